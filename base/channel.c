@@ -1,0 +1,132 @@
+/* Packets between a parent and its child. */
+#include <netctr/channel.h>
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define MAX_TEXT 2048
+
+struct packet {
+    uint32_t kind;
+    int32_t code;
+    int32_t status;
+    uint32_t text_length; /* text, then hint, both NUL-terminated, follow */
+    char text[MAX_TEXT];
+};
+
+int channel_open(int ends[2], struct err *e)
+{
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+        return err_set(e, errno, "open a channel to the container's process");
+    return 0;
+}
+
+static int send_packet(int channel, const struct packet *p, size_t size, int fd)
+{
+    struct iovec part = {(void *)p, size};
+    char control[CMSG_SPACE(sizeof(int))] = {0};
+    struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1};
+    if (fd >= 0) {
+        m.msg_control = control;
+        m.msg_controllen = sizeof(control);
+        struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+        *c = (struct cmsghdr){CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
+        memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+    }
+    ssize_t n;
+    do {
+        n = sendmsg(channel, &m, MSG_NOSIGNAL);
+    } while (n < 0 && errno == EINTR);
+    return n < 0 ? -errno : 0;
+}
+
+static int send_plain(int channel, enum message kind, int number, int fd)
+{
+    struct packet p = {.kind = (uint32_t)kind, .code = number};
+    return send_packet(channel, &p, offsetof(struct packet, text), fd);
+}
+
+int channel_send(int channel, enum message kind)
+{
+    return send_plain(channel, kind, -1, -1);
+}
+
+int channel_send_fd(int channel, enum message kind, int fd)
+{
+    return send_plain(channel, kind, -1, fd);
+}
+
+int channel_send_number(int channel, enum message kind, int number)
+{
+    return send_plain(channel, kind, number, -1);
+}
+
+int channel_send_error(int channel, const struct err *error)
+{
+    struct packet p = {
+        .kind = MESSAGE_ERROR, .code = error->code, .status = error->status, .text_length = 0};
+    const char *parts[] = {error->text ? error->text : "", error->hint ? error->hint : ""};
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+        size_t room = MAX_TEXT / 2 - 1, n = strnlen(parts[i], room);
+        memcpy(p.text + p.text_length, parts[i], n);
+        p.text[p.text_length + n] = '\0';
+        p.text_length += (uint32_t)n + 1;
+    }
+    return send_packet(channel, &p, offsetof(struct packet, text) + p.text_length, -1);
+}
+
+/* Takes the fd out of a received message; any second one is closed by the kernel's truncation. */
+static int received_fd(struct msghdr *m)
+{
+    int fd = -1;
+    struct cmsghdr *c = CMSG_FIRSTHDR(m);
+    if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
+        c->cmsg_len == CMSG_LEN(sizeof(int)))
+        memcpy(&fd, CMSG_DATA(c), sizeof(fd));
+    return fd;
+}
+
+static int unpack_error(struct packet *p, size_t size, struct err *e)
+{
+    size_t room = size - offsetof(struct packet, text);
+    p->text[room < MAX_TEXT ? room : MAX_TEXT - 1] = '\0';
+    size_t n = strlen(p->text);
+    err_say(e, p->code ? p->code : -EIO, "%s", p->text);
+    if (n + 1 < room && p->text[n + 1])
+        err_hint(e, "%s", p->text + n + 1);
+    err_status(e, p->status);
+    return e ? e->code : p->code;
+}
+
+int channel_receive(int channel, enum message *kind, int *value, struct err *e)
+{
+    struct packet p = {0};
+    struct iovec part = {&p, sizeof(p)};
+    char control[CMSG_SPACE(sizeof(int))] = {0};
+    struct msghdr m = {.msg_iov = &part,
+                       .msg_iovlen = 1,
+                       .msg_control = control,
+                       .msg_controllen = sizeof(control)};
+    ssize_t n;
+    do {
+        n = recvmsg(channel, &m, MSG_CMSG_CLOEXEC);
+    } while (n < 0 && errno == EINTR);
+    if (n < 0 && errno != ECONNRESET)
+        return err_set(e, errno, "hear from the container's process");
+    _cleanup_close_ int got = n > 0 ? received_fd(&m) : -1;
+    if (value)
+        *value = -1;
+    if (n <= 0) {
+        *kind = MESSAGE_END;
+        return 0;
+    }
+    if ((size_t)n < offsetof(struct packet, text))
+        return err_say(e, -EBADMSG, "the container's process sent half a message");
+    if (p.kind == MESSAGE_ERROR)
+        return unpack_error(&p, (size_t)n, e);
+    *kind = (enum message)p.kind;
+    if (value)
+        *value = got >= 0 ? take_fd(got) : p.code;
+    return 0;
+}

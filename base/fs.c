@@ -1,0 +1,262 @@
+/* Files. Two kinds of path exist and are never mixed:
+ *
+ *   - the host's own (state directories): only root can change them, plain *at() calls do;
+ *   - those inside a root directory that a container may write to: every one is resolved by
+ *     openat2(RESOLVE_IN_ROOT) beneath a directory fd, so that no symbolic link, "..", mount or
+ *     race leads out of it (CVE-2021-30465, CVE-2024-45310).
+ */
+#include <netctr/base.h>
+
+#include <errno.h>
+#include <linux/openat2.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+int open_in_root(int dirfd, const char *path, int flags, mode_t mode, uint64_t resolve_extra)
+{
+    struct open_how how = {
+        .flags = (uint64_t)(flags | O_CLOEXEC),
+        .mode = (flags & (O_CREAT | __O_TMPFILE)) ? mode : 0,
+        .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | resolve_extra,
+    };
+    /* EAGAIN: the kernel saw a rename race while it resolved ".." and asks for another try */
+    for (int tries = 0; tries < 128; tries++) {
+        int fd = (int)syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
+        if (fd >= 0)
+            return fd;
+        if (errno != EAGAIN && errno != EINTR)
+            return -errno;
+    }
+    return -EAGAIN;
+}
+
+int mkdir_in_root(int dirfd, const char *path, mode_t mode)
+{
+    int fd = open_in_root(dirfd, path, O_PATH | O_DIRECTORY, 0, 0);
+    if (fd != -ENOENT)
+        return fd;
+    _cleanup_strv_ strv parts = strv_split(path, '/');
+    _cleanup_free_ char *so_far = xstrdup("");
+    fd = open_in_root(dirfd, ".", O_PATH | O_DIRECTORY, 0, 0);
+    strv_each(part, parts)
+    {
+        if (fd < 0)
+            return fd;
+        if (!*part || streq(part, "."))
+            continue;
+        char *longer = xasprintf("%s/%s", so_far, part);
+        free(so_far);
+        so_far = longer;
+        /* The new directory is made in the directory that we hold, never by the whole path; ".."
+         * and links are left to the resolver, which knows the root. */
+        int next = open_in_root(dirfd, so_far, O_PATH | O_DIRECTORY, 0, 0);
+        if (next == -ENOENT) {
+            if (streq(part, "..")) {
+                close(fd);
+                return -ENOENT;
+            }
+            if (mkdirat(fd, part, mode) < 0 && errno != EEXIST)
+                next = -errno;
+            else
+                next = open_in_root(dirfd, so_far, O_PATH | O_DIRECTORY, 0, 0);
+        }
+        close(fd);
+        fd = next;
+    }
+    return fd;
+}
+
+/* Where the symbolic link at @path points, as a path beneath the root; NULL if it is no link. */
+static char *link_target_in_root(int dirfd, const char *path)
+{
+    _cleanup_close_ int link = open_in_root(dirfd, path, O_PATH | O_NOFOLLOW, 0, 0);
+    if (link < 0)
+        return NULL;
+    char target[PATH_MAX];
+    ssize_t n = readlinkat(link, "", target, sizeof(target) - 1);
+    if (n <= 0)
+        return NULL;
+    target[n] = '\0';
+    if (target[0] == '/')
+        return xstrdup(target);
+    const char *slash = strrchr(path, '/');
+    return xasprintf("%.*s/%s", slash ? (int)(slash - path) : 0, path, target);
+}
+
+int touch_in_root(int dirfd, const char *path, mode_t mode)
+{
+    _cleanup_free_ char *at = xstrdup(path);
+    for (int depth = 0; depth < 40; depth++) {
+        int fd = open_in_root(dirfd, at, O_PATH, 0, 0);
+        if (fd != -ENOENT)
+            return fd;
+        char *target = link_target_in_root(dirfd, at);
+        if (target) {
+            free(at);
+            at = target;
+            continue;
+        }
+        const char *slash = strrchr(at, '/');
+        _cleanup_free_ char *parent = xstrndup(at, slash ? (size_t)(slash - at) : 0);
+        _cleanup_close_ int dir = mkdir_in_root(dirfd, *parent ? parent : ".", 0755);
+        if (dir < 0)
+            return dir;
+        const char *name = slash ? slash + 1 : at;
+        fd = openat(dir, name, O_CREAT | O_EXCL | O_RDONLY | O_CLOEXEC | O_NOFOLLOW, mode);
+        if (fd < 0 && errno != EEXIST)
+            return -errno;
+        close_fd(fd);
+        return open_in_root(dir, name, O_PATH | O_NOFOLLOW, 0, 0);
+    }
+    return -ELOOP;
+}
+
+int mkdir_parents(const char *path, mode_t mode, struct err *e)
+{
+    _cleanup_free_ char *p = xstrdup(path);
+    for (char *slash = p; slash;) {
+        slash = strchr(slash + 1, '/');
+        if (slash)
+            *slash = '\0';
+        if (mkdir(p, mode) < 0 && errno != EEXIST)
+            return err_set(e, errno, "make directory `%s`", p);
+        if (slash)
+            *slash = '/';
+    }
+    return 0;
+}
+
+int read_file_at(int dirfd, const char *path, size_t max, char **out, size_t *size)
+{
+    _cleanup_close_ int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0)
+        return -errno;
+    _cleanup_free_ char *data = NULL;
+    size_t used = 0, room = 0;
+    for (;;) {
+        if (used + 1 >= room) {
+            room = room ? room * 2 : 4096;
+            data = xrealloc(data, room, 1);
+        }
+        ssize_t n = read(fd, data + used, room - used - 1);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -errno;
+        if (n == 0)
+            break;
+        used += (size_t)n;
+        if (used > max)
+            return -EFBIG;
+    }
+    data[used] = '\0';
+    if (size)
+        *size = used;
+    *out = take_ptr(data);
+    return 0;
+}
+
+int write_all(int fd, const void *data, size_t size)
+{
+    const char *p = data;
+    while (size > 0) {
+        ssize_t n = write(fd, p, size);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -errno;
+        p += n;
+        size -= (size_t)n;
+    }
+    return 0;
+}
+
+int write_file_atomic(int dirfd, const char *path, const void *data, size_t size, mode_t mode)
+{
+    _cleanup_free_ char *temporary = xasprintf("%s.new", path);
+    _cleanup_close_ int fd =
+        openat(dirfd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
+    if (fd < 0)
+        return -errno;
+    int r = write_all(fd, data, size);
+    if (r == 0 && renameat(dirfd, temporary, dirfd, path) < 0)
+        r = -errno;
+    if (r < 0)
+        (void)unlinkat(dirfd, temporary, 0);
+    return r;
+}
+
+int write_existing_at(int dirfd, const char *path, const char *text)
+{
+    _cleanup_close_ int fd = openat(dirfd, path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0)
+        return -errno;
+    ssize_t n = write(fd, text, strlen(text));
+    if (n < 0)
+        return -errno;
+    return (size_t)n == strlen(text) ? 0 : -EIO;
+}
+
+/* Empties the directory @dir, which stays. Runs down one level per call; the depth is bounded by
+ * the number of fds, which a hostile tree can reach: then it says EMFILE and leaves the rest. */
+static int empty_directory(int dir, dev_t device)
+{
+    _cleanup_dir_ DIR *d = fdopendir(dir);
+    if (!d) {
+        close(dir);
+        return -errno;
+    }
+    int first_error = 0;
+    for (struct dirent *entry; (entry = readdir(d));) {
+        if (streq(entry->d_name, ".") || streq(entry->d_name, ".."))
+            continue;
+        int fd = dirfd(d);
+        if (unlinkat(fd, entry->d_name, 0) == 0 || errno == ENOENT)
+            continue;
+        if (errno != EISDIR && errno != EPERM) {
+            first_error = first_error ? first_error : -errno;
+            continue;
+        }
+        int child = openat(fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        struct stat st;
+        int r = child < 0 ? -errno : fstat(child, &st) < 0 ? -errno : 0;
+        if (r == 0 && st.st_dev != device)
+            r = -EXDEV;
+        if (r == 0)
+            r = empty_directory(child, device);
+        else
+            close_fd(child);
+        if (r == 0 && unlinkat(fd, entry->d_name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+            r = -errno;
+        if (r < 0 && r != -ENOENT && !first_error)
+            first_error = r;
+    }
+    return first_error;
+}
+
+int remove_tree_at(int dirfd, const char *name)
+{
+    int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0) {
+        if (errno == ENOENT)
+            return 0;
+        if (errno != ENOTDIR && errno != ELOOP)
+            return -errno;
+        return unlinkat(dirfd, name, 0) < 0 && errno != ENOENT ? -errno : 0;
+    }
+    struct stat st;
+    if (fstat(fd, &st) < 0) {
+        int r = -errno;
+        close(fd);
+        return r;
+    }
+    int r = empty_directory(fd, st.st_dev);
+    if (r == 0 && unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+        r = -errno;
+    return r;
+}
+
+char *fd_path(int fd)
+{
+    return xasprintf("/proc/self/fd/%d", fd);
+}

@@ -1,0 +1,75 @@
+/* Processes: who they are (pidfd plus start time), how they are signalled and waited for. */
+#include <netctr/base.h>
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/syscall.h>
+
+uint64_t proc_start_time(pid_t pid)
+{
+    _cleanup_free_ char *path = xasprintf("/proc/%d/stat", pid);
+    _cleanup_free_ char *stat = NULL;
+    if (read_file_at(AT_FDCWD, path, 4096, &stat, NULL) < 0)
+        return 0;
+    /* The name in field 2 may hold spaces and parentheses: count from its last ')'. */
+    char *p = strrchr(stat, ')');
+    for (int field = 2; p && field < 22; field++)
+        p = strchr(p + 1, ' ');
+    return p ? strtoull(p + 1, NULL, 10) : 0;
+}
+
+int pidfd_of(pid_t pid, uint64_t start_time)
+{
+    if (pid <= 0)
+        return -ESRCH;
+    _cleanup_close_ int fd = pidfd_open(pid, 0);
+    if (fd < 0)
+        return -errno;
+    return proc_start_time(pid) == start_time ? take_fd(fd) : -ESRCH;
+}
+
+int pidfd_signal(int pidfd, int sig)
+{
+    return pidfd_send_signal(pidfd, sig, NULL, 0) < 0 ? -errno : 0;
+}
+
+int pidfd_wait(int pidfd, int timeout_ms)
+{
+    struct pollfd p = {.fd = pidfd, .events = POLLIN};
+    for (;;) {
+        int n = poll(&p, 1, timeout_ms);
+        if (n > 0)
+            return 0;
+        if (n == 0)
+            return -ETIMEDOUT;
+        if (errno != EINTR)
+            return -errno;
+    }
+}
+
+int parse_signal(const char *s)
+{
+    uint64_t number;
+    if (parse_u64(s, 1, (uint64_t)SIGRTMAX, &number) == 0)
+        return (int)number;
+    if (strncasecmp(s, "SIG", 3) == 0)
+        s += 3;
+    for (int sig = 1; sig < NSIG; sig++) {
+        const char *name = sigabbrev_np(sig);
+        if (name && strcasecmp(name, s) == 0)
+            return sig;
+    }
+    return -EINVAL;
+}
+
+char *boot_id(void)
+{
+    char *id = NULL;
+    if (read_file_at(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 64, &id, NULL) < 0)
+        return xstrdup("");
+    id[strcspn(id, "\n")] = '\0';
+    return id;
+}

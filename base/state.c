@@ -1,0 +1,87 @@
+/* State files: JSON objects, written in one step, read by one helper that names the file when it
+ * is damaged. */
+#include <netctr/base.h>
+
+#include <errno.h>
+#include <string.h>
+#include <sys/file.h>
+
+int json_read_at(int dirfd, const char *path, json_t **out, struct err *e)
+{
+    _cleanup_free_ char *text = NULL;
+    size_t size = 0;
+    int r = read_file_at(dirfd, path, 16 << 20, &text, &size);
+    if (r < 0)
+        return err_set(e, r, "read `%s`", path);
+    json_error_t reason;
+    json_t *j = json_loadb(text, size, JSON_REJECT_DUPLICATES, &reason);
+    if (!json_is_object(j)) {
+        json_decref(j);
+        return err_say(e, -EBADMSG, "state file `%s` is damaged: line %d: %s", path, reason.line,
+                       j ? "not an object" : reason.text);
+    }
+    *out = j;
+    return 0;
+}
+
+int json_write_at(int dirfd, const char *path, const json_t *j, struct err *e)
+{
+    _cleanup_free_ char *text = json_dumps(j, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+    if (!text)
+        return err_say(e, -EINVAL, "write `%s`: the state holds text that is not UTF-8", path);
+    int r = write_file_atomic(dirfd, path, text, strlen(text), 0600);
+    return r < 0 ? err_set(e, r, "write `%s`", path) : 0;
+}
+
+const char *json_str(const json_t *j, const char *key)
+{
+    return json_string_value(json_object_get(j, key));
+}
+
+int64_t json_int(const json_t *j, const char *key, int64_t fallback)
+{
+    json_t *value = json_object_get(j, key);
+    return json_is_integer(value) ? json_integer_value(value) : fallback;
+}
+
+bool json_flag(const json_t *j, const char *key)
+{
+    return json_is_true(json_object_get(j, key));
+}
+
+strv json_strv(const json_t *j, const char *key)
+{
+    strv v = NULL;
+    size_t i;
+    json_t *item;
+    json_array_foreach(json_object_get(j, key), i, item)
+    {
+        if (json_is_string(item))
+            strv_add(&v, json_string_value(item));
+    }
+    return v;
+}
+
+void json_put_str(json_t *j, const char *key, const char *s)
+{
+    if (s)
+        json_object_set_new(j, key, json_string(s));
+}
+
+void json_put_strv(json_t *j, const char *key, char *const *v)
+{
+    json_t *array = json_array();
+    strv_each(s, v) json_array_append_new(array, json_string(s));
+    json_object_set_new(j, key, array);
+}
+
+int lock_file_at(int dirfd, const char *path, int operation)
+{
+    _cleanup_close_ int fd = openat(dirfd, path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return -errno;
+    while (flock(fd, operation) < 0)
+        if (errno != EINTR)
+            return -errno;
+    return take_fd(fd);
+}

@@ -1,0 +1,217 @@
+/* Strings, vectors of strings, and the parsers of small values. */
+#include <netctr/base.h>
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+
+static void *checked(void *p)
+{
+    if (p)
+        return p;
+    static const char message[] = "netctr: out of memory\n";
+    (void)!write(STDERR_FILENO, message, sizeof(message) - 1);
+    _exit(EXIT_NETCTR);
+}
+
+void *xcalloc(size_t count, size_t size)
+{
+    return checked(calloc(count ? count : 1, size ? size : 1));
+}
+
+void *xrealloc(void *p, size_t count, size_t size)
+{
+    return checked(reallocarray(p, count ? count : 1, size));
+}
+
+char *xstrdup(const char *s)
+{
+    return s ? checked(strdup(s)) : NULL;
+}
+
+char *xstrndup(const char *s, size_t n)
+{
+    return checked(strndup(s, n));
+}
+
+char *xasprintf(const char *format, ...)
+{
+    char *s = NULL;
+    va_list args;
+    va_start(args, format);
+    int n = vasprintf(&s, format, args);
+    va_end(args);
+    return checked(n < 0 ? NULL : s);
+}
+
+bool streq(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+const char *skip_prefix(const char *s, const char *prefix)
+{
+    size_t n = strlen(prefix);
+    return strncmp(s, prefix, n) == 0 ? s + n : NULL;
+}
+
+size_t strv_len(char *const *v)
+{
+    size_t n = 0;
+    while (v && v[n])
+        n++;
+    return n;
+}
+
+void strv_add_take(strv *v, char *s)
+{
+    size_t n = strv_len(*v);
+    *v = xrealloc(*v, n + 2, sizeof(char *));
+    (*v)[n] = s;
+    (*v)[n + 1] = NULL;
+}
+
+void strv_add(strv *v, const char *s)
+{
+    strv_add_take(v, xstrdup(s));
+}
+
+strv strv_copy(char *const *v)
+{
+    strv copy = NULL;
+    strv_each(s, v) strv_add(&copy, s);
+    return copy;
+}
+
+strv strv_split(const char *s, char separator)
+{
+    strv v = NULL;
+    for (;;) {
+        const char *end = strchrnul(s, separator);
+        strv_add_take(&v, xstrndup(s, (size_t)(end - s)));
+        if (!*end)
+            return v;
+        s = end + 1;
+    }
+}
+
+void strv_free(strv v)
+{
+    for (size_t i = 0; v && v[i]; i++)
+        free(v[i]);
+    free(v);
+}
+
+void strv_cleanup(strv *v)
+{
+    strv_free(*v);
+}
+
+int parse_u64(const char *s, uint64_t min, uint64_t max, uint64_t *out)
+{
+    if (!s || !*s || strspn(s, "0123456789") != strlen(s))
+        return -EINVAL;
+    errno = 0;
+    unsigned long long value = strtoull(s, NULL, 10);
+    if (errno)
+        return -errno;
+    if (value < min || value > max)
+        return -ERANGE;
+    *out = value;
+    return 0;
+}
+
+int parse_size(const char *s, uint64_t *out)
+{
+    size_t digits = strspn(s, "0123456789");
+    _cleanup_free_ char *number = xstrndup(s, digits);
+    const char *unit = s + digits;
+    int shift = 0;
+    switch (tolower((unsigned char)*unit)) {
+    case '\0':
+    case 'b': shift = 0; break;
+    case 'k': shift = 10; break;
+    case 'm': shift = 20; break;
+    case 'g': shift = 30; break;
+    case 't': shift = 40; break;
+    default: return -EINVAL;
+    }
+    /* "512m", "512mb" and "512MiB" all are common; "10x" and "10mm" are not */
+    if (*unit && unit[1] && strcasecmp(unit + 1, "b") != 0 && strcasecmp(unit + 1, "ib") != 0)
+        return -EINVAL;
+    if (tolower((unsigned char)*unit) == 'b' && unit[1])
+        return -EINVAL;
+    uint64_t value;
+    int r = parse_u64(number, 0, UINT64_MAX, &value);
+    if (r < 0)
+        return r;
+    if (value > UINT64_MAX >> shift)
+        return -ERANGE;
+    *out = value << shift;
+    return 0;
+}
+
+bool valid_name(const char *s)
+{
+    if (!s || !isalnum((unsigned char)*s) || strlen(s) > 64)
+        return false;
+    for (; *s; s++)
+        if (!isascii(*s) || !(isalnum((unsigned char)*s) || strchr("_.-", *s)))
+            return false;
+    return true;
+}
+
+/* Levenshtein distance by two rows. */
+static size_t edit_distance(const char *a, const char *b)
+{
+    size_t nb = strlen(b);
+    _cleanup_free_ size_t *row = xcalloc(nb + 1, sizeof(size_t));
+    for (size_t j = 0; j <= nb; j++)
+        row[j] = j;
+    for (size_t i = 1; a[i - 1]; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= nb; j++) {
+            size_t best = diagonal + (a[i - 1] != b[j - 1]);
+            diagonal = row[j];
+            best = row[j] + 1 < best ? row[j] + 1 : best;
+            best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
+            row[j] = best;
+        }
+    }
+    return row[nb];
+}
+
+const char *nearest_word(const char *s, const char *const *words)
+{
+    const char *best = NULL;
+    size_t best_distance = strlen(s) / 3 + 2; /* beyond that it is another word, not a typo */
+    for (; *words; words++) {
+        size_t d = edit_distance(s, *words);
+        if (d < best_distance) {
+            best = *words;
+            best_distance = d;
+        }
+    }
+    return best;
+}
+
+uint64_t hash64(const char *s)
+{
+    uint64_t h = 0xcbf29ce484222325;
+    for (; *s; s++)
+        h = (h ^ (unsigned char)*s) * 0x100000001b3;
+    return h;
+}
+
+void warn(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    char *text = NULL;
+    if (vasprintf(&text, format, args) >= 0)
+        fprintf(stderr, "netctr: warning: %s\n", text);
+    va_end(args);
+    free(text);
+}

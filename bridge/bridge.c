@@ -1,0 +1,48 @@
+/* Opening the host's side: directories and sockets, all in the caller's network namespace. */
+#include "bridge.h"
+
+#include <errno.h>
+
+static int open_directory(int at, const char *name, struct err *e)
+{
+    if (mkdirat(at, name, 0700) < 0 && errno != EEXIST)
+        return err_set(e, errno, "make state directory `%s`", name);
+    int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    return fd < 0 ? err_set(e, errno, "open state directory `%s`", name) : fd;
+}
+
+int bridge_open(int root_fd, int run_fd, const char *instance, struct bridge **out, struct err *e)
+{
+    _cleanup_bridge_ struct bridge *b = xcalloc(1, sizeof(*b));
+    b->leases_fd = -1;
+    b->instance = xstrdup(instance);
+    b->networks_fd = open_directory(root_fd, "networks", e);
+    if (b->networks_fd < 0)
+        return b->networks_fd;
+    b->leases_fd = open_directory(run_fd, "leases", e);
+    if (b->leases_fd < 0)
+        return b->leases_fd;
+    int r = rt_open(&b->rt, e);
+    if (r == 0)
+        r = fw_open(instance, &b->fw, e);
+    if (r == 0)
+        *out = take_ptr(b);
+    return r;
+}
+
+void bridge_close(struct bridge *b)
+{
+    if (!b)
+        return;
+    close_fd(b->networks_fd);
+    close_fd(b->leases_fd);
+    rt_close(b->rt);
+    fw_close(b->fw);
+    free(b->instance);
+    free(b);
+}
+
+void bridge_cleanup(struct bridge **b)
+{
+    bridge_close(*b);
+}

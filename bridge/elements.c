@@ -1,0 +1,195 @@
+/* Which elements make a network, a guard and a published port. Adding and deleting walk the same
+ * list, so nothing that is added can be forgotten when it ends.
+ */
+#include "ruleset.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <net/if.h>
+#include <string.h>
+
+static char *sentence(enum change change, const char *object)
+{
+    static const char *const verbs[] = {"add", "add", "delete", "expire"};
+    return xasprintf("%s %s", verbs[change], object);
+}
+
+static void put(struct nft_batch *b, enum change change, struct element element, const char *object)
+{
+    ruleset_change(b, change, &element, sentence(change, object));
+}
+
+/* An interface's name as the kernel takes it; anything longer would be cut to another's. */
+static bool valid_interface(struct nft_batch *b, const char *name)
+{
+    if (name && *name && strlen(name) < IFNAMSIZ)
+        return true;
+    nft_batch_refuse(b, -EINVAL, "firewall: `%s` is not an interface name", name ? name : "");
+    return false;
+}
+
+/* ---- networks -----------------------------------------------------------------------------*/
+
+/* A subnet's first and last address and the one behind it. */
+struct range {
+    uint8_t first[16], last[16], end[16];
+    bool open; /* there is none behind it */
+};
+
+static struct range range_of(const void *address, size_t size, unsigned int prefix)
+{
+    struct range r = {.open = true};
+    memcpy(r.first, address, size);
+    memcpy(r.last, address, size);
+    for (size_t bit = prefix; bit < size * 8; bit++) {
+        uint8_t mask = (uint8_t)(0x80 >> (bit % 8));
+        r.first[bit / 8] &= (uint8_t)~mask;
+        r.last[bit / 8] |= mask;
+    }
+    memcpy(r.end, r.last, size);
+    for (size_t i = size; i > 0 && r.open; i--)
+        r.open = ++r.end[i - 1] == 0;
+    return r;
+}
+
+struct subnet_sets {
+    enum ruleset_set subnets, turnarounds;
+};
+
+static void put_subnet(struct nft_batch *b, enum change change, const struct range *r,
+                       struct subnet_sets sets, bool reachable, const char *object)
+{
+    /* A plain range is two elements: where it begins and where it no longer is. Ranges that touch
+     * keep their own ends, so one can be added or deleted without knowing the others. */
+    put(b, change, (struct element){.set = sets.subnets, .key = {r->first}}, object);
+    if (!r->open)
+        put(b, change, (struct element){.set = sets.subnets, .key = {r->end}, .range_end = true},
+            object);
+    if (reachable)
+        put(b, change,
+            (struct element){.set = sets.turnarounds,
+                             .key = {r->first, r->first},
+                             .key_end = {r->last, r->last}},
+            object);
+}
+
+static void put_subnets(struct nft_batch *b, enum change change, const struct fw_network *n)
+{
+    char address[INET6_ADDRSTRLEN];
+    if (n->prefix4) {
+        struct range r = range_of(&n->subnet4, sizeof(n->subnet4), n->prefix4);
+        inet_ntop(AF_INET, r.first, address, sizeof(address));
+        _cleanup_free_ char *object =
+            xasprintf("subnet %s/%u of network `%s`", address, n->prefix4, n->bridge);
+        put_subnet(b, change, &r, (struct subnet_sets){SET_SUBNETS4, SET_TURNAROUNDS4},
+                   !n->internal, object);
+    }
+    if (n->prefix6) {
+        struct range r = range_of(&n->subnet6, sizeof(n->subnet6), n->prefix6);
+        inet_ntop(AF_INET6, r.first, address, sizeof(address));
+        _cleanup_free_ char *object =
+            xasprintf("subnet %s/%u of network `%s`", address, n->prefix6, n->bridge);
+        put_subnet(b, change, &r, (struct subnet_sets){SET_SUBNETS6, SET_TURNAROUNDS6},
+                   !n->internal, object);
+    }
+}
+
+void elements_network(struct nft_batch *b, enum change change, const struct fw_network *n)
+{
+    if (!valid_interface(b, n->bridge))
+        return;
+    if (n->prefix4 > 32 || n->prefix6 > 128) {
+        nft_batch_refuse(b, -EINVAL, "firewall: network `%s` has an impossible prefix", n->bridge);
+        return;
+    }
+    _cleanup_free_ char *object = xasprintf("network `%s`", n->bridge);
+    const char *bridge = n->bridge;
+    put(b, change, (struct element){.set = SET_NETWORKS, .key = {bridge}}, object);
+    if (n->internal)
+        put(b, change, (struct element){.set = SET_INTERNAL, .key = {bridge}}, object);
+    if (n->masquerade)
+        put(b, change, (struct element){.set = SET_NATTED, .key = {bridge}}, object);
+    if (n->icc)
+        put(b, change, (struct element){.set = SET_LINKS, .key = {bridge, bridge}}, object);
+    put_subnets(b, change, n);
+}
+
+/* ---- guards -------------------------------------------------------------------------------*/
+
+static void put_address6(struct nft_batch *b, enum change change, const char *port,
+                         const struct in6_addr *address, const char *object)
+{
+    if (IN6_IS_ADDR_UNSPECIFIED(address))
+        return;
+    put(b, change, (struct element){.set = SET_ADDRS6, .key = {port, address}}, object);
+    put(b, change, (struct element){.set = SET_TARGETS6, .key = {port, address}}, object);
+}
+
+void elements_guard(struct nft_batch *b, enum change change, const struct fw_guard *g)
+{
+    if (!valid_interface(b, g->port))
+        return;
+    _cleanup_free_ char *object = xasprintf("guard of `%s`", g->port);
+    put(b, change, (struct element){.set = SET_PORTS, .key = {g->port}}, object);
+    put(b, change, (struct element){.set = SET_MACS, .key = {g->port, g->mac}}, object);
+    if (g->ip4.s_addr)
+        put(b, change, (struct element){.set = SET_ADDRS4, .key = {g->port, &g->ip4}}, object);
+    put_address6(b, change, g->port, &g->ip6, object);
+    put_address6(b, change, g->port, &g->link_local, object);
+}
+
+/* ---- published ports ----------------------------------------------------------------------*/
+
+static const char *protocol_name(uint8_t protocol)
+{
+    switch (protocol) {
+    case IPPROTO_TCP: return "tcp";
+    case IPPROTO_UDP: return "udp";
+    case IPPROTO_SCTP: return "sctp";
+    default: return NULL;
+    }
+}
+
+static char *publish_name(const struct fw_publish *p)
+{
+    char address[INET6_ADDRSTRLEN] = "::";
+    const char *protocol = protocol_name(p->protocol);
+    if (p->family == AF_INET && p->any_address)
+        return xasprintf("published port %s %u", protocol, p->host_port);
+    if (!p->any_address)
+        inet_ntop(p->family, p->family == AF_INET ? (const void *)&p->host4 : &p->host6, address,
+                  sizeof(address));
+    return xasprintf(p->family == AF_INET ? "published port %s %s:%u" : "published port %s [%s]:%u",
+                     protocol, address, p->host_port);
+}
+
+void elements_publish(struct nft_batch *b, enum change change, const struct fw_publish *p)
+{
+    bool four = p->family == AF_INET;
+    if ((!four && p->family != AF_INET6) || !protocol_name(p->protocol) || !p->host_port ||
+        !p->to_port) {
+        nft_batch_refuse(b, -EINVAL,
+                         "firewall: family %d, protocol %u, port %u to %u cannot be "
+                         "published",
+                         p->family, p->protocol, p->host_port, p->to_port);
+        return;
+    }
+    uint16_t host_port = htons(p->host_port), to_port = htons(p->to_port);
+    const void *host = four ? (const void *)&p->host4 : &p->host6;
+    struct element x = {
+        .data = {four ? (const void *)&p->to4 : &p->to6, &to_port},
+        .comment = p->comment,
+    };
+    if (p->any_address) {
+        x.set = four ? SET_PUBLISH4 : SET_PUBLISH6;
+        x.key[0] = &p->protocol;
+        x.key[1] = &host_port;
+    } else {
+        x.set = four ? SET_PUBLISH4_AT : SET_PUBLISH6_AT;
+        x.key[0] = host;
+        x.key[1] = &p->protocol;
+        x.key[2] = &host_port;
+    }
+    _cleanup_free_ char *object = publish_name(p);
+    put(b, change, x, object);
+}

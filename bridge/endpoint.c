@@ -1,0 +1,239 @@
+/* Attaching a container to a network, and detaching it.
+ *
+ *     lease → record → guard → veth → addresses, routes → forwarding → announcement → publish
+ *
+ * The order is the promise: what will be is written down before it is; the guard knows the
+ * endpoint before its first packet; the port is published last, when the way behind it is open, so
+ * that a client who knocks all the time is answered at once and not a second later. Undo runs the
+ * other way and finds everything by name, from the record.
+ */
+#include "bridge.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+
+#define ETH0_INDEX 2 /* loopback is 1; nothing else exists in a new namespace */
+
+/* ---- steps -----------------------------------------------------------------------------------*/
+
+/* Unique while the container exists: ids are random and never used again, so a veth that is still
+ * dying cannot be in the way of the next one. */
+char *endpoint_port_name(const char *id, const char *network)
+{
+    _cleanup_free_ char *full = xasprintf("%s/%s", id, network);
+    return xasprintf("vc-%011" PRIx64, hash64(full) & 0xfffffffffff);
+}
+
+static int take_lease(struct bridge *b, const struct network *n,
+                      const struct endpoint_request *request, struct endpoint *ep, struct err *e)
+{
+    _cleanup_lease_ struct lease lease = {0};
+    const struct ip *wanted = request->address4.family ? &request->address4 : NULL;
+    int r = lease_acquire(b->leases_fd, n->name, &n->subnet4, &n->gateway4, wanted,
+                          request->container, request->id, &lease, e);
+    if (r < 0)
+        return r;
+    ep->address4 = lease.address;
+    memcpy(ep->mac, lease.mac, 6);
+    if (n->subnet6.prefix)
+        ep->address6 =
+            subnet_host(&n->subnet6, subnet_host_number(&n->subnet4, &lease.address));
+    return 0;
+}
+
+static struct endpoint describe(const struct network *n, const struct endpoint_request *request)
+{
+    struct endpoint ep = {
+        .network = xstrdup(n->name),
+        .bridge = xstrdup(n->bridge),
+        .container = xstrdup(request->container),
+        .id = xstrdup(request->id),
+        .port = endpoint_port_name(request->id, n->name),
+    };
+    size_t count = request->publishes ? request->publishes->count : 0;
+    ep.publishes.items = xcalloc(count, sizeof(struct publish));
+    ep.publishes.count = count;
+    if (count)
+        memcpy(ep.publishes.items, request->publishes->items, count * sizeof(struct publish));
+    return ep;
+}
+
+static int add_guard(struct bridge *b, const struct endpoint *ep, struct err *e)
+{
+    _cleanup_fw_batch_ struct fw_batch *batch = fw_batch_new(b->fw);
+    struct fw_guard guard = endpoint_guard(ep);
+    fw_add_guard(batch, &guard);
+    return fw_commit(batch, e);
+}
+
+static int plug_in(struct bridge *b, const struct link *bridge, int netns,
+                   const struct endpoint *ep, struct err *e)
+{
+    struct veth veth = {
+        .host = ep->port,
+        .master = bridge->index,
+        .mtu = bridge->mtu,
+        .peer = "eth0",
+        .peer_netns = netns,
+        .peer_index = ETH0_INDEX,
+    };
+    memcpy(veth.peer_mac, ep->mac, 6);
+    memcpy(veth.host_mac, ep->mac, 6);
+    veth.host_mac[1] ^= 0x01; /* 02:43: differs from the container's, as it must */
+    _cleanup_free_ char *alias = xasprintf("netctr %s on %s", ep->container, ep->network);
+    _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(b->rt);
+    rt_add_veth(batch, &veth);
+    rt_set_port(batch, ep->port, true, false, alias);
+    /* The host knows the container's MAC: no ARP, no entry to overflow the neighbour table. */
+    if (ep->address4.family)
+        rt_add_neighbour(batch, bridge->index, &ep->address4, ep->mac);
+    if (ep->address6.family)
+        rt_add_neighbour(batch, bridge->index, &ep->address6, ep->mac);
+    int r = rt_commit(batch, e);
+    if (r == -EXFULL)
+        err_say(e, r, "bridge `%s` is full: the kernel allows 1,023 ports", ep->bridge);
+    return r;
+}
+
+static int configure(struct rt *inside, const struct network *n, const struct endpoint *ep,
+                     struct err *e)
+{
+    _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(inside);
+    rt_set_up(batch, 1);
+    if (ep->address4.family)
+        rt_add_address(batch, ETH0_INDEX, &ep->address4, n->subnet4.prefix);
+    if (ep->address6.family)
+        rt_add_address(batch, ETH0_INDEX, &ep->address6, n->subnet6.prefix);
+    rt_set_up(batch, ETH0_INDEX);
+    if (ep->address4.family && !n->internal)
+        rt_add_default_route(batch, ETH0_INDEX, &n->gateway4);
+    if (ep->address6.family && !n->internal)
+        rt_add_default_route(batch, ETH0_INDEX, &n->gateway6);
+    return rt_commit(batch, e);
+}
+
+/* A bridge port forwards only when the kernel's link watch has seen its carrier. A packet that
+ * comes earlier is lost, and its sender tries again a second later. */
+static int wait_until_forwarding(struct bridge *b, const struct endpoint *ep, struct err *e)
+{
+    struct timespec pause = {.tv_nsec = 50000};
+    for (int waited_us = 0; waited_us < 2000000;) {
+        struct link link;
+        int r = rt_get_link(b->rt, ep->port, &link);
+        if (r < 0)
+            return err_set(e, r, "look at veth `%s`", ep->port);
+        if (link.forwarding)
+            return 0;
+        nanosleep(&pause, NULL);
+        waited_us += (int)(pause.tv_nsec / 1000);
+        if (pause.tv_nsec < 1000000)
+            pause.tv_nsec *= 2;
+    }
+    return err_say(e, -ETIMEDOUT, "bridge port `%s` does not begin to forward", ep->port);
+}
+
+/* Gratuitous ARP and unsolicited NA without a raw socket (whose close waits for an RCU grace
+ * period): setting the MAC that it has makes the kernel send both (arp_notify, ndisc_notify). */
+static int announce(struct rt *inside, const struct endpoint *ep, struct err *e)
+{
+    _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(inside);
+    rt_set_mac(batch, ETH0_INDEX, ep->mac);
+    return rt_commit(batch, e);
+}
+
+static int publish(struct bridge *b, const struct endpoint *ep, struct err *e)
+{
+    size_t count;
+    _cleanup_free_ struct fw_publish *elements = endpoint_elements(ep, &count);
+    if (count == 0)
+        return 0;
+    /* The held socket has already shown that the port is nobody else's: an element that is there
+     * belongs to a container that died and has not expired yet. */
+    _cleanup_fw_batch_ struct fw_batch *batch = fw_batch_new(b->fw);
+    for (size_t i = 0; i < count; i++)
+        fw_add_publish(batch, &elements[i]);
+    return fw_commit(batch, e);
+}
+
+/* ---- attach ----------------------------------------------------------------------------------*/
+
+static int attach_steps(struct bridge *b, const struct network *n, int netns, struct rt *inside,
+                        const struct endpoint *ep, struct err *e)
+{
+    struct link bridge;
+    int r = rt_get_link(b->rt, n->bridge, &bridge);
+    if (r < 0)
+        return err_set(e, r, "find bridge `%s`", n->bridge);
+    if ((r = add_guard(b, ep, e)) < 0 || (r = plug_in(b, &bridge, netns, ep, e)) < 0 ||
+        (r = configure(inside, n, ep, e)) < 0 || (r = wait_until_forwarding(b, ep, e)) < 0 ||
+        (r = announce(inside, ep, e)) < 0)
+        return r;
+    return publish(b, ep, e);
+}
+
+int endpoint_attach(struct bridge *b, const struct network *n, int netns, struct rt *inside,
+                    const struct endpoint_request *request, int record_dir, struct endpoint *out,
+                    struct err *e)
+{
+    struct endpoint ep = describe(n, request);
+    int r = take_lease(b, n, request, &ep, e);
+    if (r == 0)
+        r = endpoint_save(&ep, record_dir, e);
+    if (r == 0)
+        r = attach_steps(b, n, netns, inside, &ep, e);
+    if (r < 0) {
+        _cleanup_err_ struct err ignored = ERR_INIT;
+        (void)endpoint_detach(b, &ep, false, record_dir, &ignored);
+        endpoint_clear(&ep);
+        return err_wrap(e, "network `%s`", n->name);
+    }
+    *out = ep;
+    return 0;
+}
+
+/* ---- detach ----------------------------------------------------------------------------------*/
+
+/* Keeps the first failure and lets the undo go on. */
+static void note(int *result, int r, struct err *e, struct err *step)
+{
+    if (r < 0 && *result == 0) {
+        *result = r;
+        err_move(e, step);
+    }
+    err_clear(step);
+}
+
+static int unplug(struct bridge *b, const struct endpoint *ep, bool namespace_dies, struct err *e)
+{
+    struct link bridge;
+    _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(b->rt);
+    /* Permanent neighbours outlive the container and would mislead the address' next holder. */
+    if (rt_get_link(b->rt, ep->bridge, &bridge) == 0) {
+        if (ep->address4.family)
+            rt_delete_neighbour(batch, bridge.index, &ep->address4);
+        if (ep->address6.family)
+            rt_delete_neighbour(batch, bridge.index, &ep->address6);
+    }
+    if (!namespace_dies)
+        rt_delete_link(batch, ep->port);
+    return rt_commit(batch, e);
+}
+
+int endpoint_detach(struct bridge *b, const struct endpoint *ep, bool namespace_dies,
+                    int record_dir, struct err *e)
+{
+    int result = 0;
+    _cleanup_err_ struct err step = ERR_INIT;
+    size_t count;
+    _cleanup_free_ struct fw_publish *elements = endpoint_elements(ep, &count);
+    struct fw_guard guard = endpoint_guard(ep);
+    note(&result, fw_undo(b->fw, NULL, NULL, elements, count, &step), e, &step);
+    note(&result, unplug(b, ep, namespace_dies, &step), e, &step);
+    note(&result, fw_undo(b->fw, NULL, &guard, NULL, 0, &step), e, &step);
+    note(&result, lease_release(b->leases_fd, ep->network, ep->id, &step), e, &step);
+    if (result == 0 && unlinkat(record_dir, ENDPOINT_RECORD, 0) < 0 && errno != ENOENT)
+        return err_set(e, errno, "remove the endpoint's record");
+    return result;
+}

@@ -1,0 +1,114 @@
+/* The firewall in the bridge's own words: networks, endpoints (guard) and published ports.
+ *
+ * Callers never see a table, chain or expression; ruleset.c alone knows the schema. A change is
+ * gathered in a batch and committed as one nf_tables transaction: all of it or nothing.
+ *
+ *   struct fw *fw;  struct fw_batch *b = fw_batch_new(fw);
+ *   fw_add_guard(b, &guard);  fw_add_publish(b, &publish);  r = fw_commit(b, e);
+ */
+#pragma once
+
+#include <netctr/base.h>
+
+#include <netinet/in.h>
+#include <stdint.h>
+
+struct fw;
+struct fw_batch;
+
+/** A connection to nf_tables of the network namespace that the caller is in (NETLINK_NETFILTER).
+ *  @instance is stamped into both tables: 16 hex digits that tell whose tables they are. */
+int fw_open(const char *instance, struct fw **out, struct err *e);
+void fw_close(struct fw *fw); /**< accepts NULL */
+#define _cleanup_fw_ __attribute__((cleanup(fw_cleanup)))
+void fw_cleanup(struct fw **fw);
+
+enum fw_tables {
+    FW_TABLES_MISSING,  /**< one or both are not there (first run, `nft flush ruleset`) */
+    FW_TABLES_OURS,     /**< both are there and carry our instance */
+    FW_TABLES_FOREIGN,  /**< there, but of another instance or restored from a file */
+};
+/** Which tables the kernel holds now; negative errno on failure. When FOREIGN and @owner is not
+ *  NULL, *@owner is the other instance's stamp (NULL if there is none); caller frees. */
+int fw_probe(struct fw *fw, char **owner, struct err *e);
+
+struct fw_network {
+    const char *bridge;       /**< interface name */
+    struct in_addr subnet4;   /**< network order; prefix4 0: none */
+    uint8_t prefix4;
+    struct in6_addr subnet6;  /**< prefix6 0: none */
+    uint8_t prefix6;
+    bool internal;            /**< neither out nor in */
+    bool masquerade;          /**< outgoing traffic gets the host's address */
+    bool icc;                 /**< its containers may talk to each other */
+};
+
+struct fw_guard {
+    const char *port;              /**< host-side veth */
+    uint8_t mac[6];
+    struct in_addr ip4;            /**< 0.0.0.0: none */
+    struct in6_addr ip6;           /**< :: none */
+    struct in6_addr link_local;    /**< :: none */
+};
+
+struct fw_publish {
+    int family;                /**< AF_INET or AF_INET6 */
+    uint8_t protocol;          /**< IPPROTO_TCP, _UDP, _SCTP */
+    bool any_address;          /**< true: every host address; false: @host4/@host6 only */
+    struct in_addr host4;
+    struct in6_addr host6;
+    uint16_t host_port;        /**< host byte order */
+    struct in_addr to4;        /**< the container's address */
+    struct in6_addr to6;
+    uint16_t to_port;          /**< host byte order */
+    const char *comment;       /**< container's name, shown by nft; at most 64 characters */
+};
+
+struct fw_batch *fw_batch_new(struct fw *fw);
+void fw_batch_free(struct fw_batch *b); /**< accepts NULL */
+#define _cleanup_fw_batch_ __attribute__((cleanup(fw_batch_cleanup)))
+void fw_batch_cleanup(struct fw_batch **b);
+
+/** Both tables with all chains, sets and rules, empty of elements: "add; delete; add", so that
+ *  whatever was there is replaced in the same transaction. */
+void fw_add_tables(struct fw_batch *b);
+/** Removes both tables. */
+void fw_delete_tables(struct fw_batch *b);
+
+/* Adding what is there already: networks and guards are fine with it; a publish is added with
+ * NLM_F_EXCL, so the commit fails with -EEXIST. Deleting what is not there makes the commit fail
+ * with -ENOENT; fw_undo() below is the way to delete what may be gone. */
+void fw_add_network(struct fw_batch *b, const struct fw_network *n);
+void fw_delete_network(struct fw_batch *b, const struct fw_network *n);
+void fw_add_guard(struct fw_batch *b, const struct fw_guard *g);
+void fw_delete_guard(struct fw_batch *b, const struct fw_guard *g);
+void fw_add_publish(struct fw_batch *b, const struct fw_publish *p);
+void fw_delete_publish(struct fw_batch *b, const struct fw_publish *p);
+/** Takes over a key whose owner is dead: delete and add in one transaction, also while the old
+ *  element is expiring. -ENOENT if the key is free by now: add it then. */
+void fw_replace_publish(struct fw_batch *b, const struct fw_publish *p);
+
+/** Sends the batch as one transaction and empties it. On failure nothing has changed and the error
+ *  names the object that the kernel refused ("add published port tcp 8080: File exists") with the
+ *  kernel's extended ack. */
+int fw_commit(struct fw_batch *b, struct err *e);
+
+/** Ends elements that may be gone already: those that are, are left out of the transaction; -ENOENT
+ *  is success. All pointers may be NULL, @count 0. */
+int fw_undo(struct fw *fw, const struct fw_network *n, const struct fw_guard *g,
+            const struct fw_publish *p, size_t count, struct err *e);
+
+/* A transaction that deletes makes a later close of a netlink socket wait for a grace period of
+ * 6-20 ms; one that gives elements a short lifetime does not. But only newer kernels let an element
+ * that is there be given one (6.12 and 6.18 do; 6.1 answers 0 and changes nothing), so it is found
+ * out by effect. The answer holds until the next boot: keep it and pass it to fw_set_expiry(). */
+
+/** Whether elements can be given a lifetime. Needs the tables; deletes nothing where they can. */
+int fw_probe_expiry(struct fw *fw, bool *works, struct err *e);
+void fw_set_expiry(struct fw *fw, bool works);
+
+/** Like fw_undo() but by letting the elements expire within 20 ms, where that works (asks
+ *  fw_probe_expiry() once if nobody said); elsewhere it is fw_undo(). Until then their keys are
+ *  taken. A port that is published to another container by now is left alone. */
+int fw_expire(struct fw *fw, const struct fw_guard *g, const struct fw_publish *p, size_t count,
+              struct err *e);

@@ -1,0 +1,310 @@
+/* Published ports: their notation, and the host sockets that hold them.
+ *
+ * nf_tables alone would let two programs have one port: a web server on the host and a container.
+ * So every published port is also bound by us. A TCP socket must listen (one that is only bound
+ * with SO_REUSEADDR holds nothing); a UDP socket gets a filter that drops all before it is bound,
+ * so that no datagram is ever queued. With the rules in place neither sees a packet.
+ */
+#include "bridge.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/filter.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+#define MAX_PUBLISHED 4096
+
+void publish_list_clear(struct publish_list *l)
+{
+    free(l->items);
+    *l = (struct publish_list){0};
+}
+
+static const struct {
+    const char *name;
+    uint8_t number;
+    int socket_type;
+} protocols[] = {
+    {"tcp", IPPROTO_TCP, SOCK_STREAM},
+    {"udp", IPPROTO_UDP, SOCK_DGRAM},
+    {"sctp", IPPROTO_SCTP, SOCK_STREAM},
+};
+
+static const char *protocol_name(uint8_t number)
+{
+    for (size_t i = 0; i < ARRAY_LEN(protocols); i++)
+        if (protocols[i].number == number)
+            return protocols[i].name;
+    return "?";
+}
+
+char *publish_text(const struct publish *p)
+{
+    _cleanup_free_ char *host = p->host.family ? ip_text(&p->host) : xstrdup("0.0.0.0");
+    bool v6 = p->host.family == AF_INET6;
+    return xasprintf("%s%s%s:%d->%d/%s", v6 ? "[" : "", host, v6 ? "]" : "", p->host_port, p->port,
+                     protocol_name(p->protocol));
+}
+
+/* ---- notation --------------------------------------------------------------------------------*/
+
+struct range {
+    uint64_t first, last;
+};
+
+/* "80" or "80-90". */
+static int parse_range(const char *s, struct range *out)
+{
+    const char *dash = strchr(s, '-');
+    _cleanup_free_ char *first = xstrndup(s, dash ? (size_t)(dash - s) : strlen(s));
+    if (parse_u64(first, 1, 65535, &out->first) < 0)
+        return -EINVAL;
+    out->last = out->first;
+    if (dash && (parse_u64(dash + 1, 1, 65535, &out->last) < 0 || out->last < out->first))
+        return -EINVAL;
+    return 0;
+}
+
+/* Takes what stands behind the last @separator off @s. NULL when there is none. */
+static char *cut_last(char *s, char separator)
+{
+    char *at = strrchr(s, separator);
+    if (!at)
+        return NULL;
+    *at = '\0';
+    return at + 1;
+}
+
+static int parse_host_address(char *s, struct ip *out)
+{
+    size_t n = strlen(s);
+    if (n > 1 && s[0] == '[' && s[n - 1] == ']') {
+        s[n - 1] = '\0';
+        s++;
+    } else if (strchr(s, ':')) {
+        return -EINVAL; /* IPv6 needs brackets, or its last group is a port */
+    }
+    if (ip_parse(s, out) < 0)
+        return -EINVAL;
+    if (out->family == AF_INET && out->v4.s_addr == htonl(INADDR_ANY))
+        *out = (struct ip){0}; /* 0.0.0.0: every address, which is the default */
+    return 0;
+}
+
+/* The pieces of [HOSTIP:][HOSTPORT:]PORT[/PROTOCOL]. */
+struct notation {
+    struct ip host;
+    struct range host_port; /* 0-0: ephemeral */
+    struct range port;
+    uint8_t protocol;
+};
+
+static int parse_ports(char *s, const char *text, struct notation *n, struct err *e)
+{
+    char *port = cut_last(s, ':');
+    char *host_port = NULL;
+    if (!port)
+        port = s;
+    else
+        host_port = cut_last(s, ':');
+    if (port != s && !host_port)
+        host_port = s;
+    else if (host_port && parse_host_address(s, &n->host) < 0)
+        return err_say(e, -EINVAL, "publish `%s`: `%s` is not an address%s", text, s,
+                       strchr(s, ':') ? " (write IPv6 as [ADDRESS])" : "");
+    if (!*port)
+        return err_say(e, -EINVAL, "publish `%s`: the container's port is missing", text);
+    if (parse_range(port, &n->port) < 0)
+        return err_say(e, -EINVAL, "publish `%s`: `%s` is not a port (1-65535) or a range of ports",
+                       text, port);
+    if (host_port && *host_port && parse_range(host_port, &n->host_port) < 0)
+        return err_say(e, -EINVAL, "publish `%s`: `%s` is not a port (1-65535) or a range of ports",
+                       text, host_port);
+    if (n->host_port.first &&
+        n->host_port.last - n->host_port.first != n->port.last - n->port.first)
+        return err_say(e, -EINVAL, "publish `%s`: the two ranges differ in length", text);
+    return 0;
+}
+
+int publish_parse(const char *text, struct publish_list *list, struct err *e)
+{
+    struct notation n = {.protocol = IPPROTO_TCP};
+    _cleanup_free_ char *s = xstrdup(text);
+    char *protocol = cut_last(s, '/');
+    for (size_t i = 0; protocol && i <= ARRAY_LEN(protocols); i++) {
+        if (i == ARRAY_LEN(protocols))
+            return err_say(e, -EINVAL, "publish `%s`: protocol `%s` is not tcp, udp or sctp", text,
+                           protocol);
+        if (strcasecmp(protocol, protocols[i].name) == 0) {
+            n.protocol = protocols[i].number;
+            break;
+        }
+    }
+    int r = parse_ports(s, text, &n, e);
+    if (r < 0)
+        return r;
+    size_t count = n.port.last - n.port.first + 1;
+    if (list->count + count > MAX_PUBLISHED)
+        return err_say(e, -E2BIG, "publish `%s`: more than %d ports for one container", text,
+                       MAX_PUBLISHED);
+    list->items = xrealloc(list->items, list->count + count, sizeof(*list->items));
+    for (size_t i = 0; i < count; i++)
+        list->items[list->count++] = (struct publish){
+            .host = n.host,
+            .host_port = n.host_port.first ? (uint16_t)(n.host_port.first + i) : 0,
+            .port = (uint16_t)(n.port.first + i),
+            .protocol = n.protocol,
+        };
+    return 0;
+}
+
+/* ---- sockets ---------------------------------------------------------------------------------*/
+
+void held_ports_clear(struct held_ports *h)
+{
+    for (size_t i = 0; i < h->count; i++)
+        close_fd(h->items[i].fd);
+    free(h->items);
+    *h = (struct held_ports){0};
+}
+
+static socklen_t socket_address(int family, const struct ip *host, uint16_t port,
+                                struct sockaddr_storage *out)
+{
+    *out = (struct sockaddr_storage){0};
+    if (family == AF_INET) {
+        struct sockaddr_in *a = (void *)out;
+        a->sin_family = AF_INET;
+        a->sin_port = htons(port);
+        if (host->family)
+            a->sin_addr = host->v4;
+        return sizeof(*a);
+    }
+    struct sockaddr_in6 *a = (void *)out;
+    a->sin6_family = AF_INET6;
+    a->sin6_port = htons(port);
+    if (host->family)
+        a->sin6_addr = host->v6;
+    return sizeof(*a);
+}
+
+static int drop_all(int fd)
+{
+    struct sock_filter nothing = BPF_STMT(BPF_RET | BPF_K, 0);
+    struct sock_fprog filter = {1, &nothing};
+    return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter)) < 0 ? -errno : 0;
+}
+
+/* Binds one port of one family; *@port 0 becomes the kernel's choice. Returns the socket. */
+static int hold_one(int family, const struct publish *p, uint16_t *port)
+{
+    int type = p->protocol == IPPROTO_UDP ? SOCK_DGRAM : SOCK_STREAM, one = 1;
+    _cleanup_close_ int fd = socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, p->protocol);
+    if (fd < 0)
+        return -errno;
+    struct sockaddr_storage a;
+    socklen_t size = socket_address(family, &p->host, *port, &a);
+    if (family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)) < 0)
+        return -errno;
+    if (type == SOCK_DGRAM && drop_all(fd) < 0)
+        return -errno;
+    /* TIME_WAIT of connections that ended here must not keep a restart from its port */
+    if (type == SOCK_STREAM && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0)
+        return -errno;
+    if (bind(fd, (struct sockaddr *)&a, size) < 0)
+        return -errno;
+    if (type == SOCK_STREAM && listen(fd, 128) < 0)
+        return -errno;
+    if (getsockname(fd, (struct sockaddr *)&a, &size) < 0)
+        return -errno;
+    *port = ntohs(family == AF_INET ? ((struct sockaddr_in *)(void *)&a)->sin_port
+                                    : ((struct sockaddr_in6 *)(void *)&a)->sin6_port);
+    return take_fd(fd);
+}
+
+static int explain(const struct publish *p, int code, struct err *e)
+{
+    _cleanup_free_ char *address = ip_text(&p->host);
+    const char *protocol = protocol_name(p->protocol);
+    switch (code) {
+    case -EADDRINUSE:
+        return err_say(e, code, "port %d/%s is in use on %s", p->host_port, protocol,
+                       *address ? address : "this host");
+    case -EADDRNOTAVAIL: return err_say(e, code, "this host has no address %s", address);
+    case -EPROTONOSUPPORT:
+    case -ESOCKTNOSUPPORT: return err_say(e, code, "this kernel has no %s", protocol);
+    case -EMFILE:
+        err_set(e, code, "hold port %d/%s", p->host_port, protocol);
+        return err_hint(e, "raise the limit of open files (`ulimit -n`)");
+    default: return err_set(e, code, "hold port %d/%s", p->host_port, protocol);
+    }
+}
+
+/* An ephemeral port must be free in both families: the kernel picks one for the first, and if the
+ * second is taken, another is tried. */
+static int hold_families(struct publish *p, bool ipv6, struct held_ports *out)
+{
+    bool v4 = p->host.family != AF_INET6, v6 = p->host.family == AF_INET6 || (ipv6 && !p->host.family);
+    bool ephemeral = p->host_port == 0;
+    for (int tries = 0;; tries++) {
+        uint16_t port = p->host_port;
+        _cleanup_close_ int fd4 = v4 ? hold_one(AF_INET, p, &port) : -1;
+        if (v4 && fd4 < 0)
+            return fd4;
+        _cleanup_close_ int fd6 = v6 ? hold_one(AF_INET6, p, &port) : -1;
+        if (v6 && fd6 == -EADDRINUSE && ephemeral && tries < 64)
+            continue;
+        if (v6 && fd6 < 0)
+            return fd6;
+        p->host_port = port;
+        if (v4)
+            out->items[out->count++] =
+                (struct held_port){take_fd(fd4), AF_INET, p->protocol, p};
+        if (v6)
+            out->items[out->count++] =
+                (struct held_port){take_fd(fd6), AF_INET6, p->protocol, p};
+        return 0;
+    }
+}
+
+/* Every port costs one or two fds; the default limit is 1,024. */
+static void make_room_for(size_t sockets)
+{
+    struct rlimit l;
+    if (getrlimit(RLIMIT_NOFILE, &l) < 0 || l.rlim_cur >= sockets + 64)
+        return;
+    l.rlim_cur = sockets + 64 < l.rlim_max ? sockets + 64 : l.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &l);
+}
+
+int publish_hold(struct publish_list *list, bool ipv6, struct held_ports *out,
+                 const struct publish **refused, struct err *e)
+{
+    *out = (struct held_ports){0};
+    if (list->count == 0)
+        return 0;
+    make_room_for(list->count * 2);
+    out->items = xcalloc(list->count * 2, sizeof(*out->items));
+    for (size_t i = 0; i < list->count; i++) {
+        int r = hold_families(&list->items[i], ipv6, out);
+        if (r < 0) {
+            held_ports_clear(out);
+            if (refused)
+                *refused = &list->items[i];
+            return explain(&list->items[i], r, e);
+        }
+    }
+    return 0;
+}
+
+void held_port_refuse(const struct held_port *h)
+{
+    if (h->protocol == IPPROTO_UDP)
+        return; /* its filter drops everything */
+    _cleanup_close_ int fd = accept4(h->fd, NULL, NULL, SOCK_CLOEXEC);
+    struct linger reset = {.l_onoff = 1, .l_linger = 0};
+    if (fd >= 0)
+        (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+}

@@ -1,0 +1,156 @@
+/* An endpoint's record: what was, or is about to be, made for one container on one network. */
+#include "bridge.h"
+
+#include <errno.h>
+#include <string.h>
+
+void endpoint_clear(struct endpoint *ep)
+{
+    free(ep->network);
+    free(ep->bridge);
+    free(ep->container);
+    free(ep->id);
+    free(ep->port);
+    publish_list_clear(&ep->publishes);
+    *ep = (struct endpoint){0};
+}
+
+static void put_ip(json_t *j, const char *key, const struct ip *a)
+{
+    _cleanup_free_ char *text = ip_text(a);
+    json_put_str(j, key, *text ? text : NULL);
+}
+
+int endpoint_save(const struct endpoint *ep, int record_dir, struct err *e)
+{
+    _cleanup_json_ json_t *j = json_object();
+    _cleanup_free_ char *mac = mac_text(ep->mac);
+    json_object_set_new(j, "schema", json_integer(1));
+    json_put_str(j, "network", ep->network);
+    json_put_str(j, "bridge", ep->bridge);
+    json_put_str(j, "container", ep->container);
+    json_put_str(j, "id", ep->id);
+    json_put_str(j, "port", ep->port);
+    put_ip(j, "address", &ep->address4);
+    put_ip(j, "address6", &ep->address6);
+    json_put_str(j, "mac", mac);
+    json_t *publishes = json_array();
+    for (size_t i = 0; i < ep->publishes.count; i++) {
+        const struct publish *p = &ep->publishes.items[i];
+        json_t *item = json_object();
+        put_ip(item, "host", &p->host);
+        json_object_set_new(item, "host_port", json_integer(p->host_port));
+        json_object_set_new(item, "port", json_integer(p->port));
+        json_object_set_new(item, "protocol", json_integer(p->protocol));
+        json_array_append_new(publishes, item);
+    }
+    json_object_set_new(j, "publish", publishes);
+    return json_write_at(record_dir, ENDPOINT_RECORD, j, e);
+}
+
+static int get_ip(const json_t *j, const char *key, struct ip *out)
+{
+    const char *text = json_str(j, key);
+    *out = (struct ip){0};
+    return text ? ip_parse(text, out) : 0;
+}
+
+static int get_publish(const json_t *j, struct publish *p)
+{
+    int64_t host_port = json_int(j, "host_port", 0), port = json_int(j, "port", 0);
+    int64_t protocol = json_int(j, "protocol", 0);
+    if (get_ip(j, "host", &p->host) < 0 || host_port < 1 || host_port > 65535 || port < 1 ||
+        port > 65535 || protocol < 1 || protocol > 255)
+        return -EBADMSG;
+    p->host_port = (uint16_t)host_port;
+    p->port = (uint16_t)port;
+    p->protocol = (uint8_t)protocol;
+    return 0;
+}
+
+static int parse_record(const json_t *j, struct endpoint *out)
+{
+    const char *mac = json_str(j, "mac");
+    out->network = xstrdup(json_str(j, "network"));
+    out->bridge = xstrdup(json_str(j, "bridge"));
+    out->container = xstrdup(json_str(j, "container"));
+    out->id = xstrdup(json_str(j, "id"));
+    out->port = xstrdup(json_str(j, "port"));
+    if (!valid_name(out->network) || !out->bridge || !out->container || !out->id || !out->port ||
+        strlen(out->port) >= IFNAMSIZ || !mac || mac_parse(mac, out->mac) < 0 ||
+        get_ip(j, "address", &out->address4) < 0 || get_ip(j, "address6", &out->address6) < 0)
+        return -EBADMSG;
+    const json_t *publishes = json_object_get(j, "publish");
+    size_t count = json_array_size(publishes);
+    out->publishes.items = xcalloc(count, sizeof(*out->publishes.items));
+    for (size_t i = 0; i < count; i++) {
+        if (get_publish(json_array_get(publishes, i), &out->publishes.items[i]) < 0)
+            return -EBADMSG;
+        out->publishes.count++;
+    }
+    return 0;
+}
+
+int endpoint_load(int record_dir, struct endpoint *out, struct err *e)
+{
+    *out = (struct endpoint){0};
+    _cleanup_json_ json_t *j = NULL;
+    int r = json_read_at(record_dir, ENDPOINT_RECORD, &j, e);
+    if (r < 0)
+        return r;
+    r = parse_record(j, out);
+    if (r < 0) {
+        endpoint_clear(out);
+        return err_say(e, r, "the endpoint's record is damaged");
+    }
+    return 0;
+}
+
+/* ---- as the firewall wants it ----------------------------------------------------------------*/
+
+/* fe80:: and the MAC in modified EUI-64 (RFC 4291, appendix A): what the kernel gives eth0. */
+static struct in6_addr link_local(const uint8_t m[6])
+{
+    struct in6_addr a = {.s6_addr = {0xfe, 0x80, 0, 0, 0, 0, 0, 0, m[0] ^ 2, m[1], m[2], 0xff, 0xfe,
+                                     m[3], m[4], m[5]}};
+    return a;
+}
+
+struct fw_guard endpoint_guard(const struct endpoint *ep)
+{
+    struct fw_guard g = {.port = ep->port};
+    memcpy(g.mac, ep->mac, 6);
+    g.ip4 = ep->address4.v4;
+    if (ep->address6.family) {
+        g.ip6 = ep->address6.v6;
+        g.link_local = link_local(ep->mac);
+    }
+    return g;
+}
+
+struct fw_publish *endpoint_elements(const struct endpoint *ep, size_t *count)
+{
+    struct fw_publish *elements = xcalloc(ep->publishes.count * 2, sizeof(*elements));
+    *count = 0;
+    for (size_t i = 0; i < ep->publishes.count; i++) {
+        const struct publish *p = &ep->publishes.items[i];
+        struct fw_publish f = {.protocol = p->protocol,
+                               .any_address = !p->host.family,
+                               .host_port = p->host_port,
+                               .to4 = ep->address4.v4,
+                               .to6 = ep->address6.v6,
+                               .to_port = p->port,
+                               .comment = ep->container};
+        if (p->host.family != AF_INET6 && ep->address4.family) {
+            f.family = AF_INET;
+            f.host4 = p->host.v4;
+            elements[(*count)++] = f;
+        }
+        if (p->host.family != AF_INET && ep->address6.family) {
+            f.family = AF_INET6;
+            f.host6 = p->host.v6;
+            elements[(*count)++] = f;
+        }
+    }
+    return elements;
+}

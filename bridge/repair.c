@@ -1,0 +1,127 @@
+/* Putting things right: the firewall made anew from what is known, and what bears our mark but
+ * belongs to nobody removed. */
+#include "bridge.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* ---- reload ----------------------------------------------------------------------------------*/
+
+static int reload_network(const struct network *n, void *arg)
+{
+    struct fw_network elements = network_elements(n);
+    fw_add_network(arg, &elements);
+    return 0;
+}
+
+int bridge_reload(struct bridge *b, const struct endpoint *live, size_t count, struct err *e)
+{
+    _cleanup_fw_batch_ struct fw_batch *batch = fw_batch_new(b->fw);
+    fw_add_tables(batch);
+    int r = network_each(b, reload_network, batch, e);
+    for (size_t i = 0; r == 0 && i < count; i++) {
+        struct fw_guard guard = endpoint_guard(&live[i]);
+        size_t elements_count;
+        _cleanup_free_ struct fw_publish *elements =
+            endpoint_elements(&live[i], &elements_count);
+        fw_add_guard(batch, &guard);
+        for (size_t k = 0; k < elements_count; k++)
+            fw_add_publish(batch, &elements[k]);
+    }
+    return r < 0 ? r : fw_commit(batch, e);
+}
+
+/* ---- sweep -----------------------------------------------------------------------------------*/
+
+struct sweeping {
+    struct bridge *bridge;
+    const struct bridge_sweep *sweep;
+    strv dead_owners; /* of leases */
+    strv dead_links;
+    strv live_ports;
+};
+
+static bool contains(const char *const *words, const char *word)
+{
+    for (; words && *words; words++)
+        if (streq(*words, word))
+            return true;
+    return false;
+}
+
+static int judge_lease(const struct lease *l, void *arg)
+{
+    struct sweeping *s = arg;
+    if (!contains(s->sweep->live_ids, l->owner))
+        strv_add(&s->dead_owners, l->owner);
+    return 0;
+}
+
+static int judge_link(const struct link *link, void *arg)
+{
+    struct sweeping *s = arg;
+    if (skip_prefix(link->name, "vc-") && skip_prefix(link->alias, "netctr ") &&
+        !contains((const char *const *)s->live_ports, link->name))
+        strv_add(&s->dead_links, link->name);
+    return 0;
+}
+
+static void tell(const struct sweeping *s, const char *what, const char *name)
+{
+    _cleanup_free_ char *text = xasprintf("%s %s", what, name);
+    if (s->sweep->found)
+        s->sweep->found(text, s->sweep->arg);
+}
+
+static int sweep_network(const struct network *n, void *arg)
+{
+    struct sweeping *s = arg;
+    for (const char *const *id = s->sweep->live_ids; id && *id; id++)
+        strv_add_take(&s->live_ports, endpoint_port_name(*id, n->name));
+    _cleanup_err_ struct err ignored = ERR_INIT;
+    int r = lease_each(s->bridge->leases_fd, n->name, judge_lease, s, &ignored);
+    strv_each(owner, s->dead_owners)
+    {
+        tell(s, "lease of", owner);
+        if (r == 0 && !s->sweep->dry_run)
+            r = lease_release(s->bridge->leases_fd, n->name, owner, &ignored);
+    }
+    strv_free(take_ptr(s->dead_owners));
+    return 0;
+}
+
+int bridge_sweep(struct bridge *b, const struct bridge_sweep *sweep, struct err *e)
+{
+    struct sweeping s = {.bridge = b, .sweep = sweep};
+    int r = network_each(b, sweep_network, &s, e);
+    if (r == 0)
+        r = rt_each_link(b->rt, judge_link, &s, e);
+    strv_each(name, s.dead_links)
+    {
+        tell(&s, "link", name);
+        _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(b->rt);
+        rt_delete_link(batch, name);
+        if (r == 0 && !sweep->dry_run)
+            r = rt_commit(batch, e);
+    }
+    strv_free(s.dead_links);
+    strv_free(s.live_ports);
+    return r;
+}
+
+struct forgetting {
+    struct bridge *bridge;
+    const char *id;
+};
+
+static int forget_lease(const struct network *n, void *arg)
+{
+    struct forgetting *f = arg;
+    return lease_release(f->bridge->leases_fd, n->name, f->id, NULL);
+}
+
+int endpoint_forget(struct bridge *b, const char *id, struct err *e)
+{
+    struct forgetting f = {b, id};
+    return network_each(b, forget_lease, &f, e);
+}

@@ -1,0 +1,47 @@
+/* netctr exec: another command in a container that runs. */
+#include "world.h"
+
+#include <errno.h>
+
+static int run(const struct cli *cli, int argc, char **argv, struct err *e)
+{
+    struct exec_request q = {0};
+    char *user = NULL, *workdir = NULL;
+    const struct option options[] = {
+        {"detach", 'd', OPTION_FLAG, NULL, "do not wait for it", &q.detached},
+        {"interactive", 'i', OPTION_FLAG, NULL, "keep stdin open", &q.interactive},
+        {"env", 'e', OPTION_LIST, "K=V", "set a variable", &q.env},
+        {"workdir", 'w', OPTION_TEXT, "DIR", "working directory in the container", &workdir},
+        {"user", 'u', OPTION_TEXT, "USER[:GROUP]", "run as this user of the container", &user},
+        {0},
+    };
+    bool help;
+    int first = command_options(&command_exec, options, false, &argc, argv, &help, e);
+    if (first < 0 || help)
+        return first < 0 ? first : 0;
+    _cleanup_strv_ strv env = q.env;
+    if (argc - first < 2)
+        return err_say(e, -EINVAL, "usage: netctr exec [FLAGS] NAME COMMAND [ARG…]");
+    if (workdir && workdir[0] != '/')
+        return err_say(e, -EINVAL, "working directory `%s` is not an absolute path", workdir);
+    q.argv = argv + first + 1;
+    q.user = user;
+    q.workdir = workdir;
+    _cleanup_world_ struct world w = {0};
+    _cleanup_record_ struct record r = {0};
+    int code = world_open(cli, &w, e);
+    if (code == 0)
+        code = world_find(&w, argv[first], &r, e);
+    if (code < 0)
+        return code;
+    if (r.status != STATUS_RUNNING)
+        return err_say(e, -ESRCH, "container `%s` is not running", r.spec.name);
+    return container_exec(&w.store, &r, &q, e);
+}
+
+const struct command command_exec = {
+    .name = "exec",
+    .usage = "[FLAGS] NAME COMMAND [ARG…]",
+    .summary = "Run another command in a running container",
+    .run = run,
+};

@@ -1,0 +1,108 @@
+/* netctr info, netctr version. */
+#include "world.h"
+
+#include "core/caps.h"
+#include "core/cgroup.h"
+
+#include <errno.h>
+#include <sys/utsname.h>
+
+static int count_one(const struct record *r, void *arg)
+{
+    size_t *count = arg;
+    count[r->status == STATUS_EXITED]++;
+    return 0;
+}
+
+static const char *cgroup_name(void)
+{
+    static const char *const names[] = {"none", "v1", "v2"};
+    _cleanup_cgroup_host_ struct cgroup_host host = {0};
+    return cgroup_probe(NULL, &host, NULL) < 0 ? "none" : names[host.kind];
+}
+
+static int gather(struct world *w, json_t *j, struct err *e)
+{
+    size_t count[2] = {0};
+    struct utsname u;
+    (void)uname(&u);
+    int r = world_each(w, count_one, count, e);
+    json_put_str(j, "version", NETCTR_VERSION);
+    json_put_str(j, "kernel", u.release);
+    json_put_str(j, "machine", u.machine);
+    json_put_str(j, "cgroup", cgroup_name());
+    json_put_str(j, "root", w->store.root);
+    json_put_str(j, "run_root", w->store.run);
+    json_put_str(j, "instance", w->store.instance);
+    json_object_set_new(j, "running", json_integer((json_int_t)count[0]));
+    json_object_set_new(j, "ended", json_integer((json_int_t)count[1]));
+    _cleanup_strv_ strv lacking = caps_names(CAPS_DEFAULT & ~caps_held());
+    json_put_strv(j, "capabilities_missing", lacking);
+    return r;
+}
+
+static void print_text(json_t *j)
+{
+    const char *key;
+    json_t *value;
+    json_object_foreach(j, key, value)
+    {
+        if (json_is_string(value))
+            printf("%-22s%s\n", key, json_string_value(value));
+        else if (json_is_integer(value))
+            printf("%-22s%" JSON_INTEGER_FORMAT "\n", key, json_integer_value(value));
+    }
+}
+
+static int info(const struct cli *cli, int argc, char **argv, struct err *e)
+{
+    char *format = NULL;
+    const struct option options[] = {
+        {"format", 0, OPTION_TEXT, "json", "machine-readable", &format},
+        {0},
+    };
+    bool help;
+    int first = command_options(&command_info, options, true, &argc, argv, &help, e);
+    if (first < 0 || help)
+        return first < 0 ? first : 0;
+    if (format && !streq(format, "json"))
+        return err_say(e, -EINVAL, "unknown format `%s`; the one there is is json", format);
+    _cleanup_world_ struct world w = {0};
+    _cleanup_json_ json_t *j = json_object();
+    int r = world_open(cli, &w, e);
+    if (r == 0)
+        r = gather(&w, j, e);
+    if (r == 0 && format) {
+        json_dumpf(j, stdout, JSON_INDENT(2));
+        putchar('\n');
+    } else if (r == 0) {
+        print_text(j);
+    }
+    return r;
+}
+
+const struct command command_info = {
+    .name = "info",
+    .usage = "[--format json]",
+    .summary = "Show what netctr finds on this host",
+    .run = info,
+};
+
+static int version(const struct cli *cli, int argc, char **argv, struct err *e)
+{
+    (void)cli;
+    bool help;
+    const struct option options[] = {{0}};
+    int first = command_options(&command_version, options, true, &argc, argv, &help, e);
+    if (first >= 0 && !help)
+        printf("netctr %s\n", NETCTR_VERSION);
+    return first < 0 ? first : 0;
+}
+
+const struct command command_version = {
+    .name = "version",
+    .usage = "",
+    .summary = "Show the version",
+    .unprivileged = true,
+    .run = version,
+};

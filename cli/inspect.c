@@ -1,0 +1,95 @@
+/* netctr inspect: all that is known of a container, as JSON. */
+#include "world.h"
+
+#include "core/caps.h"
+
+#include <errno.h>
+
+static json_t *endpoint_json(struct world *w, const struct record *r)
+{
+    _cleanup_endpoint_ struct endpoint ep = {0};
+    _cleanup_close_ int dir = store_live_dir(&w->store, r->spec.name);
+    if (dir < 0 || endpoint_load(dir, &ep, NULL) < 0)
+        return json_null();
+    _cleanup_free_ char *address = ip_text(&ep.address4), *address6 = ip_text(&ep.address6),
+                        *mac = mac_text(ep.mac);
+    json_t *j = json_object();
+    json_put_str(j, "network", ep.network);
+    json_put_str(j, "bridge", ep.bridge);
+    json_put_str(j, "port", ep.port);
+    json_put_str(j, "interface", "eth0");
+    json_put_str(j, "address", *address ? address : NULL);
+    json_put_str(j, "address6", *address6 ? address6 : NULL);
+    json_put_str(j, "mac", mac);
+    return j;
+}
+
+static void put_time(json_t *j, const char *key, int64_t when)
+{
+    _cleanup_free_ char *text = when ? time_utc(when) : NULL;
+    json_put_str(j, key, text);
+}
+
+static json_t *state_json(const struct record *r)
+{
+    json_t *j = json_object();
+    json_put_str(j, "status", status_name(r->status));
+    json_object_set_new(j, "pid", json_integer(r->pid));
+    json_object_set_new(j, "monitor", json_integer(r->monitor));
+    put_time(j, "started", r->started);
+    put_time(j, "finished", r->finished);
+    if (r->status == STATUS_EXITED) {
+        json_object_set_new(j, "exit_status", json_integer(r->exit_status));
+        json_object_set_new(j, "oom_killed", json_boolean(r->oom_killed));
+    }
+    return j;
+}
+
+static json_t *record_json(struct world *w, const struct record *r)
+{
+    json_t *j = spec_to_json(&r->spec);
+    _cleanup_strv_ strv caps = caps_names(r->spec.caps);
+    json_put_strv(j, "caps", caps);
+    put_time(j, "created", r->spec.created);
+    json_object_set_new(j, "state", state_json(r));
+    json_object_set_new(j, "endpoint", endpoint_json(w, r));
+    return j;
+}
+
+static int run(const struct cli *cli, int argc, char **argv, struct err *e)
+{
+    char *format = NULL;
+    const struct option options[] = {
+        {"format", 0, OPTION_TEXT, "json", "what it prints anyway", &format},
+        {0},
+    };
+    bool help;
+    int first = command_options(&command_inspect, options, true, &argc, argv, &help, e);
+    if (first < 0 || help)
+        return first < 0 ? first : 0;
+    if (first == argc)
+        return err_say(e, -EINVAL, "usage: netctr inspect NAME…");
+    if (format && !streq(format, "json"))
+        return err_say(e, -EINVAL, "unknown format `%s`; the one there is is json", format);
+    _cleanup_world_ struct world w = {0};
+    _cleanup_json_ json_t *all = json_array();
+    int code = world_open(cli, &w, e);
+    for (int i = first; code == 0 && i < argc; i++) {
+        _cleanup_record_ struct record r = {0};
+        code = world_find(&w, argv[i], &r, e);
+        if (code == 0)
+            json_array_append_new(all, record_json(&w, &r));
+    }
+    if (code == 0) {
+        json_dumpf(all, stdout, JSON_INDENT(2));
+        putchar('\n');
+    }
+    return code;
+}
+
+const struct command command_inspect = {
+    .name = "inspect",
+    .usage = "NAME…",
+    .summary = "Show all that is known of containers, as JSON",
+    .run = run,
+};

@@ -1,0 +1,136 @@
+/* netctr logs: what a container has written, from the file that its monitor keeps. */
+#include "world.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/inotify.h>
+
+struct log_view {
+    bool follow, times;
+    uint64_t tail; /* UINT64_MAX: all */
+};
+
+/* "TIME STREAM F|P TEXT": prints one entry where it came from, stdout or stderr. */
+static void print_entry(const char *line, size_t size, const struct log_view *v)
+{
+    const char *end = line + size;
+    const char *stream = memchr(line, ' ', size);
+    const char *flag = stream ? memchr(stream + 1, ' ', (size_t)(end - stream - 1)) : NULL;
+    if (!flag || end - flag < 3)
+        return;
+    FILE *out = strncmp(stream + 1, "stderr", 6) == 0 ? stderr : stdout;
+    if (v->times)
+        fprintf(out, "%.*s ", (int)(stream - line), line);
+    fwrite(flag + 3, 1, (size_t)(end - flag - 3), out);
+    if (flag[1] == 'F')
+        fputc('\n', out);
+}
+
+/* Where the last @tail lines begin. */
+static size_t tail_offset(const char *text, size_t size, uint64_t tail)
+{
+    size_t at = size;
+    for (uint64_t lines = 0; at > 0; at--)
+        if (text[at - 1] == '\n' && lines++ == tail)
+            return at;
+    return 0;
+}
+
+/* Prints the whole lines of what has been added; the rest waits for its end. */
+static int print_new(int fd, char **rest, const struct log_view *v)
+{
+    char chunk[16384];
+    for (;;) {
+        ssize_t n = read(fd, chunk, sizeof(chunk));
+        if (n < 0)
+            return -errno;
+        if (n == 0)
+            break;
+        _cleanup_free_ char *before = *rest;
+        *rest = xasprintf("%s%.*s", before, (int)n, chunk);
+        char *line = *rest, *newline;
+        for (; (newline = strchr(line, '\n')); line = newline + 1)
+            print_entry(line, (size_t)(newline - line), v);
+        char *left = xstrdup(line);
+        free(*rest);
+        *rest = left;
+    }
+    fflush(stdout);
+    return 0;
+}
+
+/* inotify tells of new entries, the monitor's pidfd of the end. */
+static int follow(int dir, int fd, const struct record *r, const struct log_view *v, struct err *e)
+{
+    _cleanup_free_ char *path = fd_path(dir), *rest = xstrdup("");
+    _cleanup_close_ int notify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    _cleanup_close_ int monitor =
+        r->status == STATUS_RUNNING ? pidfd_of(r->monitor, r->monitor_start) : -1;
+    if (notify < 0 || inotify_add_watch(notify, path, IN_MODIFY) < 0)
+        return err_set(e, errno, "watch the log");
+    for (;;) {
+        struct pollfd p[] = {{.fd = notify, .events = POLLIN}, {.fd = monitor, .events = POLLIN}};
+        bool ended = monitor < 0;
+        if (!ended && poll(p, ARRAY_LEN(p), -1) > 0)
+            ended = p[1].revents != 0;
+        char events[4096];
+        (void)!read(notify, events, sizeof(events));
+        int code = print_new(fd, &rest, v);
+        if (code < 0 || ended)
+            return code < 0 ? err_set(e, code, "read the log") : 0;
+    }
+}
+
+static int show(struct world *w, const struct record *r, const struct log_view *v, struct err *e)
+{
+    _cleanup_close_ int dir = store_defined_dir(&w->store, r->spec.name);
+    _cleanup_close_ int fd = dir < 0 ? -1 : openat(dir, "log", O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT ? 0 : err_set(e, errno, "open the log of `%s`", r->spec.name);
+    if (v->tail != UINT64_MAX) {
+        _cleanup_free_ char *text = NULL;
+        size_t size;
+        int code = read_file_at(dir, "log", SIZE_MAX / 2, &text, &size);
+        if (code < 0 || lseek(fd, (off_t)tail_offset(text, size, v->tail), SEEK_SET) < 0)
+            return err_set(e, code < 0 ? code : errno, "read the log of `%s`", r->spec.name);
+    }
+    if (v->follow)
+        return follow(dir, fd, r, v, e);
+    _cleanup_free_ char *rest = xstrdup("");
+    int code = print_new(fd, &rest, v);
+    return code < 0 ? err_set(e, code, "read the log of `%s`", r->spec.name) : 0;
+}
+
+static int run(const struct cli *cli, int argc, char **argv, struct err *e)
+{
+    struct log_view v = {.tail = UINT64_MAX};
+    char *tail = NULL;
+    const struct option options[] = {
+        {"follow", 'f', OPTION_FLAG, NULL, "go on until the container ends", &v.follow},
+        {"timestamps", 't', OPTION_FLAG, NULL, "show when", &v.times},
+        {"tail", 'n', OPTION_TEXT, "N", "only the last N lines", &tail},
+        {0},
+    };
+    bool help;
+    int first = command_options(&command_logs, options, true, &argc, argv, &help, e);
+    if (first < 0 || help)
+        return first < 0 ? first : 0;
+    if (argc - first != 1)
+        return err_say(e, -EINVAL, "usage: netctr logs [FLAGS] NAME");
+    if (tail && !streq(tail, "all") && parse_u64(tail, 0, UINT64_MAX - 1, &v.tail) < 0)
+        return err_say(e, -EINVAL, "tail `%s` is not a number of lines", tail);
+    _cleanup_world_ struct world w = {0};
+    _cleanup_record_ struct record r = {0};
+    int code = world_open(cli, &w, e);
+    if (code == 0)
+        code = world_find(&w, argv[first], &r, e);
+    return code < 0 ? code : show(&w, &r, &v, e);
+}
+
+const struct command command_logs = {
+    .name = "logs",
+    .usage = "[FLAGS] NAME",
+    .summary = "Show what a container has written to stdout and stderr",
+    .run = run,
+};

@@ -1,0 +1,141 @@
+#include "options.h"
+
+#include <errno.h>
+#include <string.h>
+
+static const struct option *by_letter(const struct option *o, char letter)
+{
+    for (; o->name; o++)
+        if (o->letter == letter)
+            return o;
+    return NULL;
+}
+
+static const struct option *by_name(const struct option *o, const char *name, size_t size)
+{
+    for (; o->name; o++)
+        if (strncmp(o->name, name, size) == 0 && o->name[size] == '\0')
+            return o;
+    return NULL;
+}
+
+static int unknown(const struct option *options, const char *flag, struct err *e)
+{
+    size_t count = 0;
+    while (options[count].name)
+        count++;
+    _cleanup_free_ const char **names = xcalloc(count + 2, sizeof(char *));
+    for (size_t i = 0; i < count; i++)
+        names[i] = options[i].name;
+    names[count] = "help";
+    _cleanup_free_ char *bare = xstrndup(flag + 2, strcspn(flag + 2, "="));
+    const char *near = nearest_word(bare, names);
+    err_say(e, -EINVAL, "unknown flag `--%s`", bare);
+    return near ? err_hint(e, "did you mean `--%s`?", near) : -EINVAL;
+}
+
+static int store_value(const struct option *o, char *value, struct err *e)
+{
+    switch (o->kind) {
+    case OPTION_TEXT: *(char **)o->target = value; break;
+    case OPTION_LIST: strv_add(o->target, value); break;
+    case OPTION_FLAG:
+        if (!streq(value, "true") && !streq(value, "false"))
+            return err_say(e, -EINVAL, "flag `--%s` takes no value but true or false", o->name);
+        *(bool *)o->target = streq(value, "true");
+        break;
+    }
+    return 0;
+}
+
+struct parser {
+    const struct option *options;
+    int argc, at;
+    char **argv;
+    bool *help;
+};
+
+/* The value that stands in the next word. */
+static int take_next(struct parser *p, const struct option *o, struct err *e)
+{
+    if (p->at + 1 >= p->argc)
+        return err_say(e, -EINVAL, "flag `--%s` needs a value (%s)", o->name, o->value);
+    return store_value(o, p->argv[++p->at], e);
+}
+
+static int parse_long(struct parser *p, struct err *e)
+{
+    char *word = p->argv[p->at], *equals = strchr(word, '=');
+    size_t size = (equals ? (size_t)(equals - word) : strlen(word)) - 2;
+    const struct option *o = by_name(p->options, word + 2, size);
+    if (!o && streq(word, "--help")) {
+        *p->help = true;
+        return 0;
+    }
+    if (!o)
+        return unknown(p->options, word, e);
+    if (equals)
+        return store_value(o, equals + 1, e);
+    if (o->kind == OPTION_FLAG) {
+        *(bool *)o->target = true;
+        return 0;
+    }
+    return take_next(p, o, e);
+}
+
+/* "-dit" is three flags; in "-p8080:80" the rest of the word is the value. */
+static int parse_letters(struct parser *p, struct err *e)
+{
+    for (char *letter = p->argv[p->at] + 1; *letter; letter++) {
+        const struct option *o = by_letter(p->options, *letter);
+        if (!o && *letter == 'h') {
+            *p->help = true;
+            continue;
+        }
+        if (!o)
+            return err_say(e, -EINVAL, "unknown flag `-%c` in `%s`", *letter, p->argv[p->at]);
+        if (o->kind != OPTION_FLAG)
+            return letter[1] ? store_value(o, letter + 1 + (letter[1] == '='), e)
+                             : take_next(p, o, e);
+        *(bool *)o->target = true;
+    }
+    return 0;
+}
+
+int options_parse(const struct option *options, bool intermixed, int argc, char **argv, bool *help,
+                  struct err *e)
+{
+    struct parser p = {options, argc, 1, argv, help};
+    int words = 0;
+    _cleanup_free_ char **kept = xcalloc((size_t)argc + 1, sizeof(char *));
+    for (; p.at < argc; p.at++) {
+        char *word = argv[p.at];
+        if (streq(word, "--")) {
+            p.at++;
+            break;
+        }
+        if (word[0] != '-' || word[1] == '\0') {
+            if (!intermixed)
+                break;
+            kept[words++] = word;
+            continue;
+        }
+        int r = word[1] == '-' ? parse_long(&p, e) : parse_letters(&p, e);
+        if (r < 0)
+            return r;
+    }
+    int first = p.at - words;
+    for (int i = 0; i < words; i++)
+        argv[first + i] = kept[i];
+    return first;
+}
+
+void options_print(FILE *out, const struct option *options)
+{
+    for (const struct option *o = options; o->name; o++) {
+        _cleanup_free_ char *left = xasprintf("%c%c%s--%s %s", o->letter ? '-' : ' ',
+                                              o->letter ? o->letter : ' ', o->letter ? ", " : "  ",
+                                              o->name, o->value ? o->value : "");
+        fprintf(out, "  %-34s %s\n", left, o->help);
+    }
+}

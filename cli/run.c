@@ -1,0 +1,339 @@
+/* netctr run: from words to a spec that is checked whole, before anything is touched. */
+#include "world.h"
+
+#include "core/caps.h"
+
+#include <netctr/channel.h>
+
+#include <errno.h>
+#include <libgen.h>
+#include <string.h>
+#include <time.h>
+
+struct run_flags {
+    char *name, *workdir, *user, *hostname, *memory, *cpus, *pids, *network;
+    strv env, volumes, tmpfs, publish, cap_add, cap_drop;
+    bool detach, remove, interactive, in_place, read_only, privileged;
+};
+
+static void run_flags_clear(struct run_flags *f)
+{
+    strv_free(f->env);
+    strv_free(f->volumes);
+    strv_free(f->tmpfs);
+    strv_free(f->publish);
+    strv_free(f->cap_add);
+    strv_free(f->cap_drop);
+}
+
+/* ---- pieces ----------------------------------------------------------------------------------*/
+
+static int take_rootfs(const char *path, struct spec *s, struct err *e)
+{
+    struct stat st;
+    s->rootfs = realpath(path, NULL);
+    if (!s->rootfs && errno == ENOENT)
+        return err_say(e, -ENOENT, "root directory `%s` does not exist", path);
+    if (!s->rootfs || stat(s->rootfs, &st) < 0)
+        return err_set(e, errno, "root directory `%s`", path);
+    if (!S_ISDIR(st.st_mode))
+        return err_say(e, -ENOTDIR, "root directory `%s` is not a directory", path);
+    if (streq(s->rootfs, "/"))
+        return err_say(e, -EINVAL, "the host's own `/` cannot be a container's root directory");
+    return 0;
+}
+
+/* The program's name and the id's first digits: "nginx-4f1c". */
+static char *make_name(const struct spec *s)
+{
+    _cleanup_free_ char *copy = xstrdup(s->argv[0]);
+    char *base = basename(copy);
+    for (char *p = base; *p; p++)
+        if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-", *p))
+            *p = '-';
+    char *name = xasprintf("%.32s-%.4s", base, s->id);
+    if (!valid_name(name)) {
+        free(name);
+        name = xasprintf("container-%.4s", s->id);
+    }
+    return name;
+}
+
+static int take_names(const struct run_flags *f, struct spec *s, struct err *e)
+{
+    s->id = spec_new_id();
+    s->name = f->name ? xstrdup(f->name) : make_name(s);
+    if (!valid_name(s->name)) {
+        err_say(e, -EINVAL, "invalid container name `%s`", s->name);
+        return err_hint(e, "letters, digits, `_`, `.` and `-`, at most 64, the first a letter or digit");
+    }
+    s->hostname = xstrdup(f->hostname ? f->hostname : s->id);
+    if (!*s->hostname || strlen(s->hostname) > 63 || strspn(s->hostname, "abcdefghijklmnopqrstuvwxyz"
+                                                            "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                                            "0123456789.-") != strlen(s->hostname))
+        return err_say(e, -EINVAL, "invalid hostname `%s`", s->hostname);
+    return 0;
+}
+
+/* SRC:DST[:ro|rw] */
+static int take_volume(const char *text, struct spec *s, struct err *e)
+{
+    _cleanup_strv_ strv parts = strv_split(text, ':');
+    size_t n = strv_len(parts);
+    bool read_only = n == 3 && streq(parts[2], "ro");
+    if (n < 2 || n > 3 || (n == 3 && !read_only && !streq(parts[2], "rw")))
+        return err_say(e, -EINVAL, "volume `%s` is not SRC:DST[:ro]", text);
+    if (parts[1][0] != '/' || strspn(parts[1], "/") == strlen(parts[1]))
+        return err_say(e, -EINVAL, "volume `%s`: the target `%s` is not an absolute path below /",
+                       text, parts[1]);
+    if (!strchr(parts[0], '/')) {
+        err_say(e, -EINVAL, "volume `%s`: `%s` is not a path", text, parts[0]);
+        return err_hint(e, "for a directory here write ./%s", parts[0]);
+    }
+    char *source = realpath(parts[0], NULL);
+    if (!source)
+        return err_set(e, errno, "volume `%s`: `%s`", text, parts[0]);
+    s->volumes[s->volume_count++] = (struct volume){source, xstrdup(parts[1]), read_only};
+    return 0;
+}
+
+static int take_volumes(const struct run_flags *f, struct spec *s, struct err *e)
+{
+    s->volumes = xcalloc(strv_len(f->volumes) + strv_len(f->tmpfs), sizeof(*s->volumes));
+    strv_each(text, f->volumes)
+    {
+        int r = take_volume(text, s, e);
+        if (r < 0)
+            return r;
+    }
+    strv_each(target, f->tmpfs)
+    {
+        if (target[0] != '/' || strspn(target, "/") == strlen(target))
+            return err_say(e, -EINVAL, "tmpfs `%s` is not an absolute path below /", target);
+        s->volumes[s->volume_count++] = (struct volume){NULL, xstrdup(target), false};
+    }
+    return 0;
+}
+
+/* "1.5" → 1500 */
+static int parse_cpus(const char *text, uint64_t *milli)
+{
+    char *dot = strchr(text, '.');
+    _cleanup_free_ char *whole = xstrndup(text, dot ? (size_t)(dot - text) : strlen(text));
+    uint64_t units = 0, fraction = 0;
+    if (dot) {
+        _cleanup_free_ char *digits = xasprintf("%s00", dot + 1);
+        if (!dot[1] || strlen(digits) > 5 || parse_u64((digits[3] = '\0', digits), 0, 999, &fraction) < 0)
+            return -EINVAL;
+    }
+    if ((*whole || !dot) && parse_u64(whole, 0, 10000, &units) < 0)
+        return -EINVAL;
+    *milli = units * 1000 + fraction;
+    return *milli < 10 ? -EINVAL : 0; /* the kernel's quota has a least value */
+}
+
+static int take_limits(const struct run_flags *f, struct spec *s, struct err *e)
+{
+    if (f->memory) {
+        if (parse_size(f->memory, &s->limits.memory) < 0 || s->limits.memory > INT64_MAX)
+            return err_say(e, -EINVAL, "memory `%s` is not a size (as in 64m, 2g)", f->memory);
+        if (s->limits.memory < 6 << 20)
+            return err_say(e, -EINVAL, "memory `%s` is less than 6m, the least that a container needs",
+                           f->memory);
+    }
+    if (f->cpus && parse_cpus(f->cpus, &s->limits.cpu_milli) < 0)
+        return err_say(e, -EINVAL, "cpus `%s` is not a number of processors (as in 0.5, 2)",
+                       f->cpus);
+    if (f->pids && parse_u64(f->pids, 1, 4194304, &s->limits.pids) < 0)
+        return err_say(e, -EINVAL, "pids limit `%s` is not a number (1-4194304)", f->pids);
+    return 0;
+}
+
+static int take_env(const struct run_flags *f, struct spec *s, struct err *e)
+{
+    strv_each(entry, f->env)
+    {
+        if (*entry == '=' || !*entry)
+            return err_say(e, -EINVAL, "environment `%s` has no name", entry);
+        /* "-e NAME" hands on the caller's value; one that is not set is left out. */
+        const char *value = strchr(entry, '=') ? NULL : getenv(entry);
+        if (strchr(entry, '='))
+            strv_add(&s->env, entry);
+        else if (value)
+            strv_add_take(&s->env, xasprintf("%s=%s", entry, value));
+    }
+    const char *const defaults[] = {
+        "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOSTNAME="};
+    for (size_t i = 0; i < ARRAY_LEN(defaults); i++) {
+        size_t key = strcspn(defaults[i], "=") + 1;
+        bool given = false;
+        strv_each(entry, s->env) given = given || strncmp(entry, defaults[i], key) == 0;
+        if (!given)
+            strv_add_take(&s->env,
+                          xasprintf("%s%s", defaults[i], defaults[i][key] ? "" : s->hostname));
+    }
+    return 0;
+}
+
+static int take_network(const struct run_flags *f, struct life *life, struct err *e)
+{
+    struct spec *s = &life->spec;
+    s->network = xstrdup(f->network ? f->network : DEFAULT_NETWORK);
+    if (streq(s->network, "bridge")) { /* docker's name for it */
+        free(s->network);
+        s->network = xstrdup(DEFAULT_NETWORK);
+    }
+    s->network_mode = streq(s->network, "host") ? NETWORK_HOST : NETWORK_OWN;
+    if (!valid_name(s->network))
+        return err_say(e, -EINVAL, "invalid network name `%s`", s->network);
+    strv_each(text, f->publish)
+    {
+        int r = publish_parse(text, &life->publishes, e);
+        if (r < 0)
+            return r;
+    }
+    if (life->publishes.count && (streq(s->network, "host") || streq(s->network, "none")))
+        return err_say(e, -EINVAL, "ports cannot be published with `--network %s`", s->network);
+    return 0;
+}
+
+/* The whole of it. */
+static int compose(const struct run_flags *f, char **words, struct life *life, struct err *e)
+{
+    struct spec *s = &life->spec;
+    if (!words[0]) {
+        err_say(e, -EINVAL, "ROOTFS is missing");
+        return err_hint(e, "netctr run [FLAGS] ROOTFS COMMAND [ARG…]");
+    }
+    if (!words[1]) {
+        err_say(e, -EINVAL, "COMMAND is missing");
+        return err_hint(e, "say what to run in it: netctr run %s COMMAND [ARG…], as in `netctr run %s nginx`",
+                        words[0], words[0]);
+    }
+    s->argv = strv_copy(words + 1);
+    s->detached = f->detach;
+    s->auto_remove = f->remove;
+    s->interactive = f->interactive;
+    s->in_place = f->in_place;
+    s->read_only = f->read_only;
+    s->user = xstrdup(f->user);
+    s->workdir = xstrdup(f->workdir);
+    s->created = time(NULL);
+    if (!*s->argv[0])
+        return err_say(e, -EINVAL, "COMMAND is empty");
+    if (s->workdir && s->workdir[0] != '/')
+        return err_say(e, -EINVAL, "working directory `%s` is not an absolute path", s->workdir);
+    int r;
+    if ((r = take_rootfs(words[0], s, e)) < 0 || (r = take_names(f, s, e)) < 0 ||
+        (r = take_volumes(f, s, e)) < 0 || (r = take_limits(f, s, e)) < 0 ||
+        (r = take_env(f, s, e)) < 0 || (r = take_network(f, life, e)) < 0)
+        return r;
+    return caps_resolve(f->cap_add, f->cap_drop, f->privileged, caps_held(), &s->caps, e);
+}
+
+/* ---- detached --------------------------------------------------------------------------------*/
+
+/* The monitor lets go of the caller: its session, its directory, its streams. */
+static int report_started(const struct spec *s, void *arg)
+{
+    (void)s;
+    int channel = *(int *)arg;
+    int r = channel_send(channel, MESSAGE_STARTED);
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    for (int i = 0; null >= 0 && i < 3; i++)
+        (void)dup2(null, i);
+    close_fd(null);
+    (void)chdir("/");
+    return r;
+}
+
+static _Noreturn void monitor_process(struct world *w, struct life *life, int channel)
+{
+    struct err e = ERR_INIT;
+    (void)setsid();
+    life->started = report_started;
+    life->arg = &channel;
+    int r = world_live(w, life, &e);
+    if (r < 0)
+        (void)channel_send_error(channel, &e);
+    err_clear(&e);
+    world_close(w);
+    exit(r < 0 ? EXIT_NETCTR : 0);
+}
+
+static int run_detached(struct world *w, struct life *life, struct err *e)
+{
+    int ends[2];
+    int r = channel_open(ends, e);
+    if (r < 0)
+        return r;
+    _cleanup_free_ char *id = xstrdup(life->spec.id);
+    pid_t pid = fork();
+    if (pid == 0) {
+        close(ends[0]);
+        monitor_process(w, life, ends[1]);
+    }
+    close(ends[1]);
+    _cleanup_close_ int channel = ends[0];
+    if (pid < 0)
+        return err_set(e, errno, "fork the monitor");
+    enum message kind;
+    r = channel_receive(channel, &kind, NULL, e);
+    if (r < 0)
+        return r;
+    if (kind != MESSAGE_STARTED)
+        return err_say(e, -EPIPE, "the monitor was killed before the container ran");
+    printf("%s\n", id);
+    return 0;
+}
+
+/* ---- the command -----------------------------------------------------------------------------*/
+
+static int run(const struct cli *cli, int argc, char **argv, struct err *e)
+{
+    __attribute__((cleanup(run_flags_clear))) struct run_flags f = {0};
+    const struct option options[] = {
+        {"detach", 'd', OPTION_FLAG, NULL, "run in the background and print the id", &f.detach},
+        {"name", 0, OPTION_TEXT, "NAME", "name of the container", &f.name},
+        {"rm", 0, OPTION_FLAG, NULL, "remove the container when it has ended", &f.remove},
+        {"interactive", 'i', OPTION_FLAG, NULL, "keep stdin open", &f.interactive},
+        {"env", 'e', OPTION_LIST, "K=V", "set a variable, or hand on one of yours (K)", &f.env},
+        {"workdir", 'w', OPTION_TEXT, "DIR", "working directory in the container", &f.workdir},
+        {"user", 'u', OPTION_TEXT, "USER[:GROUP]", "run as this user of the container", &f.user},
+        {"hostname", 0, OPTION_TEXT, "NAME", "hostname (default: the id)", &f.hostname},
+        {"publish", 'p', OPTION_LIST, "PORT", "[HOSTIP:][HOSTPORT:]PORT[/tcp|udp]", &f.publish},
+        {"network", 0, OPTION_TEXT, "NAME", "network, or none, or host (default)", &f.network},
+        {"volume", 'v', OPTION_LIST, "SRC:DST[:ro]", "mount a file or directory", &f.volumes},
+        {"tmpfs", 0, OPTION_LIST, "DST", "mount an empty tmpfs", &f.tmpfs},
+        {"in-place", 0, OPTION_FLAG, NULL, "write to ROOTFS itself, not to a layer over it",
+         &f.in_place},
+        {"read-only", 0, OPTION_FLAG, NULL, "the root is read-only", &f.read_only},
+        {"memory", 'm', OPTION_TEXT, "SIZE", "memory limit (64m, 2g)", &f.memory},
+        {"cpus", 0, OPTION_TEXT, "N", "processor time (0.5, 2)", &f.cpus},
+        {"pids-limit", 0, OPTION_TEXT, "N", "number of processes and threads", &f.pids},
+        {"cap-add", 0, OPTION_LIST, "CAP", "add a capability (or ALL)", &f.cap_add},
+        {"cap-drop", 0, OPTION_LIST, "CAP", "drop a capability (or ALL)", &f.cap_drop},
+        {0},
+    };
+    bool help;
+    int first = command_options(&command_run, options, false, &argc, argv, &help, e);
+    if (first < 0 || help)
+        return first < 0 ? first : 0;
+    struct life life = {0};
+    _cleanup_world_ struct world w = {0};
+    int r = compose(&f, argv + first, &life, e);
+    if (r == 0)
+        r = world_open(cli, &w, e);
+    if (r == 0)
+        r = f.detach ? run_detached(&w, &life, e) : world_live(&w, &life, e);
+    spec_clear(&life.spec);
+    publish_list_clear(&life.publishes);
+    return r;
+}
+
+const struct command command_run = {
+    .name = "run",
+    .usage = "[FLAGS] ROOTFS COMMAND [ARG…]",
+    .summary = "Run a command in a new container made from a root directory",
+    .run = run,
+};

@@ -1,0 +1,44 @@
+/* The one place where the two halves of a container meet: core's process and bridge's endpoint.
+ *
+ *     create → attach ∥ prepare → start → monitor → detach → end
+ *
+ * and the repair of what a killed netctr left, which is the same undo, found from the state.
+ */
+#pragma once
+
+#include "cli.h"
+
+struct world {
+    struct store store;
+    struct bridge *bridge; /**< opened when first needed: world_bridge() */
+};
+/** Opens the store and buries what dead monitors left. */
+int world_open(const struct cli *cli, struct world *out, struct err *e);
+void world_close(struct world *w);
+#define _cleanup_world_ __attribute__((cleanup(world_close)))
+int world_bridge(struct world *w, struct bridge **out, struct err *e);
+/** Under the store's lock: removes what dead monitors left. @found (may be NULL) is told of each;
+ *  @dry_run only tells. */
+int world_repair(struct world *w, bool dry_run, void (*found)(const char *what, void *arg),
+                 void *arg, struct err *e);
+
+/** Everything of this instance that belongs to no container: repair, then a sweep by name. */
+int world_gc(struct world *w, bool dry_run, void (*found)(const char *what, void *arg), void *arg,
+             struct err *e);
+/** store_find() and store_each() under the store's lock. */
+int world_find(struct world *w, const char *name, struct record *out, struct err *e);
+int world_each(struct world *w, int (*each)(const struct record *r, void *arg), void *arg,
+               struct err *e);
+/** Removes a container that has ended. If the name is another's by now, nothing is done. */
+int world_remove(struct world *w, const struct record *r, struct err *e);
+
+/** What `run` asks for. */
+struct life {
+    struct spec spec;
+    struct publish_list publishes;
+    /** Called once the program runs; a negative result ends it. May be NULL. */
+    int (*started)(const struct spec *spec, void *arg);
+    void *arg;
+};
+/** A container's whole life. Returns its exit status. */
+int world_live(struct world *w, struct life *life, struct err *e);

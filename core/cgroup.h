@@ -1,0 +1,114 @@
+/* Control groups of containers: `netctr/INSTANCE/ID` below the root of each hierarchy.
+ *
+ * One model for both versions: a host has hierarchies, each with a mount point and the controllers
+ * it carries. v2 is one hierarchy with all of them; v1 (also "hybrid") has up to one for each.
+ * Every path here is relative to the mount point ("netctr/INSTANCE/ID"), without ".." or a leading
+ * slash, and the same in all hierarchies. Nothing but what is below `netctr/` is ever changed, except
+ * that v2 controllers are enabled for the children of the cgroups above.
+ */
+#pragma once
+
+#include <netctr/base.h>
+
+enum cgroup_kind {
+    CGROUP_NONE, /**< nothing is mounted: all functions succeed and do nothing, limits are refused */
+    CGROUP_V1,   /**< controllers on v1; an empty v2 beside them (hybrid) is not used */
+    CGROUP_V2,
+};
+
+enum cgroup_controller { CGROUP_MEMORY, CGROUP_CPU, CGROUP_PIDS, CGROUP_CONTROLLERS };
+
+struct cgroup_hierarchy {
+    char *mount;          /**< "/sys/fs/cgroup/memory"; owned */
+    unsigned controllers; /**< bits 1 << CGROUP_MEMORY … */
+};
+
+struct cgroup_host {
+    enum cgroup_kind kind;
+    size_t count;
+    struct cgroup_hierarchy hierarchies[CGROUP_CONTROLLERS];
+};
+
+/** Zero is "no limit" everywhere. */
+struct cgroup_limits {
+    int64_t memory; /**< bytes, at least 6 MiB (docker's minimum) */
+    /** Bytes of memory and swap together; -1: unlimited swap; 0 with a memory limit: twice that, as
+     *  docker does (memory.memsw.limit_in_bytes = 2 * memory; memory.swap.max = memory), if the
+     *  kernel accounts swap. */
+    int64_t memory_swap;
+    int64_t memory_reservation; /**< bytes kept under pressure; soft_limit_in_bytes, memory.low */
+    int64_t cpu_quota_us;       /**< µs of CPU time a period, at least 1000 */
+    int64_t cpu_period_us;      /**< µs, 1000 to 1000000; 0: the kernel's, 100000 */
+    int64_t cpu_weight; /**< 1 to 10000, 100 is normal; cpu.weight, v1: cpu.shares of 1024/100 */
+    int64_t pids;       /**< tasks; -1 is unlimited too */
+};
+
+/** The fds by which a process enters a cgroup; opened by the parent, so that the child needs no path
+ *  and no mount. Begin with CGROUP_ENTRY_INIT. */
+struct cgroup_entry {
+    int fds[CGROUP_CONTROLLERS];
+    size_t count;
+};
+#define CGROUP_ENTRY_INIT     \
+    {                         \
+        .fds = { -1, -1, -1 } \
+    }
+
+/** What the host has. Looks at @root (NULL: "/sys/fs/cgroup") by statfs; only if nothing is there
+ *  does it read /proc/self/mountinfo. The caller calls cgroup_host_clear. Finding nothing is no
+ *  error (CGROUP_NONE). */
+int cgroup_probe(const char *root, struct cgroup_host *out, struct err *e);
+void cgroup_host_clear(struct cgroup_host *host);
+#define _cleanup_cgroup_host_ __attribute__((cleanup(cgroup_host_clear)))
+
+/** "memory", "cpu", "pids". */
+const char *cgroup_controller_name(enum cgroup_controller controller);
+/** "CPU shares" of docker (2 to 262144, 1024 is normal) as a weight. */
+int64_t cgroup_weight_of_shares(int64_t shares);
+
+/** Whether @limits make sense (-EINVAL) and @host has the controllers for them (-EOPNOTSUPP, with
+ *  the name of the missing one). Touches nothing. */
+int cgroup_check_limits(const struct cgroup_host *host, const struct cgroup_limits *limits,
+                        struct err *e);
+
+/** Makes @path and its parents in every hierarchy and writes @limits (NULL: none) while no process is
+ *  inside. -EEXIST if it is there already. After a failure nothing new is left of @path. */
+int cgroup_create(const struct cgroup_host *host, const char *path,
+                  const struct cgroup_limits *limits, struct err *e);
+/** Writes those of @limits that are not 0 into an existing cgroup. */
+int cgroup_update(const struct cgroup_host *host, const char *path,
+                  const struct cgroup_limits *limits, struct err *e);
+
+/** v2: *@fd is an O_PATH fd of the directory for clone3(CLONE_INTO_CGROUP), Linux 5.7; the child is
+ *  born in it and need not join. v1: *@fd is -1. */
+int cgroup_open_for_clone(const struct cgroup_host *host, const char *path, int *fd, struct err *e);
+
+/** Opens the ways into @path: v1 its `tasks` files, v2 its `cgroup.procs`. */
+int cgroup_open_entry(const struct cgroup_host *host, const char *path, struct cgroup_entry *entry,
+                      struct err *e);
+/** Moves the calling thread, which must be its process's only one, into the cgroup. Async-signal-safe
+ *  but for @e. */
+int cgroup_join_self(const struct cgroup_entry *entry, struct err *e);
+void cgroup_entry_close(struct cgroup_entry *entry);
+#define _cleanup_cgroup_entry_ __attribute__((cleanup(cgroup_entry_close)))
+
+/** Kills everything in @path and below, and waits until it is empty: v2 cgroup.kill (Linux 5.14),
+ *  else one by one by pidfd. Against a fork bomb pids.max becomes 0 on the way. "Already gone" is
+ *  success. -ETIMEDOUT after about 10 s (a process that the kernel cannot end). On v1 a child that has
+ *  not joined yet is not inside and so not killed: end it by its pidfd. */
+int cgroup_kill(const struct cgroup_host *host, const char *path, struct err *e);
+
+/** Removes @path, with what a container may have made below it, in all hierarchies. Retries EBUSY for
+ *  about 1 s: the last process may be gone a moment before its cgroup knows. "Already gone" is
+ *  success. */
+int cgroup_remove(const struct cgroup_host *host, const char *path, struct err *e);
+/** Removes `netctr/INSTANCE`, and `netctr`, if they are empty; if not, that is fine too. */
+int cgroup_remove_instance(const struct cgroup_host *host, const char *instance, struct err *e);
+
+/** The names below `netctr/INSTANCE` in any hierarchy, each once; NULL for none; caller frees. */
+int cgroup_list(const struct cgroup_host *host, const char *instance, strv *out, struct err *e);
+
+/** Whether the kernel has killed a process in @path for its memory limit: memory.events, v1
+ *  memory.oom_control (Linux 4.17). False when there is no memory controller. */
+int cgroup_oom_killed(const struct cgroup_host *host, const char *path, bool *killed,
+                      struct err *e);

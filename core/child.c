@@ -1,0 +1,238 @@
+/* A container's init, before it is the program:
+ *
+ *     die with the monitor → cgroup → root filesystem → network namespace → /sys … "prepared"
+ *       … "start" → streams, directory, seccomp, capabilities, user → execve
+ *
+ * While it mounts, its parent makes the network; the two meet twice: when the namespace is handed
+ * over, and at "start". Each failure goes to the parent as an error object over the channel, whose
+ * close-on-exec end is also the sign of success.
+ */
+#include "child.h"
+
+#include "caps.h"
+#include "user.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <linux/close_range.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+void reset_signals(void)
+{
+    for (int sig = 1; sig < NSIG; sig++)
+        (void)signal(sig, SIG_DFL);
+    sigset_t none;
+    sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* ---- becoming the program --------------------------------------------------------------------*/
+
+static int set_streams(const struct become *b, const struct container_user *u, int root,
+                       struct err *e)
+{
+    for (int i = 0; i < 3; i++) {
+        int fd = b->streams[i];
+        _cleanup_close_ int null = -1;
+        if (fd < 0) /* the container's own null: the host's may be anybody's */
+            fd = null = open_in_root(root, "dev/null", O_RDWR, 0, RESOLVE_NO_SYMLINKS);
+        struct stat st;
+        /* A program that opens /dev/stdout anew needs to own the pipe; devices are never given
+         * away (runc once chowned the host's /dev/null). */
+        if (fd >= 0 && u->uid != 0 && fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode))
+            (void)fchown(fd, u->uid, u->gid);
+        if (fd < 0 || dup2(fd, i) < 0)
+            return err_set(e, fd < 0 ? fd : errno, "set up the standard streams");
+    }
+    return 0;
+}
+
+/* The directory is resolved beneath the root and magic links are refused: "/proc/self/fd/9" could
+ * be a directory of the host's that somebody left open (CVE-2024-21626). */
+static int enter_workdir(const char *workdir, int root, struct err *e)
+{
+    _cleanup_close_ int dir = mkdir_in_root(root, workdir ? workdir : "/", 0755);
+    if (dir < 0)
+        return err_set(e, dir, "working directory `%s`", workdir);
+    if (fchdir(dir) < 0)
+        return err_set(e, errno, "enter working directory `%s`", workdir);
+    _cleanup_free_ char *cwd = getcwd(NULL, 0);
+    if (!cwd || cwd[0] != '/')
+        return err_say(e, -EPERM, "working directory `%s` is outside of the container", workdir);
+    return 0;
+}
+
+static int set_user(const struct container_user *u, struct err *e)
+{
+    if (setgroups(u->group_count, u->groups) < 0)
+        return err_set(e, errno, "set the supplementary groups");
+    if (setresgid(u->gid, u->gid, u->gid) < 0)
+        return err_set(e, errno, "become group %u", u->gid);
+    if (setresuid(u->uid, u->uid, u->uid) < 0)
+        return err_set(e, errno, "become user %u", u->uid);
+    return 0;
+}
+
+static int die_with_parent(struct err *e)
+{
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+        return err_set(e, errno, "tie the container to its monitor");
+    return 0;
+}
+
+/* Seccomp comes first: without no_new_privs it needs CAP_SYS_ADMIN. The rest of the order is told in
+ * caps.h. */
+static int drop_privileges(const struct become *b, const struct container_user *u, struct err *e)
+{
+    int r = b->filter->len ? seccomp_install(b->filter, e) : 0;
+    if (r == 0)
+        r = caps_drop_bounding(b->caps, e);
+    if (r == 0)
+        r = set_user(u, e);
+    if (r == 0)
+        r = caps_set_after_uid(b->caps, u->uid, e);
+    if (r == 0 && b->die_with_parent)
+        r = die_with_parent(e); /* the change of user has cleared it */
+    return r;
+}
+
+static const char *env_get(char *const *env, const char *key)
+{
+    strv_each(entry, env)
+    {
+        const char *rest = skip_prefix(entry, key);
+        if (rest && *rest == '=')
+            return rest + 1;
+    }
+    return NULL;
+}
+
+static int command_failed(const char *command, int code, struct err *e)
+{
+    if (code == ENOENT && !strchr(command, '/')) {
+        err_say(e, -code, "command `%s` not found in the container's PATH", command);
+        return err_status(e, EXIT_NOT_FOUND);
+    }
+    if (code == ENOENT && access(command, F_OK) == 0) {
+        err_say(e, -code, "command `%s` cannot be executed: its interpreter is missing", command);
+        return err_status(e, EXIT_NOT_FOUND);
+    }
+    if (code == ENOENT || code == ENOTDIR) {
+        err_say(e, -code, "command `%s` not found in the container", command);
+        return err_status(e, EXIT_NOT_FOUND);
+    }
+    err_say(e, -code, "command `%s` cannot be executed: %s", command, strerror(code));
+    return err_status(e, EXIT_NOT_INVOKABLE);
+}
+
+/* execvp() with the container's PATH. EACCES in one directory does not end the search, but it is
+ * what is told if nothing better comes. */
+static int execute(char *const *argv, char *const *env, struct err *e)
+{
+    const char *command = argv[0], *path = env_get(env, "PATH");
+    if (strchr(command, '/') || !path) {
+        execve(command, argv, env);
+        return command_failed(command, errno, e);
+    }
+    _cleanup_strv_ strv directories = strv_split(path, ':');
+    int failure = ENOENT;
+    strv_each(directory, directories)
+    {
+        _cleanup_free_ char *full = xasprintf("%s/%s", *directory ? directory : ".", command);
+        execve(full, argv, env);
+        if (errno == ENOENT && access(full, F_OK) == 0)
+            return command_failed(full, errno, e);
+        if (errno != ENOENT && errno != ENOTDIR)
+            failure = errno;
+    }
+    return command_failed(command, failure, e);
+}
+
+int become_program(const struct become *b, int root, struct err *e)
+{
+    _cleanup_user_ struct container_user u = {0};
+    int r = user_resolve(root, b->user, &u, e);
+    if (r < 0)
+        return r;
+    _cleanup_strv_ strv env = strv_copy(b->env);
+    if (!env_get(env, "HOME"))
+        strv_add_take(&env, xasprintf("HOME=%s", u.home));
+    if ((r = set_streams(b, &u, root, e)) < 0 || (r = enter_workdir(b->workdir, root, e)) < 0)
+        return r;
+    umask(022);
+    /* Everything but the streams closes at execve, whoever opened it. */
+    if (close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
+        return err_set(e, errno, "mark the open files");
+    if ((r = drop_privileges(b, &u, e)) < 0)
+        return r;
+    return execute(b->argv, env, e);
+}
+
+/* ---- the story -------------------------------------------------------------------------------*/
+
+static int receive_netns(int channel, struct err *e)
+{
+    enum message kind;
+    _cleanup_close_ int netns = -1;
+    int r = channel_receive(channel, &kind, &netns, e);
+    if (r < 0)
+        return r;
+    if (kind != MESSAGE_NETNS || netns < 0)
+        return err_say(e, -EPIPE, "no network namespace came");
+    if (setns(netns, CLONE_NEWNET) < 0)
+        return err_set(e, errno, "enter the network namespace");
+    return 0;
+}
+
+static int prepare(const struct child *c, int *root, struct err *e)
+{
+    const struct spec *s = c->rootfs.spec;
+    int r = die_with_parent(e);
+    if (r == 0 && c->cgroup)
+        r = cgroup_join_self(c->cgroup, e);
+    if (r < 0)
+        return r;
+    /* Only now: a cgroup namespace shows as its root the cgroup in which it was made. */
+    if (unshare(CLONE_NEWCGROUP) < 0)
+        return err_set(e, errno, "make a cgroup namespace");
+    if (sethostname(s->hostname, strlen(s->hostname)) < 0)
+        return err_set(e, errno, "set hostname `%s`", s->hostname);
+    *root = rootfs_build(&c->rootfs, e);
+    if (*root < 0)
+        return *root;
+    if (s->network_mode != NETWORK_HOST && (r = receive_netns(c->channel, e)) < 0)
+        return r;
+    return rootfs_finish(&c->rootfs, *root, e);
+}
+
+static int story(const struct child *c, struct err *e)
+{
+    _cleanup_close_ int root = -1;
+    reset_signals();
+    /* A session of its own: the caller's terminal is not its controlling terminal, so nothing can
+     * be typed into it from inside (CVE-2017-5226). */
+    (void)setsid();
+    int r = prepare(c, &root, e);
+    if (r == 0)
+        r = channel_send(c->channel, MESSAGE_PREPARED);
+    enum message kind = MESSAGE_END;
+    if (r == 0)
+        r = channel_receive(c->channel, &kind, NULL, e);
+    if (r < 0)
+        return r;
+    if (kind != MESSAGE_START)
+        return err_say(e, -EPIPE, "the monitor is gone");
+    return become_program(&c->become, root, e);
+}
+
+_Noreturn void child_main(const struct child *c)
+{
+    struct err e = ERR_INIT;
+    (void)story(c, &e);
+    (void)channel_send_error(c->channel, &e);
+    _exit(EXIT_NETCTR);
+}

@@ -1,0 +1,325 @@
+/* A container's state on disk: the name is taken, what happens is written down, all of it goes.
+ *
+ * Intent before effect: the run directory with its lock and state.json stand before anything is made
+ * in the kernel, and are removed after everything is gone from it. What the kernel holds is found by
+ * the id that they name.
+ */
+#include "container.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/file.h>
+#include <time.h>
+
+void container_clear(struct container *c)
+{
+    spec_clear(&c->spec);
+    int *const fds[] = {&c->dir_fd,    &c->run_fd,    &c->lock_fd, &c->channel,
+                        &c->stdin_fd, &c->stdout_fd, &c->stderr_fd, &c->pidfd};
+    for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+        *fds[i] = close_fd(*fds[i]);
+}
+
+char *container_cgroup(const struct store *s, const char *id)
+{
+    return xasprintf("netctr/%s/%s", s->instance, id);
+}
+
+/* ---- claim -----------------------------------------------------------------------------------*/
+
+static int make_directory(int at, const char *name, mode_t mode, struct err *e)
+{
+    if (mkdirat(at, name, mode) < 0)
+        return err_set(e, errno, "make directory `%s`", name);
+    int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    return fd < 0 ? err_set(e, errno, "open directory `%s`", name) : fd;
+}
+
+int container_save_state(struct container *c, struct err *e)
+{
+    _cleanup_json_ json_t *j = json_object();
+    _cleanup_free_ char *boot = boot_id();
+    json_object_set_new(j, "schema", json_integer(1));
+    json_put_str(j, "id", c->spec.id);
+    json_put_str(j, "boot", boot);
+    json_object_set_new(j, "monitor", json_integer(getpid()));
+    json_object_set_new(j, "monitor_start",
+                        json_integer((json_int_t)proc_start_time(getpid())));
+    if (c->started) {
+        json_object_set_new(j, "pid", json_integer(c->pid));
+        json_object_set_new(j, "pid_start", json_integer((json_int_t)proc_start_time(c->pid)));
+        json_object_set_new(j, "started", json_integer(c->started));
+    }
+    return json_write_at(c->run_fd, "state.json", j, e);
+}
+
+static int claim_run_directory(struct container *c, struct err *e)
+{
+    c->run_fd = make_directory(c->store->live_fd, c->spec.name, 0700, e);
+    if (c->run_fd < 0)
+        return c->run_fd;
+    c->lock_fd = lock_file_at(c->run_fd, "lock", LOCK_EX);
+    if (c->lock_fd < 0)
+        return err_set(e, c->lock_fd, "lock container `%s`", c->spec.name);
+    int r = container_save_state(c, e);
+    const char *const files[] = {"hosts", "hostname", "resolv.conf"};
+    for (size_t i = 0; r == 0 && i < ARRAY_LEN(files); i++)
+        r = container_write_file(c, files[i], "", e);
+    return r;
+}
+
+/* The overlay's upper directory is the container's "/": it looks like the one below it. */
+static int make_layers(struct container *c, struct err *e)
+{
+    struct stat st;
+    if (stat(c->spec.rootfs, &st) < 0)
+        return err_set(e, errno, "look at `%s`", c->spec.rootfs);
+    _cleanup_close_ int upper = make_directory(c->dir_fd, "upper", 0755, e);
+    _cleanup_close_ int work = upper < 0 ? -1 : make_directory(c->dir_fd, "work", 0700, e);
+    if (upper < 0 || work < 0)
+        return e ? e->code : -EIO;
+    if (fchmod(upper, st.st_mode & 07777) < 0 || fchown(upper, st.st_uid, st.st_gid) < 0)
+        return err_set(e, errno, "prepare the container's layer");
+    return 0;
+}
+
+static int claim_definition(struct container *c, struct err *e)
+{
+    c->dir_fd = make_directory(c->store->defined_fd, c->spec.name, 0700, e);
+    if (c->dir_fd < 0)
+        return c->dir_fd;
+    int r = c->spec.in_place ? 0 : make_layers(c, e);
+    if (r < 0)
+        return r;
+    _cleanup_json_ json_t *j = spec_to_json(&c->spec);
+    return json_write_at(c->dir_fd, "config.json", j, e);
+}
+
+int container_claim(struct store *store, struct spec *spec, struct container *out, struct err *e)
+{
+    if (faccessat(store->defined_fd, spec->name, F_OK, 0) == 0 ||
+        faccessat(store->live_fd, spec->name, F_OK, 0) == 0) {
+        err_say(e, -EEXIST, "container name `%s` is in use", spec->name);
+        err_hint(e, "`netctr rm -f %s` removes that container", spec->name);
+        return -EEXIST;
+    }
+    struct container c = CONTAINER_INIT;
+    c.store = store;
+    c.spec = *spec;
+    *spec = (struct spec){0};
+    int r = claim_run_directory(&c, e);
+    if (r == 0)
+        r = claim_definition(&c, e);
+    if (r < 0) {
+        (void)remove_tree_at(store->defined_fd, c.spec.name);
+        (void)remove_tree_at(store->live_fd, c.spec.name);
+        container_clear(&c);
+        return r;
+    }
+    *out = c;
+    return 0;
+}
+
+int container_write_file(struct container *c, const char *file, const char *text, struct err *e)
+{
+    /* Written in place: the file's inode is what is mounted in the container. */
+    _cleanup_close_ int fd = openat(c->run_fd, file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    int r = fd < 0 ? -errno : write_all(fd, text, strlen(text));
+    if (r == 0 && fchmod(fd, 0644) < 0)
+        r = -errno;
+    return r < 0 ? err_set(e, r, "write the container's `%s`", file) : 0;
+}
+
+/* ---- end -------------------------------------------------------------------------------------*/
+
+void container_kill(struct container *c)
+{
+    if (c->pidfd >= 0 && pidfd_signal(c->pidfd, SIGKILL) == 0)
+        (void)pidfd_wait(c->pidfd, 10000);
+    _cleanup_cgroup_host_ struct cgroup_host host = {0};
+    _cleanup_free_ char *path = container_cgroup(c->store, c->spec.id);
+    if (c->spec.id && cgroup_probe(NULL, &host, NULL) == 0)
+        (void)cgroup_kill(&host, path, NULL);
+}
+
+static int remove_cgroup(struct container *c, bool *oom_killed, struct err *e)
+{
+    _cleanup_cgroup_host_ struct cgroup_host host = {0};
+    _cleanup_free_ char *path = container_cgroup(c->store, c->spec.id);
+    int r = cgroup_probe(NULL, &host, e);
+    if (r < 0)
+        return r;
+    (void)cgroup_oom_killed(&host, path, oom_killed, NULL);
+    r = cgroup_kill(&host, path, e);
+    return r < 0 ? r : cgroup_remove(&host, path, e);
+}
+
+/* The definition of a container that has ended says how. */
+static int save_exit(struct container *c, int exit_status, bool oom_killed, struct err *e)
+{
+    _cleanup_json_ json_t *j = spec_to_json(&c->spec);
+    json_t *ended = json_object();
+    json_object_set_new(ended, "status", json_integer(exit_status));
+    json_object_set_new(ended, "started", json_integer(c->started));
+    json_object_set_new(ended, "finished", json_integer(time(NULL)));
+    json_object_set_new(ended, "oom_killed", json_boolean(oom_killed));
+    json_object_set_new(j, "exit", ended);
+    return json_write_at(c->dir_fd, "config.json", j, e);
+}
+
+int container_end(struct container *c, bool keep, int exit_status, struct err *e)
+{
+    bool oom_killed = false;
+    int r = c->spec.id ? remove_cgroup(c, &oom_killed, e) : 0;
+    return r == 0 && keep ? save_exit(c, exit_status, oom_killed, e) : r;
+}
+
+/* A layer can hold very many files: it leaves the list of names in one step, and is emptied when no
+ * lock is held (store_empty_trash). */
+#define TRASH ".removed-"
+
+int container_remove(struct store *store, const char *name, struct err *e)
+{
+    _cleanup_free_ char *id = spec_new_id(), *aside = xasprintf(TRASH "%s", id);
+    if (renameat(store->defined_fd, name, store->defined_fd, aside) < 0 && errno != ENOENT)
+        return err_set(e, errno, "remove container `%s`", name);
+    return 0;
+}
+
+int container_vanish(struct container *c, bool keep, struct err *e)
+{
+    int r = keep ? 0 : container_remove(c->store, c->spec.name, e);
+    if (r == 0 && (r = remove_tree_at(c->store->live_fd, c->spec.name)) < 0)
+        return err_set(e, r, "remove the run directory of container `%s`", c->spec.name);
+    return r;
+}
+
+static DIR *open_definitions(struct store *s)
+{
+    int fd = openat(s->defined_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd < 0 ? NULL : fdopendir(fd);
+}
+
+void store_empty_trash(struct store *s)
+{
+    _cleanup_dir_ DIR *d = open_definitions(s);
+    for (struct dirent *entry; d && (entry = readdir(d));)
+        if (skip_prefix(entry->d_name, TRASH))
+            (void)remove_tree_at(s->defined_fd, entry->d_name);
+}
+
+int container_adopt(struct store *store, const char *name, struct container *out,
+                    enum status *status, struct err *e)
+{
+    struct container c = CONTAINER_INIT;
+    c.store = store;
+    c.run_fd = store_live_dir(store, name);
+    if (c.run_fd < 0)
+        return err_set(e, c.run_fd, "open container `%s`", name);
+    c.lock_fd = lock_file_at(c.run_fd, "lock", LOCK_EX | LOCK_NB);
+    if (c.lock_fd < 0) {
+        container_clear(&c);
+        return err_say(e, -EBUSY, "container `%s` runs", name);
+    }
+    _cleanup_json_ json_t *config = NULL, *state = NULL;
+    c.dir_fd = store_defined_dir(store, name);
+    if (c.dir_fd < 0 || json_read_at(c.dir_fd, "config.json", &config, NULL) < 0 ||
+        spec_from_json(config, &c.spec, NULL) < 0)
+        c.spec.name = xstrdup(name);
+    *status = STATUS_CREATING;
+    if (json_read_at(c.run_fd, "state.json", &state, NULL) == 0) {
+        c.started = json_int(state, "started", 0);
+        if (!c.spec.id && valid_name(json_str(state, "id")))
+            c.spec.id = xstrdup(json_str(state, "id"));
+        if (c.started && config)
+            *status = STATUS_RUNNING;
+    }
+    *out = c;
+    return 0;
+}
+
+/* ---- sweep -----------------------------------------------------------------------------------*/
+
+struct sweeping {
+    struct store *store;
+    bool dry_run;
+    void (*found)(const char *what, void *arg);
+    void *arg;
+    strv ids; /* of every container */
+};
+
+static int remember_id(const struct record *r, void *arg)
+{
+    strv_add(&((struct sweeping *)arg)->ids, r->spec.id);
+    return 0;
+}
+
+static bool has(strv v, const char *word)
+{
+    strv_each(s, v) if (streq(s, word)) return true;
+    return false;
+}
+
+static void tell(const struct sweeping *s, const char *what, const char *name)
+{
+    _cleanup_free_ char *text = xasprintf("%s %s", what, name);
+    if (s->found)
+        s->found(text, s->arg);
+}
+
+static int sweep_cgroups(struct sweeping *s, struct err *e)
+{
+    _cleanup_cgroup_host_ struct cgroup_host host = {0};
+    _cleanup_strv_ strv found = NULL;
+    int r = cgroup_probe(NULL, &host, e);
+    if (r == 0)
+        r = cgroup_list(&host, s->store->instance, &found, e);
+    strv_each(id, found)
+    {
+        _cleanup_free_ char *path = container_cgroup(s->store, id);
+        if (r < 0 || has(s->ids, id))
+            continue;
+        tell(s, "cgroup", path);
+        if (s->dry_run)
+            continue;
+        r = cgroup_kill(&host, path, e);
+        if (r == 0)
+            r = cgroup_remove(&host, path, e);
+    }
+    if (r == 0 && !s->dry_run)
+        r = cgroup_remove_instance(&host, s->store->instance, e);
+    return r;
+}
+
+/* Definitions that were never finished, or whose removal was cut short. */
+static int sweep_definitions(struct sweeping *s, struct err *e)
+{
+    _cleanup_dir_ DIR *d = open_definitions(s->store);
+    if (!d)
+        return err_set(e, errno, "list the containers");
+    for (struct dirent *entry; (entry = readdir(d));) {
+        _cleanup_free_ char *config = xasprintf("%s/config.json", entry->d_name);
+        if (streq(entry->d_name, ".") || streq(entry->d_name, "..") ||
+            faccessat(s->store->live_fd, entry->d_name, F_OK, 0) == 0 ||
+            (valid_name(entry->d_name) && faccessat(s->store->defined_fd, config, F_OK, 0) == 0))
+            continue;
+        tell(s, "directory", entry->d_name);
+        int r = s->dry_run ? 0 : remove_tree_at(s->store->defined_fd, entry->d_name);
+        if (r < 0)
+            return err_set(e, r, "remove `%s`", entry->d_name);
+    }
+    return 0;
+}
+
+int store_sweep(struct store *s, bool dry_run, void (*found)(const char *what, void *arg), void *arg,
+                struct err *e)
+{
+    struct sweeping sweeping = {s, dry_run, found, arg, NULL};
+    int r = store_each(s, remember_id, &sweeping, e);
+    if (r == 0)
+        r = sweep_definitions(&sweeping, e);
+    if (r == 0)
+        r = sweep_cgroups(&sweeping, e);
+    strv_free(sweeping.ids);
+    return r;
+}

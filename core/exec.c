@@ -1,0 +1,223 @@
+/* exec: another process in a container that runs.
+ *
+ *     cgroup → namespaces (all at once, by init's pidfd) → fork into the pid namespace → program
+ *
+ * Two processes are needed: setns() into a pid namespace holds for children only. The first enters
+ * and has the second made as a sibling of its own (CLONE_PARENT), so that the caller is its parent
+ * and learns how it ends. Between fork and execve the second is visible inside: it is not dumpable,
+ * and this program runs from a sealed file (CVE-2016-9962, CVE-2019-5736).
+ */
+#include "child.h"
+#include "container.h"
+#include "relay.h"
+
+#include <errno.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+struct joining {
+    const struct record *record;
+    const struct exec_request *request;
+    const struct cgroup_entry *entry;
+    const struct seccomp_filter *filter;
+    strv env;
+    int pidfd;
+    int channel;    /* the child's end */
+    int streams[3]; /* its ends */
+};
+
+static _Noreturn void run_program(const struct joining *j)
+{
+    struct err e = ERR_INIT;
+    const struct spec *s = &j->record->spec;
+    (void)setsid();
+    _cleanup_close_ int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    const struct become b = {
+        .argv = j->request->argv,
+        .env = j->env,
+        .user = j->request->user ? j->request->user : s->user,
+        .workdir = j->request->workdir ? j->request->workdir : s->workdir,
+        .caps = s->caps,
+        .filter = j->filter,
+        .streams = {j->streams[0], j->streams[1], j->streams[2]},
+    };
+    (void)become_program(&b, root, &e);
+    (void)channel_send_error(j->channel, &e);
+    _exit(EXIT_NETCTR);
+}
+
+static int join(const struct joining *j, struct err *e)
+{
+    (void)prctl(PR_SET_DUMPABLE, 0);
+    reset_signals();
+    int r = cgroup_join_self(j->entry, e);
+    if (r < 0)
+        return r;
+    int namespaces = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWCGROUP;
+    if (j->record->spec.network_mode != NETWORK_HOST)
+        namespaces |= CLONE_NEWNET;
+    if (setns(j->pidfd, namespaces) < 0)
+        return err_set(e, errno, "enter the namespaces of container `%s`", j->record->spec.name);
+    struct clone_args args = {.flags = CLONE_PARENT};
+    long pid = syscall(SYS_clone3, &args, sizeof(args));
+    if (pid < 0)
+        return err_set(e, errno, "clone a process into the container");
+    if (pid == 0)
+        run_program(j);
+    /* Our parent is its parent too and waits for it by this number. */
+    return channel_send_number(j->channel, MESSAGE_PROCESS, (int)pid);
+}
+
+static _Noreturn void run_joiner(const struct joining *j)
+{
+    struct err e = ERR_INIT;
+    int r = join(j, &e);
+    if (r < 0)
+        (void)channel_send_error(j->channel, &e);
+    _exit(0);
+}
+
+/* ---- the caller ------------------------------------------------------------------------------*/
+
+/* Copies the streams until the program has ended. */
+static int attend(pid_t pid, struct stream streams[3], struct err *e)
+{
+    _cleanup_close_ int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    if (pidfd < 0)
+        return err_set(e, errno, "watch the command");
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGQUIT);
+    _cleanup_close_ int signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    bool ended = false;
+    for (;;) {
+        struct pollfd polled[5];
+        for (int i = 0; i < 3; i++)
+            polled[i] = stream_interest(&streams[i]);
+        polled[3] = (struct pollfd){.fd = ended ? -1 : pidfd, .events = POLLIN};
+        polled[4] = (struct pollfd){.fd = signals, .events = POLLIN};
+        int n = poll(polled, ARRAY_LEN(polled), ended ? 100 : -1);
+        if (n < 0 && errno != EINTR)
+            return err_set(e, errno, "copy the command's streams");
+        if (ended && (n == 0 || (stream_ended(&streams[1]) && stream_ended(&streams[2]))))
+            break;
+        for (int i = 0; n > 0 && i < 3; i++)
+            if (polled[i].revents)
+                stream_run(&streams[i], polled[i].revents);
+        struct signalfd_siginfo info;
+        if (n > 0 && polled[4].revents && read(signals, &info, sizeof(info)) == sizeof(info))
+            (void)pidfd_signal(pidfd, (int)info.ssi_signo);
+        ended = ended || (n > 0 && polled[3].revents);
+    }
+    int status = 0;
+    (void)waitpid(pid, &status, 0);
+    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/* Until the channel ends: the number of the program's process, or why there is none. */
+static int hear(int channel, pid_t *pid, struct err *e)
+{
+    for (;;) {
+        enum message kind;
+        int number;
+        int r = channel_receive(channel, &kind, &number, e);
+        if (r < 0)
+            return r;
+        if (kind == MESSAGE_END)
+            return *pid > 0 ? 0 : err_say(e, -EPIPE, "the command's process was killed");
+        if (kind == MESSAGE_PROCESS)
+            *pid = number;
+    }
+}
+
+static int run_joining(struct joining *j, struct stream streams[3], struct err *e)
+{
+    int ends[2];
+    int r = channel_open(ends, e);
+    if (r < 0)
+        return r;
+    j->channel = ends[1];
+    monitor_block_signals();
+    pid_t joiner = fork();
+    if (joiner == 0) {
+        close(ends[0]);
+        run_joiner(j);
+    }
+    close(ends[1]);
+    for (int i = 0; i < 3; i++)
+        j->streams[i] = close_fd(j->streams[i]);
+    _cleanup_close_ int channel = ends[0];
+    if (joiner < 0)
+        return err_set(e, errno, "fork");
+    (void)waitpid(joiner, NULL, 0);
+    pid_t pid = 0;
+    r = hear(channel, &pid, e);
+    if (r < 0) {
+        if (pid > 0)
+            (void)waitpid(pid, NULL, 0);
+        return r;
+    }
+    return j->request->detached ? 0 : attend(pid, streams, e);
+}
+
+static strv environment(const struct spec *s, const struct exec_request *request)
+{
+    strv env = strv_copy(request->env);
+    strv_each(entry, s->env)
+    {
+        size_t key = strcspn(entry, "=") + 1;
+        bool overridden = false;
+        strv_each(own, request->env) overridden = overridden || strncmp(own, entry, key) == 0;
+        if (!overridden)
+            strv_add(&env, entry);
+    }
+    return env;
+}
+
+int container_exec(struct store *s, const struct record *r, const struct exec_request *request,
+                   struct err *e)
+{
+    _cleanup_free_ char *path = container_cgroup(s, r->spec.id);
+    _cleanup_cgroup_host_ struct cgroup_host host = {0};
+    _cleanup_cgroup_entry_ struct cgroup_entry entry = CGROUP_ENTRY_INIT;
+    _cleanup_seccomp_ struct seccomp_filter filter = {0};
+    _cleanup_close_ int pidfd = pidfd_of(r->pid, r->pid_start);
+    if (pidfd < 0)
+        return err_say(e, -ESRCH, "container `%s` has just ended", r->spec.name);
+    int code = cgroup_probe(NULL, &host, e);
+    if (code == 0)
+        code = cgroup_open_entry(&host, path, &entry, e);
+    if (code == 0)
+        code = seccomp_filter_for(r->spec.caps, &filter, e);
+    if (code < 0)
+        return code;
+    struct joining j = {.record = r,
+                        .request = request,
+                        .entry = &entry,
+                        .filter = &filter,
+                        .pidfd = pidfd,
+                        .streams = {-1, -1, -1}};
+    int in = -1, out = -1, err = -1;
+    code = request->detached ? 0 : open_streams(request->interactive, j.streams, &in, &out, &err, e);
+    struct stream streams[3] = {
+        {.from = in >= 0 ? STDIN_FILENO : -1, .to = in, .close_to = true, .log = -1},
+        {.from = out, .to = STDOUT_FILENO, .log = -1},
+        {.from = err, .to = STDERR_FILENO, .log = -1},
+    };
+    j.env = environment(&r->spec, request);
+    if (code == 0)
+        code = run_joining(&j, streams, e);
+    strv_free(j.env);
+    close_fd(streams[0].to);
+    close_fd(out);
+    close_fd(err);
+    return code;
+}

@@ -1,0 +1,32 @@
+/* Copying a program's streams: never blocking on one side while the other waits. Private to core/. */
+#pragma once
+
+#include <netctr/base.h>
+
+#include <poll.h>
+
+#define RELAY_CHUNK 4096 /* PIPE_BUF: that much fits where poll() says POLLOUT */
+
+/** Bytes from one fd to another, and into a log on the way. */
+struct stream {
+    int from;          /**< -1: ended */
+    int to;            /**< -1: nobody listens; what comes is only logged */
+    bool close_to;     /**< at the end of file @to is closed (a program's stdin) */
+    int log;           /**< -1: no log */
+    const char *tag;   /**< "stdout" or "stderr" in the log */
+    bool mid_line;     /**< the log's last line is not complete */
+    char data[RELAY_CHUNK];
+    size_t used, sent;
+};
+
+/** What to poll for: one fd, or none (fd -1). */
+struct pollfd stream_interest(const struct stream *s);
+/** Does what is possible without waiting. */
+void stream_run(struct stream *s, short events);
+static inline bool stream_ended(const struct stream *s)
+{
+    return s->from < 0;
+}
+
+/** One line of the container's log that netctr itself has to say. */
+void log_note(int log, const char *text);

@@ -1,0 +1,305 @@
+/* From a directory on the host to the container's root:
+ *
+ *     overlay or bind → attach (over our own run directory) → /proc /dev volumes files masks
+ *       → pivot_root → [network namespace] → /sys, cgroups → read-only
+ *
+ * Everything in the tree is hostile: whoever made the root directory chose what its names mean. So
+ * each place is resolved beneath the root by fd; the places of /proc, /dev and /sys must be real
+ * directories (CVE-2019-19921); /proc is our own procfs, used through its own fd. All mounts are
+ * nodev (dev.c tells why).
+ */
+#include "rootfs.h"
+
+#include <errno.h>
+#include <linux/magic.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+
+/* docker's defaults: what would tell a container about the host, or let it change the host. */
+static const char *const masked_proc[] = {"acpi",         "asound",      "interrupts",
+                                          "kcore",        "keys",        "latency_stats",
+                                          "timer_list",   "timer_stats", "sched_debug",
+                                          "scsi",         NULL};
+static const char *const masked_sys[] = {"firmware", "devices/virtual/powercap", NULL};
+static const char *const read_only_proc[] = {"bus", "fs", "irq", "sys", "sysrq-trigger", NULL};
+
+/* ---- the root itself --------------------------------------------------------------------------*/
+
+static int mount_overlay(const struct rootfs_plan *plan, struct err *e)
+{
+    /* Paths may hold ':' and ',', which overlayfs gives a meaning; those of our fds do not. */
+    _cleanup_free_ char *lower = fd_path(plan->lower), *upper = fd_path(plan->upper),
+                        *work = fd_path(plan->work);
+    const struct mount_option options[] = {
+        {"lowerdir", lower}, {"upperdir", upper}, {"workdir", work}, {NULL, NULL}};
+    int fd = mount_new("overlay", options, MOUNT_ATTR_NODEV, e);
+    if (fd == -EINVAL)
+        err_hint(e, "the state directory must be on a file system that overlayfs can write to "
+                    "(not on another overlay): use --root, or --in-place");
+    return fd;
+}
+
+static int mount_root(const struct rootfs_plan *plan, struct err *e)
+{
+    _cleanup_close_ int fd =
+        plan->spec->in_place ? mount_clone(plan->lower, true, e) : mount_overlay(plan, e);
+    if (fd < 0)
+        return fd;
+    int r = plan->spec->in_place ? mount_set(fd, MOUNT_ATTR_NODEV, true, e) : 0;
+    if (r == 0)
+        r = mount_attach(fd, plan->run_dir, "the container's run directory", e);
+    return r < 0 ? r : take_fd(fd);
+}
+
+/* ---- places ----------------------------------------------------------------------------------*/
+
+/* A real directory directly below the root, made if it is missing. */
+static int real_directory(int root, const char *name, struct err *e)
+{
+    close_fd(mkdir_in_root(root, name, 0755));
+    int fd = open_in_root(root, name, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0, RESOLVE_NO_SYMLINKS);
+    return fd < 0 ? err_set(e, fd, "the root directory's /%s is not a directory", name) : fd;
+}
+
+/* A second mount of what is at @at, made read-only, on itself. What is not there needs none. */
+static int make_read_only(int dir, const char *at, struct err *e)
+{
+    _cleanup_close_ int place = openat(dir, at, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (place < 0)
+        return errno == ENOENT ? 0 : err_set(e, errno, "open `%s`", at);
+    _cleanup_close_ int mount = mount_clone(place, true, e);
+    int r = mount < 0 ? mount : mount_set(mount, MOUNT_ATTR_RDONLY, true, e);
+    return r < 0 ? r : mount_attach(mount, place, at, e);
+}
+
+/* What covers a masked path. Both are made by us: a /dev/null that the root directory supplied could
+ * be anything (CVE-2025-31133). */
+struct covers {
+    int file;      /* our own /dev/null */
+    int directory; /* an empty read-only tmpfs; -1 until the first one is attached */
+};
+
+static int cover(const struct covers *c, bool directory, struct err *e)
+{
+    if (!directory)
+        return mount_clone(c->file, false, e);
+    if (c->directory >= 0)
+        return mount_clone(c->directory, false, e);
+    return mount_new("tmpfs", NULL, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, e);
+}
+
+static int mask(int dir, const char *name, struct covers *c, struct err *e)
+{
+    _cleanup_close_ int place = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    struct stat st;
+    if (place < 0)
+        return errno == ENOENT ? 0 : err_set(e, errno, "open `%s`", name);
+    if (fstat(place, &st) < 0)
+        return err_set(e, errno, "look at `%s`", name);
+    _cleanup_close_ int mount = cover(c, S_ISDIR(st.st_mode), e);
+    int r = mount < 0 ? mount : mount_attach(mount, place, name, e);
+    /* A mount can be cloned only once it is part of a namespace: the first one serves the rest. */
+    if (r == 0 && S_ISDIR(st.st_mode) && c->directory < 0)
+        c->directory = take_fd(mount);
+    return r;
+}
+
+static int mask_all(int root, int dir, const char *const *names, struct err *e)
+{
+    _cleanup_close_ int null = open_in_root(root, "dev/null", O_PATH | O_NOFOLLOW, 0, 0);
+    if (null < 0)
+        return err_set(e, null, "open /dev/null");
+    struct covers c = {.file = null, .directory = -1};
+    int r = 0;
+    for (; r == 0 && *names; names++)
+        r = mask(dir, *names, &c, e);
+    close_fd(c.directory);
+    return r;
+}
+
+static int build_proc(int root, struct err *e)
+{
+    _cleanup_close_ int place = real_directory(root, "proc", e);
+    if (place < 0)
+        return place;
+    const unsigned quiet = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+    _cleanup_close_ int proc = mount_new("proc", NULL, quiet, e);
+    int r = proc < 0 ? proc : mount_attach(proc, place, "/proc", e);
+    for (const char *const *name = read_only_proc; r == 0 && *name; name++)
+        r = make_read_only(proc, *name, e);
+    return r < 0 ? r : mask_all(root, proc, masked_proc, e);
+}
+
+/* ---- volumes and files ------------------------------------------------------------------------*/
+
+/* /proc and /sys belong to the kernel: a directory in their place would let a container feed lies to
+ * whoever writes there (CVE-2019-19921, CVE-2023-27561). Asked of the place itself, because a link
+ * in the root may lead there by another name. */
+static bool belongs_to_kernel(int place)
+{
+    struct statfs fs;
+    return fstatfs(place, &fs) < 0 || fs.f_type == PROC_SUPER_MAGIC || fs.f_type == SYSFS_MAGIC;
+}
+
+static int open_volume(const struct volume *v, struct err *e)
+{
+    const struct mount_option fresh[] = {{"mode", "1777"}, {NULL, NULL}};
+    const unsigned quiet = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID;
+    if (!v->source)
+        return mount_new("tmpfs", fresh, quiet | MOUNT_ATTR_NOEXEC, e);
+    _cleanup_close_ int source = open(v->source, O_PATH | O_CLOEXEC);
+    if (source < 0)
+        return err_set(e, errno, "open volume `%s`", v->source);
+    _cleanup_close_ int mount = mount_clone(source, true, e);
+    uint64_t attributes = MOUNT_ATTR_NODEV | (v->read_only ? MOUNT_ATTR_RDONLY : 0);
+    int r = mount < 0 ? mount : mount_set(mount, attributes, true, e);
+    return r < 0 ? r : take_fd(mount);
+}
+
+static int mount_volume(int root, const struct volume *v, struct err *e)
+{
+    _cleanup_close_ int mount = open_volume(v, e);
+    struct stat st;
+    if (mount < 0)
+        return mount;
+    if (fstat(mount, &st) < 0)
+        return err_set(e, errno, "look at volume `%s`", v->source);
+    _cleanup_close_ int place = S_ISDIR(st.st_mode) ? mkdir_in_root(root, v->target, 0755)
+                                                    : touch_in_root(root, v->target, 0644);
+    if (place < 0)
+        return err_set(e, place, "make `%s` in the container", v->target);
+    if (belongs_to_kernel(place))
+        return err_say(e, -EPERM, "volume target `%s` is in /proc or /sys", v->target);
+    return mount_attach(mount, place, v->target, e);
+}
+
+/* Parents before children, whatever order the user gave. */
+static int by_target(const void *a, const void *b)
+{
+    return strcmp(((const struct volume *)a)->target, ((const struct volume *)b)->target);
+}
+
+static int mount_volumes(int root, const struct spec *s, struct err *e)
+{
+    if (s->volume_count > 1)
+        qsort(s->volumes, s->volume_count, sizeof(*s->volumes), by_target);
+    for (size_t i = 0; i < s->volume_count; i++) {
+        int r = mount_volume(root, &s->volumes[i], e);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static bool is_volume(const struct spec *s, const char *target)
+{
+    for (size_t i = 0; i < s->volume_count; i++)
+        if (streq(s->volumes[i].target, target))
+            return true;
+    return false;
+}
+
+/* hosts, hostname, resolv.conf: written by netctr for this container, over what the root has. */
+static int mount_files(int root, const struct rootfs_plan *plan, struct err *e)
+{
+    const char *const files[] = {"hosts", "hostname", "resolv.conf"};
+    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+        _cleanup_free_ char *target = xasprintf("/etc/%s", files[i]);
+        _cleanup_close_ int file =
+            openat(plan->run_dir, files[i], O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        if (file < 0 || is_volume(plan->spec, target))
+            continue;
+        _cleanup_close_ int mount = mount_clone(file, false, e);
+        _cleanup_close_ int place = touch_in_root(root, target, 0644);
+        if (place < 0)
+            return err_set(e, place, "make `%s` in the container", target);
+        int r = mount < 0 ? mount : mount_set(mount, MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID, false, e);
+        if (r == 0)
+            r = mount_attach(mount, place, target, e);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+/* ---- the story -------------------------------------------------------------------------------*/
+
+/* pivot_root(".", ".") stacks the old root on the new one; detaching "." takes it away. */
+static int pivot(int root, struct err *e)
+{
+    if (fchdir(root) < 0 || syscall(SYS_pivot_root, ".", ".") < 0)
+        return err_set(e, errno, "change the root");
+    if (umount2(".", MNT_DETACH) < 0)
+        return err_set(e, errno, "let go of the host's root");
+    if (chdir("/") < 0)
+        return err_set(e, errno, "enter the new root");
+    return 0;
+}
+
+int rootfs_build(const struct rootfs_plan *plan, struct err *e)
+{
+    /* What happens here must not reach the host's mount tables. */
+    if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+        return err_set(e, errno, "make the mounts private");
+    _cleanup_close_ int root = mount_root(plan, e);
+    if (root < 0)
+        return root;
+    int r = real_directory(root, "sys", e);
+    close_fd(r);
+    if (r < 0 || (r = dev_build(root, e)) < 0 || (r = build_proc(root, e)) < 0 ||
+        (r = mount_volumes(root, plan->spec, e)) < 0 || (r = mount_files(root, plan, e)) < 0 ||
+        (r = pivot(root, e)) < 0)
+        return r;
+    return take_fd(root);
+}
+
+/* The container's own cgroup, read-only (CVE-2023-25809). Programs look there for their limits;
+ * one that is not there harms nobody, so what the kernel refuses is left out. */
+static void mount_cgroups(int sys, bool cgroup2)
+{
+    const unsigned quiet =
+        MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+    _cleanup_close_ int place = openat(sys, "fs/cgroup", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (place < 0)
+        return;
+    if (cgroup2) {
+        _cleanup_close_ int v2 = mount_new("cgroup2", NULL, quiet, NULL);
+        if (v2 >= 0)
+            (void)mount_attach(v2, place, "/sys/fs/cgroup", NULL);
+        return;
+    }
+    const struct mount_option mode[] = {{"mode", "755"}, {NULL, NULL}};
+    _cleanup_close_ int directory = mount_new("tmpfs", mode, quiet & ~MOUNT_ATTR_RDONLY, NULL);
+    if (directory < 0 || mount_attach(directory, place, "/sys/fs/cgroup", NULL) < 0)
+        return;
+    const char *const controllers[] = {"memory", "cpu", "pids"};
+    for (size_t i = 0; i < ARRAY_LEN(controllers); i++) {
+        const struct mount_option one[] = {{controllers[i], NULL}, {NULL, NULL}};
+        _cleanup_close_ int v1 = mount_new("cgroup", one, quiet, NULL);
+        if (v1 < 0 || mkdirat(directory, controllers[i], 0755) < 0)
+            continue;
+        _cleanup_close_ int at =
+            openat(directory, controllers[i], O_PATH | O_DIRECTORY | O_CLOEXEC);
+        (void)mount_attach(v1, at, controllers[i], NULL);
+    }
+    (void)mount_set(directory, MOUNT_ATTR_RDONLY, false, NULL);
+}
+
+int rootfs_finish(const struct rootfs_plan *plan, int root, struct err *e)
+{
+    _cleanup_close_ int place = real_directory(root, "sys", e);
+    if (place < 0)
+        return place;
+    const unsigned quiet =
+        MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+    _cleanup_close_ int sys = mount_new("sysfs", NULL, quiet, e);
+    int r = sys < 0 ? sys : mount_attach(sys, place, "/sys", e);
+    if (r == 0)
+        r = mask_all(root, sys, masked_sys, e);
+    if (r < 0)
+        return r;
+    mount_cgroups(sys, plan->cgroup2);
+    return plan->spec->read_only ? mount_set(root, MOUNT_ATTR_RDONLY, false, e) : 0;
+}

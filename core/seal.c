@@ -1,0 +1,122 @@
+/* Sealing our own binary. While netctr enters a container (run, exec), a hostile process inside can
+ * open /proc/PID/exe of ours and, once we are gone, write to what it opened: the host's netctr.
+ * (CVE-2019-5736.) Writing needs a writable mount, so we run from one that is not: a clone of the
+ * mount of the file, read-only, attached nowhere, which lives as long as the process does. No data
+ * is copied. Where that is not possible, a copy in memory with all seals does the same.
+ *
+ * The way back into seal_self() after execve cannot loop: it looks at what we run from, not at a
+ * variable that somebody could set.
+ */
+#include "core/seal.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/sendfile.h>
+#include <sys/statvfs.h>
+
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x0010U /* Linux 6.3 */
+#endif
+
+static const char own_binary[] = "/proc/self/exe";
+enum { ALL_SEALS = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE };
+
+static int on_sealed_memfd(bool *sealed)
+{
+    _cleanup_close_ int fd = open(own_binary, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    int seals = fcntl(fd, F_GET_SEALS); /* EINVAL on a file system without seals */
+    *sealed = seals >= 0 && (seals & F_SEAL_WRITE);
+    return 0;
+}
+
+static int is_sealed(bool *sealed)
+{
+    struct statvfs st;
+    if (statvfs(own_binary, &st) < 0)
+        return -errno;
+    *sealed = st.f_flag & ST_RDONLY;
+    return *sealed ? 0 : on_sealed_memfd(sealed);
+}
+
+/* An fd of our binary on a mount of its own that is read-only. */
+static int read_only_clone(void)
+{
+    _cleanup_close_ int fd = open_tree(AT_FDCWD, own_binary, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV};
+    if (mount_setattr(fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
+        return -errno;
+    return take_fd(fd);
+}
+
+static int memory_file(void)
+{
+    /* Linux 6.3 and later: MFD_EXEC, else vm.memfd_noexec may take the x bit away; unknown before */
+    int fd = memfd_create("netctr", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
+    if (fd < 0 && errno == EINVAL)
+        fd = memfd_create("netctr", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    return fd < 0 ? -errno : fd;
+}
+
+/* An fd of a copy of our binary in memory that nobody can change. */
+static int sealed_copy(void)
+{
+    _cleanup_close_ int from = open(own_binary, O_RDONLY | O_CLOEXEC);
+    if (from < 0)
+        return -errno;
+    struct stat st;
+    if (fstat(from, &st) < 0)
+        return -errno;
+    _cleanup_close_ int to = memory_file();
+    if (to < 0)
+        return to;
+    for (off_t left = st.st_size; left > 0;) {
+        ssize_t n = sendfile(to, from, NULL, (size_t)left);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return n < 0 ? -errno : -EIO;
+        left -= n;
+    }
+    if (fcntl(to, F_ADD_SEALS, ALL_SEALS) < 0)
+        return -errno;
+    return take_fd(to);
+}
+
+/* Becomes the file of @fd; returns only to fail. */
+static int become(int fd, char **argv)
+{
+    if (fd < 0)
+        return fd;
+    execveat(fd, "", argv, environ, AT_EMPTY_PATH);
+    int r = -errno;
+    close(fd);
+    return r;
+}
+
+int seal_self(char **argv, struct err *e)
+{
+    bool sealed = false;
+    int r = is_sealed(&sealed);
+    if (r < 0)
+        return err_set(e, r, "look at `%s`", own_binary);
+    if (sealed) {
+        /* executed by fd, the kernel names the process after the fd's number */
+        (void)prctl(PR_SET_NAME, program_invocation_short_name, 0, 0, 0);
+        return 0;
+    }
+    int clone = become(read_only_clone(), argv);
+    int copy = become(sealed_copy(), argv);
+    r = err_set(e, copy, "protect netctr's binary from the container by a copy in memory");
+    err_hint(e,
+             "a read-only mount of it is not possible either (%s); put netctr on a read-only "
+             "file system",
+             strerrordesc_np(-clone));
+    return r;
+}

@@ -1,0 +1,128 @@
+/* The spec as JSON: written once when a container is made, read back by every later command. */
+#include <netctr/core.h>
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/random.h>
+
+void spec_clear(struct spec *s)
+{
+    free(s->name);
+    free(s->id);
+    free(s->rootfs);
+    strv_free(s->argv);
+    strv_free(s->env);
+    free(s->workdir);
+    free(s->user);
+    free(s->hostname);
+    for (size_t i = 0; i < s->volume_count; i++) {
+        free(s->volumes[i].source);
+        free(s->volumes[i].target);
+    }
+    free(s->volumes);
+    free(s->network);
+    strv_free(s->published);
+    *s = (struct spec){0};
+}
+
+char *spec_new_id(void)
+{
+    uint64_t bits = 0;
+    if (getrandom(&bits, sizeof(bits), 0) != sizeof(bits))
+        bits = (uint64_t)getpid() << 32 ^ proc_start_time(getpid());
+    return xasprintf("%012" PRIx64, bits & 0xffffffffffff);
+}
+
+json_t *spec_to_json(const struct spec *s)
+{
+    json_t *j = json_object();
+    json_object_set_new(j, "schema", json_integer(1));
+    json_put_str(j, "name", s->name);
+    json_put_str(j, "id", s->id);
+    json_put_str(j, "rootfs", s->rootfs);
+    json_object_set_new(j, "in_place", json_boolean(s->in_place));
+    json_object_set_new(j, "read_only", json_boolean(s->read_only));
+    json_object_set_new(j, "auto_remove", json_boolean(s->auto_remove));
+    json_object_set_new(j, "interactive", json_boolean(s->interactive));
+    json_object_set_new(j, "detached", json_boolean(s->detached));
+    json_put_strv(j, "argv", s->argv);
+    json_put_strv(j, "env", s->env);
+    json_put_str(j, "workdir", s->workdir);
+    json_put_str(j, "user", s->user);
+    json_put_str(j, "hostname", s->hostname);
+    json_t *volumes = json_array();
+    for (size_t i = 0; i < s->volume_count; i++) {
+        json_t *v = json_object();
+        json_put_str(v, "source", s->volumes[i].source);
+        json_put_str(v, "target", s->volumes[i].target);
+        json_object_set_new(v, "read_only", json_boolean(s->volumes[i].read_only));
+        json_array_append_new(volumes, v);
+    }
+    json_object_set_new(j, "volumes", volumes);
+    json_t *limits = json_object();
+    json_object_set_new(limits, "memory", json_integer((json_int_t)s->limits.memory));
+    json_object_set_new(limits, "cpu_milli", json_integer((json_int_t)s->limits.cpu_milli));
+    json_object_set_new(limits, "pids", json_integer((json_int_t)s->limits.pids));
+    json_object_set_new(j, "limits", limits);
+    json_object_set_new(j, "caps", json_integer((json_int_t)s->caps));
+    json_put_str(j, "network", s->network);
+    json_put_strv(j, "published", s->published);
+    json_object_set_new(j, "created", json_integer(s->created));
+    return j;
+}
+
+static void read_volumes(const json_t *j, struct spec *s)
+{
+    const json_t *volumes = json_object_get(j, "volumes");
+    s->volumes = xcalloc(json_array_size(volumes), sizeof(*s->volumes));
+    for (size_t i = 0; i < json_array_size(volumes); i++) {
+        const json_t *v = json_array_get(volumes, i);
+        if (!json_str(v, "target"))
+            continue;
+        s->volumes[s->volume_count++] = (struct volume){
+            .source = xstrdup(json_str(v, "source")),
+            .target = xstrdup(json_str(v, "target")),
+            .read_only = json_flag(v, "read_only"),
+        };
+    }
+}
+
+int spec_from_json(const json_t *j, struct spec *s, struct err *e)
+{
+    *s = (struct spec){
+        .name = xstrdup(json_str(j, "name")),
+        .id = xstrdup(json_str(j, "id")),
+        .rootfs = xstrdup(json_str(j, "rootfs")),
+        .in_place = json_flag(j, "in_place"),
+        .read_only = json_flag(j, "read_only"),
+        .auto_remove = json_flag(j, "auto_remove"),
+        .interactive = json_flag(j, "interactive"),
+        .detached = json_flag(j, "detached"),
+        .argv = json_strv(j, "argv"),
+        .env = json_strv(j, "env"),
+        .workdir = xstrdup(json_str(j, "workdir")),
+        .user = xstrdup(json_str(j, "user")),
+        .hostname = xstrdup(json_str(j, "hostname")),
+        .caps = (uint64_t)json_int(j, "caps", 0),
+        .network = xstrdup(json_str(j, "network")),
+        .published = json_strv(j, "published"),
+        .created = json_int(j, "created", 0),
+    };
+    const json_t *limits = json_object_get(j, "limits");
+    s->limits.memory = (uint64_t)json_int(limits, "memory", 0);
+    s->limits.cpu_milli = (uint64_t)json_int(limits, "cpu_milli", 0);
+    s->limits.pids = (uint64_t)json_int(limits, "pids", 0);
+    read_volumes(j, s);
+    s->network_mode = streq(s->network, "host") ? NETWORK_HOST : NETWORK_OWN;
+    int64_t schema = json_int(j, "schema", 0);
+    if (schema > 1) {
+        spec_clear(s);
+        return err_say(e, -EBADMSG, "written by a newer netctr (schema %d)", (int)schema);
+    }
+    if (!valid_name(s->name) || !valid_name(s->id) || !s->rootfs || !s->argv || !s->network) {
+        spec_clear(s);
+        return err_say(e, -EBADMSG, "damaged: name, id, rootfs, argv or network is missing");
+    }
+    return 0;
+}

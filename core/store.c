@@ -1,0 +1,234 @@
+/* The store: which containers there are, and what is known of each.
+ *
+ * Two directories make a container: its definition (ROOT, survives a reboot) and its run directory
+ * (RUN, usually a tmpfs). A run directory whose lock is held is a living container; one whose lock
+ * is free is what a dead monitor left; a definition alone is a container that has ended.
+ */
+#include <netctr/core.h>
+#include <netctr/netns.h>
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/file.h>
+
+static int open_directory(int at, const char *name, struct err *e)
+{
+    if (mkdirat(at, name, 0700) < 0 && errno != EEXIST)
+        return err_set(e, errno, "make state directory `%s`", name);
+    int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    return fd < 0 ? err_set(e, errno, "open state directory `%s`", name) : fd;
+}
+
+static int open_top(const char *path, char **canonical, struct err *e)
+{
+    int r = mkdir_parents(path, 0700, e);
+    if (r < 0)
+        return r;
+    *canonical = realpath(path, NULL);
+    int fd = *canonical ? open(*canonical, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    return fd < 0 ? err_set(e, errno, "open state directory `%s`", path) : fd;
+}
+
+/* Whose objects are these? Two run-roots, two network namespaces or two boots never share any. */
+static char *instance_of(const char *run)
+{
+    _cleanup_free_ char *boot = boot_id();
+    _cleanup_close_ int netns = netns_self();
+    _cleanup_free_ char *text = xasprintf("%s %" PRIu64 " %s", boot, netns_inode(netns), run);
+    return xasprintf("%016" PRIx64, hash64(text));
+}
+
+int store_open(const char *root, const char *run, struct store *out, struct err *e)
+{
+    *out = (struct store){.root_fd = -1, .run_fd = -1, .defined_fd = -1, .live_fd = -1};
+    if ((out->root_fd = open_top(root, &out->root, e)) < 0 ||
+        (out->run_fd = open_top(run, &out->run, e)) < 0 ||
+        (out->defined_fd = open_directory(out->root_fd, "containers", e)) < 0 ||
+        (out->live_fd = open_directory(out->run_fd, "containers", e)) < 0) {
+        int r = e ? e->code : -EIO;
+        store_close(out);
+        return r;
+    }
+    out->instance = instance_of(out->run);
+    return 0;
+}
+
+void store_close(struct store *s)
+{
+    close_fd(s->root_fd);
+    close_fd(s->run_fd);
+    close_fd(s->defined_fd);
+    close_fd(s->live_fd);
+    free(s->root);
+    free(s->run);
+    free(s->instance);
+    *s = (struct store){.root_fd = -1, .run_fd = -1, .defined_fd = -1, .live_fd = -1};
+}
+
+int store_lock(struct store *s, struct err *e)
+{
+    int fd = lock_file_at(s->run_fd, "lock", LOCK_EX);
+    return fd < 0 ? err_set(e, fd, "lock `%s`", s->run) : fd;
+}
+
+static int directory_at(int at, const char *name)
+{
+    int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    return fd < 0 ? -errno : fd;
+}
+
+int store_live_dir(struct store *s, const char *name)
+{
+    return directory_at(s->live_fd, name);
+}
+
+int store_defined_dir(struct store *s, const char *name)
+{
+    return directory_at(s->defined_fd, name);
+}
+
+/* ---- records ---------------------------------------------------------------------------------*/
+
+void record_clear(struct record *r)
+{
+    spec_clear(&r->spec);
+    *r = (struct record){0};
+}
+
+const char *status_name(enum status s)
+{
+    static const char *const names[] = {"creating", "running", "dead", "exited"};
+    return names[s];
+}
+
+int store_try_lock(int live_dir)
+{
+    _cleanup_close_ int fd = openat(live_dir, "lock", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
+        return -errno;
+    return take_fd(fd);
+}
+
+static void read_runtime(int run_dir, struct record *r)
+{
+    _cleanup_json_ json_t *j = NULL;
+    if (json_read_at(run_dir, "state.json", &j, NULL) < 0)
+        return;
+    r->pid = (pid_t)json_int(j, "pid", 0);
+    r->pid_start = (uint64_t)json_int(j, "pid_start", 0);
+    r->monitor = (pid_t)json_int(j, "monitor", 0);
+    r->monitor_start = (uint64_t)json_int(j, "monitor_start", 0);
+    r->started = json_int(j, "started", 0);
+    if (r->status == STATUS_CREATING && r->started)
+        r->status = STATUS_RUNNING;
+}
+
+static int read_record(struct store *s, const char *name, struct record *out, struct err *e)
+{
+    *out = (struct record){.status = STATUS_EXITED};
+    _cleanup_close_ int dir = store_defined_dir(s, name);
+    if (dir < 0)
+        return err_set(e, dir, "open container `%s`", name);
+    _cleanup_json_ json_t *j = NULL;
+    int r = json_read_at(dir, "config.json", &j, e);
+    if (r == 0)
+        r = spec_from_json(j, &out->spec, e);
+    if (r < 0)
+        return err_wrap(e, "container `%s`", name);
+    const json_t *ended = json_object_get(j, "exit");
+    out->exit_status = (int)json_int(ended, "status", 0);
+    out->finished = json_int(ended, "finished", 0);
+    out->started = json_int(ended, "started", 0);
+    out->oom_killed = json_flag(ended, "oom_killed");
+    _cleanup_close_ int run_dir = store_live_dir(s, name);
+    if (run_dir >= 0) {
+        _cleanup_close_ int lock = store_try_lock(run_dir);
+        out->status = lock < 0 ? STATUS_CREATING : STATUS_DEAD;
+        read_runtime(run_dir, out);
+    }
+    return 0;
+}
+
+/* ---- lists -----------------------------------------------------------------------------------*/
+
+struct record_list {
+    struct record *items;
+    size_t count;
+};
+
+static void record_list_clear(struct record_list *l)
+{
+    for (size_t i = 0; i < l->count; i++)
+        record_clear(&l->items[i]);
+    free(l->items);
+}
+
+static int by_creation(const void *a, const void *b)
+{
+    const struct record *x = a, *y = b;
+    if (x->spec.created != y->spec.created)
+        return x->spec.created < y->spec.created ? -1 : 1;
+    return strcmp(x->spec.name, y->spec.name);
+}
+
+static int list(struct store *s, struct record_list *out, struct err *e)
+{
+    int fd = openat(s->defined_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    _cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+    if (!d)
+        return err_set(e, errno, "list the containers in `%s`", s->root);
+    for (struct dirent *entry; (entry = readdir(d));) {
+        _cleanup_err_ struct err why = ERR_INIT;
+        struct record r;
+        if (!valid_name(entry->d_name))
+            continue;
+        int code = read_record(s, entry->d_name, &r, &why);
+        if (code < 0) {
+            /* -ENOENT: being made or removed right now */
+            if (code != -ENOENT)
+                warn("%s", why.text);
+            continue;
+        }
+        out->items = xrealloc(out->items, out->count + 1, sizeof(*out->items));
+        out->items[out->count++] = r;
+    }
+    if (out->count > 1)
+        qsort(out->items, out->count, sizeof(*out->items), by_creation);
+    return 0;
+}
+
+int store_each(struct store *s, int (*each)(const struct record *r, void *arg), void *arg,
+               struct err *e)
+{
+    __attribute__((cleanup(record_list_clear))) struct record_list all = {0};
+    int r = list(s, &all, e);
+    for (size_t i = 0; r >= 0 && i < all.count; i++)
+        r = each(&all.items[i], arg);
+    return r < 0 ? r : 0;
+}
+
+int store_find(struct store *s, const char *name_or_id, struct record *out, struct err *e)
+{
+    *out = (struct record){0};
+    if (valid_name(name_or_id) && faccessat(s->defined_fd, name_or_id, F_OK, 0) == 0)
+        return read_record(s, name_or_id, out, e);
+    __attribute__((cleanup(record_list_clear))) struct record_list all = {0};
+    int r = list(s, &all, e);
+    if (r < 0)
+        return r;
+    struct record *match = NULL;
+    for (size_t i = 0; strlen(name_or_id) >= 4 && i < all.count; i++) {
+        if (!skip_prefix(all.items[i].spec.id, name_or_id))
+            continue;
+        if (match)
+            return err_say(e, -ENOTUNIQ, "more than one container's id begins with `%s`",
+                           name_or_id);
+        match = &all.items[i];
+    }
+    if (!match)
+        return err_say(e, -ENOENT, "no such container `%s`", name_or_id);
+    *out = *match;
+    *match = all.items[--all.count];
+    return 0;
+}

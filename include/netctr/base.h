@@ -1,0 +1,179 @@
+/* The ground that every other folder stands on: ownership, strings, files, locks, processes.
+ * Knows nothing of containers or networks.
+ */
+#pragma once
+
+#include <netctr/err.h>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#include <jansson.h>
+
+/* ---- ownership ------------------------------------------------------------------------------
+ * A variable marked _cleanup_…_ owns what it holds until it goes out of scope; take() hands the
+ * value on and leaves the variable empty. File descriptors start at -1, pointers at NULL. */
+
+static inline void cleanup_free(void *p)
+{
+    free(*(void **)p);
+}
+static inline void cleanup_close(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+}
+static inline void cleanup_dir(DIR **d)
+{
+    if (*d)
+        closedir(*d);
+}
+static inline void cleanup_file(FILE **f)
+{
+    if (*f)
+        fclose(*f);
+}
+static inline void cleanup_json(json_t **j)
+{
+    json_decref(*j);
+}
+
+#define _cleanup_free_ __attribute__((cleanup(cleanup_free)))
+#define _cleanup_close_ __attribute__((cleanup(cleanup_close)))
+#define _cleanup_dir_ __attribute__((cleanup(cleanup_dir)))
+#define _cleanup_file_ __attribute__((cleanup(cleanup_file)))
+#define _cleanup_json_ __attribute__((cleanup(cleanup_json)))
+#define _cleanup_strv_ __attribute__((cleanup(strv_cleanup)))
+
+#define take_ptr(p)                                                                                \
+    ({                                                                                             \
+        __typeof__(p) taken_ = (p);                                                                \
+        (p) = NULL;                                                                                \
+        taken_;                                                                                    \
+    })
+#define take_fd(fd)                                                                                \
+    ({                                                                                             \
+        int taken_ = (fd);                                                                         \
+        (fd) = -1;                                                                                 \
+        taken_;                                                                                    \
+    })
+/** Closes @fd if it is open and returns -1, to be assigned back: fd = close_fd(fd). */
+static inline int close_fd(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+#define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
+
+/* ---- strings --------------------------------------------------------------------------------
+ * Memory that cannot be had for a few bytes is not an error that anybody can handle: these abort
+ * with a message (exit 125), so that no caller needs a path for it. */
+
+void *xcalloc(size_t count, size_t size);
+void *xrealloc(void *p, size_t count, size_t size);
+char *xstrdup(const char *s); /**< NULL stays NULL */
+char *xstrndup(const char *s, size_t n);
+char *xasprintf(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+bool streq(const char *a, const char *b); /**< NULL equals NULL only */
+const char *skip_prefix(const char *s, const char *prefix); /**< the rest, or NULL */
+
+/** A NULL-terminated vector of strings that owns them. */
+typedef char **strv;
+void strv_add(strv *v, const char *s);       /**< copies @s */
+void strv_add_take(strv *v, char *s);        /**< owns @s from now on */
+size_t strv_len(char *const *v);
+strv strv_copy(char *const *v);
+strv strv_split(const char *s, char separator);
+void strv_free(strv v);
+void strv_cleanup(strv *v);
+#define strv_each(s, v) for (char *const *s##_i = (v), *s; s##_i && (s = *s##_i); s##_i++)
+
+/** Parses a whole unsigned decimal number in [min, max]; anything else is -EINVAL or -ERANGE. */
+int parse_u64(const char *s, uint64_t min, uint64_t max, uint64_t *out);
+/** Bytes as docker writes them: 64m, 1g, 512k, 1024 or 1024b; powers of 1024; no fractions. */
+int parse_size(const char *s, uint64_t *out);
+/** [a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}: names of containers and networks, safe in paths. */
+bool valid_name(const char *s);
+/** The member of @words (NULL-terminated) nearest to @s by edit distance, or NULL if none is near. */
+const char *nearest_word(const char *s, const char *const *words);
+/** FNV-1a, 64 bit: for names that must be short and the same every time; not against attackers. */
+uint64_t hash64(const char *s);
+
+/* ---- files ----------------------------------------------------------------------------------*/
+
+/** openat2() beneath @dirfd: @path is resolved as if @dirfd were "/" (RESOLVE_IN_ROOT), magic links
+ *  are refused. @resolve_extra adds flags (RESOLVE_NO_SYMLINKS). Returns an O_CLOEXEC fd or -errno.
+ *  For every path inside a root directory that somebody else may write to. */
+int open_in_root(int dirfd, const char *path, int flags, mode_t mode, uint64_t resolve_extra);
+/** Makes @path and its parents beneath @dirfd, never leaving it (CVE-2024-45310); existing
+ *  directories are fine. Returns an O_PATH fd of the last one or -errno. */
+int mkdir_in_root(int dirfd, const char *path, mode_t mode);
+/** Opens @path beneath @dirfd with O_PATH, creating an empty file (and parents) when missing;
+ *  follows dangling symbolic links inside the root. Returns an fd or -errno. */
+int touch_in_root(int dirfd, const char *path, mode_t mode);
+
+/** mkdir -p for a path of the host's that only root can change. */
+int mkdir_parents(const char *path, mode_t mode, struct err *e);
+/** The whole of a file, NUL-terminated, at most @max bytes (-EFBIG beyond). @size may be NULL. */
+int read_file_at(int dirfd, const char *path, size_t max, char **out, size_t *size);
+/** Replaces a file in one step: written beside it, then renamed. Readers see old or new. */
+int write_file_atomic(int dirfd, const char *path, const void *data, size_t size, mode_t mode);
+/** Writes @text into an existing file (procfs, cgroupfs) by a single write(). */
+int write_existing_at(int dirfd, const char *path, const char *text);
+/** Writes all of @data or fails. */
+int write_all(int fd, const void *data, size_t size);
+/** Removes @name beneath @dirfd with everything in it; stays on one file system, follows no links,
+ *  accepts "already gone". */
+int remove_tree_at(int dirfd, const char *name);
+/** "/proc/self/fd/N" for interfaces of the kernel that take only a path. Caller frees. */
+char *fd_path(int fd);
+
+/* ---- state files (JSON) ---------------------------------------------------------------------*/
+
+/** Reads a JSON object. -ENOENT when missing; -EBADMSG with a text that names the file when it is
+ *  not valid. Caller owns *@out. */
+int json_read_at(int dirfd, const char *path, json_t **out, struct err *e);
+int json_write_at(int dirfd, const char *path, const json_t *j, struct err *e);
+const char *json_str(const json_t *j, const char *key);       /**< NULL when missing */
+int64_t json_int(const json_t *j, const char *key, int64_t fallback);
+bool json_flag(const json_t *j, const char *key);
+strv json_strv(const json_t *j, const char *key);             /**< caller frees; NULL when empty */
+void json_put_str(json_t *j, const char *key, const char *s); /**< NULL: nothing */
+void json_put_strv(json_t *j, const char *key, char *const *v);
+
+/* ---- locks ----------------------------------------------------------------------------------
+ * flock(): the kernel lets go of it when the last holder dies, so it is the one sign of life that
+ * kill -9 cannot forge. */
+
+/** Opens (creates) and locks a file. @operation is LOCK_EX or LOCK_SH, with LOCK_NB if wanted.
+ *  Returns the fd that holds the lock, or -errno (-EWOULDBLOCK: someone else holds it). */
+int lock_file_at(int dirfd, const char *path, int operation);
+
+/* ---- processes ------------------------------------------------------------------------------
+ * A pid is not an identity: it is used again. A pidfd opened first and compared with the start time
+ * second is. */
+
+/** Field 22 of /proc/PID/stat, in clock ticks since boot; 0 if there is no such process. */
+uint64_t proc_start_time(pid_t pid);
+/** A pidfd of @pid if it still is the process that started at @start_time; -ESRCH if not. */
+int pidfd_of(pid_t pid, uint64_t start_time);
+int pidfd_signal(int pidfd, int sig);
+/** Waits until the process of @pidfd has ended; @timeout_ms < 0 waits for ever. -ETIMEDOUT. */
+int pidfd_wait(int pidfd, int timeout_ms);
+/** "SIGTERM", "TERM" or "15" → 15; -EINVAL. */
+int parse_signal(const char *s);
+/** This boot's id (/proc/sys/kernel/random/boot_id), 36 characters; caller frees. */
+char *boot_id(void);
+
+/** One warning on stderr: "netctr: warning: …". Warnings never change the result. */
+void warn(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -1,0 +1,149 @@
+/* The host's side of a container's network: network definitions, bridge devices, endpoints,
+ * published ports, and the firewall that keeps the promises.
+ *
+ * Knows nothing of processes or root directories: an endpoint is attached to a bare network
+ * namespace, and its record is written into a directory that the caller names.
+ */
+#pragma once
+
+#include <netctr/ipam.h>
+
+/* ---- the host -------------------------------------------------------------------------------*/
+
+/** What this side works with: directories and sockets of the host's network namespace. */
+struct bridge;
+/** @root_fd and @run_fd are directories (definitions that survive a reboot, and state that does
+ *  not); both stay the caller's and must outlive the result. @instance: 16 hex digits. */
+int bridge_open(int root_fd, int run_fd, const char *instance, struct bridge **out, struct err *e);
+void bridge_close(struct bridge *b);
+void bridge_cleanup(struct bridge **b);
+#define _cleanup_bridge_ __attribute__((cleanup(bridge_cleanup)))
+
+/* ---- networks -------------------------------------------------------------------------------*/
+
+#define DEFAULT_NETWORK "default"
+
+struct network {
+    char *name;
+    char *bridge;             /**< interface name of the bridge */
+    struct subnet subnet4;    /**< address.family 0: none */
+    struct subnet subnet6;
+    struct ip gateway4;       /**< the bridge's own address */
+    struct ip gateway6;
+    bool internal;            /**< neither out nor in */
+    bool masquerade;          /**< goes out with the host's address */
+    bool icc;                 /**< its containers may talk to each other */
+};
+void network_clear(struct network *n);
+#define _cleanup_network_ __attribute__((cleanup(network_clear)))
+
+/** Reads a definition. -ENOENT with a text when there is no such network; the default network is
+ *  defined on first use, with 10.88.0.0/16 or the next prefix that the host does not route. */
+int network_load(struct bridge *b, const char *name, struct network *out, struct err *e);
+/** Calls @each for every defined network. */
+int network_each(struct bridge *b, int (*each)(const struct network *n, void *arg), void *arg,
+                 struct err *e);
+/** Brings bridge device, addresses, forwarding and firewall to what @n says; does what is missing
+ *  and nothing else. Takes and returns the network lock. */
+int network_up(struct bridge *b, const struct network *n, struct err *e);
+/** The sysctls that a container's network namespace must have before its first link is born; ends
+ *  with a NULL key; static. */
+const struct sysctl *network_sysctls(const struct network *n);
+
+/* ---- published ports ------------------------------------------------------------------------*/
+
+struct publish {
+    struct ip host;        /**< family 0: every address of the host */
+    uint16_t host_port;    /**< 0: an ephemeral port, filled in by publish_hold() */
+    uint16_t port;         /**< the container's */
+    uint8_t protocol;      /**< IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP */
+};
+struct publish_list {
+    struct publish *items;
+    size_t count;
+};
+void publish_list_clear(struct publish_list *l);
+#define _cleanup_publish_ __attribute__((cleanup(publish_list_clear)))
+
+/** Parses [HOSTIP:][HOSTPORT[-END]:]PORT[-END][/tcp|udp|sctp] and adds its ports to @list. */
+int publish_parse(const char *text, struct publish_list *list, struct err *e);
+/** The inverse for one port: "0.0.0.0:8080->80/tcp"; caller frees. */
+char *publish_text(const struct publish *p);
+
+/** A host port that is ours: the socket keeps it from everybody else and is held until the
+ *  container ends. What reaches it was not taken by DNAT. */
+struct held_port {
+    int fd;
+    int family;
+    uint8_t protocol;
+    const struct publish *publish; /**< into the list it was made from */
+};
+struct held_ports {
+    struct held_port *items;
+    size_t count;
+};
+void held_ports_clear(struct held_ports *h);
+#define _cleanup_held_ __attribute__((cleanup(held_ports_clear)))
+
+/** Binds and listens on every port of @list (which must outlive @out) and fills in ephemeral ones.
+ *  -EADDRINUSE and -EADDRNOTAVAIL come with a text that names the port. More than 4,096 ports are
+ *  refused: each costs a socket for the container's life. @refused (may be NULL) points to the port
+ *  that could not be had. */
+int publish_hold(struct publish_list *list, bool ipv6, struct held_ports *out,
+                 const struct publish **refused, struct err *e);
+/** Answers one connection that DNAT did not take (the rules were flushed): accepted and reset, so
+ *  that the client sees a refusal instead of a hang. */
+void held_port_refuse(const struct held_port *h);
+
+/* ---- endpoints ------------------------------------------------------------------------------*/
+
+/** One container on one network; what is needed to undo it, and to make its firewall elements anew. */
+struct endpoint {
+    char *network;
+    char *bridge;
+    char *container;             /**< name */
+    char *id;                    /**< container id: the lease's owner */
+    char *port;                  /**< host-side veth */
+    struct ip address4, address6;
+    uint8_t mac[6];
+    struct publish_list publishes;
+};
+void endpoint_clear(struct endpoint *ep);
+#define _cleanup_endpoint_ __attribute__((cleanup(endpoint_clear)))
+
+struct endpoint_request {
+    const char *container;
+    const char *id;
+    struct ip address4;                       /**< family 0: any */
+    const struct publish_list *publishes;     /**< with their final host ports */
+};
+
+/** lease → record (into @record_dir) → guard → veth → addresses and routes → port forwards →
+ *  announcement → publish. @netns and @inside are the container's namespace. On failure all of it
+ *  is undone. */
+int endpoint_attach(struct bridge *b, const struct network *n, int netns, struct rt *inside,
+                    const struct endpoint_request *request, int record_dir, struct endpoint *out,
+                    struct err *e);
+/** publish ← neighbour ← guard ← veth ← lease, then the record. Each step accepts "already gone";
+ *  goes on after a failure and returns the first. @namespace_dies: the container's processes are
+ *  gone, so the kernel removes the veth by itself (asking for it would hold RTNL for 16-29 ms). */
+int endpoint_detach(struct bridge *b, const struct endpoint *ep, bool namespace_dies,
+                    int record_dir, struct err *e);
+/** Reads the record. -ENOENT: never attached. */
+int endpoint_load(int record_dir, struct endpoint *out, struct err *e);
+/** Releases whatever @id holds although its record is missing (killed before it was written). */
+int endpoint_forget(struct bridge *b, const char *id, struct err *e);
+
+/* ---- repair ---------------------------------------------------------------------------------*/
+
+/** Makes the firewall anew, in one transaction, from the networks and the endpoints that live. */
+int bridge_reload(struct bridge *b, const struct endpoint *live, size_t count, struct err *e);
+
+struct bridge_sweep {
+    const char *const *live_ids;  /**< NULL-terminated: containers that exist */
+    bool dry_run;
+    void (*found)(const char *what, void *arg); /**< told of each thing removed */
+    void *arg;
+};
+/** Finds leases and links that bear our mark and belong to no live container, and removes them. */
+int bridge_sweep(struct bridge *b, const struct bridge_sweep *sweep, struct err *e);

@@ -1,0 +1,196 @@
+/* One container as an isolated process: what it shall be (spec), where its state lives (store), and
+ * its life: claim → create → start → monitor → delete. Knows nothing of bridges: a network
+ * namespace reaches it as an fd, and what the monitor watches for others as fds with callbacks.
+ */
+#pragma once
+
+#include <netctr/base.h>
+
+/* ---- spec -----------------------------------------------------------------------------------*/
+
+struct volume {
+    char *source;     /**< path on the host; NULL: a new tmpfs */
+    char *target;     /**< absolute path in the container */
+    bool read_only;
+};
+
+/** Limits; 0 means none. */
+struct limits {
+    uint64_t memory;      /**< bytes */
+    uint64_t cpu_milli;   /**< thousandths of a processor (--cpus 1.5 is 1500) */
+    uint64_t pids;
+};
+
+enum network_mode { NETWORK_OWN, NETWORK_HOST };
+
+/** A validated, resolved container. Plain data: it is stored as config.json and read back by exec,
+ *  inspect and start. */
+struct spec {
+    char *name;
+    char *id;                  /**< 12 hex digits, random, never used again */
+    char *rootfs;              /**< canonical path of the root directory on the host */
+    bool in_place;             /**< write to rootfs itself; else into an overlay's upper layer */
+    bool read_only;
+    bool auto_remove;          /**< --rm */
+    bool interactive;          /**< -i: stdin stays open */
+    bool detached;
+    strv argv;
+    strv env;                  /**< KEY=VALUE, complete but for HOME */
+    char *workdir;             /**< absolute; NULL: "/" */
+    char *user;                /**< as given; NULL: root */
+    char *hostname;
+    struct volume *volumes;
+    size_t volume_count;
+    struct limits limits;
+    uint64_t caps;             /**< bounding set, one bit a capability */
+    enum network_mode network_mode;
+    char *network;             /**< name of the network, "none" or "host"; for people and the CLI */
+    strv published;            /**< as in `ps`: "0.0.0.0:8080->80/tcp" */
+    int64_t created;           /**< seconds since the epoch */
+};
+void spec_clear(struct spec *s);
+#define _cleanup_spec_ __attribute__((cleanup(spec_clear)))
+json_t *spec_to_json(const struct spec *s); /**< caller owns */
+int spec_from_json(const json_t *j, struct spec *out, struct err *e);
+/** A new container id; caller frees. */
+char *spec_new_id(void);
+
+/* ---- store ----------------------------------------------------------------------------------
+ * ROOT/containers/NAME/  config.json, upper, work, log    survives a reboot
+ * RUN/containers/NAME/   lock, state.json, hosts, …       lives as long as the container runs
+ *
+ * The lock is held by the container's monitor: whoever can take it knows that the monitor is dead. */
+
+struct store {
+    char *root, *run;   /**< canonical paths */
+    int root_fd, run_fd;
+    int defined_fd;     /**< ROOT/containers */
+    int live_fd;        /**< RUN/containers */
+    char *instance;     /**< 16 hex digits: boot, network namespace and run-root */
+};
+int store_open(const char *root, const char *run, struct store *out, struct err *e);
+void store_close(struct store *s);
+#define _cleanup_store_ __attribute__((cleanup(store_close)))
+/** The instance lock: protects which names exist. Held shortly, never while waiting for a process.
+ *  Returns an fd. */
+int store_lock(struct store *s, struct err *e);
+
+enum status { STATUS_CREATING, STATUS_RUNNING, STATUS_DEAD, STATUS_EXITED };
+
+/** What is known of a container. STATUS_DEAD: its monitor was killed and nobody has repaired yet. */
+struct record {
+    enum status status;
+    struct spec spec;
+    pid_t pid;                /**< init, in our pid namespace; 0 unless running */
+    uint64_t pid_start;
+    pid_t monitor;
+    uint64_t monitor_start;
+    int64_t started, finished; /**< seconds since the epoch; 0: not yet */
+    int exit_status;           /**< valid when EXITED */
+    bool oom_killed;
+};
+void record_clear(struct record *r);
+#define _cleanup_record_ __attribute__((cleanup(record_clear)))
+const char *status_name(enum status s);
+/** Finds by name, or by an unambiguous prefix of the id (4 digits or more). -ENOENT with a text. */
+int store_find(struct store *s, const char *name_or_id, struct record *out, struct err *e);
+/** Calls @each for every container, sorted by creation; a negative result ends the walk. Damaged
+ *  entries are warned of and passed over. */
+int store_each(struct store *s, int (*each)(const struct record *r, void *arg), void *arg,
+               struct err *e);
+/** Directory fd of RUN/containers/NAME or ROOT/containers/NAME; -errno. */
+int store_live_dir(struct store *s, const char *name);
+int store_defined_dir(struct store *s, const char *name);
+/** Takes the lock of a run directory if nobody holds it, which tells that its monitor is dead; the fd
+ *  keeps it. -EWOULDBLOCK: it lives. -ENOENT: there is none yet. The store must be locked. */
+int store_try_lock(int live_dir);
+
+/* ---- a container's life ---------------------------------------------------------------------*/
+
+struct container {
+    struct store *store;
+    struct spec spec;
+    int dir_fd;          /**< ROOT/containers/NAME */
+    int run_fd;          /**< RUN/containers/NAME */
+    int lock_fd;
+    int channel;         /**< to the child, until it has become the program */
+    int stdin_fd, stdout_fd, stderr_fd; /**< our ends of its pipes */
+    pid_t pid;
+    int pidfd;
+    int64_t started;
+};
+#define CONTAINER_INIT                                                                             \
+    {                                                                                              \
+        .dir_fd = -1, .run_fd = -1, .lock_fd = -1, .channel = -1, .stdin_fd = -1,                  \
+        .stdout_fd = -1, .stderr_fd = -1, .pidfd = -1                                              \
+    }
+/** Closes what @c holds; kills nothing, removes nothing. */
+void container_clear(struct container *c);
+#define _cleanup_container_ __attribute__((cleanup(container_clear)))
+
+/** Takes the name: directories, lock, config.json, state.json. @spec is taken over. -EEXIST with a
+ *  text when the name is in use. The store must be locked. */
+int container_claim(struct store *store, struct spec *spec, struct container *out, struct err *e);
+
+/** Clones the child into its namespaces and cgroup; it begins to prepare its root filesystem and
+ *  then waits. The caller must be single-threaded. */
+int container_create(struct container *c, struct err *e);
+/** Gives the child its network namespace (not for NETWORK_HOST). May come while it prepares. */
+int container_join_netns(struct container *c, int netns, struct err *e);
+/** Text of a file that is made for the container: "hosts", "hostname" or "resolv.conf". Before
+ *  container_start(). */
+int container_write_file(struct container *c, const char *file, const char *text, struct err *e);
+/** Waits until the child is prepared and lets it become the program. On return it has (0), or the
+ *  error says why not (with exit status 126 or 127 where it is the command's fault). */
+int container_start(struct container *c, struct err *e);
+
+/** An fd that the monitor watches for somebody else. */
+struct watch {
+    int fd;
+    void (*ready)(void *arg);
+    void *arg;
+};
+struct monitor_options {
+    bool attached;                /**< copy output to our stdout and stderr, stdin if interactive */
+    const struct watch *watches;
+    size_t watch_count;
+};
+/** Runs until the container's init has ended: log, attached streams, signals to forward, watches.
+ *  Returns the exit status as a shell tells it (128+n for signal n). */
+int monitor_run(struct container *c, const struct monitor_options *options, struct err *e);
+
+/** Ends whatever of the container runs, at once: init by its pidfd and the cgroup. Idempotent. */
+void container_kill(struct container *c);
+/** After the last process: the cgroup goes, and with @keep the definition learns how it ended.
+ *  Accepts "already gone". */
+int container_end(struct container *c, bool keep, int exit_status, struct err *e);
+/** The name is free again: the run directory goes, and without @keep the definition. The store must
+ *  be locked. */
+int container_vanish(struct container *c, bool keep, struct err *e);
+/** Opens what a dead monitor left, so that it can be deleted. -EBUSY: the monitor lives. The store
+ *  must be locked. */
+int container_adopt(struct store *store, const char *name, struct container *out,
+                    enum status *status, struct err *e);
+/** Removes the definition of a container that does not run. The store must be locked. */
+int container_remove(struct store *store, const char *name, struct err *e);
+/** Deletes the files of removed containers, which may take long: with no lock held. */
+void store_empty_trash(struct store *s);
+/** Removes cgroups and directories of this instance that belong to no container in the store, which
+ *  must be locked. @found is told of each; @dry_run only tells. */
+int store_sweep(struct store *s, bool dry_run, void (*found)(const char *what, void *arg), void *arg,
+                struct err *e);
+
+/* ---- exec -----------------------------------------------------------------------------------*/
+
+struct exec_request {
+    strv argv;
+    strv env;              /**< added to the container's; later ones win */
+    const char *workdir;   /**< NULL: the container's */
+    const char *user;      /**< NULL: the container's */
+    bool interactive;
+    bool detached;
+};
+/** Runs a command in a running container and returns its exit status; the caller's streams are
+ *  copied. Detached: returns 0 as soon as it has become the command. */
+int container_exec(struct store *s, const struct record *r, const struct exec_request *request,
+                   struct err *e);

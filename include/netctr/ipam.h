@@ -1,0 +1,50 @@
+/* Subnets and leases.
+ *
+ * One small readable file a network holds its leases: address, container, MAC, since when, owner.
+ * It is replaced in one step under a lock, so readers see all of a change or none. A lease is the
+ * written intent of an endpoint: it is taken before the kernel is touched and released last.
+ */
+#pragma once
+
+#include <netctr/netns.h>
+
+/** An IPv4 or IPv6 prefix; address.family 0: none. */
+struct subnet {
+    struct ip address; /**< host bits are zero */
+    uint8_t prefix;
+};
+/** Parses "10.88.0.0/16". Host bits that are set, or a prefix that leaves no room for hosts, are
+ *  errors with a text. */
+int subnet_parse(const char *s, struct subnet *out, struct err *e);
+char *subnet_text(const struct subnet *s); /**< caller frees; "" when none */
+bool subnet_contains(const struct subnet *s, const struct ip *a);
+bool subnet_overlaps(const struct subnet *a, const struct subnet *b);
+/** The address with host number @n (1 is the first); @n must fit. */
+struct ip subnet_host(const struct subnet *s, uint32_t n);
+/** Its host number, the inverse of subnet_host(). */
+uint32_t subnet_host_number(const struct subnet *s, const struct ip *a);
+
+struct lease {
+    struct ip address;
+    uint8_t mac[6];   /**< 02:42 and the address' last four bytes: derived, so that it is the same
+                           for the same address and differs between two */
+    char *container;  /**< name, for people */
+    char *owner;      /**< container id, for netctr */
+    int64_t since;    /**< seconds since the epoch */
+};
+void lease_clear(struct lease *l);
+#define _cleanup_lease_ __attribute__((cleanup(lease_clear)))
+
+/** Takes an address of @subnet for @owner, next-fit after the last one given out: the address of a
+ *  container that just died is the last to be used again. @wanted (may be NULL) asks for one.
+ *  @dirfd is the directory of the lease files, @network the file's name, @gateway never leased.
+ *  -EADDRINUSE: @wanted is taken; -ENOSPC: the subnet is full; both with a text.
+ *  An owner that has a lease already gets the same one. */
+int lease_acquire(int dirfd, const char *network, const struct subnet *subnet,
+                  const struct ip *gateway, const struct ip *wanted, const char *container,
+                  const char *owner, struct lease *out, struct err *e);
+/** Releases what @owner holds; nothing held is success. */
+int lease_release(int dirfd, const char *network, const char *owner, struct err *e);
+/** Calls @each for every lease under a shared lock; a negative result ends the walk. */
+int lease_each(int dirfd, const char *network, int (*each)(const struct lease *l, void *arg),
+               void *arg, struct err *e);

@@ -1,0 +1,138 @@
+/* Verbs over one network namespace: make and enter it; its links, addresses, routes, neighbours.
+ *
+ * A `struct rt` is a rtnetlink socket (libnl) that belongs to the namespace in which it was opened
+ * and works there whatever namespace its owner is in later. Verbs are gathered in a batch and sent
+ * with one system call; the kernel runs them in order and stops counting at the first failure. No
+ * verb decides anything: policy lives in bridge/.
+ */
+#pragma once
+
+#include <netctr/base.h>
+
+#include <net/if.h>
+#include <netinet/in.h>
+
+/* ---- addresses ------------------------------------------------------------------------------*/
+
+/** An IPv4 or IPv6 address; family AF_UNSPEC (0) means none. Bytes in network order. */
+struct ip {
+    int family;
+    union {
+        struct in_addr v4;
+        struct in6_addr v6;
+        uint8_t bytes[16];
+    };
+};
+/** Parses a plain address of either family; -EINVAL. */
+int ip_parse(const char *s, struct ip *out);
+/** Canonical text; caller frees. AF_UNSPEC gives "". */
+char *ip_text(const struct ip *a);
+bool ip_equal(const struct ip *a, const struct ip *b);
+static inline size_t ip_size(const struct ip *a)
+{
+    return a->family == AF_INET ? 4 : a->family == AF_INET6 ? 16 : 0;
+}
+char *mac_text(const uint8_t mac[6]); /**< caller frees */
+int mac_parse(const char *s, uint8_t mac[6]);
+
+/* ---- the namespace --------------------------------------------------------------------------*/
+
+struct rt;
+
+struct sysctl {
+    const char *key;   /**< below /proc/sys, with slashes: "net/ipv4/ip_forward" */
+    const char *value;
+};
+
+/** Makes a new network namespace, opens a rtnetlink socket inside, writes @sysctls (ends with a
+ *  NULL key; keys that this kernel lacks are passed over) and comes back (unshare(CLONE_NEWNET),
+ *  setns). The caller must be single-threaded and owns *@fd and *@rt. */
+int netns_create(int *fd, struct rt **rt, const struct sysctl *sysctls, struct err *e);
+/** An fd of the network namespace that the caller is in. */
+int netns_self(void);
+/** Its inode number: the namespace's identity while somebody holds it. 0 on failure. */
+uint64_t netns_inode(int fd);
+/** Writes one sysctl of the namespace that the caller is in. */
+int sysctl_write(const char *key, const char *value, struct err *e);
+/** Reads it; caller frees; NULL when there is none. Trailing newline removed. */
+char *sysctl_read(const char *key);
+
+/* ---- rtnetlink ------------------------------------------------------------------------------*/
+
+/** Opens a socket in the namespace that the caller is in. */
+int rt_open(struct rt **out, struct err *e);
+void rt_close(struct rt *rt);
+void rt_cleanup(struct rt **rt);
+#define _cleanup_rt_ __attribute__((cleanup(rt_cleanup)))
+
+struct link {
+    int index;
+    int master;          /**< 0: none */
+    unsigned flags;      /**< IFF_… */
+    unsigned mtu;
+    uint8_t mac[6];
+    bool forwarding;     /**< a bridge port that forwards (BR_STATE_FORWARDING) */
+    char name[IFNAMSIZ];
+    char alias[256];
+};
+/** -ENODEV when there is no such link (not recorded in an error object: often the expected). */
+int rt_get_link(struct rt *rt, const char *name, struct link *out);
+/** Calls @each for every link; a negative result ends the walk and is returned. */
+int rt_each_link(struct rt *rt, int (*each)(const struct link *link, void *arg), void *arg,
+                 struct err *e);
+
+struct route {
+    struct ip destination; /**< AF_UNSPEC bytes 0 and prefix 0: the default route */
+    int family;
+    uint8_t prefix;
+    bool on_link;          /**< no gateway: these addresses are on the wire */
+    int oif;
+};
+/** Every unicast route of the main table and every local address' prefix, both families. */
+int rt_each_route(struct rt *rt, int (*each)(const struct route *route, void *arg), void *arg,
+                  struct err *e);
+
+struct rt_batch;
+struct rt_batch *rt_batch_new(struct rt *rt);
+void rt_batch_cleanup(struct rt_batch **b);
+#define _cleanup_rt_batch_ __attribute__((cleanup(rt_batch_cleanup)))
+
+/** RTM_NEWLINK bridge, CREATE|EXCL. MAC and MTU are given at creation: a bridge that inherits them
+ *  from its ports changes both as ports come and go. Not up yet. */
+void rt_add_bridge(struct rt_batch *b, const char *name, const uint8_t mac[6], unsigned mtu);
+
+struct veth {
+    const char *host;        /**< name of the host's end */
+    uint8_t host_mac[6];
+    int master;              /**< bridge that the host's end is born into */
+    unsigned mtu;
+    const char *peer;        /**< name of the container's end */
+    uint8_t peer_mac[6];
+    int peer_netns;          /**< fd of the namespace that the peer is born in */
+    int peer_index;          /**< its interface index there */
+};
+/** One RTM_NEWLINK, CREATE|EXCL: host end up and in the bridge, peer born inside its namespace.
+ *  Nothing is moved (that would hold RTNL for an rcu_barrier, 20-40 ms) or renamed. */
+void rt_add_veth(struct rt_batch *b, const struct veth *v);
+/** Bridge port flags of @port (IFLA_BRPORT_MODE, _ISOLATED) and its ifalias. */
+void rt_set_port(struct rt_batch *b, const char *port, bool hairpin, bool isolated,
+                 const char *alias);
+void rt_set_alias(struct rt_batch *b, const char *name, const char *alias);
+void rt_set_up(struct rt_batch *b, int index);
+/** Also makes the kernel announce the interface's addresses, where arp_notify and ndisc_notify are
+ *  set, even if the MAC is the one that it has. */
+void rt_set_mac(struct rt_batch *b, int index, const uint8_t mac[6]);
+/** IPv6 addresses are added NODAD: nothing else can hold them and a tentative one cannot be bound. */
+void rt_add_address(struct rt_batch *b, int index, const struct ip *address, uint8_t prefix);
+/** Default route of the gateway's family. */
+void rt_add_default_route(struct rt_batch *b, int index, const struct ip *gateway);
+/** A permanent neighbour; one that is there is replaced. */
+void rt_add_neighbour(struct rt_batch *b, int index, const struct ip *address,
+                      const uint8_t mac[6]);
+void rt_delete_neighbour(struct rt_batch *b, int index, const struct ip *address);
+void rt_delete_link(struct rt_batch *b, const char *name);
+
+/** Sends the batch and waits for every answer. The first failure is returned with the verb, its
+ *  object and the kernel's extended ack; later verbs may have taken effect all the same. Verbs
+ *  that delete take "already gone" (ENODEV, ENOENT, ESRCH, EADDRNOTAVAIL) for success. */
+int rt_commit(struct rt_batch *b, struct err *e);

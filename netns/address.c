@@ -1,0 +1,44 @@
+/* Addresses and their texts. */
+#include <netctr/netns.h>
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <string.h>
+
+int ip_parse(const char *s, struct ip *out)
+{
+    *out = (struct ip){0};
+    int family = strchr(s, ':') ? AF_INET6 : AF_INET;
+    if (inet_pton(family, s, out->bytes) != 1)
+        return -EINVAL;
+    out->family = family;
+    return 0;
+}
+
+char *ip_text(const struct ip *a)
+{
+    char text[INET6_ADDRSTRLEN] = "";
+    if (a->family)
+        (void)inet_ntop(a->family, a->bytes, text, sizeof(text));
+    return xstrdup(text);
+}
+
+bool ip_equal(const struct ip *a, const struct ip *b)
+{
+    return a->family == b->family && memcmp(a->bytes, b->bytes, ip_size(a)) == 0;
+}
+
+char *mac_text(const uint8_t m[6])
+{
+    return xasprintf("%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4], m[5]);
+}
+
+int mac_parse(const char *s, uint8_t mac[6])
+{
+    int used = 0;
+    if (sscanf(s, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx%n", &mac[0], &mac[1], &mac[2], &mac[3],
+               &mac[4], &mac[5], &used) != 6 ||
+        s[used] != '\0' || strlen(s) != 17)
+        return -EINVAL;
+    return 0;
+}

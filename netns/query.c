@@ -1,0 +1,151 @@
+/* What is in a network namespace: links and routes, read by libnl's parsers. */
+#include "rtnl.h"
+
+#include <errno.h>
+#include <linux/if_bridge.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <netlink/attr.h>
+#include <netlink/errno.h>
+#include <netlink/handlers.h>
+#include <string.h>
+
+static bool port_forwards(struct nlattr *linkinfo)
+{
+    struct nlattr *info[IFLA_INFO_MAX + 1], *port[IFLA_BRPORT_MAX + 1];
+    if (!linkinfo || nla_parse_nested(info, IFLA_INFO_MAX, linkinfo, NULL) < 0 ||
+        !info[IFLA_INFO_SLAVE_KIND] || !info[IFLA_INFO_SLAVE_DATA] ||
+        !streq(nla_get_string(info[IFLA_INFO_SLAVE_KIND]), "bridge") ||
+        nla_parse_nested(port, IFLA_BRPORT_MAX, info[IFLA_INFO_SLAVE_DATA], NULL) < 0)
+        return false;
+    return port[IFLA_BRPORT_STATE] && nla_get_u8(port[IFLA_BRPORT_STATE]) == BR_STATE_FORWARDING;
+}
+
+static bool parse_link(struct nlmsghdr *h, struct link *out)
+{
+    struct nlattr *a[IFLA_MAX + 1];
+    if (h->nlmsg_type != RTM_NEWLINK ||
+        nlmsg_parse(h, sizeof(struct ifinfomsg), a, IFLA_MAX, NULL) < 0 || !a[IFLA_IFNAME])
+        return false;
+    const struct ifinfomsg *info = nlmsg_data(h);
+    *out = (struct link){.index = info->ifi_index, .flags = info->ifi_flags};
+    nla_strlcpy(out->name, a[IFLA_IFNAME], sizeof(out->name));
+    if (a[IFLA_IFALIAS])
+        nla_strlcpy(out->alias, a[IFLA_IFALIAS], sizeof(out->alias));
+    if (a[IFLA_MTU])
+        out->mtu = nla_get_u32(a[IFLA_MTU]);
+    if (a[IFLA_MASTER])
+        out->master = (int)nla_get_u32(a[IFLA_MASTER]);
+    if (a[IFLA_ADDRESS] && nla_len(a[IFLA_ADDRESS]) == 6)
+        memcpy(out->mac, nla_data(a[IFLA_ADDRESS]), 6);
+    out->forwarding = port_forwards(a[IFLA_LINKINFO]);
+    return true;
+}
+
+struct walk {
+    int (*link)(const struct link *link, void *arg);
+    int (*route)(const struct route *route, void *arg);
+    void *arg;
+    int result;
+};
+
+static int on_link(struct nl_msg *m, void *arg)
+{
+    struct walk *w = arg;
+    struct link link;
+    if (w->result >= 0 && parse_link(nlmsg_hdr(m), &link))
+        w->result = w->link(&link, w->arg);
+    return NL_OK;
+}
+
+static bool copy_ip(struct nlattr *a, int family, struct ip *out)
+{
+    *out = (struct ip){.family = family};
+    if (!a || nla_len(a) != (int)ip_size(out))
+        return false;
+    memcpy(out->bytes, nla_data(a), ip_size(out));
+    return true;
+}
+
+static int on_route(struct nl_msg *m, void *arg)
+{
+    struct walk *w = arg;
+    struct nlattr *a[RTA_MAX + 1];
+    struct nlmsghdr *h = nlmsg_hdr(m);
+    if (w->result < 0 || h->nlmsg_type != RTM_NEWROUTE ||
+        nlmsg_parse(h, sizeof(struct rtmsg), a, RTA_MAX, NULL) < 0)
+        return NL_OK;
+    const struct rtmsg *rtm = nlmsg_data(h);
+    if (rtm->rtm_type != RTN_UNICAST || rtm->rtm_table == RT_TABLE_LOCAL)
+        return NL_OK;
+    struct route r = {.family = rtm->rtm_family,
+                      .prefix = rtm->rtm_dst_len,
+                      .on_link = !a[RTA_GATEWAY] && !a[RTA_VIA] && !a[RTA_MULTIPATH],
+                      .oif = a[RTA_OIF] ? (int)nla_get_u32(a[RTA_OIF]) : 0};
+    (void)copy_ip(a[RTA_DST], r.family, &r.destination);
+    w->result = w->route(&r, w->arg);
+    return NL_OK;
+}
+
+static int dump(struct rt *rt, int type, int family, nl_recvmsg_msg_cb_t parse, struct walk *w,
+                struct err *e)
+{
+    struct rtgenmsg request = {.rtgen_family = (unsigned char)family};
+    int r = nl_send_simple(rt->socket, type, NLM_F_DUMP, &request, sizeof(request));
+    if (r < 0)
+        return err_say(e, -EIO, "ask the kernel for links or routes: %s", nl_geterror(r));
+    struct nl_cb *cb = nl_cb_alloc(NL_CB_DEFAULT);
+    nl_cb_set(cb, NL_CB_VALID, NL_CB_CUSTOM, parse, w);
+    /* Our batches assign their own numbers between the dumps; the kernel answers in order. */
+    nl_cb_set(cb, NL_CB_SEQ_CHECK, NL_CB_CUSTOM, NULL, NULL);
+    r = nl_recvmsgs(rt->socket, cb);
+    nl_cb_put(cb);
+    if (r < 0)
+        return err_say(e, -EIO, "read the kernel's links or routes: %s", nl_geterror(r));
+    return w->result;
+}
+
+int rt_each_link(struct rt *rt, int (*each)(const struct link *link, void *arg), void *arg,
+                 struct err *e)
+{
+    struct walk w = {.link = each, .arg = arg};
+    return dump(rt, RTM_GETLINK, AF_UNSPEC, on_link, &w, e);
+}
+
+int rt_each_route(struct rt *rt, int (*each)(const struct route *route, void *arg), void *arg,
+                  struct err *e)
+{
+    struct walk w = {.route = each, .arg = arg};
+    int r = dump(rt, RTM_GETROUTE, AF_INET, on_route, &w, e);
+    return r < 0 ? r : dump(rt, RTM_GETROUTE, AF_INET6, on_route, &w, e);
+}
+
+int rt_get_link(struct rt *rt, const char *name, struct link *out)
+{
+    struct nl_msg *m = nlmsg_alloc_simple(RTM_GETLINK, 0);
+    struct ifinfomsg info = {.ifi_family = AF_UNSPEC};
+    if (!m || nlmsg_append(m, &info, sizeof(info), NLMSG_ALIGNTO) < 0 ||
+        nla_put_string(m, IFLA_IFNAME, name) < 0) {
+        nlmsg_free(m);
+        return -ENOMEM;
+    }
+    nl_complete_msg(rt->socket, m);
+    struct nlmsghdr *h = nlmsg_hdr(m);
+    h->nlmsg_flags = NLM_F_REQUEST;
+    ssize_t n = send(nl_socket_get_fd(rt->socket), h, h->nlmsg_len, 0);
+    nlmsg_free(m);
+    if (n < 0)
+        return -errno;
+    _cleanup_free_ char *answer = xcalloc(1, 32768);
+    do {
+        n = recv(nl_socket_get_fd(rt->socket), answer, 32768, 0);
+    } while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return -errno;
+    h = (void *)answer;
+    if (!nlmsg_ok(h, (int)n))
+        return -EBADMSG;
+    if (h->nlmsg_type == NLMSG_ERROR)
+        return ((struct nlmsgerr *)nlmsg_data(h))->error;
+    return parse_link(h, out) ? 0 : -EBADMSG;
+}

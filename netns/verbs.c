@@ -1,0 +1,223 @@
+/* What can be changed in a network namespace: one function a verb, one message each. */
+#include "rtnl.h"
+
+#include <errno.h>
+#include <linux/if_link.h>
+#include <linux/if_bridge.h>
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
+#include <netlink/addr.h>
+#include <netlink/attr.h>
+#include <netlink/route/addr.h>
+#include <netlink/route/link.h>
+#include <netlink/route/link/veth.h>
+#include <netlink/route/neighbour.h>
+#include <netlink/route/nexthop.h>
+#include <netlink/route/route.h>
+#include <string.h>
+
+static struct nl_addr *address_of(const struct ip *a, int prefix)
+{
+    struct nl_addr *n = nl_addr_build(a->family, a->bytes, ip_size(a));
+    if (n && prefix >= 0)
+        nl_addr_set_prefixlen(n, prefix);
+    return n;
+}
+
+static void set_mac(struct rtnl_link *link, const uint8_t mac[6])
+{
+    struct nl_addr *a = nl_addr_build(AF_LLC, mac, 6);
+    rtnl_link_set_addr(link, a);
+    nl_addr_put(a);
+}
+
+void rt_add_bridge(struct rt_batch *b, const char *name, const uint8_t mac[6], unsigned mtu)
+{
+    struct rtnl_link *link = rtnl_link_alloc();
+    rtnl_link_set_type(link, "bridge");
+    rtnl_link_set_name(link, name);
+    rtnl_link_set_mtu(link, mtu);
+    set_mac(link, mac);
+    struct nl_msg *m = NULL;
+    rtnl_link_build_add_request(link, NLM_F_CREATE | NLM_F_EXCL, &m);
+    rtnl_link_put(link);
+    rt_push(b, m, false, xasprintf("create bridge `%s`", name));
+}
+
+void rt_add_veth(struct rt_batch *b, const struct veth *v)
+{
+    struct rtnl_link *link = rtnl_link_veth_alloc();
+    struct rtnl_link *peer = link ? rtnl_link_veth_get_peer(link) : NULL;
+    struct nl_msg *m = NULL;
+    if (peer) {
+        rtnl_link_set_name(link, v->host);
+        rtnl_link_set_master(link, v->master);
+        rtnl_link_set_mtu(link, v->mtu);
+        set_mac(link, v->host_mac);
+        rtnl_link_set_flags(link, IFF_UP);
+        rtnl_link_set_name(peer, v->peer);
+        rtnl_link_set_ifindex(peer, v->peer_index);
+        rtnl_link_set_mtu(peer, v->mtu);
+        set_mac(peer, v->peer_mac);
+        rtnl_link_set_ns_fd(peer, v->peer_netns);
+        /* By default a veth has as many queues as the machine has processors. */
+        rtnl_link_set_num_tx_queues(link, 1);
+        rtnl_link_set_num_rx_queues(link, 1);
+        rtnl_link_set_num_tx_queues(peer, 1);
+        rtnl_link_set_num_rx_queues(peer, 1);
+        rtnl_link_build_add_request(link, NLM_F_CREATE | NLM_F_EXCL, &m);
+        rtnl_link_put(peer);
+    }
+    if (link)
+        rtnl_link_put(link);
+    rt_push(b, m, false, xasprintf("create veth `%s`", v->host));
+}
+
+/* A change to a link that is found by its name. libnl 3.7 cannot spell the port flags that we need
+ * (IFLA_BRPORT_ISOLATED), so this message is put together here. */
+static struct nl_msg *change_link(const char *name, const char *alias)
+{
+    struct nl_msg *m = nlmsg_alloc_simple(RTM_NEWLINK, 0);
+    struct ifinfomsg info = {.ifi_family = AF_UNSPEC};
+    if (m && (nlmsg_append(m, &info, sizeof(info), NLMSG_ALIGNTO) < 0 ||
+              nla_put_string(m, IFLA_IFNAME, name) < 0 ||
+              (alias && nla_put_string(m, IFLA_IFALIAS, alias) < 0))) {
+        nlmsg_free(m);
+        return NULL;
+    }
+    return m;
+}
+
+void rt_set_alias(struct rt_batch *b, const char *name, const char *alias)
+{
+    rt_push(b, change_link(name, alias), false, xasprintf("set alias of `%s`", name));
+}
+
+void rt_set_port(struct rt_batch *b, const char *port, bool hairpin, bool isolated,
+                 const char *alias)
+{
+    struct nl_msg *m = change_link(port, alias);
+    struct nlattr *info = m ? nla_nest_start(m, IFLA_LINKINFO) : NULL;
+    if (info && nla_put_string(m, IFLA_INFO_SLAVE_KIND, "bridge") == 0) {
+        struct nlattr *data = nla_nest_start(m, IFLA_INFO_SLAVE_DATA);
+        if (data && nla_put_u8(m, IFLA_BRPORT_MODE, hairpin) == 0 &&
+            nla_put_u8(m, IFLA_BRPORT_ISOLATED, isolated) == 0) {
+            nla_nest_end(m, data);
+            nla_nest_end(m, info);
+            rt_push(b, m, false, xasprintf("set bridge port flags of `%s`", port));
+            return;
+        }
+    }
+    nlmsg_free(m);
+    rt_push(b, NULL, false, xasprintf("set bridge port flags of `%s`", port));
+}
+
+void rt_set_up(struct rt_batch *b, int index)
+{
+    struct rtnl_link *link = rtnl_link_alloc();
+    struct rtnl_link *change = rtnl_link_alloc();
+    rtnl_link_set_ifindex(link, index);
+    rtnl_link_set_ifindex(change, index);
+    rtnl_link_set_flags(change, IFF_UP);
+    struct nl_msg *m = NULL;
+    rtnl_link_build_change_request(link, change, 0, &m);
+    rtnl_link_put(link);
+    rtnl_link_put(change);
+    rt_push(b, m, false, xasprintf("bring up interface %d", index));
+}
+
+void rt_add_address(struct rt_batch *b, int index, const struct ip *address, uint8_t prefix)
+{
+    struct rtnl_addr *a = rtnl_addr_alloc();
+    struct nl_addr *local = address_of(address, prefix);
+    rtnl_addr_set_ifindex(a, index);
+    rtnl_addr_set_local(a, local);
+    if (address->family == AF_INET6)
+        rtnl_addr_set_flags(a, IFA_F_NODAD);
+    struct nl_msg *m = NULL;
+    rtnl_addr_build_add_request(a, NLM_F_EXCL, &m);
+    nl_addr_put(local);
+    rtnl_addr_put(a);
+    _cleanup_free_ char *text = ip_text(address);
+    rt_push(b, m, false, xasprintf("add address %s/%d", text, prefix));
+}
+
+void rt_add_default_route(struct rt_batch *b, int index, const struct ip *gateway)
+{
+    struct rtnl_route *route = rtnl_route_alloc();
+    struct rtnl_nexthop *hop = rtnl_route_nh_alloc();
+    struct nl_addr *any = nl_addr_build(gateway->family, NULL, 0);
+    struct nl_addr *via = address_of(gateway, -1);
+    rtnl_route_set_family(route, (uint8_t)gateway->family);
+    rtnl_route_set_dst(route, any);
+    rtnl_route_nh_set_gateway(hop, via);
+    rtnl_route_nh_set_ifindex(hop, index);
+    rtnl_route_add_nexthop(route, hop);
+    struct nl_msg *m = NULL;
+    rtnl_route_build_add_request(route, NLM_F_EXCL, &m);
+    nl_addr_put(any);
+    nl_addr_put(via);
+    rtnl_route_put(route);
+    _cleanup_free_ char *text = ip_text(gateway);
+    rt_push(b, m, false, xasprintf("add default route via %s", text));
+}
+
+static struct rtnl_neigh *neighbour(int index, const struct ip *address)
+{
+    struct rtnl_neigh *n = rtnl_neigh_alloc();
+    struct nl_addr *dst = address_of(address, -1);
+    rtnl_neigh_set_ifindex(n, index);
+    rtnl_neigh_set_dst(n, dst);
+    rtnl_neigh_set_family(n, address->family);
+    nl_addr_put(dst);
+    return n;
+}
+
+void rt_add_neighbour(struct rt_batch *b, int index, const struct ip *address,
+                      const uint8_t mac[6])
+{
+    struct rtnl_neigh *n = neighbour(index, address);
+    struct nl_addr *lladdr = nl_addr_build(AF_LLC, mac, 6);
+    rtnl_neigh_set_lladdr(n, lladdr);
+    rtnl_neigh_set_state(n, NUD_PERMANENT);
+    struct nl_msg *m = NULL;
+    rtnl_neigh_build_add_request(n, NLM_F_CREATE | NLM_F_REPLACE, &m);
+    nl_addr_put(lladdr);
+    rtnl_neigh_put(n);
+    _cleanup_free_ char *text = ip_text(address);
+    rt_push(b, m, false, xasprintf("add neighbour %s", text));
+}
+
+void rt_delete_neighbour(struct rt_batch *b, int index, const struct ip *address)
+{
+    struct rtnl_neigh *n = neighbour(index, address);
+    struct nl_msg *m = NULL;
+    rtnl_neigh_build_delete_request(n, 0, &m);
+    rtnl_neigh_put(n);
+    _cleanup_free_ char *text = ip_text(address);
+    rt_push(b, m, true, xasprintf("delete neighbour %s", text));
+}
+
+void rt_delete_link(struct rt_batch *b, const char *name)
+{
+    struct nl_msg *m = nlmsg_alloc_simple(RTM_DELLINK, 0);
+    struct ifinfomsg info = {.ifi_family = AF_UNSPEC};
+    if (m && (nlmsg_append(m, &info, sizeof(info), NLMSG_ALIGNTO) < 0 ||
+              nla_put_string(m, IFLA_IFNAME, name) < 0)) {
+        nlmsg_free(m);
+        m = NULL;
+    }
+    rt_push(b, m, true, xasprintf("delete link `%s`", name));
+}
+
+void rt_set_mac(struct rt_batch *b, int index, const uint8_t mac[6])
+{
+    struct nl_msg *m = nlmsg_alloc_simple(RTM_SETLINK, 0);
+    struct ifinfomsg info = {.ifi_family = AF_UNSPEC, .ifi_index = index};
+    if (m && (nlmsg_append(m, &info, sizeof(info), NLMSG_ALIGNTO) < 0 ||
+              nla_put(m, IFLA_ADDRESS, 6, mac) < 0)) {
+        nlmsg_free(m);
+        m = NULL;
+    }
+    rt_push(b, m, false, xasprintf("set the MAC of interface %d", index));
+}

@@ -1,0 +1,220 @@
+#!/usr/bin/env bash
+# What a container sees of the host, and what it may do to it: nothing.
+. "$(dirname "$0")/../lib.sh"
+
+# in_box [FLAGS...] SCRIPT: what SCRIPT prints in a fresh container without a network.
+in_box() {
+    netctr run --rm --network none "${@:1:$#-1}" "$box" sh -c "${!#}"
+}
+
+namespaces() {
+    local inside outside kind
+    inside=$(in_box 'cd /proc/self/ns; for n in cgroup ipc mnt net pid uts; do readlink $n; done')
+    outside=$(cd /proc/self/ns; for n in cgroup ipc mnt net pid uts; do readlink $n; done)
+    for kind in cgroup ipc mnt net pid uts; do
+        assert_contains "$inside" "$kind:["
+        assert_lacks "$inside" "$(grep "^$kind" <<<"$outside")"
+    done
+}
+t "every namespace is the container's own" namespaces
+
+first_program() {
+    assert_eq "$(in_box 'echo $$')" 1 pid
+    assert_eq "$(in_box 'ls /proc | grep -c "^[0-9]"')" 3 'processes (sh, ls, grep)'
+}
+t 'the program is pid 1 and sees only its own processes' first_program
+
+hostname_is_set() {
+    assert_eq "$(in_box --hostname anna 'hostname; cat /etc/hostname' | uniq)" anna
+    assert_contains "$(in_box --hostname anna 'cat /etc/hosts')" anna
+    assert_lacks "$(hostname)" anna
+}
+t "hostname, /etc/hostname and /etc/hosts are the container's" hostname_is_set
+
+capabilities() {
+    local status
+    status=$(in_box 'grep -E "^Cap|Seccomp:|NoNewPrivs" /proc/self/status' | tr -d '\t ')
+    assert_contains "$status" 'CapEff:00000000a80425fb'
+    assert_contains "$status" 'CapPrm:00000000a80425fb'
+    assert_contains "$status" 'CapBnd:00000000a80425fb'
+    assert_contains "$status" 'CapInh:0000000000000000'
+    assert_contains "$status" 'CapAmb:0000000000000000'
+    assert_contains "$status" 'Seccomp:2'
+}
+t "capabilities are docker's default, inheritable ones are empty, seccomp filters" capabilities
+
+capabilities_of_exec() {
+    netctr run -d --name c --network none "$box" sleep 100
+    local status
+    status=$(netctr exec c grep -E '^Cap|Seccomp:' /proc/self/status | tr -d '\t ')
+    assert_contains "$status" 'CapEff:00000000a80425fb'
+    assert_contains "$status" 'CapBnd:00000000a80425fb'
+    assert_contains "$status" 'CapInh:0000000000000000'
+    assert_contains "$status" 'Seccomp:2'
+}
+t 'exec gives no more than run did' capabilities_of_exec
+
+cap_add_and_drop() {
+    # net_admin is bit 12, net_raw bit 13.
+    assert_contains "$(in_box --cap-add net_admin 'grep CapEff /proc/self/status')" a80435fb
+    assert_contains "$(in_box --cap-drop NET_RAW 'grep CapBnd /proc/self/status')" a80405fb
+    assert_contains "$(in_box --cap-drop all 'grep CapEff /proc/self/status')" 0000000000000000
+    assert_contains "$(in_box --cap-drop ALL --cap-add chown 'grep CapBnd /proc/self/status')" \
+        0000000000000001
+}
+t '--cap-add and --cap-drop' cap_add_and_drop
+
+other_user_has_none() {
+    assert_contains "$(in_box --user 1000 'grep CapEff /proc/self/status')" 0000000000000000
+    assert_contains "$(in_box --user 1000 'grep CapPrm /proc/self/status')" 0000000000000000
+}
+t 'another user than root has no capabilities' other_user_has_none
+
+seccomp_refuses() {
+    # The arena may do what the container may not.
+    unshare --user true
+    assert_fails in_box 'unshare -U true'
+    in_box 'unshare -U true 2>&1 || true' | grep -q 'Operation not permitted'
+}
+t 'seccomp refuses a new user namespace' seccomp_refuses
+
+proc_is_masked() {
+    local path
+    head -c 1 /proc/timer_list | grep -q . # the positive control
+    for path in /proc/kcore /proc/keys /proc/timer_list; do
+        [ ! -e $path ] || assert_eq "$(in_box "cat $path | wc -c")" 0 "size of $path"
+    done
+    for path in /proc/acpi /proc/scsi /sys/firmware; do
+        [ ! -e $path ] || assert_eq "$(in_box "ls $path | wc -l")" 0 "entries of $path"
+    done
+    for path in /proc/sys/kernel/core_pattern /proc/sysrq-trigger /proc/irq/default_smp_affinity; do
+        [ ! -e $path ] || assert_fails in_box "echo x >$path"
+    done
+    assert_fails in_box 'umount /proc/kcore'
+    assert_fails in_box 'mount -o remount,rw /proc/sys'
+}
+t '/proc is masked and its dangerous files are read-only' proc_is_masked
+
+sys_is_read_only() {
+    assert_contains "$(in_box 'mount | grep " /sys "')" 'ro,'
+    assert_fails in_box 'echo 1 >/sys/class/net/lo/tx_queue_len'
+    # It is the sysfs of the container's own network namespace.
+    assert_eq "$(in_box 'ls /sys/class/net')" lo
+}
+t '/sys is read-only and shows only its own links' sys_is_read_only
+
+cgroups_are_read_only() {
+    assert_fails in_box 'mkdir /sys/fs/cgroup/x || mkdir /sys/fs/cgroup/*/x'
+    assert_lacks "$(in_box 'cat /proc/self/cgroup')" netctr
+}
+t 'cgroups cannot be written, and their names say nothing of the host' cgroups_are_read_only
+
+devices() {
+    assert_eq "$(in_box 'cd /dev; ls | sort | tr "\n" " "')" \
+        'fd full mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero ' '/dev'
+    in_box 'for d in null zero full random urandom tty; do test -c /dev/$d || exit 1; done'
+    in_box 'test -d /dev/shm && test -d /dev/mqueue && test -e /dev/ptmx && test -d /dev/pts'
+    in_box 'echo x >/dev/null; echo x >/dev/shm/x; head -c 1 /dev/urandom | wc -c | grep -qx 1'
+    assert_eq "$(in_box 'find /dev -type b | wc -l')" 0 'block devices'
+}
+t '/dev is small and works' devices
+
+block_devices_cannot_be_opened() {
+    local name major_minor
+    name=$(basename "$(findmnt -no SOURCE -T "$box")")
+    major_minor=$(tr : ' ' <"/sys/class/block/$name/dev" 2>/dev/null) || skip 'no block device here'
+    # The positive control: here the same node can be read.
+    mknod "$tmp/disk" b $major_minor
+    head -c 1 "$tmp/disk" | wc -c | grep -qx 1
+    assert_fails in_box "mknod /disk b $major_minor && head -c 1 /disk"
+    assert_fails in_box "mkdir /m && mknod /m/disk b $major_minor && cat /m/disk >/m/copy"
+}
+t 'a block device that a container makes cannot be opened' block_devices_cannot_be_opened
+
+no_leaked_descriptors() {
+    local script='for f in /proc/self/fd/*; do echo ${f##*/}; done | sort -n | tr "\n" " "'
+    # The one more is the directory that the shell is reading.
+    exec 9</ 10<"$top"
+    assert_eq "$(ls /proc/self/fd | grep -cx 9)" 1 'the leak of this test'
+    assert_eq "$(in_box "$script")" '0 1 2 3 '
+    netctr run -d --name c --network none "$box" sleep 100
+    assert_eq "$(netctr exec c sh -c "$script")" '0 1 2 3 '
+    assert_eq "$(netctr exec c sh -c 'for f in /proc/1/fd/*; do echo ${f##*/}; done | tr "\n" " "')" \
+        '0 1 2 '
+}
+t 'no file descriptor of the caller reaches the program' no_leaked_descriptors
+
+working_directory_by_descriptor() {
+    # CVE-2024-21626: a working directory that is somebody else's descriptor leads out.
+    exec 9</
+    local n
+    for n in 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+        assert_fails netctr run --rm --network none -w /proc/self/fd/$n "$box" true
+    done
+    netctr run -d --name c --network none "$box" sleep 100
+    for n in 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+        assert_fails netctr exec -w /proc/self/fd/$n c true
+    done
+    assert_eq "$(netctr exec -w /tmp c pwd)" /tmp
+}
+t 'a working directory behind /proc/self/fd is refused' working_directory_by_descriptor
+
+own_binary_is_out_of_reach() {
+    # CVE-2019-5736. The program is netctr itself if anything led to it.
+    local root=$tmp/evil before
+    before=$(sha256sum "$program")
+    cp -a "$box" "$root"
+    printf '#!/proc/self/exe\n' >"$root/evil"
+    chmod +x "$root/evil"
+    ! netctr run --rm --network none "$root" /evil || fail 'netctr ran itself in a container'
+    # While netctr waits for it, a container looks for its binary among all that it can see.
+    netctr run -d --name c --network none "$root" sleep 100
+    local seen
+    seen=$(netctr exec c sh -c 'for p in /proc/[0-9]*; do readlink $p/exe; done')
+    assert_contains "$seen" /busybox
+    assert_lacks "$seen" netctr
+    netctr exec c sh -c 'for p in /proc/[0-9]*; do echo x 2>/dev/null >>$p/exe; done' 2>/dev/null || true
+    assert_eq "$(sha256sum "$program")" "$before" 'the program'
+}
+t 'no container can reach the binary of netctr' own_binary_is_out_of_reach
+
+user_and_groups() {
+    assert_eq "$(in_box --user 1000 'id -u; id -g' | tr '\n' ' ')" '1000 1000 '
+    assert_eq "$(in_box --user user 'id -u; id -g; id -G' | tr '\n' ' ')" '1000 1000 1000 2000 '
+    assert_eq "$(in_box --user user:nogroup 'id -u; id -g' | tr '\n' ' ')" '1000 65534 '
+    assert_eq "$(in_box --user 4321:1234 'id -u; id -g; id -G' | tr '\n' ' ')" '4321 1234 1234 '
+    assert_eq "$(in_box --user 1 'id -u')" 1 'CVE-2026-30892'
+    # Nothing of the caller's own groups comes along.
+    assert_eq "$(setpriv --groups 4,24 "$ARENA/bin/netctr" run --rm --network none "$box" id -G)" 0
+    assert_eq "$(in_box --user user 'echo $HOME')" /home/user
+}
+t '--user by name and number, with its groups and home' user_and_groups
+
+environment() {
+    local seen
+    seen=$(SECRET=1 in_box -e A=1 -e 'B=two words' -e LC_ALL env)
+    assert_contains "$seen" $'\nA=1'
+    assert_contains "$seen" $'\nB=two words'
+    assert_contains "$seen" $'\nLC_ALL=C'
+    assert_contains "$seen" PATH=/usr/local/sbin
+    assert_contains "$seen" HOME=/root
+    assert_lacks "$seen" SECRET
+}
+t '-e sets variables; those of the caller stay outside' environment
+
+host_is_out_of_reach() {
+    assert_fails in_box 'chroot / mount -t tmpfs none /mnt'
+    assert_fails in_box 'mount -t tmpfs none /tmp'
+    assert_fails in_box 'date -s 2000-01-01'
+    assert_fails in_box 'ip link set lo down'
+}
+t 'mounting, setting the clock and changing links are refused' host_is_out_of_reach
+
+interfaces_only_loopback() {
+    assert_eq "$(in_box 'ls /sys/class/net')" lo
+    in_box 'ip addr show lo' | grep -q 'inet 127.0.0.1/8'
+    in_box 'ping -c 1 -W 1 127.0.0.1'
+    assert_fails in_box 'ping -c 1 -W 1 192.0.2.2'
+    netctr run --rm "$box" ping -c 1 -W 1 192.0.2.2 # the positive control
+}
+t '--network none has a loopback that works and nothing else' interfaces_only_loopback

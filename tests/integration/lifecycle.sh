@@ -1,0 +1,258 @@
+#!/usr/bin/env bash
+# The life of a container: run, -d, ps, logs, exec, stop, kill, rm, inspect, and every exit code.
+. "$(dirname "$0")/../lib.sh"
+
+# Most of this needs no network.
+run() { netctr run --network none "$@"; }
+background() { run -d "$@" >/dev/null; }
+
+exit_codes() {
+    assert_status 0 run "$box" true
+    assert_status 3 run "$box" sh -c 'exit 3'
+    assert_status 255 run "$box" sh -c 'exit 255'
+    assert_status 125 run "$tmp/missing" true
+    assert_status 126 run "$box" /etc/passwd
+    assert_status 126 run "$box" /etc
+    assert_status 127 run "$box" no-such-command
+    assert_status 127 run "$box" /no/such/command
+}
+t "run ends with the program's exit code, or 125, 126, 127" exit_codes
+
+killed_by_signal() {
+    local pid status=0
+    run --name c "$box" sleep 100 &
+    pid=$!
+    wait_for 5 state_is c running
+    netctr kill c
+    wait $pid || status=$?
+    assert_eq $status 137
+    background --name d "$box" sleep 100
+    netctr kill -s SEGV d
+    wait_for 5 state_is d exited
+    assert_eq "$(netctr inspect d | jq '.. | .exit_code? // empty')" 139
+}
+t 'a program ended by signal n gives 128+n' killed_by_signal
+
+streams_of_attached() {
+    run "$box" sh -c 'echo out; echo err >&2' >"$tmp/out" 2>"$tmp/err"
+    assert_eq "$(cat "$tmp/out")" out
+    assert_eq "$(cat "$tmp/err")" err
+    assert_eq "$(echo hello | run -i "$box" cat)" hello
+    assert_eq "$(echo hello | run "$box" cat)" '' 'stdin without -i'
+    # A megabyte arrives whole.
+    assert_eq "$(run "$box" sh -c 'head -c 1000000 /dev/zero' | wc -c)" 1000000
+}
+t 'attached: stdin by -i, stdout and stderr apart, nothing lost' streams_of_attached
+
+signals_are_forwarded() {
+    local pid status=0
+    "$ARENA/bin/netctr" run --name c --network none "$box" \
+        sh -c 'trap "exit 42" TERM; echo ready; while :; do sleep 0.05; done' >"$tmp/out" &
+    pid=$!
+    wait_for 5 grep -q ready "$tmp/out"
+    kill -TERM $pid
+    wait $pid || status=$?
+    assert_eq $status 42
+}
+t 'attached: a signal for netctr reaches the program' signals_are_forwarded
+
+detached() {
+    local out
+    out=$(run -d --name c "$box" sleep 100)
+    assert_eq "$(wc -l <<<"$out")" 1 lines
+    state_is c running
+    assert_contains "$(netctr ps)" sleep
+    assert_eq "$(netctr ps -q)" c
+    netctr stop -t 0 c
+    assert_eq "$(netctr ps -q)" '' 'ps after stop'
+    assert_eq "$(netctr ps -aq)" c
+    assert_contains "$(netctr ps -a)" 137
+    netctr rm c
+    assert_eq "$(netctr ps -aq)" '' 'ps -a after rm'
+}
+t '-d, ps, ps -a, stop, rm' detached
+
+detached_is_free_of_its_caller() {
+    # The reader of a pipe sees its end as soon as -d has returned: nobody else holds it open.
+    cd "$tmp"
+    timeout 5 netctr run -d --network none --name c "$box" sleep 100 | cat
+    state_is c running
+    local monitor
+    for monitor in $(pgrep -x netctr); do
+        assert_eq "$(readlink "/proc/$monitor/cwd")" / 'directory of the monitor'
+        [ "$(ps -o sid= -p "$monitor" | tr -d ' ')" != "$(ps -o sid= -p $$ | tr -d ' ')" ] ||
+            fail "the monitor is in its caller's session"
+    done
+}
+t '-d leaves nothing of the caller in the monitor' detached_is_free_of_its_caller
+
+log_of_both_streams() {
+    background --name c "$box" sh -c 'echo one; echo two >&2; printf three; sleep 100'
+    wait_for 5 sh -c 'netctr logs c 2>&1 | grep -q three'
+    assert_eq "$(netctr logs c 2>/dev/null)" $'one\nthree'
+    assert_eq "$(netctr logs c 2>&1 >/dev/null)" two
+    assert_eq "$(netctr logs --tail 1 c 2>/dev/null)" three
+    netctr logs -t c 2>/dev/null | head -1 |
+        grep -Eq '^20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9:.]+(Z|[+-][0-9:]+) one$'
+    netctr stop -t 0 c
+    assert_eq "$(netctr logs c 2>/dev/null)" $'one\nthree' 'log of a stopped container'
+}
+t 'logs: both streams, --tail, -t, and after the end' log_of_both_streams
+
+log_is_followed() {
+    background --name c "$box" \
+        sh -c 'i=0; while [ $i -lt 5 ]; do echo $i; i=$((i + 1)); sleep 0.1; done'
+    assert_eq "$(timeout 10 netctr logs -f c | tr '\n' ' ')" '0 1 2 3 4 '
+}
+t 'logs -f follows and ends with the container' log_is_followed
+
+log_of_attached() {
+    run --name c "$box" echo kept >/dev/null
+    assert_eq "$(netctr logs c)" kept
+}
+t 'an attached run is logged as well' log_of_attached
+
+exec_in_container() {
+    background --name c -e FROM_RUN=1 "$box" sleep 100
+    assert_status 0 netctr exec c true
+    assert_status 3 netctr exec c sh -c 'exit 3'
+    assert_status 126 netctr exec c /etc/passwd
+    assert_status 127 netctr exec c no-such-command
+    assert_status 143 netctr exec c sh -c 'kill -TERM $$'
+    assert_eq "$(netctr exec -e A=b -w /tmp -u 1000 c sh -c 'echo $A $FROM_RUN; pwd; id -u' |
+        tr '\n' ' ')" 'b 1 /tmp 1000 '
+    assert_eq "$(echo hello | netctr exec -i c cat)" hello
+    netctr exec c sh -c 'echo out; echo err >&2' >"$tmp/out" 2>"$tmp/err"
+    assert_eq "$(cat "$tmp/out" "$tmp/err" | tr '\n' ' ')" 'out err '
+    assert_contains "$(netctr exec c ps)" 'sleep 100'
+    local kind
+    for kind in cgroup ipc mnt net pid uts; do
+        assert_eq "$(netctr exec c readlink /proc/self/ns/$kind)" \
+            "$(netctr exec c readlink /proc/1/ns/$kind)" "$kind namespace"
+    done
+    netctr stop -t 0 c
+    assert_fails netctr exec c true
+}
+t 'exec: streams, exit codes, -e -w -u -i, the same namespaces' exec_in_container
+
+stop_is_polite() {
+    background --name c "$box" \
+        sh -c 'trap "echo asked; exit 7" TERM; echo up; while :; do sleep 0.05; done'
+    wait_for 5 sh -c 'netctr logs c | grep -q up'
+    timeout 5 netctr stop c
+    assert_eq "$(netctr logs c | tail -1)" asked
+    assert_eq "$(netctr inspect c | jq '.. | .exit_code? // empty')" 7
+    timeout 5 netctr stop c # a second time does no harm
+}
+t 'stop asks by SIGTERM first' stop_is_polite
+
+stop_has_patience() {
+    background --name c "$box" sh -c 'trap "" TERM; while :; do sleep 0.05; done'
+    local before=${EPOCHREALTIME/./}
+    netctr stop -t 1 c
+    [ $((${EPOCHREALTIME/./} - before)) -ge 1000000 ] || fail 'killed before its second was over'
+    state_is c exited
+}
+t 'stop kills after its patience' stop_has_patience
+
+children_die_too() {
+    background --name c "$box" sh -c 'sleep 1000 & sleep 1001 & wait'
+    wait_for 5 pgrep -x -f 'sleep 1001'
+    netctr kill c
+    wait_for 5 state_is c exited
+    assert_fails pgrep -x -f 'sleep 100[01]'
+}
+t 'with the first program all others end' children_die_too
+
+rm_needs_force() {
+    background --name c "$box" sleep 100
+    assert_fails netctr rm c
+    state_is c running
+    background --name d "$box" true
+    wait_for 5 state_is d exited
+    netctr rm d
+    assert_fails netctr rm d
+    netctr rm -f c
+    assert_eq "$(netctr ps -aq)" ''
+}
+t 'rm refuses a running container, rm -f does not' rm_needs_force
+
+rm_flag() {
+    run --rm --name c "$box" true
+    assert_eq "$(netctr ps -aq)" ''
+    background --rm --name c "$box" sleep 0.2
+    wait_for 5 sh -c '[ -z "$(netctr ps -aq)" ]'
+    run --name c "$box" true
+    assert_eq "$(netctr ps -aq)" c
+}
+t '--rm removes at the end, attached and detached' rm_flag
+
+names() {
+    background --name a.b-c_9 "$box" sleep 100
+    assert_fails run -d --name a.b-c_9 "$box" sleep 100
+    background "$box" sleep 100
+    background "$box" sleep 100
+    assert_eq "$(netctr ps -q | sort -u | wc -l)" 3 'different names'
+    netctr rm -f a.b-c_9
+    background --name a.b-c_9 "$box" sleep 100
+}
+t 'names: given, made up, taken, free again' names
+
+several_at_once() {
+    background --name a "$box" sleep 100
+    background --name b "$box" sleep 100
+    netctr stop -t 0 a b
+    netctr rm a b
+    background --name a "$box" sleep 100
+    # What can be done is done, and what not is said.
+    assert_status 125 netctr rm -f nobody a
+    assert_eq "$(netctr ps -aq)" ''
+}
+t 'stop and rm take several names' several_at_once
+
+inspect_says_all() {
+    netctr run -d --name c --publish 127.0.0.1:8080:80 -m 64m -e A=b "$box" sleep 100 >/dev/null
+    local all address
+    all=$(netctr inspect c)
+    address=$(address_of c)
+    assert_eq "$(jq -r 'type, length' <<<"$all" | tr '\n' ' ')" 'array 1 '
+    assert_eq "$(jq -r '.[0].name' <<<"$all")" c
+    assert_contains "$all" "$box"
+    assert_contains "$all" "$address"
+    assert_contains "$all" 8080
+    assert_contains "$all" 67108864
+    assert_contains "$all" sleep
+    assert_eq "$(netctr ps --format json | jq -r '.[0].name')" c
+    assert_fails netctr inspect nobody
+    netctr info --format json | jq -e .version
+    netctr version | grep -Eq '[0-9]+\.[0-9]+'
+}
+t 'inspect, ps --format json and info are JSON and tell the truth' inspect_says_all
+
+pid_of_inspect_is_the_program() {
+    background --name c "$box" sleep 4711
+    assert_eq "$(tr '\0' ' ' <"/proc/$(pid_of c)/cmdline")" 'sleep 4711 '
+}
+t 'inspect gives the pid of the program as the host sees it' pid_of_inspect_is_the_program
+
+program_that_goes_to_the_background() {
+    local said
+    said=$(run --name c "$box" sh -c 'sleep 100 & exit 0' 2>&1)
+    assert_eq "$(wc -l <<<"$said")" 1 lines
+    assert_contains "$said" 'netctr: '
+    assert_contains "$said" background
+    # One that simply ends says nothing of the kind.
+    assert_eq "$(run "$box" true 2>&1)" ''
+}
+t 'a program that leaves for the background is told the cure' program_that_goes_to_the_background
+
+help_for_each() {
+    netctr --help | grep -q run
+    local command
+    for command in run ps stop kill rm logs exec inspect info version gc; do
+        netctr $command --help >"$tmp/help" 2>"$tmp/err"
+        assert_contains "$(cat "$tmp/help")" "netctr $command"
+        assert_eq "$(cat "$tmp/err")" ''
+    done
+}
+t 'every command has help, on stdout' help_for_each

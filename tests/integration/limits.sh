@@ -1,0 +1,98 @@
+#!/usr/bin/env bash
+# -m, --cpus and --pids-limit: what the container is told, what the kernel holds, what it enforces.
+. "$(dirname "$0")/../lib.sh"
+
+# in_box [FLAGS...] SCRIPT
+in_box() {
+    netctr run --rm --network none "${@:1:$#-1}" "$box" sh -c "${!#}"
+}
+
+# limit_of CONTAINER FILE_V1 FILE_V2: what the host's cgroup files say about its first program.
+limit_of() {
+    local pid
+    pid=$(pid_of "$1")
+    if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
+        cat "/sys/fs/cgroup$(sed -n 's/^0:://p' "/proc/$pid/cgroup")/$3"
+    else
+        local controller=${2%%.*}
+        cat "/sys/fs/cgroup/$controller$(awk -F: -v c="$controller" '$2 == c { print $3 }' \
+            "/proc/$pid/cgroup")/$2"
+    fi
+}
+
+container_with() {
+    netctr run -d --name c --network none "$@" "$box" sleep 100 >/dev/null
+}
+
+memory_is_set() {
+    container_with -m 64m
+    assert_eq "$(limit_of c memory.limit_in_bytes memory.max)" 67108864
+    netctr rm -f c
+    container_with --memory 1g
+    assert_eq "$(limit_of c memory.limit_in_bytes memory.max)" 1073741824
+}
+t '-m sets the limit of memory' memory_is_set
+
+memory_is_enforced() {
+    # tail keeps what it reads until the end; with room enough the same program ends well.
+    in_box -m 128m 'head -c 30000000 /dev/zero | tail -c 30000000 | wc -c' | grep -qx 30000000
+    assert_lacks "$(in_box -m 16m 'head -c 30000000 /dev/zero | tail -c 30000000 | wc -c' || true)" 30000000
+}
+t '-m is enforced' memory_is_enforced
+
+killed_for_memory() {
+    assert_status 137 netctr run --rm --network none -m 16m "$box" tail -c 100000000 /dev/zero
+}
+t 'a program beyond its memory is killed: 137' killed_for_memory
+
+cpus_are_set() {
+    container_with --cpus 0.5
+    if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
+        assert_eq "$(limit_of c '' cpu.max)" '50000 100000'
+    else
+        assert_eq "$(limit_of c cpu.cfs_quota_us '')" 50000
+        assert_eq "$(limit_of c cpu.cfs_period_us '')" 100000
+    fi
+}
+t '--cpus sets quota and period' cpus_are_set
+
+cpus_are_enforced() {
+    # The same work takes as much CPU time, and at a fifth of a CPU it was held back.
+    container_with --cpus 0.2
+    netctr exec c timeout 1 sh -c 'while :; do :; done' || true
+    limit_of c cpu.stat cpu.stat | awk '$1 == "nr_throttled" && $2 > 0 { found = 1 } END { exit !found }'
+    netctr rm -f c
+    container_with
+    netctr exec c timeout 1 sh -c 'while :; do :; done' || true
+    assert_lacks "$(limit_of c cpu.stat cpu.stat)" 'nr_throttled 1'
+}
+t '--cpus is enforced, for exec as well' cpus_are_enforced
+
+pids_are_set() {
+    container_with --pids-limit 7
+    assert_eq "$(limit_of c pids.max pids.max)" 7
+    # One is pid 1; the shell of the loop and six more do not fit.
+    local script='n=0; while [ $n -lt 20 ]; do sleep 5 & n=$((n + 1)); done; echo all'
+    assert_lacks "$(netctr exec c sh -c "$script" 2>&1 || true)" all
+    netctr rm -f c
+    container_with --pids-limit 50
+    assert_contains "$(netctr exec c sh -c "$script" 2>&1)" all
+}
+t '--pids-limit is set and enforced' pids_are_set
+
+from_the_first_instruction() {
+    # The program is in its cgroup before it runs: what it sees as the root is its own.
+    local file=/sys/fs/cgroup/memory/memory.limit_in_bytes
+    [ ! -e /sys/fs/cgroup/cgroup.controllers ] || file=/sys/fs/cgroup/memory.max
+    assert_eq "$(netctr run --rm --network none -m 64m "$box" cat $file)" 67108864
+    assert_eq "$(netctr run --rm --network none "$box" grep -c ':/$' /proc/self/cgroup)" \
+        "$(netctr run --rm --network none "$box" sh -c 'wc -l </proc/self/cgroup')" 'its own root'
+}
+t 'limits hold before the first instruction' from_the_first_instruction
+
+nothing_is_left() {
+    container_with -m 64m --pids-limit 10 --cpus 1
+    netctr rm -f c
+    assert_eq "$(find /sys/fs/cgroup -type d -path '*/netctr/*/*' | grep -c .)" 0 cgroups
+}
+t 'no cgroup outlives its container' nothing_is_left

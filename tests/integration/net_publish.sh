@@ -1,0 +1,213 @@
+#!/usr/bin/env bash
+# A published port, from everywhere: this host, the LAN, another container, the container itself.
+needs=nginx
+. "$(dirname "$0")/../lib.sh"
+
+said_by() { # NAME TEXT: whether the log has it
+    netctr logs "$1" 2>&1 | grep -qF -- "$2"
+}
+
+nginx_from_everywhere() {
+    serve_nginx web --publish 8080:80
+    http http://127.0.0.1:8080/ | grep -q 'It works'
+    http http://192.0.2.2:8080/ | grep -q 'It works'
+    in_lan curl -sf --max-time 2 http://192.0.2.2:8080/ | grep -q 'It works'
+    # nginx sees who asked, not a gateway.
+    wait_for 5 said_by web '192.0.2.9 - - '
+}
+t 'nginx: 127.0.0.1, the address of the host, the LAN (which it sees as itself)' nginx_from_everywhere
+
+as_written() {
+    # The command of the README: attached, nothing but --publish.
+    netctr run --publish 8080:80 "$debian" nginx >"$tmp/out" 2>&1 &
+    local pid=$!
+    wait_for 5 http -o /dev/null http://127.0.0.1:8080/
+    wait_for 5 grep -q 'GET / HTTP' "$tmp/out"
+    kill -TERM $pid
+    wait $pid
+    assert_fails http http://127.0.0.1:8080/
+}
+t 'netctr run --publish 8080:80 rootfs nginx' as_written
+
+ipv6() {
+    serve web --publish 8080:80
+    [ -n "$(address_of web -6)" ] || skip 'the default network has no IPv6'
+    in_lan curl -sf --max-time 2 'http://[2001:db8::2]:8080/' | grep -qx web
+    http 'http://[2001:db8::2]:8080/' | grep -qx web
+    http 'http://[::1]:8080/' | grep -qx web
+}
+t 'IPv6: the LAN, the address of the host, ::1' ipv6
+
+own_address_of_the_host_side() {
+    serve a --publish 8080:80
+    serve b
+    # Another container and itself (hairpin), by the host's address and by the gateway's.
+    netctr exec b wget -T 2 -qO- http://192.0.2.2:8080/ | grep -qx a
+    netctr exec a wget -T 2 -qO- http://192.0.2.2:8080/ | grep -qx a
+    netctr exec b wget -T 2 -qO- "http://$(netctr exec b ip route | awk '/^default/ { print $3 }'):8080/" |
+        grep -qx a
+    # And directly, since they share a network.
+    netctr exec b wget -T 2 -qO- "http://$(address_of a)/" | grep -qx a
+}
+t 'container to container: directly, by the published port, and to itself' own_address_of_the_host_side
+
+several_ports() {
+    serve web -p 8080:80 -p 8081:80 -p 127.0.0.1:8082:80/tcp
+    local port
+    for port in 8080 8081 8082; do http http://127.0.0.1:$port/ | grep -qx web; done
+}
+t '-p may be given several times' several_ports
+
+host_chooses_the_port() {
+    serve web -p 80
+    local port
+    port=$(netctr inspect web | grep -oE ':[0-9]+->80/tcp' | grep -oE '^:[0-9]+' | tr -d :)
+    [ "$port" -ge 1024 ]
+    http "http://192.0.2.2:$port/" | grep -qx web
+    assert_contains "$(netctr ps)" "$port"
+}
+t '-p PORT: the host chooses its own' host_chooses_the_port
+
+one_address() {
+    serve at-host -p 192.0.2.2:8080:80
+    serve at-loopback -p 127.0.0.1:8080:80
+    http http://192.0.2.2:8080/ | grep -qx at-host
+    http http://127.0.0.1:8080/ | grep -qx at-loopback
+    in_lan curl -sf --max-time 2 http://192.0.2.2:8080/ | grep -qx at-host
+    netctr rm -f at-host
+    assert_fails in_lan curl -sf --max-time 1 http://192.0.2.2:8080/
+    assert_fails http http://192.0.2.2:8080/
+}
+t '-p HOSTIP:HOSTPORT:PORT: there and nowhere else' one_address
+
+loopback_is_not_on_the_wire() {
+    serve web -p 127.0.0.1:8080:80
+    # A neighbour that sends packets for 127.0.0.1, to a host that is willing to take them (CVE-2020-8558).
+    sysctl -qw net.ipv4.conf.eth0.route_localnet=1 net.ipv4.conf.eth0.rp_filter=0 net.ipv4.conf.all.rp_filter=0
+    in_lan sh -c 'sysctl -qw net.ipv4.conf.eth0.route_localnet=1
+        ip route del local 127.0.0.1 table local
+        ip route del local 127.0.0.0/8 table local
+        ip route add 127.0.0.1/32 via 192.0.2.2 src 192.0.2.9'
+    # Reached is who is tracked: that the answer finds its way back to the attacker is not needed.
+    attack() {
+        in_lan curl -s -o /dev/null --max-time 0.5 http://127.0.0.1:8080/ || true
+        conntrack -L -p tcp --orig-src 192.0.2.9 --orig-dst 127.0.0.1 2>/dev/null | grep -q SYN_RECV
+    }
+    assert_fails attack
+    # The positive control: without that one rule the attack reaches the container.
+    nft delete rule inet netctr martians handle "$(nft -a list chain inet netctr martians |
+        awk '/ip +daddr 127/ { print $NF }')"
+    attack
+    nft delete table inet netctr
+    in_lan ip route del 127.0.0.1/32
+    in_lan ip address del 127.0.0.1/8 dev lo
+    in_lan ip address add 127.0.0.1/8 dev lo
+    sysctl -qw net.ipv4.conf.eth0.route_localnet=0
+}
+t 'a port on 127.0.0.1 is out of reach from the wire' loopback_is_not_on_the_wire
+
+unpublished_is_unreachable() {
+    serve web --publish 8080:80
+    serve secret
+    local address published
+    address=$(address_of secret)
+    published=$(address_of web)
+    assert_fails in_lan curl -sf --max-time 1 http://192.0.2.2:80/
+    # The LAN has a route to the containers; not even the published one answers there.
+    assert_fails in_lan curl -sf --max-time 1 "http://$address/"
+    assert_fails in_lan curl -sf --max-time 1 "http://$published/"
+    assert_fails in_lan ping -c 1 -W 1 "$address"
+    # The host itself may.
+    http "http://$address/" | grep -qx secret
+    # The positive control: it is the firewall that refused.
+    nft insert rule inet netctr forward iifname eth0 accept
+    in_lan curl -sf --max-time 2 "http://$address/" | grep -qx secret
+    nft delete rule inet netctr forward handle \
+        "$(nft -a list chain inet netctr forward | awk '/iifname "eth0" accept/ { print $NF }')"
+    assert_fails in_lan curl -sf --max-time 1 "http://$address/"
+}
+t 'what is not published is unreachable from the LAN' unpublished_is_unreachable
+
+way_out() {
+    netctr run -d --name c "$box" sleep 100 >/dev/null
+    in_lan socat TCP-LISTEN:7000,fork,reuseaddr SYSTEM:'echo $SOCAT_PEERADDR' &
+    wait_for 5 in_lan sh -c 'ss -Hltn | grep -q :7000'
+    # The LAN could answer the container's own address too, it has a route: it is masqueraded.
+    assert_eq "$(netctr exec c sh -c 'nc -w 2 192.0.2.9 7000 </dev/null')" 192.0.2.2
+    netctr exec c ping -c 1 -W 1 192.0.2.9
+}
+t 'out to the LAN, seen there as the host' way_out
+
+udp() {
+    netctr run -d --name c -p 5353:53/udp "$box" sleep 100 >/dev/null
+    in_network_of c socat UDP-LISTEN:53,fork,reuseaddr SYSTEM:'cat; echo $SOCAT_PEERADDR' &
+    wait_for 5 in_network_of c sh -c 'ss -Hlun | grep -q :53'
+    assert_eq "$(echo hello | in_lan socat -t 1 - UDP:192.0.2.2:5353 | tr '\n' ' ')" 'hello 192.0.2.9 '
+    assert_contains "$(echo hello | socat -t 1 - UDP:127.0.0.1:5353)" hello
+    assert_contains "$(echo hello | socat -t 1 - UDP:192.0.2.2:5353)" hello
+    # TCP of the same number was not published.
+    assert_fails in_lan socat -u OPEN:/dev/null TCP:192.0.2.2:5353,connect-timeout=1
+}
+t 'UDP' udp
+
+udp_that_was_there_before() {
+    # A client that never pauses: its connection tracking entry is older than the published port.
+    in_lan bash -c 'exec 3<>/dev/udp/192.0.2.2/5353; while echo x >&3; do sleep 0.05; done' &
+    in_lan socat -u UDP-LISTEN:5400,reuseaddr OPEN:/dev/null &
+    wait_for 5 sh -c 'conntrack -L -p udp --dport 5353 2>/dev/null | grep -q 5353 ||
+        nft list tables | grep -q netctr || true'
+    sleep 0.2
+    netctr run -d --name c -p 5353:53/udp "$box" sleep 100 >/dev/null
+    in_network_of c timeout 3 sh -c 'socat -u UDP-LISTEN:53 - | head -c 2 | grep -q x'
+}
+t 'UDP: a client that was talking already reaches the container' udp_that_was_there_before
+
+published_dns_is_no_trap() {
+    # CVE-2025-67499: a published port must not catch what only passes through.
+    netctr run -d --name dns -p 53:53/udp "$box" sleep 100 >/dev/null
+    netctr run -d --name c "$box" sleep 100 >/dev/null
+    in_network_of dns socat UDP-LISTEN:53,fork,reuseaddr SYSTEM:'echo container' &
+    in_lan socat UDP-LISTEN:53,fork,reuseaddr SYSTEM:'echo lan' &
+    wait_for 5 in_network_of dns sh -c 'ss -Hlun | grep -q :53'
+    wait_for 5 in_lan sh -c 'ss -Hlun | grep -q :53'
+    assert_eq "$(echo q | in_network_of c socat -t 1 - UDP:192.0.2.9:53)" lan
+    assert_eq "$(echo q | in_network_of c socat -t 1 - UDP:192.0.2.2:53)" container
+}
+t 'a published port does not catch traffic to other hosts' published_dns_is_no_trap
+
+port_is_really_held() {
+    serve web --publish 8080:80
+    assert_fails socat -u TCP-LISTEN:8080 OPEN:/dev/null
+    assert_fails netctr run -d --name other --publish 8080:80 "$box" sleep 100
+    assert_fails netctr run -d --name other --publish 127.0.0.1:8080:80 "$box" sleep 100
+    netctr rm -f web
+    # It is free again at once, for both.
+    timeout 5 socat -u OPEN:/dev/null TCP-LISTEN:8080,reuseaddr &
+    wait_for 2 sh -c 'ss -Hltn | grep -q :8080'
+    socat -u TCP:127.0.0.1:8080 OPEN:/dev/null
+    wait
+    serve web --publish 8080:80
+    http http://127.0.0.1:8080/ | grep -qx web
+}
+t 'a published port belongs to the container as long as it runs' port_is_really_held
+
+gone_with_its_container() {
+    serve web --publish 8080:80
+    netctr stop -t 0 web
+    assert_fails http http://127.0.0.1:8080/
+    assert_fails in_lan curl -sf --max-time 1 http://192.0.2.2:8080/
+    assert_lacks "$(nft list table inet netctr)" 8080
+}
+t 'a port is unpublished with the end of its container' gone_with_its_container
+
+next_holder_of_an_address() {
+    # The same port again and again, each time another container behind it.
+    local n
+    for n in 1 2 3 4 5; do
+        serve "web$n" --publish 8080:80
+        http http://192.0.2.2:8080/ | grep -qx "web$n"
+        in_lan curl -sf --max-time 2 http://192.0.2.2:8080/ | grep -qx "web$n"
+        netctr rm -f "web$n"
+    done
+}
+t 'the next container behind a port is reached at once' next_holder_of_an_address

@@ -1,0 +1,176 @@
+#!/usr/bin/env bash
+# Killed anywhere, failed anywhere: after the next command, or gc, nothing is left.
+. "$(dirname "$0")/../lib.sh"
+
+# What is killed is a container with one of everything.
+everything=(--name k --publish 8080:80 -p 127.0.0.1:9090:80/udp -m 64m --pids-limit 20 --tmpfs /t
+    -v "$top/Makefile:/makefile:ro")
+
+kill_all_of_netctr() {
+    local pids
+    pids=$(pgrep -x netctr) || return 0 # the arena's own pid namespace: nobody else's are seen
+    # shellcheck disable=SC2086
+    kill -KILL $pids 2>/dev/null || true
+}
+
+# Whatever stage k has reached, gc and rm together make all of it go away.
+tidy_up() {
+    netctr gc
+    netctr rm -f k 2>/dev/null || true
+    netctr gc
+}
+
+failing_runs() {
+    warm_up
+    snapshot
+    local why
+    for why in command port; do
+        case $why in
+        command) assert_status 127 netctr run --rm "${everything[@]}" "$box" nothing ;;
+        port) assert_fails netctr run --rm "${everything[@]}" -p 8080:81 "$box" true ;;
+        esac
+        assert_clean
+    done
+    assert_status 127 netctr run -d "${everything[@]}" "$box" nothing
+    netctr rm k 2>/dev/null || true # docker keeps it as created; either is fine, its traces are not
+    assert_clean
+}
+t 'a run that fails leaves nothing' failing_runs
+
+killed_at_random() {
+    warm_up
+    snapshot
+    local round
+    for round in $(seq 40); do
+        "$ARENA/bin/netctr" run -d "${everything[@]}" "$box" sleep 100 >/dev/null 2>&1 &
+        sleep "0.0$((RANDOM % 4))$((RANDOM % 10))"
+        kill -KILL $! 2>/dev/null || true
+        wait $! || true
+        tidy_up || fail "gc failed in round $round"
+        assert_clean
+    done
+}
+t 'kill -9 of the run at 40 random instants, then gc: nothing left' killed_at_random
+
+all_killed_at_random() {
+    warm_up
+    snapshot
+    local round
+    for round in $(seq 40); do
+        "$ARENA/bin/netctr" run -d "${everything[@]}" "$box" sleep 100 >/dev/null 2>&1 &
+        sleep "0.0$((RANDOM % 4))$((RANDOM % 10))"
+        kill_all_of_netctr
+        wait $! || true
+        tidy_up || fail "gc failed in round $round"
+        assert_clean
+    done
+}
+t 'kill -9 of run and monitor together at 40 random instants, then gc: nothing left' all_killed_at_random
+
+killed_at_system_calls() {
+    strace -o /dev/null true 2>/dev/null || skip 'no permission to trace'
+    warm_up
+    snapshot
+    # Every 17th system call of any of its processes, as long as there are any.
+    local call status
+    for ((call = 5; call < 2000; call += 17)); do
+        status=0
+        strace -f -qq -o /dev/null -e trace=all -e inject=all:signal=KILL:when=$call \
+            netctr run -d "${everything[@]}" "$box" sleep 100 >/dev/null 2>&1 </dev/null || status=$?
+        kill_all_of_netctr
+        tidy_up || fail "gc failed after call $call"
+        assert_clean
+        [ $status != 0 ] || break
+    done
+    [ $call -gt 100 ] || fail "the first $call calls were all there were: was anything killed?"
+}
+t 'kill -9 at every 17th system call, then gc: nothing left' killed_at_system_calls
+
+next_command_repairs() {
+    warm_up
+    snapshot
+    netctr run -d "${everything[@]}" "$box" sleep 100 >/dev/null
+    kill_all_of_netctr
+    netctr run --rm "$box" true
+    netctr rm -f k
+    assert_clean
+}
+t 'the next run repairs as well as gc' next_command_repairs
+
+killed_monitor() {
+    warm_up
+    snapshot
+    serve k --publish 8080:80
+    local program_pid
+    program_pid=$(pid_of k)
+    kill_all_of_netctr
+    # Nobody would hold its port any more: the container ends with its monitor.
+    wait_for 5 sh -c "! kill -0 $program_pid 2>/dev/null"
+    netctr gc
+    assert_eq "$(netctr ps -q)" ''
+    assert_lacks "$(nft list table inet netctr)" 8080
+    netctr rm -f k
+    assert_clean
+}
+t 'kill -9 of the monitor ends its container, gc the rest' killed_monitor
+
+gc_spares_the_living() {
+    serve web --publish 8080:80
+    netctr gc
+    netctr gc
+    http http://192.0.2.2:8080/ | grep -qx web
+    in_lan curl -sf --max-time 2 http://192.0.2.2:8080/ | grep -qx web
+}
+t 'gc does not touch a container that runs' gc_spares_the_living
+
+killed_program() {
+    warm_up
+    snapshot
+    netctr run -d --rm "${everything[@]}" "$box" sleep 100 >/dev/null
+    kill -KILL "$(pid_of k)"
+    assert_clean
+}
+t 'a program that was killed: its monitor takes everything down' killed_program
+
+torn_out() {
+    warm_up
+    snapshot
+    # Somebody else removes what is netctr's; rm finds it gone and is content.
+    netctr run -d "${everything[@]}" "$box" sleep 100 >/dev/null
+    ip link del "$(ip -oneline link show master nc-default | sed 's/^[0-9]*: \([^@]*\)@.*/\1/')"
+    netctr rm -f k
+    assert_clean
+    netctr run -d "${everything[@]}" "$box" sleep 100 >/dev/null
+    nft flush ruleset
+    netctr rm -f k
+    warm_up
+    assert_clean
+    netctr run -d "${everything[@]}" "$box" sleep 100 >/dev/null
+    ip link del nc-default
+    netctr rm -f k
+    warm_up
+    netctr run --rm "$box" ping -c 1 -W 1 192.0.2.9
+}
+t 'a link, the rules or the bridge removed by somebody else' torn_out
+
+second_run_root() {
+    # Two that do not know of each other would give out the same addresses (and one's gc would take the
+    # other's): the second is refused.
+    serve web --publish 8080:80
+    assert_fails "$program" --root "$tmp/root2" --run-root /run/netctr2 run --rm "$box" true
+    http http://127.0.0.1:8080/ | grep -qx web
+}
+t 'a second run-root in the same network namespace is refused' second_run_root
+
+concurrent_removal() {
+    warm_up
+    snapshot
+    netctr run -d "${everything[@]}" "$box" sleep 100 >/dev/null
+    local n
+    for n in 1 2 3 4; do netctr rm -f k >/dev/null 2>&1 & done
+    netctr gc
+    wait
+    netctr rm -f k 2>/dev/null || true
+    assert_clean
+}
+t 'several rm and gc at once' concurrent_removal

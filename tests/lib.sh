@@ -1,0 +1,382 @@
+# tests/lib.sh - sourced first by every file in tests/integration.
+#
+# It runs the file again in an "arena", a small machine of its own: network, mount, pid and cgroup
+# namespaces, an own /run, and beside them a second host on a wire, so that files can run side by
+# side and a test may do what it likes:
+#
+#     host (the test runs here)  eth0 192.0.2.2/24, 2001:db8::2/64
+#      |
+#     lan  (in_lan COMMAND...)   eth0 192.0.2.9/24, 2001:db8::9/64      each the other's gateway
+#
+# What a file can use:
+#     netctr ...                 the program, with the arena's own --root and --run-root
+#     $box $debian               root directories with busybox and with nginx (the latter only if the
+#                                file says needs=nginx before it sources this one)
+#     $tmp                       an empty directory on a real disk
+#     t NAME FUNCTION            one test: FUNCTION in a subshell with set -eu; then every container
+#                                is removed. Anything that fails in it fails the test.
+#     assert_... skip fail wait_for http in_lan serve warm_up snapshot assert_clean and more, below
+#
+# BRIDGE_NF=0|1: whether bridged packets cross the IP firewall (the kernel's default is 1).
+
+# shellcheck shell=bash
+set -euo pipefail
+export LC_ALL=C
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+box=$top/build/tests/rootfs-busybox
+debian=$top/build/tests/rootfs-nginx
+program=${NETCTR:-$top/build/netctr}
+
+# ---- into the arena ------------------------------------------------------------------------------
+
+# The cgroup hierarchies of this machine, a line each: MOUNTPOINT TYPE CONTROLLERS.
+cgroup_hierarchies() {
+    findmnt --raw --noheadings --types cgroup,cgroup2 --output TARGET,FSTYPE,FS-OPTIONS |
+        while read -r target type options; do
+            options=$(tr , '\n' <<<"$options" |
+                grep -Evx 'r[wo]|xattr|nsdelegate|memory_.*|release_agent=.*|clone_children' | paste -sd,)
+            printf '%s %s %s\n' "$target" "$type" "$options"
+        done
+}
+
+# Makes a cgroup for the arena in every hierarchy and prints their directories. With version 1 it
+# is below our own, so that the limits set for us hold; with version 2 a cgroup with processes
+# cannot hand its controllers on, so it is at the top.
+make_cgroups() {
+    local target type controllers own dir file
+    cgroup_hierarchies | while read -r target type controllers; do
+        if [ "$type" = cgroup2 ]; then
+            dir=$target/netctr-test.$$
+            [ ! -e "$target/cpu.stat" ] || echo '+cpu +memory +pids' 2>/dev/null >"$target/cgroup.subtree_control" || true
+        else
+            own=$(awk -F: -v name="$controllers" '$2 == name { print $3 }' /proc/self/cgroup)
+            dir=$target${own%/}/netctr-test.$$
+        fi
+        mkdir "$dir"
+        for file in cpuset.cpus cpuset.mems; do # empty in a new one of version 1, which lets nobody in
+            [ "$type" = cgroup2 ] || [ ! -e "$dir/$file" ] || cat "$dir/../$file" >"$dir/$file"
+        done
+        printf '%s\n' "$dir"
+    done
+}
+
+enter_arena() {
+    local arena cgroups dir child=0 status=0
+    if [ "$(id -u)" != 0 ]; then
+        echo "not ok - ${0##*/}: needs root"
+        exit 1
+    fi
+    "$top/scripts/mkrootfs" --busybox "$box"
+    [ "${needs-}" != nginx ] || "$top/scripts/mkrootfs" "$debian"
+
+    arena=$(mktemp -d "$top/build/tests/arena.XXXXXX")
+    cgroups=$(make_cgroups)
+    # shellcheck disable=SC2317 # called by the trap
+    leave_arena() {
+        if [ "$child" != 0 ]; then # interrupted
+            kill -KILL "$child"
+            wait 2>/dev/null
+            printf 'not ok - %s: did not end in time\n' "$(cat "$arena/current")"
+            sed 's/^/    | /' "$arena/output"
+        fi 2>/dev/null
+        for dir in $cgroups; do
+            find "$dir" -depth -type d -exec rmdir {} + 2>/dev/null || true
+        done
+        rm -rf --one-file-system "$arena"
+    }
+    trap leave_arena EXIT
+    trap 'exit 143' TERM INT HUP
+
+    (
+        for dir in $cgroups; do echo $BASHPID >"$dir/cgroup.procs"; done
+        # --cgroup makes what was just joined the root of all that the arena sees.
+        ARENA=$arena exec unshare --net --mount --pid --cgroup --ipc --uts --fork --kill-child \
+            --mount-proc -- bash "$0" "$@"
+    ) &
+    child=$!
+    wait $child || status=$?
+    child=0
+    exit $status
+}
+
+# ---- inside the arena: set it up -----------------------------------------------------------------
+
+in_lan() {
+    nsenter --net=/run/netns/lan "$@"
+}
+
+mount_cgroups() {
+    local hierarchies target type controllers
+    hierarchies=$(cgroup_hierarchies)
+    umount --lazy --recursive /sys
+    mount -t sysfs sysfs /sys # shows the links of this network namespace
+    if ! grep -q ' cgroup ' <<<"$hierarchies"; then
+        mount -t cgroup2 cgroup2 /sys/fs/cgroup
+        mkdir /sys/fs/cgroup/host
+        echo 0 >/sys/fs/cgroup/host/cgroup.procs
+        echo '+cpu +memory +pids' >/sys/fs/cgroup/cgroup.subtree_control
+        return
+    fi
+    mount -t tmpfs -o mode=755 tmpfs /sys/fs/cgroup
+    while read -r target type controllers; do
+        mkdir -p "$target"
+        case $type,$controllers in
+        cgroup2,*) mount -t cgroup2 cgroup2 "$target" ;;
+        *,name=*) mount -t cgroup -o "none,$controllers" cgroup "$target" ;;
+        *) mount -t cgroup -o "$controllers" cgroup "$target" ;;
+        esac
+    done <<<"$hierarchies"
+}
+
+make_network() {
+    ip netns add lan
+    # The wire's MTU is not the usual one, so that a test can see whether it is respected.
+    ip -batch - <<-'END'
+	link set lo up
+	link add eth0 mtu 1450 type veth peer name eth0 mtu 1450 netns lan
+	address add 192.0.2.2/24 dev eth0
+	address add 2001:db8::2/64 dev eth0 nodad
+	link set eth0 up
+	route add default via 192.0.2.9
+	END
+    in_lan ip -batch - <<-'END'
+	link set lo up
+	address add 192.0.2.9/24 dev eth0
+	address add 2001:db8::9/64 dev eth0 nodad
+	link set eth0 up
+	route add default via 192.0.2.2
+	END
+    ip -6 route add default via 2001:db8::9
+    in_lan ip -6 route add default via 2001:db8::2
+
+    local nf
+    for nf in iptables ip6tables; do
+        [ ! -e /proc/sys/net/bridge ] ||
+            echo "${BRIDGE_NF:-1}" >"/proc/sys/net/bridge/bridge-nf-call-$nf"
+    done
+}
+
+make_arena() {
+    mount_cgroups
+    mount -t tmpfs -o mode=755 tmpfs /run
+    make_network
+    state=$ARENA/state run_state=/run/netctr tmp=$ARENA/tmp
+    mkdir -p "$ARENA/bin" "$tmp"
+    # A program of its own and not a function, so that timeout, strace and kill can be put to it.
+    cat >"$ARENA/bin/netctr" <<-END
+	#!/bin/sh
+	exec "$program" --root "$state" --run-root "$run_state" "\$@"
+	END
+    chmod +x "$ARENA/bin/netctr"
+    PATH=$ARENA/bin:$PATH
+}
+
+# ---- tests ---------------------------------------------------------------------------------------
+
+some_test_failed=0
+in_test=0
+
+# The line of the test file that is being run, however deep in the functions of this one.
+test_line() {
+    local i
+    for ((i = 1; i < ${#BASH_SOURCE[@]}; i++)); do
+        if [ "${BASH_SOURCE[i]}" != "${BASH_SOURCE[0]}" ]; then
+            printf '%s:%s' "${BASH_SOURCE[i]##*/}" "${BASH_LINENO[i - 1]}"
+            return
+        fi
+    done
+}
+
+# The first reason given is the reason.
+because() {
+    [ -s "$ARENA/why" ] || printf '%s (%s)\n' "$1" "$(test_line)" >"$ARENA/why"
+}
+
+fail() {
+    because "$1"
+    exit 1
+}
+
+# skip WHY: inside a test, ends it; outside, ends the file.
+skip() {
+    if [ $in_test = 0 ]; then
+        printf 'skip - %s: %s\n' "$(basename "$0" .sh)" "$1"
+        exit 0
+    fi
+    printf '%s\n' "$1" >"$ARENA/skipped"
+    exit 0
+}
+
+# The next test finds no container and no process of this one.
+tidy_after_test() {
+    local names
+    mapfile -t names < <(netctr ps -aq 2>/dev/null)
+    [ ${#names[@]} = 0 ] || netctr rm -f "${names[@]}" || true
+    kill -KILL -1 2>/dev/null || true # all of this pid namespace but ourselves
+}
+
+t() { # NAME FUNCTION
+    local status=0
+    rm -f "$ARENA/why" "$ARENA/skipped"
+    printf '%s\n' "$1" >"$ARENA/current"
+    # In the background because set -e is ignored in whatever stands before || or in an if.
+    (
+        in_test=1
+        set -E
+        # What fails in a command substitution is no reason yet.
+        trap 'status=$?; [ $BASH_SUBSHELL -gt 1 ] || because "status $status: $BASH_COMMAND"' ERR
+        "$2"
+    ) >"$ARENA/output" 2>&1 &
+    wait $! || status=$?
+    tidy_after_test >>"$ARENA/output" 2>&1
+
+    if [ $status != 0 ]; then
+        because "status $status"
+        printf 'not ok - %s: %s\n' "$1" "$(head -1 "$ARENA/why")"
+        sed 's/^/    | /' "$ARENA/output"
+        some_test_failed=1
+    elif [ -e "$ARENA/skipped" ]; then
+        printf 'skip - %s: %s\n' "$1" "$(cat "$ARENA/skipped")"
+    else
+        printf 'ok - %s\n' "$1"
+    fi
+}
+
+assert_eq() { # ACTUAL EXPECTED [WHAT]
+    [ "$1" = "$2" ] || fail "${3-value}: got \`$1', expected \`$2'"
+}
+
+assert_contains() { # TEXT PART
+    case $1 in *"$2"*) ;; *) fail "\`$2' is not in \`$1'" ;; esac
+}
+
+assert_lacks() { # TEXT PART
+    case $1 in *"$2"*) fail "\`$2' is in \`$1'" ;; esac
+}
+
+assert_status() { # STATUS COMMAND...
+    local expected=$1 status=0
+    shift
+    "$@" || status=$?
+    [ $status = "$expected" ] || fail "status $status, expected $expected: $*"
+}
+
+# It fails, and of itself: a program that was not found or crashed proves nothing.
+assert_fails() { # COMMAND...
+    local status=0
+    "$@" || status=$?
+    [ $status != 0 ] || fail "succeeded: $*"
+    [ $status -lt 127 ] || fail "status $status: $*"
+}
+
+# The command says exactly LINE, on stderr and nothing else anywhere, and ends with STATUS.
+assert_error() { # LINE STATUS COMMAND...
+    local line=$1 expected=$2 status=0
+    shift 2
+    "$@" >"$tmp/stdout" 2>"$tmp/stderr" </dev/null || status=$?
+    assert_eq "$(cat "$tmp/stderr")" "$line" 'error'
+    assert_eq "$(cat "$tmp/stdout")" '' 'stdout'
+    assert_eq $status "$expected" 'status'
+}
+
+# wait_for SECONDS COMMAND...: until it succeeds. Its output is shown only when it never does.
+wait_for() {
+    local deadline=$((${EPOCHREALTIME/./} + $1 * 1000000))
+    shift
+    until "$@" >"$ARENA/waited" 2>&1; do
+        if [ "${EPOCHREALTIME/./}" -gt $deadline ]; then
+            cat "$ARENA/waited"
+            fail "never came true: $*"
+        fi
+        sleep 0.02
+    done
+}
+
+http() { # [CURL'S FLAGS] URL
+    curl --silent --show-error --fail --noproxy '*' --max-time 2 "$@"
+}
+
+# ---- containers of tests -------------------------------------------------------------------------
+
+state_of() { # NAME
+    netctr inspect "$1" | jq -r '.[0].state | if type == "object" then .status else . end'
+}
+
+state_is() { # NAME STATE
+    [ "$(state_of "$1")" = "$2" ]
+}
+
+# The container's first program as the host sees it.
+pid_of() { # NAME
+    netctr inspect "$1" | jq -r '[.. | .pid? // empty][0]'
+}
+
+# A program of the host in the container's network.
+in_network_of() { # NAME COMMAND...
+    nsenter --target "$(pid_of "$1")" --net "${@:2}"
+}
+
+address_of() { # NAME [-4|-6]
+    in_network_of "$1" ip "${2--4}" -oneline address show dev eth0 scope global |
+        awk '{ sub("/.*", "", $4); print $4 }'
+}
+
+# A web server on port 80 whose page is its container's name. It answers when this returns.
+serve() { # NAME [FLAGS OF RUN...]
+    netctr run -d --name "$1" "${@:2}" "$box" \
+        sh -c 'mkdir /www; echo "$1" >/www/index.html; exec httpd -f -h /www' sh "$1" >/dev/null
+    wait_for 5 netctr exec "$1" wget -qO /dev/null http://127.0.0.1/
+}
+
+serve_nginx() { # NAME [FLAGS OF RUN...]
+    netctr run -d --name "$1" "${@:2}" "$debian" nginx >/dev/null
+    wait_for 5 in_network_of "$1" curl -sf -o /dev/null http://127.0.0.1/
+}
+
+# ---- what is left behind -------------------------------------------------------------------------
+
+# The first run makes the default network, which stays.
+warm_up() {
+    netctr run --rm "$box" true
+}
+
+# Everything of the arena that a container could leave behind.
+traces() {
+    local own_pids
+    own_pids=$(stat -Lc %i /proc/self/ns/pid)
+    echo '== links'; ip -oneline link show | sed 's/^[0-9]*: \([^:@]*\).*/\1/' | sort
+    echo '== addresses'; ip -oneline address show | awk '{ print $2, $3, $4 }' | sort
+    echo '== routes'; ip -4 route show table all | sort; ip -6 route show table all | sort
+    echo '== permanent neighbours'; ip neighbour show nud permanent | sort
+    echo '== firewall'; nft --stateless list ruleset
+    echo '== listening'; ss -Hlntu | awk '{ print $1, $5 }' | sort
+    echo '== mounts'; awk '{ print $5 }' /proc/self/mountinfo | sort
+    echo '== cgroups'; find /sys/fs/cgroup -type d -path '*/netctr/*' | sort
+    echo '== files'
+    # Lines are counted and not compared: where the search for the next address begins may change.
+    find "$state" "$run_state" -type f -exec wc -l {} \; 2>/dev/null | sort -k 2 || true
+    find "$state" "$run_state" ! -type f 2>/dev/null | sort || true
+    echo '== processes'
+    ps -eo pidns=,comm= | awk -v own="$own_pids" '$1 != own || $2 == "netctr"' | sort
+}
+
+snapshot() {
+    traces >"$ARENA/before"
+}
+
+# Nothing has been added or lost since snapshot. Elements of sets may take a moment to expire.
+assert_clean() {
+    local deadline=$((${EPOCHREALTIME/./} + 3000000))
+    until traces >"$ARENA/after" && cmp -s "$ARENA/before" "$ARENA/after"; do
+        if [ "${EPOCHREALTIME/./}" -gt $deadline ]; then
+            diff -U 2 "$ARENA/before" "$ARENA/after" || true
+            fail 'something is left behind'
+        fi
+        sleep 0.05
+    done
+}
+
+[ -n "${ARENA-}" ] || enter_arena "$@"
+make_arena
+trap 'status=$?; [ $some_test_failed = 0 ] || exit 1; exit $status' EXIT

@@ -1,0 +1,139 @@
+/* Capabilities: docker's words, and what the kernel has after the two steps. Needs root. */
+#include "core/caps.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/wait.h>
+
+static int failures;
+
+static void check(bool ok, const char *name, const char *why)
+{
+    printf("%s - %s%s%s\n", ok ? "ok" : "not ok", name, ok ? "" : ": ", ok ? "" : why);
+    failures += !ok;
+}
+
+#define BIT(name) CAPS_BIT(CAP_##name)
+#define LIST(...)         \
+    (char *const[])       \
+    {                     \
+        __VA_ARGS__, NULL \
+    }
+
+static const uint64_t all = CAPS_BIT(CAP_LAST_CAP + 1) - 1;
+
+struct row {
+    const char *name;
+    char *const *add, *const *drop;
+    bool privileged;
+    uint64_t held, expected;
+    int error;
+};
+
+static void test_resolve(void)
+{
+    const struct row rows[] = {
+        {"default", NULL, NULL, false, all, CAPS_DEFAULT, 0},
+        {"add one", LIST("NET_ADMIN"), NULL, false, all, CAPS_DEFAULT | BIT(NET_ADMIN), 0},
+        {"prefix and case", LIST("cap_sys_Time"), NULL, false, all, CAPS_DEFAULT | BIT(SYS_TIME),
+         0},
+        {"drop one", NULL, LIST("NET_RAW"), false, all, CAPS_DEFAULT & ~BIT(NET_RAW), 0},
+        {"drop ALL", NULL, LIST("ALL"), false, all, 0, 0},
+        {"drop all, add one", LIST("CHOWN"), LIST("all"), false, all, BIT(CHOWN), 0},
+        {"add ALL", LIST("ALL"), NULL, false, all, all, 0},
+        {"add ALL but one", LIST("ALL"), LIST("BPF"), false, all, all & ~BIT(BPF), 0},
+        {"adding wins", LIST("MKNOD"), LIST("MKNOD"), false, all, CAPS_DEFAULT, 0},
+        {"privileged", NULL, NULL, true, all, all, 0},
+        {"privileged, less held", NULL, NULL, true, BIT(KILL), BIT(KILL), 0},
+        {"default not held is left out", NULL, NULL, false, all & ~BIT(MKNOD),
+         CAPS_DEFAULT & ~BIT(MKNOD), 0},
+        {"ALL not held is left out", LIST("ALL"), NULL, false, all & ~BIT(BPF), all & ~BIT(BPF), 0},
+        {"asked but not held", LIST("SYS_RESOURCE"), NULL, false, all & ~BIT(SYS_RESOURCE), 0,
+         -EPERM},
+        {"unknown", LIST("NET_ADMN"), NULL, false, all, 0, -EINVAL},
+        {"empty", LIST(""), NULL, false, all, 0, -EINVAL},
+        {"a number", NULL, LIST("12"), false, all, 0, -EINVAL},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        const struct row *t = &rows[i];
+        _cleanup_err_ struct err e = ERR_INIT;
+        uint64_t mask = 0;
+        int r = caps_resolve(t->add, t->drop, t->privileged, t->held, &mask, &e);
+        check(r == t->error && (r || mask == t->expected), t->name, e.text ? e.text : "wrong set");
+    }
+}
+
+static void test_words(void)
+{
+    _cleanup_err_ struct err e = ERR_INIT;
+    uint64_t mask;
+    caps_parse("NET_ADMN", &mask, &e);
+    check(e.hint && strstr(e.hint, "NET_ADMIN"), "hint of the nearest name", e.hint ? e.hint : "");
+    check(e.text && strstr(e.text, "NET_ADMN"), "error names the word", e.text ? e.text : "");
+    _cleanup_strv_ strv names = caps_names(CAPS_DEFAULT);
+    check(strv_len(names) == 14 && streq(names[0], "CAP_CHOWN"), "fourteen defaults", "wrong");
+    bool round_trip = true;
+    for (int cap = 0; cap <= CAP_LAST_CAP; cap++) {
+        _cleanup_free_ char *name = caps_name(cap);
+        round_trip = round_trip && caps_parse(name, &mask, NULL) == 0 && mask == CAPS_BIT(cap);
+    }
+    check(round_trip, "every name parses to its number", "not all do");
+}
+
+static uint64_t status_field(const char *field)
+{
+    _cleanup_free_ char *text = NULL;
+    if (read_file_at(AT_FDCWD, "/proc/self/status", 1 << 16, &text, NULL) < 0)
+        return UINT64_MAX;
+    const char *at = strstr(text, field);
+    return at ? strtoull(at + strlen(field), NULL, 16) : UINT64_MAX;
+}
+
+/* In a child: the two steps as @uid, then the sets as /proc shows them. */
+static int apply_and_look(uid_t uid, uint64_t mask)
+{
+    _cleanup_err_ struct err e = ERR_INIT;
+    if (caps_drop_bounding(mask, &e) < 0 || setresgid(uid, uid, uid) || setresuid(uid, uid, uid) ||
+        caps_set_after_uid(mask, uid, &e) < 0)
+        return 1;
+    uint64_t own = uid ? 0 : mask;
+    if (status_field("CapBnd:\t") != mask)
+        return 2;
+    if (status_field("CapPrm:\t") != own || status_field("CapEff:\t") != own)
+        return 3;
+    if (status_field("CapInh:\t") || status_field("CapAmb:\t"))
+        return 4; /* CVE-2022-24769 */
+    return 0;
+}
+
+static void in_child(const char *name, uid_t uid, uint64_t mask)
+{
+    static const char *const why[] = {"", "a step failed", "bounding set", "permitted or effective",
+                                      "inheritable or ambient"};
+    fflush(stdout);
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(apply_and_look(uid, mask));
+    int status;
+    waitpid(pid, &status, 0);
+    int code = WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+    check(code == 0, name, why[code < 5 ? code : 1]);
+}
+
+int main(void)
+{
+    test_resolve();
+    test_words();
+    if (geteuid()) {
+        printf("skip - kernel sets: needs root\n");
+        return failures != 0;
+    }
+    uint64_t held = caps_held();
+    check(held & BIT(SETPCAP), "root holds something", "no CAP_SETPCAP");
+    in_child("the default set as root", 0, held & CAPS_DEFAULT);
+    in_child("the empty set as root", 0, 0);
+    in_child("everything as root", 0, held);
+    in_child("the default set as uid 1000", 1000, held & CAPS_DEFAULT);
+    in_child("the empty set as uid 1000", 1000, 0);
+    return failures != 0;
+}
