@@ -109,10 +109,12 @@ int channel_receive(int channel, enum message *kind, int *value, struct err *e)
                        .msg_control = control,
                        .msg_controllen = sizeof(control)};
     ssize_t n;
+    /* ECONNRESET: the other side ended without having read all that we sent. It is told once, and
+     * before the packets that wait for us, of which the last may be the reason. */
     do {
         n = recvmsg(channel, &m, MSG_CMSG_CLOEXEC);
-    } while (n < 0 && errno == EINTR);
-    if (n < 0 && errno != ECONNRESET)
+    } while (n < 0 && (errno == EINTR || errno == ECONNRESET));
+    if (n < 0)
         return err_set(e, errno, "hear from the container's process");
     _cleanup_close_ int got = n > 0 ? received_fd(&m) : -1;
     if (value)

@@ -66,8 +66,10 @@ void err_kernel_says(struct err *e, const char *words)
 
 int err_wrap(struct err *e, const char *format, ...)
 {
-    if (!e || !e->code)
-        return e ? e->code : 0;
+    if (!e)
+        return -EIO;
+    if (!e->code)
+        return 0;
     va_list args;
     va_start(args, format);
     _cleanup_free_ char *context = format_text(format, args);
@@ -79,7 +81,7 @@ int err_wrap(struct err *e, const char *format, ...)
 int err_hint(struct err *e, const char *format, ...)
 {
     if (!e)
-        return 0;
+        return -EIO;
     va_list args;
     va_start(args, format);
     replace(&e->hint, format_text(format, args));
@@ -90,7 +92,7 @@ int err_hint(struct err *e, const char *format, ...)
 int err_status(struct err *e, int status)
 {
     if (!e)
-        return 0;
+        return -EIO;
     e->status = status;
     return e->code;
 }

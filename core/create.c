@@ -17,10 +17,10 @@
 /* ---- what the child needs --------------------------------------------------------------------*/
 
 struct preparation {
-    int lower, upper, work;
     int channel;            /* the child's end */
     int streams[3];         /* the child's ends */
     int cgroup;             /* for CLONE_INTO_CGROUP, or -1 */
+    char *layers, *run;     /* directories on the host */
     struct cgroup_host host;
     struct cgroup_entry entry;
     struct seccomp_filter filter;
@@ -28,25 +28,14 @@ struct preparation {
 
 static void preparation_clear(struct preparation *p)
 {
-    int *const fds[] = {&p->lower,      &p->upper,      &p->work,      &p->channel,
-                        &p->streams[0], &p->streams[1], &p->streams[2], &p->cgroup};
+    int *const fds[] = {&p->channel, &p->streams[0], &p->streams[1], &p->streams[2], &p->cgroup};
     for (size_t i = 0; i < ARRAY_LEN(fds); i++)
         *fds[i] = close_fd(*fds[i]);
+    free(p->layers);
+    free(p->run);
     cgroup_entry_close(&p->entry);
     cgroup_host_clear(&p->host);
     seccomp_filter_clear(&p->filter);
-}
-
-static int open_layers(const struct container *c, struct preparation *p, struct err *e)
-{
-    p->lower = open(c->spec.rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (p->lower < 0)
-        return err_set(e, errno, "open root directory `%s`", c->spec.rootfs);
-    if (c->spec.in_place)
-        return 0;
-    p->upper = openat(c->dir_fd, "upper", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    p->work = openat(c->dir_fd, "work", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    return p->upper < 0 || p->work < 0 ? err_set(e, errno, "open the container's layers") : 0;
 }
 
 static struct cgroup_limits limits_of(const struct spec *s)
@@ -97,9 +86,9 @@ int open_streams(bool interactive, int child[3], int *in, int *out, int *err, st
 
 static int get_ready(struct container *c, struct preparation *p, struct err *e)
 {
-    int r = open_layers(c, p, e);
-    if (r == 0)
-        r = seccomp_filter_for(c->spec.caps, &p->filter, e);
+    p->layers = xasprintf("%s/containers/%s", c->store->root, c->spec.name);
+    p->run = xasprintf("%s/containers/%s", c->store->run, c->spec.name);
+    int r = seccomp_filter_for(c->spec.caps, &p->filter, e);
     if (r == 0)
         r = open_streams(c->spec.interactive, p->streams, &c->stdin_fd, &c->stdout_fd,
                          &c->stderr_fd, e);
@@ -133,11 +122,9 @@ static _Noreturn void run_child(const struct container *c, const struct preparat
 {
     struct child child = {
         .rootfs = {.spec = &c->spec,
-                   .lower = p->lower,
-                   .upper = p->upper,
-                   .work = p->work,
-                   .cgroup2 = p->host.kind == CGROUP_V2,
-                   .run_dir = c->run_fd},
+                   .layers = p->layers,
+                   .run = p->run,
+                   .cgroup2 = p->host.kind == CGROUP_V2},
         .become = {.argv = c->spec.argv,
                    .env = c->spec.env,
                    .user = c->spec.user,
@@ -157,9 +144,6 @@ static _Noreturn void run_child(const struct container *c, const struct preparat
 int container_create(struct container *c, struct err *e)
 {
     __attribute__((cleanup(preparation_clear))) struct preparation p = {
-        .lower = -1,
-        .upper = -1,
-        .work = -1,
         .channel = -1,
         .streams = {-1, -1, -1},
         .cgroup = -1,

@@ -27,11 +27,22 @@ static const char *const read_only_proc[] = {"bus", "fs", "irq", "sys", "sysrq-t
 
 /* ---- the root itself --------------------------------------------------------------------------*/
 
-static int mount_overlay(const struct rootfs_plan *plan, struct err *e)
+static int open_directory(const char *parent, const char *name, struct err *e)
 {
-    /* Paths may hold ':' and ',', which overlayfs gives a meaning; those of our fds do not. */
-    _cleanup_free_ char *lower = fd_path(plan->lower), *upper = fd_path(plan->upper),
-                        *work = fd_path(plan->work);
+    _cleanup_free_ char *path = name ? xasprintf("%s/%s", parent, name) : xstrdup(parent);
+    int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return fd < 0 ? err_set(e, errno, "open `%s`", path) : fd;
+}
+
+/* Paths may hold ':' and ',', to which overlayfs gives a meaning; those of our fds do not. */
+static int mount_overlay(const struct rootfs_plan *plan, int lower_fd, struct err *e)
+{
+    _cleanup_close_ int upper_fd = open_directory(plan->layers, "upper", e);
+    _cleanup_close_ int work_fd = upper_fd < 0 ? -1 : open_directory(plan->layers, "work", e);
+    if (upper_fd < 0 || work_fd < 0)
+        return e->code;
+    _cleanup_free_ char *lower = fd_path(lower_fd), *upper = fd_path(upper_fd),
+                        *work = fd_path(work_fd);
     const struct mount_option options[] = {
         {"lowerdir", lower}, {"upperdir", upper}, {"workdir", work}, {NULL, NULL}};
     int fd = mount_new("overlay", options, MOUNT_ATTR_NODEV, e);
@@ -41,15 +52,21 @@ static int mount_overlay(const struct rootfs_plan *plan, struct err *e)
     return fd;
 }
 
-static int mount_root(const struct rootfs_plan *plan, struct err *e)
+static int mount_bind(int lower, struct err *e)
 {
+    _cleanup_close_ int fd = mount_clone(lower, true, e);
+    int r = fd < 0 ? fd : mount_set(fd, MOUNT_ATTR_NODEV, true, e);
+    return r < 0 ? r : take_fd(fd);
+}
+
+static int mount_root(const struct rootfs_plan *plan, int run, struct err *e)
+{
+    _cleanup_close_ int lower = open_directory(plan->spec->rootfs, NULL, e);
+    if (lower < 0)
+        return lower;
     _cleanup_close_ int fd =
-        plan->spec->in_place ? mount_clone(plan->lower, true, e) : mount_overlay(plan, e);
-    if (fd < 0)
-        return fd;
-    int r = plan->spec->in_place ? mount_set(fd, MOUNT_ATTR_NODEV, true, e) : 0;
-    if (r == 0)
-        r = mount_attach(fd, plan->run_dir, "the container's run directory", e);
+        plan->spec->in_place ? mount_bind(lower, e) : mount_overlay(plan, lower, e);
+    int r = fd < 0 ? fd : mount_attach(fd, run, plan->run, e);
     return r < 0 ? r : take_fd(fd);
 }
 
@@ -202,14 +219,14 @@ static bool is_volume(const struct spec *s, const char *target)
 }
 
 /* hosts, hostname, resolv.conf: written by netctr for this container, over what the root has. */
-static int mount_files(int root, const struct rootfs_plan *plan, struct err *e)
+static int mount_files(int root, const struct spec *spec, int run, struct err *e)
 {
     const char *const files[] = {"hosts", "hostname", "resolv.conf"};
     for (size_t i = 0; i < ARRAY_LEN(files); i++) {
         _cleanup_free_ char *target = xasprintf("/etc/%s", files[i]);
         _cleanup_close_ int file =
-            openat(plan->run_dir, files[i], O_PATH | O_NOFOLLOW | O_CLOEXEC);
-        if (file < 0 || is_volume(plan->spec, target))
+            openat(run, files[i], O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        if (file < 0 || is_volume(spec, target))
             continue;
         _cleanup_close_ int mount = mount_clone(file, false, e);
         _cleanup_close_ int place = touch_in_root(root, target, 0644);
@@ -243,13 +260,15 @@ int rootfs_build(const struct rootfs_plan *plan, struct err *e)
     /* What happens here must not reach the host's mount tables. */
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
         return err_set(e, errno, "make the mounts private");
-    _cleanup_close_ int root = mount_root(plan, e);
+    /* Opened before the root covers it. */
+    _cleanup_close_ int run = open_directory(plan->run, NULL, e);
+    _cleanup_close_ int root = run < 0 ? -1 : mount_root(plan, run, e);
     if (root < 0)
-        return root;
+        return e->code;
     int r = real_directory(root, "sys", e);
     close_fd(r);
     if (r < 0 || (r = dev_build(root, e)) < 0 || (r = build_proc(root, e)) < 0 ||
-        (r = mount_volumes(root, plan->spec, e)) < 0 || (r = mount_files(root, plan, e)) < 0 ||
+        (r = mount_volumes(root, plan->spec, e)) < 0 || (r = mount_files(root, plan->spec, run, e)) < 0 ||
         (r = pivot(root, e)) < 0)
         return r;
     return take_fd(root);

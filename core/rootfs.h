@@ -9,13 +9,14 @@
 
 #include <linux/openat2.h>
 
-/** What the parent has opened for it. All fds stay the caller's. */
+/** Where things are on the host. Paths, not fds: a mount can be cloned, and mounted on, only in the
+ *  namespace that it belongs to, so the child has to open them in its own. They are canonical and
+ *  only root can change what they mean. */
 struct rootfs_plan {
     const struct spec *spec;
-    int lower;         /**< the root directory on the host */
-    int upper, work;   /**< overlay's; -1 with in_place */
-    bool cgroup2;      /**< the host's cgroups are v2 */
-    int run_dir;       /**< RUN/containers/NAME: the root is attached over it; holds hosts, … */
+    const char *layers;  /**< ROOT/containers/NAME: overlay's upper and work */
+    const char *run;     /**< RUN/containers/NAME: the root is attached over it; holds hosts, … */
+    bool cgroup2;        /**< the host's cgroups are v2 */
 };
 
 /** Builds all that needs no network namespace and makes it the root (pivot_root). Returns an fd of

@@ -299,17 +299,22 @@ http() { # [CURL'S FLAGS] URL
 
 # ---- containers of tests -------------------------------------------------------------------------
 
-state_of() { # NAME
-    netctr inspect "$1" | jq -r '.[0].state | if type == "object" then .status else . end'
+# The names of those that run; with -a of all.
+names() { # [-a]
+    netctr ps --format json "$@" | jq -r '.[].name'
 }
 
-state_is() { # NAME STATE
-    [ "$(state_of "$1")" = "$2" ]
+state_of() { # NAME KEY: status, pid, exit_status, ...
+    netctr inspect "$1" | jq -r ".[0].state.$2"
+}
+
+status_is() { # NAME running|exited
+    [ "$(state_of "$1" status)" = "$2" ]
 }
 
 # The container's first program as the host sees it.
 pid_of() { # NAME
-    netctr inspect "$1" | jq -r '[.. | .pid? // empty][0]'
+    state_of "$1" pid
 }
 
 # A program of the host in the container's network.

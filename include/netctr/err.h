@@ -44,13 +44,16 @@ int err_say(struct err *e, int code, const char *format, ...)
 /** Adds the kernel's own words (netlink extended ack) in parentheses. NULL or "" adds nothing. */
 void err_kernel_says(struct err *e, const char *words);
 
-/** Puts "FORMAT: " before the text. Returns e->code. */
+/* These three return e->code, or -EIO when nobody asked for an error object: `return err_hint(…)`
+ * is a failure either way. */
+
+/** Puts "FORMAT: " before the text. */
 int err_wrap(struct err *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/** Says what the person can do; printed after the text. Returns e->code. */
+/** Says what the person can do; printed after the text. */
 int err_hint(struct err *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/** Sets the exit status (EXIT_NOT_FOUND, …). Returns e->code. */
+/** Sets the exit status (EXIT_NOT_FOUND, …). */
 int err_status(struct err *e, int status);
 
 /** Moves the failure of @from into @to and empties @from. */

@@ -22,14 +22,14 @@ killed_by_signal() {
     local pid status=0
     run --name c "$box" sleep 100 &
     pid=$!
-    wait_for 5 state_is c running
+    wait_for 5 status_is c running
     netctr kill c
     wait $pid || status=$?
     assert_eq $status 137
     background --name d "$box" sleep 100
     netctr kill -s SEGV d
-    wait_for 5 state_is d exited
-    assert_eq "$(netctr inspect d | jq '.. | .exit_code? // empty')" 139
+    wait_for 5 status_is d exited
+    assert_eq "$(state_of d exit_status)" 139
 }
 t 'a program ended by signal n gives 128+n' killed_by_signal
 
@@ -59,16 +59,16 @@ t 'attached: a signal for netctr reaches the program' signals_are_forwarded
 detached() {
     local out
     out=$(run -d --name c "$box" sleep 100)
-    assert_eq "$(wc -l <<<"$out")" 1 lines
-    state_is c running
-    assert_contains "$(netctr ps)" sleep
-    assert_eq "$(netctr ps -q)" c
+    assert_eq "$(netctr ps -q)" "$out" 'the id'
+    status_is c running
+    assert_contains "$(netctr ps)" 'sleep 100'
+    assert_eq "$(names)" c
     netctr stop -t 0 c
-    assert_eq "$(netctr ps -q)" '' 'ps after stop'
-    assert_eq "$(netctr ps -aq)" c
+    assert_eq "$(names)" '' 'ps after stop'
+    assert_eq "$(names -a)" c
     assert_contains "$(netctr ps -a)" 137
     netctr rm c
-    assert_eq "$(netctr ps -aq)" '' 'ps -a after rm'
+    assert_eq "$(names -a)" '' 'ps -a after rm'
 }
 t '-d, ps, ps -a, stop, rm' detached
 
@@ -76,7 +76,7 @@ detached_is_free_of_its_caller() {
     # The reader of a pipe sees its end as soon as -d has returned: nobody else holds it open.
     cd "$tmp"
     timeout 5 netctr run -d --network none --name c "$box" sleep 100 | cat
-    state_is c running
+    status_is c running
     local monitor
     for monitor in $(pgrep -x netctr); do
         assert_eq "$(readlink "/proc/$monitor/cwd")" / 'directory of the monitor'
@@ -141,7 +141,7 @@ stop_is_polite() {
     wait_for 5 sh -c 'netctr logs c | grep -q up'
     timeout 5 netctr stop c
     assert_eq "$(netctr logs c | tail -1)" asked
-    assert_eq "$(netctr inspect c | jq '.. | .exit_code? // empty')" 7
+    assert_eq "$(state_of c exit_status)" 7
     timeout 5 netctr stop c # a second time does no harm
 }
 t 'stop asks by SIGTERM first' stop_is_polite
@@ -151,7 +151,7 @@ stop_has_patience() {
     local before=${EPOCHREALTIME/./}
     netctr stop -t 1 c
     [ $((${EPOCHREALTIME/./} - before)) -ge 1000000 ] || fail 'killed before its second was over'
-    state_is c exited
+    status_is c exited
 }
 t 'stop kills after its patience' stop_has_patience
 
@@ -159,7 +159,7 @@ children_die_too() {
     background --name c "$box" sh -c 'sleep 1000 & sleep 1001 & wait'
     wait_for 5 pgrep -x -f 'sleep 1001'
     netctr kill c
-    wait_for 5 state_is c exited
+    wait_for 5 status_is c exited
     assert_fails pgrep -x -f 'sleep 100[01]'
 }
 t 'with the first program all others end' children_die_too
@@ -167,36 +167,37 @@ t 'with the first program all others end' children_die_too
 rm_needs_force() {
     background --name c "$box" sleep 100
     assert_fails netctr rm c
-    state_is c running
+    status_is c running
     background --name d "$box" true
-    wait_for 5 state_is d exited
+    wait_for 5 status_is d exited
     netctr rm d
     assert_fails netctr rm d
     netctr rm -f c
-    assert_eq "$(netctr ps -aq)" ''
+    assert_eq "$(names -a)" ''
 }
 t 'rm refuses a running container, rm -f does not' rm_needs_force
 
+no_containers() { [ -z "$(netctr ps -aq)" ]; }
 rm_flag() {
     run --rm --name c "$box" true
-    assert_eq "$(netctr ps -aq)" ''
+    assert_eq "$(names -a)" ''
     background --rm --name c "$box" sleep 0.2
-    wait_for 5 sh -c '[ -z "$(netctr ps -aq)" ]'
+    wait_for 5 sh -c '[ -z "$(names -a)" ]'
     run --name c "$box" true
-    assert_eq "$(netctr ps -aq)" c
+    assert_eq "$(names -a)" c
 }
 t '--rm removes at the end, attached and detached' rm_flag
 
-names() {
+naming() {
     background --name a.b-c_9 "$box" sleep 100
     assert_fails run -d --name a.b-c_9 "$box" sleep 100
     background "$box" sleep 100
     background "$box" sleep 100
-    assert_eq "$(netctr ps -q | sort -u | wc -l)" 3 'different names'
+    assert_eq "$(names | sort -u | wc -l)" 3 'different names'
     netctr rm -f a.b-c_9
     background --name a.b-c_9 "$box" sleep 100
 }
-t 'names: given, made up, taken, free again' names
+t 'names: given, made up, taken, free again' naming
 
 several_at_once() {
     background --name a "$box" sleep 100
@@ -206,7 +207,7 @@ several_at_once() {
     background --name a "$box" sleep 100
     # What can be done is done, and what not is said.
     assert_status 125 netctr rm -f nobody a
-    assert_eq "$(netctr ps -aq)" ''
+    assert_eq "$(names -a)" ''
 }
 t 'stop and rm take several names' several_at_once
 

@@ -107,7 +107,7 @@ killed_monitor() {
     # Nobody would hold its port any more: the container ends with its monitor.
     wait_for 5 sh -c "! kill -0 $program_pid 2>/dev/null"
     netctr gc
-    assert_eq "$(netctr ps -q)" ''
+    assert_eq "$(names)" ''
     assert_lacks "$(nft list table inet netctr)" 8080
     netctr rm -f k
     assert_clean
