@@ -2,6 +2,7 @@
 #include "bridge.h"
 
 #include <errno.h>
+#include <string.h>
 
 static int open_directory(int at, const char *name, struct err *e)
 {
@@ -28,6 +29,23 @@ int bridge_open(int root_fd, int run_fd, const char *instance, struct bridge **o
     if (r == 0)
         *out = take_ptr(b);
     return r;
+}
+
+#define EXPIRY_FILE ".expiry"
+
+/* The answer is asked of the kernel by effect and kept beside the leases, which do not outlive the
+ * boot either. Where it cannot be found out, elements are deleted: slower, and right everywhere. */
+void bridge_learn_expiry(struct bridge *b)
+{
+    _cleanup_free_ char *known = NULL;
+    bool works = false;
+    if (read_file_at(b->leases_fd, EXPIRY_FILE, 16, &known, NULL) == 0) {
+        works = streq(known, "yes\n");
+    } else if (fw_probe_expiry(b->fw, &works, NULL) == 0) {
+        const char *answer = works ? "yes\n" : "no\n";
+        (void)write_file_atomic(b->leases_fd, EXPIRY_FILE, answer, strlen(answer), 0600);
+    }
+    fw_set_expiry(b->fw, works);
 }
 
 void bridge_close(struct bridge *b)

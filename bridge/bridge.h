@@ -13,6 +13,11 @@ struct bridge {
     struct fw *fw;
 };
 
+/* bridge.c */
+/** Finds out, once a boot, whether this kernel lets elements expire (firewall.h), before the first
+ *  element has to end. */
+void bridge_learn_expiry(struct bridge *b);
+
 /* device.c */
 /** Makes the bridge device if it is missing. Returns its interface index. */
 int device_up(struct bridge *b, const struct network *n, struct err *e);

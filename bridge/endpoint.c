@@ -143,18 +143,28 @@ static int announce(struct rt *inside, const struct endpoint *ep, struct err *e)
     return rt_commit(batch, e);
 }
 
+static int add_publishes(struct bridge *b, const struct fw_publish *elements, size_t count,
+                         struct err *e)
+{
+    _cleanup_fw_batch_ struct fw_batch *batch = fw_batch_new(b->fw);
+    for (size_t i = 0; i < count; i++)
+        fw_add_publish(batch, &elements[i]);
+    return fw_commit(batch, e);
+}
+
 static int publish(struct bridge *b, const struct endpoint *ep, struct err *e)
 {
     size_t count;
     _cleanup_free_ struct fw_publish *elements = endpoint_elements(ep, &count);
     if (count == 0)
         return 0;
-    /* The held socket has already shown that the port is nobody else's: an element that is there
-     * belongs to a container that died and has not expired yet. */
-    _cleanup_fw_batch_ struct fw_batch *batch = fw_batch_new(b->fw);
-    for (size_t i = 0; i < count; i++)
-        fw_add_publish(batch, &elements[i]);
-    return fw_commit(batch, e);
+    int r = add_publishes(b, elements, count, e);
+    if (r != -EEXIST)
+        return r;
+    /* The held sockets have shown that the ports are nobody else's: what is in the way belongs to a
+     * container that ended less than 20 ms ago and has not expired yet. */
+    r = fw_undo(b->fw, NULL, NULL, elements, count, e);
+    return r < 0 ? r : add_publishes(b, elements, count, e);
 }
 
 /* ---- attach ----------------------------------------------------------------------------------*/
@@ -227,11 +237,12 @@ int endpoint_detach(struct bridge *b, const struct endpoint *ep, bool namespace_
     int result = 0;
     _cleanup_err_ struct err step = ERR_INIT;
     size_t count;
+    bridge_learn_expiry(b);
     _cleanup_free_ struct fw_publish *elements = endpoint_elements(ep, &count);
     struct fw_guard guard = endpoint_guard(ep);
-    note(&result, fw_undo(b->fw, NULL, NULL, elements, count, &step), e, &step);
+    note(&result, fw_expire(b->fw, NULL, elements, count, &step), e, &step);
     note(&result, unplug(b, ep, namespace_dies, &step), e, &step);
-    note(&result, fw_undo(b->fw, NULL, &guard, NULL, 0, &step), e, &step);
+    note(&result, fw_expire(b->fw, &guard, NULL, 0, &step), e, &step);
     note(&result, lease_release(b->leases_fd, ep->network, ep->id, &step), e, &step);
     if (result == 0 && unlinkat(record_dir, ENDPOINT_RECORD, 0) < 0 && errno != ENOENT)
         return err_set(e, errno, "remove the endpoint's record");

@@ -202,19 +202,7 @@ static int forward_packets(const char *key, struct err *e)
 
 static int firewall_up(struct bridge *b, const struct network *n, struct err *e)
 {
-    _cleanup_free_ char *owner = NULL;
-    int state = fw_probe(b->fw, &owner, e);
-    if (state < 0)
-        return state;
-    if (state == FW_TABLES_FOREIGN && owner) {
-        err_say(e, -EBUSY, "the firewall tables of this host belong to another netctr (%s)", owner);
-        err_hint(e, "use the same --run-root, or `nft delete table inet netctr; "
-                    "nft delete table bridge netctr_guard` if it is gone");
-        return -EBUSY;
-    }
     _cleanup_fw_batch_ struct fw_batch *batch = fw_batch_new(b->fw);
-    if (state != FW_TABLES_OURS)
-        fw_add_tables(batch);
     struct fw_network elements = network_elements(n);
     fw_add_network(batch, &elements);
     return fw_commit(batch, e);

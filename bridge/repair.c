@@ -7,6 +7,21 @@
 
 /* ---- reload ----------------------------------------------------------------------------------*/
 
+int bridge_check(struct bridge *b, struct err *e)
+{
+    _cleanup_free_ char *owner = NULL;
+    int state = fw_probe(b->fw, &owner, e);
+    if (state < 0)
+        return state;
+    if (state == FW_TABLES_FOREIGN && owner && !streq(owner, b->instance)) {
+        err_say(e, -EBUSY, "this host's firewall tables belong to another netctr (instance %s)",
+                owner);
+        return err_hint(e, "use its --run-root; if it is gone: `nft delete table inet netctr; "
+                           "nft delete table bridge netctr_guard`");
+    }
+    return state != FW_TABLES_OURS;
+}
+
 static int reload_network(const struct network *n, void *arg)
 {
     struct fw_network elements = network_elements(n);

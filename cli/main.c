@@ -10,7 +10,8 @@
 
 static const struct command *const commands[] = {
     &command_run,  &command_exec, &command_ps, &command_logs, &command_inspect, &command_stop,
-    &command_kill, &command_rm,   &command_gc, &command_info, &command_version,
+    &command_kill, &command_rm,   &command_port, &command_network, &command_gc, &command_info,
+    &command_version,
 };
 
 static void print_usage(FILE *out, const struct option *globals)

@@ -123,6 +123,49 @@ int world_gc(struct world *w, bool dry_run, void (*found)(const char *what, void
     return r == 0 ? bridge_sweep(bridge, &sweep, e) : r;
 }
 
+/* ---- the firewall ----------------------------------------------------------------------------*/
+
+struct endpoints {
+    struct world *world;
+    struct endpoint *items;
+    size_t count;
+};
+
+static int collect_endpoint(const struct record *r, void *arg)
+{
+    struct endpoints *all = arg;
+    struct endpoint ep;
+    _cleanup_close_ int dir = store_live_dir(&all->world->store, r->spec.name);
+    if (dir < 0 || endpoint_load(dir, &ep, NULL) < 0)
+        return 0;
+    all->items = xrealloc(all->items, all->count + 1, sizeof(*all->items));
+    all->items[all->count++] = ep;
+    return 0;
+}
+
+/* Under the store's lock, and looked at again under it: two that find the tables missing must not
+ * both replace them, for the second would not know what the first has added since. */
+int world_reload(struct world *w, bool only_if_needed, struct err *e)
+{
+    struct bridge *bridge;
+    int r = world_bridge(w, &bridge, e);
+    if (r == 0 && ((r = bridge_check(bridge, e)) < 0 || (only_if_needed && r == 0)))
+        return r;
+    _cleanup_close_ int lock = r < 0 ? -1 : store_lock(&w->store, e);
+    if (lock < 0)
+        return e->code;
+    if (only_if_needed && (r = bridge_check(bridge, e)) <= 0)
+        return r;
+    struct endpoints all = {.world = w};
+    r = store_each(&w->store, collect_endpoint, &all, e);
+    if (r == 0)
+        r = bridge_reload(bridge, all.items, all.count, e);
+    for (size_t i = 0; i < all.count; i++)
+        endpoint_clear(&all.items[i]);
+    free(all.items);
+    return r;
+}
+
 /* ---- look up ---------------------------------------------------------------------------------*/
 
 int world_find(struct world *w, const char *name, struct record *out, struct err *e)
@@ -244,7 +287,9 @@ static int plug_in(struct living *l, int netns, struct rt *inside, struct err *e
         .id = l->container.spec.id,
         .publishes = &l->life->publishes,
     };
-    int r = network_up(l->bridge, &l->network, e);
+    int r = world_reload(l->world, true, e);
+    if (r == 0)
+        r = network_up(l->bridge, &l->network, e);
     return r < 0 ? r
                  : endpoint_attach(l->bridge, &l->network, netns, inside, &request,
                                    l->container.run_fd, &l->endpoint, e);

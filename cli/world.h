@@ -25,6 +25,8 @@ int world_repair(struct world *w, bool dry_run, void (*found)(const char *what, 
 /** Everything of this instance that belongs to no container: repair, then a sweep by name. */
 int world_gc(struct world *w, bool dry_run, void (*found)(const char *what, void *arg), void *arg,
              struct err *e);
+/** Makes the firewall anew from what lives; with @only_if_needed, if it is not as it should be. */
+int world_reload(struct world *w, bool only_if_needed, struct err *e);
 /** store_find() and store_each() under the store's lock. */
 int world_find(struct world *w, const char *name, struct record *out, struct err *e);
 int world_each(struct world *w, int (*each)(const struct record *r, void *arg), void *arg,

@@ -327,6 +327,11 @@ address_of() { # NAME [-4|-6]
         awk '{ sub("/.*", "", $4); print $4 }'
 }
 
+# What a program in the container's network gets from URL.
+http_from() { # NAME URL
+    in_network_of "$1" curl --silent --show-error --fail --noproxy '*' --max-time 2 "$2"
+}
+
 # A web server on port 80 whose page is its container's name. It answers when this returns.
 serve() { # NAME [FLAGS OF RUN...]
     netctr run -d --name "$1" "${@:2}" "$box" \
@@ -351,13 +356,15 @@ traces() {
     local own_pids
     own_pids=$(stat -Lc %i /proc/self/ns/pid)
     echo '== links'; ip -oneline link show | sed 's/^[0-9]*: \([^:@]*\).*/\1/' | sort
-    echo '== addresses'; ip -oneline address show | awk '{ print $2, $3, $4 }' | sort
-    echo '== routes'; ip -4 route show table all | sort; ip -6 route show table all | sort
+    # The kernel adds and removes fe80::/64 in its own time, and "linkdown" when the last port goes.
+    echo '== addresses'; ip -oneline address show | awk '$4 !~ /^fe80/ { print $2, $3, $4 }' | sort
+    echo '== routes'
+    { ip -4 route show; ip -6 route show; } | grep -v ^fe80 | sed 's/ linkdown//' | sort
     echo '== permanent neighbours'; ip neighbour show nud permanent | sort
     echo '== firewall'; nft --stateless list ruleset
     echo '== listening'; ss -Hlntu | awk '{ print $1, $5 }' | sort
     echo '== mounts'; awk '{ print $5 }' /proc/self/mountinfo | sort
-    echo '== cgroups'; find /sys/fs/cgroup -type d -path '*/netctr/*' | sort
+    echo '== cgroups'; find /sys/fs/cgroup -type d -path '*/netctr/*/*' | sort
     echo '== files'
     # Lines are counted and not compared: where the search for the next address begins may change.
     find "$state" "$run_state" -type f -exec wc -l {} \; 2>/dev/null | sort -k 2 || true
@@ -366,8 +373,12 @@ traces() {
     ps -eo pidns=,comm= | awk -v own="$own_pids" '$1 != own || $2 == "netctr"' | sort
 }
 
+# What an earlier container left to the kernel to remove may still be there: wait for it to settle.
 snapshot() {
     traces >"$ARENA/before"
+    until sleep 0.1 && traces >"$ARENA/after" && cmp -s "$ARENA/before" "$ARENA/after"; do
+        mv "$ARENA/after" "$ARENA/before"
+    done
 }
 
 # Nothing has been added or lost since snapshot. Elements of sets may take a moment to expire.

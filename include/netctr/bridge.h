@@ -136,6 +136,9 @@ int endpoint_forget(struct bridge *b, const char *id, struct err *e);
 
 /* ---- repair ---------------------------------------------------------------------------------*/
 
+/** Are the firewall's tables there, and ours? 0: yes; 1: missing, or restored from a file: they must be
+ *  made anew by bridge_reload(); -EBUSY with a text: they belong to another instance. */
+int bridge_check(struct bridge *b, struct err *e);
 /** Makes the firewall anew, in one transaction, from the networks and the endpoints that live. */
 int bridge_reload(struct bridge *b, const struct endpoint *live, size_t count, struct err *e);
 

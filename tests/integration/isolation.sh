@@ -26,10 +26,9 @@ t 'the program is pid 1 and sees only its own processes' first_program
 
 hostname_is_set() {
     assert_eq "$(in_box --hostname anna 'hostname; cat /etc/hostname' | uniq)" anna
-    assert_contains "$(in_box --hostname anna 'cat /etc/hosts')" anna
     assert_lacks "$(hostname)" anna
 }
-t "hostname, /etc/hostname and /etc/hosts are the container's" hostname_is_set
+t "the hostname is the container's" hostname_is_set
 
 capabilities() {
     local status
@@ -119,17 +118,22 @@ devices() {
 }
 t '/dev is small and works' devices
 
-block_devices_cannot_be_opened() {
-    local name major_minor
+own_nodes_cannot_be_opened() {
+    # The positive control: here such a node can be read.
+    mknod "$tmp/random" c 1 8
+    head -c 1 "$tmp/random" | wc -c | grep -qx 1
+    assert_fails in_box 'mknod /random c 1 8 && head -c 1 /random'
+    assert_fails in_box 'mknod /dev/shm/random c 1 8 && head -c 1 /dev/shm/random'
+    assert_fails in_box --tmpfs /t 'mknod /t/random c 1 8 && head -c 1 /t/random'
+    assert_fails in_box -v "$tmp:/t" 'mknod /t/other c 1 8; head -c 1 /t/random'
+    # The disk that all of this is on.
+    local name numbers
     name=$(basename "$(findmnt -no SOURCE -T "$box")")
-    major_minor=$(tr : ' ' <"/sys/class/block/$name/dev" 2>/dev/null) || skip 'no block device here'
-    # The positive control: here the same node can be read.
-    mknod "$tmp/disk" b $major_minor
-    head -c 1 "$tmp/disk" | wc -c | grep -qx 1
-    assert_fails in_box "mknod /disk b $major_minor && head -c 1 /disk"
-    assert_fails in_box "mkdir /m && mknod /m/disk b $major_minor && cat /m/disk >/m/copy"
+    [ -e "/sys/class/block/$name/dev" ] || return 0
+    numbers=$(tr : ' ' <"/sys/class/block/$name/dev")
+    assert_fails in_box "mknod /disk b $numbers && head -c 1 /disk"
 }
-t 'a block device that a container makes cannot be opened' block_devices_cannot_be_opened
+t 'a device that a container makes cannot be opened' own_nodes_cannot_be_opened
 
 no_leaked_descriptors() {
     local script='for f in /proc/self/fd/*; do echo ${f##*/}; done | sort -n | tr "\n" " "'
@@ -205,7 +209,7 @@ t '-e sets variables; those of the caller stay outside' environment
 host_is_out_of_reach() {
     assert_fails in_box 'chroot / mount -t tmpfs none /mnt'
     assert_fails in_box 'mount -t tmpfs none /tmp'
-    assert_fails in_box 'date -s 2000-01-01'
+    in_box 'date -s 2000-01-01 2>&1 >/dev/null' | grep -q 'Operation not permitted'
     assert_fails in_box 'ip link set lo down'
 }
 t 'mounting, setting the clock and changing links are refused' host_is_out_of_reach

@@ -27,9 +27,9 @@ killed_by_signal() {
     wait $pid || status=$?
     assert_eq $status 137
     background --name d "$box" sleep 100
-    netctr kill -s SEGV d
-    wait_for 5 status_is d exited
-    assert_eq "$(state_of d exit_status)" 139
+    assert_status 139 netctr exec d sh -c 'kill -SEGV $$'
+    netctr kill d
+    assert_eq "$(state_of d exit_status)" 137
 }
 t 'a program ended by signal n gives 128+n' killed_by_signal
 
@@ -91,11 +91,14 @@ log_of_both_streams() {
     wait_for 5 sh -c 'netctr logs c 2>&1 | grep -q three'
     assert_eq "$(netctr logs c 2>/dev/null)" $'one\nthree'
     assert_eq "$(netctr logs c 2>&1 >/dev/null)" two
-    assert_eq "$(netctr logs --tail 1 c 2>/dev/null)" three
     netctr logs -t c 2>/dev/null | head -1 |
         grep -Eq '^20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9:.]+(Z|[+-][0-9:]+) one$'
     netctr stop -t 0 c
     assert_eq "$(netctr logs c 2>/dev/null)" $'one\nthree' 'log of a stopped container'
+    background --name d "$box" sh -c 'echo one; echo two; echo three'
+    wait_for 5 status_is d exited
+    assert_eq "$(netctr logs --tail 1 d)" three
+    assert_eq "$(netctr logs --tail 2 d)" $'two\nthree'
 }
 t 'logs: both streams, --tail, -t, and after the end' log_of_both_streams
 

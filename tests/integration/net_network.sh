@@ -164,7 +164,7 @@ t 'no free address: one line, nothing left' full_network
 networks_are_apart() {
     serve a
     netctr run -d --name b --network tiny "$box" sleep 100 >/dev/null
-    assert_fails netctr exec b wget -T 1 -qO- "http://$(address_of a)/"
+    assert_fails http_from b "http://$(address_of a)/"
     assert_fails netctr exec b ping -c 1 -W 1 "$(address_of a)"
     netctr exec b ping -c 1 -W 1 192.0.2.9 # the positive control: it has a way out
 }

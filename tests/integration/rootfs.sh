@@ -148,7 +148,14 @@ links_of_special_directories() {
 }
 t '/dev, /proc or /sys as a link to the host: nothing appears there' links_of_special_directories
 
-links_of_made_files() {
+links_of_working_directory() {
+    assert_eq "$(run -w /tmp "$box" pwd)" /tmp
+    assert_eq "$(run -w /not/there/yet "$box" pwd)" /not/there/yet
+    assert_eq "$(run "$box" pwd)" /
+}
+t '-w is made when it is missing, as docker does' working_directory
+
+made_files() {
     local name root before
     for name in hosts hostname resolv.conf; do
         root=$(own_root "evil-$name")
@@ -202,6 +209,13 @@ command_is_found_inside() {
     assert_eq "$(run -e PATH=/somewhere -v "$box/bin/busybox:/somewhere/echo" "$box" echo hello)" hello
 }
 t "the command is looked up in the container's own PATH" command_is_found_inside
+
+working_directory() {
+    assert_eq "$(run -w /tmp "$box" pwd)" /tmp
+    assert_eq "$(run -w /not/there/yet "$box" pwd)" /not/there/yet
+    assert_eq "$(run "$box" pwd)" /
+}
+t '-w is made when it is missing, as docker does' working_directory
 
 made_files() {
     assert_eq "$(run "$box" cat /etc/hosts | grep -c localhost)" 2
