@@ -5,7 +5,7 @@ BUILD    ?= build
 
 CC       ?= gcc
 CFLAGS   ?= -O2 -g
-PKGS     := libnl-3.0 libnl-route-3.0 libmnl libnftnl libseccomp libcap jansson
+PKGS     := libnl-3.0 libnl-route-3.0 libmnl libnftnl libseccomp jansson
 ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -DNETCTR_VERSION='"$(VERSION)"' -Wall -Wextra -Werror \
              -Wshadow -Wstrict-prototypes -Wmissing-prototypes -fstack-protector-strong -fPIE \
              -Iinclude -I. $(shell pkg-config --cflags $(PKGS) 2>/dev/null) $(CFLAGS)

@@ -148,7 +148,7 @@ links_of_special_directories() {
 }
 t '/dev, /proc or /sys as a link to the host: nothing appears there' links_of_special_directories
 
-links_of_working_directory() {
+working_directory() {
     assert_eq "$(run -w /tmp "$box" pwd)" /tmp
     assert_eq "$(run -w /not/there/yet "$box" pwd)" /not/there/yet
     assert_eq "$(run "$box" pwd)" /
