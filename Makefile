@@ -18,6 +18,12 @@ LIBS     = $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 endif
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(LDFLAGS)
 
+# One line a step; V=1 shows the commands.
+ifneq ($(V),1)
+Q := @
+say = @echo "  $(1)"
+endif
+
 DIRS     := base netns ipam bridge core cli
 SOURCES  := $(filter-out core/seccomp_gen.c,$(wildcard $(DIRS:%=%/*.c)))
 OBJECTS  := $(SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/seccomp_blob.o
@@ -30,24 +36,29 @@ UNITS    := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/uni
 all: $(BUILD)/netctr
 
 $(BUILD)/netctr: $(OBJECTS)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+	$(call say,LD $@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC $<)
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 # The seccomp filters are compiled to BPF here, so that no start has to.
 GEN_OBJECTS := $(BUILD)/core/seccomp_gen.o $(BUILD)/core/seccomp.o $(BUILD)/core/caps.o \
                $(patsubst %.c,$(BUILD)/%.o,$(wildcard base/*.c))
 $(BUILD)/seccomp_gen: $(GEN_OBJECTS)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+	$(call say,LD $@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 $(BUILD)/seccomp_blob.c: $(BUILD)/seccomp_gen
-	$(BUILD)/seccomp_gen > $@.new && mv $@.new $@
+	$(call say,BPF $@)
+	$(Q)$(BUILD)/seccomp_gen > $@.new && mv $@.new $@
 $(BUILD)/seccomp_blob.o: $(BUILD)/seccomp_blob.c
-	$(CC) $(ALL_CFLAGS) -c -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(PARTS)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+	$(call say,LD $@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 tests: $(UNITS)
 
 install: all

@@ -21,20 +21,24 @@ char *make_hosts(const char *hostname, const struct ip *const *addresses, size_t
 static const char *nameserver(const char *line)
 {
     const char *rest = skip_prefix(line, "nameserver");
-    return rest && strchr(" \t", *rest) ? rest + strspn(rest, " \t") : NULL;
+    size_t space = rest ? strspn(rest, " \t") : 0;
+    return space > 0 && rest[space] ? rest + space : NULL;
 }
 
-static bool on_loopback(const char *server)
+/* On loopback (0.0.0.0 and :: are, too, to a resolver), or on a link that only the host has. */
+static bool only_for_the_host(const char *server)
 {
     _cleanup_free_ char *address = xstrndup(server, strcspn(server, " \t%"));
     struct ip ip;
     if (ip_parse(address, &ip) < 0)
         return false;
-    return ip.family == AF_INET ? (ntohl(ip.v4.s_addr) >> 24) == 127
-                                : IN6_IS_ADDR_LOOPBACK(&ip.v6);
+    if (ip.family == AF_INET)
+        return ip.v4.s_addr == 0 || (ntohl(ip.v4.s_addr) >> 24) == 127;
+    return IN6_IS_ADDR_LOOPBACK(&ip.v6) || IN6_IS_ADDR_UNSPECIFIED(&ip.v6) ||
+           IN6_IS_ADDR_LINKLOCAL(&ip.v6);
 }
 
-/* Without the servers on loopback; NULL when no server is left. */
+/* Without the servers that a container cannot reach; NULL when no server is left. */
 static char *reachable_part(const char *text)
 {
     _cleanup_strv_ strv lines = strv_split(text, '\n');
@@ -43,7 +47,7 @@ static char *reachable_part(const char *text)
     strv_each(line, lines)
     {
         const char *server = nameserver(line);
-        if (!*line || (server && on_loopback(server)))
+        if (!*line || (server && only_for_the_host(server)))
             continue;
         any = any || server;
         _cleanup_free_ char *before = kept;

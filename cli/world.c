@@ -212,7 +212,9 @@ struct living {
     struct network network;
     struct endpoint endpoint;
     struct held_ports held;
-    bool networked;  /* on a network of ours */
+    bool networked; /* on a network of ours */
+    int netns;      /* kept until the endpoint is detached: a namespace that dies holds RTNL for
+                       milliseconds, and whatever we ask of the kernel meanwhile waits for it */
 };
 
 static bool own_network(const struct spec *s)
@@ -280,7 +282,7 @@ static int claim(struct living *l, struct err *e)
                     : container_claim(&l->world->store, &l->life->spec, &l->container, e);
 }
 
-static int plug_in(struct living *l, int netns, struct rt *inside, struct err *e)
+static int plug_in(struct living *l, struct rt *inside, struct err *e)
 {
     struct endpoint_request request = {
         .container = l->container.spec.name,
@@ -291,7 +293,7 @@ static int plug_in(struct living *l, int netns, struct rt *inside, struct err *e
     if (r == 0)
         r = network_up(l->bridge, &l->network, e);
     return r < 0 ? r
-                 : endpoint_attach(l->bridge, &l->network, netns, inside, &request,
+                 : endpoint_attach(l->bridge, &l->network, l->netns, inside, &request,
                                    l->container.run_fd, &l->endpoint, e);
 }
 
@@ -300,15 +302,14 @@ static int attach(struct living *l, struct err *e)
 {
     if (l->container.spec.network_mode == NETWORK_HOST)
         return 0;
-    _cleanup_close_ int netns = -1;
     _cleanup_rt_ struct rt *inside = NULL;
-    int r = netns_create(&netns, &inside, network_sysctls(l->networked ? &l->network : NULL), e);
+    int r = netns_create(&l->netns, &inside, network_sysctls(l->networked ? &l->network : NULL), e);
     if (r == 0)
-        r = container_join_netns(&l->container, netns, e);
+        r = container_join_netns(&l->container, l->netns, e);
     if (r < 0)
         return r;
     if (l->networked)
-        return plug_in(l, netns, inside, e);
+        return plug_in(l, inside, e);
     _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(inside);
     rt_set_up(batch, 1);
     return rt_commit(batch, e);
@@ -350,6 +351,7 @@ static int leave(struct living *l, bool keep, int status, struct err *e)
     struct container *c = &l->container;
     _cleanup_err_ struct err step = ERR_INIT;
     int result = detach(l->world, c, true, e);
+    l->netns = close_fd(l->netns);
     int r = container_end(c, keep, status, &step);
     if (r == 0) {
         _cleanup_close_ int lock = store_lock(&l->world->store, &step);
@@ -388,8 +390,9 @@ static int live(struct living *l, struct err *e)
 
 int world_live(struct world *w, struct life *life, struct err *e)
 {
-    struct living l = {.world = w, .life = life, .container = CONTAINER_INIT};
+    struct living l = {.world = w, .life = life, .container = CONTAINER_INIT, .netns = -1};
     int r = live(&l, e);
+    close_fd(l.netns);
     held_ports_clear(&l.held);
     endpoint_clear(&l.endpoint);
     network_clear(&l.network);
