@@ -25,9 +25,9 @@ say = @echo "  $(1)"
 endif
 
 DIRS     := base netns ipam bridge core cli
-SOURCES  := $(filter-out core/seccomp_gen.c,$(wildcard $(DIRS:%=%/*.c)))
+SOURCES  := $(filter-out core/seccomp_gen.c core/stub.c,$(wildcard $(DIRS:%=%/*.c)))
 OBJECTS  := $(SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/seccomp_blob.o
-# Unit tests link everything but main.
+# Unit tests link what they use of everything but main: an archive, since the commands need main.
 PARTS    := $(filter-out $(BUILD)/cli/main.o,$(OBJECTS))
 UNITS    := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/*.c))
 
@@ -56,7 +56,21 @@ $(BUILD)/seccomp_blob.c: $(BUILD)/seccomp_gen
 $(BUILD)/seccomp_blob.o: $(BUILD)/seccomp_blob.c
 	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
-$(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(PARTS)
+$(BUILD)/parts.a: $(PARTS)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+.SECONDARY: $(UNITS:=.o)
+# The stub is a program without a C library, kept as bytes in launch.o.
+STUB_FLAGS := -std=gnu17 -I. -Wall -Wextra -Werror -Os -ffreestanding -fno-stack-protector \
+              -fno-asynchronous-unwind-tables -fno-pic -no-pie -static -nostdlib -s \
+              -Wl,--build-id=none -Wl,-z,noseparate-code -Wl,-z,noexecstack
+$(BUILD)/stub: core/stub.c base/packet.h Makefile
+	@mkdir -p $(@D)
+	$(call say,CC $<)
+	$(Q)$(CC) $(STUB_FLAGS) -o $@ $<
+$(BUILD)/core/launch.o: $(BUILD)/stub
+$(BUILD)/core/launch.o: ALL_CFLAGS += -DSTUB_FILE='"$(BUILD)/stub"'
+
+$(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/parts.a
 	$(call say,LD $@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 tests: $(UNITS)
@@ -100,4 +114,4 @@ sanitize:
 clean:
 	rm -rf build
 
--include $(OBJECTS:.o=.d)
+-include $(OBJECTS:.o=.d) $(UNITS:=.d)

@@ -1,19 +1,12 @@
 /* Packets between a parent and its child. */
 #include <netctr/channel.h>
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
 
-#define MAX_TEXT 2048
-
-struct packet {
-    uint32_t kind;
-    int32_t code;
-    int32_t status;
-    uint32_t text_length; /* text, then hint, both NUL-terminated, follow */
-    char text[MAX_TEXT];
-};
+static_assert(offsetof(struct packet, text) == PACKET_HEADER, "the stub counts on it");
 
 int channel_open(int ends[2], struct err *e)
 {
@@ -68,7 +61,7 @@ int channel_send_error(int channel, const struct err *error)
         .kind = MESSAGE_ERROR, .code = error->code, .status = error->status, .text_length = 0};
     const char *parts[] = {error->text ? error->text : "", error->hint ? error->hint : ""};
     for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
-        size_t room = MAX_TEXT / 2 - 1, n = strnlen(parts[i], room);
+        size_t room = PACKET_TEXT / 2 - 1, n = strnlen(parts[i], room);
         memcpy(p.text + p.text_length, parts[i], n);
         p.text[p.text_length + n] = '\0';
         p.text_length += (uint32_t)n + 1;
@@ -76,27 +69,35 @@ int channel_send_error(int channel, const struct err *error)
     return send_packet(channel, &p, offsetof(struct packet, text) + p.text_length, -1);
 }
 
-/* Takes the fd out of a received message; any second one is closed by the kernel's truncation. */
+/* Takes the fd out of a received message. The padding behind it has room for a second one, which is
+ * closed; the kernel drops any others. */
 static int received_fd(struct msghdr *m)
 {
     int fd = -1;
     struct cmsghdr *c = CMSG_FIRSTHDR(m);
-    if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
-        c->cmsg_len == CMSG_LEN(sizeof(int)))
-        memcpy(&fd, CMSG_DATA(c), sizeof(fd));
+    if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+        return -1;
+    for (size_t at = CMSG_LEN(0); at + sizeof(int) <= c->cmsg_len; at += sizeof(int)) {
+        int next;
+        memcpy(&next, (char *)c + at, sizeof(next));
+        if (fd < 0)
+            fd = next;
+        else
+            close(next);
+    }
     return fd;
 }
 
 static int unpack_error(struct packet *p, size_t size, struct err *e)
 {
     size_t room = size - offsetof(struct packet, text);
-    p->text[room < MAX_TEXT ? room : MAX_TEXT - 1] = '\0';
+    p->text[room < PACKET_TEXT ? room : PACKET_TEXT - 1] = '\0';
     size_t n = strlen(p->text);
-    err_say(e, p->code ? p->code : -EIO, "%s", p->text);
+    int code = err_say(e, p->code ? p->code : -EIO, "%s", p->text);
     if (n + 1 < room && p->text[n + 1])
         err_hint(e, "%s", p->text + n + 1);
     err_status(e, p->status);
-    return e ? e->code : p->code;
+    return code;
 }
 
 int channel_receive(int channel, enum message *kind, int *value, struct err *e)

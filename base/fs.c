@@ -103,7 +103,9 @@ int touch_in_root(int dirfd, const char *path, mode_t mode)
             return dir;
         const char *name = slash ? slash + 1 : at;
         fd = openat(dir, name, O_CREAT | O_EXCL | O_RDONLY | O_CLOEXEC | O_NOFOLLOW, mode);
-        if (fd < 0 && errno != EEXIST)
+        if (fd < 0 && errno == EEXIST)
+            continue; /* somebody else was faster, perhaps with a link */
+        if (fd < 0)
             return -errno;
         close_fd(fd);
         return open_in_root(dir, name, O_PATH | O_NOFOLLOW, 0, 0);
@@ -113,6 +115,8 @@ int touch_in_root(int dirfd, const char *path, mode_t mode)
 
 int mkdir_parents(const char *path, mode_t mode, struct err *e)
 {
+    if (!*path)
+        return err_say(e, -EINVAL, "the path of a directory is empty");
     _cleanup_free_ char *p = xstrdup(path);
     for (char *slash = p; slash;) {
         slash = strchr(slash + 1, '/');
@@ -173,7 +177,8 @@ int write_all(int fd, const void *data, size_t size)
 
 int write_file_atomic(int dirfd, const char *path, const void *data, size_t size, mode_t mode)
 {
-    _cleanup_free_ char *temporary = xasprintf("%s.new", path);
+    /* no valid_name() ends like this, so it is nobody else's file */
+    _cleanup_free_ char *temporary = xasprintf("%s~", path);
     _cleanup_close_ int fd =
         openat(dirfd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
     if (fd < 0)
@@ -197,63 +202,172 @@ int write_existing_at(int dirfd, const char *path, const char *text)
     return (size_t)n == strlen(text) ? 0 : -EIO;
 }
 
-/* Empties the directory @dir, which stays. Runs down one level per call; the depth is bounded by
- * the number of fds, which a hostile tree can reach: then it says EMFILE and leaves the rest. */
-static int empty_directory(int dir, dev_t device)
+/* ---- removing a tree -------------------------------------------------------------------------
+ * A hostile tree can be deeper than a process may have fds or stack. So the way down is a list on
+ * the heap, and only the last directories of it are open; an earlier one is opened again as ".." of
+ * its child, and must still be the same directory then, whoever moves directories meanwhile.
+ */
+#define OPEN_LEVELS 16
+
+struct level {
+    char *name; /* in the level before */
+    DIR *dir;   /* NULL: closed for now */
+    dev_t device;
+    ino_t inode;
+    strv kept; /* what could not be removed, to be passed over when @dir is read again */
+};
+
+struct descent {
+    struct level *levels;
+    size_t depth, room;
+    int first_error;
+};
+
+static void pop_level(struct descent *d)
 {
-    _cleanup_dir_ DIR *d = fdopendir(dir);
-    if (!d) {
-        close(dir);
+    struct level *l = &d->levels[--d->depth];
+    cleanup_dir(&l->dir);
+    free(l->name);
+    strv_free(l->kept);
+}
+
+static void descent_clear(struct descent *d)
+{
+    while (d->depth > 0)
+        pop_level(d);
+    free(d->levels);
+}
+
+/* Never through a symbolic link, never into a mount: not even a bind mount of the same device. */
+static int open_real_directory(int dirfd, const char *name)
+{
+    struct open_how how = {
+        .flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
+        .resolve = RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS,
+    };
+    int fd = (int)syscall(SYS_openat2, dirfd, name, &how, sizeof(how));
+    return fd < 0 ? -errno : fd;
+}
+
+static int push_level(struct descent *d, int dirfd, const char *name)
+{
+    _cleanup_close_ int fd = open_real_directory(dirfd, name);
+    struct stat st;
+    if (fd < 0)
+        return fd;
+    if (fstat(fd, &st) < 0)
         return -errno;
+    DIR *dir = fdopendir(fd);
+    if (!dir)
+        return -errno;
+    (void)take_fd(fd); /* the stream's */
+    if (d->depth == d->room) {
+        d->room = d->room ? d->room * 2 : 64;
+        d->levels = xrealloc(d->levels, d->room, sizeof(*d->levels));
     }
-    int first_error = 0;
-    for (struct dirent *entry; (entry = readdir(d));) {
-        if (streq(entry->d_name, ".") || streq(entry->d_name, ".."))
-            continue;
-        int fd = dirfd(d);
-        if (unlinkat(fd, entry->d_name, 0) == 0 || errno == ENOENT)
-            continue;
-        if (errno != EISDIR && errno != EPERM) {
-            first_error = first_error ? first_error : -errno;
-            continue;
-        }
-        int child = openat(fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        struct stat st;
-        int r = child < 0 ? -errno : fstat(child, &st) < 0 ? -errno : 0;
-        if (r == 0 && st.st_dev != device)
-            r = -EXDEV;
-        if (r == 0)
-            r = empty_directory(child, device);
-        else
-            close_fd(child);
-        if (r == 0 && unlinkat(fd, entry->d_name, AT_REMOVEDIR) < 0 && errno != ENOENT)
-            r = -errno;
-        if (r < 0 && r != -ENOENT && !first_error)
-            first_error = r;
+    d->levels[d->depth++] = (struct level){xstrdup(name), dir, st.st_dev, st.st_ino, NULL};
+    if (d->depth > OPEN_LEVELS) {
+        struct level *far = &d->levels[d->depth - 1 - OPEN_LEVELS];
+        cleanup_dir(&far->dir);
+        far->dir = NULL;
     }
-    return first_error;
+    return 0;
+}
+
+/* Opens the level before the last one again, if it is closed. */
+static int reopen_parent(struct descent *d)
+{
+    struct level *child = &d->levels[d->depth - 1], *parent = child - 1;
+    if (parent->dir)
+        return 0;
+    _cleanup_close_ int fd = open_real_directory(dirfd(child->dir), "..");
+    struct stat st;
+    if (fd < 0)
+        return fd;
+    if (fstat(fd, &st) < 0)
+        return -errno;
+    if (st.st_dev != parent->device || st.st_ino != parent->inode)
+        return -ESTALE;
+    parent->dir = fdopendir(fd);
+    if (!parent->dir)
+        return -errno;
+    (void)take_fd(fd); /* the stream's */
+    return 0;
+}
+
+static void keep(struct descent *d, const char *name, int error)
+{
+    if (!d->first_error)
+        d->first_error = error;
+    strv_add(&d->levels[d->depth - 1].kept, name);
+}
+
+/* The last level is empty, or as empty as it gets: it goes. */
+static int leave_level(struct descent *d)
+{
+    int r = reopen_parent(d);
+    if (r < 0)
+        return r;
+    bool complete = !d->levels[d->depth - 1].kept;
+    _cleanup_free_ char *name = take_ptr(d->levels[d->depth - 1].name);
+    pop_level(d);
+    int parent = dirfd(d->levels[d->depth - 1].dir);
+    if (!complete)
+        keep(d, name, d->first_error);
+    else if (unlinkat(parent, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+        keep(d, name, -errno);
+    return 0;
+}
+
+/* Removes one entry of the last level, or goes down into it. */
+static void remove_entry(struct descent *d, const char *name)
+{
+    struct level *l = &d->levels[d->depth - 1];
+    strv_each(kept, l->kept)
+    {
+        if (streq(kept, name))
+            return;
+    }
+    int fd = dirfd(l->dir);
+    if (unlinkat(fd, name, 0) == 0 || errno == ENOENT)
+        return;
+    int r = -errno;
+    if (r == -EISDIR && (r = push_level(d, fd, name)) == 0)
+        return;
+    if (r != -ENOENT)
+        keep(d, name, r);
 }
 
 int remove_tree_at(int dirfd, const char *name)
 {
-    int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0) {
-        if (errno == ENOENT)
-            return 0;
-        if (errno != ENOTDIR && errno != ELOOP)
-            return -errno;
-        return unlinkat(dirfd, name, 0) < 0 && errno != ENOENT ? -errno : 0;
+    const char *slash = strrchr(name, '/');
+    if (slash) { /* the way to it may cross mounts; it and what is in it may not */
+        _cleanup_free_ char *parent = xstrndup(name, (size_t)(slash - name) + 1);
+        _cleanup_close_ int fd = openat(dirfd, parent, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0)
+            return errno == ENOENT ? 0 : -errno;
+        return remove_tree_at(fd, slash + 1);
     }
-    struct stat st;
-    if (fstat(fd, &st) < 0) {
-        int r = -errno;
-        close(fd);
-        return r;
+    if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
+        return 0;
+    if (errno != EISDIR)
+        return -errno;
+    struct descent d = {0};
+    int r = push_level(&d, dirfd, name);
+    while (r == 0) {
+        struct dirent *entry = readdir(d.levels[d.depth - 1].dir);
+        if (entry && !streq(entry->d_name, ".") && !streq(entry->d_name, ".."))
+            remove_entry(&d, entry->d_name);
+        else if (!entry && d.depth == 1)
+            break;
+        else if (!entry)
+            r = leave_level(&d);
     }
-    int r = empty_directory(fd, st.st_dev);
-    if (r == 0 && unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
-        r = -errno;
-    return r;
+    r = r < 0 ? r : d.first_error;
+    descent_clear(&d);
+    if (r == -ENOENT)
+        return 0;
+    return r < 0 ? r : unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
 }
 
 char *fd_path(int fd)

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/syscall.h>
+#include <time.h>
 
 uint64_t proc_start_time(pid_t pid)
 {
@@ -23,11 +24,11 @@ uint64_t proc_start_time(pid_t pid)
 
 int pidfd_of(pid_t pid, uint64_t start_time)
 {
-    if (pid <= 0)
+    if (pid <= 0 || start_time == 0)
         return -ESRCH;
     _cleanup_close_ int fd = pidfd_open(pid, 0);
-    if (fd < 0)
-        return -errno;
+    if (fd < 0) /* EINVAL, ENOENT: the number is a thread's by now */
+        return errno == EINVAL || errno == ENOENT ? -ESRCH : -errno;
     return proc_start_time(pid) == start_time ? take_fd(fd) : -ESRCH;
 }
 
@@ -36,11 +37,21 @@ int pidfd_signal(int pidfd, int sig)
     return pidfd_send_signal(pidfd, sig, NULL, 0) < 0 ? -errno : 0;
 }
 
+static int64_t milliseconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 int pidfd_wait(int pidfd, int timeout_ms)
 {
     struct pollfd p = {.fd = pidfd, .events = POLLIN};
+    int64_t end = milliseconds() + timeout_ms;
     for (;;) {
-        int n = poll(&p, 1, timeout_ms);
+        /* signals that come in between must not make it longer */
+        int64_t left = timeout_ms < 0 ? -1 : end - milliseconds();
+        int n = poll(&p, 1, timeout_ms >= 0 && left < 0 ? 0 : (int)left);
         if (n > 0)
             return 0;
         if (n == 0)

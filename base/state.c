@@ -15,10 +15,12 @@ int json_read_at(int dirfd, const char *path, json_t **out, struct err *e)
         return err_set(e, r, "read `%s`", path);
     json_error_t reason;
     json_t *j = json_loadb(text, size, JSON_REJECT_DUPLICATES, &reason);
+    if (!j)
+        return err_say(e, -EBADMSG, "state file `%s` is damaged: line %d: %s", path, reason.line,
+                       reason.text);
     if (!json_is_object(j)) {
         json_decref(j);
-        return err_say(e, -EBADMSG, "state file `%s` is damaged: line %d: %s", path, reason.line,
-                       j ? "not an object" : reason.text);
+        return err_say(e, -EBADMSG, "state file `%s` is damaged: not an object", path);
     }
     *out = j;
     return 0;
@@ -62,16 +64,18 @@ strv json_strv(const json_t *j, const char *key)
     return v;
 }
 
+/* Text that is not UTF-8 is put in unchecked, so that json_write_at() refuses the whole: a checked
+ * string would be left out, and nobody would learn of it. */
 void json_put_str(json_t *j, const char *key, const char *s)
 {
     if (s)
-        json_object_set_new(j, key, json_string(s));
+        json_object_set_new(j, key, json_string_nocheck(s));
 }
 
 void json_put_strv(json_t *j, const char *key, char *const *v)
 {
     json_t *array = json_array();
-    strv_each(s, v) json_array_append_new(array, json_string(s));
+    strv_each(s, v) json_array_append_new(array, json_string_nocheck(s));
     json_object_set_new(j, key, array);
 }
 

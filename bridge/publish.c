@@ -48,6 +48,19 @@ char *publish_text(const struct publish *p)
                      protocol_name(p->protocol));
 }
 
+int publish_check(const struct publish_list *list, const struct network *n, struct err *e)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        const struct publish *p = &list->items[i];
+        if (p->host.family != AF_INET6 || n->subnet6.prefix)
+            continue;
+        _cleanup_free_ char *text = publish_text(p);
+        err_say(e, -EAFNOSUPPORT, "publish `%s`: network `%s` has no IPv6", text, n->name);
+        return err_hint(e, "publish it on an IPv4 address; [::1] reaches it all the same");
+    }
+    return 0;
+}
+
 /* ---- notation --------------------------------------------------------------------------------*/
 
 struct range {

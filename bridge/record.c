@@ -135,7 +135,7 @@ struct fw_publish *endpoint_elements(const struct endpoint *ep, size_t *count)
     for (size_t i = 0; i < ep->publishes.count; i++) {
         const struct publish *p = &ep->publishes.items[i];
         struct fw_publish f = {.protocol = p->protocol,
-                               .any_address = !p->host.family,
+                               .any_address = ip_is_any(&p->host),
                                .host_port = p->host_port,
                                .to4 = ep->address4.v4,
                                .to6 = ep->address6.v6,

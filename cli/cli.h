@@ -17,6 +17,7 @@ struct command {
     const char *usage;   /**< behind "netctr NAME" */
     const char *summary; /**< one line */
     bool unprivileged;   /**< does not need root */
+    bool sealed;         /**< a process of ours enters a running container: seal.h */
     /** argv[0] is the command's name. Returns an exit status, or a negative errno with @e. */
     int (*run)(const struct cli *cli, int argc, char **argv, struct err *e);
 };

@@ -43,5 +43,6 @@ const struct command command_exec = {
     .name = "exec",
     .usage = "[FLAGS] NAME COMMAND [ARG…]",
     .summary = "Run another command in a running container",
+    .sealed = true,
     .run = run,
 };

@@ -79,6 +79,7 @@ static int tidy_descriptors(struct err *e)
 
 static int dispatch(int argc, char **argv, struct err *e)
 {
+    char **all = argv;
     char *root = "/var/lib/netctr", *run_root = "/run/netctr";
     bool help = false, version = false;
     const struct option globals[] = {
@@ -110,6 +111,12 @@ static int dispatch(int argc, char **argv, struct err *e)
         err_say(e, -EPERM, "`%s` needs root", command->name);
         return err_hint(e, "try `sudo netctr %s …`", command->name);
     }
+    if (command->sealed && !asks_help) {
+        int r = seal_self(all, e);
+        if (r < 0)
+            return r;
+        (void)prctl(PR_SET_NAME, "netctr");
+    }
     const struct cli cli = {root, run_root};
     return command->run(&cli, argc - first, argv + first, e);
 }
@@ -118,8 +125,6 @@ int main(int argc, char **argv)
 {
     struct err e = ERR_INIT;
     int r = tidy_descriptors(&e);
-    if (r == 0 && geteuid() == 0)
-        r = seal_self(argv, &e);
     (void)prctl(PR_SET_NAME, "netctr");
     if (r == 0)
         r = dispatch(argc, argv, &e);

@@ -272,6 +272,8 @@ static int look_before(struct living *l, struct err *e)
     int r = world_bridge(l->world, &l->bridge, e);
     if (r == 0)
         r = network_load(l->bridge, l->life->spec.network, &l->network, e);
+    if (r == 0)
+        r = publish_check(&l->life->publishes, &l->network, e);
     return r == 0 ? hold_ports(l, e) : r;
 }
 

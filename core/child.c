@@ -1,11 +1,11 @@
 /* A container's init, before it is the program:
  *
- *     die with the monitor → cgroup → root filesystem → network namespace → /sys … "prepared"
- *       … "start" → streams, directory, seccomp, capabilities, user → execve
+ *     die with the monitor → cgroup → root filesystem → network namespace → /sys …
+ *       → streams, directory, seccomp, capabilities, user → stub: "prepared" … "start" → execve
  *
  * While it mounts, its parent makes the network; the two meet twice: when the namespace is handed
- * over, and at "start". Each failure goes to the parent as an error object over the channel, whose
- * close-on-exec end is also the sign of success.
+ * over, and at "start", which the stub (stub.c) waits for. Each failure goes to the parent as an
+ * error object over the channel, whose close-on-exec end is also the sign of success.
  */
 #include "child.h"
 
@@ -111,47 +111,6 @@ static const char *env_get(char *const *env, const char *key)
     return NULL;
 }
 
-static int command_failed(const char *command, int code, struct err *e)
-{
-    if (code == ENOENT && !strchr(command, '/')) {
-        err_say(e, -code, "command `%s` not found in the container's PATH", command);
-        return err_status(e, EXIT_NOT_FOUND);
-    }
-    if (code == ENOENT && access(command, F_OK) == 0) {
-        err_say(e, -code, "command `%s` cannot be executed: its interpreter is missing", command);
-        return err_status(e, EXIT_NOT_FOUND);
-    }
-    if (code == ENOENT || code == ENOTDIR) {
-        err_say(e, -code, "command `%s` not found in the container", command);
-        return err_status(e, EXIT_NOT_FOUND);
-    }
-    err_say(e, -code, "command `%s` cannot be executed: %s", command, strerror(code));
-    return err_status(e, EXIT_NOT_INVOKABLE);
-}
-
-/* execvp() with the container's PATH. EACCES in one directory does not end the search, but it is
- * what is told if nothing better comes. */
-static int execute(char *const *argv, char *const *env, struct err *e)
-{
-    const char *command = argv[0], *path = env_get(env, "PATH");
-    if (strchr(command, '/') || !path) {
-        execve(command, argv, env);
-        return command_failed(command, errno, e);
-    }
-    _cleanup_strv_ strv directories = strv_split(path, ':');
-    int failure = ENOENT;
-    strv_each(directory, directories)
-    {
-        _cleanup_free_ char *full = xasprintf("%s/%s", *directory ? directory : ".", command);
-        execve(full, argv, env);
-        if (errno == ENOENT && access(full, F_OK) == 0)
-            return command_failed(full, errno, e);
-        if (errno != ENOENT && errno != ENOTDIR)
-            failure = errno;
-    }
-    return command_failed(command, failure, e);
-}
-
 int become_program(const struct become *b, int root, struct err *e)
 {
     _cleanup_user_ struct container_user u = {0};
@@ -169,7 +128,7 @@ int become_program(const struct become *b, int root, struct err *e)
         return err_set(e, errno, "mark the open files");
     if ((r = drop_privileges(b, &u, e)) < 0)
         return r;
-    return execute(b->argv, env, e);
+    return stub_execute(b->stub, b->channel, b->argv, env, e);
 }
 
 /* ---- the story -------------------------------------------------------------------------------*/
@@ -204,7 +163,7 @@ static int prepare(const struct child *c, int *root, struct err *e)
     *root = rootfs_build(&c->rootfs, e);
     if (*root < 0)
         return *root;
-    if (s->network_mode != NETWORK_HOST && (r = receive_netns(c->channel, e)) < 0)
+    if (s->network_mode != NETWORK_HOST && (r = receive_netns(c->become.channel, e)) < 0)
         return r;
     return rootfs_finish(&c->rootfs, *root, e);
 }
@@ -217,22 +176,13 @@ static int story(const struct child *c, struct err *e)
      * be typed into it from inside (CVE-2017-5226). */
     (void)setsid();
     int r = prepare(c, &root, e);
-    if (r == 0)
-        r = channel_send(c->channel, MESSAGE_PREPARED);
-    enum message kind = MESSAGE_END;
-    if (r == 0)
-        r = channel_receive(c->channel, &kind, NULL, e);
-    if (r < 0)
-        return r;
-    if (kind != MESSAGE_START)
-        return err_say(e, -EPIPE, "the monitor is gone");
-    return become_program(&c->become, root, e);
+    return r < 0 ? r : become_program(&c->become, root, e);
 }
 
 _Noreturn void child_main(const struct child *c)
 {
     struct err e = ERR_INIT;
     (void)story(c, &e);
-    (void)channel_send_error(c->channel, &e);
+    (void)channel_send_error(c->become.channel, &e);
     _exit(EXIT_NETCTR);
 }

@@ -3,10 +3,9 @@
 #pragma once
 
 #include "cgroup.h"
+#include "launch.h"
 #include "rootfs.h"
 #include "seccomp.h"
-
-#include <netctr/channel.h>
 
 /** How a process becomes the container's program: the last part of both stories. */
 struct become {
@@ -16,18 +15,18 @@ struct become {
     uint64_t caps;
     const struct seccomp_filter *filter; /**< empty: none */
     bool die_with_parent;      /**< the container must not outlive its monitor */
+    int stub;                  /**< stub_open() */
+    int channel;               /**< to the parent */
     int streams[3];            /**< stdin (-1: /dev/null), stdout, stderr */
 };
-/** Streams, working directory, user, capabilities, seccomp, execve. Returns only on failure; errors
- *  of the command carry exit status 126 or 127. @root is an fd of the container's root, which is
- *  the process' root already. */
+/** Streams, working directory, user, capabilities, seccomp, stub. Returns only on failure. @root is an
+ *  fd of the container's root, which is the process' root already. */
 int become_program(const struct become *b, int root, struct err *e);
 
 struct child {
     struct rootfs_plan rootfs;
     struct become become;
     const struct cgroup_entry *cgroup; /**< NULL: born in its cgroup */
-    int channel;
 };
 /** The whole story of a container's init, from clone3() to execve(). */
 _Noreturn void child_main(const struct child *c);

@@ -18,6 +18,7 @@
 
 struct preparation {
     int channel;            /* the child's end */
+    int stub;
     int streams[3];         /* the child's ends */
     int cgroup;             /* for CLONE_INTO_CGROUP, or -1 */
     char *layers, *run;     /* directories on the host */
@@ -28,7 +29,8 @@ struct preparation {
 
 static void preparation_clear(struct preparation *p)
 {
-    int *const fds[] = {&p->channel, &p->streams[0], &p->streams[1], &p->streams[2], &p->cgroup};
+    int *const fds[] = {&p->channel,    &p->stub,       &p->streams[0],
+                        &p->streams[1], &p->streams[2], &p->cgroup};
     for (size_t i = 0; i < ARRAY_LEN(fds); i++)
         *fds[i] = close_fd(*fds[i]);
     free(p->layers);
@@ -94,6 +96,8 @@ static int get_ready(struct container *c, struct preparation *p, struct err *e)
                          &c->stderr_fd, e);
     if (r == 0)
         r = make_cgroup(c, p, e);
+    if (r == 0 && (p->stub = stub_open(e)) < 0)
+        r = p->stub;
     int ends[2] = {-1, -1};
     if (r == 0)
         r = channel_open(ends, e);
@@ -132,9 +136,10 @@ static _Noreturn void run_child(const struct container *c, const struct preparat
                    .caps = c->spec.caps,
                    .filter = &p->filter,
                    .die_with_parent = true,
+                   .stub = p->stub,
+                   .channel = p->channel,
                    .streams = {p->streams[0], p->streams[1], p->streams[2]}},
         .cgroup = p->cgroup >= 0 ? NULL : &p->entry,
-        .channel = p->channel,
     };
     /* Its copy of our end would keep the channel open when we die. */
     close_fd(c->channel);
@@ -145,6 +150,7 @@ int container_create(struct container *c, struct err *e)
 {
     __attribute__((cleanup(preparation_clear))) struct preparation p = {
         .channel = -1,
+        .stub = -1,
         .streams = {-1, -1, -1},
         .cgroup = -1,
         .entry = CGROUP_ENTRY_INIT,
@@ -199,9 +205,12 @@ int container_join_netns(struct container *c, int netns, struct err *e)
 static int await(struct container *c, enum message wanted, struct err *e)
 {
     enum message kind;
-    int r = channel_receive(c->channel, &kind, NULL, e);
+    int value;
+    int r = channel_receive(c->channel, &kind, &value, e);
     if (r < 0)
         return r;
+    if (kind == MESSAGE_NOT_RUN || kind == MESSAGE_NO_LOADER)
+        return stub_failure(c->spec.argv[0], kind, value, e);
     return kind == wanted ? 0 : died(c, e);
 }
 

@@ -4,8 +4,8 @@
  *
  * Two processes are needed: setns() into a pid namespace holds for children only. The first enters
  * and has the second made as a sibling of its own (CLONE_PARENT), so that the caller is its parent
- * and learns how it ends. Between fork and execve the second is visible inside: it is not dumpable,
- * and this program runs from a sealed file (CVE-2016-9962, CVE-2019-5736).
+ * and learns how it ends. Between fork and execve the second is visible inside: it is not dumpable
+ * (CVE-2016-9962), and `exec` runs from a sealed file (seal.c).
  */
 #include "child.h"
 #include "container.h"
@@ -27,6 +27,7 @@ struct joining {
     const struct seccomp_filter *filter;
     strv env;
     int pidfd;
+    int stub;
     int channel;    /* the child's end */
     int streams[3]; /* its ends */
 };
@@ -44,6 +45,8 @@ static _Noreturn void run_program(const struct joining *j)
         .workdir = j->request->workdir ? j->request->workdir : s->workdir,
         .caps = s->caps,
         .filter = j->filter,
+        .stub = j->stub,
+        .channel = j->channel,
         .streams = {j->streams[0], j->streams[1], j->streams[2]},
     };
     (void)become_program(&b, root, &e);
@@ -123,18 +126,21 @@ static int attend(pid_t pid, struct stream streams[3], struct err *e)
 }
 
 /* Until the channel ends: the number of the program's process, or why there is none. */
-static int hear(int channel, pid_t *pid, struct err *e)
+static int hear(int channel, const char *command, pid_t *pid, struct err *e)
 {
     for (;;) {
         enum message kind;
-        int number;
-        int r = channel_receive(channel, &kind, &number, e);
+        int value;
+        int r = channel_receive(channel, &kind, &value, e);
         if (r < 0)
             return r;
-        if (kind == MESSAGE_END)
-            return *pid > 0 ? 0 : err_say(e, -EPIPE, "the command's process was killed");
-        if (kind == MESSAGE_PROCESS)
-            *pid = number;
+        switch (kind) {
+        case MESSAGE_PROCESS: *pid = value; break;
+        case MESSAGE_PREPARED: (void)channel_send(channel, MESSAGE_START); break;
+        case MESSAGE_NOT_RUN:
+        case MESSAGE_NO_LOADER: return stub_failure(command, kind, value, e);
+        default: return *pid > 0 ? 0 : err_say(e, -EPIPE, "the command's process was killed");
+        }
     }
 }
 
@@ -159,7 +165,7 @@ static int run_joining(struct joining *j, struct stream streams[3], struct err *
         return err_set(e, errno, "fork");
     (void)waitpid(joiner, NULL, 0);
     pid_t pid = 0;
-    r = hear(channel, &pid, e);
+    r = hear(channel, j->request->argv[0], &pid, e);
     if (r < 0) {
         if (pid > 0)
             (void)waitpid(pid, NULL, 0);
@@ -199,11 +205,15 @@ int container_exec(struct store *s, const struct record *r, const struct exec_re
         code = seccomp_filter_for(r->spec.caps, &filter, e);
     if (code < 0)
         return code;
+    _cleanup_close_ int stub = stub_open(e);
+    if (stub < 0)
+        return stub;
     struct joining j = {.record = r,
                         .request = request,
                         .entry = &entry,
                         .filter = &filter,
                         .pidfd = pidfd,
+                        .stub = stub,
                         .streams = {-1, -1, -1}};
     int in = -1, out = -1, err = -1;
     code = request->detached ? 0 : open_streams(request->interactive, j.streams, &in, &out, &err, e);

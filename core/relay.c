@@ -22,10 +22,16 @@ static void log_entry(int log, const char *tag, bool complete, const char *line,
     clock_gettime(CLOCK_REALTIME, &now);
     if (gmtime_r(&now.tv_sec, &tm))
         strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm);
-    _cleanup_free_ char *text = xasprintf("%s.%09ldZ %s %c %.*s\n", date, now.tv_nsec, tag,
-                                          complete ? 'F' : 'P', (int)size, line);
+    _cleanup_free_ char *head =
+        xasprintf("%s.%09ldZ %s %c ", date, now.tv_nsec, tag, complete ? 'F' : 'P');
+    /* One write() an entry. The line may hold any bytes, NUL among them. */
+    size_t before = strlen(head);
+    _cleanup_free_ char *entry = xcalloc(before + size + 1, 1);
+    memcpy(entry, head, before);
+    memcpy(entry + before, line, size);
+    entry[before + size] = '\n';
     /* A full disk must not end the container. */
-    (void)write_all(log, text, strlen(text));
+    (void)write_all(log, entry, before + size + 1);
 }
 
 void log_note(int log, const char *text)

@@ -78,40 +78,50 @@ static int parse_line(const char *line, struct lease *out)
     return 0;
 }
 
-/* The first line. Returns false when the file is another boot's: then it counts as empty. */
-static bool parse_header(const char *line, struct ip *last)
+/* The first line. Returns 1, or 0 when the file is another boot's: then it counts as empty. */
+static int parse_header(const char *line, struct ip *last)
 {
     _cleanup_free_ char *boot = NULL, *address = NULL, *now = boot_id();
     if (sscanf(line, "# netctr leases 1 boot=%ms last=%ms", &boot, &address) < 1 ||
-        !streq(boot, now))
-        return false;
+        strlen(boot) != strlen(now))
+        return -EBADMSG;
+    if (!streq(boot, now))
+        return 0;
     if (address)
         (void)ip_parse(address, last);
-    return true;
+    return 1;
+}
+
+static int damaged(const char *network, size_t line, struct err *e)
+{
+    err_say(e, -EBADMSG, "the lease file of network `%s` is damaged in line %zu", network, line);
+    err_hint(e, "stop the network's containers and remove the file");
+    return -EBADMSG;
 }
 
 static int book_read(int dirfd, const char *network, struct book *out, struct err *e)
 {
     _cleanup_free_ char *text = NULL;
-    int r = read_file_at(dirfd, network, 64 << 20, &text, NULL);
+    size_t size;
+    int r = read_file_at(dirfd, network, 64 << 20, &text, &size);
     if (r == -ENOENT)
         return 0;
     if (r < 0)
         return err_set(e, r, "read the leases of network `%s`", network);
     _cleanup_strv_ strv lines = strv_split(text, '\n');
-    if (!parse_header(lines[0], &out->last))
-        return 0;
+    r = parse_header(lines[0], &out->last);
+    if (r <= 0)
+        return r < 0 ? damaged(network, 1, e) : 0;
     size_t total = strv_len(lines);
+    /* What stands behind a NUL byte, or was cut off with the last newline, is not seen below. */
+    if (strlen(text) != size || *lines[total - 1])
+        return damaged(network, total, e);
     out->leases = xcalloc(total, sizeof(*out->leases));
     for (size_t i = 1; i < total; i++) {
         if (!*lines[i])
             continue;
-        if (parse_line(lines[i], &out->leases[out->count]) < 0) {
-            err_say(e, -EBADMSG, "the lease file of network `%s` is damaged in line %zu", network,
-                    i + 1);
-            err_hint(e, "stop the network's containers and remove the file");
-            return -EBADMSG;
-        }
+        if (parse_line(lines[i], &out->leases[out->count]) < 0)
+            return damaged(network, i + 1, e);
         out->count++;
     }
     return 0;
@@ -138,7 +148,8 @@ static int book_write(int dirfd, const char *network, const struct book *b, stru
 
 static int book_lock(int dirfd, const char *network, int operation, struct err *e)
 {
-    _cleanup_free_ char *lock = xasprintf("%s.lock", network);
+    /* names begin with a letter or a digit: this is no other network's file */
+    _cleanup_free_ char *lock = xasprintf(".%s.lock", network);
     int fd = lock_file_at(dirfd, lock, operation);
     return fd < 0 ? err_set(e, fd, "lock the leases of network `%s`", network) : fd;
 }
@@ -149,6 +160,14 @@ static const struct lease *holder_of(const struct book *b, const struct ip *a)
         if (ip_equal(&b->leases[i].address, a))
             return &b->leases[i];
     return NULL;
+}
+
+/* The first address is the network itself (in IPv6: every router's), IPv4's last one is everybody. */
+static bool reserved(const struct subnet *s, const struct ip *a)
+{
+    if (ip_equal(a, &s->address))
+        return true;
+    return a->family == AF_INET && subnet_host_number(s, a) == UINT32_MAX >> s->prefix;
 }
 
 /* Next-fit over the host numbers 1 … all-ones-minus-one (network and broadcast are left out). A
@@ -182,6 +201,9 @@ static int choose(const struct book *b, const char *network, const struct subnet
     if (!subnet_contains(s, wanted))
         return err_say(e, -EINVAL, "address %s is not in %s, the subnet of network `%s`", text,
                        prefix, network);
+    if (reserved(s, wanted))
+        return err_say(e, -EINVAL, "address %s is the %s address of %s, not a host's", text,
+                       ip_equal(wanted, &s->address) ? "network" : "broadcast", prefix);
     if (holder)
         return err_say(e, -EADDRINUSE, "address %s is in use by container `%s`", text,
                        holder->container);

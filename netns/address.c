@@ -23,6 +23,12 @@ char *ip_text(const struct ip *a)
     return xstrdup(text);
 }
 
+bool ip_is_any(const struct ip *a)
+{
+    static const uint8_t zero[16];
+    return memcmp(a->bytes, zero, ip_size(a)) == 0;
+}
+
 bool ip_equal(const struct ip *a, const struct ip *b)
 {
     return a->family == b->family && memcmp(a->bytes, b->bytes, ip_size(a)) == 0;

@@ -351,6 +351,16 @@ warm_up() {
     netctr run --rm "$box" true
 }
 
+no_element_expires() {
+    ! nft --stateless list ruleset | grep -q ' timeout [0-9]'
+}
+
+# The firewall as text, when elements that were given a moment to live have gone.
+firewall() {
+    wait_for 3 no_element_expires
+    nft --stateless list ruleset
+}
+
 # Everything of the arena that a container could leave behind.
 traces() {
     local own_pids
@@ -361,13 +371,13 @@ traces() {
     echo '== routes'
     { ip -4 route show; ip -6 route show; } | grep -v ^fe80 | sed 's/ linkdown//' | sort
     echo '== permanent neighbours'; ip neighbour show nud permanent | sort
-    echo '== firewall'; nft --stateless list ruleset
+    echo '== firewall'; firewall
     echo '== listening'; ss -Hlntu | awk '{ print $1, $5 }' | sort
     echo '== mounts'; awk '{ print $5 }' /proc/self/mountinfo | sort
     echo '== cgroups'; find /sys/fs/cgroup -type d -path '*/netctr/*/*' | sort
     echo '== files'
     # Lines are counted and not compared: where the search for the next address begins may change.
-    find "$state" "$run_state" -type f -exec wc -l {} \; 2>/dev/null | sort -k 2 || true
+    find "$state" "$run_state" -type f ! -name '*lock' -exec wc -l {} \; 2>/dev/null | sort -k 2 || true
     find "$state" "$run_state" ! -type f 2>/dev/null | sort || true
     echo '== processes'
     ps -eo pidns=,comm= | awk -v own="$own_pids" '$1 != own || $2 == "netctr"' | sort
@@ -381,7 +391,7 @@ snapshot() {
     done
 }
 
-# Nothing has been added or lost since snapshot. Elements of sets may take a moment to expire.
+# Nothing has been added or lost since snapshot.
 assert_clean() {
     local deadline=$((${EPOCHREALTIME/./} + 3000000))
     until traces >"$ARENA/after" && cmp -s "$ARENA/before" "$ARENA/after"; do

@@ -53,7 +53,7 @@ const struct sysctl *network_sysctls(const struct network *n);
 /* ---- published ports ------------------------------------------------------------------------*/
 
 struct publish {
-    struct ip host;        /**< family 0: every address of the host */
+    struct ip host;        /**< family 0: every address of the host; :: every IPv6 address */
     uint16_t host_port;    /**< 0: an ephemeral port, filled in by publish_hold() */
     uint16_t port;         /**< the container's */
     uint8_t protocol;      /**< IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP */
@@ -67,6 +67,8 @@ void publish_list_clear(struct publish_list *l);
 
 /** Parses [HOSTIP:][HOSTPORT[-END]:]PORT[-END][/tcp|udp|sctp] and adds its ports to @list. */
 int publish_parse(const char *text, struct publish_list *list, struct err *e);
+/** Refuses ports that the network cannot have: an IPv6 host address where it has no IPv6. */
+int publish_check(const struct publish_list *list, const struct network *n, struct err *e);
 /** The inverse for one port: "0.0.0.0:8080->80/tcp"; caller frees. */
 char *publish_text(const struct publish *p);
 

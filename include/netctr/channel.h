@@ -4,17 +4,9 @@
  */
 #pragma once
 
-#include <netctr/base.h>
+#include "base/packet.h"
 
-enum message {
-    MESSAGE_END,      /**< end of file */
-    MESSAGE_NETNS,    /**< to the child: your network namespace; carries an fd */
-    MESSAGE_PREPARED, /**< from the child: the root filesystem stands */
-    MESSAGE_START,    /**< to the child: become the program */
-    MESSAGE_PROCESS,  /**< from the child: the number of the process that it has made */
-    MESSAGE_STARTED,  /**< from a detached monitor: the container runs */
-    MESSAGE_ERROR,    /**< from the child: the error object */
-};
+#include <netctr/base.h>
 
 /** Both ends are O_CLOEXEC. */
 int channel_open(int ends[2], struct err *e);

@@ -27,6 +27,8 @@ struct ip {
 int ip_parse(const char *s, struct ip *out);
 /** Canonical text; caller frees. AF_UNSPEC gives "". */
 char *ip_text(const struct ip *a);
+/** No address, 0.0.0.0 or :: */
+bool ip_is_any(const struct ip *a);
 bool ip_equal(const struct ip *a, const struct ip *b);
 static inline size_t ip_size(const struct ip *a)
 {

@@ -95,8 +95,8 @@ log_of_both_streams() {
         grep -Eq '^20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9:.]+(Z|[+-][0-9:]+) one$'
     netctr stop -t 0 c
     assert_eq "$(netctr logs c 2>/dev/null)" $'one\nthree' 'log of a stopped container'
-    background --name d "$box" sh -c 'echo one; echo two; echo three'
-    wait_for 5 status_is d exited
+    background --name d "$box" sh -c 'echo one; echo two; echo three; sleep 100'
+    wait_for 5 sh -c 'netctr logs d | grep -q three'
     assert_eq "$(netctr logs --tail 1 d)" three
     assert_eq "$(netctr logs --tail 2 d)" $'two\nthree'
 }
@@ -180,12 +180,12 @@ rm_needs_force() {
 }
 t 'rm refuses a running container, rm -f does not' rm_needs_force
 
-no_containers() { [ -z "$(netctr ps -aq)" ]; }
+no_containers() { [ -z "$(names -a)" ]; }
 rm_flag() {
     run --rm --name c "$box" true
     assert_eq "$(names -a)" ''
     background --rm --name c "$box" sleep 0.2
-    wait_for 5 sh -c '[ -z "$(names -a)" ]'
+    wait_for 5 no_containers
     run --name c "$box" true
     assert_eq "$(names -a)" c
 }
@@ -241,12 +241,17 @@ t 'inspect gives the pid of the program as the host sees it' pid_of_inspect_is_t
 
 program_that_goes_to_the_background() {
     local said
-    said=$(run --name c "$box" sh -c 'sleep 100 & exit 0' 2>&1)
+    said=$(netctr run --publish 8080:80 "$box" sh -c 'sleep 100 & exit 0' 2>&1)
     assert_eq "$(wc -l <<<"$said")" 1 lines
     assert_contains "$said" 'netctr: '
     assert_contains "$said" background
+    # Of a detached one the log tells.
+    background --name d "$box" sh -c 'sleep 100 & exit 0'
+    wait_for 5 status_is d exited
+    assert_contains "$(netctr logs d 2>&1)" background
     # One that simply ends says nothing of the kind.
     assert_eq "$(run "$box" true 2>&1)" ''
+    assert_eq "$(netctr run --publish 8080:80 "$box" false 2>&1 || true)" ''
 }
 t 'a program that leaves for the background is told the cure' program_that_goes_to_the_background
 

@@ -109,7 +109,7 @@ t '--network host' host_network
 
 firewall_reads_back() {
     serve web --publish 8080:80 -p 127.0.0.1:9090:80
-    nft --stateless list ruleset >"$tmp/first"
+    firewall >"$tmp/first"
     grep -q 8080 "$tmp/first"
     in_lan nft -f "$tmp/first"
     in_lan nft --stateless list ruleset >"$tmp/second"
@@ -120,10 +120,10 @@ t "what nft lists of the firewall can be loaded again and is the same" firewall_
 
 flushed() {
     serve web --publish 8080:80
-    nft --stateless list ruleset >"$tmp/before"
+    firewall >"$tmp/before"
     nft flush ruleset
     netctr run --rm "$box" true
-    nft --stateless list ruleset >"$tmp/after"
+    firewall >"$tmp/after"
     diff "$tmp/before" "$tmp/after"
     in_lan curl -sf --max-time 2 http://192.0.2.2:8080/ | grep -qx web
     assert_fails in_lan curl -sf --max-time 1 "http://$(address_of web)/"

@@ -148,14 +148,7 @@ links_of_special_directories() {
 }
 t '/dev, /proc or /sys as a link to the host: nothing appears there' links_of_special_directories
 
-working_directory() {
-    assert_eq "$(run -w /tmp "$box" pwd)" /tmp
-    assert_eq "$(run -w /not/there/yet "$box" pwd)" /not/there/yet
-    assert_eq "$(run "$box" pwd)" /
-}
-t '-w is made when it is missing, as docker does' working_directory
-
-made_files() {
+links_of_made_files() {
     local name root before
     for name in hosts hostname resolv.conf; do
         root=$(own_root "evil-$name")

@@ -1,0 +1,27 @@
+/* The packets of channel.h on the wire. Apart, because the stub (core/stub.c) has no C library. */
+#pragma once
+
+#include <stdint.h>
+
+#define PACKET_TEXT 2048
+
+struct packet {
+    uint32_t kind;        /* enum message */
+    int32_t code;         /* of an error, or a number */
+    int32_t status;       /* exit status of an error */
+    uint32_t text_length; /* text, then hint, both NUL-terminated, follow */
+    char text[PACKET_TEXT];
+};
+#define PACKET_HEADER 16
+
+enum message {
+    MESSAGE_END,       /**< end of file */
+    MESSAGE_NETNS,     /**< to the child: your network namespace; carries an fd */
+    MESSAGE_PREPARED,  /**< from the child: ready to become the program */
+    MESSAGE_START,     /**< to the child: become the program */
+    MESSAGE_PROCESS,   /**< from the child: the number of the process that it has made */
+    MESSAGE_STARTED,   /**< from a detached monitor: the container runs */
+    MESSAGE_ERROR,     /**< from the child: the error object */
+    MESSAGE_NOT_RUN,   /**< from the child: execve failed; carries the errno */
+    MESSAGE_NO_LOADER, /**< from the child: the program is there, its interpreter is not */
+};

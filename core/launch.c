@@ -1,0 +1,65 @@
+#include "launch.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x0010U /* Linux 6.3 */
+#endif
+
+/* The program that the build has made of stub.c. */
+__asm__(".section .rodata\n"
+        "stub_begin:\n"
+        "\t.incbin \"" STUB_FILE "\"\n"
+        "stub_end:\n"
+        "\t.previous\n");
+extern const char stub_begin[], stub_end[];
+
+int stub_open(struct err *e)
+{
+    unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+    _cleanup_close_ int fd = memfd_create("netctr", flags | MFD_EXEC);
+    if (fd < 0 && errno == EINVAL) /* before 6.3 every memfd can be executed */
+        fd = memfd_create("netctr", flags);
+    if (fd < 0) {
+        err_set(e, errno, "make an executable memfd");
+        return err_hint(e, "`sysctl vm.memfd_noexec` must not be 2");
+    }
+    int r = write_all(fd, stub_begin, (size_t)(stub_end - stub_begin));
+    if (r < 0)
+        return err_set(e, r, "write the stub");
+    if (fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
+        return err_set(e, errno, "seal the stub");
+    return take_fd(fd);
+}
+
+int stub_execute(int stub, int channel, char *const *argv, char *const *env, struct err *e)
+{
+    /* dup2() leaves the copy open across execve; the stub itself marks it close-on-exec. Errors until
+     * then travel over the copy that the caller has. */
+    _cleanup_close_ int program = fcntl(stub, F_DUPFD_CLOEXEC, 10);
+    _cleanup_close_ int ours = fcntl(channel, F_DUPFD_CLOEXEC, 10);
+    if (program < 0 || ours < 0 || dup2(ours, 3) < 0)
+        return err_set(e, errno, "hand the channel to the stub");
+    syscall(SYS_execveat, program, "", argv, env, AT_EMPTY_PATH);
+    int code = errno;
+    (void)dup2(ours, channel); /* it may have been fd 3 */
+    return err_set(e, code, "execute the stub");
+}
+
+int stub_failure(const char *command, enum message kind, int code, struct err *e)
+{
+    if (kind == MESSAGE_NO_LOADER) {
+        err_say(e, -code, "command `%s` cannot be executed: its interpreter is missing", command);
+        return err_status(e, EXIT_NOT_FOUND);
+    }
+    if (code == ENOENT || code == ENOTDIR) {
+        err_say(e, -code, "command `%s` not found in the container%s", command,
+                strchr(command, '/') ? "" : "'s PATH");
+        return err_status(e, EXIT_NOT_FOUND);
+    }
+    err_say(e, -code, "command `%s` cannot be executed: %s", command, strerror(code));
+    return err_status(e, EXIT_NOT_INVOKABLE);
+}

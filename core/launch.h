@@ -1,0 +1,14 @@
+/* The step from our process to the container's program, by way of the stub. Private to core/. */
+#pragma once
+
+#include <netctr/channel.h>
+
+/** The stub (stub.c) in a sealed memfd, O_CLOEXEC. -errno when this kernel does not execute from
+ *  memory (vm.memfd_noexec=2). */
+int stub_open(struct err *e);
+/** Executes the stub with @channel as its fd 3: it will say MESSAGE_PREPARED, wait for MESSAGE_START
+ *  and become @argv. Only returns on failure. */
+int stub_execute(int stub, int channel, char *const *argv, char *const *env, struct err *e);
+/** What the stub's MESSAGE_NOT_RUN or MESSAGE_NO_LOADER with the errno @code means for @command:
+ *  an error with exit status 126 or 127. */
+int stub_failure(const char *command, enum message kind, int code, struct err *e);

@@ -1,0 +1,158 @@
+/* The last few instructions before a container's program: a program of its own, without a C library,
+ * executed from memory (stub_open() in launch.c).
+ *
+ * Why it exists: a hostile root directory can name "#!/proc/self/exe" as its program's interpreter,
+ * and the kernel then runs, inside the container, whatever file the process that called execve() was
+ * running: netctr itself, whose file on the host could then be held open and overwritten
+ * (CVE-2019-5736). The answer of others is to execute their whole binary a second time from a sealed
+ * copy, which costs as much as all the rest of a start. What calls execve() here is this: a few
+ * hundred bytes in a sealed memfd that belongs to nobody.
+ *
+ * It has the program's argv and environment, and the channel as fd 3. It says "prepared", waits for
+ * "start", and becomes the program; should it be run by anybody else, fd 3 is no channel and it ends.
+ */
+#include "base/packet.h"
+
+#include <asm/unistd.h>
+#include <linux/errno.h>
+#include <linux/fcntl.h>
+
+#define CHANNEL 3
+#define F_SETFD_ 2
+#define FD_CLOEXEC_ 1
+#define MAX_PATH 4096
+
+#if defined(__x86_64__)
+static long call(long number, long a, long b, long c, long d)
+{
+    long result;
+    register long r10 __asm__("r10") = d;
+    __asm__ volatile("syscall"
+                     : "=a"(result)
+                     : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10)
+                     : "rcx", "r11", "memory");
+    return result;
+}
+__asm__(".globl _start\n_start:\n\txor %ebp, %ebp\n\tmov %rsp, %rdi\n\tand $-16, %rsp\n\tcall begin\n");
+#elif defined(__aarch64__)
+static long call(long number, long a, long b, long c, long d)
+{
+    register long x8 __asm__("x8") = number;
+    register long x0 __asm__("x0") = a;
+    register long x1 __asm__("x1") = b;
+    register long x2 __asm__("x2") = c;
+    register long x3 __asm__("x3") = d;
+    __asm__ volatile("svc #0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3) : "memory");
+    return x0;
+}
+__asm__(".globl _start\n_start:\n\tmov x29, #0\n\tmov x0, sp\n\tbl begin\n");
+#else
+#error "netctr runs on x86-64 and arm64"
+#endif
+
+static void say(enum message kind, long code)
+{
+    struct packet p;
+    p.kind = kind;
+    p.code = (int32_t)code;
+    p.status = 0;
+    p.text_length = 0;
+    (void)call(__NR_write, CHANNEL, (long)&p, PACKET_HEADER, 0);
+}
+
+static int may_start(void)
+{
+    struct packet p;
+    long n;
+    do {
+        n = call(__NR_read, CHANNEL, (long)&p, sizeof(p), 0);
+    } while (n == -EINTR);
+    return n >= PACKET_HEADER && p.kind == MESSAGE_START;
+}
+
+static int has_slash(const char *s)
+{
+    for (; *s; s++)
+        if (*s == '/')
+            return 1;
+    return 0;
+}
+
+static const char *environment_path(char *const *env)
+{
+    for (; *env; env++) {
+        const char *s = *env;
+        if (s[0] == 'P' && s[1] == 'A' && s[2] == 'T' && s[3] == 'H' && s[4] == '=')
+            return s + 5;
+    }
+    return 0;
+}
+
+/* Only returns on failure. ENOENT for a file that is there is about its interpreter. */
+static long attempt(const char *file, char *const *argv, char *const *env)
+{
+    long r = call(__NR_execve, (long)file, (long)argv, (long)env, 0);
+    if (r == -ENOENT && call(__NR_faccessat, AT_FDCWD, (long)file, 0, 0) == 0)
+        say(MESSAGE_NO_LOADER, ENOENT);
+    return r;
+}
+
+/* "directory/name" into @out; 0 when it does not fit. */
+static int join(char *out, const char *directory, long size, const char *name)
+{
+    long n = 0;
+    if (size == 0)
+        out[n++] = '.';
+    for (long i = 0; i < size; i++) {
+        if (n >= MAX_PATH - 2)
+            return 0;
+        out[n++] = directory[i];
+    }
+    out[n++] = '/';
+    for (; *name; name++) {
+        if (n >= MAX_PATH - 1)
+            return 0;
+        out[n++] = *name;
+    }
+    out[n] = '\0';
+    return 1;
+}
+
+/* As execvp(): a directory where the program may not be executed does not end the search, but is
+ * what is told if nothing better comes. */
+static long search(const char *path, char *const *argv, char *const *env)
+{
+    char full[MAX_PATH];
+    long failure = -ENOENT;
+    for (;;) {
+        long size = 0;
+        while (path[size] && path[size] != ':')
+            size++;
+        if (join(full, path, size, argv[0])) {
+            long r = attempt(full, argv, env);
+            if (r != -ENOENT && r != -ENOTDIR)
+                failure = r;
+        }
+        if (!path[size])
+            return failure;
+        path += size + 1;
+    }
+}
+
+__attribute__((noreturn, used)) void begin(long *stack)
+{
+    char *const *argv = (char *const *)(stack + 1);
+    char *const *env = argv + stack[0] + 1;
+    const char *path = environment_path(env);
+    long failure = -EINVAL;
+    if (call(__NR_fcntl, CHANNEL, F_SETFD_, FD_CLOEXEC_, 0) == 0 && argv[0]) {
+        say(MESSAGE_PREPARED, -1);
+        if (may_start()) {
+            failure = has_slash(argv[0]) || !path ? attempt(argv[0], argv, env)
+                                                  : search(path, argv, env);
+            say(MESSAGE_NOT_RUN, -failure);
+        }
+    }
+    for (;;)
+        (void)call(__NR_exit_group, 125, 0, 0, 0);
+}

@@ -1,0 +1,114 @@
+/* What the unit tests share: a line of output for each check, a directory to spoil, a network
+ * namespace to work in, and children that must not take the test with them.
+ */
+#pragma once
+
+#include <netctr/netns.h>
+
+#include <errno.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/wait.h>
+
+static int failures;
+
+static inline void check(bool ok, const char *name, const char *why)
+{
+    printf("%s - %s%s%s\n", ok ? "ok" : "not ok", name, ok ? "" : ": ", ok ? "" : why);
+    failures += !ok;
+}
+
+/** The same with a reason that is put together. */
+static inline __attribute__((format(printf, 3, 4))) void expect(bool ok, const char *name,
+                                                                const char *format, ...)
+{
+    char why[1024];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(why, sizeof(why), format, args);
+    va_end(args);
+    check(ok, name, why);
+}
+
+/** The text of an error, to be printed when there may be none. */
+static inline const char *text_of(const struct err *e)
+{
+    return e->text ? e->text : "no error";
+}
+
+/* ---- a directory of our own -------------------------------------------------------------------*/
+
+struct scratch {
+    char path[32];
+    int fd;
+};
+static inline struct scratch scratch_open(void)
+{
+    struct scratch s = {.path = "/tmp/netctr-test.XXXXXX", .fd = -1};
+    if (mkdtemp(s.path))
+        s.fd = open(s.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (s.fd < 0) {
+        printf("not ok - a scratch directory: %s\n", strerror(errno));
+        exit(1);
+    }
+    return s;
+}
+static inline void scratch_close(struct scratch *s)
+{
+    close(s->fd);
+    (void)remove_tree_at(AT_FDCWD, s->path);
+}
+#define _cleanup_scratch_ __attribute__((cleanup(scratch_close)))
+
+static inline void put_file(int dirfd, const char *path, const void *data, size_t size)
+{
+    int r = write_file_atomic(dirfd, path, data, size, 0644);
+    if (r < 0)
+        expect(false, path, "cannot be written: %s", strerror(-r));
+}
+
+static inline bool exists(int dirfd, const char *path)
+{
+    return faccessat(dirfd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* ---- processes --------------------------------------------------------------------------------*/
+
+/** Runs @test in a child and returns its exit status, or 128 + the signal that ended it. */
+static inline int in_child(int (*test)(void *arg), void *arg)
+{
+    fflush(stdout);
+    pid_t pid = fork();
+    if (pid == 0) {
+        int status = test(arg);
+        fflush(stdout);
+        _exit(status);
+    }
+    int status;
+    if (pid < 0 || waitpid(pid, &status, 0) != pid)
+        return 255;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/** How many fds this process has; to find leaks. */
+static inline int open_fds(void)
+{
+    int count = 0;
+    for (int fd = 0; fd < 1024; fd++)
+        count += fcntl(fd, F_GETFD) >= 0;
+    return count;
+}
+
+/** Enters a network namespace of our own, with loopback up; false: not allowed. */
+static inline bool own_network(void)
+{
+    if (unshare(CLONE_NEWNET) < 0)
+        return false;
+    _cleanup_rt_ struct rt *rt = NULL;
+    if (rt_open(&rt, NULL) < 0)
+        return false;
+    _cleanup_rt_batch_ struct rt_batch *b = rt_batch_new(rt);
+    rt_set_up(b, 1);
+    return rt_commit(b, NULL) == 0;
+}
