@@ -75,6 +75,22 @@ static int take_names(const struct run_flags *f, struct spec *s, struct err *e)
     return 0;
 }
 
+/* /proc and /sys belong to the kernel (CVE-2019-19921). A link in the root directory that leads there
+ * is found when the volume is mounted. */
+static int check_target(const char *kind, const char *text, const char *target, struct err *e)
+{
+    const char *below = target + strspn(target, "/");
+    size_t n = strcspn(below, "/");
+    if (target[0] != '/' || !*below)
+        return err_say(e, -EINVAL, "%s `%s`: the target `%s` is not an absolute path below /", kind,
+                       text, target);
+    if (strstr(target, "/../") || streq(strrchr(target, '/'), "/.."))
+        return err_say(e, -EINVAL, "%s `%s`: the target `%s` has a `..`", kind, text, target);
+    if ((n == 4 && strncmp(below, "proc", n) == 0) || (n == 3 && strncmp(below, "sys", n) == 0))
+        return err_say(e, -EPERM, "%s target `%s` is in /proc or /sys", kind, target);
+    return 0;
+}
+
 /* SRC:DST[:ro|rw] */
 static int take_volume(const char *text, struct spec *s, struct err *e)
 {
@@ -83,9 +99,9 @@ static int take_volume(const char *text, struct spec *s, struct err *e)
     bool read_only = n == 3 && streq(parts[2], "ro");
     if (n < 2 || n > 3 || (n == 3 && !read_only && !streq(parts[2], "rw")))
         return err_say(e, -EINVAL, "volume `%s` is not SRC:DST[:ro]", text);
-    if (parts[1][0] != '/' || strspn(parts[1], "/") == strlen(parts[1]))
-        return err_say(e, -EINVAL, "volume `%s`: the target `%s` is not an absolute path below /",
-                       text, parts[1]);
+    int r = check_target("volume", text, parts[1], e);
+    if (r < 0)
+        return r;
     if (!strchr(parts[0], '/')) {
         err_say(e, -EINVAL, "volume `%s`: `%s` is not a path", text, parts[0]);
         return err_hint(e, "for a directory here write ./%s", parts[0]);
@@ -108,8 +124,9 @@ static int take_volumes(const struct run_flags *f, struct spec *s, struct err *e
     }
     strv_each(target, f->tmpfs)
     {
-        if (target[0] != '/' || strspn(target, "/") == strlen(target))
-            return err_say(e, -EINVAL, "tmpfs `%s` is not an absolute path below /", target);
+        int r = check_target("tmpfs", target, target, e);
+        if (r < 0)
+            return r;
         s->volumes[s->volume_count++] = (struct volume){NULL, xstrdup(target), false};
     }
     return 0;

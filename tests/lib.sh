@@ -17,7 +17,8 @@
 #                                is removed. Anything that fails in it fails the test.
 #     assert_... skip fail wait_for http in_lan serve warm_up snapshot assert_clean and more, below
 #
-# BRIDGE_NF=0|1: whether bridged packets cross the IP firewall (the kernel's default is 1).
+# BRIDGE_NF=0|1     whether bridged packets cross the IP firewall (the kernel's default is 1)
+# NETCTR_BUILD=DIR  where the program is (build)
 
 # shellcheck shell=bash
 set -euo pipefail
@@ -26,7 +27,7 @@ export LC_ALL=C
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 box=$top/build/tests/rootfs-busybox
 debian=$top/build/tests/rootfs-nginx
-program=${NETCTR:-$top/build/netctr}
+program=$top/${NETCTR_BUILD:-build}/netctr
 
 # ---- into the arena ------------------------------------------------------------------------------
 
@@ -334,6 +335,7 @@ http_from() { # NAME URL
 
 # A web server on port 80 whose page is its container's name. It answers when this returns.
 serve() { # NAME [FLAGS OF RUN...]
+    # shellcheck disable=SC2016 # the container expands it
     netctr run -d --name "$1" "${@:2}" "$box" \
         sh -c 'mkdir /www; echo "$1" >/www/index.html; exec httpd -f -h /www' sh "$1" >/dev/null
     wait_for 5 netctr exec "$1" wget -qO /dev/null http://127.0.0.1/
@@ -352,7 +354,7 @@ warm_up() {
 }
 
 no_element_expires() {
-    ! nft --stateless list ruleset | grep -q ' timeout [0-9]'
+    ! grep -q ' timeout [0-9]' <<<"$(nft --stateless list ruleset)"
 }
 
 # The firewall as text, when elements that were given a moment to live have gone.

@@ -415,11 +415,15 @@ static void test_remove_links(const struct trees *t)
 
 static int test_mounts_stay(void *arg)
 {
-    const struct trees *t = arg;
+    struct trees here = *(struct trees *)arg, *t = &here;
     if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
         printf("skip - mount points: %s\n", strerror(errno));
         return 0;
     }
+    /* fds of the old mount namespace would not see the mounts of this one */
+    t->scratch.fd = open(t->scratch.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    t->root = directory(t->scratch.fd, "root");
+    t->outside = directory(t->scratch.fd, "outside");
     chain(t->root, "tree", 40);
     chain(t->root, "tree/d/d/d/branch", 40);
     close_fd(directory(t->root, "tree/d/d/m"));

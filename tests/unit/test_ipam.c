@@ -1,0 +1,397 @@
+/* Subnets and leases: no address is given out twice, whatever happened to the file. */
+#include "check.h"
+
+#include <netctr/ipam.h>
+
+#include <sys/mman.h>
+#include <time.h>
+
+/* ---- subnets ----------------------------------------------------------------------------------*/
+
+static void test_parse(void)
+{
+    static const struct {
+        const char *text, *says; /* NULL: it is a subnet */
+    } rows[] = {
+        {"10.88.0.0/16", NULL},
+        {"10.89.1.0/24", NULL},
+        {"10.89.1.4/30", NULL},
+        {"128.0.0.0/1", NULL},
+        {"fd00:1::/64", NULL},
+        {"fd00::4/126", NULL},
+        {"10.88.0.0", "is not ADDRESS/PREFIX"},
+        {"/16", "is not ADDRESS/PREFIX"},
+        {"", "is not ADDRESS/PREFIX"},
+        {"10.88/16", "is not ADDRESS/PREFIX"},
+        {"010.88.0.0/16", "is not ADDRESS/PREFIX"},
+        {"fd00:1::1::/64", "is not ADDRESS/PREFIX"},
+        {"10.88.0.0/", "between 1 and 30"},
+        {"10.88.0.0/0", "between 1 and 30"},
+        {"10.88.0.0/31", "between 1 and 30"},
+        {"10.88.0.0/16/16", "between 1 and 30"},
+        {"10.88.0.0/-1", "between 1 and 30"},
+        {"10.88.0.0/255.255.0.0", "between 1 and 30"},
+        {"fd00::/127", "between 1 and 126"},
+        {"10.88.0.1/16", "the network is 10.88.0.0/16"},
+        {"10.89.1.2/30", "the network is 10.89.1.0/30"},
+        {"10.88.255.0/17", "the network is 10.88.128.0/17"},
+        {"fd00::1/64", "the network is fd00::/64"},
+        {"fd00:0:0:1:8000::/64", "the network is fd00:0:0:1::/64"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        _cleanup_err_ struct err e = ERR_INIT;
+        struct subnet s;
+        int r = subnet_parse(rows[i].text, &s, &e);
+        _cleanup_free_ char *name = xasprintf("subnet \"%s\"", rows[i].text);
+        _cleanup_free_ char *back = r == 0 ? subnet_text(&s) : NULL;
+        check(rows[i].says ? r == -EINVAL && strstr(text_of(&e), rows[i].says)
+                           : r == 0 && streq(back, rows[i].text),
+              name, r == 0 ? back : text_of(&e));
+    }
+    _cleanup_free_ char *none = subnet_text(&(struct subnet){0});
+    check(streq(none, ""), "no subnet has no text", none);
+}
+
+static struct subnet subnet(const char *text)
+{
+    struct subnet s = {0};
+    if (*text && subnet_parse(text, &s, NULL) < 0)
+        check(false, text, "is no subnet");
+    return s;
+}
+
+static struct ip ip(const char *text)
+{
+    struct ip a = {0};
+    if (*text && ip_parse(text, &a) < 0)
+        check(false, text, "is no address");
+    return a;
+}
+
+static void test_overlaps(void)
+{
+    static const struct {
+        const char *a, *b;
+        bool overlap;
+    } rows[] = {
+        {"10.88.0.0/16", "10.88.0.0/16", true},  {"10.88.0.0/16", "10.88.255.0/24", true},
+        {"10.88.0.0/16", "10.89.0.0/16", false}, {"10.88.0.0/15", "10.89.0.0/16", true},
+        {"10.88.1.0/24", "10.88.2.0/24", false}, {"128.0.0.0/1", "192.168.0.0/16", true},
+        {"fd00::/64", "fd00:0:0:1::/64", false}, {"fd00::/48", "fd00:0:0:1::/64", true},
+        {"10.88.0.0/16", "fd00::/64", false},    {"10.88.0.0/16", "", false},
+        {"", "", false},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct subnet a = subnet(rows[i].a), b = subnet(rows[i].b);
+        _cleanup_free_ char *name = xasprintf("overlap of \"%s\" and \"%s\"", rows[i].a, rows[i].b);
+        check(subnet_overlaps(&a, &b) == rows[i].overlap && subnet_overlaps(&b, &a) == rows[i].overlap,
+              name, rows[i].overlap ? "not seen" : "is none");
+    }
+}
+
+static void test_hosts(void)
+{
+    static const struct {
+        const char *subnet;
+        uint32_t n;
+        const char *host;
+    } rows[] = {
+        {"10.88.0.0/16", 1, "10.88.0.1"},       {"10.88.0.0/16", 256, "10.88.1.0"},
+        {"10.88.0.0/16", 65534, "10.88.255.254"}, {"10.89.1.4/30", 2, "10.89.1.6"},
+        {"fd00::/64", 1, "fd00::1"},            {"fd00::/64", 65536, "fd00::1:0"},
+        {"fd00::/64", 0xfffffffe, "fd00::ffff:fffe"}, {"fd00::4/126", 2, "fd00::6"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct subnet s = subnet(rows[i].subnet);
+        struct ip a = subnet_host(&s, rows[i].n);
+        _cleanup_free_ char *text = ip_text(&a);
+        _cleanup_free_ char *name = xasprintf("host %u of %s", rows[i].n, rows[i].subnet);
+        expect(streq(text, rows[i].host) && subnet_host_number(&s, &a) == rows[i].n &&
+                   subnet_contains(&s, &a),
+               name, "%s, %u", text, subnet_host_number(&s, &a));
+    }
+    struct subnet s = subnet("10.88.0.0/17");
+    struct ip in = ip("10.88.127.255"), out = ip("10.88.128.0"), six = ip("::1"), none = ip("");
+    check(subnet_contains(&s, &in) && !subnet_contains(&s, &out) && !subnet_contains(&s, &six) &&
+              !subnet_contains(&s, &none),
+          "contains", "wrong");
+    struct subnet nothing = {0};
+    check(!subnet_contains(&nothing, &in) && !subnet_contains(&nothing, &none), "none contains none",
+          "it does");
+}
+
+/* ---- leases -----------------------------------------------------------------------------------*/
+
+struct fixture {
+    int dir;
+    struct subnet subnet;
+    struct ip gateway;
+};
+
+static struct fixture fixture(int dir, const char *prefix)
+{
+    struct fixture f = {.dir = dir, .subnet = subnet(prefix)};
+    f.gateway = subnet_host(&f.subnet, 1);
+    (void)unlinkat(dir, "net", 0);
+    return f;
+}
+
+/* The address that @owner gets, or what was said instead. */
+static char *acquire(const struct fixture *f, const char *owner, const char *wanted)
+{
+    _cleanup_err_ struct err e = ERR_INIT;
+    _cleanup_lease_ struct lease l = {0};
+    struct ip want = ip(wanted);
+    int r = lease_acquire(f->dir, "net", &f->subnet, &f->gateway, *wanted ? &want : NULL, owner, owner,
+                          &l, &e);
+    if (r < 0)
+        return xasprintf("%d: %s", r, text_of(&e));
+    return ip_text(&l.address);
+}
+
+static void gets(const struct fixture *f, const char *name, const char *owner, const char *wanted,
+                 const char *expected)
+{
+    _cleanup_free_ char *got = acquire(f, owner, wanted);
+    check(streq(got, expected), name, got);
+}
+
+static void release(const struct fixture *f, const char *owner)
+{
+    _cleanup_err_ struct err e = ERR_INIT;
+    int r = lease_release(f->dir, "net", owner, &e);
+    if (r < 0)
+        check(false, "release", text_of(&e));
+}
+
+static int count_one(const struct lease *l, void *arg)
+{
+    (void)l;
+    return ++*(int *)arg;
+}
+
+static int leases(const struct fixture *f)
+{
+    int count = 0, r = lease_each(f->dir, "net", count_one, &count, NULL);
+    return r < 0 ? r : count;
+}
+
+static void test_order(int dir)
+{
+    struct fixture f = fixture(dir, "10.9.0.0/29");
+    gets(&f, "first: the one after the gateway", "a", "", "10.9.0.2");
+    gets(&f, "the next", "b", "", "10.9.0.3");
+    release(&f, "a");
+    gets(&f, "a released address is not the next", "c", "", "10.9.0.4");
+    gets(&f, "the same owner has the same lease", "c", "", "10.9.0.4");
+    gets(&f, "even if it wants another", "c", "10.9.0.6", "10.9.0.4");
+    gets(&f, "one that is wanted", "d", "10.9.0.6", "10.9.0.6");
+    gets(&f, "which does not move the next", "e", "", "10.9.0.5");
+    gets(&f, "around to the released one", "g", "", "10.9.0.2");
+    gets(&f, "full", "h", "", "-28: network `net` has no free address left in 10.9.0.0/29");
+    release(&f, "b");
+    gets(&f, "the only free one", "h", "", "10.9.0.3");
+    check(leases(&f) == 5, "five leases", "another number");
+    release(&f, "b");
+    release(&f, "none");
+    check(leases(&f) == 5, "release of nothing", "changes something");
+    for (const char *owner = "cdegh"; *owner; owner++)
+        release(&f, (char[]){*owner, 0});
+    check(leases(&f) == 0, "all released", "some are left");
+    gets(&f, "the order goes on when all is free", "i", "", "10.9.0.4");
+}
+
+static void test_wanted(int dir)
+{
+    struct fixture f = fixture(dir, "10.9.0.0/24");
+    gets(&f, "wanted", "a", "10.9.0.77", "10.9.0.77");
+    gets(&f, "wanted and taken", "b", "10.9.0.77", "-98: address 10.9.0.77 is in use by container `a`");
+    gets(&f, "wanted outside", "b", "10.9.1.1",
+         "-22: address 10.9.1.1 is not in 10.9.0.0/24, the subnet of network `net`");
+    gets(&f, "wanted of the other family", "b", "fd00::1",
+         "-22: address fd00::1 is not in 10.9.0.0/24, the subnet of network `net`");
+    gets(&f, "the gateway", "b", "10.9.0.1", "-98: address 10.9.0.1 is the gateway of network `net`");
+    gets(&f, "the network address", "b", "10.9.0.0",
+         "-22: address 10.9.0.0 is the network address of 10.9.0.0/24, not a host's");
+    gets(&f, "the broadcast address", "b", "10.9.0.255",
+         "-22: address 10.9.0.255 is the broadcast address of 10.9.0.0/24, not a host's");
+    check(leases(&f) == 1, "refusals lease nothing", "they do");
+    f = fixture(dir, "10.8.0.0/15");
+    gets(&f, "x.x.x.0 in a wide subnet", "a", "10.9.0.0", "10.9.0.0");
+    gets(&f, "x.x.x.255 in a wide subnet", "b", "10.8.0.255", "10.8.0.255");
+    gets(&f, "the broadcast address of a wide subnet", "c", "10.9.255.255",
+         "-22: address 10.9.255.255 is the broadcast address of 10.8.0.0/15, not a host's");
+    f = fixture(dir, "fd00::/64");
+    gets(&f, "IPv6", "a", "", "fd00::2");
+    gets(&f, "IPv6 with high host bits", "b", "fd00::1:0:0:2", "fd00::1:0:0:2");
+    gets(&f, "IPv6 goes on", "c", "", "fd00::3");
+    gets(&f, "IPv6 has no broadcast", "d", "fd00::ffff:ffff:ffff:ffff", "fd00::ffff:ffff:ffff:ffff");
+    gets(&f, "every router's address", "e", "fd00::",
+         "-22: address fd00:: is the network address of fd00::/64, not a host's");
+    f = fixture(dir, "10.9.0.4/30");
+    gets(&f, "the smallest subnet", "a", "", "10.9.0.6");
+    gets(&f, "is soon full", "b", "", "-28: network `net` has no free address left in 10.9.0.4/30");
+    f.gateway = ip("10.9.0.6"); /* not the first */
+    release(&f, "a");
+    gets(&f, "another gateway is left out", "a", "", "10.9.0.5");
+}
+
+static void test_lease_itself(int dir)
+{
+    struct fixture f = fixture(dir, "10.88.0.0/16");
+    _cleanup_lease_ struct lease l = {0}, again = {0};
+    _cleanup_err_ struct err e = ERR_INIT;
+    struct ip want = ip("10.88.3.4");
+    int64_t now = time(NULL);
+    int r = lease_acquire(dir, "net", &f.subnet, &f.gateway, &want, "web", "4f1c09d2a7b3", &l, &e);
+    _cleanup_free_ char *mac = mac_text(l.mac);
+    check(r == 0 && streq(mac, "02:42:0a:58:03:04") && streq(l.container, "web") &&
+              streq(l.owner, "4f1c09d2a7b3") && l.since >= now && l.since <= now + 5,
+          "a lease says whose it is", text_of(&e));
+    r = lease_acquire(dir, "net", &f.subnet, &f.gateway, NULL, "web", "4f1c09d2a7b3", &again, &e);
+    check(r == 0 && again.since == l.since && memcmp(again.mac, l.mac, 6) == 0 &&
+              ip_equal(&again.address, &l.address) && streq(again.container, "web"),
+          "and says it again, from the file", text_of(&e));
+    struct stat st;
+    check(fstatat(dir, "net", &st, 0) == 0 && (st.st_mode & 0777) == 0600, "the file is root's", "");
+    int files = 0;
+    _cleanup_dir_ DIR *d = fdopendir(openat(dir, ".", O_RDONLY | O_CLOEXEC));
+    for (struct dirent *entry; (entry = readdir(d));)
+        files += valid_name(entry->d_name);
+    check(files == 1, "no other file's name could be a network's", "one could");
+}
+
+/* ---- damage -----------------------------------------------------------------------------------*/
+
+#define LINE(address) address "  web  02:42:0a:09:00:02  2026-11-23T14:05:00Z  4f1c09d2a7b3\n"
+
+static void put_leases(int dir, const char *boot, const char *rest, size_t size)
+{
+    char text[1024];
+    int n = snprintf(text, sizeof(text), "# netctr leases 1 boot=%s last=10.9.0.2\n", boot);
+    memcpy(text + n, rest, size);
+    put_file(dir, "net", text, (size_t)n + size);
+}
+
+static void test_damage(int dir)
+{
+    static const struct {
+        const char *name, *text;
+    } rows[] = {
+        {"half a line", LINE("10.9.0.2") "10.9.0.3  db\n"},
+        {"no address", LINE("10.9.0.256")},
+        {"a bad MAC", "10.9.0.2  web  02:42:0a:09:00  2026-11-23T14:05:00Z  4f1c09d2a7b3\n"},
+        {"a bad time", "10.9.0.2  web  02:42:0a:09:00:02  yesterday  4f1c09d2a7b3\n"},
+        {"a bad owner", "10.9.0.2  web  02:42:0a:09:00:02  2026-11-23T14:05:00Z  ../x\n"},
+        {"a sixth word", "10.9.0.2  web  02:42:0a:09:00:02  2026-11-23T14:05:00Z  4f1c  more\n"},
+        {"garbage", "\x7f""ELF\n"},
+        {"the end is missing", "10.9.0.2  web  02:42:0a:09:00:02  2026-11-23T14:05:00Z  4f1c09"},
+    };
+    _cleanup_free_ char *boot = boot_id();
+    struct fixture f = fixture(dir, "10.9.0.0/24");
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        put_leases(dir, boot, rows[i].text, strlen(rows[i].text));
+        _cleanup_free_ char *got = acquire(&f, "new", "");
+        _cleanup_free_ char *name = xasprintf("damaged: %s", rows[i].name);
+        check(skip_prefix(got, "-74: the lease file of network `net` is damaged in line "), name, got);
+        check(lease_release(dir, "net", "x", NULL) == -EBADMSG && leases(&f) == -EBADMSG,
+              "neither released nor listed", "it is");
+    }
+    put_leases(dir, boot, LINE("10.9.0.2") "\0\n" LINE("10.9.0.3"), 2 * strlen(LINE("10.9.0.2")) + 2);
+    gets(&f, "damaged: a NUL byte", "new", "",
+         "-74: the lease file of network `net` is damaged in line 3");
+    put_leases(dir, boot, LINE("10.9.0.2") "\n" LINE("10.9.0.3"), 2 * strlen(LINE("10.9.0.2")) + 1);
+    gets(&f, "an empty line is none", "new", "", "10.9.0.4");
+}
+
+static void test_header(int dir)
+{
+    static const char *const bad[] = {
+        "",
+        "\n",
+        LINE("10.9.0.2"),
+        "# netctr leases 1\n",
+        "# netctr leases 1 boot= last=10.9.0.2\n",
+        "# netctr leases 2 boot=5e0b0000-0000-0000-0000-000000000000 last=\n",
+        "# netctr leases 1 boot=5e0b last=10.9.0.2\n",
+    };
+    struct fixture f = fixture(dir, "10.9.0.0/24");
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        put_file(dir, "net", bad[i], strlen(bad[i]));
+        gets(&f, "a damaged header is no other boot", "new", "",
+             "-74: the lease file of network `net` is damaged in line 1");
+    }
+    put_leases(dir, "5e0b0000-0000-0000-0000-000000000000", LINE("10.9.0.2"), strlen(LINE("10.9.0.2")));
+    check(leases(&f) == 0, "another boot's leases do not count", "they do");
+    gets(&f, "after another boot all is free", "new", "", "10.9.0.2");
+}
+
+/* ---- many at once -----------------------------------------------------------------------------*/
+
+enum { PROCESSES = 8, EACH = 100 };
+
+static int lease_many(const struct fixture *f, int process, uint32_t *given)
+{
+    int failed = 0;
+    for (int i = 0; i < EACH; i++) {
+        _cleanup_free_ char *owner = xasprintf("p%d-%d", process, i);
+        _cleanup_lease_ struct lease l = {0};
+        if (lease_acquire(f->dir, "net", &f->subnet, &f->gateway, NULL, owner, owner, &l, NULL) < 0) {
+            failed = 1;
+            continue;
+        }
+        given[i] = subnet_host_number(&f->subnet, &l.address);
+        if (i % 10 == 9 && lease_release(f->dir, "net", owner, NULL) < 0)
+            failed = 1;
+    }
+    return failed;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+static void test_parallel(int dir)
+{
+    struct fixture f = fixture(dir, "10.9.0.0/16");
+    size_t size = PROCESSES * EACH * sizeof(uint32_t);
+    uint32_t *given = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    pid_t pids[PROCESSES];
+    fflush(stdout);
+    for (int i = 0; i < PROCESSES; i++) {
+        pids[i] = fork();
+        if (pids[i] == 0)
+            _exit(lease_many(&f, i, given + i * EACH));
+    }
+    int failed = 0, twice = 0;
+    for (int i = 0; i < PROCESSES; i++) {
+        int status;
+        failed += waitpid(pids[i], &status, 0) != pids[i] || status != 0;
+    }
+    qsort(given, PROCESSES * EACH, sizeof(*given), by_value);
+    for (int i = 1; i < PROCESSES * EACH; i++)
+        twice += given[i] == given[i - 1];
+    expect(failed == 0, "8 processes take 100 leases each", "%d failed", failed);
+    expect(twice == 0 && given[0] == 2 && given[PROCESSES * EACH - 1] == PROCESSES * EACH + 1,
+           "all are distinct and in a row", "%d twice, %u to %u", twice, given[0],
+           given[PROCESSES * EACH - 1]);
+    expect(leases(&f) == PROCESSES * EACH * 9 / 10, "and all are in the file", "%d", leases(&f));
+    munmap(given, size);
+}
+
+int main(void)
+{
+    _cleanup_scratch_ struct scratch s = scratch_open();
+    test_parse();
+    test_overlaps();
+    test_hosts();
+    test_order(s.fd);
+    test_wanted(s.fd);
+    test_lease_itself(s.fd);
+    test_damage(s.fd);
+    test_header(s.fd);
+    test_parallel(s.fd);
+    return failures != 0;
+}
