@@ -1,0 +1,307 @@
+/* Published ports: every way to write them, what is said of the wrong ones, and that a held port
+ * really is held. The sockets live in a network namespace of our own.
+ */
+#include "check.h"
+
+#include <netctr/bridge.h>
+
+#include <arpa/inet.h>
+#include <poll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+/* ---- notation ---------------------------------------------------------------------------------*/
+
+static const struct {
+    const char *text, *parsed; /* the ports, or what is said */
+} notation[] = {
+    {"80", "0.0.0.0:0->80/tcp"},
+    {"8080:80", "0.0.0.0:8080->80/tcp"},
+    {"8080:80/tcp", "0.0.0.0:8080->80/tcp"},
+    {"53:53/udp", "0.0.0.0:53->53/udp"},
+    {"53:53/UDP", "0.0.0.0:53->53/udp"},
+    {"9:9/sctp", "0.0.0.0:9->9/sctp"},
+    {":80", "0.0.0.0:0->80/tcp"},
+    {"1-2:3-4", "0.0.0.0:1->3/tcp 0.0.0.0:2->4/tcp"},
+    {"7-8", "0.0.0.0:0->7/tcp 0.0.0.0:0->8/tcp"},
+    {"65535:65535", "0.0.0.0:65535->65535/tcp"},
+    {"5-5:6", "0.0.0.0:5->6/tcp"},
+    {"127.0.0.1:8080:80", "127.0.0.1:8080->80/tcp"},
+    {"127.0.0.1::80", "127.0.0.1:0->80/tcp"},
+    {"0.0.0.0:8080:80", "0.0.0.0:8080->80/tcp"},
+    {"10.0.0.1:1-2:3-4/udp", "10.0.0.1:1->3/udp 10.0.0.1:2->4/udp"},
+    {"[::1]:8080:80", "[::1]:8080->80/tcp"},
+    {"[::1]::80", "[::1]:0->80/tcp"},
+    {"[::]:8080:80", "[::]:8080->80/tcp"},
+    {"[fd00::2]:53:53/udp", "[fd00::2]:53->53/udp"},
+    {"", "publish ``: the container's port is missing"},
+    {"8080:", "publish `8080:`: the container's port is missing"},
+    {"/tcp", "publish `/tcp`: the container's port is missing"},
+    {"0", "publish `0`: `0` is not a port (1-65535) or a range of ports"},
+    {"65536", "publish `65536`: `65536` is not a port (1-65535) or a range of ports"},
+    {"0:80", "publish `0:80`: `0` is not a port (1-65535) or a range of ports"},
+    {"http", "publish `http`: `http` is not a port (1-65535) or a range of ports"},
+    {"-80", "publish `-80`: `-80` is not a port (1-65535) or a range of ports"},
+    {"80-", "publish `80-`: `80-` is not a port (1-65535) or a range of ports"},
+    {"90-80", "publish `90-80`: `90-80` is not a port (1-65535) or a range of ports"},
+    {"1-2-3", "publish `1-2-3`: `1-2-3` is not a port (1-65535) or a range of ports"},
+    {"80 ", "publish `80 `: `80 ` is not a port (1-65535) or a range of ports"},
+    {"+80", "publish `+80`: `+80` is not a port (1-65535) or a range of ports"},
+    {"80:http", "publish `80:http`: `http` is not a port (1-65535) or a range of ports"},
+    {"127.0.0.1:80", "publish `127.0.0.1:80`: `127.0.0.1` is not a port (1-65535) or a range of ports"},
+    {"1-3:4-5", "publish `1-3:4-5`: the two ranges differ in length"},
+    {"1-2:4", "publish `1-2:4`: the two ranges differ in length"},
+    {"80/", "publish `80/`: protocol `` is not tcp, udp or sctp"},
+    {"80/icmp", "publish `80/icmp`: protocol `icmp` is not tcp, udp or sctp"},
+    {"80/tcp/udp", "publish `80/tcp/udp`: `80/tcp` is not a port (1-65535) or a range of ports"},
+    {"256.0.0.1:1:1", "publish `256.0.0.1:1:1`: `256.0.0.1` is not an address"},
+    {"localhost:1:1", "publish `localhost:1:1`: `localhost` is not an address"},
+    {"::1:8080:80", "publish `::1:8080:80`: `::1` is not an address (write IPv6 as [ADDRESS])"},
+    {"fd00::2:1:1", "publish `fd00::2:1:1`: `fd00::2` is not an address (write IPv6 as [ADDRESS])"},
+};
+
+/* All ports of @text, or the error. */
+static char *parse(const char *text, struct publish_list *list)
+{
+    _cleanup_err_ struct err e = ERR_INIT;
+    int r = publish_parse(text, list, &e);
+    if (r < 0)
+        return xstrdup(e.code == r ? text_of(&e) : "another code");
+    char *all = xstrdup("");
+    for (size_t i = 0; i < list->count; i++) {
+        _cleanup_free_ char *before = all, *one = publish_text(&list->items[i]);
+        all = xasprintf("%s%s%s", before, *before ? " " : "", one);
+    }
+    return all;
+}
+
+static void test_notation(void)
+{
+    for (size_t i = 0; i < ARRAY_LEN(notation); i++) {
+        _cleanup_publish_ struct publish_list list = {0};
+        _cleanup_free_ char *got = parse(notation[i].text, &list);
+        _cleanup_free_ char *name = xasprintf("publish \"%s\"", notation[i].text);
+        check(streq(got, notation[i].parsed), name, got);
+    }
+    static const char *const wrong[] = {"[::1]:80", "[::1:80:80", "::1]:80:80", "[]:80:80",
+                                        "[::g]:80:80", ":::", "::::", "[", "1:2:3:4", ":80:80"};
+    for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+        _cleanup_publish_ struct publish_list list = {0};
+        _cleanup_free_ char *got = parse(wrong[i], &list);
+        _cleanup_free_ char *start = xasprintf("publish `%s`: ", wrong[i]);
+        check(skip_prefix(got, start) && list.count == 0, wrong[i], got);
+    }
+}
+
+static void test_many(void)
+{
+    _cleanup_publish_ struct publish_list list = {0};
+    _cleanup_free_ char *more = NULL;
+    free(parse("1:1", &list));
+    free(parse("2-4096:2-4096", &list));
+    check(list.count == 4096, "4,096 ports, in two steps", "refused");
+    more = parse("5000:5000", &list);
+    check(streq(more, "publish `5000:5000`: more than 4096 ports for one container") &&
+              list.count == 4096,
+          "one more is refused", more);
+    _cleanup_publish_ struct publish_list all = {0};
+    free(more);
+    more = parse("1-65535:1-65535", &all);
+    check(strstr(more, "more than 4096 ports") && all.count == 0, "all ports are refused", more);
+}
+
+/* ---- sockets ----------------------------------------------------------------------------------*/
+
+static int hold(struct publish_list *list, const char *text, struct held_ports *held, struct err *e)
+{
+    publish_list_clear(list);
+    int r = publish_parse(text, list, e);
+    return r < 0 ? r : publish_hold(list, true, held, NULL, e);
+}
+
+static uint16_t port_of(int fd)
+{
+    struct sockaddr_in6 a;
+    socklen_t size = sizeof(a);
+    return getsockname(fd, (struct sockaddr *)&a, &size) < 0 ? 0 : ntohs(a.sin6_port);
+}
+
+/* A socket that says something to a port of loopback. */
+static int dial(int family, int type, uint16_t port)
+{
+    int fd = socket(family, type | SOCK_CLOEXEC, 0);
+    struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = htons(port)};
+    four.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    struct sockaddr_in6 a6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+    a6.sin6_addr = in6addr_loopback;
+    const struct sockaddr *a = family == AF_INET ? (void *)&four : (void *)&a6;
+    socklen_t size = family == AF_INET ? sizeof(four) : sizeof(a6);
+    if (connect(fd, a, size) < 0 || send(fd, "x", 1, MSG_NOSIGNAL) < 0)
+        return close_fd(fd);
+    return fd;
+}
+
+static void test_hold(void)
+{
+    _cleanup_err_ struct err e = ERR_INIT;
+    _cleanup_publish_ struct publish_list list = {0}, second = {0};
+    _cleanup_held_ struct held_ports held = {0}, none = {0};
+    const struct publish *refused = NULL;
+    int before = open_fds(), r = hold(&list, "8080-8081:80-81", &held, &e);
+    check(r == 0 && held.count == 4 && held.items[0].publish == &list.items[0] &&
+              held.items[0].family == AF_INET && held.items[1].family == AF_INET6 &&
+              port_of(held.items[2].fd) == 8081 && port_of(held.items[3].fd) == 8081,
+          "a range is held in both families", text_of(&e));
+    for (size_t i = 0; i < held.count; i++)
+        if (fcntl(held.items[i].fd, F_GETFD) != FD_CLOEXEC ||
+            !(fcntl(held.items[i].fd, F_GETFL) & O_NONBLOCK))
+            check(false, "held sockets are CLOEXEC and NONBLOCK", "one is not");
+    check(hold(&second, "8081:80", &none, &e) == -EADDRINUSE &&
+              streq(text_of(&e), "port 8081/tcp is in use on this host") && none.count == 0,
+          "a held port is in use", text_of(&e));
+    int fds = open_fds();
+    publish_list_clear(&second);
+    (void)publish_parse("9000:9000", &second, NULL);
+    (void)publish_parse("127.0.0.1:8080:80", &second, NULL);
+    r = publish_hold(&second, true, &none, &refused, &e);
+    check(r == -EADDRINUSE && streq(text_of(&e), "port 8080/tcp is in use on 127.0.0.1") &&
+              refused == &second.items[1] && open_fds() == fds,
+          "the refused port is named, the others are let go", text_of(&e));
+    check(hold(&second, "[::1]:8080:80", &none, &e) == -EADDRINUSE &&
+              streq(text_of(&e), "port 8080/tcp is in use on ::1"),
+          "in use on ::1", text_of(&e));
+    r = hold(&second, "8080:80/udp", &none, &e);
+    check(r == 0, "another protocol is another port", text_of(&e));
+    held_ports_clear(&none);
+    check(hold(&second, "10.1.2.3:80:80", &none, &e) == -EADDRNOTAVAIL &&
+              streq(text_of(&e), "this host has no address 10.1.2.3"),
+          "an address that the host has not", text_of(&e));
+    held_ports_clear(&held);
+    check(open_fds() == before, "all are let go", "some are not");
+    r = hold(&list, "8080:80", &held, &e);
+    check(r == 0, "and can be had again", text_of(&e));
+    publish_list_clear(&second);
+    check(publish_hold(&second, true, &none, NULL, &e) == 0 && none.count == 0, "no ports", "some");
+}
+
+static void test_families(void)
+{
+    static const struct {
+        const char *text;
+        bool ipv6;
+        int families[3];
+    } rows[] = {
+        {"7001:1", true, {AF_INET, AF_INET6}}, {"7002:1", false, {AF_INET}},
+        {"127.0.0.1:7003:1", true, {AF_INET}}, {"[::1]:7004:1", true, {AF_INET6}},
+        {"[::1]:7005:1", false, {AF_INET6}},   {"[::]:7006:1", true, {AF_INET6}},
+        {"7007:1/udp", true, {AF_INET, AF_INET6}},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        _cleanup_err_ struct err e = ERR_INIT;
+        _cleanup_publish_ struct publish_list list = {0};
+        _cleanup_held_ struct held_ports held = {0};
+        (void)publish_parse(rows[i].text, &list, &e);
+        int r = publish_hold(&list, rows[i].ipv6, &held, NULL, &e);
+        size_t n = 0;
+        while (n < held.count && held.items[n].family == rows[i].families[n])
+            n++;
+        _cleanup_free_ char *name = xasprintf("families of \"%s\"%s", rows[i].text,
+                                              rows[i].ipv6 ? "" : " without IPv6");
+        expect(r == 0 && n == held.count && rows[i].families[n] == 0, name, "%zu of %zu: %s", n,
+               held.count, text_of(&e));
+    }
+}
+
+/* An ephemeral port is the same in both families: where IPv6's is taken, another is found. */
+static void test_ephemeral(void)
+{
+    _cleanup_err_ struct err e = ERR_INIT;
+    _cleanup_publish_ struct publish_list list = {0}, half = {0};
+    _cleanup_held_ struct held_ports held = {0}, taken = {0};
+    check(sysctl_write("net/ipv4/ip_local_port_range", "40000 40019", &e) == 0, "a narrow range",
+          text_of(&e));
+    (void)publish_parse("[::]:40000-40015:1-16", &half, NULL);
+    check(publish_hold(&half, true, &taken, NULL, &e) == 0, "most of IPv6 is taken", text_of(&e));
+    int r = hold(&list, "80-81", &held, &e);
+    bool same = r == 0 && held.count == 4;
+    for (size_t i = 0; same && i < held.count; i++)
+        same = port_of(held.items[i].fd) == list.items[i / 2].host_port &&
+               list.items[i / 2].host_port >= 40016;
+    check(same && list.items[0].host_port != list.items[1].host_port,
+          "an ephemeral port is free in both families", text_of(&e));
+    _cleanup_free_ char *text = r == 0 ? publish_text(&list.items[0]) : NULL;
+    check(text && skip_prefix(text, "0.0.0.0:4001"), "and is filled in", text ? text : text_of(&e));
+    (void)sysctl_write("net/ipv4/ip_local_port_range", "32768 60999", NULL);
+}
+
+static void test_udp_drops(void)
+{
+    _cleanup_err_ struct err e = ERR_INIT;
+    _cleanup_publish_ struct publish_list list = {0};
+    _cleanup_held_ struct held_ports held = {0};
+    check(hold(&list, "5353:53/udp", &held, &e) == 0 && held.count == 2, "UDP is held", text_of(&e));
+    for (size_t i = 0; i < held.count; i++) {
+        for (int n = 0; n < 100; n++)
+            close_fd(dial(held.items[i].family, SOCK_DGRAM, 5353));
+        struct pollfd p = {.fd = held.items[i].fd, .events = POLLIN};
+        char byte;
+        check(poll(&p, 1, 50) == 0 && recv(held.items[i].fd, &byte, 1, MSG_DONTWAIT) < 0 &&
+                  errno == EAGAIN,
+              "no datagram is queued", "one is");
+    }
+}
+
+/* A connection that DNAT did not take is reset, not left hanging. */
+static void test_refuse(void)
+{
+    _cleanup_err_ struct err e = ERR_INIT;
+    _cleanup_publish_ struct publish_list list = {0};
+    _cleanup_held_ struct held_ports held = {0};
+    check(hold(&list, "8088:80", &held, &e) == 0 && held.count == 2, "TCP is held", text_of(&e));
+    for (size_t i = 0; i < held.count; i++) {
+        held_port_refuse(&held.items[i]); /* nobody is there: must not wait */
+        _cleanup_close_ int fd = dial(held.items[i].family, SOCK_STREAM, 8088);
+        int before = open_fds();
+        held_port_refuse(&held.items[i]);
+        char byte;
+        ssize_t n = recv(fd, &byte, 1, 0);
+        expect(fd >= 0 && n < 0 && errno == ECONNRESET && open_fds() == before,
+               "a connection is reset", "%zd %s", n, strerror(errno));
+    }
+}
+
+static int test_too_few_fds(void *arg)
+{
+    (void)arg;
+    _cleanup_err_ struct err e = ERR_INIT;
+    _cleanup_publish_ struct publish_list list = {0};
+    _cleanup_held_ struct held_ports held = {0};
+    struct rlimit soft = {100, 2000}, hard = {100, 100};
+    setrlimit(RLIMIT_NOFILE, &soft);
+    int r = hold(&list, "10000-10499:1-500", &held, &e);
+    check(r == 0 && held.count == 1000, "the soft limit of fds is raised", text_of(&e));
+    held_ports_clear(&held);
+    setrlimit(RLIMIT_NOFILE, &hard);
+    int before = open_fds();
+    r = hold(&list, "10000-10499:1-500", &held, &e);
+    check(r == -EMFILE && e.hint && strstr(text_of(&e), "hold port 10") && open_fds() == before,
+          "the hard limit is told", text_of(&e));
+    return failures != 0;
+}
+
+int main(void)
+{
+    test_notation();
+    test_many();
+    if (!own_network()) {
+        printf("skip - sockets: no network namespace of our own: not root?\n");
+        return failures != 0;
+    }
+    test_hold();
+    test_families();
+    test_ephemeral();
+    test_udp_drops();
+    test_refuse();
+    failures += in_child(test_too_few_fds, NULL) != 0;
+    return failures != 0;
+}
