@@ -22,6 +22,26 @@ uint64_t proc_start_time(pid_t pid)
     return p ? strtoull(p + 1, NULL, 10) : 0;
 }
 
+bool proc_is_dying(pid_t pid, uint64_t start_time)
+{
+    if (pid <= 0 || proc_start_time(pid) != start_time)
+        return true;
+    _cleanup_free_ char *path = xasprintf("/proc/%d/status", pid);
+    _cleanup_free_ char *status = NULL;
+    if (read_file_at(AT_FDCWD, path, 65536, &status, NULL) < 0)
+        return true;
+    const char *state = strstr(status, "\nState:\t");
+    if (state && strchr("ZX", state[8]))
+        return true;
+    const char *const pending[] = {"\nSigPnd:\t", "\nShdPnd:\t"};
+    for (size_t i = 0; i < ARRAY_LEN(pending); i++) {
+        const char *at = strstr(status, pending[i]);
+        if (at && (strtoull(at + strlen(pending[i]), NULL, 16) >> (SIGKILL - 1) & 1))
+            return true;
+    }
+    return false;
+}
+
 int pidfd_of(pid_t pid, uint64_t start_time)
 {
     if (pid <= 0 || start_time == 0)

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/file.h>
+#include <time.h>
 
 int json_read_at(int dirfd, const char *path, json_t **out, struct err *e)
 {
@@ -88,4 +89,15 @@ int lock_file_at(int dirfd, const char *path, int operation)
         if (errno != EINTR)
             return -errno;
     return take_fd(fd);
+}
+
+int lock_wait(int fd, int operation, int timeout_ms)
+{
+    const struct timespec pause = {.tv_nsec = 1000000};
+    while (flock(fd, operation | LOCK_NB) < 0) {
+        if (errno != EINTR && (errno != EWOULDBLOCK || timeout_ms-- <= 0))
+            return -errno;
+        nanosleep(&pause, NULL);
+    }
+    return 0;
 }

@@ -162,7 +162,7 @@ static int publish(struct bridge *b, const struct endpoint *ep, struct err *e)
     if (r != -EEXIST)
         return r;
     /* The held sockets have shown that the ports are nobody else's: what is in the way belongs to a
-     * container that ended less than 20 ms ago and has not expired yet. */
+     * container that ended a moment ago and has not expired yet. */
     r = fw_undo(b->fw, NULL, NULL, elements, count, e);
     return r < 0 ? r : add_publishes(b, elements, count, e);
 }

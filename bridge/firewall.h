@@ -107,7 +107,7 @@ int fw_undo(struct fw *fw, const struct fw_network *n, const struct fw_guard *g,
 int fw_probe_expiry(struct fw *fw, bool *works, struct err *e);
 void fw_set_expiry(struct fw *fw, bool works);
 
-/** Like fw_undo() but by letting the elements expire within 20 ms, where that works (asks
+/** Like fw_undo() but by letting the elements expire within milliseconds, where that works (asks
  *  fw_probe_expiry() once if nobody said); elsewhere it is fw_undo(). Until then their keys are
  *  taken. A port that is published to another container by now is left alone. */
 int fw_expire(struct fw *fw, const struct fw_guard *g, const struct fw_publish *p, size_t count,

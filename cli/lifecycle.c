@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <time.h>
 
 /* Does one thing to each named container; goes on after a failure and ends with the first. */
 static int for_each_name(const struct cli *cli, const struct command *command, char **names,
@@ -133,8 +134,32 @@ const struct command command_kill = {
 
 /* ---- rm --------------------------------------------------------------------------------------*/
 
-static int remove_one(struct world *w, const struct record *r, void *arg, struct err *e)
+/* A container that is just being made either runs soon or is gone soon. */
+static int settle(struct world *w, const struct record *r, struct record *now, struct err *e)
 {
+    const struct timespec pause = {.tv_nsec = 5000000};
+    for (int tries = 0; tries < 2000; tries++) {
+        record_clear(now);
+        int code = world_find(w, r->spec.name, now, e);
+        if (code < 0 || now->status != STATUS_CREATING)
+            return code;
+        nanosleep(&pause, NULL);
+    }
+    return err_say(e, -ETIMEDOUT, "container `%s` is still being made", r->spec.name);
+}
+
+static int remove_one(struct world *w, const struct record *given, void *arg, struct err *e)
+{
+    _cleanup_record_ struct record now = {0};
+    const struct record *r = given;
+    if (r->status == STATUS_CREATING && *(bool *)arg) {
+        int code = settle(w, given, &now, e);
+        if (code == -ENOENT) /* it has failed to start, and is gone */
+            return 0;
+        if (code < 0)
+            return code;
+        r = &now;
+    }
     if (r->status != STATUS_EXITED) {
         if (!*(bool *)arg) {
             err_say(e, -EBUSY, "container `%s` is running", r->spec.name);

@@ -216,7 +216,7 @@ int container_adopt(struct store *store, const char *name, struct container *out
     c.run_fd = store_live_dir(store, name);
     if (c.run_fd < 0)
         return err_set(e, c.run_fd, "open container `%s`", name);
-    c.lock_fd = lock_file_at(c.run_fd, "lock", LOCK_EX | LOCK_NB);
+    c.lock_fd = store_try_lock(c.run_fd);
     if (c.lock_fd < 0) {
         container_clear(&c);
         return err_say(e, -EBUSY, "container `%s` runs", name);

@@ -102,12 +102,24 @@ const char *status_name(enum status s)
     return names[s];
 }
 
+/* A killed monitor, or the child that it was preparing, holds the lock until the kernel is done with
+ * it; who comes in that moment waits for it rather than taking a corpse for a living container. */
+static bool holder_is_dying(int live_dir)
+{
+    _cleanup_json_ json_t *j = NULL;
+    if (json_read_at(live_dir, "state.json", &j, NULL) < 0)
+        return false;
+    return proc_is_dying((pid_t)json_int(j, "monitor", 0),
+                         (uint64_t)json_int(j, "monitor_start", 0));
+}
+
 int store_try_lock(int live_dir)
 {
     _cleanup_close_ int fd = openat(live_dir, "lock", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
-        return -errno;
-    return take_fd(fd);
+    int r = fd < 0 ? -errno : lock_wait(fd, LOCK_EX, 0);
+    if (r == -EWOULDBLOCK && holder_is_dying(live_dir))
+        r = lock_wait(fd, LOCK_EX, 5000);
+    return r < 0 ? r : take_fd(fd);
 }
 
 static void read_runtime(int run_dir, struct record *r)

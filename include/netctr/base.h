@@ -158,6 +158,8 @@ void json_put_strv(json_t *j, const char *key, char *const *v);
 /** Opens (creates) and locks a file. @operation is LOCK_EX or LOCK_SH, with LOCK_NB if wanted.
  *  Returns the fd that holds the lock, or -errno (-EWOULDBLOCK: someone else holds it). */
 int lock_file_at(int dirfd, const char *path, int operation);
+/** Takes a lock whose holder is expected to let go: tries for @timeout_ms. */
+int lock_wait(int fd, int operation, int timeout_ms);
 
 /* ---- processes ------------------------------------------------------------------------------
  * A pid is not an identity: it is used again. A pidfd opened first and compared with the start time
@@ -165,6 +167,9 @@ int lock_file_at(int dirfd, const char *path, int operation);
 
 /** Field 22 of /proc/PID/stat, in clock ticks since boot; 0 if there is no such process. */
 uint64_t proc_start_time(pid_t pid);
+/** Has that process ended, or been killed and not gone yet? One that was killed may be busy in the
+ *  kernel for a while, and holds its locks until it is done. */
+bool proc_is_dying(pid_t pid, uint64_t start_time);
 /** A pidfd of @pid if it still is the process that started at @start_time; -ESRCH if not. */
 int pidfd_of(pid_t pid, uint64_t start_time);
 int pidfd_signal(int pidfd, int sig);

@@ -218,10 +218,11 @@ static void test_ephemeral(void)
     _cleanup_err_ struct err e = ERR_INIT;
     _cleanup_publish_ struct publish_list list = {0}, half = {0};
     _cleanup_held_ struct held_ports held = {0}, taken = {0};
-    check(sysctl_write("net/ipv4/ip_local_port_range", "40000 40019", &e) == 0, "a narrow range",
+    /* with SO_REUSEADDR the kernel looks for a port in the range's lower half first */
+    check(sysctl_write("net/ipv4/ip_local_port_range", "40000 40039", &e) == 0, "a narrow range",
           text_of(&e));
     (void)publish_parse("[::]:40000-40015:1-16", &half, NULL);
-    check(publish_hold(&half, true, &taken, NULL, &e) == 0, "most of IPv6 is taken", text_of(&e));
+    check(publish_hold(&half, true, &taken, NULL, &e) == 0, "most of IPv6's are taken", text_of(&e));
     int r = hold(&list, "80-81", &held, &e);
     bool same = r == 0 && held.count == 4;
     for (size_t i = 0; same && i < held.count; i++)
@@ -230,7 +231,7 @@ static void test_ephemeral(void)
     check(same && list.items[0].host_port != list.items[1].host_port,
           "an ephemeral port is free in both families", text_of(&e));
     _cleanup_free_ char *text = r == 0 ? publish_text(&list.items[0]) : NULL;
-    check(text && skip_prefix(text, "0.0.0.0:4001"), "and is filled in", text ? text : text_of(&e));
+    check(text && skip_prefix(text, "0.0.0.0:400"), "and is filled in", text ? text : text_of(&e));
     (void)sysctl_write("net/ipv4/ip_local_port_range", "32768 60999", NULL);
 }
 

@@ -1,0 +1,386 @@
+/* Verbs over a network namespace, against the kernel. "Here" is a namespace of our own. */
+#include "check.h"
+
+#include "netns/rtnl.h"
+
+/* ---- addresses --------------------------------------------------------------------------------*/
+
+static void test_addresses(void)
+{
+    static const struct {
+        const char *text, *canonical; /* NULL: no address */
+    } rows[] = {
+        {"10.88.0.1", "10.88.0.1"}, {"0.0.0.0", "0.0.0.0"}, {"255.255.255.255", "255.255.255.255"},
+        {"::1", "::1"}, {"FD00:0:0:0:0:0:0:2", "fd00::2"}, {"::ffff:10.0.0.1", "::ffff:10.0.0.1"},
+        {"", NULL}, {"10.88.1", NULL}, {"10.88.0.1 ", NULL}, {" 10.88.0.1", NULL}, {"010.1.1.1", NULL},
+        {"0x0a.1.1.1", NULL}, {"256.1.1.1", NULL}, {"fe80::1%eth0", NULL}, {"[::1]", NULL},
+        {"1:2:3", NULL}, {"::1::", NULL}, {"localhost", NULL},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct ip a = {0};
+        int r = ip_parse(rows[i].text, &a);
+        _cleanup_free_ char *text = ip_text(&a), *name = xasprintf("address \"%s\"", rows[i].text);
+        check(rows[i].canonical ? r == 0 && streq(text, rows[i].canonical)
+                                : r == -EINVAL && a.family == 0 && !*text,
+              name, text);
+    }
+    struct ip four, six, mapped, none = {0};
+    (void)ip_parse("0.0.0.1", &four);
+    (void)ip_parse("::1", &six);
+    (void)ip_parse("::1", &mapped);
+    mapped.bytes[15] = 2;
+    check(ip_equal(&four, &four) && !ip_equal(&four, &six) && !ip_equal(&six, &mapped) &&
+              !ip_equal(&four, &none) && ip_equal(&none, &none),
+          "equal", "wrong");
+    static const char *const bad[] = {"", "02:42", "02:42:0a:58:00:0", "02:42:0a:58:00:022", "02-42-0a-58-00-02",
+                                      "02:42:0a:58:00:0g", "02:42:0a:58:00:02 ", " 2:42:0a:58:00:02",
+                                      "+2:42:0a:58:00:02", "02:42:0a:58:00: 2", "02:42:0a:58:00:02:03"};
+    uint8_t mac[6];
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+        expect(mac_parse(bad[i], mac) == -EINVAL, "a bad MAC", "\"%s\" is one", bad[i]);
+    check(mac_parse("02:42:0A:58:00:fe", mac) == 0 && mac[2] == 10 && mac[5] == 0xfe, "a MAC", "is none");
+    _cleanup_free_ char *text = mac_text(mac);
+    check(streq(text, "02:42:0a:58:00:fe"), "its text", text);
+}
+
+/* ---- the namespace ----------------------------------------------------------------------------*/
+
+static uint64_t here(void)
+{
+    _cleanup_close_ int fd = netns_self();
+    return netns_inode(fd);
+}
+
+/* A new namespace, with what the tests need of it. */
+struct inside {
+    int fd;
+    struct rt *rt;
+};
+static struct inside inside_open(const struct sysctl *sysctls)
+{
+    _cleanup_err_ struct err e = ERR_INIT;
+    struct inside in;
+    if (netns_create(&in.fd, &in.rt, sysctls, &e) < 0) {
+        check(false, "a namespace", text_of(&e));
+        exit(1);
+    }
+    return in;
+}
+static void inside_close(struct inside *in)
+{
+    rt_close(in->rt);
+    close(in->fd);
+}
+#define _cleanup_inside_ __attribute__((cleanup(inside_close)))
+
+/* Reads a sysctl in the namespace of @fd. */
+static char *sysctl_there(int fd, const char *key)
+{
+    _cleanup_close_ int home = netns_self();
+    if (setns(fd, CLONE_NEWNET) < 0)
+        return NULL;
+    char *value = sysctl_read(key);
+    if (setns(home, CLONE_NEWNET) < 0)
+        exit(1);
+    return value;
+}
+
+static void test_create(void)
+{
+    const struct sysctl sysctls[] = {
+        {"net/ipv4/ip_unprivileged_port_start", "77"},
+        {"net/ipv4/no_such_key", "1"}, /* passed over */
+        {"net/ipv4/conf/default/arp_notify", "1"},
+        {NULL, NULL},
+    };
+    int fds = open_fds();
+    uint64_t before = here();
+    struct inside in = inside_open(sysctls);
+    check(here() == before && before != 0, "we are home again", "we are not");
+    check(netns_inode(in.fd) != before && fcntl(in.fd, F_GETFD) == FD_CLOEXEC, "it is another", "the same");
+    _cleanup_free_ char *inner = sysctl_there(in.fd, sysctls[0].key), *outer = sysctl_read(sysctls[0].key),
+                        *second = sysctl_there(in.fd, sysctls[2].key);
+    check(streq(inner, "77") && streq(second, "1") && streq(outer, "1024"), "sysctls are inside only",
+          outer ? outer : "unreadable");
+    struct link lo;
+    check(rt_get_link(in.rt, "lo", &lo) == 0 && lo.index == 1 && !(lo.flags & IFF_UP),
+          "its socket works inside", "it does not");
+    inside_close(&in);
+    check(open_fds() == fds, "nothing is left open", "an fd is");
+    check(netns_inode(-1) == 0, "no fd, no inode", "one");
+
+    _cleanup_err_ struct err e = ERR_INIT;
+    const struct sysctl bad[] = {{"net/ipv4/ip_unprivileged_port_start", "many"}, {NULL, NULL}};
+    int fd = 7;
+    struct rt *rt = (void *)&fd;
+    int r = netns_create(&fd, &rt, bad, &e);
+    check(r == -EINVAL && fd == -1 && !rt && here() == before && open_fds() == fds &&
+              streq(text_of(&e), "set sysctl `net/ipv4/ip_unprivileged_port_start` to many: Invalid argument"),
+          "a value that is refused undoes all", text_of(&e));
+    check(!sysctl_read("net/ipv4/no_such_key") && sysctl_write("net/ipv4/no_such_key", "1", &e) == -ENOENT,
+          "a key that there is not", text_of(&e));
+}
+
+/* ---- links ------------------------------------------------------------------------------------*/
+
+static const uint8_t bridge_mac[6] = {0x0a, 1, 2, 3, 4, 5}, host_mac[6] = {0x0e, 1, 1, 1, 1, 1},
+                     low_mac[6] = {2, 0, 0, 0, 0, 1}, peer_mac[6] = {2, 0x42, 10, 88, 0, 2};
+
+static struct rt *own_rt(void)
+{
+    struct rt *rt;
+    if (rt_open(&rt, NULL) < 0)
+        exit(1);
+    return rt;
+}
+
+static int commit(struct rt_batch *b, const char *name)
+{
+    _cleanup_err_ struct err e = ERR_INIT;
+    int r = rt_commit(b, &e);
+    check(r == 0, name, text_of(&e));
+    return r;
+}
+
+static struct link link_of(struct rt *rt, const char *name)
+{
+    struct link l;
+    int r = rt_get_link(rt, name, &l);
+    if (r < 0) {
+        expect(false, name, "is not there: %s", strerror(-r));
+        l = (struct link){0};
+    }
+    return l;
+}
+
+static struct veth veth(const char *name, int master, const struct inside *in, int index)
+{
+    struct veth v = {.host = name, .master = master, .mtu = 1400, .peer = "eth0",
+                     .peer_netns = in->fd, .peer_index = index};
+    memcpy(v.host_mac, host_mac, 6);
+    memcpy(v.peer_mac, peer_mac, 6);
+    return v;
+}
+
+static bool has(const struct link *l, const uint8_t mac[6], unsigned mtu)
+{
+    return memcmp(l->mac, mac, 6) == 0 && l->mtu == mtu;
+}
+
+static void test_veth(struct rt *rt, int bridge)
+{
+    _cleanup_inside_ struct inside in = inside_open(NULL);
+    _cleanup_rt_batch_ struct rt_batch *b = rt_batch_new(rt);
+    struct veth v = veth("vc-one", bridge, &in, 2);
+    rt_add_veth(b, &v);
+    rt_set_port(b, "vc-one", true, true, "netctr: one");
+    commit(b, "a veth");
+    struct link host = link_of(rt, "vc-one"), peer = link_of(in.rt, "eth0"), none;
+    check(has(&host, host_mac, 1400) && host.master == bridge && (host.flags & IFF_UP) &&
+              streq(host.alias, "netctr: one"),
+          "its host end is up, in the bridge", host.alias);
+    check(has(&peer, peer_mac, 1400) && peer.index == 2 && peer.master == 0 && !(peer.flags & IFF_UP),
+          "its other end was born inside", "it was not");
+    check(rt_get_link(rt, "eth0", &none) == -ENODEV && rt_get_link(in.rt, "vc-one", &none) == -ENODEV,
+          "and nowhere else", "it is");
+    check(!host.forwarding, "without a carrier the port does not forward", "it does");
+    _cleanup_rt_batch_ struct rt_batch *up = rt_batch_new(in.rt);
+    rt_set_up(up, 2);
+    commit(up, "the other end is brought up");
+    for (int i = 0; i < 100 && !link_of(rt, "vc-one").forwarding; i++)
+        usleep(10000);
+    check(link_of(rt, "vc-one").forwarding, "the port forwards", "it does not");
+    rt_delete_link(b, "vc-one");
+    commit(b, "the veth is deleted");
+    check(rt_get_link(in.rt, "eth0", &none) == -ENODEV, "both ends are gone", "one is there");
+}
+
+static void test_bridge_mac(struct rt *rt)
+{
+    _cleanup_inside_ struct inside in = inside_open(NULL);
+    _cleanup_rt_batch_ struct rt_batch *b = rt_batch_new(rt);
+    rt_add_bridge(b, "nc-keep", bridge_mac, 1400);
+    commit(b, "a bridge");
+    struct link bridge = link_of(rt, "nc-keep");
+    check(has(&bridge, bridge_mac, 1400) && !(bridge.flags & IFF_UP), "has its MAC and MTU, and is down",
+          "it has not");
+    struct veth one = veth("vc-low", bridge.index, &in, 7), two = veth("vc-high", bridge.index, &in, 3);
+    memcpy(one.host_mac, low_mac, 6); /* lower than the bridge's: without its own it would take this */
+    one.mtu = 1300;
+    two.peer = "eth1";
+    rt_set_up(b, bridge.index);
+    rt_add_veth(b, &one);
+    rt_add_veth(b, &two);
+    commit(b, "ports come");
+    struct link after = link_of(rt, "nc-keep");
+    check(has(&after, bridge_mac, 1400) && (after.flags & IFF_UP), "the bridge is as it was", "it is not");
+    rt_delete_link(b, "vc-low");
+    rt_delete_link(b, "vc-high");
+    commit(b, "ports go");
+    after = link_of(rt, "nc-keep");
+    check(has(&after, bridge_mac, 1400), "the bridge is as it was", "it is not");
+    rt_set_alias(b, "nc-keep", "a name");
+    rt_set_mac(b, after.index, low_mac);
+    commit(b, "alias and MAC are changed");
+    after = link_of(rt, "nc-keep");
+    check(has(&after, low_mac, 1400) && streq(after.alias, "a name"), "they are", after.alias);
+    rt_delete_link(b, "nc-keep");
+    commit(b, "the bridge is deleted");
+}
+
+/* ---- batches ----------------------------------------------------------------------------------*/
+
+static struct ip ip(const char *text)
+{
+    struct ip a;
+    if (ip_parse(text, &a) < 0)
+        check(false, text, "is no address");
+    return a;
+}
+
+static void fails(struct rt_batch *b, const char *name, int code, const char *text)
+{
+    _cleanup_err_ struct err e = ERR_INIT;
+    int r = rt_commit(b, &e);
+    expect(r == code && streq(text_of(&e), text), name, "%d: %s", r, text_of(&e));
+}
+
+static void test_failures(struct rt *rt, int bridge)
+{
+    _cleanup_rt_batch_ struct rt_batch *b = rt_batch_new(rt);
+    struct ip gateway = ip("192.0.2.1"), address = ip("10.88.0.1");
+    rt_add_default_route(b, bridge, &gateway);
+    fails(b, "the verb, the reason, the kernel's own words", -ENETUNREACH,
+          "add default route via 192.0.2.1: Network is unreachable (Nexthop has invalid gateway)");
+    rt_add_bridge(b, "nc-bridge", bridge_mac, 1500);
+    fails(b, "a link that is there", -EEXIST, "create bridge `nc-bridge`: File exists");
+    rt_add_address(b, bridge, &address, 24);
+    rt_add_address(b, 9999, &address, 24);
+    rt_add_bridge(b, "nc-bridge", bridge_mac, 1500);
+    _cleanup_err_ struct err e = ERR_INIT;
+    int r = rt_commit(b, &e);
+    check(r == -ENODEV && skip_prefix(text_of(&e), "add address 10.88.0.1/24: No such device"),
+          "the first failure of a batch is told", text_of(&e));
+    rt_add_address(b, bridge, &address, 24);
+    r = rt_commit(b, &e);
+    check(r == -EEXIST && skip_prefix(text_of(&e), "add address 10.88.0.1/24: File exists"),
+          "what stood before it was done", text_of(&e));
+    rt_push(b, NULL, false, xstrdup("a verb without memory"));
+    rt_add_bridge(b, "nc-never", bridge_mac, 1500);
+    fails(b, "a batch that could not be built", -ENOMEM,
+          "a verb without memory: Cannot allocate memory");
+    struct link none;
+    check(rt_get_link(rt, "nc-never", &none) == -ENODEV, "is not sent", "it is");
+    commit(b, "an empty batch");
+    rt_add_bridge(b, "nc-after", bridge_mac, 1500);
+    commit(b, "a batch works after failures");
+    rt_delete_link(b, "nc-after");
+    commit(b, "and again");
+}
+
+static void test_already_gone(struct rt *rt, int bridge)
+{
+    _cleanup_rt_batch_ struct rt_batch *b = rt_batch_new(rt);
+    struct ip four = ip("10.88.0.9"), six = ip("fd00::9");
+    rt_delete_link(b, "vc-absent");
+    rt_delete_neighbour(b, bridge, &four);
+    rt_delete_neighbour(b, bridge, &six);
+    rt_delete_neighbour(b, 9999, &four);
+    commit(b, "deleting what is not there");
+    rt_delete_link(b, "vc-absent");
+    rt_add_neighbour(b, 9999, &four, peer_mac);
+    _cleanup_err_ struct err e = ERR_INIT;
+    check(rt_commit(b, &e) < 0 && skip_prefix(text_of(&e), "add neighbour 10.88.0.9: "),
+          "hides no failure of another verb", text_of(&e));
+    rt_add_neighbour(b, bridge, &four, peer_mac);
+    rt_add_neighbour(b, bridge, &four, low_mac);
+    rt_add_neighbour(b, bridge, &six, peer_mac);
+    commit(b, "a neighbour is replaced");
+    rt_delete_neighbour(b, bridge, &four);
+    rt_delete_neighbour(b, bridge, &six);
+    rt_delete_neighbour(b, bridge, &six);
+    commit(b, "neighbours are deleted");
+}
+
+/* As many verbs as a network with many containers could need at once. */
+static void test_large_batch(struct rt *rt, int bridge)
+{
+    _cleanup_rt_batch_ struct rt_batch *b = rt_batch_new(rt);
+    for (int i = 0; i < 60; i++) {
+        _cleanup_free_ char *text = xasprintf("10.88.1.%d", i + 1);
+        struct ip a = ip(text);
+        rt_add_neighbour(b, bridge, &a, peer_mac);
+    }
+    commit(b, "a batch of 60");
+}
+
+/* ---- what is there ----------------------------------------------------------------------------*/
+
+struct seen {
+    int links, routes, defaults, stop_after;
+    bool bridge, on_link4, on_link6;
+};
+
+static int see_link(const struct link *l, void *arg)
+{
+    struct seen *s = arg;
+    s->bridge |= streq(l->name, "nc-bridge");
+    return ++s->links == s->stop_after ? -ECANCELED : 0;
+}
+
+static int see_route(const struct route *r, void *arg)
+{
+    struct seen *s = arg;
+    _cleanup_free_ char *text = ip_text(&r->destination);
+    s->routes++;
+    s->defaults += r->prefix == 0;
+    s->on_link4 |= streq(text, "10.88.0.0") && r->prefix == 24 && r->on_link && r->oif > 0;
+    s->on_link6 |= streq(text, "fd00::") && r->prefix == 64 && r->on_link;
+    return s->routes == s->stop_after ? -ECANCELED : 0;
+}
+
+static void test_walks(struct rt *rt, int bridge)
+{
+    _cleanup_rt_batch_ struct rt_batch *b = rt_batch_new(rt);
+    struct ip six = ip("fd00::1"), gateway = ip("10.88.0.254"), gateway6 = ip("fd00::fe");
+    rt_set_up(b, bridge);
+    rt_add_address(b, bridge, &six, 64);
+    rt_add_default_route(b, bridge, &gateway);
+    rt_add_default_route(b, bridge, &gateway6);
+    commit(b, "addresses and default routes");
+    struct seen all = {0}, few = {.stop_after = 1};
+    check(rt_each_link(rt, see_link, &all, NULL) == 0 && all.bridge && all.links == 2, "every link", "not all");
+    check(rt_each_route(rt, see_route, &all, NULL) == 0 && all.defaults == 2 && all.on_link4 && all.on_link6,
+          "every route", "not all");
+    check(rt_each_link(rt, see_link, &few, NULL) == -ECANCELED && few.links == 1, "a walk over links ends",
+          "it goes on");
+    check(rt_each_route(rt, see_route, &few, NULL) == -ECANCELED && few.routes == 1,
+          "a walk over routes ends", "it goes on");
+    struct link l;
+    check(rt_get_link(rt, "nc-bridge", &l) == 0 && l.index == bridge && rt_get_link(rt, "none", &l) == -ENODEV,
+          "a socket is in order after walks that ended", "it is not");
+}
+
+int main(void)
+{
+    test_addresses();
+    if (!own_network()) {
+        printf("skip - in the kernel: no network namespace of our own: not root?\n");
+        return failures != 0;
+    }
+    test_create();
+    _cleanup_rt_ struct rt *rt = own_rt();
+    _cleanup_rt_batch_ struct rt_batch *b = rt_batch_new(rt);
+    rt_add_bridge(b, "nc-bridge", bridge_mac, 1500);
+    commit(b, "a bridge");
+    int bridge = link_of(rt, "nc-bridge").index;
+    rt_set_up(b, bridge);
+    commit(b, "is brought up");
+    test_veth(rt, bridge);
+    test_bridge_mac(rt);
+    test_failures(rt, bridge);
+    test_already_gone(rt, bridge);
+    test_large_batch(rt, bridge);
+    test_walks(rt, bridge);
+    return failures != 0;
+}
