@@ -3,7 +3,9 @@ VERSION  := 0.1.0
 PREFIX   ?= /usr/local
 BUILD    ?= build
 
-CC       ?= gcc
+ifeq ($(origin CC),default)
+CC       := gcc
+endif
 CFLAGS   ?= -O2 -g
 PKGS     := libnl-3.0 libnl-route-3.0 libmnl libnftnl libseccomp jansson
 ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -DNETCTR_VERSION='"$(VERSION)"' -Wall -Wextra -Werror \

@@ -203,139 +203,94 @@ int write_existing_at(int dirfd, const char *path, const char *text)
 }
 
 /* ---- removing a tree -------------------------------------------------------------------------
- * A hostile tree can be deeper than a process may have fds or stack. So the way down is a list on
- * the heap, and only the last directories of it are open; an earlier one is opened again as ".." of
- * its child, and must still be the same directory then, whoever moves directories meanwhile.
+ * A hostile tree can be deeper than a process may have fds. So a branch that is too deep is not
+ * followed down: it is renamed to the top of the tree, where a later pass finds it. Nothing ever goes
+ * up by "..", so whoever moves directories meanwhile cannot lead us out; a file system that is mounted
+ * in the tree is not entered, not even a bind mount of the same device.
  */
-#define OPEN_LEVELS 16
+#define OPEN_LEVELS 24
+#define MOVED ".netctr-removed-"
 
-struct level {
-    char *name; /* in the level before */
-    DIR *dir;   /* NULL: closed for now */
-    dev_t device;
-    ino_t inode;
-    strv kept; /* what could not be removed, to be passed over when @dir is read again */
-};
-
-struct descent {
-    struct level *levels;
-    size_t depth, room;
+struct removal {
+    int top;         /* the tree's own directory */
+    unsigned moved;  /* branches so far, for their names */
+    bool again;      /* the top has got new entries: read it once more */
     int first_error;
 };
 
-static void pop_level(struct descent *d)
-{
-    struct level *l = &d->levels[--d->depth];
-    cleanup_dir(&l->dir);
-    free(l->name);
-    strv_free(l->kept);
-}
-
-static void descent_clear(struct descent *d)
-{
-    while (d->depth > 0)
-        pop_level(d);
-    free(d->levels);
-}
-
-/* Never through a symbolic link, never into a mount: not even a bind mount of the same device. */
 static int open_real_directory(int dirfd, const char *name)
 {
     struct open_how how = {
         .flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
-        .resolve = RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS,
+        .resolve = RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH,
     };
     int fd = (int)syscall(SYS_openat2, dirfd, name, &how, sizeof(how));
     return fd < 0 ? -errno : fd;
 }
 
-static int push_level(struct descent *d, int dirfd, const char *name)
+static void note_failure(struct removal *r, int error)
 {
-    _cleanup_close_ int fd = open_real_directory(dirfd, name);
-    struct stat st;
-    if (fd < 0)
-        return fd;
-    if (fstat(fd, &st) < 0)
-        return -errno;
-    DIR *dir = fdopendir(fd);
-    if (!dir)
-        return -errno;
-    (void)take_fd(fd); /* the stream's */
-    if (d->depth == d->room) {
-        d->room = d->room ? d->room * 2 : 64;
-        d->levels = xrealloc(d->levels, d->room, sizeof(*d->levels));
-    }
-    d->levels[d->depth++] = (struct level){xstrdup(name), dir, st.st_dev, st.st_ino, NULL};
-    if (d->depth > OPEN_LEVELS) {
-        struct level *far = &d->levels[d->depth - 1 - OPEN_LEVELS];
-        cleanup_dir(&far->dir);
-        far->dir = NULL;
-    }
-    return 0;
+    if (!r->first_error && error != -ENOENT)
+        r->first_error = error;
 }
 
-/* Opens the level before the last one again, if it is closed. */
-static int reopen_parent(struct descent *d)
+static void move_to_top(struct removal *r, int dir, const char *name)
 {
-    struct level *child = &d->levels[d->depth - 1], *parent = child - 1;
-    if (parent->dir)
-        return 0;
-    _cleanup_close_ int fd = open_real_directory(dirfd(child->dir), "..");
-    struct stat st;
-    if (fd < 0)
-        return fd;
-    if (fstat(fd, &st) < 0)
-        return -errno;
-    if (st.st_dev != parent->device || st.st_ino != parent->inode)
-        return -ESTALE;
-    parent->dir = fdopendir(fd);
-    if (!parent->dir)
-        return -errno;
-    (void)take_fd(fd); /* the stream's */
-    return 0;
+    _cleanup_free_ char *aside = xasprintf(MOVED "%d-%u", getpid(), r->moved++);
+    if (renameat(dir, name, r->top, aside) < 0)
+        note_failure(r, -errno);
+    else
+        r->again = true;
 }
 
-static void keep(struct descent *d, const char *name, int error)
+/* Empties @dir, which it closes. */
+static void empty_directory(struct removal *r, int dir, int level)
 {
-    if (!d->first_error)
-        d->first_error = error;
-    strv_add(&d->levels[d->depth - 1].kept, name);
-}
-
-/* The last level is empty, or as empty as it gets: it goes. */
-static int leave_level(struct descent *d)
-{
-    int r = reopen_parent(d);
-    if (r < 0)
-        return r;
-    bool complete = !d->levels[d->depth - 1].kept;
-    _cleanup_free_ char *name = take_ptr(d->levels[d->depth - 1].name);
-    pop_level(d);
-    int parent = dirfd(d->levels[d->depth - 1].dir);
-    if (!complete)
-        keep(d, name, d->first_error);
-    else if (unlinkat(parent, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
-        keep(d, name, -errno);
-    return 0;
-}
-
-/* Removes one entry of the last level, or goes down into it. */
-static void remove_entry(struct descent *d, const char *name)
-{
-    struct level *l = &d->levels[d->depth - 1];
-    strv_each(kept, l->kept)
-    {
-        if (streq(kept, name))
-            return;
-    }
-    int fd = dirfd(l->dir);
-    if (unlinkat(fd, name, 0) == 0 || errno == ENOENT)
+    _cleanup_dir_ DIR *d = fdopendir(dir);
+    if (!d) {
+        note_failure(r, -errno);
+        close(dir);
         return;
-    int r = -errno;
-    if (r == -EISDIR && (r = push_level(d, fd, name)) == 0)
-        return;
-    if (r != -ENOENT)
-        keep(d, name, r);
+    }
+    for (struct dirent *entry; (entry = readdir(d));) {
+        const char *name = entry->d_name;
+        if (streq(name, ".") || streq(name, "..") || unlinkat(dir, name, 0) == 0)
+            continue;
+        if (errno != EISDIR) {
+            note_failure(r, -errno);
+            continue;
+        }
+        if (level == OPEN_LEVELS) {
+            move_to_top(r, dir, name);
+            continue;
+        }
+        int below = open_real_directory(dir, name);
+        if (below >= 0)
+            empty_directory(r, below, level + 1);
+        else
+            note_failure(r, below);
+        if (unlinkat(dir, name, AT_REMOVEDIR) < 0)
+            note_failure(r, -errno);
+    }
+}
+
+/* As rm -r for one directory: what cannot be removed stays, with what is above it. */
+static int remove_directory(int dirfd, const char *name)
+{
+    _cleanup_close_ int top = open_real_directory(dirfd, name);
+    if (top < 0)
+        return top == -ENOENT ? 0 : top;
+    struct removal r = {.top = top, .again = true};
+    while (r.again) {
+        r.again = false;
+        int again = openat(top, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (again < 0)
+            return -errno;
+        empty_directory(&r, again, 1);
+    }
+    if (unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && errno != ENOENT && !r.first_error)
+        return -errno;
+    return r.first_error;
 }
 
 int remove_tree_at(int dirfd, const char *name)
@@ -350,24 +305,7 @@ int remove_tree_at(int dirfd, const char *name)
     }
     if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
         return 0;
-    if (errno != EISDIR)
-        return -errno;
-    struct descent d = {0};
-    int r = push_level(&d, dirfd, name);
-    while (r == 0) {
-        struct dirent *entry = readdir(d.levels[d.depth - 1].dir);
-        if (entry && !streq(entry->d_name, ".") && !streq(entry->d_name, ".."))
-            remove_entry(&d, entry->d_name);
-        else if (!entry && d.depth == 1)
-            break;
-        else if (!entry)
-            r = leave_level(&d);
-    }
-    r = r < 0 ? r : d.first_error;
-    descent_clear(&d);
-    if (r == -ENOENT)
-        return 0;
-    return r < 0 ? r : unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
+    return errno == EISDIR ? remove_directory(dirfd, name) : -errno;
 }
 
 char *fd_path(int fd)

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <time.h>
 
-#define ETH0_INDEX 2 /* loopback is 1; nothing else exists in a new namespace */
+#define LOOPBACK_INDEX 1
 
 /* ---- steps -----------------------------------------------------------------------------------*/
 
@@ -77,7 +77,6 @@ static int plug_in(struct bridge *b, const struct link *bridge, int netns,
         .mtu = bridge->mtu,
         .peer = "eth0",
         .peer_netns = netns,
-        .peer_index = ETH0_INDEX,
     };
     memcpy(veth.peer_mac, ep->mac, 6);
     memcpy(veth.host_mac, ep->mac, 6);
@@ -97,20 +96,27 @@ static int plug_in(struct bridge *b, const struct link *bridge, int netns,
     return r;
 }
 
-static int configure(struct rt *inside, const struct network *n, const struct endpoint *ep,
-                     struct err *e)
+/* A new namespace may hold more than loopback: tunnel modules put a device of theirs into each. */
+static int find_eth0(struct rt *inside, struct link *eth0, struct err *e)
+{
+    int r = rt_get_link(inside, "eth0", eth0);
+    return r < 0 ? err_set(e, r, "find eth0 in the container's network namespace") : 0;
+}
+
+static int configure(struct rt *inside, int eth0, const struct network *n,
+                     const struct endpoint *ep, struct err *e)
 {
     _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(inside);
-    rt_set_up(batch, 1);
+    rt_set_up(batch, LOOPBACK_INDEX);
     if (ep->address4.family)
-        rt_add_address(batch, ETH0_INDEX, &ep->address4, n->subnet4.prefix);
+        rt_add_address(batch, eth0, &ep->address4, n->subnet4.prefix);
     if (ep->address6.family)
-        rt_add_address(batch, ETH0_INDEX, &ep->address6, n->subnet6.prefix);
-    rt_set_up(batch, ETH0_INDEX);
+        rt_add_address(batch, eth0, &ep->address6, n->subnet6.prefix);
+    rt_set_up(batch, eth0);
     if (ep->address4.family && !n->internal)
-        rt_add_default_route(batch, ETH0_INDEX, &n->gateway4);
+        rt_add_default_route(batch, eth0, &n->gateway4);
     if (ep->address6.family && !n->internal)
-        rt_add_default_route(batch, ETH0_INDEX, &n->gateway6);
+        rt_add_default_route(batch, eth0, &n->gateway6);
     return rt_commit(batch, e);
 }
 
@@ -136,10 +142,10 @@ static int wait_until_forwarding(struct bridge *b, const struct endpoint *ep, st
 
 /* Gratuitous ARP and unsolicited NA without a raw socket (whose close waits for an RCU grace
  * period): setting the MAC that it has makes the kernel send both (arp_notify, ndisc_notify). */
-static int announce(struct rt *inside, const struct endpoint *ep, struct err *e)
+static int announce(struct rt *inside, int eth0, const struct endpoint *ep, struct err *e)
 {
     _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(inside);
-    rt_set_mac(batch, ETH0_INDEX, ep->mac);
+    rt_set_mac(batch, eth0, ep->mac);
     return rt_commit(batch, e);
 }
 
@@ -172,13 +178,15 @@ static int publish(struct bridge *b, const struct endpoint *ep, struct err *e)
 static int attach_steps(struct bridge *b, const struct network *n, int netns, struct rt *inside,
                         const struct endpoint *ep, struct err *e)
 {
-    struct link bridge;
+    struct link bridge, eth0;
     int r = rt_get_link(b->rt, n->bridge, &bridge);
     if (r < 0)
         return err_set(e, r, "find bridge `%s`", n->bridge);
     if ((r = add_guard(b, ep, e)) < 0 || (r = plug_in(b, &bridge, netns, ep, e)) < 0 ||
-        (r = configure(inside, n, ep, e)) < 0 || (r = wait_until_forwarding(b, ep, e)) < 0 ||
-        (r = announce(inside, ep, e)) < 0)
+        (r = find_eth0(inside, &eth0, e)) < 0 ||
+        (r = configure(inside, eth0.index, n, ep, e)) < 0 ||
+        (r = wait_until_forwarding(b, ep, e)) < 0 ||
+        (r = announce(inside, eth0.index, ep, e)) < 0)
         return r;
     return publish(b, ep, e);
 }

@@ -210,7 +210,7 @@ static int firewall_up(struct bridge *b, const struct network *n, struct err *e)
 
 int network_up(struct bridge *b, const struct network *n, struct err *e)
 {
-    _cleanup_free_ char *file = xasprintf("%s.up", n->name);
+    _cleanup_free_ char *file = xasprintf(".%s.up", n->name);
     _cleanup_close_ int lock = lock_file_at(b->leases_fd, file, LOCK_EX);
     if (lock < 0)
         return err_set(e, lock, "lock network `%s`", n->name);

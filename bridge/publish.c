@@ -90,16 +90,14 @@ static char *cut_last(char *s, char separator)
     return at + 1;
 }
 
-static int parse_host_address(char *s, struct ip *out)
+static int parse_host_address(const char *s, struct ip *out)
 {
     size_t n = strlen(s);
-    if (n > 1 && s[0] == '[' && s[n - 1] == ']') {
-        s[n - 1] = '\0';
-        s++;
-    } else if (strchr(s, ':')) {
+    bool brackets = n > 1 && s[0] == '[' && s[n - 1] == ']';
+    if (!brackets && strchr(s, ':'))
         return -EINVAL; /* IPv6 needs brackets, or its last group is a port */
-    }
-    if (ip_parse(s, out) < 0)
+    _cleanup_free_ char *bare = xstrndup(s + brackets, n - 2 * brackets);
+    if (ip_parse(bare, out) < 0)
         return -EINVAL;
     if (out->family == AF_INET && out->v4.s_addr == htonl(INADDR_ANY))
         *out = (struct ip){0}; /* 0.0.0.0: every address, which is the default */
@@ -243,6 +241,8 @@ static int explain(const struct publish *p, int code, struct err *e)
     const char *protocol = protocol_name(p->protocol);
     switch (code) {
     case -EADDRINUSE:
+        if (!p->host_port)
+            return err_say(e, code, "no free port for %d/%s on this host", p->port, protocol);
         return err_say(e, code, "port %d/%s is in use on %s", p->host_port, protocol,
                        *address ? address : "this host");
     case -EADDRNOTAVAIL: return err_say(e, code, "this host has no address %s", address);

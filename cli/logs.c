@@ -37,24 +37,34 @@ static size_t tail_offset(const char *text, size_t size, uint64_t tail)
     return 0;
 }
 
-/* Prints the whole lines of what has been added; the rest waits for its end. */
-static int print_new(int fd, char **rest, const struct log_view *v)
+/* What has been read and is not a whole line yet. */
+struct rest {
+    char *data;
+    size_t size;
+};
+
+static void rest_clear(struct rest *r)
 {
-    char chunk[16384];
+    free(r->data);
+}
+#define _cleanup_rest_ __attribute__((cleanup(rest_clear)))
+
+/* Prints the whole lines of what has been added. A line may hold any byte. */
+static int print_new(int fd, struct rest *rest, const struct log_view *v)
+{
     for (;;) {
-        ssize_t n = read(fd, chunk, sizeof(chunk));
+        rest->data = xrealloc(rest->data, rest->size + 16384, 1);
+        ssize_t n = read(fd, rest->data + rest->size, 16384);
         if (n < 0)
             return -errno;
         if (n == 0)
             break;
-        _cleanup_free_ char *before = *rest;
-        *rest = xasprintf("%s%.*s", before, (int)n, chunk);
-        char *line = *rest, *newline;
-        for (; (newline = strchr(line, '\n')); line = newline + 1)
+        rest->size += (size_t)n;
+        char *line = rest->data, *end = rest->data + rest->size, *newline;
+        for (; (newline = memchr(line, '\n', (size_t)(end - line))); line = newline + 1)
             print_entry(line, (size_t)(newline - line), v);
-        char *left = xstrdup(line);
-        free(*rest);
-        *rest = left;
+        rest->size = (size_t)(end - line);
+        memmove(rest->data, line, rest->size);
     }
     fflush(stdout);
     return 0;
@@ -63,7 +73,8 @@ static int print_new(int fd, char **rest, const struct log_view *v)
 /* inotify tells of new entries, the monitor's pidfd of the end. */
 static int follow(int dir, int fd, const struct record *r, const struct log_view *v, struct err *e)
 {
-    _cleanup_free_ char *path = fd_path(dir), *rest = xstrdup("");
+    _cleanup_free_ char *path = fd_path(dir);
+    _cleanup_rest_ struct rest rest = {0};
     _cleanup_close_ int notify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
     _cleanup_close_ int monitor =
         r->status == STATUS_RUNNING ? pidfd_of(r->monitor, r->monitor_start) : -1;
@@ -97,7 +108,7 @@ static int show(struct world *w, const struct record *r, const struct log_view *
     }
     if (v->follow)
         return follow(dir, fd, r, v, e);
-    _cleanup_free_ char *rest = xstrdup("");
+    _cleanup_rest_ struct rest rest = {0};
     int code = print_new(fd, &rest, v);
     return code < 0 ? err_set(e, code, "read the log of `%s`", r->spec.name) : 0;
 }

@@ -2,6 +2,7 @@
 #include <netctr/netns.h>
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 
@@ -41,10 +42,13 @@ char *mac_text(const uint8_t m[6])
 
 int mac_parse(const char *s, uint8_t mac[6])
 {
-    int used = 0;
-    if (sscanf(s, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx%n", &mac[0], &mac[1], &mac[2], &mac[3],
-               &mac[4], &mac[5], &used) != 6 ||
-        s[used] != '\0' || strlen(s) != 17)
+    if (strlen(s) != 17)
         return -EINVAL;
+    for (int i = 0; i < 6; i++, s += 3) {
+        if (!isxdigit((unsigned char)s[0]) || !isxdigit((unsigned char)s[1]) ||
+            s[2] != (i < 5 ? ':' : '\0'))
+            return -EINVAL;
+        mac[i] = (uint8_t)strtoul(s, NULL, 16);
+    }
     return 0;
 }

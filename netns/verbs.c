@@ -31,17 +31,39 @@ static void set_mac(struct rtnl_link *link, const uint8_t mac[6])
     nl_addr_put(a);
 }
 
+/* A change to a link that is found by its name. libnl 3.7 cannot spell the port flags that we need
+ * (IFLA_BRPORT_ISOLATED), so this message is put together here. */
+static struct nl_msg *change_link(const char *name, const char *alias)
+{
+    struct nl_msg *m = nlmsg_alloc_simple(RTM_NEWLINK, 0);
+    struct ifinfomsg info = {.ifi_family = AF_UNSPEC};
+    if (m && (nlmsg_append(m, &info, sizeof(info), NLMSG_ALIGNTO) < 0 ||
+              nla_put_string(m, IFLA_IFNAME, name) < 0 ||
+              (alias && nla_put_string(m, IFLA_IFALIAS, alias) < 0))) {
+        nlmsg_free(m);
+        return NULL;
+    }
+    return m;
+}
+
 void rt_add_bridge(struct rt_batch *b, const char *name, const uint8_t mac[6], unsigned mtu)
 {
     struct rtnl_link *link = rtnl_link_alloc();
     rtnl_link_set_type(link, "bridge");
     rtnl_link_set_name(link, name);
-    rtnl_link_set_mtu(link, mtu);
     set_mac(link, mac);
     struct nl_msg *m = NULL;
     rtnl_link_build_add_request(link, NLM_F_CREATE | NLM_F_EXCL, &m);
     rtnl_link_put(link);
     rt_push(b, m, false, xasprintf("create bridge `%s`", name));
+    /* Only an MTU that is changed afterwards is kept: one given at birth, as the 1500 that a bridge is
+     * born with, follows the ports. */
+    struct nl_msg *change = change_link(name, NULL);
+    if (change && nla_put_u32(change, IFLA_MTU, mtu) < 0) {
+        nlmsg_free(change);
+        change = NULL;
+    }
+    rt_push(b, change, false, xasprintf("set the MTU of `%s`", name));
 }
 
 void rt_add_veth(struct rt_batch *b, const struct veth *v)
@@ -56,7 +78,6 @@ void rt_add_veth(struct rt_batch *b, const struct veth *v)
         set_mac(link, v->host_mac);
         rtnl_link_set_flags(link, IFF_UP);
         rtnl_link_set_name(peer, v->peer);
-        rtnl_link_set_ifindex(peer, v->peer_index);
         rtnl_link_set_mtu(peer, v->mtu);
         set_mac(peer, v->peer_mac);
         rtnl_link_set_ns_fd(peer, v->peer_netns);
@@ -71,21 +92,6 @@ void rt_add_veth(struct rt_batch *b, const struct veth *v)
     if (link)
         rtnl_link_put(link);
     rt_push(b, m, false, xasprintf("create veth `%s`", v->host));
-}
-
-/* A change to a link that is found by its name. libnl 3.7 cannot spell the port flags that we need
- * (IFLA_BRPORT_ISOLATED), so this message is put together here. */
-static struct nl_msg *change_link(const char *name, const char *alias)
-{
-    struct nl_msg *m = nlmsg_alloc_simple(RTM_NEWLINK, 0);
-    struct ifinfomsg info = {.ifi_family = AF_UNSPEC};
-    if (m && (nlmsg_append(m, &info, sizeof(info), NLMSG_ALIGNTO) < 0 ||
-              nla_put_string(m, IFLA_IFNAME, name) < 0 ||
-              (alias && nla_put_string(m, IFLA_IFALIAS, alias) < 0))) {
-        nlmsg_free(m);
-        return NULL;
-    }
-    return m;
 }
 
 void rt_set_alias(struct rt_batch *b, const char *name, const char *alias)

@@ -130,6 +130,14 @@ mount_cgroups() {
     done <<<"$hierarchies"
 }
 
+# Whether bridged packets cross the IP firewall.
+set_bridge_nf() { # 0|1
+    local nf
+    for nf in iptables ip6tables; do
+        [ ! -e /proc/sys/net/bridge ] || echo "$1" >"/proc/sys/net/bridge/bridge-nf-call-$nf"
+    done
+}
+
 make_network() {
     ip netns add lan
     # The wire's MTU is not the usual one, so that a test can see whether it is respected.
@@ -150,12 +158,7 @@ make_network() {
 	END
     ip -6 route add default via 2001:db8::9
     in_lan ip -6 route add default via 2001:db8::2
-
-    local nf
-    for nf in iptables ip6tables; do
-        [ ! -e /proc/sys/net/bridge ] ||
-            echo "${BRIDGE_NF:-1}" >"/proc/sys/net/bridge/bridge-nf-call-$nf"
-    done
+    set_bridge_nf "${BRIDGE_NF:-1}"
 }
 
 make_arena() {
@@ -170,6 +173,7 @@ make_arena() {
 	exec "$program" --root "$state" --run-root "$run_state" "\$@"
 	END
     chmod +x "$ARENA/bin/netctr"
+    ln -s "$top/tests/peer" "$ARENA/bin/peer"
     PATH=$ARENA/bin:$PATH
 }
 
@@ -339,6 +343,25 @@ serve() { # NAME [FLAGS OF RUN...]
     netctr run -d --name "$1" "${@:2}" "$box" \
         sh -c 'mkdir /www; echo "$1" >/www/index.html; exec httpd -f -h /www' sh "$1" >/dev/null
     wait_for 5 netctr exec "$1" wget -qO /dev/null http://127.0.0.1/
+}
+
+# A server of tests/peer, for which the container sees the host's Python: tcp 80-90 and udp 53-63.
+# Returns when it listens.
+serve_peer() { # NAME [FLAGS OF RUN...]
+    local volumes=(-v /usr:/usr:ro -v /usr/lib:/lib:ro)
+    [ ! -e /usr/lib64 ] || volumes+=(-v /usr/lib64:/lib64:ro)
+    netctr run -d --name "$1" "${volumes[@]}" -v "$top/tests/peer:/peer:ro" "${@:2}" "$box" \
+        /peer serve "$1" tcp/80-90 udp/53-63 >/dev/null
+    wait_for 5 logged "$1" listening
+}
+
+logged() { # NAME TEXT: whether the container has said it
+    netctr logs "$1" 2>&1 | grep -qF -- "$2"
+}
+
+# Nobody answered the peer, which asked as it should.
+assert_silent() { # COMMAND...
+    assert_status 4 "$@"
 }
 
 serve_nginx() { # NAME [FLAGS OF RUN...]

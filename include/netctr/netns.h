@@ -99,8 +99,8 @@ struct rt_batch *rt_batch_new(struct rt *rt);
 void rt_batch_cleanup(struct rt_batch **b);
 #define _cleanup_rt_batch_ __attribute__((cleanup(rt_batch_cleanup)))
 
-/** RTM_NEWLINK bridge, CREATE|EXCL. MAC and MTU are given at creation: a bridge that inherits them
- *  from its ports changes both as ports come and go. Not up yet. */
+/** RTM_NEWLINK bridge, CREATE|EXCL, and its MTU. Both MAC and MTU are given: a bridge that inherits
+ *  them from its ports changes both as ports come and go. Not up yet. */
 void rt_add_bridge(struct rt_batch *b, const char *name, const uint8_t mac[6], unsigned mtu);
 
 struct veth {
@@ -111,7 +111,6 @@ struct veth {
     const char *peer;        /**< name of the container's end */
     uint8_t peer_mac[6];
     int peer_netns;          /**< fd of the namespace that the peer is born in */
-    int peer_index;          /**< its interface index there */
 };
 /** One RTM_NEWLINK, CREATE|EXCL: host end up and in the bridge, peer born inside its namespace.
  *  Nothing is moved (that would hold RTNL for an rcu_barrier, 20-40 ms) or renamed. */

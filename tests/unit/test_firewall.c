@@ -636,6 +636,7 @@ static void check_take_over_expiring(void)
         fw_undo(fw, NULL, NULL, &new, 1, NULL);
         fw_add_publish(b, &old);
         commit(b);
+        sleep_ms(50); /* what was deleted holds up the next commits for a grace period */
     }
     sleep_ms(100);
     _cleanup_free_ char *map = NFT("list", "map", "inet", "netctr", "publish4");

@@ -153,10 +153,10 @@ static struct link link_of(struct rt *rt, const char *name)
     return l;
 }
 
-static struct veth veth(const char *name, int master, const struct inside *in, int index)
+static struct veth veth(const char *name, int master, const struct inside *in)
 {
     struct veth v = {.host = name, .master = master, .mtu = 1400, .peer = "eth0",
-                     .peer_netns = in->fd, .peer_index = index};
+                     .peer_netns = in->fd};
     memcpy(v.host_mac, host_mac, 6);
     memcpy(v.peer_mac, peer_mac, 6);
     return v;
@@ -171,7 +171,7 @@ static void test_veth(struct rt *rt, int bridge)
 {
     _cleanup_inside_ struct inside in = inside_open(NULL);
     _cleanup_rt_batch_ struct rt_batch *b = rt_batch_new(rt);
-    struct veth v = veth("vc-one", bridge, &in, 2);
+    struct veth v = veth("vc-one", bridge, &in);
     rt_add_veth(b, &v);
     rt_set_port(b, "vc-one", true, true, "netctr: one");
     commit(b, "a veth");
@@ -204,7 +204,7 @@ static void test_bridge_mac(struct rt *rt)
     struct link bridge = link_of(rt, "nc-keep");
     check(has(&bridge, bridge_mac, 1400) && !(bridge.flags & IFF_UP), "has its MAC and MTU, and is down",
           "it has not");
-    struct veth one = veth("vc-low", bridge.index, &in, 7), two = veth("vc-high", bridge.index, &in, 3);
+    struct veth one = veth("vc-low", bridge.index, &in), two = veth("vc-high", bridge.index, &in);
     memcpy(one.host_mac, low_mac, 6); /* lower than the bridge's: without its own it would take this */
     one.mtu = 1300;
     two.peer = "eth1";

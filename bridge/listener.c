@@ -1,0 +1,354 @@
+/* Who listens, and what is heard.
+ *
+ * A transaction is notified as the changes that it made and, last, its generation with the name of
+ * the process that asked for it. So a change is noted when it hurts us (something of our tables is
+ * deleted; additions, which are nearly all, are passed over at a glance) and judged when the name
+ * comes: a netctr knows what it does.
+ *
+ * What cannot be heard is looked at: when the kernel had to drop notifications, and at the beginning,
+ * because there may have been a moment in which nobody listened.
+ */
+#include "listener.h"
+
+#include "ruleset.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <libmnl/libmnl.h>
+#include <libnftnl/common.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <time.h>
+
+#define LOCK_FILE "listener"
+
+enum {
+    RELOAD_PAUSE_MS = 20,
+    RETRY_MS = 20, /* doubled up to … */
+    RETRY_MAX_MS = 1280,
+    DATAGRAMS_PER_RUN = 256,
+    BUFFER_SIZE = 64 * 1024,
+    QUEUE_SIZE = 4 * 1024 * 1024, /* of notifications; used by large changes only */
+    NAME_SIZE = 16,
+};
+
+static const struct {
+    uint8_t family;
+    const char *name;
+} tables[] = {{NFPROTO_INET, "netctr"}, {NFPROTO_BRIDGE, "netctr_guard"}};
+
+struct listener {
+    int run_fd;
+    char *instance;
+    void (*flushed)(void *arg);
+    void *arg;
+    char name[NAME_SIZE]; /* of this process, as the kernel tells it */
+
+    int epoll;
+    int timer;  /* the next attempt, or the next permitted reload */
+    int lock;   /* -1: somebody else listens, and … */
+    int holder; /* … this is his pidfd; -1: not known, the timer asks again */
+    int64_t retry_ms;
+
+    struct mnl_socket *socket; /* notifications */
+    struct nft *nft;           /* questions */
+    char *buffer;
+    bool hurt;       /* by the transaction whose notifications are coming in */
+    bool lost;       /* notifications were dropped */
+    bool due;        /* the model has to be re-applied */
+    int64_t last_ms; /* when that was done */
+};
+
+static int64_t now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static void set_timer(struct listener *l, int64_t ms)
+{
+    struct itimerspec t = {.it_value = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}};
+    (void)timerfd_settime(l->timer, 0, &t, NULL);
+}
+
+static int watch(struct listener *l, int fd)
+{
+    struct epoll_event interest = {.events = EPOLLIN, .data.fd = fd};
+    return epoll_ctl(l->epoll, EPOLL_CTL_ADD, fd, &interest) < 0 ? -errno : 0;
+}
+
+/* ---- what is heard ---------------------------------------------------------------------------*/
+
+/* In every message of nf_tables that deletes, the first attribute is its table's name. */
+static bool is_ours(const struct nlmsghdr *h)
+{
+    const struct nfgenmsg *g = mnl_nlmsg_get_payload(h);
+    const struct nlattr *a;
+    mnl_attr_for_each(a, h, sizeof(*g))
+    {
+        if (mnl_attr_get_type(a) != NFTA_TABLE_NAME ||
+            mnl_attr_validate(a, MNL_TYPE_NUL_STRING) < 0)
+            continue;
+        for (size_t i = 0; i < ARRAY_LEN(tables); i++)
+            if (tables[i].family == g->nfgen_family && streq(tables[i].name, mnl_attr_get_str(a)))
+                return true;
+    }
+    return false;
+}
+
+static bool by_netctr(const struct listener *l, const struct nlmsghdr *h)
+{
+    const struct nlattr *a;
+    mnl_attr_for_each(a, h, sizeof(struct nfgenmsg))
+    {
+        if (mnl_attr_get_type(a) == NFTA_GEN_PROC_NAME &&
+            mnl_attr_validate(a, MNL_TYPE_NUL_STRING) == 0)
+            return streq(mnl_attr_get_str(a), l->name) || streq(mnl_attr_get_str(a), "netctr");
+    }
+    return false;
+}
+
+static void hear(struct listener *l, const struct nlmsghdr *h)
+{
+    switch (h->nlmsg_type & 0xff) {
+    case NFT_MSG_DELTABLE:
+    case NFT_MSG_DELCHAIN:
+    case NFT_MSG_DELRULE:
+    case NFT_MSG_DELSET:
+    case NFT_MSG_DELSETELEM:
+        if (!l->hurt && mnl_nlmsg_get_payload_len(h) >= sizeof(struct nfgenmsg))
+            l->hurt = is_ours(h);
+        break;
+    case NFT_MSG_NEWGEN:
+        if (l->hurt && !by_netctr(l, h))
+            l->due = true;
+        l->hurt = false;
+        break;
+    }
+}
+
+static void listen_to_kernel(struct listener *l)
+{
+    for (int i = 0; i < DATAGRAMS_PER_RUN; i++) {
+        ssize_t got = mnl_socket_recvfrom(l->socket, l->buffer, BUFFER_SIZE);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0 && (errno == ENOBUFS || errno == ENOSPC)) { /* ENOSPC: larger than the buffer */
+            l->lost = true;
+            l->hurt = false; /* the end of that transaction may be among the lost */
+            continue;
+        }
+        if (got < 0)
+            return;
+        int left = (int)got;
+        for (const struct nlmsghdr *h = (void *)l->buffer; mnl_nlmsg_ok(h, left);
+             h = mnl_nlmsg_next(h, &left))
+            if (h->nlmsg_type >> 8 == NFNL_SUBSYS_NFTABLES)
+                hear(l, h);
+    }
+}
+
+/* ---- what is seen ----------------------------------------------------------------------------*/
+
+static int count_rule(const struct nlmsghdr *answer, void *data)
+{
+    (void)answer;
+    ++*(size_t *)data;
+    return MNL_CB_OK;
+}
+
+static bool has_rules(struct listener *l, size_t table)
+{
+    _Alignas(struct nlmsghdr) char buffer[256];
+    size_t count = 0;
+    struct nlmsghdr *request =
+        nftnl_nlmsg_build_hdr(buffer, NFT_MSG_GETRULE, tables[table].family, NLM_F_DUMP, 0);
+    mnl_attr_put_strz(request, NFTA_RULE_TABLE, tables[table].name);
+    int r = nft_request(l->nft, request, count_rule, &count);
+    return r < 0 || count > 0;
+}
+
+/* Whether our tables are there and have not been flushed. Tables of another netctr are its own
+ * business, and a question that cannot be answered is no reason to do anything. */
+static bool is_whole(struct listener *l)
+{
+    _cleanup_free_ char *owner = NULL;
+    int r = ruleset_probe(l->nft, l->instance, &owner);
+    if (r < 0 || owner)
+        return true;
+    bool whole = r == FW_TABLES_OURS;
+    for (size_t i = 0; whole && i < ARRAY_LEN(tables); i++)
+        whole = has_rules(l, i);
+    return whole;
+}
+
+/* Calls back now or when the pause is over. Damage done meanwhile is repaired with the rest. */
+static void reload_if_due(struct listener *l)
+{
+    if (!l->due)
+        return;
+    int64_t pause = l->last_ms + RELOAD_PAUSE_MS - now_ms();
+    if (pause > 0) {
+        set_timer(l, pause);
+        return;
+    }
+    l->due = false;
+    l->flushed(l->arg);
+    l->last_ms = now_ms();
+}
+
+/* ---- who listens -----------------------------------------------------------------------------*/
+
+static int subscribe(struct listener *l)
+{
+    int size = QUEUE_SIZE, group = NFNLGRP_NFTABLES;
+    l->socket = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (!l->socket || mnl_socket_bind(l->socket, 0, MNL_SOCKET_AUTOPID) < 0)
+        return -errno;
+    int fd = mnl_socket_get_fd(l->socket);
+    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)
+        (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+    if (mnl_socket_setsockopt(l->socket, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0)
+        return -errno;
+    l->buffer = xcalloc(1, BUFFER_SIZE);
+    int r = nft_open(&l->nft, NULL);
+    return r < 0 ? r : watch(l, fd);
+}
+
+static void unsubscribe(struct listener *l)
+{
+    if (l->socket)
+        mnl_socket_close(l->socket);
+    nft_close(take_ptr(l->nft));
+    free(take_ptr(l->buffer));
+    l->socket = NULL;
+    l->lock = close_fd(l->lock);
+}
+
+/* The lock is ours. Its file says who we are: "PID START-TIME". */
+static int begin(struct listener *l)
+{
+    int r = subscribe(l);
+    if (r < 0)
+        return r;
+    _cleanup_free_ char *text = xasprintf("%d %" PRIu64 "\n", getpid(), proc_start_time(getpid()));
+    if (ftruncate(l->lock, 0) < 0 || pwrite(l->lock, text, strlen(text), 0) < 0)
+        return -errno;
+    l->due = !is_whole(l);
+    return 0;
+}
+
+/* A pidfd of whoever says in the file that he listens; -ESRCH also while he has not yet said so. */
+static int find_holder(struct listener *l)
+{
+    _cleanup_free_ char *text = NULL;
+    int pid = 0;
+    uint64_t start = 0;
+    if (read_file_at(l->run_fd, LOCK_FILE, 64, &text, NULL) < 0 ||
+        sscanf(text, "%d %" SCNu64, &pid, &start) != 2)
+        return -ESRCH;
+    return pidfd_of(pid, start);
+}
+
+/* Takes the place of the listener if it is free, or finds out whose end to wait for. The one moment
+ * that nothing announces is that between the lock and its owner's name: the timer bridges it. */
+static int attempt(struct listener *l)
+{
+    l->holder = close_fd(l->holder);
+    l->lock = lock_file_at(l->run_fd, LOCK_FILE, LOCK_EX | LOCK_NB);
+    int r = l->lock;
+    if (r >= 0) {
+        r = begin(l);
+        if (r == 0)
+            return 0;
+        unsubscribe(l);
+    } else if (r == -EWOULDBLOCK) {
+        l->holder = r = find_holder(l);
+        if (r >= 0 && (r = watch(l, l->holder)) == 0) {
+            l->retry_ms = RETRY_MS;
+            return 0;
+        }
+        l->holder = close_fd(l->holder);
+    }
+    set_timer(l, l->retry_ms);
+    l->retry_ms = l->retry_ms < RETRY_MAX_MS ? l->retry_ms * 2 : RETRY_MAX_MS;
+    return r == -ESRCH ? 0 : r;
+}
+
+/* ---- the outside -----------------------------------------------------------------------------*/
+
+int listener_new(int run_fd, const char *instance, void (*flushed)(void *arg), void *arg,
+                 struct listener **out, struct err *e)
+{
+    _cleanup_listener_ struct listener *l = xcalloc(1, sizeof(*l));
+    *l = (struct listener){.run_fd = run_fd,
+                           .instance = xstrdup(instance),
+                           .flushed = flushed,
+                           .arg = arg,
+                           .lock = -1,
+                           .holder = -1,
+                           .retry_ms = RETRY_MS,
+                           .last_ms = INT64_MIN / 2};
+    (void)prctl(PR_GET_NAME, l->name);
+    l->epoll = epoll_create1(EPOLL_CLOEXEC);
+    l->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    int r = l->epoll < 0 || l->timer < 0 ? -errno : watch(l, l->timer);
+    if (r == 0)
+        r = attempt(l);
+    if (r < 0)
+        return err_set(e, r, "listen for changes of the firewall");
+    if (l->due)
+        set_timer(l, 1); /* the callback is listener_run()'s to make */
+    *out = take_ptr(l);
+    return 0;
+}
+
+void listener_free(struct listener *l)
+{
+    if (!l)
+        return;
+    unsubscribe(l);
+    close_fd(l->holder);
+    close_fd(l->timer);
+    close_fd(l->epoll);
+    free(l->instance);
+    free(l);
+}
+
+void listener_cleanup(struct listener **l)
+{
+    listener_free(*l);
+}
+
+int listener_fd(const struct listener *l)
+{
+    return l->epoll;
+}
+
+static bool is_over(int pidfd)
+{
+    return pidfd >= 0 && pidfd_wait(pidfd, 0) == 0;
+}
+
+void listener_run(struct listener *l)
+{
+    uint64_t times;
+    bool rang = read(l->timer, &times, sizeof(times)) == sizeof(times);
+    if (!l->socket && (is_over(l->holder) || (l->holder < 0 && rang)))
+        (void)attempt(l);
+    if (!l->socket)
+        return;
+    listen_to_kernel(l);
+    if (l->lost && !is_whole(l))
+        l->due = true;
+    l->lost = false;
+    reload_if_due(l);
+}

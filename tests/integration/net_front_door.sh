@@ -1,0 +1,671 @@
+#!/usr/bin/env bash
+# The front door: every way into a published port, and no other way in.
+# What must fail stands beside what shows that it could have succeeded.
+. "$(dirname "$0")/../lib.sh"
+
+v4=192.0.2.2 v6=2001:db8::2 lan4=192.0.2.9 lan6=2001:db8::9
+
+ipv4_only_network() { # NAME NUMBER
+    mkdir -p "$state/networks"
+    printf '{"schema": 1, "name": "%s", "bridge": "nc-%s", "subnet": "10.77.%d.0/24",
+        "gateway": "10.77.%d.1", "internal": false, "masquerade": true, "icc": true}\n' \
+        "$1" "$1" "$2" "$2" >"$state/networks/$1.json"
+}
+
+# ---- 1. the five ways in -------------------------------------------------------------------------
+
+five_ways() { # PROTO PORT
+    local address
+    serve_peer web -p "8080:80" -p "5353:53/udp"
+    serve_peer neighbour
+    for address in $v4 $v6; do
+        assert_contains "$(peer ask "$1" $address "$2")" 'web '
+        # The LAN's own address is what the container sees; never a gateway's.
+        assert_eq "$(in_lan peer ask "$1" $address "$2")" "web $(lan_of $address)" 'from the LAN'
+        assert_contains "$(in_network_of neighbour peer ask "$1" $address "$2")" 'web '
+        assert_contains "$(in_network_of web peer ask "$1" $address "$2")" 'web '
+    done
+    assert_contains "$(peer ask "$1" 127.0.0.1 "$2")" 'web '
+    assert_contains "$(peer ask "$1" ::1 "$2")" 'web '
+    # The positive control of all that is silent below: another port is.
+    for address in $v4 $v6 127.0.0.1 ::1; do
+        assert_silent peer ask "$1" "$address" $(($2 + 1))
+        [[ $address == *1 ]] || assert_silent in_lan peer ask "$1" "$address" $(($2 + 1)) 0 0.3
+    done
+}
+lan_of() { case $1 in *:*) echo $lan6 ;; *) echo $lan4 ;; esac; }
+
+five_ways_tcp() { five_ways tcp 8080; }
+five_ways_udp() { five_ways udp 5353; }
+t 'TCP: the host, 127.0.0.1, [::1], the LAN as itself, the neighbour and the container itself' five_ways_tcp
+t 'UDP: the same' five_ways_udp
+
+gateways() {
+    # A container knows the host by its gateway's address, too.
+    serve_peer web -p 8080:80 -p 5353:53/udp
+    local address
+    for address in $(ip -oneline address show dev nc-default scope global | awk '{ sub("/.*", "", $4); print $4 }'); do
+        assert_contains "$(in_network_of web peer ask tcp "$address" 8080)" 'web '
+        assert_contains "$(in_network_of web peer ask udp "$address" 5353)" 'web '
+    done
+}
+t "the gateway's addresses, from inside" gateways
+
+loopback6_carries_streams() {
+    # [::1] is the monitor's: many at once, both ends closing, a stream that lasts.
+    serve_peer web -p 8080:80 -p 5353:53/udp
+    local n pids=()
+    peer hold ::1 8080 2 >"$tmp/hold" &
+    pids+=($!)
+    peer download ::1 8080 2 >"$tmp/download" &
+    pids+=($!)
+    for n in $(seq 20); do
+        peer ask tcp ::1 8080 >>"$tmp/answers" &
+        pids+=($!)
+        peer ask udp ::1 5353 >>"$tmp/answers" &
+        pids+=($!)
+    done
+    for n in "${pids[@]}"; do wait "$n"; done
+    assert_eq "$(grep -c '^web ' "$tmp/answers")" 40 answers
+    cat "$tmp/hold" "$tmp/download"
+    # Each of two clients gets its own answer, and none the other's.
+    assert_contains "$(peer ask udp ::1 5353 40001)" 'web '
+    assert_contains "$(peer ask udp ::1 5353 40002)" 'web '
+    # The monitor holds no connection of clients that have gone.
+    local monitor sockets
+    monitor=$(ps -o ppid= -p "$(pid_of web)" | tr -d ' ')
+    all_gone() {
+        sockets=$(ss -Hntp state established state close-wait | grep -c "pid=$monitor," || true)
+        [ "$sockets" = 0 ]
+    }
+    wait_for 3 all_gone
+    # A client that says nothing and goes, and one that only listens, harm nobody.
+    assert_contains "$(peer ask tcp ::1 8080)" 'web '
+}
+t '[::1]: many at once, long streams, nothing kept' loopback6_carries_streams
+
+loopback6_refuses() {
+    # Nobody listens in the container: refused at once, neither a hang nor an answer.
+    netctr run -d --name quiet -p 8080:80 "$box" sleep 100 >/dev/null
+    local begin=${EPOCHREALTIME/./}
+    assert_silent peer ask tcp ::1 8080 0 2
+    [ $((${EPOCHREALTIME/./} - begin)) -lt 1000000 ] || fail 'hangs'
+    # And the container lives on.
+    status_is quiet running
+}
+t '[::1]: refused when nobody listens in the container' loopback6_refuses
+
+ranges() {
+    serve_peer web -p 8000-8010:80-90 -p 5000-5010:53-63/udp
+    local n
+    for n in 0 5 10; do
+        assert_contains "$(in_lan peer ask tcp $v4 $((8000 + n)))" 'web '
+        assert_contains "$(in_lan peer ask tcp $v6 $((8000 + n)))" 'web '
+        assert_contains "$(peer ask tcp 127.0.0.1 $((8000 + n)))" 'web '
+        assert_contains "$(peer ask tcp ::1 $((8000 + n)))" 'web '
+        assert_contains "$(in_lan peer ask udp $v4 $((5000 + n)))" 'web '
+        # Each to its own port, not all to the first.
+        netctr logs web | grep -q "connection $lan4 $((80 + n))\$"
+        netctr logs web | grep -q "datagram $lan4 $((53 + n)) "
+    done
+    assert_silent in_lan peer ask tcp $v4 7999 0 0.3
+    assert_silent in_lan peer ask tcp $v4 8011 0 0.3
+    assert_eq "$(netctr port web | wc -l)" 22 'lines of port'
+    # One that is taken: none of the range is.
+    netctr rm -f web
+    socat -u TCP-LISTEN:8005 OPEN:/dev/null &
+    wait_for 2 sh -c 'ss -Hltn | grep -q :8005'
+    assert_error 'netctr: port 8005/tcp is in use on this host
+  another program listens there (`ss -lntup` shows it)' 125 \
+        netctr run -d --name web -p 8000-8010:80-90 "$box" sleep 100 || true
+    assert_fails netctr run -d --name web -p 8000-8010:80-90 "$box" sleep 100
+    assert_silent peer ask tcp 127.0.0.1 8000
+    assert_lacks "$(nft list table inet netctr)" 8000
+}
+t 'ranges, tcp and udp; taken as a whole or not at all' ranges
+
+host_addresses() {
+    serve_peer at4 -p $v4:8080:80 -p $v4:5353:53/udp
+    serve_peer at6 -p "[$v6]:8080:80" -p "[$v6]:5353:53/udp"
+    serve_peer lo4 -p 127.0.0.1:8080:80 -p 127.0.0.1:5353:53/udp
+    serve_peer lo6 -p '[::1]:8080:80' -p '[::1]:5353:53/udp'
+    local question
+    for question in 'tcp ADDRESS 8080' 'udp ADDRESS 5353'; do
+        # shellcheck disable=SC2086 # words
+        ask() { peer ask ${question/ADDRESS/$1}; }
+        # shellcheck disable=SC2086
+        ask_in() { "$1" ${3-} peer ask ${question/ADDRESS/$2}; }
+        assert_contains "$(ask $v4)" 'at4 '
+        assert_contains "$(ask $v6)" 'at6 '
+        assert_contains "$(ask 127.0.0.1)" 'lo4 '
+        assert_contains "$(ask ::1)" 'lo6 '
+        assert_eq "$(ask_in in_lan $v4)" "at4 $lan4"
+        assert_eq "$(ask_in in_lan $v6)" "at6 $lan6"
+    done
+    assert_contains "$(in_network_of lo4 peer ask tcp $v6 8080)" 'at6 '
+    netctr rm -f at6
+    # Where the address' own container has gone, no other one takes its place.
+    assert_silent peer ask tcp $v6 8080
+    assert_silent in_lan peer ask tcp $v6 8080 0 0.3
+    assert_silent in_lan peer ask udp $v6 5353 0 0.3
+}
+t '-p ADDRESS:…: each address has its own container' host_addresses
+
+ephemeral() {
+    serve_peer web -p 80 -p 53/udp -p 127.0.0.1::81
+    netctr port web
+    local tcp udp lo address
+    tcp=$(netctr port web 80 | sed 's/.*://')
+    udp=$(netctr port web 53/udp | sed 's/.*://')
+    lo=$(netctr port web 81/tcp)
+    assert_contains "$lo" 127.0.0.1:
+    for address in $v4 $v6; do
+        assert_eq "$(in_lan peer ask tcp $address "$tcp")" "web $(lan_of $address)"
+        assert_eq "$(in_lan peer ask udp $address "$udp")" "web $(lan_of $address)"
+    done
+    assert_contains "$(peer ask tcp ::1 "$tcp")" 'web '
+    assert_contains "$(peer ask tcp 127.0.0.1 "${lo##*:}")" 'web '
+    assert_silent in_lan peer ask tcp $v4 "${lo##*:}" 0 0.3
+    assert_fails netctr port web 82
+}
+t 'ephemeral ports, as `netctr port` tells them' ephemeral
+
+ipv6_address_only() {
+    serve_peer web -p '[::]:8080:80' -p '[::]:5353:53/udp'
+    assert_eq "$(in_lan peer ask tcp $v6 8080)" "web $lan6"
+    assert_eq "$(in_lan peer ask udp $v6 5353)" "web $lan6"
+    assert_contains "$(peer ask tcp $v6 8080)" 'web '
+    assert_contains "$(peer ask tcp ::1 8080)" 'web '
+    assert_silent in_lan peer ask tcp $v4 8080 0 0.3
+    assert_silent in_lan peer ask udp $v4 5353 0 0.3
+    assert_silent peer ask tcp 127.0.0.1 8080
+    # The same number of IPv4 is somebody else's.
+    serve_peer other -p 0.0.0.0:8081:80 -p $v4:8080:80
+    assert_contains "$(in_lan peer ask tcp $v4 8080)" 'other '
+    assert_contains "$(in_lan peer ask tcp $v6 8080)" 'web '
+}
+t '[::]:8080:80 is IPv6 alone' ipv6_address_only
+
+ipv4_only() {
+    ipv4_only_network four 4
+    assert_fails netctr run --rm --network four -p '[::]:8080:80' "$box" true 2>"$tmp/err"
+    cat "$tmp/err"
+    assert_contains "$(cat "$tmp/err")" '[::]:8080'
+    assert_contains "$(cat "$tmp/err")" 'network `four` has no IPv6'
+    assert_fails netctr run --rm --network four -p '[::1]:8080:80' "$box" true
+    assert_fails netctr run --rm --network four -p "[$v6]:8080:80" "$box" true
+    # What has no address in its notation works where there is an address to reach.
+    serve_peer web --network four -p 8080:80 -p 5353:53/udp
+    assert_eq "$(in_lan peer ask tcp $v4 8080)" "web $lan4"
+    assert_contains "$(peer ask tcp 127.0.0.1 8080)" 'web '
+    assert_contains "$(peer ask udp 127.0.0.1 5353)" 'web '
+    # localhost is ::1 first for most programs; the error above promises it.
+    assert_contains "$(peer ask tcp ::1 8080)" 'web '
+    assert_silent in_lan peer ask tcp $v6 8080 0 0.3
+    # No address of IPv6 inside, link-local neither (CVE-2024-32473).
+    assert_eq "$(in_network_of web ip -6 address show dev eth0)" '' 'IPv6 addresses'
+}
+t 'a network without IPv6: [::]:8080:80 is an error, 8080:80 works' ipv4_only
+
+# ---- 2. no other way in --------------------------------------------------------------------------
+
+# How many packets the rules with COMMENT have dropped.
+dropped() { # CHAIN COMMENT
+    local table='inet netctr'
+    [[ $1 != speaks_* && $1 != from_containers ]] || table='bridge netctr_guard'
+    # shellcheck disable=SC2086 # two words
+    nft list chain $table "$1" | awk -v comment="\"$2\"" \
+        'index($0, comment) { for (i = 1; i < NF; i++) if ($i == "packets") n += $(i + 1) } END { print n + 0 }'
+}
+
+# From here on the chain lets everything pass, for the positive control; until shut.
+open_up() { # CHAIN
+    case $1 in
+    from_containers) nft insert rule bridge netctr_guard "$1" accept comment '"wide open"' ;;
+    *) nft insert rule inet netctr "$1" accept comment '"wide open"' ;;
+    esac
+}
+shut() {
+    set_bridge_nf "${BRIDGE_NF:-1}"
+    netctr network reload
+    assert_lacks "$(nft list ruleset)" 'wide open'
+}
+
+directly() {
+    serve_peer web -p 8080:80 -p 5353:53/udp
+    local a4 a6 address before
+    a4=$(address_of web) a6=$(address_of web -6)
+    ask_all() { # assert_silent|"" - all of it at the container's own address
+        for address in "$a4" "$a6"; do
+            $1 in_lan peer ask tcp "$address" 80 0 0.3
+            $1 in_lan peer ask tcp "$address" 8080 0 0.3 || [ -z "$1" ]
+            $1 in_lan peer ask udp "$address" 53 0 0.3
+        done
+    }
+    in_lan ip route replace "$a4" via $v4
+    in_lan ip -6 route replace "$a6" via $v6
+    before=$(dropped forward 'nobody published that')
+    ask_all assert_silent
+    [ "$(dropped forward 'nobody published that')" -ge $((before + 6)) ] || fail 'not by our rule'
+    assert_fails in_lan ping -c 1 -W 0.3 "$a4"
+    assert_fails in_lan ping -c 1 -W 0.3 "$a6"
+    open_up forward
+    assert_eq "$(in_lan peer ask tcp "$a4" 80)" "web $lan4"
+    assert_eq "$(in_lan peer ask tcp "$a6" 80)" "web $lan6"
+    assert_eq "$(in_lan peer ask udp "$a4" 53)" "web $lan4"
+    assert_eq "$(in_lan peer ask udp "$a6" 53)" "web $lan6"
+    shut
+    ask_all assert_silent
+    assert_eq "$(in_lan peer ask tcp $v4 8080)" "web $lan4"
+}
+t "the container's own address, from the LAN, though its port is published" directly
+
+# What the LAN's host puts on the wire to this one.
+from_wire() { # KIND KEY=VALUE...
+    local mac
+    mac=$(in_lan ip -oneline link show dev eth0 | grep -o 'link/ether [^ ]*' | cut -d' ' -f2)
+    in_lan peer forge eth0 "$1" smac="$mac" dmac="$(cat /sys/class/net/eth0/address)" "${@:2}"
+}
+# A host that is willing to take anything from the wire.
+credulous_host() {
+    sysctl -qw net.ipv4.conf.eth0.route_localnet=1 net.ipv4.conf.eth0.rp_filter=0 \
+        net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.eth0.accept_local=1
+}
+cautious_host() {
+    sysctl -qw net.ipv4.conf.eth0.route_localnet=0 net.ipv4.conf.eth0.accept_local=0
+}
+
+loopback_from_the_wire() {
+    serve_peer web -p 127.0.0.1:8080:80 -p 127.0.0.1:5353:53/udp
+    serve_peer open -p 5354:54/udp
+    assert_contains "$(peer ask udp 127.0.0.1 5353)" 'web ' # it is there
+    assert_silent in_lan peer ask tcp $v4 8080 0 0.3
+    assert_silent in_lan peer ask udp $v4 5353 0 0.3
+    assert_silent peer ask udp ::1 5353
+    credulous_host
+    attack() { # forged packets that say which they are
+        from_wire udp src=$lan4 dst=127.0.0.1 dport=5353 text=to-loopback
+        from_wire udp src=127.0.0.1 dst=127.0.0.1 dport=5353 text=loopback-to-loopback
+        from_wire udp src=127.0.0.1 dst=$v4 dport=5354 text=from-loopback
+        from_wire udp src=$lan4 dst=$v4 dport=5354 text=honest
+    }
+    local before
+    before=$(dropped martians 'loopback is never on a wire')
+    attack
+    wait_for 2 logged open honest
+    assert_lacks "$(netctr logs web)" loopback
+    assert_lacks "$(netctr logs open)" loopback
+    assert_eq "$(dropped martians 'loopback is never on a wire')" $((before + 3)) dropped
+    # The positive control: without those rules they arrive.
+    open_up martians
+    attack
+    wait_for 2 logged web ' to-loopback'
+    wait_for 2 logged web ' loopback-to-loopback'
+    wait_for 2 logged open ' from-loopback'
+    shut
+    cautious_host
+}
+t '127.0.0.1 off the wire, also from a forged 127.0.0.1, of a host that would take it' loopback_from_the_wire
+
+loopback6_from_the_wire() {
+    serve_peer web -p '[::1]:8080:80' -p '[::1]:5353:53/udp'
+    assert_contains "$(peer ask tcp ::1 8080)" 'web '
+    assert_contains "$(peer ask udp ::1 5353)" 'web '
+    local address
+    for address in $v4 $v6; do
+        assert_silent peer ask tcp $address 8080
+        assert_silent in_lan peer ask tcp $address 8080 0 0.3
+        assert_silent in_lan peer ask udp $address 5353 0 0.3
+    done
+    assert_silent peer ask tcp 127.0.0.1 8080
+    netctr logs web >"$tmp/before"
+    from_wire udp src=$lan6 dst=::1 dport=5353
+    from_wire udp src=::1 dst=::1 dport=5353
+    from_wire udp src=::1 dst=$v6 dport=5353
+    sleep 0.2
+    assert_eq "$(netctr logs web)" "$(cat "$tmp/before")" log
+    # From a container neither.
+    serve_peer other
+    assert_silent in_network_of other peer ask tcp "$(ip -6 -oneline address show dev nc-default scope global |
+        awk '{ sub("/.*", "", $4); print $4 }')" 8080 0 0.3
+}
+t '[::1] off the wire' loopback6_from_the_wire
+
+other_resolver() {
+    # CVE-2025-67499
+    serve_peer dns -p 53:53/udp -p 53:80/tcp
+    serve_peer c
+    in_lan peer serve lan tcp/53 udp/53 >"$tmp/lan" &
+    wait_for 3 grep -q listening "$tmp/lan"
+    assert_eq "$(in_network_of c peer ask udp $lan4 53)" "lan $v4"
+    assert_eq "$(in_network_of c peer ask udp $lan6 53)" "lan $v6"
+    assert_eq "$(in_network_of c peer ask tcp $lan4 53)" "lan $v4"
+    assert_eq "$(in_network_of c peer ask tcp $lan6 53)" "lan $v6"
+    # Nor the publisher's own questions, nor the host's.
+    assert_eq "$(in_network_of dns peer ask udp $lan4 53)" "lan $v4"
+    assert_eq "$(peer ask udp $lan4 53)" "lan $v4"
+    assert_eq "$(peer ask tcp $lan6 53)" "lan $v6"
+    # What is asked of this host is the publisher's.
+    assert_contains "$(in_network_of c peer ask udp $v4 53)" 'dns '
+    assert_contains "$(in_lan peer ask udp $v6 53)" 'dns '
+}
+t "another's resolver is reached though a container publishes port 53" other_resolver
+
+outsiders() {
+    serve_peer web -p 5353:53/udp
+    netctr run -d --name c "$box" sleep 100 >/dev/null
+    local a4 a6 before
+    a4=$(address_of c) a6=$(address_of c -6)
+    credulous_host
+    attack() {
+        from_wire udp src="$a4" dst=$v4 dport=5353 text=spoofed4
+        from_wire udp src="${a4%.*}.250" dst=$v4 dport=5353 text=spoofed-free4
+        from_wire udp src="$a6" dst=$v6 dport=5353 text=spoofed6
+        from_wire udp src="$a4" dst="$(address_of web)" dport=53 text=spoofed-direct4
+        from_wire udp src="$a6" dst="$(address_of web -6)" dport=53 text=spoofed-direct6
+        from_wire udp src=$lan4 dst=$v4 dport=5353 text=honest4
+        from_wire udp src=$lan6 dst=$v6 dport=5353 text=honest6
+    }
+    before=$(dropped martians "outsider with a container's address")
+    attack
+    wait_for 2 logged web honest4
+    wait_for 2 logged web honest6
+    assert_lacks "$(netctr logs web)" spoofed
+    assert_eq "$(dropped martians "outsider with a container's address")" $((before + 5)) dropped
+    open_up martians
+    attack
+    wait_for 2 logged web spoofed4
+    wait_for 2 logged web spoofed6
+    shut
+    cautious_host
+}
+t "a host of the LAN with a container's address" outsiders
+
+# ---- 3. a container speaks only as itself --------------------------------------------------------
+
+# evil attacks; victim is the one it speaks as, and dupe the one that should believe it. The dupe
+# believes whatever the kernel lets it.
+three() {
+    shut # should a test have failed while it was open
+    serve_peer evil
+    serve_peer victim
+    serve_peer dupe
+    local name
+    for name in evil victim dupe; do
+        declare -g "${name}4=$(address_of $name)" "${name}6=$(address_of $name -6)"
+        declare -g "${name}_mac=$(netctr exec $name cat /sys/class/net/eth0/address)"
+    done
+    gateway4=$(in_network_of evil ip -4 route show default | awk '{ print $3 }')
+    gateway6=$(in_network_of evil ip -6 route show default | awk '{ print $3 }')
+    gateway_mac=$(cat /sys/class/net/nc-default/address)
+    in_network_of dupe sysctl -qw net.ipv4.neigh.eth0.locktime=0 net.ipv6.neigh.eth0.locktime=0 \
+        net.ipv4.conf.eth0.arp_accept=1 net.ipv6.conf.eth0.accept_ra=2 net.ipv6.conf.eth0.autoconf=1 \
+        net.ipv4.conf.all.accept_redirects=1 net.ipv4.conf.eth0.accept_redirects=1 \
+        net.ipv4.conf.all.secure_redirects=0 net.ipv4.conf.eth0.secure_redirects=0 \
+        net.ipv6.conf.eth0.accept_redirects=1
+    all_is_well # and the dupe knows everybody
+}
+
+# Everybody reaches the real victim, and the dupe knows no other.
+all_is_well() {
+    local name
+    for name in dupe evil; do
+        assert_eq "$(in_network_of $name peer ask udp "$victim4" 53)" "victim $(address_of $name)"
+        assert_eq "$(in_network_of $name peer ask udp "$victim6" 53)" "victim $(address_of $name -6)"
+    done
+    assert_contains "$(in_network_of dupe peer ask udp "$evil4" 53)" 'evil '
+    assert_contains "$(in_network_of dupe peer ask udp "$evil6" 53)" 'evil '
+    in_network_of dupe ping -c 1 -W 1 "$gateway4" >/dev/null
+    in_network_of dupe ping -c 1 -W 1 "$gateway6" >/dev/null
+}
+
+known() { # ADDRESS: the MAC that the dupe has for it
+    in_network_of dupe ip neighbour show "$1" dev eth0 | grep -o 'lladdr [^ ]*' | cut -d' ' -f2
+}
+
+evil() { # KIND KEY=VALUE...: to the dupe, with evil's own MAC; both can be said otherwise
+    in_network_of evil peer forge eth0 "$1" smac="$evil_mac" dmac="$dupe_mac" "${@:2}"
+}
+
+# attack is dropped by the rule with COMMENT, as often as it has packets, and seen by nobody; with
+# the guard wide open it has its effect (on a bridge without the IP firewall, which stops some of it).
+guarded() { # CHAIN COMMENT PACKETS HARM
+    local before
+    before=$(dropped "$1" "$2")
+    attack
+    sleep 0.1
+    assert_eq $(($(dropped "$1" "$2") - before)) "$3" "dropped: $2"
+    ! "$4" || fail "harm is done: $4"
+    all_is_well
+    open_up from_containers
+    set_bridge_nf 0
+    attack
+    wait_for 2 "$4"
+    shut
+}
+
+spoofed_mac() {
+    three
+    attack() {
+        evil udp smac="$victim_mac" src="$evil4" dst="$dupe4" dport=60 text=false-mac
+        evil udp smac="$gateway_mac" src="$evil4" dst="$dupe4" dport=60 text=false-mac
+        evil udp smac=02:00:00:00:00:01 src="$evil6" dst="$dupe6" dport=60 text=false-mac
+    }
+    moved() { # the bridge believes that the victim is where evil is; dupe heard it
+        logged dupe false-mac
+    }
+    guarded from_containers 'not its MAC' 3 moved
+}
+t "a container with another's MAC" spoofed_mac
+
+spoofed_mac_moves_nothing() {
+    three
+    port_of() { bridge fdb get "$1" br nc-default 2>/dev/null | grep -o 'dev [^ ]*'; }
+    local home
+    home=$(port_of "$victim_mac")
+    assert_contains "$home" vc-
+    moved() { [ "$(port_of "$victim_mac")" != "$home" ]; }
+    attack() { evil arp smac="$victim_mac" op=1 sha="$victim_mac" spa="$victim4" tpa="$dupe4"; }
+    guarded from_containers 'not its MAC' 1 moved
+}
+t "a container does not draw another's frames to itself" spoofed_mac_moves_nothing
+
+spoofed_mac_to_the_bridge() {
+    # What is for the bridge itself (STP, LLDP and their kind) takes another way through it, past
+    # the hook of the guard, and its sender is learned all the same.
+    three
+    port_of() { bridge fdb get "$1" br nc-default 2>/dev/null | grep -o 'dev [^ ]*'; }
+    local home last
+    home=$(port_of "$victim_mac")
+    assert_contains "$home" vc-
+    for last in 0 1 2 3 8 d e f; do
+        evil udp smac="$victim_mac" dmac=01:80:c2:00:00:0$last src="$evil4" dst="$dupe4" dport=60
+        assert_eq "$(port_of "$victim_mac")" "$home" "the victim's port after 01:80:c2:00:00:0$last"
+    done
+    all_is_well
+}
+t "nor by a frame that is for the bridge itself" spoofed_mac_to_the_bridge
+
+spoofed_ipv4() {
+    three
+    attack() {
+        evil udp src="$victim4" dst="$dupe4" dport=60 text=false4
+        evil udp src=$lan4 dst="$dupe4" dport=60 text=false4
+        evil udp src="$gateway4" dst="$dupe4" dport=60 text=false4
+        evil udp dmac="$gateway_mac" src="$victim4" dst=$lan4 dport=60 text=false4
+        evil udp src=0.0.0.0 dst=255.255.255.255 dmac=ff:ff:ff:ff:ff:ff dport=67 text=dhcp
+    }
+    heard() { logged dupe false4; }
+    guarded speaks_ip 'not its IPv4' 5 heard
+}
+t "a container with another's IPv4 address" spoofed_ipv4
+
+spoofed_ipv6() {
+    three
+    attack() {
+        evil udp src="$victim6" dst="$dupe6" dport=60 text=false6
+        evil udp src=$lan6 dst="$dupe6" dport=60 text=false6
+        evil udp src="$victim6" dst="$dupe6" dport=60 text=false6 extended=
+        evil udp src=fe80::1 dst="$dupe6" dport=60 text=false6
+    }
+    heard() { logged dupe false6; }
+    guarded speaks_ip6 'not its IPv6' 4 heard
+}
+t "a container with another's IPv6 address" spoofed_ipv6
+
+forged_arp() {
+    three
+    assert_eq "$(known "$victim4")" "$victim_mac"
+    attack() {
+        # Gratuitous, as question and as answer, to all and to one; inside it a MAC not its own.
+        evil arp op=1 dmac=ff:ff:ff:ff:ff:ff sha="$evil_mac" spa="$victim4" tpa="$victim4"
+        evil arp op=2 dmac=ff:ff:ff:ff:ff:ff sha="$evil_mac" spa="$victim4" tpa="$victim4"
+        evil arp op=2 sha="$evil_mac" spa="$victim4" tha="$dupe_mac" tpa="$dupe4"
+        evil arp op=2 sha="$evil_mac" spa="$gateway4" tha="$dupe_mac" tpa="$dupe4"
+        evil arp op=2 sha=02:00:00:00:00:01 spa="$evil4" tha="$dupe_mac" tpa="$dupe4"
+    }
+    deceived() {
+        [ "$(known "$victim4")" != "$victim_mac" ] || [ "$(known "$gateway4")" != "$gateway_mac" ] ||
+            [ "$(known "$evil4")" != "$evil_mac" ]
+    }
+    guarded speaks_arp 'ARP for an address it does not own' 5 deceived
+    # The host knows better whatever it hears.
+    assert_contains "$(ip neighbour show "$victim4" dev nc-default)" "$victim_mac PERMANENT"
+}
+t "gratuitous ARP for the neighbour's address" forged_arp
+
+arp_probes_pass() {
+    three
+    in_network_of dupe timeout 3 tcpdump -Z root -nei eth0 --immediate-mode -l arp >"$tmp/dump" 2>&1 &
+    wait_for 3 grep -q 'listening on' "$tmp/dump"
+    evil arp op=1 dmac=ff:ff:ff:ff:ff:ff sha="$evil_mac" spa=0.0.0.0 tpa="$victim4"
+    wait_for 2 grep -q "$evil_mac.*who-has $victim4" "$tmp/dump"
+    # As an answer, 0.0.0.0 is nobody's.
+    local before
+    before=$(dropped speaks_arp 'ARP for an address it does not own')
+    evil arp op=2 sha="$evil_mac" spa=0.0.0.0 tpa="$dupe4"
+    sleep 0.1
+    assert_eq "$(dropped speaks_arp 'ARP for an address it does not own')" $((before + 1))
+}
+t 'ARP probes may ask whether an address is free' arp_probes_pass
+
+forged_na() {
+    three
+    assert_eq "$(known "$victim6")" "$victim_mac"
+    attack() {
+        evil na src="$evil6" dst=ff02::1 dmac=33:33:00:00:00:01 target="$victim6" lladdr="$evil_mac"
+        evil na src="$evil6" dst="$dupe6" target="$victim6" lladdr="$evil_mac"
+        evil na src="$evil6" dst="$dupe6" target="$gateway6" lladdr="$evil_mac"
+        evil na src="$evil6" dst="$dupe6" target="$victim6" lladdr="$evil_mac" extended=
+    }
+    deceived() { [ "$(known "$victim6")" != "$victim_mac" ]; }
+    guarded speaks_ip6 'NA for an address it does not own' 4 deceived
+    assert_contains "$(ip neighbour show "$victim6" dev nc-default)" "$victim_mac PERMANENT"
+}
+t "unsolicited NA for the neighbour's address" forged_na
+
+link_local_of() { in_network_of "$1" ip -6 -oneline address show dev eth0 scope link | awk '{ sub("/.*", "", $4); print $4 }'; }
+
+forged_ra() {
+    three
+    local self
+    self=$(link_local_of evil)
+    attack() {
+        evil ra src="$self" dst=ff02::1 dmac=33:33:00:00:00:01 lladdr="$evil_mac"
+        evil ra src="$self" dst=ff02::1 dmac=33:33:00:00:00:01 lladdr="$evil_mac" extended=
+    }
+    deceived() { in_network_of dupe ip -6 route show default | grep -q "via $self"; }
+    guarded speaks_ip6 'containers are not routers (CVE-2020-10749)' 2 deceived
+}
+t 'router advertisements' forged_ra
+
+no_ra_is_believed() {
+    # Without the guard too: one that looks as if it came from the gateway.
+    serve_peer c
+    local before mac
+    before=$(in_network_of c ip -6 route show)
+    mac=$(netctr exec c cat /sys/class/net/eth0/address)
+    peer forge nc-default ra smac="$(cat /sys/class/net/nc-default/address)" dmac="$mac" \
+        src=fe80::1 dst=ff02::1 lladdr=02:00:00:00:00:01
+    sleep 0.1
+    assert_eq "$(in_network_of c ip -6 route show)" "$before" routes
+    in_network_of c sysctl -qw net.ipv6.conf.eth0.accept_ra=2
+    peer forge nc-default ra smac="$(cat /sys/class/net/nc-default/address)" dmac="$mac" \
+        src=fe80::1 dst=ff02::1 lladdr=02:00:00:00:00:01
+    routed() { in_network_of c ip -6 route show | grep -q 'via fe80::1'; }
+    wait_for 2 routed
+}
+t 'a container believes no router advertisement' no_ra_is_believed
+
+forged_redirect4() {
+    three
+    attack() { evil redirect src="$gateway4" dst="$dupe4" about=198.51.100.1 via="$evil4"; }
+    deceived() { in_network_of dupe ip route get 198.51.100.1 | grep -q "via $evil4"; }
+    guarded speaks_ip 'not its IPv4' 1 deceived
+}
+t 'an ICMP redirect in the name of the gateway' forged_redirect4
+
+forged_redirect6() {
+    three
+    # The dupe's router is known by its link-local address, as redirects need it.
+    local router self
+    router=$(ip -6 -oneline address show dev nc-default scope link | awk '{ sub("/.*", "", $4); print $4 }')
+    self=$(link_local_of evil)
+    in_network_of dupe ip -6 route replace default via "$router" dev eth0
+    in_network_of dupe ping -c 1 -W 1 "$self%eth0" >/dev/null
+    attack() { evil redirect src="$router" dst="$dupe6" about=2001:db8:1::1 via="$self"; }
+    deceived() { in_network_of dupe ip -6 route get 2001:db8:1::1 | grep -q "via $self"; }
+    guarded speaks_ip6 'containers are not routers' 1 deceived
+}
+t 'an ICMPv6 redirect in the name of the gateway' forged_redirect6
+
+neither_ip_nor_arp() {
+    three
+    attack() {
+        evil udp vlan=7 src="$victim4" dst="$dupe4" dport=60
+        evil udp vlan=0 src="$victim4" dst="$dupe4" dport=60
+        evil arp vlan=0 op=2 sha="$evil_mac" spa="$victim4" tha="$dupe_mac" tpa="$dupe4"
+        evil udp type=0x88cc src="$evil4" dst="$dupe4" dport=60
+    }
+    in_network_of dupe timeout 20 tcpdump -Z root -nei eth0 --immediate-mode -l 'vlan or ether proto 0x88cc' >"$tmp/dump" 2>&1 &
+    wait_for 3 grep -q 'listening on' "$tmp/dump"
+    arrived() { grep -q 'ethertype' "$tmp/dump"; }
+    guarded from_containers 'neither IP nor ARP' 4 arrived
+}
+t 'frames with a VLAN tag, or neither IP nor ARP' neither_ip_nor_arp
+
+# ---- 4. what a container is told -----------------------------------------------------------------
+
+upstream_resolvers() {
+    mkdir -p /run/systemd/resolve
+    printf 'nameserver 127.0.0.53\noptions edns0 trust-ad\nsearch example.org\n' >"$tmp/stub"
+    printf 'nameserver 192.0.2.53\nnameserver 2001:db8::53\nsearch example.org\n' >/run/systemd/resolve/resolv.conf
+    [ -e /etc/resolv.conf ] || skip 'this machine has no /etc/resolv.conf to stand over'
+    mount --bind "$tmp/stub" "$(realpath /etc/resolv.conf)"
+    netctr run --rm "$box" cat /etc/resolv.conf >"$tmp/seen"
+    assert_lacks "$(cat "$tmp/seen")" 127.0.0.53
+    assert_contains "$(cat "$tmp/seen")" 'nameserver 192.0.2.53'
+    assert_contains "$(cat "$tmp/seen")" 'nameserver 2001:db8::53'
+    # A resolver that a container can reach stays (the positive control), beside one that it cannot.
+    printf 'nameserver 127.0.0.1\nnameserver 192.0.2.54\n' >"$tmp/stub"
+    assert_eq "$(netctr run --rm "$box" cat /etc/resolv.conf | grep nameserver)" 'nameserver 192.0.2.54'
+    # On the host's network 127.0.0.53 is the right one.
+    printf 'nameserver 127.0.0.53\n' >"$tmp/stub"
+    assert_contains "$(netctr run --rm --network host "$box" cat /etc/resolv.conf)" 127.0.0.53
+    # Nothing to be had: not 127.0.0.53 either.
+    rm /run/systemd/resolve/resolv.conf
+    assert_lacks "$(netctr run --rm "$box" cat /etc/resolv.conf)" 127.0.0.53
+    umount "$(realpath /etc/resolv.conf)"
+}
+t "127.0.0.53 is not handed on, the host's real resolvers are" upstream_resolvers
+
+nothing_to_run() {
+    assert_status 125 netctr run -p 8080:80 "$box" >"$tmp/out" 2>"$tmp/err"
+    cat "$tmp/err"
+    assert_contains "$(cat "$tmp/err")" 'COMMAND is missing'
+    assert_contains "$(cat "$tmp/err")" "netctr run $box COMMAND"
+    assert_eq "$(names -a)" '' containers
+    # The line that it proposes is one that works.
+    assert_eq "$(netctr run --rm "$box" echo works)" works
+}
+t 'ROOTFS without COMMAND: an error that says what to type' nothing_to_run

@@ -1,0 +1,416 @@
+/* The one listener: that it is one, that it hears what others do to our tables, and that it takes no
+ * notice of what netctr does.
+ *
+ * Each check runs in a process and a network namespace of its own. Needs root and nft; exits 77 (a
+ * skipped test) without.
+ */
+#include "bridge/firewall.h"
+#include "bridge/listener.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/netlink.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#define INSTANCE "0123456789abcdef"
+
+#define require(condition, ...)                                      \
+    do {                                                             \
+        if (!(condition)) {                                          \
+            printf("# %s:%d: %s: ", __FILE__, __LINE__, #condition); \
+            printf(__VA_ARGS__);                                     \
+            printf("\n");                                            \
+            fflush(stdout);                                          \
+            exit(1);                                                 \
+        }                                                            \
+    } while (0)
+
+static int64_t now_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+static void pause_ms(int ms)
+{
+    (void)poll(NULL, 0, ms);
+}
+
+/* ---- the firewall ----------------------------------------------------------------------------*/
+
+static void replace_tables(void)
+{
+    _cleanup_err_ struct err e = ERR_INIT;
+    _cleanup_fw_ struct fw *fw = NULL;
+    require(fw_open(INSTANCE, &fw, &e) == 0, "%s", e.text);
+    _cleanup_fw_batch_ struct fw_batch *b = fw_batch_new(fw);
+    fw_add_tables(b);
+    require(fw_commit(b, &e) == 0, "%s", e.text);
+}
+
+static bool tables_are_whole(void)
+{
+    return system("nft list table inet netctr | grep -q 'ct status dnat' && "
+                  "nft list table bridge netctr_guard | grep -q 'not its MAC'") == 0;
+}
+
+static void nft(const char *command)
+{
+    _cleanup_free_ char *line = xasprintf("nft '%s'", command);
+    require(system(line) == 0, "%s", command);
+}
+
+static struct fw_publish publish(uint16_t port)
+{
+    struct fw_publish p = {.family = AF_INET,
+                           .protocol = IPPROTO_TCP,
+                           .any_address = true,
+                           .host_port = port,
+                           .to_port = 80,
+                           .comment = "web"};
+    p.to4.s_addr = htonl(0x0a580002);
+    return p;
+}
+
+/* ---- listeners -------------------------------------------------------------------------------*/
+
+/* A process that listens, and says so each time that it has put the tables back. */
+struct process {
+    pid_t pid;
+    int said;
+};
+
+static void put_back(void *arg)
+{
+    replace_tables();
+    require(write(*(int *)arg, "x", 1) == 1, "%s", strerror(errno));
+}
+
+static void live(int run_fd, int say)
+{
+    _cleanup_err_ struct err e = ERR_INIT;
+    struct listener *l = NULL;
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    require(listener_new(run_fd, INSTANCE, put_back, &say, &l, &e) == 0, "%s", e.text);
+    for (;;) {
+        struct pollfd p = {.fd = listener_fd(l), .events = POLLIN};
+        if (poll(&p, 1, -1) == 1)
+            listener_run(l);
+    }
+}
+
+static struct process begin(int run_fd)
+{
+    int pipe_fds[2];
+    require(pipe2(pipe_fds, O_CLOEXEC | O_NONBLOCK) == 0, "%s", strerror(errno));
+    struct process p = {fork(), pipe_fds[0]};
+    if (p.pid == 0)
+        live(run_fd, pipe_fds[1]);
+    close(pipe_fds[1]);
+    return p;
+}
+
+static void end(const struct process *p)
+{
+    (void)kill(p->pid, SIGKILL);
+    (void)waitpid(p->pid, NULL, 0);
+}
+
+/* How often it put the tables back since it was asked last; gives it time to do so. */
+static int said(const struct process *p)
+{
+    char text[1024];
+    pause_ms(150);
+    ssize_t got = read(p->said, text, sizeof(text));
+    return got < 0 ? 0 : (int)got;
+}
+
+/* Subscribers of nf_tables' notifications in this namespace, and what was dropped for them. */
+static int subscribers(int *drops)
+{
+    enum { NFTABLES_GROUP = 1 << 6 };
+    _cleanup_file_ FILE *f = fopen("/proc/thread-self/net/netlink", "re");
+    char line[256];
+    int count = 0;
+    while (f && fgets(line, sizeof(line), f)) {
+        unsigned protocol, groups, dropped;
+        if (sscanf(line, "%*s %u %*d %x %*d %*d %*d %*d %u", &protocol, &groups, &dropped) == 3 &&
+            protocol == NETLINK_NETFILTER && (groups & NFTABLES_GROUP)) {
+            count++;
+            if (drops)
+                *drops = (int)dropped;
+        }
+    }
+    return count;
+}
+
+static void wait_for_subscriber(void)
+{
+    for (int i = 0; i < 2000 && subscribers(NULL) == 0; i++)
+        pause_ms(1);
+    require(subscribers(NULL) == 1, "%d", subscribers(NULL));
+}
+
+/* A directory that nobody else sees and that goes with this process. */
+static int new_run_directory(void)
+{
+    require(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+                mount("tmpfs", "/run", "tmpfs", 0, NULL) == 0,
+            "%s", strerror(errno));
+    int fd = open("/run", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    require(fd >= 0, "%s", strerror(errno));
+    return fd;
+}
+
+/* ---- checks ----------------------------------------------------------------------------------*/
+
+static void check_damage(int run_fd)
+{
+    static const char *const damages[] = {
+        "flush ruleset",
+        "delete table inet netctr",
+        "delete table bridge netctr_guard",
+        "flush table inet netctr",
+        "flush chain bridge netctr_guard speaks_arp",
+        "delete table inet netctr; add table inet netctr",
+        "flush ruleset; table ip other { chain c { type filter hook input priority 0; }; }",
+    };
+    replace_tables();
+    struct process p = begin(run_fd);
+    wait_for_subscriber();
+    require(said(&p) == 0, "the tables were whole");
+    for (size_t i = 0; i < ARRAY_LEN(damages); i++) {
+        nft(damages[i]);
+        int times = said(&p);
+        require(times == 1, "after `%s`: %d times", damages[i], times);
+        require(tables_are_whole(), "after `%s`", damages[i]);
+    }
+    end(&p);
+}
+
+static void check_elements(int run_fd)
+{
+    _cleanup_err_ struct err e = ERR_INIT;
+    _cleanup_fw_ struct fw *fw = NULL;
+    struct fw_publish p = publish(8080);
+    replace_tables();
+    struct process process = begin(run_fd);
+    wait_for_subscriber();
+    require(fw_open(INSTANCE, &fw, &e) == 0, "%s", e.text);
+    _cleanup_fw_batch_ struct fw_batch *b = fw_batch_new(fw);
+    fw_add_publish(b, &p);
+    require(fw_commit(b, &e) == 0, "%s", e.text);
+    nft("add element inet netctr publish4 { tcp . 9090 : 10.88.0.3 . 80 }");
+    require(said(&process) == 0, "an element more hurts nobody");
+    nft("delete element inet netctr publish4 { tcp . 8080 }");
+    require(said(&process) == 1, "a port was closed by somebody else");
+    end(&process);
+}
+
+static void check_own(int run_fd)
+{
+    _cleanup_err_ struct err e = ERR_INIT;
+    _cleanup_fw_ struct fw *fw = NULL;
+    replace_tables();
+    struct process process = begin(run_fd);
+    wait_for_subscriber();
+    require(fw_open(INSTANCE, &fw, &e) == 0, "%s", e.text);
+    replace_tables();
+    for (uint16_t i = 0; i < 20; i++) {
+        _cleanup_fw_batch_ struct fw_batch *b = fw_batch_new(fw);
+        struct fw_publish p = publish(8080), other = publish(9090);
+        struct fw_guard g = {.port = "vc-0", .mac = {2, 0x42, 10, 88, 0, 2}, .ip4 = p.to4};
+        fw_add_publish(b, &p);
+        fw_add_publish(b, &other);
+        fw_add_guard(b, &g);
+        require(fw_commit(b, &e) == 0, "%s", e.text);
+        require(fw_undo(fw, NULL, &g, &p, 1, &e) == 0, "%s", e.text);
+        require(fw_expire(fw, NULL, &other, 1, &e) == 0, "%s", e.text);
+        pause_ms(30);
+    }
+    /* What expires, and is swept up a second later, is nobody's deed: least of all of whom the next
+     * transaction is. */
+    pause_ms(1200);
+    nft("add table ip other");
+    nft("delete table ip other");
+    nft("add table inet netctr_guard; add table bridge netctr");
+    nft("delete table inet netctr_guard; delete table bridge netctr");
+    require(said(&process) == 0, "own changes are no damage");
+    end(&process);
+}
+
+static void check_one(int run_fd)
+{
+    enum { COUNT = 3 };
+    struct process p[COUNT];
+    replace_tables();
+    for (int i = 0; i < COUNT; i++)
+        p[i] = begin(run_fd);
+    wait_for_subscriber();
+    pause_ms(100);
+    for (int left = COUNT; left > 0; left--) {
+        require(subscribers(NULL) == 1, "%d subscribers for %d listeners", subscribers(NULL), left);
+        nft("flush ruleset");
+        int at = -1;
+        for (int i = 0; i < left; i++) {
+            int times = said(&p[i]);
+            require(times == 0 || (times == 1 && at < 0), "%d times", times);
+            at = times ? i : at;
+        }
+        require(at >= 0, "nobody listens");
+        end(&p[at]); /* the one that listens */
+        int64_t ended = now_us();
+        p[at] = p[left - 1];
+        if (left > 1)
+            wait_for_subscriber();
+        require(now_us() - ended < 500000, "it took %d us", (int)(now_us() - ended));
+    }
+    require(subscribers(NULL) == 0, "%d", subscribers(NULL));
+}
+
+/* What is done while nobody listens is found by the next who does. */
+static void check_gap(int run_fd)
+{
+    static const char *const damages[] = {"flush ruleset", "flush table bridge netctr_guard"};
+    for (size_t i = 0; i < ARRAY_LEN(damages); i++) {
+        replace_tables();
+        struct process first = begin(run_fd);
+        wait_for_subscriber();
+        struct process second = begin(run_fd);
+        require(said(&second) == 0, "it has no reason");
+        (void)kill(second.pid, SIGSTOP);
+        end(&first);
+        nft(damages[i]);
+        (void)kill(second.pid, SIGCONT);
+        require(said(&second) == 1, "`%s` was missed", damages[i]);
+        require(tables_are_whole(), "`%s`", damages[i]);
+        end(&second);
+    }
+}
+
+/* Tables that bear another instance's stamp are not ours to put back. */
+static void check_foreign(int run_fd)
+{
+    _cleanup_err_ struct err e = ERR_INIT;
+    _cleanup_fw_ struct fw *fw = NULL;
+    require(fw_open("fedcba9876543210", &fw, &e) == 0, "%s", e.text);
+    _cleanup_fw_batch_ struct fw_batch *b = fw_batch_new(fw);
+    fw_add_tables(b);
+    require(fw_commit(b, &e) == 0, "%s", e.text);
+    struct process p = begin(run_fd);
+    wait_for_subscriber();
+    require(said(&p) == 0, "another's tables are taken over");
+    end(&p);
+}
+
+static void check_storm(int run_fd)
+{
+    enum { STORM = 60 };
+    replace_tables();
+    struct process p = begin(run_fd);
+    wait_for_subscriber();
+    int64_t begun = now_us();
+    for (int i = 0; i < STORM; i++)
+        nft("flush ruleset");
+    int ms = (int)(now_us() - begun) / 1000, times = said(&p);
+    require(times >= 1 && times <= ms / 20 + 2, "%d times in %d ms", times, ms);
+    require(tables_are_whole(), "after the storm");
+    end(&p);
+}
+
+/* Makes changes until the kernel has no room for more notifications. */
+static void overflow(struct fw *fw)
+{
+    _cleanup_err_ struct err e = ERR_INIT;
+    int before = 0, drops = 0;
+    (void)subscribers(&before);
+    for (int i = 0; i < 100 && drops <= before; i++) {
+        _cleanup_fw_batch_ struct fw_batch *b = fw_batch_new(fw);
+        for (uint16_t port = 1000; port < 6000; port++) {
+            struct fw_publish one = publish(port);
+            fw_add_publish(b, &one);
+        }
+        fw_add_tables(b);
+        require(fw_commit(b, &e) == 0, "%s", e.text);
+        (void)subscribers(&drops);
+    }
+    require(drops > before, "nothing was dropped");
+}
+
+/* More notifications than the kernel keeps: it is looked at what cannot be heard. */
+static void check_lost(int run_fd)
+{
+    _cleanup_err_ struct err e = ERR_INIT;
+    _cleanup_fw_ struct fw *fw = NULL;
+    replace_tables();
+    struct process p = begin(run_fd);
+    wait_for_subscriber();
+    require(fw_open(INSTANCE, &fw, &e) == 0, "%s", e.text);
+    for (int damage = 0; damage < 2; damage++) {
+        (void)kill(p.pid, SIGSTOP);
+        overflow(fw);
+        if (damage)
+            nft("flush table inet netctr");
+        (void)kill(p.pid, SIGCONT);
+        int times = said(&p);
+        require(times == damage, "%d times", times);
+    }
+    end(&p);
+}
+
+/* ---- all -------------------------------------------------------------------------------------*/
+
+static const struct {
+    const char *name;
+    void (*run)(int run_fd);
+} checks[] = {
+    {"damage is told once", check_damage},
+    {"so is an element that somebody else deletes", check_elements},
+    {"netctr's own changes are not", check_own},
+    {"of several one listens, until its end", check_one},
+    {"what happens while nobody listens", check_gap},
+    {"another netctr's tables are left alone", check_foreign},
+    {"a storm is told at intervals", check_storm},
+    {"what is lost is looked for", check_lost},
+};
+
+/* 0, 1, or 77: there is no network namespace to be had. */
+static int run(void (*function)(int run_fd))
+{
+    int status = 0;
+    fflush(stdout);
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (unshare(CLONE_NEWNET | CLONE_NEWNS) < 0)
+            _exit(77);
+        function(new_run_directory());
+        exit(0);
+    }
+    if (pid < 0 || waitpid(pid, &status, 0) != pid)
+        return 1;
+    return WIFEXITED(status) && WEXITSTATUS(status) == 77 ? 77 : status != 0;
+}
+
+int main(void)
+{
+    int failed = 0;
+    for (size_t i = 0; i < ARRAY_LEN(checks); i++) {
+        int r = run(checks[i].run);
+        if (r == 77) {
+            printf("skip - no network namespace of our own: not root?\n");
+            return 77;
+        }
+        printf("%s - %s\n", r ? "not ok" : "ok", checks[i].name);
+        failed += r != 0;
+    }
+    return failed ? 1 : 0;
+}
