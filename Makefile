@@ -46,8 +46,8 @@ $(BUILD)/%.o: %.c Makefile
 	$(call say,CC $<)
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
-# The seccomp filters are compiled to BPF here, so that no start has to.
-GEN_OBJECTS := $(BUILD)/core/seccomp_gen.o $(BUILD)/core/seccomp.o $(BUILD)/core/caps.o \
+# The usual seccomp filter is compiled to BPF here, so that no start has to.
+GEN_OBJECTS := $(patsubst %,$(BUILD)/core/%.o,seccomp_gen seccomp seccomp_bpf caps) \
                $(patsubst %.c,$(BUILD)/%.o,$(wildcard base/*.c))
 $(BUILD)/seccomp_gen: $(GEN_OBJECTS)
 	$(call say,LD $@)

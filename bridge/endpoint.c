@@ -84,7 +84,10 @@ static int plug_in(struct bridge *b, const struct link *bridge, int netns,
     _cleanup_free_ char *alias = xasprintf("netctr %s on %s", ep->container, ep->network);
     _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(b->rt);
     rt_add_veth(batch, &veth);
-    rt_set_port(batch, ep->port, true, false, alias);
+    /* The bridge is told where the container's MAC is and learns nothing from its frames: those to the
+     * bridge's own group addresses (01:80:c2:00:00:0x) pass no firewall hook before they are learnt
+     * from, so the guard alone could not keep a container from moving a neighbour's MAC to itself. */
+    rt_set_port(batch, ep->port, (struct port_flags){.hairpin = true}, alias);
     /* The host knows the container's MAC: no ARP, no entry to overflow the neighbour table. */
     if (ep->address4.family)
         rt_add_neighbour(batch, bridge->index, &ep->address4, ep->mac);
@@ -93,7 +96,12 @@ static int plug_in(struct bridge *b, const struct link *bridge, int netns,
     int r = rt_commit(batch, e);
     if (r == -EXFULL)
         err_say(e, r, "bridge `%s` is full: the kernel allows 1,023 ports", ep->bridge);
-    return r;
+    struct link port;
+    if (r == 0 && (r = rt_get_link(b->rt, ep->port, &port)) < 0)
+        return err_set(e, r, "find veth `%s`", ep->port);
+    if (r == 0)
+        rt_add_fdb(batch, port.index, ep->mac);
+    return r < 0 ? r : rt_commit(batch, e);
 }
 
 /* A new namespace may hold more than loopback: tunnel modules put a device of theirs into each. */

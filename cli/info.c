@@ -36,7 +36,7 @@ static int gather(struct world *w, json_t *j, struct err *e)
     json_put_str(j, "instance", w->store.instance);
     json_object_set_new(j, "running", json_integer((json_int_t)count[0]));
     json_object_set_new(j, "ended", json_integer((json_int_t)count[1]));
-    _cleanup_strv_ strv lacking = caps_names(CAPS_DEFAULT & ~caps_held());
+    _cleanup_strv_ strv lacking = caps_names(CAPS_DEFAULT & ~caps_held_of(CAPS_DEFAULT));
     json_put_strv(j, "capabilities_missing", lacking);
     return r;
 }

@@ -13,7 +13,7 @@
 struct run_flags {
     char *name, *workdir, *user, *hostname, *memory, *cpus, *pids, *network;
     strv env, volumes, tmpfs, publish, cap_add, cap_drop;
-    bool detach, remove, interactive, in_place, read_only, privileged;
+    bool detach, remove, interactive, in_place, read_only;
 };
 
 static void run_flags_clear(struct run_flags *f)
@@ -245,7 +245,8 @@ static int compose(const struct run_flags *f, char **words, struct life *life, s
         (r = take_volumes(f, s, e)) < 0 || (r = take_limits(f, s, e)) < 0 ||
         (r = take_env(f, s, e)) < 0 || (r = take_network(f, life, e)) < 0)
         return r;
-    return caps_resolve(f->cap_add, f->cap_drop, f->privileged, caps_held(), &s->caps, e);
+    return caps_resolve(f->cap_add, f->cap_drop, false,
+                        caps_held_of(caps_asked(f->cap_add, false)), &s->caps, e);
 }
 
 /* ---- detached --------------------------------------------------------------------------------*/

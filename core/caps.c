@@ -97,21 +97,35 @@ int caps_parse(const char *name, uint64_t *mask, struct err *e)
     return r;
 }
 
-uint64_t caps_held(void)
+uint64_t caps_asked(char *const *add, bool privileged)
 {
-    uint64_t bounding = 0;
-    for (int cap = 0; cap < SET_BITS; cap++) {
-        int r = prctl(PR_CAPBSET_READ, cap, 0, 0, 0);
-        if (r < 0) /* EINVAL: beyond the last that this kernel knows */
-            break;
-        if (r > 0)
-            bounding |= CAPS_BIT(cap);
+    uint64_t asked = privileged ? UINT64_MAX : CAPS_DEFAULT;
+    strv_each (name, add) {
+        uint64_t one = 0;
+        if (caps_parse(name, &one, NULL) == 0)
+            asked |= one;
     }
+    return asked;
+}
+
+uint64_t caps_held_of(uint64_t asked)
+{
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {0};
     if (syscall(SYS_capget, &header, data) < 0)
         return 0;
-    return bounding & (data[0].permitted | (uint64_t)data[1].permitted << 32);
+    asked &= data[0].permitted | (uint64_t)data[1].permitted << 32;
+    uint64_t held = 0;
+    /* one call each, and even all of them cost less than one look into /proc/self/status */
+    for (int cap = 0; cap < SET_BITS && asked >> cap; cap++)
+        if ((asked & CAPS_BIT(cap)) && prctl(PR_CAPBSET_READ, cap, 0, 0, 0) > 0)
+            held |= CAPS_BIT(cap);
+    return held;
+}
+
+uint64_t caps_held(void)
+{
+    return caps_held_of(UINT64_MAX);
 }
 
 /* The union of @list in *@mask; *@all: whether "ALL" was among them. */
@@ -165,15 +179,18 @@ int caps_resolve(char *const *add, char *const *drop, bool privileged, uint64_t 
 int caps_drop_bounding(uint64_t mask, struct err *e)
 {
     for (int cap = 0; cap < SET_BITS; cap++) {
-        int r = prctl(PR_CAPBSET_READ, cap, 0, 0, 0);
-        if (r < 0)
+        if ((mask & CAPS_BIT(cap)) || prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == 0)
+            continue;
+        int r = -errno;
+        /* Dropping needs CAP_SETPCAP even when it would change nothing. Usually all are there, so that
+         * whether this one is, is asked only now: below 0, it is beyond the last that the kernel knows. */
+        int there = prctl(PR_CAPBSET_READ, cap, 0, 0, 0);
+        if (there < 0)
             break;
-        /* only what is there: dropping needs CAP_SETPCAP even when it would change nothing */
-        if (r > 0 && !(mask & CAPS_BIT(cap)) && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0) {
-            r = -errno;
-            _cleanup_free_ char *name = caps_name(cap);
-            return err_set(e, r, "drop `%s` from the bounding set", name);
-        }
+        if (there == 0)
+            continue;
+        _cleanup_free_ char *name = caps_name(cap);
+        return err_set(e, r, "drop `%s` from the bounding set", name);
     }
     if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
         return err_set(e, errno, "clear the ambient capabilities");

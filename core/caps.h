@@ -31,11 +31,15 @@ int caps_parse(const char *name, uint64_t *mask, struct err *e);
 /** What this thread can give on: its bounding set (PR_CAPBSET_READ) and its permitted set (capget)
  *  in common. Thereby also bounded by the last capability that the running kernel knows. */
 uint64_t caps_held(void);
+/** Those of @asked among them: the bounding set costs a system call for each. */
+uint64_t caps_held_of(uint64_t asked);
+/** All that caps_resolve() will look at in its @held, for these arguments. */
+uint64_t caps_asked(char *const *add, bool privileged);
 
-/** The set of a container. @add and @drop are vectors of names (may be NULL), @held is
- *  caps_held(). Docker's rules: add ALL gives everything but the dropped ones; drop ALL leaves what
- *  is added; else the default less the dropped plus the added (adding wins). What comes with the
- *  default, ALL or @privileged and is not held is left out; what was added by name and is not held
+/** The set of a container. @add and @drop are vectors of names (may be NULL), @held is caps_held(), or
+ *  caps_held_of() what is asked. Docker's rules: add ALL gives everything but the dropped ones; drop ALL
+ *  leaves what is added; else the default less the dropped plus the added (adding wins). What comes with
+ *  the default, ALL or @privileged and is not held is left out; what was added by name and is not held
  *  is -EPERM. Touches nothing. */
 int caps_resolve(char *const *add, char *const *drop, bool privileged, uint64_t held,
                  uint64_t *mask, struct err *e);

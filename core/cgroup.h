@@ -102,6 +102,8 @@ int cgroup_kill(const struct cgroup_host *host, const char *path, struct err *e)
  *  about 1 s: the last process may be gone a moment before its cgroup knows. "Already gone" is
  *  success. */
 int cgroup_remove(const struct cgroup_host *host, const char *path, struct err *e);
+/** Both: kills what is inside and removes it; at once if nothing is inside, which is usual. */
+int cgroup_end(const struct cgroup_host *host, const char *path, struct err *e);
 /** Removes `netctr/INSTANCE`, and `netctr`, if they are empty; if not, that is fine too. */
 int cgroup_remove_instance(const struct cgroup_host *host, const char *instance, struct err *e);
 

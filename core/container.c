@@ -150,8 +150,7 @@ static int remove_cgroup(struct container *c, bool *oom_killed, struct err *e)
     if (r < 0)
         return r;
     (void)cgroup_oom_killed(&host, path, oom_killed, NULL);
-    r = cgroup_kill(&host, path, e);
-    return r < 0 ? r : cgroup_remove(&host, path, e);
+    return cgroup_end(&host, path, e);
 }
 
 /* The definition of a container that has ended says how. */
@@ -282,9 +281,7 @@ static int sweep_cgroups(struct sweeping *s, struct err *e)
         tell(s, "cgroup", path);
         if (s->dry_run)
             continue;
-        r = cgroup_kill(&host, path, e);
-        if (r == 0)
-            r = cgroup_remove(&host, path, e);
+        r = cgroup_end(&host, path, e);
     }
     if (r == 0 && !s->dry_run)
         r = cgroup_remove_instance(&host, s->store->instance, e);

@@ -1,18 +1,22 @@
-/* The filter has two parts:
+/* From the table (seccomp_default.h) to the filter, in three steps:
  *
- *   the head, written here: what libseccomp cannot do. Its table of system calls ends with the Linux
- *   version of its own release, so the newer ones of our list are decided by their number; and
- *   whatever is newer than our whole list fails with ENOSYS. With EPERM a program of a newer C
- *   library would take the refusal for an answer and break; with ENOSYS it uses the older call.
+ *   calls    for each of the two architectures that a process of ours can have system calls of, what
+ *            is said to each number. libseccomp knows the numbers of the names, up to the Linux
+ *            version of its own release; newer calls are in the table by number.
+ *   runs     neighbours with the same answer as one: about fifty runs for five hundred numbers.
+ *   program  a binary search through the runs of each architecture (seccomp_bpf.c).
  *
- *   the body, made by libseccomp from the table: a binary tree over the numbers of each
- *   architecture, about half of the instructions of which are never looked at by one call.
+ * libseccomp could make the program too, in 24 ms and with five times the instructions; each of them
+ * costs at every start, where the kernel checks and compiles the filter and runs it once for every
+ * number to find out which calls it need not run it for. The test compares the two.
  *
- * Numbers from 424 on are the same on all architectures, so the head needs one list for them all.
+ * Numbers that are newer than our whole list fail with ENOSYS. With EPERM a program of a newer C
+ * library would take the refusal for an answer and break; with ENOSYS it uses the older call.
  */
 #include "core/seccomp.h"
 
 #include "core/caps.h"
+#include "core/seccomp_bpf.h"
 #include "core/seccomp_default.h"
 
 #include <errno.h>
@@ -20,19 +24,21 @@
 #include <linux/seccomp.h>
 #include <seccomp.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
 enum {
-    HEAD_MAX = 64,
-    FILTER_MAX = BPF_MAXINSNS,   /* 4096, the kernel's limit */
-    X32_BIT = 0x40000000,        /* __X32_SYSCALL_BIT */
-    X32_PRIVATE_CALLS = 512,     /* x32 has variants of its own from here on */
-    X86_64_URETPROBE = 335,      /* not callable: the kernel puts it into traced programs */
-    ARM_PRIVATE_CALLS = 0xf0000, /* cacheflush, set_tls, … beyond all other numbers */
-    FIRST_NEW = 451,             /* cachestat: the first that a libseccomp 2.5.4 may lack */
+    WINDOW = 1024, /* numbers that one table of calls covers, from its base on */
+    RUNS_MAX = 2 * WINDOW + 4,
+    X32_BASE = 0x40000000,      /* __X32_SYSCALL_BIT */
+    X32_PRIVATE_CALLS = 512,    /* x32 has variants of its own from here on */
+    X86_64_URETPROBE = 335,     /* not callable: the kernel puts it into traced programs */
+    ARM_PRIVATE_BASE = 0xf0000, /* cacheflush, set_tls, … beyond all other numbers */
 };
+
+/* What is said to a call. Those with a condition have a second entry for the ABIs whose arguments are
+ * 32 bits wide: there the upper half means nothing, and is not looked at. */
+enum answer { REFUSE, ALLOW, NOSYS, CLONE, SOCKET, SOCKET_WORD, PERSONA, PERSONA_WORD, ANSWERS };
 
 uint64_t seccomp_relevant_caps(void)
 {
@@ -42,9 +48,19 @@ uint64_t seccomp_relevant_caps(void)
     return caps;
 }
 
-static bool rule_applies(const struct syscall_rule *rule, uint64_t caps)
+/* ---- calls ---------------------------------------------------------------------------------*/
+
+/* All system calls of an architecture: numbers from 0, and those from @far_base on (x32, ARM). */
+struct calls {
+    uint8_t low[WINDOW], far[WINDOW];
+    uint32_t far_base; /* 0: none */
+};
+
+static uint8_t *entry_of(struct calls *c, uint32_t number)
 {
-    return !(rule->unless & caps) && (!rule->needs || (rule->needs & caps));
+    if (number < WINDOW)
+        return &c->low[number];
+    return c->far_base && number - c->far_base < WINDOW ? &c->far[number - c->far_base] : NULL;
 }
 
 /* One system call of a rule. */
@@ -69,225 +85,200 @@ static bool next_word(struct word *w)
     return true;
 }
 
-/* ---- the head ------------------------------------------------------------------------------*/
-
-/* Jump targets. Their places are known only when everything is written: until then the jump fields
- * hold these. */
-enum label { NEXT, SECOND_ARCH, COMPARE, ALLOW, REFUSE, NOSYS, BODY, LABELS };
-
-struct head {
-    struct sock_filter insn[HEAD_MAX];
-    size_t len;
-    size_t place[LABELS];
-};
-
-static void emit(struct head *h, uint16_t code, uint32_t k, enum label yes, enum label no)
+static bool rule_applies(const struct syscall_rule *rule, uint64_t caps)
 {
-    h->insn[h->len++] = (struct sock_filter){code, (uint8_t)yes, (uint8_t)no, k};
+    return !(rule->unless & caps) && (!rule->needs || (rule->needs & caps));
 }
 
-static void put_label(struct head *h, enum label label)
+static enum answer answer_of(const struct syscall_rule *rule, uint32_t abi)
 {
-    h->place[label] = h->len;
+    bool words = abi != SCMP_ARCH_X86_64 && abi != SCMP_ARCH_AARCH64;
+    switch (rule->when) {
+    case ALWAYS: return ALLOW;
+    case NOT_IMPLEMENTED: return NOSYS;
+    case NO_NAMESPACE_FLAGS: return CLONE;
+    case SOCKET_FAMILY: return words ? SOCKET_WORD : SOCKET;
+    case PERSONALITY: return words ? PERSONA_WORD : PERSONA;
+    }
+    return REFUSE;
 }
 
-static void jump_if(struct head *h, uint16_t test, uint32_t k, enum label yes, enum label no)
+/* Of a system call of i386; @fallback if it has none of its own. */
+static int direct_number(const char *name, int fallback)
 {
-    emit(h, BPF_JMP | test | BPF_K, k, yes, no);
+    struct word w = {.next = seccomp_i386_direct};
+    while (next_word(&w))
+        if (streq(w.name, name))
+            return (int)w.number;
+    return fallback;
 }
 
-static void load(struct head *h, size_t offset)
+/* The number of a call; negative when @abi has none of that name. */
+static int number_of(uint32_t abi, const struct word *w, struct err *e)
 {
-    emit(h, BPF_LD | BPF_W | BPF_ABS, (uint32_t)offset, NEXT, NEXT);
+    if (w->number)
+        return (int)(w->number + (abi == SCMP_ARCH_X32 ? X32_BASE : 0));
+    int number = seccomp_syscall_resolve_name_arch(abi, w->name);
+    if (number == __NR_SCMP_ERROR) {
+        err_say(e, -EOPNOTSUPP, "libseccomp does not know the system call `%s`", w->name);
+        err_hint(e, "libseccomp 2.5.4 or later is needed");
+        return number;
+    }
+    return number < 0 && abi == SCMP_ARCH_X86 ? direct_number(w->name, number) : number;
 }
 
-static void load_number_x86(struct head *h)
+/* Enters the rules, for the names and numbers of one ABI (SCMP_ARCH_…). */
+static int add_rules(struct calls *c, uint32_t abi, uint64_t caps, struct err *e)
 {
-    jump_if(h, BPF_JEQ, AUDIT_ARCH_X86_64, NEXT, SECOND_ARCH);
-    load(h, offsetof(struct seccomp_data, nr));
-    /* uretprobe: refusing it would kill programs that a uprobe of the host's is on */
-    jump_if(h, BPF_JEQ, X86_64_URETPROBE, ALLOW, NEXT);
-    jump_if(h, BPF_JGE, X32_BIT, NEXT, COMPARE);
-    jump_if(h, BPF_JGE, X32_BIT + X32_PRIVATE_CALLS, BODY, NEXT);
-    emit(h, BPF_ALU | BPF_AND | BPF_K, ~(uint32_t)X32_BIT, NEXT, NEXT);
-    jump_if(h, BPF_JGE, 0, COMPARE, COMPARE);
-    put_label(h, SECOND_ARCH);
-    jump_if(h, BPF_JEQ, AUDIT_ARCH_I386, NEXT, BODY);
-    load(h, offsetof(struct seccomp_data, nr));
-}
-
-static void load_number_arm(struct head *h)
-{
-    jump_if(h, BPF_JEQ, AUDIT_ARCH_AARCH64, NEXT, SECOND_ARCH);
-    load(h, offsetof(struct seccomp_data, nr));
-    jump_if(h, BPF_JGE, 0, COMPARE, COMPARE);
-    put_label(h, SECOND_ARCH);
-    jump_if(h, BPF_JEQ, AUDIT_ARCH_ARM, NEXT, BODY);
-    load(h, offsetof(struct seccomp_data, nr));
-    jump_if(h, BPF_JGE, ARM_PRIVATE_CALLS, BODY, NEXT);
-}
-
-/* Which of the numbers from FIRST_NEW on are allowed, as bits; the newest of our list. */
-static uint64_t new_calls(uint64_t caps, uint32_t *newest)
-{
-    uint64_t allowed = 0;
-    *newest = FIRST_NEW;
     for (size_t i = 0; i < ARRAY_LEN(seccomp_rules); i++) {
+        if (!rule_applies(&seccomp_rules[i], caps))
+            continue;
+        uint8_t answer = (uint8_t)answer_of(&seccomp_rules[i], abi);
         struct word w = {.next = seccomp_rules[i].names};
         while (next_word(&w)) {
-            if (!w.number)
-                continue;
-            *newest = w.number > *newest ? w.number : *newest;
-            if (rule_applies(&seccomp_rules[i], caps))
-                allowed |= UINT64_C(1) << (w.number - FIRST_NEW);
+            int number = number_of(abi, &w, e);
+            if (number == __NR_SCMP_ERROR)
+                return -EOPNOTSUPP;
+            uint8_t *entry = number < 0 ? NULL : entry_of(c, (uint32_t)number);
+            if (number >= 0 && !entry)
+                return err_say(e, -ERANGE, "the system call `%s` has the number %d", w.name,
+                               number);
+            if (entry && *entry != ALLOW) /* several rules: what one allows is allowed */
+                *entry = answer;
         }
     }
-    return allowed;
-}
-
-static void resolve_labels(struct head *h)
-{
-    for (size_t i = 0; i < h->len; i++) {
-        struct sock_filter *insn = &h->insn[i];
-        if (BPF_CLASS(insn->code) != BPF_JMP)
-            continue;
-        insn->jt = insn->jt == NEXT ? 0 : (uint8_t)(h->place[insn->jt] - i - 1);
-        insn->jf = insn->jf == NEXT ? 0 : (uint8_t)(h->place[insn->jf] - i - 1);
-    }
-}
-
-static void build_head(uint32_t arch, uint64_t caps, struct head *h)
-{
-    uint32_t newest;
-    uint64_t allowed = new_calls(caps, &newest);
-    load(h, offsetof(struct seccomp_data, arch));
-    if (arch == SCMP_ARCH_X86_64)
-        load_number_x86(h);
-    else
-        load_number_arm(h);
-    put_label(h, COMPARE);
-    jump_if(h, BPF_JGE, FIRST_NEW, NEXT, BODY);
-    jump_if(h, BPF_JGT, newest, NOSYS, NEXT);
-    for (uint32_t number = FIRST_NEW; number <= newest; number++)
-        if (!(allowed >> (number - FIRST_NEW) & 1))
-            jump_if(h, BPF_JEQ, number, REFUSE, NEXT);
-    put_label(h, ALLOW);
-    emit(h, BPF_RET | BPF_K, SECCOMP_RET_ALLOW, NEXT, NEXT);
-    put_label(h, REFUSE);
-    emit(h, BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM, NEXT, NEXT);
-    put_label(h, NOSYS);
-    emit(h, BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS, NEXT, NEXT);
-    put_label(h, BODY);
-    resolve_labels(h);
-}
-
-/* ---- the body ------------------------------------------------------------------------------*/
-
-static void release(scmp_filter_ctx *ctx)
-{
-    if (*ctx)
-        seccomp_release(*ctx);
-}
-
-static int add_for_values(scmp_filter_ctx ctx, int number, const struct syscall_rule *rule)
-{
-    int r = 0;
-    if (rule->when == SOCKET_FAMILY)
-        for (size_t i = 0; r == 0 && i < ARRAY_LEN(seccomp_socket_families); i++)
-            r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, number, 1,
-                                 SCMP_A0(SCMP_CMP_EQ, seccomp_socket_families[i]));
-    if (rule->when == PERSONALITY)
-        for (size_t i = 0; r == 0 && i < ARRAY_LEN(seccomp_personalities); i++)
-            r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, number, 1,
-                                 SCMP_A0(SCMP_CMP_EQ, seccomp_personalities[i]));
-    return r;
-}
-
-static int add_call(scmp_filter_ctx ctx, const char *name, const struct syscall_rule *rule,
-                    struct err *e)
-{
-    /* A negative number is one that only another architecture of the filter has. */
-    int r, number = seccomp_syscall_resolve_name(name);
-    if (number == __NR_SCMP_ERROR) {
-        r = err_say(e, -EOPNOTSUPP, "libseccomp does not know the system call `%s`", name);
-        err_hint(e, "libseccomp 2.5.4 or later is needed");
-        return r;
-    }
-    switch (rule->when) {
-    case ALWAYS: r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, number, 0); break;
-    case NOT_IMPLEMENTED: r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), number, 0); break;
-    case NO_NAMESPACE_FLAGS:
-        r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, number, 1,
-                             SCMP_A0(SCMP_CMP_MASKED_EQ, SECCOMP_NAMESPACE_FLAGS, 0));
-        break;
-    default: r = add_for_values(ctx, number, rule); break;
-    }
-    return r < 0 ? err_set(e, r, "add a seccomp rule for `%s`", name) : 0;
-}
-
-static int add_rule(scmp_filter_ctx ctx, const struct syscall_rule *rule, struct err *e)
-{
-    struct word w = {.next = rule->names};
-    int r = 0;
-    while (r == 0 && next_word(&w))
-        if (!w.number)
-            r = add_call(ctx, w.name, rule, e);
-    return r;
-}
-
-static int set_architectures(scmp_filter_ctx ctx, uint32_t arch, struct err *e)
-{
-    static const uint32_t x86[] = {SCMP_ARCH_X86_64, SCMP_ARCH_X86, SCMP_ARCH_X32};
-    static const uint32_t arm[] = {SCMP_ARCH_AARCH64, SCMP_ARCH_ARM};
-    const uint32_t *list = arch == SCMP_ARCH_X86_64 ? x86 : arm;
-    size_t count = arch == SCMP_ARCH_X86_64 ? ARRAY_LEN(x86) : ARRAY_LEN(arm);
-    int r = 0;
-    for (size_t i = 0; r == 0 && i < count; i++)
-        if (seccomp_arch_exist(ctx, list[i]) < 0)
-            r = seccomp_arch_add(ctx, list[i]);
-    if (r == 0 && seccomp_arch_native() != arch)
-        r = seccomp_arch_remove(ctx, seccomp_arch_native());
-    return r < 0 ? err_set(e, r, "prepare the seccomp filter's architectures") : 0;
-}
-
-/* The caller releases *@ctx, also after a failure. */
-static int build_body(uint32_t arch, uint64_t caps, scmp_filter_ctx *ctx, struct err *e)
-{
-    *ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
-    if (!*ctx)
-        return err_set(e, ENOMEM, "begin a seccomp filter");
-    int r = set_architectures(*ctx, arch, e);
-    for (size_t i = 0; r == 0 && i < ARRAY_LEN(seccomp_rules); i++)
-        if (rule_applies(&seccomp_rules[i], caps))
-            r = add_rule(*ctx, &seccomp_rules[i], e);
-    if (r < 0)
-        return r;
-    r = seccomp_attr_set(*ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* binary tree, not a list */
-    return r < 0 ? err_set(e, r, "optimise the seccomp filter") : 0;
-}
-
-/* Head and body as one program. libseccomp exports to a file only. */
-static int join(const struct head *h, scmp_filter_ctx ctx, struct seccomp_filter *out,
-                struct err *e)
-{
-    _cleanup_close_ int fd = memfd_create("seccomp", MFD_CLOEXEC);
-    if (fd < 0)
-        return err_set(e, errno, "make a file in memory for the seccomp filter");
-    int r = seccomp_export_bpf(ctx, fd);
-    if (r < 0)
-        return err_set(e, r, "compile the seccomp filter");
-    off_t size = lseek(fd, 0, SEEK_END);
-    size_t body = size > 0 ? (size_t)size / sizeof(struct sock_filter) : 0;
-    if (!body || h->len + body > FILTER_MAX)
-        return err_say(e, -E2BIG, "the seccomp filter has %zu instructions; the limit is %d",
-                       h->len + body, FILTER_MAX);
-    _cleanup_free_ struct sock_filter *insns = xcalloc(h->len + body, sizeof(*insns));
-    memcpy(insns, h->insn, h->len * sizeof(*insns));
-    if (pread(fd, insns + h->len, body * sizeof(*insns), 0) != size)
-        return err_set(e, EIO, "read the compiled seccomp filter");
-    out->len = h->len + body;
-    out->insns = out->owned = take_ptr(insns);
     return 0;
+}
+
+/* The newest of the whole list, for whatever capabilities. All from about 424 on have one number. */
+static uint32_t newest_call(void)
+{
+    uint32_t newest = 0;
+    for (size_t i = 0; i < ARRAY_LEN(seccomp_rules); i++) {
+        struct word w = {.next = seccomp_rules[i].names};
+        while (next_word(&w))
+            newest = w.number > newest ? w.number : newest;
+    }
+    return newest;
+}
+
+/* The architecture itself (x86-64, arm64) in @native, the 32-bit one beside it in @compat. x32 is not
+ * one beside it: it is a range of numbers of x86-64. */
+static int decide_calls(uint32_t arch, uint64_t caps, struct calls *native, struct calls *compat,
+                        struct err *e)
+{
+    bool x86 = arch == SCMP_ARCH_X86_64;
+    size_t unknown = newest_call() + 1;
+    memset(native->low + unknown, NOSYS, WINDOW - unknown);
+    memset(compat->low + unknown, NOSYS, WINDOW - unknown);
+    if (x86) {
+        native->far_base = X32_BASE;
+        memset(native->far + unknown, NOSYS, X32_PRIVATE_CALLS - unknown);
+        native->low[X86_64_URETPROBE] = ALLOW; /* else a uprobe of the host's kills the program */
+    } else {
+        compat->far_base = ARM_PRIVATE_BASE;
+    }
+    int r = add_rules(native, arch, caps, e);
+    if (r == 0)
+        r = add_rules(compat, x86 ? SCMP_ARCH_X86 : SCMP_ARCH_ARM, caps, e);
+    if (r == 0 && x86)
+        r = add_rules(native, SCMP_ARCH_X32, caps, e);
+    return r;
+}
+
+/* ---- runs ----------------------------------------------------------------------------------*/
+
+struct runs {
+    struct bpf_run run[RUNS_MAX];
+    size_t count;
+};
+
+static void add_run(struct runs *r, uint32_t first, enum answer answer)
+{
+    if (r->count && r->run[r->count - 1].answer == answer)
+        return;
+    r->run[r->count++] = (struct bpf_run){.first = first, .answer = answer};
+}
+
+static void runs_of_calls(const struct calls *c, struct runs *r)
+{
+    for (uint32_t i = 0; i < WINDOW; i++)
+        add_run(r, i, c->low[i]);
+    add_run(r, WINDOW, NOSYS);
+    for (uint32_t i = 0; c->far_base && i < WINDOW; i++)
+        add_run(r, c->far_base + i, c->far[i]);
+    if (c->far_base)
+        add_run(r, c->far_base + WINDOW, REFUSE);
+}
+
+/* Those of @values (in ascending order) are allowed, everything else is refused. */
+static void runs_of_values(const uint32_t *values, size_t count, struct runs *r)
+{
+    uint32_t next = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (values[i] != next)
+            add_run(r, next, REFUSE);
+        add_run(r, values[i], ALLOW);
+        next = values[i] + 1;
+    }
+    if (next) /* else the last was the highest that there is */
+        add_run(r, next, REFUSE);
+}
+
+/* ---- program -------------------------------------------------------------------------------*/
+
+enum {
+    ARG_WORD = offsetof(struct seccomp_data, args),
+    ARG_UPPER = ARG_WORD + 4, /* little-endian */
+};
+
+/* "The first argument is one of @values." The upper half is compared too where there is one. */
+static void write_values(struct bpf_program *p, const uint32_t *values, size_t count,
+                         bpf_place *answers, enum answer whole, enum answer word)
+{
+    struct runs r = {.count = 0};
+    runs_of_values(values, count, &r);
+    answers[word] = bpf_load(p, ARG_WORD, bpf_search(p, r.run, r.count, answers));
+    bpf_place check = bpf_branch(p, BPF_JEQ, 0, &answers[word], &answers[REFUSE]);
+    answers[whole] = bpf_load(p, ARG_UPPER, check);
+}
+
+static void write_answers(struct bpf_program *p, bpf_place *answers)
+{
+    answers[REFUSE] = bpf_return(p, SECCOMP_RET_ERRNO | EPERM);
+    answers[NOSYS] = bpf_return(p, SECCOMP_RET_ERRNO | ENOSYS);
+    answers[ALLOW] = bpf_return(p, SECCOMP_RET_ALLOW);
+    write_values(p, seccomp_socket_families, ARRAY_LEN(seccomp_socket_families), answers, SOCKET,
+                 SOCKET_WORD);
+    write_values(p, seccomp_personalities, ARRAY_LEN(seccomp_personalities), answers, PERSONA,
+                 PERSONA_WORD);
+    /* all flags are in the lower half */
+    bpf_place check =
+        bpf_branch(p, BPF_JSET, SECCOMP_NAMESPACE_FLAGS, &answers[REFUSE], &answers[ALLOW]);
+    answers[CLONE] = bpf_load(p, ARG_WORD, check);
+}
+
+static bpf_place write_calls(struct bpf_program *p, const struct calls *c, bpf_place *answers)
+{
+    struct runs r = {.count = 0};
+    runs_of_calls(c, &r);
+    bpf_place search = bpf_search(p, r.run, r.count, answers);
+    return bpf_load(p, offsetof(struct seccomp_data, nr), search);
+}
+
+static void write_program(struct bpf_program *p, bool x86, const struct calls *native,
+                          const struct calls *compat)
+{
+    bpf_place answers[ANSWERS];
+    write_answers(p, answers);
+    bpf_place in_compat = write_calls(p, compat, answers);
+    bpf_place in_native = write_calls(p, native, answers);
+    bpf_place kill = bpf_return(p, SECCOMP_RET_KILL_THREAD);
+    bpf_place other =
+        bpf_branch(p, BPF_JEQ, x86 ? AUDIT_ARCH_I386 : AUDIT_ARCH_ARM, &in_compat, &kill);
+    bpf_place which =
+        bpf_branch(p, BPF_JEQ, x86 ? AUDIT_ARCH_X86_64 : AUDIT_ARCH_AARCH64, &in_native, &other);
+    bpf_load(p, offsetof(struct seccomp_data, arch), which);
 }
 
 int seccomp_compile(uint32_t arch, uint64_t caps, struct seccomp_filter *out, struct err *e)
@@ -295,24 +286,27 @@ int seccomp_compile(uint32_t arch, uint64_t caps, struct seccomp_filter *out, st
     arch = arch ? arch : seccomp_arch_native();
     if (arch != SCMP_ARCH_X86_64 && arch != SCMP_ARCH_AARCH64)
         return err_say(e, -EOPNOTSUPP, "there is no seccomp profile for this architecture");
-    __attribute__((cleanup(release))) scmp_filter_ctx ctx = NULL;
-    int r = build_body(arch, caps, &ctx, e);
+    struct calls native = {.far_base = 0}, compat = {.far_base = 0};
+    int r = decide_calls(arch, caps, &native, &compat, e);
     if (r < 0)
         return r;
-    struct head h = {.len = 0};
-    build_head(arch, caps, &h);
-    return join(&h, ctx, out, e);
+    struct bpf_program p = {.len = 0};
+    write_program(&p, arch == SCMP_ARCH_X86_64, &native, &compat);
+    if (p.full)
+        return err_say(e, -E2BIG, "the seccomp filter has more than %d instructions", BPF_ROOM);
+    out->owned = xcalloc(p.len, sizeof(*out->owned));
+    memcpy(out->owned, bpf_code(&p), p.len * sizeof(*out->owned));
+    out->insns = out->owned;
+    out->len = p.len;
+    return 0;
 }
 
 int seccomp_filter_for(uint64_t caps, struct seccomp_filter *out, struct err *e)
 {
-    caps &= seccomp_relevant_caps();
-    for (size_t i = 0; i < seccomp_blob_count; i++) {
-        const struct seccomp_blob *blob = &seccomp_blobs[i];
-        if (blob->caps == caps) {
-            *out = (struct seccomp_filter){.insns = blob->insns, .len = blob->len};
-            return 0;
-        }
+    uint64_t relevant = seccomp_relevant_caps();
+    if (seccomp_default_len && (caps & relevant) == (CAPS_DEFAULT & relevant)) {
+        *out = (struct seccomp_filter){.insns = seccomp_default, .len = seccomp_default_len};
+        return 0;
     }
     return seccomp_compile(0, caps, out, e);
 }

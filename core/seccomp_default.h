@@ -2,7 +2,7 @@
  * It follows docker's default profile. What is not listed fails with EPERM; what is newer than all
  * that is listed fails with ENOSYS, so that programs fall back to older system calls.
  *
- * Included by seccomp.c alone.
+ * Included by seccomp.c and its test alone.
  */
 #pragma once
 
@@ -35,8 +35,8 @@ struct syscall_rule {
  *  AF_WANPIPE, AF_IUCV, AF_CAIF, AF_ALG and AF_VSOCK. The last two matter: AF_VSOCK knows no network
  *  namespaces and reaches the hypervisor; AF_ALG opens the kernel's crypto modules to anybody.
  *  A list and not "anything but": the kernel takes 32 bits, the filter compares 64, so that a set
- *  high bit would slip past an inequality. */
-static const uint8_t seccomp_socket_families[] = {
+ *  high bit would slip past an inequality. Ascending, like the next. */
+static const uint32_t seccomp_socket_families[] = {
     0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 13, 14, 15, 16, 17, 18, 21,
     22, 24, 26, 27, 28, 29, 30, 31, 32, 33, 35, 36, 39, 41, 42, 43, 44, 45,
 };
@@ -151,3 +151,11 @@ static const struct syscall_rule seccomp_rules[] = {
 };
 
 #undef CAP
+
+/** On i386 libseccomp takes these names for parts of socketcall and ipc, which they all once were; these
+ *  are the numbers that most have got of their own since. */
+static const char seccomp_i386_direct[] =
+    "recvmmsg=337 sendmmsg=345 socket=359 socketpair=360 bind=361 connect=362 listen=363 "
+    "accept4=364 getsockopt=365 setsockopt=366 getsockname=367 getpeername=368 sendto=369 "
+    "sendmsg=370 recvfrom=371 recvmsg=372 shutdown=373 semget=393 semctl=394 shmget=395 "
+    "shmctl=396 shmat=397 shmdt=398 msgget=399 msgsnd=400 msgrcv=401 msgctl=402";

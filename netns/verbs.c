@@ -99,15 +99,15 @@ void rt_set_alias(struct rt_batch *b, const char *name, const char *alias)
     rt_push(b, change_link(name, alias), false, xasprintf("set alias of `%s`", name));
 }
 
-void rt_set_port(struct rt_batch *b, const char *port, bool hairpin, bool isolated,
-                 const char *alias)
+void rt_set_port(struct rt_batch *b, const char *port, struct port_flags flags, const char *alias)
 {
     struct nl_msg *m = change_link(port, alias);
     struct nlattr *info = m ? nla_nest_start(m, IFLA_LINKINFO) : NULL;
     if (info && nla_put_string(m, IFLA_INFO_SLAVE_KIND, "bridge") == 0) {
         struct nlattr *data = nla_nest_start(m, IFLA_INFO_SLAVE_DATA);
-        if (data && nla_put_u8(m, IFLA_BRPORT_MODE, hairpin) == 0 &&
-            nla_put_u8(m, IFLA_BRPORT_ISOLATED, isolated) == 0) {
+        if (data && nla_put_u8(m, IFLA_BRPORT_MODE, flags.hairpin) == 0 &&
+            nla_put_u8(m, IFLA_BRPORT_LEARNING, flags.learning) == 0 &&
+            nla_put_u8(m, IFLA_BRPORT_ISOLATED, flags.isolated) == 0) {
             nla_nest_end(m, data);
             nla_nest_end(m, info);
             rt_push(b, m, false, xasprintf("set bridge port flags of `%s`", port));
@@ -192,6 +192,23 @@ void rt_add_neighbour(struct rt_batch *b, int index, const struct ip *address,
     rtnl_neigh_put(n);
     _cleanup_free_ char *text = ip_text(address);
     rt_push(b, m, false, xasprintf("add neighbour %s", text));
+}
+
+void rt_add_fdb(struct rt_batch *b, int port_index, const uint8_t mac[6])
+{
+    struct rtnl_neigh *n = rtnl_neigh_alloc();
+    struct nl_addr *lladdr = nl_addr_build(AF_LLC, mac, 6);
+    rtnl_neigh_set_family(n, AF_BRIDGE);
+    rtnl_neigh_set_ifindex(n, port_index);
+    rtnl_neigh_set_lladdr(n, lladdr);
+    rtnl_neigh_set_flags(n, NTF_MASTER);
+    rtnl_neigh_set_state(n, NUD_NOARP); /* static; NUD_PERMANENT would be the bridge's own address */
+    struct nl_msg *m = NULL;
+    rtnl_neigh_build_add_request(n, NLM_F_CREATE | NLM_F_REPLACE, &m);
+    nl_addr_put(lladdr);
+    rtnl_neigh_put(n);
+    _cleanup_free_ char *text = mac_text(mac);
+    rt_push(b, m, false, xasprintf("bind %s to its bridge port", text));
 }
 
 void rt_delete_neighbour(struct rt_batch *b, int index, const struct ip *address)

@@ -322,6 +322,11 @@ pid_of() { # NAME
     state_of "$1" pid
 }
 
+# The monitor, its parent.
+monitor_of() { # NAME
+    ps -o ppid= -p "$(pid_of "$1")" | tr -d ' '
+}
+
 # A program of the host in the container's network.
 in_network_of() { # NAME COMMAND...
     nsenter --target "$(pid_of "$1")" --net "${@:2}"

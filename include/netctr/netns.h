@@ -115,9 +115,16 @@ struct veth {
 /** One RTM_NEWLINK, CREATE|EXCL: host end up and in the bridge, peer born inside its namespace.
  *  Nothing is moved (that would hold RTNL for an rcu_barrier, 20-40 ms) or renamed. */
 void rt_add_veth(struct rt_batch *b, const struct veth *v);
-/** Bridge port flags of @port (IFLA_BRPORT_MODE, _ISOLATED) and its ifalias. */
-void rt_set_port(struct rt_batch *b, const char *port, bool hairpin, bool isolated,
-                 const char *alias);
+struct port_flags {
+    bool hairpin;  /**< a frame may go back where it came from (IFLA_BRPORT_MODE) */
+    bool isolated; /**< does not reach other isolated ports (_ISOLATED) */
+    bool learning; /**< the bridge believes the sources of its frames (_LEARNING) */
+};
+/** Bridge port flags of @port and its ifalias. */
+void rt_set_port(struct rt_batch *b, const char *port, struct port_flags flags, const char *alias);
+/** A static entry in the bridge's table: @mac is behind the port with this index, and nowhere else. It
+ *  goes with the port. */
+void rt_add_fdb(struct rt_batch *b, int port_index, const uint8_t mac[6]);
 void rt_set_alias(struct rt_batch *b, const char *name, const char *alias);
 void rt_set_up(struct rt_batch *b, int index);
 /** Also makes the kernel announce the interface's addresses, where arp_notify and ndisc_notify are

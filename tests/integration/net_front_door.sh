@@ -73,7 +73,7 @@ loopback6_carries_streams() {
     assert_contains "$(peer ask udp ::1 5353 40002)" 'web '
     # The monitor holds no connection of clients that have gone.
     local monitor sockets
-    monitor=$(ps -o ppid= -p "$(pid_of web)" | tr -d ' ')
+    monitor=$(monitor_of web)
     all_gone() {
         sockets=$(ss -Hntp state established state close-wait | grep -c "pid=$monitor," || true)
         [ "$sockets" = 0 ]

@@ -60,6 +60,9 @@ static void test_resolve(void)
         uint64_t mask = 0;
         int r = caps_resolve(t->add, t->drop, t->privileged, t->held, &mask, &e);
         check(r == t->error && (r || mask == t->expected), t->name, e.text ? e.text : "wrong set");
+        uint64_t few = t->held & caps_asked(t->add, t->privileged), same = 0;
+        int again = caps_resolve(t->add, t->drop, t->privileged, few, &same, NULL);
+        check(again == r && same == mask, "the same from what is asked of it", t->name);
     }
 }
 
@@ -106,6 +109,33 @@ static int apply_and_look(uid_t uid, uint64_t mask)
     return 0;
 }
 
+/* What is not there need not be dropped, and needs no privilege. */
+static int drop_without_privilege(void)
+{
+    if (caps_drop_bounding(0, NULL) < 0 || caps_set_after_uid(0, 0, NULL) < 0)
+        return 1;
+    return caps_drop_bounding(0, NULL) < 0;
+}
+
+static int drop_refused(void)
+{
+    _cleanup_err_ struct err e = ERR_INIT;
+    if (caps_set_after_uid(0, 0, NULL) < 0)
+        return 1;
+    return !(caps_drop_bounding(BIT(CHOWN), &e) == -EPERM && strstr(e.text, "CAP_DAC_OVERRIDE"));
+}
+
+static void run_in_child(const char *name, int (*body)(void))
+{
+    fflush(stdout);
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(body());
+    int status;
+    waitpid(pid, &status, 0);
+    check(WIFEXITED(status) && !WEXITSTATUS(status), name, "it is not so");
+}
+
 static void in_child(const char *name, uid_t uid, uint64_t mask)
 {
     static const char *const why[] = {"", "a step failed", "bounding set", "permitted or effective",
@@ -130,6 +160,12 @@ int main(void)
     }
     uint64_t held = caps_held();
     check(held & BIT(SETPCAP), "root holds something", "no CAP_SETPCAP");
+    check(caps_held_of(CAPS_DEFAULT) == (held & CAPS_DEFAULT) && caps_held_of(0) == 0,
+          "a part of what is held", "another");
+    check(held == (status_field("CapBnd:\t") & status_field("CapPrm:\t")), "held as in /proc",
+          "something else");
+    run_in_child("dropping nothing needs no privilege", drop_without_privilege);
+    run_in_child("dropping something does", drop_refused);
     in_child("the default set as root", 0, held & CAPS_DEFAULT);
     in_child("the empty set as root", 0, 0);
     in_child("everything as root", 0, held);

@@ -244,7 +244,8 @@ static void test_bad_limits(const struct fixture *f)
         check(r == -EINVAL && e.text && !exists(f, f->path), "bad limits are refused before",
               e.text);
     }
-    const char *const paths[] = {"", "/netctr", "netctr/../x", "netctr//x", "netctr/.", "..", NULL};
+    const char *const paths[] = {"",  "/netctr", "netctr/../x", "netctr//x", "netctr/.", "..",
+                                 ".", "../x",    "netctr/",     "./x",       NULL};
     for (size_t i = 0; paths[i]; i++)
         check(cgroup_create(&f->host, paths[i], NULL, NULL) == -EINVAL &&
                   cgroup_remove(&f->host, paths[i], NULL) == -EINVAL,
@@ -341,9 +342,8 @@ static void test_fork_bomb(const struct fixture *f)
 }
 
 /* What a container with a writable cgroup file system can leave behind. */
-static void test_nested(const struct fixture *f)
+static void make_below(const struct fixture *f)
 {
-    cgroup_create(&f->host, f->path, NULL, NULL);
     for (size_t i = 0; i < f->host.count; i++) {
         const char *mount = f->host.hierarchies[i].mount;
         _cleanup_free_ char *deep = xasprintf("%s/%s/a/b/c", mount, f->path);
@@ -351,6 +351,12 @@ static void test_nested(const struct fixture *f)
         mkdir_parents(deep, 0755, NULL);
         mkdir_parents(wide, 0755, NULL);
     }
+}
+
+static void test_nested(const struct fixture *f)
+{
+    cgroup_create(&f->host, f->path, NULL, NULL);
+    make_below(f);
     struct fixture inner = *f;
     _cleanup_free_ char *inner_path = xasprintf("%s/a/b", f->path);
     inner.path = inner_path;
@@ -371,6 +377,29 @@ static void test_busy(const struct fixture *f)
     check(r == -EBUSY && e.text && strstr(e.text, f->path), "a busy cgroup is not removed", e.text);
     remove_all(f);
     wait_for(pid);
+}
+
+static void test_end(const struct fixture *f)
+{
+    _cleanup_err_ struct err e = ERR_INIT;
+    int r = cgroup_create(&f->host, f->path, NULL, &e);
+    r = r < 0 ? r : cgroup_end(&f->host, f->path, &e);
+    check(r == 0 && !exists(f, f->path), "the end of an empty cgroup", e.text);
+    check(cgroup_end(&f->host, f->path, &e) == 0, "the end of one that is gone", e.text);
+    cgroup_create(&f->host, f->path, NULL, NULL);
+    pid_t pid = start_inside(f, sleep_long);
+    r = cgroup_end(&f->host, f->path, &e);
+    int status = wait_for(pid);
+    check(r == 0 && WIFSIGNALED(status) && !exists(f, f->path), "the end of one with a process",
+          e.text);
+    cgroup_create(&f->host, f->path, NULL, NULL);
+    make_below(f);
+    pid = start_inside(f, sleep_long);
+    r = cgroup_end(&f->host, f->path, &e);
+    status = wait_for(pid);
+    check(r == 0 && WIFSIGNALED(status) && !exists(f, f->path), "the end of one with others below",
+          e.text);
+    check(cgroup_end(&f->host, "netctr/../x", &e) == -EINVAL, "the end of a bad path", "accepted");
 }
 
 /* Makers and a remover of the parent at once: nobody fails. */
@@ -407,6 +436,7 @@ static void run_all(struct fixture *f, bool with_controllers)
     test_entering(f);
     test_nested(f);
     test_busy(f);
+    test_end(f);
     test_parallel(f);
     if (with_controllers) {
         test_limits(f);
@@ -468,6 +498,32 @@ static void test_probe(const struct cgroup_host *host)
     check(r == 0 && scanned.kind == host->kind && a == b, "mountinfo says the same", "it does not");
 }
 
+/* Two controllers in one hierarchy: here by links to one directory. */
+static void test_one_hierarchy(const struct cgroup_host *host)
+{
+    char root[] = "/tmp/test_cgroup.XXXXXX";
+    if (host->kind != CGROUP_V1 || !mkdtemp(root))
+        return;
+    const char *one = host->hierarchies[0].mount, *two = host->hierarchies[host->count - 1].mount;
+    const char *const targets[CGROUP_CONTROLLERS] = {one, one, two};
+    char *links[CGROUP_CONTROLLERS];
+    bool ok = true;
+    for (int c = 0; c < CGROUP_CONTROLLERS; c++) {
+        links[c] = xasprintf("%s/%s", root, cgroup_controller_name(c));
+        ok = symlink(targets[c], links[c]) == 0 && ok;
+    }
+    _cleanup_cgroup_host_ struct cgroup_host found = {0};
+    ok = ok && cgroup_probe(root, &found, NULL) == 0 && found.kind == CGROUP_V1;
+    check(ok && found.count == (host->count > 1 ? 2 : 1) &&
+              (found.hierarchies[0].controllers & 3) == 3,
+          "two controllers in one hierarchy", "they are in two");
+    for (int c = 0; c < CGROUP_CONTROLLERS; c++) {
+        unlink(links[c]);
+        free(links[c]);
+    }
+    rmdir(root);
+}
+
 int main(void)
 {
     struct fixture f = {0};
@@ -485,6 +541,7 @@ int main(void)
     }
     printf("# cgroup v%d, %zu hierarchies\n", f.host.kind == CGROUP_V2 ? 2 : 1, f.host.count);
     test_probe(&f.host);
+    test_one_hierarchy(&f.host);
     unsigned all = 0;
     for (size_t i = 0; i < f.host.count; i++)
         all |= f.host.hierarchies[i].controllers;

@@ -173,7 +173,7 @@ static void test_veth(struct rt *rt, int bridge)
     _cleanup_rt_batch_ struct rt_batch *b = rt_batch_new(rt);
     struct veth v = veth("vc-one", bridge, &in);
     rt_add_veth(b, &v);
-    rt_set_port(b, "vc-one", true, true, "netctr: one");
+    rt_set_port(b, "vc-one", (struct port_flags){.hairpin = true, .isolated = true}, "netctr: one");
     commit(b, "a veth");
     struct link host = link_of(rt, "vc-one"), peer = link_of(in.rt, "eth0"), none;
     check(has(&host, host_mac, 1400) && host.master == bridge && (host.flags & IFF_UP) &&

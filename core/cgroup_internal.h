@@ -1,0 +1,25 @@
+/* What the files of the cgroup part share. For everybody else there is cgroup.h. */
+#pragma once
+
+#include "core/cgroup.h"
+
+/** Paths go into open() as they are: a bug above must not reach other cgroups. -EINVAL. */
+int cgroup_check_path(const char *path, struct err *e);
+/** "MOUNT/PATH"; caller frees. */
+char *cgroup_join_path(const struct cgroup_hierarchy *h, const char *path);
+/** The directory of a cgroup as a new fd, or -errno. */
+int cgroup_open_dir(const struct cgroup_hierarchy *h, const char *path, int flags);
+
+/** A file that the kernel writes as a whole, by one read(): kernfs gives all of it to a buffer that is
+ *  large enough, so that "end of file" need not be asked for. -EFBIG if it is not. */
+int cgroup_read_file(const char *file, char *text, size_t size);
+
+/** The controllers named in @words (cgroup.controllers, cgroup.subtree_control, mount options). */
+unsigned cgroup_controllers_in(const char *words, const char *separators);
+int cgroup_read_controllers(const char *file, unsigned *out);
+
+/** The controllers that @limits are for. */
+unsigned cgroup_controllers_for(const struct cgroup_limits *limits);
+/** Writes those of @limits that are set and belong to @h, if any. */
+int cgroup_write_limits(enum cgroup_kind kind, const struct cgroup_hierarchy *h, const char *path,
+                        const struct cgroup_limits *limits, struct err *e);

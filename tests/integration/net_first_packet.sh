@@ -1,0 +1,188 @@
+#!/usr/bin/env bash
+# From the first packet: who knocks all the time is answered as soon as there is somebody to answer,
+# and the neighbours know where an address is now. Deadlines only: a second is what one ARP retry costs.
+. "$(dirname "$0")/../lib.sh"
+
+v4=192.0.2.2 v6=2001:db8::2
+
+# Clients knock from before the start; each must be answered within 900 ms of the moment when the
+# container's program began to listen, by this container, in every round.
+hammered() { # ROUNDS PROTO PORT WHERE...: WHERE is [lan@]ADDRESS
+    local rounds=$1 proto=$2 port=$3 round where pids file ready first who gap
+    shift 3
+    warm_up
+    for round in $(seq "$rounds"); do
+        rm -rf "$tmp/hammers"
+        mkdir "$tmp/hammers"
+        pids=()
+        for where; do
+            file=$tmp/hammers/$where
+            case $where in
+            lan@*) in_lan peer hammer "$proto" "${where#lan@}" "$port" 5 >"$file" 2>&1 & ;;
+            *) peer hammer "$proto" "$where" "$port" 5 >"$file" 2>&1 & ;;
+            esac
+            pids+=($!)
+        done
+        for where; do wait_for 3 grep -q hammering "$tmp/hammers/$where"; done
+        serve_peer "web$round" -p 8080:80 -p 5353:53/udp
+        ready=$(netctr logs "web$round" | awk '/^listening/ { print $2; exit }')
+        for file in "${pids[@]}"; do wait "$file" || true; done
+        for where; do
+            read -r first who _ < <(tail -1 "$tmp/hammers/$where")
+            [ "$who" = "web$round" ] || fail "round $round, $where: $(tail -1 "$tmp/hammers/$where")"
+            gap=$(awk -v a="$ready" -v b="$first" 'BEGIN { printf "%d", (b - a) * 1000 }')
+            echo "round $round, $where: $gap ms"
+            [ "$gap" -lt 900 ] || fail "round $round, $where: first answer after $gap ms"
+        done
+        netctr rm -f "web$round"
+    done
+}
+
+hammered_tcp() { hammered 4 tcp 8080 127.0.0.1 ::1 $v4 lan@$v4 lan@$v6; }
+hammered_udp() { hammered 4 udp 5353 127.0.0.1 ::1 $v6 lan@$v4 lan@$v6; }
+t 'TCP: clients that knock all the time get their first answer at once' hammered_tcp
+t 'UDP: the same, also for who was talking before' hammered_udp
+
+hammered_from_a_neighbour() {
+    # A container that looks for the next one's address before it is there.
+    serve_peer neighbour
+    local own next
+    own=$(address_of neighbour)
+    next=${own%.*}.$((${own##*.} + 1))
+    in_network_of neighbour peer hammer tcp "$next" 80 5 >"$tmp/hammer" &
+    local pid=$!
+    wait_for 3 grep -q hammering "$tmp/hammer"
+    sleep 0.5
+    serve_peer web
+    assert_eq "$(address_of web)" "$next" 'address of the next one'
+    wait $pid
+    local ready first gap
+    ready=$(netctr logs web | awk '/^listening/ { print $2 }')
+    first=$(awk 'END { print $1 }' "$tmp/hammer")
+    gap=$(awk -v a="$ready" -v b="$first" 'BEGIN { printf "%d", (b - a) * 1000 }')
+    echo "$gap ms"
+    [ "$gap" -lt 900 ] || fail "first answer after $gap ms"
+}
+t 'a neighbour that was already looking for the address' hammered_from_a_neighbour
+
+neighbours_of_host() {
+    ip neighbour show dev nc-default nud permanent | sort
+}
+
+permanent_neighbours() {
+    serve_peer a
+    serve_peer b
+    local mac_a mac_b
+    mac_a=$(netctr exec a cat /sys/class/net/eth0/address)
+    mac_b=$(netctr exec b cat /sys/class/net/eth0/address)
+    assert_eq "$(neighbours_of_host)" "$(sort <<-END
+	$(address_of a) lladdr $mac_a PERMANENT 
+	$(address_of a -6) lladdr $mac_a PERMANENT 
+	$(address_of b) lladdr $mac_b PERMANENT 
+	$(address_of b -6) lladdr $mac_b PERMANENT 
+	END
+    )" neighbours
+    netctr rm -f a
+    assert_eq "$(neighbours_of_host | wc -l)" 2 'neighbours after the end of one'
+    # And when the monitor is killed: whoever comes next removes them.
+    kill -KILL "$(monitor_of b)"
+    wait_for 3 sh -c 'netctr gc && [ -z "$(ip neighbour show dev nc-default nud permanent)" ]'
+}
+t 'the host knows the MACs of its containers, and forgets them' permanent_neighbours
+
+announced() {
+    serve_peer witness
+    in_network_of witness timeout 10 tcpdump -Z root -nei eth0 --immediate-mode -l 'arp or icmp6' >"$tmp/inside" 2>&1 &
+    timeout 10 tcpdump -Z root -nei nc-default --immediate-mode -l 'arp or icmp6' >"$tmp/bridge" 2>&1 &
+    wait_for 3 grep -q 'listening on' "$tmp/inside"
+    wait_for 3 grep -q 'listening on' "$tmp/bridge"
+    serve_peer web
+    local mac file
+    mac=$(netctr exec web cat /sys/class/net/eth0/address)
+    for file in inside bridge; do
+        # To all, from the container itself, about its own address.
+        wait_for 1 grep -Eiq "^[^ ]+ $mac > ff:ff:ff:ff:ff:ff.* (who-has $(address_of web) .*tell $(address_of web)|$(address_of web) is-at $mac)" "$tmp/$file"
+        wait_for 1 grep -Eiq "^[^ ]+ $mac > 33:33:00:00:00:01.*neighbor advertisement, tgt is $(address_of web -6)" "$tmp/$file"
+    done
+}
+t 'gratuitous ARP and an unsolicited NA arrive at the neighbour and the host' announced
+
+next_holder_is_believed() {
+    # A neighbour that knew the address' last holder talks to the next one at once. The network has
+    # room for two, so that the address is given out again.
+    small_network two 10.78.2.0/29 10.78.2.1
+    serve_peer neighbour --network two
+    local n address
+    for n in 1 2 3 4 5 6; do
+        serve_peer "web$n" --network two
+        address=$(address_of "web$n")
+        assert_eq "$(in_network_of neighbour peer ask udp "$address" 53)" "web$n $(address_of neighbour)"
+        echo "$address"
+        netctr rm -f "web$n"
+    done | sort | uniq -d | grep -q . || fail 'no address was given out twice'
+}
+
+small_network() { # NAME SUBNET GATEWAY
+    mkdir -p "$state/networks"
+    printf '{"schema": 1, "name": "%s", "bridge": "nc-%s", "subnet": "%s", "gateway": "%s",
+        "internal": false, "masquerade": true, "icc": true}\n' "$1" "$1" "$2" "$3" >"$state/networks/$1.json"
+}
+t "the next holder of an address is reached at once by who knew the last one" next_holder_is_believed
+
+macs_tell_the_address() {
+    local n address
+    for n in 1 2 3; do
+        netctr run -d --name c$n "$box" sleep 100 >/dev/null
+        address=$(address_of c$n)
+        # shellcheck disable=SC2046,SC2086 # four numbers
+        assert_eq "$(netctr exec c$n cat /sys/class/net/eth0/address)" \
+            "$(printf '02:42:%02x:%02x:%02x:%02x' ${address//./ })" MAC
+    done
+}
+t 'a MAC tells the address' macs_tell_the_address
+
+# Writes down every moment at which two veths have one address: the host's side has it in its MAC.
+watch_for_twins() {
+    while sleep 0.002; do
+        ip -oneline link show type veth | { grep -o '02:43:0a:4e:05:..' || true; } | sort | uniq -d
+    done >"$tmp/twins"
+}
+
+dying_veths() {
+    # Five addresses and a hundred quick containers: none gets an address that a veth of the last
+    # holder still has.
+    small_network five 10.78.5.0/29 10.78.5.1
+    watch_for_twins &
+    local sampler=$! n failed=0
+    for n in $(seq 100); do
+        netctr run --rm --network five "$box" ping -c 1 -W 1 10.78.5.1 >"$tmp/out" 2>&1 || {
+            failed=$((failed + 1))
+            echo "run $n: $(tail -1 "$tmp/out")"
+        }
+    done
+    kill $sampler
+    sort "$tmp/twins" | uniq -c
+    [ $failed = 0 ] || fail "$failed of 100 failed"
+    assert_eq "$(cat "$tmp/twins")" '' 'two veths with one address'
+}
+t 'a hundred quick containers on five addresses' dying_veths
+
+dying_veths_published() {
+    # The same with a port, killed and not ended, and each must answer.
+    small_network five 10.78.5.0/29 10.78.5.1
+    watch_for_twins &
+    local sampler=$! n
+    for n in $(seq 25); do
+        netctr run -d --name "web$n" --network five -p 8080:80 "$box" \
+            sh -c 'while :; do echo "$1" | nc -l -p 80 -w 1; done' sh "web$n" >/dev/null
+        wait_for 2 answers "web$n"
+        netctr rm -f "web$n"
+    done
+    kill $sampler
+    assert_eq "$(sort "$tmp/twins" | uniq -c)" '' 'two veths with one address'
+}
+answers() { # NAME: it and no other
+    local answer
+    answer=$(in_lan peer ask tcp $v4 8080 0 0.3) && assert_eq "$answer" "$1"
+}
+t 'twenty-five published ones, killed' dying_veths_published

@@ -1,0 +1,296 @@
+#!/usr/bin/env bash
+# After nft flush ruleset (or a firewall's reload, which does that): restored, by whoever is there.
+. "$(dirname "$0")/../lib.sh"
+
+v4=192.0.2.2 v6=2001:db8::2 lan4=192.0.2.9
+
+# What the ruleset is when all is well; the kernel's order of a set's elements may differ.
+is_restored() {
+    nft --stateless list ruleset >"$tmp/now"
+    cmp -s "$tmp/before" "$tmp/now"
+}
+
+restored_within() { # SECONDS
+    local begin=${EPOCHREALTIME/./}
+    wait_for "$1" is_restored || {
+        diff "$tmp/before" "$tmp/now"
+        exit 1
+    }
+    echo "restored after $(((${EPOCHREALTIME/./} - begin) / 1000)) ms"
+}
+
+two() { # web has a port, secret has none
+    serve_peer web -p 8080:80 -p 5353:53/udp -p 127.0.0.1:9090:80
+    serve_peer secret
+    firewall >"$tmp/before"
+}
+
+closed() { # the LAN does not reach what is not published
+    assert_silent in_lan peer ask tcp "$(address_of secret)" 80 0 0.3
+    assert_silent in_lan peer ask tcp "$(address_of secret -6)" 80 0 0.3
+    assert_silent in_lan peer ask tcp "$(address_of web)" 80 0 0.3
+}
+
+open() {
+    assert_eq "$(in_lan peer ask tcp $v4 8080)" "web $lan4"
+    assert_eq "$(in_lan peer ask udp $v4 5353)" "web $lan4"
+    assert_contains "$(in_lan peer ask tcp $v6 8080)" 'web '
+    assert_contains "$(peer ask tcp 127.0.0.1 9090)" 'web '
+}
+
+# The monitors hear nothing until they are woken up, or the test is over.
+freeze() {
+    local name
+    trap wake_up EXIT
+    for name in $(names); do kill -STOP "$(monitor_of "$name")"; done
+}
+wake_up() {
+    local name
+    for name in $(names); do kill -CONT "$(monitor_of "$name")"; done
+}
+
+# The processes that subscribed to the firewall's changes: netfilter is protocol 12, and group 7
+# (NFNLGRP_NFTABLES) is the seventh bit.
+subscribers() {
+    awk '$2 == 12 && substr($4, length($4) - 1, 1) ~ /[4567cdefCDEF]/ { print $3 }' /proc/net/netlink
+}
+
+by_the_listener() {
+    two
+    local n
+    for n in 1 2 3; do
+        nft flush ruleset
+        restored_within 1
+        open
+        closed
+    done
+}
+t 'by the one that listens, within a moment, again and again' by_the_listener
+
+parts_of_it() {
+    two
+    nft delete table inet netctr
+    restored_within 1
+    open
+    nft delete table bridge netctr_guard
+    restored_within 1
+    open
+    closed
+}
+t 'one of the two tables removed' parts_of_it
+
+as_a_firewall_reloads() {
+    two
+    printf 'flush ruleset\ntable inet mine { chain c { type filter hook input priority 0; policy accept; tcp dport 1 drop; }; }\n' |
+        nft -f -
+    wait_for 1 sh -c 'nft --stateless list ruleset | grep -q netctr_guard'
+    assert_contains "$(nft list ruleset)" 'table inet mine'
+    open
+    closed
+    nft delete table inet mine
+    restored_within 1
+}
+t "with somebody else's rules in the same transaction" as_a_firewall_reloads
+
+by_the_next_command() {
+    two
+    freeze
+    nft flush ruleset
+    sleep 0.3
+    # The positive control: this is what a flush opens, and what nobody else has mended.
+    assert_eq "$(nft list ruleset)" '' ruleset
+    assert_eq "$(in_lan peer ask tcp "$(address_of secret)" 80)" "secret $lan4"
+    netctr run --rm "$box" true
+    firewall >"$tmp/now"
+    diff "$tmp/before" "$tmp/now"
+    open
+    closed
+    wake_up
+}
+t 'by the next run' by_the_next_command
+
+by_network_reload() {
+    two
+    freeze
+    nft flush ruleset
+    sleep 0.3
+    assert_eq "$(nft list ruleset)" '' ruleset
+    netctr network reload
+    nft --stateless list ruleset >"$tmp/now"
+    diff "$tmp/before" "$tmp/now"
+    open
+    closed
+    wake_up
+    # Where nothing is missing it changes nothing.
+    netctr network reload
+    nft --stateless list ruleset >"$tmp/now"
+    diff "$tmp/before" "$tmp/now"
+}
+t 'by netctr network reload' by_network_reload
+
+rules_changed_by_hand() {
+    # Rules that somebody has added to our tables are gone with a reload, which makes them anew.
+    two
+    nft insert rule inet netctr forward accept
+    assert_eq "$(in_lan peer ask tcp "$(address_of secret)" 80)" "secret $lan4"
+    netctr network reload
+    is_restored
+    closed
+}
+t 'network reload removes what was put into our tables' rules_changed_by_hand
+
+# Connections that are open all the time, of every kind of way that NAT takes; a line goes there and
+# back every 5 ms.
+flows_live() { # HOW: a command that flushes or reloads
+    serve_peer web -p 8080:80
+    serve_peer secret
+    in_lan peer serve lan tcp/7000 >"$tmp/server" &
+    wait_for 3 grep -q listening "$tmp/server"
+    peer hold 127.0.0.1 8080 3 >"$tmp/host" 2>&1 &
+    local pids=($!) n
+    in_lan peer hold $v4 8080 3 >"$tmp/lan4" 2>&1 &
+    pids+=($!)
+    in_lan peer hold $v6 8080 3 >"$tmp/lan6" 2>&1 &
+    pids+=($!)
+    in_network_of secret peer hold $v4 8080 3 >"$tmp/hairpin" 2>&1 &
+    pids+=($!)
+    in_network_of secret peer hold $lan4 7000 3 >"$tmp/out" 2>&1 &
+    pids+=($!)
+    for n in host lan4 lan6 hairpin out; do wait_for 2 grep -q ' ' "$tmp/$n"; done
+    for n in 1 2 3; do
+        sleep 0.3
+        "$@"
+    done
+    sleep 0.5
+    local broken=''
+    for n in "${pids[@]}"; do wait "$n" || broken=yes; done
+    for n in host lan4 lan6 hairpin out; do echo "$n: $(tail -1 "$tmp/$n")"; done
+    [ -z "$broken" ] || fail 'a connection broke'
+}
+flows_live_flush() { flows_live nft flush ruleset; }
+flows_live_reload() { flows_live netctr network reload; }
+t 'connections live through network reload' flows_live_reload
+t 'connections live through a flush' flows_live_flush
+
+downloads_live() { # COMMAND
+    serve_peer web -p 8080:80
+    in_lan peer download $v4 8080 2.5 >"$tmp/lan4" 2>&1 &
+    local pids=($!) n broken=''
+    in_lan peer download $v6 8080 2.5 >"$tmp/lan6" 2>&1 &
+    pids+=($!)
+    peer download 127.0.0.1 8080 2.5 >"$tmp/host" 2>&1 &
+    pids+=($!)
+    for n in lan4 lan6 host; do wait_for 2 grep -q ' ' "$tmp/$n"; done
+    for n in 1 2 3; do
+        sleep 0.3
+        "$@"
+    done
+    for n in "${pids[@]}"; do wait "$n" || broken=yes; done
+    for n in lan4 lan6 host; do echo "$n: $(tail -1 "$tmp/$n")"; done
+    [ -z "$broken" ] || fail 'a download broke'
+}
+downloads_live_reload() { downloads_live netctr network reload; }
+downloads_live_flush() { downloads_live nft flush ruleset; }
+t 'downloads at full speed live through network reload' downloads_live_reload
+t 'downloads at full speed live through a flush' downloads_live_flush
+
+one_subscriber() {
+    assert_eq "$(subscribers | wc -l)" 0 'subscribers without a container'
+    two
+    serve_peer third
+    assert_eq "$(subscribers | wc -l)" 1 subscribers
+    # The positive control: the table shows who subscribes.
+    nft monitor >/dev/null &
+    local pid=$!
+    two_there() { [ "$(subscribers | wc -l)" = 2 ]; }
+    wait_for 2 two_there
+    kill $pid
+}
+t 'one monitor listens, whatever runs' one_subscriber
+
+succession() {
+    # Whoever listens may go, by whatever way: another one listens then.
+    local n
+    for n in 1 2 3 4; do serve_peer "web$n" -p "808$n:80"; done
+    firewall >/dev/null
+    one_left() { [ "$(subscribers | wc -l)" = 1 ]; }
+    for n in 1 2 3; do
+        if [ $n = 2 ]; then
+            kill -KILL "$(monitor_of web$n)"
+        else
+            netctr rm -f web$n
+        fi
+        wait_for 2 one_left
+        [ $n != 2 ] || netctr gc
+        firewall >"$tmp/before"
+        assert_contains "$(cat "$tmp/before")" 8084
+        assert_lacks "$(cat "$tmp/before")" "808$n"
+        nft flush ruleset
+        restored_within 1
+        assert_eq "$(in_lan peer ask tcp $v4 8084)" "web4 $lan4"
+    done
+    netctr rm -f web4 web2
+    none_left() { [ "$(subscribers | wc -l)" = 0 ]; }
+    wait_for 2 none_left
+}
+t 'when the listener goes another one takes its place' succession
+
+at_rest() {
+    # Who restores hears of it, too; that must not be a reason to restore again.
+    two
+    nft flush ruleset
+    restored_within 1
+    sleep 0.2
+    timeout 1 nft monitor >"$tmp/events" 2>&1 || true
+    assert_eq "$(cat "$tmp/events")" '' 'events without a cause'
+    # The positive control.
+    timeout 1 nft monitor >"$tmp/events" 2>&1 &
+    sleep 0.3
+    nft add table inet mine
+    nft delete table inet mine
+    wait
+    assert_contains "$(cat "$tmp/events")" mine
+    is_restored
+}
+t 'after restoring there is quiet' at_rest
+
+flushed_while_starting() {
+    # Whatever the moment: in the end everything is there that should be, and nothing else.
+    local n
+    serve_peer web -p 8080:80
+    for n in $(seq 12); do
+        (sleep "0.00$((n * 3 % 10))" && nft flush ruleset) &
+        netctr run -d --name "c$n" -p $((7000 + n)):80 "$box" sleep 100 >/dev/null
+        wait $!
+    done
+    wait_for 2 sh -c 'nft list ruleset | grep -q 8080'
+    sleep 0.5
+    firewall | tee "$tmp/before" >/dev/null
+    for n in $(seq 12); do grep -q "tcp . $((7000 + n)) " "$tmp/before" || fail "the port of c$n is missing"; done
+    netctr network reload
+    restored_within 0
+    # And while they end.
+    for n in $(seq 12); do
+        (sleep "0.00$((n * 3 % 10))" && nft flush ruleset) &
+        netctr rm -f "c$n"
+        wait $!
+    done
+    sleep 0.5
+    firewall >"$tmp/before"
+    assert_lacks "$(cat "$tmp/before")" 70
+    netctr network reload
+    restored_within 0
+    assert_eq "$(in_lan peer ask tcp $v4 8080)" "web $lan4"
+}
+t 'a flush while containers start and end' flushed_while_starting
+
+nobody_there() {
+    warm_up
+    netctr run --rm -p 8080:80 "$box" true
+    nft flush ruleset
+    sleep 0.2
+    two
+    open
+    closed
+}
+t 'flushed when nothing runs: the next run makes it whole' nobody_there
