@@ -3,6 +3,7 @@
  *     # netctr leases 1 boot=5e0b… last=10.88.0.3
  *     10.88.0.2  web  02:42:0a:58:00:02  2026-11-23T14:05:00Z  4f1c09d2a7b3
  *     10.88.0.3  db   02:42:0a:58:00:03  2026-11-23T14:05:07Z  81be66a0c410
+ *     10.88.0.4  job  02:42:0a:58:00:04  2026-11-23T14:05:09Z  resting-until=3722517
  *
  * It lives in a tmpfs and names the boot: should it survive one all the same, it is empty again
  * (addresses leaked by a reboot are the field's oldest IPAM bug). The lock is a file of its own,
@@ -16,6 +17,13 @@
 #include <string.h>
 #include <sys/file.h>
 #include <time.h>
+
+/* An address that was released rests: for as long as the kernel takes to remove the veth of a
+ * container that has ended (10-60 ms, more when it is busy), the address is still on the bridge. Its
+ * line stays, with "resting-until=MS" (CLOCK_BOOTTIME) in the owner's place. */
+#define REST_MS 500
+#define RESTING "resting-until="
+#define WAIT_MS 5000 /* for an address that rests, when there is no other */
 
 struct book {
     struct lease *leases;
@@ -47,6 +55,18 @@ static struct lease lease_copy(const struct lease *l)
     return copy;
 }
 
+static bool rests(const struct lease *l)
+{
+    return skip_prefix(l->owner, RESTING) != NULL;
+}
+
+static int64_t milliseconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_BOOTTIME, &t);
+    return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
 static char *time_text(int64_t when)
 {
     time_t t = (time_t)when;
@@ -55,6 +75,13 @@ static char *time_text(int64_t when)
     if (gmtime_r(&t, &tm))
         strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
     return xstrdup(text);
+}
+
+static bool valid_owner(const char *owner)
+{
+    const char *until = skip_prefix(owner, RESTING);
+    uint64_t ms;
+    return until ? parse_u64(until, 0, INT64_MAX, &ms) == 0 : valid_name(owner);
 }
 
 /* One line: five words. */
@@ -70,7 +97,7 @@ static int parse_line(const char *line, struct lease *out)
     struct tm tm = {0};
     const char *end = strptime(since, "%Y-%m-%dT%H:%M:%SZ", &tm);
     if (ip_parse(address, &out->address) < 0 || mac_parse(mac, out->mac) < 0 || !end || *end ||
-        !valid_name(container) || !valid_name(owner))
+        !valid_name(container) || !valid_owner(owner))
         return -EBADMSG;
     out->since = timegm(&tm);
     out->container = take_ptr(container);
@@ -120,9 +147,13 @@ static int book_read(int dirfd, const char *network, struct book *out, struct er
     for (size_t i = 1; i < total; i++) {
         if (!*lines[i])
             continue;
-        if (parse_line(lines[i], &out->leases[out->count]) < 0)
+        struct lease *l = &out->leases[out->count];
+        if (parse_line(lines[i], l) < 0)
             return damaged(network, i + 1, e);
-        out->count++;
+        if (rests(l) && strtoll(l->owner + strlen(RESTING), NULL, 10) <= milliseconds())
+            lease_clear(l);
+        else
+            out->count++;
     }
     return 0;
 }
@@ -184,6 +215,9 @@ static int next_free(const struct book *b, const struct subnet *s, const struct 
         if (!ip_equal(out, gateway) && !holder_of(b, out))
             return 0;
     }
+    for (size_t i = 0; i < b->count; i++)
+        if (rests(&b->leases[i]))
+            return -EAGAIN;
     return -ENOSPC;
 }
 
@@ -191,8 +225,9 @@ static int choose(const struct book *b, const char *network, const struct subnet
                   const struct ip *gateway, const struct ip *wanted, struct ip *out, struct err *e)
 {
     if (!wanted) {
-        if (next_free(b, s, gateway, out) == 0)
-            return 0;
+        int r = next_free(b, s, gateway, out);
+        if (r != -ENOSPC)
+            return r;
         _cleanup_free_ char *text = subnet_text(s);
         return err_say(e, -ENOSPC, "network `%s` has no free address left in %s", network, text);
     }
@@ -204,6 +239,8 @@ static int choose(const struct book *b, const char *network, const struct subnet
     if (reserved(s, wanted))
         return err_say(e, -EINVAL, "address %s is the %s address of %s, not a host's", text,
                        ip_equal(wanted, &s->address) ? "network" : "broadcast", prefix);
+    if (holder && rests(holder))
+        return -EAGAIN;
     if (holder)
         return err_say(e, -EADDRINUSE, "address %s is in use by container `%s`", text,
                        holder->container);
@@ -213,7 +250,7 @@ static int choose(const struct book *b, const char *network, const struct subnet
     return 0;
 }
 
-int lease_acquire(int dirfd, const char *network, const struct subnet *subnet,
+static int try_acquire(int dirfd, const char *network, const struct subnet *subnet,
                   const struct ip *gateway, const struct ip *wanted, const char *container,
                   const char *owner, struct lease *out, struct err *e)
 {
@@ -225,7 +262,7 @@ int lease_acquire(int dirfd, const char *network, const struct subnet *subnet,
     if (r < 0)
         return r;
     for (size_t i = 0; i < b.count; i++)
-        if (streq(b.leases[i].owner, owner)) {
+        if (streq(b.leases[i].owner, owner)) { /* a second time: the same one */
             *out = lease_copy(&b.leases[i]);
             return 0;
         }
@@ -248,6 +285,20 @@ int lease_acquire(int dirfd, const char *network, const struct subnet *subnet,
     return r;
 }
 
+int lease_acquire(int dirfd, const char *network, const struct subnet *subnet,
+                  const struct ip *gateway, const struct ip *wanted, const char *container,
+                  const char *owner, struct lease *out, struct err *e)
+{
+    const struct timespec pause = {.tv_nsec = 10000000};
+    for (int waited = 0; waited < WAIT_MS; waited += 10) {
+        int r = try_acquire(dirfd, network, subnet, gateway, wanted, container, owner, out, e);
+        if (r != -EAGAIN)
+            return r;
+        nanosleep(&pause, NULL);
+    }
+    return err_say(e, -ENOSPC, "network `%s`: the last free address does not become free", network);
+}
+
 int lease_release(int dirfd, const char *network, const char *owner, struct err *e)
 {
     _cleanup_close_ int lock = book_lock(dirfd, network, LOCK_EX, e);
@@ -257,17 +308,15 @@ int lease_release(int dirfd, const char *network, const char *owner, struct err 
     int r = book_read(dirfd, network, &b, e);
     if (r < 0)
         return r;
-    size_t kept = 0;
+    bool held = false;
     for (size_t i = 0; i < b.count; i++) {
-        if (streq(b.leases[i].owner, owner))
-            lease_clear(&b.leases[i]);
-        else
-            b.leases[kept++] = b.leases[i];
+        if (!streq(b.leases[i].owner, owner))
+            continue;
+        held = true;
+        free(b.leases[i].owner);
+        b.leases[i].owner = xasprintf(RESTING "%" PRId64, milliseconds() + REST_MS);
     }
-    if (kept == b.count)
-        return 0;
-    b.count = kept;
-    return book_write(dirfd, network, &b, e);
+    return held ? book_write(dirfd, network, &b, e) : 0;
 }
 
 int lease_each(int dirfd, const char *network, int (*each)(const struct lease *l, void *arg),
@@ -279,6 +328,7 @@ int lease_each(int dirfd, const char *network, int (*each)(const struct lease *l
     _cleanup_book_ struct book b = {0};
     int r = book_read(dirfd, network, &b, e);
     for (size_t i = 0; r >= 0 && i < b.count; i++)
-        r = each(&b.leases[i], arg);
+        if (!rests(&b.leases[i]))
+            r = each(&b.leases[i], arg);
     return r < 0 ? r : 0;
 }

@@ -43,7 +43,9 @@ void lease_clear(struct lease *l);
 int lease_acquire(int dirfd, const char *network, const struct subnet *subnet,
                   const struct ip *gateway, const struct ip *wanted, const char *container,
                   const char *owner, struct lease *out, struct err *e);
-/** Releases what @owner holds; nothing held is success. */
+/** Releases what @owner holds; nothing held is success. The address rests for half a second before it
+ *  is given out again: so long the container's veth may take to die. lease_acquire() waits for it if
+ *  there is no other. */
 int lease_release(int dirfd, const char *network, const char *owner, struct err *e);
 /** Calls @each for every lease under a shared lock; a negative result ends the walk. */
 int lease_each(int dirfd, const char *network, int (*each)(const struct lease *l, void *arg),
