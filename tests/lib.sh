@@ -406,8 +406,10 @@ traces() {
     echo '== mounts'; awk '{ print $5 }' /proc/self/mountinfo | sort
     echo '== cgroups'; find /sys/fs/cgroup -type d -path '*/netctr/*/*' | sort
     echo '== files'
-    # Lines are counted and not compared: where the search for the next address begins may change.
-    find "$state" "$run_state" -type f ! -name '*lock' -exec wc -l {} \; 2>/dev/null | sort -k 2 || true
+    # Lines are counted and not compared: where the search for the next address begins may change. The
+    # lease of a container that has ended may rest.
+    find "$state" "$run_state" -type f ! -name '*lock' 2>/dev/null | sort |
+        while read -r file; do echo "$(grep -acv ' resting-until=' "$file") $file"; done
     find "$state" "$run_state" ! -type f 2>/dev/null | sort || true
     echo '== processes'
     ps -eo pidns=,comm= | awk -v own="$own_pids" '$1 != own || $2 == "netctr"' | sort
