@@ -175,10 +175,21 @@ int write_all(int fd, const void *data, size_t size)
     return 0;
 }
 
+/* No valid_name() ends like this, so it is nobody else's file. */
+static char *unfinished(const char *path)
+{
+    return xasprintf("%s~", path);
+}
+
+int tidy_file_at(int dirfd, const char *path)
+{
+    _cleanup_free_ char *temporary = unfinished(path);
+    return unlinkat(dirfd, temporary, 0) < 0 && errno != ENOENT ? -errno : 0;
+}
+
 int write_file_atomic(int dirfd, const char *path, const void *data, size_t size, mode_t mode)
 {
-    /* no valid_name() ends like this, so it is nobody else's file */
-    _cleanup_free_ char *temporary = xasprintf("%s~", path);
+    _cleanup_free_ char *temporary = unfinished(path);
     _cleanup_close_ int fd =
         openat(dirfd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
     if (fd < 0)

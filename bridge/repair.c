@@ -102,6 +102,8 @@ static int sweep_network(const struct network *n, void *arg)
             r = lease_release(s->bridge->leases_fd, n->name, owner, &ignored);
     }
     strv_free(take_ptr(s->dead_owners));
+    if (!s->sweep->dry_run)
+        (void)lease_tidy(s->bridge->leases_fd, n->name, NULL);
     return 0;
 }
 

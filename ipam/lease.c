@@ -332,3 +332,9 @@ int lease_each(int dirfd, const char *network, int (*each)(const struct lease *l
             r = each(&b.leases[i], arg);
     return r < 0 ? r : 0;
 }
+
+int lease_tidy(int dirfd, const char *network, struct err *e)
+{
+    _cleanup_close_ int lock = book_lock(dirfd, network, LOCK_EX, e);
+    return lock < 0 ? lock : tidy_file_at(dirfd, network);
+}

@@ -42,19 +42,30 @@ static bool parse_link(struct nlmsghdr *h, struct link *out)
     return true;
 }
 
-struct walk {
-    int (*link)(const struct link *link, void *arg);
-    int (*route)(const struct route *route, void *arg);
-    void *arg;
-    int result;
+/* What a dump has brought so far. It is handed on only when the dump is complete: the kernel may say
+ * at the end that something changed meanwhile, and then it is asked again. */
+struct dumped {
+    struct link *links;
+    struct route *routes;
+    size_t count;
 };
+
+static void dumped_clear(struct dumped *d)
+{
+    free(d->links);
+    free(d->routes);
+    *d = (struct dumped){0};
+}
+#define _cleanup_dumped_ __attribute__((cleanup(dumped_clear)))
 
 static int on_link(struct nl_msg *m, void *arg)
 {
-    struct walk *w = arg;
+    struct dumped *d = arg;
     struct link link;
-    if (w->result >= 0 && parse_link(nlmsg_hdr(m), &link))
-        w->result = w->link(&link, w->arg);
+    if (!parse_link(nlmsg_hdr(m), &link))
+        return NL_OK;
+    d->links = xrealloc(d->links, d->count + 1, sizeof(link));
+    d->links[d->count++] = link;
     return NL_OK;
 }
 
@@ -69,10 +80,10 @@ static bool copy_ip(struct nlattr *a, int family, struct ip *out)
 
 static int on_route(struct nl_msg *m, void *arg)
 {
-    struct walk *w = arg;
+    struct dumped *d = arg;
     struct nlattr *a[RTA_MAX + 1];
     struct nlmsghdr *h = nlmsg_hdr(m);
-    if (w->result < 0 || h->nlmsg_type != RTM_NEWROUTE ||
+    if (h->nlmsg_type != RTM_NEWROUTE ||
         nlmsg_parse(h, sizeof(struct rtmsg), a, RTA_MAX, NULL) < 0)
         return NL_OK;
     const struct rtmsg *rtm = nlmsg_data(h);
@@ -83,7 +94,8 @@ static int on_route(struct nl_msg *m, void *arg)
                       .on_link = !a[RTA_GATEWAY] && !a[RTA_VIA] && !a[RTA_MULTIPATH],
                       .oif = a[RTA_OIF] ? (int)nla_get_u32(a[RTA_OIF]) : 0};
     (void)copy_ip(a[RTA_DST], r.family, &r.destination);
-    w->result = w->route(&r, w->arg);
+    d->routes = xrealloc(d->routes, d->count + 1, sizeof(r));
+    d->routes[d->count++] = r;
     return NL_OK;
 }
 
@@ -96,36 +108,58 @@ static int any_sequence(struct nl_msg *m, void *arg)
     return NL_OK;
 }
 
-static int dump(struct rt *rt, int type, int family, nl_recvmsg_msg_cb_t parse, struct walk *w,
-                struct err *e)
+static int dump_once(struct rt *rt, int type, int family, nl_recvmsg_msg_cb_t parse,
+                     struct dumped *d)
 {
     struct rtgenmsg request = {.rtgen_family = (unsigned char)family};
     int r = nl_send_simple(rt->socket, type, NLM_F_DUMP, &request, sizeof(request));
     if (r < 0)
-        return err_say(e, -EIO, "ask the kernel for links or routes: %s", nl_geterror(r));
+        return r;
     struct nl_cb *cb = nl_cb_alloc(NL_CB_DEFAULT);
-    nl_cb_set(cb, NL_CB_VALID, NL_CB_CUSTOM, parse, w);
+    if (!cb)
+        return -NLE_NOMEM;
+    nl_cb_set(cb, NL_CB_VALID, NL_CB_CUSTOM, parse, d);
     nl_cb_set(cb, NL_CB_SEQ_CHECK, NL_CB_CUSTOM, any_sequence, NULL);
     r = nl_recvmsgs(rt->socket, cb);
     nl_cb_put(cb);
-    if (r < 0)
-        return err_say(e, -EIO, "read the kernel's links or routes: %s", nl_geterror(r));
-    return w->result;
+    return r;
+}
+
+static int dump(struct rt *rt, int type, int family, nl_recvmsg_msg_cb_t parse, struct dumped *d,
+                struct err *e)
+{
+    int r = -NLE_DUMP_INTR;
+    for (int tries = 0; r == -NLE_DUMP_INTR && tries < 100; tries++) {
+        dumped_clear(d);
+        r = dump_once(rt, type, family, parse, d);
+    }
+    return r < 0 ? err_say(e, -EIO, "read the kernel's %s: %s",
+                           type == RTM_GETLINK ? "links" : "routes", nl_geterror(r))
+                 : 0;
 }
 
 int rt_each_link(struct rt *rt, int (*each)(const struct link *link, void *arg), void *arg,
                  struct err *e)
 {
-    struct walk w = {.link = each, .arg = arg};
-    return dump(rt, RTM_GETLINK, AF_UNSPEC, on_link, &w, e);
+    _cleanup_dumped_ struct dumped d = {0};
+    int r = dump(rt, RTM_GETLINK, AF_UNSPEC, on_link, &d, e);
+    for (size_t i = 0; r >= 0 && i < d.count; i++)
+        r = each(&d.links[i], arg);
+    return r;
 }
 
 int rt_each_route(struct rt *rt, int (*each)(const struct route *route, void *arg), void *arg,
                   struct err *e)
 {
-    struct walk w = {.route = each, .arg = arg};
-    int r = dump(rt, RTM_GETROUTE, AF_INET, on_route, &w, e);
-    return r < 0 ? r : dump(rt, RTM_GETROUTE, AF_INET6, on_route, &w, e);
+    const int families[] = {AF_INET, AF_INET6};
+    int r = 0;
+    for (size_t f = 0; r >= 0 && f < ARRAY_LEN(families); f++) {
+        _cleanup_dumped_ struct dumped d = {0};
+        r = dump(rt, RTM_GETROUTE, families[f], on_route, &d, e);
+        for (size_t i = 0; r >= 0 && i < d.count; i++)
+            r = each(&d.routes[i], arg);
+    }
+    return r;
 }
 
 int rt_get_link(struct rt *rt, const char *name, struct link *out)

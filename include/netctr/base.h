@@ -128,6 +128,9 @@ int mkdir_parents(const char *path, mode_t mode, struct err *e);
 int read_file_at(int dirfd, const char *path, size_t max, char **out, size_t *size);
 /** Replaces a file in one step: written beside it, then renamed. Readers see old or new. */
 int write_file_atomic(int dirfd, const char *path, const void *data, size_t size, mode_t mode);
+/** Removes the unfinished file that a killed write_file_atomic() may have left beside @path. Nobody may
+ *  be writing. */
+int tidy_file_at(int dirfd, const char *path);
 /** Writes @text into an existing file (procfs, cgroupfs) by a single write(). */
 int write_existing_at(int dirfd, const char *path, const char *text);
 /** Writes all of @data or fails. */

@@ -50,3 +50,5 @@ int lease_release(int dirfd, const char *network, const char *owner, struct err 
 /** Calls @each for every lease under a shared lock; a negative result ends the walk. */
 int lease_each(int dirfd, const char *network, int (*each)(const struct lease *l, void *arg),
                void *arg, struct err *e);
+/** Removes what a writer that was killed has left beside the lease file. */
+int lease_tidy(int dirfd, const char *network, struct err *e);

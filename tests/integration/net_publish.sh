@@ -96,7 +96,7 @@ loopback_is_not_on_the_wire() {
     nft delete rule inet netctr martians handle "$(nft -a list chain inet netctr martians |
         awk '/ip +daddr 127/ { print $NF }')"
     attack
-    nft delete table inet netctr
+    netctr network reload
     in_lan ip route del 127.0.0.1/32
     in_lan ip address del 127.0.0.1/8 dev lo
     in_lan ip address add 127.0.0.1/8 dev lo
@@ -151,13 +151,67 @@ t 'UDP' udp
 udp_that_was_there_before() {
     # A client that never pauses: its connection tracking entry is older than the published port.
     warm_up
-    in_lan bash -c 'exec 3<>/dev/udp/192.0.2.2/5353
-        while :; do echo x >&3 || true; sleep 0.05; done' 2>/dev/null &
-    wait_for 5 sh -c 'conntrack -L -p udp --orig-port-dst 5353 2>/dev/null | grep -q 5353'
-    netctr run -d --name c -p 5353:53/udp "$box" sleep 100 >/dev/null
-    in_network_of c timeout 3 sh -c 'socat -u UDP-LISTEN:53 - | head -c 2 | grep -q x'
+    in_lan peer hammer udp 192.0.2.2 5353 5 >"$tmp/lan4" 2>&1 &
+    local pids=($!) n
+    in_lan peer hammer udp 2001:db8::2 5353 5 >"$tmp/lan6" 2>&1 &
+    pids+=($!)
+    peer hammer udp 127.0.0.1 5353 5 >"$tmp/loopback" 2>&1 &
+    pids+=($!)
+    tracked() { conntrack -L -p udp --orig-port-dst 5353 2>/dev/null | grep -q 'src=192.0.2.9'; }
+    wait_for 3 tracked
+    sleep 0.2
+    serve_peer c -p 5353:53/udp
+    for n in "${pids[@]}"; do wait "$n"; done
+    for n in lan4 lan6 loopback; do grep -q ' c ' "$tmp/$n"; done
 }
 t 'UDP: a client that was talking already reaches the container' udp_that_was_there_before
+
+udp_entries() { # of the port 5353, that lead to a container
+    { conntrack -L -p udp --orig-port-dst 5353; conntrack -L -f ipv6 -p udp --orig-port-dst 5353; } 2>/dev/null |
+        grep -E 'src=(10\.88|fd)' || true
+}
+
+udp_after_the_end() {
+    # The client goes on from the same port: nothing leads it to the container that was.
+    serve_peer c -p 5353:53/udp
+    serve_peer bystander -p 5454:53/udp
+    assert_eq "$(in_lan peer ask udp 192.0.2.2 5353 40000)" 'c 192.0.2.9'
+    assert_eq "$(in_lan peer ask udp 2001:db8::2 5353 40000)" 'c 2001:db8::9'
+    assert_eq "$(in_lan peer ask udp 192.0.2.2 5454 40000)" 'bystander 192.0.2.9'
+    [ -n "$(udp_entries)" ] # the positive control
+    netctr rm -f c
+    assert_eq "$(udp_entries)" '' 'connection tracking'
+    # What is none of its business stays: another's port.
+    conntrack -L -p udp --orig-port-dst 5454 2>/dev/null | grep -q src=192.0.2.9
+    # A program of the host that takes the port gets what the client sends.
+    peer serve host udp/5353 >"$tmp/host" &
+    wait_for 2 grep -q listening "$tmp/host"
+    assert_eq "$(in_lan peer ask udp 192.0.2.2 5353 40000)" 'host 192.0.2.9'
+    assert_eq "$(in_lan peer ask udp 2001:db8::2 5353 40000)" 'host 2001:db8::9'
+}
+t 'UDP: after the end nothing leads there any more' udp_after_the_end
+
+again_and_again() {
+    # The same ports twenty times in a row, the same clients from the same ports: each container
+    # answers at once, and never one that has been.
+    local n ways=('in_lan peer ask udp 192.0.2.2 5353 40000' 'in_lan peer ask udp 2001:db8::2 5353 40000'
+        'peer ask udp 127.0.0.1 5353 40001' 'peer ask udp ::1 5353 40002'
+        'in_lan peer ask tcp 192.0.2.2 8080' 'in_lan peer ask tcp 2001:db8::2 8080'
+        'peer ask tcp 127.0.0.1 8080' 'peer ask tcp ::1 8080') way
+    for n in $(seq 20); do
+        serve_peer "web$n" -p 8080:80 -p 5353:53/udp
+        # The way that is asked first is another one each time.
+        for way in "${ways[@]:n % 8}" "${ways[@]:0:n % 8}"; do
+            assert_eq "$($way | cut -d' ' -f1)" "web$n" "round $n, $way"
+        done
+        case $((n % 3)) in
+        0) netctr rm -f "web$n" ;;
+        1) netctr stop -t 0 "web$n" ;;
+        2) kill -KILL "$(pid_of "web$n")" && wait_for 2 status_is "web$n" exited ;;
+        esac
+    done
+}
+t 'twenty containers in a row on the same ports, each answers at once' again_and_again
 
 published_dns_is_no_trap() {
     # CVE-2025-67499: a published port must not catch what only passes through.
