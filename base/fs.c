@@ -38,8 +38,7 @@ int mkdir_in_root(int dirfd, const char *path, mode_t mode)
     _cleanup_strv_ strv parts = strv_split(path, '/');
     _cleanup_free_ char *so_far = xstrdup("");
     fd = open_in_root(dirfd, ".", O_PATH | O_DIRECTORY, 0, 0);
-    strv_each(part, parts)
-    {
+    strv_each (part, parts) {
         if (fd < 0)
             return fd;
         if (!*part || streq(part, "."))
@@ -223,9 +222,9 @@ int write_existing_at(int dirfd, const char *path, const char *text)
 #define MOVED ".netctr-removed-"
 
 struct removal {
-    int top;         /* the tree's own directory */
-    unsigned moved;  /* branches so far, for their names */
-    bool again;      /* the top has got new entries: read it once more */
+    int top;        /* the tree's own directory */
+    unsigned moved; /* branches so far, for their names */
+    bool again;     /* the top has got new entries: read it once more */
     int first_error;
 };
 

@@ -57,8 +57,7 @@ strv json_strv(const json_t *j, const char *key)
     strv v = NULL;
     size_t i;
     json_t *item;
-    json_array_foreach(json_object_get(j, key), i, item)
-    {
+    json_array_foreach (json_object_get(j, key), i, item) {
         if (json_is_string(item))
             strv_add(&v, json_string_value(item));
     }
@@ -76,7 +75,8 @@ void json_put_str(json_t *j, const char *key, const char *s)
 void json_put_strv(json_t *j, const char *key, char *const *v)
 {
     json_t *array = json_array();
-    strv_each(s, v) json_array_append_new(array, json_string_nocheck(s));
+    strv_each (s, v)
+        json_array_append_new(array, json_string_nocheck(s));
     json_object_set_new(j, key, array);
 }
 

@@ -80,7 +80,8 @@ void strv_add(strv *v, const char *s)
 strv strv_copy(char *const *v)
 {
     strv copy = NULL;
-    strv_each(s, v) strv_add(&copy, s);
+    strv_each (s, v)
+        strv_add(&copy, s);
     return copy;
 }
 

@@ -9,7 +9,7 @@ struct bridge {
     int networks_fd; /* ROOT/networks: definitions */
     int leases_fd;   /* RUNROOT/leases */
     char *instance;
-    struct rt *rt;   /* the host's */
+    struct rt *rt; /* the host's */
     struct fw *fw;
 };
 

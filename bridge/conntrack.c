@@ -281,10 +281,10 @@ static bool parse_line(char *line, struct entry *out)
 static int forget_by_proc(struct plan *p)
 {
     _cleanup_file_ FILE *f = fopen("/proc/thread-self/net/nf_conntrack", "re");
-    _cleanup_free_ char *line = NULL;
-    size_t room = 0;
     if (!f)
         return -errno;
+    _cleanup_free_ char *line = NULL;
+    size_t room = 0;
     while (getline(&line, &room, f) > 0) {
         struct entry entry;
         if (parse_line(line, &entry))

@@ -38,8 +38,7 @@ static int take_lease(struct bridge *b, const struct network *n,
     ep->address4 = lease.address;
     memcpy(ep->mac, lease.mac, 6);
     if (n->subnet6.prefix)
-        ep->address6 =
-            subnet_host(&n->subnet6, subnet_host_number(&n->subnet4, &lease.address));
+        ep->address6 = subnet_host(&n->subnet6, subnet_host_number(&n->subnet4, &lease.address));
     return 0;
 }
 
@@ -193,8 +192,7 @@ static int attach_steps(struct bridge *b, const struct network *n, int netns, st
     if ((r = add_guard(b, ep, e)) < 0 || (r = plug_in(b, &bridge, netns, ep, e)) < 0 ||
         (r = find_eth0(inside, &eth0, e)) < 0 ||
         (r = configure(inside, eth0.index, n, ep, e)) < 0 ||
-        (r = wait_until_forwarding(b, ep, e)) < 0 ||
-        (r = announce(inside, eth0.index, ep, e)) < 0)
+        (r = wait_until_forwarding(b, ep, e)) < 0 || (r = announce(inside, eth0.index, ep, e)) < 0)
         return r;
     return publish(b, ep, e);
 }

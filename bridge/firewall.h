@@ -24,44 +24,44 @@ void fw_close(struct fw *fw); /**< accepts NULL */
 void fw_cleanup(struct fw **fw);
 
 enum fw_tables {
-    FW_TABLES_MISSING,  /**< one or both are not there (first run, `nft flush ruleset`) */
-    FW_TABLES_OURS,     /**< both are there and carry our instance */
-    FW_TABLES_FOREIGN,  /**< there, but of another instance or restored from a file */
+    FW_TABLES_MISSING, /**< one or both are not there (first run, `nft flush ruleset`) */
+    FW_TABLES_OURS,    /**< both are there and carry our instance */
+    FW_TABLES_FOREIGN, /**< there, but of another instance or restored from a file */
 };
 /** Which tables the kernel holds now; negative errno on failure. When FOREIGN and @owner is not
  *  NULL, *@owner is the other instance's stamp (NULL if there is none); caller frees. */
 int fw_probe(struct fw *fw, char **owner, struct err *e);
 
 struct fw_network {
-    const char *bridge;       /**< interface name */
-    struct in_addr subnet4;   /**< network order; prefix4 0: none */
+    const char *bridge;     /**< interface name */
+    struct in_addr subnet4; /**< network order; prefix4 0: none */
     uint8_t prefix4;
-    struct in6_addr subnet6;  /**< prefix6 0: none */
+    struct in6_addr subnet6; /**< prefix6 0: none */
     uint8_t prefix6;
-    bool internal;            /**< neither out nor in */
-    bool masquerade;          /**< outgoing traffic gets the host's address */
-    bool icc;                 /**< its containers may talk to each other */
+    bool internal;   /**< neither out nor in */
+    bool masquerade; /**< outgoing traffic gets the host's address */
+    bool icc;        /**< its containers may talk to each other */
 };
 
 struct fw_guard {
-    const char *port;              /**< host-side veth */
+    const char *port; /**< host-side veth */
     uint8_t mac[6];
-    struct in_addr ip4;            /**< 0.0.0.0: none */
-    struct in6_addr ip6;           /**< :: none */
-    struct in6_addr link_local;    /**< :: none */
+    struct in_addr ip4;         /**< 0.0.0.0: none */
+    struct in6_addr ip6;        /**< :: none */
+    struct in6_addr link_local; /**< :: none */
 };
 
 struct fw_publish {
-    int family;                /**< AF_INET or AF_INET6 */
-    uint8_t protocol;          /**< IPPROTO_TCP, _UDP, _SCTP */
-    bool any_address;          /**< true: every host address; false: @host4/@host6 only */
+    int family;       /**< AF_INET or AF_INET6 */
+    uint8_t protocol; /**< IPPROTO_TCP, _UDP, _SCTP */
+    bool any_address; /**< true: every host address; false: @host4/@host6 only */
     struct in_addr host4;
     struct in6_addr host6;
-    uint16_t host_port;        /**< host byte order */
-    struct in_addr to4;        /**< the container's address */
+    uint16_t host_port; /**< host byte order */
+    struct in_addr to4; /**< the container's address */
     struct in6_addr to6;
-    uint16_t to_port;          /**< host byte order */
-    const char *comment;       /**< container's name, shown by nft; at most 64 characters */
+    uint16_t to_port;    /**< host byte order */
+    const char *comment; /**< container's name, shown by nft; at most 64 characters */
 };
 
 struct fw_batch *fw_batch_new(struct fw *fw);

@@ -259,7 +259,8 @@ static int explain(const struct publish *p, int code, struct err *e)
  * second is taken, another is tried. */
 static int hold_families(struct publish *p, bool ipv6, struct held_ports *out)
 {
-    bool v4 = p->host.family != AF_INET6, v6 = p->host.family == AF_INET6 || (ipv6 && !p->host.family);
+    bool v4 = p->host.family != AF_INET6,
+         v6 = p->host.family == AF_INET6 || (ipv6 && !p->host.family);
     bool ephemeral = p->host_port == 0;
     for (int tries = 0;; tries++) {
         uint16_t port = p->host_port;
@@ -273,11 +274,9 @@ static int hold_families(struct publish *p, bool ipv6, struct held_ports *out)
             return fd6;
         p->host_port = port;
         if (v4)
-            out->items[out->count++] =
-                (struct held_port){take_fd(fd4), AF_INET, p->protocol, p};
+            out->items[out->count++] = (struct held_port){take_fd(fd4), AF_INET, p->protocol, p};
         if (v6)
-            out->items[out->count++] =
-                (struct held_port){take_fd(fd6), AF_INET6, p->protocol, p};
+            out->items[out->count++] = (struct held_port){take_fd(fd6), AF_INET6, p->protocol, p};
         return 0;
     }
 }

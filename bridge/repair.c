@@ -37,8 +37,7 @@ int bridge_reload(struct bridge *b, const struct endpoint *live, size_t count, s
     for (size_t i = 0; r == 0 && i < count; i++) {
         struct fw_guard guard = endpoint_guard(&live[i]);
         size_t elements_count;
-        _cleanup_free_ struct fw_publish *elements =
-            endpoint_elements(&live[i], &elements_count);
+        _cleanup_free_ struct fw_publish *elements = endpoint_elements(&live[i], &elements_count);
         fw_add_guard(batch, &guard);
         for (size_t k = 0; k < elements_count; k++)
             fw_add_publish(batch, &elements[k]);
@@ -95,8 +94,7 @@ static int sweep_network(const struct network *n, void *arg)
         strv_add_take(&s->live_ports, endpoint_port_name(*id, n->name));
     _cleanup_err_ struct err ignored = ERR_INIT;
     int r = lease_each(s->bridge->leases_fd, n->name, judge_lease, s, &ignored);
-    strv_each(owner, s->dead_owners)
-    {
+    strv_each (owner, s->dead_owners) {
         tell(s, "lease of", owner);
         if (r == 0 && !s->sweep->dry_run)
             r = lease_release(s->bridge->leases_fd, n->name, owner, &ignored);
@@ -113,8 +111,7 @@ int bridge_sweep(struct bridge *b, const struct bridge_sweep *sweep, struct err 
     int r = network_each(b, sweep_network, &s, e);
     if (r == 0)
         r = rt_each_link(b->rt, judge_link, &s, e);
-    strv_each(name, s.dead_links)
-    {
+    strv_each (name, s.dead_links) {
         tell(&s, "link", name);
         _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(b->rt);
         rt_delete_link(batch, name);

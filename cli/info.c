@@ -45,8 +45,7 @@ static void print_text(json_t *j)
 {
     const char *key;
     json_t *value;
-    json_object_foreach(j, key, value)
-    {
+    json_object_foreach (j, key, value) {
         if (json_is_string(value))
             printf("%-22s%s\n", key, json_string_value(value));
         else if (json_is_integer(value))

@@ -45,7 +45,8 @@ static int signal_init(const struct record *r, int sig, struct err *e)
 {
     _cleanup_close_ int init = pidfd_of(r->pid, r->pid_start);
     int code = init < 0 ? init : pidfd_signal(init, sig);
-    return code == -ESRCH || code == 0 ? 0 : err_set(e, code, "signal container `%s`", r->spec.name);
+    return code == -ESRCH || code == 0 ? 0
+                                       : err_set(e, code, "signal container `%s`", r->spec.name);
 }
 
 static int stop_record(const struct record *r, uint64_t seconds, struct err *e)

@@ -9,9 +9,9 @@
 #include <sys/prctl.h>
 
 static const struct command *const commands[] = {
-    &command_run,  &command_exec, &command_ps, &command_logs, &command_inspect, &command_stop,
-    &command_kill, &command_rm,   &command_port, &command_network, &command_gc, &command_info,
-    &command_version,
+    &command_run,  &command_exec, &command_ps,      &command_logs, &command_inspect,
+    &command_stop, &command_kill, &command_rm,      &command_port, &command_network,
+    &command_gc,   &command_info, &command_version,
 };
 
 static void print_usage(FILE *out, const struct option *globals)
@@ -106,7 +106,8 @@ static int dispatch(int argc, char **argv, struct err *e)
     const struct command *command = find_command(argv[first], e);
     if (!command)
         return -EINVAL;
-    bool asks_help = first + 1 < argc && (streq(argv[first + 1], "--help") || streq(argv[first + 1], "-h"));
+    bool asks_help =
+        first + 1 < argc && (streq(argv[first + 1], "--help") || streq(argv[first + 1], "-h"));
     if (!command->unprivileged && !asks_help && geteuid() != 0) {
         err_say(e, -EPERM, "`%s` needs root", command->name);
         return err_hint(e, "try `sudo netctr %s …`", command->name);

@@ -69,7 +69,8 @@ static int port(const struct cli *cli, int argc, char **argv, struct err *e)
         return err_say(e, -ESRCH, "container `%s` is not running", r.spec.name);
     const char *wanted = argv[first + 1];
     bool any = false;
-    strv_each(published, r.spec.published) any = print_port(published, wanted) || any;
+    strv_each (published, r.spec.published)
+        any = print_port(published, wanted) || any;
     if (wanted && !any)
         return err_say(e, -ENOENT, "container `%s` does not publish port %s", r.spec.name, wanted);
     return 0;

@@ -133,9 +133,9 @@ int options_parse(const struct option *options, bool intermixed, int argc, char 
 void options_print(FILE *out, const struct option *options)
 {
     for (const struct option *o = options; o->name; o++) {
-        _cleanup_free_ char *left = xasprintf("%c%c%s--%s %s", o->letter ? '-' : ' ',
-                                              o->letter ? o->letter : ' ', o->letter ? ", " : "  ",
-                                              o->name, o->value ? o->value : "");
+        _cleanup_free_ char *left =
+            xasprintf("%c%c%s--%s %s", o->letter ? '-' : ' ', o->letter ? o->letter : ' ',
+                      o->letter ? ", " : "  ", o->name, o->value ? o->value : "");
         fprintf(out, "  %-34s %s\n", left, o->help);
     }
 }

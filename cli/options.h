@@ -13,8 +13,8 @@ enum option_kind {
 };
 
 struct option {
-    const char *name;  /**< without dashes; NULL ends the table */
-    char letter;       /**< 0: none */
+    const char *name; /**< without dashes; NULL ends the table */
+    char letter;      /**< 0: none */
     enum option_kind kind;
     const char *value; /**< what the value is called in the help */
     const char *help;

@@ -16,8 +16,7 @@ struct listing {
 static char *command_text(const struct spec *s)
 {
     char *text = xstrdup("");
-    strv_each(word, s->argv)
-    {
+    strv_each (word, s->argv) {
         _cleanup_free_ char *before = text;
         text = xasprintf("%s%s%s", before, *before ? " " : "", word);
     }
@@ -40,8 +39,7 @@ static char *status_text(const struct record *r)
 static char *ports_text(const struct spec *s)
 {
     char *text = xstrdup("");
-    strv_each(port, s->published)
-    {
+    strv_each (port, s->published) {
         _cleanup_free_ char *before = text;
         text = xasprintf("%s%s%s", before, *before ? ", " : "", port);
     }

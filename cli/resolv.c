@@ -44,8 +44,7 @@ static char *reachable_part(const char *text)
     _cleanup_strv_ strv lines = strv_split(text, '\n');
     char *kept = xstrdup("");
     bool any = false;
-    strv_each(line, lines)
-    {
+    strv_each (line, lines) {
         const char *server = nameserver(line);
         if (!*line || (server && only_for_the_host(server)))
             continue;

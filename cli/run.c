@@ -65,12 +65,14 @@ static int take_names(const struct run_flags *f, struct spec *s, struct err *e)
     s->name = f->name ? xstrdup(f->name) : make_name(s);
     if (!valid_name(s->name)) {
         err_say(e, -EINVAL, "invalid container name `%s`", s->name);
-        return err_hint(e, "letters, digits, `_`, `.` and `-`, at most 64, the first a letter or digit");
+        return err_hint(
+            e, "letters, digits, `_`, `.` and `-`, at most 64, the first a letter or digit");
     }
     s->hostname = xstrdup(f->hostname ? f->hostname : s->id);
-    if (!*s->hostname || strlen(s->hostname) > 63 || strspn(s->hostname, "abcdefghijklmnopqrstuvwxyz"
-                                                            "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                                            "0123456789.-") != strlen(s->hostname))
+    if (!*s->hostname || strlen(s->hostname) > 63 ||
+        strspn(s->hostname, "abcdefghijklmnopqrstuvwxyz"
+                            "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                            "0123456789.-") != strlen(s->hostname))
         return err_say(e, -EINVAL, "invalid hostname `%s`", s->hostname);
     return 0;
 }
@@ -116,14 +118,12 @@ static int take_volume(const char *text, struct spec *s, struct err *e)
 static int take_volumes(const struct run_flags *f, struct spec *s, struct err *e)
 {
     s->volumes = xcalloc(strv_len(f->volumes) + strv_len(f->tmpfs), sizeof(*s->volumes));
-    strv_each(text, f->volumes)
-    {
+    strv_each (text, f->volumes) {
         int r = take_volume(text, s, e);
         if (r < 0)
             return r;
     }
-    strv_each(target, f->tmpfs)
-    {
+    strv_each (target, f->tmpfs) {
         int r = check_target("tmpfs", target, target, e);
         if (r < 0)
             return r;
@@ -140,7 +140,8 @@ static int parse_cpus(const char *text, uint64_t *milli)
     uint64_t units = 0, fraction = 0;
     if (dot) {
         _cleanup_free_ char *digits = xasprintf("%s00", dot + 1);
-        if (!dot[1] || strlen(digits) > 5 || parse_u64((digits[3] = '\0', digits), 0, 999, &fraction) < 0)
+        if (!dot[1] || strlen(digits) > 5 ||
+            parse_u64((digits[3] = '\0', digits), 0, 999, &fraction) < 0)
             return -EINVAL;
     }
     if ((*whole || !dot) && parse_u64(whole, 0, 10000, &units) < 0)
@@ -155,7 +156,8 @@ static int take_limits(const struct run_flags *f, struct spec *s, struct err *e)
         if (parse_size(f->memory, &s->limits.memory) < 0 || s->limits.memory > INT64_MAX)
             return err_say(e, -EINVAL, "memory `%s` is not a size (as in 64m, 2g)", f->memory);
         if (s->limits.memory < 6 << 20)
-            return err_say(e, -EINVAL, "memory `%s` is less than 6m, the least that a container needs",
+            return err_say(e, -EINVAL,
+                           "memory `%s` is less than 6m, the least that a container needs",
                            f->memory);
     }
     if (f->cpus && parse_cpus(f->cpus, &s->limits.cpu_milli) < 0)
@@ -168,8 +170,7 @@ static int take_limits(const struct run_flags *f, struct spec *s, struct err *e)
 
 static int take_env(const struct run_flags *f, struct spec *s, struct err *e)
 {
-    strv_each(entry, f->env)
-    {
+    strv_each (entry, f->env) {
         if (*entry == '=' || !*entry)
             return err_say(e, -EINVAL, "environment `%s` has no name", entry);
         /* "-e NAME" hands on the caller's value; one that is not set is left out. */
@@ -184,7 +185,8 @@ static int take_env(const struct run_flags *f, struct spec *s, struct err *e)
     for (size_t i = 0; i < ARRAY_LEN(defaults); i++) {
         size_t key = strcspn(defaults[i], "=") + 1;
         bool given = false;
-        strv_each(entry, s->env) given = given || strncmp(entry, defaults[i], key) == 0;
+        strv_each (entry, s->env)
+            given = given || strncmp(entry, defaults[i], key) == 0;
         if (!given)
             strv_add_take(&s->env,
                           xasprintf("%s%s", defaults[i], defaults[i][key] ? "" : s->hostname));
@@ -203,8 +205,7 @@ static int take_network(const struct run_flags *f, struct life *life, struct err
     s->network_mode = streq(s->network, "host") ? NETWORK_HOST : NETWORK_OWN;
     if (!valid_name(s->network))
         return err_say(e, -EINVAL, "invalid network name `%s`", s->network);
-    strv_each(text, f->publish)
-    {
+    strv_each (text, f->publish) {
         int r = publish_parse(text, &life->publishes, e);
         if (r < 0)
             return r;
@@ -224,8 +225,9 @@ static int compose(const struct run_flags *f, char **words, struct life *life, s
     }
     if (!words[1]) {
         err_say(e, -EINVAL, "COMMAND is missing");
-        return err_hint(e, "say what to run in it: netctr run %s COMMAND [ARG…], as in `netctr run %s nginx`",
-                        words[0], words[0]);
+        return err_hint(
+            e, "say what to run in it: netctr run %s COMMAND [ARG…], as in `netctr run %s nginx`",
+            words[0], words[0]);
     }
     s->argv = strv_copy(words + 1);
     s->detached = f->detach;
@@ -245,8 +247,8 @@ static int compose(const struct run_flags *f, char **words, struct life *life, s
         (r = take_volumes(f, s, e)) < 0 || (r = take_limits(f, s, e)) < 0 ||
         (r = take_env(f, s, e)) < 0 || (r = take_network(f, life, e)) < 0)
         return r;
-    return caps_resolve(f->cap_add, f->cap_drop, false,
-                        caps_held_of(caps_asked(f->cap_add, false)), &s->caps, e);
+    return caps_resolve(f->cap_add, f->cap_drop, false, caps_held_of(caps_asked(f->cap_add, false)),
+                        &s->caps, e);
 }
 
 /* ---- detached --------------------------------------------------------------------------------*/

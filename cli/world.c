@@ -280,8 +280,7 @@ static int look_before(struct living *l, struct err *e)
 static int claim(struct living *l, struct err *e)
 {
     _cleanup_close_ int lock = store_lock(&l->world->store, e);
-    return lock < 0 ? lock
-                    : container_claim(&l->world->store, &l->life->spec, &l->container, e);
+    return lock < 0 ? lock : container_claim(&l->world->store, &l->life->spec, &l->container, e);
 }
 
 static int plug_in(struct living *l, struct rt *inside, struct err *e)

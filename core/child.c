@@ -102,8 +102,7 @@ static int drop_privileges(const struct become *b, const struct container_user *
 
 static const char *env_get(char *const *env, const char *key)
 {
-    strv_each(entry, env)
-    {
+    strv_each (entry, env) {
         const char *rest = skip_prefix(entry, key);
         if (rest && *rest == '=')
             return rest + 1;

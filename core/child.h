@@ -10,14 +10,14 @@
 /** How a process becomes the container's program: the last part of both stories. */
 struct become {
     char *const *argv;
-    char *const *env;          /**< without HOME unless the user set it */
+    char *const *env; /**< without HOME unless the user set it */
     const char *user, *workdir;
     uint64_t caps;
     const struct seccomp_filter *filter; /**< empty: none */
-    bool die_with_parent;      /**< the container must not outlive its monitor */
-    int stub;                  /**< stub_open() */
-    int channel;               /**< to the parent */
-    int streams[3];            /**< stdin (-1: /dev/null), stdout, stderr */
+    bool die_with_parent;                /**< the container must not outlive its monitor */
+    int stub;                            /**< stub_open() */
+    int channel;                         /**< to the parent */
+    int streams[3];                      /**< stdin (-1: /dev/null), stdout, stderr */
 };
 /** Streams, working directory, user, capabilities, seccomp, stub. Returns only on failure. @root is an
  *  fd of the container's root, which is the process' root already. */

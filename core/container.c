@@ -14,7 +14,7 @@
 void container_clear(struct container *c)
 {
     spec_clear(&c->spec);
-    int *const fds[] = {&c->dir_fd,    &c->run_fd,    &c->lock_fd, &c->channel,
+    int *const fds[] = {&c->dir_fd,   &c->run_fd,    &c->lock_fd,   &c->channel,
                         &c->stdin_fd, &c->stdout_fd, &c->stderr_fd, &c->pidfd};
     for (size_t i = 0; i < ARRAY_LEN(fds); i++)
         *fds[i] = close_fd(*fds[i]);
@@ -43,8 +43,7 @@ int container_save_state(struct container *c, struct err *e)
     json_put_str(j, "id", c->spec.id);
     json_put_str(j, "boot", boot);
     json_object_set_new(j, "monitor", json_integer(getpid()));
-    json_object_set_new(j, "monitor_start",
-                        json_integer((json_int_t)proc_start_time(getpid())));
+    json_object_set_new(j, "monitor_start", json_integer((json_int_t)proc_start_time(getpid())));
     if (c->started) {
         json_object_set_new(j, "pid", json_integer(c->pid));
         json_object_set_new(j, "pid_start", json_integer((json_int_t)proc_start_time(c->pid)));
@@ -123,7 +122,8 @@ int container_claim(struct store *store, struct spec *spec, struct container *ou
 int container_write_file(struct container *c, const char *file, const char *text, struct err *e)
 {
     /* Written in place: the file's inode is what is mounted in the container. */
-    _cleanup_close_ int fd = openat(c->run_fd, file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    _cleanup_close_ int fd =
+        openat(c->run_fd, file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     int r = fd < 0 ? -errno : write_all(fd, text, strlen(text));
     if (r == 0 && fchmod(fd, 0644) < 0)
         r = -errno;
@@ -255,7 +255,9 @@ static int remember_id(const struct record *r, void *arg)
 
 static bool has(strv v, const char *word)
 {
-    strv_each(s, v) if (streq(s, word)) return true;
+    strv_each (s, v)
+        if (streq(s, word))
+            return true;
     return false;
 }
 
@@ -273,8 +275,7 @@ static int sweep_cgroups(struct sweeping *s, struct err *e)
     int r = cgroup_probe(NULL, &host, e);
     if (r == 0)
         r = cgroup_list(&host, s->store->instance, &found, e);
-    strv_each(id, found)
-    {
+    strv_each (id, found) {
         _cleanup_free_ char *path = container_cgroup(s->store, id);
         if (r < 0 || has(s->ids, id))
             continue;
@@ -308,8 +309,8 @@ static int sweep_definitions(struct sweeping *s, struct err *e)
     return 0;
 }
 
-int store_sweep(struct store *s, bool dry_run, void (*found)(const char *what, void *arg), void *arg,
-                struct err *e)
+int store_sweep(struct store *s, bool dry_run, void (*found)(const char *what, void *arg),
+                void *arg, struct err *e)
 {
     struct sweeping sweeping = {s, dry_run, found, arg, NULL};
     int r = store_each(s, remember_id, &sweeping, e);

@@ -17,11 +17,11 @@
 /* ---- what the child needs --------------------------------------------------------------------*/
 
 struct preparation {
-    int channel;            /* the child's end */
+    int channel; /* the child's end */
     int stub;
-    int streams[3];         /* the child's ends */
-    int cgroup;             /* for CLONE_INTO_CGROUP, or -1 */
-    char *layers, *run;     /* directories on the host */
+    int streams[3];     /* the child's ends */
+    int cgroup;         /* for CLONE_INTO_CGROUP, or -1 */
+    char *layers, *run; /* directories on the host */
     struct cgroup_host host;
     struct cgroup_entry entry;
     struct seccomp_filter filter;
@@ -181,11 +181,13 @@ static int died(struct container *c, struct err *e)
         (void)cgroup_oom_killed(&host, path, &oom, NULL);
     (void)waitpid(c->pid, &status, 0);
     if (oom) {
-        err_say(e, -ENOMEM, "the container was killed before its program ran: its memory limit is too low");
+        err_say(e, -ENOMEM,
+                "the container was killed before its program ran: its memory limit is too low");
         return -ENOMEM;
     }
     if (WIFSIGNALED(status))
-        return err_say(e, -EPIPE, "the container's process was killed by signal %d before its program ran",
+        return err_say(e, -EPIPE,
+                       "the container's process was killed by signal %d before its program ran",
                        WTERMSIG(status));
     return err_say(e, -EPIPE, "the container's process ended before its program ran");
 }

@@ -15,7 +15,7 @@
 static const struct {
     const char *name;
     unsigned major, minor;
-} nodes[] = {{"null", 1, 3}, {"zero", 1, 5},    {"full", 1, 7},
+} nodes[] = {{"null", 1, 3},   {"zero", 1, 5},    {"full", 1, 7},
              {"random", 1, 8}, {"urandom", 1, 9}, {"tty", 5, 0}};
 
 static const struct {
@@ -36,7 +36,8 @@ static int make_nodes(int dev, struct err *e)
         if (node < 0)
             return err_set(e, errno, "open /dev/%s", nodes[i].name);
         _cleanup_close_ int mount = mount_clone(node, false, e);
-        int r = mount < 0 ? mount : mount_set(mount, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, false, e);
+        int r =
+            mount < 0 ? mount : mount_set(mount, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, false, e);
         if (r == 0)
             r = mount_attach(mount, node, nodes[i].name, e);
         if (r < 0)

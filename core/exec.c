@@ -177,11 +177,11 @@ static int run_joining(struct joining *j, struct stream streams[3], struct err *
 static strv environment(const struct spec *s, const struct exec_request *request)
 {
     strv env = strv_copy(request->env);
-    strv_each(entry, s->env)
-    {
+    strv_each (entry, s->env) {
         size_t key = strcspn(entry, "=") + 1;
         bool overridden = false;
-        strv_each(own, request->env) overridden = overridden || strncmp(own, entry, key) == 0;
+        strv_each (own, request->env)
+            overridden = overridden || strncmp(own, entry, key) == 0;
         if (!overridden)
             strv_add(&env, entry);
     }
@@ -216,7 +216,8 @@ int container_exec(struct store *s, const struct record *r, const struct exec_re
                         .stub = stub,
                         .streams = {-1, -1, -1}};
     int in = -1, out = -1, err = -1;
-    code = request->detached ? 0 : open_streams(request->interactive, j.streams, &in, &out, &err, e);
+    code =
+        request->detached ? 0 : open_streams(request->interactive, j.streams, &in, &out, &err, e);
     struct stream streams[3] = {
         {.from = in >= 0 ? STDIN_FILENO : -1, .to = in, .close_to = true, .log = -1},
         {.from = out, .to = STDOUT_FILENO, .log = -1},

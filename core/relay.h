@@ -9,12 +9,12 @@
 
 /** Bytes from one fd to another, and into a log on the way. */
 struct stream {
-    int from;          /**< -1: ended */
-    int to;            /**< -1: nobody listens; what comes is only logged */
-    bool close_to;     /**< at the end of file @to is closed (a program's stdin) */
-    int log;           /**< -1: no log */
-    const char *tag;   /**< "stdout" or "stderr" in the log */
-    bool mid_line;     /**< the log's last line is not complete */
+    int from;        /**< -1: ended */
+    int to;          /**< -1: nobody listens; what comes is only logged */
+    bool close_to;   /**< at the end of file @to is closed (a program's stdin) */
+    int log;         /**< -1: no log */
+    const char *tag; /**< "stdout" or "stderr" in the log */
+    bool mid_line;   /**< the log's last line is not complete */
     char data[RELAY_CHUNK];
     size_t used, sent;
 };

@@ -18,10 +18,9 @@
 #include <sys/vfs.h>
 
 /* docker's defaults: what would tell a container about the host, or let it change the host. */
-static const char *const masked_proc[] = {"acpi",         "asound",      "interrupts",
-                                          "kcore",        "keys",        "latency_stats",
-                                          "timer_list",   "timer_stats", "sched_debug",
-                                          "scsi",         NULL};
+static const char *const masked_proc[] = {
+    "acpi",       "asound",      "interrupts",  "kcore", "keys", "latency_stats",
+    "timer_list", "timer_stats", "sched_debug", "scsi",  NULL};
 static const char *const masked_sys[] = {"firmware", "devices/virtual/powercap", NULL};
 static const char *const read_only_proc[] = {"bus", "fs", "irq", "sys", "sysrq-trigger", NULL};
 
@@ -224,15 +223,15 @@ static int mount_files(int root, const struct spec *spec, int run, struct err *e
     const char *const files[] = {"hosts", "hostname", "resolv.conf"};
     for (size_t i = 0; i < ARRAY_LEN(files); i++) {
         _cleanup_free_ char *target = xasprintf("/etc/%s", files[i]);
-        _cleanup_close_ int file =
-            openat(run, files[i], O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        _cleanup_close_ int file = openat(run, files[i], O_PATH | O_NOFOLLOW | O_CLOEXEC);
         if (file < 0 || is_volume(spec, target))
             continue;
         _cleanup_close_ int mount = mount_clone(file, false, e);
         _cleanup_close_ int place = touch_in_root(root, target, 0644);
         if (place < 0)
             return err_set(e, place, "make `%s` in the container", target);
-        int r = mount < 0 ? mount : mount_set(mount, MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID, false, e);
+        int r =
+            mount < 0 ? mount : mount_set(mount, MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID, false, e);
         if (r == 0)
             r = mount_attach(mount, place, target, e);
         if (r < 0)
@@ -268,8 +267,8 @@ int rootfs_build(const struct rootfs_plan *plan, struct err *e)
     int r = real_directory(root, "sys", e);
     close_fd(r);
     if (r < 0 || (r = dev_build(root, e)) < 0 || (r = build_proc(root, e)) < 0 ||
-        (r = mount_volumes(root, plan->spec, e)) < 0 || (r = mount_files(root, plan->spec, run, e)) < 0 ||
-        (r = pivot(root, e)) < 0)
+        (r = mount_volumes(root, plan->spec, e)) < 0 ||
+        (r = mount_files(root, plan->spec, run, e)) < 0 || (r = pivot(root, e)) < 0)
         return r;
     return take_fd(root);
 }

@@ -14,9 +14,9 @@
  *  only root can change what they mean. */
 struct rootfs_plan {
     const struct spec *spec;
-    const char *layers;  /**< ROOT/containers/NAME: overlay's upper and work */
-    const char *run;     /**< RUN/containers/NAME: the root is attached over it; holds hosts, … */
-    bool cgroup2;        /**< the host's cgroups are v2 */
+    const char *layers; /**< ROOT/containers/NAME: overlay's upper and work */
+    const char *run;    /**< RUN/containers/NAME: the root is attached over it; holds hosts, … */
+    bool cgroup2;       /**< the host's cgroups are v2 */
 };
 
 /** Builds all that needs no network namespace and makes it the root (pivot_root). Returns an fd of

@@ -33,7 +33,8 @@ static long call(long number, long a, long b, long c, long d)
                      : "rcx", "r11", "memory");
     return result;
 }
-__asm__(".globl _start\n_start:\n\txor %ebp, %ebp\n\tmov %rsp, %rdi\n\tand $-16, %rsp\n\tcall begin\n");
+__asm__(
+    ".globl _start\n_start:\n\txor %ebp, %ebp\n\tmov %rsp, %rdi\n\tand $-16, %rsp\n\tcall begin\n");
 #elif defined(__aarch64__)
 static long call(long number, long a, long b, long c, long d)
 {
@@ -148,8 +149,8 @@ __attribute__((noreturn, used)) void begin(long *stack)
     if (call(__NR_fcntl, CHANNEL, F_SETFD_, FD_CLOEXEC_, 0) == 0 && argv[0]) {
         say(MESSAGE_PREPARED, -1);
         if (may_start()) {
-            failure = has_slash(argv[0]) || !path ? attempt(argv[0], argv, env)
-                                                  : search(path, argv, env);
+            failure =
+                has_slash(argv[0]) || !path ? attempt(argv[0], argv, env) : search(path, argv, env);
             say(MESSAGE_NOT_RUN, -failure);
         }
     }

@@ -90,8 +90,8 @@ static int parse_line(const char *line, struct lease *out)
     _cleanup_free_ char *address = NULL, *container = NULL, *mac = NULL, *since = NULL,
                         *owner = NULL;
     int used = 0;
-    if (sscanf(line, "%ms %ms %ms %ms %ms %n", &address, &container, &mac, &since, &owner,
-               &used) != 5 ||
+    if (sscanf(line, "%ms %ms %ms %ms %ms %n", &address, &container, &mac, &since, &owner, &used) !=
+            5 ||
         line[used] != '\0')
         return -EBADMSG;
     struct tm tm = {0};
@@ -251,8 +251,8 @@ static int choose(const struct book *b, const char *network, const struct subnet
 }
 
 static int try_acquire(int dirfd, const char *network, const struct subnet *subnet,
-                  const struct ip *gateway, const struct ip *wanted, const char *container,
-                  const char *owner, struct lease *out, struct err *e)
+                       const struct ip *gateway, const struct ip *wanted, const char *container,
+                       const char *owner, struct lease *out, struct err *e)
 {
     _cleanup_close_ int lock = book_lock(dirfd, network, LOCK_EX, e);
     if (lock < 0)

@@ -83,8 +83,7 @@ static int on_route(struct nl_msg *m, void *arg)
     struct dumped *d = arg;
     struct nlattr *a[RTA_MAX + 1];
     struct nlmsghdr *h = nlmsg_hdr(m);
-    if (h->nlmsg_type != RTM_NEWROUTE ||
-        nlmsg_parse(h, sizeof(struct rtmsg), a, RTA_MAX, NULL) < 0)
+    if (h->nlmsg_type != RTM_NEWROUTE || nlmsg_parse(h, sizeof(struct rtmsg), a, RTA_MAX, NULL) < 0)
         return NL_OK;
     const struct rtmsg *rtm = nlmsg_data(h);
     if (rtm->rtm_type != RTN_UNICAST || rtm->rtm_table == RT_TABLE_LOCAL)

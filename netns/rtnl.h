@@ -3,8 +3,8 @@
 
 #include <netctr/netns.h>
 
-#include <netlink/netlink.h>
 #include <netlink/msg.h>
+#include <netlink/netlink.h>
 
 struct rt {
     struct nl_sock *socket;
@@ -12,15 +12,15 @@ struct rt {
 
 struct rt_verb {
     struct nl_msg *message;
-    char *label;      /* "add link `nc-default`" */
-    bool deletes;     /* "already gone" is success */
+    char *label;  /* "add link `nc-default`" */
+    bool deletes; /* "already gone" is success */
 };
 
 struct rt_batch {
     struct rt *rt;
     struct rt_verb *verbs;
     size_t count;
-    size_t failed;    /* building failed: number of the first verb + 1 */
+    size_t failed; /* building failed: number of the first verb + 1 */
     int failure;
 };
 

@@ -2,8 +2,8 @@
 #include "rtnl.h"
 
 #include <errno.h>
-#include <linux/if_link.h>
 #include <linux/if_bridge.h>
+#include <linux/if_link.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <netlink/addr.h>
@@ -179,8 +179,7 @@ static struct rtnl_neigh *neighbour(int index, const struct ip *address)
     return n;
 }
 
-void rt_add_neighbour(struct rt_batch *b, int index, const struct ip *address,
-                      const uint8_t mac[6])
+void rt_add_neighbour(struct rt_batch *b, int index, const struct ip *address, const uint8_t mac[6])
 {
     struct rtnl_neigh *n = neighbour(index, address);
     struct nl_addr *lladdr = nl_addr_build(AF_LLC, mac, 6);
@@ -202,7 +201,8 @@ void rt_add_fdb(struct rt_batch *b, int port_index, const uint8_t mac[6])
     rtnl_neigh_set_ifindex(n, port_index);
     rtnl_neigh_set_lladdr(n, lladdr);
     rtnl_neigh_set_flags(n, NTF_MASTER);
-    rtnl_neigh_set_state(n, NUD_NOARP); /* static; NUD_PERMANENT would be the bridge's own address */
+    rtnl_neigh_set_state(n,
+                         NUD_NOARP); /* static; NUD_PERMANENT would be the bridge's own address */
     struct nl_msg *m = NULL;
     rtnl_neigh_build_add_request(n, NLM_F_CREATE | NLM_F_REPLACE, &m);
     nl_addr_put(lladdr);

@@ -52,17 +52,17 @@ static inline void cleanup_json(json_t **j)
 #define _cleanup_json_ __attribute__((cleanup(cleanup_json)))
 #define _cleanup_strv_ __attribute__((cleanup(strv_cleanup)))
 
-#define take_ptr(p)                                                                                \
-    ({                                                                                             \
-        __typeof__(p) taken_ = (p);                                                                \
-        (p) = NULL;                                                                                \
-        taken_;                                                                                    \
+#define take_ptr(p)                 \
+    ({                              \
+        __typeof__(p) taken_ = (p); \
+        (p) = NULL;                 \
+        taken_;                     \
     })
-#define take_fd(fd)                                                                                \
-    ({                                                                                             \
-        int taken_ = (fd);                                                                         \
-        (fd) = -1;                                                                                 \
-        taken_;                                                                                    \
+#define take_fd(fd)        \
+    ({                     \
+        int taken_ = (fd); \
+        (fd) = -1;         \
+        taken_;            \
     })
 /** Closes @fd if it is open and returns -1, to be assigned back: fd = close_fd(fd). */
 static inline int close_fd(int fd)
@@ -84,13 +84,13 @@ char *xstrdup(const char *s); /**< NULL stays NULL */
 char *xstrndup(const char *s, size_t n);
 char *xasprintf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-bool streq(const char *a, const char *b); /**< NULL equals NULL only */
+bool streq(const char *a, const char *b);                   /**< NULL equals NULL only */
 const char *skip_prefix(const char *s, const char *prefix); /**< the rest, or NULL */
 
 /** A NULL-terminated vector of strings that owns them. */
 typedef char **strv;
-void strv_add(strv *v, const char *s);       /**< copies @s */
-void strv_add_take(strv *v, char *s);        /**< owns @s from now on */
+void strv_add(strv *v, const char *s); /**< copies @s */
+void strv_add_take(strv *v, char *s);  /**< owns @s from now on */
 size_t strv_len(char *const *v);
 strv strv_copy(char *const *v);
 strv strv_split(const char *s, char separator);
@@ -147,7 +147,7 @@ char *fd_path(int fd);
  *  not valid. Caller owns *@out. */
 int json_read_at(int dirfd, const char *path, json_t **out, struct err *e);
 int json_write_at(int dirfd, const char *path, const json_t *j, struct err *e);
-const char *json_str(const json_t *j, const char *key);       /**< NULL when missing */
+const char *json_str(const json_t *j, const char *key); /**< NULL when missing */
 int64_t json_int(const json_t *j, const char *key, int64_t fallback);
 bool json_flag(const json_t *j, const char *key);
 strv json_strv(const json_t *j, const char *key);             /**< caller frees; NULL when empty */

@@ -25,14 +25,14 @@ void bridge_cleanup(struct bridge **b);
 
 struct network {
     char *name;
-    char *bridge;             /**< interface name of the bridge */
-    struct subnet subnet4;    /**< address.family 0: none */
+    char *bridge;          /**< interface name of the bridge */
+    struct subnet subnet4; /**< address.family 0: none */
     struct subnet subnet6;
-    struct ip gateway4;       /**< the bridge's own address */
+    struct ip gateway4; /**< the bridge's own address */
     struct ip gateway6;
-    bool internal;            /**< neither out nor in */
-    bool masquerade;          /**< goes out with the host's address */
-    bool icc;                 /**< its containers may talk to each other */
+    bool internal;   /**< neither out nor in */
+    bool masquerade; /**< goes out with the host's address */
+    bool icc;        /**< its containers may talk to each other */
 };
 void network_clear(struct network *n);
 #define _cleanup_network_ __attribute__((cleanup(network_clear)))
@@ -53,10 +53,10 @@ const struct sysctl *network_sysctls(const struct network *n);
 /* ---- published ports ------------------------------------------------------------------------*/
 
 struct publish {
-    struct ip host;        /**< family 0: every address of the host; :: every IPv6 address */
-    uint16_t host_port;    /**< 0: an ephemeral port, filled in by publish_hold() */
-    uint16_t port;         /**< the container's */
-    uint8_t protocol;      /**< IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP */
+    struct ip host;     /**< family 0: every address of the host; :: every IPv6 address */
+    uint16_t host_port; /**< 0: an ephemeral port, filled in by publish_hold() */
+    uint16_t port;      /**< the container's */
+    uint8_t protocol;   /**< IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP */
 };
 struct publish_list {
     struct publish *items;
@@ -103,9 +103,9 @@ void held_port_refuse(const struct held_port *h);
 struct endpoint {
     char *network;
     char *bridge;
-    char *container;             /**< name */
-    char *id;                    /**< container id: the lease's owner */
-    char *port;                  /**< host-side veth */
+    char *container; /**< name */
+    char *id;        /**< container id: the lease's owner */
+    char *port;      /**< host-side veth */
     struct ip address4, address6;
     uint8_t mac[6];
     struct publish_list publishes;
@@ -116,8 +116,8 @@ void endpoint_clear(struct endpoint *ep);
 struct endpoint_request {
     const char *container;
     const char *id;
-    struct ip address4;                       /**< family 0: any */
-    const struct publish_list *publishes;     /**< with their final host ports */
+    struct ip address4;                   /**< family 0: any */
+    const struct publish_list *publishes; /**< with their final host ports */
 };
 
 /** lease → record (into @record_dir) → guard → veth → addresses and routes → port forwards →
@@ -145,7 +145,7 @@ int bridge_check(struct bridge *b, struct err *e);
 int bridge_reload(struct bridge *b, const struct endpoint *live, size_t count, struct err *e);
 
 struct bridge_sweep {
-    const char *const *live_ids;  /**< NULL-terminated: containers that exist */
+    const char *const *live_ids; /**< NULL-terminated: containers that exist */
     bool dry_run;
     void (*found)(const char *what, void *arg); /**< told of each thing removed */
     void *arg;

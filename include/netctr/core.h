@@ -9,15 +9,15 @@
 /* ---- spec -----------------------------------------------------------------------------------*/
 
 struct volume {
-    char *source;     /**< path on the host; NULL: a new tmpfs */
-    char *target;     /**< absolute path in the container */
+    char *source; /**< path on the host; NULL: a new tmpfs */
+    char *target; /**< absolute path in the container */
     bool read_only;
 };
 
 /** Limits; 0 means none. */
 struct limits {
-    uint64_t memory;      /**< bytes */
-    uint64_t cpu_milli;   /**< thousandths of a processor (--cpus 1.5 is 1500) */
+    uint64_t memory;    /**< bytes */
+    uint64_t cpu_milli; /**< thousandths of a processor (--cpus 1.5 is 1500) */
     uint64_t pids;
 };
 
@@ -27,26 +27,26 @@ enum network_mode { NETWORK_OWN, NETWORK_HOST };
  *  inspect and start. */
 struct spec {
     char *name;
-    char *id;                  /**< 12 hex digits, random, never used again */
-    char *rootfs;              /**< canonical path of the root directory on the host */
-    bool in_place;             /**< write to rootfs itself; else into an overlay's upper layer */
+    char *id;      /**< 12 hex digits, random, never used again */
+    char *rootfs;  /**< canonical path of the root directory on the host */
+    bool in_place; /**< write to rootfs itself; else into an overlay's upper layer */
     bool read_only;
-    bool auto_remove;          /**< --rm */
-    bool interactive;          /**< -i: stdin stays open */
+    bool auto_remove; /**< --rm */
+    bool interactive; /**< -i: stdin stays open */
     bool detached;
     strv argv;
-    strv env;                  /**< KEY=VALUE, complete but for HOME */
-    char *workdir;             /**< absolute; NULL: "/" */
-    char *user;                /**< as given; NULL: root */
+    strv env;      /**< KEY=VALUE, complete but for HOME */
+    char *workdir; /**< absolute; NULL: "/" */
+    char *user;    /**< as given; NULL: root */
     char *hostname;
     struct volume *volumes;
     size_t volume_count;
     struct limits limits;
-    uint64_t caps;             /**< bounding set, one bit a capability */
+    uint64_t caps; /**< bounding set, one bit a capability */
     enum network_mode network_mode;
-    char *network;             /**< name of the network, "none" or "host"; for people and the CLI */
-    strv published;            /**< as in `ps`: "0.0.0.0:8080->80/tcp" */
-    int64_t created;           /**< seconds since the epoch */
+    char *network;   /**< name of the network, "none" or "host"; for people and the CLI */
+    strv published;  /**< as in `ps`: "0.0.0.0:8080->80/tcp" */
+    int64_t created; /**< seconds since the epoch */
 };
 void spec_clear(struct spec *s);
 #define _cleanup_spec_ __attribute__((cleanup(spec_clear)))
@@ -62,11 +62,11 @@ char *spec_new_id(void);
  * The lock is held by the container's monitor: whoever can take it knows that the monitor is dead. */
 
 struct store {
-    char *root, *run;   /**< canonical paths */
+    char *root, *run; /**< canonical paths */
     int root_fd, run_fd;
-    int defined_fd;     /**< ROOT/containers */
-    int live_fd;        /**< RUN/containers */
-    char *instance;     /**< 16 hex digits: boot, network namespace and run-root */
+    int defined_fd; /**< ROOT/containers */
+    int live_fd;    /**< RUN/containers */
+    char *instance; /**< 16 hex digits: boot, network namespace and run-root */
 };
 int store_open(const char *root, const char *run, struct store *out, struct err *e);
 void store_close(struct store *s);
@@ -81,7 +81,7 @@ enum status { STATUS_CREATING, STATUS_RUNNING, STATUS_DEAD, STATUS_EXITED };
 struct record {
     enum status status;
     struct spec spec;
-    pid_t pid;                /**< init, in our pid namespace; 0 unless running */
+    pid_t pid; /**< init, in our pid namespace; 0 unless running */
     uint64_t pid_start;
     pid_t monitor;
     uint64_t monitor_start;
@@ -110,10 +110,10 @@ int store_try_lock(int live_dir);
 struct container {
     struct store *store;
     struct spec spec;
-    int dir_fd;          /**< ROOT/containers/NAME */
-    int run_fd;          /**< RUN/containers/NAME */
+    int dir_fd; /**< ROOT/containers/NAME */
+    int run_fd; /**< RUN/containers/NAME */
     int lock_fd;
-    int channel;         /**< to the child, until it has become the program */
+    int channel;                        /**< to the child, until it has become the program */
     int stdin_fd, stdout_fd, stderr_fd; /**< our ends of its pipes */
     pid_t pid;
     int pidfd;
@@ -121,8 +121,8 @@ struct container {
 };
 #define CONTAINER_INIT                                                                             \
     {                                                                                              \
-        .dir_fd = -1, .run_fd = -1, .lock_fd = -1, .channel = -1, .stdin_fd = -1,                  \
-        .stdout_fd = -1, .stderr_fd = -1, .pidfd = -1                                              \
+        .dir_fd = -1, .run_fd = -1, .lock_fd = -1, .channel = -1, .stdin_fd = -1, .stdout_fd = -1, \
+        .stderr_fd = -1, .pidfd = -1                                                               \
     }
 /** Closes what @c holds; kills nothing, removes nothing. */
 void container_clear(struct container *c);
@@ -151,7 +151,7 @@ struct watch {
     void *arg;
 };
 struct monitor_options {
-    bool attached;                /**< copy output to our stdout and stderr, stdin if interactive */
+    bool attached; /**< copy output to our stdout and stderr, stdin if interactive */
     const struct watch *watches;
     size_t watch_count;
 };
@@ -177,16 +177,16 @@ int container_remove(struct store *store, const char *name, struct err *e);
 void store_empty_trash(struct store *s);
 /** Removes cgroups and directories of this instance that belong to no container in the store, which
  *  must be locked. @found is told of each; @dry_run only tells. */
-int store_sweep(struct store *s, bool dry_run, void (*found)(const char *what, void *arg), void *arg,
-                struct err *e);
+int store_sweep(struct store *s, bool dry_run, void (*found)(const char *what, void *arg),
+                void *arg, struct err *e);
 
 /* ---- exec -----------------------------------------------------------------------------------*/
 
 struct exec_request {
     strv argv;
-    strv env;              /**< added to the container's; later ones win */
-    const char *workdir;   /**< NULL: the container's */
-    const char *user;      /**< NULL: the container's */
+    strv env;            /**< added to the container's; later ones win */
+    const char *workdir; /**< NULL: the container's */
+    const char *user;    /**< NULL: the container's */
     bool interactive;
     bool detached;
 };

@@ -11,20 +11,20 @@
 
 /** Exit codes of docker and podman. */
 enum {
-    EXIT_NETCTR = 125,       /**< netctr itself failed */
+    EXIT_NETCTR = 125,        /**< netctr itself failed */
     EXIT_NOT_INVOKABLE = 126, /**< the command exists but cannot be executed */
-    EXIT_NOT_FOUND = 127,    /**< the command does not exist */
+    EXIT_NOT_FOUND = 127,     /**< the command does not exist */
 };
 
 struct err {
-    int code;    /**< negative errno of the failure; 0: no failure */
-    int status;  /**< exit status that netctr should end with; 0 means EXIT_NETCTR */
-    char *text;  /**< "create bridge `nc-default`: File exists (Device already there)"; owned */
-    char *hint;  /**< what to do about it, or NULL; owned */
+    int code;   /**< negative errno of the failure; 0: no failure */
+    int status; /**< exit status that netctr should end with; 0 means EXIT_NETCTR */
+    char *text; /**< "create bridge `nc-default`: File exists (Device already there)"; owned */
+    char *hint; /**< what to do about it, or NULL; owned */
 };
 
-#define ERR_INIT                                                                                   \
-    {                                                                                              \
+#define ERR_INIT \
+    {            \
     }
 
 /** Frees what @e holds and makes it empty again. Accepts NULL. */
@@ -33,13 +33,11 @@ void err_clear(struct err *e);
 /** Records a failure whose reason is the errno @code (negative or positive): the text becomes
  *  "FORMAT: strerror". An earlier failure in @e is replaced. Returns the negative errno, so that
  *  `return err_set(e, errno, "open `%s`", path);` is the whole error path. @e may be NULL. */
-int err_set(struct err *e, int code, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+int err_set(struct err *e, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /** The same without strerror: for failures that netctr itself finds (bad input, a conflict).
  *  @code still is what the caller gets back. */
-int err_say(struct err *e, int code, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+int err_say(struct err *e, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /** Adds the kernel's own words (netlink extended ack) in parentheses. NULL or "" adds nothing. */
 void err_kernel_says(struct err *e, const char *words);

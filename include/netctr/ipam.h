@@ -26,11 +26,11 @@ uint32_t subnet_host_number(const struct subnet *s, const struct ip *a);
 
 struct lease {
     struct ip address;
-    uint8_t mac[6];   /**< 02:42 and the address' last four bytes: derived, so that it is the same
+    uint8_t mac[6];  /**< 02:42 and the address' last four bytes: derived, so that it is the same
                            for the same address and differs between two */
-    char *container;  /**< name, for people */
-    char *owner;      /**< container id, for netctr */
-    int64_t since;    /**< seconds since the epoch */
+    char *container; /**< name, for people */
+    char *owner;     /**< container id, for netctr */
+    int64_t since;   /**< seconds since the epoch */
 };
 void lease_clear(struct lease *l);
 #define _cleanup_lease_ __attribute__((cleanup(lease_clear)))

@@ -42,7 +42,7 @@ int mac_parse(const char *s, uint8_t mac[6]);
 struct rt;
 
 struct sysctl {
-    const char *key;   /**< below /proc/sys, with slashes: "net/ipv4/ip_forward" */
+    const char *key; /**< below /proc/sys, with slashes: "net/ipv4/ip_forward" */
     const char *value;
 };
 
@@ -69,11 +69,11 @@ void rt_cleanup(struct rt **rt);
 
 struct link {
     int index;
-    int master;          /**< 0: none */
-    unsigned flags;      /**< IFF_… */
+    int master;     /**< 0: none */
+    unsigned flags; /**< IFF_… */
     unsigned mtu;
     uint8_t mac[6];
-    bool forwarding;     /**< a bridge port that forwards (BR_STATE_FORWARDING) */
+    bool forwarding; /**< a bridge port that forwards (BR_STATE_FORWARDING) */
     char name[IFNAMSIZ];
     char alias[256];
 };
@@ -87,7 +87,7 @@ struct route {
     struct ip destination; /**< AF_UNSPEC bytes 0 and prefix 0: the default route */
     int family;
     uint8_t prefix;
-    bool on_link;          /**< no gateway: these addresses are on the wire */
+    bool on_link; /**< no gateway: these addresses are on the wire */
     int oif;
 };
 /** Every unicast route of the main table and every local address' prefix, both families. */
@@ -104,13 +104,13 @@ void rt_batch_cleanup(struct rt_batch **b);
 void rt_add_bridge(struct rt_batch *b, const char *name, const uint8_t mac[6], unsigned mtu);
 
 struct veth {
-    const char *host;        /**< name of the host's end */
+    const char *host; /**< name of the host's end */
     uint8_t host_mac[6];
-    int master;              /**< bridge that the host's end is born into */
+    int master; /**< bridge that the host's end is born into */
     unsigned mtu;
-    const char *peer;        /**< name of the container's end */
+    const char *peer; /**< name of the container's end */
     uint8_t peer_mac[6];
-    int peer_netns;          /**< fd of the namespace that the peer is born in */
+    int peer_netns; /**< fd of the namespace that the peer is born in */
 };
 /** One RTM_NEWLINK, CREATE|EXCL: host end up and in the bridge, peer born inside its namespace.
  *  Nothing is moved (that would hold RTNL for an rcu_barrier, 20-40 ms) or renamed. */

@@ -82,7 +82,8 @@ static void test_parse_u64(void)
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         uint64_t value = 4711;
         int r = parse_u64(rows[i].text, rows[i].min, rows[i].max, &value);
-        _cleanup_free_ char *name = xasprintf("number \"%s\"", rows[i].text ? rows[i].text : "NULL");
+        _cleanup_free_ char *name =
+            xasprintf("number \"%s\"", rows[i].text ? rows[i].text : "NULL");
         expect(r == rows[i].error && (r == 0) == (value != 4711), name, "%d, %llu", r,
                (unsigned long long)value);
     }
@@ -97,8 +98,9 @@ static void test_valid_name(void)
     longest[64] = '\0';
     check(valid_name(longest), "64 characters are a name", "they are not");
     static const char *const good[] = {"a", "0", "web-1", "web_1.A", "a..b", "a-", "Z9"};
-    static const char *const bad[] = {"",    ".",    "..",    ".a",    "-a",   "_a",      "a/b", "../a",
-                                      "a b", "a\n", "a\t", "\xc3\xa4", "a\xc3\xa4", "a~", "a:b", "a%s"};
+    static const char *const bad[] = {"",          ".",    "..",  ".a",  "-a",  "_a",
+                                      "a/b",       "../a", "a b", "a\n", "a\t", "\xc3\xa4",
+                                      "a\xc3\xa4", "a~",   "a:b", "a%s"};
     for (size_t i = 0; i < ARRAY_LEN(good); i++)
         check(valid_name(good[i]), good[i], "is no name");
     for (size_t i = 0; i < ARRAY_LEN(bad); i++)
@@ -113,8 +115,9 @@ static void test_nearest_word(void)
     static const struct {
         const char *word, *near;
     } rows[] = {
-        {"pubish", "publish"}, {"publihs", "publish"}, {"netwrk", "network"}, {"nme", "name"},
-        {"network", "network"}, {"m", "rm"}, {"xyzzyxyzzy", NULL}, {"volume", NULL}, {"", NULL},
+        {"pubish", "publish"},    {"publihs", "publish"}, {"netwrk", "network"},
+        {"nme", "name"},          {"network", "network"}, {"m", "rm"},
+        {"xyzzyxyzzy", NULL},     {"volume", NULL},       {"", NULL},
         {"publishpublish", NULL},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -138,10 +141,13 @@ static void test_strv(void)
     _cleanup_strv_ strv none = strv_copy(NULL);
     check(!none && strv_len(NULL) == 0, "NULL is an empty vector", "it is not");
     int seen = 0;
-    strv_each(s, none) seen += s != NULL;
-    strv_each(s, v) seen += s != NULL;
+    strv_each (s, none)
+        seen += s != NULL;
+    strv_each (s, v)
+        seen += s != NULL;
     check(seen == 4, "each", "miscounts");
-    check(streq(NULL, NULL) && !streq("", NULL) && !streq(NULL, "") && streq("a", "a"), "streq", "");
+    check(streq(NULL, NULL) && !streq("", NULL) && !streq(NULL, "") && streq("a", "a"), "streq",
+          "");
     check(streq(skip_prefix("ab", "a"), "b") && streq(skip_prefix("a", "a"), "") &&
               !skip_prefix("a", "ab"),
           "skip_prefix", "");
@@ -166,13 +172,14 @@ static void test_errors(void)
     check(err_hint(&e, "make it") == -ENOENT && streq(e.hint, "make it"), "hint", "lost");
     check(err_status(&e, 127) == -ENOENT && e.status == 127, "status", "lost");
     err_say(&e, -EINVAL, "not \"%s\"", e.text); /* made of the one that it replaces */
-    check(!e.hint && e.status == 0 && skip_prefix(e.text, "not \"start"), "an error is replaced whole",
-          text_of(&e));
+    check(!e.hint && e.status == 0 && skip_prefix(e.text, "not \"start"),
+          "an error is replaced whole", text_of(&e));
     err_move(&other, &e);
     check(!e.text && e.code == 0 && other.code == -EINVAL, "move empties", text_of(&e));
     check(err_wrap(&e, "x") == 0 && !e.text, "wrap of no error is none", text_of(&e));
     check(err_set(NULL, EIO, "x") == -EIO && err_say(NULL, -EIO, "x") == -EIO &&
-              err_hint(NULL, "x") == -EIO && err_wrap(NULL, "x") == -EIO && err_status(NULL, 1) == -EIO,
+              err_hint(NULL, "x") == -EIO && err_wrap(NULL, "x") == -EIO &&
+              err_status(NULL, 1) == -EIO,
           "no error object: still a failure", "success");
 }
 
@@ -190,7 +197,10 @@ static void test_json_damage(int dir)
         {"twice a key", "{\"a\": 1, \"a\": 2}", "duplicate"},
         {"more behind", "{} {}", "end of file expected"},
         {"not UTF-8", "{\"a\": \"\xff\"}", "unable to decode byte 0xff"},
-        {"garbage", "\x7f""ELF", "line 1"},
+        {"garbage",
+         "\x7f"
+         "ELF",
+         "line 1"},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         _cleanup_err_ struct err e = ERR_INIT;
@@ -210,9 +220,11 @@ static void test_json_damage(int dir)
     for (int i = 0; i < 100000; i++)
         deep[i] = i % 5 == 0 ? '{' : "{\"a\":"[i % 5];
     put_file(dir, "state.json", deep, 100000);
-    check(json_read_at(dir, "state.json", &j, &e) == -EBADMSG && !j, "damaged state: nested", "read");
+    check(json_read_at(dir, "state.json", &j, &e) == -EBADMSG && !j, "damaged state: nested",
+          "read");
     _cleanup_close_ int fd = openat(dir, "state.json", O_WRONLY | O_CLOEXEC);
-    check(ftruncate(fd, (16 << 20) + 1) == 0 && json_read_at(dir, "state.json", &j, &e) == -EFBIG && !j,
+    check(ftruncate(fd, (16 << 20) + 1) == 0 && json_read_at(dir, "state.json", &j, &e) == -EFBIG &&
+              !j,
           "a state file that is too big", text_of(&e));
     check(json_read_at(dir, "none", &j, &e) == -ENOENT && !j, "no state file", text_of(&e));
 }
@@ -232,11 +244,12 @@ static void test_json(int dir)
               json_equal(j, back),
           "a state file comes back", text_of(&e));
     _cleanup_strv_ strv v = json_strv(back, "v"), mixed = NULL;
-    check(strv_len(v) == 3 && streq(v[1], "") && streq(v[2], words[2]), "strings come back", "not all");
-    check(streq(json_str(back, "s"), words[2]) && !json_str(back, "nothing") && !json_str(back, "n") &&
-              json_int(back, "n", 1) == -5 && json_int(back, "s", 1) == 1 && json_flag(back, "yes") &&
-              !json_flag(back, "n") && !json_strv(back, "empty") && !json_strv(back, "s") &&
-              !json_str(NULL, "s") && json_int(NULL, "n", 3) == 3,
+    check(strv_len(v) == 3 && streq(v[1], "") && streq(v[2], words[2]), "strings come back",
+          "not all");
+    check(streq(json_str(back, "s"), words[2]) && !json_str(back, "nothing") &&
+              !json_str(back, "n") && json_int(back, "n", 1) == -5 && json_int(back, "s", 1) == 1 &&
+              json_flag(back, "yes") && !json_flag(back, "n") && !json_strv(back, "empty") &&
+              !json_strv(back, "s") && !json_str(NULL, "s") && json_int(NULL, "n", 3) == 3,
           "values of the wrong type are not there", "they are");
     json_object_set_new(j, "v", json_pack("[s, i, s]", "a", 1, "b"));
     mixed = json_strv(j, "v");
@@ -315,7 +328,8 @@ static void test_process(const char *comm)
 {
     int wake[2];
     pid_t pid = named_process(comm, wake);
-    uint64_t start = proc_start_time(pid), now = now_in_ticks(), second = (uint64_t)sysconf(_SC_CLK_TCK);
+    uint64_t start = proc_start_time(pid), now = now_in_ticks(),
+             second = (uint64_t)sysconf(_SC_CLK_TCK);
     _cleanup_free_ char *name = xasprintf("start time of \"%s\"", comm);
     expect(start + 10 * second > now && start < now + 2 * second, name, "%llu, now %llu",
            (unsigned long long)start, (unsigned long long)now);
@@ -324,15 +338,15 @@ static void test_process(const char *comm)
     check(pidfd_of(pid, start + 1) == -ESRCH && pidfd_of(pid, start - 1) == -ESRCH &&
               pidfd_of(pid, 0) == -ESRCH,
           "another start is another process", "it is the same");
-    check(pidfd_wait(pidfd, 0) == -ETIMEDOUT && pidfd_wait(pidfd, 20) == -ETIMEDOUT,
-          "it runs", "it has ended");
+    check(pidfd_wait(pidfd, 0) == -ETIMEDOUT && pidfd_wait(pidfd, 20) == -ETIMEDOUT, "it runs",
+          "it has ended");
     check(pidfd_signal(pidfd, 0) == 0, "it can be signalled", "it cannot");
     close(wake[0]);
     close(wake[1]);
     check(pidfd_wait(pidfd, 5000) == 0, "its end is seen", "it is not");
     waitpid(pid, NULL, 0);
-    check(proc_start_time(pid) == 0 && pidfd_of(pid, start) == -ESRCH && pidfd_of(pid, 0) == -ESRCH &&
-              pidfd_signal(pidfd, SIGKILL) == -ESRCH,
+    check(proc_start_time(pid) == 0 && pidfd_of(pid, start) == -ESRCH &&
+              pidfd_of(pid, 0) == -ESRCH && pidfd_signal(pidfd, SIGKILL) == -ESRCH,
           "it is gone", "it is there");
 }
 
@@ -372,7 +386,8 @@ static void test_no_process(void)
 {
     check(proc_start_time(0) == 0 && proc_start_time(-1) == 0, "no start time without a process",
           "there is one");
-    check(pidfd_of(0, 1) == -ESRCH && pidfd_of(-1, 1) == -ESRCH, "no pidfd without a pid", "there is");
+    check(pidfd_of(0, 1) == -ESRCH && pidfd_of(-1, 1) == -ESRCH, "no pidfd without a pid",
+          "there is");
 }
 
 static void test_signals(void)
@@ -381,10 +396,14 @@ static void test_signals(void)
         const char *text;
         int number;
     } rows[] = {
-        {"SIGTERM", SIGTERM}, {"TERM", SIGTERM}, {"term", SIGTERM}, {"sigKill", SIGKILL},
-        {"15", 15},           {"1", 1},          {"64", 64},        {"WINCH", SIGWINCH},
-        {"0", -EINVAL},       {"65", -EINVAL},   {"-9", -EINVAL},   {"", -EINVAL},
-        {"SIG", -EINVAL},     {"SIGSIGTERM", -EINVAL}, {"TERM ", -EINVAL}, {"9x", -EINVAL},
+        {"SIGTERM", SIGTERM}, {"TERM", SIGTERM},
+        {"term", SIGTERM},    {"sigKill", SIGKILL},
+        {"15", 15},           {"1", 1},
+        {"64", 64},           {"WINCH", SIGWINCH},
+        {"0", -EINVAL},       {"65", -EINVAL},
+        {"-9", -EINVAL},      {"", -EINVAL},
+        {"SIG", -EINVAL},     {"SIGSIGTERM", -EINVAL},
+        {"TERM ", -EINVAL},   {"9x", -EINVAL},
         {"NOPE", -EINVAL},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {

@@ -38,7 +38,8 @@ static void test_messages(void)
               channel_send_number(p.ends[0], MESSAGE_PROCESS, 4711) == 0 &&
               channel_send(p.ends[1], MESSAGE_START) == 0,
           "sent", "not sent");
-    check(receives(p.ends[1], MESSAGE_PREPARED, &value) && value == -1, "a plain message", "differs");
+    check(receives(p.ends[1], MESSAGE_PREPARED, &value) && value == -1, "a plain message",
+          "differs");
     check(receives(p.ends[1], MESSAGE_PROCESS, &value) && value == 4711, "a number", "differs");
     check(receives(p.ends[0], MESSAGE_START, NULL), "the other way", "differs");
 }
@@ -53,8 +54,8 @@ static void test_fd(void)
               receives(p.ends[1], MESSAGE_NETNS, &got) && got >= 0 && got != pipe[1],
           "an fd is passed", "it is not");
     char byte = 0;
-    check(write(got, "x", 1) == 1 && read(pipe[0], &byte, 1) == 1 && byte == 'x', "it is the same pipe",
-          "it is not");
+    check(write(got, "x", 1) == 1 && read(pipe[0], &byte, 1) == 1 && byte == 'x',
+          "it is the same pipe", "it is not");
     check(fcntl(got, F_GETFD) == FD_CLOEXEC, "no program inherits it", "one does");
     close(got);
     (void)channel_send_fd(p.ends[0], MESSAGE_NETNS, pipe[1]);
@@ -124,8 +125,8 @@ static void test_errors(void)
                   streq(e.text, rows[i].text) && streq(e.hint, rows[i].hint),
               rows[i].name, text_of(&e));
         (void)channel_send_error(p.ends[0], &sent);
-        check(channel_receive(p.ends[1], &kind, NULL, NULL) == rows[i].code, "nobody asks for its words",
-              "another code");
+        check(channel_receive(p.ends[1], &kind, NULL, NULL) == rows[i].code,
+              "nobody asks for its words", "another code");
     }
     _cleanup_pair_ struct pair p = pair_open();
     _cleanup_err_ struct err sent = ERR_INIT, e = ERR_INIT;
@@ -133,8 +134,9 @@ static void test_errors(void)
     err_say(&sent, -EIO, "%s", longest);
     err_hint(&sent, "%s", longest);
     check(channel_send_error(p.ends[0], &sent) == 0 &&
-              channel_receive(p.ends[1], &kind, NULL, &e) == -EIO && strlen(e.text) > 1000 && e.hint &&
-              strlen(e.hint) > 1000 && skip_prefix(longest, e.text) && skip_prefix(longest, e.hint),
+              channel_receive(p.ends[1], &kind, NULL, &e) == -EIO && strlen(e.text) > 1000 &&
+              e.hint && strlen(e.hint) > 1000 && skip_prefix(longest, e.text) &&
+              skip_prefix(longest, e.hint),
           "long words are cut", text_of(&e));
 }
 
@@ -145,7 +147,8 @@ static void test_nonsense(void)
     _cleanup_err_ struct err e = ERR_INIT, none = ERR_INIT;
     enum message kind;
     (void)channel_send_error(p.ends[0], &none);
-    check(channel_receive(p.ends[1], &kind, NULL, &e) == -EIO, "an error without a code", text_of(&e));
+    check(channel_receive(p.ends[1], &kind, NULL, &e) == -EIO, "an error without a code",
+          text_of(&e));
     (void)channel_send_error(p.ends[0], &none);
     check(channel_receive(p.ends[1], &kind, NULL, NULL) == -EIO, "is one for everybody", "success");
     send_raw(p.ends[0], "abc", 3, NULL, 0);
@@ -153,14 +156,15 @@ static void test_nonsense(void)
     struct packet error = {.kind = MESSAGE_ERROR, .code = -EPERM};
     memset(error.text, 'x', sizeof(error.text)); /* no NUL anywhere */
     send_raw(p.ends[0], &error, sizeof(error), NULL, 0);
-    check(channel_receive(p.ends[1], &kind, NULL, &e) == -EPERM && strlen(e.text) < sizeof(error.text) &&
-              !e.hint,
+    check(channel_receive(p.ends[1], &kind, NULL, &e) == -EPERM &&
+              strlen(e.text) < sizeof(error.text) && !e.hint,
           "words without an end", "are read on");
     send_raw(p.ends[0], &error, PACKET_HEADER, NULL, 0);
-    check(channel_receive(p.ends[1], &kind, NULL, &e) == -EPERM && streq(e.text, ""), "no words at all",
-          text_of(&e));
+    check(channel_receive(p.ends[1], &kind, NULL, &e) == -EPERM && streq(e.text, ""),
+          "no words at all", text_of(&e));
     send_raw(p.ends[0], &error, PACKET_HEADER + 5, NULL, 0);
-    check(channel_receive(p.ends[1], &kind, NULL, &e) == -EPERM && streq(e.text, "xxxxx") && !e.hint,
+    check(channel_receive(p.ends[1], &kind, NULL, &e) == -EPERM && streq(e.text, "xxxxx") &&
+              !e.hint,
           "five letters", text_of(&e));
     const int fds[] = {0, 1};
     int before = open_fds(), value = 7;
@@ -168,7 +172,8 @@ static void test_nonsense(void)
     send_raw(p.ends[0], "abc", 3, fds, 1);
     bool failed = channel_receive(p.ends[1], &kind, &value, NULL) < 0;
     failed = channel_receive(p.ends[1], &kind, &value, NULL) < 0 && failed;
-    check(failed && value == -1 && open_fds() == before, "an error's fds are closed", "they are kept");
+    check(failed && value == -1 && open_fds() == before, "an error's fds are closed",
+          "they are kept");
 }
 
 static int die_with_the_rest_unread(void *arg)
@@ -189,12 +194,13 @@ static void test_death(void)
     (void)channel_send(p.ends[0], MESSAGE_START); /* it will not read this */
     int status = in_child(die_with_the_rest_unread, &p);
     p.ends[1] = close_fd(p.ends[1]);
-    check(status == 0 && receives(p.ends[0], MESSAGE_PREPARED, NULL), "what the dead have sent is read",
-          "it is not");
+    check(status == 0 && receives(p.ends[0], MESSAGE_PREPARED, NULL),
+          "what the dead have sent is read", "it is not");
     check(channel_receive(p.ends[0], &kind, NULL, &e) == -ENOEXEC && streq(e.text, "the reason"),
           "their reason, too", text_of(&e));
     int value = 7;
-    check(receives(p.ends[0], MESSAGE_END, &value) && value == -1 && receives(p.ends[0], MESSAGE_END, NULL),
+    check(receives(p.ends[0], MESSAGE_END, &value) && value == -1 &&
+              receives(p.ends[0], MESSAGE_END, NULL),
           "then the end, again and again", "it is not");
     check(channel_send(p.ends[0], MESSAGE_START) == -EPIPE &&
               channel_send_error(p.ends[0], &e) == -EPIPE,

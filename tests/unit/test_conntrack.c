@@ -80,11 +80,8 @@ static int add_wire(struct rt *rt, uint8_t mac[6])
     _cleanup_err_ struct err e = ERR_INIT;
     _cleanup_rt_ struct rt *inside = NULL;
     struct link wire;
-    struct veth v = {.host = "wire0",
-                     .peer = "wire0",
-                     .mtu = 1500,
-                     .host_mac = {2, 1},
-                     .peer_mac = {2, 2}};
+    struct veth v = {
+        .host = "wire0", .peer = "wire0", .mtu = 1500, .host_mac = {2, 1}, .peer_mac = {2, 2}};
     require(netns_create(&v.peer_netns, &inside, NULL, &e) == 0, "%s", e.text);
     _cleanup_rt_batch_ struct rt_batch *b = rt_batch_new(rt);
     rt_add_veth(b, &v);

@@ -167,8 +167,8 @@ static void test_mkdir_in_root(const struct trees *t)
     mode_t mask = umask(0);
     close_fd(mkdir_in_root(t->root, "private", 0700));
     umask(mask);
-    check(fstatat(t->root, "private", &st, 0) == 0 && (st.st_mode & 0777) == 0700, "mkdir: the mode",
-          "differs");
+    check(fstatat(t->root, "private", &st, 0) == 0 && (st.st_mode & 0777) == 0700,
+          "mkdir: the mode", "differs");
 }
 
 static void test_touch_in_root(const struct trees *t)
@@ -184,7 +184,7 @@ static void test_touch_in_root(const struct trees *t)
         {"dangling-far", 0, "made/by/link"},
         {"absolute/resolv.conf", 0, "etc/resolv.conf"},
         {"../../t", 0, "t"},
-        {"out-file", 0, NULL},    /* a path of the same name, but beneath the root */
+        {"out-file", 0, NULL}, /* a path of the same name, but beneath the root */
         {"dangling-out", 0, NULL},
         {"dir", 0, "dir"},
         {"loop", -ELOOP, NULL},
@@ -208,8 +208,8 @@ static void test_touch_in_root(const struct trees *t)
     check(read_file_at(t->outside, "secret", 64, &secret, NULL) == 0 && streq(secret, "secret") &&
               !exists(t->outside, "new") && !exists(t->outside, "x"),
           "nothing has left the root", "something has");
-    check(read_file_at(t->root, "file", 64, &file, &size) == 0 && size == 4, "touch keeps what is there",
-          "emptied");
+    check(read_file_at(t->root, "file", 64, &file, &size) == 0 && size == 4,
+          "touch keeps what is there", "emptied");
 }
 
 /* ---- races ------------------------------------------------------------------------------------*/
@@ -276,7 +276,8 @@ static void test_write_file_atomic(int dir)
     put_file(dir, "d/x", "", 0);
     check(write_file_atomic(dir, "d", "x", 1, 0600) == -EISDIR && exists(dir, "d/x"),
           "a directory is not replaced", "it was");
-    check(write_file_atomic(dir, "none/x", "x", 1, 0600) == -ENOENT, "no directory: no file", "one");
+    check(write_file_atomic(dir, "none/x", "x", 1, 0600) == -ENOENT, "no directory: no file",
+          "one");
     struct rlimit old, small = {8192, 8192};
     getrlimit(RLIMIT_FSIZE, &old);
     signal(SIGXFSZ, SIG_IGN);
@@ -333,7 +334,8 @@ static void test_plain_files(int dir)
     for (size_t n = 4094; n <= 8193; n = n == 4097 ? 8190 : n + 1) { /* around the buffer's sizes */
         _cleanup_free_ char *back = NULL;
         put_file(dir, "edge", edge, n);
-        expect(read_file_at(dir, "edge", 10000, &back, &size) == 0 && size == n && strlen(back) == n,
+        expect(read_file_at(dir, "edge", 10000, &back, &size) == 0 && size == n &&
+                   strlen(back) == n,
                "a file of any size", "%zu of %zu", size, n);
     }
     check(write_existing_at(dir, "absent", "x") == -ENOENT && !exists(dir, "absent"),
@@ -386,8 +388,8 @@ static void test_depths(const struct trees *t)
         chain(t->root, "chain/d/d/side", depth);
         chain(t->root, "chain/d/d/d/d/side", depth);
         int r = remove_tree_at(t->root, "chain");
-        expect(r == 0 && !exists(t->root, "chain"), "a tree with long branches", "%d levels: %s", depth,
-               strerror(-r));
+        expect(r == 0 && !exists(t->root, "chain"), "a tree with long branches", "%d levels: %s",
+               depth, strerror(-r));
     }
 }
 
@@ -401,8 +403,8 @@ static void test_remove_links(const struct trees *t)
     (void)linkat(t->outside, "secret", fd, "hard", 0);
     check(remove_tree_at(t->root, "tree") == 0 && !exists(t->root, "tree"), "a tree with links",
           "is not removed");
-    check(exists(t->outside, "secret") && exists(t->scratch.fd, "outside"), "links are not followed",
-          "they are");
+    check(exists(t->outside, "secret") && exists(t->scratch.fd, "outside"),
+          "links are not followed", "they are");
     link_to("../outside", t->root, "tree");
     check(remove_tree_at(t->root, "tree") == 0 && !exists(t->root, "tree") &&
               exists(t->outside, "secret"),
@@ -432,8 +434,8 @@ static int test_mounts_stay(void *arg)
     _cleanup_free_ char *top = xasprintf("%s/tree", root);
     check(mount(outside, place, NULL, MS_BIND, NULL) == 0, "a bind mount", strerror(errno));
     int r = remove_tree_at(t->root, "tree");
-    expect(r == -EXDEV && exists(t->outside, "secret"), "a bind mount of the same file system stays",
-           "%s", strerror(-r));
+    expect(r == -EXDEV && exists(t->outside, "secret"),
+           "a bind mount of the same file system stays", "%s", strerror(-r));
     check(exists(t->root, "tree/d/d/m") && !exists(t->root, "tree/d/d/d") &&
               !exists(t->root, "tree/d/d/a") && !exists(t->root, "tree/d/z"),
           "everything around it goes", "not so");
@@ -444,7 +446,8 @@ static int test_mounts_stay(void *arg)
     expect(r == -EXDEV && exists(t->root, "tree/d/d/m/x"), "another file system stays", "%s",
            strerror(-r));
     umount2(place, MNT_DETACH);
-    check(mount(outside, top, NULL, MS_BIND, NULL) == 0, "a bind mount at the top", strerror(errno));
+    check(mount(outside, top, NULL, MS_BIND, NULL) == 0, "a bind mount at the top",
+          strerror(errno));
     r = remove_tree_at(t->root, "tree");
     expect(r == -EXDEV && exists(t->outside, "secret"), "nor is the top of a mount entered", "%s",
            strerror(-r));

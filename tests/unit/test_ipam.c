@@ -74,17 +74,23 @@ static void test_overlaps(void)
         const char *a, *b;
         bool overlap;
     } rows[] = {
-        {"10.88.0.0/16", "10.88.0.0/16", true},  {"10.88.0.0/16", "10.88.255.0/24", true},
-        {"10.88.0.0/16", "10.89.0.0/16", false}, {"10.88.0.0/15", "10.89.0.0/16", true},
-        {"10.88.1.0/24", "10.88.2.0/24", false}, {"128.0.0.0/1", "192.168.0.0/16", true},
-        {"fd00::/64", "fd00:0:0:1::/64", false}, {"fd00::/48", "fd00:0:0:1::/64", true},
-        {"10.88.0.0/16", "fd00::/64", false},    {"10.88.0.0/16", "", false},
+        {"10.88.0.0/16", "10.88.0.0/16", true},
+        {"10.88.0.0/16", "10.88.255.0/24", true},
+        {"10.88.0.0/16", "10.89.0.0/16", false},
+        {"10.88.0.0/15", "10.89.0.0/16", true},
+        {"10.88.1.0/24", "10.88.2.0/24", false},
+        {"128.0.0.0/1", "192.168.0.0/16", true},
+        {"fd00::/64", "fd00:0:0:1::/64", false},
+        {"fd00::/48", "fd00:0:0:1::/64", true},
+        {"10.88.0.0/16", "fd00::/64", false},
+        {"10.88.0.0/16", "", false},
         {"", "", false},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct subnet a = subnet(rows[i].a), b = subnet(rows[i].b);
         _cleanup_free_ char *name = xasprintf("overlap of \"%s\" and \"%s\"", rows[i].a, rows[i].b);
-        check(subnet_overlaps(&a, &b) == rows[i].overlap && subnet_overlaps(&b, &a) == rows[i].overlap,
+        check(subnet_overlaps(&a, &b) == rows[i].overlap &&
+                  subnet_overlaps(&b, &a) == rows[i].overlap,
               name, rows[i].overlap ? "not seen" : "is none");
     }
 }
@@ -96,10 +102,14 @@ static void test_hosts(void)
         uint32_t n;
         const char *host;
     } rows[] = {
-        {"10.88.0.0/16", 1, "10.88.0.1"},       {"10.88.0.0/16", 256, "10.88.1.0"},
-        {"10.88.0.0/16", 65534, "10.88.255.254"}, {"10.89.1.4/30", 2, "10.89.1.6"},
-        {"fd00::/64", 1, "fd00::1"},            {"fd00::/64", 65536, "fd00::1:0"},
-        {"fd00::/64", 0xfffffffe, "fd00::ffff:fffe"}, {"fd00::4/126", 2, "fd00::6"},
+        {"10.88.0.0/16", 1, "10.88.0.1"},
+        {"10.88.0.0/16", 256, "10.88.1.0"},
+        {"10.88.0.0/16", 65534, "10.88.255.254"},
+        {"10.89.1.4/30", 2, "10.89.1.6"},
+        {"fd00::/64", 1, "fd00::1"},
+        {"fd00::/64", 65536, "fd00::1:0"},
+        {"fd00::/64", 0xfffffffe, "fd00::ffff:fffe"},
+        {"fd00::4/126", 2, "fd00::6"},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct subnet s = subnet(rows[i].subnet);
@@ -116,8 +126,8 @@ static void test_hosts(void)
               !subnet_contains(&s, &none),
           "contains", "wrong");
     struct subnet nothing = {0};
-    check(!subnet_contains(&nothing, &in) && !subnet_contains(&nothing, &none), "none contains none",
-          "it does");
+    check(!subnet_contains(&nothing, &in) && !subnet_contains(&nothing, &none),
+          "none contains none", "it does");
 }
 
 /* ---- leases -----------------------------------------------------------------------------------*/
@@ -142,8 +152,8 @@ static char *acquire(const struct fixture *f, const char *owner, const char *wan
     _cleanup_err_ struct err e = ERR_INIT;
     _cleanup_lease_ struct lease l = {0};
     struct ip want = ip(wanted);
-    int r = lease_acquire(f->dir, "net", &f->subnet, &f->gateway, *wanted ? &want : NULL, owner, owner,
-                          &l, &e);
+    int r = lease_acquire(f->dir, "net", &f->subnet, &f->gateway, *wanted ? &want : NULL, owner,
+                          owner, &l, &e);
     if (r < 0)
         return xasprintf("%d: %s", r, text_of(&e));
     return ip_text(&l.address);
@@ -205,12 +215,14 @@ static void test_wanted(int dir)
 {
     struct fixture f = fixture(dir, "10.9.0.0/24");
     gets(&f, "wanted", "a", "10.9.0.77", "10.9.0.77");
-    gets(&f, "wanted and taken", "b", "10.9.0.77", "-98: address 10.9.0.77 is in use by container `a`");
+    gets(&f, "wanted and taken", "b", "10.9.0.77",
+         "-98: address 10.9.0.77 is in use by container `a`");
     gets(&f, "wanted outside", "b", "10.9.1.1",
          "-22: address 10.9.1.1 is not in 10.9.0.0/24, the subnet of network `net`");
     gets(&f, "wanted of the other family", "b", "fd00::1",
          "-22: address fd00::1 is not in 10.9.0.0/24, the subnet of network `net`");
-    gets(&f, "the gateway", "b", "10.9.0.1", "-98: address 10.9.0.1 is the gateway of network `net`");
+    gets(&f, "the gateway", "b", "10.9.0.1",
+         "-98: address 10.9.0.1 is the gateway of network `net`");
     gets(&f, "the network address", "b", "10.9.0.0",
          "-22: address 10.9.0.0 is the network address of 10.9.0.0/24, not a host's");
     gets(&f, "the broadcast address", "b", "10.9.0.255",
@@ -225,9 +237,10 @@ static void test_wanted(int dir)
     gets(&f, "IPv6", "a", "", "fd00::2");
     gets(&f, "IPv6 with high host bits", "b", "fd00::1:0:0:2", "fd00::1:0:0:2");
     gets(&f, "IPv6 goes on", "c", "", "fd00::3");
-    gets(&f, "IPv6 has no broadcast", "d", "fd00::ffff:ffff:ffff:ffff", "fd00::ffff:ffff:ffff:ffff");
-    gets(&f, "every router's address", "e", "fd00::",
-         "-22: address fd00:: is the network address of fd00::/64, not a host's");
+    gets(&f, "IPv6 has no broadcast", "d", "fd00::ffff:ffff:ffff:ffff",
+         "fd00::ffff:ffff:ffff:ffff");
+    gets(&f, "every router's address", "e",
+         "fd00::", "-22: address fd00:: is the network address of fd00::/64, not a host's");
     f = fixture(dir, "10.9.0.4/30");
     gets(&f, "the smallest subnet", "a", "", "10.9.0.6");
     gets(&f, "is soon full", "b", "", "-28: network `net` has no free address left in 10.9.0.4/30");
@@ -253,7 +266,8 @@ static void test_lease_itself(int dir)
               ip_equal(&again.address, &l.address) && streq(again.container, "web"),
           "and says it again, from the file", text_of(&e));
     struct stat st;
-    check(fstatat(dir, "net", &st, 0) == 0 && (st.st_mode & 0777) == 0600, "the file is root's", "");
+    check(fstatat(dir, "net", &st, 0) == 0 && (st.st_mode & 0777) == 0600, "the file is root's",
+          "");
     int files = 0;
     _cleanup_dir_ DIR *d = fdopendir(openat(dir, ".", O_RDONLY | O_CLOEXEC));
     for (struct dirent *entry; (entry = readdir(d));)
@@ -284,7 +298,8 @@ static void test_damage(int dir)
         {"a bad time", "10.9.0.2  web  02:42:0a:09:00:02  yesterday  4f1c09d2a7b3\n"},
         {"a bad owner", "10.9.0.2  web  02:42:0a:09:00:02  2026-11-23T14:05:00Z  ../x\n"},
         {"a sixth word", "10.9.0.2  web  02:42:0a:09:00:02  2026-11-23T14:05:00Z  4f1c  more\n"},
-        {"garbage", "\x7f""ELF\n"},
+        {"garbage", "\x7f"
+                    "ELF\n"},
         {"the end is missing", "10.9.0.2  web  02:42:0a:09:00:02  2026-11-23T14:05:00Z  4f1c09"},
     };
     _cleanup_free_ char *boot = boot_id();
@@ -293,11 +308,13 @@ static void test_damage(int dir)
         put_leases(dir, boot, rows[i].text, strlen(rows[i].text));
         _cleanup_free_ char *got = acquire(&f, "new", "");
         _cleanup_free_ char *name = xasprintf("damaged: %s", rows[i].name);
-        check(skip_prefix(got, "-74: the lease file of network `net` is damaged in line "), name, got);
+        check(skip_prefix(got, "-74: the lease file of network `net` is damaged in line "), name,
+              got);
         check(lease_release(dir, "net", "x", NULL) == -EBADMSG && leases(&f) == -EBADMSG,
               "neither released nor listed", "it is");
     }
-    put_leases(dir, boot, LINE("10.9.0.2") "\0\n" LINE("10.9.0.3"), 2 * strlen(LINE("10.9.0.2")) + 2);
+    put_leases(dir, boot, LINE("10.9.0.2") "\0\n" LINE("10.9.0.3"),
+               2 * strlen(LINE("10.9.0.2")) + 2);
     gets(&f, "damaged: a NUL byte", "new", "",
          "-74: the lease file of network `net` is damaged in line 3");
     put_leases(dir, boot, LINE("10.9.0.2") "\n" LINE("10.9.0.3"), 2 * strlen(LINE("10.9.0.2")) + 1);
@@ -321,7 +338,8 @@ static void test_header(int dir)
         gets(&f, "a damaged header is no other boot", "new", "",
              "-74: the lease file of network `net` is damaged in line 1");
     }
-    put_leases(dir, "5e0b0000-0000-0000-0000-000000000000", LINE("10.9.0.2"), strlen(LINE("10.9.0.2")));
+    put_leases(dir, "5e0b0000-0000-0000-0000-000000000000", LINE("10.9.0.2"),
+               strlen(LINE("10.9.0.2")));
     check(leases(&f) == 0, "another boot's leases do not count", "they do");
     gets(&f, "after another boot all is free", "new", "", "10.9.0.2");
 }
@@ -336,7 +354,8 @@ static int lease_many(const struct fixture *f, int process, uint32_t *given)
     for (int i = 0; i < EACH; i++) {
         _cleanup_free_ char *owner = xasprintf("p%d-%d", process, i);
         _cleanup_lease_ struct lease l = {0};
-        if (lease_acquire(f->dir, "net", &f->subnet, &f->gateway, NULL, owner, owner, &l, NULL) < 0) {
+        if (lease_acquire(f->dir, "net", &f->subnet, &f->gateway, NULL, owner, owner, &l, NULL) <
+            0) {
             failed = 1;
             continue;
         }

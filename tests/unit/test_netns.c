@@ -10,11 +10,24 @@ static void test_addresses(void)
     static const struct {
         const char *text, *canonical; /* NULL: no address */
     } rows[] = {
-        {"10.88.0.1", "10.88.0.1"}, {"0.0.0.0", "0.0.0.0"}, {"255.255.255.255", "255.255.255.255"},
-        {"::1", "::1"}, {"FD00:0:0:0:0:0:0:2", "fd00::2"}, {"::ffff:10.0.0.1", "::ffff:10.0.0.1"},
-        {"", NULL}, {"10.88.1", NULL}, {"10.88.0.1 ", NULL}, {" 10.88.0.1", NULL}, {"010.1.1.1", NULL},
-        {"0x0a.1.1.1", NULL}, {"256.1.1.1", NULL}, {"fe80::1%eth0", NULL}, {"[::1]", NULL},
-        {"1:2:3", NULL}, {"::1::", NULL}, {"localhost", NULL},
+        {"10.88.0.1", "10.88.0.1"},
+        {"0.0.0.0", "0.0.0.0"},
+        {"255.255.255.255", "255.255.255.255"},
+        {"::1", "::1"},
+        {"FD00:0:0:0:0:0:0:2", "fd00::2"},
+        {"::ffff:10.0.0.1", "::ffff:10.0.0.1"},
+        {"", NULL},
+        {"10.88.1", NULL},
+        {"10.88.0.1 ", NULL},
+        {" 10.88.0.1", NULL},
+        {"010.1.1.1", NULL},
+        {"0x0a.1.1.1", NULL},
+        {"256.1.1.1", NULL},
+        {"fe80::1%eth0", NULL},
+        {"[::1]", NULL},
+        {"1:2:3", NULL},
+        {"::1::", NULL},
+        {"localhost", NULL},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct ip a = {0};
@@ -32,13 +45,22 @@ static void test_addresses(void)
     check(ip_equal(&four, &four) && !ip_equal(&four, &six) && !ip_equal(&six, &mapped) &&
               !ip_equal(&four, &none) && ip_equal(&none, &none),
           "equal", "wrong");
-    static const char *const bad[] = {"", "02:42", "02:42:0a:58:00:0", "02:42:0a:58:00:022", "02-42-0a-58-00-02",
-                                      "02:42:0a:58:00:0g", "02:42:0a:58:00:02 ", " 2:42:0a:58:00:02",
-                                      "+2:42:0a:58:00:02", "02:42:0a:58:00: 2", "02:42:0a:58:00:02:03"};
+    static const char *const bad[] = {"",
+                                      "02:42",
+                                      "02:42:0a:58:00:0",
+                                      "02:42:0a:58:00:022",
+                                      "02-42-0a-58-00-02",
+                                      "02:42:0a:58:00:0g",
+                                      "02:42:0a:58:00:02 ",
+                                      " 2:42:0a:58:00:02",
+                                      "+2:42:0a:58:00:02",
+                                      "02:42:0a:58:00: 2",
+                                      "02:42:0a:58:00:02:03"};
     uint8_t mac[6];
     for (size_t i = 0; i < ARRAY_LEN(bad); i++)
         expect(mac_parse(bad[i], mac) == -EINVAL, "a bad MAC", "\"%s\" is one", bad[i]);
-    check(mac_parse("02:42:0A:58:00:fe", mac) == 0 && mac[2] == 10 && mac[5] == 0xfe, "a MAC", "is none");
+    check(mac_parse("02:42:0A:58:00:fe", mac) == 0 && mac[2] == 10 && mac[5] == 0xfe, "a MAC",
+          "is none");
     _cleanup_free_ char *text = mac_text(mac);
     check(streq(text, "02:42:0a:58:00:fe"), "its text", text);
 }
@@ -97,11 +119,13 @@ static void test_create(void)
     uint64_t before = here();
     struct inside in = inside_open(sysctls);
     check(here() == before && before != 0, "we are home again", "we are not");
-    check(netns_inode(in.fd) != before && fcntl(in.fd, F_GETFD) == FD_CLOEXEC, "it is another", "the same");
-    _cleanup_free_ char *inner = sysctl_there(in.fd, sysctls[0].key), *outer = sysctl_read(sysctls[0].key),
+    check(netns_inode(in.fd) != before && fcntl(in.fd, F_GETFD) == FD_CLOEXEC, "it is another",
+          "the same");
+    _cleanup_free_ char *inner = sysctl_there(in.fd, sysctls[0].key),
+                        *outer = sysctl_read(sysctls[0].key),
                         *second = sysctl_there(in.fd, sysctls[2].key);
-    check(streq(inner, "77") && streq(second, "1") && streq(outer, "1024"), "sysctls are inside only",
-          outer ? outer : "unreadable");
+    check(streq(inner, "77") && streq(second, "1") && streq(outer, "1024"),
+          "sysctls are inside only", outer ? outer : "unreadable");
     struct link lo;
     check(rt_get_link(in.rt, "lo", &lo) == 0 && lo.index == 1 && !(lo.flags & IFF_UP),
           "its socket works inside", "it does not");
@@ -115,9 +139,11 @@ static void test_create(void)
     struct rt *rt = (void *)&fd;
     int r = netns_create(&fd, &rt, bad, &e);
     check(r == -EINVAL && fd == -1 && !rt && here() == before && open_fds() == fds &&
-              streq(text_of(&e), "set sysctl `net/ipv4/ip_unprivileged_port_start` to many: Invalid argument"),
+              streq(text_of(&e),
+                    "set sysctl `net/ipv4/ip_unprivileged_port_start` to many: Invalid argument"),
           "a value that is refused undoes all", text_of(&e));
-    check(!sysctl_read("net/ipv4/no_such_key") && sysctl_write("net/ipv4/no_such_key", "1", &e) == -ENOENT,
+    check(!sysctl_read("net/ipv4/no_such_key") &&
+              sysctl_write("net/ipv4/no_such_key", "1", &e) == -ENOENT,
           "a key that there is not", text_of(&e));
 }
 
@@ -155,8 +181,8 @@ static struct link link_of(struct rt *rt, const char *name)
 
 static struct veth veth(const char *name, int master, const struct inside *in)
 {
-    struct veth v = {.host = name, .master = master, .mtu = 1400, .peer = "eth0",
-                     .peer_netns = in->fd};
+    struct veth v = {
+        .host = name, .master = master, .mtu = 1400, .peer = "eth0", .peer_netns = in->fd};
     memcpy(v.host_mac, host_mac, 6);
     memcpy(v.peer_mac, peer_mac, 6);
     return v;
@@ -179,9 +205,11 @@ static void test_veth(struct rt *rt, int bridge)
     check(has(&host, host_mac, 1400) && host.master == bridge && (host.flags & IFF_UP) &&
               streq(host.alias, "netctr: one"),
           "its host end is up, in the bridge", host.alias);
-    check(has(&peer, peer_mac, 1400) && peer.index == 2 && peer.master == 0 && !(peer.flags & IFF_UP),
+    check(has(&peer, peer_mac, 1400) && peer.index == 2 && peer.master == 0 &&
+              !(peer.flags & IFF_UP),
           "its other end was born inside", "it was not");
-    check(rt_get_link(rt, "eth0", &none) == -ENODEV && rt_get_link(in.rt, "vc-one", &none) == -ENODEV,
+    check(rt_get_link(rt, "eth0", &none) == -ENODEV &&
+              rt_get_link(in.rt, "vc-one", &none) == -ENODEV,
           "and nowhere else", "it is");
     check(!host.forwarding, "without a carrier the port does not forward", "it does");
     _cleanup_rt_batch_ struct rt_batch *up = rt_batch_new(in.rt);
@@ -202,10 +230,11 @@ static void test_bridge_mac(struct rt *rt)
     rt_add_bridge(b, "nc-keep", bridge_mac, 1400);
     commit(b, "a bridge");
     struct link bridge = link_of(rt, "nc-keep");
-    check(has(&bridge, bridge_mac, 1400) && !(bridge.flags & IFF_UP), "has its MAC and MTU, and is down",
-          "it has not");
+    check(has(&bridge, bridge_mac, 1400) && !(bridge.flags & IFF_UP),
+          "has its MAC and MTU, and is down", "it has not");
     struct veth one = veth("vc-low", bridge.index, &in), two = veth("vc-high", bridge.index, &in);
-    memcpy(one.host_mac, low_mac, 6); /* lower than the bridge's: without its own it would take this */
+    memcpy(one.host_mac, low_mac,
+           6); /* lower than the bridge's: without its own it would take this */
     one.mtu = 1300;
     two.peer = "eth1";
     rt_set_up(b, bridge.index);
@@ -213,7 +242,8 @@ static void test_bridge_mac(struct rt *rt)
     rt_add_veth(b, &two);
     commit(b, "ports come");
     struct link after = link_of(rt, "nc-keep");
-    check(has(&after, bridge_mac, 1400) && (after.flags & IFF_UP), "the bridge is as it was", "it is not");
+    check(has(&after, bridge_mac, 1400) && (after.flags & IFF_UP), "the bridge is as it was",
+          "it is not");
     rt_delete_link(b, "vc-low");
     rt_delete_link(b, "vc-high");
     commit(b, "ports go");
@@ -349,15 +379,18 @@ static void test_walks(struct rt *rt, int bridge)
     rt_add_default_route(b, bridge, &gateway6);
     commit(b, "addresses and default routes");
     struct seen all = {0}, few = {.stop_after = 1};
-    check(rt_each_link(rt, see_link, &all, NULL) == 0 && all.bridge && all.links == 2, "every link", "not all");
-    check(rt_each_route(rt, see_route, &all, NULL) == 0 && all.defaults == 2 && all.on_link4 && all.on_link6,
+    check(rt_each_link(rt, see_link, &all, NULL) == 0 && all.bridge && all.links == 2, "every link",
+          "not all");
+    check(rt_each_route(rt, see_route, &all, NULL) == 0 && all.defaults == 2 && all.on_link4 &&
+              all.on_link6,
           "every route", "not all");
-    check(rt_each_link(rt, see_link, &few, NULL) == -ECANCELED && few.links == 1, "a walk over links ends",
-          "it goes on");
+    check(rt_each_link(rt, see_link, &few, NULL) == -ECANCELED && few.links == 1,
+          "a walk over links ends", "it goes on");
     check(rt_each_route(rt, see_route, &few, NULL) == -ECANCELED && few.routes == 1,
           "a walk over routes ends", "it goes on");
     struct link l;
-    check(rt_get_link(rt, "nc-bridge", &l) == 0 && l.index == bridge && rt_get_link(rt, "none", &l) == -ENODEV,
+    check(rt_get_link(rt, "nc-bridge", &l) == 0 && l.index == bridge &&
+              rt_get_link(rt, "none", &l) == -ENODEV,
           "a socket is in order after walks that ended", "it is not");
 }
 

@@ -22,13 +22,13 @@ static char *parse(const char *line, bool intermixed)
     memcpy(argv, words, (size_t)argc * sizeof(char *));
     int first = options_parse(options, intermixed, argc, argv, &help, &e);
     if (first < 0)
-        return xasprintf("%s%s%s", first == e.code ? text_of(&e) : "another code", e.hint ? "; " : "",
-                         e.hint ? e.hint : "");
+        return xasprintf("%s%s%s", first == e.code ? text_of(&e) : "another code",
+                         e.hint ? "; " : "", e.hint ? e.hint : "");
     char *out = xasprintf("%sd=%d i=%d name=%s p=", help ? "help " : "", d, i, name ? name : "-");
-    strv_each(p, publish)
-    {
+    strv_each (p, publish) {
         _cleanup_free_ char *before = out;
-        out = xasprintf("%s%s%s", before, p, publish[1] && p != publish[strv_len(publish) - 1] ? "," : "");
+        out = xasprintf("%s%s%s", before, p,
+                        publish[1] && p != publish[strv_len(publish) - 1] ? "," : "");
     }
     for (int n = first; n < argc; n++) {
         _cleanup_free_ char *before = out;
@@ -109,17 +109,21 @@ static void test_empty_word(void)
     char *argv[] = {(char *)"run", (char *)"", (char *)"-d", NULL};
     const struct option none[] = {{0}};
     bool help = false;
-    check(options_parse(none, false, 3, argv, &help, NULL) == 1, "an empty word is a word", "a flag");
-    check(options_parse(none, true, 3, argv, &help, NULL) == -EINVAL, "no flags are known", "one is");
+    check(options_parse(none, false, 3, argv, &help, NULL) == 1, "an empty word is a word",
+          "a flag");
+    check(options_parse(none, true, 3, argv, &help, NULL) == -EINVAL, "no flags are known",
+          "one is");
     check(options_parse(none, false, 0, argv, &help, NULL) <= 1, "no words at all", "more");
     argv[1] = (char *)"--help";
-    check(options_parse(none, false, 2, argv, &help, NULL) == 2 && help, "--help without a table", "no");
+    check(options_parse(none, false, 2, argv, &help, NULL) == 2 && help, "--help without a table",
+          "no");
 }
 
 static void test_own_h(void)
 {
     char *host = NULL;
-    const struct option options[] = {{"hostname", 'h', OPTION_TEXT, "NAME", "the name", &host}, {0}};
+    const struct option options[] = {{"hostname", 'h', OPTION_TEXT, "NAME", "the name", &host},
+                                     {0}};
     char *argv[] = {(char *)"run", (char *)"-hweb", NULL};
     bool help = false;
     check(options_parse(options, false, 2, argv, &help, NULL) == 2 && streq(host, "web") && !help,
@@ -129,7 +133,8 @@ static void test_own_h(void)
     FILE *f = open_memstream(&text, &size);
     options_print(f, options);
     fclose(f);
-    check(skip_prefix(text, "  -h, --hostname NAME ") && strstr(text, " the name\n"), "the help", text);
+    check(skip_prefix(text, "  -h, --hostname NAME ") && strstr(text, " the name\n"), "the help",
+          text);
 }
 
 int main(void)

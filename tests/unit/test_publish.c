@@ -48,7 +48,8 @@ static const struct {
     {"80 ", "publish `80 `: `80 ` is not a port (1-65535) or a range of ports"},
     {"+80", "publish `+80`: `+80` is not a port (1-65535) or a range of ports"},
     {"80:http", "publish `80:http`: `http` is not a port (1-65535) or a range of ports"},
-    {"127.0.0.1:80", "publish `127.0.0.1:80`: `127.0.0.1` is not a port (1-65535) or a range of ports"},
+    {"127.0.0.1:80",
+     "publish `127.0.0.1:80`: `127.0.0.1` is not a port (1-65535) or a range of ports"},
     {"1-3:4-5", "publish `1-3:4-5`: the two ranges differ in length"},
     {"1-2:4", "publish `1-2:4`: the two ranges differ in length"},
     {"80/", "publish `80/`: protocol `` is not tcp, udp or sctp"},
@@ -83,8 +84,9 @@ static void test_notation(void)
         _cleanup_free_ char *name = xasprintf("publish \"%s\"", notation[i].text);
         check(streq(got, notation[i].parsed), name, got);
     }
-    static const char *const wrong[] = {"[::1]:80", "[::1:80:80", "::1]:80:80", "[]:80:80",
-                                        "[::g]:80:80", ":::", "::::", "[", "1:2:3:4", ":80:80"};
+    static const char *const wrong[] = {"[::1]:80",    "[::1:80:80", "::1]:80:80", "[]:80:80",
+                                        "[::g]:80:80", ":::",        "::::",       "[",
+                                        "1:2:3:4",     ":80:80"};
     for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
         _cleanup_publish_ struct publish_list list = {0};
         _cleanup_free_ char *got = parse(wrong[i], &list);
@@ -191,9 +193,9 @@ static void test_families(void)
         bool ipv6;
         int families[3];
     } rows[] = {
-        {"7001:1", true, {AF_INET, AF_INET6}}, {"7002:1", false, {AF_INET}},
-        {"127.0.0.1:7003:1", true, {AF_INET}}, {"[::1]:7004:1", true, {AF_INET6}},
-        {"[::1]:7005:1", false, {AF_INET6}},   {"[::]:7006:1", true, {AF_INET6}},
+        {"7001:1", true, {AF_INET, AF_INET6}},     {"7002:1", false, {AF_INET}},
+        {"127.0.0.1:7003:1", true, {AF_INET}},     {"[::1]:7004:1", true, {AF_INET6}},
+        {"[::1]:7005:1", false, {AF_INET6}},       {"[::]:7006:1", true, {AF_INET6}},
         {"7007:1/udp", true, {AF_INET, AF_INET6}},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -205,8 +207,8 @@ static void test_families(void)
         size_t n = 0;
         while (n < held.count && held.items[n].family == rows[i].families[n])
             n++;
-        _cleanup_free_ char *name = xasprintf("families of \"%s\"%s", rows[i].text,
-                                              rows[i].ipv6 ? "" : " without IPv6");
+        _cleanup_free_ char *name =
+            xasprintf("families of \"%s\"%s", rows[i].text, rows[i].ipv6 ? "" : " without IPv6");
         expect(r == 0 && n == held.count && rows[i].families[n] == 0, name, "%zu of %zu: %s", n,
                held.count, text_of(&e));
     }
@@ -222,7 +224,8 @@ static void test_ephemeral(void)
     check(sysctl_write("net/ipv4/ip_local_port_range", "40000 40039", &e) == 0, "a narrow range",
           text_of(&e));
     (void)publish_parse("[::]:40000-40015:1-16", &half, NULL);
-    check(publish_hold(&half, true, &taken, NULL, &e) == 0, "most of IPv6's are taken", text_of(&e));
+    check(publish_hold(&half, true, &taken, NULL, &e) == 0, "most of IPv6's are taken",
+          text_of(&e));
     int r = hold(&list, "80-81", &held, &e);
     bool same = r == 0 && held.count == 4;
     for (size_t i = 0; same && i < held.count; i++)
@@ -240,7 +243,8 @@ static void test_udp_drops(void)
     _cleanup_err_ struct err e = ERR_INIT;
     _cleanup_publish_ struct publish_list list = {0};
     _cleanup_held_ struct held_ports held = {0};
-    check(hold(&list, "5353:53/udp", &held, &e) == 0 && held.count == 2, "UDP is held", text_of(&e));
+    check(hold(&list, "5353:53/udp", &held, &e) == 0 && held.count == 2, "UDP is held",
+          text_of(&e));
     for (size_t i = 0; i < held.count; i++) {
         for (int n = 0; n < 100; n++)
             close_fd(dial(held.items[i].family, SOCK_DGRAM, 5353));

@@ -34,13 +34,14 @@ static struct endpoint example(bool ipv6)
 static bool same(const struct endpoint *a, const struct endpoint *b)
 {
     bool equal = streq(a->network, b->network) && streq(a->bridge, b->bridge) &&
-                 streq(a->container, b->container) && streq(a->id, b->id) && streq(a->port, b->port) &&
-                 ip_equal(&a->address4, &b->address4) && ip_equal(&a->address6, &b->address6) &&
-                 memcmp(a->mac, b->mac, 6) == 0 && a->publishes.count == b->publishes.count;
+                 streq(a->container, b->container) && streq(a->id, b->id) &&
+                 streq(a->port, b->port) && ip_equal(&a->address4, &b->address4) &&
+                 ip_equal(&a->address6, &b->address6) && memcmp(a->mac, b->mac, 6) == 0 &&
+                 a->publishes.count == b->publishes.count;
     for (size_t i = 0; equal && i < a->publishes.count; i++) {
         const struct publish *p = &a->publishes.items[i], *q = &b->publishes.items[i];
-        equal = ip_equal(&p->host, &q->host) && p->host_port == q->host_port && p->port == q->port &&
-                p->protocol == q->protocol;
+        equal = ip_equal(&p->host, &q->host) && p->host_port == q->host_port &&
+                p->port == q->port && p->protocol == q->protocol;
     }
     return equal;
 }
@@ -118,11 +119,12 @@ static void test_bad_values(void)
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         _cleanup_err_ struct err e = ERR_INIT;
         _cleanup_free_ char *is = rows[i].value ? json_dumps(rows[i].value, JSON_ENCODE_ANY) : NULL;
-        _cleanup_free_ char *name = xasprintf("%s of a%s: %s", rows[i].key,
-                                              rows[i].in_port ? " port" : "n endpoint",
-                                              is ? is : "missing");
+        _cleanup_free_ char *name =
+            xasprintf("%s of a%s: %s", rows[i].key, rows[i].in_port ? " port" : "n endpoint",
+                      is ? is : "missing");
         int r = load_with(rows[i].key, rows[i].value, rows[i].in_port, &e);
-        check(r == -EBADMSG && streq(text_of(&e), "the endpoint's record is damaged"), name, text_of(&e));
+        check(r == -EBADMSG && streq(text_of(&e), "the endpoint's record is damaged"), name,
+              text_of(&e));
     }
 }
 
@@ -194,7 +196,8 @@ static void test_truncated(void)
         put_file(dir, ENDPOINT_RECORD, whole, n);
         read += endpoint_load(dir, &back, NULL) != -EBADMSG;
     }
-    expect(size > 100 && read == 0, "every truncated record is refused", "%d of %zu are not", read, size);
+    expect(size > 100 && read == 0, "every truncated record is refused", "%d of %zu are not", read,
+           size);
 }
 
 int main(void)

@@ -85,7 +85,8 @@ static void test_lines(void)
         say(&l, parts[i], strlen(parts[i]));
         run(&l.stream);
         if (i < 4)
-            expect(l.stream.mid_line == (i == 1 || i == 2), "in the middle of a line", "part %zu", i);
+            expect(l.stream.mid_line == (i == 1 || i == 2), "in the middle of a line", "part %zu",
+                   i);
     }
     l.in = close_fd(l.in);
     run(&l.stream);
@@ -96,8 +97,10 @@ static void test_lines(void)
     check(streq(log, "stdout F one\nstdout F two\nstdout P begin\nstdout P  middle\nstdout F  end\n"
                      "stdout F next\nstdout F \nstdout P last\n"),
           "the log tells whole lines from parts", log);
-    check(stream_ended(&l.stream) && stream_interest(&l.stream).fd == -1, "the end is seen", "it is not");
-    check(l.stream.to >= 0 && fcntl(l.stream.to, F_GETFD) >= 0, "the reader's end stays open", "closed");
+    check(stream_ended(&l.stream) && stream_interest(&l.stream).fd == -1, "the end is seen",
+          "it is not");
+    check(l.stream.to >= 0 && fcntl(l.stream.to, F_GETFD) >= 0, "the reader's end stays open",
+          "closed");
 }
 
 static void test_binary(void)
@@ -111,7 +114,8 @@ static void test_binary(void)
     run(&l.stream);
     char back[sizeof(data) + 1];
     ssize_t n = read(l.out, back, sizeof(back));
-    check(n == sizeof(data) && memcmp(back, data, sizeof(data)) == 0, "the reader gets every byte", "no");
+    check(n == sizeof(data) && memcmp(back, data, sizeof(data)) == 0, "the reader gets every byte",
+          "no");
     /* what is in the log, put together again */
     size_t size = 0, got = 0;
     _cleanup_free_ char *log = log_of(&l.stream, &size), *joined = xcalloc(size + 1, 1);
@@ -125,8 +129,8 @@ static void test_binary(void)
             joined[got++] = '\n';
         at = newline + 1;
     }
-    expect(got == sizeof(data) && memcmp(joined, data, got) == 0, "the log has every byte", "%zu of %zu",
-           got, sizeof(data));
+    expect(got == sizeof(data) && memcmp(joined, data, got) == 0, "the log has every byte",
+           "%zu of %zu", got, sizeof(data));
 }
 
 /* Nobody reads: the stream waits in poll(), not in write(). */
@@ -177,7 +181,8 @@ static void test_reader_gone(void)
     input.out = close_fd(input.out);
     say(&input, "a", 1);
     run(&input.stream);
-    check(stream_ended(&input.stream) && input.stream.to < 0, "stdin that nobody reads ends", "it goes on");
+    check(stream_ended(&input.stream) && input.stream.to < 0, "stdin that nobody reads ends",
+          "it goes on");
 }
 
 static void test_close_to(void)
@@ -203,12 +208,14 @@ static void test_only_logged(void)
     log_note(l.stream.log, "a note");
     log_note(-1, "nowhere");
     _cleanup_free_ char *log = log_of(&l.stream, NULL);
-    check(streq(log, "stdout F quiet\nstderr F a note\n"), "without a reader there is the log", log);
+    check(streq(log, "stdout F quiet\nstderr F a note\n"), "without a reader there is the log",
+          log);
     l.stream.log = close_fd(l.stream.log);
     l.stream.log = open("/dev/full", O_WRONLY | O_CLOEXEC);
     say(&l, "more\n", 5);
     run(&l.stream);
-    check(!stream_ended(&l.stream) && l.stream.sent == l.stream.used, "a full disk ends nothing", "it does");
+    check(!stream_ended(&l.stream) && l.stream.sent == l.stream.used, "a full disk ends nothing",
+          "it does");
 }
 
 static void test_nothing_to_do(void)

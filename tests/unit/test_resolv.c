@@ -20,13 +20,14 @@ static const struct {
      "nameserver 192.0.2.2\nsearch b\n", "nameserver 192.0.2.2\nsearch b\n"},
     {"a stub that forwards to nobody", "nameserver 127.0.0.53\n", "search b\n", NONE},
     {"a stub without its file", "nameserver 127.0.0.53\n", NULL, NONE},
-    {"loopback beside another", "nameserver 127.0.0.1\nnameserver 192.0.2.1\n", "nameserver 192.0.2.2\n",
-     "nameserver 192.0.2.1\n"},
+    {"loopback beside another", "nameserver 127.0.0.1\nnameserver 192.0.2.1\n",
+     "nameserver 192.0.2.2\n", "nameserver 192.0.2.1\n"},
     {"tabs and more behind", "nameserver\t127.1.2.3 # local\nnameserver \t192.0.2.1 # far\n", NULL,
      "nameserver \t192.0.2.1 # far\n"},
     {"IPv6 loopback", "nameserver ::1\n", NULL, NONE},
     {"IPv6", "nameserver 2001:db8::1\n", NULL, "nameserver 2001:db8::1\n"},
-    {"link-local is of the host's link", "nameserver fe80::1%eth0\nnameserver fe80::2\n", NULL, NONE},
+    {"link-local is of the host's link", "nameserver fe80::1%eth0\nnameserver fe80::2\n", NULL,
+     NONE},
     {"any address is the host itself", "nameserver 0.0.0.0\nnameserver ::\n", NULL, NONE},
     {"a line without a server", "nameserver\nnameserver \n", NULL, NONE},
     {"a longer word", "nameservers 192.0.2.1\n", NULL, NONE},
@@ -39,8 +40,9 @@ static const struct {
 static bool own_etc(void)
 {
     return unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
-           mount("none", "/etc", "tmpfs", 0, NULL) == 0 && mount("none", "/run", "tmpfs", 0, NULL) == 0 &&
-           mkdir("/run/systemd", 0755) == 0 && mkdir("/run/systemd/resolve", 0755) == 0;
+           mount("none", "/etc", "tmpfs", 0, NULL) == 0 &&
+           mount("none", "/run", "tmpfs", 0, NULL) == 0 && mkdir("/run/systemd", 0755) == 0 &&
+           mkdir("/run/systemd/resolve", 0755) == 0;
 }
 
 static void set(const char *path, const char *text)
