@@ -102,7 +102,7 @@ format:
 lint:
 	scripts/deps build lint
 	clang-format --dry-run -Werror $(wildcard $(DIRS:%=%/*.[ch]) include/netctr/*.h tests/unit/*.[ch])
-	cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 -D_GNU_SOURCE -Iinclude -I. \
+	cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 -D_GNU_SOURCE -D__x86_64__ -Iinclude -I. \
 	    --enable=warning,portability --suppress=missingIncludeSystem $(DIRS)
 	$(MAKE) BUILD=build/analyzer CFLAGS="-O1 -g -fanalyzer" all
 

@@ -64,6 +64,11 @@ size_t strv_len(char *const *v)
     return n;
 }
 
+/* gcc's analyzer does not follow the ownership into the vector. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wpragmas"
+#pragma GCC diagnostic ignored "-Wunknown-warning-option"
+#pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
 void strv_add_take(strv *v, char *s)
 {
     size_t n = strv_len(*v);
@@ -71,6 +76,7 @@ void strv_add_take(strv *v, char *s)
     (*v)[n] = s;
     (*v)[n + 1] = NULL;
 }
+#pragma GCC diagnostic pop
 
 void strv_add(strv *v, const char *s)
 {

@@ -65,7 +65,7 @@ int dev_build(int root, struct err *e)
 {
     /* A root directory whose /dev is a link would have us make nodes somewhere else
      * (CVE-2026-41579): the last component and all before it must be real. */
-    _cleanup_close_ int made = mkdir_in_root(root, "dev", 0755);
+    close_fd(mkdir_in_root(root, "dev", 0755));
     _cleanup_close_ int place =
         open_in_root(root, "dev", O_PATH | O_DIRECTORY | O_NOFOLLOW, 0, RESOLVE_NO_SYMLINKS);
     if (place < 0)

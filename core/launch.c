@@ -27,7 +27,7 @@ int stub_open(struct err *e)
         err_set(e, errno, "make an executable memfd");
         return err_hint(e, "`sysctl vm.memfd_noexec` must not be 2");
     }
-    int r = write_all(fd, stub_begin, (size_t)(stub_end - stub_begin));
+    int r = write_all(fd, stub_begin, (uintptr_t)stub_end - (uintptr_t)stub_begin);
     if (r < 0)
         return err_set(e, r, "write the stub");
     if (fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)

@@ -126,16 +126,15 @@ static void explain_early_end(const struct monitor *m, const struct timespec *be
 static void open_monitor_streams(struct monitor *m)
 {
     struct container *c = m->c;
-    bool attached = m->options->attached;
+    bool attached = m->options->attached, reads = attached && c->stdin_fd >= 0;
+    int program_stdin = take_fd(c->stdin_fd);
     m->log = openat(c->dir_fd, "log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     m->streams[OUT] = (struct stream){
         .from = c->stdout_fd, .to = attached ? STDOUT_FILENO : -1, .log = m->log, .tag = "stdout"};
     m->streams[ERR] = (struct stream){
         .from = c->stderr_fd, .to = attached ? STDERR_FILENO : -1, .log = m->log, .tag = "stderr"};
-    m->streams[IN] = (struct stream){.from = attached && c->stdin_fd >= 0 ? STDIN_FILENO : -1,
-                                     .to = take_fd(c->stdin_fd),
-                                     .close_to = true,
-                                     .log = -1};
+    m->streams[IN] = (struct stream){
+        .from = reads ? STDIN_FILENO : -1, .to = program_stdin, .close_to = true, .log = -1};
 }
 
 int monitor_run(struct container *c, const struct monitor_options *options, struct err *e)
