@@ -63,7 +63,7 @@ $(BUILD)/parts.a: $(PARTS)
 .SECONDARY: $(UNITS:=.o)
 # The stub is a program without a C library, kept as bytes in launch.o.
 STUB_FLAGS := -std=gnu17 -I. -Wall -Wextra -Werror -Os -ffreestanding -fno-stack-protector \
-              -fno-asynchronous-unwind-tables -fno-pic -no-pie -static -nostdlib -s \
+              -fno-asynchronous-unwind-tables -fno-pic -static -nostdlib -s \
               -Wl,--build-id=none -Wl,-z,noseparate-code -Wl,-z,noexecstack
 $(BUILD)/stub: core/stub.c base/packet.h Makefile
 	@mkdir -p $(@D)

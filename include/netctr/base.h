@@ -45,12 +45,12 @@ static inline void cleanup_json(json_t **j)
     json_decref(*j);
 }
 
-#define _cleanup_free_ __attribute__((cleanup(cleanup_free)))
-#define _cleanup_close_ __attribute__((cleanup(cleanup_close)))
+#define _cleanup_free_ __attribute__((cleanup(cleanup_free), unused))
+#define _cleanup_close_ __attribute__((cleanup(cleanup_close), unused))
 #define _cleanup_dir_ __attribute__((cleanup(cleanup_dir)))
 #define _cleanup_file_ __attribute__((cleanup(cleanup_file)))
 #define _cleanup_json_ __attribute__((cleanup(cleanup_json)))
-#define _cleanup_strv_ __attribute__((cleanup(strv_cleanup)))
+#define _cleanup_strv_ __attribute__((cleanup(strv_cleanup), unused))
 
 #define take_ptr(p)                 \
     ({                              \
