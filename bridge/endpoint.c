@@ -1,6 +1,7 @@
 /* Attaching a container to a network, and detaching it.
  *
  *     lease → record → guard → veth → addresses, routes → forwarding → announcement → publish
+ *       → stale flows forgotten
  *
  * The order is the promise: what will be is written down before it is; the guard knows the
  * endpoint before its first packet; the port is published last, when the way behind it is open, so
@@ -8,6 +9,8 @@
  * other way and finds everything by name, from the record.
  */
 #include "bridge.h"
+
+#include "conntrack.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -194,7 +197,9 @@ static int attach_steps(struct bridge *b, const struct network *n, int netns, st
         (r = configure(inside, eth0.index, n, ep, e)) < 0 ||
         (r = wait_until_forwarding(b, ep, e)) < 0 || (r = announce(inside, eth0.index, ep, e)) < 0)
         return r;
-    return publish(b, ep, e);
+    r = publish(b, ep, e);
+    /* Flows that began before lead past the container for as long as they are kept alive. */
+    return r < 0 ? r : conntrack_forget_ports(ep, e);
 }
 
 int endpoint_attach(struct bridge *b, const struct network *n, int netns, struct rt *inside,
@@ -255,6 +260,7 @@ int endpoint_detach(struct bridge *b, const struct endpoint *ep, bool namespace_
     _cleanup_free_ struct fw_publish *elements = endpoint_elements(ep, &count);
     struct fw_guard guard = endpoint_guard(ep);
     note(&result, fw_expire(b->fw, NULL, elements, count, &step), e, &step);
+    note(&result, conntrack_forget_addresses(ep, &step), e, &step);
     note(&result, unplug(b, ep, namespace_dies, &step), e, &step);
     note(&result, fw_expire(b->fw, &guard, NULL, 0, &step), e, &step);
     note(&result, lease_release(b->leases_fd, ep->network, ep->id, &step), e, &step);

@@ -48,15 +48,22 @@ char *publish_text(const struct publish *p)
                      protocol_name(p->protocol));
 }
 
+/* ::1 needs no IPv6 in the container: it is proxied. */
+static bool needs_ipv6(const struct ip *host)
+{
+    return host->family == AF_INET6 && !IN6_IS_ADDR_LOOPBACK(&host->v6);
+}
+
 int publish_check(const struct publish_list *list, const struct network *n, struct err *e)
 {
     for (size_t i = 0; i < list->count; i++) {
         const struct publish *p = &list->items[i];
-        if (p->host.family != AF_INET6 || n->subnet6.prefix)
+        if (n->subnet6.prefix || !needs_ipv6(&p->host))
             continue;
         _cleanup_free_ char *text = publish_text(p);
         err_say(e, -EAFNOSUPPORT, "publish `%s`: network `%s` has no IPv6", text, n->name);
-        return err_hint(e, "publish it on an IPv4 address; [::1] reaches it all the same");
+        return err_hint(e, "publish the port on an IPv4 address, or on every one: -p %d:%d",
+                        p->host_port, p->port);
     }
     return 0;
 }
@@ -309,14 +316,4 @@ int publish_hold(struct publish_list *list, bool ipv6, struct held_ports *out,
         }
     }
     return 0;
-}
-
-void held_port_refuse(const struct held_port *h)
-{
-    if (h->protocol == IPPROTO_UDP)
-        return; /* its filter drops everything */
-    _cleanup_close_ int fd = accept4(h->fd, NULL, NULL, SOCK_CLOEXEC);
-    struct linger reset = {.l_onoff = 1, .l_linger = 0};
-    if (fd >= 0)
-        (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 }

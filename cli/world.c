@@ -1,5 +1,7 @@
 #include "world.h"
 
+#include "bridge/listener.h"
+#include "bridge/proxy.h"
 #include "resolv.h"
 
 #include <errno.h>
@@ -248,7 +250,8 @@ static int hold_ports(struct living *l, struct err *e)
 {
     struct publish_list *list = &l->life->publishes;
     struct search s = {.world = l->world};
-    int r = publish_hold(list, l->network.subnet6.prefix, &l->held, &s.wanted, e);
+    bool ipv6 = access("/proc/net/if_inet6", F_OK) == 0;
+    int r = publish_hold(list, ipv6, &l->held, &s.wanted, e);
     if (r == -EADDRINUSE && s.wanted) {
         (void)store_each(&l->world->store, find_publisher, &s, NULL);
         if (s.owner)
@@ -329,21 +332,48 @@ static int write_files(struct living *l, struct err *e)
     return r == 0 ? container_write_file(c, "resolv.conf", resolv, e) : r;
 }
 
-static void refuse(void *held)
+static void serve_held(void *proxy)
 {
-    held_port_refuse(held);
+    proxy_run(proxy);
 }
 
+static void listen_firewall(void *listener)
+{
+    listener_run(listener);
+}
+
+/* Somebody has emptied the firewall: it is made anew, whatever is left of it. */
+static void restore_firewall(void *world)
+{
+    _cleanup_err_ struct err e = ERR_INIT;
+    if (world_reload(world, false, &e) < 0)
+        warn("cannot restore the firewall: %s", e.text);
+}
+
+/* The monitor watches two fds for the network: what reaches the held ports, and whether the firewall
+ * is still there. */
 static int watch_over(struct living *l, struct err *e)
 {
-    struct monitor_options options = {.attached = !l->container.spec.detached};
-    _cleanup_free_ struct watch *watches = xcalloc(l->held.count, sizeof(*watches));
-    for (size_t i = 0; i < l->held.count; i++)
-        if (l->held.items[i].protocol != IPPROTO_UDP)
-            watches[options.watch_count++] =
-                (struct watch){l->held.items[i].fd, refuse, &l->held.items[i]};
+    struct container *c = &l->container;
+    struct monitor_options options = {.attached = !c->spec.detached};
+    struct watch watches[2];
+    _cleanup_proxy_ struct proxy *proxy = NULL;
+    _cleanup_listener_ struct listener *listener = NULL;
+    int r = 0;
+    if (l->held.count)
+        r = proxy_new(&l->held, &l->endpoint.address4, &l->endpoint.address6, &proxy, e);
+    if (r == 0 && l->networked)
+        r = listener_new(l->world->store.run_fd, l->world->store.instance, restore_firewall,
+                         l->world, &listener, e);
+    if (r < 0)
+        return r;
+    if (proxy)
+        watches[options.watch_count++] = (struct watch){proxy_fd(proxy), serve_held, proxy};
+    if (listener)
+        watches[options.watch_count++] =
+            (struct watch){listener_fd(listener), listen_firewall, listener};
     options.watches = watches;
-    return monitor_run(&l->container, &options, e);
+    return monitor_run(c, &options, e);
 }
 
 /* The way back; also after a start that failed half-way. The first failure is told. */

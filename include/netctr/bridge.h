@@ -89,14 +89,10 @@ void held_ports_clear(struct held_ports *h);
 
 /** Binds and listens on every port of @list (which must outlive @out) and fills in ephemeral ones.
  *  -EADDRINUSE and -EADDRNOTAVAIL come with a text that names the port. More than 4,096 ports are
- *  refused: each costs a socket for the container's life. @refused (may be NULL) points to the port
+ *  refused: each costs a socket for the container's life. @ipv6: a port on every address is held on [::] too. @refused (may be NULL) points to the port
  *  that could not be had. */
 int publish_hold(struct publish_list *list, bool ipv6, struct held_ports *out,
                  const struct publish **refused, struct err *e);
-/** Answers one connection that DNAT did not take (the rules were flushed): accepted and reset, so
- *  that the client sees a refusal instead of a hang. */
-void held_port_refuse(const struct held_port *h);
-
 /* ---- endpoints ------------------------------------------------------------------------------*/
 
 /** One container on one network; what is needed to undo it, and to make its firewall elements anew. */

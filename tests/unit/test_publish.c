@@ -256,25 +256,6 @@ static void test_udp_drops(void)
     }
 }
 
-/* A connection that DNAT did not take is reset, not left hanging. */
-static void test_refuse(void)
-{
-    _cleanup_err_ struct err e = ERR_INIT;
-    _cleanup_publish_ struct publish_list list = {0};
-    _cleanup_held_ struct held_ports held = {0};
-    check(hold(&list, "8088:80", &held, &e) == 0 && held.count == 2, "TCP is held", text_of(&e));
-    for (size_t i = 0; i < held.count; i++) {
-        held_port_refuse(&held.items[i]); /* nobody is there: must not wait */
-        _cleanup_close_ int fd = dial(held.items[i].family, SOCK_STREAM, 8088);
-        int before = open_fds();
-        held_port_refuse(&held.items[i]);
-        char byte;
-        ssize_t n = recv(fd, &byte, 1, 0);
-        expect(fd >= 0 && n < 0 && errno == ECONNRESET && open_fds() == before,
-               "a connection is reset", "%zd %s", n, strerror(errno));
-    }
-}
-
 static int test_too_few_fds(void *arg)
 {
     (void)arg;
@@ -306,7 +287,6 @@ int main(void)
     test_families();
     test_ephemeral();
     test_udp_drops();
-    test_refuse();
     failures += in_child(test_too_few_fds, NULL) != 0;
     return failures != 0;
 }
