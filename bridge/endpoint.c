@@ -130,18 +130,27 @@ static int configure(struct rt *inside, int eth0, const struct network *n,
     return rt_commit(batch, e);
 }
 
-/* A bridge port forwards only when the kernel's link watch has seen its carrier. A packet that
- * comes earlier is lost, and its sender tries again a second later. */
+/* A bridge port forwards only when the kernel's link watch has seen its carrier, and a bridge that had
+ * no port before sends only when it has been seen that it has one. A packet that comes earlier is
+ * lost, and its sender tries again a second later. */
+static int is_carrying(struct bridge *b, const struct endpoint *ep, struct err *e)
+{
+    struct link port, bridge;
+    int r = rt_get_link(b->rt, ep->port, &port);
+    if (r == 0)
+        r = rt_get_link(b->rt, ep->bridge, &bridge);
+    if (r < 0)
+        return err_set(e, r, "look at veth `%s` and bridge `%s`", ep->port, ep->bridge);
+    return port.forwarding && bridge.carrier;
+}
+
 static int wait_until_forwarding(struct bridge *b, const struct endpoint *ep, struct err *e)
 {
     struct timespec pause = {.tv_nsec = 50000};
     for (int waited_us = 0; waited_us < 2000000;) {
-        struct link link;
-        int r = rt_get_link(b->rt, ep->port, &link);
-        if (r < 0)
-            return err_set(e, r, "look at veth `%s`", ep->port);
-        if (link.forwarding)
-            return 0;
+        int r = is_carrying(b, ep, e);
+        if (r != 0)
+            return r < 0 ? r : 0;
         nanosleep(&pause, NULL);
         waited_us += (int)(pause.tv_nsec / 1000);
         if (pause.tv_nsec < 1000000)
@@ -179,6 +188,7 @@ static int publish(struct bridge *b, const struct endpoint *ep, struct err *e)
         return r;
     /* The held sockets have shown that the ports are nobody else's: what is in the way belongs to a
      * container that ended a moment ago and has not expired yet. */
+    err_clear(e);
     r = fw_undo(b->fw, NULL, NULL, elements, count, e);
     return r < 0 ? r : add_publishes(b, elements, count, e);
 }
@@ -199,7 +209,9 @@ static int attach_steps(struct bridge *b, const struct network *n, int netns, st
         return r;
     r = publish(b, ep, e);
     /* Flows that began before lead past the container for as long as they are kept alive. */
-    return r < 0 ? r : conntrack_forget_ports(ep, e);
+    if (r == 0)
+        r = conntrack_forget_ports(ep, e);
+    return r == -EOPNOTSUPP ? 0 : r; /* a kernel without nf_conntrack_netlink */
 }
 
 int endpoint_attach(struct bridge *b, const struct network *n, int netns, struct rt *inside,
@@ -250,6 +262,20 @@ static int unplug(struct bridge *b, const struct endpoint *ep, bool namespace_di
     return rt_commit(batch, e);
 }
 
+/* UDP flows are decided by their first packet and live as long as somebody talks: the ports' elements
+ * must have expired first, or a new one could begin towards the dead container. */
+static int forget_flows(const struct endpoint *ep, struct err *e)
+{
+    const struct timespec expiry = {.tv_nsec = FW_EXPIRY_MS * 1000000};
+    for (size_t i = 0; i < ep->publishes.count; i++)
+        if (ep->publishes.items[i].protocol == IPPROTO_UDP) {
+            nanosleep(&expiry, NULL);
+            break;
+        }
+    int r = conntrack_forget_addresses(ep, e);
+    return r == -EOPNOTSUPP ? 0 : r;
+}
+
 int endpoint_detach(struct bridge *b, const struct endpoint *ep, bool namespace_dies,
                     int record_dir, struct err *e)
 {
@@ -260,9 +286,9 @@ int endpoint_detach(struct bridge *b, const struct endpoint *ep, bool namespace_
     _cleanup_free_ struct fw_publish *elements = endpoint_elements(ep, &count);
     struct fw_guard guard = endpoint_guard(ep);
     note(&result, fw_expire(b->fw, NULL, elements, count, &step), e, &step);
-    note(&result, conntrack_forget_addresses(ep, &step), e, &step);
     note(&result, unplug(b, ep, namespace_dies, &step), e, &step);
     note(&result, fw_expire(b->fw, &guard, NULL, 0, &step), e, &step);
+    note(&result, forget_flows(ep, &step), e, &step);
     note(&result, lease_release(b->leases_fd, ep->network, ep->id, &step), e, &step);
     if (result == 0 && unlinkat(record_dir, ENDPOINT_RECORD, 0) < 0 && errno != ENOENT)
         return err_set(e, errno, "remove the endpoint's record");

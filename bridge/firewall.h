@@ -107,7 +107,9 @@ int fw_undo(struct fw *fw, const struct fw_network *n, const struct fw_guard *g,
 int fw_probe_expiry(struct fw *fw, bool *works, struct err *e);
 void fw_set_expiry(struct fw *fw, bool works);
 
-/** Like fw_undo() but by letting the elements expire within milliseconds, where that works (asks
+#define FW_EXPIRY_MS 12 /* three ticks where HZ is 250 */
+
+/** Like fw_undo() but by letting the elements expire within FW_EXPIRY_MS, where that works (asks
  *  fw_probe_expiry() once if nobody said); elsewhere it is fw_undo(). Until then their keys are
  *  taken. A port that is published to another container by now is left alone. */
 int fw_expire(struct fw *fw, const struct fw_guard *g, const struct fw_publish *p, size_t count,

@@ -10,6 +10,7 @@
  */
 #include "listener.h"
 
+#include "keeper.h"
 #include "ruleset.h"
 
 #include <errno.h>
@@ -242,6 +243,8 @@ static int begin(struct listener *l)
     _cleanup_free_ char *text = xasprintf("%d %" PRIu64 "\n", getpid(), proc_start_time(getpid()));
     if (ftruncate(l->lock, 0) < 0 || pwrite(l->lock, text, strlen(text), 0) < 0)
         return -errno;
+    /* Older kernels cannot; there, connections may break when the rules are flushed. */
+    (void)keeper_create(l->nft, NULL);
     l->due = !is_whole(l);
     return 0;
 }

@@ -39,7 +39,7 @@ enum change {
     CHANGE_EXPIRE, /**< gives it EXPIRY_MS to live; adds it for that long if it is not there */
 };
 
-#define EXPIRY_MS 12 /* three ticks where HZ is 250 */
+#define EXPIRY_MS FW_EXPIRY_MS
 
 /** One element. Each pointer is one field in network byte order, in the order of the set's type: an
  *  interface name is a string, everything else as wide as the field is. */

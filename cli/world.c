@@ -127,6 +127,10 @@ int world_gc(struct world *w, bool dry_run, void (*found)(const char *what, void
 
 /* ---- the firewall ----------------------------------------------------------------------------*/
 
+/* A file in the run directory: this endpoint is being detached, and must not come back to the firewall
+ * when somebody makes it anew. */
+#define LEAVING "leaving"
+
 struct endpoints {
     struct world *world;
     struct endpoint *items;
@@ -138,7 +142,7 @@ static int collect_endpoint(const struct record *r, void *arg)
     struct endpoints *all = arg;
     struct endpoint ep;
     _cleanup_close_ int dir = store_live_dir(&all->world->store, r->spec.name);
-    if (dir < 0 || endpoint_load(dir, &ep, NULL) < 0)
+    if (dir < 0 || faccessat(dir, LEAVING, F_OK, 0) == 0 || endpoint_load(dir, &ep, NULL) < 0)
         return 0;
     all->items = xrealloc(all->items, all->count + 1, sizeof(*all->items));
     all->items[all->count++] = ep;
@@ -293,12 +297,18 @@ static int plug_in(struct living *l, struct rt *inside, struct err *e)
         .id = l->container.spec.id,
         .publishes = &l->life->publishes,
     };
-    int r = world_reload(l->world, true, e);
-    if (r == 0)
-        r = network_up(l->bridge, &l->network, e);
-    return r < 0 ? r
-                 : endpoint_attach(l->bridge, &l->network, l->netns, inside, &request,
-                                   l->container.run_fd, &l->endpoint, e);
+    int r = -ENOENT;
+    /* ENOENT: somebody has flushed the firewall between two of our steps. */
+    for (int tries = 0; r == -ENOENT && tries < 5; tries++) {
+        err_clear(e);
+        r = world_reload(l->world, true, e);
+        if (r == 0)
+            r = network_up(l->bridge, &l->network, e);
+        if (r == 0)
+            r = endpoint_attach(l->bridge, &l->network, l->netns, inside, &request,
+                                l->container.run_fd, &l->endpoint, e);
+    }
+    return r;
 }
 
 /* The network, while the child mounts. "none" is a namespace with nothing but loopback. */
@@ -376,12 +386,26 @@ static int watch_over(struct living *l, struct err *e)
     return monitor_run(c, &options, e);
 }
 
+/* Under the lock that a reload holds from reading the records to committing the rules: what is taken
+ * from the firewall after this stays away. */
+static int mark_leaving(struct living *l, struct err *e)
+{
+    _cleanup_close_ int lock = store_lock(&l->world->store, e);
+    if (lock < 0)
+        return lock;
+    _cleanup_close_ int mark =
+        openat(l->container.run_fd, LEAVING, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    return mark < 0 ? err_set(e, errno, "mark the container as ending") : 0;
+}
+
 /* The way back; also after a start that failed half-way. The first failure is told. */
 static int leave(struct living *l, bool keep, int status, struct err *e)
 {
     struct container *c = &l->container;
     _cleanup_err_ struct err step = ERR_INIT;
-    int result = detach(l->world, c, true, e);
+    int result = l->networked ? mark_leaving(l, e) : 0;
+    if (result == 0)
+        result = detach(l->world, c, true, e);
     l->netns = close_fd(l->netns);
     int r = container_end(c, keep, status, &step);
     if (r == 0) {

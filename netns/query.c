@@ -10,6 +10,8 @@
 #include <netlink/handlers.h>
 #include <string.h>
 
+#define LOWER_UP 0x10000 /* IFF_LOWER_UP of linux/if.h, which cannot be had beside net/if.h */
+
 static bool port_forwards(struct nlattr *linkinfo)
 {
     struct nlattr *info[IFLA_INFO_MAX + 1], *port[IFLA_BRPORT_MAX + 1];
@@ -38,6 +40,7 @@ static bool parse_link(struct nlmsghdr *h, struct link *out)
         out->master = (int)nla_get_u32(a[IFLA_MASTER]);
     if (a[IFLA_ADDRESS] && nla_len(a[IFLA_ADDRESS]) == 6)
         memcpy(out->mac, nla_data(a[IFLA_ADDRESS]), 6);
+    out->carrier = (info->ifi_flags & IFF_RUNNING) && (info->ifi_flags & LOWER_UP);
     out->forwarding = port_forwards(a[IFLA_LINKINFO]);
     return true;
 }

@@ -374,6 +374,30 @@ serve_nginx() { # NAME [FLAGS OF RUN...]
     wait_for 5 in_network_of "$1" curl -sf -o /dev/null http://127.0.0.1/
 }
 
+# ---- the firewall's rules -------------------------------------------------------------------------
+
+# How many packets the rules with COMMENT have dropped.
+dropped() { # CHAIN COMMENT
+    local table='inet netctr'
+    [[ $1 != speaks_* && $1 != from_containers ]] || table='bridge netctr_guard'
+    # shellcheck disable=SC2086 # two words
+    nft list chain $table "$1" | awk -v comment="\"$2\"" \
+        'index($0, comment) { for (i = 1; i < NF; i++) if ($i == "packets") n += $(i + 1) } END { print n + 0 }'
+}
+
+# From here on that chain of ours lets everything pass, for the positive control; until shut.
+open_up() { # CHAIN
+    case $1 in
+    from_containers) nft insert rule bridge netctr_guard "$1" accept comment '"wide open"' ;;
+    *) nft insert rule inet netctr "$1" accept comment '"wide open"' ;;
+    esac
+}
+shut() {
+    set_bridge_nf "${BRIDGE_NF:-1}"
+    netctr network reload
+    assert_lacks "$(nft list ruleset)" 'wide open'
+}
+
 # ---- what is left behind -------------------------------------------------------------------------
 
 # The first run makes the default network, which stays.
@@ -386,9 +410,13 @@ no_element_expires() {
 }
 
 # The firewall as text, when elements that were given a moment to live have gone.
+# Without the keeper's table, which belongs to whichever monitor listens.
+ruleset() {
+    nft --stateless list ruleset | sed '/^table inet netctr_keeper /,/^}/d'
+}
 firewall() {
     wait_for 3 no_element_expires
-    nft --stateless list ruleset
+    ruleset
 }
 
 # Everything of the arena that a container could leave behind.

@@ -73,6 +73,7 @@ struct link {
     unsigned flags; /**< IFF_… */
     unsigned mtu;
     uint8_t mac[6];
+    bool carrier;    /**< can send: the kernel has seen a carrier and acted on it */
     bool forwarding; /**< a bridge port that forwards (BR_STATE_FORWARDING) */
     char name[IFNAMSIZ];
     char alias[256];

@@ -6,7 +6,7 @@ v4=192.0.2.2 v6=2001:db8::2 lan4=192.0.2.9
 
 # What the ruleset is when all is well; the kernel's order of a set's elements may differ.
 is_restored() {
-    nft --stateless list ruleset >"$tmp/now"
+    ruleset >"$tmp/now"
     cmp -s "$tmp/before" "$tmp/now"
 }
 
@@ -79,6 +79,20 @@ parts_of_it() {
 }
 t 'one of the two tables removed' parts_of_it
 
+a_rule_or_an_element() {
+    two
+    nft delete rule inet netctr forward handle \
+        "$(nft -a list chain inet netctr forward | awk '/nobody published that/ { print $NF }')"
+    restored_within 1
+    nft delete element inet netctr publish4 '{ tcp . 8080 }'
+    restored_within 1
+    nft flush chain bridge netctr_guard from_containers
+    restored_within 1
+    open
+    closed
+}
+t 'a rule, an element, the rules of a chain removed' a_rule_or_an_element
+
 as_a_firewall_reloads() {
     two
     printf 'flush ruleset\ntable inet mine { chain c { type filter hook input priority 0; policy accept; tcp dport 1 drop; }; }\n' |
@@ -98,7 +112,7 @@ by_the_next_command() {
     nft flush ruleset
     sleep 0.3
     # The positive control: this is what a flush opens, and what nobody else has mended.
-    assert_eq "$(nft list ruleset)" '' ruleset
+    assert_eq "$(ruleset)" "" ruleset
     assert_eq "$(in_lan peer ask tcp "$(address_of secret)" 80)" "secret $lan4"
     netctr run --rm "$box" true
     firewall >"$tmp/now"
@@ -114,16 +128,16 @@ by_network_reload() {
     freeze
     nft flush ruleset
     sleep 0.3
-    assert_eq "$(nft list ruleset)" '' ruleset
+    assert_eq "$(ruleset)" "" ruleset
     netctr network reload
-    nft --stateless list ruleset >"$tmp/now"
+    ruleset >"$tmp/now"
     diff "$tmp/before" "$tmp/now"
     open
     closed
     wake_up
     # Where nothing is missing it changes nothing.
     netctr network reload
-    nft --stateless list ruleset >"$tmp/now"
+    ruleset >"$tmp/now"
     diff "$tmp/before" "$tmp/now"
 }
 t 'by netctr network reload' by_network_reload
