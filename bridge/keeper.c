@@ -4,6 +4,7 @@
 
 #include <libnftnl/chain.h>
 #include <libnftnl/common.h>
+#include <libnftnl/rule.h>
 #include <libnftnl/table.h>
 #include <libnftnl/udata.h>
 #include <linux/netfilter.h>
@@ -35,7 +36,8 @@ static void put_table(struct nft_batch *b)
     nftnl_table_set_u32(t, NFTNL_TABLE_FLAGS, NFT_TABLE_F_OWNER);
     nftnl_table_set_data(t, NFTNL_TABLE_USERDATA, userdata, sizeof(userdata));
     nftnl_table_nlmsg_build_payload(nft_batch_message(b, NFT_MSG_NEWTABLE, NLM_F_CREATE,
-                                                      NFPROTO_INET, xstrdup("add table inet " TABLE)),
+                                                      NFPROTO_INET,
+                                                      xstrdup("add table inet " TABLE)),
                                     t);
     nftnl_table_free(t);
 }
@@ -56,11 +58,31 @@ static void put_chain(struct nft_batch *b, size_t i)
     nftnl_chain_free(c);
 }
 
+/* "ct state established accept": as good as never met in a NAT chain, which sees a connection's first
+ * packet only. What matters is that there is a rule that asks conntrack: without any, tracking stops. */
+static void put_rule(struct nft_batch *b)
+{
+    const uint32_t established = 1 << 1, none = 0; /* NF_CT_STATE_BIT(IP_CT_ESTABLISHED) */
+    struct nftnl_rule *r = nft_must(nftnl_rule_alloc());
+    nftnl_rule_set_str(r, NFTNL_RULE_TABLE, TABLE);
+    nftnl_rule_set_str(r, NFTNL_RULE_CHAIN, chains[0].name);
+    expr_ct(r, NFT_CT_STATE, NFT_REG32_00);
+    expr_and(r, NFT_REG32_00, &established, sizeof(established));
+    expr_cmp(r, NFT_CMP_NEQ, NFT_REG32_00, &none, sizeof(none));
+    expr_verdict(r, NF_ACCEPT, NULL);
+    nftnl_rule_nlmsg_build_payload(nft_batch_message(b, NFT_MSG_NEWRULE,
+                                                     NLM_F_CREATE | NLM_F_APPEND, NFPROTO_INET,
+                                                     xstrdup("add rule " TABLE)),
+                                   r);
+    nftnl_rule_free(r);
+}
+
 int keeper_create(struct nft *n, struct err *e)
 {
     _cleanup_nft_batch_ struct nft_batch *b = nft_batch_new();
     put_table(b);
     for (size_t i = 0; i < ARRAY_LEN(chains); i++)
         put_chain(b, i);
+    put_rule(b);
     return nft_batch_commit(n, b, NFT_TOLERATE_NOTHING, e);
 }

@@ -11,7 +11,7 @@ small_network() { # NAME SUBNET GATEWAY
         "internal": false, "masquerade": true, "icc": true}\n' "$1" "$1" "$2" "$3" >"$state/networks/$1.json"
 }
 
-# Clients knock from before the start; each must be answered within 900 ms of the moment when the
+# Clients knock from before the start; each must be answered within 400 ms of the moment when the
 # container's program began to listen, by this container, in every round.
 hammered() { # ROUNDS PROTO PORT WHERE...: WHERE is [lan@]ADDRESS
     local rounds=$1 proto=$2 port=$3 round where pids file ready first who gap
@@ -38,7 +38,7 @@ hammered() { # ROUNDS PROTO PORT WHERE...: WHERE is [lan@]ADDRESS
             [ "$who" = "web$round" ] || fail "round $round, $where: $(tail -1 "$tmp/hammers/$where")"
             gap=$(awk -v a="$ready" -v b="$first" 'BEGIN { printf "%d", (b - a) * 1000 }')
             echo "round $round, $where: $gap ms"
-            [ "$gap" -lt 900 ] || fail "round $round, $where: first answer after $gap ms"
+            [ "$gap" -lt 400 ] || fail "round $round, $where: first answer after $gap ms"
         done
         netctr rm -f "web$round"
     done
@@ -67,7 +67,7 @@ hammered_from_a_neighbour() {
     first=$(awk 'END { print $1 }' "$tmp/hammer")
     gap=$(awk -v a="$ready" -v b="$first" 'BEGIN { printf "%d", (b - a) * 1000 }')
     echo "$gap ms"
-    [ "$gap" -lt 900 ] || fail "first answer after $gap ms"
+    [ "$gap" -lt 400 ] || fail "first answer after $gap ms"
 }
 t 'a neighbour that was already looking for the address' hammered_from_a_neighbour
 
