@@ -183,14 +183,17 @@ static int publish(struct bridge *b, const struct endpoint *ep, struct err *e)
     _cleanup_free_ struct fw_publish *elements = endpoint_elements(ep, &count);
     if (count == 0)
         return 0;
+    /* The held sockets have shown that the ports are nobody else's. What is in the way belongs to a
+     * container that ended a moment ago and has not expired yet, or is our own: whoever made a flushed
+     * firewall anew has found us in our record. */
     int r = add_publishes(b, elements, count, e);
-    if (r != -EEXIST)
-        return r;
-    /* The held sockets have shown that the ports are nobody else's: what is in the way belongs to a
-     * container that ended a moment ago and has not expired yet. */
-    err_clear(e);
-    r = fw_undo(b->fw, NULL, NULL, elements, count, e);
-    return r < 0 ? r : add_publishes(b, elements, count, e);
+    for (int tries = 0; r == -EEXIST && tries < 20; tries++) {
+        err_clear(e);
+        r = fw_undo(b->fw, NULL, NULL, elements, count, e);
+        if (r == 0)
+            r = add_publishes(b, elements, count, e);
+    }
+    return r;
 }
 
 /* ---- attach ----------------------------------------------------------------------------------*/

@@ -291,7 +291,7 @@ flushed_while_starting() {
     done
     sleep 0.5
     firewall >"$tmp/before"
-    assert_lacks "$(cat "$tmp/before")" 70
+    assert_lacks "$(cat "$tmp/before")" 'tcp . 70'
     netctr network reload
     restored_within 0
     assert_eq "$(in_lan peer ask tcp $v4 8080)" "web $lan4"
