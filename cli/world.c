@@ -73,11 +73,24 @@ static int bury(struct world *w, const char *name, struct err *e)
     return container_vanish(&c, keep, e);
 }
 
-static bool is_dead(struct world *w, const char *name)
+/* Is the holder of its lock gone? A run directory without a lock has just begun to be, or has all but
+ * ceased to be: nothing was made yet, or nothing is left, but for the directory. */
+static int find_dead(struct world *w, const char *name, bool *empty)
 {
     _cleanup_close_ int dir = store_live_dir(&w->store, name);
-    _cleanup_close_ int lock = dir < 0 ? -1 : store_try_lock(dir);
-    return lock >= 0;
+    if (dir < 0)
+        return dir;
+    _cleanup_close_ int lock = store_try_lock(dir);
+    *empty = lock == -ENOENT;
+    return lock >= 0 || *empty ? 0 : lock;
+}
+
+static int repair_one(struct world *w, const char *name, bool empty, struct err *e)
+{
+    if (!empty)
+        return bury(w, name, e);
+    int r = remove_tree_at(w->store.live_fd, name);
+    return r < 0 ? err_set(e, r, "remove the run directory of container `%s`", name) : 0;
 }
 
 int world_repair(struct world *w, bool dry_run, void (*found)(const char *what, void *arg),
@@ -88,12 +101,13 @@ int world_repair(struct world *w, bool dry_run, void (*found)(const char *what, 
     if (!d)
         return err_set(e, errno, "list the living containers");
     for (struct dirent *entry; (entry = readdir(d));) {
-        if (!valid_name(entry->d_name) || !is_dead(w, entry->d_name))
+        bool empty;
+        if (!valid_name(entry->d_name) || find_dead(w, entry->d_name, &empty) < 0)
             continue;
         _cleanup_free_ char *what = xasprintf("dead container %s", entry->d_name);
         if (found)
             found(what, arg);
-        int r = dry_run ? 0 : bury(w, entry->d_name, e);
+        int r = dry_run ? 0 : repair_one(w, entry->d_name, empty, e);
         if (r < 0 && r != -EBUSY)
             return r;
         err_clear(e);
