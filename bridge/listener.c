@@ -8,7 +8,7 @@
  * What cannot be heard is looked at: when the kernel had to drop notifications, and at the beginning,
  * because there may have been a moment in which nobody listened.
  */
-#include "listener.h"
+#include <netctr/listener.h>
 
 #include "keeper.h"
 #include "ruleset.h"

@@ -8,7 +8,7 @@
  * or for so long that the others want their turn; then EPOLL_CTL_MOD, which looks again whether there
  * is something to do, puts it at the end of the queue.
  */
-#include "proxy.h"
+#include <netctr/proxy.h>
 
 #include <errno.h>
 #include <linux/filter.h>

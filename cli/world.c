@@ -1,8 +1,9 @@
 #include "world.h"
 
-#include "bridge/listener.h"
-#include "bridge/proxy.h"
 #include "resolv.h"
+
+#include <netctr/listener.h>
+#include <netctr/proxy.h>
 
 #include <errno.h>
 #include <signal.h>

@@ -5,7 +5,7 @@
  * skipped test) without.
  */
 #include "bridge/firewall.h"
-#include "bridge/listener.h"
+#include <netctr/listener.h>
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -7,7 +7,7 @@
  *   test_proxy           all checks
  *   test_proxy --bench   compares with a direct connection
  */
-#include "bridge/proxy.h"
+#include <netctr/proxy.h>
 
 #include <arpa/inet.h>
 #include <errno.h>
