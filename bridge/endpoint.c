@@ -131,9 +131,11 @@ static int configure(struct rt *inside, int eth0, const struct network *n,
 }
 
 /* A bridge port forwards only when the kernel's link watch has seen its carrier, and a bridge that had
- * no port before sends only when it has been seen that it has one. A packet that comes earlier is
+ * no port before sends only when it has been seen that it has one; a container takes packets to its
+ * IPv6 address only when the kernel's work queue has added the route. A packet that comes earlier is
  * lost, and its sender tries again a second later. */
-static int is_carrying(struct bridge *b, const struct endpoint *ep, struct err *e)
+static int is_reachable(struct bridge *b, struct rt *inside, const struct endpoint *ep,
+                        struct err *e)
 {
     struct link port, bridge;
     int r = rt_get_link(b->rt, ep->port, &port);
@@ -141,14 +143,18 @@ static int is_carrying(struct bridge *b, const struct endpoint *ep, struct err *
         r = rt_get_link(b->rt, ep->bridge, &bridge);
     if (r < 0)
         return err_set(e, r, "look at veth `%s` and bridge `%s`", ep->port, ep->bridge);
-    return port.forwarding && bridge.carrier;
+    if (!port.forwarding || !bridge.carrier || !ep->address6.family)
+        return port.forwarding && bridge.carrier;
+    r = rt_is_local(inside, &ep->address6);
+    return r < 0 ? err_set(e, r, "look for the route to the container's IPv6 address") : r;
 }
 
-static int wait_until_forwarding(struct bridge *b, const struct endpoint *ep, struct err *e)
+static int wait_until_reachable(struct bridge *b, struct rt *inside, const struct endpoint *ep,
+                                struct err *e)
 {
     struct timespec pause = {.tv_nsec = 50000};
     for (int waited_us = 0; waited_us < 2000000;) {
-        int r = is_carrying(b, ep, e);
+        int r = is_reachable(b, inside, ep, e);
         if (r != 0)
             return r < 0 ? r : 0;
         nanosleep(&pause, NULL);
@@ -156,7 +162,7 @@ static int wait_until_forwarding(struct bridge *b, const struct endpoint *ep, st
         if (pause.tv_nsec < 1000000)
             pause.tv_nsec *= 2;
     }
-    return err_say(e, -ETIMEDOUT, "bridge port `%s` does not begin to forward", ep->port);
+    return err_say(e, -ETIMEDOUT, "the way to the container by `%s` does not open", ep->port);
 }
 
 /* Gratuitous ARP and unsolicited NA without a raw socket (whose close waits for an RCU grace
@@ -208,7 +214,8 @@ static int attach_steps(struct bridge *b, const struct network *n, int netns, st
     if ((r = add_guard(b, ep, e)) < 0 || (r = plug_in(b, &bridge, netns, ep, e)) < 0 ||
         (r = find_eth0(inside, &eth0, e)) < 0 ||
         (r = configure(inside, eth0.index, n, ep, e)) < 0 ||
-        (r = wait_until_forwarding(b, ep, e)) < 0 || (r = announce(inside, eth0.index, ep, e)) < 0)
+        (r = wait_until_reachable(b, inside, ep, e)) < 0 ||
+        (r = announce(inside, eth0.index, ep, e)) < 0)
         return r;
     r = publish(b, ep, e);
     /* Flows that began before lead past the container for as long as they are kept alive. */

@@ -164,6 +164,26 @@ int rt_each_route(struct rt *rt, int (*each)(const struct route *route, void *ar
     return r;
 }
 
+/* One request, one answer of at most 32 KiB; @message is freed. Returns the answer, which the caller
+ * frees, or NULL with the reason in *@code. */
+static struct nlmsghdr *ask(struct rt *rt, struct nl_msg *message, int *code)
+{
+    nl_complete_msg(rt->socket, message);
+    struct nlmsghdr *h = nlmsg_hdr(message);
+    h->nlmsg_flags = NLM_F_REQUEST;
+    int fd = nl_socket_get_fd(rt->socket);
+    ssize_t n = send(fd, h, h->nlmsg_len, 0);
+    nlmsg_free(message);
+    _cleanup_free_ char *answer = xcalloc(1, 32768);
+    while (n >= 0 && (n = recv(fd, answer, 32768, 0)) < 0 && errno == EINTR)
+        n = 0;
+    h = (void *)answer;
+    *code = n < 0 ? -errno : !nlmsg_ok(h, (int)n) ? -EBADMSG : 0;
+    if (*code == 0 && h->nlmsg_type == NLMSG_ERROR)
+        *code = ((struct nlmsgerr *)nlmsg_data(h))->error;
+    return *code == 0 ? (void *)take_ptr(answer) : NULL;
+}
+
 int rt_get_link(struct rt *rt, const char *name, struct link *out)
 {
     struct nl_msg *m = nlmsg_alloc_simple(RTM_GETLINK, 0);
@@ -173,23 +193,27 @@ int rt_get_link(struct rt *rt, const char *name, struct link *out)
         nlmsg_free(m);
         return -ENOMEM;
     }
-    nl_complete_msg(rt->socket, m);
-    struct nlmsghdr *h = nlmsg_hdr(m);
-    h->nlmsg_flags = NLM_F_REQUEST;
-    ssize_t n = send(nl_socket_get_fd(rt->socket), h, h->nlmsg_len, 0);
-    nlmsg_free(m);
-    if (n < 0)
-        return -errno;
-    _cleanup_free_ char *answer = xcalloc(1, 32768);
-    do {
-        n = recv(nl_socket_get_fd(rt->socket), answer, 32768, 0);
-    } while (n < 0 && errno == EINTR);
-    if (n < 0)
-        return -errno;
-    h = (void *)answer;
-    if (!nlmsg_ok(h, (int)n))
-        return -EBADMSG;
-    if (h->nlmsg_type == NLMSG_ERROR)
-        return ((struct nlmsgerr *)nlmsg_data(h))->error;
-    return parse_link(h, out) ? 0 : -EBADMSG;
+    int code;
+    _cleanup_free_ struct nlmsghdr *answer = ask(rt, m, &code);
+    if (!answer)
+        return code;
+    return parse_link(answer, out) ? 0 : -EBADMSG;
+}
+
+int rt_is_local(struct rt *rt, const struct ip *address)
+{
+    struct nl_msg *m = nlmsg_alloc_simple(RTM_GETROUTE, 0);
+    struct rtmsg request = {.rtm_family = (unsigned char)address->family,
+                            .rtm_dst_len = (unsigned char)(ip_size(address) * 8)};
+    if (!m || nlmsg_append(m, &request, sizeof(request), NLMSG_ALIGNTO) < 0 ||
+        nla_put(m, RTA_DST, (int)ip_size(address), address->bytes) < 0) {
+        nlmsg_free(m);
+        return -ENOMEM;
+    }
+    int code;
+    _cleanup_free_ struct nlmsghdr *answer = ask(rt, m, &code);
+    if (!answer)
+        return code == -ENETUNREACH || code == -EHOSTUNREACH ? 0 : code;
+    return answer->nlmsg_type == RTM_NEWROUTE &&
+           ((struct rtmsg *)nlmsg_data(answer))->rtm_type == RTN_LOCAL;
 }

@@ -95,6 +95,10 @@ struct route {
 int rt_each_route(struct rt *rt, int (*each)(const struct route *route, void *arg), void *arg,
                   struct err *e);
 
+/** Would the namespace take a packet to @address for itself? 1, 0 or a negative errno (RTM_GETROUTE).
+ *  For IPv6 this comes later than the address: the kernel adds the route from a work queue. */
+int rt_is_local(struct rt *rt, const struct ip *address);
+
 struct rt_batch;
 struct rt_batch *rt_batch_new(struct rt *rt);
 void rt_batch_cleanup(struct rt_batch **b);
