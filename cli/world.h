@@ -1,12 +1,11 @@
-/* The one place where the two halves of a container meet: core's process and bridge's endpoint.
- *
- *     create → attach ∥ prepare → start → monitor → detach → end
- *
- * and the repair of what a killed netctr left, which is the same undo, found from the state.
- */
+/* What every command stands on (world.c), and a container's life (life.c). */
 #pragma once
 
 #include "cli.h"
+
+/* A file in the run directory: this endpoint is being detached, and must not come back to the firewall
+ * when somebody makes it anew. */
+#define LEAVING "leaving"
 
 struct world {
     struct store store;
@@ -22,6 +21,8 @@ int world_bridge(struct world *w, struct bridge **out, struct err *e);
 int world_repair(struct world *w, bool dry_run, void (*found)(const char *what, void *arg),
                  void *arg, struct err *e);
 
+/** Undoes the network's half of a container, from its record or without one. */
+int world_detach(struct world *w, struct container *c, bool namespace_dies, struct err *e);
 /** Everything of this instance that belongs to no container: repair, then a sweep by name. */
 int world_gc(struct world *w, bool dry_run, void (*found)(const char *what, void *arg), void *arg,
              struct err *e);

@@ -25,11 +25,6 @@ int cgroup_check_path(const char *path, struct err *e)
     return good ? 0 : err_say(e, -EINVAL, "`%s` is not the path of a cgroup", path ? path : "");
 }
 
-char *cgroup_join_path(const struct cgroup_hierarchy *h, const char *path)
-{
-    return xasprintf("%s/%s", h->mount, path);
-}
-
 int cgroup_open_dir(const struct cgroup_hierarchy *h, const char *path, int flags)
 {
     _cleanup_free_ char *full = cgroup_join_path(h, path);

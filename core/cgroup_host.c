@@ -194,3 +194,8 @@ int cgroup_probe(const char *root, struct cgroup_host *out, struct err *e)
     f.host = (struct cgroup_host){0};
     return 0;
 }
+
+char *cgroup_join_path(const struct cgroup_hierarchy *h, const char *path)
+{
+    return xasprintf("%s/%s", h->mount, path);
+}

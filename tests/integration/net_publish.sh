@@ -221,7 +221,7 @@ port_is_really_held() {
     # It is free again at once, for both.
     timeout 5 socat -u OPEN:/dev/null TCP-LISTEN:8080,reuseaddr &
     wait_for 2 sh -c 'ss -Hltn | grep -q :8080'
-    socat -u TCP:127.0.0.1:8080 OPEN:/dev/null
+    wait_for 2 socat -u TCP:127.0.0.1:8080 OPEN:/dev/null # elements take 12 ms to expire
     wait
     serve web --publish 8080:80
     http http://127.0.0.1:8080/ | grep -qx web
