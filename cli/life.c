@@ -13,6 +13,7 @@
 #include <errno.h>
 
 struct living {
+    struct rlimit nofile; /* the caller's, before ports are held */
     struct world *world;
     struct life *life;
     struct container container;
@@ -75,6 +76,8 @@ static int hold_ports(struct living *l, struct err *e)
 /* Everything that can be refused is refused here, before anything is made. */
 static int look_before(struct living *l, struct err *e)
 {
+    if (getrlimit(RLIMIT_NOFILE, &l->nofile) < 0)
+        return err_set(e, errno, "read the limit of open files");
     l->networked = own_network(&l->life->spec);
     if (!l->networked)
         return 0;
@@ -227,6 +230,7 @@ static int live(struct living *l, struct err *e)
     int r;
     if ((r = look_before(l, e)) < 0 || (r = claim(l, e)) < 0)
         return r;
+    l->container.nofile = l->nofile;
     if ((r = container_create(&l->container, e)) < 0 || (r = attach(l, e)) < 0 ||
         (r = write_files(l, e)) < 0 || (r = container_start(&l->container, e)) < 0 ||
         (l->life->started && (r = l->life->started(&l->container.spec, l->life->arg)) < 0)) {

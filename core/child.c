@@ -127,7 +127,7 @@ int become_program(const struct become *b, int root, struct err *e)
         return err_set(e, errno, "mark the open files");
     if ((r = drop_privileges(b, &u, e)) < 0)
         return r;
-    return stub_execute(b->stub, b->channel, b->argv, env, e);
+    return stub_execute(b->stub, b->channel, b->argv, env, b->nofile, e);
 }
 
 /* ---- the story -------------------------------------------------------------------------------*/

@@ -15,6 +15,7 @@ struct become {
     uint64_t caps;
     const struct seccomp_filter *filter; /**< empty: none */
     bool die_with_parent;                /**< the container must not outlive its monitor */
+    const struct rlimit *nofile;         /**< RLIMIT_NOFILE; NULL or all zero: as it is */
     int stub;                            /**< stub_open() */
     int channel;                         /**< to the parent */
     int streams[3];                      /**< stdin (-1: /dev/null), stdout, stderr */

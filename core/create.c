@@ -136,6 +136,7 @@ static _Noreturn void run_child(const struct container *c, const struct preparat
                    .caps = c->spec.caps,
                    .filter = &p->filter,
                    .die_with_parent = true,
+                   .nofile = &c->nofile,
                    .stub = p->stub,
                    .channel = p->channel,
                    .streams = {p->streams[0], p->streams[1], p->streams[2]}},

@@ -35,7 +35,8 @@ int stub_open(struct err *e)
     return take_fd(fd);
 }
 
-int stub_execute(int stub, int channel, char *const *argv, char *const *env, struct err *e)
+int stub_execute(int stub, int channel, char *const *argv, char *const *env,
+                 const struct rlimit *nofile, struct err *e)
 {
     /* dup2() leaves the copy open across execve; the stub itself marks it close-on-exec. Errors until
      * then travel over the copy that the caller has. */
@@ -43,6 +44,9 @@ int stub_execute(int stub, int channel, char *const *argv, char *const *env, str
     _cleanup_close_ int ours = fcntl(channel, F_DUPFD_CLOEXEC, 10);
     if (program < 0 || ours < 0 || dup2(ours, 3) < 0)
         return err_set(e, errno, "hand the channel to the stub");
+    /* Last of all: this process has copies of the monitor's fds, and may need one above the limit. */
+    if (nofile && nofile->rlim_max && setrlimit(RLIMIT_NOFILE, nofile) < 0)
+        return err_set(e, errno, "set the limit of open files");
     syscall(SYS_execveat, program, "", argv, env, AT_EMPTY_PATH);
     int code = errno;
     (void)dup2(ours, channel); /* it may have been fd 3 */

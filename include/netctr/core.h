@@ -6,6 +6,8 @@
 
 #include <netctr/base.h>
 
+#include <sys/resource.h>
+
 /* ---- spec -----------------------------------------------------------------------------------*/
 
 struct volume {
@@ -118,6 +120,7 @@ struct container {
     pid_t pid;
     int pidfd;
     int64_t started;
+    struct rlimit nofile; /**< RLIMIT_NOFILE of the program; all zero: as it is now */
 };
 #define CONTAINER_INIT                                                                             \
     {                                                                                              \

@@ -398,3 +398,13 @@ nothing_to_run() {
     assert_eq "$(netctr run --rm "$box" echo works)" works
 }
 t 'ROOTFS without COMMAND: an error that says what to type' nothing_to_run
+
+limit_of_files() {
+    # The monitor holds two sockets a port and raises its own limit for that; the program gets the caller's.
+    ulimit -Sn 256
+    netctr run -d --name many -p 20000-20299:1-300 "$box" sh -c 'ulimit -Sn; exec sleep 100' >/dev/null
+    wait_for 2 sh -c "netctr logs many | grep -q ."
+    assert_eq "$(netctr logs many)" 256
+    assert_eq "$(netctr port many | wc -l)" 300
+}
+t 'three hundred ports: the program keeps the limit of open files that the caller has' limit_of_files
