@@ -130,6 +130,6 @@ int channel_receive(int channel, enum message *kind, int *value, struct err *e)
         return unpack_error(&p, (size_t)n, e);
     *kind = (enum message)p.kind;
     if (value)
-        *value = got >= 0 ? take_fd(got) : p.code;
+        *value = p.kind == MESSAGE_NETNS ? take_fd(got) : p.code;
     return 0;
 }

@@ -83,7 +83,8 @@ static int plug_in(struct bridge *b, const struct link *bridge, int netns,
     memcpy(veth.peer_mac, ep->mac, 6);
     memcpy(veth.host_mac, ep->mac, 6);
     veth.host_mac[1] ^= 0x01; /* 02:43: differs from the container's, as it must */
-    _cleanup_free_ char *alias = xasprintf("netctr %s on %s", ep->container, ep->network);
+    _cleanup_free_ char *alias =
+        xasprintf("netctr %s %s on %s", b->instance, ep->container, ep->network);
     _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(b->rt);
     rt_add_veth(batch, &veth);
     /* The bridge is told where the container's MAC is and learns nothing from its frames: those to the
@@ -303,4 +304,46 @@ int endpoint_detach(struct bridge *b, const struct endpoint *ep, bool namespace_
     if (result == 0 && unlinkat(record_dir, ENDPOINT_RECORD, 0) < 0 && errno != ENOENT)
         return err_set(e, errno, "remove the endpoint's record");
     return result;
+}
+
+/* ---- without a record ------------------------------------------------------------------------*/
+
+struct forgetting {
+    struct bridge *bridge;
+    const char *id;
+    struct endpoint endpoint; /* as far as the lease tells it */
+};
+
+static int match_lease(const struct lease *l, void *arg)
+{
+    struct forgetting *f = arg;
+    if (!streq(l->owner, f->id))
+        return 0;
+    f->endpoint.address4 = l->address;
+    memcpy(f->endpoint.mac, l->mac, 6);
+    return 0;
+}
+
+static int forget_on(const struct network *n, void *arg)
+{
+    struct forgetting *f = arg;
+    f->endpoint = (struct endpoint){0};
+    int r = lease_each(f->bridge->leases_fd, n->name, match_lease, f, NULL);
+    if (r < 0 || !f->endpoint.address4.family)
+        return r;
+    _cleanup_endpoint_ struct endpoint ep = f->endpoint;
+    ep.bridge = xstrdup(n->bridge);
+    ep.port = endpoint_port_name(f->id, n->name);
+    if (n->subnet6.prefix)
+        ep.address6 = subnet_host(&n->subnet6, subnet_host_number(&n->subnet4, &ep.address4));
+    struct fw_guard guard = endpoint_guard(&ep);
+    (void)unplug(f->bridge, &ep, false, NULL);
+    (void)fw_undo(f->bridge->fw, NULL, &guard, NULL, 0, NULL);
+    return lease_release(f->bridge->leases_fd, n->name, f->id, NULL);
+}
+
+int endpoint_forget(struct bridge *b, const char *id, struct err *e)
+{
+    struct forgetting f = {.bridge = b, .id = id};
+    return network_each(b, forget_on, &f, e);
 }

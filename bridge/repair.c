@@ -74,7 +74,8 @@ static int judge_lease(const struct lease *l, void *arg)
 static int judge_link(const struct link *link, void *arg)
 {
     struct sweeping *s = arg;
-    if (skip_prefix(link->name, "vc-") && skip_prefix(link->alias, "netctr ") &&
+    _cleanup_free_ char *mark = xasprintf("netctr %s ", s->bridge->instance);
+    if (skip_prefix(link->name, "vc-") && skip_prefix(link->alias, mark) &&
         !contains((const char *const *)s->live_ports, link->name))
         strv_add(&s->dead_links, link->name);
     return 0;
@@ -121,21 +122,4 @@ int bridge_sweep(struct bridge *b, const struct bridge_sweep *sweep, struct err 
     strv_free(s.dead_links);
     strv_free(s.live_ports);
     return r;
-}
-
-struct forgetting {
-    struct bridge *bridge;
-    const char *id;
-};
-
-static int forget_lease(const struct network *n, void *arg)
-{
-    struct forgetting *f = arg;
-    return lease_release(f->bridge->leases_fd, n->name, f->id, NULL);
-}
-
-int endpoint_forget(struct bridge *b, const char *id, struct err *e)
-{
-    struct forgetting f = {b, id};
-    return network_each(b, forget_lease, &f, e);
 }

@@ -213,7 +213,8 @@ static int leave(struct living *l, bool keep, int status, struct err *e)
         result = world_detach(l->world, c, true, e);
     l->netns = close_fd(l->netns);
     int r = container_end(c, keep, status, &step);
-    if (r == 0) {
+    /* What could not be undone keeps its records: the next command tries again. */
+    if (r == 0 && result == 0) {
         _cleanup_close_ int lock = store_lock(&l->world->store, &step);
         r = lock < 0 ? lock : container_vanish(c, keep, &step);
     }
@@ -245,7 +246,7 @@ static int live(struct living *l, struct err *e)
     _cleanup_err_ struct err trouble = ERR_INIT;
     r = leave(l, !l->container.spec.auto_remove, status < 0 ? EXIT_NETCTR : status, &trouble);
     if (r < 0)
-        warn("%s (`netctr gc` tries again)", trouble.text);
+        warn("%s (the next command tries again)", trouble.text);
     return status;
 }
 

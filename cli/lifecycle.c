@@ -63,12 +63,27 @@ static int stop_record(const struct record *r, uint64_t seconds, struct err *e)
     return code;
 }
 
+/* A container that is just being made either runs soon or is gone soon. */
+static int settle(struct world *w, const struct record *r, struct record *now, struct err *e)
+{
+    const struct timespec pause = {.tv_nsec = 5000000};
+    for (int tries = 0; tries < 2000; tries++) {
+        record_clear(now);
+        int code = world_find(w, r->spec.name, now, e);
+        if (code < 0 || now->status != STATUS_CREATING)
+            return code;
+        nanosleep(&pause, NULL);
+    }
+    return err_say(e, -ETIMEDOUT, "container `%s` is still being made", r->spec.name);
+}
+
 /* ---- stop ------------------------------------------------------------------------------------*/
 
 static int stop_one(struct world *w, const struct record *r, void *arg, struct err *e)
 {
-    (void)w;
-    return stop_record(r, *(uint64_t *)arg, e);
+    _cleanup_record_ struct record now = {0};
+    int code = r->status == STATUS_CREATING ? settle(w, r, &now, e) : 0;
+    return code < 0 ? code : stop_record(now.spec.name ? &now : r, *(uint64_t *)arg, e);
 }
 
 static int stop(const struct cli *cli, int argc, char **argv, struct err *e)
@@ -134,20 +149,6 @@ const struct command command_kill = {
 };
 
 /* ---- rm --------------------------------------------------------------------------------------*/
-
-/* A container that is just being made either runs soon or is gone soon. */
-static int settle(struct world *w, const struct record *r, struct record *now, struct err *e)
-{
-    const struct timespec pause = {.tv_nsec = 5000000};
-    for (int tries = 0; tries < 2000; tries++) {
-        record_clear(now);
-        int code = world_find(w, r->spec.name, now, e);
-        if (code < 0 || now->status != STATUS_CREATING)
-            return code;
-        nanosleep(&pause, NULL);
-    }
-    return err_say(e, -ETIMEDOUT, "container `%s` is still being made", r->spec.name);
-}
 
 static int remove_one(struct world *w, const struct record *given, void *arg, struct err *e)
 {

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <linux/close_range.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
 
@@ -125,6 +126,8 @@ static int dispatch(int argc, char **argv, struct err *e)
 int main(int argc, char **argv)
 {
     struct err e = ERR_INIT;
+    (void)signal(SIGCHLD, SIG_DFL); /* ignored, it would take our children's exit statuses away */
+    (void)signal(SIGXFSZ, SIG_IGN); /* a limit of file size is an error, not an end */
     int r = tidy_descriptors(&e);
     (void)prctl(PR_SET_NAME, "netctr");
     if (r == 0)

@@ -33,6 +33,57 @@ void world_close(struct world *w)
         store_close(&w->store);
 }
 
+/* ---- the firewall ----------------------------------------------------------------------------*/
+
+struct endpoints {
+    struct world *world;
+    struct endpoint *items;
+    size_t count;
+};
+
+static int collect_endpoint(const struct record *r, void *arg)
+{
+    struct endpoints *all = arg;
+    struct endpoint ep;
+    _cleanup_close_ int dir = store_live_dir(&all->world->store, r->spec.name);
+    if (dir < 0 || faccessat(dir, LEAVING, F_OK, 0) == 0 || endpoint_load(dir, &ep, NULL) < 0)
+        return 0;
+    all->items = xrealloc(all->items, all->count + 1, sizeof(*all->items));
+    all->items[all->count++] = ep;
+    return 0;
+}
+
+static int reload_locked(struct world *w, struct err *e)
+{
+    struct bridge *bridge;
+    struct endpoints all = {.world = w};
+    int r = world_bridge(w, &bridge, e);
+    if (r == 0)
+        r = store_each(&w->store, collect_endpoint, &all, e);
+    if (r == 0)
+        r = bridge_reload(bridge, all.items, all.count, e);
+    for (size_t i = 0; i < all.count; i++)
+        endpoint_clear(&all.items[i]);
+    free(all.items);
+    return r;
+}
+
+/* Under the store's lock, and looked at again under it: two that find the tables missing must not
+ * both replace them, for the second would not know what the first has added since. */
+int world_reload(struct world *w, bool only_if_needed, struct err *e)
+{
+    struct bridge *bridge;
+    int r = world_bridge(w, &bridge, e);
+    if (r == 0 && ((r = bridge_check(bridge, e)) < 0 || (only_if_needed && r == 0)))
+        return r;
+    _cleanup_close_ int lock = r < 0 ? -1 : store_lock(&w->store, e);
+    if (lock < 0)
+        return e->code;
+    if (only_if_needed && (r = bridge_check(bridge, e)) <= 0)
+        return r;
+    return reload_locked(w, e);
+}
+
 /* ---- repair ----------------------------------------------------------------------------------*/
 
 int world_detach(struct world *w, struct container *c, bool namespace_dies, struct err *e)
@@ -42,15 +93,20 @@ int world_detach(struct world *w, struct container *c, bool namespace_dies, stru
     int r = endpoint_load(c->run_fd, &ep, e);
     if (r == -ENOENT && !c->spec.id)
         return 0;
-    if (r != 0 && r != -ENOENT)
+    if (r == -EBADMSG)
+        warn("container `%s`: %s", c->spec.name, e->text);
+    else if (r != 0 && r != -ENOENT)
         return r;
-    bool recorded = r == 0;
+    bool recorded = r == 0, damaged = r == -EBADMSG;
     err_clear(e);
     r = world_bridge(w, &bridge, e);
     if (r < 0)
         return r;
-    return recorded ? endpoint_detach(bridge, &ep, namespace_dies, c->run_fd, e)
-                    : endpoint_forget(bridge, c->spec.id, e);
+    if (recorded)
+        return endpoint_detach(bridge, &ep, namespace_dies, c->run_fd, e);
+    r = c->spec.id ? endpoint_forget(bridge, c->spec.id, e) : 0;
+    /* What a damaged record stood for is not known: the firewall is made anew from those that are. */
+    return r == 0 && damaged ? reload_locked(w, e) : r;
 }
 
 /* What a dead monitor left: its processes are killed, then everything is undone from the records. A
@@ -97,6 +153,7 @@ int world_repair(struct world *w, bool dry_run, void (*found)(const char *what, 
     _cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
     if (!d)
         return err_set(e, errno, "list the living containers");
+    int first = 0;
     for (struct dirent *entry; (entry = readdir(d));) {
         bool empty;
         if (!valid_name(entry->d_name) || find_dead(w, entry->d_name, &empty) < 0)
@@ -104,19 +161,16 @@ int world_repair(struct world *w, bool dry_run, void (*found)(const char *what, 
         _cleanup_free_ char *what = xasprintf("dead container %s", entry->d_name);
         if (found)
             found(what, arg);
-        int r = dry_run ? 0 : repair_one(w, entry->d_name, empty, e);
-        if (r < 0 && r != -EBUSY)
-            return r;
-        err_clear(e);
+        _cleanup_err_ struct err why = ERR_INIT;
+        int r = dry_run ? 0 : repair_one(w, entry->d_name, empty, &why);
+        if (r == 0 || r == -EBUSY)
+            continue;
+        /* One that cannot be cleaned up must not stand in the way of all others. */
+        warn("%s", why.text);
+        if (first == 0 && found)
+            first = err_say(e, r, "%s", why.text);
     }
-    return 0;
-}
-
-static int collect_id(const struct record *r, void *arg)
-{
-    if (r->status != STATUS_EXITED)
-        strv_add(arg, r->spec.id);
-    return 0;
+    return first;
 }
 
 int world_gc(struct world *w, bool dry_run, void (*found)(const char *what, void *arg), void *arg,
@@ -129,54 +183,14 @@ int world_gc(struct world *w, bool dry_run, void (*found)(const char *what, void
     if (r == 0)
         r = store_sweep(&w->store, dry_run, found, arg, e);
     if (r == 0)
-        r = store_each(&w->store, collect_id, &ids, e);
+        r = store_live_ids(&w->store, &ids, e);
     if (r == 0)
         r = world_bridge(w, &bridge, e);
     const struct bridge_sweep sweep = {(const char *const *)ids, dry_run, found, arg};
-    return r == 0 ? bridge_sweep(bridge, &sweep, e) : r;
-}
-
-/* ---- the firewall ----------------------------------------------------------------------------*/
-
-struct endpoints {
-    struct world *world;
-    struct endpoint *items;
-    size_t count;
-};
-
-static int collect_endpoint(const struct record *r, void *arg)
-{
-    struct endpoints *all = arg;
-    struct endpoint ep;
-    _cleanup_close_ int dir = store_live_dir(&all->world->store, r->spec.name);
-    if (dir < 0 || faccessat(dir, LEAVING, F_OK, 0) == 0 || endpoint_load(dir, &ep, NULL) < 0)
-        return 0;
-    all->items = xrealloc(all->items, all->count + 1, sizeof(*all->items));
-    all->items[all->count++] = ep;
-    return 0;
-}
-
-/* Under the store's lock, and looked at again under it: two that find the tables missing must not
- * both replace them, for the second would not know what the first has added since. */
-int world_reload(struct world *w, bool only_if_needed, struct err *e)
-{
-    struct bridge *bridge;
-    int r = world_bridge(w, &bridge, e);
-    if (r == 0 && ((r = bridge_check(bridge, e)) < 0 || (only_if_needed && r == 0)))
-        return r;
-    _cleanup_close_ int lock = r < 0 ? -1 : store_lock(&w->store, e);
-    if (lock < 0)
-        return e->code;
-    if (only_if_needed && (r = bridge_check(bridge, e)) <= 0)
-        return r;
-    struct endpoints all = {.world = w};
-    r = store_each(&w->store, collect_endpoint, &all, e);
     if (r == 0)
-        r = bridge_reload(bridge, all.items, all.count, e);
-    for (size_t i = 0; i < all.count; i++)
-        endpoint_clear(&all.items[i]);
-    free(all.items);
-    return r;
+        r = bridge_sweep(bridge, &sweep, e);
+    /* Elements of nobody are not looked for one by one: what is known is written anew. */
+    return r == 0 && !dry_run && bridge_check(bridge, NULL) == 0 ? reload_locked(w, e) : r;
 }
 
 /* ---- look up ---------------------------------------------------------------------------------*/

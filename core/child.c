@@ -170,6 +170,7 @@ static int prepare(const struct child *c, int *root, struct err *e)
 static int story(const struct child *c, struct err *e)
 {
     _cleanup_close_ int root = -1;
+    umask(022); /* the caller's is not the container's */
     reset_signals();
     /* A session of its own: the caller's terminal is not its controlling terminal, so nothing can
      * be typed into it from inside (CVE-2017-5226). */

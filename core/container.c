@@ -315,6 +315,8 @@ int store_sweep(struct store *s, bool dry_run, void (*found)(const char *what, v
     struct sweeping sweeping = {s, dry_run, found, arg, NULL};
     int r = store_each(s, remember_id, &sweeping, e);
     if (r == 0)
+        r = store_live_ids(s, &sweeping.ids, e);
+    if (r == 0)
         r = sweep_definitions(&sweeping, e);
     if (r == 0)
         r = sweep_cgroups(&sweeping, e);

@@ -36,6 +36,7 @@ static _Noreturn void run_program(const struct joining *j)
 {
     struct err e = ERR_INIT;
     const struct spec *s = &j->record->spec;
+    umask(022);
     (void)setsid();
     _cleanup_close_ int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
     const struct become b = {
@@ -54,6 +55,34 @@ static _Noreturn void run_program(const struct joining *j)
     _exit(EXIT_NETCTR);
 }
 
+static int by_number(const void *a, const void *b)
+{
+    return *(const int *)a - *(const int *)b;
+}
+
+/* The second process is inside from its first instruction on, where CAP_SYS_PTRACE sees into it: it
+ * has nothing of the host's any more but what it will execute and speak over. */
+static int leave_host_behind(const struct joining *j)
+{
+    int keep[] = {j->stub, j->channel, j->streams[0], j->streams[1], j->streams[2]};
+    qsort(keep, ARRAY_LEN(keep), sizeof(int), by_number);
+    unsigned from = 3;
+    for (size_t i = 0; i < ARRAY_LEN(keep); i++) {
+        if (keep[i] < (int)from)
+            continue;
+        if (keep[i] > (int)from && close_range(from, (unsigned)keep[i] - 1, 0) < 0)
+            return -errno;
+        from = (unsigned)keep[i] + 1;
+    }
+    if (close_range(from, ~0U, 0) < 0)
+        return -errno;
+    _cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC); /* the container's, by now */
+    for (int i = 0; i < 3; i++)
+        if (dup2(j->streams[i] >= 0 ? j->streams[i] : null, i) < 0)
+            return -errno;
+    return 0;
+}
+
 static int join(const struct joining *j, struct err *e)
 {
     (void)prctl(PR_SET_DUMPABLE, 0);
@@ -66,6 +95,8 @@ static int join(const struct joining *j, struct err *e)
         namespaces |= CLONE_NEWNET;
     if (setns(j->pidfd, namespaces) < 0)
         return err_set(e, errno, "enter the namespaces of container `%s`", j->record->spec.name);
+    if ((r = leave_host_behind(j)) < 0)
+        return err_set(e, r, "close the host's files");
     struct clone_args args = {.flags = CLONE_PARENT};
     long pid = syscall(SYS_clone3, &args, sizeof(args));
     if (pid < 0)
@@ -125,6 +156,14 @@ static int attend(pid_t pid, struct stream streams[3], struct err *e)
     return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
+/* From the stub on, the other end is inside the container, where anybody who may trace it can speak for
+ * it: a number is believed once, and only of a process that is our own child. */
+static bool is_child(int pid)
+{
+    siginfo_t info;
+    return pid > 0 && waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
 /* Until the channel ends: the number of the program's process, or why there is none. */
 static int hear(int channel, const char *command, pid_t *pid, struct err *e)
 {
@@ -135,7 +174,10 @@ static int hear(int channel, const char *command, pid_t *pid, struct err *e)
         if (r < 0)
             return r;
         switch (kind) {
-        case MESSAGE_PROCESS: *pid = value; break;
+        case MESSAGE_PROCESS:
+            if (*pid == 0 && is_child(value))
+                *pid = value;
+            break;
         case MESSAGE_PREPARED: (void)channel_send(channel, MESSAGE_START); break;
         case MESSAGE_NOT_RUN:
         case MESSAGE_NO_LOADER: return stub_failure(command, kind, value, e);

@@ -1,7 +1,8 @@
 /* The monitor: one process that a container has beside its own, and its only one. It is the parent
  * of init, so it alone learns how it ended; it writes the log, forwards signals, and watches fds for
  * others (held ports) of which it knows nothing else. Should it die, the kernel takes the container
- * with it (PR_SET_PDEATHSIG): a container without a monitor would have nobody to hold its ports.
+ * with it (PR_SET_PDEATHSIG): a container without a monitor would have nobody to hold its ports. A
+ * program that changes its own user loses that bond (the kernel's rule); the next command ends it.
  */
 #include "container.h"
 #include "relay.h"
@@ -61,8 +62,11 @@ static void forward(struct monitor *m)
 static void reap(struct monitor *m)
 {
     int status;
-    if (waitpid(m->c->pid, &status, WNOHANG) != m->c->pid)
+    pid_t pid = waitpid(m->c->pid, &status, WNOHANG);
+    if (pid == 0)
         return;
+    if (pid < 0)
+        status = EXIT_NETCTR << 8; /* somebody else has taken it */
     m->ended = true;
     m->status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }

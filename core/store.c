@@ -39,13 +39,37 @@ static char *instance_of(const char *run)
     return xasprintf("%016" PRIx64, hash64(text));
 }
 
+#define RUN_ROOT_FILE "run-root"
+
+/* Which containers live is told by the locks in RUN: two run-roots over one ROOT would each take the
+ * other's containers for ended ones. ROOT belongs to one of them as long as that has any. */
+static int bind_roots(struct store *s, struct err *e)
+{
+    _cleanup_free_ char *bound = NULL;
+    int r = read_file_at(s->root_fd, RUN_ROOT_FILE, PATH_MAX, &bound, NULL);
+    if (r == 0 && streq(bound, s->run))
+        return 0;
+    _cleanup_free_ char *theirs = r == 0 ? xasprintf("%s/containers", bound) : NULL;
+    int fd = theirs ? open(theirs, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    _cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+    for (struct dirent *entry; d && (entry = readdir(d));)
+        if (valid_name(entry->d_name)) {
+            err_say(e, -EBUSY, "state directory `%s` has containers that run under `%s`", s->root,
+                    bound);
+            return err_hint(e, "use --run-root %s", bound);
+        }
+    r = write_file_atomic(s->root_fd, RUN_ROOT_FILE, s->run, strlen(s->run), 0600);
+    return r < 0 ? err_set(e, r, "write `%s/" RUN_ROOT_FILE "`", s->root) : 0;
+}
+
 int store_open(const char *root, const char *run, struct store *out, struct err *e)
 {
     *out = (struct store){.root_fd = -1, .run_fd = -1, .defined_fd = -1, .live_fd = -1};
     if ((out->root_fd = open_top(root, &out->root, e)) < 0 ||
         (out->run_fd = open_top(run, &out->run, e)) < 0 ||
         (out->defined_fd = open_directory(out->root_fd, "containers", e)) < 0 ||
-        (out->live_fd = open_directory(out->run_fd, "containers", e)) < 0) {
+        (out->live_fd = open_directory(out->run_fd, "containers", e)) < 0 ||
+        bind_roots(out, e) < 0) {
         int r = e ? e->code : -EIO;
         store_close(out);
         return r;
@@ -242,5 +266,30 @@ int store_find(struct store *s, const char *name_or_id, struct record *out, stru
         return err_say(e, -ENOENT, "no such container `%s`", name_or_id);
     *out = *match;
     *match = all.items[--all.count];
+    return 0;
+}
+
+int store_live_ids(struct store *s, strv *ids, struct err *e)
+{
+    int fd = openat(s->live_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    _cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+    if (!d)
+        return err_set(e, errno, "list the living containers");
+    for (struct dirent *entry; (entry = readdir(d));) {
+        if (!valid_name(entry->d_name))
+            continue;
+        _cleanup_json_ json_t *j = NULL;
+        _cleanup_close_ int dir = store_live_dir(s, entry->d_name);
+        int r = dir < 0 ? dir : json_read_at(dir, "state.json", &j, e);
+        if (r == -ENOENT) { /* it has nothing yet, or nothing any more */
+            err_clear(e);
+            continue;
+        }
+        if (r < 0)
+            return err_wrap(e, "container `%s`", entry->d_name);
+        if (!valid_name(json_str(j, "id")))
+            return err_say(e, -EBADMSG, "the state of container `%s` has no id", entry->d_name);
+        strv_add(ids, json_str(j, "id"));
+    }
     return 0;
 }

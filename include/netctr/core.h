@@ -100,6 +100,9 @@ int store_find(struct store *s, const char *name_or_id, struct record *out, stru
  *  entries are warned of and passed over. */
 int store_each(struct store *s, int (*each)(const struct record *r, void *arg), void *arg,
                struct err *e);
+/** Adds the id of every container that has a run directory, also of one whose definition is damaged.
+ *  -EBADMSG with a text when one cannot be told: then nothing may be taken for nobody's. */
+int store_live_ids(struct store *s, strv *ids, struct err *e);
 /** Directory fd of RUN/containers/NAME or ROOT/containers/NAME; -errno. */
 int store_live_dir(struct store *s, const char *name);
 int store_defined_dir(struct store *s, const char *name);

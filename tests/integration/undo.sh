@@ -188,3 +188,48 @@ concurrent_removal() {
     assert_clean
 }
 t 'several rm and gc at once' concurrent_removal
+
+damaged_records() {
+    # One that cannot be cleaned up does not stand in the way of the others, and its port is nobody's.
+    warm_up
+    snapshot
+    netctr run -d "${everything[@]}" "$box" sleep 100 >/dev/null
+    netctr run -d --name other "$box" sleep 100 >/dev/null
+    echo '{' >/run/netctr/containers/k/endpoint.json
+    kill -KILL "$(monitor_of k)"
+    netctr ps 2>/dev/null | grep -q other
+    assert_lacks "$(nft list map inet netctr publish4)" 8080
+    netctr stop -t 0 other
+    netctr rm -f k other
+    netctr gc
+    assert_clean
+}
+t 'a damaged record: the rest goes on, its port is closed' damaged_records
+
+damaged_definition() {
+    # gc does not take the container for nobody's.
+    netctr run -d --name k "$box" sleep 100 >/dev/null
+    local config pid
+    config=$(find "$state" -path '*/k/config.json')
+    pid=$(pid_of k)
+    cp "$config" "$tmp/config.json"
+    echo '{' >"$config"
+    netctr gc >/dev/null 2>&1 || true
+    kill -0 "$pid"
+    cp "$tmp/config.json" "$config"
+    status_is k running
+}
+t 'a damaged definition: gc does not end its container' damaged_definition
+
+one_run_root() {
+    netctr run -d --name k "$box" sleep 100 >/dev/null
+    assert_fails "$program" --root "$state" --run-root /run/netctr2 rm k
+    status_is k running
+}
+t 'one state directory, two run-roots: refused while containers run' one_run_root
+
+callers_signals() {
+    (trap '' CHLD && assert_status 3 netctr run --rm "$box" sh -c 'exit 3')
+    (umask 077 && assert_eq "$(netctr run --rm -u nobody -w /work/dir "$box" pwd)" /work/dir)
+}
+t 'what the caller ignores and masks does not reach the container' callers_signals
