@@ -283,13 +283,17 @@ static int forget_by_proc(struct plan *p)
     _cleanup_file_ FILE *f = fopen("/proc/thread-self/net/nf_conntrack", "re");
     if (!f)
         return -errno;
+    /* Read whole before anything is deleted: the kernel finds its place in the file again by counting,
+     * and would pass over an entry for every one that is gone (seen on 6.1). */
+    _cleanup_free_ struct entry *entries = NULL;
     _cleanup_free_ char *line = NULL;
-    size_t room = 0;
+    size_t room = 0, count = 0;
     while (getline(&line, &room, f) > 0) {
-        struct entry entry;
-        if (parse_line(line, &entry))
-            judge(p, &entry);
+        entries = xrealloc(entries, count + 1, sizeof(*entries));
+        count += parse_line(line, &entries[count]);
     }
+    for (size_t i = 0; i < count; i++)
+        judge(p, &entries[i]);
     return ferror(f) ? -EIO : p->failure;
 }
 

@@ -92,8 +92,16 @@ enter_arena() {
     (
         for dir in $cgroups; do echo $BASHPID >"$dir/cgroup.procs"; done
         # --cgroup makes what was just joined the root of all that the arena sees.
-        ARENA=$arena exec unshare --net --mount --pid --cgroup --ipc --uts --fork --kill-child \
-            --mount-proc -- bash "$0" "$@"
+        # A cgroup of version 2 with processes cannot hand its controllers on: they sit one below.
+        host=''
+        if ! grep -q / <<<"${cgroups#"${cgroups%%$'\n'*}"}" && [ -e "$cgroups/cgroup.subtree_control" ]; then
+            host=$cgroups/host
+            mkdir "$host"
+        fi
+        ARENA=$arena HOST_CGROUP=$host exec unshare --cgroup -- bash -c '
+            [ -z "$HOST_CGROUP" ] || echo 0 >"$HOST_CGROUP/cgroup.procs"
+            exec unshare --net --mount --pid --ipc --uts --fork --kill-child --mount-proc -- bash "$@"' \
+            sh "$0" "$@"
     ) &
     child=$!
     wait $child || status=$?
@@ -114,8 +122,6 @@ mount_cgroups() {
     mount -t sysfs sysfs /sys # shows the links of this network namespace
     if ! grep -q ' cgroup ' <<<"$hierarchies"; then
         mount -t cgroup2 cgroup2 /sys/fs/cgroup
-        mkdir /sys/fs/cgroup/host
-        echo 0 >/sys/fs/cgroup/host/cgroup.procs
         echo '+cpu +memory +pids' >/sys/fs/cgroup/cgroup.subtree_control
         return
     fi
