@@ -288,8 +288,8 @@ static int attempt(struct listener *l)
 
 /* ---- the outside -----------------------------------------------------------------------------*/
 
-int listener_new(int run_fd, const char *instance, void (*flushed)(void *arg), void *arg,
-                 struct listener **out, struct err *e)
+int listener_new(int run_fd, const char *instance, int delay_ms, void (*flushed)(void *arg),
+                 void *arg, struct listener **out, struct err *e)
 {
     _cleanup_listener_ struct listener *l = xcalloc(1, sizeof(*l));
     *l = (struct listener){.run_fd = run_fd,
@@ -304,7 +304,9 @@ int listener_new(int run_fd, const char *instance, void (*flushed)(void *arg), v
     l->epoll = epoll_create1(EPOLL_CLOEXEC);
     l->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     int r = l->epoll < 0 || l->timer < 0 ? -errno : watch(l, l->timer);
-    if (r == 0)
+    if (r == 0 && delay_ms > 0)
+        set_timer(l, delay_ms);
+    else if (r == 0)
         r = attempt(l);
     if (r < 0)
         return err_set(e, r, "listen for changes of the firewall");

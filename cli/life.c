@@ -177,9 +177,11 @@ static int watch_over(struct living *l, struct err *e)
     int r = 0;
     if (l->held.count)
         r = proxy_new(&l->held, &l->endpoint.address4, &l->endpoint.address6, &proxy, e);
+    /* A service listens from its first moment; what runs attached may be over in the next. */
+    int delay_ms = c->spec.detached ? 0 : 300;
     if (r == 0 && l->networked)
-        r = listener_new(l->world->store.run_fd, l->world->store.instance, restore_firewall,
-                         l->world, &listener, e);
+        r = listener_new(l->world->store.run_fd, l->world->store.instance, delay_ms,
+                         restore_firewall, l->world, &listener, e);
     if (r < 0)
         return r;
     if (proxy)

@@ -442,7 +442,7 @@ traces() {
     echo '== files'
     # Lines are counted and not compared: where the search for the next address begins may change. The
     # lease of a container that has ended may rest.
-    find "$state" "$run_state" -type f ! -name '*lock' 2>/dev/null | sort |
+    find "$state" "$run_state" -type f ! -name '*lock' ! -name listener 2>/dev/null | sort |
         while read -r file; do echo "$(grep -acv ' resting-until=' "$file") $file"; done
     find "$state" "$run_state" ! -type f 2>/dev/null | sort || true
     echo '== processes'

@@ -4,7 +4,7 @@
  * A commit costs every subscriber of nf_tables' notifications, so at most one process of a run
  * directory subscribes: the one that holds the lock of RUN/listener. The others wait for its end.
  *
- *   struct listener *l;  listener_new(run_fd, instance, reload, arg, &l, e);
+ *   struct listener *l;  listener_new(run_fd, instance, 0, reload, arg, &l, e);
  *   watch listener_fd(l) for POLLIN, then listener_run(l);
  */
 #pragma once
@@ -13,11 +13,12 @@
 
 struct listener;
 
-/** Listens, or waits for its turn to. @run_fd stays the caller's and must outlive the result;
+/** Listens, or waits for its turn to, from @delay_ms on: who listened costs the kernel a grace period
+ *  of 6-20 ms at its end, which a container of a moment should not pay. @run_fd stays the caller's and must outlive the result;
  *  @instance is the tables' stamp. @flushed is called by listener_run(), at most once in 20 ms, when
  *  something of our tables is gone that netctr itself did not take away; it re-applies the model. */
-int listener_new(int run_fd, const char *instance, void (*flushed)(void *arg), void *arg,
-                 struct listener **out, struct err *e);
+int listener_new(int run_fd, const char *instance, int delay_ms, void (*flushed)(void *arg),
+                 void *arg, struct listener **out, struct err *e);
 void listener_free(struct listener *l); /**< accepts NULL */
 void listener_cleanup(struct listener **l);
 #define _cleanup_listener_ __attribute__((cleanup(listener_cleanup)))

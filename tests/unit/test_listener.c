@@ -100,7 +100,7 @@ static void live(int run_fd, int say)
     _cleanup_err_ struct err e = ERR_INIT;
     struct listener *l = NULL;
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-    require(listener_new(run_fd, INSTANCE, put_back, &say, &l, &e) == 0, "%s", e.text);
+    require(listener_new(run_fd, INSTANCE, 0, put_back, &say, &l, &e) == 0, "%s", e.text);
     for (;;) {
         struct pollfd p = {.fd = listener_fd(l), .events = POLLIN};
         if (poll(&p, 1, -1) == 1)
