@@ -69,8 +69,8 @@ loopback6_carries_streams() {
     assert_eq "$(grep -c '^web ' "$tmp/answers")" 40 answers
     cat "$tmp/hold" "$tmp/download"
     # Each of two clients gets its own answer, and none the other's.
-    assert_contains "$(peer ask udp ::1 5353 40001)" 'web '
-    assert_contains "$(peer ask udp ::1 5353 40002)" 'web '
+    assert_contains "$(peer ask udp ::1 5353 21001)" 'web '
+    assert_contains "$(peer ask udp ::1 5353 21002)" 'web '
     # The monitor holds no connection of clients that have gone.
     local monitor sockets
     monitor=$(monitor_of web)

@@ -174,9 +174,9 @@ udp_after_the_end() {
     # The client goes on from the same port: nothing leads it to the container that was.
     serve_peer c -p 5353:53/udp
     serve_peer bystander -p 5454:53/udp
-    assert_eq "$(in_lan peer ask udp 192.0.2.2 5353 40000)" 'c 192.0.2.9'
-    assert_eq "$(in_lan peer ask udp 2001:db8::2 5353 40000)" 'c 2001:db8::9'
-    assert_eq "$(in_lan peer ask udp 192.0.2.2 5454 40000)" 'bystander 192.0.2.9'
+    assert_eq "$(in_lan peer ask udp 192.0.2.2 5353 21000)" 'c 192.0.2.9'
+    assert_eq "$(in_lan peer ask udp 2001:db8::2 5353 21000)" 'c 2001:db8::9'
+    assert_eq "$(in_lan peer ask udp 192.0.2.2 5454 21000)" 'bystander 192.0.2.9'
     [ -n "$(udp_entries)" ] # the positive control
     netctr rm -f c
     assert_eq "$(udp_entries)" '' 'connection tracking'
@@ -185,16 +185,16 @@ udp_after_the_end() {
     # A program of the host that takes the port gets what the client sends.
     peer serve host udp/5353 >"$tmp/host" &
     wait_for 2 grep -q listening "$tmp/host"
-    assert_eq "$(in_lan peer ask udp 192.0.2.2 5353 40000)" 'host 192.0.2.9'
-    assert_eq "$(in_lan peer ask udp 2001:db8::2 5353 40000)" 'host 2001:db8::9'
+    assert_eq "$(in_lan peer ask udp 192.0.2.2 5353 21000)" 'host 192.0.2.9'
+    assert_eq "$(in_lan peer ask udp 2001:db8::2 5353 21000)" 'host 2001:db8::9'
 }
 t 'UDP: after the end nothing leads there any more' udp_after_the_end
 
 again_and_again() {
     # The same ports twenty times in a row, the same clients from the same ports: each container
     # answers at once, and never one that has been.
-    local n ways=('in_lan peer ask udp 192.0.2.2 5353 40000' 'in_lan peer ask udp 2001:db8::2 5353 40000'
-        'peer ask udp 127.0.0.1 5353 40001' 'peer ask udp ::1 5353 40002'
+    local n ways=('in_lan peer ask udp 192.0.2.2 5353 21000' 'in_lan peer ask udp 2001:db8::2 5353 21000'
+        'peer ask udp 127.0.0.1 5353 21001' 'peer ask udp ::1 5353 21002'
         'in_lan peer ask tcp 192.0.2.2 8080' 'in_lan peer ask tcp 2001:db8::2 8080'
         'peer ask tcp 127.0.0.1 8080' 'peer ask tcp ::1 8080') way
     for n in $(seq 20); do
