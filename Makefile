@@ -79,6 +79,8 @@ tests: $(UNITS)
 
 install: all
 	install -D -m 0755 $(BUILD)/netctr $(DESTDIR)$(PREFIX)/bin/netctr
+	$(Q)sed 's|@BINDIR@|$(PREFIX)/bin|' scripts/netctr-boot.service > $(BUILD)/netctr-boot.service
+	install -D -m 0644 $(BUILD)/netctr-boot.service $(DESTDIR)$(PREFIX)/lib/systemd/system/netctr-boot.service
 
 deps:
 	scripts/deps build demo

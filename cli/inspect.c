@@ -41,7 +41,9 @@ static json_t *state_json(const struct record *r)
     if (r->status == STATUS_EXITED) {
         json_object_set_new(j, "exit_status", json_integer(r->exit_status));
         json_object_set_new(j, "oom_killed", json_boolean(r->oom_killed));
+        json_object_set_new(j, "lost", json_boolean(r->lost));
     }
+    json_object_set_new(j, "restarts", json_integer(r->restarts));
     return j;
 }
 

@@ -2,6 +2,9 @@
  * endpoint.
  *
  *     look before → claim → create → attach (while the child mounts) → start → watch over → leave
+ *
+ * With a restart policy the program begins anew on the endpoint that it had: its address stays, and
+ * its ports are never free for others, as a pod's in Kubernetes.
  */
 #include "world.h"
 
@@ -11,6 +14,7 @@
 #include <netctr/proxy.h>
 
 #include <errno.h>
+#include <time.h>
 
 struct living {
     struct rlimit nofile; /* the caller's, before ports are held */
@@ -67,7 +71,7 @@ static int hold_ports(struct living *l, struct err *e)
             err_hint(e, "another program listens there (`ss -lntup` shows it)");
         free(s.owner);
     }
-    strv_free(take_ptr(l->life->spec.published));
+    strv_free(take_ptr(l->life->spec.published)); /* an earlier life's */
     for (size_t i = 0; r == 0 && i < list->count; i++)
         strv_add_take(&l->life->spec.published, publish_text(&list->items[i]));
     return r;
@@ -92,7 +96,10 @@ static int look_before(struct living *l, struct err *e)
 static int claim(struct living *l, struct err *e)
 {
     _cleanup_close_ int lock = store_lock(&l->world->store, e);
-    return lock < 0 ? lock : container_claim(&l->world->store, &l->life->spec, &l->container, e);
+    if (lock < 0)
+        return lock;
+    return (l->life->existing ? container_reclaim : container_claim)(
+        &l->world->store, &l->life->spec, &l->container, e);
 }
 
 static int plug_in(struct living *l, struct rt *inside, struct err *e)
@@ -165,6 +172,64 @@ static void restore_firewall(void *world)
         warn("cannot restore the firewall: %s", e.text);
 }
 
+/* ---- the program's runs ----------------------------------------------------------------------*/
+
+/* Does it begin anew? Decided under the lock under which `stop` leaves its word. */
+static int decide(struct living *l, int status, bool *again, struct err *e)
+{
+    struct container *c = &l->container;
+    _cleanup_close_ int lock = store_lock(&l->world->store, e);
+    if (lock < 0)
+        return lock;
+    *again = !container_end_asked(c) && restart_wanted(&c->spec.restart, status, c->restarts);
+    return *again ? container_set_restarting(c, true, status, e) : 0;
+}
+
+static int begin_anew(struct living *l, struct err *e)
+{
+    struct container *c = &l->container;
+    _cleanup_close_ int lock = store_lock(&l->world->store, e);
+    int r = lock < 0 ? lock : container_set_restarting(c, false, 0, e);
+    close_fd(take_fd(lock));
+    if (r == 0)
+        r = container_create(c, e);
+    if (r == 0 && l->netns >= 0)
+        r = container_join_netns(c, l->netns, e);
+    return r == 0 ? container_start(c, e) : r;
+}
+
+/* What a start that failed counts as: the program's end, with this status. */
+static int failed_start(struct living *l, struct err *e)
+{
+    int status = e->status ? e->status : EXIT_NETCTR;
+    container_note(&l->container, e->text);
+    container_kill(&l->container);
+    err_clear(e);
+    return status;
+}
+
+/* One run after the other, as long as the policy says. Returns the last one's exit status. */
+static int run_on(struct living *l, const struct monitor_options *options, struct err *e)
+{
+    struct container *c = &l->container;
+    unsigned in_a_row = 0;
+    int status = monitor_run(c, options, e);
+    for (bool again = true; status >= 0; c->restarts++) {
+        int r = decide(l, status, &again, e);
+        if (r < 0 || !again)
+            return r < 0 ? r : status;
+        /* A run of ten seconds was a good one. */
+        in_a_row = c->started && time(NULL) - c->started >= 10 ? 1 : in_a_row + 1;
+        r = container_rest(c, e);
+        if (r == 0)
+            r = monitor_pause(c, options, restart_delay_ms(in_a_row - 1), e);
+        if (r < 0 || container_end_asked(c))
+            return r < 0 ? r : status;
+        status = begin_anew(l, e) == 0 ? monitor_run(c, options, e) : failed_start(l, e);
+    }
+    return status;
+}
+
 /* The monitor watches two fds for the network: what reaches the held ports, and whether the firewall
  * is still there. */
 static int watch_over(struct living *l, struct err *e)
@@ -190,7 +255,7 @@ static int watch_over(struct living *l, struct err *e)
         watches[options.watch_count++] =
             (struct watch){listener_fd(listener), listen_firewall, listener};
     options.watches = watches;
-    return monitor_run(c, &options, e);
+    return run_on(l, &options, e);
 }
 
 /* Under the lock that a reload holds from reading the records to committing the rules: what is taken
@@ -239,7 +304,7 @@ static int live(struct living *l, struct err *e)
         (l->life->started && (r = l->life->started(&l->container.spec, l->life->arg)) < 0)) {
         _cleanup_err_ struct err ignored = ERR_INIT;
         container_kill(&l->container);
-        (void)leave(l, false, 0, &ignored);
+        (void)leave(l, l->container.existing, e->status ? e->status : EXIT_NETCTR, &ignored);
         return r;
     }
     int status = watch_over(l, e);

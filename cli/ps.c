@@ -30,6 +30,10 @@ static char *status_text(const struct record *r)
     _cleanup_free_ char *since = time_ago(r->status == STATUS_EXITED ? r->finished : r->started);
     if (r->status == STATUS_RUNNING)
         return xasprintf("Up %s", *since ? since : "a moment");
+    if (r->status == STATUS_RESTARTING)
+        return xasprintf("Restarting (%d)", r->exit_status);
+    if (r->lost)
+        return xstrdup("Lost with the host");
     if (r->status == STATUS_EXITED)
         return xasprintf("Exited (%d) %s ago%s", r->exit_status, since,
                          r->oom_killed ? ", out of memory" : "");

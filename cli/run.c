@@ -3,15 +3,13 @@
 
 #include "core/caps.h"
 
-#include <netctr/channel.h>
-
 #include <errno.h>
 #include <libgen.h>
 #include <string.h>
 #include <time.h>
 
 struct run_flags {
-    char *name, *workdir, *user, *hostname, *memory, *cpus, *pids, *network;
+    char *name, *workdir, *user, *hostname, *memory, *cpus, *pids, *network, *restart;
     strv env, volumes, tmpfs, publish, cap_add, cap_drop;
     bool detach, remove, interactive, in_place, read_only;
 };
@@ -205,6 +203,7 @@ static int take_network(const struct run_flags *f, struct life *life, struct err
     s->network_mode = streq(s->network, "host") ? NETWORK_HOST : NETWORK_OWN;
     if (!valid_name(s->network))
         return err_say(e, -EINVAL, "invalid network name `%s`", s->network);
+    s->publish = strv_copy(f->publish);
     strv_each (text, f->publish) {
         int r = publish_parse(text, &life->publishes, e);
         if (r < 0)
@@ -240,6 +239,12 @@ static int compose(const struct run_flags *f, char **words, struct life *life, s
     s->created = time(NULL);
     if (!*s->argv[0])
         return err_say(e, -EINVAL, "COMMAND is empty");
+    if (f->restart && restart_parse(f->restart, &s->restart, e) < 0)
+        return e->code;
+    if (s->auto_remove && s->restart.policy != RESTART_NO)
+        return err_say(e, -EINVAL,
+                       "--rm and --restart do not go together: what has ended is either "
+                       "removed or begins anew");
     if (s->workdir && s->workdir[0] != '/')
         return err_say(e, -EINVAL, "working directory `%s` is not an absolute path", s->workdir);
     int r;
@@ -251,60 +256,13 @@ static int compose(const struct run_flags *f, char **words, struct life *life, s
                         &s->caps, e);
 }
 
-/* ---- detached --------------------------------------------------------------------------------*/
-
-/* The monitor lets go of the caller: its session, its directory, its streams. */
-static int report_started(const struct spec *s, void *arg)
-{
-    (void)s;
-    int channel = *(int *)arg;
-    int r = channel_send(channel, MESSAGE_STARTED);
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    for (int i = 0; null >= 0 && i < 3; i++)
-        (void)dup2(null, i);
-    close_fd(null);
-    (void)chdir("/");
-    return r;
-}
-
-static _Noreturn void monitor_process(struct world *w, struct life *life, int channel)
-{
-    struct err e = ERR_INIT;
-    (void)setsid();
-    life->started = report_started;
-    life->arg = &channel;
-    int r = world_live(w, life, &e);
-    if (r < 0)
-        (void)channel_send_error(channel, &e);
-    err_clear(&e);
-    world_close(w);
-    exit(r < 0 ? EXIT_NETCTR : 0);
-}
-
 static int run_detached(struct world *w, struct life *life, struct err *e)
 {
-    int ends[2];
-    int r = channel_open(ends, e);
-    if (r < 0)
-        return r;
     _cleanup_free_ char *id = xstrdup(life->spec.id);
-    pid_t pid = fork();
-    if (pid == 0) {
-        close(ends[0]);
-        monitor_process(w, life, ends[1]);
-    }
-    close(ends[1]);
-    _cleanup_close_ int channel = ends[0];
-    if (pid < 0)
-        return err_set(e, errno, "fork the monitor");
-    enum message kind;
-    r = channel_receive(channel, &kind, NULL, e);
-    if (r < 0)
-        return r;
-    if (kind != MESSAGE_STARTED)
-        return err_say(e, -EPIPE, "the monitor was killed before the container ran");
-    printf("%s\n", id);
-    return 0;
+    int r = world_live_in_background(w, life, e);
+    if (r == 0)
+        printf("%s\n", id);
+    return r;
 }
 
 /* ---- the command -----------------------------------------------------------------------------*/
@@ -317,6 +275,8 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
         {"name", 0, OPTION_TEXT, "NAME", "name of the container", &f.name},
         {"rm", 0, OPTION_FLAG, NULL, "remove the container when it has ended", &f.remove},
         {"interactive", 'i', OPTION_FLAG, NULL, "keep stdin open", &f.interactive},
+        {"restart", 0, OPTION_TEXT, "POLICY", "no, on-failure[:N], always or unless-stopped",
+         &f.restart},
         {"env", 'e', OPTION_LIST, "K=V", "set a variable, or hand on one of yours (K)", &f.env},
         {"workdir", 'w', OPTION_TEXT, "DIR", "working directory in the container", &f.workdir},
         {"user", 'u', OPTION_TEXT, "USER[:GROUP]", "run as this user of the container", &f.user},

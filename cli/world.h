@@ -28,6 +28,9 @@ int world_gc(struct world *w, bool dry_run, void (*found)(const char *what, void
              struct err *e);
 /** Makes the firewall anew from what lives; with @only_if_needed, if it is not as it should be. */
 int world_reload(struct world *w, bool only_if_needed, struct err *e);
+/** What @r stands for is not to begin anew when its program ends; *@now is what it is at this moment.
+ *  -ENOENT with a text when it is gone, or the name another's. */
+int world_ask_end(struct world *w, const struct record *r, struct record *now, struct err *e);
 /** store_find() and store_each() under the store's lock. */
 int world_find(struct world *w, const char *name, struct record *out, struct err *e);
 int world_each(struct world *w, int (*each)(const struct record *r, void *arg), void *arg,
@@ -35,13 +38,29 @@ int world_each(struct world *w, int (*each)(const struct record *r, void *arg), 
 /** Removes a container that has ended. If the name is another's by now, nothing is done. */
 int world_remove(struct world *w, const struct record *r, struct err *e);
 
+/** Something to be done to a container; -errno with @e. */
+typedef int (*container_action)(struct world *w, const struct record *r, void *arg, struct err *e);
+/** Does @act to each named container, or with @all to each for which that is true; prints the names of
+ *  those where it went well, goes on after a failure. Opens the world. (each.c) */
+int each_named(const struct cli *cli, const struct command *command, char **names,
+               bool (*all)(const struct record *r), container_action act, void *arg, struct err *e);
+/** The same in a world that is open. */
+int each_chosen(struct world *w, bool (*wanted)(const struct record *r), container_action act,
+                void *arg, struct err *e);
+/** Ends a container's program: SIGTERM, after @seconds SIGKILL; returns when all is undone.
+ *  (lifecycle.c) */
+int stop_container(struct world *w, const struct record *r, uint64_t seconds, struct err *e);
+
 /** What `run` asks for. */
 struct life {
     struct spec spec;
     struct publish_list publishes;
+    bool existing; /**< a new life of a container that has ended */
     /** Called once the program runs; a negative result ends it. May be NULL. */
     int (*started)(const struct spec *spec, void *arg);
     void *arg;
 };
 /** A container's whole life. Returns its exit status. */
 int world_live(struct world *w, struct life *life, struct err *e);
+/** The same in a process of its own, the monitor. Returns when the program runs. (background.c) */
+int world_live_in_background(struct world *w, struct life *life, struct err *e);

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/wait.h>
 #include <time.h>
 
 void container_clear(struct container *c)
@@ -44,11 +45,16 @@ int container_save_state(struct container *c, struct err *e)
     json_put_str(j, "boot", boot);
     json_object_set_new(j, "monitor", json_integer(getpid()));
     json_object_set_new(j, "monitor_start", json_integer((json_int_t)proc_start_time(getpid())));
-    if (c->started) {
+    json_object_set_new(j, "existing", json_boolean(c->existing));
+    json_object_set_new(j, "restarting", json_boolean(c->restarting));
+    json_object_set_new(j, "exit_status", json_integer(c->exit_status));
+    json_object_set_new(j, "restarts", json_integer(c->restarts));
+    if (c->pid > 0 && c->started && !c->restarting) {
         json_object_set_new(j, "pid", json_integer(c->pid));
         json_object_set_new(j, "pid_start", json_integer((json_int_t)proc_start_time(c->pid)));
-        json_object_set_new(j, "started", json_integer(c->started));
     }
+    if (c->started)
+        json_object_set_new(j, "started", json_integer(c->started));
     return json_write_at(c->run_fd, "state.json", j, e);
 }
 
@@ -82,6 +88,13 @@ static int make_layers(struct container *c, struct err *e)
     return 0;
 }
 
+/* Without a word of how it ended, which a container has until it has ended. */
+static int save_definition(struct container *c, struct err *e)
+{
+    _cleanup_json_ json_t *j = spec_to_json(&c->spec);
+    return json_write_at(c->dir_fd, "config.json", j, e);
+}
+
 static int claim_definition(struct container *c, struct err *e)
 {
     c->dir_fd = make_directory(c->store->defined_fd, c->spec.name, 0700, e);
@@ -90,8 +103,7 @@ static int claim_definition(struct container *c, struct err *e)
     int r = c->spec.in_place ? 0 : make_layers(c, e);
     if (r < 0)
         return r;
-    _cleanup_json_ json_t *j = spec_to_json(&c->spec);
-    return json_write_at(c->dir_fd, "config.json", j, e);
+    return save_definition(c, e);
 }
 
 int container_claim(struct store *store, struct spec *spec, struct container *out, struct err *e)
@@ -119,6 +131,30 @@ int container_claim(struct store *store, struct spec *spec, struct container *ou
     return 0;
 }
 
+int container_reclaim(struct store *store, struct spec *spec, struct container *out, struct err *e)
+{
+    if (faccessat(store->live_fd, spec->name, F_OK, 0) == 0)
+        return err_say(e, -EBUSY, "container `%s` is running", spec->name);
+    struct container c = CONTAINER_INIT;
+    c.store = store;
+    c.existing = true;
+    c.dir_fd = store_defined_dir(store, spec->name);
+    if (c.dir_fd < 0)
+        return err_set(e, c.dir_fd, "open container `%s`", spec->name);
+    c.spec = *spec;
+    *spec = (struct spec){0};
+    int r = claim_run_directory(&c, e);
+    if (r == 0)
+        r = save_definition(&c, e);
+    if (r < 0) {
+        (void)remove_tree_at(store->live_fd, c.spec.name);
+        container_clear(&c);
+        return r;
+    }
+    *out = c;
+    return 0;
+}
+
 int container_write_file(struct container *c, const char *file, const char *text, struct err *e)
 {
     /* Written in place: the file's inode is what is mounted in the container. */
@@ -128,6 +164,56 @@ int container_write_file(struct container *c, const char *file, const char *text
     if (r == 0 && fchmod(fd, 0644) < 0)
         r = -errno;
     return r < 0 ? err_set(e, r, "write the container's `%s`", file) : 0;
+}
+
+static int remove_cgroup(struct container *c, bool *oom_killed, struct err *e)
+{
+    _cleanup_cgroup_host_ struct cgroup_host host = {0};
+    _cleanup_free_ char *path = container_cgroup(c->store, c->spec.id);
+    int r = cgroup_probe(NULL, &host, e);
+    if (r < 0)
+        return r;
+    (void)cgroup_oom_killed(&host, path, oom_killed, NULL);
+    return cgroup_end(&host, path, e);
+}
+
+/* ---- again -----------------------------------------------------------------------------------*/
+
+/* A file in the run directory: it is not to begin anew. */
+#define END_ASKED "end-asked"
+
+int container_ask_end(struct store *store, const char *name, struct err *e)
+{
+    _cleanup_close_ int dir = store_live_dir(store, name);
+    if (dir < 0)
+        return dir == -ENOENT ? 0 : err_set(e, dir, "open container `%s`", name);
+    _cleanup_close_ int mark = openat(dir, END_ASKED, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    return mark < 0 ? err_set(e, errno, "tell container `%s` to end", name) : 0;
+}
+
+bool container_end_asked(const struct container *c)
+{
+    return c->told_to_end || faccessat(c->run_fd, END_ASKED, F_OK, 0) == 0;
+}
+
+int container_set_restarting(struct container *c, bool restarting, int exit_status, struct err *e)
+{
+    c->restarting = restarting;
+    c->exit_status = exit_status;
+    return container_save_state(c, e);
+}
+
+int container_rest(struct container *c, struct err *e)
+{
+    bool oom_killed;
+    int r = remove_cgroup(c, &oom_killed, e);
+    if (c->pid > 0) /* one whose start failed has not been reaped */
+        (void)waitpid(c->pid, NULL, WNOHANG);
+    c->pid = 0;
+    int *const fds[] = {&c->channel, &c->stdin_fd, &c->stdout_fd, &c->stderr_fd, &c->pidfd};
+    for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+        *fds[i] = close_fd(*fds[i]);
+    return r;
 }
 
 /* ---- end -------------------------------------------------------------------------------------*/
@@ -142,17 +228,6 @@ void container_kill(struct container *c)
         (void)cgroup_kill(&host, path, NULL);
 }
 
-static int remove_cgroup(struct container *c, bool *oom_killed, struct err *e)
-{
-    _cleanup_cgroup_host_ struct cgroup_host host = {0};
-    _cleanup_free_ char *path = container_cgroup(c->store, c->spec.id);
-    int r = cgroup_probe(NULL, &host, e);
-    if (r < 0)
-        return r;
-    (void)cgroup_oom_killed(&host, path, oom_killed, NULL);
-    return cgroup_end(&host, path, e);
-}
-
 /* The definition of a container that has ended says how. */
 static int save_exit(struct container *c, int exit_status, bool oom_killed, struct err *e)
 {
@@ -162,6 +237,7 @@ static int save_exit(struct container *c, int exit_status, bool oom_killed, stru
     json_object_set_new(ended, "started", json_integer(c->started));
     json_object_set_new(ended, "finished", json_integer(time(NULL)));
     json_object_set_new(ended, "oom_killed", json_boolean(oom_killed));
+    json_object_set_new(ended, "asked", json_boolean(container_end_asked(c)));
     json_object_set_new(j, "exit", ended);
     return json_write_at(c->dir_fd, "config.json", j, e);
 }
@@ -230,7 +306,8 @@ int container_adopt(struct store *store, const char *name, struct container *out
         c.started = json_int(state, "started", 0);
         if (!c.spec.id && valid_name(json_str(state, "id")))
             c.spec.id = xstrdup(json_str(state, "id"));
-        if (c.started && config)
+        c.existing = json_flag(state, "existing");
+        if ((c.started || c.existing) && config)
             *status = STATUS_RUNNING;
     }
     *out = c;
@@ -244,14 +321,8 @@ struct sweeping {
     bool dry_run;
     void (*found)(const char *what, void *arg);
     void *arg;
-    strv ids; /* of every container */
+    strv ids; /* of every container that has a run directory: no other has anything */
 };
-
-static int remember_id(const struct record *r, void *arg)
-{
-    strv_add(&((struct sweeping *)arg)->ids, r->spec.id);
-    return 0;
-}
 
 static bool has(strv v, const char *word)
 {
@@ -289,6 +360,13 @@ static int sweep_cgroups(struct sweeping *s, struct err *e)
     return r;
 }
 
+/* One with --rm, whose monitor went down with the host. */
+static bool was_to_vanish(const struct sweeping *s, const char *config)
+{
+    _cleanup_json_ json_t *j = NULL;
+    return json_read_at(s->store->defined_fd, config, &j, NULL) == 0 && json_flag(j, "auto_remove");
+}
+
 /* Definitions that were never finished, or whose removal was cut short. */
 static int sweep_definitions(struct sweeping *s, struct err *e)
 {
@@ -299,7 +377,8 @@ static int sweep_definitions(struct sweeping *s, struct err *e)
         _cleanup_free_ char *config = xasprintf("%s/config.json", entry->d_name);
         if (streq(entry->d_name, ".") || streq(entry->d_name, "..") ||
             faccessat(s->store->live_fd, entry->d_name, F_OK, 0) == 0 ||
-            (valid_name(entry->d_name) && faccessat(s->store->defined_fd, config, F_OK, 0) == 0))
+            (valid_name(entry->d_name) && faccessat(s->store->defined_fd, config, F_OK, 0) == 0 &&
+             !was_to_vanish(s, config)))
             continue;
         tell(s, "directory", entry->d_name);
         int r = s->dry_run ? 0 : remove_tree_at(s->store->defined_fd, entry->d_name);
@@ -313,9 +392,7 @@ int store_sweep(struct store *s, bool dry_run, void (*found)(const char *what, v
                 void *arg, struct err *e)
 {
     struct sweeping sweeping = {s, dry_run, found, arg, NULL};
-    int r = store_each(s, remember_id, &sweeping, e);
-    if (r == 0)
-        r = store_live_ids(s, &sweeping.ids, e);
+    int r = store_live_ids(s, &sweeping.ids, e);
     if (r == 0)
         r = sweep_definitions(&sweeping, e);
     if (r == 0)

@@ -56,7 +56,9 @@ static void forward(struct monitor *m)
         sig = SIGKILL;
     else if (m->interrupts == 2 && m->options->attached)
         warn("`%s` has not ended yet; once more kills it", m->c->spec.name);
-    (void)pidfd_signal(m->c->pidfd, sig);
+    m->c->told_to_end = m->c->told_to_end || m->interrupts > 0;
+    if (m->c->pidfd >= 0)
+        (void)pidfd_signal(m->c->pidfd, sig);
 }
 
 static void reap(struct monitor *m)
@@ -80,7 +82,7 @@ static bool drained(const struct monitor *m)
 }
 
 /* The fds of one turn: signals, init, the streams, then what others watch. */
-static int turn(struct monitor *m, struct pollfd *polled)
+static int turn(struct monitor *m, struct pollfd *polled, int timeout_ms)
 {
     const struct monitor_options *o = m->options;
     size_t n = 0;
@@ -90,7 +92,7 @@ static int turn(struct monitor *m, struct pollfd *polled)
         polled[n++] = stream_interest(&m->streams[i]);
     for (size_t i = 0; i < o->watch_count; i++)
         polled[n++] = (struct pollfd){.fd = o->watches[i].fd, .events = POLLIN};
-    int ready = poll(polled, n, m->ended ? DRAIN_MS : -1);
+    int ready = poll(polled, n, timeout_ms);
     if (ready < 0)
         return errno == EINTR ? 1 : -errno;
     if (ready == 0)
@@ -108,15 +110,21 @@ static int turn(struct monitor *m, struct pollfd *polled)
     return 1;
 }
 
-/* nginx, and many a service, leaves for the background by itself: init ends, and with it the
- * container. Nobody who meets this for the first time finds the reason. */
-static void explain_early_end(const struct monitor *m, const struct timespec *begin)
+static int64_t now_ms(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    int64_t ms = (now.tv_sec - begin->tv_sec) * 1000 + (now.tv_nsec - begin->tv_nsec) / 1000000;
+    return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* nginx, and many a service, leaves for the background by itself: init ends, and with it the
+ * container. Nobody who meets this for the first time finds the reason. */
+static void explain_early_end(const struct monitor *m, int64_t begin)
+{
+    int64_t ms = now_ms() - begin;
     const struct spec *s = &m->c->spec;
-    if (m->status != 0 || ms > 2000 || (!s->detached && strv_len(s->published) == 0))
+    if (m->status != 0 || ms > 2000 || s->restart.policy != RESTART_NO ||
+        (!s->detached && strv_len(s->published) == 0))
         return;
     _cleanup_free_ char *text = xasprintf(
         "netctr: `%s` ended after %d ms with exit status 0: if it went to the background by itself, "
@@ -127,12 +135,24 @@ static void explain_early_end(const struct monitor *m, const struct timespec *be
         fprintf(stderr, "%s\n", text);
 }
 
+static int open_log(const struct container *c)
+{
+    return openat(c->dir_fd, "log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+}
+
+void container_note(struct container *c, const char *text)
+{
+    _cleanup_close_ int log = open_log(c);
+    _cleanup_free_ char *line = xasprintf("netctr: %s", text);
+    log_note(log, line);
+}
+
 static void open_monitor_streams(struct monitor *m)
 {
     struct container *c = m->c;
     bool attached = m->options->attached, reads = attached && c->stdin_fd >= 0;
     int program_stdin = take_fd(c->stdin_fd);
-    m->log = openat(c->dir_fd, "log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    m->log = open_log(c);
     m->streams[OUT] = (struct stream){
         .from = c->stdout_fd, .to = attached ? STDOUT_FILENO : -1, .log = m->log, .tag = "stdout"};
     m->streams[ERR] = (struct stream){
@@ -141,16 +161,21 @@ static void open_monitor_streams(struct monitor *m)
         .from = reads ? STDIN_FILENO : -1, .to = program_stdin, .close_to = true, .log = -1};
 }
 
+static int open_signals(struct err *e)
+{
+    sigset_t set;
+    forwarded_signals(&set);
+    int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    return fd < 0 ? err_set(e, errno, "listen for signals") : fd;
+}
+
 int monitor_run(struct container *c, const struct monitor_options *options, struct err *e)
 {
     struct monitor m = {.c = c, .options = options};
-    struct timespec begin;
-    sigset_t set;
-    clock_gettime(CLOCK_MONOTONIC, &begin);
-    forwarded_signals(&set);
-    _cleanup_close_ int signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    const int64_t begin = now_ms();
+    _cleanup_close_ int signals = open_signals(e);
     if (signals < 0)
-        return err_set(e, errno, "listen for signals");
+        return signals;
     m.signals = signals;
     open_monitor_streams(&m);
     _cleanup_close_ int log = m.log;
@@ -158,10 +183,28 @@ int monitor_run(struct container *c, const struct monitor_options *options, stru
         xcalloc(2 + STREAMS + options->watch_count, sizeof(*polled));
     int r = 1;
     while (r > 0 && !(m.ended && drained(&m)))
-        r = turn(&m, polled);
+        r = turn(&m, polled, m.ended ? DRAIN_MS : -1);
     close_fd(m.streams[IN].to);
     if (r < 0)
         return err_set(e, r, "watch the container");
-    explain_early_end(&m, &begin);
+    explain_early_end(&m, begin);
     return m.status;
+}
+
+int monitor_pause(struct container *c, const struct monitor_options *options, int ms, struct err *e)
+{
+    struct monitor m = {.c = c, .options = options, .ended = true};
+    for (int i = 0; i < STREAMS; i++)
+        m.streams[i] = (struct stream){.from = -1, .to = -1, .log = -1};
+    _cleanup_close_ int signals = open_signals(e);
+    if (signals < 0)
+        return signals;
+    m.signals = signals;
+    _cleanup_free_ struct pollfd *polled =
+        xcalloc(2 + STREAMS + options->watch_count, sizeof(*polled));
+    const int64_t end = now_ms() + ms;
+    int r = 1;
+    for (int64_t left = ms; r > 0 && left > 0 && !c->told_to_end; left = end - now_ms())
+        r = turn(&m, polled, (int)left);
+    return r < 0 ? err_set(e, r, "wait for the container's next run") : 0;
 }

@@ -122,7 +122,7 @@ void record_clear(struct record *r)
 
 const char *status_name(enum status s)
 {
-    static const char *const names[] = {"creating", "running", "dead", "exited"};
+    static const char *const names[] = {"creating", "running", "restarting", "dead", "exited"};
     return names[s];
 }
 
@@ -156,7 +156,11 @@ static void read_runtime(int run_dir, struct record *r)
     r->monitor = (pid_t)json_int(j, "monitor", 0);
     r->monitor_start = (uint64_t)json_int(j, "monitor_start", 0);
     r->started = json_int(j, "started", 0);
-    if (r->status == STATUS_CREATING && r->started)
+    r->exit_status = (int)json_int(j, "exit_status", 0);
+    r->restarts = (unsigned)json_int(j, "restarts", 0);
+    if (r->status == STATUS_CREATING && json_flag(j, "restarting"))
+        r->status = STATUS_RESTARTING;
+    else if (r->status == STATUS_CREATING && r->pid)
         r->status = STATUS_RUNNING;
 }
 
@@ -177,12 +181,16 @@ static int read_record(struct store *s, const char *name, struct record *out, st
     out->finished = json_int(ended, "finished", 0);
     out->started = json_int(ended, "started", 0);
     out->oom_killed = json_flag(ended, "oom_killed");
+    out->asked = json_flag(ended, "asked");
     _cleanup_close_ int run_dir = store_live_dir(s, name);
     if (run_dir >= 0) {
         _cleanup_close_ int lock = store_try_lock(run_dir);
         out->status = lock < 0 ? STATUS_CREATING : STATUS_DEAD;
         read_runtime(run_dir, out);
     }
+    out->lost = out->status == STATUS_EXITED && !ended;
+    if (out->lost)
+        out->exit_status = EXIT_LOST;
     return 0;
 }
 

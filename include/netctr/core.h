@@ -25,6 +25,21 @@ struct limits {
 
 enum network_mode { NETWORK_OWN, NETWORK_HOST };
 
+/** What happens when the program has ended by itself; podman's and docker's words. */
+enum restart_policy { RESTART_NO, RESTART_ON_FAILURE, RESTART_ALWAYS, RESTART_UNLESS_STOPPED };
+struct restart {
+    enum restart_policy policy;
+    unsigned max; /**< on-failure: so many times at most; 0: no limit */
+};
+/** "no", "on-failure[:N]", "always" or "unless-stopped". -EINVAL with a text. */
+int restart_parse(const char *text, struct restart *out, struct err *e);
+char *restart_text(const struct restart *r); /**< the inverse; caller frees */
+/** Does a program that has ended with @exit_status for the @times-th time begin anew? */
+bool restart_wanted(const struct restart *r, int exit_status, unsigned times);
+/** How long to wait before the @times-th new beginning in a row, in ms: 100, doubled each time, at
+ *  most a minute. */
+int restart_delay_ms(unsigned times);
+
 /** A validated, resolved container. Plain data: it is stored as config.json and read back by exec,
  *  inspect and start. */
 struct spec {
@@ -46,8 +61,10 @@ struct spec {
     struct limits limits;
     uint64_t caps; /**< bounding set, one bit a capability */
     enum network_mode network_mode;
-    char *network;   /**< name of the network, "none" or "host"; for people and the CLI */
-    strv published;  /**< as in `ps`: "0.0.0.0:8080->80/tcp" */
+    char *network;  /**< name of the network, "none" or "host"; for people and the CLI */
+    strv publish;   /**< as asked for: "8080:80" */
+    strv published; /**< as in `ps`: "0.0.0.0:8080->80/tcp" */
+    struct restart restart;
     int64_t created; /**< seconds since the epoch */
 };
 void spec_clear(struct spec *s);
@@ -77,7 +94,9 @@ void store_close(struct store *s);
  *  Returns an fd. */
 int store_lock(struct store *s, struct err *e);
 
-enum status { STATUS_CREATING, STATUS_RUNNING, STATUS_DEAD, STATUS_EXITED };
+enum status { STATUS_CREATING, STATUS_RUNNING, STATUS_RESTARTING, STATUS_DEAD, STATUS_EXITED };
+
+#define EXIT_LOST 255 /**< the exit status of one that ended with the host */
 
 /** What is known of a container. STATUS_DEAD: its monitor was killed and nobody has repaired yet. */
 struct record {
@@ -88,8 +107,11 @@ struct record {
     pid_t monitor;
     uint64_t monitor_start;
     int64_t started, finished; /**< seconds since the epoch; 0: not yet */
-    int exit_status;           /**< valid when EXITED */
+    int exit_status;           /**< EXITED: how; RESTARTING: how the last run ended */
     bool oom_killed;
+    bool asked;        /**< EXITED: somebody wanted it to end */
+    bool lost;         /**< EXITED: it ran when the host went down; nobody knows how it ended */
+    unsigned restarts; /**< new beginnings since it was started */
 };
 void record_clear(struct record *r);
 #define _cleanup_record_ __attribute__((cleanup(record_clear)))
@@ -124,6 +146,11 @@ struct container {
     int pidfd;
     int64_t started;
     struct rlimit nofile; /**< RLIMIT_NOFILE of the program; all zero: as it is now */
+    bool existing;    /**< its definition is older than this life: it is kept whatever happens */
+    bool told_to_end; /**< its monitor was signalled to end */
+    bool restarting;  /**< between two runs of its program */
+    int exit_status;  /**< of the last run, when restarting */
+    unsigned restarts;
 };
 #define CONTAINER_INIT                                                                             \
     {                                                                                              \
@@ -137,6 +164,8 @@ void container_clear(struct container *c);
 /** Takes the name: directories, lock, config.json, state.json. @spec is taken over. -EEXIST with a
  *  text when the name is in use. The store must be locked. */
 int container_claim(struct store *store, struct spec *spec, struct container *out, struct err *e);
+/** The same for a container that has ended: a new life on the old definition and layer. */
+int container_reclaim(struct store *store, struct spec *spec, struct container *out, struct err *e);
 
 /** Clones the child into its namespaces and cgroup; it begins to prepare its root filesystem and
  *  then waits. The caller must be single-threaded. */
@@ -164,6 +193,20 @@ struct monitor_options {
 /** Runs until the container's init has ended: log, attached streams, signals to forward, watches.
  *  Returns the exit status as a shell tells it (128+n for signal n). */
 int monitor_run(struct container *c, const struct monitor_options *options, struct err *e);
+/** Between two runs of a program: serves the watches for @ms, or until it is told to end. */
+int monitor_pause(struct container *c, const struct monitor_options *options, int ms,
+                  struct err *e);
+
+/** Somebody wants it to end: its monitor will not let it begin anew. The store must be locked. */
+int container_ask_end(struct store *store, const char *name, struct err *e);
+/** Was it told to, by container_ask_end() or by a signal for its monitor? */
+bool container_end_asked(const struct container *c);
+/** After a run: ends what is left of its processes, so that container_create() can follow. */
+int container_rest(struct container *c, struct err *e);
+/** One line of netctr's own in the container's log. */
+void container_note(struct container *c, const char *text);
+/** Writes down whether it waits for its next run, and how the last one ended. */
+int container_set_restarting(struct container *c, bool restarting, int exit_status, struct err *e);
 
 /** Ends whatever of the container runs, at once: init by its pidfd and the cgroup. Idempotent. */
 void container_kill(struct container *c);
