@@ -154,6 +154,8 @@ static char *publish_name(const struct fw_publish *p)
 {
     char address[INET6_ADDRSTRLEN] = "::";
     const char *protocol = protocol_name(p->protocol);
+    if (p->routed)
+        return xasprintf("open port %s %u", protocol, p->to_port);
     if (p->family == AF_INET && p->any_address)
         return xasprintf("published port %s %u", protocol, p->host_port);
     if (!p->any_address)
@@ -166,8 +168,8 @@ static char *publish_name(const struct fw_publish *p)
 void elements_publish(struct nft_batch *b, enum change change, const struct fw_publish *p)
 {
     bool four = p->family == AF_INET;
-    if ((!four && p->family != AF_INET6) || !protocol_name(p->protocol) || !p->host_port ||
-        !p->to_port) {
+    if ((!four && p->family != AF_INET6) || !protocol_name(p->protocol) ||
+        (!p->host_port && !p->routed) || !p->to_port) {
         nft_batch_refuse(b, -EINVAL,
                          "firewall: family %d, protocol %u, port %u to %u cannot be "
                          "published",
@@ -176,6 +178,15 @@ void elements_publish(struct nft_batch *b, enum change change, const struct fw_p
     }
     uint16_t host_port = htons(p->host_port), to_port = htons(p->to_port);
     const void *host = four ? (const void *)&p->host4 : &p->host6;
+    _cleanup_free_ char *object = publish_name(p);
+    if (p->routed) {
+        struct element open = {
+            .set = four ? SET_EXPOSED4 : SET_EXPOSED6,
+            .key = {four ? (const void *)&p->to4 : &p->to6, &p->protocol, &to_port},
+            .comment = p->comment};
+        put(b, change, open, object);
+        return;
+    }
     struct element x = {
         .data = {four ? (const void *)&p->to4 : &p->to6, &to_port},
         .comment = p->comment,
@@ -190,6 +201,5 @@ void elements_publish(struct nft_batch *b, enum change change, const struct fw_p
         x.key[1] = &p->protocol;
         x.key[2] = &host_port;
     }
-    _cleanup_free_ char *object = publish_name(p);
     put(b, change, x, object);
 }

@@ -54,6 +54,7 @@ struct fw_guard {
 struct fw_publish {
     int family;       /**< AF_INET or AF_INET6 */
     uint8_t protocol; /**< IPPROTO_TCP, _UDP, _SCTP */
+    bool routed;      /**< the container's own port is open; there is no host port */
     bool any_address; /**< true: every host address; false: @host4/@host6 only */
     struct in_addr host4;
     struct in6_addr host6;

@@ -38,7 +38,8 @@ int bridge_reload(struct bridge *b, const struct endpoint *live, size_t count, s
         struct fw_guard guard = endpoint_guard(&live[i]);
         size_t elements_count;
         _cleanup_free_ struct fw_publish *elements = endpoint_elements(&live[i], &elements_count);
-        fw_add_guard(batch, &guard);
+        if (live[i].guard)
+            fw_add_guard(batch, &guard);
         for (size_t k = 0; k < elements_count; k++)
             fw_add_publish(batch, &elements[k]);
     }

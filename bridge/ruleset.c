@@ -186,8 +186,8 @@ static const struct set SETS[SET_COUNT] = {
                       .key = {PROTO, PORT}, .data = {IP6, PORT}, EXPIRES},
     [SET_PUBLISH6_AT] = {INET_SET("publish6_at", PUBLISHED_AT),
                          .key = {IP6, PROTO, PORT}, .data = {IP6, PORT}, EXPIRES},
-    [SET_EXPOSED4] = {INET_SET("exposed4", EXPOSED), .key = {IP4, PROTO, PORT}},
-    [SET_EXPOSED6] = {INET_SET("exposed6", EXPOSED), .key = {IP6, PROTO, PORT}},
+    [SET_EXPOSED4] = {INET_SET("exposed4", EXPOSED), .key = {IP4, PROTO, PORT}, EXPIRES},
+    [SET_EXPOSED6] = {INET_SET("exposed6", EXPOSED), .key = {IP6, PROTO, PORT}, EXPIRES},
 
     [SET_PORTS] = {GUARD_SET("ports", "guarded host-side veths"), .key = {IFNAME}, EXPIRES},
     [SET_MACS] = {GUARD_SET("macs", "veth . the MAC it was given"),

@@ -6,75 +6,41 @@
  * With a restart policy the program begins anew on the endpoint that it had: its address stays, and
  * its ports are never free for others, as a pod's in Kubernetes.
  */
-#include "world.h"
-
-#include "resolv.h"
-
-#include <netctr/listener.h>
-#include <netctr/proxy.h>
+#include "control.h"
+#include "living.h"
 
 #include <errno.h>
 #include <time.h>
 
-struct living {
-    struct rlimit nofile; /* the caller's, before ports are held */
-    struct world *world;
-    struct life *life;
-    struct container container;
-    struct bridge *bridge;
-    struct network network;
-    struct endpoint endpoint;
-    struct held_ports held;
-    bool networked; /* on a network of ours */
-    int netns;      /* kept until the endpoint is detached: a namespace that dies holds RTNL for
-                       milliseconds, and whatever we ask of the kernel meanwhile waits for it */
-};
-
-static bool own_network(const struct spec *s)
+/* The namespace of another container or of somebody else, for as long as we hold it. */
+static int join_network(struct living *l, struct err *e)
 {
-    return !streq(s->network, "host") && !streq(s->network, "none");
-}
-
-/* The port's other user, if it is one of ours. */
-struct search {
-    struct world *world;
-    const struct publish *wanted;
-    char *owner;
-};
-
-static int find_publisher(const struct record *r, void *arg)
-{
-    struct search *s = arg;
-    _cleanup_endpoint_ struct endpoint ep = {0};
-    _cleanup_close_ int dir = store_live_dir(&s->world->store, r->spec.name);
-    if (dir < 0 || endpoint_load(dir, &ep, NULL) < 0)
+    const char *rest;
+    enum network_word word = network_word(l->life->spec.network, &rest);
+    if (word == NETWORK_WORD_NS) {
+        l->netns = open(rest, O_RDONLY | O_CLOEXEC);
+        if (l->netns < 0)
+            return err_set(e, errno, "open network namespace `%s`", rest);
+        return netns_is(l->netns) ? 0
+                                  : err_say(e, -EINVAL, "`%s` is not a network namespace", rest);
+    }
+    if (word != NETWORK_WORD_CONTAINER)
         return 0;
-    for (size_t i = 0; i < ep.publishes.count && !s->owner; i++) {
-        const struct publish *p = &ep.publishes.items[i];
-        if (p->host_port == s->wanted->host_port && p->protocol == s->wanted->protocol)
-            s->owner = xstrdup(r->spec.name);
-    }
+    _cleanup_record_ struct record r = {0};
+    int code = world_find(l->world, rest, &r, e);
+    if (code < 0)
+        return code;
+    if (r.status != STATUS_RUNNING)
+        return err_say(e, -ESRCH, "container `%s` is not running", rest);
+    if (r.spec.network_mode == NETWORK_HOST)
+        return err_say(e, -EINVAL, "container `%s` has no network of its own", rest);
+    /* Looked at while a pidfd says that it is still that process. */
+    _cleanup_close_ int init = pidfd_of(r.pid, r.pid_start);
+    _cleanup_free_ char *path = xasprintf("/proc/%d/ns/net", r.pid);
+    l->netns = init < 0 ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+    if (l->netns < 0 || pidfd_signal(init, 0) < 0)
+        return err_say(e, -ESRCH, "container `%s` has ended", rest);
     return 0;
-}
-
-static int hold_ports(struct living *l, struct err *e)
-{
-    struct publish_list *list = &l->life->publishes;
-    struct search s = {.world = l->world};
-    bool ipv6 = access("/proc/net/if_inet6", F_OK) == 0;
-    int r = publish_hold(list, ipv6, &l->held, &s.wanted, e);
-    if (r == -EADDRINUSE && s.wanted) {
-        (void)store_each(&l->world->store, find_publisher, &s, NULL);
-        if (s.owner)
-            err_hint(e, "container `%s` publishes it", s.owner);
-        else
-            err_hint(e, "another program listens there (`ss -lntup` shows it)");
-        free(s.owner);
-    }
-    strv_free(take_ptr(l->life->spec.published)); /* an earlier life's */
-    for (size_t i = 0; r == 0 && i < list->count; i++)
-        strv_add_take(&l->life->spec.published, publish_text(&list->items[i]));
-    return r;
 }
 
 /* Everything that can be refused is refused here, before anything is made. */
@@ -82,15 +48,18 @@ static int look_before(struct living *l, struct err *e)
 {
     if (getrlimit(RLIMIT_NOFILE, &l->nofile) < 0)
         return err_set(e, errno, "read the limit of open files");
-    l->networked = own_network(&l->life->spec);
-    if (!l->networked)
-        return 0;
-    int r = world_bridge(l->world, &l->bridge, e);
+    int r = hub_new(&l->hub, e);
     if (r == 0)
-        r = network_load(l->bridge, l->life->spec.network, &l->network, e);
+        r = join_network(l, e);
+    if (r == 0 && l->life->spec.networks)
+        r = world_bridge(l->world, &l->bridge, e);
     if (r == 0)
-        r = publish_check(&l->life->publishes, &l->network, e);
-    return r == 0 ? hold_ports(l, e) : r;
+        r = plugs_prepare(l, e);
+    if (r == 0 && l->life->publishes.count)
+        r = holding_open(l, &l->life->publishes, NULL, e);
+    if (r == 0)
+        holdings_describe(l);
+    return r;
 }
 
 static int claim(struct living *l, struct err *e)
@@ -102,25 +71,11 @@ static int claim(struct living *l, struct err *e)
         &l->world->store, &l->life->spec, &l->container, e);
 }
 
-static int plug_in(struct living *l, struct rt *inside, struct err *e)
+static int raise_loopback(struct rt *inside, struct err *e)
 {
-    struct endpoint_request request = {
-        .container = l->container.spec.name,
-        .id = l->container.spec.id,
-        .publishes = &l->life->publishes,
-    };
-    int r = -ENOENT;
-    /* ENOENT: somebody has flushed the firewall between two of our steps. */
-    for (int tries = 0; r == -ENOENT && tries < 5; tries++) {
-        err_clear(e);
-        r = world_reload(l->world, true, e);
-        if (r == 0)
-            r = network_up(l->bridge, &l->network, e);
-        if (r == 0)
-            r = endpoint_attach(l->bridge, &l->network, l->netns, inside, &request,
-                                l->container.run_fd, &l->endpoint, e);
-    }
-    return r;
+    _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(inside);
+    rt_set_up(batch, 1);
+    return rt_commit(batch, e);
 }
 
 /* The network, while the child mounts. "none" is a namespace with nothing but loopback. */
@@ -128,35 +83,17 @@ static int attach(struct living *l, struct err *e)
 {
     if (l->container.spec.network_mode == NETWORK_HOST)
         return 0;
+    if (l->netns >= 0) /* another's */
+        return container_join_netns(&l->container, l->netns, e);
     _cleanup_rt_ struct rt *inside = NULL;
-    int r = netns_create(&l->netns, &inside, network_sysctls(l->networked ? &l->network : NULL), e);
+    bool ipv6 = plugs_ipv6(l);
+    l->born = ipv6 ? BORN_WITH_IPV6 : BORN_WITHOUT_IPV6;
+    int r = netns_create(&l->netns, &inside, network_sysctls(ipv6), e);
     if (r == 0)
         r = container_join_netns(&l->container, l->netns, e);
-    if (r < 0)
-        return r;
-    if (l->networked)
-        return plug_in(l, inside, e);
-    _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(inside);
-    rt_set_up(batch, 1);
-    return rt_commit(batch, e);
-}
-
-static int write_files(struct living *l, struct err *e)
-{
-    struct container *c = &l->container;
-    const struct ip *own[] = {&l->endpoint.address4, &l->endpoint.address6};
-    _cleanup_free_ char *hosts = make_hosts(c->spec.hostname, own, ARRAY_LEN(own));
-    _cleanup_free_ char *hostname = xasprintf("%s\n", c->spec.hostname);
-    _cleanup_free_ char *resolv = make_resolv_conf(c->spec.network_mode == NETWORK_HOST);
-    int r = container_write_file(c, "hosts", hosts, e);
-    if (r == 0)
-        r = container_write_file(c, "hostname", hostname, e);
-    return r == 0 ? container_write_file(c, "resolv.conf", resolv, e) : r;
-}
-
-static void serve_held(void *proxy)
-{
-    proxy_run(proxy);
+    for (size_t i = 0; r == 0 && i < l->plug_count; i++)
+        r = plug_in(l, &l->plugs[i], inside, e);
+    return r == 0 && l->plug_count == 0 ? raise_loopback(inside, e) : r;
 }
 
 static void listen_firewall(void *listener)
@@ -230,32 +167,53 @@ static int run_on(struct living *l, const struct monitor_options *options, struc
     return status;
 }
 
-/* The monitor watches two fds for the network: what reaches the held ports, and whether the firewall
- * is still there. */
+int watch_firewall(struct living *l, struct err *e)
+{
+    if (l->listener)
+        return 0;
+    /* A service listens from its first moment; what runs attached may be over in the next. */
+    int delay_ms = l->container.spec.detached ? 0 : 300;
+    int r = listener_new(l->world->store.run_fd, l->world->store.instance, delay_ms,
+                         restore_firewall, l->world, &l->listener, e);
+    return r < 0 ? r : hub_add(l->hub, listener_fd(l->listener), listen_firewall, l->listener, e);
+}
+
+static void serve_control(void *living)
+{
+    struct living *l = living;
+    control_serve(l->control, change_network, l);
+}
+
+static int watch_ports(struct living *l, struct err *e)
+{
+    struct plug *gateway = plugs_gateway(l);
+    for (struct holding *h = l->holdings; h; h = h->next) {
+        int r = holding_serve(l, h, &gateway->endpoint, e);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static bool on_a_bridge(const struct living *l)
+{
+    return l->plug_count || streq(l->container.spec.network, "none");
+}
+
+/* What the monitor watches for the network: what reaches the held ports, whether the firewall is still
+ * there, and who asks for a change. */
 static int watch_over(struct living *l, struct err *e)
 {
     struct container *c = &l->container;
-    struct monitor_options options = {.attached = !c->spec.detached};
-    struct watch watches[2];
-    _cleanup_proxy_ struct proxy *proxy = NULL;
-    _cleanup_listener_ struct listener *listener = NULL;
-    int r = 0;
-    if (l->held.count)
-        r = proxy_new(&l->held, &l->endpoint.address4, &l->endpoint.address6, &proxy, e);
-    /* A service listens from its first moment; what runs attached may be over in the next. */
-    int delay_ms = c->spec.detached ? 0 : 300;
-    if (r == 0 && l->networked)
-        r = listener_new(l->world->store.run_fd, l->world->store.instance, delay_ms,
-                         restore_firewall, l->world, &listener, e);
-    if (r < 0)
-        return r;
-    if (proxy)
-        watches[options.watch_count++] = (struct watch){proxy_fd(proxy), serve_held, proxy};
-    if (listener)
-        watches[options.watch_count++] =
-            (struct watch){listener_fd(listener), listen_firewall, listener};
-    options.watches = watches;
-    return run_on(l, &options, e);
+    struct watch watch = {hub_fd(l->hub), hub_run, l->hub};
+    struct monitor_options options = {
+        .attached = !c->spec.detached, .watches = &watch, .watch_count = 1};
+    int r = watch_ports(l, e);
+    if (r == 0 && l->plug_count)
+        r = watch_firewall(l, e);
+    if (r == 0 && l->control >= 0)
+        r = hub_add(l->hub, l->control, serve_control, l, e);
+    return r < 0 ? r : run_on(l, &options, e);
 }
 
 /* Under the lock that a reload holds from reading the records to committing the rules: what is taken
@@ -270,12 +228,27 @@ static int mark_leaving(struct living *l, struct err *e)
     return mark < 0 ? err_set(e, errno, "mark the container as ending") : 0;
 }
 
+/* Nobody is served from here on. The ports stay held until their rules are gone. */
+static void stop_serving(struct living *l)
+{
+    if (l->control >= 0)
+        hub_remove(l->hub, l->control);
+    l->control = close_fd(l->control);
+    for (struct holding *h = l->holdings; h; h = h->next)
+        holding_stop(l, h);
+    if (l->listener)
+        hub_remove(l->hub, listener_fd(l->listener));
+    listener_free(l->listener);
+    l->listener = NULL;
+}
+
 /* The way back; also after a start that failed half-way. The first failure is told. */
 static int leave(struct living *l, bool keep, int status, struct err *e)
 {
     struct container *c = &l->container;
     _cleanup_err_ struct err step = ERR_INIT;
-    int result = l->networked ? mark_leaving(l, e) : 0;
+    stop_serving(l);
+    int result = l->bridge ? mark_leaving(l, e) : 0;
     if (result == 0)
         result = world_detach(l->world, c, true, e);
     l->netns = close_fd(l->netns);
@@ -300,7 +273,9 @@ static int live(struct living *l, struct err *e)
         return r;
     l->container.nofile = l->nofile;
     if ((r = container_create(&l->container, e)) < 0 || (r = attach(l, e)) < 0 ||
-        (r = write_files(l, e)) < 0 || (r = container_start(&l->container, e)) < 0 ||
+        (r = plugs_write_files(l, e)) < 0 ||
+        (on_a_bridge(l) && (r = l->control = control_listen(l->container.run_fd, e)) < 0) ||
+        (r = container_start(&l->container, e)) < 0 ||
         (l->life->started && (r = l->life->started(&l->container.spec, l->life->arg)) < 0)) {
         _cleanup_err_ struct err ignored = ERR_INIT;
         container_kill(&l->container);
@@ -319,12 +294,15 @@ static int live(struct living *l, struct err *e)
 
 int world_live(struct world *w, struct life *life, struct err *e)
 {
-    struct living l = {.world = w, .life = life, .container = CONTAINER_INIT, .netns = -1};
+    struct living l = {
+        .world = w, .life = life, .container = CONTAINER_INIT, .netns = -1, .control = -1};
     int r = live(&l, e);
     close_fd(l.netns);
-    held_ports_clear(&l.held);
-    endpoint_clear(&l.endpoint);
-    network_clear(&l.network);
+    close_fd(l.control);
+    while (l.holdings)
+        holding_close(&l, l.holdings);
+    plugs_clear(&l);
+    hub_free(l.hub);
     container_clear(&l.container);
     return r;
 }

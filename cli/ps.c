@@ -52,11 +52,13 @@ static char *ports_text(const struct spec *s)
 
 static char *address_of(struct world *w, const struct record *r)
 {
-    _cleanup_endpoint_ struct endpoint ep = {0};
+    _cleanup_endpoints_ struct endpoint_list all = {0};
     _cleanup_close_ int dir = store_live_dir(&w->store, r->spec.name);
-    if (r->status != STATUS_RUNNING || dir < 0 || endpoint_load(dir, &ep, NULL) < 0)
+    if (r->status != STATUS_RUNNING || dir < 0 || endpoint_load_all(dir, &all, NULL) < 0 ||
+        all.count == 0)
         return xstrdup("");
-    return ip_text(&ep.address4);
+    const struct endpoint *first = &all.items[0];
+    return ip_text(first->address4.family ? &first->address4 : &first->address6);
 }
 
 static json_t *row_json(const struct record *r, const char *address)

@@ -37,19 +37,22 @@ void world_close(struct world *w)
 
 struct endpoints {
     struct world *world;
-    struct endpoint *items;
-    size_t count;
+    struct endpoint_list list;
 };
 
 static int collect_endpoint(const struct record *r, void *arg)
 {
     struct endpoints *all = arg;
-    struct endpoint ep;
+    struct endpoint_list own;
     _cleanup_close_ int dir = store_live_dir(&all->world->store, r->spec.name);
-    if (dir < 0 || faccessat(dir, LEAVING, F_OK, 0) == 0 || endpoint_load(dir, &ep, NULL) < 0)
+    if (dir < 0 || faccessat(dir, LEAVING, F_OK, 0) == 0)
         return 0;
-    all->items = xrealloc(all->items, all->count + 1, sizeof(*all->items));
-    all->items[all->count++] = ep;
+    (void)endpoint_load_all(dir, &own, NULL); /* damaged ones are world_detach()'s business */
+    all->list.items =
+        xrealloc(all->list.items, all->list.count + own.count + 1, sizeof(*own.items));
+    for (size_t i = 0; i < own.count; i++)
+        all->list.items[all->list.count++] = own.items[i];
+    free(own.items);
     return 0;
 }
 
@@ -61,10 +64,8 @@ static int reload_locked(struct world *w, struct err *e)
     if (r == 0)
         r = store_each(&w->store, collect_endpoint, &all, e);
     if (r == 0)
-        r = bridge_reload(bridge, all.items, all.count, e);
-    for (size_t i = 0; i < all.count; i++)
-        endpoint_clear(&all.items[i]);
-    free(all.items);
+        r = bridge_reload(bridge, all.list.items, all.list.count, e);
+    endpoint_list_clear(&all.list);
     return r;
 }
 
@@ -86,25 +87,40 @@ int world_reload(struct world *w, bool only_if_needed, struct err *e)
 
 /* ---- repair ----------------------------------------------------------------------------------*/
 
+/* Undoes what the records tell. The first failure is told, the others are tried all the same. */
+static int detach_all(struct bridge *b, const struct endpoint_list *all, bool namespace_dies,
+                      int run_fd, struct err *e)
+{
+    int result = 0;
+    for (size_t i = 0; i < all->count; i++) {
+        _cleanup_err_ struct err step = ERR_INIT;
+        int r = endpoint_detach(b, &all->items[i], namespace_dies, run_fd, &step);
+        if (r < 0 && result == 0) {
+            result = r;
+            err_move(e, &step);
+        }
+    }
+    return result;
+}
+
 int world_detach(struct world *w, struct container *c, bool namespace_dies, struct err *e)
 {
     struct bridge *bridge;
-    _cleanup_endpoint_ struct endpoint ep = {0};
-    int r = endpoint_load(c->run_fd, &ep, e);
-    if (r == -ENOENT && !c->spec.id)
-        return 0;
-    if (r == -EBADMSG)
+    _cleanup_endpoints_ struct endpoint_list all = {0};
+    int r = endpoint_load_all(c->run_fd, &all, e);
+    bool damaged = r == -EBADMSG;
+    if (damaged)
         warn("container `%s`: %s", c->spec.name, e->text);
-    else if (r != 0 && r != -ENOENT)
+    else if (r < 0)
         return r;
-    bool recorded = r == 0, damaged = r == -EBADMSG;
     err_clear(e);
+    if (!all.count && !c->spec.id)
+        return 0;
     r = world_bridge(w, &bridge, e);
-    if (r < 0)
-        return r;
-    if (recorded)
-        return endpoint_detach(bridge, &ep, namespace_dies, c->run_fd, e);
-    r = c->spec.id ? endpoint_forget(bridge, c->spec.id, e) : 0;
+    if (r == 0)
+        r = detach_all(bridge, &all, namespace_dies, c->run_fd, e);
+    if (r == 0 && c->spec.id && (damaged || !all.count))
+        r = endpoint_forget(bridge, c->spec.id, e);
     /* What a damaged record stood for is not known: the firewall is made anew from those that are. */
     return r == 0 && damaged ? reload_locked(w, e) : r;
 }

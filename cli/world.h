@@ -51,6 +51,12 @@ int each_chosen(struct world *w, bool (*wanted)(const struct record *r), contain
  *  (lifecycle.c) */
 int stop_container(struct world *w, const struct record *r, uint64_t seconds, struct err *e);
 
+/** `network connect` and `network disconnect`. (connect.c) */
+int network_connect(const struct cli *cli, const struct command *command, int argc, char **argv,
+                    struct err *e);
+int network_disconnect(const struct cli *cli, const struct command *command, int argc, char **argv,
+                       struct err *e);
+
 /** What `run` asks for. */
 struct life {
     struct spec spec;

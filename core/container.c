@@ -89,7 +89,7 @@ static int make_layers(struct container *c, struct err *e)
 }
 
 /* Without a word of how it ended, which a container has until it has ended. */
-static int save_definition(struct container *c, struct err *e)
+int container_save_definition(struct container *c, struct err *e)
 {
     _cleanup_json_ json_t *j = spec_to_json(&c->spec);
     return json_write_at(c->dir_fd, "config.json", j, e);
@@ -103,7 +103,7 @@ static int claim_definition(struct container *c, struct err *e)
     int r = c->spec.in_place ? 0 : make_layers(c, e);
     if (r < 0)
         return r;
-    return save_definition(c, e);
+    return container_save_definition(c, e);
 }
 
 int container_claim(struct store *store, struct spec *spec, struct container *out, struct err *e)
@@ -145,7 +145,7 @@ int container_reclaim(struct store *store, struct spec *spec, struct container *
     *spec = (struct spec){0};
     int r = claim_run_directory(&c, e);
     if (r == 0)
-        r = save_definition(&c, e);
+        r = container_save_definition(&c, e);
     if (r < 0) {
         (void)remove_tree_at(store->live_fd, c.spec.name);
         container_clear(&c);

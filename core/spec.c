@@ -22,6 +22,7 @@ void spec_clear(struct spec *s)
     }
     free(s->volumes);
     free(s->network);
+    strv_free(s->networks);
     strv_free(s->publish);
     strv_free(s->published);
     *s = (struct spec){0};
@@ -68,6 +69,7 @@ json_t *spec_to_json(const struct spec *s)
     json_object_set_new(j, "limits", limits);
     json_object_set_new(j, "caps", json_integer((json_int_t)s->caps));
     json_put_str(j, "network", s->network);
+    json_put_strv(j, "networks", s->networks);
     json_put_strv(j, "publish", s->publish);
     json_put_strv(j, "published", s->published);
     _cleanup_free_ char *restart = restart_text(&s->restart);
@@ -110,6 +112,7 @@ int spec_from_json(const json_t *j, struct spec *s, struct err *e)
         .hostname = xstrdup(json_str(j, "hostname")),
         .caps = (uint64_t)json_int(j, "caps", 0),
         .network = xstrdup(json_str(j, "network")),
+        .networks = json_strv(j, "networks"),
         .publish = json_strv(j, "publish"),
         .published = json_strv(j, "published"),
         .created = json_int(j, "created", 0),

@@ -7,8 +7,10 @@
 #include <netctr/netns.h>
 
 #include <errno.h>
+#include <linux/nsfs.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 int netns_self(void)
 {
@@ -39,13 +41,9 @@ char *sysctl_read(const char *key)
     return value;
 }
 
-/* What has to be done inside: an fd to find it again, a socket, sysctls before any link is born. */
-static int furnish(int *fd, struct rt **rt, const struct sysctl *sysctls, struct err *e)
+static int write_all_sysctls(const struct sysctl *sysctls, struct err *e)
 {
-    *fd = netns_self();
-    if (*fd < 0)
-        return err_set(e, *fd, "open the new network namespace");
-    int r = rt_open(rt, e);
+    int r = 0;
     for (; r == 0 && sysctls && sysctls->key; sysctls++) {
         r = sysctl_write(sysctls->key, sysctls->value, e);
         if (r == -ENOENT) {
@@ -54,6 +52,25 @@ static int furnish(int *fd, struct rt **rt, const struct sysctl *sysctls, struct
         }
     }
     return r;
+}
+
+static void go_home(int home)
+{
+    if (setns(home, CLONE_NEWNET) == 0)
+        return;
+    /* Everything that follows would hit the wrong host. */
+    warn("cannot return to the host's network namespace: %s", strerror(errno));
+    _exit(EXIT_NETCTR);
+}
+
+/* What has to be done inside: an fd to find it again, a socket, sysctls before any link is born. */
+static int furnish(int *fd, struct rt **rt, const struct sysctl *sysctls, struct err *e)
+{
+    *fd = netns_self();
+    if (*fd < 0)
+        return err_set(e, *fd, "open the new network namespace");
+    int r = rt_open(rt, e);
+    return r == 0 ? write_all_sysctls(sysctls, e) : r;
 }
 
 int netns_create(int *fd, struct rt **rt, const struct sysctl *sysctls, struct err *e)
@@ -66,15 +83,49 @@ int netns_create(int *fd, struct rt **rt, const struct sysctl *sysctls, struct e
     if (unshare(CLONE_NEWNET) < 0)
         return err_set(e, errno, "make a network namespace");
     int r = furnish(fd, rt, sysctls, e);
-    if (setns(home, CLONE_NEWNET) < 0) {
-        /* Everything that follows would hit the wrong host. */
-        warn("cannot return to the host's network namespace: %s", strerror(errno));
-        _exit(EXIT_NETCTR);
-    }
+    go_home(home);
     if (r < 0) {
         rt_cleanup(rt);
         *rt = NULL;
         *fd = close_fd(*fd);
     }
     return r;
+}
+
+/* ---- visits ----------------------------------------------------------------------------------*/
+
+/* Into the namespace @fd. Returns an fd of the one that we were in. */
+static int enter(int fd, struct err *e)
+{
+    _cleanup_close_ int home = netns_self();
+    if (home < 0)
+        return err_set(e, home, "open this network namespace");
+    if (setns(fd, CLONE_NEWNET) < 0)
+        return err_set(e, errno, "enter the container's network namespace");
+    return take_fd(home);
+}
+
+int netns_sysctls(int fd, const struct sysctl *sysctls, struct err *e)
+{
+    _cleanup_close_ int home = enter(fd, e);
+    if (home < 0)
+        return home;
+    int r = write_all_sysctls(sysctls, e);
+    go_home(home);
+    return r;
+}
+
+int netns_open_rt(int fd, struct rt **rt, struct err *e)
+{
+    _cleanup_close_ int home = enter(fd, e);
+    if (home < 0)
+        return home;
+    int r = rt_open(rt, e);
+    go_home(home);
+    return r;
+}
+
+bool netns_is(int fd)
+{
+    return ioctl(fd, NS_GET_NSTYPE) == CLONE_NEWNET;
 }

@@ -61,7 +61,8 @@ struct spec {
     struct limits limits;
     uint64_t caps; /**< bounding set, one bit a capability */
     enum network_mode network_mode;
-    char *network;  /**< name of the network, "none" or "host"; for people and the CLI */
+    char *network;  /**< for people: "default", "a,b", "none", "host", "container:x" */
+    strv networks;  /**< as asked for, what --network takes; the CLI's */
     strv publish;   /**< as asked for: "8080:80" */
     strv published; /**< as in `ps`: "0.0.0.0:8080->80/tcp" */
     struct restart restart;
@@ -205,6 +206,8 @@ bool container_end_asked(const struct container *c);
 int container_rest(struct container *c, struct err *e);
 /** One line of netctr's own in the container's log. */
 void container_note(struct container *c, const char *text);
+/** Its definition, after a change to the spec while it runs. */
+int container_save_definition(struct container *c, struct err *e);
 /** Writes down whether it waits for its next run, and how the last one ended. */
 int container_set_restarting(struct container *c, bool restarting, int exit_status, struct err *e);
 

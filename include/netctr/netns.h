@@ -50,6 +50,13 @@ struct sysctl {
  *  NULL key; keys that this kernel lacks are passed over) and comes back (unshare(CLONE_NEWNET),
  *  setns). The caller must be single-threaded and owns *@fd and *@rt. */
 int netns_create(int *fd, struct rt **rt, const struct sysctl *sysctls, struct err *e);
+/** Writes @sysctls (ends with a NULL key; keys that this kernel lacks are passed over) in the namespace
+ *  @fd and comes back. The caller must be single-threaded. */
+int netns_sysctls(int fd, const struct sysctl *sysctls, struct err *e);
+/** A rtnetlink socket in the namespace @fd. The caller must be single-threaded. */
+int netns_open_rt(int fd, struct rt **rt, struct err *e);
+/** Is @fd a network namespace? */
+bool netns_is(int fd);
 /** An fd of the network namespace that the caller is in. */
 int netns_self(void);
 /** Its inode number: the namespace's identity while somebody holds it. 0 on failure. */
@@ -137,8 +144,9 @@ void rt_set_up(struct rt_batch *b, int index);
 void rt_set_mac(struct rt_batch *b, int index, const uint8_t mac[6]);
 /** IPv6 addresses are added NODAD: nothing else can hold them and a tentative one cannot be bound. */
 void rt_add_address(struct rt_batch *b, int index, const struct ip *address, uint8_t prefix);
-/** Default route of the gateway's family. */
-void rt_add_default_route(struct rt_batch *b, int index, const struct ip *gateway);
+/** Default route of the gateway's family. The route with the smallest @metric is taken; in IPv6 the
+ *  kernel's 1024 are added. */
+void rt_add_default_route(struct rt_batch *b, int index, const struct ip *gateway, uint32_t metric);
 /** A permanent neighbour; one that is there is replaced. */
 void rt_add_neighbour(struct rt_batch *b, int index, const struct ip *address,
                       const uint8_t mac[6]);

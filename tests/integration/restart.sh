@@ -95,11 +95,11 @@ port_stays() {
         'mkdir -p /www; echo x >>/www/index.html; httpd -h /www; sleep 0.4; exit 1' >/dev/null
     wait_for 5 http http://127.0.0.1:8080/
     local before
-    before=$(netctr inspect a | jq -c '.[0].endpoint')
+    before=$(netctr inspect a | jq -c '.[0].endpoints')
     wait_for 10 has_restarted a 1
     wait_for 5 http http://127.0.0.1:8080/
     [ "$(http http://127.0.0.1:8080/ | wc -l)" -gt 1 ] || fail 'what the first run has written is lost'
-    assert_eq "$(netctr inspect a | jq -c '.[0].endpoint')" "$before" 'the endpoint'
+    assert_eq "$(netctr inspect a | jq -c '.[0].endpoints')" "$before" 'the endpoints'
     wait_for 5 status_is a restarting
     # Refused at once, on every way in; and nobody else can have the port.
     assert_status 7 curl -s --noproxy '*' --max-time 5 http://127.0.0.1:8080/

@@ -195,7 +195,7 @@ damaged_records() {
     snapshot
     netctr run -d "${everything[@]}" "$box" sleep 100 >/dev/null
     netctr run -d --name other "$box" sleep 100 >/dev/null
-    echo '{' >/run/netctr/containers/k/endpoint.json
+    echo '{' >/run/netctr/containers/k/endpoint.default.json
     kill -KILL "$(monitor_of k)"
     netctr ps 2>/dev/null | grep -q other
     assert_lacks "$(nft list map inet netctr publish4)" 8080

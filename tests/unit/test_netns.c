@@ -279,7 +279,7 @@ static void test_failures(struct rt *rt, int bridge)
 {
     _cleanup_rt_batch_ struct rt_batch *b = rt_batch_new(rt);
     struct ip gateway = ip("192.0.2.1"), address = ip("10.88.0.1");
-    rt_add_default_route(b, bridge, &gateway);
+    rt_add_default_route(b, bridge, &gateway, 0);
     fails(b, "the verb, the reason, the kernel's own words", -ENETUNREACH,
           "add default route via 192.0.2.1: Network is unreachable (Nexthop has invalid gateway)");
     rt_add_bridge(b, "nc-bridge", bridge_mac, 1500);
@@ -375,8 +375,8 @@ static void test_walks(struct rt *rt, int bridge)
     struct ip six = ip("fd00::1"), gateway = ip("10.88.0.254"), gateway6 = ip("fd00::fe");
     rt_set_up(b, bridge);
     rt_add_address(b, bridge, &six, 64);
-    rt_add_default_route(b, bridge, &gateway);
-    rt_add_default_route(b, bridge, &gateway6);
+    rt_add_default_route(b, bridge, &gateway, 0);
+    rt_add_default_route(b, bridge, &gateway6, 0);
     commit(b, "addresses and default routes");
     struct seen all = {0}, few = {.stop_after = 1};
     check(rt_each_link(rt, see_link, &all, NULL) == 0 && all.bridge && all.links == 2, "every link",
