@@ -111,7 +111,9 @@ port_stays() {
 t 'the endpoint and its ports outlive a run' port_stays
 
 limits_every_time() {
-    background --name a --restart always --pids-limit 7 -m 32m "$box" sh -c 'sleep 0.2; exit 1'
+    # The second run stays, to be looked at.
+    background --name a --restart always --pids-limit 7 -m 32m "$box" \
+        sh -c '[ -e /ran ] && exec sleep 100; touch /ran; exit 1'
     wait_for 10 has_restarted a 1
     wait_for 5 status_is a running
     local pid file limit
