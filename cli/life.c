@@ -151,7 +151,7 @@ static int run_on(struct living *l, const struct monitor_options *options, struc
     struct container *c = &l->container;
     unsigned in_a_row = 0;
     int status = monitor_run(c, options, e);
-    for (bool again = true; status >= 0; c->restarts++) {
+    for (bool again = true; status >= 0;) {
         int r = decide(l, status, &again, e);
         if (r < 0 || !again)
             return r < 0 ? r : status;
@@ -162,6 +162,7 @@ static int run_on(struct living *l, const struct monitor_options *options, struc
             r = monitor_pause(c, options, restart_delay_ms(in_a_row - 1), e);
         if (r < 0 || container_end_asked(c))
             return r < 0 ? r : status;
+        c->restarts++;
         status = begin_anew(l, e) == 0 ? monitor_run(c, options, e) : failed_start(l, e);
     }
     return status;
