@@ -41,15 +41,19 @@ static char *instance_of(const char *run)
 
 #define RUN_ROOT_FILE "run-root"
 
-/* Which containers live is told by the locks in RUN: two run-roots over one ROOT would each take the
- * other's containers for ended ones. ROOT belongs to one of them as long as that has any. */
-static int bind_roots(struct store *s, struct err *e)
+static bool is_bound(const struct store *s, char **bound)
+{
+    free(take_ptr(*bound));
+    return read_file_at(s->root_fd, RUN_ROOT_FILE, PATH_MAX, bound, NULL) == 0 &&
+           streq(*bound, s->run);
+}
+
+static int bind_locked(struct store *s, struct err *e)
 {
     _cleanup_free_ char *bound = NULL;
-    int r = read_file_at(s->root_fd, RUN_ROOT_FILE, PATH_MAX, &bound, NULL);
-    if (r == 0 && streq(bound, s->run))
+    if (is_bound(s, &bound))
         return 0;
-    _cleanup_free_ char *theirs = r == 0 ? xasprintf("%s/containers", bound) : NULL;
+    _cleanup_free_ char *theirs = bound ? xasprintf("%s/containers", bound) : NULL;
     int fd = theirs ? open(theirs, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
     _cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
     for (struct dirent *entry; d && (entry = readdir(d));)
@@ -58,8 +62,19 @@ static int bind_roots(struct store *s, struct err *e)
                     bound);
             return err_hint(e, "use --run-root %s", bound);
         }
-    r = write_file_atomic(s->root_fd, RUN_ROOT_FILE, s->run, strlen(s->run), 0600);
+    int r = write_file_atomic(s->root_fd, RUN_ROOT_FILE, s->run, strlen(s->run), 0600);
     return r < 0 ? err_set(e, r, "write `%s/" RUN_ROOT_FILE "`", s->root) : 0;
+}
+
+/* Which containers live is told by the locks in RUN: two run-roots over one ROOT would each take the
+ * other's containers for ended ones. ROOT belongs to one of them as long as that has any. */
+static int bind_roots(struct store *s, struct err *e)
+{
+    _cleanup_free_ char *bound = NULL;
+    if (is_bound(s, &bound))
+        return 0;
+    _cleanup_close_ int lock = lock_file_at(s->root_fd, "lock", LOCK_EX);
+    return lock < 0 ? err_set(e, lock, "lock `%s`", s->root) : bind_locked(s, e);
 }
 
 int store_open(const char *root, const char *run, struct store *out, struct err *e)
