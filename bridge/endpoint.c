@@ -287,6 +287,15 @@ static int forget_flows(const struct endpoint *ep, struct err *e)
     return r == -EOPNOTSUPP ? 0 : r;
 }
 
+/* A damaged lease file gives out no address, and is made anew with those of the living only. */
+static int give_lease_back(struct bridge *b, const struct endpoint *ep, struct err *e)
+{
+    int r = lease_release(b->leases_fd, ep->network, ep->id, e);
+    if (r == -EBADMSG && e)
+        warn("%s", e->text);
+    return r == -EBADMSG ? 0 : r;
+}
+
 int endpoint_detach(struct bridge *b, const struct endpoint *ep, bool namespace_dies,
                     int record_dir, struct err *e)
 {
@@ -300,7 +309,7 @@ int endpoint_detach(struct bridge *b, const struct endpoint *ep, bool namespace_
     note(&result, unplug(b, ep, namespace_dies, &step), e, &step);
     note(&result, fw_expire(b->fw, &guard, NULL, 0, &step), e, &step);
     note(&result, forget_flows(ep, &step), e, &step);
-    note(&result, lease_release(b->leases_fd, ep->network, ep->id, &step), e, &step);
+    note(&result, give_lease_back(b, ep, &step), e, &step);
     if (result == 0 && unlinkat(record_dir, ENDPOINT_RECORD, 0) < 0 && errno != ENOENT)
         return err_set(e, errno, "remove the endpoint's record");
     return result;

@@ -45,6 +45,7 @@ int endpoint_save(const struct endpoint *ep, int record_dir, struct err *e)
         json_array_append_new(publishes, item);
     }
     json_object_set_new(j, "publish", publishes);
+    json_seal(j);
     return json_write_at(record_dir, ENDPOINT_RECORD, j, e);
 }
 
@@ -76,9 +77,10 @@ static int parse_record(const json_t *j, struct endpoint *out)
     out->container = xstrdup(json_str(j, "container"));
     out->id = xstrdup(json_str(j, "id"));
     out->port = xstrdup(json_str(j, "port"));
-    if (!valid_name(out->network) || !out->bridge || !out->container || !out->id || !out->port ||
-        strlen(out->port) >= IFNAMSIZ || !mac || mac_parse(mac, out->mac) < 0 ||
-        get_ip(j, "address", &out->address4) < 0 || get_ip(j, "address6", &out->address6) < 0)
+    if (json_int(j, "schema", 0) != 1 || !valid_name(out->network) || !out->bridge ||
+        !out->container || !out->id || !out->port || strlen(out->port) >= IFNAMSIZ || !mac ||
+        mac_parse(mac, out->mac) < 0 || get_ip(j, "address", &out->address4) < 0 ||
+        get_ip(j, "address6", &out->address6) < 0)
         return -EBADMSG;
     const json_t *publishes = json_object_get(j, "publish");
     size_t count = json_array_size(publishes);
@@ -96,7 +98,7 @@ int endpoint_load(int record_dir, struct endpoint *out, struct err *e)
     *out = (struct endpoint){0};
     _cleanup_json_ json_t *j = NULL;
     int r = json_read_at(record_dir, ENDPOINT_RECORD, &j, e);
-    if (r < 0)
+    if (r < 0 || (r = json_check_seal(j, ENDPOINT_RECORD, e)) < 0)
         return r;
     r = parse_record(j, out);
     if (r < 0) {

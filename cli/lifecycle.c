@@ -24,6 +24,8 @@ static int for_each_name(const struct cli *cli, const struct command *command, c
         int code = world_find(&w, *names, &r, &why);
         if (code == 0)
             code = act(&w, &r, arg, &why);
+        else if (code == -EBADMSG && command == &command_rm && *(bool *)arg)
+            code = world_remove_damaged(&w, *names, &why);
         if (code == 0)
             printf("%s\n", *names);
         else if (result == 0)
@@ -49,7 +51,7 @@ static int signal_init(const struct record *r, int sig, struct err *e)
                                        : err_set(e, code, "signal container `%s`", r->spec.name);
 }
 
-static int stop_record(const struct record *r, uint64_t seconds, struct err *e)
+static int stop_record(struct world *w, const struct record *r, uint64_t seconds, struct err *e)
 {
     if (r->status != STATUS_RUNNING)
         return 0;
@@ -58,9 +60,7 @@ static int stop_record(const struct record *r, uint64_t seconds, struct err *e)
         return 0;
     if (code == 0)
         code = signal_init(r, SIGKILL, e);
-    if (code == 0 && wait_for_end(r, 15000) < 0)
-        return err_say(e, -ETIMEDOUT, "container `%s` does not end", r->spec.name);
-    return code;
+    return code == 0 ? world_await_end(w, r, e) : code;
 }
 
 /* A container that is just being made either runs soon or is gone soon. */
@@ -83,7 +83,7 @@ static int stop_one(struct world *w, const struct record *r, void *arg, struct e
 {
     _cleanup_record_ struct record now = {0};
     int code = r->status == STATUS_CREATING ? settle(w, r, &now, e) : 0;
-    return code < 0 ? code : stop_record(now.spec.name ? &now : r, *(uint64_t *)arg, e);
+    return code < 0 ? code : stop_record(w, now.spec.name ? &now : r, *(uint64_t *)arg, e);
 }
 
 static int stop(const struct cli *cli, int argc, char **argv, struct err *e)
@@ -114,14 +114,11 @@ const struct command command_stop = {
 
 static int kill_one(struct world *w, const struct record *r, void *arg, struct err *e)
 {
-    (void)w;
     int sig = *(int *)arg;
     if (r->status != STATUS_RUNNING)
         return err_say(e, -ESRCH, "container `%s` is not running", r->spec.name);
     int code = signal_init(r, sig, e);
-    if (code == 0 && sig == SIGKILL)
-        (void)wait_for_end(r, 15000);
-    return code;
+    return code == 0 && sig == SIGKILL ? world_await_end(w, r, e) : code;
 }
 
 static int kill_command(const struct cli *cli, int argc, char **argv, struct err *e)
@@ -167,7 +164,7 @@ static int remove_one(struct world *w, const struct record *given, void *arg, st
             err_say(e, -EBUSY, "container `%s` is running", r->spec.name);
             return err_hint(e, "`netctr rm -f %s` ends it first", r->spec.name);
         }
-        int code = stop_record(r, 0, e);
+        int code = stop_record(w, r, 0, e);
         if (code < 0)
             return code;
     }

@@ -28,10 +28,16 @@ int world_gc(struct world *w, bool dry_run, void (*found)(const char *what, void
              struct err *e);
 /** Makes the firewall anew from what lives; with @only_if_needed, if it is not as it should be. */
 int world_reload(struct world *w, bool only_if_needed, struct err *e);
+/** The same, and the leases where they are damaged. */
+int world_restore(struct world *w, struct err *e);
 /** store_find() and store_each() under the store's lock. */
 int world_find(struct world *w, const char *name, struct record *out, struct err *e);
 int world_each(struct world *w, int (*each)(const struct record *r, void *arg), void *arg,
                struct err *e);
+/** Waits until the monitor of a container whose program was killed has cleaned up, or does its work. */
+int world_await_end(struct world *w, const struct record *r, struct err *e);
+/** Removes a container whose records cannot be believed, alive or not (store_find() says -EBADMSG). */
+int world_remove_damaged(struct world *w, const char *name, struct err *e);
 /** Removes a container that has ended. If the name is another's by now, nothing is done. */
 int world_remove(struct world *w, const struct record *r, struct err *e);
 

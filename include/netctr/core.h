@@ -69,6 +69,8 @@ struct store {
     int defined_fd; /**< ROOT/containers */
     int live_fd;    /**< RUN/containers */
     char *instance; /**< 16 hex digits: boot, network namespace and run-root */
+    uint64_t netns; /**< the namespace's inode number */
+    bool fresh;     /**< RUN has just become this instance's: it may have lost what it was told */
 };
 int store_open(const char *root, const char *run, struct store *out, struct err *e);
 void store_close(struct store *s);
@@ -89,17 +91,22 @@ struct record {
     uint64_t monitor_start;
     int64_t started, finished; /**< seconds since the epoch; 0: not yet */
     int exit_status;           /**< valid when EXITED */
+    bool damaged; /**< it lives, and what its run directory says of it cannot be believed */
     bool oom_killed;
 };
 void record_clear(struct record *r);
 #define _cleanup_record_ __attribute__((cleanup(record_clear)))
 const char *status_name(enum status s);
-/** Finds by name, or by an unambiguous prefix of the id (4 digits or more). -ENOENT with a text. */
+/** Finds by name, or by an unambiguous prefix of the id (4 digits or more). -ENOENT with a text; -EBADMSG
+ *  when what is found is damaged: then only container_remove() and its like may touch it. */
 int store_find(struct store *s, const char *name_or_id, struct record *out, struct err *e);
 /** Calls @each for every container, sorted by creation; a negative result ends the walk. Damaged
- *  entries are warned of and passed over. */
+ *  definitions are warned of and passed over, and so are the lost. */
 int store_each(struct store *s, int (*each)(const struct record *r, void *arg), void *arg,
                struct err *e);
+/** Calls @each for every run directory, whatever is in it. */
+int store_each_live(struct store *s, int (*each)(const char *name, int dir, void *arg), void *arg,
+                    struct err *e);
 /** Adds the id of every container that has a run directory, also of one whose definition is damaged.
  *  -EBADMSG with a text when one cannot be told: then nothing may be taken for nobody's. */
 int store_live_ids(struct store *s, strv *ids, struct err *e);
@@ -115,8 +122,9 @@ int store_try_lock(int live_dir);
 struct container {
     struct store *store;
     struct spec spec;
-    int dir_fd; /**< ROOT/containers/NAME */
-    int run_fd; /**< RUN/containers/NAME */
+    char *instance; /**< of one that was adopted; NULL: the store's */
+    int dir_fd;     /**< ROOT/containers/NAME */
+    int run_fd;     /**< RUN/containers/NAME */
     int lock_fd;
     int files_fd;                       /**< hosts, hostname and resolv.conf, until it runs */
     int channel;                        /**< to the child, until it has become the program */
@@ -126,10 +134,10 @@ struct container {
     int64_t started;
     struct rlimit nofile; /**< RLIMIT_NOFILE of the program; all zero: as it is now */
 };
-#define CONTAINER_INIT                                                                             \
-    {                                                                                              \
-        .dir_fd = -1, .run_fd = -1, .lock_fd = -1, .files_fd = -1, .channel = -1, .stdin_fd = -1,  \
-        .stdout_fd = -1, .stderr_fd = -1, .pidfd = -1                                              \
+#define CONTAINER_INIT                                                                            \
+    {                                                                                             \
+        .dir_fd = -1, .run_fd = -1, .lock_fd = -1, .files_fd = -1, .channel = -1, .stdin_fd = -1, \
+        .stdout_fd = -1, .stderr_fd = -1, .pidfd = -1                                             \
     }
 /** Closes what @c holds; kills nothing, removes nothing. */
 void container_clear(struct container *c);
