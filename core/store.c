@@ -198,7 +198,8 @@ static void read_runtime(int run_dir, struct record *r)
 {
     _cleanup_json_ json_t *j = NULL;
     int code = container_read_state(run_dir, &j, NULL);
-    r->damaged = (code < 0 && code != -ENOENT) || (j && !streq(json_str(j, "id"), r->spec.id));
+    r->damaged =
+        r->status == STATUS_CREATING && (code < 0 || !streq(json_str(j, "id"), r->spec.id));
     if (code < 0 || r->damaged)
         return;
     r->pid = (pid_t)json_int(j, "pid", 0);
@@ -274,7 +275,8 @@ static int by_creation(const void *a, const void *b)
 static int warn_of_lost(const char *name, int dir, void *arg)
 {
     struct store *s = arg;
-    if (faccessat(s->defined_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0 &&
+    _cleanup_free_ char *config = xasprintf("%s/config.json", name);
+    if (faccessat(s->defined_fd, config, F_OK, AT_SYMLINK_NOFOLLOW) < 0 &&
         faccessat(dir, "state.json", F_OK, 0) == 0)
         warn("container `%s` has lost its definition; `netctr rm -f %s` ends it", name, name);
     return 0;
@@ -353,11 +355,12 @@ int store_find(struct store *s, const char *name_or_id, struct record *out, stru
     *out = (struct record){0};
     bool defined = valid_name(name_or_id) &&
                    faccessat(s->defined_fd, name_or_id, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
-    int r = 0;
-    if (!defined && valid_name(name_or_id) && faccessat(s->live_fd, name_or_id, F_OK, 0) == 0)
+    int r = defined ? read_record(s, name_or_id, out, e) : -ENOENT;
+    if (r == -ENOENT && valid_name(name_or_id) &&
+        faccessat(s->live_fd, name_or_id, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
         r = err_say(e, -EBADMSG, "container `%s` has lost its definition", name_or_id);
-    else
-        r = defined ? read_record(s, name_or_id, out, e) : find_by_id(s, name_or_id, out, e);
+    else if (!defined)
+        r = find_by_id(s, name_or_id, out, e);
     if (r == 0 && (out->damaged || names_a_stranger(s, out))) {
         r = err_say(e, -EBADMSG, "container `%s`: its state in `%s` is damaged", out->spec.name,
                     s->run);
@@ -368,6 +371,12 @@ int store_find(struct store *s, const char *name_or_id, struct record *out, stru
     return r;
 }
 
+static bool is_locked(int dir)
+{
+    _cleanup_close_ int lock = store_try_lock(dir);
+    return lock == -EWOULDBLOCK;
+}
+
 /* The id of a living container: by its state, or else by its definition. */
 static int live_id(struct store *s, const char *name, int dir, strv *ids, struct err *e)
 {
@@ -376,12 +385,12 @@ static int live_id(struct store *s, const char *name, int dir, strv *ids, struct
     int r = container_read_state(dir, &state, e);
     if (r == 0)
         strv_add(ids, json_str(state, "id"));
-    else if (r == -EBADMSG && store_read_definition(s, name, &config, &spec, NULL) == 0)
+    else if (r == -ENOENT && !is_locked(dir))
+        r = 0; /* it has nothing yet, or nothing any more */
+    else if ((r == -EBADMSG || r == -ENOENT) && store_read_definition(s, name, &config, &spec, NULL) == 0)
         strv_add(ids, spec.id);
-    else if (r == -EBADMSG)
+    else
         return err_hint(e, "`netctr rm -f %s` removes container `%s`", name, name);
-    else if (r != -ENOENT) /* else it has nothing yet, or nothing any more */
-        return err_wrap(e, "container `%s`", name);
     err_clear(e);
     return 0;
 }
