@@ -55,13 +55,10 @@ void json_seal(json_t *j)
 
 int json_check_seal(json_t *j, const char *path, struct err *e)
 {
-    json_t *sealed = json_object_get(j, "sum");
-    if (!sealed) /* an older netctr's */
-        return 0;
-    _cleanup_json_ json_t *kept = json_incref(sealed);
+    _cleanup_json_ json_t *sealed = json_incref(json_object_get(j, "sum"));
     (void)json_object_del(j, "sum");
     _cleanup_free_ char *sum = sum_of(j);
-    return streq(sum, json_string_value(kept))
+    return sealed && streq(sum, json_string_value(sealed))
                ? 0
                : err_say(e, -EBADMSG, "state file `%s` is damaged: its sum does not match", path);
 }

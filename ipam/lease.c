@@ -125,11 +125,9 @@ static int parse_header(const char *line, const char *rest, struct ip *last)
         return -EBADMSG;
     const char *end = line + used + strcspn(line + used, " ");
     address = xstrndup(line + used, (size_t)(end - line) - (size_t)used);
-    if (*end) { /* without one an older netctr has written it */
-        sum = sum_of(boot, address, rest);
-        if (!streq(skip_prefix(end, " sum="), sum))
-            return -EBADMSG;
-    }
+    sum = sum_of(boot, address, rest);
+    if (!streq(skip_prefix(end, " sum="), sum))
+        return -EBADMSG;
     if (!streq(boot, now))
         return 0;
     (void)ip_parse(address, last);

@@ -153,7 +153,7 @@ int json_write_at(int dirfd, const char *path, const json_t *j, struct err *e);
 /** Puts a sum over all of @j into it. For files on which it depends whom a command kills and what it
  *  takes away: a flipped bit must not make it somebody else. */
 void json_seal(json_t *j);
-/** Takes the sum out again; -EBADMSG with a text that names @path when it does not match. */
+/** Takes the sum out again; -EBADMSG with a text that names @path when there is none or it does not match. */
 int json_check_seal(json_t *j, const char *path, struct err *e);
 const char *json_str(const json_t *j, const char *key); /**< NULL when missing */
 int64_t json_int(const json_t *j, const char *key, int64_t fallback);

@@ -3,6 +3,7 @@
 
 #include <netctr/ipam.h>
 
+#include <inttypes.h>
 #include <sys/mman.h>
 #include <time.h>
 
@@ -282,7 +283,11 @@ static void test_lease_itself(int dir)
 static void put_leases(int dir, const char *boot, const char *rest, size_t size)
 {
     char text[1024];
-    int n = snprintf(text, sizeof(text), "# netctr leases 1 boot=%s last=10.9.0.2\n", boot);
+    /* With the right sum: the lines are looked at, and not only it. */
+    _cleanup_free_ char *summed = xasprintf("%s 10.9.0.2\n%s", boot, rest);
+    int n =
+        snprintf(text, sizeof(text), "# netctr leases 1 boot=%s last=10.9.0.2 sum=%016" PRIx64 "\n",
+                 boot, hash64(summed));
     memcpy(text + n, rest, size);
     put_file(dir, "net", text, (size_t)n + size);
 }

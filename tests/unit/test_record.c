@@ -72,12 +72,12 @@ static int load_with(const char *key, json_t *value, bool in_port, struct err *e
     r = r < 0 ? r : json_read_at(dir, ENDPOINT_RECORD, &j, e);
     if (r < 0)
         return r;
-    json_object_del(j, "sum"); /* each value is looked at by itself */
     json_t *where = in_port ? json_array_get(json_object_get(j, "publish"), 1) : j;
     if (value)
         json_object_set_new(where, key, value);
     else
         json_object_del(where, key);
+    json_seal(j); /* the value is looked at, and not only the sum */
     r = json_write_at(dir, ENDPOINT_RECORD, j, e);
     r = r < 0 ? r : endpoint_load(dir, &back, e);
     if (r < 0 && (back.network || back.publishes.items))
