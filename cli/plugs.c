@@ -154,7 +154,7 @@ int plug_in(struct living *l, struct plug *p, struct rt *inside, struct err *e)
     memcpy(request.mac, p->wanted.mac, 6);
     int r = -ENOENT;
     /* ENOENT: somebody has flushed the firewall between two of our steps. */
-    for (int tries = 0; r == -ENOENT && tries < 5; tries++) {
+    for (int tries = 0; r == -ENOENT && tries < 30; tries++) {
         err_clear(e);
         r = world_reload(l->world, true, e);
         if (r == 0)

@@ -15,6 +15,9 @@ int world_bridge(struct world *w, struct bridge **out, struct err *e)
     return r;
 }
 
+static int gc_locked(struct world *w, bool dry_run, void (*found)(const char *what, void *arg),
+                     void *arg, struct err *e);
+
 int world_open(const struct cli *cli, struct world *out, struct err *e)
 {
     *out = (struct world){0};
@@ -22,8 +25,14 @@ int world_open(const struct cli *cli, struct world *out, struct err *e)
     if (r < 0)
         return r;
     _cleanup_close_ int lock = store_lock(&out->store, e);
-    r = lock < 0 ? lock : world_repair(out, false, NULL, NULL, e);
-    return r;
+    if (lock < 0)
+        return lock;
+    /* The run directory has been removed, or was another instance's: what lives of ours without one is
+     * ended, and its address may be given out again. */
+    _cleanup_err_ struct err why = ERR_INIT;
+    if (out->store.fresh && gc_locked(out, false, NULL, NULL, &why) < 0)
+        warn("%s", why.text);
+    return world_repair(out, false, NULL, NULL, e);
 }
 
 void world_close(struct world *w)
@@ -36,18 +45,48 @@ void world_close(struct world *w)
 /* ---- the firewall ----------------------------------------------------------------------------*/
 
 struct endpoints {
-    struct world *world;
+    bool leaving; /* those, too, that are being detached */
     struct endpoint_list list;
+    char *unknown; /* a container whose endpoint cannot be told */
 };
 
-static int collect_endpoint(const struct record *r, void *arg)
+static void endpoints_clear(struct endpoints *all)
+{
+    endpoint_list_clear(&all->list);
+    free(all->unknown);
+}
+#define _cleanup_collected_ __attribute__((cleanup(endpoints_clear)))
+
+/* The records in a run directory that are this container's. -EBADMSG: there are others, or damaged
+ * ones. */
+static int load_endpoints(int dir, const char *name, const char *id, struct endpoint_list *out)
+{
+    int r = endpoint_load_all(dir, out, NULL);
+    size_t kept = 0;
+    for (size_t i = 0; i < out->count; i++) {
+        struct endpoint *ep = &out->items[i];
+        if (streq(ep->container, name) && (!id || streq(ep->id, id))) {
+            out->items[kept++] = *ep;
+            continue;
+        }
+        endpoint_clear(ep);
+        r = -EBADMSG;
+    }
+    out->count = kept;
+    return r;
+}
+
+/* By its run directory alone: a container whose definition is damaged has a network all the same. */
+static int collect_endpoint(const char *name, int dir, void *arg)
 {
     struct endpoints *all = arg;
-    struct endpoint_list own;
-    _cleanup_close_ int dir = store_live_dir(&all->world->store, r->spec.name);
-    if (dir < 0 || faccessat(dir, LEAVING, F_OK, 0) == 0)
+    if (!all->leaving && faccessat(dir, LEAVING, F_OK, 0) == 0)
         return 0;
-    (void)endpoint_load_all(dir, &own, NULL); /* damaged ones are world_detach()'s business */
+    struct endpoint_list own;
+    if (load_endpoints(dir, name, NULL, &own) < 0 && !all->unknown)
+        all->unknown = xstrdup(name);
+    if (own.count == 0)
+        return 0;
     all->list.items =
         xrealloc(all->list.items, all->list.count + own.count + 1, sizeof(*own.items));
     for (size_t i = 0; i < own.count; i++)
@@ -59,14 +98,29 @@ static int collect_endpoint(const struct record *r, void *arg)
 static int reload_locked(struct world *w, struct err *e)
 {
     struct bridge *bridge;
-    struct endpoints all = {.world = w};
+    _cleanup_collected_ struct endpoints all = {0};
     int r = world_bridge(w, &bridge, e);
     if (r == 0)
-        r = store_each(&w->store, collect_endpoint, &all, e);
+        r = store_each_live(&w->store, collect_endpoint, &all, e);
+    if (r == 0 && all.unknown)
+        warn("container `%s`: its endpoint's record is damaged, it has no network; "
+             "`netctr rm -f %s` removes it",
+             all.unknown, all.unknown);
+    return r == 0 ? bridge_reload(bridge, all.list.items, all.list.count, e) : r;
+}
+
+/* A damaged lease file gives out no address. Those that live know theirs. */
+static int restore_leases(struct world *w, void (*found)(const char *what, void *arg), void *arg,
+                          struct err *e)
+{
+    struct bridge *bridge;
+    _cleanup_collected_ struct endpoints all = {.leaving = true};
+    int r = world_bridge(w, &bridge, e);
     if (r == 0)
-        r = bridge_reload(bridge, all.list.items, all.list.count, e);
-    endpoint_list_clear(&all.list);
-    return r;
+        r = store_each_live(&w->store, collect_endpoint, &all, e);
+    if (r < 0 || all.unknown) /* its address is not known either */
+        return r;
+    return bridge_restore_leases(bridge, all.list.items, all.list.count, found, arg, e);
 }
 
 /* Under the store's lock, and looked at again under it: two that find the tables missing must not
@@ -83,6 +137,25 @@ int world_reload(struct world *w, bool only_if_needed, struct err *e)
     if (only_if_needed && (r = bridge_check(bridge, e)) <= 0)
         return r;
     return reload_locked(w, e);
+}
+
+static void tell_restored(const char *what, void *arg)
+{
+    (void)arg;
+    warn("%s: made anew from the containers that live", what);
+}
+
+int world_restore(struct world *w, struct err *e)
+{
+    struct bridge *bridge;
+    int r = world_bridge(w, &bridge, e);
+    if (r == 0)
+        r = bridge_check(bridge, e);
+    _cleanup_close_ int lock = r < 0 ? -1 : store_lock(&w->store, e);
+    if (lock < 0)
+        return e->code;
+    r = restore_leases(w, tell_restored, NULL, e);
+    return r == 0 ? reload_locked(w, e) : r;
 }
 
 /* ---- repair ----------------------------------------------------------------------------------*/
@@ -107,13 +180,13 @@ int world_detach(struct world *w, struct container *c, bool namespace_dies, stru
 {
     struct bridge *bridge;
     _cleanup_endpoints_ struct endpoint_list all = {0};
-    int r = endpoint_load_all(c->run_fd, &all, e);
+    int r = load_endpoints(c->run_fd, c->spec.name, c->spec.id, &all);
     bool damaged = r == -EBADMSG;
     if (damaged)
-        warn("container `%s`: %s", c->spec.name, e->text);
+        warn("container `%s`: an endpoint's record is damaged, or another container's",
+             c->spec.name);
     else if (r < 0)
-        return r;
-    err_clear(e);
+        return err_set(e, r, "read the endpoints of container `%s`", c->spec.name);
     if (!all.count && !c->spec.id)
         return 0;
     r = world_bridge(w, &bridge, e);
@@ -147,8 +220,9 @@ static int bury(struct world *w, const char *name, struct err *e)
 static int find_dead(struct world *w, const char *name, bool *empty)
 {
     _cleanup_close_ int dir = store_live_dir(&w->store, name);
+    *empty = dir == -ENOTDIR || dir == -ELOOP; /* no directory: nobody lives there */
     if (dir < 0)
-        return dir;
+        return *empty ? 0 : dir;
     _cleanup_close_ int lock = store_try_lock(dir);
     *empty = lock == -ENOENT;
     return lock >= 0 || *empty ? 0 : lock;
@@ -189,24 +263,89 @@ int world_repair(struct world *w, bool dry_run, void (*found)(const char *what, 
     return first;
 }
 
-int world_gc(struct world *w, bool dry_run, void (*found)(const char *what, void *arg), void *arg,
-             struct err *e)
+static int gc_locked(struct world *w, bool dry_run, void (*found)(const char *what, void *arg),
+                     void *arg, struct err *e)
 {
     struct bridge *bridge;
     _cleanup_strv_ strv ids = NULL;
-    _cleanup_close_ int lock = store_lock(&w->store, e);
-    int r = lock < 0 ? lock : world_repair(w, dry_run, found, arg, e);
+    int r = world_repair(w, dry_run, found, arg, e);
     if (r == 0)
         r = store_sweep(&w->store, dry_run, found, arg, e);
     if (r == 0)
         r = store_live_ids(&w->store, &ids, e);
     if (r == 0)
         r = world_bridge(w, &bridge, e);
+    if (r == 0 && !dry_run)
+        r = restore_leases(w, found, arg, e);
     const struct bridge_sweep sweep = {(const char *const *)ids, dry_run, found, arg};
     if (r == 0)
         r = bridge_sweep(bridge, &sweep, e);
     /* Elements of nobody are not looked for one by one: what is known is written anew. */
     return r == 0 && !dry_run && bridge_check(bridge, NULL) == 0 ? reload_locked(w, e) : r;
+}
+
+int world_gc(struct world *w, bool dry_run, void (*found)(const char *what, void *arg), void *arg,
+             struct err *e)
+{
+    _cleanup_close_ int lock = store_lock(&w->store, e);
+    return lock < 0 ? lock : gc_locked(w, dry_run, found, arg, e);
+}
+
+/* ---- the damaged -----------------------------------------------------------------------------*/
+
+/* Whoever holds the lock is the monitor, whatever the records say; with it the container dies. */
+static int end_monitor(struct world *w, const char *name, struct err *e)
+{
+    _cleanup_close_ int dir = store_live_dir(&w->store, name);
+    _cleanup_close_ int lock = dir < 0 ? -1 : openat(dir, "lock", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    pid_t pid = lock < 0 ? 0 : lock_holder(lock);
+    _cleanup_close_ int monitor = pid > 0 ? pidfd_of(pid, proc_start_time(pid)) : -1;
+    if (monitor >= 0 && lock_holder(lock) == pid)
+        (void)pidfd_signal(monitor, SIGKILL);
+    if (monitor >= 0 && pidfd_wait(monitor, 10000) < 0)
+        return err_say(e, -ETIMEDOUT, "the monitor of container `%s` does not end", name);
+    return 0;
+}
+
+int world_remove_damaged(struct world *w, const char *name, struct err *e)
+{
+    if (!valid_name(name))
+        return err_say(e, -ENOENT, "no such container `%s`", name);
+    _cleanup_close_ int lock = store_lock(&w->store, e);
+    int r = lock < 0 ? lock : end_monitor(w, name, e);
+    bool empty;
+    if (r == 0 && find_dead(w, name, &empty) == 0)
+        r = repair_one(w, name, empty, e);
+    if (r == 0 && faccessat(w->store.live_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        r = err_say(e, -EBUSY, "container `%s` is damaged, and lives", name);
+    if (r == 0)
+        r = container_remove(&w->store, name, e);
+    /* What could not be told from its records belongs to nobody now. */
+    if (r == 0)
+        r = gc_locked(w, false, NULL, NULL, e);
+    lock = close_fd(lock);
+    store_empty_trash(&w->store);
+    return r;
+}
+
+/* ---- the end ---------------------------------------------------------------------------------*/
+
+/* The program is dead; its monitor cleans up. One that somebody has stopped (SIGSTOP), or that hangs, is
+ * killed, and buried with what it held. */
+int world_await_end(struct world *w, const struct record *r, struct err *e)
+{
+    _cleanup_close_ int monitor = pidfd_of(r->monitor, r->monitor_start);
+    if (monitor < 0)
+        return 0;
+    int left = 15000;
+    for (; left > 0 && proc_state(r->monitor) != 'T'; left -= 100)
+        if (pidfd_wait(monitor, 100) == 0)
+            return 0;
+    (void)pidfd_signal(monitor, SIGKILL);
+    if (pidfd_wait(monitor, 5000) < 0)
+        return err_say(e, -ETIMEDOUT, "container `%s` does not end", r->spec.name);
+    _cleanup_close_ int lock = store_lock(&w->store, e);
+    return lock < 0 ? lock : world_repair(w, false, NULL, NULL, e);
 }
 
 /* ---- look up ---------------------------------------------------------------------------------*/

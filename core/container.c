@@ -15,7 +15,8 @@
 void container_clear(struct container *c)
 {
     spec_clear(&c->spec);
-    int *const fds[] = {&c->dir_fd,   &c->run_fd,    &c->lock_fd,   &c->channel,
+    free(take_ptr(c->instance));
+    int *const fds[] = {&c->dir_fd,   &c->run_fd,    &c->lock_fd,   &c->files_fd, &c->channel,
                         &c->stdin_fd, &c->stdout_fd, &c->stderr_fd, &c->pidfd};
     for (size_t i = 0; i < ARRAY_LEN(fds); i++)
         *fds[i] = close_fd(*fds[i]);
@@ -24,6 +25,12 @@ void container_clear(struct container *c)
 char *container_cgroup(const struct store *s, const char *id)
 {
     return xasprintf("netctr/%s/%s", s->instance, id);
+}
+
+/* One that was adopted may be of an instance that is no more. */
+static char *own_cgroup(const struct container *c)
+{
+    return xasprintf("netctr/%s/%s", c->instance ? c->instance : c->store->instance, c->spec.id);
 }
 
 /* ---- claim -----------------------------------------------------------------------------------*/
@@ -36,28 +43,6 @@ static int make_directory(int at, const char *name, mode_t mode, struct err *e)
     return fd < 0 ? err_set(e, errno, "open directory `%s`", name) : fd;
 }
 
-int container_save_state(struct container *c, struct err *e)
-{
-    _cleanup_json_ json_t *j = json_object();
-    _cleanup_free_ char *boot = boot_id();
-    json_object_set_new(j, "schema", json_integer(1));
-    json_put_str(j, "id", c->spec.id);
-    json_put_str(j, "boot", boot);
-    json_object_set_new(j, "monitor", json_integer(getpid()));
-    json_object_set_new(j, "monitor_start", json_integer((json_int_t)proc_start_time(getpid())));
-    json_object_set_new(j, "existing", json_boolean(c->existing));
-    json_object_set_new(j, "restarting", json_boolean(c->restarting));
-    json_object_set_new(j, "exit_status", json_integer(c->exit_status));
-    json_object_set_new(j, "restarts", json_integer(c->restarts));
-    if (c->pid > 0 && c->started && !c->restarting) {
-        json_object_set_new(j, "pid", json_integer(c->pid));
-        json_object_set_new(j, "pid_start", json_integer((json_int_t)proc_start_time(c->pid)));
-    }
-    if (c->started)
-        json_object_set_new(j, "started", json_integer(c->started));
-    return json_write_at(c->run_fd, "state.json", j, e);
-}
-
 static int claim_run_directory(struct container *c, struct err *e)
 {
     c->run_fd = make_directory(c->store->live_fd, c->spec.name, 0700, e);
@@ -66,11 +51,7 @@ static int claim_run_directory(struct container *c, struct err *e)
     c->lock_fd = lock_file_at(c->run_fd, "lock", LOCK_EX);
     if (c->lock_fd < 0)
         return err_set(e, c->lock_fd, "lock container `%s`", c->spec.name);
-    int r = container_save_state(c, e);
-    const char *const files[] = {"hosts", "hostname", "resolv.conf"};
-    for (size_t i = 0; r == 0 && i < ARRAY_LEN(files); i++)
-        r = container_write_file(c, files[i], "", e);
-    return r;
+    return container_save_state(c, e);
 }
 
 /* The overlay's upper directory is the container's "/": it looks like the one below it. */
@@ -114,6 +95,9 @@ int container_claim(struct store *store, struct spec *spec, struct container *ou
         err_hint(e, "`netctr rm -f %s` removes that container", spec->name);
         return -EEXIST;
     }
+    _cleanup_close_ int bound = store_hold_binding(store, e);
+    if (bound < 0)
+        return bound;
     struct container c = CONTAINER_INIT;
     c.store = store;
     c.spec = *spec;
@@ -158,8 +142,7 @@ int container_reclaim(struct store *store, struct spec *spec, struct container *
 int container_write_file(struct container *c, const char *file, const char *text, struct err *e)
 {
     /* Written in place: the file's inode is what is mounted in the container. */
-    _cleanup_close_ int fd =
-        openat(c->run_fd, file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    _cleanup_close_ int fd = openat(c->files_fd, file, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
     int r = fd < 0 ? -errno : write_all(fd, text, strlen(text));
     if (r == 0 && fchmod(fd, 0644) < 0)
         r = -errno;
@@ -169,12 +152,15 @@ int container_write_file(struct container *c, const char *file, const char *text
 static int remove_cgroup(struct container *c, bool *oom_killed, struct err *e)
 {
     _cleanup_cgroup_host_ struct cgroup_host host = {0};
-    _cleanup_free_ char *path = container_cgroup(c->store, c->spec.id);
+    _cleanup_free_ char *path = own_cgroup(c);
     int r = cgroup_probe(NULL, &host, e);
     if (r < 0)
         return r;
     (void)cgroup_oom_killed(&host, path, oom_killed, NULL);
-    return cgroup_end(&host, path, e);
+    r = cgroup_end(&host, path, e);
+    if (r == 0 && c->instance && !streq(c->instance, c->store->instance))
+        r = cgroup_remove_instance(&host, c->instance, e);
+    return r;
 }
 
 /* ---- again -----------------------------------------------------------------------------------*/
@@ -223,7 +209,7 @@ void container_kill(struct container *c)
     if (c->pidfd >= 0 && pidfd_signal(c->pidfd, SIGKILL) == 0)
         (void)pidfd_wait(c->pidfd, 10000);
     _cleanup_cgroup_host_ struct cgroup_host host = {0};
-    _cleanup_free_ char *path = container_cgroup(c->store, c->spec.id);
+    _cleanup_free_ char *path = own_cgroup(c);
     if (c->spec.id && cgroup_probe(NULL, &host, NULL) == 0)
         (void)cgroup_kill(&host, path, NULL);
 }
@@ -283,6 +269,27 @@ void store_empty_trash(struct store *s)
             (void)remove_tree_at(s->defined_fd, entry->d_name);
 }
 
+/* What is left is believed as far as it can harm nobody else: the name is the directory's, the id that of
+ * the state, and no other container's. */
+static enum status read_remains(struct container *c, const char *name)
+{
+    _cleanup_json_ json_t *config = NULL, *state = NULL;
+    bool defined = store_read_definition(c->store, name, &config, &c->spec, NULL) == 0;
+    if (!defined)
+        c->spec.name = xstrdup(name);
+    if (container_read_state(c->run_fd, &state, NULL) == 0) {
+        c->started = json_int(state, "started", 0);
+        free(c->spec.id);
+        c->spec.id = xstrdup(json_str(state, "id"));
+        c->existing = json_flag(state, "existing");
+        if (valid_name(json_str(state, "instance")))
+            c->instance = xstrdup(json_str(state, "instance"));
+    }
+    if (c->spec.id && store_id_is_anothers(c->store, name, c->spec.id))
+        free(take_ptr(c->spec.id));
+    return (c->started || c->existing) && defined ? STATUS_RUNNING : STATUS_CREATING;
+}
+
 int container_adopt(struct store *store, const char *name, struct container *out,
                     enum status *status, struct err *e)
 {
@@ -296,20 +303,8 @@ int container_adopt(struct store *store, const char *name, struct container *out
         container_clear(&c);
         return err_say(e, -EBUSY, "container `%s` runs", name);
     }
-    _cleanup_json_ json_t *config = NULL, *state = NULL;
     c.dir_fd = store_defined_dir(store, name);
-    if (c.dir_fd < 0 || json_read_at(c.dir_fd, "config.json", &config, NULL) < 0 ||
-        spec_from_json(config, &c.spec, NULL) < 0)
-        c.spec.name = xstrdup(name);
-    *status = STATUS_CREATING;
-    if (json_read_at(c.run_fd, "state.json", &state, NULL) == 0) {
-        c.started = json_int(state, "started", 0);
-        if (!c.spec.id && valid_name(json_str(state, "id")))
-            c.spec.id = xstrdup(json_str(state, "id"));
-        c.existing = json_flag(state, "existing");
-        if ((c.started || c.existing) && config)
-            *status = STATUS_RUNNING;
-    }
+    *status = read_remains(&c, name);
     *out = c;
     return 0;
 }
@@ -321,7 +316,7 @@ struct sweeping {
     bool dry_run;
     void (*found)(const char *what, void *arg);
     void *arg;
-    strv ids; /* of every container that has a run directory: no other has anything */
+    strv ids; /* of every container that lives: what has no run directory is nobody's */
 };
 
 static bool has(strv v, const char *word)
@@ -388,15 +383,21 @@ static int sweep_definitions(struct sweeping *s, struct err *e)
     return 0;
 }
 
-int store_sweep(struct store *s, bool dry_run, void (*found)(const char *what, void *arg),
-                void *arg, struct err *e)
+int store_sweep_cgroups(struct store *s, bool dry_run, void (*found)(const char *what, void *arg),
+                        void *arg, struct err *e)
 {
     struct sweeping sweeping = {s, dry_run, found, arg, NULL};
     int r = store_live_ids(s, &sweeping.ids, e);
     if (r == 0)
-        r = sweep_definitions(&sweeping, e);
-    if (r == 0)
         r = sweep_cgroups(&sweeping, e);
     strv_free(sweeping.ids);
     return r;
+}
+
+int store_sweep(struct store *s, bool dry_run, void (*found)(const char *what, void *arg),
+                void *arg, struct err *e)
+{
+    struct sweeping sweeping = {s, dry_run, found, arg, NULL};
+    int r = sweep_definitions(&sweeping, e);
+    return r == 0 ? store_sweep_cgroups(s, dry_run, found, arg, e) : r;
 }

@@ -192,6 +192,10 @@ int bridge_check(struct bridge *b, struct err *e);
 /** Makes the firewall anew, in one transaction, from the networks and the endpoints that live. */
 int bridge_reload(struct bridge *b, const struct endpoint *live, size_t count, struct err *e);
 
+/** Makes damaged lease files anew from @live, which must be all endpoints; @found is told of each. */
+int bridge_restore_leases(struct bridge *b, const struct endpoint *live, size_t count,
+                          void (*found)(const char *what, void *arg), void *arg, struct err *e);
+
 struct bridge_sweep {
     const char *const *live_ids; /**< NULL-terminated: containers that exist */
     bool dry_run;

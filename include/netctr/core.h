@@ -77,7 +77,7 @@ char *spec_new_id(void);
 
 /* ---- store ----------------------------------------------------------------------------------
  * ROOT/containers/NAME/  config.json, upper, work, log    survives a reboot
- * RUN/containers/NAME/   lock, state.json, hosts, …       lives as long as the container runs
+ * RUN/containers/NAME/   lock, state.json, endpoint.json  lives as long as the container runs
  *
  * The lock is held by the container's monitor: whoever can take it knows that the monitor is dead. */
 
@@ -87,6 +87,8 @@ struct store {
     int defined_fd; /**< ROOT/containers */
     int live_fd;    /**< RUN/containers */
     char *instance; /**< 16 hex digits: boot, network namespace and run-root */
+    uint64_t netns; /**< the namespace's inode number */
+    bool fresh;     /**< RUN has just become this instance's: it may have lost what it was told */
 };
 int store_open(const char *root, const char *run, struct store *out, struct err *e);
 void store_close(struct store *s);
@@ -109,6 +111,7 @@ struct record {
     uint64_t monitor_start;
     int64_t started, finished; /**< seconds since the epoch; 0: not yet */
     int exit_status;           /**< EXITED: how; RESTARTING: how the last run ended */
+    bool damaged; /**< it lives, and what its run directory says of it cannot be believed */
     bool oom_killed;
     bool asked;        /**< EXITED: somebody wanted it to end */
     bool lost;         /**< EXITED: it ran when the host went down; nobody knows how it ended */
@@ -117,12 +120,16 @@ struct record {
 void record_clear(struct record *r);
 #define _cleanup_record_ __attribute__((cleanup(record_clear)))
 const char *status_name(enum status s);
-/** Finds by name, or by an unambiguous prefix of the id (4 digits or more). -ENOENT with a text. */
+/** Finds by name, or by an unambiguous prefix of the id (4 digits or more). -ENOENT with a text; -EBADMSG
+ *  when what is found is damaged: then only container_remove() and its like may touch it. */
 int store_find(struct store *s, const char *name_or_id, struct record *out, struct err *e);
 /** Calls @each for every container, sorted by creation; a negative result ends the walk. Damaged
- *  entries are warned of and passed over. */
+ *  definitions are warned of and passed over, and so are the lost. */
 int store_each(struct store *s, int (*each)(const struct record *r, void *arg), void *arg,
                struct err *e);
+/** Calls @each for every run directory, whatever is in it. */
+int store_each_live(struct store *s, int (*each)(const char *name, int dir, void *arg), void *arg,
+                    struct err *e);
 /** Adds the id of every container that has a run directory, also of one whose definition is damaged.
  *  -EBADMSG with a text when one cannot be told: then nothing may be taken for nobody's. */
 int store_live_ids(struct store *s, strv *ids, struct err *e);
@@ -138,9 +145,11 @@ int store_try_lock(int live_dir);
 struct container {
     struct store *store;
     struct spec spec;
-    int dir_fd; /**< ROOT/containers/NAME */
-    int run_fd; /**< RUN/containers/NAME */
+    char *instance; /**< of one that was adopted; NULL: the store's */
+    int dir_fd;     /**< ROOT/containers/NAME */
+    int run_fd;     /**< RUN/containers/NAME */
     int lock_fd;
+    int files_fd;                       /**< hosts, hostname and resolv.conf, until it runs */
     int channel;                        /**< to the child, until it has become the program */
     int stdin_fd, stdout_fd, stderr_fd; /**< our ends of its pipes */
     pid_t pid;
@@ -153,10 +162,10 @@ struct container {
     int exit_status;  /**< of the last run, when restarting */
     unsigned restarts;
 };
-#define CONTAINER_INIT                                                                             \
-    {                                                                                              \
-        .dir_fd = -1, .run_fd = -1, .lock_fd = -1, .channel = -1, .stdin_fd = -1, .stdout_fd = -1, \
-        .stderr_fd = -1, .pidfd = -1                                                               \
+#define CONTAINER_INIT                                                                            \
+    {                                                                                             \
+        .dir_fd = -1, .run_fd = -1, .lock_fd = -1, .files_fd = -1, .channel = -1, .stdin_fd = -1, \
+        .stdout_fd = -1, .stderr_fd = -1, .pidfd = -1                                             \
     }
 /** Closes what @c holds; kills nothing, removes nothing. */
 void container_clear(struct container *c);
@@ -173,8 +182,8 @@ int container_reclaim(struct store *store, struct spec *spec, struct container *
 int container_create(struct container *c, struct err *e);
 /** Gives the child its network namespace (not for NETWORK_HOST). May come while it prepares. */
 int container_join_netns(struct container *c, int netns, struct err *e);
-/** Text of a file that is made for the container: "hosts", "hostname" or "resolv.conf". Before
- *  container_start(). */
+/** Text of a file that is made for the container: "hosts", "hostname" or "resolv.conf". After
+ *  container_create() and before container_start(). */
 int container_write_file(struct container *c, const char *file, const char *text, struct err *e);
 /** Waits until the child is prepared and lets it become the program. On return it has (0), or the
  *  error says why not (with exit status 126 or 127 where it is the command's fault). */
