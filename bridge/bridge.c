@@ -33,15 +33,21 @@ int bridge_open(int root_fd, int run_fd, const char *instance, struct bridge **o
 
 #define EXPIRY_FILE ".expiry"
 
+enum expiry bridge_expiry(struct bridge *b)
+{
+    _cleanup_free_ char *known = NULL;
+    if (read_file_at(b->leases_fd, EXPIRY_FILE, 16, &known, NULL) < 0)
+        return EXPIRY_NOT_ASKED;
+    return streq(known, "yes\n") ? EXPIRY_YES : EXPIRY_NO;
+}
+
 /* The answer is asked of the kernel by effect and kept beside the leases, which do not outlive the
  * boot either. Where it cannot be found out, elements are deleted: slower, and right everywhere. */
 void bridge_learn_expiry(struct bridge *b)
 {
-    _cleanup_free_ char *known = NULL;
-    bool works = false;
-    if (read_file_at(b->leases_fd, EXPIRY_FILE, 16, &known, NULL) == 0) {
-        works = streq(known, "yes\n");
-    } else if (fw_probe_expiry(b->fw, &works, NULL) == 0) {
+    enum expiry known = bridge_expiry(b);
+    bool works = known == EXPIRY_YES;
+    if (known == EXPIRY_NOT_ASKED && fw_probe_expiry(b->fw, &works, NULL) == 0) {
         const char *answer = works ? "yes\n" : "no\n";
         (void)write_file_atomic(b->leases_fd, EXPIRY_FILE, answer, strlen(answer), 0600);
     }
