@@ -16,7 +16,11 @@ fi
 some_test_failed=0
 t() { # NAME FUNCTION
     local status=0
-    (set -eu && "$2") >"$work/output" 2>&1 &
+    (
+        set -E
+        trap 'echo "status $?: $BASH_COMMAND"' ERR
+        "$2"
+    ) >"$work/output" 2>&1 &
     wait $! || status=$?
     netctr ps -aq | xargs -r netctr rm -f >/dev/null
     systemctl stop 'test-*' 2>/dev/null || true
@@ -72,6 +76,7 @@ nothing_left() {
     wait_for no_veth
     assert_eq "$(netctr ps -aq)" '' containers
 }
+no_cgroup_after_gc() { netctr gc && no_cgroup; }
 no_cgroup() { [ "$(find /sys/fs/cgroup/netctr -mindepth 2 -type d | wc -l)" = 0 ]; }
 no_veth() { ! ip link show type veth | grep -q vc-; }
 
@@ -97,12 +102,12 @@ from_systemd_run() {
 }
 t 'from systemd-run' from_systemd_run
 
-# A unit that is a container.
+# A unit that is a container, whose program ends when it is asked to.
 unit() { # DELEGATE
     cat >/run/systemd/system/test-web.service <<-END
 	[Service]
 	Delegate=$1
-	ExecStart=$(command -v netctr) run --rm --name web -m 64m --cpus 0.5 -p 8080:80 $box sh -c 'mkdir /www; echo web >/www/index.html; exec httpd -f -h /www'
+	ExecStart=$(command -v netctr) run --rm --name web -m 64m --cpus 0.5 -p 8080:80 $box sh -c 'trap "exit 0" TERM; mkdir /www; echo web >/www/index.html; httpd -h /www; while :; do sleep 0.2; done'
 	END
     systemctl daemon-reload
 }
@@ -118,6 +123,13 @@ as_a_unit() {
         wait_for page web
         in_force web
         systemctl stop test-web
+        assert_eq "$(systemctl show -P Result test-web)" success
+        nothing_left
+        # What systemd kills leaves its container to the kernel, and the rest to the next command.
+        systemctl start test-web
+        wait_for page web
+        systemctl kill --signal=KILL test-web
+        wait_for no_cgroup_after_gc
         nothing_left
     done
 }
@@ -150,8 +162,8 @@ t 'daemon-reload and daemon-reexec change nothing' reloads
 links() {
     ip -oneline link show | awk '/ (nc|vc)-/ { print $2, $0 }' | sed -E 's/<[^>]*>//; s/ state [A-Z]+//'
     ip -oneline address show | grep -E ' (nc|vc)-' | grep -v 'inet6 fe80'
-    sysctl net.ipv4.conf.nc-default net.ipv6.conf.nc-default |
-        grep -E 'route_localnet|accept_ra |autoconf|accept_dad|disable_ipv6|forwarding'
+    (cd /proc/sys/net && grep -H . ipv4/conf/nc-default/route_localnet \
+        ipv6/conf/nc-default/{accept_ra,autoconf,accept_dad,disable_ipv6})
 }
 
 udev() {
