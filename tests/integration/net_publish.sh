@@ -239,7 +239,7 @@ port_is_really_held() {
     assert_fails netctr run -d --name other --publish 127.0.0.1:8080:80 "$box" sleep 100
     netctr rm -f web
     # It is free again at once, for both.
-    timeout 5 socat -u OPEN:/dev/null TCP-LISTEN:8080,reuseaddr &
+    timeout $((5 * slowness)) socat -u OPEN:/dev/null TCP-LISTEN:8080,reuseaddr &
     wait_for 2 sh -c 'ss -Hltn | grep -q :8080'
     wait_for 2 socat -u TCP:127.0.0.1:8080 OPEN:/dev/null # elements take 12 ms to expire
     wait
