@@ -33,18 +33,28 @@ int bridge_open(int root_fd, int run_fd, const char *instance, struct bridge **o
 
 #define EXPIRY_FILE ".expiry"
 
-/* The answer is asked of the kernel by effect and kept beside the leases with the boot's id: where they
- * outlive the boot, the next kernel may be another one. Where it cannot be found out, elements are deleted: slower, and right everywhere. */
+/* The answer stands beside the leases with the boot's id: where they outlive the boot, the next kernel
+ * may be another one. */
+enum expiry bridge_expiry(struct bridge *b)
+{
+    _cleanup_free_ char *known = NULL, *boot = boot_id(), *yes = xasprintf("yes %s
+", boot),
+                        *no = xasprintf("no %s
+", boot);
+    (void)read_state_at(b->leases_fd, EXPIRY_FILE, 64, &known, NULL);
+    return streq(known, yes) ? EXPIRY_YES : streq(known, no) ? EXPIRY_NO : EXPIRY_NOT_ASKED;
+}
+
+/* The kernel is asked by effect. Where it cannot be found out, elements are deleted: slower, and right
+ * everywhere. */
 void bridge_learn_expiry(struct bridge *b)
 {
-    _cleanup_free_ char *known = NULL, *boot = boot_id(), *yes = xasprintf("yes %s\n", boot),
-                        *no = xasprintf("no %s\n", boot);
-    bool works = false;
-    (void)read_state_at(b->leases_fd, EXPIRY_FILE, 64, &known, NULL);
-    if (streq(known, yes) || streq(known, no)) {
-        works = streq(known, yes);
-    } else if (fw_probe_expiry(b->fw, &works, NULL) == 0) {
-        const char *answer = works ? yes : no;
+    enum expiry known = bridge_expiry(b);
+    bool works = known == EXPIRY_YES;
+    if (known == EXPIRY_NOT_ASKED && fw_probe_expiry(b->fw, &works, NULL) == 0) {
+        _cleanup_free_ char *boot = boot_id(),
+                            *answer = xasprintf("%s %s
+", works ? "yes" : "no", boot);
         (void)write_file_atomic(b->leases_fd, EXPIRY_FILE, answer, strlen(answer), 0600);
     }
     fw_set_expiry(b->fw, works);

@@ -19,6 +19,8 @@
 #
 # BRIDGE_NF=0|1     whether bridged packets cross the IP firewall (the kernel's default is 1)
 # NETCTR_BUILD=DIR  where the program is (build)
+# TEST_SLOWNESS=N   how many times slower than usual the machine is (1): deadlines are longer, and less
+#                   is repeated
 
 # shellcheck shell=bash
 set -euo pipefail
@@ -28,6 +30,7 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 box=$top/build/tests/rootfs-busybox
 debian=$top/build/tests/rootfs-nginx
 program=$top/${NETCTR_BUILD:-build}/netctr
+slowness=${TEST_SLOWNESS:-1}
 
 # ---- into the arena ------------------------------------------------------------------------------
 
@@ -293,7 +296,7 @@ assert_error() { # LINE STATUS COMMAND...
 
 # wait_for SECONDS COMMAND...: until it succeeds. Its output is shown only when it never does.
 wait_for() {
-    local deadline=$((${EPOCHREALTIME/./} + $1 * 1000000))
+    local deadline=$((${EPOCHREALTIME/./} + $1 * slowness * 1000000))
     shift
     until "$@" >"$ARENA/waited" 2>&1; do
         if [ "${EPOCHREALTIME/./}" -gt $deadline ]; then
@@ -302,6 +305,11 @@ wait_for() {
         fi
         sleep 0.02
     done
+}
+
+# How many times what depends on chance is tried: N times, less often on a slow machine.
+often() { # N
+    printf '%d\n' $(($1 / slowness > 5 ? $1 / slowness : 5))
 }
 
 http() { # [CURL'S FLAGS] URL
@@ -356,13 +364,14 @@ serve() { # NAME [FLAGS OF RUN...]
     wait_for 5 netctr exec "$1" wget -qO /dev/null http://127.0.0.1/
 }
 
-# A server of tests/peer, for which the container sees the host's Python: tcp 80-90 and udp 53-63.
-# Returns when it listens.
+# A server of tests/peer, for which the container sees the host's Python: tcp 80-90 and udp 53-63, or
+# what $serves says. Returns when it listens.
 serve_peer() { # NAME [FLAGS OF RUN...]
     local volumes=(-v /usr:/usr:ro -v /usr/lib:/lib:ro)
     [ ! -e /usr/lib64 ] || volumes+=(-v /usr/lib64:/lib64:ro)
+    # shellcheck disable=SC2086 # several words
     netctr run -d --name "$1" "${volumes[@]}" -v "$top/tests/peer:/peer:ro" "${@:2}" "$box" \
-        /peer serve "$1" tcp/80-90 udp/53-63 >/dev/null
+        /peer serve "$1" ${serves:-tcp/80-90 udp/53-63} >/dev/null
     wait_for 5 logged "$1" listening
 }
 
@@ -459,7 +468,7 @@ snapshot() {
 
 # Nothing has been added or lost since snapshot.
 assert_clean() {
-    local deadline=$((${EPOCHREALTIME/./} + 3000000))
+    local deadline=$((${EPOCHREALTIME/./} + 3 * slowness * 1000000))
     until traces >"$ARENA/after" && cmp -s "$ARENA/before" "$ARENA/after"; do
         if [ "${EPOCHREALTIME/./}" -gt $deadline ]; then
             diff -U 2 "$ARENA/before" "$ARENA/after" || true

@@ -19,6 +19,11 @@ void bridge_close(struct bridge *b);
 void bridge_cleanup(struct bridge **b);
 #define _cleanup_bridge_ __attribute__((cleanup(bridge_cleanup)))
 
+/** Whether this kernel lets an element of the firewall that is there expire. Asked once a boot, when
+ *  the first container ends; where the answer is no, elements are deleted, which takes longer. */
+enum expiry { EXPIRY_NOT_ASKED, EXPIRY_NO, EXPIRY_YES };
+enum expiry bridge_expiry(struct bridge *b);
+
 /* ---- networks -------------------------------------------------------------------------------*/
 
 #define DEFAULT_NETWORK "default"

@@ -272,7 +272,7 @@ flushed_while_starting() {
     # Whatever the moment: in the end everything is there that should be, and nothing else.
     local n
     serve_peer web -p 8080:80
-    for n in $(seq 12); do
+    for n in $(seq "$(often 12)"); do
         (sleep "0.00$((n * 3 % 10))" && nft flush ruleset) &
         netctr run -d --name "c$n" -p $((7000 + n)):80 "$box" sleep 100 >/dev/null
         wait $!
@@ -280,11 +280,11 @@ flushed_while_starting() {
     wait_for 2 sh -c 'nft list ruleset | grep -q 8080'
     sleep 0.5
     firewall | tee "$tmp/before" >/dev/null
-    for n in $(seq 12); do grep -q "tcp . $((7000 + n)) " "$tmp/before" || fail "the port of c$n is missing"; done
+    for n in $(seq "$(often 12)"); do grep -q "tcp . $((7000 + n)) " "$tmp/before" || fail "the port of c$n is missing"; done
     netctr network reload
     restored_within 0
     # And while they end.
-    for n in $(seq 12); do
+    for n in $(seq "$(often 12)"); do
         (sleep "0.00$((n * 3 % 10))" && nft flush ruleset) &
         netctr rm -f "c$n"
         wait $!
