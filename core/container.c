@@ -144,6 +144,8 @@ int container_write_file(struct container *c, const char *file, const char *text
     /* Written in place: the file's inode is what is mounted in the container. */
     _cleanup_close_ int fd = openat(c->files_fd, file, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
     int r = fd < 0 ? -errno : write_all(fd, text, strlen(text));
+    if (r == 0 && ftruncate(fd, (off_t)strlen(text)) < 0)
+        r = -errno;
     if (r == 0 && fchmod(fd, 0644) < 0)
         r = -errno;
     return r < 0 ? err_set(e, r, "write the container's `%s`", file) : 0;

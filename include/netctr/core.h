@@ -149,7 +149,7 @@ struct container {
     int dir_fd;     /**< ROOT/containers/NAME */
     int run_fd;     /**< RUN/containers/NAME */
     int lock_fd;
-    int files_fd;                       /**< hosts, hostname and resolv.conf, until it runs */
+    int files_fd;                       /**< hosts, hostname and resolv.conf */
     int channel;                        /**< to the child, until it has become the program */
     int stdin_fd, stdout_fd, stderr_fd; /**< our ends of its pipes */
     pid_t pid;
@@ -182,8 +182,8 @@ int container_reclaim(struct store *store, struct spec *spec, struct container *
 int container_create(struct container *c, struct err *e);
 /** Gives the child its network namespace (not for NETWORK_HOST). May come while it prepares. */
 int container_join_netns(struct container *c, int netns, struct err *e);
-/** Text of a file that is made for the container: "hosts", "hostname" or "resolv.conf". After
- *  container_create() and before container_start(). */
+/** Text of a file that is made for the container: "hosts", "hostname" or "resolv.conf". From
+ *  container_create() on, also while it runs. */
 int container_write_file(struct container *c, const char *file, const char *text, struct err *e);
 /** Waits until the child is prepared and lets it become the program. On return it has (0), or the
  *  error says why not (with exit status 126 or 127 where it is the command's fault). */
