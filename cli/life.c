@@ -210,6 +210,8 @@ static int leave(struct living *l, bool keep, int status, struct err *e)
 {
     struct container *c = &l->container;
     _cleanup_err_ struct err step = ERR_INIT;
+    if (keep)
+        (void)container_note_end(c, status, &step);
     int result = l->networked ? mark_leaving(l, e) : 0;
     if (result == 0)
         result = world_detach(l->world, c, true, e);

@@ -33,7 +33,7 @@ static char *status_text(const struct record *r)
     if (r->status == STATUS_EXITED)
         return xasprintf("Exited (%d) %s ago%s", r->exit_status, since,
                          r->oom_killed ? ", out of memory" : "");
-    return xstrdup("Creating");
+    return xstrdup(r->damaged ? "Damaged" : r->status == STATUS_DEAD ? "Dead" : "Creating");
 }
 
 static char *ports_text(const struct spec *s)

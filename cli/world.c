@@ -185,6 +185,8 @@ static int bury(struct world *w, const char *name, struct err *e)
         return r;
     bool keep = status == STATUS_RUNNING && !c.spec.auto_remove;
     container_kill(&c);
+    if (keep)
+        (void)container_note_end(&c, 128 + SIGKILL, NULL);
     if ((r = world_detach(w, &c, false, e)) < 0 ||
         (r = container_end(&c, keep, 128 + SIGKILL, e)) < 0)
         return err_wrap(e, "clean up after container `%s`", name);

@@ -127,12 +127,21 @@ static void explain_early_end(const struct monitor *m, const struct timespec *be
         fprintf(stderr, "%s\n", text);
 }
 
+/* The monitor must never wait for its log, whatever somebody has put in its place. */
+static int open_log(int dir)
+{
+    struct stat st;
+    _cleanup_close_ int log = openat(
+        dir, "log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+    return log >= 0 && fstat(log, &st) == 0 && S_ISREG(st.st_mode) ? take_fd(log) : -1;
+}
+
 static void open_monitor_streams(struct monitor *m)
 {
     struct container *c = m->c;
     bool attached = m->options->attached, reads = attached && c->stdin_fd >= 0;
     int program_stdin = take_fd(c->stdin_fd);
-    m->log = openat(c->dir_fd, "log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    m->log = open_log(c->dir_fd);
     m->streams[OUT] = (struct stream){
         .from = c->stdout_fd, .to = attached ? STDOUT_FILENO : -1, .log = m->log, .tag = "stdout"};
     m->streams[ERR] = (struct stream){

@@ -387,7 +387,8 @@ static int live_id(struct store *s, const char *name, int dir, strv *ids, struct
         strv_add(ids, json_str(state, "id"));
     else if (r == -ENOENT && !is_locked(dir))
         r = 0; /* it has nothing yet, or nothing any more */
-    else if ((r == -EBADMSG || r == -ENOENT) && store_read_definition(s, name, &config, &spec, NULL) == 0)
+    else if ((r == -EBADMSG || r == -ENOENT) &&
+             store_read_definition(s, name, &config, &spec, NULL) == 0)
         strv_add(ids, spec.id);
     else
         return err_hint(e, "`netctr rm -f %s` removes container `%s`", name, name);
