@@ -169,7 +169,7 @@ static int remove_one(struct world *w, const struct record *given, void *arg, st
             return code;
     }
     /* With --rm its monitor has removed it already, and the name may be another's by now. */
-    if (r->spec.auto_remove)
+    if (r->spec.auto_remove && r->status != STATUS_DEAD)
         return 0;
     return world_remove(w, r, e);
 }

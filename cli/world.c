@@ -176,14 +176,14 @@ int world_detach(struct world *w, struct container *c, bool namespace_dies, stru
 
 /* What a dead monitor left: its processes are killed, then everything is undone from the records. A
  * container that had run stays in `ps -a`, as if it had been killed. */
-static int bury(struct world *w, const char *name, struct err *e)
+static int bury(struct world *w, const char *name, bool discard, struct err *e)
 {
     _cleanup_container_ struct container c = CONTAINER_INIT;
     enum status status;
     int r = container_adopt(&w->store, name, &c, &status, e);
     if (r < 0)
         return r;
-    bool keep = status == STATUS_RUNNING && !c.spec.auto_remove;
+    bool keep = status == STATUS_RUNNING && !c.spec.auto_remove && !discard;
     container_kill(&c);
     if (keep)
         (void)container_note_end(&c, 128 + SIGKILL, NULL);
@@ -209,7 +209,7 @@ static int find_dead(struct world *w, const char *name, bool *empty)
 static int repair_one(struct world *w, const char *name, bool empty, struct err *e)
 {
     if (!empty)
-        return bury(w, name, e);
+        return bury(w, name, false, e);
     int r = remove_tree_at(w->store.live_fd, name);
     return r < 0 ? err_set(e, r, "remove the run directory of container `%s`", name) : 0;
 }
@@ -350,6 +350,9 @@ static int remove_ended(struct world *w, const struct record *r, struct err *e)
         err_clear(e);
         return 0;
     }
+    /* How it ended could not be written, on a full disk: nobody asks any more. */
+    if (code == 0 && now.status == STATUS_DEAD)
+        return bury(w, r->spec.name, true, e);
     if (code == 0 && now.status != STATUS_EXITED)
         return err_say(e, -EBUSY, "container `%s` is running", r->spec.name);
     return code == 0 ? container_remove(&w->store, r->spec.name, e) : code;
