@@ -158,8 +158,20 @@ static bool holder_is_dying(int live_dir)
                          (uint64_t)json_int(j, "monitor_start", 0));
 }
 
+static bool has_open(pid_t pid, int dir)
+{
+    struct stat own, st;
+    _cleanup_free_ char *path = xasprintf("/proc/%d/fd", pid);
+    _cleanup_dir_ DIR *d = opendir(path);
+    for (struct dirent *entry; d && fstat(dir, &own) == 0 && (entry = readdir(d));)
+        if (fstatat(dirfd(d), entry->d_name, &st, 0) == 0 && st.st_dev == own.st_dev &&
+            st.st_ino == own.st_ino)
+            return true;
+    return false;
+}
+
 /* A lock that somebody has removed, or put something else in the place of, tells nothing: then the
- * monitor that the state names decides. */
+ * monitor that the state names decides, if it has the run directory open, as a monitor has. */
 static bool monitor_lives(int live_dir)
 {
     _cleanup_json_ json_t *j = NULL;
@@ -168,7 +180,8 @@ static bool monitor_lives(int live_dir)
         return false;
     pid_t pid = (pid_t)json_int(j, "monitor", 0);
     uint64_t start = (uint64_t)json_int(j, "monitor_start", 0);
-    return pid > 0 && pid != getpid() && start && !proc_is_dying(pid, start);
+    return pid > 0 && pid != getpid() && start && !proc_is_dying(pid, start) &&
+           has_open(pid, live_dir);
 }
 
 static int make_lock_anew(int live_dir)
