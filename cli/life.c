@@ -258,6 +258,8 @@ int world_live(struct world *w, struct life *life, struct err *e)
 {
     struct living l = {.world = w, .life = life, .container = CONTAINER_INIT, .netns = -1};
     int r = live(&l, e);
+    if (r < 0)
+        world_explain(w, r, e);
     close_fd(l.netns);
     held_ports_clear(&l.held);
     endpoint_clear(&l.endpoint);

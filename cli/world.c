@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <string.h>
 
 /* ---- open ------------------------------------------------------------------------------------*/
 
@@ -40,6 +41,17 @@ void world_close(struct world *w)
     bridge_close(w->bridge);
     if (w->store.root)
         store_close(&w->store);
+}
+
+void world_explain(const struct world *w, int code, struct err *e)
+{
+    bool full = code == -ENOSPC || code == -EDQUOT;
+    /* "No address is left" has the same number. */
+    if ((!full && code != -EROFS) || !e->text || e->hint || !strstr(e->text, strerror(-code)))
+        return;
+    err_hint(e, "%s `%s` (--root) and `%s` (--run-root)",
+             full ? "is there room, and are there inodes, in" : "netctr must write to",
+             w->store.root, w->store.run);
 }
 
 /* ---- the firewall ----------------------------------------------------------------------------*/

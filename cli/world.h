@@ -49,5 +49,7 @@ struct life {
     int (*started)(const struct spec *spec, void *arg);
     void *arg;
 };
+/** Adds where to look to a failure that says that a disk is full or read-only. */
+void world_explain(const struct world *w, int code, struct err *e);
 /** A container's whole life. Returns its exit status. */
 int world_live(struct world *w, struct life *life, struct err *e);

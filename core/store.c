@@ -11,12 +11,12 @@
 #include <string.h>
 #include <sys/file.h>
 
-static int open_directory(int at, const char *name, struct err *e)
+static int open_containers(int at, const char *path, struct err *e)
 {
-    if (mkdirat(at, name, 0700) < 0 && errno != EEXIST)
-        return err_set(e, errno, "make state directory `%s`", name);
-    int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-    return fd < 0 ? err_set(e, errno, "open state directory `%s`", name) : fd;
+    if (mkdirat(at, "containers", 0700) < 0 && errno != EEXIST)
+        return err_set(e, errno, "make state directory `%s/containers`", path);
+    int fd = openat(at, "containers", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    return fd < 0 ? err_set(e, errno, "open state directory `%s/containers`", path) : fd;
 }
 
 static int open_top(const char *path, char **canonical, struct err *e)
@@ -85,9 +85,8 @@ int store_open(const char *root, const char *run, struct store *out, struct err 
     *out = (struct store){.root_fd = -1, .run_fd = -1, .defined_fd = -1, .live_fd = -1};
     if ((out->root_fd = open_top(root, &out->root, e)) < 0 ||
         (out->run_fd = open_top(run, &out->run, e)) < 0 ||
-        (out->defined_fd = open_directory(out->root_fd, "containers", e)) < 0 ||
-        (out->live_fd = open_directory(out->run_fd, "containers", e)) < 0 ||
-        bind_roots(out, e) < 0) {
+        (out->defined_fd = open_containers(out->root_fd, out->root, e)) < 0 ||
+        (out->live_fd = open_containers(out->run_fd, out->run, e)) < 0 || bind_roots(out, e) < 0) {
         int r = e ? e->code : -EIO;
         store_close(out);
         return r;

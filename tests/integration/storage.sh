@@ -54,6 +54,7 @@ every_size() { # ROOT|RUN OPTION FIRST LAST STEP
             http --output /dev/null http://127.0.0.1:8080/ 2>/dev/null || true
         else
             refused=$((refused + 1))
+            grep -qF "${root}" "$tmp/errors" || grep -qF "$run" "$tmp/errors" || fail "no path: $(cat "$tmp/errors")"
         fi
         works_or_tells at "$root" "$run" ps -a || true
         # What is full may be so full that even the lock has no room: then there is nothing either.
