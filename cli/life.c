@@ -249,6 +249,8 @@ static int leave(struct living *l, bool keep, int status, struct err *e)
     struct container *c = &l->container;
     _cleanup_err_ struct err step = ERR_INIT;
     stop_serving(l);
+    if (keep)
+        (void)container_note_end(c, status, &step);
     int result = l->bridge ? mark_leaving(l, e) : 0;
     if (result == 0)
         result = world_detach(l->world, c, true, e);
@@ -298,6 +300,8 @@ int world_live(struct world *w, struct life *life, struct err *e)
     struct living l = {
         .world = w, .life = life, .container = CONTAINER_INIT, .netns = -1, .control = -1};
     int r = live(&l, e);
+    if (r < 0)
+        world_explain(w, r, e);
     close_fd(l.netns);
     close_fd(l.control);
     while (l.holdings)

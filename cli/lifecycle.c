@@ -175,7 +175,7 @@ static int remove_one(struct world *w, const struct record *given, void *arg, st
             return code;
     }
     /* With --rm its monitor has removed it already, and the name may be another's by now. */
-    if (given->spec.auto_remove && given->status != STATUS_EXITED)
+    if (given->spec.auto_remove && given->status != STATUS_EXITED && given->status != STATUS_DEAD)
         return 0;
     return world_remove(w, given, e);
 }

@@ -8,8 +8,9 @@ char *time_utc(int64_t when)
     time_t t = (time_t)when;
     struct tm tm;
     char text[32] = "";
-    if (gmtime_r(&t, &tm))
-        strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
+    /* What does not fit, in a year of ten digits, is no time. */
+    if (!gmtime_r(&t, &tm) || !strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm))
+        return xstrdup("");
     return xstrdup(text);
 }
 
@@ -19,9 +20,11 @@ char *time_ago(int64_t when)
         int64_t seconds;
         const char *one, *many;
     } units[] = {{86400, "day", "days"}, {3600, "hour", "hours"}, {60, "minute", "minutes"}};
-    int64_t age = time(NULL) - when;
-    if (!when)
+    int64_t now = time(NULL);
+    if (when <= 0)
         return xstrdup("");
+    /* The clock was set back since: nothing has an age below zero. */
+    int64_t age = now > when ? now - when : 0;
     for (size_t i = 0; i < ARRAY_LEN(units); i++)
         if (age >= units[i].seconds) {
             long n = (long)(age / units[i].seconds);

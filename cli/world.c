@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <string.h>
 
 /* ---- open ------------------------------------------------------------------------------------*/
 
@@ -40,6 +41,17 @@ void world_close(struct world *w)
     bridge_close(w->bridge);
     if (w->store.root)
         store_close(&w->store);
+}
+
+void world_explain(const struct world *w, int code, struct err *e)
+{
+    bool full = code == -ENOSPC || code == -EDQUOT;
+    /* "No address is left" has the same number. */
+    if ((!full && code != -EROFS) || !e->text || e->hint || !strstr(e->text, strerror(-code)))
+        return;
+    err_hint(e, "%s `%s` (--root) and `%s` (--run-root)",
+             full ? "is there room, and are there inodes, in" : "netctr must write to",
+             w->store.root, w->store.run);
 }
 
 /* ---- the firewall ----------------------------------------------------------------------------*/
@@ -200,15 +212,17 @@ int world_detach(struct world *w, struct container *c, bool namespace_dies, stru
 
 /* What a dead monitor left: its processes are killed, then everything is undone from the records. A
  * container that had run stays in `ps -a`, as if it had been killed. */
-static int bury(struct world *w, const char *name, struct err *e)
+static int bury(struct world *w, const char *name, bool discard, struct err *e)
 {
     _cleanup_container_ struct container c = CONTAINER_INIT;
     enum status status;
     int r = container_adopt(&w->store, name, &c, &status, e);
     if (r < 0)
         return r;
-    bool keep = status == STATUS_RUNNING && !c.spec.auto_remove;
+    bool keep = status == STATUS_RUNNING && !c.spec.auto_remove && !discard;
     container_kill(&c);
+    if (keep)
+        (void)container_note_end(&c, 128 + SIGKILL, NULL);
     if ((r = world_detach(w, &c, false, e)) < 0 ||
         (r = container_end(&c, keep, 128 + SIGKILL, e)) < 0)
         return err_wrap(e, "clean up after container `%s`", name);
@@ -231,7 +245,7 @@ static int find_dead(struct world *w, const char *name, bool *empty)
 static int repair_one(struct world *w, const char *name, bool empty, struct err *e)
 {
     if (!empty)
-        return bury(w, name, e);
+        return bury(w, name, false, e);
     int r = remove_tree_at(w->store.live_fd, name);
     return r < 0 ? err_set(e, r, "remove the run directory of container `%s`", name) : 0;
 }
@@ -381,6 +395,9 @@ static int remove_ended(struct world *w, const struct record *r, struct err *e)
         err_clear(e);
         return 0;
     }
+    /* How it ended could not be written, on a full disk: nobody asks any more. */
+    if (code == 0 && now.status == STATUS_DEAD)
+        return bury(w, r->spec.name, true, e);
     if (code == 0 && now.status != STATUS_EXITED)
         return err_say(e, -EBUSY, "container `%s` is running", r->spec.name);
     return code == 0 ? container_remove(&w->store, r->spec.name, e) : code;

@@ -78,6 +78,8 @@ struct life {
     int (*started)(const struct spec *spec, void *arg);
     void *arg;
 };
+/** Adds where to look to a failure that says that a disk is full or read-only. */
+void world_explain(const struct world *w, int code, struct err *e);
 /** A container's whole life. Returns its exit status. */
 int world_live(struct world *w, struct life *life, struct err *e);
 /** The same in a process of its own, the monitor. Returns when the program runs. (background.c) */

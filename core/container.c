@@ -151,14 +151,13 @@ int container_write_file(struct container *c, const char *file, const char *text
     return r < 0 ? err_set(e, r, "write the container's `%s`", file) : 0;
 }
 
-static int remove_cgroup(struct container *c, bool *oom_killed, struct err *e)
+static int remove_cgroup(struct container *c, struct err *e)
 {
     _cleanup_cgroup_host_ struct cgroup_host host = {0};
     _cleanup_free_ char *path = own_cgroup(c);
     int r = cgroup_probe(NULL, &host, e);
     if (r < 0)
         return r;
-    (void)cgroup_oom_killed(&host, path, oom_killed, NULL);
     r = cgroup_end(&host, path, e);
     if (r == 0 && c->instance && !streq(c->instance, c->store->instance))
         r = cgroup_remove_instance(&host, c->instance, e);
@@ -193,8 +192,7 @@ int container_set_restarting(struct container *c, bool restarting, int exit_stat
 
 int container_rest(struct container *c, struct err *e)
 {
-    bool oom_killed;
-    int r = remove_cgroup(c, &oom_killed, e);
+    int r = remove_cgroup(c, e);
     if (c->pid > 0) /* one whose start failed has not been reaped */
         (void)waitpid(c->pid, NULL, WNOHANG);
     c->pid = 0;
@@ -230,11 +228,24 @@ static int save_exit(struct container *c, int exit_status, bool oom_killed, stru
     return json_write_at(c->dir_fd, "config.json", j, e);
 }
 
-int container_end(struct container *c, bool keep, int exit_status, struct err *e)
+int container_note_end(struct container *c, int exit_status, struct err *e)
 {
     bool oom_killed = false;
-    int r = c->spec.id ? remove_cgroup(c, &oom_killed, e) : 0;
-    return r == 0 && keep ? save_exit(c, exit_status, oom_killed, e) : r;
+    _cleanup_cgroup_host_ struct cgroup_host host = {0};
+    _cleanup_free_ char *path = own_cgroup(c);
+    if (c->noted || !c->spec.id)
+        return 0;
+    if (cgroup_probe(NULL, &host, NULL) == 0)
+        (void)cgroup_oom_killed(&host, path, &oom_killed, NULL);
+    int r = save_exit(c, exit_status, oom_killed, e);
+    c->noted = r == 0;
+    return r;
+}
+
+int container_end(struct container *c, bool keep, int exit_status, struct err *e)
+{
+    int r = c->spec.id ? remove_cgroup(c, e) : 0;
+    return r == 0 && keep ? container_note_end(c, exit_status, e) : r;
 }
 
 /* A layer can hold very many files: it leaves the list of names in one step, and is emptied when no
@@ -281,6 +292,8 @@ static enum status read_remains(struct container *c, const char *name)
         c->spec.name = xstrdup(name);
     if (container_read_state(c->run_fd, &state, NULL) == 0) {
         c->started = json_int(state, "started", 0);
+        c->noted =
+            c->started && json_int(json_object_get(config, "exit"), "started", 0) == c->started;
         free(c->spec.id);
         c->spec.id = xstrdup(json_str(state, "id"));
         c->existing = json_flag(state, "existing");

@@ -51,8 +51,8 @@ int container_read_state(int run_dir, json_t **out, struct err *e)
         r = json_check_seal(j, "state.json", e);
     if (r == 0 && json_int(j, "schema", 0) != 1)
         r = err_say(e, -EBADMSG, "state file `state.json` is damaged, or a newer netctr's");
-    if (r == 0 && !valid_name(json_str(j, "id")))
-        r = err_say(e, -EBADMSG, "state file `state.json` is damaged: it has no id");
+    if (r == 0 && (!valid_name(json_str(j, "id")) || json_int(j, "monitor", 0) <= 0))
+        r = err_say(e, -EBADMSG, "state file `state.json` is damaged: it has no id or monitor");
     if (r == 0)
         *out = take_ptr(j);
     return r;

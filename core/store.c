@@ -11,12 +11,12 @@
 #include <string.h>
 #include <sys/file.h>
 
-static int open_directory(int at, const char *name, struct err *e)
+static int open_containers(int at, const char *path, struct err *e)
 {
-    if (mkdirat(at, name, 0700) < 0 && errno != EEXIST)
-        return err_set(e, errno, "make state directory `%s`", name);
-    int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-    return fd < 0 ? err_set(e, errno, "open state directory `%s`", name) : fd;
+    if (mkdirat(at, "containers", 0700) < 0 && errno != EEXIST)
+        return err_set(e, errno, "make state directory `%s/containers`", path);
+    int fd = openat(at, "containers", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    return fd < 0 ? err_set(e, errno, "open state directory `%s/containers`", path) : fd;
 }
 
 static int open_top(const char *path, char **canonical, struct err *e)
@@ -85,9 +85,8 @@ int store_open(const char *root, const char *run, struct store *out, struct err 
     *out = (struct store){.root_fd = -1, .run_fd = -1, .defined_fd = -1, .live_fd = -1};
     if ((out->root_fd = open_top(root, &out->root, e)) < 0 ||
         (out->run_fd = open_top(run, &out->run, e)) < 0 ||
-        (out->defined_fd = open_directory(out->root_fd, "containers", e)) < 0 ||
-        (out->live_fd = open_directory(out->run_fd, "containers", e)) < 0 ||
-        bind_roots(out, e) < 0) {
+        (out->defined_fd = open_containers(out->root_fd, out->root, e)) < 0 ||
+        (out->live_fd = open_containers(out->run_fd, out->run, e)) < 0 || bind_roots(out, e) < 0) {
         int r = e ? e->code : -EIO;
         store_close(out);
         return r;
@@ -158,8 +157,20 @@ static bool holder_is_dying(int live_dir)
                          (uint64_t)json_int(j, "monitor_start", 0));
 }
 
+static bool has_open(pid_t pid, int dir)
+{
+    struct stat own, st;
+    _cleanup_free_ char *path = xasprintf("/proc/%d/fd", pid);
+    _cleanup_dir_ DIR *d = opendir(path);
+    for (struct dirent *entry; d && fstat(dir, &own) == 0 && (entry = readdir(d));)
+        if (fstatat(dirfd(d), entry->d_name, &st, 0) == 0 && st.st_dev == own.st_dev &&
+            st.st_ino == own.st_ino)
+            return true;
+    return false;
+}
+
 /* A lock that somebody has removed, or put something else in the place of, tells nothing: then the
- * monitor that the state names decides. */
+ * monitor that the state names decides, if it has the run directory open, as a monitor has. */
 static bool monitor_lives(int live_dir)
 {
     _cleanup_json_ json_t *j = NULL;
@@ -168,7 +179,8 @@ static bool monitor_lives(int live_dir)
         return false;
     pid_t pid = (pid_t)json_int(j, "monitor", 0);
     uint64_t start = (uint64_t)json_int(j, "monitor_start", 0);
-    return pid > 0 && pid != getpid() && start && !proc_is_dying(pid, start);
+    return pid > 0 && pid != getpid() && start && !proc_is_dying(pid, start) &&
+           has_open(pid, live_dir);
 }
 
 static int make_lock_anew(int live_dir)

@@ -59,9 +59,18 @@ static int64_t milliseconds(void)
     return t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+/* Nobody writes more than REST_MS ahead: what says so is wrong, and must not keep an address for ever. */
+static bool has_rested(const struct lease *l)
+{
+    int64_t until = strtoll(l->owner + strlen(RESTING), NULL, 10), now = milliseconds();
+    return until <= now || until > now + REST_MS;
+}
+
+/* A clock that is wrong must not make a line that nobody can read: years have four digits. */
 static char *time_text(int64_t when)
 {
-    time_t t = (time_t)when;
+    const int64_t last = 253402300799; /* 9999-12-31T23:59:59Z */
+    time_t t = (time_t)(when < 0 || when > last ? 0 : when);
     struct tm tm;
     char text[32] = "";
     if (gmtime_r(&t, &tm))
@@ -176,7 +185,7 @@ int book_read(int dirfd, const char *network, struct book *out, struct err *e)
         struct lease *l = &out->leases[out->count];
         if (parse_line(lines[i], l) < 0)
             return damaged(network, i + 1, e);
-        if (lease_rests(l) && strtoll(l->owner + strlen(RESTING), NULL, 10) <= milliseconds())
+        if (lease_rests(l) && has_rested(l))
             lease_clear(l);
         else
             out->count++;

@@ -155,6 +155,7 @@ struct container {
     pid_t pid;
     int pidfd;
     int64_t started;
+    bool noted;           /**< the definition knows how it ended */
     struct rlimit nofile; /**< RLIMIT_NOFILE of the program; all zero: as it is now */
     bool existing;    /**< its definition is older than this life: it is kept whatever happens */
     bool told_to_end; /**< its monitor was signalled to end */
@@ -222,8 +223,11 @@ int container_set_restarting(struct container *c, bool restarting, int exit_stat
 
 /** Ends whatever of the container runs, at once: init by its pidfd and the cgroup. Idempotent. */
 void container_kill(struct container *c);
-/** After the last process: the cgroup goes, and with @keep the definition learns how it ended.
- *  Accepts "already gone". */
+/** After the last process: the definition learns how it ended; once. Before anything is taken down that
+ *  could fail: whoever finishes the work later only knows that it was not he who reaped it. */
+int container_note_end(struct container *c, int exit_status, struct err *e);
+/** The cgroup goes, and with @keep the definition learns how it ended, if it does not know. Accepts
+ *  "already gone". */
 int container_end(struct container *c, bool keep, int exit_status, struct err *e);
 /** The name is free again: the run directory goes, and without @keep the definition. The store must
  *  be locked. */
