@@ -132,6 +132,8 @@ static int begin_anew(struct living *l, struct err *e)
         r = container_create(c, e);
     if (r == 0 && l->netns >= 0)
         r = container_join_netns(c, l->netns, e);
+    if (r == 0)
+        r = plugs_write_files(l, e);
     return r == 0 ? container_start(c, e) : r;
 }
 
@@ -224,9 +226,8 @@ static int mark_leaving(struct living *l, struct err *e)
     _cleanup_close_ int lock = store_lock(&l->world->store, e);
     if (lock < 0)
         return lock;
-    _cleanup_close_ int mark =
-        openat(l->container.run_fd, LEAVING, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    return mark < 0 ? err_set(e, errno, "mark the container as ending") : 0;
+    int r = container_mark(l->container.run_fd, MARK_LEAVING);
+    return r < 0 && r != -ENOENT ? err_set(e, r, "mark the container as ending") : 0;
 }
 
 /* Nobody is served from here on. The ports stay held until their rules are gone. */

@@ -92,7 +92,7 @@ static int load_endpoints(int dir, const char *name, const char *id, struct endp
 static int collect_endpoint(const char *name, int dir, void *arg)
 {
     struct endpoints *all = arg;
-    if (!all->leaving && faccessat(dir, LEAVING, F_OK, 0) == 0)
+    if (!all->leaving && container_marked(dir, MARK_LEAVING))
         return 0;
     struct endpoint_list own;
     if (load_endpoints(dir, name, NULL, &own) < 0 && !all->unknown)

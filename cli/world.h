@@ -3,10 +3,6 @@
 
 #include "cli.h"
 
-/* A file in the run directory: this endpoint is being detached, and must not come back to the firewall
- * when somebody makes it anew. */
-#define LEAVING "leaving"
-
 struct world {
     struct store store;
     struct bridge *bridge; /**< opened when first needed: world_bridge() */

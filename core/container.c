@@ -166,21 +166,38 @@ static int remove_cgroup(struct container *c, struct err *e)
 
 /* ---- again -----------------------------------------------------------------------------------*/
 
-/* A file in the run directory: it is not to begin anew. */
-#define END_ASKED "end-asked"
+/* Marks are permission bits of the lock file, which nobody needs: they must have room where there is
+ * none for another file. */
+int container_mark(int run_dir, enum mark mark)
+{
+    struct stat st;
+    if (fstatat(run_dir, "lock", &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return -errno;
+    if (!S_ISREG(st.st_mode))
+        return -EBADMSG;
+    return fchmodat(run_dir, "lock", (st.st_mode & 07777) | (mode_t)mark, 0) < 0 ? -errno : 0;
+}
+
+bool container_marked(int run_dir, enum mark mark)
+{
+    struct stat st;
+    return fstatat(run_dir, "lock", &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+           (st.st_mode & (mode_t)mark) != 0;
+}
 
 int container_ask_end(struct store *store, const char *name, struct err *e)
 {
     _cleanup_close_ int dir = store_live_dir(store, name);
-    if (dir < 0)
-        return dir == -ENOENT ? 0 : err_set(e, dir, "open container `%s`", name);
-    _cleanup_close_ int mark = openat(dir, END_ASKED, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    return mark < 0 ? err_set(e, errno, "tell container `%s` to end", name) : 0;
+    int r = dir < 0 ? dir : container_mark(dir, MARK_END_ASKED);
+    /* Gone, or damaged: then no monitor of it lets anything begin anew. */
+    if (r == 0 || r == -ENOENT || r == -EBADMSG)
+        return 0;
+    return err_set(e, r, "tell container `%s` to end", name);
 }
 
 bool container_end_asked(const struct container *c)
 {
-    return c->told_to_end || faccessat(c->run_fd, END_ASKED, F_OK, 0) == 0;
+    return c->told_to_end || container_marked(c->run_fd, MARK_END_ASKED);
 }
 
 int container_set_restarting(struct container *c, bool restarting, int exit_status, struct err *e)
@@ -196,7 +213,8 @@ int container_rest(struct container *c, struct err *e)
     if (c->pid > 0) /* one whose start failed has not been reaped */
         (void)waitpid(c->pid, NULL, WNOHANG);
     c->pid = 0;
-    int *const fds[] = {&c->channel, &c->stdin_fd, &c->stdout_fd, &c->stderr_fd, &c->pidfd};
+    int *const fds[] = {&c->channel,   &c->stdin_fd, &c->stdout_fd,
+                        &c->stderr_fd, &c->pidfd,    &c->files_fd};
     for (size_t i = 0; i < ARRAY_LEN(fds); i++)
         *fds[i] = close_fd(*fds[i]);
     return r;

@@ -95,8 +95,6 @@ static int make_files(struct container *c, struct err *e)
     const struct mount_option small[] = {
         {"mode", "755"}, {"size", "256k"}, {"nr_inodes", "16"}, {NULL, NULL}};
     const char *const files[] = {"hosts", "hostname", "resolv.conf"};
-    if (c->files_fd >= 0) /* another run of the same life */
-        return 0;
     c->files_fd =
         mount_new("tmpfs", small, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, e);
     int r = c->files_fd < 0 ? c->files_fd : 0;

@@ -208,6 +208,16 @@ int monitor_run(struct container *c, const struct monitor_options *options, stru
 int monitor_pause(struct container *c, const struct monitor_options *options, int ms,
                   struct err *e);
 
+/** What is said of a living container in passing, under the store's lock. */
+enum mark {
+    MARK_END_ASKED = 0100, /**< it is not to begin anew */
+    MARK_LEAVING =
+        0010, /**< its endpoints are being detached: they must not come back to the firewall
+                                when somebody makes it anew */
+};
+/** Sets one on a run directory. -errno. */
+int container_mark(int run_dir, enum mark mark);
+bool container_marked(int run_dir, enum mark mark);
 /** Somebody wants it to end: its monitor will not let it begin anew. The store must be locked. */
 int container_ask_end(struct store *store, const char *name, struct err *e);
 /** Was it told to, by container_ask_end() or by a signal for its monitor? */
