@@ -120,6 +120,8 @@ static int plug_in(struct living *l, struct rt *inside, struct err *e)
             r = endpoint_attach(l->bridge, &l->network, l->netns, inside, &request,
                                 l->container.run_fd, &l->endpoint, e);
     }
+    if (r == 0)
+        world_network_event(l->world, "connect", &l->endpoint);
     return r;
 }
 

@@ -33,6 +33,24 @@ void world_close(struct world *w)
         store_close(&w->store);
 }
 
+/* ---- events ----------------------------------------------------------------------------------*/
+
+void world_event(struct world *w, const struct record *r, const char *name,
+                 const struct event_attribute *attributes)
+{
+    const struct event event = {"container", name, r->spec.id, r->spec.name};
+    event_emit(w->store.run_fd, &event, attributes);
+}
+
+void world_network_event(struct world *w, const char *name, const struct endpoint *ep)
+{
+    const struct event event = {"network", name, ep->id, ep->network};
+    _cleanup_free_ char *address = ip_text(&ep->address4);
+    event_emit(w->store.run_fd, &event,
+               (const struct event_attribute[]){
+                   {"container", ep->container, 0}, {"address", address, 0}, {0}});
+}
+
 /* ---- the firewall ----------------------------------------------------------------------------*/
 
 struct endpoints {
@@ -62,6 +80,12 @@ static int reload_locked(struct world *w, struct err *e)
         r = store_each(&w->store, collect_endpoint, &all, e);
     if (r == 0)
         r = bridge_reload(bridge, all.items, all.count, e);
+    /* Without anybody behind it, it was made for the first time, or nobody has missed it. */
+    if (r == 0 && all.count > 0) {
+        const struct event event = {"system", "reload", NULL, "firewall"};
+        event_emit(w->store.run_fd, &event,
+                   (const struct event_attribute[]){{"endpoints", NULL, (int64_t)all.count}, {0}});
+    }
     for (size_t i = 0; i < all.count; i++)
         endpoint_clear(&all.items[i]);
     free(all.items);
@@ -102,8 +126,12 @@ int world_detach(struct world *w, struct container *c, bool namespace_dies, stru
     r = world_bridge(w, &bridge, e);
     if (r < 0)
         return r;
-    if (recorded)
-        return endpoint_detach(bridge, &ep, namespace_dies, c->run_fd, e);
+    if (recorded) {
+        r = endpoint_detach(bridge, &ep, namespace_dies, c->run_fd, e);
+        if (r == 0)
+            world_network_event(w, "disconnect", &ep);
+        return r;
+    }
     r = c->spec.id ? endpoint_forget(bridge, c->spec.id, e) : 0;
     /* What a damaged record stood for is not known: the firewall is made anew from those that are. */
     return r == 0 && damaged ? reload_locked(w, e) : r;
@@ -228,7 +256,9 @@ static int remove_ended(struct world *w, const struct record *r, struct err *e)
     }
     if (code == 0 && now.status != STATUS_EXITED)
         return err_say(e, -EBUSY, "container `%s` is running", r->spec.name);
-    return code == 0 ? container_remove(&w->store, r->spec.name, e) : code;
+    if (code == 0 && (code = container_remove(&w->store, r->spec.name, e)) == 0)
+        world_event(w, r, "destroy", NULL);
+    return code;
 }
 
 int world_remove(struct world *w, const struct record *r, struct err *e)

@@ -38,6 +38,12 @@ int world_each(struct world *w, int (*each)(const struct record *r, void *arg), 
 /** Removes a container that has ended. If the name is another's by now, nothing is done. */
 int world_remove(struct world *w, const struct record *r, struct err *e);
 
+/** Emits an event of a container; @attributes may be NULL. */
+void world_event(struct world *w, const struct record *r, const char *name,
+                 const struct event_attribute *attributes);
+/** Emits that a container has come to a network ("connect") or left it ("disconnect"). */
+void world_network_event(struct world *w, const char *name, const struct endpoint *ep);
+
 /** Something to be done to a container; -errno with @e. */
 typedef int (*container_action)(struct world *w, const struct record *r, void *arg, struct err *e);
 /** Does @act to each named container, or with @all to each for which that is true; prints the names of

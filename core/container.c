@@ -127,6 +127,7 @@ int container_claim(struct store *store, struct spec *spec, struct container *ou
         container_clear(&c);
         return r;
     }
+    container_event(&c, "create", NULL);
     *out = c;
     return 0;
 }
@@ -177,6 +178,25 @@ static int remove_cgroup(struct container *c, bool *oom_killed, struct err *e)
     return cgroup_end(&host, path, e);
 }
 
+/* ---- events ----------------------------------------------------------------------------------*/
+
+void container_event(const struct container *c, const char *name,
+                     const struct event_attribute *attributes)
+{
+    const struct event event = {"container", name, c->spec.id, c->spec.name};
+    event_emit(c->store->run_fd, &event, attributes);
+}
+
+/* Once for each run of the program, whoever comes to know of its end. */
+static void tell_death(struct container *c, int exit_status, bool oom_killed)
+{
+    const struct event_attribute attributes[] = {
+        {"exit_code", NULL, exit_status}, {oom_killed ? "oom_killed" : NULL, "true", 0}, {0}};
+    if (c->told_start)
+        container_event(c, "die", attributes);
+    c->told_start = false;
+}
+
 /* ---- again -----------------------------------------------------------------------------------*/
 
 /* A file in the run directory: it is not to begin anew. */
@@ -205,8 +225,9 @@ int container_set_restarting(struct container *c, bool restarting, int exit_stat
 
 int container_rest(struct container *c, struct err *e)
 {
-    bool oom_killed;
+    bool oom_killed = false;
     int r = remove_cgroup(c, &oom_killed, e);
+    tell_death(c, c->exit_status, oom_killed);
     if (c->pid > 0) /* one whose start failed has not been reaped */
         (void)waitpid(c->pid, NULL, WNOHANG);
     c->pid = 0;
@@ -246,6 +267,7 @@ int container_end(struct container *c, bool keep, int exit_status, struct err *e
 {
     bool oom_killed = false;
     int r = c->spec.id ? remove_cgroup(c, &oom_killed, e) : 0;
+    tell_death(c, exit_status, oom_killed);
     return r == 0 && keep ? save_exit(c, exit_status, oom_killed, e) : r;
 }
 
@@ -266,6 +288,8 @@ int container_vanish(struct container *c, bool keep, struct err *e)
     int r = keep ? 0 : container_remove(c->store, c->spec.name, e);
     if (r == 0 && (r = remove_tree_at(c->store->live_fd, c->spec.name)) < 0)
         return err_set(e, r, "remove the run directory of container `%s`", c->spec.name);
+    if (r == 0 && !keep && c->spec.id)
+        container_event(c, "destroy", NULL);
     return r;
 }
 
@@ -307,6 +331,7 @@ int container_adopt(struct store *store, const char *name, struct container *out
         if (!c.spec.id && valid_name(json_str(state, "id")))
             c.spec.id = xstrdup(json_str(state, "id"));
         c.existing = json_flag(state, "existing");
+        c.told_start = json_int(state, "pid", 0) > 0;
         if ((c.started || c.existing) && config)
             *status = STATUS_RUNNING;
     }
