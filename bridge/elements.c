@@ -163,6 +163,17 @@ static char *publish_name(const struct fw_publish *p)
                      protocol, address, p->host_port);
 }
 
+struct element elements_publish_key(const struct fw_publish *p, const uint16_t *host_port)
+{
+    bool four = p->family == AF_INET;
+    if (p->any_address)
+        return (struct element){.set = four ? SET_PUBLISH4 : SET_PUBLISH6,
+                                .key = {&p->protocol, host_port}};
+    return (struct element){
+        .set = four ? SET_PUBLISH4_AT : SET_PUBLISH6_AT,
+        .key = {four ? (const void *)&p->host4 : &p->host6, &p->protocol, host_port}};
+}
+
 void elements_publish(struct nft_batch *b, enum change change, const struct fw_publish *p)
 {
     bool four = p->family == AF_INET;
@@ -175,21 +186,10 @@ void elements_publish(struct nft_batch *b, enum change change, const struct fw_p
         return;
     }
     uint16_t host_port = htons(p->host_port), to_port = htons(p->to_port);
-    const void *host = four ? (const void *)&p->host4 : &p->host6;
-    struct element x = {
-        .data = {four ? (const void *)&p->to4 : &p->to6, &to_port},
-        .comment = p->comment,
-    };
-    if (p->any_address) {
-        x.set = four ? SET_PUBLISH4 : SET_PUBLISH6;
-        x.key[0] = &p->protocol;
-        x.key[1] = &host_port;
-    } else {
-        x.set = four ? SET_PUBLISH4_AT : SET_PUBLISH6_AT;
-        x.key[0] = host;
-        x.key[1] = &p->protocol;
-        x.key[2] = &host_port;
-    }
+    struct element x = elements_publish_key(p, &host_port);
+    x.data[0] = four ? (const void *)&p->to4 : &p->to6;
+    x.data[1] = &to_port;
+    x.comment = p->comment;
     _cleanup_free_ char *object = publish_name(p);
     put(b, change, x, object);
 }

@@ -24,7 +24,8 @@ struct command {
 
 extern const struct command command_run, command_exec, command_ps, command_logs, command_inspect,
     command_stop, command_start, command_restart, command_boot, command_kill, command_rm,
-    command_port, command_network, command_gc, command_info, command_version, command_events;
+    command_port, command_network, command_gc, command_info, command_version, command_events,
+    command_doctor;
 
 /** Parses the flags of @command. Returns the index of the first word that is no flag; *@help is set
  *  when help was printed and the command is to end. */

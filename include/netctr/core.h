@@ -136,8 +136,8 @@ int store_try_lock(int live_dir);
  * RUN/events: one line of JSON for each thing that happened, added by whoever did it. */
 
 #define EVENTS_FILE "events"
-#define EVENTS_OLDER "events.1"        /**< the file before this one */
-#define EVENTS_SIZE_MAX (1024 * 1024)  /**< a larger one becomes the older one */
+#define EVENTS_OLDER "events.1"       /**< the file before this one */
+#define EVENTS_SIZE_MAX (1024 * 1024) /**< a larger one becomes the older one */
 
 struct event {
     const char *type; /**< "container", "network" or "system" */
