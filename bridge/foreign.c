@@ -307,7 +307,7 @@ static int tell_dnat(struct foreign *f, const struct machine *m, struct dnat_sea
     } else if (m->map && m->map_at == at) {
         s->family = to.family;
         return foreign_each_element(f, m->family, m->table, m->map, on_target, s);
-    } else if (at + size <= REGISTERS && !memchr(m->known + at, false, size)) {
+    } else if (at + size <= REGISTERS && !memchr(m->known + at, 0, size)) {
         memcpy(to.bytes, m->value + at, size);
         s->found.to = to;
     }

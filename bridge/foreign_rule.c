@@ -38,7 +38,7 @@ static void forget(struct machine *m, uint32_t reg)
 static bool knows(const struct machine *m, uint32_t reg, size_t size)
 {
     size_t at = register_at(reg);
-    return size <= REGISTERS - at && !memchr(m->known + at, false, size);
+    return size <= REGISTERS - at && !memchr(m->known + at, 0, size);
 }
 
 static void require(struct machine *m, enum tri t)
@@ -115,7 +115,7 @@ static void load_payload(struct machine *m, const struct nftnl_expr *x)
         header[3] = (uint8_t)p->port;
         known[2] = known[3] = true;
     }
-    if (!memchr(known + at, false, size))
+    if (!memchr(known + at, 0, size))
         fill(m, reg, header + at, size);
 }
 

@@ -12,8 +12,7 @@ findings_under() {
 
 lacking_pieces() {
     strace -o /dev/null true 2>/dev/null || skip 'no permission to trace'
-    local injected
-    injected() { strace -f -qq -o /dev/null -e "inject=$1" netctr doctor --format json; }
+    injected() { ASAN_OPTIONS=detect_leaks=0 strace -f -qq -o /dev/null -e "inject=$1" netctr doctor --format json; }
     assert_lacks "$(findings_under)" 'the kernel has no'
     assert_contains "$(injected fsopen:error=ENODEV)" 'the kernel has no overlayfs'
     assert_contains "$(injected seccomp:error=EINVAL)" 'the kernel has no seccomp filters'
@@ -217,6 +216,24 @@ after_a_reboot() {
     finds_none 'belong to another netctr'
 }
 t 'state without a run directory' after_a_reboot
+
+never_up() {
+    # Of a network that has never been up there is nothing to lock.
+    warm_up
+    cat >"$state/networks/tiny.json" <<-'END'
+	{"schema": 1, "name": "tiny", "bridge": "nc-tiny", "subnet": "10.77.0.0/24",
+	 "gateway": "10.77.0.1", "internal": false, "masquerade": true, "icc": true}
+	END
+    find "$state" "$run_state" | sort >"$tmp/before"
+    findings
+    find "$state" "$run_state" | sort | diff "$tmp/before" -
+    # It is looked at all the same.
+    ip route add 10.77.0.0/25 dev eth0
+    finds problem 'takes packets away from network `tiny` (10.77.0.0/24)'
+    cured
+    rm "$state/networks/tiny.json"
+}
+t 'a network that has never been up' never_up
 
 text() {
     # The same in words, the worst first.
