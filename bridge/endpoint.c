@@ -86,6 +86,7 @@ static int plug_in(struct bridge *b, const struct link *bridge, int netns,
     _cleanup_free_ char *alias =
         xasprintf("netctr %s %s on %s", b->instance, ep->container, ep->network);
     _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(b->rt);
+    rt_delete_link(batch, ep->port); /* an earlier life's (`start`), whose namespace is still dying */
     rt_add_veth(batch, &veth);
     /* The bridge is told where the container's MAC is and learns nothing from its frames: those to the
      * bridge's own group addresses (01:80:c2:00:00:0x) pass no firewall hook before they are learnt
