@@ -124,6 +124,10 @@ static int examine(struct doctor *d, struct err *e)
     }
     if (r == 0)
         r = check_state(d, e);
+    if (r == -EBADMSG) {
+        doctor_say_damaged(d, e);
+        r = 0;
+    }
     if (r == 0 && failed < 0) {
         err_move(e, &first);
         r = failed;

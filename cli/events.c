@@ -205,10 +205,12 @@ static int follow(struct view *v, int notify, int64_t until)
     for (;;) {
         char changes[4096];
         struct pollfd p[] = {{.fd = notify, .events = POLLIN}, {.fd = STDOUT_FILENO}};
-        int64_t left = until == INT64_MAX ? -1 : (until - now_ns()) / 1000000 + 1;
-        if (left < -1)
-            left = 0;
-        int n = poll(p, ARRAY_LEN(p), left > INT32_MAX ? INT32_MAX : (int)left);
+        int64_t left = (until - now_ns()) / 1000000 + 1;
+        int wait_ms = until == INT64_MAX ? -1
+                      : left < 0         ? 0
+                      : left > INT32_MAX ? INT32_MAX
+                                         : (int)left;
+        int n = poll(p, ARRAY_LEN(p), wait_ms);
         while (read(notify, changes, sizeof(changes)) > 0)
             ;
         int r = n < 0 && errno != EINTR ? -errno : read_new(v);

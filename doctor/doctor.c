@@ -38,12 +38,25 @@ void doctor_say(struct doctor *d, enum severity severity, char *cure, const char
     if (vasprintf(&text, format, args) < 0)
         text = NULL;
     va_end(args);
+    d->problem = d->problem || severity == PROBLEM;
+    size_t i;
+    json_t *other;
+    json_array_foreach (d->findings, i, other) {
+        if (streq(json_str(other, "text"), text)) /* two ways to the same */
+            return;
+    }
     json_t *j = json_object();
     json_put_str(j, "severity", words[severity]);
     json_put_str(j, "text", text ? text : format);
     json_put_str(j, "cure", own);
     json_array_append_new(d->findings, j);
-    d->problem = d->problem || severity == PROBLEM;
+}
+
+void doctor_say_damaged(struct doctor *d, struct err *e)
+{
+    doctor_say(d, PROBLEM, xasprintf("mend or remove that file below %s or %s", d->root, d->run),
+               "%s", e->text);
+    err_clear(e);
 }
 
 /* ---- gather ----------------------------------------------------------------------------------*/
@@ -94,6 +107,10 @@ static int look_at_networks(struct doctor *d, struct err *e)
     int r = bridge_look(root, d->store ? d->store->run_fd : -1, instance, &d->bridge, e);
     if (r == 0 && root >= 0 && faccessat(root, "networks", F_OK, 0) == 0)
         r = network_each(d->bridge, take_network, d, e);
+    if (r == -EBADMSG) {
+        doctor_say_damaged(d, e);
+        r = 0;
+    }
     d->any_defined = d->network_count > 0;
     return r < 0 || d->any_defined ? r : imagine_network(d, e);
 }

@@ -36,6 +36,9 @@ struct doctor {
 void doctor_say(struct doctor *d, enum severity severity, char *cure, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
+/** Adds that a file of ours is damaged, which @e tells, and clears it. */
+void doctor_say_damaged(struct doctor *d, struct err *e);
+
 struct doctor_check {
     const char *name;
     int (*run)(struct doctor *d, struct err *e);

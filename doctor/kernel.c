@@ -58,7 +58,8 @@ static void check_tables(struct doctor *d)
 {
     _cleanup_err_ struct err e = ERR_INIT;
     /* Where it stands already, the kernel has taken it. */
-    if (bridge_check(d->bridge, NULL) == 0)
+    int r = bridge_check(d->bridge, NULL);
+    if (r == 0 || r == -EBUSY)
         return;
     if (firewall_rehearse(&e) < 0)
         doctor_say(

@@ -115,7 +115,7 @@ static void check_route(struct doctor *d, const struct network *n, const struct 
         return;
     _cleanup_free_ char *theirs = subnet_text(&other), *ours = subnet_text(s);
     bool steals = r->prefix >= s->prefix;
-    const char *dev = link ? link->name : "?";
+    const char *dev = link ? link->name : "several";
     doctor_say(
         d, steals ? PROBLEM : WARNING,
         xasprintf("ip %sroute del %s dev %s", r->family == AF_INET6 ? "-6 " : "", theirs, dev),

@@ -217,6 +217,29 @@ after_a_reboot() {
 }
 t 'state without a run directory' after_a_reboot
 
+damaged() {
+    warm_up
+    cp "$state/networks/default.json" "$tmp/default.json"
+    echo '{' >"$state/networks/default.json"
+    finds problem 'state file `default.json` is damaged'
+    assert_contains "$cure" "$state"
+    cp "$tmp/default.json" "$state/networks/default.json"
+    finds_none 'is damaged'
+}
+t 'a damaged definition is a finding' damaged
+
+own_failure() {
+    warm_up
+    mv "$state/networks" "$tmp/networks"
+    touch "$state/networks"
+    assert_status 125 netctr doctor >"$tmp/text" 2>"$tmp/err"
+    grep -q '^netctr: ' "$tmp/err"
+    rm "$state/networks"
+    mv "$tmp/networks" "$state/networks"
+    netctr doctor >/dev/null
+}
+t 'a failure of its own: 125' own_failure
+
 never_up() {
     # Of a network that has never been up there is nothing to lock.
     warm_up
