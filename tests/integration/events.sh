@@ -136,6 +136,9 @@ replaced() {
     # And who comes later sees the older one and the present one, each line once.
     assert_eq "$(events --filter event=fill | wc -l)" 13000
     assert_eq "$(events --filter event=destroy | jq -r .name | paste -sd,)" r2,r3
+    # Also in the moment in which there is no present one.
+    mv "$run_state/events" "$run_state/events.1"
+    assert_eq "$(events --filter event=destroy | jq -r .name | paste -sd,)" r3
 }
 t 'a file that grows too large is replaced, and a follower misses nothing' replaced
 
