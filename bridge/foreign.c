@@ -211,7 +211,8 @@ static enum verdict follow(struct walk *w, const struct machine *m)
     }
     if (m->match == YES)
         return v;
-    w->may_accept = w->may_accept || v == V_ACCEPT;
+    /* Whoever returns may be accepted by those who sent him. */
+    w->may_accept = w->may_accept || v == V_ACCEPT || v == V_RETURN;
     w->may_drop = w->may_drop || v == V_DROP;
     return V_NONE;
 }

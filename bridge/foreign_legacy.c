@@ -151,7 +151,7 @@ static enum verdict walk(struct legacy_walk *w, size_t at, int depth)
         }
         if (x.match == YES && v != V_NONE)
             return v;
-        w->may_accept = w->may_accept || (x.match == MAYBE && v == V_ACCEPT);
+        w->may_accept = w->may_accept || (x.match == MAYBE && (v == V_ACCEPT || v == V_RETURN));
         w->may_drop = w->may_drop || (x.match == MAYBE && v == V_DROP);
     }
     return V_RETURN;

@@ -50,12 +50,14 @@ forward_rules() {
 	problem|iifname @names drop
 	problem|iifname != "eth0" drop
 	problem|iifname { "lo", "nc-default" } drop
+	problem|iifname != { "lo", "eth0" } drop
 	problem|ct state vmap { new : drop, established : accept }
 	problem|iifname vmap { "nc-default" : jump drops }
 	problem|meta nfproto ipv6 oifname "nc-default" drop
 	problem|ip saddr 10.88.0.0-10.88.255.255 drop
 	problem|policy drop; iifname "nc-*" accept
 	warning|policy drop; meta mark 7 accept
+	warning|meta mark 7 return; drop
 	note|meta mark 7 drop
 	note|tcp dport 25 drop
 	nothing|policy drop; iifname "nc-*" accept; oifname "nc-*" accept
@@ -64,6 +66,7 @@ forward_rules() {
 	nothing|policy drop; iifname @names accept; oifname vmap { "nc-default" : accept }
 	nothing|ct state invalid drop
 	nothing|iifname "docker0" drop
+	nothing|iifname != { "nc-default", "eth0" } drop
 	note|ip saddr 10.89.0.0/16 drop
 	note|ip saddr @other drop
 	nothing|iifname "nc-default" ip saddr 10.89.0.0/16 drop

@@ -145,11 +145,11 @@ static int tell_cost(void *arg)
         return 0;
     _cleanup_close_ int dir = open(s.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     struct timespec a, b;
-    clock_gettime(CLOCK_MONOTONIC, &a);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &a);
     for (int i = 0; i < 2000; i++)
         emit(dir, "start", NULL);
-    clock_gettime(CLOCK_MONOTONIC, &b);
-    printf("# %.1f us an event\n",
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &b);
+    printf("# %.1f us of CPU an event\n",
            ((double)(b.tv_sec - a.tv_sec) * 1e9 + (double)(b.tv_nsec - a.tv_nsec)) / 2e6);
     (void)umount2(s.path, MNT_DETACH);
     return 0;
