@@ -26,7 +26,7 @@ forward_rules() {
         foreign "table inet x { set names { type ifname; elements = { \"nc-default\" }; };
             set block { type ipv4_addr; flags interval; elements = { 10.0.0.0/8 }; };
             set other { type ipv4_addr; flags interval; elements = { 10.0.0.0-10.87.255.255, 10.89.0.0/16 }; };
-            chain drops { drop; }; chain passes { counter accept; };
+            chain drops { drop; }; chain empty { }; chain passes { counter accept; };
             chain f { type filter hook forward priority 4; $body; }; }" || fail "nft: $body"
         printf '%s: %s\n' "$severity" "$body"
         case $severity in
@@ -74,6 +74,8 @@ forward_rules() {
 	nothing|ip saddr != 10.88.0.0/16 iifname "nc-default" meta nfproto ipv4 drop
 	nothing|meta l4proto udp drop
 	nothing|accept; drop
+	nothing|iifname "nc-default" goto empty; oifname "nc-default" goto empty; drop
+	problem|iifname "nc-default" jump empty; drop
 	nothing|iifname "nc-default" return; oifname "nc-default" return; drop
 	END
 }
