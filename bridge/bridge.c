@@ -31,6 +31,21 @@ int bridge_open(int root_fd, int run_fd, const char *instance, struct bridge **o
     return r;
 }
 
+int bridge_look(int root_fd, int run_fd, const char *instance, struct bridge **out, struct err *e)
+{
+    _cleanup_bridge_ struct bridge *b = xcalloc(1, sizeof(*b));
+    const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW;
+    b->leases_fd = run_fd < 0 ? -1 : openat(run_fd, "leases", flags);
+    b->instance = xstrdup(instance);
+    b->networks_fd = root_fd < 0 ? -1 : openat(root_fd, "networks", flags);
+    int r = rt_open(&b->rt, e);
+    if (r == 0)
+        r = fw_open(instance, &b->fw, e);
+    if (r == 0)
+        *out = take_ptr(b);
+    return r;
+}
+
 #define EXPIRY_FILE ".expiry"
 
 /* The answer stands beside the leases with the boot's id: where they outlive the boot, the next kernel

@@ -71,7 +71,12 @@ int stop_container(struct world *w, const struct record *r, uint64_t seconds, st
     int code = world_ask_end(w, r, &now, e);
     if (code == 0 && now.status == STATUS_CREATING)
         code = settle(w, r, &now, e);
-    return code < 0 ? code : stop_record(w, &now, seconds, e);
+    bool ran = code == 0 && now.status != STATUS_EXITED;
+    if (code == 0)
+        code = stop_record(w, &now, seconds, e);
+    if (code == 0 && ran)
+        world_event(w, &now, "stop", NULL);
+    return code;
 }
 
 static int stop_one(struct world *w, const struct record *r, void *arg, struct err *e)
@@ -125,6 +130,8 @@ static int kill_one(struct world *w, const struct record *r, void *arg, struct e
     if (r->status != STATUS_RUNNING)
         return err_say(e, -ESRCH, "container `%s` is not running", r->spec.name);
     int code = signal_init(r, sig, e);
+    if (code == 0)
+        world_event(w, r, "kill", (const struct event_attribute[]){{"signal", NULL, sig}, {0}});
     return code == 0 && sig == SIGKILL ? world_await_end(w, r, e) : code;
 }
 

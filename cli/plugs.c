@@ -164,6 +164,8 @@ int plug_in(struct living *l, struct plug *p, struct rt *inside, struct err *e)
                                 l->container.run_fd, &p->endpoint, e);
     }
     p->attached = r == 0;
+    if (r == 0)
+        world_network_event(l->world, "connect", &p->endpoint);
     return r;
 }
 

@@ -59,7 +59,11 @@ static int restart_one(struct world *w, const struct record *r, void *seconds, s
     int code = r->status == STATUS_EXITED ? 0 : stop_container(w, r, *(uint64_t *)seconds, e);
     if (code == 0)
         code = world_find(w, r->spec.name, &now, e);
-    return code == 0 ? start_one(w, &now, NULL, e) : code;
+    if (code == 0)
+        code = start_one(w, &now, NULL, e);
+    if (code == 0)
+        world_event(w, &now, "restart", NULL);
+    return code;
 }
 
 static int restart(const struct cli *cli, int argc, char **argv, struct err *e)

@@ -54,6 +54,24 @@ void world_explain(const struct world *w, int code, struct err *e)
              w->store.root, w->store.run);
 }
 
+/* ---- events ----------------------------------------------------------------------------------*/
+
+void world_event(struct world *w, const struct record *r, const char *name,
+                 const struct event_attribute *attributes)
+{
+    const struct event event = {"container", name, r->spec.id, r->spec.name};
+    event_emit(w->store.run_fd, &event, attributes);
+}
+
+void world_network_event(struct world *w, const char *name, const struct endpoint *ep)
+{
+    const struct event event = {"network", name, ep->id, ep->network};
+    _cleanup_free_ char *address = ip_text(&ep->address4);
+    event_emit(w->store.run_fd, &event,
+               (const struct event_attribute[]){
+                   {"container", ep->container, 0}, {"address", address, 0}, {0}});
+}
+
 /* ---- the firewall ----------------------------------------------------------------------------*/
 
 struct endpoints {
@@ -118,7 +136,16 @@ static int reload_locked(struct world *w, struct err *e)
         warn("container `%s`: its endpoint's record is damaged, it has no network; "
              "`netctr rm -f %s` removes it",
              all.unknown, all.unknown);
-    return r == 0 ? bridge_reload(bridge, all.list.items, all.list.count, e) : r;
+    if (r == 0)
+        r = bridge_reload(bridge, all.list.items, all.list.count, e);
+    /* Without anybody behind it, it was made for the first time, or nobody has missed it. */
+    if (r == 0 && all.list.count > 0) {
+        const struct event event = {"system", "reload", NULL, "firewall"};
+        event_emit(
+            w->store.run_fd, &event,
+            (const struct event_attribute[]){{"endpoints", NULL, (int64_t)all.list.count}, {0}});
+    }
+    return r;
 }
 
 /* A damaged lease file gives out no address. Those that live know theirs. */
@@ -173,13 +200,15 @@ int world_restore(struct world *w, struct err *e)
 /* ---- repair ----------------------------------------------------------------------------------*/
 
 /* Undoes what the records tell. The first failure is told, the others are tried all the same. */
-static int detach_all(struct bridge *b, const struct endpoint_list *all, bool namespace_dies,
-                      int run_fd, struct err *e)
+static int detach_all(struct world *w, struct bridge *b, const struct endpoint_list *all,
+                      bool namespace_dies, int run_fd, struct err *e)
 {
     int result = 0;
     for (size_t i = 0; i < all->count; i++) {
         _cleanup_err_ struct err step = ERR_INIT;
         int r = endpoint_detach(b, &all->items[i], namespace_dies, run_fd, &step);
+        if (r == 0)
+            world_network_event(w, "disconnect", &all->items[i]);
         if (r < 0 && result == 0) {
             result = r;
             err_move(e, &step);
@@ -203,7 +232,7 @@ int world_detach(struct world *w, struct container *c, bool namespace_dies, stru
         return 0;
     r = world_bridge(w, &bridge, e);
     if (r == 0)
-        r = detach_all(bridge, &all, namespace_dies, c->run_fd, e);
+        r = detach_all(w, bridge, &all, namespace_dies, c->run_fd, e);
     if (r == 0 && c->spec.id && (damaged || !all.count))
         r = endpoint_forget(bridge, c->spec.id, e);
     /* What a damaged record stood for is not known: the firewall is made anew from those that are. */
@@ -400,7 +429,9 @@ static int remove_ended(struct world *w, const struct record *r, struct err *e)
         return bury(w, r->spec.name, true, e);
     if (code == 0 && now.status != STATUS_EXITED)
         return err_say(e, -EBUSY, "container `%s` is running", r->spec.name);
-    return code == 0 ? container_remove(&w->store, r->spec.name, e) : code;
+    if (code == 0 && (code = container_remove(&w->store, r->spec.name, e)) == 0)
+        world_event(w, r, "destroy", NULL);
+    return code;
 }
 
 int world_remove(struct world *w, const struct record *r, struct err *e)

@@ -40,6 +40,12 @@ int world_remove_damaged(struct world *w, const char *name, struct err *e);
 /** Removes a container that has ended. If the name is another's by now, nothing is done. */
 int world_remove(struct world *w, const struct record *r, struct err *e);
 
+/** Emits an event of a container; @attributes may be NULL. */
+void world_event(struct world *w, const struct record *r, const char *name,
+                 const struct event_attribute *attributes);
+/** Emits that a container has come to a network ("connect") or left it ("disconnect"). */
+void world_network_event(struct world *w, const char *name, const struct endpoint *ep);
+
 /** Something to be done to a container; -errno with @e. */
 typedef int (*container_action)(struct world *w, const struct record *r, void *arg, struct err *e);
 struct each {

@@ -111,6 +111,7 @@ int container_claim(struct store *store, struct spec *spec, struct container *ou
         container_clear(&c);
         return r;
     }
+    container_event(&c, "create", NULL);
     *out = c;
     return 0;
 }
@@ -164,6 +165,35 @@ static int remove_cgroup(struct container *c, struct err *e)
     return r;
 }
 
+static bool was_oom_killed(struct container *c)
+{
+    bool oom_killed = false;
+    _cleanup_cgroup_host_ struct cgroup_host host = {0};
+    _cleanup_free_ char *path = own_cgroup(c);
+    if (c->spec.id && cgroup_probe(NULL, &host, NULL) == 0)
+        (void)cgroup_oom_killed(&host, path, &oom_killed, NULL);
+    return oom_killed;
+}
+
+/* ---- events ----------------------------------------------------------------------------------*/
+
+void container_event(const struct container *c, const char *name,
+                     const struct event_attribute *attributes)
+{
+    const struct event event = {"container", name, c->spec.id, c->spec.name};
+    event_emit(c->store->run_fd, &event, attributes);
+}
+
+/* Once for each run of the program, whoever comes to know of its end. */
+static void tell_death(struct container *c, int exit_status, bool oom_killed)
+{
+    const struct event_attribute attributes[] = {
+        {"exit_code", NULL, exit_status}, {oom_killed ? "oom_killed" : NULL, "true", 0}, {0}};
+    if (c->told_start)
+        container_event(c, "die", attributes);
+    c->told_start = false;
+}
+
 /* ---- again -----------------------------------------------------------------------------------*/
 
 /* Marks are permission bits of the lock file, which nobody needs: they must have room where there is
@@ -209,7 +239,9 @@ int container_set_restarting(struct container *c, bool restarting, int exit_stat
 
 int container_rest(struct container *c, struct err *e)
 {
+    bool oom_killed = was_oom_killed(c);
     int r = remove_cgroup(c, e);
+    tell_death(c, c->exit_status, oom_killed);
     if (c->pid > 0) /* one whose start failed has not been reaped */
         (void)waitpid(c->pid, NULL, WNOHANG);
     c->pid = 0;
@@ -248,13 +280,10 @@ static int save_exit(struct container *c, int exit_status, bool oom_killed, stru
 
 int container_note_end(struct container *c, int exit_status, struct err *e)
 {
-    bool oom_killed = false;
-    _cleanup_cgroup_host_ struct cgroup_host host = {0};
-    _cleanup_free_ char *path = own_cgroup(c);
+    bool oom_killed = was_oom_killed(c);
+    tell_death(c, exit_status, oom_killed);
     if (c->noted || !c->spec.id)
         return 0;
-    if (cgroup_probe(NULL, &host, NULL) == 0)
-        (void)cgroup_oom_killed(&host, path, &oom_killed, NULL);
     int r = save_exit(c, exit_status, oom_killed, e);
     c->noted = r == 0;
     return r;
@@ -262,7 +291,9 @@ int container_note_end(struct container *c, int exit_status, struct err *e)
 
 int container_end(struct container *c, bool keep, int exit_status, struct err *e)
 {
+    bool oom_killed = was_oom_killed(c);
     int r = c->spec.id ? remove_cgroup(c, e) : 0;
+    tell_death(c, exit_status, oom_killed);
     return r == 0 && keep ? container_note_end(c, exit_status, e) : r;
 }
 
@@ -283,6 +314,8 @@ int container_vanish(struct container *c, bool keep, struct err *e)
     int r = keep ? 0 : container_remove(c->store, c->spec.name, e);
     if (r == 0 && (r = remove_tree_at(c->store->live_fd, c->spec.name)) < 0)
         return err_set(e, r, "remove the run directory of container `%s`", c->spec.name);
+    if (r == 0 && !keep && c->spec.id)
+        container_event(c, "destroy", NULL);
     return r;
 }
 
@@ -315,6 +348,7 @@ static enum status read_remains(struct container *c, const char *name)
         free(c->spec.id);
         c->spec.id = xstrdup(json_str(state, "id"));
         c->existing = json_flag(state, "existing");
+        c->told_start = json_int(state, "pid", 0) > 0;
         if (valid_name(json_str(state, "instance")))
             c->instance = xstrdup(json_str(state, "instance"));
     }

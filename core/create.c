@@ -254,6 +254,9 @@ int container_start(struct container *c, struct err *e)
         r = await(c, MESSAGE_END, e);
     if (r < 0)
         c->started = 0;
+    else
+        container_event(c, "start", NULL);
+    c->told_start = r == 0;
     c->channel = close_fd(c->channel);
     return r;
 }

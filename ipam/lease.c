@@ -266,6 +266,9 @@ int lease_restore(int dirfd, const char *network, const struct lease *living, si
 int lease_each(int dirfd, const char *network, int (*each)(const struct lease *l, void *arg),
                void *arg, struct err *e)
 {
+    /* Who only looks makes nothing, not even the lock's file. */
+    if (faccessat(dirfd, network, F_OK, 0) < 0 && errno == ENOENT)
+        return 0;
     _cleanup_close_ int lock = book_lock(dirfd, network, LOCK_SH, e);
     if (lock < 0)
         return lock;

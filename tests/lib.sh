@@ -413,6 +413,39 @@ shut() {
     assert_lacks "$(nft list ruleset)" 'wide open'
 }
 
+# ---- doctor ---------------------------------------------------------------------------------------
+
+# What doctor finds: JSON. It ends with 1 if there is a problem, else with 0.
+findings() {
+    local status=0 problems
+    netctr doctor --format json >"$tmp/findings" || status=$?
+    problems=$(jq '[.[] | select(.severity == "problem")] | length' "$tmp/findings")
+    [ $status = $((problems > 0)) ] || fail "doctor: status $status with $problems problems"
+}
+
+# doctor says so, with that severity; its cure is kept for `cured'.
+finds() { # SEVERITY TEXT
+    findings
+    found=$2
+    cure=$(jq -r --arg severity "$1" --arg text "$2" \
+        'map(select(.severity == $severity and (.text | contains($text)))) | first | .cure // empty' \
+        "$tmp/findings")
+    [ -n "$cure" ] || fail "doctor has no $1 with \`$2', but: $(jq -r '.[] | .severity + ": " + .text' "$tmp/findings")"
+}
+
+finds_none() { # TEXT
+    findings
+    ! jq -e --arg text "$1" 'any(.text | contains($text))' "$tmp/findings" >/dev/null ||
+        fail "doctor says: $(jq -r --arg text "$1" '.[] | select(.text | contains($text)) | .text' "$tmp/findings")"
+}
+
+# The cure that it printed is one.
+cured() {
+    printf '%s\n' "$cure"
+    sh -euc "$cure"
+    finds_none "$found"
+}
+
 # ---- what is left behind -------------------------------------------------------------------------
 
 # The first run makes the default network, which stays.
@@ -450,8 +483,8 @@ traces() {
     echo '== cgroups'; find /sys/fs/cgroup -type d -path '*/netctr/*/*' | sort
     echo '== files'
     # Lines are counted and not compared: where the search for the next address begins may change. The
-    # lease of a container that has ended may rest.
-    find "$state" "$run_state" -type f ! -name '*lock' ! -name listener 2>/dev/null | sort |
+    # lease of a container that has ended may rest. Events are there to stay.
+    find "$state" "$run_state" -type f ! -name '*lock' ! -name listener ! -name 'events*' 2>/dev/null | sort |
         while read -r file; do echo "$(grep -acv ' resting-until=' "$file") $file"; done
     find "$state" "$run_state" ! -type f 2>/dev/null | sort || true
     echo '== processes'

@@ -140,6 +140,30 @@ int store_defined_dir(struct store *s, const char *name);
  *  keeps it. -EWOULDBLOCK: it lives. -ENOENT: there is none yet. The store must be locked. */
 int store_try_lock(int live_dir);
 
+/* ---- events ---------------------------------------------------------------------------------
+ * RUN/events: one line of JSON for each thing that happened, added by whoever did it. */
+
+#define EVENTS_FILE "events"
+#define EVENTS_OLDER "events.1"       /**< the file before this one */
+#define EVENTS_SIZE_MAX (1024 * 1024) /**< a larger one becomes the older one */
+
+struct event {
+    const char *type; /**< "container", "network" or "system" */
+    const char *name; /**< docker's word where there is one: "create", "start", "die", … */
+    const char *id;   /**< of the container; NULL: none */
+    const char *of;   /**< its name, or the network's; NULL: none */
+};
+struct event_attribute {
+    const char *key; /**< NULL ends a list */
+    const char *text;
+    int64_t number; /**< when @text is NULL */
+};
+/** Adds a line. @attributes may be NULL. An event that cannot be written is lost, and nothing else: this
+ *  never fails, never waits for anybody and writes no message. */
+void event_emit(int run_fd, const struct event *event, const struct event_attribute *attributes);
+/** Parses one line; what a torn line has left before it is passed over. NULL: no event. Caller owns. */
+json_t *event_parse(const char *line, size_t size);
+
 /* ---- a container's life ---------------------------------------------------------------------*/
 
 struct container {
@@ -162,6 +186,7 @@ struct container {
     bool restarting;  /**< between two runs of its program */
     int exit_status;  /**< of the last run, when restarting */
     unsigned restarts;
+    bool told_start; /**< the event "start" has no "die" yet */
 };
 #define CONTAINER_INIT                                                                            \
     {                                                                                             \
@@ -224,6 +249,9 @@ int container_ask_end(struct store *store, const char *name, struct err *e);
 bool container_end_asked(const struct container *c);
 /** After a run: ends what is left of its processes, so that container_create() can follow. */
 int container_rest(struct container *c, struct err *e);
+/** Emits an event of this container. */
+void container_event(const struct container *c, const char *name,
+                     const struct event_attribute *attributes);
 /** One line of netctr's own in the container's log. */
 void container_note(struct container *c, const char *text);
 /** Its definition, after a change to the spec while it runs. */

@@ -109,6 +109,18 @@ int rt_each_route(struct rt *rt, int (*each)(const struct route *route, void *ar
  *  For IPv6 this comes later than the address: the kernel adds the route from a work queue. */
 int rt_is_local(struct rt *rt, const struct ip *address);
 
+/** Can the kernel make links of this kind ("veth")? Asked with a request that it must refuse, so nothing is
+ *  made. 1, 0 or a negative errno. */
+int rt_knows_kind(struct rt *rt, const char *kind);
+
+/** The neighbour table of a family: its counters are the whole machine's. */
+struct neighbours {
+    unsigned entries;    /**< of all namespaces, with permanent ones */
+    unsigned permanent;  /**< of this one; they do not count towards the thresholds */
+    unsigned soft, hard; /**< gc_thresh2, gc_thresh3 */
+};
+int rt_get_neighbours(struct rt *rt, int family, struct neighbours *out, struct err *e);
+
 struct rt_batch;
 struct rt_batch *rt_batch_new(struct rt *rt);
 void rt_batch_cleanup(struct rt_batch **b);
