@@ -4,8 +4,7 @@
 . "$(dirname "$0")/../lib.sh"
 
 v4=192.0.2.2 v6=2001:db8::2
-at_once=400 # milliseconds, on a slow machine just less than that second
-[ "$slowness" = 1 ] || at_once=900
+at_once=$((400 * slowness)) # milliseconds
 
 small_network() { # NAME SUBNET GATEWAY
     mkdir -p "$state/networks"
