@@ -98,7 +98,8 @@ static void tell_all(struct world *w, const struct record *all, size_t count, vo
     s->deadline = now_s() + (int64_t)s->seconds;
     for (size_t i = 0; s->seconds && i < count; i++) {
         _cleanup_record_ struct record now = {0};
-        if (world_ask_end(w, &all[i], &now, NULL) == 0 && now.status == STATUS_RUNNING)
+        if (all[i].spec.name && world_ask_end(w, &all[i], &now, NULL) == 0 &&
+            now.status == STATUS_RUNNING)
             (void)signal_init(&now, SIGTERM, NULL);
     }
 }
