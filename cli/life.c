@@ -104,7 +104,7 @@ static int plug_in(struct living *l, struct rt *inside, struct err *e)
     };
     int r = -ENOENT;
     /* ENOENT: somebody has flushed the firewall between two of our steps. */
-    for (int tries = 0; r == -ENOENT && tries < 5; tries++) {
+    for (int tries = 0; r == -ENOENT && tries < 20; tries++) {
         err_clear(e);
         r = world_reload(l->world, true, e);
         if (r == 0)
