@@ -120,6 +120,9 @@ int container_reclaim(struct store *store, struct spec *spec, struct container *
 {
     if (faccessat(store->live_fd, spec->name, F_OK, 0) == 0)
         return err_say(e, -EBUSY, "container `%s` is running", spec->name);
+    _cleanup_close_ int bound = store_hold_binding(store, e);
+    if (bound < 0)
+        return bound;
     struct container c = CONTAINER_INIT;
     c.store = store;
     c.existing = true;

@@ -291,17 +291,6 @@ static int by_creation(const void *a, const void *b)
     return strcmp(x->spec.name, y->spec.name);
 }
 
-/* A container whose definition somebody has removed lives on. */
-static int warn_of_lost(const char *name, int dir, void *arg)
-{
-    struct store *s = arg;
-    _cleanup_free_ char *config = xasprintf("%s/config.json", name);
-    if (faccessat(s->defined_fd, config, F_OK, AT_SYMLINK_NOFOLLOW) < 0 &&
-        faccessat(dir, "state.json", F_OK, 0) == 0)
-        warn("container `%s` has lost its definition; `netctr rm -f %s` ends it", name, name);
-    return 0;
-}
-
 static int list(struct store *s, struct record_list *out, struct err *e)
 {
     int fd = openat(s->defined_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -323,7 +312,6 @@ static int list(struct store *s, struct record_list *out, struct err *e)
         out->items = xrealloc(out->items, out->count + 1, sizeof(*out->items));
         out->items[out->count++] = r;
     }
-    (void)store_each_live(s, warn_of_lost, s, NULL);
     if (out->count > 1)
         qsort(out->items, out->count, sizeof(*out->items), by_creation);
     return 0;
@@ -431,6 +419,22 @@ int store_each_live(struct store *s, int (*each)(const char *name, int dir, void
             r = each(entry->d_name, dir, arg);
     }
     return r < 0 ? r : 0;
+}
+
+/* A container whose definition somebody has removed lives on. */
+static int warn_of_lost(const char *name, int dir, void *arg)
+{
+    struct store *s = arg;
+    _cleanup_free_ char *config = xasprintf("%s/config.json", name);
+    if (faccessat(s->defined_fd, config, F_OK, AT_SYMLINK_NOFOLLOW) < 0 &&
+        faccessat(dir, "state.json", F_OK, 0) == 0)
+        warn("container `%s` has lost its definition; `netctr rm -f %s` ends it", name, name);
+    return 0;
+}
+
+void store_warn_of_lost(struct store *s)
+{
+    (void)store_each_live(s, warn_of_lost, s, NULL);
 }
 
 struct searching {
