@@ -59,7 +59,7 @@ gone() {
 t 'a published port is gone with its container' gone
 
 told() { # yes|no: what netctr shall think of this kernel, till the end of the test
-    echo "$1" >"$run_state/leases/.expiry"
+    echo "$1 $(cat /proc/sys/kernel/random/boot_id)" >"$run_state/leases/.expiry"
     assert_eq "$(answer)" "$1"
 }
 
