@@ -9,17 +9,27 @@
 #include <sys/syscall.h>
 #include <time.h>
 
-uint64_t proc_start_time(pid_t pid)
+/* 0: there is no such process. */
+static int read_start_time(pid_t pid, uint64_t *start)
 {
     _cleanup_free_ char *path = xasprintf("/proc/%d/stat", pid);
     _cleanup_free_ char *stat = NULL;
-    if (read_file_at(AT_FDCWD, path, 4096, &stat, NULL) < 0)
-        return 0;
+    *start = 0;
+    int r = read_file_at(AT_FDCWD, path, 4096, &stat, NULL);
+    if (r < 0)
+        return r == -ENOENT || r == -ESRCH ? 0 : r;
     /* The name in field 2 may hold spaces and parentheses: count from its last ')'. */
     char *p = strrchr(stat, ')');
     for (int field = 2; p && field < 22; field++)
         p = strchr(p + 1, ' ');
-    return p ? strtoull(p + 1, NULL, 10) : 0;
+    *start = p ? strtoull(p + 1, NULL, 10) : 0;
+    return 0;
+}
+
+uint64_t proc_start_time(pid_t pid)
+{
+    uint64_t start;
+    return read_start_time(pid, &start) < 0 ? 0 : start;
 }
 
 bool proc_is_dying(pid_t pid, uint64_t start_time)
@@ -49,7 +59,11 @@ int pidfd_of(pid_t pid, uint64_t start_time)
     _cleanup_close_ int fd = pidfd_open(pid, 0);
     if (fd < 0) /* EINVAL, ENOENT: the number is a thread's by now */
         return errno == EINVAL || errno == ENOENT ? -ESRCH : -errno;
-    return proc_start_time(pid) == start_time ? take_fd(fd) : -ESRCH;
+    uint64_t now;
+    int r = read_start_time(pid, &now);
+    if (r < 0)
+        return r;
+    return now == start_time ? take_fd(fd) : -ESRCH;
 }
 
 int pidfd_signal(int pidfd, int sig)
@@ -96,11 +110,12 @@ int parse_signal(const char *s)
     return -EINVAL;
 }
 
-char *boot_id(void)
+int boot_id(char **id, struct err *e)
 {
-    char *id = NULL;
-    if (read_file_at(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 64, &id, NULL) < 0)
-        return xstrdup("");
-    id[strcspn(id, "\n")] = '\0';
-    return id;
+    static const char file[] = "/proc/sys/kernel/random/boot_id";
+    int r = read_file_at(AT_FDCWD, file, 64, id, NULL);
+    if (r < 0)
+        return err_set(e, r, "read `%s`", file);
+    (*id)[strcspn(*id, "\n")] = '\0';
+    return 0;
 }

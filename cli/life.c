@@ -57,7 +57,9 @@ static int hold_ports(struct living *l, struct err *e)
 {
     struct publish_list *list = &l->life->publishes;
     struct search s = {.world = l->world};
-    bool ipv6 = access("/proc/net/if_inet6", F_OK) == 0;
+    int ipv6 = file_exists_at(AT_FDCWD, "/proc/net/if_inet6");
+    if (ipv6 < 0)
+        return err_set(e, ipv6, "look whether the host has IPv6");
     int r = publish_hold(list, ipv6, &l->held, &s.wanted, e);
     if (r == -EADDRINUSE && s.wanted) {
         (void)store_each(&l->world->store, find_publisher, &s, NULL);
@@ -140,8 +142,8 @@ static int write_files(struct living *l, struct err *e)
     const struct ip *own[] = {&l->endpoint.address4, &l->endpoint.address6};
     _cleanup_free_ char *hosts = make_hosts(c->spec.hostname, own, ARRAY_LEN(own));
     _cleanup_free_ char *hostname = xasprintf("%s\n", c->spec.hostname);
-    _cleanup_free_ char *resolv = make_resolv_conf(c->spec.network_mode == NETWORK_HOST);
-    int r = container_write_file(c, "hosts", hosts, e);
+    _cleanup_free_ char *resolv = make_resolv_conf(c->spec.network_mode == NETWORK_HOST, e);
+    int r = resolv ? container_write_file(c, "hosts", hosts, e) : e->code;
     if (r == 0)
         r = container_write_file(c, "hostname", hostname, e);
     return r == 0 ? container_write_file(c, "resolv.conf", resolv, e) : r;
@@ -177,8 +179,8 @@ static int watch_over(struct living *l, struct err *e)
     int r = 0;
     if (l->held.count)
         r = proxy_new(&l->held, &l->endpoint.address4, &l->endpoint.address6, &proxy, e);
-    /* A service listens from its first moment; what runs attached may be over in the next. */
-    int delay_ms = c->spec.detached ? 0 : 300;
+    /* A service listens when its caller has been told; what runs attached may be over in a moment. */
+    int delay_ms = c->spec.detached ? 1 : 300;
     if (r == 0 && l->networked)
         r = listener_new(l->world->store.run_fd, l->world->store.instance, delay_ms,
                          restore_firewall, l->world, &listener, e);
@@ -190,6 +192,9 @@ static int watch_over(struct living *l, struct err *e)
         watches[options.watch_count++] =
             (struct watch){listener_fd(listener), listen_firewall, listener};
     options.watches = watches;
+    /* Only now: what fails after this, nobody is told. */
+    if (l->life->started && (r = l->life->started(&c->spec, l->life->arg)) < 0)
+        return err_set(e, r, "tell the caller that the container runs");
     return monitor_run(c, &options, e);
 }
 
@@ -235,8 +240,7 @@ static int live(struct living *l, struct err *e)
         return r;
     l->container.nofile = l->nofile;
     if ((r = container_create(&l->container, e)) < 0 || (r = attach(l, e)) < 0 ||
-        (r = write_files(l, e)) < 0 || (r = container_start(&l->container, e)) < 0 ||
-        (l->life->started && (r = l->life->started(&l->container.spec, l->life->arg)) < 0)) {
+        (r = write_files(l, e)) < 0 || (r = container_start(&l->container, e)) < 0) {
         _cleanup_err_ struct err ignored = ERR_INIT;
         container_kill(&l->container);
         (void)leave(l, false, 0, &ignored);

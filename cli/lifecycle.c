@@ -38,7 +38,9 @@ static int for_each_name(const struct cli *cli, const struct command *command, c
 static int wait_for_end(const struct record *r, int timeout_ms)
 {
     _cleanup_close_ int monitor = pidfd_of(r->monitor, r->monitor_start);
-    return monitor < 0 ? 0 : pidfd_wait(monitor, timeout_ms);
+    if (monitor < 0)
+        return monitor == -ESRCH ? 0 : monitor;
+    return pidfd_wait(monitor, timeout_ms);
 }
 
 static int signal_init(const struct record *r, int sig, struct err *e)

@@ -46,8 +46,16 @@ static int collect_endpoint(const struct record *r, void *arg)
     struct endpoints *all = arg;
     struct endpoint ep;
     _cleanup_close_ int dir = store_live_dir(&all->world->store, r->spec.name);
-    if (dir < 0 || faccessat(dir, LEAVING, F_OK, 0) == 0 || endpoint_load(dir, &ep, NULL) < 0)
-        return 0;
+    if (dir < 0)
+        return dir == -ENOENT ? 0 : dir;
+    int leaving = file_exists_at(dir, LEAVING);
+    if (leaving != 0)
+        return leaving < 0 ? leaving : 0;
+    /* None, or one that nobody can read. Should it only not be read now, its container would lose its
+     * rules. */
+    int code = endpoint_load(dir, &ep, NULL);
+    if (code < 0)
+        return code == -ENOENT || code == -EBADMSG ? 0 : code;
     all->items = xrealloc(all->items, all->count + 1, sizeof(*all->items));
     all->items[all->count++] = ep;
     return 0;
@@ -60,6 +68,8 @@ static int reload_locked(struct world *w, struct err *e)
     int r = world_bridge(w, &bridge, e);
     if (r == 0)
         r = store_each(&w->store, collect_endpoint, &all, e);
+    if (r < 0 && e && !e->code)
+        err_set(e, r, "read what the containers have published");
     if (r == 0)
         r = bridge_reload(bridge, all.items, all.count, e);
     for (size_t i = 0; i < all.count; i++)
@@ -153,11 +163,16 @@ int world_repair(struct world *w, bool dry_run, void (*found)(const char *what, 
     _cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
     if (!d)
         return err_set(e, errno, "list the living containers");
-    int first = 0;
-    for (struct dirent *entry; (entry = readdir(d));) {
-        bool empty;
-        if (!valid_name(entry->d_name) || find_dead(w, entry->d_name, &empty) < 0)
+    int first = 0, listed = 0;
+    for (struct dirent *entry; (entry = next_entry(d, &listed));) {
+        bool empty = false;
+        if (!valid_name(entry->d_name))
             continue;
+        int dead = find_dead(w, entry->d_name, &empty);
+        if (dead == -EWOULDBLOCK || dead == -ENOENT)
+            continue;
+        if (dead < 0)
+            return err_set(e, dead, "look at container `%s`", entry->d_name);
         _cleanup_free_ char *what = xasprintf("dead container %s", entry->d_name);
         if (found)
             found(what, arg);
@@ -170,7 +185,7 @@ int world_repair(struct world *w, bool dry_run, void (*found)(const char *what, 
         if (first == 0 && found)
             first = err_say(e, r, "%s", why.text);
     }
-    return first;
+    return listed < 0 ? err_set(e, listed, "list the living containers") : first;
 }
 
 int world_gc(struct world *w, bool dry_run, void (*found)(const char *what, void *arg), void *arg,

@@ -14,8 +14,8 @@
 void container_clear(struct container *c)
 {
     spec_clear(&c->spec);
-    int *const fds[] = {&c->dir_fd,   &c->run_fd,    &c->lock_fd,   &c->channel,
-                        &c->stdin_fd, &c->stdout_fd, &c->stderr_fd, &c->pidfd};
+    int *const fds[] = {&c->dir_fd,    &c->run_fd,    &c->lock_fd, &c->channel,   &c->stdin_fd,
+                        &c->stdout_fd, &c->stderr_fd, &c->log_fd,  &c->signal_fd, &c->pidfd};
     for (size_t i = 0; i < ARRAY_LEN(fds); i++)
         *fds[i] = close_fd(*fds[i]);
 }
@@ -35,20 +35,34 @@ static int make_directory(int at, const char *name, mode_t mode, struct err *e)
     return fd < 0 ? err_set(e, errno, "open directory `%s`", name) : fd;
 }
 
+/* A number without its start time would be nobody's: stop and exec would not find the process. */
+static int put_process(json_t *j, const char *key, const char *key_start, pid_t pid, struct err *e)
+{
+    uint64_t start = proc_start_time(pid);
+    if (!start)
+        return err_set(e, errno ? errno : ESRCH, "find out when process %d started", pid);
+    json_object_set_new(j, key, json_integer(pid));
+    json_object_set_new(j, key_start, json_integer((json_int_t)start));
+    return 0;
+}
+
 int container_save_state(struct container *c, struct err *e)
 {
     _cleanup_json_ json_t *j = json_object();
-    _cleanup_free_ char *boot = boot_id();
+    _cleanup_free_ char *boot = NULL;
+    int r = boot_id(&boot, e);
+    if (r < 0)
+        return r;
     json_object_set_new(j, "schema", json_integer(1));
     json_put_str(j, "id", c->spec.id);
     json_put_str(j, "boot", boot);
-    json_object_set_new(j, "monitor", json_integer(getpid()));
-    json_object_set_new(j, "monitor_start", json_integer((json_int_t)proc_start_time(getpid())));
-    if (c->started) {
-        json_object_set_new(j, "pid", json_integer(c->pid));
-        json_object_set_new(j, "pid_start", json_integer((json_int_t)proc_start_time(c->pid)));
+    r = put_process(j, "monitor", "monitor_start", getpid(), e);
+    if (r == 0 && c->started) {
+        r = put_process(j, "pid", "pid_start", c->pid, e);
         json_object_set_new(j, "started", json_integer(c->started));
     }
+    if (r < 0)
+        return r;
     return json_write_at(c->run_fd, "state.json", j, e);
 }
 
@@ -96,8 +110,13 @@ static int claim_definition(struct container *c, struct err *e)
 
 int container_claim(struct store *store, struct spec *spec, struct container *out, struct err *e)
 {
-    if (faccessat(store->defined_fd, spec->name, F_OK, 0) == 0 ||
-        faccessat(store->live_fd, spec->name, F_OK, 0) == 0) {
+    /* What is in the way is another's: below, what could not be finished is removed by this name. */
+    int taken = file_exists_at(store->defined_fd, spec->name);
+    if (taken == 0)
+        taken = file_exists_at(store->live_fd, spec->name);
+    if (taken < 0)
+        return err_set(e, taken, "look for a container `%s`", spec->name);
+    if (taken) {
         err_say(e, -EEXIST, "container name `%s` is in use", spec->name);
         err_hint(e, "`netctr rm -f %s` removes that container", spec->name);
         return -EEXIST;
@@ -207,6 +226,13 @@ void store_empty_trash(struct store *s)
             (void)remove_tree_at(s->defined_fd, entry->d_name);
 }
 
+/* Not there (any more, or yet), or damaged: it will never be read. Of everything else that may keep us
+ * from reading it nobody knows whether there is a container to be spared. */
+static bool is_missing(int code)
+{
+    return code == -ENOENT || code == -EBADMSG;
+}
+
 int container_adopt(struct store *store, const char *name, struct container *out,
                     enum status *status, struct err *e)
 {
@@ -222,11 +248,19 @@ int container_adopt(struct store *store, const char *name, struct container *out
     }
     _cleanup_json_ json_t *config = NULL, *state = NULL;
     c.dir_fd = store_defined_dir(store, name);
-    if (c.dir_fd < 0 || json_read_at(c.dir_fd, "config.json", &config, NULL) < 0 ||
-        spec_from_json(config, &c.spec, NULL) < 0)
+    int r = c.dir_fd < 0 ? c.dir_fd : json_read_at(c.dir_fd, "config.json", &config, NULL);
+    if (r == 0)
+        r = spec_from_json(config, &c.spec, NULL);
+    if (r == 0 || is_missing(r))
+        r = json_read_at(c.run_fd, "state.json", &state, NULL);
+    if (r < 0 && !is_missing(r)) {
+        container_clear(&c);
+        return err_set(e, r, "read the state of container `%s`", name);
+    }
+    if (!c.spec.name)
         c.spec.name = xstrdup(name);
     *status = STATUS_CREATING;
-    if (json_read_at(c.run_fd, "state.json", &state, NULL) == 0) {
+    if (state) {
         c.started = json_int(state, "started", 0);
         if (!c.spec.id && valid_name(json_str(state, "id")))
             c.spec.id = xstrdup(json_str(state, "id"));
@@ -295,18 +329,24 @@ static int sweep_definitions(struct sweeping *s, struct err *e)
     _cleanup_dir_ DIR *d = open_definitions(s->store);
     if (!d)
         return err_set(e, errno, "list the containers");
-    for (struct dirent *entry; (entry = readdir(d));) {
+    int r = 0;
+    for (struct dirent *entry; (entry = next_entry(d, &r));) {
         _cleanup_free_ char *config = xasprintf("%s/config.json", entry->d_name);
-        if (streq(entry->d_name, ".") || streq(entry->d_name, "..") ||
-            faccessat(s->store->live_fd, entry->d_name, F_OK, 0) == 0 ||
-            (valid_name(entry->d_name) && faccessat(s->store->defined_fd, config, F_OK, 0) == 0))
+        if (streq(entry->d_name, ".") || streq(entry->d_name, ".."))
+            continue;
+        int used = file_exists_at(s->store->live_fd, entry->d_name);
+        if (used == 0 && valid_name(entry->d_name))
+            used = file_exists_at(s->store->defined_fd, config);
+        if (used < 0)
+            return err_set(e, used, "look at container `%s`", entry->d_name);
+        if (used)
             continue;
         tell(s, "directory", entry->d_name);
-        int r = s->dry_run ? 0 : remove_tree_at(s->store->defined_fd, entry->d_name);
+        r = s->dry_run ? 0 : remove_tree_at(s->store->defined_fd, entry->d_name);
         if (r < 0)
             return err_set(e, r, "remove `%s`", entry->d_name);
     }
-    return 0;
+    return r < 0 ? err_set(e, r, "list the containers") : 0;
 }
 
 int store_sweep(struct store *s, bool dry_run, void (*found)(const char *what, void *arg),

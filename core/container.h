@@ -12,6 +12,8 @@ char *container_cgroup(const struct store *s, const char *id); /* caller frees *
 int container_save_state(struct container *c, struct err *e);
 /** Holds back the signals that the monitor forwards. */
 void monitor_block_signals(void);
+/** An fd that brings the signals for the container. */
+int monitor_open_signals(struct err *e);
 /** Pipes for a program's streams: @child are its ends (stdin -1 unless @interactive), the others are
  *  ours and do not block. */
 int open_streams(bool interactive, int child[3], int *in, int *out, int *err, struct err *e);

@@ -31,6 +31,14 @@ void monitor_block_signals(void)
     (void)signal(SIGPIPE, SIG_IGN);
 }
 
+int monitor_open_signals(struct err *e)
+{
+    sigset_t set;
+    forwarded_signals(&set);
+    int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    return fd < 0 ? err_set(e, errno, "listen for signals") : fd;
+}
+
 enum { OUT, ERR, IN, STREAMS };
 
 struct monitor {
@@ -59,16 +67,15 @@ static void forward(struct monitor *m)
     (void)pidfd_signal(m->c->pidfd, sig);
 }
 
-static void reap(struct monitor *m)
+static int reap(struct monitor *m)
 {
     int status;
     pid_t pid = waitpid(m->c->pid, &status, WNOHANG);
-    if (pid == 0)
-        return;
-    if (pid < 0)
-        status = EXIT_NETCTR << 8; /* somebody else has taken it */
+    if (pid <= 0)
+        return pid == 0 || errno == EINTR ? 0 : -errno;
     m->ended = true;
     m->status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+    return 0;
 }
 
 static bool drained(const struct monitor *m)
@@ -97,8 +104,9 @@ static int turn(struct monitor *m, struct pollfd *polled)
         return 0;
     if (polled[0].revents)
         forward(m);
-    if (polled[1].revents)
-        reap(m);
+    int r = polled[1].revents ? reap(m) : 0;
+    if (r < 0)
+        return r;
     for (int i = 0; i < STREAMS; i++)
         if (polled[2 + i].revents)
             stream_run(&m->streams[i], polled[2 + i].revents);
@@ -132,7 +140,7 @@ static void open_monitor_streams(struct monitor *m)
     struct container *c = m->c;
     bool attached = m->options->attached, reads = attached && c->stdin_fd >= 0;
     int program_stdin = take_fd(c->stdin_fd);
-    m->log = openat(c->dir_fd, "log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    m->log = take_fd(c->log_fd);
     m->streams[OUT] = (struct stream){
         .from = c->stdout_fd, .to = attached ? STDOUT_FILENO : -1, .log = m->log, .tag = "stdout"};
     m->streams[ERR] = (struct stream){
@@ -145,13 +153,8 @@ int monitor_run(struct container *c, const struct monitor_options *options, stru
 {
     struct monitor m = {.c = c, .options = options};
     struct timespec begin;
-    sigset_t set;
     clock_gettime(CLOCK_MONOTONIC, &begin);
-    forwarded_signals(&set);
-    _cleanup_close_ int signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (signals < 0)
-        return err_set(e, errno, "listen for signals");
-    m.signals = signals;
+    m.signals = c->signal_fd;
     open_monitor_streams(&m);
     _cleanup_close_ int log = m.log;
     _cleanup_free_ struct pollfd *polled =

@@ -30,13 +30,21 @@ static int open_top(const char *path, char **canonical, struct err *e)
     return fd < 0 ? err_set(e, errno, "open state directory `%s`", path) : fd;
 }
 
-/* Whose objects are these? Two run-roots, two network namespaces or two boots never share any. */
-static char *instance_of(const char *run)
+/* Whose objects are these? Two run-roots, two network namespaces or two boots never share any. Under a
+ * wrong name we would find nothing of ours, and nobody would find what we make. */
+static int name_instance(struct store *s, struct err *e)
 {
-    _cleanup_free_ char *boot = boot_id();
+    _cleanup_free_ char *boot = NULL;
+    int r = boot_id(&boot, e);
+    if (r < 0)
+        return r;
     _cleanup_close_ int netns = netns_self();
-    _cleanup_free_ char *text = xasprintf("%s %" PRIu64 " %s", boot, netns_inode(netns), run);
-    return xasprintf("%016" PRIx64, hash64(text));
+    uint64_t inode = netns < 0 ? 0 : netns_inode(netns);
+    if (!inode)
+        return err_set(e, netns < 0 ? netns : errno, "look at this network namespace");
+    _cleanup_free_ char *text = xasprintf("%s %" PRIu64 " %s", boot, inode, s->run);
+    s->instance = xasprintf("%016" PRIx64, hash64(text));
+    return 0;
 }
 
 #define RUN_ROOT_FILE "run-root"
@@ -49,15 +57,22 @@ static int bind_roots(struct store *s, struct err *e)
     int r = read_file_at(s->root_fd, RUN_ROOT_FILE, PATH_MAX, &bound, NULL);
     if (r == 0 && streq(bound, s->run))
         return 0;
+    if (r < 0 && r != -ENOENT && r != -EFBIG)
+        return err_set(e, r, "read `%s/" RUN_ROOT_FILE "`", s->root);
     _cleanup_free_ char *theirs = r == 0 ? xasprintf("%s/containers", bound) : NULL;
     int fd = theirs ? open(theirs, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
     _cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
-    for (struct dirent *entry; d && (entry = readdir(d));)
+    if (theirs && !d && errno != ENOENT)
+        return err_set(e, errno, "list `%s`", theirs);
+    r = 0;
+    for (struct dirent *entry; d && (entry = next_entry(d, &r));)
         if (valid_name(entry->d_name)) {
             err_say(e, -EBUSY, "state directory `%s` has containers that run under `%s`", s->root,
                     bound);
             return err_hint(e, "use --run-root %s", bound);
         }
+    if (r < 0)
+        return err_set(e, r, "list `%s`", theirs);
     r = write_file_atomic(s->root_fd, RUN_ROOT_FILE, s->run, strlen(s->run), 0600);
     return r < 0 ? err_set(e, r, "write `%s/" RUN_ROOT_FILE "`", s->root) : 0;
 }
@@ -69,12 +84,11 @@ int store_open(const char *root, const char *run, struct store *out, struct err 
         (out->run_fd = open_top(run, &out->run, e)) < 0 ||
         (out->defined_fd = open_directory(out->root_fd, "containers", e)) < 0 ||
         (out->live_fd = open_directory(out->run_fd, "containers", e)) < 0 ||
-        bind_roots(out, e) < 0) {
+        bind_roots(out, e) < 0 || name_instance(out, e) < 0) {
         int r = e ? e->code : -EIO;
         store_close(out);
         return r;
     }
-    out->instance = instance_of(out->run);
     return 0;
 }
 
@@ -146,11 +160,16 @@ int store_try_lock(int live_dir)
     return r < 0 ? r : take_fd(fd);
 }
 
-static void read_runtime(int run_dir, struct record *r)
+static int read_runtime(int run_dir, struct record *r, struct err *e)
 {
     _cleanup_json_ json_t *j = NULL;
-    if (json_read_at(run_dir, "state.json", &j, NULL) < 0)
-        return;
+    int code = json_read_at(run_dir, "state.json", &j, e);
+    if (code == -ENOENT || code == -EBADMSG) { /* it has none yet, or one that says nothing */
+        err_clear(e);
+        return 0;
+    }
+    if (code < 0)
+        return code;
     r->pid = (pid_t)json_int(j, "pid", 0);
     r->pid_start = (uint64_t)json_int(j, "pid_start", 0);
     r->monitor = (pid_t)json_int(j, "monitor", 0);
@@ -158,6 +177,23 @@ static void read_runtime(int run_dir, struct record *r)
     r->started = json_int(j, "started", 0);
     if (r->status == STATUS_CREATING && r->started)
         r->status = STATUS_RUNNING;
+    return 0;
+}
+
+/* Is it alive? A container that ended has no run directory. What cannot be looked at is not taken for
+ * ended: it could be removed while it runs. */
+static int read_life(struct store *s, const char *name, struct record *out, struct err *e)
+{
+    _cleanup_close_ int run_dir = store_live_dir(s, name);
+    if (run_dir == -ENOENT)
+        return 0;
+    if (run_dir < 0)
+        return err_set(e, run_dir, "open the run directory");
+    _cleanup_close_ int lock = store_try_lock(run_dir);
+    if (lock < 0 && lock != -EWOULDBLOCK && lock != -ENOENT)
+        return err_set(e, lock, "try the lock");
+    out->status = lock < 0 ? STATUS_CREATING : STATUS_DEAD;
+    return read_runtime(run_dir, out, e);
 }
 
 static int read_record(struct store *s, const char *name, struct record *out, struct err *e)
@@ -177,11 +213,10 @@ static int read_record(struct store *s, const char *name, struct record *out, st
     out->finished = json_int(ended, "finished", 0);
     out->started = json_int(ended, "started", 0);
     out->oom_killed = json_flag(ended, "oom_killed");
-    _cleanup_close_ int run_dir = store_live_dir(s, name);
-    if (run_dir >= 0) {
-        _cleanup_close_ int lock = store_try_lock(run_dir);
-        out->status = lock < 0 ? STATUS_CREATING : STATUS_DEAD;
-        read_runtime(run_dir, out);
+    r = read_life(s, name, out, e);
+    if (r < 0) {
+        record_clear(out);
+        return err_wrap(e, "container `%s`", name);
     }
     return 0;
 }
@@ -214,21 +249,28 @@ static int list(struct store *s, struct record_list *out, struct err *e)
     _cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
     if (!d)
         return err_set(e, errno, "list the containers in `%s`", s->root);
-    for (struct dirent *entry; (entry = readdir(d));) {
+    int code = 0;
+    for (struct dirent *entry; (entry = next_entry(d, &code));) {
         _cleanup_err_ struct err why = ERR_INIT;
         struct record r;
         if (!valid_name(entry->d_name))
             continue;
-        int code = read_record(s, entry->d_name, &r, &why);
-        if (code < 0) {
-            /* -ENOENT: being made or removed right now */
-            if (code != -ENOENT)
+        code = read_record(s, entry->d_name, &r, &why);
+        if (code == -ENOENT || code == -EBADMSG) {
+            if (code == -EBADMSG)
                 warn("%s", why.text);
+            code = 0; /* -ENOENT: being made or removed right now */
             continue;
+        }
+        if (code < 0) {
+            err_move(e, &why);
+            return code;
         }
         out->items = xrealloc(out->items, out->count + 1, sizeof(*out->items));
         out->items[out->count++] = r;
     }
+    if (code < 0)
+        return err_set(e, code, "list the containers in `%s`", s->root);
     if (out->count > 1)
         qsort(out->items, out->count, sizeof(*out->items), by_creation);
     return 0;
@@ -247,7 +289,10 @@ int store_each(struct store *s, int (*each)(const struct record *r, void *arg), 
 int store_find(struct store *s, const char *name_or_id, struct record *out, struct err *e)
 {
     *out = (struct record){0};
-    if (valid_name(name_or_id) && faccessat(s->defined_fd, name_or_id, F_OK, 0) == 0)
+    int named = valid_name(name_or_id) ? file_exists_at(s->defined_fd, name_or_id) : 0;
+    if (named < 0)
+        return err_set(e, named, "look for container `%s`", name_or_id);
+    if (named)
         return read_record(s, name_or_id, out, e);
     __attribute__((cleanup(record_list_clear))) struct record_list all = {0};
     int r = list(s, &all, e);
@@ -275,12 +320,14 @@ int store_live_ids(struct store *s, strv *ids, struct err *e)
     _cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
     if (!d)
         return err_set(e, errno, "list the living containers");
-    for (struct dirent *entry; (entry = readdir(d));) {
+    int listed = 0;
+    for (struct dirent *entry; (entry = next_entry(d, &listed));) {
         if (!valid_name(entry->d_name))
             continue;
         _cleanup_json_ json_t *j = NULL;
         _cleanup_close_ int dir = store_live_dir(s, entry->d_name);
-        int r = dir < 0 ? dir : json_read_at(dir, "state.json", &j, e);
+        int r = dir < 0 ? err_set(e, dir, "open its run directory")
+                        : json_read_at(dir, "state.json", &j, e);
         if (r == -ENOENT) { /* it has nothing yet, or nothing any more */
             err_clear(e);
             continue;
@@ -291,5 +338,5 @@ int store_live_ids(struct store *s, strv *ids, struct err *e)
             return err_say(e, -EBADMSG, "the state of container `%s` has no id", entry->d_name);
         strv_add(ids, json_str(j, "id"));
     }
-    return 0;
+    return listed < 0 ? err_set(e, listed, "list the living containers") : 0;
 }

@@ -106,9 +106,9 @@ static int parse_line(const char *line, struct lease *out)
 }
 
 /* The first line. Returns 1, or 0 when the file is another boot's: then it counts as empty. */
-static int parse_header(const char *line, struct ip *last)
+static int parse_header(const char *line, const char *now, struct ip *last)
 {
-    _cleanup_free_ char *boot = NULL, *address = NULL, *now = boot_id();
+    _cleanup_free_ char *boot = NULL, *address = NULL;
     if (sscanf(line, "# netctr leases 1 boot=%ms last=%ms", &boot, &address) < 1 ||
         strlen(boot) != strlen(now))
         return -EBADMSG;
@@ -128,15 +128,17 @@ static int damaged(const char *network, size_t line, struct err *e)
 
 static int book_read(int dirfd, const char *network, struct book *out, struct err *e)
 {
-    _cleanup_free_ char *text = NULL;
+    _cleanup_free_ char *text = NULL, *boot = NULL;
     size_t size;
     int r = read_file_at(dirfd, network, 64 << 20, &text, &size);
     if (r == -ENOENT)
         return 0;
     if (r < 0)
         return err_set(e, r, "read the leases of network `%s`", network);
+    if ((r = boot_id(&boot, e)) < 0)
+        return r;
     _cleanup_strv_ strv lines = strv_split(text, '\n');
-    r = parse_header(lines[0], &out->last);
+    r = parse_header(lines[0], boot, &out->last);
     if (r <= 0)
         return r < 0 ? damaged(network, 1, e) : 0;
     size_t total = strv_len(lines);
@@ -160,8 +162,11 @@ static int book_read(int dirfd, const char *network, struct book *out, struct er
 
 static int book_write(int dirfd, const char *network, const struct book *b, struct err *e)
 {
-    _cleanup_free_ char *text = NULL, *boot = boot_id(), *last = ip_text(&b->last);
+    _cleanup_free_ char *text = NULL, *boot = NULL, *last = ip_text(&b->last);
     size_t size = 0;
+    int r = boot_id(&boot, e);
+    if (r < 0)
+        return r;
     FILE *f = open_memstream(&text, &size);
     if (!f)
         return err_set(e, errno, "write the leases of network `%s`", network);
@@ -173,7 +178,7 @@ static int book_write(int dirfd, const char *network, const struct book *b, stru
         fprintf(f, "%s  %s  %s  %s  %s\n", a, l->container, m, t, l->owner);
     }
     fclose(f);
-    int r = write_file_atomic(dirfd, network, text, size, 0600);
+    r = write_file_atomic(dirfd, network, text, size, 0600);
     return r < 0 ? err_set(e, r, "write the leases of network `%s`", network) : 0;
 }
 

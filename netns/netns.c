@@ -33,8 +33,11 @@ char *sysctl_read(const char *key)
 {
     _cleanup_free_ char *path = xasprintf("/proc/sys/%s", key);
     char *value = NULL;
-    if (read_file_at(AT_FDCWD, path, 4096, &value, NULL) < 0)
+    int r = read_file_at(AT_FDCWD, path, 4096, &value, NULL);
+    if (r < 0) {
+        errno = -r;
         return NULL;
+    }
     value[strcspn(value, "\n")] = '\0';
     return value;
 }

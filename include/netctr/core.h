@@ -120,6 +120,7 @@ struct container {
     int lock_fd;
     int channel;                        /**< to the child, until it has become the program */
     int stdin_fd, stdout_fd, stderr_fd; /**< our ends of its pipes */
+    int log_fd, signal_fd;              /**< for the monitor */
     pid_t pid;
     int pidfd;
     int64_t started;
@@ -128,7 +129,7 @@ struct container {
 #define CONTAINER_INIT                                                                             \
     {                                                                                              \
         .dir_fd = -1, .run_fd = -1, .lock_fd = -1, .channel = -1, .stdin_fd = -1, .stdout_fd = -1, \
-        .stderr_fd = -1, .pidfd = -1                                                               \
+        .stderr_fd = -1, .log_fd = -1, .signal_fd = -1, .pidfd = -1                                \
     }
 /** Closes what @c holds; kills nothing, removes nothing. */
 void container_clear(struct container *c);

@@ -57,7 +57,7 @@ uint64_t netns_inode(int fd);
 /** Writes one sysctl of the namespace that the caller is in. */
 int sysctl_write(const char *key, const char *value, struct err *e);
 /** Reads it; caller frees; NULL when there is none. Trailing newline removed. */
-char *sysctl_read(const char *key);
+char *sysctl_read(const char *key); /**< NULL: errno tells why */
 
 /* ---- rtnetlink ------------------------------------------------------------------------------*/
 
