@@ -191,7 +191,7 @@ int world_repair(struct world *w, bool dry_run, void (*found)(const char *what, 
 int world_gc(struct world *w, bool dry_run, void (*found)(const char *what, void *arg), void *arg,
              struct err *e)
 {
-    struct bridge *bridge;
+    struct bridge *bridge = NULL;
     _cleanup_strv_ strv ids = NULL;
     _cleanup_close_ int lock = store_lock(&w->store, e);
     int r = lock < 0 ? lock : world_repair(w, dry_run, found, arg, e);
