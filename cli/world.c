@@ -178,7 +178,7 @@ int world_repair(struct world *w, bool dry_run, void (*found)(const char *what, 
             found(what, arg);
         _cleanup_err_ struct err why = ERR_INIT;
         int r = dry_run ? 0 : repair_one(w, entry->d_name, empty, &why);
-        if (r == 0 || r == -EBUSY)
+        if (r == 0 || r == -EWOULDBLOCK) /* done, or somebody is faster */
             continue;
         /* One that cannot be cleaned up must not stand in the way of all others. */
         warn("%s", why.text);

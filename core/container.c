@@ -243,8 +243,10 @@ int container_adopt(struct store *store, const char *name, struct container *out
         return err_set(e, c.run_fd, "open container `%s`", name);
     c.lock_fd = store_try_lock(c.run_fd);
     if (c.lock_fd < 0) {
+        int lock = c.lock_fd;
         container_clear(&c);
-        return err_say(e, -EBUSY, "container `%s` runs", name);
+        return lock == -EWOULDBLOCK ? err_say(e, lock, "container `%s` runs", name)
+                                    : err_set(e, lock, "lock container `%s`", name);
     }
     _cleanup_json_ json_t *config = NULL, *state = NULL;
     c.dir_fd = store_defined_dir(store, name);

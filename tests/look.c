@@ -14,15 +14,14 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <libmnl/libmnl.h>
 #include <libnftnl/chain.h>
 #include <libnftnl/common.h>
 #include <libnftnl/rule.h>
 #include <libnftnl/set.h>
 #include <libnftnl/table.h>
-#include <linux/if_addr.h>
 #include <linux/if_bridge.h>
-#include <linux/neighbour.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/rtnetlink.h>
@@ -30,12 +29,11 @@
 #include <sched.h>
 #include <stdarg.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -487,19 +485,12 @@ static void look_at_tree(const char *path, bool files)
 /* The first levels of every hierarchy: ours is `netctr` at the top of each. */
 static void look_at_cgroups(void)
 {
-    static const char top[] = "/sys/fs/cgroup";
-    char path[512];
-    DIR *d = opendir(top);
-    snprintf(path, sizeof(path), "%s/netctr", top);
-    look_at_tree(path, false);
-    for (struct dirent *entry; d && (entry = readdir(d));) {
-        if (*entry->d_name == '.' || strcmp(entry->d_name, "netctr") == 0)
-            continue;
-        snprintf(path, sizeof(path), "%s/%s/netctr", top, entry->d_name);
-        look_at_tree(path, false);
-    }
-    if (d)
-        closedir(d);
+    glob_t g = {0};
+    (void)glob("/sys/fs/cgroup/netctr", 0, NULL, &g);
+    (void)glob("/sys/fs/cgroup/*/netctr", GLOB_APPEND, NULL, &g);
+    for (size_t i = 0; i < g.gl_pathc; i++)
+        look_at_tree(g.gl_pathv[i], false);
+    globfree(&g);
 }
 
 /* Not those elsewhere on the machine: their directories may be renamed by whoever they belong to. */
@@ -767,7 +758,7 @@ static void look_at_its_network(const char *pid)
                                    "ipv6/conf/eth0/disable_ipv6 ipv4/conf/default/arp_notify "
                                    "ipv4/ip_unprivileged_port_start ipv4/ping_group_range";
     char name[256] = "";
-    int pidfd = (int)syscall(SYS_pidfd_open, atoi(pid), 0);
+    int pidfd = pidfd_open(atoi(pid), 0);
     if (pidfd < 0 || setns(pidfd, CLONE_NEWNET | CLONE_NEWUTS) < 0)
         die("enter the container");
     close(pidfd);

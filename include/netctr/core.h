@@ -174,7 +174,7 @@ int container_end(struct container *c, bool keep, int exit_status, struct err *e
 /** The name is free again: the run directory goes, and without @keep the definition. The store must
  *  be locked. */
 int container_vanish(struct container *c, bool keep, struct err *e);
-/** Opens what a dead monitor left, so that it can be deleted. -EBUSY: the monitor lives. The store
+/** Opens what a dead monitor left, so that it can be deleted. -EWOULDBLOCK: the monitor lives. The store
  *  must be locked. */
 int container_adopt(struct store *store, const char *name, struct container *out,
                     enum status *status, struct err *e);
