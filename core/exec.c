@@ -171,7 +171,7 @@ static bool is_child(int pid)
 /* Until the channel ends: the number of the program's process, or why there is none. */
 static int hear(int channel, const char *command, pid_t *pid, struct err *e)
 {
-    for (;;) {
+    for (bool prepared = false;;) {
         enum message kind;
         int value;
         int r = channel_receive(channel, &kind, &value, e);
@@ -183,13 +183,16 @@ static int hear(int channel, const char *command, pid_t *pid, struct err *e)
                 *pid = value;
             break;
         case MESSAGE_PREPARED:
+            prepared = true;
             r = channel_send(channel, MESSAGE_START);
             if (r < 0 && r != -EPIPE) /* EPIPE: it is gone, and has told why or will not */
                 return err_set(e, r, "start the command");
             break;
         case MESSAGE_NOT_RUN:
         case MESSAGE_NO_LOADER: return stub_failure(command, kind, value, e);
-        default: return *pid > 0 ? 0 : err_say(e, -EPIPE, "the command's process was killed");
+        default:
+            return *pid > 0 && prepared ? 0
+                                        : err_say(e, -EPIPE, "the command's process was killed");
         }
     }
 }

@@ -28,6 +28,11 @@ collect() {
     prepare() {
         "${nc[@]}" run -d "${everything[@]}" "$box" sleep 100 >"$tmp/out"
         kill -KILL "$(sed -n 's/.*"monitor": \([0-9]*\).*/\1/p' "$run_state/containers/k/state.json")"
+        # Its program dies with it, but not at once; meanwhile the number of calls would differ.
+        wait_for 5 gone
+    }
+    gone() {
+        [ -z "$(find /sys/fs/cgroup -path "*/netctr/*/$(<"$tmp/out")/cgroup.procs" -exec cat {} +)" ]
     }
     as_asked() { [ ! -e "$run_state/containers/k" ] || bad 'it says that it has removed what is still there'; }
     fail_each gc

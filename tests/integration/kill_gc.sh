@@ -10,6 +10,11 @@ prepare() {
     mkdir -p "$state/containers/unfinished"
     cgroup=$(find /sys/fs/cgroup -type d -path '*/netctr/*/*' -print -quit)
     mkdir -p "${cgroup%/*}/0123456789ab"
+    # Its program dies with it, but not at once; meanwhile the number of calls would differ.
+    wait_for 5 gone
+}
+gone() {
+    [ -z "$(find /sys/fs/cgroup -path "*/netctr/*/$(<"$tmp/out")/cgroup.procs" -exec cat {} +)" ]
 }
 
 collect() {
