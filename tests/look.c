@@ -1,5 +1,4 @@
-/* look - what there is, as sorted lines of text, fast enough to be asked after each of thousands of
- * tests.
+/* look - what there is, as sorted lines of text, fast enough to be asked thousands of times.
  *
  *     look host STATE RUN                    all that containers could leave on this host
  *     look host STATE RUN --until FILE MS    until it is as in FILE; status 1 if that never happens
@@ -49,8 +48,7 @@ static _Noreturn void die(const char *what)
 static char **lines;
 static size_t line_count, line_room;
 
-static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static void say(const char *format, ...)
+static __attribute__((format(printf, 1, 2))) void say(const char *format, ...)
 {
     va_list args;
     char *text;
@@ -776,9 +774,7 @@ static char *look_at_container(const char *pid)
     look_at_links_of(pid, "fd", true);
     look_at_links_of(pid, "ns", false);
     look_at_devices(pid);
-    char *environment = read_of(pid, "environ");
-    say("environment %s", environment); /* to its first NUL: the rest follows the command line */
-    free(environment);
+    say_lines("environment", read_of(pid, "environ")); /* to its first NUL */
     say_lines("hosts", read_of(pid, "root/etc/hosts"));
     say_lines("hostname", read_of(pid, "root/etc/hostname"));
     say_lines("resolv", read_of(pid, "root/etc/resolv.conf"));
@@ -797,7 +793,7 @@ int main(int argc, char **argv)
     else if (argc == 3 && strcmp(argv[1], "container") == 0)
         text = look_at_container(argv[2]);
     else
-        return fprintf(stderr, "usage: look host STATE RUN [--until FILE MS] | container PID\n"), 2;
+        die("usage: look host STATE RUN [--until FILE MS] | container PID");
     fputs(text, stdout);
     free(text);
     return 0;
