@@ -240,7 +240,7 @@ static int on_route(const struct nlmsghdr *h, void *arg)
     return MNL_CB_OK;
 }
 
-/* Neighbours and, with AF_BRIDGE, what the bridge was told. */
+/* Neighbours and, with AF_BRIDGE, what it was told; a device's own groups come and go. */
 static int on_neighbour(const struct nlmsghdr *h, void *arg)
 {
     const struct ndmsg *m = mnl_nlmsg_get_payload(h);
@@ -251,7 +251,6 @@ static int on_neighbour(const struct nlmsghdr *h, void *arg)
     if (a[NDA_LLADDR])
         hex(mac, sizeof(mac), mnl_attr_get_payload(a[NDA_LLADDR]),
             mnl_attr_get_payload_len(a[NDA_LLADDR]));
-    /* a device's own groups come and go */
     if (m->ndm_family == AF_BRIDGE && strncmp(mac, "3333", 4) && strncmp(mac, "0100", 4))
         say("fdb %s on %s state %x flags %x", mac, name_of((uint32_t)m->ndm_ifindex), m->ndm_state,
             m->ndm_flags);
