@@ -1,4 +1,4 @@
-# netctr: make, make demo, make check. Objects and programs are in build/.
+# netctr: make, make demo, make check, make check-vm. Objects and programs are in build/.
 VERSION  := 0.1.0
 PREFIX   ?= /usr/local
 BUILD    ?= build
@@ -26,14 +26,14 @@ Q := @
 say = @echo "  $(1)"
 endif
 
-DIRS     := base netns ipam bridge core cli
+DIRS     := base netns ipam bridge core doctor cli
 SOURCES  := $(filter-out core/seccomp_gen.c core/stub.c,$(wildcard $(DIRS:%=%/*.c)))
 OBJECTS  := $(SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/seccomp_blob.o
 # Unit tests link what they use of everything but main: an archive, since the commands need main.
 PARTS    := $(filter-out $(BUILD)/cli/main.o,$(OBJECTS))
 UNITS    := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/*.c))
 
-.PHONY: all install deps demo check check-all strike format lint sanitize clean tests bench
+.PHONY: all install deps demo check check-all check-vm check-vm-quick strike format lint sanitize clean tests bench
 
 all: $(BUILD)/netctr
 
@@ -90,6 +90,8 @@ tests: $(UNITS) $(TOOLS)
 
 install: all
 	install -D -m 0755 $(BUILD)/netctr $(DESTDIR)$(PREFIX)/bin/netctr
+	$(Q)sed 's|@BINDIR@|$(PREFIX)/bin|' scripts/netctr-boot.service > $(BUILD)/netctr-boot.service
+	install -D -m 0644 $(BUILD)/netctr-boot.service $(DESTDIR)$(PREFIX)/lib/systemd/system/netctr-boot.service
 
 deps:
 	scripts/deps build demo
@@ -113,6 +115,12 @@ strike:
 	$(MAKE) all tests
 	STRIKE=all tests/run --filter 'kill_*'
 	STRIKE=all tests/run --filter 'error_*'
+
+# The same under Debian's kernels 6.1 and 6.12, without and with systemd (scripts/check-vm).
+check-vm check-vm-quick:
+	scripts/deps build test vm
+	$(MAKE) all tests
+	scripts/check-vm $(if $(filter %-quick,$@),--quick)
 
 format:
 	clang-format -i $(wildcard $(DIRS:%=%/*.[ch]) include/netctr/*.h tests/*.c tests/unit/*.[ch])

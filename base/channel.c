@@ -55,6 +55,16 @@ int channel_send_number(int channel, enum message kind, int number)
     return send_plain(channel, kind, number, -1);
 }
 
+int channel_send_text(int channel, enum message kind, const char *text)
+{
+    size_t n = strlen(text) + 1;
+    struct packet p = {.kind = (uint32_t)kind, .text_length = (uint32_t)n};
+    if (n > PACKET_TEXT)
+        return -EMSGSIZE;
+    memcpy(p.text, text, n);
+    return send_packet(channel, &p, offsetof(struct packet, text) + n, -1);
+}
+
 int channel_send_error(int channel, const struct err *error)
 {
     struct packet p = {
@@ -131,5 +141,24 @@ int channel_receive(int channel, enum message *kind, int *value, struct err *e)
     *kind = (enum message)p.kind;
     if (value)
         *value = p.kind == MESSAGE_NETNS ? take_fd(got) : p.code;
+    return 0;
+}
+
+int channel_receive_text(int channel, enum message *kind, char **text, struct err *e)
+{
+    struct packet p = {0};
+    ssize_t n;
+    do {
+        n = recv(channel, &p, sizeof(p), 0);
+    } while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return err_set(e, errno, "hear from the other side");
+    if (n > 0 && (size_t)n < offsetof(struct packet, text))
+        return err_say(e, -EBADMSG, "the other side sent half a message");
+    if (n > 0 && p.kind == MESSAGE_ERROR)
+        return unpack_error(&p, (size_t)n, e);
+    *kind = n == 0 ? MESSAGE_END : (enum message)p.kind;
+    p.text[PACKET_TEXT - 1] = '\0';
+    *text = xstrdup(p.text);
     return 0;
 }

@@ -25,6 +25,8 @@ int device_up(struct bridge *b, const struct network *n, struct err *e);
 int device_default_mtu(struct bridge *b, unsigned *mtu, struct err *e);
 
 /* network.c */
+struct pool network_pool(const struct network *n);
+int network_save(struct bridge *b, const struct network *n, struct err *e);
 struct fw_network network_elements(const struct network *n);
 
 /* endpoint.c, record.c */
@@ -33,4 +35,4 @@ struct fw_guard endpoint_guard(const struct endpoint *ep);
 /** One element per published port and family that the container has; caller frees. */
 struct fw_publish *endpoint_elements(const struct endpoint *ep, size_t *count);
 int endpoint_save(const struct endpoint *ep, int record_dir, struct err *e);
-#define ENDPOINT_RECORD "endpoint.json"
+char *endpoint_record_name(const char *network); /* "endpoint.NETWORK.json"; caller frees */

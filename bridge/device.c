@@ -47,8 +47,8 @@ static int set_sysctls(const struct network *n, struct err *e)
         {"ipv6", "accept_ra", "0", n->subnet6.prefix},
         {"ipv6", "autoconf", "0", n->subnet6.prefix},
         {"ipv6", "accept_dad", "0", n->subnet6.prefix},
-        {"ipv6", "disable_ipv6", "1", !n->subnet6.prefix},
-        {"ipv4", "route_localnet", "1", n->subnet4.prefix},
+        {"ipv6", "disable_ipv6", "1", !n->subnet6.prefix || n->mode == GATEWAY_ISOLATED},
+        {"ipv4", "route_localnet", "1", n->subnet4.prefix && network_has_gateway(n)},
     };
     for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
         _cleanup_free_ char *key =
@@ -74,8 +74,8 @@ static void bridge_mac(const struct network *n, uint8_t mac[6])
 static int create(struct bridge *b, const struct network *n, struct link *link, struct err *e)
 {
     uint8_t mac[6];
-    unsigned mtu;
-    int r = device_default_mtu(b, &mtu, e);
+    unsigned mtu = n->mtu;
+    int r = mtu ? 0 : device_default_mtu(b, &mtu, e);
     if (r < 0)
         return r;
     bridge_mac(n, mac);
@@ -96,9 +96,9 @@ static int furnish(struct bridge *b, const struct network *n, const struct link 
     if (r < 0)
         return r;
     _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(b->rt);
-    if (n->subnet4.prefix)
+    if (n->gateway4.family)
         rt_add_address(batch, link->index, &n->gateway4, n->subnet4.prefix);
-    if (n->subnet6.prefix)
+    if (n->gateway6.family)
         rt_add_address(batch, link->index, &n->gateway6, n->subnet6.prefix);
     rt_set_up(batch, link->index);
     return rt_commit(batch, e);

@@ -33,16 +33,31 @@ static int take_lease(struct bridge *b, const struct network *n,
                       const struct endpoint_request *request, struct endpoint *ep, struct err *e)
 {
     _cleanup_lease_ struct lease lease = {0};
-    const struct ip *wanted = request->address4.family ? &request->address4 : NULL;
-    int r = lease_acquire(b->leases_fd, n->name, &n->subnet4, &n->gateway4, wanted,
-                          request->container, request->id, &lease, e);
+    struct pool pool = network_pool(n);
+    struct lease_request wanted = {
+        .address4 = request->address4,
+        .address6 = request->address6,
+        .container = request->container,
+        .owner = request->id,
+    };
+    memcpy(wanted.mac, request->mac, 6);
+    int r = lease_acquire(b->leases_fd, &pool, &wanted, &lease, e);
     if (r < 0)
         return r;
-    ep->address4 = lease.address;
+    ep->address4 = lease.address4;
+    ep->address6 = lease.address6;
     memcpy(ep->mac, lease.mac, 6);
-    if (n->subnet6.prefix)
-        ep->address6 = subnet_host(&n->subnet6, subnet_host_number(&n->subnet4, &lease.address));
     return 0;
+}
+
+static void copy_publishes(struct publish_list *to, const struct publish_list *from)
+{
+    size_t count = from ? from->count : 0;
+    if (count == 0)
+        return;
+    to->items = xrealloc(to->items, to->count + count, sizeof(*to->items));
+    memcpy(to->items + to->count, from->items, count * sizeof(*to->items));
+    to->count += count;
 }
 
 static struct endpoint describe(const struct network *n, const struct endpoint_request *request)
@@ -53,31 +68,33 @@ static struct endpoint describe(const struct network *n, const struct endpoint_r
         .container = xstrdup(request->container),
         .id = xstrdup(request->id),
         .port = endpoint_port_name(request->id, n->name),
+        .interface = xstrdup(request->interface),
+        .guard = n->guard,
+        .routed = n->mode == GATEWAY_ROUTED,
+        .aliases = strv_copy(request->aliases),
     };
-    size_t count = request->publishes ? request->publishes->count : 0;
-    ep.publishes.items = xcalloc(count, sizeof(struct publish));
-    ep.publishes.count = count;
-    if (count)
-        memcpy(ep.publishes.items, request->publishes->items, count * sizeof(struct publish));
+    copy_publishes(&ep.publishes, request->publishes);
     return ep;
 }
 
 static int add_guard(struct bridge *b, const struct endpoint *ep, struct err *e)
 {
+    if (!ep->guard)
+        return 0;
     _cleanup_fw_batch_ struct fw_batch *batch = fw_batch_new(b->fw);
     struct fw_guard guard = endpoint_guard(ep);
     fw_add_guard(batch, &guard);
     return fw_commit(batch, e);
 }
 
-static int plug_in(struct bridge *b, const struct link *bridge, int netns,
-                   const struct endpoint *ep, struct err *e)
+static void add_veth(struct rt_batch *batch, struct bridge *b, const struct link *bridge, int netns,
+                     const struct network *n, const struct endpoint *ep)
 {
     struct veth veth = {
         .host = ep->port,
         .master = bridge->index,
         .mtu = bridge->mtu,
-        .peer = "eth0",
+        .peer = ep->interface,
         .peer_netns = netns,
     };
     memcpy(veth.peer_mac, ep->mac, 6);
@@ -85,49 +102,73 @@ static int plug_in(struct bridge *b, const struct link *bridge, int netns,
     veth.host_mac[1] ^= 0x01; /* 02:43: differs from the container's, as it must */
     _cleanup_free_ char *alias =
         xasprintf("netctr %s %s on %s", b->instance, ep->container, ep->network);
-    _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(b->rt);
     rt_add_veth(batch, &veth);
     /* The bridge is told where the container's MAC is and learns nothing from its frames: those to the
      * bridge's own group addresses (01:80:c2:00:00:0x) pass no firewall hook before they are learnt
      * from, so the guard alone could not keep a container from moving a neighbour's MAC to itself. */
-    rt_set_port(batch, ep->port, (struct port_flags){.hairpin = true}, alias);
-    /* The host knows the container's MAC: no ARP, no entry to overflow the neighbour table. */
-    if (ep->address4.family)
+    rt_set_port(batch, ep->port,
+                (struct port_flags){.hairpin = true, .isolated = !n->icc, .learning = !ep->guard},
+                alias);
+}
+
+static int plug_in(struct bridge *b, const struct link *bridge, int netns, const struct network *n,
+                   const struct endpoint *ep, struct err *e)
+{
+    struct link port;
+    _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(b->rt);
+    /* An earlier life of the same container had this name, and its veth may still be dying. */
+    if (rt_get_link(b->rt, ep->port, &port) == 0)
+        rt_delete_link(batch, ep->port);
+    add_veth(batch, b, bridge, netns, n, ep);
+    /* The host knows the container's MAC: no ARP, no entry to overflow the neighbour table. Without the
+     * guard a container may have other addresses and MACs, and give these away. */
+    if (ep->guard && ep->address4.family)
         rt_add_neighbour(batch, bridge->index, &ep->address4, ep->mac);
-    if (ep->address6.family)
+    if (ep->guard && ep->address6.family)
         rt_add_neighbour(batch, bridge->index, &ep->address6, ep->mac);
     int r = rt_commit(batch, e);
     if (r == -EXFULL)
         err_say(e, r, "bridge `%s` is full: the kernel allows 1,023 ports", ep->bridge);
-    struct link port;
     if (r == 0 && (r = rt_get_link(b->rt, ep->port, &port)) < 0)
         return err_set(e, r, "find veth `%s`", ep->port);
-    if (r == 0)
+    if (r == 0 && ep->guard)
         rt_add_fdb(batch, port.index, ep->mac);
     return r < 0 ? r : rt_commit(batch, e);
 }
 
-/* A new namespace may hold more than loopback: tunnel modules put a device of theirs into each. */
-static int find_eth0(struct rt *inside, struct link *eth0, struct err *e)
+/* A link is born with or without IPv6 as the namespace's defaults say, which were made for the first
+ * networks; where this one differs, it is set before the link goes up (CVE-2024-32473). */
+static int settle_ipv6(int netns, const struct endpoint *ep, const struct endpoint_request *request,
+                       struct err *e)
 {
-    int r = rt_get_link(inside, "eth0", eth0);
-    return r < 0 ? err_set(e, r, "find eth0 in the container's network namespace") : 0;
+    bool wanted = ep->address6.family != 0;
+    if (request->born == (wanted ? BORN_WITH_IPV6 : BORN_WITHOUT_IPV6))
+        return 0;
+    _cleanup_free_ char *key = xasprintf("net/ipv6/conf/%s/disable_ipv6", ep->interface);
+    const struct sysctl sysctls[] = {{key, wanted ? "0" : "1"}, {NULL, NULL}};
+    return netns_sysctls(netns, sysctls, e);
 }
 
-static int configure(struct rt *inside, int eth0, const struct network *n,
-                     const struct endpoint *ep, struct err *e)
+static int find_interface(struct rt *inside, const char *name, struct link *link, struct err *e)
+{
+    int r = rt_get_link(inside, name, link);
+    return r < 0 ? err_set(e, r, "find `%s` in the container's network namespace", name) : 0;
+}
+
+static int configure(struct rt *inside, int index, const struct network *n,
+                     const struct endpoint *ep, uint32_t metric, struct err *e)
 {
     _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(inside);
     rt_set_up(batch, LOOPBACK_INDEX);
     if (ep->address4.family)
-        rt_add_address(batch, eth0, &ep->address4, n->subnet4.prefix);
+        rt_add_address(batch, index, &ep->address4, n->subnet4.prefix);
     if (ep->address6.family)
-        rt_add_address(batch, eth0, &ep->address6, n->subnet6.prefix);
-    rt_set_up(batch, eth0);
-    if (ep->address4.family && !n->internal)
-        rt_add_default_route(batch, eth0, &n->gateway4);
-    if (ep->address6.family && !n->internal)
-        rt_add_default_route(batch, eth0, &n->gateway6);
+        rt_add_address(batch, index, &ep->address6, n->subnet6.prefix);
+    rt_set_up(batch, index);
+    if (ep->address4.family && network_has_gateway(n))
+        rt_add_default_route(batch, index, &n->gateway4, metric);
+    if (ep->address6.family && network_has_gateway(n))
+        rt_add_default_route(batch, index, &n->gateway6, metric);
     return rt_commit(batch, e);
 }
 
@@ -205,36 +246,51 @@ static int publish(struct bridge *b, const struct endpoint *ep, struct err *e)
 
 /* ---- attach ----------------------------------------------------------------------------------*/
 
-static int attach_steps(struct bridge *b, const struct network *n, int netns, struct rt *inside,
-                        const struct endpoint *ep, struct err *e)
+/* Flows that began before lead past the container for as long as they are kept alive. */
+static int end_stale_flows(const struct endpoint *ep, struct err *e)
 {
-    struct link bridge, eth0;
+    int r = ep->routed ? 0 : conntrack_forget_ports(ep, e);
+    if (r != -EOPNOTSUPP) /* a kernel without nf_conntrack_netlink */
+        return r;
+    err_clear(e);
+    return 0;
+}
+
+static int attach_steps(struct bridge *b, const struct network *n, int netns, struct rt *inside,
+                        const struct endpoint_request *request, const struct endpoint *ep,
+                        struct err *e)
+{
+    struct link bridge, own;
     int r = rt_get_link(b->rt, n->bridge, &bridge);
     if (r < 0)
         return err_set(e, r, "find bridge `%s`", n->bridge);
-    if ((r = add_guard(b, ep, e)) < 0 || (r = plug_in(b, &bridge, netns, ep, e)) < 0 ||
-        (r = find_eth0(inside, &eth0, e)) < 0 ||
-        (r = configure(inside, eth0.index, n, ep, e)) < 0 ||
+    if ((r = add_guard(b, ep, e)) < 0 || (r = plug_in(b, &bridge, netns, n, ep, e)) < 0 ||
+        (r = find_interface(inside, ep->interface, &own, e)) < 0 ||
+        (r = settle_ipv6(netns, ep, request, e)) < 0 ||
+        (r = configure(inside, own.index, n, ep, request->metric, e)) < 0 ||
         (r = wait_until_reachable(b, inside, ep, e)) < 0 ||
-        (r = announce(inside, eth0.index, ep, e)) < 0)
+        (r = announce(inside, own.index, ep, e)) < 0 || (r = publish(b, ep, e)) < 0)
         return r;
-    r = publish(b, ep, e);
-    /* Flows that began before lead past the container for as long as they are kept alive. */
-    if (r == 0)
-        r = conntrack_forget_ports(ep, e);
-    return r == -EOPNOTSUPP ? 0 : r; /* a kernel without nf_conntrack_netlink */
+    return end_stale_flows(ep, e);
 }
 
 int endpoint_attach(struct bridge *b, const struct network *n, int netns, struct rt *inside,
                     const struct endpoint_request *request, int record_dir, struct endpoint *out,
                     struct err *e)
 {
+    _cleanup_free_ char *record = endpoint_record_name(n->name);
+    int known = file_exists_at(record_dir, record);
+    if (known < 0)
+        return err_set(e, known, "look for the endpoint's record `%s`", record);
+    if (known)
+        return err_say(e, -EEXIST, "container `%s` is on network `%s` already", request->container,
+                       n->name);
     struct endpoint ep = describe(n, request);
     int r = take_lease(b, n, request, &ep, e);
     if (r == 0)
         r = endpoint_save(&ep, record_dir, e);
     if (r == 0)
-        r = attach_steps(b, n, netns, inside, &ep, e);
+        r = attach_steps(b, n, netns, inside, request, &ep, e);
     if (r < 0) {
         _cleanup_err_ struct err ignored = ERR_INIT;
         (void)endpoint_detach(b, &ep, false, record_dir, &ignored);
@@ -243,6 +299,52 @@ int endpoint_attach(struct bridge *b, const struct network *n, int netns, struct
     }
     *out = ep;
     return 0;
+}
+
+/* ---- ports of an endpoint that is attached -----------------------------------------------------*/
+
+int endpoint_publish(struct bridge *b, struct endpoint *ep, const struct publish_list *more,
+                     int record_dir, struct err *e)
+{
+    struct endpoint added = *ep;
+    added.publishes = *more;
+    copy_publishes(&ep->publishes, more);
+    int r = endpoint_save(ep, record_dir, e);
+    if (r == 0)
+        r = publish(b, &added, e);
+    if (r == 0)
+        r = end_stale_flows(&added, e);
+    if (r < 0) {
+        _cleanup_err_ struct err ignored = ERR_INIT;
+        (void)endpoint_unpublish(b, ep, more, record_dir, &ignored);
+    }
+    return r;
+}
+
+static bool listed(const struct publish_list *l, const struct publish *p)
+{
+    for (size_t i = 0; i < l->count; i++)
+        if (publish_equal(&l->items[i], p))
+            return true;
+    return false;
+}
+
+int endpoint_unpublish(struct bridge *b, struct endpoint *ep, const struct publish_list *less,
+                       int record_dir, struct err *e)
+{
+    struct endpoint ended = *ep;
+    ended.publishes = *less;
+    size_t count, kept = 0;
+    bridge_learn_expiry(b);
+    _cleanup_free_ struct fw_publish *elements = endpoint_elements(&ended, &count);
+    int r = fw_expire(b->fw, NULL, elements, count, e);
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < ep->publishes.count; i++)
+        if (!listed(less, &ep->publishes.items[i]))
+            ep->publishes.items[kept++] = ep->publishes.items[i];
+    ep->publishes.count = kept;
+    return endpoint_save(ep, record_dir, e);
 }
 
 /* ---- detach ----------------------------------------------------------------------------------*/
@@ -290,6 +392,15 @@ static int forget_flows(const struct endpoint *ep, struct err *e)
     return r == -EOPNOTSUPP ? 0 : r;
 }
 
+/* A damaged lease file gives out no address, and is made anew with those of the living only. */
+static int give_lease_back(struct bridge *b, const struct endpoint *ep, struct err *e)
+{
+    int r = lease_release(b->leases_fd, ep->network, ep->id, e);
+    if (r == -EBADMSG && e)
+        warn("%s", e->text);
+    return r == -EBADMSG ? 0 : r;
+}
+
 int endpoint_detach(struct bridge *b, const struct endpoint *ep, bool namespace_dies,
                     int record_dir, struct err *e)
 {
@@ -303,8 +414,9 @@ int endpoint_detach(struct bridge *b, const struct endpoint *ep, bool namespace_
     note(&result, unplug(b, ep, namespace_dies, &step), e, &step);
     note(&result, fw_expire(b->fw, &guard, NULL, 0, &step), e, &step);
     note(&result, forget_flows(ep, &step), e, &step);
-    note(&result, lease_release(b->leases_fd, ep->network, ep->id, &step), e, &step);
-    if (result == 0 && unlinkat(record_dir, ENDPOINT_RECORD, 0) < 0 && errno != ENOENT)
+    note(&result, give_lease_back(b, ep, &step), e, &step);
+    _cleanup_free_ char *record = endpoint_record_name(ep->network);
+    if (result == 0 && unlinkat(record_dir, record, 0) < 0 && errno != ENOENT)
         return err_set(e, errno, "remove the endpoint's record");
     return result;
 }
@@ -323,7 +435,8 @@ static int match_lease(const struct lease *l, void *arg)
     struct forgetting *f = arg;
     if (!streq(l->owner, f->id))
         return 0;
-    f->endpoint.address4 = l->address;
+    f->endpoint.address4 = l->address4;
+    f->endpoint.address6 = l->address6;
     memcpy(f->endpoint.mac, l->mac, 6);
     return 0;
 }
@@ -333,13 +446,11 @@ static int forget_on(const struct network *n, void *arg)
     struct forgetting *f = arg;
     f->endpoint = (struct endpoint){0};
     int r = lease_each(f->bridge->leases_fd, n->name, match_lease, f, f->e);
-    if (r < 0 || !f->endpoint.address4.family)
+    if (r < 0 || (!f->endpoint.address4.family && !f->endpoint.address6.family))
         return r;
     _cleanup_endpoint_ struct endpoint ep = f->endpoint;
     ep.bridge = xstrdup(n->bridge);
     ep.port = endpoint_port_name(f->id, n->name);
-    if (n->subnet6.prefix)
-        ep.address6 = subnet_host(&n->subnet6, subnet_host_number(&n->subnet4, &ep.address4));
     struct fw_guard guard = endpoint_guard(&ep);
     r = unplug(f->bridge, &ep, false, f->e);
     if (r == 0)

@@ -10,11 +10,14 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/random.h>
+#include <time.h>
 
 void network_clear(struct network *n)
 {
     free(n->name);
     free(n->bridge);
+    strv_free(n->labels);
+    strv_free(n->links);
     *n = (struct network){0};
 }
 
@@ -26,50 +29,150 @@ struct fw_network network_elements(const struct network *n)
         .prefix4 = n->subnet4.prefix,
         .subnet6 = n->subnet6.address.v6,
         .prefix6 = n->subnet6.prefix,
-        .internal = n->internal,
-        .masquerade = n->masquerade,
+        .internal = !network_has_gateway(n),
+        .masquerade = network_has_gateway(n) && n->mode == GATEWAY_NAT,
         .icc = n->icc,
+    };
+}
+
+struct pool network_pool(const struct network *n)
+{
+    return (struct pool){
+        .network = n->name,
+        .subnet4 = n->subnet4,
+        .subnet6 = n->subnet6,
+        .range4 = n->range4,
+        .range6 = n->range6,
+        .gateway4 = n->gateway4,
+        .gateway6 = n->gateway6,
     };
 }
 
 /* ---- the file --------------------------------------------------------------------------------*/
 
+static const char *const modes[] = {
+    [GATEWAY_NAT] = "nat",
+    [GATEWAY_ROUTED] = "routed",
+    [GATEWAY_ISOLATED] = "isolated",
+};
+
+int gateway_mode_parse(const char *text, enum gateway_mode *out)
+{
+    for (size_t i = 0; i < ARRAY_LEN(modes); i++)
+        if (streq(text, modes[i])) {
+            *out = (enum gateway_mode)i;
+            return 0;
+        }
+    return -EINVAL;
+}
+
+const char *gateway_mode_name(enum gateway_mode mode)
+{
+    return modes[mode];
+}
+
+/* A flag that older definitions do not have. */
+static bool flag_or(const json_t *j, const char *key, bool fallback)
+{
+    return json_object_get(j, key) ? json_flag(j, key) : fallback;
+}
+
+static int read_subnet(const json_t *j, const char *key, int family, struct subnet *out,
+                       struct err *e)
+{
+    const char *text = json_str(j, key);
+    if (!text)
+        return 0;
+    int r = subnet_parse(text, out, e);
+    return r == 0 && out->address.family != family ? -EBADMSG : r;
+}
+
+/* The gateway is one of the subnet's addresses, and there is one unless the network is isolated. */
+static int read_gateway(const json_t *j, const char *key, const struct subnet *subnet,
+                        struct ip *out)
+{
+    const char *text = json_str(j, key);
+    if (!text)
+        return 0;
+    return ip_parse(text, out) < 0 || !subnet_contains(subnet, out) ? -EBADMSG : 0;
+}
+
 static int parse_definition(const json_t *j, const char *name, struct network *out, struct err *e)
 {
-    const char *subnet4 = json_str(j, "subnet"), *subnet6 = json_str(j, "subnet6");
-    const char *gateway4 = json_str(j, "gateway"), *gateway6 = json_str(j, "gateway6");
-    const char *bridge = json_str(j, "bridge");
-    if ((subnet4 && subnet_parse(subnet4, &out->subnet4, e) < 0) ||
-        (subnet6 && subnet_parse(subnet6, &out->subnet6, e) < 0))
-        return err_wrap(e, "definition of network `%s`", name);
-    if (!bridge || strlen(bridge) >= IFNAMSIZ || (!subnet4 && !subnet6) ||
-        (subnet4 && (!gateway4 || ip_parse(gateway4, &out->gateway4) < 0)) ||
-        (subnet6 && (!gateway6 || ip_parse(gateway6, &out->gateway6) < 0)))
+    const char *bridge = json_str(j, "bridge"), *mode = json_str(j, "mode");
+    int r;
+    if ((r = read_subnet(j, "subnet", AF_INET, &out->subnet4, e)) < 0 ||
+        (r = read_subnet(j, "subnet6", AF_INET6, &out->subnet6, e)) < 0 ||
+        (r = read_subnet(j, "range", AF_INET, &out->range4, e)) < 0 ||
+        (r = read_subnet(j, "range6", AF_INET6, &out->range6, e)) < 0 ||
+        (r = read_gateway(j, "gateway", &out->subnet4, &out->gateway4)) < 0 ||
+        (r = read_gateway(j, "gateway6", &out->subnet6, &out->gateway6)) < 0)
+        return e && e->text ? err_wrap(e, "definition of network `%s`", name)
+                            : err_say(e, r, "the definition of network `%s` is damaged", name);
+    int64_t mtu = json_int(j, "mtu", 0);
+    bool gateways = (!out->subnet4.prefix || out->gateway4.family) &&
+                    (!out->subnet6.prefix || out->gateway6.family);
+    if (!bridge || !*bridge || strlen(bridge) >= IFNAMSIZ || strchr(bridge, '/') ||
+        (!out->subnet4.prefix && !out->subnet6.prefix) || mtu < 0 || mtu > 65535 ||
+        (mode && gateway_mode_parse(mode, &out->mode) < 0) ||
+        (!gateways && out->mode != GATEWAY_ISOLATED))
         return err_say(e, -EBADMSG, "the definition of network `%s` is damaged", name);
     out->name = xstrdup(name);
     out->bridge = xstrdup(bridge);
     out->internal = json_flag(j, "internal");
-    out->masquerade = json_flag(j, "masquerade");
     out->icc = json_flag(j, "icc");
+    out->isolate = flag_or(j, "isolate", true);
+    out->guard = flag_or(j, "guard", true);
+    out->dns = flag_or(j, "dns", true);
+    out->mtu = (unsigned)mtu;
+    out->labels = json_strv(j, "labels");
+    out->links = json_strv(j, "links");
+    out->created = json_int(j, "created", 0);
     return 0;
 }
 
-static int save_definition(struct bridge *b, const struct network *n, struct err *e)
+static void put_subnet(json_t *j, const char *key, const struct subnet *s)
 {
-    _cleanup_json_ json_t *j = json_object();
-    _cleanup_free_ char *subnet4 = subnet_text(&n->subnet4), *subnet6 = subnet_text(&n->subnet6),
-                        *gateway4 = ip_text(&n->gateway4), *gateway6 = ip_text(&n->gateway6),
-                        *file = xasprintf("%s.json", n->name);
+    _cleanup_free_ char *text = subnet_text(s);
+    json_put_str(j, key, *text ? text : NULL);
+}
+
+static void put_ip(json_t *j, const char *key, const struct ip *a)
+{
+    _cleanup_free_ char *text = ip_text(a);
+    json_put_str(j, key, *text ? text : NULL);
+}
+
+json_t *network_to_json(const struct network *n)
+{
+    json_t *j = json_object();
     json_object_set_new(j, "schema", json_integer(1));
     json_put_str(j, "name", n->name);
     json_put_str(j, "bridge", n->bridge);
-    json_put_str(j, "subnet", *subnet4 ? subnet4 : NULL);
-    json_put_str(j, "gateway", *gateway4 ? gateway4 : NULL);
-    json_put_str(j, "subnet6", *subnet6 ? subnet6 : NULL);
-    json_put_str(j, "gateway6", *gateway6 ? gateway6 : NULL);
+    put_subnet(j, "subnet", &n->subnet4);
+    put_ip(j, "gateway", &n->gateway4);
+    put_subnet(j, "range", &n->range4);
+    put_subnet(j, "subnet6", &n->subnet6);
+    put_ip(j, "gateway6", &n->gateway6);
+    put_subnet(j, "range6", &n->range6);
+    json_put_str(j, "mode", modes[n->mode]);
     json_object_set_new(j, "internal", json_boolean(n->internal));
-    json_object_set_new(j, "masquerade", json_boolean(n->masquerade));
     json_object_set_new(j, "icc", json_boolean(n->icc));
+    json_object_set_new(j, "isolate", json_boolean(n->isolate));
+    json_object_set_new(j, "guard", json_boolean(n->guard));
+    json_object_set_new(j, "dns", json_boolean(n->dns));
+    if (n->mtu)
+        json_object_set_new(j, "mtu", json_integer(n->mtu));
+    json_put_strv(j, "labels", n->labels);
+    json_put_strv(j, "links", n->links);
+    json_object_set_new(j, "created", json_integer(n->created));
+    return j;
+}
+
+int network_save(struct bridge *b, const struct network *n, struct err *e)
+{
+    _cleanup_json_ json_t *j = network_to_json(n);
+    _cleanup_free_ char *file = xasprintf("%s.json", n->name);
     return json_write_at(b->networks_fd, file, j, e);
 }
 
@@ -132,7 +235,8 @@ static int define_default(struct bridge *b, struct network *out, struct err *e)
 {
     out->name = xstrdup(DEFAULT_NETWORK);
     out->bridge = xstrdup("nc-" DEFAULT_NETWORK);
-    out->masquerade = out->icc = true;
+    out->icc = out->isolate = out->guard = out->dns = true;
+    out->created = time(NULL);
     int r = choose_subnet(b, &out->subnet4, e);
     int ipv6 = file_exists_at(AT_FDCWD, "/proc/net/if_inet6");
     if (r == 0 && ipv6 < 0)
@@ -144,7 +248,7 @@ static int define_default(struct bridge *b, struct network *out, struct err *e)
     out->gateway4 = subnet_host(&out->subnet4, 1);
     if (out->subnet6.prefix)
         out->gateway6 = subnet_host(&out->subnet6, 1);
-    return save_definition(b, out, e);
+    return network_save(b, out, e);
 }
 
 int network_load(struct bridge *b, const char *name, struct network *out, struct err *e)
@@ -229,7 +333,7 @@ int network_up(struct bridge *b, const struct network *n, struct err *e)
     return r < 0 ? err_wrap(e, "network `%s`", n->name) : 0;
 }
 
-const struct sysctl *network_sysctls(const struct network *n)
+const struct sysctl *network_sysctls(bool ipv6)
 {
     /* Router advertisements are never listened to (CVE-2020-10749); addresses are usable at once
      * (no DAD: nobody else can hold them); arp_notify and ndisc_notify make the announcement. The
@@ -246,10 +350,13 @@ const struct sysctl *network_sysctls(const struct network *n)
     /* IPv6 is off where the network has none (CVE-2024-32473). */
     static const struct sysctl ipv4_only[] = {
         {"net/ipv6/conf/default/disable_ipv6", "1"},
+        {"net/ipv6/conf/default/accept_ra", "0"}, /* for a network that it is connected to later */
+        {"net/ipv6/conf/default/accept_dad", "0"},
+        {"net/ipv6/conf/default/ndisc_notify", "1"},
         {"net/ipv4/conf/default/arp_notify", "1"},
         {"net/ipv4/ip_unprivileged_port_start", "0"},
         {"net/ipv4/ping_group_range", "0 2147483647"},
         {NULL, NULL},
     };
-    return n && n->subnet6.prefix ? dual : ipv4_only;
+    return ipv6 ? dual : ipv4_only;
 }

@@ -355,7 +355,7 @@ static void start_connection(struct proxy *p, const struct door *door, int clien
     c->connecting = true;
     c->ends[0] = (struct end){END, client, c};
     c->ends[1] =
-        (struct end){END, open_socket(&door->to, door->port->publish->port, SOCK_STREAM), c};
+        (struct end){END, open_socket(&door->to, door->port->publish.port, SOCK_STREAM), c};
     c->flows[0].pipe = c->flows[1].pipe = (struct pipe){-1, -1};
     c->next = p->connections;
     c->link = &p->connections;
@@ -449,7 +449,7 @@ static struct talk *find_talk(struct proxy *p, struct door *door, in_port_t port
     }
     if (best->fd >= 0)
         end_talk(p, best);
-    int fd = open_socket(&door->to, door->port->publish->port, SOCK_DGRAM);
+    int fd = open_socket(&door->to, door->port->publish.port, SOCK_DGRAM);
     if (fd < 0 || watch(p, EPOLL_CTL_ADD, fd, EPOLLIN, best) < 0) {
         close_fd(fd);
         return NULL;
@@ -571,7 +571,7 @@ static int prepare_udp(struct proxy *p)
 /* Whether ::1 is among the addresses that this socket was bound for. */
 static bool holds_loopback(const struct held_port *h)
 {
-    const struct ip *host = &h->publish->host;
+    const struct ip *host = &h->publish.host;
     return h->family == AF_INET6 && (host->family == 0 || ip_is_any(host) ||
                                      (host->family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&host->v6)));
 }
@@ -610,7 +610,7 @@ int proxy_new(const struct held_ports *held, const struct ip *address4, const st
             door->to = address6->family ? *address6 : *address4;
         int r = open_door(p, door);
         if (r < 0)
-            return err_set(e, r, "serve port %d", door->port->publish->host_port);
+            return err_set(e, r, "serve port %d", door->port->publish.host_port);
     }
     *out = take_ptr(p);
     return 0;

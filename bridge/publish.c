@@ -48,6 +48,20 @@ char *publish_text(const struct publish *p)
                      protocol_name(p->protocol));
 }
 
+char *publish_word(const struct publish *p)
+{
+    _cleanup_free_ char *host = ip_text(&p->host);
+    bool v6 = p->host.family == AF_INET6;
+    return xasprintf("%s%s%s%s%d:%d/%s", v6 ? "[" : "", host, v6 ? "]" : "", *host ? ":" : "",
+                     p->host_port, p->port, protocol_name(p->protocol));
+}
+
+bool publish_equal(const struct publish *a, const struct publish *b)
+{
+    return a->host_port == b->host_port && a->protocol == b->protocol &&
+           a->host.family == b->host.family && (!a->host.family || ip_equal(&a->host, &b->host));
+}
+
 /* ::1 needs no IPv6 in the container: it is proxied. */
 static bool needs_ipv6(const struct ip *host)
 {
@@ -58,6 +72,11 @@ int publish_check(const struct publish_list *list, const struct network *n, stru
 {
     for (size_t i = 0; i < list->count; i++) {
         const struct publish *p = &list->items[i];
+        if (p->host.family == AF_INET && !n->subnet4.prefix) {
+            _cleanup_free_ char *word = publish_word(p);
+            return err_say(e, -EAFNOSUPPORT, "publish `%s`: network `%s` has no IPv4", word,
+                           n->name);
+        }
         if (n->subnet6.prefix || !needs_ipv6(&p->host))
             continue;
         _cleanup_free_ char *text = publish_text(p);
@@ -242,6 +261,23 @@ static int hold_one(int family, const struct publish *p, uint16_t *port)
     return take_fd(fd);
 }
 
+static bool collide(const struct publish *a, const struct publish *b)
+{
+    return a->host_port == b->host_port && a->protocol == b->protocol &&
+           (!a->host.family || !b->host.family ||
+            (a->host.family == b->host.family &&
+             (ip_is_any(&a->host) || ip_is_any(&b->host) || ip_equal(&a->host, &b->host))));
+}
+
+/* Is the port's other user our own request, a few words earlier? */
+static bool asked_before(const struct publish_list *list, const struct publish *p)
+{
+    for (const struct publish *q = list->items; q < p; q++)
+        if (p->host_port && collide(p, q))
+            return true;
+    return false;
+}
+
 static int explain(const struct publish *p, int code, struct err *e)
 {
     _cleanup_free_ char *address = ip_text(&p->host);
@@ -281,9 +317,9 @@ static int hold_families(struct publish *p, bool ipv6, struct held_ports *out)
             return fd6;
         p->host_port = port;
         if (v4)
-            out->items[out->count++] = (struct held_port){take_fd(fd4), AF_INET, p->protocol, p};
+            out->items[out->count++] = (struct held_port){take_fd(fd4), AF_INET, p->protocol, *p};
         if (v6)
-            out->items[out->count++] = (struct held_port){take_fd(fd6), AF_INET6, p->protocol, p};
+            out->items[out->count++] = (struct held_port){take_fd(fd6), AF_INET6, p->protocol, *p};
         return 0;
     }
 }
@@ -312,6 +348,9 @@ int publish_hold(struct publish_list *list, bool ipv6, struct held_ports *out,
             held_ports_clear(out);
             if (refused)
                 *refused = &list->items[i];
+            if (r == -EADDRINUSE && asked_before(list, &list->items[i]))
+                return err_say(e, -EINVAL, "port %d/%s is asked for twice",
+                               list->items[i].host_port, protocol_name(list->items[i].protocol));
             return explain(&list->items[i], r, e);
         }
     }

@@ -11,6 +11,8 @@ void endpoint_clear(struct endpoint *ep)
     free(ep->container);
     free(ep->id);
     free(ep->port);
+    free(ep->interface);
+    strv_free(ep->aliases);
     publish_list_clear(&ep->publishes);
     *ep = (struct endpoint){0};
 }
@@ -21,19 +23,28 @@ static void put_ip(json_t *j, const char *key, const struct ip *a)
     json_put_str(j, key, *text ? text : NULL);
 }
 
+char *endpoint_record_name(const char *network)
+{
+    return xasprintf("endpoint.%s.json", network);
+}
+
 int endpoint_save(const struct endpoint *ep, int record_dir, struct err *e)
 {
     _cleanup_json_ json_t *j = json_object();
-    _cleanup_free_ char *mac = mac_text(ep->mac);
+    _cleanup_free_ char *mac = mac_text(ep->mac), *file = endpoint_record_name(ep->network);
     json_object_set_new(j, "schema", json_integer(1));
     json_put_str(j, "network", ep->network);
     json_put_str(j, "bridge", ep->bridge);
     json_put_str(j, "container", ep->container);
     json_put_str(j, "id", ep->id);
     json_put_str(j, "port", ep->port);
+    json_put_str(j, "interface", ep->interface);
     put_ip(j, "address", &ep->address4);
     put_ip(j, "address6", &ep->address6);
     json_put_str(j, "mac", mac);
+    json_object_set_new(j, "guard", json_boolean(ep->guard));
+    json_object_set_new(j, "routed", json_boolean(ep->routed));
+    json_put_strv(j, "aliases", ep->aliases);
     json_t *publishes = json_array();
     for (size_t i = 0; i < ep->publishes.count; i++) {
         const struct publish *p = &ep->publishes.items[i];
@@ -45,7 +56,8 @@ int endpoint_save(const struct endpoint *ep, int record_dir, struct err *e)
         json_array_append_new(publishes, item);
     }
     json_object_set_new(j, "publish", publishes);
-    return json_write_at(record_dir, ENDPOINT_RECORD, j, e);
+    json_seal(j);
+    return json_write_at(record_dir, file, j, e);
 }
 
 static int get_ip(const json_t *j, const char *key, struct ip *out)
@@ -68,6 +80,13 @@ static int get_publish(const json_t *j, struct publish *p)
     return 0;
 }
 
+/* dev_valid_name() of the kernel, and a colon is an alias' sign there. */
+static bool valid_link(const char *name)
+{
+    return name && *name && strlen(name) < IFNAMSIZ && !streq(name, ".") && !streq(name, "..") &&
+           !strpbrk(name, "/: \t\n");
+}
+
 static int parse_record(const json_t *j, struct endpoint *out)
 {
     const char *mac = json_str(j, "mac");
@@ -76,7 +95,12 @@ static int parse_record(const json_t *j, struct endpoint *out)
     out->container = xstrdup(json_str(j, "container"));
     out->id = xstrdup(json_str(j, "id"));
     out->port = xstrdup(json_str(j, "port"));
-    if (!valid_name(out->network) || !out->bridge || !out->container || !out->id || !out->port ||
+    out->interface = xstrdup(json_str(j, "interface"));
+    out->guard = json_flag(j, "guard");
+    out->routed = json_flag(j, "routed");
+    out->aliases = json_strv(j, "aliases");
+    if (json_int(j, "schema", 0) != 1 || !valid_name(out->network) || !out->bridge ||
+        !out->container || !out->id || !out->port || !valid_link(out->interface) ||
         strlen(out->port) >= IFNAMSIZ || !mac || mac_parse(mac, out->mac) < 0 ||
         get_ip(j, "address", &out->address4) < 0 || get_ip(j, "address6", &out->address6) < 0)
         return -EBADMSG;
@@ -91,19 +115,79 @@ static int parse_record(const json_t *j, struct endpoint *out)
     return 0;
 }
 
-int endpoint_load(int record_dir, struct endpoint *out, struct err *e)
+static int load_file(int record_dir, const char *file, struct endpoint *out, struct err *e)
 {
     *out = (struct endpoint){0};
     _cleanup_json_ json_t *j = NULL;
-    int r = json_read_at(record_dir, ENDPOINT_RECORD, &j, e);
-    if (r < 0)
+    int r = json_read_at(record_dir, file, &j, e);
+    if (r < 0 || (r = json_check_seal(j, file, e)) < 0)
         return r;
+    _cleanup_free_ char *own = NULL;
     r = parse_record(j, out);
-    if (r < 0) {
+    if (r == 0)
+        own = endpoint_record_name(out->network);
+    if (r < 0 || !streq(own, file)) {
         endpoint_clear(out);
-        return err_say(e, r, "the endpoint's record is damaged");
+        return err_say(e, -EBADMSG, "the endpoint's record `%s` is damaged", file);
     }
     return 0;
+}
+
+int endpoint_load(int record_dir, const char *network, struct endpoint *out, struct err *e)
+{
+    _cleanup_free_ char *file = endpoint_record_name(network);
+    return load_file(record_dir, file, out, e);
+}
+
+void endpoint_list_clear(struct endpoint_list *l)
+{
+    for (size_t i = 0; i < l->count; i++)
+        endpoint_clear(&l->items[i]);
+    free(l->items);
+    *l = (struct endpoint_list){0};
+}
+
+static int by_interface(const void *a, const void *b)
+{
+    return strverscmp(((const struct endpoint *)a)->interface,
+                      ((const struct endpoint *)b)->interface);
+}
+
+int endpoint_load_all(int record_dir, struct endpoint_list *out, struct err *e)
+{
+    *out = (struct endpoint_list){0};
+    int fd = openat(record_dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), result = 0;
+    _cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+    if (!d)
+        return err_set(e, errno, "list the endpoints");
+    int listed = 0;
+    for (struct dirent *entry; (entry = next_entry(d, &listed));) {
+        const char *dot = strrchr(entry->d_name, '.');
+        if (!skip_prefix(entry->d_name, "endpoint.") || !streq(dot, ".json"))
+            continue;
+        struct endpoint ep;
+        _cleanup_err_ struct err why = ERR_INIT;
+        int r = load_file(record_dir, entry->d_name, &ep, &why);
+        if (r == -ENOENT)
+            continue;
+        /* One that cannot be read now counts for more than one that never will be. */
+        if (r < 0 && (result == 0 || (result == -EBADMSG && r != -EBADMSG))) {
+            result = r;
+            err_clear(e);
+            err_move(e, &why);
+        }
+        if (r < 0)
+            continue;
+        out->items = xrealloc(out->items, out->count + 1, sizeof(*out->items));
+        out->items[out->count++] = ep;
+    }
+    if (out->count > 1)
+        qsort(out->items, out->count, sizeof(*out->items), by_interface);
+    if (listed < 0 && (result == 0 || result == -EBADMSG)) {
+        err_clear(e);
+        return err_set(e, listed, "list the endpoints");
+    }
+    return result;
 }
 
 /* ---- as the firewall wants it ----------------------------------------------------------------*/
@@ -136,6 +220,7 @@ struct fw_publish *endpoint_elements(const struct endpoint *ep, size_t *count)
         const struct publish *p = &ep->publishes.items[i];
         struct fw_publish f = {.protocol = p->protocol,
                                .any_address = ip_is_any(&p->host),
+                               .routed = ep->routed,
                                .host_port = p->host_port,
                                .to4 = ep->address4.v4,
                                .to6 = ep->address6.v6,

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 /* ---- reload ----------------------------------------------------------------------------------*/
 
@@ -38,11 +39,53 @@ int bridge_reload(struct bridge *b, const struct endpoint *live, size_t count, s
         struct fw_guard guard = endpoint_guard(&live[i]);
         size_t elements_count;
         _cleanup_free_ struct fw_publish *elements = endpoint_elements(&live[i], &elements_count);
-        fw_add_guard(batch, &guard);
+        if (live[i].guard)
+            fw_add_guard(batch, &guard);
         for (size_t k = 0; k < elements_count; k++)
             fw_add_publish(batch, &elements[k]);
     }
     return r < 0 ? r : fw_commit(batch, e);
+}
+
+/* ---- leases ----------------------------------------------------------------------------------*/
+
+struct restoring {
+    struct bridge *bridge;
+    const struct endpoint *live;
+    size_t count;
+    void (*found)(const char *what, void *arg);
+    void *arg;
+    struct err *e;
+};
+
+static int restore_leases(const struct network *n, void *arg)
+{
+    struct restoring *s = arg;
+    _cleanup_free_ struct lease *leases = xcalloc(s->count, sizeof(*leases));
+    size_t count = 0;
+    for (size_t i = 0; i < s->count; i++) {
+        const struct endpoint *ep = &s->live[i];
+        if (!streq(ep->network, n->name))
+            continue;
+        leases[count] = (struct lease){.address4 = ep->address4,
+                                       .address6 = ep->address6,
+                                       .container = ep->container,
+                                       .owner = ep->id,
+                                       .since = time(NULL)};
+        memcpy(leases[count++].mac, ep->mac, 6);
+    }
+    int r = lease_restore(s->bridge->leases_fd, n->name, leases, count, s->e);
+    _cleanup_free_ char *what = xasprintf("damaged lease file of network `%s`", n->name);
+    if (r > 0 && s->found)
+        s->found(what, s->arg);
+    return r;
+}
+
+int bridge_restore_leases(struct bridge *b, const struct endpoint *live, size_t count,
+                          void (*found)(const char *what, void *arg), void *arg, struct err *e)
+{
+    struct restoring s = {b, live, count, found, arg, e};
+    return network_each(b, restore_leases, &s, e);
 }
 
 /* ---- sweep -----------------------------------------------------------------------------------*/
@@ -50,6 +93,7 @@ int bridge_reload(struct bridge *b, const struct endpoint *live, size_t count, s
 struct sweeping {
     struct bridge *bridge;
     const struct bridge_sweep *sweep;
+    struct err *e;
     strv dead_owners; /* of leases */
     strv dead_links;
     strv live_ports;
@@ -93,22 +137,24 @@ static int sweep_network(const struct network *n, void *arg)
     struct sweeping *s = arg;
     for (const char *const *id = s->sweep->live_ids; id && *id; id++)
         strv_add_take(&s->live_ports, endpoint_port_name(*id, n->name));
-    _cleanup_err_ struct err ignored = ERR_INIT;
-    int r = lease_each(s->bridge->leases_fd, n->name, judge_lease, s, &ignored);
+    int r = lease_each(s->bridge->leases_fd, n->name, judge_lease, s, s->e);
     strv_each (owner, s->dead_owners) {
         tell(s, "lease of", owner);
         if (r == 0 && !s->sweep->dry_run)
-            r = lease_release(s->bridge->leases_fd, n->name, owner, &ignored);
+            r = lease_release(s->bridge->leases_fd, n->name, owner, s->e);
     }
     strv_free(take_ptr(s->dead_owners));
-    if (!s->sweep->dry_run)
-        (void)lease_tidy(s->bridge->leases_fd, n->name, NULL);
-    return 0;
+    if (r ==
+        -EBADMSG) { /* a damaged one is not swept: it is made anew where all that live are known */
+        err_clear(s->e);
+        r = 0;
+    }
+    return r == 0 && !s->sweep->dry_run ? lease_tidy(s->bridge->leases_fd, n->name, s->e) : r;
 }
 
 int bridge_sweep(struct bridge *b, const struct bridge_sweep *sweep, struct err *e)
 {
-    struct sweeping s = {.bridge = b, .sweep = sweep};
+    struct sweeping s = {.bridge = b, .sweep = sweep, .e = e};
     int r = network_each(b, sweep_network, &s, e);
     if (r == 0)
         r = rt_each_link(b->rt, judge_link, &s, e);

@@ -5,23 +5,32 @@
 
 #include <errno.h>
 
-static json_t *endpoint_json(struct world *w, const struct record *r)
+static json_t *endpoint_json(const struct endpoint *ep)
 {
-    _cleanup_endpoint_ struct endpoint ep = {0};
-    _cleanup_close_ int dir = store_live_dir(&w->store, r->spec.name);
-    if (dir < 0 || endpoint_load(dir, &ep, NULL) < 0)
-        return json_null();
-    _cleanup_free_ char *address = ip_text(&ep.address4), *address6 = ip_text(&ep.address6),
-                        *mac = mac_text(ep.mac);
+    _cleanup_free_ char *address = ip_text(&ep->address4), *address6 = ip_text(&ep->address6),
+                        *mac = mac_text(ep->mac);
     json_t *j = json_object();
-    json_put_str(j, "network", ep.network);
-    json_put_str(j, "bridge", ep.bridge);
-    json_put_str(j, "port", ep.port);
-    json_put_str(j, "interface", "eth0");
+    json_put_str(j, "network", ep->network);
+    json_put_str(j, "bridge", ep->bridge);
+    json_put_str(j, "port", ep->port);
+    json_put_str(j, "interface", ep->interface);
     json_put_str(j, "address", *address ? address : NULL);
     json_put_str(j, "address6", *address6 ? address6 : NULL);
     json_put_str(j, "mac", mac);
+    json_put_strv(j, "aliases", ep->aliases);
     return j;
+}
+
+static json_t *endpoints_json(struct world *w, const struct record *r)
+{
+    json_t *list = json_array();
+    _cleanup_endpoints_ struct endpoint_list all = {0};
+    _cleanup_close_ int dir = store_live_dir(&w->store, r->spec.name);
+    if (dir >= 0)
+        (void)endpoint_load_all(dir, &all, NULL);
+    for (size_t i = 0; i < all.count; i++)
+        json_array_append_new(list, endpoint_json(&all.items[i]));
+    return list;
 }
 
 static void put_time(json_t *j, const char *key, int64_t when)
@@ -41,7 +50,9 @@ static json_t *state_json(const struct record *r)
     if (r->status == STATUS_EXITED) {
         json_object_set_new(j, "exit_status", json_integer(r->exit_status));
         json_object_set_new(j, "oom_killed", json_boolean(r->oom_killed));
+        json_object_set_new(j, "lost", json_boolean(r->lost));
     }
+    json_object_set_new(j, "restarts", json_integer(r->restarts));
     return j;
 }
 
@@ -52,7 +63,7 @@ static json_t *record_json(struct world *w, const struct record *r)
     json_put_strv(j, "caps", caps);
     put_time(j, "created", r->spec.created);
     json_object_set_new(j, "state", state_json(r));
-    json_object_set_new(j, "endpoint", endpoint_json(w, r));
+    json_object_set_new(j, "endpoints", endpoints_json(w, r));
     return j;
 }
 

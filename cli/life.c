@@ -2,77 +2,50 @@
  * endpoint.
  *
  *     look before → claim → create → attach (while the child mounts) → start → watch over → leave
+ *
+ * With a restart policy the program begins anew on the endpoint that it had: its address stays, and
+ * its ports are never free for others, as a pod's in Kubernetes.
  */
-#include "world.h"
-
-#include "resolv.h"
-
-#include <netctr/listener.h>
-#include <netctr/proxy.h>
+#include "control.h"
+#include "living.h"
 
 #include <errno.h>
+#include <time.h>
 
-struct living {
-    struct rlimit nofile; /* the caller's, before ports are held */
-    struct world *world;
-    struct life *life;
-    struct container container;
-    struct bridge *bridge;
-    struct network network;
-    struct endpoint endpoint;
-    struct held_ports held;
-    bool networked; /* on a network of ours */
-    int netns;      /* kept until the endpoint is detached: a namespace that dies holds RTNL for
-                       milliseconds, and whatever we ask of the kernel meanwhile waits for it */
-};
-
-static bool own_network(const struct spec *s)
+/* The namespace of another container or of somebody else, for as long as we hold it. */
+static int join_network(struct living *l, struct err *e)
 {
-    return !streq(s->network, "host") && !streq(s->network, "none");
-}
-
-/* The port's other user, if it is one of ours. */
-struct search {
-    struct world *world;
-    const struct publish *wanted;
-    char *owner;
-};
-
-static int find_publisher(const struct record *r, void *arg)
-{
-    struct search *s = arg;
-    _cleanup_endpoint_ struct endpoint ep = {0};
-    _cleanup_close_ int dir = store_live_dir(&s->world->store, r->spec.name);
-    if (dir < 0 || endpoint_load(dir, &ep, NULL) < 0)
+    const char *rest;
+    enum network_word word = network_word(l->life->spec.network, &rest);
+    if (word == NETWORK_WORD_NS) {
+        l->netns = open(rest, O_RDONLY | O_CLOEXEC);
+        if (l->netns < 0)
+            return err_set(e, errno, "open network namespace `%s`", rest);
+        return netns_is(l->netns) ? 0
+                                  : err_say(e, -EINVAL, "`%s` is not a network namespace", rest);
+    }
+    if (word != NETWORK_WORD_CONTAINER)
         return 0;
-    for (size_t i = 0; i < ep.publishes.count && !s->owner; i++) {
-        const struct publish *p = &ep.publishes.items[i];
-        if (p->host_port == s->wanted->host_port && p->protocol == s->wanted->protocol)
-            s->owner = xstrdup(r->spec.name);
-    }
+    _cleanup_record_ struct record r = {0};
+    int code = world_find(l->world, rest, &r, e);
+    if (code < 0)
+        return code;
+    if (r.status != STATUS_RUNNING)
+        return err_say(e, -ESRCH, "container `%s` is not running", rest);
+    if (r.spec.network_mode == NETWORK_HOST)
+        return err_say(e, -EINVAL, "container `%s` has no network of its own", rest);
+    /* Looked at while a pidfd says that it is still that process. */
+    _cleanup_close_ int init = pidfd_of(r.pid, r.pid_start);
+    _cleanup_free_ char *path = xasprintf("/proc/%d/ns/net", r.pid);
+    if (init >= 0 && (l->netns = open(path, O_RDONLY | O_CLOEXEC)) < 0)
+        code = -errno;
+    else if (init < 0 || (code = pidfd_signal(init, 0)) < 0)
+        code = init < 0 ? init : code;
+    if (code < 0 && code != -ESRCH && code != -ENOENT)
+        return err_set(e, code, "look at the network of container `%s`", rest);
+    if (code < 0)
+        return err_say(e, -ESRCH, "container `%s` has ended", rest);
     return 0;
-}
-
-static int hold_ports(struct living *l, struct err *e)
-{
-    struct publish_list *list = &l->life->publishes;
-    struct search s = {.world = l->world};
-    int ipv6 = file_exists_at(AT_FDCWD, "/proc/net/if_inet6");
-    if (ipv6 < 0)
-        return err_set(e, ipv6, "look whether the host has IPv6");
-    int r = publish_hold(list, ipv6, &l->held, &s.wanted, e);
-    if (r == -EADDRINUSE && s.wanted) {
-        (void)store_each(&l->world->store, find_publisher, &s, NULL);
-        if (s.owner)
-            err_hint(e, "container `%s` publishes it", s.owner);
-        else
-            err_hint(e, "another program listens there (`ss -lntup` shows it)");
-        free(s.owner);
-    }
-    strv_free(take_ptr(l->life->spec.published));
-    for (size_t i = 0; r == 0 && i < list->count; i++)
-        strv_add_take(&l->life->spec.published, publish_text(&list->items[i]));
-    return r;
 }
 
 /* Everything that can be refused is refused here, before anything is made. */
@@ -80,42 +53,34 @@ static int look_before(struct living *l, struct err *e)
 {
     if (getrlimit(RLIMIT_NOFILE, &l->nofile) < 0)
         return err_set(e, errno, "read the limit of open files");
-    l->networked = own_network(&l->life->spec);
-    if (!l->networked)
-        return 0;
-    int r = world_bridge(l->world, &l->bridge, e);
+    int r = hub_new(&l->hub, e);
     if (r == 0)
-        r = network_load(l->bridge, l->life->spec.network, &l->network, e);
+        r = join_network(l, e);
+    if (r == 0 && l->life->spec.networks)
+        r = world_bridge(l->world, &l->bridge, e);
     if (r == 0)
-        r = publish_check(&l->life->publishes, &l->network, e);
-    return r == 0 ? hold_ports(l, e) : r;
+        r = plugs_prepare(l, e);
+    if (r == 0 && l->life->publishes.count)
+        r = holding_open(l, &l->life->publishes, NULL, e);
+    if (r == 0)
+        holdings_describe(l);
+    return r;
 }
 
 static int claim(struct living *l, struct err *e)
 {
     _cleanup_close_ int lock = store_lock(&l->world->store, e);
-    return lock < 0 ? lock : container_claim(&l->world->store, &l->life->spec, &l->container, e);
+    if (lock < 0)
+        return lock;
+    return (l->life->existing ? container_reclaim : container_claim)(
+        &l->world->store, &l->life->spec, &l->container, e);
 }
 
-static int plug_in(struct living *l, struct rt *inside, struct err *e)
+static int raise_loopback(struct rt *inside, struct err *e)
 {
-    struct endpoint_request request = {
-        .container = l->container.spec.name,
-        .id = l->container.spec.id,
-        .publishes = &l->life->publishes,
-    };
-    int r = -ENOENT;
-    /* ENOENT: somebody has flushed the firewall between two of our steps. */
-    for (int tries = 0; r == -ENOENT && tries < 5; tries++) {
-        err_clear(e);
-        r = world_reload(l->world, true, e);
-        if (r == 0)
-            r = network_up(l->bridge, &l->network, e);
-        if (r == 0)
-            r = endpoint_attach(l->bridge, &l->network, l->netns, inside, &request,
-                                l->container.run_fd, &l->endpoint, e);
-    }
-    return r;
+    _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(inside);
+    rt_set_up(batch, 1);
+    return rt_commit(batch, e);
 }
 
 /* The network, while the child mounts. "none" is a namespace with nothing but loopback. */
@@ -123,35 +88,17 @@ static int attach(struct living *l, struct err *e)
 {
     if (l->container.spec.network_mode == NETWORK_HOST)
         return 0;
+    if (l->netns >= 0) /* another's */
+        return container_join_netns(&l->container, l->netns, e);
     _cleanup_rt_ struct rt *inside = NULL;
-    int r = netns_create(&l->netns, &inside, network_sysctls(l->networked ? &l->network : NULL), e);
+    bool ipv6 = plugs_ipv6(l);
+    l->born = ipv6 ? BORN_WITH_IPV6 : BORN_WITHOUT_IPV6;
+    int r = netns_create(&l->netns, &inside, network_sysctls(ipv6), e);
     if (r == 0)
         r = container_join_netns(&l->container, l->netns, e);
-    if (r < 0)
-        return r;
-    if (l->networked)
-        return plug_in(l, inside, e);
-    _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(inside);
-    rt_set_up(batch, 1);
-    return rt_commit(batch, e);
-}
-
-static int write_files(struct living *l, struct err *e)
-{
-    struct container *c = &l->container;
-    const struct ip *own[] = {&l->endpoint.address4, &l->endpoint.address6};
-    _cleanup_free_ char *hosts = make_hosts(c->spec.hostname, own, ARRAY_LEN(own));
-    _cleanup_free_ char *hostname = xasprintf("%s\n", c->spec.hostname);
-    _cleanup_free_ char *resolv = make_resolv_conf(c->spec.network_mode == NETWORK_HOST, e);
-    int r = resolv ? container_write_file(c, "hosts", hosts, e) : e->code;
-    if (r == 0)
-        r = container_write_file(c, "hostname", hostname, e);
-    return r == 0 ? container_write_file(c, "resolv.conf", resolv, e) : r;
-}
-
-static void serve_held(void *proxy)
-{
-    proxy_run(proxy);
+    for (size_t i = 0; r == 0 && i < l->plug_count; i++)
+        r = plug_in(l, &l->plugs[i], inside, e);
+    return r == 0 && l->plug_count == 0 ? raise_loopback(inside, e) : r;
 }
 
 static void listen_firewall(void *listener)
@@ -167,35 +114,124 @@ static void restore_firewall(void *world)
         warn("cannot restore the firewall: %s", e.text);
 }
 
-/* The monitor watches two fds for the network: what reaches the held ports, and whether the firewall
- * is still there. */
+/* ---- the program's runs ----------------------------------------------------------------------*/
+
+/* Does it begin anew? Decided under the lock under which `stop` leaves its word. */
+static int decide(struct living *l, int status, bool *again, struct err *e)
+{
+    struct container *c = &l->container;
+    _cleanup_close_ int lock = store_lock(&l->world->store, e);
+    if (lock < 0)
+        return lock;
+    int asked = container_end_asked(c);
+    if (asked < 0)
+        return err_set(e, asked, "look whether container `%s` is to end", c->spec.name);
+    *again = !asked && restart_wanted(&c->spec.restart, status, c->restarts);
+    return *again ? container_set_restarting(c, true, status, e) : 0;
+}
+
+static int begin_anew(struct living *l, struct err *e)
+{
+    struct container *c = &l->container;
+    _cleanup_close_ int lock = store_lock(&l->world->store, e);
+    int r = lock < 0 ? lock : container_set_restarting(c, false, 0, e);
+    close_fd(take_fd(lock));
+    if (r == 0)
+        r = container_create(c, e);
+    if (r == 0 && l->netns >= 0)
+        r = container_join_netns(c, l->netns, e);
+    if (r == 0)
+        r = plugs_write_files(l, e);
+    return r == 0 ? container_start(c, e) : r;
+}
+
+/* What a start that failed counts as: the program's end, with this status. */
+static int failed_start(struct living *l, struct err *e)
+{
+    int status = e->status ? e->status : EXIT_NETCTR;
+    container_note(&l->container, e->text);
+    container_kill(&l->container);
+    err_clear(e);
+    return status;
+}
+
+/* One run after the other, as long as the policy says. Returns the last one's exit status. */
+static int run_on(struct living *l, const struct monitor_options *options, struct err *e)
+{
+    struct container *c = &l->container;
+    unsigned in_a_row = 0;
+    int status = monitor_run(c, options, e);
+    for (bool again = true; status >= 0;) {
+        int r = decide(l, status, &again, e);
+        if (r < 0 || !again)
+            return r < 0 ? r : status;
+        /* A run of ten seconds was a good one. */
+        in_a_row = c->started && time(NULL) - c->started >= 10 ? 1 : in_a_row + 1;
+        r = container_rest(c, e);
+        if (r == 0)
+            r = monitor_pause(c, options, restart_delay_ms(in_a_row - 1), e);
+        if (r == 0 && (r = container_end_asked(c)) < 0)
+            err_set(e, r, "look whether container `%s` is to end", c->spec.name);
+        if (r != 0)
+            return r < 0 ? r : status;
+        c->restarts++;
+        status = begin_anew(l, e) == 0 ? monitor_run(c, options, e) : failed_start(l, e);
+    }
+    return status;
+}
+
+int watch_firewall(struct living *l, struct err *e)
+{
+    if (l->listener)
+        return 0;
+    /* A service listens when its caller has been told; what runs attached may be over in a moment. */
+    int delay_ms = l->container.spec.detached ? 1 : 300;
+    int r = listener_new(l->world->store.run_fd, l->world->store.instance, delay_ms,
+                         restore_firewall, l->world, &l->listener, e);
+    return r < 0 ? r : hub_add(l->hub, listener_fd(l->listener), listen_firewall, l->listener, e);
+}
+
+static void serve_control(void *living)
+{
+    struct living *l = living;
+    control_serve(l->control, change_network, l);
+}
+
+static int watch_ports(struct living *l, struct err *e)
+{
+    struct plug *gateway = plugs_gateway(l);
+    for (struct holding *h = l->holdings; h; h = h->next) {
+        int r = holding_serve(l, h, &gateway->endpoint, e);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static bool on_a_bridge(const struct living *l)
+{
+    return l->plug_count || streq(l->container.spec.network, "none");
+}
+
+/* What the monitor watches for the network: what reaches the held ports, whether the firewall is still
+ * there, and who asks for a change. */
 static int watch_over(struct living *l, struct err *e)
 {
     struct container *c = &l->container;
-    struct monitor_options options = {.attached = !c->spec.detached};
-    struct watch watches[2];
-    _cleanup_proxy_ struct proxy *proxy = NULL;
-    _cleanup_listener_ struct listener *listener = NULL;
-    int r = 0;
-    if (l->held.count)
-        r = proxy_new(&l->held, &l->endpoint.address4, &l->endpoint.address6, &proxy, e);
-    /* A service listens when its caller has been told; what runs attached may be over in a moment. */
-    int delay_ms = c->spec.detached ? 1 : 300;
-    if (r == 0 && l->networked)
-        r = listener_new(l->world->store.run_fd, l->world->store.instance, delay_ms,
-                         restore_firewall, l->world, &listener, e);
+    struct watch watch = {hub_fd(l->hub), hub_run, l->hub};
+    struct monitor_options options = {
+        .attached = !c->spec.detached, .watches = &watch, .watch_count = 1};
+    int r = watch_ports(l, e);
+    if (r == 0 && l->plug_count)
+        r = watch_firewall(l, e);
+    if (r == 0 && l->control >= 0)
+        r = hub_add(l->hub, l->control, serve_control, l, e);
     if (r < 0)
         return r;
-    if (proxy)
-        watches[options.watch_count++] = (struct watch){proxy_fd(proxy), serve_held, proxy};
-    if (listener)
-        watches[options.watch_count++] =
-            (struct watch){listener_fd(listener), listen_firewall, listener};
-    options.watches = watches;
     /* Only now: what fails after this, nobody is told. */
     if (l->life->started && (r = l->life->started(&c->spec, l->life->arg)) < 0)
         return err_set(e, r, "tell the caller that the container runs");
-    return monitor_run(c, &options, e);
+    return run_on(l, &options, e);
 }
 
 /* Under the lock that a reload holds from reading the records to committing the rules: what is taken
@@ -205,9 +241,22 @@ static int mark_leaving(struct living *l, struct err *e)
     _cleanup_close_ int lock = store_lock(&l->world->store, e);
     if (lock < 0)
         return lock;
-    _cleanup_close_ int mark =
-        openat(l->container.run_fd, LEAVING, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    return mark < 0 ? err_set(e, errno, "mark the container as ending") : 0;
+    int r = container_mark(l->container.run_fd, MARK_LEAVING);
+    return r < 0 && r != -ENOENT ? err_set(e, r, "mark the container as ending") : 0;
+}
+
+/* Nobody is served from here on. The ports stay held until their rules are gone. */
+static void stop_serving(struct living *l)
+{
+    if (l->control >= 0)
+        hub_remove(l->hub, l->control);
+    l->control = close_fd(l->control);
+    for (struct holding *h = l->holdings; h; h = h->next)
+        holding_stop(l, h);
+    if (l->listener)
+        hub_remove(l->hub, listener_fd(l->listener));
+    listener_free(l->listener);
+    l->listener = NULL;
 }
 
 /* The way back; also after a start that failed half-way. The first failure is told. */
@@ -215,7 +264,10 @@ static int leave(struct living *l, bool keep, int status, struct err *e)
 {
     struct container *c = &l->container;
     _cleanup_err_ struct err step = ERR_INIT;
-    int result = l->networked ? mark_leaving(l, e) : 0;
+    stop_serving(l);
+    if (keep)
+        (void)container_note_end(c, status, &step);
+    int result = l->bridge ? mark_leaving(l, e) : 0;
     if (result == 0)
         result = world_detach(l->world, c, true, e);
     l->netns = close_fd(l->netns);
@@ -240,10 +292,12 @@ static int live(struct living *l, struct err *e)
         return r;
     l->container.nofile = l->nofile;
     if ((r = container_create(&l->container, e)) < 0 || (r = attach(l, e)) < 0 ||
-        (r = write_files(l, e)) < 0 || (r = container_start(&l->container, e)) < 0) {
+        (r = plugs_write_files(l, e)) < 0 ||
+        (on_a_bridge(l) && (r = l->control = control_listen(l->container.run_fd, e)) < 0) ||
+        (r = container_start(&l->container, e)) < 0) {
         _cleanup_err_ struct err ignored = ERR_INIT;
         container_kill(&l->container);
-        (void)leave(l, false, 0, &ignored);
+        (void)leave(l, l->container.existing, e->status ? e->status : EXIT_NETCTR, &ignored);
         return r;
     }
     int status = watch_over(l, e);
@@ -258,12 +312,17 @@ static int live(struct living *l, struct err *e)
 
 int world_live(struct world *w, struct life *life, struct err *e)
 {
-    struct living l = {.world = w, .life = life, .container = CONTAINER_INIT, .netns = -1};
+    struct living l = {
+        .world = w, .life = life, .container = CONTAINER_INIT, .netns = -1, .control = -1};
     int r = live(&l, e);
+    if (r < 0)
+        world_explain(w, r, e);
     close_fd(l.netns);
-    held_ports_clear(&l.held);
-    endpoint_clear(&l.endpoint);
-    network_clear(&l.network);
+    close_fd(l.control);
+    while (l.holdings)
+        holding_close(&l, l.holdings);
+    plugs_clear(&l);
+    hub_free(l.hub);
     container_clear(&l.container);
     return r;
 }

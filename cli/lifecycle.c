@@ -6,34 +6,6 @@
 #include <string.h>
 #include <time.h>
 
-/* Does one thing to each named container; goes on after a failure and ends with the first. */
-static int for_each_name(const struct cli *cli, const struct command *command, char **names,
-                         int (*act)(struct world *w, const struct record *r, void *arg,
-                                    struct err *e),
-                         void *arg, struct err *e)
-{
-    if (!names[0])
-        return err_say(e, -EINVAL, "usage: netctr %s %s", command->name, command->usage);
-    _cleanup_world_ struct world w = {0};
-    int result = world_open(cli, &w, e);
-    if (result < 0)
-        return result;
-    for (; *names; names++) {
-        _cleanup_record_ struct record r = {0};
-        _cleanup_err_ struct err why = ERR_INIT;
-        int code = world_find(&w, *names, &r, &why);
-        if (code == 0)
-            code = act(&w, &r, arg, &why);
-        if (code == 0)
-            printf("%s\n", *names);
-        else if (result == 0)
-            err_move(e, &why), result = code;
-        else
-            warn("%s", why.text);
-    }
-    return result;
-}
-
 /* Waits until the monitor has cleaned up: only then is the container gone for the next command. */
 static int wait_for_end(const struct record *r, int timeout_ms)
 {
@@ -51,8 +23,24 @@ static int signal_init(const struct record *r, int sig, struct err *e)
                                        : err_set(e, code, "signal container `%s`", r->spec.name);
 }
 
-static int stop_record(const struct record *r, uint64_t seconds, struct err *e)
+/* Between two runs there is only the monitor to be told. */
+static int end_restarting(const struct record *r, struct err *e)
 {
+    _cleanup_close_ int monitor = pidfd_of(r->monitor, r->monitor_start);
+    if (monitor == -ESRCH)
+        return 0;
+    int code = monitor < 0 ? monitor : pidfd_signal(monitor, SIGTERM);
+    if (code < 0 && code != -ESRCH)
+        return err_set(e, code, "signal the monitor of container `%s`", r->spec.name);
+    return pidfd_wait(monitor, 15000) < 0
+               ? err_say(e, -ETIMEDOUT, "container `%s` does not end", r->spec.name)
+               : 0;
+}
+
+static int stop_record(struct world *w, const struct record *r, uint64_t seconds, struct err *e)
+{
+    if (r->status == STATUS_RESTARTING)
+        return end_restarting(r, e);
     if (r->status != STATUS_RUNNING)
         return 0;
     int code = signal_init(r, seconds ? SIGTERM : SIGKILL, e);
@@ -60,9 +48,7 @@ static int stop_record(const struct record *r, uint64_t seconds, struct err *e)
         return 0;
     if (code == 0)
         code = signal_init(r, SIGKILL, e);
-    if (code == 0 && wait_for_end(r, 15000) < 0)
-        return err_say(e, -ETIMEDOUT, "container `%s` does not end", r->spec.name);
-    return code;
+    return code == 0 ? world_await_end(w, r, e) : code;
 }
 
 /* A container that is just being made either runs soon or is gone soon. */
@@ -81,17 +67,36 @@ static int settle(struct world *w, const struct record *r, struct record *now, s
 
 /* ---- stop ------------------------------------------------------------------------------------*/
 
-static int stop_one(struct world *w, const struct record *r, void *arg, struct err *e)
+int stop_container(struct world *w, const struct record *r, uint64_t seconds, struct err *e)
 {
     _cleanup_record_ struct record now = {0};
-    int code = r->status == STATUS_CREATING ? settle(w, r, &now, e) : 0;
-    return code < 0 ? code : stop_record(now.spec.name ? &now : r, *(uint64_t *)arg, e);
+    int code = world_ask_end(w, r, &now, e);
+    if (code == 0 && now.status == STATUS_CREATING)
+        code = settle(w, r, &now, e);
+    bool ran = code == 0 && now.status != STATUS_EXITED;
+    if (code == 0)
+        code = stop_record(w, &now, seconds, e);
+    if (code == 0 && ran)
+        world_event(w, &now, "stop", NULL);
+    return code;
+}
+
+static int stop_one(struct world *w, const struct record *r, void *arg, struct err *e)
+{
+    return stop_container(w, r, *(uint64_t *)arg, e);
+}
+
+static bool runs(const struct record *r)
+{
+    return r->status != STATUS_EXITED;
 }
 
 static int stop(const struct cli *cli, int argc, char **argv, struct err *e)
 {
     char *time = NULL;
+    bool all = false;
     const struct option options[] = {
+        {"all", 'a', OPTION_FLAG, NULL, "every container that runs", &all},
         {"time", 't', OPTION_TEXT, "SECONDS", "then kill it (10)", &time},
         {0},
     };
@@ -102,12 +107,13 @@ static int stop(const struct cli *cli, int argc, char **argv, struct err *e)
         return first < 0 ? first : 0;
     if (time && parse_u64(time, 0, 86400, &seconds) < 0)
         return err_say(e, -EINVAL, "time `%s` is not a number of seconds", time);
-    return for_each_name(cli, &command_stop, argv + first, stop_one, &seconds, e);
+    const struct each each = {.act = stop_one, .arg = &seconds, .all = all ? runs : NULL};
+    return each_named(cli, &command_stop, argv + first, &each, e);
 }
 
 const struct command command_stop = {
     .name = "stop",
-    .usage = "[-t SECONDS] NAME…",
+    .usage = "[-t SECONDS] NAME… | --all",
     .summary = "End containers: SIGTERM, and SIGKILL for those that do not listen",
     .run = stop,
 };
@@ -116,14 +122,19 @@ const struct command command_stop = {
 
 static int kill_one(struct world *w, const struct record *r, void *arg, struct err *e)
 {
-    (void)w;
     int sig = *(int *)arg;
+    _cleanup_record_ struct record now = {0};
+    bool ends = sig == SIGKILL || sig == SIGTERM || sig == SIGINT || sig == SIGQUIT;
+    if (ends && world_ask_end(w, r, &now, e) < 0)
+        return e->code;
+    if (now.status == STATUS_RESTARTING)
+        return end_restarting(&now, e);
     if (r->status != STATUS_RUNNING)
         return err_say(e, -ESRCH, "container `%s` is not running", r->spec.name);
     int code = signal_init(r, sig, e);
-    if (code == 0 && sig == SIGKILL)
-        (void)wait_for_end(r, 15000);
-    return code;
+    if (code == 0)
+        world_event(w, r, "kill", (const struct event_attribute[]){{"signal", NULL, sig}, {0}});
+    return code == 0 && sig == SIGKILL ? world_await_end(w, r, e) : code;
 }
 
 static int kill_command(const struct cli *cli, int argc, char **argv, struct err *e)
@@ -140,7 +151,8 @@ static int kill_command(const struct cli *cli, int argc, char **argv, struct err
     int sig = parse_signal(name);
     if (sig < 0)
         return err_say(e, -EINVAL, "unknown signal `%s`", name);
-    return for_each_name(cli, &command_kill, argv + first, kill_one, &sig, e);
+    const struct each each = {.act = kill_one, .arg = &sig};
+    return each_named(cli, &command_kill, argv + first, &each, e);
 }
 
 const struct command command_kill = {
@@ -155,28 +167,26 @@ const struct command command_kill = {
 static int remove_one(struct world *w, const struct record *given, void *arg, struct err *e)
 {
     _cleanup_record_ struct record now = {0};
-    const struct record *r = given;
-    if (r->status == STATUS_CREATING && *(bool *)arg) {
-        int code = settle(w, given, &now, e);
+    bool force = *(bool *)arg;
+    if (given->status != STATUS_EXITED && !force) {
+        err_say(e, -EBUSY, "container `%s` is %s", given->spec.name, status_name(given->status));
+        return err_hint(e, "`netctr rm -f %s` ends it first", given->spec.name);
+    }
+    if (given->status != STATUS_EXITED) {
+        int code = world_ask_end(w, given, &now, e);
+        if (code == 0 && now.status == STATUS_CREATING)
+            code = settle(w, given, &now, e);
         if (code == -ENOENT) /* it has failed to start, and is gone */
             return 0;
-        if (code < 0)
-            return code;
-        r = &now;
-    }
-    if (r->status != STATUS_EXITED) {
-        if (!*(bool *)arg) {
-            err_say(e, -EBUSY, "container `%s` is running", r->spec.name);
-            return err_hint(e, "`netctr rm -f %s` ends it first", r->spec.name);
-        }
-        int code = stop_record(r, 0, e);
+        if (code == 0)
+            code = stop_record(w, &now, 0, e);
         if (code < 0)
             return code;
     }
     /* With --rm its monitor has removed it already, and the name may be another's by now. */
-    if (r->spec.auto_remove)
+    if (given->spec.auto_remove && given->status != STATUS_EXITED && given->status != STATUS_DEAD)
         return 0;
-    return world_remove(w, r, e);
+    return world_remove(w, given, e);
 }
 
 static int rm(const struct cli *cli, int argc, char **argv, struct err *e)
@@ -190,7 +200,9 @@ static int rm(const struct cli *cli, int argc, char **argv, struct err *e)
     int first = command_options(&command_rm, options, true, &argc, argv, &help, e);
     if (first < 0 || help)
         return first < 0 ? first : 0;
-    return for_each_name(cli, &command_rm, argv + first, remove_one, &force, e);
+    const struct each each = {
+        .act = remove_one, .arg = &force, .damaged = force ? world_remove_damaged : NULL};
+    return each_named(cli, &command_rm, argv + first, &each, e);
 }
 
 const struct command command_rm = {

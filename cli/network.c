@@ -11,7 +11,7 @@ static int reload(const struct cli *cli, int argc, char **argv, struct err *e)
         return err_say(e, -EINVAL, "`network reload` takes no names");
     _cleanup_world_ struct world w = {0};
     int r = world_open(cli, &w, e);
-    return r < 0 ? r : world_reload(&w, false, e);
+    return r < 0 ? r : world_restore(&w, e);
 }
 
 static int run(const struct cli *cli, int argc, char **argv, struct err *e)
@@ -23,13 +23,17 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
         return first < 0 ? first : 0;
     if (first < argc && streq(argv[first], "reload"))
         return reload(cli, argc - first, argv + first, e);
-    return err_say(e, -EINVAL, "usage: netctr network reload");
+    if (first < argc && streq(argv[first], "connect"))
+        return network_connect(cli, &command_network, argc - first, argv + first, e);
+    if (first < argc && streq(argv[first], "disconnect"))
+        return network_disconnect(cli, &command_network, argc - first, argv + first, e);
+    return err_say(e, -EINVAL, "usage: netctr network connect | disconnect | reload");
 }
 
 const struct command command_network = {
     .name = "network",
-    .usage = "reload",
-    .summary = "Make the firewall anew from what runs",
+    .usage = "connect | disconnect | reload",
+    .summary = "Networks",
     .run = run,
 };
 

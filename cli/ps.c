@@ -30,10 +30,14 @@ static char *status_text(const struct record *r)
     _cleanup_free_ char *since = time_ago(r->status == STATUS_EXITED ? r->finished : r->started);
     if (r->status == STATUS_RUNNING)
         return xasprintf("Up %s", *since ? since : "a moment");
+    if (r->status == STATUS_RESTARTING)
+        return xasprintf("Restarting (%d)", r->exit_status);
+    if (r->lost)
+        return xstrdup("Lost with the host");
     if (r->status == STATUS_EXITED)
-        return xasprintf("Exited (%d) %s ago%s", r->exit_status, since,
-                         r->oom_killed ? ", out of memory" : "");
-    return xstrdup("Creating");
+        return xasprintf("Exited (%d)%s%s%s%s", r->exit_status, *since ? " " : "", since,
+                         *since ? " ago" : "", r->oom_killed ? ", out of memory" : "");
+    return xstrdup(r->damaged ? "Damaged" : r->status == STATUS_DEAD ? "Dead" : "Creating");
 }
 
 static char *ports_text(const struct spec *s)
@@ -48,11 +52,13 @@ static char *ports_text(const struct spec *s)
 
 static char *address_of(struct world *w, const struct record *r)
 {
-    _cleanup_endpoint_ struct endpoint ep = {0};
+    _cleanup_endpoints_ struct endpoint_list all = {0};
     _cleanup_close_ int dir = store_live_dir(&w->store, r->spec.name);
-    if (r->status != STATUS_RUNNING || dir < 0 || endpoint_load(dir, &ep, NULL) < 0)
+    if (r->status != STATUS_RUNNING || dir < 0 || endpoint_load_all(dir, &all, NULL) < 0 ||
+        all.count == 0)
         return xstrdup("");
-    return ip_text(&ep.address4);
+    const struct endpoint *first = &all.items[0];
+    return ip_text(first->address4.family ? &first->address4 : &first->address6);
 }
 
 static json_t *row_json(const struct record *r, const char *address)
@@ -91,7 +97,7 @@ static int add_row(const struct record *r, void *arg)
     }
     _cleanup_free_ char *command = command_text(&r->spec), *status = status_text(r),
                         *ports = ports_text(&r->spec), *age = time_ago(r->spec.created),
-                        *created = xasprintf("%s ago", age);
+                        *created = xasprintf("%s%s", age, *age ? " ago" : "unknown");
     const char *cells[] = {r->spec.id, command, created, status, address, ports, r->spec.name};
     for (size_t i = 0; i < ARRAY_LEN(cells); i++)
         strv_add(&l->rows, cells[i]);

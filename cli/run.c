@@ -1,9 +1,8 @@
 /* netctr run: from words to a spec that is checked whole, before anything is touched. */
+#include "attach.h"
 #include "world.h"
 
 #include "core/caps.h"
-
-#include <netctr/channel.h>
 
 #include <errno.h>
 #include <libgen.h>
@@ -11,8 +10,8 @@
 #include <time.h>
 
 struct run_flags {
-    char *name, *workdir, *user, *hostname, *memory, *cpus, *pids, *network;
-    strv env, volumes, tmpfs, publish, cap_add, cap_drop;
+    char *name, *workdir, *user, *hostname, *memory, *cpus, *pids, *restart, *ip, *ip6, *mac;
+    strv env, volumes, tmpfs, publish, cap_add, cap_drop, networks, aliases;
     bool detach, remove, interactive, in_place, read_only;
 };
 
@@ -24,6 +23,8 @@ static void run_flags_clear(struct run_flags *f)
     strv_free(f->publish);
     strv_free(f->cap_add);
     strv_free(f->cap_drop);
+    strv_free(f->networks);
+    strv_free(f->aliases);
 }
 
 /* ---- pieces ----------------------------------------------------------------------------------*/
@@ -194,25 +195,90 @@ static int take_env(const struct run_flags *f, struct spec *s, struct err *e)
     return 0;
 }
 
+/* --ip, --mac-address and --network-alias speak of the first network. */
+static int first_network(const struct run_flags *f, const char *text, char **out, struct err *e)
+{
+    _cleanup_attachment_ struct attachment a = {0};
+    struct ip ip;
+    int r = attachment_parse(text, &a, e);
+    if (r < 0)
+        return r;
+    if (f->ip && (ip_parse(f->ip, &ip) < 0 || ip.family != AF_INET || ip_is_any(&ip)))
+        return err_say(e, -EINVAL, "--ip `%s` is not an IPv4 address", f->ip);
+    if (f->ip)
+        a.address4 = ip;
+    if (f->ip6 && (ip_parse(f->ip6, &ip) < 0 || ip.family != AF_INET6 || ip_is_any(&ip)))
+        return err_say(e, -EINVAL, "--ip6 `%s` is not an IPv6 address", f->ip6);
+    if (f->ip6)
+        a.address6 = ip;
+    if (f->mac && (mac_parse(f->mac, a.mac) < 0 || a.mac[0] & 1))
+        return err_say(e, -EINVAL, "--mac-address `%s` is not a host's MAC address", f->mac);
+    strv_each (alias, f->aliases) {
+        if (!valid_name(alias))
+            return err_say(e, -EINVAL, "--network-alias `%s` is not a name", alias);
+        strv_add(&a.aliases, alias);
+    }
+    *out = attachment_text(&a);
+    return 0;
+}
+
+/* host, none, container:NAME, ns:PATH: there is no endpoint, hence nothing to be said of one. */
+static int take_network_word(const struct run_flags *f, struct spec *s, struct err *e)
+{
+    const char *text = f->networks[0], *rest;
+    enum network_word word = network_word(text, &rest);
+    if (f->networks[1])
+        return err_say(e, -EINVAL, "`--network %s` cannot be combined with another network", text);
+    if (f->ip || f->ip6 || f->mac || f->aliases)
+        return err_say(e, -EINVAL, "addresses and aliases cannot be given with `--network %s`",
+                       text);
+    if (f->publish)
+        return err_say(e, -EINVAL, "ports cannot be published with `--network %s`", text);
+    if (word == NETWORK_WORD_CONTAINER && !valid_name(rest))
+        return err_say(e, -EINVAL, "invalid container name `%s`", rest);
+    if (word == NETWORK_WORD_NS && *rest != '/')
+        return err_say(e, -EINVAL, "namespace `%s` is not an absolute path", rest);
+    s->network = xstrdup(text);
+    s->network_mode = word == NETWORK_WORD_HOST ? NETWORK_HOST : NETWORK_OWN;
+    return 0;
+}
+
+static int take_networks(const struct run_flags *f, struct spec *s, struct err *e)
+{
+    static const char *const usual[] = {DEFAULT_NETWORK, NULL};
+    char *const *texts = f->networks ? f->networks : (char *const *)usual;
+    strv_each (text, texts)
+        if (network_word(text, NULL) != NETWORK_NAME) {
+            if (text != texts[0])
+                return err_say(e, -EINVAL, "`--network %s` cannot be combined with another network",
+                               text);
+            return take_network_word(f, s, e);
+        }
+    char *names = xstrdup("");
+    int r = 0;
+    for (size_t i = 0; r == 0 && texts[i]; i++) {
+        _cleanup_attachment_ struct attachment a = {0};
+        _cleanup_free_ char *first = NULL, *before = names;
+        r = i == 0 ? first_network(f, texts[i], &first, e) : 0;
+        if (r == 0)
+            r = attachment_parse(texts[i], &a, e);
+        names = xasprintf("%s%s%s", before, i ? "," : "", a.network ? a.network : "");
+        strv_add(&s->networks, first ? first : texts[i]);
+    }
+    s->network = names;
+    s->network_mode = NETWORK_OWN;
+    return r;
+}
+
 static int take_network(const struct run_flags *f, struct life *life, struct err *e)
 {
     struct spec *s = &life->spec;
-    s->network = xstrdup(f->network ? f->network : DEFAULT_NETWORK);
-    if (streq(s->network, "bridge")) { /* docker's name for it */
-        free(s->network);
-        s->network = xstrdup(DEFAULT_NETWORK);
-    }
-    s->network_mode = streq(s->network, "host") ? NETWORK_HOST : NETWORK_OWN;
-    if (!valid_name(s->network))
-        return err_say(e, -EINVAL, "invalid network name `%s`", s->network);
-    strv_each (text, f->publish) {
-        int r = publish_parse(text, &life->publishes, e);
-        if (r < 0)
-            return r;
-    }
-    if (life->publishes.count && (streq(s->network, "host") || streq(s->network, "none")))
-        return err_say(e, -EINVAL, "ports cannot be published with `--network %s`", s->network);
-    return 0;
+    s->publish = strv_copy(f->publish);
+    int r = take_networks(f, s, e);
+    strv_each (text, f->publish)
+        if (r == 0)
+            r = publish_parse(text, &life->publishes, e);
+    return r;
 }
 
 /* The whole of it. */
@@ -240,6 +306,12 @@ static int compose(const struct run_flags *f, char **words, struct life *life, s
     s->created = time(NULL);
     if (!*s->argv[0])
         return err_say(e, -EINVAL, "COMMAND is empty");
+    if (f->restart && restart_parse(f->restart, &s->restart, e) < 0)
+        return e->code;
+    if (s->auto_remove && s->restart.policy != RESTART_NO)
+        return err_say(e, -EINVAL,
+                       "--rm and --restart do not go together: what has ended is either "
+                       "removed or begins anew");
     if (s->workdir && s->workdir[0] != '/')
         return err_say(e, -EINVAL, "working directory `%s` is not an absolute path", s->workdir);
     int r;
@@ -251,60 +323,13 @@ static int compose(const struct run_flags *f, char **words, struct life *life, s
                         &s->caps, e);
 }
 
-/* ---- detached --------------------------------------------------------------------------------*/
-
-/* The monitor lets go of the caller: its session, its directory, its streams. */
-static int report_started(const struct spec *s, void *arg)
-{
-    (void)s;
-    int channel = *(int *)arg;
-    int r = channel_send(channel, MESSAGE_STARTED);
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    for (int i = 0; null >= 0 && i < 3; i++)
-        (void)dup2(null, i);
-    close_fd(null);
-    (void)chdir("/");
-    return r;
-}
-
-static _Noreturn void monitor_process(struct world *w, struct life *life, int channel)
-{
-    struct err e = ERR_INIT;
-    (void)setsid();
-    life->started = report_started;
-    life->arg = &channel;
-    int r = world_live(w, life, &e);
-    if (r < 0)
-        (void)channel_send_error(channel, &e);
-    err_clear(&e);
-    world_close(w);
-    exit(r < 0 ? EXIT_NETCTR : 0);
-}
-
 static int run_detached(struct world *w, struct life *life, struct err *e)
 {
-    int ends[2];
-    int r = channel_open(ends, e);
-    if (r < 0)
-        return r;
     _cleanup_free_ char *id = xstrdup(life->spec.id);
-    pid_t pid = fork();
-    if (pid == 0) {
-        close(ends[0]);
-        monitor_process(w, life, ends[1]);
-    }
-    close(ends[1]);
-    _cleanup_close_ int channel = ends[0];
-    if (pid < 0)
-        return err_set(e, errno, "fork the monitor");
-    enum message kind;
-    r = channel_receive(channel, &kind, NULL, e);
-    if (r < 0)
-        return r;
-    if (kind != MESSAGE_STARTED)
-        return err_say(e, -EPIPE, "the monitor was killed before the container ran");
-    printf("%s\n", id);
-    return 0;
+    int r = world_live_in_background(w, life, e);
+    if (r == 0)
+        printf("%s\n", id);
+    return r;
 }
 
 /* ---- the command -----------------------------------------------------------------------------*/
@@ -317,12 +342,20 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
         {"name", 0, OPTION_TEXT, "NAME", "name of the container", &f.name},
         {"rm", 0, OPTION_FLAG, NULL, "remove the container when it has ended", &f.remove},
         {"interactive", 'i', OPTION_FLAG, NULL, "keep stdin open", &f.interactive},
+        {"restart", 0, OPTION_TEXT, "POLICY", "no, on-failure[:N], always or unless-stopped",
+         &f.restart},
         {"env", 'e', OPTION_LIST, "K=V", "set a variable, or hand on one of yours (K)", &f.env},
         {"workdir", 'w', OPTION_TEXT, "DIR", "working directory in the container", &f.workdir},
         {"user", 'u', OPTION_TEXT, "USER[:GROUP]", "run as this user of the container", &f.user},
         {"hostname", 0, OPTION_TEXT, "NAME", "hostname (default: the id)", &f.hostname},
         {"publish", 'p', OPTION_LIST, "PORT", "[HOSTIP:][HOSTPORT:]PORT[/tcp|udp]", &f.publish},
-        {"network", 0, OPTION_TEXT, "NAME", "network, or none, or host (default)", &f.network},
+        {"network", 0, OPTION_LIST, "NAME[:…]",
+         "its networks (ip=, ip6=, mac=, name=, alias=, gw-priority=), or none, host, container:NAME, ns:PATH",
+         &f.networks},
+        {"ip", 0, OPTION_TEXT, "ADDRESS", "IPv4 address on the first network", &f.ip},
+        {"ip6", 0, OPTION_TEXT, "ADDRESS", "IPv6 address on the first network", &f.ip6},
+        {"mac-address", 0, OPTION_TEXT, "MAC", "MAC address on the first network", &f.mac},
+        {"network-alias", 0, OPTION_LIST, "NAME", "another name on the first network", &f.aliases},
         {"volume", 'v', OPTION_LIST, "SRC:DST[:ro]", "mount a file or directory", &f.volumes},
         {"tmpfs", 0, OPTION_LIST, "DST", "mount an empty tmpfs", &f.tmpfs},
         {"in-place", 0, OPTION_FLAG, NULL, "write to ROOTFS itself, not to a layer over it",

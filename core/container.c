@@ -9,13 +9,16 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/wait.h>
 #include <time.h>
 
 void container_clear(struct container *c)
 {
     spec_clear(&c->spec);
-    int *const fds[] = {&c->dir_fd,    &c->run_fd,    &c->lock_fd, &c->channel,   &c->stdin_fd,
-                        &c->stdout_fd, &c->stderr_fd, &c->log_fd,  &c->signal_fd, &c->pidfd};
+    free(take_ptr(c->instance));
+    int *const fds[] = {&c->dir_fd,  &c->run_fd,    &c->lock_fd,   &c->files_fd,
+                        &c->channel, &c->stdin_fd,  &c->stdout_fd, &c->stderr_fd,
+                        &c->log_fd,  &c->signal_fd, &c->pidfd};
     for (size_t i = 0; i < ARRAY_LEN(fds); i++)
         *fds[i] = close_fd(*fds[i]);
 }
@@ -23,6 +26,12 @@ void container_clear(struct container *c)
 char *container_cgroup(const struct store *s, const char *id)
 {
     return xasprintf("netctr/%s/%s", s->instance, id);
+}
+
+/* One that was adopted may be of an instance that is no more. */
+static char *own_cgroup(const struct container *c)
+{
+    return xasprintf("netctr/%s/%s", c->instance ? c->instance : c->store->instance, c->spec.id);
 }
 
 /* ---- claim -----------------------------------------------------------------------------------*/
@@ -35,37 +44,6 @@ static int make_directory(int at, const char *name, mode_t mode, struct err *e)
     return fd < 0 ? err_set(e, errno, "open directory `%s`", name) : fd;
 }
 
-/* A number without its start time would be nobody's: stop and exec would not find the process. */
-static int put_process(json_t *j, const char *key, const char *key_start, pid_t pid, struct err *e)
-{
-    uint64_t start = proc_start_time(pid);
-    if (!start)
-        return err_set(e, errno ? errno : ESRCH, "find out when process %d started", pid);
-    json_object_set_new(j, key, json_integer(pid));
-    json_object_set_new(j, key_start, json_integer((json_int_t)start));
-    return 0;
-}
-
-int container_save_state(struct container *c, struct err *e)
-{
-    _cleanup_json_ json_t *j = json_object();
-    _cleanup_free_ char *boot = NULL;
-    int r = boot_id(&boot, e);
-    if (r < 0)
-        return r;
-    json_object_set_new(j, "schema", json_integer(1));
-    json_put_str(j, "id", c->spec.id);
-    json_put_str(j, "boot", boot);
-    r = put_process(j, "monitor", "monitor_start", getpid(), e);
-    if (r == 0 && c->started) {
-        r = put_process(j, "pid", "pid_start", c->pid, e);
-        json_object_set_new(j, "started", json_integer(c->started));
-    }
-    if (r < 0)
-        return r;
-    return json_write_at(c->run_fd, "state.json", j, e);
-}
-
 static int claim_run_directory(struct container *c, struct err *e)
 {
     c->run_fd = make_directory(c->store->live_fd, c->spec.name, 0700, e);
@@ -74,11 +52,7 @@ static int claim_run_directory(struct container *c, struct err *e)
     c->lock_fd = lock_file_at(c->run_fd, "lock", LOCK_EX);
     if (c->lock_fd < 0)
         return err_set(e, c->lock_fd, "lock container `%s`", c->spec.name);
-    int r = container_save_state(c, e);
-    const char *const files[] = {"hosts", "hostname", "resolv.conf"};
-    for (size_t i = 0; r == 0 && i < ARRAY_LEN(files); i++)
-        r = container_write_file(c, files[i], "", e);
-    return r;
+    return container_save_state(c, e);
 }
 
 /* The overlay's upper directory is the container's "/": it looks like the one below it. */
@@ -96,6 +70,13 @@ static int make_layers(struct container *c, struct err *e)
     return 0;
 }
 
+/* Without a word of how it ended, which a container has until it has ended. */
+int container_save_definition(struct container *c, struct err *e)
+{
+    _cleanup_json_ json_t *j = spec_to_json(&c->spec);
+    return json_write_at(c->dir_fd, "config.json", j, e);
+}
+
 static int claim_definition(struct container *c, struct err *e)
 {
     c->dir_fd = make_directory(c->store->defined_fd, c->spec.name, 0700, e);
@@ -104,8 +85,7 @@ static int claim_definition(struct container *c, struct err *e)
     int r = c->spec.in_place ? 0 : make_layers(c, e);
     if (r < 0)
         return r;
-    _cleanup_json_ json_t *j = spec_to_json(&c->spec);
-    return json_write_at(c->dir_fd, "config.json", j, e);
+    return container_save_definition(c, e);
 }
 
 int container_claim(struct store *store, struct spec *spec, struct container *out, struct err *e)
@@ -121,6 +101,9 @@ int container_claim(struct store *store, struct spec *spec, struct container *ou
         err_hint(e, "`netctr rm -f %s` removes that container", spec->name);
         return -EEXIST;
     }
+    _cleanup_close_ int bound = store_hold_binding(store, e);
+    if (bound < 0)
+        return bound;
     struct container c = CONTAINER_INIT;
     c.store = store;
     c.spec = *spec;
@@ -134,6 +117,33 @@ int container_claim(struct store *store, struct spec *spec, struct container *ou
         container_clear(&c);
         return r;
     }
+    container_event(&c, "create", NULL);
+    *out = c;
+    return 0;
+}
+
+int container_reclaim(struct store *store, struct spec *spec, struct container *out, struct err *e)
+{
+    int lives = file_exists_at(store->live_fd, spec->name);
+    if (lives != 0)
+        return lives < 0 ? err_set(e, lives, "look for container `%s`", spec->name)
+                         : err_say(e, -EBUSY, "container `%s` is running", spec->name);
+    struct container c = CONTAINER_INIT;
+    c.store = store;
+    c.existing = true;
+    c.dir_fd = store_defined_dir(store, spec->name);
+    if (c.dir_fd < 0)
+        return err_set(e, c.dir_fd, "open container `%s`", spec->name);
+    c.spec = *spec;
+    *spec = (struct spec){0};
+    int r = claim_run_directory(&c, e);
+    if (r == 0)
+        r = container_save_definition(&c, e);
+    if (r < 0) {
+        (void)remove_tree_at(store->live_fd, c.spec.name);
+        container_clear(&c);
+        return r;
+    }
     *out = c;
     return 0;
 }
@@ -141,12 +151,114 @@ int container_claim(struct store *store, struct spec *spec, struct container *ou
 int container_write_file(struct container *c, const char *file, const char *text, struct err *e)
 {
     /* Written in place: the file's inode is what is mounted in the container. */
-    _cleanup_close_ int fd =
-        openat(c->run_fd, file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    _cleanup_close_ int fd = openat(c->files_fd, file, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
     int r = fd < 0 ? -errno : write_all(fd, text, strlen(text));
+    if (r == 0 && ftruncate(fd, (off_t)strlen(text)) < 0)
+        r = -errno;
     if (r == 0 && fchmod(fd, 0644) < 0)
         r = -errno;
     return r < 0 ? err_set(e, r, "write the container's `%s`", file) : 0;
+}
+
+static int remove_cgroup(struct container *c, struct err *e)
+{
+    _cleanup_cgroup_host_ struct cgroup_host host = {0};
+    _cleanup_free_ char *path = own_cgroup(c);
+    int r = cgroup_probe(NULL, &host, e);
+    if (r < 0)
+        return r;
+    r = cgroup_end(&host, path, e);
+    if (r == 0 && c->instance && !streq(c->instance, c->store->instance))
+        r = cgroup_remove_instance(&host, c->instance, e);
+    return r;
+}
+
+static bool was_oom_killed(struct container *c)
+{
+    bool oom_killed = false;
+    _cleanup_cgroup_host_ struct cgroup_host host = {0};
+    _cleanup_free_ char *path = own_cgroup(c);
+    if (c->spec.id && cgroup_probe(NULL, &host, NULL) == 0)
+        (void)cgroup_oom_killed(&host, path, &oom_killed, NULL);
+    return oom_killed;
+}
+
+/* ---- events ----------------------------------------------------------------------------------*/
+
+void container_event(const struct container *c, const char *name,
+                     const struct event_attribute *attributes)
+{
+    const struct event event = {"container", name, c->spec.id, c->spec.name};
+    event_emit(c->store->run_fd, &event, attributes);
+}
+
+/* Once for each run of the program, whoever comes to know of its end. */
+static void tell_death(struct container *c, int exit_status, bool oom_killed)
+{
+    const struct event_attribute attributes[] = {
+        {"exit_code", NULL, exit_status}, {oom_killed ? "oom_killed" : NULL, "true", 0}, {0}};
+    if (c->told_start)
+        container_event(c, "die", attributes);
+    c->told_start = false;
+}
+
+/* ---- again -----------------------------------------------------------------------------------*/
+
+/* Marks are permission bits of the lock file, which nobody needs: they must have room where there is
+ * none for another file. */
+int container_mark(int run_dir, enum mark mark)
+{
+    struct stat st;
+    if (fstatat(run_dir, "lock", &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return -errno;
+    if (!S_ISREG(st.st_mode))
+        return -EBADMSG;
+    return fchmodat(run_dir, "lock", (st.st_mode & 07777) | (mode_t)mark, 0) < 0 ? -errno : 0;
+}
+
+int container_marked(int run_dir, enum mark mark)
+{
+    struct stat st;
+    if (fstatat(run_dir, "lock", &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return errno == ENOENT ? 0 : -errno;
+    return S_ISREG(st.st_mode) && (st.st_mode & (mode_t)mark) != 0;
+}
+
+int container_ask_end(struct store *store, const char *name, struct err *e)
+{
+    _cleanup_close_ int dir = store_live_dir(store, name);
+    int r = dir < 0 ? dir : container_mark(dir, MARK_END_ASKED);
+    /* Gone, or damaged: then no monitor of it lets anything begin anew. */
+    if (r == 0 || r == -ENOENT || r == -EBADMSG)
+        return 0;
+    return err_set(e, r, "tell container `%s` to end", name);
+}
+
+int container_end_asked(const struct container *c)
+{
+    return c->told_to_end ? 1 : container_marked(c->run_fd, MARK_END_ASKED);
+}
+
+int container_set_restarting(struct container *c, bool restarting, int exit_status, struct err *e)
+{
+    c->restarting = restarting;
+    c->exit_status = exit_status;
+    return container_save_state(c, e);
+}
+
+int container_rest(struct container *c, struct err *e)
+{
+    bool oom_killed = was_oom_killed(c);
+    int r = remove_cgroup(c, e);
+    tell_death(c, c->exit_status, oom_killed);
+    if (c->pid > 0) /* one whose start failed has not been reaped */
+        (void)waitpid(c->pid, NULL, WNOHANG);
+    c->pid = 0;
+    int *const fds[] = {&c->channel,   &c->stdin_fd, &c->stdout_fd,
+                        &c->stderr_fd, &c->pidfd,    &c->files_fd};
+    for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+        *fds[i] = close_fd(*fds[i]);
+    return r;
 }
 
 /* ---- end -------------------------------------------------------------------------------------*/
@@ -156,40 +268,45 @@ void container_kill(struct container *c)
     if (c->pidfd >= 0 && pidfd_signal(c->pidfd, SIGKILL) == 0)
         (void)pidfd_wait(c->pidfd, 10000);
     _cleanup_cgroup_host_ struct cgroup_host host = {0};
-    _cleanup_free_ char *path = container_cgroup(c->store, c->spec.id);
+    _cleanup_free_ char *path = own_cgroup(c);
     if (c->spec.id && cgroup_probe(NULL, &host, NULL) == 0)
         (void)cgroup_kill(&host, path, NULL);
-}
-
-static int remove_cgroup(struct container *c, bool *oom_killed, struct err *e)
-{
-    _cleanup_cgroup_host_ struct cgroup_host host = {0};
-    _cleanup_free_ char *path = container_cgroup(c->store, c->spec.id);
-    int r = cgroup_probe(NULL, &host, e);
-    if (r < 0)
-        return r;
-    (void)cgroup_oom_killed(&host, path, oom_killed, NULL);
-    return cgroup_end(&host, path, e);
 }
 
 /* The definition of a container that has ended says how. */
 static int save_exit(struct container *c, int exit_status, bool oom_killed, struct err *e)
 {
+    int asked = container_end_asked(c);
+    if (asked < 0)
+        return err_set(e, asked, "look whether container `%s` was to end", c->spec.name);
     _cleanup_json_ json_t *j = spec_to_json(&c->spec);
     json_t *ended = json_object();
     json_object_set_new(ended, "status", json_integer(exit_status));
     json_object_set_new(ended, "started", json_integer(c->started));
     json_object_set_new(ended, "finished", json_integer(time(NULL)));
     json_object_set_new(ended, "oom_killed", json_boolean(oom_killed));
+    json_object_set_new(ended, "asked", json_boolean(asked));
     json_object_set_new(j, "exit", ended);
     return json_write_at(c->dir_fd, "config.json", j, e);
 }
 
+int container_note_end(struct container *c, int exit_status, struct err *e)
+{
+    bool oom_killed = was_oom_killed(c);
+    tell_death(c, exit_status, oom_killed);
+    if (c->noted || !c->spec.id)
+        return 0;
+    int r = save_exit(c, exit_status, oom_killed, e);
+    c->noted = r == 0;
+    return r;
+}
+
 int container_end(struct container *c, bool keep, int exit_status, struct err *e)
 {
-    bool oom_killed = false;
-    int r = c->spec.id ? remove_cgroup(c, &oom_killed, e) : 0;
-    return r == 0 && keep ? save_exit(c, exit_status, oom_killed, e) : r;
+    bool oom_killed = was_oom_killed(c);
+    int r = c->spec.id ? remove_cgroup(c, e) : 0;
+    tell_death(c, exit_status, oom_killed);
+    return r == 0 && keep ? container_note_end(c, exit_status, e) : r;
 }
 
 /* A layer can hold very many files: it leaves the list of names in one step, and is emptied when no
@@ -209,6 +326,8 @@ int container_vanish(struct container *c, bool keep, struct err *e)
     int r = keep ? 0 : container_remove(c->store, c->spec.name, e);
     if (r == 0 && (r = remove_tree_at(c->store->live_fd, c->spec.name)) < 0)
         return err_set(e, r, "remove the run directory of container `%s`", c->spec.name);
+    if (r == 0 && !keep && c->spec.id)
+        container_event(c, "destroy", NULL);
     return r;
 }
 
@@ -227,10 +346,48 @@ void store_empty_trash(struct store *s)
 }
 
 /* Not there (any more, or yet), or damaged: it will never be read. Of everything else that may keep us
- * from reading it nobody knows whether there is a container to be spared. */
+ * from reading it nobody knows whether there is something to be spared. */
 static bool is_missing(int code)
 {
     return code == -ENOENT || code == -EBADMSG;
+}
+
+static void take_state(struct container *c, const json_t *state, const json_t *config)
+{
+    c->started = json_int(state, "started", 0);
+    c->noted = c->started && json_int(json_object_get(config, "exit"), "started", 0) == c->started;
+    free(c->spec.id);
+    c->spec.id = xstrdup(json_str(state, "id"));
+    c->existing = json_flag(state, "existing");
+    c->told_start = json_int(state, "pid", 0) > 0;
+    if (valid_name(json_str(state, "instance")))
+        c->instance = xstrdup(json_str(state, "instance"));
+}
+
+/* What is left is believed as far as it can harm nobody else: the name is the directory's, the id that of
+ * the state, and no other container's. */
+static int read_remains(struct container *c, const char *name, enum status *status, struct err *e)
+{
+    _cleanup_json_ json_t *config = NULL, *state = NULL;
+    int defined = store_read_definition(c->store, name, &config, &c->spec, e);
+    if (defined < 0 && !is_missing(defined))
+        return defined;
+    if (defined < 0)
+        c->spec.name = xstrdup(name);
+    err_clear(e);
+    int r = container_read_state(c->run_fd, &state, e);
+    if (r == 0)
+        take_state(c, state, config);
+    else if (!is_missing(r))
+        return r;
+    err_clear(e);
+    r = c->spec.id ? store_id_is_anothers(c->store, name, c->spec.id, e) : 0;
+    if (r < 0)
+        return r;
+    if (r > 0)
+        free(take_ptr(c->spec.id));
+    *status = (c->started || c->existing) && defined == 0 ? STATUS_RUNNING : STATUS_CREATING;
+    return 0;
 }
 
 int container_adopt(struct store *store, const char *name, struct container *out,
@@ -248,26 +405,11 @@ int container_adopt(struct store *store, const char *name, struct container *out
         return lock == -EWOULDBLOCK ? err_say(e, lock, "container `%s` runs", name)
                                     : err_set(e, lock, "lock container `%s`", name);
     }
-    _cleanup_json_ json_t *config = NULL, *state = NULL;
     c.dir_fd = store_defined_dir(store, name);
-    int r = c.dir_fd < 0 ? c.dir_fd : json_read_at(c.dir_fd, "config.json", &config, NULL);
-    if (r == 0)
-        r = spec_from_json(config, &c.spec, NULL);
-    if (r == 0 || is_missing(r))
-        r = json_read_at(c.run_fd, "state.json", &state, NULL);
-    if (r < 0 && !is_missing(r)) {
+    int r = read_remains(&c, name, status, e);
+    if (r < 0) {
         container_clear(&c);
-        return err_set(e, r, "read the state of container `%s`", name);
-    }
-    if (!c.spec.name)
-        c.spec.name = xstrdup(name);
-    *status = STATUS_CREATING;
-    if (state) {
-        c.started = json_int(state, "started", 0);
-        if (!c.spec.id && valid_name(json_str(state, "id")))
-            c.spec.id = xstrdup(json_str(state, "id"));
-        if (c.started && config)
-            *status = STATUS_RUNNING;
+        return err_wrap(e, "read the state of container `%s`", name);
     }
     *out = c;
     return 0;
@@ -280,14 +422,8 @@ struct sweeping {
     bool dry_run;
     void (*found)(const char *what, void *arg);
     void *arg;
-    strv ids; /* of every container */
+    strv ids; /* of every container that lives: what has no run directory is nobody's */
 };
-
-static int remember_id(const struct record *r, void *arg)
-{
-    strv_add(&((struct sweeping *)arg)->ids, r->spec.id);
-    return 0;
-}
 
 static bool has(strv v, const char *word)
 {
@@ -325,6 +461,16 @@ static int sweep_cgroups(struct sweeping *s, struct err *e)
     return r;
 }
 
+/* Has it a definition? That of one with --rm, whose monitor went down with the host, is none any more. */
+static int is_defined(const struct sweeping *s, const char *config)
+{
+    _cleanup_json_ json_t *j = NULL;
+    int r = json_read_at(s->store->defined_fd, config, &j, NULL);
+    if (r == 0)
+        return !json_flag(j, "auto_remove");
+    return r == -ENOENT || r == -ENOTDIR ? 0 : r == -EBADMSG ? 1 : r;
+}
+
 /* Definitions that were never finished, or whose removal was cut short. */
 static int sweep_definitions(struct sweeping *s, struct err *e)
 {
@@ -338,7 +484,7 @@ static int sweep_definitions(struct sweeping *s, struct err *e)
             continue;
         int used = file_exists_at(s->store->live_fd, entry->d_name);
         if (used == 0 && valid_name(entry->d_name))
-            used = file_exists_at(s->store->defined_fd, config);
+            used = is_defined(s, config);
         if (used < 0)
             return err_set(e, used, "look at container `%s`", entry->d_name);
         if (used)
@@ -351,17 +497,21 @@ static int sweep_definitions(struct sweeping *s, struct err *e)
     return r < 0 ? err_set(e, r, "list the containers") : 0;
 }
 
-int store_sweep(struct store *s, bool dry_run, void (*found)(const char *what, void *arg),
-                void *arg, struct err *e)
+int store_sweep_cgroups(struct store *s, bool dry_run, void (*found)(const char *what, void *arg),
+                        void *arg, struct err *e)
 {
     struct sweeping sweeping = {s, dry_run, found, arg, NULL};
-    int r = store_each(s, remember_id, &sweeping, e);
-    if (r == 0)
-        r = store_live_ids(s, &sweeping.ids, e);
-    if (r == 0)
-        r = sweep_definitions(&sweeping, e);
+    int r = store_live_ids(s, &sweeping.ids, e);
     if (r == 0)
         r = sweep_cgroups(&sweeping, e);
     strv_free(sweeping.ids);
     return r;
+}
+
+int store_sweep(struct store *s, bool dry_run, void (*found)(const char *what, void *arg),
+                void *arg, struct err *e)
+{
+    struct sweeping sweeping = {s, dry_run, found, arg, NULL};
+    int r = sweep_definitions(&sweeping, e);
+    return r == 0 ? store_sweep_cgroups(s, dry_run, found, arg, e) : r;
 }

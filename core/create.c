@@ -5,6 +5,7 @@
  */
 #include "child.h"
 #include "container.h"
+#include "mounts.h"
 
 #include <errno.h>
 #include <linux/sched.h>
@@ -85,6 +86,22 @@ int open_streams(bool interactive, int child[3], int *in, int *out, int *err, st
     return r < 0 ? r : open_pipe(&child[2], err, false, e);
 }
 
+/* The container may write to its /etc/hosts and what is beside it: they are files of a small file
+ * system of their own, which it can fill without the host noticing. Made here and not by the child, so
+ * that we can write what the network will be while the child mounts. */
+static int make_files(struct container *c, struct err *e)
+{
+    const struct mount_option small[] = {
+        {"mode", "755"}, {"size", "256k"}, {"nr_inodes", "16"}, {NULL, NULL}};
+    const char *const files[] = {"hosts", "hostname", "resolv.conf"};
+    c->files_fd =
+        mount_new("tmpfs", small, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, e);
+    int r = c->files_fd < 0 ? c->files_fd : 0;
+    for (size_t i = 0; r == 0 && i < ARRAY_LEN(files); i++)
+        r = container_write_file(c, files[i], "", e);
+    return r;
+}
+
 static int get_ready(struct container *c, struct preparation *p, struct err *e)
 {
     p->layers = xasprintf("%s/containers/%s", c->store->root, c->spec.name);
@@ -94,14 +111,14 @@ static int get_ready(struct container *c, struct preparation *p, struct err *e)
         r = open_streams(c->spec.interactive, p->streams, &c->stdin_fd, &c->stdout_fd,
                          &c->stderr_fd, e);
     /* Here and not by the monitor, when there is nobody any more to be told that it cannot be. */
-    if (r == 0 && (c->signal_fd = monitor_open_signals(e)) < 0)
+    if (r == 0 && c->signal_fd < 0 && (c->signal_fd = monitor_open_signals(e)) < 0)
         r = c->signal_fd;
     if (r == 0)
-        c->log_fd = openat(c->dir_fd, "log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    if (r == 0 && c->log_fd < 0)
-        r = err_set(e, errno, "open the container's log");
+        r = monitor_open_log(c, e);
     if (r == 0)
         r = make_cgroup(c, p, e);
+    if (r == 0)
+        r = make_files(c, e);
     if (r == 0 && (p->stub = stub_open(e)) < 0)
         r = p->stub;
     int ends[2] = {-1, -1};
@@ -134,6 +151,7 @@ static _Noreturn void run_child(const struct container *c, const struct preparat
         .rootfs = {.spec = &c->spec,
                    .layers = p->layers,
                    .run = p->run,
+                   .files = c->files_fd,
                    .cgroup2 = p->host.kind == CGROUP_V2},
         .become = {.argv = c->spec.argv,
                    .env = c->spec.env,
@@ -230,6 +248,8 @@ int container_start(struct container *c, struct err *e)
         return r;
     /* Written before it runs: who is killed from here on leaves a container that has run. */
     c->started = time(NULL);
+    if (!c->started) /* the clock's first second; 0 means "not yet" */
+        c->started = 1;
     r = container_save_state(c, e);
     if (r == 0 && (r = channel_send(c->channel, MESSAGE_START)) < 0)
         return r == -EPIPE ? died(c, e) : err_set(e, r, "start the container");
@@ -238,6 +258,9 @@ int container_start(struct container *c, struct err *e)
         r = await(c, MESSAGE_END, e);
     if (r < 0)
         c->started = 0;
+    else
+        container_event(c, "start", NULL);
+    c->told_start = r == 0;
     c->channel = close_fd(c->channel);
     return r;
 }

@@ -64,7 +64,9 @@ static void forward(struct monitor *m)
         sig = SIGKILL;
     else if (m->interrupts == 2 && m->options->attached)
         warn("`%s` has not ended yet; once more kills it", m->c->spec.name);
-    (void)pidfd_signal(m->c->pidfd, sig);
+    m->c->told_to_end = m->c->told_to_end || m->interrupts > 0;
+    if (m->c->pidfd >= 0)
+        (void)pidfd_signal(m->c->pidfd, sig);
 }
 
 static int reap(struct monitor *m)
@@ -87,7 +89,7 @@ static bool drained(const struct monitor *m)
 }
 
 /* The fds of one turn: signals, init, the streams, then what others watch. */
-static int turn(struct monitor *m, struct pollfd *polled)
+static int turn(struct monitor *m, struct pollfd *polled, int timeout_ms)
 {
     const struct monitor_options *o = m->options;
     size_t n = 0;
@@ -97,7 +99,7 @@ static int turn(struct monitor *m, struct pollfd *polled)
         polled[n++] = stream_interest(&m->streams[i]);
     for (size_t i = 0; i < o->watch_count; i++)
         polled[n++] = (struct pollfd){.fd = o->watches[i].fd, .events = POLLIN};
-    int ready = poll(polled, n, m->ended ? DRAIN_MS : -1);
+    int ready = poll(polled, n, timeout_ms);
     if (ready < 0)
         return errno == EINTR ? 1 : -errno;
     if (ready == 0)
@@ -116,15 +118,21 @@ static int turn(struct monitor *m, struct pollfd *polled)
     return 1;
 }
 
-/* nginx, and many a service, leaves for the background by itself: init ends, and with it the
- * container. Nobody who meets this for the first time finds the reason. */
-static void explain_early_end(const struct monitor *m, const struct timespec *begin)
+static int64_t now_ms(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    int64_t ms = (now.tv_sec - begin->tv_sec) * 1000 + (now.tv_nsec - begin->tv_nsec) / 1000000;
+    return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* nginx, and many a service, leaves for the background by itself: init ends, and with it the
+ * container. Nobody who meets this for the first time finds the reason. */
+static void explain_early_end(const struct monitor *m, int64_t begin)
+{
+    int64_t ms = now_ms() - begin;
     const struct spec *s = &m->c->spec;
-    if (m->status != 0 || ms > 2000 || (!s->detached && strv_len(s->published) == 0))
+    if (m->status != 0 || ms > 2000 || s->restart.policy != RESTART_NO ||
+        (!s->detached && strv_len(s->published) == 0))
         return;
     _cleanup_free_ char *text = xasprintf(
         "netctr: `%s` ended after %d ms with exit status 0: if it went to the background by itself, "
@@ -135,12 +143,34 @@ static void explain_early_end(const struct monitor *m, const struct timespec *be
         fprintf(stderr, "%s\n", text);
 }
 
+/* The monitor must never wait for its log, whatever somebody has put in its place: what is no file is no
+ * log. A run that follows another goes on with the log of before when it cannot have one of its own. */
+int monitor_open_log(struct container *c, struct err *e)
+{
+    struct stat st = {0};
+    _cleanup_close_ int log =
+        openat(c->dir_fd, "log",
+               O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+    bool no_file = log < 0 && (errno == ELOOP || errno == EISDIR || errno == ENXIO);
+    if (!no_file && (log < 0 || fstat(log, &st) < 0))
+        return c->log_fd >= 0 ? 0 : err_set(e, errno, "open the container's log");
+    close_fd(c->log_fd);
+    c->log_fd = S_ISREG(st.st_mode) ? take_fd(log) : -1;
+    return 0;
+}
+
+void container_note(struct container *c, const char *text)
+{
+    _cleanup_free_ char *line = xasprintf("netctr: %s", text);
+    log_note(c->log_fd, line);
+}
+
 static void open_monitor_streams(struct monitor *m)
 {
     struct container *c = m->c;
     bool attached = m->options->attached, reads = attached && c->stdin_fd >= 0;
     int program_stdin = take_fd(c->stdin_fd);
-    m->log = take_fd(c->log_fd);
+    m->log = c->log_fd;
     m->streams[OUT] = (struct stream){
         .from = c->stdout_fd, .to = attached ? STDOUT_FILENO : -1, .log = m->log, .tag = "stdout"};
     m->streams[ERR] = (struct stream){
@@ -152,19 +182,31 @@ static void open_monitor_streams(struct monitor *m)
 int monitor_run(struct container *c, const struct monitor_options *options, struct err *e)
 {
     struct monitor m = {.c = c, .options = options};
-    struct timespec begin;
-    clock_gettime(CLOCK_MONOTONIC, &begin);
+    const int64_t begin = now_ms();
     m.signals = c->signal_fd;
     open_monitor_streams(&m);
-    _cleanup_close_ int log = m.log;
     _cleanup_free_ struct pollfd *polled =
         xcalloc(2 + STREAMS + options->watch_count, sizeof(*polled));
     int r = 1;
     while (r > 0 && !(m.ended && drained(&m)))
-        r = turn(&m, polled);
+        r = turn(&m, polled, m.ended ? DRAIN_MS : -1);
     close_fd(m.streams[IN].to);
     if (r < 0)
         return err_set(e, r, "watch the container");
-    explain_early_end(&m, &begin);
+    explain_early_end(&m, begin);
     return m.status;
+}
+
+int monitor_pause(struct container *c, const struct monitor_options *options, int ms, struct err *e)
+{
+    struct monitor m = {.c = c, .options = options, .signals = c->signal_fd, .ended = true};
+    for (int i = 0; i < STREAMS; i++)
+        m.streams[i] = (struct stream){.from = -1, .to = -1, .log = -1};
+    _cleanup_free_ struct pollfd *polled =
+        xcalloc(2 + STREAMS + options->watch_count, sizeof(*polled));
+    const int64_t end = now_ms() + ms;
+    int r = 1;
+    for (int64_t left = ms; r > 0 && left > 0 && !c->told_to_end; left = end - now_ms())
+        r = turn(&m, polled, (int)left);
+    return r < 0 ? err_set(e, r, "wait for the container's next run") : 0;
 }

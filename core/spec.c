@@ -22,6 +22,8 @@ void spec_clear(struct spec *s)
     }
     free(s->volumes);
     free(s->network);
+    strv_free(s->networks);
+    strv_free(s->publish);
     strv_free(s->published);
     *s = (struct spec){0};
 }
@@ -67,7 +69,11 @@ json_t *spec_to_json(const struct spec *s)
     json_object_set_new(j, "limits", limits);
     json_object_set_new(j, "caps", json_integer((json_int_t)s->caps));
     json_put_str(j, "network", s->network);
+    json_put_strv(j, "networks", s->networks);
+    json_put_strv(j, "publish", s->publish);
     json_put_strv(j, "published", s->published);
+    _cleanup_free_ char *restart = restart_text(&s->restart);
+    json_put_str(j, "restart", restart);
     json_object_set_new(j, "created", json_integer(s->created));
     return j;
 }
@@ -106,6 +112,8 @@ int spec_from_json(const json_t *j, struct spec *s, struct err *e)
         .hostname = xstrdup(json_str(j, "hostname")),
         .caps = (uint64_t)json_int(j, "caps", 0),
         .network = xstrdup(json_str(j, "network")),
+        .networks = json_strv(j, "networks"),
+        .publish = json_strv(j, "publish"),
         .published = json_strv(j, "published"),
         .created = json_int(j, "created", 0),
     };
@@ -115,6 +123,11 @@ int spec_from_json(const json_t *j, struct spec *s, struct err *e)
     s->limits.pids = (uint64_t)json_int(limits, "pids", 0);
     read_volumes(j, s);
     s->network_mode = streq(s->network, "host") ? NETWORK_HOST : NETWORK_OWN;
+    const char *restart = json_str(j, "restart");
+    if (restart && restart_parse(restart, &s->restart, NULL) < 0) {
+        spec_clear(s);
+        return err_say(e, -EBADMSG, "damaged: unknown restart policy `%s`", restart);
+    }
     int64_t schema = json_int(j, "schema", 0);
     if (schema > 1) {
         spec_clear(s);

@@ -7,8 +7,11 @@
 #include <netctr/netns.h>
 
 #include <errno.h>
+#include <inttypes.h>
+#include <linux/nsfs.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 int netns_self(void)
 {
@@ -20,6 +23,33 @@ uint64_t netns_inode(int fd)
 {
     struct stat st;
     return fstat(fd, &st) < 0 ? 0 : st.st_ino;
+}
+
+int netns_in_use(uint64_t inode)
+{
+    _cleanup_free_ char *mounts = NULL, *name = xasprintf("net:[%" PRIu64 "]", inode);
+    int r = read_file_at(AT_FDCWD, "/proc/self/mountinfo", 64 << 20, &mounts, NULL);
+    if (r < 0)
+        return r;
+    if (strstr(mounts, name))
+        return 1;
+    _cleanup_dir_ DIR *d = opendir("/proc");
+    if (!d)
+        return -errno;
+    for (struct dirent *entry; (entry = next_entry(d, &r));) {
+        uint64_t pid;
+        struct stat st;
+        if (parse_u64(entry->d_name, 1, INT32_MAX, &pid) < 0)
+            continue;
+        _cleanup_free_ char *path = xasprintf("%s/ns/net", entry->d_name);
+        if (fstatat(dirfd(d), path, &st, 0) < 0) {
+            if (errno != ENOENT && errno != ESRCH && errno != EACCES && errno != EPERM)
+                return -errno; /* the former: it ended meanwhile, or we may not see it */
+        } else if (st.st_ino == inode) {
+            return 1;
+        }
+    }
+    return r;
 }
 
 int sysctl_write(const char *key, const char *value, struct err *e)
@@ -42,13 +72,9 @@ char *sysctl_read(const char *key)
     return value;
 }
 
-/* What has to be done inside: an fd to find it again, a socket, sysctls before any link is born. */
-static int furnish(int *fd, struct rt **rt, const struct sysctl *sysctls, struct err *e)
+static int write_all_sysctls(const struct sysctl *sysctls, struct err *e)
 {
-    *fd = netns_self();
-    if (*fd < 0)
-        return err_set(e, *fd, "open the new network namespace");
-    int r = rt_open(rt, e);
+    int r = 0;
     for (; r == 0 && sysctls && sysctls->key; sysctls++) {
         r = sysctl_write(sysctls->key, sysctls->value, e);
         if (r == -ENOENT) {
@@ -57,6 +83,25 @@ static int furnish(int *fd, struct rt **rt, const struct sysctl *sysctls, struct
         }
     }
     return r;
+}
+
+static void go_home(int home)
+{
+    if (setns(home, CLONE_NEWNET) == 0)
+        return;
+    /* Everything that follows would hit the wrong host. */
+    warn("cannot return to the host's network namespace: %s", strerror(errno));
+    _exit(EXIT_NETCTR);
+}
+
+/* What has to be done inside: an fd to find it again, a socket, sysctls before any link is born. */
+static int furnish(int *fd, struct rt **rt, const struct sysctl *sysctls, struct err *e)
+{
+    *fd = netns_self();
+    if (*fd < 0)
+        return err_set(e, *fd, "open the new network namespace");
+    int r = rt_open(rt, e);
+    return r == 0 ? write_all_sysctls(sysctls, e) : r;
 }
 
 int netns_create(int *fd, struct rt **rt, const struct sysctl *sysctls, struct err *e)
@@ -69,15 +114,49 @@ int netns_create(int *fd, struct rt **rt, const struct sysctl *sysctls, struct e
     if (unshare(CLONE_NEWNET) < 0)
         return err_set(e, errno, "make a network namespace");
     int r = furnish(fd, rt, sysctls, e);
-    if (setns(home, CLONE_NEWNET) < 0) {
-        /* Everything that follows would hit the wrong host. */
-        warn("cannot return to the host's network namespace: %s", strerror(errno));
-        _exit(EXIT_NETCTR);
-    }
+    go_home(home);
     if (r < 0) {
         rt_cleanup(rt);
         *rt = NULL;
         *fd = close_fd(*fd);
     }
     return r;
+}
+
+/* ---- visits ----------------------------------------------------------------------------------*/
+
+/* Into the namespace @fd. Returns an fd of the one that we were in. */
+static int enter(int fd, struct err *e)
+{
+    _cleanup_close_ int home = netns_self();
+    if (home < 0)
+        return err_set(e, home, "open this network namespace");
+    if (setns(fd, CLONE_NEWNET) < 0)
+        return err_set(e, errno, "enter the container's network namespace");
+    return take_fd(home);
+}
+
+int netns_sysctls(int fd, const struct sysctl *sysctls, struct err *e)
+{
+    _cleanup_close_ int home = enter(fd, e);
+    if (home < 0)
+        return home;
+    int r = write_all_sysctls(sysctls, e);
+    go_home(home);
+    return r;
+}
+
+int netns_open_rt(int fd, struct rt **rt, struct err *e)
+{
+    _cleanup_close_ int home = enter(fd, e);
+    if (home < 0)
+        return home;
+    int r = rt_open(rt, e);
+    go_home(home);
+    return r;
+}
+
+bool netns_is(int fd)
+{
+    return ioctl(fd, NS_GET_NSTYPE) == CLONE_NEWNET;
 }

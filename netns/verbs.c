@@ -148,7 +148,7 @@ void rt_add_address(struct rt_batch *b, int index, const struct ip *address, uin
     rt_push(b, m, false, xasprintf("add address %s/%d", text, prefix));
 }
 
-void rt_add_default_route(struct rt_batch *b, int index, const struct ip *gateway)
+void rt_add_default_route(struct rt_batch *b, int index, const struct ip *gateway, uint32_t metric)
 {
     struct rtnl_route *route = rtnl_route_alloc();
     struct rtnl_nexthop *hop = rtnl_route_nh_alloc();
@@ -156,6 +156,9 @@ void rt_add_default_route(struct rt_batch *b, int index, const struct ip *gatewa
     struct nl_addr *via = address_of(gateway, -1);
     rtnl_route_set_family(route, (uint8_t)gateway->family);
     rtnl_route_set_dst(route, any);
+    /* IPv6 takes 0 for its own default, 1024. */
+    if (metric)
+        rtnl_route_set_priority(route, metric + (gateway->family == AF_INET6 ? 1024 : 0));
     rtnl_route_nh_set_gateway(hop, via);
     rtnl_route_nh_set_ifindex(hop, index);
     rtnl_route_add_nexthop(route, hop);

@@ -430,15 +430,14 @@ static uint64_t hash(const char *text, uint64_t h)
     return h;
 }
 
-/* What says nothing: a lock's content is its holder; leases rest for a moment, and where the search for
+/* What says nothing: a lock's content is its holder; events only come to be more; leases rest for a moment, and where the search for
  * the next begins is in the file's first line. */
 static void look_at_file(const char *path, const char *name)
 {
     size_t n = strlen(name);
     bool lease = strstr(path, "/leases/") && *name != '.';
-    if (strcmp(name, "listener") == 0 || (n >= 4 && strcmp(name + n - 4, "lock") == 0))
-        return;
-    if (n >= 3 && strcmp(name + n - 3, ".up") == 0)
+    if (strcmp(name, "listener") == 0 || (n >= 4 && strcmp(name + n - 4, "lock") == 0) ||
+        (n >= 3 && strcmp(name + n - 3, ".up") == 0) || strncmp(name, "events", 6) == 0)
         return;
     char *text = read_all(path);
     if (!text)

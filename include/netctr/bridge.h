@@ -15,25 +15,56 @@ struct bridge;
 /** @root_fd and @run_fd are directories (definitions that survive a reboot, and state that does
  *  not); both stay the caller's and must outlive the result. @instance: 16 hex digits. */
 int bridge_open(int root_fd, int run_fd, const char *instance, struct bridge **out, struct err *e);
+/** The same for one who only looks: makes no directory. What needs one that is not there fails with
+ *  -EBADF; both fds may be -1. */
+int bridge_look(int root_fd, int run_fd, const char *instance, struct bridge **out, struct err *e);
 void bridge_close(struct bridge *b);
 void bridge_cleanup(struct bridge **b);
 #define _cleanup_bridge_ __attribute__((cleanup(bridge_cleanup)))
 
+/** Whether this kernel lets an element of the firewall that is there expire. Asked once a boot, when
+ *  the first container ends; where the answer is no, elements are deleted, which takes longer. */
+enum expiry { EXPIRY_NOT_ASKED, EXPIRY_NO, EXPIRY_YES };
+enum expiry bridge_expiry(struct bridge *b);
+
 /* ---- networks -------------------------------------------------------------------------------*/
 
 #define DEFAULT_NETWORK "default"
+
+/** How a network's containers meet the world; docker's words. */
+enum gateway_mode {
+    GATEWAY_NAT,    /**< they go out with the host's address; published ports lead in */
+    GATEWAY_ROUTED, /**< their own addresses are routed; `publish` opens a port of the container */
+    GATEWAY_ISOLATED, /**< the bridge has no address: they have each other, and not even the host */
+};
 
 struct network {
     char *name;
     char *bridge;          /**< interface name of the bridge */
     struct subnet subnet4; /**< address.family 0: none */
     struct subnet subnet6;
-    struct ip gateway4; /**< the bridge's own address */
+    struct subnet range4, range6; /**< what is given out unasked; family 0: all */
+    struct ip gateway4;           /**< the bridge's own address; family 0 where there is none */
     struct ip gateway6;
+    enum gateway_mode mode;
     bool internal;   /**< neither out nor in */
-    bool masquerade; /**< goes out with the host's address */
     bool icc;        /**< its containers may talk to each other */
+    bool isolate;    /**< false: it and others that say so reach each other */
+    bool guard;      /**< its containers speak only as themselves */
+    bool dns;        /**< its containers know each other's names */
+    unsigned mtu;    /**< 0: that of the link that the default route leaves by */
+    strv labels;     /**< K=V */
+    strv links;      /**< networks that its containers may open connections to */
+    int64_t created; /**< seconds since the epoch; 0: not known */
 };
+/** Is there a way out of it, and a way in for published ports? */
+static inline bool network_has_gateway(const struct network *n)
+{
+    return !n->internal && n->mode != GATEWAY_ISOLATED;
+}
+int gateway_mode_parse(const char *text, enum gateway_mode *out); /**< "nat", …; -EINVAL */
+const char *gateway_mode_name(enum gateway_mode mode);
+json_t *network_to_json(const struct network *n); /**< as it is stored; caller owns */
 void network_clear(struct network *n);
 #define _cleanup_network_ __attribute__((cleanup(network_clear)))
 
@@ -47,8 +78,8 @@ int network_each(struct bridge *b, int (*each)(const struct network *n, void *ar
  *  and nothing else. Takes and returns the network lock. */
 int network_up(struct bridge *b, const struct network *n, struct err *e);
 /** The sysctls that a container's network namespace must have before its first link is born; ends
- *  with a NULL key; static. */
-const struct sysctl *network_sysctls(const struct network *n);
+ *  with a NULL key; static. @ipv6: is one of its networks to have IPv6? */
+const struct sysctl *network_sysctls(bool ipv6);
 
 /* ---- published ports ------------------------------------------------------------------------*/
 
@@ -71,6 +102,10 @@ int publish_parse(const char *text, struct publish_list *list, struct err *e);
 int publish_check(const struct publish_list *list, const struct network *n, struct err *e);
 /** The inverse for one port: "0.0.0.0:8080->80/tcp"; caller frees. */
 char *publish_text(const struct publish *p);
+/** As it is asked for: "8080:80/tcp"; caller frees. */
+char *publish_word(const struct publish *p);
+/** The same port of the host? */
+bool publish_equal(const struct publish *a, const struct publish *b);
 
 /** A host port that is ours: the socket keeps it from everybody else and is held until the
  *  container ends. What reaches it was not taken by DNAT. */
@@ -78,7 +113,7 @@ struct held_port {
     int fd;
     int family;
     uint8_t protocol;
-    const struct publish *publish; /**< into the list it was made from */
+    struct publish publish;
 };
 struct held_ports {
     struct held_port *items;
@@ -87,7 +122,7 @@ struct held_ports {
 void held_ports_clear(struct held_ports *h);
 #define _cleanup_held_ __attribute__((cleanup(held_ports_clear)))
 
-/** Binds and listens on every port of @list (which must outlive @out) and fills in ephemeral ones.
+/** Binds and listens on every port of @list and fills in ephemeral ones.
  *  -EADDRINUSE and -EADDRNOTAVAIL come with a text that names the port. More than 4,096 ports are
  *  refused: each costs a socket for the container's life. @ipv6: a port on every address is held on [::] too. @refused (may be NULL) points to the port
  *  that could not be had. */
@@ -102,23 +137,33 @@ struct endpoint {
     char *container; /**< name */
     char *id;        /**< container id: the lease's owner */
     char *port;      /**< host-side veth */
+    char *interface; /**< the container's end: "eth0" */
     struct ip address4, address6;
     uint8_t mac[6];
+    bool guard;  /**< as its network was when it was attached */
+    bool routed; /**< its ports are opened, not translated */
+    strv aliases;
     struct publish_list publishes;
 };
 void endpoint_clear(struct endpoint *ep);
 #define _cleanup_endpoint_ __attribute__((cleanup(endpoint_clear)))
 
+enum { BORN_UNKNOWN, BORN_WITH_IPV6, BORN_WITHOUT_IPV6 };
 struct endpoint_request {
     const char *container;
     const char *id;
-    struct ip address4;                   /**< family 0: any */
-    const struct publish_list *publishes; /**< with their final host ports */
+    const char *interface;        /**< "eth0" */
+    struct ip address4, address6; /**< family 0: any */
+    uint8_t mac[6];               /**< all zero: any */
+    char *const *aliases;
+    uint32_t metric;                      /**< of the default route; the smallest is taken */
+    int born;                             /**< BORN_…: what new links of the namespace are */
+    const struct publish_list *publishes; /**< with their final host ports; NULL: none */
 };
 
 /** lease → record (into @record_dir) → guard → veth → addresses and routes → port forwards →
  *  announcement → publish. @netns and @inside are the container's namespace. On failure all of it
- *  is undone. */
+ *  is undone. A container has one endpoint on a network at most (-EEXIST). */
 int endpoint_attach(struct bridge *b, const struct network *n, int netns, struct rt *inside,
                     const struct endpoint_request *request, int record_dir, struct endpoint *out,
                     struct err *e);
@@ -127,8 +172,23 @@ int endpoint_attach(struct bridge *b, const struct network *n, int netns, struct
  *  gone, so the kernel removes the veth by itself (asking for it would hold RTNL for 16-29 ms). */
 int endpoint_detach(struct bridge *b, const struct endpoint *ep, bool namespace_dies,
                     int record_dir, struct err *e);
-/** Reads the record. -ENOENT: never attached. */
-int endpoint_load(int record_dir, struct endpoint *out, struct err *e);
+/** Reads the record of one network. -ENOENT: not attached. -EBADMSG with a text: damaged. */
+int endpoint_load(int record_dir, const char *network, struct endpoint *out, struct err *e);
+struct endpoint_list {
+    struct endpoint *items;
+    size_t count;
+};
+void endpoint_list_clear(struct endpoint_list *l);
+#define _cleanup_endpoints_ __attribute__((cleanup(endpoint_list_clear)))
+/** Reads every record, in the order of the interfaces' names. -EBADMSG with a text: one is damaged; the
+ *  others are in @out all the same. */
+int endpoint_load_all(int record_dir, struct endpoint_list *out, struct err *e);
+/** Adds published ports to an endpoint that is attached, or ends some of its ports: the record is
+ *  written first and last. */
+int endpoint_publish(struct bridge *b, struct endpoint *ep, const struct publish_list *more,
+                     int record_dir, struct err *e);
+int endpoint_unpublish(struct bridge *b, struct endpoint *ep, const struct publish_list *less,
+                       int record_dir, struct err *e);
 /** Releases whatever @id holds although its record is missing (killed before it was written). */
 int endpoint_forget(struct bridge *b, const char *id, struct err *e);
 
@@ -139,6 +199,18 @@ int endpoint_forget(struct bridge *b, const char *id, struct err *e);
 int bridge_check(struct bridge *b, struct err *e);
 /** Makes the firewall anew, in one transaction, from the networks and the endpoints that live. */
 int bridge_reload(struct bridge *b, const struct endpoint *live, size_t count, struct err *e);
+
+/** Makes damaged lease files anew from @live, which must be all endpoints; @found is told of each. */
+int bridge_restore_leases(struct bridge *b, const struct endpoint *live, size_t count,
+                          void (*found)(const char *what, void *arg), void *arg, struct err *e);
+/** Would the kernel take our firewall? It is sent and taken back in one transaction, which nobody sees. For
+ *  one who has no bridge; the error says what is refused. */
+int firewall_rehearse(struct err *e);
+/** Can connections be forgotten (nf_conntrack_netlink)? 1, 0 or a negative errno. */
+int firewall_knows_conntrack(struct err *e);
+/** What the firewall, which is there, lacks of what it should have; @found is told of each. */
+int bridge_verify(struct bridge *b, const struct endpoint *live, size_t count,
+                  void (*found)(const char *what, void *arg), void *arg, struct err *e);
 
 struct bridge_sweep {
     const char *const *live_ids; /**< NULL-terminated: containers that exist */

@@ -25,6 +25,21 @@ struct limits {
 
 enum network_mode { NETWORK_OWN, NETWORK_HOST };
 
+/** What happens when the program has ended by itself; podman's and docker's words. */
+enum restart_policy { RESTART_NO, RESTART_ON_FAILURE, RESTART_ALWAYS, RESTART_UNLESS_STOPPED };
+struct restart {
+    enum restart_policy policy;
+    unsigned max; /**< on-failure: so many times at most; 0: no limit */
+};
+/** "no", "on-failure[:N]", "always" or "unless-stopped". -EINVAL with a text. */
+int restart_parse(const char *text, struct restart *out, struct err *e);
+char *restart_text(const struct restart *r); /**< the inverse; caller frees */
+/** Does a program that has ended with @exit_status for the @times-th time begin anew? */
+bool restart_wanted(const struct restart *r, int exit_status, unsigned times);
+/** How long to wait before the @times-th new beginning in a row, in ms: 100, doubled each time, at
+ *  most a minute. */
+int restart_delay_ms(unsigned times);
+
 /** A validated, resolved container. Plain data: it is stored as config.json and read back by exec,
  *  inspect and start. */
 struct spec {
@@ -46,8 +61,11 @@ struct spec {
     struct limits limits;
     uint64_t caps; /**< bounding set, one bit a capability */
     enum network_mode network_mode;
-    char *network;   /**< name of the network, "none" or "host"; for people and the CLI */
-    strv published;  /**< as in `ps`: "0.0.0.0:8080->80/tcp" */
+    char *network;  /**< for people: "default", "a,b", "none", "host", "container:x" */
+    strv networks;  /**< as asked for, what --network takes; the CLI's */
+    strv publish;   /**< as asked for: "8080:80" */
+    strv published; /**< as in `ps`: "0.0.0.0:8080->80/tcp" */
+    struct restart restart;
     int64_t created; /**< seconds since the epoch */
 };
 void spec_clear(struct spec *s);
@@ -59,7 +77,7 @@ char *spec_new_id(void);
 
 /* ---- store ----------------------------------------------------------------------------------
  * ROOT/containers/NAME/  config.json, upper, work, log    survives a reboot
- * RUN/containers/NAME/   lock, state.json, hosts, …       lives as long as the container runs
+ * RUN/containers/NAME/   lock, state.json, endpoint.json  lives as long as the container runs
  *
  * The lock is held by the container's monitor: whoever can take it knows that the monitor is dead. */
 
@@ -69,6 +87,8 @@ struct store {
     int defined_fd; /**< ROOT/containers */
     int live_fd;    /**< RUN/containers */
     char *instance; /**< 16 hex digits: boot, network namespace and run-root */
+    uint64_t netns; /**< the namespace's inode number */
+    bool fresh;     /**< RUN has just become this instance's: it may have lost what it was told */
 };
 int store_open(const char *root, const char *run, struct store *out, struct err *e);
 void store_close(struct store *s);
@@ -77,7 +97,9 @@ void store_close(struct store *s);
  *  Returns an fd. */
 int store_lock(struct store *s, struct err *e);
 
-enum status { STATUS_CREATING, STATUS_RUNNING, STATUS_DEAD, STATUS_EXITED };
+enum status { STATUS_CREATING, STATUS_RUNNING, STATUS_RESTARTING, STATUS_DEAD, STATUS_EXITED };
+
+#define EXIT_LOST 255 /**< the exit status of one that ended with the host */
 
 /** What is known of a container. STATUS_DEAD: its monitor was killed and nobody has repaired yet. */
 struct record {
@@ -88,18 +110,26 @@ struct record {
     pid_t monitor;
     uint64_t monitor_start;
     int64_t started, finished; /**< seconds since the epoch; 0: not yet */
-    int exit_status;           /**< valid when EXITED */
+    int exit_status;           /**< EXITED: how; RESTARTING: how the last run ended */
+    bool damaged; /**< it lives, and what its run directory says of it cannot be believed */
     bool oom_killed;
+    bool asked;        /**< EXITED: somebody wanted it to end */
+    bool lost;         /**< EXITED: it ran when the host went down; nobody knows how it ended */
+    unsigned restarts; /**< new beginnings since it was started */
 };
 void record_clear(struct record *r);
 #define _cleanup_record_ __attribute__((cleanup(record_clear)))
 const char *status_name(enum status s);
-/** Finds by name, or by an unambiguous prefix of the id (4 digits or more). -ENOENT with a text. */
+/** Finds by name, or by an unambiguous prefix of the id (4 digits or more). -ENOENT with a text; -EBADMSG
+ *  when what is found is damaged: then only container_remove() and its like may touch it. */
 int store_find(struct store *s, const char *name_or_id, struct record *out, struct err *e);
 /** Calls @each for every container, sorted by creation; a negative result ends the walk. Damaged
- *  entries are warned of and passed over. */
+ *  definitions are warned of and passed over, and so are the lost. */
 int store_each(struct store *s, int (*each)(const struct record *r, void *arg), void *arg,
                struct err *e);
+/** Calls @each for every run directory, whatever is in it. */
+int store_each_live(struct store *s, int (*each)(const char *name, int dir, void *arg), void *arg,
+                    struct err *e);
 /** Adds the id of every container that has a run directory, also of one whose definition is damaged.
  *  -EBADMSG with a text when one cannot be told: then nothing may be taken for nobody's. */
 int store_live_ids(struct store *s, strv *ids, struct err *e);
@@ -110,26 +140,59 @@ int store_defined_dir(struct store *s, const char *name);
  *  keeps it. -EWOULDBLOCK: it lives. -ENOENT: there is none yet. The store must be locked. */
 int store_try_lock(int live_dir);
 
+/* ---- events ---------------------------------------------------------------------------------
+ * RUN/events: one line of JSON for each thing that happened, added by whoever did it. */
+
+#define EVENTS_FILE "events"
+#define EVENTS_OLDER "events.1"       /**< the file before this one */
+#define EVENTS_SIZE_MAX (1024 * 1024) /**< a larger one becomes the older one */
+
+struct event {
+    const char *type; /**< "container", "network" or "system" */
+    const char *name; /**< docker's word where there is one: "create", "start", "die", … */
+    const char *id;   /**< of the container; NULL: none */
+    const char *of;   /**< its name, or the network's; NULL: none */
+};
+struct event_attribute {
+    const char *key; /**< NULL ends a list */
+    const char *text;
+    int64_t number; /**< when @text is NULL */
+};
+/** Adds a line. @attributes may be NULL. An event that cannot be written is lost, and nothing else: this
+ *  never fails, never waits for anybody and writes no message. */
+void event_emit(int run_fd, const struct event *event, const struct event_attribute *attributes);
+/** Parses one line; what a torn line has left before it is passed over. NULL: no event. Caller owns. */
+json_t *event_parse(const char *line, size_t size);
+
 /* ---- a container's life ---------------------------------------------------------------------*/
 
 struct container {
     struct store *store;
     struct spec spec;
-    int dir_fd; /**< ROOT/containers/NAME */
-    int run_fd; /**< RUN/containers/NAME */
+    char *instance; /**< of one that was adopted; NULL: the store's */
+    int dir_fd;     /**< ROOT/containers/NAME */
+    int run_fd;     /**< RUN/containers/NAME */
     int lock_fd;
+    int files_fd;                       /**< hosts, hostname and resolv.conf */
     int channel;                        /**< to the child, until it has become the program */
     int stdin_fd, stdout_fd, stderr_fd; /**< our ends of its pipes */
-    int log_fd, signal_fd;              /**< for the monitor */
+    int log_fd, signal_fd;              /**< for the monitor, through all of its runs */
     pid_t pid;
     int pidfd;
     int64_t started;
+    bool noted;           /**< the definition knows how it ended */
     struct rlimit nofile; /**< RLIMIT_NOFILE of the program; all zero: as it is now */
+    bool existing;    /**< its definition is older than this life: it is kept whatever happens */
+    bool told_to_end; /**< its monitor was signalled to end */
+    bool restarting;  /**< between two runs of its program */
+    int exit_status;  /**< of the last run, when restarting */
+    unsigned restarts;
+    bool told_start; /**< the event "start" has no "die" yet */
 };
-#define CONTAINER_INIT                                                                             \
-    {                                                                                              \
-        .dir_fd = -1, .run_fd = -1, .lock_fd = -1, .channel = -1, .stdin_fd = -1, .stdout_fd = -1, \
-        .stderr_fd = -1, .log_fd = -1, .signal_fd = -1, .pidfd = -1                                \
+#define CONTAINER_INIT                                                                            \
+    {                                                                                             \
+        .dir_fd = -1, .run_fd = -1, .lock_fd = -1, .files_fd = -1, .channel = -1, .stdin_fd = -1, \
+        .stdout_fd = -1, .stderr_fd = -1, .log_fd = -1, .signal_fd = -1, .pidfd = -1              \
     }
 /** Closes what @c holds; kills nothing, removes nothing. */
 void container_clear(struct container *c);
@@ -138,14 +201,16 @@ void container_clear(struct container *c);
 /** Takes the name: directories, lock, config.json, state.json. @spec is taken over. -EEXIST with a
  *  text when the name is in use. The store must be locked. */
 int container_claim(struct store *store, struct spec *spec, struct container *out, struct err *e);
+/** The same for a container that has ended: a new life on the old definition and layer. */
+int container_reclaim(struct store *store, struct spec *spec, struct container *out, struct err *e);
 
 /** Clones the child into its namespaces and cgroup; it begins to prepare its root filesystem and
  *  then waits. The caller must be single-threaded. */
 int container_create(struct container *c, struct err *e);
 /** Gives the child its network namespace (not for NETWORK_HOST). May come while it prepares. */
 int container_join_netns(struct container *c, int netns, struct err *e);
-/** Text of a file that is made for the container: "hosts", "hostname" or "resolv.conf". Before
- *  container_start(). */
+/** Text of a file that is made for the container: "hosts", "hostname" or "resolv.conf". From
+ *  container_create() on, also while it runs. */
 int container_write_file(struct container *c, const char *file, const char *text, struct err *e);
 /** Waits until the child is prepared and lets it become the program. On return it has (0), or the
  *  error says why not (with exit status 126 or 127 where it is the command's fault). */
@@ -165,11 +230,44 @@ struct monitor_options {
 /** Runs until the container's init has ended: log, attached streams, signals to forward, watches.
  *  Returns the exit status as a shell tells it (128+n for signal n). */
 int monitor_run(struct container *c, const struct monitor_options *options, struct err *e);
+/** Between two runs of a program: serves the watches for @ms, or until it is told to end. */
+int monitor_pause(struct container *c, const struct monitor_options *options, int ms,
+                  struct err *e);
+
+/** What is said of a living container in passing, under the store's lock. */
+enum mark {
+    MARK_END_ASKED = 0100, /**< it is not to begin anew */
+    MARK_LEAVING =
+        0010, /**< its endpoints are being detached: they must not come back to the firewall
+                                when somebody makes it anew */
+};
+/** Sets one on a run directory. -errno. */
+int container_mark(int run_dir, enum mark mark);
+/** 1, 0, or -errno when that cannot be found out. */
+int container_marked(int run_dir, enum mark mark);
+/** Somebody wants it to end: its monitor will not let it begin anew. The store must be locked. */
+int container_ask_end(struct store *store, const char *name, struct err *e);
+/** Was it told to, by container_ask_end() or by a signal for its monitor? 1, 0 or -errno. */
+int container_end_asked(const struct container *c);
+/** After a run: ends what is left of its processes, so that container_create() can follow. */
+int container_rest(struct container *c, struct err *e);
+/** Emits an event of this container. */
+void container_event(const struct container *c, const char *name,
+                     const struct event_attribute *attributes);
+/** One line of netctr's own in the container's log. */
+void container_note(struct container *c, const char *text);
+/** Its definition, after a change to the spec while it runs. */
+int container_save_definition(struct container *c, struct err *e);
+/** Writes down whether it waits for its next run, and how the last one ended. */
+int container_set_restarting(struct container *c, bool restarting, int exit_status, struct err *e);
 
 /** Ends whatever of the container runs, at once: init by its pidfd and the cgroup. Idempotent. */
 void container_kill(struct container *c);
-/** After the last process: the cgroup goes, and with @keep the definition learns how it ended.
- *  Accepts "already gone". */
+/** After the last process: the definition learns how it ended; once. Before anything is taken down that
+ *  could fail: whoever finishes the work later only knows that it was not he who reaped it. */
+int container_note_end(struct container *c, int exit_status, struct err *e);
+/** The cgroup goes, and with @keep the definition learns how it ended, if it does not know. Accepts
+ *  "already gone". */
 int container_end(struct container *c, bool keep, int exit_status, struct err *e);
 /** The name is free again: the run directory goes, and without @keep the definition. The store must
  *  be locked. */

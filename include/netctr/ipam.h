@@ -25,9 +25,9 @@ struct ip subnet_host(const struct subnet *s, uint32_t n);
 uint32_t subnet_host_number(const struct subnet *s, const struct ip *a);
 
 struct lease {
-    struct ip address;
+    struct ip address4, address6; /**< family 0: none; one of them at least is there */
     uint8_t mac[6];  /**< 02:42 and the address' last four bytes: derived, so that it is the same
-                           for the same address and differs between two */
+                           for the same address and differs between two; or the one asked for */
     char *container; /**< name, for people */
     char *owner;     /**< container id, for netctr */
     int64_t since;   /**< seconds since the epoch */
@@ -35,18 +35,32 @@ struct lease {
 void lease_clear(struct lease *l);
 #define _cleanup_lease_ __attribute__((cleanup(lease_clear)))
 
-/** Takes an address of @subnet for @owner, next-fit after the last one given out: the address of a
- *  container that just died is the last to be used again. @wanted (may be NULL) asks for one.
- *  @dirfd is the directory of the lease files, @network the file's name, @gateway never leased.
- *  -EADDRINUSE: @wanted is taken; -ENOSPC: the subnet is full; both with a text.
- *  An owner that has a lease already gets the same one. */
-int lease_acquire(int dirfd, const char *network, const struct subnet *subnet,
-                  const struct ip *gateway, const struct ip *wanted, const char *container,
-                  const char *owner, struct lease *out, struct err *e);
+/** What a network gives out. */
+struct pool {
+    const char *network;            /**< the lease file's name */
+    struct subnet subnet4, subnet6; /**< prefix 0: none */
+    struct subnet range4, range6;   /**< the part that is given out unasked; prefix 0: all of it */
+    struct ip gateway4, gateway6;   /**< never leased */
+};
+struct lease_request {
+    struct ip address4, address6; /**< family 0: any */
+    uint8_t mac[6];               /**< all zero: any */
+    const char *container, *owner;
+};
+/** Takes addresses of @pool, next-fit after the last one given out: the address of a container that
+ *  just died is the last to be used again. @dirfd is the directory of the lease files.
+ *  -EADDRINUSE: what is asked for is taken; -ENOSPC: the subnet is full; -EINVAL: it is no address of
+ *  the network; all with a text. An owner that has a lease already gets the same one. */
+int lease_acquire(int dirfd, const struct pool *pool, const struct lease_request *request,
+                  struct lease *out, struct err *e);
 /** Releases what @owner holds; nothing held is success. The address rests for half a second before it
  *  is given out again: so long the container's veth may take to die. lease_acquire() waits for it if
  *  there is no other. */
 int lease_release(int dirfd, const char *network, const char *owner, struct err *e);
+/** If the file is damaged, it is written anew with the leases of those that live, and 1 returned; @living
+ *  must be all of them. */
+int lease_restore(int dirfd, const char *network, const struct lease *living, size_t count,
+                  struct err *e);
 /** Calls @each for every lease under a shared lock; a negative result ends the walk. */
 int lease_each(int dirfd, const char *network, int (*each)(const struct lease *l, void *arg),
                void *arg, struct err *e);

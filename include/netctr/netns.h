@@ -50,10 +50,20 @@ struct sysctl {
  *  NULL key; keys that this kernel lacks are passed over) and comes back (unshare(CLONE_NEWNET),
  *  setns). The caller must be single-threaded and owns *@fd and *@rt. */
 int netns_create(int *fd, struct rt **rt, const struct sysctl *sysctls, struct err *e);
+/** Writes @sysctls (ends with a NULL key; keys that this kernel lacks are passed over) in the namespace
+ *  @fd and comes back. The caller must be single-threaded. */
+int netns_sysctls(int fd, const struct sysctl *sysctls, struct err *e);
+/** A rtnetlink socket in the namespace @fd. The caller must be single-threaded. */
+int netns_open_rt(int fd, struct rt **rt, struct err *e);
+/** Is @fd a network namespace? */
+bool netns_is(int fd);
 /** An fd of the network namespace that the caller is in. */
 int netns_self(void);
 /** Its inode number: the namespace's identity while somebody holds it. 0 on failure. */
 uint64_t netns_inode(int fd);
+/** Is somebody in it, as far as we see, or is it mounted? The inode number of one that is gone may be
+ *  another's by now. */
+int netns_in_use(uint64_t inode); /**< 1, 0 or -errno */
 /** Writes one sysctl of the namespace that the caller is in. */
 int sysctl_write(const char *key, const char *value, struct err *e);
 /** Reads it; caller frees; NULL when there is none. Trailing newline removed. */
@@ -99,6 +109,18 @@ int rt_each_route(struct rt *rt, int (*each)(const struct route *route, void *ar
  *  For IPv6 this comes later than the address: the kernel adds the route from a work queue. */
 int rt_is_local(struct rt *rt, const struct ip *address);
 
+/** Can the kernel make links of this kind ("veth")? Asked with a request that it must refuse, so nothing is
+ *  made. 1, 0 or a negative errno. */
+int rt_knows_kind(struct rt *rt, const char *kind);
+
+/** The neighbour table of a family: its counters are the whole machine's. */
+struct neighbours {
+    unsigned entries;    /**< of all namespaces, with permanent ones */
+    unsigned permanent;  /**< of this one; they do not count towards the thresholds */
+    unsigned soft, hard; /**< gc_thresh2, gc_thresh3 */
+};
+int rt_get_neighbours(struct rt *rt, int family, struct neighbours *out, struct err *e);
+
 struct rt_batch;
 struct rt_batch *rt_batch_new(struct rt *rt);
 void rt_batch_cleanup(struct rt_batch **b);
@@ -137,8 +159,9 @@ void rt_set_up(struct rt_batch *b, int index);
 void rt_set_mac(struct rt_batch *b, int index, const uint8_t mac[6]);
 /** IPv6 addresses are added NODAD: nothing else can hold them and a tentative one cannot be bound. */
 void rt_add_address(struct rt_batch *b, int index, const struct ip *address, uint8_t prefix);
-/** Default route of the gateway's family. */
-void rt_add_default_route(struct rt_batch *b, int index, const struct ip *gateway);
+/** Default route of the gateway's family. The route with the smallest @metric is taken; in IPv6 the
+ *  kernel's 1024 are added. */
+void rt_add_default_route(struct rt_batch *b, int index, const struct ip *gateway, uint32_t metric);
 /** A permanent neighbour; one that is there is replaced. */
 void rt_add_neighbour(struct rt_batch *b, int index, const struct ip *address,
                       const uint8_t mac[6]);

@@ -11,7 +11,7 @@ appearance() {
     local runtime=$run_state/containers/k id pid port text hex='' i
     id=$(sed -n 's/.*"id": "\(.*\)".*/\1/p' "$runtime/state.json")
     pid=$(sed -n 's/.*"pid": \([0-9]*\),.*/\1/p' "$runtime/state.json")
-    port=$(sed -n 's/.*"port": "\(vc-.*\)".*/\1/p' "$runtime/endpoint.json")
+    port=$(sed -n 's/.*"port": "\(vc-.*\)".*/\1/p' "$runtime/endpoint.default.json")
     for ((i = 0; i < ${#port}; i++)); do printf -v hex '%s%02x' "$hex" "'${port:i:1}"; done
     text=$(
         "$tools/look" container "$pid"

@@ -109,8 +109,8 @@ static void make_host(void)
     rt_add_address(b, wire, &own6, 64);
     rt_add_neighbour(b, wire, &next4, mac);
     rt_add_neighbour(b, wire, &next6, mac);
-    rt_add_default_route(b, wire, &next4);
-    rt_add_default_route(b, wire, &next6);
+    rt_add_default_route(b, wire, &next4, 0);
+    rt_add_default_route(b, wire, &next6, 0);
     require(rt_commit(b, &e) == 0, "%s", e.text);
     wait_for_route();
 }

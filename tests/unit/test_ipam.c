@@ -3,6 +3,7 @@
 
 #include <netctr/ipam.h>
 
+#include <inttypes.h>
 #include <sys/mman.h>
 #include <time.h>
 
@@ -134,7 +135,7 @@ static void test_hosts(void)
 
 struct fixture {
     int dir;
-    struct subnet subnet;
+    struct subnet subnet, range;
     struct ip gateway;
 };
 
@@ -146,17 +147,35 @@ static struct fixture fixture(int dir, const char *prefix)
     return f;
 }
 
+static int take(const struct fixture *f, const char *owner, const struct ip *wanted,
+                struct lease *l, struct err *e)
+{
+    bool four = f->subnet.address.family == AF_INET;
+    struct pool pool = {.network = "net"};
+    struct lease_request request = {.container = owner, .owner = owner};
+    *(four ? &pool.subnet4 : &pool.subnet6) = f->subnet;
+    *(four ? &pool.gateway4 : &pool.gateway6) = f->gateway;
+    *(four ? &pool.range4 : &pool.range6) = f->range;
+    if (wanted)
+        *(wanted->family == AF_INET ? &request.address4 : &request.address6) = *wanted;
+    return lease_acquire(f->dir, &pool, &request, l, e);
+}
+
+static const struct ip *address_of(const struct lease *l)
+{
+    return l->address4.family ? &l->address4 : &l->address6;
+}
+
 /* The address that @owner gets, or what was said instead. */
 static char *acquire(const struct fixture *f, const char *owner, const char *wanted)
 {
     _cleanup_err_ struct err e = ERR_INIT;
     _cleanup_lease_ struct lease l = {0};
     struct ip want = ip(wanted);
-    int r = lease_acquire(f->dir, "net", &f->subnet, &f->gateway, *wanted ? &want : NULL, owner,
-                          owner, &l, &e);
+    int r = take(f, owner, *wanted ? &want : NULL, &l, &e);
     if (r < 0)
         return xasprintf("%d: %s", r, text_of(&e));
-    return ip_text(&l.address);
+    return ip_text(address_of(&l));
 }
 
 static void gets(const struct fixture *f, const char *name, const char *owner, const char *wanted,
@@ -220,7 +239,7 @@ static void test_wanted(int dir)
     gets(&f, "wanted outside", "b", "10.9.1.1",
          "-22: address 10.9.1.1 is not in 10.9.0.0/24, the subnet of network `net`");
     gets(&f, "wanted of the other family", "b", "fd00::1",
-         "-22: address fd00::1 is not in 10.9.0.0/24, the subnet of network `net`");
+         "-22: address fd00::1: network `net` has no IPv6");
     gets(&f, "the gateway", "b", "10.9.0.1",
          "-98: address 10.9.0.1 is the gateway of network `net`");
     gets(&f, "the network address", "b", "10.9.0.0",
@@ -249,6 +268,95 @@ static void test_wanted(int dir)
     gets(&f, "another gateway is left out", "a", "", "10.9.0.5");
 }
 
+static void test_range(int dir)
+{
+    struct fixture f = fixture(dir, "10.9.0.0/24");
+    f.range = subnet("10.9.0.4/30");
+    gets(&f, "a range begins with its first address", "a", "", "10.9.0.4");
+    gets(&f, "one that is asked for may lie outside", "b", "10.9.0.99", "10.9.0.99");
+    gets(&f, "a range goes on", "c", "", "10.9.0.5");
+    gets(&f, "and on", "d", "", "10.9.0.6");
+    gets(&f, "to its last", "e", "", "10.9.0.7");
+    gets(&f, "and is full", "f", "", "-28: network `net` has no free address left in 10.9.0.4/30");
+    release(&f, "c");
+    gets(&f, "until one is free", "f", "", "10.9.0.5");
+    f = fixture(dir, "10.9.0.0/24");
+    f.range = subnet("10.9.0.252/30");
+    gets(&f, "a range at the end", "a", "", "10.9.0.252");
+    gets(&f, "has", "b", "", "10.9.0.253");
+    gets(&f, "no broadcast", "c", "", "10.9.0.254");
+    gets(&f, "address", "d", "", "-28: network `net` has no free address left in 10.9.0.252/30");
+    f = fixture(dir, "fd00::/64");
+    f.range = subnet("fd00::8000:0/97");
+    gets(&f, "a wide range", "a", "", "fd00::8000:0");
+    gets(&f, "goes on", "b", "", "fd00::8000:1");
+}
+
+/* IPv4 and IPv6 as one lease: "ADDRESS4 ADDRESS6", or what was said. */
+static char *both(int dir, const struct pool *p, const char *owner, const char *wanted4,
+                  const char *wanted6, const char *mac)
+{
+    _cleanup_err_ struct err e = ERR_INIT;
+    _cleanup_lease_ struct lease l = {0};
+    struct lease_request q = {ip(wanted4), ip(wanted6), {0}, owner, owner};
+    if (mac)
+        (void)mac_parse(mac, q.mac);
+    int r = lease_acquire(dir, p, &q, &l, &e);
+    if (r < 0)
+        return xasprintf("%d: %s", r, text_of(&e));
+    _cleanup_free_ char *a4 = ip_text(&l.address4), *a6 = ip_text(&l.address6),
+                        *m = mac_text(l.mac);
+    return mac ? xstrdup(m) : xasprintf("%s %s", a4, a6);
+}
+
+static void test_both_families(int dir)
+{
+    static const struct {
+        const char *name, *owner, *wanted4, *wanted6, *mac, *expected;
+    } rows[] = {
+        {"both families", "a", "", "", NULL, "10.9.0.2 fd00::2"},
+        {"an IPv6 address of one's own", "b", "", "fd00::4", NULL, "10.9.0.3 fd00::4"},
+        {"is not given to its IPv4 twin", "c", "", "", NULL, "10.9.0.5 fd00::5"},
+        {"nor when the twin is asked for", "d", "10.9.0.4", "", NULL,
+         "-98: address fd00::4 is in use by container `b`"},
+        {"both asked for", "e", "10.9.0.77", "fd00::1:2", NULL, "10.9.0.77 fd00::1:2"},
+        {"taken IPv6", "f", "10.9.0.78", "fd00::1:2", NULL,
+         "-98: address fd00::1:2 is in use by container `e`"},
+        {"the IPv6 gateway", "f", "", "fd00::1", NULL,
+         "-98: address fd00::1 is the gateway of network `both`"},
+        {"a MAC of one's own", "m", "", "", "02:00:00:00:00:aa", "02:00:00:00:00:aa"},
+        {"a taken MAC", "n", "", "", "02:00:00:00:00:aa",
+         "-98: MAC address 02:00:00:00:00:aa is in use by container `m` on network `both`"},
+        {"the same owner has both again", "b", "", "", NULL, "10.9.0.3 fd00::4"},
+    };
+    struct pool p = {.network = "both",
+                     .subnet4 = subnet("10.9.0.0/24"),
+                     .subnet6 = subnet("fd00::/64"),
+                     .gateway4 = ip("10.9.0.1"),
+                     .gateway6 = ip("fd00::1")};
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        _cleanup_free_ char *got =
+            both(dir, &p, rows[i].owner, rows[i].wanted4, rows[i].wanted6, rows[i].mac);
+        check(streq(got, rows[i].expected), rows[i].name, got);
+    }
+    struct pool narrow = p;
+    narrow.network = "narrow";
+    narrow.subnet6 = subnet("fd00::/125");
+    _cleanup_free_ char *first = both(dir, &narrow, "a", "10.9.0.200", "", NULL);
+    check(streq(first, "10.9.0.200 fd00::2"), "a narrow IPv6 subnet counts for itself", first);
+    struct pool six = {.network = "six", .subnet6 = p.subnet6, .gateway6 = p.gateway6};
+    _cleanup_free_ char *low = both(dir, &six, "a", "", "", NULL),
+                        *high = both(dir, &six, "b", "", "fd00::1:0:0:2", NULL),
+                        *no = both(dir, &six, "c", "10.9.0.2", "", NULL);
+    check(streq(low, " fd00::2"), "IPv6 alone", low);
+    check(streq(high, " fd00::1:0:0:2"), "IPv6 alone, and the same last bytes", high);
+    check(streq(no, "-22: address 10.9.0.2: network `six` has no IPv4"), "IPv4 where there is none",
+          no);
+    static const char *const files[] = {"both", "narrow", "six"};
+    for (size_t i = 0; i < ARRAY_LEN(files); i++)
+        (void)unlinkat(dir, files[i], 0);
+}
+
 static void test_lease_itself(int dir)
 {
     struct fixture f = fixture(dir, "10.88.0.0/16");
@@ -256,14 +364,14 @@ static void test_lease_itself(int dir)
     _cleanup_err_ struct err e = ERR_INIT;
     struct ip want = ip("10.88.3.4");
     int64_t now = time(NULL);
-    int r = lease_acquire(dir, "net", &f.subnet, &f.gateway, &want, "web", "4f1c09d2a7b3", &l, &e);
+    int r = take(&f, "web", &want, &l, &e);
     _cleanup_free_ char *mac = mac_text(l.mac);
     check(r == 0 && streq(mac, "02:42:0a:58:03:04") && streq(l.container, "web") &&
-              streq(l.owner, "4f1c09d2a7b3") && l.since >= now && l.since <= now + 5,
+              streq(l.owner, "web") && l.since >= now && l.since <= now + 5,
           "a lease says whose it is", text_of(&e));
-    r = lease_acquire(dir, "net", &f.subnet, &f.gateway, NULL, "web", "4f1c09d2a7b3", &again, &e);
+    r = take(&f, "web", NULL, &again, &e);
     check(r == 0 && again.since == l.since && memcmp(again.mac, l.mac, 6) == 0 &&
-              ip_equal(&again.address, &l.address) && streq(again.container, "web"),
+              ip_equal(&again.address4, &l.address4) && streq(again.container, "web"),
           "and says it again, from the file", text_of(&e));
     struct stat st;
     check(fstatat(dir, "net", &st, 0) == 0 && (st.st_mode & 0777) == 0600, "the file is root's",
@@ -282,7 +390,11 @@ static void test_lease_itself(int dir)
 static void put_leases(int dir, const char *boot, const char *rest, size_t size)
 {
     char text[1024];
-    int n = snprintf(text, sizeof(text), "# netctr leases 1 boot=%s last=10.9.0.2\n", boot);
+    /* With the right sum: the lines are looked at, and not only it. */
+    _cleanup_free_ char *summed = xasprintf("%s 10.9.0.2\n%s", boot, rest);
+    int n =
+        snprintf(text, sizeof(text), "# netctr leases 1 boot=%s last=10.9.0.2 sum=%016" PRIx64 "\n",
+                 boot, hash64(summed));
     memcpy(text + n, rest, size);
     put_file(dir, "net", text, (size_t)n + size);
 }
@@ -355,12 +467,11 @@ static int lease_many(const struct fixture *f, int process, uint32_t *given)
     for (int i = 0; i < EACH; i++) {
         _cleanup_free_ char *owner = xasprintf("p%d-%d", process, i);
         _cleanup_lease_ struct lease l = {0};
-        if (lease_acquire(f->dir, "net", &f->subnet, &f->gateway, NULL, owner, owner, &l, NULL) <
-            0) {
+        if (take(f, owner, NULL, &l, NULL) < 0) {
             failed = 1;
             continue;
         }
-        given[i] = subnet_host_number(&f->subnet, &l.address);
+        given[i] = subnet_host_number(&f->subnet, &l.address4);
         if (i % 10 == 9 && lease_release(f->dir, "net", owner, NULL) < 0)
             failed = 1;
     }
@@ -409,6 +520,8 @@ int main(void)
     test_hosts();
     test_order(s.fd);
     test_wanted(s.fd);
+    test_range(s.fd);
+    test_both_families(s.fd);
     test_lease_itself(s.fd);
     test_damage(s.fd);
     test_header(s.fd);

@@ -3,6 +3,8 @@
 
 #include "bridge/bridge.h"
 
+#define RECORD "endpoint.blue.json"
+
 static int dir;
 
 static struct ip ip(const char *text)
@@ -21,10 +23,13 @@ static struct endpoint example(bool ipv6)
         .container = xstrdup("web.1"),
         .id = xstrdup("4f1c09d2a7b3"),
         .port = xstrdup("vc-4f1c09d2a7"),
+        .interface = xstrdup("eth0"),
+        .guard = true,
         .address4 = ip("10.88.0.2"),
         .address6 = ip(ipv6 ? "fd00::2" : ""),
         .mac = {0x02, 0x42, 10, 88, 0, 0xfe},
     };
+    strv_add(&ep.aliases, "www");
     static const char *const ports[] = {"8080:80", "127.0.0.1:53:53/udp", "[::1]:65535:65535/sctp"};
     for (size_t i = 0; i < ARRAY_LEN(ports); i++)
         (void)publish_parse(ports[i], &ep.publishes, NULL);
@@ -35,9 +40,11 @@ static bool same(const struct endpoint *a, const struct endpoint *b)
 {
     bool equal = streq(a->network, b->network) && streq(a->bridge, b->bridge) &&
                  streq(a->container, b->container) && streq(a->id, b->id) &&
-                 streq(a->port, b->port) && ip_equal(&a->address4, &b->address4) &&
-                 ip_equal(&a->address6, &b->address6) && memcmp(a->mac, b->mac, 6) == 0 &&
-                 a->publishes.count == b->publishes.count;
+                 streq(a->port, b->port) && streq(a->interface, b->interface) &&
+                 a->guard == b->guard && a->routed == b->routed &&
+                 strv_len(a->aliases) == strv_len(b->aliases) &&
+                 ip_equal(&a->address4, &b->address4) && ip_equal(&a->address6, &b->address6) &&
+                 memcmp(a->mac, b->mac, 6) == 0 && a->publishes.count == b->publishes.count;
     for (size_t i = 0; equal && i < a->publishes.count; i++) {
         const struct publish *p = &a->publishes.items[i], *q = &b->publishes.items[i];
         equal = ip_equal(&p->host, &q->host) && p->host_port == q->host_port &&
@@ -54,13 +61,13 @@ static void test_round_trip(void)
         if (i == 2)
             publish_list_clear(&ep.publishes);
         int r = endpoint_save(&ep, dir, &e);
-        r = r < 0 ? r : endpoint_load(dir, &back, &e);
+        r = r < 0 ? r : endpoint_load(dir, "blue", &back, &e);
         static const char *const names[] = {"with IPv6", "without IPv6", "without ports"};
         check(r == 0 && same(&ep, &back), names[i], r < 0 ? text_of(&e) : "differs");
     }
-    (void)unlinkat(dir, ENDPOINT_RECORD, 0);
+    (void)unlinkat(dir, RECORD, 0);
     _cleanup_endpoint_ struct endpoint none = {0};
-    check(endpoint_load(dir, &none, NULL) == -ENOENT, "no record", "one");
+    check(endpoint_load(dir, "blue", &none, NULL) == -ENOENT, "no record", "one");
 }
 
 /* One value of the record is another; NULL takes it away. */
@@ -69,7 +76,7 @@ static int load_with(const char *key, json_t *value, bool in_port, struct err *e
     _cleanup_endpoint_ struct endpoint ep = example(true), back = {0};
     _cleanup_json_ json_t *j = NULL;
     int r = endpoint_save(&ep, dir, e);
-    r = r < 0 ? r : json_read_at(dir, ENDPOINT_RECORD, &j, e);
+    r = r < 0 ? r : json_read_at(dir, RECORD, &j, e);
     if (r < 0)
         return r;
     json_t *where = in_port ? json_array_get(json_object_get(j, "publish"), 1) : j;
@@ -77,8 +84,9 @@ static int load_with(const char *key, json_t *value, bool in_port, struct err *e
         json_object_set_new(where, key, value);
     else
         json_object_del(where, key);
-    r = json_write_at(dir, ENDPOINT_RECORD, j, e);
-    r = r < 0 ? r : endpoint_load(dir, &back, e);
+    json_seal(j); /* the value is looked at, and not only the sum */
+    r = json_write_at(dir, RECORD, j, e);
+    r = r < 0 ? r : endpoint_load(dir, "blue", &back, e);
     if (r < 0 && (back.network || back.publishes.items))
         check(false, "a refused record leaves nothing", "it does");
     return r;
@@ -99,6 +107,12 @@ static void test_bad_values(void)
         {"id", NULL, false},
         {"port", NULL, false},
         {"port", json_string("a-name-of-16-chars"), false},
+        {"network", json_string("red"), false},
+        {"interface", NULL, false},
+        {"interface", json_string(""), false},
+        {"interface", json_string(".."), false},
+        {"interface", json_string("a/b"), false},
+        {"interface", json_string("a-name-of-16-chars"), false},
         {"mac", NULL, false},
         {"mac", json_string("02:42:0a:58:00"), false},
         {"mac", json_string("02:42:0a:58:00:02:03"), false},
@@ -123,8 +137,8 @@ static void test_bad_values(void)
             xasprintf("%s of a%s: %s", rows[i].key, rows[i].in_port ? " port" : "n endpoint",
                       is ? is : "missing");
         int r = load_with(rows[i].key, rows[i].value, rows[i].in_port, &e);
-        check(r == -EBADMSG && streq(text_of(&e), "the endpoint's record is damaged"), name,
-              text_of(&e));
+        check(r == -EBADMSG && streq(text_of(&e), "the endpoint's record `" RECORD "` is damaged"),
+              name, text_of(&e));
     }
 }
 
@@ -157,8 +171,7 @@ static void test_damage(void)
     _cleanup_endpoint_ struct endpoint ep = example(true);
     _cleanup_free_ char *whole = NULL;
     size_t size = 0;
-    if (endpoint_save(&ep, dir, NULL) < 0 ||
-        read_file_at(dir, ENDPOINT_RECORD, 65536, &whole, &size) < 0) {
+    if (endpoint_save(&ep, dir, NULL) < 0 || read_file_at(dir, RECORD, 65536, &whole, &size) < 0) {
         check(false, "a record to damage", "is not written");
         return;
     }
@@ -167,16 +180,16 @@ static void test_damage(void)
     for (int i = 0; i < 5000; i++) {
         _cleanup_free_ char *text = xcalloc(size + 1, 1);
         memcpy(text, whole, size);
-        put_file(dir, ENDPOINT_RECORD, text, spoil(text, size, &state));
+        put_file(dir, RECORD, text, spoil(text, size, &state));
         _cleanup_err_ struct err e = ERR_INIT;
         _cleanup_endpoint_ struct endpoint back = {0}, again = {0};
-        int r = endpoint_load(dir, &back, &e);
+        int r = endpoint_load(dir, "blue", &back, &e);
         refused += r < 0;
         if (r < 0)
             wrong += r != -EBADMSG || !e.text || back.network;
         else
-            wrong += endpoint_save(&back, dir, &e) < 0 || endpoint_load(dir, &again, &e) < 0 ||
-                     !same(&back, &again);
+            wrong += endpoint_save(&back, dir, &e) < 0 ||
+                     endpoint_load(dir, "blue", &again, &e) < 0 || !same(&back, &again);
     }
     expect(wrong == 0, "5,000 damaged records are refused or usable", "%d are neither", wrong);
     expect(refused > 3000, "most damage is seen", "%d of 5,000", refused);
@@ -189,12 +202,12 @@ static void test_truncated(void)
     _cleanup_free_ char *whole = NULL;
     size_t size = 0;
     (void)endpoint_save(&ep, dir, NULL);
-    (void)read_file_at(dir, ENDPOINT_RECORD, 65536, &whole, &size);
+    (void)read_file_at(dir, RECORD, 65536, &whole, &size);
     int read = 0;
     for (size_t n = 0; n < size; n++) {
         _cleanup_endpoint_ struct endpoint back = {0};
-        put_file(dir, ENDPOINT_RECORD, whole, n);
-        read += endpoint_load(dir, &back, NULL) != -EBADMSG;
+        put_file(dir, RECORD, whole, n);
+        read += endpoint_load(dir, "blue", &back, NULL) != -EBADMSG;
     }
     expect(size > 100 && read == 0, "every truncated record is refused", "%d of %zu are not", read,
            size);

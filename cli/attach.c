@@ -1,0 +1,161 @@
+/* `--network NAME:ip=…,mac=…`: from words to what is asked for, and back. */
+#include "attach.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+
+void attachment_clear(struct attachment *a)
+{
+    free(a->network);
+    free(a->interface);
+    strv_free(a->aliases);
+    *a = (struct attachment){0};
+}
+
+enum network_word network_word(const char *text, const char **rest)
+{
+    const char *after = NULL;
+    enum network_word word = NETWORK_NAME;
+    if (streq(text, "host"))
+        word = NETWORK_WORD_HOST;
+    else if (streq(text, "none"))
+        word = NETWORK_WORD_NONE;
+    else if ((after = skip_prefix(text, "container:")))
+        word = NETWORK_WORD_CONTAINER;
+    else if ((after = skip_prefix(text, "ns:")))
+        word = NETWORK_WORD_NS;
+    if (rest)
+        *rest = after;
+    return word;
+}
+
+/* ---- options ---------------------------------------------------------------------------------*/
+
+static int take_address(struct attachment *a, const char *value, struct err *e)
+{
+    struct ip ip;
+    if (ip_parse(value, &ip) < 0 || ip_is_any(&ip))
+        return err_say(e, -EINVAL, "`%s` is not an address", value);
+    *(ip.family == AF_INET ? &a->address4 : &a->address6) = ip;
+    return 0;
+}
+
+static int take_mac(struct attachment *a, const char *value, struct err *e)
+{
+    static const uint8_t none[6];
+    if (mac_parse(value, a->mac) < 0 || memcmp(a->mac, none, 6) == 0)
+        return err_say(e, -EINVAL, "`%s` is not a MAC address, as in 02:42:0a:58:00:07", value);
+    if (a->mac[0] & 1)
+        return err_say(e, -EINVAL, "MAC address `%s` is a group's, not a host's", value);
+    return 0;
+}
+
+static int take_interface(struct attachment *a, const char *value, struct err *e)
+{
+    if (!*value || strlen(value) >= IFNAMSIZ || strpbrk(value, "/: \t\n%,=") || streq(value, ".") ||
+        streq(value, "..") || streq(value, "lo"))
+        return err_say(e, -EINVAL, "`%s` is not an interface name (15 characters at most)", value);
+    free(a->interface);
+    a->interface = xstrdup(value);
+    return 0;
+}
+
+static int take_alias(struct attachment *a, const char *value, struct err *e)
+{
+    if (!valid_name(value))
+        return err_say(e, -EINVAL, "alias `%s` is not a name", value);
+    strv_add(&a->aliases, value);
+    return 0;
+}
+
+static int take_priority(struct attachment *a, const char *value, struct err *e)
+{
+    uint64_t n;
+    bool negative = value[0] == '-';
+    if (parse_u64(value + negative, 0, INT_MAX, &n) < 0)
+        return err_say(e, -EINVAL, "gw-priority `%s` is not a number", value);
+    a->priority = negative ? -(int)n : (int)n;
+    return 0;
+}
+
+static const struct {
+    const char *key;
+    int (*take)(struct attachment *a, const char *value, struct err *e);
+} options[] = {
+    {"ip", take_address},
+    {"ip6", take_address},
+    {"mac", take_mac},
+    {"name", take_interface},
+    {"alias", take_alias},
+    {"gw-priority", take_priority},
+    {"interface_name", take_interface}, /* podman's name for it */
+};
+
+static int take_option(struct attachment *a, const char *text, struct err *e)
+{
+    size_t length = strcspn(text, "=");
+    const char *names[ARRAY_LEN(options) + 1] = {NULL};
+    for (size_t i = 0; i < ARRAY_LEN(options); i++) {
+        names[i] = options[i].key;
+        if (strlen(options[i].key) != length || strncmp(options[i].key, text, length) != 0)
+            continue;
+        if (!text[length])
+            return err_say(e, -EINVAL, "`%s` has no value", text);
+        return options[i].take(a, text + length + 1, e);
+    }
+    _cleanup_free_ char *key = xstrndup(text, length);
+    const char *near = nearest_word(key, names);
+    err_say(e, -EINVAL, "unknown option `%s`", key);
+    if (near)
+        return err_hint(e, "did you mean `%s`?", near);
+    return err_hint(e, "ip, ip6, mac, name, alias or gw-priority");
+}
+
+int attachment_parse(const char *text, struct attachment *out, struct err *e)
+{
+    *out = (struct attachment){0};
+    const char *colon = strchr(text, ':');
+    out->network = xstrndup(text, colon ? (size_t)(colon - text) : strlen(text));
+    if (streq(out->network, "bridge")) { /* docker's name for it */
+        free(out->network);
+        out->network = xstrdup(DEFAULT_NETWORK);
+    }
+    int r = 0;
+    if (!valid_name(out->network))
+        r = err_say(e, -EINVAL, "invalid network name `%s`", out->network);
+    _cleanup_strv_ strv words = colon ? strv_split(colon + 1, ',') : NULL;
+    strv_each (word, words)
+        if (r == 0 && (r = take_option(out, word, e)) < 0)
+            err_wrap(e, "network `%s`", out->network);
+    if (r < 0)
+        attachment_clear(out);
+    return r;
+}
+
+static void add_word(char **text, const char *key, const char *value)
+{
+    if (!value || !*value)
+        return;
+    char *before = *text;
+    *text = xasprintf("%s%c%s=%s", before, strchr(before, ':') ? ',' : ':', key, value);
+    free(before);
+}
+
+char *attachment_text(const struct attachment *a)
+{
+    static const uint8_t none[6];
+    char *text = xstrdup(a->network);
+    _cleanup_free_ char *ip4 = ip_text(&a->address4), *ip6 = ip_text(&a->address6),
+                        *mac = mac_text(a->mac),
+                        *priority = a->priority ? xasprintf("%d", a->priority) : NULL;
+    add_word(&text, "ip", ip4);
+    add_word(&text, "ip6", ip6);
+    if (memcmp(a->mac, none, 6) != 0)
+        add_word(&text, "mac", mac);
+    add_word(&text, "name", a->interface);
+    strv_each (alias, a->aliases)
+        add_word(&text, "alias", alias);
+    add_word(&text, "gw-priority", priority);
+    return text;
+}

@@ -1,0 +1,31 @@
+/* What `--network` asks for: a network and what the container shall be on it. */
+#pragma once
+
+#include <netctr/bridge.h>
+
+struct attachment {
+    char *network;
+    char *interface; /* NULL: the next free ethN */
+    struct ip address4, address6;
+    uint8_t mac[6];
+    strv aliases;
+    int priority; /* the network with the highest is the way out */
+};
+void attachment_clear(struct attachment *a);
+#define _cleanup_attachment_ __attribute__((cleanup(attachment_clear)))
+
+/** Parses NAME[:ip=…,ip6=…,mac=…,name=…,alias=…,gw-priority=…]. -EINVAL with a text. */
+int attachment_parse(const char *text, struct attachment *out, struct err *e);
+/** The inverse, for the definition; caller frees. */
+char *attachment_text(const struct attachment *a);
+
+/** What the first word of `--network` means where it is no network's name. */
+enum network_word {
+    NETWORK_NAME,
+    NETWORK_WORD_HOST,      /* "host" */
+    NETWORK_WORD_NONE,      /* "none" */
+    NETWORK_WORD_CONTAINER, /* "container:NAME" */
+    NETWORK_WORD_NS,        /* "ns:PATH" */
+};
+/** @rest (may be NULL) points behind the colon of the last two. */
+enum network_word network_word(const char *text, const char **rest);

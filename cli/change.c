@@ -1,0 +1,304 @@
+/* Changes to the network of a container that runs: connect, disconnect, publish, unpublish. Its monitor
+ * makes them, when somebody asks at its door (control.h). The definition follows, so that the next
+ * start has what this life has come to.
+ */
+#include "living.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* ---- the definition ----------------------------------------------------------------------------*/
+
+static void describe_networks(struct living *l)
+{
+    struct spec *s = &l->container.spec;
+    strv_free(take_ptr(s->networks));
+    char *names = xstrdup("");
+    for (size_t i = 0; i < l->plug_count; i++) {
+        strv_add_take(&s->networks, attachment_text(&l->plugs[i].wanted));
+        _cleanup_free_ char *before = names;
+        names = xasprintf("%s%s%s", before, *before ? "," : "", l->plugs[i].network.name);
+    }
+    free(s->network);
+    s->network = *names ? take_ptr(names) : xstrdup("none");
+    free(names);
+}
+
+static int keep(struct living *l, struct err *e)
+{
+    describe_networks(l);
+    holdings_describe(l);
+    return container_save_definition(&l->container, e);
+}
+
+/* ---- connect, disconnect -----------------------------------------------------------------------*/
+
+static int require_own_network(struct living *l, struct err *e)
+{
+    const struct spec *s = &l->container.spec;
+    enum network_word word = network_word(s->network, NULL);
+    if (word == NETWORK_NAME || word == NETWORK_WORD_NONE)
+        return 0;
+    return err_say(e, -EINVAL,
+                   "container `%s` has no network of its own (it was run with `--network %s`)",
+                   s->name, s->network);
+}
+
+static int attach_new(struct living *l, struct plug *p, struct err *e)
+{
+    _cleanup_rt_ struct rt *inside = NULL;
+    int r = world_bridge(l->world, &l->bridge, e); /* one that was run without a network has none */
+    if (r == 0)
+        r = watch_firewall(l, e);
+    if (r == 0)
+        r = network_load(l->bridge, p->wanted.network, &p->network, e);
+    if (r == 0)
+        r = plug_check(l, p, e);
+    if (r == 0)
+        r = netns_open_rt(l->netns, &inside, e);
+    return r == 0 ? plug_in(l, p, inside, e) : r;
+}
+
+/* A change that cannot be written down is none. */
+static void undo_connect(struct living *l, struct plug *p)
+{
+    _cleanup_err_ struct err ignored = ERR_INIT;
+    if (endpoint_detach(l->bridge, &p->endpoint, false, l->container.run_fd, &ignored) < 0)
+        return; /* what cannot be undone keeps its record */
+    world_network_event(l->world, "disconnect", &p->endpoint);
+    plugs_remove(l, p);
+    if (plugs_write_files(l, &ignored) == 0)
+        (void)keep(l, &ignored);
+}
+
+static int connect_network(struct living *l, const char *text, struct err *e)
+{
+    int r = require_own_network(l, e);
+    if (r < 0)
+        return r;
+    struct plug *p = plugs_add(l);
+    r = attachment_parse(text, &p->wanted, e);
+    for (size_t i = 0; r == 0 && i + 1 < l->plug_count; i++)
+        if (streq(l->plugs[i].network.name, p->wanted.network))
+            r = err_say(e, -EEXIST, "container `%s` is on network `%s` already",
+                        l->container.spec.name, p->wanted.network);
+    l->born = BORN_UNKNOWN;
+    if (r == 0)
+        r = attach_new(l, p, e);
+    if (r < 0) {
+        plugs_remove(l, p);
+        return r;
+    }
+    r = plugs_write_files(l, e);
+    if (r == 0)
+        r = keep(l, e);
+    if (r < 0)
+        undo_connect(l, p);
+    return r;
+}
+
+static int disconnect_network(struct living *l, const char *name, struct err *e)
+{
+    struct plug *p = NULL;
+    for (size_t i = 0; i < l->plug_count; i++)
+        if (streq(l->plugs[i].network.name, name))
+            p = &l->plugs[i];
+    if (!p)
+        return err_say(e, -ENOENT, "container `%s` is not on network `%s`", l->container.spec.name,
+                       name);
+    if (l->holdings && p->endpoint.publishes.count) {
+        err_say(e, -EBUSY, "the ports of container `%s` are published by way of network `%s`",
+                l->container.spec.name, name);
+        return err_hint(e, "`netctr unpublish %s --all` first", l->container.spec.name);
+    }
+    int r = endpoint_detach(l->bridge, &p->endpoint, false, l->container.run_fd, e);
+    if (r < 0)
+        return r;
+    world_network_event(l->world, "disconnect", &p->endpoint);
+    plugs_remove(l, p);
+    r = plugs_write_files(l, e);
+    return r == 0 ? keep(l, e) : r;
+}
+
+/* ---- publish, unpublish ------------------------------------------------------------------------*/
+
+/* The endpoint that has the ports, which need not be the way out any more. */
+static struct plug *publisher(struct living *l)
+{
+    for (size_t i = 0; i < l->plug_count; i++)
+        if (l->plugs[i].endpoint.publishes.count)
+            return &l->plugs[i];
+    return plugs_gateway(l);
+}
+
+static char *describe_holding(const struct holding *h, bool routed)
+{
+    char *text = xstrdup("");
+    for (size_t i = 0; i < h->publishes.count; i++) {
+        _cleanup_free_ char *before = text, *port = publish_text(&h->publishes.items[i]);
+        const char *arrow = strstr(port, "->");
+        text = xasprintf("%s%s\n", before, routed && arrow ? arrow + 2 : port);
+    }
+    return text;
+}
+
+static void redescribe_publish(struct living *l)
+{
+    struct spec *s = &l->container.spec;
+    strv_free(take_ptr(s->publish));
+    for (struct holding *h = l->holdings; h; h = h->next)
+        for (size_t i = 0; i < h->publishes.count; i++)
+            strv_add_take(&s->publish, publish_word(&h->publishes.items[i]));
+}
+
+/* A reload between the rule's end and the record's would bring the rule back: hence the lock. */
+static int end_rules(struct living *l, const struct publish_list *ended, struct err *e)
+{
+    _cleanup_close_ int lock = store_lock(&l->world->store, e);
+    return lock < 0 ? lock
+                    : endpoint_unpublish(l->bridge, &publisher(l)->endpoint, ended,
+                                         l->container.run_fd, e);
+}
+
+static void undo_publish(struct living *l, struct holding *h)
+{
+    _cleanup_err_ struct err ignored = ERR_INIT;
+    if (end_rules(l, &h->publishes, &ignored) < 0)
+        return;
+    holding_close(l, h);
+    redescribe_publish(l);
+    holdings_describe(l);
+}
+
+static int publish_ports(struct living *l, char *const *words, char **answer, struct err *e)
+{
+    _cleanup_publish_ struct publish_list list = {0};
+    struct holding *h = NULL;
+    int r = require_own_network(l, e);
+    strv_each (word, words)
+        if (r == 0)
+            r = publish_parse(word, &list, e);
+    if (r == 0)
+        r = holding_open(l, &list, &h, e);
+    if (r < 0)
+        return r;
+    struct plug *p = publisher(l);
+    r = holding_serve(l, h, &p->endpoint, e);
+    if (r == 0)
+        r = endpoint_publish(l->bridge, &p->endpoint, &h->publishes, l->container.run_fd, e);
+    if (r < 0) {
+        holding_close(l, h);
+        return r;
+    }
+    strv_each (word, words)
+        strv_add(&l->container.spec.publish, word);
+    *answer = describe_holding(h, p->endpoint.routed);
+    if ((r = keep(l, e)) < 0)
+        undo_publish(l, h);
+    return r;
+}
+
+/* "8080", "8080/udp", "8080:80" or "192.0.2.2:8080:80": the host's port is what counts. */
+static bool matches(const struct publish *p, const struct publish *wanted)
+{
+    if (p->protocol != wanted->protocol)
+        return false;
+    if (!wanted->host_port)
+        return p->host_port == wanted->port;
+    return p->host_port == wanted->host_port && p->port == wanted->port &&
+           (!wanted->host.family || ip_equal(&p->host, &wanted->host));
+}
+
+static void append(struct publish_list *l, const struct publish *p)
+{
+    l->items = xrealloc(l->items, l->count + 1, sizeof(*l->items));
+    l->items[l->count++] = *p;
+}
+
+/* What @words name of all that is published, or everything. */
+static int choose(struct living *l, char *const *words, struct publish_list *out, struct err *e)
+{
+    _cleanup_publish_ struct publish_list wanted = {0};
+    bool all = words && streq(words[0], "--all");
+    strv_each (word, words)
+        if (!all && publish_parse(word, &wanted, e) < 0)
+            return e->code;
+    for (struct holding *h = l->holdings; h; h = h->next)
+        for (size_t i = 0; i < h->publishes.count; i++) {
+            bool chosen = all;
+            for (size_t k = 0; k < wanted.count; k++)
+                chosen = chosen || matches(&h->publishes.items[i], &wanted.items[k]);
+            if (chosen)
+                append(out, &h->publishes.items[i]);
+        }
+    if (out->count || all)
+        return 0;
+    return err_say(e, -ENOENT, "container `%s` does not publish port %s", l->container.spec.name,
+                   words ? words[0] : "");
+}
+
+static bool is_in(const struct publish_list *l, const struct publish *p)
+{
+    for (size_t i = 0; i < l->count; i++)
+        if (publish_equal(&l->items[i], p))
+            return true;
+    return false;
+}
+
+/* Lets go of the sockets of ended ports. The proxy is made anew over those that stay: connections of
+ * [::1] that go through it end. */
+static int shrink(struct living *l, struct holding *h, const struct publish_list *ended,
+                  struct err *e)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < h->publishes.count; i++)
+        if (!is_in(ended, &h->publishes.items[i]))
+            h->publishes.items[kept++] = h->publishes.items[i];
+    if (kept == h->publishes.count)
+        return 0;
+    h->publishes.count = kept;
+    holding_stop(l, h);
+    kept = 0;
+    for (size_t i = 0; i < h->held.count; i++)
+        if (is_in(ended, &h->held.items[i].publish))
+            close(h->held.items[i].fd);
+        else
+            h->held.items[kept++] = h->held.items[i];
+    h->held.count = kept;
+    return holding_serve(l, h, &publisher(l)->endpoint, e);
+}
+
+static int unpublish_ports(struct living *l, char *const *words, struct err *e)
+{
+    _cleanup_publish_ struct publish_list ended = {0};
+    int r = choose(l, words, &ended, e);
+    if (r < 0 || ended.count == 0 || (r = end_rules(l, &ended, e)) < 0)
+        return r;
+    for (struct holding *h = l->holdings, *next; h; h = next) {
+        next = h->next;
+        int shrunk = shrink(l, h, &ended, r == 0 ? e : NULL);
+        r = r == 0 ? shrunk : r;
+        if (!h->publishes.count)
+            holding_close(l, h);
+    }
+    redescribe_publish(l);
+    return r == 0 ? keep(l, e) : r;
+}
+
+/* ---- the door ----------------------------------------------------------------------------------*/
+
+int change_network(void *living, const char *what, char *const *words, char **answer, struct err *e)
+{
+    struct living *l = living;
+    if (streq(what, "publish"))
+        return publish_ports(l, words, answer, e);
+    if (streq(what, "unpublish"))
+        return unpublish_ports(l, words, e);
+    if (streq(what, "connect") && words && words[0])
+        return connect_network(l, words[0], e);
+    if (streq(what, "disconnect") && words && words[0])
+        return disconnect_network(l, words[0], e);
+    err_say(e, -EOPNOTSUPP, "the monitor of container `%s` cannot do that: `%s`",
+            l->container.spec.name, what);
+    return err_hint(e, "it was started by another version of netctr: restart the container");
+}

@@ -1,0 +1,118 @@
+/* netctr network connect, disconnect; publish, unpublish: what its monitor changes for us. */
+#include "control.h"
+
+#include <errno.h>
+#include <string.h>
+
+static int ask(const struct cli *cli, const char *name, const char *what, char *const *words,
+               struct err *e)
+{
+    _cleanup_world_ struct world w = {0};
+    _cleanup_record_ struct record r = {0};
+    int code = world_open(cli, &w, e);
+    if (code == 0)
+        code = world_find(&w, name, &r, e);
+    return code < 0 ? code : control_ask(&w, &r, what, words, e);
+}
+
+/* ---- networks --------------------------------------------------------------------------------*/
+
+int network_connect(const struct cli *cli, const struct command *command, int argc, char **argv,
+                    struct err *e)
+{
+    char *ip = NULL, *ip6 = NULL, *mac = NULL, *interface = NULL, *priority = NULL;
+    strv aliases = NULL;
+    const struct option options[] = {
+        {"ip", 0, OPTION_TEXT, "ADDRESS", "IPv4 address there", &ip},
+        {"ip6", 0, OPTION_TEXT, "ADDRESS", "IPv6 address there", &ip6},
+        {"mac-address", 0, OPTION_TEXT, "MAC", "MAC address there", &mac},
+        {"interface", 0, OPTION_TEXT, "NAME", "name of the interface", &interface},
+        {"alias", 0, OPTION_LIST, "NAME", "another name there", &aliases},
+        {"gw-priority", 0, OPTION_TEXT, "N", "the highest is the way out", &priority},
+        {0},
+    };
+    bool help;
+    int first = command_options(command, options, true, &argc, argv, &help, e);
+    if (first < 0 || help)
+        return first < 0 ? first : 0;
+    if (argc - first != 2)
+        return err_say(e, -EINVAL, "usage: netctr network connect [FLAGS] NETWORK CONTAINER");
+    char *text = xstrdup(argv[first]);
+    const struct {
+        const char *key, *value;
+    } words[] = {
+        {"ip", ip}, {"ip6", ip6}, {"mac", mac}, {"name", interface}, {"gw-priority", priority}};
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        if (words[i].value) {
+            _cleanup_free_ char *before = text;
+            text = xasprintf("%s%c%s=%s", before, strchr(before, ':') ? ',' : ':', words[i].key,
+                             words[i].value);
+        }
+    strv_each (alias, aliases) {
+        _cleanup_free_ char *before = text;
+        text = xasprintf("%s%calias=%s", before, strchr(before, ':') ? ',' : ':', alias);
+    }
+    strv_free(aliases);
+    char *const request[] = {text, NULL};
+    int r = ask(cli, argv[first + 1], "connect", request, e);
+    free(text);
+    return r;
+}
+
+int network_disconnect(const struct cli *cli, const struct command *command, int argc, char **argv,
+                       struct err *e)
+{
+    const struct option options[] = {{0}};
+    bool help;
+    int first = command_options(command, options, true, &argc, argv, &help, e);
+    if (first < 0 || help)
+        return first < 0 ? first : 0;
+    if (argc - first != 2)
+        return err_say(e, -EINVAL, "usage: netctr network disconnect NETWORK CONTAINER");
+    char *const request[] = {argv[first], NULL};
+    return ask(cli, argv[first + 1], "disconnect", request, e);
+}
+
+/* ---- ports -----------------------------------------------------------------------------------*/
+
+static int publish(const struct cli *cli, int argc, char **argv, struct err *e)
+{
+    const struct option options[] = {{0}};
+    bool help;
+    int first = command_options(&command_publish, options, true, &argc, argv, &help, e);
+    if (first < 0 || help)
+        return first < 0 ? first : 0;
+    if (argc - first < 2)
+        return err_say(e, -EINVAL, "usage: netctr publish %s", command_publish.usage);
+    return ask(cli, argv[first], "publish", argv + first + 1, e);
+}
+
+const struct command command_publish = {
+    .name = "publish",
+    .usage = "NAME [HOSTIP:][HOSTPORT:]PORT[/PROTOCOL]…",
+    .summary = "Publish more ports of a running container",
+    .run = publish,
+};
+
+static int unpublish(const struct cli *cli, int argc, char **argv, struct err *e)
+{
+    static char *const everything[] = {"--all", NULL};
+    bool all = false, help;
+    const struct option options[] = {
+        {"all", 'a', OPTION_FLAG, NULL, "every port of the container", &all},
+        {0},
+    };
+    int first = command_options(&command_unpublish, options, true, &argc, argv, &help, e);
+    if (first < 0 || help)
+        return first < 0 ? first : 0;
+    if (argc - first < 1 || (argc - first == 1) != all)
+        return err_say(e, -EINVAL, "usage: netctr unpublish %s", command_unpublish.usage);
+    return ask(cli, argv[first], "unpublish", all ? everything : argv + first + 1, e);
+}
+
+const struct command command_unpublish = {
+    .name = "unpublish",
+    .usage = "NAME HOSTPORT[/PROTOCOL]… | NAME --all",
+    .summary = "Withdraw published ports of a running container",
+    .run = unpublish,
+};

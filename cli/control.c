@@ -1,0 +1,122 @@
+/* Both sides of the door. The monitor serves a request to its end before it does anything else; what it
+ * is asked takes milliseconds, and an asker who does not speak within a second is sent away.
+ */
+#include "control.h"
+
+#include <netctr/channel.h>
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+
+#define CONTROL "control"
+#define ASK_SECONDS 60 /* a monitor that is this slow has been stopped */
+
+/* A path in a Unix address has 107 bytes at most; a directory's fd makes any path short. */
+static struct sockaddr_un address_in(int dir)
+{
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    _cleanup_free_ char *path = xasprintf("/proc/self/fd/%d/" CONTROL, dir);
+    memcpy(a.sun_path, path, strlen(path) + 1);
+    return a;
+}
+
+static int limit_wait(int fd, int seconds)
+{
+    struct timeval t = {.tv_sec = seconds};
+    return setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t)) < 0 ||
+                   setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof(t)) < 0
+               ? -errno
+               : 0;
+}
+
+/* ---- the monitor's side ----------------------------------------------------------------------*/
+
+int control_listen(int run_dir, struct err *e)
+{
+    _cleanup_close_ int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    struct sockaddr_un a = address_in(run_dir);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0 || listen(fd, 16) < 0)
+        return err_set(e, errno, "open the container's control socket");
+    return take_fd(fd);
+}
+
+static int handle(int client, control_handler handler, void *arg, char **answer, struct err *e)
+{
+    enum message kind;
+    _cleanup_free_ char *text = NULL;
+    int r = channel_receive_text(client, &kind, &text, e);
+    if (r < 0)
+        return r;
+    _cleanup_json_ json_t *j = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    const char *what = json_str(j, "do");
+    if (kind != MESSAGE_REQUEST || !what)
+        return err_say(e, -EBADMSG, "the monitor does not understand the request");
+    _cleanup_strv_ strv words = json_strv(j, "words");
+    return handler(arg, what, words, answer, e);
+}
+
+void control_serve(int socket, control_handler handler, void *arg)
+{
+    _cleanup_close_ int client = accept4(socket, NULL, NULL, SOCK_CLOEXEC);
+    if (client < 0)
+        return;
+    _cleanup_err_ struct err e = ERR_INIT;
+    _cleanup_free_ char *answer = NULL;
+    int r = limit_wait(client, 1); /* without it, one who does not speak would stop the monitor */
+    r = r < 0 ? err_set(&e, r, "limit the wait for the request")
+              : handle(client, handler, arg, &answer, &e);
+    if (r < 0)
+        (void)channel_send_error(client, &e);
+    else
+        (void)channel_send_text(client, MESSAGE_DONE, answer ? answer : "");
+}
+
+/* ---- the asker's side ------------------------------------------------------------------------*/
+
+static int reach(struct world *w, const struct record *r, struct err *e)
+{
+    _cleanup_close_ int dir = store_live_dir(&w->store, r->spec.name);
+    _cleanup_close_ int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return err_set(e, errno, "open a socket");
+    struct sockaddr_un a = address_in(dir);
+    int code = dir < 0 ? dir : limit_wait(fd, ASK_SECONDS);
+    while (code == 0 && connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0)
+        code = errno == EINTR ? 0 : -errno;
+    if (code == -ECONNREFUSED || code == -ENOENT)
+        return err_say(e, -ESRCH, "container `%s` is not running", r->spec.name);
+    return code < 0 ? err_set(e, code, "reach the monitor of container `%s`", r->spec.name)
+                    : take_fd(fd);
+}
+
+int control_ask(struct world *w, const struct record *r, const char *what, char *const *words,
+                struct err *e)
+{
+    if (r->status != STATUS_RUNNING && r->status != STATUS_RESTARTING)
+        return err_say(e, -ESRCH, "container `%s` is not running", r->spec.name);
+    _cleanup_close_ int fd = reach(w, r, e);
+    if (fd < 0)
+        return fd;
+    _cleanup_json_ json_t *j = json_object();
+    json_put_str(j, "do", what);
+    json_put_strv(j, "words", words);
+    _cleanup_free_ char *request = json_dumps(j, JSON_COMPACT), *answer = NULL;
+    int code = channel_send_text(fd, MESSAGE_REQUEST, request);
+    if (code < 0)
+        return code == -EMSGSIZE
+                   ? err_say(e, code, "too much at once; do it in several steps")
+                   : err_set(e, code, "ask the monitor of container `%s`", r->spec.name);
+    enum message kind;
+    code = channel_receive_text(fd, &kind, &answer, e);
+    if (code == -EAGAIN)
+        return err_say(e, -ETIMEDOUT, "the monitor of container `%s` does not answer",
+                       r->spec.name);
+    if (code == 0 && kind != MESSAGE_DONE)
+        return err_say(e, -ESRCH, "container `%s` has ended", r->spec.name);
+    if (code == 0)
+        fputs(answer, stdout);
+    return code;
+}

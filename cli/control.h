@@ -1,0 +1,23 @@
+/* A door to a running container's monitor: RUN/containers/NAME/control, a SOCK_SEQPACKET socket that
+ * only root can reach. Whoever wants to change the network of a running container asks its monitor,
+ * which holds the ports and the endpoints: so there is one writer, and what it was doing when somebody
+ * is killed is finished or undone by the one who knows.
+ *
+ * One request a connection: a JSON object {"do": WHAT, "words": [WORD, …]}; one answer.
+ */
+#pragma once
+
+#include "world.h"
+
+/** Serves one request. *@answer (may stay NULL) is what the asker prints; -errno with @e. */
+typedef int (*control_handler)(void *arg, const char *what, char *const *words, char **answer,
+                               struct err *e);
+
+/** Listens in @run_dir. Returns the socket. */
+int control_listen(int run_dir, struct err *e);
+/** Takes one request from @socket and answers it. */
+void control_serve(int socket, control_handler handler, void *arg);
+
+/** Asks the monitor of a running container and prints its answer. */
+int control_ask(struct world *w, const struct record *r, const char *what, char *const *words,
+                struct err *e);

@@ -1,0 +1,139 @@
+/* Ports of the host that a living container holds: sockets, and the proxy that serves them. Those that
+ * were asked for together are kept together, so that adding some disturbs none of the others.
+ */
+#include "living.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* The port's other user, if it is one of ours. */
+struct search {
+    struct world *world;
+    const struct publish *wanted;
+    char *owner;
+};
+
+static int find_publisher(const struct record *r, void *arg)
+{
+    struct search *s = arg;
+    _cleanup_endpoints_ struct endpoint_list all = {0};
+    _cleanup_close_ int dir = store_live_dir(&s->world->store, r->spec.name);
+    if (dir < 0 || endpoint_load_all(dir, &all, NULL) < 0)
+        return 0;
+    for (size_t k = 0; k < all.count; k++)
+        for (size_t i = 0; i < all.items[k].publishes.count && !s->owner; i++) {
+            const struct publish *p = &all.items[k].publishes.items[i];
+            if (!all.items[k].routed && p->host_port == s->wanted->host_port &&
+                p->protocol == s->wanted->protocol)
+                s->owner = xstrdup(r->spec.name);
+        }
+    return 0;
+}
+
+static int hold(struct living *l, struct holding *h, struct err *e)
+{
+    struct search s = {.world = l->world};
+    int ipv6 = file_exists_at(AT_FDCWD, "/proc/net/if_inet6");
+    if (ipv6 < 0)
+        return err_set(e, ipv6, "look whether the host has IPv6");
+    int r = publish_hold(&h->publishes, ipv6, &h->held, &s.wanted, e);
+    if (r == -EADDRINUSE && s.wanted) {
+        (void)world_each(l->world, find_publisher, &s, NULL);
+        if (s.owner)
+            err_hint(e, "container `%s` publishes it", s.owner);
+        else
+            err_hint(e, "another program listens there (`ss -lntup` shows it)");
+        free(s.owner);
+    }
+    return r;
+}
+
+/* On a routed network a container's own ports are opened: nothing of the host's is taken. */
+static int open_routed(struct holding *h, const struct network *n, struct err *e)
+{
+    for (size_t i = 0; i < h->publishes.count; i++) {
+        struct publish *p = &h->publishes.items[i];
+        if (p->host.family || (p->host_port && p->host_port != p->port)) {
+            err_say(e, -EINVAL, "network `%s` is routed: a port of the host cannot lead into it",
+                    n->name);
+            return err_hint(e, "`--publish %d` opens the container's own port", p->port);
+        }
+        p->host_port = p->port;
+    }
+    return 0;
+}
+
+int holding_open(struct living *l, struct publish_list *list, struct holding **out, struct err *e)
+{
+    struct plug *gateway = plugs_gateway(l);
+    if (!gateway)
+        return err_say(e, -EINVAL, "ports cannot be published: %s",
+                       l->plug_count ? "the container's networks are closed to the outside"
+                                     : "the container is on no network");
+    struct holding *h = xcalloc(1, sizeof(*h));
+    h->publishes = *list;
+    *list = (struct publish_list){0};
+    struct holding **end = &l->holdings;
+    while (*end)
+        end = &(*end)->next;
+    *end = h;
+    int r = publish_check(&h->publishes, &gateway->network, e);
+    if (r == 0)
+        r = gateway->network.mode == GATEWAY_ROUTED ? open_routed(h, &gateway->network, e)
+                                                    : hold(l, h, e);
+    if (r < 0)
+        holding_close(l, h);
+    else if (out)
+        *out = h;
+    return r;
+}
+
+static void serve_held(void *proxy)
+{
+    proxy_run(proxy);
+}
+
+int holding_serve(struct living *l, struct holding *h, const struct endpoint *ep, struct err *e)
+{
+    if (h->held.count == 0)
+        return 0;
+    int r = proxy_new(&h->held, &ep->address4, &ep->address6, &h->proxy, e);
+    return r < 0 ? r : hub_add(l->hub, proxy_fd(h->proxy), serve_held, h->proxy, e);
+}
+
+void holding_stop(struct living *l, struct holding *h)
+{
+    if (!h->proxy)
+        return;
+    hub_remove(l->hub, proxy_fd(h->proxy));
+    proxy_free(h->proxy);
+    h->proxy = NULL;
+}
+
+void holding_close(struct living *l, struct holding *h)
+{
+    for (struct holding **link = &l->holdings; *link; link = &(*link)->next)
+        if (*link == h) {
+            *link = h->next;
+            break;
+        }
+    holding_stop(l, h);
+    held_ports_clear(&h->held);
+    publish_list_clear(&h->publishes);
+    free(h);
+}
+
+void holdings_describe(struct living *l)
+{
+    struct spec *s = l->container.spec.name ? &l->container.spec : &l->life->spec;
+    const struct plug *gateway = plugs_gateway(l);
+    bool routed = gateway && gateway->network.mode == GATEWAY_ROUTED;
+    strv_free(take_ptr(s->published));
+    for (struct holding *h = l->holdings; h; h = h->next)
+        for (size_t i = 0; i < h->publishes.count; i++) {
+            char *text = publish_text(&h->publishes.items[i]);
+            const char *arrow = strstr(text, "->");
+            strv_add(&s->published, routed && arrow ? arrow + 2 : text);
+            free(text);
+        }
+}

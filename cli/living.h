@@ -1,0 +1,79 @@
+/* A container while it lives, as its monitor holds it. Shared by life.c, plugs.c and change.c. */
+#pragma once
+
+#include "attach.h"
+#include "hub.h"
+#include "world.h"
+
+#include <netctr/listener.h>
+#include <netctr/proxy.h>
+
+/* One network that the container is on, or is about to be. */
+struct plug {
+    struct attachment wanted;
+    struct network network;
+    struct endpoint endpoint;
+    bool attached;
+};
+
+/* Published ports that were asked for together: their sockets, and who serves these. */
+struct holding {
+    struct publish_list publishes;
+    struct held_ports held; /* points into publishes */
+    struct proxy *proxy;
+    struct holding *next;
+};
+
+struct living {
+    struct rlimit nofile; /* the caller's, before ports are held */
+    struct world *world;
+    struct life *life;
+    struct container container;
+    struct bridge *bridge;
+    struct plug *plugs;
+    size_t plug_count;
+    struct holding *holdings;
+    struct hub *hub; /* what the monitor watches for us */
+    struct listener *listener;
+    int control; /* socket, or -1 */
+    int born;    /* BORN_…: what new links of the namespace are */
+    int netns;   /* kept until the endpoints are detached: a namespace that dies holds RTNL for
+                        milliseconds, and whatever we ask of the kernel meanwhile waits for it */
+};
+
+/* plugs.c */
+/** Parses what --network asked for and loads the networks' definitions. */
+int plugs_prepare(struct living *l, struct err *e);
+/** The plug that the default route leads through and that ports are published on; NULL: none. */
+struct plug *plugs_gateway(struct living *l);
+/** Refuses what the network cannot give, and names the interface. */
+int plug_check(struct living *l, struct plug *p, struct err *e);
+/** Is one of the networks to have IPv6? */
+bool plugs_ipv6(const struct living *l);
+/** Attaches one. @inside is a socket in the container's namespace. */
+int plug_in(struct living *l, struct plug *p, struct rt *inside, struct err *e);
+/** Adds an empty one to the list; the pointers of before are void. */
+struct plug *plugs_add(struct living *l);
+void plugs_remove(struct living *l, struct plug *p);
+void plugs_clear(struct living *l);
+/** /etc/hosts, /etc/resolv.conf and /etc/hostname as the networks have them. */
+int plugs_write_files(struct living *l, struct err *e);
+
+/* holding.c */
+/** Binds the ports of @list (taken over) and keeps them in @l; *@out may be NULL. */
+int holding_open(struct living *l, struct publish_list *list, struct holding **out, struct err *e);
+/** Begins to serve the sockets: [::1] leads to the endpoint @ep. */
+int holding_serve(struct living *l, struct holding *h, const struct endpoint *ep, struct err *e);
+/** The opposite: the sockets stay. */
+void holding_stop(struct living *l, struct holding *h);
+void holding_close(struct living *l, struct holding *h);
+/** spec.published: what `ps` and `port` tell. */
+void holdings_describe(struct living *l);
+
+/* life.c */
+/** From now on this monitor is one of those that restore the firewall. Idempotent. */
+int watch_firewall(struct living *l, struct err *e);
+
+/* change.c */
+int change_network(void *living, const char *what, char *const *words, char **answer,
+                   struct err *e);

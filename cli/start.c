@@ -1,0 +1,125 @@
+/* netctr start, restart, boot: a new life for containers that have ended. */
+#include "world.h"
+
+#include <errno.h>
+
+/* The definition is what `run` was asked for; ports are asked for again, so that ephemeral ones may
+ * be others. */
+static int compose(const struct spec *defined, struct life *life, struct err *e)
+{
+    _cleanup_json_ json_t *j = spec_to_json(defined);
+    int r = spec_from_json(j, &life->spec, e);
+    if (r < 0)
+        return r;
+    life->existing = true;
+    life->spec.detached = true;
+    strv_each (text, life->spec.publish)
+        if ((r = publish_parse(text, &life->publishes, e)) < 0)
+            return r;
+    return 0;
+}
+
+static int start_one(struct world *w, const struct record *r, void *arg, struct err *e)
+{
+    (void)arg;
+    if (r->status != STATUS_EXITED)
+        return 0;
+    struct life life = {0};
+    int code = compose(&r->spec, &life, e);
+    if (code == 0)
+        code = world_live_in_background(w, &life, e);
+    spec_clear(&life.spec);
+    publish_list_clear(&life.publishes);
+    return code < 0 ? err_wrap(e, "start container `%s`", r->spec.name) : 0;
+}
+
+static int start(const struct cli *cli, int argc, char **argv, struct err *e)
+{
+    const struct option options[] = {{0}};
+    bool help;
+    int first = command_options(&command_start, options, true, &argc, argv, &help, e);
+    if (first < 0 || help)
+        return first < 0 ? first : 0;
+    const struct each each = {.act = start_one};
+    return each_named(cli, &command_start, argv + first, &each, e);
+}
+
+const struct command command_start = {
+    .name = "start",
+    .usage = "NAME…",
+    .summary = "Run containers that have ended again, in the background",
+    .run = start,
+};
+
+/* ---- restart ---------------------------------------------------------------------------------*/
+
+static int restart_one(struct world *w, const struct record *r, void *seconds, struct err *e)
+{
+    _cleanup_record_ struct record now = {0};
+    int code = r->status == STATUS_EXITED ? 0 : stop_container(w, r, *(uint64_t *)seconds, e);
+    if (code == 0)
+        code = world_find(w, r->spec.name, &now, e);
+    if (code == 0)
+        code = start_one(w, &now, NULL, e);
+    if (code == 0)
+        world_event(w, &now, "restart", NULL);
+    return code;
+}
+
+static int restart(const struct cli *cli, int argc, char **argv, struct err *e)
+{
+    char *time = NULL;
+    const struct option options[] = {
+        {"time", 't', OPTION_TEXT, "SECONDS", "then kill it (10)", &time},
+        {0},
+    };
+    bool help;
+    uint64_t seconds = 10;
+    int first = command_options(&command_restart, options, true, &argc, argv, &help, e);
+    if (first < 0 || help)
+        return first < 0 ? first : 0;
+    if (time && parse_u64(time, 0, 86400, &seconds) < 0)
+        return err_say(e, -EINVAL, "time `%s` is not a number of seconds", time);
+    const struct each each = {.act = restart_one, .arg = &seconds};
+    return each_named(cli, &command_restart, argv + first, &each, e);
+}
+
+const struct command command_restart = {
+    .name = "restart",
+    .usage = "[-t SECONDS] NAME…",
+    .summary = "Stop containers and start them again",
+    .run = restart,
+};
+
+/* ---- boot ------------------------------------------------------------------------------------*/
+
+static bool starts_at_boot(const struct record *r)
+{
+    enum restart_policy policy = r->spec.restart.policy;
+    return r->status == STATUS_EXITED &&
+           (policy == RESTART_ALWAYS || (policy == RESTART_UNLESS_STOPPED && !r->asked));
+}
+
+static int boot(const struct cli *cli, int argc, char **argv, struct err *e)
+{
+    const struct option options[] = {{0}};
+    bool help;
+    int first = command_options(&command_boot, options, true, &argc, argv, &help, e);
+    if (first < 0 || help)
+        return first < 0 ? first : 0;
+    if (first < argc)
+        return err_say(e, -EINVAL, "`boot` takes no names");
+    _cleanup_world_ struct world w = {0};
+    int r = store_open(cli->root, cli->run_root, &w.store, e);
+    if (r == 0)
+        r = world_gc(&w, false, NULL, NULL, e);
+    const struct each each = {.act = start_one, .all = starts_at_boot};
+    return r == 0 ? each_chosen(&w, &each, e) : r;
+}
+
+const struct command command_boot = {
+    .name = "boot",
+    .usage = "",
+    .summary = "After a reboot: start the containers with --restart always or unless-stopped",
+    .run = boot,
+};

@@ -1,0 +1,251 @@
+#!/usr/bin/env bash
+# After the program's end: restart policies, start, restart, and what is left after a reboot.
+. "$(dirname "$0")/../lib.sh"
+
+background() { netctr run -d --network none "$@" >/dev/null; }
+
+restarts_of() { state_of "$1" restarts; }
+has_restarted() { # NAME TIMES
+    [ "$(restarts_of "$1")" -ge "$2" ]
+}
+
+always() {
+    background --name a --restart always "$box" sh -c 'echo run; exit 3'
+    background --name b --restart always "$box" true
+    wait_for 10 has_restarted a 3
+    wait_for 10 has_restarted b 2
+    assert_eq "$(netctr logs a | sort -u)" run
+}
+t 'always: after a failure and after success' always
+
+on_failure() {
+    background --name a --restart on-failure "$box" sh -c 'sleep 0.1'
+    background --name b --restart on-failure:2 "$box" sh -c 'echo run; exit 4'
+    background --name c --restart on-failure "$box" sh -c 'echo run >>/count; [ "$(wc -l </count)" = 3 ]'
+    wait_for 10 status_is a exited
+    assert_eq "$(state_of a exit_status)" 0
+    wait_for 10 status_is b exited
+    assert_eq "$(netctr logs b | wc -l)" 3 'runs of one that may fail twice more'
+    assert_eq "$(state_of b exit_status)" 4
+    wait_for 10 status_is c exited
+    assert_eq "$(state_of c exit_status)" 0 'the third run went well'
+}
+t 'on-failure[:N]: until it succeeds, or N times' on_failure
+
+policies_of_others() {
+    background --name a "$box" false
+    background --name b --restart no "$box" false
+    wait_for 5 status_is a exited
+    wait_for 5 status_is b exited
+    local error
+    error=$(netctr run --restart sometimes "$box" true 2>&1) || assert_eq $? 125
+    assert_eq "$error" 'netctr: unknown restart policy `sometimes`; no, on-failure[:N], always or unless-stopped'
+    assert_status 125 netctr run --restart on-failure:x "$box" true
+    assert_status 125 netctr run --restart always --rm "$box" true
+    assert_eq "$(names -a | sort | tr '\n' ' ')" 'a b '
+}
+t 'no is the default; a word that is no policy, or --rm beside one, is refused' policies_of_others
+
+stop_means_stop() {
+    background --name a --restart always "$box" sleep 100
+    background --name b --restart unless-stopped "$box" sleep 100
+    background --name c --restart always "$box" sleep 100
+    background --name d --restart always "$box" sh -c 'trap "exit 5" TERM; while :; do sleep 0.02; done'
+    netctr stop -t 0 a
+    netctr kill b
+    kill -TERM "$(monitor_of d)" # as systemd would
+    netctr rm -f c
+    wait_for 5 status_is d exited
+    assert_eq "$(state_of d exit_status)" 5
+    assert_eq "$(names)" ''
+    assert_eq "$(names -a | sort | tr '\n' ' ')" 'a b d '
+    # Another signal is none of that.
+    background --name e --restart always "$box" sleep 100
+    netctr kill -s USR1 e
+    status_is e running
+}
+t 'stop, kill, rm -f and a signal for the monitor end it for good' stop_means_stop
+
+stop_between_runs() {
+    # Back-off grows: after a few runs it waits for most of the time.
+    background --name a --restart always "$box" false
+    background --name b --restart always "$box" false
+    background --name c --restart always "$box" false
+    wait_for 20 has_restarted a 3
+    wait_for 5 status_is a restarting
+    assert_contains "$(netctr ps)" 'Restarting (1)'
+    netctr stop a
+    status_is a exited
+    wait_for 5 status_is b restarting
+    assert_fails netctr exec b true
+    assert_fails netctr rm b
+    netctr rm -f b
+    wait_for 5 status_is c restarting
+    netctr kill c
+    wait_for 5 status_is c exited
+    assert_eq "$(pgrep -cx netctr)" 0 'monitors left'
+}
+t 'stop, kill and rm -f between two runs' stop_between_runs
+
+port_stays() {
+    warm_up
+    snapshot
+    # shellcheck disable=SC2016 # the container expands it
+    netctr run -d --name a --restart always -p 8080:80 -m 32m "$box" sh -c \
+        'mkdir -p /www; echo x >>/www/index.html; [ "$(wc -l </www/index.html)" -gt 2 ] && exit 1
+         httpd -h /www; sleep 0.5; exit 1' >/dev/null
+    wait_for 5 http http://127.0.0.1:8080/
+    local before
+    before=$(netctr inspect a | jq -c '.[0].endpoints')
+    wait_for 10 has_restarted a 1
+    wait_for 5 http http://127.0.0.1:8080/
+    [ "$(http http://127.0.0.1:8080/ | wc -l)" -gt 1 ] || fail 'what the first run has written is lost'
+    assert_eq "$(netctr inspect a | jq -c '.[0].endpoints')" "$before" 'the endpoints'
+    wait_for 10 has_restarted a 4 # by now it waits for most of the time, and does not serve
+    # Refused at once, on every way in; and nobody else can have the port.
+    assert_status 7 curl -s --noproxy '*' --max-time 5 http://127.0.0.1:8080/
+    assert_status 7 in_lan curl -s --noproxy '*' --max-time 5 http://192.0.2.2:8080/
+    assert_status 125 netctr run --name b -p 8080:80 "$box" true
+    netctr rm -f a
+    assert_clean
+}
+t 'the endpoint and its ports outlive a run' port_stays
+
+limits_every_time() {
+    # The second run stays, to be looked at.
+    background --name a --restart always --pids-limit 7 -m 32m "$box" \
+        sh -c '[ -e /ran ] && exec sleep 100; touch /ran; exit 1'
+    wait_for 10 has_restarted a 1
+    wait_for 5 status_is a running
+    local pid file limit
+    pid=$(pid_of a)
+    for file in /sys/fs/cgroup/pids /sys/fs/cgroup; do
+        limit=$file$(awk -F: '$2 == "pids" || $2 == "" { print $3; exit }' "/proc/$pid/cgroup")/pids.max
+        [ ! -e "$limit" ] || break
+    done
+    assert_eq "$(cat "$limit")" 7
+}
+t 'limits hold in every run' limits_every_time
+
+missing_program() {
+    background --name a --restart on-failure:2 "$box" sh -c 'rm /program; exit 1'
+    wait_for 10 status_is a exited
+    mkdir -p "$tmp/share"
+    cp "$box/bin/busybox" "$tmp/share/sh" # which of its programs it is, its name tells
+    netctr run -d --name b --network none --restart on-failure:2 -v "$tmp/share:/share" "$box" \
+        /share/sh -c 'rm /share/sh; exit 1' >/dev/null
+    wait_for 10 status_is b exited
+    assert_eq "$(state_of b exit_status)" 127
+    assert_contains "$(netctr logs b 2>&1)" 'netctr: command `/share/sh`'
+}
+t 'a run that cannot begin counts as a failure, and the log says why' missing_program
+
+started_again() {
+    local id
+    # shellcheck disable=SC2016 # the container expands it
+    netctr run -d --name a -p 8080:80 -e WORD=x "$box" \
+        sh -c 'echo "$WORD" >>/www.html; exec httpd -f -h /' >/dev/null
+    wait_for 5 http http://127.0.0.1:8080/www.html
+    id=$(netctr ps -q)
+    netctr stop -t 0 a
+    netctr start a
+    wait_for 5 http http://127.0.0.1:8080/www.html
+    assert_eq "$(http http://127.0.0.1:8080/www.html)" $'x\nx' 'the layer is the old one'
+    assert_eq "$(netctr ps -q)" "$id" 'the id'
+    netctr start a # is fine, and does nothing
+    netctr restart -t 0 a
+    wait_for 5 http http://127.0.0.1:8080/www.html
+    assert_eq "$(http http://127.0.0.1:8080/www.html | wc -l)" 3
+    netctr run -d --name thief "$box" sleep 100 >/dev/null
+    netctr stop -t 0 a
+    netctr run -d --name other -p 8080:81 "$box" sleep 100 >/dev/null
+    assert_error 'netctr: start container `a`: port 8080/tcp is in use on this host; container `other` publishes it' \
+        125 netctr start a
+    status_is a exited # it is kept
+    netctr rm -f other
+    netctr start a
+    assert_error 'netctr: no such container `nobody`' 125 netctr start nobody
+}
+t 'start and restart: the definition, the layer and the id that it had' started_again
+
+# What a reboot does: nobody runs, /run is empty, the kernel has nothing, the boot has another id.
+reboot_host() {
+    local link
+    pkill -KILL -x netctr || true
+    wait_for 5 nobody_runs
+    umount /run/netns/lan 2>/dev/null || true
+    umount -l /run
+    mount -t tmpfs -o mode=755 tmpfs /run
+    nft flush ruleset
+    for link in $(ip -o link show | awk -F'[ :@]+' '$2 ~ /^(nc|vc)-/ { print $2 }'); do
+        ip link delete "$link" 2>/dev/null || true
+    done
+    find /sys/fs/cgroup -depth -type d -path '*/netctr/*' -exec rmdir {} + 2>/dev/null || true
+    cat /proc/sys/kernel/random/uuid >"$tmp/boot_id"
+    mount --bind "$tmp/boot_id" /proc/sys/kernel/random/boot_id
+}
+nobody_runs() {
+    ! pgrep -x netctr && ! ps -eo pidns= | grep -qv "$(stat -Lc %i /proc/self/ns/pid)"
+}
+
+after_a_reboot() {
+    netctr run -d --name a --restart always -p 8080:80 "$box" sh -c 'echo a >/i; exec httpd -f -h /' >/dev/null
+    netctr run -d --name s --restart always "$box" sleep 100 >/dev/null
+    netctr run -d --name u --restart unless-stopped "$box" sleep 100 >/dev/null
+    netctr run -d --name v --restart unless-stopped "$box" sleep 100 >/dev/null
+    netctr run -d --name plain "$box" sleep 100 >/dev/null
+    netctr run -d --name gone --rm "$box" sleep 100 >/dev/null
+    netctr run --name ended "$box" sh -c 'exit 7' || true
+    netctr stop -t 0 s v
+    reboot_host
+
+    assert_eq "$(names)" '' 'what runs'
+    assert_eq "$(state_of ended exit_status)" 7
+    assert_eq "$(state_of plain lost)" true
+    assert_eq "$(state_of plain exit_status)" 255
+    assert_contains "$(netctr ps -a)" 'Lost with the host'
+    assert_eq "$(netctr boot | sort | tr '\n' ' ')" 'a s u '
+    assert_eq "$(names | sort | tr '\n' ' ')" 'a s u '
+    assert_eq "$(names -a | sort | tr '\n' ' ')" 'a ended plain s u v '
+    wait_for 5 http http://127.0.0.1:8080/i
+    assert_eq "$(netctr boot)" '' 'a second boot'
+    assert_eq "$(for name in a s u; do address_of $name; done | sort -u | wc -l)" 3 'addresses'
+    netctr start plain
+    status_is plain running
+    assert_eq "$(netctr gc)" '' 'left to gc'
+}
+t 'a reboot: all are listed, boot starts those with a policy, --rm ones are gone' after_a_reboot
+
+run_survives_a_reboot() {
+    # /run on a disk: the records of another boot are there, and say nothing about this one.
+    netctr run -d --name a --restart always "$box" sleep 100 >/dev/null
+    netctr run -d --name b "$box" sleep 100 >/dev/null
+    cp -a "$run_state" "$tmp/run"
+    reboot_host
+    rm -rf --one-file-system "$run_state"
+    cp -a "$tmp/run" "$run_state"
+    assert_eq "$(names)" ''
+    assert_eq "$(netctr boot)" a
+    netctr rm b
+    netctr rm -f a
+    wait_for 5 nothing_for_gc # the kernel takes a moment to remove a veth
+}
+nothing_for_gc() {
+    [ -z "$(netctr gc --dry-run)" ]
+}
+t 'a reboot that leaves the run directory as it was' run_survives_a_reboot
+
+boot_goes_on() {
+    netctr run -d --name a --restart always -v "$tmp:/mnt" "$box" sleep 100 >/dev/null
+    mkdir "$tmp/gone"
+    netctr run -d --name b --restart always -v "$tmp/gone:/mnt" "$box" sleep 100 >/dev/null
+    netctr run -d --name c --restart always "$box" sleep 100 >/dev/null
+    reboot_host
+    rmdir "$tmp/gone"
+    assert_status 125 netctr boot >"$tmp/out" 2>"$tmp/err"
+    assert_eq "$(tr '\n' ' ' <"$tmp/out")" 'a c '
+    assert_contains "$(cat "$tmp/err")" 'start container `b`'
+    assert_eq "$(wc -l <"$tmp/err")" 1 'lines of errors'
+    status_is b exited
+}
+t 'boot: one that cannot start does not stop the others' boot_goes_on
