@@ -3,24 +3,54 @@
 
 #include <errno.h>
 
+struct found {
+    struct record *records;
+    int *codes; /* of looking each one up */
+    struct err *errors;
+    size_t count;
+};
+
+static struct found look_up(struct world *w, char *const *names)
+{
+    size_t count = strv_len(names);
+    struct found f = {xcalloc(count, sizeof(*f.records)), xcalloc(count, sizeof(*f.codes)),
+                      xcalloc(count, sizeof(*f.errors)), count};
+    for (size_t i = 0; i < count; i++)
+        f.codes[i] = world_find(w, names[i], &f.records[i], &f.errors[i]);
+    return f;
+}
+
+static void found_clear(struct found *f)
+{
+    for (size_t i = 0; i < f->count; i++) {
+        record_clear(&f->records[i]);
+        err_clear(&f->errors[i]);
+    }
+    free(f->records);
+    free(f->codes);
+    free(f->errors);
+}
+
 /* Goes on after a failure; the first is the command's, the others are warnings. */
 static int do_each(struct world *w, char *const *names, const struct each *each, struct err *e)
 {
     int result = 0;
-    strv_each (name, names) {
-        _cleanup_record_ struct record r = {0};
-        _cleanup_err_ struct err why = ERR_INIT;
-        int code = world_find(w, name, &r, &why);
+    __attribute__((cleanup(found_clear))) struct found f = look_up(w, names);
+    if (each->before)
+        each->before(w, f.records, f.count, each->arg);
+    for (size_t i = 0; i < f.count; i++) {
+        int code = f.codes[i];
+        struct err *why = &f.errors[i];
         if (code == 0)
-            code = each->act(w, &r, each->arg, &why);
+            code = each->act(w, &f.records[i], each->arg, why);
         else if (code == -EBADMSG && each->damaged)
-            code = each->damaged(w, name, &why);
+            code = each->damaged(w, names[i], why);
         if (code == 0)
-            printf("%s\n", name);
+            printf("%s\n", names[i]);
         else if (result == 0)
-            err_move(e, &why), result = code;
+            err_move(e, why), result = code;
         else
-            warn("%s", why.text);
+            warn("%s", why->text);
     }
     return result;
 }

@@ -81,9 +81,36 @@ int stop_container(struct world *w, const struct record *r, uint64_t seconds, st
     return code;
 }
 
+/* Several containers are told at once, and waited for one by one: their time is the same. */
+struct stopping {
+    uint64_t seconds;
+    int64_t deadline; /* CLOCK_MONOTONIC, seconds; 0: nobody has been told yet */
+};
+
+static int64_t now_s(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec;
+}
+
+static void tell_all(struct world *w, const struct record *all, size_t count, void *arg)
+{
+    struct stopping *s = arg;
+    s->deadline = now_s() + (int64_t)s->seconds;
+    for (size_t i = 0; s->seconds && i < count; i++) {
+        _cleanup_record_ struct record now = {0};
+        if (all[i].spec.name && world_ask_end(w, &all[i], &now, NULL) == 0 &&
+            now.status == STATUS_RUNNING)
+            (void)signal_init(&now, SIGTERM, NULL);
+    }
+}
+
 static int stop_one(struct world *w, const struct record *r, void *arg, struct err *e)
 {
-    return stop_container(w, r, *(uint64_t *)arg, e);
+    const struct stopping *s = arg;
+    int64_t left = s->deadline - now_s();
+    return stop_container(w, r, left > 0 ? (uint64_t)left : 0, e);
 }
 
 static bool runs(const struct record *r)
@@ -107,7 +134,9 @@ static int stop(const struct cli *cli, int argc, char **argv, struct err *e)
         return first < 0 ? first : 0;
     if (time && parse_u64(time, 0, 86400, &seconds) < 0)
         return err_say(e, -EINVAL, "time `%s` is not a number of seconds", time);
-    const struct each each = {.act = stop_one, .arg = &seconds, .all = all ? runs : NULL};
+    struct stopping stopping = {.seconds = seconds};
+    const struct each each = {
+        .act = stop_one, .before = tell_all, .arg = &stopping, .all = all ? runs : NULL};
     return each_named(cli, &command_stop, argv + first, &each, e);
 }
 

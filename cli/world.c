@@ -369,7 +369,12 @@ int world_remove_damaged(struct world *w, const char *name, struct err *e)
     if (!valid_name(name))
         return err_say(e, -ENOENT, "no such container `%s`", name);
     _cleanup_close_ int lock = store_lock(&w->store, e);
-    int r = lock < 0 ? lock : end_monitor(w, name, e);
+    _cleanup_record_ struct record now = {0};
+    _cleanup_err_ struct err why = ERR_INIT;
+    int r = lock < 0 ? lock : store_find(&w->store, name, &now, &why);
+    if (lock >= 0 && r != -EBADMSG) /* somebody else has removed it, and may have made another */
+        return r == 0 || r == -ENOENT ? 0 : err_set(e, r, "look for container `%s`", name);
+    r = lock < 0 ? lock : end_monitor(w, name, e);
     bool empty;
     if (r == 0 && find_dead(w, name, &empty) == 0)
         r = repair_one(w, name, empty, e);
@@ -422,7 +427,10 @@ int world_each(struct world *w, int (*each)(const struct record *r, void *arg), 
                struct err *e)
 {
     _cleanup_close_ int lock = store_lock(&w->store, e);
-    return lock < 0 ? lock : store_each(&w->store, each, arg, e);
+    if (lock < 0)
+        return lock;
+    store_warn_of_lost(&w->store);
+    return store_each(&w->store, each, arg, e);
 }
 
 int world_ask_end(struct world *w, const struct record *r, struct record *now, struct err *e)

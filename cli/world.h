@@ -51,6 +51,8 @@ typedef int (*container_action)(struct world *w, const struct record *r, void *a
 struct each {
     container_action act;
     void *arg;
+    /** Called once before, with all of them; those that were not found are empty. May be NULL. */
+    void (*before)(struct world *w, const struct record *all, size_t count, void *arg);
     bool (*all)(const struct record *r); /**< instead of names: those for which it is true */
     /** What to do with a name whose definition cannot be read; NULL: that is a failure. */
     int (*damaged)(struct world *w, const char *name, struct err *e);

@@ -128,6 +128,9 @@ int container_reclaim(struct store *store, struct spec *spec, struct container *
     if (lives != 0)
         return lives < 0 ? err_set(e, lives, "look for container `%s`", spec->name)
                          : err_say(e, -EBUSY, "container `%s` is running", spec->name);
+    _cleanup_close_ int bound = store_hold_binding(store, e);
+    if (bound < 0)
+        return bound;
     struct container c = CONTAINER_INIT;
     c.store = store;
     c.existing = true;

@@ -370,18 +370,6 @@ static int by_creation(const void *a, const void *b)
     return strcmp(x->spec.name, y->spec.name);
 }
 
-/* A container whose definition somebody has removed lives on. */
-static int warn_of_lost(const char *name, int dir, void *arg)
-{
-    struct store *s = arg;
-    _cleanup_free_ char *config = xasprintf("%s/config.json", name);
-    int defined = file_exists_at(s->defined_fd, config);
-    int lives = defined == 0 ? file_exists_at(dir, "state.json") : 0;
-    if (lives > 0)
-        warn("container `%s` has lost its definition; `netctr rm -f %s` ends it", name, name);
-    return defined < 0 ? defined : lives < 0 ? lives : 0;
-}
-
 static int list(struct store *s, struct record_list *out, struct err *e)
 {
     int fd = openat(s->defined_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -410,8 +398,6 @@ static int list(struct store *s, struct record_list *out, struct err *e)
     }
     if (code < 0)
         return err_set(e, code, "list the containers in `%s`", s->root);
-    if ((code = store_each_live(s, warn_of_lost, s, e)) < 0)
-        return code;
     if (out->count > 1)
         qsort(out->items, out->count, sizeof(*out->items), by_creation);
     return 0;
@@ -530,6 +516,22 @@ int store_each_live(struct store *s, int (*each)(const char *name, int dir, void
             return e && !e->code ? err_set(e, r, "look at container `%s`", entry->d_name) : r;
     }
     return r < 0 ? err_set(e, r, "list the living containers in `%s`", s->run) : 0;
+}
+
+/* A container whose definition somebody has removed lives on. */
+static int warn_of_lost(const char *name, int dir, void *arg)
+{
+    struct store *s = arg;
+    _cleanup_free_ char *config = xasprintf("%s/config.json", name);
+    if (file_exists_at(s->defined_fd, config) == 0 && file_exists_at(dir, "state.json") > 0)
+        warn("container `%s` has lost its definition; `netctr rm -f %s` ends it", name, name);
+    return 0;
+}
+
+/* Whoever lists them without this warning has lost nothing that he does with them. */
+void store_warn_of_lost(struct store *s)
+{
+    (void)store_each_live(s, warn_of_lost, s, NULL);
 }
 
 struct searching {

@@ -124,12 +124,14 @@ const char *status_name(enum status s);
  *  when what is found is damaged: then only container_remove() and its like may touch it. */
 int store_find(struct store *s, const char *name_or_id, struct record *out, struct err *e);
 /** Calls @each for every container, sorted by creation; a negative result ends the walk. Damaged
- *  definitions are warned of and passed over, and so are the lost. */
+ *  definitions are warned of and passed over. */
 int store_each(struct store *s, int (*each)(const struct record *r, void *arg), void *arg,
                struct err *e);
 /** Calls @each for every run directory, whatever is in it. */
 int store_each_live(struct store *s, int (*each)(const char *name, int dir, void *arg), void *arg,
                     struct err *e);
+/** Warns of containers that live without a definition. The store must be locked. */
+void store_warn_of_lost(struct store *s);
 /** Adds the id of every container that has a run directory, also of one whose definition is damaged.
  *  -EBADMSG with a text when one cannot be told: then nothing may be taken for nobody's. */
 int store_live_ids(struct store *s, strv *ids, struct err *e);

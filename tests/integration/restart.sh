@@ -111,6 +111,17 @@ port_stays() {
 }
 t 'the endpoint and its ports outlive a run' port_stays
 
+several_at_once() {
+    local name began
+    for name in a b c d e; do background --name $name "$box" sleep 100; done # deaf to SIGTERM
+    began=$EPOCHSECONDS
+    netctr stop -t 2 --all
+    assert_eq "$(names)" ''
+    # Two seconds for all of them, not for each.
+    [ $((EPOCHSECONDS - began)) -lt 8 ] || fail "it took $((EPOCHSECONDS - began)) s"
+}
+t 'stop --all tells all of them at once' several_at_once
+
 limits_every_time() {
     # The second run stays, to be looked at.
     background --name a --restart always --pids-limit 7 -m 32m "$box" \

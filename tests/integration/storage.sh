@@ -38,7 +38,7 @@ no_trace() {
     wait_for 3 no_port
     assert_lacks "$(nft list ruleset)" 8080
 }
-no_port() { ! ip -oneline link show | grep -q ': vc-'; }
+no_port() { [ -z "$(ip -oneline link show | sed -n '/: vc-/p')" ]; }
 
 # A container on disks of every size, until it fits. Each file that netctr writes is once the one that does
 # not: whichever it is, nothing may be left that rm -f and gc, on the same full disk, cannot remove.

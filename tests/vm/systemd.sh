@@ -193,6 +193,23 @@ udev() {
 }
 t 'udev and networkd leave names, MACs, addresses and sysctls alone' udev
 
+boot_unit() {
+    sed "s|@BINDIR@|$top/${NETCTR_BUILD:-build}|" "$top/scripts/netctr-boot.service" \
+        >/run/systemd/system/netctr-boot.service
+    systemctl daemon-reload
+    server netctr run -d --restart always web
+    netctr run -d --name plain --network none "$box" sleep 1000
+    netctr stop -t 0 web plain
+    systemctl start netctr-boot
+    wait_for page web
+    assert_eq "$(netctr ps -q | wc -l)" 1 'containers'
+    assert_eq "$(systemctl is-active netctr-boot)" active
+    netctr start plain
+    systemctl stop netctr-boot
+    assert_eq "$(netctr ps -q | wc -l)" 0 'containers after the unit has stopped'
+}
+t 'netctr-boot.service starts what has a policy, and ends everything' boot_unit
+
 healthy() {
     systemctl is-system-running || { systemctl list-units --failed && exit 1; }
 }
