@@ -33,7 +33,7 @@ OBJECTS  := $(SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/seccomp_blob.o
 PARTS    := $(filter-out $(BUILD)/cli/main.o,$(OBJECTS))
 UNITS    := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/*.c))
 
-.PHONY: all install deps demo check check-all check-vm check-vm-quick format lint sanitize clean tests bench
+.PHONY: all install deps demo check check-all check-vm check-vm-quick strike format lint sanitize clean tests bench
 
 all: $(BUILD)/netctr
 
@@ -75,7 +75,18 @@ $(BUILD)/core/launch.o: ALL_CFLAGS += -DSTUB_FILE='"$(BUILD)/stub"'
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/parts.a
 	$(call say,LD $@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
-tests: $(UNITS)
+# What the tests of killed and failing system calls work with.
+TOOLS := $(BUILD)/tests/strike $(BUILD)/tests/look
+$(TOOLS): $(BUILD)/tests/%: tests/%.c Makefile
+	@mkdir -p $(@D)
+	$(call say,CC $<)
+	$(Q)$(CC) $(ALL_CFLAGS) -pie -I$(BUILD)/tests -o $@ $< -lmnl -lnftnl
+$(BUILD)/tests/strike: $(BUILD)/tests/call_names.h
+$(BUILD)/tests/call_names.h: Makefile
+	@mkdir -p $(@D)
+	$(Q)printf '#include <asm/unistd.h>\n' | $(CC) -E -dM - | \
+	    sed -n 's/^#define __NR_\([a-z0-9_]*\) [0-9(].*/[__NR_\1] = "\1",/p' > $@
+tests: $(UNITS) $(TOOLS)
 
 install: all
 	install -D -m 0755 $(BUILD)/netctr $(DESTDIR)$(PREFIX)/bin/netctr
@@ -96,7 +107,14 @@ check:
 	$(MAKE) all tests
 	tests/run
 
-check-all: check sanitize lint
+check-all: check sanitize lint strike
+
+# Killed and failing at every single system call: hours.
+strike:
+	scripts/deps build test
+	$(MAKE) all tests
+	STRIKE=all tests/run --filter 'kill_*'
+	STRIKE=all tests/run --filter 'error_*'
 
 # The same under Debian's kernels 6.1 and 6.12, without and with systemd (scripts/check-vm).
 check-vm check-vm-quick:
@@ -105,11 +123,11 @@ check-vm check-vm-quick:
 	scripts/check-vm $(if $(filter %-quick,$@),--quick)
 
 format:
-	clang-format -i $(wildcard $(DIRS:%=%/*.[ch]) include/netctr/*.h tests/unit/*.[ch])
+	clang-format -i $(wildcard $(DIRS:%=%/*.[ch]) include/netctr/*.h tests/*.c tests/unit/*.[ch])
 
 lint:
 	scripts/deps build lint
-	clang-format --dry-run -Werror $(wildcard $(DIRS:%=%/*.[ch]) include/netctr/*.h tests/unit/*.[ch])
+	clang-format --dry-run -Werror $(wildcard $(DIRS:%=%/*.[ch]) include/netctr/*.h tests/*.c tests/unit/*.[ch])
 	cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 -D_GNU_SOURCE -D__x86_64__ -Iinclude -I. \
 	    --enable=warning,portability --suppress=missingIncludeSystem $(DIRS)
 	$(MAKE) BUILD=build/analyzer CFLAGS="-O1 -g -fanalyzer" all

@@ -218,15 +218,34 @@ int write_file_atomic(int dirfd, const char *path, const void *data, size_t size
     return r;
 }
 
+int file_exists_at(int dirfd, const char *path)
+{
+    if (faccessat(dirfd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        return 1;
+    return errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
+}
+
 int write_existing_at(int dirfd, const char *path, const char *text)
 {
     _cleanup_close_ int fd = openat(dirfd, path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
     if (fd < 0)
         return -errno;
-    ssize_t n = write(fd, text, strlen(text));
+    ssize_t n;
+    do {
+        n = write(fd, text, strlen(text));
+    } while (n < 0 && errno == EINTR);
     if (n < 0)
         return -errno;
     return (size_t)n == strlen(text) ? 0 : -EIO;
+}
+
+struct dirent *next_entry(DIR *d, int *r)
+{
+    errno = 0;
+    struct dirent *entry = readdir(d);
+    if (!entry && errno)
+        *r = -errno;
+    return entry;
 }
 
 /* ---- removing a tree -------------------------------------------------------------------------
@@ -279,7 +298,8 @@ static void empty_directory(struct removal *r, int dir, int level)
         close(dir);
         return;
     }
-    for (struct dirent *entry; (entry = readdir(d));) {
+    int read = 0;
+    for (struct dirent *entry; (entry = next_entry(d, &read));) {
         const char *name = entry->d_name;
         if (streq(name, ".") || streq(name, "..") || unlinkat(dir, name, 0) == 0)
             continue;
@@ -299,6 +319,8 @@ static void empty_directory(struct removal *r, int dir, int level)
         if (unlinkat(dir, name, AT_REMOVEDIR) < 0)
             note_failure(r, -errno);
     }
+    if (read < 0)
+        note_failure(r, read);
 }
 
 /* As rm -r for one directory: what cannot be removed stays, with what is above it. */

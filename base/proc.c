@@ -11,21 +11,28 @@
 
 /* One field of /proc/PID/stat, which counts them from 1; 0 if there is no such process. The name in field
  * 2 may hold spaces and parentheses: they are counted from its last ')'. */
-static uint64_t stat_field(pid_t pid, int wanted)
+static int stat_field(pid_t pid, int wanted, uint64_t *out)
 {
     _cleanup_free_ char *path = xasprintf("/proc/%d/stat", pid);
     _cleanup_free_ char *stat = NULL;
-    if (read_file_at(AT_FDCWD, path, 4096, &stat, NULL) < 0)
-        return 0;
+    *out = 0;
+    int r = read_file_at(AT_FDCWD, path, 4096, &stat, NULL);
+    if (r < 0)
+        return r == -ENOENT || r == -ESRCH ? 0 : r;
     char *p = strrchr(stat, ')');
     for (int field = 2; p && field < wanted; field++)
         p = strchr(p + 1, ' ');
-    return p ? strtoull(p + 1, NULL, 10) : 0;
+    *out = p ? strtoull(p + 1, NULL, 10) : 0;
+    return 0;
 }
 
 uint64_t proc_start_time(pid_t pid)
 {
-    return stat_field(pid, 22);
+    uint64_t start;
+    int r = stat_field(pid, 22, &start);
+    if (r < 0 || !start)
+        errno = r < 0 ? -r : ESRCH;
+    return start;
 }
 
 char proc_state(pid_t pid)
@@ -40,12 +47,19 @@ char proc_state(pid_t pid)
 bool proc_is_dying(pid_t pid, uint64_t start_time)
 {
     const uint64_t exiting = 0x4; /* PF_EXITING: on its way out, and no zombie yet */
-    if (pid <= 0 || proc_start_time(pid) != start_time || (stat_field(pid, 9) & exiting))
+    uint64_t start, flags;
+    if (pid <= 0)
+        return true;
+    /* What cannot be looked at is not taken for dead: somebody could take what it holds. */
+    if (stat_field(pid, 22, &start) < 0 || stat_field(pid, 9, &flags) < 0)
+        return false;
+    if (start != start_time || (flags & exiting))
         return true;
     _cleanup_free_ char *path = xasprintf("/proc/%d/status", pid);
     _cleanup_free_ char *status = NULL;
-    if (read_file_at(AT_FDCWD, path, 65536, &status, NULL) < 0)
-        return true;
+    int r = read_file_at(AT_FDCWD, path, 65536, &status, NULL);
+    if (r < 0)
+        return r == -ENOENT || r == -ESRCH;
     const char *state = strstr(status, "\nState:\t");
     if (state && strchr("ZX", state[8]))
         return true;
@@ -65,7 +79,11 @@ int pidfd_of(pid_t pid, uint64_t start_time)
     _cleanup_close_ int fd = pidfd_open(pid, 0);
     if (fd < 0) /* EINVAL, ENOENT: the number is a thread's by now */
         return errno == EINVAL || errno == ENOENT ? -ESRCH : -errno;
-    return proc_start_time(pid) == start_time ? take_fd(fd) : -ESRCH;
+    uint64_t now;
+    int r = stat_field(pid, 22, &now);
+    if (r < 0)
+        return r;
+    return now == start_time ? take_fd(fd) : -ESRCH;
 }
 
 int pidfd_signal(int pidfd, int sig)
@@ -112,11 +130,12 @@ int parse_signal(const char *s)
     return -EINVAL;
 }
 
-char *boot_id(void)
+int boot_id(char **id, struct err *e)
 {
-    char *id = NULL;
-    if (read_file_at(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 64, &id, NULL) < 0)
-        return xstrdup("");
-    id[strcspn(id, "\n")] = '\0';
-    return id;
+    static const char file[] = "/proc/sys/kernel/random/boot_id";
+    int r = read_file_at(AT_FDCWD, file, 64, id, NULL);
+    if (r < 0)
+        return err_set(e, r, "read `%s`", file);
+    (*id)[strcspn(*id, "\n")] = '\0';
+    return 0;
 }

@@ -52,8 +52,10 @@ int bridge_look(int root_fd, int run_fd, const char *instance, struct bridge **o
  * may be another one. */
 enum expiry bridge_expiry(struct bridge *b)
 {
-    _cleanup_free_ char *known = NULL, *boot = boot_id(), *yes = xasprintf("yes %s\n", boot),
-                        *no = xasprintf("no %s\n", boot);
+    _cleanup_free_ char *known = NULL, *boot = NULL;
+    if (boot_id(&boot, NULL) < 0)
+        return EXPIRY_NOT_ASKED;
+    _cleanup_free_ char *yes = xasprintf("yes %s\n", boot), *no = xasprintf("no %s\n", boot);
     (void)read_state_at(b->leases_fd, EXPIRY_FILE, 64, &known, NULL);
     return streq(known, yes) ? EXPIRY_YES : streq(known, no) ? EXPIRY_NO : EXPIRY_NOT_ASKED;
 }
@@ -64,9 +66,10 @@ void bridge_learn_expiry(struct bridge *b)
 {
     enum expiry known = bridge_expiry(b);
     bool works = known == EXPIRY_YES;
-    if (known == EXPIRY_NOT_ASKED && fw_probe_expiry(b->fw, &works, NULL) == 0) {
-        _cleanup_free_ char *boot = boot_id(),
-                            *answer = xasprintf("%s %s\n", works ? "yes" : "no", boot);
+    _cleanup_free_ char *boot = NULL;
+    if (known == EXPIRY_NOT_ASKED && fw_probe_expiry(b->fw, &works, NULL) == 0 &&
+        boot_id(&boot, NULL) == 0) {
+        _cleanup_free_ char *answer = xasprintf("%s %s\n", works ? "yes" : "no", boot);
         (void)write_file_atomic(b->leases_fd, EXPIRY_FILE, answer, strlen(answer), 0600);
     }
     fw_set_expiry(b->fw, works);

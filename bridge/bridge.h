@@ -22,7 +22,7 @@ void bridge_learn_expiry(struct bridge *b);
 /** Makes the bridge device if it is missing. Returns its interface index. */
 int device_up(struct bridge *b, const struct network *n, struct err *e);
 /** The MTU of the link that the default route leaves by; 1500 when there is none. */
-unsigned device_default_mtu(struct bridge *b);
+int device_default_mtu(struct bridge *b, unsigned *mtu, struct err *e);
 
 /* network.c */
 struct pool network_pool(const struct network *n);

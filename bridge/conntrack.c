@@ -106,8 +106,9 @@ static int talk(struct mnl_socket *s, const struct nlmsghdr *request,
 {
     _cleanup_free_ char *buffer = xcalloc(1, BUFFER_SIZE);
     int r = 0;
-    if (mnl_socket_sendto(s, request, request->nlmsg_len) < 0)
-        return -errno;
+    while (mnl_socket_sendto(s, request, request->nlmsg_len) < 0)
+        if (errno != EINTR)
+            return -errno;
     for (;;) {
         ssize_t got = mnl_socket_recvfrom(s, buffer, BUFFER_SIZE);
         if (got < 0 && errno == EINTR)
@@ -280,21 +281,19 @@ static bool parse_line(char *line, struct entry *out)
 
 static int forget_by_proc(struct plan *p)
 {
-    _cleanup_file_ FILE *f = fopen("/proc/thread-self/net/nf_conntrack", "re");
-    if (!f)
-        return -errno;
     /* Read whole before anything is deleted: the kernel finds its place in the file again by counting,
      * and would pass over an entry for every one that is gone (seen on 6.1). */
-    _cleanup_free_ struct entry *entries = NULL;
-    _cleanup_free_ char *line = NULL;
-    size_t room = 0, count = 0;
-    while (getline(&line, &room, f) > 0) {
-        entries = xrealloc(entries, count + 1, sizeof(*entries));
-        count += parse_line(line, &entries[count]);
+    _cleanup_free_ char *text = NULL;
+    int r = read_file_at(AT_FDCWD, "/proc/thread-self/net/nf_conntrack", 64 << 20, &text, NULL);
+    if (r < 0)
+        return r;
+    char *rest = text;
+    for (char *line; (line = strsep(&rest, "\n"));) {
+        struct entry entry;
+        if (parse_line(line, &entry))
+            judge(p, &entry);
     }
-    for (size_t i = 0; i < count; i++)
-        judge(p, &entries[i]);
-    return ferror(f) ? -EIO : p->failure;
+    return p->failure;
 }
 
 /* ---- a large one: dump -----------------------------------------------------------------------*/

@@ -25,12 +25,14 @@ static int find_mtu(const struct link *link, void *arg)
     return 0;
 }
 
-unsigned device_default_mtu(struct bridge *b)
+int device_default_mtu(struct bridge *b, unsigned *mtu, struct err *e)
 {
     struct uplink u = {.mtu = 1500};
-    if (rt_each_route(b->rt, find_default_route, &u, NULL) == 0 && u.index)
-        (void)rt_each_link(b->rt, find_mtu, &u, NULL);
-    return u.mtu;
+    int r = rt_each_route(b->rt, find_default_route, &u, e);
+    if (r == 0 && u.index)
+        r = rt_each_link(b->rt, find_mtu, &u, e);
+    *mtu = u.mtu;
+    return r;
 }
 
 /* Written before the link is up: a router advertisement that comes a moment too early stays
@@ -72,12 +74,16 @@ static void bridge_mac(const struct network *n, uint8_t mac[6])
 static int create(struct bridge *b, const struct network *n, struct link *link, struct err *e)
 {
     uint8_t mac[6];
+    unsigned mtu = n->mtu;
+    int r = mtu ? 0 : device_default_mtu(b, &mtu, e);
+    if (r < 0)
+        return r;
     bridge_mac(n, mac);
     _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(b->rt);
     _cleanup_free_ char *alias = xasprintf("netctr network %s", n->name);
-    rt_add_bridge(batch, n->bridge, mac, n->mtu ? n->mtu : device_default_mtu(b));
+    rt_add_bridge(batch, n->bridge, mac, mtu);
     rt_set_alias(batch, n->bridge, alias);
-    int r = rt_commit(batch, e);
+    r = rt_commit(batch, e);
     if (r == 0)
         r = rt_get_link(b->rt, n->bridge, link);
     return r < 0 && !e->code ? err_set(e, r, "find bridge `%s`", n->bridge) : r;

@@ -279,7 +279,10 @@ int endpoint_attach(struct bridge *b, const struct network *n, int netns, struct
                     struct err *e)
 {
     _cleanup_free_ char *record = endpoint_record_name(n->name);
-    if (faccessat(record_dir, record, F_OK, 0) == 0)
+    int known = file_exists_at(record_dir, record);
+    if (known < 0)
+        return err_set(e, known, "look for the endpoint's record `%s`", record);
+    if (known)
         return err_say(e, -EEXIST, "container `%s` is on network `%s` already", request->container,
                        n->name);
     struct endpoint ep = describe(n, request);
@@ -361,7 +364,10 @@ static int unplug(struct bridge *b, const struct endpoint *ep, bool namespace_di
     struct link bridge;
     _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(b->rt);
     /* Permanent neighbours outlive the container and would mislead the address' next holder. */
-    if (rt_get_link(b->rt, ep->bridge, &bridge) == 0) {
+    int r = rt_get_link(b->rt, ep->bridge, &bridge);
+    if (r < 0 && r != -ENODEV)
+        return err_set(e, r, "find bridge `%s`", ep->bridge);
+    if (r == 0) {
         if (ep->address4.family)
             rt_delete_neighbour(batch, bridge.index, &ep->address4);
         if (ep->address6.family)
@@ -420,6 +426,7 @@ int endpoint_detach(struct bridge *b, const struct endpoint *ep, bool namespace_
 struct forgetting {
     struct bridge *bridge;
     const char *id;
+    struct err *e;
     struct endpoint endpoint; /* as far as the lease tells it */
 };
 
@@ -438,20 +445,21 @@ static int forget_on(const struct network *n, void *arg)
 {
     struct forgetting *f = arg;
     f->endpoint = (struct endpoint){0};
-    int r = lease_each(f->bridge->leases_fd, n->name, match_lease, f, NULL);
+    int r = lease_each(f->bridge->leases_fd, n->name, match_lease, f, f->e);
     if (r < 0 || (!f->endpoint.address4.family && !f->endpoint.address6.family))
         return r;
     _cleanup_endpoint_ struct endpoint ep = f->endpoint;
     ep.bridge = xstrdup(n->bridge);
     ep.port = endpoint_port_name(f->id, n->name);
     struct fw_guard guard = endpoint_guard(&ep);
-    (void)unplug(f->bridge, &ep, false, NULL);
-    (void)fw_undo(f->bridge->fw, NULL, &guard, NULL, 0, NULL);
-    return lease_release(f->bridge->leases_fd, n->name, f->id, NULL);
+    r = unplug(f->bridge, &ep, false, f->e);
+    if (r == 0)
+        r = fw_undo(f->bridge->fw, NULL, &guard, NULL, 0, f->e);
+    return r < 0 ? r : lease_release(f->bridge->leases_fd, n->name, f->id, f->e);
 }
 
 int endpoint_forget(struct bridge *b, const char *id, struct err *e)
 {
-    struct forgetting f = {.bridge = b, .id = id};
+    struct forgetting f = {.bridge = b, .id = id, .e = e};
     return network_each(b, forget_on, &f, e);
 }

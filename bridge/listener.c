@@ -304,12 +304,14 @@ int listener_new(int run_fd, const char *instance, int delay_ms, void (*flushed)
     l->epoll = epoll_create1(EPOLL_CLOEXEC);
     l->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     int r = l->epoll < 0 || l->timer < 0 ? -errno : watch(l, l->timer);
-    if (r == 0 && delay_ms > 0)
-        set_timer(l, delay_ms);
-    else if (r == 0)
-        r = attempt(l);
     if (r < 0)
         return err_set(e, r, "listen for changes of the firewall");
+    /* What fails in an attempt is tried again (attempt() sets the timer): the container runs already,
+     * and its next chance to be without a listener is the next change of the firewall. */
+    if (delay_ms > 0)
+        set_timer(l, delay_ms);
+    else
+        (void)attempt(l);
     if (l->due)
         set_timer(l, 1); /* the callback is listener_run()'s to make */
     *out = take_ptr(l);

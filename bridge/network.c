@@ -238,7 +238,10 @@ static int define_default(struct bridge *b, struct network *out, struct err *e)
     out->icc = out->isolate = out->guard = out->dns = true;
     out->created = time(NULL);
     int r = choose_subnet(b, &out->subnet4, e);
-    if (r == 0 && access("/proc/net/if_inet6", F_OK) == 0)
+    int ipv6 = file_exists_at(AT_FDCWD, "/proc/net/if_inet6");
+    if (r == 0 && ipv6 < 0)
+        r = err_set(e, ipv6, "look whether the host has IPv6");
+    if (r == 0 && ipv6)
         r = choose_subnet6(&out->subnet6, e);
     if (r < 0)
         return r;
@@ -278,7 +281,7 @@ int network_each(struct bridge *b, int (*each)(const struct network *n, void *ar
     if (!d)
         return err_set(e, errno, "list the networks");
     int r = 0;
-    for (struct dirent *entry; r >= 0 && (entry = readdir(d));) {
+    for (struct dirent *entry; r >= 0 && (entry = next_entry(d, &r));) {
         const char *dot = strrchr(entry->d_name, '.');
         _cleanup_free_ char *name =
             xstrndup(entry->d_name, dot ? (size_t)(dot - entry->d_name) : 0);
@@ -289,7 +292,7 @@ int network_each(struct bridge *b, int (*each)(const struct network *n, void *ar
         if (r == 0)
             r = each(&n, arg);
     }
-    return r < 0 ? r : 0;
+    return r < 0 && e && !e->code ? err_set(e, r, "list the networks") : r < 0 ? r : 0;
 }
 
 /* ---- up --------------------------------------------------------------------------------------*/
@@ -299,6 +302,8 @@ int network_each(struct bridge *b, int (*each)(const struct network *n, void *ar
 static int forward_packets(const char *key, struct err *e)
 {
     _cleanup_free_ char *now = sysctl_read(key);
+    if (!now && errno != ENOENT) /* a kernel without IPv6 has none of its keys */
+        return err_set(e, errno, "read sysctl `%s`", key);
     if (!now || !streq(now, "0"))
         return 0;
     return sysctl_write(key, "1", e);

@@ -371,20 +371,33 @@ int nft_batch_commit(struct nft *n, struct nft_batch *b, enum nft_tolerate toler
     return r;
 }
 
+/* Answers that nobody waits for any more would be taken for those to the next question. */
+static void drain(struct nft *n)
+{
+    char byte;
+    int fd = mnl_socket_get_fd(n->socket);
+    while (recv(fd, &byte, sizeof(byte), MSG_DONTWAIT | MSG_TRUNC) > 0 || errno == EINTR)
+        continue;
+}
+
 int nft_request(struct nft *n, struct nlmsghdr *request,
                 int (*each)(const struct nlmsghdr *answer, void *data), void *data)
 {
     _cleanup_free_ char *buffer = xcalloc(1, ANSWER_MAX);
     request->nlmsg_seq = n->sequence++;
     request->nlmsg_flags |= NLM_F_ACK;
-    if (mnl_socket_sendto(n->socket, request, request->nlmsg_len) < 0)
-        return -errno;
+    while (mnl_socket_sendto(n->socket, request, request->nlmsg_len) < 0)
+        if (errno != EINTR)
+            return -errno;
     for (;;) {
         ssize_t got = mnl_socket_recvfrom(n->socket, buffer, ANSWER_MAX);
         if (got < 0 && errno == EINTR)
             continue;
-        if (got < 0)
-            return -errno;
+        if (got < 0) {
+            int r = -errno;
+            drain(n);
+            return r;
+        }
         int r = mnl_cb_run(buffer, (size_t)got, request->nlmsg_seq,
                            mnl_socket_get_portid(n->socket), each, data);
         if (r < 0)

@@ -160,25 +160,33 @@ int endpoint_load_all(int record_dir, struct endpoint_list *out, struct err *e)
     _cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
     if (!d)
         return err_set(e, errno, "list the endpoints");
-    for (struct dirent *entry; (entry = readdir(d));) {
+    int listed = 0;
+    for (struct dirent *entry; (entry = next_entry(d, &listed));) {
         const char *dot = strrchr(entry->d_name, '.');
         if (!skip_prefix(entry->d_name, "endpoint.") || !streq(dot, ".json"))
             continue;
         struct endpoint ep;
         _cleanup_err_ struct err why = ERR_INIT;
         int r = load_file(record_dir, entry->d_name, &ep, &why);
-        if (r < 0) {
-            if (r != -ENOENT && result == 0) {
-                result = r;
-                err_move(e, &why);
-            }
+        if (r == -ENOENT)
             continue;
+        /* One that cannot be read now counts for more than one that never will be. */
+        if (r < 0 && (result == 0 || (result == -EBADMSG && r != -EBADMSG))) {
+            result = r;
+            err_clear(e);
+            err_move(e, &why);
         }
+        if (r < 0)
+            continue;
         out->items = xrealloc(out->items, out->count + 1, sizeof(*out->items));
         out->items[out->count++] = ep;
     }
     if (out->count > 1)
         qsort(out->items, out->count, sizeof(*out->items), by_interface);
+    if (listed < 0 && (result == 0 || result == -EBADMSG)) {
+        err_clear(e);
+        return err_set(e, listed, "list the endpoints");
+    }
     return result;
 }
 

@@ -93,6 +93,7 @@ int bridge_restore_leases(struct bridge *b, const struct endpoint *live, size_t 
 struct sweeping {
     struct bridge *bridge;
     const struct bridge_sweep *sweep;
+    struct err *e;
     strv dead_owners; /* of leases */
     strv dead_links;
     strv live_ports;
@@ -136,22 +137,24 @@ static int sweep_network(const struct network *n, void *arg)
     struct sweeping *s = arg;
     for (const char *const *id = s->sweep->live_ids; id && *id; id++)
         strv_add_take(&s->live_ports, endpoint_port_name(*id, n->name));
-    _cleanup_err_ struct err ignored = ERR_INIT;
-    int r = lease_each(s->bridge->leases_fd, n->name, judge_lease, s, &ignored);
+    int r = lease_each(s->bridge->leases_fd, n->name, judge_lease, s, s->e);
     strv_each (owner, s->dead_owners) {
         tell(s, "lease of", owner);
         if (r == 0 && !s->sweep->dry_run)
-            r = lease_release(s->bridge->leases_fd, n->name, owner, &ignored);
+            r = lease_release(s->bridge->leases_fd, n->name, owner, s->e);
     }
     strv_free(take_ptr(s->dead_owners));
-    if (!s->sweep->dry_run)
-        (void)lease_tidy(s->bridge->leases_fd, n->name, NULL);
-    return 0;
+    if (r ==
+        -EBADMSG) { /* a damaged one is not swept: it is made anew where all that live are known */
+        err_clear(s->e);
+        r = 0;
+    }
+    return r == 0 && !s->sweep->dry_run ? lease_tidy(s->bridge->leases_fd, n->name, s->e) : r;
 }
 
 int bridge_sweep(struct bridge *b, const struct bridge_sweep *sweep, struct err *e)
 {
-    struct sweeping s = {.bridge = b, .sweep = sweep};
+    struct sweeping s = {.bridge = b, .sweep = sweep, .e = e};
     int r = network_each(b, sweep_network, &s, e);
     if (r == 0)
         r = rt_each_link(b->rt, judge_link, &s, e);

@@ -59,6 +59,18 @@ static int attach_new(struct living *l, struct plug *p, struct err *e)
     return r == 0 ? plug_in(l, p, inside, e) : r;
 }
 
+/* A change that cannot be written down is none. */
+static void undo_connect(struct living *l, struct plug *p)
+{
+    _cleanup_err_ struct err ignored = ERR_INIT;
+    if (endpoint_detach(l->bridge, &p->endpoint, false, l->container.run_fd, &ignored) < 0)
+        return; /* what cannot be undone keeps its record */
+    world_network_event(l->world, "disconnect", &p->endpoint);
+    plugs_remove(l, p);
+    if (plugs_write_files(l, &ignored) == 0)
+        (void)keep(l, &ignored);
+}
+
 static int connect_network(struct living *l, const char *text, struct err *e)
 {
     int r = require_own_network(l, e);
@@ -78,7 +90,11 @@ static int connect_network(struct living *l, const char *text, struct err *e)
         return r;
     }
     r = plugs_write_files(l, e);
-    return r == 0 ? keep(l, e) : r;
+    if (r == 0)
+        r = keep(l, e);
+    if (r < 0)
+        undo_connect(l, p);
+    return r;
 }
 
 static int disconnect_network(struct living *l, const char *name, struct err *e)
@@ -126,6 +142,34 @@ static char *describe_holding(const struct holding *h, bool routed)
     return text;
 }
 
+static void redescribe_publish(struct living *l)
+{
+    struct spec *s = &l->container.spec;
+    strv_free(take_ptr(s->publish));
+    for (struct holding *h = l->holdings; h; h = h->next)
+        for (size_t i = 0; i < h->publishes.count; i++)
+            strv_add_take(&s->publish, publish_word(&h->publishes.items[i]));
+}
+
+/* A reload between the rule's end and the record's would bring the rule back: hence the lock. */
+static int end_rules(struct living *l, const struct publish_list *ended, struct err *e)
+{
+    _cleanup_close_ int lock = store_lock(&l->world->store, e);
+    return lock < 0 ? lock
+                    : endpoint_unpublish(l->bridge, &publisher(l)->endpoint, ended,
+                                         l->container.run_fd, e);
+}
+
+static void undo_publish(struct living *l, struct holding *h)
+{
+    _cleanup_err_ struct err ignored = ERR_INIT;
+    if (end_rules(l, &h->publishes, &ignored) < 0)
+        return;
+    holding_close(l, h);
+    redescribe_publish(l);
+    holdings_describe(l);
+}
+
 static int publish_ports(struct living *l, char *const *words, char **answer, struct err *e)
 {
     _cleanup_publish_ struct publish_list list = {0};
@@ -149,7 +193,9 @@ static int publish_ports(struct living *l, char *const *words, char **answer, st
     strv_each (word, words)
         strv_add(&l->container.spec.publish, word);
     *answer = describe_holding(h, p->endpoint.routed);
-    return keep(l, e);
+    if ((r = keep(l, e)) < 0)
+        undo_publish(l, h);
+    return r;
 }
 
 /* "8080", "8080/udp", "8080:80" or "192.0.2.2:8080:80": the host's port is what counts. */
@@ -220,24 +266,6 @@ static int shrink(struct living *l, struct holding *h, const struct publish_list
             h->held.items[kept++] = h->held.items[i];
     h->held.count = kept;
     return holding_serve(l, h, &publisher(l)->endpoint, e);
-}
-
-static void redescribe_publish(struct living *l)
-{
-    struct spec *s = &l->container.spec;
-    strv_free(take_ptr(s->publish));
-    for (struct holding *h = l->holdings; h; h = h->next)
-        for (size_t i = 0; i < h->publishes.count; i++)
-            strv_add_take(&s->publish, publish_word(&h->publishes.items[i]));
-}
-
-/* A reload between the rule's end and the record's would bring the rule back: hence the lock. */
-static int end_rules(struct living *l, const struct publish_list *ended, struct err *e)
-{
-    _cleanup_close_ int lock = store_lock(&l->world->store, e);
-    return lock < 0 ? lock
-                    : endpoint_unpublish(l->bridge, &publisher(l)->endpoint, ended,
-                                         l->container.run_fd, e);
 }
 
 static int unpublish_ports(struct living *l, char *const *words, struct err *e)

@@ -23,11 +23,13 @@ static struct sockaddr_un address_in(int dir)
     return a;
 }
 
-static void limit_wait(int fd, int seconds)
+static int limit_wait(int fd, int seconds)
 {
     struct timeval t = {.tv_sec = seconds};
-    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t));
-    (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof(t));
+    return setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t)) < 0 ||
+                   setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof(t)) < 0
+               ? -errno
+               : 0;
 }
 
 /* ---- the monitor's side ----------------------------------------------------------------------*/
@@ -61,10 +63,11 @@ void control_serve(int socket, control_handler handler, void *arg)
     _cleanup_close_ int client = accept4(socket, NULL, NULL, SOCK_CLOEXEC);
     if (client < 0)
         return;
-    limit_wait(client, 1);
     _cleanup_err_ struct err e = ERR_INIT;
     _cleanup_free_ char *answer = NULL;
-    int r = handle(client, handler, arg, &answer, &e);
+    int r = limit_wait(client, 1); /* without it, one who does not speak would stop the monitor */
+    r = r < 0 ? err_set(&e, r, "limit the wait for the request")
+              : handle(client, handler, arg, &answer, &e);
     if (r < 0)
         (void)channel_send_error(client, &e);
     else
@@ -79,13 +82,14 @@ static int reach(struct world *w, const struct record *r, struct err *e)
     _cleanup_close_ int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return err_set(e, errno, "open a socket");
-    limit_wait(fd, ASK_SECONDS);
     struct sockaddr_un a = address_in(dir);
-    if (dir < 0 || connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0)
-        return dir == -ENOENT || errno == ECONNREFUSED || errno == ENOENT
-                   ? err_say(e, -ESRCH, "container `%s` is not running", r->spec.name)
-                   : err_set(e, errno, "reach the monitor of container `%s`", r->spec.name);
-    return take_fd(fd);
+    int code = dir < 0 ? dir : limit_wait(fd, ASK_SECONDS);
+    while (code == 0 && connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0)
+        code = errno == EINTR ? 0 : -errno;
+    if (code == -ECONNREFUSED || code == -ENOENT)
+        return err_say(e, -ESRCH, "container `%s` is not running", r->spec.name);
+    return code < 0 ? err_set(e, code, "reach the monitor of container `%s`", r->spec.name)
+                    : take_fd(fd);
 }
 
 int control_ask(struct world *w, const struct record *r, const char *what, char *const *words,

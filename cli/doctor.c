@@ -33,7 +33,7 @@ static int collect(const struct record *r, void *arg)
     struct own *own = arg;
     struct endpoint_list list;
     _cleanup_close_ int dir = store_live_dir(own->doctor->store, r->spec.name);
-    if (r->status != STATUS_RUNNING || dir < 0 || container_marked(dir, MARK_LEAVING))
+    if (r->status != STATUS_RUNNING || dir < 0 || container_marked(dir, MARK_LEAVING) > 0)
         return 0;
     (void)endpoint_load_all(dir, &list, NULL);
     own->items = xrealloc(own->items, own->count + list.count + 1, sizeof(*own->items));

@@ -33,7 +33,9 @@ static int find_publisher(const struct record *r, void *arg)
 static int hold(struct living *l, struct holding *h, struct err *e)
 {
     struct search s = {.world = l->world};
-    bool ipv6 = access("/proc/net/if_inet6", F_OK) == 0;
+    int ipv6 = file_exists_at(AT_FDCWD, "/proc/net/if_inet6");
+    if (ipv6 < 0)
+        return err_set(e, ipv6, "look whether the host has IPv6");
     int r = publish_hold(&h->publishes, ipv6, &h->held, &s.wanted, e);
     if (r == -EADDRINUSE && s.wanted) {
         (void)world_each(l->world, find_publisher, &s, NULL);

@@ -37,8 +37,13 @@ static int join_network(struct living *l, struct err *e)
     /* Looked at while a pidfd says that it is still that process. */
     _cleanup_close_ int init = pidfd_of(r.pid, r.pid_start);
     _cleanup_free_ char *path = xasprintf("/proc/%d/ns/net", r.pid);
-    l->netns = init < 0 ? -1 : open(path, O_RDONLY | O_CLOEXEC);
-    if (l->netns < 0 || pidfd_signal(init, 0) < 0)
+    if (init >= 0 && (l->netns = open(path, O_RDONLY | O_CLOEXEC)) < 0)
+        code = -errno;
+    else if (init < 0 || (code = pidfd_signal(init, 0)) < 0)
+        code = init < 0 ? init : code;
+    if (code < 0 && code != -ESRCH && code != -ENOENT)
+        return err_set(e, code, "look at the network of container `%s`", rest);
+    if (code < 0)
         return err_say(e, -ESRCH, "container `%s` has ended", rest);
     return 0;
 }
@@ -118,7 +123,10 @@ static int decide(struct living *l, int status, bool *again, struct err *e)
     _cleanup_close_ int lock = store_lock(&l->world->store, e);
     if (lock < 0)
         return lock;
-    *again = !container_end_asked(c) && restart_wanted(&c->spec.restart, status, c->restarts);
+    int asked = container_end_asked(c);
+    if (asked < 0)
+        return err_set(e, asked, "look whether container `%s` is to end", c->spec.name);
+    *again = !asked && restart_wanted(&c->spec.restart, status, c->restarts);
     return *again ? container_set_restarting(c, true, status, e) : 0;
 }
 
@@ -162,7 +170,9 @@ static int run_on(struct living *l, const struct monitor_options *options, struc
         r = container_rest(c, e);
         if (r == 0)
             r = monitor_pause(c, options, restart_delay_ms(in_a_row - 1), e);
-        if (r < 0 || container_end_asked(c))
+        if (r == 0 && (r = container_end_asked(c)) < 0)
+            err_set(e, r, "look whether container `%s` is to end", c->spec.name);
+        if (r != 0)
             return r < 0 ? r : status;
         c->restarts++;
         status = begin_anew(l, e) == 0 ? monitor_run(c, options, e) : failed_start(l, e);
@@ -174,8 +184,8 @@ int watch_firewall(struct living *l, struct err *e)
 {
     if (l->listener)
         return 0;
-    /* A service listens from its first moment; what runs attached may be over in the next. */
-    int delay_ms = l->container.spec.detached ? 0 : 300;
+    /* A service listens when its caller has been told; what runs attached may be over in a moment. */
+    int delay_ms = l->container.spec.detached ? 1 : 300;
     int r = listener_new(l->world->store.run_fd, l->world->store.instance, delay_ms,
                          restore_firewall, l->world, &l->listener, e);
     return r < 0 ? r : hub_add(l->hub, listener_fd(l->listener), listen_firewall, l->listener, e);
@@ -216,7 +226,12 @@ static int watch_over(struct living *l, struct err *e)
         r = watch_firewall(l, e);
     if (r == 0 && l->control >= 0)
         r = hub_add(l->hub, l->control, serve_control, l, e);
-    return r < 0 ? r : run_on(l, &options, e);
+    if (r < 0)
+        return r;
+    /* Only now: what fails after this, nobody is told. */
+    if (l->life->started && (r = l->life->started(&c->spec, l->life->arg)) < 0)
+        return err_set(e, r, "tell the caller that the container runs");
+    return run_on(l, &options, e);
 }
 
 /* Under the lock that a reload holds from reading the records to committing the rules: what is taken
@@ -279,8 +294,7 @@ static int live(struct living *l, struct err *e)
     if ((r = container_create(&l->container, e)) < 0 || (r = attach(l, e)) < 0 ||
         (r = plugs_write_files(l, e)) < 0 ||
         (on_a_bridge(l) && (r = l->control = control_listen(l->container.run_fd, e)) < 0) ||
-        (r = container_start(&l->container, e)) < 0 ||
-        (l->life->started && (r = l->life->started(&l->container.spec, l->life->arg)) < 0)) {
+        (r = container_start(&l->container, e)) < 0) {
         _cleanup_err_ struct err ignored = ERR_INIT;
         container_kill(&l->container);
         (void)leave(l, l->container.existing, e->status ? e->status : EXIT_NETCTR, &ignored);

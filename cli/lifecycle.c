@@ -10,7 +10,9 @@
 static int wait_for_end(const struct record *r, int timeout_ms)
 {
     _cleanup_close_ int monitor = pidfd_of(r->monitor, r->monitor_start);
-    return monitor < 0 ? 0 : pidfd_wait(monitor, timeout_ms);
+    if (monitor < 0)
+        return monitor == -ESRCH ? 0 : monitor;
+    return pidfd_wait(monitor, timeout_ms);
 }
 
 static int signal_init(const struct record *r, int sig, struct err *e)
@@ -25,9 +27,9 @@ static int signal_init(const struct record *r, int sig, struct err *e)
 static int end_restarting(const struct record *r, struct err *e)
 {
     _cleanup_close_ int monitor = pidfd_of(r->monitor, r->monitor_start);
-    if (monitor < 0)
+    if (monitor == -ESRCH)
         return 0;
-    int code = pidfd_signal(monitor, SIGTERM);
+    int code = monitor < 0 ? monitor : pidfd_signal(monitor, SIGTERM);
     if (code < 0 && code != -ESRCH)
         return err_set(e, code, "signal the monitor of container `%s`", r->spec.name);
     return pidfd_wait(monitor, 15000) < 0

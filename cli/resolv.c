@@ -1,6 +1,7 @@
 #include "resolv.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <string.h>
 
 char *make_hosts(const char *hostname, const struct ip *const *addresses, size_t count)
@@ -58,13 +59,18 @@ static char *reachable_part(const char *text)
     return NULL;
 }
 
-char *make_resolv_conf(bool host_network)
+char *make_resolv_conf(bool host_network, struct err *e)
 {
     static const char *const sources[] = {"/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"};
     for (size_t i = 0; i < ARRAY_LEN(sources); i++) {
         _cleanup_free_ char *text = NULL;
-        if (read_file_at(AT_FDCWD, sources[i], 65536, &text, NULL) < 0)
+        int r = read_file_at(AT_FDCWD, sources[i], 65536, &text, NULL);
+        if (r == -ENOENT || r == -ENOTDIR || r == -EFBIG)
             continue;
+        if (r < 0) {
+            err_set(e, r, "read the host's `%s`", sources[i]);
+            return NULL;
+        }
         char *kept = host_network ? take_ptr(text) : reachable_part(text);
         if (kept)
             return kept;

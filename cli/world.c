@@ -100,7 +100,7 @@ static int load_endpoints(int dir, const char *name, const char *id, struct endp
             continue;
         }
         endpoint_clear(ep);
-        r = -EBADMSG;
+        r = r < 0 ? r : -EBADMSG;
     }
     out->count = kept;
     return r;
@@ -110,13 +110,22 @@ static int load_endpoints(int dir, const char *name, const char *id, struct endp
 static int collect_endpoint(const char *name, int dir, void *arg)
 {
     struct endpoints *all = arg;
-    if (!all->leaving && container_marked(dir, MARK_LEAVING))
-        return 0;
+    int left_out = all->leaving ? 0 : container_marked(dir, MARK_LEAVING);
+    if (left_out != 0)
+        return left_out < 0 ? left_out : 0;
     struct endpoint_list own;
-    if (load_endpoints(dir, name, NULL, &own) < 0 && !all->unknown)
+    int r = load_endpoints(dir, name, NULL, &own);
+    /* Should its record only not be read now, the container would lose its rules. */
+    if (r < 0 && r != -EBADMSG) {
+        endpoint_list_clear(&own);
+        return r;
+    }
+    if (r < 0 && !all->unknown)
         all->unknown = xstrdup(name);
-    if (own.count == 0)
+    if (own.count == 0) {
+        free(own.items);
         return 0;
+    }
     all->list.items =
         xrealloc(all->list.items, all->list.count + own.count + 1, sizeof(*own.items));
     for (size_t i = 0; i < own.count; i++)
@@ -286,30 +295,35 @@ int world_repair(struct world *w, bool dry_run, void (*found)(const char *what, 
     _cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
     if (!d)
         return err_set(e, errno, "list the living containers");
-    int first = 0;
-    for (struct dirent *entry; (entry = readdir(d));) {
-        bool empty;
-        if (!valid_name(entry->d_name) || find_dead(w, entry->d_name, &empty) < 0)
+    int first = 0, listed = 0;
+    for (struct dirent *entry; (entry = next_entry(d, &listed));) {
+        bool empty = false;
+        if (!valid_name(entry->d_name))
             continue;
+        int dead = find_dead(w, entry->d_name, &empty);
+        if (dead == -EWOULDBLOCK || dead == -ENOENT)
+            continue;
+        if (dead < 0)
+            return err_set(e, dead, "look at container `%s`", entry->d_name);
         _cleanup_free_ char *what = xasprintf("dead container %s", entry->d_name);
         if (found)
             found(what, arg);
         _cleanup_err_ struct err why = ERR_INIT;
         int r = dry_run ? 0 : repair_one(w, entry->d_name, empty, &why);
-        if (r == 0 || r == -EBUSY)
+        if (r == 0 || r == -EWOULDBLOCK) /* done, or somebody is faster */
             continue;
         /* One that cannot be cleaned up must not stand in the way of all others. */
         warn("%s", why.text);
         if (first == 0 && found)
             first = err_say(e, r, "%s", why.text);
     }
-    return first;
+    return listed < 0 ? err_set(e, listed, "list the living containers") : first;
 }
 
 static int gc_locked(struct world *w, bool dry_run, void (*found)(const char *what, void *arg),
                      void *arg, struct err *e)
 {
-    struct bridge *bridge;
+    struct bridge *bridge = NULL;
     _cleanup_strv_ strv ids = NULL;
     int r = world_repair(w, dry_run, found, arg, e);
     if (r == 0)
@@ -364,7 +378,10 @@ int world_remove_damaged(struct world *w, const char *name, struct err *e)
     bool empty;
     if (r == 0 && find_dead(w, name, &empty) == 0)
         r = repair_one(w, name, empty, e);
-    if (r == 0 && faccessat(w->store.live_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+    int lives = r == 0 ? file_exists_at(w->store.live_fd, name) : 0;
+    if (lives < 0)
+        r = err_set(e, lives, "look for container `%s`", name);
+    else if (lives)
         r = err_say(e, -EBUSY, "container `%s` is damaged, and lives", name);
     if (r == 0)
         r = container_remove(&w->store, name, e);
@@ -384,7 +401,9 @@ int world_await_end(struct world *w, const struct record *r, struct err *e)
 {
     _cleanup_close_ int monitor = pidfd_of(r->monitor, r->monitor_start);
     if (monitor < 0)
-        return 0;
+        return monitor == -ESRCH
+                   ? 0
+                   : err_set(e, monitor, "look at the monitor of container `%s`", r->spec.name);
     int left = 15000;
     for (; left > 0 && proc_state(r->monitor) != 'T'; left -= 100)
         if (pidfd_wait(monitor, 100) == 0)

@@ -112,14 +112,19 @@ uint64_t caps_held_of(uint64_t asked)
 {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {0};
-    if (syscall(SYS_capget, &header, data) < 0)
-        return 0;
-    asked &= data[0].permitted | (uint64_t)data[1].permitted << 32;
+    /* What cannot be found out counts as held: the kernel refuses the container what we lack. The
+     * other way round it would get less than was asked for, and nobody would know. */
+    if (syscall(SYS_capget, &header, data) == 0)
+        asked &= data[0].permitted | (uint64_t)data[1].permitted << 32;
     uint64_t held = 0;
     /* one call each, and even all of them cost less than one look into /proc/self/status */
-    for (int cap = 0; cap < SET_BITS && asked >> cap; cap++)
-        if ((asked & CAPS_BIT(cap)) && prctl(PR_CAPBSET_READ, cap, 0, 0, 0) > 0)
+    for (int cap = 0; cap < SET_BITS && asked >> cap; cap++) {
+        if (!(asked & CAPS_BIT(cap)))
+            continue;
+        int there = prctl(PR_CAPBSET_READ, cap, 0, 0, 0);
+        if (there > 0 || (there < 0 && errno != EINVAL)) /* EINVAL: the kernel does not know it */
             held |= CAPS_BIT(cap);
+    }
     return held;
 }
 

@@ -201,8 +201,9 @@ int cgroup_open_entry(const struct cgroup_host *host, const char *path, struct c
 int cgroup_join_self(const struct cgroup_entry *entry, struct err *e)
 {
     for (size_t i = 0; i < entry->count; i++)
-        if (write(entry->fds[i], "0", 1) != 1)
-            return err_set(e, errno, "enter the container's cgroup");
+        while (write(entry->fds[i], "0", 1) != 1)
+            if (errno != EINTR)
+                return err_set(e, errno, "enter the container's cgroup");
     return 0;
 }
 
@@ -217,7 +218,8 @@ static int list_in(const struct cgroup_hierarchy *h, const char *path, strv *fou
     if (!d)
         return -errno;
     fd = -1; /* the DIR owns it now */
-    for (struct dirent *entry; (entry = readdir(d));) {
+    int r = 0;
+    for (struct dirent *entry; (entry = next_entry(d, &r));) {
         bool known = entry->d_type != DT_DIR || *entry->d_name == '.';
         strv_each (name, *found) {
             known = known || streq(name, entry->d_name);
@@ -225,7 +227,7 @@ static int list_in(const struct cgroup_hierarchy *h, const char *path, strv *fou
         if (!known)
             strv_add(found, entry->d_name);
     }
-    return 0;
+    return r;
 }
 
 int cgroup_list(const struct cgroup_host *host, const char *instance, strv *out, struct err *e)

@@ -41,7 +41,7 @@ static int walk_below(int dir, int depth, visit_fn *visit, void *arg)
         return r;
     }
     int r = 0;
-    for (struct dirent *entry; r == 0 && (entry = readdir(d));) {
+    for (struct dirent *entry; r == 0 && (entry = next_entry(d, &r));) {
         if (entry->d_type != DT_DIR || streq(entry->d_name, ".") || streq(entry->d_name, ".."))
             continue;
         if (depth == DEPTH_MAX)

@@ -43,7 +43,10 @@ int cgroup_read_file(const char *file, char *text, size_t size)
     _cleanup_close_ int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (fd < 0)
         return -errno;
-    ssize_t n = read(fd, text, size);
+    ssize_t n;
+    do {
+        n = read(fd, text, size);
+    } while (n < 0 && errno == EINTR);
     if (n < 0)
         return -errno;
     if ((size_t)n == size)
@@ -171,21 +174,33 @@ static int scan_mountinfo(struct finder *f, struct err *e)
     return f->host.count == 0 && v2 ? use_v2(v2, &f->host, e) : 0;
 }
 
+/* What is not there has no type. A hierarchy that was only not seen would keep a cgroup of ours. */
+static int look_at(const char *path, struct statfs *fs, struct err *e)
+{
+    *fs = (struct statfs){0};
+    return statfs(path, fs) < 0 && errno != ENOENT && errno != ENOTDIR
+               ? err_set(e, errno, "look at `%s`", path)
+               : 0;
+}
+
 int cgroup_probe(const char *root, struct cgroup_host *out, struct err *e)
 {
     __attribute__((cleanup(clear_finder))) struct finder f = {.host = {0}};
     struct statfs fs;
     int r = 0;
     root = root ? root : "/sys/fs/cgroup";
-    if (statfs(root, &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC) {
+    if ((r = look_at(root, &fs, e)) < 0)
+        return r;
+    if (fs.f_type == CGROUP2_SUPER_MAGIC) {
         r = use_v2(root, &f.host, e);
     } else {
-        for (int c = 0; c < CGROUP_CONTROLLERS; c++) {
+        for (int c = 0; r == 0 && c < CGROUP_CONTROLLERS; c++) {
             _cleanup_free_ char *mount = xasprintf("%s/%s", root, names[c]);
-            if (statfs(mount, &fs) == 0 && fs.f_type == CGROUP_SUPER_MAGIC)
+            r = look_at(mount, &fs, e);
+            if (r == 0 && fs.f_type == CGROUP_SUPER_MAGIC)
                 use_v1(&f, mount, &fs, c);
         }
-        if (f.host.count == 0)
+        if (r == 0 && f.host.count == 0)
             r = scan_mountinfo(&f, e);
     }
     if (r < 0)

@@ -43,8 +43,9 @@ static int set_streams(const struct become *b, const struct container_user *u, i
         struct stat st;
         /* A program that opens /dev/stdout anew needs to own the pipe; devices are never given
          * away (runc once chowned the host's /dev/null). */
-        if (fd >= 0 && u->uid != 0 && fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode))
-            (void)fchown(fd, u->uid, u->gid);
+        if (fd >= 0 && u->uid != 0 &&
+            (fstat(fd, &st) < 0 || (S_ISFIFO(st.st_mode) && fchown(fd, u->uid, u->gid) < 0)))
+            return err_set(e, errno, "hand over the standard streams");
         if (fd < 0 || dup2(fd, i) < 0)
             return err_set(e, fd < 0 ? fd : errno, "set up the standard streams");
     }
@@ -174,7 +175,8 @@ static int story(const struct child *c, struct err *e)
     reset_signals();
     /* A session of its own: the caller's terminal is not its controlling terminal, so nothing can
      * be typed into it from inside (CVE-2017-5226). */
-    (void)setsid();
+    if (setsid() < 0)
+        return err_set(e, errno, "begin a session");
     int r = prepare(c, &root, e);
     return r < 0 ? r : become_program(&c->become, root, e);
 }

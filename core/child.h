@@ -32,5 +32,5 @@ struct child {
 /** The whole story of a container's init, from clone3() to execve(). */
 _Noreturn void child_main(const struct child *c);
 
-/** Signal dispositions and mask as a program expects them. */
+/** Signal dispositions and mask as a program expects them; the kernel has no reason to refuse. */
 void reset_signals(void);

@@ -16,8 +16,9 @@ void container_clear(struct container *c)
 {
     spec_clear(&c->spec);
     free(take_ptr(c->instance));
-    int *const fds[] = {&c->dir_fd,   &c->run_fd,    &c->lock_fd,   &c->files_fd, &c->channel,
-                        &c->stdin_fd, &c->stdout_fd, &c->stderr_fd, &c->pidfd};
+    int *const fds[] = {&c->dir_fd,  &c->run_fd,    &c->lock_fd,   &c->files_fd,
+                        &c->channel, &c->stdin_fd,  &c->stdout_fd, &c->stderr_fd,
+                        &c->log_fd,  &c->signal_fd, &c->pidfd};
     for (size_t i = 0; i < ARRAY_LEN(fds); i++)
         *fds[i] = close_fd(*fds[i]);
 }
@@ -89,8 +90,13 @@ static int claim_definition(struct container *c, struct err *e)
 
 int container_claim(struct store *store, struct spec *spec, struct container *out, struct err *e)
 {
-    if (faccessat(store->defined_fd, spec->name, F_OK, 0) == 0 ||
-        faccessat(store->live_fd, spec->name, F_OK, 0) == 0) {
+    /* What is in the way is another's: below, what could not be finished is removed by this name. */
+    int taken = file_exists_at(store->defined_fd, spec->name);
+    if (taken == 0)
+        taken = file_exists_at(store->live_fd, spec->name);
+    if (taken < 0)
+        return err_set(e, taken, "look for a container `%s`", spec->name);
+    if (taken) {
         err_say(e, -EEXIST, "container name `%s` is in use", spec->name);
         err_hint(e, "`netctr rm -f %s` removes that container", spec->name);
         return -EEXIST;
@@ -118,8 +124,10 @@ int container_claim(struct store *store, struct spec *spec, struct container *ou
 
 int container_reclaim(struct store *store, struct spec *spec, struct container *out, struct err *e)
 {
-    if (faccessat(store->live_fd, spec->name, F_OK, 0) == 0)
-        return err_say(e, -EBUSY, "container `%s` is running", spec->name);
+    int lives = file_exists_at(store->live_fd, spec->name);
+    if (lives != 0)
+        return lives < 0 ? err_set(e, lives, "look for container `%s`", spec->name)
+                         : err_say(e, -EBUSY, "container `%s` is running", spec->name);
     _cleanup_close_ int bound = store_hold_binding(store, e);
     if (bound < 0)
         return bound;
@@ -211,11 +219,12 @@ int container_mark(int run_dir, enum mark mark)
     return fchmodat(run_dir, "lock", (st.st_mode & 07777) | (mode_t)mark, 0) < 0 ? -errno : 0;
 }
 
-bool container_marked(int run_dir, enum mark mark)
+int container_marked(int run_dir, enum mark mark)
 {
     struct stat st;
-    return fstatat(run_dir, "lock", &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-           (st.st_mode & (mode_t)mark) != 0;
+    if (fstatat(run_dir, "lock", &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return errno == ENOENT ? 0 : -errno;
+    return S_ISREG(st.st_mode) && (st.st_mode & (mode_t)mark) != 0;
 }
 
 int container_ask_end(struct store *store, const char *name, struct err *e)
@@ -228,9 +237,9 @@ int container_ask_end(struct store *store, const char *name, struct err *e)
     return err_set(e, r, "tell container `%s` to end", name);
 }
 
-bool container_end_asked(const struct container *c)
+int container_end_asked(const struct container *c)
 {
-    return c->told_to_end || container_marked(c->run_fd, MARK_END_ASKED);
+    return c->told_to_end ? 1 : container_marked(c->run_fd, MARK_END_ASKED);
 }
 
 int container_set_restarting(struct container *c, bool restarting, int exit_status, struct err *e)
@@ -270,13 +279,16 @@ void container_kill(struct container *c)
 /* The definition of a container that has ended says how. */
 static int save_exit(struct container *c, int exit_status, bool oom_killed, struct err *e)
 {
+    int asked = container_end_asked(c);
+    if (asked < 0)
+        return err_set(e, asked, "look whether container `%s` was to end", c->spec.name);
     _cleanup_json_ json_t *j = spec_to_json(&c->spec);
     json_t *ended = json_object();
     json_object_set_new(ended, "status", json_integer(exit_status));
     json_object_set_new(ended, "started", json_integer(c->started));
     json_object_set_new(ended, "finished", json_integer(time(NULL)));
     json_object_set_new(ended, "oom_killed", json_boolean(oom_killed));
-    json_object_set_new(ended, "asked", json_boolean(container_end_asked(c)));
+    json_object_set_new(ended, "asked", json_boolean(asked));
     json_object_set_new(j, "exit", ended);
     return json_write_at(c->dir_fd, "config.json", j, e);
 }
@@ -336,28 +348,49 @@ void store_empty_trash(struct store *s)
             (void)remove_tree_at(s->defined_fd, entry->d_name);
 }
 
+/* Not there (any more, or yet), or damaged: it will never be read. Of everything else that may keep us
+ * from reading it nobody knows whether there is something to be spared. */
+static bool is_missing(int code)
+{
+    return code == -ENOENT || code == -EBADMSG;
+}
+
+static void take_state(struct container *c, const json_t *state, const json_t *config)
+{
+    c->started = json_int(state, "started", 0);
+    c->noted = c->started && json_int(json_object_get(config, "exit"), "started", 0) == c->started;
+    free(c->spec.id);
+    c->spec.id = xstrdup(json_str(state, "id"));
+    c->existing = json_flag(state, "existing");
+    c->told_start = json_int(state, "pid", 0) > 0;
+    if (valid_name(json_str(state, "instance")))
+        c->instance = xstrdup(json_str(state, "instance"));
+}
+
 /* What is left is believed as far as it can harm nobody else: the name is the directory's, the id that of
  * the state, and no other container's. */
-static enum status read_remains(struct container *c, const char *name)
+static int read_remains(struct container *c, const char *name, enum status *status, struct err *e)
 {
     _cleanup_json_ json_t *config = NULL, *state = NULL;
-    bool defined = store_read_definition(c->store, name, &config, &c->spec, NULL) == 0;
-    if (!defined)
+    int defined = store_read_definition(c->store, name, &config, &c->spec, e);
+    if (defined < 0 && !is_missing(defined))
+        return defined;
+    if (defined < 0)
         c->spec.name = xstrdup(name);
-    if (container_read_state(c->run_fd, &state, NULL) == 0) {
-        c->started = json_int(state, "started", 0);
-        c->noted =
-            c->started && json_int(json_object_get(config, "exit"), "started", 0) == c->started;
-        free(c->spec.id);
-        c->spec.id = xstrdup(json_str(state, "id"));
-        c->existing = json_flag(state, "existing");
-        c->told_start = json_int(state, "pid", 0) > 0;
-        if (valid_name(json_str(state, "instance")))
-            c->instance = xstrdup(json_str(state, "instance"));
-    }
-    if (c->spec.id && store_id_is_anothers(c->store, name, c->spec.id))
+    err_clear(e);
+    int r = container_read_state(c->run_fd, &state, e);
+    if (r == 0)
+        take_state(c, state, config);
+    else if (!is_missing(r))
+        return r;
+    err_clear(e);
+    r = c->spec.id ? store_id_is_anothers(c->store, name, c->spec.id, e) : 0;
+    if (r < 0)
+        return r;
+    if (r > 0)
         free(take_ptr(c->spec.id));
-    return (c->started || c->existing) && defined ? STATUS_RUNNING : STATUS_CREATING;
+    *status = (c->started || c->existing) && defined == 0 ? STATUS_RUNNING : STATUS_CREATING;
+    return 0;
 }
 
 int container_adopt(struct store *store, const char *name, struct container *out,
@@ -370,11 +403,17 @@ int container_adopt(struct store *store, const char *name, struct container *out
         return err_set(e, c.run_fd, "open container `%s`", name);
     c.lock_fd = store_try_lock(c.run_fd);
     if (c.lock_fd < 0) {
+        int lock = c.lock_fd;
         container_clear(&c);
-        return err_say(e, -EBUSY, "container `%s` runs", name);
+        return lock == -EWOULDBLOCK ? err_say(e, lock, "container `%s` runs", name)
+                                    : err_set(e, lock, "lock container `%s`", name);
     }
     c.dir_fd = store_defined_dir(store, name);
-    *status = read_remains(&c, name);
+    int r = read_remains(&c, name, status, e);
+    if (r < 0) {
+        container_clear(&c);
+        return err_wrap(e, "read the state of container `%s`", name);
+    }
     *out = c;
     return 0;
 }
@@ -425,11 +464,14 @@ static int sweep_cgroups(struct sweeping *s, struct err *e)
     return r;
 }
 
-/* One with --rm, whose monitor went down with the host. */
-static bool was_to_vanish(const struct sweeping *s, const char *config)
+/* Has it a definition? That of one with --rm, whose monitor went down with the host, is none any more. */
+static int is_defined(const struct sweeping *s, const char *config)
 {
     _cleanup_json_ json_t *j = NULL;
-    return json_read_at(s->store->defined_fd, config, &j, NULL) == 0 && json_flag(j, "auto_remove");
+    int r = json_read_at(s->store->defined_fd, config, &j, NULL);
+    if (r == 0)
+        return !json_flag(j, "auto_remove");
+    return r == -ENOENT || r == -ENOTDIR ? 0 : r == -EBADMSG ? 1 : r;
 }
 
 /* Definitions that were never finished, or whose removal was cut short. */
@@ -438,19 +480,24 @@ static int sweep_definitions(struct sweeping *s, struct err *e)
     _cleanup_dir_ DIR *d = open_definitions(s->store);
     if (!d)
         return err_set(e, errno, "list the containers");
-    for (struct dirent *entry; (entry = readdir(d));) {
+    int r = 0;
+    for (struct dirent *entry; (entry = next_entry(d, &r));) {
         _cleanup_free_ char *config = xasprintf("%s/config.json", entry->d_name);
-        if (streq(entry->d_name, ".") || streq(entry->d_name, "..") ||
-            faccessat(s->store->live_fd, entry->d_name, F_OK, 0) == 0 ||
-            (valid_name(entry->d_name) && faccessat(s->store->defined_fd, config, F_OK, 0) == 0 &&
-             !was_to_vanish(s, config)))
+        if (streq(entry->d_name, ".") || streq(entry->d_name, ".."))
+            continue;
+        int used = file_exists_at(s->store->live_fd, entry->d_name);
+        if (used == 0 && valid_name(entry->d_name))
+            used = is_defined(s, config);
+        if (used < 0)
+            return err_set(e, used, "look at container `%s`", entry->d_name);
+        if (used)
             continue;
         tell(s, "directory", entry->d_name);
-        int r = s->dry_run ? 0 : remove_tree_at(s->store->defined_fd, entry->d_name);
+        r = s->dry_run ? 0 : remove_tree_at(s->store->defined_fd, entry->d_name);
         if (r < 0)
             return err_set(e, r, "remove `%s`", entry->d_name);
     }
-    return 0;
+    return r < 0 ? err_set(e, r, "list the containers") : 0;
 }
 
 int store_sweep_cgroups(struct store *s, bool dry_run, void (*found)(const char *what, void *arg),

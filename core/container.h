@@ -18,19 +18,23 @@ int store_hold_binding(struct store *s, struct err *e);
 /** config.json of ROOT/containers/NAME. -EBADMSG: it is damaged. */
 int store_read_definition(struct store *s, const char *name, json_t **j, struct spec *spec,
                           struct err *e);
-/** Does another living container than @name have that id? */
-bool store_id_is_anothers(struct store *s, const char *name, const char *id);
+/** Does another living container than @name have that id? 1, 0 or -errno. */
+int store_id_is_anothers(struct store *s, const char *name, const char *id, struct err *e);
 /** The part of store_sweep() that ends processes: cgroups of this instance without a run directory. */
 int store_sweep_cgroups(struct store *s, bool dry_run, void (*found)(const char *what, void *arg),
                         void *arg, struct err *e);
 /** Fills in the store's instance. */
-void instance_find(struct store *s);
+int instance_find(struct store *s, struct err *e);
 /** Makes RUN this instance's; -EBUSY with a text when containers of another one live there. */
 int instance_bind(struct store *s, struct err *e);
 /** Is RUN still this instance's? Under the store's lock. */
 int instance_check(struct store *s, struct err *e);
 /** Holds back the signals that the monitor forwards. */
 void monitor_block_signals(void);
+/** An fd that brings the signals for the container. */
+int monitor_open_signals(struct err *e);
+/** Opens the log for the next run. */
+int monitor_open_log(struct container *c, struct err *e);
 /** Pipes for a program's streams: @child are its ends (stdin -1 unless @interactive), the others are
  *  ours and do not block. */
 int open_streams(bool interactive, int child[3], int *in, int *out, int *err, struct err *e);

@@ -75,8 +75,7 @@ static int open_pipe(int *child, int *ours, bool child_reads, struct err *e)
         return err_set(e, errno, "open a pipe");
     *child = ends[child_reads ? 0 : 1];
     *ours = ends[child_reads ? 1 : 0];
-    (void)fcntl(*ours, F_SETFL, O_NONBLOCK);
-    return 0;
+    return fcntl(*ours, F_SETFL, O_NONBLOCK) < 0 ? err_set(e, errno, "open a pipe") : 0;
 }
 
 int open_streams(bool interactive, int child[3], int *in, int *out, int *err, struct err *e)
@@ -111,6 +110,11 @@ static int get_ready(struct container *c, struct preparation *p, struct err *e)
     if (r == 0)
         r = open_streams(c->spec.interactive, p->streams, &c->stdin_fd, &c->stdout_fd,
                          &c->stderr_fd, e);
+    /* Here and not by the monitor, when there is nobody any more to be told that it cannot be. */
+    if (r == 0 && c->signal_fd < 0 && (c->signal_fd = monitor_open_signals(e)) < 0)
+        r = c->signal_fd;
+    if (r == 0)
+        r = monitor_open_log(c, e);
     if (r == 0)
         r = make_cgroup(c, p, e);
     if (r == 0)

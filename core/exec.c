@@ -38,8 +38,10 @@ static _Noreturn void run_program(const struct joining *j)
     struct err e = ERR_INIT;
     const struct spec *s = &j->record->spec;
     umask(022);
-    (void)setsid();
+    int r = setsid() < 0 ? err_set(&e, errno, "begin a session") : 0;
     _cleanup_close_ int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (r == 0 && root < 0)
+        r = err_set(&e, errno, "open the container's root");
     const struct become b = {
         .argv = j->request->argv,
         .env = j->env,
@@ -51,7 +53,8 @@ static _Noreturn void run_program(const struct joining *j)
         .channel = j->channel,
         .streams = {j->streams[0], j->streams[1], j->streams[2]},
     };
-    (void)become_program(&b, root, &e);
+    if (r == 0)
+        (void)become_program(&b, root, &e);
     (void)channel_send_error(j->channel, &e);
     _exit(EXIT_NETCTR);
 }
@@ -86,7 +89,8 @@ static int leave_host_behind(const struct joining *j)
 
 static int join(const struct joining *j, struct err *e)
 {
-    (void)prctl(PR_SET_DUMPABLE, 0);
+    if (prctl(PR_SET_DUMPABLE, 0) < 0)
+        return err_set(e, errno, "hide from the container's processes");
     reset_signals();
     int r = cgroup_join_self(j->entry, e);
     if (r < 0)
@@ -198,7 +202,7 @@ static int await_message(int channel, pid_t pid, int64_t deadline, struct err *e
 static int hear(int channel, const char *command, pid_t *pid, struct err *e)
 {
     const int64_t deadline = milliseconds() + HANDSHAKE_MS;
-    for (;;) {
+    for (bool prepared = false;;) {
         enum message kind;
         int value;
         int r = await_message(channel, *pid, deadline, e);
@@ -211,10 +215,17 @@ static int hear(int channel, const char *command, pid_t *pid, struct err *e)
             if (*pid == 0 && is_child(value))
                 *pid = value;
             break;
-        case MESSAGE_PREPARED: (void)channel_send(channel, MESSAGE_START); break;
+        case MESSAGE_PREPARED:
+            prepared = true;
+            r = channel_send(channel, MESSAGE_START);
+            if (r < 0 && r != -EPIPE) /* EPIPE: it is gone, and has told why or will not */
+                return err_set(e, r, "start the command");
+            break;
         case MESSAGE_NOT_RUN:
         case MESSAGE_NO_LOADER: return stub_failure(command, kind, value, e);
-        default: return *pid > 0 ? 0 : err_say(e, -EPIPE, "the command's process was killed");
+        default:
+            return *pid > 0 && prepared ? 0
+                                        : err_say(e, -EPIPE, "the command's process was killed");
         }
     }
 }
@@ -274,7 +285,9 @@ int container_exec(struct store *s, const struct record *r, const struct exec_re
     _cleanup_seccomp_ struct seccomp_filter filter = {0};
     _cleanup_close_ int pidfd = pidfd_of(r->pid, r->pid_start);
     if (pidfd < 0)
-        return err_say(e, -ESRCH, "container `%s` has just ended", r->spec.name);
+        return pidfd == -ESRCH
+                   ? err_say(e, pidfd, "container `%s` has just ended", r->spec.name)
+                   : err_set(e, pidfd, "look at the program of container `%s`", r->spec.name);
     int code = cgroup_probe(NULL, &host, e);
     if (code == 0)
         code = cgroup_open_entry(&host, path, &entry, e);

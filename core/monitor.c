@@ -31,6 +31,14 @@ void monitor_block_signals(void)
     (void)signal(SIGPIPE, SIG_IGN);
 }
 
+int monitor_open_signals(struct err *e)
+{
+    sigset_t set;
+    forwarded_signals(&set);
+    int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    return fd < 0 ? err_set(e, errno, "listen for signals") : fd;
+}
+
 enum { OUT, ERR, IN, STREAMS };
 
 struct monitor {
@@ -61,16 +69,15 @@ static void forward(struct monitor *m)
         (void)pidfd_signal(m->c->pidfd, sig);
 }
 
-static void reap(struct monitor *m)
+static int reap(struct monitor *m)
 {
     int status;
     pid_t pid = waitpid(m->c->pid, &status, WNOHANG);
-    if (pid == 0)
-        return;
-    if (pid < 0)
-        status = EXIT_NETCTR << 8; /* somebody else has taken it */
+    if (pid <= 0)
+        return pid == 0 || errno == EINTR ? 0 : -errno;
     m->ended = true;
     m->status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+    return 0;
 }
 
 static bool drained(const struct monitor *m)
@@ -99,8 +106,9 @@ static int turn(struct monitor *m, struct pollfd *polled, int timeout_ms)
         return 0;
     if (polled[0].revents)
         forward(m);
-    if (polled[1].revents)
-        reap(m);
+    int r = polled[1].revents ? reap(m) : 0;
+    if (r < 0)
+        return r;
     for (int i = 0; i < STREAMS; i++)
         if (polled[2 + i].revents)
             stream_run(&m->streams[i], polled[2 + i].revents);
@@ -135,21 +143,26 @@ static void explain_early_end(const struct monitor *m, int64_t begin)
         fprintf(stderr, "%s\n", text);
 }
 
-/* The monitor must never wait for its log, whatever somebody has put in its place. */
-static int open_log(const struct container *c)
+/* The monitor must never wait for its log, whatever somebody has put in its place: what is no file is no
+ * log. A run that follows another goes on with the log of before when it cannot have one of its own. */
+int monitor_open_log(struct container *c, struct err *e)
 {
-    struct stat st;
+    struct stat st = {0};
     _cleanup_close_ int log =
         openat(c->dir_fd, "log",
                O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
-    return log >= 0 && fstat(log, &st) == 0 && S_ISREG(st.st_mode) ? take_fd(log) : -1;
+    bool no_file = log < 0 && (errno == ELOOP || errno == EISDIR || errno == ENXIO);
+    if (!no_file && (log < 0 || fstat(log, &st) < 0))
+        return c->log_fd >= 0 ? 0 : err_set(e, errno, "open the container's log");
+    close_fd(c->log_fd);
+    c->log_fd = S_ISREG(st.st_mode) ? take_fd(log) : -1;
+    return 0;
 }
 
 void container_note(struct container *c, const char *text)
 {
-    _cleanup_close_ int log = open_log(c);
     _cleanup_free_ char *line = xasprintf("netctr: %s", text);
-    log_note(log, line);
+    log_note(c->log_fd, line);
 }
 
 static void open_monitor_streams(struct monitor *m)
@@ -157,7 +170,7 @@ static void open_monitor_streams(struct monitor *m)
     struct container *c = m->c;
     bool attached = m->options->attached, reads = attached && c->stdin_fd >= 0;
     int program_stdin = take_fd(c->stdin_fd);
-    m->log = open_log(c);
+    m->log = c->log_fd;
     m->streams[OUT] = (struct stream){
         .from = c->stdout_fd, .to = attached ? STDOUT_FILENO : -1, .log = m->log, .tag = "stdout"};
     m->streams[ERR] = (struct stream){
@@ -166,24 +179,12 @@ static void open_monitor_streams(struct monitor *m)
         .from = reads ? STDIN_FILENO : -1, .to = program_stdin, .close_to = true, .log = -1};
 }
 
-static int open_signals(struct err *e)
-{
-    sigset_t set;
-    forwarded_signals(&set);
-    int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    return fd < 0 ? err_set(e, errno, "listen for signals") : fd;
-}
-
 int monitor_run(struct container *c, const struct monitor_options *options, struct err *e)
 {
     struct monitor m = {.c = c, .options = options};
     const int64_t begin = now_ms();
-    _cleanup_close_ int signals = open_signals(e);
-    if (signals < 0)
-        return signals;
-    m.signals = signals;
+    m.signals = c->signal_fd;
     open_monitor_streams(&m);
-    _cleanup_close_ int log = m.log;
     _cleanup_free_ struct pollfd *polled =
         xcalloc(2 + STREAMS + options->watch_count, sizeof(*polled));
     int r = 1;
@@ -198,13 +199,9 @@ int monitor_run(struct container *c, const struct monitor_options *options, stru
 
 int monitor_pause(struct container *c, const struct monitor_options *options, int ms, struct err *e)
 {
-    struct monitor m = {.c = c, .options = options, .ended = true};
+    struct monitor m = {.c = c, .options = options, .signals = c->signal_fd, .ended = true};
     for (int i = 0; i < STREAMS; i++)
         m.streams[i] = (struct stream){.from = -1, .to = -1, .log = -1};
-    _cleanup_close_ int signals = open_signals(e);
-    if (signals < 0)
-        return signals;
-    m.signals = signals;
     _cleanup_free_ struct pollfd *polled =
         xcalloc(2 + STREAMS + options->watch_count, sizeof(*polled));
     const int64_t end = now_ms() + ms;

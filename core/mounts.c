@@ -28,7 +28,8 @@ int mount_new(const char *type, const struct mount_option *options, unsigned att
     if (context < 0)
         return err_set(e, errno, "mount a %s file system", type);
     /* The name that /proc/mounts shows. */
-    (void)fsconfig(context, FSCONFIG_SET_STRING, "source", type, 0);
+    if (fsconfig(context, FSCONFIG_SET_STRING, "source", type, 0) < 0)
+        return explain(context, -errno, type, e);
     for (; options && options->key; options++) {
         unsigned how = options->value ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG;
         if (fsconfig(context, how, options->key, options->value, 0) < 0)

@@ -72,6 +72,8 @@ static void stream_read(struct stream *s)
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (n <= 0) {
+        if (n < 0 && errno != EIO) /* EIO: how a terminal ends */
+            warn("cannot read the %s any more: %s", s->tag ? s->tag : "stream", strerror(errno));
         stream_end(s);
         return;
     }
@@ -88,6 +90,8 @@ static void stream_write(struct stream *s)
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (n < 0) { /* the reader is gone; the program goes on, as under docker */
+        if (errno != EPIPE)
+            warn("cannot hand on the %s any more: %s", s->tag ? s->tag : "stream", strerror(errno));
         if (s->close_to)
             stream_end(s);
         s->to = -1;

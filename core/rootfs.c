@@ -276,36 +276,54 @@ int rootfs_build(const struct rootfs_plan *plan, struct err *e)
     return take_fd(root);
 }
 
+/* A file system that the kernel has not, or does not let us mount in this place. */
+static bool is_refused(int code)
+{
+    return code == -ENODEV || code == -EINVAL || code == -EBUSY || code == -EPERM;
+}
+
+/* One hierarchy of version 1 in a directory of its own. */
+static int mount_hierarchy(int directory, const char *controller, unsigned attributes,
+                           struct err *e)
+{
+    const struct mount_option one[] = {{controller, NULL}, {NULL, NULL}};
+    _cleanup_close_ int v1 = mount_new("cgroup", one, attributes, e);
+    if (v1 < 0)
+        return v1;
+    if (mkdirat(directory, controller, 0755) < 0)
+        return err_set(e, errno, "make /sys/fs/cgroup/%s", controller);
+    _cleanup_close_ int at = openat(directory, controller, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return at < 0 ? err_set(e, errno, "open /sys/fs/cgroup/%s", controller)
+                  : mount_attach(v1, at, controller, e);
+}
+
 /* The container's own cgroup, read-only (CVE-2023-25809). Programs look there for their limits;
  * one that is not there harms nobody, so what the kernel refuses is left out. */
-static void mount_cgroups(int sys, bool cgroup2)
+static int mount_cgroups(int sys, bool cgroup2, struct err *e)
 {
     const unsigned quiet =
         MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
     _cleanup_close_ int place = openat(sys, "fs/cgroup", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (place < 0)
-        return;
+    if (place < 0) /* a kernel without cgroups */
+        return errno == ENOENT ? 0 : err_set(e, errno, "open /sys/fs/cgroup");
     if (cgroup2) {
-        _cleanup_close_ int v2 = mount_new("cgroup2", NULL, quiet, NULL);
-        if (v2 >= 0)
-            (void)mount_attach(v2, place, "/sys/fs/cgroup", NULL);
-        return;
+        _cleanup_close_ int v2 = mount_new("cgroup2", NULL, quiet, e);
+        return v2 < 0 ? v2 : mount_attach(v2, place, "/sys/fs/cgroup", e);
     }
     const struct mount_option mode[] = {{"mode", "755"}, {NULL, NULL}};
-    _cleanup_close_ int directory = mount_new("tmpfs", mode, quiet & ~MOUNT_ATTR_RDONLY, NULL);
-    if (directory < 0 || mount_attach(directory, place, "/sys/fs/cgroup", NULL) < 0)
-        return;
+    _cleanup_close_ int directory = mount_new("tmpfs", mode, quiet & ~MOUNT_ATTR_RDONLY, e);
+    if (directory < 0)
+        return directory;
     const char *const controllers[] = {"memory", "cpu", "pids"};
-    for (size_t i = 0; i < ARRAY_LEN(controllers); i++) {
-        const struct mount_option one[] = {{controllers[i], NULL}, {NULL, NULL}};
-        _cleanup_close_ int v1 = mount_new("cgroup", one, quiet, NULL);
-        if (v1 < 0 || mkdirat(directory, controllers[i], 0755) < 0)
-            continue;
-        _cleanup_close_ int at =
-            openat(directory, controllers[i], O_PATH | O_DIRECTORY | O_CLOEXEC);
-        (void)mount_attach(v1, at, controllers[i], NULL);
+    int r = mount_attach(directory, place, "/sys/fs/cgroup", e);
+    for (size_t i = 0; r == 0 && i < ARRAY_LEN(controllers); i++) {
+        r = mount_hierarchy(directory, controllers[i], quiet, e);
+        if (is_refused(r)) {
+            err_clear(e);
+            r = 0;
+        }
     }
-    (void)mount_set(directory, MOUNT_ATTR_RDONLY, false, NULL);
+    return r == 0 ? mount_set(directory, MOUNT_ATTR_RDONLY, false, e) : r;
 }
 
 int rootfs_finish(const struct rootfs_plan *plan, int root, struct err *e)
@@ -321,6 +339,9 @@ int rootfs_finish(const struct rootfs_plan *plan, int root, struct err *e)
         r = mask_all(root, sys, masked_sys, e);
     if (r < 0)
         return r;
-    mount_cgroups(sys, plan->cgroup2);
+    r = mount_cgroups(sys, plan->cgroup2, e);
+    if (r < 0 && !is_refused(r))
+        return r;
+    err_clear(e);
     return plan->spec->read_only ? mount_set(root, MOUNT_ATTR_RDONLY, false, e) : 0;
 }

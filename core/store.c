@@ -31,28 +31,45 @@ static int open_top(const char *path, char **canonical, struct err *e)
 
 #define RUN_ROOT_FILE "run-root"
 
-static bool is_bound(const struct store *s, char **bound)
+/* 1, or 0 with *@bound the one that it is bound to, if any. */
+static int is_bound(const struct store *s, char **bound, struct err *e)
 {
     free(take_ptr(*bound));
-    return read_state_at(s->root_fd, RUN_ROOT_FILE, PATH_MAX, bound, NULL) == 0 &&
-           streq(*bound, s->run);
+    int r = read_state_at(s->root_fd, RUN_ROOT_FILE, PATH_MAX, bound, NULL);
+    if (r < 0 && r != -ENOENT && r != -EBADMSG)
+        return err_set(e, r, "read `%s/" RUN_ROOT_FILE "`", s->root);
+    return r == 0 && streq(*bound, s->run);
 }
 
-static int bind_locked(struct store *s, struct err *e)
+static int refuse_living(struct store *s, const char *bound, struct err *e)
 {
-    _cleanup_free_ char *bound = NULL;
-    if (is_bound(s, &bound))
+    _cleanup_free_ char *theirs = xasprintf("%s/containers", bound);
+    int fd = open(theirs, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+    if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
         return 0;
-    _cleanup_free_ char *theirs = bound ? xasprintf("%s/containers", bound) : NULL;
-    int fd = theirs ? open(theirs, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
     _cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
-    for (struct dirent *entry; d && (entry = readdir(d));)
+    if (!d)
+        return err_set(e, errno, "list `%s`", theirs);
+    for (struct dirent *entry; (entry = next_entry(d, &r));)
         if (valid_name(entry->d_name)) {
             err_say(e, -EBUSY, "state directory `%s` has containers that run under `%s`", s->root,
                     bound);
             return err_hint(e, "use --run-root %s", bound);
         }
-    int r = write_file_atomic(s->root_fd, RUN_ROOT_FILE, s->run, strlen(s->run), 0600);
+    return r < 0 ? err_set(e, r, "list `%s`", theirs) : 0;
+}
+
+static int bind_locked(struct store *s, struct err *e)
+{
+    _cleanup_free_ char *bound = NULL;
+    int r = is_bound(s, &bound, e);
+    if (r == 0 && bound)
+        r = refuse_living(s, bound, e);
+    else if (r > 0)
+        return 0;
+    if (r < 0)
+        return r;
+    r = write_file_atomic(s->root_fd, RUN_ROOT_FILE, s->run, strlen(s->run), 0600);
     return r < 0 ? err_set(e, r, "write `%s/" RUN_ROOT_FILE "`", s->root) : 0;
 }
 
@@ -61,8 +78,9 @@ static int bind_locked(struct store *s, struct err *e)
 static int bind_roots(struct store *s, struct err *e)
 {
     _cleanup_free_ char *bound = NULL;
-    if (is_bound(s, &bound))
-        return 0;
+    int r = is_bound(s, &bound, e);
+    if (r != 0)
+        return r < 0 ? r : 0;
     _cleanup_close_ int lock = lock_file_at(s->root_fd, "lock", LOCK_EX);
     return lock < 0 ? err_set(e, lock, "lock `%s`", s->root) : bind_locked(s, e);
 }
@@ -73,10 +91,12 @@ int store_hold_binding(struct store *s, struct err *e)
     _cleanup_close_ int lock = lock_file_at(s->root_fd, "lock", LOCK_SH);
     if (lock < 0)
         return err_set(e, lock, "lock `%s`", s->root);
-    if (!is_bound(s, &bound))
+    int r = is_bound(s, &bound, e);
+    if (r == 0)
         return err_say(e, -EBUSY, "state directory `%s` has just been taken for `%s`", s->root,
                        bound ? bound : "another run directory");
-    int r = instance_check(s, e);
+    if (r > 0)
+        r = instance_check(s, e);
     return r < 0 ? r : take_fd(lock);
 }
 
@@ -91,8 +111,9 @@ int store_open(const char *root, const char *run, struct store *out, struct err 
         store_close(out);
         return r;
     }
-    instance_find(out);
-    int r = instance_bind(out, e);
+    int r = instance_find(out, e);
+    if (r == 0)
+        r = instance_bind(out, e);
     if (r < 0)
         store_close(out);
     return r;
@@ -157,30 +178,45 @@ static bool holder_is_dying(int live_dir)
                          (uint64_t)json_int(j, "monitor_start", 0));
 }
 
-static bool has_open(pid_t pid, int dir)
+/* 1, 0 or -errno. */
+static int has_open(pid_t pid, int dir)
 {
     struct stat own, st;
     _cleanup_free_ char *path = xasprintf("/proc/%d/fd", pid);
     _cleanup_dir_ DIR *d = opendir(path);
-    for (struct dirent *entry; d && fstat(dir, &own) == 0 && (entry = readdir(d));)
-        if (fstatat(dirfd(d), entry->d_name, &st, 0) == 0 && st.st_dev == own.st_dev &&
-            st.st_ino == own.st_ino)
-            return true;
-    return false;
+    if (!d)
+        return errno == ENOENT || errno == ESRCH ? 0 : -errno;
+    if (fstat(dir, &own) < 0)
+        return -errno;
+    int r = 0;
+    for (struct dirent *entry; (entry = next_entry(d, &r));)
+        if (fstatat(dirfd(d), entry->d_name, &st, 0) < 0) {
+            if (errno != ENOENT) /* closed meanwhile */
+                return -errno;
+        } else if (st.st_dev == own.st_dev && st.st_ino == own.st_ino) {
+            return 1;
+        }
+    return r == -ENOENT || r == -ESRCH ? 0 : r;
 }
 
 /* A lock that somebody has removed, or put something else in the place of, tells nothing: then the
- * monitor that the state names decides, if it has the run directory open, as a monitor has. */
-static bool monitor_lives(int live_dir)
+ * monitor that the state names decides, if it has the run directory open, as a monitor has. 1, 0 or
+ * -errno. */
+static int monitor_lives(int live_dir)
 {
     _cleanup_json_ json_t *j = NULL;
-    _cleanup_free_ char *boot = boot_id();
-    if (container_read_state(live_dir, &j, NULL) < 0 || !streq(json_str(j, "boot"), boot))
-        return false;
+    _cleanup_free_ char *boot = NULL;
+    int r = container_read_state(live_dir, &j, NULL);
+    if (r < 0)
+        return r == -ENOENT || r == -EBADMSG ? 0 : r;
+    if ((r = boot_id(&boot, NULL)) < 0)
+        return r;
     pid_t pid = (pid_t)json_int(j, "monitor", 0);
     uint64_t start = (uint64_t)json_int(j, "monitor_start", 0);
-    return pid > 0 && pid != getpid() && start && !proc_is_dying(pid, start) &&
-           has_open(pid, live_dir);
+    if (!streq(json_str(j, "boot"), boot) || pid <= 0 || pid == getpid() || !start ||
+        proc_is_dying(pid, start))
+        return 0;
+    return has_open(pid, live_dir);
 }
 
 static int make_lock_anew(int live_dir)
@@ -189,31 +225,48 @@ static int make_lock_anew(int live_dir)
     return r < 0 ? r : lock_file_at(live_dir, "lock", LOCK_EX | LOCK_NB);
 }
 
+/* Something else is in its place, or nothing. */
+static bool is_no_file(int code)
+{
+    return code == -ENOENT || code == -EISDIR || code == -ELOOP || code == -ENXIO ||
+           code == -ENODEV;
+}
+
 int store_try_lock(int live_dir)
 {
     _cleanup_close_ int fd = openat(live_dir, "lock", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
     int r = fd < 0 ? -errno : 0;
-    struct stat st;
-    if (r == -ENOENT && faccessat(live_dir, "state.json", F_OK, 0) < 0)
-        return -ENOENT;
-    if (r < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-        return monitor_lives(live_dir) ? -EWOULDBLOCK : make_lock_anew(live_dir);
+    struct stat st = {0};
+    if (r < 0 && !is_no_file(r))
+        return r;
+    int known = r == -ENOENT ? file_exists_at(live_dir, "state.json") : 1;
+    if (known <= 0)
+        return known < 0 ? known : -ENOENT;
+    if (r == 0 && fstat(fd, &st) < 0)
+        return -errno;
+    if (!S_ISREG(st.st_mode)) {
+        r = monitor_lives(live_dir);
+        return r < 0 ? r : r ? -EWOULDBLOCK : make_lock_anew(live_dir);
+    }
     r = lock_wait(fd, LOCK_EX, 0);
     if (r == -EWOULDBLOCK && holder_is_dying(live_dir))
         r = lock_wait(fd, LOCK_EX, 5000);
-    if (r == 0 && monitor_lives(live_dir))
+    if (r == 0 && (r = monitor_lives(live_dir)) > 0)
         r = -EWOULDBLOCK;
     return r < 0 ? r : take_fd(fd);
 }
 
-static void read_runtime(int run_dir, struct record *r)
+static int read_runtime(int run_dir, struct record *r, struct err *e)
 {
     _cleanup_json_ json_t *j = NULL;
-    int code = container_read_state(run_dir, &j, NULL);
+    int code = container_read_state(run_dir, &j, e);
+    if (code < 0 && code != -ENOENT && code != -EBADMSG)
+        return code;
+    err_clear(e); /* it has none yet, or one that says nothing */
     r->damaged =
         r->status == STATUS_CREATING && (code < 0 || !streq(json_str(j, "id"), r->spec.id));
     if (code < 0 || r->damaged)
-        return;
+        return 0;
     r->pid = (pid_t)json_int(j, "pid", 0);
     r->pid_start = (uint64_t)json_int(j, "pid_start", 0);
     r->monitor = (pid_t)json_int(j, "monitor", 0);
@@ -225,6 +278,29 @@ static void read_runtime(int run_dir, struct record *r)
         r->status = STATUS_RESTARTING;
     else if (r->status == STATUS_CREATING && r->pid)
         r->status = STATUS_RUNNING;
+    return 0;
+}
+
+/* Nobody lives in what is no directory. */
+static bool is_no_directory(int code)
+{
+    return code == -ENOENT || code == -ENOTDIR || code == -ELOOP;
+}
+
+/* Is it alive? A container that ended has no run directory. What cannot be looked at is not taken for
+ * ended: it could be removed while it runs. */
+static int read_life(struct store *s, const char *name, struct record *out, struct err *e)
+{
+    _cleanup_close_ int run_dir = store_live_dir(s, name);
+    if (is_no_directory(run_dir))
+        return 0;
+    if (run_dir < 0)
+        return err_set(e, run_dir, "open the run directory");
+    _cleanup_close_ int lock = store_try_lock(run_dir);
+    if (lock < 0 && lock != -EWOULDBLOCK && lock != -ENOENT)
+        return err_set(e, lock, "try the lock");
+    out->status = lock < 0 ? STATUS_CREATING : STATUS_DEAD;
+    return read_runtime(run_dir, out, e);
 }
 
 int store_read_definition(struct store *s, const char *name, json_t **j, struct spec *spec,
@@ -233,8 +309,12 @@ int store_read_definition(struct store *s, const char *name, json_t **j, struct 
     _cleanup_close_ int dir = store_defined_dir(s, name);
     if (dir == -ENOENT)
         return err_set(e, dir, "open container `%s`", name);
-    int r = dir < 0 ? err_say(e, -EBADMSG, "its directory is none")
-                    : json_read_at(dir, "config.json", j, e);
+    int r = 0;
+    if (dir < 0)
+        r = is_no_directory(dir) ? err_say(e, -EBADMSG, "its directory is none")
+                                 : err_set(e, dir, "open its directory");
+    else
+        r = json_read_at(dir, "config.json", j, e);
     if (r == 0)
         r = spec_from_json(*j, spec, e);
     if (r == 0 && !streq(spec->name, name)) {
@@ -257,11 +337,10 @@ static int read_record(struct store *s, const char *name, struct record *out, st
     out->started = json_int(ended, "started", 0);
     out->oom_killed = json_flag(ended, "oom_killed");
     out->asked = json_flag(ended, "asked");
-    _cleanup_close_ int run_dir = store_live_dir(s, name);
-    if (run_dir >= 0) {
-        _cleanup_close_ int lock = store_try_lock(run_dir);
-        out->status = lock < 0 ? STATUS_CREATING : STATUS_DEAD;
-        read_runtime(run_dir, out);
+    r = read_life(s, name, out, e);
+    if (r < 0) {
+        record_clear(out);
+        return err_wrap(e, "container `%s`", name);
     }
     out->lost = out->status == STATUS_EXITED && !ended;
     if (out->lost)
@@ -297,21 +376,28 @@ static int list(struct store *s, struct record_list *out, struct err *e)
     _cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
     if (!d)
         return err_set(e, errno, "list the containers in `%s`", s->root);
-    for (struct dirent *entry; (entry = readdir(d));) {
+    int code = 0;
+    for (struct dirent *entry; (entry = next_entry(d, &code));) {
         _cleanup_err_ struct err why = ERR_INIT;
         struct record r;
         if (!valid_name(entry->d_name))
             continue;
-        int code = read_record(s, entry->d_name, &r, &why);
-        if (code < 0) {
-            /* -ENOENT: being made or removed right now */
-            if (code != -ENOENT)
+        code = read_record(s, entry->d_name, &r, &why);
+        if (code == -ENOENT || code == -EBADMSG) {
+            if (code == -EBADMSG)
                 warn("%s", why.text);
+            code = 0; /* -ENOENT: being made or removed right now */
             continue;
+        }
+        if (code < 0) {
+            err_move(e, &why);
+            return code;
         }
         out->items = xrealloc(out->items, out->count + 1, sizeof(*out->items));
         out->items[out->count++] = r;
     }
+    if (code < 0)
+        return err_set(e, code, "list the containers in `%s`", s->root);
     if (out->count > 1)
         qsort(out->items, out->count, sizeof(*out->items), by_creation);
     return 0;
@@ -361,11 +447,13 @@ static bool names_a_stranger(struct store *s, const struct record *r)
 int store_find(struct store *s, const char *name_or_id, struct record *out, struct err *e)
 {
     *out = (struct record){0};
-    bool defined = valid_name(name_or_id) &&
-                   faccessat(s->defined_fd, name_or_id, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+    bool name = valid_name(name_or_id);
+    int defined = name ? file_exists_at(s->defined_fd, name_or_id) : 0;
+    int lives = name ? file_exists_at(s->live_fd, name_or_id) : 0;
+    if (defined < 0 || lives < 0)
+        return err_set(e, defined < 0 ? defined : lives, "look for container `%s`", name_or_id);
     int r = defined ? read_record(s, name_or_id, out, e) : -ENOENT;
-    if (r == -ENOENT && valid_name(name_or_id) &&
-        faccessat(s->live_fd, name_or_id, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+    if (r == -ENOENT && lives)
         r = err_say(e, -EBADMSG, "container `%s` has lost its definition", name_or_id);
     else if (!defined)
         r = find_by_id(s, name_or_id, out, e);
@@ -379,10 +467,13 @@ int store_find(struct store *s, const char *name_or_id, struct record *out, stru
     return r;
 }
 
-static bool is_locked(int dir)
+/* 1, 0 or -errno. */
+static int is_locked(int dir)
 {
     _cleanup_close_ int lock = store_try_lock(dir);
-    return lock == -EWOULDBLOCK;
+    if (lock == -EWOULDBLOCK)
+        return 1;
+    return lock == -ENOENT || lock >= 0 ? 0 : lock;
 }
 
 /* The id of a living container: by its state, or else by its definition. */
@@ -393,13 +484,16 @@ static int live_id(struct store *s, const char *name, int dir, strv *ids, struct
     int r = container_read_state(dir, &state, e);
     if (r == 0)
         strv_add(ids, json_str(state, "id"));
-    else if (r == -ENOENT && !is_locked(dir))
-        r = 0; /* it has nothing yet, or nothing any more */
-    else if ((r == -EBADMSG || r == -ENOENT) &&
-             store_read_definition(s, name, &config, &spec, NULL) == 0)
+    else if (r != -EBADMSG && r != -ENOENT)
+        return err_wrap(e, "container `%s`", name);
+    int locked = r == -ENOENT ? is_locked(dir) : 1;
+    if (locked < 0)
+        return err_set(e, locked, "container `%s`: try the lock", name);
+    if (r < 0 && locked) { /* otherwise it has nothing yet, or nothing any more */
+        if (store_read_definition(s, name, &config, &spec, NULL) < 0)
+            return err_hint(e, "`netctr rm -f %s` removes container `%s`", name, name);
         strv_add(ids, spec.id);
-    else
-        return err_hint(e, "`netctr rm -f %s` removes container `%s`", name, name);
+    }
     err_clear(e);
     return 0;
 }
@@ -412,13 +506,16 @@ int store_each_live(struct store *s, int (*each)(const char *name, int dir, void
     if (!d)
         return err_set(e, errno, "list the living containers in `%s`", s->run);
     int r = 0;
-    for (struct dirent *entry; r >= 0 && (entry = readdir(d));) {
+    for (struct dirent *entry; (entry = next_entry(d, &r));) {
         _cleanup_close_ int dir =
             valid_name(entry->d_name) ? store_live_dir(s, entry->d_name) : -ENOENT;
-        if (dir >= 0)
-            r = each(entry->d_name, dir, arg);
+        if (is_no_directory(dir))
+            continue;
+        r = dir < 0 ? dir : each(entry->d_name, dir, arg);
+        if (r < 0)
+            return e && !e->code ? err_set(e, r, "look at container `%s`", entry->d_name) : r;
     }
-    return r < 0 ? r : 0;
+    return r < 0 ? err_set(e, r, "list the living containers in `%s`", s->run) : 0;
 }
 
 /* A container whose definition somebody has removed lives on. */
@@ -426,12 +523,12 @@ static int warn_of_lost(const char *name, int dir, void *arg)
 {
     struct store *s = arg;
     _cleanup_free_ char *config = xasprintf("%s/config.json", name);
-    if (faccessat(s->defined_fd, config, F_OK, AT_SYMLINK_NOFOLLOW) < 0 &&
-        faccessat(dir, "state.json", F_OK, 0) == 0)
+    if (file_exists_at(s->defined_fd, config) == 0 && file_exists_at(dir, "state.json") > 0)
         warn("container `%s` has lost its definition; `netctr rm -f %s` ends it", name, name);
     return 0;
 }
 
+/* Whoever lists them without this warning has lost nothing that he does with them. */
 void store_warn_of_lost(struct store *s)
 {
     (void)store_each_live(s, warn_of_lost, s, NULL);
@@ -446,15 +543,17 @@ static int compare_id(const char *name, int dir, void *arg)
 {
     struct searching *s = arg;
     _cleanup_json_ json_t *j = NULL;
-    if (!streq(name, s->name) && container_read_state(dir, &j, NULL) == 0)
+    int r = streq(name, s->name) ? -ENOENT : container_read_state(dir, &j, NULL);
+    if (r == 0)
         s->found = s->found || streq(json_str(j, "id"), s->id);
-    return 0;
+    return r == -ENOENT || r == -EBADMSG ? 0 : r;
 }
 
-bool store_id_is_anothers(struct store *s, const char *name, const char *id)
+int store_id_is_anothers(struct store *s, const char *name, const char *id, struct err *e)
 {
     struct searching search = {name, id, false};
-    return store_each_live(s, compare_id, &search, NULL) < 0 || search.found;
+    int r = store_each_live(s, compare_id, &search, e);
+    return r < 0 ? r : search.found;
 }
 
 struct collecting {

@@ -51,24 +51,33 @@ __asm__(".globl _start\n_start:\n\tmov x29, #0\n\tmov x0, sp\n\tbl begin\n");
 #error "netctr runs on x86-64 and arm64"
 #endif
 
+/* Whoever is not heard must not go on: the other side would wait for ever. */
 static void say(enum message kind, long code)
 {
     struct packet p;
+    long n;
     p.kind = kind;
     p.code = (int32_t)code;
     p.status = 0;
     p.text_length = 0;
-    (void)call(__NR_write, CHANNEL, (long)&p, PACKET_HEADER, 0);
+    do {
+        n = call(__NR_write, CHANNEL, (long)&p, PACKET_HEADER, 0);
+    } while (n == -EINTR);
+    while (n < 0)
+        (void)call(__NR_exit_group, 125, 0, 0, 0);
 }
 
-static int may_start(void)
+/* 0, or why not. Nobody there any more is no reason that anybody would hear. */
+static long await_start(void)
 {
     struct packet p;
     long n;
     do {
         n = call(__NR_read, CHANNEL, (long)&p, sizeof(p), 0);
     } while (n == -EINTR);
-    return n >= PACKET_HEADER && p.kind == MESSAGE_START;
+    if (n < 0)
+        return n;
+    return n >= PACKET_HEADER && p.kind == MESSAGE_START ? 0 : -EPIPE;
 }
 
 static int has_slash(const char *s)
@@ -148,11 +157,12 @@ __attribute__((noreturn, used)) void begin(long *stack)
     long failure = -EINVAL;
     if (call(__NR_fcntl, CHANNEL, F_SETFD_, FD_CLOEXEC_, 0) == 0 && argv[0]) {
         say(MESSAGE_PREPARED, -1);
-        if (may_start()) {
+        failure = await_start();
+        if (failure == 0)
             failure =
                 has_slash(argv[0]) || !path ? attempt(argv[0], argv, env) : search(path, argv, env);
-            say(MESSAGE_NOT_RUN, -failure);
-        }
+        /* A channel that ends without a word is the sign of success. */
+        say(MESSAGE_NOT_RUN, -failure);
     }
     for (;;)
         (void)call(__NR_exit_group, 125, 0, 0, 0);

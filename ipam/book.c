@@ -132,9 +132,9 @@ static char *sum_of(const char *boot, const char *last, const char *lines)
 
 /* The first line; @rest is what comes after it. Returns 1, or 0 when the file is another boot's: then it
  * counts as empty. */
-static int parse_header(const char *line, const char *rest, struct ip *last)
+static int parse_header(const char *line, const char *rest, const char *now, struct ip *last)
 {
-    _cleanup_free_ char *boot = NULL, *address = NULL, *sum = NULL, *now = boot_id();
+    _cleanup_free_ char *boot = NULL, *address = NULL, *sum = NULL;
     int used = 0;
     /* An empty last= is nothing that sscanf could read. */
     int words = sscanf(line, "# netctr leases 1 boot=%ms last=%n", &boot, &used);
@@ -160,7 +160,7 @@ static int damaged(const char *network, size_t line, struct err *e)
 
 int book_read(int dirfd, const char *network, struct book *out, struct err *e)
 {
-    _cleanup_free_ char *text = NULL;
+    _cleanup_free_ char *text = NULL, *now = NULL;
     size_t size;
     int r = read_state_at(dirfd, network, 64 << 20, &text, &size);
     if (r == -ENOENT)
@@ -169,9 +169,11 @@ int book_read(int dirfd, const char *network, struct book *out, struct err *e)
         return damaged(network, 1, e);
     if (r < 0)
         return err_set(e, r, "read the leases of network `%s`", network);
+    if ((r = boot_id(&now, e)) < 0)
+        return r;
     _cleanup_strv_ strv lines = strv_split(text, '\n');
     const char *newline = strchr(text, '\n');
-    r = parse_header(lines[0], newline ? newline + 1 : "", &out->last);
+    r = parse_header(lines[0], newline ? newline + 1 : "", now, &out->last);
     if (r <= 0)
         return r < 0 ? damaged(network, 1, e) : 0;
     size_t total = strv_len(lines);
@@ -195,8 +197,11 @@ int book_read(int dirfd, const char *network, struct book *out, struct err *e)
 
 int book_write(int dirfd, const char *network, const struct book *b, struct err *e)
 {
-    _cleanup_free_ char *lines = NULL, *boot = boot_id(), *last = ip_text(&b->last);
+    _cleanup_free_ char *lines = NULL, *boot = NULL, *last = ip_text(&b->last);
     size_t size = 0;
+    int r = boot_id(&boot, e);
+    if (r < 0)
+        return r;
     FILE *f = open_memstream(&lines, &size);
     if (!f)
         return err_set(e, errno, "write the leases of network `%s`", network);
@@ -211,7 +216,7 @@ int book_write(int dirfd, const char *network, const struct book *b, struct err 
     _cleanup_free_ char *sum = sum_of(boot, last, lines),
                         *text = xasprintf("# netctr leases 1 boot=%s last=%s sum=%s\n%s", boot,
                                           last, sum, lines);
-    int r = write_file_atomic(dirfd, network, text, strlen(text), 0600);
+    r = write_file_atomic(dirfd, network, text, strlen(text), 0600);
     return r < 0 ? err_set(e, r, "write the leases of network `%s`", network) : 0;
 }
 

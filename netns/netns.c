@@ -25,23 +25,31 @@ uint64_t netns_inode(int fd)
     return fstat(fd, &st) < 0 ? 0 : st.st_ino;
 }
 
-bool netns_in_use(uint64_t inode)
+int netns_in_use(uint64_t inode)
 {
     _cleanup_free_ char *mounts = NULL, *name = xasprintf("net:[%" PRIu64 "]", inode);
-    if (read_file_at(AT_FDCWD, "/proc/self/mountinfo", 64 << 20, &mounts, NULL) == 0 &&
-        strstr(mounts, name))
-        return true;
+    int r = read_file_at(AT_FDCWD, "/proc/self/mountinfo", 64 << 20, &mounts, NULL);
+    if (r < 0)
+        return r;
+    if (strstr(mounts, name))
+        return 1;
     _cleanup_dir_ DIR *d = opendir("/proc");
-    for (struct dirent *entry; d && (entry = readdir(d));) {
+    if (!d)
+        return -errno;
+    for (struct dirent *entry; (entry = next_entry(d, &r));) {
         uint64_t pid;
         struct stat st;
         if (parse_u64(entry->d_name, 1, INT32_MAX, &pid) < 0)
             continue;
         _cleanup_free_ char *path = xasprintf("%s/ns/net", entry->d_name);
-        if (fstatat(dirfd(d), path, &st, 0) == 0 && st.st_ino == inode)
-            return true;
+        if (fstatat(dirfd(d), path, &st, 0) < 0) {
+            if (errno != ENOENT && errno != ESRCH && errno != EACCES && errno != EPERM)
+                return -errno; /* the former: it ended meanwhile, or we may not see it */
+        } else if (st.st_ino == inode) {
+            return 1;
+        }
     }
-    return false;
+    return r;
 }
 
 int sysctl_write(const char *key, const char *value, struct err *e)
@@ -55,8 +63,11 @@ char *sysctl_read(const char *key)
 {
     _cleanup_free_ char *path = xasprintf("/proc/sys/%s", key);
     char *value = NULL;
-    if (read_file_at(AT_FDCWD, path, 4096, &value, NULL) < 0)
+    int r = read_file_at(AT_FDCWD, path, 4096, &value, NULL);
+    if (r < 0) {
+        errno = -r;
         return NULL;
+    }
     value[strcspn(value, "\n")] = '\0';
     return value;
 }

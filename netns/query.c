@@ -114,7 +114,10 @@ static int any_sequence(struct nl_msg *m, void *arg)
 static int dump_once(struct rt *rt, int type, int family, nl_recvmsg_msg_cb_t parse, void *d)
 {
     struct rtgenmsg request = {.rtgen_family = (unsigned char)family};
-    int r = nl_send_simple(rt->socket, type, NLM_F_DUMP, &request, sizeof(request));
+    int r;
+    do {
+        r = nl_send_simple(rt->socket, type, NLM_F_DUMP, &request, sizeof(request));
+    } while (r == -NLE_INTR);
     if (r < 0)
         return r;
     struct nl_cb *cb = nl_cb_alloc(NL_CB_DEFAULT);
@@ -124,6 +127,8 @@ static int dump_once(struct rt *rt, int type, int family, nl_recvmsg_msg_cb_t pa
     nl_cb_set(cb, NL_CB_SEQ_CHECK, NL_CB_CUSTOM, any_sequence, NULL);
     r = nl_recvmsgs(rt->socket, cb);
     nl_cb_put(cb);
+    if (r < 0)
+        rt_drain(rt);
     return r;
 }
 
@@ -172,13 +177,19 @@ static struct nlmsghdr *ask(struct rt *rt, struct nl_msg *message, uint16_t flag
     struct nlmsghdr *h = nlmsg_hdr(message);
     h->nlmsg_flags = flags;
     int fd = nl_socket_get_fd(rt->socket);
-    ssize_t n = send(fd, h, h->nlmsg_len, 0);
+    ssize_t n;
+    do {
+        n = send(fd, h, h->nlmsg_len, 0);
+    } while (n < 0 && errno == EINTR);
     nlmsg_free(message);
     _cleanup_free_ char *answer = xcalloc(1, 32768);
     while (n >= 0 && (n = recv(fd, answer, 32768, 0)) < 0 && errno == EINTR)
         n = 0;
     h = (void *)answer;
-    *code = n < 0 ? -errno : !nlmsg_ok(h, (int)n) ? -EBADMSG : 0;
+    int failure = errno;
+    if (n < 0)
+        rt_drain(rt);
+    *code = n < 0 ? -failure : !nlmsg_ok(h, (int)n) ? -EBADMSG : 0;
     if (*code == 0 && h->nlmsg_type == NLMSG_ERROR)
         *code = ((struct nlmsgerr *)nlmsg_data(h))->error;
     return *code == 0 ? (void *)take_ptr(answer) : NULL;

@@ -117,6 +117,14 @@ static int settle(struct rt_batch *b, struct nlmsghdr *header, int *result, stru
     return 0;
 }
 
+void rt_drain(struct rt *rt)
+{
+    char byte;
+    int fd = nl_socket_get_fd(rt->socket);
+    while (recv(fd, &byte, sizeof(byte), MSG_DONTWAIT | MSG_TRUNC) > 0 || errno == EINTR)
+        continue;
+}
+
 static int collect(struct rt_batch *b, struct err *e)
 {
     int result = 0;
@@ -125,8 +133,11 @@ static int collect(struct rt_batch *b, struct err *e)
         ssize_t n = recv(nl_socket_get_fd(b->rt->socket), buffer, 32768, 0);
         if (n < 0 && errno == EINTR)
             continue;
-        if (n < 0)
-            return err_set(e, errno, "read the kernel's answer to `%s`", b->verbs[settled].label);
+        if (n < 0) {
+            int r = err_set(e, errno, "read the kernel's answer to `%s`", b->verbs[settled].label);
+            rt_drain(b->rt);
+            return r;
+        }
         int left = (int)n;
         for (struct nlmsghdr *h = (void *)buffer; nlmsg_ok(h, left); h = nlmsg_next(h, &left))
             settled += (size_t)settle(b, h, &result, e);
@@ -156,7 +167,11 @@ int rt_commit(struct rt_batch *b, struct err *e)
                        .msg_iov = parts,
                        .msg_iovlen = b->count};
     int r;
-    if (sendmsg(nl_socket_get_fd(b->rt->socket), &m, 0) < 0)
+    ssize_t n;
+    do {
+        n = sendmsg(nl_socket_get_fd(b->rt->socket), &m, 0);
+    } while (n < 0 && errno == EINTR);
+    if (n < 0)
         r = err_set(e, errno, "send `%s` to the kernel", b->verbs[0].label);
     else
         r = collect(b, e);

@@ -24,5 +24,8 @@ struct rt_batch {
     int failure;
 };
 
+/** Takes away what the kernel has answered and nobody has read. After a failure to hear it: the next
+ *  question must not get the answer to this one. */
+void rt_drain(struct rt *rt);
 /** Adds a message that the batch owns from now on. NULL marks the batch as failed (no memory). */
 void rt_push(struct rt_batch *b, struct nl_msg *message, bool deletes, char *label);

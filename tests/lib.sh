@@ -232,7 +232,7 @@ tidy_after_test() {
 
 t() { # NAME FUNCTION
     local status=0
-    rm -f "$ARENA/why" "$ARENA/skipped"
+    rm -f "$ARENA/why" "$ARENA/skipped" "$ARENA/note"
     printf '%s\n' "$1" >"$ARENA/current"
     # In the background because set -e is ignored in whatever stands before || or in an if.
     (
@@ -253,8 +253,13 @@ t() { # NAME FUNCTION
     elif [ -e "$ARENA/skipped" ]; then
         printf 'skip - %s: %s\n' "$1" "$(cat "$ARENA/skipped")"
     else
-        printf 'ok - %s\n' "$1"
+        printf 'ok - %s%s\n' "$1" "$(cat "$ARENA/note" 2>/dev/null || true)"
     fi
+}
+
+# note TEXT: inside a test, is added to its name.
+note() {
+    printf ': %s\n' "$1" >"$ARENA/note"
 }
 
 assert_eq() { # ACTUAL EXPECTED [WHAT]

@@ -134,10 +134,15 @@ int write_file_atomic(int dirfd, const char *path, const void *data, size_t size
 /** Removes the unfinished file that a killed write_file_atomic() may have left beside @path. Nobody may
  *  be writing. */
 int tidy_file_at(int dirfd, const char *path);
+/** 1 if there is anything by that name, a link too, or 0; -errno when that cannot be found out. */
+int file_exists_at(int dirfd, const char *path);
 /** Writes @text into an existing file (procfs, cgroupfs) by a single write(). */
 int write_existing_at(int dirfd, const char *path, const char *text);
 /** Writes all of @data or fails. */
 int write_all(int fd, const void *data, size_t size);
+/** readdir() that tells a failure from the end: *@r is -errno then, and left alone otherwise. Whoever
+ *  takes what is not in a list for nobody's has to know that the list is whole. */
+struct dirent *next_entry(DIR *d, int *r);
 /** Removes @name beneath @dirfd with everything in it; stays on one file system, follows no links,
  *  accepts "already gone". */
 int remove_tree_at(int dirfd, const char *name);
@@ -178,14 +183,16 @@ int lock_wait(int fd, int operation, int timeout_ms);
  * A pid is not an identity: it is used again. A pidfd opened first and compared with the start time
  * second is. */
 
-/** Field 22 of /proc/PID/stat, in clock ticks since boot; 0 if there is no such process. */
+/** Field 22 of /proc/PID/stat, in clock ticks since boot; 0 and errno if there is no such
+ *  process, or nobody can tell. */
 uint64_t proc_start_time(pid_t pid);
 /** Has that process ended, or been killed and not gone yet? One that was killed may be busy in the
  *  kernel for a while, and holds its locks until it is done. */
 bool proc_is_dying(pid_t pid, uint64_t start_time);
 /** Its state as ps shows it: 'R', 'S', 'T' when somebody has stopped it, …; 0 if there is none. */
 char proc_state(pid_t pid);
-/** A pidfd of @pid if it still is the process that started at @start_time; -ESRCH if not. */
+/** A pidfd of @pid if it still is the process that started at @start_time; -ESRCH if not, another error
+ *  when that cannot be found out. */
 int pidfd_of(pid_t pid, uint64_t start_time);
 int pidfd_signal(int pidfd, int sig);
 /** Waits until the process of @pidfd has ended; @timeout_ms < 0 waits for ever. -ETIMEDOUT. */
@@ -193,7 +200,7 @@ int pidfd_wait(int pidfd, int timeout_ms);
 /** "SIGTERM", "TERM" or "15" → 15; -EINVAL. */
 int parse_signal(const char *s);
 /** This boot's id (/proc/sys/kernel/random/boot_id), 36 characters; caller frees. */
-char *boot_id(void);
+int boot_id(char **id, struct err *e);
 
 /** One warning on stderr: "netctr: warning: …". Warnings never change the result. */
 void warn(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -178,6 +178,7 @@ struct container {
     int files_fd;                       /**< hosts, hostname and resolv.conf */
     int channel;                        /**< to the child, until it has become the program */
     int stdin_fd, stdout_fd, stderr_fd; /**< our ends of its pipes */
+    int log_fd, signal_fd;              /**< for the monitor, through all of its runs */
     pid_t pid;
     int pidfd;
     int64_t started;
@@ -193,7 +194,7 @@ struct container {
 #define CONTAINER_INIT                                                                            \
     {                                                                                             \
         .dir_fd = -1, .run_fd = -1, .lock_fd = -1, .files_fd = -1, .channel = -1, .stdin_fd = -1, \
-        .stdout_fd = -1, .stderr_fd = -1, .pidfd = -1                                             \
+        .stdout_fd = -1, .stderr_fd = -1, .log_fd = -1, .signal_fd = -1, .pidfd = -1              \
     }
 /** Closes what @c holds; kills nothing, removes nothing. */
 void container_clear(struct container *c);
@@ -244,11 +245,12 @@ enum mark {
 };
 /** Sets one on a run directory. -errno. */
 int container_mark(int run_dir, enum mark mark);
-bool container_marked(int run_dir, enum mark mark);
+/** 1, 0, or -errno when that cannot be found out. */
+int container_marked(int run_dir, enum mark mark);
 /** Somebody wants it to end: its monitor will not let it begin anew. The store must be locked. */
 int container_ask_end(struct store *store, const char *name, struct err *e);
-/** Was it told to, by container_ask_end() or by a signal for its monitor? */
-bool container_end_asked(const struct container *c);
+/** Was it told to, by container_ask_end() or by a signal for its monitor? 1, 0 or -errno. */
+int container_end_asked(const struct container *c);
 /** After a run: ends what is left of its processes, so that container_create() can follow. */
 int container_rest(struct container *c, struct err *e);
 /** Emits an event of this container. */
@@ -272,7 +274,7 @@ int container_end(struct container *c, bool keep, int exit_status, struct err *e
 /** The name is free again: the run directory goes, and without @keep the definition. The store must
  *  be locked. */
 int container_vanish(struct container *c, bool keep, struct err *e);
-/** Opens what a dead monitor left, so that it can be deleted. -EBUSY: the monitor lives. The store
+/** Opens what a dead monitor left, so that it can be deleted. -EWOULDBLOCK: the monitor lives. The store
  *  must be locked. */
 int container_adopt(struct store *store, const char *name, struct container *out,
                     enum status *status, struct err *e);

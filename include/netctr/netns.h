@@ -63,11 +63,11 @@ int netns_self(void);
 uint64_t netns_inode(int fd);
 /** Is somebody in it, as far as we see, or is it mounted? The inode number of one that is gone may be
  *  another's by now. */
-bool netns_in_use(uint64_t inode);
+int netns_in_use(uint64_t inode); /**< 1, 0 or -errno */
 /** Writes one sysctl of the namespace that the caller is in. */
 int sysctl_write(const char *key, const char *value, struct err *e);
 /** Reads it; caller frees; NULL when there is none. Trailing newline removed. */
-char *sysctl_read(const char *key);
+char *sysctl_read(const char *key); /**< NULL: errno tells why */
 
 /* ---- rtnetlink ------------------------------------------------------------------------------*/
 

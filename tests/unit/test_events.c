@@ -14,8 +14,8 @@ static void emit(int dir, const char *name, const char *attribute)
 }
 
 /* Calls @each for every line of @file; returns how many were no events. */
-static size_t each_line(int dir, const char *file, void (*each)(const json_t *j, void *arg),
-                        void *arg)
+static size_t each_line (int dir, const char *file, void (*each)(const json_t *j, void *arg),
+                         void *arg)
 {
     _cleanup_free_ char *text = NULL;
     size_t size = 0, bad = 0;
@@ -59,7 +59,7 @@ static void test_content(void)
     for (size_t i = 0; i < ARRAY_LEN(values); i++) {
         _cleanup_json_ json_t *last = NULL;
         emit(s.fd, "die", values[i]);
-        size_t bad = each_line(s.fd, EVENTS_FILE, keep_last, &last);
+        size_t bad = each_line (s.fd, EVENTS_FILE, keep_last, &last);
         const char *what = last ? json_str(last, "what") : NULL;
         expect(bad == 0 && what && (expected[i] ? streq(what, expected[i]) : strlen(what) == 254) &&
                    json_int(last, "exit_code", 0) == 137 && streq(json_str(last, "name"), "web"),
@@ -75,7 +75,7 @@ static void test_torn(void)
     put_file(s.fd, EVENTS_FILE, torn, sizeof(torn) - 1);
     emit(s.fd, "start", NULL);
     emit(s.fd, "die", NULL);
-    size_t bad = each_line(s.fd, EVENTS_FILE, count, &n);
+    size_t bad = each_line (s.fd, EVENTS_FILE, count, &n);
     expect(n == 2 && bad == 0, "half a line costs no other", "%zu events, %zu bad", n, bad);
     static const char *const none[] = {"", "{}", "[]", "x", "{\"time\":\"", "{\"time\":\"x\"}"};
     for (size_t i = 0; i < ARRAY_LEN(none); i++)
@@ -97,8 +97,8 @@ static void test_writers(void)
         }
     for (int i = 0; i < WRITERS; i++)
         (void)waitpid(pids[i], NULL, 0);
-    size_t n = 0,
-           bad = each_line(s.fd, EVENTS_FILE, count, &n) + each_line(s.fd, EVENTS_OLDER, count, &n);
+    size_t n = 0, bad = each_line (s.fd, EVENTS_FILE, count, &n) +
+                        each_line (s.fd, EVENTS_OLDER, count, &n);
     struct stat newer = {0}, older = {0};
     (void)fstatat(s.fd, EVENTS_FILE, &newer, 0);
     (void)fstatat(s.fd, EVENTS_OLDER, &older, 0);
@@ -122,7 +122,7 @@ static int on_a_full_disk(void *arg)
     _cleanup_close_ int dir = open(s.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     for (int i = 0; i < 2000; i++)
         emit(dir, "die", NULL);
-    size_t n = 0, bad = each_line(dir, EVENTS_FILE, count, &n);
+    size_t n = 0, bad = each_line (dir, EVENTS_FILE, count, &n);
     (void)umount2(s.path, MNT_DETACH);
     return n > 0 && bad == 0 ? 0 : 1;
 }

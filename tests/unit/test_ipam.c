@@ -414,7 +414,8 @@ static void test_damage(int dir)
                     "ELF\n"},
         {"the end is missing", "10.9.0.2  web  02:42:0a:09:00:02  2026-11-23T14:05:00Z  4f1c09"},
     };
-    _cleanup_free_ char *boot = boot_id();
+    _cleanup_free_ char *boot = NULL;
+    (void)boot_id(&boot, NULL);
     struct fixture f = fixture(dir, "10.9.0.0/24");
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         put_leases(dir, boot, rows[i].text, strlen(rows[i].text));

@@ -57,18 +57,18 @@ static void test_resolv(void)
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         set("/etc/resolv.conf", rows[i].etc);
         set("/run/systemd/resolve/resolv.conf", rows[i].run);
-        _cleanup_free_ char *got = make_resolv_conf(false);
+        _cleanup_free_ char *got = make_resolv_conf(false, NULL);
         check(streq(got, rows[i].result), rows[i].name, got);
     }
     static const char stub[] = "nameserver 127.0.0.53\n\noptions edns0\n";
     set("/etc/resolv.conf", stub);
-    _cleanup_free_ char *same = make_resolv_conf(true);
+    _cleanup_free_ char *same = make_resolv_conf(true, NULL);
     check(streq(same, stub), "in the host's network the file is as it is", same);
     set("/run/systemd/resolve/resolv.conf", NULL);
     char big[70000];
     memset(big, '\n', sizeof(big));
     put_file(AT_FDCWD, "/etc/resolv.conf", big, sizeof(big));
-    _cleanup_free_ char *none = make_resolv_conf(false);
+    _cleanup_free_ char *none = make_resolv_conf(false, NULL);
     check(streq(none, NONE), "a file that is too big is none", "it is used");
 }
 

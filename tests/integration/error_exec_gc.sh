@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# `exec` and `gc`, in which one system call fails: what they do is whole, or they say why not.
+. "$(dirname "$0")/../struck.sh"
+
+may_live=1
+
+execute() {
+    # shellcheck disable=SC2016
+    local tell='grep -E "^(Cap|NoNew|Seccomp|Uid|Gid|Groups|SigBlk)" /proc/self/status
+        cat /proc/self/cgroup; pwd; umask; env; ls /proc/self/fd; exit 3'
+    success=3
+    prepare() {
+        "${nc[@]}" run -d "${everything[@]}" --hostname fixed "$box" sleep 100 >"$tmp/out"
+        "${nc[@]}" exec -i k sh -c "$tell" </dev/null >"$tmp/right" || true
+    }
+    as_asked() {
+        diff "$tmp/right" "$tmp/out" || grep -q '^netctr: warning: cannot ' "$tmp/err" ||
+            bad 'the command is not as it was asked for'
+    }
+    after_strike() { status_is k running || bad 'the container does not run'; }
+    fail_each exec -i k sh -c "$tell"
+}
+t 'exec, a system call fails' execute
+
+collect() {
+    success=0
+    after_strike() { :; }
+    prepare() {
+        "${nc[@]}" run -d "${everything[@]}" "$box" sleep 100 >"$tmp/out"
+        kill -KILL "$(sed -n 's/.*"monitor": \([0-9]*\).*/\1/p' "$run_state/containers/k/state.json")"
+        # Its program dies with it, but not at once; meanwhile the number of calls would differ.
+        wait_for 5 gone
+    }
+    gone() {
+        [ -z "$(find /sys/fs/cgroup -path "*/netctr/*/$(<"$tmp/out")/cgroup.procs" -exec cat {} +)" ]
+    }
+    as_asked() { [ ! -e "$run_state/containers/k" ] || bad 'it says that it has removed what is still there'; }
+    fail_each gc
+}
+t 'gc, a system call fails' collect

@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# The commands that act on containers, in which one system call fails: they have done what they say, or
+# say why not.
+. "$(dirname "$0")/../struck.sh"
+
+may_live=1
+
+prepare() {
+    "${nc[@]}" run -d "${everything[@]}" "$box" sh -c 'trap "exit 0" TERM; sleep 100 & wait' >"$tmp/out"
+}
+
+stop() {
+    as_asked() { [ ! -e "$run_state/containers/k" ] || bad 'it has not ended'; }
+    fail_each stop -t 5 k
+}
+t 'stop, a system call fails' stop
+
+remove() {
+    as_asked() { [ ! -e "$state/containers/k" ] || bad 'it is still there'; }
+    fail_each rm -f k
+}
+t 'rm -f, a system call fails' remove
+
+reload() {
+    prepare() {
+        "${nc[@]}" run -d "${everything[@]}" "$box" sleep 100 >"$tmp/out"
+        look | grep ^element >"$tmp/elements"
+    }
+    as_asked() {
+        look | grep ^element >"$tmp/now"
+        diff "$tmp/elements" "$tmp/now" || bad 'the firewall is another one'
+    }
+    fail_each network reload
+}
+t 'network reload, a system call fails' reload

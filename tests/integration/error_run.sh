@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# `run`, attached, in which one system call fails, up to the very last: the command is the monitor. The
+# program tells what it finds; a success whose program found anything else is none.
+. "$(dirname "$0")/../struck.sh"
+
+# shellcheck disable=SC2016
+tell='grep -E "^(Cap|NoNew|Seccomp|Uid|Gid|Groups|SigBlk|NSsid)" /proc/self/status
+    cut -d" " -f5,6 /proc/self/mountinfo; cat /etc/hosts /etc/hostname; ulimit -n; pwd; umask; env
+    for f in /sys/fs/cgroup/*/memory.limit_in_bytes /sys/fs/cgroup/memory.max; do cat $f 2>/dev/null; done
+    ls /proc/self/fd; ip -o address show dev eth0 | cut -d" " -f2-7; ip route; exit 3'
+success=3
+
+report() { # what it told, without what is drawn by lot
+    local id
+    id=$(sed -n 's/^HOSTNAME=//p' "$tmp/out")
+    sed "s/${id:-nothing was told}/ID/g" "$tmp/out"
+}
+
+set_up() {
+    "${nc[@]}" run --rm "${everything[@]}" "$box" sh -c "$tell" >"$tmp/out" || true
+    report >"$tmp/right"
+    grep -q 'HOSTNAME=ID' "$tmp/right"
+    cp "$tmp/leases" "$run_state/leases/default"
+    until sleep 0.3 && look --until "$tmp/before" 0 >"$tmp/now"; do :; done
+    cp "$tmp/leases" "$run_state/leases/default"
+    "${nc[@]}" run --rm "${everything[@]}" "$box" sh -c "$tell" >"$tmp/out" || true
+    report >"$tmp/right"
+}
+
+as_asked() {
+    report >"$tmp/told"
+    if ! cmp -s "$tmp/told" "$tmp/right"; then
+        # What the kernel refuses to mount of the cgroups is left out of the container.
+        [[ $point == *=EPERM || $point == *=EBUSY ]] &&
+            ! diff "$tmp/right" "$tmp/told" | grep '^[<>]' | grep -vqE '^< (/sys/fs/cgroup|[0-9]+$)' && return
+        ! grep -q '^netctr: warning: cannot ' "$tmp/err" || return 0
+        bad 'the container is not as it was asked for'
+        diff "$tmp/right" "$tmp/told" || true
+    fi
+}
+
+kept() {
+    fail_each run "${everything[@]}" "$box" sh -c "$tell"
+}
+t 'run, a system call fails' kept
+
+removed() {
+    fail_each run --rm -i "${everything[@]}" "$box" sh -c "$tell"
+}
+t 'run --rm -i, a system call fails' removed

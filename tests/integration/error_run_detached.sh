@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# `run -d` with one of everything, in which one system call fails: either the container is as it was
+# asked for, to the last mount and capability, or one line says what went wrong and nothing is left.
+. "$(dirname "$0")/../struck.sh"
+
+may_live=1
+await=()
+
+# Both halves of the container as text, without what is drawn by lot.
+appearance() {
+    local runtime=$run_state/containers/k id pid port text hex='' i
+    id=$(sed -n 's/.*"id": "\(.*\)".*/\1/p' "$runtime/state.json")
+    pid=$(sed -n 's/.*"pid": \([0-9]*\),.*/\1/p' "$runtime/state.json")
+    port=$(sed -n 's/.*"port": "\(vc-.*\)".*/\1/p' "$runtime/endpoint.default.json")
+    for ((i = 0; i < ${#port}; i++)); do printf -v hex '%s%02x' "$hex" "'${port:i:1}"; done
+    text=$(
+        "$tools/look" container "$pid"
+        look | grep -vE '^file .*/containers/k/|^process sleep|^lease' | comm -13 "$tmp/before" -
+        grep -o '^[0-9.]* *k ' "$run_state/leases/default"
+    )
+    text=${text//$id/ID}
+    text=${text//$port/PORT}
+    sort <<<"${text//$hex/PORT}"
+}
+
+looks_right() {
+    appearance >"$tmp/appearance" && cmp -s "$tmp/appearance" "$tmp/right"
+}
+
+# What the kernel refuses to mount of the cgroups is left out of the container.
+lacks_cgroups() {
+    [[ $point == *=EPERM || $point == *=EBUSY ]] &&
+        diff <(grep -v '^mount /sys/fs/cgroup' "$tmp/right") <(grep -v '^mount /sys/fs/cgroup' "$tmp/appearance")
+}
+
+page() { # PORT: that the container serves it
+    local answer=
+    exec 9<>"/dev/tcp/192.0.2.2/$1" || return
+    printf 'GET / HTTP/1.0\r\n\r\n' >&9
+    read -r -t 5 -d '' answer <&9 || true
+    exec 9>&-
+    [[ $answer == *'404 Not Found'* ]]
+}
+
+as_asked() {
+    local tries
+    if [ ! -e "$run_state/containers/k/state.json" ]; then
+        bad 'there is no container'
+        return
+    fi
+    for ((tries = 0; tries < 40; tries++)); do
+        ! looks_right || break
+        sleep 0.02
+    done
+    if ! looks_right && ! lacks_cgroups; then
+        bad 'the container is not as it was asked for'
+        diff "$tmp/right" "$tmp/appearance" || true
+    fi
+    page 8080 || bad 'it does not answer'
+}
+
+set_up() {
+    cp "$tmp/leases" "$run_state/leases/default"
+    "${nc[@]}" run -d "${everything[@]}" "$box" httpd -f >"$tmp/out"
+    wait_for 5 page 8080
+    appearance >"$tmp/right"
+    until sleep 0.1 && looks_right; do mv "$tmp/appearance" "$tmp/right"; done
+    "${nc[@]}" rm -f k >/dev/null
+}
+
+one_fails() {
+    fail_each run -d "${everything[@]}" "$box" httpd -f
+}
+t 'run -d, a system call fails' one_fails

@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# `exec`, killed at one system call after the other: its container goes on, and nobody else is in it.
+. "$(dirname "$0")/../struck.sh"
+
+may_live=1
+
+prepare() {
+    "${nc[@]}" run -d "${everything[@]}" "$box" sleep 100 >"$tmp/out"
+    processes >"$tmp/processes"
+}
+
+# Called before k is removed: it lives, and is alone.
+after_strike() {
+    wait_for 3 alone || bad "not alone: $(cat "$tmp/now")"
+    status_is k running || bad 'the container does not run'
+}
+processes() { # the monitors open and close files while they begin
+    look | sed -n 's/^\(process .*\) with .*/\1/p; /^process .* of /p'
+}
+alone() {
+    processes >"$tmp/now"
+    cmp "$tmp/processes" "$tmp/now"
+}
+
+one() {
+    kill_each ONE exec -i k true
+}
+t 'exec, one process killed' one
+
+all() {
+    kill_each ALL exec k true
+}
+t 'exec, all processes killed' all

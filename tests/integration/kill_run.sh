@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# `run` in its other forms, killed at one system call after the other. Attached, the command is the
+# monitor itself.
+. "$(dirname "$0")/../struck.sh"
+
+attached() {
+    kill_each ONE run "${everything[@]}" "$box" true
+}
+t 'run, one process killed' attached
+
+attached_all() {
+    must_vanish=1
+    kill_each ALL run --rm "${everything[@]}" "$box" true
+}
+t 'run --rm, all processes killed' attached_all
+
+no_network() {
+    kill_each ALL run -d --name k --network none --read-only -m 64m "$box" true
+}
+t 'run --network none, all processes killed' no_network
+
+host_network() {
+    kill_each ALL run -d --name k --network host --pids-limit 20 "$box" true
+}
+t 'run --network host, all processes killed' host_network
+
+in_place() {
+    # A root directory of its own: the mount points that are made in it stay, as they should.
+    cp -a "$box" "$tmp/root"
+    netctr run --rm --in-place "${everything[@]}" "$tmp/root" true
+    kill_each ALL run -d --in-place "${everything[@]}" "$tmp/root" true
+}
+t 'run --in-place, all processes killed' in_place

@@ -1,0 +1,264 @@
+# tests/struck.sh - sourced by kill_*.sh and error_*.sh instead of lib.sh: a command of netctr is struck
+# at one system call after the other (tests/strike.c), and each time what is left is compared with what
+# was before (tests/look.c). Beside it runs a container of which nobody should notice anything.
+#
+#     kill_each ONE|ALL COMMAND...      kills the process that is about to make the call, or all of
+#                                       the command's
+#     fail_each COMMAND...              lets the call fail, each time with another error
+#
+# A file may define, as functions: set_up, prepare (before each strike), after_strike, as_asked (the command
+# said that it has succeeded: has it?), and set may_live=1 when the container k may be running afterwards.
+#
+# STRIKE=all        every call (with every error); otherwise a sample of about $points of them
+# STRIKE=ROLE:N     that one alone (fail_each: ROLE:N=ERRNO)
+
+# shellcheck shell=bash
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+tools=$top/${NETCTR_BUILD:-build}/tests
+nc=("$program" --root "$state" --run-root "$run_state")
+errors=(ENOMEM ENOSPC EINTR EBUSY EMFILE EPERM)
+points=${points-16} may_live=0 await=(--all)
+: "${STRIKE:=sample}"
+
+! ldd "$program" | grep -q asan || skip 'a sanitizer does not stand being struck'
+
+# A container with one of everything, which answers on port 8080.
+everything=(--name k --publish 8080:80 -p '[::1]:8081:80' -p 9090-9091:90-91/udp -m 64m --cpus 0.5
+    --pids-limit 20 --tmpfs /t -v "$box/etc/passwd:/file:ro" --cap-drop CHOWN -w /work)
+
+# ---- what is left --------------------------------------------------------------------------------
+
+look() { # what tests/look sees of this host
+    "$tools/look" host "$state" "$run_state" "$@"
+}
+
+begin_strikes() {
+    warm_up
+    serve healthy --publish 8888:80 -p 9999:99/udp
+    remember
+    # Each k gets the same address: a lease that rests would give the next one another.
+    grep -v resting-until= "$run_state/leases/default" >"$tmp/leases"
+    failures=0 struck=0 total=0
+}
+
+remember() {
+    look >"$tmp/before"
+    until sleep 0.2 && look --until "$tmp/before" 0 >"$tmp/now" && ! grep -q ' expires$' "$tmp/before"; do
+        look >"$tmp/now"
+        mv "$tmp/now" "$tmp/before"
+    done
+}
+
+# The healthy one's page, without a process of ours being made.
+healthy_answers() {
+    local answer=
+    exec 9<>/dev/tcp/192.0.2.2/8888 || return
+    printf 'GET / HTTP/1.0\r\n\r\n' >&9
+    read -r -t 5 -d '' answer <&9 || true
+    exec 9>&-
+    [[ $answer == *healthy* ]]
+}
+
+bad() { # WHY
+    printf '%s at %s: %s\n' "$point" "$(head -1 "$tmp/report")" "$1"
+    sed 's/^/    said: /' "$tmp/err"
+    because "$command_name struck at $point, $(head -1 "$tmp/report"): $1"
+    spoilt=1
+}
+
+# The next command, whatever it is, is quiet and content.
+next_command() {
+    local status=0
+    "${nc[@]}" "$@" >"$tmp/next" 2>&1 || status=$?
+    [ $status = 0 ] || bad "the next command, $*, fails with $status: $(cat "$tmp/next")"
+}
+
+# What has become of k: it lives, has ended as it should, or was never there.
+look_after_k() {
+    local pid
+    if [ -e "$run_state/containers/k" ]; then
+        pid=$(sed -n 's/.*"monitor": \([0-9]*\).*/\1/p' "$run_state/containers/k/state.json") || pid=
+        if [ $may_live = 0 ]; then
+            bad 'the container is still there'
+        elif ! kill -0 "$pid" 2>/dev/null && [ -e "$run_state/containers/k" ]; then
+            bad 'the container is shown as alive and has no monitor'
+        fi
+        "${nc[@]}" rm -f k >"$tmp/next" 2>&1 || [ ! -e "$state/containers/k" ] ||
+            bad "rm -f fails: $(cat "$tmp/next")"
+    elif [ -e "$state/containers/k" ]; then
+        grep -q '"exit"' "$state/containers/k/config.json" || bad 'it has not ended'
+        [ "${must_vanish-0}" = 0 ] || bad 'it should have been removed'
+        next_command rm k
+    fi
+}
+
+compare() {
+    if ! look --until "$tmp/before" 3000 >"$tmp/now"; then
+        bad 'something is left behind, or missing'
+        diff "$tmp/before" "$tmp/now" || true
+    fi
+    healthy_answers || bad 'the healthy container does not answer'
+    if [ "$spoilt" = 1 ]; then
+        failures=$((failures + 1))
+        [ $failures -lt 15 ] || [ "$STRIKE" = all ] || fail "$failures failures; the first: $(cat "$ARENA/why")"
+        "${nc[@]}" rm -f k >/dev/null 2>&1 || true
+        "${nc[@]}" gc >/dev/null 2>&1 || true
+        remember
+    fi
+}
+
+# ---- strikes -------------------------------------------------------------------------------------
+
+# Where there are points: "ROLE NUMBER CALL", from a run that nobody disturbs.
+list_points() { # COMMAND...
+    prepare
+    "$tools/strike" --list "${await[@]}" --report "$tmp/points" "${nc[@]}" "$@" \
+        >"$tmp/out" 2>"$tmp/err" </dev/null || true
+    point=none spoilt=0
+    echo 'not struck' >"$tmp/report"
+    : >"$tmp/err"
+    look_after_k
+    next_command gc
+    compare
+    [ $spoilt = 0 ] || fail "a run that nobody disturbs leaves something behind"
+}
+
+prepare() {
+    :
+}
+after_strike() {
+    :
+}
+
+strike() { # --kill ROLE:N | --error ROLE:N=ERRNO, COMMAND...
+    local how=$1
+    point=$2 status=0 spoilt=0
+    shift 2
+    cp "$tmp/leases" "$run_state/leases/default"
+    prepare
+    "$tools/strike" "$how" "$point" "${await[@]}" --report "$tmp/report" "${nc[@]}" "$@" \
+        >"$tmp/out" 2>"$tmp/err" </dev/null || status=$?
+    ! grep -q ^reached "$tmp/report" || struck=$((struck + 1))
+    ! grep -q ^crashed "$tmp/report" || bad "$(grep ^crashed "$tmp/report")"
+    ! grep -q ^hangs "$tmp/report" || bad "$(grep ^hangs "$tmp/report")"
+}
+
+# Every k-th line of what is there.
+sample() {
+    local lines every
+    mapfile -t lines
+    total=${#lines[@]}
+    every=$((total / points))
+    case $STRIKE in
+    all) every=1 ;;
+    sample)
+        [ $every -gt 0 ] || every=1
+        # so that all errors have their turn
+        while [ $((every % 2)) = 0 ] || [ $((every % 3)) = 0 ]; do every=$((every + 1)); done
+        ;;
+    *)
+        printf '%s\n' "$STRIKE"
+        return
+        ;;
+    esac
+    local i
+    for ((i = total % every; i < total; i += every)); do printf '%s\n' "${lines[i]}"; done
+}
+
+end_strikes() {
+    total=$(wc -l <"$tmp/all-points")
+    note "$struck of $total points"
+    [ "$struck" -gt 0 ] || fail 'no point was reached'
+    [ "$failures" = 0 ] || fail "$failures of $struck points; the first: $(cat "$ARENA/why")"
+}
+
+# What only manages memory changes nothing that a death could leave behind.
+kill_each() { # ONE|ALL COMMAND...
+    local how=--kill n=0 all_points
+    [ "$1" = ONE ] || how=--kill-all
+    shift
+    command_name="$1"
+    begin_strikes
+    list_points "$@"
+    awk '$3 !~ /^(brk|mmap|munmap|mprotect)$/ { print $1 ":" $2 }' "$tmp/points" >"$tmp/all-points"
+    mapfile -t all_points < <(sample <"$tmp/all-points")
+    for point in "${all_points[@]}"; do
+        strike $how "$point" "$@"
+        after_strike
+        case $((n++ % 20)) in
+        7) next_command ps ;;
+        13) next_command run --rm -p $((8080 + 3 * may_live)):80 "$box" true ;;
+        *) next_command gc ;;
+        esac
+        look_after_k
+        next_command gc
+        compare
+    done
+    end_strikes
+}
+
+# ---- errors --------------------------------------------------------------------------------------
+
+# One line that names the step and the reason, and the status of an error of ours.
+is_clear_error() {
+    local lines
+    mapfile -t lines < <(grep -v '^netctr: warning: ' "$tmp/err")
+    if [ ${#lines[@]} != 1 ] || [[ ${lines[0]} != netctr:\ ?* ]]; then
+        bad "status $status, and not one line says why"
+        return
+    fi
+    case $status,${lines[0]} in
+    125,*) ;;
+    12[67],*command\ \`*) ;;
+    *) bad "status $status" ;;
+    esac
+}
+
+set_up() {
+    :
+}
+as_asked() {
+    :
+}
+
+# The kernel may interrupt these; whoever calls them has to try again.
+interruptible=' read write recvmsg sendmsg recvfrom sendto poll ppoll flock wait4 waitid clock_nanosleep
+    epoll_wait accept4 connect '
+
+judge() {
+    local call
+    call=$(sed -n 's/^reached [^ ]* //p' "$tmp/report")
+    ! grep -q '^hangs' "$tmp/report" || return 0
+    if [ "$status" = "${success-0}" ]; then
+        as_asked
+    elif [[ $point == *=EINTR && $interruptible == *" $call "* ]]; then
+        bad "$call is not tried again when it was interrupted"
+    else
+        is_clear_error
+    fi
+}
+
+# Calls that do not come back, or that the kernel has no reason to refuse.
+never_fails='^(exit|rt_sigaction|rt_sigprocmask|exit_group|rt_sigreturn|getpid|gettid|getppid|getuid|geteuid|getgid|getegid|umask)$'
+
+fail_each() { # COMMAND...
+    local all_points
+    command_name="$1"
+    begin_strikes
+    set_up
+    list_points "$@"
+    awk -v never="$never_fails" -v errors="${errors[*]}" '$3 !~ never {
+        n = split(errors, e, " ")
+        for (i = 1; i <= n; i++) print $1 ":" $2 "=" e[i] }' "$tmp/points" >"$tmp/all-points"
+    mapfile -t all_points < <(sample <"$tmp/all-points")
+    for point in "${all_points[@]}"; do
+        strike --error "$point" "$@"
+        judge
+        next_command gc
+        look_after_k
+        next_command gc
+        compare
+    done
+    end_strikes
+}
