@@ -446,6 +446,10 @@ static int forget_on(const struct network *n, void *arg)
     struct forgetting *f = arg;
     f->endpoint = (struct endpoint){0};
     int r = lease_each(f->bridge->leases_fd, n->name, match_lease, f, f->e);
+    if (r == -EBADMSG) { /* as in give_lease_back() */
+        err_clear(f->e);
+        return 0;
+    }
     if (r < 0 || (!f->endpoint.address4.family && !f->endpoint.address6.family))
         return r;
     _cleanup_endpoint_ struct endpoint ep = f->endpoint;

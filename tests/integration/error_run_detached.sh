@@ -16,7 +16,7 @@ appearance() {
     text=$(
         "$tools/look" container "$pid"
         look | grep -vE '^file .*/containers/k/|^process sleep|^lease' | comm -13 "$tmp/before" -
-        grep -o '^[0-9.]* *k ' "$run_state/leases/default"
+        grep -o '^[0-9a-f.:,]* *k ' "$run_state/leases/default"
     )
     text=${text//$id/ID}
     text=${text//$port/PORT}

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Killed anywhere, failed anywhere: after the next command, or gc, nothing is left.
+# Killed, failed, or taken apart by others: after the next command, or gc, nothing is left. Killed and failing
+# at every system call: kill_*.sh, error_*.sh.
 . "$(dirname "$0")/../lib.sh"
 
 # What is killed is a container with one of everything.
@@ -11,13 +12,6 @@ kill_all_of_netctr() {
     pids=$(pgrep -x netctr) || return 0 # the arena's own pid namespace: nobody else's are seen
     # shellcheck disable=SC2086
     kill -KILL $pids 2>/dev/null || true
-}
-
-# Whatever stage k has reached, gc and rm together make all of it go away.
-tidy_up() {
-    netctr gc || return
-    netctr rm -f k 2>/dev/null || true
-    netctr gc
 }
 
 nothing_is_killed() {
@@ -52,53 +46,6 @@ failing_runs() {
     assert_clean
 }
 t 'a run that fails leaves nothing' failing_runs
-
-killed_at_random() {
-    warm_up
-    snapshot
-    local round
-    for round in $(seq "$(often 40)"); do
-        "$ARENA/bin/netctr" run -d "${everything[@]}" "$box" sleep 100 >/dev/null 2>&1 &
-        sleep "0.0$((RANDOM % 2))$((RANDOM % 10))"
-        kill -KILL $! 2>/dev/null || true
-        wait $! || true
-        tidy_up || fail "gc failed in round $round"
-        assert_clean
-    done
-}
-t 'kill -9 of the run at random instants, then gc: nothing left' killed_at_random
-
-all_killed_at_random() {
-    warm_up
-    snapshot
-    local round
-    for round in $(seq "$(often 40)"); do
-        "$ARENA/bin/netctr" run -d "${everything[@]}" "$box" sleep 100 >/dev/null 2>&1 &
-        sleep "0.0$((RANDOM % 2))$((RANDOM % 10))"
-        kill_all_of_netctr
-        wait $! || true
-        tidy_up || fail "gc failed in round $round"
-        assert_clean
-    done
-}
-t 'kill -9 of run and monitor together at random instants, then gc: nothing left' all_killed_at_random
-
-killed_at_system_calls() {
-    strace -o /dev/null true 2>/dev/null || skip 'no permission to trace'
-    warm_up
-    snapshot
-    # Each process of the run (command, monitor, child) is killed at its own call of that number.
-    local call killed=0
-    for ((call = 3; call < 240; call += 4 * slowness)); do
-        strace -f -qq -o "$tmp/trace" -e inject=all:signal=KILL:when=$call \
-            netctr run -d "${everything[@]}" "$box" sleep 0.2 >/dev/null 2>&1 </dev/null || true
-        ! grep -q 'killed by SIGKILL' "$tmp/trace" || killed=$((killed + 1))
-        tidy_up || fail "gc failed after call $call"
-        assert_clean
-    done
-    [ $killed -gt $((20 / slowness)) ] || fail "only $killed runs were killed"
-}
-t 'kill -9 at every 4th system call, then gc: nothing left' killed_at_system_calls
 
 next_command_repairs() {
     warm_up
