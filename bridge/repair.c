@@ -46,6 +46,26 @@ int bridge_reload(struct bridge *b, const struct endpoint *live, size_t count, s
     return r < 0 ? r : fw_commit(batch, e);
 }
 
+/* ---- bridges that were taken away -------------------------------------------------------------*/
+
+int bridge_replug(struct bridge *b, const struct endpoint *live, size_t count, struct err *e)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct link port;
+        if (rt_get_link(b->rt, live[i].port, &port) < 0 || port.master)
+            continue;
+        _cleanup_network_ struct network n = {0};
+        int r = network_load(b, live[i].network, &n, e);
+        if (r == 0)
+            r = network_up(b, &n, e);
+        if (r >= 0)
+            r = endpoint_replug(b, &n, &live[i], e);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
 /* ---- sweep -----------------------------------------------------------------------------------*/
 
 struct sweeping {

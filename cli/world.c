@@ -85,6 +85,20 @@ int world_reload(struct world *w, bool only_if_needed, struct err *e)
     return reload_locked(w, e);
 }
 
+int world_replug(struct world *w, struct err *e)
+{
+    struct bridge *bridge;
+    struct endpoints all = {.world = w};
+    _cleanup_close_ int lock = store_lock(&w->store, e);
+    int r = lock < 0 ? lock : world_bridge(w, &bridge, e);
+    if (r == 0)
+        r = store_each(&w->store, collect_endpoint, &all, e);
+    if (r == 0)
+        r = bridge_replug(bridge, all.list.items, all.list.count, e);
+    endpoint_list_clear(&all.list);
+    return r;
+}
+
 /* ---- repair ----------------------------------------------------------------------------------*/
 
 /* Undoes what the records tell. The first failure is told, the others are tried all the same. */
