@@ -116,10 +116,12 @@ static void settle_port(struct rt_batch *batch, struct bridge *b, const struct l
                 (struct port_flags){.hairpin = true, .isolated = !n->icc, .learning = !ep->guard},
                 alias);
     /* The host knows the container's MAC: no ARP, no entry to overflow the neighbour table. Without the
-     * guard a container may have other addresses and MACs, and give these away. */
-    if (ep->guard && ep->address4.family)
+     * guard a container may have other addresses and MACs, and give these away. To an isolated network
+     * the host does not speak. */
+    bool known = ep->guard && n->mode != GATEWAY_ISOLATED;
+    if (known && ep->address4.family)
         rt_add_neighbour(batch, bridge->index, &ep->address4, ep->mac);
-    if (ep->guard && ep->address6.family)
+    if (known && ep->address6.family)
         rt_add_neighbour(batch, bridge->index, &ep->address6, ep->mac);
 }
 
