@@ -108,8 +108,7 @@ int network_check_sysctl(const char *text, struct err *e)
         size_t length = key ? strspn(key, "abcdefghijklmnopqrstuvwxyz0123456789_") : 0;
         if (!length || key[length] != '=' || !key[length + 1] || strchr(key, '\n'))
             continue;
-        _cleanup_free_ char *path =
-            xasprintf("/proc/sys/%s/lo/%.*s", plain[i], (int)length, key);
+        _cleanup_free_ char *path = xasprintf("/proc/sys/%s/lo/%.*s", plain[i], (int)length, key);
         if (access(path, F_OK) == 0)
             return 0;
         return err_say(e, -ENOENT, "sysctl `%s`: this kernel has no `%.*s` there", text,

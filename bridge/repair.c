@@ -127,6 +127,39 @@ static int sweep_network(const struct network *n, void *arg)
     return 0;
 }
 
+/* "NAME" of ".NAME.up" or "NAME.json~"; NULL for every other file; caller frees. */
+static char *network_of(const char *file, const char *before, const char *after)
+{
+    const char *rest = skip_prefix(file, before);
+    size_t length = rest ? strlen(rest) : 0, tail = strlen(after);
+    return length > tail && streq(rest + length - tail, after) ? xstrndup(rest, length - tail)
+                                                               : NULL;
+}
+
+/* What a creation or a removal that was killed has left of networks that there are not: a file begun, a
+ * lock. Nobody is making or removing any meanwhile. */
+static void sweep_files(struct bridge *b, int dir, const char *before, const char *after)
+{
+    int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    _cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+    for (struct dirent *entry; d && (entry = readdir(d));) {
+        _cleanup_free_ char *name = network_of(entry->d_name, before, after);
+        _cleanup_free_ char *definition = name ? xasprintf("%s.json", name) : NULL;
+        if (name && valid_name(name) && faccessat(b->networks_fd, definition, F_OK, 0) < 0)
+            (void)unlinkat(dir, entry->d_name, 0);
+    }
+}
+
+static int sweep_leftovers(struct bridge *b, struct err *e)
+{
+    _cleanup_close_ int lock = networks_lock(b, e);
+    if (lock < 0)
+        return lock;
+    sweep_files(b, b->networks_fd, "", ".json~");
+    sweep_files(b, b->leases_fd, ".", ".up");
+    return 0;
+}
+
 int bridge_sweep(struct bridge *b, const struct bridge_sweep *sweep, struct err *e)
 {
     struct sweeping s = {.bridge = b, .sweep = sweep};
@@ -142,5 +175,7 @@ int bridge_sweep(struct bridge *b, const struct bridge_sweep *sweep, struct err 
     }
     strv_free(s.dead_links);
     strv_free(s.live_ports);
+    if (r == 0 && !sweep->dry_run)
+        r = sweep_leftovers(b, e);
     return r;
 }
