@@ -275,7 +275,9 @@ int network_each(struct bridge *b, int (*each)(const struct network *n, void *ar
             continue;
         _cleanup_network_ struct network n = {0};
         r = network_read(b, name, &n, e);
-        if (r == -ENOENT) { /* removed while we looked */
+        if (r == -EBADMSG) /* one must not stand in the way of all others */
+            warn("%s", e && e->text ? e->text : "a damaged network definition is passed over");
+        if (r == -EBADMSG || r == -ENOENT) { /* ENOENT: removed while we looked */
             err_clear(e);
             r = 0;
         } else if (r == 0) {
@@ -327,6 +329,8 @@ int network_up(struct bridge *b, const struct network *n, struct err *e)
     if (lock < 0)
         return err_set(e, lock, "lock network `%s`", n->name);
     int r = require_same(b, n, e), made = 0;
+    if (r == -ENOENT)
+        (void)unlinkat(b->leases_fd, file, 0); /* nobody else would */
     if (r == 0)
         r = firewall_up(b, n, e);
     if (r == 0)

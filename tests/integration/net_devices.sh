@@ -23,8 +23,8 @@ mtu() {
     assert_eq "$(cat /sys/class/net/nc-a/mtu)" 1400 bridge
     assert_eq "$(netctr exec c cat /sys/class/net/eth0/mtu)" 1400 container
     assert_eq "$(bridge -json link show | jq -c '[.[] | select(.master == "nc-a") | .mtu] | unique')" '[1400]' ports
-    in_network_of c ping -c 1 -W 1 -M do -s 1372 "$(address_of d)" >/dev/null
-    assert_fails in_network_of c ping -c 1 -W 1 -M do -s 1373 "$(address_of d)"
+    in_network_of c ping -c 1 -W 1 -M "do" -s 1372 "$(address_of d)" >/dev/null
+    assert_fails in_network_of c ping -c 1 -W 1 -M "do" -s 1373 "$(address_of d)"
     # It stays, whatever is plugged in or comes and goes.
     ip link add small mtu 1300 type veth peer name other
     ip link set small master nc-a
@@ -38,7 +38,7 @@ mtu() {
     ip link set eth0 mtu 1450
     in_lan ip link set eth0 mtu 1450
     assert_eq "$(netctr exec e cat /sys/class/net/eth0/mtu)" 1280
-    in_network_of e ping -c 1 -W 1 -M do -s 1252 192.0.2.9 >/dev/null
+    in_network_of e ping -c 1 -W 1 -M "do" -s 1252 192.0.2.9 >/dev/null
 }
 t 'MTU: as defined, or of the way out' mtu
 

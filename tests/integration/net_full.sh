@@ -3,6 +3,7 @@
 . "$(dirname "$0")/../lib.sh"
 
 full_bridge() {
+    warm_up
     netctr network create --subnet 10.71.0.0/16 a
     netctr run -d --name c --network a "$box" sleep 100 >/dev/null
     local n

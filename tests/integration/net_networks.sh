@@ -122,7 +122,7 @@ t "a chosen subnet is nobody else's; an explicit clash is named" subnets_chosen
 fifty_creates() {
     local n pids=()
     for n in $(seq 50); do
-        netctr network create n$n >/dev/null 2>>"$tmp/errors" &
+        netctr network create "n$n" >/dev/null 2>>"$tmp/errors" &
         pids+=($!)
     done
     for n in "${pids[@]}"; do wait "$n" || fail "one of fifty failed: $(head -1 "$tmp/errors")"; done
@@ -225,6 +225,21 @@ pruned() {
     assert_eq "$(echo y | netctr network prune 2>/dev/null)" a
 }
 t 'prune: what no container uses, and not the default one' pruned
+
+damaged_definition() {
+    netctr network create a
+    netctr network create b
+    echo '{' >"$state/networks/a.json"
+    refused 'a.json' netctr network inspect a
+    assert_eq "$(netctr network ls -q 2>"$tmp/err" | xargs)" 'b default'
+    assert_contains "$(cat "$tmp/err")" 'warning'
+    # The others go on, also when the firewall has to be made anew.
+    nft flush ruleset
+    netctr run --rm --network b "$box" true
+    netctr network reload
+    rm "$state/networks/a.json"
+}
+t 'a damaged definition is named and passed over' damaged_definition
 
 removed_while_starting() {
     # Whoever wins, nothing of the network is left without its definition.

@@ -4,6 +4,13 @@
 
 strace -o /dev/null true 2>/dev/null || skip 'no permission to trace'
 
+tidy_containers=$(declare -f tidy_after_test)
+eval "tidy_containers${tidy_containers#tidy_after_test}"
+tidy_after_test() {
+    tidy_containers
+    netctr network prune -f >/dev/null
+}
+
 # The order of a set's elements is that of their coming.
 ruleset() { nft --stateless list ruleset | sed '/^table inet netctr_keeper /,/^}/d' | sed 's/elements =//; s/[,{}[:space:]]\+/ /g' | sort; }
 
@@ -71,3 +78,30 @@ killed_links() {
     [ $killed -gt 15 ] || fail "only $killed were killed"
 }
 t 'link and unlink killed at the 1st to 40th call of a kind' killed_links
+
+removed_before_it_is_known() { # COMMAND...: between the look at the definition and the claim of a name
+    rm -f "$tmp/trace"
+    strace -qq -o "$tmp/trace" -e trace=bind,listen -e inject=listen:delay_enter=1500000 \
+        netctr run --rm --network a -p 8080:80 "$box" true >/dev/null 2>"$tmp/err" &
+    wait_for 5 grep -q 'bind(.*8080' "$tmp/trace"
+    "$@"
+    assert_fails wait $!
+}
+outrun() {
+    warm_up
+    snapshot
+    netctr network create --subnet 10.71.0.0/24 a
+    removed_before_it_is_known netctr network rm a
+    assert_eq "$(cat "$tmp/err")" 'netctr: network `a`: it was removed a moment ago'
+    assert_clean
+    netctr network create --subnet 10.71.0.0/24 a
+    made_anew() {
+        netctr network rm a
+        netctr network create --subnet 10.72.0.0/24 a
+    }
+    removed_before_it_is_known made_anew
+    assert_eq "$(cat "$tmp/err")" 'netctr: network `a`: it was removed and made anew a moment ago'
+    netctr network rm a
+    assert_clean
+}
+t 'a network that is removed, or made anew, under a run: nothing is left' outrun
