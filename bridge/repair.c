@@ -136,8 +136,8 @@ static char *network_of(const char *file, const char *before, const char *after)
                                                                : NULL;
 }
 
-/* What a creation or a removal that was killed has left of networks that there are not: a file begun, a
- * lock. Nobody is making or removing any meanwhile. */
+/* What a command that was killed has left: a definition begun, and the lock of a network that there is
+ * not. Nobody is making, changing or removing any meanwhile. */
 static void sweep_files(struct bridge *b, int dir, const char *before, const char *after)
 {
     int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -145,7 +145,8 @@ static void sweep_files(struct bridge *b, int dir, const char *before, const cha
     for (struct dirent *entry; d && (entry = readdir(d));) {
         _cleanup_free_ char *name = network_of(entry->d_name, before, after);
         _cleanup_free_ char *definition = name ? xasprintf("%s.json", name) : NULL;
-        if (name && valid_name(name) && faccessat(b->networks_fd, definition, F_OK, 0) < 0)
+        if (valid_name(name) &&
+            (dir == b->networks_fd || faccessat(b->networks_fd, definition, F_OK, 0) < 0))
             (void)unlinkat(dir, entry->d_name, 0);
     }
 }

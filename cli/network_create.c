@@ -213,7 +213,7 @@ static int create(const struct cli *cli, struct create_flags *f, const char *nam
 {
     _cleanup_network_ struct network n = {0};
     _cleanup_world_ struct world w = {0};
-    struct bridge *bridge;
+    struct bridge *bridge = NULL;
     int r = compose(f, name, &n, e);
     if (r == 0)
         r = world_open(cli, &w, e);

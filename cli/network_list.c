@@ -103,7 +103,7 @@ static void add_row(struct listing *l, const struct network *n)
 static int list(const struct cli *cli, char *const *filters, struct listing *l, struct err *e)
 {
     _cleanup_world_ struct world w = {0};
-    struct bridge *bridge;
+    struct bridge *bridge = NULL;
     _cleanup_strv_ strv names = NULL;
     int r = world_open(cli, &w, e);
     if (r == 0)
@@ -197,7 +197,7 @@ int network_inspect(const struct cli *cli, const struct command *command, int ar
     if (format && !streq(format, "json"))
         return err_say(e, -EINVAL, "unknown format `%s`; the one there is is json", format);
     _cleanup_world_ struct world w = {0};
-    struct bridge *bridge;
+    struct bridge *bridge = NULL;
     _cleanup_json_ json_t *all = json_array();
     int r = world_open(cli, &w, e);
     if (r == 0)

@@ -141,7 +141,7 @@ int network_rm(const struct cli *cli, const struct command *command, int argc, c
     if (first == argc)
         return err_say(e, -EINVAL, "usage: netctr %s %s", command->name, command->usage);
     _cleanup_world_ struct world w = {0};
-    struct bridge *bridge;
+    struct bridge *bridge = NULL;
     int result = world_open(cli, &w, e);
     if (result == 0)
         result = world_bridge(&w, &bridge, e);
@@ -194,7 +194,7 @@ static int prune_one(struct world *w, struct bridge *bridge, const char *name, c
 static int prune(const struct cli *cli, char *const *filters, struct err *e)
 {
     _cleanup_world_ struct world w = {0};
-    struct bridge *bridge;
+    struct bridge *bridge = NULL;
     _cleanup_strv_ strv names = NULL;
     int r = world_open(cli, &w, e);
     if (r == 0)
@@ -246,7 +246,7 @@ static int change_link(const struct cli *cli, const struct command *command, int
         if (!valid_name(argv[i]))
             return err_say(e, -EINVAL, "invalid network name `%s`", argv[i]);
     _cleanup_world_ struct world w = {0};
-    struct bridge *bridge;
+    struct bridge *bridge = NULL;
     int r = world_open(cli, &w, e);
     if (r == 0)
         r = world_bridge(&w, &bridge, e);

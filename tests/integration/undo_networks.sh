@@ -76,6 +76,8 @@ killed_links() {
         assert_lacks "$(nft list set inet netctr links)" '"nc-a" . "nc-b"'
     done
     [ $killed -gt 15 ] || fail "only $killed were killed"
+    netctr gc >/dev/null
+    assert_eq "$(find "$state/networks" -name '*~')" '' 'unfinished files'
 }
 t 'link and unlink killed at the 1st to 40th call of a kind' killed_links
 
