@@ -109,13 +109,22 @@ void json_put_strv(json_t *j, const char *key, char *const *v)
 
 int lock_file_at(int dirfd, const char *path, int operation)
 {
-    _cleanup_close_ int fd = openat(dirfd, path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0)
-        return -errno;
-    while (flock(fd, operation) < 0)
-        if (errno != EINTR)
+    for (;;) {
+        _cleanup_close_ int fd =
+            openat(dirfd, path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (fd < 0)
             return -errno;
-    return take_fd(fd);
+        while (flock(fd, operation) < 0)
+            if (errno != EINTR)
+                return -errno;
+        /* Who held it may have removed the file: then this is a lock that the next one would not see. */
+        struct stat own, there;
+        if (fstat(fd, &own) < 0)
+            return -errno;
+        if (fstatat(dirfd, path, &there, AT_SYMLINK_NOFOLLOW) == 0 && own.st_ino == there.st_ino &&
+            own.st_dev == there.st_dev)
+            return take_fd(fd);
+    }
 }
 
 pid_t lock_holder(int fd)

@@ -19,17 +19,46 @@ struct bridge {
 void bridge_learn_expiry(struct bridge *b);
 
 /* device.c */
-/** Makes the bridge device if it is missing. Returns its interface index. */
+/** Makes the bridge device, or what of it is missing. Returns 1 if there was none at all. */
 int device_up(struct bridge *b, const struct network *n, struct err *e);
+/** Are there ports of containers on this network that are in no bridge? */
+bool device_orphans(struct bridge *b, const struct network *n);
+/** The MAC that the bridge has from the beginning. */
+void device_mac(const struct network *n, uint8_t mac[6]);
+/** The container's name in the alias of a port, on any network of @instance; NULL; caller frees. */
+char *device_port_owner(const struct link *port, const char *instance);
+/** Removes it, if it is ours. */
+int device_down(struct bridge *b, const struct network *n, struct err *e);
+/** Is it this network's bridge, and not somebody else's link of that name? */
+bool device_is_ours(const struct link *link, const struct network *n);
+/** "net/ipv4/conf/BRIDGE/KEY" and what the network needs it to be, for each; ends when it returns
+ *  false. @key is the caller's to free. */
+bool device_sysctl(const struct network *n, size_t i, char **key, const char **value);
 /** The MTU of the link that the default route leaves by; 1500 when there is none. */
 int device_default_mtu(struct bridge *b, unsigned *mtu, struct err *e);
 
 /* network.c */
+/** Without a text when there is none. */
+int network_read(struct bridge *b, const char *name, struct network *out, struct err *e);
+/** The lock of the definitions: which networks there are and which subnets they have. Returns an fd. */
+int networks_lock(struct bridge *b, struct err *e);
 struct pool network_pool(const struct network *n);
 int network_save(struct bridge *b, const struct network *n, struct err *e);
 struct fw_network network_elements(const struct network *n);
 
+/* subnets.c */
+/** Is it nobody's? -EADDRINUSE with a text that says whose. */
+int subnet_require_free(struct bridge *b, const struct subnet *s, struct err *e);
+/** The first of the @prefix-long subnets from @first on (an address 10.x.y.0) that is nobody's. */
+int subnet_choose4(struct bridge *b, const char *first, uint8_t prefix, struct subnet *out,
+                   struct err *e);
+/** A random one (RFC 4193). */
+int subnet_choose6(struct subnet *out, struct err *e);
+
 /* endpoint.c, record.c */
+/** Puts the port back into its bridge if it is in none. */
+int endpoint_replug(struct bridge *b, const struct network *n, const struct endpoint *ep,
+                    struct err *e);
 char *endpoint_port_name(const char *id, const char *network); /* caller frees */
 struct fw_guard endpoint_guard(const struct endpoint *ep);
 /** One element per published port and family that the container has; caller frees. */

@@ -37,8 +37,9 @@ int device_default_mtu(struct bridge *b, unsigned *mtu, struct err *e)
 
 /* Written before the link is up: a router advertisement that comes a moment too early stays
  * (CVE-2020-13401). route_localnet lets 127.0.0.1 reach containers and is set on this bridge alone;
- * the martians chain keeps 127/8 off every wire (CVE-2020-8558). */
-static int set_sysctls(const struct network *n, struct err *e)
+ * the martians chain keeps 127/8 off every wire (CVE-2020-8558). Without an address of its own the
+ * bridge would still answer ARP for every other address of the host: arp_ignore=8 answers for none. */
+bool device_sysctl(const struct network *n, size_t i, char **key, const char **value)
 {
     const struct {
         const char *family, *key, *value;
@@ -47,28 +48,46 @@ static int set_sysctls(const struct network *n, struct err *e)
         {"ipv6", "accept_ra", "0", n->subnet6.prefix},
         {"ipv6", "autoconf", "0", n->subnet6.prefix},
         {"ipv6", "accept_dad", "0", n->subnet6.prefix},
-        {"ipv6", "disable_ipv6", "1", !n->subnet6.prefix || n->mode == GATEWAY_ISOLATED},
+        {"ipv6", "disable_ipv6", !n->subnet6.prefix || n->mode == GATEWAY_ISOLATED ? "1" : "0",
+         true},
         {"ipv4", "route_localnet", "1", n->subnet4.prefix && network_has_gateway(n)},
+        {"ipv4", "arp_ignore", "8", n->mode == GATEWAY_ISOLATED},
     };
-    for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
-        _cleanup_free_ char *key =
-            xasprintf("net/%s/conf/%s/%s", settings[i].family, n->bridge, settings[i].key);
-        int r = settings[i].wanted ? sysctl_write(key, settings[i].value, e) : 0;
-        if (r == -ENOENT) /* this kernel has no IPv6 */
-            err_clear(e);
-        else if (r < 0)
+    *key = NULL;
+    if (i >= ARRAY_LEN(settings))
+        return false;
+    if (settings[i].wanted)
+        *key = xasprintf("net/%s/conf/%s/%s", settings[i].family, n->bridge, settings[i].key);
+    *value = settings[i].value;
+    return true;
+}
+
+static int set_sysctls(const struct network *n, struct err *e)
+{
+    char *next;
+    const char *value;
+    for (size_t i = 0; device_sysctl(n, i, &next, &value); i++) {
+        _cleanup_free_ char *key = next, *now = key ? sysctl_read(key) : NULL;
+        /* None: not wanted, or this kernel has no IPv6. */
+        int r = now && !streq(now, value) ? sysctl_write(key, value, e) : 0;
+        if (r < 0)
             return r;
     }
     return 0;
 }
 
 /* The same for the same network, so that neighbours' caches stay right when it is made anew. */
-static void bridge_mac(const struct network *n, uint8_t mac[6])
+void device_mac(const struct network *n, uint8_t mac[6])
 {
     uint64_t h = hash64(n->bridge) ^ (n->subnet4.prefix ? n->subnet4.address.v4.s_addr : 0);
     mac[0] = 0x02;
     mac[1] = 0x43;
     memcpy(mac + 2, &h, 4);
+}
+
+static char *alias_of(const struct network *n)
+{
+    return xasprintf("netctr network %s", n->name);
 }
 
 static int create(struct bridge *b, const struct network *n, struct link *link, struct err *e)
@@ -78,9 +97,9 @@ static int create(struct bridge *b, const struct network *n, struct link *link, 
     int r = mtu ? 0 : device_default_mtu(b, &mtu, e);
     if (r < 0)
         return r;
-    bridge_mac(n, mac);
+    device_mac(n, mac);
     _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(b->rt);
-    _cleanup_free_ char *alias = xasprintf("netctr network %s", n->name);
+    _cleanup_free_ char *alias = alias_of(n);
     rt_add_bridge(batch, n->bridge, mac, mtu);
     rt_set_alias(batch, n->bridge, alias);
     r = rt_commit(batch, e);
@@ -89,18 +108,48 @@ static int create(struct bridge *b, const struct network *n, struct link *link, 
     return r < 0 && !e->code ? err_set(e, r, "find bridge `%s`", n->bridge) : r;
 }
 
+bool device_is_ours(const struct link *link, const struct network *n)
+{
+    _cleanup_free_ char *alias = alias_of(n);
+    return streq(link->alias, alias);
+}
+
+/* An address that is there already is what was wanted. */
+static int add_address(struct bridge *b, int index, const struct ip *address, uint8_t prefix,
+                       struct err *e)
+{
+    if (!address->family || rt_is_local(b->rt, address) == 1)
+        return 0;
+    _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(b->rt);
+    rt_add_address(batch, index, address, prefix);
+    int r = rt_commit(batch, e);
+    if (r != -EEXIST)
+        return r;
+    err_clear(e);
+    return 0;
+}
+
+/* What is missing of sysctls, addresses and being up. A bridge that was taken down by hand has lost
+ * its IPv6 addresses; one whose making was interrupted lacks more. */
 static int furnish(struct bridge *b, const struct network *n, const struct link *link,
                    struct err *e)
 {
     int r = set_sysctls(n, e);
-    if (r < 0)
+    if (r == 0)
+        r = add_address(b, link->index, &n->gateway4, n->subnet4.prefix, e);
+    if (r == 0)
+        r = add_address(b, link->index, &n->gateway6, n->subnet6.prefix, e);
+    if (r < 0 || (link->flags & IFF_UP))
         return r;
     _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(b->rt);
-    if (n->gateway4.family)
-        rt_add_address(batch, link->index, &n->gateway4, n->subnet4.prefix);
-    if (n->gateway6.family)
-        rt_add_address(batch, link->index, &n->gateway6, n->subnet6.prefix);
     rt_set_up(batch, link->index);
+    return rt_commit(batch, e);
+}
+
+static int remove_bridge(struct bridge *b, const struct network *n, struct err *e)
+{
+    _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(b->rt);
+    rt_delete_link(batch, n->bridge);
     return rt_commit(batch, e);
 }
 
@@ -108,27 +157,60 @@ int device_up(struct bridge *b, const struct network *n, struct err *e)
 {
     struct link link;
     int r = rt_get_link(b->rt, n->bridge, &link);
-    /* A bridge that is down was killed while it was made: what it lacks is not worth finding out. */
-    if (r == 0 && !(link.flags & IFF_UP)) {
-        _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(b->rt);
-        rt_delete_link(batch, n->bridge);
-        r = rt_commit(batch, e);
-        if (r < 0)
-            return r;
-        r = -ENODEV;
-    }
-    if (r == 0)
-        return link.index;
-    if (r != -ENODEV)
+    bool missing = r == -ENODEV;
+    if (r < 0 && !missing)
         return err_set(e, r, "look up bridge `%s`", n->bridge);
-    r = create(b, n, &link, e);
+    if (!missing && !device_is_ours(&link, n)) {
+        err_say(e, -EEXIST, "there is a link `%s` that netctr has not made", n->bridge);
+        return err_hint(e, "rename or remove it");
+    }
+    r = missing ? create(b, n, &link, e) : 0;
     if (r == 0)
         r = furnish(b, n, &link, e);
-    if (r < 0) {
-        _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(b->rt);
-        rt_delete_link(batch, n->bridge);
-        (void)rt_commit(batch, NULL);
-        return r;
-    }
-    return link.index;
+    if (r < 0 && missing)
+        (void)remove_bridge(b, n, NULL);
+    return r < 0 ? r : missing;
+}
+
+int device_down(struct bridge *b, const struct network *n, struct err *e)
+{
+    struct link link;
+    int r = rt_get_link(b->rt, n->bridge, &link);
+    if (r == -ENODEV || (r == 0 && !device_is_ours(&link, n)))
+        return 0;
+    return r < 0 ? err_set(e, r, "look up bridge `%s`", n->bridge) : remove_bridge(b, n, e);
+}
+
+/* ---- ports -----------------------------------------------------------------------------------*/
+
+struct orphans {
+    const char *begin, *end;
+    bool any;
+};
+
+static int judge_port(const struct link *link, void *arg)
+{
+    struct orphans *o = arg;
+    const char *rest = skip_prefix(link->alias, o->begin);
+    size_t length = rest ? strlen(rest) : 0, tail = strlen(o->end);
+    if (!link->master && length > tail && streq(rest + length - tail, o->end))
+        o->any = true;
+    return 0;
+}
+
+bool device_orphans(struct bridge *b, const struct network *n)
+{
+    _cleanup_free_ char *begin = xasprintf("netctr %s ", b->instance),
+                        *end = xasprintf(" on %s", n->name);
+    struct orphans o = {begin, end, false};
+    (void)rt_each_link(b->rt, judge_port, &o, NULL);
+    return o.any;
+}
+
+char *device_port_owner(const struct link *port, const char *instance)
+{
+    _cleanup_free_ char *begin = xasprintf("netctr %s ", instance);
+    const char *rest = skip_prefix(port->alias, begin);
+    const char *end = rest ? strstr(rest, " on ") : NULL;
+    return end ? xstrndup(rest, (size_t)(end - rest)) : NULL;
 }

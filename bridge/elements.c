@@ -107,11 +107,52 @@ void elements_network(struct nft_batch *b, enum change change, const struct fw_n
     put(b, change, (struct element){.set = SET_NETWORKS, .key = {bridge}}, object);
     if (n->internal)
         put(b, change, (struct element){.set = SET_INTERNAL, .key = {bridge}}, object);
+    if (n->isolated)
+        put(b, change, (struct element){.set = SET_ISOLATED, .key = {bridge}}, object);
     if (n->masquerade)
         put(b, change, (struct element){.set = SET_NATTED, .key = {bridge}}, object);
+    if (n->open)
+        put(b, change, (struct element){.set = SET_OPEN, .key = {bridge}}, object);
     if (n->icc)
         put(b, change, (struct element){.set = SET_LINKS, .key = {bridge, bridge}}, object);
+    strv_each (to, n->links)
+        elements_link(b, change, bridge, to);
     put_subnets(b, change, n);
+}
+
+void elements_link(struct nft_batch *b, enum change change, const char *from, const char *to)
+{
+    if (!valid_interface(b, from) || !valid_interface(b, to))
+        return;
+    _cleanup_free_ char *object = xasprintf("link from `%s` to `%s`", from, to);
+    put(b, change, (struct element){.set = SET_LINKS, .key = {from, to}}, object);
+}
+
+int elements_membership(struct nft *nft, const struct fw_network *n,
+                        void (*each)(const char *set, bool wanted, bool is, void *arg), void *arg)
+{
+    const struct {
+        const char *name;
+        enum ruleset_set set;
+        bool pair, wanted;
+    } sets[] = {
+        {"networks", SET_NETWORKS, false, true},
+        {"internal", SET_INTERNAL, false, n->internal},
+        {"isolated", SET_ISOLATED, false, n->isolated},
+        {"natted", SET_NATTED, false, n->masquerade},
+        {"open", SET_OPEN, false, n->open},
+        {"links", SET_LINKS, true, n->icc},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(sets); i++) {
+        struct element x = {.set = sets[i].set,
+                            .key = {n->bridge, sets[i].pair ? n->bridge : NULL}};
+        bool expires;
+        int r = ruleset_find(nft, &x, &expires);
+        if (r < 0 && r != -ENOENT)
+            return r;
+        each(sets[i].name, sets[i].wanted, r == 0, arg);
+    }
+    return 0;
 }
 
 /* ---- guards -------------------------------------------------------------------------------*/

@@ -87,8 +87,8 @@ static int add_guard(struct bridge *b, const struct endpoint *ep, struct err *e)
     return fw_commit(batch, e);
 }
 
-static void add_veth(struct rt_batch *batch, struct bridge *b, const struct link *bridge, int netns,
-                     const struct network *n, const struct endpoint *ep)
+static void add_veth(struct rt_batch *batch, const struct link *bridge, int netns,
+                     const struct endpoint *ep)
 {
     struct veth veth = {
         .host = ep->port,
@@ -100,15 +100,42 @@ static void add_veth(struct rt_batch *batch, struct bridge *b, const struct link
     memcpy(veth.peer_mac, ep->mac, 6);
     memcpy(veth.host_mac, ep->mac, 6);
     veth.host_mac[1] ^= 0x01; /* 02:43: differs from the container's, as it must */
+    rt_add_veth(batch, &veth);
+}
+
+/* What a port needs once it is in its bridge, but for the entry of its MAC. */
+static void settle_port(struct rt_batch *batch, struct bridge *b, const struct link *bridge,
+                        const struct network *n, const struct endpoint *ep)
+{
     _cleanup_free_ char *alias =
         xasprintf("netctr %s %s on %s", b->instance, ep->container, ep->network);
-    rt_add_veth(batch, &veth);
     /* The bridge is told where the container's MAC is and learns nothing from its frames: those to the
      * bridge's own group addresses (01:80:c2:00:00:0x) pass no firewall hook before they are learnt
      * from, so the guard alone could not keep a container from moving a neighbour's MAC to itself. */
     rt_set_port(batch, ep->port,
                 (struct port_flags){.hairpin = true, .isolated = !n->icc, .learning = !ep->guard},
                 alias);
+    /* The host knows the container's MAC: no ARP, no entry to overflow the neighbour table. Without the
+     * guard a container may have other addresses and MACs, and give these away. To an isolated network
+     * the host does not speak. */
+    bool known = ep->guard && n->mode != GATEWAY_ISOLATED;
+    if (known && ep->address4.family)
+        rt_add_neighbour(batch, bridge->index, &ep->address4, ep->mac);
+    if (known && ep->address6.family)
+        rt_add_neighbour(batch, bridge->index, &ep->address6, ep->mac);
+}
+
+static int bind_mac(struct bridge *b, const struct endpoint *ep, struct err *e)
+{
+    struct link port;
+    int r = rt_get_link(b->rt, ep->port, &port);
+    if (r < 0)
+        return err_set(e, r, "find veth `%s`", ep->port);
+    if (!ep->guard)
+        return 0;
+    _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(b->rt);
+    rt_add_fdb(batch, port.index, ep->mac);
+    return rt_commit(batch, e);
 }
 
 static int plug_in(struct bridge *b, const struct link *bridge, int netns, const struct network *n,
@@ -119,21 +146,28 @@ static int plug_in(struct bridge *b, const struct link *bridge, int netns, const
     /* An earlier life of the same container had this name, and its veth may still be dying. */
     if (rt_get_link(b->rt, ep->port, &port) == 0)
         rt_delete_link(batch, ep->port);
-    add_veth(batch, b, bridge, netns, n, ep);
-    /* The host knows the container's MAC: no ARP, no entry to overflow the neighbour table. Without the
-     * guard a container may have other addresses and MACs, and give these away. */
-    if (ep->guard && ep->address4.family)
-        rt_add_neighbour(batch, bridge->index, &ep->address4, ep->mac);
-    if (ep->guard && ep->address6.family)
-        rt_add_neighbour(batch, bridge->index, &ep->address6, ep->mac);
+    add_veth(batch, bridge, netns, ep);
+    settle_port(batch, b, bridge, n, ep);
     int r = rt_commit(batch, e);
     if (r == -EXFULL)
         err_say(e, r, "bridge `%s` is full: the kernel allows 1,023 ports", ep->bridge);
-    if (r == 0 && (r = rt_get_link(b->rt, ep->port, &port)) < 0)
-        return err_set(e, r, "find veth `%s`", ep->port);
-    if (r == 0 && ep->guard)
-        rt_add_fdb(batch, port.index, ep->mac);
-    return r < 0 ? r : rt_commit(batch, e);
+    return r < 0 ? r : bind_mac(b, ep, e);
+}
+
+int endpoint_replug(struct bridge *b, const struct network *n, const struct endpoint *ep,
+                    struct err *e)
+{
+    struct link bridge, port;
+    int r = rt_get_link(b->rt, n->bridge, &bridge);
+    if (r < 0)
+        return err_set(e, r, "find bridge `%s`", n->bridge);
+    if (rt_get_link(b->rt, ep->port, &port) < 0 || port.master) /* it is dying, or somebody's */
+        return 0;
+    _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(b->rt);
+    rt_set_master(batch, ep->port, bridge.index);
+    settle_port(batch, b, &bridge, n, ep);
+    r = rt_commit(batch, e);
+    return r < 0 ? r : bind_mac(b, ep, e);
 }
 
 /* A link is born with or without IPv6 as the namespace's defaults say, which were made for the first
@@ -147,6 +181,28 @@ static int settle_ipv6(int netns, const struct endpoint *ep, const struct endpoi
     _cleanup_free_ char *key = xasprintf("net/ipv6/conf/%s/disable_ipv6", ep->interface);
     const struct sysctl sysctls[] = {{key, wanted ? "0" : "1"}, {NULL, NULL}};
     return netns_sysctls(netns, sysctls, e);
+}
+
+/* "net.ipv4.conf.IFNAME.KEY=VALUE", before the link is up. The definition is only a file: what it
+ * says is checked again. */
+static int set_sysctls(int netns, const struct network *n, const struct endpoint *ep, struct err *e)
+{
+    strv_each (text, n->sysctls) {
+        int r = network_check_sysctl(text, e);
+        if (r < 0)
+            return r;
+        const char *equals = strchr(text, '='), *name = strstr(text, "IFNAME");
+        _cleanup_free_ char *tree = xstrndup(text, (size_t)(name - text)),
+                            *leaf = xstrndup(name + 7, (size_t)(equals - name - 7));
+        for (char *dot = tree; (dot = strchr(dot, '.'));)
+            *dot = '/';
+        _cleanup_free_ char *key = xasprintf("%s%s/%s", tree, ep->interface, leaf);
+        const struct sysctl sysctls[] = {{key, equals + 1}, {NULL, NULL}};
+        r = netns_sysctls(netns, sysctls, e);
+        if (r < 0)
+            return r;
+    }
+    return 0;
 }
 
 static int find_interface(struct rt *inside, const char *name, struct link *link, struct err *e)
@@ -266,7 +322,7 @@ static int attach_steps(struct bridge *b, const struct network *n, int netns, st
         return err_set(e, r, "find bridge `%s`", n->bridge);
     if ((r = add_guard(b, ep, e)) < 0 || (r = plug_in(b, &bridge, netns, n, ep, e)) < 0 ||
         (r = find_interface(inside, ep->interface, &own, e)) < 0 ||
-        (r = settle_ipv6(netns, ep, request, e)) < 0 ||
+        (r = settle_ipv6(netns, ep, request, e)) < 0 || (r = set_sysctls(netns, n, ep, e)) < 0 ||
         (r = configure(inside, own.index, n, ep, request->metric, e)) < 0 ||
         (r = wait_until_reachable(b, inside, ep, e)) < 0 ||
         (r = announce(inside, own.index, ep, e)) < 0 || (r = publish(b, ep, e)) < 0)

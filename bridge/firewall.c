@@ -148,6 +148,11 @@ void fw_delete_network(struct fw_batch *b, const struct fw_network *n)
     elements_network(b->nft, CHANGE_DELETE, n);
 }
 
+void fw_add_link(struct fw_batch *b, const char *from, const char *to)
+{
+    elements_link(b->nft, CHANGE_ADD, from, to);
+}
+
 void fw_add_guard(struct fw_batch *b, const struct fw_guard *g)
 {
     elements_guard(b->nft, CHANGE_ADD, g);
@@ -192,6 +197,21 @@ int fw_undo(struct fw *fw, const struct fw_network *n, const struct fw_guard *g,
     if (n)
         elements_network(b, CHANGE_DELETE, n);
     return nft_batch_commit(fw->nft, b, NFT_TOLERATE_ABSENT, e);
+}
+
+int fw_undo_link(struct fw *fw, const char *from, const char *to, struct err *e)
+{
+    _cleanup_nft_batch_ struct nft_batch *b = nft_batch_new();
+    elements_link(b, CHANGE_DELETE, from, to);
+    return nft_batch_commit(fw->nft, b, NFT_TOLERATE_ABSENT, e);
+}
+
+int fw_membership(struct fw *fw, const struct fw_network *n,
+                  void (*each)(const char *set, bool wanted, bool is, void *arg), void *arg,
+                  struct err *e)
+{
+    int r = elements_membership(fw->nft, n, each, arg);
+    return r < 0 ? err_set(e, r, "read the firewall's sets") : 0;
 }
 
 void fw_set_expiry(struct fw *fw, bool works)

@@ -43,9 +43,12 @@ struct fw_network {
     uint8_t prefix4;
     struct in6_addr subnet6; /**< prefix6 0: none */
     uint8_t prefix6;
-    bool internal;   /**< neither out nor in */
-    bool masquerade; /**< outgoing traffic gets the host's address */
-    bool icc;        /**< its containers may talk to each other */
+    bool internal;      /**< neither out nor in */
+    bool isolated;      /**< not even to the host */
+    bool masquerade;    /**< outgoing traffic gets the host's address */
+    bool icc;           /**< its containers may talk to each other */
+    bool open;          /**< it and others that are open reach each other */
+    char *const *links; /**< bridges that its containers may open connections to; NULL: none */
 };
 
 struct fw_guard {
@@ -90,6 +93,8 @@ void fw_delete_tables(struct fw_batch *b);
  * with -ENOENT; fw_undo() below is the way to delete what may be gone. */
 void fw_add_network(struct fw_batch *b, const struct fw_network *n);
 void fw_delete_network(struct fw_batch *b, const struct fw_network *n);
+/** Containers behind the bridge @from may open connections to those behind @to. */
+void fw_add_link(struct fw_batch *b, const char *from, const char *to);
 void fw_add_guard(struct fw_batch *b, const struct fw_guard *g);
 void fw_delete_guard(struct fw_batch *b, const struct fw_guard *g);
 void fw_add_publish(struct fw_batch *b, const struct fw_publish *p);
@@ -116,6 +121,13 @@ int fw_undo(struct fw *fw, const struct fw_network *n, const struct fw_guard *g,
 /** Whether elements can be given a lifetime. Needs the tables; deletes nothing where they can. */
 int fw_probe_expiry(struct fw *fw, bool *works, struct err *e);
 void fw_set_expiry(struct fw *fw, bool works);
+
+/** Withdraws what fw_add_link() has permitted; gone already is success. */
+int fw_undo_link(struct fw *fw, const char *from, const char *to, struct err *e);
+/** Tells for each set of names whether the network is in it and whether it should be. */
+int fw_membership(struct fw *fw, const struct fw_network *n,
+                  void (*each)(const char *set, bool wanted, bool is, void *arg), void *arg,
+                  struct err *e);
 
 #define FW_EXPIRY_MS 12 /* three ticks where HZ is 250 */
 

@@ -6,10 +6,8 @@
 #include "bridge.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/random.h>
 #include <time.h>
 
 void network_clear(struct network *n)
@@ -18,6 +16,8 @@ void network_clear(struct network *n)
     free(n->bridge);
     strv_free(n->labels);
     strv_free(n->links);
+    strv_free(n->link_bridges);
+    strv_free(n->sysctls);
     *n = (struct network){0};
 }
 
@@ -30,8 +30,11 @@ struct fw_network network_elements(const struct network *n)
         .subnet6 = n->subnet6.address.v6,
         .prefix6 = n->subnet6.prefix,
         .internal = !network_has_gateway(n),
+        .isolated = n->mode == GATEWAY_ISOLATED,
         .masquerade = network_has_gateway(n) && n->mode == GATEWAY_NAT,
         .icc = n->icc,
+        .open = !n->isolate,
+        .links = n->link_bridges,
     };
 }
 
@@ -97,6 +100,11 @@ static int read_gateway(const json_t *j, const char *key, const struct subnet *s
     return ip_parse(text, out) < 0 || !subnet_contains(subnet, out) ? -EBADMSG : 0;
 }
 
+static bool valid_bridge(const char *name)
+{
+    return name && *name && strlen(name) < IFNAMSIZ && !strchr(name, '/');
+}
+
 static int parse_definition(const json_t *j, const char *name, struct network *out, struct err *e)
 {
     const char *bridge = json_str(j, "bridge"), *mode = json_str(j, "mode");
@@ -112,9 +120,8 @@ static int parse_definition(const json_t *j, const char *name, struct network *o
     int64_t mtu = json_int(j, "mtu", 0);
     bool gateways = (!out->subnet4.prefix || out->gateway4.family) &&
                     (!out->subnet6.prefix || out->gateway6.family);
-    if (!bridge || !*bridge || strlen(bridge) >= IFNAMSIZ || strchr(bridge, '/') ||
-        (!out->subnet4.prefix && !out->subnet6.prefix) || mtu < 0 || mtu > 65535 ||
-        (mode && gateway_mode_parse(mode, &out->mode) < 0) ||
+    if (!valid_bridge(bridge) || (!out->subnet4.prefix && !out->subnet6.prefix) || mtu < 0 ||
+        mtu > 65535 || (mode && gateway_mode_parse(mode, &out->mode) < 0) ||
         (!gateways && out->mode != GATEWAY_ISOLATED))
         return err_say(e, -EBADMSG, "the definition of network `%s` is damaged", name);
     out->name = xstrdup(name);
@@ -127,6 +134,7 @@ static int parse_definition(const json_t *j, const char *name, struct network *o
     out->mtu = (unsigned)mtu;
     out->labels = json_strv(j, "labels");
     out->links = json_strv(j, "links");
+    out->sysctls = json_strv(j, "sysctls");
     out->created = json_int(j, "created", 0);
     return 0;
 }
@@ -165,6 +173,7 @@ json_t *network_to_json(const struct network *n)
         json_object_set_new(j, "mtu", json_integer(n->mtu));
     json_put_strv(j, "labels", n->labels);
     json_put_strv(j, "links", n->links);
+    json_put_strv(j, "sysctls", n->sysctls);
     json_object_set_new(j, "created", json_integer(n->created));
     return j;
 }
@@ -176,60 +185,34 @@ int network_save(struct bridge *b, const struct network *n, struct err *e)
     return json_write_at(b->networks_fd, file, j, e);
 }
 
-static int read_definition(struct bridge *b, const char *name, struct network *out, struct err *e)
+/* A network that is linked to may have been removed a moment ago: then there is nothing to reach. */
+static void find_link_bridges(struct bridge *b, struct network *n)
 {
+    strv_each (name, n->links) {
+        _cleanup_free_ char *file = xasprintf("%s.json", name);
+        _cleanup_json_ json_t *j = NULL;
+        if (valid_name(name) && json_read_at(b->networks_fd, file, &j, NULL) == 0 &&
+            valid_bridge(json_str(j, "bridge")))
+            strv_add(&n->link_bridges, json_str(j, "bridge"));
+    }
+}
+
+int network_read(struct bridge *b, const char *name, struct network *out, struct err *e)
+{
+    *out = (struct network){0};
     _cleanup_free_ char *file = xasprintf("%s.json", name);
     _cleanup_json_ json_t *j = NULL;
     int r = json_read_at(b->networks_fd, file, &j, e);
-    return r < 0 ? r : parse_definition(j, name, out, e);
+    if (r == 0)
+        r = parse_definition(j, name, out, e);
+    if (r == 0)
+        find_link_bridges(b, out);
+    else
+        network_clear(out);
+    return r;
 }
 
 /* ---- the default network ---------------------------------------------------------------------*/
-
-struct collision {
-    struct subnet candidate;
-    bool found;
-};
-
-static int collides(const struct route *r, void *arg)
-{
-    struct collision *c = arg;
-    struct subnet s = {r->destination, r->prefix};
-    if (r->prefix > 0 && subnet_overlaps(&s, &c->candidate))
-        c->found = true;
-    return 0;
-}
-
-/* 10.88.0.0/16, or the next one that the host does not route: an address that is taken already
- * would cut the host off from whoever has it. */
-static int choose_subnet(struct bridge *b, struct subnet *out, struct err *e)
-{
-    for (int i = 0; i < 256; i++) {
-        struct collision c = {.found = false};
-        _cleanup_free_ char *text = xasprintf("10.%d.0.0/16", (88 + i) % 256);
-        int r = subnet_parse(text, &c.candidate, e);
-        if (r == 0)
-            r = rt_each_route(b->rt, collides, &c, e);
-        if (r < 0)
-            return r;
-        if (!c.found) {
-            *out = c.candidate;
-            return 0;
-        }
-    }
-    return err_say(e, -ENOSPC, "no 10.x.0.0/16 is free for the default network");
-}
-
-/* A random ULA prefix (RFC 4193): fd, 40 random bits, subnet 0. */
-static int choose_subnet6(struct subnet *out, struct err *e)
-{
-    out->address = (struct ip){.family = AF_INET6};
-    out->address.bytes[0] = 0xfd;
-    if (getrandom(out->address.bytes + 1, 5, 0) != 5)
-        return err_set(e, errno, "draw a random IPv6 prefix");
-    out->prefix = 64;
-    return 0;
-}
 
 static int define_default(struct bridge *b, struct network *out, struct err *e)
 {
@@ -237,12 +220,12 @@ static int define_default(struct bridge *b, struct network *out, struct err *e)
     out->bridge = xstrdup("nc-" DEFAULT_NETWORK);
     out->icc = out->isolate = out->guard = out->dns = true;
     out->created = time(NULL);
-    int r = choose_subnet(b, &out->subnet4, e);
+    int r = subnet_choose4(b, "10.88.0.0", 16, &out->subnet4, e);
     int ipv6 = file_exists_at(AT_FDCWD, "/proc/net/if_inet6");
     if (r == 0 && ipv6 < 0)
         r = err_set(e, ipv6, "look whether the host has IPv6");
     if (r == 0 && ipv6)
-        r = choose_subnet6(&out->subnet6, e);
+        r = subnet_choose6(&out->subnet6, e);
     if (r < 0)
         return r;
     out->gateway4 = subnet_host(&out->subnet4, 1);
@@ -251,16 +234,22 @@ static int define_default(struct bridge *b, struct network *out, struct err *e)
     return network_save(b, out, e);
 }
 
+int networks_lock(struct bridge *b, struct err *e)
+{
+    int lock = lock_file_at(b->networks_fd, ".lock", LOCK_EX);
+    return lock < 0 ? err_set(e, lock, "lock the network definitions") : lock;
+}
+
 int network_load(struct bridge *b, const char *name, struct network *out, struct err *e)
 {
     *out = (struct network){0};
-    int r = read_definition(b, name, out, e);
+    int r = valid_name(name) ? network_read(b, name, out, e) : -ENOENT;
     if (r == -ENOENT && streq(name, DEFAULT_NETWORK)) {
         err_clear(e);
-        _cleanup_close_ int lock = lock_file_at(b->networks_fd, ".lock", LOCK_EX);
+        _cleanup_close_ int lock = networks_lock(b, e);
         if (lock < 0)
-            return err_set(e, lock, "lock the network definitions");
-        r = read_definition(b, name, out, e); /* somebody else may have been faster */
+            return lock;
+        r = network_read(b, name, out, e); /* somebody else may have been faster */
         if (r == -ENOENT) {
             err_clear(e);
             r = define_default(b, out, e);
@@ -288,9 +277,15 @@ int network_each(struct bridge *b, int (*each)(const struct network *n, void *ar
         if (!dot || !streq(dot, ".json") || !valid_name(name))
             continue;
         _cleanup_network_ struct network n = {0};
-        r = read_definition(b, name, &n, e);
-        if (r == 0)
+        r = network_read(b, name, &n, e);
+        if (r == -EBADMSG) /* one must not stand in the way of all others */
+            warn("%s", e && e->text ? e->text : "a damaged network definition is passed over");
+        if (r == -EBADMSG || r == -ENOENT) { /* ENOENT: removed while we looked */
+            err_clear(e);
+            r = 0;
+        } else if (r == 0) {
             r = each(&n, arg);
+        }
     }
     return r < 0 && e && !e->code ? err_set(e, r, "list the networks") : r < 0 ? r : 0;
 }
@@ -317,20 +312,41 @@ static int firewall_up(struct bridge *b, const struct network *n, struct err *e)
     return fw_commit(batch, e);
 }
 
+/* Who has loaded the definition may have been slow: it can be gone by now, or another's of that name. */
+static int require_same(struct bridge *b, const struct network *n, struct err *e)
+{
+    _cleanup_network_ struct network now;
+    int r = network_read(b, n->name, &now, e);
+    if (r == -ENOENT)
+        return err_say(e, r, "it was removed a moment ago");
+    if (r < 0)
+        return r;
+    if (!streq(now.bridge, n->bridge) || !subnet_equal(&now.subnet4, &n->subnet4) ||
+        !subnet_equal(&now.subnet6, &n->subnet6))
+        return err_say(e, -ESTALE, "it was removed and made anew a moment ago");
+    return 0;
+}
+
 int network_up(struct bridge *b, const struct network *n, struct err *e)
 {
     _cleanup_free_ char *file = xasprintf(".%s.up", n->name);
     _cleanup_close_ int lock = lock_file_at(b->leases_fd, file, LOCK_EX);
     if (lock < 0)
         return err_set(e, lock, "lock network `%s`", n->name);
-    int r = firewall_up(b, n, e);
+    int r = require_same(b, n, e), made = 0;
+    if (r == -ENOENT)
+        (void)unlinkat(b->leases_fd, file, 0); /* nobody else would */
     if (r == 0)
-        r = device_up(b, n, e);
-    if (r >= 0 && n->subnet4.prefix)
+        r = firewall_up(b, n, e);
+    if (r == 0)
+        r = made = device_up(b, n, e);
+    if (r >= 0 && n->subnet4.prefix && n->mode != GATEWAY_ISOLATED)
         r = forward_packets("net/ipv4/ip_forward", e);
-    if (r >= 0 && n->subnet6.prefix)
+    if (r >= 0 && n->subnet6.prefix && n->mode != GATEWAY_ISOLATED)
         r = forward_packets("net/ipv6/conf/all/forwarding", e);
-    return r < 0 ? err_wrap(e, "network `%s`", n->name) : 0;
+    if (r < 0)
+        return err_wrap(e, "network `%s`", n->name);
+    return made && device_orphans(b, n);
 }
 
 const struct sysctl *network_sysctls(bool ipv6)

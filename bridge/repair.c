@@ -88,6 +88,26 @@ int bridge_restore_leases(struct bridge *b, const struct endpoint *live, size_t 
     return network_each(b, restore_leases, &s, e);
 }
 
+/* ---- bridges that were taken away -------------------------------------------------------------*/
+
+int bridge_replug(struct bridge *b, const struct endpoint *live, size_t count, struct err *e)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct link port;
+        if (rt_get_link(b->rt, live[i].port, &port) < 0 || port.master)
+            continue;
+        _cleanup_network_ struct network n = {0};
+        int r = network_load(b, live[i].network, &n, e);
+        if (r == 0)
+            r = network_up(b, &n, e);
+        if (r >= 0)
+            r = endpoint_replug(b, &n, &live[i], e);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
 /* ---- sweep -----------------------------------------------------------------------------------*/
 
 struct sweeping {
@@ -152,6 +172,40 @@ static int sweep_network(const struct network *n, void *arg)
     return r == 0 && !s->sweep->dry_run ? lease_tidy(s->bridge->leases_fd, n->name, s->e) : r;
 }
 
+/* "NAME" of ".NAME.up" or "NAME.json~"; NULL for every other file; caller frees. */
+static char *network_of(const char *file, const char *before, const char *after)
+{
+    const char *rest = skip_prefix(file, before);
+    size_t length = rest ? strlen(rest) : 0, tail = strlen(after);
+    return length > tail && streq(rest + length - tail, after) ? xstrndup(rest, length - tail)
+                                                               : NULL;
+}
+
+/* What a command that was killed has left: a definition begun, and the lock of a network that there is
+ * not. Nobody is making, changing or removing any meanwhile. */
+static void sweep_files(struct bridge *b, int dir, const char *before, const char *after)
+{
+    int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    _cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+    for (struct dirent *entry; d && (entry = readdir(d));) {
+        _cleanup_free_ char *name = network_of(entry->d_name, before, after);
+        _cleanup_free_ char *definition = name ? xasprintf("%s.json", name) : NULL;
+        if (valid_name(name) &&
+            (dir == b->networks_fd || faccessat(b->networks_fd, definition, F_OK, 0) < 0))
+            (void)unlinkat(dir, entry->d_name, 0);
+    }
+}
+
+static int sweep_leftovers(struct bridge *b, struct err *e)
+{
+    _cleanup_close_ int lock = networks_lock(b, e);
+    if (lock < 0)
+        return lock;
+    sweep_files(b, b->networks_fd, "", ".json~");
+    sweep_files(b, b->leases_fd, ".", ".up");
+    return 0;
+}
+
 int bridge_sweep(struct bridge *b, const struct bridge_sweep *sweep, struct err *e)
 {
     struct sweeping s = {.bridge = b, .sweep = sweep, .e = e};
@@ -167,5 +221,7 @@ int bridge_sweep(struct bridge *b, const struct bridge_sweep *sweep, struct err 
     }
     strv_free(s.dead_links);
     strv_free(s.live_ports);
+    if (r == 0 && !sweep->dry_run)
+        r = sweep_leftovers(b, e);
     return r;
 }

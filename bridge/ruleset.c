@@ -170,10 +170,14 @@ static const struct set SETS[SET_COUNT] = {
     [SET_INTERNAL] = {INET_SET("internal",
                                "networks that neither reach nor are reached from outside"),
                       .key = {IFNAME}},
+    [SET_ISOLATED] = {INET_SET("isolated", "networks that do not even have the host"),
+                      .key = {IFNAME}},
     [SET_NATTED] = {INET_SET("natted", "networks whose traffic leaves with the host's own address"),
                     .key = {IFNAME}},
     [SET_LINKS] = {INET_SET("links", "from . to: bridges allowed to talk (a . a is ICC on)"),
                    .key = {IFNAME, IFNAME}},
+    [SET_OPEN] = {INET_SET("open", "networks that reach each other (isolate=false)"),
+                  .key = {IFNAME}},
     [SET_TURNAROUNDS4] = {INET_SET("turnarounds4", TURNAROUNDS), .key = {IP4, IP4}, RANGES},
     [SET_TURNAROUNDS6] = {INET_SET("turnarounds6", TURNAROUNDS), .key = {IP6, IP6}, RANGES},
     [SET_SUBNETS4] = {INET_SET("subnets4", SUBNETS), .key = {IP4}, RANGES},
@@ -309,6 +313,8 @@ static const struct rule FORWARD[] = {
      {{STEP(CT, NFT_CT_STATE, 4)}, MAPPED(CT_VERDICTS)}},
     {"iifname . oifname @links accept", "same network, or linked",
      {IIF, OIF, LOOKUP(SET_LINKS), ACCEPT}},
+    {"iifname @open oifname @open accept", "both are open",
+     {IIF, LOOKUP(SET_OPEN), OIF, LOOKUP(SET_OPEN), ACCEPT}},
     {"iifname @internal counter drop", "internal network: no way out",
      {IIF, LOOKUP(SET_INTERNAL), COUNTER, DROP}},
     {"oifname @internal counter drop", "internal network: no way in",
@@ -325,6 +331,8 @@ static const struct rule FORWARD[] = {
 
 /* The host itself: out of an internal network's reach, but for what the network needs of it. */
 static const struct rule TO_HOST[] = {
+    {"iifname @isolated counter drop", "isolated network: there is no host",
+     {IIF, LOOKUP(SET_ISOLATED), COUNTER, DROP}},
     {"iifname @internal goto from_internal", NULL,
      {IIF, LOOKUP(SET_INTERNAL), GOTO("from_internal")}},
 };

@@ -12,8 +12,10 @@
 enum ruleset_set {
     SET_NETWORKS,
     SET_INTERNAL,
+    SET_ISOLATED,
     SET_NATTED,
     SET_LINKS,
+    SET_OPEN,
     SET_TURNAROUNDS4,
     SET_TURNAROUNDS6,
     SET_SUBNETS4,
@@ -87,6 +89,11 @@ int ruleset_count_rules(struct nft *n, uint8_t family);
 /* ---- elements.c ----------------------------------------------------------------------------*/
 
 void elements_network(struct nft_batch *b, enum change change, const struct fw_network *n);
+/** That containers of @from may open connections to those of @to; both are bridges. */
+void elements_link(struct nft_batch *b, enum change change, const char *from, const char *to);
+/** Which of the sets of names and links the network is in, and whether it should be. */
+int elements_membership(struct nft *nft, const struct fw_network *n,
+                        void (*each)(const char *set, bool wanted, bool is, void *arg), void *arg);
 void elements_guard(struct nft_batch *b, enum change change, const struct fw_guard *g);
 void elements_publish(struct nft_batch *b, enum change change, const struct fw_publish *p);
 struct element_ports {

@@ -34,6 +34,8 @@ int command_options(const struct command *command, const struct option *options,
 /** The text of `netctr NAME --help`. */
 void command_help(FILE *out, const struct command *command, const struct option *options);
 
+/** Columns as wide as their widest cell; the last one is not padded. (ps.c) */
+void print_table(strv cells, size_t columns);
 /** A time as docker's ps tells it: "5 seconds ago"; caller frees. */
 char *time_ago(int64_t when);
 /** RFC 3339, UTC; caller frees. */

@@ -1,5 +1,6 @@
 /* netctr network connect, disconnect; publish, unpublish: what its monitor changes for us. */
 #include "control.h"
+#include "network.h"
 
 #include <errno.h>
 #include <string.h>

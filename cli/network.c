@@ -1,39 +1,103 @@
 /* netctr network: the networks themselves. netctr port: what is published. */
-#include "world.h"
+#include "network.h"
 
 #include <errno.h>
 #include <string.h>
 
-static int reload(const struct cli *cli, int argc, char **argv, struct err *e)
+static int reload(const struct cli *cli, const struct command *command, int argc, char **argv,
+                  struct err *e)
 {
-    (void)argv;
-    if (argc > 1)
+    const struct option options[] = {{0}};
+    bool help;
+    int first = command_options(command, options, true, &argc, argv, &help, e);
+    if (first < 0 || help)
+        return first < 0 ? first : 0;
+    if (first < argc)
         return err_say(e, -EINVAL, "`network reload` takes no names");
     _cleanup_world_ struct world w = {0};
     int r = world_open(cli, &w, e);
-    return r < 0 ? r : world_restore(&w, e);
+    if (r == 0)
+        r = world_restore(&w, e);
+    return r < 0 ? r : world_replug(&w, e);
+}
+
+static const struct {
+    struct command command;
+    int (*run)(const struct cli *cli, const struct command *command, int argc, char **argv,
+               struct err *e);
+} verbs[] = {
+    {{.name = "network create", .usage = "[FLAGS] NAME", .summary = "Define a network"},
+     network_create_command},
+    {{.name = "network ls", .usage = "[FLAGS]", .summary = "List networks"}, network_ls},
+    {{.name = "network inspect",
+      .usage = "NAME…",
+      .summary = "Show networks, and where the kernel has something else, as JSON"},
+     network_inspect},
+    {{.name = "network rm", .usage = "[-f] NAME…", .summary = "Remove networks"}, network_rm},
+    {{.name = "network prune",
+      .usage = "[FLAGS]",
+      .summary = "Remove all networks that no container uses"},
+     network_prune},
+    {{.name = "network connect",
+      .usage = "[FLAGS] NETWORK CONTAINER",
+      .summary = "Put a running container on one more network"},
+     network_connect},
+    {{.name = "network disconnect",
+      .usage = "NETWORK CONTAINER",
+      .summary = "Take a running container from a network"},
+     network_disconnect},
+    {{.name = "network link",
+      .usage = "FROM TO",
+      .summary = "Let containers of FROM open connections to those of TO"},
+     network_link_command},
+    {{.name = "network unlink", .usage = "FROM TO", .summary = "Withdraw a link"},
+     network_unlink_command},
+    {{.name = "network reload",
+      .usage = "",
+      .summary = "Make the firewall anew, and bridges that somebody has removed"},
+     reload},
+};
+
+static const char *verb_name(size_t i)
+{
+    return verbs[i].command.name + strlen("network ");
+}
+
+static void list_verbs(FILE *out)
+{
+    fprintf(out, "usage: netctr network COMMAND [ARG…]\n\ncommands:\n");
+    for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
+        fprintf(out, "  %-11s %s\n", verb_name(i), verbs[i].command.summary);
+    fprintf(out, "\n`netctr network COMMAND --help` tells about one.\n");
 }
 
 static int run(const struct cli *cli, int argc, char **argv, struct err *e)
 {
-    const struct option options[] = {{0}};
-    bool help;
-    int first = command_options(&command_network, options, false, &argc, argv, &help, e);
-    if (first < 0 || help)
-        return first < 0 ? first : 0;
-    if (first < argc && streq(argv[first], "reload"))
-        return reload(cli, argc - first, argv + first, e);
-    if (first < argc && streq(argv[first], "connect"))
-        return network_connect(cli, &command_network, argc - first, argv + first, e);
-    if (first < argc && streq(argv[first], "disconnect"))
-        return network_disconnect(cli, &command_network, argc - first, argv + first, e);
-    return err_say(e, -EINVAL, "usage: netctr network connect | disconnect | reload");
+    const char *names[ARRAY_LEN(verbs) + 1] = {NULL};
+    bool help = argc > 1 && (streq(argv[1], "--help") || streq(argv[1], "-h"));
+    if (argc < 2 || help) {
+        list_verbs(help ? stdout : stderr);
+        return help ? 0 : EXIT_NETCTR;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
+        if (streq(argv[1], verb_name(i)))
+            return verbs[i].run(cli, &verbs[i].command, argc - 1, argv + 1, e);
+        names[i] = verb_name(i);
+    }
+    if (argv[1][0] == '-')
+        return err_say(e, -EINVAL, "unknown flag `%s`", argv[1]);
+    const char *near = streq(argv[1], "list")     ? "ls"
+                       : streq(argv[1], "remove") ? "rm"
+                                                  : nearest_word(argv[1], names);
+    err_say(e, -EINVAL, "unknown command `network %s`", argv[1]);
+    return near ? err_hint(e, "did you mean `netctr network %s`?", near)
+                : err_hint(e, "`netctr network --help` lists them");
 }
 
 const struct command command_network = {
     .name = "network",
-    .usage = "connect | disconnect | reload",
-    .summary = "Networks",
+    .usage = "COMMAND [ARG…]",
+    .summary = "Networks: create, ls, inspect, rm, connect, link and more",
     .run = run,
 };
 

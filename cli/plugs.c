@@ -159,6 +159,8 @@ int plug_in(struct living *l, struct plug *p, struct rt *inside, struct err *e)
         r = world_reload(l->world, true, e);
         if (r == 0)
             r = network_up(l->bridge, &p->network, e);
+        if (r == 1)
+            r = world_replug(l->world, e);
         if (r == 0)
             r = endpoint_attach(l->bridge, &p->network, l->netns, inside, &request,
                                 l->container.run_fd, &p->endpoint, e);

@@ -104,8 +104,7 @@ static int add_row(const struct record *r, void *arg)
     return 0;
 }
 
-/* Columns as wide as their widest cell. The last one is not padded. */
-static void print_table(strv cells, size_t columns)
+void print_table(strv cells, size_t columns)
 {
     _cleanup_free_ int *width = xcalloc(columns, sizeof(int));
     size_t count = strv_len(cells);

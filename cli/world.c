@@ -206,6 +206,19 @@ int world_restore(struct world *w, struct err *e)
     return r == 0 ? reload_locked(w, e) : r;
 }
 
+int world_replug(struct world *w, struct err *e)
+{
+    struct bridge *bridge;
+    _cleanup_collected_ struct endpoints all = {0};
+    _cleanup_close_ int lock = store_lock(&w->store, e);
+    int r = lock < 0 ? lock : world_bridge(w, &bridge, e);
+    if (r == 0)
+        r = store_each_live(&w->store, collect_endpoint, &all, e);
+    if (r == 0)
+        r = bridge_replug(bridge, all.list.items, all.list.count, e);
+    return r;
+}
+
 /* ---- repair ----------------------------------------------------------------------------------*/
 
 /* Undoes what the records tell. The first failure is told, the others are tried all the same. */

@@ -24,6 +24,8 @@ int world_gc(struct world *w, bool dry_run, void (*found)(const char *what, void
              struct err *e);
 /** Makes the firewall anew from what lives; with @only_if_needed, if it is not as it should be. */
 int world_reload(struct world *w, bool only_if_needed, struct err *e);
+/** Gives their bridges back to containers from which somebody has taken them. */
+int world_replug(struct world *w, struct err *e);
 /** What @r stands for is not to begin anew when its program ends; *@now is what it is at this moment.
  *  -ENOENT with a text when it is gone, or the name another's. */
 int world_ask_end(struct world *w, const struct record *r, struct record *now, struct err *e);
@@ -66,12 +68,6 @@ int each_chosen(struct world *w, const struct each *each, struct err *e);
 /** Ends a container's program: SIGTERM, after @seconds SIGKILL; returns when all is undone.
  *  (lifecycle.c) */
 int stop_container(struct world *w, const struct record *r, uint64_t seconds, struct err *e);
-
-/** `network connect` and `network disconnect`. (connect.c) */
-int network_connect(const struct cli *cli, const struct command *command, int argc, char **argv,
-                    struct err *e);
-int network_disconnect(const struct cli *cli, const struct command *command, int argc, char **argv,
-                       struct err *e);
 
 /** What `run` asks for. */
 struct life {

@@ -280,6 +280,18 @@ int lease_each(int dirfd, const char *network, int (*each)(const struct lease *l
     return r < 0 ? r : 0;
 }
 
+int lease_remove(int dirfd, const char *network, struct err *e)
+{
+    _cleanup_close_ int lock = book_lock(dirfd, network, LOCK_EX, e);
+    if (lock < 0)
+        return lock;
+    (void)tidy_file_at(dirfd, network);
+    _cleanup_free_ char *lock_file = xasprintf(".%s.lock", network);
+    if ((unlinkat(dirfd, network, 0) < 0 && errno != ENOENT) || unlinkat(dirfd, lock_file, 0) < 0)
+        return err_set(e, errno, "remove the leases of network `%s`", network);
+    return 0;
+}
+
 int lease_tidy(int dirfd, const char *network, struct err *e)
 {
     _cleanup_close_ int lock = book_lock(dirfd, network, LOCK_EX, e);

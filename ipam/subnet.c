@@ -59,6 +59,13 @@ bool subnet_overlaps(const struct subnet *a, const struct subnet *b)
                                   : subnet_contains(b, &a->address);
 }
 
+struct ip subnet_base(const struct ip *a, uint8_t prefix)
+{
+    struct ip base = *a;
+    mask_host_bits(&base, prefix);
+    return base;
+}
+
 struct ip subnet_host(const struct subnet *s, uint32_t n)
 {
     struct ip a = s->address;

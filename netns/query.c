@@ -2,6 +2,7 @@
 #include "rtnl.h"
 
 #include <errno.h>
+#include <linux/if_addr.h>
 #include <linux/if_bridge.h>
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
@@ -51,6 +52,7 @@ static bool parse_link(struct nlmsghdr *h, struct link *out)
 struct dumped {
     struct link *links;
     struct route *routes;
+    struct address *addresses;
     size_t count;
 };
 
@@ -58,6 +60,7 @@ static void dumped_clear(struct dumped *d)
 {
     free(d->links);
     free(d->routes);
+    free(d->addresses);
     *d = (struct dumped){0};
 }
 #define _cleanup_dumped_ __attribute__((cleanup(dumped_clear)))
@@ -102,6 +105,35 @@ static int on_route(struct nl_msg *m, void *arg)
     return NL_OK;
 }
 
+static void add_address(struct dumped *d, const struct address *a)
+{
+    d->addresses = xrealloc(d->addresses, d->count + 1, sizeof(*a));
+    d->addresses[d->count++] = *a;
+}
+
+/* IFA_ADDRESS is the prefix, which on a point-to-point link is the other end's; IFA_LOCAL, where it
+ * differs, is the address itself. */
+static int on_address(struct nl_msg *m, void *arg)
+{
+    struct dumped *d = arg;
+    struct nlattr *a[IFA_MAX + 1];
+    struct nlmsghdr *h = nlmsg_hdr(m);
+    if (h->nlmsg_type != RTM_NEWADDR ||
+        nlmsg_parse(h, sizeof(struct ifaddrmsg), a, IFA_MAX, NULL) < 0)
+        return NL_OK;
+    const struct ifaddrmsg *info = nlmsg_data(h);
+    struct ip local;
+    struct address x = {.prefix = info->ifa_prefixlen, .index = (int)info->ifa_index};
+    if (copy_ip(a[IFA_ADDRESS], info->ifa_family, &x.ip))
+        add_address(d, &x);
+    if (copy_ip(a[IFA_LOCAL], info->ifa_family, &local) && !ip_equal(&local, &x.ip)) {
+        x.ip = local;
+        x.prefix = (uint8_t)(ip_size(&local) * 8);
+        add_address(d, &x);
+    }
+    return NL_OK;
+}
+
 /* Our batches number their messages themselves, between the dumps; the kernel answers in order. (With
  * no function at all, libnl would use its own check.) */
 static int any_sequence(struct nl_msg *m, void *arg)
@@ -141,7 +173,10 @@ static int dump(struct rt *rt, int type, int family, nl_recvmsg_msg_cb_t parse, 
         r = dump_once(rt, type, family, parse, d);
     }
     return r < 0 ? err_say(e, -EIO, "read the kernel's %s: %s",
-                           type == RTM_GETLINK ? "links" : "routes", nl_geterror(r))
+                           type == RTM_GETLINK   ? "links"
+                           : type == RTM_GETADDR ? "addresses"
+                                                 : "routes",
+                           nl_geterror(r))
                  : 0;
 }
 
@@ -166,6 +201,16 @@ int rt_each_route(struct rt *rt, int (*each)(const struct route *route, void *ar
         for (size_t i = 0; r >= 0 && i < d.count; i++)
             r = each(&d.routes[i], arg);
     }
+    return r;
+}
+
+int rt_each_address(struct rt *rt, int (*each)(const struct address *address, void *arg), void *arg,
+                    struct err *e)
+{
+    _cleanup_dumped_ struct dumped d = {0};
+    int r = dump(rt, RTM_GETADDR, AF_UNSPEC, on_address, &d, e);
+    for (size_t i = 0; r >= 0 && i < d.count; i++)
+        r = each(&d.addresses[i], arg);
     return r;
 }
 

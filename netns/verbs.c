@@ -99,6 +99,16 @@ void rt_set_alias(struct rt_batch *b, const char *name, const char *alias)
     rt_push(b, change_link(name, alias), false, xasprintf("set alias of `%s`", name));
 }
 
+void rt_set_master(struct rt_batch *b, const char *port, int master)
+{
+    struct nl_msg *m = change_link(port, NULL);
+    if (m && nla_put_u32(m, IFLA_MASTER, (uint32_t)master) < 0) {
+        nlmsg_free(m);
+        m = NULL;
+    }
+    rt_push(b, m, false, xasprintf("put `%s` into its bridge", port));
+}
+
 void rt_set_port(struct rt_batch *b, const char *port, struct port_flags flags, const char *alias)
 {
     struct nl_msg *m = change_link(port, alias);

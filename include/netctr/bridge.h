@@ -47,15 +47,17 @@ struct network {
     struct ip gateway4;           /**< the bridge's own address; family 0 where there is none */
     struct ip gateway6;
     enum gateway_mode mode;
-    bool internal;   /**< neither out nor in */
-    bool icc;        /**< its containers may talk to each other */
-    bool isolate;    /**< false: it and others that say so reach each other */
-    bool guard;      /**< its containers speak only as themselves */
-    bool dns;        /**< its containers know each other's names */
-    unsigned mtu;    /**< 0: that of the link that the default route leaves by */
-    strv labels;     /**< K=V */
-    strv links;      /**< networks that its containers may open connections to */
-    int64_t created; /**< seconds since the epoch; 0: not known */
+    bool internal;     /**< neither out nor in */
+    bool icc;          /**< its containers may talk to each other */
+    bool isolate;      /**< false: it and others that say so reach each other */
+    bool guard;        /**< its containers speak only as themselves */
+    bool dns;          /**< its containers know each other's names */
+    unsigned mtu;      /**< 0: that of the link that the default route leaves by */
+    strv labels;       /**< K=V */
+    strv links;        /**< networks that its containers may open connections to */
+    strv link_bridges; /**< the bridges of those that there are; not stored */
+    strv sysctls;      /**< "net.ipv4.conf.IFNAME.KEY=VALUE", for each container's interface */
+    int64_t created;   /**< seconds since the epoch; 0: not known */
 };
 /** Is there a way out of it, and a way in for published ports? */
 static inline bool network_has_gateway(const struct network *n)
@@ -74,9 +76,27 @@ int network_load(struct bridge *b, const char *name, struct network *out, struct
 /** Calls @each for every defined network. */
 int network_each(struct bridge *b, int (*each)(const struct network *n, void *arg), void *arg,
                  struct err *e);
+/** Defines a network. @n: its name and what was asked for; the rest (bridge, subnets, gateways) is
+ *  chosen here and filled in. Where it has no subnet it gets an IPv4 one, and with @dual one of each
+ *  family that is missing. -EEXIST with a text: the name is taken; -EADDRINUSE: a subnet overlaps
+ *  something of the host's, which the text names. */
+int network_create(struct bridge *b, struct network *n, bool dual, struct err *e);
+/** Removes everything of a network: firewall, bridge device, leases, links of others to it; last its
+ *  definition. No container may be on it, nor come: the caller holds the store's lock. */
+int network_remove(struct bridge *b, const char *name, struct err *e);
+/** Allows the containers of @from to open connections to those of @to, or withdraws that; at once. */
+int network_link(struct bridge *b, const char *from, const char *to, bool allow, struct err *e);
+/** "net.ipv4.conf.IFNAME.KEY=VALUE" and its like for neigh and ipv6: is it one, and does this kernel
+ *  know the key? -EINVAL with a text. */
+int network_check_sysctl(const char *text, struct err *e);
 /** Brings bridge device, addresses, forwarding and firewall to what @n says; does what is missing
- *  and nothing else. Takes and returns the network lock. */
+ *  and nothing else. Takes and returns the network lock. Returns 1 when the bridge device had been
+ *  taken from containers that run: their ports are to be put back by bridge_replug(). -ENOENT when the
+ *  network was removed meanwhile. */
 int network_up(struct bridge *b, const struct network *n, struct err *e);
+/** What the kernel holds of a network, beside what it should: {"bridge": …, "addresses": …, "ports": …,
+ *  "firewall": …, "containers": …, "differences": […]}; caller owns. */
+int network_survey(struct bridge *b, const struct network *n, json_t **out, struct err *e);
 /** The sysctls that a container's network namespace must have before its first link is born; ends
  *  with a NULL key; static. @ipv6: is one of its networks to have IPv6? */
 const struct sysctl *network_sysctls(bool ipv6);
@@ -211,6 +231,8 @@ int firewall_knows_conntrack(struct err *e);
 /** What the firewall, which is there, lacks of what it should have; @found is told of each. */
 int bridge_verify(struct bridge *b, const struct endpoint *live, size_t count,
                   void (*found)(const char *what, void *arg), void *arg, struct err *e);
+/** Brings up the networks of endpoints whose bridge was taken from them, and puts their ports back. */
+int bridge_replug(struct bridge *b, const struct endpoint *live, size_t count, struct err *e);
 
 struct bridge_sweep {
     const char *const *live_ids; /**< NULL-terminated: containers that exist */

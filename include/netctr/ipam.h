@@ -18,7 +18,13 @@ struct subnet {
 int subnet_parse(const char *s, struct subnet *out, struct err *e);
 char *subnet_text(const struct subnet *s); /**< caller frees; "" when none */
 bool subnet_contains(const struct subnet *s, const struct ip *a);
+static inline bool subnet_equal(const struct subnet *a, const struct subnet *b)
+{
+    return a->prefix == b->prefix && ip_equal(&a->address, &b->address);
+}
 bool subnet_overlaps(const struct subnet *a, const struct subnet *b);
+/** @a without its host bits. */
+struct ip subnet_base(const struct ip *a, uint8_t prefix);
 /** The address with host number @n (1 is the first); @n must fit. */
 struct ip subnet_host(const struct subnet *s, uint32_t n);
 /** Its host number, the inverse of subnet_host(). */
@@ -66,3 +72,5 @@ int lease_each(int dirfd, const char *network, int (*each)(const struct lease *l
                void *arg, struct err *e);
 /** Removes what a writer that was killed has left beside the lease file. */
 int lease_tidy(int dirfd, const char *network, struct err *e);
+/** Removes the file and its lock: there is no such network any more. */
+int lease_remove(int dirfd, const char *network, struct err *e);

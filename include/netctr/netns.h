@@ -105,6 +105,15 @@ struct route {
 int rt_each_route(struct rt *rt, int (*each)(const struct route *route, void *arg), void *arg,
                   struct err *e);
 
+struct address {
+    struct ip ip;
+    uint8_t prefix;
+    int index; /**< of its link */
+};
+/** Every address, both families; of a point-to-point link also what is at its other end. */
+int rt_each_address(struct rt *rt, int (*each)(const struct address *address, void *arg), void *arg,
+                    struct err *e);
+
 /** Would the namespace take a packet to @address for itself? 1, 0 or a negative errno (RTM_GETROUTE).
  *  For IPv6 this comes later than the address: the kernel adds the route from a work queue. */
 int rt_is_local(struct rt *rt, const struct ip *address);
@@ -149,6 +158,8 @@ struct port_flags {
 };
 /** Bridge port flags of @port and its ifalias. */
 void rt_set_port(struct rt_batch *b, const char *port, struct port_flags flags, const char *alias);
+/** Puts @port into the bridge with this index. */
+void rt_set_master(struct rt_batch *b, const char *port, int master);
 /** A static entry in the bridge's table: @mac is behind the port with this index, and nowhere else. It
  *  goes with the port. */
 void rt_add_fdb(struct rt_batch *b, int port_index, const uint8_t mac[6]);

@@ -21,3 +21,16 @@ knows_the_commands() {
     done
 }
 t 'the README names every command, and no other' knows_the_commands
+
+knows_the_networks() {
+    local command flag
+    for command in $(netctr network --help | sed -n '/^commands:/,/^$/p' | awk '/^  / { print $1 }'); do
+        grep '^    netctr network' "$top/README.md" | grep -qw "$command" || fail "the README does not know \`network $command'"
+        netctr network "$command" --help >/dev/null
+    done
+    for flag in $(netctr network create --help | grep -o -- '--[a-z-]*' | sort -u); do
+        case $flag in --disable-dns | --driver | --opt) continue ;; esac
+        grep -qF -- "$flag" "$top/docs/networks.md" || fail "docs/networks.md does not know $flag"
+    done
+}
+t 'the manuals know every command and flag of networks' knows_the_networks

@@ -5,6 +5,7 @@
 #include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 #include <time.h>
 
 /* ---- small values -----------------------------------------------------------------------------*/
@@ -274,6 +275,41 @@ static void test_json_not_text(int dir)
     }
 }
 
+/* Is somebody waiting for the lock of that file? */
+static bool awaited(int fd)
+{
+    struct stat st;
+    _cleanup_free_ char *locks = NULL;
+    if (fstat(fd, &st) < 0 || read_file_at(AT_FDCWD, "/proc/locks", 1 << 20, &locks, NULL) < 0)
+        return false;
+    _cleanup_free_ char *inode = xasprintf(":%llu ", (unsigned long long)st.st_ino);
+    _cleanup_strv_ strv lines = strv_split(locks, '\n');
+    strv_each (line, lines)
+        if (strstr(line, "->") && strstr(line, inode))
+            return true;
+    return false;
+}
+
+/* Who waited for a lock whose file was removed has the lock of the file that is there now. */
+static void test_removed_lock(int dir)
+{
+    int held = lock_file_at(dir, "removed", LOCK_EX);
+    pid_t pid = fork();
+    if (pid == 0) {
+        close(held);
+        int own = lock_file_at(dir, "removed", LOCK_EX);
+        _exit(own >= 0 && lock_file_at(dir, "removed", LOCK_EX | LOCK_NB) == -EWOULDBLOCK ? 0 : 1);
+    }
+    for (int tries = 0; tries < 5000 && !awaited(held); tries++)
+        usleep(1000);
+    check(awaited(held), "the other one waits", "it does not");
+    (void)unlinkat(dir, "removed", 0);
+    close(held);
+    int status = -1;
+    waitpid(pid, &status, 0);
+    check(status == 0, "a lock is that of the file that is there", "it is another's");
+}
+
 static void test_lock(int dir)
 {
     _cleanup_close_ int held = lock_file_at(dir, "lock", LOCK_EX);
@@ -429,6 +465,7 @@ int main(void)
     test_json(s.fd);
     test_json_not_text(s.fd);
     test_lock(s.fd);
+    test_removed_lock(s.fd);
     test_process("plain");
     test_process("a) S 1 2 (b");
     test_process(")))) 7 7 7");

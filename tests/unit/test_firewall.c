@@ -235,8 +235,11 @@ static void add_example(struct fw_batch *b)
     struct fw_network blue = network("nc-blue", "10.88.1.0", "fd88:1::");
     struct fw_network red = network("nc-red", "10.88.2.0", "fd88:2::");
     struct fw_network vault = network("nc-vault", "10.88.3.0", NULL);
-    vault.internal = true;
+    vault.internal = vault.isolated = true;
     vault.masquerade = false;
+    static char *to_red[] = {"nc-red", NULL};
+    blue.links = to_red;
+    blue.open = red.open = true;
     fw_add_network(b, &blue);
     fw_add_network(b, &red);
     fw_add_network(b, &vault);

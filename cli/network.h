@@ -1,0 +1,23 @@
+/* The commands below `netctr network`: one function each, called with its own name as argv[0]. */
+#pragma once
+
+#include "world.h"
+
+typedef int network_verb(const struct cli *cli, const struct command *command, int argc,
+                         char **argv, struct err *e);
+
+/* network_create.c */
+network_verb network_create_command;
+/* network_list.c */
+network_verb network_ls, network_inspect;
+/* network_remove.c */
+network_verb network_rm, network_prune, network_link_command, network_unlink_command;
+/* connect.c */
+network_verb network_connect, network_disconnect;
+
+/** `--filter label=K[=V]`, `label!=K[=V]` and `name=PART`: -EINVAL with a text unless all are such.
+ *  (network_list.c) */
+int network_filters_check(char *const *filters, struct err *e);
+bool network_filters_match(char *const *filters, const struct network *n);
+/** The names of all networks, sorted; caller frees. (network_list.c) */
+int network_names(struct bridge *b, strv *names, struct err *e);

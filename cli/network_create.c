@@ -1,0 +1,267 @@
+/* netctr network create: from docker's and podman's words to a definition. */
+#include "network.h"
+
+#include <errno.h>
+#include <string.h>
+
+struct create_flags {
+    strv subnets, gateways, ranges, labels, sysctls, opts;
+    char *mode, *mtu, *driver;
+    bool ipv6, internal, icc, isolate, no_guard, no_dns;
+};
+
+static void create_flags_clear(struct create_flags *f)
+{
+    strv_free(f->subnets);
+    strv_free(f->gateways);
+    strv_free(f->ranges);
+    strv_free(f->labels);
+    strv_free(f->sysctls);
+    strv_free(f->opts);
+}
+
+/* ---- -o KEY=VALUE ----------------------------------------------------------------------------*/
+
+static int take_flag(const char *key, const char *value, bool *out, struct err *e)
+{
+    if (streq(value, "true") || streq(value, "1"))
+        *out = true;
+    else if (streq(value, "false") || streq(value, "0"))
+        *out = false;
+    else
+        return err_say(e, -EINVAL, "option `%s`: `%s` is neither true nor false", key, value);
+    return 0;
+}
+
+static int take_mtu(const char *value, struct network *n, struct err *e)
+{
+    uint64_t mtu;
+    if (parse_u64(value, 1, 65535, &mtu) < 0)
+        return err_say(e, -EINVAL, "mtu `%s` is not a number between 68 and 65535", value);
+    n->mtu = (unsigned)mtu;
+    return 0;
+}
+
+static int take_mode(const char *value, struct network *n, struct err *e)
+{
+    if (gateway_mode_parse(value, &n->mode) == 0)
+        return 0;
+    err_say(e, -EINVAL, "unknown mode `%s`", value);
+    return err_hint(e, "nat, routed or isolated");
+}
+
+/* Podman's "strict" closes what its "true" leaves open: here there is one way to be closed. */
+static int take_isolate(const char *key, const char *value, struct network *n, struct err *e)
+{
+    if (streq(value, "strict"))
+        n->isolate = true;
+    return streq(value, "strict") ? 0 : take_flag(key, value, &n->isolate, e);
+}
+
+static int take_masquerade(const char *key, const char *value, struct err *e)
+{
+    bool wanted;
+    int r = take_flag(key, value, &wanted, e);
+    if (r < 0 || wanted)
+        return r;
+    err_say(e, -EINVAL, "option `%s`: there is no nat without it", key);
+    return err_hint(e, "`--mode routed` leaves the containers' addresses as they are");
+}
+
+/* netctr touches links of its own only, and their names begin so. */
+static int take_bridge(const char *key, const char *value, struct network *n, struct err *e)
+{
+    const char *rest = skip_prefix(value, "nc-");
+    if (!rest || !*rest || strlen(value) > 15 || strpbrk(value, "/: \t\n%")) {
+        err_say(e, -EINVAL, "option `%s`: `%s` cannot be a bridge of netctr's", key, value);
+        return err_hint(e, "`nc-` and at most 12 characters");
+    }
+    free(n->bridge);
+    n->bridge = xstrdup(value);
+    return 0;
+}
+
+enum opt { OPT_MTU, OPT_ISOLATE, OPT_ICC, OPT_MASQUERADE, OPT_MODE, OPT_IPV6, OPT_BRIDGE };
+
+static const struct {
+    const char *key;
+    enum opt what;
+} opts[] = {
+    {"mtu", OPT_MTU},
+    {"com.docker.network.driver.mtu", OPT_MTU},
+    {"isolate", OPT_ISOLATE},
+    {"icc", OPT_ICC},
+    {"com.docker.network.bridge.enable_icc", OPT_ICC},
+    {"com.docker.network.bridge.enable_ip_masquerade", OPT_MASQUERADE},
+    {"mode", OPT_MODE},
+    {"com.docker.network.bridge.gateway_mode_ipv4", OPT_MODE},
+    {"com.docker.network.bridge.gateway_mode_ipv6", OPT_MODE},
+    {"com.docker.network.enable_ipv6", OPT_IPV6},
+    {"com.docker.network.bridge.name", OPT_BRIDGE},
+    {"bridge", OPT_BRIDGE},
+};
+
+static int unknown_opt(const char *key, struct err *e)
+{
+    const char *names[ARRAY_LEN(opts) + 1] = {NULL};
+    for (size_t i = 0; i < ARRAY_LEN(opts); i++)
+        names[i] = opts[i].key;
+    const char *near = nearest_word(key, names);
+    err_say(e, -EINVAL, "unknown network option `%s`", key);
+    return near ? err_hint(e, "did you mean `%s`?", near)
+                : err_hint(e, "mtu, isolate, icc, mode, bridge, or docker's names for them");
+}
+
+static int take_opt(const char *text, struct create_flags *f, struct network *n, struct err *e)
+{
+    const char *equals = strchr(text, '=');
+    _cleanup_free_ char *key = xstrndup(text, strcspn(text, "="));
+    size_t i = 0;
+    while (i < ARRAY_LEN(opts) && !streq(opts[i].key, key))
+        i++;
+    if (i == ARRAY_LEN(opts))
+        return unknown_opt(key, e);
+    if (!equals || !equals[1])
+        return err_say(e, -EINVAL, "network option `%s` has no value", key);
+    switch (opts[i].what) {
+    case OPT_MTU: return take_mtu(equals + 1, n, e);
+    case OPT_ISOLATE: return take_isolate(key, equals + 1, n, e);
+    case OPT_ICC: return take_flag(key, equals + 1, &n->icc, e);
+    case OPT_MASQUERADE: return take_masquerade(key, equals + 1, e);
+    case OPT_MODE: return take_mode(equals + 1, n, e);
+    case OPT_IPV6: return take_flag(key, equals + 1, &f->ipv6, e);
+    case OPT_BRIDGE: return take_bridge(key, equals + 1, n, e);
+    }
+    return 0;
+}
+
+/* ---- addresses -------------------------------------------------------------------------------*/
+
+static int take_subnets(char *const *texts, const char *what, struct subnet *four,
+                        struct subnet *six, struct err *e)
+{
+    strv_each (text, texts) {
+        struct subnet s;
+        int r = subnet_parse(text, &s, e);
+        if (r < 0)
+            return r;
+        struct subnet *place = s.address.family == AF_INET ? four : six;
+        if (place->prefix)
+            return err_say(e, -EINVAL, "%s `%s`: there is one for IPv%d already", what, text,
+                           place == four ? 4 : 6);
+        *place = s;
+    }
+    return 0;
+}
+
+static int take_gateways(char *const *texts, struct network *n, struct err *e)
+{
+    strv_each (text, texts) {
+        struct ip ip;
+        if (ip_parse(text, &ip) < 0)
+            return err_say(e, -EINVAL, "gateway `%s` is not an address", text);
+        struct ip *place = ip.family == AF_INET ? &n->gateway4 : &n->gateway6;
+        const struct subnet *subnet = ip.family == AF_INET ? &n->subnet4 : &n->subnet6;
+        if (place->family)
+            return err_say(e, -EINVAL, "gateway `%s`: there is one for IPv%d already", text,
+                           ip.family == AF_INET ? 4 : 6);
+        if (!subnet->prefix)
+            return err_say(e, -EINVAL, "gateway `%s` needs a --subnet", text);
+        *place = ip;
+    }
+    return 0;
+}
+
+static int take_ranges(char *const *texts, struct network *n, struct err *e)
+{
+    int r = take_subnets(texts, "ip-range", &n->range4, &n->range6, e);
+    if (r == 0 &&
+        ((n->range4.prefix && !n->subnet4.prefix) || (n->range6.prefix && !n->subnet6.prefix)))
+        return err_say(e, -EINVAL, "--ip-range needs a --subnet of its family");
+    return r;
+}
+
+/* ---- compose ---------------------------------------------------------------------------------*/
+
+static int compose(struct create_flags *f, const char *name, struct network *n, struct err *e)
+{
+    if (f->driver && !streq(f->driver, "bridge"))
+        return err_say(e, -EINVAL, "there is no network driver `%s`; the one there is is bridge",
+                       f->driver);
+    n->name = xstrdup(name);
+    n->internal = f->internal;
+    n->icc = f->icc;
+    n->isolate = f->isolate;
+    n->guard = !f->no_guard;
+    n->dns = !f->no_dns;
+    n->labels = strv_copy(f->labels);
+    n->sysctls = strv_copy(f->sysctls);
+    int r = f->mode ? take_mode(f->mode, n, e) : 0;
+    if (r == 0 && f->mtu)
+        r = take_mtu(f->mtu, n, e);
+    strv_each (opt, f->opts)
+        if (r == 0)
+            r = take_opt(opt, f, n, e);
+    if (r == 0)
+        r = take_subnets(f->subnets, "subnet", &n->subnet4, &n->subnet6, e);
+    if (r == 0)
+        r = take_gateways(f->gateways, n, e);
+    return r == 0 ? take_ranges(f->ranges, n, e) : r;
+}
+
+static int create(const struct cli *cli, struct create_flags *f, const char *name, struct err *e)
+{
+    _cleanup_network_ struct network n = {0};
+    _cleanup_world_ struct world w = {0};
+    struct bridge *bridge = NULL;
+    int r = compose(f, name, &n, e);
+    if (r == 0)
+        r = world_open(cli, &w, e);
+    if (r == 0)
+        r = world_bridge(&w, &bridge, e);
+    if (r == 0)
+        r = network_create(bridge, &n, f->ipv6, e);
+    if (r == 0)
+        printf("%s\n", n.name);
+    return r;
+}
+
+int network_create_command(const struct cli *cli, const struct command *command, int argc,
+                           char **argv, struct err *e)
+{
+    __attribute__((cleanup(create_flags_clear))) struct create_flags f = {.icc = true,
+                                                                          .isolate = true};
+    const struct option options[] = {
+        {"subnet", 0, OPTION_LIST, "CIDR", "its addresses, one for each family (default: chosen)",
+         &f.subnets},
+        {"gateway", 0, OPTION_LIST, "ADDRESS", "the host's address on it (default: the first)",
+         &f.gateways},
+        {"ip-range", 0, OPTION_LIST, "CIDR", "give out only these addresses", &f.ranges},
+        {"ipv6", 0, OPTION_FLAG, NULL, "both families: choose the subnet of the one not given",
+         &f.ipv6},
+        {"mode", 0, OPTION_TEXT, "MODE", "nat, routed (no NAT) or isolated (no host)", &f.mode},
+        {"internal", 0, OPTION_FLAG, NULL, "neither out nor in", &f.internal},
+        {"icc", 0, OPTION_FLAG, NULL, "=false: its containers do not reach each other", &f.icc},
+        {"isolate", 0, OPTION_FLAG, NULL, "=false: it and others that say so reach each other",
+         &f.isolate},
+        {"mtu", 0, OPTION_TEXT, "N", "MTU (default: of the default route's link)", &f.mtu},
+        {"no-guard", 0, OPTION_FLAG, NULL, "its containers may use other addresses and MACs (DHCP)",
+         &f.no_guard},
+        {"no-dns", 0, OPTION_FLAG, NULL, "its containers do not know each other's names",
+         &f.no_dns},
+        {"disable-dns", 0, OPTION_FLAG, NULL, "the same, as podman says it", &f.no_dns},
+        {"sysctl", 0, OPTION_LIST, "K=V", "net.ipv4.conf.IFNAME.KEY=V of each interface",
+         &f.sysctls},
+        {"label", 0, OPTION_LIST, "K=V", "a label", &f.labels},
+        {"opt", 'o', OPTION_LIST, "K=V", "docker's and podman's options", &f.opts},
+        {"driver", 'd', OPTION_TEXT, "bridge", "the one there is", &f.driver},
+        {0},
+    };
+    bool help;
+    int first = command_options(command, options, true, &argc, argv, &help, e);
+    if (first < 0 || help)
+        return first < 0 ? first : 0;
+    if (argc - first != 1)
+        return err_say(e, -EINVAL, "usage: netctr %s %s", command->name, command->usage);
+    return create(cli, &f, argv[first], e);
+}

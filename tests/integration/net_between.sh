@@ -1,0 +1,135 @@
+#!/usr/bin/env bash
+# Networks beside each other: isolate, links, icc. Every promise is a connection that must fail, beside
+# one that must not.
+. "$(dirname "$0")/../lib.sh"
+
+lan4=192.0.2.9 host4=192.0.2.2
+
+tidy_containers=$(declare -f tidy_after_test)
+eval "tidy_containers${tidy_containers#tidy_after_test}"
+tidy_after_test() {
+    tidy_containers
+    netctr network prune -f >/dev/null
+}
+refused() { # TEXT COMMAND...
+    local text=$1
+    shift
+    assert_fails "$@" 2>"$tmp/err"
+    assert_eq "$(wc -l <"$tmp/err")" 1 'lines of error'
+    assert_contains "$(cat "$tmp/err")" "$text"
+}
+from() { in_network_of "$1" peer ask "${@:2}" 0 0.4; } # CONTAINER PROTO ADDRESS PORT
+reaches() { # CONTAINER SERVER [PORT]: by both families
+    local address
+    for address in $(address_of "$2") $(address_of "$2" -6); do
+        assert_contains "$(from "$1" tcp "$address" "${3-80}")" "$2 "
+    done
+}
+reaches_not() {
+    local address probes=()
+    for address in $(address_of "$2") $(address_of "$2" -6); do
+        assert_silent from "$1" tcp "$address" "${3-80}" & probes+=($!)
+        assert_silent from "$1" udp "$address" 53 & probes+=($!)
+        assert_fails in_network_of "$1" ping -c 1 -W 0.4 "$address" & probes+=($!)
+    done
+    for address in "${probes[@]}"; do wait "$address"; done
+}
+listen_on_lan() { # tells who asks
+    in_lan peer serve lan tcp/90 >"$tmp/lan" &
+    wait_for 5 grep -q listening "$tmp/lan"
+}
+
+closed_and_open() {
+    netctr network create --ipv6 closed
+    netctr network create --ipv6 --isolate=false x
+    netctr network create --ipv6 --isolate=false y
+    serve_peer c --network closed -p 8080:80
+    serve_peer a --network x
+    serve_peer b --network y
+    reaches a b
+    reaches b a
+    reaches_not a c
+    reaches_not c a
+    in_network_of a ping -c 1 -W 1 "$(address_of b)" >/dev/null
+    assert_contains "$(from a tcp $host4 8080)" 'c '
+    # Open to each other, not to the world.
+    assert_silent in_lan peer ask tcp "$(address_of a)" 80 0 0.3
+    assert_silent in_lan peer ask tcp "$(address_of c)" 80 0 0.3 # published, but not so
+    assert_contains "$(in_lan peer ask tcp $host4 8080)" 'c '
+    nft flush ruleset
+    netctr network reload
+    reaches a b
+    reaches_not a c
+}
+t '--isolate=false: those that say so reach each other, the others do not' closed_and_open
+
+linked() {
+    netctr network create --ipv6 a
+    netctr network create --ipv6 b
+    netctr network create --internal v
+    netctr network create --mode isolated i
+    netctr network create --subnet fd99::/64 six
+    netctr network create four
+    refused 'cannot be linked to itself' netctr network link a a
+    refused 'no such network `z`' netctr network link a z
+    refused 'network `v` is internal' netctr network link a v
+    refused 'network `i` is isolated' netctr network link i a
+    refused 'has IPv6 only' netctr network link six four
+    refused 'is not linked' netctr network unlink a b
+    serve_peer x --network a
+    serve_peer y --network b
+    reaches_not x y
+    netctr network link a b
+    netctr network link a b # again
+    reaches x y
+    assert_eq "$(from x tcp "$(address_of y)" 80)" "y $(address_of x)"
+    reaches_not y x
+    nft flush ruleset
+    netctr network reload
+    reaches x y
+    reaches_not y x
+    netctr network unlink a b
+    assert_silent from x tcp "$(address_of y)" 80
+    netctr network reload
+    assert_silent from x tcp "$(address_of y)" 80
+    # With the network goes the link to it.
+    netctr network link a b
+    netctr rm -f y
+    netctr network rm b
+    assert_eq "$(netctr network inspect a | jq -c '.[0].links')" '[]'
+    assert_lacks "$(nft list set inet netctr links)" nc-b
+    # Before either is up.
+    netctr network create --ipv6 b
+    netctr network link b a
+    serve_peer y --network b
+    reaches y x
+    assert_silent from x tcp "$(address_of y)" 80
+}
+t 'link: one way, at once, restored, withdrawn' linked
+
+icc_off() {
+    netctr network create --ipv6 --icc=false quiet
+    netctr network create --ipv6 loud
+    serve_peer a --network quiet --cap-add net_admin
+    serve_peer b --network quiet -p 8080:80
+    serve_peer c --network loud
+    serve_peer d --network loud
+    listen_on_lan
+    reaches c d # the control
+    reaches_not a b
+    reaches_not b a
+    assert_eq "$(from a tcp $lan4 90)" "lan $host4"
+    # Not by way of the gateway either.
+    in_network_of a ip route add "$(address_of b)" via "$(in_network_of a ip -4 route show default | awk '{ print $3 }')"
+    reaches_not a b
+    # Its published port is for everybody; for those beside it only where bridged packets do not cross
+    # the IP firewall: with bridge-nf the answer stays a frame between two isolated ports.
+    assert_contains "$(in_lan peer ask tcp $host4 8080)" 'b '
+    assert_contains "$(from c tcp $host4 8080)" 'b '
+    if [ "${BRIDGE_NF:-1}" = 1 ]; then
+        assert_silent from a tcp $host4 8080
+    else
+        assert_contains "$(from a tcp $host4 8080)" 'b '
+    fi
+}
+t '--icc=false: not the neighbour, also not by way of the gateway' icc_off

@@ -1,0 +1,206 @@
+#!/usr/bin/env bash
+# What a network is in the kernel: MTU, MAC, sysctls; and what somebody changes there behind our back.
+. "$(dirname "$0")/../lib.sh"
+
+tidy_containers=$(declare -f tidy_after_test)
+eval "tidy_containers${tidy_containers#tidy_after_test}"
+tidy_after_test() {
+    tidy_containers
+    netctr network prune -f >/dev/null
+}
+differences() { netctr network inspect "$1" | jq -r '.[0].differences[]'; }
+link_value() { ip -json link show dev "$1" | jq -r ".[0].$2"; }
+bridge_is_missing() { ! ip link show "$1" 2>/dev/null; }
+only_difference() { # TEXT
+    assert_eq "$(differences a | wc -l)" 1 "differences, expected one"
+    assert_contains "$(differences a)" "$1"
+}
+
+mtu() {
+    netctr network create --mtu 1400 a
+    serve c --network a
+    serve d --network a
+    assert_eq "$(cat /sys/class/net/nc-a/mtu)" 1400 bridge
+    assert_eq "$(netctr exec c cat /sys/class/net/eth0/mtu)" 1400 container
+    assert_eq "$(bridge -json link show | jq -c '[.[] | select(.master == "nc-a") | .mtu] | unique')" '[1400]' ports
+    in_network_of c ping -c 1 -W 1 -M "do" -s 1372 "$(address_of d)" >/dev/null
+    assert_fails in_network_of c ping -c 1 -W 1 -M "do" -s 1373 "$(address_of d)"
+    # It stays, whatever is plugged in or comes and goes.
+    ip link add small mtu 1300 type veth peer name other
+    ip link set small master nc-a
+    assert_eq "$(cat /sys/class/net/nc-a/mtu)" 1400 'bridge with a smaller port'
+    ip link del small
+    # Unasked it is that of the way out, then and there.
+    ip link set eth0 mtu 1280
+    in_lan ip link set eth0 mtu 1280
+    netctr network create b
+    netctr run -d --name e --network b "$box" sleep 100 >/dev/null
+    ip link set eth0 mtu 1450
+    in_lan ip link set eth0 mtu 1450
+    assert_eq "$(netctr exec e cat /sys/class/net/eth0/mtu)" 1280
+    in_network_of e ping -c 1 -W 1 -M "do" -s 1252 192.0.2.9 >/dev/null
+}
+t 'MTU: as defined, or of the way out' mtu
+
+mac() {
+    netctr network create a
+    netctr run -d --name c --network a "$box" sleep 100 >/dev/null
+    local before
+    before=$(cat /sys/class/net/nc-a/address)
+    ip link add low address 00:00:00:00:00:02 type veth peer name other # a bridge of its own mind takes the lowest
+    ip link set low master nc-a
+    netctr run -d --name d --network a "$box" sleep 100 >/dev/null
+    netctr rm -f c
+    ip link del low
+    netctr rm -f d
+    assert_eq "$(cat /sys/class/net/nc-a/address)" "$before" MAC
+    ip link del nc-a
+    netctr run --rm --network a "$box" true
+    assert_eq "$(cat /sys/class/net/nc-a/address)" "$before" 'MAC of the next one'
+}
+t "the bridge's MAC is constant, also of the bridge that follows" mac
+
+sysctls() {
+    netctr network create --ipv6 --sysctl net.ipv4.conf.IFNAME.rp_filter=2 \
+        --sysctl net.ipv4.neigh.IFNAME.base_reachable_time_ms=4000 \
+        --sysctl net.ipv6.conf.IFNAME.hop_limit=33 a
+    netctr run -d --name c --network default --network a:name=wan0 "$box" sleep 100 >/dev/null
+    assert_eq "$(netctr exec c cat /proc/sys/net/ipv4/conf/wan0/rp_filter)" 2
+    assert_eq "$(netctr exec c cat /proc/sys/net/ipv4/neigh/wan0/base_reachable_time_ms)" 4000
+    assert_eq "$(netctr exec c cat /proc/sys/net/ipv6/conf/wan0/hop_limit)" 33
+    assert_eq "$(netctr exec c cat /proc/sys/net/ipv6/conf/eth0/hop_limit)" 64 "the other network's"
+    # A value that the kernel refuses: one line, nothing left.
+    netctr network create --sysctl net.ipv4.conf.IFNAME.rp_filter=many b
+    snapshot
+    assert_fails netctr run --rm --network b "$box" true 2>"$tmp/err"
+    assert_contains "$(cat "$tmp/err")" 'rp_filter'
+    ip link del nc-b
+    netctr gc
+}
+t '--sysctl: of the interface, whatever its name' sysctls
+
+differences_are_told() {
+    netctr network create --ipv6 --subnet 10.71.0.0/24 --mtu 1400 a
+    serve c --network a -p 8080:80
+    assert_eq "$(differences a)" ''
+    ip link set nc-a mtu 1300
+    differences a | grep -qx 'mtu: defined 1400, is 1300'
+    ip link set nc-a mtu 1400
+    ip address del 10.71.0.1/24 dev nc-a
+    differences a | grep -qx 'address 10.71.0.1/24 is missing'
+    ip address add 10.71.0.1/24 dev nc-a
+    ip address add 10.72.0.1/24 dev nc-a
+    only_difference "address 10.72.0.1/24 is not the network's"
+    ip address del 10.72.0.1/24 dev nc-a
+    sysctl -qw net.ipv4.conf.nc-a.route_localnet=0
+    only_difference 'sysctl net/ipv4/conf/nc-a/route_localnet: should be 1, is 0'
+    sysctl -qw net.ipv4.conf.nc-a.route_localnet=1
+    local port
+    port=$(netctr inspect c | jq -r '.[0].endpoints[0].port')
+    ip link set "$port" nomaster
+    only_difference 'container `c` is not plugged into the bridge'
+    netctr network reload
+    assert_eq "$(differences a)" ''
+    ip link set nc-a address 02:00:00:00:00:09
+    differences a | grep -q '^mac: made with .*, is 02:00:00:00:00:09$'
+    ip link del nc-a
+    only_difference 'bridge `nc-a` is missing'
+    netctr network reload
+    assert_eq "$(differences a)" ''
+    in_lan curl -sf --max-time 2 http://192.0.2.2:8080/ | grep -qx c
+    # The rules, without the one who would restore them.
+    kill -STOP "$(monitor_of c)"
+    nft delete element inet netctr natted '{ nc-a }'
+    nft add element inet netctr internal '{ nc-a }'
+    differences a >"$tmp/told"
+    kill -CONT "$(monitor_of c)"
+    grep -qx 'firewall: is not in set `natted`' "$tmp/told"
+    grep -qx 'firewall: is, and should not be, in set `internal`' "$tmp/told"
+    netctr network reload
+    assert_eq "$(differences a)" ''
+}
+t 'inspect names what is not as defined' differences_are_told
+
+restored() {
+    netctr network create --ipv6 --subnet 10.71.0.0/24 a
+    serve c --network a -p 8080:80
+    local six
+    six=$(netctr network inspect a | jq -r '.[0].gateway6')
+    reachable() {
+        http "http://$(address_of c)/" | grep -qx c
+        http "http://[$(address_of c -6)]/" | grep -qx c
+        in_lan curl -sf --max-time 2 http://192.0.2.2:8080/ | grep -qx c
+        in_network_of c ping -c 1 -W 1 192.0.2.9 >/dev/null
+        in_network_of c ping -c 1 -W 1 2001:db8::9 >/dev/null
+    }
+    reachable
+    # Taken down by hand: IPv6 addresses go with that.
+    ip link set nc-a down
+    assert_fails http "http://$(address_of c)/"
+    netctr run --rm --network a "$box" true
+    wait_for 3 reachable
+    assert_eq "$(differences a)" ''
+    ip address del 10.71.0.1/24 dev nc-a
+    ip address del "$six/64" dev nc-a
+    netctr run --rm --network a "$box" true
+    wait_for 3 reachable
+    assert_eq "$(differences a)" ''
+    # What is there otherwise stays as somebody wanted it.
+    ip address add 10.72.0.1/24 dev nc-a
+    ip link set nc-a mtu 1300
+    netctr run --rm --network a "$box" true
+    assert_eq "$(cat /sys/class/net/nc-a/mtu)" 1300
+    ip -oneline address show dev nc-a | grep -q 10.72.0.1
+    # Deleted: the next container, or a reload, gives those that run their bridge back.
+    ip link del nc-a
+    assert_fails http "http://$(address_of c)/"
+    netctr run --rm --network a "$box" true
+    wait_for 3 reachable
+    ip link del nc-a
+    netctr network reload
+    wait_for 3 reachable
+    assert_eq "$(differences a)" ''
+    assert_contains "$(ip neighbour show "$(address_of c)" dev nc-a)" PERMANENT
+    bridge -json -details link show | jq -e '[.[] | select(.master == "nc-a")] | length == 1 and .[0].hairpin and (.[0].learning | not)' >/dev/null
+    # And without any: rm.
+    ip link del nc-a
+    netctr rm -f c
+    netctr network rm a
+}
+t 'a bridge that was taken down, emptied or deleted comes back with its containers' restored
+
+new_mac_on_an_old_address() {
+    netctr network create --subnet 10.71.0.0/24 --subnet fd71::/64 a
+    serve neighbour --network a
+    serve one --network a:ip=10.71.0.50,ip6=fd71::50,mac=02:11:11:11:11:11
+    local n
+    for n in 1 2 3; do
+        http_from neighbour http://10.71.0.50/ >/dev/null
+        http_from neighbour 'http://[fd71::50]/' >/dev/null
+        http http://10.71.0.50/ >/dev/null
+        netctr rm -f one
+        serve one --network a:ip=10.71.0.50,ip6=fd71::50,mac=02:11:11:11:11:2$n
+        # At once, and not when somebody's ARP entry has become old.
+        assert_eq "$(in_network_of neighbour curl -sf --noproxy '*' --max-time 0.5 http://10.71.0.50/)" one
+        assert_eq "$(in_network_of neighbour curl -sf --noproxy '*' --max-time 0.5 'http://[fd71::50]/')" one
+        assert_eq "$(curl -sf --noproxy '*' --max-time 0.5 http://10.71.0.50/)" one
+    done
+}
+t 'a new MAC on an old address is reached at once' new_mac_on_an_old_address
+
+empty_namespace() {
+    netctr network create a
+    netctr run -d --name c --network default --network a "$box" sleep 100 >/dev/null
+    warm_up
+    snapshot
+    netctr run -d --name d --network a "$box" sleep 100 >/dev/null
+    in_network_of d ip link del eth0 # there is nothing left to take down
+    netctr network disconnect a d
+    netctr rm -f d
+    assert_clean
+    in_network_of c ip link del eth1
+    netctr network rm -f a
+    status_is c running
+    assert_eq "$(netctr inspect c | jq -r '.[0].endpoints[].network')" default
+}
+t 'disconnect and rm of who has lost its interface' empty_namespace
