@@ -6,8 +6,9 @@
 #                                       the command's
 #     fail_each COMMAND...              lets the call fail, each time with another error
 #
-# A file may define, as functions: set_up, prepare (before each strike), after_strike, as_asked (the command
-# said that it has succeeded: has it?), and set may_live=1 when the container k may be running afterwards.
+# A file may define, as functions: furnish (what is there all the time), set_up, prepare (before each
+# strike), after_strike, as_asked (the command said that it has succeeded: has it?), and set may_live=1
+# when the container k may be running afterwards.
 #
 # STRIKE=all        every call (with every error); otherwise a sample of about $points of them
 # STRIKE=ROLE:N     that one alone (fail_each: ROLE:N=ERRNO)
@@ -18,7 +19,7 @@
 tools=$top/${NETCTR_BUILD:-build}/tests
 nc=("$program" --root "$state" --run-root "$run_state")
 errors=(ENOMEM ENOSPC EINTR EBUSY EMFILE EPERM)
-points=${points-16} may_live=0 await=(--all)
+points=${points-9} may_live=0 await=(--all)
 : "${STRIKE:=sample}"
 
 ! ldd "$program" | grep -q asan || skip 'a sanitizer does not stand being struck'
@@ -33,9 +34,21 @@ look() { # what tests/look sees of this host
     "$tools/look" host "$state" "$run_state" "$@"
 }
 
+furnish() {
+    :
+}
+# A second network, with its bridge.
+furnish_blue() {
+    mkdir -p "$state/networks"
+    printf '{"schema": 1, "name": "blue", "bridge": "nc-blue", "icc": true, "mode": "nat", %s}\n' \
+        '"subnet": "10.90.0.0/24", "gateway": "10.90.0.1"' >"$state/networks/blue.json"
+    netctr run --rm --network blue "$box" true
+}
+
 begin_strikes() {
     warm_up
     serve healthy --publish 8888:80 -p 9999:99/udp
+    furnish
     remember
     # Each k gets the same address: a lease that rests would give the next one another.
     cp "$run_state/leases/default" "$tmp/leases"
@@ -58,6 +71,15 @@ healthy_answers() {
     read -r -t 5 -d '' answer <&9 || true
     exec 9>&-
     [[ $answer == *healthy* ]]
+}
+
+page() { # PORT: that an httpd without files serves it
+    local answer=
+    exec 9<>"/dev/tcp/192.0.2.2/$1" || return
+    printf 'GET / HTTP/1.0\r\n\r\n' >&9
+    read -r -t 5 -d '' answer <&9 || true
+    exec 9>&-
+    [[ $answer == *'404 Not Found'* ]]
 }
 
 bad() { # WHY

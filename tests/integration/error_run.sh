@@ -17,13 +17,13 @@ report() { # what it told, without what is drawn by lot
 }
 
 set_up() {
-    "${nc[@]}" run --rm "${everything[@]}" "$box" sh -c "$tell" >"$tmp/out" || true
+    "${nc[@]}" run --rm "${victim[@]}" "$box" sh -c "$tell" >"$tmp/out" || true
     report >"$tmp/right"
     grep -q 'HOSTNAME=ID' "$tmp/right"
     cp "$tmp/leases" "$run_state/leases/default"
     until sleep 0.3 && look --until "$tmp/before" 0 >"$tmp/now"; do :; done
     cp "$tmp/leases" "$run_state/leases/default"
-    "${nc[@]}" run --rm "${everything[@]}" "$box" sh -c "$tell" >"$tmp/out" || true
+    "${nc[@]}" run --rm "${victim[@]}" "$box" sh -c "$tell" >"$tmp/out" || true
     report >"$tmp/right"
 }
 
@@ -39,6 +39,7 @@ as_asked() {
     fi
 }
 
+victim=("${everything[@]}")
 kept() {
     fail_each run "${everything[@]}" "$box" sh -c "$tell"
 }
@@ -48,3 +49,25 @@ removed() {
     fail_each run --rm -i "${everything[@]}" "$box" sh -c "$tell"
 }
 t 'run --rm -i, a system call fails' removed
+
+on_network() { # FLAGS: networks
+    victim=(--name k -m 64m "$@")
+    fail_each run "${victim[@]}" "$box" sh -c "$tell"
+}
+two_networks() {
+    furnish() { furnish_blue; }
+    on_network -p 8080:80 --network default --network blue:ip=10.90.0.9
+}
+t 'run on two networks, a system call fails' two_networks
+no_network() { on_network --network none; }
+t 'run --network none, a system call fails' no_network
+host_network() { on_network --network host --hostname fixed; }
+t 'run --network host, a system call fails' host_network
+
+again() {
+    success=1
+    as_asked() { ! grep -q '^netctr: warning' "$tmp/err" || return 0; }
+    set_up() { :; }
+    fail_each run --restart on-failure:1 "${everything[@]}" "$box" false
+}
+t 'run --restart, a system call fails in either run' again

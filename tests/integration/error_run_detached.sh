@@ -33,15 +33,6 @@ lacks_cgroups() {
         diff <(grep -v '^mount /sys/fs/cgroup' "$tmp/right") <(grep -v '^mount /sys/fs/cgroup' "$tmp/appearance")
 }
 
-page() { # PORT: that the container serves it
-    local answer=
-    exec 9<>"/dev/tcp/192.0.2.2/$1" || return
-    printf 'GET / HTTP/1.0\r\n\r\n' >&9
-    read -r -t 5 -d '' answer <&9 || true
-    exec 9>&-
-    [[ $answer == *'404 Not Found'* ]]
-}
-
 as_asked() {
     local tries
     if [ ! -e "$run_state/containers/k/state.json" ]; then

@@ -24,6 +24,12 @@ host_network() {
 }
 t 'run --network host, all processes killed' host_network
 
+two_networks() {
+    furnish() { furnish_blue; }
+    kill_each ALL run -d --network default --network blue "${everything[@]}" "$box" true
+}
+t 'run on two networks, all processes killed' two_networks
+
 in_place() {
     # A root directory of its own: the mount points that are made in it stay, as they should.
     cp -a "$box" "$tmp/root"

@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# The commands that change the network of a running container, in which one system call fails: what they
+# say is true.
+. "$(dirname "$0")/../struck.sh"
+
+may_live=1
+furnish() { furnish_blue; }
+live=$run_state/containers/k
+
+connect() {
+    prepare() { "${nc[@]}" run -d "${everything[@]}" "$box" sleep 100 >"$tmp/out"; }
+    as_asked() {
+        in_network_of k ip -oneline -4 address show dev eth1 | grep -q 10.90.0. || bad 'it is not connected'
+        grep -q '"blue' "$state/containers/k/config.json" || bad 'its definition does not say so'
+    }
+    fail_each network connect blue k
+}
+t 'network connect, a system call fails' connect
+
+disconnect() {
+    prepare() {
+        "${nc[@]}" run -d --network default --network blue "${everything[@]}" "$box" sleep 100 >"$tmp/out"
+    }
+    as_asked() { [ ! -e "$live/endpoint.blue.json" ] || bad 'it is still connected'; }
+    fail_each network disconnect blue k
+}
+t 'network disconnect, a system call fails' disconnect
+
+publish() {
+    prepare() { "${nc[@]}" run -d "${everything[@]}" "$box" httpd -f >"$tmp/out"; }
+    as_asked() {
+        local tries=0
+        until page 8085 || [ $((tries += 1)) -gt 50 ]; do sleep 0.02; done 2>"$tmp/now"
+        [ $tries -le 50 ] || bad 'the port is not served'
+    }
+    fail_each publish k 8085:80
+}
+t 'publish, a system call fails' publish
+
+unpublish() {
+    prepare() { "${nc[@]}" run -d -p 8085:85 "${everything[@]}" "$box" sleep 100 >"$tmp/out"; }
+    as_asked() { ! grep -q ':1F95 .* 0A ' /proc/net/tcp || bad 'the port is still held'; }
+    fail_each unpublish k 8085
+}
+t 'unpublish, a system call fails' unpublish

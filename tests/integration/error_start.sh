@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# A new life for a container that has ended, in which one system call fails: it runs, or one line says why
+# not; its definition stays.
+. "$(dirname "$0")/../struck.sh"
+
+may_live=1
+await=()
+after_strike() { [ -e "$state/containers/k/config.json" ] || bad 'the container is lost'; }
+
+as_asked() {
+    local tries=0
+    until page 8080 || [ $((tries += 1)) -gt 50 ]; do sleep 0.02; done 2>"$tmp/now"
+    [ $tries -le 50 ] || bad 'it does not answer'
+    status_is k running || bad 'it does not run'
+}
+ended() {
+    "${nc[@]}" run -d "$@" "${everything[@]}" "$box" httpd -f >"$tmp/out"
+    "${nc[@]}" stop -t 0 k >"$tmp/out"
+}
+
+start() {
+    prepare() { ended; }
+    fail_each start k
+}
+t 'start, a system call fails' start
+
+restart() {
+    prepare() { "${nc[@]}" run -d "${everything[@]}" "$box" httpd -f >"$tmp/out"; }
+    fail_each restart -t 0 k
+}
+t 'restart, a system call fails' restart
+
+boot() {
+    prepare() { ended --restart always; }
+    fail_each boot
+}
+t 'boot, a system call fails' boot

@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# A new life for a container that has ended, and a program that begins anew, killed at one system call
+# after the other: the container is never lost.
+. "$(dirname "$0")/../struck.sh"
+
+may_live=1
+after_strike() { [ -e "$state/containers/k/config.json" ] || bad 'the container is lost'; }
+
+start() {
+    prepare() { "${nc[@]}" run "${everything[@]}" "$box" true </dev/null; }
+    kill_each ALL start k
+}
+t 'start, all processes killed' start
+
+await=()
+restart() {
+    prepare() { "${nc[@]}" run -d "${everything[@]}" "$box" sleep 100 >"$tmp/out"; }
+    kill_each ALL restart -t 0 k
+}
+t 'restart, all processes killed' restart
+
+boot() {
+    prepare() {
+        "${nc[@]}" run -d --restart always "${everything[@]}" "$box" sleep 100 >"$tmp/out"
+        "${nc[@]}" stop -t 0 k >"$tmp/out"
+    }
+    kill_each ALL boot
+}
+t 'boot, all processes killed' boot
+
+await=(--all)
+again() {
+    prepare() { :; }
+    after_strike() { :; }
+    kill_each ONE run -d --restart on-failure:1 "${everything[@]}" "$box" false
+}
+t 'run --restart, one process killed, through both runs' again
