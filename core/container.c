@@ -15,7 +15,7 @@
 void container_clear(struct container *c)
 {
     spec_clear(&c->spec);
-    int *const fds[] = {&c->dir_fd,   &c->run_fd,    &c->lock_fd,   &c->channel,
+    int *const fds[] = {&c->dir_fd,   &c->run_fd,    &c->lock_fd,   &c->files_fd, &c->channel,
                         &c->stdin_fd, &c->stdout_fd, &c->stderr_fd, &c->pidfd};
     for (size_t i = 0; i < ARRAY_LEN(fds); i++)
         *fds[i] = close_fd(*fds[i]);
@@ -66,11 +66,7 @@ static int claim_run_directory(struct container *c, struct err *e)
     c->lock_fd = lock_file_at(c->run_fd, "lock", LOCK_EX);
     if (c->lock_fd < 0)
         return err_set(e, c->lock_fd, "lock container `%s`", c->spec.name);
-    int r = container_save_state(c, e);
-    const char *const files[] = {"hosts", "hostname", "resolv.conf"};
-    for (size_t i = 0; r == 0 && i < ARRAY_LEN(files); i++)
-        r = container_write_file(c, files[i], "", e);
-    return r;
+    return container_save_state(c, e);
 }
 
 /* The overlay's upper directory is the container's "/": it looks like the one below it. */
@@ -158,8 +154,7 @@ int container_reclaim(struct store *store, struct spec *spec, struct container *
 int container_write_file(struct container *c, const char *file, const char *text, struct err *e)
 {
     /* Written in place: the file's inode is what is mounted in the container. */
-    _cleanup_close_ int fd =
-        openat(c->run_fd, file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    _cleanup_close_ int fd = openat(c->files_fd, file, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
     int r = fd < 0 ? -errno : write_all(fd, text, strlen(text));
     if (r == 0 && fchmod(fd, 0644) < 0)
         r = -errno;

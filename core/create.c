@@ -5,6 +5,7 @@
  */
 #include "child.h"
 #include "container.h"
+#include "mounts.h"
 
 #include <errno.h>
 #include <linux/sched.h>
@@ -86,6 +87,22 @@ int open_streams(bool interactive, int child[3], int *in, int *out, int *err, st
     return r < 0 ? r : open_pipe(&child[2], err, false, e);
 }
 
+/* The container may write to its /etc/hosts and what is beside it: they are files of a small file
+ * system of their own, which it can fill without the host noticing. Made here and not by the child, so
+ * that we can write what the network will be while the child mounts. */
+static int make_files(struct container *c, struct err *e)
+{
+    const struct mount_option small[] = {
+        {"mode", "755"}, {"size", "256k"}, {"nr_inodes", "16"}, {NULL, NULL}};
+    const char *const files[] = {"hosts", "hostname", "resolv.conf"};
+    c->files_fd =
+        mount_new("tmpfs", small, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, e);
+    int r = c->files_fd < 0 ? c->files_fd : 0;
+    for (size_t i = 0; r == 0 && i < ARRAY_LEN(files); i++)
+        r = container_write_file(c, files[i], "", e);
+    return r;
+}
+
 static int get_ready(struct container *c, struct preparation *p, struct err *e)
 {
     p->layers = xasprintf("%s/containers/%s", c->store->root, c->spec.name);
@@ -96,6 +113,8 @@ static int get_ready(struct container *c, struct preparation *p, struct err *e)
                          &c->stderr_fd, e);
     if (r == 0)
         r = make_cgroup(c, p, e);
+    if (r == 0)
+        r = make_files(c, e);
     if (r == 0 && (p->stub = stub_open(e)) < 0)
         r = p->stub;
     int ends[2] = {-1, -1};
@@ -128,6 +147,7 @@ static _Noreturn void run_child(const struct container *c, const struct preparat
         .rootfs = {.spec = &c->spec,
                    .layers = p->layers,
                    .run = p->run,
+                   .files = c->files_fd,
                    .cgroup2 = p->host.kind == CGROUP_V2},
         .become = {.argv = c->spec.argv,
                    .env = c->spec.env,
@@ -233,5 +253,6 @@ int container_start(struct container *c, struct err *e)
     if (r < 0)
         c->started = 0;
     c->channel = close_fd(c->channel);
+    c->files_fd = close_fd(c->files_fd);
     return r;
 }

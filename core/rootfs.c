@@ -218,22 +218,23 @@ static bool is_volume(const struct spec *s, const char *target)
 }
 
 /* hosts, hostname, resolv.conf: written by netctr for this container, over what the root has. */
-static int mount_files(int root, const struct spec *spec, int run, struct err *e)
+static int mount_files(int root, const struct rootfs_plan *plan, struct err *e)
 {
     const char *const files[] = {"hosts", "hostname", "resolv.conf"};
     for (size_t i = 0; i < ARRAY_LEN(files); i++) {
         _cleanup_free_ char *target = xasprintf("/etc/%s", files[i]);
-        _cleanup_close_ int file = openat(run, files[i], O_PATH | O_NOFOLLOW | O_CLOEXEC);
-        if (file < 0 || is_volume(spec, target))
+        if (is_volume(plan->spec, target))
             continue;
+        _cleanup_close_ int file = openat(plan->files, files[i], O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        if (file < 0)
+            return err_set(e, errno, "open the container's `%s`", files[i]);
         _cleanup_close_ int mount = mount_clone(file, false, e);
+        if (mount < 0)
+            return mount;
         _cleanup_close_ int place = touch_in_root(root, target, 0644);
         if (place < 0)
             return err_set(e, place, "make `%s` in the container", target);
-        int r =
-            mount < 0 ? mount : mount_set(mount, MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID, false, e);
-        if (r == 0)
-            r = mount_attach(mount, place, target, e);
+        int r = mount_attach(mount, place, target, e);
         if (r < 0)
             return r;
     }
@@ -259,16 +260,18 @@ int rootfs_build(const struct rootfs_plan *plan, struct err *e)
     /* What happens here must not reach the host's mount tables. */
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
         return err_set(e, errno, "make the mounts private");
-    /* Opened before the root covers it. */
+    /* The files' own file system lies beneath the root and goes with the old one: a mount can be cloned
+     * only where it is attached. */
     _cleanup_close_ int run = open_directory(plan->run, NULL, e);
-    _cleanup_close_ int root = run < 0 ? -1 : mount_root(plan, run, e);
+    int r = run < 0 ? run : mount_attach(plan->files, run, plan->run, e);
+    _cleanup_close_ int root = r < 0 ? -1 : mount_root(plan, run, e);
     if (root < 0)
         return e->code;
-    int r = real_directory(root, "sys", e);
+    r = real_directory(root, "sys", e);
     close_fd(r);
     if (r < 0 || (r = dev_build(root, e)) < 0 || (r = build_proc(root, e)) < 0 ||
         (r = mount_volumes(root, plan->spec, e)) < 0 ||
-        (r = mount_files(root, plan->spec, run, e)) < 0 || (r = pivot(root, e)) < 0)
+        (r = mount_files(root, plan, e)) < 0 || (r = pivot(root, e)) < 0)
         return r;
     return take_fd(root);
 }

@@ -15,7 +15,8 @@
 struct rootfs_plan {
     const struct spec *spec;
     const char *layers; /**< ROOT/containers/NAME: overlay's upper and work */
-    const char *run;    /**< RUN/containers/NAME: the root is attached over it; holds hosts, … */
+    const char *run;    /**< RUN/containers/NAME: the root is attached over it */
+    int files;          /**< a detached mount with hosts, hostname and resolv.conf */
     bool cgroup2;       /**< the host's cgroups are v2 */
 };
 

@@ -77,7 +77,7 @@ char *spec_new_id(void);
 
 /* ---- store ----------------------------------------------------------------------------------
  * ROOT/containers/NAME/  config.json, upper, work, log    survives a reboot
- * RUN/containers/NAME/   lock, state.json, hosts, …       lives as long as the container runs
+ * RUN/containers/NAME/   lock, state.json, endpoint.json  lives as long as the container runs
  *
  * The lock is held by the container's monitor: whoever can take it knows that the monitor is dead. */
 
@@ -141,6 +141,7 @@ struct container {
     int dir_fd; /**< ROOT/containers/NAME */
     int run_fd; /**< RUN/containers/NAME */
     int lock_fd;
+    int files_fd;                       /**< hosts, hostname and resolv.conf, until it runs */
     int channel;                        /**< to the child, until it has become the program */
     int stdin_fd, stdout_fd, stderr_fd; /**< our ends of its pipes */
     pid_t pid;
@@ -155,8 +156,8 @@ struct container {
 };
 #define CONTAINER_INIT                                                                             \
     {                                                                                              \
-        .dir_fd = -1, .run_fd = -1, .lock_fd = -1, .channel = -1, .stdin_fd = -1, .stdout_fd = -1, \
-        .stderr_fd = -1, .pidfd = -1                                                               \
+        .dir_fd = -1, .run_fd = -1, .lock_fd = -1, .files_fd = -1, .channel = -1, .stdin_fd = -1,  \
+        .stdout_fd = -1, .stderr_fd = -1, .pidfd = -1                                              \
     }
 /** Closes what @c holds; kills nothing, removes nothing. */
 void container_clear(struct container *c);
@@ -173,8 +174,8 @@ int container_reclaim(struct store *store, struct spec *spec, struct container *
 int container_create(struct container *c, struct err *e);
 /** Gives the child its network namespace (not for NETWORK_HOST). May come while it prepares. */
 int container_join_netns(struct container *c, int netns, struct err *e);
-/** Text of a file that is made for the container: "hosts", "hostname" or "resolv.conf". Before
- *  container_start(). */
+/** Text of a file that is made for the container: "hosts", "hostname" or "resolv.conf". After
+ *  container_create() and before container_start(). */
 int container_write_file(struct container *c, const char *file, const char *text, struct err *e);
 /** Waits until the child is prepared and lets it become the program. On return it has (0), or the
  *  error says why not (with exit status 126 or 127 where it is the command's fault). */
