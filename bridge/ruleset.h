@@ -24,6 +24,10 @@ enum ruleset_set {
     SET_PUBLISH6_AT,
     SET_EXPOSED4,
     SET_EXPOSED6,
+    SET_RESOLVERS4,
+    SET_RESOLVERS6,
+    SET_DOORS4,
+    SET_DOORS6,
     SET_PORTS,
     SET_MACS,
     SET_ADDRS4,
@@ -81,4 +85,5 @@ char *ruleset_text(void);
 
 void elements_network(struct nft_batch *b, enum change change, const struct fw_network *n);
 void elements_guard(struct nft_batch *b, enum change change, const struct fw_guard *g);
+void elements_resolver(struct nft_batch *b, enum change change, const struct fw_resolver *r);
 void elements_publish(struct nft_batch *b, enum change change, const struct fw_publish *p);
