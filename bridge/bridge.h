@@ -29,6 +29,9 @@ struct pool network_pool(const struct network *n);
 int network_save(struct bridge *b, const struct network *n, struct err *e);
 struct fw_network network_elements(const struct network *n);
 
+/* resolver.c */
+void resolver_add(struct fw_batch *batch, const struct network *n, const struct resolver *r);
+
 /* endpoint.c, record.c */
 char *endpoint_port_name(const char *id, const char *network); /* caller frees */
 struct fw_guard endpoint_guard(const struct endpoint *ep);

@@ -222,6 +222,6 @@ void elements_resolver(struct nft_batch *b, enum change change, const struct fw_
         object);
     /* UDP and TCP share it: the first closes it, and it is there for nobody then. */
     if (r->door && r->to_port && (change != CHANGE_DELETE || r->protocol == IPPROTO_UDP))
-        put(b, change,
-            (struct element){.set = four ? SET_DOORS4 : SET_DOORS6, .key = {to, &port}}, object);
+        put(b, change, (struct element){.set = four ? SET_DOORS4 : SET_DOORS6, .key = {to, &port}},
+            object);
 }

@@ -77,7 +77,9 @@ static int connect_network(struct living *l, const char *text, struct err *e)
         plugs_remove(l, p);
         return r;
     }
-    r = plugs_write_files(l, e);
+    r = rewrite_files(l, e);
+    if (r == 0)
+        r = watch_names(l, e);
     return r == 0 ? keep(l, e) : r;
 }
 
@@ -95,11 +97,13 @@ static int disconnect_network(struct living *l, const char *name, struct err *e)
                 l->container.spec.name, name);
         return err_hint(e, "`netctr unpublish %s --all` first", l->container.spec.name);
     }
-    int r = endpoint_detach(l->bridge, &p->endpoint, false, l->container.run_fd, e);
+    int r = plug_unname(l, p, e);
+    if (r == 0)
+        r = endpoint_detach(l->bridge, &p->endpoint, false, l->container.run_fd, e);
     if (r < 0)
         return r;
     plugs_remove(l, p);
-    r = plugs_write_files(l, e);
+    r = rewrite_files(l, e);
     return r == 0 ? keep(l, e) : r;
 }
 

@@ -1,9 +1,5 @@
-/* The networks of one container: which they are, which of them is the way out, and what the container's
- * /etc/hosts says of them.
- */
+/* The networks of one container: which they are, and which of them is the way out. */
 #include "living.h"
-
-#include "resolv.h"
 
 #include <errno.h>
 #include <string.h>
@@ -164,40 +160,5 @@ int plug_in(struct living *l, struct plug *p, struct rt *inside, struct err *e)
                                 l->container.run_fd, &p->endpoint, e);
     }
     p->attached = r == 0;
-    return r;
-}
-
-/* ---- files -----------------------------------------------------------------------------------*/
-
-/* Where the container shares another's network, its addresses are the other's. */
-static void add_shared(struct living *l, struct endpoint_list *shared)
-{
-    const char *name;
-    if (network_word(l->container.spec.network, &name) != NETWORK_WORD_CONTAINER)
-        return;
-    _cleanup_close_ int dir = store_live_dir(&l->world->store, name);
-    if (dir >= 0)
-        (void)endpoint_load_all(dir, shared, NULL);
-}
-
-int plugs_write_files(struct living *l, struct err *e)
-{
-    struct container *c = &l->container;
-    _cleanup_endpoints_ struct endpoint_list shared = {0};
-    add_shared(l, &shared);
-    size_t count = l->plug_count + shared.count, n = 0;
-    _cleanup_free_ const struct ip **own = xcalloc(2 * count, sizeof(struct ip *));
-    for (size_t i = 0; i < count; i++) {
-        const struct endpoint *ep =
-            i < l->plug_count ? &l->plugs[i].endpoint : &shared.items[i - l->plug_count];
-        own[n++] = &ep->address4;
-        own[n++] = &ep->address6;
-    }
-    _cleanup_free_ char *hosts = make_hosts(c->spec.hostname, own, n);
-    _cleanup_free_ char *hostname = xasprintf("%s\n", c->spec.hostname);
-    _cleanup_free_ char *resolv = make_resolv_conf(c->spec.network_mode == NETWORK_HOST);
-    int r = container_write_file(c, "hosts", hosts, e);
-    if (r == 0)
-        r = container_write_file(c, "hostname", hostname, e);
-    return r == 0 ? container_write_file(c, "resolv.conf", resolv, e) : r;
+    return r == 0 ? plug_name(l, p, e) : r;
 }

@@ -253,6 +253,5 @@ int container_start(struct container *c, struct err *e)
     if (r < 0)
         c->started = 0;
     c->channel = close_fd(c->channel);
-    c->files_fd = close_fd(c->files_fd);
     return r;
 }

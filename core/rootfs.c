@@ -270,8 +270,8 @@ int rootfs_build(const struct rootfs_plan *plan, struct err *e)
     r = real_directory(root, "sys", e);
     close_fd(r);
     if (r < 0 || (r = dev_build(root, e)) < 0 || (r = build_proc(root, e)) < 0 ||
-        (r = mount_volumes(root, plan->spec, e)) < 0 ||
-        (r = mount_files(root, plan, e)) < 0 || (r = pivot(root, e)) < 0)
+        (r = mount_volumes(root, plan->spec, e)) < 0 || (r = mount_files(root, plan, e)) < 0 ||
+        (r = pivot(root, e)) < 0)
         return r;
     return take_fd(root);
 }
