@@ -120,7 +120,9 @@ static int listen_at(const struct network *n, void *arg)
 {
     struct visit *v = arg;
     const struct ip *const gateways[] = {&n->gateway4, &n->gateway6};
-    for (size_t i = 0; has_names(v->k, n) && i < ARRAY_LEN(gateways); i++) {
+    /* Of a network that came while it was being started, it is told afterwards. */
+    bool told = has_names(v->k, n) && aardvark_has(v->k->names, n->name);
+    for (size_t i = 0; told && i < ARRAY_LEN(gateways); i++) {
         if (!gateways[i]->family)
             continue;
         int r = try_bind(gateways[i], v->type, v->k->port);

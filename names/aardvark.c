@@ -89,6 +89,12 @@ int aardvark_write(int dir, const struct aardvark_network *n, struct err *e)
     return r < 0 ? err_set(e, r, "write the resolver's file of network `%s`", n->name) : 1;
 }
 
+bool aardvark_has(int dir, const char *network)
+{
+    _cleanup_free_ char *file = xasprintf(DIRECTORY "/%s", network);
+    return faccessat(dir, file, F_OK, 0) == 0;
+}
+
 int aardvark_remove(int dir, struct err *e)
 {
     int r = remove_tree_at(dir, DIRECTORY);

@@ -47,6 +47,8 @@ bool aardvark_can(const char *network);
 /** Writes the network's names as the server reads them, into the directory of its files in @dir, made
  *  if it is missing. Returns whether anything has changed. */
 int aardvark_write(int dir, const struct aardvark_network *n, struct err *e);
+/** Has the server a file of that network? */
+bool aardvark_has(int dir, const char *network);
 /** Removes that directory and the log. A file alone is never removed: the server dies of one that vanishes while it
  *  reads its directory. */
 int aardvark_remove(int dir, struct err *e);
