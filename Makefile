@@ -1,4 +1,4 @@
-# netctr: make, make demo, make check. Objects and programs are in build/.
+# netctr: make, make demo, make check, make check-vm. Objects and programs are in build/.
 VERSION  := 0.1.0
 PREFIX   ?= /usr/local
 BUILD    ?= build
@@ -26,14 +26,14 @@ Q := @
 say = @echo "  $(1)"
 endif
 
-DIRS     := base netns ipam names bridge core cli
+DIRS     := base netns ipam names bridge core doctor cli
 SOURCES  := $(filter-out core/seccomp_gen.c core/stub.c,$(wildcard $(DIRS:%=%/*.c)))
 OBJECTS  := $(SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/seccomp_blob.o
 # Unit tests link what they use of everything but main: an archive, since the commands need main.
 PARTS    := $(filter-out $(BUILD)/cli/main.o,$(OBJECTS))
 UNITS    := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/*.c))
 
-.PHONY: all install deps demo check check-all format lint sanitize clean tests bench
+.PHONY: all install deps demo check check-all check-vm check-vm-quick format lint sanitize clean tests bench
 
 all: $(BUILD)/netctr
 
@@ -97,6 +97,12 @@ check:
 	tests/run
 
 check-all: check sanitize lint
+
+# The same under Debian's kernels 6.1 and 6.12, without and with systemd (scripts/check-vm).
+check-vm check-vm-quick:
+	scripts/deps build test vm
+	$(MAKE) all tests
+	scripts/check-vm $(if $(filter %-quick,$@),--quick)
 
 format:
 	clang-format -i $(wildcard $(DIRS:%=%/*.[ch]) include/netctr/*.h tests/unit/*.[ch])

@@ -129,11 +129,17 @@ int mkdir_parents(const char *path, mode_t mode, struct err *e)
     return 0;
 }
 
-int read_file_at(int dirfd, const char *path, size_t max, char **out, size_t *size)
+/* O_NONBLOCK: whoever opens a FIFO would wait for its writer. */
+static int read_regular(int dirfd, const char *path, int flags, size_t max, char **out,
+                        size_t *size)
 {
-    _cleanup_close_ int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    if (fd < 0)
+    struct stat st;
+    _cleanup_close_ int fd =
+        openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | flags);
+    if (fd < 0 || fstat(fd, &st) < 0)
         return -errno;
+    if (!S_ISREG(st.st_mode))
+        return S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
     _cleanup_free_ char *data = NULL;
     size_t used = 0, room = 0;
     for (;;) {
@@ -157,6 +163,17 @@ int read_file_at(int dirfd, const char *path, size_t max, char **out, size_t *si
         *size = used;
     *out = take_ptr(data);
     return 0;
+}
+
+int read_file_at(int dirfd, const char *path, size_t max, char **out, size_t *size)
+{
+    return read_regular(dirfd, path, 0, max, out, size);
+}
+
+int read_state_at(int dirfd, const char *path, size_t max, char **out, size_t *size)
+{
+    int r = read_regular(dirfd, path, O_NOFOLLOW, max, out, size);
+    return r == -EISDIR || r == -ELOOP || r == -EINVAL || r == -EFBIG ? -EBADMSG : r;
 }
 
 int write_all(int fd, const void *data, size_t size)

@@ -9,22 +9,38 @@
 #include <sys/syscall.h>
 #include <time.h>
 
-uint64_t proc_start_time(pid_t pid)
+/* One field of /proc/PID/stat, which counts them from 1; 0 if there is no such process. The name in field
+ * 2 may hold spaces and parentheses: they are counted from its last ')'. */
+static uint64_t stat_field(pid_t pid, int wanted)
 {
     _cleanup_free_ char *path = xasprintf("/proc/%d/stat", pid);
     _cleanup_free_ char *stat = NULL;
     if (read_file_at(AT_FDCWD, path, 4096, &stat, NULL) < 0)
         return 0;
-    /* The name in field 2 may hold spaces and parentheses: count from its last ')'. */
     char *p = strrchr(stat, ')');
-    for (int field = 2; p && field < 22; field++)
+    for (int field = 2; p && field < wanted; field++)
         p = strchr(p + 1, ' ');
     return p ? strtoull(p + 1, NULL, 10) : 0;
 }
 
+uint64_t proc_start_time(pid_t pid)
+{
+    return stat_field(pid, 22);
+}
+
+char proc_state(pid_t pid)
+{
+    _cleanup_free_ char *path = xasprintf("/proc/%d/stat", pid), *stat = NULL;
+    if (read_file_at(AT_FDCWD, path, 4096, &stat, NULL) < 0)
+        return 0;
+    const char *p = strrchr(stat, ')');
+    return p && p[1] ? p[2] : 0;
+}
+
 bool proc_is_dying(pid_t pid, uint64_t start_time)
 {
-    if (pid <= 0 || proc_start_time(pid) != start_time)
+    const uint64_t exiting = 0x4; /* PF_EXITING: on its way out, and no zombie yet */
+    if (pid <= 0 || proc_start_time(pid) != start_time || (stat_field(pid, 9) & exiting))
         return true;
     _cleanup_free_ char *path = xasprintf("/proc/%d/status", pid);
     _cleanup_free_ char *status = NULL;

@@ -3,15 +3,19 @@
 #include <netctr/base.h>
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 
 int json_read_at(int dirfd, const char *path, json_t **out, struct err *e)
 {
     _cleanup_free_ char *text = NULL;
     size_t size = 0;
-    int r = read_file_at(dirfd, path, 16 << 20, &text, &size);
+    int r = read_state_at(dirfd, path, 16 << 20, &text, &size);
+    if (r == -EBADMSG)
+        return err_say(e, r, "state file `%s` is damaged: no file, or too large", path);
     if (r < 0)
         return err_set(e, r, "read `%s`", path);
     json_error_t reason;
@@ -34,6 +38,29 @@ int json_write_at(int dirfd, const char *path, const json_t *j, struct err *e)
         return err_say(e, -EINVAL, "write `%s`: the state holds text that is not UTF-8", path);
     int r = write_file_atomic(dirfd, path, text, strlen(text), 0600);
     return r < 0 ? err_set(e, r, "write `%s`", path) : 0;
+}
+
+static char *sum_of(json_t *j)
+{
+    _cleanup_free_ char *text = json_dumps(j, JSON_COMPACT | JSON_SORT_KEYS);
+    return text ? xasprintf("%016" PRIx64, hash64(text)) : NULL;
+}
+
+void json_seal(json_t *j)
+{
+    (void)json_object_del(j, "sum");
+    _cleanup_free_ char *sum = sum_of(j);
+    json_put_str(j, "sum", sum);
+}
+
+int json_check_seal(json_t *j, const char *path, struct err *e)
+{
+    _cleanup_json_ json_t *sealed = json_incref(json_object_get(j, "sum"));
+    (void)json_object_del(j, "sum");
+    _cleanup_free_ char *sum = sum_of(j);
+    return sealed && streq(sum, json_string_value(sealed))
+               ? 0
+               : err_say(e, -EBADMSG, "state file `%s` is damaged: its sum does not match", path);
 }
 
 const char *json_str(const json_t *j, const char *key)
@@ -89,6 +116,24 @@ int lock_file_at(int dirfd, const char *path, int operation)
         if (errno != EINTR)
             return -errno;
     return take_fd(fd);
+}
+
+pid_t lock_holder(int fd)
+{
+    struct stat st;
+    _cleanup_free_ char *locks = NULL;
+    if (fstat(fd, &st) < 0 || read_file_at(AT_FDCWD, "/proc/locks", 64 << 20, &locks, NULL) < 0)
+        return 0;
+    _cleanup_free_ char *file = xasprintf(" %02x:%02x:%" PRIu64 " ", major(st.st_dev),
+                                          minor(st.st_dev), (uint64_t)st.st_ino);
+    _cleanup_strv_ strv lines = strv_split(locks, '\n');
+    strv_each (line, lines) {
+        int pid;
+        if (!strstr(line, "->") && strstr(line, file) &&
+            sscanf(line, "%*s FLOCK %*s WRITE %d", &pid) == 1)
+            return pid;
+    }
+    return 0;
 }
 
 int lock_wait(int fd, int operation, int timeout_ms)

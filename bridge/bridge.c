@@ -31,18 +31,42 @@ int bridge_open(int root_fd, int run_fd, const char *instance, struct bridge **o
     return r;
 }
 
+int bridge_look(int root_fd, int run_fd, const char *instance, struct bridge **out, struct err *e)
+{
+    _cleanup_bridge_ struct bridge *b = xcalloc(1, sizeof(*b));
+    const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW;
+    b->leases_fd = run_fd < 0 ? -1 : openat(run_fd, "leases", flags);
+    b->instance = xstrdup(instance);
+    b->networks_fd = root_fd < 0 ? -1 : openat(root_fd, "networks", flags);
+    int r = rt_open(&b->rt, e);
+    if (r == 0)
+        r = fw_open(instance, &b->fw, e);
+    if (r == 0)
+        *out = take_ptr(b);
+    return r;
+}
+
 #define EXPIRY_FILE ".expiry"
 
-/* The answer is asked of the kernel by effect and kept beside the leases, which do not outlive the
- * boot either. Where it cannot be found out, elements are deleted: slower, and right everywhere. */
+/* The answer stands beside the leases with the boot's id: where they outlive the boot, the next kernel
+ * may be another one. */
+enum expiry bridge_expiry(struct bridge *b)
+{
+    _cleanup_free_ char *known = NULL, *boot = boot_id(), *yes = xasprintf("yes %s\n", boot),
+                        *no = xasprintf("no %s\n", boot);
+    (void)read_state_at(b->leases_fd, EXPIRY_FILE, 64, &known, NULL);
+    return streq(known, yes) ? EXPIRY_YES : streq(known, no) ? EXPIRY_NO : EXPIRY_NOT_ASKED;
+}
+
+/* The kernel is asked by effect. Where it cannot be found out, elements are deleted: slower, and right
+ * everywhere. */
 void bridge_learn_expiry(struct bridge *b)
 {
-    _cleanup_free_ char *known = NULL;
-    bool works = false;
-    if (read_file_at(b->leases_fd, EXPIRY_FILE, 16, &known, NULL) == 0) {
-        works = streq(known, "yes\n");
-    } else if (fw_probe_expiry(b->fw, &works, NULL) == 0) {
-        const char *answer = works ? "yes\n" : "no\n";
+    enum expiry known = bridge_expiry(b);
+    bool works = known == EXPIRY_YES;
+    if (known == EXPIRY_NOT_ASKED && fw_probe_expiry(b->fw, &works, NULL) == 0) {
+        _cleanup_free_ char *boot = boot_id(),
+                            *answer = xasprintf("%s %s\n", works ? "yes" : "no", boot);
         (void)write_file_atomic(b->leases_fd, EXPIRY_FILE, answer, strlen(answer), 0600);
     }
     fw_set_expiry(b->fw, works);

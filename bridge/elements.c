@@ -165,6 +165,26 @@ static char *publish_name(const struct fw_publish *p)
                      protocol, address, p->host_port);
 }
 
+struct element elements_publish_key(const struct fw_publish *p, const struct element_ports *ports)
+{
+    bool four = p->family == AF_INET;
+    const void *to = four ? (const void *)&p->to4 : &p->to6;
+    if (p->routed)
+        return (struct element){.set = four ? SET_EXPOSED4 : SET_EXPOSED6,
+                                .key = {to, &p->protocol, &ports->to}};
+    if (p->any_address)
+        return (struct element){.set = four ? SET_PUBLISH4 : SET_PUBLISH6,
+                                .key = {&p->protocol, &ports->host}};
+    return (struct element){
+        .set = four ? SET_PUBLISH4_AT : SET_PUBLISH6_AT,
+        .key = {four ? (const void *)&p->host4 : &p->host6, &p->protocol, &ports->host}};
+}
+
+struct element_ports elements_ports(const struct fw_publish *p)
+{
+    return (struct element_ports){htons(p->host_port), htons(p->to_port)};
+}
+
 void elements_publish(struct nft_batch *b, enum change change, const struct fw_publish *p)
 {
     bool four = p->family == AF_INET;
@@ -176,31 +196,14 @@ void elements_publish(struct nft_batch *b, enum change change, const struct fw_p
                          p->family, p->protocol, p->host_port, p->to_port);
         return;
     }
-    uint16_t host_port = htons(p->host_port), to_port = htons(p->to_port);
-    const void *host = four ? (const void *)&p->host4 : &p->host6;
+    struct element_ports ports = elements_ports(p);
+    struct element x = elements_publish_key(p, &ports);
+    if (!p->routed) {
+        x.data[0] = four ? (const void *)&p->to4 : &p->to6;
+        x.data[1] = &ports.to;
+    }
+    x.comment = p->comment;
     _cleanup_free_ char *object = publish_name(p);
-    if (p->routed) {
-        struct element open = {
-            .set = four ? SET_EXPOSED4 : SET_EXPOSED6,
-            .key = {four ? (const void *)&p->to4 : &p->to6, &p->protocol, &to_port},
-            .comment = p->comment};
-        put(b, change, open, object);
-        return;
-    }
-    struct element x = {
-        .data = {four ? (const void *)&p->to4 : &p->to6, &to_port},
-        .comment = p->comment,
-    };
-    if (p->any_address) {
-        x.set = four ? SET_PUBLISH4 : SET_PUBLISH6;
-        x.key[0] = &p->protocol;
-        x.key[1] = &host_port;
-    } else {
-        x.set = four ? SET_PUBLISH4_AT : SET_PUBLISH6_AT;
-        x.key[0] = host;
-        x.key[1] = &p->protocol;
-        x.key[2] = &host_port;
-    }
     put(b, change, x, object);
 }
 

@@ -114,7 +114,11 @@ static void add_veth(struct rt_batch *batch, struct bridge *b, const struct link
 static int plug_in(struct bridge *b, const struct link *bridge, int netns, const struct network *n,
                    const struct endpoint *ep, struct err *e)
 {
+    struct link port;
     _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(b->rt);
+    /* An earlier life of the same container had this name, and its veth may still be dying. */
+    if (rt_get_link(b->rt, ep->port, &port) == 0)
+        rt_delete_link(batch, ep->port);
     add_veth(batch, b, bridge, netns, n, ep);
     /* The host knows the container's MAC: no ARP, no entry to overflow the neighbour table. Without the
      * guard a container may have other addresses and MACs, and give these away. */
@@ -125,7 +129,6 @@ static int plug_in(struct bridge *b, const struct link *bridge, int netns, const
     int r = rt_commit(batch, e);
     if (r == -EXFULL)
         err_say(e, r, "bridge `%s` is full: the kernel allows 1,023 ports", ep->bridge);
-    struct link port;
     if (r == 0 && (r = rt_get_link(b->rt, ep->port, &port)) < 0)
         return err_set(e, r, "find veth `%s`", ep->port);
     if (r == 0 && ep->guard)
@@ -383,6 +386,15 @@ static int forget_flows(const struct endpoint *ep, struct err *e)
     return r == -EOPNOTSUPP ? 0 : r;
 }
 
+/* A damaged lease file gives out no address, and is made anew with those of the living only. */
+static int give_lease_back(struct bridge *b, const struct endpoint *ep, struct err *e)
+{
+    int r = lease_release(b->leases_fd, ep->network, ep->id, e);
+    if (r == -EBADMSG && e)
+        warn("%s", e->text);
+    return r == -EBADMSG ? 0 : r;
+}
+
 int endpoint_detach(struct bridge *b, const struct endpoint *ep, bool namespace_dies,
                     int record_dir, struct err *e)
 {
@@ -396,7 +408,7 @@ int endpoint_detach(struct bridge *b, const struct endpoint *ep, bool namespace_
     note(&result, unplug(b, ep, namespace_dies, &step), e, &step);
     note(&result, fw_expire(b->fw, &guard, NULL, 0, &step), e, &step);
     note(&result, forget_flows(ep, &step), e, &step);
-    note(&result, lease_release(b->leases_fd, ep->network, ep->id, &step), e, &step);
+    note(&result, give_lease_back(b, ep, &step), e, &step);
     _cleanup_free_ char *record = endpoint_record_name(ep->network);
     if (result == 0 && unlinkat(record_dir, record, 0) < 0 && errno != ENOENT)
         return err_set(e, errno, "remove the endpoint's record");

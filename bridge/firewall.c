@@ -6,6 +6,7 @@
 #include "ruleset.h"
 
 #include <errno.h>
+#include <linux/netfilter.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -55,6 +56,53 @@ int fw_probe(struct fw *fw, char **owner, struct err *e)
         *owner = NULL;
     int r = ruleset_probe(fw->nft, fw->instance, owner);
     return r < 0 ? err_set(e, r, "read the firewall's tables") : r;
+}
+
+/* ---- looking ------------------------------------------------------------------------------*/
+
+int fw_rehearse(struct fw *fw, struct err *e)
+{
+    static const char last[] = "withdraw the rehearsed firewall";
+    _cleanup_err_ struct err refused = ERR_INIT;
+    _cleanup_nft_batch_ struct nft_batch *b = nft_batch_new();
+    ruleset_create(b, fw->instance);
+    ruleset_withdraw(b, xstrdup(last));
+    int r = nft_batch_commit(fw->nft, b, NFT_TOLERATE_NOTHING, &refused);
+    if (r < 0 && refused.text && skip_prefix(refused.text, last))
+        return 0;
+    err_move(e, &refused);
+    return r < 0 ? r : -EIO;
+}
+
+int fw_has_rules(struct fw *fw)
+{
+    const uint8_t families[] = {NFPROTO_INET, NFPROTO_BRIDGE};
+    int r = 1;
+    for (size_t i = 0; r > 0 && i < ARRAY_LEN(families); i++) {
+        int n = ruleset_count_rules(fw->nft, families[i]);
+        r = n < 0 ? n : (size_t)n == ruleset_rule_count(families[i]);
+    }
+    return r;
+}
+
+static int has_element(struct fw *fw, const struct element *x)
+{
+    bool expires;
+    int r = ruleset_find(fw->nft, x, &expires);
+    return r == -ENOENT ? 0 : r < 0 ? r : 1;
+}
+
+int fw_has_guard(struct fw *fw, const struct fw_guard *g)
+{
+    const struct element port = {.set = SET_PORTS, .key = {g->port}};
+    return has_element(fw, &port);
+}
+
+int fw_has_publish(struct fw *fw, const struct fw_publish *p)
+{
+    const struct element_ports ports = elements_ports(p);
+    const struct element x = elements_publish_key(p, &ports);
+    return has_element(fw, &x);
 }
 
 /* ---- batches ------------------------------------------------------------------------------*/

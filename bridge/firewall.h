@@ -32,6 +32,11 @@ enum fw_tables {
  *  NULL, *@owner is the other instance's stamp (NULL if there is none); caller frees. */
 int fw_probe(struct fw *fw, char **owner, struct err *e);
 
+/** Sends the tables and withdraws them in the same transaction: 0 if the kernel would take them. */
+int fw_rehearse(struct fw *fw, struct err *e);
+/** Do both tables have all their rules? 1, 0 or a negative errno. */
+int fw_has_rules(struct fw *fw);
+
 struct fw_network {
     const char *bridge;     /**< interface name */
     struct in_addr subnet4; /**< network order; prefix4 0: none */
@@ -75,6 +80,10 @@ struct fw_resolver {
     uint16_t to_port; /**< host byte order; 0: nobody, for fw_set_resolvers() */
     bool door;        /**< it is our own, and must not be asked in any other way */
 };
+
+/** Is the element there? 1, 0 or a negative errno. */
+int fw_has_guard(struct fw *fw, const struct fw_guard *g);
+int fw_has_publish(struct fw *fw, const struct fw_publish *p);
 
 struct fw_batch *fw_batch_new(struct fw *fw);
 void fw_batch_free(struct fw_batch *b); /**< accepts NULL */

@@ -261,6 +261,23 @@ static int hold_one(int family, const struct publish *p, uint16_t *port)
     return take_fd(fd);
 }
 
+static bool collide(const struct publish *a, const struct publish *b)
+{
+    return a->host_port == b->host_port && a->protocol == b->protocol &&
+           (!a->host.family || !b->host.family ||
+            (a->host.family == b->host.family &&
+             (ip_is_any(&a->host) || ip_is_any(&b->host) || ip_equal(&a->host, &b->host))));
+}
+
+/* Is the port's other user our own request, a few words earlier? */
+static bool asked_before(const struct publish_list *list, const struct publish *p)
+{
+    for (const struct publish *q = list->items; q < p; q++)
+        if (p->host_port && collide(p, q))
+            return true;
+    return false;
+}
+
 static int explain(const struct publish *p, int code, struct err *e)
 {
     _cleanup_free_ char *address = ip_text(&p->host);
@@ -331,6 +348,9 @@ int publish_hold(struct publish_list *list, bool ipv6, struct held_ports *out,
             held_ports_clear(out);
             if (refused)
                 *refused = &list->items[i];
+            if (r == -EADDRINUSE && asked_before(list, &list->items[i]))
+                return err_say(e, -EINVAL, "port %d/%s is asked for twice",
+                               list->items[i].host_port, protocol_name(list->items[i].protocol));
             return explain(&list->items[i], r, e);
         }
     }

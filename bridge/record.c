@@ -56,6 +56,7 @@ int endpoint_save(const struct endpoint *ep, int record_dir, struct err *e)
         json_array_append_new(publishes, item);
     }
     json_object_set_new(j, "publish", publishes);
+    json_seal(j);
     return json_write_at(record_dir, file, j, e);
 }
 
@@ -98,10 +99,10 @@ static int parse_record(const json_t *j, struct endpoint *out)
     out->guard = json_flag(j, "guard");
     out->routed = json_flag(j, "routed");
     out->aliases = json_strv(j, "aliases");
-    if (!valid_name(out->network) || !out->bridge || !out->container || !out->id || !out->port ||
-        !valid_link(out->interface) || strlen(out->port) >= IFNAMSIZ || !mac ||
-        mac_parse(mac, out->mac) < 0 || get_ip(j, "address", &out->address4) < 0 ||
-        get_ip(j, "address6", &out->address6) < 0)
+    if (json_int(j, "schema", 0) != 1 || !valid_name(out->network) || !out->bridge ||
+        !out->container || !out->id || !out->port || !valid_link(out->interface) ||
+        strlen(out->port) >= IFNAMSIZ || !mac || mac_parse(mac, out->mac) < 0 ||
+        get_ip(j, "address", &out->address4) < 0 || get_ip(j, "address6", &out->address6) < 0)
         return -EBADMSG;
     const json_t *publishes = json_object_get(j, "publish");
     size_t count = json_array_size(publishes);
@@ -119,7 +120,7 @@ static int load_file(int record_dir, const char *file, struct endpoint *out, str
     *out = (struct endpoint){0};
     _cleanup_json_ json_t *j = NULL;
     int r = json_read_at(record_dir, file, &j, e);
-    if (r < 0)
+    if (r < 0 || (r = json_check_seal(j, file, e)) < 0)
         return r;
     _cleanup_free_ char *own = NULL;
     r = parse_record(j, out);

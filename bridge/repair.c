@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 /* ---- reload ----------------------------------------------------------------------------------*/
 
@@ -53,6 +54,47 @@ int bridge_reload(struct bridge *b, const struct endpoint *live, size_t count,
             fw_add_publish(batch, &elements[k]);
     }
     return r < 0 ? r : fw_commit(batch, e);
+}
+
+/* ---- leases ----------------------------------------------------------------------------------*/
+
+struct restoring {
+    struct bridge *bridge;
+    const struct endpoint *live;
+    size_t count;
+    void (*found)(const char *what, void *arg);
+    void *arg;
+    struct err *e;
+};
+
+static int restore_leases(const struct network *n, void *arg)
+{
+    struct restoring *s = arg;
+    _cleanup_free_ struct lease *leases = xcalloc(s->count, sizeof(*leases));
+    size_t count = 0;
+    for (size_t i = 0; i < s->count; i++) {
+        const struct endpoint *ep = &s->live[i];
+        if (!streq(ep->network, n->name))
+            continue;
+        leases[count] = (struct lease){.address4 = ep->address4,
+                                       .address6 = ep->address6,
+                                       .container = ep->container,
+                                       .owner = ep->id,
+                                       .since = time(NULL)};
+        memcpy(leases[count++].mac, ep->mac, 6);
+    }
+    int r = lease_restore(s->bridge->leases_fd, n->name, leases, count, s->e);
+    _cleanup_free_ char *what = xasprintf("damaged lease file of network `%s`", n->name);
+    if (r > 0 && s->found)
+        s->found(what, s->arg);
+    return r;
+}
+
+int bridge_restore_leases(struct bridge *b, const struct endpoint *live, size_t count,
+                          void (*found)(const char *what, void *arg), void *arg, struct err *e)
+{
+    struct restoring s = {b, live, count, found, arg, e};
+    return network_each(b, restore_leases, &s, e);
 }
 
 /* ---- sweep -----------------------------------------------------------------------------------*/

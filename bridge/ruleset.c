@@ -832,6 +832,43 @@ int ruleset_probe(struct nft *n, const char *instance, char **owner)
     return result;
 }
 
+size_t ruleset_rule_count(uint8_t family)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < ARRAY_LEN(CHAINS); i++)
+        if (CHAINS[i].table->family == family)
+            count += CHAINS[i].rule_count;
+    return count;
+}
+
+static int count_rule(const struct nlmsghdr *answer, void *data)
+{
+    (void)answer;
+    ++*(int *)data;
+    return MNL_CB_OK;
+}
+
+int ruleset_count_rules(struct nft *n, uint8_t family)
+{
+    _Alignas(struct nlmsghdr) char buffer[256];
+    int count = 0, r = 0;
+    for (size_t i = 0; i < ARRAY_LEN(TABLES); i++) {
+        if (TABLES[i]->family != family)
+            continue;
+        struct nlmsghdr *request =
+            nftnl_nlmsg_build_hdr(buffer, NFT_MSG_GETRULE, family, NLM_F_DUMP, 0);
+        mnl_attr_put_strz(request, NFTA_RULE_TABLE, TABLES[i]->name);
+        r = nft_request(n, request, count_rule, &count);
+    }
+    return r < 0 ? r : count;
+}
+
+void ruleset_withdraw(struct nft_batch *b, char *what)
+{
+    mnl_attr_put_strz(nft_batch_message(b, NFT_MSG_DELTABLE, 0, NFPROTO_INET, what),
+                      NFTA_TABLE_NAME, "netctr_never");
+}
+
 static int read_expiry(struct nftnl_set_elem *x, void *data)
 {
     *(bool *)data = nftnl_set_elem_is_set(x, NFTNL_SET_ELEM_EXPIRATION);

@@ -81,9 +81,22 @@ int ruleset_find(struct nft *n, const struct element *element, bool *expires);
 /** The tables as a file for `nft -f`, built from the texts beside the rules; caller frees. */
 char *ruleset_text(void);
 
+/** How many rules the table of this family has. */
+size_t ruleset_rule_count(uint8_t family);
+/** What the kernel refuses whatever else there is: a transaction that ends with it takes no effect. */
+void ruleset_withdraw(struct nft_batch *b, char *what);
+/** How many rules of ours the kernel has in the table of this family; negative errno. */
+int ruleset_count_rules(struct nft *n, uint8_t family);
+
 /* ---- elements.c ----------------------------------------------------------------------------*/
 
 void elements_network(struct nft_batch *b, enum change change, const struct fw_network *n);
 void elements_guard(struct nft_batch *b, enum change change, const struct fw_guard *g);
 void elements_resolver(struct nft_batch *b, enum change change, const struct fw_resolver *r);
 void elements_publish(struct nft_batch *b, enum change change, const struct fw_publish *p);
+struct element_ports {
+    uint16_t host, to; /* network order */
+};
+struct element_ports elements_ports(const struct fw_publish *p);
+/** The element's set and key; @ports must live as long. */
+struct element elements_publish_key(const struct fw_publish *p, const struct element_ports *ports);

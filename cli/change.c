@@ -102,6 +102,7 @@ static int disconnect_network(struct living *l, const char *name, struct err *e)
         r = endpoint_detach(l->bridge, &p->endpoint, false, l->container.run_fd, e);
     if (r < 0)
         return r;
+    world_network_event(l->world, "disconnect", &p->endpoint);
     plugs_remove(l, p);
     r = rewrite_files(l, e);
     return r == 0 ? keep(l, e) : r;

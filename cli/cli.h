@@ -25,7 +25,7 @@ struct command {
 extern const struct command command_run, command_exec, command_ps, command_logs, command_inspect,
     command_stop, command_start, command_restart, command_boot, command_kill, command_rm,
     command_port, command_publish, command_unpublish, command_network, command_gc, command_info,
-    command_version;
+    command_version, command_events, command_doctor;
 
 /** Parses the flags of @command. Returns the index of the first word that is no flag; *@help is set
  *  when help was printed and the command is to end. */
@@ -38,3 +38,7 @@ void command_help(FILE *out, const struct command *command, const struct option 
 char *time_ago(int64_t when);
 /** RFC 3339, UTC; caller frees. */
 char *time_utc(int64_t when);
+/** A moment in nanoseconds since the epoch: RFC 3339 ("2026-01-02T15:04:05.5Z", without a zone UTC, also
+ *  the day alone), seconds since the epoch ("1700000000.5"), or how long before @now ("10m", "1h30m").
+ *  -EINVAL. */
+int time_parse(const char *text, int64_t now, int64_t *out);

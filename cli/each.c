@@ -4,8 +4,7 @@
 #include <errno.h>
 
 /* Goes on after a failure; the first is the command's, the others are warnings. */
-static int do_each(struct world *w, char *const *names, container_action act, void *arg,
-                   struct err *e)
+static int do_each(struct world *w, char *const *names, const struct each *each, struct err *e)
 {
     int result = 0;
     strv_each (name, names) {
@@ -13,7 +12,9 @@ static int do_each(struct world *w, char *const *names, container_action act, vo
         _cleanup_err_ struct err why = ERR_INIT;
         int code = world_find(w, name, &r, &why);
         if (code == 0)
-            code = act(w, &r, arg, &why);
+            code = each->act(w, &r, each->arg, &why);
+        else if (code == -EBADMSG && each->damaged)
+            code = each->damaged(w, name, &why);
         if (code == 0)
             printf("%s\n", name);
         else if (result == 0)
@@ -25,37 +26,36 @@ static int do_each(struct world *w, char *const *names, container_action act, vo
 }
 
 struct choice {
-    bool (*wanted)(const struct record *r);
+    const struct each *each;
     strv names;
 };
 
 static int choose(const struct record *r, void *arg)
 {
     struct choice *c = arg;
-    if (c->wanted(r))
+    if (c->each->all(r))
         strv_add(&c->names, r->spec.name);
     return 0;
 }
 
-int each_chosen(struct world *w, bool (*wanted)(const struct record *r), container_action act,
-                void *arg, struct err *e)
+int each_chosen(struct world *w, const struct each *each, struct err *e)
 {
-    struct choice choice = {.wanted = wanted};
+    struct choice choice = {.each = each};
     int r = world_each(w, choose, &choice, e);
     if (r == 0)
-        r = do_each(w, choice.names, act, arg, e);
+        r = do_each(w, choice.names, each, e);
     strv_free(choice.names);
     return r;
 }
 
 int each_named(const struct cli *cli, const struct command *command, char **names,
-               bool (*all)(const struct record *r), container_action act, void *arg, struct err *e)
+               const struct each *each, struct err *e)
 {
-    if (!names[0] == !all)
+    if (!names[0] == !each->all)
         return err_say(e, -EINVAL, "usage: netctr %s %s", command->name, command->usage);
     _cleanup_world_ struct world w = {0};
     int r = world_open(cli, &w, e);
     if (r < 0)
         return r;
-    return all ? each_chosen(&w, all, act, arg, e) : do_each(&w, names, act, arg, e);
+    return each->all ? each_chosen(&w, each, e) : do_each(&w, names, each, e);
 }

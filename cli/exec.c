@@ -36,7 +36,14 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
         return code;
     if (r.status != STATUS_RUNNING)
         return err_say(e, -ESRCH, "container `%s` is not running", r.spec.name);
-    return container_exec(&w.store, &r, &q, e);
+    const struct event_attribute what[] = {{"command", q.argv[0], 0}, {0}};
+    world_event(&w, &r, "exec_start", what);
+    code = container_exec(&w.store, &r, &q, e);
+    /* Of one that is detached nobody learns how it ends. */
+    if (code >= 0 && !q.detached)
+        world_event(&w, &r, "exec_die",
+                    (const struct event_attribute[]){{"exit_code", NULL, code}, what[0], {0}});
+    return code;
 }
 
 const struct command command_exec = {

@@ -6,6 +6,7 @@
 struct finding {
     bool dry_run;
     size_t count;
+    struct world *world;
 };
 
 static void tell(const char *what, void *arg)
@@ -13,6 +14,10 @@ static void tell(const char *what, void *arg)
     struct finding *f = arg;
     f->count++;
     printf("%s %s\n", f->dry_run ? "would remove" : "removed", what);
+    if (f->dry_run)
+        return;
+    const struct event event = {"system", "prune", NULL, what};
+    event_emit(f->world->store.run_fd, &event, NULL);
 }
 
 static int run(const struct cli *cli, int argc, char **argv, struct err *e)
@@ -29,6 +34,7 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
     if (first < argc)
         return err_say(e, -EINVAL, "`gc` takes no names");
     _cleanup_world_ struct world w = {0};
+    f.world = &w;
     int r = store_open(cli->root, cli->run_root, &w.store, e);
     return r < 0 ? r : world_gc(&w, f.dry_run, tell, &f, e);
 }

@@ -36,7 +36,7 @@ static int hold(struct living *l, struct holding *h, struct err *e)
     bool ipv6 = access("/proc/net/if_inet6", F_OK) == 0;
     int r = publish_hold(&h->publishes, ipv6, &h->held, &s.wanted, e);
     if (r == -EADDRINUSE && s.wanted) {
-        (void)store_each(&l->world->store, find_publisher, &s, NULL);
+        (void)world_each(l->world, find_publisher, &s, NULL);
         if (s.owner)
             err_hint(e, "container `%s` publishes it", s.owner);
         else

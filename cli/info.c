@@ -21,6 +21,13 @@ static const char *cgroup_name(void)
     return cgroup_probe(NULL, &host, NULL) < 0 ? "none" : names[host.kind];
 }
 
+static const char *expiry_name(struct world *w)
+{
+    static const char *const names[] = {"not asked yet", "no", "yes"};
+    struct bridge *b;
+    return world_bridge(w, &b, NULL) < 0 ? "unknown" : names[bridge_expiry(b)];
+}
+
 static int gather(struct world *w, json_t *j, struct err *e)
 {
     size_t count[2] = {0};
@@ -31,6 +38,7 @@ static int gather(struct world *w, json_t *j, struct err *e)
     json_put_str(j, "kernel", u.release);
     json_put_str(j, "machine", u.machine);
     json_put_str(j, "cgroup", cgroup_name());
+    json_put_str(j, "firewall_expiry", expiry_name(w));
     json_put_str(j, "root", w->store.root);
     json_put_str(j, "run_root", w->store.run);
     json_put_str(j, "instance", w->store.instance);

@@ -165,7 +165,7 @@ static int run_on(struct living *l, const struct monitor_options *options, struc
     struct container *c = &l->container;
     unsigned in_a_row = 0;
     int status = monitor_run(c, options, e);
-    for (bool again = true; status >= 0; c->restarts++) {
+    for (bool again = true; status >= 0;) {
         int r = decide(l, status, &again, e);
         if (r < 0 || !again)
             return r < 0 ? r : status;
@@ -176,6 +176,7 @@ static int run_on(struct living *l, const struct monitor_options *options, struc
             r = monitor_pause(c, options, restart_delay_ms(in_a_row - 1), e);
         if (r < 0 || container_end_asked(c))
             return r < 0 ? r : status;
+        c->restarts++;
         status = begin_anew(l, e) == 0 ? monitor_run(c, options, e) : failed_start(l, e);
     }
     return status;
@@ -243,9 +244,8 @@ static int mark_leaving(struct living *l, struct err *e)
     _cleanup_close_ int lock = store_lock(&l->world->store, e);
     if (lock < 0)
         return lock;
-    _cleanup_close_ int mark =
-        openat(l->container.run_fd, LEAVING, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    return mark < 0 ? err_set(e, errno, "mark the container as ending") : 0;
+    int r = container_mark(l->container.run_fd, MARK_LEAVING);
+    return r < 0 && r != -ENOENT ? err_set(e, r, "mark the container as ending") : 0;
 }
 
 /* Nobody is served from here on. The ports stay held until their rules are gone. */
@@ -280,6 +280,8 @@ static int leave(struct living *l, bool keep, int status, struct err *e)
     struct container *c = &l->container;
     _cleanup_err_ struct err step = ERR_INIT;
     stop_serving(l);
+    if (keep)
+        (void)container_note_end(c, status, &step);
     int result = l->bridge ? mark_leaving(l, e) : 0;
     if (result == 0)
         result = world_detach(l->world, c, true, e);
@@ -330,6 +332,8 @@ int world_live(struct world *w, struct life *life, struct err *e)
     struct living l = {
         .world = w, .life = life, .container = CONTAINER_INIT, .netns = -1, .control = -1};
     int r = live(&l, e);
+    if (r < 0)
+        world_explain(w, r, e);
     close_fd(l.netns);
     close_fd(l.control);
     while (l.holdings)

@@ -35,7 +35,7 @@ static int end_restarting(const struct record *r, struct err *e)
                : 0;
 }
 
-static int stop_record(const struct record *r, uint64_t seconds, struct err *e)
+static int stop_record(struct world *w, const struct record *r, uint64_t seconds, struct err *e)
 {
     if (r->status == STATUS_RESTARTING)
         return end_restarting(r, e);
@@ -46,9 +46,7 @@ static int stop_record(const struct record *r, uint64_t seconds, struct err *e)
         return 0;
     if (code == 0)
         code = signal_init(r, SIGKILL, e);
-    if (code == 0 && wait_for_end(r, 15000) < 0)
-        return err_say(e, -ETIMEDOUT, "container `%s` does not end", r->spec.name);
-    return code;
+    return code == 0 ? world_await_end(w, r, e) : code;
 }
 
 /* A container that is just being made either runs soon or is gone soon. */
@@ -73,7 +71,12 @@ int stop_container(struct world *w, const struct record *r, uint64_t seconds, st
     int code = world_ask_end(w, r, &now, e);
     if (code == 0 && now.status == STATUS_CREATING)
         code = settle(w, r, &now, e);
-    return code < 0 ? code : stop_record(&now, seconds, e);
+    bool ran = code == 0 && now.status != STATUS_EXITED;
+    if (code == 0)
+        code = stop_record(w, &now, seconds, e);
+    if (code == 0 && ran)
+        world_event(w, &now, "stop", NULL);
+    return code;
 }
 
 static int stop_one(struct world *w, const struct record *r, void *arg, struct err *e)
@@ -102,7 +105,8 @@ static int stop(const struct cli *cli, int argc, char **argv, struct err *e)
         return first < 0 ? first : 0;
     if (time && parse_u64(time, 0, 86400, &seconds) < 0)
         return err_say(e, -EINVAL, "time `%s` is not a number of seconds", time);
-    return each_named(cli, &command_stop, argv + first, all ? runs : NULL, stop_one, &seconds, e);
+    const struct each each = {.act = stop_one, .arg = &seconds, .all = all ? runs : NULL};
+    return each_named(cli, &command_stop, argv + first, &each, e);
 }
 
 const struct command command_stop = {
@@ -126,9 +130,9 @@ static int kill_one(struct world *w, const struct record *r, void *arg, struct e
     if (r->status != STATUS_RUNNING)
         return err_say(e, -ESRCH, "container `%s` is not running", r->spec.name);
     int code = signal_init(r, sig, e);
-    if (code == 0 && sig == SIGKILL)
-        (void)wait_for_end(r, 15000);
-    return code;
+    if (code == 0)
+        world_event(w, r, "kill", (const struct event_attribute[]){{"signal", NULL, sig}, {0}});
+    return code == 0 && sig == SIGKILL ? world_await_end(w, r, e) : code;
 }
 
 static int kill_command(const struct cli *cli, int argc, char **argv, struct err *e)
@@ -145,7 +149,8 @@ static int kill_command(const struct cli *cli, int argc, char **argv, struct err
     int sig = parse_signal(name);
     if (sig < 0)
         return err_say(e, -EINVAL, "unknown signal `%s`", name);
-    return each_named(cli, &command_kill, argv + first, NULL, kill_one, &sig, e);
+    const struct each each = {.act = kill_one, .arg = &sig};
+    return each_named(cli, &command_kill, argv + first, &each, e);
 }
 
 const struct command command_kill = {
@@ -172,12 +177,12 @@ static int remove_one(struct world *w, const struct record *given, void *arg, st
         if (code == -ENOENT) /* it has failed to start, and is gone */
             return 0;
         if (code == 0)
-            code = stop_record(&now, 0, e);
+            code = stop_record(w, &now, 0, e);
         if (code < 0)
             return code;
     }
     /* With --rm its monitor has removed it already, and the name may be another's by now. */
-    if (given->spec.auto_remove && given->status != STATUS_EXITED)
+    if (given->spec.auto_remove && given->status != STATUS_EXITED && given->status != STATUS_DEAD)
         return 0;
     return world_remove(w, given, e);
 }
@@ -193,7 +198,9 @@ static int rm(const struct cli *cli, int argc, char **argv, struct err *e)
     int first = command_options(&command_rm, options, true, &argc, argv, &help, e);
     if (first < 0 || help)
         return first < 0 ? first : 0;
-    return each_named(cli, &command_rm, argv + first, NULL, remove_one, &force, e);
+    const struct each each = {
+        .act = remove_one, .arg = &force, .damaged = force ? world_remove_damaged : NULL};
+    return each_named(cli, &command_rm, argv + first, &each, e);
 }
 
 const struct command command_rm = {

@@ -27,13 +27,54 @@ static void print_entry(const char *line, size_t size, const struct log_view *v)
         fputc('\n', out);
 }
 
-/* Where the last @tail lines begin. */
-static size_t tail_offset(const char *text, size_t size, uint64_t tail)
+/* Does this entry end a line? A long line, or one that came in pieces, is several entries. */
+static bool ends_line(int fd, off_t entry)
 {
-    size_t at = size;
-    for (uint64_t lines = 0; at > 0; at--)
-        if (text[at - 1] == '\n' && lines++ == tail)
-            return at;
+    char flag = 'F';
+    const off_t before = (off_t)strlen("2026-11-23T14:05:00.123456789Z stdout ");
+    return pread(fd, &flag, 1, entry + before) < 1 || flag != 'P';
+}
+
+struct tail {
+    int fd;
+    uint64_t wanted, lines;
+    off_t end; /* of the entry that is looked at; of the whole log at first */
+    bool any;
+};
+
+/* An entry begins at @start, and ends where the one seen before it began. True: it is not wanted any
+ * more. */
+static bool look_back(struct tail *t, off_t start)
+{
+    if (start == t->end) /* the very end of the log */
+        return false;
+    if ((!t->any || ends_line(t->fd, start)) && t->lines++ == t->wanted)
+        return true;
+    t->any = true;
+    t->end = start;
+    return false;
+}
+
+/* Where the last @wanted lines begin: looked for from the end, for the log may be large. */
+static int tail_offset(int fd, uint64_t wanted, off_t *out)
+{
+    char block[65536];
+    off_t at = lseek(fd, 0, SEEK_END);
+    struct tail t = {.fd = fd, .wanted = wanted, .end = at};
+    bool enough = false;
+    while (at > 0 && !enough) {
+        size_t size = at < (off_t)sizeof(block) ? (size_t)at : sizeof(block);
+        at -= (off_t)size;
+        ssize_t n = pread(fd, block, size, at);
+        if (n < 0)
+            return -errno;
+        for (; n > 0 && !enough; n--)
+            if (block[n - 1] == '\n')
+                enough = look_back(&t, at + n);
+    }
+    if (at < 0)
+        return -errno;
+    *out = enough || look_back(&t, 0) ? t.end : 0;
     return 0;
 }
 
@@ -96,14 +137,19 @@ static int follow(int dir, int fd, const struct record *r, const struct log_view
 static int show(struct world *w, const struct record *r, const struct log_view *v, struct err *e)
 {
     _cleanup_close_ int dir = store_defined_dir(&w->store, r->spec.name);
-    _cleanup_close_ int fd = dir < 0 ? -1 : openat(dir, "log", O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return errno == ENOENT ? 0 : err_set(e, errno, "open the log of `%s`", r->spec.name);
+    struct stat st;
+    _cleanup_close_ int fd =
+        dir < 0 ? -1 : openat(dir, "log", O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (fd < 0 && errno == ENOENT)
+        return 0;
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return err_set(e, errno, "open the log of `%s`", r->spec.name);
+    if (!S_ISREG(st.st_mode))
+        return err_say(e, -EBADMSG, "the log of `%s` is damaged: it is no file", r->spec.name);
     if (v->tail != UINT64_MAX) {
-        _cleanup_free_ char *text = NULL;
-        size_t size;
-        int code = read_file_at(dir, "log", SIZE_MAX / 2, &text, &size);
-        if (code < 0 || lseek(fd, (off_t)tail_offset(text, size, v->tail), SEEK_SET) < 0)
+        off_t at;
+        int code = tail_offset(fd, v->tail, &at);
+        if (code < 0 || lseek(fd, at, SEEK_SET) < 0)
             return err_set(e, code < 0 ? code : errno, "read the log of `%s`", r->spec.name);
     }
     if (v->follow)

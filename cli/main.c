@@ -13,7 +13,7 @@ static const struct command *const commands[] = {
     &command_run,   &command_exec,    &command_ps,      &command_logs,      &command_inspect,
     &command_start, &command_restart, &command_boot,    &command_stop,      &command_kill,
     &command_rm,    &command_port,    &command_publish, &command_unpublish, &command_network,
-    &command_gc,    &command_info,    &command_version,
+    &command_gc,    &command_doctor,  &command_events,  &command_info,      &command_version,
 };
 
 static void print_usage(FILE *out, const struct option *globals)

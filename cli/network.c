@@ -11,7 +11,7 @@ static int reload(const struct cli *cli, int argc, char **argv, struct err *e)
         return err_say(e, -EINVAL, "`network reload` takes no names");
     _cleanup_world_ struct world w = {0};
     int r = world_open(cli, &w, e);
-    return r < 0 ? r : world_reload(&w, false, e);
+    return r < 0 ? r : world_restore(&w, e);
 }
 
 static int run(const struct cli *cli, int argc, char **argv, struct err *e)

@@ -150,7 +150,7 @@ int plug_in(struct living *l, struct plug *p, struct rt *inside, struct err *e)
     memcpy(request.mac, p->wanted.mac, 6);
     int r = -ENOENT;
     /* ENOENT: somebody has flushed the firewall between two of our steps. */
-    for (int tries = 0; r == -ENOENT && tries < 5; tries++) {
+    for (int tries = 0; r == -ENOENT && tries < 30; tries++) {
         err_clear(e);
         r = world_reload(l->world, true, e);
         if (r == 0)
@@ -160,5 +160,9 @@ int plug_in(struct living *l, struct plug *p, struct rt *inside, struct err *e)
                                 l->container.run_fd, &p->endpoint, e);
     }
     p->attached = r == 0;
-    return r == 0 ? plug_name(l, p, e) : r;
+    if (r == 0)
+        r = plug_name(l, p, e);
+    if (r == 0)
+        world_network_event(l->world, "connect", &p->endpoint);
+    return r;
 }

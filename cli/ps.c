@@ -35,9 +35,9 @@ static char *status_text(const struct record *r)
     if (r->lost)
         return xstrdup("Lost with the host");
     if (r->status == STATUS_EXITED)
-        return xasprintf("Exited (%d) %s ago%s", r->exit_status, since,
-                         r->oom_killed ? ", out of memory" : "");
-    return xstrdup("Creating");
+        return xasprintf("Exited (%d)%s%s%s%s", r->exit_status, *since ? " " : "", since,
+                         *since ? " ago" : "", r->oom_killed ? ", out of memory" : "");
+    return xstrdup(r->damaged ? "Damaged" : r->status == STATUS_DEAD ? "Dead" : "Creating");
 }
 
 static char *ports_text(const struct spec *s)
@@ -97,7 +97,7 @@ static int add_row(const struct record *r, void *arg)
     }
     _cleanup_free_ char *command = command_text(&r->spec), *status = status_text(r),
                         *ports = ports_text(&r->spec), *age = time_ago(r->spec.created),
-                        *created = xasprintf("%s ago", age);
+                        *created = xasprintf("%s%s", age, *age ? " ago" : "unknown");
     const char *cells[] = {r->spec.id, command, created, status, address, ports, r->spec.name};
     for (size_t i = 0; i < ARRAY_LEN(cells); i++)
         strv_add(&l->rows, cells[i]);

@@ -40,7 +40,8 @@ static int start(const struct cli *cli, int argc, char **argv, struct err *e)
     int first = command_options(&command_start, options, true, &argc, argv, &help, e);
     if (first < 0 || help)
         return first < 0 ? first : 0;
-    return each_named(cli, &command_start, argv + first, NULL, start_one, NULL, e);
+    const struct each each = {.act = start_one};
+    return each_named(cli, &command_start, argv + first, &each, e);
 }
 
 const struct command command_start = {
@@ -58,7 +59,11 @@ static int restart_one(struct world *w, const struct record *r, void *seconds, s
     int code = r->status == STATUS_EXITED ? 0 : stop_container(w, r, *(uint64_t *)seconds, e);
     if (code == 0)
         code = world_find(w, r->spec.name, &now, e);
-    return code == 0 ? start_one(w, &now, NULL, e) : code;
+    if (code == 0)
+        code = start_one(w, &now, NULL, e);
+    if (code == 0)
+        world_event(w, &now, "restart", NULL);
+    return code;
 }
 
 static int restart(const struct cli *cli, int argc, char **argv, struct err *e)
@@ -75,7 +80,8 @@ static int restart(const struct cli *cli, int argc, char **argv, struct err *e)
         return first < 0 ? first : 0;
     if (time && parse_u64(time, 0, 86400, &seconds) < 0)
         return err_say(e, -EINVAL, "time `%s` is not a number of seconds", time);
-    return each_named(cli, &command_restart, argv + first, NULL, restart_one, &seconds, e);
+    const struct each each = {.act = restart_one, .arg = &seconds};
+    return each_named(cli, &command_restart, argv + first, &each, e);
 }
 
 const struct command command_restart = {
@@ -107,7 +113,8 @@ static int boot(const struct cli *cli, int argc, char **argv, struct err *e)
     int r = store_open(cli->root, cli->run_root, &w.store, e);
     if (r == 0)
         r = world_gc(&w, false, NULL, NULL, e);
-    return r == 0 ? each_chosen(&w, starts_at_boot, start_one, NULL, e) : r;
+    const struct each each = {.act = start_one, .all = starts_at_boot};
+    return r == 0 ? each_chosen(&w, &each, e) : r;
 }
 
 const struct command command_boot = {

@@ -1,6 +1,8 @@
 /* Times as people read them. */
 #include "cli.h"
 
+#include <errno.h>
+#include <string.h>
 #include <time.h>
 
 char *time_utc(int64_t when)
@@ -8,8 +10,9 @@ char *time_utc(int64_t when)
     time_t t = (time_t)when;
     struct tm tm;
     char text[32] = "";
-    if (gmtime_r(&t, &tm))
-        strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
+    /* What does not fit, in a year of ten digits, is no time. */
+    if (!gmtime_r(&t, &tm) || !strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm))
+        return xstrdup("");
     return xstrdup(text);
 }
 
@@ -19,9 +22,11 @@ char *time_ago(int64_t when)
         int64_t seconds;
         const char *one, *many;
     } units[] = {{86400, "day", "days"}, {3600, "hour", "hours"}, {60, "minute", "minutes"}};
-    int64_t age = time(NULL) - when;
-    if (!when)
+    int64_t now = time(NULL);
+    if (when <= 0)
         return xstrdup("");
+    /* The clock was set back since: nothing has an age below zero. */
+    int64_t age = now > when ? now - when : 0;
     for (size_t i = 0; i < ARRAY_LEN(units); i++)
         if (age >= units[i].seconds) {
             long n = (long)(age / units[i].seconds);
@@ -29,4 +34,99 @@ char *time_ago(int64_t when)
         }
     return age < 1 ? xstrdup("less than a second")
                    : xasprintf("%ld second%s", (long)age, age == 1 ? "" : "s");
+}
+
+/* ---- parse -----------------------------------------------------------------------------------*/
+
+#define NS 1000000000LL
+
+/* Digits, and perhaps a fraction, in nanoseconds. Moves *@p behind it. */
+static int take_seconds(const char **p, int64_t *ns)
+{
+    size_t digits = strspn(*p, "0123456789");
+    _cleanup_free_ char *whole = xstrndup(*p, digits);
+    uint64_t n;
+    if (parse_u64(whole, 0, INT64_MAX / NS - 1, &n) < 0)
+        return -EINVAL;
+    *ns = (int64_t)n * NS;
+    *p += digits;
+    if (**p != '.')
+        return 0;
+    ++*p;
+    if (**p < '0' || **p > '9')
+        return -EINVAL;
+    for (int64_t unit = NS / 10; **p >= '0' && **p <= '9'; ++*p, unit /= 10)
+        *ns += (**p - '0') * unit;
+    return 0;
+}
+
+/* "1h30m": hours, minutes, seconds, milliseconds, as Go writes durations. */
+static int take_age(const char *p, int64_t *age)
+{
+    static const struct {
+        const char *name;
+        int64_t milli;
+    } units[] = {{"ms", 1}, {"h", 3600000}, {"m", 60000}, {"s", 1000}};
+    *age = 0;
+    while (*p) {
+        int64_t n, part;
+        if (take_seconds(&p, &n) < 0)
+            return -EINVAL;
+        size_t i = 0;
+        while (i < ARRAY_LEN(units) && !skip_prefix(p, units[i].name))
+            i++;
+        if (i == ARRAY_LEN(units) || __builtin_mul_overflow(n / 1000, units[i].milli, &part) ||
+            __builtin_add_overflow(*age, part, age))
+            return -EINVAL;
+        p += strlen(units[i].name);
+    }
+    return 0;
+}
+
+/* "Z", "+02:00" or nothing. */
+static int take_zone(const char *p, int64_t *ns)
+{
+    int hours, minutes, end = 0;
+    if (!*p || streq(p, "Z") || streq(p, "z"))
+        return 0;
+    if ((*p != '+' && *p != '-') || sscanf(p + 1, "%2d:%2d%n", &hours, &minutes, &end) != 2 ||
+        end != 5 || p[6])
+        return -EINVAL;
+    *ns -= (*p == '+' ? 1 : -1) * (hours * 60LL + minutes) * 60 * NS;
+    return 0;
+}
+
+static int take_date(const char *text, int64_t *ns)
+{
+    struct tm tm = {0};
+    const char *p = strptime(text, "%Y-%m-%d", &tm);
+    if (!p)
+        return -EINVAL;
+    int64_t fraction = 0;
+    if (*p == 'T' || *p == 't' || *p == ' ') {
+        const char *clock = strptime(p + 1, "%H:%M", &tm);
+        if (!clock)
+            return -EINVAL;
+        p = clock;
+        if (*p == ':' && (p++, take_seconds(&p, &fraction) < 0))
+            return -EINVAL;
+        if (fraction > 61 * NS)
+            return -EINVAL;
+    }
+    *ns = (int64_t)timegm(&tm) * NS + fraction;
+    return take_zone(p, ns);
+}
+
+int time_parse(const char *text, int64_t now, int64_t *out)
+{
+    const char *p = text;
+    int64_t age;
+    if (take_seconds(&p, out) == 0 && p > text && !*p)
+        return 0;
+    if (take_date(text, out) == 0)
+        return 0;
+    if (!*text || take_age(text, &age) < 0)
+        return -EINVAL;
+    *out = now - age;
+    return 0;
 }

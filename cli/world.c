@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <netctr/names.h>
 #include <signal.h>
+#include <string.h>
 
 /* ---- open ------------------------------------------------------------------------------------*/
 
@@ -29,6 +30,9 @@ int world_names(struct world *w, int *out, struct err *e)
     return 0;
 }
 
+static int gc_locked(struct world *w, bool dry_run, void (*found)(const char *what, void *arg),
+                     void *arg, struct err *e);
+
 int world_open(const struct cli *cli, struct world *out, struct err *e)
 {
     *out = (struct world){0};
@@ -36,8 +40,14 @@ int world_open(const struct cli *cli, struct world *out, struct err *e)
     if (r < 0)
         return r;
     _cleanup_close_ int lock = store_lock(&out->store, e);
-    r = lock < 0 ? lock : world_repair(out, false, NULL, NULL, e);
-    return r;
+    if (lock < 0)
+        return lock;
+    /* The run directory has been removed, or was another instance's: what lives of ours without one is
+     * ended, and its address may be given out again. */
+    _cleanup_err_ struct err why = ERR_INIT;
+    if (out->store.fresh && gc_locked(out, false, NULL, NULL, &why) < 0)
+        warn("%s", why.text);
+    return world_repair(out, false, NULL, NULL, e);
 }
 
 void world_close(struct world *w)
@@ -49,21 +59,80 @@ void world_close(struct world *w)
         store_close(&w->store);
 }
 
+void world_explain(const struct world *w, int code, struct err *e)
+{
+    bool full = code == -ENOSPC || code == -EDQUOT;
+    /* "No address is left" has the same number. */
+    if ((!full && code != -EROFS) || !e->text || e->hint || !strstr(e->text, strerror(-code)))
+        return;
+    err_hint(e, "%s `%s` (--root) and `%s` (--run-root)",
+             full ? "is there room, and are there inodes, in" : "netctr must write to",
+             w->store.root, w->store.run);
+}
+
+/* ---- events ----------------------------------------------------------------------------------*/
+
+void world_event(struct world *w, const struct record *r, const char *name,
+                 const struct event_attribute *attributes)
+{
+    const struct event event = {"container", name, r->spec.id, r->spec.name};
+    event_emit(w->store.run_fd, &event, attributes);
+}
+
+void world_network_event(struct world *w, const char *name, const struct endpoint *ep)
+{
+    const struct event event = {"network", name, ep->id, ep->network};
+    _cleanup_free_ char *address = ip_text(&ep->address4);
+    event_emit(w->store.run_fd, &event,
+               (const struct event_attribute[]){
+                   {"container", ep->container, 0}, {"address", address, 0}, {0}});
+}
+
 /* ---- the firewall ----------------------------------------------------------------------------*/
 
 struct endpoints {
-    struct world *world;
+    bool leaving; /* those, too, that are being detached */
     struct endpoint_list list;
+    char *unknown; /* a container whose endpoint cannot be told */
 };
 
-static int collect_endpoint(const struct record *r, void *arg)
+static void endpoints_clear(struct endpoints *all)
+{
+    endpoint_list_clear(&all->list);
+    free(all->unknown);
+}
+#define _cleanup_collected_ __attribute__((cleanup(endpoints_clear)))
+
+/* The records in a run directory that are this container's. -EBADMSG: there are others, or damaged
+ * ones. */
+static int load_endpoints(int dir, const char *name, const char *id, struct endpoint_list *out)
+{
+    int r = endpoint_load_all(dir, out, NULL);
+    size_t kept = 0;
+    for (size_t i = 0; i < out->count; i++) {
+        struct endpoint *ep = &out->items[i];
+        if (streq(ep->container, name) && (!id || streq(ep->id, id))) {
+            out->items[kept++] = *ep;
+            continue;
+        }
+        endpoint_clear(ep);
+        r = -EBADMSG;
+    }
+    out->count = kept;
+    return r;
+}
+
+/* By its run directory alone: a container whose definition is damaged has a network all the same. */
+static int collect_endpoint(const char *name, int dir, void *arg)
 {
     struct endpoints *all = arg;
-    struct endpoint_list own;
-    _cleanup_close_ int dir = store_live_dir(&all->world->store, r->spec.name);
-    if (dir < 0 || faccessat(dir, LEAVING, F_OK, 0) == 0)
+    if (!all->leaving && container_marked(dir, MARK_LEAVING))
         return 0;
-    (void)endpoint_load_all(dir, &own, NULL); /* damaged ones are world_detach()'s business */
+    struct endpoint_list own;
+    if (load_endpoints(dir, name, NULL, &own) < 0 && !all->unknown)
+        all->unknown = xstrdup(name);
+    if (own.count == 0)
+        return 0;
     all->list.items =
         xrealloc(all->list.items, all->list.count + own.count + 1, sizeof(*own.items));
     for (size_t i = 0; i < own.count; i++)
@@ -75,16 +144,40 @@ static int collect_endpoint(const struct record *r, void *arg)
 static int reload_locked(struct world *w, struct err *e)
 {
     struct bridge *bridge;
-    struct endpoints all = {.world = w};
     struct resolver resolver;
+    _cleanup_collected_ struct endpoints all = {0};
     int r = world_bridge(w, &bridge, e);
     if (r == 0)
-        r = store_each(&w->store, collect_endpoint, &all, e);
+        r = store_each_live(&w->store, collect_endpoint, &all, e);
+    if (r == 0 && all.unknown)
+        warn("container `%s`: its endpoint's record is damaged, it has no network; "
+             "`netctr rm -f %s` removes it",
+             all.unknown, all.unknown);
     if (r == 0)
         r = bridge_reload(bridge, all.list.items, all.list.count,
                           resolver_now(w, &resolver) ? &resolver : NULL, e);
-    endpoint_list_clear(&all.list);
+    /* Without anybody behind it, it was made for the first time, or nobody has missed it. */
+    if (r == 0 && all.list.count > 0) {
+        const struct event event = {"system", "reload", NULL, "firewall"};
+        event_emit(
+            w->store.run_fd, &event,
+            (const struct event_attribute[]){{"endpoints", NULL, (int64_t)all.list.count}, {0}});
+    }
     return r;
+}
+
+/* A damaged lease file gives out no address. Those that live know theirs. */
+static int restore_leases(struct world *w, void (*found)(const char *what, void *arg), void *arg,
+                          struct err *e)
+{
+    struct bridge *bridge;
+    _cleanup_collected_ struct endpoints all = {.leaving = true};
+    int r = world_bridge(w, &bridge, e);
+    if (r == 0)
+        r = store_each_live(&w->store, collect_endpoint, &all, e);
+    if (r < 0 || all.unknown) /* its address is not known either */
+        return r;
+    return bridge_restore_leases(bridge, all.list.items, all.list.count, found, arg, e);
 }
 
 /* Under the store's lock, and looked at again under it: two that find the tables missing must not
@@ -103,16 +196,37 @@ int world_reload(struct world *w, bool only_if_needed, struct err *e)
     return reload_locked(w, e);
 }
 
+static void tell_restored(const char *what, void *arg)
+{
+    (void)arg;
+    warn("%s: made anew from the containers that live", what);
+}
+
+int world_restore(struct world *w, struct err *e)
+{
+    struct bridge *bridge;
+    int r = world_bridge(w, &bridge, e);
+    if (r == 0)
+        r = bridge_check(bridge, e);
+    _cleanup_close_ int lock = r < 0 ? -1 : store_lock(&w->store, e);
+    if (lock < 0)
+        return e->code;
+    r = restore_leases(w, tell_restored, NULL, e);
+    return r == 0 ? reload_locked(w, e) : r;
+}
+
 /* ---- repair ----------------------------------------------------------------------------------*/
 
 /* Undoes what the records tell. The first failure is told, the others are tried all the same. */
-static int detach_all(struct bridge *b, const struct endpoint_list *all, bool namespace_dies,
-                      int run_fd, struct err *e)
+static int detach_all(struct world *w, struct bridge *b, const struct endpoint_list *all,
+                      bool namespace_dies, int run_fd, struct err *e)
 {
     int result = 0;
     for (size_t i = 0; i < all->count; i++) {
         _cleanup_err_ struct err step = ERR_INIT;
         int r = endpoint_detach(b, &all->items[i], namespace_dies, run_fd, &step);
+        if (r == 0)
+            world_network_event(w, "disconnect", &all->items[i]);
         if (r < 0 && result == 0) {
             result = r;
             err_move(e, &step);
@@ -132,20 +246,20 @@ int world_detach(struct world *w, struct container *c, bool namespace_dies, stru
 {
     struct bridge *bridge;
     _cleanup_endpoints_ struct endpoint_list all = {0};
-    int r = endpoint_load_all(c->run_fd, &all, e);
+    int r = load_endpoints(c->run_fd, c->spec.name, c->spec.id, &all);
     bool damaged = r == -EBADMSG;
     if (damaged)
-        warn("container `%s`: %s", c->spec.name, e->text);
+        warn("container `%s`: an endpoint's record is damaged, or another container's",
+             c->spec.name);
     else if (r < 0)
-        return r;
-    err_clear(e);
+        return err_set(e, r, "read the endpoints of container `%s`", c->spec.name);
     if (!all.count && !c->spec.id)
         return 0;
     r = forget_names(w, c, e); /* before the address is another's */
     if (r == 0)
         r = world_bridge(w, &bridge, e);
     if (r == 0)
-        r = detach_all(bridge, &all, namespace_dies, c->run_fd, e);
+        r = detach_all(w, bridge, &all, namespace_dies, c->run_fd, e);
     if (r == 0 && c->spec.id && (damaged || !all.count))
         r = endpoint_forget(bridge, c->spec.id, e);
     /* What a damaged record stood for is not known: the firewall is made anew from those that are. */
@@ -154,15 +268,17 @@ int world_detach(struct world *w, struct container *c, bool namespace_dies, stru
 
 /* What a dead monitor left: its processes are killed, then everything is undone from the records. A
  * container that had run stays in `ps -a`, as if it had been killed. */
-static int bury(struct world *w, const char *name, struct err *e)
+static int bury(struct world *w, const char *name, bool discard, struct err *e)
 {
     _cleanup_container_ struct container c = CONTAINER_INIT;
     enum status status;
     int r = container_adopt(&w->store, name, &c, &status, e);
     if (r < 0)
         return r;
-    bool keep = status == STATUS_RUNNING && !c.spec.auto_remove;
+    bool keep = status == STATUS_RUNNING && !c.spec.auto_remove && !discard;
     container_kill(&c);
+    if (keep)
+        (void)container_note_end(&c, 128 + SIGKILL, NULL);
     if ((r = world_detach(w, &c, false, e)) < 0 ||
         (r = container_end(&c, keep, 128 + SIGKILL, e)) < 0)
         return err_wrap(e, "clean up after container `%s`", name);
@@ -174,8 +290,9 @@ static int bury(struct world *w, const char *name, struct err *e)
 static int find_dead(struct world *w, const char *name, bool *empty)
 {
     _cleanup_close_ int dir = store_live_dir(&w->store, name);
+    *empty = dir == -ENOTDIR || dir == -ELOOP; /* no directory: nobody lives there */
     if (dir < 0)
-        return dir;
+        return *empty ? 0 : dir;
     _cleanup_close_ int lock = store_try_lock(dir);
     *empty = lock == -ENOENT;
     return lock >= 0 || *empty ? 0 : lock;
@@ -184,7 +301,7 @@ static int find_dead(struct world *w, const char *name, bool *empty)
 static int repair_one(struct world *w, const char *name, bool empty, struct err *e)
 {
     if (!empty)
-        return bury(w, name, e);
+        return bury(w, name, false, e);
     int r = remove_tree_at(w->store.live_fd, name);
     return r < 0 ? err_set(e, r, "remove the run directory of container `%s`", name) : 0;
 }
@@ -235,14 +352,13 @@ static int sweep_names(struct world *w, bool dry_run, void (*found)(const char *
     return r;
 }
 
-int world_gc(struct world *w, bool dry_run, void (*found)(const char *what, void *arg), void *arg,
-             struct err *e)
+static int gc_locked(struct world *w, bool dry_run, void (*found)(const char *what, void *arg),
+                     void *arg, struct err *e)
 {
     struct bridge *bridge;
     _cleanup_strv_ strv ids = NULL;
-    _cleanup_close_ int lock = store_lock(&w->store, e);
     const char *helper = NULL;
-    int r = lock < 0 ? lock : world_repair(w, dry_run, found, arg, e);
+    int r = world_repair(w, dry_run, found, arg, e);
     if (r == 0)
         r = sweep_names(w, dry_run, found, arg, &helper, e);
     if (r == 0)
@@ -251,11 +367,77 @@ int world_gc(struct world *w, bool dry_run, void (*found)(const char *what, void
         r = store_live_ids(&w->store, &ids, e);
     if (r == 0)
         r = world_bridge(w, &bridge, e);
+    if (r == 0 && !dry_run)
+        r = restore_leases(w, found, arg, e);
     const struct bridge_sweep sweep = {(const char *const *)ids, dry_run, found, arg};
     if (r == 0)
         r = bridge_sweep(bridge, &sweep, e);
     /* Elements of nobody are not looked for one by one: what is known is written anew. */
     return r == 0 && !dry_run && bridge_check(bridge, NULL) == 0 ? reload_locked(w, e) : r;
+}
+
+int world_gc(struct world *w, bool dry_run, void (*found)(const char *what, void *arg), void *arg,
+             struct err *e)
+{
+    _cleanup_close_ int lock = store_lock(&w->store, e);
+    return lock < 0 ? lock : gc_locked(w, dry_run, found, arg, e);
+}
+
+/* ---- the damaged -----------------------------------------------------------------------------*/
+
+/* Whoever holds the lock is the monitor, whatever the records say; with it the container dies. */
+static int end_monitor(struct world *w, const char *name, struct err *e)
+{
+    _cleanup_close_ int dir = store_live_dir(&w->store, name);
+    _cleanup_close_ int lock = dir < 0 ? -1 : openat(dir, "lock", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    pid_t pid = lock < 0 ? 0 : lock_holder(lock);
+    _cleanup_close_ int monitor = pid > 0 ? pidfd_of(pid, proc_start_time(pid)) : -1;
+    if (monitor >= 0 && lock_holder(lock) == pid)
+        (void)pidfd_signal(monitor, SIGKILL);
+    if (monitor >= 0 && pidfd_wait(monitor, 10000) < 0)
+        return err_say(e, -ETIMEDOUT, "the monitor of container `%s` does not end", name);
+    return 0;
+}
+
+int world_remove_damaged(struct world *w, const char *name, struct err *e)
+{
+    if (!valid_name(name))
+        return err_say(e, -ENOENT, "no such container `%s`", name);
+    _cleanup_close_ int lock = store_lock(&w->store, e);
+    int r = lock < 0 ? lock : end_monitor(w, name, e);
+    bool empty;
+    if (r == 0 && find_dead(w, name, &empty) == 0)
+        r = repair_one(w, name, empty, e);
+    if (r == 0 && faccessat(w->store.live_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        r = err_say(e, -EBUSY, "container `%s` is damaged, and lives", name);
+    if (r == 0)
+        r = container_remove(&w->store, name, e);
+    /* What could not be told from its records belongs to nobody now. */
+    if (r == 0)
+        r = gc_locked(w, false, NULL, NULL, e);
+    lock = close_fd(lock);
+    store_empty_trash(&w->store);
+    return r;
+}
+
+/* ---- the end ---------------------------------------------------------------------------------*/
+
+/* The program is dead; its monitor cleans up. One that somebody has stopped (SIGSTOP), or that hangs, is
+ * killed, and buried with what it held. */
+int world_await_end(struct world *w, const struct record *r, struct err *e)
+{
+    _cleanup_close_ int monitor = pidfd_of(r->monitor, r->monitor_start);
+    if (monitor < 0)
+        return 0;
+    int left = 15000;
+    for (; left > 0 && proc_state(r->monitor) != 'T'; left -= 100)
+        if (pidfd_wait(monitor, 100) == 0)
+            return 0;
+    (void)pidfd_signal(monitor, SIGKILL);
+    if (pidfd_wait(monitor, 5000) < 0)
+        return err_say(e, -ETIMEDOUT, "container `%s` does not end", r->spec.name);
+    _cleanup_close_ int lock = store_lock(&w->store, e);
+    return lock < 0 ? lock : world_repair(w, false, NULL, NULL, e);
 }
 
 /* ---- look up ---------------------------------------------------------------------------------*/
@@ -291,9 +473,14 @@ static int remove_ended(struct world *w, const struct record *r, struct err *e)
         err_clear(e);
         return 0;
     }
+    /* How it ended could not be written, on a full disk: nobody asks any more. */
+    if (code == 0 && now.status == STATUS_DEAD)
+        return bury(w, r->spec.name, true, e);
     if (code == 0 && now.status != STATUS_EXITED)
         return err_say(e, -EBUSY, "container `%s` is running", r->spec.name);
-    return code == 0 ? container_remove(&w->store, r->spec.name, e) : code;
+    if (code == 0 && (code = container_remove(&w->store, r->spec.name, e)) == 0)
+        world_event(w, r, "destroy", NULL);
+    return code;
 }
 
 int world_remove(struct world *w, const struct record *r, struct err *e)

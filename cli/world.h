@@ -3,10 +3,6 @@
 
 #include "cli.h"
 
-/* A file in the run directory: this endpoint is being detached, and must not come back to the firewall
- * when somebody makes it anew. */
-#define LEAVING "leaving"
-
 struct world {
     struct store store;
     struct bridge *bridge; /**< opened when first needed: world_bridge() */
@@ -34,22 +30,40 @@ int world_reload(struct world *w, bool only_if_needed, struct err *e);
 /** What @r stands for is not to begin anew when its program ends; *@now is what it is at this moment.
  *  -ENOENT with a text when it is gone, or the name another's. */
 int world_ask_end(struct world *w, const struct record *r, struct record *now, struct err *e);
+/** The firewall made anew, and the leases where they are damaged. */
+int world_restore(struct world *w, struct err *e);
 /** store_find() and store_each() under the store's lock. */
 int world_find(struct world *w, const char *name, struct record *out, struct err *e);
 int world_each(struct world *w, int (*each)(const struct record *r, void *arg), void *arg,
                struct err *e);
+/** Waits until the monitor of a container whose program was killed has cleaned up, or does its work. */
+int world_await_end(struct world *w, const struct record *r, struct err *e);
+/** Removes a container whose records cannot be believed, alive or not (store_find() says -EBADMSG). */
+int world_remove_damaged(struct world *w, const char *name, struct err *e);
 /** Removes a container that has ended. If the name is another's by now, nothing is done. */
 int world_remove(struct world *w, const struct record *r, struct err *e);
 
+/** Emits an event of a container; @attributes may be NULL. */
+void world_event(struct world *w, const struct record *r, const char *name,
+                 const struct event_attribute *attributes);
+/** Emits that a container has come to a network ("connect") or left it ("disconnect"). */
+void world_network_event(struct world *w, const char *name, const struct endpoint *ep);
+
 /** Something to be done to a container; -errno with @e. */
 typedef int (*container_action)(struct world *w, const struct record *r, void *arg, struct err *e);
-/** Does @act to each named container, or with @all to each for which that is true; prints the names of
- *  those where it went well, goes on after a failure. Opens the world. (each.c) */
+struct each {
+    container_action act;
+    void *arg;
+    bool (*all)(const struct record *r); /**< instead of names: those for which it is true */
+    /** What to do with a name whose definition cannot be read; NULL: that is a failure. */
+    int (*damaged)(struct world *w, const char *name, struct err *e);
+};
+/** Does it to each named container, or to all of a kind; prints the names of those where it went well,
+ *  goes on after a failure. Opens the world. (each.c) */
 int each_named(const struct cli *cli, const struct command *command, char **names,
-               bool (*all)(const struct record *r), container_action act, void *arg, struct err *e);
-/** The same in a world that is open. */
-int each_chosen(struct world *w, bool (*wanted)(const struct record *r), container_action act,
-                void *arg, struct err *e);
+               const struct each *each, struct err *e);
+/** The same to all of a kind in a world that is open. */
+int each_chosen(struct world *w, const struct each *each, struct err *e);
 /** Ends a container's program: SIGTERM, after @seconds SIGKILL; returns when all is undone.
  *  (lifecycle.c) */
 int stop_container(struct world *w, const struct record *r, uint64_t seconds, struct err *e);
@@ -69,6 +83,8 @@ struct life {
     int (*started)(const struct spec *spec, void *arg);
     void *arg;
 };
+/** Adds where to look to a failure that says that a disk is full or read-only. */
+void world_explain(const struct world *w, int code, struct err *e);
 /** A container's whole life. Returns its exit status. */
 int world_live(struct world *w, struct life *life, struct err *e);
 /** The same in a process of its own, the monitor. Returns when the program runs. (background.c) */

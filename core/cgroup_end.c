@@ -70,11 +70,9 @@ static int walk(int dir, visit_fn *visit, void *arg)
 
 /* ---- killing -------------------------------------------------------------------------------*/
 
-/* Whether the process is in @path (or below) by its own /proc/PID/cgroup. Looked up after the pidfd
- * is open: so the pidfd is of a process that was inside, or of one that is dead. */
-static bool process_is_in(const char *pid, const char *path)
+bool cgroup_process_is_in(pid_t pid, const char *path)
 {
-    _cleanup_free_ char *file = xasprintf("/proc/%s/cgroup", pid);
+    _cleanup_free_ char *file = xasprintf("/proc/%d/cgroup", pid);
     _cleanup_free_ char *text = NULL;
     if (read_file_at(AT_FDCWD, file, 1 << 20, &text, NULL) < 0)
         return false;
@@ -106,7 +104,8 @@ static int kill_in(int parent, const char *name, void *arg)
             continue;
         pass->found = true;
         _cleanup_close_ int fd = pidfd_open((pid_t)number, 0);
-        if (fd >= 0 && process_is_in(pid, pass->path))
+        /* Looked up after the pidfd is open: it is of a process that was inside, or of one that is dead. */
+        if (fd >= 0 && cgroup_process_is_in((pid_t)number, pass->path))
             (void)pidfd_signal(fd, SIGKILL);
     }
     return 0;

@@ -15,6 +15,7 @@
 void container_clear(struct container *c)
 {
     spec_clear(&c->spec);
+    free(take_ptr(c->instance));
     int *const fds[] = {&c->dir_fd,   &c->run_fd,    &c->lock_fd,   &c->files_fd, &c->channel,
                         &c->stdin_fd, &c->stdout_fd, &c->stderr_fd, &c->pidfd};
     for (size_t i = 0; i < ARRAY_LEN(fds); i++)
@@ -26,6 +27,12 @@ char *container_cgroup(const struct store *s, const char *id)
     return xasprintf("netctr/%s/%s", s->instance, id);
 }
 
+/* One that was adopted may be of an instance that is no more. */
+static char *own_cgroup(const struct container *c)
+{
+    return xasprintf("netctr/%s/%s", c->instance ? c->instance : c->store->instance, c->spec.id);
+}
+
 /* ---- claim -----------------------------------------------------------------------------------*/
 
 static int make_directory(int at, const char *name, mode_t mode, struct err *e)
@@ -34,28 +41,6 @@ static int make_directory(int at, const char *name, mode_t mode, struct err *e)
         return err_set(e, errno, "make directory `%s`", name);
     int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     return fd < 0 ? err_set(e, errno, "open directory `%s`", name) : fd;
-}
-
-int container_save_state(struct container *c, struct err *e)
-{
-    _cleanup_json_ json_t *j = json_object();
-    _cleanup_free_ char *boot = boot_id();
-    json_object_set_new(j, "schema", json_integer(1));
-    json_put_str(j, "id", c->spec.id);
-    json_put_str(j, "boot", boot);
-    json_object_set_new(j, "monitor", json_integer(getpid()));
-    json_object_set_new(j, "monitor_start", json_integer((json_int_t)proc_start_time(getpid())));
-    json_object_set_new(j, "existing", json_boolean(c->existing));
-    json_object_set_new(j, "restarting", json_boolean(c->restarting));
-    json_object_set_new(j, "exit_status", json_integer(c->exit_status));
-    json_object_set_new(j, "restarts", json_integer(c->restarts));
-    if (c->pid > 0 && c->started && !c->restarting) {
-        json_object_set_new(j, "pid", json_integer(c->pid));
-        json_object_set_new(j, "pid_start", json_integer((json_int_t)proc_start_time(c->pid)));
-    }
-    if (c->started)
-        json_object_set_new(j, "started", json_integer(c->started));
-    return json_write_at(c->run_fd, "state.json", j, e);
 }
 
 static int claim_run_directory(struct container *c, struct err *e)
@@ -110,6 +95,9 @@ int container_claim(struct store *store, struct spec *spec, struct container *ou
         err_hint(e, "`netctr rm -f %s` removes that container", spec->name);
         return -EEXIST;
     }
+    _cleanup_close_ int bound = store_hold_binding(store, e);
+    if (bound < 0)
+        return bound;
     struct container c = CONTAINER_INIT;
     c.store = store;
     c.spec = *spec;
@@ -123,6 +111,7 @@ int container_claim(struct store *store, struct spec *spec, struct container *ou
         container_clear(&c);
         return r;
     }
+    container_event(&c, "create", NULL);
     *out = c;
     return 0;
 }
@@ -178,34 +167,82 @@ int container_read_file(const struct container *c, const char *file, char **text
     return r < 0 ? err_set(e, r, "read the container's `%s`", file) : 0;
 }
 
-static int remove_cgroup(struct container *c, bool *oom_killed, struct err *e)
+static int remove_cgroup(struct container *c, struct err *e)
 {
     _cleanup_cgroup_host_ struct cgroup_host host = {0};
-    _cleanup_free_ char *path = container_cgroup(c->store, c->spec.id);
+    _cleanup_free_ char *path = own_cgroup(c);
     int r = cgroup_probe(NULL, &host, e);
     if (r < 0)
         return r;
-    (void)cgroup_oom_killed(&host, path, oom_killed, NULL);
-    return cgroup_end(&host, path, e);
+    r = cgroup_end(&host, path, e);
+    if (r == 0 && c->instance && !streq(c->instance, c->store->instance))
+        r = cgroup_remove_instance(&host, c->instance, e);
+    return r;
+}
+
+static bool was_oom_killed(struct container *c)
+{
+    bool oom_killed = false;
+    _cleanup_cgroup_host_ struct cgroup_host host = {0};
+    _cleanup_free_ char *path = own_cgroup(c);
+    if (c->spec.id && cgroup_probe(NULL, &host, NULL) == 0)
+        (void)cgroup_oom_killed(&host, path, &oom_killed, NULL);
+    return oom_killed;
+}
+
+/* ---- events ----------------------------------------------------------------------------------*/
+
+void container_event(const struct container *c, const char *name,
+                     const struct event_attribute *attributes)
+{
+    const struct event event = {"container", name, c->spec.id, c->spec.name};
+    event_emit(c->store->run_fd, &event, attributes);
+}
+
+/* Once for each run of the program, whoever comes to know of its end. */
+static void tell_death(struct container *c, int exit_status, bool oom_killed)
+{
+    const struct event_attribute attributes[] = {
+        {"exit_code", NULL, exit_status}, {oom_killed ? "oom_killed" : NULL, "true", 0}, {0}};
+    if (c->told_start)
+        container_event(c, "die", attributes);
+    c->told_start = false;
 }
 
 /* ---- again -----------------------------------------------------------------------------------*/
 
-/* A file in the run directory: it is not to begin anew. */
-#define END_ASKED "end-asked"
+/* Marks are permission bits of the lock file, which nobody needs: they must have room where there is
+ * none for another file. */
+int container_mark(int run_dir, enum mark mark)
+{
+    struct stat st;
+    if (fstatat(run_dir, "lock", &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return -errno;
+    if (!S_ISREG(st.st_mode))
+        return -EBADMSG;
+    return fchmodat(run_dir, "lock", (st.st_mode & 07777) | (mode_t)mark, 0) < 0 ? -errno : 0;
+}
+
+bool container_marked(int run_dir, enum mark mark)
+{
+    struct stat st;
+    return fstatat(run_dir, "lock", &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+           (st.st_mode & (mode_t)mark) != 0;
+}
 
 int container_ask_end(struct store *store, const char *name, struct err *e)
 {
     _cleanup_close_ int dir = store_live_dir(store, name);
-    if (dir < 0)
-        return dir == -ENOENT ? 0 : err_set(e, dir, "open container `%s`", name);
-    _cleanup_close_ int mark = openat(dir, END_ASKED, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    return mark < 0 ? err_set(e, errno, "tell container `%s` to end", name) : 0;
+    int r = dir < 0 ? dir : container_mark(dir, MARK_END_ASKED);
+    /* Gone, or damaged: then no monitor of it lets anything begin anew. */
+    if (r == 0 || r == -ENOENT || r == -EBADMSG)
+        return 0;
+    return err_set(e, r, "tell container `%s` to end", name);
 }
 
 bool container_end_asked(const struct container *c)
 {
-    return c->told_to_end || faccessat(c->run_fd, END_ASKED, F_OK, 0) == 0;
+    return c->told_to_end || container_marked(c->run_fd, MARK_END_ASKED);
 }
 
 int container_set_restarting(struct container *c, bool restarting, int exit_status, struct err *e)
@@ -217,13 +254,14 @@ int container_set_restarting(struct container *c, bool restarting, int exit_stat
 
 int container_rest(struct container *c, struct err *e)
 {
-    bool oom_killed;
-    int r = remove_cgroup(c, &oom_killed, e);
+    bool oom_killed = was_oom_killed(c);
+    int r = remove_cgroup(c, e);
+    tell_death(c, c->exit_status, oom_killed);
     if (c->pid > 0) /* one whose start failed has not been reaped */
         (void)waitpid(c->pid, NULL, WNOHANG);
     c->pid = 0;
-    int *const fds[] = {&c->files_fd,  &c->channel,   &c->stdin_fd,
-                        &c->stdout_fd, &c->stderr_fd, &c->pidfd};
+    int *const fds[] = {&c->channel,   &c->stdin_fd, &c->stdout_fd,
+                        &c->stderr_fd, &c->pidfd,    &c->files_fd};
     for (size_t i = 0; i < ARRAY_LEN(fds); i++)
         *fds[i] = close_fd(*fds[i]);
     return r;
@@ -236,7 +274,7 @@ void container_kill(struct container *c)
     if (c->pidfd >= 0 && pidfd_signal(c->pidfd, SIGKILL) == 0)
         (void)pidfd_wait(c->pidfd, 10000);
     _cleanup_cgroup_host_ struct cgroup_host host = {0};
-    _cleanup_free_ char *path = container_cgroup(c->store, c->spec.id);
+    _cleanup_free_ char *path = own_cgroup(c);
     if (c->spec.id && cgroup_probe(NULL, &host, NULL) == 0)
         (void)cgroup_kill(&host, path, NULL);
 }
@@ -255,11 +293,23 @@ static int save_exit(struct container *c, int exit_status, bool oom_killed, stru
     return json_write_at(c->dir_fd, "config.json", j, e);
 }
 
+int container_note_end(struct container *c, int exit_status, struct err *e)
+{
+    bool oom_killed = was_oom_killed(c);
+    tell_death(c, exit_status, oom_killed);
+    if (c->noted || !c->spec.id)
+        return 0;
+    int r = save_exit(c, exit_status, oom_killed, e);
+    c->noted = r == 0;
+    return r;
+}
+
 int container_end(struct container *c, bool keep, int exit_status, struct err *e)
 {
-    bool oom_killed = false;
-    int r = c->spec.id ? remove_cgroup(c, &oom_killed, e) : 0;
-    return r == 0 && keep ? save_exit(c, exit_status, oom_killed, e) : r;
+    bool oom_killed = was_oom_killed(c);
+    int r = c->spec.id ? remove_cgroup(c, e) : 0;
+    tell_death(c, exit_status, oom_killed);
+    return r == 0 && keep ? container_note_end(c, exit_status, e) : r;
 }
 
 /* A layer can hold very many files: it leaves the list of names in one step, and is emptied when no
@@ -279,6 +329,8 @@ int container_vanish(struct container *c, bool keep, struct err *e)
     int r = keep ? 0 : container_remove(c->store, c->spec.name, e);
     if (r == 0 && (r = remove_tree_at(c->store->live_fd, c->spec.name)) < 0)
         return err_set(e, r, "remove the run directory of container `%s`", c->spec.name);
+    if (r == 0 && !keep && c->spec.id)
+        container_event(c, "destroy", NULL);
     return r;
 }
 
@@ -296,6 +348,30 @@ void store_empty_trash(struct store *s)
             (void)remove_tree_at(s->defined_fd, entry->d_name);
 }
 
+/* What is left is believed as far as it can harm nobody else: the name is the directory's, the id that of
+ * the state, and no other container's. */
+static enum status read_remains(struct container *c, const char *name)
+{
+    _cleanup_json_ json_t *config = NULL, *state = NULL;
+    bool defined = store_read_definition(c->store, name, &config, &c->spec, NULL) == 0;
+    if (!defined)
+        c->spec.name = xstrdup(name);
+    if (container_read_state(c->run_fd, &state, NULL) == 0) {
+        c->started = json_int(state, "started", 0);
+        c->noted =
+            c->started && json_int(json_object_get(config, "exit"), "started", 0) == c->started;
+        free(c->spec.id);
+        c->spec.id = xstrdup(json_str(state, "id"));
+        c->existing = json_flag(state, "existing");
+        c->told_start = json_int(state, "pid", 0) > 0;
+        if (valid_name(json_str(state, "instance")))
+            c->instance = xstrdup(json_str(state, "instance"));
+    }
+    if (c->spec.id && store_id_is_anothers(c->store, name, c->spec.id))
+        free(take_ptr(c->spec.id));
+    return (c->started || c->existing) && defined ? STATUS_RUNNING : STATUS_CREATING;
+}
+
 int container_adopt(struct store *store, const char *name, struct container *out,
                     enum status *status, struct err *e)
 {
@@ -309,20 +385,8 @@ int container_adopt(struct store *store, const char *name, struct container *out
         container_clear(&c);
         return err_say(e, -EBUSY, "container `%s` runs", name);
     }
-    _cleanup_json_ json_t *config = NULL, *state = NULL;
     c.dir_fd = store_defined_dir(store, name);
-    if (c.dir_fd < 0 || json_read_at(c.dir_fd, "config.json", &config, NULL) < 0 ||
-        spec_from_json(config, &c.spec, NULL) < 0)
-        c.spec.name = xstrdup(name);
-    *status = STATUS_CREATING;
-    if (json_read_at(c.run_fd, "state.json", &state, NULL) == 0) {
-        c.started = json_int(state, "started", 0);
-        if (!c.spec.id && valid_name(json_str(state, "id")))
-            c.spec.id = xstrdup(json_str(state, "id"));
-        c.existing = json_flag(state, "existing");
-        if ((c.started || c.existing) && config)
-            *status = STATUS_RUNNING;
-    }
+    *status = read_remains(&c, name);
     *out = c;
     return 0;
 }
@@ -334,7 +398,7 @@ struct sweeping {
     bool dry_run;
     void (*found)(const char *what, void *arg);
     void *arg;
-    strv ids; /* of every container that has a run directory: no other has anything */
+    strv ids; /* of every container that lives: what has no run directory is nobody's */
 };
 
 static bool has(strv v, const char *word)
@@ -401,17 +465,23 @@ static int sweep_definitions(struct sweeping *s, struct err *e)
     return 0;
 }
 
-int store_sweep(struct store *s, const char *helper, bool dry_run,
-                void (*found)(const char *what, void *arg), void *arg, struct err *e)
+int store_sweep_cgroups(struct store *s, const char *helper, bool dry_run,
+                        void (*found)(const char *what, void *arg), void *arg, struct err *e)
 {
     struct sweeping sweeping = {s, dry_run, found, arg, NULL};
     int r = store_live_ids(s, &sweeping.ids, e);
     if (helper)
         strv_add(&sweeping.ids, helper);
     if (r == 0)
-        r = sweep_definitions(&sweeping, e);
-    if (r == 0)
         r = sweep_cgroups(&sweeping, e);
     strv_free(sweeping.ids);
     return r;
+}
+
+int store_sweep(struct store *s, const char *helper, bool dry_run,
+                void (*found)(const char *what, void *arg), void *arg, struct err *e)
+{
+    struct sweeping sweeping = {s, dry_run, found, arg, NULL};
+    int r = sweep_definitions(&sweeping, e);
+    return r == 0 ? store_sweep_cgroups(s, helper, dry_run, found, arg, e) : r;
 }

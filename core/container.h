@@ -10,6 +10,25 @@
 char *container_cgroup(const struct store *s, const char *id); /* caller frees */
 /** state.json: who monitors, and once it runs, who runs. */
 int container_save_state(struct container *c, struct err *e);
+/** Reads it back. -EBADMSG: nothing in it can be believed. */
+int container_read_state(int run_dir, json_t **out, struct err *e);
+/** Makes sure that ROOT and RUN are still this store's, and that they stay so while the fd is open. The
+ *  store must be locked. */
+int store_hold_binding(struct store *s, struct err *e);
+/** config.json of ROOT/containers/NAME. -EBADMSG: it is damaged. */
+int store_read_definition(struct store *s, const char *name, json_t **j, struct spec *spec,
+                          struct err *e);
+/** Does another living container than @name have that id? */
+bool store_id_is_anothers(struct store *s, const char *name, const char *id);
+/** The part of store_sweep() that ends processes: cgroups of this instance without a run directory. */
+int store_sweep_cgroups(struct store *s, const char *helper, bool dry_run,
+                        void (*found)(const char *what, void *arg), void *arg, struct err *e);
+/** Fills in the store's instance. */
+void instance_find(struct store *s);
+/** Makes RUN this instance's; -EBUSY with a text when containers of another one live there. */
+int instance_bind(struct store *s, struct err *e);
+/** Is RUN still this instance's? Under the store's lock. */
+int instance_check(struct store *s, struct err *e);
 /** Holds back the signals that the monitor forwards. */
 void monitor_block_signals(void);
 /** Pipes for a program's streams: @child are its ends (stdin -1 unless @interactive), the others are

@@ -244,6 +244,8 @@ int container_start(struct container *c, struct err *e)
         return r;
     /* Written before it runs: who is killed from here on leaves a container that has run. */
     c->started = time(NULL);
+    if (!c->started) /* the clock's first second; 0 means "not yet" */
+        c->started = 1;
     r = container_save_state(c, e);
     if (r == 0 && (r = channel_send(c->channel, MESSAGE_START)) < 0)
         return r == -EPIPE ? died(c, e) : err_set(e, r, "start the container");
@@ -252,6 +254,9 @@ int container_start(struct container *c, struct err *e)
         r = await(c, MESSAGE_END, e);
     if (r < 0)
         c->started = 0;
+    else
+        container_event(c, "start", NULL);
+    c->told_start = r == 0;
     c->channel = close_fd(c->channel);
     return r;
 }

@@ -19,6 +19,7 @@
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 
 struct joining {
     const struct record *record;
@@ -116,6 +117,15 @@ static _Noreturn void run_joiner(const struct joining *j)
     _exit(0);
 }
 
+#define HANDSHAKE_MS 10000
+
+static int64_t milliseconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 /* ---- the caller ------------------------------------------------------------------------------*/
 
 /* Copies the streams until the program has ended. */
@@ -164,13 +174,36 @@ static bool is_child(int pid)
     return pid > 0 && waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
+/* Waits for the next message. A process in the container can stop ours before it is the command, or kill
+ * it and keep the channel open. */
+static int await_message(int channel, pid_t pid, int64_t deadline, struct err *e)
+{
+    _cleanup_close_ int pidfd = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+    struct pollfd p[] = {{.fd = channel, .events = POLLIN}, {.fd = pidfd, .events = POLLIN}};
+    for (;;) {
+        int64_t left = deadline - milliseconds();
+        int n = poll(p, ARRAY_LEN(p), left > 0 ? (int)left : 0);
+        if (n < 0 && errno != EINTR)
+            return err_set(e, errno, "hear from the command's process");
+        if (n > 0 && p[0].revents)
+            return 0;
+        if (n > 0) /* its last words, if there are any, came before its end */
+            return poll(p, 1, 0) > 0 ? 0 : err_say(e, -EPIPE, "the command's process was killed");
+        if (n == 0)
+            return err_say(e, -ETIMEDOUT, "the command's process was stopped before it ran");
+    }
+}
+
 /* Until the channel ends: the number of the program's process, or why there is none. */
 static int hear(int channel, const char *command, pid_t *pid, struct err *e)
 {
+    const int64_t deadline = milliseconds() + HANDSHAKE_MS;
     for (;;) {
         enum message kind;
         int value;
-        int r = channel_receive(channel, &kind, &value, e);
+        int r = await_message(channel, *pid, deadline, e);
+        if (r == 0)
+            r = channel_receive(channel, &kind, &value, e);
         if (r < 0)
             return r;
         switch (kind) {
@@ -209,8 +242,10 @@ static int run_joining(struct joining *j, struct stream streams[3], struct err *
     pid_t pid = 0;
     r = hear(channel, j->request->argv[0], &pid, e);
     if (r < 0) {
-        if (pid > 0)
+        if (pid > 0) {
+            (void)kill(pid, SIGKILL); /* our own child, not reaped: the number is its */
             (void)waitpid(pid, NULL, 0);
+        }
         return r;
     }
     return j->request->detached ? 0 : attend(pid, streams, e);

@@ -135,9 +135,14 @@ static void explain_early_end(const struct monitor *m, int64_t begin)
         fprintf(stderr, "%s\n", text);
 }
 
+/* The monitor must never wait for its log, whatever somebody has put in its place. */
 static int open_log(const struct container *c)
 {
-    return openat(c->dir_fd, "log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    struct stat st;
+    _cleanup_close_ int log =
+        openat(c->dir_fd, "log",
+               O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+    return log >= 0 && fstat(log, &st) == 0 && S_ISREG(st.st_mode) ? take_fd(log) : -1;
 }
 
 void container_note(struct container *c, const char *text)

@@ -136,9 +136,9 @@ int spec_from_json(const json_t *j, struct spec *s, struct err *e)
     read_volumes(j, s);
     s->network_mode = streq(s->network, "host") ? NETWORK_HOST : NETWORK_OWN;
     const char *restart = json_str(j, "restart");
-    if (restart && restart_parse(restart, &s->restart, e) < 0) {
+    if (restart && restart_parse(restart, &s->restart, NULL) < 0) {
         spec_clear(s);
-        return -EBADMSG;
+        return err_say(e, -EBADMSG, "damaged: unknown restart policy `%s`", restart);
     }
     int64_t schema = json_int(j, "schema", 0);
     if (schema > 1) {

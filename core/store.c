@@ -4,20 +4,19 @@
  * (RUN, usually a tmpfs). A run directory whose lock is held is a living container; one whose lock
  * is free is what a dead monitor left; a definition alone is a container that has ended.
  */
-#include <netctr/core.h>
-#include <netctr/netns.h>
+#include "container.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 #include <sys/file.h>
 
-static int open_directory(int at, const char *name, struct err *e)
+static int open_containers(int at, const char *path, struct err *e)
 {
-    if (mkdirat(at, name, 0700) < 0 && errno != EEXIST)
-        return err_set(e, errno, "make state directory `%s`", name);
-    int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-    return fd < 0 ? err_set(e, errno, "open state directory `%s`", name) : fd;
+    if (mkdirat(at, "containers", 0700) < 0 && errno != EEXIST)
+        return err_set(e, errno, "make state directory `%s/containers`", path);
+    int fd = openat(at, "containers", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    return fd < 0 ? err_set(e, errno, "open state directory `%s/containers`", path) : fd;
 }
 
 static int open_top(const char *path, char **canonical, struct err *e)
@@ -30,26 +29,21 @@ static int open_top(const char *path, char **canonical, struct err *e)
     return fd < 0 ? err_set(e, errno, "open state directory `%s`", path) : fd;
 }
 
-/* Whose objects are these? Two run-roots, two network namespaces or two boots never share any. */
-static char *instance_of(const char *run)
-{
-    _cleanup_free_ char *boot = boot_id();
-    _cleanup_close_ int netns = netns_self();
-    _cleanup_free_ char *text = xasprintf("%s %" PRIu64 " %s", boot, netns_inode(netns), run);
-    return xasprintf("%016" PRIx64, hash64(text));
-}
-
 #define RUN_ROOT_FILE "run-root"
 
-/* Which containers live is told by the locks in RUN: two run-roots over one ROOT would each take the
- * other's containers for ended ones. ROOT belongs to one of them as long as that has any. */
-static int bind_roots(struct store *s, struct err *e)
+static bool is_bound(const struct store *s, char **bound)
+{
+    free(take_ptr(*bound));
+    return read_state_at(s->root_fd, RUN_ROOT_FILE, PATH_MAX, bound, NULL) == 0 &&
+           streq(*bound, s->run);
+}
+
+static int bind_locked(struct store *s, struct err *e)
 {
     _cleanup_free_ char *bound = NULL;
-    int r = read_file_at(s->root_fd, RUN_ROOT_FILE, PATH_MAX, &bound, NULL);
-    if (r == 0 && streq(bound, s->run))
+    if (is_bound(s, &bound))
         return 0;
-    _cleanup_free_ char *theirs = r == 0 ? xasprintf("%s/containers", bound) : NULL;
+    _cleanup_free_ char *theirs = bound ? xasprintf("%s/containers", bound) : NULL;
     int fd = theirs ? open(theirs, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
     _cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
     for (struct dirent *entry; d && (entry = readdir(d));)
@@ -58,8 +52,32 @@ static int bind_roots(struct store *s, struct err *e)
                     bound);
             return err_hint(e, "use --run-root %s", bound);
         }
-    r = write_file_atomic(s->root_fd, RUN_ROOT_FILE, s->run, strlen(s->run), 0600);
+    int r = write_file_atomic(s->root_fd, RUN_ROOT_FILE, s->run, strlen(s->run), 0600);
     return r < 0 ? err_set(e, r, "write `%s/" RUN_ROOT_FILE "`", s->root) : 0;
+}
+
+/* Which containers live is told by the locks in RUN: two run-roots over one ROOT would each take the
+ * other's containers for ended ones. ROOT belongs to one of them as long as that has any. */
+static int bind_roots(struct store *s, struct err *e)
+{
+    _cleanup_free_ char *bound = NULL;
+    if (is_bound(s, &bound))
+        return 0;
+    _cleanup_close_ int lock = lock_file_at(s->root_fd, "lock", LOCK_EX);
+    return lock < 0 ? err_set(e, lock, "lock `%s`", s->root) : bind_locked(s, e);
+}
+
+int store_hold_binding(struct store *s, struct err *e)
+{
+    _cleanup_free_ char *bound = NULL;
+    _cleanup_close_ int lock = lock_file_at(s->root_fd, "lock", LOCK_SH);
+    if (lock < 0)
+        return err_set(e, lock, "lock `%s`", s->root);
+    if (!is_bound(s, &bound))
+        return err_say(e, -EBUSY, "state directory `%s` has just been taken for `%s`", s->root,
+                       bound ? bound : "another run directory");
+    int r = instance_check(s, e);
+    return r < 0 ? r : take_fd(lock);
 }
 
 int store_open(const char *root, const char *run, struct store *out, struct err *e)
@@ -67,15 +85,17 @@ int store_open(const char *root, const char *run, struct store *out, struct err 
     *out = (struct store){.root_fd = -1, .run_fd = -1, .defined_fd = -1, .live_fd = -1};
     if ((out->root_fd = open_top(root, &out->root, e)) < 0 ||
         (out->run_fd = open_top(run, &out->run, e)) < 0 ||
-        (out->defined_fd = open_directory(out->root_fd, "containers", e)) < 0 ||
-        (out->live_fd = open_directory(out->run_fd, "containers", e)) < 0 ||
-        bind_roots(out, e) < 0) {
+        (out->defined_fd = open_containers(out->root_fd, out->root, e)) < 0 ||
+        (out->live_fd = open_containers(out->run_fd, out->run, e)) < 0 || bind_roots(out, e) < 0) {
         int r = e ? e->code : -EIO;
         store_close(out);
         return r;
     }
-    out->instance = instance_of(out->run);
-    return 0;
+    instance_find(out);
+    int r = instance_bind(out, e);
+    if (r < 0)
+        store_close(out);
+    return r;
 }
 
 void store_close(struct store *s)
@@ -131,25 +151,68 @@ const char *status_name(enum status s)
 static bool holder_is_dying(int live_dir)
 {
     _cleanup_json_ json_t *j = NULL;
-    if (json_read_at(live_dir, "state.json", &j, NULL) < 0)
+    if (container_read_state(live_dir, &j, NULL) < 0)
         return false;
     return proc_is_dying((pid_t)json_int(j, "monitor", 0),
                          (uint64_t)json_int(j, "monitor_start", 0));
 }
 
+static bool has_open(pid_t pid, int dir)
+{
+    struct stat own, st;
+    _cleanup_free_ char *path = xasprintf("/proc/%d/fd", pid);
+    _cleanup_dir_ DIR *d = opendir(path);
+    for (struct dirent *entry; d && fstat(dir, &own) == 0 && (entry = readdir(d));)
+        if (fstatat(dirfd(d), entry->d_name, &st, 0) == 0 && st.st_dev == own.st_dev &&
+            st.st_ino == own.st_ino)
+            return true;
+    return false;
+}
+
+/* A lock that somebody has removed, or put something else in the place of, tells nothing: then the
+ * monitor that the state names decides, if it has the run directory open, as a monitor has. */
+static bool monitor_lives(int live_dir)
+{
+    _cleanup_json_ json_t *j = NULL;
+    _cleanup_free_ char *boot = boot_id();
+    if (container_read_state(live_dir, &j, NULL) < 0 || !streq(json_str(j, "boot"), boot))
+        return false;
+    pid_t pid = (pid_t)json_int(j, "monitor", 0);
+    uint64_t start = (uint64_t)json_int(j, "monitor_start", 0);
+    return pid > 0 && pid != getpid() && start && !proc_is_dying(pid, start) &&
+           has_open(pid, live_dir);
+}
+
+static int make_lock_anew(int live_dir)
+{
+    int r = remove_tree_at(live_dir, "lock");
+    return r < 0 ? r : lock_file_at(live_dir, "lock", LOCK_EX | LOCK_NB);
+}
+
 int store_try_lock(int live_dir)
 {
     _cleanup_close_ int fd = openat(live_dir, "lock", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-    int r = fd < 0 ? -errno : lock_wait(fd, LOCK_EX, 0);
+    int r = fd < 0 ? -errno : 0;
+    struct stat st;
+    if (r == -ENOENT && faccessat(live_dir, "state.json", F_OK, 0) < 0)
+        return -ENOENT;
+    if (r < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+        return monitor_lives(live_dir) ? -EWOULDBLOCK : make_lock_anew(live_dir);
+    r = lock_wait(fd, LOCK_EX, 0);
     if (r == -EWOULDBLOCK && holder_is_dying(live_dir))
         r = lock_wait(fd, LOCK_EX, 5000);
+    if (r == 0 && monitor_lives(live_dir))
+        r = -EWOULDBLOCK;
     return r < 0 ? r : take_fd(fd);
 }
 
 static void read_runtime(int run_dir, struct record *r)
 {
     _cleanup_json_ json_t *j = NULL;
-    if (json_read_at(run_dir, "state.json", &j, NULL) < 0)
+    int code = container_read_state(run_dir, &j, NULL);
+    r->damaged =
+        r->status == STATUS_CREATING && (code < 0 || !streq(json_str(j, "id"), r->spec.id));
+    if (code < 0 || r->damaged)
         return;
     r->pid = (pid_t)json_int(j, "pid", 0);
     r->pid_start = (uint64_t)json_int(j, "pid_start", 0);
@@ -164,18 +227,30 @@ static void read_runtime(int run_dir, struct record *r)
         r->status = STATUS_RUNNING;
 }
 
+int store_read_definition(struct store *s, const char *name, json_t **j, struct spec *spec,
+                          struct err *e)
+{
+    _cleanup_close_ int dir = store_defined_dir(s, name);
+    if (dir == -ENOENT)
+        return err_set(e, dir, "open container `%s`", name);
+    int r = dir < 0 ? err_say(e, -EBADMSG, "its directory is none")
+                    : json_read_at(dir, "config.json", j, e);
+    if (r == 0)
+        r = spec_from_json(*j, spec, e);
+    if (r == 0 && !streq(spec->name, name)) {
+        r = err_say(e, -EBADMSG, "it is damaged: it says that it is `%s`", spec->name);
+        spec_clear(spec);
+    }
+    return r < 0 ? err_wrap(e, "container `%s`", name) : 0;
+}
+
 static int read_record(struct store *s, const char *name, struct record *out, struct err *e)
 {
     *out = (struct record){.status = STATUS_EXITED};
-    _cleanup_close_ int dir = store_defined_dir(s, name);
-    if (dir < 0)
-        return err_set(e, dir, "open container `%s`", name);
     _cleanup_json_ json_t *j = NULL;
-    int r = json_read_at(dir, "config.json", &j, e);
-    if (r == 0)
-        r = spec_from_json(j, &out->spec, e);
+    int r = store_read_definition(s, name, &j, &out->spec, e);
     if (r < 0)
-        return err_wrap(e, "container `%s`", name);
+        return r;
     const json_t *ended = json_object_get(j, "exit");
     out->exit_status = (int)json_int(ended, "status", 0);
     out->finished = json_int(ended, "finished", 0);
@@ -216,6 +291,17 @@ static int by_creation(const void *a, const void *b)
     return strcmp(x->spec.name, y->spec.name);
 }
 
+/* A container whose definition somebody has removed lives on. */
+static int warn_of_lost(const char *name, int dir, void *arg)
+{
+    struct store *s = arg;
+    _cleanup_free_ char *config = xasprintf("%s/config.json", name);
+    if (faccessat(s->defined_fd, config, F_OK, AT_SYMLINK_NOFOLLOW) < 0 &&
+        faccessat(dir, "state.json", F_OK, 0) == 0)
+        warn("container `%s` has lost its definition; `netctr rm -f %s` ends it", name, name);
+    return 0;
+}
+
 static int list(struct store *s, struct record_list *out, struct err *e)
 {
     int fd = openat(s->defined_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -237,6 +323,7 @@ static int list(struct store *s, struct record_list *out, struct err *e)
         out->items = xrealloc(out->items, out->count + 1, sizeof(*out->items));
         out->items[out->count++] = r;
     }
+    (void)store_each_live(s, warn_of_lost, s, NULL);
     if (out->count > 1)
         qsort(out->items, out->count, sizeof(*out->items), by_creation);
     return 0;
@@ -252,52 +339,134 @@ int store_each(struct store *s, int (*each)(const struct record *r, void *arg), 
     return r < 0 ? r : 0;
 }
 
-int store_find(struct store *s, const char *name_or_id, struct record *out, struct err *e)
+static int find_by_id(struct store *s, const char *id, struct record *out, struct err *e)
 {
-    *out = (struct record){0};
-    if (valid_name(name_or_id) && faccessat(s->defined_fd, name_or_id, F_OK, 0) == 0)
-        return read_record(s, name_or_id, out, e);
     __attribute__((cleanup(record_list_clear))) struct record_list all = {0};
     int r = list(s, &all, e);
     if (r < 0)
         return r;
     struct record *match = NULL;
-    for (size_t i = 0; strlen(name_or_id) >= 4 && i < all.count; i++) {
-        if (!skip_prefix(all.items[i].spec.id, name_or_id))
+    for (size_t i = 0; strlen(id) >= 4 && i < all.count; i++) {
+        if (!skip_prefix(all.items[i].spec.id, id))
             continue;
         if (match)
-            return err_say(e, -ENOTUNIQ, "more than one container's id begins with `%s`",
-                           name_or_id);
+            return err_say(e, -ENOTUNIQ, "more than one container's id begins with `%s`", id);
         match = &all.items[i];
     }
     if (!match)
-        return err_say(e, -ENOENT, "no such container `%s`", name_or_id);
+        return err_say(e, -ENOENT, "no such container `%s`", id);
     *out = *match;
     *match = all.items[--all.count];
     return 0;
 }
 
-int store_live_ids(struct store *s, strv *ids, struct err *e)
+/* Is the process that the record names another's? One that is just ending is shown in no cgroup. */
+static bool names_a_stranger(struct store *s, const struct record *r)
+{
+    _cleanup_free_ char *path = container_cgroup(s, r->spec.id);
+    _cleanup_cgroup_host_ struct cgroup_host host = {0};
+    return r->pid > 0 && !cgroup_process_is_in(r->pid, path) &&
+           !proc_is_dying(r->pid, r->pid_start) && cgroup_probe(NULL, &host, NULL) == 0 &&
+           host.count > 0;
+}
+
+int store_find(struct store *s, const char *name_or_id, struct record *out, struct err *e)
+{
+    *out = (struct record){0};
+    bool defined = valid_name(name_or_id) &&
+                   faccessat(s->defined_fd, name_or_id, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+    int r = defined ? read_record(s, name_or_id, out, e) : -ENOENT;
+    if (r == -ENOENT && valid_name(name_or_id) &&
+        faccessat(s->live_fd, name_or_id, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        r = err_say(e, -EBADMSG, "container `%s` has lost its definition", name_or_id);
+    else if (!defined)
+        r = find_by_id(s, name_or_id, out, e);
+    if (r == 0 && (out->damaged || names_a_stranger(s, out))) {
+        r = err_say(e, -EBADMSG, "container `%s`: its state in `%s` is damaged", out->spec.name,
+                    s->run);
+        record_clear(out);
+    }
+    if (r == -EBADMSG)
+        err_hint(e, "`netctr rm -f %s` removes that container", name_or_id);
+    return r;
+}
+
+static bool is_locked(int dir)
+{
+    _cleanup_close_ int lock = store_try_lock(dir);
+    return lock == -EWOULDBLOCK;
+}
+
+/* The id of a living container: by its state, or else by its definition. */
+static int live_id(struct store *s, const char *name, int dir, strv *ids, struct err *e)
+{
+    _cleanup_json_ json_t *state = NULL, *config = NULL;
+    _cleanup_spec_ struct spec spec = {0};
+    int r = container_read_state(dir, &state, e);
+    if (r == 0)
+        strv_add(ids, json_str(state, "id"));
+    else if (r == -ENOENT && !is_locked(dir))
+        r = 0; /* it has nothing yet, or nothing any more */
+    else if ((r == -EBADMSG || r == -ENOENT) &&
+             store_read_definition(s, name, &config, &spec, NULL) == 0)
+        strv_add(ids, spec.id);
+    else
+        return err_hint(e, "`netctr rm -f %s` removes container `%s`", name, name);
+    err_clear(e);
+    return 0;
+}
+
+int store_each_live(struct store *s, int (*each)(const char *name, int dir, void *arg), void *arg,
+                    struct err *e)
 {
     int fd = openat(s->live_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     _cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
     if (!d)
-        return err_set(e, errno, "list the living containers");
-    for (struct dirent *entry; (entry = readdir(d));) {
-        if (!valid_name(entry->d_name))
-            continue;
-        _cleanup_json_ json_t *j = NULL;
-        _cleanup_close_ int dir = store_live_dir(s, entry->d_name);
-        int r = dir < 0 ? dir : json_read_at(dir, "state.json", &j, e);
-        if (r == -ENOENT) { /* it has nothing yet, or nothing any more */
-            err_clear(e);
-            continue;
-        }
-        if (r < 0)
-            return err_wrap(e, "container `%s`", entry->d_name);
-        if (!valid_name(json_str(j, "id")))
-            return err_say(e, -EBADMSG, "the state of container `%s` has no id", entry->d_name);
-        strv_add(ids, json_str(j, "id"));
+        return err_set(e, errno, "list the living containers in `%s`", s->run);
+    int r = 0;
+    for (struct dirent *entry; r >= 0 && (entry = readdir(d));) {
+        _cleanup_close_ int dir =
+            valid_name(entry->d_name) ? store_live_dir(s, entry->d_name) : -ENOENT;
+        if (dir >= 0)
+            r = each(entry->d_name, dir, arg);
     }
+    return r < 0 ? r : 0;
+}
+
+struct searching {
+    const char *name, *id;
+    bool found;
+};
+
+static int compare_id(const char *name, int dir, void *arg)
+{
+    struct searching *s = arg;
+    _cleanup_json_ json_t *j = NULL;
+    if (!streq(name, s->name) && container_read_state(dir, &j, NULL) == 0)
+        s->found = s->found || streq(json_str(j, "id"), s->id);
     return 0;
+}
+
+bool store_id_is_anothers(struct store *s, const char *name, const char *id)
+{
+    struct searching search = {name, id, false};
+    return store_each_live(s, compare_id, &search, NULL) < 0 || search.found;
+}
+
+struct collecting {
+    struct store *store;
+    strv *ids;
+    struct err *e;
+};
+
+static int collect_id(const char *name, int dir, void *arg)
+{
+    struct collecting *c = arg;
+    return live_id(c->store, name, dir, c->ids, c->e);
+}
+
+int store_live_ids(struct store *s, strv *ids, struct err *e)
+{
+    struct collecting c = {s, ids, e};
+    return store_each_live(s, collect_id, &c, e);
 }

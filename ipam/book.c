@@ -1,14 +1,15 @@
 /* The lease file of a network. For example:
  *
- *     # netctr leases 1 boot=5e0b… last=10.88.0.3
+ *     # netctr leases 1 boot=5e0b… last=10.88.0.3 sum=0f31…
  *     10.88.0.2,fd4c::2  web  02:42:0a:58:00:02  2026-11-23T14:05:00Z  4f1c09d2a7b3
  *     10.88.0.3,fd4c::3  db   02:42:0a:58:00:03  2026-11-23T14:05:07Z  81be66a0c410
  *     10.88.0.4,fd4c::4  job  02:42:0a:58:00:04  2026-11-23T14:05:09Z  resting-until=3722517
  *
  * It lives in a tmpfs and names the boot: should it survive one all the same, it is empty again
  * (addresses leaked by a reboot are the field's oldest IPAM bug). The lock is a file of its own,
- * because the lease file is replaced by rename. A line that cannot be read is an error, not a free
- * address: handing out an address twice is worse than handing out none.
+ * because the lease file is replaced by rename. A line that cannot be read, or a sum over all that does
+ * not match, is an error, not a free address: handing out an address twice is worse than handing out
+ * none.
  */
 #include "book.h"
 
@@ -58,9 +59,18 @@ static int64_t milliseconds(void)
     return t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+/* Nobody writes more than REST_MS ahead: what says so is wrong, and must not keep an address for ever. */
+static bool has_rested(const struct lease *l)
+{
+    int64_t until = strtoll(l->owner + strlen(RESTING), NULL, 10), now = milliseconds();
+    return until <= now || until > now + REST_MS;
+}
+
+/* A clock that is wrong must not make a line that nobody can read: years have four digits. */
 static char *time_text(int64_t when)
 {
-    time_t t = (time_t)when;
+    const int64_t last = 253402300799; /* 9999-12-31T23:59:59Z */
+    time_t t = (time_t)(when < 0 || when > last ? 0 : when);
     struct tm tm;
     char text[32] = "";
     if (gmtime_r(&t, &tm))
@@ -113,24 +123,38 @@ static int parse_line(const char *line, struct lease *out)
     return 0;
 }
 
-/* The first line. Returns 1, or 0 when the file is another boot's: then it counts as empty. */
-static int parse_header(const char *line, struct ip *last)
+/* An address with one digit changed is an address as well: only a sum tells. */
+static char *sum_of(const char *boot, const char *last, const char *lines)
 {
-    _cleanup_free_ char *boot = NULL, *address = NULL, *now = boot_id();
-    if (sscanf(line, "# netctr leases 1 boot=%ms last=%ms", &boot, &address) < 1 ||
-        strlen(boot) != strlen(now))
+    _cleanup_free_ char *all = xasprintf("%s %s\n%s", boot, last, lines);
+    return xasprintf("%016" PRIx64, hash64(all));
+}
+
+/* The first line; @rest is what comes after it. Returns 1, or 0 when the file is another boot's: then it
+ * counts as empty. */
+static int parse_header(const char *line, const char *rest, struct ip *last)
+{
+    _cleanup_free_ char *boot = NULL, *address = NULL, *sum = NULL, *now = boot_id();
+    int used = 0;
+    /* An empty last= is nothing that sscanf could read. */
+    int words = sscanf(line, "# netctr leases 1 boot=%ms last=%n", &boot, &used);
+    if (words < 1 || !used || strlen(boot) != strlen(now))
+        return -EBADMSG;
+    const char *end = line + used + strcspn(line + used, " ");
+    address = xstrndup(line + used, (size_t)(end - line) - (size_t)used);
+    sum = sum_of(boot, address, rest);
+    if (!streq(skip_prefix(end, " sum="), sum))
         return -EBADMSG;
     if (!streq(boot, now))
         return 0;
-    if (address)
-        (void)ip_parse(address, last);
+    (void)ip_parse(address, last);
     return 1;
 }
 
 static int damaged(const char *network, size_t line, struct err *e)
 {
     err_say(e, -EBADMSG, "the lease file of network `%s` is damaged in line %zu", network, line);
-    err_hint(e, "stop the network's containers and remove the file");
+    err_hint(e, "`netctr network reload` makes it anew from the containers that live");
     return -EBADMSG;
 }
 
@@ -138,13 +162,16 @@ int book_read(int dirfd, const char *network, struct book *out, struct err *e)
 {
     _cleanup_free_ char *text = NULL;
     size_t size;
-    int r = read_file_at(dirfd, network, 64 << 20, &text, &size);
+    int r = read_state_at(dirfd, network, 64 << 20, &text, &size);
     if (r == -ENOENT)
         return 0;
+    if (r == -EBADMSG)
+        return damaged(network, 1, e);
     if (r < 0)
         return err_set(e, r, "read the leases of network `%s`", network);
     _cleanup_strv_ strv lines = strv_split(text, '\n');
-    r = parse_header(lines[0], &out->last);
+    const char *newline = strchr(text, '\n');
+    r = parse_header(lines[0], newline ? newline + 1 : "", &out->last);
     if (r <= 0)
         return r < 0 ? damaged(network, 1, e) : 0;
     size_t total = strv_len(lines);
@@ -158,7 +185,7 @@ int book_read(int dirfd, const char *network, struct book *out, struct err *e)
         struct lease *l = &out->leases[out->count];
         if (parse_line(lines[i], l) < 0)
             return damaged(network, i + 1, e);
-        if (lease_rests(l) && strtoll(l->owner + strlen(RESTING), NULL, 10) <= milliseconds())
+        if (lease_rests(l) && has_rested(l))
             lease_clear(l);
         else
             out->count++;
@@ -168,12 +195,11 @@ int book_read(int dirfd, const char *network, struct book *out, struct err *e)
 
 int book_write(int dirfd, const char *network, const struct book *b, struct err *e)
 {
-    _cleanup_free_ char *text = NULL, *boot = boot_id(), *last = ip_text(&b->last);
+    _cleanup_free_ char *lines = NULL, *boot = boot_id(), *last = ip_text(&b->last);
     size_t size = 0;
-    FILE *f = open_memstream(&text, &size);
+    FILE *f = open_memstream(&lines, &size);
     if (!f)
         return err_set(e, errno, "write the leases of network `%s`", network);
-    fprintf(f, "# netctr leases 1 boot=%s last=%s\n", boot, last);
     for (size_t i = 0; i < b->count; i++) {
         const struct lease *l = &b->leases[i];
         _cleanup_free_ char *a4 = ip_text(&l->address4), *a6 = ip_text(&l->address6),
@@ -182,7 +208,10 @@ int book_write(int dirfd, const char *network, const struct book *b, struct err 
                 l->owner);
     }
     fclose(f);
-    int r = write_file_atomic(dirfd, network, text, size, 0600);
+    _cleanup_free_ char *sum = sum_of(boot, last, lines),
+                        *text = xasprintf("# netctr leases 1 boot=%s last=%s sum=%s\n%s", boot,
+                                          last, sum, lines);
+    int r = write_file_atomic(dirfd, network, text, strlen(text), 0600);
     return r < 0 ? err_set(e, r, "write the leases of network `%s`", network) : 0;
 }
 

@@ -241,9 +241,34 @@ int lease_release(int dirfd, const char *network, const char *owner, struct err 
     return held ? book_write(dirfd, network, &b, e) : 0;
 }
 
+int lease_restore(int dirfd, const char *network, const struct lease *living, size_t count,
+                  struct err *e)
+{
+    _cleanup_close_ int lock = book_lock(dirfd, network, LOCK_EX, e);
+    if (lock < 0)
+        return lock;
+    _cleanup_book_ struct book b = {0};
+    int r = book_read(dirfd, network, &b, e);
+    if (r != -EBADMSG)
+        return r;
+    err_clear(e);
+    book_clear(&b);
+    b.leases = xcalloc(count, sizeof(*b.leases));
+    for (; b.count < count; b.count++)
+        b.leases[b.count] = lease_copy(&living[b.count]);
+    r = remove_tree_at(dirfd, network); /* it may be a directory */
+    if (r < 0)
+        return err_set(e, r, "remove the leases of network `%s`", network);
+    r = book_write(dirfd, network, &b, e);
+    return r < 0 ? r : 1;
+}
+
 int lease_each(int dirfd, const char *network, int (*each)(const struct lease *l, void *arg),
                void *arg, struct err *e)
 {
+    /* Who only looks makes nothing, not even the lock's file. */
+    if (faccessat(dirfd, network, F_OK, 0) < 0 && errno == ENOENT)
+        return 0;
     _cleanup_close_ int lock = book_lock(dirfd, network, LOCK_SH, e);
     if (lock < 0)
         return lock;

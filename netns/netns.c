@@ -7,6 +7,7 @@
 #include <netctr/netns.h>
 
 #include <errno.h>
+#include <inttypes.h>
 #include <linux/nsfs.h>
 #include <sched.h>
 #include <string.h>
@@ -22,6 +23,25 @@ uint64_t netns_inode(int fd)
 {
     struct stat st;
     return fstat(fd, &st) < 0 ? 0 : st.st_ino;
+}
+
+bool netns_in_use(uint64_t inode)
+{
+    _cleanup_free_ char *mounts = NULL, *name = xasprintf("net:[%" PRIu64 "]", inode);
+    if (read_file_at(AT_FDCWD, "/proc/self/mountinfo", 64 << 20, &mounts, NULL) == 0 &&
+        strstr(mounts, name))
+        return true;
+    _cleanup_dir_ DIR *d = opendir("/proc");
+    for (struct dirent *entry; d && (entry = readdir(d));) {
+        uint64_t pid;
+        struct stat st;
+        if (parse_u64(entry->d_name, 1, INT32_MAX, &pid) < 0)
+            continue;
+        _cleanup_free_ char *path = xasprintf("%s/ns/net", entry->d_name);
+        if (fstatat(dirfd(d), path, &st, 0) == 0 && st.st_ino == inode)
+            return true;
+    }
+    return false;
 }
 
 int sysctl_write(const char *key, const char *value, struct err *e)

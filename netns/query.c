@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <linux/if_bridge.h>
 #include <linux/if_link.h>
+#include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <netlink/attr.h>
 #include <netlink/errno.h>
@@ -110,8 +111,7 @@ static int any_sequence(struct nl_msg *m, void *arg)
     return NL_OK;
 }
 
-static int dump_once(struct rt *rt, int type, int family, nl_recvmsg_msg_cb_t parse,
-                     struct dumped *d)
+static int dump_once(struct rt *rt, int type, int family, nl_recvmsg_msg_cb_t parse, void *d)
 {
     struct rtgenmsg request = {.rtgen_family = (unsigned char)family};
     int r = nl_send_simple(rt->socket, type, NLM_F_DUMP, &request, sizeof(request));
@@ -166,11 +166,11 @@ int rt_each_route(struct rt *rt, int (*each)(const struct route *route, void *ar
 
 /* One request, one answer of at most 32 KiB; @message is freed. Returns the answer, which the caller
  * frees, or NULL with the reason in *@code. */
-static struct nlmsghdr *ask(struct rt *rt, struct nl_msg *message, int *code)
+static struct nlmsghdr *ask(struct rt *rt, struct nl_msg *message, uint16_t flags, int *code)
 {
     nl_complete_msg(rt->socket, message);
     struct nlmsghdr *h = nlmsg_hdr(message);
-    h->nlmsg_flags = NLM_F_REQUEST;
+    h->nlmsg_flags = flags;
     int fd = nl_socket_get_fd(rt->socket);
     ssize_t n = send(fd, h, h->nlmsg_len, 0);
     nlmsg_free(message);
@@ -194,7 +194,7 @@ int rt_get_link(struct rt *rt, const char *name, struct link *out)
         return -ENOMEM;
     }
     int code;
-    _cleanup_free_ struct nlmsghdr *answer = ask(rt, m, &code);
+    _cleanup_free_ struct nlmsghdr *answer = ask(rt, m, NLM_F_REQUEST, &code);
     if (!answer)
         return code;
     return parse_link(answer, out) ? 0 : -EBADMSG;
@@ -211,9 +211,69 @@ int rt_is_local(struct rt *rt, const struct ip *address)
         return -ENOMEM;
     }
     int code;
-    _cleanup_free_ struct nlmsghdr *answer = ask(rt, m, &code);
+    _cleanup_free_ struct nlmsghdr *answer = ask(rt, m, NLM_F_REQUEST, &code);
     if (!answer)
         return code == -ENETUNREACH || code == -EHOSTUNREACH ? 0 : code;
     return answer->nlmsg_type == RTM_NEWROUTE &&
            ((struct rtmsg *)nlmsg_data(answer))->rtm_type == RTN_LOCAL;
+}
+
+/* ---- what the kernel can, and how full it is ---------------------------------------------------*/
+
+/* A kind that it knows is told that this is no number of queues; one that it does not, that there is none
+ * such. */
+int rt_knows_kind(struct rt *rt, const char *kind)
+{
+    struct nl_msg *m = nlmsg_alloc_simple(RTM_NEWLINK, 0);
+    struct ifinfomsg info = {.ifi_family = AF_UNSPEC};
+    struct nlattr *linkinfo;
+    if (!m || nlmsg_append(m, &info, sizeof(info), NLMSG_ALIGNTO) < 0 ||
+        nla_put_string(m, IFLA_IFNAME, "nc-probe") < 0 ||
+        nla_put_u32(m, IFLA_NUM_TX_QUEUES, 1 << 20) < 0 ||
+        !(linkinfo = nla_nest_start(m, IFLA_LINKINFO)) ||
+        nla_put_string(m, IFLA_INFO_KIND, kind) < 0) {
+        nlmsg_free(m);
+        return -ENOMEM;
+    }
+    nla_nest_end(m, linkinfo);
+    int code;
+    _cleanup_free_ struct nlmsghdr *answer =
+        ask(rt, m, NLM_F_REQUEST | NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK, &code);
+    return code == -EINVAL ? 1 : code == -EOPNOTSUPP ? 0 : code < 0 ? code : -EEXIST;
+}
+
+static int on_table(struct nl_msg *m, void *arg)
+{
+    struct neighbours *n = arg;
+    struct nlattr *a[NDTA_MAX + 1];
+    /* Those of a device have no configuration. */
+    if (nlmsg_parse(nlmsg_hdr(m), sizeof(struct ndtmsg), a, NDTA_MAX, NULL) < 0 ||
+        !a[NDTA_CONFIG] || !a[NDTA_THRESH2] || !a[NDTA_THRESH3])
+        return NL_OK;
+    const struct ndt_config *c = nla_data(a[NDTA_CONFIG]);
+    n->entries = c->ndtc_entries;
+    n->soft = nla_get_u32(a[NDTA_THRESH2]);
+    n->hard = nla_get_u32(a[NDTA_THRESH3]);
+    return NL_OK;
+}
+
+static int on_neighbour(struct nl_msg *m, void *arg)
+{
+    const struct ndmsg *n = nlmsg_data(nlmsg_hdr(m));
+    if (n->ndm_state & (NUD_PERMANENT | NUD_NOARP))
+        ++*(unsigned *)arg;
+    return NL_OK;
+}
+
+int rt_get_neighbours(struct rt *rt, int family, struct neighbours *out, struct err *e)
+{
+    *out = (struct neighbours){0};
+    int r = dump_once(rt, RTM_GETNEIGHTBL, family, on_table, out);
+    int tries = 0;
+    do {
+        out->permanent = 0;
+        if (r >= 0)
+            r = dump_once(rt, RTM_GETNEIGH, family, on_neighbour, &out->permanent);
+    } while (r == -NLE_DUMP_INTR && tries++ < 100 && (r = 0) == 0);
+    return r < 0 ? err_say(e, -EIO, "read the kernel's neighbours: %s", nl_geterror(r)) : 0;
 }

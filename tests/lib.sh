@@ -19,6 +19,8 @@
 #
 # BRIDGE_NF=0|1     whether bridged packets cross the IP firewall (the kernel's default is 1)
 # NETCTR_BUILD=DIR  where the program is (build)
+# TEST_SLOWNESS=N   how many times slower than usual the machine is (1): deadlines are longer, and less
+#                   is repeated
 
 # shellcheck shell=bash
 set -euo pipefail
@@ -28,6 +30,7 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 box=$top/build/tests/rootfs-busybox
 debian=$top/build/tests/rootfs-nginx
 program=$top/${NETCTR_BUILD:-build}/netctr
+slowness=${TEST_SLOWNESS:-1}
 
 # ---- into the arena ------------------------------------------------------------------------------
 
@@ -293,7 +296,7 @@ assert_error() { # LINE STATUS COMMAND...
 
 # wait_for SECONDS COMMAND...: until it succeeds. Its output is shown only when it never does.
 wait_for() {
-    local deadline=$((${EPOCHREALTIME/./} + $1 * 1000000))
+    local deadline=$((${EPOCHREALTIME/./} + $1 * slowness * 1000000))
     shift
     until "$@" >"$ARENA/waited" 2>&1; do
         if [ "${EPOCHREALTIME/./}" -gt $deadline ]; then
@@ -302,6 +305,11 @@ wait_for() {
         fi
         sleep 0.02
     done
+}
+
+# How many times what depends on chance is tried: N times, less often on a slow machine.
+often() { # N
+    printf '%d\n' $(($1 / slowness > 5 ? $1 / slowness : 5))
 }
 
 http() { # [CURL'S FLAGS] URL
@@ -356,13 +364,14 @@ serve() { # NAME [FLAGS OF RUN...]
     wait_for 5 netctr exec "$1" wget -qO /dev/null http://127.0.0.1/
 }
 
-# A server of tests/peer, for which the container sees the host's Python: tcp 80-90 and udp 53-63.
-# Returns when it listens.
+# A server of tests/peer, for which the container sees the host's Python: tcp 80-90 and udp 53-63, or
+# what $serves says. Returns when it listens.
 serve_peer() { # NAME [FLAGS OF RUN...]
     local volumes=(-v /usr:/usr:ro -v /usr/lib:/lib:ro)
     [ ! -e /usr/lib64 ] || volumes+=(-v /usr/lib64:/lib64:ro)
+    # shellcheck disable=SC2086 # several words
     netctr run -d --name "$1" "${volumes[@]}" -v "$top/tests/peer:/peer:ro" "${@:2}" "$box" \
-        /peer serve "$1" tcp/80-90 udp/53-63 >/dev/null
+        /peer serve "$1" ${serves:-tcp/80-90 udp/53-63} >/dev/null
     wait_for 5 logged "$1" listening
 }
 
@@ -404,6 +413,39 @@ shut() {
     assert_lacks "$(nft list ruleset)" 'wide open'
 }
 
+# ---- doctor ---------------------------------------------------------------------------------------
+
+# What doctor finds: JSON. It ends with 1 if there is a problem, else with 0.
+findings() {
+    local status=0 problems
+    netctr doctor --format json >"$tmp/findings" || status=$?
+    problems=$(jq '[.[] | select(.severity == "problem")] | length' "$tmp/findings")
+    [ $status = $((problems > 0)) ] || fail "doctor: status $status with $problems problems"
+}
+
+# doctor says so, with that severity; its cure is kept for `cured'.
+finds() { # SEVERITY TEXT
+    findings
+    found=$2
+    cure=$(jq -r --arg severity "$1" --arg text "$2" \
+        'map(select(.severity == $severity and (.text | contains($text)))) | first | .cure // empty' \
+        "$tmp/findings")
+    [ -n "$cure" ] || fail "doctor has no $1 with \`$2', but: $(jq -r '.[] | .severity + ": " + .text' "$tmp/findings")"
+}
+
+finds_none() { # TEXT
+    findings
+    ! jq -e --arg text "$1" 'any(.text | contains($text))' "$tmp/findings" >/dev/null ||
+        fail "doctor says: $(jq -r --arg text "$1" '.[] | select(.text | contains($text)) | .text' "$tmp/findings")"
+}
+
+# The cure that it printed is one.
+cured() {
+    printf '%s\n' "$cure"
+    sh -euc "$cure"
+    finds_none "$found"
+}
+
 # ---- what is left behind -------------------------------------------------------------------------
 
 # The first run makes the default network, which stays.
@@ -441,8 +483,8 @@ traces() {
     echo '== cgroups'; find /sys/fs/cgroup -type d -path '*/netctr/*/*' | sort
     echo '== files'
     # Lines are counted and not compared: where the search for the next address begins may change. The
-    # lease of a container that has ended may rest.
-    find "$state" "$run_state" -type f ! -name '*lock' ! -name listener 2>/dev/null | sort |
+    # lease of a container that has ended may rest. Events are there to stay.
+    find "$state" "$run_state" -type f ! -name '*lock' ! -name listener ! -name 'events*' 2>/dev/null | sort |
         while read -r file; do echo "$(grep -acv ' resting-until=' "$file") $file"; done
     find "$state" "$run_state" ! -type f 2>/dev/null | sort || true
     echo '== processes'
@@ -459,7 +501,7 @@ snapshot() {
 
 # Nothing has been added or lost since snapshot.
 assert_clean() {
-    local deadline=$((${EPOCHREALTIME/./} + 3000000))
+    local deadline=$((${EPOCHREALTIME/./} + 3 * slowness * 1000000))
     until traces >"$ARENA/after" && cmp -s "$ARENA/before" "$ARENA/after"; do
         if [ "${EPOCHREALTIME/./}" -gt $deadline ]; then
             diff -U 2 "$ARENA/before" "$ARENA/after" || true

@@ -124,8 +124,11 @@ int touch_in_root(int dirfd, const char *path, mode_t mode);
 
 /** mkdir -p for a path of the host's that only root can change. */
 int mkdir_parents(const char *path, mode_t mode, struct err *e);
-/** The whole of a file, NUL-terminated, at most @max bytes (-EFBIG beyond). @size may be NULL. */
+/** The whole of a regular file, NUL-terminated, at most @max bytes (-EFBIG beyond). @size may be NULL. */
 int read_file_at(int dirfd, const char *path, size_t max, char **out, size_t *size);
+/** The same for a file that only netctr writes: what is no file or too large is damaged (-EBADMSG), and
+ *  so is a link: it may lead anywhere. */
+int read_state_at(int dirfd, const char *path, size_t max, char **out, size_t *size);
 /** Replaces a file in one step: written beside it, then renamed. Readers see old or new. */
 int write_file_atomic(int dirfd, const char *path, const void *data, size_t size, mode_t mode);
 /** Removes the unfinished file that a killed write_file_atomic() may have left beside @path. Nobody may
@@ -147,6 +150,11 @@ char *fd_path(int fd);
  *  not valid. Caller owns *@out. */
 int json_read_at(int dirfd, const char *path, json_t **out, struct err *e);
 int json_write_at(int dirfd, const char *path, const json_t *j, struct err *e);
+/** Puts a sum over all of @j into it. For files on which it depends whom a command kills and what it
+ *  takes away: a flipped bit must not make it somebody else. */
+void json_seal(json_t *j);
+/** Takes the sum out again; -EBADMSG with a text that names @path when there is none or it does not match. */
+int json_check_seal(json_t *j, const char *path, struct err *e);
 const char *json_str(const json_t *j, const char *key); /**< NULL when missing */
 int64_t json_int(const json_t *j, const char *key, int64_t fallback);
 bool json_flag(const json_t *j, const char *key);
@@ -161,6 +169,8 @@ void json_put_strv(json_t *j, const char *key, char *const *v);
 /** Opens (creates) and locks a file. @operation is LOCK_EX or LOCK_SH, with LOCK_NB if wanted.
  *  Returns the fd that holds the lock, or -errno (-EWOULDBLOCK: someone else holds it). */
 int lock_file_at(int dirfd, const char *path, int operation);
+/** Who has locked the file behind @fd exclusively, as /proc/locks tells it; 0: nobody that can be told. */
+pid_t lock_holder(int fd);
 /** Takes a lock whose holder is expected to let go: tries for @timeout_ms. */
 int lock_wait(int fd, int operation, int timeout_ms);
 
@@ -173,6 +183,8 @@ uint64_t proc_start_time(pid_t pid);
 /** Has that process ended, or been killed and not gone yet? One that was killed may be busy in the
  *  kernel for a while, and holds its locks until it is done. */
 bool proc_is_dying(pid_t pid, uint64_t start_time);
+/** Its state as ps shows it: 'R', 'S', 'T' when somebody has stopped it, …; 0 if there is none. */
+char proc_state(pid_t pid);
 /** A pidfd of @pid if it still is the process that started at @start_time; -ESRCH if not. */
 int pidfd_of(pid_t pid, uint64_t start_time);
 int pidfd_signal(int pidfd, int sig);

@@ -15,9 +15,17 @@ struct bridge;
 /** @root_fd and @run_fd are directories (definitions that survive a reboot, and state that does
  *  not); both stay the caller's and must outlive the result. @instance: 16 hex digits. */
 int bridge_open(int root_fd, int run_fd, const char *instance, struct bridge **out, struct err *e);
+/** The same for one who only looks: makes no directory. What needs one that is not there fails with
+ *  -EBADF; both fds may be -1. */
+int bridge_look(int root_fd, int run_fd, const char *instance, struct bridge **out, struct err *e);
 void bridge_close(struct bridge *b);
 void bridge_cleanup(struct bridge **b);
 #define _cleanup_bridge_ __attribute__((cleanup(bridge_cleanup)))
+
+/** Whether this kernel lets an element of the firewall that is there expire. Asked once a boot, when
+ *  the first container ends; where the answer is no, elements are deleted, which takes longer. */
+enum expiry { EXPIRY_NOT_ASKED, EXPIRY_NO, EXPIRY_YES };
+enum expiry bridge_expiry(struct bridge *b);
 
 /* ---- networks -------------------------------------------------------------------------------*/
 
@@ -207,6 +215,18 @@ int bridge_check(struct bridge *b, struct err *e);
  *  may be NULL. */
 int bridge_reload(struct bridge *b, const struct endpoint *live, size_t count,
                   const struct resolver *resolver, struct err *e);
+
+/** Makes damaged lease files anew from @live, which must be all endpoints; @found is told of each. */
+int bridge_restore_leases(struct bridge *b, const struct endpoint *live, size_t count,
+                          void (*found)(const char *what, void *arg), void *arg, struct err *e);
+/** Would the kernel take our firewall? It is sent and taken back in one transaction, which nobody sees. For
+ *  one who has no bridge; the error says what is refused. */
+int firewall_rehearse(struct err *e);
+/** Can connections be forgotten (nf_conntrack_netlink)? 1, 0 or a negative errno. */
+int firewall_knows_conntrack(struct err *e);
+/** What the firewall, which is there, lacks of what it should have; @found is told of each. */
+int bridge_verify(struct bridge *b, const struct endpoint *live, size_t count,
+                  void (*found)(const char *what, void *arg), void *arg, struct err *e);
 
 struct bridge_sweep {
     const char *const *live_ids; /**< NULL-terminated: containers that exist */

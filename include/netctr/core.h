@@ -89,6 +89,8 @@ struct store {
     int defined_fd; /**< ROOT/containers */
     int live_fd;    /**< RUN/containers */
     char *instance; /**< 16 hex digits: boot, network namespace and run-root */
+    uint64_t netns; /**< the namespace's inode number */
+    bool fresh;     /**< RUN has just become this instance's: it may have lost what it was told */
 };
 int store_open(const char *root, const char *run, struct store *out, struct err *e);
 void store_close(struct store *s);
@@ -111,6 +113,7 @@ struct record {
     uint64_t monitor_start;
     int64_t started, finished; /**< seconds since the epoch; 0: not yet */
     int exit_status;           /**< EXITED: how; RESTARTING: how the last run ended */
+    bool damaged; /**< it lives, and what its run directory says of it cannot be believed */
     bool oom_killed;
     bool asked;        /**< EXITED: somebody wanted it to end */
     bool lost;         /**< EXITED: it ran when the host went down; nobody knows how it ended */
@@ -119,12 +122,16 @@ struct record {
 void record_clear(struct record *r);
 #define _cleanup_record_ __attribute__((cleanup(record_clear)))
 const char *status_name(enum status s);
-/** Finds by name, or by an unambiguous prefix of the id (4 digits or more). -ENOENT with a text. */
+/** Finds by name, or by an unambiguous prefix of the id (4 digits or more). -ENOENT with a text; -EBADMSG
+ *  when what is found is damaged: then only container_remove() and its like may touch it. */
 int store_find(struct store *s, const char *name_or_id, struct record *out, struct err *e);
 /** Calls @each for every container, sorted by creation; a negative result ends the walk. Damaged
- *  entries are warned of and passed over. */
+ *  definitions are warned of and passed over, and so are the lost. */
 int store_each(struct store *s, int (*each)(const struct record *r, void *arg), void *arg,
                struct err *e);
+/** Calls @each for every run directory, whatever is in it. */
+int store_each_live(struct store *s, int (*each)(const char *name, int dir, void *arg), void *arg,
+                    struct err *e);
 /** Adds the id of every container that has a run directory, also of one whose definition is damaged.
  *  -EBADMSG with a text when one cannot be told: then nothing may be taken for nobody's. */
 int store_live_ids(struct store *s, strv *ids, struct err *e);
@@ -135,13 +142,38 @@ int store_defined_dir(struct store *s, const char *name);
  *  keeps it. -EWOULDBLOCK: it lives. -ENOENT: there is none yet. The store must be locked. */
 int store_try_lock(int live_dir);
 
+/* ---- events ---------------------------------------------------------------------------------
+ * RUN/events: one line of JSON for each thing that happened, added by whoever did it. */
+
+#define EVENTS_FILE "events"
+#define EVENTS_OLDER "events.1"       /**< the file before this one */
+#define EVENTS_SIZE_MAX (1024 * 1024) /**< a larger one becomes the older one */
+
+struct event {
+    const char *type; /**< "container", "network" or "system" */
+    const char *name; /**< docker's word where there is one: "create", "start", "die", … */
+    const char *id;   /**< of the container; NULL: none */
+    const char *of;   /**< its name, or the network's; NULL: none */
+};
+struct event_attribute {
+    const char *key; /**< NULL ends a list */
+    const char *text;
+    int64_t number; /**< when @text is NULL */
+};
+/** Adds a line. @attributes may be NULL. An event that cannot be written is lost, and nothing else: this
+ *  never fails, never waits for anybody and writes no message. */
+void event_emit(int run_fd, const struct event *event, const struct event_attribute *attributes);
+/** Parses one line; what a torn line has left before it is passed over. NULL: no event. Caller owns. */
+json_t *event_parse(const char *line, size_t size);
+
 /* ---- a container's life ---------------------------------------------------------------------*/
 
 struct container {
     struct store *store;
     struct spec spec;
-    int dir_fd; /**< ROOT/containers/NAME */
-    int run_fd; /**< RUN/containers/NAME */
+    char *instance; /**< of one that was adopted; NULL: the store's */
+    int dir_fd;     /**< ROOT/containers/NAME */
+    int run_fd;     /**< RUN/containers/NAME */
     int lock_fd;
     int files_fd;                       /**< hosts, hostname and resolv.conf */
     int channel;                        /**< to the child, until it has become the program */
@@ -149,12 +181,14 @@ struct container {
     pid_t pid;
     int pidfd;
     int64_t started;
+    bool noted;           /**< the definition knows how it ended */
     struct rlimit nofile; /**< RLIMIT_NOFILE of the program; all zero: as it is now */
     bool existing;    /**< its definition is older than this life: it is kept whatever happens */
     bool told_to_end; /**< its monitor was signalled to end */
     bool restarting;  /**< between two runs of its program */
     int exit_status;  /**< of the last run, when restarting */
     unsigned restarts;
+    bool told_start; /**< the event "start" has no "die" yet */
 };
 #define CONTAINER_INIT                                                                            \
     {                                                                                             \
@@ -176,8 +210,8 @@ int container_reclaim(struct store *store, struct spec *spec, struct container *
 int container_create(struct container *c, struct err *e);
 /** Gives the child its network namespace (not for NETWORK_HOST). May come while it prepares. */
 int container_join_netns(struct container *c, int netns, struct err *e);
-/** Text of a file that is made for the container: "hosts", "hostname" or "resolv.conf". After
- *  container_create(), also while it runs. */
+/** Text of a file that is made for the container: "hosts", "hostname" or "resolv.conf". From
+ *  container_create() on, also while it runs. */
 int container_write_file(struct container *c, const char *file, const char *text, struct err *e);
 /** The opposite: the program may have changed it. Caller frees. */
 int container_read_file(const struct container *c, const char *file, char **text, struct err *e);
@@ -203,12 +237,25 @@ int monitor_run(struct container *c, const struct monitor_options *options, stru
 int monitor_pause(struct container *c, const struct monitor_options *options, int ms,
                   struct err *e);
 
+/** What is said of a living container in passing, under the store's lock. */
+enum mark {
+    MARK_END_ASKED = 0100, /**< it is not to begin anew */
+    MARK_LEAVING =
+        0010, /**< its endpoints are being detached: they must not come back to the firewall
+                                when somebody makes it anew */
+};
+/** Sets one on a run directory. -errno. */
+int container_mark(int run_dir, enum mark mark);
+bool container_marked(int run_dir, enum mark mark);
 /** Somebody wants it to end: its monitor will not let it begin anew. The store must be locked. */
 int container_ask_end(struct store *store, const char *name, struct err *e);
 /** Was it told to, by container_ask_end() or by a signal for its monitor? */
 bool container_end_asked(const struct container *c);
 /** After a run: ends what is left of its processes, so that container_create() can follow. */
 int container_rest(struct container *c, struct err *e);
+/** Emits an event of this container. */
+void container_event(const struct container *c, const char *name,
+                     const struct event_attribute *attributes);
 /** One line of netctr's own in the container's log. */
 void container_note(struct container *c, const char *text);
 /** Its definition, after a change to the spec while it runs. */
@@ -218,8 +265,11 @@ int container_set_restarting(struct container *c, bool restarting, int exit_stat
 
 /** Ends whatever of the container runs, at once: init by its pidfd and the cgroup. Idempotent. */
 void container_kill(struct container *c);
-/** After the last process: the cgroup goes, and with @keep the definition learns how it ended.
- *  Accepts "already gone". */
+/** After the last process: the definition learns how it ended; once. Before anything is taken down that
+ *  could fail: whoever finishes the work later only knows that it was not he who reaped it. */
+int container_note_end(struct container *c, int exit_status, struct err *e);
+/** The cgroup goes, and with @keep the definition learns how it ended, if it does not know. Accepts
+ *  "already gone". */
 int container_end(struct container *c, bool keep, int exit_status, struct err *e);
 /** The name is free again: the run directory goes, and without @keep the definition. The store must
  *  be locked. */

@@ -57,6 +57,10 @@ int lease_acquire(int dirfd, const struct pool *pool, const struct lease_request
  *  is given out again: so long the container's veth may take to die. lease_acquire() waits for it if
  *  there is no other. */
 int lease_release(int dirfd, const char *network, const char *owner, struct err *e);
+/** If the file is damaged, it is written anew with the leases of those that live, and 1 returned; @living
+ *  must be all of them. */
+int lease_restore(int dirfd, const char *network, const struct lease *living, size_t count,
+                  struct err *e);
 /** Calls @each for every lease under a shared lock; a negative result ends the walk. */
 int lease_each(int dirfd, const char *network, int (*each)(const struct lease *l, void *arg),
                void *arg, struct err *e);

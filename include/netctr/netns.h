@@ -61,6 +61,9 @@ bool netns_is(int fd);
 int netns_self(void);
 /** Its inode number: the namespace's identity while somebody holds it. 0 on failure. */
 uint64_t netns_inode(int fd);
+/** Is somebody in it, as far as we see, or is it mounted? The inode number of one that is gone may be
+ *  another's by now. */
+bool netns_in_use(uint64_t inode);
 /** Writes one sysctl of the namespace that the caller is in. */
 int sysctl_write(const char *key, const char *value, struct err *e);
 /** Reads it; caller frees; NULL when there is none. Trailing newline removed. */
@@ -105,6 +108,18 @@ int rt_each_route(struct rt *rt, int (*each)(const struct route *route, void *ar
 /** Would the namespace take a packet to @address for itself? 1, 0 or a negative errno (RTM_GETROUTE).
  *  For IPv6 this comes later than the address: the kernel adds the route from a work queue. */
 int rt_is_local(struct rt *rt, const struct ip *address);
+
+/** Can the kernel make links of this kind ("veth")? Asked with a request that it must refuse, so nothing is
+ *  made. 1, 0 or a negative errno. */
+int rt_knows_kind(struct rt *rt, const char *kind);
+
+/** The neighbour table of a family: its counters are the whole machine's. */
+struct neighbours {
+    unsigned entries;    /**< of all namespaces, with permanent ones */
+    unsigned permanent;  /**< of this one; they do not count towards the thresholds */
+    unsigned soft, hard; /**< gc_thresh2, gc_thresh3 */
+};
+int rt_get_neighbours(struct rt *rt, int family, struct neighbours *out, struct err *e);
 
 struct rt_batch;
 struct rt_batch *rt_batch_new(struct rt *rt);

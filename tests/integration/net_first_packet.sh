@@ -4,6 +4,7 @@
 . "$(dirname "$0")/../lib.sh"
 
 v4=192.0.2.2 v6=2001:db8::2
+at_once=$((400 * slowness)) # milliseconds
 
 small_network() { # NAME SUBNET GATEWAY
     mkdir -p "$state/networks"
@@ -11,8 +12,8 @@ small_network() { # NAME SUBNET GATEWAY
         "internal": false, "masquerade": true, "icc": true}\n' "$1" "$1" "$2" "$3" >"$state/networks/$1.json"
 }
 
-# Clients knock from before the start; each must be answered within 400 ms of the moment when the
-# container's program began to listen, by this container, in every round.
+# Clients knock from before the start; each must be answered at once when the container's program has
+# begun to listen, by this container, in every round.
 hammered() { # ROUNDS PROTO PORT WHERE...: WHERE is [lan@]ADDRESS
     local rounds=$1 proto=$2 port=$3 round where pids file ready first who gap
     shift 3
@@ -24,8 +25,8 @@ hammered() { # ROUNDS PROTO PORT WHERE...: WHERE is [lan@]ADDRESS
         for where; do
             file=$tmp/hammers/$where
             case $where in
-            lan@*) in_lan peer hammer "$proto" "${where#lan@}" "$port" 5 >"$file" 2>&1 & ;;
-            *) peer hammer "$proto" "$where" "$port" 5 >"$file" 2>&1 & ;;
+            lan@*) in_lan peer hammer "$proto" "${where#lan@}" "$port" $((5 * slowness)) >"$file" 2>&1 & ;;
+            *) peer hammer "$proto" "$where" "$port" $((5 * slowness)) >"$file" 2>&1 & ;;
             esac
             pids+=($!)
         done
@@ -38,7 +39,7 @@ hammered() { # ROUNDS PROTO PORT WHERE...: WHERE is [lan@]ADDRESS
             [ "$who" = "web$round" ] || fail "round $round, $where: $(tail -1 "$tmp/hammers/$where")"
             gap=$(awk -v a="$ready" -v b="$first" 'BEGIN { printf "%d", (b - a) * 1000 }')
             echo "round $round, $where: $gap ms"
-            [ "$gap" -lt 400 ] || fail "round $round, $where: first answer after $gap ms"
+            [ "$gap" -lt $at_once ] || fail "round $round, $where: first answer after $gap ms"
         done
         netctr rm -f "web$round"
     done
@@ -55,7 +56,7 @@ hammered_from_a_neighbour() {
     local own next
     own=$(address_of neighbour)
     next=${own%.*}.$((${own##*.} + 1))
-    in_network_of neighbour peer hammer tcp "$next" 80 5 >"$tmp/hammer" &
+    in_network_of neighbour peer hammer tcp "$next" 80 $((5 * slowness)) >"$tmp/hammer" &
     local pid=$!
     wait_for 3 grep -q hammering "$tmp/hammer"
     sleep 0.5
@@ -67,7 +68,7 @@ hammered_from_a_neighbour() {
     first=$(awk 'END { print $1 }' "$tmp/hammer")
     gap=$(awk -v a="$ready" -v b="$first" 'BEGIN { printf "%d", (b - a) * 1000 }')
     echo "$gap ms"
-    [ "$gap" -lt 400 ] || fail "first answer after $gap ms"
+    [ "$gap" -lt $at_once ] || fail "first answer after $gap ms"
 }
 t 'a neighbour that was already looking for the address' hammered_from_a_neighbour
 
@@ -77,12 +78,13 @@ a_bridge_that_carries() {
     # example. The program must find it carrying. This depends on moments of the kernel's, so: often;
     # and with few addresses, so that a start waits for one, and all else is ready when it comes.
     small_network few 10.79.1.0/29 10.79.1.1
-    local n
-    for n in $(seq 60); do
+    local n rounds
+    rounds=$(often 60)
+    for n in $(seq "$rounds"); do
         netctr run --rm --network few -v /sys/devices/virtual/net:/links "$box" \
             sh -c "cat /links/nc-few/operstate; ping -c 1 -W 1 10.79.1.1 >/dev/null || echo lost"
     done >"$tmp/states"
-    assert_eq "$(sort "$tmp/states" | uniq -c | xargs)" '60 up' 'state of the bridge'
+    assert_eq "$(sort "$tmp/states" | uniq -c | xargs)" "$rounds up" 'state of the bridge'
 }
 t 'the first container on a bridge at rest: its first packet is not lost' a_bridge_that_carries
 
@@ -113,8 +115,8 @@ t 'the host knows the MACs of its containers, and forgets them' permanent_neighb
 
 announced() {
     serve_peer witness
-    in_network_of witness timeout 10 tcpdump -Z root -nei eth0 --immediate-mode -l 'arp or icmp6' >"$tmp/inside" 2>&1 &
-    timeout 10 tcpdump -Z root -nei nc-default --immediate-mode -l 'arp or icmp6' >"$tmp/bridge" 2>&1 &
+    in_network_of witness timeout $((10 * slowness)) tcpdump -Z root -nei eth0 --immediate-mode -l 'arp or icmp6' >"$tmp/inside" 2>&1 &
+    timeout $((10 * slowness)) tcpdump -Z root -nei nc-default --immediate-mode -l 'arp or icmp6' >"$tmp/bridge" 2>&1 &
     wait_for 3 grep -q 'listening on' "$tmp/inside"
     wait_for 3 grep -q 'listening on' "$tmp/bridge"
     serve_peer web
@@ -165,12 +167,12 @@ watch_for_twins() {
 }
 
 dying_veths() {
-    # Five addresses and a hundred quick containers: none gets an address that a veth of the last
+    # Five addresses and up to a hundred quick containers: none gets an address that a veth of the last
     # holder still has.
     small_network five 10.78.5.0/29 10.78.5.1
     watch_for_twins &
     local sampler=$! n failed=0
-    for n in $(seq 100); do
+    for n in $(seq "$(often 100)"); do
         netctr run --rm --network five "$box" ping -c 1 -W 1 10.78.5.1 >"$tmp/out" 2>&1 || {
             failed=$((failed + 1))
             echo "run $n: $(tail -1 "$tmp/out")"
@@ -178,17 +180,17 @@ dying_veths() {
     done
     kill $sampler
     sort "$tmp/twins" | uniq -c
-    [ $failed = 0 ] || fail "$failed of 100 failed"
+    [ $failed = 0 ] || fail "$failed of $n failed"
     assert_eq "$(cat "$tmp/twins")" '' 'two veths with one address'
 }
-t 'a hundred quick containers on five addresses' dying_veths
+t 'quick containers, one after the other, on five addresses' dying_veths
 
 dying_veths_published() {
     # The same with a port, killed and not ended, and each must answer.
     small_network five 10.78.5.0/29 10.78.5.1
     watch_for_twins &
     local sampler=$! n
-    for n in $(seq 25); do
+    for n in $(seq "$(often 25)"); do
         netctr run -d --name "web$n" --network five -p 8080:80 "$box" \
             sh -c 'while :; do echo "$1" | nc -l -p 80 -w 1; done' sh "web$n" >/dev/null
         wait_for 2 answers "web$n"
@@ -201,4 +203,4 @@ answers() { # NAME: it and no other
     local answer
     answer=$(in_lan peer ask tcp $v4 8080 0 0.3) && assert_eq "$answer" "$1"
 }
-t 'twenty-five published ones, killed' dying_veths_published
+t 'the same with published ones, killed' dying_veths_published

@@ -115,7 +115,7 @@ no_unknown_frames() {
     # Nobody's MAC is learned, so nothing may be sent to all ports for want of knowing: what the host
     # or a neighbour sends to a container is seen by that container alone.
     three
-    in_network_of evil timeout 20 tcpdump -Z root -nei eth0 --immediate-mode -l udp >"$tmp/dump" 2>&1 &
+    in_network_of evil timeout $((20 * slowness)) tcpdump -Z root -nei eth0 --immediate-mode -l udp >"$tmp/dump" 2>&1 &
     wait_for 3 grep -q 'listening on' "$tmp/dump"
     all_is_well
     in_network_of dupe peer ask udp "$evil4" 53 # the positive control
@@ -175,7 +175,7 @@ t "gratuitous ARP for the neighbour's address" forged_arp
 
 arp_probes_pass() {
     three
-    in_network_of dupe timeout 3 tcpdump -Z root -nei eth0 --immediate-mode -l arp >"$tmp/dump" 2>&1 &
+    in_network_of dupe timeout $((3 * slowness)) tcpdump -Z root -nei eth0 --immediate-mode -l arp >"$tmp/dump" 2>&1 &
     wait_for 3 grep -q 'listening on' "$tmp/dump"
     evil arp op=1 dmac=ff:ff:ff:ff:ff:ff sha="$evil_mac" spa=0.0.0.0 tpa="$victim4"
     wait_for 2 grep -q "$evil_mac.*who-has $victim4" "$tmp/dump"
@@ -266,7 +266,7 @@ neither_ip_nor_arp() {
         evil arp vlan=0 op=2 sha="$evil_mac" spa="$victim4" tha="$dupe_mac" tpa="$dupe4"
         evil udp type=0x88cc src="$evil4" dst="$dupe4" dport=60
     }
-    in_network_of dupe timeout 20 tcpdump -Z root -nei eth0 --immediate-mode -l 'vlan or ether proto 0x88cc' >"$tmp/dump" 2>&1 &
+    in_network_of dupe timeout $((20 * slowness)) tcpdump -Z root -nei eth0 --immediate-mode -l 'vlan or ether proto 0x88cc' >"$tmp/dump" 2>&1 &
     wait_for 3 grep -q 'listening on' "$tmp/dump"
     arrived() { grep -q 'ethertype' "$tmp/dump"; }
     guarded from_containers 'neither IP nor ARP' 4 arrived

@@ -147,14 +147,34 @@ udp() {
 }
 t 'UDP' udp
 
+sctp() {
+    peer serve host sctp/5000 >"$tmp/host" 2>&1 &
+    wait_for 2 grep -q . "$tmp/host"
+    grep -q listening "$tmp/host" || skip 'this kernel has no SCTP'
+    kill $!
+    serves='sctp/80' serve_peer c -p 8080:80/sctp
+    # The same number of another protocol is not taken.
+    serve web -p 8080:80
+    assert_eq "$(in_lan peer ask sctp 192.0.2.2 8080)" 'c 192.0.2.9'
+    assert_eq "$(in_lan peer ask sctp 2001:db8::2 8080)" 'c 2001:db8::9'
+    assert_contains "$(peer ask sctp 192.0.2.2 8080)" 'c '
+    assert_contains "$(peer ask sctp 127.0.0.1 8080)" 'c '
+    http http://192.0.2.2:8080/ | grep -qx web
+    netctr inspect c | grep -q '0.0.0.0:8080->80/sctp'
+    assert_fails netctr run -d --name other -p 8080:80/sctp "$box" sleep 100
+    netctr rm -f c
+    assert_silent in_lan peer ask sctp 192.0.2.2 8080
+}
+t 'SCTP' sctp
+
 udp_that_was_there_before() {
     # A client that never pauses: its connection tracking entry is older than the published port.
     warm_up
-    in_lan peer hammer udp 192.0.2.2 5353 5 >"$tmp/lan4" 2>&1 &
+    in_lan peer hammer udp 192.0.2.2 5353 $((5 * slowness)) >"$tmp/lan4" 2>&1 &
     local pids=($!) n
-    in_lan peer hammer udp 2001:db8::2 5353 5 >"$tmp/lan6" 2>&1 &
+    in_lan peer hammer udp 2001:db8::2 5353 $((5 * slowness)) >"$tmp/lan6" 2>&1 &
     pids+=($!)
-    peer hammer udp 127.0.0.1 5353 5 >"$tmp/loopback" 2>&1 &
+    peer hammer udp 127.0.0.1 5353 $((5 * slowness)) >"$tmp/loopback" 2>&1 &
     pids+=($!)
     tracked() { conntrack -L -p udp --orig-port-dst 5353 2>/dev/null | grep -q 'src=192.0.2.9'; }
     wait_for 3 tracked
@@ -191,13 +211,13 @@ udp_after_the_end() {
 t 'UDP: after the end nothing leads there any more' udp_after_the_end
 
 again_and_again() {
-    # The same ports twenty times in a row, the same clients from the same ports: each container
+    # The same ports many times in a row, the same clients from the same ports: each container
     # answers at once, and never one that has been.
     local n ways=('in_lan peer ask udp 192.0.2.2 5353 21000' 'in_lan peer ask udp 2001:db8::2 5353 21000'
         'peer ask udp 127.0.0.1 5353 21001' 'peer ask udp ::1 5353 21002'
         'in_lan peer ask tcp 192.0.2.2 8080' 'in_lan peer ask tcp 2001:db8::2 8080'
         'peer ask tcp 127.0.0.1 8080' 'peer ask tcp ::1 8080') way
-    for n in $(seq 20); do
+    for n in $(seq "$(often 20)"); do
         serve_peer "web$n" -p 8080:80 -p 5353:53/udp
         # The way that is asked first is another one each time.
         for way in "${ways[@]:n % 8}" "${ways[@]:0:n % 8}"; do
@@ -210,7 +230,7 @@ again_and_again() {
         esac
     done
 }
-t 'twenty containers in a row on the same ports, each answers at once' again_and_again
+t 'many containers in a row on the same ports, each answers at once' again_and_again
 
 port_is_really_held() {
     serve web --publish 8080:80
@@ -219,7 +239,7 @@ port_is_really_held() {
     assert_fails netctr run -d --name other --publish 127.0.0.1:8080:80 "$box" sleep 100
     netctr rm -f web
     # It is free again at once, for both.
-    timeout 5 socat -u OPEN:/dev/null TCP-LISTEN:8080,reuseaddr &
+    timeout $((5 * slowness)) socat -u OPEN:/dev/null TCP-LISTEN:8080,reuseaddr &
     wait_for 2 sh -c 'ss -Hltn | grep -q :8080'
     wait_for 2 socat -u TCP:127.0.0.1:8080 OPEN:/dev/null # elements take 12 ms to expire
     wait

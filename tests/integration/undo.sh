@@ -57,7 +57,7 @@ killed_at_random() {
     warm_up
     snapshot
     local round
-    for round in $(seq 40); do
+    for round in $(seq "$(often 40)"); do
         "$ARENA/bin/netctr" run -d "${everything[@]}" "$box" sleep 100 >/dev/null 2>&1 &
         sleep "0.0$((RANDOM % 2))$((RANDOM % 10))"
         kill -KILL $! 2>/dev/null || true
@@ -66,13 +66,13 @@ killed_at_random() {
         assert_clean
     done
 }
-t 'kill -9 of the run at 40 random instants, then gc: nothing left' killed_at_random
+t 'kill -9 of the run at random instants, then gc: nothing left' killed_at_random
 
 all_killed_at_random() {
     warm_up
     snapshot
     local round
-    for round in $(seq 40); do
+    for round in $(seq "$(often 40)"); do
         "$ARENA/bin/netctr" run -d "${everything[@]}" "$box" sleep 100 >/dev/null 2>&1 &
         sleep "0.0$((RANDOM % 2))$((RANDOM % 10))"
         kill_all_of_netctr
@@ -81,7 +81,7 @@ all_killed_at_random() {
         assert_clean
     done
 }
-t 'kill -9 of run and monitor together at 40 random instants, then gc: nothing left' all_killed_at_random
+t 'kill -9 of run and monitor together at random instants, then gc: nothing left' all_killed_at_random
 
 killed_at_system_calls() {
     strace -o /dev/null true 2>/dev/null || skip 'no permission to trace'
@@ -89,14 +89,14 @@ killed_at_system_calls() {
     snapshot
     # Each process of the run (command, monitor, child) is killed at its own call of that number.
     local call killed=0
-    for ((call = 3; call < 240; call += 4)); do
+    for ((call = 3; call < 240; call += 4 * slowness)); do
         strace -f -qq -o "$tmp/trace" -e inject=all:signal=KILL:when=$call \
             netctr run -d "${everything[@]}" "$box" sleep 0.2 >/dev/null 2>&1 </dev/null || true
         ! grep -q 'killed by SIGKILL' "$tmp/trace" || killed=$((killed + 1))
         tidy_up || fail "gc failed after call $call"
         assert_clean
     done
-    [ $killed -gt 20 ] || fail "only $killed runs were killed"
+    [ $killed -gt $((20 / slowness)) ] || fail "only $killed runs were killed"
 }
 t 'kill -9 at every 4th system call, then gc: nothing left' killed_at_system_calls
 

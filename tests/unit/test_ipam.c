@@ -3,6 +3,7 @@
 
 #include <netctr/ipam.h>
 
+#include <inttypes.h>
 #include <sys/mman.h>
 #include <time.h>
 
@@ -146,8 +147,8 @@ static struct fixture fixture(int dir, const char *prefix)
     return f;
 }
 
-static int take(const struct fixture *f, const char *owner, const struct ip *wanted, struct lease *l,
-                struct err *e)
+static int take(const struct fixture *f, const char *owner, const struct ip *wanted,
+                struct lease *l, struct err *e)
 {
     bool four = f->subnet.address.family == AF_INET;
     struct pool pool = {.network = "net"};
@@ -334,8 +335,8 @@ static void test_both_families(int dir)
                      .gateway4 = ip("10.9.0.1"),
                      .gateway6 = ip("fd00::1")};
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        _cleanup_free_ char *got = both(dir, &p, rows[i].owner, rows[i].wanted4, rows[i].wanted6,
-                                        rows[i].mac);
+        _cleanup_free_ char *got =
+            both(dir, &p, rows[i].owner, rows[i].wanted4, rows[i].wanted6, rows[i].mac);
         check(streq(got, rows[i].expected), rows[i].name, got);
     }
     struct pool narrow = p;
@@ -389,7 +390,11 @@ static void test_lease_itself(int dir)
 static void put_leases(int dir, const char *boot, const char *rest, size_t size)
 {
     char text[1024];
-    int n = snprintf(text, sizeof(text), "# netctr leases 1 boot=%s last=10.9.0.2\n", boot);
+    /* With the right sum: the lines are looked at, and not only it. */
+    _cleanup_free_ char *summed = xasprintf("%s 10.9.0.2\n%s", boot, rest);
+    int n =
+        snprintf(text, sizeof(text), "# netctr leases 1 boot=%s last=10.9.0.2 sum=%016" PRIx64 "\n",
+                 boot, hash64(summed));
     memcpy(text + n, rest, size);
     put_file(dir, "net", text, (size_t)n + size);
 }

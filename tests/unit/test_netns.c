@@ -394,6 +394,44 @@ static void test_walks(struct rt *rt, int bridge)
           "a socket is in order after walks that ended", "it is not");
 }
 
+/* ---- what the kernel can ----------------------------------------------------------------------*/
+
+static int count_links(const struct link *link, void *arg)
+{
+    (void)link;
+    ++*(int *)arg;
+    return 0;
+}
+
+static void test_kinds(struct rt *rt)
+{
+    int before = 0, after = 0;
+    (void)rt_each_link(rt, count_links, &before, NULL);
+    int veth = rt_knows_kind(rt, "veth"), bridge = rt_knows_kind(rt, "bridge"),
+        none = rt_knows_kind(rt, "nosuchkind");
+    (void)rt_each_link(rt, count_links, &after, NULL);
+    expect(veth == 1 && bridge == 1 && none == 0, "which kinds of links the kernel can make",
+           "veth %d, bridge %d, nosuchkind %d", veth, bridge, none);
+    expect(before == after, "asking makes none", "%d links, then %d", before, after);
+}
+
+static void test_neighbours(struct rt *rt, int bridge)
+{
+    struct neighbours before, after;
+    struct ip a;
+    (void)ip_parse("10.88.7.7", &a);
+    int r = rt_get_neighbours(rt, AF_INET, &before, NULL);
+    _cleanup_rt_batch_ struct rt_batch *b = rt_batch_new(rt);
+    rt_add_neighbour(b, bridge, &a, bridge_mac);
+    commit(b, "a permanent neighbour");
+    if (r == 0)
+        r = rt_get_neighbours(rt, AF_INET, &after, NULL);
+    expect(r == 0 && after.permanent == before.permanent + 1 && after.entries > 0 &&
+               after.soft > 0 && after.hard > after.soft,
+           "how full the neighbour table is", "%d: %u permanent, %u", r, before.permanent,
+           after.permanent);
+}
+
 int main(void)
 {
     test_addresses();
@@ -415,5 +453,7 @@ int main(void)
     test_already_gone(rt, bridge);
     test_large_batch(rt, bridge);
     test_walks(rt, bridge);
+    test_kinds(rt);
+    test_neighbours(rt, bridge);
     return failures != 0;
 }

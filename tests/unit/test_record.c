@@ -84,6 +84,7 @@ static int load_with(const char *key, json_t *value, bool in_port, struct err *e
         json_object_set_new(where, key, value);
     else
         json_object_del(where, key);
+    json_seal(j); /* the value is looked at, and not only the sum */
     r = json_write_at(dir, RECORD, j, e);
     r = r < 0 ? r : endpoint_load(dir, "blue", &back, e);
     if (r < 0 && (back.network || back.publishes.items))

@@ -1,0 +1,336 @@
+/* Others' firewalls: read, walked through, looked into for DNAT. What one rule does is foreign_rule.c's
+ * business.
+ */
+#include "foreign.h"
+
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <libnftnl/set.h>
+#include <linux/netfilter/nf_tables.h>
+#include <string.h>
+
+const char *foreign_family(uint32_t family)
+{
+    switch (family) {
+    case NFPROTO_INET: return "inet";
+    case NFPROTO_IPV4: return "ip";
+    case NFPROTO_IPV6: return "ip6";
+    case NFPROTO_ARP: return "arp";
+    case NFPROTO_BRIDGE: return "bridge";
+    case NFPROTO_NETDEV: return "netdev";
+    default: return "?";
+    }
+}
+
+/* ---- read ------------------------------------------------------------------------------------*/
+
+/* inet netctr, bridge netctr_guard, inet netctr_keeper. */
+static bool is_ours(const char *table)
+{
+    const char *rest = skip_prefix(table, "netctr");
+    return rest && (!*rest || *rest == '_');
+}
+
+static int on_chain(const struct nlmsghdr *answer, void *data)
+{
+    struct foreign *f = data;
+    struct nftnl_chain *c = nftnl_chain_alloc();
+    if (!c || nftnl_chain_nlmsg_parse(answer, c) < 0 ||
+        is_ours(nftnl_chain_get_str(c, NFTNL_CHAIN_TABLE))) {
+        nftnl_chain_free(c);
+        return MNL_CB_OK;
+    }
+    f->chains = xrealloc(f->chains, f->chain_count + 1, sizeof(*f->chains));
+    f->chains[f->chain_count++] = c;
+    return MNL_CB_OK;
+}
+
+static int on_rule(const struct nlmsghdr *answer, void *data)
+{
+    struct foreign *f = data;
+    struct nftnl_rule *r = nftnl_rule_alloc();
+    if (!r || nftnl_rule_nlmsg_parse(answer, r) < 0 ||
+        is_ours(nftnl_rule_get_str(r, NFTNL_RULE_TABLE))) {
+        nftnl_rule_free(r);
+        return MNL_CB_OK;
+    }
+    f->rules = xrealloc(f->rules, f->rule_count + 1, sizeof(*f->rules));
+    f->rules[f->rule_count++] = r;
+    return MNL_CB_OK;
+}
+
+static void forget_all(struct foreign *f)
+{
+    for (size_t i = 0; i < f->chain_count; i++)
+        nftnl_chain_free(f->chains[i]);
+    for (size_t i = 0; i < f->rule_count; i++)
+        nftnl_rule_free(f->rules[i]);
+    f->chain_count = f->rule_count = 0;
+}
+
+static int read_once(struct foreign *f)
+{
+    _Alignas(struct nlmsghdr) char buffer[256];
+    forget_all(f);
+    int r = nft_request(
+        f->nft, nftnl_nlmsg_build_hdr(buffer, NFT_MSG_GETCHAIN, NFPROTO_UNSPEC, NLM_F_DUMP, 0),
+        on_chain, f);
+    if (r == 0)
+        r = nft_request(
+            f->nft, nftnl_nlmsg_build_hdr(buffer, NFT_MSG_GETRULE, NFPROTO_UNSPEC, NLM_F_DUMP, 0),
+            on_rule, f);
+    return r;
+}
+
+int foreign_read(struct foreign **out, struct err *e)
+{
+    struct foreign *f = xcalloc(1, sizeof(*f));
+    int r = nft_open(&f->nft, e);
+    /* EINTR: somebody has changed something meanwhile. */
+    if (r == 0) {
+        r = -EINTR;
+        for (int tries = 0; r == -EINTR && tries < 50; tries++)
+            r = read_once(f);
+        if (r < 0)
+            err_set(e, r, "read the host's nf_tables");
+    }
+    if (r < 0) {
+        foreign_free(f);
+        return r;
+    }
+    *out = f;
+    return 0;
+}
+
+void foreign_free(struct foreign *f)
+{
+    if (!f)
+        return;
+    forget_all(f);
+    free(f->chains);
+    free(f->rules);
+    nft_close(f->nft);
+    free(f);
+}
+
+bool foreign_has_table(const struct foreign *f, const char *name)
+{
+    for (size_t i = 0; i < f->chain_count; i++)
+        if (streq(nftnl_chain_get_str(f->chains[i], NFTNL_CHAIN_TABLE), name))
+            return true;
+    return false;
+}
+
+bool foreign_has_chain(const struct foreign *f, const char *prefix)
+{
+    for (size_t i = 0; i < f->chain_count; i++)
+        if (skip_prefix(nftnl_chain_get_str(f->chains[i], NFTNL_CHAIN_NAME), prefix))
+            return true;
+    return false;
+}
+
+/* ---- sets ------------------------------------------------------------------------------------*/
+
+struct elements {
+    int (*each)(struct nftnl_set_elem *x, void *arg);
+    void *arg;
+};
+
+static int on_elements(const struct nlmsghdr *answer, void *data)
+{
+    const struct elements *all = data;
+    struct nftnl_set *s = nftnl_set_alloc();
+    if (s && nftnl_set_elems_nlmsg_parse(answer, s) == 0)
+        nftnl_set_elem_foreach(s, all->each, all->arg);
+    nftnl_set_free(s);
+    return MNL_CB_OK;
+}
+
+int foreign_each_element(struct foreign *f, uint32_t family, const char *table, const char *set,
+                         int (*each)(struct nftnl_set_elem *x, void *arg), void *arg)
+{
+    _Alignas(struct nlmsghdr) char buffer[1024];
+    struct elements all = {each, arg};
+    struct nlmsghdr *h =
+        nftnl_nlmsg_build_hdr(buffer, NFT_MSG_GETSETELEM, (uint16_t)family, NLM_F_DUMP, 0);
+    mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_TABLE, table);
+    mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_SET, set);
+    return nft_request(f->nft, h, on_elements, &all);
+}
+
+static int on_set(const struct nlmsghdr *answer, void *data)
+{
+    struct nftnl_set *s = nftnl_set_alloc();
+    if (s && nftnl_set_nlmsg_parse(answer, s) == 0)
+        *(int *)data = (int)nftnl_set_get_u32(s, NFTNL_SET_FLAGS);
+    nftnl_set_free(s);
+    return MNL_CB_OK;
+}
+
+int foreign_set_flags(struct foreign *f, uint32_t family, const char *table, const char *set)
+{
+    _Alignas(struct nlmsghdr) char buffer[1024];
+    int flags = -ENOENT;
+    struct nlmsghdr *h = nftnl_nlmsg_build_hdr(buffer, NFT_MSG_GETSET, (uint16_t)family, 0, 0);
+    mnl_attr_put_strz(h, NFTA_SET_TABLE, table);
+    mnl_attr_put_strz(h, NFTA_SET_NAME, set);
+    int r = nft_request(f->nft, h, on_set, &flags);
+    return r < 0 ? r : flags;
+}
+
+/* ---- a packet's way --------------------------------------------------------------------------*/
+
+struct walk {
+    struct foreign *foreign;
+    const struct foreign_packet *packet;
+    uint32_t family;
+    const char *table;
+    bool may_accept, may_drop; /* by rules that match perhaps */
+    int depth;
+};
+
+static bool belongs(struct nftnl_rule *r, const struct walk *w, const char *chain)
+{
+    return nftnl_rule_get_u32(r, NFTNL_RULE_FAMILY) == w->family &&
+           streq(nftnl_rule_get_str(r, NFTNL_RULE_TABLE), w->table) &&
+           streq(nftnl_rule_get_str(r, NFTNL_RULE_CHAIN), chain);
+}
+
+static enum verdict walk_chain(struct walk *w, const char *chain);
+
+/* What follows from one rule: V_NONE goes on with the next. */
+static enum verdict follow(struct walk *w, const struct machine *m)
+{
+    enum verdict v = m->verdict;
+    if (m->match == NO)
+        return V_NONE;
+    if (v == V_JUMP || v == V_GOTO) {
+        enum verdict end = walk_chain(w, m->chain);
+        bool decided = end == V_ACCEPT || end == V_DROP;
+        v = decided ? end : v == V_GOTO ? V_RETURN : V_NONE;
+    }
+    if (m->match == YES)
+        return v;
+    /* Whoever returns may be accepted by those who sent him. */
+    w->may_accept = w->may_accept || v == V_ACCEPT || v == V_RETURN;
+    w->may_drop = w->may_drop || v == V_DROP;
+    return V_NONE;
+}
+
+static enum verdict walk_chain(struct walk *w, const char *chain)
+{
+    enum verdict v = V_NONE;
+    if (w->depth >= 16) /* as the kernel allows */
+        return V_NONE;
+    w->depth++;
+    for (size_t i = 0; v == V_NONE && i < w->foreign->rule_count; i++) {
+        if (!belongs(w->foreign->rules[i], w, chain))
+            continue;
+        _cleanup_machine_ struct machine m = {
+            .foreign = w->foreign, .packet = w->packet, .family = w->family, .table = w->table};
+        machine_run(&m, w->foreign->rules[i]);
+        v = follow(w, &m);
+    }
+    w->depth--;
+    return v;
+}
+
+static bool is_at(const struct nftnl_chain *c, const struct foreign_packet *p)
+{
+    uint32_t family = nftnl_chain_get_u32(c, NFTNL_CHAIN_FAMILY);
+    return nftnl_chain_is_set(c, NFTNL_CHAIN_HOOKNUM) &&
+           nftnl_chain_get_u32(c, NFTNL_CHAIN_HOOKNUM) == (uint32_t)p->hook &&
+           (family == NFPROTO_INET ||
+            family == (p->family == AF_INET ? NFPROTO_IPV4 : NFPROTO_IPV6)) &&
+           !streq(nftnl_chain_get_str(c, NFTNL_CHAIN_TYPE), "nat");
+}
+
+int foreign_judge(struct foreign *f, const struct foreign_packet *packet,
+                  void (*each)(const struct foreign_drop *d, void *arg), void *arg, struct err *e)
+{
+    for (size_t i = 0; i < f->chain_count; i++) {
+        struct nftnl_chain *c = f->chains[i];
+        if (!is_at(c, packet))
+            continue;
+        struct walk w = {.foreign = f,
+                         .packet = packet,
+                         .family = nftnl_chain_get_u32(c, NFTNL_CHAIN_FAMILY),
+                         .table = nftnl_chain_get_str(c, NFTNL_CHAIN_TABLE)};
+        struct foreign_drop d = {.family = foreign_family(w.family),
+                                 .table = w.table,
+                                 .chain = nftnl_chain_get_str(c, NFTNL_CHAIN_NAME)};
+        enum verdict v = walk_chain(&w, d.chain);
+        d.policy =
+            v != V_ACCEPT && v != V_DROP && nftnl_chain_get_u32(c, NFTNL_CHAIN_POLICY) == NF_DROP;
+        if (v == V_DROP || d.policy)
+            d.end = w.may_accept ? FOREIGN_DROPS_UNLESS : FOREIGN_DROPS;
+        else if (w.may_drop)
+            d.end = FOREIGN_DROPS_PERHAPS;
+        else
+            continue;
+        each(&d, arg);
+    }
+    if (f->failure < 0)
+        return err_set(e, f->failure, "read a set of the host's nf_tables");
+    return legacy_judge(packet, each, arg, e);
+}
+
+/* ---- DNAT ------------------------------------------------------------------------------------*/
+
+struct dnat_search {
+    void (*each)(const struct foreign_dnat *d, void *arg);
+    void *arg;
+    struct foreign_dnat found;
+    int family;
+};
+
+static int on_target(struct nftnl_set_elem *x, void *data)
+{
+    struct dnat_search *s = data;
+    uint32_t size = 0;
+    const void *value = nftnl_set_elem_get(x, NFTNL_SET_ELEM_DATA, &size);
+    struct ip to = {.family = s->family};
+    if (value && size >= ip_size(&to)) {
+        memcpy(to.bytes, value, ip_size(&to));
+        s->found.to = to;
+        s->each(&s->found, s->arg);
+    }
+    return 0;
+}
+
+static int tell_dnat(struct foreign *f, const struct machine *m, struct dnat_search *s)
+{
+    struct ip to = {.family = m->nat_family == NFPROTO_IPV6 ? AF_INET6 : AF_INET};
+    size_t at = m->nat_at - 1, size = ip_size(&to);
+    s->found.to = (struct ip){0};
+    if (m->xt_dnat) {
+        s->found.to = m->xt_to;
+    } else if (m->map && m->map_at == at) {
+        s->family = to.family;
+        return foreign_each_element(f, m->family, m->table, m->map, on_target, s);
+    } else if (at + size <= REGISTERS && !memchr(m->known + at, 0, size)) {
+        memcpy(to.bytes, m->value + at, size);
+        s->found.to = to;
+    }
+    s->each(&s->found, s->arg);
+    return 0;
+}
+
+int foreign_each_dnat(struct foreign *f, void (*each)(const struct foreign_dnat *d, void *arg),
+                      void *arg, struct err *e)
+{
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < f->rule_count; i++) {
+        struct nftnl_rule *rule = f->rules[i];
+        _cleanup_machine_ struct machine m = {.foreign = f,
+                                              .family = nftnl_rule_get_u32(rule, NFTNL_RULE_FAMILY),
+                                              .table = nftnl_rule_get_str(rule, NFTNL_RULE_TABLE)};
+        machine_run(&m, rule);
+        if (!m.nat_at && !m.xt_dnat)
+            continue;
+        struct dnat_search s = {each, arg, {foreign_family(m.family), m.table, NULL, {0}}, 0};
+        s.found.chain = nftnl_rule_get_str(rule, NFTNL_RULE_CHAIN);
+        r = tell_dnat(f, &m, &s);
+    }
+    return r < 0 ? err_set(e, r, "read a map of the host's nf_tables") : 0;
+}

@@ -1,0 +1,57 @@
+/* What the files about others' firewalls share. Private. */
+#pragma once
+
+#include "nft_batch.h"
+
+#include <netctr/foreign.h>
+
+#include <libnftnl/chain.h>
+#include <libnftnl/rule.h>
+#include <libnftnl/set.h>
+
+struct foreign {
+    struct nft *nft;
+    struct nftnl_chain **chains;
+    size_t chain_count;
+    struct nftnl_rule **rules; /* in the order of each chain */
+    size_t rule_count;
+    int failure; /* of a question that was asked on the way */
+};
+
+enum tri { NO, MAYBE, YES };
+enum verdict { V_NONE, V_ACCEPT, V_DROP, V_RETURN, V_JUMP, V_GOTO };
+enum { REGISTERS = 64 }; /* bytes */
+
+/** The kernel's registers while a rule is evaluated; a byte may be unknown. */
+struct machine {
+    struct foreign *foreign;
+    const struct foreign_packet *packet; /* NULL: nothing is known of it */
+    uint32_t family;                     /* of the rule */
+    const char *table;
+    uint8_t value[REGISTERS];
+    bool known[REGISTERS];
+    const char *map; /* from which the register at map_at was filled */
+    size_t map_at;
+    /* results */
+    enum tri match;
+    enum verdict verdict;
+    char *chain;   /* to jump to; owned */
+    size_t nat_at; /* the register that holds the address of a DNAT, + 1 */
+    uint32_t nat_family;
+    bool xt_dnat;    /* by an extension of iptables … */
+    struct ip xt_to; /* … to this */
+};
+/** Evaluates @rule; results are in @m, which the caller clears. */
+void machine_run(struct machine *m, struct nftnl_rule *rule);
+void machine_clear(struct machine *m);
+#define _cleanup_machine_ __attribute__((cleanup(machine_clear)))
+
+/** Calls @each for every element of a set of @table. */
+int foreign_each_element(struct foreign *f, uint32_t family, const char *table, const char *set,
+                         int (*each)(struct nftnl_set_elem *x, void *arg), void *arg);
+/** NFT_SET_… of a set; negative errno. */
+int foreign_set_flags(struct foreign *f, uint32_t family, const char *table, const char *set);
+
+/** The tables of the older ip_tables, which nf_tables does not show. (foreign_legacy.c) */
+int legacy_judge(const struct foreign_packet *packet,
+                 void (*each)(const struct foreign_drop *d, void *arg), void *arg, struct err *e);

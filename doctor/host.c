@@ -1,0 +1,176 @@
+/* Who else lives here, and where our files are. */
+#include "doctor.h"
+
+#include <errno.h>
+#include <libgen.h>
+#include <linux/magic.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <sys/vfs.h>
+
+#ifndef XFS_SUPER_MAGIC
+#define XFS_SUPER_MAGIC 0x58465342
+#endif
+#define FUSE_MAGIC 0x65735546
+#define VFAT_MAGIC 0x4d44
+#define CIFS_MAGIC 0xff534d42
+
+/* ---- others that make networks ---------------------------------------------------------------*/
+
+struct peer {
+    const char *name;
+    const char *link;   /* how its bridges' names begin */
+    const char *table;  /* of nf_tables */
+    const char *chain;  /* how its chains' names begin */
+    const char *socket; /* or a directory that is there while it runs */
+    const char *meaning;
+    const char *cure;
+};
+
+static const struct peer peers[] = {
+    {"docker", "docker0", "docker-bridges", "DOCKER", "/run/docker.sock",
+     "it sets the policy of the chain FORWARD to drop, also for others' packets, and switches "
+     "bridge-nf-call-iptables on",
+     "dockerd --ip-forward-no-drop, or what is told above if it is in the way"},
+    {"podman", "podman", "netavark", "NETAVARK", "/run/podman/podman.sock",
+     "its default network is 10.88.0.0/16 like netctr's, and who comes second takes the next one",
+     "nothing, while their prefixes differ: `ip route`"},
+    {"firewalld", NULL, "firewalld", NULL, "/run/firewalld",
+     "it drops what comes in by interfaces that are in no zone that forwards, and its reload may "
+     "flush others' iptables rules",
+     "firewall-cmd --permanent --zone=trusted --add-interface=nc-default"},
+    {"ufw", NULL, NULL, "ufw-", NULL, "it drops what is forwarded unless it was told otherwise",
+     "ufw route allow in on nc-default; ufw route allow out on nc-default"},
+    {"libvirt", "virbr", "libvirt_network", "LIBVIRT_", "/run/libvirt/libvirt-sock",
+     "its rules are for its own bridges", "nothing, while their prefixes differ: `ip route`"},
+    {"LXD", "lxdbr", "lxd", NULL, "/var/lib/lxd/unix.socket", "its rules are for its own bridges",
+     "nothing, while their prefixes differ: `ip route`"},
+    {"Incus", "incusbr", "incus", NULL, "/var/lib/incus/unix.socket",
+     "its rules are for its own bridges", "nothing, while their prefixes differ: `ip route`"},
+};
+
+/* What shows that it is here; caller frees; NULL: nothing does. */
+static char *trace_of(const struct doctor *d, const struct peer *p)
+{
+    for (size_t i = 0; p->link && i < d->link_count; i++)
+        if (skip_prefix(d->links[i].name, p->link))
+            return xasprintf("link `%s`", d->links[i].name);
+    if (p->table && d->foreign && foreign_has_table(d->foreign, p->table))
+        return xasprintf("nf_tables table `%s`", p->table);
+    if (p->chain && d->foreign && foreign_has_chain(d->foreign, p->chain))
+        return xasprintf("nf_tables chains `%s…`", p->chain);
+    if (p->socket && access(p->socket, F_OK) == 0)
+        return xasprintf("`%s`", p->socket);
+    return NULL;
+}
+
+int check_peers(struct doctor *d, struct err *e)
+{
+    (void)e;
+    for (size_t i = 0; i < ARRAY_LEN(peers); i++) {
+        _cleanup_free_ char *trace = trace_of(d, &peers[i]);
+        if (trace)
+            doctor_say(d, NOTE, xstrdup(peers[i].cure), "%s is here (%s): %s", peers[i].name, trace,
+                       peers[i].meaning);
+    }
+    return 0;
+}
+
+/* ---- files -----------------------------------------------------------------------------------*/
+
+/* The directory itself, or the nearest above it that is there. */
+static char *existing(const char *path)
+{
+    char *p = xstrdup(path);
+    while (access(p, F_OK) < 0 && !streq(p, "/") && !streq(p, ".")) {
+        char *up = xstrdup(dirname(p));
+        free(p);
+        p = up;
+    }
+    return p;
+}
+
+static void check_space(struct doctor *d, const char *path, const char *flag)
+{
+    struct statvfs fs;
+    if (statvfs(path, &fs) < 0)
+        return;
+    const uint64_t unit = fs.f_frsize ? fs.f_frsize : 1, free_bytes = fs.f_bavail * unit;
+    const struct {
+        const char *what;
+        uint64_t left, all, least;
+    } rooms[] = {{"MiB", free_bytes >> 20, fs.f_blocks * unit >> 20, 64},
+                 {"inodes", fs.f_favail, fs.f_files, 1000}};
+    for (size_t i = 0; i < ARRAY_LEN(rooms); i++) {
+        if (!rooms[i].all ||
+            (rooms[i].left >= rooms[i].all / 20 && rooms[i].left >= rooms[i].least))
+            continue;
+        if (rooms[i].left >= rooms[i].least * 16) /* a twentieth of a very large disk is enough */
+            continue;
+        doctor_say(d, rooms[i].left ? WARNING : PROBLEM,
+                   xasprintf("make room below %s, or use another %s", path, flag),
+                   "the file system of `%s` has %llu of %llu %s left", path,
+                   (unsigned long long)rooms[i].left, (unsigned long long)rooms[i].all,
+                   rooms[i].what);
+    }
+}
+
+static const char *unfit_for_layers(long type)
+{
+    switch (type) {
+    case OVERLAYFS_SUPER_MAGIC: return "an overlayfs";
+    case NFS_SUPER_MAGIC: return "NFS";
+    case CIFS_MAGIC: return "CIFS";
+    case FUSE_MAGIC: return "FUSE";
+    case VFAT_MAGIC: return "FAT";
+    case ECRYPTFS_SUPER_MAGIC: return "eCryptfs";
+    default: return NULL;
+    }
+}
+
+int check_storage(struct doctor *d, struct err *e)
+{
+    (void)e;
+    _cleanup_free_ char *root = existing(d->root), *run = existing(d->run);
+    struct statfs fs;
+    check_space(d, root, "--root");
+    check_space(d, run, "--run-root");
+    const char *unfit = statfs(root, &fs) == 0 ? unfit_for_layers((long)fs.f_type) : NULL;
+    if (unfit)
+        doctor_say(d, PROBLEM,
+                   xasprintf("--root on ext4, XFS, btrfs or tmpfs; or run with --in-place or "
+                             "--read-only"),
+                   "`%s` is on %s, which cannot hold the upper layer of an overlay", root, unfit);
+    if (statfs(run, &fs) == 0 && fs.f_type != TMPFS_MAGIC)
+        doctor_say(d, NOTE, xasprintf("--run-root below /run"),
+                   "`%s` is not on a tmpfs: what is told there outlives a reboot, and is cleaned "
+                   "up by the first command after it",
+                   run);
+    return 0;
+}
+
+/* ---- names -----------------------------------------------------------------------------------*/
+
+static bool is_program(const char *directory, const char *name)
+{
+    _cleanup_free_ char *path = xasprintf("%s/%s", directory, name);
+    return access(path, X_OK) == 0;
+}
+
+int check_names(struct doctor *d, struct err *e)
+{
+    (void)e;
+    static const char name[] = "aardvark-dns";
+    const char *path = getenv("PATH");
+    _cleanup_strv_ strv places = strv_split(path ? path : "/usr/sbin:/usr/bin:/sbin:/bin", ':');
+    strv_add(&places, "/usr/lib/podman");
+    strv_add(&places, "/usr/libexec/podman");
+    strv_each (place, places)
+        if (is_program(place, name))
+            return 0;
+    doctor_say(
+        d, NOTE, xasprintf("apt-get install %s", name),
+        "`%s` is not installed: containers know each other's names by their hosts files only",
+        name);
+    return 0;
+}

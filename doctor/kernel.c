@@ -1,0 +1,135 @@
+/* What the kernel must have. Asked by effect wherever that can be done without an effect: with requests
+ * that it has to refuse, and by looking at why.
+ */
+#include "doctor.h"
+
+#include "core/caps.h"
+#include "core/cgroup.h"
+
+#include <errno.h>
+#include <linux/seccomp.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/syscall.h>
+
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x0010U /* Linux 6.3 */
+#endif
+
+static void check_links(struct doctor *d)
+{
+    static const char *const kinds[] = {"veth", "bridge"};
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+        if (rt_knows_kind(d->rt, kinds[i]) == 0)
+            doctor_say(d, PROBLEM, xasprintf("modprobe %s", kinds[i]),
+                       "the kernel has no `%s` devices, which every network needs", kinds[i]);
+}
+
+/* fsopen() finds the file system, and loads it if it is a module; nothing is mounted. */
+static void check_overlay(struct doctor *d)
+{
+    _cleanup_close_ int fd = fsopen("overlay", FSOPEN_CLOEXEC);
+    if (fd < 0 && errno == ENODEV)
+        doctor_say(d, PROBLEM,
+                   xasprintf("modprobe overlay (or run with --in-place or --read-only)"),
+                   "the kernel has no overlayfs, so containers have no layer of their own");
+}
+
+static void check_seccomp(struct doctor *d)
+{
+    uint32_t action = SECCOMP_RET_ERRNO;
+    if (syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) < 0)
+        doctor_say(d, PROBLEM, xasprintf("a kernel with CONFIG_SECCOMP_FILTER"),
+                   "the kernel has no seccomp filters: %s", strerror(errno));
+}
+
+static void check_memory_files(struct doctor *d)
+{
+    _cleanup_close_ int fd = memfd_create("netctr", MFD_CLOEXEC | MFD_EXEC);
+    if (fd < 0 && errno == EACCES)
+        doctor_say(
+            d, PROBLEM, xasprintf("sysctl -w vm.memfd_noexec=1"),
+            "programs in memory cannot be executed (vm.memfd_noexec is 2), and netctr starts "
+            "containers by one");
+}
+
+static void check_tables(struct doctor *d)
+{
+    _cleanup_err_ struct err e = ERR_INIT;
+    /* Where it stands already, the kernel has taken it. */
+    int r = bridge_check(d->bridge, NULL);
+    if (r == 0 || r == -EBUSY)
+        return;
+    if (firewall_rehearse(&e) < 0)
+        doctor_say(
+            d, PROBLEM,
+            xasprintf("modprobe nf_tables nft_chain_nat nft_nat nft_masq nft_ct nft_fib_inet "
+                      "(or a kernel with them)"),
+            "the kernel does not take netctr's firewall: %s", e.text);
+}
+
+static void check_conntrack_netlink(struct doctor *d)
+{
+    _cleanup_err_ struct err e = ERR_INIT;
+    if (firewall_knows_conntrack(&e) == 0)
+        doctor_say(d, WARNING, xasprintf("modprobe nf_conntrack_netlink"),
+                   "connections that are open cannot be forgotten (no nf_conntrack_netlink): who "
+                   "talks UDP all the time goes on talking to a container that has ended");
+}
+
+int check_kernel(struct doctor *d, struct err *e)
+{
+    (void)e;
+    check_links(d);
+    check_overlay(d);
+    check_seccomp(d);
+    check_memory_files(d);
+    check_tables(d);
+    check_conntrack_netlink(d);
+    return 0;
+}
+
+int check_cgroups(struct doctor *d, struct err *e)
+{
+    _cleanup_cgroup_host_ struct cgroup_host host = {0};
+    int r = cgroup_probe(NULL, &host, e);
+    if (r < 0)
+        return r;
+    if (host.kind == CGROUP_NONE) {
+        doctor_say(d, WARNING, xasprintf("mount -t cgroup2 cgroup2 /sys/fs/cgroup"),
+                   "no cgroups are mounted, so limits are refused");
+        return 0;
+    }
+    unsigned there = 0;
+    for (size_t i = 0; i < host.count; i++)
+        there |= host.hierarchies[i].controllers;
+    for (int c = 0; c < CGROUP_CONTROLLERS; c++)
+        if (!(there & 1u << c))
+            doctor_say(d, WARNING,
+                       xasprintf("a kernel with it, and not switched off on its command line"),
+                       "there is no cgroup controller `%s`, so its limits are refused",
+                       cgroup_controller_name((enum cgroup_controller)c));
+    return 0;
+}
+
+int check_capabilities(struct doctor *d, struct err *e)
+{
+    (void)e;
+    _cleanup_strv_ strv lacking = caps_names(CAPS_DEFAULT & ~caps_held_of(CAPS_DEFAULT));
+    strv_each (name, lacking)
+        doctor_say(d, NOTE, xasprintf("run netctr where nothing has taken it away"),
+                   "netctr has not got the capability %s, so containers do not get it", name);
+    return 0;
+}
+
+int check_expiry(struct doctor *d, struct err *e)
+{
+    (void)e;
+    _cleanup_free_ char *file = xasprintf("%s/leases/.expiry", d->run), *answer = NULL;
+    if (read_file_at(AT_FDCWD, file, 16, &answer, NULL) == 0 && streq(answer, "no\n"))
+        doctor_say(d, NOTE, xasprintf("Linux 6.12 or later"),
+                   "this kernel cannot give elements of nf_tables a lifetime, so the end of each "
+                   "container takes some milliseconds longer");
+    return 0;
+}

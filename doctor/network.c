@@ -1,0 +1,241 @@
+/* The host's own network: sysctls, routes, and tables that can be full. */
+#include "doctor.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#define PORTS_MAX 1023 /* of a bridge: BR_MAX_PORTS is 1 << 10, and the first number is not used */
+
+/* ---- forwarding ------------------------------------------------------------------------------*/
+
+static void check_family(struct doctor *d, const struct network *n, const char *key)
+{
+    if (doctor_sysctl(1, "net/%s", key) != 0)
+        return;
+    _cleanup_free_ char *dotted = xstrdup(key);
+    for (char *p = dotted; *p; p++)
+        if (*p == '/')
+            *p = '.';
+    doctor_say(d, PROBLEM, xasprintf("sysctl -w net.%s=1", dotted),
+               "this host does not forward (net.%s is 0, set back since netctr has set it), so "
+               "network `%s` has no way out and nothing published is reached",
+               dotted, n->name);
+}
+
+int check_forwarding(struct doctor *d, struct err *e)
+{
+    (void)e;
+    bool four = false, six = false;
+    for (size_t i = 0; i < d->network_count; i++) {
+        const struct network *n = &d->networks[i];
+        if (!doctor_link(d, n->bridge))
+            continue; /* forwarding is switched on when it comes up */
+        if (n->subnet4.prefix && !four)
+            check_family(d, n, "ipv4/ip_forward");
+        if (n->subnet6.prefix && !six)
+            check_family(d, n, "ipv6/conf/all/forwarding");
+        four = four || n->subnet4.prefix;
+        six = six || n->subnet6.prefix;
+    }
+    for (size_t i = 0; four && i < d->link_count; i++) {
+        const char *name = d->links[i].name;
+        if (doctor_is_uplink(d, &d->links[i]) && doctor_sysctl(1, "net/ipv4/ip_forward") == 1 &&
+            doctor_sysctl(1, "net/ipv4/conf/%s/forwarding", name) == 0)
+            doctor_say(d, PROBLEM, xasprintf("sysctl -w net.ipv4.conf.%s.forwarding=1", name),
+                       "what comes in by `%s` is not forwarded (net.ipv4.conf.%s.forwarding is 0), "
+                       "so nothing published is reached that way",
+                       name, name);
+    }
+    return 0;
+}
+
+/* With one uplink, answers leave by where the questions came. */
+int check_reverse_path(struct doctor *d, struct err *e)
+{
+    (void)e;
+    size_t uplinks = 0;
+    for (size_t i = 0; i < d->link_count; i++)
+        uplinks += doctor_is_uplink(d, &d->links[i]);
+    int64_t all = doctor_sysctl(0, "net/ipv4/conf/all/rp_filter");
+    for (size_t i = 0; uplinks > 1 && i < d->link_count; i++) {
+        const char *name = d->links[i].name;
+        int64_t own = doctor_sysctl(0, "net/ipv4/conf/%s/rp_filter", name);
+        if (!doctor_is_uplink(d, &d->links[i]) || (all > own ? all : own) != 1)
+            continue;
+        doctor_say(
+            d, WARNING, xasprintf("sysctl -w net.ipv4.conf.%s.rp_filter=2", name),
+            "`%s` drops what it would not answer by the same way (rp_filter is 1), and there "
+            "are %zu ways out: published ports are not reached by every one of them",
+            name, uplinks);
+    }
+    return 0;
+}
+
+static bool has_default6(const struct doctor *d)
+{
+    for (size_t i = 0; i < d->route_count; i++)
+        if (d->routes[i].family == AF_INET6 && d->routes[i].prefix == 0)
+            return true;
+    return false;
+}
+
+int check_advertisements(struct doctor *d, struct err *e)
+{
+    (void)e;
+    /* Who has a route that was set by hand needs no advertisement. */
+    if (doctor_sysctl(0, "net/ipv6/conf/all/forwarding") != 1 || has_default6(d))
+        return 0;
+    for (size_t i = 0; i < d->link_count; i++) {
+        const char *name = d->links[i].name;
+        if (!doctor_is_uplink(d, &d->links[i]) ||
+            doctor_sysctl(0, "net/ipv6/conf/%s/accept_ra", name) != 1)
+            continue;
+        doctor_say(d, WARNING, xasprintf("sysctl -w net.ipv6.conf.%s.accept_ra=2", name),
+                   "`%s` no longer listens to router advertisements, because this host forwards "
+                   "IPv6 (accept_ra is 1), and there is no other IPv6 default route",
+                   name);
+    }
+    return 0;
+}
+
+/* ---- addresses -------------------------------------------------------------------------------*/
+
+static void check_route(struct doctor *d, const struct network *n, const struct subnet *s,
+                        const struct route *r)
+{
+    const struct link *link = doctor_link_at(d, r->oif), *own = doctor_link(d, n->bridge);
+    struct subnet other = {r->destination, r->prefix};
+    other.address.family = r->family;
+    if (!s->prefix || r->prefix == 0 || (own && r->oif == own->index) ||
+        s->address.family != r->family || !subnet_overlaps(&other, s))
+        return;
+    /* The default network chooses another prefix when it is made. */
+    if (!d->any_defined)
+        return;
+    _cleanup_free_ char *theirs = subnet_text(&other), *ours = subnet_text(s);
+    bool steals = r->prefix >= s->prefix;
+    const char *dev = link ? link->name : "several";
+    doctor_say(
+        d, steals ? PROBLEM : WARNING,
+        xasprintf("ip %sroute del %s dev %s", r->family == AF_INET6 ? "-6 " : "", theirs, dev),
+        steals ? "the route to %s by `%s` takes packets away from network `%s` (%s); without "
+                 "that route, or with another subnet for the network, they arrive"
+               : "the route to %s by `%s` includes the addresses of network `%s` (%s): whoever "
+                 "has them behind it is not reached from here",
+        theirs, dev, n->name, ours);
+}
+
+int check_subnets(struct doctor *d, struct err *e)
+{
+    (void)e;
+    for (size_t i = 0; i < d->network_count; i++)
+        for (size_t k = 0; k < d->route_count; k++) {
+            check_route(d, &d->networks[i], &d->networks[i].subnet4, &d->routes[k]);
+            check_route(d, &d->networks[i], &d->networks[i].subnet6, &d->routes[k]);
+        }
+    return 0;
+}
+
+int check_nameservers(struct doctor *d, struct err *e)
+{
+    (void)e;
+    _cleanup_file_ FILE *file = fopen("/etc/resolv.conf", "re");
+    char line[512], address[256];
+    while (file && fgets(line, sizeof(line), file)) {
+        struct ip server;
+        if (sscanf(line, " nameserver %255s", address) != 1 || ip_parse(address, &server) < 0)
+            continue;
+        for (size_t i = 0; d->any_defined && i < d->network_count; i++) {
+            const struct network *n = &d->networks[i];
+            const struct subnet *s = server.family == AF_INET ? &n->subnet4 : &n->subnet6;
+            if (!s->prefix || !subnet_contains(s, &server))
+                continue;
+            _cleanup_free_ char *subnet = subnet_text(s);
+            doctor_say(d, PROBLEM,
+                       xasprintf("name another nameserver than %s in /etc/resolv.conf, or give "
+                                 "network `%s` another subnet",
+                                 address, n->name),
+                       "the nameserver %s of /etc/resolv.conf is among the addresses of network "
+                       "`%s` (%s), so this host does not reach it",
+                       address, n->name, subnet);
+        }
+    }
+    return 0;
+}
+
+int check_mtu(struct doctor *d, struct err *e)
+{
+    (void)e;
+    const char *name = doctor_uplink(d);
+    const struct link *up = name ? doctor_link(d, name) : NULL;
+    for (size_t i = 0; up && i < d->network_count; i++) {
+        const struct link *own = doctor_link(d, d->networks[i].bridge);
+        if (!own || d->networks[i].internal || own->mtu <= up->mtu)
+            continue;
+        doctor_say(d, WARNING, xasprintf("ip link set %s mtu %u", own->name, up->mtu),
+                   "packets of network `%s` may be larger (MTU %u) than `%s` takes (%u): where the "
+                   "answer that says so is lost, connections stand still",
+                   d->networks[i].name, own->mtu, up->name, up->mtu);
+    }
+    return 0;
+}
+
+/* ---- what can be full ------------------------------------------------------------------------*/
+
+int check_ports(struct doctor *d, struct err *e)
+{
+    (void)e;
+    for (size_t i = 0; i < d->network_count; i++) {
+        const struct link *own = doctor_link(d, d->networks[i].bridge);
+        size_t ports = 0;
+        for (size_t k = 0; own && k < d->link_count; k++)
+            ports += d->links[k].master == own->index;
+        if (ports < PORTS_MAX * 9 / 10)
+            continue;
+        doctor_say(d, ports < PORTS_MAX ? WARNING : PROBLEM,
+                   xasprintf("put further containers on another network"),
+                   "bridge `%s` has %zu ports of the %d that the kernel allows", own->name, ports,
+                   PORTS_MAX);
+    }
+    return 0;
+}
+
+int check_neighbours(struct doctor *d, struct err *e)
+{
+    static const struct {
+        int family;
+        const char *name;
+    } families[] = {{AF_INET, "ipv4"}, {AF_INET6, "ipv6"}};
+    for (size_t i = 0; i < ARRAY_LEN(families); i++) {
+        struct neighbours n;
+        int r = rt_get_neighbours(d->rt, families[i].family, &n, e);
+        if (r < 0)
+            return r;
+        unsigned used = n.entries > n.permanent ? n.entries - n.permanent : 0;
+        if (!n.soft || used < n.soft / 2)
+            continue;
+        doctor_say(d, used < n.hard ? WARNING : PROBLEM,
+                   xasprintf("sysctl -w net.%s.neigh.default.gc_thresh3=%u "
+                             "net.%s.neigh.default.gc_thresh2=%u",
+                             families[i].name, n.hard * 8, families[i].name, n.soft * 8),
+                   "the %s neighbour table has %u entries, and from %u on the kernel throws some "
+                   "away (at %u nobody new is reached); the count is the whole machine's",
+                   families[i].name, used, n.soft, n.hard);
+    }
+    return 0;
+}
+
+int check_conntrack(struct doctor *d, struct err *e)
+{
+    (void)e;
+    int64_t count = doctor_sysctl(0, "net/netfilter/nf_conntrack_count"),
+            max = doctor_sysctl(0, "net/netfilter/nf_conntrack_max");
+    if (max <= 0 || count < max / 10 * 8)
+        return 0;
+    doctor_say(d, count < max / 100 * 95 ? WARNING : PROBLEM,
+               xasprintf("sysctl -w net.netfilter.nf_conntrack_max=%lld", (long long)max * 4),
+               "%lld of %lld connections are being tracked; when all are, new ones are dropped",
+               (long long)count, (long long)max);
+    return 0;
+}

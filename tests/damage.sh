@@ -1,0 +1,123 @@
+# tests/damage.sh - sourced by the files damage_*.sh after lib.sh: a container whose files are damaged, a
+# neighbour and a process of the host that must not notice, and what is asked of every command.
+#
+# SEED=N  repeats a run
+
+# shellcheck shell=bash
+
+seed=${SEED:-20261123}
+RANDOM=$seed
+echo "# SEED=$seed"
+
+# Whose life is at stake: a neighbour that must not notice anything, and a process of the host.
+begin() {
+    warm_up
+    serve neighbour -p 8080:80
+    sleep 1000 &
+    stranger=$!
+    neighbour_before=$(witness)
+}
+witness() {
+    state_of neighbour pid
+    address_of neighbour
+    cat "$run_state/containers/neighbour/state.json" "$run_state/containers/neighbour/endpoint.default.json"
+}
+victim() {
+    netctr run -d --name k -p 9090:80 "$box" sleep 1000 >/dev/null
+    live=$run_state/containers/k defined=$state/containers/k
+}
+
+unharmed() {
+    kill -0 $stranger 2>/dev/null || fail 'a stranger was killed'
+    assert_eq "$(witness)" "$neighbour_before" neighbour
+    [ "$(in_lan curl --silent --max-time 2 http://192.0.2.2:8080/)" = neighbour ] ||
+        fail 'the neighbour does not answer'
+}
+
+# A command ends within the deadline, by itself, and never says more than a line or two.
+soon() { # COMMAND...
+    local status=0
+    timeout 30 "$ARENA/bin/netctr" "$@" >"$tmp/stdout" 2>"$tmp/stderr" </dev/null || status=$?
+    case $status in
+    0 | 125) ;;
+    *)
+        cat "$tmp/stderr"
+        fail "$what: status $status of netctr $*"
+        ;;
+    esac
+    if [ $status = 125 ] && [ "$(grep -c '^netctr: ' "$tmp/stderr")" = 0 ]; then
+        fail "$what: netctr $* failed without a word"
+    fi
+    if grep -vq '^netctr: ' "$tmp/stderr"; then
+        cat "$tmp/stderr"
+        fail "$what: netctr $* said something else"
+    fi
+}
+
+# Everything is asked about the container that is damaged; then it goes.
+endure() { # WHAT [also_other_name]
+    what=$1
+    soon ps -a
+    soon inspect k
+    soon logs k
+    soon exec k true
+    soon gc
+    soon stop -t 0 k
+    soon rm -f k
+    [ ! -e "$run_state/containers/k" ] && [ ! -e "$state/containers/k" ] || fail "$what: rm -f leaves it"
+    unharmed
+    soon gc
+    # What one command had to leave to the kernel, the next one must not find.
+    wait_for 3 no_trace_of_k
+    assert_eq "$(netctr gc 2>&1)" '' "$what: what gc still finds"
+}
+no_trace_of_k() {
+    local cgroups
+    [ ! -e "$run_state/containers/k" ] && [ ! -e "$state/containers/k" ] &&
+        ! ss -Hlnt | grep -q :9090 && ! nft list ruleset | grep -q 9090 &&
+        [ "$(ip -oneline link show | grep -c ': vc-')" = 1 ] &&
+        cgroups=$(find /sys/fs/cgroup -path '*/netctr/*/*' -type d -printf '%f\n' | sort -u | wc -l) &&
+        [ "$cgroups" = 1 ] && [ "$(grep -cv -e ^# -e resting-until= "$run_state/leases/default")" = 1 ]
+}
+
+# One byte of FILE is another.
+flip() { # FILE
+    local size at
+    size=$(stat -c %s "$1")
+    at=$((RANDOM % size))
+    printf "\\x$(printf %02x $((RANDOM % 256)))" | dd of="$1" bs=1 seek=$at conv=notrunc status=none
+}
+
+# FILE changed by jq FILTER, with the sum that belongs to it: what a mere accident cannot do.
+reseal() { # FILE FILTER
+    python3 - "$1" "$(jq "($2) | del(.sum)" "$1")" <<-'END'
+	import json, sys
+	record = json.loads(sys.argv[2])
+	sum = 0xcbf29ce484222325
+	for byte in json.dumps(record, sort_keys=True, separators=(",", ":")).encode():
+	    sum = (sum ^ byte) * 0x100000001b3 % 2**64
+	record["sum"] = "%016x" % sum
+	json.dump(record, open(sys.argv[1], "w"))
+	END
+}
+start_time() { sed 's/.*) //' "/proc/$1/stat" | cut -d' ' -f20; }
+
+# FILE of a container that lives is damaged, in each of these ways.
+replaced_by() { # FILE HOW
+    local file=$1
+    case $2 in
+    empty) rm -rf "$file" && : >"$file" ;;
+    nothing) rm -rf "$file" ;;
+    directory) rm -rf "$file" && mkdir -p "$file/below" ;;
+    link) rm -rf "$file" && ln -s /etc/passwd "$file" ;;
+    dangling) rm -rf "$file" && ln -s /nowhere "$file" ;;
+    fifo) rm -rf "$file" && mkfifo "$file" ;;
+    huge) rm -rf "$file" && truncate -s 1G "$file" ;;
+    deep) rm -rf "$file" && head -c 200000 /dev/zero | tr '\0' '[' >"$file" ;;
+    array) echo '[1, 2]' >"$file" ;;
+    newer) echo '{"schema": 99, "id": "0123456789ab", "name": "k"}' >"$file" ;;
+    types) sed -i 's/: "[^"]*"/: 17/; s/: [0-9][0-9]*/: "x"/' "$file" ;;
+    numbers) sed -i 's/: [0-9][0-9]*/: 99999999999999999999/' "$file" ;;
+    negative) sed -i 's/: [0-9][0-9]*/: -9223372036854775808/' "$file" ;;
+    esac
+}

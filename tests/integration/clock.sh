@@ -1,0 +1,115 @@
+#!/usr/bin/env bash
+# The clock is wrong, or jumps: netctr sees the time of $CLOCK (seconds since the epoch) and goes on.
+. "$(dirname "$0")/../lib.sh"
+
+case ${NETCTR_BUILD-} in *sanitize*) skip 'the sanitizer must be the first library' ;; esac
+cat >"$ARENA/clock.c" <<'EOC'
+#define _GNU_SOURCE
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+int clock_gettime(clockid_t clock, struct timespec *t)
+{
+    const char *fixed = getenv("CLOCK");
+    long r = syscall(SYS_clock_gettime, clock, t);
+    if (fixed && clock == CLOCK_REALTIME)
+        t->tv_sec = atoll(fixed);
+    return (int)r;
+}
+
+time_t time(time_t *out)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    if (out)
+        *out = t.tv_sec;
+    return t.tv_sec;
+}
+EOC
+gcc -shared -fPIC -o "$ARENA/clock.so" "$ARENA/clock.c" || skip 'no compiler'
+
+at() { # SECONDS COMMAND...
+    CLOCK=$1 LD_PRELOAD=$ARENA/clock.so "$program" --root "$state" --run-root "$run_state" "${@:2}"
+}
+now=$(date +%s)
+clocks=(0 1 -1 -86400 "$((now - 86400 * 400))" "$now" "$((now + 86400 * 400))" 4102444800 253402300799 99999999999999)
+
+control() {
+    # The clock is really another one.
+    at 4102444800 run --name k "$box" true
+    assert_eq "$(netctr inspect k | jq -r '.[0].created')" 2100-01-01T00:00:00Z
+    netctr rm k
+}
+t 'the positive control: records have the time of the clock' control
+
+# A life under one clock, seen under every other.
+every_clock() {
+    local then later said
+    for then in "${clocks[@]}"; do
+        at "$then" run -d --name k -p 8080:80 "$box" sleep 1000 >/dev/null
+        at "$then" run --name ended "$box" sh -c 'exit 3' || [ $? = 3 ]
+        for later in "${clocks[@]}"; do
+            at "$later" ps -a >"$tmp/ps"
+            said="made at $then, seen at $later: $(cat "$tmp/ps")"
+            [ "$(grep -c . "$tmp/ps")" = 3 ] || fail "$said"
+            ! grep -Eq -e '-[0-9]+ (second|minute|hour|day)|   ago|\(null\)' "$tmp/ps" || fail "$said"
+            grep -q 'Up .*k$' "$tmp/ps" || fail "$said"
+            grep -q 'Exited (3).*ended$' "$tmp/ps" || fail "$said"
+            at "$later" inspect k ended | jq -e '.[0].state.status == "running"' >/dev/null || fail "$said"
+            at "$later" gc >"$tmp/gc"
+            assert_lacks "$(cat "$tmp/gc")" container
+        done
+        at "${clocks[0]}" exec k true
+        at "${clocks[-1]}" stop -t 0 k >/dev/null
+        at "${clocks[0]}" rm k ended >/dev/null
+    done
+    assert_eq "$(names -a)" ''
+}
+t 'a life under one clock, seen under every other' every_clock
+
+# An address that rests is counted by the time since the boot, whatever the clock says.
+resting() {
+    warm_up
+    local subnet=$state/networks/default.json first
+    at 4102444800 run --rm "$box" true
+    first=$(grep -c resting-until "$run_state/leases/default")
+    [ "$first" -gt 0 ] || fail 'nothing rests'
+    wait_for 5 nothing_rests
+    # A network of two hosts, the gateway and one more: the only address is free again at once.
+    ip link delete nc-default
+    nft delete table inet netctr
+    nft delete table bridge netctr_guard
+    jq '.subnet = "10.77.0.0/30" | .gateway = "10.77.0.1"' "$subnet" >"$tmp/network"
+    cp "$tmp/network" "$subnet"
+    rm "$run_state/leases/default"
+    local clock
+    for clock in 4102444800 1 "$now" -86400 99999999999999 "$now"; do
+        timeout 10 env CLOCK="$clock" LD_PRELOAD="$ARENA/clock.so" "$program" --root "$state" \
+            --run-root "$run_state" run --rm "$box" true
+    done
+}
+nothing_rests() {
+    netctr run --rm --network none "$box" true
+    at 1 gc >/dev/null
+    netctr run -d --name r "$box" sleep 100 >/dev/null
+    netctr rm -f r >/dev/null
+    [ "$(grep -c resting-until "$run_state/leases/default")" = 1 ]
+}
+t 'an address rests half a second, whatever the clock does' resting
+
+wrong_times() {
+    netctr run --name k "$box" true
+    local config=$state/containers/k/config.json value
+    for value in 0 -1 -9223372036854775808 9223372036854775807 99999999999999 null '"soon"' 1e300; do
+        sed -Ei 's/("(created|started|finished)": )[^,]*/\1'"$value"'/' "$config"
+        netctr ps -a >"$tmp/ps"
+        grep -q 'Exited (0).*k$' "$tmp/ps" || fail "$value: $(cat "$tmp/ps")"
+        ! grep -Eq -e '-[0-9]+ (second|minute|hour|day)|   ago' "$tmp/ps" || fail "$value: $(cat "$tmp/ps")"
+        netctr inspect k | jq -e '.[0].name == "k"' >/dev/null || fail "$value"
+        netctr logs -t k
+    done
+    netctr rm k
+}
+t 'times in records that are no times' wrong_times

@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# Records that name another container, or another process.
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../damage.sh"
+
+somebody_else() {
+    begin
+    local id
+    id=$(jq -r .id "$run_state/containers/neighbour/state.json")
+    local -a states=(
+        ".pid = $stranger | .pid_start = $(start_time $stranger)"
+        ".pid = 1 | .pid_start = $(start_time 1)"
+        ".id = \"$id\""
+        ".id = \"..\""
+        ".id = \"../../../x\""
+        ".instance = \"../..\""
+        ".boot = 1 | .monitor = -1"
+    )
+    local filter
+    for filter in "${states[@]}"; do
+        victim
+        reseal "$live/state.json" "$filter"
+        endure "state.json: $filter"
+        # The same when nobody is there any more to know better.
+        victim
+        reseal "$live/state.json" "$filter"
+        kill -KILL "$(pgrep -x netctr | sort -n | tail -1)"
+        endure "state.json of a dead one: $filter"
+    done
+}
+t 'state.json that names another container or process' somebody_else
+
+anothers_endpoint() {
+    begin
+    local neighbour=$run_state/containers/neighbour/endpoint.default.json
+    victim
+    cp "$neighbour" "$live/endpoint.default.json"
+    endure "the neighbour's endpoint.default.json"
+    victim
+    cp "$neighbour" "$live/endpoint.default.json"
+    kill -KILL "$(pgrep -x netctr | sort -n | tail -1)"
+    endure "the neighbour's endpoint.default.json, of a dead one"
+    victim
+    reseal "$live/endpoint.default.json" '.network = "../../../etc" | .port = "../x"'
+    kill -KILL "$(pgrep -x netctr | sort -n | tail -1)"
+    endure 'endpoint.default.json: a way out'
+    victim
+    cp "$run_state/containers/neighbour/state.json" "$live/state.json"
+    kill -KILL "$(pgrep -x netctr | sort -n | tail -1)"
+    endure "the neighbour's state.json, of a dead one"
+}
+t "another container's records" anothers_endpoint
+
+anothers_definition() {
+    begin
+    local filter id
+    id=$(jq -r .id "$state/containers/neighbour/config.json")
+    for filter in '.name = "neighbour"' ".id = \"$id\"" ".id = \"$id\" | .name = \"neighbour\"" '.name = "../neighbour"' \
+        '.id = "/"' '.rootfs = 1' '.network = "host"' '.caps = -1' '.argv = []' '.volumes = 7 | .limits = []'; do
+        victim
+        jq "$filter" "$defined/config.json" >"$tmp/config" && cp "$tmp/config" "$defined/config.json"
+        endure "config.json: $filter"
+        case $filter in .name* | .id*) ;; *) continue ;; esac
+        victim
+        jq "$filter" "$defined/config.json" >"$tmp/config" && cp "$tmp/config" "$defined/config.json"
+        kill -KILL "$(pgrep -x netctr | sort -n | tail -1)"
+        endure "config.json of a dead one: $filter"
+    done
+}
+t 'config.json that names another container' anothers_definition

@@ -1,0 +1,100 @@
+#!/usr/bin/env bash
+# Files that belong to all containers damaged; and bytes changed at random.
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../damage.sh"
+
+# ---- at random -----------------------------------------------------------------------------------
+
+at_random() {
+    begin
+    local file length size round
+    for round in $(seq 9); do
+        victim
+        case $((round % 3)) in
+        0) file=$live/state.json ;;
+        1) file=$live/endpoint.default.json ;;
+        2) file=$defined/config.json ;;
+        esac
+        if [ $((RANDOM % 2)) = 0 ]; then
+            flip "$file"
+            endure "round $round: a byte of ${file##*/}"
+        else
+            size=$(stat -c %s "$file")
+            length=$((RANDOM % size))
+            truncate -s $length "$file"
+            endure "round $round: $length bytes of ${file##*/}"
+        fi
+    done
+}
+t 'a byte changed, or the end cut off, at random' at_random
+
+addresses() { jq -r .address "$run_state"/containers/*/endpoint.default.json | sort; }
+
+damaged_leases() {
+    begin
+    local how file=$run_state/leases/default
+    for how in empty directory fifo link huge flip flip cut; do
+        victim
+        case $how in
+        flip) flip "$file" ;;
+        cut) truncate -s -20 "$file" ;;
+        *) replaced_by "$file" "$how" ;;
+        esac
+        what="leases: $how"
+        # Rather none than one that somebody has.
+        soon run -d --name other "$box" sleep 1000
+        assert_eq "$(addresses | uniq -d)" '' "$what: given out twice"
+        soon rm -f other
+        soon network reload
+        netctr run -d --name other "$box" sleep 1000 >/dev/null || fail "$what: not restored"
+        assert_eq "$(addresses | uniq -d)" '' "$what: given out twice"
+        assert_eq "$(addresses)" "$(grep -v -e ^# -e resting "$file" | awk '{ sub(",.*", "", $1); print $1 }' | sort)" "$what: leases"
+        netctr rm -f other >/dev/null
+        endure "$what"
+    done
+}
+t 'leases damaged in every way: no address is given out twice, reload restores them' damaged_leases
+
+damaged_network() {
+    begin
+    local how file=$state/networks/default.json
+    cp "$file" "$tmp/default.json"
+    for how in empty directory fifo deep; do
+        victim
+        replaced_by "$file" "$how"
+        what="network: $how"
+        soon run -d --name other "$box" sleep 1000
+        [ ! -e "$run_state/containers/other" ] || fail "$what: it ran"
+        soon network reload
+        soon gc
+        soon rm -f k
+        unharmed
+        rm -rf "$file" && cp "$tmp/default.json" "$file"
+        endure "$what, mended"
+    done
+}
+t 'the definition of a network damaged' damaged_network
+
+damaged_rest() {
+    begin
+    local how file
+    for file in "$state/run-root" "$run_state/instance" "$run_state/leases/.expiry" "$run_state/listener"; do
+        for how in fifo deep directory; do
+            victim
+            replaced_by "$file" "$how"
+            what="${file##*/}: $how"
+            soon ps
+            soon run -d --name other "$box" sleep 1000
+            soon rm -f other
+            # A directory in a file's place is for people to look at.
+            [ $how != directory ] || rm -rf "$file"
+            endure "$what"
+        done
+    done
+    for how in fifo link directory; do
+        victim
+        replaced_by "$defined/log" "$how"
+        endure "log: $how"
+    done
+}
+t 'run-root, instance, expiry, listener and log damaged' damaged_rest

@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# State files that are not what netctr wrote, one kind of damage after the other.
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../damage.sh"
+
+ways=(empty nothing directory link dangling fifo huge deep array newer types numbers negative)
+
+each_way() { # FILE
+    local how passwd
+    passwd=$(md5sum /etc/passwd)
+    begin
+    for how in "${ways[@]}"; do
+        victim
+        replaced_by "${1/@/$run_state}" "$how"
+        endure "$1: $how"
+    done
+    assert_eq "$(md5sum /etc/passwd)" "$passwd" /etc/passwd
+}
+damaged_state() { each_way @/containers/k/state.json; }
+damaged_endpoint() { each_way @/containers/k/endpoint.default.json; }
+damaged_lock() { ways=(empty nothing directory link fifo) && each_way @/containers/k/lock; }
+damaged_definition() { ways=(empty nothing directory link fifo deep newer types numbers) && each_way "$state/containers/k/config.json"; }
+t 'state.json damaged in every way' damaged_state
+t 'endpoint.default.json damaged in every way' damaged_endpoint
+t 'lock damaged in every way' damaged_lock
+t 'config.json damaged in every way' damaged_definition

@@ -1,0 +1,272 @@
+#!/usr/bin/env bash
+# netctr doctor and the rest of the host: the kernel, files, others who live there, and our own state.
+. "$(dirname "$0")/../lib.sh"
+
+# doctor where something has been taken away, as `findings' leaves it: COMMAND... is put before it.
+findings_under() {
+    "$@" netctr doctor --format json >"$tmp/findings" || true
+    jq -r '.[] | .severity + ": " + .text' "$tmp/findings"
+}
+
+# ---- the kernel ----------------------------------------------------------------------------------
+
+lacking_pieces() {
+    strace -o /dev/null true 2>/dev/null || skip 'no permission to trace'
+    injected() { ASAN_OPTIONS=detect_leaks=0 strace -f -qq -o /dev/null -e "inject=$1" netctr doctor --format json; }
+    assert_lacks "$(findings_under)" 'the kernel has no'
+    assert_contains "$(injected fsopen:error=ENODEV)" 'the kernel has no overlayfs'
+    assert_contains "$(injected seccomp:error=EINVAL)" 'the kernel has no seccomp filters'
+    # Nothing was made on the way, though the kernel was asked whether it would.
+    assert_eq "$(nft list tables)" ''
+    assert_lacks "$(ip link show)" nc-
+}
+t 'a kernel without overlayfs, without seccomp' lacking_pieces
+
+memory_files() {
+    [ -e /proc/sys/vm/memfd_noexec ] || skip 'no vm.memfd_noexec'
+    echo 2 >/proc/sys/vm/memfd_noexec
+    finds problem 'programs in memory cannot be executed (vm.memfd_noexec is 2)'
+    cured
+    netctr run --rm "$box" true
+    echo 0 >/proc/sys/vm/memfd_noexec
+}
+t 'programs in memory cannot be executed' memory_files
+
+no_tables() {
+    assert_contains "$(findings_under setpriv --bounding-set -net_admin --inh-caps -net_admin)" \
+        "problem: the kernel does not take netctr's firewall: "
+    assert_contains "$(findings_under capsh --drop=cap_mknod --shell=/usr/bin/env --)" \
+        'note: netctr has not got the capability '
+}
+t 'a firewall that the kernel refuses, a capability that was taken away' no_tables
+
+no_cgroups() {
+    assert_contains "$(findings_under unshare --mount sh -c 'umount --recursive --lazy /sys/fs/cgroup; exec "$@"' sh)" \
+        'warning: no cgroups are mounted'
+}
+t 'no cgroups' no_cgroups
+
+old_kernel() {
+    warm_up
+    mkdir -p "$run_state/leases"
+    cp -a "$run_state/leases/.expiry" "$tmp/expiry" 2>/dev/null || true
+    echo no >"$run_state/leases/.expiry"
+    finds note 'this kernel cannot give elements of nf_tables a lifetime'
+    echo yes >"$run_state/leases/.expiry"
+    finds_none 'a lifetime'
+}
+t 'a kernel without expiry' old_kernel
+
+# ---- who else lives here -------------------------------------------------------------------------
+
+peers() {
+    finds_none 'is here'
+    nft add table inet firewalld
+    nft add chain inet firewalld filter_FORWARD
+    finds note 'firewalld is here (nf_tables table `firewalld`)'
+    nft delete table inet firewalld
+    nft 'table ip filter { chain DOCKER-USER { }; chain ufw-user-forward { }; chain LIBVIRT_FWI { }; }'
+    finds note 'docker is here (nf_tables chains `DOCKER'
+    finds note 'ufw is here (nf_tables chains `ufw-'
+    finds note 'libvirt is here (nf_tables chains `LIBVIRT_'
+    nft delete table ip filter
+    ip link add lxdbr0 type bridge
+    finds note 'LXD is here (link `lxdbr0`)'
+    ip link del lxdbr0
+    mkdir -p /run/podman
+    touch /run/podman/podman.sock
+    finds note 'podman is here (`/run/podman/podman.sock`)'
+    rm -r /run/podman
+    finds_none 'is here'
+}
+t 'docker, podman, firewalld, ufw, libvirt, LXD' peers
+
+firewalld_cure() {
+    warm_up
+    nft 'table inet firewalld { chain filter_FORWARD { type filter hook forward priority 10; ct state established accept; reject with icmpx admin-prohibited; }; }'
+    finds problem 'nf_tables chain `inet firewalld filter_FORWARD` (hook forward) drops'
+    assert_eq "$cure" 'firewall-cmd --permanent --zone=trusted --add-interface=nc-default && firewall-cmd --reload'
+    nft delete table inet firewalld
+}
+t "firewalld's own cure for firewalld" firewalld_cure
+
+names() {
+    local there
+    for there in /usr/lib/podman /usr/libexec/podman; do
+        [ ! -e "$there" ] || mount -t tmpfs tmpfs "$there"
+    done
+    finds note '`aardvark-dns` is not installed'
+    printf '#!/bin/sh\n' >"$ARENA/bin/aardvark-dns"
+    chmod +x "$ARENA/bin/aardvark-dns"
+    finds_none aardvark-dns
+    rm "$ARENA/bin/aardvark-dns"
+}
+t 'the program for names' names
+
+# ---- files ---------------------------------------------------------------------------------------
+
+elsewhere() { # ROOT RUN: doctor with other directories; nothing is made
+    "$program" --root "$1" --run-root "$2" doctor --format json >"$tmp/findings" || true
+    jq -r '.[] | .severity + ": " + .text' "$tmp/findings"
+}
+
+space() {
+    mkdir "$tmp/small" "$tmp/few"
+    mount -t tmpfs -o size=4m tmpfs "$tmp/small"
+    mount -t tmpfs -o nr_inodes=500 tmpfs "$tmp/few"
+    assert_contains "$(elsewhere "$tmp/small/root" /run/netctr)" \
+        "warning: the file system of \`$tmp/small\` has 4 of 4 MiB left"
+    dd if=/dev/zero of="$tmp/small/file" bs=1M count=5 2>/dev/null || true
+    assert_contains "$(elsewhere "$tmp/small/root" /run/netctr)" \
+        "problem: the file system of \`$tmp/small\` has 0 of 4 MiB left"
+    assert_contains "$(elsewhere "$state" "$tmp/few/run")" \
+        "warning: the file system of \`$tmp/few\` has 49"
+    assert_lacks "$(elsewhere "$state" /run/netctr)" 'the file system of'
+    assert_eq "$(find "$tmp/small" "$tmp/few" -mindepth 1)" "$tmp/small/file" 'what was made'
+    umount "$tmp/small" "$tmp/few"
+}
+t 'no room, no inodes' space
+
+unfit() {
+    mkdir -p "$tmp/lower" "$tmp/over"
+    mount -t overlay -o "lowerdir=$tmp/lower:$box" overlay "$tmp/over"
+    assert_contains "$(elsewhere "$tmp/over/state" /run/netctr)" \
+        "problem: \`$tmp/over\` is on an overlayfs, which cannot hold the upper layer of an overlay"
+    umount "$tmp/over"
+    assert_lacks "$(elsewhere "$tmp/over/state" /run/netctr)" 'upper layer'
+    [ "$(stat -fc %T "$tmp")" = tmpfs ] ||
+        assert_contains "$(elsewhere "$state" "$tmp/run")" "note: \`$tmp\` is not on a tmpfs"
+    assert_lacks "$(elsewhere "$state" /run/netctr)" 'not on a tmpfs'
+}
+t 'a root on an overlayfs, a run root that outlives a reboot' unfit
+
+# ---- our own state -------------------------------------------------------------------------------
+
+# Its monitor would repair the firewall at once.
+with_a_sleeping_monitor() {
+    netctr run -d --name web --publish 8080:80 "$box" sleep 100 >/dev/null
+    wait_for 5 sh -c 'nft list tables | grep -q keeper'
+    monitor=$(monitor_of web)
+    kill -STOP "$monitor"
+    # shellcheck disable=SC2064 # this one
+    trap "kill -CONT $monitor" EXIT
+}
+
+tables_gone() {
+    with_a_sleeping_monitor
+    finds_none 'the firewall'
+    nft flush ruleset
+    finds problem 'the firewall is not there, or not netctr'"'"'s, and 1 containers run on networks'
+    cured
+}
+t 'the firewall is gone' tables_gone
+
+rules_gone() {
+    with_a_sleeping_monitor
+    nft flush chain inet netctr forward
+    finds problem 'the firewall lacks some of its rules'
+    cured
+    nft 'delete element inet netctr publish4 { tcp . 8080 }'
+    finds problem 'the firewall lacks published port 8080 of container `web`'
+    cured
+    nft flush set bridge netctr_guard ports
+    finds problem 'the firewall lacks the guard of container `web`'
+    cured
+}
+t 'rules or elements are gone' rules_gone
+
+leftovers() {
+    netctr run -d --name k --publish 8080:80 "$box" sleep 100 >/dev/null
+    local program_pid
+    program_pid=$(pid_of k)
+    kill -KILL "$(monitor_of k)"
+    wait_for 5 sh -c "! kill -0 $program_pid 2>/dev/null"
+    finds warning 'a killed command has left something: dead container k'
+    finds warning 'a killed command has left something: dead container k' # doctor has buried nothing
+    cured
+    netctr rm k
+    mkdir "$state/containers/.removed-x"
+    finds warning 'a killed command has left something: directory .removed-x'
+    cured
+}
+t 'a dead container, a leftover: netctr gc' leftovers
+
+others_state() {
+    netctr run -d --name web "$box" sleep 100 >/dev/null
+    assert_contains "$(elsewhere "$tmp/root2" /run/netctr2)" \
+        "problem: this host's firewall tables belong to another netctr (instance "
+    [ ! -e "$tmp/root2" ]
+    [ ! -e /run/netctr2 ]
+    ip link add vc-00000000001 type veth peer name vx
+    ip link set vc-00000000001 alias 'netctr 0123456789abcdef old on default'
+    finds warning 'link `vc-00000000001` (netctr 0123456789abcdef old on default) belongs to another instance'
+    cured
+    finds_none 'another'
+}
+t "another instance's tables and links" others_state
+
+after_a_reboot() {
+    # The run directory is gone; the definitions of networks are not.
+    warm_up
+    mv "$run_state" "$tmp/run"
+    findings
+    [ ! -e "$run_state" ]
+    assert_contains "$(jq -r .[].text "$tmp/findings")" 'belong to another netctr'
+    mv "$tmp/run" "$run_state"
+    finds_none 'belong to another netctr'
+}
+t 'state without a run directory' after_a_reboot
+
+damaged() {
+    warm_up
+    cp "$state/networks/default.json" "$tmp/default.json"
+    echo '{' >"$state/networks/default.json"
+    finds problem 'state file `default.json` is damaged'
+    assert_contains "$cure" "$state"
+    cp "$tmp/default.json" "$state/networks/default.json"
+    finds_none 'is damaged'
+}
+t 'a damaged definition is a finding' damaged
+
+own_failure() {
+    warm_up
+    mv "$state/networks" "$tmp/networks"
+    touch "$state/networks"
+    assert_status 125 netctr doctor >"$tmp/text" 2>"$tmp/err"
+    grep -q '^netctr: ' "$tmp/err"
+    rm "$state/networks"
+    mv "$tmp/networks" "$state/networks"
+    netctr doctor >/dev/null
+}
+t 'a failure of its own: 125' own_failure
+
+never_up() {
+    # Of a network that has never been up there is nothing to lock.
+    warm_up
+    cat >"$state/networks/tiny.json" <<-'END'
+	{"schema": 1, "name": "tiny", "bridge": "nc-tiny", "subnet": "10.77.0.0/24",
+	 "gateway": "10.77.0.1", "internal": false, "masquerade": true, "icc": true}
+	END
+    find "$state" "$run_state" | sort >"$tmp/before"
+    findings
+    find "$state" "$run_state" | sort | diff "$tmp/before" -
+    # It is looked at all the same.
+    ip route add 10.77.0.0/25 dev eth0
+    finds problem 'takes packets away from network `tiny` (10.77.0.0/24)'
+    cured
+    rm "$state/networks/tiny.json"
+}
+t 'a network that has never been up' never_up
+
+text() {
+    # The same in words, the worst first.
+    nft 'table ip x { chain f { type filter hook forward priority 1; policy drop; }; }'
+    assert_status 1 netctr doctor >"$tmp/text"
+    head -1 "$tmp/text" | grep -q '^problem: nf_tables chain `ip x f`'
+    sed -n 2p "$tmp/text" | grep -q "^    cure: nft 'insert rule ip x f"
+    assert_eq "$(grep -c '^    cure: ' "$tmp/text")" "$(grep -vc '^    cure: ' "$tmp/text")"
+    sh -euc "$(sed -n '2s/^    cure: //p' "$tmp/text")"
+    netctr doctor >/dev/null
+    nft delete table ip x
+}
+t 'as text: the worst first, each with its cure' text

@@ -1,0 +1,193 @@
+#!/usr/bin/env bash
+# netctr events: a line for each thing that happens, whoever did it, and no command that fails of it.
+. "$(dirname "$0")/../lib.sh"
+
+events() { netctr events --no-stream "$@"; }
+# "TYPE EVENT" of each, in one line.
+words() { jq -r '.type + " " + .event' | paste -sd,; }
+forget() { rm -f "$run_state/events" "$run_state/events.1"; }
+
+one_life() {
+    warm_up
+    forget
+    netctr run -d --name web "$box" sleep 100 >/dev/null
+    netctr exec web sh -c 'exit 3' || true
+    netctr kill -s USR1 web
+    netctr stop -t 0 web
+    netctr rm web
+    events >"$tmp/events"
+    assert_eq "$(words <"$tmp/events")" "container create,network connect,container start,$(
+        )container exec_start,container exec_die,container kill,container die,network disconnect,$(
+        )container stop,container destroy"
+    assert_eq "$(jq -r 'select(.type == "container") | .name' "$tmp/events" | sort -u)" web
+    assert_eq "$(jq -r .id "$tmp/events" | sort -u | wc -l)" 1 'ids'
+    assert_eq "$(jq -r 'select(.event == "die") | .exit_code' "$tmp/events")" 137
+    assert_eq "$(jq -r 'select(.event == "exec_die") | .exit_code' "$tmp/events")" 3
+    assert_eq "$(jq -r 'select(.event == "kill") | .signal' "$tmp/events")" 10
+    assert_eq "$(jq -r 'select(.event == "connect") | .name + " " + .container' "$tmp/events")" \
+        'default web'
+    assert_eq "$(jq -r .time "$tmp/events" | grep -Ev '^20[0-9-]{8}T[0-9:]{8}\.[0-9]{9}Z$' || true)" ''
+    jq -r .time "$tmp/events" | sort -C
+}
+t 'one life, from create to destroy' one_life
+
+other_lives() {
+    warm_up
+    forget
+    netctr run --rm --name a "$box" sh -c 'exit 7' || true
+    assert_eq "$(events --filter event=die --filter event=destroy | jq -r '.event + (.exit_code // "" | tostring)' | paste -sd,)" \
+        die7,destroy
+    forget
+    netctr run --name b "$box" nothing || true
+    assert_eq "$(events --filter type=container | words)" 'container create,container destroy'
+    forget
+    netctr run -d --name c "$box" sleep 100 >/dev/null
+    netctr restart -t 0 c
+    assert_eq "$(events --filter type=container | jq -r .event | paste -sd,)" \
+        create,start,die,stop,start,restart
+}
+t '--rm, a command that is not there, restart' other_lives
+
+policy() {
+    forget
+    netctr run -d --name p --restart on-failure:2 "$box" sh -c 'exit 4' >/dev/null
+    wait_for 10 status_is p exited
+    assert_eq "$(events --filter container=p --filter type=container | jq -r '.event + (.exit_code // "" | tostring)' | paste -sd,)" \
+        create,start,die4,start,die4,start,die4
+}
+t 'a restart policy: a start and a die for each run' policy
+
+out_of_memory() {
+    forget
+    netctr run --name o -m 16m "$box" sh -c 'x=x; while :; do x=$x$x; done' || true
+    assert_eq "$(events --filter event=die | jq -r '.oom_killed + " " + (.exit_code | tostring)')" 'true 137'
+}
+t 'die tells of the memory limit' out_of_memory
+
+buried() {
+    forget
+    netctr run -d --name k "$box" sleep 100 >/dev/null
+    local program_pid
+    program_pid=$(pid_of k)
+    kill -KILL "$(monitor_of k)"
+    wait_for 5 sh -c "! kill -0 $program_pid 2>/dev/null"
+    netctr ps >/dev/null
+    netctr ps >/dev/null
+    assert_eq "$(events --filter event=die | jq -r '.name + " " + (.exit_code | tostring)')" 'k 137'
+    assert_eq "$(events --filter event=disconnect | wc -l)" 1
+}
+t "who buries a dead monitor's container tells of it, once" buried
+
+flushed() {
+    netctr run -d --name web "$box" sleep 100 >/dev/null
+    forget
+    nft flush ruleset
+    wait_for 5 sh -c "grep -q '\"reload\"' $run_state/events"
+    assert_eq "$(events | jq -r '.type + " " + .event + " " + .name + " " + (.endpoints | tostring)' | sort -u)" \
+        'system reload firewall 1'
+    forget
+    mkdir "$state/containers/.removed-x"
+    netctr gc >/dev/null
+    assert_eq "$(events --filter event=prune | jq -r .name)" 'directory .removed-x'
+}
+t 'a flushed firewall, what gc finds' flushed
+
+follow() {
+    warm_up
+    netctr events --filter event=start --filter event=die >"$tmp/followed" &
+    local follower=$!
+    # It has begun when it sees one.
+    begun() {
+        netctr run --rm --name begin "$box" true
+        grep -q begin "$tmp/followed"
+    }
+    wait_for 10 begun
+    netctr run --rm --name f "$box" true
+    wait_for 5 sh -c "grep -q '\"die\".*\"f\"' $tmp/followed"
+    assert_eq "$(jq -r 'select(.name == "f") | .event' "$tmp/followed" | paste -sd,)" start,die
+    kill "$follower"
+    # It ends by itself.
+    timeout 20 netctr events --until "$(date -u -d '+2 seconds' +%FT%T.%NZ)" >"$tmp/ended" &
+    follower=$!
+    netctr run --rm --name u "$box" true
+    wait "$follower"
+}
+t 'it follows, and ends when it was told to' follow
+
+replaced() {
+    # Larger than the bound, twice, before the eyes of a follower: it sees each once.
+    warm_up
+    forget
+    local line n seen
+    line='{"time":"2026-01-02T03:04:05.000000000Z","type":"system","event":"fill","name":"NUMBER"}'
+    netctr events --since 0 >"$tmp/followed" &
+    seen=$!
+    for n in 1 2 3; do
+        for i in $(seq 13000); do echo "${line/NUMBER/$n-$i}"; done >>"$run_state/events"
+        netctr run --rm --name "r$n" "$box" true # makes the large one the older one
+        wait_for 10 sh -c "grep -q '\"die\".*\"r$n\"' $tmp/followed"
+    done
+    assert_eq "$(grep -c '"fill"' "$tmp/followed")" 39000 'lines'
+    assert_eq "$(jq -r 'select(.event == "fill") | .name' "$tmp/followed" | sort | uniq -d | wc -l)" 0 'twice'
+    kill "$seen"
+    [ "$(stat -c %s "$run_state/events")" -lt 1048576 ]
+    [ "$(stat -c %s "$run_state/events.1")" -ge 1048576 ]
+    assert_eq "$(find "$run_state" -name 'events*' | wc -l)" 2 files
+    # And who comes later sees the older one and the present one, each line once.
+    assert_eq "$(events --filter event=fill | wc -l)" 13000
+    assert_eq "$(events --filter event=destroy | jq -r .name | paste -sd,)" r2,r3
+    # Also in the moment in which there is no present one.
+    mv "$run_state/events" "$run_state/events.1"
+    assert_eq "$(events --filter event=destroy | jq -r .name | paste -sd,)" r3
+}
+t 'a file that grows too large is replaced, and a follower misses nothing' replaced
+
+torn() {
+    warm_up
+    forget
+    printf '{"time":"2026-01-02T03:04:05.0' >"$run_state/events"
+    netctr run --rm --name after "$box" true
+    printf 'garbage\n\0\n{}\n' >>"$run_state/events"
+    netctr run --rm --name last "$box" true
+    assert_eq "$(events --filter event=create | jq -r .name | paste -sd,)" after,last
+}
+t 'torn lines cost no others' torn
+
+cannot_write() {
+    # A directory where the file should be: every write fails, and nothing else does.
+    warm_up
+    forget
+    mkdir "$run_state/events"
+    netctr run -d --name web "$box" sleep 100 >/dev/null 2>"$tmp/err"
+    netctr exec web true 2>>"$tmp/err"
+    netctr stop -t 0 web 2>>"$tmp/err"
+    netctr rm web 2>>"$tmp/err"
+    assert_eq "$(cat "$tmp/err")" ''
+    rmdir "$run_state/events"
+    netctr run --rm --name later "$box" true
+    assert_eq "$(events --filter event=create | jq -r .name)" later
+}
+t 'an event that cannot be written is lost, and nothing else' cannot_write
+
+choices() {
+    warm_up
+    forget
+    netctr run --rm --name one "$box" true
+    local between
+    between=$(date -u +%FT%T.%NZ)
+    netctr run --rm --name two "$box" true
+    assert_eq "$(events --since "$between" --filter event=create | jq -r .name)" two
+    assert_eq "$(netctr events --until "$between" --filter event=create | jq -r .name)" one
+    assert_eq "$(events --since 1h --until 0s --filter event=create | jq -r .name | paste -sd,)" one,two
+    assert_eq "$(events --filter container=one --filter type=network | jq -r .event | paste -sd,)" \
+        connect,disconnect
+    assert_eq "$(events --filter network=default --filter event=connect | jq -r .container | paste -sd,)" one,two
+    assert_eq "$(events --filter "container=$(events --filter event=create --filter container=two | jq -r .id)" --filter event=start | jq -r .name)" two
+    assert_eq "$(events --filter container=none)" ''
+    assert_error 'netctr: filter `colour=red` is not one of type=, container=, network=, event=' 125 \
+        netctr events --filter colour=red
+    assert_error 'netctr: since `yesterday` is not a time (as in 10m, 2026-01-02T15:04:05Z)' 125 \
+        netctr events --since yesterday
+    assert_error 'netctr: unknown format `yaml`; the one there is is json' 125 netctr events --format yaml
+}
+t 'since, until, filters, and what is none' choices

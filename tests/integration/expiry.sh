@@ -1,0 +1,89 @@
+#!/usr/bin/env bash
+# How a published port ends: its elements expire where the kernel can do that (6.12 and later), and
+# are deleted where it cannot (6.1 says that it has, and keeps them). Either way it is gone.
+. "$(dirname "$0")/../lib.sh"
+
+answer() {
+    netctr info --format json | jq -r .firewall_expiry
+}
+
+# What nft sees when it asks the same of a set of its own: yes or no.
+expiry_by_nft() {
+    nft 'add table inet test; add set inet test s { type inet_service; flags timeout; };
+        add element inet test s { 1 }'
+    nft 'add element inet test s { 1 timeout 50ms }'
+    sleep 0.3
+    if nft list set inet test s | grep -q elements; then echo no; else echo yes; fi
+    nft delete table inet test
+}
+
+probe() {
+    assert_eq "$(answer)" 'not asked yet'
+    warm_up
+    local truth
+    truth=$(expiry_by_nft)
+    assert_eq "$(answer)" "$truth" 'what netctr found'
+    case $(uname -r) in
+    6.1.* | 5.*) assert_eq "$truth" no ;;
+    6.1[2-9].* | [7-9].*) assert_eq "$truth" yes ;;
+    esac
+    netctr info | grep -qE "^firewall_expiry +$truth\$"
+}
+t 'info tells whether elements of the firewall expire, and it is so' probe
+
+left_of_8080() {
+    nft list ruleset | grep 8080 || true
+}
+
+# The map itself is asked and not a client, to whom a port without a container looks closed as well.
+gone_after() { # COMMAND...
+    serve web -p 8080:80 -p 127.0.0.1:8080:80/udp
+    [ -n "$(left_of_8080)" ] # the positive control
+    "$@"
+    # An element that expires has 12 ms, in the kernel's ticks; one that is deleted is gone.
+    [ "$(answer)" = no ] || wait_for 1 no_element_expires
+    assert_eq "$(left_of_8080)" '' "after $*"
+    [ -z "$(netctr ps -aq)" ] || netctr rm web
+}
+
+ended_by_itself() {
+    kill -KILL "$(pid_of web)"
+    wait_for 2 status_is web exited
+}
+
+gone() {
+    gone_after netctr stop -t 0 web
+    gone_after netctr rm -f web
+    gone_after ended_by_itself
+}
+t 'a published port is gone with its container' gone
+
+told() { # yes|no: what netctr shall think of this kernel, till the end of the test
+    echo "$1" >"$run_state/leases/.expiry"
+    assert_eq "$(answer)" "$1"
+}
+
+gone_by_deletion() {
+    warm_up
+    local truth
+    truth=$(answer)
+    told no
+    gone
+    told "$truth"
+}
+t 'the same where elements are deleted, whatever this kernel can do' gone_by_deletion
+
+control() {
+    warm_up
+    [ "$(answer)" = no ] || skip 'elements expire on this kernel'
+    # Were the kernel believed when it says that it has done it, the port would stay.
+    told yes
+    serve web -p 8080:80
+    netctr stop -t 0 web
+    sleep 0.5
+    [ -n "$(left_of_8080)" ] || fail 'it expired after all'
+    told no
+    netctr network reload
+    assert_eq "$(left_of_8080)" ''
+}
+t 'the positive control: a kernel that does not let elements expire' control

@@ -1,0 +1,164 @@
+#!/usr/bin/env bash
+# netctr doctor and the host's network: each bad condition is made, named, cured as it says, and gone.
+. "$(dirname "$0")/../lib.sh"
+
+# Neighbours are counted for the whole machine, with whatever else runs on it.
+nothing_wrong() {
+    findings
+    assert_eq "$(jq -r '.[] | select(.severity != "note" and (.text | contains("neighbour") | not)) | .text' "$tmp/findings")" ''
+}
+
+healthy() {
+    nothing_wrong
+    [ ! -e "$state" ] || fail 'state was made'
+    [ ! -e "$run_state" ] || fail 'run state was made'
+    netctr run -d --name web --publish 8080:80 -p '[::1]:81:81' "$box" sleep 100 >/dev/null
+    nothing_wrong
+    snapshot
+    netctr doctor >/dev/null
+    assert_clean
+    assert_error 'netctr: `doctor` takes no names' 125 netctr doctor web
+    assert_error 'netctr: unknown format `yaml`; the one there is is json' 125 netctr doctor --format yaml
+}
+t 'a healthy host: status 0, and nothing is made or changed' healthy
+
+reaches_out() { netctr exec c ping -c 1 -W 1 192.0.2.9 >/dev/null; }
+
+# ---- sysctls, routes -----------------------------------------------------------------------------
+
+forwarding() {
+    netctr run -d --name c "$box" sleep 100 >/dev/null
+    echo 0 >/proc/sys/net/ipv4/ip_forward
+    finds problem 'this host does not forward (net.ipv4.ip_forward is 0'
+    cured
+    echo 0 >/proc/sys/net/ipv6/conf/all/forwarding
+    finds problem 'this host does not forward (net.ipv6.conf.all.forwarding is 0'
+    cured
+    echo 0 >/proc/sys/net/ipv4/conf/eth0/forwarding
+    finds problem 'what comes in by `eth0` is not forwarded'
+    cured
+    reaches_out
+}
+t 'forwarding that was set back' forwarding
+
+reverse_path() {
+    warm_up
+    echo 1 >/proc/sys/net/ipv4/conf/eth0/rp_filter
+    finds_none rp_filter # one way out: nothing wrong with it
+    ip link add up1 type veth peer name up2
+    ip address add 198.51.100.2/24 dev up1
+    ip link set up1 up
+    ip link set up2 up
+    ip route add default via 198.51.100.9 dev up1 metric 500
+    echo 0 >/proc/sys/net/ipv4/conf/up1/rp_filter
+    echo 0 >/proc/sys/net/ipv4/conf/all/rp_filter
+    finds warning '`eth0` drops what it would not answer by the same way (rp_filter is 1), and there are 2 ways out'
+    cured
+    ip link del up1
+}
+t 'strict rp_filter with two ways out' reverse_path
+
+advertisements() {
+    warm_up
+    finds_none 'router advertisements'
+    ip -6 route del default
+    echo 1 >/proc/sys/net/ipv6/conf/eth0/accept_ra
+    finds warning '`eth0` no longer listens to router advertisements'
+    cured
+    ip -6 route add default via 2001:db8::9
+}
+t 'router advertisements that are no longer heard' advertisements
+
+subnets() {
+    warm_up
+    ip link add tun9 type veth peer name tun8
+    ip link set tun9 up
+    ip link set tun8 up
+    ip route add 10.88.3.0/24 dev tun9
+    finds problem 'the route to 10.88.3.0/24 by `tun9` takes packets away from network `default` (10.88.0.0/16)'
+    cured
+    ip route add 10.0.0.0/8 dev tun9
+    finds warning 'the route to 10.0.0.0/8 by `tun9` includes the addresses of network `default`'
+    cured
+    ip route add 10.89.0.0/16 dev tun9
+    finds_none tun9
+    local prefix
+    prefix=$(ip -6 -oneline address show dev nc-default scope global | awk '{ print $4 }')
+    ip -6 route add "${prefix%::*}:0:5::/96" dev tun9
+    finds problem 'by `tun9` takes packets away from network `default`'
+    cured
+    ip link del tun9
+}
+t "routes that came later and collide with a network's addresses" subnets
+
+nameserver() {
+    warm_up
+    printf '# nameserver 10.88.0.9\nnameserver 10.88.0.53\nnameserver 192.0.2.53\n' >"$tmp/resolv"
+    mount --bind "$tmp/resolv" /etc/resolv.conf
+    finds problem 'the nameserver 10.88.0.53 of /etc/resolv.conf is among the addresses of network `default` (10.88.0.0/16)'
+    finds_none 10.88.0.9
+    assert_contains "$cure" 'another nameserver'
+    echo 'nameserver 192.0.2.53' >"$tmp/resolv"
+    finds_none 'nameserver'
+    umount /etc/resolv.conf
+}
+t "a nameserver among a network's addresses" nameserver
+
+mtu() {
+    warm_up
+    ip link set nc-default mtu 1500
+    finds warning 'packets of network `default` may be larger (MTU 1500) than `eth0` takes (1450)'
+    cured
+}
+t 'a bridge whose packets are too large for the uplink' mtu
+
+# ---- what can be full ----------------------------------------------------------------------------
+
+ports() {
+    warm_up
+    local i
+    for i in $(seq 465); do
+        echo "link add pa$i master nc-default type veth peer name pb$i"
+    done | ip -batch -
+    for i in $(seq 460); do echo "link set pb$i master nc-default"; done | ip -batch -
+    finds warning 'bridge `nc-default` has 925 ports of the 1023'
+    for i in $(seq 465); do echo "link del pa$i"; done | ip -batch -
+    finds_none 'ports of the 1023'
+}
+t "a bridge with hardly a port left" ports
+
+neighbours() {
+    local i threshold
+    threshold=$(ip ntable show name arp_cache 2>/dev/null | awk '/thresh2/ { for (i = 1; i < NF; i++) if ($i == "thresh2") print $(i + 1); exit }')
+    [ "${threshold:-0}" -le 1024 ] && [ "${threshold:-0}" -gt 0 ] || skip "the threshold is ${threshold:-not known}"
+    # Permanent ones do not count: netctr's own are such.
+    for i in $(seq $((threshold / 2 + 20))); do
+        echo "neighbour replace 192.0.2.$((i % 200 + 20)) lladdr 02:00:00:00:00:01 dev eth0 nud permanent"
+    done | ip -batch -
+    for i in $(seq $((threshold / 2 + 1))); do
+        echo "neighbour replace 10.1.$((i / 200)).$((i % 200 + 1)) lladdr 02:00:00:00:00:01 dev eth0 nud reachable"
+    done | ip -batch -
+    finds warning 'the ipv4 neighbour table has '
+    assert_contains "$cure" net.ipv4.neigh.default.gc_thresh3=
+    ip neighbour flush dev eth0 nud all
+    ip neighbour flush dev eth0 nud permanent
+}
+t 'a neighbour table that fills' neighbours
+
+conntrack() {
+    warm_up
+    # Its limits are the machine's, and not a test's to change: the numbers are put before it.
+    local n
+    for n in 215000:warning 255000:problem; do
+        echo "${n%:*}" >"$tmp/count"
+        echo 262144 >"$tmp/max"
+        mount --bind "$tmp/count" /proc/sys/net/netfilter/nf_conntrack_count
+        mount --bind "$tmp/max" /proc/sys/net/netfilter/nf_conntrack_max
+        finds "${n#*:}" "${n%:*} of 262144 connections are being tracked"
+        assert_contains "$cure" net.netfilter.nf_conntrack_max=1048576
+        umount /proc/sys/net/netfilter/nf_conntrack_max
+        umount /proc/sys/net/netfilter/nf_conntrack_count
+        finds_none 'being tracked'
+    done
+}
+t 'a conntrack table that fills' conntrack

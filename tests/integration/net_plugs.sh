@@ -1,0 +1,246 @@
+#!/usr/bin/env bash
+# A container on several networks, or on another's; changes to its networks and ports while it runs.
+. "$(dirname "$0")/../lib.sh"
+
+# A definition as `network create` writes it.
+define() { # NAME MEMBERS...
+    mkdir -p "$state/networks"
+    printf '{"schema": 1, "name": "%s", "bridge": "nc-%s", "icc": true, "mode": "nat", %s}\n' "$1" "$1" "$2" \
+        >"$state/networks/$1.json"
+}
+blue() { define blue '"subnet": "10.90.0.0/24", "gateway": "10.90.0.1"'; }
+six() { define six '"subnet6": "fd06::/64", "gateway6": "fd06::1"'; }
+inner() { define inner '"internal": true, "subnet": "10.92.0.0/24", "gateway": "10.92.0.1"'; }
+
+interfaces() { # NAME: "eth0 10.88.0.2/16 …" a line each
+    in_network_of "$1" ip -oneline address show scope global | awk '{ print $2, $4 }' | sort
+}
+default_by() { # NAME [-6]: the interface that packets for the outside take
+    in_network_of "$1" ip ${2--4} route get "$([ "${2-}" = -6 ] && echo 2001:db8::9 || echo 192.0.2.9)" |
+        sed -n 's/.* dev \([^ ]*\).*/\1/p'
+}
+
+several_networks() {
+    blue
+    serve a --network default --network blue:name=blue0 -p 8080:80
+    serve b --network blue
+    serve c
+    assert_eq "$(interfaces a | cut -d' ' -f1 | uniq | tr '\n' ' ')" 'blue0 eth0 '
+    assert_eq "$(default_by a)" eth0
+    assert_eq "$(http_from b "http://$(netctr inspect a | jq -r '.[0].endpoints[] | select(.network == "blue").address')/")" a
+    assert_eq "$(http_from c "http://$(netctr inspect a | jq -r '.[0].endpoints[] | select(.network == "default").address')/")" a
+    assert_eq "$(http_from a "http://$(address_of b)/")" b
+    assert_eq "$(http_from a "http://$(address_of c)/")" c
+    assert_eq "$(in_lan curl -s --noproxy '*' http://192.0.2.2:8080/)" a
+    # What a has in common with both does not join them.
+    assert_status 28 http_from b "http://$(address_of c)/"
+    assert_status 28 http_from c "http://$(address_of b)/"
+}
+t 'several networks: each reaches its own, and none the other' several_networks
+
+way_out() {
+    blue
+    inner
+    netctr run -d --name a --network inner --network default --network blue:gw-priority=5 -p 8080:80 \
+        "$box" httpd -f -h /etc >/dev/null
+    assert_eq "$(default_by a)" eth2
+    wait_for 5 in_lan curl -sf --noproxy '*' -o /dev/null http://192.0.2.2:8080/passwd
+    # The next takes over when it goes; an internal network never is a way out.
+    netctr unpublish a --all
+    netctr network disconnect blue a
+    assert_eq "$(default_by a)" eth1
+    netctr network disconnect default a
+    assert_fails in_network_of a ping -c1 -W1 192.0.2.9
+    assert_status 125 netctr publish a 8080:80
+}
+t 'the way out: highest gw-priority, else the first that has one' way_out
+
+asked_for() {
+    six
+    define both '"subnet": "10.93.0.0/24", "gateway": "10.93.0.1", "subnet6": "fd93::/64", "gateway6": "fd93::1"'
+    netctr run -d --name a --network both:ip=10.93.0.77,ip6=fd93::abcd,mac=02:00:00:00:00:aa,name=wan0 \
+        "$box" sleep 100 >/dev/null
+    assert_eq "$(interfaces a)" $'wan0 10.93.0.77/24\nwan0 fd93::abcd/64'
+    assert_eq "$(in_network_of a cat /sys/class/net/wan0/address 2>/dev/null || netctr exec a cat /sys/class/net/wan0/address)" \
+        02:00:00:00:00:aa
+    assert_error 'netctr: network `both`: address 10.93.0.77 is in use by container `a`' \
+        125 netctr run --network both --ip 10.93.0.77 "$box" true
+    assert_error 'netctr: network `both`: MAC address 02:00:00:00:00:aa is in use by container `a` on network `both`' \
+        125 netctr run --network both --mac-address 02:00:00:00:00:aa "$box" true
+    assert_error 'netctr: network `both`: address 10.94.0.1 is not in 10.93.0.0/24, the subnet of network `both`' \
+        125 netctr run --network both:ip=10.94.0.1 "$box" true
+    assert_error 'netctr: address 10.93.0.5: network `six` has no IPv4' \
+        125 netctr run --network six:ip=10.93.0.5 "$box" true
+    assert_error 'netctr: network `both`: unknown option `ipp`; did you mean `ip`?' \
+        125 netctr run --network both:ipp=1 "$box" true
+    assert_error 'netctr: network `both` is given twice' 125 netctr run --network both --network both "$box" true
+    assert_error 'netctr: the container has an interface `x0` already' \
+        125 netctr run --network both:name=x0 --network six:name=x0 "$box" true
+    assert_error 'netctr: no such network `nowhere`' 125 netctr run --network nowhere "$box" true
+    # The same again after a restart.
+    netctr restart -t 0 a
+    assert_eq "$(interfaces a)" $'wan0 10.93.0.77/24\nwan0 fd93::abcd/64'
+}
+t 'addresses, MAC and interface that are asked for, and refusals' asked_for
+
+families() {
+    six
+    blue
+    serve a --network six -p 8080:80
+    assert_eq "$(interfaces a)" "eth0 $(address_of a -6)/64"
+    assert_eq "$(in_lan curl -s --noproxy '*' 'http://[2001:db8::2]:8080/')" a
+    assert_eq "$(http 'http://[::1]:8080/')" a
+    assert_status 125 netctr run --network six -p 127.0.0.1:8081:80 "$box" true
+    # IPv6 is off, not only without an address (CVE-2024-32473) …
+    netctr run -d --name b --network blue "$box" sleep 100 >/dev/null
+    assert_eq "$(netctr exec b cat /proc/sys/net/ipv6/conf/eth0/disable_ipv6)" 1
+    assert_eq "$(in_network_of b ip -6 -oneline address show dev eth0)" ''
+    # … until there is a network that has it; then on that network alone.
+    netctr network connect six b
+    assert_eq "$(netctr exec b cat /proc/sys/net/ipv6/conf/eth0/disable_ipv6)" 1
+    assert_eq "$(netctr exec b cat /proc/sys/net/ipv6/conf/eth1/disable_ipv6)" 0
+    assert_eq "$(http_from b "http://[$(address_of a -6)]/")" a
+    # The other way round.
+    netctr network connect blue a
+    assert_eq "$(netctr exec a cat /proc/sys/net/ipv6/conf/eth1/disable_ipv6)" 1
+}
+t 'IPv6 alone, and IPv6 off, interface by interface' families
+
+connected() {
+    warm_up
+    blue
+    netctr run --rm --network blue "$box" true # its bridge stays
+    serve a
+    serve b --network blue
+    snapshot
+    assert_status 28 http_from b "http://$(address_of a)/"
+    netctr network connect --alias www blue a
+    assert_eq "$(http_from b "http://$(netctr inspect a | jq -r '.[0].endpoints[1].address')/")" a
+    assert_eq "$(netctr inspect a | jq -c '.[0].endpoints | map(.network)')" '["default","blue"]'
+    assert_contains "$(netctr exec a cat /etc/hosts)" "$(netctr inspect a | jq -r '.[0].endpoints[1].address')"
+    assert_error 'netctr: container `a` is on network `blue` already' 125 netctr network connect blue a
+    netctr network disconnect blue a
+    assert_clean
+    assert_error 'netctr: container `a` is not on network `blue`' 125 netctr network disconnect blue a
+    assert_error 'netctr: no such container `nobody`' 125 netctr network connect blue nobody
+    assert_error 'netctr: no such network `nowhere`' 125 netctr network connect nowhere a
+    # What it has come to is what it starts with.
+    netctr network connect blue a
+    netctr restart -t 0 a
+    assert_eq "$(netctr inspect a | jq -c '.[0].endpoints | map(.network)')" '["default","blue"]'
+    netctr stop -t 0 a
+    assert_error 'netctr: container `a` is not running' 125 netctr network connect blue a
+}
+t 'connect and disconnect while it runs; the definition follows' connected
+
+from_nothing() {
+    netctr run -d --name a --network none "$box" sleep 100 >/dev/null
+    assert_eq "$(interfaces a)" ''
+    netctr network connect default a
+    in_network_of a ping -c1 -W2 10.88.0.1 >/dev/null
+    netctr network disconnect default a
+    assert_eq "$(interfaces a)" ''
+    netctr run -d --name h --network host "$box" sleep 100 >/dev/null
+    assert_error 'netctr: container `h` is not running' 125 netctr network connect default h ||
+        assert_fails netctr network connect default h
+}
+t 'a container without a network is connected to one' from_nothing
+
+shared() {
+    serve a -p 8080:80
+    assert_eq "$(netctr run --rm --network container:a "$box" wget -qO- http://127.0.0.1/)" a
+    assert_contains "$(netctr run --rm --network container:a "$box" cat /etc/hosts)" "$(address_of a)"
+    netctr run -d --name b --network container:a "$box" sleep 100 >/dev/null
+    assert_fails netctr network connect default b
+    assert_status 125 netctr run --network container:a -p 81:81 "$box" true
+    assert_status 125 netctr run --network container:nobody "$box" true
+    assert_status 125 netctr run --network container:a --network default "$box" true
+    # The namespace lives as long as somebody is in it; a's ports end with a.
+    netctr rm -f a
+    status_is b running
+    assert_status 7 curl -s --noproxy '*' --max-time 5 http://127.0.0.1:8080/
+    netctr rm -f b
+    ip netns add foreign
+    assert_eq "$(netctr run --rm --network ns:/run/netns/foreign "$box" readlink /proc/self/ns/net)" \
+        "net:[$(stat -Lc %i /run/netns/foreign)]"
+    assert_status 125 netctr run --network ns:/etc/passwd "$box" true
+    assert_status 125 netctr run --network ns:/run/netns/none "$box" true
+    ip netns delete foreign
+}
+t "another container's network, or a namespace of somebody else" shared
+
+ports_while_it_runs() {
+    serve_peer a -p 8080:80
+    netctr publish a 8081:81 127.0.0.1:8082:82 5353:53/udp >"$tmp/out"
+    assert_eq "$(sort "$tmp/out" | tr '\n' ' ')" '0.0.0.0:5353->53/udp 0.0.0.0:8081->81/tcp 127.0.0.1:8082->82/tcp '
+    in_lan peer ask tcp 192.0.2.2 8080 >/dev/null
+    in_lan peer ask tcp 192.0.2.2 8081 >/dev/null
+    in_lan peer ask udp 192.0.2.2 5353 >/dev/null
+    peer ask tcp 127.0.0.1 8082 >/dev/null
+    peer ask tcp ::1 8081 >/dev/null
+    assert_silent in_lan peer ask tcp 192.0.2.2 8082
+    assert_error 'netctr: port 8081/tcp is in use on this host; container `a` publishes it' 125 netctr publish a 8081:80
+    assert_status 125 netctr run --name b -p 8081:80 "$box" true
+    assert_status 125 netctr publish a nonsense
+    assert_eq "$(netctr port a | wc -l)" 4
+    netctr unpublish a 8081 5353/udp
+    assert_silent in_lan peer ask tcp 192.0.2.2 8081
+    assert_silent in_lan peer ask udp 192.0.2.2 5353
+    assert_error 'netctr: container `a` does not publish port 8081' 125 netctr unpublish a 8081
+    in_lan peer ask tcp 192.0.2.2 8080 >/dev/null
+    peer ask tcp 127.0.0.1 8082 >/dev/null
+    # The rules come back from the records as they are now.
+    netctr network reload
+    in_lan peer ask tcp 192.0.2.2 8080 >/dev/null
+    assert_silent in_lan peer ask tcp 192.0.2.2 8081
+    netctr rm -f a
+    netctr network reload # intervals are listed in the order in which they were made
+    ruleset >"$ARENA/rules"
+    assert_lacks "$(cat "$ARENA/rules")" 'comment "a"'
+}
+t 'publish and unpublish while it runs' ports_while_it_runs
+
+monitor_killed() {
+    warm_up
+    blue
+    netctr run --rm --network blue "$box" true
+    snapshot
+    serve a --network default --network blue -p 8080:80
+    netctr publish a 8081:80 >/dev/null
+    kill -KILL "$(monitor_of a)"
+    netctr gc >/dev/null
+    status_is a exited
+    netctr rm a
+    assert_clean
+    # The same for one that was connected later.
+    serve a
+    netctr network connect blue a
+    kill -KILL "$(monitor_of a)"
+    netctr rm -f a
+    assert_clean
+}
+t 'kill -9 of the monitor: every network and port is undone' monitor_killed
+
+asker_killed() {
+    warm_up
+    blue
+    netctr run --rm --network blue "$box" true
+    serve a -p 8080:80
+    snapshot
+    local round
+    for round in $(seq 20); do
+        "$ARENA/bin/netctr" network connect blue a 2>/dev/null &
+        sleep "0.00$((RANDOM % 10))"
+        kill -KILL $! 2>/dev/null || true
+        wait $! || true
+        netctr network disconnect blue a 2>/dev/null || true
+        "$ARENA/bin/netctr" publish a 8081:80 >/dev/null 2>&1 &
+        sleep "0.00$((RANDOM % 10))"
+        kill -KILL $! 2>/dev/null || true
+        wait $! || true
+        netctr unpublish a 8081 2>/dev/null || true
+    done
+    assert_clean
+    http http://127.0.0.1:8080/ >/dev/null
+}
+t 'kill -9 of who asks: the change is made or it is not' asker_killed

@@ -1,0 +1,190 @@
+#!/usr/bin/env bash
+# Disks that are full, read-only, of an unusual kind, or gone: it works, or one clear line says what to do.
+. "$(dirname "$0")/../lib.sh"
+
+# netctr with its state directories somewhere else.
+at() { # ROOT RUN COMMAND...
+    timeout 40 "$program" --root "$1" --run-root "$2" "${@:3}"
+}
+
+# The host's tables are the next run directory's.
+other_owner() {
+    nft delete table inet netctr 2>/dev/null || true
+    nft delete table bridge netctr_guard 2>/dev/null || true
+    ip link delete nc-default 2>/dev/null || true
+}
+
+# COMMAND works, or fails with exactly one line; nothing crashes.
+works_or_tells() { # COMMAND...
+    local status=0
+    "$@" >"$tmp/stdout" 2>"$tmp/stderr" </dev/null || status=$?
+    case $status in
+    0) ;;
+    125)
+        grep -v '^netctr: warning: ' "$tmp/stderr" >"$tmp/errors" || true
+        assert_eq "$(grep -c '^netctr: ' "$tmp/errors") $(wc -l <"$tmp/errors")" '1 1' "lines of $(cat "$tmp/stderr")"
+        ;;
+    *)
+        cat "$tmp/stderr"
+        fail "status $status: $*"
+        ;;
+    esac
+    [ $status = 0 ]
+}
+
+no_trace() {
+    assert_eq "$(pgrep -x sleep || true)" '' 'programs left'
+    assert_eq "$(find /sys/fs/cgroup -path '*/netctr/*/*' -type d)" '' 'cgroups left'
+    wait_for 3 no_port
+    assert_lacks "$(nft list ruleset)" 8080
+}
+no_port() { ! ip -oneline link show | grep -q ': vc-'; }
+
+# A container on disks of every size, until it fits. Each file that netctr writes is once the one that does
+# not: whichever it is, nothing may be left that rm -f and gc, on the same full disk, cannot remove.
+every_size() { # ROOT|RUN OPTION FIRST LAST STEP
+    local n fitted=0 refused=0 root run
+    mkdir -p "$tmp/small"
+    for ((n = $3; n <= $4; n += $5)); do
+        mount -t tmpfs -o "$2=$n,mode=755" tmpfs "$tmp/small"
+        root=$tmp/root run=/run/netctr-s
+        [ "$1" = ROOT ] && root=$tmp/small/state || run=$tmp/small/state
+        if works_or_tells at "$root" "$run" run -d --name k -p 8080:80 "$box" sleep 1000; then
+            fitted=$((fitted + 1))
+            http --output /dev/null http://127.0.0.1:8080/ 2>/dev/null || true
+        else
+            refused=$((refused + 1))
+            grep -qF "${root}" "$tmp/errors" || grep -qF "$run" "$tmp/errors" || fail "no path: $(cat "$tmp/errors")"
+        fi
+        works_or_tells at "$root" "$run" ps -a || true
+        # What is full may be so full that even the lock has no room: then there is nothing either.
+        works_or_tells at "$root" "$run" rm -f k || true
+        works_or_tells at "$root" "$run" gc || true
+        umount "$tmp/small"
+        no_trace
+        rm -rf --one-file-system "$tmp/root" /run/netctr-s
+        other_owner
+    done
+    [ $fitted -gt 1 ] && [ $refused -gt 1 ] || fail "fitted $fitted times, refused $refused times"
+}
+few_inodes_root() { every_size ROOT nr_inodes 2 22 1; }
+few_inodes_run() { every_size RUN nr_inodes 2 20 1; }
+few_bytes_root() { every_size ROOT size 4096 53248 4096; }
+few_bytes_run() { every_size RUN size 4096 53248 4096; }
+t 'a state directory with too few inodes, one by one' few_inodes_root
+t 'a run directory with too few inodes, one by one' few_inodes_run
+t 'a state directory with too few bytes, page by page' few_bytes_root
+t 'a run directory with too few bytes, page by page' few_bytes_run
+
+fills_up_later() {
+    other_owner
+    mkdir -p "$tmp/small"
+    mount -t tmpfs -o size=256k,mode=755 tmpfs "$tmp/small"
+    # shellcheck disable=SC2016 # the container expands it
+    at "$tmp/small/state" /run/netctr-s run -d --name k -v "$tmp:/t" "$box" \
+        sh -c 'i=0; while [ $i -lt 20000 ]; do echo "a line that is thirty bytes long $i"; i=$((i + 1)); done
+               echo done >/t/done; read x </t/go; exit 3' >/dev/null
+    mkfifo "$tmp/go"
+    # It is not killed, nor does it wait, because its log has no room.
+    wait_for 20 test -s "$tmp/done"
+    assert_eq "$(df --output=avail "$tmp/small" | tail -1 | tr -d ' ')" 0 'room left'
+    at "$tmp/small/state" /run/netctr-s logs --tail 1 k >/dev/null
+    echo >"$tmp/go" &
+    wait_for 5 no_program
+    works_or_tells at "$tmp/small/state" /run/netctr-s ps -a || true
+    works_or_tells at "$tmp/small/state" /run/netctr-s rm -f k || fail "$(cat "$tmp/stderr")"
+    assert_eq "$(at "$tmp/small/state" /run/netctr-s ps -aq)" ''
+    works_or_tells at "$tmp/small/state" /run/netctr-s gc || fail "$(cat "$tmp/stderr")"
+    no_trace
+    umount "$tmp/small"
+}
+no_program() { [ -z "$(pgrep -x sh -P "$(pgrep -x netctr | head -1)" 2>/dev/null)" ]; }
+t 'the disk fills up in the middle of a life: the program goes on' fills_up_later
+
+read_only() {
+    other_owner
+    warm_up
+    local which path
+    for which in "$state" "$run_state"; do
+        mount --bind "$which" "$which"
+        mount -o remount,bind,ro "$which"
+        ! works_or_tells netctr run --name k "$box" true || fail 'it ran'
+        grep -q 'Read-only file system' "$tmp/stderr" || fail "$(cat "$tmp/stderr")"
+        grep -qF "$which" "$tmp/stderr" || fail "the path is not told: $(cat "$tmp/stderr")"
+        works_or_tells netctr ps || true
+        works_or_tells netctr gc || true
+        umount "$which"
+        netctr run --rm "$box" true
+        assert_eq "$(names -a)" ''
+    done
+}
+t 'a state or run directory that is read-only is named' read_only
+
+on_overlay() {
+    other_owner
+    mkdir "$tmp"/{lower,upper,work,merged}
+    mount -t overlay -o "lowerdir=$tmp/lower,upperdir=$tmp/upper,workdir=$tmp/work" overlay "$tmp/merged"
+    # An overlay's upper layer cannot be on another overlay.
+    if ! works_or_tells at "$tmp/merged/state" /run/netctr-s run --rm "$box" true; then
+        assert_contains "$(cat "$tmp/stderr")" '--in-place'
+        assert_contains "$(cat "$tmp/stderr")" '--root'
+    fi
+    assert_eq "$(at "$tmp/merged/state" /run/netctr-s ps -aq)" ''
+    # The cures work.
+    cp -a "$box" "$tmp/merged/box"
+    at "$tmp/merged/state" /run/netctr-s run --rm --in-place "$tmp/merged/box" true
+    at "$tmp/other" /run/netctr-s run --rm "$tmp/merged/box" true
+    umount "$tmp/merged"
+}
+t 'a state directory on overlayfs: the cure is told and works; a root directory on one works' on_overlay
+
+on_tmpfs_and_links() {
+    other_owner
+    mkdir -p "$tmp/memory"
+    mount -t tmpfs tmpfs "$tmp/memory"
+    at "$tmp/memory/state" /run/netctr-s run --rm "$box" sh -c 'echo a >/etc/b && cat /etc/b' | grep -qx a
+    umount "$tmp/memory"
+    other_owner
+    mkdir "$tmp/real" "$tmp/real-run"
+    ln -s real "$tmp/link"
+    ln -s "$tmp/real-run" "$tmp/link-run"
+    at "$tmp/link" "$tmp/link-run" run -d --name k "$box" sleep 1000 >/dev/null
+    # By its link or by itself, it is the same.
+    assert_eq "$(at "$tmp/real" "$tmp/real-run" ps --format json | jq -r '.[].name')" k
+    at "$tmp/real" "$tmp/link-run" rm -f k >/dev/null
+    assert_eq "$(at "$tmp/link" "$tmp/link-run" ps -aq)" ''
+    rm -r "$tmp/link-run"
+}
+t 'a state directory on tmpfs, and links to directories' on_tmpfs_and_links
+
+no_directory() {
+    other_owner
+    echo >"$tmp/file"
+    ! works_or_tells at "$tmp/file/state" /run/netctr-s ps || fail 'a file is no directory'
+    grep -qF "$tmp/file" "$tmp/stderr" || fail "$(cat "$tmp/stderr")"
+    ! works_or_tells at "$tmp/x" "$tmp/file" ps || fail 'a file is no directory'
+    grep -qF "$tmp/file" "$tmp/stderr" || fail "$(cat "$tmp/stderr")"
+}
+t 'a file where a directory should be is named' no_directory
+
+made_files() {
+    other_owner
+    netctr run -d --name k "$box" sleep 1000 >/dev/null
+    local before file
+    before=$(df --output=used /run | tail -1)
+    for file in hosts hostname resolv.conf; do
+        ! netctr exec k sh -c "dd if=/dev/zero of=/etc/$file bs=1M count=100" 2>"$tmp/said" || fail 'it has room'
+        grep -q 'No space left' "$tmp/said" || fail "$(cat "$tmp/said")"
+    done
+    [ "$(df --output=used /run | tail -1)" -lt $((before + 1000)) ] || fail "the host's /run has grown"
+    # A program may still change them, as under docker; not replace, run or make a device of them.
+    netctr exec k sh -c 'echo "192.0.2.1 other" >/etc/hosts; grep -q other /etc/hosts'
+    assert_fails netctr exec k rm /etc/hosts
+    netctr exec k sh -c 'echo "#!/bin/sh" >/etc/hosts; chmod 755 /etc/hosts'
+    assert_status 126 netctr exec k /etc/hosts 2>/dev/null
+    assert_eq "$(netctr exec k awk '$5 ~ "^/etc/" { print $6, $9 }' /proc/self/mountinfo | sort -u)" \
+        'rw,nosuid,nodev,noexec,relatime tmpfs'
+    netctr exec k sh -c '! ls -A /etc/.. | grep -q files'
+    netctr run --rm --read-only "$box" sh -c 'grep -q localhost /etc/hosts'
+}
+t 'a container cannot fill /run by its /etc/hosts' made_files

@@ -1,0 +1,23 @@
+# tests/tally.sh - sourced by what runs several suites: one closing line for all of them.
+# shellcheck shell=bash
+
+passed=0 failed=0 skipped=0
+
+# Runs a suite and adds what its closing line says. One that fails with no test to blame, or ends
+# without that line, is a failed test.
+tally() { # COMMAND...
+    local log status=0 line p=0 f=0 s=0
+    log=$(mktemp)
+    "$@" 2>&1 | tee "$log" || status=$?
+    line=$(grep -aE '^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$' "$log" | tail -n 1) || status=1
+    rm -f "$log"
+    [ -z "$line" ] || read -r p _ f _ s _ <<<"$line"
+    [ $status = 0 ] || [ "$f" != 0 ] || f=1
+    passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+}
+
+# The last line, and whether all is well.
+tally_end() {
+    printf '\n%d passed, %d failed, %d skipped\n' $passed $failed $skipped
+    [ $failed = 0 ]
+}
