@@ -71,7 +71,8 @@ connected() {
 t 'connect and disconnect change names at once' connected
 
 begun_again() { # NAME PID-BEFORE
-    status_is "$1" running && [ "$(pid_of "$1")" != "$2" ]
+    local now
+    now=$(pid_of "$1") && [ "$now" -gt 0 ] && [ "$now" != "$2" ]
 }
 lives() {
     local address before
