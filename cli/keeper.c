@@ -37,6 +37,7 @@ struct keeper {
     uint16_t port;
     int settling; /* looks left until it must listen; 0: it does, or there is none */
     bool dirty;   /* names have changed */
+    bool untold;  /* the firewall does not know yet who answers, on some network at least */
     int64_t retry_ms;
     int64_t last_ms, started_ms;
 };
@@ -112,7 +113,8 @@ static int write_network(const struct network *n, void *arg)
         return 0;
     const struct aardvark_network network = {n->name, n->gateway4, n->gateway6, v->servers};
     int r = aardvark_write(v->k->names, &network, v->e);
-    v->changed = v->changed || r > 0;
+    v->changed = v->changed || r > AARDVARK_SAME;
+    v->k->untold = v->k->untold || r == AARDVARK_NEW;
     return r < 0 ? r : 0;
 }
 
@@ -146,6 +148,7 @@ static void forget(struct keeper *k)
         hub_remove(k->hub, k->server);
     k->server = close_fd(k->server);
     k->settling = 0;
+    k->untold = true;
 }
 
 static void try_later(struct keeper *k)
@@ -229,7 +232,8 @@ static int update(struct keeper *k, struct err *e)
         return find_or_start(k, e);
     if (v.changed) {
         (void)pidfd_signal(k->server, SIGHUP);
-        settle(k); /* it may be a network's first name */
+        if (k->untold)
+            settle(k);
     }
     return 0;
 }
@@ -257,6 +261,7 @@ static int look(struct keeper *k, struct err *e)
     if (lock < 0)
         return lock;
     k->settling = 0;
+    k->untold = false;
     const struct resolver now = {.port = k->port, .tcp = listens(k, SOCK_STREAM)};
     /* Whoever left last may have ended it: then it is not written down again. */
     return names_any(k->names) ? resolver_set(k->world, &now, e) : 0;

@@ -80,7 +80,8 @@ bool names_urgent(struct living *l)
 /* ---- its neighbours' -------------------------------------------------------------------------*/
 
 struct hosts_watch {
-    int inotify, timer;
+    int inotify; /* -1 in the first moments */
+    int timer;
 };
 
 static bool concerns(const struct living *l, const char *network)
@@ -121,38 +122,47 @@ static void names_moved(void *living)
     (void)timerfd_settime(l->hosts->timer, 0, &soon, NULL);
 }
 
+static int begin_watching(struct living *l, struct err *e)
+{
+    int names;
+    l->hosts->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    int r = world_names(l->world, &names, e);
+    _cleanup_free_ char *path = fd_path(r < 0 ? -1 : names);
+    if (r == 0 && (l->hosts->inotify < 0 ||
+                   inotify_add_watch(l->hosts->inotify, path, IN_MOVED_TO | IN_ONLYDIR) < 0))
+        r = err_set(e, errno, "watch the names");
+    return r == 0 ? hub_add(l->hub, l->hosts->inotify, names_moved, l, e) : r;
+}
+
+/* Who came before we watched is seen by this look. */
 static void write_neighbours(void *living)
 {
     struct living *l = living;
-    _cleanup_err_ struct err ignored = ERR_INIT; /* the program has made its own file unwritable */
+    _cleanup_err_ struct err e = ERR_INIT;
     uint64_t times;
-    if (read(l->hosts->timer, &times, sizeof(times)) == sizeof(times))
-        (void)refresh_hosts(l, &ignored);
+    if (read(l->hosts->timer, &times, sizeof(times)) != sizeof(times))
+        return;
+    if (l->hosts->inotify < 0 && begin_watching(l, &e) < 0)
+        warn("%s", e.text);
+    /* What cannot be written, the program has made so. */
+    (void)refresh_hosts(l, NULL);
 }
 
 int watch_names(struct living *l, struct err *e)
 {
     bool wanted = false;
-    int names;
     for (size_t i = 0; i < l->plug_count; i++)
         wanted = wanted || !l->plugs[i].served;
     if (!wanted || l->hosts)
         return 0;
+    /* The end of a watch costs the kernel a grace period, which a container of a moment should not pay. */
+    struct itimerspec soon = {.it_value.tv_nsec = l->container.spec.detached ? 1 : 300000000};
     l->hosts = xcalloc(1, sizeof(*l->hosts));
-    l->hosts->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    l->hosts->inotify = -1;
     l->hosts->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    int r = world_names(l->world, &names, e);
-    _cleanup_free_ char *path = fd_path(r < 0 ? -1 : names);
-    if (r == 0 && (l->hosts->inotify < 0 || l->hosts->timer < 0 ||
-                   inotify_add_watch(l->hosts->inotify, path, IN_MOVED_TO | IN_ONLYDIR) < 0))
-        r = err_set(e, errno, "watch the names");
-    if (r == 0)
-        r = hub_add(l->hub, l->hosts->inotify, names_moved, l, e);
-    if (r == 0)
-        r = hub_add(l->hub, l->hosts->timer, write_neighbours, l, e);
-    if (r == 0) /* who came between our look and our watch */
-        r = refresh_hosts(l, e);
-    return r;
+    if (l->hosts->timer < 0 || timerfd_settime(l->hosts->timer, 0, &soon, NULL) < 0)
+        return err_set(e, errno, "watch the names");
+    return hub_add(l->hub, l->hosts->timer, write_neighbours, l, e);
 }
 
 void unwatch_names(struct living *l)

@@ -79,14 +79,17 @@ int aardvark_write(int dir, const struct aardvark_network *n, struct err *e)
     int r = compose(dir, n, &text, &size, e);
     if (r < 0)
         return r;
-    if (read_file_at(dir, file, 64 << 20, &old, NULL) == 0 && streq(old, text))
-        return 0;
+    bool known = read_file_at(dir, file, 64 << 20, &old, NULL) == 0;
+    if (known && streq(old, text))
+        return AARDVARK_SAME;
     if (mkdirat(dir, DIRECTORY, 0700) < 0 && errno != EEXIST)
         return err_set(e, errno, "make the resolver's directory");
     r = write_file_atomic(dir, UNFINISHED, text, size, 0600);
     if (r == 0 && renameat(dir, UNFINISHED, dir, file) < 0)
         r = -errno;
-    return r < 0 ? err_set(e, r, "write the resolver's file of network `%s`", n->name) : 1;
+    if (r < 0)
+        return err_set(e, r, "write the resolver's file of network `%s`", n->name);
+    return known ? AARDVARK_CHANGED : AARDVARK_NEW;
 }
 
 bool aardvark_has(int dir, const char *network)
@@ -112,8 +115,7 @@ bool aardvark_there(int dir)
 
 int aardvark_log(int dir, struct err *e)
 {
-    int fd =
-        openat(dir, LOG, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
+    int fd = openat(dir, LOG, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
     return fd < 0 ? err_set(e, errno, "open the resolver's log") : fd;
 }
 

@@ -45,7 +45,8 @@ struct aardvark_network {
 /** Can a network of this name be served? The server has a file of its own among theirs. */
 bool aardvark_can(const char *network);
 /** Writes the network's names as the server reads them, into the directory of its files in @dir, made
- *  if it is missing. Returns whether anything has changed. */
+ *  if it is missing. */
+enum { AARDVARK_SAME, AARDVARK_CHANGED, AARDVARK_NEW };
 int aardvark_write(int dir, const struct aardvark_network *n, struct err *e);
 /** Has the server a file of that network? */
 bool aardvark_has(int dir, const char *network);
