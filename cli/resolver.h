@@ -4,7 +4,7 @@
 #include "hub.h"
 #include "world.h"
 
-#define RESOLVER "resolver" /**< the helper's name */
+#define RESOLVER HELPER_RESOLVER
 
 /** Can containers be served by a resolver? */
 bool resolver_possible(void);

@@ -138,6 +138,14 @@ int helper_find(struct store *s, const char *name)
     return only_process(procs) == pid ? take_fd(fd) : -EAGAIN;
 }
 
+void helper_end_of(const char *instance, const char *name)
+{
+    _cleanup_cgroup_host_ struct cgroup_host host = {0};
+    _cleanup_free_ char *path = xasprintf("netctr/%s/%s", instance, name);
+    if (cgroup_probe(NULL, &host, NULL) == 0)
+        (void)cgroup_end(&host, path, NULL);
+}
+
 int helper_end(struct store *s, const char *name, struct err *e)
 {
     _cleanup_cgroup_host_ struct cgroup_host host = {0};

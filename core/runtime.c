@@ -86,6 +86,9 @@ static bool is_anothers(struct store *s, const char *name)
     const char *instance = json_str(j, "instance");
     if (!instance || streq(instance, s->instance) || !streq(json_str(j, "boot"), boot))
         return false;
+    /* A helper that has outlived its last monitor is nobody's life; one that has not is started again. */
+    if (!lives && valid_name(instance))
+        helper_end_of(instance, HELPER_RESOLVER);
     return lives || netns_in_use((uint64_t)json_int(j, "netns", 0));
 }
 

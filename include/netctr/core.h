@@ -301,6 +301,9 @@ int helper_start(struct store *s, const char *name, char *const *argv, int log, 
 /** A pidfd of its process; -ESRCH: there is none; -EAGAIN: more than one, it is about to become a
  *  daemon. */
 int helper_find(struct store *s, const char *name);
+/** Ends that of another instance, which has no monitor any more. */
+void helper_end_of(const char *instance, const char *name);
+#define HELPER_RESOLVER "resolver" /**< tells names */
 /** Kills it and waits for its end. Accepts "already gone". */
 int helper_end(struct store *s, const char *name, struct err *e);
 

@@ -49,6 +49,10 @@ networks_apart() {
     assert_eq "$(ask b r)" '' 'a name of the other network'
     assert_contains "$(ask b both)" 10.77.2.
     assert_lacks "$(ask b both)" 10.77.1.
+    # A network that comes when the server has run for long.
+    define green 3
+    idle g --network green
+    wait_for 5 answers g g "$(address_of g)"
 }
 t 'names are their networks'"'"': who is on both knows both' networks_apart
 
