@@ -55,6 +55,9 @@ int subnet_choose4(struct bridge *b, const char *first, uint8_t prefix, struct s
 /** A random one (RFC 4193). */
 int subnet_choose6(struct subnet *out, struct err *e);
 
+/* resolver.c */
+void resolver_add(struct fw_batch *batch, const struct network *n, const struct resolver *r);
+
 /* endpoint.c, record.c */
 /** Puts the port back into its bridge if it is in none. */
 int endpoint_replug(struct bridge *b, const struct network *n, const struct endpoint *ep,

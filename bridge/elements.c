@@ -247,3 +247,25 @@ void elements_publish(struct nft_batch *b, enum change change, const struct fw_p
     _cleanup_free_ char *object = publish_name(p);
     put(b, change, x, object);
 }
+
+/* ---- resolvers ----------------------------------------------------------------------------*/
+
+void elements_resolver(struct nft_batch *b, enum change change, const struct fw_resolver *r)
+{
+    bool four = r->family == AF_INET;
+    if (!valid_interface(b, r->bridge))
+        return;
+    uint16_t port = htons(r->to_port);
+    const void *gateway = four ? (const void *)&r->gateway4 : &r->gateway6;
+    const void *to = four ? (const void *)&r->to4 : &r->to6;
+    _cleanup_free_ char *object = xasprintf("resolver of network `%s`", r->bridge);
+    put(b, change,
+        (struct element){.set = four ? SET_RESOLVERS4 : SET_RESOLVERS6,
+                         .key = {r->bridge, gateway, &r->protocol},
+                         .data = {to, &port}},
+        object);
+    /* UDP and TCP share it: the first closes it, and it is there for nobody then. */
+    if (r->door && r->to_port && (change != CHANGE_DELETE || r->protocol == IPPROTO_UDP))
+        put(b, change, (struct element){.set = four ? SET_DOORS4 : SET_DOORS6, .key = {to, &port}},
+            object);
+}

@@ -179,6 +179,23 @@ void fw_replace_publish(struct fw_batch *b, const struct fw_publish *p)
     elements_publish(b->nft, CHANGE_CREATE, p);
 }
 
+void fw_add_resolver(struct fw_batch *b, const struct fw_resolver *r)
+{
+    elements_resolver(b->nft, CHANGE_ADD, r);
+}
+
+int fw_set_resolvers(struct fw *fw, const struct fw_resolver *old, size_t old_count,
+                     const struct fw_resolver *r, size_t count, struct err *e)
+{
+    _cleanup_nft_batch_ struct nft_batch *b = nft_batch_new();
+    for (size_t i = 0; i < old_count; i++)
+        elements_resolver(b, CHANGE_DELETE, &old[i]);
+    for (size_t i = 0; i < count; i++)
+        if (r[i].to_port)
+            elements_resolver(b, CHANGE_ADD, &r[i]);
+    return nft_batch_commit(fw->nft, b, NFT_TOLERATE_ABSENT, e);
+}
+
 int fw_commit(struct fw_batch *b, struct err *e)
 {
     return nft_batch_commit(b->fw->nft, b->nft, NFT_TOLERATE_NOTHING, e);

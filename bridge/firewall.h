@@ -73,6 +73,17 @@ struct fw_publish {
     const char *comment; /**< container's name, shown by nft; at most 64 characters */
 };
 
+/** Who answers what a network asks its gateway on port 53. */
+struct fw_resolver {
+    const char *bridge;
+    int family;
+    struct in_addr gateway4, to4;
+    struct in6_addr gateway6, to6;
+    uint8_t protocol; /**< IPPROTO_UDP, IPPROTO_TCP */
+    uint16_t to_port; /**< host byte order; 0: nobody, for fw_set_resolvers() */
+    bool door;        /**< it is our own, and must not be asked in any other way */
+};
+
 /** Is the element there? 1, 0 or a negative errno. */
 int fw_has_guard(struct fw *fw, const struct fw_guard *g);
 int fw_has_publish(struct fw *fw, const struct fw_publish *p);
@@ -99,6 +110,11 @@ void fw_add_guard(struct fw_batch *b, const struct fw_guard *g);
 void fw_delete_guard(struct fw_batch *b, const struct fw_guard *g);
 void fw_add_publish(struct fw_batch *b, const struct fw_publish *p);
 void fw_delete_publish(struct fw_batch *b, const struct fw_publish *p);
+void fw_add_resolver(struct fw_batch *b, const struct fw_resolver *r);
+/** Puts @r in the place of whatever stood there, in one transaction; @old tells the door that is
+ *  closed with it. */
+int fw_set_resolvers(struct fw *fw, const struct fw_resolver *old, size_t old_count,
+                     const struct fw_resolver *r, size_t count, struct err *e);
 /** Takes over a key whose owner is dead: delete and add in one transaction, also while the old
  *  element is expiring. -ENOENT if the key is free by now: add it then. */
 void fw_replace_publish(struct fw_batch *b, const struct fw_publish *p);

@@ -340,6 +340,11 @@ int listener_fd(const struct listener *l)
     return l->epoll;
 }
 
+bool listener_listens(const struct listener *l)
+{
+    return l->socket != NULL;
+}
+
 static bool is_over(int pidfd)
 {
     return pidfd >= 0 && pidfd_wait(pidfd, 0) == 0;

@@ -23,18 +23,27 @@ int bridge_check(struct bridge *b, struct err *e)
     return state != FW_TABLES_OURS;
 }
 
+struct reloading {
+    struct fw_batch *batch;
+    const struct resolver *resolver;
+};
+
 static int reload_network(const struct network *n, void *arg)
 {
+    const struct reloading *r = arg;
     struct fw_network elements = network_elements(n);
-    fw_add_network(arg, &elements);
+    fw_add_network(r->batch, &elements);
+    resolver_add(r->batch, n, r->resolver);
     return 0;
 }
 
-int bridge_reload(struct bridge *b, const struct endpoint *live, size_t count, struct err *e)
+int bridge_reload(struct bridge *b, const struct endpoint *live, size_t count,
+                  const struct resolver *resolver, struct err *e)
 {
     _cleanup_fw_batch_ struct fw_batch *batch = fw_batch_new(b->fw);
+    struct reloading reloading = {batch, resolver};
     fw_add_tables(batch);
-    int r = network_each(b, reload_network, batch, e);
+    int r = network_each(b, reload_network, &reloading, e);
     for (size_t i = 0; r == 0 && i < count; i++) {
         struct fw_guard guard = endpoint_guard(&live[i]);
         size_t elements_count;

@@ -135,14 +135,13 @@ static const uint8_t TYPE_OF_TARGET[] = {
 };
 
 /* Sets that rules bring along, behind the named ones. */
-enum { CT_VERDICTS = SET_NAMED_COUNT, PROTO_ICMP, PROTO_DNS, SPEAKS_WHAT, BEFORE_ADDRESS,
+enum { CT_VERDICTS = SET_NAMED_COUNT, PROTO_ICMP, SPEAKS_WHAT, BEFORE_ADDRESS,
        SET_COUNT };
 
 static const struct fixed CT_STATES[] = {
     {&INVALID, NF_DROP, NULL}, {&ESTABLISHED, NF_ACCEPT, NULL}, {&RELATED, NF_ACCEPT, NULL},
 };
 static const struct fixed ICMP_PROTOCOLS[] = {{"\x01", 0, NULL}, {"\x3a", 0, NULL}};
-static const struct fixed DNS_PROTOCOLS[] = {{"\x06", 0, NULL}, {"\x11", 0, NULL}};
 static const struct fixed ETHER_TYPES[] = {{"\x08\x00", NFT_GOTO, "speaks_ip"},
                                             {"\x08\x06", NFT_GOTO, "speaks_arp"},
                                             {"\x86\xdd", NFT_GOTO, "speaks_ip6"}};
@@ -162,6 +161,8 @@ static const struct fixed DAD_TYPES[] = {
 #define PUBLISHED_ANY "protocol . host port -> container (any host address)"
 #define PUBLISHED_AT "host address . protocol . host port -> container"
 #define TARGETS "the same as addrs6, in the only spelling of an NA's target that nft reads back"
+#define RESOLVERS "network . its gateway . protocol -> who answers there on port 53"
+#define DOORS "where names are told: only by way of port 53"
 #define EXPOSED "routed networks: container . protocol . port open to the world"
 
 /* Sets that change with every container may expire (NFT_SET_TIMEOUT): see fw_expire(). */
@@ -192,6 +193,12 @@ static const struct set SETS[SET_COUNT] = {
                          .key = {IP6, PROTO, PORT}, .data = {IP6, PORT}, EXPIRES},
     [SET_EXPOSED4] = {INET_SET("exposed4", EXPOSED), .key = {IP4, PROTO, PORT}, EXPIRES},
     [SET_EXPOSED6] = {INET_SET("exposed6", EXPOSED), .key = {IP6, PROTO, PORT}, EXPIRES},
+    [SET_RESOLVERS4] = {INET_SET("resolvers4", RESOLVERS),
+                        .key = {IFNAME, IP4, PROTO}, .data = {IP4, PORT}},
+    [SET_RESOLVERS6] = {INET_SET("resolvers6", RESOLVERS),
+                        .key = {IFNAME, IP6, PROTO}, .data = {IP6, PORT}},
+    [SET_DOORS4] = {INET_SET("doors4", DOORS), .key = {IP4, PORT}},
+    [SET_DOORS6] = {INET_SET("doors6", DOORS), .key = {IP6, PORT}},
 
     [SET_PORTS] = {GUARD_SET("ports", "guarded host-side veths"), .key = {IFNAME}, EXPIRES},
     [SET_MACS] = {GUARD_SET("macs", "veth . the MAC it was given"),
@@ -206,7 +213,6 @@ static const struct set SETS[SET_COUNT] = {
 
     [CT_VERDICTS] = {INET_SET("__map%d", NULL), .key = {CTSTATE}, VERDICTS(CT_STATES)},
     [PROTO_ICMP] = {INET_SET("__set%d", NULL), .key = {PROTO}, VALUES(ICMP_PROTOCOLS)},
-    [PROTO_DNS] = {INET_SET("__set%d", NULL), .key = {PROTO}, VALUES(DNS_PROTOCOLS)},
     [SPEAKS_WHAT] = {GUARD_SET("__map%d", NULL), .key = {ETHERTYPE}, VERDICTS(ETHER_TYPES)},
     [BEFORE_ADDRESS] = {GUARD_SET("__set%d", NULL), .key = {ICMP6}, VALUES(DAD_TYPES)},
 };
@@ -250,6 +256,7 @@ static const struct set SETS[SET_COUNT] = {
 #define IS_ARP ETHER_TYPE, EQ(2, "\x08\x06")
 #define IS_ICMP6 ETHER_TYPE, EQ(2, "\x86\xdd"), L4PROTO, EQ(1, "\x3a")
 #define CT_HAS(key, bits) {STEP(CT, key, 4)}, MASK(4, &bits), NEQ(4, ZEROS)
+#define CT_LACKS(key, bits) {STEP(CT, key, 4)}, MASK(4, &bits), EQ(4, ZEROS)
 #define TO_LOCAL {STEP(FIB, 0, 4)}, EQ(4, &LOCAL)
 
 #define LOOKUP(set) {STEP(IN, set, 0)}
@@ -296,6 +303,14 @@ static const struct rule PUBLISH[] = {
 static const struct rule FROM_OUTSIDE[] = {
     {"iifname @internal accept", "internal networks see no published ports",
      {IIF, LOOKUP(SET_INTERNAL), ACCEPT}},
+    /* Before `publish`: a published port 53 must not take a neighbour's question. By the bridge that it
+     * came in by: another network's gateway is a local address, too. */
+    {"th dport 53 dnat ip to iifname . ip daddr . meta l4proto map @resolvers4", "names",
+     {DPORT, EQ(2, "\0\x35"), IS_IP, IIF, IP_DADDR, L4PROTO, MAPPED(SET_RESOLVERS4),
+      DNAT_TO(NFPROTO_IPV4)}},
+    {"th dport 53 dnat ip6 to iifname . ip6 daddr . meta l4proto map @resolvers6", "names",
+     {DPORT, EQ(2, "\0\x35"), IS_IP6, IIF, IP6_DADDR, L4PROTO, MAPPED(SET_RESOLVERS6),
+      DNAT_TO(NFPROTO_IPV6)}},
     {"fib daddr type local goto publish", NULL, {TO_LOCAL, GOTO("publish")}},
 };
 static const struct rule FROM_HOST[] = {
@@ -335,12 +350,15 @@ static const struct rule TO_HOST[] = {
      {IIF, LOOKUP(SET_ISOLATED), COUNTER, DROP}},
     {"iifname @internal goto from_internal", NULL,
      {IIF, LOOKUP(SET_INTERNAL), GOTO("from_internal")}},
+    {"ip daddr . th dport @doors4 ct status ! dnat counter drop", "names are for their network",
+     {IS_IP, IP_DADDR, DPORT, LOOKUP(SET_DOORS4), CT_LACKS(NFT_CT_STATUS, DNATTED), COUNTER, DROP}},
+    {"ip6 daddr . th dport @doors6 ct status ! dnat counter drop", "names are for their network",
+     {IS_IP6, IP6_DADDR, DPORT, LOOKUP(SET_DOORS6), CT_LACKS(NFT_CT_STATUS, DNATTED), COUNTER,
+      DROP}},
 };
 static const struct rule FROM_INTERNAL[] = {
     {"ct state established,related accept", NULL, {CT_HAS(NFT_CT_STATE, EST_OR_REL), ACCEPT}},
     {"meta l4proto { icmp, ipv6-icmp } accept", NULL, {L4PROTO, LOOKUP(PROTO_ICMP), ACCEPT}},
-    {"meta l4proto { tcp, udp } th dport 53 accept", "its resolver",
-     {L4PROTO, LOOKUP(PROTO_DNS), DPORT, EQ(2, "\0\x35"), ACCEPT}},
     {"counter drop", "internal network: the host is out of reach", {COUNTER, DROP}},
 };
 

@@ -26,6 +26,10 @@ enum ruleset_set {
     SET_PUBLISH6_AT,
     SET_EXPOSED4,
     SET_EXPOSED6,
+    SET_RESOLVERS4,
+    SET_RESOLVERS6,
+    SET_DOORS4,
+    SET_DOORS6,
     SET_PORTS,
     SET_MACS,
     SET_ADDRS4,
@@ -95,6 +99,7 @@ void elements_link(struct nft_batch *b, enum change change, const char *from, co
 int elements_membership(struct nft *nft, const struct fw_network *n,
                         void (*each)(const char *set, bool wanted, bool is, void *arg), void *arg);
 void elements_guard(struct nft_batch *b, enum change change, const struct fw_guard *g);
+void elements_resolver(struct nft_batch *b, enum change change, const struct fw_resolver *r);
 void elements_publish(struct nft_batch *b, enum change change, const struct fw_publish *p);
 struct element_ports {
     uint16_t host, to; /* network order */

@@ -67,7 +67,7 @@ static void undo_connect(struct living *l, struct plug *p)
         return; /* what cannot be undone keeps its record */
     world_network_event(l->world, "disconnect", &p->endpoint);
     plugs_remove(l, p);
-    if (plugs_write_files(l, &ignored) == 0)
+    if (rewrite_files(l, &ignored) == 0)
         (void)keep(l, &ignored);
 }
 
@@ -89,7 +89,9 @@ static int connect_network(struct living *l, const char *text, struct err *e)
         plugs_remove(l, p);
         return r;
     }
-    r = plugs_write_files(l, e);
+    r = rewrite_files(l, e);
+    if (r == 0)
+        r = watch_names(l, e);
     if (r == 0)
         r = keep(l, e);
     if (r < 0)
@@ -111,12 +113,14 @@ static int disconnect_network(struct living *l, const char *name, struct err *e)
                 l->container.spec.name, name);
         return err_hint(e, "`netctr unpublish %s --all` first", l->container.spec.name);
     }
-    int r = endpoint_detach(l->bridge, &p->endpoint, false, l->container.run_fd, e);
+    int r = plug_unname(l, p, e);
+    if (r == 0)
+        r = endpoint_detach(l->bridge, &p->endpoint, false, l->container.run_fd, e);
     if (r < 0)
         return r;
     world_network_event(l->world, "disconnect", &p->endpoint);
     plugs_remove(l, p);
-    r = plugs_write_files(l, e);
+    r = rewrite_files(l, e);
     return r == 0 ? keep(l, e) : r;
 }
 

@@ -8,6 +8,7 @@
  */
 #include "control.h"
 #include "living.h"
+#include "resolver.h"
 
 #include <errno.h>
 #include <time.h>
@@ -101,9 +102,20 @@ static int attach(struct living *l, struct err *e)
     return r == 0 && l->plug_count == 0 ? raise_loopback(inside, e) : r;
 }
 
-static void listen_firewall(void *listener)
+/* Whoever listens for all also keeps the resolver for all. */
+static void keep_names(struct living *l)
 {
-    listener_run(listener);
+    _cleanup_err_ struct err e = ERR_INIT;
+    if (!l->keeper && listener_listens(l->listener) && resolver_possible() &&
+        keeper_new(l->world, l->hub, &l->keeper, &e) < 0)
+        warn("%s", e.text);
+}
+
+static void listen_firewall(void *living)
+{
+    struct living *l = living;
+    listener_run(l->listener);
+    keep_names(l);
 }
 
 /* Somebody has emptied the firewall: it is made anew, whatever is left of it. */
@@ -141,7 +153,7 @@ static int begin_anew(struct living *l, struct err *e)
     if (r == 0 && l->netns >= 0)
         r = container_join_netns(c, l->netns, e);
     if (r == 0)
-        r = plugs_write_files(l, e);
+        r = write_files(l, e);
     return r == 0 ? container_start(c, e) : r;
 }
 
@@ -185,10 +197,14 @@ int watch_firewall(struct living *l, struct err *e)
     if (l->listener)
         return 0;
     /* A service listens when its caller has been told; what runs attached may be over in a moment. */
-    int delay_ms = l->container.spec.detached ? 1 : 300;
+    int delay_ms = l->container.spec.detached || names_urgent(l) ? 1 : 300;
     int r = listener_new(l->world->store.run_fd, l->world->store.instance, delay_ms,
                          restore_firewall, l->world, &l->listener, e);
-    return r < 0 ? r : hub_add(l->hub, listener_fd(l->listener), listen_firewall, l->listener, e);
+    if (r == 0)
+        r = hub_add(l->hub, listener_fd(l->listener), listen_firewall, l, e);
+    if (r == 0)
+        keep_names(l);
+    return r;
 }
 
 static void serve_control(void *living)
@@ -224,6 +240,8 @@ static int watch_over(struct living *l, struct err *e)
     int r = watch_ports(l, e);
     if (r == 0 && l->plug_count)
         r = watch_firewall(l, e);
+    if (r == 0)
+        r = watch_names(l, e);
     if (r == 0 && l->control >= 0)
         r = hub_add(l->hub, l->control, serve_control, l, e);
     if (r < 0)
@@ -253,10 +271,22 @@ static void stop_serving(struct living *l)
     l->control = close_fd(l->control);
     for (struct holding *h = l->holdings; h; h = h->next)
         holding_stop(l, h);
+    unwatch_names(l);
+    keeper_free(l->keeper);
+    l->keeper = NULL;
     if (l->listener)
         hub_remove(l->hub, listener_fd(l->listener));
     listener_free(l->listener);
     l->listener = NULL;
+}
+
+/* The last one ends it; when everything of its own is gone, so that nobody waits for that. */
+static void release_resolver(struct living *l)
+{
+    _cleanup_err_ struct err e = ERR_INIT;
+    _cleanup_close_ int lock = l->bridge ? store_lock(&l->world->store, &e) : -1;
+    if (lock >= 0 && resolver_release(l->world, &e) < 0)
+        warn("%s", e.text);
 }
 
 /* The way back; also after a start that failed half-way. The first failure is told. */
@@ -282,6 +312,7 @@ static int leave(struct living *l, bool keep, int status, struct err *e)
         result = r;
     }
     store_empty_trash(&l->world->store);
+    release_resolver(l);
     return result;
 }
 
@@ -292,7 +323,7 @@ static int live(struct living *l, struct err *e)
         return r;
     l->container.nofile = l->nofile;
     if ((r = container_create(&l->container, e)) < 0 || (r = attach(l, e)) < 0 ||
-        (r = plugs_write_files(l, e)) < 0 ||
+        (r = write_files(l, e)) < 0 ||
         (on_a_bridge(l) && (r = l->control = control_listen(l->container.run_fd, e)) < 0) ||
         (r = container_start(&l->container, e)) < 0) {
         _cleanup_err_ struct err ignored = ERR_INIT;
@@ -323,6 +354,7 @@ int world_live(struct world *w, struct life *life, struct err *e)
         holding_close(&l, l.holdings);
     plugs_clear(&l);
     hub_free(l.hub);
+    free(l.resolv);
     container_clear(&l.container);
     return r;
 }

@@ -8,12 +8,16 @@
 #include <netctr/listener.h>
 #include <netctr/proxy.h>
 
+struct hosts_watch;
+struct keeper;
+
 /* One network that the container is on, or is about to be. */
 struct plug {
     struct attachment wanted;
     struct network network;
     struct endpoint endpoint;
     bool attached;
+    bool served; /* its names come from the resolver, not from /etc/hosts */
 };
 
 /* Published ports that were asked for together: their sockets, and who serves these. */
@@ -35,9 +39,12 @@ struct living {
     struct holding *holdings;
     struct hub *hub; /* what the monitor watches for us */
     struct listener *listener;
-    int control; /* socket, or -1 */
-    int born;    /* BORN_…: what new links of the namespace are */
-    int netns;   /* kept until the endpoints are detached: a namespace that dies holds RTNL for
+    struct keeper *keeper; /* when it is this monitor's turn */
+    struct hosts_watch *hosts;
+    char *resolv; /* what was written to /etc/resolv.conf */
+    int control;  /* socket, or -1 */
+    int born;     /* BORN_…: what new links of the namespace are */
+    int netns;    /* kept until the endpoints are detached: a namespace that dies holds RTNL for
                         milliseconds, and whatever we ask of the kernel meanwhile waits for it */
 };
 
@@ -56,8 +63,25 @@ int plug_in(struct living *l, struct plug *p, struct rt *inside, struct err *e);
 struct plug *plugs_add(struct living *l);
 void plugs_remove(struct living *l, struct plug *p);
 void plugs_clear(struct living *l);
-/** /etc/hosts, /etc/resolv.conf and /etc/hostname as the networks have them. */
-int plugs_write_files(struct living *l, struct err *e);
+
+/* names.c */
+/** Writes down its names on a network that it has been attached to. */
+int plug_name(struct living *l, struct plug *p, struct err *e);
+/** The opposite. */
+int plug_unname(struct living *l, struct plug *p, struct err *e);
+/** Begins to keep the names of networks without a resolver up to date in /etc/hosts. Idempotent. */
+int watch_names(struct living *l, struct err *e);
+void unwatch_names(struct living *l);
+/** Can nobody answer it until the resolver runs? */
+bool names_urgent(struct living *l);
+
+/* files.c */
+/** /etc/hosts, /etc/resolv.conf and /etc/hostname of a container that is about to run. */
+int write_files(struct living *l, struct err *e);
+/** The same after a change: what the program has written there stays. */
+int rewrite_files(struct living *l, struct err *e);
+/** Only our part of /etc/hosts. */
+int refresh_hosts(struct living *l, struct err *e);
 
 /* holding.c */
 /** Binds the ports of @list (taken over) and keeps them in @l; *@out may be NULL. */

@@ -1,9 +1,5 @@
-/* The networks of one container: which they are, which of them is the way out, and what the container's
- * /etc/hosts says of them.
- */
+/* The networks of one container: which they are, and which of them is the way out. */
 #include "living.h"
-
-#include "resolv.h"
 
 #include <errno.h>
 #include <string.h>
@@ -167,48 +163,8 @@ int plug_in(struct living *l, struct plug *p, struct rt *inside, struct err *e)
     }
     p->attached = r == 0;
     if (r == 0)
+        r = plug_name(l, p, e);
+    if (r == 0)
         world_network_event(l->world, "connect", &p->endpoint);
     return r;
-}
-
-/* ---- files -----------------------------------------------------------------------------------*/
-
-/* Where the container shares another's network, its addresses are the other's. */
-static int add_shared(struct living *l, struct endpoint_list *shared, struct err *e)
-{
-    const char *name;
-    if (network_word(l->container.spec.network, &name) != NETWORK_WORD_CONTAINER)
-        return 0;
-    _cleanup_close_ int dir = store_live_dir(&l->world->store, name);
-    int r = dir < 0 ? dir : endpoint_load_all(dir, shared, NULL);
-    /* Its namespace lives on with us when it ends; then nobody knows its addresses. */
-    if (r == 0 || r == -ENOENT || r == -EBADMSG)
-        return 0;
-    return err_set(e, r, "read the addresses of container `%s`", name);
-}
-
-int plugs_write_files(struct living *l, struct err *e)
-{
-    struct container *c = &l->container;
-    _cleanup_endpoints_ struct endpoint_list shared = {0};
-    int r = add_shared(l, &shared, e);
-    if (r < 0)
-        return r;
-    size_t count = l->plug_count + shared.count, n = 0;
-    _cleanup_free_ const struct ip **own = xcalloc(2 * count, sizeof(struct ip *));
-    for (size_t i = 0; i < count; i++) {
-        const struct endpoint *ep =
-            i < l->plug_count ? &l->plugs[i].endpoint : &shared.items[i - l->plug_count];
-        own[n++] = &ep->address4;
-        own[n++] = &ep->address6;
-    }
-    _cleanup_free_ char *hosts = make_hosts(c->spec.hostname, own, n);
-    _cleanup_free_ char *hostname = xasprintf("%s\n", c->spec.hostname);
-    _cleanup_free_ char *resolv = make_resolv_conf(c->spec.network_mode == NETWORK_HOST, e);
-    if (!resolv)
-        return e->code;
-    r = container_write_file(c, "hosts", hosts, e);
-    if (r == 0)
-        r = container_write_file(c, "hostname", hostname, e);
-    return r == 0 ? container_write_file(c, "resolv.conf", resolv, e) : r;
 }

@@ -1,22 +1,46 @@
+/* What a container reads of names and resolvers. In /etc/hosts our part stands between two lines, and all
+ * else is the container's, which may write there.
+ */
 #include "resolv.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
 
-char *make_hosts(const char *hostname, const struct ip *const *addresses, size_t count)
+/* ---- hosts -----------------------------------------------------------------------------------*/
+
+#define BEGIN "# begin: kept up to date by netctr\n"
+#define END "# end: kept up to date by netctr\n"
+
+static void append(char **text, const char *more)
+{
+    char *before = *text;
+    *text = xasprintf("%s%s", before, more);
+    free(before);
+}
+
+char *make_hosts(char *const *lines)
 {
     char *text = xstrdup("127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n"
                          "ff02::1 ip6-allnodes\nff02::2 ip6-allrouters\n");
-    for (size_t i = 0; i < count; i++) {
-        _cleanup_free_ char *address = ip_text(addresses[i]);
-        if (!*address)
-            continue;
-        _cleanup_free_ char *before = text;
-        text = xasprintf("%s%s %s\n", before, address, hostname);
+    strv_each (line, lines) {
+        append(&text, line);
+        append(&text, "\n");
     }
+    append(&text, BEGIN END);
     return text;
 }
+
+char *hosts_with(const char *text, const char *block)
+{
+    const char *begin = strstr(text, BEGIN);
+    const char *end = begin ? strstr(begin, END) : NULL;
+    if (!end)
+        return NULL;
+    return xasprintf("%.*s" BEGIN "%s%s", (int)(begin - text), text, block, end);
+}
+
+/* ---- resolv.conf -----------------------------------------------------------------------------*/
 
 /* "nameserver 127.0.0.53": its address, or NULL for every other line. */
 static const char *nameserver(const char *line)
@@ -59,7 +83,8 @@ static char *reachable_part(const char *text)
     return NULL;
 }
 
-char *make_resolv_conf(bool host_network, struct err *e)
+/* As a container can use it; NULL: no server is left, or it cannot be read: then @e says so. */
+static char *usable_conf(struct err *e)
 {
     static const char *const sources[] = {"/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"};
     for (size_t i = 0; i < ARRAY_LEN(sources); i++) {
@@ -71,9 +96,104 @@ char *make_resolv_conf(bool host_network, struct err *e)
             err_set(e, r, "read the host's `%s`", sources[i]);
             return NULL;
         }
-        char *kept = host_network ? take_ptr(text) : reachable_part(text);
+        char *kept = reachable_part(text);
         if (kept)
             return kept;
     }
-    return xstrdup("# the host has no resolver that a container can reach\n");
+    return NULL;
+}
+
+static char *host_conf(struct err *e)
+{
+    char *text = NULL;
+    int r = read_file_at(AT_FDCWD, "/etc/resolv.conf", 65536, &text, NULL);
+    if (r < 0 && r != -ENOENT && r != -ENOTDIR && r != -EFBIG)
+        err_set(e, r, "read the host's `/etc/resolv.conf`");
+    return r < 0 ? NULL : text;
+}
+
+strv host_resolvers(bool reachable)
+{
+    /* What cannot be read now has no servers now. */
+    _cleanup_free_ char *text = reachable ? usable_conf(NULL) : host_conf(NULL);
+    _cleanup_strv_ strv lines = text ? strv_split(text, '\n') : NULL, all = NULL;
+    strv_each (line, lines) {
+        const char *server = nameserver(line);
+        _cleanup_free_ char *word = server ? xstrndup(server, strcspn(server, " \t")) : NULL;
+        struct ip ip;
+        if (word && ip_parse(word, &ip) == 0 && strv_len(all) < 3)
+            strv_add(&all, word);
+    }
+    return take_ptr(all);
+}
+
+/* The lines of @text that begin with one of @keys. */
+static void keep_lines(char **out, const char *text, const char *const keys[2])
+{
+    _cleanup_strv_ strv lines = strv_split(text, '\n');
+    strv_each (line, lines)
+        for (size_t i = 0; i < 2 && keys[i]; i++) {
+            const char *rest = skip_prefix(line, keys[i]);
+            if (!rest || !*rest || !strchr(" \t", *rest))
+                continue;
+            append(out, line);
+            append(out, "\n");
+        }
+}
+
+static void put_words(char **out, const char *key, char *const *words)
+{
+    append(out, key);
+    strv_each (word, words) {
+        append(out, " ");
+        append(out, word);
+    }
+    append(out, "\n");
+}
+
+static void put_servers(char **out, const struct resolv_plan *p, const char *usable)
+{
+    static const char *const keys[2] = {"nameserver"};
+    char *const *servers = p->ours ? p->ours : p->servers;
+    strv_each (server, servers) {
+        char *const one[] = {server, NULL};
+        put_words(out, "nameserver", one);
+    }
+    if (!servers && !p->nobody && usable)
+        keep_lines(out, usable, keys);
+}
+
+/* A name without a dot is a container's before it is anything else: with ndots:0 it is asked for as it is,
+ * and only then with the search domains, which the world is asked for. */
+static void put_options(char **out, const struct resolv_plan *p, const char *usable)
+{
+    static const char *const keys[2] = {"options"};
+    char *options = xstrdup("");
+    if (p->options)
+        put_words(&options, "options", p->options);
+    else if (usable)
+        keep_lines(&options, usable, keys);
+    if (p->ours && !strstr(options, "ndots:"))
+        append(&options, "options ndots:0\n");
+    append(out, options);
+    free(options);
+}
+
+char *make_resolv_conf(const struct resolv_plan *p, struct err *e)
+{
+    static const char *const keys[2] = {"search", "domain"};
+    _cleanup_free_ char *usable = p->as_is || p->nobody || p->ours ? host_conf(e) : usable_conf(e);
+    if (!usable && e && e->code)
+        return NULL;
+    if (!p->nobody && !p->ours && !p->servers && !p->search && !p->options)
+        return usable ? take_ptr(usable)
+                      : xstrdup("# the host has no resolver that a container can reach\n");
+    char *text = xstrdup("");
+    if (p->search && !streq(p->search[0], "."))
+        put_words(&text, "search", p->search);
+    else if (!p->search && usable)
+        keep_lines(&text, usable, keys);
+    put_servers(&text, p, usable);
+    put_options(&text, p, usable);
+    return text;
 }

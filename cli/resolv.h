@@ -3,9 +3,21 @@
 
 #include <netctr/netns.h>
 
-/** Loopback, and @hostname at each of @addresses that is one; caller frees. */
-char *make_hosts(const char *hostname, const struct ip *const *addresses, size_t count);
-/** The host's resolvers as a container can reach them. A stub on the host's loopback (127.0.0.53) is
- *  nobody's in the container: what it forwards to is taken instead. @host_network keeps the file as
- *  it is. Caller frees. */
-char *make_resolv_conf(bool host_network, struct err *e);
+/** What every /etc/hosts begins with, and an empty block; caller frees. */
+char *make_hosts(char *const *lines);
+/** @text with @block, whole lines, in the place of what is between our two lines; the rest is as it was.
+ *  NULL: they are not there, so it is not ours any more. Caller frees. */
+char *hosts_with(const char *text, const char *block);
+
+/** All empty: the host's resolvers as a container can reach them. A stub on the host's loopback
+ *  (127.0.0.53) is nobody's in the container: what it forwards to is taken instead. */
+struct resolv_plan {
+    bool as_is;        /**< in the host's network: the host's file */
+    bool nobody;       /**< no resolver can be reached */
+    char *const *ours; /**< gateways that answer for themselves, whatever @servers says */
+    char *const *servers, *const *search, *const *options; /**< asked for; NULL: the host's */
+};
+/** Caller frees; NULL with @e when the host's file cannot be read. */
+char *make_resolv_conf(const struct resolv_plan *plan, struct err *e);
+/** The host's resolvers; without those that only the host itself reaches with @reachable. Caller frees. */
+strv host_resolvers(bool reachable);

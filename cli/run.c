@@ -12,6 +12,7 @@
 struct run_flags {
     char *name, *workdir, *user, *hostname, *memory, *cpus, *pids, *restart, *ip, *ip6, *mac;
     strv env, volumes, tmpfs, publish, cap_add, cap_drop, networks, aliases;
+    strv dns, dns_search, dns_options, add_hosts;
     bool detach, remove, interactive, in_place, read_only;
 };
 
@@ -25,6 +26,10 @@ static void run_flags_clear(struct run_flags *f)
     strv_free(f->cap_drop);
     strv_free(f->networks);
     strv_free(f->aliases);
+    strv_free(f->dns);
+    strv_free(f->dns_search);
+    strv_free(f->dns_options);
+    strv_free(f->add_hosts);
 }
 
 /* ---- pieces ----------------------------------------------------------------------------------*/
@@ -270,11 +275,50 @@ static int take_networks(const struct run_flags *f, struct spec *s, struct err *
     return r;
 }
 
+/* NAME:ADDRESS, docker's newer NAME=ADDRESS, NAME:host-gateway. */
+static int check_host(const char *text, struct err *e)
+{
+    struct ip ip;
+    size_t n = strcspn(text, ":=");
+    _cleanup_free_ char *name = xstrndup(text, n);
+    if (!text[n] || !valid_name(name) ||
+        (!streq(text + n + 1, "host-gateway") && ip_parse(text + n + 1, &ip) < 0))
+        return err_say(e, -EINVAL, "--add-host `%s` is not NAME:ADDRESS or NAME:host-gateway",
+                       text);
+    return 0;
+}
+
+static int take_resolvers(const struct run_flags *f, struct spec *s, struct err *e)
+{
+    struct ip ip;
+    strv_each (server, f->dns)
+        if (ip_parse(server, &ip) < 0)
+            return err_say(e, -EINVAL, "--dns `%s` is not an address", server);
+    char *const *const words[] = {f->dns_search, f->dns_options};
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        strv_each (word, words[i])
+            if (!*word || strpbrk(word, " \t\n"))
+                return err_say(e, -EINVAL, "--dns-%s `%s` is not one word", i ? "option" : "search",
+                               word);
+    strv_each (entry, f->add_hosts) {
+        int r = check_host(entry, e);
+        if (r < 0)
+            return r;
+    }
+    s->dns = strv_copy(f->dns);
+    s->dns_search = strv_copy(f->dns_search);
+    s->dns_options = strv_copy(f->dns_options);
+    s->add_hosts = strv_copy(f->add_hosts);
+    return 0;
+}
+
 static int take_network(const struct run_flags *f, struct life *life, struct err *e)
 {
     struct spec *s = &life->spec;
     s->publish = strv_copy(f->publish);
     int r = take_networks(f, s, e);
+    if (r == 0)
+        r = take_resolvers(f, s, e);
     strv_each (text, f->publish)
         if (r == 0)
             r = publish_parse(text, &life->publishes, e);
@@ -356,6 +400,12 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
         {"ip6", 0, OPTION_TEXT, "ADDRESS", "IPv6 address on the first network", &f.ip6},
         {"mac-address", 0, OPTION_TEXT, "MAC", "MAC address on the first network", &f.mac},
         {"network-alias", 0, OPTION_LIST, "NAME", "another name on the first network", &f.aliases},
+        {"dns", 0, OPTION_LIST, "ADDRESS", "who is asked for other names (default: the host's)",
+         &f.dns},
+        {"dns-search", 0, OPTION_LIST, "DOMAIN", "search domain; `.` is none", &f.dns_search},
+        {"dns-option", 0, OPTION_LIST, "OPTION", "option of resolv.conf", &f.dns_options},
+        {"add-host", 0, OPTION_LIST, "NAME:IP", "a line of /etc/hosts; IP may be host-gateway",
+         &f.add_hosts},
         {"volume", 'v', OPTION_LIST, "SRC:DST[:ro]", "mount a file or directory", &f.volumes},
         {"tmpfs", 0, OPTION_LIST, "DST", "mount an empty tmpfs", &f.tmpfs},
         {"in-place", 0, OPTION_FLAG, NULL, "write to ROOTFS itself, not to a layer over it",

@@ -1,7 +1,8 @@
 /* What every command stands on: the store with what dead monitors left put right, and the firewall. */
-#include "world.h"
+#include "resolver.h"
 
 #include <errno.h>
+#include <netctr/names.h>
 #include <signal.h>
 #include <string.h>
 
@@ -14,6 +15,19 @@ int world_bridge(struct world *w, struct bridge **out, struct err *e)
         r = bridge_open(w->store.root_fd, w->store.run_fd, w->store.instance, &w->bridge, e);
     *out = w->bridge;
     return r;
+}
+
+int world_names(struct world *w, int *out, struct err *e)
+{
+    if (!w->has_names) {
+        int fd = names_open(w->store.run_fd, e);
+        if (fd < 0)
+            return fd;
+        w->names = fd;
+        w->has_names = true;
+    }
+    *out = w->names;
+    return 0;
 }
 
 static int gc_locked(struct world *w, bool dry_run, void (*found)(const char *what, void *arg),
@@ -39,6 +53,8 @@ int world_open(const struct cli *cli, struct world *out, struct err *e)
 void world_close(struct world *w)
 {
     bridge_close(w->bridge);
+    if (w->has_names)
+        close(w->names);
     if (w->store.root)
         store_close(&w->store);
 }
@@ -137,6 +153,7 @@ static int collect_endpoint(const char *name, int dir, void *arg)
 static int reload_locked(struct world *w, struct err *e)
 {
     struct bridge *bridge;
+    struct resolver resolver;
     _cleanup_collected_ struct endpoints all = {0};
     int r = world_bridge(w, &bridge, e);
     if (r == 0)
@@ -146,7 +163,8 @@ static int reload_locked(struct world *w, struct err *e)
              "`netctr rm -f %s` removes it",
              all.unknown, all.unknown);
     if (r == 0)
-        r = bridge_reload(bridge, all.list.items, all.list.count, e);
+        r = bridge_reload(bridge, all.list.items, all.list.count,
+                          resolver_now(w, &resolver) ? &resolver : NULL, e);
     /* Without anybody behind it, it was made for the first time, or nobody has missed it. */
     if (r == 0 && all.list.count > 0) {
         const struct event event = {"system", "reload", NULL, "firewall"};
@@ -239,6 +257,13 @@ static int detach_all(struct world *w, struct bridge *b, const struct endpoint_l
     return result;
 }
 
+static int forget_names(struct world *w, const struct container *c, struct err *e)
+{
+    int names;
+    int r = c->spec.id ? world_names(w, &names, e) : 0;
+    return r == 0 && c->spec.id ? names_leave(names, NULL, c->spec.id, e) : r;
+}
+
 int world_detach(struct world *w, struct container *c, bool namespace_dies, struct err *e)
 {
     struct bridge *bridge;
@@ -252,7 +277,9 @@ int world_detach(struct world *w, struct container *c, bool namespace_dies, stru
         return err_set(e, r, "read the endpoints of container `%s`", c->spec.name);
     if (!all.count && !c->spec.id)
         return 0;
-    r = world_bridge(w, &bridge, e);
+    r = forget_names(w, c, e); /* before the address is another's */
+    if (r == 0)
+        r = world_bridge(w, &bridge, e);
     if (r == 0)
         r = detach_all(w, bridge, &all, namespace_dies, c->run_fd, e);
     if (r == 0 && c->spec.id && (damaged || !all.count))
@@ -309,6 +336,7 @@ int world_repair(struct world *w, bool dry_run, void (*found)(const char *what, 
     if (!d)
         return err_set(e, errno, "list the living containers");
     int first = 0, listed = 0;
+    bool any = false;
     for (struct dirent *entry; (entry = next_entry(d, &listed));) {
         bool empty = false;
         if (!valid_name(entry->d_name))
@@ -322,6 +350,7 @@ int world_repair(struct world *w, bool dry_run, void (*found)(const char *what, 
         if (found)
             found(what, arg);
         _cleanup_err_ struct err why = ERR_INIT;
+        any = true;
         int r = dry_run ? 0 : repair_one(w, entry->d_name, empty, &why);
         if (r == 0 || r == -EWOULDBLOCK) /* done, or somebody is faster */
             continue;
@@ -330,7 +359,26 @@ int world_repair(struct world *w, bool dry_run, void (*found)(const char *what, 
         if (first == 0 && found)
             first = err_say(e, r, "%s", why.text);
     }
-    return listed < 0 ? err_set(e, listed, "list the living containers") : first;
+    if (listed < 0)
+        return err_set(e, listed, "list the living containers");
+    return any && !dry_run && first == 0 ? resolver_release(w, e) : first;
+}
+
+/* Names of nobody, and the resolver when nobody has a name. */
+static int sweep_names(struct world *w, bool dry_run, void (*found)(const char *what, void *arg),
+                       void *arg, const char **helper, struct err *e)
+{
+    int names;
+    _cleanup_strv_ strv ids = NULL;
+    int r = store_live_ids(&w->store, &ids, e);
+    if (r == 0)
+        r = world_names(w, &names, e);
+    if (r == 0)
+        r = names_sweep(names, ids, dry_run, found, arg, e);
+    if (r == 0 && !dry_run)
+        r = resolver_release(w, e);
+    *helper = r == 0 && names_any(names) ? RESOLVER : NULL;
+    return r;
 }
 
 static int gc_locked(struct world *w, bool dry_run, void (*found)(const char *what, void *arg),
@@ -338,9 +386,12 @@ static int gc_locked(struct world *w, bool dry_run, void (*found)(const char *wh
 {
     struct bridge *bridge = NULL;
     _cleanup_strv_ strv ids = NULL;
+    const char *helper = NULL;
     int r = world_repair(w, dry_run, found, arg, e);
     if (r == 0)
-        r = store_sweep(&w->store, dry_run, found, arg, e);
+        r = sweep_names(w, dry_run, found, arg, &helper, e);
+    if (r == 0)
+        r = store_sweep(&w->store, helper, dry_run, found, arg, e);
     if (r == 0)
         r = store_live_ids(&w->store, &ids, e);
     if (r == 0)

@@ -6,12 +6,15 @@
 struct world {
     struct store store;
     struct bridge *bridge; /**< opened when first needed: world_bridge() */
+    bool has_names;
+    int names; /**< RUN/names, opened when first needed: world_names() */
 };
 /** Opens the store and buries what dead monitors left. */
 int world_open(const struct cli *cli, struct world *out, struct err *e);
 void world_close(struct world *w);
 #define _cleanup_world_ __attribute__((cleanup(world_close)))
 int world_bridge(struct world *w, struct bridge **out, struct err *e);
+int world_names(struct world *w, int *out, struct err *e);
 /** Under the store's lock: removes what dead monitors left. @found (may be NULL) is told of each;
  *  @dry_run only tells. */
 int world_repair(struct world *w, bool dry_run, void (*found)(const char *what, void *arg),

@@ -151,16 +151,31 @@ int container_reclaim(struct store *store, struct spec *spec, struct container *
     return 0;
 }
 
+/* The program may have taken a lease on the file, which would make us wait for it: hence O_NONBLOCK. */
+static int open_file(const struct container *c, const char *file, int flags)
+{
+    int fd = openat(c->files_fd, file, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0644);
+    return fd < 0 ? -errno : fd;
+}
+
 int container_write_file(struct container *c, const char *file, const char *text, struct err *e)
 {
-    /* Written in place: the file's inode is what is mounted in the container. */
-    _cleanup_close_ int fd = openat(c->files_fd, file, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
-    int r = fd < 0 ? -errno : write_all(fd, text, strlen(text));
-    if (r == 0 && ftruncate(fd, (off_t)strlen(text)) < 0)
-        r = -errno;
-    if (r == 0 && fchmod(fd, 0644) < 0)
+    /* Written in place: the file's inode is what is mounted in the container. It is cut last, so that
+     * who reads meanwhile finds no empty file. */
+    _cleanup_close_ int fd = open_file(c, file, O_WRONLY | O_CREAT);
+    size_t size = strlen(text);
+    int r = fd < 0 ? fd : write_all(fd, text, size);
+    if (r == 0 && (ftruncate(fd, (off_t)size) < 0 || (!c->started && fchmod(fd, 0644) < 0)))
         r = -errno;
     return r < 0 ? err_set(e, r, "write the container's `%s`", file) : 0;
+}
+
+int container_read_file(const struct container *c, const char *file, char **text, struct err *e)
+{
+    _cleanup_close_ int fd = open_file(c, file, O_RDONLY);
+    _cleanup_free_ char *path = fd_path(fd);
+    int r = fd < 0 ? fd : read_file_at(AT_FDCWD, path, 256 << 10, text, NULL);
+    return r < 0 ? err_set(e, r, "read the container's `%s`", file) : 0;
 }
 
 static int remove_cgroup(struct container *c, struct err *e)
@@ -500,21 +515,23 @@ static int sweep_definitions(struct sweeping *s, struct err *e)
     return r < 0 ? err_set(e, r, "list the containers") : 0;
 }
 
-int store_sweep_cgroups(struct store *s, bool dry_run, void (*found)(const char *what, void *arg),
-                        void *arg, struct err *e)
+int store_sweep_cgroups(struct store *s, const char *helper, bool dry_run,
+                        void (*found)(const char *what, void *arg), void *arg, struct err *e)
 {
     struct sweeping sweeping = {s, dry_run, found, arg, NULL};
     int r = store_live_ids(s, &sweeping.ids, e);
+    if (helper)
+        strv_add(&sweeping.ids, helper);
     if (r == 0)
         r = sweep_cgroups(&sweeping, e);
     strv_free(sweeping.ids);
     return r;
 }
 
-int store_sweep(struct store *s, bool dry_run, void (*found)(const char *what, void *arg),
-                void *arg, struct err *e)
+int store_sweep(struct store *s, const char *helper, bool dry_run,
+                void (*found)(const char *what, void *arg), void *arg, struct err *e)
 {
     struct sweeping sweeping = {s, dry_run, found, arg, NULL};
     int r = sweep_definitions(&sweeping, e);
-    return r == 0 ? store_sweep_cgroups(s, dry_run, found, arg, e) : r;
+    return r == 0 ? store_sweep_cgroups(s, helper, dry_run, found, arg, e) : r;
 }

@@ -21,8 +21,8 @@ int store_read_definition(struct store *s, const char *name, json_t **j, struct 
 /** Does another living container than @name have that id? 1, 0 or -errno. */
 int store_id_is_anothers(struct store *s, const char *name, const char *id, struct err *e);
 /** The part of store_sweep() that ends processes: cgroups of this instance without a run directory. */
-int store_sweep_cgroups(struct store *s, bool dry_run, void (*found)(const char *what, void *arg),
-                        void *arg, struct err *e);
+int store_sweep_cgroups(struct store *s, const char *helper, bool dry_run,
+                        void (*found)(const char *what, void *arg), void *arg, struct err *e);
 /** Fills in the store's instance. */
 int instance_find(struct store *s, struct err *e);
 /** Makes RUN this instance's; -EBUSY with a text when containers of another one live there. */

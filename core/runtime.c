@@ -111,6 +111,9 @@ static int is_anothers(struct store *s, const char *name)
     const char *instance = json_str(j, "instance");
     if (!instance || streq(instance, s->instance) || !streq(json_str(j, "boot"), boot))
         return 0;
+    /* A helper that has outlived its last monitor is nobody's life; one that has not is started again. */
+    if (!lives && valid_name(instance))
+        helper_end_of(instance, HELPER_RESOLVER);
     return lives ? 1 : netns_in_use((uint64_t)json_int(j, "netns", 0));
 }
 
@@ -128,7 +131,7 @@ static int is_ours(struct store *s, struct err *e)
  * they live. */
 static int end_orphans(struct store *s, struct err *e)
 {
-    return store_sweep_cgroups(s, false, NULL, NULL, e);
+    return store_sweep_cgroups(s, NULL, false, NULL, NULL, e);
 }
 
 static int take_over(struct store *s, struct err *e)

@@ -25,6 +25,10 @@ void spec_clear(struct spec *s)
     strv_free(s->networks);
     strv_free(s->publish);
     strv_free(s->published);
+    strv_free(s->dns);
+    strv_free(s->dns_search);
+    strv_free(s->dns_options);
+    strv_free(s->add_hosts);
     *s = (struct spec){0};
 }
 
@@ -72,6 +76,10 @@ json_t *spec_to_json(const struct spec *s)
     json_put_strv(j, "networks", s->networks);
     json_put_strv(j, "publish", s->publish);
     json_put_strv(j, "published", s->published);
+    json_put_strv(j, "dns", s->dns);
+    json_put_strv(j, "dns_search", s->dns_search);
+    json_put_strv(j, "dns_options", s->dns_options);
+    json_put_strv(j, "add_hosts", s->add_hosts);
     _cleanup_free_ char *restart = restart_text(&s->restart);
     json_put_str(j, "restart", restart);
     json_object_set_new(j, "created", json_integer(s->created));
@@ -115,6 +123,10 @@ int spec_from_json(const json_t *j, struct spec *s, struct err *e)
         .networks = json_strv(j, "networks"),
         .publish = json_strv(j, "publish"),
         .published = json_strv(j, "published"),
+        .dns = json_strv(j, "dns"),
+        .dns_search = json_strv(j, "dns_search"),
+        .dns_options = json_strv(j, "dns_options"),
+        .add_hosts = json_strv(j, "add_hosts"),
         .created = json_int(j, "created", 0),
     };
     const json_t *limits = json_object_get(j, "limits");

@@ -212,13 +212,29 @@ int endpoint_unpublish(struct bridge *b, struct endpoint *ep, const struct publi
 /** Releases whatever @id holds although its record is missing (killed before it was written). */
 int endpoint_forget(struct bridge *b, const char *id, struct err *e);
 
+/* ---- resolvers ------------------------------------------------------------------------------*/
+
+/** Who answers on port 53 of the networks' gateways. */
+struct resolver {
+    uint16_t port;                  /**< of every gateway; UDP. 0: nobody listens there (yet) */
+    bool tcp;                       /**< TCP as well */
+    struct ip upstream4, upstream6; /**< who is asked in its place; family 0: nobody */
+};
+/** Do its containers have their names from a resolver? The others have them from their /etc/hosts. */
+bool network_is_served(const struct network *n);
+/** From now on @now answers for @n, or with NULL for every network, and not who did so on @old_port. */
+int bridge_set_resolver(struct bridge *b, const struct network *n, uint16_t old_port,
+                        const struct resolver *now, struct err *e);
+
 /* ---- repair ---------------------------------------------------------------------------------*/
 
 /** Are the firewall's tables there, and ours? 0: yes; 1: missing, or restored from a file: they must be
  *  made anew by bridge_reload(); -EBUSY with a text: they belong to another instance. */
 int bridge_check(struct bridge *b, struct err *e);
-/** Makes the firewall anew, in one transaction, from the networks and the endpoints that live. */
-int bridge_reload(struct bridge *b, const struct endpoint *live, size_t count, struct err *e);
+/** Makes the firewall anew, in one transaction, from the networks and the endpoints that live. @resolver
+ *  may be NULL. */
+int bridge_reload(struct bridge *b, const struct endpoint *live, size_t count,
+                  const struct resolver *resolver, struct err *e);
 
 /** Makes damaged lease files anew from @live, which must be all endpoints; @found is told of each. */
 int bridge_restore_leases(struct bridge *b, const struct endpoint *live, size_t count,

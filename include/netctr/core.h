@@ -65,6 +65,8 @@ struct spec {
     strv networks;  /**< as asked for, what --network takes; the CLI's */
     strv publish;   /**< as asked for: "8080:80" */
     strv published; /**< as in `ps`: "0.0.0.0:8080->80/tcp" */
+    strv dns, dns_search, dns_options; /**< in the place of the host's; NULL: the host's */
+    strv add_hosts;                    /**< as asked for: "NAME:ADDRESS", "NAME:host-gateway" */
     struct restart restart;
     int64_t created; /**< seconds since the epoch */
 };
@@ -214,6 +216,8 @@ int container_join_netns(struct container *c, int netns, struct err *e);
 /** Text of a file that is made for the container: "hosts", "hostname" or "resolv.conf". From
  *  container_create() on, also while it runs. */
 int container_write_file(struct container *c, const char *file, const char *text, struct err *e);
+/** The opposite: the program may have changed it. Caller frees. */
+int container_read_file(const struct container *c, const char *file, char **text, struct err *e);
 /** Waits until the child is prepared and lets it become the program. On return it has (0), or the
  *  error says why not (with exit status 126 or 127 where it is the command's fault). */
 int container_start(struct container *c, struct err *e);
@@ -283,9 +287,29 @@ int container_remove(struct store *store, const char *name, struct err *e);
 /** Deletes the files of removed containers, which may take long: with no lock held. */
 void store_empty_trash(struct store *s);
 /** Removes cgroups and directories of this instance that belong to no container in the store, which
- *  must be locked. @found is told of each; @dry_run only tells. */
-int store_sweep(struct store *s, bool dry_run, void (*found)(const char *what, void *arg),
-                void *arg, struct err *e);
+ *  must be locked. @helper (may be NULL) is the one whose cgroup stays. @found is told of each;
+ *  @dry_run only tells. */
+int store_sweep(struct store *s, const char *helper, bool dry_run,
+                void (*found)(const char *what, void *arg), void *arg, struct err *e);
+
+/* ---- helpers --------------------------------------------------------------------------------
+ * A program that serves all containers of an instance, in cgroup netctr/INSTANCE/NAME (a name that is
+ * no id). What is in there is the helper: nothing needs to be written down to find it again, and no
+ * pid is believed. The store must be locked where one is started or ended. */
+
+/** Can there be one? It cannot where there are no cgroups. */
+bool helper_possible(void);
+/** Starts @argv (an absolute path) as nobody's child, with nothing of ours but @log for its output, and
+ *  without capabilities. Returns when it is in its cgroup. */
+int helper_start(struct store *s, const char *name, char *const *argv, int log, struct err *e);
+/** A pidfd of its process; -ESRCH: there is none; -EAGAIN: more than one, it is about to become a
+ *  daemon. */
+int helper_find(struct store *s, const char *name);
+/** Ends that of another instance, which has no monitor any more. */
+void helper_end_of(const char *instance, const char *name);
+#define HELPER_RESOLVER "resolver" /**< tells names */
+/** Kills it and waits for its end. Accepts "already gone". */
+int helper_end(struct store *s, const char *name, struct err *e);
 
 /* ---- exec -----------------------------------------------------------------------------------*/
 

@@ -24,5 +24,7 @@ void listener_cleanup(struct listener **l);
 #define _cleanup_listener_ __attribute__((cleanup(listener_cleanup)))
 
 int listener_fd(const struct listener *l);
+/** Is it this process' turn? */
+bool listener_listens(const struct listener *l);
 /** Does what there is to do, without waiting. Calls for nothing are harmless. */
 void listener_run(struct listener *l);

@@ -367,23 +367,27 @@ t "a host of the LAN with a container's address" outsiders
 
 upstream_resolvers() {
     mkdir -p /run/systemd/resolve
+    # On a network without a resolver of netctr's own.
+    mkdir -p "$state/networks"
+    echo '{"schema": 1, "name": "plain", "bridge": "nc-plain", "subnet": "10.78.0.0/24", "gateway": "10.78.0.1",
+        "subnet6": "fd78::/64", "gateway6": "fd78::1", "dns": false}' >"$state/networks/plain.json"
     printf 'nameserver 127.0.0.53\noptions edns0 trust-ad\nsearch example.org\n' >"$tmp/stub"
     printf 'nameserver 192.0.2.53\nnameserver 2001:db8::53\nsearch example.org\n' >/run/systemd/resolve/resolv.conf
     [ -e /etc/resolv.conf ] || skip 'this machine has no /etc/resolv.conf to stand over'
     mount --bind "$tmp/stub" "$(realpath /etc/resolv.conf)"
-    netctr run --rm "$box" cat /etc/resolv.conf >"$tmp/seen"
+    netctr run --rm --network plain "$box" cat /etc/resolv.conf >"$tmp/seen"
     assert_lacks "$(cat "$tmp/seen")" 127.0.0.53
     assert_contains "$(cat "$tmp/seen")" 'nameserver 192.0.2.53'
     assert_contains "$(cat "$tmp/seen")" 'nameserver 2001:db8::53'
     # A resolver that a container can reach stays (the positive control), beside one that it cannot.
     printf 'nameserver 127.0.0.1\nnameserver 192.0.2.54\n' >"$tmp/stub"
-    assert_eq "$(netctr run --rm "$box" cat /etc/resolv.conf | grep nameserver)" 'nameserver 192.0.2.54'
+    assert_eq "$(netctr run --rm --network plain "$box" cat /etc/resolv.conf | grep nameserver)" 'nameserver 192.0.2.54'
     # On the host's network 127.0.0.53 is the right one.
     printf 'nameserver 127.0.0.53\n' >"$tmp/stub"
     assert_contains "$(netctr run --rm --network host "$box" cat /etc/resolv.conf)" 127.0.0.53
     # Nothing to be had: not 127.0.0.53 either.
     rm /run/systemd/resolve/resolv.conf
-    assert_lacks "$(netctr run --rm "$box" cat /etc/resolv.conf)" 127.0.0.53
+    assert_lacks "$(netctr run --rm --network plain "$box" cat /etc/resolv.conf)" 127.0.0.53
     umount "$(realpath /etc/resolv.conf)"
 }
 t "127.0.0.53 is not handed on, the host's real resolvers are" upstream_resolvers

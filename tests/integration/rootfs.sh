@@ -214,7 +214,11 @@ made_files() {
     assert_eq "$(run "$box" cat /etc/hosts | grep -c localhost)" 2
     echo 'nameserver 192.0.2.9' >"$tmp/resolv.conf"
     mount --bind "$tmp/resolv.conf" /etc/resolv.conf
-    assert_contains "$(netctr run --rm "$box" cat /etc/resolv.conf)" 'nameserver 192.0.2.9'
+    mkdir -p "$state/networks"
+    echo '{"schema": 1, "name": "plain", "bridge": "nc-plain", "subnet": "10.78.0.0/24", "gateway": "10.78.0.1",
+        "dns": false}' >"$state/networks/plain.json"
+    assert_contains "$(netctr run --rm --network plain "$box" cat /etc/resolv.conf)" 'nameserver 192.0.2.9'
+    assert_lacks "$(netctr run --rm "$box" cat /etc/resolv.conf)" 192.0.2.9 # its gateway is asked, for names
     umount /etc/resolv.conf
     netctr run --rm --name c --hostname anna "$box" sh -c \
         'grep "$(ip -4 -o addr show eth0 | sed "s/.*inet \([0-9.]*\).*/\1/").*anna" /etc/hosts'

@@ -261,6 +261,23 @@ static void add_example(struct fw_batch *b)
     fw_add_publish(b, &dns);
     fw_add_publish(b, &local);
     fw_add_publish(b, &web6);
+    struct fw_resolver names = {.bridge = "nc-blue",
+                                .family = AF_INET,
+                                .gateway4 = ip4("10.88.1.1"),
+                                .to4 = ip4("10.88.1.1"),
+                                .protocol = IPPROTO_UDP,
+                                .to_port = 24053,
+                                .door = true};
+    struct fw_resolver names6 = names, forwarded = names;
+    names6.family = AF_INET6;
+    names6.gateway6 = names6.to6 = ip6("fd88:1::1");
+    forwarded.protocol = IPPROTO_TCP;
+    forwarded.to4 = ip4("192.0.2.9");
+    forwarded.to_port = 53;
+    forwarded.door = false;
+    fw_add_resolver(b, &names);
+    fw_add_resolver(b, &names6);
+    fw_add_resolver(b, &forwarded);
 }
 
 static struct fw *open_fw(void)

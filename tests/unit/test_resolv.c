@@ -37,6 +37,8 @@ static const struct {
     {"no file but resolved's", NULL, "nameserver 192.0.2.2\n", "nameserver 192.0.2.2\n"},
 };
 
+static const struct resolv_plan usual, as_is = {.as_is = true};
+
 static bool own_etc(void)
 {
     return unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
@@ -57,33 +59,72 @@ static void test_resolv(void)
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         set("/etc/resolv.conf", rows[i].etc);
         set("/run/systemd/resolve/resolv.conf", rows[i].run);
-        _cleanup_free_ char *got = make_resolv_conf(false, NULL);
+        _cleanup_free_ char *got = make_resolv_conf(&usual, NULL);
         check(streq(got, rows[i].result), rows[i].name, got);
     }
     static const char stub[] = "nameserver 127.0.0.53\n\noptions edns0\n";
     set("/etc/resolv.conf", stub);
-    _cleanup_free_ char *same = make_resolv_conf(true, NULL);
+    _cleanup_free_ char *same = make_resolv_conf(&as_is, NULL);
     check(streq(same, stub), "in the host's network the file is as it is", same);
     set("/run/systemd/resolve/resolv.conf", NULL);
     char big[70000];
     memset(big, '\n', sizeof(big));
     put_file(AT_FDCWD, "/etc/resolv.conf", big, sizeof(big));
-    _cleanup_free_ char *none = make_resolv_conf(false, NULL);
+    _cleanup_free_ char *none = make_resolv_conf(&usual, NULL);
     check(streq(none, NONE), "a file that is too big is none", "it is used");
+}
+
+/* What is asked for, and what the host's file is then. */
+static void test_plans(void)
+{
+    char *gateways[] = {"10.88.0.1", "fd00::1", NULL}, *servers[] = {"192.0.2.7", NULL},
+         *search[] = {"x.org", "y.org", NULL}, *no_search[] = {".", NULL},
+         *options[] = {"ndots:2", "rotate", NULL};
+    const struct {
+        const char *name, *result;
+        struct resolv_plan plan;
+    } plans[] = {
+        {"gateways",
+         "search a\nnameserver 10.88.0.1\nnameserver fd00::1\noptions edns0\n"
+         "options ndots:0\n",
+         {.ours = gateways}},
+        {"gateways forward to what is asked for",
+         "search a\nnameserver 10.88.0.1\nnameserver fd00::1\noptions edns0\noptions ndots:0\n",
+         {.ours = gateways, .servers = servers}},
+        {"options in the place of the host's",
+         "search a\nnameserver 10.88.0.1\nnameserver fd00::1\noptions ndots:2 rotate\n",
+         {.ours = gateways, .options = options}},
+        {"servers", "search b\nnameserver 192.0.2.7\n", {.servers = servers}},
+        {"search domains", "search x.org y.org\nnameserver 192.0.2.2\n", {.search = search}},
+        {"no search domain", "nameserver 192.0.2.2\n", {.search = no_search}},
+        {"nobody", "search a\noptions edns0\n", {.nobody = true}},
+        {"nobody but whom one asks for",
+         "search a\nnameserver 192.0.2.7\noptions edns0\n",
+         {.nobody = true, .servers = servers}},
+    };
+    set("/etc/resolv.conf", "nameserver 127.0.0.53\nsearch a\noptions edns0\n");
+    set("/run/systemd/resolve/resolv.conf", "nameserver 192.0.2.2\nsearch b\n");
+    for (size_t i = 0; i < ARRAY_LEN(plans); i++) {
+        _cleanup_free_ char *got = make_resolv_conf(&plans[i].plan, NULL);
+        check(streq(got, plans[i].result), plans[i].name, got);
+    }
+    _cleanup_strv_ strv all = host_resolvers(false), reachable = host_resolvers(true);
+    check(strv_len(all) == 1 && streq(all[0], "127.0.0.53"), "the host's own", "others");
+    check(strv_len(reachable) == 1 && streq(reachable[0], "192.0.2.2"), "reachable", "others");
 }
 
 static void test_hosts(void)
 {
-    struct ip four, six, nothing = {0};
-    if (ip_parse("10.88.0.2", &four) < 0 || ip_parse("fd00::2", &six) < 0)
-        check(false, "addresses", "are none");
-    const struct ip *const addresses[] = {&four, &nothing, &six};
-    _cleanup_free_ char *text = make_hosts("web", addresses, ARRAY_LEN(addresses));
+    char *lines[] = {"192.0.2.1 extra", NULL};
+    _cleanup_free_ char *empty = make_hosts(lines), *text = hosts_with(empty, "10.88.0.2 web\n");
     check(skip_prefix(text, "127.0.0.1 localhost\n::1 localhost") &&
-              strstr(text, "\n10.88.0.2 web\nfd00::2 web\n") && text[strlen(text) - 1] == '\n',
+              strstr(text, "\n192.0.2.1 extra\n") && strstr(text, "\n10.88.0.2 web\n"),
           "hosts", text);
-    _cleanup_free_ char *alone = make_hosts("web", NULL, 0);
-    check(!strstr(alone, "web"), "no address, no name", alone);
+    _cleanup_free_ char *own = xasprintf("%s1.2.3.4 mine\n", text), *now = hosts_with(own, "");
+    check(!strstr(now, "web") && strstr(now, "\n1.2.3.4 mine\n") && strstr(now, "extra"),
+          "what the program added stays", now);
+    _cleanup_free_ char *none = hosts_with("1.2.3.4 mine\n", "10.88.0.2 web\n");
+    check(!none, "a file without our lines is the program's", none);
 }
 
 int main(void)
@@ -94,5 +135,6 @@ int main(void)
         return failures != 0;
     }
     test_resolv();
+    test_plans();
     return failures != 0;
 }

@@ -1,0 +1,260 @@
+/* /etc/hosts, /etc/resolv.conf and /etc/hostname of a container: what its networks make of them, at first
+ * and while they change. The program may write there, too, and what it wrote stays.
+ */
+#include "living.h"
+
+#include "resolv.h"
+#include "resolver.h"
+
+#include <errno.h>
+#include <netctr/names.h>
+#include <string.h>
+
+/* ---- what it is on ---------------------------------------------------------------------------*/
+
+struct place {
+    struct network network;
+    struct endpoint endpoint;
+    bool served;
+};
+
+/* Where the container shares another's network, its addresses are the other's. */
+struct view {
+    struct living *l;
+    struct place shared[16];
+    size_t count;
+};
+
+static void view_clear(struct view *v)
+{
+    for (size_t i = 0; i < v->count; i++) {
+        network_clear(&v->shared[i].network);
+        endpoint_clear(&v->shared[i].endpoint);
+    }
+}
+
+static void look_at_shared(struct living *l, struct view *v)
+{
+    const char *name;
+    struct resolver ignored;
+    _cleanup_endpoints_ struct endpoint_list all = {0};
+    struct bridge *bridge;
+    *v = (struct view){.l = l};
+    if (network_word(l->container.spec.network, &name) != NETWORK_WORD_CONTAINER)
+        return;
+    _cleanup_close_ int dir = store_live_dir(&l->world->store, name);
+    if (dir < 0 || endpoint_load_all(dir, &all, NULL) < 0 ||
+        world_bridge(l->world, &bridge, NULL) < 0)
+        return;
+    bool possible = resolver_now(l->world, &ignored);
+    for (size_t i = 0; i < all.count && v->count < ARRAY_LEN(v->shared); i++) {
+        struct place *p = &v->shared[v->count];
+        if (network_load(bridge, all.items[i].network, &p->network, NULL) < 0)
+            continue;
+        p->served = possible && network_is_served(&p->network) && aardvark_can(p->network.name);
+        p->endpoint = all.items[i];
+        all.items[i] = (struct endpoint){0};
+        v->count++;
+    }
+}
+
+/* The network whose gateway stands for the host, and is asked for names: the way out if it can be. */
+static const struct network *gateway_of(struct view *v, bool served)
+{
+    struct plug *best = plugs_gateway(v->l);
+    if (best && (best->served || !served))
+        return &best->network;
+    for (size_t i = 0; i < v->l->plug_count; i++)
+        if (v->l->plugs[i].served)
+            return &v->l->plugs[i].network;
+    for (size_t i = 0; i < v->count; i++)
+        if (network_has_gateway(&v->shared[i].network) && (v->shared[i].served || !served))
+            return &v->shared[i].network;
+    return NULL;
+}
+
+/* ---- hosts -----------------------------------------------------------------------------------*/
+
+static void put_hosts_line(FILE *f, const struct ip *address, const char *first, const char *second)
+{
+    _cleanup_free_ char *text = ip_text(address);
+    if (!*text)
+        return;
+    fprintf(f, "%s %s", text, first);
+    if (second && !streq(first, second))
+        fprintf(f, " %s", second);
+    fputc('\n', f);
+}
+
+struct others {
+    FILE *f;
+    const char *own_id;
+};
+
+static int put_other(const struct name_entry *n, void *arg)
+{
+    const struct others *o = arg;
+    const struct ip *const addresses[] = {&n->address4, &n->address6};
+    for (size_t i = 0; i < ARRAY_LEN(addresses) && !streq(n->id, o->own_id); i++) {
+        _cleanup_free_ char *text = ip_text(addresses[i]);
+        if (!*text || !n->names)
+            continue;
+        fputs(text, o->f);
+        strv_each (name, n->names)
+            fprintf(o->f, " %s", name);
+        fputc('\n', o->f);
+    }
+    return 0;
+}
+
+static void put_own(FILE *f, const struct endpoint *ep, const struct spec *s)
+{
+    put_hosts_line(f, &ep->address4, s->hostname, s->name);
+    put_hosts_line(f, &ep->address6, s->hostname, s->name);
+}
+
+/* Its own addresses, the host's, and the names of networks that no resolver tells. */
+static char *make_block(struct view *v)
+{
+    struct living *l = v->l;
+    const struct spec *s = &l->container.spec;
+    char *text = NULL;
+    size_t size = 0;
+    int names;
+    FILE *f = open_memstream(&text, &size);
+    if (!f)
+        return xstrdup("");
+    for (size_t i = 0; i < l->plug_count; i++)
+        put_own(f, &l->plugs[i].endpoint, s);
+    for (size_t i = 0; i < v->count; i++)
+        put_own(f, &v->shared[i].endpoint, s);
+    const struct network *gateway = gateway_of(v, false);
+    static const struct ip loopback = {.family = AF_INET, .bytes = {127, 0, 0, 1}};
+    const struct ip *host = s->network_mode == NETWORK_HOST ? &loopback
+                            : !gateway                      ? NULL
+                            : gateway->gateway4.family      ? &gateway->gateway4
+                                                            : &gateway->gateway6;
+    if (host)
+        put_hosts_line(f, host, "host.containers.internal", "host.docker.internal");
+    struct others others = {f, s->id};
+    for (size_t i = 0; i < l->plug_count; i++)
+        if (!l->plugs[i].served && world_names(l->world, &names, NULL) == 0)
+            (void)names_each(names, l->plugs[i].network.name, put_other, &others, NULL);
+    fclose(f);
+    return text;
+}
+
+/* "NAME:ADDRESS", "NAME:host-gateway" */
+static strv added_hosts(struct view *v)
+{
+    const struct spec *s = &v->l->container.spec;
+    const struct network *gateway = gateway_of(v, false);
+    strv lines = NULL;
+    strv_each (entry, s->add_hosts) {
+        const char *address = strpbrk(entry, ":=");
+        _cleanup_free_ char *host = NULL;
+        if (!address)
+            continue;
+        if (streq(address + 1, "host-gateway")) {
+            host = s->network_mode == NETWORK_HOST ? xstrdup("127.0.0.1")
+                   : !gateway                      ? NULL
+                              : ip_text(gateway->gateway4.family ? &gateway->gateway4
+                                                                 : &gateway->gateway6);
+            if (!host)
+                continue;
+        }
+        strv_add_take(
+            &lines, xasprintf("%s %.*s", host ? host : address + 1, (int)(address - entry), entry));
+    }
+    return lines;
+}
+
+static int write_hosts(struct view *v, struct err *e)
+{
+    _cleanup_strv_ strv added = added_hosts(v);
+    _cleanup_free_ char *empty = make_hosts(added), *block = make_block(v);
+    _cleanup_free_ char *text = hosts_with(empty, block);
+    return container_write_file(&v->l->container, "hosts", text, e);
+}
+
+static int refresh(struct view *v, struct err *e)
+{
+    _cleanup_free_ char *old = NULL, *text = NULL, *block = make_block(v);
+    int r = container_read_file(&v->l->container, "hosts", &old, e);
+    if (r < 0)
+        return r;
+    text = hosts_with(old, block);
+    if (!text || streq(text, old)) /* it is the program's own file by now; nothing is new */
+        return 0;
+    return container_write_file(&v->l->container, "hosts", text, e);
+}
+
+int refresh_hosts(struct living *l, struct err *e)
+{
+    __attribute__((cleanup(view_clear))) struct view v;
+    look_at_shared(l, &v);
+    return refresh(&v, e);
+}
+
+/* ---- resolv.conf -----------------------------------------------------------------------------*/
+
+/* No way out: nobody is asked, lest a question find its way (CVE-2024-29018). */
+static bool has_no_way_out(struct view *v)
+{
+    return (v->l->plug_count || v->count) && !gateway_of(v, false);
+}
+
+static char *make_resolv(struct view *v, struct err *e)
+{
+    const struct spec *s = &v->l->container.spec;
+    const struct network *gateway = gateway_of(v, true);
+    _cleanup_strv_ strv ours = NULL;
+    const struct ip *const addresses[] = {gateway ? &gateway->gateway4 : NULL,
+                                          gateway ? &gateway->gateway6 : NULL};
+    for (size_t i = 0; gateway && i < ARRAY_LEN(addresses); i++)
+        if (addresses[i]->family)
+            strv_add_take(&ours, ip_text(addresses[i]));
+    const struct resolv_plan plan = {
+        .as_is = s->network_mode == NETWORK_HOST,
+        .nobody = has_no_way_out(v),
+        .ours = ours,
+        .servers = s->dns,
+        .search = s->dns_search,
+        .options = s->dns_options,
+    };
+    return make_resolv_conf(&plan, e);
+}
+
+static int write_resolv(struct view *v, struct err *e)
+{
+    char *text = make_resolv(v, e);
+    if (!text)
+        return e->code;
+    free(v->l->resolv);
+    v->l->resolv = text;
+    return container_write_file(&v->l->container, "resolv.conf", v->l->resolv, e);
+}
+
+/* ---- all of them -----------------------------------------------------------------------------*/
+
+int write_files(struct living *l, struct err *e)
+{
+    __attribute__((cleanup(view_clear))) struct view v;
+    _cleanup_free_ char *hostname = xasprintf("%s\n", l->container.spec.hostname);
+    look_at_shared(l, &v);
+    int r = write_hosts(&v, e);
+    if (r == 0)
+        r = container_write_file(&l->container, "hostname", hostname, e);
+    return r == 0 ? write_resolv(&v, e) : r;
+}
+
+int rewrite_files(struct living *l, struct err *e)
+{
+    __attribute__((cleanup(view_clear))) struct view v;
+    _cleanup_free_ char *now = NULL;
+    look_at_shared(l, &v);
+    int r = refresh(&v, e);
+    if (r == 0)
+        r = container_read_file(&l->container, "resolv.conf", &now, e);
+    return r == 0 && streq(now, l->resolv) ? write_resolv(&v, e) : r;
+}

@@ -1,0 +1,180 @@
+/* A container's names: written down when it is attached, and those of its neighbours kept up to date in its
+ * /etc/hosts where no resolver tells them (internal, isolated, --no-dns, no aardvark-dns).
+ */
+#include "living.h"
+
+#include "resolver.h"
+
+#include <errno.h>
+#include <netctr/names.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/timerfd.h>
+
+/* ---- its own ---------------------------------------------------------------------------------*/
+
+static void add_name(strv *names, const char *name)
+{
+    strv_each (known, *names)
+        if (strcasecmp(known, name) == 0)
+            return;
+    strv_add(names, name);
+}
+
+/* A network's first container brings along who answers there. */
+static int introduce(struct living *l, const struct network *n, struct err *e)
+{
+    struct resolver now;
+    _cleanup_close_ int lock = store_lock(&l->world->store, e);
+    if (lock < 0)
+        return lock;
+    if (!resolver_now(l->world, &now))
+        return 0;
+    /* The resolver does not know the network yet; whoever keeps it tells it. */
+    uint16_t port = now.port;
+    now.port = 0;
+    return bridge_set_resolver(l->bridge, n, port, &now, e);
+}
+
+int plug_name(struct living *l, struct plug *p, struct err *e)
+{
+    const struct spec *s = &l->container.spec;
+    const struct endpoint *ep = &p->endpoint;
+    struct name_entry n = {
+        .id = s->id, .address4 = ep->address4, .address6 = ep->address6, .servers = s->dns};
+    int names;
+    bool first = false;
+    p->served =
+        network_is_served(&p->network) && aardvark_can(p->network.name) && resolver_possible();
+    add_name(&n.names, s->name);
+    add_name(&n.names, s->id);
+    add_name(&n.names, s->hostname);
+    strv_each (alias, ep->aliases)
+        add_name(&n.names, alias);
+    int r = world_names(l->world, &names, e);
+    if (r == 0)
+        r = names_join(names, p->network.name, &n, &first, e);
+    if (r == 0 && first && p->served)
+        r = introduce(l, &p->network, e);
+    strv_free(n.names);
+    return r;
+}
+
+int plug_unname(struct living *l, struct plug *p, struct err *e)
+{
+    int names;
+    int r = world_names(l->world, &names, e);
+    return r == 0 ? names_leave(names, p->network.name, l->container.spec.id, e) : r;
+}
+
+bool names_urgent(struct living *l)
+{
+    struct resolver now;
+    bool served = false;
+    for (size_t i = 0; i < l->plug_count; i++)
+        served = served || l->plugs[i].served;
+    return served && resolver_now(l->world, &now) && !now.port && !now.upstream4.family &&
+           !now.upstream6.family;
+}
+
+/* ---- its neighbours' -------------------------------------------------------------------------*/
+
+struct hosts_watch {
+    int inotify; /* -1 in the first moments */
+    int timer;
+};
+
+static bool concerns(const struct living *l, const char *network)
+{
+    for (size_t i = 0; i < l->plug_count; i++)
+        if (!l->plugs[i].served && streq(l->plugs[i].network.name, network))
+            return true;
+    return false;
+}
+
+/* Changes come in storms when many containers start together. The first is written a moment later, with
+ * all that has changed until then; the moment grows with the number of neighbours, so that all of them
+ * together do not write more the more they are. */
+static void names_moved(void *living)
+{
+    struct living *l = living;
+    char events[4096];
+    bool any = false;
+    for (ssize_t n; (n = read(l->hosts->inotify, events, sizeof(events))) > 0;)
+        for (char *p = events; p < events + n;) {
+            struct inotify_event *event = (void *)p;
+            any = any || event->mask & IN_Q_OVERFLOW || (event->len && concerns(l, event->name));
+            p += sizeof(*event) + event->len;
+        }
+    if (!any)
+        return;
+    struct itimerspec now, soon = {.it_value.tv_nsec = 10000000};
+    if (timerfd_gettime(l->hosts->timer, &now) == 0 &&
+        (now.it_value.tv_sec || now.it_value.tv_nsec))
+        return; /* it will be written with the rest */
+    off_t size = 0;
+    for (size_t i = 0; i < l->plug_count; i++) {
+        struct stat st;
+        if (!l->plugs[i].served && fstatat(l->world->names, l->plugs[i].network.name, &st, 0) == 0)
+            size += st.st_size;
+    }
+    soon.it_value.tv_nsec += (size < 90000 ? size : 90000) * 10000;
+    (void)timerfd_settime(l->hosts->timer, 0, &soon, NULL);
+}
+
+static int begin_watching(struct living *l, struct err *e)
+{
+    int names;
+    l->hosts->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    int r = world_names(l->world, &names, e);
+    _cleanup_free_ char *path = fd_path(r < 0 ? -1 : names);
+    if (r == 0 && (l->hosts->inotify < 0 ||
+                   inotify_add_watch(l->hosts->inotify, path, IN_MOVED_TO | IN_ONLYDIR) < 0))
+        r = err_set(e, errno, "watch the names");
+    return r == 0 ? hub_add(l->hub, l->hosts->inotify, names_moved, l, e) : r;
+}
+
+/* Who came before we watched is seen by this look. */
+static void write_neighbours(void *living)
+{
+    struct living *l = living;
+    _cleanup_err_ struct err e = ERR_INIT;
+    uint64_t times;
+    if (read(l->hosts->timer, &times, sizeof(times)) != sizeof(times))
+        return;
+    if (l->hosts->inotify < 0 && begin_watching(l, &e) < 0)
+        warn("%s", e.text);
+    /* What cannot be written, the program has made so. */
+    (void)refresh_hosts(l, NULL);
+}
+
+int watch_names(struct living *l, struct err *e)
+{
+    bool wanted = false;
+    for (size_t i = 0; i < l->plug_count; i++)
+        wanted = wanted || !l->plugs[i].served;
+    if (!wanted || l->hosts)
+        return 0;
+    /* The end of a watch costs the kernel a grace period, which a container of a moment should not pay. */
+    struct itimerspec soon = {.it_value.tv_nsec = l->container.spec.detached ? 1 : 300000000};
+    l->hosts = xcalloc(1, sizeof(*l->hosts));
+    l->hosts->inotify = -1;
+    l->hosts->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (l->hosts->timer < 0 || timerfd_settime(l->hosts->timer, 0, &soon, NULL) < 0)
+        return err_set(e, errno, "watch the names");
+    return hub_add(l->hub, l->hosts->timer, write_neighbours, l, e);
+}
+
+void unwatch_names(struct living *l)
+{
+    if (!l->hosts)
+        return;
+    int *const fds[] = {&l->hosts->inotify, &l->hosts->timer};
+    for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
+        if (*fds[i] >= 0)
+            hub_remove(l->hub, *fds[i]);
+        *fds[i] = close_fd(*fds[i]);
+    }
+    free(l->hosts);
+    l->hosts = NULL;
+}

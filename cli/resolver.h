@@ -1,0 +1,22 @@
+/* The instance's resolver as every command sees it (resolver.c), and who keeps it running (keeper.c). */
+#pragma once
+
+#include "hub.h"
+#include "world.h"
+
+#define RESOLVER HELPER_RESOLVER
+
+/** Can containers be served by a resolver? */
+bool resolver_possible(void);
+/** Who answers now. False: there is no resolver. */
+bool resolver_now(struct world *w, struct resolver *out);
+/** Writes down who answers now, and tells the firewall. The store must be locked. */
+int resolver_set(struct world *w, const struct resolver *now, struct err *e);
+/** Ends it if no container has a name any more. The store must be locked. */
+int resolver_release(struct world *w, struct err *e);
+
+/** The one that listens to the firewall keeps the resolver, too: starts it, tells it of changes, starts it
+ *  again when it has died. */
+struct keeper;
+int keeper_new(struct world *w, struct hub *hub, struct keeper **out, struct err *e);
+void keeper_free(struct keeper *k); /**< accepts NULL; the resolver goes on */

@@ -1,0 +1,60 @@
+/* Which names containers have, and aardvark-dns, which tells them.
+ *
+ * RUN/names/NETWORK holds a line for each container of the network: id, addresses, names, its own
+ * resolvers. It is the one truth: whoever tells names, be it a resolver or the lines in a container's
+ * /etc/hosts, watches the directory and reads. Where and when a resolver runs is the CLI's business.
+ */
+#pragma once
+
+#include <netctr/netns.h>
+
+struct name_entry {
+    char *id;
+    struct ip address4, address6; /**< family 0: none */
+    strv names;
+    strv servers; /**< who answers what is no container's name; NULL: the host's resolvers */
+};
+
+/** An fd of RUN/names, which is made if it is missing. */
+int names_open(int run_fd, struct err *e);
+/** Writes a container down in the place of what its id had there. *@first: the network is new. */
+int names_join(int dir, const char *network, const struct name_entry *n, bool *first,
+               struct err *e);
+/** Takes it out, of all networks if @network is NULL. Accepts "already gone". */
+int names_leave(int dir, const char *network, const char *id, struct err *e);
+/** Calls @each for every container of the network; a negative result ends the walk. Lines that cannot
+ *  be read are passed over. No such network: nothing. */
+int names_each(int dir, const char *network, int (*each)(const struct name_entry *n, void *arg),
+               void *arg, struct err *e);
+/** Has any network a container? */
+bool names_any(int dir);
+/** Takes out everybody who is not in @ids, and tells @found (may be NULL); @dry_run only tells. */
+int names_sweep(int dir, char *const *ids, bool dry_run, void (*found)(const char *what, void *arg),
+                void *arg, struct err *e);
+
+/* ---- aardvark-dns ----------------------------------------------------------------------------*/
+
+/** Where it is; caller frees; NULL: not installed. */
+char *aardvark_find(void);
+
+struct aardvark_network {
+    const char *name;
+    struct ip gateway4, gateway6;
+    char *const *servers; /**< the host's resolvers */
+};
+/** Can a network of this name be served? The server has a file of its own among theirs. */
+bool aardvark_can(const char *network);
+/** Writes the network's names as the server reads them, into the directory of its files in @dir, made
+ *  if it is missing. */
+enum { AARDVARK_SAME, AARDVARK_CHANGED, AARDVARK_NEW };
+int aardvark_write(int dir, const struct aardvark_network *n, struct err *e);
+/** Has the server a file of that network? */
+bool aardvark_has(int dir, const char *network);
+/** Removes that directory and the log. A file alone is never removed: the server dies of one that vanishes while it
+ *  reads its directory. */
+int aardvark_remove(int dir, struct err *e);
+/** Is that directory there? It is, from before the server is started until after it has ended. */
+bool aardvark_there(int dir);
+/** Its log and its command line, NULL-terminated; @run is the path of RUN. */
+int aardvark_log(int dir, struct err *e);
+strv aardvark_command(const char *program, const char *run, uint16_t port);

@@ -1,0 +1,243 @@
+/* RUN/names/NETWORK. For example:
+ *
+ *     4f1c09d2a7b3 10.88.0.2 fd4c::2 web,4f1c09d2a7b3,www -
+ *     81be66a0c410 10.88.0.3 - db,81be66a0c410 9.9.9.9,1.1.1.1
+ *
+ * Replaced in one step under a lock. Names are no promise that others build on, as addresses are: a line
+ * that cannot be read is passed over. A network's file stays when its last container has gone.
+ */
+#include <netctr/names.h>
+
+#include <errno.h>
+#include <string.h>
+#include <sys/file.h>
+
+#define FILE_MAX (16 << 20)
+
+int names_open(int run_fd, struct err *e)
+{
+    if (mkdirat(run_fd, "names", 0700) < 0 && errno != EEXIST)
+        return err_set(e, errno, "make the directory of names");
+    int fd = openat(run_fd, "names", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    return fd < 0 ? err_set(e, errno, "open the directory of names") : fd;
+}
+
+static int lock_names(int dir, struct err *e)
+{
+    int fd = lock_file_at(dir, ".lock", LOCK_EX);
+    return fd < 0 ? err_set(e, fd, "lock the names") : fd;
+}
+
+/* ---- lines -----------------------------------------------------------------------------------*/
+
+static char *join(char *const *words)
+{
+    char *text = xstrdup("");
+    strv_each (word, words) {
+        _cleanup_free_ char *before = text;
+        text = xasprintf("%s%s%s", before, *before ? "," : "", word);
+    }
+    return text;
+}
+
+static const char *or_none(const char *text)
+{
+    return *text ? text : "-";
+}
+
+static char *line_of(const struct name_entry *n)
+{
+    _cleanup_free_ char *four = ip_text(&n->address4), *six = ip_text(&n->address6),
+                        *names = join(n->names), *servers = join(n->servers);
+    return xasprintf("%s %s %s %s %s", n->id, or_none(four), or_none(six), or_none(names),
+                     or_none(servers));
+}
+
+static void entry_clear(struct name_entry *n)
+{
+    free(n->id);
+    strv_free(n->names);
+    strv_free(n->servers);
+    *n = (struct name_entry){0};
+}
+
+static bool parse_address(const char *text, int family, struct ip *out)
+{
+    return streq(text, "-") || (ip_parse(text, out) == 0 && out->family == family);
+}
+
+static bool parse_line(const char *line, struct name_entry *out)
+{
+    *out = (struct name_entry){0};
+    _cleanup_strv_ strv words = strv_split(line, ' ');
+    if (strv_len(words) != 5 || !valid_name(words[0]) ||
+        !parse_address(words[1], AF_INET, &out->address4) ||
+        !parse_address(words[2], AF_INET6, &out->address6))
+        return false;
+    out->id = xstrdup(words[0]);
+    out->names = streq(words[3], "-") ? NULL : strv_split(words[3], ',');
+    out->servers = streq(words[4], "-") ? NULL : strv_split(words[4], ',');
+    return true;
+}
+
+/* "ID " and nothing longer. */
+static bool is_of(const char *line, const char *id)
+{
+    const char *rest = skip_prefix(line, id);
+    return rest && *rest == ' ';
+}
+
+/* ---- files -----------------------------------------------------------------------------------*/
+
+static int read_lines(int dir, const char *network, strv *out, struct err *e)
+{
+    _cleanup_free_ char *text = NULL;
+    int r = read_file_at(dir, network, FILE_MAX, &text, NULL);
+    if (r == 0)
+        *out = strv_split(text, '\n');
+    return r < 0 && r != -ENOENT ? err_set(e, r, "read the names of network `%s`", network) : r;
+}
+
+static int write_text(int dir, const char *network, const char *text, size_t size, struct err *e)
+{
+    int r = write_file_atomic(dir, network, text, size, 0600);
+    return r < 0 ? err_set(e, r, "write the names of network `%s`", network) : 0;
+}
+
+/* Without the lines of @id, and with @line if it is not NULL. */
+static int replace(int dir, const char *network, const char *id, const char *line, bool *first,
+                   struct err *e)
+{
+    _cleanup_strv_ strv lines = NULL;
+    _cleanup_free_ char *text = NULL;
+    size_t size = 0;
+    bool changed = line != NULL;
+    int r = read_lines(dir, network, &lines, e);
+    if (r < 0 && r != -ENOENT)
+        return r;
+    if (first)
+        *first = r == -ENOENT;
+    FILE *f = open_memstream(&text, &size);
+    if (!f)
+        return err_set(e, errno, "write the names of network `%s`", network);
+    strv_each (old, lines) {
+        if (is_of(old, id))
+            changed = true;
+        else if (*old)
+            fprintf(f, "%s\n", old);
+    }
+    if (line)
+        fprintf(f, "%s\n", line);
+    fclose(f);
+    return changed ? write_text(dir, network, text, size, e) : 0;
+}
+
+int names_join(int dir, const char *network, const struct name_entry *n, bool *first, struct err *e)
+{
+    _cleanup_free_ char *line = line_of(n);
+    _cleanup_close_ int lock = lock_names(dir, e);
+    return lock < 0 ? lock : replace(dir, network, n->id, line, first, e);
+}
+
+static int each_network(int dir, int (*each)(const char *network, void *arg), void *arg)
+{
+    int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+    _cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+    for (struct dirent *entry; d && r == 0 && (entry = readdir(d));)
+        if (valid_name(entry->d_name))
+            r = each(entry->d_name, arg);
+    return r;
+}
+
+struct leaving {
+    int dir;
+    const char *id;
+    struct err *e;
+};
+
+static int leave_one(const char *network, void *arg)
+{
+    const struct leaving *l = arg;
+    return replace(l->dir, network, l->id, NULL, NULL, l->e);
+}
+
+int names_leave(int dir, const char *network, const char *id, struct err *e)
+{
+    struct leaving l = {dir, id, e};
+    _cleanup_close_ int lock = lock_names(dir, e);
+    if (lock < 0)
+        return lock;
+    return network ? leave_one(network, &l) : each_network(dir, leave_one, &l);
+}
+
+int names_each(int dir, const char *network, int (*each)(const struct name_entry *n, void *arg),
+               void *arg, struct err *e)
+{
+    _cleanup_strv_ strv lines = NULL;
+    int r = read_lines(dir, network, &lines, e);
+    if (r < 0)
+        return r == -ENOENT ? 0 : r;
+    strv_each (line, lines) {
+        struct name_entry n;
+        if (r >= 0 && parse_line(line, &n))
+            r = each(&n, arg);
+        entry_clear(&n);
+    }
+    return r < 0 ? r : 0;
+}
+
+/* ---- all of them -----------------------------------------------------------------------------*/
+
+static int has_any(const char *network, void *arg)
+{
+    struct stat st;
+    return fstatat(*(int *)arg, network, &st, 0) == 0 && st.st_size > 0;
+}
+
+bool names_any(int dir)
+{
+    return each_network(dir, has_any, &dir) > 0;
+}
+
+struct sweeping {
+    int dir;
+    char *const *ids;
+    bool dry_run;
+    void (*found)(const char *what, void *arg);
+    void *arg;
+    struct err *e;
+};
+
+static bool lives(const struct sweeping *s, const char *line)
+{
+    strv_each (id, s->ids)
+        if (is_of(line, id))
+            return true;
+    return false;
+}
+
+static int sweep_network(const char *network, void *arg)
+{
+    struct sweeping *s = arg;
+    _cleanup_strv_ strv lines = NULL;
+    int r = read_lines(s->dir, network, &lines, s->e);
+    strv_each (line, lines) {
+        if (!*line || lives(s, line))
+            continue;
+        *strchrnul(line, ' ') = '\0';
+        _cleanup_free_ char *what = xasprintf("names of %s", line);
+        if (s->found)
+            s->found(what, s->arg);
+        if (r == 0 && !s->dry_run)
+            r = replace(s->dir, network, line, NULL, NULL, s->e);
+    }
+    return r;
+}
+
+int names_sweep(int dir, char *const *ids, bool dry_run, void (*found)(const char *what, void *arg),
+                void *arg, struct err *e)
+{
+    struct sweeping s = {dir, ids, dry_run, found, arg, e};
+    _cleanup_close_ int lock = lock_names(dir, e);
+    return lock < 0 ? lock : each_network(dir, sweep_network, &s);
+}

@@ -1,0 +1,117 @@
+#!/usr/bin/env bash
+# Without aardvark-dns, or on a network that wants none: names are in /etc/hosts.
+. "$(dirname "$0")/../lib.sh"
+. "$top/tests/names.sh"
+
+hosts_of() { netctr exec "$1" cat /etc/hosts; }
+knows() { # CONTAINER LINE
+    hosts_of "$1" | grep -qxF -- "$2"
+}
+knows_not() { # CONTAINER WORD
+    ! hosts_of "$1" | grep -qwF -- "$2"
+}
+
+by_hosts() { # [FLAGS OF RUN...]
+    local b before inode
+    idle a "$@"
+    netctr exec a sh -c 'echo "192.0.2.200 mine" >>/etc/hosts; sed "s/^/#/" /etc/hosts >/dev/null'
+    inode=$(netctr exec a stat -c %i /etc/hosts)
+    b=$(netctr run -d --name b --network-alias www --hostname front "$@" "$box" sleep 1000)
+    wait_for 5 knows a "$(address_of b) b $b front www"
+    netctr exec a ping -c 1 -W 2 www
+    netctr exec b ping -c 1 -W 2 a # it was there first
+    knows a '192.0.2.200 mine'
+    assert_eq "$(netctr exec a stat -c %i /etc/hosts)" "$inode" inode
+    before=$(hosts_of a | wc -l)
+    netctr rm -f b
+    wait_for 5 knows_not a www
+    knows a '192.0.2.200 mine'
+    [ "$(hosts_of a | wc -l)" -lt "$before" ]
+    # A program that has made the file its own keeps it.
+    netctr exec a sh -c 'echo "127.0.0.1 localhost" >/etc/hosts'
+    idle c "$@"
+    wait_for 5 knows c "$(address_of a) a $(netctr inspect a | jq -r '.[0].id')"
+    assert_eq "$(hosts_of a)" '127.0.0.1 localhost'
+    assert_eq "$(servers)" 0 servers
+}
+no_dns() {
+    define plain 1 ', "dns": false'
+    by_hosts --network plain
+    assert_eq "$(netctr exec a cat /etc/resolv.conf)" 'nameserver 192.0.2.9'
+}
+t '--no-dns: by /etc/hosts, and the host'"'"'s resolvers' no_dns
+
+without_aardvark() {
+    hide
+    by_hosts
+    assert_eq "$(netctr exec a cat /etc/resolv.conf)" 'nameserver 192.0.2.9'
+    assert_eq "$(nft list map inet netctr resolvers4 | grep -c elements || true)" 0 'resolvers'
+    show
+}
+hide() { mount -t tmpfs tmpfs /usr/lib/podman; }
+show() { umount /usr/lib/podman; }
+t 'without aardvark-dns: the same' without_aardvark
+
+two_networks() {
+    define red 1 ', "dns": false'
+    define blue 2 ', "internal": true'
+    idle r --network red
+    idle b --network blue
+    idle both --network red --network blue
+    wait_for 5 eval 'netctr exec r ping -c 1 -W 1 both && netctr exec b ping -c 1 -W 1 both'
+    netctr exec both ping -c 1 -W 1 r
+    netctr exec both ping -c 1 -W 1 b
+    knows_not r b
+    knows_not b r
+    # Connected while it runs, and disconnected.
+    netctr network connect blue r
+    wait_for 5 netctr exec b ping -c 1 -W 1 r
+    wait_for 5 netctr exec r ping -c 1 -W 1 b
+    netctr network disconnect blue r
+    wait_for 5 knows_not b r
+    wait_for 5 knows_not r b
+    # A new run has them as well.
+    idle again --network red --restart always
+    local before
+    before=$(pid_of again)
+    kill -KILL "$before"
+    begun_again() {
+        local now
+        now=$(pid_of again) && [ "$now" -gt 0 ] && [ "$now" != "$before" ]
+    }
+    wait_for 10 begun_again
+    netctr exec again ping -c 1 -W 1 both
+}
+t 'networks apart; connect, disconnect, a new run' two_networks
+
+storm() {
+    define plain 1 ', "dns": false'
+    local n pids=() words
+    for n in $(seq 20); do
+        netctr run -d --name c$n --network plain "$box" sleep 1000 >/dev/null &
+        pids+=($!)
+    done
+    for n in "${pids[@]}"; do wait "$n"; done
+    for n in 1 7 20; do
+        words=$(seq 20 | grep -vx "$n" | sed 's/^/c/')
+        all_there() { [ "$(hosts_of c$n | awk '/^10\.77/ { print $2 }' | grep -cxF -- "$words")" = 19 ]; }
+        wait_for 10 all_there
+    done
+}
+t 'twenty at once know each other' storm
+
+hostile_file() {
+    # A file that the program has made huge, full or unreadable is its own harm: its monitor goes on.
+    define plain 1 ', "dns": false'
+    idle a --network plain
+    netctr exec a sh -c 'dd if=/dev/zero bs=1M seek=100000 count=0 of=/etc/hosts 2>/dev/null || true'
+    idle b --network plain
+    wait_for 5 netctr exec b ping -c 1 -W 1 a
+    netctr exec a sh -c 'dd if=/dev/zero bs=64k of=/etc/hosts 2>/dev/null || true; chmod 0 /etc/hosts'
+    idle c --network plain
+    netctr exec a true
+    netctr stop -t 0 a
+    netctr start a
+    knows a "$(address_of c) c $(netctr inspect c | jq -r '.[0].id')"
+}
+t 'what a program does to the file harms nobody else' hostile_file
