@@ -12,6 +12,7 @@
 #
 # STRIKE=all        every call (with every error); otherwise a sample of about $points of them
 # STRIKE=ROLE:N     that one alone (fail_each: ROLE:N=ERRNO)
+# STRIKE_CALL=NAME  none but calls of that name
 
 # shellcheck shell=bash
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -203,7 +204,7 @@ kill_each() { # ONE|ALL COMMAND...
     command_name="$1"
     begin_strikes
     list_points "$@"
-    awk '$3 !~ /^(brk|mmap|munmap|mprotect)$/ { print $1 ":" $2 }' "$tmp/points" >"$tmp/all-points"
+    awk -v only="${STRIKE_CALL-}" '$3 !~ /^(brk|mmap|munmap|mprotect)$/ && (only == "" || $3 == only) { print $1 ":" $2 }' "$tmp/points" >"$tmp/all-points"
     mapfile -t all_points < <(sample <"$tmp/all-points")
     for point in "${all_points[@]}"; do
         strike $how "$point" "$@"
@@ -270,7 +271,8 @@ fail_each() { # COMMAND...
     begin_strikes
     set_up
     list_points "$@"
-    awk -v never="$never_fails" -v errors="${errors[*]}" '$3 !~ never {
+    awk -v never="$never_fails" -v errors="${errors[*]}" -v only="${STRIKE_CALL-}" '
+        $3 !~ never && (only == "" || $3 == only) {
         n = split(errors, e, " ")
         for (i = 1; i <= n; i++) print $1 ":" $2 "=" e[i] }' "$tmp/points" >"$tmp/all-points"
     mapfile -t all_points < <(sample <"$tmp/all-points")
