@@ -20,7 +20,7 @@
 tools=$top/${NETCTR_BUILD:-build}/tests
 nc=("$program" --root "$state" --run-root "$run_state")
 errors=(ENOMEM ENOSPC EINTR EBUSY EMFILE EPERM)
-points=${points-9} may_live=0 await=(--all)
+points=${points-8} may_live=0 await=(--all)
 : "${STRIKE:=sample}"
 
 ! ldd "$program" | grep -q asan || skip 'a sanitizer does not stand being struck'
