@@ -162,6 +162,8 @@ static int failed_start(struct living *l, struct err *e)
 {
     int status = e->status ? e->status : EXIT_NETCTR;
     container_note(&l->container, e->text);
+    if (!l->container.spec.detached)
+        fprintf(stderr, "netctr: %s\n", e->text);
     container_kill(&l->container);
     err_clear(e);
     return status;
@@ -332,8 +334,10 @@ static int live(struct living *l, struct err *e)
         return r;
     }
     int status = watch_over(l, e);
-    if (status < 0)
+    if (status < 0) { /* whoever ran it in the background has gone */
+        container_note(&l->container, e->text);
         container_kill(&l->container);
+    }
     _cleanup_err_ struct err trouble = ERR_INIT;
     r = leave(l, !l->container.spec.auto_remove, status < 0 ? EXIT_NETCTR : status, &trouble);
     if (r < 0)

@@ -50,6 +50,7 @@ struct monitor {
     struct stream streams[STREAMS];
     bool ended;
     int status;
+    int failures; /* of poll(), in a row */
 };
 
 /* A program that is pid 1 and has no handler is deaf to every signal but SIGKILL. Who presses ^C a
@@ -88,6 +89,19 @@ static bool drained(const struct monitor *m)
     return true;
 }
 
+/* poll() has failed. Memory that is short may be short for a moment only: the program runs meanwhile, and
+ * its caller has been told that it does. */
+static int endure(struct monitor *m)
+{
+    const struct timespec pause = {.tv_nsec = 10000000};
+    if (errno == EINTR)
+        return 1;
+    if (++m->failures > 100)
+        return -errno;
+    nanosleep(&pause, NULL);
+    return 1;
+}
+
 /* The fds of one turn: signals, init, the streams, then what others watch. */
 static int turn(struct monitor *m, struct pollfd *polled, int timeout_ms)
 {
@@ -101,7 +115,8 @@ static int turn(struct monitor *m, struct pollfd *polled, int timeout_ms)
         polled[n++] = (struct pollfd){.fd = o->watches[i].fd, .events = POLLIN};
     int ready = poll(polled, n, timeout_ms);
     if (ready < 0)
-        return errno == EINTR ? 1 : -errno;
+        return endure(m);
+    m->failures = 0;
     if (ready == 0)
         return 0;
     if (polled[0].revents)

@@ -8,10 +8,12 @@
 #
 # A file may define, as functions: furnish (what is there all the time), set_up, prepare (before each
 # strike), after_strike, as_asked (the command said that it has succeeded: has it?), and set may_live=1
-# when the container k may be running afterwards.
+# when the container k may be running afterwards, must_vanish=1 or must_stay=1 when it may not be left as one
+# that has ended, or has to be left.
 #
 # STRIKE=all        every call (with every error); otherwise a sample of about $points of them
 # STRIKE=ROLE:N     that one alone (fail_each: ROLE:N=ERRNO)
+# STRIKE_CALL=NAME  none but calls of that name
 
 # shellcheck shell=bash
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -19,7 +21,7 @@
 tools=$top/${NETCTR_BUILD:-build}/tests
 nc=("$program" --root "$state" --run-root "$run_state")
 errors=(ENOMEM ENOSPC EINTR EBUSY EMFILE EPERM)
-points=${points-9} may_live=0 await=(--all)
+points=${points-7} may_live=0 await=(--all)
 : "${STRIKE:=sample}"
 
 ! ldd "$program" | grep -q asan || skip 'a sanitizer does not stand being struck'
@@ -112,6 +114,8 @@ look_after_k() {
         grep -q '"exit"' "$state/containers/k/config.json" || bad 'it has not ended'
         [ "${must_vanish-0}" = 0 ] || bad 'it should have been removed'
         next_command rm k
+    elif [ "${must_stay-0}" = 1 ]; then
+        bad 'the container is lost'
     fi
 }
 
@@ -166,7 +170,7 @@ strike() { # --kill ROLE:N | --error ROLE:N=ERRNO, COMMAND...
     ! grep -q ^hangs "$tmp/report" || bad "$(grep ^hangs "$tmp/report")"
 }
 
-# Every k-th line of what is there.
+# Every k-th line of what is there, and two of the last, where a command has done what it was to do.
 sample() {
     local lines every
     mapfile -t lines
@@ -186,6 +190,7 @@ sample() {
     esac
     local i
     for ((i = total % every; i < total; i += every)); do printf '%s\n' "${lines[i]}"; done
+    [ $every = 1 ] || [ "$total" -lt 5 ] || printf '%s\n' "${lines[total - 2]}" "${lines[total - 5]}"
 }
 
 end_strikes() {
@@ -203,7 +208,7 @@ kill_each() { # ONE|ALL COMMAND...
     command_name="$1"
     begin_strikes
     list_points "$@"
-    awk '$3 !~ /^(brk|mmap|munmap|mprotect)$/ { print $1 ":" $2 }' "$tmp/points" >"$tmp/all-points"
+    awk -v only="${STRIKE_CALL-}" '$3 !~ /^(brk|mmap|munmap|mprotect)$/ && (only == "" || $3 == only) { print $1 ":" $2 }' "$tmp/points" >"$tmp/all-points"
     mapfile -t all_points < <(sample <"$tmp/all-points")
     for point in "${all_points[@]}"; do
         strike $how "$point" "$@"
@@ -270,13 +275,15 @@ fail_each() { # COMMAND...
     begin_strikes
     set_up
     list_points "$@"
-    awk -v never="$never_fails" -v errors="${errors[*]}" '$3 !~ never {
+    awk -v never="$never_fails" -v errors="${errors[*]}" -v only="${STRIKE_CALL-}" '
+        $3 !~ never && (only == "" || $3 == only) {
         n = split(errors, e, " ")
         for (i = 1; i <= n; i++) print $1 ":" $2 "=" e[i] }' "$tmp/points" >"$tmp/all-points"
     mapfile -t all_points < <(sample <"$tmp/all-points")
     for point in "${all_points[@]}"; do
         strike --error "$point" "$@"
         judge
+        after_strike
         next_command gc
         look_after_k
         next_command gc

@@ -55,6 +55,22 @@ damaged_leases() {
 }
 t 'leases damaged in every way: no address is given out twice, reload restores them' damaged_leases
 
+buried_all_the_same() {
+    local monitor
+    begin
+    victim
+    what='no record, and the leases damaged'
+    monitor=$(monitor_of k)
+    rm "$live/endpoint.default.json"
+    kill -KILL "$monitor"
+    truncate -s -20 "$run_state/leases/default"
+    netctr gc >"$tmp/stdout" || fail "$what: gc fails"
+    [ ! -e "$live" ] || fail "$what: it is not buried"
+    netctr rm k >"$tmp/stdout"
+    unharmed
+}
+t 'a dead container without a record, and the leases damaged: it is buried' buried_all_the_same
+
 damaged_network() {
     begin
     local how file=$state/networks/default.json

@@ -3,9 +3,8 @@
 # not; its definition stays.
 . "$(dirname "$0")/../struck.sh"
 
-may_live=1
+may_live=1 must_stay=1
 await=()
-after_strike() { [ -e "$state/containers/k/config.json" ] || bad 'the container is lost'; }
 
 as_asked() {
     local tries=0
