@@ -262,8 +262,20 @@ int network_load(struct bridge *b, const char *name, struct network *out, struct
     return r;
 }
 
+static void warn_of_damage(struct err *why, void *arg)
+{
+    (void)arg;
+    warn("%s", why->text);
+}
+
 int network_each(struct bridge *b, int (*each)(const struct network *n, void *arg), void *arg,
                  struct err *e)
+{
+    return network_judge_each(b, each, warn_of_damage, arg, e);
+}
+
+int network_judge_each(struct bridge *b, int (*each)(const struct network *n, void *arg),
+                       void (*damaged)(struct err *why, void *arg), void *arg, struct err *e)
 {
     int fd = openat(b->networks_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     _cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
@@ -277,15 +289,16 @@ int network_each(struct bridge *b, int (*each)(const struct network *n, void *ar
         if (!dot || !streq(dot, ".json") || !valid_name(name))
             continue;
         _cleanup_network_ struct network n = {0};
-        r = network_read(b, name, &n, e);
+        _cleanup_err_ struct err why = ERR_INIT;
+        r = network_read(b, name, &n, &why);
         if (r == -EBADMSG) /* one must not stand in the way of all others */
-            warn("%s", e && e->text ? e->text : "a damaged network definition is passed over");
-        if (r == -EBADMSG || r == -ENOENT) { /* ENOENT: removed while we looked */
-            err_clear(e);
+            damaged(&why, arg);
+        if (r == -EBADMSG || r == -ENOENT) /* ENOENT: removed while we looked */
             r = 0;
-        } else if (r == 0) {
+        else if (r == 0)
             r = each(&n, arg);
-        }
+        else
+            err_move(e, &why);
     }
     return r < 0 && e && !e->code ? err_set(e, r, "list the networks") : r < 0 ? r : 0;
 }

@@ -6,6 +6,14 @@
 #include <string.h>
 #include <time.h>
 
+static bool contains(const char *const *words, const char *word)
+{
+    for (; words && *words; words++)
+        if (streq(*words, word))
+            return true;
+    return false;
+}
+
 /* ---- reload ----------------------------------------------------------------------------------*/
 
 int bridge_check(struct bridge *b, struct err *e)
@@ -26,24 +34,39 @@ int bridge_check(struct bridge *b, struct err *e)
 struct reloading {
     struct fw_batch *batch;
     const struct resolver *resolver;
+    strv known; /* networks whose definition can be read */
 };
 
 static int reload_network(const struct network *n, void *arg)
 {
-    const struct reloading *r = arg;
+    struct reloading *r = arg;
+    strv_add(&r->known, n->name);
     struct fw_network elements = network_elements(n);
     fw_add_network(r->batch, &elements);
     resolver_add(r->batch, n, r->resolver);
     return 0;
 }
 
+/* A network whose definition cannot be read, and containers on it: what nobody has published must stay
+ * out of reach. That it is ours is all that is known of it. */
+static void close_network(struct reloading *r, const struct endpoint *ep)
+{
+    struct fw_network elements = {.bridge = ep->bridge, .icc = true};
+    fw_add_network(r->batch, &elements);
+    strv_add(&r->known, ep->network);
+}
+
 int bridge_reload(struct bridge *b, const struct endpoint *live, size_t count,
                   const struct resolver *resolver, struct err *e)
 {
     _cleanup_fw_batch_ struct fw_batch *batch = fw_batch_new(b->fw);
-    struct reloading reloading = {batch, resolver};
+    struct reloading reloading = {batch, resolver, NULL};
     fw_add_tables(batch);
     int r = network_each(b, reload_network, &reloading, e);
+    for (size_t i = 0; r == 0 && i < count; i++)
+        if (!contains((const char *const *)reloading.known, live[i].network))
+            close_network(&reloading, &live[i]);
+    strv_free(reloading.known);
     for (size_t i = 0; r == 0 && i < count; i++) {
         struct fw_guard guard = endpoint_guard(&live[i]);
         size_t elements_count;
@@ -125,16 +148,7 @@ struct sweeping {
     struct err *e;
     strv dead_owners; /* of leases */
     strv dead_links;
-    strv live_ports;
 };
-
-static bool contains(const char *const *words, const char *word)
-{
-    for (; words && *words; words++)
-        if (streq(*words, word))
-            return true;
-    return false;
-}
 
 static int judge_lease(const struct lease *l, void *arg)
 {
@@ -144,12 +158,26 @@ static int judge_lease(const struct lease *l, void *arg)
     return 0;
 }
 
+/* Is it the port of a container that lives? Its alias tells on which network, and so what its name would
+ * be: definitions may be damaged, and are not asked. */
+static bool is_live_port(const struct sweeping *s, const struct link *link)
+{
+    const char *network = NULL;
+    for (const char *p = link->alias; (p = strstr(p, " on ")); p++)
+        network = p + strlen(" on ");
+    for (const char *const *id = s->sweep->live_ids; network && id && *id; id++) {
+        _cleanup_free_ char *port = endpoint_port_name(*id, network);
+        if (streq(port, link->name))
+            return true;
+    }
+    return false;
+}
+
 static int judge_link(const struct link *link, void *arg)
 {
     struct sweeping *s = arg;
     _cleanup_free_ char *mark = xasprintf("netctr %s ", s->bridge->instance);
-    if (skip_prefix(link->name, "vc-") && skip_prefix(link->alias, mark) &&
-        !contains((const char *const *)s->live_ports, link->name))
+    if (skip_prefix(link->name, "vc-") && skip_prefix(link->alias, mark) && !is_live_port(s, link))
         strv_add(&s->dead_links, link->name);
     return 0;
 }
@@ -164,8 +192,6 @@ static void tell(const struct sweeping *s, const char *what, const char *name)
 static int sweep_network(const struct network *n, void *arg)
 {
     struct sweeping *s = arg;
-    for (const char *const *id = s->sweep->live_ids; id && *id; id++)
-        strv_add_take(&s->live_ports, endpoint_port_name(*id, n->name));
     int r = lease_each(s->bridge->leases_fd, n->name, judge_lease, s, s->e);
     strv_each (owner, s->dead_owners) {
         tell(s, "lease of", owner);
@@ -229,7 +255,6 @@ int bridge_sweep(struct bridge *b, const struct bridge_sweep *sweep, struct err 
             r = rt_commit(batch, e);
     }
     strv_free(s.dead_links);
-    strv_free(s.live_ports);
     if (r == 0 && !sweep->dry_run)
         r = sweep_leftovers(b, e);
     return r;

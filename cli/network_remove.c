@@ -5,6 +5,7 @@
  */
 #include "control.h"
 #include "network.h"
+#include "resolver.h"
 
 #include <errno.h>
 #include <string.h>
@@ -94,6 +95,8 @@ static int try_remove(struct world *w, struct bridge *bridge, const char *name, 
     struct users u = {.world = w, .network = name};
     _cleanup_close_ int lock = store_lock(&w->store, e);
     int r = lock < 0 ? lock : store_each(&w->store, find_user, &u, e);
+    if (r == 0 && !u.names)
+        r = resolver_forget(w, name, e);
     if (r == 0 && !u.names)
         r = network_remove(bridge, name, e);
     *users = u.names;

@@ -94,3 +94,59 @@ int resolver_release(struct world *w, struct err *e)
         r = helper_end(&w->store, RESOLVER, e);
     return r == 0 ? aardvark_remove(names, e) : r;
 }
+
+/* ---- networks that go --------------------------------------------------------------------------*/
+
+static bool is_not(const char *network, void *gone)
+{
+    return !streq(network, gone);
+}
+
+int resolver_forget(struct world *w, const char *network, struct err *e)
+{
+    static const struct resolver nobody = {0};
+    int names;
+    bool tcp;
+    struct bridge *bridge;
+    _cleanup_network_ struct network n = {0};
+    _cleanup_free_ char *gone = xstrdup(network);
+    int r = world_names(w, &names, e);
+    if (r == 0)
+        r = world_bridge(w, &bridge, e);
+    if (r == 0)
+        r = network_load(bridge, network, &n, e);
+    if (r == 0)
+        r = bridge_set_resolver(bridge, &n, written_port(names, &tcp), &nobody, e);
+    if (r == -ENOENT || r == -EBADMSG) { /* flushed; or whoever removes it will say what is wrong */
+        err_clear(e);
+        r = 0;
+    }
+    return r == 0 ? names_prune(names, is_not, gone, e) : r;
+}
+
+static int note_name(const struct network *n, void *names)
+{
+    strv_add(names, n->name);
+    return 0;
+}
+
+static bool is_listed(const char *network, void *names)
+{
+    strv_each (name, *(strv *)names)
+        if (streq(name, network))
+            return true;
+    return false;
+}
+
+int resolver_prune(struct world *w, struct err *e)
+{
+    int names;
+    struct bridge *bridge;
+    _cleanup_strv_ strv there = NULL;
+    int r = world_names(w, &names, e);
+    if (r == 0)
+        r = world_bridge(w, &bridge, e);
+    if (r == 0)
+        r = network_each(bridge, note_name, &there, e);
+    return r == 0 ? names_prune(names, is_listed, &there, e) : r;
+}

@@ -14,6 +14,10 @@ bool resolver_now(struct world *w, struct resolver *out);
 int resolver_set(struct world *w, const struct resolver *now, struct err *e);
 /** Ends it if no container has a name any more. The store must be locked. */
 int resolver_release(struct world *w, struct err *e);
+/** A network is about to be removed: nobody answers there any more. The store must be locked. */
+int resolver_forget(struct world *w, const char *network, struct err *e);
+/** Forgets the names of networks that are no more. */
+int resolver_prune(struct world *w, struct err *e);
 
 /** The one that listens to the firewall keeps the resolver, too: starts it, tells it of changes, starts it
  *  again when it has died. */

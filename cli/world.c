@@ -376,6 +376,8 @@ static int sweep_names(struct world *w, bool dry_run, void (*found)(const char *
     if (r == 0)
         r = names_sweep(names, ids, dry_run, found, arg, e);
     if (r == 0 && !dry_run)
+        r = resolver_prune(w, e);
+    if (r == 0 && !dry_run)
         r = resolver_release(w, e);
     *helper = r == 0 && names_any(names) ? RESOLVER : NULL;
     return r;

@@ -102,17 +102,18 @@ static int imagine_network(struct doctor *d, struct err *e)
     return r < 0 ? r : take_network(&n, d);
 }
 
+static void say_damaged(struct err *why, void *doctor)
+{
+    doctor_say_damaged(doctor, why);
+}
+
 static int look_at_networks(struct doctor *d, struct err *e)
 {
     _cleanup_close_ int root = open(d->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     const char *instance = d->store ? d->store->instance : "0000000000000000";
     int r = bridge_look(root, d->store ? d->store->run_fd : -1, instance, &d->bridge, e);
     if (r == 0 && root >= 0 && faccessat(root, "networks", F_OK, 0) == 0)
-        r = network_each(d->bridge, take_network, d, e);
-    if (r == -EBADMSG) {
-        doctor_say_damaged(d, e);
-        r = 0;
-    }
+        r = network_judge_each(d->bridge, take_network, say_damaged, d, e);
     d->any_defined = d->network_count > 0;
     return r < 0 || d->any_defined ? r : imagine_network(d, e);
 }

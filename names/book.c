@@ -4,7 +4,7 @@
  *     81be66a0c410 10.88.0.3 - db,81be66a0c410 9.9.9.9,1.1.1.1
  *
  * Replaced in one step under a lock. Names are no promise that others build on, as addresses are: a line
- * that cannot be read is passed over. A network's file stays when its last container has gone.
+ * that cannot be read is passed over. A network's file stays until the network goes.
  */
 #include <netctr/names.h>
 
@@ -168,6 +168,28 @@ int names_leave(int dir, const char *network, const char *id, struct err *e)
     if (lock < 0)
         return lock;
     return network ? leave_one(network, &l) : each_network(dir, leave_one, &l);
+}
+
+struct pruning {
+    int dir;
+    bool (*there)(const char *network, void *arg);
+    void *arg;
+};
+
+static int prune_one(const char *network, void *arg)
+{
+    const struct pruning *p = arg;
+    if (p->there(network, p->arg))
+        return 0;
+    return unlinkat(p->dir, network, 0) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+int names_prune(int dir, bool (*there)(const char *network, void *arg), void *arg, struct err *e)
+{
+    struct pruning p = {dir, there, arg};
+    _cleanup_close_ int lock = lock_names(dir, e);
+    int r = lock < 0 ? lock : each_network(dir, prune_one, &p);
+    return r < 0 && lock >= 0 ? err_set(e, r, "remove the names of a network") : r;
 }
 
 int names_each(int dir, const char *network, int (*each)(const struct name_entry *n, void *arg),

@@ -488,8 +488,10 @@ traces() {
     echo '== cgroups'; find /sys/fs/cgroup -type d -path '*/netctr/*/*' | sort
     echo '== files'
     # Lines are counted and not compared: where the search for the next address begins may change. The
-    # lease of a container that has ended may rest. Events are there to stay.
-    find "$state" "$run_state" -type f ! -name '*lock' ! -name listener ! -name 'events*' 2>/dev/null | sort |
+    # lease of a container that has ended may rest. Events are there to stay, and a network's file of
+    # names that has none.
+    find "$state" "$run_state" -type f ! -name '*lock' ! -name listener ! -name 'events*' \
+        ! \( -path '*/names/*' -empty \) 2>/dev/null | sort |
         while read -r file; do echo "$(grep -acv ' resting-until=' "$file") $file"; done
     find "$state" "$run_state" ! -type f 2>/dev/null | sort || true
     echo '== processes'

@@ -76,6 +76,9 @@ int network_load(struct bridge *b, const char *name, struct network *out, struct
 /** Calls @each for every defined network. */
 int network_each(struct bridge *b, int (*each)(const struct network *n, void *arg), void *arg,
                  struct err *e);
+/** The same, and @damaged is told why a definition cannot be read; else that is a warning. */
+int network_judge_each(struct bridge *b, int (*each)(const struct network *n, void *arg),
+                       void (*damaged)(struct err *why, void *arg), void *arg, struct err *e);
 /** Defines a network. @n: its name and what was asked for; the rest (bridge, subnets, gateways) is
  *  chosen here and filled in. Where it has no subnet it gets an IPv4 one, and with @dual one of each
  *  family that is missing. -EEXIST with a text: the name is taken; -EADDRINUSE: a subnet overlaps

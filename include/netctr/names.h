@@ -26,6 +26,8 @@ int names_leave(int dir, const char *network, const char *id, struct err *e);
  *  be read are passed over. No such network: nothing. */
 int names_each(int dir, const char *network, int (*each)(const struct name_entry *n, void *arg),
                void *arg, struct err *e);
+/** Forgets networks: all of which @there is not true. */
+int names_prune(int dir, bool (*there)(const char *network, void *arg), void *arg, struct err *e);
 /** Has any network a container? */
 bool names_any(int dir);
 /** Takes out everybody who is not in @ids, and tells @found (may be NULL); @dry_run only tells. */
