@@ -126,6 +126,20 @@ static char *describe_holding(const struct holding *h, bool routed)
     return text;
 }
 
+/* ENOENT: somebody has just flushed the firewall. */
+static int add_rules(struct living *l, struct endpoint *ep, const struct publish_list *more,
+                     struct err *e)
+{
+    int r = -ENOENT;
+    for (int tries = 0; r == -ENOENT && tries < 30; tries++) {
+        err_clear(e);
+        r = world_reload(l->world, true, e);
+        if (r == 0)
+            r = endpoint_publish(l->bridge, ep, more, l->container.run_fd, e);
+    }
+    return r;
+}
+
 static int publish_ports(struct living *l, char *const *words, char **answer, struct err *e)
 {
     _cleanup_publish_ struct publish_list list = {0};
@@ -141,7 +155,7 @@ static int publish_ports(struct living *l, char *const *words, char **answer, st
     struct plug *p = publisher(l);
     r = holding_serve(l, h, &p->endpoint, e);
     if (r == 0)
-        r = endpoint_publish(l->bridge, &p->endpoint, &h->publishes, l->container.run_fd, e);
+        r = add_rules(l, &p->endpoint, &h->publishes, e);
     if (r < 0) {
         holding_close(l, h);
         return r;
