@@ -31,9 +31,13 @@ SOURCES  := $(filter-out core/seccomp_gen.c core/stub.c,$(wildcard $(DIRS:%=%/*.
 OBJECTS  := $(SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/seccomp_blob.o
 # Unit tests link what they use of everything but main: an archive, since the commands need main.
 PARTS    := $(filter-out $(BUILD)/cli/main.o,$(OBJECTS))
+# Each fuzz target is a unit test as well: its corpus, run once.
+FUZZ     := $(filter-out replay,$(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c)))
 UNITS    := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/*.c))
+REPLAYS  := $(FUZZ:%=$(BUILD)/tests/unit/fuzz_%)
 
-.PHONY: all install deps demo check check-all check-vm check-vm-quick format lint sanitize clean tests bench
+.PHONY: all install deps demo check check-all check-vm check-vm-quick format lint sanitize soak fuzz \
+        fuzz-targets clean tests bench
 
 all: $(BUILD)/netctr
 
@@ -60,7 +64,7 @@ $(BUILD)/seccomp_blob.o: $(BUILD)/seccomp_blob.c
 
 $(BUILD)/parts.a: $(PARTS)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
-.SECONDARY: $(UNITS:=.o)
+.SECONDARY: $(UNITS:=.o) $(FUZZ:%=$(BUILD)/tests/fuzz/%.o)
 # The stub is a program without a C library, kept as bytes in launch.o.
 STUB_FLAGS := -std=gnu17 -I. -Wall -Wextra -Werror -Os -ffreestanding -fno-stack-protector \
               -fno-asynchronous-unwind-tables -fno-pic -static -nostdlib -s \
@@ -75,7 +79,23 @@ $(BUILD)/core/launch.o: ALL_CFLAGS += -DSTUB_FILE='"$(BUILD)/stub"'
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/parts.a
 	$(call say,LD $@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
-tests: $(UNITS)
+$(REPLAYS): $(BUILD)/tests/unit/fuzz_%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/replay.o $(BUILD)/parts.a
+	@mkdir -p $(@D)
+	$(call say,LD $@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+tests: $(UNITS) $(REPLAYS)
+
+# The same targets with libFuzzer, for FUZZ_SECONDS each. tests/fuzz/run tells more.
+$(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/%.o $(BUILD)/parts.a
+	$(call say,LD $@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS)
+fuzz-targets: $(FUZZ:%=$(BUILD)/fuzz_%)
+FUZZ_SECONDS ?= 60
+fuzz:
+	scripts/deps build fuzz
+	$(MAKE) BUILD=build/fuzz STATIC=no CC=clang CFLAGS="-O1 -g -fsanitize=fuzzer-no-link,address,undefined \
+	    -fno-sanitize-recover=all -fno-omit-frame-pointer" fuzz-targets
+	tests/fuzz/run $(FUZZ_SECONDS)
 
 install: all
 	install -D -m 0755 $(BUILD)/netctr $(DESTDIR)$(PREFIX)/bin/netctr
@@ -96,7 +116,13 @@ check:
 	$(MAKE) all tests
 	tests/run
 
-check-all: check sanitize lint
+check-all: check sanitize lint soak
+
+# 2,000 lives of containers beside one that must go on answering; SOAK=N for fewer.
+soak:
+	scripts/deps build test
+	$(MAKE) all
+	tests/soak
 
 # The same under Debian's kernels 6.1 and 6.12, without and with systemd (scripts/check-vm).
 check-vm check-vm-quick:
@@ -105,11 +131,11 @@ check-vm check-vm-quick:
 	scripts/check-vm $(if $(filter %-quick,$@),--quick)
 
 format:
-	clang-format -i $(wildcard $(DIRS:%=%/*.[ch]) include/netctr/*.h tests/unit/*.[ch])
+	clang-format -i $(wildcard $(DIRS:%=%/*.[ch]) include/netctr/*.h tests/unit/*.[ch] tests/fuzz/*.[ch])
 
 lint:
 	scripts/deps build lint
-	clang-format --dry-run -Werror $(wildcard $(DIRS:%=%/*.[ch]) include/netctr/*.h tests/unit/*.[ch])
+	clang-format --dry-run -Werror $(wildcard $(DIRS:%=%/*.[ch]) include/netctr/*.h tests/unit/*.[ch] tests/fuzz/*.[ch])
 	cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 -D_GNU_SOURCE -D__x86_64__ -Iinclude -I. \
 	    --enable=warning,portability --suppress=missingIncludeSystem $(DIRS)
 	$(MAKE) BUILD=build/analyzer CFLAGS="-O1 -g -fanalyzer" all
@@ -124,4 +150,4 @@ sanitize:
 clean:
 	rm -rf build
 
--include $(OBJECTS:.o=.d) $(UNITS:=.d)
+-include $(OBJECTS:.o=.d) $(UNITS:=.d) $(wildcard $(BUILD)/tests/fuzz/*.d)
