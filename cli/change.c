@@ -81,6 +81,13 @@ static int connect_network(struct living *l, const char *text, struct err *e)
     return r == 0 ? keep(l, e) : r;
 }
 
+/* A reload between the guard's end and the record's would bring the guard back: hence the lock. */
+static int detach(struct living *l, const struct endpoint *ep, struct err *e)
+{
+    _cleanup_close_ int lock = store_lock(&l->world->store, e);
+    return lock < 0 ? lock : endpoint_detach(l->bridge, ep, false, l->container.run_fd, e);
+}
+
 static int disconnect_network(struct living *l, const char *name, struct err *e)
 {
     struct plug *p = NULL;
@@ -95,7 +102,7 @@ static int disconnect_network(struct living *l, const char *name, struct err *e)
                 l->container.spec.name, name);
         return err_hint(e, "`netctr unpublish %s --all` first", l->container.spec.name);
     }
-    int r = endpoint_detach(l->bridge, &p->endpoint, false, l->container.run_fd, e);
+    int r = detach(l, &p->endpoint, e);
     if (r < 0)
         return r;
     world_network_event(l->world, "disconnect", &p->endpoint);
