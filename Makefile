@@ -31,9 +31,13 @@ SOURCES  := $(filter-out core/seccomp_gen.c core/stub.c,$(wildcard $(DIRS:%=%/*.
 OBJECTS  := $(SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/seccomp_blob.o
 # Unit tests link what they use of everything but main: an archive, since the commands need main.
 PARTS    := $(filter-out $(BUILD)/cli/main.o,$(OBJECTS))
+# Each fuzz target is a unit test as well: its corpus, run once.
+FUZZ     := $(filter-out replay,$(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c)))
 UNITS    := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/*.c))
+REPLAYS  := $(FUZZ:%=$(BUILD)/tests/unit/fuzz_%)
 
-.PHONY: all install deps demo check check-all check-vm check-vm-quick strike format lint sanitize clean tests bench
+.PHONY: all install deps demo check check-all check-vm check-vm-quick strike format lint sanitize soak \
+        fuzz fuzz-targets clean tests bench
 
 all: $(BUILD)/netctr
 
@@ -60,7 +64,7 @@ $(BUILD)/seccomp_blob.o: $(BUILD)/seccomp_blob.c
 
 $(BUILD)/parts.a: $(PARTS)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
-.SECONDARY: $(UNITS:=.o)
+.SECONDARY: $(UNITS:=.o) $(FUZZ:%=$(BUILD)/tests/fuzz/%.o)
 # The stub is a program without a C library, kept as bytes in launch.o.
 STUB_FLAGS := -std=gnu17 -I. -Wall -Wextra -Werror -Os -ffreestanding -fno-stack-protector \
               -fno-asynchronous-unwind-tables -fno-pic -static -nostdlib -s \
@@ -86,7 +90,23 @@ $(BUILD)/tests/call_names.h: Makefile
 	@mkdir -p $(@D)
 	$(Q)printf '#include <asm/unistd.h>\n' | $(CC) -E -dM - | \
 	    sed -n 's/^#define __NR_\([a-z0-9_]*\) [0-9(].*/[__NR_\1] = "\1",/p' > $@
-tests: $(UNITS) $(TOOLS)
+$(REPLAYS): $(BUILD)/tests/unit/fuzz_%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/replay.o $(BUILD)/parts.a
+	@mkdir -p $(@D)
+	$(call say,LD $@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+tests: $(UNITS) $(REPLAYS) $(TOOLS)
+
+# The same targets with libFuzzer, for FUZZ_SECONDS each. tests/fuzz/run tells more.
+$(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/%.o $(BUILD)/parts.a
+	$(call say,LD $@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS)
+fuzz-targets: $(FUZZ:%=$(BUILD)/fuzz_%)
+FUZZ_SECONDS ?= 60
+fuzz:
+	scripts/deps build fuzz
+	$(MAKE) BUILD=build/fuzz STATIC=no CC=clang CFLAGS="-O1 -g -fsanitize=fuzzer-no-link,address,undefined \
+	    -fno-sanitize-recover=all -fno-omit-frame-pointer" fuzz-targets
+	tests/fuzz/run $(FUZZ_SECONDS)
 
 install: all
 	install -D -m 0755 $(BUILD)/netctr $(DESTDIR)$(PREFIX)/bin/netctr
@@ -107,7 +127,7 @@ check:
 	$(MAKE) all tests
 	tests/run
 
-check-all: check sanitize lint strike
+check-all: check sanitize lint soak strike
 
 # Killed and failing at every single system call: hours.
 strike:
@@ -116,18 +136,25 @@ strike:
 	STRIKE=all tests/run --filter 'kill_*'
 	STRIKE=all tests/run --filter 'error_*'
 
+# 2,000 lives of containers beside one that must go on answering; SOAK=N for fewer.
+soak:
+	scripts/deps build test
+	$(MAKE) all
+	tests/soak
+
 # The same under Debian's kernels 6.1 and 6.12, without and with systemd (scripts/check-vm).
 check-vm check-vm-quick:
 	scripts/deps build test vm
 	$(MAKE) all tests
 	scripts/check-vm $(if $(filter %-quick,$@),--quick)
 
+TIDY := $(wildcard $(DIRS:%=%/*.[ch]) include/netctr/*.h tests/*.c tests/unit/*.[ch] tests/fuzz/*.[ch])
 format:
-	clang-format -i $(wildcard $(DIRS:%=%/*.[ch]) include/netctr/*.h tests/*.c tests/unit/*.[ch])
+	clang-format -i $(TIDY)
 
 lint:
 	scripts/deps build lint
-	clang-format --dry-run -Werror $(wildcard $(DIRS:%=%/*.[ch]) include/netctr/*.h tests/*.c tests/unit/*.[ch])
+	clang-format --dry-run -Werror $(TIDY)
 	cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 -D_GNU_SOURCE -D__x86_64__ -Iinclude -I. \
 	    --enable=warning,portability --suppress=missingIncludeSystem $(DIRS)
 	$(MAKE) BUILD=build/analyzer CFLAGS="-O1 -g -fanalyzer" all
@@ -142,4 +169,4 @@ sanitize:
 clean:
 	rm -rf build
 
--include $(OBJECTS:.o=.d) $(UNITS:=.d)
+-include $(OBJECTS:.o=.d) $(UNITS:=.d) $(wildcard $(BUILD)/tests/fuzz/*.d)

@@ -131,10 +131,17 @@ static int talk(struct mnl_socket *s, const struct nlmsghdr *request,
 
 /* ---- whose is a flow? ------------------------------------------------------------------------*/
 
+static bool holds(const struct nlattr *a, size_t size)
+{
+    return a && mnl_attr_get_payload_len(a) >= size;
+}
+
 static void take_route(const struct nlmsghdr *h, void *arg)
 {
     struct plan *p = arg;
     const struct rtmsg *route = mnl_nlmsg_get_payload(h);
+    if (mnl_nlmsg_get_payload_len(h) < sizeof(*route))
+        return;
     struct subnet s = {{.family = route->rtm_family}, route->rtm_dst_len};
     const struct nlattr *a;
     if (h->nlmsg_type != RTM_NEWROUTE || route->rtm_type != RTN_LOCAL)
@@ -328,6 +335,8 @@ static void take_entry(const struct nlmsghdr *h, void *arg)
 {
     struct attributes a = {0};
     const struct nfgenmsg *g = mnl_nlmsg_get_payload(h);
+    if (mnl_nlmsg_get_payload_len(h) < sizeof(*g))
+        return;
     const struct ip blank = {.family = g->nfgen_family};
     struct entry entry = {.src = blank, .dst = blank, .answers = blank};
     bool v4 = blank.family == AF_INET;
@@ -335,8 +344,8 @@ static void take_entry(const struct nlmsghdr *h, void *arg)
     struct attributes orig = within(a.at[CTA_TUPLE_ORIG]), reply = within(a.at[CTA_TUPLE_REPLY]);
     struct attributes ip = within(orig.at[CTA_TUPLE_IP]), back = within(reply.at[CTA_TUPLE_IP]);
     struct attributes proto = within(orig.at[CTA_TUPLE_PROTO]);
-    if (!proto.at[CTA_PROTO_NUM] || !proto.at[CTA_PROTO_SRC_PORT] ||
-        !proto.at[CTA_PROTO_DST_PORT] || !a.at[CTA_ID] || a.at[CTA_ZONE])
+    if (!holds(proto.at[CTA_PROTO_NUM], 1) || !holds(proto.at[CTA_PROTO_SRC_PORT], 2) ||
+        !holds(proto.at[CTA_PROTO_DST_PORT], 2) || !holds(a.at[CTA_ID], 4) || a.at[CTA_ZONE])
         return;
     take_address(ip.at[v4 ? CTA_IP_V4_SRC : CTA_IP_V6_SRC], &entry.src);
     take_address(ip.at[v4 ? CTA_IP_V4_DST : CTA_IP_V6_DST], &entry.dst);
@@ -404,7 +413,7 @@ static void take_count(const struct nlmsghdr *h, void *arg)
     const struct nlattr *a;
     mnl_attr_for_each(a, h, sizeof(struct nfgenmsg))
     {
-        if (mnl_attr_get_type(a) == CTA_STATS_GLOBAL_ENTRIES)
+        if (mnl_attr_get_type(a) == CTA_STATS_GLOBAL_ENTRIES && holds(a, 4))
             *(uint32_t *)arg = ntohl(mnl_attr_get_u32(a));
     }
 }

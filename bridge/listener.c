@@ -17,6 +17,7 @@
 #include <inttypes.h>
 #include <libmnl/libmnl.h>
 #include <libnftnl/common.h>
+#include <limits.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
@@ -136,6 +137,16 @@ static void hear(struct listener *l, const struct nlmsghdr *h)
     }
 }
 
+static void hear_all(struct listener *l, const void *messages, size_t size)
+{
+    int left = (int)size;
+    /* mnl_nlmsg_ok() takes a length beyond 2 GiB for a negative one. */
+    for (const struct nlmsghdr *h = messages; mnl_nlmsg_ok(h, left) && h->nlmsg_len <= INT_MAX;
+         h = mnl_nlmsg_next(h, &left))
+        if (h->nlmsg_type >> 8 == NFNL_SUBSYS_NFTABLES)
+            hear(l, h);
+}
+
 static void listen_to_kernel(struct listener *l)
 {
     for (int i = 0; i < DATAGRAMS_PER_RUN; i++) {
@@ -149,11 +160,7 @@ static void listen_to_kernel(struct listener *l)
         }
         if (got < 0)
             return;
-        int left = (int)got;
-        for (const struct nlmsghdr *h = (void *)l->buffer; mnl_nlmsg_ok(h, left);
-             h = mnl_nlmsg_next(h, &left))
-            if (h->nlmsg_type >> 8 == NFNL_SUBSYS_NFTABLES)
-                hear(l, h);
+        hear_all(l, l->buffer, (size_t)got);
     }
 }
 

@@ -7,12 +7,38 @@
 
 #include <errno.h>
 
+/* What else the caller has open: a lock perhaps, or a pipe whose end somebody waits for. Found while the
+ * store and the channel are all that is ours; closed when it cannot be asked for any more, as in
+ * `--network ns:/proc/self/fd/9`. */
+struct inherited {
+    int channel, *fds;
+    size_t count;
+};
+
+static void find_inherited(const struct store *s, struct inherited *i)
+{
+    _cleanup_dir_ DIR *d = opendir("/proc/self/fd");
+    for (struct dirent *entry; d && (entry = readdir(d));) {
+        uint64_t n;
+        if (parse_u64(entry->d_name, 3, INT32_MAX, &n) < 0)
+            continue;
+        int fd = (int)n;
+        if (fd == dirfd(d) || fd == i->channel || fd == s->root_fd || fd == s->run_fd ||
+            fd == s->defined_fd || fd == s->live_fd)
+            continue;
+        i->fds = xrealloc(i->fds, i->count + 1, sizeof(int));
+        i->fds[i->count++] = fd;
+    }
+}
+
 /* The caller's session, directory and streams. */
 static int report_started(const struct spec *s, void *arg)
 {
     (void)s;
-    int channel = *(int *)arg;
-    int r = channel_send(channel, MESSAGE_STARTED);
+    const struct inherited *inherited = arg;
+    for (size_t i = 0; i < inherited->count; i++)
+        close(inherited->fds[i]);
+    int r = channel_send(inherited->channel, MESSAGE_STARTED);
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     for (int i = 0; null >= 0 && i < 3; i++)
         (void)dup2(null, i);
@@ -24,15 +50,18 @@ static int report_started(const struct spec *s, void *arg)
 static _Noreturn void monitor_process(struct world *w, struct life *life, int channel)
 {
     struct err e = ERR_INIT;
+    struct inherited inherited = {.channel = channel};
     (void)setsid();
     /* Two processes cannot share a netlink socket: each would read the other's answers. */
     bridge_close(take_ptr(w->bridge));
+    find_inherited(&w->store, &inherited);
     life->started = report_started;
-    life->arg = &channel;
+    life->arg = &inherited;
     int r = world_live(w, life, &e);
     if (r < 0)
         (void)channel_send_error(channel, &e);
     err_clear(&e);
+    free(inherited.fds);
     world_close(w);
     exit(r < 0 ? EXIT_NETCTR : 0);
 }

@@ -99,6 +99,13 @@ static int connect_network(struct living *l, const char *text, struct err *e)
     return r;
 }
 
+/* A reload between the guard's end and the record's would bring the guard back: hence the lock. */
+static int detach(struct living *l, const struct endpoint *ep, struct err *e)
+{
+    _cleanup_close_ int lock = store_lock(&l->world->store, e);
+    return lock < 0 ? lock : endpoint_detach(l->bridge, ep, false, l->container.run_fd, e);
+}
+
 static int disconnect_network(struct living *l, const char *name, struct err *e)
 {
     struct plug *p = NULL;
@@ -115,7 +122,7 @@ static int disconnect_network(struct living *l, const char *name, struct err *e)
     }
     int r = plug_unname(l, p, e);
     if (r == 0)
-        r = endpoint_detach(l->bridge, &p->endpoint, false, l->container.run_fd, e);
+        r = detach(l, &p->endpoint, e);
     if (r < 0)
         return r;
     world_network_event(l->world, "disconnect", &p->endpoint);
@@ -174,6 +181,20 @@ static void undo_publish(struct living *l, struct holding *h)
     holdings_describe(l);
 }
 
+/* ENOENT: somebody has just flushed the firewall. */
+static int add_rules(struct living *l, struct endpoint *ep, const struct publish_list *more,
+                     struct err *e)
+{
+    int r = -ENOENT;
+    for (int tries = 0; r == -ENOENT && tries < 30; tries++) {
+        err_clear(e);
+        r = world_reload(l->world, true, e);
+        if (r == 0)
+            r = endpoint_publish(l->bridge, ep, more, l->container.run_fd, e);
+    }
+    return r;
+}
+
 static int publish_ports(struct living *l, char *const *words, char **answer, struct err *e)
 {
     _cleanup_publish_ struct publish_list list = {0};
@@ -189,7 +210,7 @@ static int publish_ports(struct living *l, char *const *words, char **answer, st
     struct plug *p = publisher(l);
     r = holding_serve(l, h, &p->endpoint, e);
     if (r == 0)
-        r = endpoint_publish(l->bridge, &p->endpoint, &h->publishes, l->container.run_fd, e);
+        r = add_rules(l, &p->endpoint, &h->publishes, e);
     if (r < 0) {
         holding_close(l, h);
         return r;

@@ -92,8 +92,8 @@ static int take_zone(const char *p, int64_t *ns)
     if ((*p != '+' && *p != '-') || sscanf(p + 1, "%2d:%2d%n", &hours, &minutes, &end) != 2 ||
         end != 5 || p[6])
         return -EINVAL;
-    *ns -= (*p == '+' ? 1 : -1) * (hours * 60LL + minutes) * 60 * NS;
-    return 0;
+    int64_t ahead = (*p == '+' ? 1 : -1) * (hours * 60LL + minutes) * 60 * NS;
+    return __builtin_sub_overflow(*ns, ahead, ns) ? -EINVAL : 0;
 }
 
 static int take_date(const char *text, int64_t *ns)
@@ -113,7 +113,10 @@ static int take_date(const char *text, int64_t *ns)
         if (fraction > 61 * NS)
             return -EINVAL;
     }
-    *ns = (int64_t)timegm(&tm) * NS + fraction;
+    /* In nanoseconds time ends in 2262. */
+    if (__builtin_mul_overflow((int64_t)timegm(&tm), NS, ns) ||
+        __builtin_add_overflow(*ns, fraction, ns))
+        return -EINVAL;
     return take_zone(p, ns);
 }
 

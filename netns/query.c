@@ -14,13 +14,33 @@
 
 #define LOWER_UP 0x10000 /* IFF_LOWER_UP of linux/if.h, which cannot be had beside net/if.h */
 
+/* What is read as a number or as text is long enough, or ends with a NUL. */
+static const struct nla_policy link_policy[IFLA_MAX + 1] = {
+    [IFLA_MTU] = {.type = NLA_U32},
+    [IFLA_MASTER] = {.type = NLA_U32},
+};
+static const struct nla_policy info_policy[IFLA_INFO_MAX + 1] = {
+    [IFLA_INFO_SLAVE_KIND] = {.type = NLA_STRING},
+};
+static const struct nla_policy port_policy[IFLA_BRPORT_MAX + 1] = {
+    [IFLA_BRPORT_STATE] = {.type = NLA_U8},
+};
+static const struct nla_policy route_policy[RTA_MAX + 1] = {
+    [RTA_OIF] = {.type = NLA_U32},
+};
+static const struct nla_policy table_policy[NDTA_MAX + 1] = {
+    [NDTA_THRESH2] = {.type = NLA_U32},
+    [NDTA_THRESH3] = {.type = NLA_U32},
+    [NDTA_CONFIG] = {.minlen = sizeof(struct ndt_config)},
+};
+
 static bool port_forwards(struct nlattr *linkinfo)
 {
     struct nlattr *info[IFLA_INFO_MAX + 1], *port[IFLA_BRPORT_MAX + 1];
-    if (!linkinfo || nla_parse_nested(info, IFLA_INFO_MAX, linkinfo, NULL) < 0 ||
+    if (!linkinfo || nla_parse_nested(info, IFLA_INFO_MAX, linkinfo, info_policy) < 0 ||
         !info[IFLA_INFO_SLAVE_KIND] || !info[IFLA_INFO_SLAVE_DATA] ||
         !streq(nla_get_string(info[IFLA_INFO_SLAVE_KIND]), "bridge") ||
-        nla_parse_nested(port, IFLA_BRPORT_MAX, info[IFLA_INFO_SLAVE_DATA], NULL) < 0)
+        nla_parse_nested(port, IFLA_BRPORT_MAX, info[IFLA_INFO_SLAVE_DATA], port_policy) < 0)
         return false;
     return port[IFLA_BRPORT_STATE] && nla_get_u8(port[IFLA_BRPORT_STATE]) == BR_STATE_FORWARDING;
 }
@@ -29,7 +49,7 @@ static bool parse_link(struct nlmsghdr *h, struct link *out)
 {
     struct nlattr *a[IFLA_MAX + 1];
     if (h->nlmsg_type != RTM_NEWLINK ||
-        nlmsg_parse(h, sizeof(struct ifinfomsg), a, IFLA_MAX, NULL) < 0 || !a[IFLA_IFNAME])
+        nlmsg_parse(h, sizeof(struct ifinfomsg), a, IFLA_MAX, link_policy) < 0 || !a[IFLA_IFNAME])
         return false;
     const struct ifinfomsg *info = nlmsg_data(h);
     *out = (struct link){.index = info->ifi_index, .flags = info->ifi_flags};
@@ -90,7 +110,8 @@ static int on_route(struct nl_msg *m, void *arg)
     struct dumped *d = arg;
     struct nlattr *a[RTA_MAX + 1];
     struct nlmsghdr *h = nlmsg_hdr(m);
-    if (h->nlmsg_type != RTM_NEWROUTE || nlmsg_parse(h, sizeof(struct rtmsg), a, RTA_MAX, NULL) < 0)
+    if (h->nlmsg_type != RTM_NEWROUTE ||
+        nlmsg_parse(h, sizeof(struct rtmsg), a, RTA_MAX, route_policy) < 0)
         return NL_OK;
     const struct rtmsg *rtm = nlmsg_data(h);
     if (rtm->rtm_type != RTN_UNICAST || rtm->rtm_table == RT_TABLE_LOCAL)
@@ -303,7 +324,7 @@ static int on_table(struct nl_msg *m, void *arg)
     struct neighbours *n = arg;
     struct nlattr *a[NDTA_MAX + 1];
     /* Those of a device have no configuration. */
-    if (nlmsg_parse(nlmsg_hdr(m), sizeof(struct ndtmsg), a, NDTA_MAX, NULL) < 0 ||
+    if (nlmsg_parse(nlmsg_hdr(m), sizeof(struct ndtmsg), a, NDTA_MAX, table_policy) < 0 ||
         !a[NDTA_CONFIG] || !a[NDTA_THRESH2] || !a[NDTA_THRESH3])
         return NL_OK;
     const struct ndt_config *c = nla_data(a[NDTA_CONFIG]);
@@ -316,7 +337,7 @@ static int on_table(struct nl_msg *m, void *arg)
 static int on_neighbour(struct nl_msg *m, void *arg)
 {
     const struct ndmsg *n = nlmsg_data(nlmsg_hdr(m));
-    if (n->ndm_state & (NUD_PERMANENT | NUD_NOARP))
+    if (nlmsg_valid_hdr(nlmsg_hdr(m), sizeof(*n)) && n->ndm_state & (NUD_PERMANENT | NUD_NOARP))
         ++*(unsigned *)arg;
     return NL_OK;
 }

@@ -86,6 +86,23 @@ detached_is_free_of_its_caller() {
 }
 t '-d leaves nothing of the caller in the monitor' detached_is_free_of_its_caller
 
+detached_holds_no_lock() {
+    # Scripts lock by a file that is open, and wait for the end of a pipe.
+    (
+        flock 9
+        netctr run -d --name c "$box" sleep 100 >/dev/null
+    ) 9>"$tmp/lock"
+    flock --nonblock "$tmp/lock" true || fail 'the monitor holds the lock of its caller'
+    status_is c running
+    netctr stop -t 0 c
+    (
+        flock 9
+        netctr start c >/dev/null
+    ) 9>"$tmp/lock"
+    flock --nonblock "$tmp/lock" true || fail 'the monitor holds the lock of who started it again'
+}
+t "-d does not keep its caller's files open" detached_holds_no_lock
+
 log_of_both_streams() {
     background --name c "$box" sh -c 'echo one; echo two >&2; printf three; sleep 100'
     wait_for 5 sh -c 'netctr logs c 2>&1 | grep -q three'

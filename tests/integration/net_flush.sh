@@ -142,6 +142,25 @@ by_network_reload() {
 }
 t 'by netctr network reload' by_network_reload
 
+by_who_publishes() {
+    # A monitor that does not listen is asked for a port, and finds the firewall gone.
+    two
+    trap wake_up EXIT
+    kill -STOP "$(monitor_of web)"
+    nft flush ruleset
+    sleep 0.3
+    assert_eq "$(ruleset)" "" ruleset
+    netctr publish secret 8081:80
+    assert_eq "$(in_lan peer ask tcp $v4 8081)" "secret $lan4"
+    netctr unpublish secret 8081
+    firewall >"$tmp/now"
+    diff "$tmp/before" "$tmp/now"
+    open
+    closed
+    wake_up
+}
+t 'by the next port that is published' by_who_publishes
+
 rules_changed_by_hand() {
     # Rules that somebody has added to our tables are gone with a reload, which makes them anew.
     two

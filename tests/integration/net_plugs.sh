@@ -133,6 +133,31 @@ connected() {
 }
 t 'connect and disconnect while it runs; the definition follows' connected
 
+reloaded_meanwhile() {
+    strace -o /dev/null true 2>/dev/null || skip 'no permission to trace'
+    blue
+    netctr run -d --name a --network default --network blue "$box" sleep 100 >/dev/null
+    local port monitor tracer asker
+    port=$(netctr inspect a | jq -r '.[0].endpoints[] | select(.network == "blue").port')
+    monitor=$(state_of a monitor)
+    assert_contains "$(nft list table bridge netctr_guard)" "$port"
+    # The monitor takes its time to remove the record, when the guard is gone already.
+    strace -f -qq -o "$tmp/trace" -e inject=unlinkat:delay_enter=700000 -p "$monitor" &
+    tracer=$!
+    traced() { grep -q "TracerPid:.$tracer" "/proc/$monitor/status"; }
+    wait_for 5 traced
+    netctr network disconnect blue a &
+    asker=$!
+    no_link() { ! ip link show "$port"; }
+    wait_for 5 no_link
+    netctr network reload
+    wait $asker
+    kill $tracer
+    firewall >/dev/null
+    assert_lacks "$(nft list table bridge netctr_guard)" "$port"
+}
+t 'a reload while a network is disconnected: its guard does not come back' reloaded_meanwhile
+
 from_nothing() {
     netctr run -d --name a --network none "$box" sleep 100 >/dev/null
     assert_eq "$(interfaces a)" ''

@@ -93,6 +93,19 @@ killed_program() {
 }
 t 'a program that was killed: its monitor takes everything down' killed_program
 
+gone_is_gone() {
+    strace -o /dev/null true 2>/dev/null || skip 'no permission to trace'
+    warm_up
+    # Slowly, so that there is time to look when its directory has just been removed.
+    strace -f -qq -o /dev/null -e inject=unlinkat:delay_exit=200000 \
+        netctr run --rm --name k -p 8080:80 "$box" sleep 0.1 &
+    wait_for 5 test -e /run/netctr/containers/k
+    wait_for 30 test ! -e /run/netctr/containers/k
+    assert_eq "$(ss -Hlnt sport = :8080)" '' 'who holds its port'
+    wait $!
+}
+t 'who sees that a container is gone may have its ports' gone_is_gone
+
 torn_out() {
     warm_up
     snapshot

@@ -1,0 +1,61 @@
+/* What is known of connections: an input that begins with "ipv" is lines of /proc, any other a netlink
+ * message. In a network namespace of our own, for what is recognised is deleted.
+ */
+#include "fuzz.h"
+
+#include "bridge/conntrack.c"
+
+static struct plan *the_plan(void)
+{
+    static struct port ports[2];
+    static struct plan plan;
+    if (plan.ports)
+        return &plan;
+    must(unshare(CLONE_NEWNET) == 0);
+    const struct publish udp = {.host_port = 53, .port = 53, .protocol = IPPROTO_UDP};
+    plan.ports = ports;
+    plan.locals_known = true;
+    add_port(&plan, &udp, AF_INET);
+    add_port(&plan, &udp, AF_INET6);
+    must(ip_parse("10.88.0.2", &plan.addresses[plan.address_count++]) == 0);
+    must(ip_parse("fd4c::2", &plan.addresses[plan.address_count++]) == 0);
+    return &plan;
+}
+
+static void lines_of_proc(struct plan *p, const uint8_t *data, size_t size)
+{
+    _cleanup_free_ char *text = input_text(data, size);
+    char *rest = NULL;
+    for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+        struct entry entry;
+        if (parse_line(line, &entry))
+            judge(p, &entry);
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct plan *p = the_plan();
+    uint32_t count = 0;
+    if (size >= 3 && memcmp(data, "ipv", 3) == 0) {
+        lines_of_proc(p, data, size);
+        return 0;
+    }
+    if (size < sizeof(struct nlmsghdr) || size > 32768)
+        return 0;
+    /* libmnl counts on padding behind the last attribute, which the kernel gives. */
+    _cleanup_free_ struct nlmsghdr *h = xcalloc(NLMSG_ALIGN(size), 1);
+    memcpy(h, data, size);
+    h->nlmsg_len = (uint32_t)size;
+    struct plan routes = {0};
+    take_entry(h, p);
+    take_count(h, &count);
+    take_route(h, &routes);
+    p->locals = routes.locals; /* what is there is what the next entry is judged by */
+    p->local_count = routes.local_count;
+    take_entry(h, p);
+    p->locals = NULL;
+    p->local_count = 0;
+    free(routes.locals);
+    return 0;
+}

@@ -1,0 +1,40 @@
+/* The lease file. An input that begins with "#" is the whole of it; else it is lines, and gets a header
+ * whose sum is right, behind which the parsers of lines are.
+ */
+#include "fuzz.h"
+
+#include "ipam/book.c"
+
+static char *with_header(const char *lines)
+{
+    _cleanup_free_ char *boot = NULL;
+    must(boot_id(&boot, NULL) == 0);
+    _cleanup_free_ char *sum = sum_of(boot, "10.88.0.3", lines);
+    return xasprintf("# netctr leases 1 boot=%s last=10.88.0.3 sum=%s\n%s", boot, sum, lines);
+}
+
+static size_t held(const struct book *b)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < b->count; i++)
+        count += !lease_rests(&b->leases[i]);
+    return count;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    _cleanup_book_ struct book b = {0}, again = {0};
+    _cleanup_err_ struct err e = ERR_INIT;
+    if (size && *data == '#') {
+        put(scratch_dir(), "blue", data, size);
+    } else {
+        _cleanup_free_ char *lines = input_text(data, size), *text = with_header(lines);
+        put(scratch_dir(), "blue", text, strlen(text));
+    }
+    if (book_read(scratch_dir(), "blue", &b, &e) < 0)
+        return 0;
+    must(book_write(scratch_dir(), "blue", &b, NULL) == 0);
+    must(book_read(scratch_dir(), "blue", &again, NULL) == 0);
+    must(held(&b) == held(&again)); /* one that rests may have rested in between */
+    return 0;
+}

@@ -1,0 +1,17 @@
+/* What nf_tables notifies: the input is a datagram of messages. */
+#include "fuzz.h"
+
+#include "bridge/listener.c"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct listener l = {.name = "netctr"};
+    /* As long as what has come, and the padding that libmnl counts on. */
+    if (size > BUFFER_SIZE)
+        return 0;
+    _cleanup_free_ char *buffer = xcalloc(NLMSG_ALIGN(size), 1);
+    if (size)
+        memcpy(buffer, data, size);
+    hear_all(&l, buffer, size);
+    return 0;
+}
