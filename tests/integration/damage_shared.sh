@@ -93,6 +93,7 @@ damaged_rest() {
     done
     for how in fifo link directory; do
         victim
+        wait_for 5 test -e "$defined/log" # the monitor opens it a moment later
         replaced_by "$defined/log" "$how"
         endure "log: $how"
     done
