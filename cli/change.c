@@ -195,6 +195,17 @@ static int add_rules(struct living *l, struct endpoint *ep, const struct publish
     return r;
 }
 
+static void tell_ports(struct living *l, const char *what, const struct publish_list *ports)
+{
+    char *text = xstrdup("");
+    for (size_t i = 0; i < ports->count; i++) {
+        _cleanup_free_ char *before = text, *word = publish_word(&ports->items[i]);
+        text = xasprintf("%s%s%s", before, *before ? "," : "", word);
+    }
+    container_event(&l->container, what, (const struct event_attribute[]){{"ports", text, 0}, {0}});
+    free(text);
+}
+
 static int publish_ports(struct living *l, char *const *words, char **answer, struct err *e)
 {
     _cleanup_publish_ struct publish_list list = {0};
@@ -220,6 +231,8 @@ static int publish_ports(struct living *l, char *const *words, char **answer, st
     *answer = describe_holding(h, p->endpoint.routed);
     if ((r = keep(l, e)) < 0)
         undo_publish(l, h);
+    else
+        tell_ports(l, "publish", &h->publishes);
     return r;
 }
 
@@ -307,6 +320,7 @@ static int unpublish_ports(struct living *l, char *const *words, struct err *e)
             holding_close(l, h);
     }
     redescribe_publish(l);
+    tell_ports(l, "unpublish", &ended);
     return r == 0 ? keep(l, e) : r;
 }
 

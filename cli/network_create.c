@@ -221,8 +221,10 @@ static int create(const struct cli *cli, struct create_flags *f, const char *nam
         r = world_bridge(&w, &bridge, e);
     if (r == 0)
         r = network_create(bridge, &n, f->ipv6, e);
-    if (r == 0)
+    if (r == 0) {
+        world_defined_event(&w, "create", n.name);
         printf("%s\n", n.name);
+    }
     return r;
 }
 

@@ -99,6 +99,8 @@ static int try_remove(struct world *w, struct bridge *bridge, const char *name, 
         r = resolver_forget(w, name, e);
     if (r == 0 && !u.names)
         r = network_remove(bridge, name, e);
+    if (r == 0 && !u.names)
+        world_defined_event(w, "remove", name);
     *users = u.names;
     return r;
 }

@@ -88,6 +88,12 @@ void world_network_event(struct world *w, const char *name, const struct endpoin
                    {"container", ep->container, 0}, {"address", address, 0}, {0}});
 }
 
+void world_defined_event(struct world *w, const char *name, const char *network)
+{
+    const struct event event = {"network", name, NULL, network};
+    event_emit(w->store.run_fd, &event, NULL);
+}
+
 /* ---- the firewall ----------------------------------------------------------------------------*/
 
 struct endpoints {

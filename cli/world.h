@@ -50,6 +50,8 @@ void world_event(struct world *w, const struct record *r, const char *name,
                  const struct event_attribute *attributes);
 /** Emits that a container has come to a network ("connect") or left it ("disconnect"). */
 void world_network_event(struct world *w, const char *name, const struct endpoint *ep);
+/** "create" or "remove" of a network. */
+void world_defined_event(struct world *w, const char *name, const char *network);
 
 /** Something to be done to a container; -errno with @e. */
 typedef int (*container_action)(struct world *w, const struct record *r, void *arg, struct err *e);

@@ -193,3 +193,15 @@ choices() {
     assert_error 'netctr: unknown format `yaml`; the one there is is json' 125 netctr events --format yaml
 }
 t 'since, until, filters, and what is none' choices
+
+networks_and_ports() {
+    netctr network create blue >/dev/null
+    netctr run -d --name web "$box" sleep 100 >/dev/null
+    netctr publish web 8080:80 127.0.0.1:8053:53/udp >/dev/null
+    netctr unpublish web 8080
+    netctr network rm blue >/dev/null
+    assert_eq "$(events --filter type=network | jq -r 'select(.name == "blue") | .event' | tr '\n' ' ')" 'create remove '
+    assert_eq "$(events --filter container=web | jq -r 'select(.ports) | .event + " " + .ports' | tr '\n' ';')" \
+        'publish 8080:80/tcp,127.0.0.1:8053:53/udp;unpublish 8080:80/tcp;'
+}
+t 'networks that come and go, ports of a running container' networks_and_ports
