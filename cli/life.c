@@ -162,6 +162,8 @@ static int failed_start(struct living *l, struct err *e)
 {
     int status = e->status ? e->status : EXIT_NETCTR;
     container_note(&l->container, e->text);
+    if (!l->container.spec.detached)
+        fprintf(stderr, "netctr: %s\n", e->text);
     container_kill(&l->container);
     err_clear(e);
     return status;
