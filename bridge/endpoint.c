@@ -330,6 +330,13 @@ static int attach_steps(struct bridge *b, const struct network *n, int netns, st
     return end_stale_flows(ep, e);
 }
 
+static int write_intent(const struct endpoint_request *request, const struct endpoint *ep,
+                        int record_dir, struct err *e)
+{
+    _cleanup_close_ int lock = request->lock(request->lock_arg, e);
+    return lock < 0 ? lock : endpoint_save(ep, record_dir, e);
+}
+
 int endpoint_attach(struct bridge *b, const struct network *n, int netns, struct rt *inside,
                     const struct endpoint_request *request, int record_dir, struct endpoint *out,
                     struct err *e)
@@ -344,7 +351,7 @@ int endpoint_attach(struct bridge *b, const struct network *n, int netns, struct
     struct endpoint ep = describe(n, request);
     int r = take_lease(b, n, request, &ep, e);
     if (r == 0)
-        r = endpoint_save(&ep, record_dir, e);
+        r = write_intent(request, &ep, record_dir, e);
     if (r == 0)
         r = attach_steps(b, n, netns, inside, request, &ep, e);
     if (r < 0) {

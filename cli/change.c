@@ -59,11 +59,18 @@ static int attach_new(struct living *l, struct plug *p, struct err *e)
     return r == 0 ? plug_in(l, p, inside, e) : r;
 }
 
+/* A reload between the guard's end and the record's would bring the guard back: hence the lock. */
+static int detach(struct living *l, const struct endpoint *ep, struct err *e)
+{
+    _cleanup_close_ int lock = store_lock(&l->world->store, e);
+    return lock < 0 ? lock : endpoint_detach(l->bridge, ep, false, l->container.run_fd, e);
+}
+
 /* A change that cannot be written down is none. */
 static void undo_connect(struct living *l, struct plug *p)
 {
     _cleanup_err_ struct err ignored = ERR_INIT;
-    if (endpoint_detach(l->bridge, &p->endpoint, false, l->container.run_fd, &ignored) < 0)
+    if (detach(l, &p->endpoint, &ignored) < 0)
         return; /* what cannot be undone keeps its record */
     world_network_event(l->world, "disconnect", &p->endpoint);
     plugs_remove(l, p);
@@ -97,13 +104,6 @@ static int connect_network(struct living *l, const char *text, struct err *e)
     if (r < 0)
         undo_connect(l, p);
     return r;
-}
-
-/* A reload between the guard's end and the record's would bring the guard back: hence the lock. */
-static int detach(struct living *l, const struct endpoint *ep, struct err *e)
-{
-    _cleanup_close_ int lock = store_lock(&l->world->store, e);
-    return lock < 0 ? lock : endpoint_detach(l->bridge, ep, false, l->container.run_fd, e);
 }
 
 static int disconnect_network(struct living *l, const char *name, struct err *e)
@@ -189,8 +189,10 @@ static int add_rules(struct living *l, struct endpoint *ep, const struct publish
     for (int tries = 0; r == -ENOENT && tries < 30; tries++) {
         err_clear(e);
         r = world_reload(l->world, true, e);
+        /* A reload that has read the record as it was must not commit after us. */
+        _cleanup_close_ int lock = r == 0 ? store_lock(&l->world->store, e) : -1;
         if (r == 0)
-            r = endpoint_publish(l->bridge, ep, more, l->container.run_fd, e);
+            r = lock < 0 ? lock : endpoint_publish(l->bridge, ep, more, l->container.run_fd, e);
     }
     return r;
 }

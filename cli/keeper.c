@@ -321,7 +321,7 @@ int keeper_new(struct world *w, struct hub *hub, struct keeper **out, struct err
     int r = world_names(w, &k->names, e);
     _cleanup_free_ char *path = fd_path(k->names);
     if (r == 0 && (k->inotify < 0 || k->timer < 0 ||
-                   inotify_add_watch(k->inotify, path, IN_MOVED_TO | IN_ONLYDIR) < 0))
+                   inotify_add_watch(k->inotify, path, NAMES_CHANGED | IN_ONLYDIR) < 0))
         r = err_set(e, errno, "watch the names");
     if (r == 0)
         r = hub_add(hub, k->inotify, names_changed, k, e);

@@ -129,7 +129,7 @@ static int begin_watching(struct living *l, struct err *e)
     int r = world_names(l->world, &names, e);
     _cleanup_free_ char *path = fd_path(r < 0 ? -1 : names);
     if (r == 0 && (l->hosts->inotify < 0 ||
-                   inotify_add_watch(l->hosts->inotify, path, IN_MOVED_TO | IN_ONLYDIR) < 0))
+                   inotify_add_watch(l->hosts->inotify, path, NAMES_CHANGED | IN_ONLYDIR) < 0))
         r = err_set(e, errno, "watch the names");
     return r == 0 ? hub_add(l->hub, l->hosts->inotify, names_moved, l, e) : r;
 }

@@ -132,6 +132,11 @@ static uint32_t metric_of(struct living *l, const struct plug *p)
     return 100 + before;
 }
 
+static int lock_store(void *store, struct err *e)
+{
+    return store_lock(store, e);
+}
+
 int plug_in(struct living *l, struct plug *p, struct rt *inside, struct err *e)
 {
     struct plug *gateway = plugs_gateway(l);
@@ -146,6 +151,8 @@ int plug_in(struct living *l, struct plug *p, struct rt *inside, struct err *e)
         .metric = metric_of(l, p),
         .born = l->born,
         .publishes = p == gateway && first ? &first->publishes : NULL,
+        .lock = lock_store,
+        .lock_arg = &l->world->store,
     };
     memcpy(request.mac, p->wanted.mac, 6);
     int r = -ENOENT;

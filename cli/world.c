@@ -50,11 +50,17 @@ int world_open(const struct cli *cli, struct world *out, struct err *e)
     return world_repair(out, false, NULL, NULL, e);
 }
 
+void world_forget_names(struct world *w)
+{
+    if (w->has_names)
+        close(w->names);
+    w->has_names = false;
+}
+
 void world_close(struct world *w)
 {
     bridge_close(w->bridge);
-    if (w->has_names)
-        close(w->names);
+    world_forget_names(w);
     if (w->store.root)
         store_close(&w->store);
 }
@@ -283,15 +289,22 @@ int world_detach(struct world *w, struct container *c, bool namespace_dies, stru
         return err_set(e, r, "read the endpoints of container `%s`", c->spec.name);
     if (!all.count && !c->spec.id)
         return 0;
-    r = forget_names(w, c, e); /* before the address is another's */
-    if (r == 0)
-        r = world_bridge(w, &bridge, e);
+    _cleanup_err_ struct err why = ERR_INIT;
+    int unnamed = forget_names(w, c, &why); /* before the address is another's */
+    r = world_bridge(w, &bridge, e);
     if (r == 0)
         r = detach_all(w, bridge, &all, namespace_dies, c->run_fd, e);
     if (r == 0 && c->spec.id && (damaged || !all.count))
         r = endpoint_forget(bridge, c->spec.id, e);
     /* What a damaged record stood for is not known: the firewall is made anew from those that are. */
-    return r == 0 && damaged ? reload_locked(w, e) : r;
+    if (r == 0 && damaged)
+        r = reload_locked(w, e);
+    /* A name that stays is no reason for a port that stays open. */
+    if (r == 0 && unnamed < 0) {
+        err_move(e, &why);
+        r = unnamed;
+    }
+    return r;
 }
 
 /* What a dead monitor left: its processes are killed, then everything is undone from the records. A

@@ -3,8 +3,9 @@
  *     4f1c09d2a7b3 10.88.0.2 fd4c::2 web,4f1c09d2a7b3,www -
  *     81be66a0c410 10.88.0.3 - db,81be66a0c410 9.9.9.9,1.1.1.1
  *
- * Replaced in one step under a lock. Names are no promise that others build on, as addresses are: a line
- * that cannot be read is passed over. A network's file stays until the network goes.
+ * Replaced in one step under a lock; in place where there is no room to take a container out. Names are no
+ * promise that others build on, as addresses are: a line that cannot be read is passed over. A network's
+ * file stays until the network goes.
  */
 #include <netctr/names.h>
 
@@ -22,10 +23,14 @@ int names_open(int run_fd, struct err *e)
     return fd < 0 ? err_set(e, errno, "open the directory of names") : fd;
 }
 
+/* The directory itself is the lock: a file might find no room when a container has to be taken out. */
 static int lock_names(int dir, struct err *e)
 {
-    int fd = lock_file_at(dir, ".lock", LOCK_EX);
-    return fd < 0 ? err_set(e, fd, "lock the names") : fd;
+    _cleanup_close_ int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    while (fd < 0 || flock(fd, LOCK_EX) < 0)
+        if (fd < 0 || errno != EINTR)
+            return err_set(e, errno, "lock the names");
+    return take_fd(fd);
 }
 
 /* ---- lines -----------------------------------------------------------------------------------*/
@@ -98,9 +103,23 @@ static int read_lines(int dir, const char *network, strv *out, struct err *e)
     return r < 0 && r != -ENOENT ? err_set(e, r, "read the names of network `%s`", network) : r;
 }
 
-static int write_text(int dir, const char *network, const char *text, size_t size, struct err *e)
+/* Less than there was has room on a full disk. Who reads meanwhile may see the rest of a line, which he
+ * passes over; that the mode is set, as it was, tells all who watch to read once more. */
+static int write_over(int dir, const char *network, const char *text, size_t size)
+{
+    _cleanup_close_ int fd = openat(dir, network, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    int r = fd < 0 ? -errno : write_all(fd, text, size);
+    if (r == 0 && (ftruncate(fd, (off_t)size) < 0 || fchmod(fd, 0600) < 0))
+        r = -errno;
+    return r;
+}
+
+static int write_text(int dir, const char *network, const char *text, size_t size, bool less,
+                      struct err *e)
 {
     int r = write_file_atomic(dir, network, text, size, 0600);
+    if (less && (r == -ENOSPC || r == -EDQUOT))
+        r = write_over(dir, network, text, size);
     return r < 0 ? err_set(e, r, "write the names of network `%s`", network) : 0;
 }
 
@@ -129,7 +148,7 @@ static int replace(int dir, const char *network, const char *id, const char *lin
     if (line)
         fprintf(f, "%s\n", line);
     fclose(f);
-    return changed ? write_text(dir, network, text, size, e) : 0;
+    return changed ? write_text(dir, network, text, size, !line, e) : 0;
 }
 
 int names_join(int dir, const char *network, const struct name_entry *n, bool *first, struct err *e)

@@ -182,6 +182,11 @@ struct endpoint_request {
     uint32_t metric;                      /**< of the default route; the smallest is taken */
     int born;                             /**< BORN_…: what new links of the namespace are */
     const struct publish_list *publishes; /**< with their final host ports; NULL: none */
+    /** Held while the record is written: who makes the firewall anew holds the same from reading the
+     *  records to committing the rules, and so either reads this one or comes before its rules.
+     *  Returns an fd. */
+    int (*lock)(void *arg, struct err *e);
+    void *lock_arg;
 };
 
 /** lease → record (into @record_dir) → guard → veth → addresses and routes → port forwards →

@@ -20,8 +20,10 @@ int names_open(int run_fd, struct err *e);
 /** Writes a container down in the place of what its id had there. *@first: the network is new. */
 int names_join(int dir, const char *network, const struct name_entry *n, bool *first,
                struct err *e);
-/** Takes it out, of all networks if @network is NULL. Accepts "already gone". */
+/** Takes it out, of all networks if @network is NULL. Accepts "already gone", and needs no room. */
 int names_leave(int dir, const char *network, const char *id, struct err *e);
+/** What inotify tells of the directory when a network's names have changed. */
+#define NAMES_CHANGED (IN_MOVED_TO | IN_ATTRIB)
 /** Calls @each for every container of the network; a negative result ends the walk. Lines that cannot
  *  be read are passed over. No such network: nothing. */
 int names_each(int dir, const char *network, int (*each)(const struct name_entry *n, void *arg),

@@ -15,7 +15,9 @@ appearance() {
     for ((i = 0; i < ${#port}; i++)); do printf -v hex '%s%02x' "$hex" "'${port:i:1}"; done
     text=$(
         "$tools/look" container "$pid"
-        look | grep -vE '^file .*/containers/k/|^process sleep|^lease' | comm -13 "$tmp/before" -
+        look | grep -vE '^file .*/(containers/k|names)/|^process sleep|^lease' | comm -13 "$tmp/before" -
+        # not as look sums them up: the id is in them
+        (cd "$run_state/names" && grep -sHF "$id" default .aardvark/default)
         grep -o '^[0-9a-f.:,]* *k ' "$run_state/leases/default"
     )
     text=${text//$id/ID}

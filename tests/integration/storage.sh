@@ -76,6 +76,47 @@ t 'a run directory with too few inodes, one by one' few_inodes_run
 t 'a state directory with too few bytes, page by page' few_bytes_root
 t 'a run directory with too few bytes, page by page' few_bytes_run
 
+no_room_to_leave() {
+    other_owner
+    local small=$tmp/small/state id
+    mkdir -p "$tmp/small" "$tmp/state/networks"
+    mount -t tmpfs -o size=256k,mode=755 tmpfs "$tmp/small"
+    printf '{"schema": 1, "name": "plain", "bridge": "nc-plain", "subnet": "10.77.1.0/24",
+        "gateway": "10.77.1.1", "icc": true, "dns": false}\n' >"$tmp/state/networks/plain.json"
+    at "$tmp/state" "$small" run -d --name a --network plain "$box" sleep 1000 >/dev/null
+    id=$(at "$tmp/state" "$small" run -d --name k --network plain -p 8080:80 "$box" sleep 1000)
+    wait_for 5 at "$tmp/state" "$small" exec a grep -qw "$id" /etc/hosts
+    ! dd if=/dev/zero of="$tmp/small/filler" bs=4096 2>"$tmp/said" || fail 'it is not full'
+    # Its lease waits for room. Nobody is led to it any more.
+    works_or_tells at "$tmp/state" "$small" rm -f k || true
+    assert_lacks "$(nft list ruleset)" 8080
+    assert_eq "$(cut -d' ' -f4 "$small/names/plain" | cut -d, -f1)" a 'names'
+    wait_for 5 lacks_word "$id"
+    rm "$tmp/small/filler"
+    at "$tmp/state" "$small" gc
+    at "$tmp/state" "$small" rm -f a k
+    no_trace
+    umount "$tmp/small"
+    rm -rf --one-file-system "$tmp/state"
+}
+lacks_word() { ! at "$tmp/state" "$tmp/small/state" exec a grep -qw "$1" /etc/hosts; }
+t 'names need no room to be taken out, and its neighbours see that' no_room_to_leave
+
+names_in_the_way() {
+    other_owner
+    netctr run -d --name k -p 8080:80 "$box" sleep 1000 >/dev/null
+    mv "$run_state/names/default" "$tmp/book"
+    mkdir "$run_state/names/default"
+    works_or_tells netctr rm -f k || true
+    assert_lacks "$(nft list ruleset)" 8080
+    rmdir "$run_state/names/default"
+    mv "$tmp/book" "$run_state/names/default"
+    netctr gc
+    netctr rm -f k
+    assert_eq "$(cat "$run_state/names/default")" '' 'names'
+}
+t 'names that cannot be taken out keep no port open' names_in_the_way
+
 fills_up_later() {
     other_owner
     mkdir -p "$tmp/small"
