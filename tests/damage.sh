@@ -108,7 +108,11 @@ replaced_by() { # FILE HOW
     case $2 in
     empty) rm -rf "$file" && : >"$file" ;;
     nothing) rm -rf "$file" ;;
-    directory) rm -rf "$file" && mkdir -p "$file/below" ;;
+    directory)
+        # Its monitor may be about to make it.
+        until rm -rf "$file" && mkdir "$file" 2>/dev/null; do :; done
+        mkdir "$file/below"
+        ;;
     link) rm -rf "$file" && ln -s /etc/passwd "$file" ;;
     dangling) rm -rf "$file" && ln -s /nowhere "$file" ;;
     fifo) rm -rf "$file" && mkfifo "$file" ;;

@@ -2,15 +2,23 @@
 # Ends and beginnings that somebody stands in the way of, and a log that is large.
 . "$(dirname "$0")/../lib.sh"
 
+# Stopped while it holds the lock of all, a monitor would keep everybody waiting.
+stopped_at_rest() { # PID
+    kill -STOP "$1"
+    flock --nonblock "$run_state/lock" true && return 0
+    kill -CONT "$1"
+    return 1
+}
+
 stopped_monitor() {
     warm_up
     snapshot
     netctr run -d --name k -p 8080:80 "$box" sleep 1000 >/dev/null
-    kill -STOP "$(monitor_of k)"
+    wait_for 5 stopped_at_rest "$(monitor_of k)"
     timeout 14 "$ARENA/bin/netctr" rm -f k
     assert_clean
     netctr run -d --name k -p 8080:80 "$box" sleep 1000 >/dev/null
-    kill -STOP "$(monitor_of k)"
+    wait_for 5 stopped_at_rest "$(monitor_of k)"
     timeout 14 "$ARENA/bin/netctr" stop -t 1 k
     assert_eq "$(state_of k status)" exited
     netctr rm k
