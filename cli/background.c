@@ -54,6 +54,7 @@ static _Noreturn void monitor_process(struct world *w, struct life *life, int ch
     (void)setsid();
     /* Two processes cannot share a netlink socket: each would read the other's answers. */
     bridge_close(take_ptr(w->bridge));
+    world_let_go_of_names(w); /* or they would be closed as the caller's */
     find_inherited(&w->store, &inherited);
     life->started = report_started;
     life->arg = &inherited;

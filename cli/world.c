@@ -30,6 +30,13 @@ int world_names(struct world *w, int *out, struct err *e)
     return 0;
 }
 
+void world_let_go_of_names(struct world *w)
+{
+    if (w->has_names)
+        close(w->names);
+    w->has_names = false;
+}
+
 static int gc_locked(struct world *w, bool dry_run, void (*found)(const char *what, void *arg),
                      void *arg, struct err *e);
 
@@ -53,8 +60,7 @@ int world_open(const struct cli *cli, struct world *out, struct err *e)
 void world_close(struct world *w)
 {
     bridge_close(w->bridge);
-    if (w->has_names)
-        close(w->names);
+    world_let_go_of_names(w);
     if (w->store.root)
         store_close(&w->store);
 }

@@ -15,6 +15,7 @@ void world_close(struct world *w);
 #define _cleanup_world_ __attribute__((cleanup(world_close)))
 int world_bridge(struct world *w, struct bridge **out, struct err *e);
 int world_names(struct world *w, int *out, struct err *e);
+void world_let_go_of_names(struct world *w);
 /** Under the store's lock: removes what dead monitors left. @found (may be NULL) is told of each;
  *  @dry_run only tells. */
 int world_repair(struct world *w, bool dry_run, void (*found)(const char *what, void *arg),
