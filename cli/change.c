@@ -56,14 +56,24 @@ static int attach_new(struct living *l, struct plug *p, struct err *e)
         r = plug_check(l, p, e);
     if (r == 0)
         r = netns_open_rt(l->netns, &inside, e);
+    if (r == 0)
+        r = plug_rank(l, p, inside, e);
     return r == 0 ? plug_in(l, p, inside, e) : r;
+}
+
+/* A reload between the guard's end and the record's would bring the guard back: hence the lock. */
+static int detach(struct living *l, const struct endpoint *ep, struct err *e)
+{
+    _cleanup_close_ int lock = store_lock(&l->world->store, e);
+    return lock < 0 ? lock : endpoint_detach(l->bridge, ep, false, l->container.run_fd, e);
 }
 
 /* A change that cannot be written down is none. */
 static void undo_connect(struct living *l, struct plug *p)
 {
     _cleanup_err_ struct err ignored = ERR_INIT;
-    if (endpoint_detach(l->bridge, &p->endpoint, false, l->container.run_fd, &ignored) < 0)
+    (void)plug_unname(l, p, &ignored);
+    if (detach(l, &p->endpoint, &ignored) < 0)
         return; /* what cannot be undone keeps its record */
     world_network_event(l->world, "disconnect", &p->endpoint);
     plugs_remove(l, p);
@@ -85,11 +95,12 @@ static int connect_network(struct living *l, const char *text, struct err *e)
     l->born = BORN_UNKNOWN;
     if (r == 0)
         r = attach_new(l, p, e);
-    if (r < 0) {
+    if (r < 0 && !p->attached) {
         plugs_remove(l, p);
         return r;
     }
-    r = rewrite_files(l, e);
+    if (r == 0)
+        r = rewrite_files(l, e);
     if (r == 0)
         r = watch_names(l, e);
     if (r == 0)
@@ -97,13 +108,6 @@ static int connect_network(struct living *l, const char *text, struct err *e)
     if (r < 0)
         undo_connect(l, p);
     return r;
-}
-
-/* A reload between the guard's end and the record's would bring the guard back: hence the lock. */
-static int detach(struct living *l, const struct endpoint *ep, struct err *e)
-{
-    _cleanup_close_ int lock = store_lock(&l->world->store, e);
-    return lock < 0 ? lock : endpoint_detach(l->bridge, ep, false, l->container.run_fd, e);
 }
 
 static int disconnect_network(struct living *l, const char *name, struct err *e)
