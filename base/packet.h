@@ -25,5 +25,6 @@ enum message {
     MESSAGE_NOT_RUN,   /**< from the child: execve failed; carries the errno */
     MESSAGE_REQUEST,   /**< to a monitor: a change, as JSON (cli/control.h) */
     MESSAGE_DONE,      /**< from a monitor: it is done; the text is for stdout */
+    MESSAGE_PART,      /**< from a monitor: a part of a text for stdout that is too long for one */
     MESSAGE_NO_LOADER, /**< from the child: the program is there, its interpreter is not */
 };

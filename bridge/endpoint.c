@@ -228,6 +228,24 @@ static int configure(struct rt *inside, int index, const struct network *n,
     return rt_commit(batch, e);
 }
 
+int endpoint_set_metric(const struct network *n, const struct endpoint *ep, struct rt *inside,
+                        uint32_t old, uint32_t now, struct err *e)
+{
+    const struct ip *const gateways[] = {ep->address4.family ? &n->gateway4 : NULL,
+                                         ep->address6.family ? &n->gateway6 : NULL};
+    struct link own;
+    int r = find_interface(inside, ep->interface, &own, e);
+    if (r < 0)
+        return r;
+    _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(inside);
+    for (size_t i = 0; i < ARRAY_LEN(gateways); i++)
+        if (gateways[i] && gateways[i]->family) {
+            rt_add_default_route(batch, own.index, gateways[i], now);
+            rt_delete_default_route(batch, own.index, gateways[i], old);
+        }
+    return rt_commit(batch, e);
+}
+
 /* A bridge port forwards only when the kernel's link watch has seen its carrier, and a bridge that had
  * no port before sends only when it has been seen that it has one; a container takes packets to its
  * IPv6 address only when the kernel's work queue has added the route. A packet that comes earlier is

@@ -55,8 +55,7 @@ static _Noreturn void monitor_process(struct world *w, struct life *life, int ch
     (void)setsid();
     /* Two processes cannot share a netlink socket: each would read the other's answers. */
     bridge_close(take_ptr(w->bridge));
-    world_forget_names(
-        w); /* or it would count as inherited; it is opened again when it is needed */
+    world_forget_names(w); /* or it would be closed as the caller's */
     find_inherited(&w->store, &inherited);
     life->started = report_started;
     life->arg = &inherited;

@@ -56,6 +56,8 @@ static int attach_new(struct living *l, struct plug *p, struct err *e)
         r = plug_check(l, p, e);
     if (r == 0)
         r = netns_open_rt(l->netns, &inside, e);
+    if (r == 0)
+        r = plug_rank(l, p, inside, e);
     return r == 0 ? plug_in(l, p, inside, e) : r;
 }
 
@@ -70,6 +72,7 @@ static int detach(struct living *l, const struct endpoint *ep, struct err *e)
 static void undo_connect(struct living *l, struct plug *p)
 {
     _cleanup_err_ struct err ignored = ERR_INIT;
+    (void)plug_unname(l, p, &ignored);
     if (detach(l, &p->endpoint, &ignored) < 0)
         return; /* what cannot be undone keeps its record */
     world_network_event(l->world, "disconnect", &p->endpoint);
@@ -92,11 +95,12 @@ static int connect_network(struct living *l, const char *text, struct err *e)
     l->born = BORN_UNKNOWN;
     if (r == 0)
         r = attach_new(l, p, e);
-    if (r < 0) {
+    if (r < 0 && !p->attached) {
         plugs_remove(l, p);
         return r;
     }
-    r = rewrite_files(l, e);
+    if (r == 0)
+        r = rewrite_files(l, e);
     if (r == 0)
         r = watch_names(l, e);
     if (r == 0)

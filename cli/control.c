@@ -58,6 +58,17 @@ static int handle(int client, control_handler handler, void *arg, char **answer,
     return handler(arg, what, words, answer, e);
 }
 
+/* An answer may be longer than a packet: a range of ports has a line each. */
+static int send_answer(int client, const char *answer)
+{
+    int r = 0;
+    for (; r == 0 && strlen(answer) >= PACKET_TEXT; answer += PACKET_TEXT - 1) {
+        _cleanup_free_ char *part = xstrndup(answer, PACKET_TEXT - 1);
+        r = channel_send_text(client, MESSAGE_PART, part);
+    }
+    return r < 0 ? r : channel_send_text(client, MESSAGE_DONE, answer);
+}
+
 void control_serve(int socket, control_handler handler, void *arg)
 {
     _cleanup_close_ int client = accept4(socket, NULL, NULL, SOCK_CLOEXEC);
@@ -71,7 +82,7 @@ void control_serve(int socket, control_handler handler, void *arg)
     if (r < 0)
         (void)channel_send_error(client, &e);
     else
-        (void)channel_send_text(client, MESSAGE_DONE, answer ? answer : "");
+        (void)send_answer(client, answer ? answer : "");
 }
 
 /* ---- the asker's side ------------------------------------------------------------------------*/
@@ -110,7 +121,10 @@ int control_ask(struct world *w, const struct record *r, const char *what, char 
                    ? err_say(e, code, "too much at once; do it in several steps")
                    : err_set(e, code, "ask the monitor of container `%s`", r->spec.name);
     enum message kind;
-    code = channel_receive_text(fd, &kind, &answer, e);
+    while ((code = channel_receive_text(fd, &kind, &answer, e)) == 0 && kind == MESSAGE_PART) {
+        fputs(answer, stdout);
+        free(take_ptr(answer));
+    }
     if (code == -EAGAIN)
         return err_say(e, -ETIMEDOUT, "the monitor of container `%s` does not answer",
                        r->spec.name);

@@ -248,13 +248,28 @@ int write_files(struct living *l, struct err *e)
     return r == 0 ? write_resolv(&v, e) : r;
 }
 
+/* A file that is full, too large or being run: nobody but the program makes it so, and it must not keep a
+ * network from being connected or removed. */
+static int spare(int code, struct err *e)
+{
+    static const int its_own[] = {ENOSPC, EFBIG, ETXTBSY, EPERM, EAGAIN};
+    for (size_t i = 0; i < ARRAY_LEN(its_own); i++)
+        if (code == -its_own[i]) {
+            err_clear(e);
+            return 0;
+        }
+    return code;
+}
+
 int rewrite_files(struct living *l, struct err *e)
 {
+    if (l->container.files_fd < 0) /* between two runs; the next gets new ones */
+        return 0;
     __attribute__((cleanup(view_clear))) struct view v;
     _cleanup_free_ char *now = NULL;
     look_at_shared(l, &v);
-    int r = refresh(&v, e);
+    int r = spare(refresh(&v, e), e);
     if (r == 0)
-        r = container_read_file(&l->container, "resolv.conf", &now, e);
-    return r == 0 && streq(now, l->resolv) ? write_resolv(&v, e) : r;
+        r = spare(container_read_file(&l->container, "resolv.conf", &now, e), e);
+    return r == 0 && now && streq(now, l->resolv) ? spare(write_resolv(&v, e), e) : r;
 }

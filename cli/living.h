@@ -16,6 +16,7 @@ struct plug {
     struct attachment wanted;
     struct network network;
     struct endpoint endpoint;
+    uint32_t metric; /* of its default route; no two have the same */
     bool attached;
     bool served; /* its names come from the resolver, not from /etc/hosts */
 };
@@ -57,6 +58,8 @@ struct plug *plugs_gateway(struct living *l);
 int plug_check(struct living *l, struct plug *p, struct err *e);
 /** Is one of the networks to have IPv6? */
 bool plugs_ipv6(const struct living *l);
+/** Gives a plug that comes to others its metric. Who was the way out before it has to stand back. */
+int plug_rank(struct living *l, struct plug *p, struct rt *inside, struct err *e);
 /** Attaches one. @inside is a socket in the container's namespace. */
 int plug_in(struct living *l, struct plug *p, struct rt *inside, struct err *e);
 /** Adds an empty one to the list; the pointers of before are void. */

@@ -81,6 +81,8 @@ int plug_check(struct living *l, struct plug *p, struct err *e)
     return name_interface(l, p, e);
 }
 
+static void rank_all(struct living *l);
+
 int plugs_prepare(struct living *l, struct err *e)
 {
     strv_each (text, l->life->spec.networks) {
@@ -93,6 +95,7 @@ int plugs_prepare(struct living *l, struct err *e)
         if (r < 0)
             return r;
     }
+    rank_all(l);
     return 0;
 }
 
@@ -118,18 +121,77 @@ bool plugs_ipv6(const struct living *l)
 
 /* ---- attach ----------------------------------------------------------------------------------*/
 
-/* The way out has the route without a metric. Of the others, a higher priority comes first. */
-static uint32_t metric_of(struct living *l, const struct plug *p)
+/* Metrics lie apart: one that comes later finds its place between two others, whose routes stay as they
+ * are. */
+#define METRIC_STEP 1000u
+
+static bool comes_before(const struct plug *a, const struct plug *b)
 {
-    if (p == plugs_gateway(l))
-        return 0;
-    uint32_t before = 0;
+    return a->wanted.priority > b->wanted.priority ||
+           (a->wanted.priority == b->wanted.priority && a < b);
+}
+
+/* The way out has the route without a metric. Of the others, a higher priority comes first. */
+static void rank_all(struct living *l)
+{
+    for (size_t i = 0; i < l->plug_count; i++)
+        for (size_t k = 0; k < l->plug_count; k++)
+            if (network_has_gateway(&l->plugs[k].network) &&
+                comes_before(&l->plugs[k], &l->plugs[i]))
+                l->plugs[i].metric += METRIC_STEP;
+}
+
+/* Between those of its neighbours in rank. */
+static uint32_t metric_behind(struct living *l, const struct plug *p, uint32_t low)
+{
+    uint32_t high = 0;
     for (size_t i = 0; i < l->plug_count; i++) {
         const struct plug *other = &l->plugs[i];
-        before += other->wanted.priority > p->wanted.priority ||
-                  (other->wanted.priority == p->wanted.priority && other < p);
+        if (other != p && network_has_gateway(&other->network) && other->metric > low &&
+            (!high || other->metric < high))
+            high = other->metric;
     }
-    return 100 + before;
+    return high ? low + (high - low) / 2 : low + METRIC_STEP;
+}
+
+/* The ports of a container lead to the endpoint by which its answers leave. */
+static int stand_back(struct living *l, struct plug *before, const struct plug *now,
+                      struct rt *inside, struct err *e)
+{
+    if (l->holdings) {
+        err_say(e, -EBUSY,
+                "network `%s` would be the way out of container `%s`, which publishes ports by way "
+                "of network `%s`",
+                now->network.name, l->container.spec.name, before->network.name);
+        return err_hint(e, "`netctr unpublish %s --all` first, or a lower --gw-priority",
+                        l->container.spec.name);
+    }
+    if (before->metric)
+        return 0;
+    uint32_t metric = metric_behind(l, now, 0);
+    int r = endpoint_set_metric(&before->network, &before->endpoint, inside, 0, metric, e);
+    if (r == 0)
+        before->metric = metric;
+    return r;
+}
+
+int plug_rank(struct living *l, struct plug *p, struct rt *inside, struct err *e)
+{
+    struct plug *behind = NULL, *way_out = NULL;
+    if (!network_has_gateway(&p->network))
+        return 0;
+    for (size_t i = 0; i < l->plug_count; i++) {
+        struct plug *other = &l->plugs[i];
+        if (other == p || !network_has_gateway(&other->network))
+            continue;
+        if (!way_out || other->metric < way_out->metric)
+            way_out = other;
+        if (comes_before(other, p) && (!behind || other->metric > behind->metric))
+            behind = other;
+    }
+    if (behind)
+        p->metric = metric_behind(l, p, behind->metric);
+    return behind || !way_out ? 0 : stand_back(l, way_out, p, inside, e);
 }
 
 static int lock_store(void *store, struct err *e)
@@ -148,7 +210,7 @@ int plug_in(struct living *l, struct plug *p, struct rt *inside, struct err *e)
         .address4 = p->wanted.address4,
         .address6 = p->wanted.address6,
         .aliases = p->wanted.aliases,
-        .metric = metric_of(l, p),
+        .metric = p->metric,
         .born = l->born,
         .publishes = p == gateway && first ? &first->publishes : NULL,
         .lock = lock_store,
@@ -169,9 +231,8 @@ int plug_in(struct living *l, struct plug *p, struct rt *inside, struct err *e)
                                 l->container.run_fd, &p->endpoint, e);
     }
     p->attached = r == 0;
-    if (r == 0)
-        r = plug_name(l, p, e);
-    if (r == 0)
-        world_network_event(l->world, "connect", &p->endpoint);
-    return r;
+    if (r < 0)
+        return r;
+    world_network_event(l->world, "connect", &p->endpoint);
+    return plug_name(l, p, e);
 }

@@ -219,7 +219,7 @@ int names_each(int dir, const char *network, int (*each)(const struct name_entry
     if (r < 0)
         return r == -ENOENT ? 0 : r;
     strv_each (line, lines) {
-        struct name_entry n;
+        struct name_entry n = {0};
         if (r >= 0 && parse_line(line, &n))
             r = each(&n, arg);
         entry_clear(&n);

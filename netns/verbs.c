@@ -158,7 +158,7 @@ void rt_add_address(struct rt_batch *b, int index, const struct ip *address, uin
     rt_push(b, m, false, xasprintf("add address %s/%d", text, prefix));
 }
 
-void rt_add_default_route(struct rt_batch *b, int index, const struct ip *gateway, uint32_t metric)
+static struct rtnl_route *default_route(int index, const struct ip *gateway, uint32_t metric)
 {
     struct rtnl_route *route = rtnl_route_alloc();
     struct rtnl_nexthop *hop = rtnl_route_nh_alloc();
@@ -172,13 +172,30 @@ void rt_add_default_route(struct rt_batch *b, int index, const struct ip *gatewa
     rtnl_route_nh_set_gateway(hop, via);
     rtnl_route_nh_set_ifindex(hop, index);
     rtnl_route_add_nexthop(route, hop);
-    struct nl_msg *m = NULL;
-    rtnl_route_build_add_request(route, NLM_F_EXCL, &m);
     nl_addr_put(any);
     nl_addr_put(via);
+    return route;
+}
+
+void rt_add_default_route(struct rt_batch *b, int index, const struct ip *gateway, uint32_t metric)
+{
+    struct rtnl_route *route = default_route(index, gateway, metric);
+    struct nl_msg *m = NULL;
+    rtnl_route_build_add_request(route, NLM_F_EXCL, &m);
     rtnl_route_put(route);
     _cleanup_free_ char *text = ip_text(gateway);
     rt_push(b, m, false, xasprintf("add default route via %s", text));
+}
+
+void rt_delete_default_route(struct rt_batch *b, int index, const struct ip *gateway,
+                             uint32_t metric)
+{
+    struct rtnl_route *route = default_route(index, gateway, metric);
+    struct nl_msg *m = NULL;
+    rtnl_route_build_del_request(route, 0, &m);
+    rtnl_route_put(route);
+    _cleanup_free_ char *text = ip_text(gateway);
+    rt_push(b, m, true, xasprintf("delete default route via %s", text));
 }
 
 static struct rtnl_neigh *neighbour(int index, const struct ip *address)

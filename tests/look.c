@@ -437,7 +437,8 @@ static void look_at_file(const char *path, const char *name)
     size_t n = strlen(name);
     bool lease = strstr(path, "/leases/") && *name != '.';
     if (strcmp(name, "listener") == 0 || (n >= 4 && strcmp(name + n - 4, "lock") == 0) ||
-        (n >= 3 && strcmp(name + n - 3, ".up") == 0) || strncmp(name, "events", 6) == 0)
+        (n >= 3 && strcmp(name + n - 3, ".up") == 0) || strncmp(name, "events", 6) == 0 ||
+        strstr(path, "/names/.")) /* the resolver comes and goes in its own time */
         return;
     char *text = read_all(path);
     if (!text)

@@ -195,6 +195,9 @@ struct endpoint_request {
 int endpoint_attach(struct bridge *b, const struct network *n, int netns, struct rt *inside,
                     const struct endpoint_request *request, int record_dir, struct endpoint *out,
                     struct err *e);
+/** Its default routes get another metric; there is always one of them. @inside is the container's. */
+int endpoint_set_metric(const struct network *n, const struct endpoint *ep, struct rt *inside,
+                        uint32_t old, uint32_t now, struct err *e);
 /** publish ← neighbour ← guard ← veth ← lease, then the record. Each step accepts "already gone";
  *  goes on after a failure and returns the first. @namespace_dies: the container's processes are
  *  gone, so the kernel removes the veth by itself (asking for it would hold RTNL for 16-29 ms). */

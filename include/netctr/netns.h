@@ -173,6 +173,8 @@ void rt_add_address(struct rt_batch *b, int index, const struct ip *address, uin
 /** Default route of the gateway's family. The route with the smallest @metric is taken; in IPv6 the
  *  kernel's 1024 are added. */
 void rt_add_default_route(struct rt_batch *b, int index, const struct ip *gateway, uint32_t metric);
+void rt_delete_default_route(struct rt_batch *b, int index, const struct ip *gateway,
+                             uint32_t metric);
 /** A permanent neighbour; one that is there is replaced. */
 void rt_add_neighbour(struct rt_batch *b, int index, const struct ip *address,
                       const uint8_t mac[6]);

@@ -55,6 +55,70 @@ way_out() {
 }
 t 'the way out: highest gw-priority, else the first that has one' way_out
 
+takes_over() {
+    blue
+    define green '"subnet": "10.94.0.0/24", "gateway": "10.94.0.1"'
+    netctr run -d --name a "$box" sleep 100 >/dev/null
+    netctr network connect blue a
+    netctr network connect green a
+    # What comes back is the last of its rank, and meets nobody's metric.
+    netctr network disconnect blue a
+    netctr network connect blue a
+    netctr network disconnect default a
+    assert_eq "$(default_by a)" eth2
+    netctr network connect default a
+    assert_eq "$(default_by a)" eth2
+    # A higher priority takes over, and gives back.
+    netctr network disconnect blue a
+    netctr network connect --gw-priority 5 blue a
+    assert_eq "$(default_by a)" eth1
+    netctr network disconnect green a
+    netctr network disconnect default a
+    netctr network connect default a
+    netctr network connect --gw-priority 7 green a
+    assert_eq "$(default_by a)" eth2
+    netctr network disconnect green a
+    assert_eq "$(default_by a)" eth1
+    # Not from under ports: their answers would leave by another network.
+    netctr publish a 8080:80
+    assert_error 'netctr: network `green` would be the way out of container `a`, which publishes ports by way of network `blue`; `netctr unpublish a --all` first, or a lower --gw-priority' \
+        125 netctr network connect --gw-priority 7 green a
+    assert_eq "$(default_by a)" eth1
+}
+t 'networks that come back and that take over while it runs' takes_over
+
+many_ports() {
+    netctr run -d --name a "$box" sleep 100 >/dev/null
+    assert_eq "$(netctr publish a 10000-10200 | wc -l)" 201
+    assert_eq "$(netctr port a | wc -l)" 201
+}
+t 'publish tells of as many ports as there are' many_ports
+
+full_files() {
+    blue
+    inner
+    netctr run -d --name a --network inner "$box" \
+        sh -c 'cat /dev/zero >/etc/hosts; cat /dev/zero >/etc/resolv.conf; echo full; sleep 100' >/dev/null
+    wait_for 5 logged a full
+    netctr network connect blue a
+    netctr network disconnect blue a
+    netctr network rm -f inner
+    assert_eq "$(netctr inspect a | jq '.[0].endpoints | length')" 0
+}
+t 'a program that fills its files keeps no network from changing' full_files
+
+between_runs() {
+    blue
+    netctr run -d --name a --restart always "$box" false >/dev/null
+    wait_for 10 eval '[ "$(netctr inspect a | jq ".[0].state.restarts")" -ge 3 ] && status_is a restarting'
+    netctr network connect blue a
+    netctr network disconnect default a
+    assert_eq "$(netctr inspect a | jq -r '.[0].endpoints[].network')" blue
+    netctr network rm -f blue
+    assert_eq "$(netctr inspect a | jq '.[0].endpoints | length')" 0
+}
+t 'between two runs its networks change as well' between_runs
+
 asked_for() {
     six
     define both '"subnet": "10.93.0.0/24", "gateway": "10.93.0.1", "subnet6": "fd93::/64", "gateway6": "fd93::1"'
