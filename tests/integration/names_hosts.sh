@@ -58,7 +58,10 @@ two_networks() {
     idle r --network red
     idle b --network blue
     idle both --network red --network blue
-    wait_for 5 eval 'netctr exec r ping -c 1 -W 1 both && netctr exec b ping -c 1 -W 1 both'
+    # Not by ping: one that comes too early asks a resolver that is not there, for longer than we wait.
+    wait_for 5 eval 'hosts_of r | grep -qw both && hosts_of b | grep -qw both'
+    netctr exec r ping -c 1 -W 1 both
+    netctr exec b ping -c 1 -W 1 both
     netctr exec both ping -c 1 -W 1 r
     netctr exec both ping -c 1 -W 1 b
     knows_not r b
