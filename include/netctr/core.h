@@ -79,7 +79,7 @@ char *spec_new_id(void);
 
 /* ---- store ----------------------------------------------------------------------------------
  * ROOT/containers/NAME/  config.json, upper, work, log    survives a reboot
- * RUN/containers/NAME/   lock, state.json, endpoint.json  lives as long as the container runs
+ * RUN/containers/NAME/   lock, state.json, endpoint.NETWORK.json, control: lives as long as the container runs
  *
  * The lock is held by the container's monitor: whoever can take it knows that the monitor is dead. */
 
