@@ -398,6 +398,8 @@ static int read_remains(struct container *c, const char *name, enum status *stat
         take_state(c, state, config);
     else if (!is_missing(r))
         return r;
+    else if (json_object_get(config, "exit")) /* it had ended, and its next life had not begun */
+        c->existing = c->noted = true;
     err_clear(e);
     r = c->spec.id ? store_id_is_anothers(c->store, name, c->spec.id, e) : 0;
     if (r < 0)

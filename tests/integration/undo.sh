@@ -181,6 +181,32 @@ damaged_definition() {
 }
 t 'a damaged definition: gc does not end its container' damaged_definition
 
+half_claimed() {
+    # `start` was killed when it had made the run directory and not yet written into it: the container
+    # is what it was before.
+    local before after
+    warm_up
+    snapshot
+    assert_status 7 netctr run --name k "$box" sh -c 'exit 7'
+    before=$(cat "$state/containers/k/config.json")
+    mkdir /run/netctr/containers/k
+    netctr gc
+    status_is k exited
+    mkdir /run/netctr/containers/k
+    : >/run/netctr/containers/k/lock
+    echo '{' >/run/netctr/containers/k/state.json
+    netctr ps -a >"$tmp/out"
+    netctr gc
+    status_is k exited
+    after=$(cat "$state/containers/k/config.json")
+    assert_eq "$after" "$before" 'how it had ended'
+    netctr start k
+    wait_for 5 status_is k exited
+    netctr rm -f k
+    assert_clean
+}
+t 'a start cut short before its first record: the container is what it was' half_claimed
+
 one_run_root() {
     netctr run -d --name k "$box" sleep 100 >/dev/null
     assert_fails "$program" --root "$state" --run-root /run/netctr2 rm k
