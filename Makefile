@@ -26,7 +26,7 @@ Q := @
 say = @echo "  $(1)"
 endif
 
-DIRS     := base netns ipam names bridge core doctor cli
+DIRS     := base netns ipam names bridge core life doctor cli
 SOURCES  := $(filter-out core/seccomp_gen.c core/stub.c,$(wildcard $(DIRS:%=%/*.c)))
 OBJECTS  := $(SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/seccomp_blob.o
 # Unit tests link what they use of everything but main: an archive, since the commands need main.

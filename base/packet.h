@@ -23,7 +23,7 @@ enum message {
     MESSAGE_STARTED,   /**< from a detached monitor: the container runs */
     MESSAGE_ERROR,     /**< from the child: the error object */
     MESSAGE_NOT_RUN,   /**< from the child: execve failed; carries the errno */
-    MESSAGE_REQUEST,   /**< to a monitor: a change, as JSON (cli/control.h) */
+    MESSAGE_REQUEST,   /**< to a monitor: a change, as JSON (life/control.h) */
     MESSAGE_DONE,      /**< from a monitor: it is done; the text is for stdout */
     MESSAGE_PART,      /**< from a monitor: a part of a text for stdout that is too long for one */
     MESSAGE_NO_LOADER, /**< from the child: the program is there, its interpreter is not */

@@ -1,5 +1,5 @@
 /* The firewall as the rest of netctr sees it: a connection, batches, and ways to end things that
- * may have ended already. What the words mean in nf_tables is ruleset.c's and elements.c's business.
+ * may have ended already. What the words mean in nf_tables is schema.c's and elements.c's business.
  */
 #include "firewall.h"
 

@@ -1,6 +1,6 @@
 /* The firewall in the bridge's own words: networks, endpoints (guard) and published ports.
  *
- * Callers never see a table, chain or expression; ruleset.c alone knows the schema. A change is
+ * Callers never see a table, chain or expression; schema.c alone knows the schema. A change is
  * gathered in a batch and committed as one nf_tables transaction: all of it or nothing.
  *
  *   struct fw *fw;  struct fw_batch *b = fw_batch_new(fw);

@@ -1,7 +1,8 @@
 /* The schema of the firewall: two tables whose rules never change, only the elements of their sets.
  *
- * ruleset.c alone knows names, types and layouts; elements.c says which elements make a network, a
- * guard or a published port; firewall.c is what the rest of netctr calls (firewall.h).
+ * schema.c alone knows names, types and layouts, ruleset.c how they are told to the kernel; elements.c
+ * says which elements make a network, a guard or a published port; firewall.c is what the rest of netctr
+ * calls (firewall.h).
  */
 #pragma once
 

@@ -3,8 +3,7 @@
 
 #include "options.h"
 
-#include <netctr/bridge.h>
-#include <netctr/core.h>
+#include <netctr/life.h>
 
 /** The global flags. */
 struct cli {
@@ -33,6 +32,27 @@ int command_options(const struct command *command, const struct option *options,
                     int *argc, char **argv, bool *help, struct err *e);
 /** The text of `netctr NAME --help`. */
 void command_help(FILE *out, const struct command *command, const struct option *options);
+
+/** world_open() where the global flags say. */
+int cli_world(const struct cli *cli, struct world *out, struct err *e);
+
+/** Something to be done to a container; -errno with @e. */
+typedef int (*container_action)(struct world *w, const struct record *r, void *arg, struct err *e);
+struct each {
+    container_action act;
+    void *arg;
+    /** Called once before, with all of them; those that were not found are empty. May be NULL. */
+    void (*before)(struct world *w, const struct record *all, size_t count, void *arg);
+    bool (*all)(const struct record *r); /**< instead of names: those for which it is true */
+    /** What to do with a name whose definition cannot be read; NULL: that is a failure. */
+    int (*damaged)(struct world *w, const char *name, struct err *e);
+};
+/** Does it to each named container, or to all of a kind; prints the names of those where it went well,
+ *  goes on after a failure. Opens the world. (each.c) */
+int each_named(const struct cli *cli, const struct command *command, char **names,
+               const struct each *each, struct err *e);
+/** The same to all of a kind in a world that is open. */
+int each_chosen(struct world *w, const struct each *each, struct err *e);
 
 /** Columns as wide as their widest cell; the last one is not padded. (ps.c) */
 void print_table(strv cells, size_t columns);

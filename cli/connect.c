@@ -1,5 +1,6 @@
 /* netctr network connect, disconnect; publish, unpublish: what its monitor changes for us. */
-#include "control.h"
+#include "life/attach.h"
+#include "life/control.h"
 #include "network.h"
 
 #include <errno.h>
@@ -10,7 +11,7 @@ static int ask(const struct cli *cli, const char *name, const char *what, char *
 {
     _cleanup_world_ struct world w = {0};
     _cleanup_record_ struct record r = {0};
-    int code = world_open(cli, &w, e);
+    int code = cli_world(cli, &w, e);
     if (code == 0)
         code = world_find(&w, name, &r, e);
     return code < 0 ? code : control_ask(&w, &r, what, words, e);
@@ -39,20 +40,13 @@ int network_connect(const struct cli *cli, const struct command *command, int ar
     if (argc - first != 2)
         return err_say(e, -EINVAL, "usage: netctr network connect [FLAGS] NETWORK CONTAINER");
     char *text = xstrdup(argv[first]);
-    const struct {
-        const char *key, *value;
-    } words[] = {
-        {"ip", ip}, {"ip6", ip6}, {"mac", mac}, {"name", interface}, {"gw-priority", priority}};
-    for (size_t i = 0; i < ARRAY_LEN(words); i++)
-        if (words[i].value) {
-            _cleanup_free_ char *before = text;
-            text = xasprintf("%s%c%s=%s", before, strchr(before, ':') ? ',' : ':', words[i].key,
-                             words[i].value);
-        }
-    strv_each (alias, aliases) {
-        _cleanup_free_ char *before = text;
-        text = xasprintf("%s%calias=%s", before, strchr(before, ':') ? ',' : ':', alias);
-    }
+    attachment_add_option(&text, "ip", ip);
+    attachment_add_option(&text, "ip6", ip6);
+    attachment_add_option(&text, "mac", mac);
+    attachment_add_option(&text, "name", interface);
+    attachment_add_option(&text, "gw-priority", priority);
+    strv_each (alias, aliases)
+        attachment_add_option(&text, "alias", alias);
     strv_free(aliases);
     char *const request[] = {text, NULL};
     int r = ask(cli, argv[first + 1], "connect", request, e);

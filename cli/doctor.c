@@ -1,7 +1,7 @@
 /* netctr doctor: what stands in the way, each with its cure. The checks of the host are doctor/'s; that of
  * our own state is here, where the two halves of a container are known.
  */
-#include "world.h"
+#include "cli.h"
 
 #include "doctor/doctor.h"
 

@@ -1,5 +1,5 @@
 /* One thing done to several containers: those that are named, or all of a kind. */
-#include "world.h"
+#include "cli.h"
 
 #include <errno.h>
 
@@ -84,7 +84,7 @@ int each_named(const struct cli *cli, const struct command *command, char **name
     if (!names[0] == !each->all)
         return err_say(e, -EINVAL, "usage: netctr %s %s", command->name, command->usage);
     _cleanup_world_ struct world w = {0};
-    int r = world_open(cli, &w, e);
+    int r = cli_world(cli, &w, e);
     if (r < 0)
         return r;
     return each->all ? each_chosen(&w, each, e) : do_each(&w, names, each, e);

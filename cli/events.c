@@ -3,7 +3,7 @@
  * The file is replaced when it is large. So two are read at once: the one before, into which somebody may
  * still be writing, and the present one. inotify wakes; what there is to read is found out by reading.
  */
-#include "world.h"
+#include "cli.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -288,7 +288,7 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
     _cleanup_world_ struct world w = {0};
     int r = compose(&f, &choice, &follows, e);
     if (r == 0)
-        r = world_open(cli, &w, e);
+        r = cli_world(cli, &w, e);
     return r < 0 ? r : look(&w, &choice, follows, e);
 }
 

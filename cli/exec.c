@@ -1,5 +1,5 @@
 /* netctr exec: another command in a container that runs. */
-#include "world.h"
+#include "cli.h"
 
 #include <errno.h>
 
@@ -29,7 +29,7 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
     q.workdir = workdir;
     _cleanup_world_ struct world w = {0};
     _cleanup_record_ struct record r = {0};
-    int code = world_open(cli, &w, e);
+    int code = cli_world(cli, &w, e);
     if (code == 0)
         code = world_find(&w, argv[first], &r, e);
     if (code < 0)

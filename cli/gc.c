@@ -1,5 +1,5 @@
 /* netctr gc: finds and removes what killed commands have left. */
-#include "world.h"
+#include "cli.h"
 
 #include <errno.h>
 

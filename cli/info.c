@@ -1,5 +1,5 @@
 /* netctr info, netctr version. */
-#include "world.h"
+#include "cli.h"
 
 #include "core/caps.h"
 #include "core/cgroup.h"
@@ -76,7 +76,7 @@ static int info(const struct cli *cli, int argc, char **argv, struct err *e)
         return err_say(e, -EINVAL, "unknown format `%s`; the one there is is json", format);
     _cleanup_world_ struct world w = {0};
     _cleanup_json_ json_t *j = json_object();
-    int r = world_open(cli, &w, e);
+    int r = cli_world(cli, &w, e);
     if (r == 0)
         r = gather(&w, j, e);
     if (r == 0 && format) {

@@ -1,5 +1,5 @@
 /* netctr inspect: all that is known of a container, as JSON. */
-#include "world.h"
+#include "cli.h"
 
 #include "core/caps.h"
 
@@ -84,7 +84,7 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
         return err_say(e, -EINVAL, "unknown format `%s`; the one there is is json", format);
     _cleanup_world_ struct world w = {0};
     _cleanup_json_ json_t *all = json_array();
-    int code = world_open(cli, &w, e);
+    int code = cli_world(cli, &w, e);
     for (int i = first; code == 0 && i < argc; i++) {
         _cleanup_record_ struct record r = {0};
         code = world_find(&w, argv[i], &r, e);

@@ -1,85 +1,10 @@
 /* netctr stop, kill, rm: ending containers and forgetting them. */
-#include "world.h"
+#include "cli.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
 #include <time.h>
-
-/* Waits until the monitor has cleaned up: only then is the container gone for the next command. */
-static int wait_for_end(const struct record *r, int timeout_ms)
-{
-    _cleanup_close_ int monitor = pidfd_of(r->monitor, r->monitor_start);
-    if (monitor < 0)
-        return monitor == -ESRCH ? 0 : monitor;
-    return pidfd_wait(monitor, timeout_ms);
-}
-
-static int signal_init(const struct record *r, int sig, struct err *e)
-{
-    _cleanup_close_ int init = pidfd_of(r->pid, r->pid_start);
-    int code = init < 0 ? init : pidfd_signal(init, sig);
-    return code == -ESRCH || code == 0 ? 0
-                                       : err_set(e, code, "signal container `%s`", r->spec.name);
-}
-
-/* Between two runs there is only the monitor to be told. */
-static int end_restarting(const struct record *r, struct err *e)
-{
-    _cleanup_close_ int monitor = pidfd_of(r->monitor, r->monitor_start);
-    if (monitor == -ESRCH)
-        return 0;
-    int code = monitor < 0 ? monitor : pidfd_signal(monitor, SIGTERM);
-    if (code < 0 && code != -ESRCH)
-        return err_set(e, code, "signal the monitor of container `%s`", r->spec.name);
-    return pidfd_wait(monitor, 15000) < 0
-               ? err_say(e, -ETIMEDOUT, "container `%s` does not end", r->spec.name)
-               : 0;
-}
-
-static int stop_record(struct world *w, const struct record *r, uint64_t seconds, struct err *e)
-{
-    if (r->status == STATUS_RESTARTING)
-        return end_restarting(r, e);
-    if (r->status != STATUS_RUNNING)
-        return 0;
-    int code = signal_init(r, seconds ? SIGTERM : SIGKILL, e);
-    if (code == 0 && seconds && wait_for_end(r, (int)seconds * 1000) == 0)
-        return 0;
-    if (code == 0)
-        code = signal_init(r, SIGKILL, e);
-    return code == 0 ? world_await_end(w, r, e) : code;
-}
-
-/* A container that is just being made either runs soon or is gone soon. */
-static int settle(struct world *w, const struct record *r, struct record *now, struct err *e)
-{
-    const struct timespec pause = {.tv_nsec = 5000000};
-    for (int tries = 0; tries < 2000; tries++) {
-        record_clear(now);
-        int code = world_find(w, r->spec.name, now, e);
-        if (code < 0 || now->status != STATUS_CREATING)
-            return code;
-        nanosleep(&pause, NULL);
-    }
-    return err_say(e, -ETIMEDOUT, "container `%s` is still being made", r->spec.name);
-}
-
-/* ---- stop ------------------------------------------------------------------------------------*/
-
-int stop_container(struct world *w, const struct record *r, uint64_t seconds, struct err *e)
-{
-    _cleanup_record_ struct record now = {0};
-    int code = world_ask_end(w, r, &now, e);
-    if (code == 0 && now.status == STATUS_CREATING)
-        code = settle(w, r, &now, e);
-    bool ran = code == 0 && now.status != STATUS_EXITED;
-    if (code == 0)
-        code = stop_record(w, &now, seconds, e);
-    if (code == 0 && ran)
-        world_event(w, &now, "stop", NULL);
-    return code;
-}
 
 /* Several containers are told at once, and waited for one by one: their time is the same. */
 struct stopping {
@@ -102,7 +27,7 @@ static void tell_all(struct world *w, const struct record *all, size_t count, vo
         _cleanup_record_ struct record now = {0};
         if (all[i].spec.name && world_ask_end(w, &all[i], &now, NULL) == 0 &&
             now.status == STATUS_RUNNING)
-            (void)signal_init(&now, SIGTERM, NULL);
+            (void)world_signal(&now, SIGTERM, NULL);
     }
 }
 
@@ -110,7 +35,7 @@ static int stop_one(struct world *w, const struct record *r, void *arg, struct e
 {
     const struct stopping *s = arg;
     int64_t left = s->deadline - now_s();
-    return stop_container(w, r, left > 0 ? (uint64_t)left : 0, e);
+    return world_stop(w, r, left > 0 ? (uint64_t)left : 0, e);
 }
 
 static bool runs(const struct record *r)
@@ -149,21 +74,9 @@ const struct command command_stop = {
 
 /* ---- kill ------------------------------------------------------------------------------------*/
 
-static int kill_one(struct world *w, const struct record *r, void *arg, struct err *e)
+static int kill_one(struct world *w, const struct record *r, void *sig, struct err *e)
 {
-    int sig = *(int *)arg;
-    _cleanup_record_ struct record now = {0};
-    bool ends = sig == SIGKILL || sig == SIGTERM || sig == SIGINT || sig == SIGQUIT;
-    if (ends && world_ask_end(w, r, &now, e) < 0)
-        return e->code;
-    if (now.status == STATUS_RESTARTING)
-        return end_restarting(&now, e);
-    if (r->status != STATUS_RUNNING)
-        return err_say(e, -ESRCH, "container `%s` is not running", r->spec.name);
-    int code = signal_init(r, sig, e);
-    if (code == 0)
-        world_event(w, r, "kill", (const struct event_attribute[]){{"signal", NULL, sig}, {0}});
-    return code == 0 && sig == SIGKILL ? world_await_end(w, r, e) : code;
+    return world_kill(w, r, *(int *)sig, e);
 }
 
 static int kill_command(const struct cli *cli, int argc, char **argv, struct err *e)
@@ -193,29 +106,14 @@ const struct command command_kill = {
 
 /* ---- rm --------------------------------------------------------------------------------------*/
 
-static int remove_one(struct world *w, const struct record *given, void *arg, struct err *e)
+static int remove_one(struct world *w, const struct record *r, void *force, struct err *e)
 {
-    _cleanup_record_ struct record now = {0};
-    bool force = *(bool *)arg;
-    if (given->status != STATUS_EXITED && !force) {
-        err_say(e, -EBUSY, "container `%s` is %s", given->spec.name, status_name(given->status));
-        return err_hint(e, "`netctr rm -f %s` ends it first", given->spec.name);
-    }
-    if (given->status != STATUS_EXITED) {
-        int code = world_ask_end(w, given, &now, e);
-        if (code == 0 && now.status == STATUS_CREATING)
-            code = settle(w, given, &now, e);
-        if (code == -ENOENT) /* it has failed to start, and is gone */
-            return 0;
-        if (code == 0)
-            code = stop_record(w, &now, 0, e);
-        if (code < 0)
-            return code;
-    }
-    /* With --rm its monitor has removed it already, and the name may be another's by now. */
-    if (given->spec.auto_remove && given->status != STATUS_EXITED && given->status != STATUS_DEAD)
-        return 0;
-    return world_remove(w, given, e);
+    if (*(bool *)force)
+        return world_force_remove(w, r, e);
+    if (r->status == STATUS_EXITED)
+        return world_remove(w, r, e);
+    err_say(e, -EBUSY, "container `%s` is %s", r->spec.name, status_name(r->status));
+    return err_hint(e, "`netctr rm -f %s` ends it first", r->spec.name);
 }
 
 static int rm(const struct cli *cli, int argc, char **argv, struct err *e)

@@ -1,5 +1,5 @@
 /* netctr logs: what a container has written, from the file that its monitor keeps. */
-#include "world.h"
+#include "cli.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -179,7 +179,7 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
         return err_say(e, -EINVAL, "tail `%s` is not a number of lines", tail);
     _cleanup_world_ struct world w = {0};
     _cleanup_record_ struct record r = {0};
-    int code = world_open(cli, &w, e);
+    int code = cli_world(cli, &w, e);
     if (code == 0)
         code = world_find(&w, argv[first], &r, e);
     return code < 0 ? code : show(&w, &r, &v, e);

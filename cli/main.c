@@ -63,6 +63,11 @@ int command_options(const struct command *command, const struct option *options,
     return first;
 }
 
+int cli_world(const struct cli *cli, struct world *out, struct err *e)
+{
+    return world_open(cli->root, cli->run_root, out, e);
+}
+
 /* Descriptors that the caller left open are no business of a container's, and the three streams must
  * be open, or a socket of ours would take their place. */
 static int tidy_descriptors(struct err *e)

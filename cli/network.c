@@ -15,7 +15,7 @@ static int reload(const struct cli *cli, const struct command *command, int argc
     if (first < argc)
         return err_say(e, -EINVAL, "`network reload` takes no names");
     _cleanup_world_ struct world w = {0};
-    int r = world_open(cli, &w, e);
+    int r = cli_world(cli, &w, e);
     if (r == 0)
         r = world_restore(&w, e);
     return r < 0 ? r : world_replug(&w, e);
@@ -128,7 +128,7 @@ static int port(const struct cli *cli, int argc, char **argv, struct err *e)
         return err_say(e, -EINVAL, "usage: netctr port %s", command_port.usage);
     _cleanup_world_ struct world w = {0};
     _cleanup_record_ struct record r = {0};
-    int code = world_open(cli, &w, e);
+    int code = cli_world(cli, &w, e);
     if (code == 0)
         code = world_find(&w, argv[first], &r, e);
     if (code < 0)

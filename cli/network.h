@@ -1,7 +1,7 @@
 /* The commands below `netctr network`: one function each, called with its own name as argv[0]. */
 #pragma once
 
-#include "world.h"
+#include "cli.h"
 
 typedef int network_verb(const struct cli *cli, const struct command *command, int argc,
                          char **argv, struct err *e);

@@ -3,9 +3,9 @@
  * All of it is done under the store's lock: a container that is about to start on a network either has
  * its name already and is seen, or finds the network gone.
  */
-#include "control.h"
+#include "life/control.h"
+#include "life/resolver.h"
 #include "network.h"
-#include "resolver.h"
 
 #include <errno.h>
 #include <string.h>
@@ -147,7 +147,7 @@ int network_rm(const struct cli *cli, const struct command *command, int argc, c
         return err_say(e, -EINVAL, "usage: netctr %s %s", command->name, command->usage);
     _cleanup_world_ struct world w = {0};
     struct bridge *bridge = NULL;
-    int result = world_open(cli, &w, e);
+    int result = cli_world(cli, &w, e);
     if (result == 0)
         result = world_bridge(&w, &bridge, e);
     if (result < 0)
@@ -201,7 +201,7 @@ static int prune(const struct cli *cli, char *const *filters, struct err *e)
     _cleanup_world_ struct world w = {0};
     struct bridge *bridge = NULL;
     _cleanup_strv_ strv names = NULL;
-    int r = world_open(cli, &w, e);
+    int r = cli_world(cli, &w, e);
     if (r == 0)
         r = world_bridge(&w, &bridge, e);
     _cleanup_close_ int lock = r < 0 ? r : store_lock(&w.store, e);
@@ -252,7 +252,7 @@ static int change_link(const struct cli *cli, const struct command *command, int
             return err_say(e, -EINVAL, "invalid network name `%s`", argv[i]);
     _cleanup_world_ struct world w = {0};
     struct bridge *bridge = NULL;
-    int r = world_open(cli, &w, e);
+    int r = cli_world(cli, &w, e);
     if (r == 0)
         r = world_bridge(&w, &bridge, e);
     _cleanup_close_ int lock = r < 0 ? r : store_lock(&w.store, e);

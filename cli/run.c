@@ -1,6 +1,6 @@
 /* netctr run: from words to a spec that is checked whole, before anything is touched. */
-#include "attach.h"
-#include "world.h"
+#include "cli.h"
+#include "life/attach.h"
 
 #include "core/caps.h"
 
@@ -426,7 +426,7 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
     _cleanup_world_ struct world w = {0};
     int r = compose(&f, argv + first, &life, e);
     if (r == 0)
-        r = world_open(cli, &w, e);
+        r = cli_world(cli, &w, e);
     if (r == 0)
         r = f.detach ? run_detached(&w, &life, e) : world_live(&w, &life, e);
     spec_clear(&life.spec);

@@ -1,5 +1,5 @@
 /* netctr start, restart, boot: a new life for containers that have ended. */
-#include "world.h"
+#include "cli.h"
 
 #include <errno.h>
 
@@ -56,7 +56,7 @@ const struct command command_start = {
 static int restart_one(struct world *w, const struct record *r, void *seconds, struct err *e)
 {
     _cleanup_record_ struct record now = {0};
-    int code = r->status == STATUS_EXITED ? 0 : stop_container(w, r, *(uint64_t *)seconds, e);
+    int code = r->status == STATUS_EXITED ? 0 : world_stop(w, r, *(uint64_t *)seconds, e);
     if (code == 0)
         code = world_find(w, r->spec.name, &now, e);
     if (code == 0)

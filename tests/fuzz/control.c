@@ -1,7 +1,7 @@
 /* A request at a monitor's door: the input is a packet of the right kind, with this text. */
 #include "fuzz.h"
 
-#include "cli/control.c"
+#include "life/control.c"
 
 static int handler(void *arg, const char *what, char *const *words, char **answer, struct err *e)
 {

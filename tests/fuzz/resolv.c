@@ -1,7 +1,7 @@
 /* The host's resolv.conf: of what a container can reach, all is left when it is asked again. */
 #include "fuzz.h"
 
-#include "cli/resolv.c"
+#include "life/resolv.c"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

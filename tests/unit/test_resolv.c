@@ -3,7 +3,7 @@
  */
 #include "check.h"
 
-#include "cli/resolv.h"
+#include "life/resolv.h"
 
 #include <sys/mount.h>
 

@@ -18,6 +18,8 @@ void attachment_clear(struct attachment *a);
 int attachment_parse(const char *text, struct attachment *out, struct err *e);
 /** The inverse, for the definition; caller frees. */
 char *attachment_text(const struct attachment *a);
+/** Adds an option to such a text; nothing if @value is NULL or empty. */
+void attachment_add_option(char **text, const char *key, const char *value);
 
 /** What the first word of `--network` means where it is no network's name. */
 enum network_word {

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "hub.h"
-#include "world.h"
+#include <netctr/life.h>
 
 #define RESOLVER HELPER_RESOLVER
 

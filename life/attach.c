@@ -133,7 +133,7 @@ int attachment_parse(const char *text, struct attachment *out, struct err *e)
     return r;
 }
 
-static void add_word(char **text, const char *key, const char *value)
+void attachment_add_option(char **text, const char *key, const char *value)
 {
     if (!value || !*value)
         return;
@@ -149,13 +149,13 @@ char *attachment_text(const struct attachment *a)
     _cleanup_free_ char *ip4 = ip_text(&a->address4), *ip6 = ip_text(&a->address6),
                         *mac = mac_text(a->mac),
                         *priority = a->priority ? xasprintf("%d", a->priority) : NULL;
-    add_word(&text, "ip", ip4);
-    add_word(&text, "ip6", ip6);
+    attachment_add_option(&text, "ip", ip4);
+    attachment_add_option(&text, "ip6", ip6);
     if (memcmp(a->mac, none, 6) != 0)
-        add_word(&text, "mac", mac);
-    add_word(&text, "name", a->interface);
+        attachment_add_option(&text, "mac", mac);
+    attachment_add_option(&text, "name", a->interface);
     strv_each (alias, a->aliases)
-        add_word(&text, "alias", alias);
-    add_word(&text, "gw-priority", priority);
+        attachment_add_option(&text, "alias", alias);
+    attachment_add_option(&text, "gw-priority", priority);
     return text;
 }

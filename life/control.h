@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include "world.h"
+#include <netctr/life.h>
 
 /** Serves one request. *@answer (may stay NULL) is what the asker prints; -errno with @e. */
 typedef int (*control_handler)(void *arg, const char *what, char *const *words, char **answer,

@@ -3,7 +3,7 @@
 
 #include "attach.h"
 #include "hub.h"
-#include "world.h"
+#include <netctr/life.h>
 
 #include <netctr/listener.h>
 #include <netctr/proxy.h>

@@ -1,7 +1,14 @@
-/* What every command stands on (world.c), and a container's life (life.c). */
+/* The one place where the two halves of a container meet: the world, which is one instance with what dead
+ * monitors left put right, and a container's life in it. Commands stand on this, and whatever else
+ * starts containers.
+ *
+ * A struct world belongs to one process: it holds netlink sockets. Functions return 0 or a negative errno
+ * with @e, and take the store's lock themselves unless they say otherwise.
+ */
 #pragma once
 
-#include "cli.h"
+#include <netctr/bridge.h>
+#include <netctr/core.h>
 
 struct world {
     struct store store;
@@ -9,19 +16,26 @@ struct world {
     bool has_names;
     int names; /**< RUN/names, opened when first needed: world_names() */
 };
-/** Opens the store and buries what dead monitors left. */
-int world_open(const struct cli *cli, struct world *out, struct err *e);
+/** Opens the store at @root (state that outlives a reboot) and @run_root (the rest), and buries what dead
+ *  monitors left. world_close() also after a failure. */
+int world_open(const char *root, const char *run_root, struct world *out, struct err *e);
 void world_close(struct world *w);
 #define _cleanup_world_ __attribute__((cleanup(world_close)))
 int world_bridge(struct world *w, struct bridge **out, struct err *e);
 int world_names(struct world *w, int *out, struct err *e);
 /** Closes it. */
 void world_forget_names(struct world *w);
+/** store_find() and store_each() under the store's lock. */
+int world_find(struct world *w, const char *name, struct record *out, struct err *e);
+int world_each(struct world *w, int (*each)(const struct record *r, void *arg), void *arg,
+               struct err *e);
+
+/* ---- repair ----------------------------------------------------------------------------------*/
+
 /** Under the store's lock: removes what dead monitors left. @found (may be NULL) is told of each;
  *  @dry_run only tells. */
 int world_repair(struct world *w, bool dry_run, void (*found)(const char *what, void *arg),
                  void *arg, struct err *e);
-
 /** Undoes the network's half of a container, from its record or without one. */
 int world_detach(struct world *w, struct container *c, bool namespace_dies, struct err *e);
 /** Everything of this instance that belongs to no container: repair, then a sweep by name. */
@@ -31,21 +45,12 @@ int world_gc(struct world *w, bool dry_run, void (*found)(const char *what, void
 int world_reload(struct world *w, bool only_if_needed, struct err *e);
 /** Gives their bridges back to containers from which somebody has taken them. */
 int world_replug(struct world *w, struct err *e);
-/** What @r stands for is not to begin anew when its program ends; *@now is what it is at this moment.
- *  -ENOENT with a text when it is gone, or the name another's. */
-int world_ask_end(struct world *w, const struct record *r, struct record *now, struct err *e);
 /** The firewall made anew, and the leases where they are damaged. */
 int world_restore(struct world *w, struct err *e);
-/** store_find() and store_each() under the store's lock. */
-int world_find(struct world *w, const char *name, struct record *out, struct err *e);
-int world_each(struct world *w, int (*each)(const struct record *r, void *arg), void *arg,
-               struct err *e);
-/** Waits until the monitor of a container whose program was killed has cleaned up, or does its work. */
-int world_await_end(struct world *w, const struct record *r, struct err *e);
 /** Removes a container whose records cannot be believed, alive or not (store_find() says -EBADMSG). */
 int world_remove_damaged(struct world *w, const char *name, struct err *e);
-/** Removes a container that has ended. If the name is another's by now, nothing is done. */
-int world_remove(struct world *w, const struct record *r, struct err *e);
+
+/* ---- events ----------------------------------------------------------------------------------*/
 
 /** Emits an event of a container; @attributes may be NULL. */
 void world_event(struct world *w, const struct record *r, const char *name,
@@ -55,26 +60,24 @@ void world_network_event(struct world *w, const char *name, const struct endpoin
 /** "create" or "remove" of a network. */
 void world_defined_event(struct world *w, const char *name, const char *network);
 
-/** Something to be done to a container; -errno with @e. */
-typedef int (*container_action)(struct world *w, const struct record *r, void *arg, struct err *e);
-struct each {
-    container_action act;
-    void *arg;
-    /** Called once before, with all of them; those that were not found are empty. May be NULL. */
-    void (*before)(struct world *w, const struct record *all, size_t count, void *arg);
-    bool (*all)(const struct record *r); /**< instead of names: those for which it is true */
-    /** What to do with a name whose definition cannot be read; NULL: that is a failure. */
-    int (*damaged)(struct world *w, const char *name, struct err *e);
-};
-/** Does it to each named container, or to all of a kind; prints the names of those where it went well,
- *  goes on after a failure. Opens the world. (each.c) */
-int each_named(const struct cli *cli, const struct command *command, char **names,
-               const struct each *each, struct err *e);
-/** The same to all of a kind in a world that is open. */
-int each_chosen(struct world *w, const struct each *each, struct err *e);
-/** Ends a container's program: SIGTERM, after @seconds SIGKILL; returns when all is undone.
- *  (lifecycle.c) */
-int stop_container(struct world *w, const struct record *r, uint64_t seconds, struct err *e);
+/* ---- the end ---------------------------------------------------------------------------------*/
+
+/** Ends a container's program: SIGTERM, after @seconds SIGKILL; returns when all is undone. */
+int world_stop(struct world *w, const struct record *r, uint64_t seconds, struct err *e);
+/** `kill`: with a signal that ends programs no other run of it begins; returns behind SIGKILL when all is
+ *  undone. */
+int world_kill(struct world *w, const struct record *r, int sig, struct err *e);
+/** Sends a signal to its program, nothing else. One that has just ended is no error. */
+int world_signal(const struct record *r, int sig, struct err *e);
+/** What @r stands for is not to begin anew when its program ends; *@now is what it is at this moment.
+ *  -ENOENT with a text when it is gone, or the name another's. */
+int world_ask_end(struct world *w, const struct record *r, struct record *now, struct err *e);
+/** Removes a container that has ended. If the name is another's by now, nothing is done. */
+int world_remove(struct world *w, const struct record *r, struct err *e);
+/** The same after killing it, if it lives. */
+int world_force_remove(struct world *w, const struct record *r, struct err *e);
+
+/* ---- a life ----------------------------------------------------------------------------------*/
 
 /** What `run` asks for. */
 struct life {

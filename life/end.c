@@ -1,0 +1,164 @@
+/* The end of a container that somebody asks for: a signal, a time to listen to it, SIGKILL; and its removal.
+ * Its monitor does what there is to do; we wait for it, or do its work when it cannot.
+ */
+#include "repair.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <time.h>
+
+/* The program is dead; its monitor cleans up. One that somebody has stopped (SIGSTOP), or that hangs, is
+ * killed, and buried with what it held. */
+static int await_end(struct world *w, const struct record *r, struct err *e)
+{
+    _cleanup_close_ int monitor = pidfd_of(r->monitor, r->monitor_start);
+    if (monitor < 0)
+        return monitor == -ESRCH
+                   ? 0
+                   : err_set(e, monitor, "look at the monitor of container `%s`", r->spec.name);
+    int left = 15000;
+    for (; left > 0 && proc_state(r->monitor) != 'T'; left -= 100)
+        if (pidfd_wait(monitor, 100) == 0)
+            return 0;
+    (void)pidfd_signal(monitor, SIGKILL);
+    if (pidfd_wait(monitor, 5000) < 0)
+        return err_say(e, -ETIMEDOUT, "container `%s` does not end", r->spec.name);
+    _cleanup_close_ int lock = store_lock(&w->store, e);
+    return lock < 0 ? lock : world_repair(w, false, NULL, NULL, e);
+}
+
+/* Waits until the monitor has cleaned up: only then is the container gone for the next command. */
+static int wait_for_end(const struct record *r, int timeout_ms)
+{
+    _cleanup_close_ int monitor = pidfd_of(r->monitor, r->monitor_start);
+    if (monitor < 0)
+        return monitor == -ESRCH ? 0 : monitor;
+    return pidfd_wait(monitor, timeout_ms);
+}
+
+int world_signal(const struct record *r, int sig, struct err *e)
+{
+    _cleanup_close_ int init = pidfd_of(r->pid, r->pid_start);
+    int code = init < 0 ? init : pidfd_signal(init, sig);
+    return code == -ESRCH || code == 0 ? 0
+                                       : err_set(e, code, "signal container `%s`", r->spec.name);
+}
+
+/* Between two runs there is only the monitor to be told. */
+static int end_restarting(const struct record *r, struct err *e)
+{
+    _cleanup_close_ int monitor = pidfd_of(r->monitor, r->monitor_start);
+    if (monitor == -ESRCH)
+        return 0;
+    int code = monitor < 0 ? monitor : pidfd_signal(monitor, SIGTERM);
+    if (code < 0 && code != -ESRCH)
+        return err_set(e, code, "signal the monitor of container `%s`", r->spec.name);
+    return pidfd_wait(monitor, 15000) < 0
+               ? err_say(e, -ETIMEDOUT, "container `%s` does not end", r->spec.name)
+               : 0;
+}
+
+static int stop_record(struct world *w, const struct record *r, uint64_t seconds, struct err *e)
+{
+    if (r->status == STATUS_RESTARTING)
+        return end_restarting(r, e);
+    if (r->status != STATUS_RUNNING)
+        return 0;
+    int code = world_signal(r, seconds ? SIGTERM : SIGKILL, e);
+    if (code == 0 && seconds && wait_for_end(r, (int)seconds * 1000) == 0)
+        return 0;
+    if (code == 0)
+        code = world_signal(r, SIGKILL, e);
+    return code == 0 ? await_end(w, r, e) : code;
+}
+
+/* A container that is just being made either runs soon or is gone soon. */
+static int settle(struct world *w, const struct record *r, struct record *now, struct err *e)
+{
+    const struct timespec pause = {.tv_nsec = 5000000};
+    for (int tries = 0; tries < 2000; tries++) {
+        record_clear(now);
+        int code = world_find(w, r->spec.name, now, e);
+        if (code < 0 || now->status != STATUS_CREATING)
+            return code;
+        nanosleep(&pause, NULL);
+    }
+    return err_say(e, -ETIMEDOUT, "container `%s` is still being made", r->spec.name);
+}
+
+int world_stop(struct world *w, const struct record *r, uint64_t seconds, struct err *e)
+{
+    _cleanup_record_ struct record now = {0};
+    int code = world_ask_end(w, r, &now, e);
+    if (code == 0 && now.status == STATUS_CREATING)
+        code = settle(w, r, &now, e);
+    bool ran = code == 0 && now.status != STATUS_EXITED;
+    if (code == 0)
+        code = stop_record(w, &now, seconds, e);
+    if (code == 0 && ran)
+        world_event(w, &now, "stop", NULL);
+    return code;
+}
+
+int world_kill(struct world *w, const struct record *r, int sig, struct err *e)
+{
+    _cleanup_record_ struct record now = {0};
+    bool ends = sig == SIGKILL || sig == SIGTERM || sig == SIGINT || sig == SIGQUIT;
+    if (ends && world_ask_end(w, r, &now, e) < 0)
+        return e->code;
+    if (now.status == STATUS_RESTARTING)
+        return end_restarting(&now, e);
+    if (r->status != STATUS_RUNNING)
+        return err_say(e, -ESRCH, "container `%s` is not running", r->spec.name);
+    int code = world_signal(r, sig, e);
+    if (code == 0)
+        world_event(w, r, "kill", (const struct event_attribute[]){{"signal", NULL, sig}, {0}});
+    return code == 0 && sig == SIGKILL ? await_end(w, r, e) : code;
+}
+
+/* ---- removal ---------------------------------------------------------------------------------*/
+
+static int remove_ended(struct world *w, const struct record *r, struct err *e)
+{
+    _cleanup_record_ struct record now = {0};
+    _cleanup_close_ int lock = store_lock(&w->store, e);
+    int code = lock < 0 ? lock : store_find(&w->store, r->spec.name, &now, e);
+    if (code == -ENOENT || (code == 0 && !streq(now.spec.id, r->spec.id))) {
+        err_clear(e);
+        return 0;
+    }
+    /* How it ended could not be written, on a full disk: nobody asks any more. */
+    if (code == 0 && now.status == STATUS_DEAD)
+        return world_bury(w, r->spec.name, true, e);
+    if (code == 0 && now.status != STATUS_EXITED)
+        return err_say(e, -EBUSY, "container `%s` is running", r->spec.name);
+    if (code == 0 && (code = container_remove(&w->store, r->spec.name, e)) == 0)
+        world_event(w, r, "destroy", NULL);
+    return code;
+}
+
+int world_remove(struct world *w, const struct record *r, struct err *e)
+{
+    int code = remove_ended(w, r, e);
+    store_empty_trash(&w->store);
+    return code;
+}
+
+int world_force_remove(struct world *w, const struct record *given, struct err *e)
+{
+    _cleanup_record_ struct record now = {0};
+    if (given->status == STATUS_EXITED)
+        return world_remove(w, given, e);
+    int code = world_ask_end(w, given, &now, e);
+    if (code == 0 && now.status == STATUS_CREATING)
+        code = settle(w, given, &now, e);
+    if (code == -ENOENT) { /* it has failed to start, and is gone */
+        err_clear(e);
+        return 0;
+    }
+    if (code == 0)
+        code = stop_record(w, &now, 0, e);
+    /* With --rm its monitor has removed it already, and the name may be another's by now. */
+    bool gone = given->spec.auto_remove && given->status != STATUS_DEAD;
+    return code < 0 || gone ? code : world_remove(w, given, e);
+}

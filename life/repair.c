@@ -1,0 +1,236 @@
+/* What dead monitors left, and what belongs to nobody: found, told, removed. Undo steps accept "already
+ * gone", for somebody may have been here before.
+ */
+#include "repair.h"
+#include "resolver.h"
+
+#include <errno.h>
+#include <netctr/names.h>
+#include <signal.h>
+
+/* Undoes what the records tell. The first failure is told, the others are tried all the same. */
+static int detach_all(struct world *w, struct bridge *b, const struct endpoint_list *all,
+                      bool namespace_dies, int run_fd, struct err *e)
+{
+    int result = 0;
+    for (size_t i = 0; i < all->count; i++) {
+        _cleanup_err_ struct err step = ERR_INIT;
+        int r = endpoint_detach(b, &all->items[i], namespace_dies, run_fd, &step);
+        if (r == 0)
+            world_network_event(w, "disconnect", &all->items[i]);
+        if (r < 0 && result == 0) {
+            result = r;
+            err_move(e, &step);
+        }
+    }
+    return result;
+}
+
+static int forget_names(struct world *w, const struct container *c, struct err *e)
+{
+    int names;
+    int r = c->spec.id ? world_names(w, &names, e) : 0;
+    return r == 0 && c->spec.id ? names_leave(names, NULL, c->spec.id, e) : r;
+}
+
+int world_detach(struct world *w, struct container *c, bool namespace_dies, struct err *e)
+{
+    struct bridge *bridge;
+    _cleanup_endpoints_ struct endpoint_list all = {0};
+    int r = endpoints_load(c->run_fd, c->spec.name, c->spec.id, &all);
+    bool damaged = r == -EBADMSG;
+    if (damaged)
+        warn("container `%s`: an endpoint's record is damaged, or another container's",
+             c->spec.name);
+    else if (r < 0)
+        return err_set(e, r, "read the endpoints of container `%s`", c->spec.name);
+    if (!all.count && !c->spec.id)
+        return 0;
+    _cleanup_err_ struct err why = ERR_INIT;
+    int unnamed = forget_names(w, c, &why); /* before the address is another's */
+    r = world_bridge(w, &bridge, e);
+    if (r == 0)
+        r = detach_all(w, bridge, &all, namespace_dies, c->run_fd, e);
+    if (r == 0 && c->spec.id && (damaged || !all.count))
+        r = endpoint_forget(bridge, c->spec.id, e);
+    /* What a damaged record stood for is not known: the firewall is made anew from those that are. */
+    if (r == 0 && damaged)
+        r = world_reload_locked(w, e);
+    /* A name that stays is no reason for a port that stays open. */
+    if (r == 0 && unnamed < 0) {
+        err_move(e, &why);
+        r = unnamed;
+    }
+    return r;
+}
+
+/* What a dead monitor left: its processes are killed, then everything is undone from the records. A
+ * container that had run stays in `ps -a`, as if it had been killed. */
+int world_bury(struct world *w, const char *name, bool discard, struct err *e)
+{
+    _cleanup_container_ struct container c = CONTAINER_INIT;
+    enum status status;
+    int r = container_adopt(&w->store, name, &c, &status, e);
+    if (r < 0)
+        return r;
+    bool keep = status == STATUS_RUNNING && !c.spec.auto_remove && !discard;
+    container_kill(&c);
+    if (keep)
+        (void)container_note_end(&c, 128 + SIGKILL, NULL);
+    if ((r = world_detach(w, &c, false, e)) < 0 ||
+        (r = container_end(&c, keep, 128 + SIGKILL, e)) < 0)
+        return err_wrap(e, "clean up after container `%s`", name);
+    return container_vanish(&c, keep, e);
+}
+
+/* Is the holder of its lock gone? A run directory without a lock has just begun to be, or has all but
+ * ceased to be: nothing was made yet, or nothing is left, but for the directory. */
+static int find_dead(struct world *w, const char *name, bool *empty)
+{
+    _cleanup_close_ int dir = store_live_dir(&w->store, name);
+    *empty = dir == -ENOTDIR || dir == -ELOOP; /* no directory: nobody lives there */
+    if (dir < 0)
+        return *empty ? 0 : dir;
+    _cleanup_close_ int lock = store_try_lock(dir);
+    *empty = lock == -ENOENT;
+    return lock >= 0 || *empty ? 0 : lock;
+}
+
+static int repair_one(struct world *w, const char *name, bool empty, struct err *e)
+{
+    if (!empty)
+        return world_bury(w, name, false, e);
+    int r = remove_tree_at(w->store.live_fd, name);
+    return r < 0 ? err_set(e, r, "remove the run directory of container `%s`", name) : 0;
+}
+
+int world_repair(struct world *w, bool dry_run, void (*found)(const char *what, void *arg),
+                 void *arg, struct err *e)
+{
+    int fd = openat(w->store.live_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    _cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+    if (!d)
+        return err_set(e, errno, "list the living containers");
+    int first = 0, listed = 0;
+    bool any = false;
+    for (struct dirent *entry; (entry = next_entry(d, &listed));) {
+        bool empty = false;
+        if (!valid_name(entry->d_name))
+            continue;
+        int dead = find_dead(w, entry->d_name, &empty);
+        if (dead == -EWOULDBLOCK || dead == -ENOENT)
+            continue;
+        if (dead < 0)
+            return err_set(e, dead, "look at container `%s`", entry->d_name);
+        _cleanup_free_ char *what = xasprintf("dead container %s", entry->d_name);
+        if (found)
+            found(what, arg);
+        _cleanup_err_ struct err why = ERR_INIT;
+        any = true;
+        int r = dry_run ? 0 : repair_one(w, entry->d_name, empty, &why);
+        if (r == 0 || r == -EWOULDBLOCK) /* done, or somebody is faster */
+            continue;
+        /* One that cannot be cleaned up must not stand in the way of all others. */
+        warn("%s", why.text);
+        if (first == 0 && found)
+            first = err_say(e, r, "%s", why.text);
+    }
+    if (listed < 0)
+        return err_set(e, listed, "list the living containers");
+    return any && !dry_run && first == 0 ? resolver_release(w, e) : first;
+}
+
+/* Names of nobody, and the resolver when nobody has a name. */
+static int sweep_names(struct world *w, bool dry_run, void (*found)(const char *what, void *arg),
+                       void *arg, const char **helper, struct err *e)
+{
+    int names;
+    _cleanup_strv_ strv ids = NULL;
+    int r = store_live_ids(&w->store, &ids, e);
+    if (r == 0)
+        r = world_names(w, &names, e);
+    if (r == 0)
+        r = names_sweep(names, ids, dry_run, found, arg, e);
+    if (r == 0 && !dry_run)
+        r = resolver_prune(w, e);
+    if (r == 0 && !dry_run)
+        r = resolver_release(w, e);
+    *helper = r == 0 && names_any(names) ? RESOLVER : NULL;
+    return r;
+}
+
+int world_gc_locked(struct world *w, bool dry_run, void (*found)(const char *what, void *arg),
+                    void *arg, struct err *e)
+{
+    struct bridge *bridge = NULL;
+    _cleanup_strv_ strv ids = NULL;
+    const char *helper = NULL;
+    int r = world_repair(w, dry_run, found, arg, e);
+    if (r == 0)
+        r = sweep_names(w, dry_run, found, arg, &helper, e);
+    if (r == 0)
+        r = store_sweep(&w->store, helper, dry_run, found, arg, e);
+    if (r == 0)
+        r = store_live_ids(&w->store, &ids, e);
+    if (r == 0)
+        r = world_bridge(w, &bridge, e);
+    if (r == 0 && !dry_run)
+        r = world_restore_leases(w, found, arg, e);
+    const struct bridge_sweep sweep = {(const char *const *)ids, dry_run, found, arg};
+    if (r == 0)
+        r = bridge_sweep(bridge, &sweep, e);
+    /* Elements of nobody are not looked for one by one: what is known is written anew. */
+    return r == 0 && !dry_run && bridge_check(bridge, NULL) == 0 ? world_reload_locked(w, e) : r;
+}
+
+int world_gc(struct world *w, bool dry_run, void (*found)(const char *what, void *arg), void *arg,
+             struct err *e)
+{
+    _cleanup_close_ int lock = store_lock(&w->store, e);
+    return lock < 0 ? lock : world_gc_locked(w, dry_run, found, arg, e);
+}
+
+/* ---- the damaged -----------------------------------------------------------------------------*/
+
+/* Whoever holds the lock is the monitor, whatever the records say; with it the container dies. */
+static int end_monitor(struct world *w, const char *name, struct err *e)
+{
+    _cleanup_close_ int dir = store_live_dir(&w->store, name);
+    _cleanup_close_ int lock = dir < 0 ? -1 : openat(dir, "lock", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    pid_t pid = lock < 0 ? 0 : lock_holder(lock);
+    _cleanup_close_ int monitor = pid > 0 ? pidfd_of(pid, proc_start_time(pid)) : -1;
+    if (monitor >= 0 && lock_holder(lock) == pid)
+        (void)pidfd_signal(monitor, SIGKILL);
+    if (monitor >= 0 && pidfd_wait(monitor, 10000) < 0)
+        return err_say(e, -ETIMEDOUT, "the monitor of container `%s` does not end", name);
+    return 0;
+}
+
+int world_remove_damaged(struct world *w, const char *name, struct err *e)
+{
+    if (!valid_name(name))
+        return err_say(e, -ENOENT, "no such container `%s`", name);
+    _cleanup_close_ int lock = store_lock(&w->store, e);
+    _cleanup_record_ struct record now = {0};
+    _cleanup_err_ struct err why = ERR_INIT;
+    int r = lock < 0 ? lock : store_find(&w->store, name, &now, &why);
+    if (lock >= 0 && r != -EBADMSG) /* somebody else has removed it, and may have made another */
+        return r == 0 || r == -ENOENT ? 0 : err_set(e, r, "look for container `%s`", name);
+    r = lock < 0 ? lock : end_monitor(w, name, e);
+    bool empty;
+    if (r == 0 && find_dead(w, name, &empty) == 0)
+        r = repair_one(w, name, empty, e);
+    int lives = r == 0 ? file_exists_at(w->store.live_fd, name) : 0;
+    if (lives < 0)
+        r = err_set(e, lives, "look for container `%s`", name);
+    else if (lives)
+        r = err_say(e, -EBUSY, "container `%s` is damaged, and lives", name);
+    if (r == 0)
+        r = container_remove(&w->store, name, e);
+    /* What could not be told from its records belongs to nobody now. */
+    if (r == 0)
+        r = world_gc_locked(w, false, NULL, NULL, e);
+    lock = close_fd(lock);
+    store_empty_trash(&w->store);
+    return r;
+}
