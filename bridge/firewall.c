@@ -133,19 +133,9 @@ void fw_add_tables(struct fw_batch *b)
     ruleset_create(b->nft, b->fw->instance);
 }
 
-void fw_delete_tables(struct fw_batch *b)
-{
-    ruleset_delete(b->nft);
-}
-
 void fw_add_network(struct fw_batch *b, const struct fw_network *n)
 {
     elements_network(b->nft, CHANGE_ADD, n);
-}
-
-void fw_delete_network(struct fw_batch *b, const struct fw_network *n)
-{
-    elements_network(b->nft, CHANGE_DELETE, n);
 }
 
 void fw_add_link(struct fw_batch *b, const char *from, const char *to)
@@ -158,24 +148,8 @@ void fw_add_guard(struct fw_batch *b, const struct fw_guard *g)
     elements_guard(b->nft, CHANGE_ADD, g);
 }
 
-void fw_delete_guard(struct fw_batch *b, const struct fw_guard *g)
-{
-    elements_guard(b->nft, CHANGE_DELETE, g);
-}
-
 void fw_add_publish(struct fw_batch *b, const struct fw_publish *p)
 {
-    elements_publish(b->nft, CHANGE_CREATE, p);
-}
-
-void fw_delete_publish(struct fw_batch *b, const struct fw_publish *p)
-{
-    elements_publish(b->nft, CHANGE_DELETE, p);
-}
-
-void fw_replace_publish(struct fw_batch *b, const struct fw_publish *p)
-{
-    elements_publish(b->nft, CHANGE_DELETE, p);
     elements_publish(b->nft, CHANGE_CREATE, p);
 }
 

@@ -96,28 +96,19 @@ void fw_batch_cleanup(struct fw_batch **b);
 /** Both tables with all chains, sets and rules, empty of elements: "add; delete; add", so that
  *  whatever was there is replaced in the same transaction. */
 void fw_add_tables(struct fw_batch *b);
-/** Removes both tables. */
-void fw_delete_tables(struct fw_batch *b);
 
 /* Adding what is there already: networks and guards are fine with it; a publish is added with
- * NLM_F_EXCL, so the commit fails with -EEXIST. Deleting what is not there makes the commit fail
- * with -ENOENT; fw_undo() below is the way to delete what may be gone. */
+ * NLM_F_EXCL, so the commit fails with -EEXIST. fw_undo() and fw_expire() are the way back. */
 void fw_add_network(struct fw_batch *b, const struct fw_network *n);
-void fw_delete_network(struct fw_batch *b, const struct fw_network *n);
 /** Containers behind the bridge @from may open connections to those behind @to. */
 void fw_add_link(struct fw_batch *b, const char *from, const char *to);
 void fw_add_guard(struct fw_batch *b, const struct fw_guard *g);
-void fw_delete_guard(struct fw_batch *b, const struct fw_guard *g);
 void fw_add_publish(struct fw_batch *b, const struct fw_publish *p);
-void fw_delete_publish(struct fw_batch *b, const struct fw_publish *p);
 void fw_add_resolver(struct fw_batch *b, const struct fw_resolver *r);
 /** Puts @r in the place of whatever stood there, in one transaction; @old tells the door that is
  *  closed with it. */
 int fw_set_resolvers(struct fw *fw, const struct fw_resolver *old, size_t old_count,
                      const struct fw_resolver *r, size_t count, struct err *e);
-/** Takes over a key whose owner is dead: delete and add in one transaction, also while the old
- *  element is expiring. -ENOENT if the key is free by now: add it then. */
-void fw_replace_publish(struct fw_batch *b, const struct fw_publish *p);
 
 /** Sends the batch as one transaction and empties it. On failure nothing has changed and the error
  *  names the object that the kernel refused ("add published port tcp 8080: File exists") with the

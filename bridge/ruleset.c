@@ -245,18 +245,13 @@ static void put_rule(struct nft_batch *b, const struct chain *c, const struct ru
     nftnl_rule_free(n);
 }
 
-void ruleset_delete(struct nft_batch *b)
-{
-    for (size_t i = 0; i < ARRAY_LEN(TABLES); i++)
-        put_table(b, NFT_MSG_DELTABLE, TABLES[i], NULL);
-}
-
 void ruleset_create(struct nft_batch *b, const char *instance)
 {
     /* "add; delete; add": a table must be there to be deleted. */
     for (size_t i = 0; i < ARRAY_LEN(TABLES); i++)
         put_table(b, NFT_MSG_NEWTABLE, TABLES[i], NULL);
-    ruleset_delete(b);
+    for (size_t i = 0; i < ARRAY_LEN(TABLES); i++)
+        put_table(b, NFT_MSG_DELTABLE, TABLES[i], NULL);
     for (size_t i = 0; i < ARRAY_LEN(TABLES); i++)
         put_table(b, NFT_MSG_NEWTABLE, TABLES[i], instance);
     for (size_t i = 0; i < ARRAY_LEN(CHAINS); i++)

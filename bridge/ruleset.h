@@ -72,7 +72,6 @@ bool ruleset_valid_instance(const char *s);
 
 /** Both tables, replacing what is there; stamped with @instance. */
 void ruleset_create(struct nft_batch *b, const char *instance);
-void ruleset_delete(struct nft_batch *b);
 
 /** Compares the tables' stamps with @instance: enum fw_tables, or a negative errno. */
 int ruleset_probe(struct nft *n, const char *instance, char **owner);
