@@ -96,30 +96,6 @@ static int check(const struct network *n, bool dual, struct err *e)
     return r;
 }
 
-/* "net.ipv4.conf.IFNAME.KEY=VALUE": the four trees that belong to one interface, no other. */
-int network_check_sysctl(const char *text, struct err *e)
-{
-    static const char *const trees[] = {"net.ipv4.conf.IFNAME.", "net.ipv4.neigh.IFNAME.",
-                                        "net.ipv6.conf.IFNAME.", "net.ipv6.neigh.IFNAME."};
-    static const char *const plain[] = {"net/ipv4/conf", "net/ipv4/neigh", "net/ipv6/conf",
-                                        "net/ipv6/neigh"};
-    for (size_t i = 0; i < ARRAY_LEN(trees); i++) {
-        const char *key = skip_prefix(text, trees[i]);
-        size_t length = key ? strspn(key, "abcdefghijklmnopqrstuvwxyz0123456789_") : 0;
-        if (!length || key[length] != '=' || !key[length + 1] || strchr(key, '\n'))
-            continue;
-        _cleanup_free_ char *path = xasprintf("/proc/sys/%s/lo/%.*s", plain[i], (int)length, key);
-        if (access(path, F_OK) == 0)
-            return 0;
-        return err_say(e, -ENOENT, "sysctl `%s`: this kernel has no `%.*s` there", text,
-                       (int)length, key);
-    }
-    err_say(e, -EINVAL, "sysctl `%s` is none of an interface", text);
-    return err_hint(e,
-                    "as in net.ipv4.conf.IFNAME.rp_filter=2, where IFNAME stands for itself; also "
-                    "net.ipv4.neigh, net.ipv6.conf, net.ipv6.neigh");
-}
-
 /* ---- create -----------------------------------------------------------------------------------*/
 
 struct name_search {

@@ -138,8 +138,8 @@ static int bind_mac(struct bridge *b, const struct endpoint *ep, struct err *e)
     return rt_commit(batch, e);
 }
 
-static int plug_in(struct bridge *b, const struct link *bridge, int netns, const struct network *n,
-                   const struct endpoint *ep, struct err *e)
+static int make_port(struct bridge *b, const struct link *bridge, int netns,
+                     const struct network *n, const struct endpoint *ep, struct err *e)
 {
     struct link port;
     _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(b->rt);
@@ -338,7 +338,7 @@ static int attach_steps(struct bridge *b, const struct network *n, int netns, st
     int r = rt_get_link(b->rt, n->bridge, &bridge);
     if (r < 0)
         return err_set(e, r, "find bridge `%s`", n->bridge);
-    if ((r = add_guard(b, ep, e)) < 0 || (r = plug_in(b, &bridge, netns, n, ep, e)) < 0 ||
+    if ((r = add_guard(b, ep, e)) < 0 || (r = make_port(b, &bridge, netns, n, ep, e)) < 0 ||
         (r = find_interface(inside, ep->interface, &own, e)) < 0 ||
         (r = settle_ipv6(netns, ep, request, e)) < 0 || (r = set_sysctls(netns, n, ep, e)) < 0 ||
         (r = configure(inside, own.index, n, ep, request->metric, e)) < 0 ||

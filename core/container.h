@@ -7,6 +7,10 @@
 
 #include <signal.h>
 
+/* A layer can hold very many files: it leaves the list of names in one step, and is emptied when no
+ * lock is held (store_empty_trash). */
+#define TRASH ".removed-"
+
 char *container_cgroup(const struct store *s, const char *id); /* caller frees */
 /** state.json: who monitors, and once it runs, who runs. */
 int container_save_state(struct container *c, struct err *e);
@@ -23,12 +27,6 @@ int store_id_is_anothers(struct store *s, const char *name, const char *id, stru
 /** The part of store_sweep() that ends processes: cgroups of this instance without a run directory. */
 int store_sweep_cgroups(struct store *s, const char *helper, bool dry_run,
                         void (*found)(const char *what, void *arg), void *arg, struct err *e);
-/** Fills in the store's instance. */
-int instance_find(struct store *s, struct err *e);
-/** Makes RUN this instance's; -EBUSY with a text when containers of another one live there. */
-int instance_bind(struct store *s, struct err *e);
-/** Is RUN still this instance's? Under the store's lock. */
-int instance_check(struct store *s, struct err *e);
 /** Holds back the signals that the monitor forwards. */
 void monitor_block_signals(void);
 /** An fd that brings the signals for the container. */

@@ -1,4 +1,4 @@
-/* A container while it lives, as its monitor holds it. Shared by life.c, plugs.c and change.c. */
+/* A container while it lives, as its monitor holds it. What the files of life/ share about it. */
 #pragma once
 
 #include "attach.h"
@@ -60,12 +60,14 @@ int plug_check(struct living *l, struct plug *p, struct err *e);
 bool plugs_ipv6(const struct living *l);
 /** Gives a plug that comes to others its metric. Who was the way out before it has to stand back. */
 int plug_rank(struct living *l, struct plug *p, struct rt *inside, struct err *e);
-/** Attaches one. @inside is a socket in the container's namespace. */
-int plug_in(struct living *l, struct plug *p, struct rt *inside, struct err *e);
 /** Adds an empty one to the list; the pointers of before are void. */
 struct plug *plugs_add(struct living *l);
 void plugs_remove(struct living *l, struct plug *p);
 void plugs_clear(struct living *l);
+
+/* plug.c */
+/** Attaches one. @inside is a socket in the container's namespace. */
+int plug_in(struct living *l, struct plug *p, struct rt *inside, struct err *e);
 
 /* names.c */
 /** Writes down its names on a network that it has been attached to. */

@@ -81,7 +81,25 @@ int plug_check(struct living *l, struct plug *p, struct err *e)
     return name_interface(l, p, e);
 }
 
-static void rank_all(struct living *l);
+/* Metrics lie apart: one that comes later finds its place between two others, whose routes stay as they
+ * are. */
+#define METRIC_STEP 1000u
+
+static bool comes_before(const struct plug *a, const struct plug *b)
+{
+    return a->wanted.priority > b->wanted.priority ||
+           (a->wanted.priority == b->wanted.priority && a < b);
+}
+
+/* The way out has the route without a metric. Of the others, a higher priority comes first. */
+static void rank_all(struct living *l)
+{
+    for (size_t i = 0; i < l->plug_count; i++)
+        for (size_t k = 0; k < l->plug_count; k++)
+            if (network_has_gateway(&l->plugs[k].network) &&
+                comes_before(&l->plugs[k], &l->plugs[i]))
+                l->plugs[i].metric += METRIC_STEP;
+}
 
 int plugs_prepare(struct living *l, struct err *e)
 {
@@ -119,27 +137,7 @@ bool plugs_ipv6(const struct living *l)
     return false;
 }
 
-/* ---- attach ----------------------------------------------------------------------------------*/
-
-/* Metrics lie apart: one that comes later finds its place between two others, whose routes stay as they
- * are. */
-#define METRIC_STEP 1000u
-
-static bool comes_before(const struct plug *a, const struct plug *b)
-{
-    return a->wanted.priority > b->wanted.priority ||
-           (a->wanted.priority == b->wanted.priority && a < b);
-}
-
-/* The way out has the route without a metric. Of the others, a higher priority comes first. */
-static void rank_all(struct living *l)
-{
-    for (size_t i = 0; i < l->plug_count; i++)
-        for (size_t k = 0; k < l->plug_count; k++)
-            if (network_has_gateway(&l->plugs[k].network) &&
-                comes_before(&l->plugs[k], &l->plugs[i]))
-                l->plugs[i].metric += METRIC_STEP;
-}
+/* ---- one that comes later -------------------------------------------------------------------*/
 
 /* Between those of its neighbours in rank. */
 static uint32_t metric_behind(struct living *l, const struct plug *p, uint32_t low)
@@ -192,47 +190,4 @@ int plug_rank(struct living *l, struct plug *p, struct rt *inside, struct err *e
     if (behind)
         p->metric = metric_behind(l, p, behind->metric);
     return behind || !way_out ? 0 : stand_back(l, way_out, p, inside, e);
-}
-
-static int lock_store(void *store, struct err *e)
-{
-    return store_lock(store, e);
-}
-
-int plug_in(struct living *l, struct plug *p, struct rt *inside, struct err *e)
-{
-    struct plug *gateway = plugs_gateway(l);
-    struct holding *first = l->holdings;
-    struct endpoint_request request = {
-        .container = l->container.spec.name,
-        .id = l->container.spec.id,
-        .interface = p->wanted.interface,
-        .address4 = p->wanted.address4,
-        .address6 = p->wanted.address6,
-        .aliases = p->wanted.aliases,
-        .metric = p->metric,
-        .born = l->born,
-        .publishes = p == gateway && first ? &first->publishes : NULL,
-        .lock = lock_store,
-        .lock_arg = &l->world->store,
-    };
-    memcpy(request.mac, p->wanted.mac, 6);
-    int r = -ENOENT;
-    /* ENOENT: somebody has flushed the firewall between two of our steps. */
-    for (int tries = 0; r == -ENOENT && tries < 30; tries++) {
-        err_clear(e);
-        r = world_reload(l->world, true, e);
-        if (r == 0)
-            r = network_up(l->bridge, &p->network, e);
-        if (r == 1)
-            r = world_replug(l->world, e);
-        if (r == 0)
-            r = endpoint_attach(l->bridge, &p->network, l->netns, inside, &request,
-                                l->container.run_fd, &p->endpoint, e);
-    }
-    p->attached = r == 0;
-    if (r < 0)
-        return r;
-    world_network_event(l->world, "connect", &p->endpoint);
-    return plug_name(l, p, e);
 }

@@ -234,3 +234,22 @@ int world_remove_damaged(struct world *w, const char *name, struct err *e)
     store_empty_trash(&w->store);
     return r;
 }
+
+/* ---- open ------------------------------------------------------------------------------------*/
+
+int world_open(const char *root, const char *run_root, struct world *out, struct err *e)
+{
+    *out = (struct world){0};
+    int r = store_open(root, run_root, &out->store, e);
+    if (r < 0)
+        return r;
+    _cleanup_close_ int lock = store_lock(&out->store, e);
+    if (lock < 0)
+        return lock;
+    /* The run directory has been removed, or was another instance's: what lives of ours without one is
+     * ended, and its address may be given out again. */
+    _cleanup_err_ struct err why = ERR_INIT;
+    if (out->store.fresh && world_gc_locked(out, false, NULL, NULL, &why) < 0)
+        warn("%s", why.text);
+    return world_repair(out, false, NULL, NULL, e);
+}

@@ -1,4 +1,4 @@
-/* Between world.c, repair.c and end.c. */
+/* Between reload.c, repair.c and end.c. */
 #pragma once
 
 #include <netctr/life.h>

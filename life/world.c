@@ -1,15 +1,9 @@
-/* What every command stands on: the store with what dead monitors left put right (repair.c), the network's
- * side of it, and the firewall made from what lives.
- */
-#include "repair.h"
-#include "resolver.h"
+/* What every command stands on: the store, and the network's side of it, opened when first needed. */
+#include <netctr/life.h>
 
 #include <errno.h>
 #include <netctr/names.h>
-#include <signal.h>
 #include <string.h>
-
-/* ---- open ------------------------------------------------------------------------------------*/
 
 int world_bridge(struct world *w, struct bridge **out, struct err *e)
 {
@@ -31,23 +25,6 @@ int world_names(struct world *w, int *out, struct err *e)
     }
     *out = w->names;
     return 0;
-}
-
-int world_open(const char *root, const char *run_root, struct world *out, struct err *e)
-{
-    *out = (struct world){0};
-    int r = store_open(root, run_root, &out->store, e);
-    if (r < 0)
-        return r;
-    _cleanup_close_ int lock = store_lock(&out->store, e);
-    if (lock < 0)
-        return lock;
-    /* The run directory has been removed, or was another instance's: what lives of ours without one is
-     * ended, and its address may be given out again. */
-    _cleanup_err_ struct err why = ERR_INIT;
-    if (out->store.fresh && world_gc_locked(out, false, NULL, NULL, &why) < 0)
-        warn("%s", why.text);
-    return world_repair(out, false, NULL, NULL, e);
 }
 
 void world_forget_names(struct world *w)
@@ -98,155 +75,6 @@ void world_defined_event(struct world *w, const char *name, const char *network)
 {
     const struct event event = {"network", name, NULL, network};
     event_emit(w->store.run_fd, &event, NULL);
-}
-
-/* ---- the firewall ----------------------------------------------------------------------------*/
-
-struct endpoints {
-    bool leaving; /* those, too, that are being detached */
-    struct endpoint_list list;
-    char *unknown; /* a container whose endpoint cannot be told */
-};
-
-static void endpoints_clear(struct endpoints *all)
-{
-    endpoint_list_clear(&all->list);
-    free(all->unknown);
-}
-#define _cleanup_collected_ __attribute__((cleanup(endpoints_clear)))
-
-/* The records in a run directory that are this container's. -EBADMSG: there are others, or damaged
- * ones. */
-int endpoints_load(int dir, const char *name, const char *id, struct endpoint_list *out)
-{
-    int r = endpoint_load_all(dir, out, NULL);
-    size_t kept = 0;
-    for (size_t i = 0; i < out->count; i++) {
-        struct endpoint *ep = &out->items[i];
-        if (streq(ep->container, name) && (!id || streq(ep->id, id))) {
-            out->items[kept++] = *ep;
-            continue;
-        }
-        endpoint_clear(ep);
-        r = r < 0 ? r : -EBADMSG;
-    }
-    out->count = kept;
-    return r;
-}
-
-/* By its run directory alone: a container whose definition is damaged has a network all the same. */
-static int collect_endpoint(const char *name, int dir, void *arg)
-{
-    struct endpoints *all = arg;
-    int left_out = all->leaving ? 0 : container_marked(dir, MARK_LEAVING);
-    if (left_out != 0)
-        return left_out < 0 ? left_out : 0;
-    struct endpoint_list own;
-    int r = endpoints_load(dir, name, NULL, &own);
-    /* Should its record only not be read now, the container would lose its rules. */
-    if (r < 0 && r != -EBADMSG) {
-        endpoint_list_clear(&own);
-        return r;
-    }
-    if (r < 0 && !all->unknown)
-        all->unknown = xstrdup(name);
-    if (own.count == 0) {
-        free(own.items);
-        return 0;
-    }
-    all->list.items =
-        xrealloc(all->list.items, all->list.count + own.count + 1, sizeof(*own.items));
-    for (size_t i = 0; i < own.count; i++)
-        all->list.items[all->list.count++] = own.items[i];
-    free(own.items);
-    return 0;
-}
-
-int world_reload_locked(struct world *w, struct err *e)
-{
-    struct bridge *bridge;
-    struct resolver resolver;
-    _cleanup_collected_ struct endpoints all = {0};
-    int r = world_bridge(w, &bridge, e);
-    if (r == 0)
-        r = store_each_live(&w->store, collect_endpoint, &all, e);
-    if (r == 0 && all.unknown)
-        warn("container `%s`: its endpoint's record is damaged, it has no network; "
-             "`netctr rm -f %s` removes it",
-             all.unknown, all.unknown);
-    if (r == 0)
-        r = bridge_reload(bridge, all.list.items, all.list.count,
-                          resolver_now(w, &resolver) ? &resolver : NULL, e);
-    /* Without anybody behind it, it was made for the first time, or nobody has missed it. */
-    if (r == 0 && all.list.count > 0) {
-        const struct event event = {"system", "reload", NULL, "firewall"};
-        event_emit(
-            w->store.run_fd, &event,
-            (const struct event_attribute[]){{"endpoints", NULL, (int64_t)all.list.count}, {0}});
-    }
-    return r;
-}
-
-/* A damaged lease file gives out no address. Those that live know theirs. */
-int world_restore_leases(struct world *w, void (*found)(const char *what, void *arg), void *arg,
-                         struct err *e)
-{
-    struct bridge *bridge;
-    _cleanup_collected_ struct endpoints all = {.leaving = true};
-    int r = world_bridge(w, &bridge, e);
-    if (r == 0)
-        r = store_each_live(&w->store, collect_endpoint, &all, e);
-    if (r < 0 || all.unknown) /* its address is not known either */
-        return r;
-    return bridge_restore_leases(bridge, all.list.items, all.list.count, found, arg, e);
-}
-
-/* Under the store's lock, and looked at again under it: two that find the tables missing must not
- * both replace them, for the second would not know what the first has added since. */
-int world_reload(struct world *w, bool only_if_needed, struct err *e)
-{
-    struct bridge *bridge;
-    int r = world_bridge(w, &bridge, e);
-    if (r == 0 && ((r = bridge_check(bridge, e)) < 0 || (only_if_needed && r == 0)))
-        return r;
-    _cleanup_close_ int lock = r < 0 ? -1 : store_lock(&w->store, e);
-    if (lock < 0)
-        return e->code;
-    if (only_if_needed && (r = bridge_check(bridge, e)) <= 0)
-        return r;
-    return world_reload_locked(w, e);
-}
-
-static void tell_restored(const char *what, void *arg)
-{
-    (void)arg;
-    warn("%s: made anew from the containers that live", what);
-}
-
-int world_restore(struct world *w, struct err *e)
-{
-    struct bridge *bridge;
-    int r = world_bridge(w, &bridge, e);
-    if (r == 0)
-        r = bridge_check(bridge, e);
-    _cleanup_close_ int lock = r < 0 ? -1 : store_lock(&w->store, e);
-    if (lock < 0)
-        return e->code;
-    r = world_restore_leases(w, tell_restored, NULL, e);
-    return r == 0 ? world_reload_locked(w, e) : r;
-}
-
-int world_replug(struct world *w, struct err *e)
-{
-    struct bridge *bridge;
-    _cleanup_collected_ struct endpoints all = {0};
-    _cleanup_close_ int lock = store_lock(&w->store, e);
-    int r = lock < 0 ? lock : world_bridge(w, &bridge, e);
-    if (r == 0)
-        r = store_each_live(&w->store, collect_endpoint, &all, e);
-    if (r == 0)
-        r = bridge_replug(bridge, all.list.items, all.list.count, e);
-    return r;
 }
 
 /* ---- look up ---------------------------------------------------------------------------------*/

@@ -1,7 +1,7 @@
 /* A network's definition: people may edit it. What is accepted is written as what it was read as. */
 #include "fuzz.h"
 
-#include "bridge/network.c"
+#include "bridge/definition.c"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

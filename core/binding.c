@@ -1,0 +1,250 @@
+/* Opening a store: whose ROOT and RUN these are.
+ *
+ * An instance is a boot, a network namespace and a run-root: what the kernel holds of a container is
+ * found only by commands of the same one. RUN/instance names the one that RUN belongs to as long as
+ * containers of it live, so that most commands compare one word; ROOT/run-root does the same for ROOT.
+ */
+#include "container.h"
+
+#include <netctr/netns.h>
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/file.h>
+
+#define INSTANCE_FILE "instance"
+
+/* ---- directories -----------------------------------------------------------------------------*/
+
+static int open_containers(int at, const char *path, struct err *e)
+{
+    if (mkdirat(at, "containers", 0700) < 0 && errno != EEXIST)
+        return err_set(e, errno, "make state directory `%s/containers`", path);
+    int fd = openat(at, "containers", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    return fd < 0 ? err_set(e, errno, "open state directory `%s/containers`", path) : fd;
+}
+
+static int open_top(const char *path, char **canonical, struct err *e)
+{
+    int r = mkdir_parents(path, 0700, e);
+    if (r < 0)
+        return r;
+    *canonical = realpath(path, NULL);
+    int fd = *canonical ? open(*canonical, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    return fd < 0 ? err_set(e, errno, "open state directory `%s`", path) : fd;
+}
+
+#define RUN_ROOT_FILE "run-root"
+
+/* 1, or 0 with *@bound the one that it is bound to, if any. */
+static int is_bound(const struct store *s, char **bound, struct err *e)
+{
+    free(take_ptr(*bound));
+    int r = read_state_at(s->root_fd, RUN_ROOT_FILE, PATH_MAX, bound, NULL);
+    if (r < 0 && r != -ENOENT && r != -EBADMSG)
+        return err_set(e, r, "read `%s/" RUN_ROOT_FILE "`", s->root);
+    return r == 0 && streq(*bound, s->run);
+}
+
+static int refuse_living(struct store *s, const char *bound, struct err *e)
+{
+    _cleanup_free_ char *theirs = xasprintf("%s/containers", bound);
+    int fd = open(theirs, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+    if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
+        return 0;
+    _cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+    if (!d)
+        return err_set(e, errno, "list `%s`", theirs);
+    for (struct dirent *entry; (entry = next_entry(d, &r));)
+        if (valid_name(entry->d_name)) {
+            err_say(e, -EBUSY, "state directory `%s` has containers that run under `%s`", s->root,
+                    bound);
+            return err_hint(e, "use --run-root %s", bound);
+        }
+    return r < 0 ? err_set(e, r, "list `%s`", theirs) : 0;
+}
+
+static int bind_locked(struct store *s, struct err *e)
+{
+    _cleanup_free_ char *bound = NULL;
+    int r = is_bound(s, &bound, e);
+    if (r == 0 && bound)
+        r = refuse_living(s, bound, e);
+    else if (r > 0)
+        return 0;
+    if (r < 0)
+        return r;
+    r = write_file_atomic(s->root_fd, RUN_ROOT_FILE, s->run, strlen(s->run), 0600);
+    return r < 0 ? err_set(e, r, "write `%s/" RUN_ROOT_FILE "`", s->root) : 0;
+}
+
+/* Which containers live is told by the locks in RUN: two run-roots over one ROOT would each take the
+ * other's containers for ended ones. ROOT belongs to one of them as long as that has any. */
+static int bind_roots(struct store *s, struct err *e)
+{
+    _cleanup_free_ char *bound = NULL;
+    int r = is_bound(s, &bound, e);
+    if (r != 0)
+        return r < 0 ? r : 0;
+    _cleanup_close_ int lock = lock_file_at(s->root_fd, "lock", LOCK_EX);
+    return lock < 0 ? err_set(e, lock, "lock `%s`", s->root) : bind_locked(s, e);
+}
+
+/* ---- instances -------------------------------------------------------------------------------*/
+
+/* Under a wrong name we would find nothing of ours, and nobody would find what we make. */
+static int instance_find(struct store *s, struct err *e)
+{
+    _cleanup_free_ char *boot = NULL;
+    int r = boot_id(&boot, e);
+    if (r < 0)
+        return r;
+    _cleanup_close_ int netns = netns_self();
+    s->netns = netns < 0 ? 0 : netns_inode(netns);
+    if (!s->netns)
+        return err_set(e, netns < 0 ? netns : errno, "look at this network namespace");
+    _cleanup_free_ char *text = xasprintf("%s %" PRIu64 " %s", boot, s->netns, s->run);
+    s->instance = xasprintf("%016" PRIx64, hash64(text));
+    return 0;
+}
+
+/* Does this container belong to an instance that can still look after it? One of another boot cannot,
+ * nor one whose network namespace is gone: what they left is anybody's to bury. */
+static int is_anothers(struct store *s, const char *name)
+{
+    _cleanup_json_ json_t *j = NULL;
+    _cleanup_free_ char *boot = NULL;
+    _cleanup_close_ int dir = store_live_dir(s, name);
+    if (dir < 0)
+        return dir == -ENOENT || dir == -ENOTDIR || dir == -ELOOP ? 0 : dir;
+    _cleanup_close_ int lock = store_try_lock(dir);
+    bool lives = lock == -EWOULDBLOCK;
+    if (lock < 0 && !lives && lock != -ENOENT)
+        return lock;
+    int r = container_read_state(dir, &j, NULL);
+    if (r == -ENOENT ||
+        r == -EBADMSG) /* RUN has belonged to another; whoever lives here is of that one */
+        return lives;
+    if (r < 0 || (r = boot_id(&boot, NULL)) < 0)
+        return r;
+    const char *instance = json_str(j, "instance");
+    if (!instance || streq(instance, s->instance) || !streq(json_str(j, "boot"), boot))
+        return 0;
+    /* A helper that has outlived its last monitor is nobody's life; one that has not is started again. */
+    if (!lives && valid_name(instance))
+        helper_end_of(instance, HELPER_RESOLVER);
+    return lives ? 1 : netns_in_use((uint64_t)json_int(j, "netns", 0));
+}
+
+/* 1, 0, or -errno: who cannot read it must not take RUN for somebody else's. */
+static int is_ours(struct store *s, struct err *e)
+{
+    _cleanup_free_ char *owner = NULL;
+    int r = read_state_at(s->run_fd, INSTANCE_FILE, 64, &owner, NULL);
+    if (r < 0 && r != -ENOENT && r != -EBADMSG)
+        return err_set(e, r, "read `%s/" INSTANCE_FILE "`", s->run);
+    return r == 0 && streq(owner, s->instance);
+}
+
+/* Containers of ours that have lost their run directories: nobody else must get their addresses while
+ * they live. */
+static int end_orphans(struct store *s, struct err *e)
+{
+    return store_sweep_cgroups(s, NULL, false, NULL, NULL, e);
+}
+
+static int take_over(struct store *s, struct err *e)
+{
+    int fd = openat(s->live_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    _cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+    if (!d)
+        return err_set(e, errno, "list the living containers in `%s`", s->run);
+    int r = 0;
+    for (struct dirent *entry; (entry = next_entry(d, &r));) {
+        int anothers = valid_name(entry->d_name) ? is_anothers(s, entry->d_name) : 0;
+        if (anothers < 0)
+            return err_set(e, anothers, "look whose container `%s` is", entry->d_name);
+        if (!anothers)
+            continue;
+        err_say(e, -EBUSY, "`%s` belongs to another network namespace: container `%s` lives there",
+                s->run, entry->d_name);
+        return err_hint(e, "use netctr in that namespace, or another --run-root and --root here");
+    }
+    if (r < 0)
+        return err_set(e, r, "list the living containers in `%s`", s->run);
+    r = write_file_atomic(s->run_fd, INSTANCE_FILE, s->instance, strlen(s->instance), 0600);
+    if (r < 0)
+        return err_set(e, r, "write `%s/" INSTANCE_FILE "`", s->run);
+    s->fresh = true;
+    return end_orphans(s, e);
+}
+
+static int instance_bind(struct store *s, struct err *e)
+{
+    int ours = is_ours(s, e);
+    if (ours != 0)
+        return ours < 0 ? ours : 0;
+    _cleanup_close_ int lock = store_lock(s, e);
+    if (lock < 0)
+        return lock;
+    ours = is_ours(s, e);
+    return ours < 0 ? ours : ours ? 0 : take_over(s, e);
+}
+
+static int instance_check(struct store *s, struct err *e)
+{
+    int ours = is_ours(s, e);
+    if (ours != 0)
+        return ours < 0 ? ours : 0;
+    return err_say(e, -EBUSY, "`%s` has just been taken by netctr in another network namespace",
+                   s->run);
+}
+
+/* ---- open ------------------------------------------------------------------------------------*/
+
+int store_hold_binding(struct store *s, struct err *e)
+{
+    _cleanup_free_ char *bound = NULL;
+    _cleanup_close_ int lock = lock_file_at(s->root_fd, "lock", LOCK_SH);
+    if (lock < 0)
+        return err_set(e, lock, "lock `%s`", s->root);
+    int r = is_bound(s, &bound, e);
+    if (r == 0)
+        return err_say(e, -EBUSY, "state directory `%s` has just been taken for `%s`", s->root,
+                       bound ? bound : "another run directory");
+    if (r > 0)
+        r = instance_check(s, e);
+    return r < 0 ? r : take_fd(lock);
+}
+
+int store_open(const char *root, const char *run, struct store *out, struct err *e)
+{
+    *out = (struct store){.root_fd = -1, .run_fd = -1, .defined_fd = -1, .live_fd = -1};
+    if ((out->root_fd = open_top(root, &out->root, e)) < 0 ||
+        (out->run_fd = open_top(run, &out->run, e)) < 0 ||
+        (out->defined_fd = open_containers(out->root_fd, out->root, e)) < 0 ||
+        (out->live_fd = open_containers(out->run_fd, out->run, e)) < 0 || bind_roots(out, e) < 0) {
+        int r = e ? e->code : -EIO;
+        store_close(out);
+        return r;
+    }
+    int r = instance_find(out, e);
+    if (r == 0)
+        r = instance_bind(out, e);
+    if (r < 0)
+        store_close(out);
+    return r;
+}
+
+void store_close(struct store *s)
+{
+    close_fd(s->root_fd);
+    close_fd(s->run_fd);
+    close_fd(s->defined_fd);
+    close_fd(s->live_fd);
+    free(s->root);
+    free(s->run);
+    free(s->instance);
+    *s = (struct store){.root_fd = -1, .run_fd = -1, .defined_fd = -1, .live_fd = -1};
+}

@@ -1,0 +1,48 @@
+/* One network attached: what may have been taken away meanwhile is put back first. */
+#include "living.h"
+
+#include <errno.h>
+#include <string.h>
+
+static int lock_store(void *store, struct err *e)
+{
+    return store_lock(store, e);
+}
+
+int plug_in(struct living *l, struct plug *p, struct rt *inside, struct err *e)
+{
+    struct plug *gateway = plugs_gateway(l);
+    struct holding *first = l->holdings;
+    struct endpoint_request request = {
+        .container = l->container.spec.name,
+        .id = l->container.spec.id,
+        .interface = p->wanted.interface,
+        .address4 = p->wanted.address4,
+        .address6 = p->wanted.address6,
+        .aliases = p->wanted.aliases,
+        .metric = p->metric,
+        .born = l->born,
+        .publishes = p == gateway && first ? &first->publishes : NULL,
+        .lock = lock_store,
+        .lock_arg = &l->world->store,
+    };
+    memcpy(request.mac, p->wanted.mac, 6);
+    int r = -ENOENT;
+    /* ENOENT: somebody has flushed the firewall between two of our steps. */
+    for (int tries = 0; r == -ENOENT && tries < 30; tries++) {
+        err_clear(e);
+        r = world_reload(l->world, true, e);
+        if (r == 0)
+            r = network_up(l->bridge, &p->network, e);
+        if (r == 1)
+            r = world_replug(l->world, e);
+        if (r == 0)
+            r = endpoint_attach(l->bridge, &p->network, l->netns, inside, &request,
+                                l->container.run_fd, &p->endpoint, e);
+    }
+    p->attached = r == 0;
+    if (r < 0)
+        return r;
+    world_network_event(l->world, "connect", &p->endpoint);
+    return plug_name(l, p, e);
+}
