@@ -33,7 +33,7 @@ const struct field_type FIELDS[] = {
 /* ---- SETS ---------------------------------------------------------------------------------*/
 
 static const struct table INET = {NFPROTO_INET, "netctr", "inet",
-                                  "netctr: container networking (see netctr-firewall(7))"};
+                                  "netctr: container networking (`netctr doctor` checks it)"};
 static const struct table GUARD = {NFPROTO_BRIDGE, "netctr_guard", "bridge",
                                    "netctr: a container speaks only as itself"};
 const struct table *const TABLES[] = {&INET, &GUARD};
