@@ -70,6 +70,8 @@ int resolver_set(struct world *w, const struct resolver *now, struct err *e)
     _cleanup_free_ char *text = xasprintf("%u %s\n", now->port, now->tcp ? "tcp" : "udp");
     r = now->port ? write_file_atomic(names, SERVER_FILE, text, strlen(text), 0600)
                   : unlinkat(names, SERVER_FILE, 0);
+    if (!now->port)
+        (void)tidy_file_at(names, SERVER_FILE);
     if (r < 0 && now->port)
         return err_set(e, r, "write `" SERVER_FILE "`");
     struct resolver whole = *now;

@@ -103,6 +103,10 @@ int aardvark_remove(int dir, struct err *e)
     int r = remove_tree_at(dir, DIRECTORY);
     if (r == 0)
         r = remove_tree_at(dir, LOG);
+    if (r == 0) /* a keeper was killed while it wrote */
+        r = remove_tree_at(dir, UNFINISHED);
+    if (r == 0)
+        r = tidy_file_at(dir, UNFINISHED);
     return r < 0 ? err_set(e, r, "remove the resolver's files") : 0;
 }
 

@@ -275,10 +275,25 @@ static int sweep_network(const char *network, void *arg)
     return r;
 }
 
+/* What somebody had begun to write when he was killed: whoever holds the lock knows that nobody writes. */
+static void tidy(int dir)
+{
+    int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    _cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+    for (struct dirent *entry; d && (entry = readdir(d));) {
+        size_t length = strlen(entry->d_name);
+        _cleanup_free_ char *network = xstrndup(entry->d_name, length - 1);
+        if (entry->d_name[length - 1] == '~' && valid_name(network))
+            (void)tidy_file_at(dir, network);
+    }
+}
+
 int names_sweep(int dir, char *const *ids, bool dry_run, void (*found)(const char *what, void *arg),
                 void *arg, struct err *e)
 {
     struct sweeping s = {dir, ids, dry_run, found, arg, e};
     _cleanup_close_ int lock = lock_names(dir, e);
+    if (lock >= 0 && !dry_run)
+        tidy(dir);
     return lock < 0 ? lock : each_network(dir, sweep_network, &s);
 }

@@ -1,15 +1,18 @@
 /* strike - runs a command and has one of its processes killed, or one of its system calls fail, at a
- * point that is named beforehand.
+ * point that is named beforehand: ROLE:CALL.N is the N-th call of that name by that process.
  *
- *     strike --list CMD…                prints a line for each point: "ROLE NUMBER CALL"
- *     strike --kill ROLE:N CMD…         SIGKILL for that process before its N-th call is made
- *     strike --kill-all ROLE:N CMD…     … and for every other process of the command
- *     strike --error ROLE:N=ERRNO CMD…  the N-th call is not made and fails with ERRNO
+ *     strike --list CMD…               prints all points, a line for each
+ *     strike --kill POINT CMD…         SIGKILL for that process before the call is made
+ *     strike --kill-all POINT CMD…     … and for every other process of the command
+ *     strike --error POINT=ERRNO CMD…  the call is not made and fails with ERRNO
  *
  *     --all         wait until every process has ended or become the container's program, not for
  *                   the command alone
- *     --report FILE what happened ("reached ROLE:N CALL", "crashed ROLE SIGNAL"); stderr otherwise
+ *     --report FILE what happened ("reached POINT", "crashed ROLE SIGNAL"); stderr otherwise
  *     --deadline S  a command that takes longer hangs: all is killed, the status is 124
+ *
+ * Calls are counted by name because no two runs are alike: one waits where the other does not, and a few
+ * more poll() must not push aside the rename() that comes after them.
  *
  * Processes are told apart by their order of birth: 0 is the command. What is counted is netctr: from
  * the entry point of the program, which the dynamic loader has come to by then, to the execve() of
@@ -37,13 +40,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { STATUS_OWN = 123, STATUS_HANG = 124, ROLES_MAX = 64 };
+enum { STATUS_OWN = 123, STATUS_HANG = 124, ROLES_MAX = 64, CALLS_MAX = 512 };
 
 enum act { ACT_LIST, ACT_KILL, ACT_KILL_ALL, ACT_ERROR };
 
 static struct {
     enum act act;
     int role, error;
+    char call[32];
     long number;
     bool all;
     int deadline;
@@ -54,10 +58,10 @@ static struct {
 
 struct role {
     pid_t pid;
-    bool counting; /* past the dynamic loader */
-    bool gone;     /* ended, or the container's program */
-    bool failing;  /* the call that it is in shall fail */
-    long calls;
+    bool counting;          /* past the dynamic loader */
+    bool gone;              /* ended, or the container's program */
+    bool failing;           /* the call that it is in shall fail */
+    long calls[CALLS_MAX];  /* of each number */
     unsigned long entry;    /* where the breakpoint is, or 0 */
     long covered;           /* what was there */
     unsigned long argument; /* of a brk() that fails */
@@ -264,7 +268,7 @@ static void on_entry(struct role *r)
 static void strike(struct role *r, const char *name, unsigned long argument)
 {
     struck = true;
-    fprintf(wanted.report, "reached %d:%ld %s\n", wanted.role, wanted.number, name);
+    fprintf(wanted.report, "reached %d:%s.%ld\n", wanted.role, name, wanted.number);
     if (wanted.act == ACT_ERROR) {
         r->failing = true;
         if (strcmp(name, "brk") == 0) {
@@ -286,10 +290,11 @@ static void on_call(struct role *r)
     if (ptrace(PTRACE_GET_SYSCALL_INFO, r->pid, sizeof(info), &info) > 0) {
         if (info.op == PTRACE_SYSCALL_INFO_ENTRY && !struck) {
             const char *name = call_name(info.entry.nr);
-            r->calls++;
+            long n = ++r->calls[info.entry.nr < CALLS_MAX ? info.entry.nr : 0];
             if (wanted.act == ACT_LIST)
-                fprintf(wanted.report, "%d %ld %s\n", number_of(r), r->calls, name);
-            else if (number_of(r) == wanted.role && r->calls == wanted.number)
+                fprintf(wanted.report, "%d:%s.%ld\n", number_of(r), name, n);
+            else if (number_of(r) == wanted.role && n == wanted.number &&
+                     strcmp(name, wanted.call) == 0)
                 strike(r, name, info.entry.args[0]);
         } else if (info.op == PTRACE_SYSCALL_INFO_EXIT && r->failing) {
             if (r->argument)
@@ -445,8 +450,9 @@ static int errno_of(const char *name)
 
 static _Noreturn void usage(void)
 {
-    fprintf(stderr, "usage: strike --list | --kill ROLE:N | --kill-all ROLE:N | "
-                    "--error ROLE:N=ERRNO [--all] [--report FILE] [--deadline S] CMD…\n");
+    fprintf(stderr, "usage: strike --list | --kill POINT | --kill-all POINT | --error POINT=ERRNO "
+                    "[--all] [--report FILE] [--deadline S] CMD…\n"
+                    "POINT is ROLE:CALL.N\n");
     exit(STATUS_OWN);
 }
 
@@ -454,8 +460,10 @@ static void take_point(enum act act, const char *text)
 {
     char name[32] = "";
     wanted.act = act;
-    int n = text ? sscanf(text, "%d:%ld=%31s", &wanted.role, &wanted.number, name) : 0;
-    if (n < 2 || (act == ACT_ERROR) != (n == 3))
+    int n =
+        text ? sscanf(text, "%d:%31[^.].%ld=%31s", &wanted.role, wanted.call, &wanted.number, name)
+             : 0;
+    if (n < 3 || (act == ACT_ERROR) != (n == 4))
         usage();
     if (act == ACT_ERROR && (wanted.error = errno_of(name)) < 0)
         usage();
@@ -515,7 +523,7 @@ int main(int argc, char **argv)
     if (!over())
         return hang();
     if (wanted.act != ACT_LIST && !struck)
-        fprintf(wanted.report, "missed %d:%ld\n", wanted.role, wanted.number);
+        fprintf(wanted.report, "missed %d:%s.%ld\n", wanted.role, wanted.call, wanted.number);
     int status = roles[0].status;
     return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }

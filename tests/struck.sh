@@ -12,7 +12,9 @@
 # that has ended, or has to be left.
 #
 # STRIKE=all        every call (with every error); otherwise a sample of about $points of them
-# STRIKE=ROLE:N     that one alone (fail_each: ROLE:N=ERRNO)
+# STRIKE=every:N    each N-th of them (fail_each: with 5 every call fails with an error or two, and the next
+#                   one with others)
+# STRIKE=POINT      that one alone: ROLE:CALL.N (fail_each: ROLE:CALL.N=ERRNO)
 # STRIKE_CALL=NAME  none but calls of that name
 
 # shellcheck shell=bash
@@ -85,7 +87,7 @@ page() { # PORT: that an httpd without files serves it
 }
 
 bad() { # WHY
-    printf '%s at %s: %s\n' "$point" "$(head -1 "$tmp/report")" "$1"
+    printf '%s, %s: %s\n' "$point" "$(head -1 "$tmp/report")" "$1"
     sed 's/^/    said: /' "$tmp/err"
     because "$command_name struck at $point, $(head -1 "$tmp/report"): $1"
     spoilt=1
@@ -136,7 +138,7 @@ compare() {
 
 # ---- strikes -------------------------------------------------------------------------------------
 
-# Where there are points: "ROLE NUMBER CALL", from a run that nobody disturbs.
+# Where there are points, from a run that nobody disturbs.
 list_points() { # COMMAND...
     prepare
     "$tools/strike" --list "${await[@]}" --report "$tmp/points" "${nc[@]}" "$@" \
@@ -157,7 +159,7 @@ after_strike() {
     :
 }
 
-strike() { # --kill ROLE:N | --error ROLE:N=ERRNO, COMMAND...
+strike() { # --kill POINT | --error POINT=ERRNO, COMMAND...
     local how=$1
     point=$2 status=0 spoilt=0
     shift 2
@@ -178,6 +180,7 @@ sample() {
     every=$((total / points))
     case $STRIKE in
     all) every=1 ;;
+    every:*) every=${STRIKE#every:} ;;
     sample)
         [ $every -gt 0 ] || every=1
         # so that all errors have their turn
@@ -190,7 +193,7 @@ sample() {
     esac
     local i
     for ((i = total % every; i < total; i += every)); do printf '%s\n' "${lines[i]}"; done
-    [ $every = 1 ] || [ "$total" -lt 5 ] || printf '%s\n' "${lines[total - 2]}" "${lines[total - 5]}"
+    [ "$every" = 1 ] || [ "$total" -lt 5 ] || printf '%s\n' "${lines[total - 2]}" "${lines[total - 5]}"
 }
 
 end_strikes() {
@@ -198,6 +201,12 @@ end_strikes() {
     note "$struck of $total points"
     [ "$struck" -gt 0 ] || fail 'no point was reached'
     [ "$failures" = 0 ] || fail "$failures of $struck points; the first: $(cat "$ARENA/why")"
+}
+
+# Those of $tmp/points whose call is none of NEVER, and the one that is asked for if there is any.
+points_but() { # NEVER, a regular expression
+    awk -F '[:.]' -v never="^($1)\$" -v only="${STRIKE_CALL-}" \
+        '$2 !~ never && (only == "" || $2 == only)' "$tmp/points"
 }
 
 # What only manages memory changes nothing that a death could leave behind.
@@ -208,7 +217,7 @@ kill_each() { # ONE|ALL COMMAND...
     command_name="$1"
     begin_strikes
     list_points "$@"
-    awk -v only="${STRIKE_CALL-}" '$3 !~ /^(brk|mmap|munmap|mprotect)$/ && (only == "" || $3 == only) { print $1 ":" $2 }' "$tmp/points" >"$tmp/all-points"
+    points_but 'brk|mmap|munmap|mprotect' >"$tmp/all-points"
     mapfile -t all_points < <(sample <"$tmp/all-points")
     for point in "${all_points[@]}"; do
         strike $how "$point" "$@"
@@ -254,8 +263,8 @@ interruptible=' read write recvmsg sendmsg recvfrom sendto poll ppoll flock wait
     epoll_wait accept4 connect '
 
 judge() {
-    local call
-    call=$(sed -n 's/^reached [^ ]* //p' "$tmp/report")
+    local call=${point#*:}
+    call=${call%%.*}
     ! grep -q '^hangs' "$tmp/report" || return 0
     if [ "$status" = "${success-0}" ]; then
         as_asked
@@ -267,7 +276,7 @@ judge() {
 }
 
 # Calls that do not come back, or that the kernel has no reason to refuse.
-never_fails='^(exit|rt_sigaction|rt_sigprocmask|exit_group|rt_sigreturn|getpid|gettid|getppid|getuid|geteuid|getgid|getegid|umask)$'
+never_fails='exit|rt_sigaction|rt_sigprocmask|exit_group|rt_sigreturn|getpid|gettid|getppid|getuid|geteuid|getgid|getegid|umask'
 
 fail_each() { # COMMAND...
     local all_points
@@ -275,10 +284,9 @@ fail_each() { # COMMAND...
     begin_strikes
     set_up
     list_points "$@"
-    awk -v never="$never_fails" -v errors="${errors[*]}" -v only="${STRIKE_CALL-}" '
-        $3 !~ never && (only == "" || $3 == only) {
-        n = split(errors, e, " ")
-        for (i = 1; i <= n; i++) print $1 ":" $2 "=" e[i] }' "$tmp/points" >"$tmp/all-points"
+    while read -r point; do
+        printf "$point=%s\n" "${errors[@]}"
+    done < <(points_but "$never_fails") >"$tmp/all-points"
     mapfile -t all_points < <(sample <"$tmp/all-points")
     for point in "${all_points[@]}"; do
         strike --error "$point" "$@"

@@ -207,6 +207,24 @@ half_claimed() {
 }
 t 'a start cut short before its first record: the container is what it was' half_claimed
 
+unfinished_files() {
+    # Somebody was killed between writing a file and putting it in the place of the old one.
+    local file
+    warm_up
+    snapshot
+    mkdir -p /run/netctr/names/.aardvark
+    for file in /run/netctr/{names/{default~,.unfinished~,.unfinished,.server~},leases/default~} \
+        "$state/networks/default.json~"; do
+        echo half >"$file"
+    done
+    assert_fails same_as_before
+    netctr gc --dry-run
+    test -e /run/netctr/names/default~
+    netctr gc
+    assert_clean
+}
+t 'files that were never finished: gc removes them' unfinished_files
+
 one_run_root() {
     netctr run -d --name k "$box" sleep 100 >/dev/null
     assert_fails "$program" --root "$state" --run-root /run/netctr2 rm k
