@@ -21,7 +21,7 @@ static int ask(const struct cli *cli, const char *name, const char *what, char *
 int network_connect(const struct cli *cli, const struct command *command, int argc, char **argv,
                     struct err *e)
 {
-    char *ip = NULL, *ip6 = NULL, *mac = NULL, *interface = NULL, *priority = NULL;
+    char *ip = NULL, *ip6 = NULL, *mac = NULL, *interface = NULL, *rate = NULL, *priority = NULL;
     strv aliases = NULL;
     const struct option options[] = {
         {"ip", 0, OPTION_TEXT, "ADDRESS", "IPv4 address there", &ip},
@@ -29,6 +29,7 @@ int network_connect(const struct cli *cli, const struct command *command, int ar
         {"mac-address", 0, OPTION_TEXT, "MAC", "MAC address there", &mac},
         {"interface", 0, OPTION_TEXT, "NAME", "name of the interface", &interface},
         {"alias", 0, OPTION_LIST, "NAME", "another name there", &aliases},
+        {"rate", 0, OPTION_TEXT, "RATE", "at most so much each way: 500kbit, 10mbit", &rate},
         {"gw-priority", 0, OPTION_TEXT, "N", "the highest is the way out", &priority},
         {0},
     };
@@ -41,8 +42,8 @@ int network_connect(const struct cli *cli, const struct command *command, int ar
     char *text = xstrdup(argv[first]);
     const struct {
         const char *key, *value;
-    } words[] = {
-        {"ip", ip}, {"ip6", ip6}, {"mac", mac}, {"name", interface}, {"gw-priority", priority}};
+    } words[] = {{"ip", ip},          {"ip6", ip6},   {"mac", mac},
+                 {"name", interface}, {"rate", rate}, {"gw-priority", priority}};
     for (size_t i = 0; i < ARRAY_LEN(words); i++)
         if (words[i].value) {
             _cleanup_free_ char *before = text;

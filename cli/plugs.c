@@ -78,7 +78,8 @@ int plug_check(struct living *l, struct plug *p, struct err *e)
             return err_say(e, -EINVAL, "address %s: network `%s` has no %s", text, n->name,
                            wanted[i]->family == AF_INET ? "IPv4" : "IPv6");
         }
-    return name_interface(l, p, e);
+    int r = p->wanted.rate ? rate_require(l->bridge, e) : 0;
+    return r < 0 ? r : name_interface(l, p, e);
 }
 
 static void rank_all(struct living *l);
@@ -210,6 +211,7 @@ int plug_in(struct living *l, struct plug *p, struct rt *inside, struct err *e)
         .address4 = p->wanted.address4,
         .address6 = p->wanted.address6,
         .aliases = p->wanted.aliases,
+        .rate = p->wanted.rate,
         .metric = p->metric,
         .born = l->born,
         .publishes = p == gateway && first ? &first->publishes : NULL,
