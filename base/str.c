@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -157,6 +158,48 @@ int parse_size(const char *s, uint64_t *out)
         return -ERANGE;
     *out = value << shift;
     return 0;
+}
+
+static const struct {
+    const char *name;
+    uint64_t bits;
+} rate_units[] = {{"gbit", 1000000000}, {"mbit", 1000000}, {"kbit", 1000}, {"bit", 1}, {"", 1}};
+
+int parse_rate(const char *s, uint64_t *out)
+{
+    uint64_t whole, fraction = 0, unit = 0;
+    size_t digits = strspn(s, "0123456789"), places = 0;
+    const char *rest = s + digits;
+    if (*rest == '.') {
+        places = strspn(++rest, "0123456789");
+        rest += places;
+    }
+    _cleanup_free_ char *number = xstrndup(s, digits), *behind = xstrndup(s + digits + 1, places);
+    for (size_t i = 0; !unit && i < ARRAY_LEN(rate_units); i++)
+        if (strcasecmp(rest, rate_units[i].name) == 0)
+            unit = rate_units[i].bits;
+    if (!unit || (s[digits] == '.' && (!places || places > 9)))
+        return -EINVAL;
+    int r = parse_u64(number, 0, UINT64_MAX, &whole);
+    if (r < 0 || (places && (r = parse_u64(behind, 0, UINT64_MAX, &fraction)) < 0))
+        return r;
+    uint64_t scale = 1; /* of the fraction */
+    for (size_t i = 0; i < places; i++)
+        scale *= 10;
+    if (fraction * unit % scale) /* half a bit */
+        return -EINVAL;
+    if (whole > UINT64_MAX / unit - 1)
+        return -ERANGE;
+    *out = whole * unit + fraction * unit / scale;
+    return 0;
+}
+
+char *rate_text(uint64_t bits)
+{
+    size_t i = 0;
+    while (bits % rate_units[i].bits)
+        i++;
+    return xasprintf("%" PRIu64 "%s", bits / rate_units[i].bits, rate_units[i].name);
 }
 
 bool valid_name(const char *s)

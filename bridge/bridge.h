@@ -58,6 +58,12 @@ int subnet_choose6(struct subnet *out, struct err *e);
 /* resolver.c */
 void resolver_add(struct fw_batch *batch, const struct network *n, const struct resolver *r);
 
+/* rate.c */
+enum rate_end { RATE_OUTSIDE, RATE_INSIDE };
+/** Adds to @batch what limits what @link, an end of its veth, sends. Nothing where @ep has no rate. */
+void rate_set(struct rt_batch *batch, const struct link *link, const struct endpoint *ep,
+              enum rate_end end);
+
 /* endpoint.c, record.c */
 /** Puts the port back into its bridge if it is in none. */
 int endpoint_replug(struct bridge *b, const struct network *n, const struct endpoint *ep,

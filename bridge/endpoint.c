@@ -71,6 +71,7 @@ static struct endpoint describe(const struct network *n, const struct endpoint_r
         .interface = xstrdup(request->interface),
         .guard = n->guard,
         .routed = n->mode == GATEWAY_ROUTED,
+        .rate = request->rate,
         .aliases = strv_copy(request->aliases),
     };
     copy_publishes(&ep.publishes, request->publishes);
@@ -103,7 +104,7 @@ static void add_veth(struct rt_batch *batch, const struct link *bridge, int netn
     rt_add_veth(batch, &veth);
 }
 
-/* What a port needs once it is in its bridge, but for the entry of its MAC. */
+/* What a port needs once it is in its bridge, but for what takes its index. */
 static void settle_port(struct rt_batch *batch, struct bridge *b, const struct link *bridge,
                         const struct network *n, const struct endpoint *ep)
 {
@@ -125,16 +126,16 @@ static void settle_port(struct rt_batch *batch, struct bridge *b, const struct l
         rt_add_neighbour(batch, bridge->index, &ep->address6, ep->mac);
 }
 
-static int bind_mac(struct bridge *b, const struct endpoint *ep, struct err *e)
+static int settle_indexed(struct bridge *b, const struct endpoint *ep, struct err *e)
 {
     struct link port;
     int r = rt_get_link(b->rt, ep->port, &port);
     if (r < 0)
         return err_set(e, r, "find veth `%s`", ep->port);
-    if (!ep->guard)
-        return 0;
     _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(b->rt);
-    rt_add_fdb(batch, port.index, ep->mac);
+    if (ep->guard)
+        rt_add_fdb(batch, port.index, ep->mac);
+    rate_set(batch, &port, ep, RATE_OUTSIDE);
     return rt_commit(batch, e);
 }
 
@@ -151,7 +152,7 @@ static int make_port(struct bridge *b, const struct link *bridge, int netns,
     int r = rt_commit(batch, e);
     if (r == -EXFULL)
         err_say(e, r, "bridge `%s` is full: the kernel allows 1,023 ports", ep->bridge);
-    return r < 0 ? r : bind_mac(b, ep, e);
+    return r < 0 ? r : settle_indexed(b, ep, e);
 }
 
 int endpoint_replug(struct bridge *b, const struct network *n, const struct endpoint *ep,
@@ -167,7 +168,7 @@ int endpoint_replug(struct bridge *b, const struct network *n, const struct endp
     rt_set_master(batch, ep->port, bridge.index);
     settle_port(batch, b, &bridge, n, ep);
     r = rt_commit(batch, e);
-    return r < 0 ? r : bind_mac(b, ep, e);
+    return r < 0 ? r : settle_indexed(b, ep, e);
 }
 
 /* A link is born with or without IPv6 as the namespace's defaults say, which were made for the first
@@ -211,10 +212,12 @@ static int find_interface(struct rt *inside, const char *name, struct link *link
     return r < 0 ? err_set(e, r, "find `%s` in the container's network namespace", name) : 0;
 }
 
-static int configure(struct rt *inside, int index, const struct network *n,
+static int configure(struct rt *inside, const struct link *own, const struct network *n,
                      const struct endpoint *ep, uint32_t metric, struct err *e)
 {
+    int index = own->index;
     _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(inside);
+    rate_set(batch, own, ep, RATE_INSIDE);
     rt_set_up(batch, LOOPBACK_INDEX);
     if (ep->address4.family)
         rt_add_address(batch, index, &ep->address4, n->subnet4.prefix);
@@ -341,7 +344,7 @@ static int attach_steps(struct bridge *b, const struct network *n, int netns, st
     if ((r = add_guard(b, ep, e)) < 0 || (r = make_port(b, &bridge, netns, n, ep, e)) < 0 ||
         (r = find_interface(inside, ep->interface, &own, e)) < 0 ||
         (r = settle_ipv6(netns, ep, request, e)) < 0 || (r = set_sysctls(netns, n, ep, e)) < 0 ||
-        (r = configure(inside, own.index, n, ep, request->metric, e)) < 0 ||
+        (r = configure(inside, &own, n, ep, request->metric, e)) < 0 ||
         (r = wait_until_reachable(b, inside, ep, e)) < 0 ||
         (r = announce(inside, own.index, ep, e)) < 0 || (r = publish(b, ep, e)) < 0)
         return r;

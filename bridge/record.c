@@ -44,6 +44,8 @@ int endpoint_save(const struct endpoint *ep, int record_dir, struct err *e)
     json_put_str(j, "mac", mac);
     json_object_set_new(j, "guard", json_boolean(ep->guard));
     json_object_set_new(j, "routed", json_boolean(ep->routed));
+    if (ep->rate)
+        json_object_set_new(j, "rate", json_integer((json_int_t)ep->rate));
     json_put_strv(j, "aliases", ep->aliases);
     json_t *publishes = json_array();
     for (size_t i = 0; i < ep->publishes.count; i++) {
@@ -87,6 +89,11 @@ static bool valid_link(const char *name)
            !strpbrk(name, "/: \t\n");
 }
 
+static bool rate_valid(int64_t rate)
+{
+    return rate >= (int64_t)RATE_MIN && rate <= (int64_t)RATE_MAX;
+}
+
 static int parse_record(const json_t *j, struct endpoint *out)
 {
     const char *mac = json_str(j, "mac");
@@ -99,10 +106,13 @@ static int parse_record(const json_t *j, struct endpoint *out)
     out->guard = json_flag(j, "guard");
     out->routed = json_flag(j, "routed");
     out->aliases = json_strv(j, "aliases");
+    int64_t rate = json_int(j, "rate", 0);
+    out->rate = (uint64_t)rate;
     if (json_int(j, "schema", 0) != 1 || !valid_name(out->network) || !out->bridge ||
         !out->container || !out->id || !out->port || !valid_link(out->interface) ||
-        strlen(out->port) >= IFNAMSIZ || !mac || mac_parse(mac, out->mac) < 0 ||
-        get_ip(j, "address", &out->address4) < 0 || get_ip(j, "address6", &out->address6) < 0)
+        strlen(out->port) >= IFNAMSIZ || (rate && !rate_valid(rate)) || !mac ||
+        mac_parse(mac, out->mac) < 0 || get_ip(j, "address", &out->address4) < 0 ||
+        get_ip(j, "address6", &out->address6) < 0)
         return -EBADMSG;
     const json_t *publishes = json_object_get(j, "publish");
     size_t count = json_array_size(publishes);

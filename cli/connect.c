@@ -22,7 +22,7 @@ static int ask(const struct cli *cli, const char *name, const char *what, char *
 int network_connect(const struct cli *cli, const struct command *command, int argc, char **argv,
                     struct err *e)
 {
-    char *ip = NULL, *ip6 = NULL, *mac = NULL, *interface = NULL, *priority = NULL;
+    char *ip = NULL, *ip6 = NULL, *mac = NULL, *interface = NULL, *rate = NULL, *priority = NULL;
     strv aliases = NULL;
     const struct option options[] = {
         {"ip", 0, OPTION_TEXT, "ADDRESS", "IPv4 address there", &ip},
@@ -30,6 +30,7 @@ int network_connect(const struct cli *cli, const struct command *command, int ar
         {"mac-address", 0, OPTION_TEXT, "MAC", "MAC address there", &mac},
         {"interface", 0, OPTION_TEXT, "NAME", "name of the interface", &interface},
         {"alias", 0, OPTION_LIST, "NAME", "another name there", &aliases},
+        {"rate", 0, OPTION_TEXT, "RATE", "at most so much each way: 500kbit, 10mbit", &rate},
         {"gw-priority", 0, OPTION_TEXT, "N", "the highest is the way out", &priority},
         {0},
     };
@@ -44,6 +45,7 @@ int network_connect(const struct cli *cli, const struct command *command, int ar
     attachment_add_option(&text, "ip6", ip6);
     attachment_add_option(&text, "mac", mac);
     attachment_add_option(&text, "name", interface);
+    attachment_add_option(&text, "rate", rate);
     attachment_add_option(&text, "gw-priority", priority);
     strv_each (alias, aliases)
         attachment_add_option(&text, "alias", alias);

@@ -1,6 +1,7 @@
 /* netctr doctor: what stands in the way, each with its cure. The checks of the host are doctor/'s; that of
  * our own state is here, where the two halves of a container are known.
  */
+#include "life/rates.h"
 #include "cli.h"
 
 #include "doctor/doctor.h"
@@ -60,6 +61,17 @@ static int check_firewall(struct doctor *d, struct own *own, struct err *e)
                    : 0;
 }
 
+static void say_rate(const char *what, void *arg)
+{
+    doctor_say(arg, WARNING, xasprintf("netctr network reload"), "%s", what);
+}
+
+static int check_rate(const struct endpoint *ep, int netns, void *arg, struct err *e)
+{
+    struct doctor *d = arg;
+    return endpoint_verify_rate(d->bridge, ep, netns, say_rate, d, e);
+}
+
 /* Links that bear another instance's mark: a run-root, a namespace or a boot that may be gone. */
 static void check_links(struct doctor *d)
 {
@@ -81,6 +93,8 @@ static int check_state(struct doctor *d, struct err *e)
     int r = d->store ? store_each(d->store, collect, &own, e) : 0;
     if (r == 0)
         r = check_firewall(d, &own, e);
+    if (r == 0 && d->store)
+        r = rates_each(d->store, NULL, check_rate, d, e);
     for (size_t i = 0; i < own.count; i++)
         endpoint_clear(&own.items[i]);
     free(own.items);

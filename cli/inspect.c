@@ -17,6 +17,8 @@ static json_t *endpoint_json(const struct endpoint *ep)
     json_put_str(j, "address", *address ? address : NULL);
     json_put_str(j, "address6", *address6 ? address6 : NULL);
     json_put_str(j, "mac", mac);
+    if (ep->rate)
+        json_object_set_new(j, "rate", json_integer((json_int_t)ep->rate));
     json_put_strv(j, "aliases", ep->aliases);
     return j;
 }

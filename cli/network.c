@@ -1,8 +1,14 @@
 /* netctr network: the networks themselves. netctr port: what is published. */
 #include "network.h"
+#include "life/rates.h"
 
 #include <errno.h>
 #include <string.h>
+
+static int restore_rate(const struct endpoint *ep, int netns, void *bridge, struct err *e)
+{
+    return endpoint_restore_rate(bridge, ep, netns, e);
+}
 
 static int reload(const struct cli *cli, const struct command *command, int argc, char **argv,
                   struct err *e)
@@ -18,7 +24,9 @@ static int reload(const struct cli *cli, const struct command *command, int argc
     int r = cli_world(cli, &w, e);
     if (r == 0)
         r = world_restore(&w, e);
-    return r < 0 ? r : world_replug(&w, e);
+    if (r == 0)
+        r = world_replug(&w, e);
+    return r < 0 ? r : rates_each(&w.store, NULL, restore_rate, w.bridge, e);
 }
 
 static const struct {

@@ -1,5 +1,6 @@
 /* netctr network ls, inspect: which networks there are, and what the kernel holds of them. */
 #include "network.h"
+#include "life/rates.h"
 
 #include <errno.h>
 #include <string.h>
@@ -160,7 +161,29 @@ int network_ls(const struct cli *cli, const struct command *command, int argc, c
 
 /* ---- inspect ---------------------------------------------------------------------------------*/
 
-static int inspect(struct bridge *bridge, const char *name, json_t *all, struct err *e)
+struct rated {
+    struct bridge *bridge;
+    json_t *containers, *differences;
+};
+
+static void add_difference(const char *what, void *arg)
+{
+    json_array_append_new(arg, json_string(what));
+}
+
+static int add_rate(const struct endpoint *ep, int netns, void *arg, struct err *e)
+{
+    struct rated *rated = arg;
+    size_t i;
+    json_t *j;
+    json_array_foreach (rated->containers, i, j)
+        if (streq(json_str(j, "id"), ep->id))
+            json_object_set_new(j, "rate", json_integer((json_int_t)ep->rate));
+    return endpoint_verify_rate(rated->bridge, ep, netns, add_difference, rated->differences, e);
+}
+
+static int inspect(struct world *w, struct bridge *bridge, const char *name, json_t *all,
+                   struct err *e)
 {
     _cleanup_network_ struct network n = {0};
     json_t *live;
@@ -169,6 +192,12 @@ static int inspect(struct bridge *bridge, const char *name, json_t *all, struct 
         r = network_survey(bridge, &n, &live, e);
     if (r < 0)
         return r;
+    struct rated rated = {bridge, json_object_get(live, "containers"),
+                          json_object_get(live, "differences")};
+    if ((r = rates_each(&w->store, n.name, add_rate, &rated, e)) < 0) {
+        json_decref(live);
+        return r;
+    }
     json_t *j = definition(&n);
     /* Beside each other: what shall be, and what is. */
     json_object_set(j, "containers", json_object_get(live, "containers"));
@@ -203,7 +232,7 @@ int network_inspect(const struct cli *cli, const struct command *command, int ar
     if (r == 0)
         r = world_bridge(&w, &bridge, e);
     for (int i = first; r == 0 && i < argc; i++)
-        r = inspect(bridge, argv[i], all, e);
+        r = inspect(&w, bridge, argv[i], all, e);
     if (r == 0)
         print_json(all);
     return r;

@@ -394,7 +394,7 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
         {"hostname", 0, OPTION_TEXT, "NAME", "hostname (default: the id)", &f.hostname},
         {"publish", 'p', OPTION_LIST, "PORT", "[HOSTIP:][HOSTPORT:]PORT[/tcp|udp]", &f.publish},
         {"network", 0, OPTION_LIST, "NAME[:…]",
-         "its networks (ip=, ip6=, mac=, name=, alias=, gw-priority=), or none, host, container:NAME, ns:PATH",
+         "its networks (ip=, ip6=, mac=, name=, alias=, rate=, gw-priority=), or none, host, container:NAME, ns:PATH",
          &f.networks},
         {"ip", 0, OPTION_TEXT, "ADDRESS", "IPv4 address on the first network", &f.ip},
         {"ip6", 0, OPTION_TEXT, "ADDRESS", "IPv6 address on the first network", &f.ip6},

@@ -26,6 +26,14 @@ static void check_links(struct doctor *d)
                        "the kernel has no `%s` devices, which every network needs", kinds[i]);
 }
 
+static void check_rates(struct doctor *d)
+{
+    if (rt_knows_qdisc(d->rt, "tbf") == 0)
+        doctor_say(d, NOTE, xasprintf("modprobe sch_tbf"),
+                   "the kernel has no tbf (token bucket filter), so `--network NAME:rate=…` is "
+                   "refused");
+}
+
 /* fsopen() finds the file system, and loads it if it is a module; nothing is mounted. */
 static void check_overlay(struct doctor *d)
 {
@@ -82,6 +90,7 @@ int check_kernel(struct doctor *d, struct err *e)
 {
     (void)e;
     check_links(d);
+    check_rates(d);
     check_overlay(d);
     check_seccomp(d);
     check_memory_files(d);

@@ -69,6 +69,18 @@ static int take_alias(struct attachment *a, const char *value, struct err *e)
     return 0;
 }
 
+static int take_rate(struct attachment *a, const char *value, struct err *e)
+{
+    uint64_t rate;
+    int r = parse_rate(value, &rate);
+    if (r == -ERANGE || (r == 0 && (rate < RATE_MIN || rate > RATE_MAX)))
+        return err_say(e, -EINVAL, "rate `%s` is not between 8kbit and 34gbit", value);
+    if (r < 0)
+        return err_say(e, -EINVAL, "`%s` is not a rate, as in 500kbit, 10mbit or 1.5gbit", value);
+    a->rate = rate;
+    return 0;
+}
+
 static int take_priority(struct attachment *a, const char *value, struct err *e)
 {
     uint64_t n;
@@ -88,6 +100,7 @@ static const struct {
     {"mac", take_mac},
     {"name", take_interface},
     {"alias", take_alias},
+    {"rate", take_rate},
     {"gw-priority", take_priority},
     {"interface_name", take_interface}, /* podman's name for it */
 };
@@ -109,7 +122,7 @@ static int take_option(struct attachment *a, const char *text, struct err *e)
     err_say(e, -EINVAL, "unknown option `%s`", key);
     if (near)
         return err_hint(e, "did you mean `%s`?", near);
-    return err_hint(e, "ip, ip6, mac, name, alias or gw-priority");
+    return err_hint(e, "ip, ip6, mac, name, alias, rate or gw-priority");
 }
 
 int attachment_parse(const char *text, struct attachment *out, struct err *e)
@@ -147,7 +160,7 @@ char *attachment_text(const struct attachment *a)
     static const uint8_t none[6];
     char *text = xstrdup(a->network);
     _cleanup_free_ char *ip4 = ip_text(&a->address4), *ip6 = ip_text(&a->address6),
-                        *mac = mac_text(a->mac),
+                        *mac = mac_text(a->mac), *rate = a->rate ? rate_text(a->rate) : NULL,
                         *priority = a->priority ? xasprintf("%d", a->priority) : NULL;
     attachment_add_option(&text, "ip", ip4);
     attachment_add_option(&text, "ip6", ip6);
@@ -156,6 +169,7 @@ char *attachment_text(const struct attachment *a)
     attachment_add_option(&text, "name", a->interface);
     strv_each (alias, a->aliases)
         attachment_add_option(&text, "alias", alias);
+    attachment_add_option(&text, "rate", rate);
     attachment_add_option(&text, "gw-priority", priority);
     return text;
 }

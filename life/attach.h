@@ -9,12 +9,13 @@ struct attachment {
     struct ip address4, address6;
     uint8_t mac[6];
     strv aliases;
-    int priority; /* the network with the highest is the way out */
+    uint64_t rate; /* bits a second; 0: no limit */
+    int priority;  /* the network with the highest is the way out */
 };
 void attachment_clear(struct attachment *a);
 #define _cleanup_attachment_ __attribute__((cleanup(attachment_clear)))
 
-/** Parses NAME[:ip=…,ip6=…,mac=…,name=…,alias=…,gw-priority=…]. -EINVAL with a text. */
+/** Parses NAME[:ip=…,ip6=…,mac=…,name=…,alias=…,rate=…,gw-priority=…]. -EINVAL with a text. */
 int attachment_parse(const char *text, struct attachment *out, struct err *e);
 /** The inverse, for the definition; caller frees. */
 char *attachment_text(const struct attachment *a);

@@ -20,6 +20,7 @@ int plug_in(struct living *l, struct plug *p, struct rt *inside, struct err *e)
         .address4 = p->wanted.address4,
         .address6 = p->wanted.address6,
         .aliases = p->wanted.aliases,
+        .rate = p->wanted.rate,
         .metric = p->metric,
         .born = l->born,
         .publishes = p == gateway && first ? &first->publishes : NULL,

@@ -78,7 +78,8 @@ int plug_check(struct living *l, struct plug *p, struct err *e)
             return err_say(e, -EINVAL, "address %s: network `%s` has no %s", text, n->name,
                            wanted[i]->family == AF_INET ? "IPv4" : "IPv6");
         }
-    return name_interface(l, p, e);
+    int r = p->wanted.rate ? rate_require(l->bridge, e) : 0;
+    return r < 0 ? r : name_interface(l, p, e);
 }
 
 /* Metrics lie apart: one that comes later finds its place between two others, whose routes stay as they

@@ -6,12 +6,14 @@
 #include <linux/if_bridge.h>
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
+#include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <netlink/attr.h>
 #include <netlink/errno.h>
 #include <netlink/handlers.h>
 #include <string.h>
 
+#define LOOPBACK_INDEX 1
 #define LOWER_UP 0x10000 /* IFF_LOWER_UP of linux/if.h, which cannot be had beside net/if.h */
 
 /* What is read as a number or as text is long enough, or ends with a NUL. */
@@ -32,6 +34,13 @@ static const struct nla_policy table_policy[NDTA_MAX + 1] = {
     [NDTA_THRESH2] = {.type = NLA_U32},
     [NDTA_THRESH3] = {.type = NLA_U32},
     [NDTA_CONFIG] = {.minlen = sizeof(struct ndt_config)},
+};
+
+static const struct nla_policy qdisc_policy[TCA_MAX + 1] = {
+    [TCA_KIND] = {.type = NLA_STRING},
+};
+static const struct nla_policy tbf_policy[TCA_TBF_MAX + 1] = {
+    [TCA_TBF_PARMS] = {.minlen = sizeof(struct tc_tbf_qopt)},
 };
 
 static bool port_forwards(struct nlattr *linkinfo)
@@ -164,12 +173,12 @@ static int any_sequence(struct nl_msg *m, void *arg)
     return NL_OK;
 }
 
-static int dump_once(struct rt *rt, int type, int family, nl_recvmsg_msg_cb_t parse, void *d)
+static int dump_request(struct rt *rt, int type, void *request, size_t size,
+                        nl_recvmsg_msg_cb_t parse, void *d)
 {
-    struct rtgenmsg request = {.rtgen_family = (unsigned char)family};
     int r;
     do {
-        r = nl_send_simple(rt->socket, type, NLM_F_DUMP, &request, sizeof(request));
+        r = nl_send_simple(rt->socket, type, NLM_F_DUMP, request, size);
     } while (r == -NLE_INTR);
     if (r < 0)
         return r;
@@ -183,6 +192,12 @@ static int dump_once(struct rt *rt, int type, int family, nl_recvmsg_msg_cb_t pa
     if (r < 0)
         rt_drain(rt);
     return r;
+}
+
+static int dump_once(struct rt *rt, int type, int family, nl_recvmsg_msg_cb_t parse, void *d)
+{
+    struct rtgenmsg request = {.rtgen_family = (unsigned char)family};
+    return dump_request(rt, type, &request, sizeof(request), parse, d);
 }
 
 static int dump(struct rt *rt, int type, int family, nl_recvmsg_msg_cb_t parse, struct dumped *d,
@@ -295,6 +310,43 @@ int rt_is_local(struct rt *rt, const struct ip *address)
            ((struct rtmsg *)nlmsg_data(answer))->rtm_type == RTN_LOCAL;
 }
 
+struct rate_search {
+    int index;
+    uint32_t rate;
+};
+
+static int on_qdisc(struct nl_msg *m, void *arg)
+{
+    struct rate_search *s = arg;
+    struct nlattr *a[TCA_MAX + 1], *tbf[TCA_TBF_MAX + 1];
+    struct nlmsghdr *h = nlmsg_hdr(m);
+    if (h->nlmsg_type != RTM_NEWQDISC ||
+        nlmsg_parse(h, sizeof(struct tcmsg), a, TCA_MAX, qdisc_policy) < 0)
+        return NL_OK;
+    const struct tcmsg *tcm = nlmsg_data(h);
+    if (tcm->tcm_ifindex != s->index || tcm->tcm_parent != TC_H_ROOT || !a[TCA_KIND] ||
+        !streq(nla_get_string(a[TCA_KIND]), "tbf") || !a[TCA_OPTIONS] ||
+        nla_parse_nested(tbf, TCA_TBF_MAX, a[TCA_OPTIONS], tbf_policy) < 0 || !tbf[TCA_TBF_PARMS])
+        return NL_OK;
+    struct tc_tbf_qopt parameters;
+    memcpy(&parameters, nla_data(tbf[TCA_TBF_PARMS]), sizeof(parameters));
+    s->rate = parameters.rate.rate;
+    return NL_OK;
+}
+
+int rt_get_rate(struct rt *rt, int index, uint32_t *rate, struct err *e)
+{
+    struct rate_search s = {.index = index};
+    struct tcmsg request = {.tcm_ifindex = index};
+    int r = -NLE_DUMP_INTR;
+    for (int tries = 0; r == -NLE_DUMP_INTR && tries < 100; tries++) {
+        s.rate = 0;
+        r = dump_request(rt, RTM_GETQDISC, &request, sizeof(request), on_qdisc, &s);
+    }
+    *rate = s.rate;
+    return r < 0 ? err_say(e, -EIO, "read the kernel's queues: %s", nl_geterror(r)) : 0;
+}
+
 /* ---- what the kernel can, and how full it is ---------------------------------------------------*/
 
 /* A kind that it knows is told that this is no number of queues; one that it does not, that there is none
@@ -317,6 +369,23 @@ int rt_knows_kind(struct rt *rt, const char *kind)
     _cleanup_free_ struct nlmsghdr *answer =
         ask(rt, m, NLM_F_REQUEST | NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK, &code);
     return code == -EINVAL ? 1 : code == -EOPNOTSUPP ? 0 : code < 0 ? code : -EEXIST;
+}
+
+/* The same question: without options none of them can be made. Of the flags, only all three together make
+ * the kernel look for the kind whatever the loopback has now. */
+int rt_knows_qdisc(struct rt *rt, const char *kind)
+{
+    struct nl_msg *m = nlmsg_alloc_simple(RTM_NEWQDISC, 0);
+    struct tcmsg request = {.tcm_ifindex = LOOPBACK_INDEX, .tcm_parent = TC_H_ROOT};
+    if (!m || nlmsg_append(m, &request, sizeof(request), NLMSG_ALIGNTO) < 0 ||
+        nla_put_string(m, TCA_KIND, kind) < 0) {
+        nlmsg_free(m);
+        return -ENOMEM;
+    }
+    int code;
+    _cleanup_free_ struct nlmsghdr *answer =
+        ask(rt, m, NLM_F_REQUEST | NLM_F_CREATE | NLM_F_EXCL | NLM_F_REPLACE | NLM_F_ACK, &code);
+    return code == -EINVAL ? 1 : code == -ENOENT || code == -EOPNOTSUPP ? 0 : code < 0 ? code : 1;
 }
 
 static int on_table(struct nl_msg *m, void *arg)

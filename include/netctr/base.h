@@ -102,6 +102,11 @@ void strv_cleanup(strv *v);
 int parse_u64(const char *s, uint64_t min, uint64_t max, uint64_t *out);
 /** Bytes as docker writes them: 64m, 1g, 512k, 1024 or 1024b; powers of 1024; no fractions. */
 int parse_size(const char *s, uint64_t *out);
+/** Bits per second: "10mbit", "1.5gbit", "64kbit", "8000bit" or "8000", as tc has them: a kbit is 1,000
+ *  bits. -EINVAL; -ERANGE. */
+int parse_rate(const char *s, uint64_t *out);
+/** The inverse, in the largest unit that leaves no fraction; caller frees. */
+char *rate_text(uint64_t bits);
 /** [a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}: names of containers and networks, safe in paths. */
 bool valid_name(const char *s);
 /** The member of @words (NULL-terminated) nearest to @s by edit distance, or NULL if none is near. */

@@ -153,6 +153,11 @@ int publish_hold(struct publish_list *list, bool ipv6, struct held_ports *out,
                  const struct publish **refused, struct err *e);
 /* ---- endpoints ------------------------------------------------------------------------------*/
 
+/** Bits a second. The least lets a frame pass within some seconds; the most is what the kernel's older
+ *  structure can say, 32 bits of bytes a second. */
+#define RATE_MIN UINT64_C(8000)
+#define RATE_MAX (UINT64_C(8) * UINT32_MAX)
+
 /** One container on one network; what is needed to undo it, and to make its firewall elements anew. */
 struct endpoint {
     char *network;
@@ -163,8 +168,9 @@ struct endpoint {
     char *interface; /**< the container's end: "eth0" */
     struct ip address4, address6;
     uint8_t mac[6];
-    bool guard;  /**< as its network was when it was attached */
-    bool routed; /**< its ports are opened, not translated */
+    bool guard;    /**< as its network was when it was attached */
+    bool routed;   /**< its ports are opened, not translated */
+    uint64_t rate; /**< bits a second in each direction; 0: no limit */
     strv aliases;
     struct publish_list publishes;
 };
@@ -179,6 +185,7 @@ struct endpoint_request {
     struct ip address4, address6; /**< family 0: any */
     uint8_t mac[6];               /**< all zero: any */
     char *const *aliases;
+    uint64_t rate;                        /**< RATE_MIN to RATE_MAX; 0: no limit */
     uint32_t metric;                      /**< of the default route; the smallest is taken */
     int born;                             /**< BORN_…: what new links of the namespace are */
     const struct publish_list *publishes; /**< with their final host ports; NULL: none */
@@ -222,6 +229,15 @@ int endpoint_unpublish(struct bridge *b, struct endpoint *ep, const struct publi
                        int record_dir, struct err *e);
 /** Releases whatever @id holds although its record is missing (killed before it was written). */
 int endpoint_forget(struct bridge *b, const char *id, struct err *e);
+
+/** Can this kernel keep a rate? -EOPNOTSUPP with a text. */
+int rate_require(struct bridge *b, struct err *e);
+/** Is the rate of @ep, which has one, kept at both ends? @netns is the container's namespace, or -1 to
+ *  look at the host's end only; @found is told of each end where it is not. */
+int endpoint_verify_rate(struct bridge *b, const struct endpoint *ep, int netns,
+                         void (*found)(const char *what, void *arg), void *arg, struct err *e);
+/** Sets it again at both ends. */
+int endpoint_restore_rate(struct bridge *b, const struct endpoint *ep, int netns, struct err *e);
 
 /* ---- resolvers ------------------------------------------------------------------------------*/
 

@@ -114,6 +114,9 @@ struct address {
 int rt_each_address(struct rt *rt, int (*each)(const struct address *address, void *arg), void *arg,
                     struct err *e);
 
+/** What the link with @index may send, in bytes a second, by a token bucket filter; 0: there is none. */
+int rt_get_rate(struct rt *rt, int index, uint32_t *rate, struct err *e);
+
 /** Would the namespace take a packet to @address for itself? 1, 0 or a negative errno (RTM_GETROUTE).
  *  For IPv6 this comes later than the address: the kernel adds the route from a work queue. */
 int rt_is_local(struct rt *rt, const struct ip *address);
@@ -121,6 +124,8 @@ int rt_is_local(struct rt *rt, const struct ip *address);
 /** Can the kernel make links of this kind ("veth")? Asked with a request that it must refuse, so nothing is
  *  made. 1, 0 or a negative errno. */
 int rt_knows_kind(struct rt *rt, const char *kind);
+/** Does this kernel know queueing disciplines of this kind, which need options ("tbf")? The same. */
+int rt_knows_qdisc(struct rt *rt, const char *kind);
 
 /** The neighbour table of a family: its counters are the whole machine's. */
 struct neighbours {
@@ -180,6 +185,12 @@ void rt_add_neighbour(struct rt_batch *b, int index, const struct ip *address,
                       const uint8_t mac[6]);
 void rt_delete_neighbour(struct rt_batch *b, int index, const struct ip *address);
 void rt_delete_link(struct rt_batch *b, const char *name);
+/** From now on the link sends @rate bytes a second at most: a token bucket filter, in the place of
+ *  whatever was there. @burst: bytes that may leave at once; @limit: bytes that may wait. */
+void rt_set_rate(struct rt_batch *b, int index, uint32_t rate, uint32_t burst, uint32_t limit);
+/** Packets that the sockets of this namespace send by the link are cut into frames only when they leave it;
+ *  none of them is larger than @size (65,536 by default). */
+void rt_set_packet_size(struct rt_batch *b, int index, uint32_t size);
 
 /** Sends the batch and waits for every answer. The first failure is returned with the verb, its
  *  object and the kernel's extended ack; later verbs may have taken effect all the same. Verbs

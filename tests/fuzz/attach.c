@@ -14,6 +14,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     _cleanup_free_ char *first = attachment_text(&a);
     must(attachment_parse(first, &b, NULL) == 0);
     _cleanup_free_ char *second = attachment_text(&b);
-    must(streq(first, second) && a.priority == b.priority);
+    must(streq(first, second) && a.priority == b.priority && a.rate == b.rate);
     return 0;
 }

@@ -15,8 +15,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     must(count <= 2 * ep.publishes.count && guard.port);
     must(endpoint_save(&ep, scratch_dir(), NULL) == 0);
     must(endpoint_load(scratch_dir(), ep.network, &again, NULL) == 0);
-    must(streq(ep.container, again.container) && ip_equal(&ep.address4, &again.address4) &&
-         ip_equal(&ep.address6, &again.address6) && ep.publishes.count == again.publishes.count);
+    must(streq(ep.container, again.container) && ep.rate == again.rate &&
+         ip_equal(&ep.address4, &again.address4) && ip_equal(&ep.address6, &again.address6) &&
+         ep.publishes.count == again.publishes.count);
     _cleanup_free_ char *file = endpoint_record_name(ep.network);
     must(unlinkat(scratch_dir(), file, 0) == 0);
     return 0;

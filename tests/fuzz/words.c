@@ -55,6 +55,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         must(mac_parse(shown, mac) == 0);
     }
     (void)parse_size(text, &number);
+    if (parse_rate(text, &number) == 0) {
+        uint64_t again;
+        _cleanup_free_ char *shown = rate_text(number);
+        must(parse_rate(shown, &again) == 0 && again == number);
+    }
     (void)parse_u64(text, 1, 65535, &number);
     (void)parse_signal(text);
     (void)valid_name(text);

@@ -57,6 +57,55 @@ static void test_parse_size(void)
     }
 }
 
+static void test_parse_rate(void)
+{
+    static const struct {
+        const char *text;
+        int error;
+        uint64_t value;
+        const char *canonical;
+    } rows[] = {
+        {"0", 0, 0, "0gbit"},
+        {"8000", 0, 8000, "8kbit"},
+        {"8001bit", 0, 8001, "8001bit"},
+        {"64kbit", 0, 64000, "64kbit"},
+        {"10mbit", 0, 10000000, "10mbit"},
+        {"10Mbit", 0, 10000000, "10mbit"},
+        {"1.5mbit", 0, 1500000, "1500kbit"},
+        {"1.50mbit", 0, 1500000, "1500kbit"},
+        {"0.000000001gbit", 0, 1, "1bit"},
+        {"34gbit", 0, UINT64_C(34000000000), "34gbit"},
+        {"18446744072gbit", 0, UINT64_C(18446744072000000000), "18446744072gbit"},
+        {"18446744073gbit", -ERANGE, 0, NULL},
+        {"18446744073709551616", -ERANGE, 0, NULL},
+        {"", -EINVAL, 0, NULL},
+        {"mbit", -EINVAL, 0, NULL},
+        {".5mbit", -EINVAL, 0, NULL},
+        {"1.mbit", -EINVAL, 0, NULL},
+        {"1.mbit5", -EINVAL, 0, NULL},
+        {"1.5", -EINVAL, 0, NULL},
+        {"1.0005kbit", -EINVAL, 0, NULL},
+        {"1.0000000000gbit", -EINVAL, 0, NULL},
+        {"10m", -EINVAL, 0, NULL},
+        {"10mbits", -EINVAL, 0, NULL},
+        {"10 mbit", -EINVAL, 0, NULL},
+        {"10mbps", -EINVAL, 0, NULL},
+        {"-10mbit", -EINVAL, 0, NULL},
+        {"+10mbit", -EINVAL, 0, NULL},
+        {"1e6bit", -EINVAL, 0, NULL},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        uint64_t value = 0;
+        int r = parse_rate(rows[i].text, &value);
+        _cleanup_free_ char *name = xasprintf("rate \"%s\"", rows[i].text),
+                            *text = rate_text(value);
+        expect(r == rows[i].error && value == rows[i].value, name, "%d, %llu", r,
+               (unsigned long long)value);
+        if (r == 0)
+            check(streq(text, rows[i].canonical), name, text);
+    }
+}
+
 static void test_parse_u64(void)
 {
     static const struct {
@@ -456,6 +505,7 @@ int main(void)
 {
     _cleanup_scratch_ struct scratch s = scratch_open();
     test_parse_size();
+    test_parse_rate();
     test_parse_u64();
     test_valid_name();
     test_nearest_word();

@@ -415,6 +415,47 @@ static void test_kinds(struct rt *rt)
     expect(before == after, "asking makes none", "%d links, then %d", before, after);
 }
 
+static uint32_t rate_of(struct rt *rt, int index)
+{
+    _cleanup_err_ struct err e = ERR_INIT;
+    uint32_t rate = 1;
+    int r = rt_get_rate(rt, index, &rate, &e);
+    check(r == 0, "a rate is read", text_of(&e));
+    return rate;
+}
+
+static void test_rate(struct rt *rt, int bridge)
+{
+    int tbf = rt_knows_qdisc(rt, "tbf"), none = rt_knows_qdisc(rt, "nosuchkind");
+    expect(none == 0, "a discipline that no kernel has", "%d", none);
+    if (tbf == 0) {
+        printf("skip - a rate: this kernel has no tbf\n");
+        return;
+    }
+    expect(tbf == 1 && rate_of(rt, 1) == 0, "asking for tbf makes none", "%d", tbf);
+    _cleanup_inside_ struct inside in = inside_open(NULL);
+    _cleanup_rt_batch_ struct rt_batch *b = rt_batch_new(rt);
+    struct veth v = veth("vc-rate", bridge, &in), other = veth("vc-other", bridge, &in);
+    other.peer = "eth1";
+    rt_add_veth(b, &v);
+    rt_add_veth(b, &other);
+    commit(b, "two veths");
+    int index = link_of(rt, "vc-rate").index;
+    /* Twice the same, another one, and the largest. */
+    const uint32_t rates[] = {1000, 1000, 1250000, UINT32_MAX};
+    for (size_t i = 0; i < ARRAY_LEN(rates); i++) {
+        rt_set_rate(b, index, rates[i], 100000, 200000);
+        commit(b, "a rate");
+        uint32_t is = rate_of(rt, index);
+        expect(is == rates[i], "it is as it was set", "%u, not %u", is, rates[i]);
+    }
+    check(rate_of(rt, link_of(rt, "vc-other").index) == 0 && rate_of(rt, 1) == 0,
+          "and nobody else's", "it is");
+    check(rt_knows_qdisc(rt, "tbf") == 1 && rate_of(in.rt, 2) == 0, "nor the other end's", "it is");
+    rt_set_rate(b, 4711, 1000, 4000, 8000);
+    fails(b, "a rate of no link", -ENODEV, "limit the rate of interface 4711: No such device");
+}
+
 static void test_neighbours(struct rt *rt, int bridge)
 {
     struct neighbours before, after;
@@ -454,6 +495,7 @@ int main(void)
     test_large_batch(rt, bridge);
     test_walks(rt, bridge);
     test_kinds(rt);
+    test_rate(rt, bridge);
     test_neighbours(rt, bridge);
     return failures != 0;
 }

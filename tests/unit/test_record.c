@@ -28,6 +28,7 @@ static struct endpoint example(bool ipv6)
         .address4 = ip("10.88.0.2"),
         .address6 = ip(ipv6 ? "fd00::2" : ""),
         .mac = {0x02, 0x42, 10, 88, 0, 0xfe},
+        .rate = ipv6 ? RATE_MAX : 0,
     };
     strv_add(&ep.aliases, "www");
     static const char *const ports[] = {"8080:80", "127.0.0.1:53:53/udp", "[::1]:65535:65535/sctp"};
@@ -41,7 +42,7 @@ static bool same(const struct endpoint *a, const struct endpoint *b)
     bool equal = streq(a->network, b->network) && streq(a->bridge, b->bridge) &&
                  streq(a->container, b->container) && streq(a->id, b->id) &&
                  streq(a->port, b->port) && streq(a->interface, b->interface) &&
-                 a->guard == b->guard && a->routed == b->routed &&
+                 a->guard == b->guard && a->rate == b->rate && a->routed == b->routed &&
                  strv_len(a->aliases) == strv_len(b->aliases) &&
                  ip_equal(&a->address4, &b->address4) && ip_equal(&a->address6, &b->address6) &&
                  memcmp(a->mac, b->mac, 6) == 0 && a->publishes.count == b->publishes.count;
@@ -113,6 +114,9 @@ static void test_bad_values(void)
         {"interface", json_string(".."), false},
         {"interface", json_string("a/b"), false},
         {"interface", json_string("a-name-of-16-chars"), false},
+        {"rate", json_integer(1), false},
+        {"rate", json_integer(-8000), false},
+        {"rate", json_integer((json_int_t)RATE_MAX + 1), false},
         {"mac", NULL, false},
         {"mac", json_string("02:42:0a:58:00"), false},
         {"mac", json_string("02:42:0a:58:00:02:03"), false},
