@@ -5,9 +5,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/sysmacros.h>
-#include <time.h>
 
 int json_read_at(int dirfd, const char *path, json_t **out, struct err *e)
 {
@@ -105,53 +102,4 @@ void json_put_strv(json_t *j, const char *key, char *const *v)
     strv_each (s, v)
         json_array_append_new(array, json_string_nocheck(s));
     json_object_set_new(j, key, array);
-}
-
-int lock_file_at(int dirfd, const char *path, int operation)
-{
-    for (;;) {
-        _cleanup_close_ int fd =
-            openat(dirfd, path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-        if (fd < 0)
-            return -errno;
-        while (flock(fd, operation) < 0)
-            if (errno != EINTR)
-                return -errno;
-        /* Who held it may have removed the file: then this is a lock that the next one would not see. */
-        struct stat own, there;
-        if (fstat(fd, &own) < 0)
-            return -errno;
-        if (fstatat(dirfd, path, &there, AT_SYMLINK_NOFOLLOW) == 0 && own.st_ino == there.st_ino &&
-            own.st_dev == there.st_dev)
-            return take_fd(fd);
-    }
-}
-
-pid_t lock_holder(int fd)
-{
-    struct stat st;
-    _cleanup_free_ char *locks = NULL;
-    if (fstat(fd, &st) < 0 || read_file_at(AT_FDCWD, "/proc/locks", 64 << 20, &locks, NULL) < 0)
-        return 0;
-    _cleanup_free_ char *file = xasprintf(" %02x:%02x:%" PRIu64 " ", major(st.st_dev),
-                                          minor(st.st_dev), (uint64_t)st.st_ino);
-    _cleanup_strv_ strv lines = strv_split(locks, '\n');
-    strv_each (line, lines) {
-        int pid;
-        if (!strstr(line, "->") && strstr(line, file) &&
-            sscanf(line, "%*s FLOCK %*s WRITE %d", &pid) == 1)
-            return pid;
-    }
-    return 0;
-}
-
-int lock_wait(int fd, int operation, int timeout_ms)
-{
-    const struct timespec pause = {.tv_nsec = 1000000};
-    while (flock(fd, operation | LOCK_NB) < 0) {
-        if (errno != EINTR && (errno != EWOULDBLOCK || timeout_ms-- <= 0))
-            return -errno;
-        nanosleep(&pause, NULL);
-    }
-    return 0;
 }

@@ -314,8 +314,10 @@ int network_remove(struct bridge *b, const char *name, struct err *e)
     /* Somebody may be bringing it up: he finds it gone when he has this lock after us. */
     _cleanup_free_ char *up = xasprintf(".%s.up", name), *file = xasprintf("%s.json", name);
     _cleanup_close_ int up_lock = lock_file_at(b->leases_fd, up, LOCK_EX);
-    if (up_lock < 0)
-        return err_set(e, up_lock, "lock network `%s`", name);
+    if (up_lock < 0) {
+        _cleanup_free_ char *what = xasprintf("network `%s`", name);
+        return lock_failed(up_lock, b->leases_fd, up, what, e);
+    }
     r = remove_traces(b, &n, e);
     if (r < 0)
         return err_wrap(e, "network `%s`", name);

@@ -212,7 +212,8 @@ int network_read(struct bridge *b, const char *name, struct network *out, struct
 int networks_lock(struct bridge *b, struct err *e)
 {
     int lock = lock_file_at(b->networks_fd, ".lock", LOCK_EX);
-    return lock < 0 ? err_set(e, lock, "lock the network definitions") : lock;
+    return lock < 0 ? lock_failed(lock, b->networks_fd, ".lock", "the network definitions", e)
+                    : lock;
 }
 
 static void warn_of_damage(struct err *why, void *arg)

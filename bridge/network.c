@@ -93,8 +93,10 @@ int network_up(struct bridge *b, const struct network *n, struct err *e)
 {
     _cleanup_free_ char *file = xasprintf(".%s.up", n->name);
     _cleanup_close_ int lock = lock_file_at(b->leases_fd, file, LOCK_EX);
-    if (lock < 0)
-        return err_set(e, lock, "lock network `%s`", n->name);
+    if (lock < 0) {
+        _cleanup_free_ char *what = xasprintf("network `%s`", n->name);
+        return lock_failed(lock, b->leases_fd, file, what, e);
+    }
     int r = require_same(b, n, e), made = 0;
     if (r == -ENOENT)
         (void)unlinkat(b->leases_fd, file, 0); /* nobody else would */

@@ -1,8 +1,8 @@
 /* netctr doctor: what stands in the way, each with its cure. The checks of the host are doctor/'s; that of
  * our own state is here, where the two halves of a container are known.
  */
-#include "life/rates.h"
 #include "cli.h"
+#include "life/rates.h"
 
 #include "doctor/doctor.h"
 

@@ -1,6 +1,6 @@
 /* netctr network ls, inspect: which networks there are, and what the kernel holds of them. */
-#include "network.h"
 #include "life/rates.h"
+#include "network.h"
 
 #include <errno.h>
 #include <string.h>

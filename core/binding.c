@@ -88,7 +88,8 @@ static int bind_roots(struct store *s, struct err *e)
     if (r != 0)
         return r < 0 ? r : 0;
     _cleanup_close_ int lock = lock_file_at(s->root_fd, "lock", LOCK_EX);
-    return lock < 0 ? err_set(e, lock, "lock `%s`", s->root) : bind_locked(s, e);
+    return lock < 0 ? lock_failed(lock, s->root_fd, "lock", "the state directory", e)
+                    : bind_locked(s, e);
 }
 
 /* ---- instances -------------------------------------------------------------------------------*/
@@ -208,7 +209,7 @@ int store_hold_binding(struct store *s, struct err *e)
     _cleanup_free_ char *bound = NULL;
     _cleanup_close_ int lock = lock_file_at(s->root_fd, "lock", LOCK_SH);
     if (lock < 0)
-        return err_set(e, lock, "lock `%s`", s->root);
+        return lock_failed(lock, s->root_fd, "lock", "the state directory", e);
     int r = is_bound(s, &bound, e);
     if (r == 0)
         return err_say(e, -EBUSY, "state directory `%s` has just been taken for `%s`", s->root,

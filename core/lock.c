@@ -8,7 +8,7 @@
 int store_lock(struct store *s, struct err *e)
 {
     int fd = lock_file_at(s->run_fd, "lock", LOCK_EX);
-    return fd < 0 ? err_set(e, fd, "lock `%s`", s->run) : fd;
+    return fd < 0 ? lock_failed(fd, s->run_fd, "lock", "the run directory", e) : fd;
 }
 
 static int directory_at(int at, const char *name)

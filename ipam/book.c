@@ -225,7 +225,10 @@ int book_lock(int dirfd, const char *network, int operation, struct err *e)
     /* names begin with a letter or a digit: this is no other network's file */
     _cleanup_free_ char *lock = xasprintf(".%s.lock", network);
     int fd = lock_file_at(dirfd, lock, operation);
-    return fd < 0 ? err_set(e, fd, "lock the leases of network `%s`", network) : fd;
+    if (fd >= 0)
+        return fd;
+    _cleanup_free_ char *what = xasprintf("the leases of network `%s`", network);
+    return lock_failed(fd, dirfd, lock, what, e);
 }
 
 void lease_lay_to_rest(struct lease *l)

@@ -6,13 +6,16 @@
 #include <netctr/channel.h>
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
+#include <time.h>
 
 #define CONTROL "control"
-#define ASK_SECONDS 60 /* a monitor that is this slow has been stopped */
+#define ASK_MS 60000 /* it may have to wait for a lock itself */
+#define STOPPED_MS 5000
 
 /* A path in a Unix address has 107 bytes at most; a directory's fd makes any path short. */
 static struct sockaddr_un address_in(int dir)
@@ -87,20 +90,73 @@ void control_serve(int socket, control_handler handler, void *arg)
 
 /* ---- the asker's side ------------------------------------------------------------------------*/
 
-static int reach(struct world *w, const struct record *r, struct err *e)
+struct asking {
+    const struct record *record;
+    int64_t deadline, stopped; /* stopped: since when its monitor is; 0: it is not */
+};
+
+static int64_t now_ms(void)
 {
-    _cleanup_close_ int dir = store_live_dir(&w->store, r->spec.name);
-    _cleanup_close_ int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* Is there still hope? */
+static int look_at_monitor(struct asking *a, struct err *e)
+{
+    const struct record *r = a->record;
+    const int64_t now = now_ms();
+    if (proc_state(r->monitor) != 'T')
+        a->stopped = 0;
+    else if (!a->stopped)
+        a->stopped = now;
+    if (a->stopped && now - a->stopped >= STOPPED_MS) {
+        err_say(e, -ETIMEDOUT, "the monitor of container `%s` (process %d) has been stopped",
+                r->spec.name, r->monitor);
+        return err_hint(e, "`kill -CONT %d` lets it go on", r->monitor);
+    }
+    return now < a->deadline
+               ? 0
+               : err_say(e, -ETIMEDOUT, "the monitor of container `%s` does not answer",
+                         r->spec.name);
+}
+
+/* EAGAIN: so many are asking that there is no room for one more. */
+static int reach(struct world *w, struct asking *asking, struct err *e)
+{
+    const struct timespec pause = {.tv_nsec = 20000000};
+    const char *name = asking->record->spec.name;
+    _cleanup_close_ int dir = store_live_dir(&w->store, name);
+    _cleanup_close_ int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return err_set(e, errno, "open a socket");
     struct sockaddr_un a = address_in(dir);
-    int code = dir < 0 ? dir : limit_wait(fd, ASK_SECONDS);
-    while (code == 0 && connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0)
-        code = errno == EINTR ? 0 : -errno;
+    int code = dir < 0 ? dir : 0;
+    while (code == 0 && connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0) {
+        code = errno == EINTR || errno == EAGAIN ? 0 : -errno;
+        if (code == 0 && (code = look_at_monitor(asking, e)) < 0)
+            return code;
+        if (code == 0)
+            nanosleep(&pause, NULL);
+    }
     if (code == -ECONNREFUSED || code == -ENOENT)
-        return err_say(e, -ESRCH, "container `%s` is not running", r->spec.name);
-    return code < 0 ? err_set(e, code, "reach the monitor of container `%s`", r->spec.name)
-                    : take_fd(fd);
+        return err_say(e, -ESRCH, "container `%s` is not running", name);
+    return code < 0 ? err_set(e, code, "reach the monitor of container `%s`", name) : take_fd(fd);
+}
+
+static int await_answer(int fd, struct asking *a, struct err *e)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    for (int n; (n = poll(&p, 1, 500)) <= 0;) {
+        if (n < 0 && errno != EINTR)
+            return err_set(e, errno, "hear from the monitor of container `%s`",
+                           a->record->spec.name);
+        int r = n == 0 ? look_at_monitor(a, e) : 0;
+        if (r < 0)
+            return r;
+    }
+    return 0;
 }
 
 int control_ask(struct world *w, const struct record *r, const char *what, char *const *words,
@@ -108,7 +164,8 @@ int control_ask(struct world *w, const struct record *r, const char *what, char 
 {
     if (r->status != STATUS_RUNNING && r->status != STATUS_RESTARTING)
         return err_say(e, -ESRCH, "container `%s` is not running", r->spec.name);
-    _cleanup_close_ int fd = reach(w, r, e);
+    struct asking asking = {.record = r, .deadline = now_ms() + ASK_MS};
+    _cleanup_close_ int fd = reach(w, &asking, e);
     if (fd < 0)
         return fd;
     _cleanup_json_ json_t *j = json_object();
@@ -120,14 +177,12 @@ int control_ask(struct world *w, const struct record *r, const char *what, char 
         return code == -EMSGSIZE
                    ? err_say(e, code, "too much at once; do it in several steps")
                    : err_set(e, code, "ask the monitor of container `%s`", r->spec.name);
-    enum message kind;
-    while ((code = channel_receive_text(fd, &kind, &answer, e)) == 0 && kind == MESSAGE_PART) {
+    enum message kind = MESSAGE_END;
+    while ((code = await_answer(fd, &asking, e)) == 0 &&
+           (code = channel_receive_text(fd, &kind, &answer, e)) == 0 && kind == MESSAGE_PART) {
         fputs(answer, stdout);
         free(take_ptr(answer));
     }
-    if (code == -EAGAIN)
-        return err_say(e, -ETIMEDOUT, "the monitor of container `%s` does not answer",
-                       r->spec.name);
     if (code == 0 && kind != MESSAGE_DONE)
         return err_say(e, -ESRCH, "container `%s` has ended", r->spec.name);
     if (code == 0)

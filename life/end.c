@@ -45,7 +45,7 @@ int world_signal(const struct record *r, int sig, struct err *e)
 }
 
 /* Between two runs there is only the monitor to be told. */
-static int end_restarting(const struct record *r, struct err *e)
+static int end_restarting(struct world *w, const struct record *r, struct err *e)
 {
     _cleanup_close_ int monitor = pidfd_of(r->monitor, r->monitor_start);
     if (monitor == -ESRCH)
@@ -53,15 +53,13 @@ static int end_restarting(const struct record *r, struct err *e)
     int code = monitor < 0 ? monitor : pidfd_signal(monitor, SIGTERM);
     if (code < 0 && code != -ESRCH)
         return err_set(e, code, "signal the monitor of container `%s`", r->spec.name);
-    return pidfd_wait(monitor, 15000) < 0
-               ? err_say(e, -ETIMEDOUT, "container `%s` does not end", r->spec.name)
-               : 0;
+    return await_end(w, r, e);
 }
 
 static int stop_record(struct world *w, const struct record *r, uint64_t seconds, struct err *e)
 {
     if (r->status == STATUS_RESTARTING)
-        return end_restarting(r, e);
+        return end_restarting(w, r, e);
     if (r->status != STATUS_RUNNING)
         return 0;
     int code = world_signal(r, seconds ? SIGTERM : SIGKILL, e);
@@ -72,7 +70,8 @@ static int stop_record(struct world *w, const struct record *r, uint64_t seconds
     return code == 0 ? await_end(w, r, e) : code;
 }
 
-/* A container that is just being made either runs soon or is gone soon. */
+/* A container that is just being made either runs soon or is gone soon, unless somebody has stopped its
+ * monitor. */
 static int settle(struct world *w, const struct record *r, struct record *now, struct err *e)
 {
     const struct timespec pause = {.tv_nsec = 5000000};
@@ -83,7 +82,11 @@ static int settle(struct world *w, const struct record *r, struct record *now, s
             return code;
         nanosleep(&pause, NULL);
     }
-    return err_say(e, -ETIMEDOUT, "container `%s` is still being made", r->spec.name);
+    if (proc_state(now->monitor) != 'T')
+        return err_say(e, -ETIMEDOUT, "container `%s` is still being made", r->spec.name);
+    int code = await_end(w, now, e);
+    record_clear(now);
+    return code < 0 ? code : world_find(w, r->spec.name, now, e);
 }
 
 int world_stop(struct world *w, const struct record *r, uint64_t seconds, struct err *e)
@@ -107,7 +110,7 @@ int world_kill(struct world *w, const struct record *r, int sig, struct err *e)
     if (ends && world_ask_end(w, r, &now, e) < 0)
         return e->code;
     if (now.status == STATUS_RESTARTING)
-        return end_restarting(&now, e);
+        return end_restarting(w, &now, e);
     if (r->status != STATUS_RUNNING)
         return err_say(e, -ESRCH, "container `%s` is not running", r->spec.name);
     int code = world_signal(r, sig, e);

@@ -151,12 +151,16 @@ static void forget(struct keeper *k)
     k->untold = true;
 }
 
+/* Without the lock it is tried again all the same, and nothing is touched: it may be another keeper's. */
 static void try_later(struct keeper *k)
 {
     static const struct resolver nobody = {0};
+    _cleanup_close_ int lock = store_lock(&k->world->store, NULL);
     forget(k);
-    (void)resolver_set(k->world, &nobody, NULL);
-    (void)helper_end(&k->world->store, RESOLVER, NULL);
+    if (lock >= 0) {
+        (void)resolver_set(k->world, &nobody, NULL);
+        (void)helper_end(&k->world->store, RESOLVER, NULL);
+    }
     /* Ten seconds were a good life. */
     k->retry_ms = now_ms() - k->started_ms > 10000 ? RETRY_MS : k->retry_ms;
     k->dirty = true;
@@ -166,9 +170,7 @@ static void try_later(struct keeper *k)
 
 static void died(void *keeper)
 {
-    struct keeper *k = keeper;
-    _cleanup_close_ int lock = store_lock(&k->world->store, NULL);
-    try_later(k);
+    try_later(keeper);
 }
 
 static void settle(struct keeper *k)
@@ -281,7 +283,6 @@ static void turn(struct keeper *k)
     if (r == 0)
         return;
     warn("names: %s", e.text ? e.text : "no reason");
-    _cleanup_close_ int lock = store_lock(&k->world->store, NULL);
     try_later(k);
 }
 

@@ -126,13 +126,27 @@ static void restore_firewall(void *world)
         warn("cannot restore the firewall: %s", e.text);
 }
 
+/* A program does not end, nor stay away, because somebody keeps the lock for long: whoever looks after it
+ * has nothing else to do. */
+static int lock_patiently(struct living *l, struct err *e)
+{
+    int lock = store_lock(&l->world->store, e);
+    if (lock == -ETIMEDOUT && e)
+        container_note(&l->container, e->text);
+    while (lock == -ETIMEDOUT) {
+        err_clear(e);
+        lock = store_lock(&l->world->store, e);
+    }
+    return lock;
+}
+
 /* ---- the program's runs ----------------------------------------------------------------------*/
 
 /* Does it begin anew? Decided under the lock under which `stop` leaves its word. */
 static int decide(struct living *l, int status, bool *again, struct err *e)
 {
     struct container *c = &l->container;
-    _cleanup_close_ int lock = store_lock(&l->world->store, e);
+    _cleanup_close_ int lock = lock_patiently(l, e);
     if (lock < 0)
         return lock;
     int asked = container_end_asked(c);
@@ -145,7 +159,7 @@ static int decide(struct living *l, int status, bool *again, struct err *e)
 static int begin_anew(struct living *l, struct err *e)
 {
     struct container *c = &l->container;
-    _cleanup_close_ int lock = store_lock(&l->world->store, e);
+    _cleanup_close_ int lock = lock_patiently(l, e);
     int r = lock < 0 ? lock : container_set_restarting(c, false, 0, e);
     close_fd(take_fd(lock));
     if (r == 0)
@@ -254,11 +268,17 @@ static int watch_over(struct living *l, struct err *e)
     return run_on(l, &options, e);
 }
 
+/* For the way back. Whoever runs it attached is told the truth rather than kept waiting. */
+static int lock_to_leave(struct living *l, struct err *e)
+{
+    return l->container.spec.detached ? lock_patiently(l, e) : store_lock(&l->world->store, e);
+}
+
 /* Under the lock that a reload holds from reading the records to committing the rules: what is taken
  * from the firewall after this stays away. */
 static int mark_leaving(struct living *l, struct err *e)
 {
-    _cleanup_close_ int lock = store_lock(&l->world->store, e);
+    _cleanup_close_ int lock = lock_to_leave(l, e);
     if (lock < 0)
         return lock;
     int r = container_mark(l->container.run_fd, MARK_LEAVING);
@@ -309,7 +329,7 @@ static int leave(struct living *l, bool keep, int status, struct err *e)
     int r = container_end(c, keep, status, &step);
     /* What could not be undone keeps its records: the next command tries again. */
     if (r == 0 && result == 0) {
-        _cleanup_close_ int lock = store_lock(&l->world->store, &step);
+        _cleanup_close_ int lock = lock_to_leave(l, &step);
         r = lock < 0 ? lock : container_vanish(c, keep, &step);
     }
     if (r < 0 && result == 0) {
@@ -317,7 +337,8 @@ static int leave(struct living *l, bool keep, int status, struct err *e)
         result = r;
     }
     store_empty_trash(&l->world->store);
-    release_resolver(l);
+    if (result != -ETIMEDOUT) /* nobody waits for that lock twice */
+        release_resolver(l);
     return result;
 }
 

@@ -27,10 +27,8 @@ int names_open(int run_fd, struct err *e)
 static int lock_names(int dir, struct err *e)
 {
     _cleanup_close_ int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    while (fd < 0 || flock(fd, LOCK_EX) < 0)
-        if (fd < 0 || errno != EINTR)
-            return err_set(e, errno, "lock the names");
-    return take_fd(fd);
+    int r = fd < 0 ? -errno : lock_fd(fd, LOCK_EX);
+    return r < 0 ? lock_failed(r, dir, ".", "the names", e) : take_fd(fd);
 }
 
 /* ---- lines -----------------------------------------------------------------------------------*/

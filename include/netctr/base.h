@@ -177,9 +177,14 @@ void json_put_strv(json_t *j, const char *key, char *const *v);
  * kill -9 cannot forge. */
 
 /** Opens (creates) and locks a file. @operation is LOCK_EX or LOCK_SH, with LOCK_NB if wanted.
- *  Returns the fd that holds the lock, or -errno (-EWOULDBLOCK: someone else holds it). */
+ *  Returns the fd that holds the lock, or -errno (-EWOULDBLOCK: someone else holds it; -ETIMEDOUT: one
+ *  and the same process has held it for 30 seconds, or been stopped for 5 while it did). */
 int lock_file_at(int dirfd, const char *path, int operation);
-/** Who has locked the file behind @fd exclusively, as /proc/locks tells it; 0: nobody that can be told. */
+/** The same for what is open. */
+int lock_fd(int fd, int operation);
+/** Tells that "lock @what" has failed with @code, and, for -ETIMEDOUT, who holds the file. */
+int lock_failed(int code, int dirfd, const char *path, const char *what, struct err *e);
+/** Who has locked the file behind @fd, as /proc/locks tells it; 0: nobody that can be told. */
 pid_t lock_holder(int fd);
 /** Takes a lock whose holder is expected to let go: tries for @timeout_ms. */
 int lock_wait(int fd, int operation, int timeout_ms);

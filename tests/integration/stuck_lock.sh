@@ -1,0 +1,123 @@
+#!/usr/bin/env bash
+# Locks that somebody holds who has been stopped (SIGSTOP), or is slow: nobody waits for ever, who gives up
+# says for whom he waited, and when that one goes on everything does.
+. "$(dirname "$0")/../lib.sh"
+
+tidy_containers=$(declare -f tidy_after_test)
+eval "tidy_containers${tidy_containers#tidy_after_test}"
+tidy_after_test() {
+    tidy_containers
+    netctr network prune -f >/dev/null
+}
+
+# Holds FILE locked, and is stopped; $holder is its process.
+hold() { # FILE
+    flock "$1" sh -c 'echo held >"$0"; exec sleep 1000' "$tmp/held" &
+    holder=$!
+    wait_for 5 [ -s "$tmp/held" ]
+    kill -STOP "$holder"
+}
+release() {
+    rm "$tmp/held"
+    kill -KILL "$holder" "$(pgrep -P "$holder")"
+    wait "$holder" || true
+}
+gives_up() { # FILE WHAT COMMAND...
+    assert_error "netctr: $2: \`$1\` is held by process $holder (flock), which has been stopped; \`kill -CONT $holder\` lets it go on" \
+        125 timeout $((20 * slowness)) "${@:3}"
+}
+
+lock_of_all() {
+    warm_up
+    snapshot
+    netctr run -d --name k -p 8080:80 "$box" sleep 1000 >/dev/null
+    netctr run -d --name short -v "$tmp:/t" "$box" sh -c 'until [ -e /t/go ]; do usleep 50000; done; exit 7' >/dev/null
+    netctr run -d --name again --restart always -v "$tmp:/t" "$box" \
+        sh -c 'until [ -e /t/go ]; do usleep 50000; done; echo came; sleep 1000' >/dev/null
+    hold "$run_state/lock"
+    local command commands=()
+    for command in ps 'inspect k' "run --rm $box true" 'stop k' 'kill k' 'rm -f k' 'exec k true' \
+        'network create x' 'publish k 81' gc; do
+        # shellcheck disable=SC2086
+        (tmp=$(mktemp -d "$tmp/XXXXXX") && gives_up "$run_state/lock" 'lock the run directory' netctr $command) &
+        commands+=($!)
+    done
+    # Whoever lives, lives on; who ends meanwhile, or begins anew, waits for his turn.
+    kill -KILL "$(jq .pid "$run_state/containers/again/state.json")"
+    touch "$tmp/go"
+    for command in "${commands[@]}"; do wait "$command"; done
+    rm -r "$tmp"/??????
+    [ -e "$run_state/containers/short" ] && [ -e "$run_state/containers/again" ] || fail 'they did not wait'
+    kill -CONT "$holder"
+    release
+    wait_for 5 logged again came
+    status_is k running
+    wait_for 5 status_is short exited
+    assert_eq "$(state_of short exit_status)" 7
+    assert_eq "$(state_of again restarts)" 1
+    netctr rm short
+    netctr rm -f again k
+    assert_clean
+}
+t 'the lock of all, held by who has been stopped' lock_of_all
+
+# Of other locks only those wait who need them.
+other_locks() {
+    warm_up
+    netctr network create a
+    netctr network create b
+    netctr run --rm --network a "$box" true
+    netctr run --rm --network b "$box" true
+    netctr network reload # which settles the order of what nft lists
+    snapshot
+    local trouble=() pid
+    first() { # FILE WHAT COMMAND...
+        (
+            tmp=$(mktemp -d "$tmp/XXXXXX")
+            hold "$1"
+            gives_up "$@"
+            touch "$tmp/done"
+            wait_for 20 [ -e "$tmp/../go" ]
+            release
+        ) &
+        trouble+=($!)
+    }
+    together() { # COUNT
+        wait_for 20 eval "[ \$(find '$tmp' -name done | wc -l) = $1 ]"
+        touch "$tmp/go"
+        for pid in "${trouble[@]}"; do wait "$pid"; done
+        trouble=()
+        rm -r "${tmp:?}"/*
+    }
+    first "$run_state/leases/.a.up" 'lock network `a`' netctr run --rm --network a "$box" true
+    first "$run_state/leases/.b.lock" 'network `b`: lock the leases of network `b`' netctr run --rm --network b "$box" true
+    first "$state/networks/.lock" 'lock the network definitions' netctr network create c
+    sleep 0.2
+    netctr run --rm "$box" true # the others are not disturbed
+    netctr ps -a >/dev/null
+    together 3
+    netctr gc >/dev/null
+    first "$run_state/names" 'lock the names' netctr run --rm "$box" true
+    together 1
+    netctr gc >/dev/null
+    netctr run --rm --network a --network b "$box" true
+    netctr network create c
+    netctr network rm c
+    netctr network reload
+    assert_clean
+}
+t 'the locks of networks, leases and names' other_locks
+
+# Held by somebody who is only slow: nobody gives up.
+slow_holder() {
+    warm_up
+    local pids=() i
+    for i in 1 2 3; do
+        flock "$run_state/lock" sleep 3 &
+        pids+=($!)
+    done
+    netctr run --rm "$box" true & pids+=($!)
+    netctr ps >/dev/null & pids+=($!)
+    for i in "${pids[@]}"; do wait "$i"; done
+}
+t 'a lock that goes from hand to hand slowly is waited for' slow_holder

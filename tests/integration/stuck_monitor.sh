@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# A monitor that somebody has stopped (SIGSTOP): nobody waits for it for ever, and when it goes on everything
+# does.
+. "$(dirname "$0")/../lib.sh"
+
+tidy_containers=$(declare -f tidy_after_test)
+eval "tidy_containers${tidy_containers#tidy_after_test}"
+tidy_after_test() {
+    tidy_containers
+    netctr network prune -f >/dev/null
+}
+
+is_at_rest() { # PID: stopped, and holds no lock
+    kill -STOP "$1"
+    flock --nonblock "$run_state/lock" true && return 0
+    kill -CONT "$1"
+    return 1
+}
+asleep() { # NAME: its monitor is stopped
+    wait_for 5 is_at_rest "$(jq .monitor "$run_state/containers/$1/state.json")"
+}
+wakes() { # NAME
+    kill -CONT "$(jq .monitor "$run_state/containers/$1/state.json")"
+}
+
+# What needs k's monitor says that it has been stopped; nothing else notices.
+stopped_monitor() {
+    warm_up
+    netctr network create a
+    netctr run --rm --network a "$box" true
+    serve other -p 8081:80
+    netctr network reload # which settles the order of what nft lists
+    snapshot
+    netctr run -d --name k --network default --network a -p 8080:80 "$box" sh -c 'echo on; sleep 1000' >/dev/null
+    wait_for 5 logged k on
+    asleep k
+    local pid pids=() monitor command
+    monitor=$(monitor_of k)
+    for command in 'network disconnect a k' 'network connect a k' 'publish k 81' 'unpublish k 8080' 'network rm -f a'; do
+        # shellcheck disable=SC2086
+        (
+            tmp=$(mktemp -d "$tmp/XXXXXX")
+            line="netctr: the monitor of container \`k\` (process $monitor) has been stopped; \`kill -CONT $monitor\` lets it go on"
+            assert_error "$line" 125 timeout $((20 * slowness)) netctr $command
+        ) &
+        pids+=($!)
+    done
+    for command in ps 'ps -a' 'inspect k' 'port k' 'logs k' 'exec k true' 'network ls' 'network inspect a' \
+        'network reload' gc 'gc --dry-run' "run --rm -p 8082:80 $box true" 'exec other true' 'publish other 8083:83' \
+        'network connect a other' 'network disconnect a other' 'unpublish other 8083' 'kill -s USR1 other' doctor info; do
+        # shellcheck disable=SC2086
+        timeout $((4 * slowness)) netctr $command >"$tmp/out" 2>&1 || [[ $? = 1 && $command = doctor ]] ||
+            fail "$command: $(cat "$tmp/out")"
+    done
+    assert_eq "$(http http://127.0.0.1:8081/)" other
+    for pid in "${pids[@]}"; do wait "$pid"; done
+    rm -r "$tmp"/??????
+    wakes k
+    # It has done what it was asked for meanwhile.
+    wait_for 5 eval '! netctr port k | grep -q 8080 && netctr port k | grep -q 81'
+    netctr rm -f k
+    netctr network reload
+    assert_clean
+    netctr rm -f other
+    netctr network rm a
+}
+t 'a monitor that has been stopped: what needs it says so, nothing else notices' stopped_monitor
+
+# Between two runs, and before the first, there is only the monitor to be told.
+stopped_elsewhere() {
+    warm_up
+    snapshot
+    local command
+    for command in 'stop k' 'kill k' 'rm -f k'; do
+        netctr run -d --name k --restart always "$box" false >/dev/null
+        wait_for 10 eval '[ "$(netctr inspect k | jq ".[0].state.restarts")" -ge 2 ] && status_is k restarting'
+        asleep k
+        # shellcheck disable=SC2086
+        timeout $((10 * slowness)) netctr $command
+        [ "$command" = 'rm -f k' ] || netctr rm k
+    done
+    assert_clean
+}
+t 'a monitor that has been stopped between two runs: stop, kill and rm -f end it' stopped_elsewhere
