@@ -392,7 +392,7 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
         {"workdir", 'w', OPTION_TEXT, "DIR", "working directory in the container", &f.workdir},
         {"user", 'u', OPTION_TEXT, "USER[:GROUP]", "run as this user of the container", &f.user},
         {"hostname", 0, OPTION_TEXT, "NAME", "hostname (default: the id)", &f.hostname},
-        {"publish", 'p', OPTION_LIST, "PORT", "[HOSTIP:][HOSTPORT:]PORT[/tcp|udp]", &f.publish},
+        {"publish", 'p', OPTION_LIST, "PORT", "[HOSTIP:][HOSTPORT:]PORT[/tcp|udp|sctp]", &f.publish},
         {"network", 0, OPTION_LIST, "NAME[:…]",
          "its networks (ip=, ip6=, mac=, name=, alias=, rate=, gw-priority=), or none, host, container:NAME, ns:PATH",
          &f.networks},
