@@ -125,15 +125,17 @@ static int take_option(struct attachment *a, const char *text, struct err *e)
     return err_hint(e, "ip, ip6, mac, name, alias, rate or gw-priority");
 }
 
+const char *attachment_network(const char *word)
+{
+    return streq(word, "bridge") ? DEFAULT_NETWORK : word;
+}
+
 int attachment_parse(const char *text, struct attachment *out, struct err *e)
 {
     *out = (struct attachment){0};
     const char *colon = strchr(text, ':');
-    out->network = xstrndup(text, colon ? (size_t)(colon - text) : strlen(text));
-    if (streq(out->network, "bridge")) { /* docker's name for it */
-        free(out->network);
-        out->network = xstrdup(DEFAULT_NETWORK);
-    }
+    _cleanup_free_ char *name = xstrndup(text, colon ? (size_t)(colon - text) : strlen(text));
+    out->network = xstrdup(attachment_network(name));
     int r = 0;
     if (!valid_name(out->network))
         r = err_say(e, -EINVAL, "invalid network name `%s`", out->network);

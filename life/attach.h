@@ -15,6 +15,8 @@ struct attachment {
 void attachment_clear(struct attachment *a);
 #define _cleanup_attachment_ __attribute__((cleanup(attachment_clear)))
 
+/** "bridge", docker's name for the default network, and any other word as it is. */
+const char *attachment_network(const char *word);
 /** Parses NAME[:ip=…,ip6=…,mac=…,name=…,alias=…,rate=…,gw-priority=…]. -EINVAL with a text. */
 int attachment_parse(const char *text, struct attachment *out, struct err *e);
 /** The inverse, for the definition; caller frees. */

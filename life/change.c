@@ -113,6 +113,7 @@ static int connect_network(struct living *l, const char *text, struct err *e)
 static int disconnect_network(struct living *l, const char *name, struct err *e)
 {
     struct plug *p = NULL;
+    name = attachment_network(name);
     for (size_t i = 0; i < l->plug_count; i++)
         if (streq(l->plugs[i].network.name, name))
             p = &l->plugs[i];

@@ -212,8 +212,10 @@ int watch_firewall(struct living *l, struct err *e)
 {
     if (l->listener)
         return 0;
-    /* A service listens when its caller has been told; what runs attached may be over in a moment. */
-    int delay_ms = l->container.spec.detached || names_urgent(l) ? 1 : 300;
+    /* A service listens when its caller has been told. What runs attached may be over in a moment, and should
+     * not pay as much again for listening; whoever publishes ports stays, as a rule. What happens to the
+     * firewall before is seen when the listening begins. */
+    int delay_ms = l->container.spec.detached || names_urgent(l) ? 1 : l->holdings ? 50 : 300;
     int r = listener_new(l->world->store.run_fd, l->world->store.instance, delay_ms,
                          restore_firewall, l->world, &l->listener, e);
     if (r == 0)

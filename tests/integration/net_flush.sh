@@ -332,3 +332,23 @@ nobody_there() {
     closed
 }
 t 'flushed when nothing runs: the next run makes it whole' nobody_there
+
+# Nobody else is there to see it.
+alone_and_attached() {
+    warm_up
+    local n begin longest=0
+    for n in 1 2 3; do
+        rm -f "$tmp/said"
+        netctr run --rm --name k -p 8080:80 "$box" sh -c 'echo on; exec httpd -f -h /etc' >"$tmp/said" &
+        wait_for 5 grep -q on "$tmp/said"
+        nft flush ruleset
+        begin=${EPOCHREALTIME/./}
+        wait_for 2 in_lan curl -sf --noproxy '*' --max-time 1 -o /dev/null http://192.0.2.2:8080/passwd
+        begin=$(((${EPOCHREALTIME/./} - begin) / 1000))
+        longest=$((begin > longest ? begin : longest))
+        netctr rm -f k
+        wait
+    done
+    note "answered again after $longest ms at most"
+}
+t 'flushed at the first moment of the only one, which is attached' alone_and_attached

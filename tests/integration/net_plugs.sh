@@ -194,6 +194,13 @@ connected() {
     assert_eq "$(netctr inspect a | jq -c '.[0].endpoints | map(.network)')" '["default","blue"]'
     netctr stop -t 0 a
     assert_error 'netctr: container `a` is not running' 125 netctr network connect blue a
+    # docker's name for the default network, both ways.
+    netctr start a
+    netctr network disconnect bridge a
+    assert_eq "$(netctr inspect a | jq -c '.[0].endpoints | map(.network)')" '["blue"]'
+    assert_error 'netctr: container `a` is not on network `default`' 125 netctr network disconnect bridge a
+    netctr network connect bridge a
+    assert_eq "$(netctr inspect a | jq -c '.[0].endpoints | map(.network)')" '["default","blue"]'
 }
 t 'connect and disconnect while it runs; the definition follows' connected
 
