@@ -149,6 +149,9 @@ check-vm check-vm-quick:
 	scripts/check-vm $(if $(filter %-quick,$@),--quick)
 
 TIDY := $(wildcard $(DIRS:%=%/*.[ch]) include/netctr/*.h tests/*.c tests/unit/*.[ch] tests/fuzz/*.[ch])
+# Their variables come from files that they source, which shellcheck does not follow.
+SHELLS := .ci/run $(wildcard scripts/check-vm scripts/d* scripts/mkrootfs scripts/vmtest tests/run tests/*.sh \
+          tests/*/*.sh tests/fuzz/run tests/soak tests/vm/suite)
 format:
 	clang-format -i $(TIDY)
 
@@ -157,6 +160,7 @@ lint:
 	clang-format --dry-run -Werror $(TIDY)
 	cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 -D_GNU_SOURCE -D__x86_64__ -Iinclude -I. \
 	    --enable=warning,portability --suppress=missingIncludeSystem $(DIRS)
+	shellcheck -S warning -e SC1091,SC2034,SC2154 $(SHELLS)
 	$(MAKE) BUILD=build/analyzer CFLAGS="-O1 -g -fanalyzer" all
 
 # The suite again with every memory error and undefined behaviour fatal.

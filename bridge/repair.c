@@ -225,8 +225,9 @@ static void sweep_files(struct bridge *b, int dir, const char *before, const cha
     for (struct dirent *entry; d && (entry = readdir(d));) {
         _cleanup_free_ char *name = network_of(entry->d_name, before, after);
         _cleanup_free_ char *definition = name ? xasprintf("%s.json", name) : NULL;
-        if (valid_name(name) &&
-            (dir == b->networks_fd || faccessat(b->networks_fd, definition, F_OK, 0) < 0))
+        if (!definition || !valid_name(name))
+            continue;
+        if (dir == b->networks_fd || faccessat(b->networks_fd, definition, F_OK, 0) < 0)
             (void)unlinkat(dir, entry->d_name, 0);
     }
 }

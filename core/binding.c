@@ -110,12 +110,21 @@ static int instance_find(struct store *s, struct err *e)
     return 0;
 }
 
+static int is_this_boot(const char *boot)
+{
+    char *now = NULL;
+    int r = boot_id(&now, NULL);
+    if (r == 0)
+        r = streq(boot, now);
+    free(now);
+    return r;
+}
+
 /* Does this container belong to an instance that can still look after it? One of another boot cannot,
  * nor one whose network namespace is gone: what they left is anybody's to bury. */
 static int is_anothers(struct store *s, const char *name)
 {
     _cleanup_json_ json_t *j = NULL;
-    _cleanup_free_ char *boot = NULL;
     _cleanup_close_ int dir = store_live_dir(s, name);
     if (dir < 0)
         return dir == -ENOENT || dir == -ENOTDIR || dir == -ELOOP ? 0 : dir;
@@ -127,10 +136,10 @@ static int is_anothers(struct store *s, const char *name)
     if (r == -ENOENT ||
         r == -EBADMSG) /* RUN has belonged to another; whoever lives here is of that one */
         return lives;
-    if (r < 0 || (r = boot_id(&boot, NULL)) < 0)
+    if (r < 0 || (r = is_this_boot(json_str(j, "boot"))) < 0)
         return r;
     const char *instance = json_str(j, "instance");
-    if (!instance || streq(instance, s->instance) || !streq(json_str(j, "boot"), boot))
+    if (!instance || streq(instance, s->instance) || !r)
         return 0;
     /* A helper that has outlived its last monitor is nobody's life; one that has not is started again. */
     if (!lives && valid_name(instance))

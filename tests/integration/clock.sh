@@ -46,13 +46,13 @@ t 'the positive control: records have the time of the clock' control
 
 # A life under one clock, seen under every other.
 every_clock() {
-    local then later said
-    for then in "${clocks[@]}"; do
-        at "$then" run -d --name k -p 8080:80 "$box" sleep 1000 >/dev/null
-        at "$then" run --name ended "$box" sh -c 'exit 3' || [ $? = 3 ]
+    local before later said
+    for before in "${clocks[@]}"; do
+        at "$before" run -d --name k -p 8080:80 "$box" sleep 1000 >/dev/null
+        at "$before" run --name ended "$box" sh -c 'exit 3' || [ $? = 3 ]
         for later in "${clocks[@]}"; do
             at "$later" ps -a >"$tmp/ps"
-            said="made at $then, seen at $later: $(cat "$tmp/ps")"
+            said="made at $before, seen at $later: $(cat "$tmp/ps")"
             [ "$(grep -c . "$tmp/ps")" = 3 ] || fail "$said"
             ! grep -Eq -e '-[0-9]+ (second|minute|hour|day)|   ago|\(null\)' "$tmp/ps" || fail "$said"
             grep -q 'Up .*k$' "$tmp/ps" || fail "$said"

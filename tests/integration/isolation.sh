@@ -10,7 +10,7 @@ in_box() {
 namespaces() {
     local inside outside kind
     inside=$(in_box 'cd /proc/self/ns; for n in cgroup ipc mnt net pid uts; do readlink $n; done')
-    outside=$(cd /proc/self/ns; for n in cgroup ipc mnt net pid uts; do readlink $n; done)
+    outside=$(for n in cgroup ipc mnt net pid uts; do readlink /proc/self/ns/$n; done)
     for kind in cgroup ipc mnt net pid uts; do
         assert_contains "$inside" "$kind:["
         assert_lacks "$inside" "$(grep "^$kind" <<<"$outside")"
@@ -139,7 +139,7 @@ no_leaked_descriptors() {
     local script='for f in /proc/self/fd/*; do echo ${f##*/}; done | sort -n | tr "\n" " "'
     # The one more is the directory that the shell is reading.
     exec 9</ 10<"$top"
-    assert_eq "$(ls /proc/self/fd | grep -cx 9)" 1 'the leak of this test'
+    assert_eq "$(readlink -e /proc/self/fd/9 >/dev/null && echo 1)" 1 'the leak of this test'
     assert_eq "$(in_box "$script")" '0 1 2 3 '
     netctr run -d --name c --network none "$box" sleep 100
     assert_eq "$(netctr exec c sh -c "$script")" '0 1 2 3 '

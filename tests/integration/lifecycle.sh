@@ -74,7 +74,7 @@ t '-d, ps, ps -a, stop, rm' detached
 
 detached_is_free_of_its_caller() {
     # The reader of a pipe sees its end as soon as -d has returned: nobody else holds it open.
-    cd "$tmp"
+    cd "$tmp" || return
     timeout 5 netctr run -d --network none --name c "$box" sleep 100 | cat
     status_is c running
     local monitor

@@ -98,8 +98,8 @@ t '--network none' no_network
 
 host_network() {
     # Without the veths of the tests before, of which the kernel removes one at any moment.
-    assert_eq "$(netctr run --rm --network host "$box" ls /sys/class/net | grep -v ^vc- | tr '\n' ' ')" \
-        "$(ls /sys/class/net | grep -v ^vc- | tr '\n' ' ')"
+    assert_eq "$(netctr run --rm --network host "$box" ls -1 /sys/class/net | grep -v ^vc-)" \
+        "$(find /sys/class/net -mindepth 1 -printf '%f\n' | grep -v ^vc- | sort)"
     netctr run -d --name c --network host "$box" sh -c 'echo host >/index.html; exec httpd -f -p 8088 -h /' >/dev/null
     wait_for 5 http -o /dev/null http://127.0.0.1:8088/
     in_lan curl -sf --max-time 2 http://192.0.2.2:8088/ | grep -qx host
