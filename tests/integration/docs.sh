@@ -34,3 +34,34 @@ knows_the_networks() {
     done
 }
 t 'the manuals know every command and flag of networks' knows_the_networks
+
+# "FILE|NAME|REPORT" of every test in the table; REPORT is the first one of the row.
+table_of_bugs() {
+    awk -F ' [|] ' '/ [|] `/ { split($2, reports, ", "); sub(/ [|]$/, "", $4); n = split($4, tests, "<br>")
+        for (i = 1; i <= n; i++) { split(tests[i], words, "`"); print words[2] "|" substr(tests[i], length(words[2]) + 5) "|" reports[1] } }' \
+        "$top/docs/bugs.md"
+}
+knows_the_bugs() {
+    local file name report line lines=0
+    while IFS='|' read -r file name report; do
+        lines=$((lines + 1))
+        line=$(grep -nF -e "t '$name' " -e "t \"$name\" " "$top/tests/integration/$file.sh" | cut -d: -f1)
+        [ -n "$line" ] || fail "$file has no test \`$name'"
+        sed -n "$((line - 1))p" "$top/tests/integration/$file.sh" | grep -qE "^# (.*, )?$report(,|\$)" ||
+            fail "$file: above \`$name' there is no word of $report"
+    done < <(table_of_bugs)
+    assert_eq "$(grep -c ' | `' "$top/docs/bugs.md")" 23 bugs
+    [ $lines -ge 23 ]
+}
+t 'every test that docs/bugs.md names is there, and names the bug' knows_the_bugs
+
+both_ways() {
+    local file
+    "$top/tests/run" --list >"$tmp/list"
+    for file in "$top"/tests/integration/net_*.sh; do
+        file=$(basename "$file" .sh)
+        assert_eq "$(grep "^$file:" "$tmp/list" | sort | tr '\n' ' ')" "$file:bridge-nf-0 $file:bridge-nf-1 "
+    done
+}
+# moby #13162, kube-router #151
+t 'every file about the network runs with bridge-nf 0 and 1' both_ways

@@ -148,6 +148,42 @@ no_leaked_descriptors() {
 }
 t 'no file descriptor of the caller reaches the program' no_leaked_descriptors
 
+# Who has the network namespace open; who is in it is a namespace's business.
+holders() { # NAMESPACE
+    find /proc/[0-9]*/fd -lname "${1/[/\\[}" 2>/dev/null | cut -d/ -f3 | sort -u
+}
+inhabitants() { # NAMESPACE
+    find /proc/[0-9]*/ns/net -lname "${1/[/\\[}" 2>/dev/null | cut -d/ -f3 | sort -u
+}
+# A namespace that somebody still holds keeps its addresses, and answers ARP for them.
+namespace_is_let_go() {
+    local ns address
+    netctr network create --subnet 10.71.0.0/24 other
+    netctr run -d --name a -p 8080:80 --restart always "$box" sleep 1000 >/dev/null
+    ns=$(readlink "/proc/$(pid_of a)/ns/net")
+    address=$(address_of a)
+    # Whatever is started, and changed, beside it and in it; a new run of its own is started by who has it.
+    kill -KILL "$(pid_of a)"
+    wait_for 10 eval '[ "$(netctr inspect a | jq ".[0].state.restarts")" = 1 ] && status_is a running'
+    assert_eq "$(readlink "/proc/$(pid_of a)/ns/net")" "$ns" 'namespace of the next run'
+    netctr run -d --name b -p 8081:80 "$box" sleep 1000 >/dev/null
+    netctr exec a true
+    netctr network connect other a
+    netctr publish a 8082:82 >/dev/null
+    netctr run -d --name c --network container:a "$box" sleep 1000 >/dev/null
+    netctr rm -f c >/dev/null
+    assert_eq "$(holders "$ns")" "$(monitor_of a)" 'who has the namespace open'
+    netctr rm -f a
+    let_go() { [ -z "$(holders "$ns")$(inhabitants "$ns")" ]; }
+    wait_for 3 let_go
+    assert_fails in_network_of b ping -c 1 -W 0.5 "$address"
+    assert_lacks "$(in_network_of b ip neighbour show "$address")" lladdr
+    netctr rm -f b
+    netctr network rm other
+}
+# moby #32090, #41136
+t 'nobody holds the network of a container that has ended' namespace_is_let_go
+
 working_directory_by_descriptor() {
     # CVE-2024-21626: a working directory that is somebody else's descriptor leads out.
     exec 9</

@@ -20,6 +20,7 @@ gone() {
 collect() {
     kill_each ALL gc
 }
+# docker/for-linux #109, libnetwork #1850, podman #11324
 t 'gc, killed while it repairs' collect
 
 list() {

@@ -12,6 +12,7 @@ attached_all() {
     must_vanish=1
     kill_each ALL run --rm "${everything[@]}" "$box" true
 }
+# docker/for-linux #109, libnetwork #1850, podman #11324
 t 'run --rm, all processes killed' attached_all
 
 no_network() {

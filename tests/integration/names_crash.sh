@@ -144,6 +144,7 @@ two_at_once() {
         assert_eq "$(servers)" 0 servers
     done
 }
+# netavark #375
 t 'two starts at once: one server' two_at_once
 
 flushed() {

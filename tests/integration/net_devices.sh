@@ -31,15 +31,19 @@ mtu() {
     assert_eq "$(cat /sys/class/net/nc-a/mtu)" 1400 'bridge with a smaller port'
     ip link del small
     # Unasked it is that of the way out, then and there.
-    ip link set eth0 mtu 1280
-    in_lan ip link set eth0 mtu 1280
+    ip link set eth0 mtu 1400
+    in_lan ip link set eth0 mtu 1400
     netctr network create b
     netctr run -d --name e --network b "$box" sleep 100 >/dev/null
+    assert_eq "$(netctr exec e cat /sys/class/net/eth0/mtu)" 1400
+    in_network_of e ping -c 1 -W 1 -M "do" -s 1372 192.0.2.9 >/dev/null
+    # Too large is said at once, inside, and not by an answer that may be lost.
+    assert_fails in_network_of e ping -c 1 -W 1 -M "do" -s 1373 192.0.2.9 >"$tmp/ping" 2>&1
+    assert_contains "$(cat "$tmp/ping")" 'mtu=1400'
     ip link set eth0 mtu 1450
     in_lan ip link set eth0 mtu 1450
-    assert_eq "$(netctr exec e cat /sys/class/net/eth0/mtu)" 1280
-    in_network_of e ping -c 1 -W 1 -M "do" -s 1252 192.0.2.9 >/dev/null
 }
+# moby #22028, #20178, #12565
 t 'MTU: as defined, or of the way out' mtu
 
 mac() {
@@ -58,6 +62,7 @@ mac() {
     netctr run --rm --network a "$box" true
     assert_eq "$(cat /sys/class/net/nc-a/address)" "$before" 'MAC of the next one'
 }
+# netavark #833, lxc #604, nomad #12103
 t "the bridge's MAC is constant, also of the bridge that follows" mac
 
 sysctls() {
@@ -150,7 +155,7 @@ restored() {
     ip link set nc-a mtu 1300
     netctr run --rm --network a "$box" true
     assert_eq "$(cat /sys/class/net/nc-a/mtu)" 1300
-    ip -oneline address show dev nc-a | grep -q 10.72.0.1
+    assert_contains "$(ip -oneline address show dev nc-a)" 10.72.0.1/
     # Deleted: the next container, or a reload, gives those that run their bridge back.
     ip link del nc-a
     assert_fails http "http://$(address_of c)/"
@@ -186,6 +191,7 @@ new_mac_on_an_old_address() {
         assert_eq "$(curl -sf --noproxy '*' --max-time 0.5 http://10.71.0.50/)" one
     done
 }
+# moby #36069, #48808, netavark #1114
 t 'a new MAC on an old address is reached at once' new_mac_on_an_old_address
 
 empty_namespace() {
@@ -203,4 +209,5 @@ empty_namespace() {
     status_is c running
     assert_eq "$(netctr inspect c | jq -r '.[0].endpoints[].network')" default
 }
+# nerdctl #1872
 t 'disconnect and rm of who has lost its interface' empty_namespace

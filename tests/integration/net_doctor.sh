@@ -110,6 +110,7 @@ mtu() {
     finds warning 'packets of network `default` may be larger (MTU 1500) than `eth0` takes (1450)'
     cured
 }
+# moby #22028, #20178, #12565
 t 'a bridge whose packets are too large for the uplink' mtu
 
 # ---- what can be full ----------------------------------------------------------------------------
@@ -125,6 +126,7 @@ ports() {
     for i in $(seq 465); do echo "link del pa$i"; done | ip -batch -
     finds_none 'ports of the 1023'
 }
+# moby #44973, #31100
 t "a bridge with hardly a port left" ports
 
 neighbours() {
@@ -143,6 +145,7 @@ neighbours() {
     ip neighbour flush dev eth0 nud all
     ip neighbour flush dev eth0 nud permanent
 }
+# lxd #4799, e2b #3508
 t 'a neighbour table that fills' neighbours
 
 conntrack() {

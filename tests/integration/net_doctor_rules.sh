@@ -15,6 +15,7 @@ policy_drop() {
     reaches_out
     nft delete table ip x
 }
+# moby #39439, #52612, lxd #8716
 t 'a forward chain with policy drop' policy_drop
 
 # Each ruleset, and what is said of it: SEVERITY, or nothing.

@@ -88,6 +88,41 @@ a_bridge_that_carries() {
 }
 t 'the first container on a bridge at rest: its first packet is not lost' a_bridge_that_carries
 
+# What a container's program finds in its very first moment, and whether it may use it.
+first_act() {
+    cat <<-'END'
+	import socket
+	for line in open("/proc/net/if_inet6"):
+	    word, _, _, scope, flags, name = line.split()
+	    if name == "lo":
+	        continue
+	    address = ":".join(word[i:i + 4] for i in range(0, 32, 4))
+	    state = "tentative" if int(flags, 16) & 0x4c else "usable"
+	    if scope == "00":  # 0x40 tentative, 0x08 failed, 0x04 optimistic
+	        s = socket.socket(socket.AF_INET6)
+	        s.settimeout(1)
+	        s.bind((address, 0))
+	        s.connect(("2001:db8::9", 7000))
+	        s.recv(10)
+	    print(state)
+	END
+}
+usable_at_once() {
+    in_lan peer serve lan tcp/7000 >"$tmp/lan" &
+    wait_for 3 grep -q listening "$tmp/lan"
+    first_act >"$tmp/first.py"
+    local n rounds libs=()
+    [ ! -e /usr/lib64 ] || libs=(-v /usr/lib64:/lib64:ro)
+    rounds=$(often 10)
+    for n in $(seq "$rounds"); do
+        netctr run --rm -v /usr:/usr:ro -v /usr/lib:/lib:ro "${libs[@]}" -v "$tmp/first.py:/first.py:ro" "$box" \
+            /usr/bin/python3 -IS /first.py
+    done >"$tmp/states"
+    assert_eq "$(sort "$tmp/states" | uniq -c | xargs)" "$((2 * rounds)) usable" 'its address and the link-local one'
+}
+# moby #48609, aardvark-dns #725, kubernetes #32291, plugins #52
+t 'an IPv6 address can be bound and used by the first instruction' usable_at_once
+
 neighbours_of_host() {
     ip neighbour show dev nc-default nud permanent | sort
 }
@@ -111,6 +146,7 @@ permanent_neighbours() {
     kill -KILL "$(monitor_of b)"
     wait_for 3 sh -c 'netctr gc && [ -z "$(ip neighbour show dev nc-default nud permanent)" ]'
 }
+# lxd #4799, e2b #3508
 t 'the host knows the MACs of its containers, and forgets them' permanent_neighbours
 
 announced() {
@@ -128,6 +164,7 @@ announced() {
         wait_for 1 grep -Eiq "^[^ ]+ $mac > 33:33:00:00:00:01.*neighbor advertisement, tgt is $(address_of web -6)" "$tmp/$file"
     done
 }
+# moby #36069, #48808, netavark #1114
 t 'gratuitous ARP and an unsolicited NA arrive at the neighbour and the host' announced
 
 next_holder_is_believed() {

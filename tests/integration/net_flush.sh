@@ -65,6 +65,7 @@ by_the_listener() {
         closed
     done
 }
+# netavark #723, #230, #1258, firewalld #863
 t 'by the one that listens, within a moment, again and again' by_the_listener
 
 parts_of_it() {
@@ -104,6 +105,7 @@ as_a_firewall_reloads() {
     nft delete table inet mine
     restored_within 1
 }
+# netavark #723, #230, #1258, firewalld #863
 t "with somebody else's rules in the same transaction" as_a_firewall_reloads
 
 by_the_next_command() {
@@ -140,6 +142,7 @@ by_network_reload() {
     ruleset >"$tmp/now"
     diff "$tmp/before" "$tmp/now"
 }
+# moby #45610, #50506
 t 'by netctr network reload' by_network_reload
 
 by_who_publishes() {

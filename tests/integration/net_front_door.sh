@@ -240,6 +240,7 @@ directly() {
     ask_all assert_silent
     assert_eq "$(in_lan peer ask tcp $v4 8080)" "web $lan4"
 }
+# moby #45610, #50506
 t "the container's own address, from the LAN, though its port is published" directly
 
 # What the LAN's host puts on the wire to this one.
@@ -287,6 +288,7 @@ loopback_from_the_wire() {
     shut
     cautious_host
 }
+# kubernetes #92315, moby #41872
 t '127.0.0.1 off the wire, also from a forged 127.0.0.1, of a host that would take it' loopback_from_the_wire
 
 loopback6_from_the_wire() {
@@ -331,6 +333,7 @@ other_resolver() {
     assert_contains "$(in_network_of c peer ask udp $v4 53)" 'dns '
     assert_contains "$(in_lan peer ask udp $v6 53)" 'dns '
 }
+# plugins #1209, #1210
 t "another's resolver is reached though a container publishes port 53" other_resolver
 
 outsiders() {

@@ -21,4 +21,5 @@ full_bridge() {
     netctr rm -f c
     for n in $(seq 2 511); do echo "link del p$n"; done | ip -batch -
 }
+# moby #44973, #31100
 t 'port 1,024 of a bridge: a clear message, nothing left' full_bridge

@@ -216,6 +216,7 @@ forged_ra() {
     deceived() { in_network_of dupe ip -6 route show default | grep -q "via $self"; }
     guarded speaks_ip6 'containers are not routers (CVE-2020-10749)' 2 deceived
 }
+# kubernetes #91507, libnetwork #2558, plugins #160
 t 'router advertisements' forged_ra
 
 no_ra_is_believed() {
@@ -234,6 +235,7 @@ no_ra_is_believed() {
     routed() { in_network_of c ip -6 route show | grep -q 'via fe80::1'; }
     wait_for 2 routed
 }
+# kubernetes #91507, libnetwork #2558, plugins #160
 t 'a container believes no router advertisement' no_ra_is_believed
 
 forged_redirect4() {

@@ -48,6 +48,7 @@ published_53() {
     assert_contains "$(asked)" direct.outside.example
     assert_eq "$(netctr logs hijacker | grep -c datagram)" "$before" 'questions that the publisher saw'
 }
+# plugins #1209, #1210
 t 'a published port 53 takes no question of anybody' published_53
 
 # How many packets for port 53 have left by the wire.
@@ -92,6 +93,7 @@ internal() {
     assert_contains "$(asked)" secret.outside.example
     [ "$(leaked)" -gt 0 ]
 }
+# moby #47538, podman #15452
 t 'internal and isolated: names of neighbours, and no question leaves' internal
 
 fifty() {

@@ -55,6 +55,7 @@ fifty_at_once() {
     assert_eq "$(for n in $(seq 50); do address_of c$n; done | sort -u | wc -l)" 50 addresses
     netctr exec c1 ping -c 1 -W 1 "$(address_of c50)"
 }
+# moby #27404, #18535
 t 'fifty at once: fifty addresses and no error' fifty_at_once
 
 listener_is_one() {

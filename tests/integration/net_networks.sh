@@ -117,6 +117,7 @@ subnets_chosen() {
     ip link del d0
     assert_eq "$mine" 10.89.6.0/24
 }
+# moby #46615, docker/for-linux #418
 t "a chosen subnet is nobody else's; an explicit clash is named" subnets_chosen
 
 fifty_creates() {

@@ -47,6 +47,7 @@ own_address_of_the_host_side() {
     # And directly, since they share a network.
     http_from b "http://$(address_of a)/" | grep -qx a
 }
+# moby #13162, kube-router #151
 t 'container to container: directly, by the published port, and to itself' own_address_of_the_host_side
 
 several_ports() {
@@ -101,6 +102,7 @@ loopback_is_not_on_the_wire() {
     in_lan ip address add 127.0.0.1/8 dev lo
     sysctl -qw net.ipv4.conf.eth0.route_localnet=0
 }
+# kubernetes #92315, moby #41872
 t 'a port on 127.0.0.1 is out of reach from the wire' loopback_is_not_on_the_wire
 
 unpublished_is_unreachable() {
@@ -183,6 +185,7 @@ udp_that_was_there_before() {
     for n in "${pids[@]}"; do wait "$n"; done
     for n in lan4 lan6 loopback; do grep -q ' c ' "$tmp/$n"; done
 }
+# moby #8795, #44742, #53384
 t 'UDP: a client that was talking already reaches the container' udp_that_was_there_before
 
 udp_entries() { # of the port 5353, that lead to a container

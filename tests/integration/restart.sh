@@ -231,19 +231,24 @@ run_survives_a_reboot() {
     # /run on a disk: the records of another boot are there, and say nothing about this one.
     netctr run -d --name a --restart always "$box" sleep 100 >/dev/null
     netctr run -d --name b "$box" sleep 100 >/dev/null
+    netctr network create --subnet 10.71.0.0/30 tiny # has one address
+    netctr run -d --name only --network tiny "$box" sleep 100 >/dev/null
     cp -a "$run_state" "$tmp/run"
     reboot_host
     rm -rf --one-file-system "$run_state"
     cp -a "$tmp/run" "$run_state"
     assert_eq "$(names)" ''
     assert_eq "$(netctr boot)" a
-    netctr rm b
+    netctr run --rm --network tiny "$box" true # its lease is of another boot
+    netctr rm b only
+    netctr network rm tiny
     netctr rm -f a
     wait_for 5 nothing_for_gc # the kernel takes a moment to remove a veth
 }
 nothing_for_gc() {
     [ -z "$(netctr gc --dry-run)" ]
 }
+# cni #204, plugins #252, podman #15708, #25422
 t 'a reboot that leaves the run directory as it was' run_survives_a_reboot
 
 boot_goes_on() {
