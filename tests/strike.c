@@ -10,6 +10,8 @@
  *                   the command alone
  *     --report FILE what happened ("reached ROLE:N CALL", "crashed ROLE SIGNAL"); stderr otherwise
  *     --deadline S  a command that takes longer hangs: all is killed, the status is 124
+ *     --with PID    a netctr that runs already, the monitor whom the command asks for something, is
+ *                   traced as well, as process 1; it need not end
  *
  * Processes are told apart by their order of birth: 0 is the command. What is counted is netctr: from
  * the entry point of the program, which the dynamic loader has come to by then, to the execve() of
@@ -46,6 +48,7 @@ static struct {
     int role, error;
     long number;
     bool all;
+    pid_t with;
     int deadline;
     FILE *report;
     dev_t dev; /* the command's file */
@@ -389,6 +392,18 @@ static void on_alarm(int sig)
     late = 1;
 }
 
+#define TRACE_OPTIONS                                                                      \
+    (PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC | \
+     PTRACE_O_TRACESYSGOOD)
+
+/* It stops at once, or when its call has been interrupted, and is seen from then on. */
+static void join(pid_t pid)
+{
+    if (ptrace(PTRACE_SEIZE, pid, 0, TRACE_OPTIONS) < 0 || ptrace(PTRACE_INTERRUPT, pid, 0, 0) < 0)
+        die("trace the one that runs");
+    birth(pid, NULL)->counting = true;
+}
+
 static pid_t launch(char **argv)
 {
     int gate[2];
@@ -404,9 +419,7 @@ static pid_t launch(char **argv)
             execv(argv[0], argv);
         die(argv[0]);
     }
-    long options = PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE |
-                   PTRACE_O_TRACEEXEC | PTRACE_O_TRACESYSGOOD;
-    if (ptrace(PTRACE_SEIZE, pid, 0, options) < 0)
+    if (ptrace(PTRACE_SEIZE, pid, 0, TRACE_OPTIONS) < 0)
         die("trace");
     close(gate[0]);
     close(gate[1]);
@@ -446,7 +459,8 @@ static int errno_of(const char *name)
 static _Noreturn void usage(void)
 {
     fprintf(stderr, "usage: strike --list | --kill ROLE:N | --kill-all ROLE:N | "
-                    "--error ROLE:N=ERRNO [--all] [--report FILE] [--deadline S] CMD…\n");
+                    "--error ROLE:N=ERRNO [--all] [--with PID] [--report FILE] [--deadline S] "
+                    "CMD…\n");
     exit(STATUS_OWN);
 }
 
@@ -479,6 +493,8 @@ static char **parse(char **argv)
                 die(*argv);
         } else if (strcmp(*argv, "--deadline") == 0) {
             wanted.deadline = atoi(*++argv);
+        } else if (strcmp(*argv, "--with") == 0) {
+            wanted.with = atoi(*++argv);
         } else {
             enum act act = strcmp(*argv, "--kill") == 0       ? ACT_KILL
                            : strcmp(*argv, "--kill-all") == 0 ? ACT_KILL_ALL
@@ -508,6 +524,8 @@ int main(int argc, char **argv)
     sigaction(SIGALRM, &alarmed, NULL);
     pid_t pid = launch(argv);
     birth(pid, NULL);
+    if (wanted.with)
+        join(wanted.with);
     /* Again and again: the signal could come when nobody waits yet. */
     struct itimerval t = {.it_value.tv_sec = wanted.deadline, .it_interval.tv_sec = 1};
     setitimer(ITIMER_REAL, &t, NULL);

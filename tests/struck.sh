@@ -9,7 +9,7 @@
 # A file may define, as functions: furnish (what is there all the time), set_up, prepare (before each
 # strike), after_strike, as_asked (the command said that it has succeeded: has it?), and set may_live=1
 # when the container k may be running afterwards, must_vanish=1 or must_stay=1 when it may not be left as one
-# that has ended, or has to be left.
+# that has ended, or has to be left; from_role=1 when the command's own calls are not of interest.
 #
 # STRIKE=all        every call (with every error); otherwise a sample of about $points of them
 # STRIKE=ROLE:N     that one alone (fail_each: ROLE:N=ERRNO)
@@ -21,7 +21,7 @@
 tools=$top/${NETCTR_BUILD:-build}/tests
 nc=("$program" --root "$state" --run-root "$run_state")
 errors=(ENOMEM ENOSPC EINTR EBUSY EMFILE EPERM)
-points=${points-7} may_live=0 await=(--all)
+points=${points-7} may_live=0 await=(--all) from_role=0
 : "${STRIKE:=sample}"
 
 ! ldd "$program" | grep -q asan || skip 'a sanitizer does not stand being struck'
@@ -208,7 +208,9 @@ kill_each() { # ONE|ALL COMMAND...
     command_name="$1"
     begin_strikes
     list_points "$@"
-    awk -v only="${STRIKE_CALL-}" '$3 !~ /^(brk|mmap|munmap|mprotect)$/ && (only == "" || $3 == only) { print $1 ":" $2 }' "$tmp/points" >"$tmp/all-points"
+    awk -v only="${STRIKE_CALL-}" -v from="$from_role" '
+        $1 >= from && $3 !~ /^(brk|mmap|munmap|mprotect)$/ && (only == "" || $3 == only) {
+        print $1 ":" $2 }' "$tmp/points" >"$tmp/all-points"
     mapfile -t all_points < <(sample <"$tmp/all-points")
     for point in "${all_points[@]}"; do
         strike $how "$point" "$@"
@@ -275,8 +277,8 @@ fail_each() { # COMMAND...
     begin_strikes
     set_up
     list_points "$@"
-    awk -v never="$never_fails" -v errors="${errors[*]}" -v only="${STRIKE_CALL-}" '
-        $3 !~ never && (only == "" || $3 == only) {
+    awk -v never="$never_fails" -v errors="${errors[*]}" -v only="${STRIKE_CALL-}" -v from="$from_role" '
+        $1 >= from && $3 !~ never && (only == "" || $3 == only) {
         n = split(errors, e, " ")
         for (i = 1; i <= n; i++) print $1 ":" $2 "=" e[i] }' "$tmp/points" >"$tmp/all-points"
     mapfile -t all_points < <(sample <"$tmp/all-points")
