@@ -358,6 +358,17 @@ static int write_intent(const struct endpoint_request *request, const struct end
     return lock < 0 ? lock : endpoint_save(ep, record_dir, e);
 }
 
+/* A reload that has read the record and commits after the guard's end would bring guard and ports back,
+ * without a record: hence the lock. Without it the record stays, by which the container's end undoes all. */
+static void undo_attach(struct bridge *b, const struct endpoint *ep,
+                        const struct endpoint_request *request, int record_dir)
+{
+    _cleanup_err_ struct err ignored = ERR_INIT;
+    _cleanup_close_ int lock = request->lock(request->lock_arg, &ignored);
+    if (lock >= 0)
+        (void)endpoint_detach(b, ep, false, record_dir, &ignored);
+}
+
 int endpoint_attach(struct bridge *b, const struct network *n, int netns, struct rt *inside,
                     const struct endpoint_request *request, int record_dir, struct endpoint *out,
                     struct err *e)
@@ -376,8 +387,7 @@ int endpoint_attach(struct bridge *b, const struct network *n, int netns, struct
     if (r == 0)
         r = attach_steps(b, n, netns, inside, request, &ep, e);
     if (r < 0) {
-        _cleanup_err_ struct err ignored = ERR_INIT;
-        (void)endpoint_detach(b, &ep, false, record_dir, &ignored);
+        undo_attach(b, &ep, request, record_dir);
         endpoint_clear(&ep);
         return err_wrap(e, "network `%s`", n->name);
     }

@@ -122,7 +122,7 @@ static int is_this_boot(const char *boot)
 
 /* Does this container belong to an instance that can still look after it? One of another boot cannot,
  * nor one whose network namespace is gone: what they left is anybody's to bury. */
-static int is_anothers(struct store *s, const char *name)
+static int is_anothers(struct store *s, const char *name, bool living)
 {
     _cleanup_json_ json_t *j = NULL;
     _cleanup_close_ int dir = store_live_dir(s, name);
@@ -132,6 +132,8 @@ static int is_anothers(struct store *s, const char *name)
     bool lives = lock == -EWOULDBLOCK;
     if (lock < 0 && !lives && lock != -ENOENT)
         return lock;
+    if (lives != living)
+        return 0;
     int r = container_read_state(dir, &j, NULL);
     if (r == -ENOENT ||
         r == -EBADMSG) /* RUN has belonged to another; whoever lives here is of that one */
@@ -141,7 +143,7 @@ static int is_anothers(struct store *s, const char *name)
     const char *instance = json_str(j, "instance");
     if (!instance || streq(instance, s->instance) || !r)
         return 0;
-    /* A helper that has outlived its last monitor is nobody's life; one that has not is started again. */
+    /* A helper that has outlived its last monitor is nobody's life, and would keep its namespace. */
     if (!lives && valid_name(instance))
         helper_end_of(instance, HELPER_RESOLVER);
     return lives ? 1 : netns_in_use((uint64_t)json_int(j, "netns", 0));
@@ -164,7 +166,7 @@ static int end_orphans(struct store *s, struct err *e)
     return store_sweep_cgroups(s, NULL, false, NULL, NULL, e);
 }
 
-static int take_over(struct store *s, struct err *e)
+static int refuse_others(struct store *s, bool living, struct err *e)
 {
     int fd = openat(s->live_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     _cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
@@ -172,7 +174,7 @@ static int take_over(struct store *s, struct err *e)
         return err_set(e, errno, "list the living containers in `%s`", s->run);
     int r = 0;
     for (struct dirent *entry; (entry = next_entry(d, &r));) {
-        int anothers = valid_name(entry->d_name) ? is_anothers(s, entry->d_name) : 0;
+        int anothers = valid_name(entry->d_name) ? is_anothers(s, entry->d_name, living) : 0;
         if (anothers < 0)
             return err_set(e, anothers, "look whose container `%s` is", entry->d_name);
         if (!anothers)
@@ -181,8 +183,17 @@ static int take_over(struct store *s, struct err *e)
                 s->run, entry->d_name);
         return err_hint(e, "use netctr in that namespace, or another --run-root and --root here");
     }
+    return r < 0 ? err_set(e, r, "list the living containers in `%s`", s->run) : 0;
+}
+
+/* First those that live: as long as there is one, nothing of its instance is touched. */
+static int take_over(struct store *s, struct err *e)
+{
+    int r = refuse_others(s, true, e);
+    if (r == 0)
+        r = refuse_others(s, false, e);
     if (r < 0)
-        return err_set(e, r, "list the living containers in `%s`", s->run);
+        return r;
     r = write_file_atomic(s->run_fd, INSTANCE_FILE, s->instance, strlen(s->instance), 0600);
     if (r < 0)
         return err_set(e, r, "write `%s/" INSTANCE_FILE "`", s->run);

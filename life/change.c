@@ -28,7 +28,22 @@ static int keep(struct living *l, struct err *e)
 {
     describe_networks(l);
     holdings_describe(l);
-    return container_save_definition(&l->container, e);
+    int r = container_save_definition(&l->container, e);
+    l->unsaved = r < 0;
+    return r;
+}
+
+/* What has gone is gone, whatever failed on the way (@r): the definition follows. Whoever asks again for
+ * what is not there any more has at least that. */
+static int keep_all_the_same(struct living *l, int r, struct err *e)
+{
+    int kept = keep(l, r == 0 ? e : NULL);
+    return r < 0 ? r : kept;
+}
+static void keep_what_was_not(struct living *l)
+{
+    if (l->unsaved)
+        (void)keep(l, NULL);
 }
 
 /* ---- connect, disconnect -----------------------------------------------------------------------*/
@@ -117,9 +132,11 @@ static int disconnect_network(struct living *l, const char *name, struct err *e)
     for (size_t i = 0; i < l->plug_count; i++)
         if (streq(l->plugs[i].network.name, name))
             p = &l->plugs[i];
-    if (!p)
+    if (!p) {
+        keep_what_was_not(l);
         return err_say(e, -ENOENT, "container `%s` is not on network `%s`", l->container.spec.name,
                        name);
+    }
     if (l->holdings && p->endpoint.publishes.count) {
         err_say(e, -EBUSY, "the ports of container `%s` are published by way of network `%s`",
                 l->container.spec.name, name);
@@ -132,8 +149,7 @@ static int disconnect_network(struct living *l, const char *name, struct err *e)
         return r;
     world_network_event(l->world, "disconnect", &p->endpoint);
     plugs_remove(l, p);
-    r = rewrite_files(l, e);
-    return r == 0 ? keep(l, e) : r;
+    return keep_all_the_same(l, rewrite_files(l, e), e);
 }
 
 /* ---- publish, unpublish ------------------------------------------------------------------------*/
@@ -276,6 +292,8 @@ static int choose(struct living *l, char *const *words, struct publish_list *out
             if (chosen)
                 append(out, &h->publishes.items[i]);
         }
+    if (!out->count)
+        keep_what_was_not(l);
     if (out->count || all)
         return 0;
     return err_say(e, -ENOENT, "container `%s` does not publish port %s", l->container.spec.name,
@@ -328,7 +346,7 @@ static int unpublish_ports(struct living *l, char *const *words, struct err *e)
     }
     redescribe_publish(l);
     tell_ports(l, "unpublish", &ended);
-    return r == 0 ? keep(l, e) : r;
+    return keep_all_the_same(l, r, e);
 }
 
 /* ---- the door ----------------------------------------------------------------------------------*/

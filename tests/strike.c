@@ -10,6 +10,8 @@
  *                   the command alone
  *     --report FILE what happened ("reached POINT", "crashed ROLE SIGNAL"); stderr otherwise
  *     --deadline S  a command that takes longer hangs: all is killed, the status is 124
+ *     --with PID    a netctr that runs already, the monitor whom the command asks for something, is
+ *                   traced as well, as process 1; it need not end
  *
  * Calls are counted by name because no two runs are alike: one waits where the other does not, and a few
  * more poll() must not push aside the rename() that comes after them.
@@ -50,6 +52,7 @@ static struct {
     char call[32];
     long number;
     bool all;
+    pid_t with;
     int deadline;
     FILE *report;
     dev_t dev; /* the command's file */
@@ -394,6 +397,18 @@ static void on_alarm(int sig)
     late = 1;
 }
 
+#define TRACE_OPTIONS                                                                      \
+    (PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC | \
+     PTRACE_O_TRACESYSGOOD)
+
+/* It stops at once, or when its call has been interrupted, and is seen from then on. */
+static void join(pid_t pid)
+{
+    if (ptrace(PTRACE_SEIZE, pid, 0, TRACE_OPTIONS) < 0 || ptrace(PTRACE_INTERRUPT, pid, 0, 0) < 0)
+        die("trace the one that runs");
+    birth(pid, NULL)->counting = true;
+}
+
 static pid_t launch(char **argv)
 {
     int gate[2];
@@ -409,9 +424,7 @@ static pid_t launch(char **argv)
             execv(argv[0], argv);
         die(argv[0]);
     }
-    long options = PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE |
-                   PTRACE_O_TRACEEXEC | PTRACE_O_TRACESYSGOOD;
-    if (ptrace(PTRACE_SEIZE, pid, 0, options) < 0)
+    if (ptrace(PTRACE_SEIZE, pid, 0, TRACE_OPTIONS) < 0)
         die("trace");
     close(gate[0]);
     close(gate[1]);
@@ -451,7 +464,7 @@ static int errno_of(const char *name)
 static _Noreturn void usage(void)
 {
     fprintf(stderr, "usage: strike --list | --kill POINT | --kill-all POINT | --error POINT=ERRNO "
-                    "[--all] [--report FILE] [--deadline S] CMD…\n"
+                    "[--all] [--with PID] [--report FILE] [--deadline S] CMD…\n"
                     "POINT is ROLE:CALL.N\n");
     exit(STATUS_OWN);
 }
@@ -487,6 +500,8 @@ static char **parse(char **argv)
                 die(*argv);
         } else if (strcmp(*argv, "--deadline") == 0) {
             wanted.deadline = atoi(*++argv);
+        } else if (strcmp(*argv, "--with") == 0) {
+            wanted.with = atoi(*++argv);
         } else {
             enum act act = strcmp(*argv, "--kill") == 0       ? ACT_KILL
                            : strcmp(*argv, "--kill-all") == 0 ? ACT_KILL_ALL
@@ -516,6 +531,8 @@ int main(int argc, char **argv)
     sigaction(SIGALRM, &alarmed, NULL);
     pid_t pid = launch(argv);
     birth(pid, NULL);
+    if (wanted.with)
+        join(wanted.with);
     /* Again and again: the signal could come when nobody waits yet. */
     struct itimerval t = {.it_value.tv_sec = wanted.deadline, .it_interval.tv_sec = 1};
     setitimer(ITIMER_REAL, &t, NULL);

@@ -9,7 +9,7 @@
 # A file may define, as functions: furnish (what is there all the time), set_up, prepare (before each
 # strike), after_strike, as_asked (the command said that it has succeeded: has it?), and set may_live=1
 # when the container k may be running afterwards, must_vanish=1 or must_stay=1 when it may not be left as one
-# that has ended, or has to be left.
+# that has ended, or has to be left; from_role=1 when the command's own calls are not of interest.
 #
 # STRIKE=all        every call (with every error); otherwise a sample of about $points of them
 # STRIKE=every:N    each N-th of them (fail_each: with 5 every call fails with an error or two, and the next
@@ -23,7 +23,7 @@
 tools=$top/${NETCTR_BUILD:-build}/tests
 nc=("$program" --root "$state" --run-root "$run_state")
 errors=(ENOMEM ENOSPC EINTR EBUSY EMFILE EPERM)
-points=${points-7} may_live=0 await=(--all)
+points=${points-7} may_live=0 await=(--all) from_role=0
 : "${STRIKE:=sample}"
 
 ! ldd "$program" | grep -q asan || skip 'a sanitizer does not stand being struck'
@@ -205,8 +205,8 @@ end_strikes() {
 
 # Those of $tmp/points whose call is none of NEVER, and the one that is asked for if there is any.
 points_but() { # NEVER, a regular expression
-    awk -F '[:.]' -v never="^($1)\$" -v only="${STRIKE_CALL-}" \
-        '$2 !~ never && (only == "" || $2 == only)' "$tmp/points"
+    awk -F '[:.]' -v never="^($1)\$" -v only="${STRIKE_CALL-}" -v from="$from_role" \
+        '$1 >= from && $2 !~ never && (only == "" || $2 == only)' "$tmp/points"
 }
 
 # What only manages memory changes nothing that a death could leave behind.

@@ -224,10 +224,37 @@ reloaded_meanwhile() {
     netctr network reload
     wait $asker
     kill $tracer
+    cat "$tmp/trace" "$tmp/said"; echo $reloads; nft list table bridge netctr_guard | grep -n "10.90" ; false
     firewall >/dev/null
     assert_lacks "$(nft list table bridge netctr_guard)" "$port"
 }
 t 'a reload while a network is disconnected: its guard does not come back' reloaded_meanwhile
+
+undone_meanwhile() {
+    strace -o /dev/null true 2>/dev/null || skip 'no permission to trace'
+    blue
+    netctr run --rm --network blue "$box" true # its bridge stays
+    netctr run -d --name a "$box" sleep 100 >/dev/null
+    firewall >"$tmp/before"
+    # The interface is taken, and the monitor takes its time to remove the record of what has failed.
+    in_network_of a ip link add eth1 type bridge
+    local tracer asker
+    strace -f -qq -o "$tmp/trace" -e trace=unlinkat -e inject=unlinkat:delay_enter=700000 -p "$(monitor_of a)" &
+    tracer=$!
+    traced() { grep -q "TracerPid:.$tracer" "/proc/$(monitor_of a)/status"; }
+    wait_for 5 traced
+    netctr network connect blue a 2>"$tmp/said" &
+    asker=$!
+    wait_for 5 grep -q 'unlinkat(.*endpoint.blue.json' "$tmp/trace"
+    netctr network reload
+    wait $asker || true
+    kill $tracer
+    assert_contains "$(cat "$tmp/said")" 'File exists'
+    assert_eq "$(firewall | grep -c '[^0-9]10\.90\.0\.')" "$(grep -c '[^0-9]10\.90\.0\.' "$tmp/before")"
+    in_network_of a ip link delete eth1
+    netctr network connect blue a
+}
+t 'a reload while a connection that failed is undone: nothing of it comes back' undone_meanwhile
 
 from_nothing() {
     netctr run -d --name a --network none "$box" sleep 100 >/dev/null

@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+# A system call of a monitor fails while it changes the network of its container: whoever asked is told the
+# reason or has what he asked for, and the container lives on. What should have been added is there as a whole
+# or not at all; what should have gone is gone when it is asked for again.
+points=${points-12}
+. "$(dirname "$0")/../struck.sh"
+
+may_live=1 from_role=1
+furnish() { furnish_blue; }
+
+live() { # FLAGS OF RUN...
+    "${nc[@]}" run -d "$@" "${everything[@]}" "$box" sh -c 'mkdir /www; exec httpd -f -h /www' >"$tmp/out"
+    await=(--with "$(jq .monitor "$run_state/containers/k/state.json")")
+}
+is_in() { # FILE WORD
+    grep -q "$2" "$1" && echo yes || echo no
+}
+on_blue() { # as its record, its definition and its interfaces tell
+    is_in "$state/containers/k/config.json" '"blue'
+    [ -e "$run_state/containers/k/endpoint.blue.json" ] && echo yes || echo no
+    in_network_of k ip -oneline link show dev eth1 >"$tmp/now" 2>&1 && echo yes || echo no
+}
+published() { # as its record, its definition and its sockets tell
+    is_in "$run_state/containers/k/endpoint.default.json" '"host_port": 8085'
+    is_in "$state/containers/k/config.json" '"8085'
+    is_in /proc/net/tcp ':1F95 .* 0A '
+}
+# All of it is as it was before, or as it was asked for; with status 0 the latter.
+expect() { # WHAT YES|NO
+    local now
+    now=$($1 | sort -u)
+    if [ "$now" != yes ] && [ "$now" != no ]; then
+        bad "it is half done: $($1 | paste -sd' ')"
+    elif [ "$status" = 0 ] && [ "$now" != "$2" ]; then
+        bad 'it is not done'
+    fi
+}
+again() { # COMMAND...
+    [ "$status" != 0 ] || return 0
+    "${nc[@]}" "$@" >"$tmp/next" 2>&1 || grep -Eq 'is not on network|does not publish port' "$tmp/next" ||
+        bad "asked again: $(<"$tmp/next")"
+    status=0
+}
+lives() {
+    page 8080 || bad 'the container does not answer any more'
+    # It can be asked again.
+    "${nc[@]}" network disconnect nowhere k >"$tmp/next" 2>&1 || true
+    grep -q 'is not on network' "$tmp/next" || bad "its monitor does not answer: $(<"$tmp/next")"
+}
+
+connect() {
+    prepare() { live; }
+    after_strike() { lives; expect on_blue yes; }
+    fail_each network connect blue k
+}
+t 'network connect, a call of the monitor fails' connect
+
+disconnect() {
+    prepare() { live --network default --network blue; }
+    after_strike() { lives; again network disconnect blue k; expect on_blue no; }
+    fail_each network disconnect blue k
+}
+t 'network disconnect, a call of the monitor fails' disconnect
+
+publish() {
+    prepare() { live; }
+    after_strike() { lives; expect published yes; }
+    fail_each publish k 8085:85
+}
+t 'publish, a call of the monitor fails' publish
+
+unpublish() {
+    prepare() { live -p 8085:85; }
+    after_strike() { lives; again unpublish k 8085; expect published no; }
+    fail_each unpublish k 8085
+}
+t 'unpublish, a call of the monitor fails' unpublish
