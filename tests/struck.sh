@@ -49,10 +49,17 @@ furnish_blue() {
     netctr run --rm --network blue "$box" true
 }
 
+# The resolver comes in its own time, which is long where much else runs, and changes the firewall.
+resolver_serves() {
+    local networks=("$run_state"/names/*)
+    [ "$(look | grep -c '^element netctr doors4 ')" = ${#networks[@]} ]
+}
+
 begin_strikes() {
     warm_up
     serve healthy --publish 8888:80 -p 9999:99/udp
     furnish
+    [ ! -x /usr/lib/podman/aardvark-dns ] || wait_for 20 resolver_serves
     remember
     # Each k gets the same address: a lease that rests would give the next one another.
     cp "$run_state/leases/default" "$tmp/leases"
