@@ -273,10 +273,25 @@ static int sweep_network(const char *network, void *arg)
     return r;
 }
 
+/* What a death in the middle of write_file_atomic() has left. Nobody is writing: we have the lock. */
+static void sweep_unfinished(int dir)
+{
+    int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    _cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+    for (struct dirent *entry; d && (entry = readdir(d));) {
+        size_t length = strlen(entry->d_name);
+        _cleanup_free_ char *network = xstrndup(entry->d_name, length - 1);
+        if (entry->d_name[length - 1] == '~' && valid_name(network))
+            (void)unlinkat(dir, entry->d_name, 0);
+    }
+}
+
 int names_sweep(int dir, char *const *ids, bool dry_run, void (*found)(const char *what, void *arg),
                 void *arg, struct err *e)
 {
     struct sweeping s = {dir, ids, dry_run, found, arg, e};
     _cleanup_close_ int lock = lock_names(dir, e);
+    if (lock >= 0 && !dry_run)
+        sweep_unfinished(dir);
     return lock < 0 ? lock : each_network(dir, sweep_network, &s);
 }
