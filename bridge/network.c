@@ -115,17 +115,17 @@ int network_up(struct bridge *b, const struct network *n, struct err *e)
 
 const struct sysctl *network_sysctls(bool ipv6)
 {
-    /* Router advertisements are never listened to (CVE-2020-10749); addresses are usable at once
+    /* A new namespace has the first one's IPv4 settings, and that one forwards, as it is the host's: a
+     * container on two networks would be a way from one to the other, where nothing guards them. Who wants
+     * a router says so by the interface (`network create --sysctl net.ipv4.conf.IFNAME.forwarding=1`).
+     * Router advertisements are never listened to (CVE-2020-10749); addresses are usable at once
      * (no DAD: nobody else can hold them); arp_notify and ndisc_notify make the announcement. The
      * unprivileged ports and ping are what docker's containers have. */
     static const struct sysctl dual[] = {
-        {"net/ipv6/conf/default/accept_ra", "0"},
-        {"net/ipv6/conf/default/accept_dad", "0"},
-        {"net/ipv6/conf/default/ndisc_notify", "1"},
-        {"net/ipv4/conf/default/arp_notify", "1"},
-        {"net/ipv4/ip_unprivileged_port_start", "0"},
-        {"net/ipv4/ping_group_range", "0 2147483647"},
-        {NULL, NULL},
+        {"net/ipv6/conf/default/accept_ra", "0"},      {"net/ipv6/conf/default/accept_dad", "0"},
+        {"net/ipv6/conf/default/ndisc_notify", "1"},   {"net/ipv4/ip_forward", "0"},
+        {"net/ipv4/conf/default/arp_notify", "1"},     {"net/ipv4/ip_unprivileged_port_start", "0"},
+        {"net/ipv4/ping_group_range", "0 2147483647"}, {NULL, NULL},
     };
     /* IPv6 is off where the network has none (CVE-2024-32473). */
     static const struct sysctl ipv4_only[] = {
@@ -133,6 +133,7 @@ const struct sysctl *network_sysctls(bool ipv6)
         {"net/ipv6/conf/default/accept_ra", "0"}, /* for a network that it is connected to later */
         {"net/ipv6/conf/default/accept_dad", "0"},
         {"net/ipv6/conf/default/ndisc_notify", "1"},
+        {"net/ipv4/ip_forward", "0"},
         {"net/ipv4/conf/default/arp_notify", "1"},
         {"net/ipv4/ip_unprivileged_port_start", "0"},
         {"net/ipv4/ping_group_range", "0 2147483647"},

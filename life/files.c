@@ -248,11 +248,11 @@ int write_files(struct living *l, struct err *e)
     return r == 0 ? write_resolv(&v, e) : r;
 }
 
-/* A file that is full, too large or being run: nobody but the program makes it so, and it must not keep a
+/* A file that is full, too large, leased, read-only or being run: nobody but the program makes it so, and it must not keep a
  * network from being connected or removed. */
 static int spare(int code, struct err *e)
 {
-    static const int its_own[] = {ENOSPC, EFBIG, ETXTBSY, EPERM, EAGAIN};
+    static const int its_own[] = {ENOSPC, EFBIG, ETXTBSY, EPERM, EAGAIN, EROFS};
     for (size_t i = 0; i < ARRAY_LEN(its_own); i++)
         if (code == -its_own[i]) {
             err_clear(e);

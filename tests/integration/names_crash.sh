@@ -123,6 +123,7 @@ everybody_killed() {
     idle a --rm
     wait_for 5 served
     rm -rf --one-file-system "$run_state/names/.server"
+    echo half >"$run_state/names/blue~"
     # shellcheck disable=SC2046
     kill -KILL $(pgrep -x netctr) "$(server)"
     wait_for 5 eval "! pgrep -x netctr"

@@ -118,3 +118,57 @@ hostile_file() {
     knows a "$(address_of c) c $(netctr inspect c | jq -r '.[0].id')"
 }
 t 'what a program does to the file harms nobody else' hostile_file
+
+# KIND: what becomes of its three files; says "done".
+hostile() {
+    local flags=(--network plain --cap-add sys_admin) script="cd /etc; files='hosts resolv.conf hostname'; "
+    case $1 in
+    lease-*)
+        flags+=(-v /usr:/usr:ro -v /usr/lib:/lib:ro)
+        [ ! -e /usr/lib64 ] || flags+=(-v /usr/lib64:/lib64:ro)
+        netctr run -d --name "$1" "${flags[@]}" "$box" /usr/bin/python3 -ISc "
+import fcntl, os, signal, sys
+signal.signal(signal.SIGIO, signal.SIG_IGN)
+kind = fcntl.F_RDLCK if '$1' == 'lease-read' else fcntl.F_WRLCK
+held = [os.open('/etc/' + name, os.O_RDONLY) for name in ('hosts', 'resolv.conf', 'hostname')]
+for fd in held: fcntl.fcntl(fd, fcntl.F_SETLEASE, kind)
+print('done', flush=True)
+while True: signal.pause()" >/dev/null
+        return
+        ;;
+    read-only) script+='mount -o remount,ro /etc/hosts; ! touch hosts;' ;;
+    sparse) script+='for f in $files; do dd if=/dev/zero of=$f bs=1M seek=1000000 count=0; done;' ;;
+    other) script+='umount $files; rm $files; mkfifo hosts; mkdir resolv.conf; ln -s /run/canary hostname;' ;;
+    links) script+='umount $files; rm $files; for f in $files; do ln -s /run/canary $f; done;' ;;
+    nothing) script+='umount $files; rm $files; cd /; rm -r /etc;' ;;
+    moved) script+='mkdir /x; for f in $files; do : >/x/$f; mount --move $f /x/$f; done; mount -t tmpfs none /etc;' ;;
+    esac
+    netctr run -d --name "$1" "${flags[@]}" "$box" sh -euc "$script echo done; exec sleep 1000" >/dev/null
+}
+
+hostile_files() {
+    define plain 1 ', "dns": false'
+    define more 2 ', "dns": false'
+    local kinds='lease-read lease-write read-only sparse other links nothing moved' kind monitor
+    printf canary >/run/canary
+    idle good --network plain
+    for kind in $kinds; do hostile "$kind"; done
+    for kind in $kinds; do wait_for 5 logged "$kind" done; done
+    # Names come and go, and the networks of each change.
+    idle late --network plain
+    for kind in $kinds; do
+        monitor=$(monitor_of "$kind")
+        timeout $((5 * slowness)) netctr network connect more "$kind"
+        timeout $((5 * slowness)) netctr network disconnect more "$kind"
+        assert_eq "$(monitor_of "$kind")" "$monitor"
+        assert_contains "$(netctr exec "$kind" "$([[ $kind = lease-* ]] && echo /bin/echo || echo echo)" here)" here
+        wait_for 5 eval "hosts_of good | grep -q '^$(address_of "$kind") $kind '"
+    done
+    wait_for 5 eval "hosts_of good | grep -q '^$(address_of late) late '"
+    assert_eq "$(cat /run/canary)" canary
+    timeout $((10 * slowness)) netctr network rm -f plain
+    timeout $((10 * slowness)) netctr rm -f $kinds
+    assert_eq "$(cat /run/canary)" canary
+    rm /run/canary
+}
+t 'files that are leased, read-only, sparse, replaced or gone harm nobody else' hostile_files
