@@ -387,7 +387,7 @@ int world_repair(struct world *w, bool dry_run, void (*found)(const char *what, 
 static int sweep_names(struct world *w, bool dry_run, void (*found)(const char *what, void *arg),
                        void *arg, const char **helper, struct err *e)
 {
-    int names;
+    int names = -1;
     _cleanup_strv_ strv ids = NULL;
     int r = store_live_ids(&w->store, &ids, e);
     if (r == 0)
