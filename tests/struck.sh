@@ -79,16 +79,25 @@ healthy_answers() {
     local answer=
     exec 9<>/dev/tcp/192.0.2.2/8888 || return
     printf 'GET / HTTP/1.0\r\n\r\n' >&9
-    read -r -t 5 -d '' answer <&9 || true
+    read -r -t $((5 * slowness)) -d '' answer <&9 || true
     exec 9>&-
     [[ $answer == *healthy* ]]
+}
+
+# eventually COMMAND...: as wait_for, but to be asked in a condition.
+eventually() {
+    local deadline=$((${EPOCHREALTIME/./} + 10 * slowness * 1000000))
+    until "$@" 2>"$tmp/waited"; do
+        [ "${EPOCHREALTIME/./}" -le $deadline ] || return 1
+        sleep 0.02
+    done
 }
 
 page() { # PORT: that an httpd without files serves it
     local answer=
     exec 9<>"/dev/tcp/192.0.2.2/$1" || return
     printf 'GET / HTTP/1.0\r\n\r\n' >&9
-    read -r -t 5 -d '' answer <&9 || true
+    read -r -t $((5 * slowness)) -d '' answer <&9 || true
     exec 9>&-
     [[ $answer == *'404 Not Found'* ]]
 }
@@ -129,7 +138,7 @@ look_after_k() {
 }
 
 compare() {
-    if ! look --until "$tmp/before" 3000 >"$tmp/now"; then
+    if ! look --until "$tmp/before" $((10000 * slowness)) >"$tmp/now"; then
         bad 'something is left behind, or missing'
         diff "$tmp/before" "$tmp/now" || true
     fi
@@ -148,7 +157,7 @@ compare() {
 # Where there are points, from a run that nobody disturbs.
 list_points() { # COMMAND...
     prepare
-    "$tools/strike" --list "${await[@]}" --report "$tmp/points" "${nc[@]}" "$@" \
+    "$tools/strike" --list --deadline $((20 * slowness)) "${await[@]}" --report "$tmp/points" "${nc[@]}" "$@" \
         >"$tmp/out" 2>"$tmp/err" </dev/null || true
     point=none spoilt=0
     echo 'not struck' >"$tmp/report"
@@ -172,7 +181,7 @@ strike() { # --kill POINT | --error POINT=ERRNO, COMMAND...
     shift 2
     cp "$tmp/leases" "$run_state/leases/default"
     prepare
-    "$tools/strike" "$how" "$point" "${await[@]}" --report "$tmp/report" "${nc[@]}" "$@" \
+    "$tools/strike" "$how" "$point" --deadline $((20 * slowness)) "${await[@]}" --report "$tmp/report" "${nc[@]}" "$@" \
         >"$tmp/out" 2>"$tmp/err" </dev/null || status=$?
     ! grep -q ^reached "$tmp/report" || struck=$((struck + 1))
     ! grep -q ^crashed "$tmp/report" || bad "$(grep ^crashed "$tmp/report")"

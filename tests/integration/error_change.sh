@@ -28,11 +28,7 @@ t 'network disconnect, a system call fails' disconnect
 
 publish() {
     prepare() { "${nc[@]}" run -d "${everything[@]}" "$box" httpd -f >"$tmp/out"; }
-    as_asked() {
-        local tries=0
-        until page 8085 || [ $((tries += 1)) -gt 50 ]; do sleep 0.02; done 2>"$tmp/now"
-        [ $tries -le 50 ] || bad 'the port is not served'
-    }
+    as_asked() { eventually page 8085 || bad 'the port is not served'; }
     fail_each publish k 8085:80
 }
 t 'publish, a system call fails' publish

@@ -32,20 +32,19 @@ looks_right() {
 # What the kernel refuses to mount of the cgroups is left out of the container.
 lacks_cgroups() {
     [[ $point == *=EPERM || $point == *=EBUSY ]] &&
-        diff <(grep -v '^mount /sys/fs/cgroup' "$tmp/right") <(grep -v '^mount /sys/fs/cgroup' "$tmp/appearance")
+        diff <(grep -v '^mount /sys/fs/cgroup' "$tmp/right") <(grep -v '^mount /sys/fs/cgroup' "$tmp/appearance") >"$tmp/now"
+}
+
+looks_as_it_may() {
+    looks_right || lacks_cgroups
 }
 
 as_asked() {
-    local tries
     if [ ! -e "$run_state/containers/k/state.json" ]; then
         bad 'there is no container'
         return
     fi
-    for ((tries = 0; tries < 40; tries++)); do
-        ! looks_right || break
-        sleep 0.02
-    done
-    if ! looks_right && ! lacks_cgroups; then
+    if ! eventually looks_as_it_may; then
         bad 'the container is not as it was asked for'
         diff "$tmp/right" "$tmp/appearance" || true
     fi

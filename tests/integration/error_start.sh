@@ -7,9 +7,7 @@ may_live=1 must_stay=1
 await=()
 
 as_asked() {
-    local tries=0
-    until page 8080 || [ $((tries += 1)) -gt 50 ]; do sleep 0.02; done 2>"$tmp/now"
-    [ $tries -le 50 ] || bad 'it does not answer'
+    eventually page 8080 || bad 'it does not answer'
     status_is k running || bad 'it does not run'
 }
 ended() {
