@@ -148,9 +148,9 @@ int channel_receive_text(int channel, enum message *kind, char **text, struct er
 {
     struct packet p = {0};
     ssize_t n;
-    do {
+    do { /* ECONNRESET: as in channel_receive() */
         n = recv(channel, &p, sizeof(p), 0);
-    } while (n < 0 && errno == EINTR);
+    } while (n < 0 && (errno == EINTR || errno == ECONNRESET));
     if (n < 0)
         return err_set(e, errno, "hear from the other side");
     if (n > 0 && (size_t)n < offsetof(struct packet, text))

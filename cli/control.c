@@ -173,6 +173,8 @@ int control_ask(struct world *w, const struct record *r, const char *what, char 
     json_put_strv(j, "words", words);
     _cleanup_free_ char *request = json_dumps(j, JSON_COMPACT), *answer = NULL;
     int code = channel_send_text(fd, MESSAGE_REQUEST, request);
+    if (code == -EPIPE || code == -ECONNRESET)
+        return err_say(e, -ESRCH, "container `%s` has ended", r->spec.name);
     if (code < 0)
         return code == -EMSGSIZE
                    ? err_say(e, code, "too much at once; do it in several steps")
