@@ -59,7 +59,7 @@ restart_loop() {
     local worker workers=() steady outcome
     steady=$(monitor_of steady)
     for worker in 1 2 3; do
-        asks $worker "$(often 120)" &
+        asks $worker "$(often 80)" &
         workers+=($!)
     done
     for worker in "${workers[@]}"; do wait "$worker"; done
@@ -84,7 +84,7 @@ t 'a container that begins anew all the time, and everything that can be asked o
 true_status() {
     warm_up
     local round status
-    for ((round = 0; round < $(often 30); round++)); do
+    for ((round = 0; round < $(often 20); round++)); do
         netctr run -d --name k --network none --restart on-failure "$box" sh -c 'usleep 20000; exit 3' >/dev/null
         sleep "0.0$((RANDOM % 10))"
         if [ $((round % 2)) = 0 ]; then
@@ -108,7 +108,7 @@ pruned() {
     local worker workers=() round
     runs() {
         local round
-        for ((round = 0; round < $(often 40); round++)); do
+        for ((round = 0; round < $(often 25); round++)); do
             tell "$1" run --rm --network a "$box" true
         done
     }
