@@ -54,18 +54,17 @@ static int stop_record(struct world *w, const struct record *r, uint64_t seconds
 static int settle(struct world *w, const struct record *r, struct record *now, struct err *e)
 {
     const struct timespec pause = {.tv_nsec = 5000000};
+    int64_t stopped = 0;
     for (int tries = 0; tries < 2000; tries++) {
         record_clear(now);
         int code = world_find(w, r->spec.name, now, e);
         if (code < 0 || now->status != STATUS_CREATING)
             return code;
+        if (proc_stays_stopped(now->monitor, &stopped) && (code = world_await_end(w, now, e)) < 0)
+            return code;
         nanosleep(&pause, NULL);
     }
-    if (proc_state(now->monitor) != 'T')
-        return err_say(e, -ETIMEDOUT, "container `%s` is still being made", r->spec.name);
-    int code = world_await_end(w, now, e);
-    record_clear(now);
-    return code < 0 ? code : world_find(w, r->spec.name, now, e);
+    return err_say(e, -ETIMEDOUT, "container `%s` is still being made", r->spec.name);
 }
 
 /* ---- stop ------------------------------------------------------------------------------------*/

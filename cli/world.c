@@ -496,8 +496,11 @@ int world_await_end(struct world *w, const struct record *r, struct err *e)
     (void)pidfd_signal(monitor, SIGKILL);
     if (pidfd_wait(monitor, 5000) < 0)
         return err_say(e, -ETIMEDOUT, "container `%s` does not end", r->spec.name);
-    _cleanup_close_ int lock = store_lock(&w->store, e);
-    return lock < 0 ? lock : world_repair(w, false, NULL, NULL, e);
+    int lock = store_lock(&w->store, e);
+    int code = lock < 0 ? lock : world_repair(w, false, NULL, NULL, e);
+    close_fd(lock);
+    store_empty_trash(&w->store);
+    return code;
 }
 
 /* ---- look up ---------------------------------------------------------------------------------*/
