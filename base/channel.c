@@ -103,6 +103,10 @@ static int unpack_error(struct packet *p, size_t size, struct err *e)
     size_t room = size - offsetof(struct packet, text);
     p->text[room < PACKET_TEXT ? room : PACKET_TEXT - 1] = '\0';
     size_t n = strlen(p->text);
+    /* It may be a container that speaks, to somebody's terminal. */
+    for (size_t i = 0; i < room && i < PACKET_TEXT; i++)
+        if (p->text[i] && ((unsigned char)p->text[i] < ' ' || p->text[i] == 0x7f))
+            p->text[i] = '?';
     int code = err_say(e, p->code ? p->code : -EIO, "%s", p->text);
     if (n + 1 < room && p->text[n + 1])
         err_hint(e, "%s", p->text + n + 1);
@@ -148,9 +152,9 @@ int channel_receive_text(int channel, enum message *kind, char **text, struct er
 {
     struct packet p = {0};
     ssize_t n;
-    do {
+    do { /* ECONNRESET: as in channel_receive() */
         n = recv(channel, &p, sizeof(p), 0);
-    } while (n < 0 && errno == EINTR);
+    } while (n < 0 && (errno == EINTR || errno == ECONNRESET));
     if (n < 0)
         return err_set(e, errno, "hear from the other side");
     if (n > 0 && (size_t)n < offsetof(struct packet, text))

@@ -14,8 +14,8 @@
 
 enum {
     LOOK_MS = 500, /* between two looks at who holds it */
-    STOPPED_MS = 5000,
     HELD_MS = 30000,
+    GIVEN_UP_MS = 5000,
     PAUSE_MIN_US = 100,
     PAUSE_MAX_US = 20000,
 };
@@ -52,7 +52,7 @@ pid_t lock_holder(int fd)
 
 struct waiting {
     pid_t holder;
-    int64_t looked, held, stopped; /* when, since when; 0: never */
+    int64_t looked, held, stopped; /* when (us), since when (us), since when (ms); 0: never */
 };
 
 /* Whom we gave up last, and when. The undo of what failed then needs the same locks again, and its caller
@@ -65,14 +65,10 @@ static bool is_hopeless(struct waiting *w, int fd, int64_t now)
     if (holder != w->holder)
         *w = (struct waiting){.holder = holder, .held = now};
     w->looked = now;
-    if (holder <= 0 || proc_state(holder) != 'T')
-        w->stopped = 0;
-    else if (!w->stopped)
-        w->stopped = now;
-    bool again = holder > 0 && holder == given_up.holder &&
-                 now - given_up.looked < STOPPED_MS * INT64_C(1000);
-    if (now - w->held < HELD_MS * INT64_C(1000) &&
-        (!w->stopped || (!again && now - w->stopped < STOPPED_MS * INT64_C(1000))))
+    bool stays = proc_stays_stopped(holder, &w->stopped);
+    bool again = w->stopped && holder == given_up.holder &&
+                 now - given_up.looked < GIVEN_UP_MS * INT64_C(1000);
+    if (!stays && !again && now - w->held < HELD_MS * INT64_C(1000))
         return false;
     given_up = *w;
     return true;

@@ -9,6 +9,8 @@
 #include <sys/syscall.h>
 #include <time.h>
 
+#define STOPPED_MS 5000
+
 /* One field of /proc/PID/stat, which counts them from 1; 0 if there is no such process. The name in field
  * 2 may hold spaces and parentheses: they are counted from its last ')'. */
 static int stat_field(pid_t pid, int wanted, uint64_t *out)
@@ -42,6 +44,23 @@ char proc_state(pid_t pid)
         return 0;
     const char *p = strrchr(stat, ')');
     return p && p[1] ? p[2] : 0;
+}
+
+static int64_t milliseconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+bool proc_stays_stopped(pid_t pid, int64_t *since)
+{
+    const int64_t now = milliseconds();
+    if (pid <= 0 || proc_state(pid) != 'T')
+        *since = 0;
+    else if (!*since)
+        *since = now;
+    return *since && now - *since >= STOPPED_MS;
 }
 
 bool proc_is_dying(pid_t pid, uint64_t start_time)
@@ -89,13 +108,6 @@ int pidfd_of(pid_t pid, uint64_t start_time)
 int pidfd_signal(int pidfd, int sig)
 {
     return pidfd_send_signal(pidfd, sig, NULL, 0) < 0 ? -errno : 0;
-}
-
-static int64_t milliseconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 int pidfd_wait(int pidfd, int timeout_ms)

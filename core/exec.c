@@ -276,6 +276,16 @@ static strv environment(const struct spec *s, const struct exec_request *request
     return env;
 }
 
+/* The container ends, and what it was made of goes piece by piece: its namespaces are left, its cgroup is
+ * removed, whoever has just entered is killed. None of these says what has happened. */
+static int explain_end(const struct record *r, int pidfd, int code, struct err *e)
+{
+    bool perhaps = code == -ESRCH || code == -ENODEV || code == -ENOENT || code == -EPIPE;
+    if (!perhaps || (e && e->status) || pidfd_wait(pidfd, 200) < 0)
+        return code;
+    return err_say(e, -ESRCH, "container `%s` has just ended", r->spec.name);
+}
+
 int container_exec(struct store *s, const struct record *r, const struct exec_request *request,
                    struct err *e)
 {
@@ -294,7 +304,7 @@ int container_exec(struct store *s, const struct record *r, const struct exec_re
     if (code == 0)
         code = seccomp_filter_for(r->spec.caps, &filter, e);
     if (code < 0)
-        return code;
+        return explain_end(r, pidfd, code, e);
     _cleanup_close_ int stub = stub_open(e);
     if (stub < 0)
         return stub;
@@ -316,6 +326,7 @@ int container_exec(struct store *s, const struct record *r, const struct exec_re
     j.env = environment(&r->spec, request);
     if (code == 0)
         code = run_joining(&j, streams, e);
+    code = explain_end(r, pidfd, code, e);
     strv_free(j.env);
     close_fd(streams[0].to);
     close_fd(out);

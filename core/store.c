@@ -82,7 +82,7 @@ int store_read_definition(struct store *s, const char *name, json_t **j, struct 
 {
     _cleanup_close_ int dir = store_defined_dir(s, name);
     if (dir == -ENOENT)
-        return err_set(e, dir, "open container `%s`", name);
+        return err_say(e, dir, "no such container `%s`", name);
     int r = 0;
     if (dir < 0)
         r = is_no_directory(dir) ? err_say(e, -EBADMSG, "its directory is none")

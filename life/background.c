@@ -6,6 +6,7 @@
 #include <netctr/channel.h>
 
 #include <errno.h>
+#include <poll.h>
 
 /* What else the caller has open: a lock perhaps, or a pipe whose end somebody waits for. Found while the
  * store and the channel are all that is ours; closed when it cannot be asked for any more, as in
@@ -68,6 +69,24 @@ static _Noreturn void monitor_process(struct world *w, struct life *life, int ch
     exit(r < 0 ? EXIT_NETCTR : 0);
 }
 
+/* The monitor tells how its start went; nobody else does, so it is watched. */
+static int await_monitor(int channel, pid_t pid, struct err *e)
+{
+    struct pollfd p = {.fd = channel, .events = POLLIN};
+    int64_t stopped = 0;
+    for (int n; (n = poll(&p, 1, 500)) <= 0;) {
+        if (n < 0 && errno != EINTR)
+            return err_set(e, errno, "hear from the monitor");
+        if (n == 0 && proc_stays_stopped(pid, &stopped)) {
+            err_say(e, -ETIMEDOUT,
+                    "the monitor (process %d) has been stopped before the container ran", pid);
+            return err_hint(e, "`kill -CONT %d` lets it go on, and it undoes what it has begun",
+                            pid);
+        }
+    }
+    return 0;
+}
+
 int world_live_in_background(struct world *w, struct life *life, struct err *e)
 {
     int ends[2];
@@ -85,7 +104,9 @@ int world_live_in_background(struct world *w, struct life *life, struct err *e)
     if (pid < 0)
         return err_set(e, errno, "fork the monitor");
     enum message kind;
-    r = channel_receive(channel, &kind, NULL, e);
+    r = await_monitor(channel, pid, e);
+    if (r == 0)
+        r = channel_receive(channel, &kind, NULL, e);
     if (r < 0)
         return r;
     if (kind != MESSAGE_STARTED)

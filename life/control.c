@@ -15,7 +15,6 @@
 
 #define CONTROL "control"
 #define ASK_MS 60000 /* it may have to wait for a lock itself */
-#define STOPPED_MS 5000
 
 /* A path in a Unix address has 107 bytes at most; a directory's fd makes any path short. */
 static struct sockaddr_un address_in(int dir)
@@ -92,7 +91,7 @@ void control_serve(int socket, control_handler handler, void *arg)
 
 struct asking {
     const struct record *record;
-    int64_t deadline, stopped; /* stopped: since when its monitor is; 0: it is not */
+    int64_t deadline, stopped; /* for proc_stays_stopped() */
 };
 
 static int64_t now_ms(void)
@@ -106,17 +105,12 @@ static int64_t now_ms(void)
 static int look_at_monitor(struct asking *a, struct err *e)
 {
     const struct record *r = a->record;
-    const int64_t now = now_ms();
-    if (proc_state(r->monitor) != 'T')
-        a->stopped = 0;
-    else if (!a->stopped)
-        a->stopped = now;
-    if (a->stopped && now - a->stopped >= STOPPED_MS) {
+    if (proc_stays_stopped(r->monitor, &a->stopped)) {
         err_say(e, -ETIMEDOUT, "the monitor of container `%s` (process %d) has been stopped",
                 r->spec.name, r->monitor);
         return err_hint(e, "`kill -CONT %d` lets it go on", r->monitor);
     }
-    return now < a->deadline
+    return now_ms() < a->deadline
                ? 0
                : err_say(e, -ETIMEDOUT, "the monitor of container `%s` does not answer",
                          r->spec.name);
@@ -173,6 +167,8 @@ int control_ask(struct world *w, const struct record *r, const char *what, char 
     json_put_strv(j, "words", words);
     _cleanup_free_ char *request = json_dumps(j, JSON_COMPACT), *answer = NULL;
     int code = channel_send_text(fd, MESSAGE_REQUEST, request);
+    if (code == -EPIPE || code == -ECONNRESET)
+        return err_say(e, -ESRCH, "container `%s` has ended", r->spec.name);
     if (code < 0)
         return code == -EMSGSIZE
                    ? err_say(e, code, "too much at once; do it in several steps")

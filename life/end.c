@@ -23,8 +23,11 @@ static int await_end(struct world *w, const struct record *r, struct err *e)
     (void)pidfd_signal(monitor, SIGKILL);
     if (pidfd_wait(monitor, 5000) < 0)
         return err_say(e, -ETIMEDOUT, "container `%s` does not end", r->spec.name);
-    _cleanup_close_ int lock = store_lock(&w->store, e);
-    return lock < 0 ? lock : world_repair(w, false, NULL, NULL, e);
+    int lock = store_lock(&w->store, e);
+    int code = lock < 0 ? lock : world_repair(w, false, NULL, NULL, e);
+    close_fd(lock);
+    store_empty_trash(&w->store);
+    return code;
 }
 
 /* Waits until the monitor has cleaned up: only then is the container gone for the next command. */
@@ -75,18 +78,17 @@ static int stop_record(struct world *w, const struct record *r, uint64_t seconds
 static int settle(struct world *w, const struct record *r, struct record *now, struct err *e)
 {
     const struct timespec pause = {.tv_nsec = 5000000};
+    int64_t stopped = 0;
     for (int tries = 0; tries < 2000; tries++) {
         record_clear(now);
         int code = world_find(w, r->spec.name, now, e);
         if (code < 0 || now->status != STATUS_CREATING)
             return code;
+        if (proc_stays_stopped(now->monitor, &stopped) && (code = await_end(w, now, e)) < 0)
+            return code;
         nanosleep(&pause, NULL);
     }
-    if (proc_state(now->monitor) != 'T')
-        return err_say(e, -ETIMEDOUT, "container `%s` is still being made", r->spec.name);
-    int code = await_end(w, now, e);
-    record_clear(now);
-    return code < 0 ? code : world_find(w, r->spec.name, now, e);
+    return err_say(e, -ETIMEDOUT, "container `%s` is still being made", r->spec.name);
 }
 
 int world_stop(struct world *w, const struct record *r, uint64_t seconds, struct err *e)

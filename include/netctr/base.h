@@ -201,6 +201,9 @@ uint64_t proc_start_time(pid_t pid);
 bool proc_is_dying(pid_t pid, uint64_t start_time);
 /** Its state as ps shows it: 'R', 'S', 'T' when somebody has stopped it, …; 0 if there is none. */
 char proc_state(pid_t pid);
+/** For whoever waits for @pid, and asks now and then: has somebody stopped it, and not let it go on for five
+ *  seconds? *@since is the caller's, 0 at first. */
+bool proc_stays_stopped(pid_t pid, int64_t *since);
 /** A pidfd of @pid if it still is the process that started at @start_time; -ESRCH if not, another error
  *  when that cannot be found out. */
 int pidfd_of(pid_t pid, uint64_t start_time);

@@ -8,6 +8,9 @@ points=${points-12}
 may_live=1 from_role=1
 furnish() { furnish_blue; }
 
+# Who cannot come back from the container's network namespace ends at once, lest he do there what is for here.
+never_fails+='|^setns$'
+
 live() { # FLAGS OF RUN...
     "${nc[@]}" run -d "$@" "${everything[@]}" "$box" sh -c 'mkdir /www; exec httpd -f -h /www' >"$tmp/out"
     await=(--with "$(jq .monitor "$run_state/containers/k/state.json")")
@@ -35,6 +38,9 @@ expect() { # WHAT YES|NO
         bad 'it is not done'
     fi
 }
+ended_by_itself() { # calls are not always counted alike
+    grep -q ' setns$' "$tmp/report"
+}
 again() { # COMMAND...
     [ "$status" != 0 ] || return 0
     "${nc[@]}" "$@" >"$tmp/next" 2>&1 || grep -Eq 'is not on network|does not publish port' "$tmp/next" ||
@@ -50,28 +56,28 @@ lives() {
 
 connect() {
     prepare() { live; }
-    after_strike() { lives; expect on_blue yes; }
+    after_strike() { ended_by_itself || { lives; expect on_blue yes; }; }
     fail_each network connect blue k
 }
 t 'network connect, a call of the monitor fails' connect
 
 disconnect() {
     prepare() { live --network default --network blue; }
-    after_strike() { lives; again network disconnect blue k; expect on_blue no; }
+    after_strike() { ended_by_itself || { lives; again network disconnect blue k; expect on_blue no; }; }
     fail_each network disconnect blue k
 }
 t 'network disconnect, a call of the monitor fails' disconnect
 
 publish() {
     prepare() { live; }
-    after_strike() { lives; expect published yes; }
+    after_strike() { ended_by_itself || { lives; expect published yes; }; }
     fail_each publish k 8085:85
 }
 t 'publish, a call of the monitor fails' publish
 
 unpublish() {
     prepare() { live -p 8085:85; }
-    after_strike() { lives; again unpublish k 8085; expect published no; }
+    after_strike() { ended_by_itself || { lives; again unpublish k 8085; expect published no; }; }
     fail_each unpublish k 8085
 }
 t 'unpublish, a call of the monitor fails' unpublish

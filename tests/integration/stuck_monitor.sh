@@ -82,3 +82,34 @@ stopped_elsewhere() {
     assert_clean
 }
 t 'a monitor that has been stopped between two runs: stop, kill and rm -f end it' stopped_elsewhere
+
+# Before its container runs: who has it started is told, rm -f ends it, and what it had made is undone.
+stopped_at_the_start() {
+    strace -o /dev/null true 2>/dev/null || skip 'no permission to trace'
+    warm_up
+    snapshot
+    local how tracer monitor starter
+    for how in 'rm -f k' 'stop k' ''; do
+        rm -f "$tmp/trace"
+        (
+            exec strace -f -qq -o "$tmp/trace" -e trace=listen -e inject=listen:delay_enter=20000000 \
+                "$ARENA/bin/netctr" run -d --rm --name k --network default "$box" sleep 1000
+        ) >/dev/null 2>&1 &
+        tracer=$!
+        wait_for 5 grep -q 'listen(' "$tmp/trace"
+        monitor=$(jq .monitor "$run_state/containers/k/state.json")
+        kill -STOP "$monitor"
+        starter=$(ps -o ppid= -p "$monitor" | tr -d ' ')
+        kill -KILL $tracer
+        wait_for 5 grep -q '^State:.T' "/proc/$monitor/status"
+        if [ -n "$how" ]; then
+            # shellcheck disable=SC2086
+            timeout $((15 * slowness)) netctr $how || [ "$how" = 'stop k' ]
+        else
+            wait_for 10 sh -c "! kill -0 $starter 2>/dev/null" # it does not wait for ever
+            kill -CONT "$monitor"
+        fi
+        assert_clean
+    done
+}
+t 'a monitor that has been stopped before its container runs' stopped_at_the_start

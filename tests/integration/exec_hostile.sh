@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+# Root in the container, with the right to trace, sees the process that exec brings in before it is the
+# command. It finds nothing of the host's in it, and nothing that it says for it harms anybody.
+. "$(dirname "$0")/../lib.sh"
+
+strace -o /dev/null true 2>/dev/null || skip 'no permission to trace'
+
+# The container's program: for each process that comes it tells what that has open, takes each of its
+# sockets and says in its name what $says makes: Perl's pack() of packets (base/packet.h).
+hostile() { # NAME SAYS
+    local flags=(-v /usr:/usr:ro -v /usr/lib:/lib:ro --cap-add sys_ptrace)
+    [ ! -e /usr/lib64 ] || flags+=(-v /usr/lib64:/lib64:ro)
+    # shellcheck disable=SC2016 # Perl's
+    netctr run -d --name "$1" "${flags[@]}" "$box" /usr/bin/perl -e '
+        use strict; $| = 1;
+        my %seen = ($$ => 1);
+        my $says = eval shift; die $@ if $@;
+        print "ready\n";
+        while (1) {
+            select undef, undef, undef, 0.001;
+            for my $pid (map { m{^/proc/(\d+)$} } glob "/proc/[0-9]*") {
+                next if $seen{$pid}++;
+                my $pidfd = syscall 434, $pid + 0, 0;
+                my $said = 0;
+                for my $link (glob("/proc/$pid/fd/*"), "/proc/$pid/cwd", "/proc/$pid/root") {
+                    my $to = readlink $link or next;
+                    print "sees $to\n";
+                    next unless $to =~ /^socket:/;
+                    my ($fd) = $link =~ /(\d+)$/;
+                    my $taken = syscall 438, $pidfd, $fd + 0, 0;
+                    next if $taken < 0;
+                    open my $socket, "+<&=", $taken or next;
+                    for my $packet (@$says) { $said++ if syswrite $socket, $packet }
+                }
+                print "said $said\n" if $said;
+            }
+        }' "$2" >/dev/null
+    wait_for 5 logged "$1" ready
+}
+# exec, which takes a second between its way in and its command.
+slow_exec() { # NAME COMMAND...
+    timeout $((25 * slowness)) strace -f -qq -o /dev/null -e trace=execveat -e inject=execveat:delay_enter=700000 \
+        "$ARENA/bin/netctr" exec "$@"
+}
+
+sees_nothing() {
+    hostile k '[]'
+    slow_exec k /bin/true
+    netctr logs k | grep '^sees' | sort -u >"$tmp/seen"
+    grep -q 'sees socket:' "$tmp/seen" || fail 'it has seen nothing: this shows nothing'
+    # Its own root, the null device that is its own, pipes, the channel, and what will be executed.
+    ! grep -Ev '^sees (/|/dev/null|pipe:.*|socket:.*|/memfd:netctr.*)$' "$tmp/seen" || fail 'it sees more'
+    assert_eq "$(grep -c 'sees socket:' "$tmp/seen")" 1 'sockets'
+}
+t 'exec brings nothing of the host inside' sees_nothing
+
+# MESSAGE_PROCESS is 4, MESSAGE_NOT_RUN 7, MESSAGE_ERROR 6, MESSAGE_PREPARED 2.
+forged() {
+    sleep 1000 &
+    local stranger=$! own name=k0 says
+    own=$$
+    for says in "[pack('LlLL', 4, $stranger, 0, 0), pack('LlLL', 7, 2, 0, 0)]" \
+        "[pack('LlLL', 4, $own, 0, 0), pack('LlLL', 6, -5, 0, 0)]" \
+        "[pack('LlLL', 4, -1, 0, 0), pack('LlLL', 2, -1, 0, 0), pack('L', 4)]" \
+        "[pack('LlLL', 4, 1, 0, 0), pack('LlLLa8', 6, -5, 0, 4000000000, qq(\e[2Jx)), 'x' x 70000]"; do
+        name=k$((${name#k} + 1))
+        hostile $name "$says"
+        # It may fail, as that is what the container wants; only its own process ends.
+        slow_exec $name /bin/true 2>"$tmp/said" || [ $? -lt 128 ] || fail "status $?: $says"
+        ! grep -q $'\e' "$tmp/said" || fail 'it speaks to the terminal'
+        wait_for 5 logged $name 'said '
+        kill -0 $stranger || fail "a stranger was killed: $says"
+        status_is $name running
+    done
+    kill $stranger
+}
+t 'what a container says in the name of exec kills nobody' forged
