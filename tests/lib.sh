@@ -495,50 +495,26 @@ firewall() {
     ruleset
 }
 
-# Everything of the arena that a container could leave behind.
+# Everything of the arena that a container could leave behind (tests/look.c).
 traces() {
-    local own_pids
-    own_pids=$(stat -Lc %i /proc/self/ns/pid)
-    echo '== links'; ip -oneline link show | sed 's/^[0-9]*: \([^:@]*\).*/\1/' | sort
-    # The kernel adds and removes fe80::/64 in its own time, and "linkdown" when the last port goes.
-    echo '== addresses'; ip -oneline address show | awk '$4 !~ /^fe80/ { print $2, $3, $4 }' | sort
-    echo '== routes'
-    { ip -4 route show; ip -6 route show; } | grep -v ^fe80 | sed 's/ linkdown//' | sort
-    echo '== permanent neighbours'; ip neighbour show nud permanent | sort
-    echo '== firewall'; firewall
-    echo '== listening'; ss -Hlntu | awk '{ print $1, $5 }' | sort
-    echo '== mounts'; awk '{ print $5 }' /proc/self/mountinfo | sort
-    echo '== cgroups'; find /sys/fs/cgroup -type d -path '*/netctr/*/*' | sort
-    echo '== files'
-    # Lines are counted and not compared: where the search for the next address begins may change. The
-    # lease of a container that has ended may rest. Events are there to stay, and a network's file of
-    # names that has none.
-    find "$state" "$run_state" -type f ! -name '*lock' ! -name listener ! -name 'events*' \
-        ! \( -path '*/names/*' -empty \) 2>/dev/null | sort |
-        while read -r file; do echo "$(grep -acv ' resting-until=' "$file") $file"; done
-    find "$state" "$run_state" ! -type f 2>/dev/null | sort || true
-    echo '== processes'
-    ps -eo pidns=,comm= | awk -v own="$own_pids" '$1 != own || $2 == "netctr"' | sort
+    "$top/${NETCTR_BUILD:-build}/tests/look" host "$state" "$run_state" "$@"
 }
 
 # What an earlier container left to the kernel to remove may still be there: wait for it to settle.
 snapshot() {
     traces >"$ARENA/before"
-    until sleep 0.1 && traces >"$ARENA/after" && cmp -s "$ARENA/before" "$ARENA/after"; do
-        mv "$ARENA/after" "$ARENA/before"
+    until sleep 0.1 && traces --until "$ARENA/before" 0 >"$ARENA/after" &&
+        ! grep -q ' expires$' "$ARENA/before"; do
+        traces >"$ARENA/before"
     done
 }
 
 # Nothing has been added or lost since snapshot.
 assert_clean() {
-    local deadline=$((${EPOCHREALTIME/./} + 3 * slowness * 1000000))
-    until traces >"$ARENA/after" && cmp -s "$ARENA/before" "$ARENA/after"; do
-        if [ "${EPOCHREALTIME/./}" -gt $deadline ]; then
-            diff -U 2 "$ARENA/before" "$ARENA/after" || true
-            fail 'something is left behind'
-        fi
-        sleep 0.05
-    done
+    traces --until "$ARENA/before" $((3000 * slowness)) >"$ARENA/after" || {
+        diff -U 2 "$ARENA/before" "$ARENA/after" || true
+        fail 'something is left behind'
+    }
 }
 
 [ -n "${ARENA-}" ] || enter_arena "$@"

@@ -430,8 +430,8 @@ static uint64_t hash(const char *text, uint64_t h)
     return h;
 }
 
-/* What says nothing: a lock's content is its holder; events only come to be more; leases rest for a moment, and where the search for
- * the next begins is in the file's first line. */
+/* What says nothing: a lock's content is its holder; events only come to be more; leases rest for a moment,
+ * and where the search for the next begins is in the file's first line. */
 static void look_at_file(const char *path, const char *name)
 {
     size_t n = strlen(name);
@@ -443,6 +443,10 @@ static void look_at_file(const char *path, const char *name)
     char *text = read_all(path);
     if (!text)
         return;
+    if (!*text && strstr(path, "/names/")) { /* nobody has a name there */
+        free(text);
+        return;
+    }
     uint64_t h = 0xcbf29ce484222325;
     each_line (line, text)
         if (!lease)
@@ -451,6 +455,11 @@ static void look_at_file(const char *path, const char *name)
             say("lease %s", line);
     if (strcmp(name, "log") == 0)
         h = 0;
+    if (strcmp(name, "config.json") == 0) { /* its networks may have another order by now */
+        h = 0;
+        for (const char *c = text; *c; c++)
+            h += *c == '\n';
+    }
     say("file %s %016llx", path, lease ? 0 : (unsigned long long)h);
     free(text);
 }
@@ -479,12 +488,13 @@ static void look_at_tree(const char *path, bool files)
         closedir(d);
 }
 
-/* The first levels of every hierarchy: ours is `netctr` at the top of each. */
+/* What is below netctr/INSTANCE in every hierarchy. An instance without containers has none, or an empty
+ * one. */
 static void look_at_cgroups(void)
 {
     glob_t g = {0};
-    (void)glob("/sys/fs/cgroup/netctr", 0, NULL, &g);
-    (void)glob("/sys/fs/cgroup/*/netctr", GLOB_APPEND, NULL, &g);
+    (void)glob("/sys/fs/cgroup/netctr/*", 0, NULL, &g);
+    (void)glob("/sys/fs/cgroup/*/netctr/*", GLOB_APPEND, NULL, &g);
     for (size_t i = 0; i < g.gl_pathc; i++)
         look_at_tree(g.gl_pathv[i], false);
     globfree(&g);

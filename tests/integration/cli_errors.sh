@@ -11,9 +11,8 @@ error() {
     t "$title" check
 }
 check() {
-    snapshot
     assert_error "$case_line" "$case_status" netctr "${case_arguments[@]}"
-    assert_clean
+    assert_clean # since the ground was laid
     assert_eq "$(names -a)" taken 'containers'
 }
 
@@ -27,6 +26,8 @@ wait_for 5 sh -c 'ss -Hltn | grep -q :8181 && ss -Hlun | grep -q :8181'
 touch "$tmp/file"
 cp -a "$box" "$tmp/root"
 touch "$tmp/root/bin/not-executable"
+
+snapshot
 
 # ---- the table -----------------------------------------------------------------------------------
 error 'no such root directory' 125 \

@@ -224,7 +224,6 @@ reloaded_meanwhile() {
     netctr network reload
     wait $asker
     kill $tracer
-    cat "$tmp/trace" "$tmp/said"; echo $reloads; nft list table bridge netctr_guard | grep -n "10.90" ; false
     firewall >/dev/null
     assert_lacks "$(nft list table bridge netctr_guard)" "$port"
 }
@@ -250,7 +249,8 @@ undone_meanwhile() {
     wait $asker || true
     kill $tracer
     assert_contains "$(cat "$tmp/said")" 'File exists'
-    assert_eq "$(firewall | grep -c '[^0-9]10\.90\.0\.')" "$(grep -c '[^0-9]10\.90\.0\.' "$tmp/before")"
+    # Its own address; the gateway's stand there as long as somebody answers for it.
+    assert_eq "$(firewall | grep -c '[^0-9]10\.90\.0\.[2-9]')" "$(grep -c '[^0-9]10\.90\.0\.[2-9]' "$tmp/before")"
     in_network_of a ip link delete eth1
     netctr network connect blue a
 }
