@@ -149,6 +149,7 @@ without_tbf() {
     snapshot
     # Such a kernel has no such file or directory for the question.
     local asked
+    export ASAN_OPTIONS=detect_leaks=0 # which cannot be traced
     strace -qq -o "$tmp/trace" -e trace=sendto "$ARENA/bin/netctr" run --rm --network default:rate=10mbit "$box" true
     asked=$(grep -n 'RTM_NEWQDISC' "$tmp/trace" | head -1 | cut -d: -f1)
     injected() { strace -qq -o /dev/null -e trace=sendto -e "inject=sendto:error=ENOENT:when=$asked" "$@"; }

@@ -239,8 +239,8 @@ run_survives_a_reboot() {
     cp -a "$tmp/run" "$run_state"
     rm -r "$run_state/containers/only" # nobody is left to give its lease back
     assert_eq "$(names)" ''
-    assert_eq "$(netctr boot)" a
     netctr run --rm --network tiny "$box" true # its lease is of another boot
+    assert_eq "$(netctr boot)" a
     netctr rm b only
     netctr network rm tiny
     netctr rm -f a
