@@ -115,7 +115,7 @@ replaced_by() { # FILE HOW
         ;;
     link) rm -rf "$file" && ln -s /etc/passwd "$file" ;;
     dangling) rm -rf "$file" && ln -s /nowhere "$file" ;;
-    fifo) rm -rf "$file" && mkfifo "$file" ;;
+    fifo) until rm -rf "$file" && mkfifo "$file" 2>/dev/null; do :; done ;;
     huge) rm -rf "$file" && truncate -s 1G "$file" ;;
     deep) rm -rf "$file" && head -c 200000 /dev/zero | tr '\0' '[' >"$file" ;;
     array) echo '[1, 2]' >"$file" ;;

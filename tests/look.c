@@ -118,22 +118,23 @@ static void hex(char *out, size_t room, const void *data, size_t size)
 
 /* ---- netlink ---------------------------------------------------------------------------------*/
 
-static struct mnl_socket *bus_of(int bus)
+static struct mnl_socket **bus_of(int bus)
 {
     static struct mnl_socket *route, *netfilter;
     struct mnl_socket **s = bus == NETLINK_ROUTE ? &route : &netfilter;
     if (!*s && (!(*s = mnl_socket_open2(bus, SOCK_CLOEXEC)) ||
                 mnl_socket_bind(*s, 0, MNL_SOCKET_AUTOPID) < 0))
         die("netlink");
-    return *s;
+    return s;
 }
 
-/* False when the kernel says that it does not know, or that something changed meanwhile. */
+/* False when the kernel says that it does not know, or that something changed meanwhile: the rest of such an
+ * answer is still to come, so the socket is not used again. */
 static bool dump(int bus, struct nlmsghdr *request, mnl_cb_t each, void *arg)
 {
     static char buffer[65536];
     static uint32_t sequence;
-    struct mnl_socket *s = bus_of(bus);
+    struct mnl_socket **bus_socket = bus_of(bus), *s = *bus_socket;
     request->nlmsg_seq = ++sequence;
     if (mnl_socket_sendto(s, request, request->nlmsg_len) < 0)
         die("ask the kernel");
@@ -145,8 +146,11 @@ static bool dump(int bus, struct nlmsghdr *request, mnl_cb_t each, void *arg)
             mnl_cb_run(buffer, (size_t)n, request->nlmsg_seq, mnl_socket_get_portid(s), each, arg);
         if (r == MNL_CB_STOP)
             return true;
-        if (r < 0)
+        if (r < 0) {
+            mnl_socket_close(s);
+            *bus_socket = NULL;
             return false;
+        }
     }
 }
 

@@ -324,34 +324,41 @@ static void test_json_not_text(int dir)
     }
 }
 
-/* Is somebody waiting for the lock of that file? */
-static bool awaited(int fd)
+/* Has @pid that file open? */
+static bool has_open(pid_t pid, int fd)
 {
-    struct stat st;
-    _cleanup_free_ char *locks = NULL;
-    if (fstat(fd, &st) < 0 || read_file_at(AT_FDCWD, "/proc/locks", 1 << 20, &locks, NULL) < 0)
+    struct stat st, other;
+    _cleanup_free_ char *path = xasprintf("/proc/%d/fd", pid);
+    _cleanup_dir_ DIR *d = opendir(path);
+    bool found = false;
+    if (!d || fstat(fd, &st) < 0)
         return false;
-    _cleanup_free_ char *inode = xasprintf(":%llu ", (unsigned long long)st.st_ino);
-    _cleanup_strv_ strv lines = strv_split(locks, '\n');
-    strv_each (line, lines)
-        if (strstr(line, "->") && strstr(line, inode))
-            return true;
-    return false;
+    for (struct dirent *entry; (entry = readdir(d));)
+        found = found || (fstatat(dirfd(d), entry->d_name, &other, 0) == 0 &&
+                          other.st_ino == st.st_ino && other.st_dev == st.st_dev);
+    return found;
 }
 
 /* Who waited for a lock whose file was removed has the lock of the file that is there now. */
 static void test_removed_lock(int dir)
 {
-    int held = lock_file_at(dir, "removed", LOCK_EX);
+    int held = lock_file_at(dir, "removed", LOCK_EX), gate[2];
+    check(pipe(gate) == 0, "a pipe", "none");
     pid_t pid = fork();
     if (pid == 0) {
         close(held);
+        close(gate[0]);
+        close(gate[1]); /* from here on it has the file open only to wait for it */
         int own = lock_file_at(dir, "removed", LOCK_EX);
         _exit(own >= 0 && lock_file_at(dir, "removed", LOCK_EX | LOCK_NB) == -EWOULDBLOCK ? 0 : 1);
     }
-    for (int tries = 0; tries < 5000 && !awaited(held); tries++)
+    close(gate[1]);
+    char byte;
+    (void)!read(gate[0], &byte, 1);
+    close(gate[0]);
+    for (int tries = 0; tries < 5000 && !has_open(pid, held); tries++)
         usleep(1000);
-    check(awaited(held), "the other one waits", "it does not");
+    check(has_open(pid, held), "the other one waits", "it does not");
     (void)unlinkat(dir, "removed", 0);
     close(held);
     int status = -1;
