@@ -92,8 +92,8 @@ int cgroup_join_self(const struct cgroup_entry *entry, struct err *e);
 void cgroup_entry_close(struct cgroup_entry *entry);
 #define _cleanup_cgroup_entry_ __attribute__((cleanup(cgroup_entry_close)))
 
-/** Is the process in @path, or below, by its own /proc/PID/cgroup? */
-bool cgroup_process_is_in(pid_t pid, const char *path);
+/** Is the process in @path, or below, by its own /proc/PID/cgroup? 1, 0 (also when it is gone) or -errno. */
+int cgroup_process_is_in(pid_t pid, const char *path);
 
 /** Kills everything in @path and below, and waits until it is empty: v2 cgroup.kill (Linux 5.14),
  *  else one by one by pidfd. Against a fork bomb pids.max becomes 0 on the way. "Already gone" is

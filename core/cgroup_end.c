@@ -70,18 +70,19 @@ static int walk(int dir, visit_fn *visit, void *arg)
 
 /* ---- killing -------------------------------------------------------------------------------*/
 
-bool cgroup_process_is_in(pid_t pid, const char *path)
+int cgroup_process_is_in(pid_t pid, const char *path)
 {
     _cleanup_free_ char *file = xasprintf("/proc/%d/cgroup", pid);
     _cleanup_free_ char *text = NULL;
-    if (read_file_at(AT_FDCWD, file, 1 << 20, &text, NULL) < 0)
-        return false;
+    int r = read_file_at(AT_FDCWD, file, 1 << 20, &text, NULL);
+    if (r < 0)
+        return r == -ENOENT || r == -ESRCH ? 0 : r;
     _cleanup_free_ char *needle = xasprintf("/%s", path);
     size_t length = strlen(needle);
     for (const char *at = text; (at = strstr(at, needle)); at += length)
         if (at[length] == '\n' || at[length] == '/' || at[length] == '\0')
-            return true;
-    return false;
+            return 1;
+    return 0;
 }
 
 struct kill_pass {
@@ -105,7 +106,10 @@ static int kill_in(int parent, const char *name, void *arg)
         pass->found = true;
         _cleanup_close_ int fd = pidfd_open((pid_t)number, 0);
         /* Looked up after the pidfd is open: it is of a process that was inside, or of one that is dead. */
-        if (fd >= 0 && cgroup_process_is_in((pid_t)number, pass->path))
+        int inside = fd >= 0 ? cgroup_process_is_in((pid_t)number, pass->path) : 0;
+        if (inside < 0)
+            return inside;
+        if (inside)
             (void)pidfd_signal(fd, SIGKILL);
     }
     return 0;

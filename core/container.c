@@ -130,6 +130,8 @@ int container_reclaim(struct store *store, struct spec *spec, struct container *
     c.store = store;
     c.existing = true;
     c.dir_fd = store_defined_dir(store, spec->name);
+    if (c.dir_fd == -ENOENT) /* somebody has removed it since */
+        return err_say(e, -ENOENT, "no such container `%s`", spec->name);
     if (c.dir_fd < 0)
         return err_set(e, c.dir_fd, "open container `%s`", spec->name);
     c.spec = *spec;

@@ -20,10 +20,11 @@
 
 #define LOG_MAX 65536
 
-bool helper_possible(void)
+int helper_possible(struct err *e)
 {
     _cleanup_cgroup_host_ struct cgroup_host host = {0};
-    return cgroup_probe(NULL, &host, NULL) == 0 && host.kind != CGROUP_NONE;
+    int r = cgroup_probe(NULL, &host, e);
+    return r < 0 ? r : host.kind != CGROUP_NONE;
 }
 
 /* ---- the way out of here ---------------------------------------------------------------------*/

@@ -208,14 +208,17 @@ static int find_by_id(struct store *s, const char *id, struct record *out, struc
     return 0;
 }
 
-/* Is the process that the record names another's? One that is just ending is shown in no cgroup. */
-static bool names_a_stranger(struct store *s, const struct record *r)
+/* Is the process that the record names another's? One that is just ending is shown in no cgroup. 1, 0 or
+ * -errno. */
+static int names_a_stranger(struct store *s, const struct record *r)
 {
     _cleanup_free_ char *path = container_cgroup(s, r->spec.id);
     _cleanup_cgroup_host_ struct cgroup_host host = {0};
-    return r->pid > 0 && !cgroup_process_is_in(r->pid, path) &&
-           !proc_is_dying(r->pid, r->pid_start) && cgroup_probe(NULL, &host, NULL) == 0 &&
-           host.count > 0;
+    int inside = r->pid > 0 ? cgroup_process_is_in(r->pid, path) : 1;
+    if (inside != 0 || proc_is_dying(r->pid, r->pid_start))
+        return inside < 0 ? inside : 0;
+    int code = cgroup_probe(NULL, &host, NULL);
+    return code < 0 ? code : host.count > 0;
 }
 
 int store_find(struct store *s, const char *name_or_id, struct record *out, struct err *e)
@@ -231,7 +234,11 @@ int store_find(struct store *s, const char *name_or_id, struct record *out, stru
         r = err_say(e, -EBADMSG, "container `%s` has lost its definition", name_or_id);
     else if (!defined)
         r = find_by_id(s, name_or_id, out, e);
-    if (r == 0 && (out->damaged || names_a_stranger(s, out))) {
+    int strange = r == 0 && !out->damaged ? names_a_stranger(s, out) : 0;
+    if (strange < 0) {
+        r = err_set(e, strange, "look at the process of container `%s`", out->spec.name);
+        record_clear(out);
+    } else if (r == 0 && (out->damaged || strange)) {
         r = err_say(e, -EBADMSG, "container `%s`: its state in `%s` is damaged", out->spec.name,
                     s->run);
         record_clear(out);

@@ -181,14 +181,17 @@ static void settle(struct keeper *k)
 
 static int start(struct keeper *k, struct err *e)
 {
-    _cleanup_free_ char *program = aardvark_find();
-    _cleanup_close_ int log = program ? aardvark_log(k->names, e) : -1;
+    _cleanup_free_ char *program = NULL;
+    int r = aardvark_find(&program, e);
+    if (r <= 0)
+        return r < 0 ? r : err_say(e, -ENOENT, "aardvark-dns is not there any more");
+    _cleanup_close_ int log = aardvark_log(k->names, e);
     if (log < 0)
-        return program ? log : err_say(e, -ENOENT, "aardvark-dns is not there any more");
+        return log;
     k->port = choose_port(k);
     k->started_ms = now_ms();
     _cleanup_strv_ strv argv = aardvark_command(program, k->world->store.run, k->port);
-    int r = helper_start(&k->world->store, RESOLVER, argv, log, e);
+    r = helper_start(&k->world->store, RESOLVER, argv, log, e);
     if (r == 0)
         settle(k);
     return r;

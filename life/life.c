@@ -106,8 +106,10 @@ static int attach(struct living *l, struct err *e)
 static void keep_names(struct living *l)
 {
     _cleanup_err_ struct err e = ERR_INIT;
-    if (!l->keeper && listener_listens(l->listener) && resolver_possible() &&
-        keeper_new(l->world, l->hub, &l->keeper, &e) < 0)
+    int r = !l->keeper && listener_listens(l->listener) ? resolver_possible(&e) : 0;
+    if (r > 0)
+        r = keeper_new(l->world, l->hub, &l->keeper, &e);
+    if (r < 0)
         warn("%s", e.text);
 }
 

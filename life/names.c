@@ -44,8 +44,11 @@ int plug_name(struct living *l, struct plug *p, struct err *e)
         .id = s->id, .address4 = ep->address4, .address6 = ep->address6, .servers = s->dns};
     int names;
     bool first = false;
-    p->served =
-        network_is_served(&p->network) && aardvark_can(p->network.name) && resolver_possible();
+    int served =
+        network_is_served(&p->network) && aardvark_can(p->network.name) ? resolver_possible(e) : 0;
+    if (served < 0)
+        return served;
+    p->served = served;
     add_name(&n.names, s->name);
     add_name(&n.names, s->id);
     add_name(&n.names, s->hostname);

@@ -214,8 +214,12 @@ int world_remove_damaged(struct world *w, const char *name, struct err *e)
     _cleanup_record_ struct record now = {0};
     _cleanup_err_ struct err why = ERR_INIT;
     int r = lock < 0 ? lock : store_find(&w->store, name, &now, &why);
-    if (lock >= 0 && r != -EBADMSG) /* somebody else has removed it, and may have made another */
-        return r == 0 || r == -ENOENT ? 0 : err_set(e, r, "look for container `%s`", name);
+    if (lock >= 0 && r == -ENOENT) /* somebody else has removed it */
+        return 0;
+    if (lock >= 0 && r == 0) /* and has made another; or what looked like damage was none */
+        return err_say(e, -EBUSY, "container `%s` is not the damaged one any more", name);
+    if (lock >= 0 && r != -EBADMSG)
+        return err_set(e, r, "look for container `%s`", name);
     r = lock < 0 ? lock : end_monitor(w, name, e);
     bool empty;
     if (r == 0 && find_dead(w, name, &empty) == 0)

@@ -12,10 +12,11 @@
 
 #define SERVER_FILE ".server"
 
-bool resolver_possible(void)
+int resolver_possible(struct err *e)
 {
-    _cleanup_free_ char *program = aardvark_find();
-    return program && helper_possible();
+    _cleanup_free_ char *program = NULL;
+    int r = aardvark_find(&program, e);
+    return r > 0 ? helper_possible(e) : r;
 }
 
 /* Whom containers can ask themselves while nobody answers for us. */
@@ -50,7 +51,8 @@ bool resolver_now(struct world *w, struct resolver *out)
     if (world_names(w, &names, NULL) < 0)
         return false;
     out->port = written_port(names, &out->tcp);
-    if (!out->port && !resolver_possible())
+    /* Where it only could not be looked for, questions still go to the host's. */
+    if (!out->port && resolver_possible(NULL) == 0)
         return false;
     find_upstream(out);
     return true;

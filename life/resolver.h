@@ -6,8 +6,8 @@
 
 #define RESOLVER HELPER_RESOLVER
 
-/** Can containers be served by a resolver? */
-bool resolver_possible(void);
+/** Can containers be served by a resolver? 1, 0 or -errno. */
+int resolver_possible(struct err *e);
 /** Who answers now. False: there is no resolver. */
 bool resolver_now(struct world *w, struct resolver *out);
 /** Writes down who answers now, and tells the firewall. The store must be locked. */

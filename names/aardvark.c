@@ -18,17 +18,21 @@
 #define LOG ".aardvark.log"
 #define OWN_FILE "aardvark.pid"
 
-char *aardvark_find(void)
+int aardvark_find(char **out, struct err *e)
 {
     static const char *const places[] = {
         "/usr/libexec/podman",   "/usr/lib/podman", "/usr/local/libexec/podman",
         "/usr/local/lib/podman", "/usr/bin",        "/usr/local/bin"};
     for (size_t i = 0; i < ARRAY_LEN(places); i++) {
         _cleanup_free_ char *path = xasprintf("%s/aardvark-dns", places[i]);
-        if (access(path, X_OK) == 0)
-            return take_ptr(path);
+        if (access(path, X_OK) == 0) {
+            *out = take_ptr(path);
+            return 1;
+        }
+        if (errno != ENOENT && errno != ENOTDIR && errno != EACCES)
+            return err_set(e, errno, "look for `%s`", path);
     }
-    return NULL;
+    return 0;
 }
 
 bool aardvark_can(const char *network)

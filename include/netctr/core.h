@@ -297,8 +297,8 @@ int store_sweep(struct store *s, const char *helper, bool dry_run,
  * no id). What is in there is the helper: nothing needs to be written down to find it again, and no
  * pid is believed. The store must be locked where one is started or ended. */
 
-/** Can there be one? It cannot where there are no cgroups. */
-bool helper_possible(void);
+/** Can there be one? It cannot where there are no cgroups. 1, 0 or -errno. */
+int helper_possible(struct err *e);
 /** Starts @argv (an absolute path) as nobody's child, with nothing of ours but @log for its output, and
  *  without capabilities. Returns when it is in its cgroup. */
 int helper_start(struct store *s, const char *name, char *const *argv, int log, struct err *e);

@@ -38,8 +38,8 @@ int names_sweep(int dir, char *const *ids, bool dry_run, void (*found)(const cha
 
 /* ---- aardvark-dns ----------------------------------------------------------------------------*/
 
-/** Where it is; caller frees; NULL: not installed. */
-char *aardvark_find(void);
+/** Where it is: 1, and the caller frees; 0: not installed; or -errno. */
+int aardvark_find(char **out, struct err *e);
 
 struct aardvark_network {
     const char *name;

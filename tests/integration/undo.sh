@@ -225,6 +225,29 @@ unfinished_files() {
 }
 t 'files that were never finished: gc removes them' unfinished_files
 
+# COMMAND, in which every call of CALLS for PATH fails.
+unable_to() { # CALLS PATH COMMAND...
+    strace -f -qq -o /dev/null -P "$2" -e "inject=$1:error=ENOMEM" "${@:3}"
+}
+
+unknown_is_not_absent() {
+    strace -o /dev/null true 2>/dev/null || skip 'no permission to trace'
+    warm_up
+    netctr run -d --name k "$box" sleep 100 >/dev/null
+    # Whose process it is cannot be told: that does not make it a stranger's, and its state damaged.
+    assert_status 125 unable_to openat "/proc/$(pid_of k)/cgroup" netctr rm -f k 2>"$tmp/err"
+    assert_contains "$(cat "$tmp/err")" 'Cannot allocate memory'
+    status_is k running
+    netctr rm -f k
+    # Whether there is a resolver cannot be told: its container would have the names of others as if there
+    # were none.
+    [ -x /usr/lib/podman/aardvark-dns ] || return 0
+    assert_status 125 unable_to '?access,?faccessat,faccessat2' /usr/lib/podman/aardvark-dns \
+        netctr run --rm "$box" true 2>"$tmp/err"
+    assert_contains "$(cat "$tmp/err")" 'aardvark-dns'
+}
+t 'what cannot be looked at is not taken for absent' unknown_is_not_absent
+
 one_run_root() {
     netctr run -d --name k "$box" sleep 100 >/dev/null
     assert_fails "$program" --root "$state" --run-root /run/netctr2 rm k
