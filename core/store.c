@@ -73,6 +73,12 @@ static int bind_locked(struct store *s, struct err *e)
     return r < 0 ? err_set(e, r, "write `%s/" RUN_ROOT_FILE "`", s->root) : 0;
 }
 
+static int cannot_lock(int code, int fd, const char *path, struct err *e)
+{
+    _cleanup_free_ char *what = xasprintf("`%s`", path);
+    return lock_failed(code, fd, "lock", what, e);
+}
+
 /* Which containers live is told by the locks in RUN: two run-roots over one ROOT would each take the
  * other's containers for ended ones. ROOT belongs to one of them as long as that has any. */
 static int bind_roots(struct store *s, struct err *e)
@@ -82,8 +88,7 @@ static int bind_roots(struct store *s, struct err *e)
     if (r != 0)
         return r < 0 ? r : 0;
     _cleanup_close_ int lock = lock_file_at(s->root_fd, "lock", LOCK_EX);
-    return lock < 0 ? lock_failed(lock, s->root_fd, "lock", "the state directory", e)
-                    : bind_locked(s, e);
+    return lock < 0 ? cannot_lock(lock, s->root_fd, s->root, e) : bind_locked(s, e);
 }
 
 int store_hold_binding(struct store *s, struct err *e)
@@ -91,7 +96,7 @@ int store_hold_binding(struct store *s, struct err *e)
     _cleanup_free_ char *bound = NULL;
     _cleanup_close_ int lock = lock_file_at(s->root_fd, "lock", LOCK_SH);
     if (lock < 0)
-        return lock_failed(lock, s->root_fd, "lock", "the state directory", e);
+        return cannot_lock(lock, s->root_fd, s->root, e);
     int r = is_bound(s, &bound, e);
     if (r == 0)
         return err_say(e, -EBUSY, "state directory `%s` has just been taken for `%s`", s->root,
@@ -135,7 +140,7 @@ void store_close(struct store *s)
 int store_lock(struct store *s, struct err *e)
 {
     int fd = lock_file_at(s->run_fd, "lock", LOCK_EX);
-    return fd < 0 ? lock_failed(fd, s->run_fd, "lock", "the run directory", e) : fd;
+    return fd < 0 ? cannot_lock(fd, s->run_fd, s->run, e) : fd;
 }
 
 static int directory_at(int at, const char *name)
