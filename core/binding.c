@@ -88,8 +88,7 @@ static int bind_roots(struct store *s, struct err *e)
     if (r != 0)
         return r < 0 ? r : 0;
     _cleanup_close_ int lock = lock_file_at(s->root_fd, "lock", LOCK_EX);
-    return lock < 0 ? lock_failed(lock, s->root_fd, "lock", "the state directory", e)
-                    : bind_locked(s, e);
+    return lock < 0 ? store_cannot_lock(lock, s->root_fd, s->root, e) : bind_locked(s, e);
 }
 
 /* ---- instances -------------------------------------------------------------------------------*/
@@ -229,7 +228,7 @@ int store_hold_binding(struct store *s, struct err *e)
     _cleanup_free_ char *bound = NULL;
     _cleanup_close_ int lock = lock_file_at(s->root_fd, "lock", LOCK_SH);
     if (lock < 0)
-        return lock_failed(lock, s->root_fd, "lock", "the state directory", e);
+        return store_cannot_lock(lock, s->root_fd, s->root, e);
     int r = is_bound(s, &bound, e);
     if (r == 0)
         return err_say(e, -EBUSY, "state directory `%s` has just been taken for `%s`", s->root,

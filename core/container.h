@@ -12,6 +12,8 @@
 #define TRASH ".removed-"
 
 char *container_cgroup(const struct store *s, const char *id); /* caller frees */
+/** Why the lock in @dir, whose path is @path, was not got. */
+int store_cannot_lock(int code, int dir, const char *path, struct err *e);
 /** state.json: who monitors, and once it runs, who runs. */
 int container_save_state(struct container *c, struct err *e);
 /** Reads it back. -EBADMSG: nothing in it can be believed. */

@@ -5,10 +5,16 @@
 #include <string.h>
 #include <sys/file.h>
 
+int store_cannot_lock(int code, int dir, const char *path, struct err *e)
+{
+    _cleanup_free_ char *what = xasprintf("`%s`", path);
+    return lock_failed(code, dir, "lock", what, e);
+}
+
 int store_lock(struct store *s, struct err *e)
 {
     int fd = lock_file_at(s->run_fd, "lock", LOCK_EX);
-    return fd < 0 ? lock_failed(fd, s->run_fd, "lock", "the run directory", e) : fd;
+    return fd < 0 ? store_cannot_lock(fd, s->run_fd, s->run, e) : fd;
 }
 
 static int directory_at(int at, const char *name)

@@ -153,7 +153,7 @@ hostile_files() {
     printf canary >/run/canary
     idle good --network plain
     for kind in $kinds; do hostile "$kind"; done
-    for kind in $kinds; do wait_for 5 logged "$kind" done; done
+    for kind in $kinds; do wait_for 5 logged "$kind" 'done'; done
     # Names come and go, and the networks of each change.
     idle late --network plain
     for kind in $kinds; do

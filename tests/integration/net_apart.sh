@@ -4,8 +4,6 @@
 . "$(dirname "$0")/../lib.sh"
 . "$top/tests/reach.sh"
 
-lan4=192.0.2.9 host4=192.0.2.2
-
 tidy_containers=$(declare -f tidy_after_test)
 eval "tidy_containers${tidy_containers#tidy_after_test}"
 tidy_after_test() {

@@ -39,7 +39,7 @@ lock_of_all() {
     for command in ps 'inspect k' "run --rm $box true" 'stop k' 'kill k' 'rm -f k' 'exec k true' \
         'network create x' 'publish k 81' gc; do
         # shellcheck disable=SC2086
-        (tmp=$(mktemp -d "$tmp/XXXXXX") && gives_up "$run_state/lock" 'lock the run directory' netctr $command) &
+        (tmp=$(mktemp -d "$tmp/XXXXXX") && gives_up "$run_state/lock" "lock \`$run_state\`" netctr $command) &
         commands+=($!)
     done
     # Whoever lives, lives on; who ends meanwhile, or begins anew, waits for his turn.
