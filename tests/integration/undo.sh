@@ -252,6 +252,10 @@ unknown_is_not_absent() {
     assert_status 125 unable_to read "$run_state/names/.server" netctr network reload 2>"$tmp/err"
     assert_contains "$(cat "$tmp/err")" '.server'
     served
+    # Which networks have names cannot be told: the resolver is not nobody's.
+    unable_to getdents64 "$run_state/names" netctr gc 2>"$tmp/err" || true
+    assert_contains "$(cat "$tmp/err")" 'networks with names'
+    served
 }
 served() {
     nft list set inet netctr doors4 | grep -q elements
