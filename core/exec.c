@@ -109,7 +109,8 @@ static int join(const struct joining *j, struct err *e)
     if (pid == 0)
         run_program(j);
     /* Our parent is its parent too and waits for it by this number. */
-    return channel_send_number(j->channel, MESSAGE_PROCESS, (int)pid);
+    r = channel_send_number(j->channel, MESSAGE_PROCESS, (int)pid);
+    return r < 0 ? err_set(e, r, "tell which process is the command's") : 0;
 }
 
 static _Noreturn void run_joiner(const struct joining *j)

@@ -16,10 +16,13 @@ struct inherited {
     size_t count;
 };
 
-static void find_inherited(const struct store *s, struct inherited *i)
+static int find_inherited(const struct store *s, struct inherited *i, struct err *e)
 {
+    int r = 0;
     _cleanup_dir_ DIR *d = opendir("/proc/self/fd");
-    for (struct dirent *entry; d && (entry = readdir(d));) {
+    if (!d)
+        return err_set(e, errno, "list the open files");
+    for (struct dirent *entry; (entry = next_entry(d, &r));) {
         uint64_t n;
         if (parse_u64(entry->d_name, 3, INT32_MAX, &n) < 0)
             continue;
@@ -30,22 +33,31 @@ static void find_inherited(const struct store *s, struct inherited *i)
         i->fds = xrealloc(i->fds, i->count + 1, sizeof(int));
         i->fds[i->count++] = fd;
     }
+    return r < 0 ? err_set(e, r, "list the open files") : 0;
 }
 
-/* The caller's session, directory and streams. */
+/* Whoever waits for the end of a pipe would wait as long as the container lives. */
+static int let_go_of_streams(void)
+{
+    _cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    for (int i = 0; i < 3; i++)
+        while (null < 0 || dup2(null, i) < 0)
+            if (null < 0 || (errno != EINTR && errno != EBUSY))
+                return -errno;
+    return 0;
+}
+
+/* Last, the caller is told: nothing can fail after that. */
 static int report_started(const struct spec *s, void *arg)
 {
     (void)s;
     const struct inherited *inherited = arg;
     for (size_t i = 0; i < inherited->count; i++)
         close(inherited->fds[i]);
-    int r = channel_send(inherited->channel, MESSAGE_STARTED);
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    for (int i = 0; null >= 0 && i < 3; i++)
-        (void)dup2(null, i);
-    close_fd(null);
-    (void)chdir("/");
-    return r;
+    int r = let_go_of_streams();
+    if (r == 0 && chdir("/") < 0)
+        r = -errno;
+    return r == 0 ? channel_send(inherited->channel, MESSAGE_STARTED) : r;
 }
 
 static _Noreturn void monitor_process(struct world *w, struct life *life, int channel)
@@ -57,10 +69,11 @@ static _Noreturn void monitor_process(struct world *w, struct life *life, int ch
     /* Two processes cannot share a netlink socket: each would read the other's answers. */
     bridge_close(take_ptr(w->bridge));
     world_forget_names(w); /* or it would be closed as the caller's */
-    find_inherited(&w->store, &inherited);
     life->started = report_started;
     life->arg = &inherited;
-    int r = world_live(w, life, &e);
+    int r = find_inherited(&w->store, &inherited, &e);
+    if (r == 0)
+        r = world_live(w, life, &e);
     if (r < 0)
         (void)channel_send_error(channel, &e);
     err_clear(&e);

@@ -46,7 +46,7 @@ static void look_at_shared(struct living *l, struct view *v)
     if (dir < 0 || endpoint_load_all(dir, &all, NULL) < 0 ||
         world_bridge(l->world, &bridge, NULL) < 0)
         return;
-    bool possible = resolver_now(l->world, &ignored);
+    bool possible = resolver_now(l->world, &ignored, NULL) > 0;
     for (size_t i = 0; i < all.count && v->count < ARRAY_LEN(v->shared); i++) {
         struct place *p = &v->shared[v->count];
         if (network_load(bridge, all.items[i].network, &p->network, NULL) < 0)

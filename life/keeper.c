@@ -207,14 +207,16 @@ static int watch_server(struct keeper *k, struct err *e)
 static int find_or_start(struct keeper *k, struct err *e)
 {
     struct resolver now;
-    (void)resolver_now(k->world, &now);
+    int r = resolver_now(k->world, &now, e);
+    if (r < 0)
+        return r;
     if (now.port && watch_server(k, e) == 0) {
         k->port = now.port;
         (void)pidfd_signal(k->server, SIGHUP);
         settle(k);
         return 0;
     }
-    int r = helper_end(&k->world->store, RESOLVER, e);
+    r = helper_end(&k->world->store, RESOLVER, e);
     return r == 0 ? start(k, e) : r;
 }
 
@@ -228,7 +230,7 @@ static int update(struct keeper *k, struct err *e)
     k->dirty = false;
     if (!names_any(k->names)) /* whoever left last has ended it */
         return 0;
-    v.servers = host_resolvers(false);
+    v.servers = host_resolvers(false, NULL); /* what cannot be read now has no servers now */
     int r = network_each(k->world->bridge, write_network, &v, e);
     strv_free(v.servers);
     if (r < 0 || !aardvark_there(k->names)) /* no network is served */

@@ -28,8 +28,9 @@ static int introduce(struct living *l, const struct network *n, struct err *e)
     _cleanup_close_ int lock = store_lock(&l->world->store, e);
     if (lock < 0)
         return lock;
-    if (!resolver_now(l->world, &now))
-        return 0;
+    int r = resolver_now(l->world, &now, e);
+    if (r <= 0)
+        return r;
     /* The resolver does not know the network yet; whoever keeps it tells it. */
     uint16_t port = now.port;
     now.port = 0;
@@ -76,7 +77,7 @@ bool names_urgent(struct living *l)
     bool served = false;
     for (size_t i = 0; i < l->plug_count; i++)
         served = served || l->plugs[i].served;
-    return served && resolver_now(l->world, &now) && !now.port && !now.upstream4.family &&
+    return served && resolver_now(l->world, &now, NULL) > 0 && !now.port && !now.upstream4.family &&
            !now.upstream6.family;
 }
 

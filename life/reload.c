@@ -76,9 +76,10 @@ int world_reload_locked(struct world *w, struct err *e)
         warn("container `%s`: its endpoint's record is damaged, it has no network; "
              "`netctr rm -f %s` removes it",
              all.unknown, all.unknown);
-    if (r == 0)
-        r = bridge_reload(bridge, all.list.items, all.list.count,
-                          resolver_now(w, &resolver) ? &resolver : NULL, e);
+    int answers = r == 0 ? resolver_now(w, &resolver, e) : r;
+    r = answers < 0
+            ? answers
+            : bridge_reload(bridge, all.list.items, all.list.count, answers ? &resolver : NULL, e);
     /* Without anybody behind it, it was made for the first time, or nobody has missed it. */
     if (r == 0 && all.list.count > 0) {
         const struct event event = {"system", "reload", NULL, "firewall"};

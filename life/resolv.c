@@ -112,10 +112,9 @@ static char *host_conf(struct err *e)
     return r < 0 ? NULL : text;
 }
 
-strv host_resolvers(bool reachable)
+strv host_resolvers(bool reachable, struct err *e)
 {
-    /* What cannot be read now has no servers now. */
-    _cleanup_free_ char *text = reachable ? usable_conf(NULL) : host_conf(NULL);
+    _cleanup_free_ char *text = reachable ? usable_conf(e) : host_conf(e);
     _cleanup_strv_ strv lines = text ? strv_split(text, '\n') : NULL, all = NULL;
     strv_each (line, lines) {
         const char *server = nameserver(line);

@@ -19,5 +19,6 @@ struct resolv_plan {
 };
 /** Caller frees; NULL with @e when the host's file cannot be read. */
 char *make_resolv_conf(const struct resolv_plan *plan, struct err *e);
-/** The host's resolvers; without those that only the host itself reaches with @reachable. Caller frees. */
-strv host_resolvers(bool reachable);
+/** The host's resolvers; without those that only the host itself reaches with @reachable. Caller frees.
+ *  NULL with @e when its file cannot be read. */
+strv host_resolvers(bool reachable, struct err *e);

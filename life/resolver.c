@@ -19,10 +19,14 @@ int resolver_possible(struct err *e)
     return r > 0 ? helper_possible(e) : r;
 }
 
-/* Whom containers can ask themselves while nobody answers for us. */
+/* Whom containers can ask themselves while nobody answers for us. A file of the host's that cannot be read
+ * is no reason to be without a firewall. */
 static void find_upstream(struct resolver *r)
 {
-    _cleanup_strv_ strv servers = host_resolvers(true);
+    _cleanup_err_ struct err why = ERR_INIT;
+    _cleanup_strv_ strv servers = host_resolvers(true, &why);
+    if (why.code)
+        warn("cannot tell who answers the host: %s", why.text);
     strv_each (server, servers) {
         struct ip ip;
         if (ip_parse(server, &ip) < 0)
@@ -33,42 +37,49 @@ static void find_upstream(struct resolver *r)
     }
 }
 
-static uint16_t written_port(int names, bool *tcp)
+/* 0 when nobody is written down, or in a way that nobody of us has written. */
+static int written_port(int names, uint16_t *out, bool *tcp, struct err *e)
 {
     _cleanup_free_ char *text = NULL;
     unsigned port = 0;
     char protocol[8] = "";
-    if (read_file_at(names, SERVER_FILE, 64, &text, NULL) == 0)
+    int r = read_state_at(names, SERVER_FILE, 64, &text, NULL);
+    if (r < 0 && r != -ENOENT && r != -EBADMSG)
+        return err_set(e, r, "read `" SERVER_FILE "`");
+    if (r == 0)
         (void)sscanf(text, "%u %7s", &port, protocol);
     *tcp = streq(protocol, "tcp");
-    return port <= UINT16_MAX ? (uint16_t)port : 0;
+    *out = port <= UINT16_MAX ? (uint16_t)port : 0;
+    return 0;
 }
 
-bool resolver_now(struct world *w, struct resolver *out)
+int resolver_now(struct world *w, struct resolver *out, struct err *e)
 {
     int names;
     *out = (struct resolver){0};
-    if (world_names(w, &names, NULL) < 0)
-        return false;
-    out->port = written_port(names, &out->tcp);
-    /* Where it only could not be looked for, questions still go to the host's. */
-    if (!out->port && resolver_possible(NULL) == 0)
-        return false;
-    find_upstream(out);
-    return true;
+    int r = world_names(w, &names, e);
+    if (r == 0)
+        r = written_port(names, &out->port, &out->tcp, e);
+    if (r == 0)
+        r = out->port ? 1 : resolver_possible(e);
+    if (r > 0)
+        find_upstream(out);
+    return r;
 }
 
 int resolver_set(struct world *w, const struct resolver *now, struct err *e)
 {
     int names;
     bool tcp;
+    uint16_t old;
     struct bridge *bridge;
     int r = world_names(w, &names, e);
     if (r == 0)
         r = world_bridge(w, &bridge, e);
+    if (r == 0)
+        r = written_port(names, &old, &tcp, e);
     if (r < 0)
         return r;
-    uint16_t old = written_port(names, &tcp);
     _cleanup_free_ char *text = xasprintf("%u %s\n", now->port, now->tcp ? "tcp" : "udp");
     r = now->port ? write_file_atomic(names, SERVER_FILE, text, strlen(text), 0600)
                   : unlinkat(names, SERVER_FILE, 0);
@@ -111,6 +122,7 @@ int resolver_forget(struct world *w, const char *network, struct err *e)
     static const struct resolver nobody = {0};
     int names;
     bool tcp;
+    uint16_t port;
     struct bridge *bridge;
     _cleanup_network_ struct network n = {0};
     _cleanup_free_ char *gone = xstrdup(network);
@@ -120,7 +132,9 @@ int resolver_forget(struct world *w, const char *network, struct err *e)
     if (r == 0)
         r = network_load(bridge, network, &n, e);
     if (r == 0)
-        r = bridge_set_resolver(bridge, &n, written_port(names, &tcp), &nobody, e);
+        r = written_port(names, &port, &tcp, e);
+    if (r == 0)
+        r = bridge_set_resolver(bridge, &n, port, &nobody, e);
     if (r == -ENOENT || r == -EBADMSG) { /* flushed; or whoever removes it will say what is wrong */
         err_clear(e);
         r = 0;

@@ -8,8 +8,8 @@
 
 /** Can containers be served by a resolver? 1, 0 or -errno. */
 int resolver_possible(struct err *e);
-/** Who answers now. False: there is no resolver. */
-bool resolver_now(struct world *w, struct resolver *out);
+/** Who answers now: 1; 0: there is no resolver; or -errno. */
+int resolver_now(struct world *w, struct resolver *out, struct err *e);
 /** Writes down who answers now, and tells the firewall. The store must be locked. */
 int resolver_set(struct world *w, const struct resolver *now, struct err *e);
 /** Ends it if no container has a name any more. The store must be locked. */

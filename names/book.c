@@ -156,14 +156,21 @@ int names_join(int dir, const char *network, const struct name_entry *n, bool *f
     return lock < 0 ? lock : replace(dir, network, n->id, line, first, e);
 }
 
-static int each_network(int dir, int (*each)(const char *network, void *arg), void *arg)
+/* Until @each returns something else than 0. Networks that cannot be listed are not none: a resolver could
+ * be ended that has names to tell. */
+static int each_network(int dir, int (*each)(const char *network, void *arg), void *arg,
+                        struct err *e)
 {
-    int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+    _cleanup_close_ int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     _cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
-    for (struct dirent *entry; d && r == 0 && (entry = readdir(d));)
+    int r = 0, read = 0;
+    if (!d)
+        return err_set(e, errno, "list the networks with names");
+    (void)take_fd(fd);
+    for (struct dirent *entry; r == 0 && (entry = next_entry(d, &read));)
         if (valid_name(entry->d_name))
             r = each(entry->d_name, arg);
-    return r;
+    return read < 0 ? err_set(e, read, "list the networks with names") : r;
 }
 
 struct leaving {
@@ -184,7 +191,7 @@ int names_leave(int dir, const char *network, const char *id, struct err *e)
     _cleanup_close_ int lock = lock_names(dir, e);
     if (lock < 0)
         return lock;
-    return network ? leave_one(network, &l) : each_network(dir, leave_one, &l);
+    return network ? leave_one(network, &l) : each_network(dir, leave_one, &l, e);
 }
 
 struct pruning {
@@ -205,7 +212,7 @@ int names_prune(int dir, bool (*there)(const char *network, void *arg), void *ar
 {
     struct pruning p = {dir, there, arg};
     _cleanup_close_ int lock = lock_names(dir, e);
-    int r = lock < 0 ? lock : each_network(dir, prune_one, &p);
+    int r = lock < 0 ? lock : each_network(dir, prune_one, &p, e);
     return r < 0 && lock >= 0 ? err_set(e, r, "remove the names of a network") : r;
 }
 
@@ -230,12 +237,14 @@ int names_each(int dir, const char *network, int (*each)(const struct name_entry
 static int has_any(const char *network, void *arg)
 {
     struct stat st;
-    return fstatat(*(int *)arg, network, &st, 0) == 0 && st.st_size > 0;
+    if (fstatat(*(int *)arg, network, &st, 0) < 0)
+        return errno == ENOENT ? 0 : -errno;
+    return st.st_size > 0;
 }
 
 bool names_any(int dir)
 {
-    return each_network(dir, has_any, &dir) > 0;
+    return each_network(dir, has_any, &dir, NULL) != 0;
 }
 
 struct sweeping {
@@ -293,5 +302,5 @@ int names_sweep(int dir, char *const *ids, bool dry_run, void (*found)(const cha
     _cleanup_close_ int lock = lock_names(dir, e);
     if (lock >= 0 && !dry_run)
         tidy(dir);
-    return lock < 0 ? lock : each_network(dir, sweep_network, &s);
+    return lock < 0 ? lock : each_network(dir, sweep_network, &s, e);
 }

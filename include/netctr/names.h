@@ -30,7 +30,7 @@ int names_each(int dir, const char *network, int (*each)(const struct name_entry
                void *arg, struct err *e);
 /** Forgets networks: all of which @there is not true. */
 int names_prune(int dir, bool (*there)(const char *network, void *arg), void *arg, struct err *e);
-/** Has any network a container? */
+/** Has any network a container? Also true when that cannot be told. */
 bool names_any(int dir);
 /** Takes out everybody who is not in @ids, and tells @found (may be NULL); @dry_run only tells. */
 int names_sweep(int dir, char *const *ids, bool dry_run, void (*found)(const char *what, void *arg),

@@ -239,12 +239,26 @@ unknown_is_not_absent() {
     assert_contains "$(cat "$tmp/err")" 'Cannot allocate memory'
     status_is k running
     netctr rm -f k
-    # Whether there is a resolver cannot be told: its container would have the names of others as if there
-    # were none.
+    # What its caller has open cannot be told: its monitor would keep a pipe that somebody waits for.
+    assert_status 125 unable_to openat /proc/self/fd netctr run -d --name k "$box" sleep 100 2>"$tmp/err"
+    assert_contains "$(cat "$tmp/err")" 'open files'
+    # Whether there is a resolver, and who, cannot be told: all would be as if there were none.
     [ -x /usr/lib/podman/aardvark-dns ] || return 0
     assert_status 125 unable_to '?access,?faccessat,faccessat2' /usr/lib/podman/aardvark-dns \
         netctr run --rm "$box" true 2>"$tmp/err"
     assert_contains "$(cat "$tmp/err")" 'aardvark-dns'
+    netctr run -d --name k "$box" sleep 100 >/dev/null
+    wait_for 10 served
+    assert_status 125 unable_to read "$run_state/names/.server" netctr network reload 2>"$tmp/err"
+    assert_contains "$(cat "$tmp/err")" '.server'
+    served
+    # Which networks have names cannot be told: the resolver is not nobody's.
+    unable_to getdents64 "$run_state/names" netctr gc 2>"$tmp/err" || true
+    assert_contains "$(cat "$tmp/err")" 'networks with names'
+    served
+}
+served() {
+    grep -q elements <<<"$(nft list set inet netctr doors4)"
 }
 t 'what cannot be looked at is not taken for absent' unknown_is_not_absent
 

@@ -108,7 +108,7 @@ static void test_plans(void)
         _cleanup_free_ char *got = make_resolv_conf(&plans[i].plan, NULL);
         check(streq(got, plans[i].result), plans[i].name, got);
     }
-    _cleanup_strv_ strv all = host_resolvers(false), reachable = host_resolvers(true);
+    _cleanup_strv_ strv all = host_resolvers(false, NULL), reachable = host_resolvers(true, NULL);
     check(strv_len(all) == 1 && streq(all[0], "127.0.0.53"), "the host's own", "others");
     check(strv_len(reachable) == 1 && streq(reachable[0], "192.0.2.2"), "reachable", "others");
 }
