@@ -129,6 +129,15 @@ static int dispatch(int argc, char **argv, struct err *e)
     return command->run(&cli, argc - first, argv + first, e);
 }
 
+/* What an interrupted write has not taken is still in the buffer. */
+static int flush(FILE *f)
+{
+    int r;
+    while ((r = fflush(f)) != 0 && errno == EINTR)
+        clearerr(f);
+    return r;
+}
+
 int main(int argc, char **argv)
 {
     struct err e = ERR_INIT;
@@ -138,7 +147,7 @@ int main(int argc, char **argv)
     (void)prctl(PR_SET_NAME, "netctr");
     if (r == 0)
         r = dispatch(argc, argv, &e);
-    if (r == 0 && fflush(stdout) != 0)
+    if (r == 0 && flush(stdout) != 0)
         r = err_set(&e, errno, "write to stdout");
     if (r >= 0)
         return r;
