@@ -93,7 +93,7 @@ port_stays() {
     # shellcheck disable=SC2016 # the container expands it
     netctr run -d --name a --restart always -p 8080:80 -m 32m "$box" sh -c \
         'mkdir -p /www; echo x >>/www/index.html; [ "$(wc -l </www/index.html)" -gt 2 ] && exit 1
-         httpd -h /www; sleep 0.5; exit 1' >/dev/null
+         httpd -h /www; sleep "$1"; exit 1' sh "$slowness" >/dev/null
     wait_for 5 http http://127.0.0.1:8080/
     local before
     before=$(netctr inspect a | jq -c '.[0].endpoints')
