@@ -25,8 +25,8 @@ hammered() { # ROUNDS PROTO PORT WHERE...: WHERE is [lan@]ADDRESS
         for where; do
             file=$tmp/hammers/$where
             case $where in
-            lan@*) in_lan peer hammer "$proto" "${where#lan@}" "$port" $((5 * slowness)) >"$file" 2>&1 & ;;
-            *) peer hammer "$proto" "$where" "$port" $((5 * slowness)) >"$file" 2>&1 & ;;
+            lan@*) in_lan peer hammer "$proto" "${where#lan@}" "$port" $((10 * slowness)) >"$file" 2>&1 & ;;
+            *) peer hammer "$proto" "$where" "$port" $((10 * slowness)) >"$file" 2>&1 & ;;
             esac
             pids+=($!)
         done
@@ -56,7 +56,7 @@ hammered_from_a_neighbour() {
     local own next
     own=$(address_of neighbour)
     next=${own%.*}.$((${own##*.} + 1))
-    in_network_of neighbour peer hammer tcp "$next" 80 $((5 * slowness)) >"$tmp/hammer" &
+    in_network_of neighbour peer hammer tcp "$next" 80 $((10 * slowness)) >"$tmp/hammer" &
     local pid=$!
     wait_for 3 grep -q hammering "$tmp/hammer"
     sleep 0.5
