@@ -8,7 +8,7 @@ knows() { # CONTAINER LINE
     hosts_of "$1" | grep -qxF -- "$2"
 }
 knows_not() { # CONTAINER WORD
-    ! hosts_of "$1" | grep -qwF -- "$2"
+    ! grep -qwF -- "$2" <<<"$(hosts_of "$1")"
 }
 
 by_hosts() { # [FLAGS OF RUN...]

@@ -196,7 +196,7 @@ reboot_host() {
     mount --bind "$tmp/boot_id" /proc/sys/kernel/random/boot_id
 }
 nobody_runs() {
-    ! pgrep -x netctr && ! ps -eo pidns= | grep -qv "$(stat -Lc %i /proc/self/ns/pid)"
+    ! pgrep -x netctr && [ -z "$(ps -eo pidns= | grep -v "$(stat -Lc %i /proc/self/ns/pid)")" ]
 }
 
 after_a_reboot() {
