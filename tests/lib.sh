@@ -320,6 +320,13 @@ assert_error() { # LINE STATUS COMMAND...
     assert_eq $status "$expected" 'status'
 }
 
+# PROGRAM | has [FLAGS OF GREP] PATTERN. It reads to the end: whoever still writes when grep -q has left dies
+# of it, and pipefail makes "not found" of that.
+has() {
+    local count
+    count=$(grep -c "$@")
+}
+
 # wait_for SECONDS COMMAND...: until it succeeds. Its output is shown only when it never does.
 wait_for() {
     local deadline=$((${EPOCHREALTIME/./} + $1 * slowness * 1000000))
@@ -402,7 +409,7 @@ serve_peer() { # NAME [FLAGS OF RUN...]
 }
 
 logged() { # NAME TEXT: whether the container has said it
-    netctr logs "$1" 2>&1 | grep -qF -- "$2"
+    netctr logs "$1" 2>&1 | has -F -- "$2"
 }
 
 # Nobody answered the peer, which asked as it should.

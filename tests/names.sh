@@ -53,7 +53,7 @@ server_port() {
 
 # The resolver runs and is asked.
 served() {
-    [ -e "$run_state/names/.server" ] && nft list map inet netctr resolvers4 | grep -q " $(server_port) \|. $(server_port)$"
+    [ -e "$run_state/names/.server" ] && nft list map inet netctr resolvers4 | has " $(server_port) \|. $(server_port)$"
 }
 
 servers() {

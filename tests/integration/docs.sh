@@ -25,7 +25,7 @@ t 'the README names every command, and no other' knows_the_commands
 knows_the_networks() {
     local command flag
     for command in $(netctr network --help | sed -n '/^commands:/,/^$/p' | awk '/^  / { print $1 }'); do
-        grep '^    netctr network' "$top/README.md" | grep -qw "$command" || fail "the README does not know \`network $command'"
+        grep '^    netctr network' "$top/README.md" | has -w "$command" || fail "the README does not know \`network $command'"
         netctr network "$command" --help >/dev/null
     done
     for flag in $({ netctr network create --help && netctr network connect --help; } | grep -o -- '--[a-z-]*' | sort -u); do
@@ -47,7 +47,7 @@ knows_the_bugs() {
         lines=$((lines + 1))
         line=$(grep -nF -e "t '$name' " -e "t \"$name\" " "$top/tests/integration/$file.sh" | cut -d: -f1)
         [ -n "$line" ] || fail "$file has no test \`$name'"
-        sed -n "$((line - 1))p" "$top/tests/integration/$file.sh" | grep -qE "^# (.*, )?$report(,|\$)" ||
+        sed -n "$((line - 1))p" "$top/tests/integration/$file.sh" | has -E "^# (.*, )?$report(,|\$)" ||
             fail "$file: above \`$name' there is no word of $report"
     done < <(table_of_bugs)
     assert_eq "$(grep -c ' | `' "$top/docs/bugs.md")" 23 bugs

@@ -262,8 +262,8 @@ text() {
     # The same in words, the worst first.
     nft 'table ip x { chain f { type filter hook forward priority 1; policy drop; }; }'
     assert_status 1 netctr doctor >"$tmp/text"
-    head -1 "$tmp/text" | grep -q '^problem: nf_tables chain `ip x f`'
-    sed -n 2p "$tmp/text" | grep -q "^    cure: nft 'insert rule ip x f"
+    head -1 "$tmp/text" | has '^problem: nf_tables chain `ip x f`'
+    sed -n 2p "$tmp/text" | has "^    cure: nft 'insert rule ip x f"
     assert_eq "$(grep -c '^    cure: ' "$tmp/text")" "$(grep -vc '^    cure: ' "$tmp/text")"
     sh -euc "$(sed -n '2s/^    cure: //p' "$tmp/text")"
     netctr doctor >/dev/null

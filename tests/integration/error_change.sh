@@ -10,7 +10,7 @@ live=$run_state/containers/k
 connect() {
     prepare() { "${nc[@]}" run -d "${everything[@]}" "$box" sleep 100 >"$tmp/out"; }
     as_asked() {
-        in_network_of k ip -oneline -4 address show dev eth1 | grep -q 10.90.0. || bad 'it is not connected'
+        in_network_of k ip -oneline -4 address show dev eth1 | has 10.90.0. || bad 'it is not connected'
         grep -q '"blue' "$state/containers/k/config.json" || bad 'its definition does not say so'
     }
     fail_each network connect blue k

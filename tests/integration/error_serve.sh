@@ -43,7 +43,7 @@ ended_by_itself() { # calls are not always counted alike
 }
 again() { # COMMAND...
     [ "$status" != 0 ] || return 0
-    "${nc[@]}" "$@" >"$tmp/next" 2>&1 || grep -Eq 'is not on network|does not publish port' "$tmp/next" ||
+    "${nc[@]}" "$@" >"$tmp/next" 2>&1 || grep -qE 'is not on network|does not publish port' "$tmp/next" ||
         bad "asked again: $(<"$tmp/next")"
     status=0
 }

@@ -30,7 +30,7 @@ probe() {
     6.1.* | 5.*) assert_eq "$truth" no ;;
     6.1[2-9].* | [7-9].*) assert_eq "$truth" yes ;;
     esac
-    netctr info | grep -qE "^firewall_expiry +$truth\$"
+    netctr info | has -E "^firewall_expiry +$truth\$"
 }
 t 'info tells whether elements of the firewall expire, and it is so' probe
 

@@ -33,7 +33,7 @@ side_by_side() {
         netctr run --rm "$box" true
         elsewhere run --rm "$box" true
     done
-    http http://127.0.0.1:8080/ | grep -qx one
+    http http://127.0.0.1:8080/ | has -x one
     two_answers
     # One's death is not the other's.
     kill -KILL "$(monitor_of one)"
@@ -61,7 +61,7 @@ same_run_root() {
         refused "${there[@]}" $command
     done
     status_is one running
-    http http://127.0.0.1:8080/ | grep -qx one
+    http http://127.0.0.1:8080/ | has -x one
     # Its monitor dead, it still belongs to the namespace that is there.
     kill -KILL "$(monitor_of one)"
     refused "${there[@]}" ps
@@ -216,7 +216,7 @@ lost_root() {
     assert_contains "$(netctr ps 2>&1)" 'container `orphan` has lost its definition'
     netctr run --rm "$box" true 2>/dev/null
     netctr gc >/dev/null 2>&1
-    http http://127.0.0.1:8080/ | grep -qx orphan
+    http http://127.0.0.1:8080/ | has -x orphan
     assert_fails netctr stop orphan
     netctr rm -f orphan 2>"$tmp/said"
     wait_for 5 says_nothing netctr gc

@@ -73,13 +73,13 @@ seccomp_refuses() {
     # The arena may do what the container may not.
     unshare --user true
     assert_fails in_box 'unshare -U true'
-    in_box 'unshare -U true 2>&1 || true' | grep -q 'Operation not permitted'
+    in_box 'unshare -U true 2>&1 || true' | has 'Operation not permitted'
 }
 t 'seccomp refuses a new user namespace' seccomp_refuses
 
 proc_is_masked() {
     local path
-    head -c 1 /proc/timer_list | grep -q . # the positive control
+    head -c 1 /proc/timer_list | has . # the positive control
     for path in /proc/kcore /proc/keys /proc/timer_list; do
         [ ! -e $path ] || assert_eq "$(in_box "cat $path | wc -c")" 0 "size of $path"
     done
@@ -121,7 +121,7 @@ t '/dev is small and works' devices
 own_nodes_cannot_be_opened() {
     # The positive control: here such a node can be read.
     mknod "$tmp/random" c 1 8
-    head -c 1 "$tmp/random" | wc -c | grep -qx 1
+    head -c 1 "$tmp/random" | wc -c | has -x 1
     assert_fails in_box 'mknod /random c 1 8 && head -c 1 /random'
     assert_fails in_box 'mknod /dev/shm/random c 1 8 && head -c 1 /dev/shm/random'
     assert_fails in_box --tmpfs /t 'mknod /t/random c 1 8 && head -c 1 /t/random'
@@ -245,14 +245,14 @@ t '-e sets variables; those of the caller stay outside' environment
 host_is_out_of_reach() {
     assert_fails in_box 'chroot / mount -t tmpfs none /mnt'
     assert_fails in_box 'mount -t tmpfs none /tmp'
-    in_box 'date -s 2000-01-01 2>&1 >/dev/null' | grep -q 'Operation not permitted'
+    in_box 'date -s 2000-01-01 2>&1 >/dev/null' | has 'Operation not permitted'
     assert_fails in_box 'ip link set lo down'
 }
 t 'mounting, setting the clock and changing links are refused' host_is_out_of_reach
 
 interfaces_only_loopback() {
     assert_eq "$(in_box 'ls /sys/class/net')" lo
-    in_box 'ip addr show lo' | grep -q 'inet 127.0.0.1/8'
+    in_box 'ip addr show lo' | has 'inet 127.0.0.1/8'
     in_box 'ping -c 1 -W 1 127.0.0.1'
     assert_fails in_box 'ping -c 1 -W 1 192.0.2.2'
     netctr run --rm "$box" ping -c 1 -W 1 192.0.2.2 # the positive control

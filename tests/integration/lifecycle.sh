@@ -246,7 +246,7 @@ inspect_says_all() {
     assert_eq "$(netctr ps --format json | jq -r '.[0].name')" c
     assert_fails netctr inspect nobody
     netctr info --format json | jq -e .version
-    netctr version | grep -Eq '[0-9]+\.[0-9]+'
+    netctr version | has -E '[0-9]+\.[0-9]+'
 }
 t 'inspect, ps --format json and info are JSON and tell the truth' inspect_says_all
 
@@ -273,7 +273,7 @@ program_that_goes_to_the_background() {
 t 'a program that leaves for the background is told the cure' program_that_goes_to_the_background
 
 help_for_each() {
-    netctr --help | grep -q run
+    netctr --help | has run
     local command
     for command in run ps stop kill rm logs exec inspect info version gc; do
         netctr $command --help >"$tmp/help" 2>"$tmp/err"

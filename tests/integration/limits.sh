@@ -35,7 +35,7 @@ t '-m sets the limit of memory' memory_is_set
 
 memory_is_enforced() {
     # tail keeps what it reads until the end; with room enough the same program ends well.
-    in_box -m 128m 'head -c 30000000 /dev/zero | tail -c 30000000 | wc -c' | grep -qx 30000000
+    in_box -m 128m 'head -c 30000000 /dev/zero | tail -c 30000000 | wc -c' | has -x 30000000
     assert_lacks "$(in_box -m 16m 'head -c 30000000 /dev/zero | tail -c 30000000 | wc -c' || true)" 30000000
 }
 t '-m is enforced' memory_is_enforced

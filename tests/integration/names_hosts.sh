@@ -5,7 +5,7 @@
 
 hosts_of() { netctr exec "$1" cat /etc/hosts; }
 knows() { # CONTAINER LINE
-    hosts_of "$1" | grep -qxF -- "$2"
+    hosts_of "$1" | has -xF -- "$2"
 }
 knows_not() { # CONTAINER WORD
     ! grep -qwF -- "$2" <<<"$(hosts_of "$1")"
@@ -59,7 +59,7 @@ two_networks() {
     idle b --network blue
     idle both --network red --network blue
     # Not by ping: one that comes too early asks a resolver that is not there, for longer than we wait.
-    wait_for 5 eval 'hosts_of r | grep -qw both && hosts_of b | grep -qw both'
+    wait_for 5 eval 'hosts_of r | has -w both && hosts_of b | has -w both'
     netctr exec r ping -c 1 -W 1 both
     netctr exec b ping -c 1 -W 1 both
     netctr exec both ping -c 1 -W 1 r
@@ -162,9 +162,9 @@ hostile_files() {
         timeout $((5 * slowness)) netctr network disconnect more "$kind"
         assert_eq "$(monitor_of "$kind")" "$monitor"
         assert_contains "$(netctr exec "$kind" "$([[ $kind = lease-* ]] && echo /bin/echo || echo echo)" here)" here
-        wait_for 5 eval "hosts_of good | grep -q '^$(address_of "$kind") $kind '"
+        wait_for 5 eval "hosts_of good | has '^$(address_of "$kind") $kind '"
     done
-    wait_for 5 eval "hosts_of good | grep -q '^$(address_of late) late '"
+    wait_for 5 eval "hosts_of good | has '^$(address_of late) late '"
     assert_eq "$(cat /run/canary)" canary
     timeout $((10 * slowness)) netctr network rm -f plain
     timeout $((10 * slowness)) netctr rm -f $kinds

@@ -8,12 +8,12 @@ elsewhere() { # COMMAND...
     nsenter --net=/run/netns/second "$program" --root "$tmp/root2" --run-root /run/netctr2 "$@"
 }
 elsewhere_served() {
-    [ -e /run/netctr2/names/.server ] && nsenter --net=/run/netns/second nft list map inet netctr resolvers4 | grep -q " : "
+    [ -e /run/netctr2/names/.server ] && nsenter --net=/run/netns/second nft list map inet netctr resolvers4 | has " : "
 }
 servers_of() { # RUN-ROOT: "PID CGROUP", by its command line
     local pid
     for pid in $(pgrep -x aardvark-dns); do
-        ! tr '\0' ' ' <"/proc/$pid/cmdline" | grep -q -- "$1/" || echo "$pid $(tr "\n" " " <"/proc/$pid/cgroup")"
+        ! tr '\0' ' ' <"/proc/$pid/cmdline" | has -- "$1/" || echo "$pid $(tr "\n" " " <"/proc/$pid/cgroup")"
     done
 }
 only_one() { [ "$(servers_of "$1" | grep -c netctr)" = 1 ]; }

@@ -61,7 +61,7 @@ link_ends() {
     # What is open goes on without the link, as the manual says; the other way nothing was ever open.
     in_network_of x peer hold "$(address_of y)" 80 2 >"$tmp/held" &
     local held=$!
-    established() { in_network_of x ss -Htn state established dst "$(address_of y)" | grep -q .; }
+    established() { in_network_of x ss -Htn state established dst "$(address_of y)" | has .; }
     wait_for 2 established
     assert_silent from y tcp "$(address_of x)" 80
     # Not from the port that is asked to the one that asks either: that is an answer of nobody's.

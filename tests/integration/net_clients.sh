@@ -19,8 +19,8 @@ servers() { # NAME
     wait_for 5 in_network_of "$1" sh -c 'ss -Hlnt | grep -q :5201 && [ $(ss -Hlnt | grep -c :7) = 2 ] && ss -Hlnu | grep -q :53'
 }
 from_lan() { # ADDRESS DNS-PORT
-    in_lan dig +short +time=1 +tries=1 -p "$2" @"$1" name.test | grep -qx 192.0.2.77
-    in_lan dig +short +time=1 +tries=1 +tcp -p "$2" @"$1" name.test | grep -qx 192.0.2.77
+    in_lan dig +short +time=1 +tries=1 -p "$2" @"$1" name.test | has -x 192.0.2.77
+    in_lan dig +short +time=1 +tries=1 +tcp -p "$2" @"$1" name.test | has -x 192.0.2.77
     echo "hello $1" | in_lan nc -q 0 -w 1 "$1" 7
     wait_for 2 grep -qx "hello $1" "$tmp/nc4" "$tmp/nc6"
     wait_for 5 transfers in_lan iperf3 --client "$1" --bytes 2M

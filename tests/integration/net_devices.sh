@@ -89,10 +89,10 @@ differences_are_told() {
     serve c --network a -p 8080:80
     assert_eq "$(differences a)" ''
     ip link set nc-a mtu 1300
-    differences a | grep -qx 'mtu: defined 1400, is 1300'
+    differences a | has -x 'mtu: defined 1400, is 1300'
     ip link set nc-a mtu 1400
     ip address del 10.71.0.1/24 dev nc-a
-    differences a | grep -qx 'address 10.71.0.1/24 is missing'
+    differences a | has -x 'address 10.71.0.1/24 is missing'
     ip address add 10.71.0.1/24 dev nc-a
     ip address add 10.72.0.1/24 dev nc-a
     only_difference "address 10.72.0.1/24 is not the network's"
@@ -107,12 +107,12 @@ differences_are_told() {
     netctr network reload
     assert_eq "$(differences a)" ''
     ip link set nc-a address 02:00:00:00:00:09
-    differences a | grep -q '^mac: made with .*, is 02:00:00:00:00:09$'
+    differences a | has '^mac: made with .*, is 02:00:00:00:00:09$'
     ip link del nc-a
     only_difference 'bridge `nc-a` is missing'
     netctr network reload
     assert_eq "$(differences a)" ''
-    in_lan curl -sf --max-time 2 http://192.0.2.2:8080/ | grep -qx c
+    in_lan curl -sf --max-time 2 http://192.0.2.2:8080/ | has -x c
     # The rules, without the one who would restore them.
     kill -STOP "$(monitor_of c)"
     nft delete element inet netctr natted '{ nc-a }'
@@ -132,9 +132,9 @@ restored() {
     local six
     six=$(netctr network inspect a | jq -r '.[0].gateway6')
     reachable() {
-        http "http://$(address_of c)/" | grep -qx c
-        http "http://[$(address_of c -6)]/" | grep -qx c
-        in_lan curl -sf --max-time 2 http://192.0.2.2:8080/ | grep -qx c
+        http "http://$(address_of c)/" | has -x c
+        http "http://[$(address_of c -6)]/" | has -x c
+        in_lan curl -sf --max-time 2 http://192.0.2.2:8080/ | has -x c
         in_network_of c ping -c 1 -W 1 192.0.2.9 >/dev/null
         in_network_of c ping -c 1 -W 1 2001:db8::9 >/dev/null
     }

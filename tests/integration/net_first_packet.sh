@@ -179,7 +179,7 @@ next_holder_is_believed() {
         assert_eq "$(in_network_of neighbour peer ask udp "$address" 53)" "web$n $(address_of neighbour)"
         echo "$address"
         netctr rm -f "web$n"
-    done | sort | uniq -d | grep -q . || fail 'no address was given out twice'
+    done | sort | uniq -d | has . || fail 'no address was given out twice'
 }
 
 t "the next holder of an address is reached at once by who knew the last one" next_holder_is_believed

@@ -105,8 +105,8 @@ ranges() {
         assert_contains "$(peer ask tcp ::1 $((8000 + n)))" 'web '
         assert_contains "$(in_lan peer ask udp $v4 $((5000 + n)))" 'web '
         # Each to its own port, not all to the first.
-        netctr logs web | grep -q "connection $lan4 $((80 + n))\$"
-        netctr logs web | grep -q "datagram $lan4 $((53 + n)) "
+        netctr logs web | has "connection $lan4 $((80 + n))\$"
+        netctr logs web | has "datagram $lan4 $((53 + n)) "
     done
     assert_silent in_lan peer ask tcp $v4 7999 0 0.3
     assert_silent in_lan peer ask tcp $v4 8011 0 0.3

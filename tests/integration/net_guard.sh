@@ -121,7 +121,7 @@ no_unknown_frames() {
     in_network_of dupe peer ask udp "$evil4" 53 # the positive control
     wait_for 2 grep -q "$dupe4.* > $evil4.53" "$tmp/dump"
     assert_lacks "$(grep -v "> $victim" "$tmp/dump" || true)" "$victim_mac >"
-    ! grep "$dupe_mac" "$tmp/dump" | grep -q "$victim_mac" || fail "evil overhears"
+    ! grep "$dupe_mac" "$tmp/dump" | has "$victim_mac" || fail "evil overhears"
 }
 t "a container does not overhear what is for another" no_unknown_frames
 
@@ -213,7 +213,7 @@ forged_ra() {
         evil ra src="$self" dst=ff02::1 dmac=33:33:00:00:00:01 lladdr="$evil_mac"
         evil ra src="$self" dst=ff02::1 dmac=33:33:00:00:00:01 lladdr="$evil_mac" extended=
     }
-    deceived() { in_network_of dupe ip -6 route show default | grep -q "via $self"; }
+    deceived() { in_network_of dupe ip -6 route show default | has "via $self"; }
     guarded speaks_ip6 'containers are not routers (CVE-2020-10749)' 2 deceived
 }
 # kubernetes #91507, libnetwork #2558, plugins #160
@@ -232,7 +232,7 @@ no_ra_is_believed() {
     in_network_of c sysctl -qw net.ipv6.conf.eth0.accept_ra=2
     peer forge nc-default ra smac="$(cat /sys/class/net/nc-default/address)" dmac="$mac" \
         src=fe80::1 dst=ff02::1 lladdr=02:00:00:00:00:01
-    routed() { in_network_of c ip -6 route show | grep -q 'via fe80::1'; }
+    routed() { in_network_of c ip -6 route show | has 'via fe80::1'; }
     wait_for 2 routed
 }
 # kubernetes #91507, libnetwork #2558, plugins #160
@@ -241,7 +241,7 @@ t 'a container believes no router advertisement' no_ra_is_believed
 forged_redirect4() {
     three
     attack() { evil redirect src="$gateway4" dst="$dupe4" about=198.51.100.1 via="$evil4"; }
-    deceived() { in_network_of dupe ip route get 198.51.100.1 | grep -q "via $evil4"; }
+    deceived() { in_network_of dupe ip route get 198.51.100.1 | has "via $evil4"; }
     guarded speaks_ip 'not its IPv4' 1 deceived
 }
 t 'an ICMP redirect in the name of the gateway' forged_redirect4
@@ -255,7 +255,7 @@ forged_redirect6() {
     in_network_of dupe ip -6 route replace default via "$router" dev eth0
     in_network_of dupe ping -c 1 -W 1 "$self%eth0" >/dev/null
     attack() { evil redirect src="$router" dst="$dupe6" about=2001:db8:1::1 via="$self"; }
-    deceived() { in_network_of dupe ip -6 route get 2001:db8:1::1 | grep -q "via $self"; }
+    deceived() { in_network_of dupe ip -6 route get 2001:db8:1::1 | has "via $self"; }
     guarded speaks_ip6 'containers are not routers' 1 deceived
 }
 t 'an ICMPv6 redirect in the name of the gateway' forged_redirect6

@@ -24,8 +24,8 @@ routed() {
     local address
     refused 'a port of the host cannot lead into it' netctr run --rm --network r -p 8080:80 "$box" true
     for address in $(address_of web) $(address_of web -6); do
-        in_lan peer ask tcp "$address" 80 | grep -Eqx "web ($lan4|$lan6)"
-        in_lan peer ask udp "$address" 53 | grep -Eqx "web ($lan4|$lan6)"
+        in_lan peer ask tcp "$address" 80 | has -Ex "web ($lan4|$lan6)"
+        in_lan peer ask udp "$address" 53 | has -Ex "web ($lan4|$lan6)"
         assert_silent in_lan peer ask tcp "$address" 81 0 0.3
         assert_silent in_lan peer ask udp "$address" 54 0 0.3
         assert_silent in_lan peer ask udp "$address" 80 0 0.3

@@ -5,16 +5,16 @@
 what_a_container_gets() {
     netctr run -d --name c "$box" sleep 100 >/dev/null
     local gateway
-    in_network_of c ip -4 -oneline address show dev eth0 | grep -Eq 'inet 10\.88\.[0-9]+\.[0-9]+/16'
+    in_network_of c ip -4 -oneline address show dev eth0 | has -E 'inet 10\.88\.[0-9]+\.[0-9]+/16'
     gateway=$(in_network_of c ip -4 route show default | awk '{ print $3 }')
-    ip -4 -oneline address show dev nc-default | grep -q "inet $gateway/16"
+    ip -4 -oneline address show dev nc-default | has "inet $gateway/16"
     netctr exec c ping -c 1 -W 1 "$gateway"
-    in_network_of c ip link show lo | grep -q UP
+    in_network_of c ip link show lo | has UP
     # As large as the host's own wire lets it be.
     assert_eq "$(netctr exec c cat /sys/class/net/eth0/mtu)" 1450 MTU
     # An interface of its own, its peer on the bridge.
     assert_eq "$(in_network_of c ip -oneline link show | wc -l)" 2 links
-    bridge link show | grep -q 'master nc-default'
+    bridge link show | has 'master nc-default'
     # No router advertisement of anybody's is believed.
     assert_eq "$(cat /proc/sys/net/ipv6/conf/nc-default/accept_ra)" 0
 }
@@ -103,7 +103,7 @@ host_network() {
         "$(find /sys/class/net -mindepth 1 -printf '%f\n' | grep -v ^vc- | sort)"
     netctr run -d --name c --network host "$box" sh -c 'echo host >/index.html; exec httpd -f -p 8088 -h /' >/dev/null
     wait_for 5 http -o /dev/null http://127.0.0.1:8088/
-    in_lan curl -sf --max-time 2 http://192.0.2.2:8088/ | grep -qx host
+    in_lan curl -sf --max-time 2 http://192.0.2.2:8088/ | has -x host
     # The network is the host's, not the container's to change.
     assert_fails netctr exec c ip link set eth0 down
 }
@@ -127,7 +127,7 @@ flushed() {
     netctr run --rm "$box" true
     firewall >"$tmp/after"
     diff "$tmp/before" "$tmp/after"
-    in_lan curl -sf --max-time 2 http://192.0.2.2:8080/ | grep -qx web
+    in_lan curl -sf --max-time 2 http://192.0.2.2:8080/ | has -x web
     assert_fails in_lan curl -sf --max-time 1 "http://$(address_of web)/"
 }
 t 'after nft flush ruleset the next run restores all of it' flushed

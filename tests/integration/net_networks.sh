@@ -66,11 +66,11 @@ interfaces() {
     netctr network create twelve-chars
     assert_eq "$(of_network twelve-chars .bridge)" nc-twelve-chars
     netctr network create thirteen-char
-    of_network thirteen-char .bridge | grep -Eqx 'nc-[0-9a-f]{11}'
+    of_network thirteen-char .bridge | has -Ex 'nc-[0-9a-f]{11}'
     # A link of somebody else's has the name.
     ip link add nc-taken type veth peer name taken
     netctr network create taken
-    of_network taken .bridge | grep -Eqx 'nc-[0-9a-f]{11}'
+    of_network taken .bridge | has -Ex 'nc-[0-9a-f]{11}'
     netctr run --rm --network taken "$box" true
     netctr network rm taken
     ip link show nc-taken >/dev/null # it stays
@@ -128,7 +128,7 @@ fifty_creates() {
     done
     for n in "${pids[@]}"; do wait "$n" || fail "one of fifty failed: $(head -1 "$tmp/errors")"; done
     assert_eq "$(netctr network ls --format json | jq -r '.[].subnet' | sort -u | wc -l)" 51
-    netctr network ls --format json | jq -r '.[].subnet' | grep -qx 10.89.49.0/24 # and without gaps
+    netctr network ls --format json | jq -r '.[].subnet' | has -x 10.89.49.0/24 # and without gaps
 }
 t 'fifty creates at once: fifty subnets' fifty_creates
 
@@ -140,14 +140,14 @@ families() {
     netctr exec c ping -c 1 -W 1 2001:db8::9
     assert_eq "$(of_network six '.differences | length')" 0 differences
     netctr network create --ipv6 dual
-    of_network dual .subnet | grep -q '^10\.89\.'
-    of_network dual .subnet6 | grep -Eq '^fd[0-9a-f:]+/64$'
+    of_network dual .subnet | has '^10\.89\.'
+    of_network dual .subnet6 | has -E '^fd[0-9a-f:]+/64$'
     netctr network create --subnet 10.70.0.0/24 --subnet fd77::/64 --gateway fd77::5 --gateway 10.70.0.9 \
         --ip-range 10.70.0.64/28 both
     netctr run -d --name d --network both "$box" sleep 100 >/dev/null
     assert_eq "$(in_network_of d ip route show default | awk '{ print $3 }')" 10.70.0.9
     assert_eq "$(in_network_of d ip -6 route show default | awk '{ print $3 }')" fd77::5
-    address_of d | grep -Eqx '10\.70\.0\.(6[4-9]|7[0-9])'
+    address_of d | has -Ex '10\.70\.0\.(6[4-9]|7[0-9])'
 }
 t 'IPv6 alone, both, and what is asked for' families
 
@@ -200,7 +200,7 @@ removed_while_used() {
     netctr network create b
     serve c --network a --network b -p 8080:80
     refused 'in use by container `c`' netctr network rm a
-    http_from c http://127.0.0.1/ | grep -qx c
+    http_from c http://127.0.0.1/ | has -x c
     netctr network rm -f a
     assert_eq "$(netctr network ls -q | xargs)" 'b default'
     status_is c running

@@ -143,7 +143,7 @@ router_advertisements() {
     in_network_of dupe sysctl -qw net.ipv6.conf.eth0.accept_ra=2
     sysctl -qw net.ipv6.conf.nc-free.accept_ra=2
     advertise
-    believed() { in_network_of dupe ip -6 route show default | grep -q "$self" && ip -6 route show default | grep -q "$self"; }
+    believed() { in_network_of dupe ip -6 route show default | has "$self" && ip -6 route show default | has "$self"; }
     wait_for 2 believed
     ip -6 route del default via "$self" dev nc-free
 }

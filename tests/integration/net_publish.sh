@@ -4,14 +4,14 @@ needs=nginx
 . "$(dirname "$0")/../lib.sh"
 
 said_by() { # NAME TEXT: whether the log has it
-    netctr logs "$1" 2>&1 | grep -qF -- "$2"
+    netctr logs "$1" 2>&1 | has -F -- "$2"
 }
 
 nginx_from_everywhere() {
     serve_nginx web --publish 8080:80
-    http http://127.0.0.1:8080/ | grep -q 'It works'
-    http http://192.0.2.2:8080/ | grep -q 'It works'
-    in_lan curl -sf --max-time 2 http://192.0.2.2:8080/ | grep -q 'It works'
+    http http://127.0.0.1:8080/ | has 'It works'
+    http http://192.0.2.2:8080/ | has 'It works'
+    in_lan curl -sf --max-time 2 http://192.0.2.2:8080/ | has 'It works'
     # nginx sees who asked, not a gateway.
     wait_for 5 said_by web '192.0.2.9 - - '
 }
@@ -32,8 +32,8 @@ t 'netctr run --publish 8080:80 rootfs nginx' as_written
 ipv6() {
     serve web --publish 8080:80
     [ -n "$(address_of web -6)" ] || skip 'the default network has no IPv6'
-    in_lan curl -sf --max-time 2 'http://[2001:db8::2]:8080/' | grep -qx web
-    http 'http://[2001:db8::2]:8080/' | grep -qx web
+    in_lan curl -sf --max-time 2 'http://[2001:db8::2]:8080/' | has -x web
+    http 'http://[2001:db8::2]:8080/' | has -x web
 }
 t 'IPv6: the LAN, the address of the host' ipv6
 
@@ -41,11 +41,11 @@ own_address_of_the_host_side() {
     serve a --publish 8080:80
     serve b
     # Another container and itself (hairpin), by the host's address and by the gateway's.
-    http_from b http://192.0.2.2:8080/ | grep -qx a
-    http_from a http://192.0.2.2:8080/ | grep -qx a
-    http_from b "http://$(netctr exec b ip route | awk '/^default/ { print $3 }'):8080/" | grep -qx a
+    http_from b http://192.0.2.2:8080/ | has -x a
+    http_from a http://192.0.2.2:8080/ | has -x a
+    http_from b "http://$(netctr exec b ip route | awk '/^default/ { print $3 }'):8080/" | has -x a
     # And directly, since they share a network.
-    http_from b "http://$(address_of a)/" | grep -qx a
+    http_from b "http://$(address_of a)/" | has -x a
 }
 # moby #13162, kube-router #151
 t 'container to container: directly, by the published port, and to itself' own_address_of_the_host_side
@@ -53,7 +53,7 @@ t 'container to container: directly, by the published port, and to itself' own_a
 several_ports() {
     serve web -p 8080:80 -p 8081:80 -p 127.0.0.1:8082:80/tcp
     local port
-    for port in 8080 8081 8082; do http http://127.0.0.1:$port/ | grep -qx web; done
+    for port in 8080 8081 8082; do http http://127.0.0.1:$port/ | has -x web; done
 }
 t '-p may be given several times' several_ports
 
@@ -62,7 +62,7 @@ host_chooses_the_port() {
     local port
     port=$(netctr inspect web | grep -oE ':[0-9]+->80/tcp' | grep -oE '^:[0-9]+' | tr -d :)
     [ "$port" -ge 1024 ]
-    http "http://192.0.2.2:$port/" | grep -qx web
+    http "http://192.0.2.2:$port/" | has -x web
     assert_contains "$(netctr ps)" "$port"
 }
 t '-p PORT: the host chooses its own' host_chooses_the_port
@@ -70,9 +70,9 @@ t '-p PORT: the host chooses its own' host_chooses_the_port
 one_address() {
     serve at-host -p 192.0.2.2:8080:80
     serve at-loopback -p 127.0.0.1:8080:80
-    http http://192.0.2.2:8080/ | grep -qx at-host
-    http http://127.0.0.1:8080/ | grep -qx at-loopback
-    in_lan curl -sf --max-time 2 http://192.0.2.2:8080/ | grep -qx at-host
+    http http://192.0.2.2:8080/ | has -x at-host
+    http http://127.0.0.1:8080/ | has -x at-loopback
+    in_lan curl -sf --max-time 2 http://192.0.2.2:8080/ | has -x at-host
     netctr rm -f at-host
     assert_fails in_lan curl -sf --max-time 1 http://192.0.2.2:8080/
     assert_fails http http://192.0.2.2:8080/
@@ -90,7 +90,7 @@ loopback_is_not_on_the_wire() {
     # Reached is who is tracked: that the answer finds its way back to the attacker is not needed.
     attack() {
         in_lan curl -s -o /dev/null --max-time 0.5 http://127.0.0.1:8080/ || true
-        conntrack -L -p tcp --orig-src 192.0.2.9 --orig-dst 127.0.0.1 2>/dev/null | grep -q SYN_RECV
+        conntrack -L -p tcp --orig-src 192.0.2.9 --orig-dst 127.0.0.1 2>/dev/null | has SYN_RECV
     }
     assert_fails attack
     # The positive control: without those rules the attack reaches the container.
@@ -117,10 +117,10 @@ unpublished_is_unreachable() {
     assert_fails in_lan curl -sf --max-time 1 "http://$published/"
     assert_fails in_lan ping -c 1 -W 1 "$address"
     # The host itself may.
-    http "http://$address/" | grep -qx secret
+    http "http://$address/" | has -x secret
     # The positive control: it is the firewall that refused.
     nft insert rule inet netctr forward iifname eth0 accept
-    in_lan curl -sf --max-time 2 "http://$address/" | grep -qx secret
+    in_lan curl -sf --max-time 2 "http://$address/" | has -x secret
     nft delete rule inet netctr forward handle \
         "$(nft -a list chain inet netctr forward | awk '/iifname "eth0" accept/ { print $NF }')"
     assert_fails in_lan curl -sf --max-time 1 "http://$address/"
@@ -161,8 +161,8 @@ sctp() {
     assert_eq "$(in_lan peer ask sctp 2001:db8::2 8080)" 'c 2001:db8::9'
     assert_contains "$(peer ask sctp 192.0.2.2 8080)" 'c '
     assert_contains "$(peer ask sctp 127.0.0.1 8080)" 'c '
-    http http://192.0.2.2:8080/ | grep -qx web
-    netctr inspect c | grep -q '0.0.0.0:8080->80/sctp'
+    http http://192.0.2.2:8080/ | has -x web
+    netctr inspect c | has '0.0.0.0:8080->80/sctp'
     assert_fails netctr run -d --name other -p 8080:80/sctp "$box" sleep 100
     netctr rm -f c
     assert_silent in_lan peer ask sctp 192.0.2.2 8080
@@ -178,7 +178,7 @@ udp_that_was_there_before() {
     pids+=($!)
     peer hammer udp 127.0.0.1 5353 $((5 * slowness)) >"$tmp/loopback" 2>&1 &
     pids+=($!)
-    tracked() { conntrack -L -p udp --orig-port-dst 5353 2>/dev/null | grep -q 'src=192.0.2.9'; }
+    tracked() { conntrack -L -p udp --orig-port-dst 5353 2>/dev/null | has 'src=192.0.2.9'; }
     wait_for 3 tracked
     sleep 0.2
     serve_peer c -p 5353:53/udp
@@ -204,7 +204,7 @@ udp_after_the_end() {
     netctr rm -f c
     assert_eq "$(udp_entries)" '' 'connection tracking'
     # What is none of its business stays: another's port.
-    conntrack -L -p udp --orig-port-dst 5454 2>/dev/null | grep -q src=192.0.2.9
+    conntrack -L -p udp --orig-port-dst 5454 2>/dev/null | has src=192.0.2.9
     # A program of the host that takes the port gets what the client sends.
     peer serve host udp/5353 >"$tmp/host" &
     wait_for 2 grep -q listening "$tmp/host"
@@ -247,7 +247,7 @@ port_is_really_held() {
     wait_for 2 socat -u TCP:127.0.0.1:8080 OPEN:/dev/null # elements take 12 ms to expire
     wait
     serve web --publish 8080:80
-    http http://127.0.0.1:8080/ | grep -qx web
+    http http://127.0.0.1:8080/ | has -x web
 }
 t 'a published port belongs to the container as long as it runs' port_is_really_held
 
@@ -265,8 +265,8 @@ next_holder_of_an_address() {
     local n
     for n in 1 2 3 4 5; do
         serve "web$n" --publish 8080:80
-        http http://192.0.2.2:8080/ | grep -qx "web$n"
-        in_lan curl -sf --max-time 2 http://192.0.2.2:8080/ | grep -qx "web$n"
+        http http://192.0.2.2:8080/ | has -x "web$n"
+        in_lan curl -sf --max-time 2 http://192.0.2.2:8080/ | has -x "web$n"
         netctr rm -f "web$n"
     done
 }

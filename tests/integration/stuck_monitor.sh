@@ -57,7 +57,7 @@ stopped_monitor() {
     rm -r "$tmp"/??????
     wakes k
     # It has done what it was asked for meanwhile.
-    wait_for 5 eval '! netctr port k | grep -q 8080 && netctr port k | grep -q 81'
+    wait_for 5 eval '! netctr port k | has 8080 && netctr port k | has 81'
     netctr rm -f k
     netctr network reload
     assert_clean

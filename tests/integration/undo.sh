@@ -79,8 +79,8 @@ gc_spares_the_living() {
     serve web --publish 8080:80
     netctr gc
     netctr gc
-    http http://192.0.2.2:8080/ | grep -qx web
-    in_lan curl -sf --max-time 2 http://192.0.2.2:8080/ | grep -qx web
+    http http://192.0.2.2:8080/ | has -x web
+    in_lan curl -sf --max-time 2 http://192.0.2.2:8080/ | has -x web
 }
 t 'gc does not touch a container that runs' gc_spares_the_living
 
@@ -132,7 +132,7 @@ second_run_root() {
     # other's): the second is refused.
     serve web --publish 8080:80
     assert_fails "$program" --root "$tmp/root2" --run-root /run/netctr2 run --rm "$box" true
-    http http://127.0.0.1:8080/ | grep -qx web
+    http http://127.0.0.1:8080/ | has -x web
 }
 t 'a second run-root in the same network namespace is refused' second_run_root
 
@@ -157,7 +157,7 @@ damaged_records() {
     netctr run -d --name other "$box" sleep 100 >/dev/null
     echo '{' >/run/netctr/containers/k/endpoint.default.json
     kill -KILL "$(monitor_of k)"
-    netctr ps 2>/dev/null | grep -q other
+    netctr ps 2>/dev/null | has other
     assert_lacks "$(nft list map inet netctr publish4)" 8080
     netctr stop -t 0 other
     netctr rm -f k other

@@ -78,7 +78,7 @@ nothing_left() {
 }
 no_cgroup_after_gc() { netctr gc && no_cgroup; }
 no_cgroup() { [ "$(find /sys/fs/cgroup/netctr -mindepth 2 -type d | wc -l)" = 0 ]; }
-no_veth() { ! ip link show type veth | grep -q vc-; }
+no_veth() { [ -z "$(ip link show type veth | grep vc-)" ]; }
 
 from_a_shell() {
     server netctr run -d web
