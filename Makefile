@@ -36,8 +36,8 @@ FUZZ     := $(filter-out replay,$(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuz
 UNITS    := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/*.c))
 REPLAYS  := $(FUZZ:%=$(BUILD)/tests/unit/fuzz_%)
 
-.PHONY: all install deps demo check check-all check-foreign check-vm check-vm-quick strike format lint sanitize soak \
-        fuzz fuzz-targets clean tests bench
+.PHONY: all install deps demo check check-all check-foreign check-vm check-vm-quick strike format lint \
+        sanitize soak fuzz fuzz-targets clean tests
 
 all: $(BUILD)/netctr
 
