@@ -239,6 +239,15 @@ int write_existing_at(int dirfd, const char *path, const char *text)
     return (size_t)n == strlen(text) ? 0 : -EIO;
 }
 
+DIR *open_listing(int dirfd, const char *path)
+{
+    _cleanup_close_ int fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *d = fd < 0 ? NULL : fdopendir(fd);
+    if (d)
+        (void)take_fd(fd);
+    return d;
+}
+
 struct dirent *next_entry(DIR *d, int *r)
 {
     errno = 0;

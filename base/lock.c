@@ -20,13 +20,6 @@ enum {
     PAUSE_MAX_US = 20000,
 };
 
-static int64_t now_us(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
-
 /* ---- who holds it ----------------------------------------------------------------------------*/
 
 /* Processes of pid namespaces that we do not see are left out of /proc/locks. */
@@ -91,7 +84,7 @@ int lock_fd(int fd, int operation)
             continue;
         if (errno != EWOULDBLOCK || (operation & LOCK_NB))
             return -errno;
-        const int64_t now = now_us();
+        const int64_t now = monotonic_us();
         if (!begin)
             begin = w.held = w.looked = now;
         if (now - w.looked >= LOOK_MS * INT64_C(1000) && is_hopeless(&w, fd, now))

@@ -46,16 +46,21 @@ char proc_state(pid_t pid)
     return p && p[1] ? p[2] : 0;
 }
 
-static int64_t milliseconds(void)
+int64_t monotonic_us(void)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+int64_t monotonic_ms(void)
+{
+    return monotonic_us() / 1000;
 }
 
 bool proc_stays_stopped(pid_t pid, int64_t *since)
 {
-    const int64_t now = milliseconds();
+    const int64_t now = monotonic_ms();
     if (pid <= 0 || proc_state(pid) != 'T')
         *since = 0;
     else if (!*since)
@@ -113,10 +118,10 @@ int pidfd_signal(int pidfd, int sig)
 int pidfd_wait(int pidfd, int timeout_ms)
 {
     struct pollfd p = {.fd = pidfd, .events = POLLIN};
-    int64_t end = milliseconds() + timeout_ms;
+    int64_t end = monotonic_ms() + timeout_ms;
     for (;;) {
         /* signals that come in between must not make it longer */
-        int64_t left = timeout_ms < 0 ? -1 : end - milliseconds();
+        int64_t left = timeout_ms < 0 ? -1 : end - monotonic_ms();
         int n = poll(&p, 1, timeout_ms >= 0 && left < 0 ? 0 : (int)left);
         if (n > 0)
             return 0;

@@ -231,8 +231,7 @@ int network_each(struct bridge *b, int (*each)(const struct network *n, void *ar
 int network_judge_each(struct bridge *b, int (*each)(const struct network *n, void *arg),
                        void (*damaged)(struct err *why, void *arg), void *arg, struct err *e)
 {
-    int fd = openat(b->networks_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    _cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+    _cleanup_dir_ DIR *d = open_listing(b->networks_fd, ".");
     if (!d)
         return err_set(e, errno, "list the networks");
     int r = 0;

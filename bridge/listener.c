@@ -68,13 +68,6 @@ struct listener {
     int64_t last_ms; /* when that was done */
 };
 
-static int64_t now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 static void set_timer(struct listener *l, int64_t ms)
 {
     struct itimerspec t = {.it_value = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}};
@@ -203,14 +196,14 @@ static void reload_if_due(struct listener *l)
 {
     if (!l->due)
         return;
-    int64_t pause = l->last_ms + RELOAD_PAUSE_MS - now_ms();
+    int64_t pause = l->last_ms + RELOAD_PAUSE_MS - monotonic_ms();
     if (pause > 0) {
         set_timer(l, pause);
         return;
     }
     l->due = false;
     l->flushed(l->arg);
-    l->last_ms = now_ms();
+    l->last_ms = monotonic_ms();
 }
 
 /* ---- who listens -----------------------------------------------------------------------------*/

@@ -103,13 +103,6 @@ struct proxy {
     char *datagram;
 };
 
-static int64_t now_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec;
-}
-
 /* With EPOLL_CTL_MOD: looks again, and queues the event if there is something to do. */
 static int watch(struct proxy *p, int operation, int fd, uint32_t events, void *what)
 {
@@ -429,7 +422,7 @@ static void end_talk(struct proxy *p, struct talk *t)
 static void end_old_talks(struct proxy *p)
 {
     uint64_t times;
-    int64_t now = now_s();
+    int64_t now = monotonic_ms() / 1000;
     (void)!read(p->clock, &times, sizeof(times));
     for (size_t i = 0; i < MAX_TALKS; i++)
         if (p->talks[i].fd >= 0 && now - p->talks[i].last_s >= TALK_SECONDS)
@@ -473,7 +466,7 @@ static void run_udp_door(struct proxy *p, struct door *door)
         struct talk *t = find_talk(p, door, from.sin6_port);
         if (!t)
             continue;
-        t->last_s = now_s();
+        t->last_s = monotonic_ms() / 1000;
         /* An error here is that of the datagram before this one. */
         if (send(t->fd, p->datagram, (size_t)n, MSG_DONTWAIT) < 0 && errno == ECONNREFUSED)
             (void)send(t->fd, p->datagram, (size_t)n, MSG_DONTWAIT);
@@ -513,7 +506,7 @@ static void run_talk(struct proxy *p, struct talk *t)
             return;
         if (n < 0)
             continue; /* nobody is at home; the client finds out by silence */
-        t->last_s = now_s();
+        t->last_s = monotonic_ms() / 1000;
         answer(t, p->datagram, (size_t)n);
     }
 }

@@ -166,8 +166,8 @@ static int by_interface(const void *a, const void *b)
 int endpoint_load_all(int record_dir, struct endpoint_list *out, struct err *e)
 {
     *out = (struct endpoint_list){0};
-    int fd = openat(record_dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), result = 0;
-    _cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+    _cleanup_dir_ DIR *d = open_listing(record_dir, ".");
+    int result = 0;
     if (!d)
         return err_set(e, errno, "list the endpoints");
     int listed = 0;

@@ -220,8 +220,7 @@ static char *network_of(const char *file, const char *before, const char *after)
  * not. Nobody is making, changing or removing any meanwhile. */
 static void sweep_files(struct bridge *b, int dir, const char *before, const char *after)
 {
-    int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    _cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+    _cleanup_dir_ DIR *d = open_listing(dir, ".");
     for (struct dirent *entry; d && (entry = readdir(d));) {
         _cleanup_free_ char *name = network_of(entry->d_name, before, after);
         _cleanup_free_ char *definition = name ? xasprintf("%s.json", name) : NULL;

@@ -12,17 +12,10 @@ struct stopping {
     int64_t deadline; /* CLOCK_MONOTONIC, seconds; 0: nobody has been told yet */
 };
 
-static int64_t now_s(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec;
-}
-
 static void tell_all(struct world *w, const struct record *all, size_t count, void *arg)
 {
     struct stopping *s = arg;
-    s->deadline = now_s() + (int64_t)s->seconds;
+    s->deadline = monotonic_ms() / 1000 + (int64_t)s->seconds;
     for (size_t i = 0; s->seconds && i < count; i++) {
         _cleanup_record_ struct record now = {0};
         if (all[i].spec.name && world_ask_end(w, &all[i], &now, NULL) == 0 &&
@@ -34,7 +27,7 @@ static void tell_all(struct world *w, const struct record *all, size_t count, vo
 static int stop_one(struct world *w, const struct record *r, void *arg, struct err *e)
 {
     const struct stopping *s = arg;
-    int64_t left = s->deadline - now_s();
+    int64_t left = s->deadline - monotonic_ms() / 1000;
     return world_stop(w, r, left > 0 ? (uint64_t)left : 0, e);
 }
 

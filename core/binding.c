@@ -50,10 +50,10 @@ static int is_bound(const struct store *s, char **bound, struct err *e)
 static int refuse_living(struct store *s, const char *bound, struct err *e)
 {
     _cleanup_free_ char *theirs = xasprintf("%s/containers", bound);
-    int fd = open(theirs, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
-    if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
+    int r = 0;
+    _cleanup_dir_ DIR *d = open_listing(AT_FDCWD, theirs);
+    if (!d && (errno == ENOENT || errno == ENOTDIR))
         return 0;
-    _cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
     if (!d)
         return err_set(e, errno, "list `%s`", theirs);
     for (struct dirent *entry; (entry = next_entry(d, &r));)
@@ -167,8 +167,7 @@ static int end_orphans(struct store *s, struct err *e)
 
 static int refuse_others(struct store *s, bool living, struct err *e)
 {
-    int fd = openat(s->live_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    _cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+    _cleanup_dir_ DIR *d = open_listing(s->live_fd, ".");
     if (!d)
         return err_set(e, errno, "list the living containers in `%s`", s->run);
     int r = 0;

@@ -124,13 +124,6 @@ static _Noreturn void run_joiner(const struct joining *j)
 
 #define HANDSHAKE_MS 10000
 
-static int64_t milliseconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* ---- the caller ------------------------------------------------------------------------------*/
 
 /* Copies the streams until the program has ended. */
@@ -186,7 +179,7 @@ static int await_message(int channel, pid_t pid, int64_t deadline, struct err *e
     _cleanup_close_ int pidfd = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
     struct pollfd p[] = {{.fd = channel, .events = POLLIN}, {.fd = pidfd, .events = POLLIN}};
     for (;;) {
-        int64_t left = deadline - milliseconds();
+        int64_t left = deadline - monotonic_ms();
         int n = poll(p, ARRAY_LEN(p), left > 0 ? (int)left : 0);
         if (n < 0 && errno != EINTR)
             return err_set(e, errno, "hear from the command's process");
@@ -202,7 +195,7 @@ static int await_message(int channel, pid_t pid, int64_t deadline, struct err *e
 /* Until the channel ends: the number of the program's process, or why there is none. */
 static int hear(int channel, const char *command, pid_t *pid, struct err *e)
 {
-    const int64_t deadline = milliseconds() + HANDSHAKE_MS;
+    const int64_t deadline = monotonic_ms() + HANDSHAKE_MS;
     for (bool prepared = false;;) {
         enum message kind;
         int value;

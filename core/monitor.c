@@ -133,18 +133,11 @@ static int turn(struct monitor *m, struct pollfd *polled, int timeout_ms)
     return 1;
 }
 
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* nginx, and many a service, leaves for the background by itself: init ends, and with it the
  * container. Nobody who meets this for the first time finds the reason. */
 static void explain_early_end(const struct monitor *m, int64_t begin)
 {
-    int64_t ms = now_ms() - begin;
+    int64_t ms = monotonic_ms() - begin;
     const struct spec *s = &m->c->spec;
     if (m->status != 0 || ms > 2000 || s->restart.policy != RESTART_NO ||
         (!s->detached && strv_len(s->published) == 0))
@@ -197,7 +190,7 @@ static void open_monitor_streams(struct monitor *m)
 int monitor_run(struct container *c, const struct monitor_options *options, struct err *e)
 {
     struct monitor m = {.c = c, .options = options};
-    const int64_t begin = now_ms();
+    const int64_t begin = monotonic_ms();
     m.signals = c->signal_fd;
     open_monitor_streams(&m);
     _cleanup_free_ struct pollfd *polled =
@@ -219,9 +212,9 @@ int monitor_pause(struct container *c, const struct monitor_options *options, in
         m.streams[i] = (struct stream){.from = -1, .to = -1, .log = -1};
     _cleanup_free_ struct pollfd *polled =
         xcalloc(2 + STREAMS + options->watch_count, sizeof(*polled));
-    const int64_t end = now_ms() + ms;
+    const int64_t end = monotonic_ms() + ms;
     int r = 1;
-    for (int64_t left = ms; r > 0 && left > 0 && !c->told_to_end; left = end - now_ms())
+    for (int64_t left = ms; r > 0 && left > 0 && !c->told_to_end; left = end - monotonic_ms())
         r = turn(&m, polled, (int)left);
     return r < 0 ? err_set(e, r, "wait for the container's next run") : 0;
 }

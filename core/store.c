@@ -146,8 +146,7 @@ static int by_creation(const void *a, const void *b)
 
 static int list(struct store *s, struct record_list *out, struct err *e)
 {
-    int fd = openat(s->defined_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    _cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+    _cleanup_dir_ DIR *d = open_listing(s->defined_fd, ".");
     if (!d)
         return err_set(e, errno, "list the containers in `%s`", s->root);
     int code = 0;
@@ -282,8 +281,7 @@ static int live_id(struct store *s, const char *name, int dir, strv *ids, struct
 int store_each_live(struct store *s, int (*each)(const char *name, int dir, void *arg), void *arg,
                     struct err *e)
 {
-    int fd = openat(s->live_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    _cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+    _cleanup_dir_ DIR *d = open_listing(s->live_fd, ".");
     if (!d)
         return err_set(e, errno, "list the living containers in `%s`", s->run);
     int r = 0;

@@ -4,15 +4,9 @@
 
 #include <errno.h>
 
-static DIR *open_definitions(struct store *s)
-{
-    int fd = openat(s->defined_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return fd < 0 ? NULL : fdopendir(fd);
-}
-
 void store_empty_trash(struct store *s)
 {
-    _cleanup_dir_ DIR *d = open_definitions(s);
+    _cleanup_dir_ DIR *d = open_listing(s->defined_fd, ".");
     for (struct dirent *entry; d && (entry = readdir(d));)
         if (skip_prefix(entry->d_name, TRASH))
             (void)remove_tree_at(s->defined_fd, entry->d_name);
@@ -75,7 +69,7 @@ static int is_defined(const struct sweeping *s, const char *config)
 /* Definitions that were never finished, or whose removal was cut short. */
 static int sweep_definitions(struct sweeping *s, struct err *e)
 {
-    _cleanup_dir_ DIR *d = open_definitions(s->store);
+    _cleanup_dir_ DIR *d = open_listing(s->store->defined_fd, ".");
     if (!d)
         return err_set(e, errno, "list the containers");
     int r = 0;

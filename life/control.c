@@ -94,13 +94,6 @@ struct asking {
     int64_t deadline, stopped; /* for proc_stays_stopped() */
 };
 
-static int64_t now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 /* Is there still hope? */
 static int look_at_monitor(struct asking *a, struct err *e)
 {
@@ -110,7 +103,7 @@ static int look_at_monitor(struct asking *a, struct err *e)
                 r->spec.name, r->monitor);
         return err_hint(e, "`kill -CONT %d` lets it go on", r->monitor);
     }
-    return now_ms() < a->deadline
+    return monotonic_ms() < a->deadline
                ? 0
                : err_say(e, -ETIMEDOUT, "the monitor of container `%s` does not answer",
                          r->spec.name);
@@ -158,7 +151,7 @@ int control_ask(struct world *w, const struct record *r, const char *what, char 
 {
     if (r->status != STATUS_RUNNING && r->status != STATUS_RESTARTING)
         return err_say(e, -ESRCH, "container `%s` is not running", r->spec.name);
-    struct asking asking = {.record = r, .deadline = now_ms() + ASK_MS};
+    struct asking asking = {.record = r, .deadline = monotonic_ms() + ASK_MS};
     _cleanup_close_ int fd = reach(w, &asking, e);
     if (fd < 0)
         return fd;

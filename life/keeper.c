@@ -42,13 +42,6 @@ struct keeper {
     int64_t last_ms, started_ms;
 };
 
-static int64_t now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 static void set_timer(struct keeper *k, int64_t ms)
 {
     ms = ms > 0 ? ms : 1;
@@ -162,7 +155,7 @@ static void try_later(struct keeper *k)
         (void)helper_end(&k->world->store, RESOLVER, NULL);
     }
     /* Ten seconds were a good life. */
-    k->retry_ms = now_ms() - k->started_ms > 10000 ? RETRY_MS : k->retry_ms;
+    k->retry_ms = monotonic_ms() - k->started_ms > 10000 ? RETRY_MS : k->retry_ms;
     k->dirty = true;
     set_timer(k, k->retry_ms);
     k->retry_ms = k->retry_ms < RETRY_MAX_MS ? k->retry_ms * 2 : RETRY_MAX_MS;
@@ -189,7 +182,7 @@ static int start(struct keeper *k, struct err *e)
     if (log < 0)
         return log;
     k->port = choose_port(k);
-    k->started_ms = now_ms();
+    k->started_ms = monotonic_ms();
     _cleanup_strv_ strv argv = aardvark_command(program, k->world->store.run, k->port);
     r = helper_start(&k->world->store, RESOLVER, argv, log, e);
     if (r == 0)
@@ -223,7 +216,7 @@ static int find_or_start(struct keeper *k, struct err *e)
 static int update(struct keeper *k, struct err *e)
 {
     struct visit v = {.k = k, .e = e};
-    k->last_ms = now_ms();
+    k->last_ms = monotonic_ms();
     _cleanup_close_ int lock = store_lock(&k->world->store, e);
     if (lock < 0)
         return lock;
@@ -280,7 +273,7 @@ static void turn(struct keeper *k)
     _cleanup_err_ struct err e = ERR_INIT;
     int r = k->settling ? look(k, &e) : 0;
     if (r == 0 && k->dirty && (k->server >= 0 || !k->settling)) {
-        int64_t pause = k->last_ms + PAUSE_MS - now_ms();
+        int64_t pause = k->last_ms + PAUSE_MS - monotonic_ms();
         if (pause > 0 && !k->settling)
             set_timer(k, pause);
         r = pause > 0 ? 0 : update(k, &e);

@@ -107,8 +107,7 @@ static int repair_one(struct world *w, const char *name, bool empty, struct err 
 int world_repair(struct world *w, bool dry_run, void (*found)(const char *what, void *arg),
                  void *arg, struct err *e)
 {
-    int fd = openat(w->store.live_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    _cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+    _cleanup_dir_ DIR *d = open_listing(w->store.live_fd, ".");
     if (!d)
         return err_set(e, errno, "list the living containers");
     int first = 0, listed = 0;

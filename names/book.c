@@ -161,12 +161,10 @@ int names_join(int dir, const char *network, const struct name_entry *n, bool *f
 static int each_network(int dir, int (*each)(const char *network, void *arg), void *arg,
                         struct err *e)
 {
-    _cleanup_close_ int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    _cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+    _cleanup_dir_ DIR *d = open_listing(dir, ".");
     int r = 0, read = 0;
     if (!d)
         return err_set(e, errno, "list the networks with names");
-    (void)take_fd(fd);
     for (struct dirent *entry; r == 0 && (entry = next_entry(d, &read));)
         if (valid_name(entry->d_name))
             r = each(entry->d_name, arg);
@@ -285,8 +283,7 @@ static int sweep_network(const char *network, void *arg)
 /* What somebody had begun to write when he was killed: whoever holds the lock knows that nobody writes. */
 static void tidy(int dir)
 {
-    int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    _cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+    _cleanup_dir_ DIR *d = open_listing(dir, ".");
     for (struct dirent *entry; d && (entry = readdir(d));) {
         size_t length = strlen(entry->d_name);
         _cleanup_free_ char *network = xstrndup(entry->d_name, length - 1);

@@ -145,6 +145,9 @@ int file_exists_at(int dirfd, const char *path);
 int write_existing_at(int dirfd, const char *path, const char *text);
 /** Writes all of @data or fails. */
 int write_all(int fd, const void *data, size_t size);
+/** Opens the directory @path beneath @dirfd to be read from its beginning; NULL with errno. A descriptor
+ *  that somebody else reads by as well would share its place. */
+DIR *open_listing(int dirfd, const char *path);
 /** readdir() that tells a failure from the end: *@r is -errno then, and left alone otherwise. Whoever
  *  takes what is not in a list for nobody's has to know that the list is whole. */
 struct dirent *next_entry(DIR *d, int *r);
@@ -201,6 +204,9 @@ uint64_t proc_start_time(pid_t pid);
 bool proc_is_dying(pid_t pid, uint64_t start_time);
 /** Its state as ps shows it: 'R', 'S', 'T' when somebody has stopped it, …; 0 if there is none. */
 char proc_state(pid_t pid);
+/** CLOCK_MONOTONIC. */
+int64_t monotonic_us(void);
+int64_t monotonic_ms(void);
 /** For whoever waits for @pid, and asks now and then: has somebody stopped it, and not let it go on for five
  *  seconds? *@since is the caller's, 0 at first. */
 bool proc_stays_stopped(pid_t pid, int64_t *since);
