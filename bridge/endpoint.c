@@ -415,14 +415,6 @@ int endpoint_publish(struct bridge *b, struct endpoint *ep, const struct publish
     return r;
 }
 
-static bool listed(const struct publish_list *l, const struct publish *p)
-{
-    for (size_t i = 0; i < l->count; i++)
-        if (publish_equal(&l->items[i], p))
-            return true;
-    return false;
-}
-
 int endpoint_unpublish(struct bridge *b, struct endpoint *ep, const struct publish_list *less,
                        int record_dir, struct err *e)
 {
@@ -435,7 +427,7 @@ int endpoint_unpublish(struct bridge *b, struct endpoint *ep, const struct publi
     if (r < 0)
         return r;
     for (size_t i = 0; i < ep->publishes.count; i++)
-        if (!listed(less, &ep->publishes.items[i]))
+        if (!publish_listed(less, &ep->publishes.items[i]))
             ep->publishes.items[kept++] = ep->publishes.items[i];
     ep->publishes.count = kept;
     return endpoint_save(ep, record_dir, e);

@@ -62,6 +62,14 @@ bool publish_equal(const struct publish *a, const struct publish *b)
            a->host.family == b->host.family && (!a->host.family || ip_equal(&a->host, &b->host));
 }
 
+bool publish_listed(const struct publish_list *l, const struct publish *p)
+{
+    for (size_t i = 0; i < l->count; i++)
+        if (publish_equal(&l->items[i], p))
+            return true;
+    return false;
+}
+
 /* ::1 needs no IPv6 in the container: it is proxied. */
 static bool needs_ipv6(const struct ip *host)
 {

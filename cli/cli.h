@@ -35,6 +35,8 @@ void command_help(FILE *out, const struct command *command, const struct option 
 
 /** world_open() where the global flags say. */
 int cli_world(const struct cli *cli, struct world *out, struct err *e);
+/** The same, and its bridge. */
+int cli_bridge(const struct cli *cli, struct world *out, struct bridge **bridge, struct err *e);
 
 /** Something to be done to a container; -errno with @e. */
 typedef int (*container_action)(struct world *w, const struct record *r, void *arg, struct err *e);

@@ -39,7 +39,7 @@ int network_connect(const struct cli *cli, const struct command *command, int ar
     if (first < 0 || help)
         return first < 0 ? first : 0;
     if (argc - first != 2)
-        return err_say(e, -EINVAL, "usage: netctr network connect [FLAGS] NETWORK CONTAINER");
+        return err_say(e, -EINVAL, "usage: netctr %s %s", command->name, command->usage);
     char *text = xstrdup(argv[first]);
     attachment_add_option(&text, "ip", ip);
     attachment_add_option(&text, "ip6", ip6);
@@ -65,7 +65,7 @@ int network_disconnect(const struct cli *cli, const struct command *command, int
     if (first < 0 || help)
         return first < 0 ? first : 0;
     if (argc - first != 2)
-        return err_say(e, -EINVAL, "usage: netctr network disconnect NETWORK CONTAINER");
+        return err_say(e, -EINVAL, "usage: netctr %s %s", command->name, command->usage);
     char *const request[] = {argv[first], NULL};
     return ask(cli, argv[first + 1], "disconnect", request, e);
 }

@@ -68,6 +68,12 @@ int cli_world(const struct cli *cli, struct world *out, struct err *e)
     return world_open(cli->root, cli->run_root, out, e);
 }
 
+int cli_bridge(const struct cli *cli, struct world *out, struct bridge **bridge, struct err *e)
+{
+    int r = cli_world(cli, out, e);
+    return r == 0 ? world_bridge(out, bridge, e) : r;
+}
+
 /* Descriptors that the caller left open are no business of a container's, and the three streams must
  * be open, or a socket of ours would take their place. */
 static int tidy_descriptors(struct err *e)

@@ -216,9 +216,7 @@ static int create(const struct cli *cli, struct create_flags *f, const char *nam
     struct bridge *bridge = NULL;
     int r = compose(f, name, &n, e);
     if (r == 0)
-        r = cli_world(cli, &w, e);
-    if (r == 0)
-        r = world_bridge(&w, &bridge, e);
+        r = cli_bridge(cli, &w, &bridge, e);
     if (r == 0)
         r = network_create(bridge, &n, f->ipv6, e);
     if (r == 0) {

@@ -106,9 +106,7 @@ static int list(const struct cli *cli, char *const *filters, struct listing *l, 
     _cleanup_world_ struct world w = {0};
     struct bridge *bridge = NULL;
     _cleanup_strv_ strv names = NULL;
-    int r = cli_world(cli, &w, e);
-    if (r == 0)
-        r = world_bridge(&w, &bridge, e);
+    int r = cli_bridge(cli, &w, &bridge, e);
     if (r == 0)
         r = network_names(bridge, &names, e);
     strv_each (name, names) {
@@ -228,9 +226,7 @@ int network_inspect(const struct cli *cli, const struct command *command, int ar
     _cleanup_world_ struct world w = {0};
     struct bridge *bridge = NULL;
     _cleanup_json_ json_t *all = json_array();
-    int r = cli_world(cli, &w, e);
-    if (r == 0)
-        r = world_bridge(&w, &bridge, e);
+    int r = cli_bridge(cli, &w, &bridge, e);
     for (int i = first; r == 0 && i < argc; i++)
         r = inspect(&w, bridge, argv[i], all, e);
     if (r == 0)

@@ -147,9 +147,7 @@ int network_rm(const struct cli *cli, const struct command *command, int argc, c
         return err_say(e, -EINVAL, "usage: netctr %s %s", command->name, command->usage);
     _cleanup_world_ struct world w = {0};
     struct bridge *bridge = NULL;
-    int result = cli_world(cli, &w, e);
-    if (result == 0)
-        result = world_bridge(&w, &bridge, e);
+    int result = cli_bridge(cli, &w, &bridge, e);
     if (result < 0)
         return result;
     for (int i = first; i < argc; i++) {
@@ -201,9 +199,7 @@ static int prune(const struct cli *cli, char *const *filters, struct err *e)
     _cleanup_world_ struct world w = {0};
     struct bridge *bridge = NULL;
     _cleanup_strv_ strv names = NULL;
-    int r = cli_world(cli, &w, e);
-    if (r == 0)
-        r = world_bridge(&w, &bridge, e);
+    int r = cli_bridge(cli, &w, &bridge, e);
     _cleanup_close_ int lock = r < 0 ? r : store_lock(&w.store, e);
     if (lock < 0)
         return lock;
@@ -252,9 +248,7 @@ static int change_link(const struct cli *cli, const struct command *command, int
             return err_say(e, -EINVAL, "invalid network name `%s`", argv[i]);
     _cleanup_world_ struct world w = {0};
     struct bridge *bridge = NULL;
-    int r = cli_world(cli, &w, e);
-    if (r == 0)
-        r = world_bridge(&w, &bridge, e);
+    int r = cli_bridge(cli, &w, &bridge, e);
     _cleanup_close_ int lock = r < 0 ? r : store_lock(&w.store, e);
     return lock < 0 ? lock : network_link(bridge, argv[first], argv[first + 1], allow, e);
 }

@@ -63,8 +63,7 @@ static int report_started(const struct spec *s, void *arg)
 static _Noreturn void monitor_process(struct world *w, struct life *life, int channel)
 {
     struct err e = ERR_INIT;
-    static struct inherited inherited; /* there is one life in a process */
-    inherited.channel = channel;
+    struct inherited inherited = {.channel = channel};
     (void)setsid();
     /* Two processes cannot share a netlink socket: each would read the other's answers. */
     bridge_close(take_ptr(w->bridge));

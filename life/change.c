@@ -33,13 +33,14 @@ static int keep(struct living *l, struct err *e)
     return r;
 }
 
-/* What has gone is gone, whatever failed on the way (@r): the definition follows. Whoever asks again for
- * what is not there any more has at least that. */
+/* What has gone is gone, whatever failed on the way (@r): the definition follows. If it cannot be written now,
+ * it is when somebody asks again for what is not there any more. */
 static int keep_all_the_same(struct living *l, int r, struct err *e)
 {
     int kept = keep(l, r == 0 ? e : NULL);
     return r < 0 ? r : kept;
 }
+
 static void keep_what_was_not(struct living *l)
 {
     if (l->unsaved)
@@ -300,14 +301,6 @@ static int choose(struct living *l, char *const *words, struct publish_list *out
                    words ? words[0] : "");
 }
 
-static bool is_in(const struct publish_list *l, const struct publish *p)
-{
-    for (size_t i = 0; i < l->count; i++)
-        if (publish_equal(&l->items[i], p))
-            return true;
-    return false;
-}
-
 /* Lets go of the sockets of ended ports. The proxy is made anew over those that stay: connections of
  * [::1] that go through it end. */
 static int shrink(struct living *l, struct holding *h, const struct publish_list *ended,
@@ -315,7 +308,7 @@ static int shrink(struct living *l, struct holding *h, const struct publish_list
 {
     size_t kept = 0;
     for (size_t i = 0; i < h->publishes.count; i++)
-        if (!is_in(ended, &h->publishes.items[i]))
+        if (!publish_listed(ended, &h->publishes.items[i]))
             h->publishes.items[kept++] = h->publishes.items[i];
     if (kept == h->publishes.count)
         return 0;
@@ -323,7 +316,7 @@ static int shrink(struct living *l, struct holding *h, const struct publish_list
     holding_stop(l, h);
     kept = 0;
     for (size_t i = 0; i < h->held.count; i++)
-        if (is_in(ended, &h->held.items[i].publish))
+        if (publish_listed(ended, &h->held.items[i].publish))
             close(h->held.items[i].fd);
         else
             h->held.items[kept++] = h->held.items[i];

@@ -73,6 +73,18 @@ static const struct network *gateway_of(struct view *v, bool served)
     return NULL;
 }
 
+/* Where the container finds the host; NULL: nowhere. */
+static const struct ip *host_of(struct view *v)
+{
+    static const struct ip loopback = {.family = AF_INET, .bytes = {127, 0, 0, 1}};
+    if (v->l->container.spec.network_mode == NETWORK_HOST)
+        return &loopback;
+    const struct network *gateway = gateway_of(v, false);
+    if (!gateway)
+        return NULL;
+    return gateway->gateway4.family ? &gateway->gateway4 : &gateway->gateway6;
+}
+
 /* ---- hosts -----------------------------------------------------------------------------------*/
 
 static void put_hosts_line(FILE *f, const struct ip *address, const char *first, const char *second)
@@ -128,12 +140,7 @@ static char *make_block(struct view *v)
         put_own(f, &l->plugs[i].endpoint, s);
     for (size_t i = 0; i < v->count; i++)
         put_own(f, &v->shared[i].endpoint, s);
-    const struct network *gateway = gateway_of(v, false);
-    static const struct ip loopback = {.family = AF_INET, .bytes = {127, 0, 0, 1}};
-    const struct ip *host = s->network_mode == NETWORK_HOST ? &loopback
-                            : !gateway                      ? NULL
-                            : gateway->gateway4.family      ? &gateway->gateway4
-                                                            : &gateway->gateway6;
+    const struct ip *host = host_of(v);
     if (host)
         put_hosts_line(f, host, "host.containers.internal", "host.docker.internal");
     struct others others = {f, s->id};
@@ -147,24 +154,15 @@ static char *make_block(struct view *v)
 /* "NAME:ADDRESS", "NAME:host-gateway" */
 static strv added_hosts(struct view *v)
 {
-    const struct spec *s = &v->l->container.spec;
-    const struct network *gateway = gateway_of(v, false);
+    const struct ip *host = host_of(v);
     strv lines = NULL;
-    strv_each (entry, s->add_hosts) {
+    strv_each (entry, v->l->container.spec.add_hosts) {
         const char *address = strpbrk(entry, ":=");
-        _cleanup_free_ char *host = NULL;
-        if (!address)
+        bool is_host = address && streq(address + 1, "host-gateway");
+        if (!address || (is_host && !host))
             continue;
-        if (streq(address + 1, "host-gateway")) {
-            host = s->network_mode == NETWORK_HOST ? xstrdup("127.0.0.1")
-                   : !gateway                      ? NULL
-                              : ip_text(gateway->gateway4.family ? &gateway->gateway4
-                                                                 : &gateway->gateway6);
-            if (!host)
-                continue;
-        }
-        strv_add_take(
-            &lines, xasprintf("%s %.*s", host ? host : address + 1, (int)(address - entry), entry));
+        _cleanup_free_ char *text = is_host ? ip_text(host) : xstrdup(address + 1);
+        strv_add_take(&lines, xasprintf("%s %.*s", text, (int)(address - entry), entry));
     }
     return lines;
 }
@@ -248,8 +246,8 @@ int write_files(struct living *l, struct err *e)
     return r == 0 ? write_resolv(&v, e) : r;
 }
 
-/* A file that is full, too large, leased, read-only or being run: nobody but the program makes it so, and it must not keep a
- * network from being connected or removed. */
+/* A file that is full, too large, leased, read-only or being run: nobody but the program makes it so, and it
+ * must not keep a network from being connected or removed. */
 static int spare(int code, struct err *e)
 {
     static const int its_own[] = {ENOSPC, EFBIG, ETXTBSY, EPERM, EAGAIN, EROFS};

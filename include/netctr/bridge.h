@@ -129,6 +129,7 @@ char *publish_text(const struct publish *p);
 char *publish_word(const struct publish *p);
 /** The same port of the host? */
 bool publish_equal(const struct publish *a, const struct publish *b);
+bool publish_listed(const struct publish_list *l, const struct publish *p);
 
 /** A host port that is ours: the socket keeps it from everybody else and is held until the
  *  container ends. What reaches it was not taken by DNAT. */
