@@ -127,7 +127,7 @@ check:
 	$(MAKE) all tests
 	tests/run
 
-check-all: check check-foreign sanitize lint soak strike
+check-all: check check-foreign lint sanitize soak fuzz check-vm strike
 
 # The network's tests again, behind somebody else's forward chain that drops, and doctor's cure for it.
 check-foreign:

@@ -15,7 +15,6 @@
 enum {
     LOOK_MS = 500, /* between two looks at who holds it */
     HELD_MS = 30000,
-    GIVEN_UP_MS = 5000,
     PAUSE_MIN_US = 100,
     PAUSE_MAX_US = 20000,
 };
@@ -48,23 +47,13 @@ struct waiting {
     int64_t looked, held, stopped; /* when (us), since when (us), since when (ms); 0: never */
 };
 
-/* Whom we gave up last, and when. The undo of what failed then needs the same locks again, and its caller
- * has waited once. */
-static struct waiting given_up;
-
 static bool is_hopeless(struct waiting *w, int fd, int64_t now)
 {
     pid_t holder = lock_holder(fd);
     if (holder != w->holder)
         *w = (struct waiting){.holder = holder, .held = now};
     w->looked = now;
-    bool stays = proc_stays_stopped(holder, &w->stopped);
-    bool again = w->stopped && holder == given_up.holder &&
-                 now - given_up.looked < GIVEN_UP_MS * INT64_C(1000);
-    if (!stays && !again && now - w->held < HELD_MS * INT64_C(1000))
-        return false;
-    given_up = *w;
-    return true;
+    return proc_stays_stopped(holder, &w->stopped) || now - w->held >= HELD_MS * INT64_C(1000);
 }
 
 static void pause_after(int64_t waited_us)

@@ -33,29 +33,47 @@ static void view_clear(struct view *v)
     }
 }
 
-static void look_at_shared(struct living *l, struct view *v)
+/* Takes the place of @endpoint, which is the caller's no more. */
+static int add_place(struct view *v, struct bridge *bridge, struct endpoint *endpoint,
+                     bool possible, struct err *e)
+{
+    struct place *p = &v->shared[v->count];
+    int r = network_load(bridge, endpoint->network, &p->network, e);
+    if (r < 0)
+        return r;
+    p->served = possible && network_is_served(&p->network) && aardvark_can(p->network.name);
+    p->endpoint = *endpoint;
+    *endpoint = (struct endpoint){0};
+    v->count++;
+    return 0;
+}
+
+static int look_at(struct view *v, int dir, struct err *e)
+{
+    _cleanup_endpoints_ struct endpoint_list all = {0};
+    struct world *w = v->l->world;
+    struct resolver ignored;
+    struct bridge *bridge;
+    int r = endpoint_load_all(dir, &all, e);
+    if (r == 0)
+        r = world_bridge(w, &bridge, e);
+    int possible = r < 0 ? r : resolver_now(w, &ignored, e);
+    r = possible < 0 ? possible : 0;
+    for (size_t i = 0; r == 0 && i < all.count && v->count < ARRAY_LEN(v->shared); i++)
+        r = add_place(v, bridge, &all.items[i], possible > 0, e);
+    return r;
+}
+
+static int view_open(struct living *l, struct view *v, struct err *e)
 {
     const char *name;
-    struct resolver ignored;
-    _cleanup_endpoints_ struct endpoint_list all = {0};
-    struct bridge *bridge;
     *v = (struct view){.l = l};
     if (network_word(l->container.spec.network, &name) != NETWORK_WORD_CONTAINER)
-        return;
+        return 0;
     _cleanup_close_ int dir = store_live_dir(&l->world->store, name);
-    if (dir < 0 || endpoint_load_all(dir, &all, NULL) < 0 ||
-        world_bridge(l->world, &bridge, NULL) < 0)
-        return;
-    bool possible = resolver_now(l->world, &ignored, NULL) > 0;
-    for (size_t i = 0; i < all.count && v->count < ARRAY_LEN(v->shared); i++) {
-        struct place *p = &v->shared[v->count];
-        if (network_load(bridge, all.items[i].network, &p->network, NULL) < 0)
-            continue;
-        p->served = possible && network_is_served(&p->network) && aardvark_can(p->network.name);
-        p->endpoint = all.items[i];
-        all.items[i] = (struct endpoint){0};
-        v->count++;
-    }
+    if (dir == -ENOENT) /* it has ended */
+        return 0;
+    return dir < 0 ? err_set(e, dir, "look at container `%s`", name) : look_at(v, dir, e);
 }
 
 /* The network whose gateway stands for the host, and is asked for names: the way out if it can be. */
@@ -190,8 +208,8 @@ static int refresh(struct view *v, struct err *e)
 int refresh_hosts(struct living *l, struct err *e)
 {
     __attribute__((cleanup(view_clear))) struct view v;
-    look_at_shared(l, &v);
-    return refresh(&v, e);
+    int r = view_open(l, &v, e);
+    return r < 0 ? r : refresh(&v, e);
 }
 
 /* ---- resolv.conf -----------------------------------------------------------------------------*/
@@ -239,8 +257,9 @@ int write_files(struct living *l, struct err *e)
 {
     __attribute__((cleanup(view_clear))) struct view v;
     _cleanup_free_ char *hostname = xasprintf("%s\n", l->container.spec.hostname);
-    look_at_shared(l, &v);
-    int r = write_hosts(&v, e);
+    int r = view_open(l, &v, e);
+    if (r == 0)
+        r = write_hosts(&v, e);
     if (r == 0)
         r = container_write_file(&l->container, "hostname", hostname, e);
     return r == 0 ? write_resolv(&v, e) : r;
@@ -265,8 +284,9 @@ int rewrite_files(struct living *l, struct err *e)
         return 0;
     __attribute__((cleanup(view_clear))) struct view v;
     _cleanup_free_ char *now = NULL;
-    look_at_shared(l, &v);
-    int r = spare(refresh(&v, e), e);
+    int r = view_open(l, &v, e);
+    if (r == 0)
+        r = spare(refresh(&v, e), e);
     if (r == 0)
         r = spare(container_read_file(&l->container, "resolv.conf", &now, e), e);
     return r == 0 && now && streq(now, l->resolv) ? spare(write_resolv(&v, e), e) : r;

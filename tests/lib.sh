@@ -242,12 +242,18 @@ skip() {
     exit 0
 }
 
-# The next test finds no container and no process of this one.
+# What else a file's tests leave behind.
+tidy_too() {
+    :
+}
+# The next test finds no container, no process and no network of this one.
 tidy_after_test() {
     local names
     mapfile -t names < <(netctr ps -aq 2>/dev/null)
     [ ${#names[@]} = 0 ] || netctr rm -f "${names[@]}" || true
     kill -KILL -1 2>/dev/null || true # all of this pid namespace but ourselves
+    [ ! -d "$state/networks" ] || netctr network prune -f >/dev/null || true
+    tidy_too
 }
 
 t() { # NAME FUNCTION
@@ -338,6 +344,12 @@ wait_for() {
         fi
         sleep 0.02
     done
+}
+
+# To be waited for: while a resolver starts, files come and go.
+copy_run() { # DIR
+    rm -rf "$1"
+    cp -a "$run_state" "$1"
 }
 
 # How many times what depends on chance is tried: N times, less often on a slow machine.

@@ -113,7 +113,7 @@ another_boot() {
     local boot other=11111111-2222-3333-4444-555555555555
     boot=$(cat /proc/sys/kernel/random/boot_id)
     # Records as that boot would have left them: the files, and a kernel that holds nothing.
-    cp -a "$run_state" "$tmp/run.copy"
+    wait_for 5 copy_run "$tmp/run.copy"
     cp -a "$state" "$tmp/state.copy"
     netctr rm -f old
     rm -r "$run_state" "$state"

@@ -4,12 +4,6 @@
 . "$(dirname "$0")/../lib.sh"
 . "$top/tests/reach.sh"
 
-tidy_containers=$(declare -f tidy_after_test)
-eval "tidy_containers${tidy_containers#tidy_after_test}"
-tidy_after_test() {
-    tidy_containers
-    netctr network prune -f >/dev/null
-}
 gateway() { # NETWORK
     netctr network inspect "$1" | jq -r '.[0].gateway'
 }

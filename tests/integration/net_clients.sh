@@ -2,13 +2,6 @@
 # Programs that people use, through networks of every kind: curl, dig, nc, iperf3, ping.
 . "$(dirname "$0")/../lib.sh"
 
-tidy_containers=$(declare -f tidy_after_test)
-eval "tidy_containers${tidy_containers#tidy_after_test}"
-tidy_after_test() {
-    tidy_containers
-    netctr network prune -f >/dev/null
-}
-
 # The servers are the host's programs in the container's network.
 servers() { # NAME
     in_network_of "$1" dnsmasq --keep-in-foreground --conf-file=/dev/null --no-resolv --no-hosts --user=root \

@@ -2,12 +2,6 @@
 # What a network is in the kernel: MTU, MAC, sysctls; and what somebody changes there behind our back.
 . "$(dirname "$0")/../lib.sh"
 
-tidy_containers=$(declare -f tidy_after_test)
-eval "tidy_containers${tidy_containers#tidy_after_test}"
-tidy_after_test() {
-    tidy_containers
-    netctr network prune -f >/dev/null
-}
 differences() { netctr network inspect "$1" | jq -r '.[0].differences[]'; }
 link_value() { ip -json link show dev "$1" | jq -r ".[0].$2"; }
 bridge_is_missing() { ! ip link show "$1" 2>/dev/null; }

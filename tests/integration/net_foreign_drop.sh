@@ -6,11 +6,7 @@
 . "$top/tests/names.sh"
 
 v4=192.0.2.2 v6=2001:db8::2 lan4=192.0.2.9 lan6=2001:db8::9
-tidy_containers=$(declare -f tidy_after_test)
-eval "tidy_containers${tidy_containers#tidy_after_test}"
-tidy_after_test() {
-    tidy_containers
-    netctr network prune -f >/dev/null
+tidy_too() {
     nft delete table inet foreign_drop 2>/dev/null || true
 }
 from() { in_network_of "$1" peer ask "${@:2}" 0 0.4; } # CONTAINER PROTO ADDRESS PORT

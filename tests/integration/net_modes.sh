@@ -6,12 +6,6 @@
 
 lan4=192.0.2.9 lan6=2001:db8::9 host4=192.0.2.2
 
-tidy_containers=$(declare -f tidy_after_test)
-eval "tidy_containers${tidy_containers#tidy_after_test}"
-tidy_after_test() {
-    tidy_containers
-    netctr network prune -f >/dev/null
-}
 ask() { peer ask "$@" 0 0.4; }
 
 routed() {

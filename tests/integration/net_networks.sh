@@ -2,14 +2,6 @@
 # Networks as things that come and go: create, ls, inspect, rm, prune, and what a network is on the host.
 . "$(dirname "$0")/../lib.sh"
 
-# Beside the containers, what a test has defined goes as well.
-tidy_containers=$(declare -f tidy_after_test)
-eval "tidy_containers${tidy_containers#tidy_after_test}"
-tidy_after_test() {
-    tidy_containers
-    netctr network prune -f >/dev/null
-}
-
 of_network() { # NAME JQ-PATH
     netctr network inspect "$1" | jq -r ".[0]$2"
 }

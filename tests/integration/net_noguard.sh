@@ -2,12 +2,6 @@
 # --no-guard: what a container may do there, and what holds all the same.
 . "$(dirname "$0")/../lib.sh"
 
-tidy_containers=$(declare -f tidy_after_test)
-eval "tidy_containers${tidy_containers#tidy_after_test}"
-tidy_after_test() {
-    tidy_containers
-    netctr network prune -f >/dev/null
-}
 mac_of() { netctr exec "$1" cat /sys/class/net/eth0/address; }
 from() { in_network_of "$1" peer ask "${@:2}" 0 0.4; } # CONTAINER PROTO ADDRESS PORT
 

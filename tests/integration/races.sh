@@ -3,13 +3,6 @@
 # that can be asked of it, and networks that go while containers come.
 . "$(dirname "$0")/../lib.sh"
 
-tidy_containers=$(declare -f tidy_after_test)
-eval "tidy_containers${tidy_containers#tidy_after_test}"
-tidy_after_test() {
-    tidy_containers
-    netctr network prune -f >/dev/null
-}
-
 # Runs COMMAND and keeps how it ended: "STATUS: COMMAND: WHAT IT SAID".
 tell() { # WORKER COMMAND...
     local status=0

@@ -233,7 +233,7 @@ run_survives_a_reboot() {
     netctr run -d --name b "$box" sleep 100 >/dev/null
     netctr network create --subnet 10.71.0.0/30 tiny # has one address
     netctr run -d --name only --network tiny "$box" sleep 100 >/dev/null
-    cp -a "$run_state" "$tmp/run"
+    wait_for 5 copy_run "$tmp/run"
     reboot_host
     rm -rf --one-file-system "$run_state"
     cp -a "$tmp/run" "$run_state"

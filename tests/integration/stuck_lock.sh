@@ -3,13 +3,6 @@
 # says for whom he waited, and when that one goes on everything does.
 . "$(dirname "$0")/../lib.sh"
 
-tidy_containers=$(declare -f tidy_after_test)
-eval "tidy_containers${tidy_containers#tidy_after_test}"
-tidy_after_test() {
-    tidy_containers
-    netctr network prune -f >/dev/null
-}
-
 # Holds FILE locked, and is stopped; $holder is its process.
 hold() { # FILE
     flock "$1" sh -c 'echo held >"$0"; exec sleep 1000' "$tmp/held" &

@@ -3,13 +3,6 @@
 # does.
 . "$(dirname "$0")/../lib.sh"
 
-tidy_containers=$(declare -f tidy_after_test)
-eval "tidy_containers${tidy_containers#tidy_after_test}"
-tidy_after_test() {
-    tidy_containers
-    netctr network prune -f >/dev/null
-}
-
 is_at_rest() { # PID: stopped, and holds no lock
     kill -STOP "$1"
     flock --nonblock "$run_state/lock" true && return 0

@@ -4,13 +4,6 @@
 
 strace -o /dev/null true 2>/dev/null || skip 'no permission to trace'
 
-tidy_containers=$(declare -f tidy_after_test)
-eval "tidy_containers${tidy_containers#tidy_after_test}"
-tidy_after_test() {
-    tidy_containers
-    netctr network prune -f >/dev/null
-}
-
 # The order of a set's elements is that of their coming.
 ruleset() { nft --stateless list ruleset | sed '/^table inet netctr_keeper /,/^}/d' | sed 's/elements =//; s/[,{}[:space:]]\+/ /g' | sort; }
 
