@@ -34,9 +34,13 @@ struct port {
     bool any; /* every local address of host's family */
     uint8_t protocol;
     uint16_t number;
+    /* Who answers there. */
+    struct ip container;
+    uint16_t container_port;
 };
 
-/* What is to be forgotten: flows to these ports, and flows from or to these addresses. */
+/* What is to be forgotten: flows to these ports that somebody else answers, and flows from or to these
+ * addresses. */
 struct plan {
     struct port *ports; /* by number */
     size_t port_count;
@@ -54,7 +58,7 @@ struct plan {
 struct entry {
     struct ip src, dst, answers;
     uint8_t protocol;
-    uint16_t src_port, dst_port;
+    uint16_t src_port, dst_port, answers_port;
     uint32_t id; /* network order; 0: not known */
 };
 
@@ -194,7 +198,7 @@ static int by_number(const void *a, const void *b)
     return ((const struct port *)a)->number - ((const struct port *)b)->number;
 }
 
-static bool goes_to_port(struct plan *p, const struct entry *entry)
+static bool goes_past_container(struct plan *p, const struct entry *entry)
 {
     const struct port key = {.number = entry->dst_port}, *end = p->ports + p->port_count;
     const struct port *port =
@@ -204,7 +208,8 @@ static bool goes_to_port(struct plan *p, const struct entry *entry)
     for (; port && port < end && port->number == entry->dst_port; port++)
         if (port->protocol == entry->protocol && port->host.family == entry->dst.family &&
             (port->any ? is_local(p, &entry->dst) : ip_equal(&port->host, &entry->dst)))
-            return true;
+            return !ip_equal(&port->container, &entry->answers) ||
+                   port->container_port != entry->answers_port;
     return false;
 }
 
@@ -245,7 +250,7 @@ static void delete_entry(struct plan *p, const struct entry *entry)
 
 static void judge(struct plan *p, const struct entry *entry)
 {
-    if (has_end(p, entry) || goes_to_port(p, entry))
+    if (has_end(p, entry) || goes_past_container(p, entry))
         delete_entry(p, entry);
 }
 
@@ -276,8 +281,8 @@ static bool parse_line(char *line, struct entry *out)
             addresses &= ip_parse(value, sources++ ? &out->answers : &out->src) == 0;
         else if (sources == 1 && (value = skip_prefix(word, "dst=")))
             addresses &= ip_parse(value, &out->dst) == 0;
-        else if (sources == 1 && (value = skip_prefix(word, "sport=")))
-            out->src_port = port_of(value);
+        else if (sources && (value = skip_prefix(word, "sport=")))
+            *(sources == 1 ? &out->src_port : &out->answers_port) = port_of(value);
         else if (sources == 1 && (value = skip_prefix(word, "dport=")))
             out->dst_port = port_of(value);
         else if (skip_prefix(word, "zone") && !streq(word, "zone=0"))
@@ -344,8 +349,10 @@ static void take_entry(const struct nlmsghdr *h, void *arg)
     struct attributes orig = within(a.at[CTA_TUPLE_ORIG]), reply = within(a.at[CTA_TUPLE_REPLY]);
     struct attributes ip = within(orig.at[CTA_TUPLE_IP]), back = within(reply.at[CTA_TUPLE_IP]);
     struct attributes proto = within(orig.at[CTA_TUPLE_PROTO]);
+    struct attributes answers = within(reply.at[CTA_TUPLE_PROTO]);
     if (!holds(proto.at[CTA_PROTO_NUM], 1) || !holds(proto.at[CTA_PROTO_SRC_PORT], 2) ||
-        !holds(proto.at[CTA_PROTO_DST_PORT], 2) || !holds(a.at[CTA_ID], 4) || a.at[CTA_ZONE])
+        !holds(proto.at[CTA_PROTO_DST_PORT], 2) || !holds(answers.at[CTA_PROTO_SRC_PORT], 2) ||
+        !holds(a.at[CTA_ID], 4) || a.at[CTA_ZONE])
         return;
     take_address(ip.at[v4 ? CTA_IP_V4_SRC : CTA_IP_V6_SRC], &entry.src);
     take_address(ip.at[v4 ? CTA_IP_V4_DST : CTA_IP_V6_DST], &entry.dst);
@@ -353,6 +360,7 @@ static void take_entry(const struct nlmsghdr *h, void *arg)
     entry.protocol = mnl_attr_get_u8(proto.at[CTA_PROTO_NUM]);
     entry.src_port = ntohs(mnl_attr_get_u16(proto.at[CTA_PROTO_SRC_PORT]));
     entry.dst_port = ntohs(mnl_attr_get_u16(proto.at[CTA_PROTO_DST_PORT]));
+    entry.answers_port = ntohs(mnl_attr_get_u16(answers.at[CTA_PROTO_SRC_PORT]));
     entry.id = mnl_attr_get_u32(a.at[CTA_ID]);
     judge(arg, &entry);
 }
@@ -440,29 +448,37 @@ static int forget(struct plan *p, struct err *e)
     return r < 0 ? err_set(e, r, "forget the connections of published ports") : 0;
 }
 
-/* Adds @publish for the addresses of one family. */
-static void add_port(struct plan *p, const struct publish *publish, int family)
+static void add_port(struct plan *p, const struct publish *publish, const struct ip *container)
 {
     struct port *port = &p->ports[p->port_count++];
-    *port = (struct port){.host = publish->host, .protocol = publish->protocol};
-    port->host.family = family;
+    *port = (struct port){.host = publish->host,
+                          .protocol = publish->protocol,
+                          .number = publish->host_port,
+                          .container = *container,
+                          .container_port = publish->port};
+    port->host.family = container->family;
     port->any = ip_is_any(&port->host);
-    port->number = publish->host_port;
 }
 
-int conntrack_forget_ports(const struct endpoint *ep, struct err *e)
+static void add_ports(struct plan *p, const struct endpoint *ep)
 {
-    _cleanup_plan_ struct plan p = {0};
-    p.ports = xcalloc(2 * ep->publishes.count, sizeof(*p.ports));
-    for (size_t i = 0; i < ep->publishes.count; i++) {
+    for (size_t i = 0; i < ep->publishes.count && !ep->routed; i++) {
         const struct publish *publish = &ep->publishes.items[i];
         if (publish->protocol == IPPROTO_TCP)
             continue;
+        p->ports = xrealloc(p->ports, p->port_count + 2, sizeof(*p->ports));
         if (publish->host.family != AF_INET6 && ep->address4.family)
-            add_port(&p, publish, AF_INET);
+            add_port(p, publish, &ep->address4);
         if (publish->host.family != AF_INET && ep->address6.family)
-            add_port(&p, publish, AF_INET6);
+            add_port(p, publish, &ep->address6);
     }
+}
+
+int conntrack_end_stale(const struct endpoint *live, size_t count, struct err *e)
+{
+    _cleanup_plan_ struct plan p = {0};
+    for (size_t i = 0; i < count; i++)
+        add_ports(&p, &live[i]);
     if (p.port_count)
         qsort(p.ports, p.port_count, sizeof(*p.ports), by_number);
     return forget(&p, e);

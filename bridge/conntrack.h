@@ -8,10 +8,12 @@
 
 #include <netctr/bridge.h>
 
-/** Right after the endpoint's ports were published: ends the flows to these ports of the host, but
- *  for TCP, whose next SYN begins anew by itself. Flows to the same port of another host, or to
- *  another port, are not touched. Costs next to nothing if there are no such ports, or no flows. */
-int conntrack_forget_ports(const struct endpoint *ep, struct err *e);
+/** Ends the flows that go to a published port of one of @live, and lead past its container, but for TCP,
+ *  whose next SYN begins anew by itself. Flows that lead there, to the same port of another host, or to
+ *  another port, are not touched: it may be called at any time. Costs next to nothing if there are no such
+ *  ports, or no flows. A packet that looked for the port before it was there, and is still on its way, comes
+ *  after this: whoever must have it sure looks again a moment later. */
+int conntrack_end_stale(const struct endpoint *live, size_t count, struct err *e);
 
 /** Right after the ports were unpublished: ends every flow of a protocol with ports that the
  *  container is an end of: those forwarded to it, those to its own address and those that it began. */

@@ -323,10 +323,9 @@ static int publish(struct bridge *b, const struct endpoint *ep, struct err *e)
 
 /* ---- attach ----------------------------------------------------------------------------------*/
 
-/* Flows that began before lead past the container for as long as they are kept alive. */
-static int end_stale_flows(const struct endpoint *ep, struct err *e)
+int endpoints_end_stale_flows(const struct endpoint *live, size_t count, struct err *e)
 {
-    int r = ep->routed ? 0 : conntrack_forget_ports(ep, e);
+    int r = conntrack_end_stale(live, count, e);
     if (r != -EOPNOTSUPP) /* a kernel without nf_conntrack_netlink */
         return r;
     err_clear(e);
@@ -348,7 +347,7 @@ static int attach_steps(struct bridge *b, const struct network *n, int netns, st
         (r = wait_until_reachable(b, inside, ep, e)) < 0 ||
         (r = announce(inside, own.index, ep, e)) < 0 || (r = publish(b, ep, e)) < 0)
         return r;
-    return end_stale_flows(ep, e);
+    return endpoints_end_stale_flows(ep, 1, e);
 }
 
 static int write_intent(const struct endpoint_request *request, const struct endpoint *ep,
@@ -407,7 +406,7 @@ int endpoint_publish(struct bridge *b, struct endpoint *ep, const struct publish
     if (r == 0)
         r = publish(b, &added, e);
     if (r == 0)
-        r = end_stale_flows(&added, e);
+        r = endpoints_end_stale_flows(&added, 1, e);
     if (r < 0) {
         _cleanup_err_ struct err ignored = ERR_INIT;
         (void)endpoint_unpublish(b, ep, more, record_dir, &ignored);

@@ -297,6 +297,7 @@ static void stop_serving(struct living *l)
     l->control = close_fd(l->control);
     for (struct holding *h = l->holdings; h; h = h->next)
         holding_stop(l, h);
+    flows_unwatch(l);
     unwatch_names(l);
     keeper_free(l->keeper);
     l->keeper = NULL;
@@ -375,13 +376,18 @@ static int live(struct living *l, struct err *e)
 
 int world_live(struct world *w, struct life *life, struct err *e)
 {
-    struct living l = {
-        .world = w, .life = life, .container = CONTAINER_INIT, .netns = -1, .control = -1};
+    struct living l = {.world = w,
+                       .life = life,
+                       .container = CONTAINER_INIT,
+                       .netns = -1,
+                       .control = -1,
+                       .flows = -1};
     int r = live(&l, e);
     if (r < 0)
         world_explain(w, r, e);
     close_fd(l.netns);
     close_fd(l.control);
+    close_fd(l.flows);
     while (l.holdings)
         holding_close(&l, l.holdings);
     plugs_clear(&l);

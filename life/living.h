@@ -44,6 +44,7 @@ struct living {
     struct hosts_watch *hosts;
     char *resolv; /* what was written to /etc/resolv.conf */
     int control;  /* socket, or -1 */
+    int flows;    /* timer, or -1 */
     bool unsaved; /* the definition could not follow the last change */
     int born;     /* BORN_…: what new links of the namespace are */
     int netns;    /* kept until the endpoints are detached: a namespace that dies holds RTNL for
@@ -88,6 +89,11 @@ int write_files(struct living *l, struct err *e);
 int rewrite_files(struct living *l, struct err *e);
 /** Only our part of /etc/hosts. */
 int refresh_hosts(struct living *l, struct err *e);
+
+/* flows.c */
+/** The ports of @ep have just been published: looks for stale flows once more in a second. */
+void flows_look_again(struct living *l, const struct endpoint *ep);
+void flows_unwatch(struct living *l);
 
 /* holding.c */
 /** Binds the ports of @list (taken over) and keeps them in @l; *@out may be NULL. */

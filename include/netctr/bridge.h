@@ -228,6 +228,11 @@ int endpoint_publish(struct bridge *b, struct endpoint *ep, const struct publish
                      int record_dir, struct err *e);
 int endpoint_unpublish(struct bridge *b, struct endpoint *ep, const struct publish_list *less,
                        int record_dir, struct err *e);
+/** Ends the flows of UDP and SCTP that lead past the containers of @live although they go to their published
+ *  ports: begun before these were published, or while the firewall was away, they would do so for as long as
+ *  they are kept alive. Flows that lead there are not touched. Done by whatever publishes; once more a second
+ *  later, it finds what was on its way just then. */
+int endpoints_end_stale_flows(const struct endpoint *live, size_t count, struct err *e);
 /** Releases whatever @id holds although its record is missing (killed before it was written). */
 int endpoint_forget(struct bridge *b, const char *id, struct err *e);
 

@@ -15,10 +15,10 @@ static struct plan *the_plan(void)
     const struct publish udp = {.host_port = 53, .port = 53, .protocol = IPPROTO_UDP};
     plan.ports = ports;
     plan.locals_known = true;
-    add_port(&plan, &udp, AF_INET);
-    add_port(&plan, &udp, AF_INET6);
     must(ip_parse("10.88.0.2", &plan.addresses[plan.address_count++]) == 0);
     must(ip_parse("fd4c::2", &plan.addresses[plan.address_count++]) == 0);
+    for (size_t i = 0; i < plan.address_count; i++)
+        add_port(&plan, &udp, &plan.addresses[i]);
     return &plan;
 }
 

@@ -125,6 +125,25 @@ by_the_next_command() {
 }
 t 'by the next run' by_the_next_command
 
+begun_in_between() {
+    # Somebody begins to talk while the ports are gone, and never pauses: conntrack goes on without our tables,
+    # and remembers that he led nowhere.
+    two
+    freeze
+    nft flush ruleset
+    in_lan peer hammer udp $v4 5353 $((20 * slowness)) >"$tmp/lan4" &
+    local pid=$!
+    tracked() { conntrack -L -p udp --orig-port-dst 5353 2>/dev/null | has "src=$v4 dst=$lan4"; }
+    wait_for 3 tracked
+    "$@"
+    wait $pid || true
+    has ' web ' <"$tmp/lan4"
+}
+begun_before_reload() { begun_in_between netctr network reload; }
+begun_before_the_listener() { begun_in_between wake_up; }
+t 'who began to talk in between is answered: network reload' begun_before_reload
+t 'who began to talk in between is answered: the listener' begun_before_the_listener
+
 by_network_reload() {
     two
     freeze

@@ -188,6 +188,26 @@ udp_that_was_there_before() {
 # moby #8795, #44742, #53384
 t 'UDP: a client that was talking already reaches the container' udp_that_was_there_before
 
+udp_on_its_way() {
+    # What a packet leaves that looked for the port just before it was there: nothing is as quick as we need
+    # here, so the entry is made by hand.
+    serve_peer c
+    netctr publish c 5353:53/udp
+    conntrack -I -p udp -t 100 -s 192.0.2.9 -d 192.0.2.2 --sport 21000 --dport 5353 \
+        -r 192.0.2.2 -q 192.0.2.9 --reply-port-src 5353 --reply-port-dst 21000
+    gone() { [ -z "$(conntrack -L -p udp --orig-port-src 21000 2>/dev/null)" ]; }
+    wait_for 5 gone
+    assert_eq "$(in_lan peer ask udp 192.0.2.2 5353 21000)" 'c 192.0.2.9'
+    # Others publish, the firewall is made anew: who talks to c goes on doing so.
+    local before
+    before=$(conntrack -L -o id -p udp --orig-port-src 21000 2>/dev/null | grep -o 'id=.*')
+    serve_peer d -p 5454:53/udp
+    netctr publish c 5355:53/udp
+    netctr network reload
+    assert_eq "$(conntrack -L -o id -p udp --orig-port-src 21000 2>/dev/null | grep -o 'id=.*')" "$before" 'flow'
+}
+t 'UDP: a packet that was on its way when the port came leads nobody astray' udp_on_its_way
+
 udp_entries() { # of the port 5353, that lead to a container
     { conntrack -L -p udp --orig-port-dst 5353; conntrack -L -f ipv6 -p udp --orig-port-dst 5353; } 2>/dev/null |
         grep -E 'src=(10\.88|fd)' || true

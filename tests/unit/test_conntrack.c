@@ -231,7 +231,7 @@ static struct endpoint published(const char *const *texts)
 static void forget_ports(struct endpoint *ep)
 {
     _cleanup_err_ struct err e = ERR_INIT;
-    int r = conntrack_forget_ports(ep, &e);
+    int r = conntrack_end_stale(ep, 1, &e);
     publish_list_clear(&ep->publishes);
     require(r == 0, "%s", e.text);
 }
@@ -242,9 +242,9 @@ static void check_nothing(void)
 {
     _cleanup_err_ struct err e = ERR_INIT;
     struct endpoint none = {0}, ep = PUBLISHED("80", "5353:53/udp");
-    require(conntrack_forget_ports(&none, &e) == 0, "%s", e.text);
+    require(conntrack_end_stale(&none, 1, &e) == 0, "%s", e.text);
     require(conntrack_forget_addresses(&none, &e) == 0, "%s", e.text);
-    require(conntrack_forget_ports(&ep, &e) == 0, "%s", e.text);
+    require(conntrack_end_stale(&ep, 1, &e) == 0, "%s", e.text);
     require(conntrack_forget_addresses(&ep, &e) == 0, "%s", e.text);
     publish_list_clear(&ep.publishes);
 }
@@ -439,12 +439,18 @@ static void publish_wire(uint8_t protocol, uint16_t host_port)
     require(fw_commit(b, &e) == 0, "%s", e.text);
 }
 
+static struct endpoint at_wire(const char *publish)
+{
+    struct endpoint ep = PUBLISHED(publish);
+    ep.address4 = ip("192.0.2.1");
+    return ep;
+}
+#define REACHES_WIRE "src=192.0.2.1 dst=192.0.2.2 sport=53"
+
 /* Somebody talks to a port before and after it is published, never pausing, always from the same
  * port of his own. Without forgetting, his flow stays what it was when it began. */
-static void check_talker(void)
+static void talk(void)
 {
-    make_host();
-    load_ruleset();
     _cleanup_close_ int fd = talker("192.0.2.2", "192.0.2.2");
     for (int i = 0; i < 5; i++)
         say(fd, "192.0.2.2", 5353);
@@ -452,11 +458,32 @@ static void check_talker(void)
     say(fd, "192.0.2.2", 5353);
     require(entries("dst=192.0.2.2 sport") == 1 && entries("src=192.0.2.1 ") == 0,
             "the flow was not stale to begin with");
-    struct endpoint ep = PUBLISHED("5353:53/udp");
+    struct endpoint ep = at_wire("5353:53/udp");
     forget_ports(&ep);
+    require(entries("dport=5353") == 0, "still there");
     say(fd, "192.0.2.2", 5353);
-    require(entries("src=192.0.2.1 dst=192.0.2.2 sport=53") == 1,
-            "it does not reach the container");
+    require(entries(REACHES_WIRE) == 1, "it does not reach the container");
+    ep = at_wire("5353:53/udp");
+    forget_ports(&ep);
+    require(entries(REACHES_WIRE) == 1, "a flow that leads to the container is forgotten");
+    ep = at_wire("5353:54/udp");
+    forget_ports(&ep);
+    require(entries("dport=5353") == 0, "one that leads to another port of its is not");
+}
+
+static void check_talker(void)
+{
+    make_host();
+    load_ruleset();
+    talk();
+}
+
+static void check_talker_in_a_crowd(void)
+{
+    make_host();
+    load_ruleset();
+    fill(5000);
+    talk();
 }
 
 static void connect_from(uint16_t port)
@@ -501,6 +528,11 @@ static double now_us(void)
     return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
 }
 
+static int end_stale(const struct endpoint *ep, struct err *e)
+{
+    return conntrack_end_stale(ep, 1, e);
+}
+
 static void bench_one(const char *what, int (*forget)(const struct endpoint *ep, struct err *e),
                       const char *publish)
 {
@@ -525,10 +557,10 @@ static void bench(void)
     for (size_t i = 0; i < ARRAY_LEN(counts); i++) {
         fill(counts[i] - entries(""));
         printf("%zu entries\n", entries(""));
-        bench_one("tcp port", conntrack_forget_ports, "80:80");
-        bench_one("udp port", conntrack_forget_ports, "5353:53/udp");
-        bench_one("udp port of one address", conntrack_forget_ports, "192.0.2.2:5353:53/udp");
-        bench_one("4096 udp ports", conntrack_forget_ports, "40000-44095:40000-44095/udp");
+        bench_one("tcp port", end_stale, "80:80");
+        bench_one("udp port", end_stale, "5353:53/udp");
+        bench_one("udp port of one address", end_stale, "192.0.2.2:5353:53/udp");
+        bench_one("4096 udp ports", end_stale, "40000-44095:40000-44095/udp");
         bench_one("addresses", conntrack_forget_addresses, "80:80");
     }
 }
@@ -549,6 +581,7 @@ static const struct {
     {"other network namespaces are left alone", check_other_namespace},
     {"other zones are left alone", check_zone},
     {"a constant talker reaches the container", check_talker},
+    {"the same in a large table", check_talker_in_a_crowd},
     {"a new connection from an old port reaches the container", check_tcp},
 };
 
