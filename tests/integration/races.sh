@@ -52,7 +52,7 @@ restart_loop() {
     local worker workers=() steady outcome
     steady=$(monitor_of steady)
     for worker in 1 2 3; do
-        asks $worker "$(often 80)" &
+        asks $worker $((40 + $(often 40))) & # enough for everything to have its turn
         workers+=($!)
     done
     for worker in "${workers[@]}"; do wait "$worker"; done
