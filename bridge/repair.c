@@ -83,41 +83,74 @@ int bridge_reload(struct bridge *b, const struct endpoint *live, size_t count,
 
 struct restoring {
     struct bridge *bridge;
-    const struct endpoint *live;
-    size_t count;
-    void (*found)(const char *what, void *arg);
-    void *arg;
+    const struct bridge_leases *leases;
     struct err *e;
 };
 
-static int restore_leases(const struct network *n, void *arg)
+/* Leases of those that live on @n; caller frees the array alone. */
+static struct lease *living_on(const struct network *n, const struct bridge_leases *s,
+                               size_t *count)
 {
-    struct restoring *s = arg;
-    _cleanup_free_ struct lease *leases = xcalloc(s->count, sizeof(*leases));
-    size_t count = 0;
+    struct lease *leases = xcalloc(s->count, sizeof(*leases));
+    *count = 0;
     for (size_t i = 0; i < s->count; i++) {
         const struct endpoint *ep = &s->live[i];
         if (!streq(ep->network, n->name))
             continue;
-        leases[count] = (struct lease){.address4 = ep->address4,
-                                       .address6 = ep->address6,
-                                       .container = ep->container,
-                                       .owner = ep->id,
-                                       .since = time(NULL)};
-        memcpy(leases[count++].mac, ep->mac, 6);
+        leases[*count] = (struct lease){.address4 = ep->address4,
+                                        .address6 = ep->address6,
+                                        .container = ep->container,
+                                        .owner = ep->id,
+                                        .since = time(NULL)};
+        memcpy(leases[(*count)++].mac, ep->mac, 6);
     }
-    int r = lease_restore(s->bridge->leases_fd, n->name, leases, count, s->e);
-    _cleanup_free_ char *what = xasprintf("damaged lease file of network `%s`", n->name);
-    if (r > 0 && s->found)
-        s->found(what, s->arg);
-    return r;
+    return leases;
 }
 
-int bridge_restore_leases(struct bridge *b, const struct endpoint *live, size_t count,
-                          void (*found)(const char *what, void *arg), void *arg, struct err *e)
+/* Whose endpoint cannot be told may be on any network: but for one that nobody has a port of. */
+static int is_complete(struct restoring *s, const struct network *n, bool missing, size_t count)
 {
-    struct restoring s = {b, live, count, found, arg, e};
+    if (!s->leases->unknown)
+        return 1;
+    int ports = missing && count == 0 ? device_has_ports(s->bridge, n, s->e) : 1;
+    return ports < 0 ? ports : !ports;
+}
+
+static int restore_leases(const struct network *n, void *arg)
+{
+    struct restoring *s = arg;
+    const struct bridge_leases *l = s->leases;
+    if (l->only && !streq(l->only, n->name))
+        return 0;
+    int known = lease_check(s->bridge->leases_fd, n->name, s->e);
+    if (known > 0 || (known < 0 && known != -EBADMSG))
+        return known < 0 ? known : 0;
+    err_clear(s->e);
+    size_t count;
+    _cleanup_free_ struct lease *leases = living_on(n, l, &count);
+    if (known == 0 && count == 0 && !l->only) /* nobody has missed it */
+        return 0;
+    int complete = is_complete(s, n, known == 0, count);
+    if (complete <= 0)
+        return complete;
+    int r = l->dry_run ? 1 : lease_restore(s->bridge->leases_fd, n->name, leases, count, s->e);
+    _cleanup_free_ char *what =
+        xasprintf("%s lease file of network `%s`", known == 0 ? "lost" : "damaged", n->name);
+    if (r > 0 && l->found)
+        l->found(what, l->arg);
+    return r < 0 ? r : 0;
+}
+
+int bridge_restore_leases(struct bridge *b, const struct bridge_leases *leases, struct err *e)
+{
+    struct restoring s = {b, leases, e};
     return network_each(b, restore_leases, &s, e);
+}
+
+int bridge_has_leases(struct bridge *b, const struct network *n, struct err *e)
+{
+    int r = file_exists_at(b->leases_fd, n->name);
+    return r < 0 ? err_set(e, r, "look for the leases of network `%s`", n->name) : r;
 }
 
 /* ---- bridges that were taken away -------------------------------------------------------------*/

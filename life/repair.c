@@ -173,8 +173,8 @@ int world_gc_locked(struct world *w, bool dry_run, void (*found)(const char *wha
         r = store_live_ids(&w->store, &ids, e);
     if (r == 0)
         r = world_bridge(w, &bridge, e);
-    if (r == 0 && !dry_run)
-        r = world_restore_leases(w, found, arg, e);
+    if (r == 0)
+        r = world_restore_leases(w, dry_run, found, arg, e);
     const struct bridge_sweep sweep = {(const char *const *)ids, dry_run, found, arg};
     if (r == 0)
         r = bridge_sweep(bridge, &sweep, e);
