@@ -179,6 +179,7 @@ struct sweeping {
     struct bridge *bridge;
     const struct bridge_sweep *sweep;
     struct err *e;
+    int first;        /* failure */
     strv dead_owners; /* of leases */
     strv dead_links;
 };
@@ -222,22 +223,29 @@ static void tell(const struct sweeping *s, const char *what, const char *name)
         s->sweep->found(text, s->sweep->arg);
 }
 
-static int sweep_network(const struct network *n, void *arg)
+static int sweep_leases(const struct network *n, struct sweeping *s, struct err *e)
 {
-    struct sweeping *s = arg;
-    int r = lease_each(s->bridge->leases_fd, n->name, judge_lease, s, s->e);
+    int r = lease_each(s->bridge->leases_fd, n->name, judge_lease, s, e);
     strv_each (owner, s->dead_owners) {
         tell(s, "lease of", owner);
         if (r == 0 && !s->sweep->dry_run)
-            r = lease_release(s->bridge->leases_fd, n->name, owner, s->e);
+            r = endpoint_forget(s->bridge, owner, e); /* the bridge knows its addresses, too */
     }
     strv_free(take_ptr(s->dead_owners));
     if (r ==
         -EBADMSG) { /* a damaged one is not swept: it is made anew where all that live are known */
-        err_clear(s->e);
+        err_clear(e);
         r = 0;
     }
-    return r == 0 && !s->sweep->dry_run ? lease_tidy(s->bridge->leases_fd, n->name, s->e) : r;
+    return r == 0 && !s->sweep->dry_run ? lease_tidy(s->bridge->leases_fd, n->name, e) : r;
+}
+
+static int sweep_network(const struct network *n, void *arg)
+{
+    struct sweeping *s = arg;
+    _cleanup_err_ struct err step = ERR_INIT;
+    err_note(&s->first, sweep_leases(n, s, &step), s->e, &step);
+    return 0;
 }
 
 /* "NAME" of ".NAME.up" or "NAME.json~"; NULL for every other file; caller frees. */
@@ -274,21 +282,26 @@ static int sweep_leftovers(struct bridge *b, struct err *e)
     return 0;
 }
 
+static int sweep_link(struct sweeping *s, const char *name, struct err *e)
+{
+    tell(s, "link", name);
+    if (s->sweep->dry_run)
+        return 0;
+    _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(s->bridge->rt);
+    rt_delete_link(batch, name);
+    return rt_commit(batch, e);
+}
+
 int bridge_sweep(struct bridge *b, const struct bridge_sweep *sweep, struct err *e)
 {
     struct sweeping s = {.bridge = b, .sweep = sweep, .e = e};
-    int r = network_each(b, sweep_network, &s, e);
-    if (r == 0)
-        r = rt_each_link(b->rt, judge_link, &s, e);
-    strv_each (name, s.dead_links) {
-        tell(&s, "link", name);
-        _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(b->rt);
-        rt_delete_link(batch, name);
-        if (r == 0 && !sweep->dry_run)
-            r = rt_commit(batch, e);
-    }
+    _cleanup_err_ struct err step = ERR_INIT;
+    err_note(&s.first, rt_each_link(b->rt, judge_link, &s, &step), e, &step);
+    strv_each (name, s.dead_links)
+        err_note(&s.first, sweep_link(&s, name, &step), e, &step);
     strv_free(s.dead_links);
-    if (r == 0 && !sweep->dry_run)
-        r = sweep_leftovers(b, e);
-    return r;
+    err_note(&s.first, network_each(b, sweep_network, &s, &step), e, &step);
+    if (!sweep->dry_run)
+        err_note(&s.first, sweep_leftovers(b, &step), e, &step);
+    return s.first;
 }
