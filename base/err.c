@@ -107,3 +107,12 @@ void err_move(struct err *to, struct err *from)
     *to = *from;
     *from = (struct err)ERR_INIT;
 }
+
+void err_note(int *first, int r, struct err *e, struct err *step)
+{
+    if (r < 0 && *first == 0) {
+        *first = r;
+        err_move(e, step);
+    }
+    err_clear(step);
+}

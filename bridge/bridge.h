@@ -23,6 +23,8 @@ void bridge_learn_expiry(struct bridge *b);
 int device_up(struct bridge *b, const struct network *n, struct err *e);
 /** Are there ports of containers on this network that are in no bridge? */
 bool device_orphans(struct bridge *b, const struct network *n);
+/** Are there any ports of containers on it? 1, 0 or -errno. */
+int device_has_ports(struct bridge *b, const struct network *n, struct err *e);
 /** The MAC that the bridge has from the beginning. */
 void device_mac(const struct network *n, uint8_t mac[6]);
 /** The container's name in the alias of a port, on any network of @instance; NULL; caller frees. */

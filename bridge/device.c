@@ -183,28 +183,43 @@ int device_down(struct bridge *b, const struct network *n, struct err *e)
 
 /* ---- ports -----------------------------------------------------------------------------------*/
 
-struct orphans {
+struct ports {
     const char *begin, *end;
-    bool any;
+    bool any, orphans;
 };
 
 static int judge_port(const struct link *link, void *arg)
 {
-    struct orphans *o = arg;
-    const char *rest = skip_prefix(link->alias, o->begin);
-    size_t length = rest ? strlen(rest) : 0, tail = strlen(o->end);
-    if (!link->master && length > tail && streq(rest + length - tail, o->end))
-        o->any = true;
+    struct ports *p = arg;
+    const char *rest = skip_prefix(link->alias, p->begin);
+    size_t length = rest ? strlen(rest) : 0, tail = strlen(p->end);
+    if (length <= tail || !streq(rest + length - tail, p->end))
+        return 0;
+    p->any = true;
+    p->orphans = p->orphans || !link->master;
     return 0;
+}
+
+static int find_ports(struct bridge *b, const struct network *n, struct ports *out, struct err *e)
+{
+    _cleanup_free_ char *begin = xasprintf("netctr %s ", b->instance),
+                        *end = xasprintf(" on %s", n->name);
+    *out = (struct ports){.begin = begin, .end = end};
+    return rt_each_link(b->rt, judge_port, out, e);
 }
 
 bool device_orphans(struct bridge *b, const struct network *n)
 {
-    _cleanup_free_ char *begin = xasprintf("netctr %s ", b->instance),
-                        *end = xasprintf(" on %s", n->name);
-    struct orphans o = {begin, end, false};
-    (void)rt_each_link(b->rt, judge_port, &o, NULL);
-    return o.any;
+    struct ports p;
+    (void)find_ports(b, n, &p, NULL);
+    return p.orphans;
+}
+
+int device_has_ports(struct bridge *b, const struct network *n, struct err *e)
+{
+    struct ports p;
+    int r = find_ports(b, n, &p, e);
+    return r < 0 ? r : p.any;
 }
 
 char *device_port_owner(const struct link *port, const char *instance)

@@ -85,41 +85,74 @@ int bridge_reload(struct bridge *b, const struct endpoint *live, size_t count,
 
 struct restoring {
     struct bridge *bridge;
-    const struct endpoint *live;
-    size_t count;
-    void (*found)(const char *what, void *arg);
-    void *arg;
+    const struct bridge_leases *leases;
     struct err *e;
 };
 
-static int restore_leases(const struct network *n, void *arg)
+/* Leases of those that live on @n; caller frees the array alone. */
+static struct lease *living_on(const struct network *n, const struct bridge_leases *s,
+                               size_t *count)
 {
-    struct restoring *s = arg;
-    _cleanup_free_ struct lease *leases = xcalloc(s->count, sizeof(*leases));
-    size_t count = 0;
+    struct lease *leases = xcalloc(s->count, sizeof(*leases));
+    *count = 0;
     for (size_t i = 0; i < s->count; i++) {
         const struct endpoint *ep = &s->live[i];
         if (!streq(ep->network, n->name))
             continue;
-        leases[count] = (struct lease){.address4 = ep->address4,
-                                       .address6 = ep->address6,
-                                       .container = ep->container,
-                                       .owner = ep->id,
-                                       .since = time(NULL)};
-        memcpy(leases[count++].mac, ep->mac, 6);
+        leases[*count] = (struct lease){.address4 = ep->address4,
+                                        .address6 = ep->address6,
+                                        .container = ep->container,
+                                        .owner = ep->id,
+                                        .since = time(NULL)};
+        memcpy(leases[(*count)++].mac, ep->mac, 6);
     }
-    int r = lease_restore(s->bridge->leases_fd, n->name, leases, count, s->e);
-    _cleanup_free_ char *what = xasprintf("damaged lease file of network `%s`", n->name);
-    if (r > 0 && s->found)
-        s->found(what, s->arg);
-    return r;
+    return leases;
 }
 
-int bridge_restore_leases(struct bridge *b, const struct endpoint *live, size_t count,
-                          void (*found)(const char *what, void *arg), void *arg, struct err *e)
+/* Whose endpoint cannot be told may be on any network: but for one that nobody has a port of. */
+static int is_complete(struct restoring *s, const struct network *n, bool missing, size_t count)
 {
-    struct restoring s = {b, live, count, found, arg, e};
+    if (!s->leases->unknown)
+        return 1;
+    int ports = missing && count == 0 ? device_has_ports(s->bridge, n, s->e) : 1;
+    return ports < 0 ? ports : !ports;
+}
+
+static int restore_leases(const struct network *n, void *arg)
+{
+    struct restoring *s = arg;
+    const struct bridge_leases *l = s->leases;
+    if (l->only && !streq(l->only, n->name))
+        return 0;
+    int known = lease_check(s->bridge->leases_fd, n->name, s->e);
+    if (known > 0 || (known < 0 && known != -EBADMSG))
+        return known < 0 ? known : 0;
+    err_clear(s->e);
+    size_t count;
+    _cleanup_free_ struct lease *leases = living_on(n, l, &count);
+    if (known == 0 && count == 0 && !l->only) /* nobody has missed it */
+        return 0;
+    int complete = is_complete(s, n, known == 0, count);
+    if (complete <= 0)
+        return complete;
+    int r = l->dry_run ? 1 : lease_restore(s->bridge->leases_fd, n->name, leases, count, s->e);
+    _cleanup_free_ char *what =
+        xasprintf("%s lease file of network `%s`", known == 0 ? "lost" : "damaged", n->name);
+    if (r > 0 && l->found)
+        l->found(what, l->arg);
+    return r < 0 ? r : 0;
+}
+
+int bridge_restore_leases(struct bridge *b, const struct bridge_leases *leases, struct err *e)
+{
+    struct restoring s = {b, leases, e};
     return network_each(b, restore_leases, &s, e);
+}
+
+int bridge_has_leases(struct bridge *b, const struct network *n, struct err *e)
+{
+    int r = file_exists_at(b->leases_fd, n->name);
+    return r < 0 ? err_set(e, r, "look for the leases of network `%s`", n->name) : r;
 }
 
 /* ---- bridges that were taken away -------------------------------------------------------------*/
@@ -148,6 +181,7 @@ struct sweeping {
     struct bridge *bridge;
     const struct bridge_sweep *sweep;
     struct err *e;
+    int first;        /* failure */
     strv dead_owners; /* of leases */
     strv dead_links;
 };
@@ -191,22 +225,29 @@ static void tell(const struct sweeping *s, const char *what, const char *name)
         s->sweep->found(text, s->sweep->arg);
 }
 
-static int sweep_network(const struct network *n, void *arg)
+static int sweep_leases(const struct network *n, struct sweeping *s, struct err *e)
 {
-    struct sweeping *s = arg;
-    int r = lease_each(s->bridge->leases_fd, n->name, judge_lease, s, s->e);
+    int r = lease_each(s->bridge->leases_fd, n->name, judge_lease, s, e);
     strv_each (owner, s->dead_owners) {
         tell(s, "lease of", owner);
         if (r == 0 && !s->sweep->dry_run)
-            r = lease_release(s->bridge->leases_fd, n->name, owner, s->e);
+            r = endpoint_forget(s->bridge, owner, e); /* the bridge knows its addresses, too */
     }
     strv_free(take_ptr(s->dead_owners));
     if (r ==
         -EBADMSG) { /* a damaged one is not swept: it is made anew where all that live are known */
-        err_clear(s->e);
+        err_clear(e);
         r = 0;
     }
-    return r == 0 && !s->sweep->dry_run ? lease_tidy(s->bridge->leases_fd, n->name, s->e) : r;
+    return r == 0 && !s->sweep->dry_run ? lease_tidy(s->bridge->leases_fd, n->name, e) : r;
+}
+
+static int sweep_network(const struct network *n, void *arg)
+{
+    struct sweeping *s = arg;
+    _cleanup_err_ struct err step = ERR_INIT;
+    err_note(&s->first, sweep_leases(n, s, &step), s->e, &step);
+    return 0;
 }
 
 /* "NAME" of ".NAME.up" or "NAME.json~"; NULL for every other file; caller frees. */
@@ -243,21 +284,26 @@ static int sweep_leftovers(struct bridge *b, struct err *e)
     return 0;
 }
 
+static int sweep_link(struct sweeping *s, const char *name, struct err *e)
+{
+    tell(s, "link", name);
+    if (s->sweep->dry_run)
+        return 0;
+    _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(s->bridge->rt);
+    rt_delete_link(batch, name);
+    return rt_commit(batch, e);
+}
+
 int bridge_sweep(struct bridge *b, const struct bridge_sweep *sweep, struct err *e)
 {
     struct sweeping s = {.bridge = b, .sweep = sweep, .e = e};
-    int r = network_each(b, sweep_network, &s, e);
-    if (r == 0)
-        r = rt_each_link(b->rt, judge_link, &s, e);
-    strv_each (name, s.dead_links) {
-        tell(&s, "link", name);
-        _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(b->rt);
-        rt_delete_link(batch, name);
-        if (r == 0 && !sweep->dry_run)
-            r = rt_commit(batch, e);
-    }
+    _cleanup_err_ struct err step = ERR_INIT;
+    err_note(&s.first, rt_each_link(b->rt, judge_link, &s, &step), e, &step);
+    strv_each (name, s.dead_links)
+        err_note(&s.first, sweep_link(&s, name, &step), e, &step);
     strv_free(s.dead_links);
-    if (r == 0 && !sweep->dry_run)
-        r = sweep_leftovers(b, e);
-    return r;
+    err_note(&s.first, network_each(b, sweep_network, &s, &step), e, &step);
+    if (!sweep->dry_run)
+        err_note(&s.first, sweep_leftovers(b, &step), e, &step);
+    return s.first;
 }

@@ -2,7 +2,9 @@
  *
  * An instance is a boot, a network namespace and a run-root: what the kernel holds of a container is
  * found only by commands of the same one. RUN/instance names the one that RUN belongs to as long as
- * containers of it live, so that most commands compare one word; ROOT/run-root does the same for ROOT.
+ * containers of it live, so that most commands compare one word; ROOT/run-root does the same for ROOT. It
+ * also says that whatever of this instance had lost its run directory has been swept, so it is written after
+ * that.
  */
 #include "container.h"
 
@@ -158,13 +160,6 @@ static int is_ours(struct store *s, struct err *e)
     return r == 0 && streq(owner, s->instance);
 }
 
-/* Containers of ours that have lost their run directories: nobody else must get their addresses while
- * they live. */
-static int end_orphans(struct store *s, struct err *e)
-{
-    return store_sweep_cgroups(s, NULL, false, NULL, NULL, e);
-}
-
 static int refuse_others(struct store *s, bool living, struct err *e)
 {
     _cleanup_dir_ DIR *d = open_listing(s->live_fd, ".");
@@ -184,31 +179,39 @@ static int refuse_others(struct store *s, bool living, struct err *e)
     return r < 0 ? err_set(e, r, "list the living containers in `%s`", s->run) : 0;
 }
 
-/* First those that live: as long as there is one, nothing of its instance is touched. */
-static int take_over(struct store *s, struct err *e)
-{
-    int r = refuse_others(s, true, e);
-    if (r == 0)
-        r = refuse_others(s, false, e);
-    if (r < 0)
-        return r;
-    r = write_file_atomic(s->run_fd, INSTANCE_FILE, s->instance, strlen(s->instance), 0600);
-    if (r < 0)
-        return err_set(e, r, "write `%s/" INSTANCE_FILE "`", s->run);
-    s->fresh = true;
-    return end_orphans(s, e);
-}
-
+/* Not ours yet. It is taken over by whoever is about to change something (store_take_over()); who only looks
+ * does so all the same, unless somebody else lives there. */
 static int instance_bind(struct store *s, struct err *e)
 {
     int ours = is_ours(s, e);
+    s->fresh = ours == 0;
     if (ours != 0)
         return ours < 0 ? ours : 0;
     _cleanup_close_ int lock = store_lock(s, e);
-    if (lock < 0)
-        return lock;
-    ours = is_ours(s, e);
-    return ours < 0 ? ours : ours ? 0 : take_over(s, e);
+    return lock < 0 ? lock : refuse_others(s, true, e);
+}
+
+/* First those that live: as long as there is one, nothing of its instance is touched. */
+int store_take_over(struct store *s, bool dry_run, struct err *e)
+{
+    int ours = s->fresh ? is_ours(s, e) : 1;
+    s->fresh = ours == 0;
+    if (ours != 0)
+        return ours < 0 ? ours : 0;
+    int r = refuse_others(s, true, e);
+    return r == 0 && !dry_run ? refuse_others(s, false, e) : r;
+}
+
+/* Last: whoever is killed before has not taken it over, and the next one begins again. */
+int store_taken_over(struct store *s, struct err *e)
+{
+    int r = s->fresh ? write_file_atomic(s->run_fd, INSTANCE_FILE, s->instance, strlen(s->instance),
+                                         0600)
+                     : 0;
+    if (r < 0)
+        return err_set(e, r, "write `%s/" INSTANCE_FILE "`", s->run);
+    s->fresh = false;
+    return 0;
 }
 
 static int instance_check(struct store *s, struct err *e)
@@ -216,6 +219,10 @@ static int instance_check(struct store *s, struct err *e)
     int ours = is_ours(s, e);
     if (ours != 0)
         return ours < 0 ? ours : 0;
+    if (s->fresh) {
+        err_say(e, -EBUSY, "what has lived under `%s` could not all be ended", s->run);
+        return err_hint(e, "`netctr gc` says why");
+    }
     return err_say(e, -EBUSY, "`%s` has just been taken by netctr in another network namespace",
                    s->run);
 }

@@ -26,9 +26,6 @@ int store_read_definition(struct store *s, const char *name, json_t **j, struct 
                           struct err *e);
 /** Does another living container than @name have that id? 1, 0 or -errno. */
 int store_id_is_anothers(struct store *s, const char *name, const char *id, struct err *e);
-/** The part of store_sweep() that ends processes: cgroups of this instance without a run directory. */
-int store_sweep_cgroups(struct store *s, const char *helper, bool dry_run,
-                        void (*found)(const char *what, void *arg), void *arg, struct err *e);
 /** Holds back the signals that the monitor forwards. */
 void monitor_block_signals(void);
 /** An fd that brings the signals for the container. */

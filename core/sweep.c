@@ -42,18 +42,21 @@ static int sweep_cgroups(struct sweeping *s, struct err *e)
     int r = cgroup_probe(NULL, &host, e);
     if (r == 0)
         r = cgroup_list(&host, s->store->instance, &found, e);
+    if (r < 0)
+        return r;
+    int first = 0;
+    _cleanup_err_ struct err step = ERR_INIT;
     strv_each (id, found) {
         _cleanup_free_ char *path = container_cgroup(s->store, id);
-        if (r < 0 || has(s->ids, id))
+        if (has(s->ids, id))
             continue;
         tell(s, "cgroup", path);
-        if (s->dry_run)
-            continue;
-        r = cgroup_end(&host, path, e);
+        if (!s->dry_run)
+            err_note(&first, cgroup_end(&host, path, &step), e, &step);
     }
-    if (r == 0 && !s->dry_run)
-        r = cgroup_remove_instance(&host, s->store->instance, e);
-    return r;
+    if (first == 0 && !s->dry_run)
+        first = cgroup_remove_instance(&host, s->store->instance, e);
+    return first;
 }
 
 /* Has it a definition? That of one with --rm, whose monitor went down with the host, is none any more. */
@@ -66,49 +69,55 @@ static int is_defined(const struct sweeping *s, const char *config)
     return r == -ENOENT || r == -ENOTDIR ? 0 : r == -EBADMSG ? 1 : r;
 }
 
+static int sweep_definition(struct sweeping *s, const char *name, struct err *e)
+{
+    _cleanup_free_ char *config = xasprintf("%s/config.json", name);
+    int used = file_exists_at(s->store->live_fd, name);
+    if (used == 0 && valid_name(name))
+        used = is_defined(s, config);
+    if (used < 0)
+        return err_set(e, used, "look at container `%s`", name);
+    if (used)
+        return 0;
+    tell(s, "directory", name);
+    int r = s->dry_run ? 0 : remove_tree_at(s->store->defined_fd, name);
+    return r < 0 ? err_set(e, r, "remove `%s`", name) : 0;
+}
+
 /* Definitions that were never finished, or whose removal was cut short. */
 static int sweep_definitions(struct sweeping *s, struct err *e)
 {
     _cleanup_dir_ DIR *d = open_listing(s->store->defined_fd, ".");
     if (!d)
         return err_set(e, errno, "list the containers");
-    int r = 0;
-    for (struct dirent *entry; (entry = next_entry(d, &r));) {
-        _cleanup_free_ char *config = xasprintf("%s/config.json", entry->d_name);
-        if (streq(entry->d_name, ".") || streq(entry->d_name, ".."))
-            continue;
-        int used = file_exists_at(s->store->live_fd, entry->d_name);
-        if (used == 0 && valid_name(entry->d_name))
-            used = is_defined(s, config);
-        if (used < 0)
-            return err_set(e, used, "look at container `%s`", entry->d_name);
-        if (used)
-            continue;
-        tell(s, "directory", entry->d_name);
-        r = s->dry_run ? 0 : remove_tree_at(s->store->defined_fd, entry->d_name);
-        if (r < 0)
-            return err_set(e, r, "remove `%s`", entry->d_name);
-    }
-    return r < 0 ? err_set(e, r, "list the containers") : 0;
+    int first = 0, listed = 0;
+    _cleanup_err_ struct err step = ERR_INIT;
+    for (struct dirent *entry; (entry = next_entry(d, &listed));)
+        if (!streq(entry->d_name, ".") && !streq(entry->d_name, ".."))
+            err_note(&first, sweep_definition(s, entry->d_name, &step), e, &step);
+    if (listed < 0)
+        err_note(&first, err_set(&step, listed, "list the containers"), e, &step);
+    return first;
 }
 
-int store_sweep_cgroups(struct store *s, const char *helper, bool dry_run,
-                        void (*found)(const char *what, void *arg), void *arg, struct err *e)
+static int sweep_all_cgroups(struct sweeping *s, const char *helper, struct err *e)
 {
-    struct sweeping sweeping = {s, dry_run, found, arg, NULL};
-    int r = store_live_ids(s, &sweeping.ids, e);
+    int r = store_live_ids(s->store, &s->ids, e);
     if (helper)
-        strv_add(&sweeping.ids, helper);
+        strv_add(&s->ids, helper);
     if (r == 0)
-        r = sweep_cgroups(&sweeping, e);
-    strv_free(sweeping.ids);
+        r = sweep_cgroups(s, e);
+    strv_free(take_ptr(s->ids));
     return r;
 }
 
 int store_sweep(struct store *s, const char *helper, bool dry_run,
                 void (*found)(const char *what, void *arg), void *arg, struct err *e)
 {
+    int first = 0;
     struct sweeping sweeping = {s, dry_run, found, arg, NULL};
-    int r = sweep_definitions(&sweeping, e);
-    return r == 0 ? store_sweep_cgroups(s, helper, dry_run, found, arg, e) : r;
+    _cleanup_err_ struct err step = ERR_INIT;
+    err_note(&first, sweep_definitions(&sweeping, &step), e, &step);
+    err_note(&first, sweep_all_cgroups(&sweeping, helper, &step), e, &step);
+    return first;
 }

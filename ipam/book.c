@@ -9,7 +9,8 @@
  * (addresses leaked by a reboot are the field's oldest IPAM bug). The lock is a file of its own,
  * because the lease file is replaced by rename. A line that cannot be read, or a sum over all that does
  * not match, is an error, not a free address: handing out an address twice is worse than handing out
- * none.
+ * none. So is a file that is not there: also the first one of a network is made by somebody who knows all
+ * that live (lease_restore()).
  */
 #include "book.h"
 
@@ -175,7 +176,7 @@ int book_read(int dirfd, const char *network, struct book *out, struct err *e)
     const char *newline = strchr(text, '\n');
     r = parse_header(lines[0], newline ? newline + 1 : "", now, &out->last);
     if (r <= 0)
-        return r < 0 ? damaged(network, 1, e) : 0;
+        return r < 0 ? damaged(network, 1, e) : 1;
     size_t total = strv_len(lines);
     /* What stands behind a NUL byte, or was cut off with the last newline, is not seen below. */
     if (strlen(text) != size || *lines[total - 1])
@@ -192,7 +193,7 @@ int book_read(int dirfd, const char *network, struct book *out, struct err *e)
         else
             out->count++;
     }
-    return 0;
+    return 1;
 }
 
 int book_write(int dirfd, const char *network, const struct book *b, struct err *e)

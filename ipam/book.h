@@ -13,7 +13,7 @@ void book_clear(struct book *b);
 
 /** The lock of a network's leases; an fd. @operation is LOCK_EX or LOCK_SH. */
 int book_lock(int dirfd, const char *network, int operation, struct err *e);
-/** The leases of this boot. -EBADMSG with a text when a line cannot be read. */
+/** The leases of this boot: 1, or 0 when there is no file. -EBADMSG with a text when a line cannot be read. */
 int book_read(int dirfd, const char *network, struct book *out, struct err *e);
 int book_write(int dirfd, const char *network, const struct book *b, struct err *e);
 

@@ -187,6 +187,9 @@ static int try_acquire(int dirfd, const struct pool *p, const struct lease_reque
     int r = book_read(dirfd, p->network, &b, e);
     if (r < 0)
         return r;
+    /* Whoever lives has his address all the same: a file that is gone makes none free. */
+    if (r == 0)
+        return err_say(e, -ENOENT, "the lease file of network `%s` is missing", p->network);
     for (size_t i = 0; i < b.count; i++)
         if (streq(b.leases[i].owner, q->owner)) { /* a second time: the same one */
             *out = lease_copy(&b.leases[i]);
@@ -241,25 +244,39 @@ int lease_release(int dirfd, const char *network, const char *owner, struct err 
     return held ? book_write(dirfd, network, &b, e) : 0;
 }
 
+int lease_check(int dirfd, const char *network, struct err *e)
+{
+    _cleanup_book_ struct book b = {0};
+    return book_read(dirfd, network, &b, e);
+}
+
+/* In one step: between a file that was removed and the next one, a death would leave none. Nothing can be
+ * renamed over a directory; then none is left, and that says "missing" and not "nobody". */
+static int replace_book(int dirfd, const char *network, const struct book *b, struct err *e)
+{
+    int r = book_write(dirfd, network, b, e);
+    if (r != -EISDIR)
+        return r;
+    err_clear(e);
+    if ((r = remove_tree_at(dirfd, network)) < 0)
+        return err_set(e, r, "remove the leases of network `%s`", network);
+    return book_write(dirfd, network, b, e);
+}
+
 int lease_restore(int dirfd, const char *network, const struct lease *living, size_t count,
                   struct err *e)
 {
     _cleanup_close_ int lock = book_lock(dirfd, network, LOCK_EX, e);
     if (lock < 0)
         return lock;
-    _cleanup_book_ struct book b = {0};
-    int r = book_read(dirfd, network, &b, e);
-    if (r != -EBADMSG)
-        return r;
+    int r = lease_check(dirfd, network, e);
+    if (r != 0 && r != -EBADMSG)
+        return r < 0 ? r : 0;
     err_clear(e);
-    book_clear(&b);
-    b.leases = xcalloc(count, sizeof(*b.leases));
+    _cleanup_book_ struct book b = {.leases = xcalloc(count, sizeof(*b.leases))};
     for (; b.count < count; b.count++)
         b.leases[b.count] = lease_copy(&living[b.count]);
-    r = remove_tree_at(dirfd, network); /* it may be a directory */
-    if (r < 0)
-        return err_set(e, r, "remove the leases of network `%s`", network);
-    r = book_write(dirfd, network, &b, e);
+    r = replace_book(dirfd, network, &b, e);
     return r < 0 ? r : 1;
 }
 
@@ -267,7 +284,7 @@ int lease_each(int dirfd, const char *network, int (*each)(const struct lease *l
                void *arg, struct err *e)
 {
     /* Who only looks makes nothing, not even the lock's file. */
-    if (faccessat(dirfd, network, F_OK, 0) < 0 && errno == ENOENT)
+    if (file_exists_at(dirfd, network) == 0)
         return 0;
     _cleanup_close_ int lock = book_lock(dirfd, network, LOCK_SH, e);
     if (lock < 0)

@@ -38,6 +38,8 @@ int plug_in(struct living *l, struct plug *p, struct rt *inside, struct err *e)
         if (r == 1)
             r = world_replug(l->world, e);
         if (r == 0)
+            r = world_make_leases(l->world, &p->network, e);
+        if (r == 0)
             r = endpoint_attach(l->bridge, &p->network, l->netns, inside, &request,
                                 l->container.run_fd, &p->endpoint, e);
     }

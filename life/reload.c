@@ -90,18 +90,45 @@ int world_reload_locked(struct world *w, struct err *e)
     return r;
 }
 
-/* A damaged lease file gives out no address. Those that live know theirs. */
-int world_restore_leases(struct world *w, void (*found)(const char *what, void *arg), void *arg,
-                         struct err *e)
+/* A damaged lease file, or none, gives out no address. Those that live know theirs. */
+static int restore_leases(struct world *w, struct bridge_leases leases, struct err *e)
 {
     struct bridge *bridge;
     _cleanup_collected_ struct endpoints all = {.leaving = true};
     int r = world_bridge(w, &bridge, e);
     if (r == 0)
         r = store_each_live(&w->store, collect_endpoint, &all, e);
-    if (r < 0 || all.unknown) /* its address is not known either */
+    if (r < 0)
         return r;
-    return bridge_restore_leases(bridge, all.list.items, all.list.count, found, arg, e);
+    leases.live = all.list.items;
+    leases.count = all.list.count;
+    leases.unknown = all.unknown != NULL;
+    return bridge_restore_leases(bridge, &leases, e);
+}
+
+int world_restore_leases(struct world *w, bool dry_run, void (*found)(const char *what, void *arg),
+                         void *arg, struct err *e)
+{
+    return restore_leases(w, (struct bridge_leases){.dry_run = dry_run, .found = found, .arg = arg},
+                          e);
+}
+
+/* Who is being attached has a lease and no record yet only as long as nobody has removed the file. */
+int world_make_leases(struct world *w, const struct network *n, struct err *e)
+{
+    struct bridge *bridge;
+    int r = world_bridge(w, &bridge, e);
+    if (r == 0)
+        r = bridge_has_leases(bridge, n, e);
+    if (r != 0)
+        return r < 0 ? r : 0;
+    _cleanup_close_ int lock = store_lock(&w->store, e);
+    r = lock < 0 ? lock : restore_leases(w, (struct bridge_leases){.only = n->name}, e);
+    if (r == 0 && (r = bridge_has_leases(bridge, n, e)) == 0) {
+        err_say(e, -EBADMSG, "network `%s`: who has which address is not known", n->name);
+        return err_hint(e, "`netctr network reload` says why");
+    }
+    return r < 0 ? r : 0;
 }
 
 /* Under the store's lock, and looked at again under it: two that find the tables missing must not
@@ -135,7 +162,7 @@ int world_restore(struct world *w, struct err *e)
     _cleanup_close_ int lock = r < 0 ? -1 : store_lock(&w->store, e);
     if (lock < 0)
         return e->code;
-    r = world_restore_leases(w, tell_restored, NULL, e);
+    r = world_restore_leases(w, false, tell_restored, NULL, e);
     return r == 0 ? world_reload_locked(w, e) : r;
 }
 

@@ -18,10 +18,7 @@ static int detach_all(struct world *w, struct bridge *b, const struct endpoint_l
         int r = endpoint_detach(b, &all->items[i], namespace_dies, run_fd, &step);
         if (r == 0)
             world_network_event(w, "disconnect", &all->items[i]);
-        if (r < 0 && result == 0) {
-            result = r;
-            err_move(e, &step);
-        }
+        err_note(&result, r, e, &step);
     }
     return result;
 }
@@ -51,10 +48,13 @@ int world_detach(struct world *w, struct container *c, bool namespace_dies, stru
     r = world_bridge(w, &bridge, e);
     if (r == 0)
         r = detach_all(w, bridge, &all, namespace_dies, c->run_fd, e);
-    if (r == 0 && c->spec.id && (damaged || !all.count))
+    /* Also of a monitor that was killed before it wrote any. */
+    bool missing = !namespace_dies && all.count < strv_len(c->spec.networks);
+    if (r == 0 && c->spec.id && (damaged || missing || !all.count))
         r = endpoint_forget(bridge, c->spec.id, e);
-    /* What a damaged record stood for is not known: the firewall is made anew from those that are. */
-    if (r == 0 && damaged)
+    /* What a record that is damaged or gone stood for is not known: the firewall is made anew from those that
+     * are. */
+    if (r == 0 && (damaged || (missing && bridge_check(bridge, NULL) == 0)))
         r = world_reload_locked(w, e);
     /* A name that stays is no reason for a port that stays open. */
     if (r == 0 && unnamed < 0) {
@@ -104,6 +104,35 @@ static int repair_one(struct world *w, const char *name, bool empty, struct err 
     return r < 0 ? err_set(e, r, "remove the run directory of container `%s`", name) : 0;
 }
 
+struct repairing {
+    bool dry_run, any;
+    void (*found)(const char *what, void *arg);
+    void *arg;
+};
+
+static int repair_if_dead(struct world *w, const char *name, struct repairing *p, struct err *e)
+{
+    bool empty = false;
+    int dead = find_dead(w, name, &empty);
+    if (dead == -EWOULDBLOCK || dead == -ENOENT)
+        return 0;
+    if (dead < 0)
+        return err_set(e, dead, "look at container `%s`", name);
+    _cleanup_free_ char *what = xasprintf("dead container %s", name);
+    if (p->found)
+        p->found(what, p->arg);
+    p->any = true;
+    _cleanup_err_ struct err why = ERR_INIT;
+    int r = p->dry_run ? 0 : repair_one(w, name, empty, &why);
+    if (r == 0 || r == -EWOULDBLOCK) /* done, or somebody is faster */
+        return 0;
+    warn("%s", why.text);
+    if (!p->found) /* who has come for something else gets it */
+        return 0;
+    err_move(e, &why);
+    return r;
+}
+
 int world_repair(struct world *w, bool dry_run, void (*found)(const char *what, void *arg),
                  void *arg, struct err *e)
 {
@@ -111,32 +140,16 @@ int world_repair(struct world *w, bool dry_run, void (*found)(const char *what, 
     if (!d)
         return err_set(e, errno, "list the living containers");
     int first = 0, listed = 0;
-    bool any = false;
-    for (struct dirent *entry; (entry = next_entry(d, &listed));) {
-        bool empty = false;
-        if (!valid_name(entry->d_name))
-            continue;
-        int dead = find_dead(w, entry->d_name, &empty);
-        if (dead == -EWOULDBLOCK || dead == -ENOENT)
-            continue;
-        if (dead < 0)
-            return err_set(e, dead, "look at container `%s`", entry->d_name);
-        _cleanup_free_ char *what = xasprintf("dead container %s", entry->d_name);
-        if (found)
-            found(what, arg);
-        _cleanup_err_ struct err why = ERR_INIT;
-        any = true;
-        int r = dry_run ? 0 : repair_one(w, entry->d_name, empty, &why);
-        if (r == 0 || r == -EWOULDBLOCK) /* done, or somebody is faster */
-            continue;
-        /* One that cannot be cleaned up must not stand in the way of all others. */
-        warn("%s", why.text);
-        if (first == 0 && found)
-            first = err_say(e, r, "%s", why.text);
-    }
+    struct repairing p = {.dry_run = dry_run, .found = found, .arg = arg};
+    _cleanup_err_ struct err step = ERR_INIT;
+    for (struct dirent *entry; (entry = next_entry(d, &listed));)
+        if (valid_name(entry->d_name))
+            err_note(&first, repair_if_dead(w, entry->d_name, &p, &step), e, &step);
     if (listed < 0)
-        return err_set(e, listed, "list the living containers");
-    return any && !dry_run && first == 0 ? resolver_release(w, e) : first;
+        err_note(&first, err_set(&step, listed, "list the living containers"), e, &step);
+    if (p.any && !dry_run)
+        err_note(&first, resolver_release(w, &step), e, &step);
+    return first;
 }
 
 /* Names of nobody, and the resolver when nobody has a name. */
@@ -154,39 +167,63 @@ static int sweep_names(struct world *w, bool dry_run, void (*found)(const char *
         r = resolver_prune(w, e);
     if (r == 0 && !dry_run)
         r = resolver_release(w, e);
-    *helper = r == 0 && names_any(names) ? RESOLVER : NULL;
+    *helper = r < 0 || names_any(names) ? RESOLVER : NULL;
     return r;
+}
+
+/* What is in the kernel of the network's: by the ids of those that live, without which nobody's could not be
+ * told from theirs. */
+static int sweep_network(struct world *w, bool dry_run, void (*found)(const char *what, void *arg),
+                         void *arg, struct err *e)
+{
+    struct bridge *bridge = NULL;
+    int first = 0, r = world_bridge(w, &bridge, e);
+    if (r < 0)
+        return r;
+    _cleanup_strv_ strv ids = NULL;
+    _cleanup_err_ struct err step = ERR_INIT;
+    err_note(&first, world_restore_leases(w, dry_run, found, arg, &step), e, &step);
+    r = store_live_ids(&w->store, &ids, &step);
+    const struct bridge_sweep sweep = {(const char *const *)ids, dry_run, found, arg};
+    if (r == 0)
+        r = bridge_sweep(bridge, &sweep, &step);
+    err_note(&first, r, e, &step);
+    /* Elements of nobody are not looked for one by one: what is known is written anew. */
+    if (!dry_run && bridge_check(bridge, NULL) == 0)
+        err_note(&first, world_reload_locked(w, &step), e, &step);
+    return first;
 }
 
 int world_gc_locked(struct world *w, bool dry_run, void (*found)(const char *what, void *arg),
                     void *arg, struct err *e)
 {
-    struct bridge *bridge = NULL;
-    _cleanup_strv_ strv ids = NULL;
-    const char *helper = NULL;
-    int r = world_repair(w, dry_run, found, arg, e);
+    int first = 0;
+    /* Where names cannot be read, the resolver is not nobody's. */
+    const char *helper = RESOLVER;
+    _cleanup_err_ struct err step = ERR_INIT;
+    err_note(&first, world_repair(w, dry_run, found, arg, &step), e, &step);
+    err_note(&first, sweep_names(w, dry_run, found, arg, &helper, &step), e, &step);
+    err_note(&first, store_sweep(&w->store, helper, dry_run, found, arg, &step), e, &step);
+    err_note(&first, sweep_network(w, dry_run, found, arg, &step), e, &step);
+    return first;
+}
+
+/* RUN that is not ours yet becomes it when all that it does not know of is gone. Idempotent: whoever is killed
+ * in between has not begun. */
+static int take_over(struct world *w, bool dry_run, void (*found)(const char *what, void *arg),
+                     void *arg, struct err *e)
+{
+    int r = store_take_over(&w->store, dry_run, e);
     if (r == 0)
-        r = sweep_names(w, dry_run, found, arg, &helper, e);
-    if (r == 0)
-        r = store_sweep(&w->store, helper, dry_run, found, arg, e);
-    if (r == 0)
-        r = store_live_ids(&w->store, &ids, e);
-    if (r == 0)
-        r = world_bridge(w, &bridge, e);
-    if (r == 0 && !dry_run)
-        r = world_restore_leases(w, found, arg, e);
-    const struct bridge_sweep sweep = {(const char *const *)ids, dry_run, found, arg};
-    if (r == 0)
-        r = bridge_sweep(bridge, &sweep, e);
-    /* Elements of nobody are not looked for one by one: what is known is written anew. */
-    return r == 0 && !dry_run && bridge_check(bridge, NULL) == 0 ? world_reload_locked(w, e) : r;
+        r = world_gc_locked(w, dry_run, found, arg, e);
+    return r == 0 && !dry_run ? store_taken_over(&w->store, e) : r;
 }
 
 int world_gc(struct world *w, bool dry_run, void (*found)(const char *what, void *arg), void *arg,
              struct err *e)
 {
     _cleanup_close_ int lock = store_lock(&w->store, e);
-    return lock < 0 ? lock : world_gc_locked(w, dry_run, found, arg, e);
+    return lock < 0 ? lock : take_over(w, dry_run, found, arg, e);
 }
 
 /* ---- the damaged -----------------------------------------------------------------------------*/
@@ -250,9 +287,12 @@ int world_open(const char *root, const char *run_root, struct world *out, struct
     if (lock < 0)
         return lock;
     /* The run directory has been removed, or was another instance's: what lives of ours without one is
-     * ended, and its address may be given out again. */
+     * ended, and its address may be given out again. What cannot be ended must not keep anybody from looking,
+     * nor from removing it; nothing new is begun beside it (store_hold_binding()). */
     _cleanup_err_ struct err why = ERR_INIT;
-    if (out->store.fresh && world_gc_locked(out, false, NULL, NULL, &why) < 0)
+    if (out->store.fresh && (r = store_take_over(&out->store, false, e)) < 0)
+        return r;
+    if (out->store.fresh && take_over(out, false, NULL, NULL, &why) < 0)
         warn("%s", why.text);
     return world_repair(out, false, NULL, NULL, e);
 }

@@ -269,9 +269,21 @@ int bridge_check(struct bridge *b, struct err *e);
 int bridge_reload(struct bridge *b, const struct endpoint *live, size_t count,
                   const struct resolver *resolver, struct err *e);
 
-/** Makes damaged lease files anew from @live, which must be all endpoints; @found is told of each. */
-int bridge_restore_leases(struct bridge *b, const struct endpoint *live, size_t count,
-                          void (*found)(const char *what, void *arg), void *arg, struct err *e);
+struct bridge_leases {
+    const struct endpoint *live; /**< all endpoints … */
+    size_t count;
+    bool unknown; /**< … but for some that cannot be told */
+    const char
+        *only; /**< the network, which gets its file also when nobody lives there; NULL: all */
+    bool dry_run;
+    void (*found)(const char *what, void *arg); /**< told of each file; may be NULL */
+    void *arg;
+};
+/** Makes lease files anew that are damaged, or missing while somebody lives. One that cannot be known in full
+ *  is left as it is. */
+int bridge_restore_leases(struct bridge *b, const struct bridge_leases *leases, struct err *e);
+/** Has the network its lease file? 1, 0 or -errno. */
+int bridge_has_leases(struct bridge *b, const struct network *n, struct err *e);
 /** Would the kernel take our firewall? It is sent and taken back in one transaction, which nobody sees. For
  *  one who has no bridge; the error says what is refused. */
 int firewall_rehearse(struct err *e);

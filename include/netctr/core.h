@@ -90,14 +90,22 @@ struct store {
     int live_fd;    /**< RUN/containers */
     char *instance; /**< 16 hex digits: boot, network namespace and run-root */
     uint64_t netns; /**< the namespace's inode number */
-    bool fresh;     /**< RUN has just become this instance's: it may have lost what it was told */
+    bool
+        fresh; /**< RUN is not this instance's yet: it has lost what it was told, or was another's */
 };
+/** Changes nothing of what is there: when @out is fresh, world_open() or world_gc() takes RUN over. */
 int store_open(const char *root, const char *run, struct store *out, struct err *e);
 void store_close(struct store *s);
 #define _cleanup_store_ __attribute__((cleanup(store_close)))
 /** The instance lock: protects which names exist. Held shortly, never while waiting for a process.
  *  Returns an fd. */
 int store_lock(struct store *s, struct err *e);
+
+/** Under the store's lock, when it is fresh: may RUN become this instance's? -EBUSY with a text when others live
+ *  there. Then everything of this instance that RUN does not know is to be ended, and store_taken_over() says
+ *  so last. Somebody may have been faster: then it is fresh no more. */
+int store_take_over(struct store *s, bool dry_run, struct err *e);
+int store_taken_over(struct store *s, struct err *e);
 
 enum status { STATUS_CREATING, STATUS_RUNNING, STATUS_RESTARTING, STATUS_DEAD, STATUS_EXITED };
 

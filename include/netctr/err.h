@@ -57,4 +57,8 @@ int err_status(struct err *e, int status);
 /** Moves the failure of @from into @to and empties @from. */
 void err_move(struct err *to, struct err *from);
 
+/** After a step of something that goes on when one fails: the first failure is kept in @first and @e, and @step
+ *  is emptied. */
+void err_note(int *first, int r, struct err *e, struct err *step);
+
 #define _cleanup_err_ __attribute__((cleanup(err_clear)))

@@ -56,15 +56,17 @@ struct lease_request {
 /** Takes addresses of @pool, next-fit after the last one given out: the address of a container that
  *  just died is the last to be used again. @dirfd is the directory of the lease files.
  *  -EADDRINUSE: what is asked for is taken; -ENOSPC: the subnet is full; -EINVAL: it is no address of
- *  the network; all with a text. An owner that has a lease already gets the same one. */
+ *  the network; -ENOENT: there is no lease file, lease_restore() makes it; all with a text. An owner that has a lease already gets the same one. */
 int lease_acquire(int dirfd, const struct pool *pool, const struct lease_request *request,
                   struct lease *out, struct err *e);
 /** Releases what @owner holds; nothing held is success. The address rests for half a second before it
  *  is given out again: so long the container's veth may take to die. lease_acquire() waits for it if
  *  there is no other. */
 int lease_release(int dirfd, const char *network, const char *owner, struct err *e);
-/** If the file is damaged, it is written anew with the leases of those that live, and 1 returned; @living
- *  must be all of them. */
+/** 1: the file can be read; 0: there is none; -EBADMSG with a text: it is damaged. */
+int lease_check(int dirfd, const char *network, struct err *e);
+/** If the file is damaged or missing, it is written anew with the leases of those that live, and 1 returned;
+ *  @living must be all of them. */
 int lease_restore(int dirfd, const char *network, const struct lease *living, size_t count,
                   struct err *e);
 /** Calls @each for every lease under a shared lock; a negative result ends the walk. */

@@ -43,9 +43,11 @@ int world_gc(struct world *w, bool dry_run, void (*found)(const char *what, void
              struct err *e);
 /** Makes the firewall anew from what lives; with @only_if_needed, if it is not as it should be. */
 int world_reload(struct world *w, bool only_if_needed, struct err *e);
+/** The lease file of @n, if there is none, from the containers that live: without it nobody gets an address. */
+int world_make_leases(struct world *w, const struct network *n, struct err *e);
 /** Gives their bridges back to containers from which somebody has taken them. */
 int world_replug(struct world *w, struct err *e);
-/** The firewall made anew, and the leases where they are damaged. */
+/** The firewall made anew, and the leases where they are damaged or lost. */
 int world_restore(struct world *w, struct err *e);
 /** Removes a container whose records cannot be believed, alive or not (store_find() says -EBADMSG). */
 int world_remove_damaged(struct world *w, const char *name, struct err *e);

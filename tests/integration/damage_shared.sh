@@ -33,7 +33,7 @@ addresses() { jq -r .address "$run_state"/containers/*/endpoint.default.json | s
 damaged_leases() {
     begin
     local how file=$run_state/leases/default
-    for how in empty directory fifo link huge flip flip cut; do
+    for how in nothing empty directory fifo link dangling huge flip flip cut; do
         victim
         case $how in
         flip) flip "$file" ;;
@@ -53,6 +53,32 @@ damaged_leases() {
         endure "$what"
     done
 }
+
+# By hand, or by a crash at the wrong moment: the next run finds those that live.
+lost_leases() {
+    begin
+    local address file=$run_state/leases/default
+    address=$(address_of neighbour)
+    rm "$file"
+    assert_eq "$(netctr gc)" 'removed lost lease file of network `default`'
+    assert_eq "$(netctr gc)" ''
+    rm "$file"
+    netctr run -d --name other "$box" sleep 1000 >/dev/null
+    assert_eq "$(addresses | uniq -d)" '' 'given out twice'
+    assert_fails netctr run --rm --network "default:ip=$address" "$box" true
+    # Whose address cannot be told, has one all the same.
+    echo '{' >"$run_state/containers/other/endpoint.default.json"
+    rm "$file"
+    assert_error 'netctr: network `default`: who has which address is not known; `netctr network reload` says why' \
+        125 netctr run --rm "$box" true
+    netctr network create elsewhere >/dev/null 2>&1
+    netctr run --rm --network elsewhere "$box" true
+    netctr rm -f other 2>/dev/null
+    wait_for 5 netctr run --rm "$box" true
+    unharmed
+}
+t 'the lease file removed: the next run makes it anew from those that live' lost_leases
+
 t 'leases damaged in every way: no address is given out twice, reload restores them' damaged_leases
 
 buried_all_the_same() {

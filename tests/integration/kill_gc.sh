@@ -32,3 +32,34 @@ run_another() {
     kill_each ALL run --rm --name other -p 8080:80 "$box" true
 }
 t 'run, killed while it repairs' run_another
+
+# Whoever comes after a gc that was killed gets an address of his own, or none.
+mend_leases() { # HOW
+    points=100 damage=$1
+    points_but() { grep -E ':(unlink|unlinkat|rename|renameat|write)\.' "$tmp/points" | head -20; }
+    prepare() {
+        rm -rf "$run_state/leases/default"
+        case $damage in
+        file) echo damaged >"$run_state/leases/default" ;;
+        directory) mkdir -p "$run_state/leases/default/below" ;;
+        esac
+    }
+    after_strike() {
+        "${nc[@]}" run -d --name other "$box" sleep 100 >"$tmp/next" 2>&1 ||
+            grep -q 'lease file .* is damaged' "$tmp/next" || bad "run: $(cat "$tmp/next")"
+        [ -z "$(jq -r .address "$run_state"/containers/*/endpoint.default.json | sort | uniq -d)" ] ||
+            bad 'an address is given out twice'
+        "${nc[@]}" rm -f other >"$tmp/next" 2>&1 || true
+    }
+    # The leases are as before but for the time in them.
+    compare() {
+        [ "$(grep -c ' healthy ' "$run_state/leases/default")" = 1 ] || bad 'the healthy one has no lease'
+        healthy_answers || bad 'the healthy container does not answer'
+        failures=$((failures + spoilt))
+    }
+    kill_each ALL gc
+}
+mend_file() { mend_leases file; }
+mend_directory() { mend_leases directory; }
+t 'gc, killed while it makes a damaged lease file anew' mend_file
+t 'gc, killed while it makes leases in the place of a directory' mend_directory

@@ -97,6 +97,7 @@ static void write_leases(void)
     static const char *const owners[] = {"aaaa", "bbbb"};
     (void)subnet_parse("10.9.0.0/24", &subnet, NULL);
     (void)ip_parse("10.9.0.1", &gateway);
+    (void)lease_restore(dir, "net", NULL, 0, NULL);
     for (size_t i = 0; i < ARRAY_LEN(owners); i++) {
         _cleanup_lease_ struct lease l = {0};
         struct pool pool = {.network = "net", .subnet4 = subnet, .gateway4 = gateway};

@@ -144,6 +144,7 @@ static struct fixture fixture(int dir, const char *prefix)
     struct fixture f = {.dir = dir, .subnet = subnet(prefix)};
     f.gateway = subnet_host(&f.subnet, 1);
     (void)unlinkat(dir, "net", 0);
+    (void)lease_restore(dir, "net", NULL, 0, NULL);
     return f;
 }
 
@@ -334,6 +335,9 @@ static void test_both_families(int dir)
                      .subnet6 = subnet("fd00::/64"),
                      .gateway4 = ip("10.9.0.1"),
                      .gateway6 = ip("fd00::1")};
+    static const char *const files[] = {"both", "narrow", "six"};
+    for (size_t i = 0; i < ARRAY_LEN(files); i++)
+        (void)lease_restore(dir, files[i], NULL, 0, NULL);
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         _cleanup_free_ char *got =
             both(dir, &p, rows[i].owner, rows[i].wanted4, rows[i].wanted6, rows[i].mac);
@@ -352,7 +356,6 @@ static void test_both_families(int dir)
     check(streq(high, " fd00::1:0:0:2"), "IPv6 alone, and the same last bytes", high);
     check(streq(no, "-22: address 10.9.0.2: network `six` has no IPv4"), "IPv4 where there is none",
           no);
-    static const char *const files[] = {"both", "narrow", "six"};
     for (size_t i = 0; i < ARRAY_LEN(files); i++)
         (void)unlinkat(dir, files[i], 0);
 }
@@ -432,6 +435,27 @@ static void test_damage(int dir)
          "-74: the lease file of network `net` is damaged in line 3");
     put_leases(dir, boot, LINE("10.9.0.2") "\n" LINE("10.9.0.3"), 2 * strlen(LINE("10.9.0.2")) + 1);
     gets(&f, "an empty line is none", "new", "", "10.9.0.4");
+}
+
+/* No file says nothing, and above all not that every address is free. */
+static void test_missing(int dir)
+{
+    struct fixture f = fixture(dir, "10.9.0.0/24");
+    gets(&f, "the first", "a", "", "10.9.0.2");
+    (void)unlinkat(dir, "net", 0);
+    gets(&f, "no file, no address", "b", "", "-2: the lease file of network `net` is missing");
+    struct lease living = {.address4 = ip("10.9.0.2"), .container = "a", .owner = "a"};
+    check(lease_restore(dir, "net", &living, 1, NULL) == 1, "made anew", "it is not");
+    check(lease_restore(dir, "net", NULL, 0, NULL) == 0, "one that is there is left", "it is not");
+    gets(&f, "who lives has his address", "b", "10.9.0.2",
+         "-98: address 10.9.0.2 is in use by container `a`");
+    put_file(dir, "net", "x", 1);
+    check(lease_check(dir, "net", NULL) == -EBADMSG, "damaged", "it is not");
+    (void)unlinkat(dir, "net", 0);
+    (void)mkdirat(dir, "net", 0700);
+    (void)mkdirat(dir, "net/below", 0700);
+    check(lease_restore(dir, "net", &living, 1, NULL) == 1, "a directory in its place", "stays");
+    gets(&f, "and then", "a", "", "10.9.0.2");
 }
 
 static void test_header(int dir)
@@ -524,6 +548,7 @@ int main(void)
     test_both_families(s.fd);
     test_lease_itself(s.fd);
     test_damage(s.fd);
+    test_missing(s.fd);
     test_header(s.fd);
     test_parallel(s.fd);
     return failures != 0;

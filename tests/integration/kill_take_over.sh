@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# The run directory is lost while a container lives, and whoever comes next is killed while it ends what nobody
+# knows any more: the one after that does the rest.
+. "$(dirname "$0")/../struck.sh"
+
+# Sampled is what comes before the end of the sweep, and the moment after it.
+points=14
+points_but() { awk -F '[:.]' -v never="^($1)\$" '$1 == 0 && $2 !~ never && ++n <= 700' "$tmp/points"; }
+
+# Whoever keeps names and the resolver may just be writing there.
+lose() { until rm -rf "$run_state" 2>/dev/null; do :; done; }
+prepare() {
+    lose
+    "${nc[@]}" run -d "${everything[@]}" "$box" sleep 100 >"$tmp/out"
+    orphan=$(sed -n 's/.*"pid": \([0-9]*\).*/\1/p' "$run_state/containers/k/state.json")
+    kill -0 "$orphan"
+    lose
+}
+# gc would look for everything anyway: what puts things right is a command that has come for something else.
+eval "$(declare -f next_command | sed '1s/next_command/any_command/')"
+next_command() {
+    [ "$1" != gc ] || set -- ps
+    any_command "$@"
+}
+# How it ended nobody knows.
+look_after_k() { next_command rm -f k; }
+compare() {
+    ! kill -0 "$orphan" 2>/dev/null || bad 'the orphan lives'
+    eventually no_port || bad "a link is left: $(ip -oneline link show)"
+    ! nft list ruleset | has -e 8080 -e 9090 -e 9091 || bad 'an element is left'
+    [ -z "$(find /sys/fs/cgroup -type d -path '*/netctr/*/*' ! -name resolver)" ] || bad 'a cgroup is left'
+    [ "$(cat "$run_state/instance")" ] || bad 'it is not taken over'
+    failures=$((failures + spoilt))
+}
+no_port() { ! ip -oneline link show | has ': vc-'; }
+begin_strikes() {
+    warm_up
+    mkdir -p "$run_state/leases"
+    : >"$tmp/leases"
+    failures=0 struck=0 total=0
+}
+strike() { # as in struck.sh, whose leases there are none of here
+    local how=$1
+    point=$2 status=0 spoilt=0
+    shift 2
+    prepare
+    "$tools/strike" "$how" "$point" --deadline $((20 * slowness)) "${await[@]}" --report "$tmp/report" "${nc[@]}" "$@" \
+        >"$tmp/out" 2>"$tmp/err" </dev/null || status=$?
+    ! grep -q ^reached "$tmp/report" || struck=$((struck + 1))
+    ! grep -q ^hangs "$tmp/report" || bad "$(grep ^hangs "$tmp/report")"
+}
+
+list() { kill_each ALL ps; }
+t 'ps, killed while it takes the run directory over' list
+
+run_another() { kill_each ALL run --rm --name other "$box" true; }
+t 'run, killed while it takes the run directory over' run_another
