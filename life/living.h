@@ -44,6 +44,7 @@ struct living {
     struct hosts_watch *hosts;
     char *resolv; /* what was written to /etc/resolv.conf */
     int control;  /* socket, or -1 */
+    bool begun;   /* and whoever asked for it knows */
     bool unsaved; /* the definition could not follow the last change */
     int born;     /* BORN_…: what new links of the namespace are */
     int netns;    /* kept until the endpoints are detached: a namespace that dies holds RTNL for

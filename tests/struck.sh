@@ -291,6 +291,19 @@ judge() {
     fi
 }
 
+# A `run` that says that it has failed has left nothing, which is looked at before a gc could hide it. An
+# attached one may have failed as the monitor of a program that ran: what that has written is kept.
+nothing_is_left() { # COMMAND...
+    case $1,$status in run,12[567]) ;; *) return 0 ;; esac
+    ! grep -q '^hangs' "$tmp/report" || return 0
+    names -a >"$tmp/next" 2>&1 || bad "ps fails: $(<"$tmp/next")"
+    has -x k "$tmp/next" || return 0
+    if [[ " $* " != *' -d '* && " $* " != *' --rm '* ]] && status_is k exited && [ "$(state_of k started)" != null ]; then
+        return
+    fi
+    bad "status $status, and the container is there: $(state_of k status)"
+}
+
 # Calls that do not come back, or that the kernel has no reason to refuse.
 never_fails='exit|rt_sigaction|rt_sigprocmask|exit_group|rt_sigreturn|getpid|gettid|getppid|getuid|geteuid|getgid|getegid|umask|timerfd_settime'
 
@@ -307,6 +320,7 @@ fail_each() { # COMMAND...
     for point in "${all_points[@]}"; do
         strike --error "$point" "$@"
         judge
+        nothing_is_left "$@"
         after_strike
         next_command gc
         look_after_k
