@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 static_assert(offsetof(struct packet, text) == PACKET_HEADER, "the stub counts on it");
 
@@ -114,6 +115,23 @@ static int unpack_error(struct packet *p, size_t size, struct err *e)
     return code;
 }
 
+/* Is it to be tried again? The other side goes on when it has spoken: who gave up because memory was short
+ * for a moment would not know what has been done.
+ * ECONNRESET: the other side ended without having read all that we sent. It is told once, and before the
+ * packets that wait for us, of which the last may be the reason. */
+static bool once_more(int *failures)
+{
+    const struct timespec pause = {.tv_nsec = 10000000};
+    if (errno == EINTR || errno == ECONNRESET)
+        return true;
+    if (errno == EAGAIN || ++*failures > 100)
+        return false;
+    int code = errno;
+    nanosleep(&pause, NULL);
+    errno = code;
+    return true;
+}
+
 int channel_receive(int channel, enum message *kind, int *value, struct err *e)
 {
     struct packet p = {0};
@@ -123,12 +141,11 @@ int channel_receive(int channel, enum message *kind, int *value, struct err *e)
                        .msg_iovlen = 1,
                        .msg_control = control,
                        .msg_controllen = sizeof(control)};
+    int failures = 0;
     ssize_t n;
-    /* ECONNRESET: the other side ended without having read all that we sent. It is told once, and
-     * before the packets that wait for us, of which the last may be the reason. */
     do {
         n = recvmsg(channel, &m, MSG_CMSG_CLOEXEC);
-    } while (n < 0 && (errno == EINTR || errno == ECONNRESET));
+    } while (n < 0 && once_more(&failures));
     if (n < 0)
         return err_set(e, errno, "hear from the container's process");
     _cleanup_close_ int got = n > 0 ? received_fd(&m) : -1;
@@ -151,10 +168,11 @@ int channel_receive(int channel, enum message *kind, int *value, struct err *e)
 int channel_receive_text(int channel, enum message *kind, char **text, struct err *e)
 {
     struct packet p = {0};
+    int failures = 0;
     ssize_t n;
-    do { /* ECONNRESET: as in channel_receive() */
+    do {
         n = recv(channel, &p, sizeof(p), 0);
-    } while (n < 0 && (errno == EINTR || errno == ECONNRESET));
+    } while (n < 0 && once_more(&failures));
     if (n < 0)
         return err_set(e, errno, "hear from the other side");
     if (n > 0 && (size_t)n < offsetof(struct packet, text))

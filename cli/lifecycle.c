@@ -8,6 +8,7 @@
 
 /* Several containers are told at once, and waited for one by one: their time is the same. */
 struct stopping {
+    enum mark mark;
     uint64_t seconds;
     int64_t deadline; /* CLOCK_MONOTONIC, seconds; 0: nobody has been told yet */
 };
@@ -18,7 +19,7 @@ static void tell_all(struct world *w, const struct record *all, size_t count, vo
     s->deadline = monotonic_ms() / 1000 + (int64_t)s->seconds;
     for (size_t i = 0; s->seconds && i < count; i++) {
         _cleanup_record_ struct record now = {0};
-        if (all[i].spec.name && world_ask_end(w, &all[i], &now, NULL) == 0 &&
+        if (all[i].spec.name && world_ask_end(w, &all[i], s->mark, &now, NULL) == 0 &&
             now.status == STATUS_RUNNING)
             (void)world_signal(&now, SIGTERM, NULL);
     }
@@ -28,7 +29,7 @@ static int stop_one(struct world *w, const struct record *r, void *arg, struct e
 {
     const struct stopping *s = arg;
     int64_t left = s->deadline - monotonic_ms() / 1000;
-    return world_stop(w, r, left > 0 ? (uint64_t)left : 0, e);
+    return world_stop(w, r, s->mark, left > 0 ? (uint64_t)left : 0, e);
 }
 
 static bool runs(const struct record *r)
@@ -39,10 +40,13 @@ static bool runs(const struct record *r)
 static int stop(const struct cli *cli, int argc, char **argv, struct err *e)
 {
     char *time = NULL;
-    bool all = false;
+    bool all = false, until_boot = false;
     const struct option options[] = {
         {"all", 'a', OPTION_FLAG, NULL, "every container that runs", &all},
         {"time", 't', OPTION_TEXT, "SECONDS", "then kill it (10)", &time},
+        {"until-boot", 0, OPTION_FLAG, NULL,
+         "as the host goes down: `boot` also starts those with --restart unless-stopped",
+         &until_boot},
         {0},
     };
     bool help;
@@ -52,7 +56,8 @@ static int stop(const struct cli *cli, int argc, char **argv, struct err *e)
         return first < 0 ? first : 0;
     if (time && parse_u64(time, 0, 86400, &seconds) < 0)
         return err_say(e, -EINVAL, "time `%s` is not a number of seconds", time);
-    struct stopping stopping = {.seconds = seconds};
+    struct stopping stopping = {.mark = until_boot ? MARK_UNTIL_BOOT : MARK_END_ASKED,
+                                .seconds = seconds};
     const struct each each = {
         .act = stop_one, .before = tell_all, .arg = &stopping, .all = all ? runs : NULL};
     return each_named(cli, &command_stop, argv + first, &each, e);
@@ -60,7 +65,7 @@ static int stop(const struct cli *cli, int argc, char **argv, struct err *e)
 
 const struct command command_stop = {
     .name = "stop",
-    .usage = "[-t SECONDS] NAME… | --all",
+    .usage = "[-t SECONDS] [--until-boot] NAME… | --all",
     .summary = "End containers: SIGTERM, and SIGKILL for those that do not listen",
     .run = stop,
 };

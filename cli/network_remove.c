@@ -88,6 +88,17 @@ static int disconnect(struct world *w, const char *name, const char *network, st
     return 0;
 }
 
+/* One that nobody is on, under the store's lock. */
+static int remove_unused(struct world *w, struct bridge *bridge, const char *name, struct err *e)
+{
+    int r = resolver_forget(w, name, e);
+    if (r == 0)
+        r = network_remove(bridge, name, e);
+    if (r == 0)
+        world_defined_event(w, "remove", name);
+    return r;
+}
+
 /* Removes it if nobody is on it; else *users says who. */
 static int try_remove(struct world *w, struct bridge *bridge, const char *name, strv *users,
                       struct err *e)
@@ -96,11 +107,7 @@ static int try_remove(struct world *w, struct bridge *bridge, const char *name, 
     _cleanup_close_ int lock = store_lock(&w->store, e);
     int r = lock < 0 ? lock : store_each(&w->store, find_user, &u, e);
     if (r == 0 && !u.names)
-        r = resolver_forget(w, name, e);
-    if (r == 0 && !u.names)
-        r = network_remove(bridge, name, e);
-    if (r == 0 && !u.names)
-        world_defined_event(w, "remove", name);
+        r = remove_unused(w, bridge, name, e);
     *users = u.names;
     return r;
 }
@@ -188,7 +195,7 @@ static int prune_one(struct world *w, struct bridge *bridge, const char *name, c
     strv_free(u.names);
     if (r < 0 || used)
         return r;
-    r = network_remove(bridge, name, e);
+    r = remove_unused(w, bridge, name, e);
     if (r == 0)
         printf("%s\n", name);
     return r;

@@ -367,13 +367,25 @@ static int compose(const struct run_flags *f, char **words, struct life *life, s
                         &s->caps, e);
 }
 
+/* A container whose id could not be told is not left to run: the command says that it has failed. */
+static int tell_id(struct world *w, const char *id, struct err *e)
+{
+    _cleanup_free_ char *line = xasprintf("%s\n", id);
+    int r = write_all(STDOUT_FILENO, line, strlen(line));
+    if (r == 0)
+        return 0;
+    _cleanup_err_ struct err ignored = ERR_INIT;
+    _cleanup_record_ struct record record = {0};
+    if (world_find(w, id, &record, &ignored) == 0)
+        (void)world_force_remove(w, &record, &ignored);
+    return err_set(e, r, "write to stdout");
+}
+
 static int run_detached(struct world *w, struct life *life, struct err *e)
 {
     _cleanup_free_ char *id = xstrdup(life->spec.id);
     int r = world_live_in_background(w, life, e);
-    if (r == 0)
-        printf("%s\n", id);
-    return r;
+    return r == 0 ? tell_id(w, id, e) : r;
 }
 
 /* ---- the command -----------------------------------------------------------------------------*/

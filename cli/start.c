@@ -56,7 +56,8 @@ const struct command command_start = {
 static int restart_one(struct world *w, const struct record *r, void *seconds, struct err *e)
 {
     _cleanup_record_ struct record now = {0};
-    int code = r->status == STATUS_EXITED ? 0 : world_stop(w, r, *(uint64_t *)seconds, e);
+    int code =
+        r->status == STATUS_EXITED ? 0 : world_stop(w, r, MARK_END_ASKED, *(uint64_t *)seconds, e);
     if (code == 0)
         code = world_find(w, r->spec.name, &now, e);
     if (code == 0)

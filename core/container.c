@@ -239,10 +239,10 @@ int container_marked(int run_dir, enum mark mark)
     return S_ISREG(st.st_mode) && (st.st_mode & (mode_t)mark) != 0;
 }
 
-int container_ask_end(struct store *store, const char *name, struct err *e)
+int container_ask_end(struct store *store, const char *name, enum mark mark, struct err *e)
 {
     _cleanup_close_ int dir = store_live_dir(store, name);
-    int r = dir < 0 ? dir : container_mark(dir, MARK_END_ASKED);
+    int r = dir < 0 ? dir : container_mark(dir, mark);
     /* Gone, or damaged: then no monitor of it lets anything begin anew. */
     if (r == 0 || r == -ENOENT || r == -EBADMSG)
         return 0;
@@ -251,7 +251,14 @@ int container_ask_end(struct store *store, const char *name, struct err *e)
 
 int container_end_asked(const struct container *c)
 {
-    return c->told_to_end ? 1 : container_marked(c->run_fd, MARK_END_ASKED);
+    return c->told_to_end ? 1 : container_marked(c->run_fd, MARK_END_ASKED | MARK_UNTIL_BOOT);
+}
+
+/* By somebody who wants it to stay so. When the host goes down, systemd sends SIGTERM to every monitor, in its
+ * session's scope or its unit, and does not wait for `stop --until-boot`. */
+static int end_asked_for_good(const struct container *c)
+{
+    return c->interrupted ? 1 : container_marked(c->run_fd, MARK_END_ASKED);
 }
 
 int container_set_restarting(struct container *c, bool restarting, int exit_status, struct err *e)
@@ -291,7 +298,7 @@ void container_kill(struct container *c)
 /* The definition of a container that has ended says how. */
 static int save_exit(struct container *c, int exit_status, bool oom_killed, struct err *e)
 {
-    int asked = container_end_asked(c);
+    int asked = end_asked_for_good(c);
     if (asked < 0)
         return err_set(e, asked, "look whether container `%s` was to end", c->spec.name);
     _cleanup_json_ json_t *j = spec_to_json(&c->spec);

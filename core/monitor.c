@@ -66,6 +66,7 @@ static void forward(struct monitor *m)
     else if (m->interrupts == 2 && m->options->attached)
         warn("`%s` has not ended yet; once more kills it", m->c->spec.name);
     m->c->told_to_end = m->c->told_to_end || m->interrupts > 0;
+    m->c->interrupted = m->c->interrupted || info.ssi_signo == SIGINT;
     if (m->c->pidfd >= 0)
         (void)pidfd_signal(m->c->pidfd, sig);
 }

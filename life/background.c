@@ -7,6 +7,9 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <time.h>
 
 /* What else the caller has open: a lock perhaps, or a pipe whose end somebody waits for. Found while the
  * store and the channel are all that is ours; closed when it cannot be asked for any more, as in
@@ -85,10 +88,14 @@ static _Noreturn void monitor_process(struct world *w, struct life *life, int ch
 static int await_monitor(int channel, pid_t pid, struct err *e)
 {
     struct pollfd p = {.fd = channel, .events = POLLIN};
+    const struct timespec pause = {.tv_nsec = 10000000};
     int64_t stopped = 0;
+    int failures = 0;
     for (int n; (n = poll(&p, 1, 500)) <= 0;) {
-        if (n < 0 && errno != EINTR)
+        if (n < 0 && errno != EINTR && ++failures > 100)
             return err_set(e, errno, "hear from the monitor");
+        if (n < 0) /* memory is short, perhaps for a moment only: the monitor may have succeeded */
+            nanosleep(&pause, NULL);
         if (n == 0 && proc_stays_stopped(pid, &stopped)) {
             err_say(e, -ETIMEDOUT,
                     "the monitor (process %d) has been stopped before the container ran", pid);
@@ -119,6 +126,12 @@ int world_live_in_background(struct world *w, struct life *life, struct err *e)
     r = await_monitor(channel, pid, e);
     if (r == 0)
         r = channel_receive(channel, &kind, NULL, e);
+    if (r < 0 && r != -ETIMEDOUT) {
+        /* It has said why, and has nothing left to do; or it cannot be heard, and nothing may run of which
+         * its caller was told that it does not. */
+        (void)kill(pid, SIGKILL);
+        (void)waitpid(pid, NULL, 0);
+    }
     if (r < 0)
         return r;
     if (kind != MESSAGE_STARTED)

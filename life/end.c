@@ -91,10 +91,11 @@ static int settle(struct world *w, const struct record *r, struct record *now, s
     return err_say(e, -ETIMEDOUT, "container `%s` is still being made", r->spec.name);
 }
 
-int world_stop(struct world *w, const struct record *r, uint64_t seconds, struct err *e)
+int world_stop(struct world *w, const struct record *r, enum mark mark, uint64_t seconds,
+               struct err *e)
 {
     _cleanup_record_ struct record now = {0};
-    int code = world_ask_end(w, r, &now, e);
+    int code = world_ask_end(w, r, mark, &now, e);
     if (code == 0 && now.status == STATUS_CREATING)
         code = settle(w, r, &now, e);
     bool ran = code == 0 && now.status != STATUS_EXITED;
@@ -109,7 +110,7 @@ int world_kill(struct world *w, const struct record *r, int sig, struct err *e)
 {
     _cleanup_record_ struct record now = {0};
     bool ends = sig == SIGKILL || sig == SIGTERM || sig == SIGINT || sig == SIGQUIT;
-    if (ends && world_ask_end(w, r, &now, e) < 0)
+    if (ends && world_ask_end(w, r, MARK_END_ASKED, &now, e) < 0)
         return e->code;
     if (now.status == STATUS_RESTARTING)
         return end_restarting(w, &now, e);
@@ -154,7 +155,7 @@ int world_force_remove(struct world *w, const struct record *given, struct err *
     _cleanup_record_ struct record now = {0};
     if (given->status == STATUS_EXITED)
         return world_remove(w, given, e);
-    int code = world_ask_end(w, given, &now, e);
+    int code = world_ask_end(w, given, MARK_END_ASKED, &now, e);
     if (code == 0 && now.status == STATUS_CREATING)
         code = settle(w, given, &now, e);
     if (code == -ENOENT) { /* it has failed to start, and is gone */

@@ -269,6 +269,7 @@ static int watch_over(struct living *l, struct err *e)
     /* Only now: what fails after this, nobody is told. */
     if (l->life->started && (r = l->life->started(&c->spec, l->life->arg)) < 0)
         return err_set(e, r, "tell the caller that the container runs");
+    l->begun = true;
     return run_on(l, &options, e);
 }
 
@@ -368,7 +369,8 @@ static int live(struct living *l, struct err *e)
         container_kill(&l->container);
     }
     _cleanup_err_ struct err trouble = ERR_INIT;
-    r = leave(l, !l->container.spec.auto_remove, status < 0 ? EXIT_NETCTR : status, &trouble);
+    bool keep = l->begun ? !l->container.spec.auto_remove : l->container.existing;
+    r = leave(l, keep, status < 0 ? EXIT_NETCTR : status, &trouble);
     if (r < 0)
         warn("%s (the next command tries again)", trouble.text);
     return status;

@@ -95,11 +95,12 @@ int world_each(struct world *w, int (*each)(const struct record *r, void *arg), 
     return store_each(&w->store, each, arg, e);
 }
 
-int world_ask_end(struct world *w, const struct record *r, struct record *now, struct err *e)
+int world_ask_end(struct world *w, const struct record *r, enum mark mark, struct record *now,
+                  struct err *e)
 {
     _cleanup_close_ int lock = store_lock(&w->store, e);
     int code = lock < 0 ? lock : store_find(&w->store, r->spec.name, now, e);
     if (code == 0 && !streq(now->spec.id, r->spec.id))
         code = err_say(e, -ENOENT, "no such container `%s`", r->spec.id);
-    return code == 0 ? container_ask_end(&w->store, r->spec.name, e) : code;
+    return code == 0 ? container_ask_end(&w->store, r->spec.name, mark, e) : code;
 }

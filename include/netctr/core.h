@@ -123,7 +123,7 @@ struct record {
     int exit_status;           /**< EXITED: how; RESTARTING: how the last run ended */
     bool damaged; /**< it lives, and what its run directory says of it cannot be believed */
     bool oom_killed;
-    bool asked;        /**< EXITED: somebody wanted it to end */
+    bool asked;        /**< EXITED: somebody wanted it to end, for good */
     bool lost;         /**< EXITED: it ran when the host went down; nobody knows how it ended */
     unsigned restarts; /**< new beginnings since it was started */
 };
@@ -196,6 +196,7 @@ struct container {
     struct rlimit nofile; /**< RLIMIT_NOFILE of the program; all zero: as it is now */
     bool existing;    /**< its definition is older than this life: it is kept whatever happens */
     bool told_to_end; /**< its monitor was signalled to end */
+    bool interrupted; /**< by ^C, and not as a host that goes down does it */
     bool restarting;  /**< between two runs of its program */
     int exit_status;  /**< of the last run, when restarting */
     unsigned restarts;
@@ -250,7 +251,8 @@ int monitor_pause(struct container *c, const struct monitor_options *options, in
 
 /** What is said of a living container in passing, under the store's lock. */
 enum mark {
-    MARK_END_ASKED = 0100, /**< it is not to begin anew */
+    MARK_END_ASKED = 0100,  /**< it is not to begin anew: somebody has stopped it */
+    MARK_UNTIL_BOOT = 0001, /**< nor now, but when the host comes up again */
     MARK_LEAVING =
         0010, /**< its endpoints are being detached: they must not come back to the firewall
                                 when somebody makes it anew */
@@ -259,8 +261,9 @@ enum mark {
 int container_mark(int run_dir, enum mark mark);
 /** 1, 0, or -errno when that cannot be found out. */
 int container_marked(int run_dir, enum mark mark);
-/** Somebody wants it to end: its monitor will not let it begin anew. The store must be locked. */
-int container_ask_end(struct store *store, const char *name, struct err *e);
+/** Somebody wants it to end, for good (MARK_END_ASKED) or not (MARK_UNTIL_BOOT): its monitor will not let it
+ *  begin anew. The store must be locked. */
+int container_ask_end(struct store *store, const char *name, enum mark mark, struct err *e);
 /** Was it told to, by container_ask_end() or by a signal for its monitor? 1, 0 or -errno. */
 int container_end_asked(const struct container *c);
 /** After a run: ends what is left of its processes, so that container_create() can follow. */

@@ -64,16 +64,20 @@ void world_defined_event(struct world *w, const char *name, const char *network)
 
 /* ---- the end ---------------------------------------------------------------------------------*/
 
-/** Ends a container's program: SIGTERM, after @seconds SIGKILL; returns when all is undone. */
-int world_stop(struct world *w, const struct record *r, uint64_t seconds, struct err *e);
+/** Ends a container's program: SIGTERM, after @seconds SIGKILL; returns when all is undone. @mark as in
+ *  world_ask_end(). */
+int world_stop(struct world *w, const struct record *r, enum mark mark, uint64_t seconds,
+               struct err *e);
 /** `kill`: with a signal that ends programs no other run of it begins; returns behind SIGKILL when all is
  *  undone. */
 int world_kill(struct world *w, const struct record *r, int sig, struct err *e);
 /** Sends a signal to its program, nothing else. One that has just ended is no error. */
 int world_signal(const struct record *r, int sig, struct err *e);
-/** What @r stands for is not to begin anew when its program ends; *@now is what it is at this moment.
- *  -ENOENT with a text when it is gone, or the name another's. */
-int world_ask_end(struct world *w, const struct record *r, struct record *now, struct err *e);
+/** What @r stands for is not to begin anew when its program ends, at all (MARK_END_ASKED) or before the host
+ *  comes up again (MARK_UNTIL_BOOT); *@now is what it is at this moment. -ENOENT with a text when it is gone,
+ *  or the name another's. */
+int world_ask_end(struct world *w, const struct record *r, enum mark mark, struct record *now,
+                  struct err *e);
 /** Removes a container that has ended. If the name is another's by now, nothing is done. */
 int world_remove(struct world *w, const struct record *r, struct err *e);
 /** The same after killing it, if it lives. */

@@ -3,7 +3,7 @@
 # say is true.
 . "$(dirname "$0")/../struck.sh"
 
-may_live=1
+may_live=1 must_stay=1
 furnish() { furnish_blue; }
 live=$run_state/containers/k
 

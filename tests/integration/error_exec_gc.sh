@@ -2,7 +2,7 @@
 # `exec` and `gc`, in which one system call fails: what they do is whole, or they say why not.
 . "$(dirname "$0")/../struck.sh"
 
-may_live=1
+may_live=1 must_stay=1
 
 execute() {
     # shellcheck disable=SC2016

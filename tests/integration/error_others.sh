@@ -3,7 +3,7 @@
 # say why not.
 . "$(dirname "$0")/../struck.sh"
 
-may_live=1
+may_live=1 must_stay=1
 
 prepare() {
     "${nc[@]}" run -d "${everything[@]}" "$box" sh -c 'trap "exit 0" TERM; sleep 100 & wait' >"$tmp/out"
@@ -16,6 +16,7 @@ stop() {
 t 'stop, a system call fails' stop
 
 remove() {
+    must_stay=0
     as_asked() { [ ! -e "$state/containers/k" ] || bad 'it is still there'; }
     fail_each rm -f k
 }

@@ -5,7 +5,7 @@
 points=${points-12}
 . "$(dirname "$0")/../struck.sh"
 
-may_live=1 from_role=1
+may_live=1 from_role=1 must_stay=1
 furnish() { furnish_blue; }
 
 live() { # FLAGS OF RUN...

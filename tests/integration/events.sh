@@ -200,7 +200,10 @@ networks_and_ports() {
     netctr publish web 8080:80 127.0.0.1:8053:53/udp >/dev/null
     netctr unpublish web 8080
     netctr network rm blue >/dev/null
+    netctr network create red >/dev/null
+    netctr network prune -f >/dev/null
     assert_eq "$(events --filter type=network | jq -r 'select(.name == "blue") | .event' | tr '\n' ' ')" 'create remove '
+    assert_eq "$(events --filter type=network | jq -r 'select(.name == "red") | .event' | tr '\n' ' ')" 'create remove '
     assert_eq "$(events --filter container=web | jq -r 'select(.ports) | .event + " " + .ports' | tr '\n' ';')" \
         'publish 8080:80/tcp,127.0.0.1:8053:53/udp;unpublish 8080:80/tcp;'
 }

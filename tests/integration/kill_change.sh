@@ -4,7 +4,7 @@
 # the host has of it are of one mind.
 . "$(dirname "$0")/../struck.sh"
 
-may_live=1
+may_live=1 must_stay=1
 furnish() { furnish_blue; }
 
 after_strike() {

@@ -2,7 +2,7 @@
 # `exec`, killed at one system call after the other: its container goes on, and nobody else is in it.
 . "$(dirname "$0")/../struck.sh"
 
-may_live=1
+may_live=1 must_stay=1
 
 prepare() {
     "${nc[@]}" run -d "${everything[@]}" "$box" sleep 100 >"$tmp/out"

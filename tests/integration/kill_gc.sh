@@ -2,6 +2,8 @@
 # What puts things right, killed while it does: the next one does the rest.
 . "$(dirname "$0")/../struck.sh"
 
+must_stay=1
+
 # A container whose monitor is dead, and a definition and a cgroup of nobody.
 prepare() {
     local cgroup

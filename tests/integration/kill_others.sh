@@ -9,7 +9,7 @@ prepare() {
     mkdir -p "$tmp/shared"
     "${nc[@]}" run -d "${everything[@]}" "$box" sh -c 'trap "exit 0" TERM; sleep 100 & wait' >"$tmp/out"
 }
-may_live=1
+may_live=1 must_stay=1
 
 stop() {
     kill_each ALL stop -t 5 k
@@ -27,6 +27,7 @@ kill_command() {
 t 'kill, killed' kill_command
 
 remove() {
+    must_stay=0
     kill_each ALL rm -f k
 }
 t 'rm -f, killed' remove

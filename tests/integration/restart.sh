@@ -227,6 +227,44 @@ after_a_reboot() {
 }
 t 'a reboot: all are listed, boot starts those with a policy, --rm ones are gone' after_a_reboot
 
+# As the unit does it.
+shut_down() {
+    local command
+    command=$(sed -n 's/^ExecStop=@BINDIR@.//p' "$top/scripts/netctr-boot.service")
+    assert_contains "$command" 'netctr stop '
+    $command -t "${1-0}"
+}
+
+orderly_shutdown() {
+    local quick='trap "exit 0" TERM; while :; do sleep 0.02; done'
+    background --name a --restart always "$box" sleep 100
+    background --name b --restart unless-stopped "$box" sleep 100
+    background --name c --restart unless-stopped "$box" sh -c "$quick"
+    background --name d --restart unless-stopped "$box" sh -c "$quick"
+    background --name e --restart on-failure "$box" sleep 100
+    background --name s --restart unless-stopped "$box" sleep 100
+    background --name x --restart unless-stopped "$box" sleep 100
+    background --name between --restart unless-stopped "$box" false
+    background --name plain "$box" sleep 100
+    netctr stop -t 0 s
+    netctr kill x
+    kill -TERM "$(monitor_of d)" # systemd does not wait for the unit with what is in a session
+    wait_for 5 status_is d exited
+    wait_for 20 has_restarted between 3
+    shut_down 2 >/dev/null
+    assert_eq "$(names)" '' 'what runs when it is down'
+    assert_eq "$(state_of c exit_status)" 0 'of one that was asked, and listened'
+    reboot_host
+    assert_eq "$(netctr boot | sort | tr '\n' ' ')" 'a b between c d '
+    assert_eq "$(names -a | sort | tr '\n' ' ')" 'a b between c d e plain s x '
+    # Whom a user stops stays stopped, whatever comes after.
+    netctr stop -t 0 b
+    shut_down >/dev/null
+    reboot_host
+    assert_eq "$(netctr boot | sort | tr '\n' ' ')" 'a between c d '
+}
+t 'an orderly shutdown, as the unit does it: boot starts what nobody had stopped' orderly_shutdown
+
 run_survives_a_reboot() {
     # /run on a disk: the records of another boot are there, and say nothing about this one.
     netctr run -d --name a --restart always "$box" sleep 100 >/dev/null

@@ -199,14 +199,19 @@ boot_unit() {
     systemctl daemon-reload
     server netctr run -d --restart always web
     netctr run -d --name plain --network none "$box" sleep 1000
-    netctr stop -t 0 web plain
+    netctr run -d --name kept --network none --restart unless-stopped "$box" sleep 1000
+    netctr run -d --name stopped --network none --restart unless-stopped "$box" sleep 1000
+    netctr stop -t 0 web plain stopped
     systemctl start netctr-boot
     wait_for page web
-    assert_eq "$(netctr ps -q | wc -l)" 1 'containers'
+    assert_eq "$(netctr ps -q | wc -l)" 2 'containers'
     assert_eq "$(systemctl is-active netctr-boot)" active
     netctr start plain
     systemctl stop netctr-boot
     assert_eq "$(netctr ps -q | wc -l)" 0 'containers after the unit has stopped'
+    systemctl start netctr-boot
+    wait_for page web
+    assert_eq "$(netctr ps --format json | jq -r '.[].name' | sort | xargs)" 'kept web'
 }
 t 'netctr-boot.service starts what has a policy, and ends everything' boot_unit
 
