@@ -252,9 +252,11 @@ static int publish_ports(struct living *l, char *const *words, char **answer, st
     }
     strv_each (word, words)
         strv_add(&l->container.spec.publish, word);
-    flows_look_again(l, &p->endpoint);
     *answer = describe_holding(h, p->endpoint.routed);
-    if ((r = keep(l, e)) < 0)
+    r = flows_look_again(l, &p->endpoint, e);
+    if (r == 0)
+        r = keep(l, e);
+    if (r < 0)
         undo_publish(l, h);
     else
         tell_ports(l, "publish", &h->publishes);

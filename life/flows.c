@@ -5,6 +5,7 @@
  */
 #include "living.h"
 
+#include <errno.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -31,20 +32,22 @@ static void look_again(void *living)
     }
 }
 
-void flows_look_again(struct living *l, const struct endpoint *ep)
+int flows_look_again(struct living *l, const struct endpoint *ep, struct err *e)
 {
     const struct itimerspec soon = {.it_value.tv_sec = AGAIN_S};
     if (!can_be_stale(ep))
-        return;
+        return 0;
     if (l->flows < 0) {
-        l->flows = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-        /* Without it there was the first look. */
-        if (l->flows < 0 || hub_add(l->hub, l->flows, look_again, l, NULL) < 0) {
-            l->flows = close_fd(l->flows);
-            return;
-        }
+        _cleanup_close_ int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+        if (timer < 0)
+            return err_set(e, errno, "make a timer");
+        int r = hub_add(l->hub, timer, look_again, l, e);
+        if (r < 0)
+            return r;
+        l->flows = take_fd(timer);
     }
     (void)timerfd_settime(l->flows, 0, &soon, NULL);
+    return 0;
 }
 
 void flows_unwatch(struct living *l)

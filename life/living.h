@@ -93,7 +93,7 @@ int refresh_hosts(struct living *l, struct err *e);
 
 /* flows.c */
 /** The ports of @ep have just been published: looks for stale flows once more in a second. */
-void flows_look_again(struct living *l, const struct endpoint *ep);
+int flows_look_again(struct living *l, const struct endpoint *ep, struct err *e);
 void flows_unwatch(struct living *l);
 
 /* holding.c */

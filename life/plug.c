@@ -47,6 +47,6 @@ int plug_in(struct living *l, struct plug *p, struct rt *inside, struct err *e)
     if (r < 0)
         return r;
     world_network_event(l->world, "connect", &p->endpoint);
-    flows_look_again(l, &p->endpoint);
-    return plug_name(l, p, e);
+    r = flows_look_again(l, &p->endpoint, e);
+    return r < 0 ? r : plug_name(l, p, e);
 }

@@ -146,11 +146,7 @@ rules_of_others_stay() {
 t "somebody else's firewall is left alone" rules_of_others_stay
 
 full_network() {
-    mkdir -p "$state/networks"
-    cat >"$state/networks/tiny.json" <<-'END'
-	{"schema": 1, "name": "tiny", "bridge": "nc-tiny", "subnet": "10.77.0.0/30",
-	 "gateway": "10.77.0.1", "internal": false, "masquerade": true, "icc": true}
-	END
+    netctr network create --subnet 10.77.0.0/30 tiny
     netctr run -d --name only --network tiny "$box" sleep 100 >/dev/null
     snapshot
     assert_fails netctr run -d --name second --network tiny "$box" sleep 100 2>"$tmp/err"
@@ -164,6 +160,7 @@ full_network() {
 t 'no free address: one line, nothing left' full_network
 
 networks_are_apart() {
+    netctr network create tiny
     serve a
     netctr run -d --name b --network tiny "$box" sleep 100 >/dev/null
     assert_fails http_from b "http://$(address_of a)/"
