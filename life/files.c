@@ -53,7 +53,7 @@ static int look_at(struct view *v, int dir, struct err *e)
     _cleanup_endpoints_ struct endpoint_list all = {0};
     struct world *w = v->l->world;
     struct resolver ignored;
-    struct bridge *bridge;
+    struct bridge *bridge = NULL;
     int r = endpoint_load_all(dir, &all, e);
     if (r == 0)
         r = world_bridge(w, &bridge, e);
