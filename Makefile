@@ -94,7 +94,11 @@ $(REPLAYS): $(BUILD)/tests/unit/fuzz_%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/f
 	@mkdir -p $(@D)
 	$(call say,LD $@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
-tests: $(UNITS) $(REPLAYS) $(TOOLS)
+$(BUILD)/tests/clock.so: tests/clock.c Makefile
+	$(call say,CC $<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu17 -D_GNU_SOURCE -Wall -Wextra -Werror -O2 -shared -fPIC -o $@ $<
+tests: $(UNITS) $(REPLAYS) $(TOOLS) $(BUILD)/tests/clock.so
 
 # The same targets with libFuzzer, for FUZZ_SECONDS each. tests/fuzz/run tells more.
 $(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/%.o $(BUILD)/parts.a

@@ -185,18 +185,21 @@ static int failed_start(struct living *l, struct err *e)
     return status;
 }
 
+enum { GOOD_RUN_MS = 10000 }; /* after one of these the pauses begin small again */
+
 /* One run after the other, as long as the policy says. Returns the last one's exit status. */
 static int run_on(struct living *l, const struct monitor_options *options, struct err *e)
 {
     struct container *c = &l->container;
     unsigned in_a_row = 0;
+    int64_t began = monotonic_ms();
     int status = monitor_run(c, options, e);
     for (bool again = true; status >= 0;) {
         int r = decide(l, status, &again, e);
         if (r < 0 || !again)
             return r < 0 ? r : status;
-        /* A run of ten seconds was a good one. */
-        in_a_row = c->started && time(NULL) - c->started >= 10 ? 1 : in_a_row + 1;
+        bool was_good = c->started && monotonic_ms() - began >= GOOD_RUN_MS;
+        in_a_row = was_good ? 1 : in_a_row + 1;
         r = container_rest(c, e);
         if (r == 0)
             r = monitor_pause(c, options, restart_delay_ms(in_a_row - 1), e);
@@ -205,6 +208,7 @@ static int run_on(struct living *l, const struct monitor_options *options, struc
         if (r != 0)
             return r < 0 ? r : status;
         c->restarts++;
+        began = monotonic_ms();
         status = begin_anew(l, e) == 0 ? monitor_run(c, options, e) : failed_start(l, e);
     }
     return status;

@@ -318,13 +318,15 @@ judge() {
 }
 
 # A `run` that says that it has failed has left nothing, which is looked at before a gc could hide it. An
-# attached one may have failed as the monitor of a program that ran: what that has written is kept.
+# attached one may have failed as the monitor of a program that ran: what that has written is kept. (With a
+# policy to begin anew it may have been the second start that failed.)
 nothing_is_left() { # COMMAND...
     case $1,$status in run,12[567]) ;; *) return 0 ;; esac
     ! grep -q '^hangs' "$tmp/report" || return 0
     names -a >"$tmp/next" 2>&1 || bad "ps fails: $(<"$tmp/next")"
     has -x k "$tmp/next" || return 0
-    if [[ " $* " != *' -d '* && " $* " != *' --rm '* ]] && status_is k exited && [ "$(state_of k started)" != null ]; then
+    if [[ " $* " != *' -d '* && " $* " != *' --rm '* ]] && status_is k exited &&
+        [[ " $* " == *' --restart '* || "$(state_of k started)" != null ]]; then
         return
     fi
     bad "status $status, and the container is there: $(state_of k status)"

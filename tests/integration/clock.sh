@@ -3,35 +3,10 @@
 . "$(dirname "$0")/../lib.sh"
 
 case ${NETCTR_BUILD-} in *sanitize*) skip 'the sanitizer must be the first library' ;; esac
-cat >"$ARENA/clock.c" <<'EOC'
-#define _GNU_SOURCE
-#include <stdlib.h>
-#include <sys/syscall.h>
-#include <time.h>
-#include <unistd.h>
-
-int clock_gettime(clockid_t clock, struct timespec *t)
-{
-    const char *fixed = getenv("CLOCK");
-    long r = syscall(SYS_clock_gettime, clock, t);
-    if (fixed && clock == CLOCK_REALTIME)
-        t->tv_sec = atoll(fixed);
-    return (int)r;
-}
-
-time_t time(time_t *out)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
-    if (out)
-        *out = t.tv_sec;
-    return t.tv_sec;
-}
-EOC
-gcc -shared -fPIC -o "$ARENA/clock.so" "$ARENA/clock.c" || skip 'no compiler'
+clock_so=$top/${NETCTR_BUILD:-build}/tests/clock.so
 
 at() { # SECONDS COMMAND...
-    CLOCK=$1 LD_PRELOAD=$ARENA/clock.so "$program" --root "$state" --run-root "$run_state" "${@:2}"
+    CLOCK=$1 LD_PRELOAD=$clock_so "$program" --root "$state" --run-root "$run_state" "${@:2}"
 }
 now=$(date +%s)
 clocks=(0 1 -1 -86400 "$((now - 86400 * 400))" "$now" "$((now + 86400 * 400))" 4102444800 253402300799 99999999999999)
@@ -69,6 +44,29 @@ every_clock() {
 }
 t 'a life under one clock, seen under every other' every_clock
 
+# It jumps while monitors are at work: one begins its program anew, the other serves a port.
+jumping() {
+    local restarts clock
+    clock_is() {
+        echo "$1" >"$tmp/clock.new"
+        mv "$tmp/clock.new" "$tmp/clock"
+    }
+    restarted() { [ "$(state_of again restarts)" -gt "$restarts" ]; }
+    clock_is "$now"
+    at "$tmp/clock" run -d --name again --restart always "$box" sleep 0.02 >/dev/null
+    at "$tmp/clock" run -d --name web -p '[::1]:8080:80' "$box" httpd -f -h /etc >/dev/null
+    for clock in "$((now + 86400 * 400))" "$((now - 86400 * 400))" 4102444800 1; do
+        clock_is "$clock"
+        restarts=$(state_of again restarts)
+        wait_for 10 restarted
+        wait_for 2 http 'http://[::1]:8080/passwd'
+    done
+    netctr stop -t 5 again web >/dev/null
+    netctr rm again web >/dev/null
+    assert_eq "$(names -a)" ''
+}
+t 'it jumps while containers live' jumping
+
 # An address that rests is counted by the time since the boot, whatever the clock says.
 resting() {
     warm_up
@@ -86,7 +84,7 @@ resting() {
     rm "$run_state/leases/default"
     local clock
     for clock in 4102444800 1 "$now" -86400 99999999999999 "$now"; do
-        timeout 10 env CLOCK="$clock" LD_PRELOAD="$ARENA/clock.so" "$program" --root "$state" \
+        timeout 10 env CLOCK="$clock" LD_PRELOAD="$clock_so" "$program" --root "$state" \
             --run-root "$run_state" run --rm "$box" true
     done
 }
