@@ -72,6 +72,7 @@ static _Noreturn void monitor_process(struct world *w, struct life *life, int ch
     bridge_close(take_ptr(w->bridge));
     world_forget_names(w); /* or it would be closed as the caller's */
     life->started = report_started;
+    // cppcheck-suppress autoVariables ; this function never returns
     life->arg = &inherited;
     int r = find_inherited(&w->store, &inherited, &e);
     if (r == 0)
