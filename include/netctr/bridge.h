@@ -273,8 +273,7 @@ struct bridge_leases {
     const struct endpoint *live; /**< all endpoints … */
     size_t count;
     bool unknown; /**< … but for some that cannot be told */
-    const char
-        *only; /**< the network, which gets its file also when nobody lives there; NULL: all */
+    const char *only; /**< network, which gets a file even if nobody lives there; NULL: all */
     bool dry_run;
     void (*found)(const char *what, void *arg); /**< told of each file; may be NULL */
     void *arg;

@@ -90,8 +90,7 @@ struct store {
     int live_fd;    /**< RUN/containers */
     char *instance; /**< 16 hex digits: boot, network namespace and run-root */
     uint64_t netns; /**< the namespace's inode number */
-    bool
-        fresh; /**< RUN is not this instance's yet: it has lost what it was told, or was another's */
+    bool fresh;     /**< RUN is not this instance's yet: it was another's, or has been lost */
 };
 /** Changes nothing of what is there: when @out is fresh, world_open() or world_gc() takes RUN over. */
 int store_open(const char *root, const char *run, struct store *out, struct err *e);

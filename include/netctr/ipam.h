@@ -56,7 +56,8 @@ struct lease_request {
 /** Takes addresses of @pool, next-fit after the last one given out: the address of a container that
  *  just died is the last to be used again. @dirfd is the directory of the lease files.
  *  -EADDRINUSE: what is asked for is taken; -ENOSPC: the subnet is full; -EINVAL: it is no address of
- *  the network; -ENOENT: there is no lease file, lease_restore() makes it; all with a text. An owner that has a lease already gets the same one. */
+ *  the network; -ENOENT: there is no lease file, lease_restore() makes it; all with a text. An owner that has
+ *  a lease already gets the same one. */
 int lease_acquire(int dirfd, const struct pool *pool, const struct lease_request *request,
                   struct lease *out, struct err *e);
 /** Releases what @owner holds; nothing held is success. The address rests for half a second before it
