@@ -272,7 +272,7 @@ int bridge_reload(struct bridge *b, const struct endpoint *live, size_t count,
 struct bridge_leases {
     const struct endpoint *live; /**< all endpoints … */
     size_t count;
-    bool unknown; /**< … but for some that cannot be told */
+    bool unknown;     /**< … but for some that cannot be told */
     const char *only; /**< network, which gets a file even if nobody lives there; NULL: all */
     bool dry_run;
     void (*found)(const char *what, void *arg); /**< told of each file; may be NULL */
