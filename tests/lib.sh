@@ -17,7 +17,8 @@
 #                                is removed. Anything that fails in it fails the test.
 #     assert_... skip fail wait_for http in_lan serve warm_up snapshot assert_clean and more, below
 #
-# BRIDGE_NF=0|1     whether bridged packets cross the IP firewall (the kernel's default is 1)
+# BRIDGE_NF=0|1     whether bridged packets cross the IP firewall (the kernel's default is 1); $bridge_nf tells
+#                   whether they do: without the module they never do
 # NETCTR_BUILD=DIR  where the program is (build)
 # FOREIGN_DROP=1    behind somebody else's forward chain that drops, with the cure that doctor prints
 # TEST_SLOWNESS=N   how many times slower than usual the machine is (1): deadlines are longer, and less
@@ -146,6 +147,7 @@ set_bridge_nf() { # 0|1
     for nf in iptables ip6tables; do
         [ ! -e /proc/sys/net/bridge ] || echo "$1" >"/proc/sys/net/bridge/bridge-nf-call-$nf"
     done
+    bridge_nf=$([ -e /proc/sys/net/bridge ] && echo "$1" || echo 0)
 }
 
 make_network() {

@@ -93,7 +93,7 @@ icc_off() {
     # the IP firewall: with bridge-nf the answer stays a frame between two isolated ports.
     assert_contains "$(in_lan peer ask tcp $host4 8080)" 'b '
     assert_contains "$(from c tcp $host4 8080)" 'b '
-    if [ "${BRIDGE_NF:-1}" = 1 ]; then
+    if [ "$bridge_nf" = 1 ]; then
         assert_silent from a tcp $host4 8080
     else
         assert_contains "$(from a tcp $host4 8080)" 'b '

@@ -78,7 +78,7 @@ without_cure() {
         assert_silent $way & pids+=($!)
     done < <(needs_forwarding)
     for way in "${pids[@]}"; do wait "$way"; done
-    if [ "${BRIDGE_NF:-1}" = 0 ]; then
+    if [ "$bridge_nf" = 0 ]; then
         same_network
     else # bridged packets cross the forward hook as well
         assert_silent from beside tcp "$(address_of web)" 80
