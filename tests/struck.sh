@@ -266,7 +266,7 @@ kill_each() { # ONE|ALL COMMAND...
         after_strike
         case $((n++ % 8)) in # the smallest sample has each of them
         2) next_command ps ;;
-        5) next_command run --rm -p $((8080 + 3 * may_live)):80 "$box" true ;;
+        5) next_command run --rm -p ${next_port-$((8080 + 3 * may_live))}:80 "$box" true ;;
         *) next_command gc ;;
         esac
         look_after_k
