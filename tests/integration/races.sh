@@ -103,7 +103,7 @@ pruned() {
     local worker workers=() round
     runs() {
         local round
-        for ((round = 0; round < $(often 25); round++)); do
+        for ((round = 0; round < 15 + $(often 10); round++)); do
             tell "$1" run --rm --network a "$box" true
         done
     }
