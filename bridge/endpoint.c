@@ -434,16 +434,6 @@ int endpoint_unpublish(struct bridge *b, struct endpoint *ep, const struct publi
 
 /* ---- detach ----------------------------------------------------------------------------------*/
 
-/* Keeps the first failure and lets the undo go on. */
-static void note(int *result, int r, struct err *e, struct err *step)
-{
-    if (r < 0 && *result == 0) {
-        *result = r;
-        err_move(e, step);
-    }
-    err_clear(step);
-}
-
 static int unplug(struct bridge *b, const struct endpoint *ep, bool namespace_dies, struct err *e)
 {
     struct link bridge;
@@ -495,11 +485,11 @@ int endpoint_detach(struct bridge *b, const struct endpoint *ep, bool namespace_
     bridge_learn_expiry(b);
     _cleanup_free_ struct fw_publish *elements = endpoint_elements(ep, &count);
     struct fw_guard guard = endpoint_guard(ep);
-    note(&result, fw_expire(b->fw, NULL, elements, count, &step), e, &step);
-    note(&result, unplug(b, ep, namespace_dies, &step), e, &step);
-    note(&result, fw_expire(b->fw, &guard, NULL, 0, &step), e, &step);
-    note(&result, forget_flows(ep, &step), e, &step);
-    note(&result, give_lease_back(b, ep, &step), e, &step);
+    err_note(&result, fw_expire(b->fw, NULL, elements, count, &step), e, &step);
+    err_note(&result, unplug(b, ep, namespace_dies, &step), e, &step);
+    err_note(&result, fw_expire(b->fw, &guard, NULL, 0, &step), e, &step);
+    err_note(&result, forget_flows(ep, &step), e, &step);
+    err_note(&result, give_lease_back(b, ep, &step), e, &step);
     _cleanup_free_ char *record = endpoint_record_name(ep->network);
     if (result == 0 && unlinkat(record_dir, record, 0) < 0 && errno != ENOENT)
         return err_set(e, errno, "remove the endpoint's record");

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
-#include <time.h>
 
 /* Several containers are told at once, and waited for one by one: their time is the same. */
 struct stopping {

@@ -19,7 +19,6 @@
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 
 struct joining {
     const struct record *record;

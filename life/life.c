@@ -11,7 +11,6 @@
 #include "resolver.h"
 
 #include <errno.h>
-#include <time.h>
 
 /* The namespace of another container or of somebody else, for as long as we hold it. */
 static int join_network(struct living *l, struct err *e)
@@ -342,10 +341,7 @@ static int leave(struct living *l, bool keep, int status, struct err *e)
         _cleanup_close_ int lock = lock_to_leave(l, &step);
         r = lock < 0 ? lock : container_vanish(c, keep, &step);
     }
-    if (r < 0 && result == 0) {
-        err_move(e, &step);
-        result = r;
-    }
+    err_note(&result, r, e, &step);
     store_empty_trash(&l->world->store);
     if (result != -ETIMEDOUT) /* nobody waits for that lock twice */
         release_resolver(l);

@@ -208,14 +208,12 @@ int world_gc_locked(struct world *w, bool dry_run, void (*found)(const char *wha
     return first;
 }
 
-/* RUN that is not ours yet becomes it when all that it does not know of is gone. Idempotent: whoever is killed
- * in between has not begun. */
+/* After store_take_over(): RUN that was not ours is when all that it does not know of is gone. Idempotent:
+ * whoever is killed in between has not begun. */
 static int take_over(struct world *w, bool dry_run, void (*found)(const char *what, void *arg),
                      void *arg, struct err *e)
 {
-    int r = store_take_over(&w->store, dry_run, e);
-    if (r == 0)
-        r = world_gc_locked(w, dry_run, found, arg, e);
+    int r = world_gc_locked(w, dry_run, found, arg, e);
     return r == 0 && !dry_run ? store_taken_over(&w->store, e) : r;
 }
 
@@ -223,7 +221,8 @@ int world_gc(struct world *w, bool dry_run, void (*found)(const char *what, void
              struct err *e)
 {
     _cleanup_close_ int lock = store_lock(&w->store, e);
-    return lock < 0 ? lock : take_over(w, dry_run, found, arg, e);
+    int r = lock < 0 ? lock : store_take_over(&w->store, dry_run, e);
+    return r < 0 ? r : take_over(w, dry_run, found, arg, e);
 }
 
 /* ---- the damaged -----------------------------------------------------------------------------*/

@@ -354,6 +354,18 @@ copy_run() { # DIR
     cp -a "$run_state" "$1"
 }
 
+# Whoever keeps names and the resolver may just be writing there.
+lose_run_directory() {
+    until rm -rf "$run_state" 2>/dev/null; do :; done
+}
+
+# A container that lives, and whose run directory is lost; $orphan is its process.
+make_orphan() { # NAME
+    serve "$1" -p 8080:80
+    orphan=$(pid_of "$1")
+    lose_run_directory
+}
+
 # How many times what depends on chance is tried: N times, less often on a slow machine.
 often() { # N
     printf '%d\n' $(($1 / slowness > 5 ? $1 / slowness : 5))

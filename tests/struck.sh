@@ -9,7 +9,8 @@
 # A file may define, as functions: furnish (what is there all the time), set_up, prepare (before each
 # strike), after_strike, as_asked (the command said that it has succeeded: has it?), and set may_live=1
 # when the container k may be running afterwards, must_vanish=1 or must_stay=1 when it may not be left as one
-# that has ended, or has to be left; from_role=1 when the command's own calls are not of interest.
+# that has ended, or has to be left; from_role=1 when the command's own calls are not of interest,
+# next_port when the one that the next command would take is not free.
 #
 # STRIKE=all        every call (with every error); otherwise a sample of about $points of them
 # STRIKE=every:N    each N-th of them (fail_each: with 5 every call fails with an error or two, and the next
@@ -122,7 +123,7 @@ look_after_k() {
     local pid
     if [ "${must_stay-0}" = 1 ]; then
         names -a >"$tmp/next" 2>&1 || bad "ps fails: $(<"$tmp/next")"
-        has -x k "$tmp/next" || bad 'the container is lost'
+        grep -qx k "$tmp/next" || bad 'the container is lost'
     fi
     if [ -e "$run_state/containers/k" ]; then
         pid=$(sed -n 's/.*"monitor": \([0-9]*\).*/\1/p' "$run_state/containers/k/state.json") || pid=
@@ -324,7 +325,7 @@ nothing_is_left() { # COMMAND...
     case $1,$status in run,12[567]) ;; *) return 0 ;; esac
     ! grep -q '^hangs' "$tmp/report" || return 0
     names -a >"$tmp/next" 2>&1 || bad "ps fails: $(<"$tmp/next")"
-    has -x k "$tmp/next" || return 0
+    grep -qx k "$tmp/next" || return 0
     if [[ " $* " != *' -d '* && " $* " != *' --rm '* ]] && status_is k exited &&
         [[ " $* " == *' --restart '* || "$(state_of k started)" != null ]]; then
         return

@@ -192,22 +192,19 @@ others() {
 }
 t 'links, tables and cgroups of others stay' others
 
-lost_run_directory() {
+without_run_directory() {
     warm_up
-    serve orphan -p 8080:80
-    local pid
-    pid=$(pid_of orphan)
-    rm -rf "$run_state"
+    make_orphan orphan
     # Its address must not be another's while it lives: whoever comes next ends it.
     netctr run -d --name next "$box" sleep 1000 >/dev/null
-    ! kill -0 "$pid" 2>/dev/null || fail 'the orphan lives'
+    ! kill -0 "$orphan" 2>/dev/null || fail 'the orphan lives'
     assert_lacks "$(nft list table inet netctr)" 8080
     netctr rm -f next
     netctr ps -a >/dev/null
     netctr rm -f orphan
     wait_for 5 says_nothing netctr gc
 }
-t 'the run directory is removed while a container runs' lost_run_directory
+t 'the run directory is removed while a container runs' without_run_directory
 
 lost_root() {
     warm_up

@@ -10,14 +10,12 @@ points=14
 next_port=8083
 points_but() { awk -F '[:.]' -v never="^($1)\$" '$1 == 0 && $2 !~ never && ++n <= 700' "$tmp/points"; }
 
-# Whoever keeps names and the resolver may just be writing there.
-lose() { until rm -rf "$run_state" 2>/dev/null; do :; done; }
 prepare() {
-    lose
+    lose_run_directory
     "${nc[@]}" run -d "${everything[@]}" "$box" sleep 100 >"$tmp/out"
     orphan=$(sed -n 's/.*"pid": \([0-9]*\).*/\1/p' "$run_state/containers/k/state.json")
     kill -0 "$orphan"
-    lose
+    lose_run_directory
 }
 # gc would look for everything anyway: what puts things right is a command that has come for something else.
 eval "$(declare -f next_command | sed '1s/next_command/any_command/')"

@@ -137,7 +137,7 @@ begun_in_between() {
     wait_for 3 tracked
     "$@"
     wait $pid || true
-    has ' web ' <"$tmp/lan4"
+    grep -q ' web ' "$tmp/lan4"
 }
 begun_before_reload() { begun_in_between netctr network reload; }
 begun_before_the_listener() { begun_in_between wake_up; }

@@ -68,26 +68,23 @@ goes_on() {
 }
 t 'something that cannot be removed does not keep gc from the rest' goes_on
 
-lost_run_directory() {
+without_run_directory() {
     warm_up
-    serve orphan -p 8080:80
-    local pid
-    pid=$(pid_of orphan)
-    rm -rf "$run_state"
+    make_orphan orphan
     netctr gc --dry-run >"$tmp/would"
     grep -q '^would remove cgroup netctr/' "$tmp/would"
     grep -q '^would remove link vc-' "$tmp/would"
     netctr gc --dry-run | cmp - "$tmp/would"
     netctr doctor >/dev/null || true
-    kill -0 "$pid" || fail 'the orphan has been ended'
+    kill -0 "$orphan" || fail 'the orphan has been ended'
     [ ! -e "$run_state/instance" ] || fail 'the run directory has been taken over'
     http http://192.0.2.2:8080/ | has -x orphan
     netctr gc | has '^removed cgroup netctr/'
-    ! kill -0 "$pid" 2>/dev/null || fail 'the orphan lives'
+    ! kill -0 "$orphan" 2>/dev/null || fail 'the orphan lives'
     assert_lacks "$(nft list table inet netctr)" 8080
     netctr rm orphan
 }
-t 'the run directory is lost: gc --dry-run ends nobody, gc does' lost_run_directory
+t 'the run directory is lost: gc --dry-run ends nobody, gc does' without_run_directory
 
 no_record() {
     warm_up
