@@ -1,0 +1,68 @@
+/* A container's state.json, in the run directory of one whose monitor is gone. An object gets a sum that is
+ * right, behind which those who read its parts are; anything else is the whole of the file.
+ */
+#include "fuzz.h"
+
+#include <netctr/core.h>
+
+static int run_dir = -1;
+
+static void furnish(struct store *s)
+{
+    static const char definition[] =
+        "{\"schema\": 1, \"name\": \"web\", \"id\": \"4f1c09d2a7b3\", "
+        "\"rootfs\": \"/srv\", \"argv\": [\"true\"], \"network\": \"none\"}";
+    s->live_fd = s->run_fd = scratch_dir();
+    must(mkdirat(scratch_dir(), "defined", 0700) == 0 && mkdirat(scratch_dir(), "web", 0700) == 0);
+    s->defined_fd = s->root_fd =
+        openat(scratch_dir(), "defined", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    run_dir = openat(scratch_dir(), "web", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    must(run_dir >= 0 && mkdirat(s->defined_fd, "web", 0700) == 0);
+    put(s->defined_fd, "web/config.json", definition, strlen(definition));
+    put(run_dir, "lock", "", 0);
+    s->root = s->run = (char *)"/";
+    s->instance = (char *)"0123456789abcdef";
+}
+
+static void write_state(const uint8_t *data, size_t size)
+{
+    _cleanup_json_ json_t *j = input_object(data, size);
+    if (!j)
+        return put(run_dir, "state.json", data, size);
+    json_seal(j);
+    must(json_write_at(run_dir, "state.json", j, NULL) == 0);
+}
+
+/* Its monitor is dead, whatever it says: nobody may signal whom it names. */
+static int look_at_record(const struct record *r, void *arg)
+{
+    int *seen = arg;
+    must(r->status == STATUS_DEAD && streq(r->spec.id, "4f1c09d2a7b3") && !r->damaged);
+    ++*seen;
+    return 0;
+}
+
+/* What it says of itself ends in paths, and in a cgroup's name. */
+static void look_at_remains(struct store *s)
+{
+    _cleanup_container_ struct container c = CONTAINER_INIT;
+    enum status status;
+    must(container_adopt(s, "web", &c, &status, NULL) == 0);
+    must(streq(c.spec.name, "web") && (!c.spec.id || valid_name(c.spec.id)));
+    must(!c.instance || valid_name(c.instance));
+    must(c.pid <= 0 && (status == STATUS_RUNNING || status == STATUS_CREATING));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static struct store s;
+    _cleanup_strv_ strv ids = NULL;
+    int seen = 0;
+    if (run_dir < 0)
+        furnish(&s);
+    write_state(data, size);
+    must(store_each(&s, look_at_record, &seen, NULL) == 0 && seen == 1);
+    must(store_live_ids(&s, &ids, NULL) == 0 && strv_len(ids) == 1 && valid_name(ids[0]));
+    look_at_remains(&s);
+    return 0;
+}
