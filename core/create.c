@@ -246,18 +246,19 @@ int container_start(struct container *c, struct err *e)
     int r = await(c, MESSAGE_PREPARED, e);
     if (r < 0)
         return r;
+    int64_t last = c->started;
     /* Written before it runs: who is killed from here on leaves a container that has run. */
     c->started = time(NULL);
     if (!c->started) /* the clock's first second; 0 means "not yet" */
         c->started = 1;
     r = container_save_state(c, e);
     if (r == 0 && (r = channel_send(c->channel, MESSAGE_START)) < 0)
-        return r == -EPIPE ? died(c, e) : err_set(e, r, "start the container");
+        r = r == -EPIPE ? died(c, e) : err_set(e, r, "start the container");
     /* Close-on-exec: end of file is the news that it has become the program. */
     if (r == 0)
         r = await(c, MESSAGE_END, e);
     if (r < 0)
-        c->started = 0;
+        c->started = last;
     else
         container_event(c, "start", NULL);
     c->told_start = r == 0;

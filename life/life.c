@@ -197,7 +197,7 @@ static int run_on(struct living *l, const struct monitor_options *options, struc
         int r = decide(l, status, &again, e);
         if (r < 0 || !again)
             return r < 0 ? r : status;
-        bool was_good = c->started && monotonic_ms() - began >= GOOD_RUN_MS;
+        bool was_good = monotonic_ms() - began >= GOOD_RUN_MS;
         in_a_row = was_good ? 1 : in_a_row + 1;
         r = container_rest(c, e);
         if (r == 0)
@@ -208,7 +208,12 @@ static int run_on(struct living *l, const struct monitor_options *options, struc
             return r < 0 ? r : status;
         c->restarts++;
         began = monotonic_ms();
-        status = begin_anew(l, e) == 0 ? monitor_run(c, options, e) : failed_start(l, e);
+        if (begin_anew(l, e) == 0) {
+            status = monitor_run(c, options, e);
+        } else {
+            status = failed_start(l, e);
+            began = monotonic_ms(); /* however long it took, it was no run */
+        }
     }
     return status;
 }

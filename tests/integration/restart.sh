@@ -147,6 +147,8 @@ missing_program() {
         /share/sh -c 'rm /share/sh; exit 1' >/dev/null
     wait_for 10 status_is b exited
     assert_eq "$(state_of b exit_status)" 127
+    # It has run before, and inspect tells when.
+    assert_lacks "$(state_of a started) $(state_of b started)" null
     assert_contains "$(netctr logs b 2>&1)" 'netctr: command `/share/sh`'
 }
 t 'a run that cannot begin counts as a failure, and the log says why' missing_program
