@@ -65,6 +65,14 @@ size_t strv_len(char *const *v)
     return n;
 }
 
+bool strv_has(char *const *v, const char *s)
+{
+    strv_each (word, v)
+        if (streq(word, s))
+            return true;
+    return false;
+}
+
 /* gcc's analyzer does not follow the ownership into the vector. */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wpragmas"

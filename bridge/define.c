@@ -273,10 +273,7 @@ static int forget_link(const struct network *n, void *arg)
 {
     struct unlinking *u = arg;
     _cleanup_network_ struct network own = {0};
-    bool linked = false;
-    strv_each (to, n->links)
-        linked = linked || streq(to, u->gone->name);
-    if (!linked)
+    if (!strv_has(n->links, u->gone->name))
         return 0;
     int r = u->tables ? fw_undo_link(u->bridge->fw, n->bridge, u->gone->bridge, u->e) : 0;
     if (r == 0)

@@ -17,10 +17,7 @@ static bool has_table(const char *names)
     if (read_file_at(AT_FDCWD, names, 4096, &text, NULL) < 0)
         return false;
     _cleanup_strv_ strv lines = strv_split(text, '\n');
-    strv_each (line, lines)
-        if (streq(line, TABLE))
-            return true;
-    return false;
+    return strv_has(lines, TABLE);
 }
 
 /* Both families have the same shape; what differs is brought into one here. */

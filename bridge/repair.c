@@ -6,14 +6,6 @@
 #include <string.h>
 #include <time.h>
 
-static bool contains(const char *const *words, const char *word)
-{
-    for (; words && *words; words++)
-        if (streq(*words, word))
-            return true;
-    return false;
-}
-
 /* ---- reload ----------------------------------------------------------------------------------*/
 
 int bridge_check(struct bridge *b, struct err *e)
@@ -64,7 +56,7 @@ int bridge_reload(struct bridge *b, const struct endpoint *live, size_t count,
     fw_add_tables(batch);
     int r = network_each(b, reload_network, &reloading, e);
     for (size_t i = 0; r == 0 && i < count; i++)
-        if (!contains((const char *const *)reloading.known, live[i].network))
+        if (!strv_has(reloading.known, live[i].network))
             close_network(&reloading, &live[i]);
     strv_free(reloading.known);
     for (size_t i = 0; r == 0 && i < count; i++) {
@@ -135,11 +127,10 @@ static int restore_leases(const struct network *n, void *arg)
     int complete = is_complete(s, n, known == 0, count);
     if (complete <= 0)
         return complete;
-    int r = l->dry_run ? 1 : lease_restore(s->bridge->leases_fd, n->name, leases, count, s->e);
-    _cleanup_free_ char *what =
-        xasprintf("%s lease file of network `%s`", known == 0 ? "lost" : "damaged", n->name);
-    if (r > 0 && l->found)
-        l->found(what, l->arg);
+    int r = l->gc->dry_run ? 1 : lease_restore(s->bridge->leases_fd, n->name, leases, count, s->e);
+    if (r > 0)
+        gc_tell(l->gc, GC_REPLACE, "%s lease file of network `%s`", known == 0 ? "lost" : "damaged",
+                n->name);
     return r < 0 ? r : 0;
 }
 
@@ -179,7 +170,8 @@ int bridge_replug(struct bridge *b, const struct endpoint *live, size_t count, s
 
 struct sweeping {
     struct bridge *bridge;
-    const struct bridge_sweep *sweep;
+    char *const *live_ids;
+    const struct gc *gc;
     struct err *e;
     int first;        /* failure */
     strv dead_owners; /* of leases */
@@ -189,7 +181,7 @@ struct sweeping {
 static int judge_lease(const struct lease *l, void *arg)
 {
     struct sweeping *s = arg;
-    if (!contains(s->sweep->live_ids, l->owner))
+    if (!strv_has(s->live_ids, l->owner))
         strv_add(&s->dead_owners, l->owner);
     return 0;
 }
@@ -201,8 +193,10 @@ static bool is_live_port(const struct sweeping *s, const struct link *link)
     const char *network = NULL;
     for (const char *p = link->alias; (p = strstr(p, " on ")); p++)
         network = p + strlen(" on ");
-    for (const char *const *id = s->sweep->live_ids; network && id && *id; id++) {
-        _cleanup_free_ char *port = endpoint_port_name(*id, network);
+    if (!network)
+        return false;
+    strv_each (id, s->live_ids) {
+        _cleanup_free_ char *port = endpoint_port_name(id, network);
         if (streq(port, link->name))
             return true;
     }
@@ -218,19 +212,12 @@ static int judge_link(const struct link *link, void *arg)
     return 0;
 }
 
-static void tell(const struct sweeping *s, const char *what, const char *name)
-{
-    _cleanup_free_ char *text = xasprintf("%s %s", what, name);
-    if (s->sweep->found)
-        s->sweep->found(text, s->sweep->arg);
-}
-
 static int sweep_leases(const struct network *n, struct sweeping *s, struct err *e)
 {
     int r = lease_each(s->bridge->leases_fd, n->name, judge_lease, s, e);
     strv_each (owner, s->dead_owners) {
-        tell(s, "lease of", owner);
-        if (r == 0 && !s->sweep->dry_run)
+        gc_tell(s->gc, GC_REMOVE, "lease of %s", owner);
+        if (r == 0 && !s->gc->dry_run)
             r = endpoint_forget(s->bridge, owner, e); /* the bridge knows its addresses, too */
     }
     strv_free(take_ptr(s->dead_owners));
@@ -239,7 +226,7 @@ static int sweep_leases(const struct network *n, struct sweeping *s, struct err 
         err_clear(e);
         r = 0;
     }
-    return r == 0 && !s->sweep->dry_run ? lease_tidy(s->bridge->leases_fd, n->name, e) : r;
+    return r == 0 && !s->gc->dry_run ? lease_tidy(s->bridge->leases_fd, n->name, e) : r;
 }
 
 static int sweep_network(const struct network *n, void *arg)
@@ -286,24 +273,24 @@ static int sweep_leftovers(struct bridge *b, struct err *e)
 
 static int sweep_link(struct sweeping *s, const char *name, struct err *e)
 {
-    tell(s, "link", name);
-    if (s->sweep->dry_run)
+    gc_tell(s->gc, GC_REMOVE, "link %s", name);
+    if (s->gc->dry_run)
         return 0;
     _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(s->bridge->rt);
     rt_delete_link(batch, name);
     return rt_commit(batch, e);
 }
 
-int bridge_sweep(struct bridge *b, const struct bridge_sweep *sweep, struct err *e)
+int bridge_sweep(struct bridge *b, char *const *live_ids, const struct gc *gc, struct err *e)
 {
-    struct sweeping s = {.bridge = b, .sweep = sweep, .e = e};
+    struct sweeping s = {.bridge = b, .live_ids = live_ids, .gc = gc, .e = e};
     _cleanup_err_ struct err step = ERR_INIT;
     err_note(&s.first, rt_each_link(b->rt, judge_link, &s, &step), e, &step);
     strv_each (name, s.dead_links)
         err_note(&s.first, sweep_link(&s, name, &step), e, &step);
     strv_free(s.dead_links);
     err_note(&s.first, network_each(b, sweep_network, &s, &step), e, &step);
-    if (!sweep->dry_run)
+    if (!gc->dry_run)
         err_note(&s.first, sweep_leftovers(b, &step), e, &step);
     return s.first;
 }

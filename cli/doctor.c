@@ -18,10 +18,13 @@ struct own {
     size_t count;
 };
 
-static void say_leftover(const char *what, void *arg)
+static void say_leftover(enum gc_deed deed, const char *what, void *arg)
 {
-    doctor_say(arg, WARNING, xasprintf("netctr gc"), "a killed command has left something: %s",
-               what);
+    if (deed == GC_REPLACE)
+        doctor_say(arg, WARNING, xasprintf("netctr gc"), "%s: it gives out no address", what);
+    else
+        doctor_say(arg, WARNING, xasprintf("netctr gc"), "a killed command has left something: %s",
+                   what);
 }
 
 static void say_lack(const char *what, void *arg)
@@ -101,7 +104,7 @@ static int check_state(struct doctor *d, struct err *e)
     if (r < 0 || !d->store)
         return r;
     struct world w = {.store = *d->store, .bridge = d->bridge};
-    return world_gc(&w, true, say_leftover, d, e);
+    return world_gc(&w, &(struct gc){.dry_run = true, .tell = say_leftover, .arg = d}, e);
 }
 
 /* ---- look without making ---------------------------------------------------------------------*/

@@ -60,14 +60,6 @@ static int take_filters(char *const *filters, struct choice *c, struct err *e)
     return 0;
 }
 
-static bool among(strv words, const char *word)
-{
-    strv_each (s, words)
-        if (streq(s, word))
-            return true;
-    return false;
-}
-
 static bool is_of_container(strv wanted, const json_t *j)
 {
     const char *id = json_str(j, "id"), *name = json_str(j, "container");
@@ -81,7 +73,7 @@ static bool is_of_container(strv wanted, const json_t *j)
 
 static bool is_of_network(strv wanted, const json_t *j)
 {
-    return streq(json_str(j, "type"), "network") && among(wanted, json_str(j, "name"));
+    return streq(json_str(j, "type"), "network") && strv_has(wanted, json_str(j, "name"));
 }
 
 /* Of one key any value will do; every key that is given must be met. */
@@ -89,8 +81,8 @@ static bool is_wanted(const struct choice *c, const json_t *j)
 {
     int64_t when;
     return time_parse(json_str(j, "time"), 0, &when) == 0 && when >= c->since && when < c->until &&
-           (!c->types || among(c->types, json_str(j, "type"))) &&
-           (!c->events || among(c->events, json_str(j, "event"))) &&
+           (!c->types || strv_has(c->types, json_str(j, "type"))) &&
+           (!c->events || strv_has(c->events, json_str(j, "event"))) &&
            (!c->containers || is_of_container(c->containers, j)) &&
            (!c->networks || is_of_network(c->networks, j));
 }

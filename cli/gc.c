@@ -1,30 +1,33 @@
-/* netctr gc: finds and removes what killed commands have left. */
+/* netctr gc: finds and removes what killed commands have left, and replaces what is damaged. */
 #include "cli.h"
 
 #include <errno.h>
 
 struct finding {
     bool dry_run;
-    size_t count;
     struct world *world;
 };
 
-static void tell(const char *what, void *arg)
+static void tell(enum gc_deed deed, const char *what, void *arg)
 {
-    struct finding *f = arg;
-    f->count++;
-    printf("%s %s\n", f->dry_run ? "would remove" : "removed", what);
-    if (f->dry_run)
-        return;
-    const struct event event = {"system", "prune", NULL, what};
-    event_emit(f->world->store.run_fd, &event, NULL);
+    static const struct {
+        const char *would, *has, *event;
+    } said[] = {
+        [GC_REMOVE] = {"would remove", "removed", "prune"},
+        [GC_REPLACE] = {"would replace", "replaced", "repair"},
+    };
+    const struct finding *f = arg;
+    printf("%s %s\n", f->dry_run ? said[deed].would : said[deed].has, what);
+    const struct event event = {"system", said[deed].event, NULL, what};
+    if (!f->dry_run)
+        event_emit(f->world->store.run_fd, &event, NULL);
 }
 
 static int run(const struct cli *cli, int argc, char **argv, struct err *e)
 {
     struct finding f = {0};
     const struct option options[] = {
-        {"dry-run", 'n', OPTION_FLAG, NULL, "only say what would be removed", &f.dry_run},
+        {"dry-run", 'n', OPTION_FLAG, NULL, "only say what would be done", &f.dry_run},
         {0},
     };
     bool help;
@@ -36,12 +39,12 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
     _cleanup_world_ struct world w = {0};
     f.world = &w;
     int r = store_open(cli->root, cli->run_root, &w.store, e);
-    return r < 0 ? r : world_gc(&w, f.dry_run, tell, &f, e);
+    return r < 0 ? r : world_gc(&w, &(struct gc){f.dry_run, tell, &f}, e);
 }
 
 const struct command command_gc = {
     .name = "gc",
     .usage = "[--dry-run]",
-    .summary = "Remove what killed commands have left behind",
+    .summary = "Remove what killed commands have left behind, replace what is damaged",
     .run = run,
 };

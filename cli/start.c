@@ -113,7 +113,7 @@ static int boot(const struct cli *cli, int argc, char **argv, struct err *e)
     _cleanup_world_ struct world w = {0};
     int r = store_open(cli->root, cli->run_root, &w.store, e);
     if (r == 0)
-        r = world_gc(&w, false, NULL, NULL, e);
+        r = world_gc(&w, &gc_quietly, e);
     const struct each each = {.act = start_one, .all = starts_at_boot};
     return r == 0 ? each_chosen(&w, &each, e) : r;
 }

@@ -220,11 +220,7 @@ static int list_in(const struct cgroup_hierarchy *h, const char *path, strv *fou
     fd = -1; /* the DIR owns it now */
     int r = 0;
     for (struct dirent *entry; (entry = next_entry(d, &r));) {
-        bool known = entry->d_type != DT_DIR || *entry->d_name == '.';
-        strv_each (name, *found) {
-            known = known || streq(name, entry->d_name);
-        }
-        if (!known)
+        if (entry->d_type == DT_DIR && *entry->d_name != '.' && !strv_has(*found, entry->d_name))
             strv_add(found, entry->d_name);
     }
     return r;

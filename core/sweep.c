@@ -14,26 +14,9 @@ void store_empty_trash(struct store *s)
 
 struct sweeping {
     struct store *store;
-    bool dry_run;
-    void (*found)(const char *what, void *arg);
-    void *arg;
+    const struct gc *gc;
     strv ids; /* of every container that lives: what has no run directory is nobody's */
 };
-
-static bool has(strv v, const char *word)
-{
-    strv_each (s, v)
-        if (streq(s, word))
-            return true;
-    return false;
-}
-
-static void tell(const struct sweeping *s, const char *what, const char *name)
-{
-    _cleanup_free_ char *text = xasprintf("%s %s", what, name);
-    if (s->found)
-        s->found(text, s->arg);
-}
 
 static int sweep_cgroups(struct sweeping *s, struct err *e)
 {
@@ -48,13 +31,13 @@ static int sweep_cgroups(struct sweeping *s, struct err *e)
     _cleanup_err_ struct err step = ERR_INIT;
     strv_each (id, found) {
         _cleanup_free_ char *path = container_cgroup(s->store, id);
-        if (has(s->ids, id))
+        if (strv_has(s->ids, id))
             continue;
-        tell(s, "cgroup", path);
-        if (!s->dry_run)
+        gc_tell(s->gc, GC_REMOVE, "cgroup %s", path);
+        if (!s->gc->dry_run)
             err_note(&first, cgroup_end(&host, path, &step), e, &step);
     }
-    if (first == 0 && !s->dry_run)
+    if (first == 0 && !s->gc->dry_run)
         first = cgroup_remove_instance(&host, s->store->instance, e);
     return first;
 }
@@ -79,8 +62,8 @@ static int sweep_definition(struct sweeping *s, const char *name, struct err *e)
         return err_set(e, used, "look at container `%s`", name);
     if (used)
         return 0;
-    tell(s, "directory", name);
-    int r = s->dry_run ? 0 : remove_tree_at(s->store->defined_fd, name);
+    gc_tell(s->gc, GC_REMOVE, "directory %s", name);
+    int r = s->gc->dry_run ? 0 : remove_tree_at(s->store->defined_fd, name);
     return r < 0 ? err_set(e, r, "remove `%s`", name) : 0;
 }
 
@@ -111,11 +94,10 @@ static int sweep_all_cgroups(struct sweeping *s, const char *helper, struct err 
     return r;
 }
 
-int store_sweep(struct store *s, const char *helper, bool dry_run,
-                void (*found)(const char *what, void *arg), void *arg, struct err *e)
+int store_sweep(struct store *s, const char *helper, const struct gc *gc, struct err *e)
 {
     int first = 0;
-    struct sweeping sweeping = {s, dry_run, found, arg, NULL};
+    struct sweeping sweeping = {s, gc, NULL};
     _cleanup_err_ struct err step = ERR_INIT;
     err_note(&first, sweep_definitions(&sweeping, &step), e, &step);
     err_note(&first, sweep_all_cgroups(&sweeping, helper, &step), e, &step);

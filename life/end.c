@@ -24,7 +24,7 @@ static int await_end(struct world *w, const struct record *r, struct err *e)
     if (pidfd_wait(monitor, 5000) < 0)
         return err_say(e, -ETIMEDOUT, "container `%s` does not end", r->spec.name);
     int lock = store_lock(&w->store, e);
-    int code = lock < 0 ? lock : world_repair(w, false, NULL, NULL, e);
+    int code = lock < 0 ? lock : world_repair(w, &gc_quietly, e);
     close_fd(lock);
     store_empty_trash(&w->store);
     return code;

@@ -106,11 +106,9 @@ static int restore_leases(struct world *w, struct bridge_leases leases, struct e
     return bridge_restore_leases(bridge, &leases, e);
 }
 
-int world_restore_leases(struct world *w, bool dry_run, void (*found)(const char *what, void *arg),
-                         void *arg, struct err *e)
+int world_restore_leases(struct world *w, const struct gc *gc, struct err *e)
 {
-    return restore_leases(w, (struct bridge_leases){.dry_run = dry_run, .found = found, .arg = arg},
-                          e);
+    return restore_leases(w, (struct bridge_leases){.gc = gc}, e);
 }
 
 /* Who is being attached has a lease and no record yet only as long as nobody has removed the file. */
@@ -123,7 +121,8 @@ int world_make_leases(struct world *w, const struct network *n, struct err *e)
     if (r != 0)
         return r < 0 ? r : 0;
     _cleanup_close_ int lock = store_lock(&w->store, e);
-    r = lock < 0 ? lock : restore_leases(w, (struct bridge_leases){.only = n->name}, e);
+    const struct bridge_leases leases = {.only = n->name, .gc = &gc_quietly};
+    r = lock < 0 ? lock : restore_leases(w, leases, e);
     if (r == 0 && (r = bridge_has_leases(bridge, n, e)) == 0) {
         err_say(e, -EBADMSG, "network `%s`: who has which address is not known", n->name);
         return err_hint(e, "`netctr network reload` says why");
@@ -147,9 +146,9 @@ int world_reload(struct world *w, bool only_if_needed, struct err *e)
     return world_reload_locked(w, e);
 }
 
-static void tell_restored(const char *what, void *arg)
+static void tell_restored(enum gc_deed deed, const char *what, void *arg)
 {
-    (void)arg;
+    (void)deed, (void)arg;
     warn("%s: made anew from the containers that live", what);
 }
 
@@ -162,7 +161,7 @@ int world_restore(struct world *w, struct err *e)
     _cleanup_close_ int lock = r < 0 ? -1 : store_lock(&w->store, e);
     if (lock < 0)
         return e->code;
-    r = world_restore_leases(w, false, tell_restored, NULL, e);
+    r = world_restore_leases(w, &(struct gc){.tell = tell_restored}, e);
     return r == 0 ? world_reload_locked(w, e) : r;
 }
 

@@ -104,13 +104,8 @@ static int repair_one(struct world *w, const char *name, bool empty, struct err 
     return r < 0 ? err_set(e, r, "remove the run directory of container `%s`", name) : 0;
 }
 
-struct repairing {
-    bool dry_run, any;
-    void (*found)(const char *what, void *arg);
-    void *arg;
-};
-
-static int repair_if_dead(struct world *w, const char *name, struct repairing *p, struct err *e)
+static int repair_if_dead(struct world *w, const char *name, const struct gc *gc, bool *any,
+                          struct err *e)
 {
     bool empty = false;
     int dead = find_dead(w, name, &empty);
@@ -118,43 +113,39 @@ static int repair_if_dead(struct world *w, const char *name, struct repairing *p
         return 0;
     if (dead < 0)
         return err_set(e, dead, "look at container `%s`", name);
-    _cleanup_free_ char *what = xasprintf("dead container %s", name);
-    if (p->found)
-        p->found(what, p->arg);
-    p->any = true;
+    gc_tell(gc, GC_REMOVE, "dead container %s", name);
+    *any = true;
     _cleanup_err_ struct err why = ERR_INIT;
-    int r = p->dry_run ? 0 : repair_one(w, name, empty, &why);
+    int r = gc->dry_run ? 0 : repair_one(w, name, empty, &why);
     if (r == 0 || r == -EWOULDBLOCK) /* done, or somebody is faster */
         return 0;
     warn("%s", why.text);
-    if (!p->found) /* who has come for something else gets it */
+    if (!gc->tell) /* who has come for something else gets it */
         return 0;
     err_move(e, &why);
     return r;
 }
 
-int world_repair(struct world *w, bool dry_run, void (*found)(const char *what, void *arg),
-                 void *arg, struct err *e)
+int world_repair(struct world *w, const struct gc *gc, struct err *e)
 {
     _cleanup_dir_ DIR *d = open_listing(w->store.live_fd, ".");
     if (!d)
         return err_set(e, errno, "list the living containers");
     int first = 0, listed = 0;
-    struct repairing p = {.dry_run = dry_run, .found = found, .arg = arg};
+    bool any = false;
     _cleanup_err_ struct err step = ERR_INIT;
     for (struct dirent *entry; (entry = next_entry(d, &listed));)
         if (valid_name(entry->d_name))
-            err_note(&first, repair_if_dead(w, entry->d_name, &p, &step), e, &step);
+            err_note(&first, repair_if_dead(w, entry->d_name, gc, &any, &step), e, &step);
     if (listed < 0)
         err_note(&first, err_set(&step, listed, "list the living containers"), e, &step);
-    if (p.any && !dry_run)
+    if (any && !gc->dry_run)
         err_note(&first, resolver_release(w, &step), e, &step);
     return first;
 }
 
 /* Names of nobody, and the resolver when nobody has a name. */
-static int sweep_names(struct world *w, bool dry_run, void (*found)(const char *what, void *arg),
-                       void *arg, const char **helper, struct err *e)
+static int sweep_names(struct world *w, const struct gc *gc, const char **helper, struct err *e)
 {
     int names = -1;
     _cleanup_strv_ strv ids = NULL;
@@ -162,10 +153,10 @@ static int sweep_names(struct world *w, bool dry_run, void (*found)(const char *
     if (r == 0)
         r = world_names(w, &names, e);
     if (r == 0)
-        r = names_sweep(names, ids, dry_run, found, arg, e);
-    if (r == 0 && !dry_run)
+        r = names_sweep(names, ids, gc, e);
+    if (r == 0 && !gc->dry_run)
         r = resolver_prune(w, e);
-    if (r == 0 && !dry_run)
+    if (r == 0 && !gc->dry_run)
         r = resolver_release(w, e);
     *helper = r < 0 || names_any(names) ? RESOLVER : NULL;
     return r;
@@ -173,8 +164,7 @@ static int sweep_names(struct world *w, bool dry_run, void (*found)(const char *
 
 /* What is in the kernel of the network's: by the ids of those that live, without which nobody's could not be
  * told from theirs. */
-static int sweep_network(struct world *w, bool dry_run, void (*found)(const char *what, void *arg),
-                         void *arg, struct err *e)
+static int sweep_network(struct world *w, const struct gc *gc, struct err *e)
 {
     struct bridge *bridge = NULL;
     int first = 0, r = world_bridge(w, &bridge, e);
@@ -182,47 +172,43 @@ static int sweep_network(struct world *w, bool dry_run, void (*found)(const char
         return r;
     _cleanup_strv_ strv ids = NULL;
     _cleanup_err_ struct err step = ERR_INIT;
-    err_note(&first, world_restore_leases(w, dry_run, found, arg, &step), e, &step);
+    err_note(&first, world_restore_leases(w, gc, &step), e, &step);
     r = store_live_ids(&w->store, &ids, &step);
-    const struct bridge_sweep sweep = {(const char *const *)ids, dry_run, found, arg};
     if (r == 0)
-        r = bridge_sweep(bridge, &sweep, &step);
+        r = bridge_sweep(bridge, ids, gc, &step);
     err_note(&first, r, e, &step);
     /* Elements of nobody are not looked for one by one: what is known is written anew. */
-    if (!dry_run && bridge_check(bridge, NULL) == 0)
+    if (!gc->dry_run && bridge_check(bridge, NULL) == 0)
         err_note(&first, world_reload_locked(w, &step), e, &step);
     return first;
 }
 
-int world_gc_locked(struct world *w, bool dry_run, void (*found)(const char *what, void *arg),
-                    void *arg, struct err *e)
+int world_gc_locked(struct world *w, const struct gc *gc, struct err *e)
 {
     int first = 0;
     /* Where names cannot be read, the resolver is not nobody's. */
     const char *helper = RESOLVER;
     _cleanup_err_ struct err step = ERR_INIT;
-    err_note(&first, world_repair(w, dry_run, found, arg, &step), e, &step);
-    err_note(&first, sweep_names(w, dry_run, found, arg, &helper, &step), e, &step);
-    err_note(&first, store_sweep(&w->store, helper, dry_run, found, arg, &step), e, &step);
-    err_note(&first, sweep_network(w, dry_run, found, arg, &step), e, &step);
+    err_note(&first, world_repair(w, gc, &step), e, &step);
+    err_note(&first, sweep_names(w, gc, &helper, &step), e, &step);
+    err_note(&first, store_sweep(&w->store, helper, gc, &step), e, &step);
+    err_note(&first, sweep_network(w, gc, &step), e, &step);
     return first;
 }
 
 /* After store_take_over(): RUN that was not ours is when all that it does not know of is gone. Idempotent:
  * whoever is killed in between has not begun. */
-static int take_over(struct world *w, bool dry_run, void (*found)(const char *what, void *arg),
-                     void *arg, struct err *e)
+static int take_over(struct world *w, const struct gc *gc, struct err *e)
 {
-    int r = world_gc_locked(w, dry_run, found, arg, e);
-    return r == 0 && !dry_run ? store_taken_over(&w->store, e) : r;
+    int r = world_gc_locked(w, gc, e);
+    return r == 0 && !gc->dry_run ? store_taken_over(&w->store, e) : r;
 }
 
-int world_gc(struct world *w, bool dry_run, void (*found)(const char *what, void *arg), void *arg,
-             struct err *e)
+int world_gc(struct world *w, const struct gc *gc, struct err *e)
 {
     _cleanup_close_ int lock = store_lock(&w->store, e);
-    int r = lock < 0 ? lock : store_take_over(&w->store, dry_run, e);
-    return r < 0 ? r : take_over(w, dry_run, found, arg, e);
+    int r = lock < 0 ? lock : store_take_over(&w->store, gc->dry_run, e);
+    return r < 0 ? r : take_over(w, gc, e);
 }
 
 /* ---- the damaged -----------------------------------------------------------------------------*/
@@ -268,7 +254,7 @@ int world_remove_damaged(struct world *w, const char *name, struct err *e)
         r = container_remove(&w->store, name, e);
     /* What could not be told from its records belongs to nobody now. */
     if (r == 0)
-        r = world_gc_locked(w, false, NULL, NULL, e);
+        r = world_gc_locked(w, &gc_quietly, e);
     lock = close_fd(lock);
     store_empty_trash(&w->store);
     return r;
@@ -291,7 +277,7 @@ int world_open(const char *root, const char *run_root, struct world *out, struct
     _cleanup_err_ struct err why = ERR_INIT;
     if (out->store.fresh && (r = store_take_over(&out->store, false, e)) < 0)
         return r;
-    if (out->store.fresh && take_over(out, false, NULL, NULL, &why) < 0)
+    if (out->store.fresh && take_over(out, &gc_quietly, &why) < 0)
         warn("%s", why.text);
-    return world_repair(out, false, NULL, NULL, e);
+    return world_repair(out, &gc_quietly, e);
 }

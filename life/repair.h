@@ -9,10 +9,8 @@ int endpoints_load(int run_dir, const char *name, const char *id, struct endpoin
 
 /* With the store locked. */
 int world_reload_locked(struct world *w, struct err *e);
-int world_restore_leases(struct world *w, bool dry_run, void (*found)(const char *what, void *arg),
-                         void *arg, struct err *e);
-int world_gc_locked(struct world *w, bool dry_run, void (*found)(const char *what, void *arg),
-                    void *arg, struct err *e);
+int world_restore_leases(struct world *w, const struct gc *gc, struct err *e);
+int world_gc_locked(struct world *w, const struct gc *gc, struct err *e);
 /** A dead container's processes are killed and everything of it undone; @discard: it is not kept in
  *  `ps -a` either. */
 int world_bury(struct world *w, const char *name, bool discard, struct err *e);

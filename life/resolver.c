@@ -150,10 +150,7 @@ static int note_name(const struct network *n, void *names)
 
 static bool is_listed(const char *network, void *names)
 {
-    strv_each (name, *(strv *)names)
-        if (streq(name, network))
-            return true;
-    return false;
+    return strv_has(*(strv *)names, network);
 }
 
 int resolver_prune(struct world *w, struct err *e)

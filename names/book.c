@@ -248,9 +248,7 @@ bool names_any(int dir)
 struct sweeping {
     int dir;
     char *const *ids;
-    bool dry_run;
-    void (*found)(const char *what, void *arg);
-    void *arg;
+    const struct gc *gc;
     struct err *e;
 };
 
@@ -271,10 +269,8 @@ static int sweep_network(const char *network, void *arg)
         if (!*line || lives(s, line))
             continue;
         *strchrnul(line, ' ') = '\0';
-        _cleanup_free_ char *what = xasprintf("names of %s", line);
-        if (s->found)
-            s->found(what, s->arg);
-        if (r == 0 && !s->dry_run)
+        gc_tell(s->gc, GC_REMOVE, "names of %s", line);
+        if (r == 0 && !s->gc->dry_run)
             r = replace(s->dir, network, line, NULL, NULL, s->e);
     }
     return r;
@@ -292,12 +288,11 @@ static void tidy(int dir)
     }
 }
 
-int names_sweep(int dir, char *const *ids, bool dry_run, void (*found)(const char *what, void *arg),
-                void *arg, struct err *e)
+int names_sweep(int dir, char *const *ids, const struct gc *gc, struct err *e)
 {
-    struct sweeping s = {dir, ids, dry_run, found, arg, e};
+    struct sweeping s = {dir, ids, gc, e};
     _cleanup_close_ int lock = lock_names(dir, e);
-    if (lock >= 0 && !dry_run)
+    if (lock >= 0 && !gc->dry_run)
         tidy(dir);
     return lock < 0 ? lock : each_network(dir, sweep_network, &s, e);
 }

@@ -92,6 +92,7 @@ typedef char **strv;
 void strv_add(strv *v, const char *s); /**< copies @s */
 void strv_add_take(strv *v, char *s);  /**< owns @s from now on */
 size_t strv_len(char *const *v);
+bool strv_has(char *const *v, const char *s);
 strv strv_copy(char *const *v);
 strv strv_split(const char *s, char separator);
 void strv_free(strv v);
@@ -220,6 +221,19 @@ int pidfd_wait(int pidfd, int timeout_ms);
 int parse_signal(const char *s);
 /** This boot's id (/proc/sys/kernel/random/boot_id), 36 characters; caller frees. */
 int boot_id(char **id, struct err *e);
+
+/* ---- what is left behind --------------------------------------------------------------------*/
+
+enum gc_deed { GC_REMOVE, GC_REPLACE };
+/** A search for what belongs to nobody any more, or is damaged. */
+struct gc {
+    bool dry_run;                                                 /**< only tell */
+    void (*tell)(enum gc_deed deed, const char *what, void *arg); /**< of each; may be NULL */
+    void *arg;
+};
+extern const struct gc gc_quietly;
+void gc_tell(const struct gc *gc, enum gc_deed deed, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /** One warning on stderr: "netctr: warning: …". Warnings never change the result. */
 void warn(const char *format, ...) __attribute__((format(printf, 1, 2)));

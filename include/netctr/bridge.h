@@ -274,9 +274,7 @@ struct bridge_leases {
     size_t count;
     bool unknown;     /**< … but for some that cannot be told */
     const char *only; /**< network, which gets a file even if nobody lives there; NULL: all */
-    bool dry_run;
-    void (*found)(const char *what, void *arg); /**< told of each file; may be NULL */
-    void *arg;
+    const struct gc *gc;
 };
 /** Makes lease files anew that are damaged, or missing while somebody lives. One that cannot be known in full
  *  is left as it is. */
@@ -294,11 +292,5 @@ int bridge_verify(struct bridge *b, const struct endpoint *live, size_t count,
 /** Brings up the networks of endpoints whose bridge was taken from them, and puts their ports back. */
 int bridge_replug(struct bridge *b, const struct endpoint *live, size_t count, struct err *e);
 
-struct bridge_sweep {
-    const char *const *live_ids; /**< NULL-terminated: containers that exist */
-    bool dry_run;
-    void (*found)(const char *what, void *arg); /**< told of each thing removed */
-    void *arg;
-};
-/** Finds leases and links that bear our mark and belong to no live container, and removes them. */
-int bridge_sweep(struct bridge *b, const struct bridge_sweep *sweep, struct err *e);
+/** Finds leases and links that bear our mark and belong to no container of @live_ids, and removes them. */
+int bridge_sweep(struct bridge *b, char *const *live_ids, const struct gc *gc, struct err *e);

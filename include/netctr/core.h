@@ -297,10 +297,8 @@ int container_remove(struct store *store, const char *name, struct err *e);
 /** Deletes the files of removed containers, which may take long: with no lock held. */
 void store_empty_trash(struct store *s);
 /** Removes cgroups and directories of this instance that belong to no container in the store, which
- *  must be locked. @helper (may be NULL) is the one whose cgroup stays. @found is told of each;
- *  @dry_run only tells. */
-int store_sweep(struct store *s, const char *helper, bool dry_run,
-                void (*found)(const char *what, void *arg), void *arg, struct err *e);
+ *  must be locked. @helper (may be NULL) is the one whose cgroup stays. */
+int store_sweep(struct store *s, const char *helper, const struct gc *gc, struct err *e);
 
 /* ---- helpers --------------------------------------------------------------------------------
  * A program that serves all containers of an instance, in cgroup netctr/INSTANCE/NAME (a name that is

@@ -32,15 +32,12 @@ int world_each(struct world *w, int (*each)(const struct record *r, void *arg), 
 
 /* ---- repair ----------------------------------------------------------------------------------*/
 
-/** Under the store's lock: removes what dead monitors left. @found (may be NULL) is told of each;
- *  @dry_run only tells. */
-int world_repair(struct world *w, bool dry_run, void (*found)(const char *what, void *arg),
-                 void *arg, struct err *e);
+/** Under the store's lock: removes what dead monitors left. */
+int world_repair(struct world *w, const struct gc *gc, struct err *e);
 /** Undoes the network's half of a container, from its record or without one. */
 int world_detach(struct world *w, struct container *c, bool namespace_dies, struct err *e);
 /** Everything of this instance that belongs to no container: repair, then a sweep by name. */
-int world_gc(struct world *w, bool dry_run, void (*found)(const char *what, void *arg), void *arg,
-             struct err *e);
+int world_gc(struct world *w, const struct gc *gc, struct err *e);
 /** Makes the firewall anew from what lives; with @only_if_needed, if it is not as it should be. */
 int world_reload(struct world *w, bool only_if_needed, struct err *e);
 /** The lease file of @n, if there is none, from the containers that live: without it nobody gets an address. */

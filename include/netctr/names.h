@@ -32,9 +32,8 @@ int names_each(int dir, const char *network, int (*each)(const struct name_entry
 int names_prune(int dir, bool (*there)(const char *network, void *arg), void *arg, struct err *e);
 /** Has any network a container? Also true when that cannot be told. */
 bool names_any(int dir);
-/** Takes out everybody who is not in @ids, and tells @found (may be NULL); @dry_run only tells. */
-int names_sweep(int dir, char *const *ids, bool dry_run, void (*found)(const char *what, void *arg),
-                void *arg, struct err *e);
+/** Takes out everybody who is not in @ids. */
+int names_sweep(int dir, char *const *ids, const struct gc *gc, struct err *e);
 
 /* ---- aardvark-dns ----------------------------------------------------------------------------*/
 

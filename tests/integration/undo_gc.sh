@@ -42,13 +42,14 @@ says_what_it_would_do() {
     netctr gc --dry-run >"$tmp/would"
     same_as_before || fail 'gc --dry-run has changed something'
     local what
-    for what in 'dead container k' 'names of ' 'lease of ' 'cgroup netctr/' 'link vc-0123456789a' \
-        'directory unfinished' 'damaged lease file of network `blue`'; do
-        assert_contains "$(cat "$tmp/would")" "would remove $what"
+    for what in 'remove dead container k' 'remove names of ' 'remove lease of ' 'remove cgroup netctr/' \
+        'remove link vc-0123456789a' 'remove directory unfinished' \
+        'replace damaged lease file of network `blue`'; do
+        assert_contains "$(cat "$tmp/would")" "would $what"
     done
     assert_contains "$(cat "$tmp/would")" /0123456789ab
     netctr gc >"$tmp/removed"
-    assert_eq "$(cat "$tmp/removed")" "$(sed 's/^would remove/removed/' "$tmp/would")" 'what gc has done'
+    assert_eq "$(cat "$tmp/removed")" "$(sed -E 's/^would (\w+e) /\1d /' "$tmp/would")" 'what gc has done'
     assert_eq "$(netctr gc)" ''
     clean_again
 }

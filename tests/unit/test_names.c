@@ -51,9 +51,9 @@ static void test_book(int dir)
     check(names_leave(dir, "red", "aaaa", NULL) == 0, "gone already", "is an error");
     check(entries(dir, "blue") == 0, "no such network", "has names");
     char *ids[] = {"aaaa", NULL};
-    check(names_sweep(dir, ids, true, NULL, NULL, NULL) == 0 && names_any(dir), "a dry sweep",
-          "removes");
-    check(names_sweep(dir, ids, false, NULL, NULL, NULL) == 0 && !names_any(dir), "a sweep",
+    check(names_sweep(dir, ids, &(struct gc){.dry_run = true}, NULL) == 0 && names_any(dir),
+          "a dry sweep", "removes");
+    check(names_sweep(dir, ids, &gc_quietly, NULL) == 0 && !names_any(dir), "a sweep",
           "leaves the dead");
 }
 

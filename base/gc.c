@@ -1,0 +1,16 @@
+/* How those who search for what is left behind tell what they find: what to do with it, they know themselves. */
+#include <netctr/base.h>
+
+#include <stdarg.h>
+
+const struct gc gc_quietly = {0};
+
+void gc_tell(const struct gc *gc, enum gc_deed deed, const char *format, ...)
+{
+    _cleanup_free_ char *what = NULL;
+    va_list args;
+    va_start(args, format);
+    if (gc->tell && vasprintf(&what, format, args) >= 0)
+        gc->tell(deed, what, gc->arg);
+    va_end(args);
+}
