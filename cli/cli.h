@@ -26,10 +26,10 @@ extern const struct command command_run, command_exec, command_ps, command_logs,
     command_port, command_publish, command_unpublish, command_network, command_gc, command_info,
     command_version, command_events, command_doctor;
 
-/** Parses the flags of @command. Returns the index of the first word that is no flag; *@help is set
- *  when help was printed and the command is to end. */
+/** Parses the flags of @command. Returns the index of the first word that is no flag; 0: it was asked for help,
+ *  which is printed, and is to end. */
 int command_options(const struct command *command, const struct option *options, bool intermixed,
-                    int *argc, char **argv, bool *help, struct err *e);
+                    int *argc, char **argv, struct err *e);
 /** The text of `netctr NAME --help`. */
 void command_help(FILE *out, const struct command *command, const struct option *options);
 

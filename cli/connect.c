@@ -34,10 +34,9 @@ int network_connect(const struct cli *cli, const struct command *command, int ar
         {"gw-priority", 0, OPTION_TEXT, "N", "the highest is the way out", &priority},
         {0},
     };
-    bool help;
-    int first = command_options(command, options, true, &argc, argv, &help, e);
-    if (first < 0 || help)
-        return first < 0 ? first : 0;
+    int first = command_options(command, options, true, &argc, argv, e);
+    if (first <= 0)
+        return first;
     if (argc - first != 2)
         return err_say(e, -EINVAL, "usage: netctr %s %s", command->name, command->usage);
     char *text = xstrdup(argv[first]);
@@ -60,10 +59,9 @@ int network_disconnect(const struct cli *cli, const struct command *command, int
                        struct err *e)
 {
     const struct option options[] = {{0}};
-    bool help;
-    int first = command_options(command, options, true, &argc, argv, &help, e);
-    if (first < 0 || help)
-        return first < 0 ? first : 0;
+    int first = command_options(command, options, true, &argc, argv, e);
+    if (first <= 0)
+        return first;
     if (argc - first != 2)
         return err_say(e, -EINVAL, "usage: netctr %s %s", command->name, command->usage);
     char *const request[] = {argv[first], NULL};
@@ -75,10 +73,9 @@ int network_disconnect(const struct cli *cli, const struct command *command, int
 static int publish(const struct cli *cli, int argc, char **argv, struct err *e)
 {
     const struct option options[] = {{0}};
-    bool help;
-    int first = command_options(&command_publish, options, true, &argc, argv, &help, e);
-    if (first < 0 || help)
-        return first < 0 ? first : 0;
+    int first = command_options(&command_publish, options, true, &argc, argv, e);
+    if (first <= 0)
+        return first;
     if (argc - first < 2)
         return err_say(e, -EINVAL, "usage: netctr publish %s", command_publish.usage);
     return ask(cli, argv[first], "publish", argv + first + 1, e);
@@ -94,14 +91,14 @@ const struct command command_publish = {
 static int unpublish(const struct cli *cli, int argc, char **argv, struct err *e)
 {
     static char *const everything[] = {"--all", NULL};
-    bool all = false, help;
+    bool all = false;
     const struct option options[] = {
         {"all", 'a', OPTION_FLAG, NULL, "every port of the container", &all},
         {0},
     };
-    int first = command_options(&command_unpublish, options, true, &argc, argv, &help, e);
-    if (first < 0 || help)
-        return first < 0 ? first : 0;
+    int first = command_options(&command_unpublish, options, true, &argc, argv, e);
+    if (first <= 0)
+        return first;
     if (argc - first < 1 || (argc - first == 1) != all)
         return err_say(e, -EINVAL, "usage: netctr unpublish %s", command_unpublish.usage);
     return ask(cli, argv[first], "unpublish", all ? everything : argv + first + 1, e);

@@ -178,10 +178,9 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
         {"format", 0, OPTION_TEXT, "json", "machine-readable", &format},
         {0},
     };
-    bool help;
-    int first = command_options(&command_doctor, options, true, &argc, argv, &help, e);
-    if (first < 0 || help)
-        return first < 0 ? first : 0;
+    int first = command_options(&command_doctor, options, true, &argc, argv, e);
+    if (first <= 0)
+        return first;
     if (first < argc)
         return err_say(e, -EINVAL, "`doctor` takes no names");
     if (format && !streq(format, "json"))

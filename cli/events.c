@@ -268,11 +268,11 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
         {"format", 0, OPTION_TEXT, "json", "a line of JSON each (the default)", &f.format},
         {0},
     };
-    bool help, follows = false;
-    int first = command_options(&command_events, options, true, &argc, argv, &help, e);
+    bool follows = false;
+    int first = command_options(&command_events, options, true, &argc, argv, e);
     _cleanup_strv_ strv filters = f.filters;
-    if (first < 0 || help)
-        return first < 0 ? first : 0;
+    if (first <= 0)
+        return first;
     if (first < argc)
         return err_say(e, -EINVAL, "`events` takes no names; use --filter container=%s",
                        argv[first]);

@@ -15,10 +15,9 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
         {"user", 'u', OPTION_TEXT, "USER[:GROUP]", "run as this user of the container", &user},
         {0},
     };
-    bool help;
-    int first = command_options(&command_exec, options, false, &argc, argv, &help, e);
-    if (first < 0 || help)
-        return first < 0 ? first : 0;
+    int first = command_options(&command_exec, options, false, &argc, argv, e);
+    if (first <= 0)
+        return first;
     _cleanup_strv_ strv env = q.env;
     if (argc - first < 2)
         return err_say(e, -EINVAL, "usage: netctr exec [FLAGS] NAME COMMAND [ARG…]");

@@ -30,10 +30,9 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
         {"dry-run", 'n', OPTION_FLAG, NULL, "only say what would be done", &f.dry_run},
         {0},
     };
-    bool help;
-    int first = command_options(&command_gc, options, true, &argc, argv, &help, e);
-    if (first < 0 || help)
-        return first < 0 ? first : 0;
+    int first = command_options(&command_gc, options, true, &argc, argv, e);
+    if (first <= 0)
+        return first;
     if (first < argc)
         return err_say(e, -EINVAL, "`gc` takes no names");
     _cleanup_world_ struct world w = {0};

@@ -68,10 +68,9 @@ static int info(const struct cli *cli, int argc, char **argv, struct err *e)
         {"format", 0, OPTION_TEXT, "json", "machine-readable", &format},
         {0},
     };
-    bool help;
-    int first = command_options(&command_info, options, true, &argc, argv, &help, e);
-    if (first < 0 || help)
-        return first < 0 ? first : 0;
+    int first = command_options(&command_info, options, true, &argc, argv, e);
+    if (first <= 0)
+        return first;
     if (format && !streq(format, "json"))
         return err_say(e, -EINVAL, "unknown format `%s`; the one there is is json", format);
     _cleanup_world_ struct world w = {0};
@@ -98,10 +97,9 @@ const struct command command_info = {
 static int version(const struct cli *cli, int argc, char **argv, struct err *e)
 {
     (void)cli;
-    bool help;
     const struct option options[] = {{0}};
-    int first = command_options(&command_version, options, true, &argc, argv, &help, e);
-    if (first >= 0 && !help)
+    int first = command_options(&command_version, options, true, &argc, argv, e);
+    if (first > 0)
         printf("netctr %s\n", NETCTR_VERSION);
     return first < 0 ? first : 0;
 }

@@ -76,10 +76,9 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
         {"format", 0, OPTION_TEXT, "json", "what it prints anyway", &format},
         {0},
     };
-    bool help;
-    int first = command_options(&command_inspect, options, true, &argc, argv, &help, e);
-    if (first < 0 || help)
-        return first < 0 ? first : 0;
+    int first = command_options(&command_inspect, options, true, &argc, argv, e);
+    if (first <= 0)
+        return first;
     if (first == argc)
         return err_say(e, -EINVAL, "usage: netctr inspect NAME…");
     if (format && !streq(format, "json"))

@@ -48,11 +48,10 @@ static int stop(const struct cli *cli, int argc, char **argv, struct err *e)
          &until_boot},
         {0},
     };
-    bool help;
     uint64_t seconds = 10;
-    int first = command_options(&command_stop, options, true, &argc, argv, &help, e);
-    if (first < 0 || help)
-        return first < 0 ? first : 0;
+    int first = command_options(&command_stop, options, true, &argc, argv, e);
+    if (first <= 0)
+        return first;
     if (time && parse_u64(time, 0, 86400, &seconds) < 0)
         return err_say(e, -EINVAL, "time `%s` is not a number of seconds", time);
     struct stopping stopping = {.mark = until_boot ? MARK_UNTIL_BOOT : MARK_END_ASKED,
@@ -83,10 +82,9 @@ static int kill_command(const struct cli *cli, int argc, char **argv, struct err
         {"signal", 's', OPTION_TEXT, "SIGNAL", "which (KILL)", &name},
         {0},
     };
-    bool help;
-    int first = command_options(&command_kill, options, true, &argc, argv, &help, e);
-    if (first < 0 || help)
-        return first < 0 ? first : 0;
+    int first = command_options(&command_kill, options, true, &argc, argv, e);
+    if (first <= 0)
+        return first;
     int sig = parse_signal(name);
     if (sig < 0)
         return err_say(e, -EINVAL, "unknown signal `%s`", name);
@@ -120,10 +118,9 @@ static int rm(const struct cli *cli, int argc, char **argv, struct err *e)
         {"force", 'f', OPTION_FLAG, NULL, "also those that run (they are killed)", &force},
         {0},
     };
-    bool help;
-    int first = command_options(&command_rm, options, true, &argc, argv, &help, e);
-    if (first < 0 || help)
-        return first < 0 ? first : 0;
+    int first = command_options(&command_rm, options, true, &argc, argv, e);
+    if (first <= 0)
+        return first;
     const struct each each = {
         .act = remove_one, .arg = &force, .damaged = force ? world_remove_damaged : NULL};
     return each_named(cli, &command_rm, argv + first, &each, e);

@@ -169,10 +169,9 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
         {"tail", 'n', OPTION_TEXT, "N", "only the last N lines", &tail},
         {0},
     };
-    bool help;
-    int first = command_options(&command_logs, options, true, &argc, argv, &help, e);
-    if (first < 0 || help)
-        return first < 0 ? first : 0;
+    int first = command_options(&command_logs, options, true, &argc, argv, e);
+    if (first <= 0)
+        return first;
     if (argc - first != 1)
         return err_say(e, -EINVAL, "usage: netctr logs [FLAGS] NAME");
     if (tail && !streq(tail, "all") && parse_u64(tail, 0, UINT64_MAX - 1, &v.tail) < 0)

@@ -54,13 +54,14 @@ void command_help(FILE *out, const struct command *command, const struct option 
 }
 
 int command_options(const struct command *command, const struct option *options, bool intermixed,
-                    int *argc, char **argv, bool *help, struct err *e)
+                    int *argc, char **argv, struct err *e)
 {
-    *help = false;
-    int first = options_parse(options, intermixed, *argc, argv, help, e);
-    if (first >= 0 && *help)
-        command_help(stdout, command, options);
-    return first;
+    bool help = false;
+    int first = options_parse(options, intermixed, *argc, argv, &help, e);
+    if (first < 0 || !help)
+        return first;
+    command_help(stdout, command, options);
+    return 0;
 }
 
 int cli_world(const struct cli *cli, struct world *out, struct err *e)

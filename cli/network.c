@@ -14,10 +14,9 @@ static int reload(const struct cli *cli, const struct command *command, int argc
                   struct err *e)
 {
     const struct option options[] = {{0}};
-    bool help;
-    int first = command_options(command, options, true, &argc, argv, &help, e);
-    if (first < 0 || help)
-        return first < 0 ? first : 0;
+    int first = command_options(command, options, true, &argc, argv, e);
+    if (first <= 0)
+        return first;
     if (first < argc)
         return err_say(e, -EINVAL, "`network reload` takes no names");
     _cleanup_world_ struct world w = {0};
@@ -128,10 +127,9 @@ static bool print_port(const char *published, const char *wanted)
 static int port(const struct cli *cli, int argc, char **argv, struct err *e)
 {
     const struct option options[] = {{0}};
-    bool help;
-    int first = command_options(&command_port, options, true, &argc, argv, &help, e);
-    if (first < 0 || help)
-        return first < 0 ? first : 0;
+    int first = command_options(&command_port, options, true, &argc, argv, e);
+    if (first <= 0)
+        return first;
     if (argc - first < 1 || argc - first > 2)
         return err_say(e, -EINVAL, "usage: netctr port %s", command_port.usage);
     _cleanup_world_ struct world w = {0};

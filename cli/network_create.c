@@ -257,10 +257,9 @@ int network_create_command(const struct cli *cli, const struct command *command,
         {"driver", 'd', OPTION_TEXT, "bridge", "the one there is", &f.driver},
         {0},
     };
-    bool help;
-    int first = command_options(command, options, true, &argc, argv, &help, e);
-    if (first < 0 || help)
-        return first < 0 ? first : 0;
+    int first = command_options(command, options, true, &argc, argv, e);
+    if (first <= 0)
+        return first;
     if (argc - first != 1)
         return err_say(e, -EINVAL, "usage: netctr %s %s", command->name, command->usage);
     return create(cli, &f, argv[first], e);

@@ -134,10 +134,9 @@ int network_ls(const struct cli *cli, const struct command *command, int argc, c
         {"format", 0, OPTION_TEXT, "json", "machine-readable", &format},
         {0},
     };
-    bool help;
-    int first = command_options(command, options, true, &argc, argv, &help, e);
-    if (first < 0 || help)
-        return first < 0 ? first : 0;
+    int first = command_options(command, options, true, &argc, argv, e);
+    if (first <= 0)
+        return first;
     if (first < argc)
         return err_say(e, -EINVAL, "`network ls` takes no names");
     if (format && !streq(format, "json"))
@@ -215,10 +214,9 @@ int network_inspect(const struct cli *cli, const struct command *command, int ar
         {"format", 0, OPTION_TEXT, "json", "what it prints anyway", &format},
         {0},
     };
-    bool help;
-    int first = command_options(command, options, true, &argc, argv, &help, e);
-    if (first < 0 || help)
-        return first < 0 ? first : 0;
+    int first = command_options(command, options, true, &argc, argv, e);
+    if (first <= 0)
+        return first;
     if (first == argc)
         return err_say(e, -EINVAL, "usage: netctr %s %s", command->name, command->usage);
     if (format && !streq(format, "json"))

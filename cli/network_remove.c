@@ -142,14 +142,14 @@ static int remove_one(struct world *w, struct bridge *bridge, const char *name, 
 int network_rm(const struct cli *cli, const struct command *command, int argc, char **argv,
                struct err *e)
 {
-    bool force = false, help;
+    bool force = false;
     const struct option options[] = {
         {"force", 'f', OPTION_FLAG, NULL, "disconnect running containers first", &force},
         {0},
     };
-    int first = command_options(command, options, true, &argc, argv, &help, e);
-    if (first < 0 || help)
-        return first < 0 ? first : 0;
+    int first = command_options(command, options, true, &argc, argv, e);
+    if (first <= 0)
+        return first;
     if (first == argc)
         return err_say(e, -EINVAL, "usage: netctr %s %s", command->name, command->usage);
     _cleanup_world_ struct world w = {0};
@@ -220,16 +220,16 @@ static int prune(const struct cli *cli, char *const *filters, struct err *e)
 int network_prune(const struct cli *cli, const struct command *command, int argc, char **argv,
                   struct err *e)
 {
-    bool force = false, help;
+    bool force = false;
     _cleanup_strv_ strv filters = NULL;
     const struct option options[] = {
         {"force", 'f', OPTION_FLAG, NULL, "do not ask", &force},
         {"filter", 0, OPTION_LIST, "K=V", "label=K[=V], label!=K[=V], name=PART", &filters},
         {0},
     };
-    int first = command_options(command, options, true, &argc, argv, &help, e);
-    if (first < 0 || help)
-        return first < 0 ? first : 0;
+    int first = command_options(command, options, true, &argc, argv, e);
+    if (first <= 0)
+        return first;
     if (first < argc)
         return err_say(e, -EINVAL, "`network prune` takes no names");
     int r = network_filters_check(filters, e);
@@ -244,10 +244,9 @@ static int change_link(const struct cli *cli, const struct command *command, int
                        bool allow, struct err *e)
 {
     const struct option options[] = {{0}};
-    bool help;
-    int first = command_options(command, options, true, &argc, argv, &help, e);
-    if (first < 0 || help)
-        return first < 0 ? first : 0;
+    int first = command_options(command, options, true, &argc, argv, e);
+    if (first <= 0)
+        return first;
     if (argc - first != 2)
         return err_say(e, -EINVAL, "usage: netctr %s %s", command->name, command->usage);
     for (int i = first; i < argc; i++)

@@ -431,10 +431,9 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
         {"cap-drop", 0, OPTION_LIST, "CAP", "drop a capability (or ALL)", &f.cap_drop},
         {0},
     };
-    bool help;
-    int first = command_options(&command_run, options, false, &argc, argv, &help, e);
-    if (first < 0 || help)
-        return first < 0 ? first : 0;
+    int first = command_options(&command_run, options, false, &argc, argv, e);
+    if (first <= 0)
+        return first;
     struct life life = {0};
     _cleanup_world_ struct world w = {0};
     int r = compose(&f, argv + first, &life, e);

@@ -36,10 +36,9 @@ static int start_one(struct world *w, const struct record *r, void *arg, struct 
 static int start(const struct cli *cli, int argc, char **argv, struct err *e)
 {
     const struct option options[] = {{0}};
-    bool help;
-    int first = command_options(&command_start, options, true, &argc, argv, &help, e);
-    if (first < 0 || help)
-        return first < 0 ? first : 0;
+    int first = command_options(&command_start, options, true, &argc, argv, e);
+    if (first <= 0)
+        return first;
     const struct each each = {.act = start_one};
     return each_named(cli, &command_start, argv + first, &each, e);
 }
@@ -74,11 +73,10 @@ static int restart(const struct cli *cli, int argc, char **argv, struct err *e)
         {"time", 't', OPTION_TEXT, "SECONDS", "then kill it (10)", &time},
         {0},
     };
-    bool help;
     uint64_t seconds = 10;
-    int first = command_options(&command_restart, options, true, &argc, argv, &help, e);
-    if (first < 0 || help)
-        return first < 0 ? first : 0;
+    int first = command_options(&command_restart, options, true, &argc, argv, e);
+    if (first <= 0)
+        return first;
     if (time && parse_u64(time, 0, 86400, &seconds) < 0)
         return err_say(e, -EINVAL, "time `%s` is not a number of seconds", time);
     const struct each each = {.act = restart_one, .arg = &seconds};
@@ -104,10 +102,9 @@ static bool starts_at_boot(const struct record *r)
 static int boot(const struct cli *cli, int argc, char **argv, struct err *e)
 {
     const struct option options[] = {{0}};
-    bool help;
-    int first = command_options(&command_boot, options, true, &argc, argv, &help, e);
-    if (first < 0 || help)
-        return first < 0 ? first : 0;
+    int first = command_options(&command_boot, options, true, &argc, argv, e);
+    if (first <= 0)
+        return first;
     if (first < argc)
         return err_say(e, -EINVAL, "`boot` takes no names");
     _cleanup_world_ struct world w = {0};

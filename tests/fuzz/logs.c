@@ -12,9 +12,9 @@ static FILE *sink;
 #undef stderr
 
 int command_options(const struct command *command, const struct option *options, bool intermixed,
-                    int *argc, char **argv, bool *help, struct err *e)
+                    int *argc, char **argv, struct err *e)
 {
-    (void)command, (void)options, (void)intermixed, (void)argc, (void)argv, (void)help, (void)e;
+    (void)command, (void)options, (void)intermixed, (void)argc, (void)argv, (void)e;
     abort(); /* it is the command's, which is not run here */
 }
 
