@@ -185,11 +185,17 @@ after_strike() {
     :
 }
 
-# A run that waited less has fewer calls: an earlier one of the same name takes the place of one that was missed.
+# A run that waited less has fewer calls: an earlier one of the same name takes the place of one that was missed,
+# or where there is none the point before it.
 strike_earlier() {
     [[ $point =~ ^(.*\.)([0-9]+)(=.*)?$ ]]
-    local number=$((BASH_REMATCH[2] * 3 / 4))
-    [ $number = 0 ] || all_points+=("${BASH_REMATCH[1]}$number${BASH_REMATCH[3]}")
+    local number=$((BASH_REMATCH[2] * 3 / 4)) earlier=
+    if [ $number = 0 ]; then
+        earlier=$(awk -v point="$point" '$0 == point { print before; exit } { before = $0 }' "$tmp/all-points")
+    else
+        earlier=${BASH_REMATCH[1]}$number${BASH_REMATCH[3]}
+    fi
+    [ -z "$earlier" ] || all_points+=("$earlier")
 }
 
 strike() { # --kill POINT | --error POINT=ERRNO, COMMAND...
