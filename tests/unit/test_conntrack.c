@@ -1,8 +1,7 @@
 /* Forgetting connections: what has to go, and what must not.
  *
  * Each check runs in a process and a network namespace of its own, with the real ruleset loaded (so
- * that connections are tracked at all) and a wire to nowhere as its default route. Needs root; exits
- * 77 (a skipped test) without.
+ * that connections are tracked at all) and a wire to nowhere as its default route. Needs root.
  *
  *   test_conntrack           all checks
  *   test_conntrack --bench   prints what forgetting costs
@@ -10,16 +9,11 @@
 #include "bridge/conntrack.h"
 #include "bridge/firewall.h"
 
+#include "apart.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
-#include <poll.h>
-#include <sched.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
-#include <time.h>
-
-#define INSTANCE "0123456789abcdef"
 
 static void show_entries(void)
 {
@@ -28,25 +22,7 @@ static void show_entries(void)
         printf("# nothing to show\n");
 }
 
-#define require(condition, ...)                                      \
-    do {                                                             \
-        if (!(condition)) {                                          \
-            printf("# %s:%d: %s: ", __FILE__, __LINE__, #condition); \
-            printf(__VA_ARGS__);                                     \
-            printf("\n");                                            \
-            show_entries();                                          \
-            exit(1);                                                 \
-        }                                                            \
-    } while (0)
-
 /* ---- a host ----------------------------------------------------------------------------------*/
-
-static struct ip ip(const char *text)
-{
-    struct ip a;
-    require(ip_parse(text, &a) == 0, "%s", text);
-    return a;
-}
 
 /* The kernel adds the local route of an IPv6 address by and by. Until then datagrams to it leave by
  * the wire; after that they are refused. */
@@ -195,7 +171,7 @@ static size_t entries(const char *text)
 {
     _cleanup_file_ FILE *f = fopen("/proc/thread-self/net/nf_conntrack", "re");
     if (!f)
-        exit(77); /* a kernel without the file */
+        exit(SKIPPED); /* a kernel without the file */
     _cleanup_free_ char *line = NULL;
     size_t room = 0, count = 0;
     while (getline(&line, &room, f) > 0)
@@ -408,7 +384,7 @@ static void check_zone(void)
     load_ruleset();
     if (system("nft 'table ip zones { chain c { type filter hook output priority raw; "
                "ip daddr 127.0.0.9 ct zone set 7; }; }'") != 0)
-        exit(77);
+        exit(SKIPPED);
     udp("127.0.0.1", 5353);
     udp("127.0.0.9", 5353);
     struct endpoint ep = PUBLISHED("5353:53/udp");
@@ -521,13 +497,6 @@ static void check_tcp(void)
 
 /* ---- bench -----------------------------------------------------------------------------------*/
 
-static double now_us(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
-}
-
 static int end_stale(const struct endpoint *ep, struct err *e)
 {
     return conntrack_end_stale(ep, 1, e);
@@ -567,10 +536,7 @@ static void bench(void)
 
 /* ---- all -------------------------------------------------------------------------------------*/
 
-static const struct {
-    const char *name;
-    void (*run)(void);
-} checks[] = {
+static const struct apart checks[] = {
     {"nothing to forget", check_nothing},
     {"a published port is forgotten, and no other", check_port},
     {"hundreds of ports are forgotten at once", check_many_ports},
@@ -585,36 +551,10 @@ static const struct {
     {"a new connection from an old port reaches the container", check_tcp},
 };
 
-/* 0, 1, or 77: there is no network namespace to be had. */
-static int run(void (*function)(void))
-{
-    int status = 0;
-    fflush(stdout);
-    pid_t pid = fork();
-    if (pid == 0) {
-        if (unshare(CLONE_NEWNET) < 0)
-            _exit(77);
-        function();
-        exit(0);
-    }
-    if (pid < 0 || waitpid(pid, &status, 0) != pid)
-        return 1;
-    return WIFEXITED(status) && WEXITSTATUS(status) == 77 ? 77 : status != 0;
-}
-
 int main(int argc, char **argv)
 {
+    show_more = show_entries;
     if (argc > 1)
-        return run(streq(argv[1], "--bench") ? bench : check_nothing);
-    int failed = 0;
-    for (size_t i = 0; i < ARRAY_LEN(checks); i++) {
-        int r = run(checks[i].run);
-        if (r == 77) {
-            printf("skip - %s: not root, or a kernel that cannot show it\n", checks[i].name);
-            continue;
-        }
-        printf("%s - %s\n", r ? "not ok" : "ok", checks[i].name);
-        failed += r != 0;
-    }
-    return failed ? 1 : 0;
+        return run_apart(NULL, streq(argv[1], "--bench") ? bench : check_nothing);
+    return run_all_apart(NULL, checks, ARRAY_LEN(checks));
 }

@@ -1,7 +1,6 @@
 /* The firewall against the kernel: what is loaded, what nft says it is, and what is refused.
  *
- * Each check runs in a process and a network namespace of its own. Needs root and nft; exits 77 (a
- * skipped test) without.
+ * Each check runs in a process and a network namespace of its own. Needs root and nft.
  *
  *   test_firewall            all checks
  *   test_firewall --golden   prints the ruleset of the golden test, to be reviewed and checked in
@@ -10,26 +9,12 @@
 #include "bridge/firewall.h"
 #include "bridge/ruleset.h"
 
+#include "apart.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
-#include <sched.h>
-#include <string.h>
-#include <sys/wait.h>
-#include <time.h>
 
-#define INSTANCE "0123456789abcdef"
 #define OTHER "fedcba9876543210"
-
-#define require(condition, ...)                                      \
-    do {                                                             \
-        if (!(condition)) {                                          \
-            printf("# %s:%d: %s: ", __FILE__, __LINE__, #condition); \
-            printf(__VA_ARGS__);                                     \
-            printf("\n");                                            \
-            fflush(stdout);                                          \
-            exit(1);                                                 \
-        }                                                            \
-    } while (0)
 
 /* ---- nft as a witness ---------------------------------------------------------------------*/
 
@@ -314,11 +299,6 @@ static struct fw *with_example(void)
     return fw;
 }
 
-static void sleep_ms(long ms)
-{
-    nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000}, NULL);
-}
-
 /* ---- what is loaded -----------------------------------------------------------------------*/
 
 static void check_golden(void)
@@ -573,7 +553,7 @@ static void check_expire(bool works)
     commit(b);
     fw_set_expiry(fw, works);
     require(fw_expire(fw, &g, p, 3, &e) == 0, "%s", e.text);
-    sleep_ms(100);
+    pause_ms(100);
     if (works) {
         _cleanup_free_ char *map = NFT("list", "map", "inet", "netctr", "publish4");
         require(strstr(map, "10.88.1.3") && !strstr(map, "10.88.1.2"), "%s", map);
@@ -613,7 +593,7 @@ static void check_expiry_probe(void)
     _cleanup_fw_ struct fw *fw = with_tables();
     _cleanup_free_ char *before = listing();
     printf("# elements can be given a lifetime: %s\n", expiry_works(fw) ? "yes" : "no");
-    sleep_ms(600);
+    pause_ms(600);
     _cleanup_free_ char *after = listing();
     require_same(after, before, "the ruleset after the probe");
 }
@@ -631,7 +611,7 @@ static void check_revive_expiring(void)
     require(fw_expire(fw, &g, NULL, 0, &e) == 0, "%s", e.text);
     fw_add_guard(b, &g);
     commit(b);
-    sleep_ms(600); /* the element of the probe must be gone, too */
+    pause_ms(600); /* the element of the probe must be gone, too */
     _cleanup_free_ char *after = listing();
     require_same(after, before, "the revived guard");
 }
@@ -719,13 +699,6 @@ static void check_instances(void)
 
 /* ---- costs --------------------------------------------------------------------------------*/
 
-static double now_us(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
-}
-
 static void bench(void)
 {
     enum { ROUNDS = 200, LARGE = 50000 };
@@ -792,10 +765,7 @@ static void print_golden_empty(void)
 
 /* ---- all of them --------------------------------------------------------------------------*/
 
-static const struct check {
-    const char *name;
-    void (*run)(void);
-} checks[] = {
+static const struct apart checks[] = {
     {"the ruleset is the golden one", check_golden},
     {"the empty ruleset is the golden one", check_golden_empty},
     {"every rule does what its text says", check_texts_are_the_rules},
@@ -818,38 +788,11 @@ static const struct check {
     {"tables tell whose they are", check_instances},
 };
 
-/* 0, or what the check's process exited with. */
-static int run(void (*body)(void))
-{
-    fflush(stdout);
-    pid_t pid = fork();
-    if (pid == 0) {
-        if (unshare(CLONE_NEWNET) < 0)
-            exit(77);
-        body();
-        exit(0);
-    }
-    int status = 0;
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        ;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
-}
-
 int main(int argc, char **argv)
 {
     if (argc > 1)
-        return run(streq(argv[1], "--golden")         ? print_golden
-                   : streq(argv[1], "--golden-empty") ? print_golden_empty
-                                                      : bench);
-    int failed = 0;
-    for (size_t i = 0; i < ARRAY_LEN(checks); i++) {
-        int r = run(checks[i].run);
-        if (r == 77) {
-            printf("skip - no network namespace of our own: not root?\n");
-            return 77;
-        }
-        printf("%s - %s\n", r ? "not ok" : "ok", checks[i].name);
-        failed += r != 0;
-    }
-    return failed ? 1 : 0;
+        return run_apart(NULL, streq(argv[1], "--golden")         ? print_golden
+                               : streq(argv[1], "--golden-empty") ? print_golden_empty
+                                                                  : bench);
+    return run_all_apart(NULL, checks, ARRAY_LEN(checks));
 }

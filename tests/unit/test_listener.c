@@ -1,49 +1,22 @@
 /* The one listener: that it is one, that it hears what others do to our tables, and that it takes no
  * notice of what netctr does.
  *
- * Each check runs in a process and a network namespace of its own. Needs root and nft; exits 77 (a
- * skipped test) without.
+ * Each check runs in a process and a network namespace of its own. Needs root and nft.
  */
 #include "bridge/firewall.h"
 #include <netctr/listener.h>
 
+#include "apart.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/netlink.h>
-#include <poll.h>
-#include <sched.h>
 #include <signal.h>
-#include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
-#include <time.h>
 
-#define INSTANCE "0123456789abcdef"
-
-#define require(condition, ...)                                      \
-    do {                                                             \
-        if (!(condition)) {                                          \
-            printf("# %s:%d: %s: ", __FILE__, __LINE__, #condition); \
-            printf(__VA_ARGS__);                                     \
-            printf("\n");                                            \
-            fflush(stdout);                                          \
-            exit(1);                                                 \
-        }                                                            \
-    } while (0)
-
-static int64_t now_us(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
-
-static void pause_ms(int ms)
-{
-    (void)poll(NULL, 0, ms);
-}
+static int run_fd; /* a directory that nobody else sees and that goes with this process */
 
 /* ---- the firewall ----------------------------------------------------------------------------*/
 
@@ -95,7 +68,7 @@ static void put_back(void *arg)
     require(write(*(int *)arg, "x", 1) == 1, "%s", strerror(errno));
 }
 
-static void live(int run_fd, int say)
+static void live(int say)
 {
     _cleanup_err_ struct err e = ERR_INIT;
     struct listener *l = NULL;
@@ -108,13 +81,13 @@ static void live(int run_fd, int say)
     }
 }
 
-static struct process begin(int run_fd)
+static struct process begin(void)
 {
     int pipe_fds[2];
     require(pipe2(pipe_fds, O_CLOEXEC | O_NONBLOCK) == 0, "%s", strerror(errno));
     struct process p = {fork(), pipe_fds[0]};
     if (p.pid == 0)
-        live(run_fd, pipe_fds[1]);
+        live(pipe_fds[1]);
     close(pipe_fds[1]);
     return p;
 }
@@ -160,20 +133,18 @@ static void wait_for_subscriber(void)
     require(subscribers(NULL) == 1, "%d", subscribers(NULL));
 }
 
-/* A directory that nobody else sees and that goes with this process. */
-static int new_run_directory(void)
+static void make_run_directory(void)
 {
     require(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
                 mount("tmpfs", "/run", "tmpfs", 0, NULL) == 0,
             "%s", strerror(errno));
-    int fd = open("/run", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    require(fd >= 0, "%s", strerror(errno));
-    return fd;
+    run_fd = open("/run", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    require(run_fd >= 0, "%s", strerror(errno));
 }
 
 /* ---- checks ----------------------------------------------------------------------------------*/
 
-static void check_damage(int run_fd)
+static void check_damage(void)
 {
     static const char *const damages[] = {
         "flush ruleset",
@@ -185,7 +156,7 @@ static void check_damage(int run_fd)
         "flush ruleset; table ip other { chain c { type filter hook input priority 0; }; }",
     };
     replace_tables();
-    struct process p = begin(run_fd);
+    struct process p = begin();
     wait_for_subscriber();
     require(said(&p) == 0, "the tables were whole");
     for (size_t i = 0; i < ARRAY_LEN(damages); i++) {
@@ -197,13 +168,13 @@ static void check_damage(int run_fd)
     end(&p);
 }
 
-static void check_elements(int run_fd)
+static void check_elements(void)
 {
     _cleanup_err_ struct err e = ERR_INIT;
     _cleanup_fw_ struct fw *fw = NULL;
     struct fw_publish p = publish(8080);
     replace_tables();
-    struct process process = begin(run_fd);
+    struct process process = begin();
     wait_for_subscriber();
     require(fw_open(INSTANCE, &fw, &e) == 0, "%s", e.text);
     _cleanup_fw_batch_ struct fw_batch *b = fw_batch_new(fw);
@@ -216,12 +187,12 @@ static void check_elements(int run_fd)
     end(&process);
 }
 
-static void check_own(int run_fd)
+static void check_own(void)
 {
     _cleanup_err_ struct err e = ERR_INIT;
     _cleanup_fw_ struct fw *fw = NULL;
     replace_tables();
-    struct process process = begin(run_fd);
+    struct process process = begin();
     wait_for_subscriber();
     require(fw_open(INSTANCE, &fw, &e) == 0, "%s", e.text);
     replace_tables();
@@ -248,13 +219,13 @@ static void check_own(int run_fd)
     end(&process);
 }
 
-static void check_one(int run_fd)
+static void check_one(void)
 {
     enum { COUNT = 3 };
     struct process p[COUNT];
     replace_tables();
     for (int i = 0; i < COUNT; i++)
-        p[i] = begin(run_fd);
+        p[i] = begin();
     wait_for_subscriber();
     pause_ms(100);
     for (int left = COUNT; left > 0; left--) {
@@ -268,24 +239,24 @@ static void check_one(int run_fd)
         }
         require(at >= 0, "nobody listens");
         end(&p[at]); /* the one that listens */
-        int64_t ended = now_us();
+        int64_t ended = monotonic_us();
         p[at] = p[left - 1];
         if (left > 1)
             wait_for_subscriber();
-        require(now_us() - ended < 500000, "it took %d us", (int)(now_us() - ended));
+        require(monotonic_us() - ended < 500000, "it took %d us", (int)(monotonic_us() - ended));
     }
     require(subscribers(NULL) == 0, "%d", subscribers(NULL));
 }
 
 /* What is done while nobody listens is found by the next who does. */
-static void check_gap(int run_fd)
+static void check_gap(void)
 {
     static const char *const damages[] = {"flush ruleset", "flush table bridge netctr_guard"};
     for (size_t i = 0; i < ARRAY_LEN(damages); i++) {
         replace_tables();
-        struct process first = begin(run_fd);
+        struct process first = begin();
         wait_for_subscriber();
-        struct process second = begin(run_fd);
+        struct process second = begin();
         require(said(&second) == 0, "it has no reason");
         (void)kill(second.pid, SIGSTOP);
         end(&first);
@@ -298,7 +269,7 @@ static void check_gap(int run_fd)
 }
 
 /* Tables that bear another instance's stamp are not ours to put back. */
-static void check_foreign(int run_fd)
+static void check_foreign(void)
 {
     _cleanup_err_ struct err e = ERR_INIT;
     _cleanup_fw_ struct fw *fw = NULL;
@@ -306,22 +277,22 @@ static void check_foreign(int run_fd)
     _cleanup_fw_batch_ struct fw_batch *b = fw_batch_new(fw);
     fw_add_tables(b);
     require(fw_commit(b, &e) == 0, "%s", e.text);
-    struct process p = begin(run_fd);
+    struct process p = begin();
     wait_for_subscriber();
     require(said(&p) == 0, "another's tables are taken over");
     end(&p);
 }
 
-static void check_storm(int run_fd)
+static void check_storm(void)
 {
     enum { STORM = 60 };
     replace_tables();
-    struct process p = begin(run_fd);
+    struct process p = begin();
     wait_for_subscriber();
-    int64_t begun = now_us();
+    int64_t begun = monotonic_us();
     for (int i = 0; i < STORM; i++)
         nft("flush ruleset");
-    int ms = (int)(now_us() - begun) / 1000, times = said(&p);
+    int ms = (int)(monotonic_us() - begun) / 1000, times = said(&p);
     require(times >= 1 && times <= ms / 20 + 2, "%d times in %d ms", times, ms);
     require(tables_are_whole(), "after the storm");
     end(&p);
@@ -347,12 +318,12 @@ static void overflow(struct fw *fw)
 }
 
 /* More notifications than the kernel keeps: it is looked at what cannot be heard. */
-static void check_lost(int run_fd)
+static void check_lost(void)
 {
     _cleanup_err_ struct err e = ERR_INIT;
     _cleanup_fw_ struct fw *fw = NULL;
     replace_tables();
-    struct process p = begin(run_fd);
+    struct process p = begin();
     wait_for_subscriber();
     require(fw_open(INSTANCE, &fw, &e) == 0, "%s", e.text);
     for (int damage = 0; damage < 2; damage++) {
@@ -369,10 +340,7 @@ static void check_lost(int run_fd)
 
 /* ---- all -------------------------------------------------------------------------------------*/
 
-static const struct {
-    const char *name;
-    void (*run)(int run_fd);
-} checks[] = {
+static const struct apart checks[] = {
     {"damage is told once", check_damage},
     {"so is an element that somebody else deletes", check_elements},
     {"netctr's own changes are not", check_own},
@@ -383,34 +351,7 @@ static const struct {
     {"what is lost is looked for", check_lost},
 };
 
-/* 0, 1, or 77: there is no network namespace to be had. */
-static int run(void (*function)(int run_fd))
-{
-    int status = 0;
-    fflush(stdout);
-    pid_t pid = fork();
-    if (pid == 0) {
-        if (unshare(CLONE_NEWNET | CLONE_NEWNS) < 0)
-            _exit(77);
-        function(new_run_directory());
-        exit(0);
-    }
-    if (pid < 0 || waitpid(pid, &status, 0) != pid)
-        return 1;
-    return WIFEXITED(status) && WEXITSTATUS(status) == 77 ? 77 : status != 0;
-}
-
 int main(void)
 {
-    int failed = 0;
-    for (size_t i = 0; i < ARRAY_LEN(checks); i++) {
-        int r = run(checks[i].run);
-        if (r == 77) {
-            printf("skip - no network namespace of our own: not root?\n");
-            return 77;
-        }
-        printf("%s - %s\n", r ? "not ok" : "ok", checks[i].name);
-        failed += r != 0;
-    }
-    return failed ? 1 : 0;
+    return run_all_apart(make_run_directory, checks, ARRAY_LEN(checks));
 }

@@ -1,26 +1,22 @@
 /* The way in by [::1], and the refusal of everybody else who reaches a held socket.
  *
  * Each check runs in a process and a network namespace of its own. The container is a server at
- * addresses of this host; the proxy runs in a child, as it does in the monitor. Needs root; exits 77
- * (a skipped test) without.
+ * addresses of this host; the proxy runs in a child, as it does in the monitor. Needs root.
  *
  *   test_proxy           all checks
  *   test_proxy --bench   compares with a direct connection
  */
 #include <netctr/proxy.h>
 
+#include "apart.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
-#include <poll.h>
-#include <sched.h>
 #include <signal.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
-#include <time.h>
 
 #define HOST4 "192.0.2.2"
 #define HOST6 "2001:db8::2"
@@ -29,37 +25,7 @@
 
 enum { HOST_PORT = 8080, PORT = 80, PATIENCE_MS = 5000 };
 
-#define require(condition, ...)                                      \
-    do {                                                             \
-        if (!(condition)) {                                          \
-            printf("# %s:%d: %s: ", __FILE__, __LINE__, #condition); \
-            printf(__VA_ARGS__);                                     \
-            printf("\n");                                            \
-            fflush(stdout);                                          \
-            exit(1);                                                 \
-        }                                                            \
-    } while (0)
-
-static double now_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static void pause_ms(int ms)
-{
-    (void)poll(NULL, 0, ms);
-}
-
 /* ---- a host ----------------------------------------------------------------------------------*/
-
-static struct ip ip(const char *text)
-{
-    struct ip a;
-    require(ip_parse(text, &a) == 0, "%s", text);
-    return a;
-}
 
 static socklen_t address(const char *host, uint16_t port, struct sockaddr_storage *out)
 {
@@ -579,7 +545,7 @@ static void allow_fds(rlim_t count)
     l.rlim_cur = count;
     l.rlim_max = l.rlim_max < count ? count : l.rlim_max;
     if (setrlimit(RLIMIT_NOFILE, &l) < 0)
-        exit(77);
+        exit(SKIPPED);
 }
 
 /* 1,024 connections are served, the next are sent away, and later ones are served again. */
@@ -767,15 +733,15 @@ static double throughput(int server, const char *host, uint16_t port)
     int client = call(host, port), there = answer_call(server);
     pid_t reader = in_child(discard, there, 0);
     close(there);
-    double begun = now_s(), sent = 0;
-    while (now_s() - begun < seconds) {
+    double begun = now_us() / 1e6, sent = 0;
+    while (now_us() / 1e6 - begun < seconds) {
         ssize_t n = send(client, data, sizeof(data), 0);
         require(n > 0, "%s", strerror(errno));
         sent += (double)n;
     }
     close(client);
     wait_for(reader, "the reader");
-    return sent / (now_s() - begun) / 1e9;
+    return sent / (now_us() / 1e6 - begun) / 1e9;
 }
 
 static void echo_all(int fd, uint64_t size)
@@ -794,12 +760,12 @@ static double round_trip(int server, const char *host, uint16_t port)
     (void)setsockopt(there, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     pid_t child = in_child(echo_all, there, 0);
     close(there);
-    double begun = now_s();
+    double begun = now_us() / 1e6;
     for (int i = 0; i < TIMES; i++) {
         char c;
         require(send(client, "x", 1, 0) == 1 && recv(client, &c, 1, 0) == 1, "%s", strerror(errno));
     }
-    double took = now_s() - begun;
+    double took = now_us() / 1e6 - begun;
     close(client);
     wait_for(child, "the echo");
     return took / TIMES * 1e6;
@@ -808,13 +774,13 @@ static double round_trip(int server, const char *host, uint16_t port)
 static double connections(int server, const char *host, uint16_t port)
 {
     enum { TIMES = 3000 };
-    double begun = now_s();
+    double begun = now_us() / 1e6;
     for (int i = 0; i < TIMES; i++) {
         int client = call(host, port), there = answer_call(server);
         close(client);
         close(there);
     }
-    return (now_s() - begun) / TIMES * 1e6;
+    return (now_us() / 1e6 - begun) / TIMES * 1e6;
 }
 
 static void bench(void)
@@ -834,10 +800,7 @@ static void bench(void)
 
 /* ---- all -------------------------------------------------------------------------------------*/
 
-static const struct {
-    const char *name;
-    void (*run)(void);
-} checks[] = {
+static const struct apart checks[] = {
     {"[::1] reaches the container", check_tcp6},
     {"and one that has IPv4 only", check_tcp4},
     {"published at [::1] and [::]", check_addresses},
@@ -857,37 +820,9 @@ static const struct {
     {"UDP clients are bounded", check_udp_many},
 };
 
-/* 0, 1, or 77: there is no network namespace to be had. */
-static int run(void (*function)(void))
-{
-    int status = 0;
-    fflush(stdout);
-    pid_t pid = fork();
-    if (pid == 0) {
-        if (unshare(CLONE_NEWNET) < 0)
-            _exit(77);
-        make_host();
-        function();
-        exit(0);
-    }
-    if (pid < 0 || waitpid(pid, &status, 0) != pid)
-        return 1;
-    return WIFEXITED(status) && WEXITSTATUS(status) == 77 ? 77 : status != 0;
-}
-
 int main(int argc, char **argv)
 {
     if (argc > 1)
-        return run(streq(argv[1], "--bench") ? bench : check_tcp6);
-    int failed = 0;
-    for (size_t i = 0; i < ARRAY_LEN(checks); i++) {
-        int r = run(checks[i].run);
-        if (r == 77) {
-            printf("skip - %s: not root?\n", checks[i].name);
-            continue;
-        }
-        printf("%s - %s\n", r ? "not ok" : "ok", checks[i].name);
-        failed += r != 0;
-    }
-    return failed ? 1 : 0;
+        return run_apart(make_host, streq(argv[1], "--bench") ? bench : check_tcp6);
+    return run_all_apart(make_host, checks, ARRAY_LEN(checks));
 }
