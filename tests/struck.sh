@@ -64,7 +64,7 @@ begin_strikes() {
     remember
     # Each k gets the same address: a lease that rests would give the next one another.
     cp "$run_state/leases/default" "$tmp/leases"
-    failures=0 struck=0 tried=0 total=0
+    failures=0 struck=0 tried=0 missed=0 total=0
     : >"$tmp/missed"
 }
 
@@ -191,7 +191,7 @@ strike_earlier() {
     [[ $point =~ ^(.*\.)([0-9]+)(=.*)?$ ]]
     local number=$((BASH_REMATCH[2] * 3 / 4)) earlier=
     if [ $number = 0 ]; then
-        earlier=$(awk -v point="$point" '$0 == point { print before; exit } { before = $0 }' "$tmp/all-points")
+        earlier=$(awk -F= -v point="${point%%=*}" '$1 == point { print before; exit } { before = $0 }' "$tmp/all-points")
     else
         earlier=${BASH_REMATCH[1]}$number${BASH_REMATCH[3]}
     fi
@@ -210,6 +210,7 @@ strike() { # --kill POINT | --error POINT=ERRNO, COMMAND...
         struck=$((struck + 1))
     else
         echo "$point" >>"$tmp/missed"
+        [ "$i" -ge "$tried" ] || missed=$((missed + 1)) # not one that had taken another's place
         [ "$STRIKE" != sample ] || strike_earlier
     fi
     ! grep -q ^crashed "$tmp/report" || bad "$(grep ^crashed "$tmp/report")"
@@ -244,9 +245,9 @@ end_strikes() {
     total=$(wc -l <"$tmp/all-points")
     note "$struck of $total points"
     [ "$struck" -gt 0 ] || fail 'no point was reached'
-    # One, or a tenth, may differ from run to run; more, and it is something else that is struck.
-    [ "$STRIKE" != sample ] || [ $((tried - struck)) -le $((tried < 20 ? 1 : tried / 10)) ] ||
-        fail "only $struck of $tried points were reached; not, for one: $(head -1 "$tmp/missed")"
+    # A few may differ from run to run; more, and it is something else that is struck.
+    [ "$STRIKE" != sample ] || { [ "$struck" -ge $((tried - 1)) ] && [ "$missed" -le $((tried < 9 ? 2 : tried / 4)) ]; } ||
+        fail "$missed of $tried points were not reached, for one $(head -1 "$tmp/missed"), and $((struck - tried + missed)) others in their place"
     [ "$failures" = 0 ] || fail "$failures of $struck points; the first: $(cat "$ARENA/why")"
 }
 

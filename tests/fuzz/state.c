@@ -5,6 +5,8 @@
 
 #include <netctr/core.h>
 
+#include <sys/file.h>
+
 static int run_dir = -1;
 
 static void furnish(struct store *s)
@@ -24,22 +26,35 @@ static void furnish(struct store *s)
     s->instance = (char *)"0123456789abcdef";
 }
 
-static void write_state(const uint8_t *data, size_t size)
+static void write_state(const uint8_t *data, size_t size, bool lives)
 {
     _cleanup_json_ json_t *j = input_object(data, size);
     if (!j)
         return put(run_dir, "state.json", data, size);
+    if (lives && json_int(j, "monitor", 0) > 0) { /* for a dead one who holds the lock one waits */
+        json_object_set_new(j, "monitor", json_integer(getpid()));
+        json_object_set_new(j, "monitor_start",
+                            json_integer((json_int_t)proc_start_time(getpid())));
+    }
     json_seal(j);
     must(json_write_at(run_dir, "state.json", j, NULL) == 0);
 }
 
-/* Its monitor is dead, whatever it says: nobody may signal whom it names. */
+/* What it tells of one whose monitor is dead (nobody may signal whom it names), or lives. */
 static int look_at_record(const struct record *r, void *arg)
 {
-    int *seen = arg;
-    must(r->status == STATUS_DEAD && streq(r->spec.id, "4f1c09d2a7b3") && !r->damaged);
-    ++*seen;
+    enum status *seen = arg;
+    *seen = r->status;
+    must(streq(r->spec.id, "4f1c09d2a7b3"));
+    must(r->status != STATUS_RUNNING || (r->pid && !r->damaged));
     return 0;
+}
+
+static enum status status_of(struct store *s)
+{
+    enum status seen = STATUS_EXITED;
+    must(store_each(s, look_at_record, &seen, NULL) == 0);
+    return seen;
 }
 
 /* What it says of itself ends in paths, and in a cgroup's name. */
@@ -50,19 +65,23 @@ static void look_at_remains(struct store *s)
     must(container_adopt(s, "web", &c, &status, NULL) == 0);
     must(streq(c.spec.name, "web") && (!c.spec.id || valid_name(c.spec.id)));
     must(!c.instance || valid_name(c.instance));
-    must(c.pid <= 0 && (status == STATUS_RUNNING || status == STATUS_CREATING));
+    must(status == STATUS_RUNNING || status == STATUS_CREATING);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct store s;
     _cleanup_strv_ strv ids = NULL;
-    int seen = 0;
     if (run_dir < 0)
         furnish(&s);
-    write_state(data, size);
-    must(store_each(&s, look_at_record, &seen, NULL) == 0 && seen == 1);
+    write_state(data, size, false);
+    must(status_of(&s) == STATUS_DEAD);
     must(store_live_ids(&s, &ids, NULL) == 0 && strv_len(ids) == 1 && valid_name(ids[0]));
     look_at_remains(&s);
+    _cleanup_close_ int held = lock_file_at(run_dir, "lock", LOCK_EX);
+    must(held >= 0);
+    write_state(data, size, true);
+    enum status status = status_of(&s);
+    must(status == STATUS_CREATING || status == STATUS_RUNNING || status == STATUS_RESTARTING);
     return 0;
 }
