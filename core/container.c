@@ -39,6 +39,19 @@ static int make_directory(int at, const char *name, mode_t mode, struct err *e)
     return fd < 0 ? err_set(e, errno, "open directory `%s`", name) : fd;
 }
 
+/* The run directory's own bit: nobody else changes its mode, and it has room where there is none for a file. */
+void container_remember_start(struct container *c, bool told)
+{
+    c->told_start = told;
+    (void)fchmod(c->run_fd, told ? 01700 : 0700);
+}
+
+static bool remembers_start(const struct container *c)
+{
+    struct stat st;
+    return fstat(c->run_fd, &st) == 0 && (st.st_mode & S_ISVTX);
+}
+
 static int claim_run_directory(struct container *c, struct err *e)
 {
     c->run_fd = make_directory(c->store->live_fd, c->spec.name, 0700, e);
@@ -117,6 +130,15 @@ int container_claim(struct store *store, struct spec *spec, struct container *ou
     return 0;
 }
 
+/* When it ran before, which stays true if it cannot begin now. */
+static int64_t last_start(int defined_dir)
+{
+    _cleanup_json_ json_t *j = NULL;
+    return json_read_at(defined_dir, "config.json", &j, NULL) == 0
+               ? json_int(json_object_get(j, "exit"), "started", 0)
+               : 0;
+}
+
 int container_reclaim(struct store *store, struct spec *spec, struct container *out, struct err *e)
 {
     int lives = file_exists_at(store->live_fd, spec->name);
@@ -136,6 +158,7 @@ int container_reclaim(struct store *store, struct spec *spec, struct container *
         return err_set(e, c.dir_fd, "open container `%s`", spec->name);
     c.spec = *spec;
     *spec = (struct spec){0};
+    c.started = last_start(c.dir_fd);
     int r = claim_run_directory(&c, e);
     if (r == 0)
         r = container_save_definition(&c, e);
@@ -162,7 +185,7 @@ int container_write_file(struct container *c, const char *file, const char *text
     _cleanup_close_ int fd = open_file(c, file, O_WRONLY | O_CREAT);
     size_t size = strlen(text);
     int r = fd < 0 ? fd : write_all(fd, text, size);
-    if (r == 0 && (ftruncate(fd, (off_t)size) < 0 || (!c->started && fchmod(fd, 0644) < 0)))
+    if (r == 0 && ftruncate(fd, (off_t)size) < 0)
         r = -errno;
     return r < 0 ? err_set(e, r, "write the container's `%s`", file) : 0;
 }
@@ -212,9 +235,10 @@ static void tell_death(struct container *c, int exit_status, bool oom_killed)
 {
     const struct event_attribute attributes[] = {
         {"exit_code", NULL, exit_status}, {oom_killed ? "oom_killed" : NULL, "true", 0}, {0}};
-    if (c->told_start)
-        container_event(c, "die", attributes);
-    c->told_start = false;
+    if (!c->told_start)
+        return;
+    container_event(c, "die", attributes);
+    container_remember_start(c, false);
 }
 
 /* ---- again -----------------------------------------------------------------------------------*/
@@ -359,11 +383,10 @@ static bool is_missing(int code)
 static void take_state(struct container *c, const json_t *state, const json_t *config)
 {
     c->started = json_int(state, "started", 0);
-    c->noted = c->started && json_int(json_object_get(config, "exit"), "started", 0) == c->started;
+    c->noted = json_object_get(config, "exit") != NULL;
     free(c->spec.id);
     c->spec.id = xstrdup(json_str(state, "id"));
     c->existing = json_flag(state, "existing");
-    c->told_start = json_int(state, "pid", 0) > 0;
     if (valid_name(json_str(state, "instance")))
         c->instance = xstrdup(json_str(state, "instance"));
 }
@@ -379,6 +402,7 @@ static int read_remains(struct container *c, const char *name, enum status *stat
     if (defined < 0)
         c->spec.name = xstrdup(name);
     err_clear(e);
+    c->told_start = remembers_start(c);
     int r = container_read_state(c->run_fd, &state, e);
     if (r == 0)
         take_state(c, state, config);

@@ -18,6 +18,8 @@ int store_cannot_lock(int code, int dir, const char *path, struct err *e);
 int container_save_state(struct container *c, struct err *e);
 /** Reads it back. -EBADMSG: nothing in it can be believed. */
 int container_read_state(int run_dir, json_t **out, struct err *e);
+/** Has the event "start" no "die" yet? Outlives the monitor. */
+void container_remember_start(struct container *c, bool told);
 /** Makes sure that ROOT and RUN are still this store's, and that they stay so while the fd is open. The
  *  store must be locked. */
 int store_hold_binding(struct store *s, struct err *e);

@@ -98,7 +98,10 @@ static int make_files(struct container *c, struct err *e)
         mount_new("tmpfs", small, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, e);
     int r = c->files_fd < 0 ? c->files_fd : 0;
     for (size_t i = 0; r == 0 && i < ARRAY_LEN(files); i++)
-        r = container_write_file(c, files[i], "", e);
+        if ((r = container_write_file(c, files[i], "", e)) == 0 &&
+            fchmodat(c->files_fd, files[i], 0644, 0) <
+                0) /* our caller's umask is not the container's */
+            r = err_set(e, errno, "make the container's `%s` readable", files[i]);
     return r;
 }
 
@@ -257,11 +260,12 @@ int container_start(struct container *c, struct err *e)
     /* Close-on-exec: end of file is the news that it has become the program. */
     if (r == 0)
         r = await(c, MESSAGE_END, e);
-    if (r < 0)
+    if (r < 0) {
         c->started = last;
-    else
+    } else {
+        container_remember_start(c, true);
         container_event(c, "start", NULL);
-    c->told_start = r == 0;
+    }
     c->channel = close_fd(c->channel);
     return r;
 }

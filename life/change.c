@@ -144,8 +144,8 @@ static int disconnect_network(struct living *l, const char *name, struct err *e)
         return err_hint(e, "`netctr unpublish %s --all` first", l->container.spec.name);
     }
     int r = plug_unname(l, p, e);
-    if (r == 0)
-        r = detach(l, &p->endpoint, e);
+    if (r == 0 && (r = detach(l, &p->endpoint, e)) < 0)
+        (void)plug_name(l, p, NULL); /* it is there still, and can be found */
     if (r < 0)
         return r;
     world_network_event(l->world, "disconnect", &p->endpoint);

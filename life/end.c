@@ -73,6 +73,15 @@ static int stop_record(struct world *w, const struct record *r, uint64_t seconds
     return code == 0 ? await_end(w, r, e) : code;
 }
 
+/* What @r stands for, as it is now: its program may be another run's. */
+static int look_again(struct world *w, const struct record *r, struct record *now, struct err *e)
+{
+    int code = world_find(w, r->spec.name, now, e);
+    return code == 0 && !streq(now->spec.id, r->spec.id)
+               ? err_say(e, -ENOENT, "no such container `%s`", r->spec.id)
+               : code;
+}
+
 /* A container that is just being made either runs soon or is gone soon, unless somebody has stopped its
  * monitor. */
 static int settle(struct world *w, const struct record *r, struct record *now, struct err *e)
@@ -81,7 +90,7 @@ static int settle(struct world *w, const struct record *r, struct record *now, s
     int64_t stopped = 0;
     for (int tries = 0; tries < 2000; tries++) {
         record_clear(now);
-        int code = world_find(w, r->spec.name, now, e);
+        int code = look_again(w, r, now, e);
         if (code < 0 || now->status != STATUS_CREATING)
             return code;
         if (proc_stays_stopped(now->monitor, &stopped) && (code = await_end(w, now, e)) < 0)
@@ -110,16 +119,19 @@ int world_kill(struct world *w, const struct record *r, int sig, struct err *e)
 {
     _cleanup_record_ struct record now = {0};
     bool ends = sig == SIGKILL || sig == SIGTERM || sig == SIGINT || sig == SIGQUIT;
-    if (ends && world_ask_end(w, r, MARK_END_ASKED, &now, e) < 0)
-        return e->code;
-    if (now.status == STATUS_RESTARTING)
+    int code = ends ? world_ask_end(w, r, MARK_END_ASKED, &now, e) : look_again(w, r, &now, e);
+    if (code == 0 && now.status == STATUS_CREATING)
+        code = settle(w, r, &now, e);
+    if (code < 0)
+        return code;
+    if (ends && now.status == STATUS_RESTARTING)
         return end_restarting(w, &now, e);
-    if (r->status != STATUS_RUNNING)
+    if (now.status != STATUS_RUNNING)
         return err_say(e, -ESRCH, "container `%s` is not running", r->spec.name);
-    int code = world_signal(r, sig, e);
+    code = world_signal(&now, sig, e);
     if (code == 0)
-        world_event(w, r, "kill", (const struct event_attribute[]){{"signal", NULL, sig}, {0}});
-    return code == 0 && sig == SIGKILL ? await_end(w, r, e) : code;
+        world_event(w, &now, "kill", (const struct event_attribute[]){{"signal", NULL, sig}, {0}});
+    return code == 0 && sig == SIGKILL ? await_end(w, &now, e) : code;
 }
 
 /* ---- removal ---------------------------------------------------------------------------------*/

@@ -143,25 +143,38 @@ static int lock_patiently(struct living *l, struct err *e)
 
 /* ---- the program's runs ----------------------------------------------------------------------*/
 
-/* Does it begin anew? Decided under the lock under which `stop` leaves its word. */
+static int is_to_end(const struct container *c, struct err *e)
+{
+    int asked = container_end_asked(c);
+    return asked < 0 ? err_set(e, asked, "look whether container `%s` is to end", c->spec.name)
+                     : asked;
+}
+
+/* Does it begin anew? Decided under the lock under which `stop` leaves its word, as is what begin_anew() does:
+ * it may have come in between. */
 static int decide(struct living *l, int status, bool *again, struct err *e)
 {
     struct container *c = &l->container;
     _cleanup_close_ int lock = lock_patiently(l, e);
     if (lock < 0)
         return lock;
-    int asked = container_end_asked(c);
+    int asked = is_to_end(c, e);
     if (asked < 0)
-        return err_set(e, asked, "look whether container `%s` is to end", c->spec.name);
+        return asked;
     *again = !asked && restart_wanted(&c->spec.restart, status, c->restarts);
     return *again ? container_set_restarting(c, true, status, e) : 0;
 }
 
+/* 1: somebody has asked that it end. */
 static int begin_anew(struct living *l, struct err *e)
 {
     struct container *c = &l->container;
     _cleanup_close_ int lock = lock_patiently(l, e);
-    int r = lock < 0 ? lock : container_set_restarting(c, false, 0, e);
+    int r = lock < 0 ? lock : is_to_end(c, e);
+    if (r != 0)
+        return r;
+    c->restarts++;
+    r = container_set_restarting(c, false, 0, e);
     close_fd(take_fd(lock));
     if (r == 0)
         r = container_create(c, e);
@@ -194,26 +207,21 @@ static int run_on(struct living *l, const struct monitor_options *options, struc
     int64_t began = monotonic_ms();
     int status = monitor_run(c, options, e);
     for (bool again = true; status >= 0;) {
+        in_a_row = began && monotonic_ms() - began >= GOOD_RUN_MS ? 1 : in_a_row + 1;
         int r = decide(l, status, &again, e);
         if (r < 0 || !again)
             return r < 0 ? r : status;
-        bool was_good = monotonic_ms() - began >= GOOD_RUN_MS;
-        in_a_row = was_good ? 1 : in_a_row + 1;
         r = container_rest(c, e);
         if (r == 0)
             r = monitor_pause(c, options, restart_delay_ms(in_a_row - 1), e);
-        if (r == 0 && (r = container_end_asked(c)) < 0)
-            err_set(e, r, "look whether container `%s` is to end", c->spec.name);
-        if (r != 0)
-            return r < 0 ? r : status;
-        c->restarts++;
-        began = monotonic_ms();
-        if (begin_anew(l, e) == 0) {
-            status = monitor_run(c, options, e);
-        } else {
-            status = failed_start(l, e);
-            began = monotonic_ms(); /* however long it took, it was no run */
-        }
+        if (r < 0)
+            return r;
+        r = begin_anew(l, e);
+        if (r > 0)
+            return status;
+        began = r == 0 ? monotonic_ms()
+                       : 0; /* what has not begun was no good run, however long it took */
+        status = r == 0 ? monitor_run(c, options, e) : failed_start(l, e);
     }
     return status;
 }

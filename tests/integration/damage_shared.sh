@@ -62,6 +62,7 @@ lost_leases() {
     rm "$file"
     assert_contains "$(netctr doctor || true)" 'lost lease file of network `default`: it gives out no address'
     assert_eq "$(netctr gc)" 'replaced lost lease file of network `default`'
+    netctr events --no-stream --filter event=repair | has 'lost lease file of network `default`'
     assert_eq "$(netctr gc)" ''
     rm "$file"
     netctr run -d --name other "$box" sleep 1000 >/dev/null

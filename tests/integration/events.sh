@@ -57,6 +57,24 @@ policy() {
 }
 t 'a restart policy: a start and a die for each run' policy
 
+# How it ended cannot be written, and every command tries again.
+told_once() {
+    forget
+    netctr run -d --name k "$box" sleep 100 >/dev/null
+    mkdir "$state/containers/k/config.json~"
+    kill -KILL "$(pid_of k)"
+    wait_for 10 eval '[ "$(events --filter event=die | wc -l)" = 1 ]'
+    netctr ps -a >/dev/null 2>&1
+    netctr ps -a >/dev/null 2>&1
+    assert_eq "$(events --filter type=container | jq -r '.event + (.exit_code // "" | tostring)' | paste -sd,)" \
+        create,start,die137
+    rmdir "$state/containers/k/config.json~"
+    netctr ps -a >/dev/null
+    assert_eq "$(events --filter event=die | wc -l)" 1 'deaths'
+    assert_eq "$(state_of k exit_status)" 137
+}
+t 'a death is told once, however often its end is tried' told_once
+
 out_of_memory() {
     forget
     netctr run --name o -m 16m "$box" sh -c 'x=x; while :; do x=$x$x; done' || true

@@ -175,6 +175,20 @@ stop_has_patience() {
 }
 t 'stop kills after its patience' stop_has_patience
 
+kill_waits() {
+    strace -o /dev/null true 2>/dev/null || skip 'no permission to trace'
+    warm_up
+    local pid
+    strace -f -qq -o "$tmp/trace" -e trace=listen -e "inject=listen:delay_enter=$((1000000 * slowness))" \
+        "$program" --root "$state" --run-root "$run_state" run --name k "$box" sleep 1000 &
+    pid=$!
+    wait_for 10 grep -q 'listen(' "$tmp/trace"
+    netctr kill k
+    wait $pid || assert_eq $? 137
+    status_is k exited
+}
+t 'kill waits for a container that is just being made' kill_waits
+
 children_die_too() {
     background --name c "$box" sh -c 'sleep 1000 & sleep 1001 & wait'
     wait_for 5 pgrep -x -f 'sleep 1001'

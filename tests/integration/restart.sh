@@ -87,6 +87,32 @@ stop_between_runs() {
 }
 t 'stop, kill and rm -f between two runs' stop_between_runs
 
+# What stop does under the lock, when the pause is over and the monitor waits for the lock.
+stop_comes_in_between() {
+    background --name a --restart always "$box" sh -c 'echo run; exit 1'
+    wait_for 20 has_restarted a 4
+    wait_for 5 status_is a restarting
+    local runs
+    runs=$(netctr logs a | wc -l)
+    exec 8<>"$run_state/lock"
+    flock 8
+    sleep 2 # the longest pause after as many
+    chmod u+x "$run_state/containers/a/lock"
+    exec 8>&-
+    wait_for 10 status_is a exited
+    assert_eq "$(netctr logs a | wc -l)" "$runs" 'runs'
+}
+t 'what is stopped when its pause is over does not run again' stop_comes_in_between
+
+masked() {
+    # shellcheck disable=SC2016 # the container expands it
+    (umask 077 && background --name a --restart on-failure:1 "$box" sh -c \
+        'stat -c %a /etc/hosts /etc/hostname /etc/resolv.conf; exit 1')
+    wait_for 10 status_is a exited
+    assert_eq "$(netctr logs a | paste -sd' ')" '644 644 644 644 644 644'
+}
+t "the caller's umask is not the container's, in no run" masked
+
 port_stays() {
     warm_up
     snapshot
@@ -152,6 +178,42 @@ missing_program() {
     assert_contains "$(netctr logs b 2>&1)" 'netctr: command `/share/sh`'
 }
 t 'a run that cannot begin counts as a failure, and the log says why' missing_program
+
+cannot_start_again() {
+    mkdir -p "$tmp/share"
+    cp "$box/bin/busybox" "$tmp/share/true"
+    netctr run --name c --network none -v "$tmp/share:/share" "$box" /share/true
+    local started
+    started=$(state_of c started)
+    rm "$tmp/share/true"
+    assert_status 127 netctr start c
+    assert_eq "$(state_of c exit_status)" 127
+    assert_eq "$(state_of c started)" "$started"
+}
+t 'a start that fails does not change when it has run' cannot_start_again
+
+# How a container has ended is known, and its monitor is killed before it can go.
+known_end() {
+    strace -o /dev/null true 2>/dev/null || skip 'no permission to trace'
+    mkdir -p "$tmp/share"
+    cp "$box/bin/busybox" "$tmp/share/sh"
+    # shellcheck disable=SC2016 # the container expands it
+    netctr run -d --name d --network none --restart on-failure:1 -v "$tmp/share:/share" "$box" /share/sh -c \
+        'until [ -e /share/go ]; do sleep 0.02; done; rm /share/sh; exit 1' >/dev/null
+    local started monitor
+    started=$(state_of d started)
+    monitor=$(monitor_of d)
+    strace -f -qq -o "$tmp/trace" -p "$monitor" -e trace=renameat -e "inject=renameat:delay_exit=$((500000 * slowness))" &
+    wait_for 5 grep -q "^TracerPid:.[1-9]" "/proc/$monitor/status"
+    touch "$tmp/share/go"
+    wait_for 20 grep -q '"exit"' "$state/containers/d/config.json"
+    kill -KILL "$monitor"
+    wait $! || true
+    [ -e "$run_state/containers/d/state.json" ] || fail 'it was too late'
+    wait_for 10 status_is d exited
+    assert_eq "$(state_of d exit_status),$(state_of d started)" "127,$started"
+}
+t 'an end that is known stays what it was, whoever clears up' known_end
 
 started_again() {
     local id
