@@ -117,20 +117,18 @@ static int follow(int dir, int fd, const struct record *r, const struct log_view
     _cleanup_free_ char *path = fd_path(dir);
     _cleanup_rest_ struct rest rest = {0};
     _cleanup_close_ int notify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-    _cleanup_close_ int monitor =
-        r->status == STATUS_RUNNING ? pidfd_of(r->monitor, r->monitor_start) : -1;
+    bool lives = r->status != STATUS_EXITED && r->status != STATUS_DEAD;
+    _cleanup_close_ int monitor = lives ? pidfd_of(r->monitor, r->monitor_start) : -1;
     if (notify < 0 || inotify_add_watch(notify, path, IN_MODIFY) < 0)
         return err_set(e, errno, "watch the log");
-    for (;;) {
-        struct pollfd p[] = {{.fd = notify, .events = POLLIN}, {.fd = monitor, .events = POLLIN}};
-        bool ended = monitor < 0;
-        if (!ended && poll(p, ARRAY_LEN(p), -1) > 0)
-            ended = p[1].revents != 0;
-        char events[4096];
-        (void)!read(notify, events, sizeof(events));
+    for (bool ended = monitor < 0;;) {
         int code = print_new(fd, &rest, v);
         if (code < 0 || ended)
             return code < 0 ? err_set(e, code, "read the log") : 0;
+        struct pollfd p[] = {{.fd = notify, .events = POLLIN}, {.fd = monitor, .events = POLLIN}};
+        ended = poll(p, ARRAY_LEN(p), -1) > 0 && p[1].revents;
+        char events[4096];
+        (void)!read(notify, events, sizeof(events));
     }
 }
 

@@ -387,6 +387,8 @@ static void take_state(struct container *c, const json_t *state, const json_t *c
     free(c->spec.id);
     c->spec.id = xstrdup(json_str(state, "id"));
     c->existing = json_flag(state, "existing");
+    c->restarting = json_flag(state, "restarting");
+    c->exit_status = (int)json_int(state, "exit_status", 0);
     if (valid_name(json_str(state, "instance")))
         c->instance = xstrdup(json_str(state, "instance"));
 }
@@ -408,8 +410,12 @@ static int read_remains(struct container *c, const char *name, enum status *stat
         take_state(c, state, config);
     else if (!is_missing(r))
         return r;
-    else if (json_object_get(config, "exit")) /* it had ended, and its next life had not begun */
-        c->existing = c->noted = true;
+    else if (defined == 0) {
+        /* What had not begun is written before the definition: without it, this is a next life that has not
+         * begun, and it is what it was; damaged, nobody knows, and nothing is lost. */
+        c->existing = true;
+        c->noted = r == -ENOENT || json_object_get(config, "exit");
+    }
     err_clear(e);
     r = c->spec.id ? store_id_is_anothers(c->store, name, c->spec.id, e) : 0;
     if (r < 0)

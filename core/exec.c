@@ -125,7 +125,7 @@ static _Noreturn void run_joiner(const struct joining *j)
 
 /* ---- the caller ------------------------------------------------------------------------------*/
 
-/* Copies the streams until the program has ended. */
+/* Copies the streams until the program has ended, and what it wrote has been read or is not wanted any more. */
 static int attend(pid_t pid, struct stream streams[3], struct err *e)
 {
     _cleanup_close_ int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
@@ -138,7 +138,7 @@ static int attend(pid_t pid, struct stream streams[3], struct err *e)
     sigaddset(&set, SIGHUP);
     sigaddset(&set, SIGQUIT);
     _cleanup_close_ int signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    bool ended = false;
+    bool ended = false, asked = false; /* to end */
     for (;;) {
         struct pollfd polled[5];
         for (int i = 0; i < 3; i++)
@@ -148,14 +148,18 @@ static int attend(pid_t pid, struct stream streams[3], struct err *e)
         int n = poll(polled, ARRAY_LEN(polled), ended ? 100 : -1);
         if (n < 0 && errno != EINTR)
             return err_set(e, errno, "copy the command's streams");
-        if (ended && (n == 0 || (stream_ended(&streams[1]) && stream_ended(&streams[2]))))
+        bool slow = !asked && (stream_pending(&streams[1]) || stream_pending(&streams[2]));
+        if (ended &&
+            ((n == 0 && !slow) || (stream_ended(&streams[1]) && stream_ended(&streams[2]))))
             break;
         for (int i = 0; n > 0 && i < 3; i++)
             if (polled[i].revents)
                 stream_run(&streams[i], polled[i].revents);
         struct signalfd_siginfo info;
-        if (n > 0 && polled[4].revents && read(signals, &info, sizeof(info)) == sizeof(info))
+        if (n > 0 && polled[4].revents && read(signals, &info, sizeof(info)) == sizeof(info)) {
             (void)pidfd_signal(pidfd, (int)info.ssi_signo);
+            asked = true;
+        }
         ended = ended || (n > 0 && polled[3].revents);
     }
     int status = 0;

@@ -85,9 +85,17 @@ static int reap(struct monitor *m)
 static bool drained(const struct monitor *m)
 {
     for (int i = OUT; i <= ERR; i++)
-        if (!stream_ended(&m->streams[i]) || m->streams[i].sent < m->streams[i].used)
+        if (!stream_ended(&m->streams[i]) || stream_pending(&m->streams[i]))
             return false;
     return true;
+}
+
+/* The program has ended, and whoever reads what it wrote takes his time (a pager): nothing is lost, unless
+ * somebody wants the container to end now. */
+static bool is_read_slowly(const struct monitor *m)
+{
+    return (stream_pending(&m->streams[OUT]) || stream_pending(&m->streams[ERR])) &&
+           container_end_asked(m->c) == 0;
 }
 
 /* poll() has failed. Memory that is short may be short for a moment only: the program runs meanwhile, and
@@ -197,8 +205,11 @@ int monitor_run(struct container *c, const struct monitor_options *options, stru
     _cleanup_free_ struct pollfd *polled =
         xcalloc(2 + STREAMS + options->watch_count, sizeof(*polled));
     int r = 1;
-    while (r > 0 && !(m.ended && drained(&m)))
+    while (r > 0 && !(m.ended && drained(&m))) {
         r = turn(&m, polled, m.ended ? DRAIN_MS : -1);
+        if (r == 0 && is_read_slowly(&m))
+            r = 1;
+    }
     close_fd(m.streams[IN].to);
     if (r < 0)
         return err_set(e, r, "watch the container");

@@ -23,6 +23,11 @@ struct stream {
 struct pollfd stream_interest(const struct stream *s);
 /** Does what is possible without waiting. */
 void stream_run(struct stream *s, short events);
+/** Has something been read that is not yet written? */
+static inline bool stream_pending(const struct stream *s)
+{
+    return s->sent < s->used;
+}
 static inline bool stream_ended(const struct stream *s)
 {
     return s->from < 0;

@@ -77,19 +77,22 @@ static int attach_new(struct living *l, struct plug *p, struct err *e)
     return r == 0 ? plug_in(l, p, inside, e) : r;
 }
 
-/* A reload between the guard's end and the record's would bring the guard back: hence the lock. */
-static int detach(struct living *l, const struct endpoint *ep, struct err *e)
+/* Its name goes first: the address may be another's at once. A reload between the guard's end and the record's
+ * would bring the guard back: hence the lock, without which nothing has changed. */
+static int leave_network(struct living *l, struct plug *p, bool anyway, struct err *e)
 {
     _cleanup_close_ int lock = store_lock(&l->world->store, e);
-    return lock < 0 ? lock : endpoint_detach(l->bridge, ep, false, l->container.run_fd, e);
+    int r = lock < 0 ? lock : plug_unname(l, p, e);
+    if (lock >= 0 && anyway)
+        r = 0;
+    return r < 0 ? r : endpoint_detach(l->bridge, &p->endpoint, false, l->container.run_fd, e);
 }
 
 /* A change that cannot be written down is none. */
 static void undo_connect(struct living *l, struct plug *p)
 {
     _cleanup_err_ struct err ignored = ERR_INIT;
-    (void)plug_unname(l, p, &ignored);
-    if (detach(l, &p->endpoint, &ignored) < 0)
+    if (leave_network(l, p, true, &ignored) < 0)
         return; /* what cannot be undone keeps its record */
     world_network_event(l->world, "disconnect", &p->endpoint);
     plugs_remove(l, p);
@@ -143,9 +146,7 @@ static int disconnect_network(struct living *l, const char *name, struct err *e)
                 l->container.spec.name, name);
         return err_hint(e, "`netctr unpublish %s --all` first", l->container.spec.name);
     }
-    int r = plug_unname(l, p, e);
-    if (r == 0 && (r = detach(l, &p->endpoint, e)) < 0)
-        (void)plug_name(l, p, NULL); /* it is there still, and can be found */
+    int r = leave_network(l, p, false, e);
     if (r < 0)
         return r;
     world_network_event(l->world, "disconnect", &p->endpoint);

@@ -94,15 +94,19 @@ struct asking {
     int64_t deadline, stopped; /* for proc_stays_stopped() */
 };
 
+int monitor_is_stopped(const struct record *r, struct err *e)
+{
+    err_say(e, -ETIMEDOUT, "the monitor of container `%s` (process %d) has been stopped",
+            r->spec.name, r->monitor);
+    return err_hint(e, "`kill -CONT %d` lets it go on", r->monitor);
+}
+
 /* Is there still hope? */
 static int look_at_monitor(struct asking *a, struct err *e)
 {
     const struct record *r = a->record;
-    if (proc_stays_stopped(r->monitor, &a->stopped)) {
-        err_say(e, -ETIMEDOUT, "the monitor of container `%s` (process %d) has been stopped",
-                r->spec.name, r->monitor);
-        return err_hint(e, "`kill -CONT %d` lets it go on", r->monitor);
-    }
+    if (proc_stays_stopped(r->monitor, &a->stopped))
+        return monitor_is_stopped(r, e);
     return monotonic_ms() < a->deadline
                ? 0
                : err_say(e, -ETIMEDOUT, "the monitor of container `%s` does not answer",

@@ -21,3 +21,5 @@ void control_serve(int socket, control_handler handler, void *arg);
 /** Asks the monitor of a running container and prints its answer. */
 int control_ask(struct world *w, const struct record *r, const char *what, char *const *words,
                 struct err *e);
+/** -ETIMEDOUT with the text that says so. */
+int monitor_is_stopped(const struct record *r, struct err *e);

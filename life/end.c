@@ -1,6 +1,7 @@
 /* The end of a container that somebody asks for: a signal, a time to listen to it, SIGKILL; and its removal.
  * Its monitor does what there is to do; we wait for it, or do its work when it cannot.
  */
+#include "control.h"
 #include "repair.h"
 
 #include <errno.h>
@@ -83,8 +84,9 @@ static int look_again(struct world *w, const struct record *r, struct record *no
 }
 
 /* A container that is just being made either runs soon or is gone soon, unless somebody has stopped its
- * monitor. */
-static int settle(struct world *w, const struct record *r, struct record *now, struct err *e)
+ * monitor; then it is ended if it is to end. */
+static int settle(struct world *w, const struct record *r, bool ends, struct record *now,
+                  struct err *e)
 {
     const struct timespec pause = {.tv_nsec = 5000000};
     int64_t stopped = 0;
@@ -93,7 +95,8 @@ static int settle(struct world *w, const struct record *r, struct record *now, s
         int code = look_again(w, r, now, e);
         if (code < 0 || now->status != STATUS_CREATING)
             return code;
-        if (proc_stays_stopped(now->monitor, &stopped) && (code = await_end(w, now, e)) < 0)
+        if (proc_stays_stopped(now->monitor, &stopped) &&
+            (code = ends ? await_end(w, now, e) : monitor_is_stopped(now, e)) < 0)
             return code;
         nanosleep(&pause, NULL);
     }
@@ -106,12 +109,15 @@ int world_stop(struct world *w, const struct record *r, enum mark mark, uint64_t
     _cleanup_record_ struct record now = {0};
     int code = world_ask_end(w, r, mark, &now, e);
     if (code == 0 && now.status == STATUS_CREATING)
-        code = settle(w, r, &now, e);
-    bool ran = code == 0 && now.status != STATUS_EXITED;
+        code = settle(w, r, true, &now, e);
     if (code == 0)
         code = stop_record(w, &now, seconds, e);
-    if (code == 0 && ran)
-        world_event(w, &now, "stop", NULL);
+    else if (code == -ENOENT) { /* it has ended, and with --rm is gone */
+        err_clear(e);
+        code = 0;
+    }
+    if (code == 0 && r->status != STATUS_EXITED)
+        world_event(w, r, "stop", NULL);
     return code;
 }
 
@@ -120,8 +126,13 @@ int world_kill(struct world *w, const struct record *r, int sig, struct err *e)
     _cleanup_record_ struct record now = {0};
     bool ends = sig == SIGKILL || sig == SIGTERM || sig == SIGINT || sig == SIGQUIT;
     int code = ends ? world_ask_end(w, r, MARK_END_ASKED, &now, e) : look_again(w, r, &now, e);
-    if (code == 0 && now.status == STATUS_CREATING)
-        code = settle(w, r, &now, e);
+    bool begins = code == 0 && now.status == STATUS_CREATING;
+    if (begins)
+        code = settle(w, r, ends, &now, e);
+    if (begins && ends && (code == -ENOENT || (code == 0 && now.status == STATUS_EXITED))) {
+        err_clear(e); /* it has not begun, or has been ended before it did */
+        return 0;
+    }
     if (code < 0)
         return code;
     if (ends && now.status == STATUS_RESTARTING)
@@ -162,14 +173,12 @@ int world_remove(struct world *w, const struct record *r, struct err *e)
     return code;
 }
 
-int world_force_remove(struct world *w, const struct record *given, struct err *e)
+static int end_and_remove(struct world *w, const struct record *given, struct err *e)
 {
     _cleanup_record_ struct record now = {0};
-    if (given->status == STATUS_EXITED)
-        return world_remove(w, given, e);
     int code = world_ask_end(w, given, MARK_END_ASKED, &now, e);
     if (code == 0 && now.status == STATUS_CREATING)
-        code = settle(w, given, &now, e);
+        code = settle(w, given, true, &now, e);
     if (code == -ENOENT) { /* it has failed to start, and is gone */
         err_clear(e);
         return 0;
@@ -179,4 +188,15 @@ int world_force_remove(struct world *w, const struct record *given, struct err *
     /* With --rm its monitor has removed it already, and the name may be another's by now. */
     bool gone = given->spec.auto_remove && given->status != STATUS_DEAD;
     return code < 0 || gone ? code : world_remove(w, given, e);
+}
+
+int world_force_remove(struct world *w, const struct record *given, struct err *e)
+{
+    int code =
+        given->status == STATUS_EXITED ? world_remove(w, given, e) : end_and_remove(w, given, e);
+    for (int tries = 0; code == -EBUSY && tries < 20; tries++) { /* somebody has started it again */
+        err_clear(e);
+        code = end_and_remove(w, given, e);
+    }
+    return code;
 }

@@ -74,11 +74,13 @@ int world_bury(struct world *w, const char *name, bool discard, struct err *e)
     if (r < 0)
         return r;
     bool keep = status == STATUS_RUNNING && !c.spec.auto_remove && !discard;
+    /* Between two runs there is nobody to be killed, and the last one's end is known. */
+    int exit_status = c.restarting ? c.exit_status : 128 + SIGKILL;
     container_kill(&c);
     if (keep)
-        (void)container_note_end(&c, 128 + SIGKILL, NULL);
+        (void)container_note_end(&c, exit_status, NULL);
     if ((r = world_detach(w, &c, false, e)) < 0 ||
-        (r = container_end(&c, keep, 128 + SIGKILL, e)) < 0)
+        (r = container_end(&c, keep, exit_status, e)) < 0)
         return err_wrap(e, "clean up after container `%s`", name);
     return container_vanish(&c, keep, e);
 }

@@ -126,6 +126,22 @@ log_is_followed() {
 }
 t 'logs -f follows and ends with the container' log_is_followed
 
+log_before() {
+    netctr run -d --name k --network none "$box" sh -c 'echo hello; sleep 1000' >/dev/null
+    wait_for 5 grep -q hello "$state/containers/k/log"
+    netctr logs -f k >"$tmp/out" &
+    wait_for 5 grep -q hello "$tmp/out"
+    kill $!
+    # Also between two runs.
+    netctr run -d --name r --network none --restart always "$box" sh -c 'echo run; exit 1' >/dev/null
+    wait_for 10 eval '[ "$(state_of r restarts)" -ge 3 ] && status_is r restarting'
+    netctr logs -f r >"$tmp/out" &
+    wait_for 10 eval '[ "$(wc -l <"$tmp/out")" -ge 5 ]'
+    netctr rm -f r
+    wait $!
+}
+t 'logs -f begins with what is there, and lasts until the last run' log_before
+
 log_of_attached() {
     run --name c "$box" echo kept >/dev/null
     assert_eq "$(netctr logs c)" kept
@@ -188,6 +204,24 @@ kill_waits() {
     status_is k exited
 }
 t 'kill waits for a container that is just being made' kill_waits
+
+# More than pipes hold.
+slow_reader() {
+    assert_eq "$(netctr run --name k --network none "$box" seq 20000 | { sleep 1 && wc -l; })" 20000
+    assert_eq "$(netctr logs k | wc -l)" 20000 'lines of the log'
+    netctr run -d --name e --network none "$box" sleep 1000 >/dev/null
+    assert_eq "$(netctr exec e seq 20000 | { sleep 1 && wc -l; })" 20000 'of exec'
+    # Who never reads keeps nobody from ending it.
+    mkfifo "$tmp/pager"
+    sleep 1000 <>"$tmp/pager" &
+    netctr run --rm --name p --network none "$box" seq 20000 >"$tmp/pager" &
+    wait_for 5 eval '[ -n "$(netctr events --no-stream --filter container=p --filter event=start)" ]'
+    wait_for 5 eval '[ -z "$(pgrep -x seq)" ]'
+    status_is p running
+    timeout $((5 * slowness)) netctr rm -f p
+    kill %1
+}
+t 'a reader who takes his time loses nothing' slow_reader
 
 children_die_too() {
     background --name c "$box" sh -c 'sleep 1000 & sleep 1001 & wait'
