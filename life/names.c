@@ -21,13 +21,10 @@ static void add_name(strv *names, const char *name)
     strv_add(names, name);
 }
 
-/* A network's first container brings along who answers there. */
+/* A network's first container brings along who answers there. Under the store's lock. */
 static int introduce(struct living *l, const struct network *n, struct err *e)
 {
     struct resolver now;
-    _cleanup_close_ int lock = store_lock(&l->world->store, e);
-    if (lock < 0)
-        return lock;
     int r = resolver_now(l->world, &now, e);
     if (r <= 0)
         return r;
@@ -37,6 +34,23 @@ static int introduce(struct living *l, const struct network *n, struct err *e)
     return bridge_set_resolver(l->bridge, n, port, &now, e);
 }
 
+/* The first of a network does both under one lock: whoever keeps the resolver hears of the name at once, and what
+ * he then tells the firewall must not be taken back. */
+static int join(struct living *l, int names, struct plug *p, const struct name_entry *n,
+                struct err *e)
+{
+    bool first = faccessat(names, p->network.name, F_OK, 0) < 0;
+    _cleanup_close_ int lock = first ? store_lock(&l->world->store, e) : -1;
+    if (first && lock < 0)
+        return lock;
+    int r = names_join(names, p->network.name, n, &first, e);
+    if (r < 0 || !first || !p->served)
+        return r;
+    if (lock < 0 && (lock = store_lock(&l->world->store, e)) < 0) /* it was removed just now */
+        return lock;
+    return introduce(l, &p->network, e);
+}
+
 int plug_name(struct living *l, struct plug *p, struct err *e)
 {
     const struct spec *s = &l->container.spec;
@@ -44,7 +58,6 @@ int plug_name(struct living *l, struct plug *p, struct err *e)
     struct name_entry n = {
         .id = s->id, .address4 = ep->address4, .address6 = ep->address6, .servers = s->dns};
     int names;
-    bool first = false;
     int served =
         network_is_served(&p->network) && aardvark_can(p->network.name) ? resolver_possible(e) : 0;
     if (served < 0)
@@ -57,9 +70,7 @@ int plug_name(struct living *l, struct plug *p, struct err *e)
         add_name(&n.names, alias);
     int r = world_names(l->world, &names, e);
     if (r == 0)
-        r = names_join(names, p->network.name, &n, &first, e);
-    if (r == 0 && first && p->served)
-        r = introduce(l, &p->network, e);
+        r = join(l, names, p, &n, e);
     strv_free(n.names);
     return r;
 }

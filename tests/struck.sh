@@ -53,7 +53,21 @@ furnish_blue() {
 # The resolver comes in its own time, which is long where much else runs, and changes the firewall.
 resolver_serves() {
     local networks=("$run_state"/names/*)
-    [ "$(look | grep -c '^element netctr doors4 ')" = ${#networks[@]} ]
+    [ "$(look | grep -c '^element netctr doors4 ')" != ${#networks[@]} ] || return 0
+    head -v "${networks[@]}" "$run_state"/aardvark/*
+    look | grep doors
+    pgrep -a 'aardvark|netctr'
+    return 1
+}
+
+# Each k gets the same address: a lease that rests would give the next one another.
+same_leases() {
+    cp "$tmp/leases" "$run_state/leases/default"
+}
+
+begin_counting() {
+    failures=0 struck=0 tried=0 missed=0 total=0
+    : >"$tmp/missed"
 }
 
 begin_strikes() {
@@ -62,10 +76,8 @@ begin_strikes() {
     furnish
     [ ! -x /usr/lib/podman/aardvark-dns ] || wait_for 20 resolver_serves
     remember
-    # Each k gets the same address: a lease that rests would give the next one another.
     cp "$run_state/leases/default" "$tmp/leases"
-    failures=0 struck=0 tried=0 missed=0 total=0
-    : >"$tmp/missed"
+    begin_counting
 }
 
 remember() {
@@ -163,7 +175,7 @@ compare() {
 list_points() { # COMMAND...
     local round
     for round in once twice; do
-        cp "$tmp/leases" "$run_state/leases/default"
+        same_leases
         prepare
         "$tools/strike" --list --deadline $((20 * slowness)) "${await[@]}" --report "$tmp/$round" "${nc[@]}" "$@" \
             >"$tmp/out" 2>"$tmp/err" </dev/null || true
@@ -202,7 +214,7 @@ strike() { # --kill POINT | --error POINT=ERRNO, COMMAND...
     local how=$1
     point=$2 status=0 spoilt=0
     shift 2
-    cp "$tmp/leases" "$run_state/leases/default"
+    same_leases
     prepare
     "$tools/strike" "$how" "$point" --deadline $((20 * slowness)) "${await[@]}" --report "$tmp/report" "${nc[@]}" "$@" \
         >"$tmp/out" 2>"$tmp/err" </dev/null || status=$?
@@ -247,7 +259,7 @@ end_strikes() {
     [ "$struck" -gt 0 ] || fail 'no point was reached'
     # A few may differ from run to run; more, and it is something else that is struck.
     [ "$STRIKE" != sample ] || { [ "$struck" -ge $((tried - 1)) ] && [ "$missed" -le $((tried < 9 ? 2 : tried / 4)) ]; } ||
-        fail "$missed of $tried points were not reached, for one $(head -1 "$tmp/missed"), and $((struck - tried + missed)) others in their place"
+        fail "$missed of $tried points were not reached, and $((struck - tried + missed)) others in their place: $(paste -sd' ' "$tmp/missed")"
     [ "$failures" = 0 ] || fail "$failures of $struck points; the first: $(cat "$ARENA/why")"
 }
 

@@ -36,20 +36,9 @@ compare() {
 no_port() { ! ip -oneline link show | has ': vc-'; }
 begin_strikes() {
     warm_up
-    mkdir -p "$run_state/leases"
-    : >"$tmp/leases"
-    failures=0 struck=0 total=0
+    begin_counting
 }
-strike() { # as in struck.sh, whose leases there are none of here
-    local how=$1
-    point=$2 status=0 spoilt=0
-    shift 2
-    prepare
-    "$tools/strike" "$how" "$point" --deadline $((20 * slowness)) "${await[@]}" --report "$tmp/report" "${nc[@]}" "$@" \
-        >"$tmp/out" 2>"$tmp/err" </dev/null || status=$?
-    ! grep -q ^reached "$tmp/report" || struck=$((struck + 1))
-    ! grep -q ^hangs "$tmp/report" || bad "$(grep ^hangs "$tmp/report")"
-}
+same_leases() { :; } # there are none
 
 list() { kill_each ALL ps; }
 t 'ps, killed while it takes the run directory over' list

@@ -56,6 +56,21 @@ networks_apart() {
 }
 t 'names are their networks'"'"': who is on both knows both' networks_apart
 
+# Whoever keeps the resolver knows of the name before the one who has brought it goes on.
+slow_first() {
+    strace -o /dev/null true 2>/dev/null || skip 'no permission to trace'
+    define red 1
+    idle one
+    wait_for 5 answers one one "$(address_of one)"
+    strace -f -qq -o /dev/null -e trace=renameat -e inject=renameat:delay_exit=300000 \
+        "$program" --root "$state" --run-root "$run_state" run -d --name r --network red "$box" sleep 1000 &
+    wait_for 10 status_is r running
+    wait_for 5 answers r r "$(address_of r)"
+    netctr rm -f r
+    wait $! || true
+}
+t 'the first of a network, who is slow' slow_first
+
 connected() {
     define red 1
     idle r --network red
