@@ -246,8 +246,13 @@ int network_link(struct bridge *b, const char *from, const char *to, bool allow,
     if (r == 0 && allow)
         r = check_link(&a, &z, e);
     /* Without tables nothing is to be changed: whoever makes them reads the definitions. */
-    bool there = r == 0 && bridge_check(b, NULL) == 0;
-    if (r == 0 && !allow && there)
+    int tables = r == 0 ? bridge_check(b, e) : r;
+    if (tables == -EBUSY) /* another's */
+        err_clear(e);
+    else if (tables < 0)
+        return tables;
+    bool there = tables == 0;
+    if (!allow && there)
         r = fw_undo_link(b->fw, a.bridge, z.bridge, e);
     if (r < 0)
         return r;

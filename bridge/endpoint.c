@@ -486,7 +486,10 @@ int endpoint_detach(struct bridge *b, const struct endpoint *ep, bool namespace_
     _cleanup_free_ struct fw_publish *elements = endpoint_elements(ep, &count);
     struct fw_guard guard = endpoint_guard(ep);
     err_note(&result, fw_expire(b->fw, NULL, elements, count, &step), e, &step);
-    err_note(&result, unplug(b, ep, namespace_dies, &step), e, &step);
+    int unplugged = unplug(b, ep, namespace_dies, &step);
+    err_note(&result, unplugged, e, &step);
+    if (unplugged < 0) /* what is still plugged in keeps its guard and its address */
+        return result;
     err_note(&result, fw_expire(b->fw, &guard, NULL, 0, &step), e, &step);
     err_note(&result, forget_flows(ep, &step), e, &step);
     err_note(&result, give_lease_back(b, ep, &step), e, &step);

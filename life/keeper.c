@@ -223,6 +223,9 @@ static int update(struct keeper *k, struct err *e)
     k->dirty = false;
     if (!names_any(k->names)) /* whoever left last has ended it */
         return 0;
+    /* A network that has been made anew may have the file that it had. */
+    bool untold = aardvark_take_untold(k->names);
+    k->untold = k->untold || untold;
     v.servers = host_resolvers(false, NULL); /* what cannot be read now has no servers now */
     int r = network_each(k->world->bridge, write_network, &v, e);
     strv_free(v.servers);
@@ -230,7 +233,7 @@ static int update(struct keeper *k, struct err *e)
         return r;
     if (k->server < 0)
         return find_or_start(k, e);
-    if (v.changed) {
+    if (v.changed || untold) {
         (void)pidfd_signal(k->server, SIGHUP);
         if (k->untold)
             settle(k);

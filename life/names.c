@@ -29,8 +29,11 @@ static int introduce(struct living *l, const struct network *n, struct err *e)
     if (r <= 0)
         return r;
     /* The resolver does not know the network yet; whoever keeps it tells it. */
+    int names;
     uint16_t port = now.port;
     now.port = 0;
+    if ((r = world_names(l->world, &names, e)) < 0 || (r = aardvark_untold(names, e)) < 0)
+        return r;
     return bridge_set_resolver(l->bridge, n, port, &now, e);
 }
 

@@ -50,7 +50,7 @@ int world_detach(struct world *w, struct container *c, bool namespace_dies, stru
         r = detach_all(w, bridge, &all, namespace_dies, c->run_fd, e);
     /* Also of a monitor that was killed before it wrote any. */
     bool missing = !namespace_dies && all.count < strv_len(c->spec.networks);
-    if (r == 0 && c->spec.id && (damaged || missing || !all.count))
+    if (r == 0 && c->spec.id && (damaged || !namespace_dies || !all.count))
         r = endpoint_forget(bridge, c->spec.id, e);
     /* What a record that is damaged or gone stood for is not known: the firewall is made anew from those that
      * are. */
@@ -134,14 +134,16 @@ int world_repair(struct world *w, const struct gc *gc, struct err *e)
     if (!d)
         return err_set(e, errno, "list the living containers");
     int first = 0, listed = 0;
-    bool any = false;
+    bool any = false, none = true;
     _cleanup_err_ struct err step = ERR_INIT;
     for (struct dirent *entry; (entry = next_entry(d, &listed));)
-        if (valid_name(entry->d_name))
+        if (valid_name(entry->d_name)) {
+            none = false;
             err_note(&first, repair_if_dead(w, entry->d_name, gc, &any, &step), e, &step);
+        }
     if (listed < 0)
         err_note(&first, err_set(&step, listed, "list the living containers"), e, &step);
-    if (any && !gc->dry_run)
+    if ((any || none) && !gc->dry_run) /* the last one may have been killed before it did */
         err_note(&first, resolver_release(w, &step), e, &step);
     return first;
 }

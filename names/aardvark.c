@@ -16,6 +16,7 @@
 #define DIRECTORY ".aardvark"
 #define UNFINISHED ".unfinished"
 #define LOG ".aardvark.log"
+#define UNTOLD ".untold"
 #define OWN_FILE "aardvark.pid"
 
 int aardvark_find(char **out, struct err *e)
@@ -102,11 +103,27 @@ bool aardvark_has(int dir, const char *network)
     return faccessat(dir, file, F_OK, 0) == 0;
 }
 
+int aardvark_untold(int dir, struct err *e)
+{
+    int fd = openat(dir, UNTOLD, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return err_set(e, errno, "note that a network is new");
+    close(fd);
+    return 0;
+}
+
+bool aardvark_take_untold(int dir)
+{
+    return unlinkat(dir, UNTOLD, 0) == 0;
+}
+
 int aardvark_remove(int dir, struct err *e)
 {
     int r = remove_tree_at(dir, DIRECTORY);
     if (r == 0)
         r = remove_tree_at(dir, LOG);
+    if (r == 0)
+        r = remove_tree_at(dir, UNTOLD);
     if (r == 0) /* a keeper was killed while it wrote */
         r = remove_tree_at(dir, UNFINISHED);
     if (r == 0)

@@ -51,6 +51,10 @@ bool aardvark_can(const char *network);
  *  if it is missing. */
 enum { AARDVARK_SAME, AARDVARK_CHANGED, AARDVARK_NEW };
 int aardvark_write(int dir, const struct aardvark_network *n, struct err *e);
+/** Notes that a network's questions go to the host's resolver until the server is asked whether it listens there. */
+int aardvark_untold(int dir, struct err *e);
+/** Is that so? It is noted no more. */
+bool aardvark_take_untold(int dir);
 /** Has the server a file of that network? */
 bool aardvark_has(int dir, const char *network);
 /** Removes that directory and the log. A file alone is never removed: the server dies of one that vanishes while it

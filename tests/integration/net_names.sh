@@ -71,6 +71,19 @@ slow_first() {
 }
 t 'the first of a network, who is slow' slow_first
 
+made_anew() {
+    idle one
+    local round
+    for round in 1 2; do
+        netctr network create fresh >/dev/null
+        idle r --network fresh
+        wait_for 5 answers r r "$(address_of r)"
+        netctr rm -f r
+        netctr network rm fresh
+    done
+}
+t 'a network that is made anew' made_anew
+
 connected() {
     define red 1
     idle r --network red

@@ -281,8 +281,13 @@ shared() {
     assert_status 125 netctr run --network container:nobody "$box" true
     assert_status 125 netctr run --network container:a --network default "$box" true
     # The namespace lives as long as somebody is in it; a's ports end with a.
+    local address
+    address=$(address_of a)
     netctr rm -f a
     status_is b running
+    # Its address is free, and so it is nobody's any more.
+    assert_lacks "$(ip -o link show)" ': vc-'
+    netctr run --rm --network "default:ip=$address" "$box" true
     assert_status 7 curl -s --noproxy '*' --max-time 5 http://127.0.0.1:8080/
     netctr rm -f b
     ip netns add foreign
