@@ -153,7 +153,8 @@ static int await_answer(int fd, struct asking *a, struct err *e)
 int control_ask(struct world *w, const struct record *r, const char *what, char *const *words,
                 struct err *e)
 {
-    if (r->status != STATUS_RUNNING && r->status != STATUS_RESTARTING)
+    /* One that is being made has no door yet (reach() tells), or is about to begin anew and answers then. */
+    if (r->damaged || r->status == STATUS_DEAD || r->status == STATUS_EXITED)
         return err_say(e, -ESRCH, "container `%s` is not running", r->spec.name);
     struct asking asking = {.record = r, .deadline = monotonic_ms() + ASK_MS};
     _cleanup_close_ int fd = reach(w, &asking, e);
