@@ -266,15 +266,12 @@ int world_remove_damaged(struct world *w, const char *name, struct err *e)
 
 /* ---- open ------------------------------------------------------------------------------------*/
 
-int world_open(const char *root, const char *run_root, struct world *out, struct err *e)
+static int repair_at_first(struct world *out, struct err *e)
 {
-    *out = (struct world){0};
-    int r = store_open(root, run_root, &out->store, e);
+    _cleanup_close_ int lock = store_lock(&out->store, e);
+    int r = lock;
     if (r < 0)
         return r;
-    _cleanup_close_ int lock = store_lock(&out->store, e);
-    if (lock < 0)
-        return lock;
     /* The run directory has been removed, or was another instance's: what lives of ours without one is
      * ended, and its address may be given out again. What cannot be ended must not keep anybody from looking,
      * nor from removing it; nothing new is begun beside it (store_hold_binding()). */
@@ -284,4 +281,13 @@ int world_open(const char *root, const char *run_root, struct world *out, struct
     if (out->store.fresh && take_over(out, &gc_quietly, &why) < 0)
         warn("%s", why.text);
     return world_repair(out, &gc_quietly, e);
+}
+
+int world_open(const char *root, const char *run_root, struct world *out, struct err *e)
+{
+    *out = (struct world){0};
+    int r = store_open(root, run_root, &out->store, e);
+    if (r == 0 && (r = repair_at_first(out, e)) < 0)
+        world_explain(out, r, e);
+    return r;
 }

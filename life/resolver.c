@@ -100,9 +100,11 @@ int resolver_set(struct world *w, const struct resolver *now, struct err *e)
 int resolver_release(struct world *w, struct err *e)
 {
     static const struct resolver nobody = {0};
-    int names;
-    int r = world_names(w, &names, e);
-    if (r < 0 || !aardvark_there(names) || names_any(names))
+    int names, r = names_exist(w->store.run_fd);
+    if (r < 0)
+        return err_set(e, r, "look for the directory of names");
+    /* Every command comes by here: who only looks makes nothing, and needs no room for it. */
+    if (r == 0 || (r = world_names(w, &names, e)) < 0 || !aardvark_there(names) || names_any(names))
         return r;
     r = resolver_set(w, &nobody, e);
     if (r == 0)

@@ -23,6 +23,11 @@ int names_open(int run_fd, struct err *e)
     return fd < 0 ? err_set(e, errno, "open the directory of names") : fd;
 }
 
+int names_exist(int run_fd)
+{
+    return file_exists_at(run_fd, "names");
+}
+
 /* The directory itself is the lock: a file might find no room when a container has to be taken out. */
 static int lock_names(int dir, struct err *e)
 {

@@ -2,7 +2,7 @@
  *
  * RUN/names/NETWORK holds a line for each container of the network: id, addresses, names, its own
  * resolvers. It is the one truth: whoever tells names, be it a resolver or the lines in a container's
- * /etc/hosts, watches the directory and reads. Where and when a resolver runs is the CLI's business.
+ * /etc/hosts, watches the directory and reads. Where and when a resolver runs is life's business.
  */
 #pragma once
 
@@ -17,6 +17,8 @@ struct name_entry {
 
 /** An fd of RUN/names, which is made if it is missing. */
 int names_open(int run_fd, struct err *e);
+/** 1 if RUN/names has been made, else 0, and nobody has a name; -errno. */
+int names_exist(int run_fd);
 /** Writes a container down in the place of what its id had there. *@first: the network is new. */
 int names_join(int dir, const char *network, const struct name_entry *n, bool *first,
                struct err *e);
