@@ -135,7 +135,8 @@ int read_file_at(int dirfd, const char *path, size_t max, char **out, size_t *si
 /** The same for a file that only netctr writes: what is no file or too large is damaged (-EBADMSG), and
  *  so is a link: it may lead anywhere. */
 int read_state_at(int dirfd, const char *path, size_t max, char **out, size_t *size);
-/** Replaces a file in one step: written beside it, then renamed. Readers see old or new. */
+/** Replaces a file in one step: written beside it, then renamed. Readers see old or new, and so does who comes
+ *  after a power cut; which of the two is not waited for. */
 int write_file_atomic(int dirfd, const char *path, const void *data, size_t size, mode_t mode);
 /** Removes the unfinished file that a killed write_file_atomic() may have left beside @path. Nobody may
  *  be writing. */

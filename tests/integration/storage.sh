@@ -142,6 +142,37 @@ fills_up_later() {
 no_program() { [ -z "$(pgrep -x sh -P "$(pgrep -x netctr | head -1)" 2>/dev/null)" ]; }
 t 'the disk fills up in the middle of a life: the program goes on' fills_up_later
 
+# What a disk holds when the power is cut: its bytes at that moment, and nothing of what only memory knew.
+power_cut() {
+    other_owner
+    mkdir "$tmp/before" "$tmp/after"
+    truncate -s 64M "$tmp/disk"
+    mkfs.ext4 -q "$tmp/disk"
+    mount -o loop,commit=1 "$tmp/disk" "$tmp/before" 2>"$tmp/said" || skip "no loop device: $(<"$tmp/said")"
+    at "$tmp/before/state" /run/netctr-s network create blue >/dev/null
+    at "$tmp/before/state" /run/netctr-s run -d --name k --restart always --network blue "$box" sleep 1000 >/dev/null
+    # The positive control: what is written as most programs write it.
+    echo 'all of it' >"$tmp/before/plain.new"
+    mv "$tmp/before/plain.new" "$tmp/before/plain"
+    sleep 3
+    cp "$tmp/disk" "$tmp/disk-after"
+    at "$tmp/before/state" /run/netctr-s rm -f k >/dev/null
+    umount "$tmp/before"
+    rm -rf /run/netctr-s
+    other_owner
+    mount -o loop "$tmp/disk-after" "$tmp/after"
+    [ -e "$tmp/after/plain" ] && [ ! -s "$tmp/after/plain" ] || fail 'the cut comes too early or too late'
+    # As after any boot.
+    at "$tmp/after/state" /run/netctr-s boot >/dev/null
+    assert_eq "$(at "$tmp/after/state" /run/netctr-s ps --format json | jq -r '.[] | .name + " " + .status')" 'k running'
+    at "$tmp/after/state" /run/netctr-s exec k grep -q . /etc/hosts
+    assert_eq "$(at "$tmp/after/state" /run/netctr-s network ls --format json | jq -r '.[].name')" blue
+    at "$tmp/after/state" /run/netctr-s rm -f k >/dev/null
+    no_trace
+    umount "$tmp/after"
+}
+t 'after a power cut what was defined is whole' power_cut
+
 read_only() {
     other_owner
     warm_up
