@@ -634,8 +634,10 @@ static int wait_until(const char *state, const char *run, const char *file, long
         if (!same && past > ms)
             fputs(is, stdout);
         free(is);
-        if (same || past > ms)
+        if (same || past > ms) {
+            free(wanted);
             return !same;
+        }
     }
 }
 

@@ -12,7 +12,8 @@
 # that has ended, or has to be left; from_role=1 when the command's own calls are not of interest,
 # next_port when the one that the next command would take is not free.
 #
-# STRIKE=all        every call (with every error); otherwise a sample of about $points of them
+# STRIKE=all        every call (with every error); otherwise a sample of about $points of them, on a slow machine
+#                   of as few as make every kind of next command and every error come
 # STRIKE=every:N    each N-th of them (fail_each: with 5 every call fails with an error or two, and the next
 #                   one with others)
 # STRIKE=POINT      that one alone: ROLE:CALL.N (fail_each: ROLE:CALL.N=ERRNO)
@@ -24,7 +25,7 @@
 tools=$top/${NETCTR_BUILD:-build}/tests
 nc=("$program" --root "$state" --run-root "$run_state")
 errors=(ENOMEM ENOSPC EINTR EBUSY EMFILE EPERM)
-points=${points-7} may_live=0 await=(--all) from_role=0
+points=${points-$((slowness > 1 ? 4 : 7))} may_live=0 await=(--all) from_role=0
 : "${STRIKE:=sample}"
 
 ! ldd "$program" | has asan || skip 'a sanitizer does not stand being struck'
