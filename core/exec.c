@@ -125,6 +125,16 @@ static _Noreturn void run_joiner(const struct joining *j)
 
 /* ---- the caller ------------------------------------------------------------------------------*/
 
+/* At once, not when its last words have been read: a dead process that nobody has reaped keeps its pid
+ * namespace, and with it the container, from ending. */
+static int reap(pid_t pid)
+{
+    int status = 0;
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
 /* Copies the streams until the program has ended, and what it wrote has been read or is not wanted any more. */
 static int attend(pid_t pid, struct stream streams[3], struct err *e)
 {
@@ -139,7 +149,7 @@ static int attend(pid_t pid, struct stream streams[3], struct err *e)
     sigaddset(&set, SIGQUIT);
     _cleanup_close_ int signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     bool ended = false, asked = false; /* to end */
-    for (;;) {
+    for (int status = 0;;) {
         struct pollfd polled[5];
         for (int i = 0; i < 3; i++)
             polled[i] = stream_interest(&streams[i]);
@@ -151,7 +161,7 @@ static int attend(pid_t pid, struct stream streams[3], struct err *e)
         bool slow = !asked && (stream_pending(&streams[1]) || stream_pending(&streams[2]));
         if (ended &&
             ((n == 0 && !slow) || (stream_ended(&streams[1]) && stream_ended(&streams[2]))))
-            break;
+            return status;
         for (int i = 0; n > 0 && i < 3; i++)
             if (polled[i].revents)
                 stream_run(&streams[i], polled[i].revents);
@@ -160,11 +170,11 @@ static int attend(pid_t pid, struct stream streams[3], struct err *e)
             (void)pidfd_signal(pidfd, (int)info.ssi_signo);
             asked = true;
         }
-        ended = ended || (n > 0 && polled[3].revents);
+        if (n > 0 && polled[3].revents) {
+            status = reap(pid);
+            ended = true;
+        }
     }
-    int status = 0;
-    (void)waitpid(pid, &status, 0);
-    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
 /* From the stub on, the other end is inside the container, where anybody who may trace it can speak for

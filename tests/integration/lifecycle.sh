@@ -223,6 +223,28 @@ slow_reader() {
 }
 t 'a reader who takes his time loses nothing' slow_reader
 
+# A command that is dead, and not reaped, would hold on to the container's pid namespace.
+slow_reader_of_exec() {
+    mkfifo "$tmp/pager-a" "$tmp/pager-r"
+    sleep 1000 <>"$tmp/pager-a" 8<>"$tmp/pager-r" &
+    netctr run -d --name slow-a --network none "$box" sh -c 'trap "exit 7" TERM; while :; do usleep 20000; done' >/dev/null
+    netctr run -d --name slow-r --network none --restart always -v "$tmp:/t" "$box" \
+        sh -c 'echo run; until [ -e /t/go ]; do usleep 20000; done; rm /t/go' >/dev/null
+    netctr exec slow-a seq 20000 >"$tmp/pager-a" &
+    netctr exec slow-r seq 20000 >"$tmp/pager-r" &
+    local name
+    for name in slow-a slow-r; do
+        wait_for 5 eval "netctr events --no-stream --filter event=exec_start --filter container=$name | has seq"
+    done
+    wait_for 5 eval '[ -z "$(pgrep -x seq)" ]'
+    timeout $((4 * slowness)) netctr stop -t $((8 * slowness)) slow-a
+    assert_eq "$(state_of slow-a exit_status)" 7
+    touch "$tmp/go"
+    wait_for 5 eval '[ "$(netctr logs slow-r | grep -c run)" = 2 ]'
+    kill %1
+}
+t 'a slow reader of exec does not keep a container from ending' slow_reader_of_exec
+
 children_die_too() {
     background --name c "$box" sh -c 'sleep 1000 & sleep 1001 & wait'
     wait_for 5 pgrep -x -f 'sleep 1001'
