@@ -263,6 +263,11 @@ static int look(struct keeper *k, struct err *e)
     _cleanup_close_ int lock = store_lock(&k->world->store, e);
     if (lock < 0)
         return lock;
+    if (aardvark_take_untold(
+            k->names)) { /* a network came while we waited for the lock: it is told first */
+        k->untold = k->dirty = true;
+        return 0;
+    }
     k->settling = 0;
     k->untold = false;
     const struct resolver now = {.port = k->port, .tcp = listens(k, SOCK_STREAM)};

@@ -21,7 +21,7 @@ static void add_name(strv *names, const char *name)
     strv_add(names, name);
 }
 
-/* A network's first container brings along who answers there. Under the store's lock. */
+/* A network's first container brings along who answers there. */
 static int introduce(struct living *l, const struct network *n, struct err *e)
 {
     struct resolver now;
@@ -29,29 +29,32 @@ static int introduce(struct living *l, const struct network *n, struct err *e)
     if (r <= 0)
         return r;
     /* The resolver does not know the network yet; whoever keeps it tells it. */
-    int names;
     uint16_t port = now.port;
     now.port = 0;
-    if ((r = world_names(l->world, &names, e)) < 0 || (r = aardvark_untold(names, e)) < 0)
-        return r;
     return bridge_set_resolver(l->bridge, n, port, &now, e);
 }
 
-/* The first of a network does both under one lock: whoever keeps the resolver hears of the name at once, and what
- * he then tells the firewall must not be taken back. */
+/* Under the store's lock: whoever keeps the resolver hears of the name at once, and what he then tells the firewall
+ * must not be taken back. That the network is new is noted before there is a name of it: who is killed in between
+ * leaves the next one the first. */
+static int join_first(struct living *l, int names, struct plug *p, const struct name_entry *n,
+                      struct err *e)
+{
+    _cleanup_close_ int lock = store_lock(&l->world->store, e);
+    int r = lock < 0 ? lock : names_join(names, p->network.name, n, false, e);
+    if (r != -ENOENT) /* another was faster */
+        return r;
+    r = p->served ? aardvark_untold(names, e) : 0;
+    if (r == 0)
+        r = names_join(names, p->network.name, n, true, e);
+    return r == 0 && p->served ? introduce(l, &p->network, e) : r;
+}
+
 static int join(struct living *l, int names, struct plug *p, const struct name_entry *n,
                 struct err *e)
 {
-    bool first = faccessat(names, p->network.name, F_OK, 0) < 0;
-    _cleanup_close_ int lock = first ? store_lock(&l->world->store, e) : -1;
-    if (first && lock < 0)
-        return lock;
-    int r = names_join(names, p->network.name, n, &first, e);
-    if (r < 0 || !first || !p->served)
-        return r;
-    if (lock < 0 && (lock = store_lock(&l->world->store, e)) < 0) /* it was removed just now */
-        return lock;
-    return introduce(l, &p->network, e);
+    int r = names_join(names, p->network.name, n, false, e);
+    return r == -ENOENT ? join_first(l, names, p, n, e) : r;
 }
 
 int plug_name(struct living *l, struct plug *p, struct err *e)

@@ -104,8 +104,12 @@ int resolver_release(struct world *w, struct err *e)
     if (r < 0)
         return err_set(e, r, "look for the directory of names");
     /* Every command comes by here: who only looks makes nothing, and needs no room for it. */
-    if (r == 0 || (r = world_names(w, &names, e)) < 0 || !aardvark_there(names) || names_any(names))
+    if (r == 0 || (r = world_names(w, &names, e)) < 0 || names_any(names))
         return r;
+    if (!aardvark_there(names)) {
+        (void)aardvark_take_untold(names); /* of one that came and went before anybody was told */
+        return 0;
+    }
     r = resolver_set(w, &nobody, e);
     if (r == 0)
         r = helper_end(&w->store, RESOLVER, e);
@@ -129,6 +133,9 @@ int resolver_forget(struct world *w, const char *network, struct err *e)
     _cleanup_network_ struct network n = {0};
     _cleanup_free_ char *gone = xstrdup(network);
     int r = world_names(w, &names, e);
+    /* First: killed after this, the next container is its first, who makes good what is taken away below. */
+    if (r == 0)
+        r = names_prune(names, is_not, gone, e);
     if (r == 0)
         r = world_bridge(w, &bridge, e);
     if (r == 0)
@@ -141,7 +148,7 @@ int resolver_forget(struct world *w, const char *network, struct err *e)
         err_clear(e);
         r = 0;
     }
-    return r == 0 ? names_prune(names, is_not, gone, e) : r;
+    return r;
 }
 
 static int note_name(const struct network *n, void *names)

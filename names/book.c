@@ -127,8 +127,7 @@ static int write_text(int dir, const char *network, const char *text, size_t siz
 }
 
 /* Without the lines of @id, and with @line if it is not NULL. */
-static int replace(int dir, const char *network, const char *id, const char *line, bool *first,
-                   struct err *e)
+static int replace(int dir, const char *network, const char *id, const char *line, struct err *e)
 {
     _cleanup_strv_ strv lines = NULL;
     _cleanup_free_ char *text = NULL;
@@ -137,8 +136,6 @@ static int replace(int dir, const char *network, const char *id, const char *lin
     int r = read_lines(dir, network, &lines, e);
     if (r < 0 && r != -ENOENT)
         return r;
-    if (first)
-        *first = r == -ENOENT;
     FILE *f = open_memstream(&text, &size);
     if (!f)
         return err_set(e, errno, "write the names of network `%s`", network);
@@ -154,11 +151,16 @@ static int replace(int dir, const char *network, const char *id, const char *lin
     return changed ? write_text(dir, network, text, size, !line, e) : 0;
 }
 
-int names_join(int dir, const char *network, const struct name_entry *n, bool *first, struct err *e)
+int names_join(int dir, const char *network, const struct name_entry *n, bool first, struct err *e)
 {
     _cleanup_free_ char *line = line_of(n);
     _cleanup_close_ int lock = lock_names(dir, e);
-    return lock < 0 ? lock : replace(dir, network, n->id, line, first, e);
+    if (lock < 0)
+        return lock;
+    int known = first ? 1 : file_exists_at(dir, network);
+    if (known < 0)
+        return err_set(e, known, "look for the names of network `%s`", network);
+    return known ? replace(dir, network, n->id, line, e) : -ENOENT;
 }
 
 /* Until @each returns something else than 0. Networks that cannot be listed are not none: a resolver could
@@ -185,7 +187,7 @@ struct leaving {
 static int leave_one(const char *network, void *arg)
 {
     const struct leaving *l = arg;
-    return replace(l->dir, network, l->id, NULL, NULL, l->e);
+    return replace(l->dir, network, l->id, NULL, l->e);
 }
 
 int names_leave(int dir, const char *network, const char *id, struct err *e)
@@ -276,7 +278,7 @@ static int sweep_network(const char *network, void *arg)
         *strchrnul(line, ' ') = '\0';
         gc_tell(s->gc, GC_REMOVE, "names of %s", line);
         if (r == 0 && !s->gc->dry_run)
-            r = replace(s->dir, network, line, NULL, NULL, s->e);
+            r = replace(s->dir, network, line, NULL, s->e);
     }
     return r;
 }

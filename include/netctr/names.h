@@ -19,9 +19,9 @@ struct name_entry {
 int names_open(int run_fd, struct err *e);
 /** 1 if RUN/names has been made, else 0, and nobody has a name; -errno. */
 int names_exist(int run_fd);
-/** Writes a container down in the place of what its id had there. *@first: the network is new. */
-int names_join(int dir, const char *network, const struct name_entry *n, bool *first,
-               struct err *e);
+/** Writes a container down in the place of what its id had there. -ENOENT, without a text: it would be the first
+ *  of its network, and @first does not allow that. */
+int names_join(int dir, const char *network, const struct name_entry *n, bool first, struct err *e);
 /** Takes it out, of all networks if @network is NULL. Accepts "already gone", and needs no room. */
 int names_leave(int dir, const char *network, const char *id, struct err *e);
 /** What inotify tells of the directory when a network's names have changed. */

@@ -164,6 +164,38 @@ flushed() {
 }
 t 'a flushed firewall knows again who answers' flushed
 
+# A network that is made anew may have the resolver's file that it had: that it is new has to be told.
+stays_the_first() { # STRACE'S WORDS...: what happens to the first of network blue, or to its removal
+    strace -o /dev/null true 2>/dev/null || skip 'no permission to trace'
+    idle a
+    wait_for 10 served
+    netctr network create --subnet 10.77.9.0/24 blue >/dev/null
+    idle b --network blue
+    wait_for 10 answers b b "$(address_of b)"
+    netctr rm -f b >/dev/null
+    local command=(run -d --name c --network blue "$box" sleep 1000)
+    if [ "$1" = rm ]; then
+        command=(network rm blue)
+        shift
+    else
+        netctr network rm blue >/dev/null
+        netctr network create --subnet 10.77.9.0/24 blue >/dev/null
+    fi
+    strace -f -qq -o "$tmp/trace" "$@" "$program" --root "$state" --run-root "$run_state" "${command[@]}" \
+        >/dev/null 2>&1 && fail 'it has not failed'
+    grep -qE 'INJECTED|killed by SIGKILL' "$tmp/trace" || fail "nothing was struck: $(tail -3 "$tmp/trace")"
+    idle d --network blue
+    wait_for 10 answers d d "$(address_of d)"
+}
+noted_then_killed() { stays_the_first -P .untold -e trace=openat -e inject=openat:signal=SIGKILL; }
+named_then_killed() { stays_the_first -P blue -e trace=renameat -e inject=renameat:signal=SIGKILL; }
+no_room_to_note() { stays_the_first -P .untold -e trace=openat -e inject=openat:error=ENOSPC; }
+removed_half() { stays_the_first rm -P blue -e trace=unlinkat -e inject=unlinkat:signal=SIGKILL; }
+t 'the first of a network is killed before it has a name' noted_then_killed
+t 'the first of a network is killed as it gets its name' named_then_killed
+t 'the first of a network cannot be noted' no_room_to_note
+t 'the removal of a network is killed half-way' removed_half
+
 a_start_waits_not() {
     # The server and the one who keeps it are stopped in their tracks.
     idle a

@@ -37,11 +37,12 @@ static void test_book(int dir)
     struct name_entry one = entry("aaaa", "10.0.0.2", "fd00::2", web),
                       two = entry("aaaab", "10.0.0.3", NULL, db);
     two.servers = servers;
-    bool first = false;
     check(!names_any(dir), "nobody", "somebody");
-    check(names_join(dir, "red", &one, &first, NULL) == 0 && first, "the first", "is not");
-    check(names_join(dir, "red", &two, &first, NULL) == 0 && !first, "the second", "is the first");
-    check(names_join(dir, "red", &one, &first, NULL) == 0 && entries(dir, "red") == 2,
+    check(names_join(dir, "red", &one, false, NULL) == -ENOENT && entries(dir, "red") == 0,
+          "the first", "is not");
+    check(names_join(dir, "red", &one, true, NULL) == 0, "the first, allowed", "cannot join");
+    check(names_join(dir, "red", &two, false, NULL) == 0, "the second", "is the first");
+    check(names_join(dir, "red", &one, false, NULL) == 0 && entries(dir, "red") == 2,
           "a second time is the same", "it is not");
     _cleanup_free_ char *text = content_of(dir, "red");
     check(streq(text, "aaaab 10.0.0.3 - db 9.9.9.9\naaaa 10.0.0.2 fd00::2 web,www -\n"), "the file",
@@ -73,7 +74,7 @@ static void test_aardvark(int dir)
     struct aardvark_network n = {.name = "blue", .servers = servers};
     if (ip_parse("10.0.0.1", &n.gateway4) < 0 || ip_parse("fd00::1", &n.gateway6) < 0)
         abort();
-    (void)names_join(dir, "blue", &one, NULL, NULL);
+    (void)names_join(dir, "blue", &one, true, NULL);
     check(!aardvark_there(dir) && aardvark_write(dir, &n, NULL) == AARDVARK_NEW, "new", "is not");
     check(aardvark_write(dir, &n, NULL) == AARDVARK_SAME, "the same", "is not");
     _cleanup_free_ char *text = content_of(dir, ".aardvark/blue");
