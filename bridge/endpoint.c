@@ -504,6 +504,7 @@ int endpoint_detach(struct bridge *b, const struct endpoint *ep, bool namespace_
 struct forgetting {
     struct bridge *bridge;
     const char *id;
+    int first; /* failure */
     struct err *e;
     struct endpoint endpoint; /* as far as the lease tells it */
 };
@@ -519,13 +520,12 @@ static int match_lease(const struct lease *l, void *arg)
     return 0;
 }
 
-static int forget_on(const struct network *n, void *arg)
+static int forget_one(struct forgetting *f, const struct network *n, struct err *e)
 {
-    struct forgetting *f = arg;
     f->endpoint = (struct endpoint){0};
-    int r = lease_each(f->bridge->leases_fd, n->name, match_lease, f, f->e);
+    int r = lease_each(f->bridge->leases_fd, n->name, match_lease, f, e);
     if (r == -EBADMSG) { /* as in give_lease_back() */
-        err_clear(f->e);
+        err_clear(e);
         return 0;
     }
     if (r < 0 || (!f->endpoint.address4.family && !f->endpoint.address6.family))
@@ -534,14 +534,25 @@ static int forget_on(const struct network *n, void *arg)
     ep.bridge = xstrdup(n->bridge);
     ep.port = endpoint_port_name(f->id, n->name);
     struct fw_guard guard = endpoint_guard(&ep);
-    r = unplug(f->bridge, &ep, false, f->e);
+    r = unplug(f->bridge, &ep, false, e);
     if (r == 0)
-        r = fw_undo(f->bridge->fw, NULL, &guard, NULL, 0, f->e);
-    return r < 0 ? r : lease_release(f->bridge->leases_fd, n->name, f->id, f->e);
+        r = fw_undo(f->bridge->fw, NULL, &guard, NULL, 0, e);
+    return r < 0 ? r : lease_release(f->bridge->leases_fd, n->name, f->id, e);
+}
+
+/* One network's trouble is not the others'. */
+static int forget_on(const struct network *n, void *arg)
+{
+    struct forgetting *f = arg;
+    _cleanup_err_ struct err step = ERR_INIT;
+    err_note(&f->first, forget_one(f, n, &step), f->e, &step);
+    return 0;
 }
 
 int endpoint_forget(struct bridge *b, const char *id, struct err *e)
 {
     struct forgetting f = {.bridge = b, .id = id, .e = e};
-    return network_each(b, forget_on, &f, e);
+    _cleanup_err_ struct err step = ERR_INIT;
+    err_note(&f.first, network_each(b, forget_on, &f, &step), e, &step);
+    return f.first;
 }

@@ -283,12 +283,10 @@ int lease_restore(int dirfd, const char *network, const struct lease *living, si
 int lease_each(int dirfd, const char *network, int (*each)(const struct lease *l, void *arg),
                void *arg, struct err *e)
 {
-    /* Who only looks makes nothing, not even the lock's file. */
+    /* Without the lock: the file is replaced in one step, and who only looks must not wait for somebody who keeps
+     * it, nor make its file. */
     if (file_exists_at(dirfd, network) == 0)
         return 0;
-    _cleanup_close_ int lock = book_lock(dirfd, network, LOCK_SH, e);
-    if (lock < 0)
-        return lock;
     _cleanup_book_ struct book b = {0};
     int r = book_read(dirfd, network, &b, e);
     for (size_t i = 0; r >= 0 && i < b.count; i++)

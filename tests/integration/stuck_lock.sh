@@ -101,6 +101,19 @@ other_locks() {
 }
 t 'the locks of networks, leases and names' other_locks
 
+buried_beside() {
+    netctr network create blue >/dev/null
+    netctr run --rm --network blue "$box" true
+    netctr run -d --name k -p 8080:80 "$box" sleep 1000 >/dev/null
+    hold "$run_state/leases/.blue.lock"
+    kill -KILL "$(monitor_of k)"
+    timeout $((4 * slowness)) "$program" --root "$state" --run-root "$run_state" ps >/dev/null 2>"$tmp/said"
+    assert_eq "$(cat "$tmp/said")" ''
+    release
+    status_is k exited
+}
+t 'a dead container is buried, whoever holds the leases of a network that it was not on' buried_beside
+
 # Held by somebody who is only slow: nobody gives up.
 slow_holder() {
     warm_up
