@@ -245,8 +245,10 @@ int network_link(struct bridge *b, const char *from, const char *to, bool allow,
         r = read_existing(b, to, &z, e);
     if (r == 0 && allow)
         r = check_link(&a, &z, e);
+    if (r < 0)
+        return r;
     /* Without tables nothing is to be changed: whoever makes them reads the definitions. */
-    int tables = r == 0 ? bridge_check(b, e) : r;
+    int tables = bridge_check(b, e);
     if (tables == -EBUSY) /* another's */
         err_clear(e);
     else if (tables < 0)
