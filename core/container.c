@@ -130,13 +130,15 @@ int container_claim(struct store *store, struct spec *spec, struct container *ou
     return 0;
 }
 
-/* When it ran before, which stays true if it cannot begin now. */
-static int64_t last_start(int defined_dir)
+/* When it ran before and how that ended, which stays true if it cannot begin now. */
+static void take_last_run(struct container *c)
 {
     _cleanup_json_ json_t *j = NULL;
-    return json_read_at(defined_dir, "config.json", &j, NULL) == 0
-               ? json_int(json_object_get(j, "exit"), "started", 0)
-               : 0;
+    if (json_read_at(c->dir_fd, "config.json", &j, NULL) < 0)
+        return;
+    const json_t *ended = json_object_get(j, "exit");
+    c->started = json_int(ended, "started", 0);
+    c->exit_status = (int)json_int(ended, "status", 0);
 }
 
 int container_reclaim(struct store *store, struct spec *spec, struct container *out, struct err *e)
@@ -158,7 +160,7 @@ int container_reclaim(struct store *store, struct spec *spec, struct container *
         return err_set(e, c.dir_fd, "open container `%s`", spec->name);
     c.spec = *spec;
     *spec = (struct spec){0};
-    c.started = last_start(c.dir_fd);
+    take_last_run(&c);
     int r = claim_run_directory(&c, e);
     if (r == 0)
         r = container_save_definition(&c, e);
@@ -387,7 +389,7 @@ static void take_state(struct container *c, const json_t *state, const json_t *c
     free(c->spec.id);
     c->spec.id = xstrdup(json_str(state, "id"));
     c->existing = json_flag(state, "existing");
-    c->restarting = json_flag(state, "restarting");
+    c->between_runs = !json_object_get(state, "pid");
     c->exit_status = (int)json_int(state, "exit_status", 0);
     if (valid_name(json_str(state, "instance")))
         c->instance = xstrdup(json_str(state, "instance"));
@@ -410,7 +412,7 @@ static int read_remains(struct container *c, const char *name, enum status *stat
         take_state(c, state, config);
     else if (!is_missing(r))
         return r;
-    else if (defined == 0) {
+    else if (defined != -ENOENT) {
         /* What had not begun is written before the definition: without it, this is a next life that has not
          * begun, and it is what it was; damaged, nobody knows, and nothing is lost. */
         c->existing = true;
@@ -422,7 +424,9 @@ static int read_remains(struct container *c, const char *name, enum status *stat
         return r;
     if (r > 0)
         free(take_ptr(c->spec.id));
-    *status = (c->started || c->existing) && defined == 0 ? STATUS_RUNNING : STATUS_CREATING;
+    /* A damaged definition stays as it is, and what the container wrote with it: that is its user's. */
+    c->noted = c->noted || defined == -EBADMSG;
+    *status = (c->started || c->existing) && defined != -ENOENT ? STATUS_RUNNING : STATUS_CREATING;
     return 0;
 }
 

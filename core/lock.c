@@ -14,6 +14,10 @@ int store_cannot_lock(int code, int dir, const char *path, struct err *e)
 int store_lock(struct store *s, struct err *e)
 {
     int fd = lock_file_at(s->run_fd, "lock", LOCK_EX);
+    if (fd == -ENOENT) { /* not -ENOENT, which is what a container is that there is not */
+        err_say(e, -ESTALE, "the run directory `%s` has been removed meanwhile", s->run);
+        return err_hint(e, "the next command finds what has lost it");
+    }
     return fd < 0 ? store_cannot_lock(fd, s->run_fd, s->run, e) : fd;
 }
 

@@ -194,7 +194,7 @@ static int begin_anew(struct living *l, struct err *e)
     if (r != 0)
         return r;
     c->restarts++;
-    r = container_set_restarting(c, false, 0, e);
+    r = container_set_restarting(c, false, c->exit_status, e);
     close_fd(take_fd(lock));
     if (r == 0)
         r = container_create(c, e);
@@ -363,7 +363,7 @@ static int leave(struct living *l, bool keep, int status, struct err *e)
         (void)container_note_end(c, status, &step);
     int result = l->bridge ? mark_leaving(l, e) : 0;
     if (result == 0)
-        result = world_detach(l->world, c, container_marked(c->run_fd, MARK_SHARED) == 0, e);
+        result = world_detach(l->world, c, container_marked(c->run_fd, MARK_SHARED) == 0, false, e);
     /* Before the name goes: who sees the container gone may have its ports. */
     while (result == 0 && l->holdings)
         holding_close(l, l->holdings);

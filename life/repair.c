@@ -30,7 +30,8 @@ static int forget_names(struct world *w, const struct container *c, struct err *
     return r == 0 && c->spec.id ? names_leave(names, NULL, c->spec.id, e) : r;
 }
 
-int world_detach(struct world *w, struct container *c, bool namespace_dies, struct err *e)
+int world_detach(struct world *w, struct container *c, bool namespace_dies, bool locked,
+                 struct err *e)
 {
     struct bridge *bridge;
     _cleanup_endpoints_ struct endpoint_list all = {0};
@@ -55,7 +56,7 @@ int world_detach(struct world *w, struct container *c, bool namespace_dies, stru
     /* What a record that is damaged or gone stood for is not known: the firewall is made anew from those that
      * are. */
     if (r == 0 && (damaged || (missing && bridge_check(bridge, NULL) == 0)))
-        r = world_reload_locked(w, e);
+        r = locked ? world_reload_locked(w, e) : world_reload(w, false, e);
     /* A name that stays is no reason for a port that stays open. */
     if (r == 0 && unnamed < 0) {
         err_move(e, &why);
@@ -75,11 +76,11 @@ int world_bury(struct world *w, const char *name, bool discard, struct err *e)
         return r;
     bool keep = status == STATUS_RUNNING && !c.spec.auto_remove && !discard;
     /* Between two runs there is nobody to be killed, and the last one's end is known. */
-    int exit_status = c.restarting ? c.exit_status : 128 + SIGKILL;
+    int exit_status = c.between_runs ? c.exit_status : 128 + SIGKILL;
     container_kill(&c);
     if (keep)
         (void)container_note_end(&c, exit_status, NULL);
-    if ((r = world_detach(w, &c, false, e)) < 0 ||
+    if ((r = world_detach(w, &c, false, true, e)) < 0 ||
         (r = container_end(&c, keep, exit_status, e)) < 0)
         return err_wrap(e, "clean up after container `%s`", name);
     return container_vanish(&c, keep, e);
@@ -143,8 +144,14 @@ int world_repair(struct world *w, const struct gc *gc, struct err *e)
         }
     if (listed < 0)
         err_note(&first, err_set(&step, listed, "list the living containers"), e, &step);
+    int r = 0;
     if ((any || none) && !gc->dry_run) /* the last one may have been killed before it did */
-        err_note(&first, resolver_release(w, &step), e, &step);
+        r = resolver_release(w, &step);
+    if (r < 0 && !gc->tell) { /* as in repair_if_dead() */
+        warn("%s", step.text);
+        r = 0;
+    }
+    err_note(&first, r, e, &step);
     return first;
 }
 

@@ -193,11 +193,12 @@ struct container {
     int64_t started;
     bool noted;           /**< the definition knows how it ended */
     struct rlimit nofile; /**< RLIMIT_NOFILE of the program; all zero: as it is now */
-    bool existing;    /**< its definition is older than this life: it is kept whatever happens */
-    bool told_to_end; /**< its monitor was signalled to end */
-    bool interrupted; /**< by ^C, and not as a host that goes down does it */
-    bool restarting;  /**< between two runs of its program */
-    int exit_status;  /**< of the last run, when restarting */
+    bool existing;     /**< its definition is older than this life: it is kept whatever happens */
+    bool told_to_end;  /**< its monitor was signalled to end */
+    bool interrupted;  /**< by ^C, and not as a host that goes down does it */
+    bool restarting;   /**< between two runs of its program */
+    bool between_runs; /**< adopted: its program did not run when its monitor died */
+    int exit_status;   /**< of the last run, if there was one */
     unsigned restarts;
     bool told_start; /**< the event "start" has no "die" yet */
 };

@@ -108,6 +108,26 @@ killed_between() {
 }
 t 'a monitor that is killed between two runs: how the last one ended is known' killed_between
 
+killed_as_it_begins() {
+    strace -o /dev/null true 2>/dev/null || skip 'no permission to trace'
+    background --name a --restart always -v "$tmp:/t" "$box" \
+        sh -c 'until [ -e /t/go ]; do usleep 20000; done; exit 3'
+    local monitor
+    monitor=$(monitor_of a)
+    strace -qq -o "$tmp/trace" -p "$monitor" -e trace=clone3 -e inject=clone3:signal=SIGKILL &
+    wait_for 5 grep -q "^TracerPid:.[1-9]" "/proc/$monitor/status"
+    touch "$tmp/go"
+    wait_for 5 status_is a exited
+    assert_eq "$(state_of a exit_status)" 3
+    # The same by hand.
+    rm "$tmp/go"
+    strace -f -qq -o "$tmp/trace" -e trace=clone3 -e inject=clone3:signal=SIGKILL \
+        "$program" --root "$state" --run-root "$run_state" start a 2>/dev/null && fail 'it was not killed'
+    wait_for 5 status_is a exited
+    assert_eq "$(state_of a exit_status)" 3
+}
+t 'a monitor that is killed as the next run begins: how the last one ended is known' killed_as_it_begins
+
 # What stop does under the lock, when the pause is over and the monitor waits for the lock.
 stop_comes_in_between() {
     background --name a --restart always "$box" sh -c 'echo run; exit 1'

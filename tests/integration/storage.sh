@@ -164,7 +164,8 @@ power_cut() {
     [ -e "$tmp/after/plain" ] && [ ! -s "$tmp/after/plain" ] || fail 'the cut comes too early or too late'
     # As after any boot.
     at "$tmp/after/state" /run/netctr-s boot >/dev/null
-    assert_eq "$(at "$tmp/after/state" /run/netctr-s ps --format json | jq -r '.[] | .name + " " + .status')" 'k running'
+    at "$tmp/after/state" /run/netctr-s ps --format json >"$tmp/said"
+    assert_eq "$(jq -r '.[] | .name + " " + .status' "$tmp/said")" 'k running'
     at "$tmp/after/state" /run/netctr-s exec k grep -q . /etc/hosts
     assert_eq "$(at "$tmp/after/state" /run/netctr-s network ls --format json | jq -r '.[].name')" blue
     at "$tmp/after/state" /run/netctr-s rm -f k >/dev/null

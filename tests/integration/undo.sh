@@ -181,6 +181,24 @@ damaged_definition() {
 }
 t 'a damaged definition: gc does not end its container' damaged_definition
 
+damaged_and_dead() {
+    # Its layer is the user's.
+    netctr run -d --name k --network none "$box" sh -c 'echo precious >/data; exec sleep 1000' >/dev/null
+    wait_for 5 test -s "$state/containers/k/upper/data"
+    local monitor
+    monitor=$(monitor_of k)
+    cp "$state/containers/k/config.json" "$tmp/config.json"
+    echo '{' >"$state/containers/k/config.json"
+    kill -KILL "$monitor"
+    netctr ps -a >/dev/null 2>&1 || true
+    netctr gc >/dev/null 2>&1 || true
+    assert_eq "$(cat "$state/containers/k/upper/data")" precious
+    assert_eq "$(cat "$state/containers/k/config.json")" '{'
+    cp "$tmp/config.json" "$state/containers/k/config.json"
+    netctr ps -a | has ' k$'
+}
+t 'a damaged definition, and its monitor killed: what the container wrote stays' damaged_and_dead
+
 half_claimed() {
     # `start` was killed when it had made the run directory and not yet written into it: the container
     # is what it was before.

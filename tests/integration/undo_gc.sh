@@ -102,6 +102,37 @@ no_record() {
 }
 t 'a dead container whose record is gone: its port is nobody'"'"'s' no_record
 
+# Who only looks is told, and sees; gc says that it has failed.
+no_directory_of_names() {
+    netctr run --rm "$box" true
+    rm -rf --one-file-system "$run_state/names"
+    : >"$run_state/names"
+    netctr ps -a >/dev/null 2>"$tmp/err"
+    assert_contains "$(cat "$tmp/err")" 'netctr: warning: open the directory of names: Not a directory'
+    netctr network ls >/dev/null 2>&1
+    assert_fails netctr gc 2>/dev/null
+    rm "$run_state/names"
+    netctr gc
+}
+t 'what cannot be released keeps nobody from looking' no_directory_of_names
+
+gone_meanwhile() {
+    warm_up
+    netctr run -d --name a --network none "$box" sleep 1000 >/dev/null
+    netctr run -d --name b --network none "$box" sleep 1000 >/dev/null
+    local b
+    b=$(pid_of b)
+    netctr stop -t 1 a b >"$tmp/out" 2>"$tmp/err" &
+    wait_for 5 test -x "$run_state/containers/a/lock" # a is asked to end
+    lose_run_directory
+    assert_status 125 wait $!
+    assert_contains "$(cat "$tmp/err")" "the run directory \`$run_state\` has been removed"
+    assert_eq "$(cat "$tmp/out")" a
+    kill -0 "$b"
+    netctr gc >/dev/null
+}
+t 'the run directory is lost while something is stopped: what lives is not called stopped' gone_meanwhile
+
 cannot_be_swept() {
     # RUN does not say whose it is, and not all can be looked at: nothing new beside it.
     warm_up
