@@ -232,7 +232,8 @@ void container_event(const struct container *c, const char *name,
     event_emit(c->store->run_fd, &event, attributes);
 }
 
-/* Once for each run of the program, whoever comes to know of its end. */
+/* Once for each run of the program, whoever comes to know of its end. Killed in between, it is told twice; how it
+ * ended has been written down before, so that both say the same. */
 static void tell_death(struct container *c, int exit_status, bool oom_killed)
 {
     const struct event_attribute attributes[] = {
@@ -341,11 +342,9 @@ static int save_exit(struct container *c, int exit_status, bool oom_killed, stru
 int container_note_end(struct container *c, int exit_status, struct err *e)
 {
     bool oom_killed = was_oom_killed(c);
+    int r = c->noted || !c->spec.id ? 0 : save_exit(c, exit_status, oom_killed, e);
+    c->noted = c->noted || (r == 0 && c->spec.id);
     tell_death(c, exit_status, oom_killed);
-    if (c->noted || !c->spec.id)
-        return 0;
-    int r = save_exit(c, exit_status, oom_killed, e);
-    c->noted = r == 0;
     return r;
 }
 
@@ -385,12 +384,14 @@ static bool is_missing(int code)
 static void take_state(struct container *c, const json_t *state, const json_t *config)
 {
     c->started = json_int(state, "started", 0);
-    c->noted = json_object_get(config, "exit") != NULL;
+    const json_t *ended = json_object_get(config, "exit");
+    c->noted = ended != NULL;
+    c->between_runs = ended || !json_object_get(state, "pid");
     free(c->spec.id);
     c->spec.id = xstrdup(json_str(state, "id"));
     c->existing = json_flag(state, "existing");
-    c->between_runs = !json_object_get(state, "pid");
-    c->exit_status = (int)json_int(state, "exit_status", 0);
+    c->exit_status =
+        (int)(ended ? json_int(ended, "status", 0) : json_int(state, "exit_status", 0));
     if (valid_name(json_str(state, "instance")))
         c->instance = xstrdup(json_str(state, "instance"));
 }

@@ -101,8 +101,13 @@ t 'stop of several, one of which is gone at once' several_of_which_one_goes
 killed_between() {
     background --name a --restart always "$box" sh -c 'exit 3'
     wait_for 20 has_restarted a 4
-    wait_for 5 status_is a restarting
-    kill -KILL "$(jq .monitor "$run_state/containers/a/state.json")"
+    local file=$run_state/containers/a/state.json monitor
+    monitor=$(jq .monitor "$file")
+    until kill -STOP "$monitor" && [ "$(jq .restarting "$file")" = true ]; do
+        kill -CONT "$monitor"
+        sleep 0.05
+    done
+    kill -KILL "$monitor"
     wait_for 5 status_is a exited
     assert_eq "$(state_of a exit_status)" 3
 }
@@ -258,6 +263,21 @@ known_end() {
     assert_eq "$(state_of d exit_status),$(state_of d started)" "127,$started"
 }
 t 'an end that is known stays what it was, whoever clears up' known_end
+
+killed_as_it_tells() {
+    strace -o /dev/null true 2>/dev/null || skip 'no permission to trace'
+    background --name teller -v "$tmp:/t" "$box" sh -c 'until [ -e /t/ends ]; do usleep 20000; done; exit 3'
+    local monitor
+    monitor=$(monitor_of teller)
+    strace -qq -o "$tmp/trace" -p "$monitor" -e trace=fchmod -e inject=fchmod:signal=SIGKILL &
+    wait_for 5 grep -q "^TracerPid:.[1-9]" "/proc/$monitor/status"
+    touch "$tmp/ends"
+    wait_for 5 status_is teller exited
+    grep -q 'killed by SIGKILL' "$tmp/trace" || fail 'it was not killed'
+    assert_eq "$(state_of teller exit_status)" 3
+    assert_eq "$(netctr events --no-stream --filter container=teller --filter event=die | jq .exit_code | sort -u)" 3
+}
+t 'a monitor that is killed as it tells of the end: who clears up tells the same' killed_as_it_tells
 
 started_again() {
     local id
