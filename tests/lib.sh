@@ -377,13 +377,21 @@ http() { # [CURL'S FLAGS] URL
 
 # ---- containers of tests -------------------------------------------------------------------------
 
+# These two are asked so often that a jq each time would be most of what some files do.
+
 # The names of those that run; with -a of all.
 names() { # [-a]
-    netctr ps --format json "$@" | jq -r '.[].name'
+    local lines line
+    lines=$(netctr ps "$@") || return
+    [[ $lines == *$'\n'* ]] || return 0 # none below the head
+    while read -r line; do printf '%s\n' "${line##* }"; done <<<"${lines#*$'\n'}"
 }
 
 state_of() { # NAME KEY: status, pid, exit_status, ...
-    netctr inspect "$1" | jq -r ".[0].state.$2"
+    local json value='null'
+    json=$(netctr inspect "$1") || return
+    ! [[ $json =~ \"state\":\ \{[^}]*\"$2\":\ \"?([^\",\}$'\n']*) ]] || value=${BASH_REMATCH[1]}
+    printf '%s\n' "$value"
 }
 
 status_is() { # NAME running|exited
