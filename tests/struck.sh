@@ -61,9 +61,9 @@ resolver_serves() {
     return 1
 }
 
-# Each k gets the same address: a lease that rests would give the next one another.
+# Each k gets the same address at once: a lease that rests would give the next one another, or let it wait.
 same_leases() {
-    cp "$tmp/leases" "$run_state/leases/default"
+    cp "$tmp"/leases/* "$run_state/leases"
 }
 
 begin_counting() {
@@ -77,7 +77,9 @@ begin_strikes() {
     furnish
     [ ! -x /usr/lib/podman/aardvark-dns ] || wait_for 20 resolver_serves
     remember
-    cp "$run_state/leases/default" "$tmp/leases"
+    rm -rf "$tmp/leases"
+    mkdir "$tmp/leases"
+    cp "$run_state"/leases/* "$tmp/leases"
     begin_counting
 }
 

@@ -20,9 +20,9 @@ set_up() {
     "${nc[@]}" run --rm "${victim[@]}" "$box" sh -c "$tell" >"$tmp/out" || true
     report >"$tmp/right"
     grep -q 'HOSTNAME=ID' "$tmp/right"
-    cp "$tmp/leases" "$run_state/leases/default"
+    same_leases
     until sleep 0.3 && look --until "$tmp/before" 0 >"$tmp/now"; do :; done
-    cp "$tmp/leases" "$run_state/leases/default"
+    same_leases
     "${nc[@]}" run --rm "${victim[@]}" "$box" sh -c "$tell" >"$tmp/out" || true
     report >"$tmp/right"
 }

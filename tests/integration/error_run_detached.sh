@@ -52,7 +52,7 @@ as_asked() {
 }
 
 set_up() {
-    cp "$tmp/leases" "$run_state/leases/default"
+    same_leases
     "${nc[@]}" run -d "${everything[@]}" "$box" httpd -f >"$tmp/out"
     wait_for 5 page 8080
     appearance >"$tmp/right"
