@@ -12,6 +12,7 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <time.h>
 
 int netns_self(void)
 {
@@ -87,10 +88,14 @@ static int write_all_sysctls(const struct sysctl *sysctls, struct err *e)
 
 static void go_home(int home)
 {
-    if (setns(home, CLONE_NEWNET) == 0)
-        return;
-    /* Everything that follows would hit the wrong host. */
-    warn("cannot return to the host's network namespace: %s", strerror(errno));
+    const struct timespec pause = {.tv_nsec = 10000000};
+    for (int tries = 0; tries < 100;
+         tries++, nanosleep(&pause, NULL)) /* memory may be short for a moment */
+        if (setns(home, CLONE_NEWNET) == 0)
+            return;
+    /* Everything that follows, the undo as well, would hit the wrong host: this is said here, and the next command
+     * puts things right, as after any death. */
+    fprintf(stderr, "netctr: cannot return to the host's network namespace: %s\n", strerror(errno));
     _exit(EXIT_NETCTR);
 }
 
