@@ -263,8 +263,8 @@ static int look(struct keeper *k, struct err *e)
     _cleanup_close_ int lock = store_lock(&k->world->store, e);
     if (lock < 0)
         return lock;
-    if (aardvark_take_untold(
-            k->names)) { /* a network came while we waited for the lock: it is told first */
+    /* A network that came while we waited for the lock is told first. */
+    if (aardvark_take_untold(k->names)) {
         k->untold = k->dirty = true;
         return 0;
     }
