@@ -89,13 +89,16 @@ static int write_all_sysctls(const struct sysctl *sysctls, struct err *e)
 static void go_home(int home)
 {
     const struct timespec pause = {.tv_nsec = 10000000};
-    for (int tries = 0; tries < 100;
-         tries++, nanosleep(&pause, NULL)) /* memory may be short for a moment */
+    int why = 0;
+    /* Memory may be short for a moment. */
+    for (int tries = 0; tries < 100; tries++, nanosleep(&pause, NULL)) {
         if (setns(home, CLONE_NEWNET) == 0)
             return;
+        why = errno;
+    }
     /* Everything that follows, the undo as well, would hit the wrong host: this is said here, and the next command
      * puts things right, as after any death. */
-    fprintf(stderr, "netctr: cannot return to the host's network namespace: %s\n", strerror(errno));
+    fprintf(stderr, "netctr: cannot return to the host's network namespace: %s\n", strerror(why));
     _exit(EXIT_NETCTR);
 }
 

@@ -113,14 +113,18 @@ killed_between() {
 }
 t 'a monitor that is killed between two runs: how the last one ended is known' killed_between
 
+dies_at() { # NAME CALL: its monitor is killed by the next one
+    local monitor
+    monitor=$(monitor_of "$1")
+    strace -qq -o "$tmp/trace" -p "$monitor" -e trace="$2" -e inject="$2:signal=SIGKILL" &
+    wait_for 5 grep -q "^TracerPid:.[1-9]" "/proc/$monitor/status"
+}
+
 killed_as_it_begins() {
     strace -o /dev/null true 2>/dev/null || skip 'no permission to trace'
     background --name a --restart always -v "$tmp:/t" "$box" \
         sh -c 'until [ -e /t/go ]; do usleep 20000; done; exit 3'
-    local monitor
-    monitor=$(monitor_of a)
-    strace -qq -o "$tmp/trace" -p "$monitor" -e trace=clone3 -e inject=clone3:signal=SIGKILL &
-    wait_for 5 grep -q "^TracerPid:.[1-9]" "/proc/$monitor/status"
+    dies_at a clone3
     touch "$tmp/go"
     wait_for 5 status_is a exited
     assert_eq "$(state_of a exit_status)" 3
@@ -267,10 +271,7 @@ t 'an end that is known stays what it was, whoever clears up' known_end
 killed_as_it_tells() {
     strace -o /dev/null true 2>/dev/null || skip 'no permission to trace'
     background --name teller -v "$tmp:/t" "$box" sh -c 'until [ -e /t/ends ]; do usleep 20000; done; exit 3'
-    local monitor
-    monitor=$(monitor_of teller)
-    strace -qq -o "$tmp/trace" -p "$monitor" -e trace=fchmod -e inject=fchmod:signal=SIGKILL &
-    wait_for 5 grep -q "^TracerPid:.[1-9]" "/proc/$monitor/status"
+    dies_at teller fchmod
     touch "$tmp/ends"
     wait_for 5 status_is teller exited
     grep -q 'killed by SIGKILL' "$tmp/trace" || fail 'it was not killed'
