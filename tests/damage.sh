@@ -80,6 +80,15 @@ no_trace_of_k() {
         [ "$cgroups" = 1 ] && [ "$(grep -cv -e ^# -e resting-until= "$run_state/leases/default")" = 1 ]
 }
 
+# What is tried of all ITEMS, in $tried: on a slow machine every third of them, from one that chance chooses. How
+# a file is read is the same under each kernel.
+try_of() { # ITEM...
+    local i=1 step=1
+    tried=()
+    if [ "$slowness" != 1 ]; then i=$((RANDOM % 3 + 1)) step=3; fi
+    for (( ; i <= $#; i += step)); do tried+=("${!i}"); done
+}
+
 # One byte of FILE is another.
 flip() { # FILE
     local size at

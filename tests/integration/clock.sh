@@ -10,6 +10,8 @@ at() { # SECONDS COMMAND...
 }
 now=$(date +%s)
 clocks=(0 1 -1 -86400 "$((now - 86400 * 400))" "$now" "$((now + 86400 * 400))" 4102444800 253402300799 99999999999999)
+# Each is seen from each, which is the same under every kernel.
+[ "$slowness" = 1 ] || clocks=(0 -86400 "$now" 99999999999999)
 
 control() {
     # The clock is really another one.

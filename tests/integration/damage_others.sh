@@ -17,7 +17,8 @@ somebody_else() {
         ".boot = 1 | .monitor = -1"
     )
     local filter
-    for filter in "${states[@]}"; do
+    try_of "${states[@]}"
+    for filter in "${tried[@]}"; do
         victim
         reseal "$live/state.json" "$filter"
         endure "state.json: $filter"
@@ -55,8 +56,9 @@ anothers_definition() {
     begin
     local filter id
     id=$(jq -r .id "$state/containers/neighbour/config.json")
-    for filter in '.name = "neighbour"' ".id = \"$id\"" ".id = \"$id\" | .name = \"neighbour\"" '.name = "../neighbour"' \
-        '.id = "/"' '.rootfs = 1' '.network = "host"' '.caps = -1' '.argv = []' '.volumes = 7 | .limits = []'; do
+    try_of '.name = "neighbour"' ".id = \"$id\"" ".id = \"$id\" | .name = \"neighbour\"" '.name = "../neighbour"' \
+        '.id = "/"' '.rootfs = 1' '.network = "host"' '.caps = -1' '.argv = []' '.volumes = 7 | .limits = []'
+    for filter in "${tried[@]}"; do
         victim
         jq "$filter" "$defined/config.json" >"$tmp/config" && cp "$tmp/config" "$defined/config.json"
         endure "config.json: $filter"

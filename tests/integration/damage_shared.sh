@@ -8,9 +8,10 @@
 at_random() {
     begin
     local file length size round
-    for round in $(seq 9); do
+    try_of {1..9}
+    for round in "${tried[@]}"; do
         victim
-        case $((round % 3)) in
+        case $((round / 3 % 3)) in
         0) file=$live/state.json ;;
         1) file=$live/endpoint.default.json ;;
         2) file=$defined/config.json ;;
@@ -33,7 +34,8 @@ addresses() { jq -r .address "$run_state"/containers/*/endpoint.default.json | s
 damaged_leases() {
     begin
     local how file=$run_state/leases/default
-    for how in nothing empty directory fifo link dangling huge flip flip cut; do
+    try_of nothing empty directory fifo link dangling huge flip flip cut
+    for how in "${tried[@]}"; do
         victim
         case $how in
         flip) flip "$file" ;;
@@ -103,7 +105,8 @@ damaged_network() {
     begin
     local how file=$state/networks/default.json
     cp "$file" "$tmp/default.json"
-    for how in empty directory fifo deep; do
+    try_of empty directory fifo deep
+    for how in "${tried[@]}"; do
         victim
         replaced_by "$file" "$how"
         what="network: $how"
@@ -123,7 +126,8 @@ damaged_rest() {
     begin
     local how file
     for file in "$state/run-root" "$run_state/instance" "$run_state/leases/.expiry" "$run_state/listener"; do
-        for how in fifo deep directory; do
+        try_of fifo deep directory
+        for how in "${tried[@]}"; do
             victim
             replaced_by "$file" "$how"
             what="${file##*/}: $how"
@@ -135,7 +139,8 @@ damaged_rest() {
             endure "$what"
         done
     done
-    for how in fifo link directory; do
+    try_of fifo link directory
+    for how in "${tried[@]}"; do
         victim
         wait_for 5 test -e "$defined/log" # its monitor opens it a moment after the start
         replaced_by "$defined/log" "$how"

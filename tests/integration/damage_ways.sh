@@ -9,7 +9,8 @@ each_way() { # FILE
     local how passwd
     passwd=$(md5sum /etc/passwd)
     begin
-    for how in "${ways[@]}"; do
+    try_of "${ways[@]}"
+    for how in "${tried[@]}"; do
         victim
         replaced_by "${1/@/$run_state}" "$how"
         endure "$1: $how"
