@@ -49,7 +49,7 @@ static const struct {
 struct listener {
     int run_fd;
     char *instance;
-    void (*flushed)(void *arg);
+    int (*flushed)(void *arg);
     void *arg;
     char name[NAME_SIZE]; /* of this process, as the kernel tells it */
 
@@ -65,7 +65,7 @@ struct listener {
     bool hurt;       /* by the transaction whose notifications are coming in */
     bool lost;       /* notifications were dropped */
     bool due;        /* the model has to be re-applied */
-    int64_t last_ms; /* when that was done */
+    int64_t next_ms; /* and may be then */
 };
 
 static void set_timer(struct listener *l, int64_t ms)
@@ -191,19 +191,33 @@ static bool is_whole(struct listener *l)
     return whole;
 }
 
-/* Calls back now or when the pause is over. Damage done meanwhile is repaired with the rest. */
+/* A little later each time. Returns in how many milliseconds. */
+static int64_t try_later(struct listener *l, int64_t at_least_ms)
+{
+    int64_t ms = at_least_ms > l->retry_ms ? at_least_ms : l->retry_ms;
+    set_timer(l, ms);
+    l->retry_ms = l->retry_ms < RETRY_MAX_MS ? l->retry_ms * 2 : RETRY_MAX_MS;
+    return ms;
+}
+
+/* Calls back now or when the pause is over. Damage done meanwhile is repaired with the rest. An attempt that
+ * fails after long, waiting for a lock, is followed by as long a pause: this process has other duties. */
 static void reload_if_due(struct listener *l)
 {
     if (!l->due)
         return;
-    int64_t pause = l->last_ms + RELOAD_PAUSE_MS - monotonic_ms();
-    if (pause > 0) {
-        set_timer(l, pause);
+    int64_t begun = monotonic_ms();
+    if (l->next_ms > begun) {
+        set_timer(l, l->next_ms - begun);
         return;
     }
-    l->due = false;
-    l->flushed(l->arg);
-    l->last_ms = monotonic_ms();
+    l->due = l->flushed(l->arg) < 0;
+    int64_t ended = monotonic_ms();
+    if (l->due)
+        l->next_ms = ended + try_later(l, ended - begun);
+    else
+        l->next_ms = ended + RELOAD_PAUSE_MS;
+    l->retry_ms = l->due ? l->retry_ms : RETRY_MS;
 }
 
 /* ---- who listens -----------------------------------------------------------------------------*/
@@ -270,8 +284,10 @@ static int attempt(struct listener *l)
     int r = l->lock;
     if (r >= 0) {
         r = begin(l);
-        if (r == 0)
+        if (r == 0) {
+            l->retry_ms = RETRY_MS;
             return 0;
+        }
         unsubscribe(l);
     } else if (r == -EWOULDBLOCK) {
         l->holder = r = find_holder(l);
@@ -281,14 +297,13 @@ static int attempt(struct listener *l)
         }
         l->holder = close_fd(l->holder);
     }
-    set_timer(l, l->retry_ms);
-    l->retry_ms = l->retry_ms < RETRY_MAX_MS ? l->retry_ms * 2 : RETRY_MAX_MS;
+    (void)try_later(l, 0);
     return r == -ESRCH ? 0 : r;
 }
 
 /* ---- the outside -----------------------------------------------------------------------------*/
 
-int listener_new(int run_fd, const char *instance, int delay_ms, void (*flushed)(void *arg),
+int listener_new(int run_fd, const char *instance, int delay_ms, int (*flushed)(void *arg),
                  void *arg, struct listener **out, struct err *e)
 {
     _cleanup_listener_ struct listener *l = xcalloc(1, sizeof(*l));
@@ -298,8 +313,7 @@ int listener_new(int run_fd, const char *instance, int delay_ms, void (*flushed)
                            .arg = arg,
                            .lock = -1,
                            .holder = -1,
-                           .retry_ms = RETRY_MS,
-                           .last_ms = INT64_MIN / 2};
+                           .retry_ms = RETRY_MS};
     (void)prctl(PR_GET_NAME, l->name);
     l->epoll = epoll_create1(EPOLL_CLOEXEC);
     l->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);

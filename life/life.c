@@ -139,12 +139,17 @@ static void listen_firewall(void *living)
     keep_names(l);
 }
 
-/* Somebody has emptied the firewall: it is made anew, whatever is left of it. */
-static void restore_firewall(void *world)
+/* Somebody has emptied the firewall: it is made anew, whatever is left of it. What keeps it from that is told
+ * once, however often it is tried. */
+static int restore_firewall(void *living)
 {
     _cleanup_err_ struct err e = ERR_INIT;
-    if (world_reload(world, false, &e) < 0)
-        warn("cannot restore the firewall: %s", e.text);
+    struct living *l = living;
+    int r = world_reload(l->world, false, &e);
+    if (r < 0 && !l->flushed)
+        warn("cannot restore the firewall yet: %s", e.text);
+    l->flushed = r < 0;
+    return r;
 }
 
 /* A program does not end, nor stay away, because somebody keeps the lock for long: whoever looks after it
@@ -255,7 +260,7 @@ int watch_firewall(struct living *l, struct err *e)
      * firewall before is seen when the listening begins. */
     int delay_ms = l->container.spec.detached || names_urgent(l) ? 1 : l->holdings ? 50 : 300;
     int r = listener_new(l->world->store.run_fd, l->world->store.instance, delay_ms,
-                         restore_firewall, l->world, &l->listener, e);
+                         restore_firewall, l, &l->listener, e);
     if (r == 0)
         r = hub_add(l->hub, listener_fd(l->listener), listen_firewall, l, e);
     if (r == 0)

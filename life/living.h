@@ -46,6 +46,7 @@ struct living {
     int control;  /* socket, or -1 */
     int flows;    /* timer, or -1 */
     bool begun;   /* and whoever asked for it knows */
+    bool flushed; /* the firewall could not be restored yet */
     bool unsaved; /* the definition could not follow the last change */
     int born;     /* BORN_…: what new links of the namespace are */
     int netns;    /* kept until the endpoints are detached: a namespace that dies holds RTNL for

@@ -16,8 +16,9 @@ struct listener;
 /** Listens, or waits for its turn to, from @delay_ms on: who listened costs the kernel a grace period
  *  of 6-20 ms at its end, which a container of a moment should not pay. @run_fd stays the caller's and must outlive the result;
  *  @instance is the tables' stamp. @flushed is called by listener_run(), at most once in 20 ms, when
- *  something of our tables is gone that netctr itself did not take away; it re-applies the model. */
-int listener_new(int run_fd, const char *instance, int delay_ms, void (*flushed)(void *arg),
+ *  something of our tables is gone that netctr itself did not take away; it re-applies the model. After an
+ *  error it is called again, a little later each time. */
+int listener_new(int run_fd, const char *instance, int delay_ms, int (*flushed)(void *arg),
                  void *arg, struct listener **out, struct err *e);
 void listener_free(struct listener *l); /**< accepts NULL */
 void listener_cleanup(struct listener **l);

@@ -68,6 +68,27 @@ by_the_listener() {
 # netavark #723, #230, #1258, firewalld #863
 t 'by the one that listens, within a moment, again and again' by_the_listener
 
+# Files run short just then, and no other change of the firewall comes to remind anybody.
+tried_again() {
+    local tracer
+    strace -o /dev/null true 2>/dev/null || skip 'no permission to trace'
+    two
+    strace -qq -o "$tmp/trace" -p "$(monitor_of web)" -p "$(monitor_of secret)" -P endpoint.default.json \
+        -e trace=openat -e inject=openat:error=ENFILE &
+    tracer=$!
+    wait_for 5 traced "$(monitor_of web)"
+    wait_for 5 traced "$(monitor_of secret)"
+    nft flush ruleset
+    wait_for 5 grep -q INJECTED "$tmp/trace"
+    ! is_restored || fail 'nothing kept it from that'
+    kill $tracer
+    restored_within 3
+    open
+    closed
+}
+traced() { grep -q 'TracerPid:.[1-9]' "/proc/$1/status"; }
+t 'what kept the one that listens from restoring it is over' tried_again
+
 parts_of_it() {
     two
     nft delete table inet netctr

@@ -62,18 +62,29 @@ struct process {
     int said;
 };
 
-static void put_back(void *arg)
+/* What a callback is given: where to say that it has been called, and how often it is to fail. */
+struct task {
+    int say, failures;
+};
+
+static int put_back(void *arg)
 {
+    struct task *task = arg;
+    require(write(task->say, "x", 1) == 1, "%s", strerror(errno));
+    if (task->failures > 0) {
+        task->failures--;
+        return -EAGAIN;
+    }
     replace_tables();
-    require(write(*(int *)arg, "x", 1) == 1, "%s", strerror(errno));
+    return 0;
 }
 
-static void live(int say)
+static void live(struct task *task)
 {
     _cleanup_err_ struct err e = ERR_INIT;
     struct listener *l = NULL;
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-    require(listener_new(run_fd, INSTANCE, 0, put_back, &say, &l, &e) == 0, "%s", e.text);
+    require(listener_new(run_fd, INSTANCE, 0, put_back, task, &l, &e) == 0, "%s", e.text);
     for (;;) {
         struct pollfd p = {.fd = listener_fd(l), .events = POLLIN};
         if (poll(&p, 1, -1) == 1)
@@ -81,15 +92,20 @@ static void live(int say)
     }
 }
 
-static struct process begin(void)
+static struct process begin_failing(int failures)
 {
     int pipe_fds[2];
     require(pipe2(pipe_fds, O_CLOEXEC | O_NONBLOCK) == 0, "%s", strerror(errno));
     struct process p = {fork(), pipe_fds[0]};
     if (p.pid == 0)
-        live(pipe_fds[1]);
+        live(&(struct task){pipe_fds[1], failures});
     close(pipe_fds[1]);
     return p;
+}
+
+static struct process begin(void)
+{
+    return begin_failing(0);
 }
 
 static void end(const struct process *p)
@@ -283,6 +299,24 @@ static void check_foreign(void)
     end(&p);
 }
 
+/* Until it succeeds, and what follows finds no longer pauses. */
+static void check_again(void)
+{
+    enum { FAILURES = 2 };
+    replace_tables();
+    struct process p = begin_failing(FAILURES);
+    wait_for_subscriber();
+    require(said(&p) == 0, "the tables were whole");
+    nft("flush ruleset");
+    int times = said(&p);
+    require(times == FAILURES + 1, "%d times", times);
+    require(tables_are_whole(), "after %d failures", FAILURES);
+    nft("flush ruleset");
+    times = said(&p);
+    require(times == 1, "%d times", times);
+    end(&p);
+}
+
 static void check_storm(void)
 {
     enum { STORM = 60 };
@@ -347,6 +381,7 @@ static const struct apart checks[] = {
     {"of several one listens, until its end", check_one},
     {"what happens while nobody listens", check_gap},
     {"another netctr's tables are left alone", check_foreign},
+    {"what fails is tried again", check_again},
     {"a storm is told at intervals", check_storm},
     {"what is lost is looked for", check_lost},
 };
