@@ -12,7 +12,7 @@ is_restored() {
 
 restored_within() { # SECONDS
     local begin=${EPOCHREALTIME/./}
-    wait_for "$1" is_restored || {
+    (wait_for "$1" is_restored) || {
         diff "$tmp/before" "$tmp/now"
         exit 1
     }
