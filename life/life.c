@@ -146,8 +146,12 @@ static int restore_firewall(void *living)
     _cleanup_err_ struct err e = ERR_INIT;
     struct living *l = living;
     int r = world_reload(l->world, false, &e);
-    if (r < 0 && !l->flushed)
-        warn("cannot restore the firewall yet: %s", e.text);
+    if (r < 0 && !l->flushed) {
+        _cleanup_free_ char *text = xasprintf("cannot restore the firewall yet: %s", e.text);
+        container_note(&l->container, text);
+        if (!l->container.spec.detached)
+            warn("%s", text);
+    }
     l->flushed = r < 0;
     return r;
 }

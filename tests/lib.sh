@@ -524,6 +524,13 @@ no_element_expires() {
     ! grep -q ' timeout [0-9]' <<<"$(nft --stateless list ruleset)"
 }
 
+# Who answers for names is told to the firewall when the resolver listens, which nobody's start waits for.
+resolver_is_told() {
+    local port
+    [ -n "$(ls "$run_state/names" 2>/dev/null)" ] || return 0
+    read -r port _ 2>/dev/null <"$run_state/names/.server" && nft list ruleset | has " $port "
+}
+
 # The firewall as text, when elements that were given a moment to live have gone.
 # Without the keeper's table, which belongs to whichever monitor listens, and the foreign one, which nobody
 # restores.
@@ -533,6 +540,7 @@ ruleset() {
 }
 firewall() {
     wait_for 3 no_element_expires
+    wait_for 5 resolver_is_told
     ruleset
 }
 

@@ -81,10 +81,14 @@ tried_again() {
     nft flush ruleset
     wait_for 5 grep -q INJECTED "$tmp/trace"
     ! is_restored || fail 'nothing kept it from that'
+    wait_for 5 told_why
     kill $tracer
     restored_within 3
     open
     closed
+}
+told_why() { # by the one that listens, into its own container's log
+    logged web 'netctr: cannot restore the firewall yet: ' || logged secret 'netctr: cannot restore the firewall yet: '
 }
 traced() { grep -q 'TracerPid:.[1-9]' "/proc/$1/status"; }
 t 'what kept the one that listens from restoring it is over' tried_again
