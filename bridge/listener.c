@@ -192,32 +192,29 @@ static bool is_whole(struct listener *l)
 }
 
 /* A little later each time. Returns in how many milliseconds. */
-static int64_t try_later(struct listener *l, int64_t at_least_ms)
+static int64_t try_later(struct listener *l)
 {
-    int64_t ms = at_least_ms > l->retry_ms ? at_least_ms : l->retry_ms;
+    int64_t ms = l->retry_ms;
     set_timer(l, ms);
     l->retry_ms = l->retry_ms < RETRY_MAX_MS ? l->retry_ms * 2 : RETRY_MAX_MS;
     return ms;
 }
 
-/* Calls back now or when the pause is over. Damage done meanwhile is repaired with the rest. An attempt that
- * fails after long, waiting for a lock, is followed by as long a pause: this process has other duties. */
+/* Calls back now or when the pause is over. Damage done meanwhile is repaired with the rest. */
 static void reload_if_due(struct listener *l)
 {
     if (!l->due)
         return;
-    int64_t begun = monotonic_ms();
-    if (l->next_ms > begun) {
-        set_timer(l, l->next_ms - begun);
+    int64_t pause = l->next_ms - monotonic_ms();
+    if (pause > 0) {
+        set_timer(l, pause);
         return;
     }
     l->due = l->flushed(l->arg) < 0;
-    int64_t ended = monotonic_ms();
-    if (l->due)
-        l->next_ms = ended + try_later(l, ended - begun);
-    else
-        l->next_ms = ended + RELOAD_PAUSE_MS;
-    l->retry_ms = l->due ? l->retry_ms : RETRY_MS;
+    if (!l->due)
+        l->retry_ms = RETRY_MS;
+    pause = l->due ? try_later(l) : RELOAD_PAUSE_MS;
+    l->next_ms = monotonic_ms() + pause;
 }
 
 /* ---- who listens -----------------------------------------------------------------------------*/
@@ -297,7 +294,7 @@ static int attempt(struct listener *l)
         }
         l->holder = close_fd(l->holder);
     }
-    (void)try_later(l, 0);
+    (void)try_later(l);
     return r == -ESRCH ? 0 : r;
 }
 

@@ -68,9 +68,7 @@ int bridge_reload(struct bridge *b, const struct endpoint *live, size_t count,
         for (size_t k = 0; k < elements_count; k++)
             fw_add_publish(batch, &elements[k]);
     }
-    if (r == 0)
-        r = fw_commit(batch, e);
-    return r < 0 ? r : endpoints_end_stale_flows(live, count, e);
+    return r == 0 ? fw_commit(batch, e) : r;
 }
 
 /* ---- leases ----------------------------------------------------------------------------------*/

@@ -11,14 +11,24 @@ int store_cannot_lock(int code, int dir, const char *path, struct err *e)
     return lock_failed(code, dir, "lock", what, e);
 }
 
-int store_lock(struct store *s, struct err *e)
+static int lock_store(struct store *s, int operation, struct err *e)
 {
-    int fd = lock_file_at(s->run_fd, "lock", LOCK_EX);
+    int fd = lock_file_at(s->run_fd, "lock", operation);
     if (fd == -ENOENT) { /* not -ENOENT, which is what a container is that there is not */
         err_say(e, -ESTALE, "the run directory `%s` has been removed meanwhile", s->run);
         return err_hint(e, "the next command finds what has lost it");
     }
     return fd < 0 ? store_cannot_lock(fd, s->run_fd, s->run, e) : fd;
+}
+
+int store_lock(struct store *s, struct err *e)
+{
+    return lock_store(s, LOCK_EX, e);
+}
+
+int store_lock_if_free(struct store *s, struct err *e)
+{
+    return lock_store(s, LOCK_EX | LOCK_NB, e);
 }
 
 static int directory_at(int at, const char *name)

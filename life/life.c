@@ -122,14 +122,24 @@ static int attach(struct living *l, struct err *e)
 }
 
 /* Whoever listens for all also keeps the resolver for all. */
+/* A detached container has no terminal, but a log. */
+static void tell(struct living *l, const char *what, const struct err *e)
+{
+    _cleanup_free_ char *text = xasprintf("%s: %s", what, e->text);
+    container_note(&l->container, text);
+    if (!l->container.spec.detached)
+        warn("%s", text);
+}
+
 static void keep_names(struct living *l)
 {
     _cleanup_err_ struct err e = ERR_INIT;
     int r = !l->keeper && listener_listens(l->listener) ? resolver_possible(&e) : 0;
     if (r > 0)
         r = keeper_new(l->world, l->hub, &l->keeper, &e);
-    if (r < 0)
-        warn("%s", e.text);
+    if (r < 0 && !l->unnamed)
+        tell(l, "cannot keep names", &e);
+    l->unnamed = r < 0;
 }
 
 static void listen_firewall(void *living)
@@ -145,15 +155,16 @@ static int restore_firewall(void *living)
 {
     _cleanup_err_ struct err e = ERR_INIT;
     struct living *l = living;
-    int r = world_reload(l->world, false, &e);
-    if (r < 0 && !l->flushed) {
-        _cleanup_free_ char *text = xasprintf("cannot restore the firewall yet: %s", e.text);
-        container_note(&l->container, text);
-        if (!l->container.spec.detached)
-            warn("%s", text);
-    }
-    l->flushed = r < 0;
-    return r;
+    bool restored, waited = l->flushed == -ETIMEDOUT || l->flushed == -EWOULDBLOCK;
+    int r = world_restore_firewall(l->world, !waited, &restored, &e);
+    if (r < 0 && !l->flushed)
+        tell(l,
+             restored ? "the firewall is restored; connections may be astray"
+                      : "cannot restore the firewall yet",
+             &e);
+    /* A run directory that is lost does not come back. */
+    l->flushed = restored || r == -ESTALE ? 0 : r;
+    return l->flushed;
 }
 
 /* A program does not end, nor stay away, because somebody keeps the lock for long: whoever looks after it

@@ -46,7 +46,8 @@ struct living {
     int control;  /* socket, or -1 */
     int flows;    /* timer, or -1 */
     bool begun;   /* and whoever asked for it knows */
-    bool flushed; /* the firewall could not be restored yet */
+    bool unnamed; /* that names cannot be kept has been told */
+    int flushed;  /* why the firewall could not be restored yet, or 0 */
     bool unsaved; /* the definition could not follow the last change */
     int born;     /* BORN_…: what new links of the namespace are */
     int netns;    /* kept until the endpoints are detached: a namespace that dies holds RTNL for

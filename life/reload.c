@@ -64,7 +64,8 @@ static int collect_endpoint(const char *name, int dir, void *arg)
     return 0;
 }
 
-int world_reload_locked(struct world *w, struct err *e)
+/* @flows: whether those that it had led astray could be ended (0, or why not, with @e). */
+static int make_anew(struct world *w, int *flows, struct err *e)
 {
     struct bridge *bridge;
     struct resolver resolver;
@@ -87,7 +88,14 @@ int world_reload_locked(struct world *w, struct err *e)
             w->store.run_fd, &event,
             (const struct event_attribute[]){{"endpoints", NULL, (int64_t)all.list.count}, {0}});
     }
+    *flows = r == 0 ? endpoints_end_stale_flows(all.list.items, all.list.count, e) : 0;
     return r;
+}
+
+int world_reload_locked(struct world *w, struct err *e)
+{
+    int flows, r = make_anew(w, &flows, e);
+    return r < 0 ? r : flows;
 }
 
 /* A damaged lease file, or none, gives out no address. Those that live know theirs. */
@@ -144,6 +152,24 @@ int world_reload(struct world *w, bool only_if_needed, struct err *e)
     if (only_if_needed && (r = bridge_check(bridge, e)) <= 0)
         return r;
     return world_reload_locked(w, e);
+}
+
+int world_restore_firewall(struct world *w, bool patiently, bool *restored, struct err *e)
+{
+    struct bridge *bridge;
+    int flows, r = world_bridge(w, &bridge, e);
+    *restored = false;
+    if (r == 0)
+        r = bridge_check(bridge, e);
+    if (r < 0)
+        return r;
+    _cleanup_close_ int lock =
+        patiently ? store_lock(&w->store, e) : store_lock_if_free(&w->store, e);
+    if (lock < 0)
+        return lock;
+    r = make_anew(w, &flows, e);
+    *restored = r == 0;
+    return r < 0 ? r : flows;
 }
 
 static void tell_restored(enum gc_deed deed, const char *what, void *arg)

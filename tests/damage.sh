@@ -5,12 +5,12 @@
 
 # shellcheck shell=bash
 
-seed=${SEED:-20261123}
-RANDOM=$seed
+seed=${SEED:-$((RANDOM * 32768 + RANDOM))}
 echo "# SEED=$seed"
 
 # Whose life is at stake: a neighbour that must not notice anything, and a process of the host.
 begin() {
+    RANDOM=$seed # here: each test is a subshell, where it begins anew
     warm_up
     serve neighbour -p 8080:80
     sleep 1000 &
@@ -91,10 +91,11 @@ try_of() { # ITEM...
 
 # One byte of FILE is another.
 flip() { # FILE
-    local size at
+    local size at byte
     size=$(stat -c %s "$1")
     at=$((RANDOM % size))
-    printf "\\x$(printf %02x $((RANDOM % 256)))" | dd of="$1" bs=1 seek=$at conv=notrunc status=none
+    printf -v byte '\\x%02x' $((RANDOM % 256))
+    printf "$byte" | dd of="$1" bs=1 seek=$at conv=notrunc status=none
 }
 
 # FILE changed by jq FILTER, with the sum that belongs to it: what a mere accident cannot do.

@@ -265,7 +265,7 @@ int bridge_set_resolver(struct bridge *b, const struct network *n, uint16_t old_
  *  made anew by bridge_reload(); -EBUSY with a text: they belong to another instance. */
 int bridge_check(struct bridge *b, struct err *e);
 /** Makes the firewall anew, in one transaction, from the networks and the endpoints that live. @resolver
- *  may be NULL. */
+ *  may be NULL. What was led astray before it is for endpoints_end_stale_flows() to end. */
 int bridge_reload(struct bridge *b, const struct endpoint *live, size_t count,
                   const struct resolver *resolver, struct err *e);
 

@@ -99,6 +99,8 @@ void store_close(struct store *s);
 /** The instance lock: protects which names exist. Held shortly, never while waiting for a process.
  *  Returns an fd. */
 int store_lock(struct store *s, struct err *e);
+/** -EWOULDBLOCK while somebody has it. */
+int store_lock_if_free(struct store *s, struct err *e);
 
 /** Under the store's lock, when it is fresh: may RUN become this instance's? -EBUSY with a text when others live
  *  there. Then everything of this instance that RUN does not know is to be ended, and store_taken_over() says

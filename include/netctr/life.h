@@ -42,6 +42,9 @@ int world_detach(struct world *w, struct container *c, bool namespace_dies, bool
 int world_gc(struct world *w, const struct gc *gc, struct err *e);
 /** Makes the firewall anew from what lives; with @only_if_needed, if it is not as it should be. */
 int world_reload(struct world *w, bool only_if_needed, struct err *e);
+/** The same for somebody who has other duties: unless @patiently, it is -EWOULDBLOCK while somebody has the store's
+ *  lock. After an error @restored tells whether it is about the flows only, which may be astray. */
+int world_restore_firewall(struct world *w, bool patiently, bool *restored, struct err *e);
 /** The lease file of @n, if there is none, from the containers that live: without it nobody gets an address. */
 int world_make_leases(struct world *w, const struct network *n, struct err *e);
 /** Gives their bridges back to containers from which somebody has taken them. */
