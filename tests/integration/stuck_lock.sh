@@ -20,6 +20,7 @@ gives_up() { # FILE WHAT COMMAND...
         125 timeout $((20 * slowness)) "${@:3}"
 }
 
+has_port() { nft list ruleset | has 8080; }
 lock_of_all() {
     warm_up
     snapshot
@@ -28,6 +29,7 @@ lock_of_all() {
     netctr run -d --name again --restart always -v "$tmp:/t" "$box" \
         sh -c 'until [ -e /t/go ]; do usleep 50000; done; echo came; sleep 1000' >/dev/null
     hold "$run_state/lock"
+    nft flush ruleset
     local command commands=()
     for command in ps 'inspect k' "run --rm $box true" 'stop k' 'kill k' 'rm -f k' 'exec k true' \
         'network create x' 'publish k 81' gc; do
@@ -41,8 +43,11 @@ lock_of_all() {
     for command in "${commands[@]}"; do wait "$command"; done
     rm -r "$tmp"/??????
     [ -e "$run_state/containers/short" ] && [ -e "$run_state/containers/again" ] || fail 'they did not wait'
+    wait_for 20 grep -q 'cannot restore the firewall yet: lock' "$state"/containers/*/log
+    ! has_port || fail 'the firewall was made anew without the lock'
     kill -CONT "$holder"
     release
+    wait_for 3 has_port
     wait_for 5 logged again came
     status_is k running
     wait_for 5 status_is short exited
