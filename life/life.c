@@ -121,7 +121,6 @@ static int attach(struct living *l, struct err *e)
     return r == 0 && l->plug_count == 0 ? raise_loopback(inside, e) : r;
 }
 
-/* Whoever listens for all also keeps the resolver for all. */
 /* A detached container has no terminal, but a log. */
 static void tell(struct living *l, const char *what, const struct err *e)
 {
@@ -131,6 +130,7 @@ static void tell(struct living *l, const char *what, const struct err *e)
         warn("%s", text);
 }
 
+/* Whoever listens for all also keeps the resolver for all. */
 static void keep_names(struct living *l)
 {
     _cleanup_err_ struct err e = ERR_INIT;
@@ -155,16 +155,16 @@ static int restore_firewall(void *living)
 {
     _cleanup_err_ struct err e = ERR_INIT;
     struct living *l = living;
-    bool restored, waited = l->flushed == -ETIMEDOUT || l->flushed == -EWOULDBLOCK;
+    bool restored, waited = l->unrestored == -ETIMEDOUT || l->unrestored == -EWOULDBLOCK;
     int r = world_restore_firewall(l->world, !waited, &restored, &e);
-    if (r < 0 && !l->flushed)
+    if (r < 0 && !l->unrestored)
         tell(l,
              restored ? "the firewall is restored; connections may be astray"
                       : "cannot restore the firewall yet",
              &e);
     /* A run directory that is lost does not come back. */
-    l->flushed = restored || r == -ESTALE ? 0 : r;
-    return l->flushed;
+    l->unrestored = restored || r == -ESTALE ? 0 : r;
+    return l->unrestored;
 }
 
 /* A program does not end, nor stay away, because somebody keeps the lock for long: whoever looks after it

@@ -42,15 +42,15 @@ struct living {
     struct listener *listener;
     struct keeper *keeper; /* when it is this monitor's turn */
     struct hosts_watch *hosts;
-    char *resolv; /* what was written to /etc/resolv.conf */
-    int control;  /* socket, or -1 */
-    int flows;    /* timer, or -1 */
-    bool begun;   /* and whoever asked for it knows */
-    bool unnamed; /* that names cannot be kept has been told */
-    int flushed;  /* why the firewall could not be restored yet, or 0 */
-    bool unsaved; /* the definition could not follow the last change */
-    int born;     /* BORN_…: what new links of the namespace are */
-    int netns;    /* kept until the endpoints are detached: a namespace that dies holds RTNL for
+    char *resolv;   /* what was written to /etc/resolv.conf */
+    int control;    /* socket, or -1 */
+    int flows;      /* timer, or -1 */
+    bool begun;     /* and whoever asked for it knows */
+    bool unnamed;   /* that names cannot be kept has been told */
+    int unrestored; /* why the firewall could not be restored yet, or 0 */
+    bool unsaved;   /* the definition could not follow the last change */
+    int born;       /* BORN_…: what new links of the namespace are */
+    int netns;      /* kept until the endpoints are detached: a namespace that dies holds RTNL for
                         milliseconds, and whatever we ask of the kernel meanwhile waits for it */
 };
 

@@ -64,7 +64,7 @@ static int collect_endpoint(const char *name, int dir, void *arg)
     return 0;
 }
 
-/* @flows: whether those that it had led astray could be ended (0, or why not, with @e). */
+/* An error is about the firewall. In @flows, with @e, is that of ending stale ones: 0, or why they may go on. */
 static int make_anew(struct world *w, int *flows, struct err *e)
 {
     struct bridge *bridge;

@@ -348,6 +348,11 @@ wait_for() {
     done
 }
 
+# To be waited for: that strace has got hold of it.
+traced() { # PID
+    grep -q '^TracerPid:.[1-9]' "/proc/$1/status"
+}
+
 # To be waited for: while a resolver starts, files come and go.
 copy_run() { # DIR
     rm -rf "$1"

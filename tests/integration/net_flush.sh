@@ -90,7 +90,6 @@ tried_again() {
 told_why() { # by the one that listens, into its own container's log
     logged web 'netctr: cannot restore the firewall yet: ' || logged secret 'netctr: cannot restore the firewall yet: '
 }
-traced() { grep -q 'TracerPid:.[1-9]' "/proc/$1/status"; }
 t 'what kept the one that listens from restoring it is over' tried_again
 
 parts_of_it() {

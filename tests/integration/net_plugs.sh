@@ -215,8 +215,7 @@ reloaded_meanwhile() {
     # The monitor takes its time to remove the record, when the guard is gone already.
     strace -f -qq -o "$tmp/trace" -e inject=unlinkat:delay_enter=700000 -p "$monitor" &
     tracer=$!
-    traced() { grep -q "TracerPid:.$tracer" "/proc/$monitor/status"; }
-    wait_for 5 traced
+    wait_for 5 traced "$monitor"
     netctr network disconnect blue a &
     asker=$!
     no_link() { ! ip link show "$port"; }
@@ -241,8 +240,7 @@ undone_meanwhile() {
     local tracer asker
     strace -f -qq -o "$tmp/trace" -e trace=unlinkat -e inject=unlinkat:delay_enter=700000 -p "$(monitor_of a)" &
     tracer=$!
-    traced() { grep -q "TracerPid:.$tracer" "/proc/$(monitor_of a)/status"; }
-    wait_for 5 traced
+    wait_for 5 traced "$(monitor_of a)"
     netctr network connect blue a 2>"$tmp/said" &
     asker=$!
     wait_for 5 grep -q 'unlinkat(.*endpoint.blue.json' "$tmp/trace"

@@ -117,7 +117,7 @@ dies_at() { # NAME CALL: its monitor is killed by the next one
     local monitor
     monitor=$(monitor_of "$1")
     strace -qq -o "$tmp/trace" -p "$monitor" -e trace="$2" -e inject="$2:signal=SIGKILL" &
-    wait_for 5 grep -q "^TracerPid:.[1-9]" "/proc/$monitor/status"
+    wait_for 5 traced "$monitor"
 }
 
 killed_as_it_begins() {
@@ -257,7 +257,7 @@ known_end() {
     started=$(state_of d started)
     monitor=$(monitor_of d)
     strace -f -qq -o "$tmp/trace" -p "$monitor" -e trace=renameat -e "inject=renameat:delay_exit=$((500000 * slowness))" &
-    wait_for 5 grep -q "^TracerPid:.[1-9]" "/proc/$monitor/status"
+    wait_for 5 traced "$monitor"
     touch "$tmp/share/go"
     wait_for 20 grep -q '"exit"' "$state/containers/d/config.json"
     kill -KILL "$monitor"

@@ -304,7 +304,7 @@ static void check_foreign(void)
     end(&p);
 }
 
-/* Until it succeeds, and what follows finds no longer pauses. */
+/* Until it succeeds; then it is over. */
 static void check_again(void)
 {
     enum { FAILURES = 2 };
