@@ -39,6 +39,15 @@ bool device_sysctl(const struct network *n, size_t i, char **key, const char **v
 /** The MTU of the link that the default route leaves by; 1500 when there is none. */
 int device_default_mtu(struct bridge *b, unsigned *mtu, struct err *e);
 
+/* forwarding.c */
+/** Sees to it that the host forwards for @n. If that had to be switched on, the way between the host's
+ *  other links stays closed. */
+int forwarding_up(struct bridge *b, const struct network *n, struct err *e);
+/** What a reload holds from reading what is closed to the end of its commit. Returns an fd. */
+int forwarding_lock(struct bridge *b, struct err *e);
+/** Adds what is closed to @batch. The caller has the lock. */
+int forwarding_add(struct bridge *b, struct fw_batch *batch, struct err *e);
+
 /* network.c */
 /** Without a text when there is none. */
 int network_read(struct bridge *b, const char *name, struct network *out, struct err *e);

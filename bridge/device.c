@@ -50,6 +50,7 @@ bool device_sysctl(const struct network *n, size_t i, char **key, const char **v
         {"ipv6", "accept_dad", "0", n->subnet6.prefix},
         {"ipv6", "disable_ipv6", !n->subnet6.prefix || n->mode == GATEWAY_ISOLATED ? "1" : "0",
          true},
+        {"ipv6", "force_forwarding", "1", n->subnet6.prefix && network_has_gateway(n)},
         {"ipv4", "route_localnet", "1", n->subnet4.prefix && network_has_gateway(n)},
         {"ipv4", "arp_ignore", "8", n->mode == GATEWAY_ISOLATED},
     };

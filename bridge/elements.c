@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/netfilter.h>
 #include <net/if.h>
 #include <string.h>
 
@@ -157,13 +158,23 @@ int elements_membership(struct nft *nft, const struct fw_network *n,
 
 /* ---- guards -------------------------------------------------------------------------------*/
 
-static void put_address6(struct nft_batch *b, enum change change, const char *port,
-                         const struct in6_addr *address, const char *object)
+size_t elements_of_guard(const struct fw_guard *g, struct element out[GUARD_ELEMENTS_MAX])
 {
-    if (IN6_IS_ADDR_UNSPECIFIED(address))
-        return;
-    put(b, change, (struct element){.set = SET_ADDRS6, .key = {port, address}}, object);
-    put(b, change, (struct element){.set = SET_TARGETS6, .key = {port, address}}, object);
+    const struct in6_addr *const six[] = {&g->ip6, &g->link_local};
+    size_t count = 0;
+    if (g->unguarded) {
+        out[0] = (struct element){.set = SET_UNGUARDED, .key = {g->port}};
+        return 1;
+    }
+    out[count++] = (struct element){.set = SET_MACS, .key = {g->port, g->mac}};
+    if (g->ip4.s_addr)
+        out[count++] = (struct element){.set = SET_ADDRS4, .key = {g->port, &g->ip4}};
+    for (size_t i = 0; i < ARRAY_LEN(six); i++)
+        if (!IN6_IS_ADDR_UNSPECIFIED(six[i])) {
+            out[count++] = (struct element){.set = SET_ADDRS6, .key = {g->port, six[i]}};
+            out[count++] = (struct element){.set = SET_TARGETS6, .key = {g->port, six[i]}};
+        }
+    return count;
 }
 
 void elements_guard(struct nft_batch *b, enum change change, const struct fw_guard *g)
@@ -171,12 +182,34 @@ void elements_guard(struct nft_batch *b, enum change change, const struct fw_gua
     if (!valid_interface(b, g->port))
         return;
     _cleanup_free_ char *object = xasprintf("guard of `%s`", g->port);
-    put(b, change, (struct element){.set = SET_PORTS, .key = {g->port}}, object);
-    put(b, change, (struct element){.set = SET_MACS, .key = {g->port, g->mac}}, object);
-    if (g->ip4.s_addr)
-        put(b, change, (struct element){.set = SET_ADDRS4, .key = {g->port, &g->ip4}}, object);
-    put_address6(b, change, g->port, &g->ip6, object);
-    put_address6(b, change, g->port, &g->link_local, object);
+    struct element elements[GUARD_ELEMENTS_MAX];
+    size_t count = elements_of_guard(g, elements);
+    for (size_t i = 0; i < count; i++)
+        put(b, change, elements[i], object);
+}
+
+/* ---- forwarding ---------------------------------------------------------------------------*/
+
+static void put_links(struct nft_batch *b, enum change change, enum ruleset_set set, uint8_t family,
+                      char *const *links)
+{
+    strv_each (link, links)
+        if (valid_interface(b, link)) {
+            _cleanup_free_ char *object = xasprintf("closed link `%s`", link);
+            put(b, change, (struct element){.set = set, .key = {&family, link}}, object);
+        }
+}
+
+void elements_closed(struct nft_batch *b, enum change change, const struct fw_closed *c)
+{
+    uint8_t family = c->family == AF_INET ? NFPROTO_IPV4 : NFPROTO_IPV6;
+    put_links(b, change, SET_CLOSED_FROM, family, c->from);
+    put_links(b, change, SET_CLOSED_TO, family, c->to);
+    strv_each (bridge, c->bridges)
+        if (valid_interface(b, bridge)) {
+            _cleanup_free_ char *object = xasprintf("bridge `%s`", bridge);
+            put(b, change, (struct element){.set = SET_BRIDGED, .key = {bridge, bridge}}, object);
+        }
 }
 
 /* ---- published ports ----------------------------------------------------------------------*/

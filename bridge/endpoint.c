@@ -80,8 +80,6 @@ static struct endpoint describe(const struct network *n, const struct endpoint_r
 
 static int add_guard(struct bridge *b, const struct endpoint *ep, struct err *e)
 {
-    if (!ep->guard)
-        return 0;
     _cleanup_fw_batch_ struct fw_batch *batch = fw_batch_new(b->fw);
     struct fw_guard guard = endpoint_guard(ep);
     fw_add_guard(batch, &guard);
@@ -110,9 +108,8 @@ static void settle_port(struct rt_batch *batch, struct bridge *b, const struct l
 {
     _cleanup_free_ char *alias =
         xasprintf("netctr %s %s on %s", b->instance, ep->container, ep->network);
-    /* The bridge is told where the container's MAC is and learns nothing from its frames: those to the
-     * bridge's own group addresses (01:80:c2:00:00:0x) pass no firewall hook before they are learnt
-     * from, so the guard alone could not keep a container from moving a neighbour's MAC to itself. */
+    /* A guarded port has a static entry for its MAC and learns nothing, so that no frame can move a
+     * neighbour's MAC to this port. */
     rt_set_port(batch, ep->port,
                 (struct port_flags){.hairpin = true, .isolated = !n->icc, .learning = !ep->guard},
                 alias);
@@ -126,16 +123,33 @@ static void settle_port(struct rt_batch *batch, struct bridge *b, const struct l
         rt_add_neighbour(batch, bridge->index, &ep->address6, ep->mac);
 }
 
+/* The port belongs to the bridge, not to the host: with IPv6 it would have a link-local address, and
+ * listen to router advertisements as soon as it is in no bridge. (IFF_NOARP does the same for IPv4.) */
+static int disable_ipv6(const struct endpoint *ep, struct err *e)
+{
+    _cleanup_free_ char *key = xasprintf("net/ipv6/conf/%s/disable_ipv6", ep->port);
+    int r = sysctl_write(key, "1", e);
+    if (r != -ENOENT) /* a kernel without IPv6 */
+        return r;
+    err_clear(e);
+    return 0;
+}
+
+/* The port comes up last, when nothing is missing. */
 static int settle_indexed(struct bridge *b, const struct endpoint *ep, struct err *e)
 {
     struct link port;
-    int r = rt_get_link(b->rt, ep->port, &port);
+    int r = disable_ipv6(ep, e);
+    if (r < 0)
+        return r;
+    r = rt_get_link(b->rt, ep->port, &port);
     if (r < 0)
         return err_set(e, r, "find veth `%s`", ep->port);
     _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(b->rt);
     if (ep->guard)
         rt_add_fdb(batch, port.index, ep->mac);
     rate_set(batch, &port, ep, RATE_OUTSIDE);
+    rt_set_up(batch, port.index);
     return rt_commit(batch, e);
 }
 
@@ -434,9 +448,9 @@ int endpoint_unpublish(struct bridge *b, struct endpoint *ep, const struct publi
 
 /* ---- detach ----------------------------------------------------------------------------------*/
 
-static int unplug(struct bridge *b, const struct endpoint *ep, bool namespace_dies, struct err *e)
+static int unplug(struct bridge *b, const struct endpoint *ep, bool aside, struct err *e)
 {
-    struct link bridge;
+    struct link bridge, port;
     _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(b->rt);
     /* Permanent neighbours outlive the container and would mislead the address' next holder. */
     int r = rt_get_link(b->rt, ep->bridge, &bridge);
@@ -448,8 +462,10 @@ static int unplug(struct bridge *b, const struct endpoint *ep, bool namespace_di
         if (ep->address6.family)
             rt_delete_neighbour(batch, bridge.index, &ep->address6);
     }
-    if (!namespace_dies)
-        rt_delete_link(batch, ep->port);
+    if (!aside && (r = rt_get_link(b->rt, ep->port, &port)) == 0)
+        rt_remove_link(batch, port.index);
+    else if (!aside && r != -ENODEV)
+        return err_set(e, r, "find veth `%s`", ep->port);
     return rt_commit(batch, e);
 }
 
@@ -476,8 +492,8 @@ static int give_lease_back(struct bridge *b, const struct endpoint *ep, struct e
     return r == -EBADMSG ? 0 : r;
 }
 
-int endpoint_detach(struct bridge *b, const struct endpoint *ep, bool namespace_dies,
-                    int record_dir, struct err *e)
+int endpoint_detach(struct bridge *b, const struct endpoint *ep, bool aside, int record_dir,
+                    struct err *e)
 {
     int result = 0;
     _cleanup_err_ struct err step = ERR_INIT;
@@ -486,7 +502,7 @@ int endpoint_detach(struct bridge *b, const struct endpoint *ep, bool namespace_
     _cleanup_free_ struct fw_publish *elements = endpoint_elements(ep, &count);
     struct fw_guard guard = endpoint_guard(ep);
     err_note(&result, fw_expire(b->fw, NULL, elements, count, &step), e, &step);
-    int unplugged = unplug(b, ep, namespace_dies, &step);
+    int unplugged = unplug(b, ep, aside && ep->guard, &step);
     err_note(&result, unplugged, e, &step);
     if (unplugged < 0) /* what is still plugged in keeps its guard and its address */
         return result;
@@ -533,6 +549,7 @@ static int forget_one(struct forgetting *f, const struct network *n, struct err 
     _cleanup_endpoint_ struct endpoint ep = f->endpoint;
     ep.bridge = xstrdup(n->bridge);
     ep.port = endpoint_port_name(f->id, n->name);
+    ep.guard = n->guard;
     struct fw_guard guard = endpoint_guard(&ep);
     r = unplug(f->bridge, &ep, false, e);
     if (r == 0)

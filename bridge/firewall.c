@@ -94,8 +94,12 @@ static int has_element(struct fw *fw, const struct element *x)
 
 int fw_has_guard(struct fw *fw, const struct fw_guard *g)
 {
-    const struct element port = {.set = SET_PORTS, .key = {g->port}};
-    return has_element(fw, &port);
+    struct element elements[GUARD_ELEMENTS_MAX];
+    size_t count = elements_of_guard(g, elements);
+    int r = 1;
+    for (size_t i = 0; r > 0 && i < count; i++)
+        r = has_element(fw, &elements[i]);
+    return r;
 }
 
 int fw_has_publish(struct fw *fw, const struct fw_publish *p)
@@ -158,6 +162,11 @@ void fw_add_resolver(struct fw_batch *b, const struct fw_resolver *r)
     elements_resolver(b->nft, CHANGE_ADD, r);
 }
 
+void fw_add_closed(struct fw_batch *b, const struct fw_closed *c)
+{
+    elements_closed(b->nft, CHANGE_ADD, c);
+}
+
 int fw_set_resolvers(struct fw *fw, const struct fw_resolver *old, size_t old_count,
                      const struct fw_resolver *r, size_t count, struct err *e)
 {
@@ -197,6 +206,13 @@ int fw_undo_link(struct fw *fw, const char *from, const char *to, struct err *e)
     return nft_batch_commit(fw->nft, b, NFT_TOLERATE_ABSENT, e);
 }
 
+int fw_undo_closed(struct fw *fw, const struct fw_closed *c, struct err *e)
+{
+    _cleanup_nft_batch_ struct nft_batch *b = nft_batch_new();
+    elements_closed(b, CHANGE_DELETE, c);
+    return nft_batch_commit(fw->nft, b, NFT_TOLERATE_ABSENT, e);
+}
+
 int fw_membership(struct fw *fw, const struct fw_network *n,
                   void (*each)(const char *set, bool wanted, bool is, void *arg), void *arg,
                   struct err *e)
@@ -212,7 +228,7 @@ void fw_set_expiry(struct fw *fw, bool works)
 
 int fw_probe_expiry(struct fw *fw, bool *works, struct err *e)
 {
-    /* A guarded port that does not exist, under a name that no other probe uses: if two shared one,
+    /* The MAC of a port that does not exist, under a name that no other probe uses: if two shared one,
      * one's delete would let the other's update add a fresh element, and that one does expire. It
      * lives much longer than the questions take. */
     enum { LIFETIME_MS = 500 };
@@ -220,7 +236,8 @@ int fw_probe_expiry(struct fw *fw, bool *works, struct err *e)
     if (getrandom(&chance, sizeof(chance), 0) != sizeof(chance))
         return err_set(e, errno, "read random bytes");
     _cleanup_free_ char *name = xasprintf(".%014llx", (unsigned long long)chance >> 8);
-    struct element probe = {.set = SET_PORTS, .key = {name}};
+    static const uint8_t mac[6];
+    struct element probe = {.set = SET_MACS, .key = {name, mac}};
     _cleanup_nft_batch_ struct nft_batch *b = nft_batch_new();
     ruleset_change(b, CHANGE_CREATE, &probe, xstrdup("probe for expiry: add"));
     int r = nft_batch_commit(fw->nft, b, NFT_TOLERATE_NOTHING, e);

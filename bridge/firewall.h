@@ -26,7 +26,8 @@ void fw_cleanup(struct fw **fw);
 enum fw_tables {
     FW_TABLES_MISSING, /**< one or both are not there (first run, `nft flush ruleset`) */
     FW_TABLES_OURS,    /**< both are there and carry our instance */
-    FW_TABLES_FOREIGN, /**< there, but of another instance or restored from a file */
+    FW_TABLES_FOREIGN, /**< there, but of another instance, of another version of netctr, or restored
+                            from a file */
 };
 /** Which tables the kernel holds now; negative errno on failure. When FOREIGN and @owner is not
  *  NULL, *@owner is the other instance's stamp (NULL if there is none); caller frees. */
@@ -51,8 +52,10 @@ struct fw_network {
     char *const *links; /**< bridges that its containers may open connections to; NULL: none */
 };
 
+/** What a port may say. One of which the firewall knows nothing says nothing. */
 struct fw_guard {
     const char *port; /**< host-side veth */
+    bool unguarded;   /**< anything: the rest does not count */
     uint8_t mac[6];
     struct in_addr ip4;         /**< 0.0.0.0: none */
     struct in6_addr ip6;        /**< :: none */
@@ -84,7 +87,14 @@ struct fw_resolver {
     bool door;        /**< it is our own, and must not be asked in any other way */
 };
 
-/** Is the element there? 1, 0 or a negative errno. */
+/** Links of the host between which nothing of @family is forwarded, although forwarding is on. */
+struct fw_closed {
+    int family;
+    char *const *from, *const *to; /**< what comes in by one does not leave by another */
+    char *const *bridges;          /**< those that are bridges: what they bridge is no forwarding */
+};
+
+/** Are all of its elements there? 1, 0 or a negative errno. */
 int fw_has_guard(struct fw *fw, const struct fw_guard *g);
 int fw_has_publish(struct fw *fw, const struct fw_publish *p);
 
@@ -105,6 +115,7 @@ void fw_add_link(struct fw_batch *b, const char *from, const char *to);
 void fw_add_guard(struct fw_batch *b, const struct fw_guard *g);
 void fw_add_publish(struct fw_batch *b, const struct fw_publish *p);
 void fw_add_resolver(struct fw_batch *b, const struct fw_resolver *r);
+void fw_add_closed(struct fw_batch *b, const struct fw_closed *c);
 /** Puts @r in the place of whatever stood there, in one transaction; @old tells the door that is
  *  closed with it. */
 int fw_set_resolvers(struct fw *fw, const struct fw_resolver *old, size_t old_count,
@@ -129,6 +140,8 @@ int fw_undo(struct fw *fw, const struct fw_network *n, const struct fw_guard *g,
 int fw_probe_expiry(struct fw *fw, bool *works, struct err *e);
 void fw_set_expiry(struct fw *fw, bool works);
 
+/** Opens what fw_add_closed() has closed; open already is success. */
+int fw_undo_closed(struct fw *fw, const struct fw_closed *c, struct err *e);
 /** Withdraws what fw_add_link() has permitted; gone already is success. */
 int fw_undo_link(struct fw *fw, const char *from, const char *to, struct err *e);
 /** Tells for each set of names whether the network is in it and whether it should be. */

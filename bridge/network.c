@@ -54,18 +54,6 @@ int network_load(struct bridge *b, const char *name, struct network *out, struct
 
 /* ---- up --------------------------------------------------------------------------------------*/
 
-/* A host that forwards is a router. netctr's own networks are closed by its forward chain; what
- * other interfaces may do is the host's policy, so we switch forwarding on, say so, and leave it. */
-static int forward_packets(const char *key, struct err *e)
-{
-    _cleanup_free_ char *now = sysctl_read(key);
-    if (!now && errno != ENOENT) /* a kernel without IPv6 has none of its keys */
-        return err_set(e, errno, "read sysctl `%s`", key);
-    if (!now || !streq(now, "0"))
-        return 0;
-    return sysctl_write(key, "1", e);
-}
-
 static int firewall_up(struct bridge *b, const struct network *n, struct err *e)
 {
     _cleanup_fw_batch_ struct fw_batch *batch = fw_batch_new(b->fw);
@@ -104,10 +92,8 @@ int network_up(struct bridge *b, const struct network *n, struct err *e)
         r = firewall_up(b, n, e);
     if (r == 0)
         r = made = device_up(b, n, e);
-    if (r >= 0 && n->subnet4.prefix && n->mode != GATEWAY_ISOLATED)
-        r = forward_packets("net/ipv4/ip_forward", e);
-    if (r >= 0 && n->subnet6.prefix && n->mode != GATEWAY_ISOLATED)
-        r = forward_packets("net/ipv6/conf/all/forwarding", e);
+    if (r >= 0)
+        r = forwarding_up(b, n, e);
     if (r < 0)
         return err_wrap(e, "network `%s`", n->name);
     return made && device_orphans(b, n);

@@ -212,7 +212,7 @@ static struct in6_addr link_local(const uint8_t m[6])
 
 struct fw_guard endpoint_guard(const struct endpoint *ep)
 {
-    struct fw_guard g = {.port = ep->port};
+    struct fw_guard g = {.port = ep->port, .unguarded = !ep->guard};
     memcpy(g.mac, ep->mac, 6);
     g.ip4 = ep->address4.v4;
     if (ep->address6.family) {

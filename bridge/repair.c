@@ -53,8 +53,13 @@ int bridge_reload(struct bridge *b, const struct endpoint *live, size_t count,
 {
     _cleanup_fw_batch_ struct fw_batch *batch = fw_batch_new(b->fw);
     struct reloading reloading = {batch, resolver, NULL};
+    _cleanup_close_ int lock = forwarding_lock(b, e);
+    if (lock < 0)
+        return lock;
     fw_add_tables(batch);
-    int r = network_each(b, reload_network, &reloading, e);
+    int r = forwarding_add(b, batch, e);
+    if (r == 0)
+        r = network_each(b, reload_network, &reloading, e);
     for (size_t i = 0; r == 0 && i < count; i++)
         if (!strv_has(reloading.known, live[i].network))
             close_network(&reloading, &live[i]);
@@ -63,8 +68,7 @@ int bridge_reload(struct bridge *b, const struct endpoint *live, size_t count,
         struct fw_guard guard = endpoint_guard(&live[i]);
         size_t elements_count;
         _cleanup_free_ struct fw_publish *elements = endpoint_elements(&live[i], &elements_count);
-        if (live[i].guard)
-            fw_add_guard(batch, &guard);
+        fw_add_guard(batch, &guard);
         for (size_t k = 0; k < elements_count; k++)
             fw_add_publish(batch, &elements[k]);
     }

@@ -67,7 +67,10 @@ struct userdata {
 };
 
 /* Private to netctr; nft passes over types that it does not know. */
-enum { UDATA_INSTANCE = 0xc7, INSTANCE_LENGTH = 16 };
+enum { UDATA_INSTANCE = 0xc7, UDATA_SCHEMA = 0xc8, INSTANCE_LENGTH = 16 };
+
+/* The number of the schema in schema.c: tables with another one are replaced. 1 was never written. */
+static const uint8_t SCHEMA = 2;
 
 static void note(struct userdata *u, uint8_t type, const void *value, size_t size)
 {
@@ -94,6 +97,7 @@ static void put_table(struct nft_batch *b, uint16_t type, const struct table *t,
         struct userdata u = {0};
         note_text(&u, NFTNL_UDATA_TABLE_COMMENT, t->comment);
         note(&u, UDATA_INSTANCE, instance, strnlen(instance, INSTANCE_LENGTH));
+        note(&u, UDATA_SCHEMA, &SCHEMA, sizeof(SCHEMA));
         nftnl_table_set_data(n, NFTNL_TABLE_USERDATA, u.bytes, u.used);
     }
     char *what = xasprintf("%s table %s %s", type == NFT_MSG_DELTABLE ? "delete" : "add",
@@ -347,21 +351,34 @@ bool ruleset_valid_instance(const char *s)
     return strlen(s) == INSTANCE_LENGTH && strspn(s, "0123456789abcdef") == INSTANCE_LENGTH;
 }
 
-/* The stamp in a table's userdata, or NULL. Whoever made the table, nothing is taken on trust. */
-static char *stamp_in(const uint8_t *p, size_t left)
+/* What a table's userdata says of it. */
+struct stamp {
+    char *instance; /* NULL: none that is valid */
+    uint8_t schema;
+};
+
+static void stamp_clear(struct stamp *s)
+{
+    free(s->instance);
+}
+#define _cleanup_stamp_ __attribute__((cleanup(stamp_clear)))
+
+/* The userdata may be anybody's. */
+static void read_userdata(const uint8_t *p, size_t left, struct stamp *out)
 {
     while (left >= 2 && left >= 2u + p[1]) {
         size_t size = 2u + p[1];
-        if (p[0] == UDATA_INSTANCE) {
-            char *stamp = xstrndup((const char *)p + 2, p[1]);
-            if (ruleset_valid_instance(stamp))
-                return stamp;
-            free(stamp);
+        if (p[0] == UDATA_INSTANCE && !out->instance) {
+            char *instance = xstrndup((const char *)p + 2, p[1]);
+            if (ruleset_valid_instance(instance))
+                out->instance = take_ptr(instance);
+            free(instance);
+        } else if (p[0] == UDATA_SCHEMA && p[1] == 1) {
+            out->schema = p[2];
         }
         p += size;
         left -= size;
     }
-    return NULL;
 }
 
 static int read_stamp(const struct nlmsghdr *answer, void *data)
@@ -371,7 +388,7 @@ static int read_stamp(const struct nlmsghdr *answer, void *data)
     if (nftnl_table_nlmsg_parse(answer, t) == 0) {
         const uint8_t *userdata = nftnl_table_get_data(t, NFTNL_TABLE_USERDATA, &size);
         if (userdata)
-            *(char **)data = stamp_in(userdata, size);
+            read_userdata(userdata, size, data);
     }
     nftnl_table_free(t);
     return MNL_CB_OK;
@@ -382,22 +399,22 @@ int ruleset_probe(struct nft *n, const char *instance, char **owner)
     int result = FW_TABLES_OURS;
     for (size_t i = 0; i < ARRAY_LEN(TABLES); i++) {
         _Alignas(struct nlmsghdr) char buffer[256];
-        _cleanup_free_ char *stamp = NULL;
+        _cleanup_stamp_ struct stamp stamp = {0};
         struct nlmsghdr *request =
             nftnl_nlmsg_build_hdr(buffer, NFT_MSG_GETTABLE, TABLES[i]->family, 0, 0);
         mnl_attr_put_strz(request, NFTA_TABLE_NAME, TABLES[i]->name);
         int r = nft_request(n, request, read_stamp, &stamp);
         if (r < 0 && r != -ENOENT)
             return r;
-        if (r == 0 && stamp && !streq(stamp, instance)) {
+        if (r == 0 && stamp.instance && !streq(stamp.instance, instance)) {
             /* Also when the other table is missing: what is there must not be replaced unasked. */
             if (owner)
-                *owner = take_ptr(stamp);
+                *owner = take_ptr(stamp.instance);
             return FW_TABLES_FOREIGN;
         }
         if (r == -ENOENT)
             result = FW_TABLES_MISSING;
-        else if (!stamp && result == FW_TABLES_OURS)
+        else if ((!stamp.instance || stamp.schema != SCHEMA) && result == FW_TABLES_OURS)
             result = FW_TABLES_FOREIGN;
     }
     return result;

@@ -31,7 +31,10 @@ enum ruleset_set {
     SET_RESOLVERS6,
     SET_DOORS4,
     SET_DOORS6,
-    SET_PORTS,
+    SET_CLOSED_FROM,
+    SET_CLOSED_TO,
+    SET_BRIDGED,
+    SET_UNGUARDED,
     SET_MACS,
     SET_ADDRS4,
     SET_ADDRS6,
@@ -99,6 +102,10 @@ void elements_link(struct nft_batch *b, enum change change, const char *from, co
 int elements_membership(struct nft *nft, const struct fw_network *n,
                         void (*each)(const char *set, bool wanted, bool is, void *arg), void *arg);
 void elements_guard(struct nft_batch *b, enum change change, const struct fw_guard *g);
+enum { GUARD_ELEMENTS_MAX = 6 };
+/** The elements of a guard, which point into @g; returns how many. */
+size_t elements_of_guard(const struct fw_guard *g, struct element out[GUARD_ELEMENTS_MAX]);
+void elements_closed(struct nft_batch *b, enum change change, const struct fw_closed *c);
 void elements_resolver(struct nft_batch *b, enum change change, const struct fw_resolver *r);
 void elements_publish(struct nft_batch *b, enum change change, const struct fw_publish *p);
 struct element_ports {

@@ -25,6 +25,7 @@ const struct field_type FIELDS[] = {
     [CTSTATE] = {"ct_state", 26, 4, HOST_ORDER},
     [ICMP6] = {"icmpv6_type", 29, 1, NETWORK_ORDER},
     [TARGET6] = {"integer", 4, 16, NETWORK_ORDER},
+    [FAMILY] = {"nf_proto", 2, 1, HOST_ORDER},
 };
 
 /* The tables below are laid out by hand. */
@@ -87,6 +88,10 @@ static const struct fixed DAD_TYPES[] = {
 #define RESOLVERS "network . its gateway . protocol -> who answers there on port 53"
 #define DOORS "where names are told: only by way of port 53"
 #define EXPOSED "routed networks: container . protocol . port open to the world"
+#define CLOSED_FROM "links that did not forward before netctr switched it on"
+#define CLOSED_TO "links that were there then: what comes in by closed_from does not leave by them"
+#define BRIDGED "host's own bridges: their frames cross the forward hook, but are not routed"
+#define UNGUARDED "veths on networks made with --no-guard; every other vc-* is checked"
 
 /* Sets that change with every container may expire (NFT_SET_TIMEOUT): see fw_expire(). */
 const struct set SETS[SET_COUNT] = {
@@ -122,8 +127,11 @@ const struct set SETS[SET_COUNT] = {
                         .key = {IFNAME, IP6, PROTO}, .data = {IP6, PORT}},
     [SET_DOORS4] = {INET_SET("doors4", DOORS), .key = {IP4, PORT}},
     [SET_DOORS6] = {INET_SET("doors6", DOORS), .key = {IP6, PORT}},
+    [SET_CLOSED_FROM] = {INET_SET("closed_from", CLOSED_FROM), .key = {FAMILY, IFNAME}},
+    [SET_CLOSED_TO] = {INET_SET("closed_to", CLOSED_TO), .key = {FAMILY, IFNAME}},
+    [SET_BRIDGED] = {INET_SET("bridged", BRIDGED), .key = {IFNAME, IFNAME}},
 
-    [SET_PORTS] = {GUARD_SET("ports", "guarded host-side veths"), .key = {IFNAME}, EXPIRES},
+    [SET_UNGUARDED] = {GUARD_SET("unguarded", UNGUARDED), .key = {IFNAME}, EXPIRES},
     [SET_MACS] = {GUARD_SET("macs", "veth . the MAC it was given"),
                   .key = {IFNAME, ETHER}, EXPIRES},
     [SET_ADDRS4] = {GUARD_SET("addrs4", "veth . the IPv4 it was given"),
@@ -171,6 +179,9 @@ const struct set SETS[SET_COUNT] = {
 #define LOOPBACK6 "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1"
 
 /* Conditions of several steps. inet chains see both families, hence the checks before a field. */
+/* "vc-*" is a comparison of the first three letters. */
+#define IS_PORT IIF, EQ(3, "vc-")
+#define IS_NO_PORT IIF, NEQ(3, "vc-")
 #define NOT_LO IIF, NEQ(16, "lo\0\0\0\0\0\0\0\0\0\0\0\0\0\0")
 #define IS_IP NFPROTO, EQ(1, "\x02")
 #define IS_IP6 NFPROTO, EQ(1, "\x0a")
@@ -198,6 +209,10 @@ static const uint32_t LOCAL = 2; /* RTN_LOCAL */
 
 /* 1. Martians: before conntrack, before NAT. */
 static const struct rule MARTIANS[] = {
+    /* Containers' packets come in by the bridge. A port is an interface of the host only when somebody has
+     * deleted its bridge, or where the kernel delivers a frame past it. */
+    {"iifname \"vc-*\" counter drop", "a container's port is not an interface of the host",
+     {IS_PORT, COUNTER, DROP}},
     {"iifname != \"lo\" ip daddr 127.0.0.0/8 counter drop", "loopback is never on a wire",
      {NOT_LO, IS_IP, NET(16, 1), EQ(1, "\x7f"), COUNTER, DROP}},
     {"iifname != \"lo\" ip saddr 127.0.0.0/8 counter drop", "loopback is never on a wire",
@@ -245,8 +260,8 @@ static const struct rule FROM_HOST[] = {
 
 /* 3. Forward: who may talk to whom. */
 static const struct rule FORWARD[] = {
-    {"iifname != @networks oifname != @networks accept", "not netctr's traffic",
-     {IIF, NOT(SET_NETWORKS), OIF, NOT(SET_NETWORKS), ACCEPT}},
+    {"iifname != @networks oifname != @networks goto strangers", "not netctr's traffic",
+     {IIF, NOT(SET_NETWORKS), OIF, NOT(SET_NETWORKS), GOTO("strangers")}},
     {"ct state vmap { invalid : drop, established : accept, related : accept }", NULL,
      {{STEP(CT, NFT_CT_STATE, 4)}, MAPPED(CT_VERDICTS)}},
     {"iifname . oifname @links accept", "same network, or linked",
@@ -265,6 +280,14 @@ static const struct rule FORWARD[] = {
      {OIF, LOOKUP(SET_NETWORKS), IS_IP6, IP6_DADDR, L4PROTO, DPORT, LOOKUP(SET_EXPOSED6), ACCEPT}},
     {"oifname @networks counter drop", "nobody published that",
      {OIF, LOOKUP(SET_NETWORKS), COUNTER, DROP}},
+};
+
+/* netctr had to switch forwarding on: that makes the host a router for its containers, not for others. */
+static const struct rule STRANGERS[] = {
+    {"iifname . oifname @bridged accept", "bridged, not routed", {IIF, OIF, LOOKUP(SET_BRIDGED), ACCEPT}},
+    {"meta nfproto . iifname @closed_from meta nfproto . oifname @closed_to counter drop",
+     "forwarding is on for containers only (`netctr network forwarding`)",
+     {NFPROTO, IIF, LOOKUP(SET_CLOSED_FROM), NFPROTO, OIF, LOOKUP(SET_CLOSED_TO), COUNTER, DROP}},
 };
 
 /* The host itself: out of an internal network's reach, but for what the network needs of it. */
@@ -305,7 +328,8 @@ static const struct rule SOURCE_NAT[] = {
 
 /* The guard: a container's frames, before the bridge learns or forwards anything from them. */
 static const struct rule FROM_CONTAINERS[] = {
-    {"iifname != @ports accept", NULL, {IIF, NOT(SET_PORTS), ACCEPT}},
+    {"iifname != \"vc-*\" accept", "not a container's port", {IS_NO_PORT, ACCEPT}},
+    {"iifname @unguarded accept", "--no-guard", {IIF, LOOKUP(SET_UNGUARDED), ACCEPT}},
     {"iifname . ether saddr != @macs counter drop", "not its MAC",
      {IIF, ETHER_SADDR, NOT(SET_MACS), COUNTER, DROP}},
     {"ether type vmap { ip : goto speaks_ip, arp : goto speaks_arp, ip6 : goto speaks_ip6 }", NULL,
@@ -355,6 +379,7 @@ const struct chain CHAINS[CHAIN_COUNT] = {
      "nat", NF_INET_LOCAL_OUT, -100},
     {&INET, "forward", RULES(FORWARD), "type filter hook forward priority filter",
      "filter", NF_INET_FORWARD, 0},
+    {&INET, "strangers", RULES(STRANGERS), NULL, NULL, 0, 0},
     {&INET, "to_host", RULES(TO_HOST), "type filter hook input priority filter",
      "filter", NF_INET_LOCAL_IN, 0},
     {&INET, "from_internal", RULES(FROM_INTERNAL), NULL, NULL, 0, 0},

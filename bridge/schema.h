@@ -12,7 +12,20 @@
 
 /* Types of fields. The number is nft's own id of the type (datatype.h in its source): it is what
  * `nft list` goes by. A key of several fields has their ids side by side, 6 bits each. */
-enum field { NO_FIELD, IFNAME, IP4, IP6, ETHER, PROTO, PORT, ETHERTYPE, CTSTATE, ICMP6, TARGET6 };
+enum field {
+    NO_FIELD,
+    IFNAME,
+    IP4,
+    IP6,
+    ETHER,
+    PROTO,
+    PORT,
+    ETHERTYPE,
+    CTSTATE,
+    ICMP6,
+    TARGET6,
+    FAMILY
+};
 enum { HOST_ORDER = 1, NETWORK_ORDER = 2, TYPE_BITS = 6, KEY_MAX = 64 };
 
 /** What nft and the kernel know of a field; indexed by enum field. */
@@ -75,7 +88,7 @@ struct chain {
 /** Sets that rules bring along, behind the named ones. */
 enum { CT_VERDICTS = SET_NAMED_COUNT, PROTO_ICMP, SPEAKS_WHAT, BEFORE_ADDRESS, SET_COUNT };
 
-enum { TABLE_COUNT = 2, CHAIN_COUNT = 12 };
+enum { TABLE_COUNT = 2, CHAIN_COUNT = 13 };
 extern const struct table *const TABLES[TABLE_COUNT];
 extern const struct set SETS[SET_COUNT];
 extern const struct chain CHAINS[CHAIN_COUNT];

@@ -115,12 +115,9 @@ static void compare_sysctls(struct survey *s)
         if (key)
             compare_sysctl(s, key, value);
     }
-    if (s->n->mode == GATEWAY_ISOLATED)
-        return;
-    if (s->n->subnet4.prefix)
-        compare_sysctl(s, "net/ipv4/ip_forward", "1");
-    if (s->n->subnet6.prefix)
-        compare_sysctl(s, "net/ipv6/conf/all/forwarding", "1");
+    const char *missing = bridge_forwarding_missing(s->n);
+    if (missing)
+        differs(s, "sysctl %s: should be 1, is 0", missing);
 }
 
 /* ---- the firewall -----------------------------------------------------------------------------*/

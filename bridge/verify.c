@@ -43,7 +43,7 @@ static int verify_endpoint(struct bridge *b, const struct endpoint *ep,
     struct fw_guard guard = endpoint_guard(ep);
     size_t count;
     _cleanup_free_ struct fw_publish *elements = endpoint_elements(ep, &count);
-    int r = ep->guard ? fw_has_guard(b->fw, &guard) : 1;
+    int r = fw_has_guard(b->fw, &guard);
     if (r == 0) {
         _cleanup_free_ char *what = xasprintf("the guard of container `%s`", ep->container);
         found(what, arg);

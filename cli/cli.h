@@ -58,6 +58,8 @@ int each_chosen(struct world *w, const struct each *each, struct err *e);
 
 /** Columns as wide as their widest cell; the last one is not padded. (ps.c) */
 void print_table(strv cells, size_t columns);
+/** Two lines of what bridge_forwarding() says. (network_forwarding.c) */
+void print_forwarding(const json_t *forwarding);
 /** A time as docker's ps tells it: "5 seconds ago"; caller frees. */
 char *time_ago(int64_t when);
 /** RFC 3339, UTC; caller frees. */

@@ -28,6 +28,13 @@ static const char *expiry_name(struct world *w)
     return world_bridge(w, &b, NULL) < 0 ? "unknown" : names[bridge_expiry(b)];
 }
 
+static json_t *forwarding(struct world *w)
+{
+    struct bridge *b;
+    json_t *j = NULL;
+    return world_bridge(w, &b, NULL) < 0 || bridge_forwarding(b, &j, NULL) < 0 ? json_null() : j;
+}
+
 static int gather(struct world *w, json_t *j, struct err *e)
 {
     size_t count[2] = {0};
@@ -39,6 +46,7 @@ static int gather(struct world *w, json_t *j, struct err *e)
     json_put_str(j, "machine", u.machine);
     json_put_str(j, "cgroup", cgroup_name());
     json_put_str(j, "firewall_expiry", expiry_name(w));
+    json_object_set_new(j, "forwarding", forwarding(w));
     json_put_str(j, "root", w->store.root);
     json_put_str(j, "run_root", w->store.run);
     json_put_str(j, "instance", w->store.instance);
@@ -58,6 +66,8 @@ static void print_text(json_t *j)
             printf("%-22s%s\n", key, json_string_value(value));
         else if (json_is_integer(value))
             printf("%-22s%" JSON_INTEGER_FORMAT "\n", key, json_integer_value(value));
+        else if (streq(key, "forwarding"))
+            print_forwarding(value);
     }
 }
 

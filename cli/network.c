@@ -59,6 +59,10 @@ static const struct {
      network_link_command},
     {{.name = "network unlink", .usage = "FROM TO", .summary = "Withdraw a link"},
      network_unlink_command},
+    {{.name = "network forwarding",
+      .usage = "[--open | --close]",
+      .summary = "Show or change whether this host forwards between its own links"},
+     network_forwarding},
     {{.name = "network reload",
       .usage = "",
       .summary = "Make the firewall anew, and bridges that somebody has removed"},
@@ -74,7 +78,7 @@ static void list_verbs(FILE *out)
 {
     fprintf(out, "usage: netctr network COMMAND [ARG…]\n\ncommands:\n");
     for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
-        fprintf(out, "  %-11s %s\n", verb_name(i), verbs[i].command.summary);
+        fprintf(out, "  %-12s %s\n", verb_name(i), verbs[i].command.summary);
     fprintf(out, "\n`netctr network COMMAND --help` tells about one.\n");
 }
 

@@ -12,6 +12,8 @@ network_verb network_create_command;
 network_verb network_ls, network_inspect;
 /* network_remove.c */
 network_verb network_rm, network_prune, network_link_command, network_unlink_command;
+/* network_forwarding.c */
+network_verb network_forwarding;
 /* connect.c */
 network_verb network_connect, network_disconnect;
 

@@ -1,6 +1,7 @@
 /* The host's own network: sysctls, routes, and tables that can be full. */
 #include "doctor.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -9,35 +10,82 @@
 
 /* ---- forwarding ------------------------------------------------------------------------------*/
 
-static void check_family(struct doctor *d, const struct network *n, const char *key)
+static char *dotted(const char *key)
 {
-    if (doctor_sysctl(1, "net/%s", key) != 0)
-        return;
-    _cleanup_free_ char *dotted = xstrdup(key);
-    for (char *p = dotted; *p; p++)
+    char *name = xstrdup(key);
+    for (char *p = name; *p; p++)
         if (*p == '/')
             *p = '.';
-    doctor_say(d, PROBLEM, xasprintf("sysctl -w net.%s=1", dotted),
-               "this host does not forward (net.%s is 0, set back since netctr has set it), so "
-               "network `%s` has no way out and nothing published is reached",
-               dotted, n->name);
+    return name;
+}
+
+/* Of force_forwarding, `all` reaches the links that are there and `default` those that come. */
+static char *cure_forwarding(const char *key)
+{
+    static const char all[] = "net.ipv6.conf.all.force_forwarding=1";
+    _cleanup_free_ char *name = dotted(key);
+    bool force = strstr(key, "force_forwarding") != NULL;
+    return xasprintf("sysctl -w %s=1%s%s", name, force ? " " : "", force ? all : "");
+}
+
+static void note_closed(struct doctor *d, const json_t *forwarding, const char *family,
+                        const char *title)
+{
+    const json_t *closed = json_object_get(json_object_get(forwarding, family), "closed");
+    size_t i, count = json_array_size(closed);
+    const json_t *link;
+    if (count < 2)
+        return;
+    char *links = xstrdup("");
+    json_array_foreach (closed, i, link) {
+        _cleanup_free_ char *before = links;
+        links = xasprintf("%s%s`%s`", before, i ? ", " : "", json_string_value(link));
+    }
+    doctor_say(d, NOTE, xstrdup("netctr network forwarding --open"),
+               "netctr switched on %s forwarding for containers only: what comes in by one of the "
+               "links %s does not leave by another",
+               title, links);
+    free(links);
+}
+
+/* By the link, where the kernel forwards IPv6 by links. */
+static void check_uplink6(struct doctor *d, const struct link *l)
+{
+    if (doctor_is_uplink(d, l) && doctor_sysctl(0, "net/ipv6/conf/all/forwarding") == 0 &&
+        doctor_sysctl(1, "net/ipv6/conf/%s/force_forwarding", l->name) == 0)
+        doctor_say(d, PROBLEM, xasprintf("sysctl -w net.ipv6.conf.%s.force_forwarding=1", l->name),
+                   "IPv6 packets that come in by `%s` are not forwarded "
+                   "(net.ipv6.conf.%s.force_forwarding is 0), so no answer reaches a container",
+                   l->name, l->name);
 }
 
 int check_forwarding(struct doctor *d, struct err *e)
 {
-    (void)e;
     bool four = false, six = false;
+    _cleanup_json_ json_t *forwarding = NULL;
+    int r = bridge_forwarding(d->bridge, &forwarding, e);
+    if (r == -EBADMSG)
+        doctor_say_damaged(d, e);
+    else if (r < 0)
+        return r;
+    note_closed(d, forwarding, "ipv4", "IPv4");
+    note_closed(d, forwarding, "ipv6", "IPv6");
     for (size_t i = 0; i < d->network_count; i++) {
         const struct network *n = &d->networks[i];
         if (!doctor_link(d, n->bridge))
             continue; /* forwarding is switched on when it comes up */
-        if (n->subnet4.prefix && !four)
-            check_family(d, n, "ipv4/ip_forward");
-        if (n->subnet6.prefix && !six)
-            check_family(d, n, "ipv6/conf/all/forwarding");
-        four = four || n->subnet4.prefix;
-        six = six || n->subnet6.prefix;
+        const char *missing = bridge_forwarding_missing(n);
+        _cleanup_free_ char *name = missing ? dotted(missing) : NULL;
+        if (missing)
+            doctor_say(d, PROBLEM, cure_forwarding(missing),
+                       "this host does not forward (%s is 0, set back since netctr has set it), so "
+                       "network `%s` has no way out and nothing published is reached",
+                       name, n->name);
+        four = four || (network_has_gateway(n) && n->subnet4.prefix);
+        six = six || (network_has_gateway(n) && n->subnet6.prefix);
     }
+    for (size_t i = 0; six && i < d->link_count; i++)
+        check_uplink6(d, &d->links[i]);
     for (size_t i = 0; four && i < d->link_count; i++) {
         const char *name = d->links[i].name;
         if (doctor_is_uplink(d, &d->links[i]) && doctor_sysctl(1, "net/ipv4/ip_forward") == 1 &&

@@ -12,20 +12,6 @@
 
 #include <errno.h>
 
-/* The owner's end does not end the namespace then: its link has to be taken out before its address is another's.
- * Said before it is joined: who ends without having heard of it has no process left to join. */
-static int mark_shared(struct world *w, const struct record *owner, struct err *e)
-{
-    _cleanup_close_ int lock = store_lock(&w->store, e);
-    if (lock < 0)
-        return lock;
-    _cleanup_close_ int dir = store_live_dir(&w->store, owner->spec.name);
-    int r = dir < 0 ? dir : container_mark(dir, MARK_SHARED);
-    return r == 0 || r == -ENOENT
-               ? 0
-               : err_set(e, r, "share the network of container `%s`", owner->spec.name);
-}
-
 /* The namespace of another container or of somebody else, for as long as we hold it. */
 static int join_network(struct living *l, struct err *e)
 {
@@ -48,8 +34,6 @@ static int join_network(struct living *l, struct err *e)
         return err_say(e, -ESRCH, "container `%s` is not running", rest);
     if (r.spec.network_mode == NETWORK_HOST)
         return err_say(e, -EINVAL, "container `%s` has no network of its own", rest);
-    if ((code = mark_shared(l->world, &r, e)) < 0)
-        return code;
     /* Looked at while a pidfd says that it is still that process. */
     _cleanup_close_ int init = pidfd_of(r.pid, r.pid_start);
     _cleanup_free_ char *path = xasprintf("/proc/%d/ns/net", r.pid);
@@ -383,7 +367,7 @@ static int leave(struct living *l, bool keep, int status, struct err *e)
         (void)container_note_end(c, status, &step);
     int result = l->bridge ? mark_leaving(l, e) : 0;
     if (result == 0)
-        result = world_detach(l->world, c, container_marked(c->run_fd, MARK_SHARED) == 0, false, e);
+        result = world_detach(l->world, c, true, false, e);
     /* Before the name goes: who sees the container gone may have its ports. */
     while (result == 0 && l->holdings)
         holding_close(l, l->holdings);

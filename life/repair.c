@@ -10,16 +10,19 @@
 
 /* Undoes what the records tell. The first failure is told, the others are tried all the same. */
 static int detach_all(struct world *w, struct bridge *b, const struct endpoint_list *all,
-                      bool namespace_dies, int run_fd, struct err *e)
+                      bool aside, int run_fd, struct err *e)
 {
-    int result = 0;
+    int result = 0, retirement = -1;
+    if (aside) /* without a process of their own, the links are deleted here */
+        aside = endpoints_retire(b, all->items, all->count, &retirement, NULL) == 0;
     for (size_t i = 0; i < all->count; i++) {
         _cleanup_err_ struct err step = ERR_INIT;
-        int r = endpoint_detach(b, &all->items[i], namespace_dies, run_fd, &step);
+        int r = endpoint_detach(b, &all->items[i], aside, run_fd, &step);
         if (r == 0)
             world_network_event(w, "disconnect", &all->items[i]);
         err_note(&result, r, e, &step);
     }
+    retirement_join(retirement);
     return result;
 }
 
@@ -30,8 +33,7 @@ static int forget_names(struct world *w, const struct container *c, struct err *
     return r == 0 && c->spec.id ? names_leave(names, NULL, c->spec.id, e) : r;
 }
 
-int world_detach(struct world *w, struct container *c, bool namespace_dies, bool locked,
-                 struct err *e)
+int world_detach(struct world *w, struct container *c, bool aside, bool locked, struct err *e)
 {
     struct bridge *bridge;
     _cleanup_endpoints_ struct endpoint_list all = {0};
@@ -48,10 +50,10 @@ int world_detach(struct world *w, struct container *c, bool namespace_dies, bool
     int unnamed = forget_names(w, c, &why); /* before the address is another's */
     r = world_bridge(w, &bridge, e);
     if (r == 0)
-        r = detach_all(w, bridge, &all, namespace_dies, c->run_fd, e);
+        r = detach_all(w, bridge, &all, aside, c->run_fd, e);
     /* Also of a monitor that was killed before it wrote any. */
-    bool missing = !namespace_dies && all.count < strv_len(c->spec.networks);
-    if (r == 0 && c->spec.id && (damaged || !namespace_dies || !all.count))
+    bool missing = !aside && all.count < strv_len(c->spec.networks);
+    if (r == 0 && c->spec.id && (damaged || !aside || !all.count))
         r = endpoint_forget(bridge, c->spec.id, e);
     /* What a record that is damaged or gone stood for is not known: the firewall is made anew from those that
      * are. */

@@ -22,6 +22,7 @@ static const struct nla_policy link_policy[IFLA_MAX + 1] = {
     [IFLA_MASTER] = {.type = NLA_U32},
 };
 static const struct nla_policy info_policy[IFLA_INFO_MAX + 1] = {
+    [IFLA_INFO_KIND] = {.type = NLA_STRING},
     [IFLA_INFO_SLAVE_KIND] = {.type = NLA_STRING},
 };
 static const struct nla_policy port_policy[IFLA_BRPORT_MAX + 1] = {
@@ -43,11 +44,10 @@ static const struct nla_policy tbf_policy[TCA_TBF_MAX + 1] = {
     [TCA_TBF_PARMS] = {.minlen = sizeof(struct tc_tbf_qopt)},
 };
 
-static bool port_forwards(struct nlattr *linkinfo)
+static bool port_forwards(struct nlattr **info)
 {
-    struct nlattr *info[IFLA_INFO_MAX + 1], *port[IFLA_BRPORT_MAX + 1];
-    if (!linkinfo || nla_parse_nested(info, IFLA_INFO_MAX, linkinfo, info_policy) < 0 ||
-        !info[IFLA_INFO_SLAVE_KIND] || !info[IFLA_INFO_SLAVE_DATA] ||
+    struct nlattr *port[IFLA_BRPORT_MAX + 1];
+    if (!info[IFLA_INFO_SLAVE_KIND] || !info[IFLA_INFO_SLAVE_DATA] ||
         !streq(nla_get_string(info[IFLA_INFO_SLAVE_KIND]), "bridge") ||
         nla_parse_nested(port, IFLA_BRPORT_MAX, info[IFLA_INFO_SLAVE_DATA], port_policy) < 0)
         return false;
@@ -72,7 +72,13 @@ static bool parse_link(struct nlmsghdr *h, struct link *out)
     if (a[IFLA_ADDRESS] && nla_len(a[IFLA_ADDRESS]) == 6)
         memcpy(out->mac, nla_data(a[IFLA_ADDRESS]), 6);
     out->carrier = (info->ifi_flags & IFF_RUNNING) && (info->ifi_flags & LOWER_UP);
-    out->forwarding = port_forwards(a[IFLA_LINKINFO]);
+    struct nlattr *about[IFLA_INFO_MAX + 1];
+    if (a[IFLA_LINKINFO] &&
+        nla_parse_nested(about, IFLA_INFO_MAX, a[IFLA_LINKINFO], info_policy) == 0) {
+        out->forwarding = port_forwards(about);
+        out->is_bridge =
+            about[IFLA_INFO_KIND] && streq(nla_get_string(about[IFLA_INFO_KIND]), "bridge");
+    }
     return true;
 }
 

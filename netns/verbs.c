@@ -78,7 +78,7 @@ void rt_add_veth(struct rt_batch *b, const struct veth *v)
         rtnl_link_set_master(link, v->master);
         rtnl_link_set_mtu(link, v->mtu);
         set_mac(link, v->host_mac);
-        rtnl_link_set_flags(link, IFF_UP);
+        rtnl_link_set_flags(link, IFF_NOARP);
         rtnl_link_set_name(peer, v->peer);
         rtnl_link_set_mtu(peer, v->mtu);
         set_mac(peer, v->peer_mac);
@@ -111,6 +111,12 @@ void rt_set_master(struct rt_batch *b, const char *port, int master)
     rt_push(b, m, false, xasprintf("put `%s` into its bridge", port));
 }
 
+/* Bridges keep frames to 01:80:c2:00:00:0x (STP, LLDP, 802.1X …) from other ports and hand them to the
+ * host as received by the *port*, past every bridge hook. With this mask they take the way of all
+ * other frames, and so pass the guard. Pause frames (bit 1) are always dropped; the kernel refuses
+ * that bit. */
+#define RESERVED_GROUPS 0xfffd
+
 void rt_set_port(struct rt_batch *b, const char *port, struct port_flags flags, const char *alias)
 {
     struct nl_msg *m = change_link(port, alias);
@@ -119,6 +125,7 @@ void rt_set_port(struct rt_batch *b, const char *port, struct port_flags flags, 
         struct nlattr *data = nla_nest_start(m, IFLA_INFO_SLAVE_DATA);
         if (data && nla_put_u8(m, IFLA_BRPORT_MODE, flags.hairpin) == 0 &&
             nla_put_u8(m, IFLA_BRPORT_LEARNING, flags.learning) == 0 &&
+            nla_put_u16(m, IFLA_BRPORT_GROUP_FWD_MASK, RESERVED_GROUPS) == 0 &&
             nla_put_u8(m, IFLA_BRPORT_ISOLATED, flags.isolated) == 0) {
             nla_nest_end(m, data);
             nla_nest_end(m, info);
@@ -130,18 +137,31 @@ void rt_set_port(struct rt_batch *b, const char *port, struct port_flags flags, 
     rt_push(b, NULL, false, xasprintf("set bridge port flags of `%s`", port));
 }
 
+static struct nl_msg *change_flags(int index, unsigned set, unsigned mask)
+{
+    struct nl_msg *m = nlmsg_alloc_simple(RTM_SETLINK, 0);
+    struct ifinfomsg info = {
+        .ifi_family = AF_UNSPEC, .ifi_index = index, .ifi_flags = set, .ifi_change = mask};
+    if (m && nlmsg_append(m, &info, sizeof(info), NLMSG_ALIGNTO) < 0) {
+        nlmsg_free(m);
+        return NULL;
+    }
+    return m;
+}
+
 void rt_set_up(struct rt_batch *b, int index)
 {
-    struct rtnl_link *link = rtnl_link_alloc();
-    struct rtnl_link *change = rtnl_link_alloc();
-    rtnl_link_set_ifindex(link, index);
-    rtnl_link_set_ifindex(change, index);
-    rtnl_link_set_flags(change, IFF_UP);
-    struct nl_msg *m = NULL;
-    rtnl_link_build_change_request(link, change, 0, &m);
-    rtnl_link_put(link);
-    rtnl_link_put(change);
-    rt_push(b, m, false, xasprintf("bring up interface %d", index));
+    rt_push(b, change_flags(index, IFF_UP, IFF_UP), false,
+            xasprintf("bring up interface %d", index));
+}
+
+void rt_remove_link(struct rt_batch *b, int index)
+{
+    rt_push(b, change_flags(index, 0, IFF_UP), true, xasprintf("bring down interface %d", index));
+    struct nl_msg *m = change_flags(index, 0, 0);
+    if (m)
+        nlmsg_hdr(m)->nlmsg_type = RTM_DELLINK;
+    rt_push(b, m, true, xasprintf("delete interface %d", index));
 }
 
 void rt_add_address(struct rt_batch *b, int index, const struct ip *address, uint8_t prefix)

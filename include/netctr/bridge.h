@@ -97,6 +97,16 @@ int network_check_sysctl(const char *text, struct err *e);
  *  taken from containers that run: their ports are to be put back by bridge_replug(). -ENOENT when the
  *  network was removed meanwhile. */
 int network_up(struct bridge *b, const struct network *n, struct err *e);
+/** Who lets this host forward: {"ipv4": {"on": …, "by_netctr": …, "closed": [LINK, …]}, "ipv6": …,
+ *  "opened": …}. "closed": packets that come in by one of these links do not leave by another;
+ *  caller owns. */
+int bridge_forwarding(struct bridge *b, json_t **out, struct err *e);
+/** Does the host forward for @n? If not, returns the sysctl in the way, below /proc/sys; else NULL;
+ *  static. */
+const char *bridge_forwarding_missing(const struct network *n);
+/** Opens the way between the links that netctr keeps closed, or closes it again; until the next boot. */
+int bridge_open_forwarding(struct bridge *b, bool open, struct err *e);
+
 /** What the kernel holds of a network, beside what it should: {"bridge": …, "addresses": …, "ports": …,
  *  "firewall": …, "containers": …, "differences": […]}; caller owns. */
 int network_survey(struct bridge *b, const struct network *n, json_t **out, struct err *e);
@@ -206,11 +216,19 @@ int endpoint_attach(struct bridge *b, const struct network *n, int netns, struct
 /** Its default routes get another metric; there is always one of them. @inside is the container's. */
 int endpoint_set_metric(const struct network *n, const struct endpoint *ep, struct rt *inside,
                         uint32_t old, uint32_t now, struct err *e);
-/** publish ← neighbour ← guard ← veth ← lease, then the record. Each step accepts "already gone";
- *  goes on after a failure and returns the first. @namespace_dies: the container's processes are
- *  gone, so the kernel removes the veth by itself (asking for it would hold RTNL for 16-29 ms). */
-int endpoint_detach(struct bridge *b, const struct endpoint *ep, bool namespace_dies,
-                    int record_dir, struct err *e);
+/** publish ← neighbour ← veth ← guard ← lease, then the record. Each step accepts "already gone"; goes on
+ *  after a failure and returns the first. @aside: leaves the veth of a guarded endpoint to
+ *  endpoints_retire(), because deleting it takes 16-29 ms. Without its guard it passes no frame. */
+int endpoint_detach(struct bridge *b, const struct endpoint *ep, bool aside, int record_dir,
+                    struct err *e);
+/** Starts a process that deletes the veths of those of @ended that are guarded, unless the kernel does
+ *  within 250 ms (it does if nobody holds the container's network namespace). The caller must be
+ *  single-threaded. *@fd is for retirement_join(), or -1 if there was nothing to do. After a
+ *  failure nothing deletes them. */
+int endpoints_retire(struct bridge *b, const struct endpoint *ended, size_t count, int *fd,
+                     struct err *e);
+/** Waits until that process has closed the files that it inherited, locks among them; closes @fd. */
+void retirement_join(int fd);
 /** Reads the record of one network. -ENOENT: not attached. -EBADMSG with a text: damaged. */
 int endpoint_load(int record_dir, const char *network, struct endpoint *out, struct err *e);
 struct endpoint_list {

@@ -255,7 +255,6 @@ int monitor_pause(struct container *c, const struct monitor_options *options, in
 enum mark {
     MARK_END_ASKED = 0100,  /**< it is not to begin anew: somebody has stopped it */
     MARK_UNTIL_BOOT = 0001, /**< nor now, but when the host comes up again */
-    MARK_SHARED = 0004,     /**< others have joined its network namespace, which may outlive it */
     MARK_LEAVING =
         0010, /**< its endpoints are being detached: they must not come back to the firewall
                                 when somebody makes it anew */

@@ -85,6 +85,7 @@ struct link {
     uint8_t mac[6];
     bool carrier;    /**< can send: the kernel has seen a carrier and acted on it */
     bool forwarding; /**< a bridge port that forwards (BR_STATE_FORWARDING) */
+    bool is_bridge;
     char name[IFNAMSIZ];
     char alias[256];
 };
@@ -153,15 +154,17 @@ struct veth {
     uint8_t peer_mac[6];
     int peer_netns; /**< fd of the namespace that the peer is born in */
 };
-/** One RTM_NEWLINK, CREATE|EXCL: host end up and in the bridge, peer born inside its namespace.
- *  Nothing is moved (that would hold RTNL for an rcu_barrier, 20-40 ms) or renamed. */
+/** One RTM_NEWLINK, CREATE|EXCL: host end in the bridge, peer born inside its namespace. The host end has
+ *  no ARP (IFF_NOARP) and is down: bring it up when its port flags are set. Nothing is moved (that
+ *  would hold RTNL for an rcu_barrier, 20-40 ms) or renamed. */
 void rt_add_veth(struct rt_batch *b, const struct veth *v);
 struct port_flags {
     bool hairpin;  /**< a frame may go back where it came from (IFLA_BRPORT_MODE) */
     bool isolated; /**< does not reach other isolated ports (_ISOLATED) */
     bool learning; /**< the bridge believes the sources of its frames (_LEARNING) */
 };
-/** Bridge port flags of @port and its ifalias. */
+/** Bridge port flags of @port and its ifalias. Frames to the reserved group addresses 01:80:c2:00:00:0x
+ *  are forwarded like any other (IFLA_BRPORT_GROUP_FWD_MASK), never handed to the host by the port. */
 void rt_set_port(struct rt_batch *b, const char *port, struct port_flags flags, const char *alias);
 /** Puts @port into the bridge with this index. */
 void rt_set_master(struct rt_batch *b, const char *port, int master);
@@ -185,6 +188,9 @@ void rt_add_neighbour(struct rt_batch *b, int index, const struct ip *address,
                       const uint8_t mac[6]);
 void rt_delete_neighbour(struct rt_batch *b, int index, const struct ip *address);
 void rt_delete_link(struct rt_batch *b, const char *name);
+/** Brings the link with this index down and deletes it, in that order: a bridge port is never up outside
+ *  its bridge. Waits for RCU grace periods: 0.4-30 ms. */
+void rt_remove_link(struct rt_batch *b, int index);
 /** From now on the link sends @rate bytes a second at most: a token bucket filter, in the place of
  *  whatever was there. @burst: bytes that may leave at once; @limit: bytes that may wait. */
 void rt_set_rate(struct rt_batch *b, int index, uint32_t rate, uint32_t burst, uint32_t limit);

@@ -233,6 +233,7 @@ static void add_example(struct fw_batch *b)
         guard("vc-peer", "10.88.1.3", "fd88:1::3", "fe80::42:aff:fe58:103"),
         guard("vc-red", "10.88.2.2", "fd88:2::2", "fe80::42:aff:fe58:202"),
         guard("vc-vault", "10.88.3.2", NULL, NULL),
+        {.port = "vc-free", .unguarded = true},
     };
     for (size_t i = 0; i < ARRAY_LEN(guards); i++)
         fw_add_guard(b, &guards[i]);
@@ -260,6 +261,10 @@ static void add_example(struct fw_batch *b)
     forwarded.to4 = ip4("192.0.2.9");
     forwarded.to_port = 53;
     forwarded.door = false;
+    static char *from[] = {"eth1", "eth2", NULL}, *to[] = {"eth0", "eth1", "eth2", NULL},
+                *bridges[] = {"eth2", NULL};
+    fw_add_closed(b, &(struct fw_closed){AF_INET, from, to, bridges});
+    fw_add_closed(b, &(struct fw_closed){AF_INET6, to, to, bridges});
     fw_add_resolver(b, &names);
     fw_add_resolver(b, &names6);
     fw_add_resolver(b, &forwarded);

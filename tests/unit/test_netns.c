@@ -202,9 +202,11 @@ static void test_veth(struct rt *rt, int bridge)
     rt_set_port(b, "vc-one", (struct port_flags){.hairpin = true, .isolated = true}, "netctr: one");
     commit(b, "a veth");
     struct link host = link_of(rt, "vc-one"), peer = link_of(in.rt, "eth0"), none;
-    check(has(&host, host_mac, 1400) && host.master == bridge && (host.flags & IFF_UP) &&
-              streq(host.alias, "netctr: one"),
-          "its host end is up, in the bridge", host.alias);
+    check(has(&host, host_mac, 1400) && host.master == bridge && !(host.flags & IFF_UP) &&
+              (host.flags & IFF_NOARP) && streq(host.alias, "netctr: one"),
+          "its host end is in the bridge, without ARP, and down", host.alias);
+    rt_set_up(b, host.index);
+    commit(b, "it is brought up");
     check(has(&peer, peer_mac, 1400) && peer.index == 2 && peer.master == 0 &&
               !(peer.flags & IFF_UP),
           "its other end was born inside", "it was not");
@@ -222,7 +224,7 @@ static void test_veth(struct rt *rt, int bridge)
     for (int i = 0; i < 100 && !link_of(rt, "vc-one").forwarding; i++)
         usleep(10000);
     check(link_of(rt, "vc-one").forwarding, "the port forwards", "it does not");
-    rt_delete_link(b, "vc-one");
+    rt_remove_link(b, host.index);
     commit(b, "the veth is deleted");
     check(rt_get_link(in.rt, "eth0", &none) == -ENODEV, "both ends are gone", "one is there");
 }

@@ -1,0 +1,368 @@
+/* Containers need a host that forwards packets. Where forwarding was off, switching it on would make the
+ * host a router for everybody: so netctr notes which links were there, and its own chain `strangers`
+ * drops what would go from one of them to another. Links that come later belong to somebody who
+ * knows that the host forwards (docker0, wg0), and stay open. Where forwarding was on before, nothing is
+ * closed.
+ *
+ * IPv4 is switched on as a whole (ip_forward). IPv6 as a whole would make the kernel drop default
+ * routes from router advertisements and ignore new ones. Since Linux 6.17 single links can
+ * forward (force_forwarding), and links that come later inherit that; on older kernels the links that
+ * accept advertisements are told to go on doing so (accept_ra=2) first.
+ *
+ * What is closed is in RUN/leases/.forwarding, written before anything is switched on, so that a
+ * rebuilt firewall closes it again.
+ */
+#include "bridge.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/file.h>
+
+#define STATE_FILE ".forwarding"
+#define LOCK_FILE ".forwarding.lock"
+#define IPV4 "net/ipv4/ip_forward"
+#define IPV6 "net/ipv6/conf/all/forwarding"
+#define IPV6_FORCE "net/ipv6/conf/default/force_forwarding"
+
+enum family { FOUR, SIX, FAMILIES };
+static const char *const names[FAMILIES] = {"ipv4", "ipv6"};
+static const char *const titles[FAMILIES] = {"IPv4", "IPv6"};
+
+struct closed {
+    strv from; /* links that did not forward */
+    strv to;   /* all that were there */
+};
+
+struct state {
+    struct closed families[FAMILIES];
+    strv bridges;
+    bool opened;
+};
+
+static void state_clear(struct state *s)
+{
+    for (int i = 0; i < FAMILIES; i++) {
+        strv_free(s->families[i].from);
+        strv_free(s->families[i].to);
+    }
+    strv_free(s->bridges);
+    *s = (struct state){0};
+}
+#define _cleanup_state_ __attribute__((cleanup(state_clear)))
+
+static struct fw_closed as_elements(const struct state *s, enum family f)
+{
+    return (struct fw_closed){.family = f == FOUR ? AF_INET : AF_INET6,
+                              .from = s->families[f].from,
+                              .to = s->families[f].to,
+                              .bridges = s->bridges};
+}
+
+/* ---- the file --------------------------------------------------------------------------------*/
+
+int forwarding_lock(struct bridge *b, struct err *e)
+{
+    int lock = lock_file_at(b->leases_fd, LOCK_FILE, LOCK_EX);
+    return lock < 0 ? lock_failed(lock, b->leases_fd, LOCK_FILE, "forwarding", e) : lock;
+}
+
+static int state_save(struct bridge *b, const struct state *s, struct err *e)
+{
+    _cleanup_json_ json_t *j = json_object();
+    json_object_set_new(j, "schema", json_integer(1));
+    for (int i = 0; i < FAMILIES; i++) {
+        json_t *family = json_object();
+        json_put_strv(family, "from", s->families[i].from);
+        json_put_strv(family, "to", s->families[i].to);
+        json_object_set_new(j, names[i], family);
+    }
+    json_put_strv(j, "bridges", s->bridges);
+    json_object_set_new(j, "opened", json_boolean(s->opened));
+    json_seal(j);
+    return json_write_at(b->leases_fd, STATE_FILE, j, e);
+}
+
+/* -EBADMSG: damaged. */
+static int state_load(struct bridge *b, struct state *out, struct err *e)
+{
+    _cleanup_json_ json_t *j = NULL;
+    *out = (struct state){0};
+    int r = b->leases_fd < 0 ? -ENOENT : json_read_at(b->leases_fd, STATE_FILE, &j, e);
+    if (r == -ENOENT) {
+        err_clear(e);
+        return 0;
+    }
+    if (r == 0)
+        r = json_check_seal(j, STATE_FILE, e);
+    if (r < 0)
+        return r;
+    for (int i = 0; i < FAMILIES; i++) {
+        const json_t *family = json_object_get(j, names[i]);
+        out->families[i].from = json_strv(family, "from");
+        out->families[i].to = json_strv(family, "to");
+    }
+    out->bridges = json_strv(j, "bridges");
+    out->opened = json_flag(j, "opened");
+    return 0;
+}
+
+/* ---- what is on ------------------------------------------------------------------------------*/
+
+static bool is(const char *key, const char *value)
+{
+    _cleanup_free_ char *now = sysctl_read(key);
+    return now && streq(now, value);
+}
+
+/* Can single links forward IPv6 on this kernel? */
+static bool can_force(void)
+{
+    return is(IPV6_FORCE, "0") || is(IPV6_FORCE, "1");
+}
+
+/* 1, 0 or -errno. A kernel without IPv6 has nothing to be switched on. */
+static int is_on(enum family f, struct err *e)
+{
+    if (f == SIX && is(IPV6_FORCE, "1"))
+        return 1;
+    const char *key = f == FOUR ? IPV4 : IPV6;
+    _cleanup_free_ char *now = sysctl_read(key);
+    if (!now && errno != ENOENT)
+        return err_set(e, errno, "read sysctl `%s`", key);
+    return !now || !streq(now, "0");
+}
+
+static bool needs(const struct network *n, enum family f)
+{
+    return network_has_gateway(n) && (f == FOUR ? n->subnet4.prefix : n->subnet6.prefix);
+}
+
+const char *bridge_forwarding_missing(const struct network *n)
+{
+    static const char *const keys[FAMILIES] = {IPV4, IPV6};
+    for (int f = 0; f < FAMILIES; f++)
+        if (needs(n, (enum family)f) && is_on((enum family)f, NULL) == 0)
+            return f == SIX && can_force() ? IPV6_FORCE : keys[f];
+    return NULL;
+}
+
+/* ---- the links -------------------------------------------------------------------------------*/
+
+static bool is_foreign(const struct link *link)
+{
+    return !(link->flags & IFF_LOOPBACK) && !skip_prefix(link->name, "nc-") &&
+           !skip_prefix(link->name, "vc-");
+}
+
+static char *key_of(const char *link, const char *leaf, enum family f)
+{
+    return xasprintf("net/%s/conf/%s/%s", names[f], link, leaf);
+}
+
+struct links {
+    strv all, bridges;
+};
+
+static int note_link(const struct link *link, void *arg)
+{
+    struct links *links = arg;
+    if (is_foreign(link))
+        strv_add(&links->all, link->name);
+    if (is_foreign(link) && link->is_bridge && !strv_has(links->bridges, link->name))
+        strv_add(&links->bridges, link->name);
+    return 0;
+}
+
+/* Which links there are, and which of them do not forward @f now; with @all, all of them are closed. */
+static int note_links(struct bridge *b, enum family f, bool all, struct state *s, struct err *e)
+{
+    struct closed *c = &s->families[f];
+    strv_free(take_ptr(c->from));
+    strv_free(take_ptr(c->to));
+    struct links links = {.bridges = take_ptr(s->bridges)};
+    int r = rt_each_link(b->rt, note_link, &links, e);
+    s->bridges = links.bridges;
+    c->to = links.all;
+    /* Before 6.17 the switch of a single link said nothing about forwarding IPv6. */
+    const char *leaf = f == FOUR ? "forwarding" : can_force() ? "force_forwarding" : NULL;
+    if (all)
+        leaf = NULL;
+    strv_each (link, c->to) {
+        _cleanup_free_ char *key = leaf ? key_of(link, leaf, f) : NULL;
+        if (!key || !is(key, "1"))
+            strv_add(&c->from, link);
+    }
+    return r;
+}
+
+/* What was damaged is not known any more: nothing is forwarded between links until somebody allows it. The
+ * file is there only if netctr has switched something on. The caller has the lock. */
+static int state_load_or_close(struct bridge *b, struct state *s, struct err *e)
+{
+    int r = state_load(b, s, e);
+    if (r != -EBADMSG)
+        return r;
+    err_clear(e);
+    state_clear(s);
+    for (int f = 0; f < FAMILIES; f++)
+        if (is_on((enum family)f, NULL) == 1 && (r = note_links(b, (enum family)f, true, s, e)) < 0)
+            return r;
+    warn("`%s` was damaged: this host forwards only for containers now (`netctr network forwarding "
+         "--open` allows the rest)",
+         STATE_FILE);
+    return state_save(b, s, e);
+}
+
+/* Writes @now where @was stands; a link may be gone by now. */
+static int replace_sysctl(const char *link, const char *leaf, const char *was, const char *now,
+                          struct err *e)
+{
+    _cleanup_free_ char *key = key_of(link, leaf, SIX);
+    int r = is(key, was) ? sysctl_write(key, now, e) : 0;
+    if (r != -ENOENT)
+        return r;
+    err_clear(e);
+    return 0;
+}
+
+/* The default, which later links inherit, is the sign that all is done: it comes last. */
+static int replace_everywhere(char *const *links, const char *leaf, const char *was,
+                              const char *now, struct err *e)
+{
+    int r = 0;
+    strv_each (link, links)
+        if (r == 0)
+            r = replace_sysctl(link, leaf, was, now, e);
+    return r == 0 ? replace_sysctl("default", leaf, was, now, e) : r;
+}
+
+static int switch_on(enum family f, const struct state *s, struct err *e)
+{
+    if (f == FOUR)
+        return sysctl_write(IPV4, "1", e);
+    char *const *links = s->families[SIX].to;
+    if (can_force())
+        return replace_everywhere(links, "force_forwarding", "0", "1", e);
+    int r = replace_everywhere(links, "accept_ra", "1", "2", e);
+    return r == 0 ? sysctl_write(IPV6, "1", e) : r;
+}
+
+/* ---- up --------------------------------------------------------------------------------------*/
+
+static int close_links(struct bridge *b, const struct state *s, enum family f, struct err *e)
+{
+    _cleanup_fw_batch_ struct fw_batch *batch = fw_batch_new(b->fw);
+    struct fw_closed closed = as_elements(s, f);
+    fw_add_closed(batch, &closed);
+    return fw_commit(batch, e);
+}
+
+/* 1: it had to be switched on. */
+static int family_up(struct bridge *b, enum family f, struct state *s, struct err *e)
+{
+    int r = is_on(f, e);
+    if (r != 0)
+        return r < 0 ? r : 0;
+    /* Somebody may have switched it off since: what was noted then does not count any more. */
+    struct fw_closed before = as_elements(s, f);
+    if (before.to && (r = fw_undo_closed(b->fw, &before, e)) < 0)
+        return r;
+    if ((r = note_links(b, f, false, s, e)) < 0 || (r = state_save(b, s, e)) < 0 ||
+        (!s->opened && (r = close_links(b, s, f, e)) < 0) || (r = switch_on(f, s, e)) < 0)
+        return r;
+    return 1;
+}
+
+/* With a single link there is no way that could have opened. */
+static void tell(const struct state *s, const bool switched[FAMILIES])
+{
+    const struct closed *c = &s->families[switched[FOUR] ? FOUR : SIX];
+    size_t count = strv_len(c->to);
+    if (s->opened || count < 2)
+        return;
+    char *links = xstrdup("");
+    for (size_t i = 0; i < count && i < 4; i++) {
+        _cleanup_free_ char *before = links;
+        links = xasprintf("%s%s%s", before, i ? ", " : "", c->to[i]);
+    }
+    warn("this host now forwards %s%s%s for containers; between its other links (%s%s) it still "
+         "does not (`netctr network forwarding --open` allows that)",
+         switched[FOUR] ? titles[FOUR] : "", switched[FOUR] && switched[SIX] ? " and " : "",
+         switched[SIX] ? titles[SIX] : "", links, count > 4 ? ", …" : "");
+    free(links);
+}
+
+int forwarding_up(struct bridge *b, const struct network *n, struct err *e)
+{
+    bool switched[FAMILIES] = {false}, any = false;
+    int r = 1;
+    for (int f = 0; f < FAMILIES; f++)
+        if (needs(n, (enum family)f) && (r = is_on((enum family)f, e)) <= 0)
+            break;
+    if (r != 0)
+        return r < 0 ? r : 0;
+    _cleanup_state_ struct state s = {0};
+    _cleanup_close_ int lock = forwarding_lock(b, e);
+    r = lock < 0 ? lock : state_load_or_close(b, &s, e);
+    for (int f = 0; r >= 0 && f < FAMILIES; f++)
+        if (needs(n, (enum family)f)) {
+            r = family_up(b, (enum family)f, &s, e);
+            switched[f] = r == 1;
+            any = any || r == 1;
+        }
+    if (any)
+        tell(&s, switched);
+    return r < 0 ? r : 0;
+}
+
+int forwarding_add(struct bridge *b, struct fw_batch *batch, struct err *e)
+{
+    _cleanup_state_ struct state s = {0};
+    int r = state_load_or_close(b, &s, e);
+    for (int f = 0; r == 0 && f < FAMILIES && !s.opened; f++) {
+        struct fw_closed closed = as_elements(&s, (enum family)f);
+        fw_add_closed(batch, &closed);
+    }
+    return r;
+}
+
+/* ---- what people ask for ---------------------------------------------------------------------*/
+
+int bridge_forwarding(struct bridge *b, json_t **out, struct err *e)
+{
+    _cleanup_state_ struct state s = {0};
+    int r = state_load(b, &s, e);
+    if (r < 0)
+        return r;
+    json_t *j = json_object();
+    for (int f = 0; f < FAMILIES; f++) {
+        json_t *family = json_object();
+        bool on = is_on((enum family)f, NULL) == 1, ours = on && s.families[f].to;
+        json_object_set_new(family, "on", json_boolean(on));
+        json_object_set_new(family, "by_netctr", json_boolean(ours));
+        if (ours && !s.opened)
+            json_put_strv(family, "closed", s.families[f].from);
+        json_object_set_new(j, names[f], family);
+    }
+    json_object_set_new(j, "opened", json_boolean(s.opened));
+    *out = j;
+    return 0;
+}
+
+int bridge_open_forwarding(struct bridge *b, bool open, struct err *e)
+{
+    _cleanup_state_ struct state s = {0};
+    _cleanup_close_ int lock = forwarding_lock(b, e);
+    int r = lock < 0 ? lock : state_load_or_close(b, &s, e);
+    if (r < 0)
+        return r;
+    s.opened = open;
+    r = state_save(b, &s, e);
+    /* Without tables nothing is forwarded by our rules or dropped by them; those who make them read this. */
+    int tables = r == 0 ? bridge_check(b, e) : r;
+    for (int f = 0; tables == 0 && r == 0 && f < FAMILIES; f++) {
+        struct fw_closed closed = as_elements(&s, (enum family)f);
+        r = open ? fw_undo_closed(b->fw, &closed, e) : close_links(b, &s, (enum family)f, e);
+    }
+    return tables < 0 ? tables : r;
+}

@@ -1,0 +1,74 @@
+/* netctr network forwarding: what netctr keeps closed since it switched forwarding on, and the way to open it. */
+#include "network.h"
+
+#include <errno.h>
+
+static void print_closed(const json_t *closed)
+{
+    size_t i;
+    const json_t *link;
+    json_array_foreach (closed, i, link)
+        printf("%s%s", i ? ", " : "", json_string_value(link));
+}
+
+void print_forwarding(const json_t *forwarding)
+{
+    static const char *const families[] = {"ipv4", "ipv6"};
+    for (size_t i = 0; i < ARRAY_LEN(families); i++) {
+        const json_t *family = json_object_get(forwarding, families[i]);
+        const json_t *closed = json_object_get(family, "closed");
+        _cleanup_free_ char *key = xasprintf("forwarding_%s", families[i]);
+        printf("%-22s%s", key, !json_flag(family, "on") ? "off" : "on");
+        if (json_flag(family, "by_netctr"))
+            printf(", switched on by netctr");
+        if (json_array_size(closed) > 0) {
+            printf(", for containers only: closed between ");
+            print_closed(closed);
+            printf(" (`netctr network forwarding --open` opens it)");
+        }
+        putchar('\n');
+    }
+}
+
+static int show(struct bridge *b, const char *format, struct err *e)
+{
+    _cleanup_json_ json_t *j = NULL;
+    int r = bridge_forwarding(b, &j, e);
+    if (r == 0 && format) {
+        json_dumpf(j, stdout, JSON_INDENT(2));
+        putchar('\n');
+    } else if (r == 0) {
+        print_forwarding(j);
+    }
+    return r;
+}
+
+int network_forwarding(const struct cli *cli, const struct command *command, int argc, char **argv,
+                       struct err *e)
+{
+    bool open = false, closed = false;
+    char *format = NULL;
+    const struct option options[] = {
+        {"open", 0, OPTION_FLAG, NULL, "let packets pass between them, until the next boot", &open},
+        {"close", 0, OPTION_FLAG, NULL, "close the way between them again", &closed},
+        {"format", 0, OPTION_TEXT, "json", "machine-readable", &format},
+        {0},
+    };
+    int first = command_options(command, options, true, &argc, argv, e);
+    if (first <= 0)
+        return first;
+    if (first < argc)
+        return err_say(e, -EINVAL, "`network forwarding` takes no names");
+    if (open && closed)
+        return err_say(e, -EINVAL, "--open and --close exclude each other");
+    if (format && !streq(format, "json"))
+        return err_say(e, -EINVAL, "unknown format `%s`; the one there is is json", format);
+    _cleanup_world_ struct world w = {0};
+    struct bridge *b;
+    int r = cli_world(cli, &w, e);
+    if (r == 0)
+        r = world_bridge(&w, &b, e);
+    if (r == 0 && (open || closed))
+        return bridge_open_forwarding(b, open, e);
+    return r < 0 ? r : show(b, format, e);
+}
