@@ -1,0 +1,307 @@
+#!/usr/bin/env bash
+# The host stays as it was: what it learnt from router advertisements, and who may use it as a router.
+#
+#     lan ── eth0 host eth1 ── lan2
+#
+# Each test begins on a host of its own, where netctr has not run yet (fresh).
+. "$(dirname "$0")/../lib.sh"
+
+ip netns add lan2
+in_lan2() { nsenter --net=/run/netns/lan2 "$@"; }
+
+# A second link, and a kernel as after boot: forwarding off, nothing learnt.
+fresh() {
+    rm -rf "$state" "$run_state"
+    nft flush ruleset
+    ip link del nc-default 2>/dev/null || true
+    ip link del eth1 2>/dev/null || true
+    ip link del docker0 2>/dev/null || true
+    ip link del br0 2>/dev/null || true
+    ip netns del lan3 2>/dev/null || true
+    sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0 net.ipv6.conf.default.accept_ra=1 \
+        net.ipv6.conf.eth0.accept_ra=0
+    if has_force; then
+        for key in /proc/sys/net/ipv6/conf/*/force_forwarding; do echo 0 >"$key"; done
+    fi
+    second_link
+}
+has_force() { grep -qs . /proc/sys/net/ipv6/conf/default/force_forwarding; }
+# Kernels before 6.17 have no such key: one that is empty is taken for none.
+as_before_6_17() {
+    [ -e /proc/sys/net/ipv6/conf/default/force_forwarding ] || return 0
+    : >"$tmp/empty"
+    mount --bind "$tmp/empty" /proc/sys/net/ipv6/conf/default/force_forwarding
+}
+tidy_too() { umount /proc/sys/net/ipv6/conf/default/force_forwarding 2>/dev/null || true; }
+
+add_link() { # NAME NAMESPACE NUMBER: host has .1, the other end .9
+    ip link add "$1" type veth peer name "$1" netns "$2"
+    ip address add "198.51.$3.1/24" dev "$1"
+    ip address add "2001:db8:$3::1/64" dev "$1" nodad
+    ip link set "$1" up
+    nsenter --net="/run/netns/$2" ip -batch - <<-END
+	link set lo up
+	address add 198.51.$3.9/24 dev $1
+	address add 2001:db8:$3::9/64 dev $1 nodad
+	link set $1 up
+	route replace default via 198.51.$3.1
+	END
+    nsenter --net="/run/netns/$2" ip -6 route replace default via "2001:db8:$3::1"
+}
+second_link() { add_link eth1 lan2 100; }
+
+lan_pings() { in_lan ping -c 1 -W "${2-0.5}" "$1" >/dev/null; } # ADDRESS [SECONDS]
+strangers_pass() { # from lan to lan2, and back
+    lan_pings 198.51.100.9 && in_lan2 ping -c 1 -W 0.5 192.0.2.9 >/dev/null
+}
+strangers_pass6() {
+    lan_pings 2001:db8:100::9 && in_lan2 ping -c 1 -W 0.5 2001:db8::9 >/dev/null
+}
+strangers_pass_at_last() { # while neighbours are still being asked for
+    wait_for 5 strangers_pass
+    wait_for 5 strangers_pass6
+}
+# Not even one way: an answer may be lost, a datagram is enough.
+nothing_arrives() {
+    local id
+    in_lan2 timeout $((4 * slowness)) tcpdump -Z root -ni eth1 --immediate-mode -l udp port 9999 >"$tmp/dump2" 2>&1 &
+    id=$!
+    in_lan timeout $((4 * slowness)) tcpdump -Z root -ni eth0 --immediate-mode -l udp port 9999 >"$tmp/dump1" 2>&1 &
+    wait_for 3 grep -q 'listening on' "$tmp/dump1"
+    wait_for 3 grep -q 'listening on' "$tmp/dump2"
+    in_lan peer ask udp 198.51.100.9 9999 0 0.2 || true
+    in_lan peer ask udp 2001:db8:100::9 9999 0 0.2 || true
+    in_lan2 peer ask udp 192.0.2.9 9999 0 0.2 || true
+    in_lan2 peer ask udp 2001:db8::9 9999 0 0.2 || true
+    sleep 0.2
+    kill $id $! 2>/dev/null || true
+    wait $id $! 2>/dev/null || true
+    assert_eq "$(grep -c '192.0.2.9.*> 198\|2001:db8::9.*> 2001:db8:100' "$tmp/dump2" || true)" 0 'packets on lan2'
+    assert_eq "$(grep -c '198.51.100.9.*> 192\|2001:db8:100::9.*> 2001:db8::9' "$tmp/dump1" || true)" 0 'packets on lan'
+}
+containers_pass() { # by both families, out and in by either link
+    listen_everywhere
+    serve_peer c -p 8080:80
+    local address
+    for address in 192.0.2.9 198.51.100.9 2001:db8::9 2001:db8:100::9; do
+        wait_for 5 answers outside in_network_of c peer ask tcp $address 90
+    done
+    wait_for 5 answers c in_lan peer ask tcp 192.0.2.2 8080
+    wait_for 5 answers c in_lan peer ask tcp 2001:db8::2 8080
+    wait_for 5 answers c in_lan2 peer ask tcp 198.51.100.1 8080
+    wait_for 5 answers c in_lan2 peer ask tcp 2001:db8:100::1 8080
+}
+answers() { "${@:2}" | has "^$1 "; } # NAME COMMAND...
+listen_everywhere() {
+    in_lan peer serve outside tcp/90 >"$tmp/lan" &
+    in_lan2 peer serve outside tcp/90 >"$tmp/lan2" &
+    wait_for 5 grep -q listening "$tmp/lan"
+    wait_for 5 grep -q listening "$tmp/lan2"
+}
+
+no_router_for_strangers() {
+    fresh
+    assert_fails strangers_pass
+    assert_fails strangers_pass6
+    netctr run --rm "$box" true 2>"$tmp/err"
+    assert_eq "$(cat "$tmp/err")" "netctr: warning: this host now forwards IPv4 and IPv6 for containers; between its other links (eth0, eth1) it still does not (\`netctr network forwarding --open\` allows that)"
+    netctr run --rm "$box" true 2>"$tmp/err"
+    assert_eq "$(cat "$tmp/err")" '' 'said a second time'
+    assert_fails strangers_pass
+    assert_fails strangers_pass6
+    nothing_arrives
+    assert_eq "$(dropped strangers 'forwarding is on for containers only (`netctr network forwarding`)')" 6
+    containers_pass
+    # What is closed comes back with the firewall.
+    nft flush ruleset
+    wait_for 3 eval 'nft list set inet netctr closed_from | has eth1'
+    netctr network reload
+    nothing_arrives
+    netctr rm -f c
+    nft flush ruleset
+    netctr run --rm "$box" true
+    nothing_arrives
+}
+t 'a host that did not forward is no router for strangers afterwards' no_router_for_strangers
+
+same_link() {
+    # Somebody on a link takes the host for a router to somebody on the same link.
+    fresh
+    netctr run --rm "$box" true 2>/dev/null
+    in_lan2 ip address add 198.51.200.9/24 dev eth1
+    ip route add 198.51.200.0/24 dev eth1
+    in_lan2 ip route flush table local 198.51.200.9 2>/dev/null || true
+    local before
+    before=$(dropped strangers 'forwarding is on for containers only (`netctr network forwarding`)')
+    in_lan2 peer ask udp 198.51.200.77 9999 0 0.2 || true
+    in_lan2 ip route add 198.51.200.77 via 198.51.100.1
+    in_lan2 peer ask udp 198.51.200.77 9999 0 0.2 || true
+    assert_eq "$(dropped strangers 'forwarding is on for containers only (`netctr network forwarding`)')" $((before + 1))
+}
+t 'nor for two on the same link' same_link
+
+bridged_frames() {
+    # Two machines behind a bridge of the host's own: what it bridges is not forwarded, whatever br_netfilter says.
+    fresh
+    ip netns add vm1 && ip netns add vm2
+    ip link add br0 type bridge
+    ip link set br0 up
+    local vm
+    for vm in 1 2; do
+        ip link add tap$vm type veth peer name eth0 netns vm$vm
+        ip link set tap$vm master br0 up
+        ip -n vm$vm address add 203.0.113.$vm/24 dev eth0
+        ip -n vm$vm -6 address add 2001:db8:113::$vm/64 dev eth0 nodad
+        ip -n vm$vm link set eth0 up
+    done
+    netctr run --rm "$box" true 2>/dev/null
+    ip netns exec vm1 ping -c 1 -W 1 203.0.113.2 >/dev/null
+    wait_for 3 ip netns exec vm1 ping -c 1 -W 1 2001:db8:113::2
+    assert_contains "$(nft list set inet netctr closed_from)" br0
+    ip link del br0
+    ip netns del vm1
+    ip netns del vm2
+}
+t "frames of the host's own bridges pass" bridged_frames
+
+opened() {
+    fresh
+    netctr run -d --name c "$box" sleep 600 2>/dev/null
+    assert_contains "$(netctr info)" 'closed between eth0, eth1 (`netctr network forwarding --open` opens it)'
+    assert_eq "$(netctr info --format json | jq -c .forwarding.ipv4)" '{"on":true,"by_netctr":true,"closed":["eth0","eth1"]}'
+    finds note 'netctr switched on IPv4 forwarding for containers only: what comes in by one of the links `eth0`, `eth1`'
+    sh -euc "$cure"
+    finds_none 'for containers only'
+    strangers_pass_at_last
+    # It stays open: after a flush, a reload and another start.
+    nft flush ruleset
+    netctr network reload
+    netctr run --rm "$box" true
+    wait_for 5 strangers_pass
+    assert_lacks "$(netctr info)" closed
+    netctr network forwarding --close
+    assert_fails strangers_pass
+    assert_fails strangers_pass6
+    nothing_arrives
+    assert_error 'netctr: --open and --close exclude each other' 125 netctr network forwarding --open --close
+}
+t 'the command that opens the way, and the one that closes it' opened
+
+later_links() {
+    # Whoever makes a link later knows that the host forwards: docker0, wg0.
+    fresh
+    netctr run --rm "$box" true 2>/dev/null
+    ip netns add lan3
+    add_link docker0 lan3 101
+    wait_for 5 lan_pings 198.51.101.9
+    wait_for 5 lan_pings 2001:db8:101::9
+    nothing_arrives
+    ip netns del lan3
+}
+t 'links that come later are not closed' later_links
+
+was_on() {
+    fresh
+    sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+    netctr run --rm "$box" true 2>"$tmp/err"
+    assert_eq "$(cat "$tmp/err")" ''
+    strangers_pass_at_last
+    assert_eq "$(netctr info --format json | jq -c '.forwarding | .ipv4, .ipv6')" \
+        $'{"on":true,"by_netctr":false}\n{"on":true,"by_netctr":false}'
+    ! has_force || assert_eq "$(cat /proc/sys/net/ipv6/conf/{default,eth0,eth1}/force_forwarding | sort -u)" 0
+    finds_none 'for containers only'
+}
+t 'where forwarding was on before, nothing is closed' was_on
+
+some_were_on() {
+    # A link that forwarded before goes on forwarding, and takes nothing from those that did not.
+    fresh
+    sysctl -qw net.ipv4.conf.eth0.forwarding=1
+    netctr run --rm "$box" true 2>/dev/null
+    assert_eq "$(netctr info --format json | jq -c .forwarding.ipv4.closed)" '["eth1"]'
+    in_lan2 peer serve outside udp/90 >"$tmp/lan2" &
+    wait_for 5 grep -q listening "$tmp/lan2"
+    in_lan peer ask udp 198.51.100.9 90 0 0.5 || true # the answer comes back as one of a flow
+    wait_for 2 grep -q 'datagram 192.0.2.9 90' "$tmp/lan2"
+    before=$(dropped strangers 'forwarding is on for containers only (`netctr network forwarding`)')
+    in_lan2 peer ask udp 192.0.2.9 9999 0 0.2 || true
+    assert_eq "$(dropped strangers 'forwarding is on for containers only (`netctr network forwarding`)')" $((before + 1))
+}
+t 'links that forwarded on their own go on' some_were_on
+
+one_family() {
+    fresh
+    netctr network create four
+    netctr run --rm --network four "$box" true 2>"$tmp/err"
+    assert_contains "$(cat "$tmp/err")" 'now forwards IPv4 for containers'
+    assert_eq "$(cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/all/forwarding)" $'1\n0'
+    netctr network create --internal --ipv6 vault
+    netctr network create --mode isolated --ipv6 island
+    netctr run --rm --network vault "$box" true
+    netctr run --rm --network island "$box" true
+    assert_eq "$(netctr info --format json | jq -c .forwarding.ipv6.on)" false
+    netctr run --rm "$box" true 2>"$tmp/err"
+    assert_contains "$(cat "$tmp/err")" 'now forwards IPv6 for containers'
+}
+t 'only what a network needs is switched on' one_family
+
+# ---- router advertisements ------------------------------------------------------------------------
+
+listens_to_router() {
+    sysctl -qw net.ipv6.conf.eth0.accept_ra=1
+    router=$(in_lan ip -6 -oneline address show dev eth0 scope link | awk '{ sub("/.*", "", $4); print $4 }')
+    router_mac=$(in_lan cat /sys/class/net/eth0/address)
+    ip -6 route del default 2>/dev/null || true
+    advertise
+    wait_for 3 learnt
+}
+advertise() {
+    in_lan peer forge eth0 ra smac="$router_mac" dmac=33:33:00:00:00:01 src="$router" dst=ff02::1 \
+        lladdr="$router_mac" prefix=2001:db8:77::
+}
+learnt() { ip -6 route show default | has "via $router dev eth0 proto ra" && ip -6 address show dev eth0 | has 2001:db8:77:; }
+forget() {
+    ip -6 route del default
+    ip -6 address flush dev eth0 dynamic
+    assert_fails learnt
+}
+
+keeps_what_it_learnt() { # COMMAND...
+    fresh
+    ! ${old_kernel-false} || as_before_6_17
+    listens_to_router
+    "$@"
+    learnt
+    # And goes on listening.
+    forget
+    advertise
+    wait_for 3 learnt
+    in_lan peer serve outside tcp/90 >"$tmp/lan" &
+    wait_for 5 grep -q listening "$tmp/lan"
+    serve_peer c
+    wait_for 5 answers outside in_network_of c peer ask tcp 2001:db8::9 90
+    assert_fails strangers_pass6
+    finds_none 'router advertisements'
+}
+first_run() { netctr run --rm "$box" true 2>/dev/null; }
+own_network() {
+    netctr network create --ipv6 six
+    netctr run --rm --network six "$box" true 2>/dev/null
+}
+boots() {
+    netctr run -d --restart always --name b "$box" sleep 600 2>/dev/null
+    netctr stop --all --until-boot
+    sysctl -qw net.ipv6.conf.all.forwarding=0
+    ! has_force || for key in /proc/sys/net/ipv6/conf/*/force_forwarding; do echo 0 >"$key"; done
+    ip -6 route show default | has 'proto ra' || { advertise && wait_for 3 learnt; }
+    netctr boot
+}
+after_first_run() { keeps_what_it_learnt first_run; }
+after_own_network() { keeps_what_it_learnt own_network; }
+after_boot() { keeps_what_it_learnt boots; }
+t 'what a router advertised stays' after_first_run
+t "what a router advertised stays: a network of one's own" after_own_network
+t 'what a router advertised stays: boot' after_boot
+old_kernel=true
+t 'what a router advertised stays, before Linux 6.17' after_first_run
+t 'what a router advertised stays, before Linux 6.17: boot' after_boot
