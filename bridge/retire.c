@@ -1,8 +1,9 @@
 /* Deleting a veth waits for RCU grace periods, 16-29 ms. When a container ends, its network namespace
- * usually dies too, and the kernel deletes the veth from a work queue. But a process or a file
- * descriptor may hold the namespace for longer. So the veths of an ended container are left to a process of
- * their own, which gives the kernel time and deletes what is still there. The guard is gone by
- * then, so they pass no frame (bridge/schema.c, from_containers).
+ * usually dies too, and the kernel deletes the veth from a work queue. But somebody may hold the
+ * namespace: a process that has joined it, a file descriptor, a TCP connection that is still
+ * closing. Then the veth is left to a process of its own, which waits a moment and deletes what is
+ * still there. The guard is gone by then, so the veth passes no frame (bridge/schema.c,
+ * from_containers).
  */
 #include "bridge.h"
 
@@ -71,7 +72,8 @@ int endpoints_retire(struct bridge *b, const struct endpoint *ended, size_t coun
     _cleanup_free_ struct retired *links = xcalloc(count + 1, sizeof(*links));
     for (size_t i = 0; i < count; i++) {
         struct link link;
-        if (!ended[i].guard || rt_get_link(b->rt, ended[i].port, &link) < 0)
+        if (!ended[i].guard || rt_get_link(b->rt, ended[i].port, &link) < 0 ||
+            rt_peer_is_dying(b->rt, &link))
             continue;
         links[found].index = link.index;
         memcpy(links[found++].name, link.name, sizeof(link.name));

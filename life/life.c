@@ -365,13 +365,13 @@ static int leave(struct living *l, bool keep, int status, struct err *e)
     stop_serving(l);
     if (keep)
         (void)container_note_end(c, status, &step);
+    l->netns = close_fd(l->netns); /* or the namespace would still be held */
     int result = l->bridge ? mark_leaving(l, e) : 0;
     if (result == 0)
         result = world_detach(l->world, c, true, false, e);
     /* Before the name goes: who sees the container gone may have its ports. */
     while (result == 0 && l->holdings)
         holding_close(l, l->holdings);
-    l->netns = close_fd(l->netns);
     int r = container_end(c, keep, status, &step);
     /* What could not be undone keeps its records: the next command tries again. */
     if (r == 0 && result == 0) {

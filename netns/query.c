@@ -6,6 +6,7 @@
 #include <linux/if_bridge.h>
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
+#include <linux/net_namespace.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <netlink/attr.h>
@@ -20,6 +21,7 @@
 static const struct nla_policy link_policy[IFLA_MAX + 1] = {
     [IFLA_MTU] = {.type = NLA_U32},
     [IFLA_MASTER] = {.type = NLA_U32},
+    [IFLA_LINK_NETNSID] = {.type = NLA_S32},
 };
 static const struct nla_policy info_policy[IFLA_INFO_MAX + 1] = {
     [IFLA_INFO_KIND] = {.type = NLA_STRING},
@@ -61,7 +63,7 @@ static bool parse_link(struct nlmsghdr *h, struct link *out)
         nlmsg_parse(h, sizeof(struct ifinfomsg), a, IFLA_MAX, link_policy) < 0 || !a[IFLA_IFNAME])
         return false;
     const struct ifinfomsg *info = nlmsg_data(h);
-    *out = (struct link){.index = info->ifi_index, .flags = info->ifi_flags};
+    *out = (struct link){.index = info->ifi_index, .flags = info->ifi_flags, .peer_netnsid = -1};
     nla_strlcpy(out->name, a[IFLA_IFNAME], sizeof(out->name));
     if (a[IFLA_IFALIAS])
         nla_strlcpy(out->alias, a[IFLA_IFALIAS], sizeof(out->alias));
@@ -69,6 +71,8 @@ static bool parse_link(struct nlmsghdr *h, struct link *out)
         out->mtu = nla_get_u32(a[IFLA_MTU]);
     if (a[IFLA_MASTER])
         out->master = (int)nla_get_u32(a[IFLA_MASTER]);
+    if (a[IFLA_LINK_NETNSID])
+        out->peer_netnsid = nla_get_s32(a[IFLA_LINK_NETNSID]);
     if (a[IFLA_ADDRESS] && nla_len(a[IFLA_ADDRESS]) == 6)
         memcpy(out->mac, nla_data(a[IFLA_ADDRESS]), 6);
     out->carrier = (info->ifi_flags & IFF_RUNNING) && (info->ifi_flags & LOWER_UP);
@@ -296,6 +300,22 @@ int rt_get_link(struct rt *rt, const char *name, struct link *out)
     if (!answer)
         return code;
     return parse_link(answer, out) ? 0 : -EBADMSG;
+}
+
+bool rt_peer_is_dying(struct rt *rt, const struct link *link)
+{
+    if (link->peer_netnsid < 0)
+        return false;
+    struct nl_msg *m = nlmsg_alloc_simple(RTM_GETNSID, 0);
+    struct rtgenmsg request = {.rtgen_family = AF_UNSPEC};
+    if (!m || nlmsg_append(m, &request, sizeof(request), NLMSG_ALIGNTO) < 0 ||
+        nla_put_s32(m, NETNSA_NSID, link->peer_netnsid) < 0) {
+        nlmsg_free(m);
+        return false;
+    }
+    int code;
+    _cleanup_free_ struct nlmsghdr *answer = ask(rt, m, NLM_F_REQUEST, &code);
+    return !answer && code == -ENOENT;
 }
 
 int rt_is_local(struct rt *rt, const struct ip *address)

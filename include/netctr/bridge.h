@@ -221,9 +221,9 @@ int endpoint_set_metric(const struct network *n, const struct endpoint *ep, stru
  *  endpoints_retire(), because deleting it takes 16-29 ms. Without its guard it passes no frame. */
 int endpoint_detach(struct bridge *b, const struct endpoint *ep, bool aside, int record_dir,
                     struct err *e);
-/** Starts a process that deletes the veths of those of @ended that are guarded, unless the kernel does
- *  within 250 ms (it does if nobody holds the container's network namespace). The caller must be
- *  single-threaded. *@fd is for retirement_join(), or -1 if there was nothing to do. After a
+/** Starts a process that deletes the veths of those of @ended that are guarded and whose network namespace is
+ *  still held, unless the kernel deletes them within 250 ms. The caller must be single-threaded and
+ *  hold nothing of the namespace. *@fd is for retirement_join(), or -1 if there was nothing to do. After a
  *  failure nothing deletes them. */
 int endpoints_retire(struct bridge *b, const struct endpoint *ended, size_t count, int *fd,
                      struct err *e);

@@ -79,8 +79,9 @@ void rt_cleanup(struct rt **rt);
 
 struct link {
     int index;
-    int master;     /**< 0: none */
-    unsigned flags; /**< IFF_… */
+    int master;       /**< 0: none */
+    int peer_netnsid; /**< of a veth: the kernel's number for its peer's namespace; -1: none known */
+    unsigned flags;   /**< IFF_… */
     unsigned mtu;
     uint8_t mac[6];
     bool carrier;    /**< can send: the kernel has seen a carrier and acted on it */
@@ -91,6 +92,9 @@ struct link {
 };
 /** -ENODEV when there is no such link (not recorded in an error object: often the expected). */
 int rt_get_link(struct rt *rt, const char *name, struct link *out);
+/** Has the network namespace of @link's peer lost its last holder? Then the kernel deletes both ends soon,
+ *  from a work queue (RTM_GETNSID, Linux 5.0). false also when that cannot be found out. */
+bool rt_peer_is_dying(struct rt *rt, const struct link *link);
 /** Calls @each for every link; a negative result ends the walk and is returned. */
 int rt_each_link(struct rt *rt, int (*each)(const struct link *link, void *arg), void *arg,
                  struct err *e);

@@ -89,8 +89,8 @@ spoofed_mac_moves_nothing() {
     assert_contains "$home" vc-
     attack() {
         evil arp smac="$victim_mac" op=1 sha="$victim_mac" spa="$victim4" tpa="$dupe4"
-        # What is for the bridge itself (STP, LLDP and their kind) takes another way through it, past
-        # the hook of the guard, and its sender may be learned all the same.
+        # Frames for the bridge itself (STP, LLDP and their kind) would take another way through it,
+        # past the hook of the guard, and still be learned from.
         local last
         for last in 0 1 2 3 8 d e f; do
             evil udp smac="$victim_mac" dmac=01:80:c2:00:00:0$last src="$evil4" dst="$dupe4" dport=60
@@ -99,15 +99,19 @@ spoofed_mac_moves_nothing() {
     attack
     assert_eq "$(port_to "$victim_mac")" "$home" "the victim's port"
     all_is_well
-    # The guard alone would not do: the frames that pass it by.
+    # The guard alone would do, and so would a port that does not learn.
+    bridge link set dev "$own" learning on
+    attack
+    assert_eq "$(port_to "$victim_mac")" "$home" "the victim's port, when the bridge learns"
+    bridge link set dev "$own" learning off
     open_up from_containers
     attack
     assert_eq "$(port_to "$victim_mac")" "$home" "the victim's port, without the guard"
-    shut
-    # The positive control: a port that learns.
+    # The positive control: neither.
     bridge link set dev "$own" learning on
     attack
-    assert_eq "$(port_to "$victim_mac")" "$own" "the victim's port, when the bridge learns"
+    assert_eq "$(port_to "$victim_mac")" "$own" "the victim's port, without both"
+    shut
 }
 t "a container does not draw another's frames to itself" spoofed_mac_moves_nothing
 

@@ -22,7 +22,7 @@ second_address() {
     netctr network create --no-guard --subnet 10.71.0.0/24 free
     moving_address free
     assert_eq "$(netctr network inspect free | jq -r '.[0].differences | length')" 0
-    assert_eq "$(nft -j list set bridge netctr_guard ports | jq '[.nftables[].set.elem // empty] | length')" 0
+    assert_eq "$(nft -j list set bridge netctr_guard macs | jq '[.nftables[].set.elem // empty] | length')" 0
 }
 t '--no-guard: an address that moves from one container to another' second_address
 
