@@ -22,7 +22,8 @@
 #define LOCK_FILE ".forwarding.lock"
 #define IPV4 "net/ipv4/ip_forward"
 #define IPV6 "net/ipv6/conf/all/forwarding"
-#define IPV6_FORCE "net/ipv6/conf/default/force_forwarding"
+/* The sign that all links forward: whoever writes conf/all/forwarding clears it with those of all links. */
+#define IPV6_FORCE "net/ipv6/conf/lo/force_forwarding"
 
 enum family { FOUR, SIX, FAMILIES };
 static const char *const names[FAMILIES] = {"ipv4", "ipv6"};
@@ -225,7 +226,7 @@ static int replace_sysctl(const char *link, const char *leaf, const char *was, c
     return 0;
 }
 
-/* The default, which later links inherit, is the sign that all is done: it comes last. */
+/* Those that are there, and those that come: they inherit the default. */
 static int replace_everywhere(char *const *links, const char *leaf, const char *was,
                               const char *now, struct err *e)
 {
@@ -241,9 +242,12 @@ static int switch_on(enum family f, const struct state *s, struct err *e)
     if (f == FOUR)
         return sysctl_write(IPV4, "1", e);
     char *const *links = s->families[SIX].to;
-    if (can_force())
-        return replace_everywhere(links, "force_forwarding", "0", "1", e);
-    int r = replace_everywhere(links, "accept_ra", "1", "2", e);
+    int r;
+    if (can_force()) {
+        r = replace_everywhere(links, "force_forwarding", "0", "1", e);
+        return r == 0 ? sysctl_write(IPV6_FORCE, "1", e) : r;
+    }
+    r = replace_everywhere(links, "accept_ra", "1", "2", e);
     return r == 0 ? sysctl_write(IPV6, "1", e) : r;
 }
 

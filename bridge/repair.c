@@ -168,6 +168,22 @@ int bridge_replug(struct bridge *b, const struct endpoint *live, size_t count, s
     return 0;
 }
 
+static int up_if_made(const struct network *n, void *arg)
+{
+    struct restoring *s = arg;
+    struct link link;
+    if (rt_get_link(s->bridge->rt, n->bridge, &link) < 0)
+        return 0;
+    int r = network_up(s->bridge, n, s->e);
+    return r < 0 ? r : 0;
+}
+
+int bridge_restore_networks(struct bridge *b, struct err *e)
+{
+    struct restoring s = {.bridge = b, .e = e};
+    return network_each(b, up_if_made, &s, e);
+}
+
 /* ---- sweep -----------------------------------------------------------------------------------*/
 
 struct sweeping {

@@ -12,20 +12,13 @@
 
 static char *dotted(const char *key)
 {
+    if (strstr(key, "force_forwarding"))
+        return xstrdup("net.ipv6.conf.*.force_forwarding");
     char *name = xstrdup(key);
     for (char *p = name; *p; p++)
         if (*p == '/')
             *p = '.';
     return name;
-}
-
-/* Of force_forwarding, `all` reaches the links that are there and `default` those that come. */
-static char *cure_forwarding(const char *key)
-{
-    static const char all[] = "net.ipv6.conf.all.force_forwarding=1";
-    _cleanup_free_ char *name = dotted(key);
-    bool force = strstr(key, "force_forwarding") != NULL;
-    return xasprintf("sysctl -w %s=1%s%s", name, force ? " " : "", force ? all : "");
 }
 
 static void note_closed(struct doctor *d, const json_t *forwarding, const char *family,
@@ -77,7 +70,7 @@ int check_forwarding(struct doctor *d, struct err *e)
         const char *missing = bridge_forwarding_missing(n);
         _cleanup_free_ char *name = missing ? dotted(missing) : NULL;
         if (missing)
-            doctor_say(d, PROBLEM, cure_forwarding(missing),
+            doctor_say(d, PROBLEM, xstrdup("netctr network reload"),
                        "this host does not forward (%s is 0, set back since netctr has set it), so "
                        "network `%s` has no way out and nothing published is reached",
                        name, n->name);

@@ -188,7 +188,9 @@ int world_restore(struct world *w, struct err *e)
     if (lock < 0)
         return e->code;
     r = world_restore_leases(w, &(struct gc){.tell = tell_restored}, e);
-    return r == 0 ? world_reload_locked(w, e) : r;
+    if (r == 0)
+        r = world_reload_locked(w, e);
+    return r == 0 ? bridge_restore_networks(bridge, e) : r;
 }
 
 int world_replug(struct world *w, struct err *e)

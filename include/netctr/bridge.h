@@ -307,6 +307,8 @@ int firewall_knows_conntrack(struct err *e);
 /** What the firewall, which is there, lacks of what it should have; @found is told of each. */
 int bridge_verify(struct bridge *b, const struct endpoint *live, size_t count,
                   void (*found)(const char *what, void *arg), void *arg, struct err *e);
+/** network_up() for each network that has its bridge: sysctls, addresses, forwarding. */
+int bridge_restore_networks(struct bridge *b, struct err *e);
 /** Brings up the networks of endpoints whose bridge was taken from them, and puts their ports back. */
 int bridge_replug(struct bridge *b, const struct endpoint *live, size_t count, struct err *e);
 

@@ -169,9 +169,12 @@ rules_gone() {
     nft 'delete element inet netctr publish4 { tcp . 8080 }'
     finds problem 'the firewall lacks published port 8080 of container `web`'
     cured
-    nft flush set bridge netctr_guard ports
-    finds problem 'the firewall lacks the guard of container `web`'
-    cured
+    local set
+    for set in macs addrs4 addrs6 targets6; do
+        nft flush set bridge netctr_guard $set
+        finds problem 'the firewall lacks the guard of container `web`'
+        cured
+    done
 }
 t 'rules or elements are gone' rules_gone
 

@@ -26,14 +26,25 @@ reaches_out() { netctr exec c ping -c 1 -W 1 192.0.2.9 >/dev/null; }
 
 # ---- sysctls, routes -----------------------------------------------------------------------------
 
+ipv6_key=net.ipv6.conf.all.forwarding
+[ ! -e /proc/sys/net/ipv6/conf/lo/force_forwarding ] || ipv6_key='net.ipv6.conf.*.force_forwarding'
 forwarding() {
     netctr run -d --name c "$box" sleep 100 >/dev/null
     echo 0 >/proc/sys/net/ipv4/ip_forward
     finds problem 'this host does not forward (net.ipv4.ip_forward is 0'
     cured
+    # Since Linux 6.17 links forward by themselves, and this clears them all.
     echo 0 >/proc/sys/net/ipv6/conf/all/forwarding
-    finds problem 'this host does not forward (net.ipv6.conf.all.forwarding is 0'
+    finds problem "this host does not forward ($ipv6_key is 0"
     cured
+    wait_for 10 netctr exec c ping -c 2 -W 1 2001:db8::9
+    if [ -e /proc/sys/net/ipv6/conf/eth0/force_forwarding ]; then
+        echo 0 >/proc/sys/net/ipv6/conf/eth0/force_forwarding
+        finds problem 'IPv6 packets that come in by `eth0` are not forwarded'
+        assert_fails netctr exec c ping -c 1 -W 0.5 2001:db8::9
+        cured
+        wait_for 10 netctr exec c ping -c 2 -W 1 2001:db8::9
+    fi
     echo 0 >/proc/sys/net/ipv4/conf/eth0/forwarding
     finds problem 'what comes in by `eth0` is not forwarded'
     cured
@@ -62,9 +73,11 @@ advertisements() {
     warm_up
     finds_none 'router advertisements'
     ip -6 route del default
+    echo 1 >/proc/sys/net/ipv6/conf/all/forwarding # as somebody else may have set it
     echo 1 >/proc/sys/net/ipv6/conf/eth0/accept_ra
     finds warning '`eth0` no longer listens to router advertisements'
     cured
+    echo 0 >/proc/sys/net/ipv6/conf/all/forwarding
     ip -6 route add default via 2001:db8::9
 }
 t 'router advertisements that are no longer heard' advertisements

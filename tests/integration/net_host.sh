@@ -25,14 +25,14 @@ fresh() {
     fi
     second_link
 }
-has_force() { grep -qs . /proc/sys/net/ipv6/conf/default/force_forwarding; }
+has_force() { grep -qs . /proc/sys/net/ipv6/conf/lo/force_forwarding; }
 # Kernels before 6.17 have no such key: one that is empty is taken for none.
 as_before_6_17() {
-    [ -e /proc/sys/net/ipv6/conf/default/force_forwarding ] || return 0
+    [ -e /proc/sys/net/ipv6/conf/lo/force_forwarding ] || return 0
     : >"$tmp/empty"
-    mount --bind "$tmp/empty" /proc/sys/net/ipv6/conf/default/force_forwarding
+    mount --bind "$tmp/empty" /proc/sys/net/ipv6/conf/lo/force_forwarding
 }
-tidy_too() { umount /proc/sys/net/ipv6/conf/default/force_forwarding 2>/dev/null || true; }
+tidy_too() { umount /proc/sys/net/ipv6/conf/lo/force_forwarding 2>/dev/null || true; }
 
 add_link() { # NAME NAMESPACE NUMBER: host has .1, the other end .9
     ip link add "$1" type veth peer name "$1" netns "$2"

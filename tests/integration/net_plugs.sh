@@ -2,6 +2,8 @@
 # A container on several networks, or on another's; changes to its networks and ports while it runs.
 . "$(dirname "$0")/../lib.sh"
 
+no_ports_left() { ! ip -oneline link show | has ': vc-'; }
+
 # A definition as `network create` writes it.
 define() { # NAME MEMBERS...
     mkdir -p "$state/networks"
@@ -284,7 +286,7 @@ shared() {
     netctr rm -f a
     status_is b running
     # Its address is free, and so it is nobody's any more.
-    assert_lacks "$(ip -o link show)" ': vc-'
+    wait_for 1 no_ports_left # the namespace is still held, by b
     netctr run --rm --network "default:ip=$address" "$box" true
     assert_status 7 curl -s --noproxy '*' --max-time 5 http://127.0.0.1:8080/
     netctr rm -f b

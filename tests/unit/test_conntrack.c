@@ -65,6 +65,7 @@ static int add_wire(struct rt *rt, uint8_t mac[6])
     set_up(inside, 1);
     set_up(inside, 2);
     require(rt_get_link(rt, "wire0", &wire) == 0, "wire0 is missing");
+    set_up(rt, wire.index);
     memcpy(mac, v.peer_mac, 6);
     return wire.index;
 }
