@@ -23,8 +23,7 @@ static int find_publisher(const struct record *r, void *arg)
     for (size_t k = 0; k < all.count; k++)
         for (size_t i = 0; i < all.items[k].publishes.count && !s->owner; i++) {
             const struct publish *p = &all.items[k].publishes.items[i];
-            if (!all.items[k].routed && p->host_port == s->wanted->host_port &&
-                p->protocol == s->wanted->protocol)
+            if (!all.items[k].routed && publish_collide(p, s->wanted))
                 s->owner = xstrdup(r->spec.name);
         }
     return 0;
@@ -48,12 +47,13 @@ static int hold(struct living *l, struct holding *h, struct err *e)
     return r;
 }
 
-/* On a routed network a container's own ports are opened: nothing of the host's is taken. */
+/* On a routed network a container's own ports are opened: nothing of the host's is taken. 0.0.0.0 and [::]
+ * are no address of the host's, they only say which family. */
 static int open_routed(struct holding *h, const struct network *n, struct err *e)
 {
     for (size_t i = 0; i < h->publishes.count; i++) {
         struct publish *p = &h->publishes.items[i];
-        if (p->host.family || (p->host_port && p->host_port != p->port)) {
+        if (!ip_is_any(&p->host) || (p->host_port && p->host_port != p->port)) {
             err_say(e, -EINVAL, "network `%s` is routed: a port of the host cannot lead into it",
                     n->name);
             return err_hint(e, "`--publish %d` opens the container's own port", p->port);
