@@ -264,21 +264,43 @@ static int publish_ports(struct living *l, char *const *words, char **answer, st
     return r;
 }
 
-/* "8080", "8080/udp", "8080:80" or "192.0.2.2:8080:80": the host's port is what counts. */
-static bool matches(const struct publish *p, const struct publish *wanted)
+static bool same_ports(const struct publish *p, const struct publish *wanted)
 {
     if (p->protocol != wanted->protocol)
         return false;
     if (!wanted->host_port)
         return p->host_port == wanted->port;
-    return p->host_port == wanted->host_port && p->port == wanted->port &&
-           (!wanted->host.family || ip_equal(&p->host, &wanted->host));
+    return p->host_port == wanted->host_port && p->port == wanted->port;
+}
+
+/* "8080", "8080/udp", "8080:80" or "192.0.2.2:8080:80": the host's port is what counts. Without an address
+ * it is meant on all of them. */
+static bool matches(const struct publish *p, const struct publish *wanted)
+{
+    return same_ports(p, wanted) && (!wanted->host.family || ip_equal(&p->host, &wanted->host));
 }
 
 static void append(struct publish_list *l, const struct publish *p)
 {
     l->items = xrealloc(l->items, l->count + 1, sizeof(*l->items));
     l->items[l->count++] = *p;
+}
+
+/* `port` shows 0.0.0.0:8080 and [::]:8080 for a port on every address, of which only the whole can be
+ * withdrawn. */
+static int hint_at_both(const struct living *l, const struct publish_list *wanted, struct err *e)
+{
+    for (struct holding *h = l->holdings; h; h = h->next)
+        for (size_t i = 0; i < h->publishes.count; i++)
+            for (size_t k = 0; k < wanted->count; k++) {
+                const struct publish *p = &h->publishes.items[i];
+                if (p->host.family || !same_ports(p, &wanted->items[k]))
+                    continue;
+                _cleanup_free_ char *word = publish_word(p);
+                return err_hint(e, "it publishes %s on every address: `netctr unpublish %s %s`",
+                                word, l->container.spec.name, word);
+            }
+    return e->code;
 }
 
 /* What @words name of all that is published, or everything. */
@@ -301,8 +323,9 @@ static int choose(struct living *l, char *const *words, struct publish_list *out
         keep_what_was_not(l);
     if (out->count || all)
         return 0;
-    return err_say(e, -ENOENT, "container `%s` does not publish port %s", l->container.spec.name,
-                   words ? words[0] : "");
+    err_say(e, -ENOENT, "container `%s` does not publish port %s", l->container.spec.name,
+            words ? words[0] : "");
+    return hint_at_both(l, &wanted, e);
 }
 
 /* Lets go of the sockets of ended ports. The proxy is made anew over those that stay: connections of
