@@ -47,10 +47,29 @@ static char *host_text(const struct publish *p)
     return p->host.family == AF_INET6 ? xasprintf("[%s]", text) : take_ptr(text);
 }
 
-char *publish_text(const struct publish *p)
+static void add_text(const struct publish *p, const char *host, strv *out)
 {
-    _cleanup_free_ char *host = p->host.family ? host_text(p) : xstrdup("0.0.0.0");
-    return xasprintf("%s:%d->%d/%s", host, p->host_port, p->port, protocol_name(p->protocol));
+    strv_add_take(
+        out, xasprintf("%s:%d->%d/%s", host, p->host_port, p->port, protocol_name(p->protocol)));
+}
+
+void publish_texts(const struct publish *p, const struct publish_reach *reach, strv *out)
+{
+    _cleanup_free_ char *host = host_text(p);
+    if (reach->routed) {
+        strv_add_take(out, xasprintf("%d/%s", p->port, protocol_name(p->protocol)));
+        return;
+    }
+    if (*host) {
+        add_text(p, host, out);
+        return;
+    }
+    if (reach->ipv4)
+        add_text(p, "0.0.0.0", out);
+    if (reach->ipv6)
+        add_text(p, "[::]", out);
+    else if (reach->loopback6 && p->protocol != IPPROTO_SCTP) /* which is not proxied */
+        add_text(p, "[::1]", out);
 }
 
 char *publish_word(const struct publish *p)

@@ -124,8 +124,15 @@ void publish_list_clear(struct publish_list *l);
 int publish_parse(const char *text, struct publish_list *list, struct err *e);
 /** Refuses a host address of a family that the network does not have. */
 int publish_check(const struct publish_list *list, const struct network *n, struct err *e);
-/** As people read it: "0.0.0.0:8080->80/tcp"; caller frees. */
-char *publish_text(const struct publish *p);
+/** Where a port on every address of the host is really open. */
+struct publish_reach {
+    bool ipv4, ipv6; /**< the families of the network */
+    bool loopback6;  /**< the host has ::1: it is proxied, on a network without IPv6 too */
+    bool routed;     /**< no port of the host is taken, the container's own is opened */
+};
+/** As people read it: "0.0.0.0:8080->80/tcp". Adds one text for each family that the port is open in, the
+ *  one of IPv4 first. */
+void publish_texts(const struct publish *p, const struct publish_reach *reach, strv *out);
 /** The inverse of publish_parse() for one port: "8080:80/tcp"; caller frees. */
 char *publish_word(const struct publish *p);
 /** The same port of the host? */

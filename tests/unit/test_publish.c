@@ -127,7 +127,48 @@ static void test_many(void)
     check(strstr(more, "more than 4096 ports") && all.count == 0, "all ports are refused", more);
 }
 
-/* ---- collisions ------------------------------------------------------------------------------*/
+/* ---- what is shown ----------------------------------------------------------------------------*/
+
+static const struct publish_reach on_both = {.ipv4 = true, .ipv6 = true, .loopback6 = true},
+                                  on_four = {.ipv4 = true},
+                                  on_four_and_loopback6 = {.ipv4 = true, .loopback6 = true},
+                                  on_six = {.ipv6 = true, .loopback6 = true},
+                                  on_routed = {.ipv4 = true, .ipv6 = true, .routed = true};
+
+static const struct {
+    const char *text;
+    const struct publish_reach *reach;
+    const char *shown;
+} shown[] = {
+    {"8080:80", &on_both, "0.0.0.0:8080->80/tcp [::]:8080->80/tcp"},
+    {"8080:80", &on_four, "0.0.0.0:8080->80/tcp"},
+    {"8080:80", &on_four_and_loopback6, "0.0.0.0:8080->80/tcp [::1]:8080->80/tcp"},
+    {"8080:80", &on_six, "[::]:8080->80/tcp"},
+    {"8080:80/udp", &on_four_and_loopback6, "0.0.0.0:8080->80/udp [::1]:8080->80/udp"},
+    {"8080:80/sctp", &on_four_and_loopback6, "0.0.0.0:8080->80/sctp"},
+    {"8080:80/sctp", &on_both, "0.0.0.0:8080->80/sctp [::]:8080->80/sctp"},
+    {"0.0.0.0:8080:80", &on_both, "0.0.0.0:8080->80/tcp"},
+    {"0.0.0.0:8080:80", &on_four_and_loopback6, "0.0.0.0:8080->80/tcp"},
+    {"[::]:8080:80", &on_both, "[::]:8080->80/tcp"},
+    {"127.0.0.1:8080:80", &on_both, "127.0.0.1:8080->80/tcp"},
+    {"[::1]:8080:80", &on_four_and_loopback6, "[::1]:8080->80/tcp"},
+    {"[fd00::2]:53:53/udp", &on_both, "[fd00::2]:53->53/udp"},
+    {"80:80", &on_routed, "80/tcp"},
+};
+
+static void test_shown(void)
+{
+    for (size_t i = 0; i < ARRAY_LEN(shown); i++) {
+        _cleanup_publish_ struct publish_list list = {0};
+        _cleanup_strv_ strv texts = NULL;
+        free(parse(shown[i].text, &list));
+        publish_texts(&list.items[0], shown[i].reach, &texts);
+        _cleanup_free_ char *got =
+            xasprintf("%s%s%s", texts[0], texts[1] ? " " : "", texts[1] ? texts[1] : "");
+        _cleanup_free_ char *name = xasprintf("%s is shown as %s", shown[i].text, shown[i].shown);
+        check(streq(got, shown[i].shown), name, got);
+    }
+}
 
 static const struct {
     const char *a, *b;
@@ -394,6 +435,7 @@ int main(void)
 {
     test_notation();
     test_many();
+    test_shown();
     test_collide();
     test_check();
     if (!own_network()) {
