@@ -40,20 +40,44 @@ static const char *protocol_name(uint8_t number)
     return "?";
 }
 
-char *publish_text(const struct publish *p)
+/* IPv6 in brackets; "" for a port without a host address. */
+static char *host_text(const struct publish *p)
 {
-    _cleanup_free_ char *host = p->host.family ? ip_text(&p->host) : xstrdup("0.0.0.0");
-    bool v6 = p->host.family == AF_INET6;
-    return xasprintf("%s%s%s:%d->%d/%s", v6 ? "[" : "", host, v6 ? "]" : "", p->host_port, p->port,
-                     protocol_name(p->protocol));
+    _cleanup_free_ char *text = ip_text(&p->host);
+    return p->host.family == AF_INET6 ? xasprintf("[%s]", text) : take_ptr(text);
+}
+
+static void add_text(const struct publish *p, const char *host, strv *out)
+{
+    strv_add_take(
+        out, xasprintf("%s:%d->%d/%s", host, p->host_port, p->port, protocol_name(p->protocol)));
+}
+
+void publish_texts(const struct publish *p, const struct publish_reach *reach, strv *out)
+{
+    _cleanup_free_ char *host = host_text(p);
+    if (reach->routed) {
+        strv_add_take(out, xasprintf("%d/%s", p->port, protocol_name(p->protocol)));
+        return;
+    }
+    if (*host) {
+        add_text(p, host, out);
+        return;
+    }
+    if (reach->ipv4)
+        add_text(p, "0.0.0.0", out);
+    if (reach->ipv6)
+        add_text(p, "[::]", out);
+    else if (reach->loopback6 && p->protocol != IPPROTO_SCTP) /* which is not proxied */
+        add_text(p, "[::1]", out);
 }
 
 char *publish_word(const struct publish *p)
 {
-    _cleanup_free_ char *host = ip_text(&p->host);
-    bool v6 = p->host.family == AF_INET6;
-    return xasprintf("%s%s%s%s%d:%d/%s", v6 ? "[" : "", host, v6 ? "]" : "", *host ? ":" : "",
-                     p->host_port, p->port, protocol_name(p->protocol));
+    _cleanup_free_ char *host = host_text(p);
+    _cleanup_free_ char *port = p->host_port ? xasprintf("%d:", p->host_port) : xstrdup("");
+    const char *colons = !*host ? "" : *port ? ":" : "::";
+    return xasprintf("%s%s%s%d/%s", host, colons, port, p->port, protocol_name(p->protocol));
 }
 
 bool publish_equal(const struct publish *a, const struct publish *b)
@@ -70,27 +94,29 @@ bool publish_listed(const struct publish_list *l, const struct publish *p)
     return false;
 }
 
-/* ::1 needs no IPv6 in the container: it is proxied. */
-static bool needs_ipv6(const struct ip *host)
+/* The family that @p needs and @n lacks. ::1 needs none: it is proxied. */
+static const char *missing_family(const struct publish *p, const struct network *n)
 {
-    return host->family == AF_INET6 && !IN6_IS_ADDR_LOOPBACK(&host->v6);
+    if (p->host.family == AF_INET && !n->subnet4.prefix)
+        return "IPv4";
+    if (p->host.family == AF_INET6 && !IN6_IS_ADDR_LOOPBACK(&p->host.v6) && !n->subnet6.prefix)
+        return "IPv6";
+    return NULL;
 }
 
 int publish_check(const struct publish_list *list, const struct network *n, struct err *e)
 {
     for (size_t i = 0; i < list->count; i++) {
         const struct publish *p = &list->items[i];
-        if (p->host.family == AF_INET && !n->subnet4.prefix) {
-            _cleanup_free_ char *word = publish_word(p);
-            return err_say(e, -EAFNOSUPPORT, "publish `%s`: network `%s` has no IPv4", word,
-                           n->name);
-        }
-        if (n->subnet6.prefix || !needs_ipv6(&p->host))
+        const char *missing = missing_family(p, n);
+        if (!missing)
             continue;
-        _cleanup_free_ char *text = publish_text(p);
-        err_say(e, -EAFNOSUPPORT, "publish `%s`: network `%s` has no IPv6", text, n->name);
-        return err_hint(e, "publish the port on an IPv4 address, or on every one: -p %d:%d",
-                        p->host_port, p->port);
+        struct publish everywhere = *p;
+        everywhere.host = (struct ip){0};
+        _cleanup_free_ char *word = publish_word(p), *other = publish_word(&everywhere);
+        err_say(e, -EAFNOSUPPORT, "publish `%s`: network `%s` has no %s", word, n->name, missing);
+        return err_hint(e, "publish the port on an %s address, or on every one: -p %s",
+                        streq(missing, "IPv4") ? "IPv6" : "IPv4", other);
     }
     return 0;
 }
@@ -131,11 +157,7 @@ static int parse_host_address(const char *s, struct ip *out)
     if (!brackets && strchr(s, ':'))
         return -EINVAL; /* IPv6 needs brackets, or its last group is a port */
     _cleanup_free_ char *bare = xstrndup(s + brackets, n - 2 * brackets);
-    if (ip_parse(bare, out) < 0)
-        return -EINVAL;
-    if (out->family == AF_INET && out->v4.s_addr == htonl(INADDR_ANY))
-        *out = (struct ip){0}; /* 0.0.0.0: every address, which is the default */
-    return 0;
+    return ip_parse(bare, out);
 }
 
 /* The pieces of [HOSTIP:][HOSTPORT:]PORT[/PROTOCOL]. */
@@ -269,7 +291,7 @@ static int hold_one(int family, const struct publish *p, uint16_t *port)
     return take_fd(fd);
 }
 
-static bool collide(const struct publish *a, const struct publish *b)
+bool publish_collide(const struct publish *a, const struct publish *b)
 {
     return a->host_port == b->host_port && a->protocol == b->protocol &&
            (!a->host.family || !b->host.family ||
@@ -281,14 +303,14 @@ static bool collide(const struct publish *a, const struct publish *b)
 static bool asked_before(const struct publish_list *list, const struct publish *p)
 {
     for (const struct publish *q = list->items; q < p; q++)
-        if (p->host_port && collide(p, q))
+        if (p->host_port && publish_collide(p, q))
             return true;
     return false;
 }
 
 static int explain(const struct publish *p, int code, struct err *e)
 {
-    _cleanup_free_ char *address = ip_text(&p->host);
+    _cleanup_free_ char *address = host_text(p);
     const char *protocol = protocol_name(p->protocol);
     switch (code) {
     case -EADDRINUSE:

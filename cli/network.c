@@ -115,17 +115,29 @@ const struct command command_network = {
 /* ---- port ------------------------------------------------------------------------------------*/
 
 /* "0.0.0.0:8080->80/tcp" as docker's port tells it: "80/tcp -> 0.0.0.0:8080". */
-static bool print_port(const char *published, const char *wanted)
+static void print_ports(strv published)
 {
-    const char *arrow = strstr(published, "->");
-    _cleanup_free_ char *tcp = wanted && !strchr(wanted, '/') ? xasprintf("%s/tcp", wanted) : NULL;
-    if (!arrow || (wanted && !streq(arrow + 2, tcp ? tcp : wanted)))
-        return false;
-    if (wanted)
-        printf("%.*s\n", (int)(arrow - published), published);
-    else
-        printf("%s -> %.*s\n", arrow + 2, (int)(arrow - published), published);
-    return true;
+    strv_each (text, published) {
+        const char *arrow = strstr(text, "->");
+        if (arrow)
+            printf("%s -> %.*s\n", arrow + 2, (int)(arrow - text), text);
+    }
+}
+
+/* The host's addresses of one port of the container. Those of IPv4 first: many scripts read only one line. */
+static bool print_addresses(strv published, const char *wanted)
+{
+    _cleanup_free_ char *port = strchr(wanted, '/') ? xstrdup(wanted) : xasprintf("%s/tcp", wanted);
+    bool any = false;
+    for (int v6 = 0; v6 < 2; v6++)
+        strv_each (text, published) {
+            const char *arrow = strstr(text, "->");
+            if (!arrow || !streq(arrow + 2, port) || (*text == '[') != v6)
+                continue;
+            printf("%.*s\n", (int)(arrow - text), text);
+            any = true;
+        }
+    return any;
 }
 
 static int port(const struct cli *cli, int argc, char **argv, struct err *e)
@@ -146,10 +158,9 @@ static int port(const struct cli *cli, int argc, char **argv, struct err *e)
     if (r.status != STATUS_RUNNING)
         return err_say(e, -ESRCH, "container `%s` is not running", r.spec.name);
     const char *wanted = argv[first + 1];
-    bool any = false;
-    strv_each (published, r.spec.published)
-        any = print_port(published, wanted) || any;
-    if (wanted && !any)
+    if (!wanted)
+        print_ports(r.spec.published);
+    else if (!print_addresses(r.spec.published, wanted))
         return err_say(e, -ENOENT, "container `%s` does not publish port %s", r.spec.name, wanted);
     return 0;
 }

@@ -156,23 +156,17 @@ static int disconnect_network(struct living *l, const char *name, struct err *e)
 
 /* ---- publish, unpublish ------------------------------------------------------------------------*/
 
-/* The endpoint that has the ports, which need not be the way out any more. */
-static struct plug *publisher(struct living *l)
+/* A line for each text of holding_describe(). */
+static char *describe_lines(struct living *l, const struct holding *h)
 {
-    for (size_t i = 0; i < l->plug_count; i++)
-        if (l->plugs[i].endpoint.publishes.count)
-            return &l->plugs[i];
-    return plugs_gateway(l);
-}
-
-static char *describe_holding(const struct holding *h, bool routed)
-{
-    char *text = xstrdup("");
-    for (size_t i = 0; i < h->publishes.count; i++) {
-        _cleanup_free_ char *before = text, *port = publish_text(&h->publishes.items[i]);
-        const char *arrow = strstr(port, "->");
-        text = xasprintf("%s%s\n", before, routed && arrow ? arrow + 2 : port);
-    }
+    _cleanup_strv_ strv ports = NULL;
+    holding_describe(l, h, &ports);
+    size_t size = 1;
+    strv_each (port, ports)
+        size += strlen(port) + 1;
+    char *text = xcalloc(size, 1), *end = text;
+    strv_each (port, ports)
+        end = stpcpy(stpcpy(end, port), "\n");
     return text;
 }
 
@@ -190,7 +184,7 @@ static int end_rules(struct living *l, const struct publish_list *ended, struct 
 {
     _cleanup_close_ int lock = store_lock(&l->world->store, e);
     return lock < 0 ? lock
-                    : endpoint_unpublish(l->bridge, &publisher(l)->endpoint, ended,
+                    : endpoint_unpublish(l->bridge, &plugs_publisher(l)->endpoint, ended,
                                          l->container.run_fd, e);
 }
 
@@ -243,7 +237,7 @@ static int publish_ports(struct living *l, char *const *words, char **answer, st
         r = holding_open(l, &list, &h, e);
     if (r < 0)
         return r;
-    struct plug *p = publisher(l);
+    struct plug *p = plugs_publisher(l);
     r = holding_serve(l, h, &p->endpoint, e);
     if (r == 0)
         r = add_rules(l, &p->endpoint, &h->publishes, e);
@@ -253,7 +247,7 @@ static int publish_ports(struct living *l, char *const *words, char **answer, st
     }
     strv_each (word, words)
         strv_add(&l->container.spec.publish, word);
-    *answer = describe_holding(h, p->endpoint.routed);
+    *answer = describe_lines(l, h);
     r = flows_look_again(l, &p->endpoint, e);
     if (r == 0)
         r = keep(l, e);
@@ -264,21 +258,43 @@ static int publish_ports(struct living *l, char *const *words, char **answer, st
     return r;
 }
 
-/* "8080", "8080/udp", "8080:80" or "192.0.2.2:8080:80": the host's port is what counts. */
-static bool matches(const struct publish *p, const struct publish *wanted)
+static bool same_ports(const struct publish *p, const struct publish *wanted)
 {
     if (p->protocol != wanted->protocol)
         return false;
     if (!wanted->host_port)
         return p->host_port == wanted->port;
-    return p->host_port == wanted->host_port && p->port == wanted->port &&
-           (!wanted->host.family || ip_equal(&p->host, &wanted->host));
+    return p->host_port == wanted->host_port && p->port == wanted->port;
+}
+
+/* "8080", "8080/udp", "8080:80" or "192.0.2.2:8080:80": the host's port is what counts. Without an address
+ * it is meant on all of them. */
+static bool matches(const struct publish *p, const struct publish *wanted)
+{
+    return same_ports(p, wanted) && (!wanted->host.family || ip_equal(&p->host, &wanted->host));
 }
 
 static void append(struct publish_list *l, const struct publish *p)
 {
     l->items = xrealloc(l->items, l->count + 1, sizeof(*l->items));
     l->items[l->count++] = *p;
+}
+
+/* `port` shows 0.0.0.0:8080 and [::]:8080 for a port on every address, of which only the whole can be
+ * withdrawn. */
+static int hint_at_both(const struct living *l, const struct publish_list *wanted, struct err *e)
+{
+    for (struct holding *h = l->holdings; h; h = h->next)
+        for (size_t i = 0; i < h->publishes.count; i++)
+            for (size_t k = 0; k < wanted->count; k++) {
+                const struct publish *p = &h->publishes.items[i];
+                if (p->host.family || !same_ports(p, &wanted->items[k]))
+                    continue;
+                _cleanup_free_ char *word = publish_word(p);
+                return err_hint(e, "it publishes %s on every address: `netctr unpublish %s %s`",
+                                word, l->container.spec.name, word);
+            }
+    return e->code;
 }
 
 /* What @words name of all that is published, or everything. */
@@ -301,8 +317,9 @@ static int choose(struct living *l, char *const *words, struct publish_list *out
         keep_what_was_not(l);
     if (out->count || all)
         return 0;
-    return err_say(e, -ENOENT, "container `%s` does not publish port %s", l->container.spec.name,
-                   words ? words[0] : "");
+    err_say(e, -ENOENT, "container `%s` does not publish port %s", l->container.spec.name,
+            words ? words[0] : "");
+    return hint_at_both(l, &wanted, e);
 }
 
 /* Lets go of the sockets of ended ports. The proxy is made anew over those that stay: connections of
@@ -325,7 +342,7 @@ static int shrink(struct living *l, struct holding *h, const struct publish_list
         else
             h->held.items[kept++] = h->held.items[i];
     h->held.count = kept;
-    return holding_serve(l, h, &publisher(l)->endpoint, e);
+    return holding_serve(l, h, &plugs_publisher(l)->endpoint, e);
 }
 
 static int unpublish_ports(struct living *l, char *const *words, struct err *e)

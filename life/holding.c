@@ -4,7 +4,8 @@
 #include "living.h"
 
 #include <errno.h>
-#include <string.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 
 /* The port's other user, if it is one of ours. */
 struct search {
@@ -23,8 +24,7 @@ static int find_publisher(const struct record *r, void *arg)
     for (size_t k = 0; k < all.count; k++)
         for (size_t i = 0; i < all.items[k].publishes.count && !s->owner; i++) {
             const struct publish *p = &all.items[k].publishes.items[i];
-            if (!all.items[k].routed && p->host_port == s->wanted->host_port &&
-                p->protocol == s->wanted->protocol)
+            if (!all.items[k].routed && publish_collide(p, s->wanted))
                 s->owner = xstrdup(r->spec.name);
         }
     return 0;
@@ -48,12 +48,13 @@ static int hold(struct living *l, struct holding *h, struct err *e)
     return r;
 }
 
-/* On a routed network a container's own ports are opened: nothing of the host's is taken. */
+/* On a routed network a container's own ports are opened: nothing of the host's is taken. 0.0.0.0 and [::]
+ * are no address of the host's, they only say which family. */
 static int open_routed(struct holding *h, const struct network *n, struct err *e)
 {
     for (size_t i = 0; i < h->publishes.count; i++) {
         struct publish *p = &h->publishes.items[i];
-        if (p->host.family || (p->host_port && p->host_port != p->port)) {
+        if (!ip_is_any(&p->host) || (p->host_port && p->host_port != p->port)) {
             err_say(e, -EINVAL, "network `%s` is routed: a port of the host cannot lead into it",
                     n->name);
             return err_hint(e, "`--publish %d` opens the container's own port", p->port);
@@ -123,17 +124,35 @@ void holding_close(struct living *l, struct holding *h)
     free(h);
 }
 
+/* With net.ipv6.conf.lo.disable_ipv6 the socket on [::] is held, and nobody reaches it. */
+static bool host_has_loopback6(void)
+{
+    const struct sockaddr_in6 a = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+    _cleanup_close_ int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    return fd >= 0 && bind(fd, (const struct sockaddr *)&a, sizeof(a)) == 0;
+}
+
+void holding_describe(struct living *l, const struct holding *h, strv *out)
+{
+    const struct plug *p = plugs_publisher(l);
+    if (!p)
+        return;
+    const struct network *n = &p->network;
+    struct publish_reach reach = {
+        .ipv4 = n->subnet4.prefix,
+        .ipv6 = n->subnet6.prefix,
+        .routed = n->mode == GATEWAY_ROUTED,
+    };
+    if (!reach.ipv6 && !reach.routed)
+        reach.loopback6 = host_has_loopback6();
+    for (size_t i = 0; i < h->publishes.count; i++)
+        publish_texts(&h->publishes.items[i], &reach, out);
+}
+
 void holdings_describe(struct living *l)
 {
     struct spec *s = l->container.spec.name ? &l->container.spec : &l->life->spec;
-    const struct plug *gateway = plugs_gateway(l);
-    bool routed = gateway && gateway->network.mode == GATEWAY_ROUTED;
     strv_free(take_ptr(s->published));
-    for (struct holding *h = l->holdings; h; h = h->next)
-        for (size_t i = 0; i < h->publishes.count; i++) {
-            char *text = publish_text(&h->publishes.items[i]);
-            const char *arrow = strstr(text, "->");
-            strv_add(&s->published, routed && arrow ? arrow + 2 : text);
-            free(text);
-        }
+    for (const struct holding *h = l->holdings; h; h = h->next)
+        holding_describe(l, h, &s->published);
 }

@@ -57,8 +57,10 @@ struct living {
 /* plugs.c */
 /** Parses what --network asked for and loads the networks' definitions. */
 int plugs_prepare(struct living *l, struct err *e);
-/** The plug that the default route leads through and that ports are published on; NULL: none. */
+/** The plug that the default route leads through and that new ports are published on; NULL: none. */
 struct plug *plugs_gateway(struct living *l);
+/** The plug that ports are published on. Once there are some, they stay there, whichever is the way out. */
+struct plug *plugs_publisher(struct living *l);
 /** Refuses what the network cannot give, and names the interface. */
 int plug_check(struct living *l, struct plug *p, struct err *e);
 /** Is one of the networks to have IPv6? */
@@ -106,6 +108,8 @@ int holding_serve(struct living *l, struct holding *h, const struct endpoint *ep
 /** The opposite: the sockets stay. */
 void holding_stop(struct living *l, struct holding *h);
 void holding_close(struct living *l, struct holding *h);
+/** Adds a text for each of its ports and each family that the port is open in. */
+void holding_describe(struct living *l, const struct holding *h, strv *out);
 /** spec.published: what `ps` and `port` tell. */
 void holdings_describe(struct living *l);
 

@@ -130,6 +130,14 @@ struct plug *plugs_gateway(struct living *l)
     return best;
 }
 
+struct plug *plugs_publisher(struct living *l)
+{
+    for (size_t i = 0; i < l->plug_count; i++)
+        if (l->plugs[i].endpoint.publishes.count)
+            return &l->plugs[i];
+    return plugs_gateway(l);
+}
+
 bool plugs_ipv6(const struct living *l)
 {
     for (size_t i = 0; i < l->plug_count; i++)

@@ -117,7 +117,8 @@ const struct sysctl *network_sysctls(bool ipv6);
 /* ---- published ports ------------------------------------------------------------------------*/
 
 struct publish {
-    struct ip host;     /**< family 0: every address of the host; :: every IPv6 address */
+    struct ip host;     /**< family 0: every address of the host; 0.0.0.0: every IPv4 address, ::
+                             every IPv6 address */
     uint16_t host_port; /**< 0: an ephemeral port, filled in by publish_hold() */
     uint16_t port;      /**< the container's */
     uint8_t protocol;   /**< IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP */
@@ -131,15 +132,24 @@ void publish_list_clear(struct publish_list *l);
 
 /** Parses [HOSTIP:][HOSTPORT[-END]:]PORT[-END][/tcp|udp|sctp] and adds its ports to @list. */
 int publish_parse(const char *text, struct publish_list *list, struct err *e);
-/** Refuses ports that the network cannot have: an IPv6 host address where it has no IPv6. */
+/** Refuses a host address of a family that the network does not have. */
 int publish_check(const struct publish_list *list, const struct network *n, struct err *e);
-/** The inverse for one port: "0.0.0.0:8080->80/tcp"; caller frees. */
-char *publish_text(const struct publish *p);
-/** As it is asked for: "8080:80/tcp"; caller frees. */
+/** Where a port on every address of the host is really open. */
+struct publish_reach {
+    bool ipv4, ipv6; /**< the families of the network */
+    bool loopback6;  /**< the host has ::1: it is proxied, on a network without IPv6 too */
+    bool routed;     /**< no port of the host is taken, the container's own is opened */
+};
+/** As people read it: "0.0.0.0:8080->80/tcp". Adds one text for each family that the port is open in, the
+ *  one of IPv4 first. */
+void publish_texts(const struct publish *p, const struct publish_reach *reach, strv *out);
+/** The inverse of publish_parse() for one port: "8080:80/tcp"; caller frees. */
 char *publish_word(const struct publish *p);
 /** The same port of the host? */
 bool publish_equal(const struct publish *a, const struct publish *b);
 bool publish_listed(const struct publish_list *l, const struct publish *p);
+/** Can the host not have both? A port on every address collides with the same port on any of them. */
+bool publish_collide(const struct publish *a, const struct publish *b);
 
 /** A host port that is ours: the socket keeps it from everybody else and is held until the
  *  container ends. What reaches it was not taken by DNAT. */

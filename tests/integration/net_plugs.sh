@@ -91,8 +91,8 @@ t 'networks that come back and that take over while it runs' takes_over
 
 many_ports() {
     netctr run -d --name a "$box" sleep 100 >/dev/null
-    assert_eq "$(netctr publish a 10000-10200 | wc -l)" 201
-    assert_eq "$(netctr port a | wc -l)" 201
+    assert_eq "$(netctr publish a 10000-10200 | wc -l)" 402
+    assert_eq "$(netctr port a | wc -l)" 402
 }
 t 'publish tells of as many ports as there are' many_ports
 
@@ -302,7 +302,7 @@ t "another container's network, or a namespace of somebody else" shared
 ports_while_it_runs() {
     serve_peer a -p 8080:80
     netctr publish a 8081:81 127.0.0.1:8082:82 5353:53/udp >"$tmp/out"
-    assert_eq "$(sort "$tmp/out" | tr '\n' ' ')" '0.0.0.0:5353->53/udp 0.0.0.0:8081->81/tcp 127.0.0.1:8082->82/tcp '
+    assert_eq "$(sort "$tmp/out" | tr '\n' ' ')" '0.0.0.0:5353->53/udp 0.0.0.0:8081->81/tcp 127.0.0.1:8082->82/tcp [::]:5353->53/udp [::]:8081->81/tcp '
     in_lan peer ask tcp 192.0.2.2 8080 >/dev/null
     in_lan peer ask tcp 192.0.2.2 8081 >/dev/null
     in_lan peer ask udp 192.0.2.2 5353 >/dev/null
@@ -312,7 +312,7 @@ ports_while_it_runs() {
     assert_error 'netctr: port 8081/tcp is in use on this host; container `a` publishes it' 125 netctr publish a 8081:80
     assert_status 125 netctr run --name b -p 8081:80 "$box" true
     assert_status 125 netctr publish a nonsense
-    assert_eq "$(netctr port a | wc -l)" 4
+    assert_eq "$(netctr port a | wc -l)" 7
     netctr unpublish a 8081 5353/udp
     assert_silent in_lan peer ask tcp 192.0.2.2 8081
     assert_silent in_lan peer ask udp 192.0.2.2 5353

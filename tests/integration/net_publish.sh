@@ -60,7 +60,7 @@ t '-p may be given several times' several_ports
 host_chooses_the_port() {
     serve web -p 80
     local port
-    port=$(netctr inspect web | grep -oE ':[0-9]+->80/tcp' | grep -oE '^:[0-9]+' | tr -d :)
+    port=$(netctr inspect web | grep -oE '0:[0-9]+->80/tcp' | grep -oE ':[0-9]+' | tr -d :)
     [ "$port" -ge 1024 ]
     http "http://192.0.2.2:$port/" | has -x web
     assert_contains "$(netctr ps)" "$port"

@@ -331,7 +331,7 @@ nobody_runs() {
 after_a_reboot() {
     netctr run -d --name a --restart always -p 8080:80 "$box" sh -c 'echo a >/i; exec httpd -f -h /' >/dev/null
     netctr run -d --name s --restart always "$box" sleep 100 >/dev/null
-    netctr run -d --name u --restart unless-stopped "$box" sleep 100 >/dev/null
+    netctr run -d --name u --restart unless-stopped -p 0.0.0.0:8081:80 "$box" sleep 100 >/dev/null
     netctr run -d --name v --restart unless-stopped "$box" sleep 100 >/dev/null
     netctr run -d --name plain "$box" sleep 100 >/dev/null
     netctr run -d --name gone --rm "$box" sleep 100 >/dev/null
@@ -348,6 +348,8 @@ after_a_reboot() {
     assert_eq "$(names | sort | tr '\n' ' ')" 'a s u '
     assert_eq "$(names -a | sort | tr '\n' ' ')" 'a ended plain s u v '
     wait_for 5 http http://127.0.0.1:8080/i
+    assert_eq "$(netctr port a 80)" $'0.0.0.0:8080\n[::]:8080'
+    assert_eq "$(netctr port u 80)" 0.0.0.0:8081
     assert_eq "$(netctr boot)" '' 'a second boot'
     assert_eq "$(for name in a s u; do address_of $name; done | sort -u | wc -l)" 3 'addresses'
     netctr start plain

@@ -12,28 +12,33 @@
 
 /* ---- notation ---------------------------------------------------------------------------------*/
 
+/* What is parsed is written as the definition keeps it, and that is understood as the same. */
 static const struct {
     const char *text, *parsed; /* the ports, or what is said */
 } notation[] = {
-    {"80", "0.0.0.0:0->80/tcp"},
-    {"8080:80", "0.0.0.0:8080->80/tcp"},
-    {"8080:80/tcp", "0.0.0.0:8080->80/tcp"},
-    {"53:53/udp", "0.0.0.0:53->53/udp"},
-    {"53:53/UDP", "0.0.0.0:53->53/udp"},
-    {"9:9/sctp", "0.0.0.0:9->9/sctp"},
-    {":80", "0.0.0.0:0->80/tcp"},
-    {"1-2:3-4", "0.0.0.0:1->3/tcp 0.0.0.0:2->4/tcp"},
-    {"7-8", "0.0.0.0:0->7/tcp 0.0.0.0:0->8/tcp"},
-    {"65535:65535", "0.0.0.0:65535->65535/tcp"},
-    {"5-5:6", "0.0.0.0:5->6/tcp"},
-    {"127.0.0.1:8080:80", "127.0.0.1:8080->80/tcp"},
-    {"127.0.0.1::80", "127.0.0.1:0->80/tcp"},
-    {"0.0.0.0:8080:80", "0.0.0.0:8080->80/tcp"},
-    {"10.0.0.1:1-2:3-4/udp", "10.0.0.1:1->3/udp 10.0.0.1:2->4/udp"},
-    {"[::1]:8080:80", "[::1]:8080->80/tcp"},
-    {"[::1]::80", "[::1]:0->80/tcp"},
-    {"[::]:8080:80", "[::]:8080->80/tcp"},
-    {"[fd00::2]:53:53/udp", "[fd00::2]:53->53/udp"},
+    {"80", "80/tcp"},
+    {"8080:80", "8080:80/tcp"},
+    {"8080:80/tcp", "8080:80/tcp"},
+    {"53:53/udp", "53:53/udp"},
+    {"53:53/UDP", "53:53/udp"},
+    {"9:9/sctp", "9:9/sctp"},
+    {":80", "80/tcp"},
+    {"1-2:3-4", "1:3/tcp 2:4/tcp"},
+    {"7-8", "7/tcp 8/tcp"},
+    {"65535:65535", "65535:65535/tcp"},
+    {"5-5:6", "5:6/tcp"},
+    {"127.0.0.1:8080:80", "127.0.0.1:8080:80/tcp"},
+    {"127.0.0.1::80", "127.0.0.1::80/tcp"},
+    {"0.0.0.0:8080:80", "0.0.0.0:8080:80/tcp"},
+    {"0.0.0.0::80", "0.0.0.0::80/tcp"},
+    {"0.0.0.0:1-2:3-4/udp", "0.0.0.0:1:3/udp 0.0.0.0:2:4/udp"},
+    {"0.0.0.0:9:9/sctp", "0.0.0.0:9:9/sctp"},
+    {"10.0.0.1:1-2:3-4/udp", "10.0.0.1:1:3/udp 10.0.0.1:2:4/udp"},
+    {"[::1]:8080:80", "[::1]:8080:80/tcp"},
+    {"[::1]::80", "[::1]::80/tcp"},
+    {"[::]:8080:80", "[::]:8080:80/tcp"},
+    {"[::]::80", "[::]::80/tcp"},
+    {"[fd00::2]:53:53/udp", "[fd00::2]:53:53/udp"},
     {"", "publish ``: the container's port is missing"},
     {"8080:", "publish `8080:`: the container's port is missing"},
     {"/tcp", "publish `/tcp`: the container's port is missing"},
@@ -70,10 +75,18 @@ static char *parse(const char *text, struct publish_list *list)
         return xstrdup(e.code == r ? text_of(&e) : "another code");
     char *all = xstrdup("");
     for (size_t i = 0; i < list->count; i++) {
-        _cleanup_free_ char *before = all, *one = publish_text(&list->items[i]);
+        _cleanup_free_ char *before = all, *one = publish_word(&list->items[i]);
         all = xasprintf("%s%s%s", before, *before ? " " : "", one);
     }
     return all;
+}
+
+static bool comes_back(const struct publish *p)
+{
+    _cleanup_free_ char *word = publish_word(p);
+    _cleanup_publish_ struct publish_list again = {0};
+    return publish_parse(word, &again, NULL) == 0 && again.count == 1 &&
+           publish_equal(p, &again.items[0]) && p->port == again.items[0].port;
 }
 
 static void test_notation(void)
@@ -83,6 +96,8 @@ static void test_notation(void)
         _cleanup_free_ char *got = parse(notation[i].text, &list);
         _cleanup_free_ char *name = xasprintf("publish \"%s\"", notation[i].text);
         check(streq(got, notation[i].parsed), name, got);
+        for (size_t k = 0; k < list.count; k++)
+            check(comes_back(&list.items[k]), name, "does not come back");
     }
     static const char *const wrong[] = {"[::1]:80",    "[::1:80:80", "::1]:80:80", "[]:80:80",
                                         "[::g]:80:80", ":::",        "::::",       "[",
@@ -110,6 +125,115 @@ static void test_many(void)
     free(more);
     more = parse("1-65535:1-65535", &all);
     check(strstr(more, "more than 4096 ports") && all.count == 0, "all ports are refused", more);
+}
+
+/* ---- what is shown ----------------------------------------------------------------------------*/
+
+static const struct publish_reach on_both = {.ipv4 = true, .ipv6 = true, .loopback6 = true},
+                                  on_four = {.ipv4 = true},
+                                  on_four_and_loopback6 = {.ipv4 = true, .loopback6 = true},
+                                  on_six = {.ipv6 = true, .loopback6 = true},
+                                  on_routed = {.ipv4 = true, .ipv6 = true, .routed = true};
+
+static const struct {
+    const char *text;
+    const struct publish_reach *reach;
+    const char *shown;
+} shown[] = {
+    {"8080:80", &on_both, "0.0.0.0:8080->80/tcp [::]:8080->80/tcp"},
+    {"8080:80", &on_four, "0.0.0.0:8080->80/tcp"},
+    {"8080:80", &on_four_and_loopback6, "0.0.0.0:8080->80/tcp [::1]:8080->80/tcp"},
+    {"8080:80", &on_six, "[::]:8080->80/tcp"},
+    {"8080:80/udp", &on_four_and_loopback6, "0.0.0.0:8080->80/udp [::1]:8080->80/udp"},
+    {"8080:80/sctp", &on_four_and_loopback6, "0.0.0.0:8080->80/sctp"},
+    {"8080:80/sctp", &on_both, "0.0.0.0:8080->80/sctp [::]:8080->80/sctp"},
+    {"0.0.0.0:8080:80", &on_both, "0.0.0.0:8080->80/tcp"},
+    {"0.0.0.0:8080:80", &on_four_and_loopback6, "0.0.0.0:8080->80/tcp"},
+    {"[::]:8080:80", &on_both, "[::]:8080->80/tcp"},
+    {"127.0.0.1:8080:80", &on_both, "127.0.0.1:8080->80/tcp"},
+    {"[::1]:8080:80", &on_four_and_loopback6, "[::1]:8080->80/tcp"},
+    {"[fd00::2]:53:53/udp", &on_both, "[fd00::2]:53->53/udp"},
+    {"80:80", &on_routed, "80/tcp"},
+};
+
+static void test_shown(void)
+{
+    for (size_t i = 0; i < ARRAY_LEN(shown); i++) {
+        _cleanup_publish_ struct publish_list list = {0};
+        _cleanup_strv_ strv texts = NULL;
+        free(parse(shown[i].text, &list));
+        publish_texts(&list.items[0], shown[i].reach, &texts);
+        _cleanup_free_ char *got =
+            xasprintf("%s%s%s", texts[0], texts[1] ? " " : "", texts[1] ? texts[1] : "");
+        _cleanup_free_ char *name = xasprintf("%s is shown as %s", shown[i].text, shown[i].shown);
+        check(streq(got, shown[i].shown), name, got);
+    }
+}
+
+static const struct {
+    const char *a, *b;
+    bool collide;
+} pairs[] = {
+    {"8001:80", "8001:81", true},
+    {"8001:80", "0.0.0.0:8001:80", true},
+    {"8001:80", "[::]:8001:80", true},
+    {"8001:80", "127.0.0.1:8001:80", true},
+    {"8001:80", "[::1]:8001:80", true},
+    {"0.0.0.0:8001:80", "0.0.0.0:8001:81", true},
+    {"0.0.0.0:8001:80", "127.0.0.1:8001:80", true},
+    {"[::]:8001:80", "[::1]:8001:80", true},
+    {"0.0.0.0:8001:80", "[::]:8001:80", false},
+    {"0.0.0.0:8001:80", "[::1]:8001:80", false},
+    {"127.0.0.1:8001:80", "[::]:8001:80", false},
+    {"127.0.0.1:8001:80", "127.0.0.2:8001:80", false},
+    {"8001:80", "8002:80", false},
+    {"8001:80", "8001:80/udp", false},
+};
+
+static void test_collide(void)
+{
+    for (size_t i = 0; i < ARRAY_LEN(pairs); i++) {
+        _cleanup_publish_ struct publish_list list = {0};
+        free(parse(pairs[i].a, &list));
+        free(parse(pairs[i].b, &list));
+        _cleanup_free_ char *name = xasprintf("%s and %s %s", pairs[i].a, pairs[i].b,
+                                              pairs[i].collide ? "collide" : "do not collide");
+        check(publish_collide(&list.items[0], &list.items[1]) == pairs[i].collide &&
+                  publish_collide(&list.items[1], &list.items[0]) == pairs[i].collide,
+              name, "no");
+    }
+}
+
+static const struct {
+    const char *text;
+    bool ipv6; /* the network's only family, or IPv4 */
+    const char *refusal;
+} checks[] = {
+    {"8080:80", false, NULL},
+    {"8080:80", true, NULL},
+    {"0.0.0.0:8080:80", false, NULL},
+    {"[::]:8080:80", true, NULL},
+    {"[::1]:8080:80", false, NULL},
+    {"0.0.0.0:8080:80", true, "publish `0.0.0.0:8080:80/tcp`: network `n` has no IPv4"},
+    {"127.0.0.1::80", true, "publish `127.0.0.1::80/tcp`: network `n` has no IPv4"},
+    {"[::]:8080:80", false, "publish `[::]:8080:80/tcp`: network `n` has no IPv6"},
+};
+
+static void test_check(void)
+{
+    for (size_t i = 0; i < ARRAY_LEN(checks); i++) {
+        _cleanup_err_ struct err e = ERR_INIT;
+        _cleanup_publish_ struct publish_list list = {0};
+        struct network n = {.name = (char[]){"n"}};
+        *(checks[i].ipv6 ? &n.subnet6.prefix : &n.subnet4.prefix) = 24;
+        free(parse(checks[i].text, &list));
+        int r = publish_check(&list, &n, &e);
+        _cleanup_free_ char *name = xasprintf("%s on a network with IPv%c alone", checks[i].text,
+                                              checks[i].ipv6 ? '6' : '4');
+        check(checks[i].refusal ? r == -EAFNOSUPPORT && streq(text_of(&e), checks[i].refusal)
+                                : r == 0,
+              name, text_of(&e));
+    }
 }
 
 /* ---- sockets ----------------------------------------------------------------------------------*/
@@ -170,8 +294,11 @@ static void test_hold(void)
               refused == &second.items[1] && open_fds() == fds,
           "the refused port is named, the others are let go", text_of(&e));
     check(hold(&second, "[::1]:8080:80", &none, &e) == -EADDRINUSE &&
-              streq(text_of(&e), "port 8080/tcp is in use on ::1"),
-          "in use on ::1", text_of(&e));
+              streq(text_of(&e), "port 8080/tcp is in use on [::1]"),
+          "in use on [::1]", text_of(&e));
+    check(hold(&second, "0.0.0.0:8080:80", &none, &e) == -EADDRINUSE &&
+              streq(text_of(&e), "port 8080/tcp is in use on 0.0.0.0"),
+          "in use on 0.0.0.0", text_of(&e));
     r = hold(&second, "8080:80/udp", &none, &e);
     check(r == 0, "another protocol is another port", text_of(&e));
     held_ports_clear(&none);
@@ -196,7 +323,8 @@ static void test_families(void)
         {"7001:1", true, {AF_INET, AF_INET6}},     {"7002:1", false, {AF_INET}},
         {"127.0.0.1:7003:1", true, {AF_INET}},     {"[::1]:7004:1", true, {AF_INET6}},
         {"[::1]:7005:1", false, {AF_INET6}},       {"[::]:7006:1", true, {AF_INET6}},
-        {"7007:1/udp", true, {AF_INET, AF_INET6}},
+        {"7007:1/udp", true, {AF_INET, AF_INET6}}, {"0.0.0.0:7008:1", true, {AF_INET}},
+        {"0.0.0.0:7009:1/udp", true, {AF_INET}},   {"0.0.0.0::1", true, {AF_INET}},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         _cleanup_err_ struct err e = ERR_INIT;
@@ -211,6 +339,34 @@ static void test_families(void)
             xasprintf("families of \"%s\"%s", rows[i].text, rows[i].ipv6 ? "" : " without IPv6");
         expect(r == 0 && n == held.count && rows[i].families[n] == 0, name, "%zu of %zu: %s", n,
                held.count, text_of(&e));
+    }
+}
+
+/* 0.0.0.0 and [::] have nothing in common. Without an address a port is on both. */
+static void test_side_by_side(void)
+{
+    static const char *const protocols[] = {"tcp", "udp"};
+    for (size_t i = 0; i < ARRAY_LEN(protocols); i++) {
+        _cleanup_err_ struct err e = ERR_INIT;
+        _cleanup_publish_ struct publish_list four = {0}, six = {0}, every = {0}, one = {0};
+        _cleanup_held_ struct held_ports held4 = {0}, held6 = {0}, none = {0};
+        _cleanup_free_ char *text4 = xasprintf("0.0.0.0:7100:1/%s", protocols[i]),
+                            *text6 = xasprintf("[::]:7100:1/%s", protocols[i]),
+                            *text = xasprintf("7100:1/%s", protocols[i]);
+        int r = hold(&four, text4, &held4, &e);
+        r = r < 0 ? r : hold(&six, text6, &held6, &e);
+        check(r == 0, "0.0.0.0 and [::] side by side", text_of(&e));
+        held_ports_clear(&held6);
+        check(hold(&every, text, &none, &e) == -EADDRINUSE, "0.0.0.0 is in the way of both", "no");
+        r = hold(&six, text6, &held6, &e);
+        check(r == 0, "what was refused holds nothing", text_of(&e));
+        held_ports_clear(&held4);
+        check(hold(&every, text, &none, &e) == -EADDRINUSE, "[::] is in the way of both", "no");
+        (void)publish_parse(text4, &one, NULL);
+        (void)publish_parse(text, &one, NULL);
+        check(publish_hold(&one, true, &none, NULL, &e) == -EINVAL &&
+                  strstr(text_of(&e), "is asked for twice"),
+              "both in one request", text_of(&e));
     }
 }
 
@@ -233,8 +389,8 @@ static void test_ephemeral(void)
                list.items[i / 2].host_port >= 40016;
     check(same && list.items[0].host_port != list.items[1].host_port,
           "an ephemeral port is free in both families", text_of(&e));
-    _cleanup_free_ char *text = r == 0 ? publish_text(&list.items[0]) : NULL;
-    check(text && skip_prefix(text, "0.0.0.0:400"), "and is filled in", text ? text : text_of(&e));
+    _cleanup_free_ char *text = r == 0 ? publish_word(&list.items[0]) : NULL;
+    check(text && skip_prefix(text, "400"), "and is filled in", text ? text : text_of(&e));
     (void)sysctl_write("net/ipv4/ip_local_port_range", "32768 60999", NULL);
 }
 
@@ -279,12 +435,16 @@ int main(void)
 {
     test_notation();
     test_many();
+    test_shown();
+    test_collide();
+    test_check();
     if (!own_network()) {
         printf("skip - sockets: no network namespace of our own: not root?\n");
         return failures != 0;
     }
     test_hold();
     test_families();
+    test_side_by_side();
     test_ephemeral();
     test_udp_drops();
     failures += in_child(test_too_few_fds, NULL) != 0;

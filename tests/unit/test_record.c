@@ -31,7 +31,8 @@ static struct endpoint example(bool ipv6)
         .rate = ipv6 ? RATE_MAX : 0,
     };
     strv_add(&ep.aliases, "www");
-    static const char *const ports[] = {"8080:80", "127.0.0.1:53:53/udp", "[::1]:65535:65535/sctp"};
+    static const char *const ports[] = {"8080:80", "127.0.0.1:53:53/udp", "[::1]:65535:65535/sctp",
+                                        "0.0.0.0:8081:80", "[::]:8081:80"};
     for (size_t i = 0; i < ARRAY_LEN(ports); i++)
         (void)publish_parse(ports[i], &ep.publishes, NULL);
     return ep;
