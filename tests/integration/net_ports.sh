@@ -1,0 +1,257 @@
+#!/usr/bin/env bash
+# The host's end of a container's link: a port of a bridge, and never an interface of the host. And a link whose
+# container has ended, while somebody still holds its network namespace.
+. "$(dirname "$0")/../lib.sh"
+
+host4=192.0.2.2 host6=2001:db8::2
+spoofed4=192.0.2.77 spoofed6=2001:db8::77
+
+link_of() { in_network_of "$1" ip -oneline link show dev eth0; }
+port_of() { # NAME: "eth0@if9" says the index of its other end
+    local index
+    index=$(link_of "$1" | sed -n 's/.*eth0@if\([0-9]*\):.*/\1/p')
+    ip -oneline link show | sed -n "s/^$index: \([^@:]*\).*/\1/p"
+}
+mac_of() { link_of "$1" | sed -n 's/.*link\/ether \([^ ]*\).*/\1/p'; }
+watch_host() {
+    pkill -f 'peer serve host' || true
+    peer serve host udp/9999 >"$tmp/host" &
+    peer sniff 0x0800 0x86dd 0x0806 0x88cc 0x888e 0x8863 0x88b5 >"$tmp/sniffed" &
+    watchers=("$!" "$(jobs -p | tail -2 | head -1)")
+    wait_for 5 grep -q listening "$tmp/host"
+    wait_for 5 grep -q sniffing "$tmp/sniffed"
+}
+stop_watching() {
+    kill "${watchers[@]}" 2>/dev/null || true
+    wait "${watchers[@]}" 2>/dev/null || true
+}
+attack() { # NAME
+    in_network_of "$1" peer reserved eth0 "$(mac_of "$1")" $spoofed4 $host4 $spoofed6 $host6 "fe80::1"
+    sleep 0.3
+}
+advertised() { ip -6 route show | has 'proto ra' || ip -6 address show | has 2001:db8:bad:; }
+spoofed() { grep -q "datagram \($spoofed4\|$spoofed6\)" "$tmp/host"; }
+by_port() { grep -q '^vc-' "$tmp/sniffed"; }
+other_kinds() { grep -q ' 0x88\(cc\|8e\|63\|b5\) ' "$tmp/sniffed"; }
+
+run_on() { # FLAGS OF network create...
+    netctr network create "$@" m >/dev/null
+    netctr run -d --name evil --network m "$box" sleep 600 >/dev/null
+    port=$(port_of evil)
+    [[ $port = vc-* ]] || fail "no port: $port"
+}
+# Nothing of what is sent has an effect on the host.
+harmless() { # [guarded]
+    watch_host
+    attack evil
+    stop_watching
+    [ "${1-guarded}" != guarded ] || ! spoofed || fail "the host got $(grep datagram "$tmp/host" | head -1)"
+    ! advertised || fail 'the host has a router or an address from the container'
+    ! by_port || fail "received by the port: $(grep '^vc-' "$tmp/sniffed" | sort | uniq -c | head -3)"
+    [ "${1-guarded}" != guarded ] || ! other_kinds || fail "received: $(grep ' 0x88' "$tmp/sniffed" | head -1)"
+    ! grep -q ' 01:80:c2:00:00:01$' "$tmp/sniffed" || fail 'a pause frame came in'
+}
+# What a port was before: the attack works then.
+as_a_plain_port() {
+    open_up martians
+    open_up from_containers
+    ip link set "$port" type bridge_slave group_fwd_mask 0
+    ip link set "$port" arp on
+    sysctl -qw "net.ipv6.conf.$port.disable_ipv6=0" "net.ipv6.conf.$port.accept_ra=2" \
+        "net.ipv4.conf.$port.rp_filter=0" net.ipv4.conf.all.rp_filter=0
+}
+
+in_every_mode() {
+    local mode
+    for mode in '' --internal '--mode isolated' '--mode routed' '--icc=false'; do
+        # shellcheck disable=SC2086 # several words
+        run_on --ipv6 $mode
+        harmless
+        netctr rm -f evil
+        netctr network rm m
+    done
+    run_on # IPv4 only: the host's bridge has no IPv6
+    harmless
+}
+t 'frames to reserved group addresses: nothing reaches the host, in any mode' in_every_mode
+
+positive_control() {
+    run_on --ipv6
+    harmless
+    as_a_plain_port
+    wait_for 5 eval 'ip -6 address show dev "$port" scope link | grep -v tentative | has fe80'
+    watch_host
+    in_network_of evil peer reserved eth0 "$(mac_of evil)" $spoofed4 $host4 $spoofed6 $host6 fe80::1
+    wait_for 3 spoofed
+    wait_for 3 advertised
+    wait_for 3 by_port
+    stop_watching
+    shut
+    ip -6 route flush proto ra
+}
+t 'the positive control: a port as the kernel makes it' positive_control
+
+advertisements() {
+    local forwarding accept
+    for forwarding in 0 1; do
+        for accept in 0 1 2; do
+            sysctl -qw net.ipv6.conf.all.forwarding=$forwarding net.ipv6.conf.default.accept_ra=$accept \
+                net.ipv6.conf.eth0.accept_ra=0
+            run_on --ipv6
+            harmless
+            # Also for what is set on the port by hand afterwards.
+            sysctl -qw "net.ipv6.conf.$port.accept_ra=2"
+            harmless
+            netctr rm -f evil
+            netctr network rm m
+        done
+    done
+    sysctl -qw net.ipv6.conf.all.forwarding=0 net.ipv6.conf.default.accept_ra=1
+}
+t 'router advertisements, whatever the host forwards and accepts' advertisements
+
+is_a_port() { # its flags are those of a port
+    ip -d link show "$port" | has 'group_fwd_mask 0xfffd' && ip link show "$port" | has 'NOARP.*master nc-m' &&
+        [ "$(cat "/proc/sys/net/ipv6/conf/$port/disable_ipv6")" = 1 ]
+}
+bridge_deleted() {
+    run_on --ipv6
+    is_a_port
+    ip link del nc-m
+    watch_host
+    in_network_of evil peer sniff 0x0806 >"$tmp/answers" &
+    wait_for 5 grep -q sniffing "$tmp/answers"
+    attack evil
+    in_network_of evil peer forge eth0 udp smac="$(mac_of evil)" dmac=ff:ff:ff:ff:ff:ff src=$spoofed4 dst=$host4 dport=9999
+    in_network_of evil peer forge eth0 arp smac="$(mac_of evil)" op=1 sha="$(mac_of evil)" spa=$spoofed4 tpa=$host4
+    sleep 0.3
+    stop_watching
+    ! spoofed || fail 'the host got a datagram by the port'
+    ! advertised || fail 'the host has a router from the container'
+    assert_eq "$(grep -c ' 0x806 ' "$tmp/answers" || true)" 0 'answers to ARP'
+    netctr network reload
+    is_a_port
+    harmless
+}
+t 'the same after somebody has deleted the bridge' bridge_deleted
+
+lldp() {
+    run_on --no-guard
+    netctr run -d --name b --network m "$box" sleep 600 >/dev/null
+    in_network_of b peer sniff 0x88cc 0x88b5 >"$tmp/b" &
+    wait_for 5 grep -q sniffing "$tmp/b"
+    harmless unguarded
+    assert_contains "$(cat "$tmp/b")" 'eth0 0x88cc 01:80:c2:00:00:0e'
+    assert_lacks "$(cat "$tmp/b")" 01:80:c2:00:00:01
+}
+t '--no-guard: LLDP passes between containers, and does not reach the host by the port' lldp
+
+as_another() {
+    # The promises of net_guard again, for frames to such addresses: to a neighbour that would take them.
+    netctr run -d --name evil "$box" sleep 600 >/dev/null
+    netctr run -d --name b "$box" sleep 600 >/dev/null
+    in_network_of b peer sniff 0x0800 0x86dd 0x0806 0x88cc >"$tmp/b" &
+    wait_for 5 grep -q sniffing "$tmp/b"
+    attack evil
+    assert_eq "$(grep -c ' 01:80:c2' "$tmp/b" || true)" 0 'spoofed frames at the neighbour'
+    # As itself it may.
+    in_network_of evil peer forge eth0 udp smac="$(mac_of evil)" dmac=01:80:c2:00:00:0e \
+        src="$(address_of evil)" dst="$(address_of b)" dport=9
+    wait_for 2 grep -q 'eth0 0x800 01:80:c2:00:00:0e' "$tmp/b"
+    # Not where neighbours do not reach each other, nor from one network to another.
+    netctr network create --icc=false apart
+    netctr run -d --name c --network apart "$box" sleep 600 >/dev/null
+    netctr run -d --name d --network apart "$box" sleep 600 >/dev/null
+    in_network_of d peer sniff 0x0800 >"$tmp/d" &
+    wait_for 5 grep -q sniffing "$tmp/d"
+    in_network_of c peer forge eth0 udp smac="$(mac_of c)" dmac=01:80:c2:00:00:0e \
+        src="$(address_of c)" dst="$(address_of d)" dport=9
+    sleep 0.2
+    assert_eq "$(grep -c 01:80:c2 "$tmp/d" || true)" 0 'frames at a neighbour with icc=false'
+}
+t 'a container speaks only as itself to such addresses, too' as_another
+
+# ---- somebody holds the namespace -------------------------------------------------------------------
+
+heard() { # how many datagrams of evil's the victim has got
+    netctr logs victim 2>&1 | grep -c "datagram $evil4" || true
+}
+hold() { # FLAGS OF run...: a process of the host's stays in evil's namespace and goes on speaking
+    serve_peer victim --network m
+    netctr run -d --name evil --network m "$@" "$box" sleep 600 >/dev/null
+    port=$(port_of evil)
+    evil4=$(address_of evil)
+    local gateway
+    gateway=$(in_network_of evil ip -4 route show default | awk '{ print $3 }')
+    in_network_of evil peer repeat $((20 * slowness)) eth0 udp smac="$(mac_of evil)" dmac="$(mac_of victim)" \
+        src="$evil4" dst="$(address_of victim)" dport=60 text=held >"$tmp/holder" &
+    holder=$!
+    in_network_of evil peer repeat $((20 * slowness)) eth0 arp smac="$(mac_of evil)" op=2 sha="$(mac_of evil)" \
+        spa="$gateway" tha="$(mac_of victim)" tpa="$(address_of victim)" >/dev/null &
+    holders=("$holder" $!)
+    wait_for 5 grep -q repeating "$tmp/holder"
+    wait_for 5 eval '[ "$(heard)" -gt 3 ]' # the positive control: it is heard
+    ip -oneline monitor link >"$tmp/links" &
+    holders+=($!)
+}
+gone() { ! ip link show "$port" >/dev/null 2>&1; }
+silent_after() { # COMMAND...
+    local before
+    "$@"
+    sleep 0.1
+    before=$(heard)
+    sleep 0.3
+    assert_eq "$(heard)" "$before" 'datagrams after the end'
+    wait_for 1 gone
+    kill -0 "$holder" # it holds on all the time
+    ! grep -v '^Deleted' "$tmp/links" | grep " $port@" | grep '[<,]UP' | has -v ' master ' || fail 'up outside of its bridge'
+    kill "${holders[@]}" 2>/dev/null || true
+    netctr rm -f evil victim >/dev/null 2>&1 || true
+}
+disconnected() { netctr network disconnect m evil; }
+ended_by_itself() { kill -KILL "$(pid_of evil)" && wait_for 5 status_is evil exited; }
+buried() {
+    local pid
+    pid=$(pid_of evil)
+    kill -KILL "$(monitor_of evil)"
+    wait_for 5 eval "! kill -0 $pid 2>/dev/null"
+    netctr gc >/dev/null
+}
+flushed() { # and the firewall is restored by the victim's monitor
+    netctr rm -f evil
+    nft flush ruleset
+    wait_for 3 eval 'nft list table bridge netctr_guard >/dev/null'
+}
+nobody_speaks() {
+    local path
+    netctr network create m
+    for path in 'netctr rm -f evil' 'netctr stop -t 0 evil' disconnected ended_by_itself buried flushed; do
+        hold
+        # shellcheck disable=SC2086 # several words
+        silent_after $path
+    done
+}
+t 'a link whose container has ended is silent, and gone within a second' nobody_speaks
+
+no_guard_gone() {
+    netctr network create --no-guard m
+    local path
+    for path in 'netctr rm -f evil' 'netctr stop -t 0 evil' disconnected; do
+        hold
+        $path
+        gone || fail "the link is there after $path"
+        kill "${holders[@]}" 2>/dev/null || true
+        netctr rm -f evil victim >/dev/null 2>&1 || true
+    done
+}
+t '--no-guard: it is gone when the command returns' no_guard_gone
+
+no_process_stays() {
+    # Deleting beside the way keeps no pipe open, no lock, and no process for long.
+    netctr run -d --name evil "$box" sleep 600 >/dev/null
+    nsenter --target "$(pid_of evil)" --net sleep 5 &
+    netctr rm -f evil | cat
+    wait_for 1 eval '! pgrep -x netctr'
+    netctr run -d --name evil "$box" sleep 600 >/dev/null # the name is free
+}
+t 'no process stays behind' no_process_stays
