@@ -188,9 +188,17 @@ int world_restore(struct world *w, struct err *e)
     if (lock < 0)
         return e->code;
     r = world_restore_leases(w, &(struct gc){.tell = tell_restored}, e);
-    if (r == 0)
+    if (r < 0)
+        return r;
+    /* ENOENT: somebody has flushed the firewall, or removed a network, between the two steps. */
+    r = -ENOENT;
+    for (int tries = 0; r == -ENOENT && tries < 30; tries++) {
+        err_clear(e);
         r = world_reload_locked(w, e);
-    return r == 0 ? bridge_restore_networks(bridge, e) : r;
+        if (r == 0)
+            r = bridge_restore_networks(bridge, e);
+    }
+    return r;
 }
 
 int world_replug(struct world *w, struct err *e)

@@ -176,9 +176,9 @@ t 'a container speaks only as itself to such addresses, too' as_another
 heard() { # how many datagrams of evil's the victim has got
     netctr logs victim 2>&1 | grep -c "datagram $evil4" || true
 }
-hold() { # FLAGS OF run...: a process of the host's stays in evil's namespace and goes on speaking
+hold() { # a process of the host's stays in evil's namespace and goes on speaking
     serve_peer victim --network m
-    netctr run -d --name evil --network m "$@" "$box" sleep 600 >/dev/null
+    netctr run -d --name evil --network m "$box" sleep 600 >/dev/null
     port=$(port_of evil)
     evil4=$(address_of evil)
     local gateway
