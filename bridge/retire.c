@@ -36,7 +36,7 @@ static size_t keep_those_there(struct rt *rt, struct retired *links, size_t coun
 }
 
 /* Of what is inherited only the memory is needed. The caller waits for the end of its pipe before it
- * reports that its locks are free. */
+ * goes on, and its locks are free with it. */
 static void let_go(void)
 {
     (void)setsid();
@@ -63,41 +63,43 @@ static _Noreturn void remove_aside(struct retired *links, size_t count)
     _exit(rt_commit(batch, NULL) < 0 ? EXIT_NETCTR : 0);
 }
 
-int endpoints_retire(struct bridge *b, const struct endpoint *ended, size_t count, int *fd,
-                     struct err *e)
+bool endpoint_find_link(struct bridge *b, const struct endpoint *ep, struct link *out)
+{
+    return ep->guard && ep->port && rt_get_link(b->rt, ep->port, out) == 0;
+}
+
+/* Returns when the child has let go of what it inherited. */
+static int start_remover(struct retired *links, size_t count)
 {
     int ends[2];
-    size_t found = 0;
-    *fd = -1;
-    _cleanup_free_ struct retired *links = xcalloc(count + 1, sizeof(*links));
-    for (size_t i = 0; i < count; i++) {
-        struct link link;
-        if (!ended[i].guard || rt_get_link(b->rt, ended[i].port, &link) < 0 ||
-            rt_peer_is_dying(b->rt, &link))
-            continue;
-        links[found].index = link.index;
-        memcpy(links[found++].name, link.name, sizeof(link.name));
-    }
-    if (found == 0)
-        return 0;
+    char byte;
     if (pipe2(ends, O_CLOEXEC) < 0)
-        return err_set(e, errno, "make a pipe");
+        return -errno;
     pid_t pid = fork();
     if (pid == 0)
-        remove_aside(links, found);
-    int r = pid < 0 ? err_set(e, errno, "fork a process that removes links") : 0;
+        remove_aside(links, count);
+    int r = pid < 0 ? -errno : 0;
     close(ends[1]);
-    if (r == 0)
-        *fd = ends[0];
-    else
-        close(ends[0]);
+    while (r == 0 && read(ends[0], &byte, 1) < 0 && errno == EINTR)
+        continue;
+    close(ends[0]);
     return r;
 }
 
-void retirement_join(int fd)
+void links_retire(struct bridge *b, const struct link *links, size_t count)
 {
-    char byte;
-    while (fd >= 0 && read(fd, &byte, 1) < 0 && errno == EINTR)
-        continue;
-    (void)close_fd(fd);
+    size_t held = 0;
+    _cleanup_free_ struct retired *retired = xcalloc(count + 1, sizeof(*retired));
+    for (size_t i = 0; i < count; i++) {
+        if (rt_peer_is_dying(b->rt, &links[i]))
+            continue;
+        retired[held].index = links[i].index;
+        memcpy(retired[held++].name, links[i].name, sizeof(links[i].name));
+    }
+    if (held == 0 || start_remover(retired, held) == 0)
+        return;
+    _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(b->rt);
+    for (size_t i = 0; i < held; i++)
+        rt_remove_link(batch, retired[i].index);
+    (void)rt_commit(batch, NULL);
 }

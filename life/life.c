@@ -357,6 +357,17 @@ static void release_resolver(struct living *l)
         warn("%s", e.text);
 }
 
+/* The host's ends of its links, to be looked after when the namespace is let go of. */
+static struct link *find_links(struct living *l, size_t *count)
+{
+    struct link *links = xcalloc(l->plug_count + 1, sizeof(*links));
+    *count = 0;
+    for (size_t i = 0; i < l->plug_count; i++)
+        if (endpoint_find_link(l->bridge, &l->plugs[i].endpoint, &links[*count]))
+            (*count)++;
+    return links;
+}
+
 /* The way back; also after a start that failed half-way. The first failure is told. */
 static int leave(struct living *l, bool keep, int status, struct err *e)
 {
@@ -365,13 +376,18 @@ static int leave(struct living *l, bool keep, int status, struct err *e)
     stop_serving(l);
     if (keep)
         (void)container_note_end(c, status, &step);
-    l->netns = close_fd(l->netns); /* or the namespace would still be held */
+    size_t link_count;
+    _cleanup_free_ struct link *links = find_links(l, &link_count);
     int result = l->bridge ? mark_leaving(l, e) : 0;
     if (result == 0)
         result = world_detach(l->world, c, true, false, e);
     /* Before the name goes: who sees the container gone may have its ports. */
     while (result == 0 && l->holdings)
         holding_close(l, l->holdings);
+    /* Late: from here on the kernel takes the namespace apart, and would keep us waiting for its lock. */
+    l->netns = close_fd(l->netns);
+    if (link_count)
+        links_retire(l->bridge, links, link_count);
     int r = container_end(c, keep, status, &step);
     /* What could not be undone keeps its records: the next command tries again. */
     if (r == 0 && result == 0) {

@@ -12,9 +12,7 @@
 static int detach_all(struct world *w, struct bridge *b, const struct endpoint_list *all,
                       bool aside, int run_fd, struct err *e)
 {
-    int result = 0, retirement = -1;
-    if (aside) /* without a process of their own, the links are deleted here */
-        aside = endpoints_retire(b, all->items, all->count, &retirement, NULL) == 0;
+    int result = 0;
     for (size_t i = 0; i < all->count; i++) {
         _cleanup_err_ struct err step = ERR_INIT;
         int r = endpoint_detach(b, &all->items[i], aside, run_fd, &step);
@@ -22,7 +20,6 @@ static int detach_all(struct world *w, struct bridge *b, const struct endpoint_l
             world_network_event(w, "disconnect", &all->items[i]);
         err_note(&result, r, e, &step);
     }
-    retirement_join(retirement);
     return result;
 }
 

@@ -228,17 +228,15 @@ int endpoint_set_metric(const struct network *n, const struct endpoint *ep, stru
                         uint32_t old, uint32_t now, struct err *e);
 /** publish ← neighbour ← veth ← guard ← lease, then the record. Each step accepts "already gone"; goes on
  *  after a failure and returns the first. @aside: leaves the veth of a guarded endpoint to
- *  endpoints_retire(), because deleting it takes 16-29 ms. Without its guard it passes no frame. */
+ *  links_retire(), because deleting it takes 16-29 ms. Without its guard it passes no frame. */
 int endpoint_detach(struct bridge *b, const struct endpoint *ep, bool aside, int record_dir,
                     struct err *e);
-/** Starts a process that deletes the veths of those of @ended that are guarded and whose network namespace is
- *  still held, unless the kernel deletes them within 250 ms. The caller must be single-threaded and
- *  hold nothing of the namespace. *@fd is for retirement_join(), or -1 if there was nothing to do. After a
- *  failure nothing deletes them. */
-int endpoints_retire(struct bridge *b, const struct endpoint *ended, size_t count, int *fd,
-                     struct err *e);
-/** Waits until that process has closed the files that it inherited, locks among them; closes @fd. */
-void retirement_join(int fd);
+/** The host's end of a guarded endpoint, for links_retire(); false if there is none. */
+bool endpoint_find_link(struct bridge *b, const struct endpoint *ep, struct link *out);
+/** After the end of a container: sees to it that @links are gone within a second. The kernel deletes those
+ *  whose network namespace has no holder left; a process of their own deletes the others. The caller must
+ *  be single-threaded and hold nothing of the namespace any more. */
+void links_retire(struct bridge *b, const struct link *links, size_t count);
 /** Reads the record of one network. -ENOENT: not attached. -EBADMSG with a text: damaged. */
 int endpoint_load(int record_dir, const char *network, struct endpoint *out, struct err *e);
 struct endpoint_list {

@@ -35,7 +35,7 @@ int world_each(struct world *w, int (*each)(const struct record *r, void *arg), 
 /** Under the store's lock: removes what dead monitors left. */
 int world_repair(struct world *w, const struct gc *gc, struct err *e);
 /** Undoes the network's half of a container, from its record or without one. @aside: its monitor does it, and
- *  leaves links that have become mute to endpoints_retire(); else nothing remains on return. @locked: the
+ *  leaves links that have become mute to links_retire(); else nothing remains on return. @locked: the
  *  caller has the store's lock; otherwise this takes it if the firewall has to be rebuilt. */
 int world_detach(struct world *w, struct container *c, bool aside, bool locked, struct err *e);
 /** Everything of this instance that belongs to no container: repair, then a sweep by name. */
