@@ -21,7 +21,7 @@ fresh() {
     sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0 net.ipv6.conf.default.accept_ra=1 \
         net.ipv6.conf.eth0.accept_ra=0
     if has_force; then
-        for key in /proc/sys/net/ipv6/conf/*/force_forwarding; do echo 0 >"$key"; done
+        for key in /proc/sys/net/ipv6/conf/{default,lo,eth0,nc-default}/force_forwarding; do [ ! -e "$key" ] || echo 0 >"$key"; done
     fi
     second_link
 }
@@ -292,7 +292,7 @@ boots() {
     netctr run -d --restart always --name b "$box" sleep 600 2>/dev/null
     netctr stop --all --until-boot
     sysctl -qw net.ipv6.conf.all.forwarding=0
-    ! has_force || for key in /proc/sys/net/ipv6/conf/*/force_forwarding; do echo 0 >"$key"; done
+    ! has_force || for key in /proc/sys/net/ipv6/conf/{default,lo,eth0,nc-default}/force_forwarding; do [ ! -e "$key" ] || echo 0 >"$key"; done
     ip -6 route show default | has 'proto ra' || { advertise && wait_for 3 learnt; }
     netctr boot
 }
