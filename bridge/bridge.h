@@ -29,7 +29,7 @@ int device_has_ports(struct bridge *b, const struct network *n, struct err *e);
 void device_mac(const struct network *n, uint8_t mac[6]);
 /** The container's name in the alias of a port, on any network of @instance; NULL; caller frees. */
 char *device_port_owner(const struct link *port, const char *instance);
-/** Removes it, if it is ours. */
+/** Removes it, if it is ours, and what is left of its ports first. */
 int device_down(struct bridge *b, const struct network *n, struct err *e);
 /** Is it this network's bridge, and not somebody else's link of that name? */
 bool device_is_ours(const struct link *link, const struct network *n);

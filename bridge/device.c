@@ -173,13 +173,39 @@ int device_up(struct bridge *b, const struct network *n, struct err *e)
     return r < 0 ? r : missing;
 }
 
+struct leaving {
+    struct rt_batch *batch;
+    int bridge;
+};
+
+/* Of an ended container whose namespace is still held. Links that the user has put there are not ours. */
+static int remove_port(const struct link *link, void *arg)
+{
+    struct leaving *l = arg;
+    if (link->master == l->bridge && skip_prefix(link->name, "vc-"))
+        rt_remove_link(l->batch, link->index);
+    return 0;
+}
+
+/* With the bridge gone, a port that is up would be an interface of the host. */
+static int remove_ports(struct bridge *b, const struct link *bridge, struct err *e)
+{
+    _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(b->rt);
+    struct leaving l = {batch, bridge->index};
+    int r = rt_each_link(b->rt, remove_port, &l, e);
+    return r < 0 ? r : rt_commit(batch, e);
+}
+
 int device_down(struct bridge *b, const struct network *n, struct err *e)
 {
     struct link link;
     int r = rt_get_link(b->rt, n->bridge, &link);
     if (r == -ENODEV || (r == 0 && !device_is_ours(&link, n)))
         return 0;
-    return r < 0 ? err_set(e, r, "look up bridge `%s`", n->bridge) : remove_bridge(b, n, e);
+    if (r < 0)
+        return err_set(e, r, "look up bridge `%s`", n->bridge);
+    r = remove_ports(b, &link, e);
+    return r < 0 ? r : remove_bridge(b, n, e);
 }
 
 /* ---- ports -----------------------------------------------------------------------------------*/

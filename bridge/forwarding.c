@@ -22,7 +22,8 @@
 #define LOCK_FILE ".forwarding.lock"
 #define IPV4 "net/ipv4/ip_forward"
 #define IPV6 "net/ipv6/conf/all/forwarding"
-/* The sign that all links forward: whoever writes conf/all/forwarding clears it with those of all links. */
+/* `lo` tells whether what netctr has set still holds: writing conf/all/forwarding, even the value that it
+ * has, clears force_forwarding of every link, but not of `default`. */
 #define IPV6_FORCE "net/ipv6/conf/lo/force_forwarding"
 
 enum family { FOUR, SIX, FAMILIES };
@@ -196,8 +197,8 @@ static int note_links(struct bridge *b, enum family f, bool all, struct state *s
     return r;
 }
 
-/* What was damaged is not known any more: nothing is forwarded between links until somebody allows it. The
- * file is there only if netctr has switched something on. The caller has the lock. */
+/* If the file is damaged, all links that are there now are closed: it exists only if netctr has switched
+ * something on. The caller has the lock. */
 static int state_load_or_close(struct bridge *b, struct state *s, struct err *e)
 {
     int r = state_load(b, s, e);
@@ -267,7 +268,7 @@ static int family_up(struct bridge *b, enum family f, struct state *s, struct er
     int r = is_on(f, e);
     if (r != 0)
         return r < 0 ? r : 0;
-    /* Somebody may have switched it off since: what was noted then does not count any more. */
+    /* It may have been on, noted, and switched off since: then the old note does not count. */
     struct fw_closed before = as_elements(s, f);
     if (before.to && (r = fw_undo_closed(b->fw, &before, e)) < 0)
         return r;

@@ -1,6 +1,6 @@
 /* Deleting a veth waits for RCU grace periods, 16-29 ms. When a container ends, its network namespace
- * usually dies too, and the kernel deletes the veth from a work queue. But somebody may hold the
- * namespace: a process that has joined it, a file descriptor, a TCP connection that is still
+ * usually dies too, and the kernel deletes the veth from a work queue. But the namespace may still have a
+ * holder: a process that has joined it, a file descriptor, a TCP connection that is still
  * closing. Then the veth is left to a process of its own, which waits a moment and deletes what is
  * still there. The guard is gone by then, so the veth passes no frame (bridge/schema.c,
  * from_containers).

@@ -14,6 +14,11 @@ static void print_closed(const json_t *closed)
 void print_forwarding(const json_t *forwarding)
 {
     static const char *const families[] = {"ipv4", "ipv6"};
+    if (json_is_null(forwarding)) {
+        printf("%-22sunknown: its record cannot be read (`netctr network reload` rebuilds it)\n",
+               "forwarding");
+        return;
+    }
     for (size_t i = 0; i < ARRAY_LEN(families); i++) {
         const json_t *family = json_object_get(forwarding, families[i]);
         const json_t *closed = json_object_get(family, "closed");

@@ -124,7 +124,7 @@ void holding_close(struct living *l, struct holding *h)
     free(h);
 }
 
-/* With net.ipv6.conf.lo.disable_ipv6 the socket on [::] is held, and nobody reaches it. */
+/* Where lo has no IPv6, the socket on [::] is held but cannot be reached. */
 static bool host_has_loopback6(void)
 {
     const struct sockaddr_in6 a = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};

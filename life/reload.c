@@ -190,7 +190,7 @@ int world_restore(struct world *w, struct err *e)
     r = world_restore_leases(w, &(struct gc){.tell = tell_restored}, e);
     if (r < 0)
         return r;
-    /* ENOENT: somebody has flushed the firewall, or removed a network, between the two steps. */
+    /* ENOENT: the firewall was flushed, or a network removed, between the two steps. */
     r = -ENOENT;
     for (int tries = 0; r == -ENOENT && tries < 30; tries++) {
         err_clear(e);

@@ -187,6 +187,19 @@ opened() {
 }
 t 'the command that opens the way, and the one that closes it' opened
 
+damaged_note() {
+    fresh
+    netctr run --rm "$box" true 2>/dev/null
+    sed -i 's/eth1/eth7/' "$run_state/leases/.forwarding"
+    assert_contains "$(netctr info)" 'unknown: its record cannot be read'
+    finds problem .forwarding
+    netctr network reload 2>"$tmp/err"
+    assert_contains "$(cat "$tmp/err")" 'was damaged: this host forwards only for containers now'
+    nothing_arrives
+    assert_contains "$(netctr info)" 'closed between eth0, eth1'
+}
+t 'a damaged note of closed links closes all' damaged_note
+
 later_links() {
     # Whoever makes a link later knows that the host forwards: docker0, wg0.
     fresh

@@ -222,6 +222,12 @@ flushed() { # and the firewall is restored by the victim's monitor
     nft flush ruleset
     wait_for 3 eval 'nft list table bridge netctr_guard >/dev/null'
 }
+# The bridge goes at once: no port may be up without it.
+network_removed() {
+    netctr rm -f evil victim
+    netctr network rm m
+    gone || fail 'the link outlives its bridge'
+}
 nobody_speaks() {
     local path
     netctr network create m
@@ -231,6 +237,20 @@ nobody_speaks() {
         silent_after $path
     done
 }
+removed_with_its_network() {
+    netctr network create m
+    hold
+    local foreign
+    ip link add mine type veth peer name mine2
+    ip link set mine master nc-m # a link of the user's own, which stays
+    network_removed
+    foreign=$(ip -oneline link show mine)
+    assert_lacks "$foreign" master
+    ! grep -v '^Deleted' "$tmp/links" | grep " $port@" | grep '[<,]UP' | has -v ' master ' || fail 'up outside of its bridge'
+    kill "${holders[@]}" 2>/dev/null || true
+    ip link del mine
+}
+t 'a network that is removed takes the links of ended containers with it' removed_with_its_network
 t 'a link whose container has ended is silent, and gone within a second' nobody_speaks
 
 no_guard_gone() {
