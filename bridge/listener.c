@@ -1,4 +1,4 @@
-/* Who listens, and what is heard.
+/* Who listens, and what is heard: changes of our tables, and ports that leave their bridge (strays.c).
  *
  * A transaction is notified as the changes that it made and, last, its generation with the name of
  * the process that asked for it. So a change is noted when it hurts us (something of our tables is
@@ -12,6 +12,7 @@
 
 #include "keeper.h"
 #include "ruleset.h"
+#include "strays.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -61,6 +62,7 @@ struct listener {
 
     struct mnl_socket *socket; /* notifications */
     struct nft *nft;           /* questions */
+    struct strays strays;      /* ports that have lost their bridge */
     char *buffer;
     bool hurt;       /* by the transaction whose notifications are coming in */
     bool lost;       /* notifications were dropped */
@@ -240,6 +242,7 @@ static void unsubscribe(struct listener *l)
     if (l->socket)
         mnl_socket_close(l->socket);
     nft_close(take_ptr(l->nft));
+    strays_close(&l->strays);
     free(take_ptr(l->buffer));
     l->socket = NULL;
     l->lock = close_fd(l->lock);
@@ -256,6 +259,9 @@ static int begin(struct listener *l)
         return -errno;
     /* Older kernels cannot; there, connections may break when the rules are flushed. */
     (void)keeper_create(l->nft, NULL);
+    /* Without it the firewall is watched all the same. */
+    if (strays_open(&l->strays) == 0)
+        (void)watch(l, l->strays.socket);
     l->due = !is_whole(l);
     return 0;
 }
@@ -309,6 +315,7 @@ int listener_new(int run_fd, const char *instance, int delay_ms, int (*flushed)(
                            .flushed = flushed,
                            .arg = arg,
                            .lock = -1,
+                           .strays = STRAYS_INIT,
                            .holder = -1,
                            .retry_ms = RETRY_MS};
     (void)prctl(PR_GET_NAME, l->name);
@@ -369,6 +376,7 @@ void listener_run(struct listener *l)
         (void)attempt(l);
     if (!l->socket)
         return;
+    strays_run(&l->strays);
     listen_to_kernel(l);
     if (l->lost && !is_whole(l))
         l->due = true;

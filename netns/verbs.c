@@ -155,9 +155,14 @@ void rt_set_up(struct rt_batch *b, int index)
             xasprintf("bring up interface %d", index));
 }
 
-void rt_remove_link(struct rt_batch *b, int index)
+void rt_set_down(struct rt_batch *b, int index)
 {
     rt_push(b, change_flags(index, 0, IFF_UP), true, xasprintf("bring down interface %d", index));
+}
+
+void rt_remove_link(struct rt_batch *b, int index)
+{
+    rt_set_down(b, index);
     struct nl_msg *m = change_flags(index, 0, 0);
     if (m)
         nlmsg_hdr(m)->nlmsg_type = RTM_DELLINK;

@@ -177,6 +177,7 @@ void rt_set_master(struct rt_batch *b, const char *port, int master);
 void rt_add_fdb(struct rt_batch *b, int port_index, const uint8_t mac[6]);
 void rt_set_alias(struct rt_batch *b, const char *name, const char *alias);
 void rt_set_up(struct rt_batch *b, int index);
+void rt_set_down(struct rt_batch *b, int index); /**< a link that is gone is no error */
 /** Also makes the kernel announce the interface's addresses, where arp_notify and ndisc_notify are
  *  set, even if the MAC is the one that it has. */
 void rt_set_mac(struct rt_batch *b, int index, const uint8_t mac[6]);

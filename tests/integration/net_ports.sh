@@ -114,10 +114,17 @@ is_a_port() { # its flags are those of a port
     ip -d link show "$port" | has 'group_fwd_mask 0xfffd' && ip link show "$port" | has 'NOARP.*master nc-m' &&
         [ "$(cat "/proc/sys/net/ipv6/conf/$port/disable_ipv6")" = 1 ]
 }
+is_down() { ! ip link show "$port" | has '[<,]UP[,>]'; }
 bridge_deleted() {
     run_on --ipv6
     is_a_port
     ip link del nc-m
+    wait_for 5 is_down
+    watch_host
+    attack evil || true # its link has no carrier
+    stop_watching
+    ! by_port || fail "received by the port: $(grep '^vc-' "$tmp/sniffed" | head -1)"
+    ip link set "$port" up # by hand, which nobody takes back
     watch_host
     in_network_of evil peer sniff 0x0806 >"$tmp/answers" &
     wait_for 5 grep -q sniffing "$tmp/answers"
@@ -134,6 +141,25 @@ bridge_deleted() {
     harmless
 }
 t 'the same after somebody has deleted the bridge' bridge_deleted
+
+taken_out() {
+    run_on
+    netctr run -d --name b --network m "$box" sleep 600 >/dev/null
+    ip link set "$port" nomaster
+    wait_for 5 is_down
+    netctr exec b ping -c1 -W2 10.89.0.1 >/dev/null || fail 'its neighbour is cut off'
+    netctr network reload
+    is_a_port
+    wait_for 5 netctr exec evil ping -c1 -W2 10.89.0.1 >/dev/null
+    # Moved to a bridge of somebody else's, it stays up: whoever did that wants it.
+    ip link add own type bridge
+    ip link set own up
+    ip link set "$port" master own
+    sleep 0.3
+    ! is_down || fail 'a port was brought down that is in a bridge'
+    ip link set "$port" master nc-m
+}
+t 'a port that is taken out of its bridge is brought down' taken_out
 
 lldp() {
     run_on --no-guard
