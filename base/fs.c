@@ -1,6 +1,9 @@
-/* Files. Two kinds of path exist and are never mixed:
+/* Files. Three kinds of path exist and are never mixed:
  *
  *   - the host's own (state directories): only root can change them, plain *at() calls do;
+ *   - the user's on the host (root directories, sources of volumes): resolved once, when they are given.
+ *     Whoever may write to a directory on the way, a container perhaps, can put a link there later, so
+ *     the stored path is opened with links refused (open_canonical());
  *   - those inside a root directory that a container may write to: every one is resolved by
  *     openat2(RESOLVE_IN_ROOT) beneath a directory fd, so that no symbolic link, "..", mount or
  *     race leads out of it (CVE-2021-30465, CVE-2024-45310).
@@ -28,6 +31,19 @@ int open_in_root(int dirfd, const char *path, int flags, mode_t mode, uint64_t r
             return -errno;
     }
     return -EAGAIN;
+}
+
+int open_canonical(const char *path, int flags)
+{
+    struct open_how how = {.flags = (uint64_t)(flags | O_CLOEXEC),
+                           .resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};
+    int fd;
+    if (path[0] != '/')
+        return -EINVAL;
+    do {
+        fd = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
+    } while (fd < 0 && errno == EINTR);
+    return fd < 0 ? -errno : fd;
 }
 
 int mkdir_in_root(int dirfd, const char *path, mode_t mode)

@@ -6,7 +6,9 @@
 
 #include <errno.h>
 #include <libgen.h>
+#include <linux/magic.h>
 #include <string.h>
+#include <sys/vfs.h>
 #include <time.h>
 
 struct run_flags {
@@ -227,6 +229,19 @@ static int first_network(const struct run_flags *f, const char *text, char **out
     return 0;
 }
 
+/* Links are followed here, once, but for the last part of a path in /proc: that is a link of the kernel's
+ * (/proc/PID/ns/net), whose text is no path. */
+static char *resolve_namespace(const char *path)
+{
+    struct statfs fs;
+    const char *slash = strrchr(path, '/');
+    _cleanup_free_ char *parent = xstrndup(path, (size_t)(slash - path) + 1),
+                        *dir = realpath(parent, NULL);
+    if (dir && statfs(dir, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC)
+        return xasprintf("%s/%s", dir, slash + 1);
+    return realpath(path, NULL);
+}
+
 /* host, none, container:NAME, ns:PATH: there is no endpoint, hence nothing to be said of one. */
 static int take_network_word(const struct run_flags *f, struct spec *s, struct err *e)
 {
@@ -243,7 +258,14 @@ static int take_network_word(const struct run_flags *f, struct spec *s, struct e
         return err_say(e, -EINVAL, "invalid container name `%s`", rest);
     if (word == NETWORK_WORD_NS && *rest != '/')
         return err_say(e, -EINVAL, "namespace `%s` is not an absolute path", rest);
-    s->network = xstrdup(text);
+    if (word == NETWORK_WORD_NS) {
+        _cleanup_free_ char *path = resolve_namespace(rest);
+        if (!path)
+            return err_set(e, errno, "open network namespace `%s`", rest);
+        s->network = xasprintf("ns:%s", path);
+    } else {
+        s->network = xstrdup(text);
+    }
     s->network_mode = word == NETWORK_WORD_HOST ? NETWORK_HOST : NETWORK_OWN;
     return 0;
 }

@@ -26,11 +26,50 @@ static const char *const read_only_proc[] = {"bus", "fs", "irq", "sys", "sysrq-t
 
 /* ---- the root itself --------------------------------------------------------------------------*/
 
+/* The definition holds what realpath() said at `run`. At each start it may lead elsewhere: who can write
+ * to a directory on the way, which may be a volume of this very container, can put a link there. */
+static int open_source(const char *what, const char *path, int flags, struct err *e)
+{
+    int fd = open_canonical(path, O_PATH | flags);
+    if (fd != -ELOOP)
+        return fd < 0 ? err_set(e, fd, "open %s `%s`", what, path) : fd;
+    err_say(e, fd, "%s `%s`: it has become a symbolic link, or a directory above it has", what,
+            path);
+    return err_hint(e, "links are followed at `run` only: remove the link, or the container");
+}
+
 static int open_directory(const char *parent, const char *name, struct err *e)
 {
-    _cleanup_free_ char *path = name ? xasprintf("%s/%s", parent, name) : xstrdup(parent);
-    int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    return fd < 0 ? err_set(e, errno, "open `%s`", path) : fd;
+    _cleanup_free_ char *path = xasprintf("%s/%s", parent, name);
+    return open_source("directory", path, O_DIRECTORY, e);
+}
+
+/* Is it the host's "/", by whatever name? A bind mount has its number, another file system mounted on
+ * top of it, its mount. */
+static int is_host_root(int fd, bool *is, struct err *e)
+{
+    const unsigned mask = STATX_INO | STATX_MNT_ID;
+    struct statx own, host;
+    if (statx(fd, "", AT_EMPTY_PATH, mask, &own) < 0 || statx(AT_FDCWD, "/", 0, mask, &host) < 0)
+        return err_set(e, errno, "compare the root directory with the host's");
+    bool same_mount = (own.stx_mask & host.stx_mask & STATX_MNT_ID) &&
+                      own.stx_mnt_id == host.stx_mnt_id &&
+                      (own.stx_attributes & STATX_ATTR_MOUNT_ROOT);
+    *is = same_mount || (own.stx_ino == host.stx_ino && own.stx_dev_major == host.stx_dev_major &&
+                         own.stx_dev_minor == host.stx_dev_minor);
+    return 0;
+}
+
+static int open_root(const char *path, struct err *e)
+{
+    bool is_host = false;
+    _cleanup_close_ int fd = open_source("root directory", path, O_DIRECTORY, e);
+    int r = fd < 0 ? fd : is_host_root(fd, &is_host, e);
+    if (is_host)
+        return err_say(e, -EINVAL,
+                       "root directory `%s` is the host's own `/`, which cannot be a container's",
+                       path);
+    return r < 0 ? r : take_fd(fd);
 }
 
 /* Paths may hold ':' and ',', to which overlayfs gives a meaning; those of our fds do not. */
@@ -60,7 +99,7 @@ static int mount_bind(int lower, struct err *e)
 
 static int mount_root(const struct rootfs_plan *plan, int run, struct err *e)
 {
-    _cleanup_close_ int lower = open_directory(plan->spec->rootfs, NULL, e);
+    _cleanup_close_ int lower = open_root(plan->spec->rootfs, e);
     if (lower < 0)
         return lower;
     _cleanup_close_ int fd =
@@ -165,9 +204,9 @@ static int open_volume(const struct volume *v, struct err *e)
     const unsigned quiet = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID;
     if (!v->source)
         return mount_new("tmpfs", fresh, quiet | MOUNT_ATTR_NOEXEC, e);
-    _cleanup_close_ int source = open(v->source, O_PATH | O_CLOEXEC);
+    _cleanup_close_ int source = open_source("volume", v->source, 0, e);
     if (source < 0)
-        return err_set(e, errno, "open volume `%s`", v->source);
+        return source;
     _cleanup_close_ int mount = mount_clone(source, true, e);
     uint64_t attributes = MOUNT_ATTR_NODEV | (v->read_only ? MOUNT_ATTR_RDONLY : 0);
     int r = mount < 0 ? mount : mount_set(mount, attributes, true, e);
@@ -262,7 +301,7 @@ int rootfs_build(const struct rootfs_plan *plan, struct err *e)
         return err_set(e, errno, "make the mounts private");
     /* The files' own file system lies beneath the root and goes with the old one: a mount can be cloned
      * only where it is attached. */
-    _cleanup_close_ int run = open_directory(plan->run, NULL, e);
+    _cleanup_close_ int run = open_source("directory", plan->run, O_DIRECTORY, e);
     int r = run < 0 ? run : mount_attach(plan->files, run, plan->run, e);
     _cleanup_close_ int root = r < 0 ? -1 : mount_root(plan, run, e);
     if (root < 0)

@@ -11,6 +11,33 @@
 #include "resolver.h"
 
 #include <errno.h>
+#include <linux/magic.h>
+#include <string.h>
+#include <sys/vfs.h>
+
+/* No link is followed that has come into the path since `run` resolved it, or it might lead to the host's
+ * namespace. In /proc, the last part is a link of the kernel's: /proc/PID/ns/net, /proc/PID/fd/N. */
+static int open_namespace(const char *path, struct err *e)
+{
+    const char *slash = strrchr(path, '/');
+    int fd = open_canonical(path, O_RDONLY);
+    if (fd == -ELOOP && slash && slash != path) {
+        struct statfs fs;
+        _cleanup_free_ char *parent = xstrndup(path, (size_t)(slash - path));
+        _cleanup_close_ int dir = open_canonical(parent, O_PATH | O_DIRECTORY);
+        if (dir >= 0 && fstatfs(dir, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC)
+            fd = openat(dir, slash + 1, O_RDONLY | O_CLOEXEC);
+        if (fd == -1)
+            fd = -errno;
+    }
+    if (fd == -ELOOP)
+        return err_say(
+            e, fd,
+            "network namespace `%s`: it has become a symbolic link, or a directory above "
+            "it has",
+            path);
+    return fd < 0 ? err_set(e, fd, "open network namespace `%s`", path) : fd;
+}
 
 /* The namespace of another container or of somebody else, for as long as we hold it. */
 static int join_network(struct living *l, struct err *e)
@@ -18,9 +45,9 @@ static int join_network(struct living *l, struct err *e)
     const char *rest;
     enum network_word word = network_word(l->life->spec.network, &rest);
     if (word == NETWORK_WORD_NS) {
-        l->netns = open(rest, O_RDONLY | O_CLOEXEC);
+        l->netns = open_namespace(rest, e);
         if (l->netns < 0)
-            return err_set(e, errno, "open network namespace `%s`", rest);
+            return l->netns;
         return netns_is(l->netns) ? 0
                                   : err_say(e, -EINVAL, "`%s` is not a network namespace", rest);
     }

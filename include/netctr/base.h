@@ -121,6 +121,9 @@ uint64_t hash64(const char *s);
  *  are refused. @resolve_extra adds flags (RESOLVE_NO_SYMLINKS). Returns an O_CLOEXEC fd or -errno.
  *  For every path inside a root directory that somebody else may write to. */
 int open_in_root(int dirfd, const char *path, int flags, mode_t mode, uint64_t resolve_extra);
+/** Opens an absolute path on the host that was resolved before. -ELOOP: a symbolic link has come into it
+ *  since (RESOLVE_NO_SYMLINKS). Returns an O_CLOEXEC fd or -errno. */
+int open_canonical(const char *path, int flags);
 /** Makes @path and its parents beneath @dirfd, never leaving it (CVE-2024-45310); existing
  *  directories are fine. Returns an O_PATH fd of the last one or -errno. */
 int mkdir_in_root(int dirfd, const char *path, mode_t mode);
