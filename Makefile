@@ -69,11 +69,12 @@ $(BUILD)/parts.a: $(PARTS)
 STUB_FLAGS := -std=gnu17 -I. -Wall -Wextra -Werror -Os -ffreestanding -fno-stack-protector \
               -fno-asynchronous-unwind-tables -fno-pic -static -nostdlib -s \
               -Wl,--build-id=none -Wl,-z,noseparate-code -Wl,-z,noexecstack
-$(BUILD)/stub: core/stub.c base/packet.h Makefile
+$(BUILD)/stub_fork: STUB_FLAGS += -DFORKS
+$(BUILD)/stub $(BUILD)/stub_fork: core/stub.c base/packet.h Makefile
 	@mkdir -p $(@D)
 	$(call say,CC $<)
 	$(Q)$(CC) $(STUB_FLAGS) -o $@ $<
-$(BUILD)/core/launch.o: $(BUILD)/stub
+$(BUILD)/core/launch.o: $(BUILD)/stub $(BUILD)/stub_fork
 $(BUILD)/core/launch.o: ALL_CFLAGS += -DSTUB_FILE='"$(BUILD)/stub"'
 
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/parts.a

@@ -161,7 +161,7 @@ int channel_receive(int channel, enum message *kind, int *value, struct err *e)
         return unpack_error(&p, (size_t)n, e);
     *kind = (enum message)p.kind;
     if (value)
-        *value = p.kind == MESSAGE_NETNS ? take_fd(got) : p.code;
+        *value = p.kind == MESSAGE_NETNS || p.kind == MESSAGE_PIDFD ? take_fd(got) : p.code;
     return 0;
 }
 

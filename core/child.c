@@ -9,6 +9,7 @@
  */
 #include "child.h"
 
+#include "caller.h"
 #include "caps.h"
 #include "user.h"
 
@@ -54,9 +55,16 @@ static int set_streams(const struct become *b, const struct container_user *u, i
 
 /* The directory is resolved beneath the root and magic links are refused: "/proc/self/fd/9" could
  * be a directory of the host's that somebody left open (CVE-2024-21626). */
-static int enter_workdir(const char *workdir, int root, struct err *e)
+static int enter_workdir(const struct become *b, int root, struct err *e)
 {
-    _cleanup_close_ int dir = mkdir_in_root(root, workdir ? workdir : "/", 0755);
+    const char *workdir = b->workdir ? b->workdir : "/";
+    _cleanup_close_ int dir = b->makes_workdir
+                                  ? mkdir_in_root(root, workdir, 0755)
+                                  : open_in_root(root, workdir, O_PATH | O_DIRECTORY, 0, 0);
+    if (dir == -ENOENT) {
+        err_say(e, dir, "working directory `%s` does not exist in the container", workdir);
+        return err_status(e, EXIT_NOT_FOUND);
+    }
     if (dir < 0)
         return err_set(e, dir, "working directory `%s`", workdir);
     if (fchdir(dir) < 0)
@@ -120,15 +128,15 @@ int become_program(const struct become *b, int root, struct err *e)
     _cleanup_strv_ strv env = strv_copy(b->env);
     if (!env_get(env, "HOME"))
         strv_add_take(&env, xasprintf("HOME=%s", u.home));
-    if ((r = set_streams(b, &u, root, e)) < 0 || (r = enter_workdir(b->workdir, root, e)) < 0)
+    if ((r = set_streams(b, &u, root, e)) < 0 || (r = enter_workdir(b, root, e)) < 0)
         return r;
     umask(022);
     /* Everything but the streams closes at execve, whoever opened it. */
     if (close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
         return err_set(e, errno, "mark the open files");
-    if ((r = drop_privileges(b, &u, e)) < 0)
+    if ((r = ulimits_raise(b->ulimits, e)) < 0 || (r = drop_privileges(b, &u, e)) < 0)
         return r;
-    return stub_execute(b->stub, b->channel, b->argv, env, b->nofile, e);
+    return stub_execute(b->stub, b->channel, b->argv, env, b->ulimits, e);
 }
 
 /* ---- the story -------------------------------------------------------------------------------*/
@@ -150,6 +158,7 @@ static int receive_netns(int channel, struct err *e)
 static int prepare(const struct child *c, int *root, struct err *e)
 {
     const struct spec *s = c->rootfs.spec;
+    oom_score_of_program();
     int r = die_with_parent(e);
     if (r == 0 && c->cgroup)
         r = cgroup_join_self(c->cgroup, e);

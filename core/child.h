@@ -15,10 +15,11 @@ struct become {
     uint64_t caps;
     const struct seccomp_filter *filter; /**< empty: none */
     bool die_with_parent;                /**< the container must not outlive its monitor */
-    const struct rlimit *nofile;         /**< RLIMIT_NOFILE; NULL or all zero: as it is */
-    int stub;                            /**< stub_open() */
-    int channel;                         /**< to the parent */
-    int streams[3];                      /**< stdin (-1: /dev/null), stdout, stderr */
+    bool makes_workdir;                  /**< as `run` does; else a missing one is an error */
+    const struct ulimits *ulimits;
+    int stub;       /**< stub_open() */
+    int channel;    /**< to the parent */
+    int streams[3]; /**< stdin (-1: /dev/null), stdout, stderr */
 };
 /** Streams, working directory, user, capabilities, seccomp, stub. Returns only on failure. @root is an
  *  fd of the container's root, which is the process' root already. */

@@ -122,7 +122,7 @@ static int get_ready(struct container *c, struct preparation *p, struct err *e)
         r = make_cgroup(c, p, e);
     if (r == 0)
         r = make_files(c, e);
-    if (r == 0 && (p->stub = stub_open(e)) < 0)
+    if (r == 0 && (p->stub = stub_open(false, e)) < 0)
         r = p->stub;
     int ends[2] = {-1, -1};
     if (r == 0)
@@ -163,7 +163,8 @@ static _Noreturn void run_child(const struct container *c, const struct preparat
                    .caps = c->spec.caps,
                    .filter = &p->filter,
                    .die_with_parent = true,
-                   .nofile = &c->nofile,
+                   .makes_workdir = true,
+                   .ulimits = &c->spec.ulimits,
                    .stub = p->stub,
                    .channel = p->channel,
                    .streams = {p->streams[0], p->streams[1], p->streams[2]}},

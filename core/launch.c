@@ -1,5 +1,7 @@
 #include "launch.h"
 
+#include "caller.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -9,16 +11,22 @@
 #define MFD_EXEC 0x0010U /* Linux 6.3 */
 #endif
 
-/* The program that the build has made of stub.c. */
+/* The programs that the build has made of stub.c. */
 __asm__(".section .rodata\n"
         "stub_begin:\n"
         "\t.incbin \"" STUB_FILE "\"\n"
         "stub_end:\n"
+        "stub_fork_begin:\n"
+        "\t.incbin \"" STUB_FILE "_fork\"\n"
+        "stub_fork_end:\n"
         "\t.previous\n");
-extern const char stub_begin[], stub_end[];
+extern const char stub_begin[], stub_end[], stub_fork_begin[], stub_fork_end[];
 
-int stub_open(struct err *e)
+int stub_open(bool forks, struct err *e)
 {
+    const char *begin = forks ? stub_fork_begin : stub_begin;
+    uintptr_t size = forks ? (uintptr_t)stub_fork_end - (uintptr_t)stub_fork_begin
+                           : (uintptr_t)stub_end - (uintptr_t)stub_begin;
     unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
     _cleanup_close_ int fd = memfd_create("netctr", flags | MFD_EXEC);
     if (fd < 0 && errno == EINVAL) /* before 6.3 every memfd can be executed */
@@ -27,7 +35,7 @@ int stub_open(struct err *e)
         err_set(e, errno, "make an executable memfd");
         return err_hint(e, "`sysctl vm.memfd_noexec` must not be 2");
     }
-    int r = write_all(fd, stub_begin, (uintptr_t)stub_end - (uintptr_t)stub_begin);
+    int r = write_all(fd, begin, size);
     if (r < 0)
         return err_set(e, r, "write the stub");
     if (fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
@@ -36,7 +44,7 @@ int stub_open(struct err *e)
 }
 
 int stub_execute(int stub, int channel, char *const *argv, char *const *env,
-                 const struct rlimit *nofile, struct err *e)
+                 const struct ulimits *ulimits, struct err *e)
 {
     /* dup2() leaves the copy open across execve; the stub itself marks it close-on-exec. Errors until
      * then travel over the copy that the caller has. */
@@ -45,8 +53,9 @@ int stub_execute(int stub, int channel, char *const *argv, char *const *env,
     if (program < 0 || ours < 0 || dup2(ours, 3) < 0)
         return err_set(e, errno, "hand the channel to the stub");
     /* Last of all: this process has copies of the monitor's fds, and may need one above the limit. */
-    if (nofile && nofile->rlim_max && setrlimit(RLIMIT_NOFILE, nofile) < 0)
-        return err_set(e, errno, "set the limit of open files");
+    int r = ulimits_set(ulimits, e);
+    if (r < 0)
+        return r;
     syscall(SYS_execveat, program, "", argv, env, AT_EMPTY_PATH);
     int code = errno;
     (void)dup2(ours, channel); /* it may have been fd 3 */
@@ -55,6 +64,9 @@ int stub_execute(int stub, int channel, char *const *argv, char *const *env,
 
 int stub_failure(const char *command, enum message kind, int code, struct err *e)
 {
+    if (kind == MESSAGE_NO_PROCESS)
+        return err_say(e, -code, "make a process for command `%s` in the container: %s", command,
+                       strerror(code));
     if (kind == MESSAGE_NO_LOADER) {
         err_say(e, -code, "command `%s` cannot be executed: its interpreter is missing", command);
         return err_status(e, EXIT_NOT_FOUND);

@@ -3,16 +3,16 @@
 
 #include <netctr/channel.h>
 
-#include <sys/resource.h>
+struct ulimits;
 
-/** The stub (stub.c) in a sealed memfd, O_CLOEXEC. -errno when this kernel does not execute from
+/** The stub (stub.c) in a sealed memfd, O_CLOEXEC; @forks: the one for exec, which first makes the
+ *  process that becomes the program, as a child of its own parent. -errno when this kernel does not execute from
  *  memory (vm.memfd_noexec=2). */
-int stub_open(struct err *e);
+int stub_open(bool forks, struct err *e);
 /** Executes the stub with @channel as its fd 3: it will say MESSAGE_PREPARED, wait for MESSAGE_START
- *  and become @argv. @nofile (NULL or all zero: as it is) becomes RLIMIT_NOFILE: the monitor may have
- *  raised its own for the ports that it holds. Only returns on failure. */
+ *  and become @argv, with @ulimits. Only returns on failure. */
 int stub_execute(int stub, int channel, char *const *argv, char *const *env,
-                 const struct rlimit *nofile, struct err *e);
-/** What the stub's MESSAGE_NOT_RUN or MESSAGE_NO_LOADER with the errno @code means for @command:
+                 const struct ulimits *ulimits, struct err *e);
+/** What the stub's MESSAGE_NOT_RUN, MESSAGE_NO_LOADER or MESSAGE_NO_PROCESS with the errno @code means for @command:
  *  an error with exit status 126 or 127. */
 int stub_failure(const char *command, enum message kind, int code, struct err *e);

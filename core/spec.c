@@ -1,5 +1,5 @@
 /* The spec as JSON: written once when a container is made, read back by every later command. */
-#include <netctr/core.h>
+#include "caller.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -71,6 +71,7 @@ json_t *spec_to_json(const struct spec *s)
     json_object_set_new(limits, "cpu_milli", json_integer((json_int_t)s->limits.cpu_milli));
     json_object_set_new(limits, "pids", json_integer((json_int_t)s->limits.pids));
     json_object_set_new(j, "limits", limits);
+    json_object_set_new(j, "ulimits", ulimits_to_json(&s->ulimits));
     json_object_set_new(j, "caps", json_integer((json_int_t)s->caps));
     json_put_str(j, "network", s->network);
     json_put_strv(j, "networks", s->networks);
@@ -133,6 +134,7 @@ int spec_from_json(const json_t *j, struct spec *s, struct err *e)
     s->limits.memory = (uint64_t)json_int(limits, "memory", 0);
     s->limits.cpu_milli = (uint64_t)json_int(limits, "cpu_milli", 0);
     s->limits.pids = (uint64_t)json_int(limits, "pids", 0);
+    ulimits_from_json(json_object_get(j, "ulimits"), &s->ulimits);
     read_volumes(j, s);
     s->network_mode = streq(s->network, "host") ? NETWORK_HOST : NETWORK_OWN;
     const char *restart = json_str(j, "restart");

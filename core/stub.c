@@ -8,6 +8,11 @@
  * copy, which costs as much as all the rest of a start. What calls execve() here is this: a few
  * hundred bytes in a sealed memfd that belongs to nobody.
  *
+ * For exec it is built a second time (FORKS): it first makes the process that becomes the program, as a
+ * child of its own parent. All that the process inside the container ever had in its memory is this
+ * program, and argv and environment of its own: nothing of netctr's is there to be read by
+ * whoever may trace it, and its privileges were dropped before it was born.
+ *
  * It has the program's argv and environment, and the channel as fd 3. It says "prepared", waits for
  * "start", and becomes the program; should it be run by anybody else, fd 3 is no channel and it ends.
  */
@@ -21,6 +26,7 @@
 #define F_SETFD_ 2
 #define FD_CLOEXEC_ 1
 #define MAX_PATH 4096
+#define CLONE_PARENT_ 0x00008000
 
 #if defined(__x86_64__)
 static long call(long number, long a, long b, long c, long d)
@@ -51,6 +57,12 @@ __asm__(".globl _start\n_start:\n\tmov x29, #0\n\tmov x0, sp\n\tbl begin\n");
 #error "netctr runs on x86-64 and arm64"
 #endif
 
+static __attribute__((noreturn)) void end(long status)
+{
+    for (;;)
+        (void)call(__NR_exit_group, status, 0, 0, 0);
+}
+
 /* Whoever is not heard must not go on: the other side would wait for ever. */
 static void say(enum message kind, long code)
 {
@@ -63,8 +75,8 @@ static void say(enum message kind, long code)
     do {
         n = call(__NR_write, CHANNEL, (long)&p, PACKET_HEADER, 0);
     } while (n == -EINTR);
-    while (n < 0)
-        (void)call(__NR_exit_group, 125, 0, 0, 0);
+    if (n < 0)
+        end(125);
 }
 
 /* 0, or why not. Nobody there any more is no reason that anybody would hear. */
@@ -149,6 +161,24 @@ static long search(const char *path, char *const *argv, char *const *env)
     }
 }
 
+#ifdef FORKS
+/* setns() into a pid namespace holds for children only. The parent tells the child's number, as it is
+ * outside. */
+static void be_born_inside(void)
+{
+    long pid = call(__NR_clone, CLONE_PARENT_, 0, 0, 0);
+    if (pid == 0) {
+        (void)call(__NR_setsid, 0, 0, 0, 0);
+        return;
+    }
+    if (pid < 0)
+        say(MESSAGE_NO_PROCESS, -pid);
+    else
+        say(MESSAGE_PROCESS, pid);
+    end(0);
+}
+#endif
+
 __attribute__((noreturn, used)) void begin(long *stack)
 {
     char *const *argv = (char *const *)(stack + 1);
@@ -156,6 +186,9 @@ __attribute__((noreturn, used)) void begin(long *stack)
     const char *path = environment_path(env);
     long failure = -EINVAL;
     if (call(__NR_fcntl, CHANNEL, F_SETFD_, FD_CLOEXEC_, 0) == 0 && argv[0]) {
+#ifdef FORKS
+        be_born_inside();
+#endif
         say(MESSAGE_PREPARED, -1);
         failure = await_start();
         if (failure == 0)
@@ -164,6 +197,5 @@ __attribute__((noreturn, used)) void begin(long *stack)
         /* A channel that ends without a word is the sign of success. */
         say(MESSAGE_NOT_RUN, -failure);
     }
-    for (;;)
-        (void)call(__NR_exit_group, 125, 0, 0, 0);
+    end(125);
 }

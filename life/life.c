@@ -78,9 +78,13 @@ static int join_network(struct living *l, struct err *e)
 /* Everything that can be refused is refused here, before anything is made. */
 static int look_before(struct living *l, struct err *e)
 {
-    if (getrlimit(RLIMIT_NOFILE, &l->nofile) < 0)
-        return err_set(e, errno, "read the limit of open files");
-    int r = hub_new(&l->hub, e);
+    /* The caller's, before ports are held. */
+    struct ulimits *ulimits = &l->life->spec.ulimits;
+    int r = ulimits->known ? 0 : ulimits_read(ulimits, e);
+    if (r == 0)
+        r = caller_forget(e);
+    if (r == 0)
+        r = hub_new(&l->hub, e);
     if (r == 0)
         r = join_network(l, e);
     if (r == 0 && l->life->spec.networks)
@@ -433,7 +437,7 @@ static int live(struct living *l, struct err *e)
     int r;
     if ((r = look_before(l, e)) < 0 || (r = claim(l, e)) < 0)
         return r;
-    l->container.nofile = l->nofile;
+    oom_score_of_monitor();
     if ((r = container_create(&l->container, e)) < 0 || (r = attach(l, e)) < 0 ||
         (r = write_files(l, e)) < 0 ||
         (on_a_bridge(l) && (r = l->control = control_listen(l->container.run_fd, e)) < 0) ||

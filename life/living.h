@@ -30,7 +30,6 @@ struct holding {
 };
 
 struct living {
-    struct rlimit nofile; /* the caller's, before ports are held */
     struct world *world;
     struct life *life;
     struct container container;

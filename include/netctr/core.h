@@ -23,6 +23,20 @@ struct limits {
     uint64_t pids;
 };
 
+/** The limits of the caller of `run` that are the container's. */
+enum { ULIMIT_NOFILE, ULIMIT_NPROC, ULIMIT_CORE, ULIMIT_MEMLOCK, ULIMITS };
+struct ulimits {
+    bool known; /**< false: those of whoever starts it */
+    struct rlimit items[ULIMITS];
+};
+/** Those of this process. */
+int ulimits_read(struct ulimits *out, struct err *e);
+/** Resets what this process has inherited and no container shall have: other limits, processors,
+ *  personality, niceness. -EPERM with a text when a limit of file size or processor time cannot be lifted. */
+int caller_forget(struct err *e);
+/** The kernel ends a monitor, and with it a container, late when memory is short. */
+void oom_score_of_monitor(void);
+
 enum network_mode { NETWORK_OWN, NETWORK_HOST };
 
 /** What happens when the program has ended by itself; podman's and docker's words. */
@@ -59,6 +73,7 @@ struct spec {
     struct volume *volumes;
     size_t volume_count;
     struct limits limits;
+    struct ulimits ulimits;
     uint64_t caps; /**< bounding set, one bit a capability */
     enum network_mode network_mode;
     char *network;  /**< for people: "default", "a,b", "none", "host", "container:x" */
@@ -193,8 +208,7 @@ struct container {
     pid_t pid;
     int pidfd;
     int64_t started;
-    bool noted;           /**< the definition knows how it ended */
-    struct rlimit nofile; /**< RLIMIT_NOFILE of the program; all zero: as it is now */
+    bool noted;        /**< the definition knows how it ended */
     bool existing;     /**< its definition is older than this life: it is kept whatever happens */
     bool told_to_end;  /**< its monitor was signalled to end */
     bool interrupted;  /**< by ^C, and not as a host that goes down does it */

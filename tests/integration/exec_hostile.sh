@@ -15,6 +15,19 @@ hostile() { # NAME SAYS
         use strict; $| = 1;
         my %seen = ($$ => 1);
         my $says = eval shift; die $@ if $@;
+        sub slurp { open my $f, "<", shift or return (); my @l = <$f>; chomp @l; @l }
+        sub memory {
+            my $pid = shift;
+            open my $mem, "<:raw", "/proc/$pid/mem" or return "";
+            my $all = "";
+            for (slurp("/proc/$pid/maps")) {
+                my ($from, $to, $mode) = /^([0-9a-f]+)-([0-9a-f]+) (\S+)/ or next;
+                next if $mode !~ /^rw/ or hex($to) - hex($from) > 1 << 24;
+                sysseek $mem, hex $from, 0; sysread $mem, my $part, hex($to) - hex $from;
+                $all .= $part // "";
+            }
+            $all
+        }
         print "ready\n";
         while (1) {
             select undef, undef, undef, 0.001;
@@ -22,6 +35,13 @@ hostile() { # NAME SAYS
                 next if $seen{$pid}++;
                 my $pidfd = syscall 434, $pid + 0, 0;
                 my $said = 0;
+                # What it is: its privileges, its words, its memory.
+                print "is $_\n" for grep { /^(CapEff|CapBnd|Seccomp|NSpid)/ } slurp("/proc/$pid/status");
+                print "env $_\n" for split /\0/, join "", slurp("/proc/$pid/environ");
+                print "arg $_\n" for split /\0/, join "", slurp("/proc/$pid/cmdline");
+                my $memory = memory($pid);
+                print "remembers $_\n" for $memory =~ /(HOST_SECRET_[a-z]*|containers\/[a-z0-9]+|NETCTR_[A-Z]+)/g;
+                print "looked at ", length $memory, "\n";
                 for my $link (glob("/proc/$pid/fd/*"), "/proc/$pid/cwd", "/proc/$pid/root") {
                     my $to = readlink $link or next;
                     # Where the user is looked up: our own passwd, and no other.
@@ -41,7 +61,7 @@ hostile() { # NAME SAYS
 }
 # exec, which takes a second between its way in and its command.
 slow_exec() { # NAME COMMAND...
-    timeout $((25 * slowness)) strace -f -qq -o /dev/null -e trace=execveat -e inject=execveat:delay_enter=700000 \
+    timeout $((25 * slowness)) strace -f -qq -o /dev/null -e trace=execve -e inject=execve:delay_enter=700000 \
         "$ARENA/bin/netctr" exec "$@"
 }
 
@@ -55,6 +75,25 @@ sees_nothing() {
     assert_eq "$(grep -c 'sees socket:' "$tmp/seen")" 1 'sockets'
 }
 t 'exec brings nothing of the host inside' sees_nothing
+
+# From its first instruction inside on, it is what the program will be.
+is_small() {
+    hostile small '[]'
+    HOST_SECRET_env=hunter2 slow_exec -e GIVEN=yes small /bin/true "$tmp"
+    netctr logs small >"$tmp/seen"
+    grep -q '^is ' "$tmp/seen" && grep -q '^looked at [1-9]' "$tmp/seen" || fail "it has seen nothing: $(cat "$tmp/seen")"
+    ! grep -q HOST_SECRET "$tmp/seen" || fail "the host's environment: $(grep HOST_SECRET "$tmp/seen")"
+    ! grep -q '^remembers' "$tmp/seen" || fail "memory of the host's: $(grep '^remembers' "$tmp/seen" | head -3)"
+    ! grep '^env' "$tmp/seen" | grep -Ev '^env (PATH|HOME|HOSTNAME|TERM|container|GIVEN)=' || fail 'its environment is another'
+    assert_eq "$(grep '^is CapEff' "$tmp/seen" | sort -u | wc -l)" 1 'privileges'
+    local own
+    own=$(netctr exec small /usr/bin/grep -E '^Cap(Eff|Bnd)|^Seccomp:' /proc/self/status | tr -d '\t')
+    grep '^is' "$tmp/seen" | tr -d '\t' | sed 's/^is //' | grep -v NSpid | grep -v Seccomp_ | sort -u >"$tmp/was"
+    assert_eq "$(cat "$tmp/was")" "$(sort -u <<<"$own")" 'privileges before and after'
+    # Neither is there a moment in which somebody else is there.
+    ! grep -q '^arg .*netctr' "$tmp/seen" || fail "$(grep '^arg' "$tmp/seen")"
+}
+t 'exec is as small before its command as it will be' is_small
 
 # MESSAGE_PROCESS is 4, MESSAGE_NOT_RUN 7, MESSAGE_ERROR 6, MESSAGE_PREPARED 2.
 forged() {

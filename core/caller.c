@@ -1,0 +1,178 @@
+/* What a process inherits from whoever started netctr, and how much of that is a container's.
+ *
+ * Four limits are: of open files, processes, core dumps and locked memory. They are those of the caller of
+ * `run`; the definition keeps them, so that start, restart, boot and exec give the same, whoever
+ * calls. Everything else belongs to somebody's shell: a file size that would end the log, a few seconds
+ * of processor time that would end the monitor, a processor that happened to be idle.
+ */
+#include "caller.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#define MONITOR_OOM_SCORE "-900"
+
+static const struct {
+    int resource;
+    const char *key, *what;
+} kept[ULIMITS] = {
+    [ULIMIT_NOFILE] = {RLIMIT_NOFILE, "nofile", "open files"},
+    [ULIMIT_NPROC] = {RLIMIT_NPROC, "nproc", "processes"},
+    [ULIMIT_CORE] = {RLIMIT_CORE, "core", "core dumps"},
+    [ULIMIT_MEMLOCK] = {RLIMIT_MEMLOCK, "memlock", "locked memory"},
+};
+
+int ulimits_read(struct ulimits *out, struct err *e)
+{
+    for (size_t i = 0; i < ULIMITS; i++)
+        if (getrlimit(kept[i].resource, &out->items[i]) < 0)
+            return err_set(e, errno, "read the limit of %s", kept[i].what);
+    out->known = true;
+    return 0;
+}
+
+/* ---- in the definition -----------------------------------------------------------------------*/
+
+static json_t *number(rlim_t value)
+{
+    return json_integer(value == RLIM_INFINITY ? -1 : (json_int_t)value);
+}
+
+json_t *ulimits_to_json(const struct ulimits *u)
+{
+    json_t *j = json_object();
+    for (size_t i = 0; u->known && i < ULIMITS; i++) {
+        json_t *pair = json_array();
+        json_array_append_new(pair, number(u->items[i].rlim_cur));
+        json_array_append_new(pair, number(u->items[i].rlim_max));
+        json_object_set_new(j, kept[i].key, pair);
+    }
+    return j;
+}
+
+static bool read_number(const json_t *j, rlim_t *out)
+{
+    json_int_t n = json_integer_value(j);
+    *out = n == -1 ? RLIM_INFINITY : (rlim_t)n;
+    return json_is_integer(j) && n >= -1;
+}
+
+void ulimits_from_json(const json_t *j, struct ulimits *u)
+{
+    struct ulimits read = {.known = true};
+    for (size_t i = 0; i < ULIMITS; i++) {
+        const json_t *pair = json_object_get(j, kept[i].key);
+        struct rlimit *limit = &read.items[i];
+        if (!read_number(json_array_get(pair, 0), &limit->rlim_cur) ||
+            !read_number(json_array_get(pair, 1), &limit->rlim_max) ||
+            limit->rlim_cur > limit->rlim_max)
+            return; /* of an older netctr: there are none */
+    }
+    *u = read;
+}
+
+/* ---- for the program -------------------------------------------------------------------------*/
+
+/* The descriptors that we need until execve may be more than the program is allowed. So what has to be
+ * higher is raised while that is permitted, and the rest is left to ulimits_set(). */
+int ulimits_raise(const struct ulimits *u, struct err *e)
+{
+    for (size_t i = 0; u->known && i < ULIMITS; i++) {
+        struct rlimit now;
+        const struct rlimit *wanted = &u->items[i];
+        if (getrlimit(kept[i].resource, &now) < 0)
+            return err_set(e, errno, "read the limit of %s", kept[i].what);
+        if (wanted->rlim_max <= now.rlim_max)
+            continue;
+        now.rlim_max = wanted->rlim_max;
+        if (setrlimit(kept[i].resource, &now) == 0)
+            continue;
+        err_set(e, errno, "raise the limit of %s to the container's", kept[i].what);
+        return err_hint(
+            e, "the caller's hard limit is lower (`ulimit -H -a`), and CAP_SYS_RESOURCE is "
+               "missing");
+    }
+    return 0;
+}
+
+int ulimits_set(const struct ulimits *u, struct err *e)
+{
+    for (size_t i = ULIMITS; u->known && i-- > 0;) /* that of open files last */
+        if (setrlimit(kept[i].resource, &u->items[i]) < 0)
+            return err_set(e, errno, "set the limit of %s", kept[i].what);
+    return 0;
+}
+
+/* ---- what is nobody's ------------------------------------------------------------------------*/
+
+static int lift(int resource, const char *what, struct err *e)
+{
+    const struct rlimit none = {RLIM_INFINITY, RLIM_INFINITY};
+    struct rlimit now;
+    if (setrlimit(resource, &none) == 0)
+        return 0;
+    if (getrlimit(resource, &now) < 0)
+        return err_set(e, errno, "read the limit of %s", what);
+    if (now.rlim_max == RLIM_INFINITY)
+        return 0;
+    err_say(e, -EPERM, "the caller has a hard limit of %s, which would be the container's", what);
+    return err_hint(e,
+                    "it is lifted with CAP_SYS_RESOURCE, which is missing; start netctr without "
+                    "`ulimit -%c`",
+                    resource == RLIMIT_CPU ? 't' : 'f');
+}
+
+/* Some of these need a capability when they go down, as niceness does. Then they stay. */
+static void lift_if_permitted(void)
+{
+    static const int without_limit[] = {RLIMIT_AS, RLIMIT_DATA, RLIMIT_RSS, RLIMIT_LOCKS,
+                                        RLIMIT_RTTIME};
+    const struct sched_param ordinary = {0};
+    for (size_t i = 0; i < ARRAY_LEN(without_limit); i++) {
+        struct rlimit now, none = {RLIM_INFINITY, RLIM_INFINITY};
+        if (setrlimit((__rlimit_resource_t)without_limit[i], &none) < 0 &&
+            getrlimit((__rlimit_resource_t)without_limit[i], &now) == 0) {
+            now.rlim_cur = now.rlim_max;
+            (void)setrlimit((__rlimit_resource_t)without_limit[i], &now);
+        }
+    }
+    if (sched_getscheduler(0) != SCHED_OTHER)
+        (void)sched_setscheduler(0, SCHED_OTHER, &ordinary);
+    (void)setpriority(PRIO_PROCESS, 0, 0);
+    (void)syscall(SYS_ioprio_set, 1 /* IOPRIO_WHO_PROCESS */, 0, 0);
+    (void)prctl(PR_SET_TIMERSLACK, 0); /* the default again */
+}
+
+int caller_forget(struct err *e)
+{
+    /* The kernel takes away what the machine has not, and what the cpuset does not permit. */
+    unsigned long all[128];
+    memset(all, 0xff, sizeof(all));
+    (void)syscall(SYS_sched_setaffinity, 0, sizeof(all), all);
+    (void)personality(PER_LINUX);
+    lift_if_permitted();
+    int r = lift(RLIMIT_FSIZE, "file size", e);
+    return r < 0 ? r : lift(RLIMIT_CPU, "processor time", e);
+}
+
+static void set_oom_score(const char *value)
+{
+    _cleanup_close_ int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    if (fd >= 0)
+        (void)write_all(fd, value, strlen(value));
+}
+
+void oom_score_of_monitor(void)
+{
+    set_oom_score(MONITOR_OOM_SCORE);
+}
+
+/* With CAP_SYS_RESOURCE this is also the lowest that the program may set. */
+void oom_score_of_program(void)
+{
+    set_oom_score("0");
+}

@@ -1,0 +1,34 @@
+/* A command's way into a container that runs. Private to core/. */
+#pragma once
+
+#include "cgroup.h"
+#include "container.h"
+#include "seccomp.h"
+
+struct joining {
+    const struct record *record;
+    const struct exec_request *request;
+    const struct cgroup_entry *entry;
+    const struct seccomp_filter *filter;
+    strv env;
+    int pidfd; /**< of the container's init */
+    int stub;
+    int streams[3]; /**< the command's ends; closed in the caller when the command has them */
+};
+
+/** A command that has been started. */
+struct entered {
+    int command;  /**< its pidfd */
+    int channel;  /**< MESSAGE_EXITED tells its exit status */
+    pid_t keeper; /**< our child */
+};
+#define ENTERED_INIT                 \
+    {                                \
+        .command = -1, .channel = -1 \
+    }
+
+/** Starts the command, which goes on when the caller ends. */
+int enter_start(struct joining *j, struct entered *out, struct err *e);
+/** After MESSAGE_EXITED. */
+void entered_reap(struct entered *entered);
+void entered_clear(struct entered *entered);

@@ -1,0 +1,110 @@
+#!/usr/bin/env bash
+# How exec ends: with its command, and never later; and what it leaves when its caller or the command
+# is killed, also where nobody reaps.
+. "$(dirname "$0")/../lib.sh"
+
+running() { netctr run -d --name c --network none "$box" sleep 1000 >/dev/null; }
+
+background_writer() {
+    running
+    local begin=$SECONDS
+    assert_status 7 timeout 10 netctr exec c sh -c '(while :; do echo y; sleep 0.05; done) & exit 7' >"$tmp/out"
+    assert_status 7 timeout 10 netctr exec c sh -c 'yes & exit 7' >"$tmp/out"
+    assert_status 3 timeout 10 netctr exec -i c sh -c '(cat; yes) & exit 3' >"$tmp/out" </dev/null
+    [ $((SECONDS - begin)) -lt 8 ] || fail 'it waits for the background'
+    # What the command itself wrote is there, all of it.
+    assert_eq "$(netctr exec c sh -c 'seq 20000; (sleep 5; echo late) & exit 0' | tail -1)" 20000
+    assert_eq "$(netctr exec c sh -c 'head -c 60000 /dev/zero; exit 0' | { sleep 0.5; wc -c; })" 60000
+    assert_eq "$(netctr exec c sh -c 'yes & seq 3 >&2; exit 0' 2>&1 >/dev/null | tail -1)" 3
+}
+t 'exec ends with its command, whoever else writes' background_writer
+
+signals() {
+    local signal pid
+    running
+    for signal in INT TERM HUP QUIT; do # the default ends the command
+        "$ARENA/bin/netctr" exec c sleep 100 &
+        pid=$!
+        wait_for 5 eval '[ "$(netctr exec c pidof sleep | wc -w)" = 2 ]'
+        kill -$signal $pid
+        assert_status $((128 + $(kill -l $signal))) wait $pid
+    done
+    # One that will not: the third time is a kill.
+    "$ARENA/bin/netctr" exec c sh -c 'trap "" INT TERM; echo here; while :; do sleep 0.1; done' >"$tmp/out" 2>"$tmp/err" &
+    pid=$!
+    wait_for 5 grep -q here "$tmp/out"
+    kill -INT $pid; sleep 0.2; kill -TERM $pid; sleep 0.2
+    kill -0 $pid || fail 'it ended too early'
+    grep -q 'once more kills it' "$tmp/err" || fail "said: $(cat "$tmp/err")"
+    kill -INT $pid
+    assert_status 137 wait $pid
+    # Its last words, after a signal that it takes for a wish.
+    "$ARENA/bin/netctr" exec c sh -c 'trap "echo bye; exit 4" TERM; echo here; while :; do sleep 0.1; done' >"$tmp/out" &
+    pid=$!
+    wait_for 5 grep -q here "$tmp/out"
+    kill -TERM $pid
+    assert_status 4 wait $pid
+    grep -q bye "$tmp/out" || fail 'its last words are lost'
+    # The command has ended, and its reader sleeps: it still answers.
+    mkfifo "$tmp/slow"
+    sleep 100 <"$tmp/slow" &
+    local reader=$!
+    "$ARENA/bin/netctr" exec c sh -c 'yes | head -c 200000; exit 0' >"$tmp/slow" &
+    pid=$!
+    sleep 0.5
+    kill -0 $pid || fail 'it did not wait for its reader'
+    kill -TERM $pid
+    wait_for 3 eval "! kill -0 $pid 2>/dev/null"
+    kill $reader
+}
+t 'exec answers signals, before and after its command has ended' signals
+
+workdir() {
+    running
+    assert_status 127 netctr exec -w /made/by/exec c pwd 2>"$tmp/err"
+    grep -q 'working directory `/made/by/exec` does not exist in the container' "$tmp/err" || fail "$(cat "$tmp/err")"
+    assert_status 127 netctr exec -u nobody -w /made/by/exec c pwd 2>/dev/null
+    ! netctr exec c test -e /made || fail 'exec has made a directory'
+    assert_eq "$(netctr exec -w /etc/.. c pwd)" /
+    assert_eq "$(netctr run --rm --network none -w /made/by/run "$box" pwd)" /made/by/run # as docker
+    # The container's own working directory has been removed meanwhile.
+    netctr run -d --name w --network none -w /work/dir "$box" sleep 1000 >/dev/null
+    netctr exec w rmdir /work/dir
+    assert_status 127 netctr exec w pwd 2>/dev/null
+    assert_eq "$(netctr exec -w / w pwd)" /
+}
+t 'exec -w makes no directory' workdir
+
+# A pid 1 that reaps nobody, as in a container of others: `docker run … sleep infinity`.
+without_reaper() { nsenter -t "$lazy" -p -m -- "$ARENA/bin/netctr" "$@"; }
+nobody_reaps() {
+    unshare --pid --mount --fork --mount-proc sleep 1000 &
+    wait_for 5 eval "pgrep -P $! | has ."
+    lazy=$(pgrep -P $!)
+    without_reaper run -d --name z --network none "$box" sleep 1000 >/dev/null
+    without_reaper exec -d z sleep 0.1
+    without_reaper exec z true
+    without_reaper exec z sleep 1000 &
+    local client=$!
+    wait_for 5 eval '[ "$(without_reaper exec z pidof sleep | wc -w)" = 2 ]'
+    kill -KILL "$(pgrep -P $client || echo $client)" # netctr, not what keeps the command
+    sleep 0.3
+    without_reaper stop -t 1 z >/dev/null
+    wait_for 5 eval 'without_reaper ps -a | has Exited'
+    ! ps -eo wchan:40 | has zap_pid_ns || fail "a container's init hangs"
+    without_reaper rm z >/dev/null
+    kill "$lazy"
+}
+t 'no container hangs where pid 1 does not reap' nobody_reaps
+
+stopped_client() { # ^Z, and away
+    running
+    netctr exec c sleep 0.3 &
+    local pid=$!
+    sleep 0.1
+    kill -STOP $pid
+    timeout 10 "$ARENA/bin/netctr" stop -t 1 c >/dev/null || fail 'the container does not end'
+    kill -CONT $pid
+    wait $pid || true
+}
+t 'an exec that is stopped keeps no container from ending' stopped_client
