@@ -38,7 +38,18 @@ enum {
 
 /* What is said to a call. Those with a condition have a second entry for the ABIs whose arguments are
  * 32 bits wide: there the upper half means nothing, and is not looked at. */
-enum answer { REFUSE, ALLOW, NOSYS, CLONE, SOCKET, SOCKET_WORD, PERSONA, PERSONA_WORD, ANSWERS };
+enum answer {
+    REFUSE,
+    ALLOW,
+    NOSYS,
+    CLONE,
+    SOCKET,
+    SOCKET_WORD,
+    OPTION,
+    PERSONA,
+    PERSONA_WORD,
+    ANSWERS
+};
 
 uint64_t seccomp_relevant_caps(void)
 {
@@ -98,6 +109,7 @@ static enum answer answer_of(const struct syscall_rule *rule, uint32_t abi)
     case NOT_IMPLEMENTED: return NOSYS;
     case NO_NAMESPACE_FLAGS: return CLONE;
     case SOCKET_FAMILY: return words ? SOCKET_WORD : SOCKET;
+    case SOCKET_OPTION: return OPTION;
     case PERSONALITY: return words ? PERSONA_WORD : PERSONA;
     }
     return REFUSE;
@@ -230,6 +242,8 @@ static void runs_of_values(const uint32_t *values, size_t count, struct runs *r)
 enum {
     ARG_WORD = offsetof(struct seccomp_data, args),
     ARG_UPPER = ARG_WORD + 4, /* little-endian */
+    ARG_SECOND = ARG_WORD + 8,
+    ARG_THIRD = ARG_WORD + 16,
 };
 
 /* "The first argument is one of @values." The upper half is compared too where there is one. */
@@ -243,6 +257,17 @@ static void write_values(struct bpf_program *p, const uint32_t *values, size_t c
     answers[whole] = bpf_load(p, ARG_UPPER, check);
 }
 
+/* The kernel takes level and option as ints: it does not look at the upper halves. */
+static void write_option(struct bpf_program *p, bpf_place *answers)
+{
+    bpf_place size =
+        bpf_branch(p, BPF_JEQ, SECCOMP_PACKET_VNET_HDR_SZ, &answers[REFUSE], &answers[ALLOW]);
+    bpf_place header = bpf_branch(p, BPF_JEQ, SECCOMP_PACKET_VNET_HDR, &answers[REFUSE], &size);
+    bpf_place option = bpf_load(p, ARG_THIRD, header);
+    bpf_place level = bpf_branch(p, BPF_JEQ, SECCOMP_SOL_PACKET, &option, &answers[ALLOW]);
+    answers[OPTION] = bpf_load(p, ARG_SECOND, level);
+}
+
 static void write_answers(struct bpf_program *p, bpf_place *answers)
 {
     answers[REFUSE] = bpf_return(p, SECCOMP_RET_ERRNO | EPERM);
@@ -250,6 +275,7 @@ static void write_answers(struct bpf_program *p, bpf_place *answers)
     answers[ALLOW] = bpf_return(p, SECCOMP_RET_ALLOW);
     write_values(p, seccomp_socket_families, ARRAY_LEN(seccomp_socket_families), answers, SOCKET,
                  SOCKET_WORD);
+    write_option(p, answers);
     write_values(p, seccomp_personalities, ARRAY_LEN(seccomp_personalities), answers, PERSONA,
                  PERSONA_WORD);
     /* all flags are in the lower half */

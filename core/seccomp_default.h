@@ -14,8 +14,9 @@ enum condition {
     ALWAYS,
     NO_NAMESPACE_FLAGS, /**< first argument has none of CLONE_NEW… (clone) */
     SOCKET_FAMILY,      /**< first argument is one of seccomp_socket_families */
-    PERSONALITY,        /**< first argument is one of seccomp_personalities */
-    NOT_IMPLEMENTED,    /**< not allowed: ENOSYS instead of EPERM */
+    SOCKET_OPTION,   /**< second and third argument are none of SOL_PACKET's that rewrite packets */
+    PERSONALITY,     /**< first argument is one of seccomp_personalities */
+    NOT_IMPLEMENTED, /**< not allowed: ENOSYS instead of EPERM */
 };
 
 struct syscall_rule {
@@ -32,14 +33,23 @@ struct syscall_rule {
 #define SECCOMP_NAMESPACE_FLAGS 0x7E020000u
 
 /** Every address family up to 45 (AF_MCTP) but AF_DECnet, AF_ECONET, AF_ATMSVC, AF_IRDA,
- *  AF_WANPIPE, AF_IUCV, AF_CAIF, AF_ALG and AF_VSOCK. The last two matter: AF_VSOCK knows no network
- *  namespaces and reaches the hypervisor; AF_ALG opens the kernel's crypto modules to anybody.
+ *  AF_WANPIPE, AF_IUCV, AF_CAIF, AF_ALG, AF_VSOCK and AF_XDP. The last three matter: AF_VSOCK knows no
+ *  network namespaces and reaches the hypervisor; AF_ALG opens the kernel's crypto modules to anybody;
+ *  AF_XDP asks for checksums as PACKET_VNET_HDR does (below).
  *  A list and not "anything but": the kernel takes 32 bits, the filter compares 64, so that a set
  *  high bit would slip past an inequality. Ascending, like the next. */
 static const uint32_t seccomp_socket_families[] = {
-    0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 13, 14, 15, 16, 17, 18, 21,
-    22, 24, 26, 27, 28, 29, 30, 31, 32, 33, 35, 36, 39, 41, 42, 43, 44, 45,
+    0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 13, 14, 15, 16, 17, 18,
+    21, 22, 24, 26, 27, 28, 29, 30, 31, 32, 33, 35, 36, 39, 41, 42, 43, 45,
 };
+
+/** With PACKET_VNET_HDR a packet socket names a place in the frame where a checksum is to be written. The
+ *  kernel does that late, when it sends the frame to a wire or cuts it into fragments: after the guard
+ *  and the firewall have looked. The place may be an address or a port, and the sum is the sender's to
+ *  choose. There is no way for a filter to see that a frame is one of these. */
+#define SECCOMP_SOL_PACKET 263
+#define SECCOMP_PACKET_VNET_HDR 15
+#define SECCOMP_PACKET_VNET_HDR_SZ 24
 
 /** PER_LINUX, PER_LINUX32, UNAME26, both, and the query. Not ADDR_NO_RANDOMIZE or READ_IMPLIES_EXEC. */
 static const uint32_t seccomp_personalities[] = {0x0, 0x8, 0x20000, 0x20008, 0xffffffff};
@@ -105,11 +115,14 @@ static const struct syscall_rule seccomp_rules[] = {
               "mq_open mq_unlink mq_notify mq_getsetattr mq_timedreceive "
               "mq_timedreceive_time64 mq_timedsend mq_timedsend_time64 futex_wake=454 "
               "futex_wait=455 futex_requeue=456"},
-    /* sockets (socketcall hides the family in memory: 32-bit programs get every family by it) */
-    {.names = "socket", .when = SOCKET_FAMILY},
-    {.names = "socketcall socketpair bind listen accept accept4 connect shutdown "
-              "getsockname getpeername getsockopt setsockopt send sendto sendmsg "
-              "sendmmsg recv recvfrom recvmsg recvmmsg recvmmsg_time64"},
+    /* sockets (socketcall hides the family and the option in memory, where a filter cannot see them;
+     * Linux 4.3 has direct calls, which C libraries use that hear ENOSYS) */
+    {.names = "socket socketpair", .when = SOCKET_FAMILY},
+    {.names = "socketcall", .when = NOT_IMPLEMENTED},
+    {.names = "setsockopt", .when = SOCKET_OPTION},
+    {.names = "bind listen accept accept4 connect shutdown getsockname getpeername "
+              "getsockopt send sendto sendmsg sendmmsg recv recvfrom recvmsg recvmmsg "
+              "recvmmsg_time64"},
     /* users, groups, capabilities */
     {.names = "getuid getuid32 geteuid geteuid32 getgid getgid32 getegid getegid32 "
               "getresuid getresuid32 getresgid getresgid32 getgroups getgroups32 setuid "

@@ -47,6 +47,7 @@ signals() {
     grep -q bye "$tmp/out" || fail 'its last words are lost'
     # The command has ended, and its reader sleeps: it still answers.
     mkfifo "$tmp/slow"
+    # shellcheck disable=SC2217 # a reader that never reads
     sleep 100 <"$tmp/slow" &
     local reader=$!
     "$ARENA/bin/netctr" exec c sh -c 'yes | head -c 200000; exit 0' >"$tmp/slow" &

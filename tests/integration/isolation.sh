@@ -258,3 +258,17 @@ interfaces_only_loopback() {
     netctr run --rm "$box" ping -c 1 -W 1 192.0.2.2 # the positive control
 }
 t '--network none has a loopback that works and nothing else' interfaces_only_loopback
+
+doors() {
+    local door="$top/${NETCTR_BUILD:-build}/tests/door" flags
+    # The tool itself finds open doors where there are no walls.
+    ! "$door" >"$tmp/open" || fail 'it finds nothing on the host'
+    grep -q 'open: PACKET_VNET_HDR' "$tmp/open" || fail "found on the host: $(cat "$tmp/open")"
+    for flags in '' '--cap-add NET_ADMIN' '--cap-add SYS_ADMIN' '--cap-add ALL'; do
+        # shellcheck disable=SC2086 # several words
+        netctr run --rm --network none $flags -v "$door:/door" "$box" /door || fail "with: $flags"
+    done
+    netctr run -d --name c --network none -v "$door:/door" "$box" sleep 100
+    netctr exec c /door
+}
+t 'sockets that reach the hypervisor, the kernel'"'"'s crypto or past the guard: by no way' doors

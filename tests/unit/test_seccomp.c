@@ -4,6 +4,8 @@
 #include "tests/unit/seccomp_run.h"
 
 #include <errno.h>
+#include <linux/if_packet.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <sched.h>
 #include <seccomp.h>
@@ -67,7 +69,11 @@ static const struct row rows[] = {
     {X64, "socket", 0, AF_PACKET, 0, OK},
     {X64, "socket", 0, AF_ALG, 0, EPERM},
     {X64, "socket", 0, AF_VSOCK, 0, EPERM},
+    {X64, "socket", 0, AF_XDP, 0, EPERM},
     {X64, "socket", 0, 46, 0, EPERM},
+    {X64, "socketpair", 0, AF_UNIX, 0, OK},
+    {X64, "socketpair", 0, AF_VSOCK, 0, EPERM},
+    {X64, NULL, X32 | 53, AF_VSOCK, 0, EPERM}, /* x32 socketpair */
     {X64, "socket", 0, UINT64_C(1) << 32 | AF_VSOCK, 0, EPERM},
     {X64, "socket", 0, UINT64_C(1) << 32 | AF_ALG, SYSADMIN, EPERM},
     {X64, "personality", 0, 0, 0, OK},
@@ -95,6 +101,12 @@ static const struct row rows[] = {
     {I386, NULL, 335, 0, 0, OK},       /* rt_tgsigqueueinfo */
     {I386, NULL, 359, AF_INET, 0, OK}, /* socket */
     {I386, NULL, 359, AF_VSOCK, 0, EPERM},
+    {I386, NULL, 360, AF_UNIX, 0, OK}, /* socketpair */
+    {I386, NULL, 360, AF_VSOCK, 0, EPERM},
+    {I386, NULL, 102, 1, 0, ENOSYS}, /* socketcall: socket, bind, socketpair, setsockopt */
+    {I386, NULL, 102, 2, 0, ENOSYS},
+    {I386, NULL, 102, 8, 0, ENOSYS},
+    {I386, NULL, 102, 14, SYSADMIN, ENOSYS},
     {I386, NULL, 452, 0, 0, OK},
     {I386, NULL, 999, 0, 0, ENOSYS},
     {A64, "openat", 0, 0, 0, OK},
@@ -111,6 +123,43 @@ static const struct row rows[] = {
     {ARM, NULL, 0xf0005, 0, 0, OK}, /* set_tls */
     {ARM, NULL, 999, 0, 0, ENOSYS},
 };
+
+/* What may be set on a socket. The kernel does not look at the upper halves of level and option. */
+static void test_options(void)
+{
+    static const struct {
+        uint32_t arch, number;
+        uint64_t level, option;
+        bool allowed;
+    } options[] = {
+        {X64, 54, SOL_SOCKET, PACKET_VNET_HDR, true},
+        {X64, 54, SOL_PACKET, PACKET_FANOUT, true},
+        {X64, 54, SOL_PACKET, PACKET_VNET_HDR, false},
+        {X64, 54, SOL_PACKET, 24, false},
+        {X64, 54, UINT64_C(7) << 32 | SOL_PACKET, UINT64_C(9) << 32 | PACKET_VNET_HDR, false},
+        {X64, X32 | 541, SOL_PACKET, PACKET_VNET_HDR, false},
+        {I386, 366, SOL_PACKET, PACKET_VNET_HDR, false},
+        {I386, 366, SOL_IP, PACKET_VNET_HDR, true},
+        {A64, 208, SOL_PACKET, PACKET_VNET_HDR, false},
+        {ARM, 294, SOL_PACKET, PACKET_VNET_HDR, false},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(options); i++) {
+        bool arm = options[i].arch == A64 || options[i].arch == ARM;
+        _cleanup_seccomp_ struct seccomp_filter f = {0};
+        int r = seccomp_compile(arm ? SCMP_ARCH_AARCH64 : SCMP_ARCH_X86_64, UINT64_MAX, &f, NULL);
+        struct seccomp_data data = {.arch = options[i].arch,
+                                    .nr = (int)options[i].number,
+                                    .args = {3, options[i].level, options[i].option}};
+        uint32_t expected =
+            options[i].allowed ? (uint32_t)SECCOMP_RET_ALLOW : SECCOMP_RET_ERRNO | (uint32_t)EPERM;
+        uint32_t result = r < 0 ? 0 : run_filter(&f, &data);
+        _cleanup_free_ char *name =
+            xasprintf("setsockopt %#x level %#llx option %#llx", options[i].arch,
+                      (unsigned long long)options[i].level, (unsigned long long)options[i].option);
+        _cleanup_free_ char *why = xasprintf("is %#x", result);
+        check(result == expected, name, why);
+    }
+}
 
 static void test_rows(void)
 {
@@ -251,6 +300,14 @@ static int block_alg(void)
 {
     return refused(socket(AF_ALG, SOCK_SEQPACKET, 0), EPERM);
 }
+static int block_vnet_hdr(void)
+{
+    int on = 1;
+    return refused(setsockopt(-1, SOL_PACKET, PACKET_VNET_HDR, &on, sizeof(on)), EPERM) ||
+           refused(setsockopt(-1, SOL_PACKET, 24, &on, sizeof(on)),
+                   EPERM) ||
+           refused(setsockopt(-1, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), EBADF);
+}
 static int nosys_clone3(void)
 {
     return refused(syscall(SYS_clone3, NULL, 0), ENOSYS);
@@ -279,6 +336,7 @@ static const struct {
     {"io_uring is refused", block_io_uring},
     {"AF_VSOCK is refused, with high bits too", block_vsock},
     {"AF_ALG is refused", block_alg},
+    {"PACKET_VNET_HDR is refused", block_vnet_hdr},
     {"clone3 is not implemented", nosys_clone3},
     {"system call 999 is not implemented", nosys_999},
 };
@@ -313,6 +371,7 @@ static int install_refused(void)
 int main(void)
 {
     test_rows();
+    test_options();
     test_foreign_arch();
     test_made_ahead();
     if (geteuid()) {
