@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/pidfd.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -155,4 +156,17 @@ int boot_id(char **id, struct err *e)
         return err_set(e, r, "read `%s`", file);
     (*id)[strcspn(*id, "\n")] = '\0';
     return 0;
+}
+
+/* The kernel shows the memory in which execve() has put the arguments. It ends where the environment
+ * begins, and without one, the path of the program. */
+void proc_set_title(const char *title)
+{
+    char *begin = program_invocation_name;
+    char *end = environ && environ[0] ? environ[0] : (char *)(uintptr_t)getauxval(AT_EXECFN);
+    if (!begin || !end || end <= begin)
+        return;
+    size_t size = (size_t)(end - begin), length = strnlen(title, size - 1);
+    memmove(begin, title, length);
+    memset(begin + length, 0, size - length);
 }

@@ -38,6 +38,9 @@ int cli_world(const struct cli *cli, struct world *out, struct err *e);
 /** The same, and its bridge. */
 int cli_bridge(const struct cli *cli, struct world *out, struct bridge **bridge, struct err *e);
 
+/** Adds what `--env-file` and `-e` say to @out, which is the caller's; no name is there twice. (env.c) */
+int env_compose(strv files, strv entries, strv *out, struct err *e);
+
 /** Something to be done to a container; -errno with @e. */
 typedef int (*container_action)(struct world *w, const struct record *r, void *arg, struct err *e);
 struct each {

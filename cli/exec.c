@@ -7,10 +7,12 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
 {
     struct exec_request q = {0};
     char *user = NULL, *workdir = NULL;
+    _cleanup_strv_ strv given = NULL, files = NULL, env = NULL;
     const struct option options[] = {
         {"detach", 'd', OPTION_FLAG, NULL, "do not wait for it", &q.detached},
         {"interactive", 'i', OPTION_FLAG, NULL, "keep stdin open", &q.interactive},
-        {"env", 'e', OPTION_LIST, "K=V", "set a variable", &q.env},
+        {"env", 'e', OPTION_LIST, "K=V", "set a variable, or hand on one of yours (K)", &given},
+        {"env-file", 0, OPTION_LIST, "FILE", "the same, from lines of a file", &files},
         {"workdir", 'w', OPTION_TEXT, "DIR", "working directory in the container", &workdir},
         {"user", 'u', OPTION_TEXT, "USER[:GROUP]", "run as this user of the container", &user},
         {0},
@@ -18,17 +20,20 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
     int first = command_options(&command_exec, options, false, &argc, argv, e);
     if (first <= 0)
         return first;
-    _cleanup_strv_ strv env = q.env;
     if (argc - first < 2)
         return err_say(e, -EINVAL, "usage: netctr exec [FLAGS] NAME COMMAND [ARG…]");
     if (workdir && workdir[0] != '/')
         return err_say(e, -EINVAL, "working directory `%s` is not an absolute path", workdir);
+    int code = env_compose(files, given, &env, e);
+    if (code < 0)
+        return code;
+    q.env = env;
     q.argv = argv + first + 1;
     q.user = user;
     q.workdir = workdir;
     _cleanup_world_ struct world w = {0};
     _cleanup_record_ struct record r = {0};
-    int code = cli_world(cli, &w, e);
+    code = cli_world(cli, &w, e);
     if (code == 0)
         code = world_find(&w, argv[first], &r, e);
     if (code < 0)

@@ -91,6 +91,13 @@ static int tidy_descriptors(struct err *e)
                : 0;
 }
 
+/* Which command, and nothing of what it was told. */
+static void hide_arguments(const char *command)
+{
+    _cleanup_free_ char *title = xasprintf("netctr %s", command);
+    proc_set_title(title);
+}
+
 static int dispatch(int argc, char **argv, struct err *e)
 {
     char **all = argv;
@@ -133,6 +140,7 @@ static int dispatch(int argc, char **argv, struct err *e)
         (void)prctl(PR_SET_NAME, "netctr");
     }
     const struct cli cli = {root, run_root};
+    hide_arguments(command->name);
     return command->run(&cli, argc - first, argv + first, e);
 }
 
@@ -150,10 +158,12 @@ int main(int argc, char **argv)
     struct err e = ERR_INIT;
     (void)signal(SIGCHLD, SIG_DFL); /* ignored, it would take our children's exit statuses away */
     (void)signal(SIGXFSZ, SIG_IGN); /* a limit of file size is an error, not an end */
+    _cleanup_strv_ strv arguments = strv_copy(argv);
+    proc_set_title("netctr");
     int r = tidy_descriptors(&e);
     (void)prctl(PR_SET_NAME, "netctr");
     if (r == 0)
-        r = dispatch(argc, argv, &e);
+        r = dispatch(argc, arguments, &e);
     if (r == 0 && flush(stdout) != 0)
         r = err_set(&e, errno, "write to stdout");
     if (r >= 0)

@@ -13,7 +13,7 @@
 
 struct run_flags {
     char *name, *workdir, *user, *hostname, *memory, *cpus, *pids, *restart, *ip, *ip6, *mac;
-    strv env, volumes, tmpfs, publish, cap_add, cap_drop, networks, aliases;
+    strv env, env_files, volumes, tmpfs, publish, cap_add, cap_drop, networks, aliases;
     strv dns, dns_search, dns_options, add_hosts;
     bool detach, remove, interactive, in_place, read_only;
 };
@@ -21,6 +21,7 @@ struct run_flags {
 static void run_flags_clear(struct run_flags *f)
 {
     strv_free(f->env);
+    strv_free(f->env_files);
     strv_free(f->volumes);
     strv_free(f->tmpfs);
     strv_free(f->publish);
@@ -178,16 +179,9 @@ static int take_limits(const struct run_flags *f, struct spec *s, struct err *e)
 
 static int take_env(const struct run_flags *f, struct spec *s, struct err *e)
 {
-    strv_each (entry, f->env) {
-        if (*entry == '=' || !*entry)
-            return err_say(e, -EINVAL, "environment `%s` has no name", entry);
-        /* "-e NAME" hands on the caller's value; one that is not set is left out. */
-        const char *value = strchr(entry, '=') ? NULL : getenv(entry);
-        if (strchr(entry, '='))
-            strv_add(&s->env, entry);
-        else if (value)
-            strv_add_take(&s->env, xasprintf("%s=%s", entry, value));
-    }
+    int r = env_compose(f->env_files, f->env, &s->env, e);
+    if (r < 0)
+        return r;
     const char *const defaults[] = {
         "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOSTNAME="};
     for (size_t i = 0; i < ARRAY_LEN(defaults); i++) {
@@ -423,6 +417,7 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
         {"restart", 0, OPTION_TEXT, "POLICY", "no, on-failure[:N], always or unless-stopped",
          &f.restart},
         {"env", 'e', OPTION_LIST, "K=V", "set a variable, or hand on one of yours (K)", &f.env},
+        {"env-file", 0, OPTION_LIST, "FILE", "the same, from lines of a file", &f.env_files},
         {"workdir", 'w', OPTION_TEXT, "DIR", "working directory in the container", &f.workdir},
         {"user", 'u', OPTION_TEXT, "USER[:GROUP]", "run as this user of the container", &f.user},
         {"hostname", 0, OPTION_TEXT, "NAME", "hostname (default: the id)", &f.hostname},

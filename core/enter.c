@@ -114,11 +114,18 @@ static bool is_child(int pid)
     return pid > 0 && waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
+struct command {
+    pid_t joiner;
+    pid_t pid; /* 0: not known yet */
+    int pidfd;
+};
+
 /* Waits for the next message. A process in the container can stop ours before it is the command, or kill
  * it and keep the channel open. */
-static int await_message(int channel, int command, int64_t deadline, struct err *e)
+static int await_message(int channel, const struct command *c, int64_t deadline, struct err *e)
 {
-    struct pollfd p[] = {{.fd = channel, .events = POLLIN}, {.fd = command, .events = POLLIN}};
+    siginfo_t info;
+    struct pollfd p[] = {{.fd = channel, .events = POLLIN}, {.fd = c->pidfd, .events = POLLIN}};
     for (;;) {
         int64_t left = deadline - monotonic_ms();
         int n = poll(p, ARRAY_LEN(p), left > 0 ? (int)left : 0);
@@ -126,18 +133,16 @@ static int await_message(int channel, int command, int64_t deadline, struct err 
             return err_set(e, errno, "hear from the command's process");
         if (n > 0 && p[0].revents)
             return 0;
-        if (n > 0) /* its last words, if there are any, came before its end */
+        /* Its last words, if there are any, came before its end; the channel's end is that of the
+         * joiner, too, which has nothing left to do. */
+        if (n > 0)
+            (void)waitid(P_PID, (id_t)c->joiner, &info, WEXITED | WNOWAIT);
+        if (n > 0)
             return poll(p, 1, 0) > 0 ? 0 : err_say(e, -EPIPE, "the command's process was killed");
         if (n == 0)
             return err_say(e, -ETIMEDOUT, "the command's process was stopped before it ran");
     }
 }
-
-struct command {
-    pid_t joiner;
-    pid_t pid; /* 0: not known yet */
-    int pidfd;
-};
 
 /* Until the channel ends: the program's process, or why there is none. */
 static int hear(int channel, const char *name, struct command *c, struct err *e)
@@ -146,7 +151,7 @@ static int hear(int channel, const char *name, struct command *c, struct err *e)
     for (bool prepared = false;;) {
         enum message kind;
         int value;
-        int r = await_message(channel, c->pidfd, deadline, e);
+        int r = await_message(channel, c, deadline, e);
         if (r == 0)
             r = channel_receive(channel, &kind, &value, e);
         if (r < 0)
@@ -230,6 +235,8 @@ static _Noreturn void run_keeper(struct joining *j, int up)
     struct command c = {.pidfd = -1};
     /* The terminal's signals are for the caller, who hands them on. */
     (void)setsid();
+    _cleanup_free_ char *title = xasprintf("netctr exec in %s", j->record->spec.name);
+    proc_set_title(title);
     for (size_t i = 0; i < 4; i++)
         (void)signal((const int[]){SIGINT, SIGTERM, SIGHUP, SIGQUIT}[i], SIG_IGN);
     int r = caller_forget(&e);

@@ -108,7 +108,7 @@ int seal_self(char **argv, struct err *e)
         return err_set(e, r, "look at `%s`", own_binary);
     if (sealed) {
         /* executed by fd, the kernel names the process after the fd's number */
-        (void)prctl(PR_SET_NAME, program_invocation_short_name, 0, 0, 0);
+        (void)prctl(PR_SET_NAME, "netctr", 0, 0, 0);
         return 0;
     }
     int clone = become(read_only_clone(), argv);

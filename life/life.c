@@ -438,6 +438,8 @@ static int live(struct living *l, struct err *e)
     if ((r = look_before(l, e)) < 0 || (r = claim(l, e)) < 0)
         return r;
     oom_score_of_monitor();
+    _cleanup_free_ char *title = xasprintf("netctr monitor of %s", l->container.spec.name);
+    proc_set_title(title);
     if ((r = container_create(&l->container, e)) < 0 || (r = attach(l, e)) < 0 ||
         (r = write_files(l, e)) < 0 ||
         (on_a_bridge(l) && (r = l->control = control_listen(l->container.run_fd, e)) < 0) ||

@@ -204,6 +204,9 @@ int lock_wait(int fd, int operation, int timeout_ms);
 /** Field 22 of /proc/PID/stat, in clock ticks since boot; 0 and errno if there is no such
  *  process, or nobody can tell. */
 uint64_t proc_start_time(pid_t pid);
+/** What `ps` shows in the place of this process' arguments, which every user may read: these can hold
+ *  secrets (`-e PASSWORD=…`). Nothing may use argv as main() got it any more, but a copy. */
+void proc_set_title(const char *title);
 /** Has that process ended, or been killed and not gone yet? One that was killed may be busy in the
  *  kernel for a while, and holds its locks until it is done. */
 bool proc_is_dying(pid_t pid, uint64_t start_time);

@@ -1,0 +1,78 @@
+/* The variables that a user gives: `--env-file`, then `-e`, of which a later one of a name wins. */
+#include "cli.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define ENV_FILE_MAX (1024 * 1024)
+
+static void set(strv *env, const char *entry)
+{
+    size_t key = strcspn(entry, "=") + 1;
+    for (size_t i = 0; *env && (*env)[i]; i++)
+        if (strncmp((*env)[i], entry, key) == 0) {
+            free((*env)[i]);
+            (*env)[i] = xstrdup(entry);
+            return;
+        }
+    strv_add(env, entry);
+}
+
+/* "NAME" hands on the caller's value; one that is not set is left out. */
+static int take(strv *env, const char *entry, struct err *e)
+{
+    if (*entry == '=' || !*entry)
+        return err_say(e, -EINVAL, "environment `%s` has no name", entry);
+    if (strchr(entry, '=')) {
+        set(env, entry);
+        return 0;
+    }
+    const char *value = getenv(entry);
+    if (value) {
+        _cleanup_free_ char *whole = xasprintf("%s=%s", entry, value);
+        set(env, whole);
+    }
+    return 0;
+}
+
+/* As docker reads it: a line is KEY=VALUE or KEY, the value as it stands, without quotes; '#' begins a
+ * line that says nothing. No error shows a value. */
+static int take_file(strv *env, const char *path, struct err *e)
+{
+    _cleanup_free_ char *text = NULL;
+    size_t size;
+    int r = read_file_at(AT_FDCWD, path, ENV_FILE_MAX, &text, &size);
+    if (r < 0)
+        return err_set(e, r, "read environment file `%s`", path);
+    if (strlen(text) != size)
+        return err_say(e, -EINVAL, "environment file `%s` is no text", path);
+    char *rest = text;
+    for (int number = 1; rest; number++) {
+        char *line = strsep(&rest, "\n");
+        line += strspn(line, " \t");
+        size_t length = strlen(line);
+        if (length && line[length - 1] == '\r')
+            line[length - 1] = '\0';
+        if (!*line || *line == '#')
+            continue;
+        if (strcspn(line, " \t") < strcspn(line, "=") || *line == '=')
+            return err_say(e, -EINVAL,
+                           "environment file `%s`, line %d: there is no name before `=`", path,
+                           number);
+        if ((r = take(env, line, e)) < 0)
+            return r;
+    }
+    return 0;
+}
+
+int env_compose(strv files, strv entries, strv *out, struct err *e)
+{
+    int r = 0;
+    strv_each (path, files)
+        if (r == 0)
+            r = take_file(out, path, e);
+    strv_each (entry, entries)
+        if (r == 0)
+            r = take(out, entry, e);
+    return r;
+}
