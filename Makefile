@@ -94,11 +94,12 @@ $(REPLAYS): $(BUILD)/tests/unit/fuzz_%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/f
 	@mkdir -p $(@D)
 	$(call say,LD $@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
-$(BUILD)/tests/clock.so: tests/clock.c Makefile
+PRELOADS := $(BUILD)/tests/clock.so $(BUILD)/tests/taken.so
+$(PRELOADS): $(BUILD)/tests/%.so: tests/%.c Makefile
 	$(call say,CC $<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu17 -D_GNU_SOURCE -Wall -Wextra -Werror -O2 -shared -fPIC -o $@ $<
-tests: $(UNITS) $(REPLAYS) $(TOOLS) $(BUILD)/tests/clock.so
+tests: $(UNITS) $(REPLAYS) $(TOOLS) $(PRELOADS)
 
 # The same targets with libFuzzer, for FUZZ_SECONDS each. tests/fuzz/run tells more.
 $(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/%.o $(BUILD)/parts.a
