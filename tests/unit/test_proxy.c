@@ -621,6 +621,29 @@ static void check_greedy(void)
     crowd(&tcp, 1, true);
 }
 
+/* The container does not accept: who waits for it half of the way counts like everybody else. */
+static void check_half_way(void)
+{
+    static int theirs[CROWD];
+    int closed = 0, inherited;
+    allow_fds(8192);
+    _cleanup_close_ int server = serve(CONTAINER6, PORT, SOCK_STREAM);
+    require(listen(server, 0) == 0, "%s", strerror(errno));
+    pid_t pid = begin(&tcp);
+    for (int i = 0; i < CROWD; i++)
+        theirs[i] = call_as(GREEDY, SOCK_STREAM);
+    _cleanup_close_ int modest = call_as(MODEST, SOCK_STREAM);
+    struct pollfd p = {.fd = modest, .events = POLLIN};
+    require(poll(&p, 1, 100) == 0, "it has to go");
+    for (int i = 0; i < CROWD; i++) {
+        p = (struct pollfd){.fd = theirs[i], .events = POLLIN};
+        closed += poll(&p, 1, 0) == 1;
+    }
+    require(closed == CROWD + 1 - 1024, "%d had to go", closed);
+    require(count_fds(pid, &inherited) < 2 * 1024 + 50, "%d fds", count_fds(pid, &inherited));
+    end(pid);
+}
+
 /* What one user may take as subordinate ids is his. */
 static void check_subordinate(void)
 {
@@ -910,6 +933,7 @@ static const struct apart checks[] = {
     {"idle connections cost two fds and no time", check_idle},
     {"no more than 1,024 connections", check_bound},
     {"a user who takes all of them, idle or not, takes none from others", check_greedy},
+    {"nor by those that the container does not accept", check_half_way},
     {"nor one with many subordinate ids", check_subordinate},
     {"nor when there are few fds", check_greedy_fds},
     {"without fds clients are refused", check_no_fds},
