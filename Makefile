@@ -95,7 +95,8 @@ $(REPLAYS): $(BUILD)/tests/unit/fuzz_%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/f
 	@mkdir -p $(@D)
 	$(call say,LD $@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
-$(BUILD)/tests/clock.so: tests/clock.c Makefile
+PRELOADS := $(BUILD)/tests/clock.so $(BUILD)/tests/taken.so
+$(PRELOADS): $(BUILD)/tests/%.so: tests/%.c Makefile
 	$(call say,CC $<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu17 -D_GNU_SOURCE -Wall -Wextra -Werror -O2 -shared -fPIC -o $@ $<
@@ -104,7 +105,7 @@ $(BUILD)/tests/door: tests/door.c Makefile
 	$(call say,CC $<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu17 -D_GNU_SOURCE -Wall -Wextra -Werror -O1 -static -o $@ $<
-tests: $(UNITS) $(REPLAYS) $(TOOLS) $(BUILD)/tests/clock.so $(BUILD)/tests/door
+tests: $(UNITS) $(REPLAYS) $(TOOLS) $(PRELOADS) $(BUILD)/tests/door
 
 # The same targets with libFuzzer, for FUZZ_SECONDS each. tests/fuzz/run tells more.
 $(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/%.o $(BUILD)/parts.a

@@ -8,110 +8,35 @@
  * or for so long that the others want their turn; then EPOLL_CTL_MOD, which looks again whether there
  * is something to do, puts it at the end of the queue.
  */
-#include <netctr/proxy.h>
+#include "proxy_internal.h"
 
 #include <errno.h>
-#include <linux/filter.h>
 #include <netinet/tcp.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/timerfd.h>
-#include <time.h>
 
 #include <linux/sockios.h>
 
 enum {
-    MAX_CONNECTIONS = 1024,
-    MAX_TALKS = 256,
-    TALK_SECONDS = 30,
-    SPARE_PIPES = 4,
     PIPE_SIZE = 256 * 1024,
     CHUNKS_PER_TURN = 16,
     ACCEPTS_PER_TURN = 64,
-    DATAGRAMS_PER_TURN = 64,
     EVENTS = 64,
     BATCHES = 4,
-    DATAGRAM_MAX = 65536,
+    IDLE_MS = 1000, /* a user's own connection makes room for his next after that */
 };
 
-/* What an epoll event points to: the first member of everything that is watched. */
-enum kind { DOOR, END, TALK, CLOCK };
+static const uint32_t DOOR_EVENTS = EPOLLIN | EPOLLET;
+static const uint32_t END_EVENTS = EPOLLIN | EPOLLOUT | EPOLLET;
 
-/* A held socket. */
-struct door {
-    enum kind kind;
-    const struct held_port *port;
-    struct ip to; /* where ::1 leads; family 0: nowhere, all are refused */
-};
-
-struct pipe {
-    int in, out;
-};
-
-struct flow {
-    struct pipe pipe; /* in -1: none */
-    size_t waiting;   /* bytes in it */
-    bool ended;       /* no more will come */
-    bool done;        /* and all has been handed on, or nobody takes it */
-};
-
-struct connection;
-struct end {
-    enum kind kind;
-    int fd;
-    struct connection *connection;
-};
-
-/* flows[0] goes from ends[0] (the client) to ends[1] (the container), flows[1] the other way. */
-struct connection {
-    struct end ends[2];
-    struct flow flows[2];
-    bool connecting;
-    bool broken; /* was reset by one side; the other one shall see that */
-    bool closed; /* waits to be freed: more events of this batch may point to it */
-    struct connection *next, **link;
-};
-
-/* A client of a UDP port: its datagrams come from one socket, so that answers find the way back. */
-struct talk {
-    enum kind kind;
-    int fd; /* -1: free */
-    struct door *door;
-    in_port_t port; /* the client's, network order */
-    int64_t last_s;
-};
-
-struct proxy {
-    int epoll;
-    int spare; /* an fd to close when there are no more, so that clients can be sent away */
-    struct door *doors;
-    size_t door_count;
-    struct connection *connections, *closed;
-    size_t connection_count;
-    bool starved; /* clients wait because there was no fd even to refuse them */
-    struct pipe pipes[SPARE_PIPES];
-    size_t pipe_count;
-
-    enum kind clock_kind;
-    int clock; /* -1: no UDP ports; runs while there are talks */
-    struct talk *talks;
-    size_t talk_count;
-    char *datagram;
-};
-
-/* With EPOLL_CTL_MOD: looks again, and queues the event if there is something to do. */
-static int watch(struct proxy *p, int operation, int fd, uint32_t events, void *what)
+int proxy_watch(struct proxy *p, int operation, int fd, uint32_t events, void *what)
 {
     struct epoll_event interest = {.events = events, .data.ptr = what};
     return epoll_ctl(p->epoll, operation, fd, &interest) < 0 ? -errno : 0;
 }
-
-static const uint32_t DOOR_EVENTS = EPOLLIN | EPOLLET;
-static const uint32_t END_EVENTS = EPOLLIN | EPOLLOUT | EPOLLET;
 
 /* Every connection costs two fds, and the default limit is 1,024. */
 static bool raise_limit(void)
@@ -126,23 +51,6 @@ static bool raise_limit(void)
 }
 
 /* ---- pipes -----------------------------------------------------------------------------------*/
-
-static int take_pipe(struct proxy *p, struct flow *f)
-{
-    int fds[2];
-    if (f->pipe.in >= 0)
-        return 0;
-    if (p->pipe_count) {
-        f->pipe = p->pipes[--p->pipe_count];
-        return 0;
-    }
-    if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0 &&
-        (errno != EMFILE || !raise_limit() || pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0))
-        return -errno;
-    (void)fcntl(fds[1], F_SETPIPE_SZ, PIPE_SIZE); /* larger is faster, not better */
-    f->pipe = (struct pipe){.in = fds[1], .out = fds[0]};
-    return 0;
-}
 
 static void give_pipe_back(struct proxy *p, struct flow *f)
 {
@@ -166,22 +74,18 @@ static void reset(int fd)
     close(fd);
 }
 
-/* No fd for the client who waits at @door: he is refused by means of the spare one. Without that he
- * has to wait until a connection ends. False: do not try again now. */
-static bool refuse_without_fd(struct proxy *p, const struct door *door)
+/* A client who waits at @door is looked at by means of the spare fd. Without that he has to wait until a
+ * connection ends. */
+static int accept_without_fd(struct proxy *p, const struct door *door, struct sockaddr_in6 *peer)
 {
-    if (p->spare < 0) {
+    socklen_t size = sizeof(*peer);
+    p->spare = close_fd(p->spare);
+    int fd = accept4(door->port->fd, (struct sockaddr *)peer, &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd < 0) {
         p->starved = true;
-        return false;
+        p->spare = eventfd(0, EFD_CLOEXEC);
     }
-    close(p->spare);
-    int fd = accept4(door->port->fd, NULL, NULL, SOCK_CLOEXEC);
-    if (fd >= 0)
-        reset(fd);
-    else
-        p->starved = true;
-    p->spare = eventfd(0, EFD_CLOEXEC);
-    return fd >= 0;
+    return fd;
 }
 
 /* ---- connections -----------------------------------------------------------------------------*/
@@ -195,8 +99,9 @@ static void close_connection(struct proxy *p, struct connection *c)
         give_pipe_back(p, &c->flows[i]);
         if (c->ends[i].fd < 0)
             continue;
-        /* A reset would throw away what is still on its way to somebody who reads slowly. */
-        if (c->broken)
+        /* A reset would throw away what is still on its way to somebody who reads slowly. Who has to make room
+         * does not keep any. */
+        if (c->broken && !c->crowded_out)
             (void)ioctl(c->ends[i].fd, SIOCOUTQ, &unsent);
         if (c->broken && unsent == 0)
             reset(c->ends[i].fd);
@@ -210,6 +115,7 @@ static void close_connection(struct proxy *p, struct connection *c)
     c->next = p->closed;
     p->closed = c;
     p->connection_count--;
+    user_leave(&p->users, take_ptr(c->user));
 }
 
 static void bury(struct proxy *p)
@@ -226,8 +132,86 @@ static void bury(struct proxy *p)
         p->spare = eventfd(0, EFD_CLOEXEC);
     for (size_t i = 0; i < p->door_count; i++)
         if (p->doors[i].port->protocol != IPPROTO_UDP)
-            (void)watch(p, EPOLL_CTL_MOD, p->doors[i].port->fd, DOOR_EVENTS, &p->doors[i]);
+            (void)proxy_watch(p, EPOLL_CTL_MOD, p->doors[i].port->fd, DOOR_EVENTS, &p->doors[i]);
 }
+
+/* ---- room ------------------------------------------------------------------------------------*/
+
+/* Whom they belong to is asked only now: as long as there is room, nobody needs to know. */
+static void ask_users(struct proxy *p)
+{
+    for (struct connection *c = p->connections; c; c = c->next)
+        if (!c->user)
+            c->user =
+                user_of(&p->users, IPPROTO_TCP, c->port, htons(c->door->port->publish.host_port));
+}
+
+/* That which moved nothing for the longest time of whoever has the most, if that is more than the user of @for_whom
+ * has with this one: so nobody loses any to somebody who has as many. Who has no more than others makes
+ * room himself. */
+static struct connection *choose_victim(struct proxy *p, const struct connection *for_whom)
+{
+    const struct user *user = for_whom->user;
+    struct connection *best = NULL, *own = NULL;
+    for (struct connection *c = p->connections; c; c = c->next) {
+        if (c == for_whom)
+            continue;
+        if (c->user == user)
+            own = own && own->active_ms <= c->active_ms ? own : c;
+        else if (c->user->held > user->held &&
+                 (!best || c->user->held > best->user->held ||
+                  (c->user->held == best->user->held && c->active_ms < best->active_ms)))
+            best = c;
+    }
+    if (best)
+        return best;
+    return own && monotonic_ms() - own->active_ms >= IDLE_MS ? own : NULL;
+}
+
+static void note_crowd(struct proxy *p, bool closed)
+{
+    const struct user *most = p->users.all;
+    for (const struct user *u = most; u; u = u->next)
+        if (u->held > most->held)
+            most = u;
+    p->crowd.closed += closed;
+    p->crowd.refused += !closed;
+    p->crowd.user = most->id;
+    p->crowd.held = most->held;
+}
+
+/* False: @c has to go without. */
+static bool make_room(struct proxy *p, const struct connection *c)
+{
+    ask_users(p);
+    struct connection *victim = choose_victim(p, c);
+    note_crowd(p, victim != NULL);
+    if (victim) {
+        victim->broken = victim->crowded_out = true;
+        close_connection(p, victim);
+    }
+    return victim;
+}
+
+static int take_pipe(struct proxy *p, struct connection *c, struct flow *f)
+{
+    int fds[2];
+    if (f->pipe.in >= 0)
+        return 0;
+    if (p->pipe_count) {
+        f->pipe = p->pipes[--p->pipe_count];
+        return 0;
+    }
+    if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0 &&
+        (errno != EMFILE || !(raise_limit() || make_room(p, c)) ||
+         pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0))
+        return -errno;
+    (void)fcntl(fds[1], F_SETPIPE_SZ, PIPE_SIZE); /* larger is faster, not better */
+    f->pipe = (struct pipe){.in = fds[1], .out = fds[0]};
+    return 0;
+}
+
+/* ---- flows -----------------------------------------------------------------------------------*/
 
 /* One chunk from the pipe's end to the other side's socket. False: that is all for now. */
 static bool hand_on(struct connection *c, struct flow *f, int to)
@@ -248,7 +232,7 @@ static bool hand_on(struct connection *c, struct flow *f, int to)
 static bool take_in(struct proxy *p, struct connection *c, int direction)
 {
     struct flow *f = &c->flows[direction];
-    if (take_pipe(p, f) < 0) { /* who cannot be served is sent away */
+    if (take_pipe(p, c, f) < 0) { /* who cannot be served is sent away */
         c->broken = c->flows[0].done = c->flows[1].done = true;
         return false;
     }
@@ -286,7 +270,7 @@ static void run_flow(struct proxy *p, struct connection *c, int direction)
     if (f->waiting == 0 || f->done)
         give_pipe_back(p, f);
     if (more && !f->done)
-        (void)watch(p, EPOLL_CTL_MOD, from->fd, END_EVENTS, from);
+        (void)proxy_watch(p, EPOLL_CTL_MOD, from->fd, END_EVENTS, from);
 }
 
 /* Until the container answers. What the client says meanwhile waits in his socket. */
@@ -311,6 +295,7 @@ static void run_connection(struct proxy *p, struct end *end, uint32_t events)
     int side = end == &c->ends[1];
     if (c->closed)
         return;
+    c->active_ms = monotonic_ms();
     if (c->connecting) {
         run_connecting(p, c, side == 1, events);
     } else {
@@ -324,7 +309,7 @@ static void run_connection(struct proxy *p, struct end *end, uint32_t events)
         close_connection(p, c);
 }
 
-static int open_socket(const struct ip *to, uint16_t port, int type)
+int proxy_connect(const struct ip *to, uint16_t port, int type)
 {
     struct sockaddr_in a4 = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr = to->v4};
     struct sockaddr_in6 a6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
@@ -340,26 +325,46 @@ static int open_socket(const struct ip *to, uint16_t port, int type)
     return take_fd(fd);
 }
 
-/* Both sides write whole chunks: waiting for more to send together would only add delay. */
-static void start_connection(struct proxy *p, const struct door *door, int client)
+static struct connection *new_connection(struct proxy *p, const struct door *door, int client,
+                                         in_port_t port)
 {
-    int one = 1;
     struct connection *c = xcalloc(1, sizeof(*c));
-    c->connecting = true;
-    c->ends[0] = (struct end){END, client, c};
-    c->ends[1] =
-        (struct end){END, open_socket(&door->to, door->port->publish.port, SOCK_STREAM), c};
-    c->flows[0].pipe = c->flows[1].pipe = (struct pipe){-1, -1};
-    c->next = p->connections;
-    c->link = &p->connections;
+    *c = (struct connection){.ends = {{END, client, c}, {END, -1, c}},
+                             .flows = {{.pipe = {-1, -1}}, {.pipe = {-1, -1}}},
+                             .connecting = true,
+                             .door = door,
+                             .port = port,
+                             .active_ms = monotonic_ms(),
+                             .next = p->connections,
+                             .link = &p->connections};
     if (c->next)
         c->next->link = &c->next;
     p->connections = c;
     p->connection_count++;
-    bool failed = c->ends[1].fd < 0;
+    return c;
+}
+
+static bool connect_container(struct proxy *p, struct connection *c)
+{
+    const struct door *door = c->door;
+    int fd = proxy_connect(&door->to, door->port->publish.port, SOCK_STREAM);
+    if (fd == -EMFILE && (raise_limit() || make_room(p, c)))
+        fd = proxy_connect(&door->to, door->port->publish.port, SOCK_STREAM);
+    c->ends[1].fd = fd < 0 ? -1 : fd;
+    return fd >= 0;
+}
+
+/* Both sides write whole chunks: waiting for more to send together would only add delay. */
+static void start_connection(struct proxy *p, const struct door *door, int client, in_port_t port)
+{
+    int one = 1;
+    users_prepare(&p->users);
+    struct connection *c = new_connection(p, door, client, port);
+    bool failed =
+        (p->connection_count > MAX_CONNECTIONS && !make_room(p, c)) || !connect_container(p, c);
     for (int i = 0; i < 2 && !failed; i++) {
         (void)setsockopt(c->ends[i].fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-        failed = watch(p, EPOLL_CTL_ADD, c->ends[i].fd, END_EVENTS, &c->ends[i]) < 0;
+        failed = proxy_watch(p, EPOLL_CTL_ADD, c->ends[i].fd, END_EVENTS, &c->ends[i]) < 0;
     }
     if (failed) {
         c->broken = true;
@@ -378,11 +383,16 @@ static void admit(struct proxy *p, const struct door *door, int fd, const struct
 {
     struct sockaddr_in6 here = {0};
     socklen_t size = sizeof(here);
-    if (door->to.family && p->connection_count < MAX_CONNECTIONS && is_loopback(peer) &&
+    if (door->to.family && is_loopback(peer) &&
         getsockname(fd, (struct sockaddr *)&here, &size) == 0 && is_loopback(&here))
-        start_connection(p, door, fd);
+        start_connection(p, door, fd, peer->sin6_port);
     else
         reset(fd);
+}
+
+static bool is_short(int error)
+{
+    return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
 static void run_door(struct proxy *p, struct door *door)
@@ -392,171 +402,19 @@ static void run_door(struct proxy *p, struct door *door)
         socklen_t size = sizeof(peer);
         int fd =
             accept4(door->port->fd, (struct sockaddr *)&peer, &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd < 0 && errno == EAGAIN)
+            return;
+        if (fd < 0 && is_short(errno) && !raise_limit()) {
+            fd = accept_without_fd(p, door, &peer);
+            if (fd < 0)
+                return;
+        }
         if (fd >= 0)
             admit(p, door, fd, &peer);
-        else if (errno == EAGAIN)
-            return;
-        else if ((errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) &&
-                 !raise_limit() && !refuse_without_fd(p, door))
-            return;
+        if (p->spare < 0)
+            p->spare = eventfd(0, EFD_CLOEXEC);
     }
-    (void)watch(p, EPOLL_CTL_MOD, door->port->fd, DOOR_EVENTS, door);
-}
-
-/* ---- UDP -------------------------------------------------------------------------------------*/
-
-static void run_clock(struct proxy *p, bool running)
-{
-    struct itimerspec t = {.it_interval.tv_sec = running ? TALK_SECONDS / 3 : 0,
-                           .it_value.tv_sec = running ? TALK_SECONDS / 3 : 0};
-    (void)timerfd_settime(p->clock, 0, &t, NULL);
-}
-
-static void end_talk(struct proxy *p, struct talk *t)
-{
-    t->fd = close_fd(t->fd);
-    if (--p->talk_count == 0)
-        run_clock(p, false);
-}
-
-static void end_old_talks(struct proxy *p)
-{
-    uint64_t times;
-    int64_t now = monotonic_ms() / 1000;
-    (void)!read(p->clock, &times, sizeof(times));
-    for (size_t i = 0; i < MAX_TALKS; i++)
-        if (p->talks[i].fd >= 0 && now - p->talks[i].last_s >= TALK_SECONDS)
-            end_talk(p, &p->talks[i]);
-}
-
-/* The client's talk, or a new one; if there are too many, in place of that which is silent longest. */
-static struct talk *find_talk(struct proxy *p, struct door *door, in_port_t port)
-{
-    struct talk *best = &p->talks[0];
-    for (size_t i = 0; i < MAX_TALKS; i++) {
-        struct talk *t = &p->talks[i];
-        if (t->fd >= 0 && t->door == door && t->port == port)
-            return t;
-        if (best->fd >= 0 && (t->fd < 0 || t->last_s < best->last_s))
-            best = t;
-    }
-    if (best->fd >= 0)
-        end_talk(p, best);
-    int fd = open_socket(&door->to, door->port->publish.port, SOCK_DGRAM);
-    if (fd < 0 || watch(p, EPOLL_CTL_ADD, fd, EPOLLIN, best) < 0) {
-        close_fd(fd);
-        return NULL;
-    }
-    *best = (struct talk){.kind = TALK, .fd = fd, .door = door, .port = port};
-    if (p->talk_count++ == 0)
-        run_clock(p, true);
-    return best;
-}
-
-/* From clients to the container. */
-static void run_udp_door(struct proxy *p, struct door *door)
-{
-    for (int i = 0; i < DATAGRAMS_PER_TURN; i++) {
-        struct sockaddr_in6 from;
-        socklen_t size = sizeof(from);
-        ssize_t n = recvfrom(door->port->fd, p->datagram, DATAGRAM_MAX, MSG_DONTWAIT,
-                             (struct sockaddr *)&from, &size);
-        if (n < 0)
-            return;
-        struct talk *t = find_talk(p, door, from.sin6_port);
-        if (!t)
-            continue;
-        t->last_s = monotonic_ms() / 1000;
-        /* An error here is that of the datagram before this one. */
-        if (send(t->fd, p->datagram, (size_t)n, MSG_DONTWAIT) < 0 && errno == ECONNREFUSED)
-            (void)send(t->fd, p->datagram, (size_t)n, MSG_DONTWAIT);
-    }
-}
-
-static void answer(const struct talk *t, void *data, size_t size)
-{
-    struct sockaddr_in6 to = {.sin6_family = AF_INET6, .sin6_port = t->port};
-    to.sin6_addr = in6addr_loopback;
-    union {
-        struct cmsghdr header;
-        char room[CMSG_SPACE(sizeof(struct in6_pktinfo))];
-    } control = {0};
-    struct iovec body = {data, size};
-    struct msghdr m = {.msg_name = &to,
-                       .msg_namelen = sizeof(to),
-                       .msg_iov = &body,
-                       .msg_iovlen = 1,
-                       .msg_control = &control,
-                       .msg_controllen = sizeof(control)};
-    struct in6_pktinfo from = {.ipi6_addr = in6addr_loopback};
-    struct cmsghdr *h = CMSG_FIRSTHDR(&m);
-    h->cmsg_level = IPPROTO_IPV6;
-    h->cmsg_type = IPV6_PKTINFO;
-    h->cmsg_len = CMSG_LEN(sizeof(from));
-    memcpy(CMSG_DATA(h), &from, sizeof(from));
-    (void)sendmsg(t->door->port->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
-}
-
-/* From the container to a client. */
-static void run_talk(struct proxy *p, struct talk *t)
-{
-    for (int i = 0; t->fd >= 0 && i < DATAGRAMS_PER_TURN; i++) {
-        ssize_t n = recv(t->fd, p->datagram, DATAGRAM_MAX, MSG_DONTWAIT);
-        if (n < 0 && errno != ECONNREFUSED)
-            return;
-        if (n < 0)
-            continue; /* nobody is at home; the client finds out by silence */
-        t->last_s = monotonic_ms() / 1000;
-        answer(t, p->datagram, (size_t)n);
-    }
-}
-
-/* Lets through what comes from ::1 to ::1, in place of the filter that drops all. SKF_NET_OFF is the
- * IPv6 header: 8 bytes behind its beginning the source, 24 the destination. */
-static int let_loopback_in(int fd)
-{
-    enum { DROP = 17 };
-#define WORD(at) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(SKF_NET_OFF + (at)))
-#define MUST_BE(value, line) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, DROP - (line)-1)
-    struct sock_filter code[] = {
-        WORD(8),
-        MUST_BE(0, 1),
-        WORD(12),
-        MUST_BE(0, 3),
-        WORD(16),
-        MUST_BE(0, 5),
-        WORD(20),
-        MUST_BE(1, 7),
-        WORD(24),
-        MUST_BE(0, 9),
-        WORD(28),
-        MUST_BE(0, 11),
-        WORD(32),
-        MUST_BE(0, 13),
-        WORD(36),
-        MUST_BE(1, 15),
-        BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
-        [DROP] = BPF_STMT(BPF_RET | BPF_K, 0),
-    };
-#undef WORD
-#undef MUST_BE
-    struct sock_fprog filter = {ARRAY_LEN(code), code};
-    return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter)) < 0 ? -errno : 0;
-}
-
-static int prepare_udp(struct proxy *p)
-{
-    if (p->clock >= 0)
-        return 0;
-    p->clock = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    if (p->clock < 0)
-        return -errno;
-    p->talks = xcalloc(MAX_TALKS, sizeof(*p->talks));
-    for (size_t i = 0; i < MAX_TALKS; i++)
-        p->talks[i].fd = -1;
-    p->datagram = xcalloc(1, DATAGRAM_MAX);
-    p->clock_kind = CLOCK;
-    return watch(p, EPOLL_CTL_ADD, p->clock, EPOLLIN, &p->clock_kind);
+    (void)proxy_watch(p, EPOLL_CTL_MOD, door->port->fd, DOOR_EVENTS, door);
 }
 
 /* ---- the outside -----------------------------------------------------------------------------*/
@@ -575,21 +433,18 @@ static int open_door(struct proxy *p, struct door *door)
     if (h->protocol != IPPROTO_UDP) {
         if (door->to.family)
             (void)listen(h->fd, SOMAXCONN); /* held with a queue that refusals do not fill */
-        return watch(p, EPOLL_CTL_ADD, h->fd, DOOR_EVENTS, door);
+        return proxy_watch(p, EPOLL_CTL_ADD, h->fd, DOOR_EVENTS, door);
     }
     if (!door->to.family)
         return 0; /* its filter drops all */
-    int r = prepare_udp(p);
-    if (r == 0)
-        r = watch(p, EPOLL_CTL_ADD, h->fd, EPOLLIN, door);
-    return r == 0 ? let_loopback_in(h->fd) : r;
+    return proxy_open_udp(p, door);
 }
 
 int proxy_new(const struct held_ports *held, const struct ip *address4, const struct ip *address6,
               struct proxy **out, struct err *e)
 {
     _cleanup_proxy_ struct proxy *p = xcalloc(1, sizeof(*p));
-    p->clock = -1;
+    p->clock = p->users.diag = p->talkers.diag = -1;
     p->epoll = epoll_create1(EPOLL_CLOEXEC);
     p->spare = eventfd(0, EFD_CLOEXEC);
     if (p->epoll < 0 || p->spare < 0)
@@ -619,17 +474,14 @@ void proxy_free(struct proxy *p)
     }
     p->starved = false;
     bury(p);
-    for (size_t i = 0; p->talks && i < MAX_TALKS; i++)
-        close_fd(p->talks[i].fd);
+    proxy_free_udp(p);
+    users_clear(&p->users);
     for (size_t i = 0; i < p->pipe_count; i++) {
         close_fd(p->pipes[i].in);
         close_fd(p->pipes[i].out);
     }
-    close_fd(p->clock);
     close_fd(p->spare);
     close_fd(p->epoll);
-    free(p->talks);
-    free(p->datagram);
     free(p->doors);
     free(p);
 }
@@ -651,14 +503,14 @@ static void run_event(struct proxy *p, const struct epoll_event *event)
     case DOOR: {
         struct door *door = event->data.ptr;
         if (door->port->protocol == IPPROTO_UDP)
-            run_udp_door(p, door);
+            proxy_run_udp(p, door);
         else
             run_door(p, door);
         break;
     }
     case END: run_connection(p, event->data.ptr, event->events); break;
-    case TALK: run_talk(p, event->data.ptr); break;
-    case CLOCK: end_old_talks(p); break;
+    case TALK: proxy_run_talk(p, event->data.ptr); break;
+    case CLOCK: proxy_end_old_talks(p); break;
     }
 }
 
@@ -673,4 +525,10 @@ void proxy_run(struct proxy *p)
         if (count < EVENTS)
             return;
     }
+}
+
+bool proxy_crowded(const struct proxy *p, struct proxy_crowd *out)
+{
+    *out = p->crowd;
+    return out->closed || out->refused;
 }

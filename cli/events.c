@@ -13,6 +13,7 @@
 #include <time.h>
 
 #define NS 1000000000LL
+#define LOOK_MS 250 /* without inotify */
 #define WATCHED (IN_MODIFY | IN_CREATE | IN_MOVED_TO)
 
 struct choice {
@@ -98,6 +99,7 @@ struct tail {
 
 struct view {
     int run_fd;
+    int notify; /* inotify, or -1 */
     const struct choice *choice;
     struct tail older, present;
 };
@@ -113,6 +115,7 @@ static void view_clear(struct view *v)
 {
     tail_clear(&v->older);
     tail_clear(&v->present);
+    v->notify = close_fd(v->notify);
 }
 
 /* The file is taken if it is there and not the one that is held. */
@@ -182,29 +185,34 @@ static int read_new(struct view *v)
 
 /* ---- follow ----------------------------------------------------------------------------------*/
 
-static int watch(int run_fd, struct err *e)
+/* -1: not now. Instances of inotify are few, and containers may have taken them all. */
+static int watch(int run_fd)
 {
     _cleanup_free_ char *path = fd_path(run_fd);
     _cleanup_close_ int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-    if (fd < 0 || inotify_add_watch(fd, path, WATCHED) < 0)
-        return err_set(e, errno, "watch the events");
-    return take_fd(fd);
+    return fd < 0 || inotify_add_watch(fd, path, WATCHED) < 0 ? -1 : take_fd(fd);
+}
+
+static int wait_time(int64_t until, bool looks)
+{
+    int64_t ms = (until - now_ns()) / 1000000 + 1;
+    if (until == INT64_MAX)
+        return looks ? LOOK_MS : -1;
+    ms = ms < 0 ? 0 : ms > INT32_MAX ? INT32_MAX : ms;
+    return looks && ms > LOOK_MS ? LOOK_MS : (int)ms;
 }
 
 /* Until @until, or until nobody reads what is printed. */
-static int follow(struct view *v, int notify, int64_t until)
+static int follow(struct view *v, int64_t until)
 {
     for (;;) {
         char changes[4096];
-        struct pollfd p[] = {{.fd = notify, .events = POLLIN}, {.fd = STDOUT_FILENO}};
-        int64_t left = (until - now_ns()) / 1000000 + 1;
-        int wait_ms = until == INT64_MAX ? -1
-                      : left < 0         ? 0
-                      : left > INT32_MAX ? INT32_MAX
-                                         : (int)left;
-        int n = poll(p, ARRAY_LEN(p), wait_ms);
-        while (read(notify, changes, sizeof(changes)) > 0)
+        struct pollfd p[] = {{.fd = v->notify, .events = POLLIN}, {.fd = STDOUT_FILENO}};
+        int n = poll(p, ARRAY_LEN(p), wait_time(until, v->notify < 0));
+        while (v->notify >= 0 && read(v->notify, changes, sizeof(changes)) > 0)
             ;
+        if (v->notify < 0)
+            v->notify = watch(v->run_fd);
         int r = n < 0 && errno != EINTR ? -errno : read_new(v);
         if (r < 0 || now_ns() >= until || (p[1].revents & POLLERR))
             return r;
@@ -216,13 +224,11 @@ static int look(struct world *w, const struct choice *choice, bool follows, stru
     __attribute__((cleanup(view_clear))) struct view v = {
         .run_fd = w->store.run_fd, .choice = choice, .older = {.fd = -1}, .present = {.fd = -1}};
     /* Before the first look: what comes after it is heard of. */
-    _cleanup_close_ int notify = follows ? watch(v.run_fd, e) : -1;
-    if (follows && notify < 0)
-        return notify;
+    v.notify = follows ? watch(v.run_fd) : -1;
     tail_open(&v.older, v.run_fd, EVENTS_OLDER, 0);
     int r = read_new(&v);
     if (r == 0 && follows)
-        r = follow(&v, notify, choice->until);
+        r = follow(&v, choice->until);
     return r < 0 ? err_set(e, r, "read the events") : 0;
 }
 

@@ -26,6 +26,7 @@ const struct doctor_check doctor_checks[] = {
     {"conntrack", check_conntrack},
     {"peers", check_peers},
     {"names", check_names},
+    {"inotify", check_inotify},
     {NULL, NULL},
 };
 

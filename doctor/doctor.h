@@ -80,3 +80,4 @@ int check_expiry(struct doctor *d, struct err *e);
 int check_peers(struct doctor *d, struct err *e);
 int check_storage(struct doctor *d, struct err *e);
 int check_names(struct doctor *d, struct err *e);
+int check_inotify(struct doctor *d, struct err *e);

@@ -5,6 +5,7 @@
 #include <libgen.h>
 #include <linux/magic.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/statvfs.h>
 #include <sys/vfs.h>
 
@@ -172,5 +173,28 @@ int check_names(struct doctor *d, struct err *e)
         d, NOTE, xasprintf("apt-get install %s", name),
         "`%s` is not installed: containers know each other's names by their hosts files only",
         name);
+    return 0;
+}
+
+/* Who has the instances could only be found out from every descriptor of every process; whether there are some
+ * left, by taking a few for a moment (10 us). */
+int check_inotify(struct doctor *d, struct err *e)
+{
+    (void)e;
+    enum { FEW = 8 };
+    int fds[FEW], count = 0;
+    while (count < FEW && (fds[count] = inotify_init1(IN_CLOEXEC)) >= 0)
+        count++;
+    int why = count < FEW ? errno : 0;
+    for (int i = 0; i < count; i++)
+        close(fds[i]);
+    if (why != EMFILE)
+        return 0;
+    int64_t all = doctor_sysctl(128, "fs/inotify/max_user_instances");
+    doctor_say(d, WARNING,
+               xasprintf("sysctl -w fs.inotify.max_user_instances=%lld", (long long)all * 8),
+               "%d of root's %lld instances of inotify are left, which host and containers share: "
+               "without one, names and events come late, and other programs may fail",
+               count, (long long)all);
     return 0;
 }

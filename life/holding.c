@@ -73,6 +73,7 @@ int holding_open(struct living *l, struct publish_list *list, struct holding **o
                                      : "the container is on no network");
     struct holding *h = xcalloc(1, sizeof(*h));
     h->publishes = *list;
+    h->living = l;
     *list = (struct publish_list){0};
     struct holding **end = &l->holdings;
     while (*end)
@@ -89,9 +90,27 @@ int holding_open(struct living *l, struct publish_list *list, struct holding **o
     return r;
 }
 
-static void serve_held(void *proxy)
+/* Whose connections are closed or refused for want of room, he sees only that: why, is in the log, once. */
+static void note_crowd(struct holding *h)
 {
-    proxy_run(proxy);
+    struct proxy_crowd crowd;
+    if (h->crowded || !proxy_crowded(h->proxy, &crowd))
+        return;
+    h->crowded = true;
+    _cleanup_free_ char *user = crowd.user < 0 ? xstrdup("users who cannot be told apart")
+                                               : xasprintf("user %lld", (long long)crowd.user);
+    _cleanup_free_ char *text = xasprintf(
+        "the connections to [::1] by published ports are used up, %zu of them by %s; those that "
+        "are idle longest of whoever has the most make room for others",
+        crowd.held, user);
+    container_note(&h->living->container, text);
+}
+
+static void serve_held(void *holding)
+{
+    struct holding *h = holding;
+    proxy_run(h->proxy);
+    note_crowd(h);
 }
 
 int holding_serve(struct living *l, struct holding *h, const struct endpoint *ep, struct err *e)
@@ -99,7 +118,7 @@ int holding_serve(struct living *l, struct holding *h, const struct endpoint *ep
     if (h->held.count == 0)
         return 0;
     int r = proxy_new(&h->held, &ep->address4, &ep->address6, &h->proxy, e);
-    return r < 0 ? r : hub_add(l->hub, proxy_fd(h->proxy), serve_held, h->proxy, e);
+    return r < 0 ? r : hub_add(l->hub, proxy_fd(h->proxy), serve_held, h, e);
 }
 
 void holding_stop(struct living *l, struct holding *h)

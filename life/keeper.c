@@ -9,12 +9,12 @@
 #include "resolver.h"
 
 #include "resolv.h"
+#include "watch.h"
 
 #include <errno.h>
 #include <netctr/names.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/inotify.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <time.h>
@@ -32,7 +32,8 @@ enum {
 struct keeper {
     struct world *world;
     struct hub *hub;
-    int names, inotify, timer;
+    int names, timer;
+    struct names_watch *watch;
     int server; /* pidfd, or -1 */
     uint16_t port;
     int settling; /* looks left until it must listen; 0: it does, or there is none */
@@ -303,16 +304,6 @@ static void rang(void *keeper)
 static void names_changed(void *keeper)
 {
     struct keeper *k = keeper;
-    char events[4096];
-    bool any = false;
-    for (ssize_t n; (n = read(k->inotify, events, sizeof(events))) > 0;)
-        for (char *p = events; p < events + n;) {
-            struct inotify_event *event = (void *)p;
-            any = any || (event->len && valid_name(event->name)) || event->mask & IN_Q_OVERFLOW;
-            p += sizeof(*event) + event->len;
-        }
-    if (!any)
-        return;
     k->dirty = true;
     turn(k);
 }
@@ -323,17 +314,12 @@ int keeper_new(struct world *w, struct hub *hub, struct keeper **out, struct err
 {
     struct keeper *k = xcalloc(1, sizeof(*k));
     *k = (struct keeper){.world = w, .hub = hub, .server = -1, .retry_ms = RETRY_MS};
-    k->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
     k->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    int r = world_names(w, &k->names, e);
-    _cleanup_free_ char *path = fd_path(k->names);
-    if (r == 0 && (k->inotify < 0 || k->timer < 0 ||
-                   inotify_add_watch(k->inotify, path, NAMES_CHANGED | IN_ONLYDIR) < 0))
-        r = err_set(e, errno, "watch the names");
-    if (r == 0)
-        r = hub_add(hub, k->inotify, names_changed, k, e);
+    int r = k->timer < 0 ? err_set(e, errno, "watch the names") : world_names(w, &k->names, e);
     if (r == 0)
         r = hub_add(hub, k->timer, rang, k, e);
+    if (r == 0)
+        r = names_watch_new(w, hub, NULL, names_changed, k, &k->watch, e);
     if (r < 0) {
         keeper_free(k);
         return r;
@@ -341,7 +327,7 @@ int keeper_new(struct world *w, struct hub *hub, struct keeper **out, struct err
     k->dirty = true;
     set_timer(k, 1);
     *out = k;
-    return 0;
+    return r;
 }
 
 void keeper_free(struct keeper *k)
@@ -349,11 +335,9 @@ void keeper_free(struct keeper *k)
     if (!k)
         return;
     forget(k);
-    int *const fds[] = {&k->inotify, &k->timer};
-    for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
-        if (*fds[i] >= 0)
-            hub_remove(k->hub, *fds[i]);
-        *fds[i] = close_fd(*fds[i]);
-    }
+    names_watch_free(k->watch);
+    if (k->timer >= 0)
+        hub_remove(k->hub, k->timer);
+    close_fd(k->timer);
     free(k);
 }

@@ -154,6 +154,8 @@ static void keep_names(struct living *l)
         r = keeper_new(l->world, l->hub, &l->keeper, &e);
     if (r < 0 && !l->unnamed)
         tell(l, "cannot keep names", &e);
+    else if (r > 0)
+        tell(l, "the resolver hears of names half a second late", &e);
     l->unnamed = r < 0;
 }
 

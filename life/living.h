@@ -26,6 +26,8 @@ struct holding {
     struct publish_list publishes;
     struct held_ports held; /* points into publishes */
     struct proxy *proxy;
+    struct living *living;
+    bool crowded; /* which is in the container's log */
     struct holding *next;
 };
 

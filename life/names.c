@@ -4,11 +4,11 @@
 #include "living.h"
 
 #include "resolver.h"
+#include "watch.h"
 
 #include <errno.h>
 #include <netctr/names.h>
 #include <string.h>
-#include <sys/inotify.h>
 #include <sys/timerfd.h>
 
 /* ---- its own ---------------------------------------------------------------------------------*/
@@ -101,12 +101,14 @@ bool names_urgent(struct living *l)
 /* ---- its neighbours' -------------------------------------------------------------------------*/
 
 struct hosts_watch {
-    int inotify; /* -1 in the first moments */
+    struct names_watch *names; /* NULL in the first moments */
     int timer;
+    bool told; /* that it has to look instead of hearing */
 };
 
-static bool concerns(const struct living *l, const char *network)
+static bool concerns(void *living, const char *network)
 {
+    const struct living *l = living;
     for (size_t i = 0; i < l->plug_count; i++)
         if (!l->plugs[i].served && streq(l->plugs[i].network.name, network))
             return true;
@@ -119,16 +121,6 @@ static bool concerns(const struct living *l, const char *network)
 static void names_moved(void *living)
 {
     struct living *l = living;
-    char events[4096];
-    bool any = false;
-    for (ssize_t n; (n = read(l->hosts->inotify, events, sizeof(events))) > 0;)
-        for (char *p = events; p < events + n;) {
-            struct inotify_event *event = (void *)p;
-            any = any || event->mask & IN_Q_OVERFLOW || (event->len && concerns(l, event->name));
-            p += sizeof(*event) + event->len;
-        }
-    if (!any)
-        return;
     struct itimerspec now, soon = {.it_value.tv_nsec = 10000000};
     if (timerfd_gettime(l->hosts->timer, &now) == 0 &&
         (now.it_value.tv_sec || now.it_value.tv_nsec))
@@ -143,28 +135,32 @@ static void names_moved(void *living)
     (void)timerfd_settime(l->hosts->timer, 0, &soon, NULL);
 }
 
-static int begin_watching(struct living *l, struct err *e)
+/* Not having inotify costs a name half a second, which nobody would understand who is not told. */
+static void begin_watching(struct living *l)
 {
-    int names;
-    l->hosts->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-    int r = world_names(l->world, &names, e);
-    _cleanup_free_ char *path = fd_path(r < 0 ? -1 : names);
-    if (r == 0 && (l->hosts->inotify < 0 ||
-                   inotify_add_watch(l->hosts->inotify, path, NAMES_CHANGED | IN_ONLYDIR) < 0))
-        r = err_set(e, errno, "watch the names");
-    return r == 0 ? hub_add(l->hub, l->hosts->inotify, names_moved, l, e) : r;
+    _cleanup_err_ struct err e = ERR_INIT;
+    struct hosts_watch *h = l->hosts;
+    int r = names_watch_new(l->world, l->hub, concerns, names_moved, l, &h->names, &e);
+    if (r != 0 && !h->told) {
+        _cleanup_free_ char *text = xasprintf("%s; /etc/hosts is up to a second late", e.text);
+        container_note(&l->container, text);
+        h->told = true;
+    }
+    if (r < 0) {
+        const struct itimerspec later = {.it_value.tv_sec = 1};
+        (void)timerfd_settime(h->timer, 0, &later, NULL);
+    }
 }
 
 /* Who came before we watched is seen by this look. */
 static void write_neighbours(void *living)
 {
     struct living *l = living;
-    _cleanup_err_ struct err e = ERR_INIT;
     uint64_t times;
     if (read(l->hosts->timer, &times, sizeof(times)) != sizeof(times))
         return;
-    if (l->hosts->inotify < 0 && begin_watching(l, &e) < 0)
-        warn("%s", e.text);
+    if (!l->hosts->names)
+        begin_watching(l);
     /* What cannot be written, the program has made so. */
     (void)refresh_hosts(l, NULL);
 }
@@ -179,7 +175,6 @@ int watch_names(struct living *l, struct err *e)
     /* The end of a watch costs the kernel a grace period, which a container of a moment should not pay. */
     struct itimerspec soon = {.it_value.tv_nsec = l->container.spec.detached ? 1 : 300000000};
     l->hosts = xcalloc(1, sizeof(*l->hosts));
-    l->hosts->inotify = -1;
     l->hosts->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     if (l->hosts->timer < 0 || timerfd_settime(l->hosts->timer, 0, &soon, NULL) < 0)
         return err_set(e, errno, "watch the names");
@@ -190,12 +185,10 @@ void unwatch_names(struct living *l)
 {
     if (!l->hosts)
         return;
-    int *const fds[] = {&l->hosts->inotify, &l->hosts->timer};
-    for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
-        if (*fds[i] >= 0)
-            hub_remove(l->hub, *fds[i]);
-        *fds[i] = close_fd(*fds[i]);
-    }
+    names_watch_free(l->hosts->names);
+    if (l->hosts->timer >= 0)
+        hub_remove(l->hub, l->hosts->timer);
+    close_fd(l->hosts->timer);
     free(l->hosts);
     l->hosts = NULL;
 }

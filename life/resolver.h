@@ -20,7 +20,7 @@ int resolver_forget(struct world *w, const char *network, struct err *e);
 int resolver_prune(struct world *w, struct err *e);
 
 /** The one that listens to the firewall keeps the resolver, too: starts it, tells it of changes, starts it
- *  again when it has died. */
+ *  again when it has died. 0; 1: it hears of changes half a second late, and @e tells why; or -errno. */
 struct keeper;
 int keeper_new(struct world *w, struct hub *hub, struct keeper **out, struct err *e);
 void keeper_free(struct keeper *k); /**< accepts NULL; the resolver goes on */

@@ -9,6 +9,9 @@
  *   watch proxy_fd(p) for POLLIN, then proxy_run(p);
  *
  * No threads; nothing waits; the container sees the host's address as the source.
+ *
+ * Connections are bounded. When there are no more, whoever has the most makes room: that of his which has been
+ * idle longest is reset. Nobody loses one to a user who has as many, so no user closes a port to others.
  */
 #pragma once
 
@@ -31,3 +34,12 @@ int proxy_fd(const struct proxy *p);
 /** Does what can be done without waiting, and no more than a few milliseconds' worth of it: what is
  *  left makes proxy_fd() readable again. */
 void proxy_run(struct proxy *p);
+
+/** What became of clients when there was no room for all. */
+struct proxy_crowd {
+    uint64_t closed, refused;
+    int64_t user; /**< who had the most, or -1: cannot be told */
+    size_t held;  /**< and how many */
+};
+/** Whether that was ever so. */
+bool proxy_crowded(const struct proxy *p, struct proxy_crowd *out);

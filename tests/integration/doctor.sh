@@ -22,6 +22,15 @@ lacking_pieces() {
 }
 t 'a kernel without overlayfs, without seccomp' lacking_pieces
 
+no_inotify() {
+    strace -o /dev/null true 2>/dev/null || skip 'no permission to trace'
+    assert_lacks "$(findings_under)" 'inotify'
+    injected() { ASAN_OPTIONS=detect_leaks=0 strace -f -qq -o /dev/null -e "inject=$1" netctr doctor --format json; }
+    assert_contains "$(findings_under injected inotify_init1:error=EMFILE:when=4+)" \
+        "warning: 3 of root's $(cat /proc/sys/fs/inotify/max_user_instances) instances of inotify are left"
+}
+t 'few instances of inotify are left' no_inotify
+
 memory_files() {
     [ -e /proc/sys/vm/memfd_noexec ] || skip 'no vm.memfd_noexec'
     echo 2 >/proc/sys/vm/memfd_noexec

@@ -132,6 +132,31 @@ follow() {
 }
 t 'it follows, and ends when it was told to' follow
 
+# Containers have taken all instances of inotify, and later one of them ends.
+follow_without_inotify() {
+    warm_up
+    : >"$tmp/taken"
+    TAKEN=$tmp/taken LD_PRELOAD=$top/${NETCTR_BUILD:-build}/tests/taken.so \
+        "$program" --root "$state" --run-root "$run_state" events >"$tmp/followed" 2>"$tmp/err" &
+    local follower=$!
+    begun() {
+        netctr run --rm --name begin "$box" true
+        grep -q begin "$tmp/followed"
+    }
+    wait_for 10 begun
+    netctr run --rm --name f "$box" true
+    wait_for 2 sh -c "grep -q '\"destroy\".*\"f\"' $tmp/followed"
+    assert_eq "$(jq -r 'select(.type == "container" and .name == "f") | .event' "$tmp/followed" | paste -sd,)" \
+        create,start,die,destroy
+    rm "$tmp/taken"
+    wait_for 2 sh -c "ls -l /proc/$follower/fd | grep -q inotify"
+    netctr run --rm --name g "$box" true
+    wait_for 2 sh -c "grep -q '\"destroy\".*\"g\"' $tmp/followed"
+    assert_eq "$(cat "$tmp/err")" ''
+    kill "$follower"
+}
+t 'it follows without inotify' follow_without_inotify
+
 replaced() {
     # Larger than the bound, twice, before the eyes of a follower: it sees each once.
     warm_up

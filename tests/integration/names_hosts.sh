@@ -172,3 +172,57 @@ hostile_files() {
     rm /run/canary
 }
 t 'files that are leased, read-only, sparse, replaced or gone harm nobody else' hostile_files
+
+# ---- when containers have taken all instances of inotify -----------------------------------------
+
+taken=/run/taken
+untaken() { rm -f "$taken"; }
+without_inotify() { # COMMAND...
+    : >"$taken"
+    TAKEN=$taken LD_PRELOAD=$top/${NETCTR_BUILD:-build}/tests/taken.so "$@"
+}
+counts_instances() { # PID
+    find "/proc/$1/fd" -lname '*inotify*' | wc -l
+}
+
+names_without_inotify() {
+    define plain 1 ', "dns": false'
+    without_inotify netctr run -d --name a --network plain "$box" sleep 1000 >/dev/null
+    wait_for 5 logged a 'hear of names by inotify: Too many open files; /etc/hosts is up to a second late'
+    local monitor used n
+    monitor=$(monitor_of a)
+    for n in 1 2; do # the second finds the files as the first has left them
+        idle "b$n" --network plain
+        wait_for 2 knows a "$(address_of "b$n") b$n $(netctr inspect "b$n" | jq -r '.[0].id')"
+    done
+    netctr rm -f b1
+    wait_for 2 knows_not a b1
+    assert_eq "$(counts_instances "$monitor")" 0 'instances'
+    # Looking costs next to nothing.
+    used=$(awk '{ print $14 + $15 }' "/proc/$monitor/stat")
+    sleep 1.2
+    [ $(($(awk '{ print $14 + $15 }' "/proc/$monitor/stat") - used)) -le 2 ]
+    assert_eq "$(netctr logs a 2>&1 | grep -c "/etc/hosts is up to")" 1 notes
+    # It hears again when there is one.
+    untaken
+    has_some() { [ "$(counts_instances "$monitor")" -ge 1 ]; }
+    wait_for 2 has_some
+    idle c --network plain
+    wait_for 1 knows a "$(address_of c) c $(netctr inspect c | jq -r '.[0].id')"
+}
+t 'all instances of inotify are taken: names are learnt all the same' names_without_inotify
+
+served_without_inotify() {
+    [ -x /usr/lib/podman/aardvark-dns ] || skip 'aardvark-dns is not installed'
+    without_inotify netctr run -d --name a "$box" sleep 1000 >/dev/null
+    wait_for 5 served
+    logged a 'the resolver hears of names half a second late'
+    idle b
+    wait_for 2 answers a b "$(address_of b)"
+    netctr rm -f b
+    wait_for 2 answers a b ''
+    untaken
+    idle c
+    wait_for 2 answers a c "$(address_of c)"
+}
+t 'the same where the resolver tells them' served_without_inotify

@@ -255,6 +255,49 @@ again_and_again() {
 }
 t 'many containers in a row on the same ports, each answers at once' again_and_again
 
+# Holds so many connections to [::1]:8080 as that user, and says so.
+hold() { # UID COUNT
+    exec setpriv --reuid "$1" --regid "$1" --clear-groups /usr/bin/python3 -ISc "
+import resource, signal, socket
+resource.setrlimit(resource.RLIMIT_NOFILE, ($2 + 100, $2 + 100))
+held = []
+for n in range($2):
+    try:
+        held.append(socket.create_connection(('::1', 8080)))
+        if n % 2: held[-1].send(b'G')  # half of them speak, a little
+    except OSError: pass  # this one had to make room
+print('held', flush=True)
+signal.pause()"
+}
+# One that was there before them all says the rest of its request.
+finish() {
+    local page
+    printf '\r\n' >&"${half[1]}"
+    page=$(timeout 3 cat <&"${half[0]}")
+    assert_contains "$page" 'web'
+}
+
+crowded() {
+    (ulimit -n 8192) 2>/dev/null || skip 'few descriptors are allowed'
+    serve web --publish 8080:80
+    coproc half { exec setpriv --reuid 1 --regid 1 --clear-groups socat - TCP6:[::1]:8080; }
+    printf 'GET / HTTP/1.0\r\n' >&"${half[1]}"
+    wait_for 2 eval 'ss -Htn state established "dport = :8080" | has .'
+    local n
+    for n in 1 2; do # nor two of them
+        hold $((65535 - n)) 1100 >"$tmp/held$n" &
+        wait_for 10 grep -q held "$tmp/held$n"
+        http 'http://[::1]:8080/' | has -x web
+        setpriv --reuid 2 --regid 2 --clear-groups \
+            curl -sSf --noproxy '*' --max-time 2 'http://[::1]:8080/' | has -x web
+    done
+    finish
+    assert_contains "$(netctr logs web 2>&1)" 'connections to [::1] by published ports are used up, '
+    assert_contains "$(netctr logs web 2>&1)" 'of them by user 65534;'
+    assert_eq "$(netctr logs web 2>&1 | grep -c 'used up')" 1
+}
+t 'who holds more connections to [::1] than there are closes it to nobody else' crowded
+
 port_is_really_held() {
     serve web --publish 8080:80
     assert_fails socat -u TCP-LISTEN:8080 OPEN:/dev/null

@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -573,6 +574,98 @@ static void check_bound(void)
     end(pid);
 }
 
+/* The kernel tells who made a socket by the effective user of that moment. */
+static int call_as(uid_t user, int type)
+{
+    require(seteuid(user) == 0, "%s", strerror(errno));
+    int fd = call_from(NULL, "::1", HOST_PORT, type);
+    require(seteuid(0) == 0, "%s", strerror(errno));
+    require(fd >= 0, "%s", strerror(errno));
+    return fd;
+}
+
+enum { CROWD = 1100, GREEDY = 65534, MODEST = 65533 };
+
+/* One user takes all there is and more, @spread over so many ids; nobody else loses anything. */
+static void crowd(const struct options *o, int spread, bool busy)
+{
+    static int theirs[CROWD];
+    _cleanup_close_ int server = serve(CONTAINER6, PORT, SOCK_STREAM);
+    pid_t pid = begin(o);
+    _cleanup_close_ int modest = call_as(MODEST, SOCK_STREAM), there = answer_call(server);
+    say(modest, "I was first");
+    expect_text(there, "I was first");
+    for (int i = 0; i < CROWD; i++)
+        theirs[i] = call_as((uid_t)(GREEDY + (spread > 1 ? 100000 + i % spread : 0)), SOCK_STREAM);
+    for (int i = 0; i < CROWD && busy; i++)
+        (void)!send(theirs[i], "x", 1, MSG_NOSIGNAL);
+    pause_ms(50);
+    for (struct pollfd p = {.fd = server, .events = POLLIN}; poll(&p, 1, 50) == 1;)
+        close(answer_call(server)); /* those that made room, and the others half of the way */
+    for (int i = 0; i < 20; i++)
+        converse(server);
+    say(there, "and am still here");
+    expect_text(modest, "and am still here");
+    int used = cpu_ms(pid);
+    pause_ms(200);
+    require(cpu_ms(pid) - used < 20, "%d ms of processor time", cpu_ms(pid) - used);
+    for (int i = 0; i < CROWD; i++)
+        close(theirs[i]);
+    end(pid);
+}
+
+static void check_greedy(void)
+{
+    allow_fds(8192);
+    crowd(&tcp, 1, false);
+    crowd(&tcp, 1, true);
+}
+
+/* The container does not accept: who waits for it half of the way counts like everybody else. */
+static void check_half_way(void)
+{
+    static int theirs[CROWD];
+    int closed = 0, inherited;
+    allow_fds(8192);
+    _cleanup_close_ int server = serve(CONTAINER6, PORT, SOCK_STREAM);
+    require(listen(server, 0) == 0, "%s", strerror(errno));
+    pid_t pid = begin(&tcp);
+    for (int i = 0; i < CROWD; i++)
+        theirs[i] = call_as(GREEDY, SOCK_STREAM);
+    _cleanup_close_ int modest = call_as(MODEST, SOCK_STREAM);
+    struct pollfd p = {.fd = modest, .events = POLLIN};
+    require(poll(&p, 1, 100) == 0, "it has to go");
+    for (int i = 0; i < CROWD; i++) {
+        p = (struct pollfd){.fd = theirs[i], .events = POLLIN};
+        closed += poll(&p, 1, 0) == 1;
+    }
+    require(closed == CROWD + 1 - 1024, "%d had to go", closed);
+    require(count_fds(pid, &inherited) < 2 * 1024 + 50, "%d fds", count_fds(pid, &inherited));
+    end(pid);
+}
+
+/* What one user may take as subordinate ids is his. */
+static void check_subordinate(void)
+{
+    char path[] = "/tmp/subuid.XXXXXX";
+    _cleanup_close_ int file = mkstemp(path);
+    require(file >= 0 && write_all(file, "greedy:165534:65536\n", 20) == 0, "%s", strerror(errno));
+    bool there = mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+                 mount(path, "/etc/subuid", NULL, MS_BIND, NULL) == 0;
+    (void)unlink(path);
+    if (!there)
+        exit(SKIPPED);
+    allow_fds(8192);
+    crowd(&tcp, CROWD, false);
+}
+
+static void check_greedy_fds(void)
+{
+    const struct options o = {.publish = "8080:80", .fd_limit = 200};
+    allow_fds(8192);
+    crowd(&o, 1, false);
+}
+
 /* The proxy has no fds left: clients are sent away, and it does not run in circles. */
 static void check_no_fds(void)
 {
@@ -716,6 +809,32 @@ static void check_udp_many(void)
     end(pid);
 }
 
+static void check_udp_greedy(void)
+{
+    enum { MANY = 600 };
+    static int theirs[MANY];
+    allow_fds(8192);
+    _cleanup_close_ int server = serve(CONTAINER6, PORT, SOCK_DGRAM);
+    pid_t pid = begin(&udp);
+    _cleanup_close_ int modest = call_as(MODEST, SOCK_DGRAM);
+    struct sockaddr_storage from;
+    socklen_t size = sizeof(from);
+    char c;
+    say(modest, "?");
+    require(recvfrom(server, &c, 1, 0, (struct sockaddr *)&from, &size) == 1, "%s",
+            strerror(errno));
+    for (int i = 0; i < MANY; i++) {
+        theirs[i] = call_as(GREEDY, SOCK_DGRAM);
+        say(theirs[i], "x");
+        require(recv(server, &c, 1, 0) == 1, "%s", strerror(errno));
+    }
+    require(sendto(server, "!", 1, 0, (struct sockaddr *)&from, size) == 1, "%s", strerror(errno));
+    expect_text(modest, "!");
+    for (int i = 0; i < MANY; i++)
+        close(theirs[i]);
+    end(pid);
+}
+
 /* ---- bench -----------------------------------------------------------------------------------*/
 
 static void discard(int fd, uint64_t size)
@@ -813,11 +932,16 @@ static const struct apart checks[] = {
     {"who does not read stops the writer and nobody else", check_back_pressure},
     {"idle connections cost two fds and no time", check_idle},
     {"no more than 1,024 connections", check_bound},
+    {"a user who takes all of them, idle or not, takes none from others", check_greedy},
+    {"nor by those that the container does not accept", check_half_way},
+    {"nor one with many subordinate ids", check_subordinate},
+    {"nor when there are few fds", check_greedy_fds},
     {"without fds clients are refused", check_no_fds},
     {"UDP to [::1] reaches the container", check_udp},
     {"UDP from or to anywhere else does not", check_udp_others},
     {"UDP to a container that is late", check_udp_late},
     {"UDP clients are bounded", check_udp_many},
+    {"and the many of one user take nothing from another", check_udp_greedy},
 };
 
 int main(int argc, char **argv)
