@@ -4,8 +4,8 @@
  *     2026-11-23T14:05:00.123456790Z stderr P the beginning of a line
  *
  * It is bounded: a file that is full becomes log.1, that one log.2, and so on by rename(), the oldest first.
- * Whoever is killed in between leaves a gap in the names and nothing else; the next rotation closes it.
- * There is one writer at a time who rotates. The fd keeps its number through that, so that who holds it need not know.
+ * Whoever is killed in between leaves a gap in the names, also in the place of log, and nothing else; the next
+ * rotation closes it. There is one writer at a time who rotates. The fd keeps its number through that, so that who holds it need not know.
  */
 #include "log.h"
 
@@ -13,6 +13,7 @@
 #include <string.h>
 #include <time.h>
 
+#define LOG_NEW LOG_FILE ".new"
 #define BATCH 65536 /* written at once; more than a chunk that is not all newlines becomes */
 
 struct log_name log_name(unsigned age)
@@ -37,15 +38,20 @@ static mode_t mode_of(unsigned generation)
            (generation & 1 ? S_IXOTH : 0);
 }
 
-/* Whoever writes must never wait for it, whatever somebody has put in its place. */
-int log_open(int dir)
+static int open_file(int dir, const char *name, int flags)
 {
     struct stat st;
-    _cleanup_close_ int fd = openat(
-        dir, LOG_FILE, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+    _cleanup_close_ int fd =
+        openat(dir, name, O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | flags, 0600);
     if (fd < 0 || fstat(fd, &st) < 0)
         return errno == ELOOP || errno == EISDIR || errno == ENXIO ? -EBADMSG : -errno;
     return S_ISREG(st.st_mode) ? take_fd(fd) : -EBADMSG;
+}
+
+/* Whoever writes must never wait for it, whatever somebody has put in its place. */
+int log_open(int dir)
+{
+    return open_file(dir, LOG_FILE, O_CREAT);
 }
 
 static bool has_the_name(int fd, int dir, struct stat *st)
@@ -58,7 +64,7 @@ static bool has_the_name(int fd, int dir, struct stat *st)
 void log_reopen(int fd, int dir)
 {
     struct stat st;
-    _cleanup_close_ int now = has_the_name(fd, dir, &st) ? -1 : log_open(dir);
+    _cleanup_close_ int now = has_the_name(fd, dir, &st) ? -1 : open_file(dir, LOG_FILE, 0);
     if (now >= 0)
         (void)dup3(now, fd, O_CLOEXEC);
 }
@@ -83,20 +89,28 @@ void log_tidy(int dir, unsigned max_file)
 
 /* ---- rotating --------------------------------------------------------------------------------*/
 
-/* The present file gets out of the way: as log.1, after the older ones up to the first gap have moved on. */
+/* The present file becomes log.1, after the older ones up to the first gap have moved on. */
 static void make_way(const struct rotation *r)
 {
     struct stat st;
-    unsigned age = 1;
-    if (r->max_file <= 1) {
-        (void)unlinkat(r->dir, LOG_FILE, 0);
-        return;
-    }
-    while (age < r->max_file - 1 &&
+    unsigned age = r->max_file > 1 ? 1 : 0;
+    while (age + 1 < r->max_file &&
            fstatat(r->dir, log_name(age).text, &st, AT_SYMLINK_NOFOLLOW) == 0)
         age++;
     for (; age > 0; age--)
         (void)renameat(r->dir, log_name(age - 1).text, r->dir, log_name(age).text);
+}
+
+/* Complete before it has the name, and where there is to be one file only, in the place of the one before. */
+static int begin_file(const struct rotation *r, mode_t before)
+{
+    (void)unlinkat(r->dir, LOG_NEW, 0);
+    _cleanup_close_ int fd = open_file(r->dir, LOG_NEW, O_CREAT | O_EXCL);
+    if (fd < 0)
+        return fd;
+    (void)fchmod(fd, mode_of(log_generation(before) + 1));
+    make_way(r);
+    return renameat(r->dir, LOG_NEW, r->dir, LOG_FILE) < 0 ? -errno : take_fd(fd);
 }
 
 /* Somebody may have taken the file away, to keep it elsewhere, or put another in its place: then the name
@@ -104,19 +118,12 @@ static void make_way(const struct rotation *r)
 static void rotate(int fd, struct rotation *r)
 {
     struct stat st = {0};
-    if (has_the_name(fd, r->dir, &st))
-        make_way(r);
-    _cleanup_close_ int next = log_open(r->dir);
-    struct stat born;
-    bool another = next >= 0 && fstat(next, &born) == 0 && born.st_ino != st.st_ino;
-    if (another && dup3(next, fd, O_CLOEXEC) >= 0) {
-        if (born.st_size == 0)
-            (void)fchmod(fd, mode_of(log_generation(st.st_mode) + 1));
-        r->size = born.st_size;
-    } else if (r->size / 2 > r->max_size && ftruncate(fd, 0) == 0) {
-        r->size =
-            0; /* it cannot be moved, for something else has the name: the disk is worth more */
-    }
+    bool named = has_the_name(fd, r->dir, &st);
+    _cleanup_close_ int next = named ? begin_file(r, st.st_mode) : log_open(r->dir);
+    if (next >= 0 && dup3(next, fd, O_CLOEXEC) >= 0)
+        r->size = fstat(fd, &st) == 0 ? st.st_size : 0;
+    else if (r->size / 2 > r->max_size && ftruncate(fd, 0) == 0)
+        r->size = 0; /* something else has the name: the disk is worth more */
 }
 
 /* Asked of the file only when it seems full: it may have been emptied. */
