@@ -100,6 +100,8 @@ static int try_tail(struct log_reader *r, uint64_t wanted)
             continue;
         if (seen >= 0 && (same(&st, &r->file) || !is_at(r, &r->file, (unsigned)seen)))
             return -EAGAIN;
+        if (seen < 0) /* what is added while one looks is not wanted */
+            r->last = st;
         t.fd = fd;
         found = look_through(&t, st.st_size);
         close_fd(r->fd);

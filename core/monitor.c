@@ -14,7 +14,7 @@
 #include <time.h>
 
 enum {
-    RELAY_PATIENCE_MS = 1500
+    RELAY_PATIENCE_MS = 1000
 }; /* with a relay that does not get on while somebody waits for the end */
 
 static void forwarded_signals(sigset_t *set)

@@ -56,7 +56,7 @@ copies_streams() {
     assert_eq "$(head -c 200000 /dev/urandom | tee "$tmp/random" | netctr run -i "${limits[@]}" "$box" cat | md5sum)" \
         "$(md5sum <"$tmp/random")"
     # More than pipes hold, and a reader who takes his time.
-    assert_eq "$(netctr run --name k "${limits[@]}" "$box" seq 20000 | { sleep 1 && wc -l; })" 20000
+    assert_eq "$(netctr run --name k "${limits[@]}" "$box" seq 20000 | { sleep 0.5 && wc -l; })" 20000
     assert_eq "$(netctr logs k | wc -l)" 20000
     # One who is gone does not end the program.
     netctr run --name gone "${limits[@]}" "$box" sh -c 'seq 20000; echo end' | head -1 >/dev/null
