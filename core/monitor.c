@@ -229,10 +229,10 @@ int monitor_open_log(struct container *c, struct err *e)
         return c->log_fd >= 0 ? 0 : err_set(e, log, "open the container's log");
     close_fd(c->log_fd);
     c->log_fd = log < 0 ? -1 : log;
-    if (log >= 0) {
+    if (log >= 0)
         log_mend(log);
+    if (c->existing && c->restarts == 0) /* only then can there have been more files */
         log_tidy(c->dir_fd, c->spec.log.max_file);
-    }
     return 0;
 }
 

@@ -8,8 +8,8 @@ background() { # FLAGS... SCRIPT
     netctr run -d --name k --network none -v "$tmp:/t" "${@:1:$#-1}" "$box" \
         sh -c "await() { until [ -e /t/\$1 ]; do usleep 10000; done; }; ${!#}; exit 1" >/dev/null
 }
-follow() { # [FLAGS]: in the background, into $tmp/followed
-    timeout $((20 * slowness)) netctr logs -f "$@" k >"$tmp/followed" 2>"$tmp/stderr" &
+follow() { # in the background, into $tmp/followed
+    timeout $((20 * slowness)) netctr logs -f k >"$tmp/followed" 2>"$tmp/stderr" &
     follower=$!
 }
 ends_well() { # the follower, of itself

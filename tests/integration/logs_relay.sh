@@ -24,7 +24,7 @@ is_charged() {
     note "monitor $used, relay $(ticks "$relay"), program $(ticks "$(pid_of k)") ticks of 200"
     [ $used -lt 30 ] || fail "the monitor has used $used ticks"
     [ $(($(ticks "$relay") + $(ticks "$(pid_of k)"))) -lt $((75 * slowness)) ] || fail 'the limit does not hold'
-    has -x "$relay" <"/sys/fs/cgroup/cpu$(awk -F: '$2 == "cpu" { print $3 }' "/proc/$(pid_of k)/cgroup")/tasks"
+    has -x "$relay" <"/sys/fs/cgroup/cpu$(awk -F: '$2 ~ /(^|,)cpu(,|$)/ { print $3 }' "/proc/$(pid_of k)/cgroup")/tasks"
     # In nothing else: it is not to be killed for the container's memory.
     assert_eq "$(grep -cE '^[0-9]+:(memory|pids):.*netctr/' "/proc/$relay/cgroup" || true)" 0
     [ "$(sizes)" -le $((3 * 102400 + 65536)) ] || fail "$(sizes) bytes"
