@@ -9,6 +9,7 @@ background() { # FLAGS... SCRIPT
         sh -c "await() { until [ -e /t/\$1 ]; do usleep 10000; done; }; ${!#}; exit 1" >/dev/null
 }
 follow() { # in the background, into $tmp/followed
+    : >"$tmp/followed" # not that of the test before
     timeout $((20 * slowness)) netctr logs -f k >"$tmp/followed" 2>"$tmp/stderr" &
     follower=$!
 }
@@ -89,6 +90,7 @@ t 'logs -f without the file' without_file
 without_inotify() {
     strace -o /dev/null true 2>/dev/null || skip 'no permission to trace'
     background --log-opt max-size=20k --log-opt max-file=5 'echo 0; await go; seq 1000; await end; echo last'
+    : >"$tmp/followed"
     strace -f -qq -o "$tmp/trace" -e trace=inotify_init1,inotify_init -e inject=inotify_init1,inotify_init:error=EMFILE \
         "$program" --root "$state" --run-root "$run_state" logs -f k >"$tmp/followed" 2>"$tmp/stderr" &
     follower=$!
