@@ -16,7 +16,8 @@ static const struct cgroup_hierarchy *cpu_alone(const struct cgroup_host *host)
     return NULL;
 }
 
-int cgroup_join_cpu(const char *path, struct err *e)
+/* Writes into a file of @path in that hierarchy. 1: done; 0: there is none. */
+static int write_cpu(const char *path, const char *file, const char *text, struct err *e)
 {
     _cleanup_cgroup_host_ struct cgroup_host host = {0};
     int r = cgroup_check_path(path, e);
@@ -27,8 +28,18 @@ int cgroup_join_cpu(const char *path, struct err *e)
     const struct cgroup_hierarchy *h = cpu_alone(&host);
     if (!h)
         return 0;
-    /* `tasks` and not `cgroup.procs`, which would take a lock over all threads of the machine. */
-    _cleanup_free_ char *tasks = xasprintf("%s/%s/tasks", h->mount, path);
-    r = write_existing_at(AT_FDCWD, tasks, "0");
-    return r < 0 ? err_set(e, r, "enter `%s`", tasks) : 1;
+    _cleanup_free_ char *full = xasprintf("%s/%s/%s", h->mount, path, file);
+    r = write_existing_at(AT_FDCWD, full, text);
+    return r < 0 ? err_set(e, r, "write `%s`", full) : 1;
+}
+
+/* `tasks` and not `cgroup.procs`, which would take a lock over all threads of the machine. */
+int cgroup_join_cpu(const char *path, struct err *e)
+{
+    return write_cpu(path, "tasks", "0", e);
+}
+
+int cgroup_lift_cpu(const char *path, struct err *e)
+{
+    return write_cpu(path, "cpu.cfs_quota_us", "-1", e);
 }

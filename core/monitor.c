@@ -3,7 +3,9 @@
  * others (held ports) of which it knows nothing else. Should it die, the kernel takes the container
  * with it (PR_SET_PDEATHSIG): a container without a monitor would have nobody to hold its ports. A
  * program that changes its own user loses that bond (the kernel's rule); the next command ends it.
+ * A container that pays for its processor time has one more process, for the streams and the log: relay_process.h.
  */
+#include "cgroup_relay.h"
 #include "container.h"
 #include "relay_process.h"
 
@@ -158,9 +160,11 @@ static int turn(struct monitor *m, struct pollfd *polled, int timeout_ms)
 
 /* ---- the relay -------------------------------------------------------------------------------*/
 
-/* What is left when the program has ended is little, and its cgroup may be about to go. */
+/* What is left when the program has ended is little, and somebody waits for it; its cgroup is about to go. */
 static void start_relay(struct monitor *m)
 {
+    if (m->relay.pid || m->relay.through)
+        return;
     _cleanup_free_ char *cgroup = container_cgroup(m->c->store, m->c->spec.id);
     const struct relay_work work = {.streams = m->streams,
                                     .log = m->c->log_fd,
@@ -182,7 +186,11 @@ static void tend_relay(struct monitor *m)
     start_relay(m);
     if (!m->ended)
         return;
-    relay_tell_end(r);
+    if (r->pid && !r->told) {
+        _cleanup_free_ char *cgroup = container_cgroup(m->c->store, m->c->spec.id);
+        (void)cgroup_lift_cpu(cgroup, NULL);
+        relay_tell_end(r);
+    }
     bool stuck = r->pid && monotonic_ms() - m->end > RELAY_PATIENCE_MS;
     if ((r->waits || stuck) && container_end_asked(m->c) != 0) {
         relay_stop(r);

@@ -42,9 +42,9 @@ is_bounded() {
     no_file_beyond 20480
     tells_up_to 5000
     netctr rm k
-    run --log-opt max-size=-1 "$box" seq 300000
+    run --log-opt max-size=-1 "$box" seq 100000
     assert_eq "$(files)" log
-    tells_up_to 300000
+    tells_up_to 100000
     assert_eq "$first" 1
     netctr rm k
     # Lines without end are cut.
@@ -106,7 +106,7 @@ t 'a smaller max-file removes what is beyond it' shrinks
 # Every line that was written before is there, each once.
 survives_kills() {
     local n monitor last
-    for n in $(seq "$(often 12)"); do
+    for n in $(seq "$(often 7)"); do
         netctr run -d --name k --network none --log-opt max-size=6k --log-opt max-file=4 \
             "$box" seq 100000000 >/dev/null
         monitor=$(monitor_of k)

@@ -56,7 +56,7 @@ copies_streams() {
     assert_eq "$(head -c 200000 /dev/urandom | tee "$tmp/random" | netctr run -i "${limits[@]}" "$box" cat | md5sum)" \
         "$(md5sum <"$tmp/random")"
     # More than pipes hold, and a reader who takes his time.
-    assert_eq "$(netctr run --name k "${limits[@]}" "$box" seq 20000 | { sleep 0.5 && wc -l; })" 20000
+    assert_eq "$(netctr run --name k "${limits[@]}" "$box" seq 20000 | { sleep 0.3 && wc -l; })" 20000
     assert_eq "$(netctr logs k | wc -l)" 20000
     # One who is gone does not end the program.
     netctr run --name gone "${limits[@]}" "$box" sh -c 'seq 20000; echo end' | head -1 >/dev/null
@@ -106,10 +106,10 @@ t 'a relay that was killed is replaced' comes_back
 
 # The monitor has something to say while the relay gives the file other names.
 notes_go_to_the_present_file() {
-    netctr run -d --name k --network none --cpus 0.5 --restart on-failure:3 --log-opt max-size=8k --log-opt max-file=50 \
+    netctr run -d --name k --network none --cpus 0.5 --restart on-failure:2 --log-opt max-size=8k --log-opt max-file=50 \
         "$box" sh -c 'seq 1000; exit 3' >/dev/null
     wait_for 10 status_is k exited
-    { for _ in 1 2 3 4; do seq 1000; done; } | cmp - <(netctr logs k)
+    { for _ in 1 2 3; do seq 1000; done; } | cmp - <(netctr logs k)
     netctr run --name early --network none --cpus 0.5 -d --log-opt max-size=8k "$box" seq 1000 >/dev/null
     wait_for 5 status_is early exited
     assert_contains "$(netctr logs --tail 1 early 2>&1)" 'went to the background'
