@@ -2,8 +2,9 @@
 # A container with a limit of processor time pays for the copying of what it writes: the relay.
 . "$(dirname "$0")/../lib.sh"
 
-relay_of() { # NAME
-    pgrep -x netctr-relay -P "$(monitor_of "$1")"
+relay_of() { # NAME: it comes a moment after the start
+    wait_for 5 pgrep -x netctr-relay -P "$(monitor_of "$1")"
+    cat "$ARENA/waited"
 }
 ticks() { # PID
     awk '{ sub(/.*\) /, ""); print $12 + $13 }' "/proc/$1/stat"
@@ -115,6 +116,6 @@ notes_go_to_the_present_file() {
     assert_contains "$(netctr logs --tail 1 early 2>&1)" 'went to the background'
     # Without a limit there is none.
     netctr run -d --name free --network none -m 32m "$box" sleep 1000 >/dev/null
-    [ -z "$(relay_of free)" ] || fail 'there is a relay'
+    [ -z "$(pgrep -P "$(monitor_of free)" -x netctr-relay)" ] || fail 'there is a relay'
 }
 t 'what netctr itself says comes into the present file' notes_go_to_the_present_file
