@@ -13,6 +13,8 @@
 
 struct run_flags {
     char *name, *workdir, *user, *hostname, *memory, *cpus, *pids, *restart, *ip, *ip6, *mac;
+    char *log_driver;
+    strv log_options;
     strv env, env_files, volumes, tmpfs, publish, cap_add, cap_drop, networks, aliases;
     strv dns, dns_search, dns_options, add_hosts;
     bool detach, remove, interactive, in_place, read_only;
@@ -33,6 +35,7 @@ static void run_flags_clear(struct run_flags *f)
     strv_free(f->dns_search);
     strv_free(f->dns_options);
     strv_free(f->add_hosts);
+    strv_free(f->log_options);
 }
 
 /* ---- pieces ----------------------------------------------------------------------------------*/
@@ -175,6 +178,16 @@ static int take_limits(const struct run_flags *f, struct spec *s, struct err *e)
     if (f->pids && parse_u64(f->pids, 1, 4194304, &s->limits.pids) < 0)
         return err_say(e, -EINVAL, "pids limit `%s` is not a number (1-4194304)", f->pids);
     return 0;
+}
+
+static int take_log(const struct run_flags *f, struct spec *s, struct err *e)
+{
+    s->log = LOG_OPTIONS_DEFAULT;
+    int r = f->log_driver ? log_driver_parse(f->log_driver, &s->log, e) : 0;
+    strv_each (text, f->log_options)
+        if (r == 0)
+            r = log_option_parse(text, &s->log, e);
+    return r;
 }
 
 static int take_env(const struct run_flags *f, struct spec *s, struct err *e)
@@ -377,7 +390,8 @@ static int compose(const struct run_flags *f, char **words, struct life *life, s
     int r;
     if ((r = take_rootfs(words[0], s, e)) < 0 || (r = take_names(f, s, e)) < 0 ||
         (r = take_volumes(f, s, e)) < 0 || (r = take_limits(f, s, e)) < 0 ||
-        (r = take_env(f, s, e)) < 0 || (r = take_network(f, life, e)) < 0)
+        (r = take_log(f, s, e)) < 0 || (r = take_env(f, s, e)) < 0 ||
+        (r = take_network(f, life, e)) < 0)
         return r;
     return caps_resolve(f->cap_add, f->cap_drop, false, caps_held_of(caps_asked(f->cap_add, false)),
                         &s->caps, e);
@@ -444,6 +458,10 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
         {"memory", 'm', OPTION_TEXT, "SIZE", "memory limit (64m, 2g)", &f.memory},
         {"cpus", 0, OPTION_TEXT, "N", "processor time (0.5, 2)", &f.cpus},
         {"pids-limit", 0, OPTION_TEXT, "N", "number of processes and threads", &f.pids},
+        {"log-driver", 0, OPTION_TEXT, "DRIVER", "k8s-file (the default), or none: keep no log",
+         &f.log_driver},
+        {"log-opt", 0, OPTION_LIST, "KEY=VALUE",
+         "max-size=10m (-1: no limit) of a file of the log, max-file=3", &f.log_options},
         {"cap-add", 0, OPTION_LIST, "CAP", "add a capability (or ALL)", &f.cap_add},
         {"cap-drop", 0, OPTION_LIST, "CAP", "drop a capability (or ALL)", &f.cap_drop},
         {0},

@@ -3,9 +3,11 @@
  * others (held ports) of which it knows nothing else. Should it die, the kernel takes the container
  * with it (PR_SET_PDEATHSIG): a container without a monitor would have nobody to hold its ports. A
  * program that changes its own user loses that bond (the kernel's rule); the next command ends it.
+ * A container that pays for its processor time has one more process, for the streams and the log: relay_process.h.
  */
+#include "cgroup_relay.h"
 #include "container.h"
-#include "relay.h"
+#include "relay_process.h"
 
 #include <errno.h>
 #include <string.h>
@@ -13,7 +15,9 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#define DRAIN_MS 200 /* for output of processes that outlive init only in the pipe */
+enum {
+    RELAY_PATIENCE_MS = 1000
+}; /* with a relay that does not get on while somebody waits for the end */
 
 static void forwarded_signals(sigset_t *set)
 {
@@ -39,16 +43,16 @@ int monitor_open_signals(struct err *e)
     return fd < 0 ? err_set(e, errno, "listen for signals") : fd;
 }
 
-enum { OUT, ERR, IN, STREAMS };
-
 struct monitor {
     struct container *c;
     const struct monitor_options *options;
     int signals;
-    int log;
     int interrupts; /* SIGINT and SIGTERM so far */
+    struct rotation rotation;
     struct stream streams[STREAMS];
+    struct relay relay;
     bool ended;
+    int64_t end; /* when */
     int status;
     int failures; /* of poll(), in a row */
 };
@@ -78,23 +82,23 @@ static int reap(struct monitor *m)
     if (pid <= 0)
         return pid == 0 || errno == EINTR ? 0 : -errno;
     m->ended = true;
+    m->end = monotonic_ms();
     m->status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
     return 0;
 }
 
 static bool drained(const struct monitor *m)
 {
-    for (int i = OUT; i <= ERR; i++)
-        if (!stream_ended(&m->streams[i]) || stream_pending(&m->streams[i]))
-            return false;
-    return true;
+    if (m->c->relayed)
+        return m->relay.through;
+    return stream_drained(&m->streams[STREAM_OUT]) && stream_drained(&m->streams[STREAM_ERR]);
 }
 
 /* The program has ended, and whoever reads what it wrote takes his time (a pager): nothing is lost, unless
  * somebody wants the container to end now. */
 static bool is_read_slowly(const struct monitor *m)
 {
-    return (stream_pending(&m->streams[OUT]) || stream_pending(&m->streams[ERR])) &&
+    return (stream_pending(&m->streams[STREAM_OUT]) || stream_pending(&m->streams[STREAM_ERR])) &&
            container_end_asked(m->c) == 0;
 }
 
@@ -111,36 +115,152 @@ static int endure(struct monitor *m)
     return 1;
 }
 
-/* The fds of one turn: signals, init, the streams, then what others watch. */
+/* The fds of one turn: signals, init, the streams or who copies them, then what others watch. */
+enum { AT_SIGNALS, AT_INIT, AT_RELAY, AT_TALK, AT_STREAMS, AT_WATCHES = AT_STREAMS + STREAMS };
+
+static size_t gather(const struct monitor *m, struct pollfd *polled)
+{
+    const struct monitor_options *o = m->options;
+    polled[AT_SIGNALS] = (struct pollfd){.fd = m->signals, .events = POLLIN};
+    polled[AT_INIT] = (struct pollfd){.fd = m->ended ? -1 : m->c->pidfd, .events = POLLIN};
+    polled[AT_RELAY] = (struct pollfd){.fd = m->relay.pidfd, .events = POLLIN};
+    polled[AT_TALK] = (struct pollfd){.fd = m->relay.talk, .events = POLLIN};
+    for (int i = 0; i < STREAMS; i++)
+        polled[AT_STREAMS + i] =
+            m->c->relayed ? (struct pollfd){.fd = -1} : stream_interest(&m->streams[i]);
+    for (size_t i = 0; i < o->watch_count; i++)
+        polled[AT_WATCHES + i] = (struct pollfd){.fd = o->watches[i].fd, .events = POLLIN};
+    return AT_WATCHES + o->watch_count;
+}
+
 static int turn(struct monitor *m, struct pollfd *polled, int timeout_ms)
 {
     const struct monitor_options *o = m->options;
-    size_t n = 0;
-    polled[n++] = (struct pollfd){.fd = m->signals, .events = POLLIN};
-    polled[n++] = (struct pollfd){.fd = m->ended ? -1 : m->c->pidfd, .events = POLLIN};
-    for (int i = 0; i < STREAMS; i++)
-        polled[n++] = stream_interest(&m->streams[i]);
-    for (size_t i = 0; i < o->watch_count; i++)
-        polled[n++] = (struct pollfd){.fd = o->watches[i].fd, .events = POLLIN};
-    int ready = poll(polled, n, timeout_ms);
+    int ready = poll(polled, gather(m, polled), timeout_ms);
     if (ready < 0)
         return endure(m);
     m->failures = 0;
     if (ready == 0)
         return 0;
-    if (polled[0].revents)
+    if (polled[AT_SIGNALS].revents)
         forward(m);
-    int r = polled[1].revents ? reap(m) : 0;
+    int r = polled[AT_INIT].revents ? reap(m) : 0;
     if (r < 0)
         return r;
+    if (polled[AT_RELAY].revents || polled[AT_TALK].revents)
+        relay_hear(&m->relay);
     for (int i = 0; i < STREAMS; i++)
-        if (polled[2 + i].revents)
-            stream_run(&m->streams[i], polled[2 + i].revents);
+        if (polled[AT_STREAMS + i].revents)
+            stream_run(&m->streams[i], polled[AT_STREAMS + i].revents);
     for (size_t i = 0; i < o->watch_count; i++)
-        if (polled[2 + STREAMS + i].revents)
+        if (polled[AT_WATCHES + i].revents)
             o->watches[i].ready(o->watches[i].arg);
     return 1;
 }
+
+/* ---- the relay -------------------------------------------------------------------------------*/
+
+/* What is left when the program has ended is little, and somebody waits for it; its cgroup is about to go. */
+static void start_relay(struct monitor *m)
+{
+    if (m->relay.pid || m->relay.through)
+        return;
+    _cleanup_free_ char *cgroup = container_cgroup(m->c->store, m->c->spec.id);
+    const struct relay_work work = {.streams = m->streams,
+                                    .log = m->c->log_fd,
+                                    .rotation = m->rotation,
+                                    .cgroup = m->ended ? NULL : cgroup};
+    /* Without one at the end the monitor does it itself, so that nothing is lost; before, it would do work
+     * without end that the container is to pay for. */
+    if (relay_start(&m->relay, &work) < 0 && m->ended)
+        m->c->relayed = false;
+}
+
+/* It is started again when it was killed: what it had read and not written yet is all that is lost. */
+static void tend_relay(struct monitor *m)
+{
+    struct relay *r = &m->relay;
+    if (r->stdin_ended)
+        m->streams[STREAM_IN] =
+            (struct stream){.from = -1, .to = close_fd(m->streams[STREAM_IN].to), .log = -1};
+    start_relay(m);
+    if (!m->ended)
+        return;
+    if (r->pid && !r->told) {
+        _cleanup_free_ char *cgroup = container_cgroup(m->c->store, m->c->spec.id);
+        (void)cgroup_lift_cpu(cgroup, NULL);
+        relay_tell_end(r);
+    }
+    bool stuck = r->pid && monotonic_ms() - m->end > RELAY_PATIENCE_MS;
+    if ((r->waits || stuck) && container_end_asked(m->c) != 0) {
+        relay_stop(r);
+        r->through = true;
+    }
+    r->waits = false;
+}
+
+/* -1: until something happens. */
+static int patience(const struct monitor *m)
+{
+    bool missing = m->c->relayed && !m->relay.through && m->relay.pid == 0;
+    int64_t left = missing ? m->relay.retry - monotonic_ms() : DRAIN_MS;
+    left = left < 0 ? 0 : left < DRAIN_MS || !m->ended ? left : DRAIN_MS;
+    return missing || m->ended ? (int)left : -1;
+}
+
+static int relayed_turn(struct monitor *m, struct pollfd *polled)
+{
+    tend_relay(m);
+    int r = turn(m, polled, patience(m));
+    return r == 0 ? 1 : r;
+}
+
+/* ---- the log ---------------------------------------------------------------------------------*/
+
+static struct rotation rotation_of(const struct container *c)
+{
+    struct stat st;
+    return (struct rotation){.dir = c->log_fd >= 0 ? c->dir_fd : -1,
+                             .max_size = c->spec.log.max_size,
+                             .max_file = c->spec.log.max_file,
+                             .size = fstat(c->log_fd, &st) == 0 ? st.st_size : 0};
+}
+
+/* What is no file is no log. A run that follows another goes on with the log of before when it cannot have one
+ * of its own. */
+int monitor_open_log(struct container *c, struct err *e)
+{
+    if (c->spec.log.driver == LOG_NONE)
+        return 0;
+    int log = log_open(c->dir_fd);
+    if (log < 0 && log != -EBADMSG)
+        return c->log_fd >= 0 ? 0 : err_set(e, log, "open the container's log");
+    close_fd(c->log_fd);
+    c->log_fd = log < 0 ? -1 : log;
+    if (log >= 0)
+        log_mend(log);
+    if (c->existing && c->restarts == 0) /* only then can there have been more files */
+        log_tidy(c->dir_fd, c->spec.log.max_file);
+    return 0;
+}
+
+/* Only one may rotate: while there is a relay, that one does, and the file may be another since. */
+static void note(struct container *c, const char *text)
+{
+    if (c->log_fd < 0)
+        return;
+    log_reopen(c->log_fd, c->dir_fd);
+    struct rotation rotation = rotation_of(c);
+    log_note(c->log_fd, c->relayed ? NULL : &rotation, text);
+}
+
+void container_note(struct container *c, const char *text)
+{
+    _cleanup_free_ char *line = xasprintf("netctr: %s", text);
+    note(c, line);
+}
+
+/* ---- the program's life ----------------------------------------------------------------------*/
 
 /* nginx, and many a service, leaves for the background by itself: init ends, and with it the
  * container. Nobody who meets this for the first time finds the reason. */
@@ -155,31 +275,9 @@ static void explain_early_end(const struct monitor *m, int64_t begin)
         "netctr: `%s` ended after %d ms with exit status 0: if it went to the background by itself, "
         "keep it in front (nginx: `nginx -g 'daemon off;'`)",
         s->argv[0], (int)ms);
-    log_note(m->log, text);
+    note(m->c, text);
     if (m->options->attached)
         fprintf(stderr, "%s\n", text);
-}
-
-/* The monitor must never wait for its log, whatever somebody has put in its place: what is no file is no
- * log. A run that follows another goes on with the log of before when it cannot have one of its own. */
-int monitor_open_log(struct container *c, struct err *e)
-{
-    struct stat st = {0};
-    _cleanup_close_ int log =
-        openat(c->dir_fd, "log",
-               O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
-    bool no_file = log < 0 && (errno == ELOOP || errno == EISDIR || errno == ENXIO);
-    if (!no_file && (log < 0 || fstat(log, &st) < 0))
-        return c->log_fd >= 0 ? 0 : err_set(e, errno, "open the container's log");
-    close_fd(c->log_fd);
-    c->log_fd = S_ISREG(st.st_mode) ? take_fd(log) : -1;
-    return 0;
-}
-
-void container_note(struct container *c, const char *text)
-{
-    _cleanup_free_ char *line = xasprintf("netctr: %s", text);
-    log_note(c->log_fd, line);
 }
 
 static void open_monitor_streams(struct monitor *m)
@@ -187,30 +285,39 @@ static void open_monitor_streams(struct monitor *m)
     struct container *c = m->c;
     bool attached = m->options->attached, reads = attached && c->stdin_fd >= 0;
     int program_stdin = take_fd(c->stdin_fd);
-    m->log = c->log_fd;
-    m->streams[OUT] = (struct stream){
-        .from = c->stdout_fd, .to = attached ? STDOUT_FILENO : -1, .log = m->log, .tag = "stdout"};
-    m->streams[ERR] = (struct stream){
-        .from = c->stderr_fd, .to = attached ? STDERR_FILENO : -1, .log = m->log, .tag = "stderr"};
-    m->streams[IN] = (struct stream){
+    m->rotation = rotation_of(c);
+    m->streams[STREAM_OUT] = (struct stream){.from = c->stdout_fd,
+                                             .to = attached ? STDOUT_FILENO : -1,
+                                             .log = c->log_fd,
+                                             .rotation = &m->rotation,
+                                             .tag = "stdout"};
+    m->streams[STREAM_ERR] = (struct stream){.from = c->stderr_fd,
+                                             .to = attached ? STDERR_FILENO : -1,
+                                             .log = c->log_fd,
+                                             .rotation = &m->rotation,
+                                             .tag = "stderr"};
+    m->streams[STREAM_IN] = (struct stream){
         .from = reads ? STDIN_FILENO : -1, .to = program_stdin, .close_to = true, .log = -1};
+    c->relayed = c->spec.limits.cpu_milli > 0;
 }
 
 int monitor_run(struct container *c, const struct monitor_options *options, struct err *e)
 {
-    struct monitor m = {.c = c, .options = options};
+    struct monitor m = {.c = c, .options = options, .relay = RELAY_INIT};
     const int64_t begin = monotonic_ms();
     m.signals = c->signal_fd;
     open_monitor_streams(&m);
     _cleanup_free_ struct pollfd *polled =
-        xcalloc(2 + STREAMS + options->watch_count, sizeof(*polled));
+        xcalloc(AT_WATCHES + options->watch_count, sizeof(*polled));
     int r = 1;
     while (r > 0 && !(m.ended && drained(&m))) {
-        r = turn(&m, polled, m.ended ? DRAIN_MS : -1);
+        r = c->relayed ? relayed_turn(&m, polled) : turn(&m, polled, m.ended ? DRAIN_MS : -1);
         if (r == 0 && is_read_slowly(&m))
             r = 1;
     }
-    close_fd(m.streams[IN].to);
+    relay_stop(&m.relay);
+    c->relayed = false;
+    close_fd(m.streams[STREAM_IN].to);
     if (r < 0)
         return err_set(e, r, "watch the container");
     explain_early_end(&m, begin);
@@ -219,11 +326,12 @@ int monitor_run(struct container *c, const struct monitor_options *options, stru
 
 int monitor_pause(struct container *c, const struct monitor_options *options, int ms, struct err *e)
 {
-    struct monitor m = {.c = c, .options = options, .signals = c->signal_fd, .ended = true};
+    struct monitor m = {
+        .c = c, .options = options, .signals = c->signal_fd, .relay = RELAY_INIT, .ended = true};
     for (int i = 0; i < STREAMS; i++)
         m.streams[i] = (struct stream){.from = -1, .to = -1, .log = -1};
     _cleanup_free_ struct pollfd *polled =
-        xcalloc(2 + STREAMS + options->watch_count, sizeof(*polled));
+        xcalloc(AT_WATCHES + options->watch_count, sizeof(*polled));
     const int64_t end = monotonic_ms() + ms;
     int r = 1;
     for (int64_t left = ms; r > 0 && left > 0 && !c->told_to_end; left = end - monotonic_ms())

@@ -1,56 +1,12 @@
-/* Streams and the log.
- *
- * The log has the format of Kubernetes' CRI, which every log shipper reads:
- *
- *     2026-11-23T14:05:00.123456789Z stdout F a whole line
- *     2026-11-23T14:05:00.123456790Z stderr P the beginning of a line
+/* Streams.
  *
  * A chunk is read only when the one before it has been written, so a reader who stops (a pager)
- * stops the program and nothing else: the monitor goes on answering.
+ * stops the program and nothing else: whoever copies goes on answering.
  */
 #include "relay.h"
 
 #include <errno.h>
 #include <string.h>
-#include <time.h>
-
-static void log_entry(int log, const char *tag, bool complete, const char *line, size_t size)
-{
-    struct timespec now;
-    struct tm tm;
-    char date[32] = "";
-    clock_gettime(CLOCK_REALTIME, &now);
-    if (gmtime_r(&now.tv_sec, &tm))
-        strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm);
-    _cleanup_free_ char *head =
-        xasprintf("%s.%09ldZ %s %c ", date, now.tv_nsec, tag, complete ? 'F' : 'P');
-    /* One write() an entry. The line may hold any bytes, NUL among them. */
-    size_t before = strlen(head);
-    _cleanup_free_ char *entry = xcalloc(before + size + 1, 1);
-    memcpy(entry, head, before);
-    memcpy(entry + before, line, size);
-    entry[before + size] = '\n';
-    /* A full disk must not end the container. */
-    (void)write_all(log, entry, before + size + 1);
-}
-
-void log_note(int log, const char *text)
-{
-    if (log >= 0)
-        log_entry(log, "stderr", true, text, strlen(text));
-}
-
-static void log_chunk(struct stream *s)
-{
-    const char *p = s->data, *end = s->data + s->used;
-    while (s->log >= 0 && p < end) {
-        const char *newline = memchr(p, '\n', (size_t)(end - p));
-        const char *stop = newline ? newline : end;
-        log_entry(s->log, s->tag, newline != NULL, p, (size_t)(stop - p));
-        s->mid_line = !newline;
-        p = stop + 1;
-    }
-}
 
 struct pollfd stream_interest(const struct stream *s)
 {
@@ -79,7 +35,8 @@ static void stream_read(struct stream *s)
     }
     s->used = (size_t)n;
     s->sent = 0;
-    log_chunk(s);
+    if (s->log >= 0)
+        s->mid_line = log_write(s->log, s->rotation, s->tag, s->data, s->used, s->mid_line);
     if (s->to < 0)
         s->sent = s->used;
 }

@@ -1,7 +1,7 @@
 /* Copying a program's streams: never blocking on one side while the other waits. Private to core/. */
 #pragma once
 
-#include <netctr/base.h>
+#include "log.h"
 
 #include <poll.h>
 
@@ -9,12 +9,13 @@
 
 /** Bytes from one fd to another, and into a log on the way. */
 struct stream {
-    int from;        /**< -1: ended */
-    int to;          /**< -1: nobody listens; what comes is only logged */
-    bool close_to;   /**< at the end of file @to is closed (a program's stdin) */
-    int log;         /**< -1: no log */
-    const char *tag; /**< "stdout" or "stderr" in the log */
-    bool mid_line;   /**< the log's last line is not complete */
+    int from;                  /**< -1: ended */
+    int to;                    /**< -1: nobody listens; what comes is only logged */
+    bool close_to;             /**< at the end of file @to is closed (a program's stdin) */
+    int log;                   /**< -1: no log */
+    struct rotation *rotation; /**< what bounds it, or NULL */
+    const char *tag;           /**< "stdout" or "stderr" in the log */
+    bool mid_line;             /**< the log's last line is not complete */
     char data[RELAY_CHUNK];
     size_t used, sent;
 };
@@ -32,6 +33,11 @@ static inline bool stream_ended(const struct stream *s)
 {
     return s->from < 0;
 }
+static inline bool stream_drained(const struct stream *s)
+{
+    return stream_ended(s) && !stream_pending(s);
+}
 
-/** One line of the container's log that netctr itself has to say. */
-void log_note(int log, const char *text);
+/** Those of a program. */
+enum { STREAM_OUT, STREAM_ERR, STREAM_IN, STREAMS };
+#define DRAIN_MS 200 /* for output of processes that outlive init only in the pipe */

@@ -83,6 +83,7 @@ json_t *spec_to_json(const struct spec *s)
     json_put_strv(j, "add_hosts", s->add_hosts);
     _cleanup_free_ char *restart = restart_text(&s->restart);
     json_put_str(j, "restart", restart);
+    json_object_set_new(j, "log", log_options_to_json(&s->log));
     json_object_set_new(j, "created", json_integer(s->created));
     return j;
 }
@@ -141,6 +142,10 @@ int spec_from_json(const json_t *j, struct spec *s, struct err *e)
     if (restart && restart_parse(restart, &s->restart, NULL) < 0) {
         spec_clear(s);
         return err_say(e, -EBADMSG, "damaged: unknown restart policy `%s`", restart);
+    }
+    if (log_options_from_json(json_object_get(j, "log"), &s->log, e) < 0) {
+        spec_clear(s);
+        return -EBADMSG;
     }
     int64_t schema = json_int(j, "schema", 0);
     if (schema > 1) {

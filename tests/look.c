@@ -457,7 +457,7 @@ static void look_at_file(const char *path, const char *name)
             h = hash(line, h);
         else if (*line != '#' && !strstr(line, "resting-until="))
             say("lease %s", line);
-    if (strcmp(name, "log") == 0)
+    if (strncmp(name, "log", 3) == 0)
         h = 0;
     if (strcmp(name, "config.json") == 0) { /* its networks may have another order by now */
         h = 0;

@@ -54,6 +54,23 @@ bool restart_wanted(const struct restart *r, int exit_status, unsigned times);
  *  most a minute. */
 int restart_delay_ms(unsigned times);
 
+/** What becomes of what the program writes. */
+enum log_driver { LOG_K8S_FILE, LOG_NONE };
+struct log_options {
+    enum log_driver driver;
+    int64_t max_size;  /**< bytes of a file; -1: no limit */
+    unsigned max_file; /**< so many files, the one that is written to among them */
+};
+#define LOG_OPTIONS_DEFAULT ((struct log_options){LOG_K8S_FILE, 10 << 20, 3})
+#define LOG_FILES_MAX 1000
+/** "k8s-file" or "none". -EINVAL with a text. */
+int log_driver_parse(const char *text, struct log_options *o, struct err *e);
+/** "max-size=10m" or "max-file=3". -EINVAL with a text. */
+int log_option_parse(const char *text, struct log_options *o, struct err *e);
+json_t *log_options_to_json(const struct log_options *o); /**< caller owns */
+/** NULL: the default. -EBADMSG with a text. */
+int log_options_from_json(const json_t *j, struct log_options *o, struct err *e);
+
 /** A validated, resolved container. Plain data: it is stored as config.json and read back by exec,
  *  inspect and start. */
 struct spec {
@@ -83,6 +100,7 @@ struct spec {
     strv dns, dns_search, dns_options; /**< in the place of the host's; NULL: the host's */
     strv add_hosts;                    /**< as asked for: "NAME:ADDRESS", "NAME:host-gateway" */
     struct restart restart;
+    struct log_options log;
     int64_t created; /**< seconds since the epoch */
 };
 void spec_clear(struct spec *s);
@@ -93,7 +111,7 @@ int spec_from_json(const json_t *j, struct spec *out, struct err *e);
 char *spec_new_id(void);
 
 /* ---- store ----------------------------------------------------------------------------------
- * ROOT/containers/NAME/  config.json, upper, work, log    survives a reboot
+ * ROOT/containers/NAME/  config.json, upper, work, log, log.1 …    survives a reboot
  * RUN/containers/NAME/   lock, state.json, endpoint.NETWORK.json, control: lives as long as the container runs
  *
  * The lock is held by the container's monitor: whoever can take it knows that the monitor is dead. */
@@ -205,6 +223,7 @@ struct container {
     int channel;                        /**< to the child, until it has become the program */
     int stdin_fd, stdout_fd, stderr_fd; /**< our ends of its pipes */
     int log_fd, signal_fd;              /**< for the monitor, through all of its runs */
+    bool relayed; /**< its streams are copied, and its log rotated, by the relay */
     pid_t pid;
     int pidfd;
     int64_t started;

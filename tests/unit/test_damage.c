@@ -126,6 +126,7 @@ static void write_definition(void)
         .network = xstrdup("default"),
         .volumes = xcalloc(1, sizeof(struct volume)),
         .volume_count = 1,
+        .log = LOG_OPTIONS_DEFAULT,
         .created = 1795455624,
     };
     s.volumes[0] = (struct volume){xstrdup("/a"), xstrdup("/b"), true};

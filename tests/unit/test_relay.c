@@ -205,8 +205,8 @@ static void test_only_logged(void)
     l.stream.to = -1;
     say(&l, "quiet\n", 6);
     run(&l.stream);
-    log_note(l.stream.log, "a note");
-    log_note(-1, "nowhere");
+    log_note(l.stream.log, NULL, "a note");
+    log_note(-1, NULL, "nowhere");
     _cleanup_free_ char *log = log_of(&l.stream, NULL);
     check(streq(log, "stdout F quiet\nstderr F a note\n"), "without a reader there is the log",
           log);

@@ -1,0 +1,178 @@
+#include "relay_process.h"
+
+#include "cgroup_relay.h"
+
+#include <errno.h>
+#include <linux/close_range.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+
+enum {
+    RETRY_MS = 250
+}; /* when it was killed; a few times a second, for nothing is lost meanwhile */
+
+/* What it says, a byte each. */
+enum { SAYS_STDIN_ENDED = 'i', SAYS_WAITS = 'w' };
+
+/* ---- the relay itself ------------------------------------------------------------------------*/
+
+static int by_number(const void *a, const void *b)
+{
+    return *(const int *)a - *(const int *)b;
+}
+
+/* It must keep nothing of the monitor's alive: locks, ports, the run directory. Of 0 to 2 nothing may become
+ * another file, for warnings are written there. */
+static int close_others(const struct stream *s, const struct relay_work *w, int talk)
+{
+    int keep[] = {STDERR_FILENO, talk,      w->log,  w->rotation.dir, s[0].from,
+                  s[0].to,       s[1].from, s[1].to, s[2].from,       s[2].to};
+    qsort(keep, ARRAY_LEN(keep), sizeof(*keep), by_number);
+    int next = STDERR_FILENO + 1;
+    for (size_t i = 0; i < ARRAY_LEN(keep); i++) {
+        if (keep[i] > next && close_range((unsigned)next, (unsigned)keep[i] - 1, 0) < 0)
+            return -errno;
+        next = keep[i] >= next ? keep[i] + 1 : next;
+    }
+    return close_range((unsigned)next, ~0U, 0) < 0 ? -errno : 0;
+}
+
+static bool all_drained(const struct stream *s, bool ended)
+{
+    return stream_drained(&s[STREAM_OUT]) && stream_drained(&s[STREAM_ERR]) &&
+           (ended || stream_drained(&s[STREAM_IN]));
+}
+
+static void say(int talk, char what)
+{
+    (void)send(talk, &what, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/* One look at all fds. 0: the program has ended and there was nothing to be done for a while. */
+static int turn(struct stream *streams, int talk, bool *ended)
+{
+    struct pollfd p[STREAMS + 1];
+    const struct timespec pause = {.tv_nsec = 10000000};
+    for (int i = 0; i < STREAMS; i++)
+        p[i] = stream_interest(&streams[i]);
+    p[STREAMS] = (struct pollfd){.fd = *ended ? -1 : talk, .events = POLLIN};
+    int n = poll(p, ARRAY_LEN(p), *ended ? DRAIN_MS : -1);
+    if (n < 0 && errno != EINTR) /* memory that is short for a moment */
+        nanosleep(&pause, NULL);
+    for (int i = 0; n > 0 && i < STREAMS; i++)
+        if (p[i].revents)
+            stream_run(&streams[i], p[i].revents);
+    *ended = *ended || (n > 0 && p[STREAMS].revents);
+    return n < 0 ? 1 : n;
+}
+
+/* The same rules as the monitor's: what is in the pipes is copied, and a slow reader is waited for; whether somebody
+ * wants the container to end meanwhile, the monitor knows. */
+static void copy(struct stream *streams, int talk)
+{
+    bool ended = false, told = stream_ended(&streams[STREAM_IN]);
+    while (!all_drained(streams, ended)) {
+        if (turn(streams, talk, &ended) == 0) {
+            if (!stream_pending(&streams[STREAM_OUT]) && !stream_pending(&streams[STREAM_ERR]))
+                return;
+            say(talk, SAYS_WAITS);
+        }
+        if (!told && stream_drained(&streams[STREAM_IN])) {
+            say(talk, SAYS_STDIN_ENDED);
+            told = true;
+        }
+    }
+}
+
+static _Noreturn void relay_main(const struct relay_work *w, int talk, pid_t monitor)
+{
+    struct stream streams[STREAMS];
+    struct rotation rotation = w->rotation;
+    memcpy(streams, w->streams, sizeof(streams));
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != monitor || close_others(streams, w, talk) < 0)
+        _exit(1);
+    (void)prctl(PR_SET_NAME, "netctr-relay");
+    /* Limited or not: the program must not wait for what it says to be read. */
+    if (w->cgroup)
+        (void)cgroup_join_cpu(w->cgroup, NULL);
+    if (w->log >= 0) {
+        log_reopen(w->log, rotation.dir); /* the one before may have rotated, and been killed */
+        log_mend(w->log);
+        struct stat st;
+        rotation.size = fstat(w->log, &st) == 0 ? st.st_size : 0;
+    }
+    for (int i = 0; i < STREAMS; i++)
+        streams[i].rotation = &rotation;
+    copy(streams, talk);
+    _exit(0);
+}
+
+/* ---- the monitor's side ----------------------------------------------------------------------*/
+
+static void forget(struct relay *r)
+{
+    r->pid = 0;
+    r->pidfd = close_fd(r->pidfd);
+    r->talk = close_fd(r->talk);
+    r->told = r->waits = false;
+}
+
+int relay_start(struct relay *r, const struct relay_work *work)
+{
+    int ends[2];
+    const int64_t now = monotonic_ms();
+    if (r->pid || r->through || now < r->retry)
+        return 0;
+    r->retry = now + RETRY_MS;
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+        return -errno;
+    const pid_t monitor = getpid();
+    r->talk = ends[0];
+    r->pid = fork();
+    if (r->pid == 0)
+        relay_main(work, ends[1], monitor);
+    int code = r->pid < 0 ? -errno : 0;
+    close(ends[1]);
+    if (code == 0 && (r->pidfd = (int)syscall(SYS_pidfd_open, r->pid, 0)) < 0)
+        code = -errno;
+    if (code < 0)
+        relay_stop(r);
+    return code;
+}
+
+void relay_tell_end(struct relay *r)
+{
+    if (r->pid && !r->told)
+        r->told = shutdown(r->talk, SHUT_WR) == 0;
+}
+
+void relay_hear(struct relay *r)
+{
+    int status = 0;
+    char said[64];
+    bool ended = r->pid && waitpid(r->pid, &status, WNOHANG) == r->pid;
+    ssize_t n = recv(r->talk, said, sizeof(said), MSG_DONTWAIT);
+    r->stdin_ended = r->stdin_ended || (n > 0 && memchr(said, SAYS_STDIN_ENDED, (size_t)n));
+    r->waits = n > 0 && memchr(said, SAYS_WAITS, (size_t)n);
+    if (!ended)
+        return;
+    r->through = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    forget(r);
+}
+
+void relay_stop(struct relay *r)
+{
+    if (r->pid > 0) {
+        (void)kill(r->pid,
+                   SIGKILL); /* it is our child and not reaped: the number is still its own */
+        while (waitpid(r->pid, NULL, 0) < 0 && errno == EINTR)
+            ;
+    }
+    forget(r);
+}

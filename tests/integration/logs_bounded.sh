@@ -1,0 +1,156 @@
+#!/usr/bin/env bash
+# The log of a container is bounded: its size, its files, its driver.
+. "$(dirname "$0")/../lib.sh"
+
+run() { # FLAGS... COMMAND...: attached, its output is thrown away
+    netctr run --name k --network none "$@" >/dev/null
+}
+files() {
+    (cd "$state/containers/k" && echo log*)
+}
+# All that is told is consecutive numbers up to N; $first is the first of them.
+tells_up_to() { # N
+    netctr logs k >"$tmp/told"
+    first=$(head -1 "$tmp/told")
+    [ -n "$first" ] || fail 'the log is empty'
+    seq "$first" "$1" | cmp - "$tmp/told"
+}
+no_file_beyond() { # BYTES
+    local file
+    for file in "$state"/containers/k/log*; do
+        [ "$(stat -c %s "$file")" -le "$1" ] || fail "$(ls -l "$file")"
+    done
+}
+
+is_bounded() {
+    run --log-opt max-size=20k --log-opt max-file=3 "$box" seq 5000
+    assert_eq "$(files)" 'log log.1 log.2'
+    no_file_beyond 20480
+    tells_up_to 5000
+    [ "$first" -gt 1 ] && [ "$first" -lt 4500 ] || fail "begins with $first"
+    local n
+    for n in 1 2; do # no line is divided between files
+        tail -n 1 "$state/containers/k/log.$n" | has ' F '
+    done
+    for n in 0 1 400 500 700 1000 9999; do
+        netctr logs --tail $n k | cmp - <(tail -n $n "$tmp/told")
+    done
+    netctr rm k
+    [ ! -e "$state/containers/k" ] || fail 'rm leaves something'
+    run --log-opt max-size=20k --log-opt max-file=1 "$box" seq 5000
+    assert_eq "$(files)" log
+    no_file_beyond 20480
+    tells_up_to 5000
+    netctr rm k
+    run --log-opt max-size=-1 "$box" seq 100000
+    assert_eq "$(files)" log
+    tells_up_to 100000
+    assert_eq "$first" 1
+    netctr rm k
+    # Lines without end are cut.
+    run --log-opt max-size=50k "$box" sh -c 'head -c 400000 /dev/zero | tr "\0" x'
+    no_file_beyond $((51200 + 4200))
+    assert_eq "$(netctr logs k | tr -d x | wc -c)" 0
+    [ "$(netctr logs k | wc -c)" -ge 98000 ] || fail 'too little is kept'
+}
+t 'max-size and max-file bound the log' is_bounded
+
+what_log() { # KEY
+    netctr inspect k | jq -r ".[0].log.$1"
+}
+is_defined() {
+    local flag
+    run "$box" true
+    assert_eq "$(what_log driver) $(what_log max_size) $(what_log max_file)" 'k8s-file 10485760 3'
+    # Whoever made one before there was a limit has none written down.
+    jq 'del(.log)' "$state/containers/k/config.json" >"$tmp/old"
+    cp "$tmp/old" "$state/containers/k/config.json"
+    assert_eq "$(what_log driver) $(what_log max_size) $(what_log max_file)" 'k8s-file 10485760 3'
+    netctr rm k
+    run --log-driver k8s-file --log-opt max-size=1g --log-opt max-file=7 "$box" true
+    assert_eq "$(what_log driver) $(what_log max_size) $(what_log max_file)" 'k8s-file 1073741824 7'
+    for flag in json-file local journald ''; do
+        assert_error "netctr: log driver \`$flag\`: there are k8s-file (the default) and none" 125 \
+            netctr run --log-driver "$flag" "$box" true
+    done
+    for flag in max-size=0 max-size=x max-size=-2 max-size= max-file=0 max-file=x max-file=1001 tag=a ''; do
+        assert_status 125 netctr run --log-opt "$flag" "$box" true
+    done
+}
+t 'what is asked for is checked, kept and shown' is_defined
+
+has_none() {
+    netctr run -d --name k --network none --log-driver none "$box" sh -c 'echo said; sleep 1000' >/dev/null
+    assert_error 'netctr: container `k` has no log: its log driver is none' 125 netctr logs k
+    netctr rm -f k
+    assert_eq "$(netctr run --name k --network none --log-driver none "$box" echo said)" said
+    [ ! -e "$state/containers/k/log" ] || fail 'there is a log'
+    assert_eq "$(what_log driver)" none
+}
+t '--log-driver none keeps nothing' has_none
+
+shrinks() {
+    netctr run -d --name k --network none --log-opt max-size=10k --log-opt max-file=6 \
+        "$box" sh -c 'seq 5000; sleep 1000' >/dev/null
+    wait_for 5 logged k 5000
+    netctr stop -t 0 k >/dev/null
+    assert_eq "$(files)" 'log log.1 log.2 log.3 log.4 log.5'
+    jq '.log.max_file = 2' "$state/containers/k/config.json" >"$tmp/new"
+    cp "$tmp/new" "$state/containers/k/config.json"
+    rm "$state/containers/k/log.3" # a gap
+    netctr start k >/dev/null
+    wait_for 5 eval '[ "$(files)" = "log log.1" ] && [ "$(netctr logs --tail 1 k)" = 5000 ]'
+}
+t 'a smaller max-file removes what is beyond it' shrinks
+
+# Every line that was written before is there, each once.
+survives_kills() {
+    local n monitor last
+    for n in $(seq "$(often 7)"); do
+        netctr run -d --name k --network none --log-opt max-size=6k --log-opt max-file=4 \
+            "$box" seq 100000000 >/dev/null
+        monitor=$(monitor_of k)
+        sleep "0.0$((RANDOM % 50 + 10))"
+        kill -KILL "$monitor"
+        netctr gc >/dev/null
+        netctr logs k >"$tmp/told"
+        # The line that was being written is not whole.
+        last=$(tail -n 2 "$tmp/told" | head -1)
+        first=$(head -1 "$tmp/told")
+        seq "$first" "$last" | cmp - <(head -n $((last - first + 1)) "$tmp/told")
+        [ "$(wc -l <"$tmp/told")" -le $((last - first + 3)) ] || fail 'more lines than that'
+        [ $((last - first)) -gt 200 ] || fail 'hardly anything is left'
+        netctr rm k >/dev/null
+    done
+}
+t 'whoever is killed while he rotates leaves a readable log' survives_kills
+
+# What is in the way of a rotation does not make the log grow, nor anybody wait.
+is_in_the_way() {
+    local dir=$state/containers/k how
+    for how in mkdir mkfifo 'ln -s /dev/null'; do
+        netctr run -d --name k --network none --log-opt max-size=10k --log-opt max-file=2 -v "$tmp:/t" \
+            "$box" sh -c 'until [ -e /t/go ]; do usleep 10000; done; seq 20000; sleep 1000' >/dev/null
+        $how "$dir/log.1"
+        $how "$dir/log.new"
+        touch "$tmp/go"
+        wait_for 5 eval '[ "$(timeout 2 netctr logs --tail 1 k)" = 20000 ]'
+        [ "$(stat -c %s "$dir/log")" -lt 30000 ] || fail "$how: $(ls -l "$dir")"
+        netctr rm -f k >/dev/null
+        rm "$tmp/go"
+    done
+}
+t 'things in the place of older files' is_in_the_way
+
+knows_since() {
+    netctr run -d --name k --network none --log-opt max-size=1k "$box" \
+        sh -c 'seq 20; usleep 300000; seq 21 40; sleep 1000' >/dev/null
+    wait_for 5 logged k 40
+    local when
+    when=$(netctr logs -t k | awk '$2 == 21 { print $1 }')
+    assert_eq "$(netctr logs --since "$when" k | head -1)" 21
+    assert_eq "$(netctr logs --since 1h k | tail -1)" 40
+    assert_eq "$(netctr logs --since 2100-01-01 k)" ''
+    assert_error 'netctr: since `x` is not a time (as in 10m, 2026-01-02T15:04:05Z)' 125 netctr logs --since x k
+}
+t 'logs --since' knows_since

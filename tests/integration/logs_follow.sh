@@ -1,0 +1,136 @@
+#!/usr/bin/env bash
+# logs -f: nothing lost, nothing doubled, whatever becomes of the files meanwhile.
+. "$(dirname "$0")/../lib.sh"
+
+# A container that waits for $tmp/go, and then for $tmp/end.
+background() { # FLAGS... SCRIPT
+    rm -f "$tmp/go" "$tmp/end"
+    netctr run -d --name k --network none -v "$tmp:/t" "${@:1:$#-1}" "$box" \
+        sh -c "await() { until [ -e /t/\$1 ]; do usleep 10000; done; }; ${!#}; exit 1" >/dev/null
+}
+follow() { # in the background, into $tmp/followed
+    : >"$tmp/followed" # not that of the test before
+    timeout $((20 * slowness)) netctr logs -f k >"$tmp/followed" 2>"$tmp/stderr" &
+    follower=$!
+}
+ends_well() { # the follower, of itself
+    wait $follower
+    assert_eq "$(cat "$tmp/stderr")" ''
+}
+
+through_rotations() {
+    local files n
+    # Never more than one rotation before the reader is seen to have come so far: none of them is missed.
+    for files in 1 2 5; do
+        background --log-opt max-size=12k --log-opt max-file=$files \
+            'for i in $(seq 0 11); do await go; rm /t/go; seq $((i * 200 + 1)) $((i * 200 + 200)); done'
+        follow
+        for n in $(seq 200 200 2400); do
+            touch "$tmp/go"
+            wait_for 5 grep -qx "$n" "$tmp/followed"
+        done
+        ends_well
+        seq 2400 | cmp - "$tmp/followed"
+        [ $files = 1 ] || [ -e "$state/containers/k/log.$((files - 1))" ] || fail 'it was not rotated'
+        netctr rm k >/dev/null
+    done
+}
+t 'logs -f follows from file to file' through_rotations
+
+after_truncation() {
+    background 'seq 1000; await go; echo new; await end'
+    follow
+    wait_for 5 grep -qx 1000 "$tmp/followed"
+    : >"$state/containers/k/log"
+    touch "$tmp/go"
+    wait_for 5 grep -qx new "$tmp/followed"
+    assert_eq "$(wc -l <"$tmp/followed")" 1001
+    touch "$tmp/end"
+    ends_well
+    assert_eq "$(netctr logs k)" new
+}
+t 'logs -f begins anew in a file that somebody has emptied' after_truncation
+
+without_file() {
+    background --log-opt max-size=30k --log-opt max-file=5 'seq 1000; await go; seq 1001 3000; await end'
+    wait_for 5 logged k 1000
+    rm "$state/containers/k/log"
+    netctr logs k >"$tmp/older"
+    follow
+    wait_for 5 cmp "$tmp/older" "$tmp/followed"
+    touch "$tmp/go"
+    wait_for 5 grep -qx 3000 "$tmp/followed"
+    touch "$tmp/end"
+    ends_well
+    assert_eq "$(sort -n "$tmp/followed" | uniq -d)" '' 'lines that came twice'
+    netctr rm k >/dev/null
+    # None at all, at first.
+    background --log-opt max-size=20k --log-opt max-file=5 'echo early; await go; seq 1000; await end'
+    wait_for 5 logged k early
+    rm "$state/containers/k/log"
+    follow
+    touch "$tmp/go"
+    wait_for 5 grep -qx 1000 "$tmp/followed"
+    touch "$tmp/end"
+    ends_well
+    # Removed while it is followed: what has been read is not read again.
+    netctr rm k >/dev/null
+    background --log-opt max-size=4k 'seq 200; await go; echo more; await end'
+    follow
+    wait_for 5 grep -qx 200 "$tmp/followed"
+    rm "$state/containers/k/log"
+    touch "$tmp/go"
+    sleep 0.2
+    touch "$tmp/end"
+    ends_well
+    assert_eq "$(sort -n "$tmp/followed" | uniq -d)" '' 'lines that came twice'
+}
+t 'logs -f without the file' without_file
+
+without_inotify() {
+    strace -o /dev/null true 2>/dev/null || skip 'no permission to trace'
+    background --log-opt max-size=20k --log-opt max-file=5 'echo 0; await go; seq 1000; await end; echo last'
+    : >"$tmp/followed"
+    strace -f -qq -o "$tmp/trace" -e trace=inotify_init1,inotify_init -e inject=inotify_init1,inotify_init:error=EMFILE \
+        "$program" --root "$state" --run-root "$run_state" logs -f k >"$tmp/followed" 2>"$tmp/stderr" &
+    follower=$!
+    wait_for 5 grep -q 0 "$tmp/followed"
+    touch "$tmp/go"
+    wait_for 5 grep -qx 1000 "$tmp/followed"
+    touch "$tmp/end"
+    ends_well
+    { seq 0 1000 && echo last; } | cmp - "$tmp/followed"
+    grep -q EMFILE "$tmp/trace"
+}
+t 'logs -f without inotify, of which there is an end' without_inotify
+
+slow_reader() {
+    local memory
+    background --log-opt max-size=100k 'yes'
+    mkfifo "$tmp/pager"
+    netctr logs -f k >"$tmp/pager" 2>"$tmp/stderr" &
+    exec 8<"$tmp/pager"
+    head -c 10000 <&8 >/dev/null
+    sleep 0.3
+    head -c 400000 <&8 >/dev/null
+    wait_for 5 grep -q lost "$tmp/stderr"
+    memory=$(awk '/^VmHWM/ { print $2 }' "/proc/$(pgrep -x -f ".* logs -f k")/status")
+    [ "$memory" -lt 10000 ] || fail "$memory kB"
+    assert_eq "$(sort -u "$tmp/stderr")" \
+        'netctr: warning: lines are lost: the container writes them faster than they are read'
+    assert_eq "$(head -c 100001 <&8 | tail -n +2 | head -n -1 | sort -u)" y
+    exec 8<&-
+    netctr rm -f k >/dev/null
+}
+t 'logs -f that is read too slowly says so and goes on' slow_reader
+
+# As `less` does. What comes after the command was given is not waited for.
+snapshot_of_flood() {
+    background --log-opt max-size=100k 'yes'
+    wait_for 5 test -e "$state/containers/k/log.2"
+    timeout 5 netctr logs k >"$tmp/told" 2>/dev/null
+    timeout 5 netctr logs --tail 30000 k >"$tmp/told" 2>/dev/null
+    assert_eq "$(sort -u "$tmp/told")" y
+    [ "$(wc -l <"$tmp/told")" -lt 40000 ] || fail "$(wc -l <"$tmp/told") lines"
+}
+t 'logs of a container that does not stop writing has an end' snapshot_of_flood

@@ -1,0 +1,121 @@
+#!/usr/bin/env bash
+# A container with a limit of processor time pays for the copying of what it writes: the relay.
+. "$(dirname "$0")/../lib.sh"
+
+relay_of() { # NAME: it comes a moment after the start
+    wait_for 5 pgrep -x netctr-relay -P "$(monitor_of "$1")"
+    cat "$ARENA/waited"
+}
+ticks() { # PID
+    awk '{ sub(/.*\) /, ""); print $12 + $13 }' "/proc/$1/stat"
+}
+sizes() {
+    cat "$state"/containers/k/log* | wc -c
+}
+
+is_charged() {
+    [ -e /sys/fs/cgroup/cpu/tasks ] || skip 'no cgroup hierarchy of version 1 for processor time'
+    local monitor relay before used
+    netctr run -d --name k --network none -m 32m --cpus 0.2 --log-opt max-size=100k "$box" yes '' >/dev/null
+    monitor=$(monitor_of k)
+    relay=$(relay_of k)
+    before=$(ticks "$monitor")
+    sleep 2
+    used=$(($(ticks "$monitor") - before))
+    note "monitor $used, relay $(ticks "$relay"), program $(ticks "$(pid_of k)") ticks of 200"
+    [ $used -lt 30 ] || fail "the monitor has used $used ticks"
+    [ $(($(ticks "$relay") + $(ticks "$(pid_of k)"))) -lt $((75 * slowness)) ] || fail 'the limit does not hold'
+    has -x "$relay" <"/sys/fs/cgroup/cpu$(awk -F: '$2 ~ /(^|,)cpu(,|$)/ { print $3 }' "/proc/$(pid_of k)/cgroup")/tasks"
+    # In nothing else: it is not to be killed for the container's memory.
+    assert_eq "$(grep -cE '^[0-9]+:(memory|pids):.*netctr/' "/proc/$relay/cgroup" || true)" 0
+    [ "$(sizes)" -le $((3 * 102400 + 65536)) ] || fail "$(sizes) bytes"
+    netctr exec k true
+}
+t 'the log is written on the time of who writes so much' is_charged
+
+# What it holds would live on with it: locks, ports, the run directory.
+holds_nothing() {
+    local relay links
+    serve k --cpus 0.5 -p 8080:80
+    relay=$(relay_of k)
+    links=$(for fd in "/proc/$relay/fd"/*; do readlink "$fd"; done | sort -u | grep -v '^/dev/null$')
+    assert_eq "$(grep -vc '^pipe:\|^socket:' <<<"$links")" 2 "$links"
+    assert_contains "$links" "$state/containers/k/log"
+    assert_eq "$(grep -c '^socket:' <<<"$links")" 1
+    kill -KILL "$(monitor_of k)"
+    wait_for 5 sh -c "! kill -0 $relay 2>/dev/null"
+    netctr gc >/dev/null
+    [ -z "$(names)" ] || fail 'it lives'
+}
+t 'the relay holds nothing of the monitor, and dies with it' holds_nothing
+
+copies_streams() {
+    local limits=(--network none --cpus 0.5)
+    assert_eq "$(echo hello | netctr run -i "${limits[@]}" "$box" sh -c 'cat; echo bye; exec sleep 0.1')" $'hello\nbye'
+    assert_eq "$(netctr run "${limits[@]}" "$box" sh -c 'echo out; echo err >&2' 2>&1 >/dev/null)" err
+    assert_status 3 netctr run "${limits[@]}" "$box" sh -c 'exec >&- 2>&-; usleep 100000; exit 3'
+    assert_eq "$(head -c 200000 /dev/urandom | tee "$tmp/random" | netctr run -i "${limits[@]}" "$box" cat | md5sum)" \
+        "$(md5sum <"$tmp/random")"
+    # More than pipes hold, and a reader who takes his time.
+    assert_eq "$(netctr run --name k "${limits[@]}" "$box" seq 20000 | { sleep 0.3 && wc -l; })" 20000
+    assert_eq "$(netctr logs k | wc -l)" 20000
+    # One who is gone does not end the program.
+    netctr run --name gone "${limits[@]}" "$box" sh -c 'seq 20000; echo end' | head -1 >/dev/null
+    assert_eq "$(netctr logs --tail 1 gone)" end
+    netctr run -d -i --name open "${limits[@]}" "$box" cat >/dev/null
+    sleep 0.2
+    status_is open running
+    # Who never reads keeps nobody from ending it.
+    mkfifo "$tmp/pager"
+    sleep 1000 <>"$tmp/pager" &
+    netctr run --name p "${limits[@]}" "$box" seq 20000 >"$tmp/pager" &
+    wait_for 5 eval '[ -n "$(netctr events --no-stream --filter container=p --filter event=start)" ]'
+    wait_for 5 eval '[ -z "$(pgrep -x seq)" ]'
+    status_is p running
+    timeout $((5 * slowness)) netctr rm -f p
+    # A SIGTERM for all is for the monitor to hand on.
+    netctr run -d --name k2 "${limits[@]}" "$box" sh -c 'trap "echo asked; exit 7" TERM; while :; do usleep 20000; done' >/dev/null
+    kill "$(relay_of k2)"
+    netctr stop k2 >/dev/null
+    assert_eq "$(netctr logs k2) $(state_of k2 exit_status)" 'asked 7'
+}
+t 'streams are copied as without it' copies_streams
+
+comes_back() {
+    local first
+    netctr run -d --name k --network none --cpus 0.5 -v "$tmp:/t" --log-opt max-size=4k --log-opt max-file=900 "$box" \
+        sh -c 'echo before; until [ -e /t/go ]; do usleep 10000; done; seq 5000; sleep 1000' >/dev/null
+    wait_for 5 logged k before
+    first=$(relay_of k)
+    kill -KILL "$first"
+    touch "$tmp/go"
+    wait_for 5 logged k 5000
+    [ "$(relay_of k)" != "$first" ] || fail 'it is the same'
+    { echo before && seq 5000; } | cmp - <(netctr logs k)
+    # Nor is it missed when the program has ended.
+    kill -STOP "$(relay_of k)"
+    netctr exec k sh -c 'echo last >/proc/1/fd/1'
+    kill -KILL "$(relay_of k)" "$(pid_of k)"
+    wait_for 5 status_is k exited
+    assert_eq "$(netctr logs --tail 1 k)" last
+    # One that somebody has stopped is not waited for when the container is to end.
+    netctr start k >/dev/null
+    kill -STOP "$(relay_of k)"
+    timeout $((15 * slowness)) netctr rm -f k
+}
+t 'a relay that was killed is replaced' comes_back
+
+# The monitor has something to say while the relay gives the file other names.
+notes_go_to_the_present_file() {
+    netctr run -d --name k --network none --cpus 0.5 --restart on-failure:2 --log-opt max-size=8k --log-opt max-file=50 \
+        "$box" sh -c 'seq 1000; exit 3' >/dev/null
+    wait_for 10 status_is k exited
+    { for _ in 1 2 3; do seq 1000; done; } | cmp - <(netctr logs k)
+    netctr run --name early --network none --cpus 0.5 -d --log-opt max-size=8k "$box" seq 1000 >/dev/null
+    wait_for 5 status_is early exited
+    assert_contains "$(netctr logs --tail 1 early 2>&1)" 'went to the background'
+    # Without a limit there is none.
+    netctr run -d --name free --network none -m 32m "$box" sleep 1000 >/dev/null
+    [ -z "$(pgrep -P "$(monitor_of free)" -x netctr-relay)" ] || fail 'there is a relay'
+}
+t 'what netctr itself says comes into the present file' notes_go_to_the_present_file

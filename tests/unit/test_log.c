@@ -1,0 +1,197 @@
+/* The log: its entries, its bounds, and what is in the way of them. */
+#include "check.h"
+
+#include "core/log.h"
+
+#include <netctr/core.h>
+
+#include <sys/mman.h>
+
+/* Text of a file without the times, a space and a newline after each entry; caller frees. */
+static char *text_in(int dir, const char *name)
+{
+    _cleanup_free_ char *all = NULL;
+    if (read_file_at(dir, name, 16 << 20, &all, NULL) < 0)
+        return xstrdup("-");
+    char *out = xcalloc(strlen(all) + 1, 1), *to = out;
+    for (char *line = all, *newline; (newline = strchr(line, '\n')); line = newline + 1) {
+        if (newline - line > 38) {
+            memcpy(to, line + 38, (size_t)(newline - line - 38));
+            to += newline - line - 38;
+        }
+        *to++ = '/';
+    }
+    return out;
+}
+
+static void expect_text(int dir, const char *name, const char *expected)
+{
+    _cleanup_free_ char *text = text_in(dir, name);
+    expect(streq(text, expected), name, "`%s`, expected `%s`", text, expected);
+}
+
+static off_t size_of(int dir, const char *name)
+{
+    struct stat st;
+    return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ? -1 : st.st_size;
+}
+
+static bool add(int fd, struct rotation *r, const char *text, bool mid_line)
+{
+    return log_write(fd, r, "stdout", text, strlen(text), mid_line);
+}
+
+static void test_rotation(void)
+{
+    _cleanup_scratch_ struct scratch s = scratch_open();
+    _cleanup_close_ int fd = log_open(s.fd);
+    struct rotation r = {.dir = s.fd, .max_size = 100, .max_file = 3};
+    const int number = fd;
+    for (char text[] = "a\n"; text[0] <= 'g'; text[0]++)
+        (void)add(fd, &r, text, false);
+    check(fd == number, "the fd keeps its number", "it is another");
+    expect_text(s.fd, "log", "F g/");
+    expect_text(s.fd, "log.1", "F e/F f/");
+    expect_text(s.fd, "log.2", "F c/F d/");
+    check(!exists(s.fd, "log.3") && !exists(s.fd, "log.new"), "no more files than that", "more");
+    /* A line stays in one file, if it ends in time. */
+    check(add(fd, &r, "long", false), "in the middle of a line", "it is not");
+    check(!add(fd, &r, "er\nnext\n", true), "at the end of one", "it is not");
+    expect_text(s.fd, "log.1", "F g/P long/F er/");
+    expect_text(s.fd, "log", "F next/");
+    /* One rotation was cut short. */
+    unlinkat(s.fd, "log.1", 0);
+    (void)add(fd, &r, "h\nj\n", false);
+    expect_text(s.fd, "log.2", "F e/F f/");
+    expect_text(s.fd, "log.1", "F next/");
+    struct stat now, before;
+    fstatat(s.fd, "log", &now, 0);
+    fstatat(s.fd, "log.1", &before, 0);
+    expect(log_generation(now.st_mode) == (log_generation(before.st_mode) + 1) % LOG_GENERATIONS,
+           "files are counted", "%u after %u", log_generation(now.st_mode),
+           log_generation(before.st_mode));
+    log_note(fd, &r, "two\nlines");
+    expect_text(s.fd, "log", "F two/F lines/");
+    log_tidy(s.fd, 1);
+    check(!exists(s.fd, "log.1") && !exists(s.fd, "log.2") && exists(s.fd, "log"), "tidied", "no");
+}
+
+static void test_one_file(void)
+{
+    _cleanup_scratch_ struct scratch s = scratch_open();
+    _cleanup_close_ int fd = log_open(s.fd);
+    struct rotation r = {.dir = s.fd, .max_size = 100, .max_file = 1};
+    for (char text[] = "a\n"; text[0] <= 'e'; text[0]++)
+        (void)add(fd, &r, text, false);
+    expect_text(s.fd, "log", "F e/");
+    check(!exists(s.fd, "log.1"), "the only file", "it is not");
+    r.max_size = -1;
+    for (char text[] = "a\n"; text[0] <= 'e'; text[0]++)
+        (void)add(fd, &r, text, false);
+    expect_text(s.fd, "log", "F e/F a/F b/F c/F d/F e/");
+}
+
+/* One chunk may be larger than a file. */
+static void test_chunk(void)
+{
+    _cleanup_scratch_ struct scratch s = scratch_open();
+    _cleanup_close_ int fd = log_open(s.fd);
+    struct rotation r = {.dir = s.fd, .max_size = 1000, .max_file = 3};
+    char chunk[LOG_PIECE_MAX];
+    memset(chunk, '\n', sizeof(chunk));
+    check(!log_write(fd, &r, "stdout", chunk, sizeof(chunk), false), "newlines", "in a line");
+    expect(size_of(s.fd, "log") <= 1000 && size_of(s.fd, "log.1") <= 1000 &&
+               size_of(s.fd, "log.2") <= 1000,
+           "no file is too large", "%ld, %ld, %ld", (long)size_of(s.fd, "log"),
+           (long)size_of(s.fd, "log.1"), (long)size_of(s.fd, "log.2"));
+    memset(chunk, 'x', sizeof(chunk));
+    check(log_write(fd, &r, "stdout", chunk, sizeof(chunk), false), "no newline", "none seen");
+    check(log_write(fd, &r, "stdout", chunk, sizeof(chunk), true), "nor in the next", "none seen");
+    expect(size_of(s.fd, "log") + size_of(s.fd, "log.1") < 1000 + 2 * LOG_PIECE_MAX + 200,
+           "a line without end is cut", "%ld and %ld", (long)size_of(s.fd, "log"),
+           (long)size_of(s.fd, "log.1"));
+}
+
+static void test_strange(void)
+{
+    _cleanup_scratch_ struct scratch s = scratch_open();
+    _cleanup_close_ int fd = log_open(s.fd);
+    struct rotation r = {.dir = s.fd, .max_size = 100, .max_file = 2};
+    mkdirat(s.fd, "log.1", 0700);
+    mkdirat(s.fd, "log.new", 0700);
+    for (char text[] = "a\n"; text[0] <= 'z'; text[0]++)
+        (void)add(fd, &r, text, false);
+    expect(size_of(s.fd, "log") <= 300, "it is bounded though it cannot be moved", "%ld",
+           (long)size_of(s.fd, "log"));
+    unlinkat(s.fd, "log.1", AT_REMOVEDIR);
+    unlinkat(s.fd, "log.new", AT_REMOVEDIR);
+    /* Emptied by somebody: not full any more. */
+    (void)!ftruncate(fd, 0);
+    (void)add(fd, &r, "1\n", false);
+    expect_text(s.fd, "log", "F 1/");
+    /* Taken away by somebody: the next one has the name. */
+    (void)!renameat(s.fd, "log", s.fd, "mine");
+    for (char text[] = "2\n"; text[0] <= '5'; text[0]++)
+        (void)add(fd, &r, text, false);
+    expect_text(s.fd, "mine", "F 1/F 2/");
+    expect_text(s.fd, "log.1", "F 3/F 4/");
+    expect_text(s.fd, "log", "F 5/");
+    /* Somebody else has begun another: it is the present one. */
+    _cleanup_close_ int other = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    (void)!renameat(s.fd, "log", s.fd, "log.1");
+    put_file(s.fd, "log", "", 0);
+    log_reopen(other, s.fd);
+    log_note(other, NULL, "note");
+    expect_text(s.fd, "log", "F note/");
+    unlinkat(s.fd, "log", 0);
+    check((symlinkat("/dev/null", s.fd, "log"), log_open(s.fd)) == -EBADMSG, "a link", "is opened");
+    unlinkat(s.fd, "log", 0);
+    check((mkfifoat(s.fd, "log", 0600), log_open(s.fd)) == -EBADMSG, "a fifo", "is opened");
+}
+
+static void test_torn(void)
+{
+    _cleanup_scratch_ struct scratch s = scratch_open();
+    static const char begun[] = "2026-11-23T14:05:00.123456789Z stdout F hal";
+    put_file(s.fd, "log", begun, sizeof(begun) - 1);
+    _cleanup_close_ int fd = log_open(s.fd);
+    log_mend(fd);
+    log_mend(fd);
+    (void)add(fd, NULL, "next\n", false);
+    expect_text(s.fd, "log", "F hal/F next/");
+}
+
+static void test_options(void)
+{
+    struct log_options o = LOG_OPTIONS_DEFAULT, back;
+    static const char *const bad[] = {
+        "max-size=0",    "max-size=-2",           "max-size", "max-file=0",
+        "max-file=1001", "max-size=99999999999g", "tag=x",    ""};
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+        check(log_option_parse(bad[i], &o, NULL) == -EINVAL, "is no option", bad[i]);
+    check(o.max_size == 10 << 20 && o.max_file == 3 && o.driver == LOG_K8S_FILE, "the default", "");
+    check(log_option_parse("max-size=10k", &o, NULL) == 0 && o.max_size == 10240, "a size", "");
+    check(log_option_parse("max-size=-1", &o, NULL) == 0 && o.max_size == -1, "no limit", "");
+    check(log_option_parse("max-file=1", &o, NULL) == 0 && o.max_file == 1, "files", "");
+    check(log_driver_parse("json-file", &o, NULL) == -EINVAL, "is no driver", "json-file");
+    check(log_driver_parse("none", &o, NULL) == 0 && o.driver == LOG_NONE, "none", "");
+    _cleanup_json_ json_t *j = log_options_to_json(&o);
+    check(log_options_from_json(j, &back, NULL) == 0 && back.max_size == -1 && back.max_file == 1 &&
+              back.driver == LOG_NONE,
+          "they come back from JSON", "they do not");
+    json_object_set_new(j, "max_size", json_integer(0));
+    check(log_options_from_json(j, &back, NULL) == -EBADMSG, "damaged JSON", "is believed");
+    check(log_options_from_json(NULL, &back, NULL) == 0 && back.max_file == 3, "older than them",
+          "is not the default");
+}
+
+int main(void)
+{
+    test_rotation();
+    test_one_file();
+    test_chunk();
+    test_strange();
+    test_torn();
+    test_options();
+    return failures != 0;
+}
