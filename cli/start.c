@@ -19,17 +19,27 @@ static int compose(const struct spec *defined, struct life *life, struct err *e)
     return 0;
 }
 
-static int start_one(struct world *w, const struct record *r, void *arg, struct err *e)
+static int start_ended(struct world *w, const struct record *r, struct err *e)
 {
-    (void)arg;
-    if (r->status != STATUS_EXITED)
-        return 0;
     struct life life = {0};
     int code = compose(&r->spec, &life, e);
     if (code == 0)
         code = world_live_in_background(w, &life, e);
     spec_clear(&life.spec);
     publish_list_clear(&life.publishes);
+    return code;
+}
+
+static int start_one(struct world *w, const struct record *r, void *arg, struct err *e)
+{
+    (void)arg;
+    _cleanup_record_ struct record now = {0};
+    int code = 0;
+    if (r->status == STATUS_DEAD)
+        code = world_clear_dead(w, r, &now, e);
+    const struct record *ended = r->status == STATUS_DEAD ? &now : r;
+    if (code == 0 && ended->status == STATUS_EXITED)
+        code = start_ended(w, ended, e);
     return code < 0 ? err_wrap(e, "start container `%s`", r->spec.name) : 0;
 }
 
@@ -55,8 +65,8 @@ const struct command command_start = {
 static int restart_one(struct world *w, const struct record *r, void *seconds, struct err *e)
 {
     _cleanup_record_ struct record now = {0};
-    int code =
-        r->status == STATUS_EXITED ? 0 : world_stop(w, r, MARK_END_ASKED, *(uint64_t *)seconds, e);
+    bool ended = r->status == STATUS_EXITED || r->status == STATUS_DEAD;
+    int code = ended ? 0 : world_stop(w, r, MARK_END_ASKED, *(uint64_t *)seconds, e);
     if (code == 0)
         code = world_find(w, r->spec.name, &now, e);
     if (code == 0)
@@ -95,7 +105,7 @@ const struct command command_restart = {
 static bool starts_at_boot(const struct record *r)
 {
     enum restart_policy policy = r->spec.restart.policy;
-    return r->status == STATUS_EXITED &&
+    return (r->status == STATUS_EXITED || r->status == STATUS_DEAD) &&
            (policy == RESTART_ALWAYS || (policy == RESTART_UNLESS_STOPPED && !r->asked));
 }
 

@@ -85,6 +85,22 @@ int world_bury(struct world *w, const char *name, bool discard, struct err *e)
     return container_vanish(&c, keep, e);
 }
 
+/* It is dead because it could not be buried, on a full disk for example, or because its monitor has just been
+ * killed. It is tried once more, and whoever asks hears why it fails. */
+int world_clear_dead(struct world *w, const struct record *r, struct record *now, struct err *e)
+{
+    _cleanup_close_ int lock = store_lock(&w->store, e);
+    int code = lock < 0 ? lock : store_find(&w->store, r->spec.name, now, e);
+    if (code == 0 && now->status == STATUS_DEAD)
+        code = world_bury(w, r->spec.name, false, e);
+    record_clear(now);
+    if (code == 0 || code == -EWOULDBLOCK) /* somebody else was faster */
+        code = store_find(&w->store, r->spec.name, now, e);
+    if (code == 0 && now->status == STATUS_DEAD)
+        code = err_say(e, -EBUSY, "what its dead monitor left is not cleared away");
+    return code;
+}
+
 /* Is the holder of its lock gone? A run directory without a lock has just begun to be, or has all but
  * ceased to be: nothing was made yet, or nothing is left, but for the directory. */
 static int find_dead(struct world *w, const char *name, bool *empty)

@@ -32,6 +32,8 @@ int world_each(struct world *w, int (*each)(const struct record *r, void *arg), 
 
 /* ---- repair ----------------------------------------------------------------------------------*/
 
+/** Undoes what the dead monitor of @r left. *@now, the caller's to clear, is what the container is then. */
+int world_clear_dead(struct world *w, const struct record *r, struct record *now, struct err *e);
 /** Under the store's lock: removes what dead monitors left. */
 int world_repair(struct world *w, const struct gc *gc, struct err *e);
 /** Undoes the network's half of a container, from its record or without one. @aside: its monitor does it, and

@@ -108,13 +108,14 @@ slow_reader() {
     local memory
     background --log-opt max-size=100k 'yes'
     mkfifo "$tmp/pager"
-    netctr logs -f k >"$tmp/pager" 2>"$tmp/stderr" &
+    "$ARENA/bin/netctr" logs -f k >"$tmp/pager" 2>"$tmp/stderr" &
+    local follower=$!
     exec 8<"$tmp/pager"
     head -c 10000 <&8 >/dev/null
     sleep 0.3
     head -c 400000 <&8 >/dev/null
     wait_for 5 grep -q lost "$tmp/stderr"
-    memory=$(awk '/^VmHWM/ { print $2 }' "/proc/$(pgrep -x -f ".* logs -f k")/status")
+    memory=$(awk '/^VmHWM/ { print $2 }' "/proc/$(pgrep -P $follower || echo $follower)/status")
     [ "$memory" -lt 10000 ] || fail "$memory kB"
     assert_eq "$(sort -u "$tmp/stderr")" \
         'netctr: warning: lines are lost: the container writes them faster than they are read'

@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# Containers whose monitor was killed: what start, restart and boot say of them, and programs that wish to
+# outlive their monitor.
+. "$(dirname "$0")/../lib.sh"
+
+monitor_of() { netctr inspect "$1" | jq -r '.. | .monitor? // empty' | head -1; }
+status_of() { netctr ps -a --format json | jq -r ".[] | select(.name == \"$1\") | .status"; }
+full_disk() {
+    mkdir -p "$state"
+    mount -t tmpfs -o size=8m tmpfs "$state"
+    netctr run -d --name a --restart always --network none "$box" sleep 1000 >/dev/null
+    netctr run -d --name b --network none "$box" sleep 1000 >/dev/null
+    local monitor
+    monitor="$(monitor_of a) $(monitor_of b)"
+    head -c 8M /dev/zero >"$state/fill" 2>/dev/null || true
+    # shellcheck disable=SC2086 # two numbers
+    kill -KILL $monitor
+    local command out
+    for command in 'start a' 'restart a' 'start b' 'restart b' boot; do
+        # shellcheck disable=SC2086 # two words
+        if out=$(netctr $command 2>"$tmp/err"); then
+            # It has done what it says.
+            assert_eq "$(netctr exec "${command##* }" echo yes)" yes "after $command"
+            fail "a full disk is not in the way of $command: this shows nothing ($out)"
+        fi
+        grep -q 'No space left' "$tmp/err" || fail "$command: $(cat "$tmp/err")"
+    done
+    rm "$state/fill"
+    assert_eq "$(netctr start b)" b
+    assert_eq "$(netctr exec b echo yes)" yes
+    netctr boot
+    assert_eq "$(netctr exec a echo yes)" yes
+    netctr rm -f a b >/dev/null
+    umount "$state"
+}
+t 'start, restart and boot of a dead container do what they say, or fail' full_disk
+
+# prctl(PR_SET_PDEATHSIG, 0): the kernel does not end it with its monitor any more.
+outlives() {
+    local flags=(-v /usr:/usr:ro -v /usr/lib:/lib:ro) pid
+    [ ! -e /usr/lib64 ] || flags+=(-v /usr/lib64:/lib64:ro)
+    netctr run -d --name p --network none "${flags[@]}" "$box" /usr/bin/perl -e 'syscall 157, 1, 0; $| = 1; print "ready\n"; sleep 1000' >/dev/null
+    wait_for 5 logged p ready
+    pid=$(netctr inspect p | jq -r '.. | .pid? // empty' | head -1)
+    kill -KILL "$(monitor_of p)"
+    sleep 0.2
+    kill -0 "$pid" || fail 'it did not outlive its monitor: this shows nothing'
+    netctr ps >/dev/null # any command looks
+    ! kill -0 "$pid" 2>/dev/null || [ "$(ps -o stat= -p "$pid")" = Z ] || fail 'it goes on without a monitor'
+    assert_eq "$(status_of p)" exited
+}
+[ "$(uname -m)" != x86_64 ] || t 'a program that outlives its monitor ends with the next command' outlives
