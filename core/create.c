@@ -3,6 +3,7 @@
  * The parent opens everything that the child needs (the child itself resolves only paths inside the
  * container), clones it into its namespaces, and is free to make the network while the child mounts.
  */
+#include "caps.h"
 #include "child.h"
 #include "container.h"
 #include "mounts.h"
@@ -56,15 +57,19 @@ static int make_cgroup(const struct container *c, struct preparation *p, struct 
 {
     _cleanup_free_ char *path = container_cgroup(c->store, c->spec.id);
     struct cgroup_limits limits = limits_of(&c->spec);
+    bool may_mount = c->spec.caps & CAPS_BIT(CAP_SYS_ADMIN);
     int r = cgroup_probe(NULL, &p->host, e);
+    if (r == 0 && may_mount)
+        r = cgroup_add_others(&p->host, true, e);
     if (r == 0)
         r = cgroup_create(&p->host, path, &limits, e);
-    if (r < 0)
-        return r;
-    r = cgroup_open_for_clone(&p->host, path, &p->cgroup, e);
-    if (r < 0 || p->cgroup >= 0)
-        return r;
-    return cgroup_open_entry(&p->host, path, &p->entry, e);
+    if (r == 0)
+        r = cgroup_open_for_clone(&p->host, path, &p->cgroup, e);
+    if (r == 0 && (p->cgroup < 0 || may_mount))
+        r = cgroup_open_entry(&p->host, path, &p->entry, e);
+    if (r == 0 && may_mount)
+        p->entry.everywhere = take_ptr(path);
+    return r;
 }
 
 /* One end for the child, the other for us, ours not blocking. */
@@ -167,7 +172,7 @@ static _Noreturn void run_child(const struct container *c, const struct preparat
                    .stub = p->stub,
                    .channel = p->channel,
                    .streams = {p->streams[0], p->streams[1], p->streams[2]}},
-        .cgroup = p->cgroup >= 0 ? NULL : &p->entry,
+        .cgroup = p->entry.count ? &p->entry : NULL,
     };
     /* Its copy of our end would keep the channel open when we die. */
     close_fd(c->channel);

@@ -280,6 +280,8 @@ int container_save_definition(struct container *c, struct err *e);
 /** Writes down whether it waits for its next run, and how the last one ended. */
 int container_set_restarting(struct container *c, bool restarting, int exit_status, struct err *e);
 
+/** What a container that may mount cgroups has frozen of itself goes on, for else no signal would end it. */
+void container_thaw(const struct store *s, const struct spec *spec);
 /** Ends whatever of the container runs, at once: init by its pidfd and the cgroup. Idempotent. */
 void container_kill(struct container *c);
 /** After the last process: the definition learns how it ended; once. Before anything is taken down that
