@@ -47,8 +47,20 @@ static struct cgroup_limits limits_of(const struct spec *s)
     return (struct cgroup_limits){
         .memory = (int64_t)s->limits.memory,
         .cpu_quota_us = (int64_t)s->limits.cpu_milli * 100,
-        .pids = (int64_t)s->limits.pids,
+        .pids = s->limits.pids_by_default ? 0 : (int64_t)s->limits.pids,
     };
+}
+
+/* That of everybody, where the kernel has the controller and it could be handed on to us. */
+static int set_default_pids(const struct spec *s, const struct cgroup_host *host, const char *path,
+                            struct err *e)
+{
+    const struct cgroup_limits limits = {.pids = (int64_t)s->limits.pids};
+    int r = s->limits.pids_by_default ? cgroup_update(host, path, &limits, e) : 0;
+    if (r != -EOPNOTSUPP && r != -ENOENT)
+        return r;
+    err_clear(e);
+    return 0;
 }
 
 /* The limits are in force before anything is inside. v2: the child is born there; v1: it moves
@@ -63,6 +75,8 @@ static int make_cgroup(const struct container *c, struct preparation *p, struct 
         r = cgroup_add_others(&p->host, true, e);
     if (r == 0)
         r = cgroup_create(&p->host, path, &limits, e);
+    if (r == 0)
+        r = set_default_pids(&c->spec, &p->host, path, e);
     if (r == 0)
         r = cgroup_open_for_clone(&p->host, path, &p->cgroup, e);
     if (r == 0 && (p->cgroup < 0 || may_mount))
