@@ -57,7 +57,8 @@ static int set_default_pids(const struct spec *s, const struct cgroup_host *host
 {
     const struct cgroup_limits limits = {.pids = (int64_t)s->limits.pids};
     int r = s->limits.pids_by_default ? cgroup_update(host, path, &limits, e) : 0;
-    if (r != -EOPNOTSUPP && r != -ENOENT)
+    bool not_handed_on = r == -ENOENT && host->kind == CGROUP_V2;
+    if (r != -EOPNOTSUPP && !not_handed_on)
         return r;
     err_clear(e);
     return 0;

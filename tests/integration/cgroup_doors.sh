@@ -81,6 +81,22 @@ killed_monitor() {
 }
 t 'a killed monitor, --rm and start leave none of them behind' killed_monitor
 
+killed_at_any_time() {
+    local n monitor
+    for n in $(seq 0 2 $((2 * $(often 15)))); do
+        "$program" --root "$state" --run-root "$run_state" run --name a --network none --cap-add SYS_ADMIN \
+            "$box" sleep 100 &
+        monitor=$!
+        sleep "0.0$(printf %02d "$n")"
+        kill -KILL $monitor
+        wait $monitor 2>/dev/null || true
+        netctr gc >/dev/null
+        assert_eq "$(left)" '' "cgroups after $n ms"
+        netctr rm -f a 2>/dev/null || true
+    done
+}
+t 'a start that is killed at any time leaves none of them either' killed_at_any_time
+
 not_mounted() {
     [ -e /sys/fs/cgroup/freezer ] || skip 'no version 1'
     local host=/sys/fs/cgroup/freezer
