@@ -234,9 +234,10 @@ static int sweep_leases(const struct network *n, struct sweeping *s, struct err 
 {
     int r = lease_each(s->bridge->leases_fd, n->name, judge_lease, s, e);
     strv_each (owner, s->dead_owners) {
-        gc_tell(s->gc, GC_REMOVE, "lease of %s", owner);
         if (r == 0 && !s->gc->dry_run)
             r = endpoint_forget(s->bridge, owner, e); /* the bridge knows its addresses, too */
+        if (r == 0)
+            gc_tell(s->gc, GC_REMOVE, "lease of %s", owner);
     }
     strv_free(take_ptr(s->dead_owners));
     if (r ==
@@ -291,12 +292,12 @@ static int sweep_leftovers(struct bridge *b, struct err *e)
 
 static int sweep_link(struct sweeping *s, const char *name, struct err *e)
 {
-    gc_tell(s->gc, GC_REMOVE, "link %s", name);
-    if (s->gc->dry_run)
-        return 0;
     _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(s->bridge->rt);
     rt_delete_link(batch, name);
-    return rt_commit(batch, e);
+    int r = s->gc->dry_run ? 0 : rt_commit(batch, e);
+    if (r == 0)
+        gc_tell(s->gc, GC_REMOVE, "link %s", name);
+    return r;
 }
 
 int bridge_sweep(struct bridge *b, char *const *live_ids, const struct gc *gc, struct err *e)

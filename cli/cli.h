@@ -33,6 +33,9 @@ int command_options(const struct command *command, const struct option *options,
 /** The text of `netctr NAME --help`. */
 void command_help(FILE *out, const struct command *command, const struct option *options);
 
+/** --tmpfs; @out->target is not checked. (tmpfs.c) */
+int tmpfs_parse(const char *text, struct volume *out, struct err *e);
+
 /** world_open() where the global flags say. */
 int cli_world(const struct cli *cli, struct world *out, struct err *e);
 /** The same, and its bridge. */

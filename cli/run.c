@@ -123,7 +123,8 @@ static int take_volume(const char *text, struct spec *s, struct err *e)
     char *source = realpath(parts[0], NULL);
     if (!source)
         return err_set(e, errno, "volume `%s`: `%s`", text, parts[0]);
-    s->volumes[s->volume_count++] = (struct volume){source, xstrdup(parts[1]), read_only};
+    s->volumes[s->volume_count++] =
+        (struct volume){.source = source, .target = xstrdup(parts[1]), .read_only = read_only};
     return 0;
 }
 
@@ -135,11 +136,14 @@ static int take_volumes(const struct run_flags *f, struct spec *s, struct err *e
         if (r < 0)
             return r;
     }
-    strv_each (target, f->tmpfs) {
-        int r = check_target("tmpfs", target, target, e);
+    strv_each (text, f->tmpfs) {
+        struct volume *v = &s->volumes[s->volume_count];
+        int r = tmpfs_parse(text, v, e);
         if (r < 0)
             return r;
-        s->volumes[s->volume_count++] = (struct volume){NULL, xstrdup(target), false};
+        s->volume_count++; /* from here on it is the spec's */
+        if ((r = check_target("tmpfs", text, v->target, e)) < 0)
+            return r;
     }
     return 0;
 }
@@ -162,6 +166,17 @@ static int parse_cpus(const char *text, uint64_t *milli)
     return *milli < 10 ? -EINVAL : 0; /* the kernel's quota has a least value */
 }
 
+/* "0" and "-1" are docker's and podman's words for none. */
+static int take_pids(const char *text, struct limits *limits, struct err *e)
+{
+    limits->pids_by_default = !text;
+    limits->pids = text ? 0 : PIDS_DEFAULT;
+    if (!text || streq(text, "-1") || parse_u64(text, 0, 4194304, &limits->pids) == 0)
+        return 0;
+    return err_say(e, -EINVAL, "pids limit `%s` is not a number (1-4194304; 0 or -1: no limit)",
+                   text);
+}
+
 static int take_limits(const struct run_flags *f, struct spec *s, struct err *e)
 {
     if (f->memory) {
@@ -175,9 +190,7 @@ static int take_limits(const struct run_flags *f, struct spec *s, struct err *e)
     if (f->cpus && parse_cpus(f->cpus, &s->limits.cpu_milli) < 0)
         return err_say(e, -EINVAL, "cpus `%s` is not a number of processors (as in 0.5, 2)",
                        f->cpus);
-    if (f->pids && parse_u64(f->pids, 1, 4194304, &s->limits.pids) < 0)
-        return err_say(e, -EINVAL, "pids limit `%s` is not a number (1-4194304)", f->pids);
-    return 0;
+    return take_pids(f->pids, &s->limits, e);
 }
 
 static int take_log(const struct run_flags *f, struct spec *s, struct err *e)
@@ -393,6 +406,7 @@ static int compose(const struct run_flags *f, char **words, struct life *life, s
         (r = take_log(f, s, e)) < 0 || (r = take_env(f, s, e)) < 0 ||
         (r = take_network(f, life, e)) < 0)
         return r;
+    spec_bound_tmpfs(s);
     return caps_resolve(f->cap_add, f->cap_drop, false, caps_held_of(caps_asked(f->cap_add, false)),
                         &s->caps, e);
 }
@@ -451,13 +465,15 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
         {"add-host", 0, OPTION_LIST, "NAME:IP", "a line of /etc/hosts; IP may be host-gateway",
          &f.add_hosts},
         {"volume", 'v', OPTION_LIST, "SRC:DST[:ro]", "mount a file or directory", &f.volumes},
-        {"tmpfs", 0, OPTION_LIST, "DST", "mount an empty tmpfs", &f.tmpfs},
+        {"tmpfs", 0, OPTION_LIST, "DST[:OPTION,…]",
+         "mount an empty tmpfs (size=64m, mode=, nr_inodes=, ro, exec, suid)", &f.tmpfs},
         {"in-place", 0, OPTION_FLAG, NULL, "write to ROOTFS itself, not to a layer over it",
          &f.in_place},
         {"read-only", 0, OPTION_FLAG, NULL, "the root is read-only", &f.read_only},
         {"memory", 'm', OPTION_TEXT, "SIZE", "memory limit (64m, 2g)", &f.memory},
         {"cpus", 0, OPTION_TEXT, "N", "processor time (0.5, 2)", &f.cpus},
-        {"pids-limit", 0, OPTION_TEXT, "N", "number of processes and threads", &f.pids},
+        {"pids-limit", 0, OPTION_TEXT, "N", "number of processes and threads (2048); 0: no limit",
+         &f.pids},
         {"log-driver", 0, OPTION_TEXT, "DRIVER", "k8s-file (the default), or none: keep no log",
          &f.log_driver},
         {"log-opt", 0, OPTION_LIST, "KEY=VALUE",

@@ -64,8 +64,8 @@ static int enable_here(const char *dir, unsigned wanted, unsigned required, stru
 
 /* From the root down to the parent of @path: makes the directories, and on v2 enables controllers
  * (top down: a cgroup can give on only what it was given). */
-static int prepare_parents(const struct cgroup_host *host, const struct cgroup_hierarchy *h,
-                           const char *path, unsigned required, struct err *e)
+static int prepare_parents(const struct cgroup_hierarchy *h, const char *path, unsigned required,
+                           struct err *e)
 {
     _cleanup_free_ char *at = cgroup_join_path(h, path);
     char *slash = at + strlen(h->mount);
@@ -75,7 +75,7 @@ static int prepare_parents(const struct cgroup_host *host, const struct cgroup_h
         if (mkdir(at, 0755) < 0 && errno != EEXIST)
             return err_set(e, errno, "make cgroup `%s`", at);
         /* -ENOENT: gone again (another's cgroup_remove_instance); the caller tries once more */
-        int r = host->kind == CGROUP_V2 ? enable_here(at, h->controllers, required, e) : 0;
+        int r = h->v2 && h->controllers ? enable_here(at, h->controllers, required, e) : 0;
         if (r < 0)
             return r;
         *slash = '/';
@@ -85,10 +85,9 @@ static int prepare_parents(const struct cgroup_host *host, const struct cgroup_h
 }
 
 /* Whether a child of @path's parent would get all of @required; v1 always does. */
-static bool parent_is_ready(const struct cgroup_host *host, const struct cgroup_hierarchy *h,
-                            const char *path)
+static bool parent_is_ready(const struct cgroup_hierarchy *h, const char *path)
 {
-    if (host->kind != CGROUP_V2)
+    if (!h->v2)
         return true;
     const char *slash = strrchr(path, '/');
     _cleanup_free_ char *file = xasprintf("%s/%.*s/cgroup.subtree_control", h->mount,
@@ -97,14 +96,24 @@ static bool parent_is_ready(const struct cgroup_host *host, const struct cgroup_
     return cgroup_read_controllers(file, &enabled) == 0 && !(h->controllers & ~enabled);
 }
 
-static int create_in(const struct cgroup_host *host, const struct cgroup_hierarchy *h,
-                     const char *path, unsigned required, struct err *e)
+static int make_enterable(const struct cgroup_hierarchy *h, const char *path, const char *full,
+                          struct err *e)
+{
+    int r = h->cpuset ? cgroup_fill_cpuset(h, path) : 0;
+    if (r == 0)
+        return 0;
+    (void)rmdir(full);
+    return err_set(e, r, "give processors and memory to cgroup `%s`", full);
+}
+
+static int create_in(const struct cgroup_hierarchy *h, const char *path, unsigned required,
+                     struct err *e)
 {
     _cleanup_free_ char *full = cgroup_join_path(h, path);
-    bool ready = parent_is_ready(host, h, path);
+    bool ready = parent_is_ready(h, path);
     for (int tries = 0; tries < 20; tries++) {
         if (ready && mkdir(full, 0755) == 0)
-            return 0;
+            return make_enterable(h, path, full, e);
         int r = ready ? -errno : -ENOENT;
         if (r == -EEXIST) {
             err_set(e, r, "make cgroup `%s`", full);
@@ -115,7 +124,7 @@ static int create_in(const struct cgroup_host *host, const struct cgroup_hierarc
         /* ENODEV and EBUSY: the parent is being removed at this moment */
         if (r != -ENOENT && r != -ENODEV && r != -EBUSY)
             return err_set(e, r, "make cgroup `%s`", full);
-        r = prepare_parents(host, h, path, required, e);
+        r = prepare_parents(h, path, required, e);
         if (r < 0 && r != -ENOENT && r != -ENODEV)
             return r;
         ready = r == 0;
@@ -145,7 +154,8 @@ int cgroup_create(const struct cgroup_host *host, const char *path,
         r = cgroup_check_limits(host, limits, e);
     size_t made = 0;
     for (; r == 0 && made < host->count; made += r == 0)
-        r = create_in(host, &host->hierarchies[made], path, cgroup_controllers_for(limits), e);
+        r = create_in(&host->hierarchies[made], path,
+                      host->hierarchies[made].controllers & cgroup_controllers_for(limits), e);
     if (r == 0)
         r = cgroup_update(host, path, limits, e);
     if (r < 0)
@@ -175,6 +185,7 @@ void cgroup_entry_close(struct cgroup_entry *entry)
 {
     for (size_t i = 0; i < entry->count; i++)
         close_fd(entry->fds[i]);
+    free(entry->everywhere);
     *entry = (struct cgroup_entry)CGROUP_ENTRY_INIT;
 }
 
@@ -185,16 +196,19 @@ int cgroup_open_entry(const struct cgroup_host *host, const char *path, struct c
     int r = cgroup_check_path(path, e);
     if (r < 0)
         return r;
-    const char *file = host->kind == CGROUP_V2 ? "cgroup.procs" : "tasks";
     for (size_t i = 0; i < host->count; i++) {
-        _cleanup_free_ char *full = xasprintf("%s/%s/%s", host->hierarchies[i].mount, path, file);
+        const struct cgroup_hierarchy *h = &host->hierarchies[i];
+        _cleanup_free_ char *full =
+            xasprintf("%s/%s/%s", h->mount, path, h->v2 ? "cgroup.procs" : "tasks");
         int fd = open(full, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+        if (fd < 0 && errno == ENOENT && i >= host->usual)
+            continue;
         if (fd < 0)
             return err_set(e, errno, "open `%s`", full);
         made.fds[made.count++] = fd;
     }
     *entry = made;
-    made.count = 0;
+    made = (struct cgroup_entry)CGROUP_ENTRY_INIT;
     return 0;
 }
 
@@ -204,7 +218,7 @@ int cgroup_join_self(const struct cgroup_entry *entry, struct err *e)
         while (write(entry->fds[i], "0", 1) != 1)
             if (errno != EINTR)
                 return err_set(e, errno, "enter the container's cgroup");
-    return 0;
+    return entry->everywhere ? cgroup_check_joined(entry->everywhere, e) : 0;
 }
 
 /* ---- looking -------------------------------------------------------------------------------*/

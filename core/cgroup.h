@@ -18,15 +18,22 @@ enum cgroup_kind {
 
 enum cgroup_controller { CGROUP_MEMORY, CGROUP_CPU, CGROUP_PIDS, CGROUP_CONTROLLERS };
 
+enum { CGROUP_HIERARCHIES = 32 };
+
 struct cgroup_hierarchy {
     char *mount;          /**< "/sys/fs/cgroup/memory"; owned */
-    unsigned controllers; /**< bits 1 << CGROUP_MEMORY … */
+    unsigned controllers; /**< those that we use: bits 1 << CGROUP_MEMORY … */
+    bool v2;
+    bool cpuset, freezer; /**< it has these controllers of v1 too, which we set nothing of */
+    bool detached;        /**< @mount is attached nowhere, and names @fd, which is owned */
+    int fd;
 };
 
 struct cgroup_host {
     enum cgroup_kind kind;
     size_t count;
-    struct cgroup_hierarchy hierarchies[CGROUP_CONTROLLERS];
+    size_t usual; /**< the first of them, which every container has a cgroup in */
+    struct cgroup_hierarchy hierarchies[CGROUP_HIERARCHIES];
 };
 
 /** Zero is "no limit" everywhere. */
@@ -46,18 +53,24 @@ struct cgroup_limits {
 /** The fds by which a process enters a cgroup; opened by the parent, so that the child needs no path
  *  and no mount. Begin with CGROUP_ENTRY_INIT. */
 struct cgroup_entry {
-    int fds[CGROUP_CONTROLLERS];
+    int fds[CGROUP_HIERARCHIES];
     size_t count;
+    char *
+        everywhere; /**< the path; who has joined must be there in all hierarchies; NULL: not looked at */
 };
-#define CGROUP_ENTRY_INIT     \
-    {                         \
-        .fds = { -1, -1, -1 } \
+#define CGROUP_ENTRY_INIT \
+    {                     \
+        .count = 0        \
     }
 
 /** What the host has. Looks at @root (NULL: "/sys/fs/cgroup") by statfs; only if nothing is there
  *  does it read /proc/self/mountinfo. The caller calls cgroup_host_clear. Finding nothing is no
  *  error (CGROUP_NONE). */
 int cgroup_probe(const char *root, struct cgroup_host *out, struct err *e);
+/** Adds the hierarchies of /proc/self/cgroup that we use no controller of; those that are not mounted are
+ *  mounted for us alone. @all: one that cannot be had is an error (else it is passed over), and that of v2
+ *  is there too. */
+int cgroup_add_others(struct cgroup_host *host, bool all, struct err *e);
 void cgroup_host_clear(struct cgroup_host *host);
 #define _cleanup_cgroup_host_ __attribute__((cleanup(cgroup_host_clear)))
 
@@ -83,7 +96,9 @@ int cgroup_update(const struct cgroup_host *host, const char *path,
  *  born in it and need not join. v1: *@fd is -1. */
 int cgroup_open_for_clone(const struct cgroup_host *host, const char *path, int *fd, struct err *e);
 
-/** Opens the ways into @path: v1 its `tasks` files, v2 its `cgroup.procs`. */
+/** Opens the ways into @path: v1 its `tasks` files, v2 its `cgroup.procs`. Of the hierarchies that
+ *  cgroup_add_others() has added those in which @path is: a container that was started without
+ *  CAP_SYS_ADMIN has none there. */
 int cgroup_open_entry(const struct cgroup_host *host, const char *path, struct cgroup_entry *entry,
                       struct err *e);
 /** Moves the calling thread, which must be its process's only one, into the cgroup. Async-signal-safe
@@ -101,6 +116,9 @@ int cgroup_process_is_in(pid_t pid, const char *path);
  *  not joined yet is not inside and so not killed: end it by its pidfd. */
 int cgroup_kill(const struct cgroup_host *host, const char *path, struct err *e);
 
+/** Thaws what a container has frozen of itself by v1: it would not die. */
+void cgroup_thaw(const struct cgroup_host *host, const char *path);
+
 /** Removes @path, with what a container may have made below it, in all hierarchies. Retries EBUSY for
  *  about 1 s: the last process may be gone a moment before its cgroup knows. "Already gone" is
  *  success. */
@@ -109,6 +127,8 @@ int cgroup_remove(const struct cgroup_host *host, const char *path, struct err *
 int cgroup_end(const struct cgroup_host *host, const char *path, struct err *e);
 /** Removes `netctr/INSTANCE`, and `netctr`, if they are empty; if not, that is fine too. */
 int cgroup_remove_instance(const struct cgroup_host *host, const char *instance, struct err *e);
+/** The same in the hierarchies that cgroup_add_others() has added, where few containers are. */
+int cgroup_leave_others(const struct cgroup_host *host, const char *instance, struct err *e);
 
 /** The names below `netctr/INSTANCE` in any hierarchy, each once; NULL for none; caller frees. */
 int cgroup_list(const struct cgroup_host *host, const char *instance, strv *out, struct err *e);

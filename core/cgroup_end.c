@@ -13,11 +13,10 @@
 #include <time.h>
 
 enum {
-    DEPTH_MAX = 64,     /* levels that a container may have made below its own cgroup */
-    KILL_PASSES = 2000, /* of 5 ms */
     PASSES_BEFORE_NO_FORK = 10,
     REMOVE_TRIES = 200, /* of 5 ms */
     PAUSE_US = 5000,
+    PATIENCE_MS = 10000, /* a tree of very many cgroups takes its time to be walked */
 };
 
 static void pause_us(long us)
@@ -26,51 +25,59 @@ static void pause_us(long us)
     (void)nanosleep(&t, NULL);
 }
 
-/* ---- walking -------------------------------------------------------------------------------*/
-
-/* Calls @visit for each cgroup below @dir, the deepest first, by name in its parent. @dir is closed.
- * The tree may be a container's work: the depth is bounded, and nothing is followed. */
-typedef int visit_fn(int parent, const char *name, void *arg);
-
-static int walk_below(int dir, int depth, visit_fn *visit, void *arg)
+/* An open cgroup, and all below it. */
+static int walk_with(int dir, cgroup_visit_fn *visit, void *arg)
 {
-    _cleanup_dir_ DIR *d = fdopendir(dir);
-    if (!d) {
-        int r = -errno;
-        close(dir);
-        return r;
-    }
-    int r = 0;
-    for (struct dirent *entry; r == 0 && (entry = next_entry(d, &r));) {
-        if (entry->d_type != DT_DIR || streq(entry->d_name, ".") || streq(entry->d_name, ".."))
-            continue;
-        if (depth == DEPTH_MAX)
-            return -ELOOP;
-        int child =
-            openat(dirfd(d), entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (child < 0 && errno == ENOENT)
-            continue;
-        r = child < 0 ? -errno : walk_below(child, depth + 1, visit, arg);
-        if (r == 0)
-            r = visit(dirfd(d), entry->d_name, arg);
-    }
-    return r;
-}
-
-/* The same for an open cgroup, which stays open. Its links are its name, its "." and one ".." for each
- * cgroup in it: with two there is none. */
-static int walk(int dir, visit_fn *visit, void *arg)
-{
-    struct stat st;
-    if (fstat(dir, &st) == 0 && st.st_nlink == 2)
-        return 0;
-    int own = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return own < 0 ? -errno : walk_below(own, 0, visit, arg);
+    int first = visit(dir, ".", arg);
+    int r = cgroup_walk(dir, visit, arg);
+    return first < 0 ? first : r;
 }
 
 /* ---- killing -------------------------------------------------------------------------------*/
 
-int cgroup_process_is_in(pid_t pid, const char *path)
+/* Is @pid among the processes of the cgroup @name in @parent? 1, 0 or -errno. */
+static int lists(int parent, const char *name, pid_t pid)
+{
+    _cleanup_free_ char *file = xasprintf("%s/cgroup.procs", name), *text = NULL;
+    int r = read_file_at(parent, file, 16 << 20, &text, NULL);
+    if (r < 0) /* ENODEV: removed since it was opened; EOPNOTSUPP: threaded, its domain has them */
+        return r == -ENOENT || r == -ENODEV || r == -EOPNOTSUPP ? 0 : r;
+    char *rest = text;
+    uint64_t number;
+    for (char *line; (line = strsep(&rest, "\n"));)
+        if (parse_u64(line, 1, INT32_MAX, &number) == 0 && (pid_t)number == pid)
+            return 1;
+    return 0;
+}
+
+struct search {
+    pid_t pid;
+    bool found;
+};
+
+static int search_in(int parent, const char *name, void *arg)
+{
+    struct search *search = arg;
+    int r = search->found ? 0 : lists(parent, name, search->pid);
+    search->found = search->found || r > 0;
+    return r < 0 ? r : 0;
+}
+
+/* The same by looking at every cgroup below @path. */
+static int search_below(pid_t pid, const char *path)
+{
+    _cleanup_cgroup_host_ struct cgroup_host host = {0};
+    struct search search = {.pid = pid};
+    int r = cgroup_probe(NULL, &host, NULL);
+    for (size_t i = 0; r == 0 && !search.found && i < host.count; i++) {
+        _cleanup_close_ int dir = cgroup_open_dir(&host.hierarchies[i], path, O_RDONLY);
+        r = dir >= 0 ? walk_with(dir, search_in, &search) : dir == -ENOENT ? 0 : dir;
+    }
+    return search.found ? 1 : r;
+}
+
+/* 1, 0, -ENAMETOOLONG: of a path beyond 4096 bytes older kernels show nothing, newer ones the beginning. */
+static int shows_path(pid_t pid, const char *path)
 {
     _cleanup_free_ char *file = xasprintf("/proc/%d/cgroup", pid);
     _cleanup_free_ char *text = NULL;
@@ -85,6 +92,12 @@ int cgroup_process_is_in(pid_t pid, const char *path)
     return 0;
 }
 
+int cgroup_process_is_in(pid_t pid, const char *path)
+{
+    int r = shows_path(pid, path);
+    return r == -ENAMETOOLONG ? search_below(pid, path) : r;
+}
+
 struct kill_pass {
     const char *path;
     bool found; /* there was somebody */
@@ -96,7 +109,7 @@ static int kill_in(int parent, const char *name, void *arg)
     struct kill_pass *pass = arg;
     _cleanup_free_ char *file = xasprintf("%s/cgroup.procs", name), *text = NULL;
     int r = read_file_at(parent, file, 16 << 20, &text, NULL);
-    if (r < 0) /* ENODEV: removed since it was opened; EOPNOTSUPP: threaded, its domain has them */
+    if (r < 0) /* as in lists() */
         return r == -ENOENT || r == -ENODEV || r == -EOPNOTSUPP ? 0 : r;
     char *rest = text;
     for (char *pid; (pid = strsep(&rest, "\n"));) {
@@ -106,7 +119,9 @@ static int kill_in(int parent, const char *name, void *arg)
         pass->found = true;
         _cleanup_close_ int fd = pidfd_open((pid_t)number, 0);
         /* Looked up after the pidfd is open: it is of a process that was inside, or of one that is dead. */
-        int inside = fd >= 0 ? cgroup_process_is_in((pid_t)number, pass->path) : 0;
+        int inside = fd >= 0 ? shows_path((pid_t)number, pass->path) : 0;
+        if (inside == -ENAMETOOLONG)
+            inside = lists(parent, name, (pid_t)number);
         if (inside < 0)
             return inside;
         if (inside)
@@ -115,13 +130,31 @@ static int kill_in(int parent, const char *name, void *arg)
     return 0;
 }
 
+/* What a container has frozen by version 1 does not even die before it is thawed; version 2 lets it. Each level
+ * is frozen by itself. */
+static int thaw_in(int parent, const char *name, void *arg)
+{
+    (void)arg;
+    _cleanup_free_ char *file = xasprintf("%s/freezer.state", name);
+    (void)write_existing_at(parent, file, "THAWED");
+    return 0;
+}
+
+void cgroup_thaw(const struct cgroup_host *host, const char *path)
+{
+    for (size_t i = 0; i < host->count; i++) {
+        if (!host->hierarchies[i].freezer)
+            continue;
+        _cleanup_close_ int dir = cgroup_open_dir(&host->hierarchies[i], path, O_RDONLY);
+        if (dir >= 0)
+            (void)walk_with(dir, thaw_in, NULL);
+    }
+}
+
 static int kill_once(const struct cgroup_hierarchy *h, struct kill_pass *pass)
 {
     _cleanup_close_ int dir = cgroup_open_dir(h, pass->path, O_RDONLY);
-    if (dir < 0)
-        return dir == -ENOENT ? 0 : dir;
-    int r = kill_in(dir, ".", pass);
-    return r < 0 ? r : walk(dir, kill_in, pass);
+    return dir >= 0 ? walk_with(dir, kill_in, pass) : dir == -ENOENT ? 0 : dir;
 }
 
 /* cgroup.kill takes the cgroups below with it, and nothing can be forked meanwhile. */
@@ -145,9 +178,11 @@ int cgroup_kill(const struct cgroup_host *host, const char *path, struct err *e)
     int r = cgroup_check_path(path, e);
     if (r < 0)
         return r;
-    if (host->kind == CGROUP_V2)
-        (void)kill_v2(&host->hierarchies[0], path); /* the loop sees whether it was enough */
-    for (int i = 0; i < KILL_PASSES; i++) {
+    for (size_t h = 0; h < host->count; h++)
+        if (host->hierarchies[h].v2)
+            (void)kill_v2(&host->hierarchies[h], path); /* the loop sees whether it was enough */
+    const int64_t deadline = monotonic_ms() + PATIENCE_MS;
+    for (int i = 0; monotonic_ms() < deadline; i++) {
         struct kill_pass pass = {.path = path};
         for (size_t h = 0; h < host->count; h++) {
             r = kill_once(&host->hierarchies[h], &pass);
@@ -156,6 +191,7 @@ int cgroup_kill(const struct cgroup_host *host, const char *path, struct err *e)
         }
         if (!pass.found)
             return 0;
+        cgroup_thaw(host, path);
         if (i == PASSES_BEFORE_NO_FORK)
             forbid_forks(host, path);
         pause_us(i < PASSES_BEFORE_NO_FORK ? PAUSE_US / 10 : PAUSE_US);
@@ -175,8 +211,11 @@ static int remove_one(int parent, const char *name, void *arg)
 static int remove_in(const struct cgroup_hierarchy *h, const char *path, int *tries)
 {
     _cleanup_free_ char *full = cgroup_join_path(h, path);
+    const int64_t deadline = monotonic_ms() + PATIENCE_MS;
     int r = -EBUSY;
-    for (bool again = false; r == -EBUSY && (!again || *tries < REMOVE_TRIES); again = true) {
+    for (bool again = false;
+         r == -EBUSY && (!again || (*tries < REMOVE_TRIES && monotonic_ms() < deadline));
+         again = true) {
         if (again)
             pause_us((*tries)++ < 10 ? PAUSE_US / 10 : PAUSE_US);
         if (rmdir(full) == 0 || errno == ENOENT)
@@ -186,7 +225,7 @@ static int remove_in(const struct cgroup_hierarchy *h, const char *path, int *tr
             return r;
         /* what is below, if anything; -EBUSY then means processes */
         _cleanup_close_ int dir = cgroup_open_dir(h, path, O_RDONLY);
-        r = dir < 0 ? dir : walk(dir, remove_one, NULL);
+        r = dir < 0 ? dir : cgroup_walk(dir, remove_one, NULL);
         r = r == 0 || r == -ENOENT ? -EBUSY : r;
     }
     return r;
@@ -222,11 +261,12 @@ int cgroup_end(const struct cgroup_host *host, const char *path, struct err *e)
     return r < 0 ? r : cgroup_remove(host, path, e);
 }
 
-int cgroup_remove_instance(const struct cgroup_host *host, const char *instance, struct err *e)
+static int remove_instance(const struct cgroup_host *host, size_t first, const char *instance,
+                           struct err *e)
 {
     if (!valid_name(instance))
         return err_say(e, -EINVAL, "`%s` is not an instance", instance);
-    for (size_t i = 0; i < host->count; i++) {
+    for (size_t i = first; i < host->count; i++) {
         _cleanup_free_ char *own = xasprintf("%s/netctr/%s", host->hierarchies[i].mount, instance);
         _cleanup_free_ char *all = xasprintf("%s/netctr", host->hierarchies[i].mount);
         if (rmdir(own) == 0 || errno == ENOENT)
@@ -235,4 +275,14 @@ int cgroup_remove_instance(const struct cgroup_host *host, const char *instance,
             return err_set(e, errno, "remove cgroup `%s`", own);
     }
     return 0;
+}
+
+int cgroup_remove_instance(const struct cgroup_host *host, const char *instance, struct err *e)
+{
+    return remove_instance(host, 0, instance, e);
+}
+
+int cgroup_leave_others(const struct cgroup_host *host, const char *instance, struct err *e)
+{
+    return remove_instance(host, host->usual, instance, e);
 }

@@ -19,8 +19,11 @@ const char *cgroup_controller_name(enum cgroup_controller controller)
 
 void cgroup_host_clear(struct cgroup_host *host)
 {
-    for (size_t i = 0; i < ARRAY_LEN(host->hierarchies); i++)
+    for (size_t i = 0; i < host->count; i++) {
         free(host->hierarchies[i].mount);
+        if (host->hierarchies[i].detached)
+            close_fd(host->hierarchies[i].fd);
+    }
     *host = (struct cgroup_host){0};
 }
 
@@ -76,6 +79,7 @@ static int use_v2(const char *mount, struct cgroup_host *host, struct err *e)
     host->count = 1;
     host->hierarchies[0].mount = xstrdup(mount);
     host->hierarchies[0].controllers = controllers;
+    host->hierarchies[0].v2 = true;
     return 0;
 }
 
@@ -206,6 +210,7 @@ int cgroup_probe(const char *root, struct cgroup_host *out, struct err *e)
     if (r < 0)
         return r;
     *out = f.host;
+    out->usual = out->count;
     f.host = (struct cgroup_host){0};
     return 0;
 }

@@ -23,3 +23,14 @@ unsigned cgroup_controllers_for(const struct cgroup_limits *limits);
 /** Writes those of @limits that are set and belong to @h, if any. */
 int cgroup_write_limits(enum cgroup_kind kind, const struct cgroup_hierarchy *h, const char *path,
                         const struct cgroup_limits *limits, struct err *e);
+
+/** In a hierarchy with cpusets: what is empty in a cgroup of @path gets the value of the one above, without
+ *  which nobody can enter. -errno. */
+int cgroup_fill_cpuset(const struct cgroup_hierarchy *h, const char *path);
+/** Is this process in @path in every hierarchy that there is? */
+int cgroup_check_joined(const char *path, struct err *e);
+
+/** Calls @visit for each cgroup below the open @dir, the deepest first, by its name in its @parent. A failure
+ *  is told at the end; the others are visited all the same. One that goes meanwhile is fine. */
+typedef int cgroup_visit_fn(int parent, const char *name, void *arg);
+int cgroup_walk(int dir, cgroup_visit_fn *visit, void *arg);

@@ -28,7 +28,7 @@ int become_program(const struct become *b, int root, struct err *e);
 struct child {
     struct rootfs_plan rootfs;
     struct become become;
-    const struct cgroup_entry *cgroup; /**< NULL: born in its cgroup */
+    const struct cgroup_entry *cgroup; /**< NULL: born in its cgroup, the only one */
 };
 /** The whole story of a container's init, from clone3() to execve(). */
 _Noreturn void child_main(const struct child *c);

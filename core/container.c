@@ -6,6 +6,8 @@
  */
 #include "container.h"
 
+#include "caps.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/file.h>
@@ -200,16 +202,27 @@ int container_read_file(const struct container *c, const char *file, char **text
     return r < 0 ? err_set(e, r, "read the container's `%s`", file) : 0;
 }
 
+int container_probe_cgroups(const struct spec *spec, struct cgroup_host *host, struct err *e)
+{
+    /* Of a definition that could not be read nothing is there, not even its root. */
+    bool all = !spec->rootfs || (spec->caps & CAPS_BIT(CAP_SYS_ADMIN));
+    int r = cgroup_probe(NULL, host, e);
+    return r == 0 && all ? cgroup_add_others(host, false, e) : r;
+}
+
 static int remove_cgroup(struct container *c, struct err *e)
 {
     _cleanup_cgroup_host_ struct cgroup_host host = {0};
     _cleanup_free_ char *path = own_cgroup(c);
-    int r = cgroup_probe(NULL, &host, e);
+    const char *instance = c->instance ? c->instance : c->store->instance;
+    int r = container_probe_cgroups(&c->spec, &host, e);
     if (r < 0)
         return r;
     r = cgroup_end(&host, path, e);
-    if (r == 0 && c->instance && !streq(c->instance, c->store->instance))
-        r = cgroup_remove_instance(&host, c->instance, e);
+    if (r == 0 && !streq(instance, c->store->instance))
+        r = cgroup_remove_instance(&host, instance, e);
+    else if (r == 0)
+        r = cgroup_leave_others(&host, instance, e);
     return r;
 }
 
@@ -310,15 +323,27 @@ int container_rest(struct container *c, struct err *e)
     return r;
 }
 
+void container_thaw(const struct store *s, const struct spec *spec)
+{
+    _cleanup_cgroup_host_ struct cgroup_host host = {0};
+    _cleanup_free_ char *path = container_cgroup(s, spec->id);
+    if ((spec->caps & CAPS_BIT(CAP_SYS_ADMIN)) && container_probe_cgroups(spec, &host, NULL) == 0)
+        cgroup_thaw(&host, path);
+}
+
 /* ---- end -------------------------------------------------------------------------------------*/
 
 void container_kill(struct container *c)
 {
-    if (c->pidfd >= 0 && pidfd_signal(c->pidfd, SIGKILL) == 0)
-        (void)pidfd_wait(c->pidfd, 10000);
     _cleanup_cgroup_host_ struct cgroup_host host = {0};
     _cleanup_free_ char *path = own_cgroup(c);
-    if (c->spec.id && cgroup_probe(NULL, &host, NULL) == 0)
+    bool known = c->spec.id && container_probe_cgroups(&c->spec, &host, NULL) == 0;
+    bool signalled = c->pidfd >= 0 && pidfd_signal(c->pidfd, SIGKILL) == 0;
+    if (known)
+        cgroup_thaw(&host, path);
+    if (signalled)
+        (void)pidfd_wait(c->pidfd, 10000);
+    if (known)
         (void)cgroup_kill(&host, path, NULL);
 }
 

@@ -12,6 +12,9 @@
 #define TRASH ".removed-"
 
 char *container_cgroup(const struct store *s, const char *id); /* caller frees */
+/** The hierarchies in which such a container has a cgroup: all that there are if it may mount them, or if that
+ *  is not known (NULL). */
+int container_probe_cgroups(const struct spec *spec, struct cgroup_host *host, struct err *e);
 /** Why the lock in @dir, whose path is @path, was not got. */
 int store_cannot_lock(int code, int dir, const char *path, struct err *e);
 /** state.json: who monitors, and once it runs, who runs. */

@@ -3,6 +3,7 @@
  * The parent opens everything that the child needs (the child itself resolves only paths inside the
  * container), clones it into its namespaces, and is free to make the network while the child mounts.
  */
+#include "caps.h"
 #include "child.h"
 #include "container.h"
 #include "mounts.h"
@@ -46,8 +47,21 @@ static struct cgroup_limits limits_of(const struct spec *s)
     return (struct cgroup_limits){
         .memory = (int64_t)s->limits.memory,
         .cpu_quota_us = (int64_t)s->limits.cpu_milli * 100,
-        .pids = (int64_t)s->limits.pids,
+        .pids = s->limits.pids_by_default ? 0 : (int64_t)s->limits.pids,
     };
+}
+
+/* That of everybody, where the kernel has the controller and it could be handed on to us. */
+static int set_default_pids(const struct spec *s, const struct cgroup_host *host, const char *path,
+                            struct err *e)
+{
+    const struct cgroup_limits limits = {.pids = (int64_t)s->limits.pids};
+    int r = s->limits.pids_by_default ? cgroup_update(host, path, &limits, e) : 0;
+    bool not_handed_on = r == -ENOENT && host->kind == CGROUP_V2;
+    if (r != -EOPNOTSUPP && !not_handed_on)
+        return r;
+    err_clear(e);
+    return 0;
 }
 
 /* The limits are in force before anything is inside. v2: the child is born there; v1: it moves
@@ -56,15 +70,21 @@ static int make_cgroup(const struct container *c, struct preparation *p, struct 
 {
     _cleanup_free_ char *path = container_cgroup(c->store, c->spec.id);
     struct cgroup_limits limits = limits_of(&c->spec);
+    bool may_mount = c->spec.caps & CAPS_BIT(CAP_SYS_ADMIN);
     int r = cgroup_probe(NULL, &p->host, e);
+    if (r == 0 && may_mount)
+        r = cgroup_add_others(&p->host, true, e);
     if (r == 0)
         r = cgroup_create(&p->host, path, &limits, e);
-    if (r < 0)
-        return r;
-    r = cgroup_open_for_clone(&p->host, path, &p->cgroup, e);
-    if (r < 0 || p->cgroup >= 0)
-        return r;
-    return cgroup_open_entry(&p->host, path, &p->entry, e);
+    if (r == 0)
+        r = set_default_pids(&c->spec, &p->host, path, e);
+    if (r == 0)
+        r = cgroup_open_for_clone(&p->host, path, &p->cgroup, e);
+    if (r == 0 && (p->cgroup < 0 || may_mount))
+        r = cgroup_open_entry(&p->host, path, &p->entry, e);
+    if (r == 0 && may_mount)
+        p->entry.everywhere = take_ptr(path);
+    return r;
 }
 
 /* One end for the child, the other for us, ours not blocking. */
@@ -168,7 +188,7 @@ static _Noreturn void run_child(const struct container *c, const struct preparat
                    .stub = p->stub,
                    .channel = p->channel,
                    .streams = {p->streams[0], p->streams[1], p->streams[2]}},
-        .cgroup = p->cgroup >= 0 ? NULL : &p->entry,
+        .cgroup = p->entry.count ? &p->entry : NULL,
     };
     /* Its copy of our end would keep the channel open when we die. */
     close_fd(c->channel);

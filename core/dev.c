@@ -70,8 +70,10 @@ int dev_build(int root, struct err *e)
         open_in_root(root, "dev", O_PATH | O_DIRECTORY | O_NOFOLLOW, 0, RESOLVE_NO_SYMLINKS);
     if (place < 0)
         return err_set(e, place, "the root directory's /dev is not a directory");
-    const struct mount_option tmpfs[] = {{"mode", "755"}, {"size", "65536k"}, {NULL, NULL}};
-    const struct mount_option shm[] = {{"mode", "1777"}, {"size", "65536k"}, {NULL, NULL}};
+    const struct mount_option tmpfs[] = {
+        {"mode", "755"}, {"size", "65536k"}, {"nr_inodes", "16384"}, {NULL, NULL}};
+    const struct mount_option shm[] = {
+        {"mode", "1777"}, {"size", "65536k"}, {"nr_inodes", "16384"}, {NULL, NULL}};
     const struct mount_option pts[] = {
         {"newinstance", NULL}, {"ptmxmode", "0666"}, {"mode", "0620"}, {"gid", "5"}, {NULL, NULL}};
     const unsigned quiet = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;

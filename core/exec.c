@@ -163,7 +163,7 @@ int container_exec(struct store *s, const struct record *r, const struct exec_re
         return pidfd == -ESRCH
                    ? err_say(e, pidfd, "container `%s` has just ended", r->spec.name)
                    : err_set(e, pidfd, "look at the program of container `%s`", r->spec.name);
-    int code = cgroup_probe(NULL, &host, e);
+    int code = container_probe_cgroups(&r->spec, &host, e);
     if (code == 0)
         code = cgroup_open_entry(&host, path, &entry, e);
     if (code == 0)

@@ -11,6 +11,7 @@
 #include "rootfs.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <linux/magic.h>
 #include <sched.h>
 #include <string.h>
@@ -142,7 +143,8 @@ static int cover(const struct covers *c, bool directory, struct err *e)
         return mount_clone(c->file, false, e);
     if (c->directory >= 0)
         return mount_clone(c->directory, false, e);
-    return mount_new("tmpfs", NULL, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, e);
+    const struct mount_option empty[] = {{"size", "4k"}, {"nr_inodes", "2"}, {NULL, NULL}};
+    return mount_new("tmpfs", empty, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, e);
 }
 
 static int mask(int dir, const char *name, struct covers *c, struct err *e)
@@ -198,12 +200,23 @@ static bool belongs_to_kernel(int place)
     return fstatfs(place, &fs) < 0 || fs.f_type == PROC_SUPER_MAGIC || fs.f_type == SYSFS_MAGIC;
 }
 
+static int open_tmpfs(const struct volume *v, struct err *e)
+{
+    char size[24], inodes[24], mode[8];
+    snprintf(size, sizeof(size), "%" PRIu64, v->size);
+    snprintf(inodes, sizeof(inodes), "%" PRIu64, v->inodes);
+    snprintf(mode, sizeof(mode), "%o", v->mode ? v->mode & 07777 : 01777);
+    const struct mount_option fresh[] = {
+        {"mode", mode}, {"size", size}, {"nr_inodes", inodes}, {NULL, NULL}};
+    unsigned attributes = MOUNT_ATTR_NODEV | (v->read_only ? MOUNT_ATTR_RDONLY : 0) |
+                          (v->suid ? 0 : MOUNT_ATTR_NOSUID) | (v->exec ? 0 : MOUNT_ATTR_NOEXEC);
+    return mount_new("tmpfs", fresh, attributes, e);
+}
+
 static int open_volume(const struct volume *v, struct err *e)
 {
-    const struct mount_option fresh[] = {{"mode", "1777"}, {NULL, NULL}};
-    const unsigned quiet = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID;
     if (!v->source)
-        return mount_new("tmpfs", fresh, quiet | MOUNT_ATTR_NOEXEC, e);
+        return open_tmpfs(v, e);
     _cleanup_close_ int source = open_source("volume", v->source, 0, e);
     if (source < 0)
         return source;
@@ -349,8 +362,9 @@ static int mount_cgroups(int sys, bool cgroup2, struct err *e)
         _cleanup_close_ int v2 = mount_new("cgroup2", NULL, quiet, e);
         return v2 < 0 ? v2 : mount_attach(v2, place, "/sys/fs/cgroup", e);
     }
-    const struct mount_option mode[] = {{"mode", "755"}, {NULL, NULL}};
-    _cleanup_close_ int directory = mount_new("tmpfs", mode, quiet & ~MOUNT_ATTR_RDONLY, e);
+    const struct mount_option small[] = {
+        {"mode", "755"}, {"size", "64k"}, {"nr_inodes", "16"}, {NULL, NULL}};
+    _cleanup_close_ int directory = mount_new("tmpfs", small, quiet & ~MOUNT_ATTR_RDONLY, e);
     if (directory < 0)
         return directory;
     const char *const controllers[] = {"memory", "cpu", "pids"};

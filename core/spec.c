@@ -40,6 +40,43 @@ char *spec_new_id(void)
     return xasprintf("%012" PRIx64, bits & 0xffffffffffff);
 }
 
+static void put_tmpfs(json_t *j, const struct volume *v)
+{
+    json_object_set_new(j, "size", json_integer((json_int_t)v->size));
+    json_object_set_new(j, "inodes", json_integer((json_int_t)v->inodes));
+    json_object_set_new(j, "mode", json_integer(v->mode));
+    json_object_set_new(j, "exec", json_boolean(v->exec));
+    json_object_set_new(j, "suid", json_boolean(v->suid));
+}
+
+static void read_tmpfs(const json_t *j, struct volume *v)
+{
+    int64_t size = json_int(j, "size", 0), inodes = json_int(j, "inodes", 0);
+    v->size = size > 0 ? (uint64_t)size : 0;
+    v->inodes = inodes > 0 ? (uint64_t)inodes : 0;
+    v->mode = (unsigned)json_int(j, "mode", 0) & 07777;
+    v->exec = json_flag(j, "exec");
+    v->suid = json_flag(j, "suid");
+}
+
+void spec_bound_tmpfs(struct spec *s)
+{
+    enum { BLOCK = 4096, INODES_MIN = 1024, INODES_MAX = 262144 };
+    uint64_t usual =
+        s->limits.memory && s->limits.memory < TMPFS_SIZE_MAX ? s->limits.memory : TMPFS_SIZE_MAX;
+    for (size_t i = 0; i < s->volume_count; i++) {
+        struct volume *v = &s->volumes[i];
+        if (v->source)
+            continue;
+        v->size = v->size ? v->size : usual;
+        uint64_t blocks = v->size / BLOCK;
+        if (!v->inodes)
+            v->inodes = blocks < INODES_MIN   ? INODES_MIN
+                        : blocks > INODES_MAX ? INODES_MAX
+                                              : blocks;
+    }
+}
+
 json_t *spec_to_json(const struct spec *s)
 {
     json_t *j = json_object();
@@ -63,6 +100,8 @@ json_t *spec_to_json(const struct spec *s)
         json_put_str(v, "source", s->volumes[i].source);
         json_put_str(v, "target", s->volumes[i].target);
         json_object_set_new(v, "read_only", json_boolean(s->volumes[i].read_only));
+        if (!s->volumes[i].source)
+            put_tmpfs(v, &s->volumes[i]);
         json_array_append_new(volumes, v);
     }
     json_object_set_new(j, "volumes", volumes);
@@ -70,6 +109,8 @@ json_t *spec_to_json(const struct spec *s)
     json_object_set_new(limits, "memory", json_integer((json_int_t)s->limits.memory));
     json_object_set_new(limits, "cpu_milli", json_integer((json_int_t)s->limits.cpu_milli));
     json_object_set_new(limits, "pids", json_integer((json_int_t)s->limits.pids));
+    if (s->limits.pids_by_default)
+        json_object_set_new(limits, "pids_by_default", json_true());
     json_object_set_new(j, "limits", limits);
     json_object_set_new(j, "ulimits", ulimits_to_json(&s->ulimits));
     json_object_set_new(j, "caps", json_integer((json_int_t)s->caps));
@@ -101,7 +142,9 @@ static void read_volumes(const json_t *j, struct spec *s)
             .target = xstrdup(json_str(v, "target")),
             .read_only = json_flag(v, "read_only"),
         };
+        read_tmpfs(v, &s->volumes[s->volume_count - 1]);
     }
+    spec_bound_tmpfs(s); /* older definitions say nothing of it */
 }
 
 int spec_from_json(const json_t *j, struct spec *s, struct err *e)
@@ -136,6 +179,7 @@ int spec_from_json(const json_t *j, struct spec *s, struct err *e)
     s->limits.cpu_milli = (uint64_t)json_int(limits, "cpu_milli", 0);
     s->limits.pids = (uint64_t)json_int(limits, "pids", 0);
     ulimits_from_json(json_object_get(j, "ulimits"), &s->ulimits);
+    s->limits.pids_by_default = json_flag(limits, "pids_by_default");
     read_volumes(j, s);
     s->network_mode = streq(s->network, "host") ? NETWORK_HOST : NETWORK_OWN;
     const char *restart = json_str(j, "restart");

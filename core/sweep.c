@@ -24,6 +24,8 @@ static int sweep_cgroups(struct sweeping *s, struct err *e)
     _cleanup_strv_ strv found = NULL;
     int r = cgroup_probe(NULL, &host, e);
     if (r == 0)
+        r = cgroup_add_others(&host, false, e);
+    if (r == 0)
         r = cgroup_list(&host, s->store->instance, &found, e);
     if (r < 0)
         return r;
@@ -33,9 +35,10 @@ static int sweep_cgroups(struct sweeping *s, struct err *e)
         _cleanup_free_ char *path = container_cgroup(s->store, id);
         if (strv_has(s->ids, id))
             continue;
-        gc_tell(s->gc, GC_REMOVE, "cgroup %s", path);
-        if (!s->gc->dry_run)
-            err_note(&first, cgroup_end(&host, path, &step), e, &step);
+        r = s->gc->dry_run ? 0 : cgroup_end(&host, path, &step);
+        if (r == 0)
+            gc_tell(s->gc, GC_REMOVE, "cgroup %s", path);
+        err_note(&first, r, e, &step);
     }
     if (first == 0 && !s->gc->dry_run)
         first = cgroup_remove_instance(&host, s->store->instance, e);
@@ -62,9 +65,11 @@ static int sweep_definition(struct sweeping *s, const char *name, struct err *e)
         return err_set(e, used, "look at container `%s`", name);
     if (used)
         return 0;
-    gc_tell(s->gc, GC_REMOVE, "directory %s", name);
     int r = s->gc->dry_run ? 0 : remove_tree_at(s->store->defined_fd, name);
-    return r < 0 ? err_set(e, r, "remove `%s`", name) : 0;
+    if (r < 0)
+        return err_set(e, r, "remove `%s`", name);
+    gc_tell(s->gc, GC_REMOVE, "directory %s", name);
+    return 0;
 }
 
 /* Definitions that were never finished, or whose removal was cut short. */

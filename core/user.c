@@ -6,7 +6,9 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <string.h>
+#include <sys/vfs.h>
 
 enum {
     FILE_MAX_SIZE = 1 << 20,
@@ -44,13 +46,24 @@ static int read_all(int fd, char **out, size_t *size)
     return 0;
 }
 
+/* Files of the kernel pretend to be regular ones: reading /proc/kmsg takes the host's messages away. */
+static int check_kind(int fd, const char *path, struct err *e)
+{
+    struct stat st;
+    struct statfs fs;
+    if (fstat(fd, &st) < 0 || fstatfs(fd, &fs) < 0)
+        return err_set(e, errno, "look at the container's `/%s`", path);
+    if (!S_ISREG(st.st_mode) || fs.f_type == PROC_SUPER_MAGIC || fs.f_type == SYSFS_MAGIC)
+        return err_say(e, -EBADMSG, "the container's `/%s` is not a regular file", path);
+    return 0;
+}
+
 /* A regular file beneath @rootfd; a missing one reads as empty. */
 static int read_in_root(int rootfd, const char *path, char **out, size_t *size, struct err *e)
 {
     /* O_PATH first, because opening a device can already do something (a tape rewinds, a watchdog
      * starts); then again with O_NONBLOCK, which a FIFO put there in between cannot hold up. */
     _cleanup_close_ int looked = open_in_root(rootfd, path, O_PATH, 0, 0);
-    struct stat st;
     if (looked == -ENOENT || looked == -ENOTDIR) {
         *out = xstrdup("");
         *size = 0;
@@ -58,14 +71,15 @@ static int read_in_root(int rootfd, const char *path, char **out, size_t *size, 
     }
     if (looked < 0)
         return err_set(e, looked, "open the container's `/%s`", path);
-    if (fstat(looked, &st) < 0 || !S_ISREG(st.st_mode))
-        return err_say(e, -EBADMSG, "the container's `/%s` is not a regular file", path);
+    int r = check_kind(looked, path, e);
+    if (r < 0)
+        return r;
     _cleanup_close_ int fd = open_in_root(rootfd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, 0);
     if (fd < 0)
         return err_set(e, fd, "open the container's `/%s`", path);
-    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-        return err_say(e, -EBADMSG, "the container's `/%s` is not a regular file", path);
-    int r = read_all(fd, out, size);
+    if ((r = check_kind(fd, path, e)) < 0)
+        return r;
+    r = read_all(fd, out, size);
     return r < 0 ? err_set(e, r, "read the container's `/%s`", path) : 0;
 }
 
@@ -195,23 +209,45 @@ static int find_groups(int rootfd, const struct wanted *w, struct container_user
     return err_say(e, -ENOENT, "no group `%s` in the container's `/etc/group`", w->text);
 }
 
+/* It is the file that cannot be used, and not the machine that is short of something. */
+static bool is_unusable(int code)
+{
+    static const int codes[] = {EFBIG, EBADMSG, ELOOP, EXDEV, ENAMETOOLONG, EAGAIN, EACCES, E2BIG};
+    for (size_t i = 0; i < ARRAY_LEN(codes); i++)
+        if (code == -codes[i])
+            return true;
+    return false;
+}
+
+/* A user by number needs nothing of the files but its home directory and its groups: those of a root directory
+ * that is broken or hostile are done without, so that one can get in and mend it. */
 static int resolve(int rootfd, const struct wanted *user, const struct wanted *group,
                    struct container_user *u, struct err *e)
 {
     int found = find_user(rootfd, user, u, e);
-    if (found < 0)
+    bool unusable = user->numeric && is_unusable(found);
+    if (found < 0 && !unusable)
         return found;
+    if (unusable) {
+        err_clear(e);
+        found = 0;
+    }
     if (!found && !user->numeric)
         return err_say(e, -ENOENT, "no user `%s` in the container's `/etc/passwd`", user->text);
     if (!found) {
         u->uid = user->id;
-        u->home = xstrdup("/");
+        u->home = xstrdup(unusable && u->uid == 0 ? "/root" : "/");
     }
     if (group && group->numeric) {
         u->gid = group->id;
         return 0;
     }
-    return group || u->name ? find_groups(rootfd, group, u, e) : 0;
+    int r = group || u->name ? find_groups(rootfd, group, u, e) : 0;
+    if (group || !user->numeric || !is_unusable(r))
+        return r;
+    err_clear(e);
+    u->group_count = 0;
+    return 0;
 }
 
 int user_resolve(int rootfd, const char *spec, struct container_user *out, struct err *e)

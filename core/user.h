@@ -22,7 +22,8 @@ struct container_user {
  *  user; with GROUP: that one alone. As docker does.
  *
  *  The files are hostile: opened in the root, regular files of at most 1 MiB only; missing ones are
- *  empty. Errors: -EINVAL bad syntax, -ERANGE an id too big, -ENOENT no such name, -EBADMSG an entry
+ *  empty. What is none of that is an error for who needs it, by a name; for an id it is as if it were
+ *  missing, but that the home of uid 0 is "/root" then. Errors: -EINVAL bad syntax, -ERANGE an id too big, -ENOENT no such name, -EBADMSG an entry
  *  that cannot be read, -EFBIG, or what openat2 says. *@out is untouched then. */
 int user_resolve(int rootfd, const char *spec, struct container_user *out, struct err *e);
 

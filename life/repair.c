@@ -131,10 +131,11 @@ static int repair_if_dead(struct world *w, const char *name, const struct gc *gc
         return 0;
     if (dead < 0)
         return err_set(e, dead, "look at container `%s`", name);
-    gc_tell(gc, GC_REMOVE, "dead container %s", name);
     *any = true;
     _cleanup_err_ struct err why = ERR_INIT;
     int r = gc->dry_run ? 0 : repair_one(w, name, empty, &why);
+    if (r == 0)
+        gc_tell(gc, GC_REMOVE, "dead container %s", name);
     if (r == 0 || r == -EWOULDBLOCK) /* done, or somebody is faster */
         return 0;
     warn("%s", why.text);

@@ -276,9 +276,10 @@ static int sweep_network(const char *network, void *arg)
         if (!*line || lives(s, line))
             continue;
         *strchrnul(line, ' ') = '\0';
-        gc_tell(s->gc, GC_REMOVE, "names of %s", line);
         if (r == 0 && !s->gc->dry_run)
             r = replace(s->dir, network, line, NULL, s->e);
+        if (r == 0)
+            gc_tell(s->gc, GC_REMOVE, "names of %s", line);
     }
     return r;
 }

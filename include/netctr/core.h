@@ -14,14 +14,22 @@ struct volume {
     char *source; /**< path on the host; NULL: a new tmpfs */
     char *target; /**< absolute path in the container */
     bool read_only;
+    /* Of a tmpfs. What is in it is memory: none is without a size (spec_bound_tmpfs). */
+    uint64_t size;   /**< bytes */
+    uint64_t inodes; /**< files and directories, which take memory too */
+    unsigned mode;   /**< of its root; 0: 01777 */
+    bool exec, suid; /**< programs can be run, and are setuid */
 };
+#define TMPFS_SIZE_MAX (UINT64_C(1) << 30) /**< of one whose size nobody has given */
 
 /** Limits; 0 means none. */
 struct limits {
     uint64_t memory;    /**< bytes */
     uint64_t cpu_milli; /**< thousandths of a processor (--cpus 1.5 is 1500) */
     uint64_t pids;
+    bool pids_by_default; /**< nobody asked for it: where the kernel cannot, there is none */
 };
+#define PIDS_DEFAULT 2048 /**< podman's; enough for any service, and not for a fork bomb */
 
 /** The limits of the caller of `run` that are the container's. */
 enum { ULIMIT_NOFILE, ULIMIT_NPROC, ULIMIT_CORE, ULIMIT_MEMLOCK, ULIMITS };
@@ -107,6 +115,8 @@ void spec_clear(struct spec *s);
 #define _cleanup_spec_ __attribute__((cleanup(spec_clear)))
 json_t *spec_to_json(const struct spec *s); /**< caller owns */
 int spec_from_json(const json_t *j, struct spec *out, struct err *e);
+/** Gives a size and a number of inodes to each tmpfs that has none: at most the memory limit. */
+void spec_bound_tmpfs(struct spec *s);
 /** A new container id; caller frees. */
 char *spec_new_id(void);
 
@@ -313,6 +323,8 @@ int container_save_definition(struct container *c, struct err *e);
 /** Writes down whether it waits for its next run, and how the last one ended. */
 int container_set_restarting(struct container *c, bool restarting, int exit_status, struct err *e);
 
+/** What a container that may mount cgroups has frozen of itself goes on, for else no signal would end it. */
+void container_thaw(const struct store *s, const struct spec *spec);
 /** Ends whatever of the container runs, at once: init by its pidfd and the cgroup. Idempotent. */
 void container_kill(struct container *c);
 /** After the last process: the definition learns how it ended; once. Before anything is taken down that

@@ -98,7 +98,7 @@ error 'hardly any memory' 125 \
 error 'bad number of CPUs' 125 \
     'netctr: cpus `much` is not a number of processors (as in 0.5, 2)' run --cpus much "$box" true
 error 'bad limit of processes' 125 \
-    'netctr: pids limit `-3` is not a number (1-4194304)' run --pids-limit=-3 "$box" true
+    'netctr: pids limit `-3` is not a number (1-4194304; 0 or -1: no limit)' run --pids-limit=-3 "$box" true
 error 'no such network' 125 \
     'netctr: no such network `nowhere`' run --network nowhere "$box" true
 error 'bad name of a network' 125 \

@@ -129,7 +129,8 @@ static void write_definition(void)
         .log = LOG_OPTIONS_DEFAULT,
         .created = 1795455624,
     };
-    s.volumes[0] = (struct volume){xstrdup("/a"), xstrdup("/b"), true};
+    s.volumes[0] =
+        (struct volume){.source = xstrdup("/a"), .target = xstrdup("/b"), .read_only = true};
     strv_add(&s.argv, "sleep");
     strv_add(&s.env, "A=b");
     _cleanup_json_ json_t *j = spec_to_json(&s);

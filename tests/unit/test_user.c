@@ -126,6 +126,24 @@ static int resolve(int root, const char *spec)
     return r < 0 ? r : (int)u.uid;
 }
 
+/* An id whose files cannot be used: no groups, and a home all the same. */
+static void check_id(int root, const char *what)
+{
+    static const struct {
+        const char *spec, *home;
+        uid_t uid;
+    } ids[] = {{NULL, "/root", 0}, {"0:0", "/root", 0}, {"5", "/", 5}, {"5:7", "/", 5}};
+    for (size_t i = 0; i < ARRAY_LEN(ids); i++) {
+        _cleanup_err_ struct err e = ERR_INIT;
+        _cleanup_user_ struct container_user u = {0};
+        int r = user_resolve(root, ids[i].spec, &u, &e);
+        bool ok = r == 0 && u.uid == ids[i].uid && streq(u.home, ids[i].home) && !u.group_count;
+        _cleanup_free_ char *name =
+            xasprintf("%s: id %s", what, ids[i].spec ? ids[i].spec : "(none)");
+        check(ok && !e.text, name, e.text ? e.text : u.home);
+    }
+}
+
 static void put(int root, const char *path, const void *data, size_t size)
 {
     if (write_file_atomic(root, path, data, size, 0644) < 0)
@@ -141,6 +159,7 @@ static void test_hostile_files(int root)
     check(resolve(root, "root") == -ENOENT, "a name needs a file", "found");
     (void)!symlinkat("/etc/passwd", root, "etc/passwd");
     check(resolve(root, "root") == -ELOOP, "a link to itself", "not ELOOP");
+    check_id(root, "a link to itself");
     (void)unlinkat(root, "etc/passwd", 0);
     (void)!symlinkat("../../../../../../etc/hostname", root, "etc/passwd");
     check(resolve(root, "root") == -ENOENT, "a link cannot leave the root", "it did");
@@ -152,14 +171,17 @@ static void test_hostile_files(int root)
     (void)unlinkat(root, "etc/passwd", 0);
     mkfifoat(root, "etc/passwd", 0644);
     check(resolve(root, "root") == -EBADMSG, "a FIFO is refused", "it was not");
+    check_id(root, "a FIFO");
     (void)unlinkat(root, "etc/passwd", 0);
     mkdirat(root, "etc/passwd", 0755);
     check(resolve(root, "root") == -EBADMSG, "a directory is refused", "it was not");
+    check_id(root, "a directory");
     (void)unlinkat(root, "etc/passwd", AT_REMOVEDIR);
     _cleanup_free_ char *big = xcalloc((1 << 20) + 1, 1);
     memset(big, '\n', (1 << 20) + 1);
     put(root, "etc/passwd", big, (1 << 20) + 1);
     check(resolve(root, "root") == -EFBIG, "too big is refused", "it was not");
+    check_id(root, "too big");
     put(root, "etc/passwd", big, 1 << 20);
     check(resolve(root, "root") == -ENOENT, "1 MiB is read", "it was not");
     static const char nul[] = "me\0x:x:0:0::/:/\nme:x:5:\0:0::/:/\nme:x:9:9::/:/\n";
@@ -168,6 +190,11 @@ static void test_hostile_files(int root)
     static const char crafted[] = "::0:0::/:/\nme:x:9:9::/:/";
     put(root, "etc/passwd", crafted, sizeof(crafted) - 1);
     check(resolve(root, "me") == 9, "a line without a name does not count", "it does");
+    put(root, "etc/passwd", passwd, sizeof(passwd) - 1);
+    put(root, "etc/group", big, (1 << 20) + 1);
+    check(resolve(root, "web") == -EFBIG, "groups of a name that cannot be read", "it was not");
+    check(resolve(root, "33:web") == -EFBIG, "a group by name that cannot be read", "it was not");
+    check(resolve(root, "33") == 33, "an id whose groups cannot be read", "refused");
 }
 
 int main(void)

@@ -1,0 +1,71 @@
+/* --tmpfs DST[:OPTION,…], with docker's names for the options. */
+#include "cli.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum { MODE_MAX = 07777 };
+
+static int parse_mode(const char *text, unsigned *mode)
+{
+    char *end;
+    unsigned long value = strtoul(text, &end, 8);
+    bool digits = *text && strspn(text, "01234567") == strlen(text);
+    if (!digits || *end || value == 0 || value > MODE_MAX)
+        return -EINVAL;
+    *mode = (unsigned)value;
+    return 0;
+}
+
+/* Those with a value. 1: it is none of them. */
+static int take_value(const char *option, struct volume *v)
+{
+    const char *value;
+    if ((value = skip_prefix(option, "size=")))
+        return parse_size(value, &v->size) < 0 || v->size < 4096 || v->size > INT64_MAX ? -EINVAL
+                                                                                        : 0;
+    if ((value = skip_prefix(option, "nr_inodes=")))
+        return parse_u64(value, 2, INT32_MAX, &v->inodes);
+    if ((value = skip_prefix(option, "mode=")))
+        return parse_mode(value, &v->mode);
+    return 1;
+}
+
+/* Devices are left out: whoever may make nodes (CAP_MKNOD, which is usual) could open the host's disks. */
+static int take_option(const char *option, struct volume *v)
+{
+    const struct {
+        const char *name;
+        bool *flag;
+        bool value;
+    } flags[] = {
+        {"ro", &v->read_only, true}, {"rw", &v->read_only, false}, {"exec", &v->exec, true},
+        {"noexec", &v->exec, false}, {"suid", &v->suid, true},     {"nosuid", &v->suid, false},
+        {"nodev", NULL, false},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(flags); i++) {
+        if (!streq(option, flags[i].name))
+            continue;
+        if (flags[i].flag)
+            *flags[i].flag = flags[i].value;
+        return 0;
+    }
+    int r = take_value(option, v);
+    return r > 0 ? -EINVAL : r;
+}
+
+int tmpfs_parse(const char *text, struct volume *out, struct err *e)
+{
+    size_t length = strcspn(text, ":");
+    struct volume v = {0};
+    _cleanup_strv_ strv options = text[length] ? strv_split(text + length + 1, ',') : NULL;
+    strv_each (option, options)
+        if (take_option(option, &v) < 0) {
+            err_say(e, -EINVAL, "tmpfs `%s`: `%s` is not an option that it can have", text, option);
+            return err_hint(e,
+                            "size=64m, mode=1777, nr_inodes=N, ro, rw, exec, noexec, suid, nosuid");
+        }
+    v.target = xstrndup(text, length);
+    *out = v;
+    return 0;
+}
