@@ -39,12 +39,12 @@ signals() {
     kill -INT $pid
     assert_status 137 wait $pid
     # Its last words, after a signal that it takes for a wish.
-    "$ARENA/bin/netctr" exec c sh -c 'trap "echo bye; exit 4" TERM; echo here; while :; do sleep 0.1; done' >"$tmp/out" &
+    "$ARENA/bin/netctr" exec c sh -c 'trap "echo bye; exit 4" TERM; echo here; while :; do sleep 0.1; done' >"$tmp/last" &
     pid=$!
-    wait_for 5 grep -q here "$tmp/out"
+    wait_for 5 grep -q here "$tmp/last"
     kill -TERM $pid
     assert_status 4 wait $pid
-    grep -q bye "$tmp/out" || fail 'its last words are lost'
+    grep -q bye "$tmp/last" || fail 'its last words are lost'
     # The command has ended, and its reader sleeps: it still answers.
     mkfifo "$tmp/slow"
     # shellcheck disable=SC2217 # a reader that never reads
