@@ -121,13 +121,13 @@ enum { AT_SIGNALS, AT_INIT, AT_RELAY, AT_TALK, AT_STREAMS, AT_WATCHES = AT_STREA
 static size_t gather(const struct monitor *m, struct pollfd *polled)
 {
     const struct monitor_options *o = m->options;
+    const struct pollfd none = {.fd = -1};
     polled[AT_SIGNALS] = (struct pollfd){.fd = m->signals, .events = POLLIN};
     polled[AT_INIT] = (struct pollfd){.fd = m->ended ? -1 : m->c->pidfd, .events = POLLIN};
     polled[AT_RELAY] = (struct pollfd){.fd = m->relay.pidfd, .events = POLLIN};
     polled[AT_TALK] = (struct pollfd){.fd = m->relay.talk, .events = POLLIN};
     for (int i = 0; i < STREAMS; i++)
-        polled[AT_STREAMS + i] =
-            m->c->relayed ? (struct pollfd){.fd = -1} : stream_interest(&m->streams[i]);
+        polled[AT_STREAMS + i] = m->c->relayed ? none : stream_interest(&m->streams[i]);
     for (size_t i = 0; i < o->watch_count; i++)
         polled[AT_WATCHES + i] = (struct pollfd){.fd = o->watches[i].fd, .events = POLLIN};
     return AT_WATCHES + o->watch_count;

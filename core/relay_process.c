@@ -94,10 +94,10 @@ static _Noreturn void relay_main(const struct relay_work *w, int talk, pid_t mon
     struct stream streams[STREAMS];
     struct rotation rotation = w->rotation;
     memcpy(streams, w->streams, sizeof(streams));
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != monitor || close_others(streams, w, talk) < 0)
+    /* Whoever has failed here is started again. Its name is for those who look for it. */
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != monitor ||
+        close_others(streams, w, talk) < 0 || prctl(PR_SET_NAME, "netctr-relay") < 0)
         _exit(1);
-    (void)prctl(PR_SET_NAME, "netctr-relay");
     /* Limited or not: the program must not wait for what it says to be read. */
     if (w->cgroup)
         (void)cgroup_join_cpu(w->cgroup, NULL);

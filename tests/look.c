@@ -550,8 +550,8 @@ static void look_at_processes(void)
         snprintf(path, sizeof(path), "/proc/%s/ns/pid", entry->d_name);
         bool away = stat(path, &theirs) == 0 && theirs.st_ino != own.st_ino;
         snprintf(path, sizeof(path), "/proc/%s/fd", entry->d_name);
-        if (strcmp(comm, "netctr") == 0)
-            say("process netctr with %zu files", count_entries(path));
+        if (strncmp(comm, "netctr", 6) == 0)
+            say("process %s with %zu files", comm, count_entries(path));
         else if (away)
             say("process %s of a container", comm);
         free(comm);

@@ -110,6 +110,7 @@ survives_kills() {
         netctr run -d --name k --network none --log-opt max-size=6k --log-opt max-file=4 \
             "$box" seq 100000000 >/dev/null
         monitor=$(monitor_of k)
+        wait_for 5 test -e "$state/containers/k/log.1"
         sleep "0.0$((RANDOM % 50 + 10))"
         kill -KILL "$monitor"
         netctr gc >/dev/null
