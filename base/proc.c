@@ -170,3 +170,22 @@ void proc_set_title(const char *title)
     memmove(begin, title, length);
     memset(begin + length, 0, size - length);
 }
+
+static int by_number(const void *a, const void *b)
+{
+    return *(const int *)a - *(const int *)b;
+}
+
+int close_other_fds(int *keep, size_t count)
+{
+    qsort(keep, count, sizeof(int), by_number);
+    unsigned from = 3;
+    for (size_t i = 0; i < count; i++) {
+        if (keep[i] < (int)from)
+            continue;
+        if (keep[i] > (int)from && close_range(from, (unsigned)keep[i] - 1, 0) < 0)
+            return -errno;
+        from = (unsigned)keep[i] + 1;
+    }
+    return close_range(from, ~0U, 0) < 0 ? -errno : 0;
+}

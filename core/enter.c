@@ -26,30 +26,10 @@
 
 /* ---- the joiner ------------------------------------------------------------------------------*/
 
-static int by_number(const void *a, const void *b)
-{
-    return *(const int *)a - *(const int *)b;
-}
-
-/* Closes every fd from 3 on but these. */
-static int close_others(int *keep, size_t count)
-{
-    qsort(keep, count, sizeof(int), by_number);
-    unsigned from = 3;
-    for (size_t i = 0; i < count; i++) {
-        if (keep[i] < (int)from)
-            continue;
-        if (keep[i] > (int)from && close_range(from, (unsigned)keep[i] - 1, 0) < 0)
-            return -errno;
-        from = (unsigned)keep[i] + 1;
-    }
-    return close_range(from, ~0U, 0) < 0 ? -errno : 0;
-}
-
 static int leave_host_behind(const struct joining *j, int channel)
 {
     int keep[] = {j->stub, channel, j->streams[0], j->streams[1], j->streams[2]};
-    int r = close_others(keep, ARRAY_LEN(keep));
+    int r = close_other_fds(keep, ARRAY_LEN(keep));
     if (r < 0)
         return r;
     _cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC); /* the container's, by now */
@@ -226,7 +206,7 @@ static int let_go(int up)
     for (int i = 0; i < 3; i++)
         if (dup2(null, i) < 0)
             return -errno;
-    return chdir("/") < 0 ? -errno : close_others(keep, 1);
+    return chdir("/") < 0 ? -errno : close_other_fds(keep, 1);
 }
 
 static _Noreturn void run_keeper(struct joining *j, int up)

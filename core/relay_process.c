@@ -3,7 +3,6 @@
 #include "cgroup_relay.h"
 
 #include <errno.h>
-#include <linux/close_range.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -21,25 +20,13 @@ enum { SAYS_STDIN_ENDED = 'i', SAYS_WAITS = 'w' };
 
 /* ---- the relay itself ------------------------------------------------------------------------*/
 
-static int by_number(const void *a, const void *b)
-{
-    return *(const int *)a - *(const int *)b;
-}
-
 /* It must keep nothing of the monitor's alive: locks, ports, the run directory. Of 0 to 2 nothing may become
  * another file, for warnings are written there. */
 static int close_others(const struct stream *s, const struct relay_work *w, int talk)
 {
-    int keep[] = {STDERR_FILENO, talk,      w->log,  w->rotation.dir, s[0].from,
-                  s[0].to,       s[1].from, s[1].to, s[2].from,       s[2].to};
-    qsort(keep, ARRAY_LEN(keep), sizeof(*keep), by_number);
-    int next = STDERR_FILENO + 1;
-    for (size_t i = 0; i < ARRAY_LEN(keep); i++) {
-        if (keep[i] > next && close_range((unsigned)next, (unsigned)keep[i] - 1, 0) < 0)
-            return -errno;
-        next = keep[i] >= next ? keep[i] + 1 : next;
-    }
-    return close_range((unsigned)next, ~0U, 0) < 0 ? -errno : 0;
+    int keep[] = {talk,      w->log,  w->rotation.dir, s[0].from, s[0].to,
+                  s[1].from, s[1].to, s[2].from,       s[2].to};
+    return close_other_fds(keep, ARRAY_LEN(keep));
 }
 
 static bool all_drained(const struct stream *s, bool ended)

@@ -204,6 +204,9 @@ int lock_wait(int fd, int operation, int timeout_ms);
 /** Field 22 of /proc/PID/stat, in clock ticks since boot; 0 and errno if there is no such
  *  process, or nobody can tell. */
 uint64_t proc_start_time(pid_t pid);
+/** Closes every descriptor from 3 on but @count in @keep, which is sorted by this; -1 stands for none.
+ *  Returns 0 or -errno. */
+int close_other_fds(int *keep, size_t count);
 /** What `ps` shows in the place of this process' arguments, which every user may read: these can hold
  *  secrets (`-e PASSWORD=…`). Nothing may use argv as main() got it any more, but a copy. */
 void proc_set_title(const char *title);
