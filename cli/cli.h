@@ -41,6 +41,8 @@ int cli_world(const struct cli *cli, struct world *out, struct err *e);
 /** The same, and its bridge. */
 int cli_bridge(const struct cli *cli, struct world *out, struct bridge **bridge, struct err *e);
 
+/** Adds what `-v` and `--tmpfs` say to @s. (volumes.c) */
+int volumes_parse(strv volumes, strv tmpfs, struct spec *s, struct err *e);
 /** Adds what `--env-file` and `-e` say to @out, which is the caller's; no name is there twice. (env.c) */
 int env_compose(strv files, strv entries, strv *out, struct err *e);
 

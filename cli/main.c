@@ -76,12 +76,12 @@ int cli_bridge(const struct cli *cli, struct world *out, struct bridge **bridge,
 }
 
 /* Descriptors that the caller left open are no business of a container's, and the three streams must
- * be open, or a socket of ours would take their place. */
+ * be open, or a socket of ours would take their place. Who writes to one that was closed hears so (EBADF). */
 static int tidy_descriptors(struct err *e)
 {
     int fd;
     do {
-        fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+        fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
         if (fd < 0)
             return err_set(e, errno, "open /dev/null");
     } while (fd <= STDERR_FILENO && fcntl(fd, F_SETFD, 0) == 0);

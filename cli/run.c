@@ -89,65 +89,6 @@ static int take_names(const struct run_flags *f, struct spec *s, struct err *e)
     return 0;
 }
 
-/* /proc and /sys belong to the kernel (CVE-2019-19921). A link in the root directory that leads there
- * is found when the volume is mounted. */
-static int check_target(const char *kind, const char *text, const char *target, struct err *e)
-{
-    const char *below = target + strspn(target, "/");
-    size_t n = strcspn(below, "/");
-    if (target[0] != '/' || !*below)
-        return err_say(e, -EINVAL, "%s `%s`: the target `%s` is not an absolute path below /", kind,
-                       text, target);
-    if (strstr(target, "/../") || streq(strrchr(target, '/'), "/.."))
-        return err_say(e, -EINVAL, "%s `%s`: the target `%s` has a `..`", kind, text, target);
-    if ((n == 4 && strncmp(below, "proc", n) == 0) || (n == 3 && strncmp(below, "sys", n) == 0))
-        return err_say(e, -EPERM, "%s target `%s` is in /proc or /sys", kind, target);
-    return 0;
-}
-
-/* SRC:DST[:ro|rw] */
-static int take_volume(const char *text, struct spec *s, struct err *e)
-{
-    _cleanup_strv_ strv parts = strv_split(text, ':');
-    size_t n = strv_len(parts);
-    bool read_only = n == 3 && streq(parts[2], "ro");
-    if (n < 2 || n > 3 || (n == 3 && !read_only && !streq(parts[2], "rw")))
-        return err_say(e, -EINVAL, "volume `%s` is not SRC:DST[:ro]", text);
-    int r = check_target("volume", text, parts[1], e);
-    if (r < 0)
-        return r;
-    if (!strchr(parts[0], '/')) {
-        err_say(e, -EINVAL, "volume `%s`: `%s` is not a path", text, parts[0]);
-        return err_hint(e, "for a directory here write ./%s", parts[0]);
-    }
-    char *source = realpath(parts[0], NULL);
-    if (!source)
-        return err_set(e, errno, "volume `%s`: `%s`", text, parts[0]);
-    s->volumes[s->volume_count++] =
-        (struct volume){.source = source, .target = xstrdup(parts[1]), .read_only = read_only};
-    return 0;
-}
-
-static int take_volumes(const struct run_flags *f, struct spec *s, struct err *e)
-{
-    s->volumes = xcalloc(strv_len(f->volumes) + strv_len(f->tmpfs), sizeof(*s->volumes));
-    strv_each (text, f->volumes) {
-        int r = take_volume(text, s, e);
-        if (r < 0)
-            return r;
-    }
-    strv_each (text, f->tmpfs) {
-        struct volume *v = &s->volumes[s->volume_count];
-        int r = tmpfs_parse(text, v, e);
-        if (r < 0)
-            return r;
-        s->volume_count++; /* from here on it is the spec's */
-        if ((r = check_target("tmpfs", text, v->target, e)) < 0)
-            return r;
-    }
-    return 0;
-}
-
 /* "1.5" → 1500 */
 static int parse_cpus(const char *text, uint64_t *milli)
 {
@@ -402,7 +343,7 @@ static int compose(const struct run_flags *f, char **words, struct life *life, s
         return err_say(e, -EINVAL, "working directory `%s` is not an absolute path", s->workdir);
     int r;
     if ((r = take_rootfs(words[0], s, e)) < 0 || (r = take_names(f, s, e)) < 0 ||
-        (r = take_volumes(f, s, e)) < 0 || (r = take_limits(f, s, e)) < 0 ||
+        (r = volumes_parse(f->volumes, f->tmpfs, s, e)) < 0 || (r = take_limits(f, s, e)) < 0 ||
         (r = take_log(f, s, e)) < 0 || (r = take_env(f, s, e)) < 0 ||
         (r = take_network(f, life, e)) < 0)
         return r;

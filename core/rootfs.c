@@ -10,6 +10,9 @@
  */
 #include "rootfs.h"
 
+#include "source.h"
+#include "volumes.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <linux/magic.h>
@@ -27,50 +30,10 @@ static const char *const read_only_proc[] = {"bus", "fs", "irq", "sys", "sysrq-t
 
 /* ---- the root itself --------------------------------------------------------------------------*/
 
-/* The definition holds what realpath() said at `run`. At each start it may lead elsewhere: who can write
- * to a directory on the way, which may be a volume of this very container, can put a link there. */
-static int open_source(const char *what, const char *path, int flags, struct err *e)
-{
-    int fd = open_canonical(path, O_PATH | flags);
-    if (fd != -ELOOP)
-        return fd < 0 ? err_set(e, fd, "open %s `%s`", what, path) : fd;
-    err_say(e, fd, "%s `%s`: it has become a symbolic link, or a directory above it has", what,
-            path);
-    return err_hint(e, "links are followed at `run` only: remove the link, or the container");
-}
-
 static int open_directory(const char *parent, const char *name, struct err *e)
 {
     _cleanup_free_ char *path = xasprintf("%s/%s", parent, name);
-    return open_source("directory", path, O_DIRECTORY, e);
-}
-
-/* Is it the host's "/", by whatever name? A bind mount has its number, another file system mounted on
- * top of it, its mount. */
-static int is_host_root(int fd, bool *is, struct err *e)
-{
-    const unsigned mask = STATX_INO | STATX_MNT_ID;
-    struct statx own, host;
-    if (statx(fd, "", AT_EMPTY_PATH, mask, &own) < 0 || statx(AT_FDCWD, "/", 0, mask, &host) < 0)
-        return err_set(e, errno, "compare the root directory with the host's");
-    bool same_mount = (own.stx_mask & host.stx_mask & STATX_MNT_ID) &&
-                      own.stx_mnt_id == host.stx_mnt_id &&
-                      (own.stx_attributes & STATX_ATTR_MOUNT_ROOT);
-    *is = same_mount || (own.stx_ino == host.stx_ino && own.stx_dev_major == host.stx_dev_major &&
-                         own.stx_dev_minor == host.stx_dev_minor);
-    return 0;
-}
-
-static int open_root(const char *path, struct err *e)
-{
-    bool is_host = false;
-    _cleanup_close_ int fd = open_source("root directory", path, O_DIRECTORY, e);
-    int r = fd < 0 ? fd : is_host_root(fd, &is_host, e);
-    if (is_host)
-        return err_say(e, -EINVAL,
-                       "root directory `%s` is the host's own `/`, which cannot be a container's",
-                       path);
-    return r < 0 ? r : take_fd(fd);
+    return source_open("directory", path, O_DIRECTORY, e);
 }
 
 /* Paths may hold ':' and ',', to which overlayfs gives a meaning; those of our fds do not. */
@@ -100,7 +63,7 @@ static int mount_bind(int lower, struct err *e)
 
 static int mount_root(const struct rootfs_plan *plan, int run, struct err *e)
 {
-    _cleanup_close_ int lower = open_root(plan->spec->rootfs, e);
+    _cleanup_close_ int lower = source_open_root(plan->spec->rootfs, e);
     if (lower < 0)
         return lower;
     _cleanup_close_ int fd =
@@ -189,110 +152,6 @@ static int build_proc(int root, struct err *e)
     return r < 0 ? r : mask_all(root, proc, masked_proc, e);
 }
 
-/* ---- volumes and files ------------------------------------------------------------------------*/
-
-/* /proc and /sys belong to the kernel: a directory in their place would let a container feed lies to
- * whoever writes there (CVE-2019-19921, CVE-2023-27561). Asked of the place itself, because a link
- * in the root may lead there by another name. */
-static bool belongs_to_kernel(int place)
-{
-    struct statfs fs;
-    return fstatfs(place, &fs) < 0 || fs.f_type == PROC_SUPER_MAGIC || fs.f_type == SYSFS_MAGIC;
-}
-
-static int open_tmpfs(const struct volume *v, struct err *e)
-{
-    char size[24], inodes[24], mode[8];
-    snprintf(size, sizeof(size), "%" PRIu64, v->size);
-    snprintf(inodes, sizeof(inodes), "%" PRIu64, v->inodes);
-    snprintf(mode, sizeof(mode), "%o", v->mode ? v->mode & 07777 : 01777);
-    const struct mount_option fresh[] = {
-        {"mode", mode}, {"size", size}, {"nr_inodes", inodes}, {NULL, NULL}};
-    unsigned attributes = MOUNT_ATTR_NODEV | (v->read_only ? MOUNT_ATTR_RDONLY : 0) |
-                          (v->suid ? 0 : MOUNT_ATTR_NOSUID) | (v->exec ? 0 : MOUNT_ATTR_NOEXEC);
-    return mount_new("tmpfs", fresh, attributes, e);
-}
-
-static int open_volume(const struct volume *v, struct err *e)
-{
-    if (!v->source)
-        return open_tmpfs(v, e);
-    _cleanup_close_ int source = open_source("volume", v->source, 0, e);
-    if (source < 0)
-        return source;
-    _cleanup_close_ int mount = mount_clone(source, true, e);
-    uint64_t attributes = MOUNT_ATTR_NODEV | (v->read_only ? MOUNT_ATTR_RDONLY : 0);
-    int r = mount < 0 ? mount : mount_set(mount, attributes, true, e);
-    return r < 0 ? r : take_fd(mount);
-}
-
-static int mount_volume(int root, const struct volume *v, struct err *e)
-{
-    _cleanup_close_ int mount = open_volume(v, e);
-    struct stat st;
-    if (mount < 0)
-        return mount;
-    if (fstat(mount, &st) < 0)
-        return err_set(e, errno, "look at volume `%s`", v->source);
-    _cleanup_close_ int place = S_ISDIR(st.st_mode) ? mkdir_in_root(root, v->target, 0755)
-                                                    : touch_in_root(root, v->target, 0644);
-    if (place < 0)
-        return err_set(e, place, "make `%s` in the container", v->target);
-    if (belongs_to_kernel(place))
-        return err_say(e, -EPERM, "volume target `%s` is in /proc or /sys", v->target);
-    return mount_attach(mount, place, v->target, e);
-}
-
-/* Parents before children, whatever order the user gave. */
-static int by_target(const void *a, const void *b)
-{
-    return strcmp(((const struct volume *)a)->target, ((const struct volume *)b)->target);
-}
-
-static int mount_volumes(int root, const struct spec *s, struct err *e)
-{
-    if (s->volume_count > 1)
-        qsort(s->volumes, s->volume_count, sizeof(*s->volumes), by_target);
-    for (size_t i = 0; i < s->volume_count; i++) {
-        int r = mount_volume(root, &s->volumes[i], e);
-        if (r < 0)
-            return r;
-    }
-    return 0;
-}
-
-static bool is_volume(const struct spec *s, const char *target)
-{
-    for (size_t i = 0; i < s->volume_count; i++)
-        if (streq(s->volumes[i].target, target))
-            return true;
-    return false;
-}
-
-/* hosts, hostname, resolv.conf: written by netctr for this container, over what the root has. */
-static int mount_files(int root, const struct rootfs_plan *plan, struct err *e)
-{
-    const char *const files[] = {"hosts", "hostname", "resolv.conf"};
-    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
-        _cleanup_free_ char *target = xasprintf("/etc/%s", files[i]);
-        if (is_volume(plan->spec, target))
-            continue;
-        _cleanup_close_ int file = openat(plan->files, files[i], O_PATH | O_NOFOLLOW | O_CLOEXEC);
-        if (file < 0)
-            return err_set(e, errno, "open the container's `%s`", files[i]);
-        _cleanup_close_ int mount = mount_clone(file, false, e);
-        if (mount < 0)
-            return mount;
-        _cleanup_close_ int place = touch_in_root(root, target, 0644);
-        if (place < 0)
-            return err_set(e, place, "make `%s` in the container", target);
-        int r = mount_attach(mount, place, target, e);
-        if (r < 0)
-            return r;
-    }
-    return 0;
-}
-
 /* ---- the story -------------------------------------------------------------------------------*/
 
 /* pivot_root(".", ".") stacks the old root on the new one; detaching "." takes it away. */
@@ -314,7 +173,7 @@ int rootfs_build(const struct rootfs_plan *plan, struct err *e)
         return err_set(e, errno, "make the mounts private");
     /* The files' own file system lies beneath the root and goes with the old one: a mount can be cloned
      * only where it is attached. */
-    _cleanup_close_ int run = open_source("directory", plan->run, O_DIRECTORY, e);
+    _cleanup_close_ int run = source_open("directory", plan->run, O_DIRECTORY, e);
     int r = run < 0 ? run : mount_attach(plan->files, run, plan->run, e);
     _cleanup_close_ int root = r < 0 ? -1 : mount_root(plan, run, e);
     if (root < 0)
@@ -322,8 +181,7 @@ int rootfs_build(const struct rootfs_plan *plan, struct err *e)
     r = real_directory(root, "sys", e);
     close_fd(r);
     if (r < 0 || (r = dev_build(root, e)) < 0 || (r = build_proc(root, e)) < 0 ||
-        (r = mount_volumes(root, plan->spec, e)) < 0 || (r = mount_files(root, plan, e)) < 0 ||
-        (r = pivot(root, e)) < 0)
+        (r = volumes_mount(root, plan->spec, plan->files, e)) < 0 || (r = pivot(root, e)) < 0)
         return r;
     return take_fd(root);
 }

@@ -1,0 +1,92 @@
+/* -v and --tmpfs: what is mounted where. */
+#include "cli.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* "/etc//hosts" and "/etc/./hosts" are "/etc/hosts". NULL: there is a ".." */
+static char *clean(const char *target)
+{
+    _cleanup_strv_ strv parts = strv_split(target, '/');
+    char *path = xstrdup("");
+    strv_each (part, parts) {
+        if (!*part || streq(part, "."))
+            continue;
+        char *longer = streq(part, "..") ? NULL : xasprintf("%s/%s", path, part);
+        free(path);
+        path = longer;
+        if (!path)
+            return NULL;
+    }
+    return path;
+}
+
+/* /proc and /sys belong to the kernel (CVE-2019-19921), /dev holds what netctr has put there. A link in the
+ * root directory that leads there is found when the volume is mounted. */
+static int take_target(const char *kind, const char *text, char **target, struct err *e)
+{
+    char *path = clean(*target);
+    if (!path)
+        return err_say(e, -EINVAL, "%s `%s`: the target `%s` has a `..`", kind, text, *target);
+    if (**target != '/' || !*path) {
+        free(path);
+        return err_say(e, -EINVAL, "%s `%s`: the target `%s` is not an absolute path below /", kind,
+                       text, *target);
+    }
+    free(*target);
+    *target = path;
+    size_t n = strcspn(path + 1, "/");
+    if ((n == 4 && strncmp(path, "/proc", 5) == 0) || (n == 3 && strncmp(path, "/sys", 4) == 0))
+        return err_say(e, -EPERM, "%s target `%s` is in /proc or /sys", kind, path);
+    if (streq(path, "/dev"))
+        return err_say(e, -EPERM, "%s target `/dev` would hide the container's devices", kind);
+    return 0;
+}
+
+/* SRC:DST[:ro|rw] */
+static int take_volume(const char *text, struct volume *v, struct err *e)
+{
+    _cleanup_strv_ strv parts = strv_split(text, ':');
+    size_t n = strv_len(parts);
+    v->read_only = n == 3 && streq(parts[2], "ro");
+    if (n < 2 || n > 3 || (n == 3 && !v->read_only && !streq(parts[2], "rw")))
+        return err_say(e, -EINVAL, "volume `%s` is not SRC:DST[:ro]", text);
+    v->target = xstrdup(parts[1]);
+    int r = take_target("volume", text, &v->target, e);
+    if (r < 0)
+        return r;
+    if (!strchr(parts[0], '/')) {
+        err_say(e, -EINVAL, "volume `%s`: `%s` is not a path", text, parts[0]);
+        return err_hint(e, "for a directory here write ./%s", parts[0]);
+    }
+    v->source = realpath(parts[0], NULL);
+    return v->source ? 0 : err_set(e, errno, "volume `%s`: `%s`", text, parts[0]);
+}
+
+static int check_twice(const struct spec *s, struct err *e)
+{
+    for (size_t i = 0; i < s->volume_count; i++)
+        for (size_t k = 0; k < i; k++)
+            if (streq(s->volumes[i].target, s->volumes[k].target))
+                return err_say(e, -EINVAL, "two volumes have the target `%s`",
+                               s->volumes[i].target);
+    return 0;
+}
+
+int volumes_parse(strv volumes, strv tmpfs, struct spec *s, struct err *e)
+{
+    int r = 0;
+    s->volumes = xcalloc(strv_len(volumes) + strv_len(tmpfs), sizeof(*s->volumes));
+    /* What is begun is the spec's, also after a failure. */
+    strv_each (text, volumes)
+        if (r == 0)
+            r = take_volume(text, &s->volumes[s->volume_count++], e);
+    strv_each (text, tmpfs) {
+        struct volume *v = &s->volumes[s->volume_count];
+        if (r == 0 && (r = tmpfs_parse(text, v, e)) == 0) {
+            s->volume_count++;
+            r = take_target("tmpfs", text, &v->target, e);
+        }
+    }
+    return r == 0 ? check_twice(s, e) : r;
+}

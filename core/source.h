@@ -1,0 +1,10 @@
+/* Where a container's files come from on the host. Private to core/. */
+#pragma once
+
+#include <netctr/base.h>
+
+/** An O_PATH fd of a path that was resolved at `run`; @what, a word for the reader ("volume"). -ELOOP with a
+ *  text when a symbolic link has come into it. */
+int source_open(const char *what, const char *path, int flags, struct err *e);
+/** The same for a root directory, which must not be the host's "/" by any name. */
+int source_open_root(const char *path, struct err *e);

@@ -1,0 +1,8 @@
+/* Mounts in a container's root. Private to core/. */
+#pragma once
+
+#include <netctr/core.h>
+
+/** Mounts @s' volumes beneath @root, and hosts, hostname and resolv.conf of @files (a mount that is attached)
+ *  where no volume is. Sorts the volumes. */
+int volumes_mount(int root, const struct spec *s, int files, struct err *e);
