@@ -34,8 +34,7 @@ int cgroup_open_dir(const struct cgroup_hierarchy *h, const char *path, int flag
 
 /* ---- making --------------------------------------------------------------------------------*/
 
-/* Enables the controllers of @wanted for the children of @dir; those in @required must succeed. */
-static int enable_here(const char *dir, unsigned wanted, unsigned required, struct err *e)
+int cgroup_enable_here(const char *dir, unsigned wanted, unsigned required, struct err *e)
 {
     _cleanup_free_ char *file = xasprintf("%s/cgroup.subtree_control", dir);
     unsigned enabled;
@@ -75,7 +74,7 @@ static int prepare_parents(const struct cgroup_hierarchy *h, const char *path, u
         if (mkdir(at, 0755) < 0 && errno != EEXIST)
             return err_set(e, errno, "make cgroup `%s`", at);
         /* -ENOENT: gone again (another's cgroup_remove_instance); the caller tries once more */
-        int r = h->v2 && h->controllers ? enable_here(at, h->controllers, required, e) : 0;
+        int r = h->v2 && h->controllers ? cgroup_enable_here(at, h->controllers, required, e) : 0;
         if (r < 0)
             return r;
         *slash = '/';
@@ -133,6 +132,18 @@ static int create_in(const struct cgroup_hierarchy *h, const char *path, unsigne
     return err_set(e, ENOENT, "make cgroup `%s`", full);
 }
 
+/* Processor time is limited for the relay too, where it has a leaf of its own; the rest is the program's. */
+static int write_limits(const struct cgroup_host *host, const struct cgroup_hierarchy *h,
+                        const char *path, const struct cgroup_limits *limits, struct err *e)
+{
+    const struct cgroup_limits cpu = {.cpu_quota_us = limits->cpu_quota_us,
+                                      .cpu_period_us = limits->cpu_period_us,
+                                      .cpu_weight = limits->cpu_weight};
+    _cleanup_free_ char *program = cgroup_program_path(h, path);
+    int r = streq(program, path) ? 0 : cgroup_write_limits(host->kind, h, path, &cpu, e);
+    return r == 0 ? cgroup_write_limits(host->kind, h, program, limits, e) : r;
+}
+
 int cgroup_update(const struct cgroup_host *host, const char *path,
                   const struct cgroup_limits *limits, struct err *e)
 {
@@ -140,7 +151,7 @@ int cgroup_update(const struct cgroup_host *host, const char *path,
     if (r == 0)
         r = cgroup_check_limits(host, limits, e);
     for (size_t i = 0; r == 0 && i < host->count; i++)
-        r = cgroup_write_limits(host->kind, &host->hierarchies[i], path, limits, e);
+        r = write_limits(host, &host->hierarchies[i], path, limits, e);
     return r;
 }
 
@@ -156,10 +167,13 @@ int cgroup_create(const struct cgroup_host *host, const char *path,
     for (; r == 0 && made < host->count; made += r == 0)
         r = create_in(&host->hierarchies[made], path,
                       host->hierarchies[made].controllers & cgroup_controllers_for(limits), e);
+    if (r == 0 && host->kind == CGROUP_V2 && limits->cpu_quota_us)
+        r = cgroup_split(&host->hierarchies[0], path, cgroup_controllers_for(limits), e);
     if (r == 0)
         r = cgroup_update(host, path, limits, e);
     if (r < 0)
         for (size_t i = 0; i < made; i++) {
+            cgroup_unsplit(&host->hierarchies[i], path);
             _cleanup_free_ char *full = cgroup_join_path(&host->hierarchies[i], path);
             (void)rmdir(full);
         }
@@ -174,9 +188,10 @@ int cgroup_open_for_clone(const struct cgroup_host *host, const char *path, int 
     int r = cgroup_check_path(path, e);
     if (r < 0 || host->kind != CGROUP_V2)
         return r;
-    r = cgroup_open_dir(&host->hierarchies[0], path, O_PATH);
+    _cleanup_free_ char *program = cgroup_program_path(&host->hierarchies[0], path);
+    r = cgroup_open_dir(&host->hierarchies[0], program, O_PATH);
     if (r < 0)
-        return err_set(e, r, "open cgroup `%s/%s`", host->hierarchies[0].mount, path);
+        return err_set(e, r, "open cgroup `%s/%s`", host->hierarchies[0].mount, program);
     *fd = r;
     return 0;
 }
@@ -198,8 +213,9 @@ int cgroup_open_entry(const struct cgroup_host *host, const char *path, struct c
         return r;
     for (size_t i = 0; i < host->count; i++) {
         const struct cgroup_hierarchy *h = &host->hierarchies[i];
+        _cleanup_free_ char *program = cgroup_program_path(h, path);
         _cleanup_free_ char *full =
-            xasprintf("%s/%s/%s", h->mount, path, h->v2 ? "cgroup.procs" : "tasks");
+            xasprintf("%s/%s/%s", h->mount, program, h->v2 ? "cgroup.procs" : "tasks");
         int fd = open(full, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
         if (fd < 0 && errno == ENOENT && i >= host->usual)
             continue;

@@ -24,6 +24,20 @@ unsigned cgroup_controllers_for(const struct cgroup_limits *limits);
 int cgroup_write_limits(enum cgroup_kind kind, const struct cgroup_hierarchy *h, const char *path,
                         const struct cgroup_limits *limits, struct err *e);
 
+/** Enables the controllers of @wanted for the children of @dir (v2); those in @required must succeed. */
+int cgroup_enable_here(const char *dir, unsigned wanted, unsigned required, struct err *e);
+
+/* cgroup_leaves.c */
+/** Where the container itself is: @path, or a leaf of it; caller frees. */
+char *cgroup_program_path(const struct cgroup_hierarchy *h, const char *path);
+/** Where its relay shall be; NULL: there is no such leaf; caller frees. */
+char *cgroup_relay_path(const struct cgroup_hierarchy *h, const char *path);
+/** Makes the leaves of a new cgroup @path of version 2. */
+int cgroup_split(const struct cgroup_hierarchy *h, const char *path, unsigned required,
+                 struct err *e);
+/** Removes them while nobody is inside. */
+void cgroup_unsplit(const struct cgroup_hierarchy *h, const char *path);
+
 /** In a hierarchy with cpusets: what is empty in a cgroup of @path gets the value of the one above, without
  *  which nobody can enter. -errno. */
 int cgroup_fill_cpuset(const struct cgroup_hierarchy *h, const char *path);

@@ -1,6 +1,5 @@
-/* Only version 1 has a hierarchy of its own for processor time. In version 2 who is in a cgroup is there with
- * all controllers, memory among them; a sibling below a common parent that holds the limit would do, which is
- * another layout of cgroups. Until then the relay is not limited there.
+/* Version 1 has a hierarchy of its own for processor time; version 2 has a leaf for the relay beside the
+ * program's (cgroup_leaves.c).
  */
 #include "cgroup_relay.h"
 
@@ -8,38 +7,52 @@
 
 #include <errno.h>
 
+/* The hierarchy with a limit of processor time that can be had alone. */
 static const struct cgroup_hierarchy *cpu_alone(const struct cgroup_host *host)
 {
-    for (size_t i = 0; host->kind == CGROUP_V1 && i < host->count; i++)
-        if (host->hierarchies[i].controllers == 1u << CGROUP_CPU)
+    for (size_t i = 0; i < host->count; i++)
+        if (host->kind == CGROUP_V2 || host->hierarchies[i].controllers == 1u << CGROUP_CPU)
             return &host->hierarchies[i];
     return NULL;
 }
 
-/* Writes into a file of @path in that hierarchy. 1: done; 0: there is none. */
-static int write_cpu(const char *path, const char *file, const char *text, struct err *e)
+static int write_in(const struct cgroup_hierarchy *h, const char *path, const char *file,
+                    const char *text, struct err *e)
 {
-    _cleanup_cgroup_host_ struct cgroup_host host = {0};
-    int r = cgroup_check_path(path, e);
-    if (r == 0)
-        r = cgroup_probe(NULL, &host, e);
-    if (r < 0)
-        return r;
-    const struct cgroup_hierarchy *h = cpu_alone(&host);
-    if (!h)
-        return 0;
     _cleanup_free_ char *full = xasprintf("%s/%s/%s", h->mount, path, file);
-    r = write_existing_at(AT_FDCWD, full, text);
+    int r = write_existing_at(AT_FDCWD, full, text);
     return r < 0 ? err_set(e, r, "write `%s`", full) : 1;
 }
 
-/* `tasks` and not `cgroup.procs`, which would take a lock over all threads of the machine. */
+static int find(const char *path, struct cgroup_host *host, const struct cgroup_hierarchy **h,
+                struct err *e)
+{
+    int r = cgroup_check_path(path, e);
+    if (r == 0)
+        r = cgroup_probe(NULL, host, e);
+    *h = r == 0 ? cpu_alone(host) : NULL;
+    return r < 0 ? r : *h != NULL;
+}
+
+/* `tasks` and not `cgroup.procs`, which takes a lock over all threads of the machine; version 2 has no other. */
 int cgroup_join_cpu(const char *path, struct err *e)
 {
-    return write_cpu(path, "tasks", "0", e);
+    _cleanup_cgroup_host_ struct cgroup_host host = {0};
+    const struct cgroup_hierarchy *h;
+    int r = find(path, &host, &h, e);
+    if (r <= 0 || !h->v2)
+        return r <= 0 ? r : write_in(h, path, "tasks", "0", e);
+    _cleanup_free_ char *relay = cgroup_relay_path(h, path);
+    return relay ? write_in(h, relay, "cgroup.procs", "0", e) : 0;
 }
 
 int cgroup_lift_cpu(const char *path, struct err *e)
 {
-    return write_cpu(path, "cpu.cfs_quota_us", "-1", e);
+    _cleanup_cgroup_host_ struct cgroup_host host = {0};
+    const struct cgroup_hierarchy *h;
+    int r = find(path, &host, &h, e);
+    if (r <= 0)
+        return r;
+    return h->v2 ? write_in(h, path, "cpu.max", "max", e)
+                 : write_in(h, path, "cpu.cfs_quota_us", "-1", e);
 }

@@ -13,23 +13,42 @@ sizes() {
     cat "$state"/containers/k/log* | wc -c
 }
 
+cgroup_of() { # PID FILE: of its cgroup with a limit of processor time
+    if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
+        cat "/sys/fs/cgroup$(sed -n 's/^0:://p' "/proc/$1/cgroup")/$2"
+    else
+        cat "/sys/fs/cgroup/cpu$(awk -F: '$2 ~ /(^|,)cpu(,|$)/ { print $3 }' "/proc/$1/cgroup")/$2"
+    fi
+}
 is_charged() {
-    [ -e /sys/fs/cgroup/cpu/tasks ] || skip 'no cgroup hierarchy of version 1 for processor time'
-    local monitor relay before used
+    local monitor relay before used seconds=2 v2=no
+    [ ! -e /sys/fs/cgroup/cgroup.controllers ] || v2=yes
     netctr run -d --name k --network none -m 32m --cpus 0.2 --log-opt max-size=100k "$box" yes '' >/dev/null
     monitor=$(monitor_of k)
     relay=$(relay_of k)
     before=$(ticks "$monitor")
-    sleep 2
+    sleep $seconds
     used=$(($(ticks "$monitor") - before))
     note "monitor $used, relay $(ticks "$relay"), program $(ticks "$(pid_of k)") ticks of 200"
     [ $used -lt 30 ] || fail "the monitor has used $used ticks"
     [ $(($(ticks "$relay") + $(ticks "$(pid_of k)"))) -lt $((75 * slowness)) ] || fail 'the limit does not hold'
-    has -x "$relay" <"/sys/fs/cgroup/cpu$(awk -F: '$2 ~ /(^|,)cpu(,|$)/ { print $3 }' "/proc/$(pid_of k)/cgroup")/tasks"
-    # In nothing else: it is not to be killed for the container's memory.
-    assert_eq "$(grep -cE '^[0-9]+:(memory|pids):.*netctr/' "/proc/$relay/cgroup" || true)" 0
+    if [ $v2 = yes ]; then
+        # Beside the program, below one limit; the program sees that limit too.
+        has 20000 < <(cgroup_of "$relay" ../cpu.max)
+        has -x "$(pid_of k)" < <(cgroup_of "$relay" ../program/cgroup.procs)
+        has -x "$relay" < <(cgroup_of "$relay" cgroup.procs)
+        assert_eq "$(cgroup_of "$(pid_of k)" memory.max) $(cgroup_of "$(pid_of k)" pids.max)" "$((32 << 20)) 2048"
+        assert_eq "$(netctr exec k cat /sys/fs/cgroup/cpu.max)" '20000 100000'
+        assert_eq "$(netctr exec k cat /proc/self/cgroup)" 0::/
+        netctr exec k sh -c 'cat /sys/fs/cgroup/cgroup.procs' | has -x 1
+    else
+        has -x "$relay" < <(cgroup_of "$(pid_of k)" tasks)
+        # In nothing else: it is not to be killed for the container's memory.
+        assert_eq "$(grep -cE '^[0-9]+:(memory|pids):.*netctr/' "/proc/$relay/cgroup" || true)" 0
+    fi
     [ "$(sizes)" -le $((3 * 102400 + 65536)) ] || fail "$(sizes) bytes"
     netctr exec k true
+    netctr rm -f k >/dev/null
 }
 t 'the log is written on the time of who writes so much' is_charged
 
