@@ -39,7 +39,11 @@ static const struct cgroup_hierarchy *hierarchy_of(const struct cgroup_host *hos
 static char *value_of(const struct fixture *f, enum cgroup_controller controller, const char *file)
 {
     const struct cgroup_hierarchy *h = hierarchy_of(&f->host, controller);
-    _cleanup_free_ char *full = xasprintf("%s/%s/%s", h ? h->mount : "", f->path, file);
+    /* Version 2, with a limit of processor time: in the leaf that the program is in. */
+    _cleanup_free_ char *leaf = xasprintf("%s/%s/program", h ? h->mount : "", f->path);
+    bool split = h && h->v2 && access(leaf, F_OK) == 0;
+    _cleanup_free_ char *full =
+        xasprintf("%s/%s/%s%s", h ? h->mount : "", f->path, split ? "program/" : "", file);
     char *text = NULL;
     if (read_file_at(AT_FDCWD, full, 4096, &text, NULL) < 0)
         return xasprintf("(no %s)", full);
