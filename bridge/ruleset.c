@@ -70,7 +70,7 @@ struct userdata {
 enum { UDATA_INSTANCE = 0xc7, UDATA_SCHEMA = 0xc8, INSTANCE_LENGTH = 16 };
 
 /* The number of the schema in schema.c: tables with another one are replaced. 1 was never written. */
-static const uint8_t SCHEMA = 2;
+static const uint8_t SCHEMA = 3;
 
 static void note(struct userdata *u, uint8_t type, const void *value, size_t size)
 {
@@ -212,6 +212,8 @@ static void put_step(struct nftnl_rule *r, const struct step *s, uint32_t *loade
     case META: expr_meta(r, s->what, next); break;
     case CT: expr_ct(r, s->what, next); break;
     case PAYLOAD: expr_payload(r, s->what, s->offset, s->size, next); break;
+    case EXTHDR: expr_exthdr(r, s->what, s->offset, s->size, next); break;
+    case HAS_EXTHDR: expr_has_exthdr(r, s->what, next); break;
     case FIB: expr_fib_daddr_type(r, next); break;
     case AND: expr_and(r, first, s->data, s->size); return;
     case CMP: expr_cmp(r, s->what, first, s->data, s->size); break;
@@ -226,7 +228,7 @@ static void put_step(struct nftnl_rule *r, const struct step *s, uint32_t *loade
     case VERDICT: expr_verdict(r, s->what, s->data); break;
     case NO_STEP: break;
     }
-    bool loads = s->op == META || s->op == CT || s->op == PAYLOAD || s->op == FIB;
+    bool loads = s->op >= META && s->op <= FIB;
     *loaded = loads ? *loaded + (uint32_t)words_of(s->size) : 0;
 }
 

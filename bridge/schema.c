@@ -174,6 +174,7 @@ const struct set SETS[SET_COUNT] = {
 
 #define EQ(n, bytes) {STEP(CMP, NFT_CMP_EQ, n), .data = bytes}
 #define NEQ(n, bytes) {STEP(CMP, NFT_CMP_NEQ, n), .data = bytes}
+#define GTE(n, bytes) {STEP(CMP, NFT_CMP_GTE, n), .data = bytes}
 #define MASK(n, bytes) {STEP(AND, 0, n), .data = bytes}
 #define ZEROS "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
 #define LOOPBACK6 "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1"
@@ -192,6 +193,9 @@ const struct set SETS[SET_COUNT] = {
 #define CT_HAS(key, bits) {STEP(CT, key, 4)}, MASK(4, &bits), NEQ(4, ZEROS)
 #define CT_LACKS(key, bits) {STEP(CT, key, 4)}, MASK(4, &bits), EQ(4, ZEROS)
 #define TO_LOCAL {STEP(FIB, 0, 4)}, EQ(4, &LOCAL)
+
+#define HAS_FRAGMENT_HEADER {STEP(HAS_EXTHDR, IPPROTO_FRAGMENT, 1)}, EQ(1, "\1")
+#define FRAGMENT_OFFSET {STEP(EXTHDR, IPPROTO_FRAGMENT, 2), .offset = 2}, MASK(2, "\xff\xf8")
 
 #define LOOKUP(set) {STEP(IN, set, 0)}
 #define NOT(set) {STEP(NOT_IN, set, 0)}
@@ -350,21 +354,37 @@ static const struct rule SPEAKS_ARP[] = {
       ACCEPT}},
     {"counter drop", "ARP for an address it does not own", {COUNTER, DROP}},
 };
+/* What reassembles fragments on the way (br_netfilter does) hands them on as one whole packet, so that a
+ * neighbour believes what no fragment may say (RFC 6980). So a packet passes only where it can be seen what
+ * it is: its chain of headers ends within the first fragment (RFC 7112) and ICMPv6 shows its type there. A
+ * field that is not there to be loaded ends a rule as if it did not match: what must be seen stands before
+ * an accept. */
 static const struct rule SPEAKS_IP6[] = {
+    {"iifname . ip6 saddr @addrs6 meta l4proto != ipv6-icmp accept", NULL,
+     {ETHER_IS_IP6, IIF, IP6_SADDR, LOOKUP(SET_ADDRS6), L4PROTO, NEQ(1, "\x3a"), ACCEPT}},
+    {"icmpv6 type >= mld-listener-query exthdr frag exists counter drop",
+     "ND and MLD are never in fragments (RFC 6980)",
+     {IS_ICMP6, ICMP6_TYPE, GTE(1, "\x82"), HAS_FRAGMENT_HEADER, COUNTER, DROP}},
     {"icmpv6 type nd-router-advert counter drop", "containers are not routers (CVE-2020-10749)",
      {IS_ICMP6, ICMP6_TYPE, EQ(1, "\x86"), COUNTER, DROP}},
     {"icmpv6 type nd-redirect counter drop", "containers are not routers",
      {IS_ICMP6, ICMP6_TYPE, EQ(1, "\x89"), COUNTER, DROP}},
-    {"icmpv6 type nd-neighbor-advert iifname . @th,64,128 != @targets6 counter drop",
-     "NA for an address it does not own",
-     {IS_ICMP6, ICMP6_TYPE, EQ(1, "\x88"), IIF, NA_TARGET, NOT(SET_TARGETS6), COUNTER, DROP}},
-    {"iifname . ip6 saddr @addrs6 accept", NULL,
-     {ETHER_IS_IP6, IIF, IP6_SADDR, LOOKUP(SET_ADDRS6), ACCEPT}},
     {"ip6 saddr :: icmpv6 type { mld-listener-report, nd-neighbor-solicit, mld2-listener-report } "
      "accept", "DAD and MLD before it has an address",
      {ETHER_IS_IP6, IP6_SADDR, EQ(16, ZEROS), L4PROTO, EQ(1, "\x3a"), ICMP6_TYPE,
       LOOKUP(BEFORE_ADDRESS), ACCEPT}},
-    {"counter drop", "not its IPv6", {COUNTER, DROP}},
+    {"iifname . ip6 saddr != @addrs6 counter drop", "not its IPv6",
+     {ETHER_IS_IP6, IIF, IP6_SADDR, NOT(SET_ADDRS6), COUNTER, DROP}},
+    {"icmpv6 type nd-neighbor-advert iifname . @th,64,128 @targets6 accept", NULL,
+     {IS_ICMP6, ICMP6_TYPE, EQ(1, "\x88"), IIF, NA_TARGET, LOOKUP(SET_TARGETS6), ACCEPT}},
+    {"icmpv6 type nd-neighbor-advert counter drop", "NA for an address it does not own",
+     {IS_ICMP6, ICMP6_TYPE, EQ(1, "\x88"), COUNTER, DROP}},
+    {"icmpv6 type != nd-neighbor-advert accept", NULL,
+     {IS_ICMP6, ICMP6_TYPE, NEQ(1, "\x88"), ACCEPT}},
+    {"meta l4proto ipv6-icmp frag frag-off != 0 accept", "the rest of one whose type was seen",
+     {ETHER_TYPE, EQ(2, "\x86\xdd"), L4PROTO, EQ(1, "\x3a"), FRAGMENT_OFFSET, NEQ(2, ZEROS),
+      ACCEPT}},
+    {"counter drop", "what it is cannot be seen", {COUNTER, DROP}},
 };
 
 #define RULES(a) (a), ARRAY_LEN(a)
