@@ -193,6 +193,7 @@ const struct set SETS[SET_COUNT] = {
 #define CT_HAS(key, bits) {STEP(CT, key, 4)}, MASK(4, &bits), NEQ(4, ZEROS)
 #define CT_LACKS(key, bits) {STEP(CT, key, 4)}, MASK(4, &bits), EQ(4, ZEROS)
 #define TO_LOCAL {STEP(FIB, 0, 4)}, EQ(4, &LOCAL)
+#define TO_OTHER_THAN_ONE {STEP(FIB, 0, 4)}, NEQ(4, &UNICAST)
 
 #define HAS_FRAGMENT_HEADER {STEP(HAS_EXTHDR, IPPROTO_FRAGMENT, 1)}, EQ(1, "\1")
 #define FRAGMENT_OFFSET {STEP(EXTHDR, IPPROTO_FRAGMENT, 2), .offset = 2}, MASK(2, "\xff\xf8")
@@ -207,7 +208,7 @@ const struct set SETS[SET_COUNT] = {
 #define DROP {STEP(VERDICT, NF_DROP, 0)}
 #define GOTO(chain) {STEP(VERDICT, (uint32_t)NFT_GOTO, 0), .data = chain}
 
-static const uint32_t LOCAL = 2; /* RTN_LOCAL */
+static const uint32_t UNICAST = 1, LOCAL = 2; /* RTN_UNICAST, RTN_LOCAL */
 
 /* ---- RULES --------------------------------------------------------------------------------*/
 
@@ -287,10 +288,24 @@ static const struct rule FORWARD[] = {
 };
 
 /* netctr had to switch forwarding on: that makes the host a router for its containers, not for others. */
+#define CONTAINERS_ONLY "forwarding is on for containers only (`netctr network forwarding`)"
 static const struct rule STRANGERS[] = {
-    {"iifname . oifname @bridged accept", "bridged, not routed", {IIF, OIF, LOOKUP(SET_BRIDGED), ACCEPT}},
+    {"iifname . oifname @bridged accept", "bridged, or routed: see turned_back",
+     {IIF, OIF, LOOKUP(SET_BRIDGED), ACCEPT}},
     {"meta nfproto . iifname @closed_from meta nfproto . oifname @closed_to counter drop",
-     "forwarding is on for containers only (`netctr network forwarding`)",
+     CONTAINERS_ONLY,
+     {NFPROTO, IIF, LOOKUP(SET_CLOSED_FROM), NFPROTO, OIF, LOOKUP(SET_CLOSED_TO), COUNTER, DROP}},
+};
+
+/* What is routed back by the bridge that it came in by looks in `forward` like what the bridge itself passes on
+ * (br_netfilter). Here it does not: bridged frames have no iifname any more. The host's own have none either,
+ * but for IGMP, MLD, broadcasts and neighbour discovery, which the kernel sends with the device already set. */
+static const struct rule TURNED_BACK[] = {
+    {"iifname . oifname != @bridged accept", NULL, {IIF, OIF, NOT(SET_BRIDGED), ACCEPT}},
+    {"fib daddr type != unicast accept", "the host's own", {TO_OTHER_THAN_ONE, ACCEPT}},
+    {"ip6 hoplimit 255 accept", "the host's own: a router takes one off",
+     {IS_IP6, NET(7, 1), EQ(1, "\xff"), ACCEPT}},
+    {"meta nfproto . iifname @closed_from meta nfproto . oifname @closed_to counter drop", CONTAINERS_ONLY,
      {NFPROTO, IIF, LOOKUP(SET_CLOSED_FROM), NFPROTO, OIF, LOOKUP(SET_CLOSED_TO), COUNTER, DROP}},
 };
 
@@ -400,6 +415,8 @@ const struct chain CHAINS[CHAIN_COUNT] = {
     {&INET, "forward", RULES(FORWARD), "type filter hook forward priority filter",
      "filter", NF_INET_FORWARD, 0},
     {&INET, "strangers", RULES(STRANGERS), NULL, NULL, 0, 0},
+    {&INET, "turned_back", RULES(TURNED_BACK), "type filter hook postrouting priority filter",
+     "filter", NF_INET_POST_ROUTING, 0},
     {&INET, "to_host", RULES(TO_HOST), "type filter hook input priority filter",
      "filter", NF_INET_LOCAL_IN, 0},
     {&INET, "from_internal", RULES(FROM_INTERNAL), NULL, NULL, 0, 0},

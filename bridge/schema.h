@@ -106,7 +106,7 @@ struct chain {
 /** Sets that rules bring along, behind the named ones. */
 enum { CT_VERDICTS = SET_NAMED_COUNT, PROTO_ICMP, SPEAKS_WHAT, BEFORE_ADDRESS, SET_COUNT };
 
-enum { TABLE_COUNT = 2, CHAIN_COUNT = 13 };
+enum { TABLE_COUNT = 2, CHAIN_COUNT = 14 };
 extern const struct table *const TABLES[TABLE_COUNT];
 extern const struct set SETS[SET_COUNT];
 extern const struct chain CHAINS[CHAIN_COUNT];

@@ -164,6 +164,57 @@ bridged_frames() {
 }
 t "frames of the host's own bridges pass" bridged_frames
 
+turned_back() {
+    # Two subnets on one bridge of the host's own: from one to the other is routed, and goes back the way it came.
+    fresh
+    local vm rule='forwarding is on for containers only (`netctr network forwarding`)'
+    ip link add br0 type bridge
+    ip link set br0 up
+    for vm in 1 2; do
+        ip netns add vm$vm
+        ip link add tap$vm type veth peer name eth0 netns vm$vm
+        ip link set tap$vm master br0 up
+        ip address add 203.0.$vm.254/24 dev br0
+        ip -6 address add 2001:db8:20$vm::254/64 dev br0 nodad
+        ip -n vm$vm address add 203.0.$vm.1/24 dev eth0
+        ip -n vm$vm -6 address add 2001:db8:20$vm::1/64 dev eth0 nodad
+        ip -n vm$vm link set eth0 up
+        ip -n vm$vm route add default via 203.0.$vm.254
+        ip -n vm$vm -6 route add default via 2001:db8:20$vm::254
+    done
+    vm1() { ip netns exec vm1 "$@"; }
+    wait_for 3 vm1 ping -c 1 -W 1 2001:db8:201::254
+    assert_fails vm1 ping -c 1 -W 0.2 203.0.2.1
+    netctr run --rm "$box" true 2>/dev/null
+    assert_eq "$(dropped turned_back "$rule")" 0
+    assert_fails vm1 ping -c 1 -W 0.2 203.0.2.1
+    assert_fails vm1 ping -c 1 -W 0.2 2001:db8:202::1
+    assert_eq "$(dropped turned_back "$rule")" 2
+    # By the MAC of a port of the bridge, too, which is the host's as well.
+    vm1 ip neighbour replace 203.0.1.254 dev eth0 lladdr "$(cat /sys/class/net/tap1/address)"
+    assert_fails vm1 ping -c 1 -W 0.2 203.0.2.1
+    assert_eq "$(dropped turned_back "$rule")" 3
+    # What the host itself says there is not routed.
+    ip neighbour flush dev br0
+    ping -c 1 -W 1 203.0.2.1 >/dev/null
+    ping -c 1 -W 1 2001:db8:202::1 >/dev/null
+    vm1 peer serve vm1 udp/90 >"$tmp/vm1" &
+    wait_for 5 grep -q listening "$tmp/vm1"
+    python3 -c 'import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+s.sendto(b"to all", ("203.0.1.255", 90))'
+    wait_for 2 grep -q 'datagram 203.0.1.254 90 to all' "$tmp/vm1"
+    assert_eq "$(dropped turned_back "$rule")" 3
+    netctr network forwarding --open
+    vm1 ping -c 1 -W 1 203.0.2.1 >/dev/null
+    wait_for 3 vm1 ping -c 1 -W 1 2001:db8:202::1
+    ip link del br0
+    ip netns del vm1
+    ip netns del vm2
+}
+t "nor between two subnets on a bridge of the host's own" turned_back
+
 opened() {
     fresh
     netctr run -d --name c "$box" sleep 600 2>/dev/null
