@@ -474,6 +474,42 @@ static int read_element(const struct nlmsghdr *answer, void *data)
     return MNL_CB_OK;
 }
 
+struct each_key {
+    void (*each)(const uint8_t *key, size_t size, void *arg);
+    void *arg;
+};
+
+static int read_key(struct nftnl_set_elem *x, void *data)
+{
+    const struct each_key *k = data;
+    uint32_t size = 0;
+    const void *key = nftnl_set_elem_get(x, NFTNL_SET_ELEM_KEY, &size);
+    if (key)
+        k->each(key, size, k->arg);
+    return 0;
+}
+
+static int read_keys(const struct nlmsghdr *answer, void *data)
+{
+    struct nftnl_set *s = nft_must(nftnl_set_alloc());
+    if (nftnl_set_elems_nlmsg_parse(answer, s) == 0)
+        nftnl_set_elem_foreach(s, read_key, data);
+    nftnl_set_free(s);
+    return MNL_CB_OK;
+}
+
+int ruleset_each_key(struct nft *n, enum ruleset_set set,
+                     void (*each)(const uint8_t *key, size_t size, void *arg), void *arg)
+{
+    _Alignas(struct nlmsghdr) char buffer[256];
+    struct each_key k = {each, arg};
+    struct nlmsghdr *request =
+        nftnl_nlmsg_build_hdr(buffer, NFT_MSG_GETSETELEM, SETS[set].table->family, NLM_F_DUMP, 0);
+    mnl_attr_put_strz(request, NFTA_SET_ELEM_LIST_TABLE, SETS[set].table->name);
+    mnl_attr_put_strz(request, NFTA_SET_ELEM_LIST_SET, SETS[set].name);
+    return nft_request(n, request, read_keys, &k);
+}
+
 int ruleset_find(struct nft *n, const struct element *element, bool *expires)
 {
     _Alignas(struct nlmsghdr) char buffer[1024];

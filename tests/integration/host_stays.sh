@@ -251,6 +251,70 @@ damaged_note() {
 }
 t 'a damaged note of closed links closes all' damaged_note
 
+lost_note() {
+    # The run directory is lost, with the note; the firewall still has what it said.
+    fresh
+    netctr run -d --name c "$box" sleep 600 2>/dev/null
+    ip netns add lan3
+    add_link docker0 lan3 101 # and this one came later
+    lose_run_directory
+    netctr network reload
+    nothing_arrives
+    assert_eq "$(netctr info --format json | jq -c '.forwarding | .ipv4, .ipv6 | .closed | sort')" $'["eth0","eth1"]\n["eth0","eth1"]'
+    netctr network reload
+    nothing_arrives
+    wait_for 5 lan_pings 198.51.101.9
+    # The note, without its file, is what the command goes by.
+    rm "$run_state/leases/.forwarding"
+    netctr network forwarding --open
+    wait_for 5 strangers_pass
+    ip netns del lan3
+}
+t 'a lost note opens nothing' lost_note
+
+renamed() {
+    fresh
+    netctr run --rm "$box" true 2>/dev/null
+    ip link set eth1 down
+    ip link set eth1 name wan1
+    ip link set wan1 up
+    ip -6 address add 2001:db8:100::1/64 dev wan1 nodad
+    in_lan2 ip -6 route replace default via 2001:db8:100::1
+    ip netns add lan3
+    add_link eth1 lan3 101 # a new one with the old name
+    netctr run --rm "$box" true
+    nothing_arrives
+    assert_eq "$(netctr info --format json | jq -c '.forwarding | .ipv4.closed, .ipv6.closed')" $'["eth0","wan1"]\n["eth0","wan1"]'
+    wait_for 5 lan_pings 198.51.101.9
+    ip link set wan1 down
+    ip link set wan1 name wan2
+    ip link set wan2 up
+    ip -6 address add 2001:db8:100::1/64 dev wan2 nodad
+    in_lan2 ip -6 route replace default via 2001:db8:100::1
+    netctr network reload
+    nothing_arrives
+    netctr network forwarding --open
+    strangers_pass_at_last
+    ip link del wan2
+    ip netns del lan3
+}
+t 'a link that is renamed is closed by the next start or reload' renamed
+
+named_like_ours() {
+    # What netctr made is told by what it has written on it, not by its name.
+    fresh
+    ip link set eth1 down
+    ip link set eth1 name nc-lan2
+    ip link set nc-lan2 up
+    ip -6 address add 2001:db8:100::1/64 dev nc-lan2 nodad
+    in_lan2 ip -6 route replace default via 2001:db8:100::1
+    netctr run --rm "$box" true 2>/dev/null
+    assert_contains "$(netctr info)" 'closed between eth0, nc-lan2'
+    nothing_arrives
+    ip link del nc-lan2
+}
+t "a link of somebody else's with a name like netctr's" named_like_ours
+
 later_links() {
     # Whoever makes a link later knows that the host forwards: docker0, wg0.
     fresh
