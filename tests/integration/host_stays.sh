@@ -13,11 +13,9 @@ in_lan2() { nsenter --net=/run/netns/lan2 "$@"; }
 fresh() {
     rm -rf "$state" "$run_state"
     nft flush ruleset
-    ip link del nc-default 2>/dev/null || true
-    ip link del eth1 2>/dev/null || true
-    ip link del docker0 2>/dev/null || true
-    ip link del br0 2>/dev/null || true
-    ip netns del lan3 2>/dev/null || true
+    local link netns
+    for link in nc-default eth1 wan1 wan2 nc-lan2 docker0 br0; do ip link del $link 2>/dev/null || true; done
+    for netns in lan3 vm1 vm2; do ip netns del $netns 2>/dev/null || true; done
     sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0 net.ipv6.conf.default.accept_ra=1 \
         net.ipv6.conf.eth0.accept_ra=0
     if has_force; then

@@ -166,6 +166,7 @@ link set $port master own"
         wait_for 2 eval '! is_down'
     done
     ip link set "$port" master nc-m
+    ip link del own
 }
 t 'a port that is taken out of its bridge is brought down' taken_out
 
