@@ -195,7 +195,8 @@ static int note_links(struct bridge *b, enum family f, bool all, struct state *s
     strv_free(take_ptr(c->to));
     if (!s->indexes)
         s->indexes = json_object();
-    struct links links = {.bridges = take_ptr(s->bridges), .indexes = s->indexes};
+    struct links links = {.indexes = s->indexes};
+    links.bridges = take_ptr(s->bridges);
     int r = rt_each_link(b->rt, note_link, &links, e);
     s->bridges = links.bridges;
     c->to = links.all;
@@ -225,7 +226,8 @@ static int state_from_firewall(struct bridge *b, struct state *s, struct err *e)
     if (!any)
         return 0;
     /* The rest is of those that bear the names now; what is no bridge has no bridged frames to lose. */
-    struct links links = {.indexes = s->indexes = json_object()};
+    struct links links = {.indexes = json_object()};
+    s->indexes = links.indexes;
     int r = rt_each_link(b->rt, note_link, &links, e);
     strv_free(links.all);
     s->bridges = links.bridges;
@@ -313,9 +315,10 @@ static bool any_renamed(const struct state *s)
     char buffer[IFNAMSIZ];
     const char *name;
     json_t *index;
-    json_object_foreach (s->indexes, name, index)
+    json_object_foreach (s->indexes, name, index) {
         if (!streq(name_now(s, name, buffer), name))
             return true;
+    }
     return false;
 }
 
@@ -342,8 +345,9 @@ static int follow_names(struct bridge *b, struct state *s, struct err *e)
     json_t *indexes = json_object(), *index;
     char buffer[IFNAMSIZ];
     const char *name;
-    json_object_foreach (s->indexes, name, index)
+    json_object_foreach (s->indexes, name, index) {
         json_object_set(indexes, name_now(s, name, buffer), index);
+    }
     json_decref(s->indexes);
     s->indexes = indexes;
     int r = state_save(b, s, e);
