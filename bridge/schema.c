@@ -297,9 +297,10 @@ static const struct rule STRANGERS[] = {
      {NFPROTO, IIF, LOOKUP(SET_CLOSED_FROM), NFPROTO, OIF, LOOKUP(SET_CLOSED_TO), COUNTER, DROP}},
 };
 
-/* What is routed back by the bridge that it came in by looks in `forward` like what the bridge itself passes on
- * (br_netfilter). Here it does not: bridged frames have no iifname any more. The host's own have none either,
- * but for IGMP, MLD, broadcasts and neighbour discovery, which the kernel sends with the device already set. */
+/* What is routed back by the bridge that it came in by looks in `forward` like what the bridge itself passes
+ * on (br_netfilter). Here it does not: bridged frames have no iifname any more. The host's own have none
+ * either, but for IGMP, MLD, broadcasts and neighbour discovery, which the kernel sends with the device
+ * already set. */
 static const struct rule TURNED_BACK[] = {
     {"iifname . oifname != @bridged accept", NULL, {IIF, OIF, NOT(SET_BRIDGED), ACCEPT}},
     {"fib daddr type != unicast accept", "the host's own", {TO_OTHER_THAN_ONE, ACCEPT}},
