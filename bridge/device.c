@@ -178,11 +178,13 @@ struct leaving {
     int bridge;
 };
 
-/* Of an ended container whose namespace is still held. Links that the user has put there are not ours. */
+/* Of an ended container whose namespace is still held. Links that the user has put there are not ours, and
+ * may have any name. */
 static int remove_port(const struct link *link, void *arg)
 {
     struct leaving *l = arg;
-    if (link->master == l->bridge && skip_prefix(link->name, "vc-"))
+    if (link->master == l->bridge && skip_prefix(link->name, "vc-") &&
+        skip_prefix(link->alias, "netctr "))
         rt_remove_link(l->batch, link->index);
     return 0;
 }

@@ -212,6 +212,30 @@ void elements_closed(struct nft_batch *b, enum change change, const struct fw_cl
         }
 }
 
+struct links_of {
+    uint8_t family;
+    strv *links;
+};
+
+static void read_closed(const uint8_t *key, size_t size, void *arg)
+{
+    const struct links_of *l = arg;
+    const size_t at = sizeof(uint32_t); /* the family takes a word */
+    if (size != at + IFNAMSIZ || key[0] != l->family)
+        return;
+    _cleanup_free_ char *name = xstrndup((const char *)key + at, IFNAMSIZ - 1);
+    strv_add(l->links, name);
+}
+
+int elements_read_closed(struct nft *nft, uint8_t family, strv *from, strv *to)
+{
+    struct links_of f = {family, from}, t = {family, to};
+    int r = ruleset_each_key(nft, SET_CLOSED_FROM, read_closed, &f);
+    if (r == 0)
+        r = ruleset_each_key(nft, SET_CLOSED_TO, read_closed, &t);
+    return r == -ENOENT ? 0 : r;
+}
+
 /* ---- published ports ----------------------------------------------------------------------*/
 
 static const char *protocol_name(uint8_t protocol)

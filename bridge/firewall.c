@@ -213,6 +213,14 @@ int fw_undo_closed(struct fw *fw, const struct fw_closed *c, struct err *e)
     return nft_batch_commit(fw->nft, b, NFT_TOLERATE_ABSENT, e);
 }
 
+int fw_read_closed(struct fw *fw, int family, strv *from, strv *to, struct err *e)
+{
+    uint8_t nfproto = family == AF_INET ? NFPROTO_IPV4 : NFPROTO_IPV6;
+    *from = *to = NULL;
+    int r = elements_read_closed(fw->nft, nfproto, from, to);
+    return r < 0 ? err_set(e, r, "read which links are closed") : 0;
+}
+
 int fw_membership(struct fw *fw, const struct fw_network *n,
                   void (*each)(const char *set, bool wanted, bool is, void *arg), void *arg,
                   struct err *e)

@@ -10,7 +10,9 @@
  * accept advertisements are told to go on doing so (accept_ra=2) first.
  *
  * What is closed is in RUN/leases/.forwarding, written before anything is switched on, so that a
- * rebuilt firewall closes it again.
+ * rebuilt firewall closes it again. If the note is lost, the firewall's own elements are taken for it. The
+ * firewall knows names only; the note has the links' indexes, too, so that one that is renamed is found
+ * again by the next start or reload.
  */
 #include "bridge.h"
 
@@ -38,7 +40,9 @@ struct closed {
 struct state {
     struct closed families[FAMILIES];
     strv bridges;
+    json_t *indexes; /* of the links that were there, by name; NULL: none noted */
     bool opened;
+    bool missing; /* there is no note */
 };
 
 static void state_clear(struct state *s)
@@ -48,6 +52,7 @@ static void state_clear(struct state *s)
         strv_free(s->families[i].to);
     }
     strv_free(s->bridges);
+    json_decref(s->indexes);
     *s = (struct state){0};
 }
 #define _cleanup_state_ __attribute__((cleanup(state_clear)))
@@ -79,6 +84,8 @@ static int state_save(struct bridge *b, const struct state *s, struct err *e)
         json_object_set_new(j, names[i], family);
     }
     json_put_strv(j, "bridges", s->bridges);
+    if (s->indexes)
+        json_object_set(j, "indexes", s->indexes);
     json_object_set_new(j, "opened", json_boolean(s->opened));
     json_seal(j);
     return json_write_at(b->leases_fd, STATE_FILE, j, e);
@@ -92,6 +99,7 @@ static int state_load(struct bridge *b, struct state *out, struct err *e)
     int r = b->leases_fd < 0 ? -ENOENT : json_read_at(b->leases_fd, STATE_FILE, &j, e);
     if (r == -ENOENT) {
         err_clear(e);
+        out->missing = true;
         return 0;
     }
     if (r == 0)
@@ -104,6 +112,7 @@ static int state_load(struct bridge *b, struct state *out, struct err *e)
         out->families[i].to = json_strv(family, "to");
     }
     out->bridges = json_strv(j, "bridges");
+    out->indexes = json_incref(json_object_get(j, "indexes"));
     out->opened = json_flag(j, "opened");
     return 0;
 }
@@ -150,10 +159,10 @@ const char *bridge_forwarding_missing(const struct network *n)
 
 /* ---- the links -------------------------------------------------------------------------------*/
 
+/* By what netctr has written on its links, of this instance or another: anybody's may be called nc-lan. */
 static bool is_foreign(const struct link *link)
 {
-    return !(link->flags & IFF_LOOPBACK) && !skip_prefix(link->name, "nc-") &&
-           !skip_prefix(link->name, "vc-");
+    return !(link->flags & IFF_LOOPBACK) && !skip_prefix(link->alias, "netctr ");
 }
 
 static char *key_of(const char *link, const char *leaf, enum family f)
@@ -163,14 +172,17 @@ static char *key_of(const char *link, const char *leaf, enum family f)
 
 struct links {
     strv all, bridges;
+    json_t *indexes;
 };
 
 static int note_link(const struct link *link, void *arg)
 {
     struct links *links = arg;
-    if (is_foreign(link))
-        strv_add(&links->all, link->name);
-    if (is_foreign(link) && link->is_bridge && !strv_has(links->bridges, link->name))
+    if (!is_foreign(link))
+        return 0;
+    strv_add(&links->all, link->name);
+    json_object_set_new(links->indexes, link->name, json_integer(link->index));
+    if (link->is_bridge && !strv_has(links->bridges, link->name))
         strv_add(&links->bridges, link->name);
     return 0;
 }
@@ -181,7 +193,10 @@ static int note_links(struct bridge *b, enum family f, bool all, struct state *s
     struct closed *c = &s->families[f];
     strv_free(take_ptr(c->from));
     strv_free(take_ptr(c->to));
-    struct links links = {.bridges = take_ptr(s->bridges)};
+    if (!s->indexes)
+        s->indexes = json_object();
+    struct links links = {.indexes = s->indexes};
+    links.bridges = take_ptr(s->bridges);
     int r = rt_each_link(b->rt, note_link, &links, e);
     s->bridges = links.bridges;
     c->to = links.all;
@@ -197,11 +212,35 @@ static int note_links(struct bridge *b, enum family f, bool all, struct state *s
     return r;
 }
 
+/* The note is lost, with the run directory or alone: what is closed now, if anything, was noted. */
+static int state_from_firewall(struct bridge *b, struct state *s, struct err *e)
+{
+    bool any = false;
+    for (int f = 0; f < FAMILIES; f++) {
+        struct closed *c = &s->families[f];
+        int r = fw_read_closed(b->fw, f == FOUR ? AF_INET : AF_INET6, &c->from, &c->to, e);
+        if (r < 0)
+            return r;
+        any = any || c->to;
+    }
+    if (!any)
+        return 0;
+    /* The rest is of those that bear the names now; what is no bridge has no bridged frames to lose. */
+    struct links links = {.indexes = json_object()};
+    s->indexes = links.indexes;
+    int r = rt_each_link(b->rt, note_link, &links, e);
+    strv_free(links.all);
+    s->bridges = links.bridges;
+    return r < 0 ? r : state_save(b, s, e);
+}
+
 /* If the file is damaged, all links that are there now are closed: it exists only if netctr has switched
  * something on. The caller has the lock. */
 static int state_load_or_close(struct bridge *b, struct state *s, struct err *e)
 {
     int r = state_load(b, s, e);
+    if (r == 0 && s->missing)
+        return state_from_firewall(b, s, e);
     if (r != -EBADMSG)
         return r;
     err_clear(e);
@@ -262,6 +301,92 @@ static int close_links(struct bridge *b, const struct state *s, enum family f, s
     return fw_commit(batch, e);
 }
 
+/* ---- renamed links ---------------------------------------------------------------------------*/
+
+/* What a noted link is called now; the old name if there is none with its index. */
+static const char *name_now(const struct state *s, const char *was, char buffer[IFNAMSIZ])
+{
+    unsigned index = (unsigned)json_integer_value(json_object_get(s->indexes, was));
+    return index && if_indextoname(index, buffer) ? buffer : was;
+}
+
+static bool any_renamed(const struct state *s)
+{
+    char buffer[IFNAMSIZ];
+    const char *name;
+    json_t *index;
+    json_object_foreach (s->indexes, name, index) {
+        if (!streq(name_now(s, name, buffer), name))
+            return true;
+    }
+    return false;
+}
+
+static void rename_all(const struct state *s, strv *links)
+{
+    char buffer[IFNAMSIZ];
+    strv now = NULL;
+    strv_each (link, *links)
+        strv_add(&now, name_now(s, link, buffer));
+    strv_free(*links);
+    *links = now;
+}
+
+/* Brings @s up to date: 1 if something has another name now. */
+static int follow_names(struct bridge *b, struct state *s, struct err *e)
+{
+    if (!any_renamed(s))
+        return 0;
+    for (int f = 0; f < FAMILIES; f++) {
+        rename_all(s, &s->families[f].from);
+        rename_all(s, &s->families[f].to);
+    }
+    rename_all(s, &s->bridges);
+    json_t *indexes = json_object(), *index;
+    char buffer[IFNAMSIZ];
+    const char *name;
+    json_object_foreach (s->indexes, name, index) {
+        json_object_set(indexes, name_now(s, name, buffer), index);
+    }
+    json_decref(s->indexes);
+    s->indexes = indexes;
+    int r = state_save(b, s, e);
+    return r < 0 ? r : 1;
+}
+
+/* Whoever gets a name that nobody of the noted bears any more has come later. */
+static int open_old_names(struct bridge *b, const struct state *s, enum family f, struct err *e)
+{
+    _cleanup_strv_ strv from = NULL, to = NULL, old = NULL;
+    struct fw_closed closed = as_elements(s, f);
+    int r = fw_read_closed(b->fw, closed.family, &from, &to, e);
+    strv_each (link, to)
+        if (!strv_has(closed.to, link))
+            strv_add(&old, link);
+    closed = (struct fw_closed){.family = closed.family, .from = old, .to = old};
+    return r == 0 && old ? fw_undo_closed(b->fw, &closed, e) : r;
+}
+
+static int close_renamed(struct bridge *b, struct state *s, struct err *e)
+{
+    int r = follow_names(b, s, e), renamed = r;
+    for (int f = 0; r >= 0 && renamed && f < FAMILIES && !s->opened; f++) {
+        r = close_links(b, s, (enum family)f, e);
+        if (r == 0)
+            r = open_old_names(b, s, (enum family)f, e);
+    }
+    return r < 0 ? r : 0;
+}
+
+/* Without the lock, since nearly every start asks: what it finds is found out again with it. */
+static bool must_follow(struct bridge *b)
+{
+    _cleanup_state_ struct state s = {0};
+    return state_load(b, &s, NULL) == 0 && any_renamed(&s);
+}
+
+/* ---- what a network needs --------------------------------------------------------------------*/
+
 /* 1: it had to be switched on. */
 static int family_up(struct bridge *b, enum family f, struct state *s, struct err *e)
 {
@@ -304,11 +429,13 @@ int forwarding_up(struct bridge *b, const struct network *n, struct err *e)
     for (int f = 0; f < FAMILIES; f++)
         if (needs(n, (enum family)f) && (r = is_on((enum family)f, e)) <= 0)
             break;
-    if (r != 0)
+    if (r < 0 || (r != 0 && !must_follow(b)))
         return r < 0 ? r : 0;
     _cleanup_state_ struct state s = {0};
     _cleanup_close_ int lock = forwarding_lock(b, e);
     r = lock < 0 ? lock : state_load_or_close(b, &s, e);
+    if (r == 0)
+        r = close_renamed(b, &s, e);
     for (int f = 0; r >= 0 && f < FAMILIES; f++)
         if (needs(n, (enum family)f)) {
             r = family_up(b, (enum family)f, &s, e);
@@ -324,6 +451,8 @@ int forwarding_add(struct bridge *b, struct fw_batch *batch, struct err *e)
 {
     _cleanup_state_ struct state s = {0};
     int r = state_load_or_close(b, &s, e);
+    if (r == 0 && (r = follow_names(b, &s, e)) > 0)
+        r = 0;
     for (int f = 0; r == 0 && f < FAMILIES && !s.opened; f++) {
         struct fw_closed closed = as_elements(&s, (enum family)f);
         fw_add_closed(batch, &closed);
@@ -360,6 +489,8 @@ int bridge_open_forwarding(struct bridge *b, bool open, struct err *e)
     _cleanup_close_ int lock = forwarding_lock(b, e);
     int r = lock < 0 ? lock : state_load_or_close(b, &s, e);
     if (r < 0)
+        return r;
+    if (!open && (r = follow_names(b, &s, e)) < 0)
         return r;
     s.opened = open;
     r = state_save(b, &s, e);

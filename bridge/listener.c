@@ -260,8 +260,8 @@ static int begin(struct listener *l)
     /* Older kernels cannot; there, connections may break when the rules are flushed. */
     (void)keeper_create(l->nft, NULL);
     /* Without it the firewall is watched all the same. */
-    if (strays_open(&l->strays) == 0)
-        (void)watch(l, l->strays.socket);
+    if (strays_open(&l->strays, l->instance) == 0)
+        (void)(watch(l, l->strays.socket) < 0 || watch(l, l->strays.timer) < 0);
     l->due = !is_whole(l);
     return 0;
 }

@@ -44,6 +44,27 @@ void expr_payload(struct nftnl_rule *r, uint32_t base, uint32_t offset, uint32_t
     nftnl_expr_set_u32(x, NFTNL_EXPR_PAYLOAD_DREG, reg);
 }
 
+static struct nftnl_expr *exthdr(struct nftnl_rule *r, uint32_t type, uint32_t offset,
+                                 uint32_t size, uint32_t reg)
+{
+    struct nftnl_expr *x = add(r, "exthdr");
+    nftnl_expr_set_u8(x, NFTNL_EXPR_EXTHDR_TYPE, (uint8_t)type);
+    nftnl_expr_set_u32(x, NFTNL_EXPR_EXTHDR_OFFSET, offset);
+    nftnl_expr_set_u32(x, NFTNL_EXPR_EXTHDR_LEN, size);
+    nftnl_expr_set_u32(x, NFTNL_EXPR_EXTHDR_DREG, reg);
+    return x;
+}
+
+void expr_exthdr(struct nftnl_rule *r, uint32_t type, uint32_t offset, uint32_t size, uint32_t reg)
+{
+    exthdr(r, type, offset, size, reg);
+}
+
+void expr_has_exthdr(struct nftnl_rule *r, uint32_t type, uint32_t reg)
+{
+    nftnl_expr_set_u32(exthdr(r, type, 0, 1, reg), NFTNL_EXPR_EXTHDR_FLAGS, NFT_EXTHDR_F_PRESENT);
+}
+
 void expr_fib_daddr_type(struct nftnl_rule *r, uint32_t reg)
 {
     struct nftnl_expr *x = add(r, "fib");

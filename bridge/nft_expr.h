@@ -14,10 +14,14 @@ void expr_meta(struct nftnl_rule *r, uint32_t key, uint32_t reg);
 void expr_ct(struct nftnl_rule *r, uint32_t key, uint32_t reg);
 void expr_payload(struct nftnl_rule *r, uint32_t base, uint32_t offset, uint32_t size,
                   uint32_t reg);
+/** A field of IPv6's extension header @type, wherever in the chain of headers it is. */
+void expr_exthdr(struct nftnl_rule *r, uint32_t type, uint32_t offset, uint32_t size, uint32_t reg);
+/** One byte: 1 if there is such a header, else 0. */
+void expr_has_exthdr(struct nftnl_rule *r, uint32_t type, uint32_t reg);
 /** fib daddr type */
 void expr_fib_daddr_type(struct nftnl_rule *r, uint32_t reg);
 
-/** @op is NFT_CMP_EQ or NFT_CMP_NEQ. */
+/** @op is NFT_CMP_EQ, NFT_CMP_NEQ or NFT_CMP_GTE. */
 void expr_cmp(struct nftnl_rule *r, uint32_t op, uint32_t reg, const void *data, uint32_t size);
 /** reg = reg & mask */
 void expr_and(struct nftnl_rule *r, uint32_t reg, const void *mask, uint32_t size);

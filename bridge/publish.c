@@ -160,6 +160,21 @@ static int parse_host_address(const char *s, struct ip *out)
     return ip_parse(bare, out);
 }
 
+/* Addresses that the host cannot be reached at: their rules would stand there without effect. */
+static int check_host_address(const struct ip *host, const char *text, const char *s, struct err *e)
+{
+    bool six = host->family == AF_INET6;
+    if (six && IN6_IS_ADDR_V4MAPPED(&host->v6)) {
+        const uint8_t *v4 = &host->bytes[12];
+        return err_say(e, -EINVAL, "publish `%s`: `%s` is an IPv4 address: write it as %u.%u.%u.%u",
+                       text, s, v4[0], v4[1], v4[2], v4[3]);
+    }
+    if (six ? IN6_IS_ADDR_MULTICAST(&host->v6) : IN_MULTICAST(ntohl(host->v4.s_addr)))
+        return err_say(e, -EINVAL, "publish `%s`: `%s` is a multicast address, not one of a host",
+                       text, s);
+    return 0;
+}
+
 /* The pieces of [HOSTIP:][HOSTPORT:]PORT[/PROTOCOL]. */
 struct notation {
     struct ip host;
@@ -181,6 +196,9 @@ static int parse_ports(char *s, const char *text, struct notation *n, struct err
     else if (host_port && parse_host_address(s, &n->host) < 0)
         return err_say(e, -EINVAL, "publish `%s`: `%s` is not an address%s", text, s,
                        strchr(s, ':') ? " (write IPv6 as [ADDRESS])" : "");
+    int r = check_host_address(&n->host, text, s, e);
+    if (r < 0)
+        return r;
     if (!*port)
         return err_say(e, -EINVAL, "publish `%s`: the container's port is missing", text);
     if (parse_range(port, &n->port) < 0)

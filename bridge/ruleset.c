@@ -70,7 +70,7 @@ struct userdata {
 enum { UDATA_INSTANCE = 0xc7, UDATA_SCHEMA = 0xc8, INSTANCE_LENGTH = 16 };
 
 /* The number of the schema in schema.c: tables with another one are replaced. 1 was never written. */
-static const uint8_t SCHEMA = 2;
+static const uint8_t SCHEMA = 3;
 
 static void note(struct userdata *u, uint8_t type, const void *value, size_t size)
 {
@@ -212,6 +212,8 @@ static void put_step(struct nftnl_rule *r, const struct step *s, uint32_t *loade
     case META: expr_meta(r, s->what, next); break;
     case CT: expr_ct(r, s->what, next); break;
     case PAYLOAD: expr_payload(r, s->what, s->offset, s->size, next); break;
+    case EXTHDR: expr_exthdr(r, s->what, s->offset, s->size, next); break;
+    case HAS_EXTHDR: expr_has_exthdr(r, s->what, next); break;
     case FIB: expr_fib_daddr_type(r, next); break;
     case AND: expr_and(r, first, s->data, s->size); return;
     case CMP: expr_cmp(r, s->what, first, s->data, s->size); break;
@@ -226,7 +228,7 @@ static void put_step(struct nftnl_rule *r, const struct step *s, uint32_t *loade
     case VERDICT: expr_verdict(r, s->what, s->data); break;
     case NO_STEP: break;
     }
-    bool loads = s->op == META || s->op == CT || s->op == PAYLOAD || s->op == FIB;
+    bool loads = s->op >= META && s->op <= FIB;
     *loaded = loads ? *loaded + (uint32_t)words_of(s->size) : 0;
 }
 
@@ -470,6 +472,42 @@ static int read_element(const struct nlmsghdr *answer, void *data)
         nftnl_set_elem_foreach(s, read_expiry, data);
     nftnl_set_free(s);
     return MNL_CB_OK;
+}
+
+struct each_key {
+    void (*each)(const uint8_t *key, size_t size, void *arg);
+    void *arg;
+};
+
+static int read_key(struct nftnl_set_elem *x, void *data)
+{
+    const struct each_key *k = data;
+    uint32_t size = 0;
+    const void *key = nftnl_set_elem_get(x, NFTNL_SET_ELEM_KEY, &size);
+    if (key)
+        k->each(key, size, k->arg);
+    return 0;
+}
+
+static int read_keys(const struct nlmsghdr *answer, void *data)
+{
+    struct nftnl_set *s = nft_must(nftnl_set_alloc());
+    if (nftnl_set_elems_nlmsg_parse(answer, s) == 0)
+        nftnl_set_elem_foreach(s, read_key, data);
+    nftnl_set_free(s);
+    return MNL_CB_OK;
+}
+
+int ruleset_each_key(struct nft *n, enum ruleset_set set,
+                     void (*each)(const uint8_t *key, size_t size, void *arg), void *arg)
+{
+    _Alignas(struct nlmsghdr) char buffer[256];
+    struct each_key k = {each, arg};
+    struct nlmsghdr *request =
+        nftnl_nlmsg_build_hdr(buffer, NFT_MSG_GETSETELEM, SETS[set].table->family, NLM_F_DUMP, 0);
+    mnl_attr_put_strz(request, NFTA_SET_ELEM_LIST_TABLE, SETS[set].table->name);
+    mnl_attr_put_strz(request, NFTA_SET_ELEM_LIST_SET, SETS[set].name);
+    return nft_request(n, request, read_keys, &k);
 }
 
 int ruleset_find(struct nft *n, const struct element *element, bool *expires)

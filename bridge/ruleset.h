@@ -83,6 +83,11 @@ int ruleset_probe(struct nft *n, const char *instance, char **owner);
  *  not; another negative errno. */
 int ruleset_find(struct nft *n, const struct element *element, bool *expires);
 
+/** Calls @each with the key of every element, laid out as in the kernel: each field begins at a word.
+ *  -ENOENT if there is no such set. */
+int ruleset_each_key(struct nft *n, enum ruleset_set set,
+                     void (*each)(const uint8_t *key, size_t size, void *arg), void *arg);
+
 /** The tables as a file for `nft -f`, built from the texts beside the rules; caller frees. */
 char *ruleset_text(void);
 
@@ -106,6 +111,8 @@ enum { GUARD_ELEMENTS_MAX = 6 };
 /** The elements of a guard, which point into @g; returns how many. */
 size_t elements_of_guard(const struct fw_guard *g, struct element out[GUARD_ELEMENTS_MAX]);
 void elements_closed(struct nft_batch *b, enum change change, const struct fw_closed *c);
+/** The links in the sets of closed ones; no tables, no links. */
+int elements_read_closed(struct nft *nft, uint8_t family, strv *from, strv *to);
 void elements_resolver(struct nft_batch *b, enum change change, const struct fw_resolver *r);
 void elements_publish(struct nft_batch *b, enum change change, const struct fw_publish *p);
 struct element_ports {

@@ -174,6 +174,7 @@ const struct set SETS[SET_COUNT] = {
 
 #define EQ(n, bytes) {STEP(CMP, NFT_CMP_EQ, n), .data = bytes}
 #define NEQ(n, bytes) {STEP(CMP, NFT_CMP_NEQ, n), .data = bytes}
+#define GTE(n, bytes) {STEP(CMP, NFT_CMP_GTE, n), .data = bytes}
 #define MASK(n, bytes) {STEP(AND, 0, n), .data = bytes}
 #define ZEROS "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
 #define LOOPBACK6 "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1"
@@ -192,6 +193,10 @@ const struct set SETS[SET_COUNT] = {
 #define CT_HAS(key, bits) {STEP(CT, key, 4)}, MASK(4, &bits), NEQ(4, ZEROS)
 #define CT_LACKS(key, bits) {STEP(CT, key, 4)}, MASK(4, &bits), EQ(4, ZEROS)
 #define TO_LOCAL {STEP(FIB, 0, 4)}, EQ(4, &LOCAL)
+#define TO_OTHER_THAN_ONE {STEP(FIB, 0, 4)}, NEQ(4, &UNICAST)
+
+#define HAS_FRAGMENT_HEADER {STEP(HAS_EXTHDR, IPPROTO_FRAGMENT, 1)}, EQ(1, "\1")
+#define FRAGMENT_OFFSET {STEP(EXTHDR, IPPROTO_FRAGMENT, 2), .offset = 2}, MASK(2, "\xff\xf8")
 
 #define LOOKUP(set) {STEP(IN, set, 0)}
 #define NOT(set) {STEP(NOT_IN, set, 0)}
@@ -203,7 +208,7 @@ const struct set SETS[SET_COUNT] = {
 #define DROP {STEP(VERDICT, NF_DROP, 0)}
 #define GOTO(chain) {STEP(VERDICT, (uint32_t)NFT_GOTO, 0), .data = chain}
 
-static const uint32_t LOCAL = 2; /* RTN_LOCAL */
+static const uint32_t UNICAST = 1, LOCAL = 2; /* RTN_UNICAST, RTN_LOCAL */
 
 /* ---- RULES --------------------------------------------------------------------------------*/
 
@@ -283,10 +288,25 @@ static const struct rule FORWARD[] = {
 };
 
 /* netctr had to switch forwarding on: that makes the host a router for its containers, not for others. */
+#define CONTAINERS_ONLY "forwarding is on for containers only (`netctr network forwarding`)"
 static const struct rule STRANGERS[] = {
-    {"iifname . oifname @bridged accept", "bridged, not routed", {IIF, OIF, LOOKUP(SET_BRIDGED), ACCEPT}},
+    {"iifname . oifname @bridged accept", "bridged, or routed: see turned_back",
+     {IIF, OIF, LOOKUP(SET_BRIDGED), ACCEPT}},
     {"meta nfproto . iifname @closed_from meta nfproto . oifname @closed_to counter drop",
-     "forwarding is on for containers only (`netctr network forwarding`)",
+     CONTAINERS_ONLY,
+     {NFPROTO, IIF, LOOKUP(SET_CLOSED_FROM), NFPROTO, OIF, LOOKUP(SET_CLOSED_TO), COUNTER, DROP}},
+};
+
+/* What is routed back by the bridge that it came in by looks in `forward` like what the bridge itself passes
+ * on (br_netfilter). Here it does not: bridged frames have no iifname any more. The host's own have none
+ * either, but for IGMP, MLD, broadcasts and neighbour discovery, which the kernel sends with the device
+ * already set. */
+static const struct rule TURNED_BACK[] = {
+    {"iifname . oifname != @bridged accept", NULL, {IIF, OIF, NOT(SET_BRIDGED), ACCEPT}},
+    {"fib daddr type != unicast accept", "the host's own", {TO_OTHER_THAN_ONE, ACCEPT}},
+    {"ip6 hoplimit 255 accept", "the host's own: a router takes one off",
+     {IS_IP6, NET(7, 1), EQ(1, "\xff"), ACCEPT}},
+    {"meta nfproto . iifname @closed_from meta nfproto . oifname @closed_to counter drop", CONTAINERS_ONLY,
      {NFPROTO, IIF, LOOKUP(SET_CLOSED_FROM), NFPROTO, OIF, LOOKUP(SET_CLOSED_TO), COUNTER, DROP}},
 };
 
@@ -350,21 +370,37 @@ static const struct rule SPEAKS_ARP[] = {
       ACCEPT}},
     {"counter drop", "ARP for an address it does not own", {COUNTER, DROP}},
 };
+/* What reassembles fragments on the way (br_netfilter does) hands them on as one whole packet, so that a
+ * neighbour believes what no fragment may say (RFC 6980). So a packet passes only where it can be seen what
+ * it is: its chain of headers ends within the first fragment (RFC 7112) and ICMPv6 shows its type there. A
+ * field that is not there to be loaded ends a rule as if it did not match: what must be seen stands before
+ * an accept. */
 static const struct rule SPEAKS_IP6[] = {
+    {"iifname . ip6 saddr @addrs6 meta l4proto != ipv6-icmp accept", NULL,
+     {ETHER_IS_IP6, IIF, IP6_SADDR, LOOKUP(SET_ADDRS6), L4PROTO, NEQ(1, "\x3a"), ACCEPT}},
+    {"icmpv6 type >= mld-listener-query exthdr frag exists counter drop",
+     "ND and MLD are never in fragments (RFC 6980)",
+     {IS_ICMP6, ICMP6_TYPE, GTE(1, "\x82"), HAS_FRAGMENT_HEADER, COUNTER, DROP}},
     {"icmpv6 type nd-router-advert counter drop", "containers are not routers (CVE-2020-10749)",
      {IS_ICMP6, ICMP6_TYPE, EQ(1, "\x86"), COUNTER, DROP}},
     {"icmpv6 type nd-redirect counter drop", "containers are not routers",
      {IS_ICMP6, ICMP6_TYPE, EQ(1, "\x89"), COUNTER, DROP}},
-    {"icmpv6 type nd-neighbor-advert iifname . @th,64,128 != @targets6 counter drop",
-     "NA for an address it does not own",
-     {IS_ICMP6, ICMP6_TYPE, EQ(1, "\x88"), IIF, NA_TARGET, NOT(SET_TARGETS6), COUNTER, DROP}},
-    {"iifname . ip6 saddr @addrs6 accept", NULL,
-     {ETHER_IS_IP6, IIF, IP6_SADDR, LOOKUP(SET_ADDRS6), ACCEPT}},
     {"ip6 saddr :: icmpv6 type { mld-listener-report, nd-neighbor-solicit, mld2-listener-report } "
      "accept", "DAD and MLD before it has an address",
      {ETHER_IS_IP6, IP6_SADDR, EQ(16, ZEROS), L4PROTO, EQ(1, "\x3a"), ICMP6_TYPE,
       LOOKUP(BEFORE_ADDRESS), ACCEPT}},
-    {"counter drop", "not its IPv6", {COUNTER, DROP}},
+    {"iifname . ip6 saddr != @addrs6 counter drop", "not its IPv6",
+     {ETHER_IS_IP6, IIF, IP6_SADDR, NOT(SET_ADDRS6), COUNTER, DROP}},
+    {"icmpv6 type nd-neighbor-advert iifname . @th,64,128 @targets6 accept", NULL,
+     {IS_ICMP6, ICMP6_TYPE, EQ(1, "\x88"), IIF, NA_TARGET, LOOKUP(SET_TARGETS6), ACCEPT}},
+    {"icmpv6 type nd-neighbor-advert counter drop", "NA for an address it does not own",
+     {IS_ICMP6, ICMP6_TYPE, EQ(1, "\x88"), COUNTER, DROP}},
+    {"icmpv6 type != nd-neighbor-advert accept", NULL,
+     {IS_ICMP6, ICMP6_TYPE, NEQ(1, "\x88"), ACCEPT}},
+    {"meta l4proto ipv6-icmp frag frag-off != 0 accept", "the rest of one whose type was seen",
+     {ETHER_TYPE, EQ(2, "\x86\xdd"), L4PROTO, EQ(1, "\x3a"), FRAGMENT_OFFSET, NEQ(2, ZEROS),
+      ACCEPT}},
+    {"counter drop", "what it is cannot be seen", {COUNTER, DROP}},
 };
 
 #define RULES(a) (a), ARRAY_LEN(a)
@@ -380,6 +416,8 @@ const struct chain CHAINS[CHAIN_COUNT] = {
     {&INET, "forward", RULES(FORWARD), "type filter hook forward priority filter",
      "filter", NF_INET_FORWARD, 0},
     {&INET, "strangers", RULES(STRANGERS), NULL, NULL, 0, 0},
+    {&INET, "turned_back", RULES(TURNED_BACK), "type filter hook postrouting priority filter",
+     "filter", NF_INET_POST_ROUTING, 0},
     {&INET, "to_host", RULES(TO_HOST), "type filter hook input priority filter",
      "filter", NF_INET_LOCAL_IN, 0},
     {&INET, "from_internal", RULES(FROM_INTERNAL), NULL, NULL, 0, 0},

@@ -59,13 +59,31 @@ struct set {
     uint8_t type_of_size;
 };
 
-enum op { NO_STEP, META, CT, PAYLOAD, FIB, CMP, AND, IN, NOT_IN, MAP, DNAT, MASQ, COUNT, VERDICT };
+/* META to FIB load something. */
+enum op {
+    NO_STEP,
+    META,
+    CT,
+    PAYLOAD,
+    EXTHDR,
+    HAS_EXTHDR,
+    FIB,
+    CMP,
+    AND,
+    IN,
+    NOT_IN,
+    MAP,
+    DNAT,
+    MASQ,
+    COUNT,
+    VERDICT
+};
 
 struct step {
     enum op op;
     uint32_t what;    /* key, header, comparison, set, family or verdict */
     uint32_t size;    /* bytes loaded, compared or masked */
-    uint32_t offset;  /* PAYLOAD: within the header */
+    uint32_t offset;  /* PAYLOAD, EXTHDR: within the header */
     const void *data; /* what to compare with, the mask, or the chain to go to */
 };
 
@@ -88,7 +106,7 @@ struct chain {
 /** Sets that rules bring along, behind the named ones. */
 enum { CT_VERDICTS = SET_NAMED_COUNT, PROTO_ICMP, SPEAKS_WHAT, BEFORE_ADDRESS, SET_COUNT };
 
-enum { TABLE_COUNT = 2, CHAIN_COUNT = 13 };
+enum { TABLE_COUNT = 2, CHAIN_COUNT = 14 };
 extern const struct table *const TABLES[TABLE_COUNT];
 extern const struct set SETS[SET_COUNT];
 extern const struct chain CHAINS[CHAIN_COUNT];

@@ -7,6 +7,8 @@
  */
 #include "strays.h"
 
+#include "bridge.h"
+
 #include <netctr/netns.h>
 
 #include <arpa/inet.h>
@@ -20,43 +22,89 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 
-enum { MESSAGES_PER_RUN = 256, BUFFER_SIZE = 8192 };
+enum { MESSAGES_PER_RUN = 256, BUFFER_SIZE = 8192, SETTLED_MS = 50 };
 
-static bool is_stray(const struct link *l)
+/* A name says nothing: anybody may call a link of his own vc-lan. */
+static bool is_stray(const struct link *l, const char *instance)
 {
-    return skip_prefix(l->name, "vc-") && !l->master && (l->flags & IFF_UP);
+    if (l->master || !(l->flags & IFF_UP) || !skip_prefix(l->name, "vc-"))
+        return false;
+    _cleanup_free_ char *owner = device_port_owner(l, instance);
+    return owner;
 }
 
-static int bring_down(struct rt *rt, const struct link *port)
+static void bring(struct rt *rt, const struct link *port,
+                  void (*where)(struct rt_batch *b, int index))
 {
     _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(rt);
-    rt_set_down(batch, port->index);
-    return rt_commit(batch, NULL);
+    where(batch, port->index);
+    (void)rt_commit(batch, NULL);
+}
+
+/* It may be on its way from one bridge to another: looked at again by settle(). */
+static void bring_down(struct strays *s, const struct link *port)
+{
+    const struct itimerspec soon = {.it_value.tv_nsec = SETTLED_MS * 1000000};
+    bring(s->rt, port, rt_set_down);
+    s->down = xrealloc(s->down, s->down_count + 1, sizeof(*s->down));
+    s->down[s->down_count++] = port->index;
+    (void)timerfd_settime(s->timer, 0, &soon, NULL);
 }
 
 struct found {
+    const struct strays *strays;
     struct link *ports;
     size_t count;
 };
 
+static void add_port(struct found *found, const struct link *port)
+{
+    found->ports = xrealloc(found->ports, found->count + 1, sizeof(*found->ports));
+    found->ports[found->count++] = *port;
+}
+
 static int note_stray(const struct link *link, void *arg)
 {
     struct found *found = arg;
-    if (!is_stray(link))
-        return 0;
-    found->ports = xrealloc(found->ports, found->count + 1, sizeof(*found->ports));
-    found->ports[found->count++] = *link;
+    if (is_stray(link, found->strays->instance))
+        add_port(found, link);
     return 0;
+}
+
+static int note_settled(const struct link *link, void *arg)
+{
+    struct found *found = arg;
+    if (link->master && !(link->flags & IFF_UP))
+        for (size_t i = 0; i < found->strays->down_count; i++)
+            if (found->strays->down[i] == link->index)
+                add_port(found, link);
+    return 0;
+}
+
+/* Whoever has put a port into another bridge since wants it up, as it was. */
+static void settle(struct strays *s)
+{
+    uint64_t times;
+    if (read(s->timer, &times, sizeof(times)) != sizeof(times))
+        return;
+    struct found found = {.strays = s};
+    (void)rt_each_link(s->rt, note_settled, &found, NULL);
+    for (size_t i = 0; i < found.count; i++)
+        bring(s->rt, &found.ports[i], rt_set_up);
+    free(found.ports);
+    free(take_ptr(s->down));
+    s->down_count = 0;
 }
 
 /* A question cannot be asked while the answer to another one comes in. */
 static void look_at_all(struct strays *s)
 {
-    struct found found = {0};
+    struct found found = {.strays = s};
     (void)rt_each_link(s->rt, note_stray, &found, NULL);
     for (size_t i = 0; i < found.count; i++)
-        (void)bring_down(s->rt, &found.ports[i]);
+        bring_down(s, &found.ports[i]);
     free(found.ports);
 }
 
@@ -92,9 +140,11 @@ static int subscribe(void)
     return take_fd(fd);
 }
 
-int strays_open(struct strays *s)
+int strays_open(struct strays *s, const char *instance)
 {
-    int r = s->socket = subscribe();
+    s->instance = instance;
+    s->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    int r = s->timer < 0 ? -errno : (s->socket = subscribe());
     if (r >= 0)
         r = rt_open(&s->rt, NULL);
     if (r < 0) {
@@ -108,6 +158,9 @@ int strays_open(struct strays *s)
 void strays_close(struct strays *s)
 {
     s->socket = close_fd(s->socket);
+    s->timer = close_fd(s->timer);
+    free(take_ptr(s->down));
+    s->down_count = 0;
     if (s->rt)
         rt_close(take_ptr(s->rt));
 }
@@ -122,8 +175,9 @@ static void hear(struct strays *s, struct nlmsghdr *h)
         !a[IFLA_IFNAME])
         return;
     /* Most have left their bridge because they end: these are not found any more. */
-    if (rt_get_link(s->rt, nla_get_string(a[IFLA_IFNAME]), &port) == 0 && is_stray(&port))
-        (void)bring_down(s->rt, &port);
+    if (rt_get_link(s->rt, nla_get_string(a[IFLA_IFNAME]), &port) == 0 &&
+        is_stray(&port, s->instance))
+        bring_down(s, &port);
 }
 
 void strays_run(struct strays *s)
@@ -150,4 +204,5 @@ void strays_run(struct strays *s)
     }
     if (lost)
         look_at_all(s);
+    settle(s);
 }

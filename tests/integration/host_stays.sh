@@ -13,11 +13,9 @@ in_lan2() { nsenter --net=/run/netns/lan2 "$@"; }
 fresh() {
     rm -rf "$state" "$run_state"
     nft flush ruleset
-    ip link del nc-default 2>/dev/null || true
-    ip link del eth1 2>/dev/null || true
-    ip link del docker0 2>/dev/null || true
-    ip link del br0 2>/dev/null || true
-    ip netns del lan3 2>/dev/null || true
+    local link netns
+    for link in nc-default eth1 wan1 wan2 nc-lan2 docker0 br0; do ip link del $link 2>/dev/null || true; done
+    for netns in lan3 vm1 vm2; do ip netns del $netns 2>/dev/null || true; done
     sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0 net.ipv6.conf.default.accept_ra=1 \
         net.ipv6.conf.eth0.accept_ra=0
     if has_force; then
@@ -164,6 +162,57 @@ bridged_frames() {
 }
 t "frames of the host's own bridges pass" bridged_frames
 
+turned_back() {
+    # Two subnets on one bridge of the host's own: from one to the other is routed, and goes back the way it came.
+    fresh
+    local vm rule='forwarding is on for containers only (`netctr network forwarding`)'
+    ip link add br0 type bridge
+    ip link set br0 up
+    for vm in 1 2; do
+        ip netns add vm$vm
+        ip link add tap$vm type veth peer name eth0 netns vm$vm
+        ip link set tap$vm master br0 up
+        ip address add 203.0.$vm.254/24 dev br0
+        ip -6 address add 2001:db8:20$vm::254/64 dev br0 nodad
+        ip -n vm$vm address add 203.0.$vm.1/24 dev eth0
+        ip -n vm$vm -6 address add 2001:db8:20$vm::1/64 dev eth0 nodad
+        ip -n vm$vm link set eth0 up
+        ip -n vm$vm route add default via 203.0.$vm.254
+        ip -n vm$vm -6 route add default via 2001:db8:20$vm::254
+    done
+    vm1() { ip netns exec vm1 "$@"; }
+    wait_for 3 vm1 ping -c 1 -W 1 2001:db8:201::254
+    assert_fails vm1 ping -c 1 -W 0.2 203.0.2.1
+    netctr run --rm "$box" true 2>/dev/null
+    assert_eq "$(dropped turned_back "$rule")" 0
+    assert_fails vm1 ping -c 1 -W 0.2 203.0.2.1
+    assert_fails vm1 ping -c 1 -W 0.2 2001:db8:202::1
+    assert_eq "$(dropped turned_back "$rule")" 2
+    # By the MAC of a port of the bridge, too, which is the host's as well.
+    vm1 ip neighbour replace 203.0.1.254 dev eth0 lladdr "$(cat /sys/class/net/tap1/address)"
+    assert_fails vm1 ping -c 1 -W 0.2 203.0.2.1
+    assert_eq "$(dropped turned_back "$rule")" 3
+    # What the host itself says there is not routed.
+    ip neighbour flush dev br0
+    ping -c 1 -W 1 203.0.2.1 >/dev/null
+    ping -c 1 -W 1 2001:db8:202::1 >/dev/null
+    vm1 peer serve vm1 udp/90 >"$tmp/vm1" &
+    wait_for 5 grep -q listening "$tmp/vm1"
+    python3 -c 'import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+s.sendto(b"to all", ("203.0.1.255", 90))'
+    wait_for 2 grep -q 'datagram 203.0.1.254 90 to all' "$tmp/vm1"
+    assert_eq "$(dropped turned_back "$rule")" 3
+    netctr network forwarding --open
+    vm1 ping -c 1 -W 1 203.0.2.1 >/dev/null
+    wait_for 3 vm1 ping -c 1 -W 1 2001:db8:202::1
+    ip link del br0
+    ip netns del vm1
+    ip netns del vm2
+}
+t "nor between two subnets on a bridge of the host's own" turned_back
+
 opened() {
     fresh
     netctr run -d --name c "$box" sleep 600 2>/dev/null
@@ -199,6 +248,70 @@ damaged_note() {
     assert_contains "$(netctr info)" 'closed between eth0, eth1'
 }
 t 'a damaged note of closed links closes all' damaged_note
+
+lost_note() {
+    # The run directory is lost, with the note; the firewall still has what it said.
+    fresh
+    netctr run -d --name c "$box" sleep 600 2>/dev/null
+    ip netns add lan3
+    add_link docker0 lan3 101 # and this one came later
+    lose_run_directory
+    netctr network reload
+    nothing_arrives
+    assert_eq "$(netctr info --format json | jq -c '.forwarding | .ipv4, .ipv6 | .closed | sort')" $'["eth0","eth1"]\n["eth0","eth1"]'
+    netctr network reload
+    nothing_arrives
+    wait_for 5 lan_pings 198.51.101.9
+    # The note, without its file, is what the command goes by.
+    rm "$run_state/leases/.forwarding"
+    netctr network forwarding --open
+    wait_for 5 strangers_pass
+    ip netns del lan3
+}
+t 'a lost note opens nothing' lost_note
+
+renamed() {
+    fresh
+    netctr run --rm "$box" true 2>/dev/null
+    ip link set eth1 down
+    ip link set eth1 name wan1
+    ip link set wan1 up
+    ip -6 address add 2001:db8:100::1/64 dev wan1 nodad
+    in_lan2 ip -6 route replace default via 2001:db8:100::1
+    ip netns add lan3
+    add_link eth1 lan3 101 # a new one with the old name
+    netctr run --rm "$box" true
+    nothing_arrives
+    assert_eq "$(netctr info --format json | jq -c '.forwarding | .ipv4.closed, .ipv6.closed')" $'["eth0","wan1"]\n["eth0","wan1"]'
+    wait_for 5 lan_pings 198.51.101.9
+    ip link set wan1 down
+    ip link set wan1 name wan2
+    ip link set wan2 up
+    ip -6 address add 2001:db8:100::1/64 dev wan2 nodad
+    in_lan2 ip -6 route replace default via 2001:db8:100::1
+    netctr network reload
+    nothing_arrives
+    netctr network forwarding --open
+    strangers_pass_at_last
+    ip link del wan2
+    ip netns del lan3
+}
+t 'a link that is renamed is closed by the next start or reload' renamed
+
+named_like_ours() {
+    # What netctr made is told by what it has written on it, not by its name.
+    fresh
+    ip link set eth1 down
+    ip link set eth1 name nc-lan2
+    ip link set nc-lan2 up
+    ip -6 address add 2001:db8:100::1/64 dev nc-lan2 nodad
+    in_lan2 ip -6 route replace default via 2001:db8:100::1
+    netctr run --rm "$box" true 2>/dev/null
+    assert_contains "$(netctr info)" 'closed between eth0, nc-lan2'
+    nothing_arrives
+    ip link del nc-lan2
+}
+t "a link of somebody else's with a name like netctr's" named_like_ours
 
 later_links() {
     # Whoever makes a link later knows that the host forwards: docker0, wg0.

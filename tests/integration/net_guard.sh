@@ -24,7 +24,7 @@ three() {
         net.ipv4.conf.eth0.arp_accept=1 net.ipv6.conf.eth0.accept_ra=2 net.ipv6.conf.eth0.autoconf=1 \
         net.ipv4.conf.all.accept_redirects=1 net.ipv4.conf.eth0.accept_redirects=1 \
         net.ipv4.conf.all.secure_redirects=0 net.ipv4.conf.eth0.secure_redirects=0 \
-        net.ipv6.conf.eth0.accept_redirects=1
+        net.ipv6.conf.eth0.accept_redirects=1 net.ipv6.conf.eth0.suppress_frag_ndisc=0
     all_is_well # and the dupe knows everybody
 }
 
@@ -57,7 +57,7 @@ guarded() { # CHAIN COMMENT PACKETS HARM
     ! "$4" || fail "harm is done: $4"
     all_is_well
     open_up from_containers
-    set_bridge_nf 0
+    set_bridge_nf "${control_nf:-0}"
     attack
     wait_for 2 "$4"
     shut
@@ -148,7 +148,7 @@ spoofed_ipv6() {
     attack() {
         evil udp src="$victim6" dst="$dupe6" dport=60 text=false6
         evil udp src=$lan6 dst="$dupe6" dport=60 text=false6
-        evil udp src="$victim6" dst="$dupe6" dport=60 text=false6 extended=
+        evil udp src="$victim6" dst="$dupe6" dport=60 text=false6 extended=1
         evil udp src=fe80::1 dst="$dupe6" dport=60 text=false6
     }
     heard() { logged dupe false6; }
@@ -199,7 +199,7 @@ forged_na() {
         evil na src="$evil6" dst=ff02::1 dmac=33:33:00:00:00:01 target="$victim6" lladdr="$evil_mac"
         evil na src="$evil6" dst="$dupe6" target="$victim6" lladdr="$evil_mac"
         evil na src="$evil6" dst="$dupe6" target="$gateway6" lladdr="$evil_mac"
-        evil na src="$evil6" dst="$dupe6" target="$victim6" lladdr="$evil_mac" extended=
+        evil na src="$evil6" dst="$dupe6" target="$victim6" lladdr="$evil_mac" extended=1
     }
     deceived() { [ "$(known "$victim6")" != "$victim_mac" ]; }
     guarded speaks_ip6 'NA for an address it does not own' 4 deceived
@@ -209,13 +209,83 @@ t "unsolicited NA for the neighbour's address" forged_na
 
 link_local_of() { in_network_of "$1" ip -6 -oneline address show dev eth0 scope link | awk '{ sub("/.*", "", $4); print $4 }'; }
 
+# What bridge-nf-call-ip6tables reassembles is handed on as one whole packet, of which RFC 6980 says nothing.
+pieces() { # CUT KIND KEY=VALUE...
+    in_network_of evil peer pieces eth0 "$1" "$2" smac="$evil_mac" dmac="$dupe_mac" "${@:3}"
+}
+fragmented_na() {
+    three
+    attack() {
+        local claim=(na src="$evil6" dst="$dupe6" target="$victim6" lladdr="$evil_mac")
+        pieces 8 "${claim[@]}" # the target is in the second
+        pieces 24 "${claim[@]}"
+        pieces 16 "${claim[@]}" extended=1
+    }
+    deceived() { [ "$(known "$victim6")" != "$victim_mac" ]; }
+    guarded speaks_ip6 'ND and MLD are never in fragments (RFC 6980)' 3 deceived
+}
+t "a neighbour's address claimed in fragments" fragmented_na
+
+hidden_na() {
+    three
+    attack() {
+        local claim=(na src="$evil6" dst="$dupe6" target="$victim6" lladdr="$evil_mac")
+        pieces 8 "${claim[@]}" extended=1 # the first ends where the second says what it is
+        pieces 8 "${claim[@]}" extended=2 # … or which header comes next
+    }
+    deceived() { [ "$(known "$victim6")" != "$victim_mac" ]; }
+    # What receives fragments drops such by itself; what br_netfilter has reassembled it believes.
+    [ -e /proc/sys/net/bridge ] || skip 'no br_netfilter'
+    control_nf=1 guarded speaks_ip6 'what it is cannot be seen' 4 deceived
+}
+t "a neighbour's address claimed in a second fragment" hidden_na
+
+fragmented_ra() {
+    three
+    local self
+    self=$(link_local_of evil)
+    attack() {
+        pieces 8 ra src="$self" dst=ff02::1 dmac=33:33:00:00:00:01 lladdr="$evil_mac"
+        pieces 16 ra src="$self" dst=ff02::1 dmac=33:33:00:00:00:01 lladdr="$evil_mac" extended=1
+    }
+    deceived() { in_network_of dupe ip -6 route show default | has "via $self"; }
+    guarded speaks_ip6 'ND and MLD are never in fragments (RFC 6980)' 2 deceived
+}
+t 'router advertisements in fragments' fragmented_ra
+
+guard_drops() { nft list table bridge netctr_guard | awk '{ for (i = 1; i < NF; i++) if ($i == "packets") n += $(i + 1) } END { print n + 0 }'; }
+ordinary_fragments() {
+    # Large datagrams and pings, to a neighbour, to the host and beyond; and groups are joined.
+    three
+    local before address
+    in_lan peer serve lan udp/53 >"$tmp/lan" &
+    peer serve host udp/5353 >"$tmp/host" &
+    wait_for 5 grep -q listening "$tmp/lan"
+    wait_for 5 grep -q listening "$tmp/host"
+    before=$(guard_drops)
+    for address in "$dupe4" "$dupe6" "$gateway4" "$gateway6" $lan4 $lan6; do
+        in_network_of evil ping -c 1 -W 1 -s 5000 "$address" >/dev/null
+    done
+    for address in "$dupe4" "$dupe6" $lan4 $lan6; do
+        wait_for 2 in_network_of evil peer ask udp "$address" 53 0 0.5 5000
+    done
+    for address in "$gateway4" "$gateway6"; do
+        assert_contains "$(in_network_of evil peer ask udp "$address" 5353 0 1 5000)" 'host '
+    done
+    in_network_of evil peer join eth0 ff05::99 &
+    wait_for 3 eval 'bridge mdb show dev nc-default | has ff05::99'
+    assert_eq "$(guard_drops)" "$before" 'dropped by the guard'
+}
+t 'ordinary packets in fragments pass, and multicast groups' ordinary_fragments
+
+
 forged_ra() {
     three
     local self
     self=$(link_local_of evil)
     attack() {
         evil ra src="$self" dst=ff02::1 dmac=33:33:00:00:00:01 lladdr="$evil_mac"
-        evil ra src="$self" dst=ff02::1 dmac=33:33:00:00:00:01 lladdr="$evil_mac" extended=
+        evil ra src="$self" dst=ff02::1 dmac=33:33:00:00:00:01 lladdr="$evil_mac" extended=1
     }
     deceived() { in_network_of dupe ip -6 route show default | has "via $self"; }
     guarded speaks_ip6 'containers are not routers (CVE-2020-10749)' 2 deceived

@@ -157,9 +157,40 @@ taken_out() {
     ip link set "$port" master own
     sleep 0.3
     ! is_down || fail 'a port was brought down that is in a bridge'
+    # So does one that is moved in two steps, brought down between them or not.
+    local i
+    for i in 1 2 3 4 5 6 7 8 9 10; do
+        ip -batch - <<<"link set $port nomaster
+link set $port master own"
+        sleep 0.1
+        wait_for 2 eval '! is_down'
+    done
     ip link set "$port" master nc-m
+    ip link del own
 }
 t 'a port that is taken out of its bridge is brought down' taken_out
+
+anybodys() {
+    # A link that is called like a port and is none: its alias is not netctr's, or another instance's.
+    run_on
+    ip link add vc-lan type veth peer name vc-other
+    ip link set vc-lan up
+    ip link set vc-other alias 'netctr 0123456789abcdef c on m' up
+    ip link add own type bridge
+    local link
+    for link in vc-lan vc-other; do
+        ip link set $link master own
+        ip link set $link nomaster
+    done
+    ip link set "$port" nomaster
+    wait_for 5 is_down
+    for link in vc-lan vc-other; do
+        ip link show $link | has '[<,]UP[,>]' || fail "$link was brought down"
+    done
+    ip link del vc-lan
+    ip link del own
+}
+t 'links of others with names like those of ports stay as they are' anybodys
 
 lldp() {
     run_on --no-guard

@@ -63,6 +63,14 @@ static const struct {
     {"256.0.0.1:1:1", "publish `256.0.0.1:1:1`: `256.0.0.1` is not an address"},
     {"localhost:1:1", "publish `localhost:1:1`: `localhost` is not an address"},
     {"::1:8080:80", "publish `::1:8080:80`: `::1` is not an address (write IPv6 as [ADDRESS])"},
+    {"224.0.0.1:1:1",
+     "publish `224.0.0.1:1:1`: `224.0.0.1` is a multicast address, not one of a host"},
+    {"239.9.9.9::1",
+     "publish `239.9.9.9::1`: `239.9.9.9` is a multicast address, not one of a host"},
+    {"[ff02::1]:1:1",
+     "publish `[ff02::1]:1:1`: `[ff02::1]` is a multicast address, not one of a host"},
+    {"[::ffff:192.0.2.2]:1:1", "publish `[::ffff:192.0.2.2]:1:1`: `[::ffff:192.0.2.2]` is an IPv4 "
+                               "address: write it as 192.0.2.2"},
     {"fd00::2:1:1", "publish `fd00::2:1:1`: `fd00::2` is not an address (write IPv6 as [ADDRESS])"},
 };
 
