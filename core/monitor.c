@@ -158,22 +158,44 @@ static int turn(struct monitor *m, struct pollfd *polled, int timeout_ms)
     return 1;
 }
 
+static struct rotation rotation_of(const struct container *c)
+{
+    struct stat st;
+    return (struct rotation){.dir = c->log_fd >= 0 ? c->dir_fd : -1,
+                             .max_size = c->spec.log.max_size,
+                             .max_file = c->spec.log.max_file,
+                             .size = fstat(c->log_fd, &st) == 0 ? st.st_size : 0};
+}
+
 /* ---- the relay -------------------------------------------------------------------------------*/
 
-/* What is left when the program has ended is little, and somebody waits for it; its cgroup is about to go. */
+/* The relay may have begun another file of the log since. */
+static void take_over(struct monitor *m)
+{
+    m->c->relayed = false;
+    (void)monitor_open_log(m->c, NULL);
+    m->rotation = rotation_of(m->c);
+    for (int i = STREAM_OUT; i <= STREAM_ERR; i++)
+        m->streams[i].log = m->c->log_fd;
+}
+
+/* What is left when the program has ended is little, and somebody waits for the end: a relay that was killed
+ * with it is not replaced, the monitor does the rest. Before, it would do work without end that the
+ * container is to pay for. */
 static void start_relay(struct monitor *m)
 {
     if (m->relay.pid || m->relay.through)
         return;
+    if (m->ended) {
+        take_over(m);
+        return;
+    }
     _cleanup_free_ char *cgroup = container_cgroup(m->c->store, m->c->spec.id);
     const struct relay_work work = {.streams = m->streams,
                                     .log = m->c->log_fd,
                                     .rotation = m->rotation,
-                                    .cgroup = m->ended ? NULL : cgroup};
-    /* Without one at the end the monitor does it itself, so that nothing is lost; before, it would do work
-     * without end that the container is to pay for. */
-    if (relay_start(&m->relay, &work) < 0 && m->ended)
-        m->c->relayed = false;
+                                    .cgroup = cgroup};
+    (void)relay_start(&m->relay, &work);
 }
 
 /* It is started again when it was killed: what it had read and not written yet is all that is lost. */
@@ -216,15 +238,6 @@ static int relayed_turn(struct monitor *m, struct pollfd *polled)
 }
 
 /* ---- the log ---------------------------------------------------------------------------------*/
-
-static struct rotation rotation_of(const struct container *c)
-{
-    struct stat st;
-    return (struct rotation){.dir = c->log_fd >= 0 ? c->dir_fd : -1,
-                             .max_size = c->spec.log.max_size,
-                             .max_file = c->spec.log.max_file,
-                             .size = fstat(c->log_fd, &st) == 0 ? st.st_size : 0};
-}
 
 /* What is no file is no log. A run that follows another goes on with the log of before when it cannot have one
  * of its own. */
