@@ -191,10 +191,8 @@ static void start_relay(struct monitor *m)
         return;
     }
     _cleanup_free_ char *cgroup = container_cgroup(m->c->store, m->c->spec.id);
-    const struct relay_work work = {.streams = m->streams,
-                                    .log = m->c->log_fd,
-                                    .rotation = m->rotation,
-                                    .cgroup = cgroup};
+    const struct relay_work work = {
+        .streams = m->streams, .log = m->c->log_fd, .rotation = m->rotation, .cgroup = cgroup};
     (void)relay_start(&m->relay, &work);
 }
 
