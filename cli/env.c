@@ -22,7 +22,7 @@ static void set(strv *env, const char *entry)
 static int take(strv *env, const char *entry, struct err *e)
 {
     if (*entry == '=' || !*entry)
-        return err_say(e, -EINVAL, "environment `%s` has no name", entry);
+        return err_say(e, -EINVAL, "a variable of the environment has no name");
     if (strchr(entry, '=')) {
         set(env, entry);
         return 0;

@@ -158,7 +158,10 @@ int main(int argc, char **argv)
     struct err e = ERR_INIT;
     (void)signal(SIGCHLD, SIG_DFL); /* ignored, it would take our children's exit statuses away */
     (void)signal(SIGXFSZ, SIG_IGN); /* a limit of file size is an error, not an end */
-    _cleanup_strv_ strv arguments = strv_copy(argv);
+    /* Who parses them moves them about. */
+    _cleanup_strv_ strv copy = strv_copy(argv);
+    _cleanup_free_ char **arguments = xcalloc((size_t)argc + 1, sizeof(*arguments));
+    memcpy(arguments, copy, (size_t)argc * sizeof(*arguments));
     proc_set_title("netctr");
     int r = tidy_descriptors(&e);
     (void)prctl(PR_SET_NAME, "netctr");

@@ -30,6 +30,13 @@ static int start_ended(struct world *w, const struct record *r, struct err *e)
     return code;
 }
 
+static bool runs_by_now(struct world *w, const struct record *r)
+{
+    _cleanup_record_ struct record now = {0};
+    return world_find(w, r->spec.name, &now, NULL) == 0 && streq(now.spec.id, r->spec.id) &&
+           now.status != STATUS_EXITED && now.status != STATUS_DEAD;
+}
+
 static int start_one(struct world *w, const struct record *r, void *arg, struct err *e)
 {
     (void)arg;
@@ -40,6 +47,11 @@ static int start_one(struct world *w, const struct record *r, void *arg, struct 
     const struct record *ended = r->status == STATUS_DEAD ? &now : r;
     if (code == 0 && ended->status == STATUS_EXITED)
         code = start_ended(w, ended, e);
+    if (code == -EBUSY &&
+        runs_by_now(w, r)) { /* somebody else was faster: it does what was asked for */
+        err_clear(e);
+        code = 0;
+    }
     return code < 0 ? err_wrap(e, "start container `%s`", r->spec.name) : 0;
 }
 

@@ -77,18 +77,35 @@ void ulimits_from_json(const json_t *j, struct ulimits *u)
 
 /* ---- for the program -------------------------------------------------------------------------*/
 
+/* Nobody may have more open files than fs.nr_open, which may be lower than where the definition was made. */
+static struct rlimit possible(size_t i, const struct rlimit *wanted)
+{
+    uint64_t most;
+    struct rlimit limit = *wanted;
+    _cleanup_free_ char *text = NULL;
+    if (i != ULIMIT_NOFILE || wanted->rlim_max <= 1024 * 1024 ||
+        read_file_at(AT_FDCWD, "/proc/sys/fs/nr_open", 64, &text, NULL) < 0)
+        return limit;
+    text[strcspn(text, "\n")] = '\0';
+    if (parse_u64(text, 1, INT64_MAX, &most) == 0 && most < limit.rlim_max)
+        limit.rlim_max = most;
+    if (limit.rlim_cur > limit.rlim_max)
+        limit.rlim_cur = limit.rlim_max;
+    return limit;
+}
+
 /* The descriptors that we need until execve may be more than the program is allowed. So what has to be
  * higher is raised while that is permitted, and the rest is left to ulimits_set(). */
 int ulimits_raise(const struct ulimits *u, struct err *e)
 {
     for (size_t i = 0; u->known && i < ULIMITS; i++) {
         struct rlimit now;
-        const struct rlimit *wanted = &u->items[i];
+        const struct rlimit wanted = possible(i, &u->items[i]);
         if (getrlimit(kept[i].resource, &now) < 0)
             return err_set(e, errno, "read the limit of %s", kept[i].what);
-        if (wanted->rlim_max <= now.rlim_max)
+        if (wanted.rlim_max <= now.rlim_max)
             continue;
-        now.rlim_max = wanted->rlim_max;
+        now.rlim_max = wanted.rlim_max;
         if (setrlimit(kept[i].resource, &now) == 0)
             continue;
         err_set(e, errno, "raise the limit of %s to the container's", kept[i].what);
@@ -101,9 +118,11 @@ int ulimits_raise(const struct ulimits *u, struct err *e)
 
 int ulimits_set(const struct ulimits *u, struct err *e)
 {
-    for (size_t i = ULIMITS; u->known && i-- > 0;) /* that of open files last */
-        if (setrlimit(kept[i].resource, &u->items[i]) < 0)
+    for (size_t i = ULIMITS; u->known && i-- > 0;) { /* that of open files last */
+        const struct rlimit limit = possible(i, &u->items[i]);
+        if (setrlimit(kept[i].resource, &limit) < 0)
             return err_set(e, errno, "set the limit of %s", kept[i].what);
+    }
     return 0;
 }
 
@@ -126,25 +145,37 @@ static int lift(int resource, const char *what, struct err *e)
                     resource == RLIMIT_CPU ? 't' : 'f');
 }
 
+static void lift_as_far_as_permitted(int resource, rlim_t soft)
+{
+    struct rlimit now, wanted = {soft, RLIM_INFINITY};
+    if (setrlimit((__rlimit_resource_t)resource, &wanted) == 0 ||
+        getrlimit((__rlimit_resource_t)resource, &now) < 0)
+        return;
+    now.rlim_cur = soft < now.rlim_max ? soft : now.rlim_max;
+    (void)setrlimit((__rlimit_resource_t)resource, &now);
+}
+
 /* Some of these need a capability when they go down, as niceness does. Then they stay. */
 static void lift_if_permitted(void)
 {
-    static const int without_limit[] = {RLIMIT_AS, RLIMIT_DATA, RLIMIT_RSS, RLIMIT_LOCKS,
-                                        RLIMIT_RTTIME};
+    /* Of the last two the kernel has limits of its own, which the hard limits are. */
+    static const int without_limit[] = {RLIMIT_AS,      RLIMIT_DATA,   RLIMIT_RSS,
+                                        RLIMIT_LOCKS,   RLIMIT_RTTIME, RLIMIT_SIGPENDING,
+                                        RLIMIT_MSGQUEUE};
     const struct sched_param ordinary = {0};
-    for (size_t i = 0; i < ARRAY_LEN(without_limit); i++) {
-        struct rlimit now, none = {RLIM_INFINITY, RLIM_INFINITY};
-        if (setrlimit((__rlimit_resource_t)without_limit[i], &none) < 0 &&
-            getrlimit((__rlimit_resource_t)without_limit[i], &now) == 0) {
-            now.rlim_cur = now.rlim_max;
-            (void)setrlimit((__rlimit_resource_t)without_limit[i], &now);
-        }
-    }
+    const struct rlimit none = {0, 0};
+    for (size_t i = 0; i < ARRAY_LEN(without_limit); i++)
+        lift_as_far_as_permitted(without_limit[i], RLIM_INFINITY);
+    lift_as_far_as_permitted(RLIMIT_STACK, 8 << 20);
+    (void)setrlimit(RLIMIT_NICE, &none);
+    (void)setrlimit(RLIMIT_RTPRIO, &none);
     if (sched_getscheduler(0) != SCHED_OTHER)
         (void)sched_setscheduler(0, SCHED_OTHER, &ordinary);
     (void)setpriority(PRIO_PROCESS, 0, 0);
     (void)syscall(SYS_ioprio_set, 1 /* IOPRIO_WHO_PROCESS */, 0, 0);
     (void)prctl(PR_SET_TIMERSLACK, 0); /* the default again */
+    (void)prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0);
+    (void)syscall(SYS_set_mempolicy, 0 /* MPOL_DEFAULT */, NULL, 0);
 }
 
 int caller_forget(struct err *e)

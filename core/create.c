@@ -7,6 +7,7 @@
 #include "child.h"
 #include "container.h"
 #include "mounts.h"
+#include "source.h"
 
 #include <errno.h>
 #include <linux/sched.h>
@@ -129,6 +130,7 @@ static int get_ready(struct container *c, struct preparation *p, struct err *e)
 {
     p->layers = xasprintf("%s/containers/%s", c->store->root, c->spec.name);
     p->run = xasprintf("%s/containers/%s", c->store->run, c->spec.name);
+    sources_wake(&c->spec);
     int r = seccomp_filter_for(c->spec.caps, &p->filter, e);
     if (r == 0)
         r = open_streams(c->spec.interactive, p->streams, &c->stdin_fd, &c->stdout_fd,

@@ -19,8 +19,11 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #define HANDSHAKE_MS 10000
 
@@ -79,6 +82,8 @@ static int join(const struct joining *j, int channel, struct err *e)
 static _Noreturn void run_joiner(const struct joining *j, int channel)
 {
     struct err e = ERR_INIT;
+    /* The stub inside is born into this session: a signal for its group must not reach the keeper. */
+    (void)setsid();
     (void)join(j, channel, &e);
     (void)channel_send_error(channel, &e);
     _exit(EXIT_NETCTR);
@@ -95,6 +100,7 @@ static bool is_child(int pid)
 }
 
 struct command {
+    int caller; /* hangs up when the caller is gone, or has changed its mind; -1: too late for that */
     pid_t joiner;
     pid_t pid; /* 0: not known yet */
     int pidfd;
@@ -105,12 +111,17 @@ struct command {
 static int await_message(int channel, const struct command *c, int64_t deadline, struct err *e)
 {
     siginfo_t info;
-    struct pollfd p[] = {{.fd = channel, .events = POLLIN}, {.fd = c->pidfd, .events = POLLIN}};
+    struct pollfd p[] = {{.fd = channel, .events = POLLIN},
+                         {.fd = c->pidfd, .events = POLLIN},
+                         {.fd = c->caller, .events = POLLRDHUP}};
     for (;;) {
         int64_t left = deadline - monotonic_ms();
-        int n = poll(p, ARRAY_LEN(p), left > 0 ? (int)left : 0);
+        int n = left > 0 ? poll(p, ARRAY_LEN(p), (int)left)
+                         : 0; /* also when there is always something */
         if (n < 0 && errno != EINTR)
             return err_set(e, errno, "hear from the command's process");
+        if (n > 0 && p[2].revents)
+            return err_say(e, -EINTR, "nobody waits for the command any more");
         if (n > 0 && p[0].revents)
             return 0;
         /* Its last words, if there are any, came before its end; the channel's end is that of the
@@ -146,8 +157,11 @@ static int hear(int channel, const char *name, struct command *c, struct err *e)
             }
             break;
         case MESSAGE_PREPARED:
+            r = prepared
+                    ? 0
+                    : channel_send(channel, MESSAGE_START); /* once: nobody may fill the queue */
             prepared = true;
-            r = channel_send(channel, MESSAGE_START);
+            c->caller = -1;
             if (r < 0 && r != -EPIPE) /* EPIPE: it is gone, and has told why or will not */
                 return err_set(e, r, "start the command");
             break;
@@ -161,14 +175,10 @@ static int hear(int channel, const char *name, struct command *c, struct err *e)
     }
 }
 
-/* At once: a dead process that nobody has reaped keeps its pid namespace from ending. */
-static int reap(pid_t pid)
+static void reap(pid_t pid)
 {
-    int status = 0;
-    while (waitpid(pid, &status, 0) < 0)
-        if (errno != EINTR)
-            return EXIT_NETCTR;
-    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        continue;
 }
 
 static int start_joiner(struct joining *j, struct command *c, struct err *e)
@@ -194,14 +204,14 @@ static int start_joiner(struct joining *j, struct command *c, struct err *e)
         if (c->pid > 0)
             (void)kill(c->pid, SIGKILL);
     }
-    (void)reap(joiner);
+    reap(joiner);
     return r;
 }
 
 /* It may live as long as the container, and nobody shall wait for a pipe or a directory because of it. */
 static int let_go(int up)
 {
-    int keep[] = {up};
+    int keep[] = {up}; /* -1: none */
     _cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     for (int i = 0; i < 3; i++)
         if (dup2(null, i) < 0)
@@ -209,28 +219,36 @@ static int let_go(int up)
     return chdir("/") < 0 ? -errno : close_other_fds(keep, 1);
 }
 
+/* All that are its children, also what the command has made with CLONE_PARENT, and a command that was killed
+ * before it ran, which a tracer may hold back. */
+static void reap_all(const struct command *c, int up)
+{
+    int status = 0;
+    for (pid_t pid; (pid = waitpid(-1, &status, 0)) > 0 || errno == EINTR;)
+        if (pid == c->pid && up >= 0)
+            (void)channel_send_number(up, MESSAGE_EXITED,
+                                      WIFSIGNALED(status) ? 128 + WTERMSIG(status)
+                                                          : WEXITSTATUS(status));
+}
+
 static _Noreturn void run_keeper(struct joining *j, int up)
 {
     struct err e = ERR_INIT;
-    struct command c = {.pidfd = -1};
+    struct command c = {.caller = up, .pidfd = -1};
     /* The terminal's signals are for the caller, who hands them on. */
     (void)setsid();
     _cleanup_free_ char *title = xasprintf("netctr exec in %s", j->record->spec.name);
     proc_set_title(title);
     for (size_t i = 0; i < 4; i++)
         (void)signal((const int[]){SIGINT, SIGTERM, SIGHUP, SIGQUIT}[i], SIG_IGN);
-    int r = caller_forget(&e);
-    if (r == 0)
-        r = start_joiner(j, &c, &e);
+    int r = start_joiner(j, &c, &e);
     if (r == 0 && (r = channel_send_fd(up, MESSAGE_PIDFD, c.pidfd)) == -EPIPE)
         r = 0; /* the caller was killed: the command runs, as it would a moment later */
-    if (r < 0) {
+    if (r < 0)
         (void)channel_send_error(up, &e);
-        _exit(EXIT_NETCTR);
-    }
-    (void)let_go(up);
-    (void)channel_send_number(up, MESSAGE_EXITED, reap(c.pid));
-    _exit(0);
+    (void)let_go(r < 0 ? -1 : up);
+    reap_all(&c, r < 0 ? -1 : up);
+    _exit(r < 0 ? EXIT_NETCTR : 0);
 }
 
 /* ---- the caller ------------------------------------------------------------------------------*/
@@ -242,9 +260,46 @@ void entered_clear(struct entered *entered)
     *entered = (struct entered)ENTERED_INIT;
 }
 
+/* It ends at once, but for one that has more to wait for: that is not waited for. */
+static void keeper_wait(const struct entered *entered)
+{
+    struct pollfd p = {.fd = entered->channel};
+    struct timespec pause = {.tv_nsec = 50000};
+    (void)poll(&p, 1, 100);
+    for (int tries = 0; tries < 10 && waitpid(entered->keeper, NULL, WNOHANG) == 0; tries++) {
+        nanosleep(&pause, NULL);
+        pause.tv_nsec *= 2;
+    }
+}
+
 void entered_reap(struct entered *entered)
 {
-    (void)reap(entered->keeper);
+    keeper_wait(entered);
+}
+
+/* Until the keeper answers. A signal tells it that the command is not wanted any more; if it runs by then, it
+ * gets the signal. The second time we are tired of waiting. */
+static int await_keeper(const struct entered *entered, int *early, struct err *e)
+{
+    _cleanup_close_ int signals = monitor_open_signals(e);
+    struct pollfd p[] = {{.fd = entered->channel, .events = POLLIN},
+                         {.fd = signals, .events = POLLIN}};
+    if (signals < 0)
+        return signals;
+    for (;;) {
+        int n = poll(p, ARRAY_LEN(p), -1);
+        if (n < 0 && errno != EINTR)
+            return err_set(e, errno, "wait for the command to start");
+        if (n > 0 && p[0].revents)
+            return 0;
+        struct signalfd_siginfo info;
+        if (n <= 0 || read(signals, &info, sizeof(info)) != sizeof(info))
+            continue;
+        if (*early)
+            return err_say(e, -EINTR, "interrupted before the command ran");
+        *early = (int)info.ssi_signo;
+        (void)shutdown(entered->channel, SHUT_WR);
+    }
 }
 
 int enter_start(struct joining *j, struct entered *out, struct err *e)
@@ -267,10 +322,19 @@ int enter_start(struct joining *j, struct entered *out, struct err *e)
     if (pid < 0)
         return err_set(e, errno, "fork");
     out->keeper = pid;
-    r = channel_receive(out->channel, &kind, &out->command, e);
+    int early = 0;
+    r = await_keeper(out, &early, e);
+    if (r == 0)
+        r = channel_receive(out->channel, &kind, &out->command, e);
     if (r == 0 && kind != MESSAGE_PIDFD)
         r = err_say(e, -EPIPE, "the process that keeps the command was killed");
-    if (r < 0)
-        (void)reap(pid);
+    if (r == 0 && early)
+        (void)pidfd_signal(out->command, early);
+    if (r < 0 && early)
+        err_status(e, 128 + early);
+    if (r < 0) {
+        out->channel = close_fd(out->channel);
+        keeper_wait(out);
+    }
     return r;
 }

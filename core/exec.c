@@ -26,6 +26,12 @@ struct attending {
     int status;
 };
 
+static size_t waiting(const struct stream *s)
+{
+    int bytes = 0;
+    return s->from >= 0 && ioctl(s->from, FIONREAD, &bytes) == 0 ? (size_t)bytes : 0;
+}
+
 /* What it wrote is in the pipes. Others may go on writing to these, for as long as they like. */
 static int note_end(struct attending *a, struct err *e)
 {
@@ -35,11 +41,8 @@ static int note_end(struct attending *a, struct err *e)
         return r;
     if (kind != MESSAGE_EXITED)
         return err_say(e, -EPIPE, "the process that keeps the command was killed");
-    for (int i = 1; i < 3; i++) {
-        int waiting = 0;
-        if (a->streams[i].from >= 0 && ioctl(a->streams[i].from, FIONREAD, &waiting) == 0)
-            a->owed[i] = (size_t)waiting;
-    }
+    for (int i = 1; i < 3; i++)
+        a->owed[i] = waiting(&a->streams[i]);
     a->ended = true;
     a->grace_ends = monotonic_ms() + GRACE_MS;
     return 0;
@@ -56,6 +59,14 @@ static bool is_over(const struct attending *a)
         return true;
     bool handed_on = a->owed[1] + a->owed[2] == 0 && !stream_pending(out) && !stream_pending(err);
     return (handed_on || a->asked > 0) && monotonic_ms() >= a->grace_ends;
+}
+
+/* Somebody else in the container may read what is ours. */
+static void forget_what_is_gone(struct attending *a)
+{
+    for (int i = 1; i < 3; i++)
+        if (a->owed[i] > waiting(&a->streams[i]))
+            a->owed[i] = waiting(&a->streams[i]);
 }
 
 static void run_stream(struct attending *a, int i, short events)
@@ -92,12 +103,16 @@ static int turn(struct attending *a, struct err *e)
         polled[i] = stream_interest(&a->streams[i]);
     polled[3] = (struct pollfd){.fd = a->ended ? -1 : a->keeper, .events = POLLIN};
     polled[4] = (struct pollfd){.fd = a->signals, .events = POLLIN};
-    int n = poll(polled, ARRAY_LEN(polled), !a->ended || left <= 0 ? -1 : (int)left);
+    /* After the grace it waits for the reader alone, but looks whether what is owed is still there. */
+    int patience = !a->ended ? -1 : left > 0 ? (int)left : GRACE_MS;
+    int n = poll(polled, ARRAY_LEN(polled), patience);
     if (n < 0 && errno != EINTR)
         return err_set(e, errno, "copy the command's streams");
     for (int i = 0; n > 0 && i < 3; i++)
         if (polled[i].revents)
             run_stream(a, i, polled[i].revents);
+    if (n == 0 && left <= 0)
+        forget_what_is_gone(a);
     if (n > 0 && polled[4].revents)
         forward(a);
     return n > 0 && polled[3].revents ? note_end(a, e) : 0;
@@ -145,7 +160,9 @@ static strv environment(const struct spec *s, const struct exec_request *request
  * removed, whoever has just entered is killed. None of these says what has happened. */
 static int explain_end(const struct record *r, int pidfd, int code, struct err *e)
 {
-    bool perhaps = code == -ESRCH || code == -ENODEV || code == -ENOENT || code == -EPIPE;
+    /* ENOMEM: clone() into a pid namespace that ends */
+    bool perhaps =
+        code == -ESRCH || code == -ENODEV || code == -ENOENT || code == -EPIPE || code == -ENOMEM;
     if (!perhaps || (e && e->status) || pidfd_wait(pidfd, 200) < 0)
         return code;
     return err_say(e, -ESRCH, "container `%s` has just ended", r->spec.name);
@@ -163,7 +180,9 @@ int container_exec(struct store *s, const struct record *r, const struct exec_re
         return pidfd == -ESRCH
                    ? err_say(e, pidfd, "container `%s` has just ended", r->spec.name)
                    : err_set(e, pidfd, "look at the program of container `%s`", r->spec.name);
-    int code = container_probe_cgroups(&r->spec, &host, e);
+    int code = caller_forget(e);
+    if (code == 0)
+        code = container_probe_cgroups(&r->spec, &host, e);
     if (code == 0)
         code = cgroup_open_entry(&host, path, &entry, e);
     if (code == 0)

@@ -38,6 +38,10 @@ int stub_open(bool forks, struct err *e)
     int r = write_all(fd, begin, size);
     if (r < 0)
         return err_set(e, r, "write the stub");
+    /* Whoever may not read what it executes cannot be traced by others of its user: exec's stub is outside of
+     * the pid namespace for a moment, with the user of the container. */
+    if (fchmod(fd, 0711) < 0)
+        return err_set(e, errno, "make the stub unreadable");
     if (fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
         return err_set(e, errno, "seal the stub");
     return take_fd(fd);

@@ -42,3 +42,11 @@ int source_open_root(const char *path, struct err *e)
                        path);
     return r < 0 ? r : take_fd(fd);
 }
+
+void sources_wake(const struct spec *s)
+{
+    close_fd(open_canonical(s->rootfs, O_PATH | O_DIRECTORY));
+    for (size_t i = 0; i < s->volume_count; i++)
+        if (s->volumes[i].source)
+            close_fd(open_canonical(s->volumes[i].source, O_PATH | O_DIRECTORY));
+}

@@ -111,6 +111,18 @@ static int check_place(int root, const struct places *p, int fd, const char *tar
     return 0;
 }
 
+static int check_kind(const struct stat *source, int place, const struct volume *v, struct err *e)
+{
+    struct stat st;
+    if (fstat(place, &st) < 0)
+        return err_set(e, errno, "look at `%s` in the container", v->target);
+    if (S_ISDIR(source->st_mode) == S_ISDIR(st.st_mode))
+        return 0;
+    return err_say(e, -ENOTDIR, "volume `%s` is %s directory, and `%s` in the container is %s",
+                   v->source, S_ISDIR(source->st_mode) ? "a" : "no", v->target,
+                   S_ISDIR(st.st_mode) ? "one" : "none");
+}
+
 static int mount_volume(int root, const struct volume *v, struct places *p, struct err *e)
 {
     _cleanup_close_ int mount = open_volume(v, e);
@@ -124,6 +136,8 @@ static int mount_volume(int root, const struct volume *v, struct places *p, stru
     if (place < 0)
         return err_set(e, place, "make `%s` in the container", v->target);
     int r = check_place(root, p, place, v->target, e);
+    if (r == 0)
+        r = check_kind(&st, place, v, e);
     if (r == 0)
         r = mount_attach(mount, place, v->target, e);
     return r < 0 ? r : look_at_place(mount, &p->list[p->count++], e);

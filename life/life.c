@@ -39,6 +39,20 @@ static int open_namespace(const char *path, struct err *e)
     return fd < 0 ? err_set(e, fd, "open network namespace `%s`", path) : fd;
 }
 
+/* By a path that means another process by now, for example. */
+static bool is_own_namespace(int netns)
+{
+    struct stat given, own;
+    return fstat(netns, &given) == 0 && stat("/proc/self/ns/net", &own) == 0 &&
+           given.st_ino == own.st_ino && given.st_dev == own.st_dev;
+}
+
+static int refuse_own_namespace(const char *path, struct err *e)
+{
+    err_say(e, -EINVAL, "network namespace `%s` is the host's own", path);
+    return err_hint(e, "`--network host` says so");
+}
+
 /* The namespace of another container or of somebody else, for as long as we hold it. */
 static int join_network(struct living *l, struct err *e)
 {
@@ -48,8 +62,9 @@ static int join_network(struct living *l, struct err *e)
         l->netns = open_namespace(rest, e);
         if (l->netns < 0)
             return l->netns;
-        return netns_is(l->netns) ? 0
-                                  : err_say(e, -EINVAL, "`%s` is not a network namespace", rest);
+        if (!netns_is(l->netns))
+            return err_say(e, -EINVAL, "`%s` is not a network namespace", rest);
+        return is_own_namespace(l->netns) ? refuse_own_namespace(rest, e) : 0;
     }
     if (word != NETWORK_WORD_CONTAINER)
         return 0;

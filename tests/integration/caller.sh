@@ -68,10 +68,10 @@ nobodys() {
     wait_for 20 eval 'netctr logs f | tail -1 | has done'
     assert_eq "$(netctr logs f | sed -n 99999p)" 99999 'the log goes on'
     local inside='cut -d" " -f19 /proc/self/stat; grep -E "Cpus_allowed_list" /proc/self/status; cat /proc/self/personality;
-        grep -E "file size|cpu time|address space" /proc/self/limits | tr -s " "; cat /proc/self/oom_score_adj'
+        grep -E "file size|cpu time|address space|stack|pending|msgqueue|nice|realtime" /proc/self/limits | tr -s " "; cat /proc/self/oom_score_adj'
     netctr run --rm --network none "$box" sh -c "$inside" >"$tmp/plain"
     (
-        ulimit -Sf 10; ulimit -St 2; ulimit -Sv 4000000
+        ulimit -Sf 10; ulimit -St 2; ulimit -Sv 4000000; ulimit -Ss 200; ulimit -Si 5; ulimit -Sq 1000
         echo 500 >/proc/self/oom_score_adj
         taskset -c 0 setarch "$(uname -m)" -R "$ARENA/bin/netctr" exec f sh -c "$inside" >"$tmp/by-exec"
         taskset -c 0 setarch "$(uname -m)" -R "$ARENA/bin/netctr" run --rm --network none "$box" sh -c "$inside" >"$tmp/by-run"
@@ -83,6 +83,13 @@ nobodys() {
         fail "$(cat "$tmp/plain")"
 }
 t "a shell's file size, processor time, processors, niceness and personality are not the container's" nobodys
+
+small_files() {
+    netctr run -d --name s --network none "$box" sleep 1000 >/dev/null
+    assert_eq "$(ulimit -Sf 0; netctr exec s echo yes)" yes
+    assert_eq "$(ulimit -Sf 1; netctr run --rm --network none "$box" echo yes)" yes
+}
+t 'exec and run under a small soft limit of file size' small_files
 
 hard() { # cannot be lifted: nothing is cut short in silence
     local status=0

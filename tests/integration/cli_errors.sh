@@ -122,7 +122,7 @@ error 'volume in /sys' 125 \
 error 'working directory not absolute' 125 \
     'netctr: working directory `etc` is not an absolute path' run -w etc "$box" true
 error 'bad variable' 125 \
-    'netctr: environment `=x` has no name' run -e =x "$box" true
+    'netctr: a variable of the environment has no name' run -e =x "$box" true
 error 'unknown flag, with the nearest known one' 125 \
     'netctr: unknown flag `--publsh`; did you mean `--publish`?' run --publsh 80:80 "$box" true
 error 'unknown flag, none near' 125 'netctr: unknown flag `--xyzzy`' run --xyzzy "$box" true

@@ -35,6 +35,24 @@ full_disk() {
 }
 t 'start, restart and boot of a dead container do what they say, or fail' full_disk
 
+at_once() { # several who want the same
+    netctr run --name d --restart always --network none "$box" sh -c 'kill -9 1; exit 0' >/dev/null 2>&1 &
+    wait_for 5 status_is d restarting
+    netctr rm -f d >/dev/null
+    wait
+    netctr run -d --name d --restart always --network none "$box" sleep 1000 >/dev/null
+    local round a b c
+    for round in 1 2 3 4 5 6; do
+        netctr stop --until-boot -t 0 d >/dev/null
+        netctr boot 2>"$tmp/e1" & a=$!
+        netctr start d >/dev/null 2>"$tmp/e2" & b=$!
+        netctr start d >/dev/null 2>"$tmp/e3" & c=$!
+        wait $a && wait $b && wait $c || fail "round $round: $(cat "$tmp"/e[123])"
+        status_is d running
+    done
+}
+t 'several who start the same container all succeed' at_once
+
 # prctl(PR_SET_PDEATHSIG, 0): the kernel does not end it with its monitor any more.
 outlives() {
     local flags=(-v /usr:/usr:ro -v /usr/lib:/lib:ro) pid

@@ -32,7 +32,7 @@ stopped_exec() {
     netctr run -d --name k "$box" sh -c 'echo on; while :; do kill -STOP -1; usleep 1000; done' >/dev/null
     wait_for 5 logged k on
     assert_error "netctr: the command's process was stopped before it ran" 125 \
-        timeout 25 strace -f -qq -o /dev/null -e inject=execveat:delay_enter=1000000 \
+        timeout 25 strace -f -qq -o /dev/null -e inject=execve:delay_enter=1000000 \
         "$ARENA/bin/netctr" exec k true
     netctr rm -f k
 }

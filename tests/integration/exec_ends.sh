@@ -82,12 +82,18 @@ nobody_reaps() {
     unshare --pid --mount --fork --mount-proc sleep 1000 &
     wait_for 5 eval "pgrep -P $! | has ."
     lazy=$(pgrep -P $!)
-    without_reaper run -d --name z --network none "$box" sleep 1000 >/dev/null
+    local flags=(-v /usr:/usr:ro -v /usr/lib:/lib:ro)
+    [ ! -e /usr/lib64 ] || flags+=(-v /usr/lib64:/lib64:ro)
+    without_reaper run -d --name z --network none "${flags[@]}" "$box" sleep 1000 >/dev/null
     without_reaper exec -d z sleep 0.1
     without_reaper exec z true
+    assert_status 127 without_reaper exec z /nonexistent 2>/dev/null
+    if [ "$(uname -m)" = x86_64 ]; then # a sibling: clone(CLONE_PARENT)
+        without_reaper exec z /usr/bin/perl -e 'syscall(56, 0x8000 | 17, 0, 0, 0, 0) or do { sleep 1 }; exit 0'
+    fi
     without_reaper exec z sleep 1000 &
     local client=$!
-    wait_for 5 eval '[ "$(without_reaper exec z pidof sleep | wc -w)" = 2 ]'
+    wait_for 5 eval '[ "$(without_reaper exec z /bin/busybox pidof sleep | wc -w)" = 2 ]'
     kill -KILL "$(pgrep -P $client || echo $client)" # netctr, not what keeps the command
     sleep 0.3
     without_reaper stop -t 1 z >/dev/null
@@ -109,3 +115,33 @@ stopped_client() { # ^Z, and away
     wait $pid || true
 }
 t 'an exec that is stopped keeps no container from ending' stopped_client
+
+thief() { # what the command wrote is read by somebody else in the container
+    running
+    mkfifo "$tmp/stolen"
+    exec 8<>"$tmp/stolen"
+    "$ARENA/bin/netctr" exec c sh -c 'sleep 999 & head -c 110000 /dev/zero; exit 0' >"$tmp/stolen" &
+    local pid=$!
+    sleep 0.3
+    netctr exec c sh -c 'for p in $(pidof sleep); do timeout 1 cat "/proc/$p/fd/1" >/dev/null; done' || true
+    timeout 1 cat <&8 >/dev/null || true
+    wait_for 5 eval "! kill -0 $pid 2>/dev/null"
+    exec 8<&-
+}
+t 'exec ends when somebody else has read what its command wrote' thief
+
+early_signal() { # before the command runs
+    running
+    netctr exec -d c sh -c 'sleep 0.1' # everything is warm
+    local pid i
+    for i in 1 2 3 4 5 6 7 8; do
+        "$ARENA/bin/netctr" exec c sh -c 'sleep 100' 2>/dev/null &
+        pid=$!
+        sleep "0.00$i"
+        kill -TERM $pid
+        wait_for 5 eval "! kill -0 $pid 2>/dev/null"
+        wait $pid && fail 'it succeeded' || true
+    done
+    wait_for 5 eval '[ "$(netctr exec c pidof sleep | wc -w)" = 1 ]' # nothing runs for nobody
+}
+t 'a signal before the command runs ends exec, and there is no command' early_signal

@@ -103,6 +103,8 @@ forged() {
     for says in "[pack('LlLL', 4, $stranger, 0, 0), pack('LlLL', 7, 2, 0, 0)]" \
         "[pack('LlLL', 4, $own, 0, 0), pack('LlLL', 6, -5, 0, 0)]" \
         "[pack('LlLL', 4, -1, 0, 0), pack('LlLL', 2, -1, 0, 0), pack('L', 4)]" \
+        "[(pack('LlLL', 2, -1, 0, 0)) x 5000]" \
+        "[(pack('LlLL', 4, 1, 0, 0)) x 5000]" \
         "[pack('LlLL', 4, 1, 0, 0), pack('LlLLa8', 6, -5, 0, 4000000000, qq(\e[2Jx)), 'x' x 70000]"; do
         name=k$((${name#k} + 1))
         hostile $name "$says"
@@ -116,3 +118,23 @@ forged() {
     kill $stranger
 }
 t 'what a container says in the name of exec kills nobody' forged
+
+# For a moment the stub is outside of the container's pid namespace, with the container's user, whom the
+# host may know, too; and its child is in the joiner's session until it makes one of its own.
+outside() {
+    netctr run -d --name o --network none "$box" sleep 1000 >/dev/null
+    local call stub
+    for call in clone setsid; do
+        timeout $((25 * slowness)) strace -f -qq -o /dev/null -e trace=$call -e inject=$call:delay_enter=700000 \
+            "$ARENA/bin/netctr" exec -u 65534 o /bin/sleep 0.1 &
+        wait_for 10 eval 'pgrep -u 65534 | has .'
+        stub=$(pgrep -n -u 65534)
+        if setpriv --reuid 65534 --regid 65534 --clear-groups cat "/proc/$stub/environ" 2>"$tmp/err" | has .; then
+            fail "the host's user reads the stub ($call)"
+        fi
+        keeper=$(pgrep -f 'netctr exec in o' | head -1)
+        [ "$(ps -o sid= -p "$stub")" != "$(ps -o sid= -p "$keeper")" ] || fail "it is in the keeper's session ($call)"
+        wait $!
+    done
+}
+t 'a user of the host cannot trace what exec brings in, nor it the keeper' outside
