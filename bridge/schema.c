@@ -302,6 +302,8 @@ static const struct rule STRANGERS[] = {
  * either, but for IGMP, MLD, broadcasts and neighbour discovery, which the kernel sends with the device
  * already set. */
 static const struct rule TURNED_BACK[] = {
+    {"ct state established accept", "its first packet was judged; a look-up for each would cost",
+     {CT_HAS(NFT_CT_STATE, ESTABLISHED), ACCEPT}},
     {"iifname . oifname != @bridged accept", NULL, {IIF, OIF, NOT(SET_BRIDGED), ACCEPT}},
     {"fib daddr type != unicast accept", "the host's own", {TO_OTHER_THAN_ONE, ACCEPT}},
     {"ip6 hoplimit 255 accept", "the host's own: a router takes one off",

@@ -18,6 +18,7 @@ struct attending {
     int keeper;  /* tells how it has ended */
     int signals;
     struct stream *streams; /* in, out, err */
+    int *ends[3];           /* ours of the pipes that they are read from */
     unsigned asked;         /* to end, how often */
     bool ended;
     int64_t grace_ends;
@@ -75,6 +76,11 @@ static void run_stream(struct attending *a, int i, short events)
     bool reads = !stream_pending(s);
     stream_run(s, events);
     size_t read = reads ? s->used : 0;
+    /* Its reader has gone (`| head -1`): the command hears so, as it would without us. */
+    if (i > 0 && s->to < 0 && s->from >= 0) {
+        *a->ends[i] = close_fd(*a->ends[i]);
+        s->from = -1;
+    }
     if (stream_ended(s) || read > a->owed[i])
         a->owed[i] = 0;
     else
@@ -119,7 +125,8 @@ static int turn(struct attending *a, struct err *e)
 }
 
 /* Copies the streams until the command has ended, and what it wrote has been read or is not wanted. */
-static int attend(struct entered *entered, struct stream streams[3], struct err *e)
+static int attend(struct entered *entered, struct stream streams[3], int *out, int *err,
+                  struct err *e)
 {
     sigset_t set;
     sigemptyset(&set);
@@ -131,7 +138,8 @@ static int attend(struct entered *entered, struct stream streams[3], struct err 
     struct attending a = {.command = entered->command,
                           .keeper = entered->channel,
                           .signals = signals,
-                          .streams = streams};
+                          .streams = streams,
+                          .ends = {NULL, out, err}};
     if (signals < 0)
         return err_set(e, errno, "listen for signals");
     int r = 0;
@@ -212,7 +220,7 @@ int container_exec(struct store *s, const struct record *r, const struct exec_re
     if (code == 0)
         code = enter_start(&j, &in_there, e);
     if (code == 0 && !request->detached)
-        code = attend(&in_there, streams, e);
+        code = attend(&in_there, streams, &out, &err, e);
     entered_clear(&in_there);
     code = explain_end(r, pidfd, code, e);
     strv_free(j.env);

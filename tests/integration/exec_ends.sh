@@ -145,3 +145,11 @@ early_signal() { # before the command runs
     wait_for 5 eval '[ "$(netctr exec c pidof sleep | wc -w)" = 1 ]' # nothing runs for nobody
 }
 t 'a signal before the command runs ends exec, and there is no command' early_signal
+
+reader_gone() {
+    running
+    assert_eq "$(timeout 10 "$ARENA/bin/netctr" exec c yes | head -1)" y
+    assert_eq "$(timeout 10 "$ARENA/bin/netctr" exec c sh -c 'trap "" PIPE; yes; echo "status $?" >&2' 2>&1 >/dev/full | grep -c 'status 1')" 1
+    wait_for 5 eval '[ -z "$(netctr exec c pidof yes)" ]'
+}
+t 'a command whose reader has gone hears so' reader_gone
