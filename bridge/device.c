@@ -140,10 +140,15 @@ static int furnish(struct bridge *b, const struct network *n, const struct link 
         r = add_address(b, link->index, &n->gateway4, n->subnet4.prefix, e);
     if (r == 0)
         r = add_address(b, link->index, &n->gateway6, n->subnet6.prefix, e);
-    if (r < 0 || (link->flags & IFF_UP))
+    if (r < 0 || ((link->flags & IFF_UP) && !link->snoops))
         return r;
     _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(b->rt);
-    rt_set_up(batch, link->index);
+    /* With snooping a container that asks (MLD, IGMP) is believed to be a multicast router, and can have every
+     * other's groups forgotten, those of neighbour discovery among them: IPv6 ends. */
+    if (link->snoops)
+        rt_set_no_snooping(batch, n->bridge);
+    if (!(link->flags & IFF_UP))
+        rt_set_up(batch, link->index);
     return rt_commit(batch, e);
 }
 

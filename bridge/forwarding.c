@@ -453,11 +453,20 @@ int forwarding_add(struct bridge *b, struct fw_batch *batch, struct err *e)
     int r = state_load_or_close(b, &s, e);
     if (r == 0 && (r = follow_names(b, &s, e)) > 0)
         r = 0;
-    for (int f = 0; r == 0 && f < FAMILIES && !s.opened; f++) {
+    /* A note that cannot be written is no reason to leave the host without a firewall. */
+    if (r < 0) {
+        warn("%s", e->text ? e->text : strerror(-r));
+        err_clear(e);
+    }
+    /* Nor one that cannot be read to open the way. */
+    for (int f = 0; r < 0 && f < FAMILIES && !s.opened; f++)
+        if (!s.families[f].to && is_on((enum family)f, NULL) == 1)
+            (void)note_links(b, (enum family)f, true, &s, NULL);
+    for (int f = 0; f < FAMILIES && !s.opened; f++) {
         struct fw_closed closed = as_elements(&s, (enum family)f);
         fw_add_closed(batch, &closed);
     }
-    return r;
+    return 0;
 }
 
 /* ---- what people ask for ---------------------------------------------------------------------*/

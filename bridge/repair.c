@@ -23,6 +23,12 @@ int bridge_check(struct bridge *b, struct err *e)
     return state != FW_TABLES_OURS;
 }
 
+int bridge_is_outdated(struct bridge *b)
+{
+    _cleanup_free_ char *owner = NULL;
+    return fw_probe(b->fw, &owner, NULL) == FW_TABLES_FOREIGN && owner && streq(owner, b->instance);
+}
+
 struct reloading {
     struct fw_batch *batch;
     const struct resolver *resolver;

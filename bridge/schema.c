@@ -72,6 +72,11 @@ static const struct fixed ETHER_TYPES[] = {{"\x08\x00", NFT_GOTO, "speaks_ip"},
 static const struct fixed DAD_TYPES[] = {
     {"\x83", 0, NULL}, {"\x87", 0, NULL}, {"\x8f", 0, NULL}};
 
+/* TCP, UDP, DCCP, GRE, ESP, ICMPv6, SCTP, UDP-Lite: what is no other header of IPv6 */
+static const struct fixed CARRIED_PROTOCOLS[] = {
+    {"\x06", 0, NULL}, {"\x11", 0, NULL}, {"\x21", 0, NULL}, {"\x2f", 0, NULL},
+    {"\x32", 0, NULL}, {"\x3a", 0, NULL}, {"\x84", 0, NULL}, {"\x88", 0, NULL}};
+
 #define INET_SET(n, c) .table = &INET, .name = n, .comment = c
 #define GUARD_SET(n, c) .table = &GUARD, .name = n, .comment = c
 #define RANGES .flags = NFT_SET_INTERVAL
@@ -146,6 +151,7 @@ const struct set SETS[SET_COUNT] = {
     [PROTO_ICMP] = {INET_SET("__set%d", NULL), .key = {PROTO}, VALUES(ICMP_PROTOCOLS)},
     [SPEAKS_WHAT] = {GUARD_SET("__map%d", NULL), .key = {ETHERTYPE}, VERDICTS(ETHER_TYPES)},
     [BEFORE_ADDRESS] = {GUARD_SET("__set%d", NULL), .key = {ICMP6}, VALUES(DAD_TYPES)},
+    [CARRIED] = {GUARD_SET("__set%d", NULL), .key = {PROTO}, VALUES(CARRIED_PROTOCOLS)},
 };
 
 /* ---- the words of rules -------------------------------------------------------------------*/
@@ -196,6 +202,7 @@ const struct set SETS[SET_COUNT] = {
 #define TO_OTHER_THAN_ONE {STEP(FIB, 0, 4)}, NEQ(4, &UNICAST)
 
 #define HAS_FRAGMENT_HEADER {STEP(HAS_EXTHDR, IPPROTO_FRAGMENT, 1)}, EQ(1, "\1")
+#define FRAGMENT_NEXT {STEP(EXTHDR, IPPROTO_FRAGMENT, 1), .offset = 0}
 #define FRAGMENT_OFFSET {STEP(EXTHDR, IPPROTO_FRAGMENT, 2), .offset = 2}, MASK(2, "\xff\xf8")
 
 #define LOOKUP(set) {STEP(IN, set, 0)}
@@ -374,15 +381,22 @@ static const struct rule SPEAKS_ARP[] = {
 };
 /* What reassembles fragments on the way (br_netfilter does) hands them on as one whole packet, so that a
  * neighbour believes what no fragment may say (RFC 6980). So a packet passes only where it can be seen what
- * it is: its chain of headers ends within the first fragment (RFC 7112) and ICMPv6 shows its type there. A
+ * it is: its chain of headers ends with the fragment header (RFC 7112), and ICMPv6 shows its type in the first
+ * fragment. (A chain that goes on could end behind the packet's own end, in bytes of the frame that are cut
+ * off before reassembly.) A
  * field that is not there to be loaded ends a rule as if it did not match: what must be seen stands before
  * an accept. */
 static const struct rule SPEAKS_IP6[] = {
+    {"frag nexthdr != { dccp, esp, gre, ipv6-icmp, sctp, tcp, udp, udplite } counter drop",
+     "what a fragment carries must be seen in it, and not behind its end",
+     {ETHER_TYPE, EQ(2, "\x86\xdd"), FRAGMENT_NEXT, NOT(CARRIED), COUNTER, DROP}},
     {"iifname . ip6 saddr @addrs6 meta l4proto != ipv6-icmp accept", NULL,
      {ETHER_IS_IP6, IIF, IP6_SADDR, LOOKUP(SET_ADDRS6), L4PROTO, NEQ(1, "\x3a"), ACCEPT}},
     {"icmpv6 type >= mld-listener-query exthdr frag exists counter drop",
      "ND and MLD are never in fragments (RFC 6980)",
      {IS_ICMP6, ICMP6_TYPE, GTE(1, "\x82"), HAS_FRAGMENT_HEADER, COUNTER, DROP}},
+    {"icmpv6 type mld-listener-query counter drop", "containers are not routers",
+     {IS_ICMP6, ICMP6_TYPE, EQ(1, "\x82"), COUNTER, DROP}},
     {"icmpv6 type nd-router-advert counter drop", "containers are not routers (CVE-2020-10749)",
      {IS_ICMP6, ICMP6_TYPE, EQ(1, "\x86"), COUNTER, DROP}},
     {"icmpv6 type nd-redirect counter drop", "containers are not routers",

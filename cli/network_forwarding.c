@@ -74,6 +74,8 @@ int network_forwarding(const struct cli *cli, const struct command *command, int
     if (r == 0)
         r = world_bridge(&w, &b, e);
     if (r == 0 && (open || closed))
+        r = world_upgrade_tables(&w, e);
+    if (r == 0 && (open || closed))
         return bridge_open_forwarding(b, open, e);
     return r < 0 ? r : show(b, format, e);
 }

@@ -255,6 +255,8 @@ static int change_link(const struct cli *cli, const struct command *command, int
     _cleanup_world_ struct world w = {0};
     struct bridge *bridge = NULL;
     int r = cli_bridge(cli, &w, &bridge, e);
+    if (r == 0)
+        r = world_upgrade_tables(&w, e);
     _cleanup_close_ int lock = r < 0 ? r : store_lock(&w.store, e);
     return lock < 0 ? lock : network_link(bridge, argv[first], argv[first + 1], allow, e);
 }

@@ -116,8 +116,9 @@ int cgroup_process_is_in(pid_t pid, const char *path);
  *  not joined yet is not inside and so not killed: end it by its pidfd. */
 int cgroup_kill(const struct cgroup_host *host, const char *path, struct err *e);
 
-/** Thaws what a container has frozen of itself by v1: it would not die. */
-void cgroup_thaw(const struct cgroup_host *host, const char *path);
+/** Thaws what a container has frozen of itself by v1, and lifts its limit of processor time: or it would not die,
+ *  or take minutes for it. For one that is killed. */
+void cgroup_let_die(const struct cgroup_host *host, const char *path);
 
 /** Removes @path, with what a container may have made below it, in all hierarchies. Retries EBUSY for
  *  about 1 s: the last process may be gone a moment before its cgroup knows. "Already gone" is

@@ -120,7 +120,8 @@ static int kill_in(int parent, const char *name, void *arg)
         _cleanup_close_ int fd = pidfd_open((pid_t)number, 0);
         /* Looked up after the pidfd is open: it is of a process that was inside, or of one that is dead. */
         int inside = fd >= 0 ? shows_path((pid_t)number, pass->path) : 0;
-        if (inside == -ENAMETOOLONG)
+        /* Of one whose main thread has ended /proc shows the root, while the others live. */
+        if (fd >= 0 && (inside == -ENAMETOOLONG || inside == 0))
             inside = lists(parent, name, (pid_t)number);
         if (inside < 0)
             return inside;
@@ -130,24 +131,31 @@ static int kill_in(int parent, const char *name, void *arg)
     return 0;
 }
 
-/* What a container has frozen by version 1 does not even die before it is thawed; version 2 lets it. Each level
- * is frozen by itself. */
-static int thaw_in(int parent, const char *name, void *arg)
+/* What a container has frozen by version 1 does not even die before it is thawed; version 2 lets it. And what is
+ * killed needs processor time to die: hundreds of processes on the thousandth part of a processor take
+ * minutes. Each level is frozen, and limited, by itself. */
+static int free_in(int parent, const char *name, void *arg)
 {
+    static const struct {
+        const char *file, *value;
+    } ways[] = {{"freezer.state", "THAWED"}, {"cpu.cfs_quota_us", "-1"}, {"cpu.max", "max"}};
     (void)arg;
-    _cleanup_free_ char *file = xasprintf("%s/freezer.state", name);
-    (void)write_existing_at(parent, file, "THAWED");
+    for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
+        _cleanup_free_ char *file = xasprintf("%s/%s", name, ways[i].file);
+        (void)write_existing_at(parent, file, ways[i].value);
+    }
     return 0;
 }
 
-void cgroup_thaw(const struct cgroup_host *host, const char *path)
+void cgroup_let_die(const struct cgroup_host *host, const char *path)
 {
     for (size_t i = 0; i < host->count; i++) {
-        if (!host->hierarchies[i].freezer)
+        const struct cgroup_hierarchy *h = &host->hierarchies[i];
+        if (!h->freezer && !(h->controllers & (1u << CGROUP_CPU)))
             continue;
         _cleanup_close_ int dir = cgroup_open_dir(&host->hierarchies[i], path, O_RDONLY);
         if (dir >= 0)
-            (void)walk_with(dir, thaw_in, NULL);
+            (void)walk_with(dir, free_in, NULL);
     }
 }
 
@@ -191,7 +199,7 @@ int cgroup_kill(const struct cgroup_host *host, const char *path, struct err *e)
         }
         if (!pass.found)
             return 0;
-        cgroup_thaw(host, path);
+        cgroup_let_die(host, path);
         if (i == PASSES_BEFORE_NO_FORK)
             forbid_forks(host, path);
         pause_us(i < PASSES_BEFORE_NO_FORK ? PAUSE_US / 10 : PAUSE_US);

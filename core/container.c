@@ -323,12 +323,13 @@ int container_rest(struct container *c, struct err *e)
     return r;
 }
 
-void container_thaw(const struct store *s, const struct spec *spec)
+void container_let_die(const struct store *s, const struct spec *spec)
 {
     _cleanup_cgroup_host_ struct cgroup_host host = {0};
     _cleanup_free_ char *path = container_cgroup(s, spec->id);
-    if ((spec->caps & CAPS_BIT(CAP_SYS_ADMIN)) && container_probe_cgroups(spec, &host, NULL) == 0)
-        cgroup_thaw(&host, path);
+    bool hindered = (spec->caps & CAPS_BIT(CAP_SYS_ADMIN)) || spec->limits.cpu_milli;
+    if (hindered && container_probe_cgroups(spec, &host, NULL) == 0)
+        cgroup_let_die(&host, path);
 }
 
 /* ---- end -------------------------------------------------------------------------------------*/
@@ -340,7 +341,7 @@ void container_kill(struct container *c)
     bool known = c->spec.id && container_probe_cgroups(&c->spec, &host, NULL) == 0;
     bool signalled = c->pidfd >= 0 && pidfd_signal(c->pidfd, SIGKILL) == 0;
     if (known)
-        cgroup_thaw(&host, path);
+        cgroup_let_die(&host, path);
     if (signalled)
         (void)pidfd_wait(c->pidfd, 10000);
     if (known)

@@ -200,12 +200,15 @@ static int start_joiner(struct joining *j, struct command *c, struct err *e)
     /* Our end of the channel tells the rest: the joiner ends when it has told the number. */
     r = hear(channel, j->request->argv[0], c, e);
     if (r < 0) {
-        (void)kill(joiner, SIGKILL); /* our own children, not reaped: the numbers are theirs */
+        /* Our own children, not reaped: the numbers are theirs. They may take their time to die (a container can
+         * freeze what enters it), so reap_all() waits for them, when the caller has heard. */
+        (void)kill(joiner, SIGKILL);
         if (c->pid > 0)
             (void)kill(c->pid, SIGKILL);
+        return r;
     }
     reap(joiner);
-    return r;
+    return 0;
 }
 
 /* It may live as long as the container, and nobody shall wait for a pipe or a directory because of it. */

@@ -30,9 +30,10 @@ static int take_size(const char *text, struct log_options *o, struct err *e)
         o->max_size = -1;
         return 0;
     }
-    if (parse_size(text, &size) < 0 || size == 0 || size > INT64_MAX)
-        return err_say(e, -EINVAL, "--log-opt max-size `%s` is not a size (as in 10m, 1g), nor -1",
-                       text);
+    if (parse_size(text, &size) < 0 || size < LOG_SIZE_MIN || size > INT64_MAX)
+        return err_say(
+            e, -EINVAL,
+            "--log-opt max-size `%s` is not a size of 4k or more (as in 10m, 1g), nor -1", text);
     o->max_size = (int64_t)size;
     return 0;
 }

@@ -102,6 +102,14 @@ static bool is_read_slowly(const struct monitor *m)
            container_end_asked(m->c) == 0;
 }
 
+/* What it wrote last is still being written, to a log that is slow: not for longer than this when somebody wants
+ * the end. */
+static bool is_overdue(const struct monitor *m)
+{
+    return m->ended && monotonic_ms() - m->end > RELAY_PATIENCE_MS &&
+           container_end_asked(m->c) != 0;
+}
+
 /* poll() has failed. Memory that is short may be short for a moment only: the program runs meanwhile, and
  * its caller has been told that it does. */
 static int endure(struct monitor *m)
@@ -321,7 +329,7 @@ int monitor_run(struct container *c, const struct monitor_options *options, stru
     _cleanup_free_ struct pollfd *polled =
         xcalloc(AT_WATCHES + options->watch_count, sizeof(*polled));
     int r = 1;
-    while (r > 0 && !(m.ended && drained(&m))) {
+    while (r > 0 && !(m.ended && drained(&m)) && !is_overdue(&m)) {
         r = c->relayed ? relayed_turn(&m, polled) : turn(&m, polled, m.ended ? DRAIN_MS : -1);
         if (r == 0 && is_read_slowly(&m))
             r = 1;

@@ -17,7 +17,7 @@ static int await_end(struct world *w, const struct record *r, struct err *e)
         return monitor == -ESRCH
                    ? 0
                    : err_set(e, monitor, "look at the monitor of container `%s`", r->spec.name);
-    container_thaw(&w->store, &r->spec);
+    container_let_die(&w->store, &r->spec);
     int left = 15000;
     for (; left > 0 && proc_state(r->monitor) != 'T'; left -= 100)
         if (pidfd_wait(monitor, 100) == 0)

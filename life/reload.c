@@ -213,3 +213,10 @@ int world_replug(struct world *w, struct err *e)
         r = bridge_replug(bridge, all.list.items, all.list.count, e);
     return r;
 }
+
+int world_upgrade_tables(struct world *w, struct err *e)
+{
+    struct bridge *bridge;
+    int r = world_bridge(w, &bridge, e);
+    return r == 0 && bridge_is_outdated(bridge) ? world_reload(w, true, e) : r;
+}

@@ -56,6 +56,16 @@ static bool port_forwards(struct nlattr **info)
     return port[IFLA_BRPORT_STATE] && nla_get_u8(port[IFLA_BRPORT_STATE]) == BR_STATE_FORWARDING;
 }
 
+/* A kernel without it says nothing. */
+static bool bridge_snoops(struct nlattr *data)
+{
+    static const struct nla_policy policy[IFLA_BR_MAX + 1] = {
+        [IFLA_BR_MCAST_SNOOPING] = {.type = NLA_U8}};
+    struct nlattr *bridge[IFLA_BR_MAX + 1];
+    return data && nla_parse_nested(bridge, IFLA_BR_MAX, data, policy) == 0 &&
+           bridge[IFLA_BR_MCAST_SNOOPING] && nla_get_u8(bridge[IFLA_BR_MCAST_SNOOPING]);
+}
+
 static bool parse_link(struct nlmsghdr *h, struct link *out)
 {
     struct nlattr *a[IFLA_MAX + 1];
@@ -82,6 +92,7 @@ static bool parse_link(struct nlmsghdr *h, struct link *out)
         out->forwarding = port_forwards(about);
         out->is_bridge =
             about[IFLA_INFO_KIND] && streq(nla_get_string(about[IFLA_INFO_KIND]), "bridge");
+        out->snoops = out->is_bridge && bridge_snoops(about[IFLA_INFO_DATA]);
     }
     return true;
 }

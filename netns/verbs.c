@@ -68,6 +68,23 @@ void rt_add_bridge(struct rt_batch *b, const char *name, const uint8_t mac[6], u
     rt_push(b, change, false, xasprintf("set the MTU of `%s`", name));
 }
 
+void rt_set_no_snooping(struct rt_batch *b, const char *bridge)
+{
+    struct nl_msg *m = change_link(bridge, NULL);
+    struct nlattr *info = m ? nla_nest_start(m, IFLA_LINKINFO) : NULL;
+    struct nlattr *data = NULL;
+    if (info && nla_put_string(m, IFLA_INFO_KIND, "bridge") == 0)
+        data = nla_nest_start(m, IFLA_INFO_DATA);
+    if (!data || nla_put_u8(m, IFLA_BR_MCAST_SNOOPING, 0) < 0) {
+        nlmsg_free(m);
+        m = NULL;
+    } else {
+        nla_nest_end(m, data);
+        nla_nest_end(m, info);
+    }
+    rt_push(b, m, false, xasprintf("switch multicast snooping of `%s` off", bridge));
+}
+
 void rt_add_veth(struct rt_batch *b, const struct veth *v)
 {
     struct rtnl_link *link = rtnl_link_veth_alloc();

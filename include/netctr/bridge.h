@@ -290,6 +290,8 @@ int bridge_set_resolver(struct bridge *b, const struct network *n, uint16_t old_
 /** Are the firewall's tables there, and ours? 0: yes; 1: missing, or restored from a file: they must be
  *  made anew by bridge_reload(); -EBUSY with a text: they belong to another instance. */
 int bridge_check(struct bridge *b, struct err *e);
+/** Are they this instance's, but of another version of netctr? Then single changes would go past them. */
+int bridge_is_outdated(struct bridge *b);
 /** Makes the firewall anew, in one transaction, from the networks and the endpoints that live. @resolver
  *  may be NULL. What was led astray before it is for endpoints_end_stale_flows() to end. */
 int bridge_reload(struct bridge *b, const struct endpoint *live, size_t count,

@@ -70,7 +70,8 @@ struct log_options {
     unsigned max_file; /**< so many files, the one that is written to among them */
 };
 #define LOG_OPTIONS_DEFAULT ((struct log_options){LOG_K8S_FILE, 10 << 20, 3})
-#define LOG_FILES_MAX 1000
+#define LOG_FILES_MAX 100
+#define LOG_SIZE_MIN 4096 /**< of a file: each costs LOG_FILES_MAX renames at most */
 /** "k8s-file" or "none". -EINVAL with a text. */
 int log_driver_parse(const char *text, struct log_options *o, struct err *e);
 /** "max-size=10m" or "max-file=3". -EINVAL with a text. */
@@ -324,7 +325,7 @@ int container_save_definition(struct container *c, struct err *e);
 int container_set_restarting(struct container *c, bool restarting, int exit_status, struct err *e);
 
 /** What a container that may mount cgroups has frozen of itself goes on, for else no signal would end it. */
-void container_thaw(const struct store *s, const struct spec *spec);
+void container_let_die(const struct store *s, const struct spec *spec);
 /** Ends whatever of the container runs, at once: init by its pidfd and the cgroup. Idempotent. */
 void container_kill(struct container *c);
 /** After the last process: the definition learns how it ended; once. Before anything is taken down that

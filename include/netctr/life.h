@@ -44,6 +44,8 @@ int world_detach(struct world *w, struct container *c, bool aside, bool locked, 
 int world_gc(struct world *w, const struct gc *gc, struct err *e);
 /** Makes the firewall anew from what lives; with @only_if_needed, if it is not as it should be. */
 int world_reload(struct world *w, bool only_if_needed, struct err *e);
+/** Replaces tables that another version of netctr has made, before something in them is changed. */
+int world_upgrade_tables(struct world *w, struct err *e);
 /** The same for somebody who has other duties: unless @patiently, it is -EWOULDBLOCK while somebody has the store's
  *  lock. After an error @restored tells whether it is about the flows only, which may be astray. */
 int world_restore_firewall(struct world *w, bool patiently, bool *restored, struct err *e);

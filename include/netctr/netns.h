@@ -87,6 +87,7 @@ struct link {
     bool carrier;    /**< can send: the kernel has seen a carrier and acted on it */
     bool forwarding; /**< a bridge port that forwards (BR_STATE_FORWARDING) */
     bool is_bridge;
+    bool snoops; /**< a bridge that decides by MLD and IGMP who gets multicast */
     char name[IFNAMSIZ];
     char alias[256];
 };
@@ -175,6 +176,8 @@ void rt_set_master(struct rt_batch *b, const char *port, int master);
 /** A static entry in the bridge's table: @mac is behind the port with this index, and nowhere else. It
  *  goes with the port. */
 void rt_add_fdb(struct rt_batch *b, int port_index, const uint8_t mac[6]);
+/** A bridge sends multicast to all of its ports (IFLA_BR_MCAST_SNOOPING 0). */
+void rt_set_no_snooping(struct rt_batch *b, const char *bridge);
 void rt_set_alias(struct rt_batch *b, const char *name, const char *alias);
 void rt_set_up(struct rt_batch *b, int index);
 void rt_set_down(struct rt_batch *b, int index); /**< a link that is gone is no error */

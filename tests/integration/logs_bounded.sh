@@ -73,7 +73,7 @@ is_defined() {
         assert_error "netctr: log driver \`$flag\`: there are k8s-file (the default) and none" 125 \
             netctr run --log-driver "$flag" "$box" true
     done
-    for flag in max-size=0 max-size=x max-size=-2 max-size= max-file=0 max-file=x max-file=1001 tag=a ''; do
+    for flag in max-size=0 max-size=4095 max-size=x max-size=-2 max-size= max-file=0 max-file=x max-file=101 tag=a ''; do
         assert_status 125 netctr run --log-opt "$flag" "$box" true
     done
 }
@@ -144,7 +144,7 @@ is_in_the_way() {
 t 'things in the place of older files' is_in_the_way
 
 knows_since() {
-    netctr run -d --name k --network none --log-opt max-size=1k "$box" \
+    netctr run -d --name k --network none --log-opt max-size=4k "$box" \
         sh -c 'seq 20; usleep 300000; seq 21 40; sleep 1000' >/dev/null
     wait_for 5 logged k 40
     local when

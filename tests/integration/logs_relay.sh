@@ -102,7 +102,7 @@ t 'streams are copied as without it' copies_streams
 
 comes_back() {
     local first
-    netctr run -d --name k --network none --cpus 0.5 -v "$tmp:/t" --log-opt max-size=4k --log-opt max-file=900 "$box" \
+    netctr run -d --name k --network none --cpus 0.5 -v "$tmp:/t" --log-opt max-size=16k --log-opt max-file=100 "$box" \
         sh -c 'echo before; until [ -e /t/go ]; do usleep 10000; done; seq 5000; sleep 1000' >/dev/null
     wait_for 5 logged k before
     first=$(relay_of k)
