@@ -101,11 +101,12 @@ $(PRELOADS): $(BUILD)/tests/%.so: tests/%.c Makefile
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu17 -D_GNU_SOURCE -Wall -Wextra -Werror -O2 -shared -fPIC -o $@ $<
 # Runs inside containers, which have no C library.
-$(BUILD)/tests/door: tests/door.c Makefile
+INSIDE := $(BUILD)/tests/door $(BUILD)/tests/leaderless
+$(INSIDE): $(BUILD)/tests/%: tests/%.c Makefile
 	$(call say,CC $<)
 	@mkdir -p $(@D)
-	$(Q)$(CC) -std=gnu17 -D_GNU_SOURCE -Wall -Wextra -Werror -O1 -static -o $@ $<
-tests: $(UNITS) $(REPLAYS) $(TOOLS) $(PRELOADS) $(BUILD)/tests/door
+	$(Q)$(CC) -std=gnu17 -D_GNU_SOURCE -Wall -Wextra -Werror -O1 -static -pthread -o $@ $<
+tests: $(UNITS) $(REPLAYS) $(TOOLS) $(PRELOADS) $(INSIDE)
 
 # The same targets with libFuzzer, for FUZZ_SECONDS each. tests/fuzz/run tells more.
 $(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/%.o $(BUILD)/parts.a
