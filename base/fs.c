@@ -2,7 +2,7 @@
  *
  *   - the host's own (state directories): only root can change them, plain *at() calls do;
  *   - the user's on the host (root directories, sources of volumes): resolved once, when they are given.
- *     Whoever may write to a directory on the way, a container perhaps, can put a link there later, so
+ *     A process that can write to a parent directory, perhaps in a container, can add a link later, so
  *     the stored path is opened with links refused (open_canonical());
  *   - those inside a root directory that a container may write to: every one is resolved by
  *     openat2(RESOLVE_IN_ROOT) beneath a directory fd, so that no symbolic link, "..", mount or

@@ -140,7 +140,7 @@ int fw_undo(struct fw *fw, const struct fw_network *n, const struct fw_guard *g,
 int fw_probe_expiry(struct fw *fw, bool *works, struct err *e);
 void fw_set_expiry(struct fw *fw, bool works);
 
-/** The links of @family that are closed now, whoever's the tables are; NULL, NULL if there are none. The
+/** The links of @family that are closed now, also in tables of another instance; NULL, NULL if there are none. The
  *  caller frees both. */
 int fw_read_closed(struct fw *fw, int family, strv *from, strv *to, struct err *e);
 /** Opens what fw_add_closed() has closed; open already is success. */

@@ -354,7 +354,7 @@ static int follow_names(struct bridge *b, struct state *s, struct err *e)
     return r < 0 ? r : 1;
 }
 
-/* Whoever gets a name that nobody of the noted bears any more has come later. */
+/* A link that has taken the old name of a renamed link came later, so it is not closed. */
 static int open_old_names(struct bridge *b, const struct state *s, enum family f, struct err *e)
 {
     _cleanup_strv_ strv from = NULL, to = NULL, old = NULL;

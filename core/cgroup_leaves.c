@@ -22,7 +22,8 @@ static char *leaf(const struct cgroup_hierarchy *h, const char *path, const char
 
 char *cgroup_program_path(const struct cgroup_hierarchy *h, const char *path)
 {
-    /* A container that may mount can make a cgroup of that name in its own, but none beside that. */
+    /* A container that may mount can make these two in its own cgroup: exec then enters there, below the
+     * same limits. */
     _cleanup_free_ char *relay = leaf(h, path, RELAY),
                         *program = relay ? leaf(h, path, PROGRAM) : NULL;
     return program ? take_ptr(program) : xstrdup(path);

@@ -24,35 +24,16 @@ static int write_in(const struct cgroup_hierarchy *h, const char *path, const ch
     return r < 0 ? err_set(e, r, "write `%s`", full) : 1;
 }
 
-static int find(const char *path, struct cgroup_host *host, const struct cgroup_hierarchy **h,
-                struct err *e)
-{
-    int r = cgroup_check_path(path, e);
-    if (r == 0)
-        r = cgroup_probe(NULL, host, e);
-    *h = r == 0 ? cpu_alone(host) : NULL;
-    return r < 0 ? r : *h != NULL;
-}
-
 /* `tasks` and not `cgroup.procs`, which takes a lock over all threads of the machine; version 2 has no other. */
 int cgroup_join_cpu(const char *path, struct err *e)
 {
     _cleanup_cgroup_host_ struct cgroup_host host = {0};
-    const struct cgroup_hierarchy *h;
-    int r = find(path, &host, &h, e);
-    if (r <= 0 || !h->v2)
-        return r <= 0 ? r : write_in(h, path, "tasks", "0", e);
+    int r = cgroup_check_path(path, e);
+    if (r == 0)
+        r = cgroup_probe(NULL, &host, e);
+    const struct cgroup_hierarchy *h = r == 0 ? cpu_alone(&host) : NULL;
+    if (!h || !h->v2)
+        return h ? write_in(h, path, "tasks", "0", e) : r;
     _cleanup_free_ char *relay = cgroup_relay_path(h, path);
     return relay ? write_in(h, relay, "cgroup.procs", "0", e) : 0;
-}
-
-int cgroup_lift_cpu(const char *path, struct err *e)
-{
-    _cleanup_cgroup_host_ struct cgroup_host host = {0};
-    const struct cgroup_hierarchy *h;
-    int r = find(path, &host, &h, e);
-    if (r <= 0)
-        return r;
-    return h->v2 ? write_in(h, path, "cpu.max", "max", e)
-                 : write_in(h, path, "cpu.cfs_quota_us", "-1", e);
 }

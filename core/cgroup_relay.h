@@ -7,6 +7,3 @@
  *  concerned, and in nothing else: it is not killed for the container's memory, nor counted among its
  *  processes. 1: it is inside; 0: this host has no way to do that. */
 int cgroup_join_cpu(const char *path, struct err *e);
-/** Its program has ended, and with it every process of the container: whoever is left inside, by the above, need not
- *  wait for time that was used up. */
-int cgroup_lift_cpu(const char *path, struct err *e);

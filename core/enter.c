@@ -264,7 +264,7 @@ void entered_clear(struct entered *entered)
 }
 
 /* It ends at once, but for one that has more to wait for: that is not waited for. */
-static void keeper_wait(const struct entered *entered)
+void entered_reap(const struct entered *entered)
 {
     struct pollfd p = {.fd = entered->channel};
     struct timespec pause = {.tv_nsec = 50000};
@@ -273,11 +273,6 @@ static void keeper_wait(const struct entered *entered)
         nanosleep(&pause, NULL);
         pause.tv_nsec *= 2;
     }
-}
-
-void entered_reap(struct entered *entered)
-{
-    keeper_wait(entered);
 }
 
 /* Until the keeper answers. A signal tells it that the command is not wanted any more; if it runs by then, it
@@ -337,7 +332,7 @@ int enter_start(struct joining *j, struct entered *out, struct err *e)
         err_status(e, 128 + early);
     if (r < 0) {
         out->channel = close_fd(out->channel);
-        keeper_wait(out);
+        entered_reap(out);
     }
     return r;
 }

@@ -30,5 +30,5 @@ struct entered {
 /** Starts the command, which goes on when the caller ends. */
 int enter_start(struct joining *j, struct entered *out, struct err *e);
 /** After MESSAGE_EXITED. */
-void entered_reap(struct entered *entered);
+void entered_reap(const struct entered *entered);
 void entered_clear(struct entered *entered);

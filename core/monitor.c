@@ -215,8 +215,7 @@ static void tend_relay(struct monitor *m)
     if (!m->ended)
         return;
     if (r->pid && !r->told) {
-        _cleanup_free_ char *cgroup = container_cgroup(m->c->store, m->c->spec.id);
-        (void)cgroup_lift_cpu(cgroup, NULL);
+        container_let_die(m->c->store, &m->c->spec); /* the relay need not wait for used-up time */
         relay_tell_end(r);
     }
     bool stuck = r->pid && monotonic_ms() - m->end > RELAY_PATIENCE_MS;

@@ -116,7 +116,8 @@ static const struct syscall_rule seccomp_rules[] = {
               "mq_timedreceive_time64 mq_timedsend mq_timedsend_time64 futex_wake=454 "
               "futex_wait=455 futex_requeue=456"},
     /* sockets (socketcall hides the family and the option in memory, where a filter cannot see them;
-     * Linux 4.3 has direct calls, which C libraries use that hear ENOSYS) */
+     * Linux 4.3 has direct calls; a C library that does not use them, as Debian's for i386, has
+     * no sockets) */
     {.names = "socket socketpair", .when = SOCKET_FAMILY},
     {.names = "socketcall", .when = NOT_IMPLEMENTED},
     {.names = "setsockopt", .when = SOCKET_OPTION},
