@@ -232,6 +232,22 @@ int parse_signal(const char *s);
 /** This boot's id (/proc/sys/kernel/random/boot_id), 36 characters; caller frees. */
 int boot_id(char **id, struct err *e);
 
+/* ---- a sandbox ------------------------------------------------------------------------------*/
+
+/** Keeps the capabilities in @keep (bit n: capability n) and gives up all others, for good (no_new_privs; bounding,
+ *  ambient and inheritable sets). Single-threaded. */
+int sandbox_keep_caps(uint64_t keep, struct err *e);
+/** From now on every system call but @calls fails with EPERM, for this process and its children (seccomp). Needs
+ *  no_new_privs: after sandbox_keep_caps(). At most 200. */
+int sandbox_allow(const int *calls, size_t count, struct err *e);
+struct sandbox_call {
+    int call;
+    unsigned argument; /**< 1 to 6: only if this one's low 32 bits are: */
+    uint32_t value;
+};
+/** The same for calls with certain arguments; a call may be there several times. */
+int sandbox_allow_calls(const struct sandbox_call *calls, size_t count, struct err *e);
+
 /* ---- what is left behind --------------------------------------------------------------------*/
 
 enum gc_deed { GC_REMOVE, GC_REPLACE };

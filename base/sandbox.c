@@ -1,0 +1,86 @@
+/* What a process of ours can still do once it has begun to do one thing only. */
+#include <netctr/base.h>
+
+#include <errno.h>
+#include <linux/audit.h>
+#include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#if defined(__x86_64__)
+#define OUR_ARCH AUDIT_ARCH_X86_64
+#elif defined(__aarch64__)
+#define OUR_ARCH AUDIT_ARCH_AARCH64
+#else
+#error "this architecture's name is missing"
+#endif
+
+int sandbox_keep_caps(uint64_t keep, struct err *e)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    const struct __user_cap_data_struct data[2] = {
+        {.effective = (uint32_t)keep, .permitted = (uint32_t)keep},
+        {.effective = (uint32_t)(keep >> 32), .permitted = (uint32_t)(keep >> 32)}};
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+        prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
+        return err_set(e, errno, "give up new privileges");
+    /* The kernel answers EINVAL beyond the last capability that it knows. */
+    for (int cap = 0; cap < 64 && prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
+        if (!(keep >> cap & 1) && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0 && errno != EPERM)
+            return err_set(e, errno, "give up capability %d", cap);
+    return syscall(SYS_capset, &header, data) < 0 ? err_set(e, errno, "give up capabilities") : 0;
+}
+
+/* Behind @code at @n: allows @c, if its argument, of which 32 bits are looked at, is as it has to be. */
+static size_t put_call(struct sock_filter *code, size_t n, const struct sandbox_call *c)
+{
+    const struct sock_filter allow = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+    unsigned argument = c->argument ? c->argument - 1 : 0;
+    bool any = c->argument == 0;
+    code[n++] =
+        (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)c->call, 0, any ? 1 : 4);
+    if (any) {
+        code[n++] = allow;
+        return n;
+    }
+    code[n++] = (struct sock_filter)BPF_STMT(
+        BPF_LD | BPF_W | BPF_ABS,
+        (uint32_t)(offsetof(struct seccomp_data, args) + argument * sizeof(uint64_t)));
+    code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, c->value, 0, 1);
+    code[n++] = allow;
+    code[n++] =
+        (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
+    return n;
+}
+
+/* One comparison after the other, the most frequent first: a search would pay beyond a hundred. */
+int sandbox_allow_calls(const struct sandbox_call *calls, size_t count, struct err *e)
+{
+    _cleanup_free_ struct sock_filter *code = xcalloc(count * 5 + 5, sizeof(*code));
+    size_t n = 0;
+    if (count > 200)
+        return err_say(e, -E2BIG, "too many system calls for one filter");
+    code[n++] =
+        (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch));
+    code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, OUR_ARCH, 1, 0);
+    code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
+    code[n++] =
+        (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
+    for (size_t i = 0; i < count; i++)
+        n = put_call(code, n, &calls[i]);
+    code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM);
+    const struct sock_fprog program = {.len = (unsigned short)n, .filter = code};
+    return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0
+               ? err_set(e, errno, "install the filter of system calls")
+               : 0;
+}
+
+int sandbox_allow(const int *calls, size_t count, struct err *e)
+{
+    _cleanup_free_ struct sandbox_call *all = xcalloc(count + 1, sizeof(*all));
+    for (size_t i = 0; i < count; i++)
+        all[i].call = calls[i];
+    return sandbox_allow_calls(all, count, e);
+}
