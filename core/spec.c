@@ -32,12 +32,21 @@ void spec_clear(struct spec *s)
     *s = (struct spec){0};
 }
 
+/* It is a hostname as well, and one of digits alone is taken for an address (inet_aton). */
+char *spec_id_of(uint64_t bits)
+{
+    char *id = xasprintf("%012" PRIx64, bits & 0xffffffffffff);
+    if (strspn(id, "0123456789") == strlen(id))
+        *id = (char)('a' + (*id - '0') % 6);
+    return id;
+}
+
 char *spec_new_id(void)
 {
     uint64_t bits = 0;
     if (getrandom(&bits, sizeof(bits), 0) != sizeof(bits))
         bits = (uint64_t)getpid() << 32 ^ proc_start_time(getpid());
-    return xasprintf("%012" PRIx64, bits & 0xffffffffffff);
+    return spec_id_of(bits);
 }
 
 static void put_tmpfs(json_t *j, const struct volume *v)

@@ -120,6 +120,8 @@ int spec_from_json(const json_t *j, struct spec *out, struct err *e);
 void spec_bound_tmpfs(struct spec *s);
 /** A new container id; caller frees. */
 char *spec_new_id(void);
+/** The id that these bits make: 12 hex digits, of which one at least is a letter. */
+char *spec_id_of(uint64_t bits);
 
 /* ---- store ----------------------------------------------------------------------------------
  * ROOT/containers/NAME/  config.json, upper, work, log, log.1 …    survives a reboot

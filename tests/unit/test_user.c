@@ -1,5 +1,6 @@
 /* `-u USER[:GROUP]` against hostile and ordinary /etc/passwd and /etc/group. */
 #include "core/user.h"
+#include <netctr/core.h>
 
 #include <errno.h>
 #include <string.h>
@@ -197,8 +198,22 @@ static void test_hostile_files(int root)
     check(resolve(root, "33") == 33, "an id whose groups cannot be read", "refused");
 }
 
+/* An id of digits alone, as one in three hundred would be, is taken for an address where it is a hostname. */
+static void test_id(void)
+{
+    const uint64_t bits[] = {0, 0x055138303557, 0x686291800873, 0xabcdef, 0xffffffffffffffff};
+    bool good = true;
+    for (size_t i = 0; i < ARRAY_LEN(bits); i++) {
+        _cleanup_free_ char *id = spec_id_of(bits[i]);
+        good = good && strlen(id) == 12 && strspn(id, "0123456789abcdef") == 12 &&
+               strspn(id, "0123456789") < 12;
+    }
+    check(good, "an id has a letter", "it has none");
+}
+
 int main(void)
 {
+    test_id();
     char directory[] = "/tmp/test_user.XXXXXX";
     if (!mkdtemp(directory))
         return 1;
