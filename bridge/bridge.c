@@ -15,6 +15,7 @@ static int open_directory(int at, const char *name, struct err *e)
 int bridge_open(int root_fd, int run_fd, const char *instance, struct bridge **out, struct err *e)
 {
     _cleanup_bridge_ struct bridge *b = xcalloc(1, sizeof(*b));
+    b->run_fd = run_fd;
     b->leases_fd = -1;
     b->instance = xstrdup(instance);
     b->networks_fd = open_directory(root_fd, "networks", e);
@@ -35,6 +36,7 @@ int bridge_look(int root_fd, int run_fd, const char *instance, struct bridge **o
 {
     _cleanup_bridge_ struct bridge *b = xcalloc(1, sizeof(*b));
     const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW;
+    b->run_fd = run_fd;
     b->leases_fd = run_fd < 0 ? -1 : openat(run_fd, "leases", flags);
     b->instance = xstrdup(instance);
     b->networks_fd = root_fd < 0 ? -1 : openat(root_fd, "networks", flags);

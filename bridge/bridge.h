@@ -7,6 +7,7 @@
 
 struct bridge {
     int networks_fd; /* ROOT/networks: definitions */
+    int run_fd;      /* RUNROOT; the caller's */
     int leases_fd;   /* RUNROOT/leases */
     char *instance;
     struct rt *rt; /* the host's */
@@ -67,7 +68,7 @@ int subnet_choose4(struct bridge *b, const char *first, uint8_t prefix, struct s
 int subnet_choose6(struct subnet *out, struct err *e);
 
 /* resolver.c */
-void resolver_add(struct fw_batch *batch, const struct network *n, const struct resolver *r);
+void resolver_add(struct fw_batch *batch, const struct network *n, uint16_t port);
 
 /* rate.c */
 enum rate_end { RATE_OUTSIDE, RATE_INSIDE };

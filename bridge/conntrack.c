@@ -46,6 +46,7 @@ struct plan {
     size_t port_count;
     struct ip addresses[2];
     size_t address_count;
+    uint16_t names_port; /* and questions for port 53 that are answered from this one; 0: none */
     /* The host's own addresses, looked up when the first entry asks for them. */
     struct subnet *locals;
     size_t local_count;
@@ -222,6 +223,12 @@ static bool has_end(const struct plan *p, const struct entry *entry)
     return false;
 }
 
+static bool is_question(const struct plan *p, const struct entry *entry)
+{
+    return p->names_port && entry->protocol == IPPROTO_UDP && entry->dst_port == 53 &&
+           entry->answers_port == p->names_port;
+}
+
 /* ---- deleting --------------------------------------------------------------------------------*/
 
 static void delete_entry(struct plan *p, const struct entry *entry)
@@ -250,7 +257,7 @@ static void delete_entry(struct plan *p, const struct entry *entry)
 
 static void judge(struct plan *p, const struct entry *entry)
 {
-    if (has_end(p, entry) || goes_past_container(p, entry))
+    if (has_end(p, entry) || goes_past_container(p, entry) || is_question(p, entry))
         delete_entry(p, entry);
 }
 
@@ -406,7 +413,7 @@ static int forget_by_dump(struct mnl_socket *s, struct plan *p)
     bool v4 = false, v6 = false;
     for (size_t i = 0; i < p->port_count; i++)
         *(p->ports[i].host.family == AF_INET ? &v4 : &v6) = true;
-    int r = p->address_count ? dump(s, p, AF_UNSPEC) : 0;
+    int r = p->address_count || p->names_port ? dump(s, p, AF_UNSPEC) : 0;
     if (r == 0 && v4) /* filters work for one family at a time */
         r = dump(s, p, AF_INET);
     if (r == 0 && v6)
@@ -430,7 +437,7 @@ static int forget(struct plan *p, struct err *e)
 {
     _Alignas(struct nlmsghdr) char buffer[MESSAGE_MAX];
     uint32_t entries = 0; /* of this network namespace */
-    if (p->port_count + p->address_count == 0)
+    if (p->port_count + p->address_count == 0 && !p->names_port)
         return 0;
     _cleanup_socket_ struct mnl_socket *s = NULL;
     int r = open_socket(NETLINK_NETFILTER, &s);
@@ -481,6 +488,12 @@ int conntrack_end_stale(const struct endpoint *live, size_t count, struct err *e
         add_ports(&p, &live[i]);
     if (p.port_count)
         qsort(p.ports, p.port_count, sizeof(*p.ports), by_number);
+    return forget(&p, e);
+}
+
+int conntrack_forget_questions(uint16_t port, struct err *e)
+{
+    _cleanup_plan_ struct plan p = {.names_port = port};
     return forget(&p, e);
 }
 

@@ -314,15 +314,19 @@ void elements_resolver(struct nft_batch *b, enum change change, const struct fw_
         return;
     uint16_t port = htons(r->to_port);
     const void *gateway = four ? (const void *)&r->gateway4 : &r->gateway6;
-    const void *to = four ? (const void *)&r->to4 : &r->to6;
     _cleanup_free_ char *object = xasprintf("resolver of network `%s`", r->bridge);
     put(b, change,
         (struct element){.set = four ? SET_RESOLVERS4 : SET_RESOLVERS6,
                          .key = {r->bridge, gateway, &r->protocol},
-                         .data = {to, &port}},
+                         .data = {gateway, &port}},
         object);
-    /* UDP and TCP share it: the first closes it, and it is there for nobody then. */
-    if (r->door && r->to_port && (change != CHANGE_DELETE || r->protocol == IPPROTO_UDP))
-        put(b, change, (struct element){.set = four ? SET_DOORS4 : SET_DOORS6, .key = {to, &port}},
-            object);
+}
+
+void elements_door(struct nft_batch *b, enum change change, uint16_t port)
+{
+    static const uint8_t protocols[] = {IPPROTO_UDP, IPPROTO_TCP};
+    uint16_t wire = htons(port);
+    _cleanup_free_ char *object = xasprintf("door of the name server, port %u", port);
+    for (size_t i = 0; i < ARRAY_LEN(protocols); i++)
+        put(b, change, (struct element){.set = SET_DOORS, .key = {&protocols[i], &wire}}, object);
 }

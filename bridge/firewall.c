@@ -160,6 +160,7 @@ void fw_add_publish(struct fw_batch *b, const struct fw_publish *p)
 void fw_add_resolver(struct fw_batch *b, const struct fw_resolver *r)
 {
     elements_resolver(b->nft, CHANGE_ADD, r);
+    elements_door(b->nft, CHANGE_ADD, r->to_port);
 }
 
 void fw_add_closed(struct fw_batch *b, const struct fw_closed *c)
@@ -167,15 +168,23 @@ void fw_add_closed(struct fw_batch *b, const struct fw_closed *c)
     elements_closed(b->nft, CHANGE_ADD, c);
 }
 
-int fw_set_resolvers(struct fw *fw, const struct fw_resolver *old, size_t old_count,
-                     const struct fw_resolver *r, size_t count, struct err *e)
+int fw_set_resolvers(struct fw *fw, const struct fw_resolver *r, size_t count, struct err *e)
 {
     _cleanup_nft_batch_ struct nft_batch *b = nft_batch_new();
-    for (size_t i = 0; i < old_count; i++)
-        elements_resolver(b, CHANGE_DELETE, &old[i]);
     for (size_t i = 0; i < count; i++)
-        if (r[i].to_port)
+        elements_resolver(b, CHANGE_DELETE, &r[i]);
+    for (size_t i = 0; i < count; i++)
+        if (r[i].to_port) {
             elements_resolver(b, CHANGE_ADD, &r[i]);
+            elements_door(b, CHANGE_ADD, r[i].to_port);
+        }
+    return nft_batch_commit(fw->nft, b, NFT_TOLERATE_ABSENT, e);
+}
+
+int fw_close_door(struct fw *fw, uint16_t port, struct err *e)
+{
+    _cleanup_nft_batch_ struct nft_batch *b = nft_batch_new();
+    elements_door(b, CHANGE_DELETE, port);
     return nft_batch_commit(fw->nft, b, NFT_TOLERATE_ABSENT, e);
 }
 

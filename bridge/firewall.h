@@ -80,11 +80,10 @@ struct fw_publish {
 struct fw_resolver {
     const char *bridge;
     int family;
-    struct in_addr gateway4, to4;
-    struct in6_addr gateway6, to6;
+    struct in_addr gateway4;
+    struct in6_addr gateway6;
     uint8_t protocol; /**< IPPROTO_UDP, IPPROTO_TCP */
-    uint16_t to_port; /**< host byte order; 0: nobody, for fw_set_resolvers() */
-    bool door;        /**< it is our own, and must not be asked in any other way */
+    uint16_t to_port; /**< of the gateway, host byte order; 0: nobody, for fw_set_resolvers() */
 };
 
 /** Links of the host between which nothing of @family is forwarded, although forwarding is on. */
@@ -116,10 +115,10 @@ void fw_add_guard(struct fw_batch *b, const struct fw_guard *g);
 void fw_add_publish(struct fw_batch *b, const struct fw_publish *p);
 void fw_add_resolver(struct fw_batch *b, const struct fw_resolver *r);
 void fw_add_closed(struct fw_batch *b, const struct fw_closed *c);
-/** Puts @r in the place of whatever stood there, in one transaction; @old tells the door that is
- *  closed with it. */
-int fw_set_resolvers(struct fw *fw, const struct fw_resolver *old, size_t old_count,
-                     const struct fw_resolver *r, size_t count, struct err *e);
+/** Puts @r in the place of whatever stood there, in one transaction. */
+int fw_set_resolvers(struct fw *fw, const struct fw_resolver *r, size_t count, struct err *e);
+/** Nobody tells names on that port any more; not open is success. */
+int fw_close_door(struct fw *fw, uint16_t port, struct err *e);
 
 /** Sends the batch as one transaction and empties it. On failure nothing has changed and the error
  *  names the object that the kernel refused ("add published port tcp 8080: File exists") with the

@@ -1,4 +1,4 @@
-/* Who listens, and what is heard: changes of our tables, and ports that leave their bridge (strays.c).
+/* What is heard: changes of our tables, and ports that leave their bridge (strays.c).
  *
  * A transaction is notified as the changes that it made and, last, its generation with the name of
  * the process that asked for it. So a change is noted when it hurts us (something of our tables is
@@ -30,8 +30,6 @@
 #include <sys/timerfd.h>
 #include <time.h>
 
-#define LOCK_FILE "listener"
-
 enum {
     RELOAD_PAUSE_MS = 20,
     RETRY_MS = 20, /* doubled up to … */
@@ -48,16 +46,13 @@ static const struct {
 } tables[] = {{NFPROTO_INET, "netctr"}, {NFPROTO_BRIDGE, "netctr_guard"}};
 
 struct listener {
-    int run_fd;
     char *instance;
     int (*flushed)(void *arg);
     void *arg;
     char name[NAME_SIZE]; /* of this process, as the kernel tells it */
 
     int epoll;
-    int timer;  /* the next attempt, or the next permitted reload */
-    int lock;   /* -1: somebody else listens, and … */
-    int holder; /* … this is his pidfd; -1: not known, the timer asks again */
+    int timer; /* the next permitted reload */
     int64_t retry_ms;
 
     struct mnl_socket *socket; /* notifications */
@@ -213,13 +208,11 @@ static void reload_if_due(struct listener *l)
         return;
     }
     l->due = l->flushed(l->arg) < 0;
-    if (!l->due)
-        l->retry_ms = RETRY_MS;
     pause = l->due ? try_later(l) : RELOAD_PAUSE_MS;
     l->next_ms = monotonic_ms() + pause;
 }
 
-/* ---- who listens -----------------------------------------------------------------------------*/
+/* ---- the outside -----------------------------------------------------------------------------*/
 
 static int subscribe(struct listener *l)
 {
@@ -237,99 +230,29 @@ static int subscribe(struct listener *l)
     return r < 0 ? r : watch(l, fd);
 }
 
-static void unsubscribe(struct listener *l)
-{
-    if (l->socket)
-        mnl_socket_close(l->socket);
-    nft_close(take_ptr(l->nft));
-    strays_close(&l->strays);
-    free(take_ptr(l->buffer));
-    l->socket = NULL;
-    l->lock = close_fd(l->lock);
-}
-
-/* The lock is ours. Its file says who we are: "PID START-TIME". */
-static int begin(struct listener *l)
-{
-    int r = subscribe(l);
-    if (r < 0)
-        return r;
-    _cleanup_free_ char *text = xasprintf("%d %" PRIu64 "\n", getpid(), proc_start_time(getpid()));
-    if (ftruncate(l->lock, 0) < 0 || pwrite(l->lock, text, strlen(text), 0) < 0)
-        return -errno;
-    /* Older kernels cannot; there, connections may break when the rules are flushed. */
-    (void)keeper_create(l->nft, NULL);
-    /* Without it the firewall is watched all the same. */
-    if (strays_open(&l->strays, l->instance) == 0)
-        (void)(watch(l, l->strays.socket) < 0 || watch(l, l->strays.timer) < 0);
-    l->due = !is_whole(l);
-    return 0;
-}
-
-/* A pidfd of whoever says in the file that he listens; -ESRCH also while he has not yet said so. */
-static int find_holder(struct listener *l)
-{
-    _cleanup_free_ char *text = NULL;
-    int pid = 0;
-    uint64_t start = 0;
-    if (read_file_at(l->run_fd, LOCK_FILE, 64, &text, NULL) < 0 ||
-        sscanf(text, "%d %" SCNu64, &pid, &start) != 2)
-        return -ESRCH;
-    return pidfd_of(pid, start);
-}
-
-/* Takes the place of the listener if it is free, or finds out whose end to wait for. The one moment
- * that nothing announces is that between the lock and its owner's name: the timer bridges it. */
-static int attempt(struct listener *l)
-{
-    l->holder = close_fd(l->holder);
-    l->lock = lock_file_at(l->run_fd, LOCK_FILE, LOCK_EX | LOCK_NB);
-    int r = l->lock;
-    if (r >= 0) {
-        r = begin(l);
-        if (r == 0) {
-            l->retry_ms = RETRY_MS;
-            return 0;
-        }
-        unsubscribe(l);
-    } else if (r == -EWOULDBLOCK) {
-        l->holder = r = find_holder(l);
-        if (r >= 0 && (r = watch(l, l->holder)) == 0) {
-            l->retry_ms = RETRY_MS;
-            return 0;
-        }
-        l->holder = close_fd(l->holder);
-    }
-    (void)try_later(l);
-    return r == -ESRCH ? 0 : r;
-}
-
-/* ---- the outside -----------------------------------------------------------------------------*/
-
-int listener_new(int run_fd, const char *instance, int delay_ms, int (*flushed)(void *arg),
-                 void *arg, struct listener **out, struct err *e)
+int listener_new(const char *instance, int (*flushed)(void *arg), void *arg, struct listener **out,
+                 struct err *e)
 {
     _cleanup_listener_ struct listener *l = xcalloc(1, sizeof(*l));
-    *l = (struct listener){.run_fd = run_fd,
-                           .instance = xstrdup(instance),
+    *l = (struct listener){.instance = xstrdup(instance),
                            .flushed = flushed,
                            .arg = arg,
-                           .lock = -1,
                            .strays = STRAYS_INIT,
-                           .holder = -1,
                            .retry_ms = RETRY_MS};
     (void)prctl(PR_GET_NAME, l->name);
     l->epoll = epoll_create1(EPOLL_CLOEXEC);
     l->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     int r = l->epoll < 0 || l->timer < 0 ? -errno : watch(l, l->timer);
+    if (r == 0)
+        r = subscribe(l);
     if (r < 0)
         return err_set(e, r, "listen for changes of the firewall");
-    /* What fails in an attempt is tried again (attempt() sets the timer): the container runs already,
-     * and its next chance to be without a listener is the next change of the firewall. */
-    if (delay_ms > 0)
-        set_timer(l, delay_ms);
-    else
-        (void)attempt(l);
+    /* Older kernels cannot; there, connections may break when the rules are flushed. */
+    (void)keeper_create(l->nft, NULL);
+    /* Without it the firewall is watched all the same. */
+    if (strays_open(&l->strays, instance) == 0)
+        (void)(watch(l, l->strays.socket) < 0 || watch(l, l->strays.timer) < 0);
+    l->due = !is_whole(l);
     if (l->due)
         set_timer(l, 1); /* the callback is listener_run()'s to make */
     *out = take_ptr(l);
@@ -340,8 +263,11 @@ void listener_free(struct listener *l)
 {
     if (!l)
         return;
-    unsubscribe(l);
-    close_fd(l->holder);
+    if (l->socket)
+        mnl_socket_close(l->socket);
+    nft_close(l->nft);
+    strays_close(&l->strays);
+    free(l->buffer);
     close_fd(l->timer);
     close_fd(l->epoll);
     free(l->instance);
@@ -358,24 +284,21 @@ int listener_fd(const struct listener *l)
     return l->epoll;
 }
 
-bool listener_listens(const struct listener *l)
+void listener_again(struct listener *l)
 {
-    return l->socket != NULL;
+    l->due = true;
+    l->next_ms = monotonic_ms() + try_later(l);
 }
 
-static bool is_over(int pidfd)
+void listener_restored(struct listener *l)
 {
-    return pidfd >= 0 && pidfd_wait(pidfd, 0) == 0;
+    l->retry_ms = RETRY_MS;
 }
 
 void listener_run(struct listener *l)
 {
     uint64_t times;
-    bool rang = read(l->timer, &times, sizeof(times)) == sizeof(times);
-    if (!l->socket && (is_over(l->holder) || (l->holder < 0 && rang)))
-        (void)attempt(l);
-    if (!l->socket)
-        return;
+    (void)!read(l->timer, &times, sizeof(times));
     strays_run(&l->strays);
     listen_to_kernel(l);
     if (l->lost && !is_whole(l))

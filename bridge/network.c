@@ -54,11 +54,13 @@ int network_load(struct bridge *b, const char *name, struct network *out, struct
 
 /* ---- up --------------------------------------------------------------------------------------*/
 
-static int firewall_up(struct bridge *b, const struct network *n, struct err *e)
+static int firewall_up(struct bridge *b, const struct network *n, uint16_t names_port,
+                       struct err *e)
 {
     _cleanup_fw_batch_ struct fw_batch *batch = fw_batch_new(b->fw);
     struct fw_network elements = network_elements(n);
     fw_add_network(batch, &elements);
+    resolver_add(batch, n, names_port);
     return fw_commit(batch, e);
 }
 
@@ -77,7 +79,7 @@ static int require_same(struct bridge *b, const struct network *n, struct err *e
     return 0;
 }
 
-int network_up(struct bridge *b, const struct network *n, struct err *e)
+int network_up(struct bridge *b, const struct network *n, uint16_t names_port, struct err *e)
 {
     _cleanup_free_ char *file = xasprintf(".%s.up", n->name);
     _cleanup_close_ int lock = lock_file_at(b->leases_fd, file, LOCK_EX);
@@ -89,7 +91,7 @@ int network_up(struct bridge *b, const struct network *n, struct err *e)
     if (r == -ENOENT)
         (void)unlinkat(b->leases_fd, file, 0); /* nobody else would */
     if (r == 0)
-        r = firewall_up(b, n, e);
+        r = firewall_up(b, n, names_port, e);
     if (r == 0)
         r = made = device_up(b, n, e);
     if (r >= 0)

@@ -31,7 +31,7 @@ int bridge_is_outdated(struct bridge *b)
 
 struct reloading {
     struct fw_batch *batch;
-    const struct resolver *resolver;
+    uint16_t names_port;
     strv known; /* networks whose definition can be read */
 };
 
@@ -41,7 +41,7 @@ static int reload_network(const struct network *n, void *arg)
     strv_add(&r->known, n->name);
     struct fw_network elements = network_elements(n);
     fw_add_network(r->batch, &elements);
-    resolver_add(r->batch, n, r->resolver);
+    resolver_add(r->batch, n, r->names_port);
     return 0;
 }
 
@@ -54,11 +54,11 @@ static void close_network(struct reloading *r, const struct endpoint *ep)
     strv_add(&r->known, ep->network);
 }
 
-int bridge_reload(struct bridge *b, const struct endpoint *live, size_t count,
-                  const struct resolver *resolver, struct err *e)
+int bridge_reload(struct bridge *b, const struct endpoint *live, size_t count, uint16_t names_port,
+                  struct err *e)
 {
     _cleanup_fw_batch_ struct fw_batch *batch = fw_batch_new(b->fw);
-    struct reloading reloading = {batch, resolver, NULL};
+    struct reloading reloading = {batch, names_port, NULL};
     _cleanup_close_ int lock = forwarding_lock(b, e);
     if (lock < 0)
         return lock;
@@ -165,7 +165,7 @@ int bridge_replug(struct bridge *b, const struct endpoint *live, size_t count, s
         _cleanup_network_ struct network n = {0};
         int r = network_load(b, live[i].network, &n, e);
         if (r == 0)
-            r = network_up(b, &n, e);
+            r = network_up(b, &n, 0, e);
         if (r >= 0)
             r = endpoint_replug(b, &n, &live[i], e);
         if (r < 0)
@@ -180,7 +180,7 @@ static int up_if_made(const struct network *n, void *arg)
     struct link link;
     if (rt_get_link(s->bridge->rt, n->bridge, &link) < 0)
         return 0;
-    int r = network_up(s->bridge, n, s->e);
+    int r = network_up(s->bridge, n, 0, s->e);
     return r < 0 ? r : 0;
 }
 

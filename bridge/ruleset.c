@@ -70,7 +70,7 @@ struct userdata {
 enum { UDATA_INSTANCE = 0xc7, UDATA_SCHEMA = 0xc8, INSTANCE_LENGTH = 16 };
 
 /* The number of the schema in schema.c: tables with another one are replaced. 1 was never written. */
-static const uint8_t SCHEMA = 3;
+static const uint8_t SCHEMA = 4;
 
 static void note(struct userdata *u, uint8_t type, const void *value, size_t size)
 {

@@ -29,8 +29,7 @@ enum ruleset_set {
     SET_EXPOSED6,
     SET_RESOLVERS4,
     SET_RESOLVERS6,
-    SET_DOORS4,
-    SET_DOORS6,
+    SET_DOORS,
     SET_CLOSED_FROM,
     SET_CLOSED_TO,
     SET_BRIDGED,
@@ -114,6 +113,7 @@ void elements_closed(struct nft_batch *b, enum change change, const struct fw_cl
 /** The links in the sets of closed ones; no tables, no links. */
 int elements_read_closed(struct nft *nft, uint8_t family, strv *from, strv *to);
 void elements_resolver(struct nft_batch *b, enum change change, const struct fw_resolver *r);
+void elements_door(struct nft_batch *b, enum change change, uint16_t port);
 void elements_publish(struct nft_batch *b, enum change change, const struct fw_publish *p);
 struct element_ports {
     uint16_t host, to; /* network order */

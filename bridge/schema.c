@@ -91,7 +91,7 @@ static const struct fixed CARRIED_PROTOCOLS[] = {
 #define PUBLISHED_AT "host address . protocol . host port -> container"
 #define TARGETS "the same as addrs6, in the only spelling of an NA's target that nft reads back"
 #define RESOLVERS "network . its gateway . protocol -> who answers there on port 53"
-#define DOORS "where names are told: only by way of port 53"
+#define DOORS "protocol . port where names are told: only by way of port 53"
 #define EXPOSED "routed networks: container . protocol . port open to the world"
 #define CLOSED_FROM "links that did not forward before netctr switched it on"
 #define CLOSED_TO "links that were there then: what comes in by closed_from does not leave by them"
@@ -130,8 +130,7 @@ const struct set SETS[SET_COUNT] = {
                         .key = {IFNAME, IP4, PROTO}, .data = {IP4, PORT}},
     [SET_RESOLVERS6] = {INET_SET("resolvers6", RESOLVERS),
                         .key = {IFNAME, IP6, PROTO}, .data = {IP6, PORT}},
-    [SET_DOORS4] = {INET_SET("doors4", DOORS), .key = {IP4, PORT}},
-    [SET_DOORS6] = {INET_SET("doors6", DOORS), .key = {IP6, PORT}},
+    [SET_DOORS] = {INET_SET("doors", DOORS), .key = {PROTO, PORT}},
     [SET_CLOSED_FROM] = {INET_SET("closed_from", CLOSED_FROM), .key = {FAMILY, IFNAME}},
     [SET_CLOSED_TO] = {INET_SET("closed_to", CLOSED_TO), .key = {FAMILY, IFNAME}},
     [SET_BRIDGED] = {INET_SET("bridged", BRIDGED), .key = {IFNAME, IFNAME}},
@@ -251,8 +250,6 @@ static const struct rule PUBLISH[] = {
      {L4PROTO, DPORT, MAPPED(SET_PUBLISH6), DNAT_TO(NFPROTO_IPV6)}},
 };
 static const struct rule FROM_OUTSIDE[] = {
-    {"iifname @internal accept", "internal networks see no published ports",
-     {IIF, LOOKUP(SET_INTERNAL), ACCEPT}},
     /* Before `publish`: a published port 53 must not take a neighbour's question. By the bridge that it
      * came in by: another network's gateway is a local address, too. */
     {"th dport 53 dnat ip to iifname . ip daddr . meta l4proto map @resolvers4", "names",
@@ -261,6 +258,8 @@ static const struct rule FROM_OUTSIDE[] = {
     {"th dport 53 dnat ip6 to iifname . ip6 daddr . meta l4proto map @resolvers6", "names",
      {DPORT, EQ(2, "\0\x35"), IS_IP6, IIF, IP6_DADDR, L4PROTO, MAPPED(SET_RESOLVERS6),
       DNAT_TO(NFPROTO_IPV6)}},
+    {"iifname @internal accept", "internal networks see no published ports",
+     {IIF, LOOKUP(SET_INTERNAL), ACCEPT}},
     {"fib daddr type local goto publish", NULL, {TO_LOCAL, GOTO("publish")}},
 };
 static const struct rule FROM_HOST[] = {
@@ -325,15 +324,13 @@ static const struct rule TO_HOST[] = {
      {IIF, LOOKUP(SET_ISOLATED), COUNTER, DROP}},
     {"iifname @internal goto from_internal", NULL,
      {IIF, LOOKUP(SET_INTERNAL), GOTO("from_internal")}},
-    {"ip daddr . th dport @doors4 ct status ! dnat counter drop", "names are for their network",
-     {IS_IP, IP_DADDR, DPORT, LOOKUP(SET_DOORS4), CT_LACKS(NFT_CT_STATUS, DNATTED), COUNTER, DROP}},
-    {"ip6 daddr . th dport @doors6 ct status ! dnat counter drop", "names are for their network",
-     {IS_IP6, IP6_DADDR, DPORT, LOOKUP(SET_DOORS6), CT_LACKS(NFT_CT_STATUS, DNATTED), COUNTER,
-      DROP}},
+    {"meta l4proto . th dport @doors ct status ! dnat counter drop", "names are for their network",
+     {L4PROTO, DPORT, LOOKUP(SET_DOORS), CT_LACKS(NFT_CT_STATUS, DNATTED), COUNTER, DROP}},
 };
 static const struct rule FROM_INTERNAL[] = {
     {"ct state established,related accept", NULL, {CT_HAS(NFT_CT_STATE, EST_OR_REL), ACCEPT}},
     {"meta l4proto { icmp, ipv6-icmp } accept", NULL, {L4PROTO, LOOKUP(PROTO_ICMP), ACCEPT}},
+    {"ct status dnat accept", "names", {CT_HAS(NFT_CT_STATUS, DNATTED), ACCEPT}},
     {"counter drop", "internal network: the host is out of reach", {COUNTER, DROP}},
 };
 

@@ -16,6 +16,7 @@ struct command {
     const char *usage;   /**< behind "netctr NAME" */
     const char *summary; /**< one line */
     bool unprivileged;   /**< does not need root */
+    bool hidden;         /**< not in the list: netctr starts it itself */
     bool sealed;         /**< a process of ours enters a running container: seal.h */
     /** argv[0] is the command's name. Returns an exit status, or a negative errno with @e. */
     int (*run)(const struct cli *cli, int argc, char **argv, struct err *e);
@@ -24,7 +25,7 @@ struct command {
 extern const struct command command_run, command_exec, command_ps, command_logs, command_inspect,
     command_stop, command_start, command_restart, command_boot, command_kill, command_rm,
     command_port, command_publish, command_unpublish, command_network, command_gc, command_info,
-    command_version, command_events, command_doctor;
+    command_helper, command_version, command_events, command_doctor;
 
 /** Parses the flags of @command. Returns the index of the first word that is no flag; 0: it was asked for help,
  *  which is printed, and is to end. */

@@ -50,11 +50,25 @@ static int gather(struct world *w, json_t *j, struct err *e)
     json_put_str(j, "root", w->store.root);
     json_put_str(j, "run_root", w->store.run);
     json_put_str(j, "instance", w->store.instance);
+    json_object_set_new(j, "helpers", world_helpers(w));
     json_object_set_new(j, "running", json_integer((json_int_t)count[0]));
     json_object_set_new(j, "ended", json_integer((json_int_t)count[1]));
     _cleanup_strv_ strv lacking = caps_names(CAPS_DEFAULT & ~caps_held_of(CAPS_DEFAULT));
     json_put_strv(j, "capabilities_missing", lacking);
     return r;
+}
+
+static void print_helpers(const json_t *j)
+{
+    const json_t *servers = json_object_get(j, "name_servers");
+    if (!json_flag(j, "work")) {
+        printf("%-22s%s\n", "helpers", "none");
+        return;
+    }
+    printf("%-22sprocess %d, standby %d; names on port %d by %d, %d\n", "helpers",
+           (int)json_int(j, "helper", 0), (int)json_int(j, "standby", 0),
+           (int)json_int(j, "names_port", 0), (int)json_integer_value(json_array_get(servers, 0)),
+           (int)json_integer_value(json_array_get(servers, 1)));
 }
 
 static void print_text(json_t *j)
@@ -66,6 +80,8 @@ static void print_text(json_t *j)
             printf("%-22s%s\n", key, json_string_value(value));
         else if (json_is_integer(value))
             printf("%-22s%" JSON_INTEGER_FORMAT "\n", key, json_integer_value(value));
+        else if (streq(key, "helpers"))
+            print_helpers(value);
         else if (streq(key, "forwarding"))
             print_forwarding(value);
     }

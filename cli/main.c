@@ -10,17 +10,19 @@
 #include <sys/prctl.h>
 
 static const struct command *const commands[] = {
-    &command_run,   &command_exec,    &command_ps,      &command_logs,      &command_inspect,
-    &command_start, &command_restart, &command_boot,    &command_stop,      &command_kill,
-    &command_rm,    &command_port,    &command_publish, &command_unpublish, &command_network,
-    &command_gc,    &command_doctor,  &command_events,  &command_info,      &command_version,
+    &command_run,    &command_exec,    &command_ps,      &command_logs,      &command_inspect,
+    &command_start,  &command_restart, &command_boot,    &command_stop,      &command_kill,
+    &command_rm,     &command_port,    &command_publish, &command_unpublish, &command_network,
+    &command_gc,     &command_doctor,  &command_events,  &command_info,      &command_version,
+    &command_helper,
 };
 
 static void print_usage(FILE *out, const struct option *globals)
 {
     fprintf(out, "usage: netctr [FLAGS] COMMAND [ARG…]\n\ncommands:\n");
     for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-        fprintf(out, "  %-9s %s\n", commands[i]->name, commands[i]->summary);
+        if (!commands[i]->hidden)
+            fprintf(out, "  %-9s %s\n", commands[i]->name, commands[i]->summary);
     fprintf(out, "\nflags:\n");
     options_print(out, globals);
     fprintf(out, "\n`netctr COMMAND --help` tells about a command.\n");
@@ -32,7 +34,7 @@ static const struct command *find_command(const char *name, struct err *e)
     for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
         if (streq(commands[i]->name, name))
             return commands[i];
-        names[i] = commands[i]->name;
+        names[i] = commands[i]->hidden ? "" : commands[i]->name;
     }
     const char *near = nearest_word(name, names);
     err_say(e, -EINVAL, "unknown command `%s`", name);

@@ -4,7 +4,6 @@
  * its name already and is seen, or finds the network gone.
  */
 #include "life/control.h"
-#include "life/resolver.h"
 #include "network.h"
 
 #include <errno.h>
@@ -91,7 +90,7 @@ static int disconnect(struct world *w, const char *name, const char *network, st
 /* One that nobody is on, under the store's lock. */
 static int remove_unused(struct world *w, struct bridge *bridge, const char *name, struct err *e)
 {
-    int r = resolver_forget(w, name, e);
+    int r = world_forget_network(w, name, e);
     if (r == 0)
         r = network_remove(bridge, name, e);
     if (r == 0)

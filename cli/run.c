@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <libgen.h>
+#include <limits.h>
 #include <linux/magic.h>
 #include <string.h>
 #include <sys/vfs.h>
@@ -71,6 +72,15 @@ static char *make_name(const struct spec *s)
     return name;
 }
 
+static bool is_host_name(const char *text)
+{
+    size_t length = strlen(text);
+    return length > 0 && length <= 63 &&
+           strspn(text, "abcdefghijklmnopqrstuvwxyz"
+                        "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                        "0123456789.-") == length;
+}
+
 static int take_names(const struct run_flags *f, struct spec *s, struct err *e)
 {
     s->id = spec_new_id();
@@ -81,12 +91,19 @@ static int take_names(const struct run_flags *f, struct spec *s, struct err *e)
             e, "letters, digits, `_`, `.` and `-`, at most 64, the first a letter or digit");
     }
     s->hostname = xstrdup(f->hostname ? f->hostname : s->id);
-    if (!*s->hostname || strlen(s->hostname) > 63 ||
-        strspn(s->hostname, "abcdefghijklmnopqrstuvwxyz"
-                            "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                            "0123456789.-") != strlen(s->hostname))
+    if (!is_host_name(s->hostname))
         return err_say(e, -EINVAL, "invalid hostname `%s`", s->hostname);
     return 0;
+}
+
+/* In the host's network it has the host's name, as with docker, unless that is none. */
+static void take_host_name(struct spec *s)
+{
+    char name[HOST_NAME_MAX + 1] = "";
+    if (gethostname(name, sizeof(name) - 1) < 0 || !is_host_name(name))
+        return;
+    free(s->hostname);
+    s->hostname = xstrdup(name);
 }
 
 /* "1.5" → 1500 */
@@ -228,6 +245,8 @@ static int take_network_word(const struct run_flags *f, struct spec *s, struct e
         s->network = xstrdup(text);
     }
     s->network_mode = word == NETWORK_WORD_HOST ? NETWORK_HOST : NETWORK_OWN;
+    if (s->network_mode == NETWORK_HOST && !f->hostname)
+        take_host_name(s);
     return 0;
 }
 

@@ -146,7 +146,7 @@ static int is_anothers(struct store *s, const char *name, bool living)
         return 0;
     /* A helper that has outlived its last monitor is nobody's life, and would keep its namespace. */
     if (!lives && valid_name(instance))
-        helper_end_of(instance, HELPER_RESOLVER);
+        (void)helpers_end(instance, 200);
     return lives ? 1 : netns_in_use((uint64_t)json_int(j, "netns", 0));
 }
 

@@ -126,6 +126,9 @@ void cgroup_let_die(const struct cgroup_host *host, const char *path);
 int cgroup_remove(const struct cgroup_host *host, const char *path, struct err *e);
 /** Both: kills what is inside and removes it; at once if nothing is inside, which is usual. */
 int cgroup_end(const struct cgroup_host *host, const char *path, struct err *e);
+/** The same for one that has none below it, and may have processes in it that somebody has frozen elsewhere: waits no
+ *  longer than @ms. They are killed only if @kills. 0, or -EBUSY while they are not gone. */
+int cgroup_end_soon(const struct cgroup_host *host, const char *path, bool kills, int ms);
 /** Removes `netctr/INSTANCE`, and `netctr`, if they are empty; if not, that is fine too. */
 int cgroup_remove_instance(const struct cgroup_host *host, const char *instance, struct err *e);
 /** The same in the hierarchies that cgroup_add_others() has added, where few containers are. */

@@ -138,7 +138,10 @@ static int free_in(int parent, const char *name, void *arg)
 {
     static const struct {
         const char *file, *value;
-    } ways[] = {{"freezer.state", "THAWED"}, {"cpu.cfs_quota_us", "-1"}, {"cpu.max", "max"}};
+    } ways[] = {{"freezer.state", "THAWED"},
+                {"cgroup.freeze", "0"},
+                {"cpu.cfs_quota_us", "-1"},
+                {"cpu.max", "max"}};
     (void)arg;
     for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
         _cleanup_free_ char *file = xasprintf("%s/%s", name, ways[i].file);
@@ -151,7 +154,7 @@ void cgroup_let_die(const struct cgroup_host *host, const char *path)
 {
     for (size_t i = 0; i < host->count; i++) {
         const struct cgroup_hierarchy *h = &host->hierarchies[i];
-        if (!h->freezer && !(h->controllers & (1u << CGROUP_CPU)))
+        if (!h->v2 && !h->freezer && !(h->controllers & (1u << CGROUP_CPU)))
             continue;
         _cleanup_close_ int dir = cgroup_open_dir(&host->hierarchies[i], path, O_RDONLY);
         if (dir >= 0)
@@ -205,6 +208,26 @@ int cgroup_kill(const struct cgroup_host *host, const char *path, struct err *e)
         pause_us(i < PASSES_BEFORE_NO_FORK ? PAUSE_US / 10 : PAUSE_US);
     }
     return err_set(e, ETIMEDOUT, "kill the processes of cgroup `%s`", path);
+}
+
+int cgroup_end_soon(const struct cgroup_host *host, const char *path, bool kills, int ms)
+{
+    const int64_t deadline = monotonic_ms() + ms;
+    for (;;) {
+        struct kill_pass pass = {.path = path};
+        bool gone = true;
+        if (kills)
+            cgroup_let_die(host, path);
+        for (size_t i = 0; i < host->count; i++) {
+            _cleanup_free_ char *full = cgroup_join_path(&host->hierarchies[i], path);
+            if (kills)
+                (void)kill_once(&host->hierarchies[i], &pass);
+            gone = (rmdir(full) == 0 || errno == ENOENT) && gone;
+        }
+        if (gone || monotonic_ms() >= deadline)
+            return gone ? 0 : -EBUSY;
+        pause_us(PAUSE_US);
+    }
 }
 
 /* ---- removing ------------------------------------------------------------------------------*/

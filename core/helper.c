@@ -1,11 +1,10 @@
-/* A program that serves all containers of an instance, as aardvark-dns does with their names.
+/* Processes of netctr's own that serve all containers of an instance.
  *
- *     monitor ── fork ─► session, no fds, cgroup, no capabilities ── fork ─► execve
+ *     monitor ── fork ─► session, cgroup, the fds that are given on ── fork ─► execve netctr
  *
- * The one in the middle ends at once, so the program is init's child and outlives the monitor; when it
- * has ended, the program is in its cgroup, by which it is found from then on, whoever was killed.
+ * The one in the middle ends at once, so the helper is init's child and outlives the monitor. It is executed
+ * anew because the monitor's memory has what is the container's alone: its environment, for example.
  */
-#include "caps.h"
 #include "child.h"
 #include "container.h"
 
@@ -13,144 +12,198 @@
 #include <linux/close_range.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/pidfd.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-#define LOG_MAX 65536
+enum {
+    LOG_MAX = 65536,
+    FIRST_FD = 3,
+    CGROUP_TRIES = 100,
+    FILES_MAX = 1 << 20, /* as many as the kernel permits where nobody has changed that */
+};
 
-int helper_possible(struct err *e)
+#define CAME_FROM "NETCTR_CAME_FROM"
+
+static char *cgroup_path(const char *instance)
 {
-    _cleanup_cgroup_host_ struct cgroup_host host = {0};
-    int r = cgroup_probe(NULL, &host, e);
-    return r < 0 ? r : host.kind != CGROUP_NONE;
+    return xasprintf("netctr/%s/" HELPERS, instance);
 }
 
 /* ---- the way out of here ---------------------------------------------------------------------*/
 
-static int enter_cgroup(const char *path, struct err *e)
+/* It may be there in some hierarchies only, when a start was broken off. */
+static int make_cgroup(const struct cgroup_host *host, const char *path, struct err *e)
 {
-    _cleanup_cgroup_host_ struct cgroup_host host = {0};
-    _cleanup_cgroup_entry_ struct cgroup_entry entry = CGROUP_ENTRY_INIT;
-    int r = cgroup_probe(NULL, &host, e);
-    if (r == 0 && (r = cgroup_create(&host, path, NULL, e)) == -EEXIST) {
-        err_clear(e);
-        r = 0;
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < host->count; i++) {
+        const struct cgroup_host one = {host->kind, 1, 1, {host->hierarchies[i]}};
+        r = cgroup_create(&one, path, NULL, e);
+        if (r == -EEXIST) {
+            err_clear(e);
+            r = 0;
+        }
     }
+    return r;
+}
+
+static int join_cgroup(const struct cgroup_host *host, const char *path, struct err *e)
+{
+    _cleanup_cgroup_entry_ struct cgroup_entry entry = CGROUP_ENTRY_INIT;
+    int r = make_cgroup(host, path, e);
     if (r == 0)
-        r = cgroup_open_entry(&host, path, &entry, e);
+        r = cgroup_open_entry(host, path, &entry, e);
     return r == 0 ? cgroup_join_self(&entry, e) : r;
 }
 
-/* SIGHUP is what a daemon is told to read its files again by: until it listens for that, it must not
- * die of it. Its output is bounded; who writes more is told so, and not killed. */
-static void settle_signals(void)
+/* Where there are no cgroups, it has none. The pair that was there before removes it when it leaves, perhaps just
+ * when we have found it. */
+static int enter_cgroup(const char *path, struct err *e)
 {
-    reset_signals();
-    (void)signal(SIGHUP, SIG_IGN);
+    _cleanup_cgroup_host_ struct cgroup_host host = {0};
+    int r = cgroup_probe(NULL, &host, e);
+    if (r < 0 || host.kind == CGROUP_NONE)
+        return r;
+    for (int tries = 1; (r = join_cgroup(&host, path, e)) < 0 && tries < CGROUP_TRIES; tries++) {
+        if (r != -ENOENT && r != -ENODEV)
+            break;
+        err_clear(e);
+    }
+    return r;
+}
+
+/* Its output is bounded; who writes more is told so, and not killed. The hard limit stays, for the files that it
+ * writes for containers (life/chores.c). It may hold as many descriptors as there are: one for each container. */
+static void settle_limits(void)
+{
+    const struct rlimit many = {FILES_MAX, FILES_MAX};
+    struct rlimit files, size;
     (void)signal(SIGXFSZ, SIG_IGN);
-    const struct rlimit small = {LOG_MAX, LOG_MAX};
-    (void)setrlimit(RLIMIT_FSIZE, &small);
+    if (getrlimit(RLIMIT_FSIZE, &size) == 0) {
+        size.rlim_cur = size.rlim_max < LOG_MAX ? size.rlim_max : LOG_MAX;
+        (void)setrlimit(RLIMIT_FSIZE, &size);
+    }
+    /* The caller's may be low. Not every machine permits to raise it. */
+    if (setrlimit(RLIMIT_NOFILE, &many) < 0 && getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &files);
+    }
 }
 
-/* It reads what hostile containers send, and needs nothing for that: root's own files, no more. */
-static int give_up_privileges(struct err *e)
-{
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-        return err_set(e, errno, "give up new privileges");
-    return caps_drop_bounding(0, e);
-}
-
-static int leave_all(const char *cgroup, int log, struct err *e)
+/* The numbers that they have may be those that they are to get: so all are moved out of the way first. */
+static int place_fds(const struct helper_request *h, struct err *e)
 {
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    const int above = FIRST_FD + HELPER_FDS;
+    int log = fcntl(h->log, F_DUPFD_CLOEXEC, above), moved[HELPER_FDS];
+    for (int i = 0; i < HELPER_FDS; i++)
+        moved[i] = h->fds[i] < 0 ? -1 : fcntl(h->fds[i], F_DUPFD_CLOEXEC, above);
     if (null < 0 || dup2(null, 0) < 0 || dup2(log, 1) < 0 || dup2(log, 2) < 0)
         return err_set(e, errno, "set up the standard streams");
-    if (close_range(3, ~0U, 0) < 0)
-        return err_set(e, errno, "close what is open");
+    for (int i = 0; i < HELPER_FDS; i++) {
+        (void)close(FIRST_FD + i);
+        if (h->fds[i] >= 0 && dup2(moved[i], FIRST_FD + i) < 0)
+            return err_set(e, errno, "hand on a descriptor");
+    }
+    return close_range((unsigned)above, ~0U, 0) < 0 ? err_set(e, errno, "close what is open") : 0;
+}
+
+static int leave_all(const char *cgroup, const struct helper_request *h, struct err *e)
+{
+    int r = place_fds(h, e);
+    if (r < 0)
+        return r;
     (void)setsid();
     (void)chdir("/");
     umask(022);
-    settle_signals();
-    int r = enter_cgroup(cgroup, e);
-    return r == 0 ? give_up_privileges(e) : r;
+    reset_signals();
+    settle_limits();
+    return enter_cgroup(cgroup, e);
 }
 
-static _Noreturn void middle(const char *cgroup, char *const *argv, int log)
+/* Where a process of version 2 may go when it leaves: who started it was there, so it is no cgroup that has others
+ * below it. "0::/user.slice/…" */
+static char *own_cgroup(void)
 {
-    static char *const env[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
+    _cleanup_free_ char *text = NULL;
+    if (read_file_at(AT_FDCWD, "/proc/self/cgroup", 65536, &text, NULL) < 0)
+        return NULL;
+    char *own = strncmp(text, "0::", 3) == 0 ? text : strstr(text, "\n0::");
+    own = own ? strchr(own, '/') : NULL;
+    return own ? xstrndup(own, strcspn(own, "\n")) : NULL;
+}
+
+static _Noreturn void middle(const char *cgroup, const struct helper_request *h)
+{
+    _cleanup_free_ char *own = own_cgroup();
+    char *before = xasprintf(CAME_FROM "=%s", own ? own : "/");
+    char *const env[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", before, NULL};
     struct err e = ERR_INIT;
-    pid_t pid = leave_all(cgroup, log, &e) < 0 ? -1 : fork();
+    pid_t pid = leave_all(cgroup, h, &e) < 0 ? -1 : fork();
     if (pid == 0) {
-        execve(argv[0], argv, env);
-        err_set(&e, errno, "execute `%s`", argv[0]);
+        execve("/proc/self/exe", h->argv, env);
+        err_set(&e, errno, "execute netctr");
     }
     if (pid <= 0)
         dprintf(2, "netctr: %s\n", e.text ? e.text : "cannot fork");
     _exit(pid <= 0);
 }
 
-int helper_start(struct store *s, const char *name, char *const *argv, int log, struct err *e)
+int helper_start(struct store *s, const struct helper_request *h, struct err *e)
 {
-    _cleanup_free_ char *cgroup = container_cgroup(s, name);
+    _cleanup_free_ char *cgroup = cgroup_path(s->instance);
     int status = 0;
     fflush(NULL);
     pid_t pid = fork();
     if (pid == 0)
-        middle(cgroup, argv, log);
+        middle(cgroup, h);
     if (pid < 0)
-        return err_set(e, errno, "fork for `%s`", argv[0]);
+        return err_set(e, errno, "fork the helper");
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         continue;
-    return status ? err_say(e, -ECHILD, "`%s` cannot be started", argv[0]) : 0;
+    return status ? err_say(e, -ECHILD, "the helper cannot be started") : 0;
 }
 
-/* ---- found again -----------------------------------------------------------------------------*/
+/* ---- the end ---------------------------------------------------------------------------------*/
 
-/* The only process inside; 0: none; -EAGAIN: several. */
-static pid_t only_process(const char *procs)
-{
-    _cleanup_free_ char *text = NULL;
-    char *end;
-    int r = read_file_at(AT_FDCWD, procs, 65536, &text, NULL);
-    if (r < 0)
-        return r == -ENOENT || r == -ENODEV ? 0 : r;
-    pid_t pid = (pid_t)strtol(text, &end, 10);
-    if (pid <= 0)
-        return 0;
-    return end[0] == '\n' && end[1] ? -EAGAIN : pid;
-}
-
-/* Asked again when the pidfd is open: so the pidfd is of a process that was inside, or of a dead one. */
-int helper_find(struct store *s, const char *name)
+void helpers_thaw(const char *instance)
 {
     _cleanup_cgroup_host_ struct cgroup_host host = {0};
-    _cleanup_free_ char *path = container_cgroup(s, name);
-    if (cgroup_probe(NULL, &host, NULL) < 0 || !host.count)
-        return -ESRCH;
-    _cleanup_free_ char *procs = xasprintf("%s/%s/cgroup.procs", host.hierarchies[0].mount, path);
-    pid_t pid = only_process(procs);
-    if (pid <= 0)
-        return pid < 0 ? pid : -ESRCH;
-    _cleanup_close_ int fd = pidfd_open(pid, 0);
-    if (fd < 0)
-        return -ESRCH;
-    return only_process(procs) == pid ? take_fd(fd) : -EAGAIN;
-}
-
-void helper_end_of(const char *instance, const char *name)
-{
-    _cleanup_cgroup_host_ struct cgroup_host host = {0};
-    _cleanup_free_ char *path = xasprintf("netctr/%s/%s", instance, name);
+    _cleanup_free_ char *path = cgroup_path(instance);
     if (cgroup_probe(NULL, &host, NULL) == 0)
-        (void)cgroup_end(&host, path, NULL);
+        cgroup_let_die(&host, path);
 }
 
-int helper_end(struct store *s, const char *name, struct err *e)
+int helpers_end(const char *instance, int ms)
 {
     _cleanup_cgroup_host_ struct cgroup_host host = {0};
-    _cleanup_free_ char *path = container_cgroup(s, name);
-    int r = cgroup_probe(NULL, &host, e);
-    return r == 0 ? cgroup_end(&host, path, e) : r;
+    _cleanup_free_ char *path = cgroup_path(instance);
+    int r = cgroup_probe(NULL, &host, NULL);
+    if (r == 0)
+        r = cgroup_end_soon(&host, path, true, ms);
+    if (r == 0)
+        r = cgroup_remove_instance(&host, instance, NULL);
+    return r;
+}
+
+/* With version 2, only a cgroup that hands no controller on has processes. */
+static void leave_cgroup(const struct cgroup_hierarchy *h)
+{
+    const char *before = getenv(CAME_FROM);
+    _cleanup_free_ char *there = xasprintf("%s%s/cgroup.procs", h->mount, before ? before : "");
+    _cleanup_free_ char *top = xasprintf("%s/cgroup.procs", h->mount);
+    if (!h->v2 || write_existing_at(AT_FDCWD, there, "0") < 0)
+        (void)write_existing_at(AT_FDCWD, top, "0");
+}
+
+/* A cgroup goes when nobody is in it: who is the last leaves it first. */
+void helpers_leave(const char *instance, int ms)
+{
+    _cleanup_cgroup_host_ struct cgroup_host host = {0};
+    _cleanup_free_ char *path = cgroup_path(instance);
+    if (cgroup_probe(NULL, &host, NULL) < 0)
+        return;
+    for (size_t i = 0; i < host.count; i++)
+        leave_cgroup(&host.hierarchies[i]);
+    (void)cgroup_end_soon(&host, path, false, ms);
+    (void)cgroup_remove_instance(&host, instance, NULL);
 }

@@ -1,6 +1,8 @@
 /* Who else lives here, and where our files are. */
 #include "doctor.h"
 
+#include <netctr/life.h>
+
 #include <errno.h>
 #include <libgen.h>
 #include <linux/magic.h>
@@ -152,27 +154,20 @@ int check_storage(struct doctor *d, struct err *e)
 
 /* ---- names -----------------------------------------------------------------------------------*/
 
-static bool is_program(const char *directory, const char *name)
-{
-    _cleanup_free_ char *path = xasprintf("%s/%s", directory, name);
-    return access(path, X_OK) == 0;
-}
-
+/* Containers live, and nobody watches over them: both helpers were killed, or stand still. */
 int check_names(struct doctor *d, struct err *e)
 {
     (void)e;
-    static const char name[] = "aardvark-dns";
-    const char *path = getenv("PATH");
-    _cleanup_strv_ strv places = strv_split(path ? path : "/usr/sbin:/usr/bin:/sbin:/bin", ':');
-    strv_add(&places, "/usr/lib/podman");
-    strv_add(&places, "/usr/libexec/podman");
-    strv_each (place, places)
-        if (is_program(place, name))
-            return 0;
+    if (!d->store)
+        return 0;
+    const struct world w = {.store = *d->store};
+    _cleanup_json_ json_t *helpers = world_helpers(&w);
+    if (json_flag(helpers, "work") || !world_has_living(&w))
+        return 0;
     doctor_say(
-        d, NOTE, xasprintf("apt-get install %s", name),
-        "`%s` is not installed: containers know each other's names by their hosts files only",
-        name);
+        d, PROBLEM, xstrdup("netctr gc"),
+        "containers run, and no helper watches over them: names may not be told, and a firewall that "
+        "somebody empties stays empty");
     return 0;
 }
 

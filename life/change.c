@@ -65,7 +65,7 @@ static int attach_new(struct living *l, struct plug *p, struct err *e)
     _cleanup_rt_ struct rt *inside = NULL;
     int r = world_bridge(l->world, &l->bridge, e); /* one that was run without a network has none */
     if (r == 0)
-        r = watch_firewall(l, e);
+        r = helpers_prepare(l->world, &l->seed, e);
     if (r == 0)
         r = network_load(l->bridge, p->wanted.network, &p->network, e);
     if (r == 0)
@@ -74,7 +74,9 @@ static int attach_new(struct living *l, struct plug *p, struct err *e)
         r = netns_open_rt(l->netns, &inside, e);
     if (r == 0)
         r = plug_rank(l, p, inside, e);
-    return r == 0 ? plug_in(l, p, inside, e) : r;
+    if (r == 0)
+        r = plug_in(l, p, inside, e);
+    return r == 0 ? seed_watch(l, e) : r;
 }
 
 /* Its name goes first: the address may be another's at once. A reload between the guard's end and the record's

@@ -4,8 +4,6 @@
 #include "living.h"
 
 #include "resolv.h"
-#include "resolver.h"
-
 #include <errno.h>
 #include <netctr/names.h>
 #include <string.h>
@@ -35,13 +33,13 @@ static void view_clear(struct view *v)
 
 /* Takes the place of @endpoint, which is the caller's no more. */
 static int add_place(struct view *v, struct bridge *bridge, struct endpoint *endpoint,
-                     bool possible, struct err *e)
+                     struct err *e)
 {
     struct place *p = &v->shared[v->count];
     int r = network_load(bridge, endpoint->network, &p->network, e);
     if (r < 0)
         return r;
-    p->served = possible && network_is_served(&p->network) && aardvark_can(p->network.name);
+    p->served = network_is_served(&p->network);
     p->endpoint = *endpoint;
     *endpoint = (struct endpoint){0};
     v->count++;
@@ -52,15 +50,12 @@ static int look_at(struct view *v, int dir, struct err *e)
 {
     _cleanup_endpoints_ struct endpoint_list all = {0};
     struct world *w = v->l->world;
-    struct resolver ignored;
     struct bridge *bridge = NULL;
     int r = endpoint_load_all(dir, &all, e);
     if (r == 0)
         r = world_bridge(w, &bridge, e);
-    int possible = r < 0 ? r : resolver_now(w, &ignored, e);
-    r = possible < 0 ? possible : 0;
     for (size_t i = 0; r == 0 && i < all.count && v->count < ARRAY_LEN(v->shared); i++)
-        r = add_place(v, bridge, &all.items[i], possible > 0, e);
+        r = add_place(v, bridge, &all.items[i], e);
     return r;
 }
 
@@ -82,11 +77,11 @@ static const struct network *gateway_of(struct view *v, bool served)
     struct plug *best = plugs_gateway(v->l);
     if (best && (best->served || !served))
         return &best->network;
-    for (size_t i = 0; i < v->l->plug_count; i++)
+    for (size_t i = 0; served && i < v->l->plug_count; i++)
         if (v->l->plugs[i].served)
             return &v->l->plugs[i].network;
     for (size_t i = 0; i < v->count; i++)
-        if (network_has_gateway(&v->shared[i].network) && (v->shared[i].served || !served))
+        if (served ? v->shared[i].served : network_has_gateway(&v->shared[i].network))
             return &v->shared[i].network;
     return NULL;
 }
@@ -143,7 +138,16 @@ static void put_own(FILE *f, const struct endpoint *ep, const struct spec *s)
     put_hosts_line(f, &ep->address6, s->hostname, s->name);
 }
 
-/* Its own addresses, the host's, and the names of networks that no resolver tells. */
+/* Without an address of its own, it is itself on loopback. What the host's file says of that name stands. */
+static void put_loopback(FILE *f, const struct view *v)
+{
+    static const struct ip loopback = {.family = AF_INET, .bytes = {127, 0, 0, 1}};
+    const struct spec *s = &v->l->container.spec;
+    if (v->l->plug_count == 0 && v->count == 0)
+        put_hosts_line(f, &loopback, s->hostname, s->name);
+}
+
+/* Its own addresses, the host's, and the names of networks that no server tells. */
 static char *make_block(struct view *v)
 {
     struct living *l = v->l;
@@ -158,6 +162,7 @@ static char *make_block(struct view *v)
         put_own(f, &l->plugs[i].endpoint, s);
     for (size_t i = 0; i < v->count; i++)
         put_own(f, &v->shared[i].endpoint, s);
+    put_loopback(f, v);
     const struct ip *host = host_of(v);
     if (host)
         put_hosts_line(f, host, "host.containers.internal", "host.docker.internal");
@@ -188,7 +193,8 @@ static strv added_hosts(struct view *v)
 static int write_hosts(struct view *v, struct err *e)
 {
     _cleanup_strv_ strv added = added_hosts(v);
-    _cleanup_free_ char *empty = make_hosts(added), *block = make_block(v);
+    bool host = v->l->container.spec.network_mode == NETWORK_HOST;
+    _cleanup_free_ char *empty = make_hosts(host, added), *block = make_block(v);
     _cleanup_free_ char *text = hosts_with(empty, block);
     return container_write_file(&v->l->container, "hosts", text, e);
 }
@@ -232,7 +238,7 @@ static char *make_resolv(struct view *v, struct err *e)
             strv_add_take(&ours, ip_text(addresses[i]));
     const struct resolv_plan plan = {
         .as_is = s->network_mode == NETWORK_HOST,
-        .nobody = has_no_way_out(v),
+        .nobody = !ours && has_no_way_out(v),
         .ours = ours,
         .servers = s->dns,
         .search = s->dns_search,

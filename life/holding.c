@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <time.h>
 
 /* The port's other user, if it is one of ours. */
 struct search {
@@ -30,13 +31,35 @@ static int find_publisher(const struct record *r, void *arg)
     return 0;
 }
 
+/* The name server of ours is no reason to refuse a port: it takes another. Should a monitor hold its sockets that has
+ * not started it yet, they are closed in less than half a second. */
+static int hold_or_move(struct living *l, struct holding *h, bool ipv6, struct search *s,
+                        struct err *e)
+{
+    const struct timespec moment = {.tv_nsec = 10000000};
+    int r = publish_hold(&h->publishes, ipv6, &h->held, &s->wanted, e), moved = 0;
+    for (int tries = 0; r == -EADDRINUSE && tries < 50; tries++) {
+        _cleanup_err_ struct err why = ERR_INIT;
+        if (tries == 0 && (moved = helpers_make_room(l->world, &h->publishes, &why)) < 0)
+            warn("%s", why.text);
+        if (moved <= 0)
+            break;
+        seed_unwatch(l); /* ours may be those sockets */
+        if (tries > 0)
+            nanosleep(&moment, NULL);
+        err_clear(e);
+        r = publish_hold(&h->publishes, ipv6, &h->held, &s->wanted, e);
+    }
+    return r;
+}
+
 static int hold(struct living *l, struct holding *h, struct err *e)
 {
     struct search s = {.world = l->world};
     int ipv6 = file_exists_at(AT_FDCWD, "/proc/net/if_inet6");
     if (ipv6 < 0)
         return err_set(e, ipv6, "look whether the host has IPv6");
-    int r = publish_hold(&h->publishes, ipv6, &h->held, &s.wanted, e);
+    int r = hold_or_move(l, h, ipv6, &s, e);
     if (r == -EADDRINUSE && s.wanted) {
         (void)world_each(l->world, find_publisher, &s, NULL);
         if (s.owner)

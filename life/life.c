@@ -8,7 +8,6 @@
  */
 #include "control.h"
 #include "living.h"
-#include "resolver.h"
 
 #include <errno.h>
 #include <linux/magic.h>
@@ -141,6 +140,11 @@ static int attach(struct living *l, struct err *e)
     if (l->netns >= 0) /* another's */
         return container_join_netns(&l->container, l->netns, e);
     _cleanup_rt_ struct rt *inside = NULL;
+    if (l->plug_count) {
+        int prepared = helpers_prepare(l->world, &l->seed, e);
+        if (prepared < 0)
+            return prepared;
+    }
     bool ipv6 = plugs_ipv6(l);
     l->born = ipv6 ? BORN_WITH_IPV6 : BORN_WITHOUT_IPV6;
     int r = netns_create(&l->netns, &inside, network_sysctls(ipv6), e);
@@ -149,54 +153,6 @@ static int attach(struct living *l, struct err *e)
     for (size_t i = 0; r == 0 && i < l->plug_count; i++)
         r = plug_in(l, &l->plugs[i], inside, e);
     return r == 0 && l->plug_count == 0 ? raise_loopback(inside, e) : r;
-}
-
-/* A detached container has no terminal, but a log. */
-static void tell(struct living *l, const char *what, const struct err *e)
-{
-    _cleanup_free_ char *text = xasprintf("%s: %s", what, e->text);
-    container_note(&l->container, text);
-    if (!l->container.spec.detached)
-        warn("%s", text);
-}
-
-/* Whoever listens for all also keeps the resolver for all. */
-static void keep_names(struct living *l)
-{
-    _cleanup_err_ struct err e = ERR_INIT;
-    int r = !l->keeper && listener_listens(l->listener) ? resolver_possible(&e) : 0;
-    if (r > 0)
-        r = keeper_new(l->world, l->hub, &l->keeper, &e);
-    if (r < 0 && !l->unnamed)
-        tell(l, "cannot keep names", &e);
-    else if (r > 0)
-        tell(l, "the resolver hears of names half a second late", &e);
-    l->unnamed = r < 0;
-}
-
-static void listen_firewall(void *living)
-{
-    struct living *l = living;
-    listener_run(l->listener);
-    keep_names(l);
-}
-
-/* Somebody has emptied the firewall: it is made anew, whatever is left of it. What keeps it from that is told
- * once, however often it is tried. */
-static int restore_firewall(void *living)
-{
-    _cleanup_err_ struct err e = ERR_INIT;
-    struct living *l = living;
-    bool restored, waited = l->unrestored == -ETIMEDOUT || l->unrestored == -EWOULDBLOCK;
-    int r = world_restore_firewall(l->world, !waited, &restored, &e);
-    if (r < 0 && !l->unrestored)
-        tell(l,
-             restored ? "the firewall is restored; connections may be astray"
-                      : "cannot restore the firewall yet",
-             &e);
-    /* A run directory that is lost does not come back. */
-    l->unrestored = restored || r == -ESTALE ? 0 : r;
-    return l->unrestored;
 }
 
 /* A program does not end, nor stay away, because somebody keeps the lock for long: whoever looks after it
@@ -298,23 +254,6 @@ static int run_on(struct living *l, const struct monitor_options *options, struc
     return status;
 }
 
-int watch_firewall(struct living *l, struct err *e)
-{
-    if (l->listener)
-        return 0;
-    /* A service listens when its caller has been told. What runs attached may be over in a moment, and should
-     * not pay as much again for listening; whoever publishes ports stays, as a rule. What happens to the
-     * firewall before is seen when the listening begins. */
-    int delay_ms = l->container.spec.detached || names_urgent(l) ? 1 : l->holdings ? 50 : 300;
-    int r = listener_new(l->world->store.run_fd, l->world->store.instance, delay_ms,
-                         restore_firewall, l, &l->listener, e);
-    if (r == 0)
-        r = hub_add(l->hub, listener_fd(l->listener), listen_firewall, l, e);
-    if (r == 0)
-        keep_names(l);
-    return r;
-}
-
 static void serve_control(void *living)
 {
     struct living *l = living;
@@ -337,8 +276,8 @@ static bool on_a_bridge(const struct living *l)
     return l->plug_count || streq(l->container.spec.network, "none");
 }
 
-/* What the monitor watches for the network: what reaches the held ports, whether the firewall is still
- * there, and who asks for a change. */
+/* What the monitor watches for the network: what reaches the held ports, whether there are helpers, and who asks
+ * for a change. */
 static int watch_over(struct living *l, struct err *e)
 {
     struct container *c = &l->container;
@@ -346,8 +285,8 @@ static int watch_over(struct living *l, struct err *e)
     struct monitor_options options = {
         .attached = !c->spec.detached, .watches = &watch, .watch_count = 1};
     int r = watch_ports(l, e);
-    if (r == 0 && l->plug_count)
-        r = watch_firewall(l, e);
+    if (r == 0)
+        r = seed_watch(l, e);
     if (r == 0)
         r = watch_names(l, e);
     if (r == 0 && l->control >= 0)
@@ -388,20 +327,17 @@ static void stop_serving(struct living *l)
         holding_stop(l, h);
     flows_unwatch(l);
     unwatch_names(l);
-    keeper_free(l->keeper);
-    l->keeper = NULL;
-    if (l->listener)
-        hub_remove(l->hub, listener_fd(l->listener));
-    listener_free(l->listener);
-    l->listener = NULL;
+    seed_unwatch(l);
 }
 
-/* The last one ends it; when everything of its own is gone, so that nobody waits for that. */
-static void release_resolver(struct living *l)
+/* The last one ends what is left of helpers that do not end by themselves. */
+static void release_helpers(struct living *l)
 {
     _cleanup_err_ struct err e = ERR_INIT;
-    _cleanup_close_ int lock = l->bridge ? store_lock(&l->world->store, &e) : -1;
-    if (lock >= 0 && resolver_release(l->world, &e) < 0)
+    if (helpers_work(l->world, NULL))
+        return;
+    _cleanup_close_ int lock = store_lock(&l->world->store, &e);
+    if (lock >= 0 && helpers_release(l->world, &e) < 0)
         warn("%s", e.text);
 }
 
@@ -435,7 +371,7 @@ static int leave(struct living *l, bool keep, int status, struct err *e)
     /* Late: from here on the kernel takes the namespace apart, and would keep us waiting for its lock. */
     l->netns = close_fd(l->netns);
     if (link_count)
-        links_retire(l->bridge, links, link_count);
+        links_retire(l->bridge, links, link_count, helpers_work(l->world, NULL));
     int r = container_end(c, keep, status, &step);
     /* What could not be undone keeps its records: the next command tries again. */
     if (r == 0 && result == 0) {
@@ -445,7 +381,7 @@ static int leave(struct living *l, bool keep, int status, struct err *e)
     err_note(&result, r, e, &step);
     store_empty_trash(&l->world->store);
     if (result != -ETIMEDOUT) /* nobody waits for that lock twice */
-        release_resolver(l);
+        release_helpers(l);
     return result;
 }
 
@@ -486,13 +422,17 @@ int world_live(struct world *w, struct life *life, struct err *e)
                        .container = CONTAINER_INIT,
                        .netns = -1,
                        .control = -1,
-                       .flows = -1};
+                       .flows = -1,
+                       .seed = HELPERS_SEED_INIT,
+                       .seed_timer = -1};
     int r = live(&l, e);
     if (r < 0)
         world_explain(w, r, e);
     close_fd(l.netns);
     close_fd(l.control);
     close_fd(l.flows);
+    close_fd(l.seed_timer);
+    helpers_seed_clear(&l.seed);
     while (l.holdings)
         holding_close(&l, l.holdings);
     plugs_clear(&l);

@@ -5,11 +5,11 @@
 #include "hub.h"
 #include <netctr/life.h>
 
-#include <netctr/listener.h>
+#include "helpers.h"
+
 #include <netctr/proxy.h>
 
 struct hosts_watch;
-struct keeper;
 
 /* One network that the container is on, or is about to be. */
 struct plug {
@@ -18,7 +18,7 @@ struct plug {
     struct endpoint endpoint;
     uint32_t metric; /* of its default route; no two have the same */
     bool attached;
-    bool served; /* its names come from the resolver, not from /etc/hosts */
+    bool served; /* its names come from the server, not from /etc/hosts */
 };
 
 /* Published ports that were asked for together: their sockets, and who serves these. */
@@ -40,18 +40,17 @@ struct living {
     size_t plug_count;
     struct holding *holdings;
     struct hub *hub; /* what the monitor watches for us */
-    struct listener *listener;
-    struct keeper *keeper; /* when it is this monitor's turn */
     struct hosts_watch *hosts;
-    char *resolv;   /* what was written to /etc/resolv.conf */
-    int control;    /* socket, or -1 */
-    int flows;      /* timer, or -1 */
-    bool begun;     /* and whoever asked for it knows */
-    bool unnamed;   /* that names cannot be kept has been told */
-    int unrestored; /* why the firewall could not be restored yet, or 0 */
-    bool unsaved;   /* the definition could not follow the last change */
-    int born;       /* BORN_…: what new links of the namespace are */
-    int netns;      /* kept until the endpoints are detached: a namespace that dies holds RTNL for
+    char *resolv;             /* what was written to /etc/resolv.conf */
+    int control;              /* socket, or -1 */
+    int flows;                /* timer, or -1 */
+    struct helpers_seed seed; /* what the helpers are to get, should there be none yet */
+    int seed_timer;           /* when they are started, or -1 */
+    bool begun;               /* and whoever asked for it knows */
+    bool unhelped;            /* that helpers cannot be started has been told */
+    bool unsaved;             /* the definition could not follow the last change */
+    int born;                 /* BORN_…: what new links of the namespace are */
+    int netns; /* kept until the endpoints are detached: a namespace that dies holds RTNL for
                         milliseconds, and whatever we ask of the kernel meanwhile waits for it */
 };
 
@@ -82,11 +81,9 @@ int plug_in(struct living *l, struct plug *p, struct rt *inside, struct err *e);
 int plug_name(struct living *l, struct plug *p, struct err *e);
 /** The opposite. */
 int plug_unname(struct living *l, struct plug *p, struct err *e);
-/** Begins to keep the names of networks without a resolver up to date in /etc/hosts. Idempotent. */
+/** Begins to keep the names of networks that no server tells up to date in /etc/hosts. Idempotent. */
 int watch_names(struct living *l, struct err *e);
 void unwatch_names(struct living *l);
-/** Can nobody answer it until the resolver runs? */
-bool names_urgent(struct living *l);
 
 /* files.c */
 /** /etc/hosts, /etc/resolv.conf and /etc/hostname of a container that is about to run. */
@@ -114,9 +111,10 @@ void holding_describe(struct living *l, const struct holding *h, strv *out);
 /** spec.published: what `ps` and `port` tell. */
 void holdings_describe(struct living *l);
 
-/* life.c */
-/** From now on this monitor is one of those that restore the firewall. Idempotent. */
-int watch_firewall(struct living *l, struct err *e);
+/* seed.c */
+/** Its program runs: sees to it that there are helpers. */
+int seed_watch(struct living *l, struct err *e);
+void seed_unwatch(struct living *l);
 
 /* change.c */
 int change_network(void *living, const char *what, char *const *words, char **answer,

@@ -1,9 +1,8 @@
 /* A container's names: written down when it is attached, and those of its neighbours kept up to date in its
- * /etc/hosts where no resolver tells them (internal, isolated, --no-dns, no aardvark-dns).
+ * /etc/hosts where no server tells them (isolated, --no-dns).
  */
 #include "living.h"
 
-#include "resolver.h"
 #include "watch.h"
 
 #include <errno.h>
@@ -21,54 +20,17 @@ static void add_name(strv *names, const char *name)
     strv_add(names, name);
 }
 
-/* A network's first container brings along who answers there. */
-static int introduce(struct living *l, const struct network *n, struct err *e)
-{
-    struct resolver now;
-    int r = resolver_now(l->world, &now, e);
-    if (r <= 0)
-        return r;
-    /* The resolver does not know the network yet; whoever keeps it tells it. */
-    uint16_t port = now.port;
-    now.port = 0;
-    return bridge_set_resolver(l->bridge, n, port, &now, e);
-}
-
-/* Under the store's lock: whoever keeps the resolver hears of the name at once, and what he then tells the firewall
- * must not be taken back. That the network is new is noted before there is a name of it: who is killed in between
- * leaves the next one the first. */
-static int join_first(struct living *l, int names, struct plug *p, const struct name_entry *n,
-                      struct err *e)
-{
-    _cleanup_close_ int lock = store_lock(&l->world->store, e);
-    int r = lock < 0 ? lock : names_join(names, p->network.name, n, false, e);
-    if (r != -ENOENT) /* another was faster */
-        return r;
-    r = p->served ? aardvark_untold(names, e) : 0;
-    if (r == 0)
-        r = names_join(names, p->network.name, n, true, e);
-    return r == 0 && p->served ? introduce(l, &p->network, e) : r;
-}
-
-static int join(struct living *l, int names, struct plug *p, const struct name_entry *n,
-                struct err *e)
-{
-    int r = names_join(names, p->network.name, n, false, e);
-    return r == -ENOENT ? join_first(l, names, p, n, e) : r;
-}
-
 int plug_name(struct living *l, struct plug *p, struct err *e)
 {
     const struct spec *s = &l->container.spec;
     const struct endpoint *ep = &p->endpoint;
-    struct name_entry n = {
-        .id = s->id, .address4 = ep->address4, .address6 = ep->address6, .servers = s->dns};
+    struct name_entry n = {.id = s->id,
+                           .address4 = ep->address4,
+                           .address6 = ep->address6,
+                           .servers = s->dns,
+                           .internal = !network_has_gateway(&p->network)};
     int names;
-    int served =
-        network_is_served(&p->network) && aardvark_can(p->network.name) ? resolver_possible(e) : 0;
-    if (served < 0)
-        return served;
-    p->served = served;
+    p->served = network_is_served(&p->network);
     add_name(&n.names, s->name);
     add_name(&n.names, s->id);
     add_name(&n.names, s->hostname);
@@ -76,7 +38,7 @@ int plug_name(struct living *l, struct plug *p, struct err *e)
         add_name(&n.names, alias);
     int r = world_names(l->world, &names, e);
     if (r == 0)
-        r = join(l, names, p, &n, e);
+        r = names_join(names, p->network.name, &n, e);
     strv_free(n.names);
     return r;
 }
@@ -86,16 +48,6 @@ int plug_unname(struct living *l, struct plug *p, struct err *e)
     int names;
     int r = world_names(l->world, &names, e);
     return r == 0 ? names_leave(names, p->network.name, l->container.spec.id, e) : r;
-}
-
-bool names_urgent(struct living *l)
-{
-    struct resolver now;
-    bool served = false;
-    for (size_t i = 0; i < l->plug_count; i++)
-        served = served || l->plugs[i].served;
-    return served && resolver_now(l->world, &now, NULL) > 0 && !now.port && !now.upstream4.family &&
-           !now.upstream6.family;
 }
 
 /* ---- its neighbours' -------------------------------------------------------------------------*/
@@ -125,13 +77,11 @@ static void names_moved(void *living)
     if (timerfd_gettime(l->hosts->timer, &now) == 0 &&
         (now.it_value.tv_sec || now.it_value.tv_nsec))
         return; /* it will be written with the rest */
-    off_t size = 0;
-    for (size_t i = 0; i < l->plug_count; i++) {
-        struct stat st;
-        if (!l->plugs[i].served && fstatat(l->world->names, l->plugs[i].network.name, &st, 0) == 0)
-            size += st.st_size;
-    }
-    soon.it_value.tv_nsec += (size < 90000 ? size : 90000) * 10000;
+    size_t count = 0;
+    for (size_t i = 0; i < l->plug_count; i++)
+        if (!l->plugs[i].served)
+            count += names_count(l->world->names, l->plugs[i].network.name);
+    soon.it_value.tv_nsec += (count < 3000 ? (long)count : 3000) * 300000;
     (void)timerfd_settime(l->hosts->timer, 0, &soon, NULL);
 }
 

@@ -9,6 +9,26 @@ static int lock_store(void *store, struct err *e)
     return store_lock(store, e);
 }
 
+/* EEXIST: either the name server has moved since we looked, or nobody has told this network that it has. Who moves
+ * it has the store's lock until the new port is written down. */
+static int bring_up(struct living *l, const struct network *n, struct err *e)
+{
+    uint16_t port = l->seed.port;
+    int r = network_up(l->bridge, n, port, e);
+    for (int tries = 0; r == -EEXIST && tries < 3; tries++) {
+        err_clear(e);
+        int lock = store_lock(&l->world->store, e);
+        if (lock < 0)
+            return lock;
+        port = helpers_port(l->world);
+        r = bridge_set_names_port(l->bridge, n, port, e);
+        close_fd(lock);
+        if (r == 0)
+            r = network_up(l->bridge, n, port, e);
+    }
+    return r;
+}
+
 int plug_in(struct living *l, struct plug *p, struct rt *inside, struct err *e)
 {
     struct plug *gateway = plugs_gateway(l);
@@ -34,7 +54,7 @@ int plug_in(struct living *l, struct plug *p, struct rt *inside, struct err *e)
         err_clear(e);
         r = world_reload(l->world, true, e);
         if (r == 0)
-            r = network_up(l->bridge, &p->network, e);
+            r = bring_up(l, &p->network, e);
         if (r == 1)
             r = world_replug(l->world, e);
         if (r == 0)

@@ -1,6 +1,6 @@
 /* The host's side made anew from the containers that live: firewall, leases, bridge ports. */
+#include "helpers.h"
 #include "repair.h"
-#include "resolver.h"
 
 #include <errno.h>
 
@@ -68,7 +68,6 @@ static int collect_endpoint(const char *name, int dir, void *arg)
 static int make_anew(struct world *w, int *flows, struct err *e)
 {
     struct bridge *bridge;
-    struct resolver resolver;
     _cleanup_collected_ struct endpoints all = {0};
     int r = world_bridge(w, &bridge, e);
     if (r == 0)
@@ -77,10 +76,8 @@ static int make_anew(struct world *w, int *flows, struct err *e)
         warn("container `%s`: its endpoint's record is damaged, it has no network; "
              "`netctr rm -f %s` removes it",
              all.unknown, all.unknown);
-    int answers = r == 0 ? resolver_now(w, &resolver, e) : r;
-    r = answers < 0
-            ? answers
-            : bridge_reload(bridge, all.list.items, all.list.count, answers ? &resolver : NULL, e);
+    if (r == 0)
+        r = bridge_reload(bridge, all.list.items, all.list.count, helpers_port(w), e);
     /* Without anybody behind it, it was made for the first time, or nobody has missed it. */
     if (r == 0 && all.list.count > 0) {
         const struct event event = {"system", "reload", NULL, "firewall"};

@@ -2,7 +2,7 @@
  * gone", for somebody may have been here before.
  */
 #include "repair.h"
-#include "resolver.h"
+#include "helpers.h"
 
 #include <errno.h>
 #include <netctr/names.h>
@@ -80,8 +80,10 @@ int world_bury(struct world *w, const char *name, bool discard, struct err *e)
     if (keep)
         (void)container_note_end(&c, exit_status, NULL);
     if ((r = world_detach(w, &c, false, true, e)) < 0 ||
-        (r = container_end(&c, keep, exit_status, e)) < 0)
+        (r = container_end(&c, keep, exit_status, e)) < 0) {
+        world_explain(w, r, e);
         return err_wrap(e, "clean up after container `%s`", name);
+    }
     return container_vanish(&c, keep, e);
 }
 
@@ -162,7 +164,7 @@ int world_repair(struct world *w, const struct gc *gc, struct err *e)
         err_note(&first, err_set(&step, listed, "list the living containers"), e, &step);
     int r = 0;
     if ((any || none) && !gc->dry_run) /* the last one may have been killed before it did */
-        r = resolver_release(w, &step);
+        r = helpers_release(w, &step);
     if (r < 0 && !gc->tell) { /* as in repair_if_dead() */
         warn("%s", step.text);
         r = 0;
@@ -171,8 +173,57 @@ int world_repair(struct world *w, const struct gc *gc, struct err *e)
     return first;
 }
 
-/* Names of nobody, and the resolver when nobody has a name. */
-static int sweep_names(struct world *w, const struct gc *gc, const char **helper, struct err *e)
+static int note_name(const struct network *n, void *names)
+{
+    strv_add(names, n->name);
+    return 0;
+}
+
+static bool is_listed(const char *network, void *names)
+{
+    return strv_has(*(strv *)names, network);
+}
+
+/* Names of networks that are no more. */
+static int prune_names(struct world *w, int names, struct err *e)
+{
+    struct bridge *bridge;
+    _cleanup_strv_ strv there = NULL;
+    int r = world_bridge(w, &bridge, e);
+    if (r == 0)
+        r = network_each(bridge, note_name, &there, e);
+    return r == 0 ? names_prune(names, is_listed, &there, e) : r;
+}
+
+static bool is_not(const char *network, void *gone)
+{
+    return !streq(network, gone);
+}
+
+int world_forget_network(struct world *w, const char *network, struct err *e)
+{
+    int names;
+    struct bridge *bridge;
+    _cleanup_network_ struct network n = {0};
+    _cleanup_free_ char *gone = xstrdup(network);
+    int r = world_names(w, &names, e);
+    if (r == 0)
+        r = names_prune(names, is_not, gone, e);
+    if (r == 0)
+        r = world_bridge(w, &bridge, e);
+    if (r == 0)
+        r = network_load(bridge, network, &n, e);
+    if (r == 0 && bridge_check(bridge, NULL) == 0)
+        r = bridge_set_names_port(bridge, &n, 0, e);
+    if (r == -ENOENT || r == -EBADMSG) { /* flushed; or whoever removes it will say what is wrong */
+        err_clear(e);
+        r = 0;
+    }
+    return r;
+}
+
+/* Names of nobody, and helpers when there is nobody. */
+static int sweep_names(struct world *w, const struct gc *gc, struct err *e)
 {
     int names = -1;
     _cleanup_strv_ strv ids = NULL;
@@ -182,10 +233,9 @@ static int sweep_names(struct world *w, const struct gc *gc, const char **helper
     if (r == 0)
         r = names_sweep(names, ids, gc, e);
     if (r == 0 && !gc->dry_run)
-        r = resolver_prune(w, e);
+        r = prune_names(w, names, e);
     if (r == 0 && !gc->dry_run)
-        r = resolver_release(w, e);
-    *helper = r < 0 || names_any(names) ? RESOLVER : NULL;
+        r = helpers_release(w, e);
     return r;
 }
 
@@ -204,6 +254,8 @@ static int sweep_network(struct world *w, const struct gc *gc, struct err *e)
     if (r == 0)
         r = bridge_sweep(bridge, ids, gc, &step);
     err_note(&first, r, e, &step);
+    if (!gc->dry_run)
+        err_note(&first, links_reap(bridge, &step), e, &step);
     /* Elements of nobody are not looked for one by one: what is known is written anew. */
     if (!gc->dry_run && bridge_check(bridge, NULL) == 0)
         err_note(&first, world_reload_locked(w, &step), e, &step);
@@ -213,12 +265,11 @@ static int sweep_network(struct world *w, const struct gc *gc, struct err *e)
 int world_gc_locked(struct world *w, const struct gc *gc, struct err *e)
 {
     int first = 0;
-    /* Where names cannot be read, the resolver is not nobody's. */
-    const char *helper = RESOLVER;
     _cleanup_err_ struct err step = ERR_INIT;
     err_note(&first, world_repair(w, gc, &step), e, &step);
-    err_note(&first, sweep_names(w, gc, &helper, &step), e, &step);
-    err_note(&first, store_sweep(&w->store, helper, gc, &step), e, &step);
+    err_note(&first, sweep_names(w, gc, &step), e, &step);
+    err_note(&first, store_sweep(&w->store, helpers_needed(w) ? HELPERS : NULL, gc, &step), e,
+             &step);
     err_note(&first, sweep_network(w, gc, &step), e, &step);
     return first;
 }
@@ -235,7 +286,14 @@ int world_gc(struct world *w, const struct gc *gc, struct err *e)
 {
     _cleanup_close_ int lock = store_lock(&w->store, e);
     int r = lock < 0 ? lock : store_take_over(&w->store, gc->dry_run, e);
-    return r < 0 ? r : take_over(w, gc, e);
+    if (r == 0)
+        r = take_over(w, gc, e);
+    lock = close_fd(lock);
+    if (r == 0 && !gc->dry_run)
+        r = helpers_revive(w, e);
+    if (r < 0)
+        world_explain(w, r, e);
+    return r;
 }
 
 /* ---- the damaged -----------------------------------------------------------------------------*/
@@ -291,7 +349,7 @@ int world_remove_damaged(struct world *w, const char *name, struct err *e)
 
 static int repair_at_first(struct world *out, struct err *e)
 {
-    _cleanup_close_ int lock = store_lock(&out->store, e);
+    _cleanup_close_ int lock = helpers_store_lock(out, e);
     int r = lock;
     if (r < 0)
         return r;

@@ -19,10 +19,28 @@ static void append(char **text, const char *more)
     free(before);
 }
 
-char *make_hosts(char *const *lines)
+enum { HOSTS_MAX = 1 << 20 };
+
+/* What is between lines of ours is another netctr's, should the host be a container. */
+static char *host_hosts(void)
 {
-    char *text = xstrdup("127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n"
-                         "ff02::1 ip6-allnodes\nff02::2 ip6-allrouters\n");
+    char *text = NULL;
+    if (read_file_at(AT_FDCWD, "/etc/hosts", HOSTS_MAX, &text, NULL) < 0)
+        return NULL;
+    _cleanup_free_ char *own = text;
+    char *begin = strstr(own, BEGIN), *end = begin ? strstr(begin, END) : NULL;
+    if (end)
+        memmove(begin, end + strlen(END), strlen(end + strlen(END)) + 1);
+    size_t length = strlen(own);
+    return xasprintf("%s%s", own, length && own[length - 1] != '\n' ? "\n" : "");
+}
+
+char *make_hosts(bool of_host, char *const *lines)
+{
+    char *text = of_host ? host_hosts() : NULL;
+    if (!text)
+        text = xstrdup("127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n"
+                       "ff02::1 ip6-allnodes\nff02::2 ip6-allrouters\n");
     strv_each (line, lines) {
         append(&text, line);
         append(&text, "\n");

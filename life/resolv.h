@@ -3,8 +3,9 @@
 
 #include <netctr/netns.h>
 
-/** What every /etc/hosts begins with, and an empty block; caller frees. */
-char *make_hosts(char *const *lines);
+/** What every /etc/hosts begins with, or with @of_host what the host's has, then @lines and an empty block; caller
+ *  frees. */
+char *make_hosts(bool of_host, char *const *lines);
 /** @text with @block, whole lines, in the place of what is between our two lines; the rest is as it was.
  *  NULL: they are not there, so it is not ours any more. Caller frees. */
 char *hosts_with(const char *text, const char *block);

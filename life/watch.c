@@ -49,9 +49,9 @@ static int listen_to(struct names_watch *n, struct err *e)
     int r = world_names(n->world, &names, e);
     if (r < 0)
         return r;
-    _cleanup_free_ char *path = fd_path(names);
+    _cleanup_free_ char *directory = fd_path(names), *path = xasprintf("%s/" NAMES_BELL, directory);
     _cleanup_close_ int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-    if (fd < 0 || inotify_add_watch(fd, path, NAMES_CHANGED | IN_ONLYDIR) < 0)
+    if (fd < 0 || inotify_add_watch(fd, path, NAMES_RUNG | IN_ONLYDIR) < 0)
         return err_set(e, errno, "hear of names by inotify");
     r = hub_add(n->hub, fd, hear, n, e);
     if (r == 0)
@@ -77,10 +77,10 @@ static uint64_t look_at_files(struct names_watch *n)
     uint64_t sum = 1;
     bool young = false;
     _cleanup_dir_ DIR *d =
-        world_names(n->world, &names, NULL) < 0 ? NULL : open_listing(names, ".");
+        world_names(n->world, &names, NULL) < 0 ? NULL : open_listing(names, NAMES_BELL);
     for (struct dirent *entry; d && (entry = readdir(d));) {
         struct stat st;
-        if (!is_wanted(n, entry->d_name) || fstatat(names, entry->d_name, &st, 0) < 0)
+        if (!is_wanted(n, entry->d_name) || fstatat(dirfd(d), entry->d_name, &st, 0) < 0)
             continue;
         _cleanup_free_ char *text = xasprintf(
             "%s %llu %llu %lld.%09ld", entry->d_name, (unsigned long long)st.st_ino,

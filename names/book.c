@@ -1,306 +1,336 @@
-/* RUN/names/NETWORK. For example:
+/* RUN/dns. For example:
  *
- *     4f1c09d2a7b3 10.88.0.2 fd4c::2 web,4f1c09d2a7b3,www -
- *     81be66a0c410 10.88.0.3 - db,81be66a0c410 9.9.9.9,1.1.1.1
+ *     container/4f1c09d2a7b3/blue   10.88.0.2 fd4c::2 web,4f1c09d2a7b3,WWW open
+ *     address/10.88.0.2             -> blue 4f1c09d2a7b3 web
+ *     address/fd4c::2               -> blue 4f1c09d2a7b3 web
+ *     network/blue/web/4f1c09d2a7b3 -> 10.88.0.2,fd4c::2
+ *     network/blue/www/4f1c09d2a7b3 -> 10.88.0.2,fd4c::2
  *
- * Replaced in one step under a lock; in place where there is no room to take a container out. Names are no
- * promise that others build on, as addresses are: a line that cannot be read is passed over. A network's
- * file stays until the network goes.
+ * While an entry replaces another it has a second line, what the other said: whoever removes it, now or
+ * after its writer was killed, removes what either leads to. Cutting the line off ends the change, and takes
+ * no room.
  */
-#include <netctr/names.h>
+#include "names/record.h"
 
 #include <errno.h>
 #include <string.h>
-#include <sys/file.h>
-
-#define FILE_MAX (16 << 20)
 
 int names_open(int run_fd, struct err *e)
 {
-    if (mkdirat(run_fd, "names", 0700) < 0 && errno != EEXIST)
-        return err_set(e, errno, "make the directory of names");
-    int fd = openat(run_fd, "names", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    static const char *const parts[] = {"dns", "dns/container", "dns/address", "dns/network",
+                                        ("dns/" NAMES_BELL)};
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+        if (mkdirat(run_fd, parts[i], 0700) < 0 && errno != EEXIST)
+            return err_set(e, errno, "make the directory of names");
+    int fd = openat(run_fd, "dns", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     return fd < 0 ? err_set(e, errno, "open the directory of names") : fd;
 }
 
 int names_exist(int run_fd)
 {
-    return file_exists_at(run_fd, "names");
+    return file_exists_at(run_fd, "dns");
 }
 
-/* The directory itself is the lock: a file might find no room when a container has to be taken out. */
-static int lock_names(int dir, struct err *e)
+/* A time that is set is IN_ATTRIB for who watches; the first time the file is made. That it cannot be made
+ * where there is no room is no reason for not leaving. */
+static int ring(int dir, const char *network)
 {
-    _cleanup_close_ int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int r = fd < 0 ? -errno : lock_fd(fd, LOCK_EX);
-    return r < 0 ? lock_failed(r, dir, ".", "the names", e) : take_fd(fd);
+    _cleanup_free_ char *path = xasprintf(NAMES_BELL "/%s", network);
+    if (utimensat(dir, path, NULL, AT_SYMLINK_NOFOLLOW) == 0)
+        return 0;
+    if (errno != ENOENT)
+        return -errno;
+    _cleanup_close_ int fd = openat(dir, path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    return fd < 0 ? -errno : 0;
 }
 
-/* ---- lines -----------------------------------------------------------------------------------*/
+/* ---- joining ---------------------------------------------------------------------------------*/
 
-static char *join(char *const *words)
+struct joining {
+    int dir;
+    const char *network;
+    const struct name_entry *n;
+};
+
+static int mkdir_there(int dir, const char *path)
 {
-    char *text = xstrdup("");
-    strv_each (word, words) {
-        _cleanup_free_ char *before = text;
-        text = xasprintf("%s%s%s", before, *before ? "," : "", word);
+    return mkdirat(dir, path, 0700) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+/* What a link that is being made is called; no two processes make one for the same container. */
+static int make_link(int dir, const char *target, const char *unfinished, const char *path)
+{
+    if (symlinkat(target, dir, unfinished) < 0 &&
+        (errno != EEXIST || unlinkat(dir, unfinished, 0) < 0 ||
+         symlinkat(target, dir, unfinished) < 0))
+        return -errno;
+    return renameat(dir, unfinished, dir, path) < 0 ? -errno : 0;
+}
+
+static int put_address(const struct joining *j, const struct ip *address)
+{
+    const char *first = "-";
+    strv_each (name, j->n->names)
+        if (streq(first, "-") && name_is_dns(name))
+            first = name;
+    _cleanup_free_ char *text = ip_text(address), *path = xasprintf("address/%s", text),
+                        *unfinished = xasprintf("address/~%s", j->n->id),
+                        *target = xasprintf("%s %s %s", j->network, j->n->id, first);
+    return address->family ? make_link(j->dir, target, unfinished, path) : 0;
+}
+
+/* Whoever leaves last removes a directory, perhaps just when we have found it. */
+static int put_name(const struct joining *j, const char *name, const char *addresses)
+{
+    _cleanup_free_ char *network = xasprintf("network/%s", j->network), *lower = name_lower(name),
+                        *path = xasprintf("%s/%s", network, lower),
+                        *link = xasprintf("%s/%s", path, j->n->id),
+                        *unfinished = xasprintf("%s/~%s", path, j->n->id);
+    int r = -ENOENT;
+    for (int tries = 0; r == -ENOENT && tries < 100000; tries++) {
+        r = make_link(j->dir, addresses, unfinished, link);
+        if (r == -ENOENT)
+            r = mkdir_there(j->dir, network);
+        else
+            break;
+        if (r == 0)
+            r = mkdir_there(j->dir, path);
+        if (r == 0)
+            r = -ENOENT; /* there now: once more */
     }
-    return text;
-}
-
-static const char *or_none(const char *text)
-{
-    return *text ? text : "-";
-}
-
-static char *line_of(const struct name_entry *n)
-{
-    _cleanup_free_ char *four = ip_text(&n->address4), *six = ip_text(&n->address6),
-                        *names = join(n->names), *servers = join(n->servers);
-    return xasprintf("%s %s %s %s %s", n->id, or_none(four), or_none(six), or_none(names),
-                     or_none(servers));
-}
-
-static void entry_clear(struct name_entry *n)
-{
-    free(n->id);
-    strv_free(n->names);
-    strv_free(n->servers);
-    *n = (struct name_entry){0};
-}
-
-static bool parse_address(const char *text, int family, struct ip *out)
-{
-    return streq(text, "-") || (ip_parse(text, out) == 0 && out->family == family);
-}
-
-static bool parse_line(const char *line, struct name_entry *out)
-{
-    *out = (struct name_entry){0};
-    _cleanup_strv_ strv words = strv_split(line, ' ');
-    if (strv_len(words) != 5 || !valid_name(words[0]) ||
-        !parse_address(words[1], AF_INET, &out->address4) ||
-        !parse_address(words[2], AF_INET6, &out->address6))
-        return false;
-    out->id = xstrdup(words[0]);
-    out->names = streq(words[3], "-") ? NULL : strv_split(words[3], ',');
-    out->servers = streq(words[4], "-") ? NULL : strv_split(words[4], ',');
-    return true;
-}
-
-/* "ID " and nothing longer. */
-static bool is_of(const char *line, const char *id)
-{
-    const char *rest = skip_prefix(line, id);
-    return rest && *rest == ' ';
-}
-
-/* ---- files -----------------------------------------------------------------------------------*/
-
-static int read_lines(int dir, const char *network, strv *out, struct err *e)
-{
-    _cleanup_free_ char *text = NULL;
-    int r = read_file_at(dir, network, FILE_MAX, &text, NULL);
-    if (r == 0)
-        *out = strv_split(text, '\n');
-    return r < 0 && r != -ENOENT ? err_set(e, r, "read the names of network `%s`", network) : r;
-}
-
-/* Less than there was has room on a full disk. Who reads meanwhile may see the rest of a line, which he
- * passes over; that the mode is set, as it was, tells all who watch to read once more. */
-static int write_over(int dir, const char *network, const char *text, size_t size)
-{
-    _cleanup_close_ int fd = openat(dir, network, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    int r = fd < 0 ? -errno : write_all(fd, text, size);
-    if (r == 0 && (ftruncate(fd, (off_t)size) < 0 || fchmod(fd, 0600) < 0))
-        r = -errno;
     return r;
 }
 
-static int write_text(int dir, const char *network, const char *text, size_t size, bool less,
-                      struct err *e)
+static int put_index(const struct joining *j)
 {
-    int r = write_file_atomic(dir, network, text, size, 0600);
-    if (less && (r == -ENOSPC || r == -EDQUOT))
-        r = write_over(dir, network, text, size);
-    return r < 0 ? err_set(e, r, "write the names of network `%s`", network) : 0;
+    _cleanup_free_ char *four = ip_text(&j->n->address4), *six = ip_text(&j->n->address6),
+                        *both = xasprintf("%s%s%s", four, *four && *six ? "," : "", six);
+    int r = put_address(j, &j->n->address4);
+    if (r == 0)
+        r = put_address(j, &j->n->address6);
+    strv_each (name, j->n->names)
+        if (r == 0 && name_is_dns(name) && *both)
+            r = put_name(j, name, both);
+    return r;
 }
 
-/* Without the lines of @id, and with @line if it is not NULL. */
-static int replace(int dir, const char *network, const char *id, const char *line, struct err *e)
+static int write_servers(int dir, const struct name_entry *n)
 {
-    _cleanup_strv_ strv lines = NULL;
-    _cleanup_free_ char *text = NULL;
-    size_t size = 0;
-    bool changed = line != NULL;
-    int r = read_lines(dir, network, &lines, e);
-    if (r < 0 && r != -ENOENT)
-        return r;
-    FILE *f = open_memstream(&text, &size);
-    if (!f)
-        return err_set(e, errno, "write the names of network `%s`", network);
-    strv_each (old, lines) {
-        if (is_of(old, id))
-            changed = true;
-        else if (*old)
-            fprintf(f, "%s\n", old);
+    _cleanup_free_ char *path = xasprintf("container/%s/.servers", n->id), *text = xstrdup("");
+    strv_each (server, n->servers) {
+        char *more = xasprintf("%s%s%s", text, *text ? "," : "", server);
+        free(text);
+        text = more;
     }
-    if (line)
-        fprintf(f, "%s\n", line);
-    fclose(f);
-    return changed ? write_text(dir, network, text, size, !line, e) : 0;
+    if (n->servers)
+        return write_file_atomic(dir, path, text, strlen(text), 0600);
+    return unlinkat(dir, path, 0) < 0 && errno != ENOENT ? -errno : 0;
 }
 
-int names_join(int dir, const char *network, const struct name_entry *n, bool first, struct err *e)
+/* The new line, and those that it replaces. */
+static int write_entry(const struct joining *j, char *const *old)
 {
-    _cleanup_free_ char *line = line_of(n);
-    _cleanup_close_ int lock = lock_names(dir, e);
-    if (lock < 0)
-        return lock;
-    int known = first ? 1 : file_exists_at(dir, network);
-    if (known < 0)
-        return err_set(e, known, "look for the names of network `%s`", network);
-    return known ? replace(dir, network, n->id, line, e) : -ENOENT;
+    _cleanup_free_ char *path = xasprintf("container/%s/%s", j->n->id, j->network),
+                        *text = record_text(j->n);
+    strv_each (line, old) {
+        char *more = xasprintf("%s%s", text, line);
+        free(text);
+        text = more;
+    }
+    return write_file_atomic(j->dir, path, text, strlen(text), 0600);
 }
 
-/* Until @each returns something else than 0. Networks that cannot be listed are not none: a resolver could
- * be ended that has names to tell. */
-static int each_network(int dir, int (*each)(const char *network, void *arg), void *arg,
-                        struct err *e)
+static int end_change(const struct joining *j)
 {
-    _cleanup_dir_ DIR *d = open_listing(dir, ".");
-    int r = 0, read = 0;
-    if (!d)
-        return err_set(e, errno, "list the networks with names");
-    for (struct dirent *entry; r == 0 && (entry = next_entry(d, &read));)
-        if (valid_name(entry->d_name))
-            r = each(entry->d_name, arg);
-    return read < 0 ? err_set(e, read, "list the networks with names") : r;
+    _cleanup_free_ char *path = xasprintf("container/%s/%s", j->n->id, j->network),
+                        *text = record_text(j->n);
+    _cleanup_close_ int fd = openat(j->dir, path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+    return fd < 0 || ftruncate(fd, (off_t)strlen(text)) < 0 ? -errno : 0;
 }
+
+static bool has_name(const struct name_entry *n, const char *lower)
+{
+    strv_each (name, n->names) {
+        _cleanup_free_ char *other = name_lower(name);
+        if (streq(other, lower))
+            return n->address4.family || n->address6.family;
+    }
+    return false;
+}
+
+static int remove_address(const struct joining *j, const struct ip *old)
+{
+    _cleanup_free_ char *text = ip_text(old);
+    if (!old->family || ip_equal(old, &j->n->address4) || ip_equal(old, &j->n->address6))
+        return 0;
+    return record_remove_address(j->dir, text, j->network, j->n->id);
+}
+
+/* What the line of @old leads to and the new entry does not. */
+static int remove_stale(const struct joining *j, const struct name_entry *old)
+{
+    int r = remove_address(j, &old->address4);
+    if (r == 0)
+        r = remove_address(j, &old->address6);
+    strv_each (name, old->names) {
+        _cleanup_free_ char *lower = name_lower(name);
+        if (r == 0 && name_is_dns(name) && !has_name(j->n, lower))
+            r = record_remove_name(j->dir, j->network, lower, j->n->id);
+    }
+    return r;
+}
+
+static int replace(const struct joining *j, char *const *old)
+{
+    int r = write_entry(j, old);
+    if (r == 0)
+        r = put_index(j);
+    strv_each (line, old) {
+        _cleanup_record_ struct name_entry n = {0};
+        if (r == 0 && record_parse(line, &n) == 0)
+            r = remove_stale(j, &n);
+    }
+    if (r == 0 && old)
+        r = end_change(j);
+    return r == 0 ? ring(j->dir, j->network) : r;
+}
+
+static int join(const struct joining *j)
+{
+    _cleanup_strv_ strv old = NULL;
+    _cleanup_free_ char *container = xasprintf("container/%s", j->n->id);
+    int r = mkdir_there(j->dir, container);
+    if (r == 0)
+        r = record_lines(j->dir, j->network, j->n->id, &old);
+    bool damaged = r == -EBADMSG;
+    strv_each (line, old) {
+        _cleanup_record_ struct name_entry n = {0};
+        damaged = damaged || record_parse(line, &n) < 0;
+    }
+    if (damaged) {
+        strv_free(take_ptr(old));
+        r = record_remove(j->dir, j->network, j->n->id);
+    }
+    if (r == 0 || r == -ENOENT)
+        r = write_servers(j->dir, j->n);
+    return r == 0 ? replace(j, old) : r;
+}
+
+int names_join(int dir, const char *network, const struct name_entry *n, struct err *e)
+{
+    const struct joining j = {dir, network, n};
+    int r = valid_name(network) && valid_name(n->id) ? join(&j) : -EINVAL;
+    return r < 0 ? err_set(e, r, "write down the names on network `%s`", network) : 0;
+}
+
+/* ---- leaving ---------------------------------------------------------------------------------*/
 
 struct leaving {
     int dir;
     const char *id;
-    struct err *e;
+    bool stays; /* on another network */
 };
 
 static int leave_one(const char *network, void *arg)
 {
-    const struct leaving *l = arg;
-    return replace(l->dir, network, l->id, NULL, l->e);
+    struct leaving *l = arg;
+    if (!valid_name(network))
+        return 0;
+    int r = record_remove(l->dir, network, l->id);
+    if (r == 0)
+        (void)ring(l->dir, network);
+    return r;
+}
+
+static int find_network(const char *name, void *arg)
+{
+    struct leaving *l = arg;
+    l->stays = l->stays || valid_name(name);
+    return 0;
 }
 
 int names_leave(int dir, const char *network, const char *id, struct err *e)
 {
-    struct leaving l = {dir, id, e};
-    _cleanup_close_ int lock = lock_names(dir, e);
-    if (lock < 0)
-        return lock;
-    return network ? leave_one(network, &l) : each_network(dir, leave_one, &l, e);
+    struct leaving l = {.dir = dir, .id = id};
+    _cleanup_free_ char *container = xasprintf("container/%s", id);
+    if (!valid_name(id) || (network && !valid_name(network)))
+        return err_say(e, -EINVAL, "`%s` cannot have names", id);
+    int there = file_exists_at(dir, container);
+    if (there == 0) /* by the order of things there is nothing else of it */
+        return 0;
+    int r = there < 0 ? there
+            : network ? leave_one(network, &l)
+                      : record_list(dir, container, leave_one, &l);
+    if (r == 0)
+        r = record_list(dir, container, find_network, &l);
+    if (r == 0 && !l.stays)
+        r = remove_tree_at(dir, container);
+    return r < 0 ? err_set(e, r, "take out the names of %s", id) : 0;
 }
 
-struct pruning {
+/* ---- reading ---------------------------------------------------------------------------------*/
+
+static strv read_servers(int dir, const char *id)
+{
+    _cleanup_free_ char *path = xasprintf("container/%s/.servers", id), *text = NULL;
+    if (read_state_at(dir, path, 65536, &text, NULL) < 0)
+        return NULL;
+    return *text ? strv_split(text, ',') : NULL;
+}
+
+struct walk {
     int dir;
-    bool (*there)(const char *network, void *arg);
+    const char *network;
+    int (*each)(const struct name_entry *n, void *arg);
     void *arg;
 };
 
-static int prune_one(const char *network, void *arg)
+static int walk_one(const char *id, void *arg)
 {
-    const struct pruning *p = arg;
-    if (p->there(network, p->arg))
+    const struct walk *w = arg;
+    _cleanup_free_ char *path = xasprintf("container/%s/%s", id, w->network), *text = NULL;
+    _cleanup_record_ struct name_entry n = {0};
+    if (!valid_name(id) || read_state_at(w->dir, path, 1 << 20, &text, NULL) < 0 ||
+        record_parse(text, &n) < 0)
         return 0;
-    return unlinkat(p->dir, network, 0) < 0 && errno != ENOENT ? -errno : 0;
+    n.id = xstrdup(id);
+    n.servers = read_servers(w->dir, id);
+    int r = w->each(&n, w->arg);
+    return r < 0 ? r : 0;
 }
 
-int names_prune(int dir, bool (*there)(const char *network, void *arg), void *arg, struct err *e)
+/* A directory has a link from each directory in it. */
+size_t names_count(int dir, const char *network)
 {
-    struct pruning p = {dir, there, arg};
-    _cleanup_close_ int lock = lock_names(dir, e);
-    int r = lock < 0 ? lock : each_network(dir, prune_one, &p, e);
-    return r < 0 && lock >= 0 ? err_set(e, r, "remove the names of a network") : r;
+    struct stat st;
+    _cleanup_free_ char *path = xasprintf("network/%s", network);
+    return fstatat(dir, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_nlink > 2 ? st.st_nlink - 2
+                                                                                : 0;
 }
 
 int names_each(int dir, const char *network, int (*each)(const struct name_entry *n, void *arg),
                void *arg, struct err *e)
 {
-    _cleanup_strv_ strv lines = NULL;
-    int r = read_lines(dir, network, &lines, e);
-    if (r < 0)
-        return r == -ENOENT ? 0 : r;
-    strv_each (line, lines) {
-        struct name_entry n = {0};
-        if (r >= 0 && parse_line(line, &n))
-            r = each(&n, arg);
-        entry_clear(&n);
+    struct walk w = {dir, network, each, arg};
+    _cleanup_dir_ DIR *d = open_listing(dir, "container");
+    if (!d)
+        return errno == ENOENT ? 0 : err_set(e, errno, "list the names of network `%s`", network);
+    int r = 0, read = 0;
+    for (struct dirent *entry; r == 0 && (entry = next_entry(d, &read));)
+        r = walk_one(entry->d_name, &w);
+    return read < 0 ? err_set(e, read, "list the names of network `%s`", network) : r;
+}
+
+int names_set_upstream(int dir, char *const *servers, struct err *e)
+{
+    _cleanup_free_ char *text = xstrdup(""), *before = NULL;
+    strv_each (server, servers) {
+        char *more = xasprintf("%s%s%s", text, *text ? "," : "", server);
+        free(text);
+        text = more;
     }
-    return r < 0 ? r : 0;
-}
-
-/* ---- all of them -----------------------------------------------------------------------------*/
-
-static int has_any(const char *network, void *arg)
-{
-    struct stat st;
-    if (fstatat(*(int *)arg, network, &st, 0) < 0)
-        return errno == ENOENT ? 0 : -errno;
-    return st.st_size > 0;
-}
-
-bool names_any(int dir)
-{
-    return each_network(dir, has_any, &dir, NULL) != 0;
-}
-
-struct sweeping {
-    int dir;
-    char *const *ids;
-    const struct gc *gc;
-    struct err *e;
-};
-
-static bool lives(const struct sweeping *s, const char *line)
-{
-    strv_each (id, s->ids)
-        if (is_of(line, id))
-            return true;
-    return false;
-}
-
-static int sweep_network(const char *network, void *arg)
-{
-    struct sweeping *s = arg;
-    _cleanup_strv_ strv lines = NULL;
-    int r = read_lines(s->dir, network, &lines, s->e);
-    strv_each (line, lines) {
-        if (!*line || lives(s, line))
-            continue;
-        *strchrnul(line, ' ') = '\0';
-        if (r == 0 && !s->gc->dry_run)
-            r = replace(s->dir, network, line, NULL, s->e);
-        if (r == 0)
-            gc_tell(s->gc, GC_REMOVE, "names of %s", line);
-    }
-    return r;
-}
-
-/* What somebody had begun to write when he was killed: whoever holds the lock knows that nobody writes. */
-static void tidy(int dir)
-{
-    _cleanup_dir_ DIR *d = open_listing(dir, ".");
-    for (struct dirent *entry; d && (entry = readdir(d));) {
-        size_t length = strlen(entry->d_name);
-        _cleanup_free_ char *network = xstrndup(entry->d_name, length - 1);
-        if (entry->d_name[length - 1] == '~' && valid_name(network))
-            (void)tidy_file_at(dir, network);
-    }
-}
-
-int names_sweep(int dir, char *const *ids, const struct gc *gc, struct err *e)
-{
-    struct sweeping s = {dir, ids, gc, e};
-    _cleanup_close_ int lock = lock_names(dir, e);
-    if (lock >= 0 && !gc->dry_run)
-        tidy(dir);
-    return lock < 0 ? lock : each_network(dir, sweep_network, &s, e);
+    if (read_state_at(dir, "upstream", 65536, &before, NULL) == 0 && streq(before, text))
+        return 0;
+    int r = write_file_atomic(dir, "upstream", text, strlen(text), 0600);
+    return r < 0 ? err_set(e, r, "write down the host's resolvers") : 0;
 }

@@ -93,10 +93,10 @@ int network_link(struct bridge *b, const char *from, const char *to, bool allow,
  *  know the key? -EINVAL with a text. */
 int network_check_sysctl(const char *text, struct err *e);
 /** Brings bridge device, addresses, forwarding and firewall to what @n says; does what is missing
- *  and nothing else. Takes and returns the network lock. Returns 1 when the bridge device had been
+ *  and nothing else. @names_port: see bridge_set_names_port(); 0 leaves that as it is. Takes and returns the network lock. Returns 1 when the bridge device had been
  *  taken from containers that run: their ports are to be put back by bridge_replug(). -ENOENT when the
  *  network was removed meanwhile. */
-int network_up(struct bridge *b, const struct network *n, struct err *e);
+int network_up(struct bridge *b, const struct network *n, uint16_t names_port, struct err *e);
 /** Who lets this host forward: {"ipv4": {"on": …, "by_netctr": …, "closed": [LINK, …]}, "ipv6": …,
  *  "opened": …}. "closed": packets that come in by one of these links do not leave by another;
  *  caller owns. */
@@ -233,10 +233,14 @@ int endpoint_detach(struct bridge *b, const struct endpoint *ep, bool aside, int
                     struct err *e);
 /** The host's end of a guarded endpoint, for links_retire(); false if there is none. */
 bool endpoint_find_link(struct bridge *b, const struct endpoint *ep, struct link *out);
-/** After the end of a container: sees to it that @links are gone within a second. The kernel deletes those
- *  whose network namespace has no holder left; a process of their own deletes the others. The caller must
- *  be single-threaded and hold nothing of the namespace any more. */
-void links_retire(struct bridge *b, const struct link *links, size_t count);
+/** After the end of a container: sees to it that @links go. The kernel deletes those whose network namespace has
+ *  no holder left; the others are left to whoever calls links_reap(), or with @later false deleted now. The caller must
+ *  hold nothing of the namespace any more. */
+void links_retire(struct bridge *b, const struct link *links, size_t count, bool later);
+/** Are there any that links_retire() has left? */
+bool links_wait(int run_fd);
+/** Deletes them. Takes 16-29 ms. */
+int links_reap(struct bridge *b, struct err *e);
 /** Reads the record of one network. -ENOENT: not attached. -EBADMSG with a text: damaged. */
 int endpoint_load(int record_dir, const char *network, struct endpoint *out, struct err *e);
 struct endpoint_list {
@@ -271,19 +275,16 @@ int endpoint_verify_rate(struct bridge *b, const struct endpoint *ep, int netns,
 /** Sets it again at both ends. */
 int endpoint_restore_rate(struct bridge *b, const struct endpoint *ep, int netns, struct err *e);
 
-/* ---- resolvers ------------------------------------------------------------------------------*/
+/* ---- names ----------------------------------------------------------------------------------
+ * Questions for port 53 of a network's gateway are sent on to the port where the name server listens, which is
+ * another one because a container may publish 53. */
 
-/** Who answers on port 53 of the networks' gateways. */
-struct resolver {
-    uint16_t port;                  /**< of every gateway; UDP. 0: nobody listens there (yet) */
-    bool tcp;                       /**< TCP as well */
-    struct ip upstream4, upstream6; /**< who is asked in its place; family 0: nobody */
-};
-/** Do its containers have their names from a resolver? The others have them from their /etc/hosts. */
+/** Do its containers have their names from the server? The others have them from their /etc/hosts. */
 bool network_is_served(const struct network *n);
-/** From now on @now answers for @n, or with NULL for every network, and not who did so on @old_port. */
-int bridge_set_resolver(struct bridge *b, const struct network *n, uint16_t old_port,
-                        const struct resolver *now, struct err *e);
+/** From now on the server is found on @port of the gateways of @n, or with NULL of every network's; 0: nowhere. */
+int bridge_set_names_port(struct bridge *b, const struct network *n, uint16_t port, struct err *e);
+/** It is not on @port any more: what else comes to that port is none of our business. */
+int bridge_close_names_port(struct bridge *b, uint16_t port, struct err *e);
 
 /* ---- repair ---------------------------------------------------------------------------------*/
 
@@ -292,10 +293,10 @@ int bridge_set_resolver(struct bridge *b, const struct network *n, uint16_t old_
 int bridge_check(struct bridge *b, struct err *e);
 /** Are they this instance's, but of another version of netctr? Then single changes would go past them. */
 int bridge_is_outdated(struct bridge *b);
-/** Makes the firewall anew, in one transaction, from the networks and the endpoints that live. @resolver
- *  may be NULL. What was led astray before it is for endpoints_end_stale_flows() to end. */
-int bridge_reload(struct bridge *b, const struct endpoint *live, size_t count,
-                  const struct resolver *resolver, struct err *e);
+/** Makes the firewall anew, in one transaction, from the networks and the endpoints that live; @names_port as
+ *  for bridge_set_names_port(). What was led astray before it is for endpoints_end_stale_flows() to end. */
+int bridge_reload(struct bridge *b, const struct endpoint *live, size_t count, uint16_t names_port,
+                  struct err *e);
 
 struct bridge_leases {
     const struct endpoint *live; /**< all endpoints … */

@@ -348,27 +348,32 @@ int container_remove(struct store *store, const char *name, struct err *e);
 /** Deletes the files of removed containers, which may take long: with no lock held. */
 void store_empty_trash(struct store *s);
 /** Removes cgroups and directories of this instance that belong to no container in the store, which
- *  must be locked. @helper (may be NULL) is the one whose cgroup stays. */
+ *  must be locked. @helper (may be NULL) names a cgroup that stays. */
 int store_sweep(struct store *s, const char *helper, const struct gc *gc, struct err *e);
 
 /* ---- helpers --------------------------------------------------------------------------------
- * A program that serves all containers of an instance, in cgroup netctr/INSTANCE/NAME (a name that is
- * no id). What is in there is the helper: nothing needs to be written down to find it again, and no
- * pid is believed. The store must be locked where one is started or ended. */
+ * Processes of netctr's own that serve all containers of an instance, in cgroup netctr/INSTANCE/helpers. Who
+ * they are, and what they do, is the business of whoever starts them. */
 
-/** Can there be one? It cannot where there are no cgroups. 1, 0 or -errno. */
-int helper_possible(struct err *e);
-/** Starts @argv (an absolute path) as nobody's child, with nothing of ours but @log for its output, and
- *  without capabilities. Returns when it is in its cgroup. */
-int helper_start(struct store *s, const char *name, char *const *argv, int log, struct err *e);
-/** A pidfd of its process; -ESRCH: there is none; -EAGAIN: more than one, it is about to become a
- *  daemon. */
-int helper_find(struct store *s, const char *name);
-/** Ends that of another instance, which has no monitor any more. */
-void helper_end_of(const char *instance, const char *name);
-#define HELPER_RESOLVER "resolver" /**< tells names */
-/** Kills it and waits for its end. Accepts "already gone". */
-int helper_end(struct store *s, const char *name, struct err *e);
+#define HELPERS "helpers"
+#define HELPER_FDS 6
+
+struct helper_request {
+    char *const *argv;   /**< of netctr itself, which is executed anew */
+    int fds[HELPER_FDS]; /**< what it gets, as 3, 4, …; -1: nothing there */
+    int log;             /**< for its output, which is cut off at 64 KiB */
+};
+/** Starts it as nobody's child, with nothing else of ours. Returns when it is in its cgroup. The store must be
+ *  locked. */
+int helper_start(struct store *s, const struct helper_request *h, struct err *e);
+/** Should somebody have frozen their cgroup: it goes on. */
+void helpers_thaw(const char *instance);
+/** Kills all of an instance's that are in their cgroup, which is thawed, and removes it; waits no longer than @ms.
+ *  Accepts "already gone". 0, or -EBUSY: somebody has frozen one elsewhere. */
+int helpers_end(const char *instance, int ms);
+/** For one that ends: leaves the cgroup, and removes it and what is empty above, if it is the last; it waits @ms for
+ *  others that have been killed. */
+void helpers_leave(const char *instance, int ms);
 
 /* ---- exec -----------------------------------------------------------------------------------*/
 

@@ -14,7 +14,7 @@ struct world {
     struct store store;
     struct bridge *bridge; /**< opened when first needed: world_bridge() */
     bool has_names;
-    int names; /**< RUN/names, opened when first needed: world_names() */
+    int names; /**< RUN/dns, opened when first needed: world_names() */
 };
 /** Opens the store at @root (state that outlives a reboot) and @run_root (the rest), and buries what dead
  *  monitors left. world_close() also after a failure. */
@@ -51,6 +51,8 @@ int world_upgrade_tables(struct world *w, struct err *e);
 int world_restore_firewall(struct world *w, bool patiently, bool *restored, struct err *e);
 /** The lease file of @n, if there is none, from the containers that live: without it nobody gets an address. */
 int world_make_leases(struct world *w, const struct network *n, struct err *e);
+/** A network is about to be removed: it has no names any more. The store must be locked. */
+int world_forget_network(struct world *w, const char *network, struct err *e);
 /** Gives their bridges back to containers from which somebody has taken them. */
 int world_replug(struct world *w, struct err *e);
 /** The firewall made anew, and the leases where they are damaged or lost. */
@@ -106,3 +108,13 @@ void world_explain(const struct world *w, int code, struct err *e);
 int world_live(struct world *w, struct life *life, struct err *e);
 /** The same in a process of its own, the monitor. Returns when the program runs. (background.c) */
 int world_live_in_background(struct world *w, struct life *life, struct err *e);
+
+/* ---- helpers ---------------------------------------------------------------------------------*/
+
+/** What `netctr helper` is: looks after all containers of the instance, and sees to it that names are told, until the
+ *  last one has ended. It is given its descriptors by whoever has started it (life/helpers.c). */
+int world_help(const char *root, const char *run_root, struct err *e);
+/** Does a container live? Also true when that cannot be told. */
+bool world_has_living(const struct world *w);
+/** {"work": true, "helper": PID, "standby": PID, "name_servers": [PID, PID], "names_port": 1023}; caller owns. */
+json_t *world_helpers(const struct world *w);

@@ -250,24 +250,19 @@ static void add_example(struct fw_batch *b)
     struct fw_resolver names = {.bridge = "nc-blue",
                                 .family = AF_INET,
                                 .gateway4 = ip4("10.88.1.1"),
-                                .to4 = ip4("10.88.1.1"),
                                 .protocol = IPPROTO_UDP,
-                                .to_port = 24053,
-                                .door = true};
-    struct fw_resolver names6 = names, forwarded = names;
+                                .to_port = 1023};
+    struct fw_resolver names6 = names, tcp = names;
     names6.family = AF_INET6;
-    names6.gateway6 = names6.to6 = ip6("fd88:1::1");
-    forwarded.protocol = IPPROTO_TCP;
-    forwarded.to4 = ip4("192.0.2.9");
-    forwarded.to_port = 53;
-    forwarded.door = false;
+    names6.gateway6 = ip6("fd88:1::1");
+    tcp.protocol = IPPROTO_TCP;
     static char *from[] = {"eth1", "eth2", NULL}, *to[] = {"eth0", "eth1", "eth2", NULL},
                 *bridges[] = {"eth2", NULL};
     fw_add_closed(b, &(struct fw_closed){AF_INET, from, to, bridges});
     fw_add_closed(b, &(struct fw_closed){AF_INET6, to, to, bridges});
     fw_add_resolver(b, &names);
     fw_add_resolver(b, &names6);
-    fw_add_resolver(b, &forwarded);
+    fw_add_resolver(b, &tcp);
 }
 
 static struct fw *open_fw(void)

@@ -1,0 +1,17 @@
+/* netctr helper: what a monitor starts to look after all containers (life/pair.c). Not for people. */
+#include "cli.h"
+
+static int helper(const struct cli *cli, int argc, char **argv, struct err *e)
+{
+    const struct option options[] = {{0}};
+    int first = command_options(&command_helper, options, true, &argc, argv, e);
+    return first <= 0 ? first : world_help(cli->root, cli->run_root, e);
+}
+
+const struct command command_helper = {
+    .name = "helper",
+    .usage = "",
+    .summary = "Look after all containers (netctr starts it itself)",
+    .hidden = true,
+    .run = helper,
+};

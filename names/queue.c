@@ -1,0 +1,188 @@
+/* Askers by a hash, whose seed nobody knows; those who wait are in a ring, in which each goes to the end when
+ * he has had his turn.
+ */
+#include "names/queue.h"
+
+#include <string.h>
+#include <sys/random.h>
+
+void queue_init(struct queue *q)
+{
+    *q = (struct queue){.turn = NOBODY, .behind = NOBODY};
+    (void)getrandom(&q->seed, sizeof(q->seed), GRND_NONBLOCK);
+    for (uint16_t i = 0; i < SLOTS; i++) {
+        q->buckets[i] = q->asker[i] = NOBODY;
+        q->askers[i].next = i + 1 < SLOTS ? (uint16_t)(i + 1) : NOBODY;
+    }
+}
+
+static unsigned bucket_of(const struct queue *q, const struct ip *address)
+{
+    uint32_t hash = q->seed;
+    for (size_t i = 0; i < ip_size(address); i++)
+        hash = (hash ^ address->bytes[i]) * 0x01000193;
+    return (hash ^ hash >> 15) % SLOTS;
+}
+
+static uint16_t find(const struct queue *q, const struct ip *address)
+{
+    uint16_t a = q->buckets[bucket_of(q, address)];
+    while (a != NOBODY && !ip_equal(&q->askers[a].address, address))
+        a = q->askers[a].next;
+    return a;
+}
+
+static uint16_t who_has_most(const struct queue *q)
+{
+    uint16_t most = 0;
+    for (uint16_t i = 1; i < SLOTS; i++)
+        if (q->askers[i].held > q->askers[most].held)
+            most = i;
+    return most;
+}
+
+/* One that waits costs him less than one whose answer is on its way. */
+static uint16_t slot_of(const struct queue *q, uint16_t asker)
+{
+    if (q->askers[asker].first != NOBODY)
+        return q->askers[asker].last;
+    for (uint16_t i = 0; i < SLOTS; i++)
+        if (q->asker[i] == asker)
+            return i;
+    return NOBODY;
+}
+
+unsigned queue_held(const struct queue *q, const struct ip *address)
+{
+    uint16_t a = find(q, address);
+    return a == NOBODY ? 0 : q->askers[a].held;
+}
+
+bool queue_admits(const struct queue *q, const struct ip *address, uint16_t *instead)
+{
+    *instead = NOBODY;
+    if (q->taken <= SLOTS / 2)
+        return true;
+    unsigned held = queue_held(q, address);
+    if (held >= QUEUE_SHARE)
+        return false;
+    if (q->taken < QUEUE_ROOM)
+        return true;
+    uint16_t most = who_has_most(q);
+    if (held + 1 >= q->askers[most].held)
+        return false;
+    *instead = slot_of(q, most);
+    return *instead != NOBODY;
+}
+
+static uint16_t enter(struct queue *q, const struct ip *address)
+{
+    uint16_t a = find(q, address);
+    if (a != NOBODY)
+        return a;
+    uint16_t *bucket = &q->buckets[bucket_of(q, address)];
+    a = q->free;
+    struct queue_asker *asker = &q->askers[a];
+    q->free = asker->next;
+    *asker =
+        (struct queue_asker){.address = *address, .first = NOBODY, .last = NOBODY, .next = *bucket};
+    *bucket = a;
+    return a;
+}
+
+static void leave(struct queue *q, uint16_t a)
+{
+    uint16_t *at = &q->buckets[bucket_of(q, &q->askers[a].address)];
+    while (*at != a)
+        at = &q->askers[*at].next;
+    *at = q->askers[a].next;
+    q->askers[a] = (struct queue_asker){.next = q->free};
+    q->free = a;
+}
+
+static void line_up(struct queue *q, uint16_t a)
+{
+    q->askers[a].turn = NOBODY;
+    if (q->turn == NOBODY)
+        q->turn = a;
+    else
+        q->askers[q->behind].turn = a;
+    q->behind = a;
+}
+
+static void step_out(struct queue *q, uint16_t a)
+{
+    uint16_t before = NOBODY;
+    uint16_t *at = &q->turn;
+    while (*at != a) {
+        before = *at;
+        at = &q->askers[*at].turn;
+    }
+    *at = q->askers[a].turn;
+    if (q->behind == a)
+        q->behind = before;
+}
+
+void queue_add(struct queue *q, uint16_t slot, const struct ip *address)
+{
+    uint16_t a = enter(q, address);
+    struct queue_asker *asker = &q->askers[a];
+    asker->held++;
+    q->taken++;
+    q->asker[slot] = a;
+    q->waits[slot] = true;
+    q->next[slot] = NOBODY;
+    if (asker->first == NOBODY) {
+        asker->first = slot;
+        line_up(q, a);
+    } else {
+        q->next[asker->last] = slot;
+    }
+    asker->last = slot;
+}
+
+uint16_t queue_take(struct queue *q)
+{
+    uint16_t a = q->turn;
+    if (a == NOBODY)
+        return NOBODY;
+    struct queue_asker *asker = &q->askers[a];
+    uint16_t slot = asker->first;
+    step_out(q, a);
+    asker->first = q->next[slot];
+    if (asker->first == NOBODY)
+        asker->last = NOBODY;
+    else
+        line_up(q, a);
+    q->waits[slot] = false;
+    return slot;
+}
+
+/* It waits: out of the middle of what its asker waits for. */
+static void withdraw(struct queue *q, uint16_t slot)
+{
+    uint16_t a = q->asker[slot], before = NOBODY;
+    struct queue_asker *asker = &q->askers[a];
+    for (uint16_t i = asker->first; i != slot; i = q->next[i])
+        before = i;
+    if (before == NOBODY)
+        asker->first = q->next[slot];
+    else
+        q->next[before] = q->next[slot];
+    if (asker->last == slot)
+        asker->last = before;
+    if (asker->first == NOBODY)
+        step_out(q, a);
+    q->waits[slot] = false;
+}
+
+void queue_release(struct queue *q, uint16_t slot)
+{
+    uint16_t a = q->asker[slot];
+    if (q->waits[slot])
+        withdraw(q, slot);
+    q->asker[slot] = NOBODY;
+    q->taken--;
+    if (--q->askers[a].held == 0)
+        leave(q, a);
+}

@@ -1,0 +1,235 @@
+/* The loop of one server, the sandbox around it, and its eye on the other server.
+ *
+ * A server that has questions goes round at least every 100 ms, and its progress moves. When the other's has
+ * not moved for a while although it has questions, it has been killed or stands still, and its questions are
+ * taken. With nothing to do and nobody to look after, a server sleeps until somebody asks.
+ */
+#include "names/server.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+
+#define ROUND_MS 100     /* at least one, while there are questions */
+#define LOOK_MS 50       /* at the other, while it has questions */
+#define STANDS_STILL 200 /* ms */
+#define EVENTS 64
+
+/* ---- what the parts use ----------------------------------------------------------------------*/
+
+static int control(struct server *s, int operation, struct watch *w, uint32_t events)
+{
+    struct epoll_event event = {.events = events, .data.ptr = w};
+    return epoll_ctl(s->epoll, operation, w->fd, &event) < 0 ? -errno : 0;
+}
+
+int server_watch(struct server *s, struct watch *w, uint32_t events)
+{
+    return control(s, EPOLL_CTL_ADD, w, events);
+}
+
+int server_rewatch(struct server *s, struct watch *w, uint32_t events)
+{
+    return control(s, EPOLL_CTL_MOD, w, events);
+}
+
+void server_unwatch(struct watch *w)
+{
+    w->fd = close_fd(w->fd);
+}
+
+static enum verdict answer(const struct dns_question *q, unsigned code, const struct finding *f,
+                           bool tcp, uint8_t *out, size_t *out_size)
+{
+    *out_size = dns_answer(q, code, f->records, f->count, out, dns_limit(q, tcp));
+    return VERDICT_ANSWER;
+}
+
+enum verdict server_judge(struct server *s, const struct ip *asker, const uint8_t *data,
+                          size_t size, bool tcp, struct dns_question *q, struct finding *f,
+                          uint8_t *out, size_t *out_size)
+{
+    int code = dns_parse(data, size, q);
+    if (code < 0)
+        return VERDICT_DROP;
+    if (code > 0)
+        return answer(q, (unsigned)code, f, tcp, out, out_size);
+    /* No address takes less than 16 bytes. */
+    switch (lookup(s->names, asker, q, dns_limit(q, tcp) / 16, f)) {
+    case LOOKUP_TELL: return answer(q, DNS_NOERROR, f, tcp, out, out_size);
+    case LOOKUP_REFUSE: return answer(q, DNS_REFUSED, f, tcp, out, out_size);
+    case LOOKUP_FORWARD:
+        if (f->server_count)
+            return VERDICT_FORWARD;
+        break;
+    case LOOKUP_FAIL: break;
+    }
+    finding_clear(f);
+    return answer(q, DNS_SERVFAIL, f, tcp, out, out_size);
+}
+
+/* ---- the other one ---------------------------------------------------------------------------*/
+
+static bool has_questions(const struct shared_server *s)
+{
+    for (unsigned i = 0; i < SLOTS; i++) {
+        uint64_t word = atomic_load_explicit(&s->states[i], memory_order_acquire);
+        if (STATE_OF(word) != SLOT_FREE && slot_holds(s, i, word))
+            return true;
+    }
+    return false;
+}
+
+static void look_at_other(struct server *s)
+{
+    if (s->now < s->look_at)
+        return;
+    uint64_t progress = atomic_load(&s->other->progress);
+    bool watched = s->watches;
+    s->watches = has_questions(s->other);
+    s->look_at = s->watches ? s->now + LOOK_MS : INT64_MAX;
+    if (!s->watches)
+        return;
+    if (!watched || progress != s->progress) {
+        s->progress = progress;
+        s->since = s->now;
+    } else if (s->now - s->since >= STANDS_STILL) {
+        udp_take_over(s);
+    }
+}
+
+/* ---- the loop --------------------------------------------------------------------------------*/
+
+static int time_left(const struct server *s, int64_t due)
+{
+    int64_t left = due - s->now;
+    return left < 0 ? 0 : left > 60000 ? 60000 : (int)left;
+}
+
+static int next_timeout(struct server *s)
+{
+    int64_t forward = forward_clock(s), tcp = tcp_clock(s), due = forward < tcp ? forward : tcp;
+    if (udp_pending(s))
+        return 0;
+    if (s->look_at < due)
+        due = s->look_at;
+    if ((s->queue.taken || s->connections) && s->now + ROUND_MS < due)
+        due = s->now + ROUND_MS;
+    return due == INT64_MAX ? -1 : time_left(s, due);
+}
+
+static int go_round(struct server *s)
+{
+    struct epoll_event events[EVENTS];
+    int64_t before = s->now;
+    int count = epoll_wait(s->epoll, events, EVENTS, next_timeout(s));
+    if (count < 0 && errno != EINTR)
+        return -errno;
+    atomic_fetch_add(&s->own->progress, 1);
+    s->now = monotonic_ms();
+    if (s->now - before > STANDS_STILL)
+        udp_let_go(s);
+    for (int i = 0; i < count; i++) {
+        struct watch *w = events[i].data.ptr;
+        if (w->fd >= 0)
+            w->ready(s, w, events[i].events);
+    }
+    if (count != 0 && s->look_at == INT64_MAX) /* the other may have taken what woke us */
+        s->look_at = s->now + ROUND_MS;
+    udp_receive(s);
+    udp_answer(s);
+    look_at_other(s);
+    forward_reap(s);
+    tcp_reap(s);
+    return 0;
+}
+
+/* ---- the sandbox -----------------------------------------------------------------------------*/
+
+/* A socket for each server that a question is passed on to, at worst; as a rule one for each. */
+static void raise_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return;
+    limit.rlim_cur = limit.rlim_max < 4096 ? limit.rlim_max : 4096;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static int enter_sandbox(const struct name_server *n, struct err *e)
+{
+    static const struct sandbox_call calls[] = {
+#ifdef SYS_epoll_wait
+        {.call = SYS_epoll_wait},
+#endif
+        {.call = SYS_epoll_pwait},
+        {.call = SYS_recvmmsg},
+        {.call = SYS_sendmsg},
+        {.call = SYS_readlinkat},
+        {.call = SYS_openat, .argument = 3, .value = LOOKUP_OPEN_FILE},
+        {.call = SYS_openat, .argument = 3, .value = LOOKUP_OPEN_DIRECTORY},
+        {.call = SYS_getdents64},
+        {.call = SYS_read},
+        {.call = SYS_close},
+        {.call = SYS_getrandom},
+        {.call = SYS_socket, .argument = 1, .value = AF_INET},
+        {.call = SYS_socket, .argument = 1, .value = AF_INET6},
+        {.call = SYS_connect},
+        {.call = SYS_sendto},
+        {.call = SYS_recvfrom},
+        {.call = SYS_epoll_ctl},
+        {.call = SYS_getsockopt, .argument = 3, .value = SO_MEMINFO},
+        {.call = SYS_accept4},
+        {.call = SYS_setsockopt, .argument = 3, .value = TCP_NODELAY},
+        {.call = SYS_clock_gettime},
+        {.call = SYS_brk},
+        {.call = SYS_mmap},
+        {.call = SYS_munmap},
+        {.call = SYS_mremap},
+        {.call = SYS_madvise},
+        {.call = SYS_rt_sigreturn},
+        {.call = SYS_restart_syscall},
+        {.call = SYS_write, .argument = 1, .value = STDERR_FILENO},
+        {.call = SYS_exit},
+        {.call = SYS_exit_group},
+    };
+    raise_limit();
+    if (fchdir(n->names) < 0 || chroot(".") < 0)
+        return err_set(e, errno, "make the directory of names a name server's root");
+    if (prctl(PR_SET_DUMPABLE, 0) < 0)
+        return err_set(e, errno, "close a name server to others");
+    int r = sandbox_keep_caps(0, e);
+    return r == 0 ? sandbox_allow_calls(calls, ARRAY_LEN(calls), e) : r;
+}
+
+static int start(struct server *s, const struct name_server *n)
+{
+    s->names = n->names;
+    s->own = &n->shared->servers[n->self];
+    s->other = &n->shared->servers[!n->self];
+    s->now = monotonic_ms();
+    s->look_at = s->now + ROUND_MS;
+    s->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (s->epoll < 0)
+        return -errno;
+    int r = udp_start(s, &n->sockets);
+    return r == 0 ? tcp_start(s, &n->sockets) : r;
+}
+
+int names_serve(const struct name_server *n, struct err *e)
+{
+    _cleanup_free_ struct server *s = xcalloc(1, sizeof(*s));
+    if (n->self >= NAME_SERVERS)
+        return err_say(e, -EINVAL, "there are %d name servers", NAME_SERVERS);
+    int r = start(s, n);
+    if (r < 0)
+        return err_set(e, r, "start a name server");
+    r = enter_sandbox(n, e);
+    if (r < 0)
+        return r;
+    while (r == 0)
+        r = go_round(s);
+    return err_set(e, r, "wait for questions");
+}
