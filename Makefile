@@ -101,12 +101,21 @@ $(PRELOADS): $(BUILD)/tests/%.so: tests/%.c Makefile
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu17 -D_GNU_SOURCE -Wall -Wextra -Werror -O2 -shared -fPIC -o $@ $<
 # Runs inside containers, which have no C library.
-INSIDE := $(BUILD)/tests/door $(BUILD)/tests/leaderless
+INSIDE := $(BUILD)/tests/door $(BUILD)/tests/leaderless $(BUILD)/tests/ask
 $(INSIDE): $(BUILD)/tests/%: tests/%.c Makefile
 	$(call say,CC $<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu17 -D_GNU_SOURCE -Wall -Wextra -Werror -O1 -static -pthread -o $@ $<
-tests: $(UNITS) $(REPLAYS) $(TOOLS) $(PRELOADS) $(INSIDE)
+# The same by the resolvers of two libraries.
+LOOKUPS := $(BUILD)/tests/lookup_musl $(BUILD)/tests/lookup_ares
+$(BUILD)/tests/lookup_musl: LOOKUP_CC = musl-gcc -static
+$(BUILD)/tests/lookup_ares: LOOKUP_CC = $(CC) -DARES
+$(BUILD)/tests/lookup_ares: LOOKUP_LIBS = -Wl,-Bstatic -lcares -Wl,-Bdynamic
+$(LOOKUPS): tests/lookup.c Makefile
+	$(call say,CC $@)
+	@mkdir -p $(@D)
+	$(Q)$(LOOKUP_CC) -std=gnu17 -D_GNU_SOURCE -Wall -Wextra -Werror -O1 -o $@ $< $(LOOKUP_LIBS)
+tests: $(UNITS) $(REPLAYS) $(TOOLS) $(PRELOADS) $(INSIDE) $(LOOKUPS)
 
 # The same targets with libFuzzer, for FUZZ_SECONDS each. tests/fuzz/run tells more.
 $(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/%.o $(BUILD)/parts.a
@@ -169,7 +178,7 @@ check-vm check-vm-quick:
 TIDY := $(wildcard $(DIRS:%=%/*.[ch]) include/netctr/*.h tests/*.c tests/unit/*.[ch] tests/fuzz/*.[ch])
 # Their variables come from files that they source, which shellcheck does not follow.
 SHELLS := .ci/run $(wildcard scripts/check-vm scripts/d* scripts/mkrootfs scripts/vmtest tests/run tests/*.sh \
-          tests/*/*.sh tests/fuzz/run tests/soak tests/vm/suite)
+          tests/*/*.sh tests/bench/names tests/fuzz/run tests/soak tests/vm/suite)
 format:
 	clang-format -i $(TIDY)
 

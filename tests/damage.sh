@@ -76,7 +76,7 @@ no_trace_of_k() {
     [ ! -e "$run_state/containers/k" ] && [ ! -e "$state/containers/k" ] &&
         ! ss -Hlnt | has :9090 && ! nft list ruleset | has 9090 &&
         [ "$(ip -oneline link show | grep -c ': vc-')" = 1 ] &&
-        cgroups=$(find /sys/fs/cgroup -path '*/netctr/*/*' -type d ! -name resolver -printf '%f\n' | sort -u | wc -l) &&
+        cgroups=$(find /sys/fs/cgroup -path '*/netctr/*/*' -type d ! -name helpers -printf '%f\n' | sort -u | wc -l) &&
         [ "$cgroups" = 1 ] && [ "$(grep -cv -e ^# -e resting-until= "$run_state/leases/default")" = 1 ]
 }
 

@@ -253,6 +253,11 @@ tidy_after_test() {
     local names
     mapfile -t names < <(netctr ps -aq 2>/dev/null)
     [ ${#names[@]} = 0 ] || netctr rm -f "${names[@]}" || true
+    # The helpers end by themselves, a moment later; killed while they do, they leave an empty cgroup.
+    for _ in {1..40}; do
+        pgrep -f '^netctr (helper|names)' >/dev/null || break
+        sleep 0.025
+    done
     kill -KILL -1 2>/dev/null || true # all of this pid namespace but ourselves
     [ ! -d "$state/networks" ] || netctr network prune -f >/dev/null || true
     tidy_too
@@ -353,13 +358,13 @@ traced() { # PID
     grep -q '^TracerPid:.[1-9]' "/proc/$1/status"
 }
 
-# To be waited for: while a resolver starts, files come and go.
+# To be waited for: while the helpers start, files come and go.
 copy_run() { # DIR
     rm -rf "$1"
     cp -a "$run_state" "$1"
 }
 
-# Whoever keeps names and the resolver may just be writing there.
+# Whoever starts or is a helper may just be writing there.
 lose_run_directory() {
     until rm -rf "$run_state" 2>/dev/null; do :; done
 }
@@ -529,15 +534,8 @@ no_element_expires() {
     ! grep -q ' timeout [0-9]' <<<"$(nft --stateless list ruleset)"
 }
 
-# Who answers for names is told to the firewall when the resolver listens, which nobody's start waits for.
-resolver_is_told() {
-    local port
-    [ -n "$(ls "$run_state/names" 2>/dev/null)" ] || return 0
-    read -r port _ 2>/dev/null <"$run_state/names/.server" && nft list ruleset | has " $port "
-}
-
 # The firewall as text, when elements that were given a moment to live have gone.
-# Without the keeper's table, which belongs to whichever monitor listens, and the foreign one, which nobody
+# Without the keeper's table, which belongs to the helper, and the foreign one, which nobody
 # restores.
 ruleset() {
     nft --stateless list ruleset |
@@ -545,7 +543,6 @@ ruleset() {
 }
 firewall() {
     wait_for 3 no_element_expires
-    wait_for 5 resolver_is_told
     ruleset
 }
 
@@ -554,11 +551,18 @@ traces() {
     "$top/${NETCTR_BUILD:-build}/tests/look" host "$state" "$run_state" "$@"
 }
 
-# What an earlier container left to the kernel to remove may still be there: wait for it to settle.
+# The helpers come and go a moment after the containers.
+helpers_rest() {
+    local count
+    count=$(pgrep -c -f '^netctr (helper|names)' || true)
+    [ "$count" = "$(ls "$run_state/containers" 2>/dev/null | has . && echo 4 || echo 0)" ]
+}
+
+# What an earlier container left to the kernel or to the helper to remove may still be there: wait for it to settle.
 snapshot() {
     traces >"$ARENA/before"
     until sleep 0.1 && traces --until "$ARENA/before" 0 >"$ARENA/after" &&
-        ! grep -q ' expires$' "$ARENA/before"; do
+        ! grep -q ' expires$' "$ARENA/before" && helpers_rest; do
         traces >"$ARENA/before"
     done
 }

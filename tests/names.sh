@@ -3,6 +3,8 @@
 
 # shellcheck shell=bash
 # shellcheck disable=SC2154 # lib.sh's
+. "$top/tests/helpers.sh"
+
 own_resolv=$tmp/resolv.conf
 printf 'nameserver 192.0.2.9\n' >"$own_resolv"
 mount --bind "$own_resolv" "$(realpath /etc/resolv.conf)"
@@ -35,27 +37,29 @@ gateway_of() { # NAME [-4|-6]
     in_network_of "$1" ip "${2--4}" route show default | awk '{ print $3; exit }'
 }
 
-# Addresses, sorted, in one line; nothing if there is no answer.
-ask() { # NAME QUESTION [DIG'S WORDS...]
+# dig as the container NAME, at its gateway if there is no @. One try: nothing is asked twice here.
+dig_from() { # NAME QUESTION [DIG'S WORDS...]
     local at=()
     [[ " $* " = *' @'* ]] || at=("@$(gateway_of "$1")")
-    in_network_of "$1" dig +short +time=1 +tries=1 "${at[@]}" "${@:2}" |
-        grep -v '^;' | sort | paste -sd' ' || true
+    # -q, or it would take some names for types.
+    in_network_of "$1" dig +time=$((2 * slowness)) +tries=1 "${at[@]}" -q "${@:2}"
+}
+
+# Addresses, sorted, in one line; nothing if there is no answer.
+ask() { # NAME QUESTION [DIG'S WORDS...]
+    dig_from "$1" "$2" +short "${@:3}" | grep -v '^;' | sort | paste -sd' ' || true
+}
+
+# The name of an address; nothing if it has none here.
+back() { # NAME ADDRESS
+    in_network_of "$1" dig +short +time=$((2 * slowness)) +tries=1 "@$(gateway_of "$1")" -x "$2" | grep -v '^;' || true
 }
 
 answers() { # NAME QUESTION ANSWER
     [ "$(ask "$1" "$2")" = "$3" ]
 }
 
-server_port() {
-    cut -d' ' -f1 "$run_state/names/.server"
-}
-
-# The resolver runs and is asked.
-served() {
-    [ -e "$run_state/names/.server" ] && nft list map inet netctr resolvers4 | has " $(server_port) \|. $(server_port)$"
-}
-
-servers() {
-    pgrep -x aardvark-dns | wc -l
+# NOERROR, NXDOMAIN, REFUSED, ...; nothing if there is no answer.
+rcode() { # NAME QUESTION [DIG'S WORDS...]
+    dig_from "$@" | sed -n 's/.*status: \([A-Z]*\),.*/\1/p'
 }

@@ -21,6 +21,7 @@
 
 # shellcheck shell=bash
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+. "$top/tests/helpers.sh"
 
 tools=$top/${NETCTR_BUILD:-build}/tests
 nc=("$program" --root "$state" --run-root "$run_state")
@@ -51,16 +52,6 @@ furnish_blue() {
     netctr run --rm --network blue "$box" true
 }
 
-# The resolver comes in its own time, which is long where much else runs, and changes the firewall.
-resolver_serves() {
-    local networks=("$run_state"/names/*)
-    [ "$(look | grep -c '^element netctr doors4 ')" != ${#networks[@]} ] || return 0
-    head -v "${networks[@]}" "$run_state"/aardvark/*
-    look | grep doors
-    pgrep -a 'aardvark|netctr'
-    return 1
-}
-
 # Each k gets the same address at once: a lease that rests would give the next one another, or let it wait.
 same_leases() {
     cp "$tmp"/leases/* "$run_state/leases"
@@ -75,7 +66,7 @@ begin_strikes() {
     warm_up
     serve healthy --publish 8888:80 -p 9999:99/udp
     furnish
-    [ ! -x /usr/lib/podman/aardvark-dns ] || wait_for 20 resolver_serves
+    wait_for 20 helpers_work
     remember
     rm -rf "$tmp/leases"
     mkdir "$tmp/leases"

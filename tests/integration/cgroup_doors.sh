@@ -2,6 +2,7 @@
 # A container that may mount cgroups (CAP_SYS_ADMIN): it finds none of the host's, and whatever it makes of its
 # own goes with it.
 . "$(dirname "$0")/../lib.sh"
+. "$top/tests/helpers.sh"
 
 # The hierarchies of this machine, a line each: what /proc/self/cgroup calls them (nothing: version 2).
 hierarchies() {
@@ -32,7 +33,7 @@ admin() { # NAME [FLAGS...]: a container that may mount, and has done so
 
 # Every cgroup of a container.
 left() {
-    find /sys/fs/cgroup -type d -path '*/netctr/*/*' ! -name resolver
+    find /sys/fs/cgroup -type d -path '*/netctr/*/*' ! -name helpers
 }
 
 its_own_root() {
@@ -124,6 +125,7 @@ any_depth_and_name() {
         done
         echo made; while :; do sleep 100; done' >/dev/null
     wait_for 20 logged a made
+    nobody_watches
     kill -KILL "$(monitor_of a)"
     assert_eq "$(netctr gc)" 'removed dead container a'
     assert_eq "$(left)" ''
@@ -184,6 +186,7 @@ not_said() {
     admin a
     local dir
     dir=$(left | head -1)
+    nobody_watches
     kill -KILL "$(monitor_of a)"
     # A cgroup that cannot go: something is mounted on it.
     mkdir "$dir/held"

@@ -25,7 +25,7 @@ somebody_else() {
         # The same when nobody is there any more to know better.
         victim
         reseal "$live/state.json" "$filter"
-        kill -KILL "$(pgrep -x netctr | sort -n | tail -1)"
+        kill -KILL "$(pgrep -f "^netctr monitor" | sort -n | tail -1)"
         endure "state.json of a dead one: $filter"
     done
 }
@@ -39,15 +39,15 @@ anothers_endpoint() {
     endure "the neighbour's endpoint.default.json"
     victim
     cp "$neighbour" "$live/endpoint.default.json"
-    kill -KILL "$(pgrep -x netctr | sort -n | tail -1)"
+    kill -KILL "$(pgrep -f "^netctr monitor" | sort -n | tail -1)"
     endure "the neighbour's endpoint.default.json, of a dead one"
     victim
     reseal "$live/endpoint.default.json" '.network = "../../../etc" | .port = "../x"'
-    kill -KILL "$(pgrep -x netctr | sort -n | tail -1)"
+    kill -KILL "$(pgrep -f "^netctr monitor" | sort -n | tail -1)"
     endure 'endpoint.default.json: a way out'
     victim
     cp "$run_state/containers/neighbour/state.json" "$live/state.json"
-    kill -KILL "$(pgrep -x netctr | sort -n | tail -1)"
+    kill -KILL "$(pgrep -f "^netctr monitor" | sort -n | tail -1)"
     endure "the neighbour's state.json, of a dead one"
 }
 t "another container's records" anothers_endpoint
@@ -65,7 +65,7 @@ anothers_definition() {
         case $filter in .name* | .id*) ;; *) continue ;; esac
         victim
         jq "$filter" "$defined/config.json" >"$tmp/config" && cp "$tmp/config" "$defined/config.json"
-        kill -KILL "$(pgrep -x netctr | sort -n | tail -1)"
+        kill -KILL "$(pgrep -f "^netctr monitor" | sort -n | tail -1)"
         endure "config.json of a dead one: $filter"
     done
 }

@@ -2,6 +2,7 @@
 # Containers whose monitor was killed: what start, restart and boot say of them, and programs that wish to
 # outlive their monitor.
 . "$(dirname "$0")/../lib.sh"
+. "$top/tests/helpers.sh"
 
 monitor_of() { netctr inspect "$1" | jq -r '.. | .monitor? // empty' | head -1; }
 status_of() { netctr ps -a --format json | jq -r ".[] | select(.name == \"$1\") | .status"; }
@@ -31,7 +32,7 @@ full_disk() {
     netctr boot
     assert_eq "$(netctr exec a echo yes)" yes
     netctr rm -f a b >/dev/null
-    umount "$state"
+    wait_for 3 umount "$state" # the helper ends a moment later
 }
 t 'start, restart and boot of a dead container do what they say, or fail' full_disk
 
@@ -60,11 +61,23 @@ outlives() {
     netctr run -d --name p --network none "${flags[@]}" "$box" /usr/bin/perl -e 'syscall 157, 1, 0; $| = 1; print "ready\n"; sleep 1000' >/dev/null
     wait_for 5 logged p ready
     pid=$(netctr inspect p | jq -r '.. | .pid? // empty' | head -1)
+    wait_for 5 helpers_work
+    # Without helpers it ends with the next command.
+    # shellcheck disable=SC2046
+    kill -KILL $(helper_processes)
     kill -KILL "$(monitor_of p)"
     sleep 0.2
     kill -0 "$pid" || fail 'it did not outlive its monitor: this shows nothing'
     netctr ps >/dev/null # any command looks
-    ! kill -0 "$pid" 2>/dev/null || [ "$(ps -o stat= -p "$pid")" = Z ] || fail 'it goes on without a monitor'
+    ended() { ! kill -0 "$pid" 2>/dev/null || [ "$(ps -o stat= -p "$pid")" = Z ]; }
+    ended || fail 'it goes on without a monitor'
     assert_eq "$(status_of p)" exited
+    # With one it ends at once.
+    netctr start p
+    wait_for 5 helpers_work
+    wait_for 5 sh -c "[ \$($program --root '$state' --run-root '$run_state' logs p | grep -c ready) = 2 ]"
+    pid=$(pid_of p)
+    kill -KILL "$(monitor_of p)"
+    wait_for 3 ended
 }
-[ "$(uname -m)" != x86_64 ] || t 'a program that outlives its monitor ends with the next command' outlives
+[ "$(uname -m)" != x86_64 ] || t 'a program that outlives its monitor ends all the same' outlives

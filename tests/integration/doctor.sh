@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # netctr doctor and the rest of the host: the kernel, files, others who live there, and our own state.
 . "$(dirname "$0")/../lib.sh"
+. "$top/tests/helpers.sh"
 
 # doctor where something has been taken away, as `findings' leaves it: COMMAND... is put before it.
 findings_under() {
@@ -99,19 +100,6 @@ firewalld_cure() {
 }
 t "firewalld's own cure for firewalld" firewalld_cure
 
-names() {
-    local there
-    for there in /usr/lib/podman /usr/libexec/podman; do
-        [ ! -e "$there" ] || mount -t tmpfs tmpfs "$there"
-    done
-    finds note '`aardvark-dns` is not installed'
-    printf '#!/bin/sh\n' >"$ARENA/bin/aardvark-dns"
-    chmod +x "$ARENA/bin/aardvark-dns"
-    finds_none aardvark-dns
-    rm "$ARENA/bin/aardvark-dns"
-}
-t 'the program for names' names
-
 # ---- files ---------------------------------------------------------------------------------------
 
 elsewhere() { # ROOT RUN: doctor with other directories; nothing is made
@@ -151,18 +139,14 @@ t 'a root on an overlayfs, a run root that outlives a reboot' unfit
 
 # ---- our own state -------------------------------------------------------------------------------
 
-# Its monitor would repair the firewall at once.
-with_a_sleeping_monitor() {
+# The helper would repair the firewall at once.
+with_a_sleeping_helper() {
     netctr run -d --name web --publish 8080:80 "$box" sleep 100 >/dev/null
-    wait_for 5 sh -c 'nft list tables | grep -q keeper'
-    monitor=$(monitor_of web)
-    kill -STOP "$monitor"
-    # shellcheck disable=SC2064 # this one
-    trap "kill -CONT $monitor" EXIT
+    nobody_watches
 }
 
 tables_gone() {
-    with_a_sleeping_monitor
+    with_a_sleeping_helper
     finds_none 'the firewall'
     nft flush ruleset
     finds problem 'the firewall is not there, or not netctr'"'"'s, and 1 containers run on networks'
@@ -171,7 +155,7 @@ tables_gone() {
 t 'the firewall is gone' tables_gone
 
 rules_gone() {
-    with_a_sleeping_monitor
+    with_a_sleeping_helper
     nft flush chain inet netctr forward
     finds problem 'the firewall lacks some of its rules'
     cured
@@ -191,6 +175,7 @@ leftovers() {
     netctr run -d --name k --publish 8080:80 "$box" sleep 100 >/dev/null
     local program_pid
     program_pid=$(pid_of k)
+    nobody_watches
     kill -KILL "$(monitor_of k)"
     wait_for 5 sh -c "! kill -0 $program_pid 2>/dev/null"
     finds warning 'a killed command has left something: dead container k'

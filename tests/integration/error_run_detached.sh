@@ -17,7 +17,7 @@ appearance() {
         "$tools/look" container "$pid"
         look | grep -vE '^file .*/(containers/k|names)/|^process sleep|^lease' | comm -13 "$tmp/before" -
         # not as look sums them up: the id is in them
-        (cd "$run_state/names" && grep -sHF "$id" default .aardvark/default)
+        (cd "$run_state/dns" && grep -sHF "$id" "container/$id/default" && find address -lname "*$id*" -printf '%p %l\n')
         grep -o '^[0-9a-f.:,]* *k ' "$run_state/leases/default"
     )
     text=${text//$id/ID}

@@ -29,7 +29,7 @@ compare() {
     ! kill -0 "$orphan" 2>/dev/null || bad 'the orphan lives'
     eventually no_port || bad "a link is left: $(ip -oneline link show)"
     ! nft list ruleset | has -e 8080 -e 9090 -e 9091 || bad 'an element is left'
-    [ -z "$(find /sys/fs/cgroup -type d -path '*/netctr/*/*' ! -name resolver)" ] || bad 'a cgroup is left'
+    [ -z "$(find /sys/fs/cgroup -type d -path '*/netctr/*/*' ! -name helpers)" ] || bad 'a cgroup is left'
     [ "$(cat "$run_state/instance")" ] || bad 'it is not taken over'
     failures=$((failures + spoilt))
 }

@@ -78,7 +78,7 @@ detached_is_free_of_its_caller() {
     timeout 5 netctr run -d --network none --name c "$box" sleep 100 | cat
     status_is c running
     local monitor
-    for monitor in $(pgrep -x netctr); do
+    for monitor in $(pgrep -f "^netctr monitor"); do
         assert_eq "$(readlink "/proc/$monitor/cwd")" / 'directory of the monitor'
         [ "$(ps -o sid= -p "$monitor" | tr -d ' ')" != "$(ps -o sid= -p $$ | tr -d ' ')" ] ||
             fail "the monitor is in its caller's session"

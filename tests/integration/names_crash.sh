@@ -1,136 +1,8 @@
 #!/usr/bin/env bash
-# The resolver is one, is kept running, and goes with the last container: whoever is killed.
+# Whoever is killed or stands still, names are told: those of who lives, and of nobody else. The helpers and servers
+# themselves: helpers.sh.
 . "$(dirname "$0")/../lib.sh"
 . "$top/tests/names.sh"
-
-server() { pgrep -x aardvark-dns; }
-another_server() { # THAN
-    local now
-    now=$(server) && [ "$now" != "$1" ] && served
-}
-
-comes_and_goes() {
-    warm_up
-    snapshot
-    idle a
-    idle b
-    wait_for 5 served
-    wait_for 5 answers a b "$(address_of b)"
-    netctr rm -f a
-    assert_eq "$(servers)" 1 'servers while there is one container'
-    netctr rm -f b
-    assert_clean
-    assert_eq "$(servers)" 0 servers
-    # It ends with a container that was its own end, too, and with the last that is disconnected.
-    netctr run --rm "$box" sleep 0.5
-    assert_clean
-    assert_eq "$(servers)" 0 servers
-}
-t 'with the first container it comes, with the last it goes, and leaves nothing' comes_and_goes
-
-a_stranger_to_us() {
-    idle a -m 64m --publish 8080:80
-    wait_for 5 served
-    local pid fd session
-    pid=$(server)
-    # Nothing of ours is open in it; a lock would look like a living monitor.
-    for fd in "/proc/$pid/fd/"*; do
-        case $(readlink "$fd") in
-        /dev/null | socket:* | pipe:* | anon_inode:*) ;;
-        *) fail "open: $(readlink "$fd")" ;;
-        esac
-    done
-    # Its own sockets: one for each gateway, a pair for signals; the held port is not among them.
-    assert_lacks "$(ss -Hltnp)" "pid=$pid,"
-    assert_eq "$(ss -Hlunp | grep -c "pid=$pid,")" 2 'sockets that listen'
-    assert_eq "$(grep -c ' FLOCK .* '"$pid"' ' /proc/locks || true)" 0 locks
-    assert_eq "$(ps -o ppid= -p "$pid" | tr -d ' ')" 1 parent
-    session=$(ps -o sid= -p "$pid" | tr -d ' ')
-    [ "$session" != "$(ps -o sid= -p "$(monitor_of a)" | tr -d ' ')" ] || fail 'in the session of the monitor'
-    assert_eq "$(ps -o tty= -p "$pid" | tr -d ' ')" '?' terminal
-    grep -q '/netctr/[0-9a-f]*/resolver$' "/proc/$pid/cgroup"
-    assert_lacks "$(cat "/proc/$pid/cgroup")" "$(netctr inspect a | jq -r '.[0].id')"
-    assert_eq "$(awk '/^Cap(Prm|Eff|Bnd)/ { print $2 }' "/proc/$pid/status" | sort -u)" 0000000000000000 capabilities
-    assert_eq "$(ps -eo stat= | grep -c ^Z || true)" 0 zombies
-    # It outlives whoever has started it.
-    kill -KILL "$(monitor_of a)"
-    kill -0 "$pid"
-}
-t 'it holds nothing of ours, and is nobody'"'"'s child' a_stranger_to_us
-
-killed() {
-    lan_resolver
-    idle a
-    idle b
-    wait_for 5 answers a b "$(address_of b)"
-    local before
-    before=$(server)
-    kill -KILL "$before"
-    wait_for 5 another_server "$before"
-    wait_for 5 answers a b "$(address_of b)"
-    # And when it cannot be started, the world is known all the same.
-    mount --bind /bin/false /usr/lib/podman/aardvark-dns
-    kill -KILL "$(server)"
-    wait_for 5 answers a outside.example 203.0.113.7
-    umount /usr/lib/podman/aardvark-dns
-    wait_for 20 answers a b "$(address_of b)"
-}
-t 'killed, it is started again' killed
-
-keeper_killed() {
-    idle first
-    idle second
-    wait_for 5 answers first second "$(address_of second)"
-    local before keeper other
-    before=$(server)
-    keeper=$(cut -d' ' -f1 "$run_state/listener")
-    other=second
-    [ "$keeper" != "$(monitor_of second)" ] || other=first
-    kill -KILL "$keeper"
-    netctr ps >/dev/null
-    idle third
-    wait_for 5 answers $other third "$(address_of third)"
-    assert_eq "$(server)" "$before" 'the server'
-    kill -KILL "$before"
-    wait_for 5 another_server "$before"
-    wait_for 5 answers $other third "$(address_of third)"
-    assert_eq "$(servers)" 1
-}
-t 'whoever keeps it is killed: another one does' keeper_killed
-
-everybody_killed() {
-    warm_up
-    snapshot
-    idle a
-    idle b
-    wait_for 5 served
-    local pids stranger
-    # A pid that is written down is not believed: this one is a stranger's.
-    sleep 1000 &
-    stranger=$!
-    printf %s $stranger >"$run_state/names/.aardvark/aardvark.pid"
-    pids=$(pgrep -x netctr)
-    # shellcheck disable=SC2086
-    kill -KILL $pids
-    wait_for 5 eval "! pgrep -x netctr"
-    assert_eq "$(servers)" 1 'servers before'
-    netctr gc
-    assert_eq "$(servers)" 0 'servers after gc'
-    kill -0 $stranger
-    netctr rm a b
-    assert_clean
-    # Its own files may be lost, too.
-    idle a --rm
-    wait_for 5 served
-    rm -rf --one-file-system "$run_state/names/.server"
-    echo half >"$run_state/names/blue~"
-    # shellcheck disable=SC2046
-    kill -KILL $(pgrep -x netctr) "$(server)"
-    wait_for 5 eval "! pgrep -x netctr"
-    netctr gc
-    assert_clean
-}
-t 'everybody is killed: gc ends it, and nobody else' everybody_killed
 
 two_at_once() {
     local round
@@ -138,74 +10,182 @@ two_at_once() {
         netctr run -d --name x$round "$box" sleep 1000 >/dev/null &
         netctr run -d --name y$round "$box" sleep 1000 >/dev/null &
         wait
-        wait_for 5 served
-        wait_for 5 answers x$round y$round "$(address_of y$round)"
-        assert_eq "$(servers)" 1 servers
+        assert_eq "$(ask x$round y$round)" "$(address_of y$round)"
+        assert_eq "$(ask y$round x$round)" "$(address_of x$round)"
+        wait_for 5 helpers_work
+        assert_eq "$(helper_processes | wc -l)" 4 processes
         netctr rm -f x$round y$round
-        assert_eq "$(servers)" 0 servers
+        wait_for 3 no_helpers
     done
 }
 # netavark #375
-t 'two starts at once: one server' two_at_once
+t 'two starts at once: one pair and its servers' two_at_once
 
 flushed() {
     idle a
     idle b
-    wait_for 5 served
-    wait_for 5 answers a b "$(address_of b)"
+    wait_for 5 helpers_work
+    assert_eq "$(ask a b)" "$(address_of b)"
     local before
     before=$(firewall)
+    [[ $before == *resolvers4* ]] || fail 'it is not there'
     nft flush ruleset
     wait_for 5 answers a b "$(address_of b)"
     assert_eq "$(firewall)" "$before"
+    # Where nobody watches, too.
+    nobody_watches
     nft delete table inet netctr
     netctr network reload
+    assert_eq "$(ask a b)" "$(address_of b)"
     assert_eq "$(firewall)" "$before"
 }
 t 'a flushed firewall knows again who answers' flushed
 
-# A network that is made anew may have the resolver's file that it had: that it is new has to be told.
-stays_the_first() { # STRACE'S WORDS...: what happens to the first of network blue, or to its removal
-    strace -o /dev/null true 2>/dev/null || skip 'no permission to trace'
-    idle a
-    wait_for 10 served
-    netctr network create --subnet 10.77.9.0/24 blue >/dev/null
-    idle b --network blue
-    wait_for 10 answers b b "$(address_of b)"
-    netctr rm -f b >/dev/null
-    local command=(run -d --name c --network blue "$box" sleep 1000)
-    if [ "$1" = rm ]; then
-        command=(network rm blue)
-        shift
-    else
-        netctr network rm blue >/dev/null
-        netctr network create --subnet 10.77.9.0/24 blue >/dev/null
-    fi
-    strace -f -qq -o "$tmp/trace" "$@" "$program" --root "$state" --run-root "$run_state" "${command[@]}" \
-        >/dev/null 2>&1 && fail 'it has not failed'
-    grep -qE 'INJECTED|killed by SIGKILL' "$tmp/trace" || fail "nothing was struck: $(tail -3 "$tmp/trace")"
-    idle d --network blue
-    wait_for 10 answers d d "$(address_of d)"
+in_time() { # COMMAND OF NETCTR...
+    timeout $((5 * slowness)) "$ARENA/bin/netctr" "$@" >/dev/null || fail "status $? of netctr $*"
 }
-noted_then_killed() { stays_the_first -P .untold -e trace=openat -e inject=openat:signal=SIGKILL; }
-named_then_killed() { stays_the_first -P blue -e trace=renameat -e inject=renameat:signal=SIGKILL; }
-no_room_to_note() { stays_the_first -P .untold -e trace=openat -e inject=openat:error=ENOSPC; }
-removed_half() { stays_the_first rm -P blue -e trace=unlinkat -e inject=unlinkat:signal=SIGKILL; }
-t 'the first of a network is killed before it has a name' noted_then_killed
-t 'the first of a network is killed as it gets its name' named_then_killed
-t 'the first of a network cannot be noted' no_room_to_note
-t 'the removal of a network is killed half-way' removed_half
-
 a_start_waits_not() {
-    # The server and the one who keeps it are stopped in their tracks.
+    local all monitor
     idle a
-    wait_for 5 served
-    kill -STOP "$(server)" "$(monitor_of a)"
-    idle b
-    netctr exec b true
-    netctr rm -f b
-    kill -CONT "$(monitor_of a)" "$(server)"
+    wait_for 5 helpers_work
+    mapfile -t all < <(helper_processes)
+    monitor=$(monitor_of a)
+    kill -STOP "${all[@]}" "$monitor"
+    # At once, when it cannot be told yet; and when it can.
+    for n in 1 2; do
+        in_time run -d --name "b$n" "$box" sleep 1000
+        in_time exec "b$n" true
+        in_time rm -f "b$n"
+        sleep 2
+    done
+    # Whoever comes then has names, by servers that take the place of those.
     idle c
-    wait_for 5 answers a c "$(address_of c)"
+    idle d
+    wait_for 5 answers c d "$(address_of d)"
+    wait_for 5 answers c a "$(address_of a)"
+    wait_for 5 helpers_work
+    kill -CONT "$monitor"
+    kill -CONT "${all[@]}" 2>/dev/null || true
+    for n in "${all[@]}"; do wait_for 5 gone "$n"; done
+    assert_eq "$(helper_processes | wc -l)" 4 processes
+    assert_eq "$(ask a c)" "$(address_of c)"
 }
-t 'a start waits neither for the server nor for its keeper' a_start_waits_not
+t 'a start waits neither for the helpers and servers nor for a monitor' a_start_waits_not
+
+# ---- killed at each step ----------------------------------------------------------------------------
+
+tree() { find "$run_state/dns" -printf '%P %l\n' | grep -v '^upstream' | sort; }
+
+# The N-th call of CALL for RUN/dns is the last of whoever makes it. 1: there was no such call, and it lives.
+killed_at() { # CALL N COMMAND OF NETCTR...
+    : >"$tmp/trace"
+    strace -f -qq -o "$tmp/trace" -P "$run_state/dns" -e "trace=$1" -e "inject=$1:signal=SIGKILL:when=$2" \
+        "$program" --root "$state" --run-root "$run_state" "${@:3}" >"$tmp/said" 2>&1 &
+    local strace=$!
+    over() { ! kill -0 $strace 2>/dev/null || status_is c running; }
+    wait_for 10 over
+    ! status_is c running 2>/dev/null || return 1
+    wait $strace && fail "$1 $2: it has not failed" || true
+    grep -q 'killed by SIGKILL' "$tmp/trace" || fail "$1 $2: nothing was struck: $(tail -3 "$tmp/trace")"
+}
+
+each_step() { # FUNCTION: what is done and asked when c was killed
+    strace -o /dev/null true 2>/dev/null || skip 'no permission to trace'
+    local call n struck=0
+    for call in mkdirat symlinkat renameat; do
+        for ((n = 1; ; n += slowness > 1 ? 4 : 1)); do
+            netctr network create --subnet 10.77.9.0/24 blue >/dev/null
+            killed_at $call $n run -d --name c --hostname front --network blue "$box" sleep 1000 || break
+            echo "$call $n"
+            "$1"
+            struck=$((struck + 1))
+        done
+        netctr rm -f c
+        netctr network rm blue
+        [ $n -gt 1 ] || fail "$call: no step was struck"
+    done
+    note "$struck steps"
+}
+
+# Its neighbour's helpers clean up after it, while the next one comes.
+next_of_network() {
+    idle d --network blue
+    assert_eq "$(ask d d)" "$(address_of d)"
+    assert_eq "$(ask d c)" ''
+    assert_eq "$(ask d front)" ''
+    netctr rm -f d
+    netctr rm -f c 2>/dev/null || true
+    netctr network rm blue
+    netctr gc
+    assert_eq "$(tree)" "$before"
+    assert_eq "$(ask a a)" "$(address_of a)"
+}
+first_of_network() {
+    local before
+    lan_resolver
+    idle a
+    before=$(tree)
+    each_step next_of_network
+}
+t 'the first of a network is killed at each step: the next one is told names' first_of_network
+
+# There is nobody but gc.
+gc_after_it() {
+    netctr gc
+    netctr rm -f c 2>/dev/null || true
+    netctr network rm blue
+    assert_eq "$(tree)" "$before"
+}
+first_of_all() {
+    local before
+    warm_up
+    wait_for 3 no_helpers
+    snapshot
+    before=$(tree)
+    each_step gc_after_it
+    wait_for 3 no_helpers
+    assert_clean
+}
+t 'the first of all is killed at each step: gc leaves nothing' first_of_all
+
+# COMMAND is killed before its N-th removal of a file of RUN/dns. 1: it has come to its end.
+removal_killed_at() { # N COMMAND OF NETCTR...
+    ! strace -f -qq -o "$tmp/trace" -P "$run_state/dns" -P "$run_state/dns/bell" -P "$run_state/dns/network" \
+        -e trace=unlinkat -e "inject=unlinkat:signal=SIGKILL:when=$1" \
+        "$program" --root "$state" --run-root "$run_state" "${@:2}" >"$tmp/said" 2>&1
+}
+network_half_removed() {
+    strace -o /dev/null true 2>/dev/null || skip 'no permission to trace'
+    local n before
+    idle a
+    before=$(tree)
+    for ((n = 1; ; n++)); do
+        netctr network create --subnet 10.77.9.0/24 blue >/dev/null
+        idle b --network blue
+        netctr rm -f b
+        removal_killed_at $n network rm blue || break
+        echo "removal $n"
+        # It is still there, and of use.
+        idle c --network blue
+        idle d --network blue
+        assert_eq "$(ask c d)" "$(address_of d)"
+        netctr rm -f c d
+        netctr network rm blue
+        assert_eq "$(tree)" "$before"
+    done
+    [ $n -gt 1 ] || fail 'nothing was struck'
+    assert_eq "$(tree)" "$before"
+    # What is on it goes with it, by -f.
+    for ((n = 1; ; n++)); do
+        netctr network create --subnet 10.77.9.0/24 blue >/dev/null
+        idle b --network blue
+        removal_killed_at $n network rm -f blue || break
+        netctr rm -f b
+        netctr network rm blue 2>/dev/null || true
+        netctr gc
+        assert_eq "$(tree)" "$before"
+    done
+    netctr rm -f b
+    assert_eq "$(tree)" "$before"
+}
+t 'the removal of a network is killed half-way' network_half_removed

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # What a network is in the kernel: MTU, MAC, sysctls; and what somebody changes there behind our back.
 . "$(dirname "$0")/../lib.sh"
+. "$top/tests/helpers.sh"
 
 differences() { netctr network inspect "$1" | jq -r '.[0].differences[]'; }
 link_value() { ip -json link show dev "$1" | jq -r ".[0].$2"; }
@@ -108,11 +109,16 @@ differences_are_told() {
     assert_eq "$(differences a)" ''
     in_lan curl -sf --max-time 2 http://192.0.2.2:8080/ | has -x c
     # The rules, without the one who would restore them.
-    kill -STOP "$(monitor_of c)"
+    wait_for 5 helpers_work
+    local stopped
+    stopped=$(helper_processes)
+    # shellcheck disable=SC2086
+    kill -STOP $stopped
     nft delete element inet netctr natted '{ nc-a }'
     nft add element inet netctr internal '{ nc-a }'
     differences a >"$tmp/told"
-    kill -CONT "$(monitor_of c)"
+    # shellcheck disable=SC2086
+    kill -CONT $stopped
     grep -qx 'firewall: is not in set `natted`' "$tmp/told"
     grep -qx 'firewall: is, and should not be, in set `internal`' "$tmp/told"
     netctr network reload

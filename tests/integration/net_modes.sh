@@ -107,9 +107,11 @@ internal() {
     assert_silent from a tcp "$gateway" 90
     assert_silent from a tcp $host4 90
     assert_silent from a tcp "$gateway6" 90
-    # Nor the host's resolver, which would ask the world for it (CVE-2024-29018).
+    # Nor the host's resolver, which would ask the world for it (CVE-2024-29018): who tells names takes its questions.
     assert_silent from a udp "$gateway" 53
     assert_silent from a tcp "$gateway" 53
+    assert_contains "$(in_network_of a dig +time=2 +tries=1 @"$gateway" outside.example)" 'status: REFUSED'
+    assert_lacks "$(cat "$tmp/host")" datagram
     in_network_of a ping -c 1 -W 1 "$gateway" >/dev/null
     # A published port of the others is not for it.
     serve_peer web -p 8080:80

@@ -213,10 +213,10 @@ pruned() {
     netctr network create c
     netctr run -d --name x --network c "$box" sleep 100 >/dev/null
     netctr run --rm --network b "$box" true
-    [ -e "$run_state/names/b" ] || fail 'nobody keeps its names'
+    [ -e "$run_state/dns/bell/b" ] || fail 'nobody keeps its names'
     assert_eq "$(echo n | netctr network prune 2>/dev/null)" ''
     assert_eq "$(netctr network prune -f --filter label!=keep)" b
-    [ ! -e "$run_state/names/b" ] || fail 'its names are left'
+    [ -z "$(find "$run_state/dns" -name b)" ] || fail 'its names are left'
     assert_eq "$(netctr network ls -q | xargs)" 'a c default'
     assert_eq "$(echo y | netctr network prune 2>/dev/null)" a
 }

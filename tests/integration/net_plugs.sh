@@ -215,7 +215,8 @@ reloaded_meanwhile() {
     monitor=$(state_of a monitor)
     assert_contains "$(nft list table bridge netctr_guard)" "$port"
     # The monitor takes its time to remove the record, when the guard is gone already.
-    strace -f -qq -o "$tmp/trace" -e inject=unlinkat:delay_enter=700000 -p "$monitor" &
+    strace -f -qq -o "$tmp/trace" -P endpoint.blue.json -e trace=unlinkat \
+        -e inject=unlinkat:delay_enter=700000 -p "$monitor" &
     tracer=$!
     wait_for 5 traced "$monitor"
     netctr network disconnect blue a &

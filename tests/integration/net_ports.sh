@@ -2,6 +2,7 @@
 # The host's end of a container's link: a port of a bridge, and never an interface of the host. And a link whose
 # container has ended, while somebody still holds its network namespace.
 . "$(dirname "$0")/../lib.sh"
+. "$top/tests/helpers.sh"
 
 host4=192.0.2.2 host6=2001:db8::2
 spoofed4=192.0.2.77 spoofed6=2001:db8::77
@@ -323,12 +324,15 @@ no_guard_gone() {
 }
 t '--no-guard: it is gone when the command returns' no_guard_gone
 
+no_process() { [ -z "$(pgrep -x netctr | grep -vxFf <(helper_processes))" ]; } # but for helpers
 no_process_stays() {
     # Deleting beside the way keeps no pipe open, no lock, and no process for long.
     netctr run -d --name evil "$box" sleep 600 >/dev/null
     nsenter --target "$(pid_of evil)" --net sleep 5 &
     netctr rm -f evil | cat
-    wait_for 1 eval '! pgrep -x netctr'
+    wait_for 1 no_process
+    wait_for 3 no_helpers # which delete the link first
+    [ ! -e "$run_state/links" ] || fail "links left: $(ls "$run_state/links")"
     netctr run -d --name evil "$box" sleep 600 >/dev/null # the name is free
 }
 t 'no process stays behind' no_process_stays

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # After the program's end: restart policies, start, restart, and what is left after a reboot.
 . "$(dirname "$0")/../lib.sh"
+. "$top/tests/helpers.sh"
 
 background() { netctr run -d --network none "$@" >/dev/null; }
 
@@ -246,9 +247,10 @@ cannot_start_again() {
 t 'a start that fails does not change when it has run' cannot_start_again
 
 # How a container has ended is known, and its monitor is killed before it can go.
-known_end() {
+known_end() { # command|helper: who clears up
     strace -o /dev/null true 2>/dev/null || skip 'no permission to trace'
     mkdir -p "$tmp/share"
+    rm -f "$tmp/share/go"
     cp "$box/bin/busybox" "$tmp/share/sh"
     # shellcheck disable=SC2016 # the container expands it
     netctr run -d --name d --network none --restart on-failure:1 -v "$tmp/share:/share" "$box" /share/sh -c \
@@ -256,17 +258,29 @@ known_end() {
     local started monitor
     started=$(state_of d started)
     monitor=$(monitor_of d)
+    kill_helpers
+    if [ "$1" = helper ]; then # begun by somebody else
+        background --name other "$box" sleep 100
+        wait_for 5 helpers_work
+    fi
     strace -f -qq -o "$tmp/trace" -p "$monitor" -e trace=renameat -e "inject=renameat:delay_exit=$((500000 * slowness))" &
     wait_for 5 traced "$monitor"
     touch "$tmp/share/go"
     wait_for 20 grep -q '"exit"' "$state/containers/d/config.json"
     kill -KILL "$monitor"
     wait $! || true
-    [ -e "$run_state/containers/d/state.json" ] || fail 'it was too late'
+    if [ "$1" = helper ]; then
+        wait_for 5 [ ! -e "$run_state/containers/d" ]
+    else
+        [ -e "$run_state/containers/d/state.json" ] || fail 'it was too late'
+    fi
     wait_for 10 status_is d exited
     assert_eq "$(state_of d exit_status),$(state_of d started)" "127,$started"
 }
-t 'an end that is known stays what it was, whoever clears up' known_end
+known_to_commands() { known_end command; }
+known_to_helper() { known_end helper; }
+t 'an end that is known stays what it was, whoever clears up' known_to_commands
+t 'an end that is known stays what it was, also if the helper clears up' known_to_helper
 
 killed_as_it_tells() {
     strace -o /dev/null true 2>/dev/null || skip 'no permission to trace'
@@ -311,8 +325,7 @@ t 'start and restart: the definition, the layer and the id that it had' started_
 # What a reboot does: nobody runs, /run is empty, the kernel has nothing, the boot has another id.
 reboot_host() {
     local link
-    pkill -KILL -x netctr || true
-    wait_for 5 nobody_runs
+    wait_for 5 all_killed
     umount /run/netns/lan 2>/dev/null || true
     umount -l /run
     mount -t tmpfs -o mode=755 tmpfs /run
@@ -324,8 +337,17 @@ reboot_host() {
     cat /proc/sys/kernel/random/uuid >"$tmp/boot_id"
     mount --bind "$tmp/boot_id" /proc/sys/kernel/random/boot_id
 }
+# All at once: a helper would note the end of a monitor that is killed before it.
+all_killed() {
+    local signal
+    for signal in STOP KILL; do
+        pkill -$signal -x netctr || true
+        pkill -$signal -f '^netctr ' || true # one that has just begun has another name
+    done
+    nobody_runs
+}
 nobody_runs() {
-    ! pgrep -x netctr && [ -z "$(ps -eo pidns= | grep -v "$(stat -Lc %i /proc/self/ns/pid)")" ]
+    ! pgrep -x netctr && ! pgrep -f '^netctr ' && [ -z "$(ps -eo pidns= | grep -v "$(stat -Lc %i /proc/self/ns/pid)")" ]
 }
 
 after_a_reboot() {
@@ -409,7 +431,8 @@ half_claimed_lost() {
     assert_eq "$(state_of k lost)" true
     netctr start k
     echo '{' >"$run_state/containers/k/state.json"
-    kill -KILL "$(pgrep -x netctr)"
+    kill_helpers
+    kill -KILL "$(pgrep -f "^netctr monitor of k")"
     wait_for 5 status_is k exited
     assert_eq "$(state_of k exit_status)" 137
     assert_eq "$(cat "$state/containers/k/upper/kept")" precious

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Disks that are full, read-only, of an unusual kind, or gone: it works, or one clear line says what to do.
 . "$(dirname "$0")/../lib.sh"
+. "$top/tests/helpers.sh"
 
 # netctr with its state directories somewhere else.
 at() { # ROOT RUN COMMAND...
@@ -33,6 +34,7 @@ works_or_tells() { # COMMAND...
 }
 
 no_trace() {
+    wait_for 5 no_helpers
     assert_eq "$(pgrep -x sleep || true)" '' 'programs left'
     assert_eq "$(find /sys/fs/cgroup -path '*/netctr/*/*' -type d)" '' 'cgroups left'
     wait_for 3 no_port
@@ -40,8 +42,18 @@ no_trace() {
 }
 no_port() { [ -z "$(ip -oneline link show | sed -n '/: vc-/p')" ]; }
 
+tells_where() { # ROOT RUN
+    grep -qF "$1" "$tmp/errors" || grep -qF "$2" "$tmp/errors" || fail "no path: $(cat "$tmp/errors")"
+}
+# Nobody lives, and nothing says that anybody does.
+no_record() { # ROOT RUN
+    assert_eq "$(find "$1/containers" "$2/containers" "$2/dns"/{container,address,network} -mindepth 1)" '' 'records left'
+    assert_eq "$(grep -v '^#' "$2/leases/default" | grep -v ' resting-until=')" '' 'leases left'
+}
+
 # A container on disks of every size, until it fits. Each file that netctr writes is once the one that does
-# not: whichever it is, nothing may be left that rm -f and gc, on the same full disk, cannot remove.
+# not: whichever it is, nothing may be left that rm -f and gc, on the same full disk, cannot remove; but for its
+# lease, which waits for room, and with it its name. With room, all is as if it had never been begun.
 every_size() { # ROOT|RUN OPTION FIRST LAST STEP
     local n fitted=0 refused=0 root run
     mkdir -p "$tmp/small"
@@ -54,21 +66,29 @@ every_size() { # ROOT|RUN OPTION FIRST LAST STEP
             http --output /dev/null http://127.0.0.1:8080/ 2>/dev/null || true
         else
             refused=$((refused + 1))
-            grep -qF "${root}" "$tmp/errors" || grep -qF "$run" "$tmp/errors" || fail "no path: $(cat "$tmp/errors")"
+            tells_where "$root" "$run"
         fi
         works_or_tells at "$root" "$run" ps -a || true
         # What is full may be so full that even the lock has no room: then there is nothing either.
-        works_or_tells at "$root" "$run" rm -f k || true
-        works_or_tells at "$root" "$run" gc || true
-        umount "$tmp/small"
+        works_or_tells at "$root" "$run" rm -f k || grep -q 'no such container' "$tmp/errors" || tells_where "$root" "$run"
+        works_or_tells at "$root" "$run" gc || tells_where "$root" "$run"
         no_trace
+        mount -o "remount,$2=1000000" "$tmp/small"
+        works_or_tells at "$root" "$run" run -d --name k -p 8080:80 "$box" sleep 1000 || fail "$n: $(cat "$tmp/errors")"
+        assert_eq "$(at "$root" "$run" ps -a --format json | jq -c 'map(.name + " " + .status)')" '["k running"]'
+        at "$root" "$run" rm -f k >/dev/null
+        wait_for 3 no_port
+        assert_eq "$(at "$root" "$run" gc)" '' 'left to gc'
+        no_record "$root" "$run"
+        no_trace
+        wait_for 5 umount "$tmp/small"
         rm -rf --one-file-system "$tmp/root" /run/netctr-s
         other_owner
     done
     [ $fitted -gt 1 ] && [ $refused -gt 1 ] || fail "fitted $fitted times, refused $refused times"
 }
 few_inodes_root() { every_size ROOT nr_inodes 2 22 1; }
-few_inodes_run() { every_size RUN nr_inodes 2 22 1; }
+few_inodes_run() { every_size RUN nr_inodes 2 44 1; }
 few_bytes_root() { every_size ROOT size 4096 53248 4096; }
 few_bytes_run() { every_size RUN size 4096 53248 4096; }
 t 'a state directory with too few inodes, one by one' few_inodes_root
@@ -90,13 +110,14 @@ no_room_to_leave() {
     # Its lease waits for room. Nobody is led to it any more.
     works_or_tells at "$tmp/state" "$small" rm -f k || true
     assert_lacks "$(nft list ruleset)" 8080
-    assert_eq "$(cut -d' ' -f4 "$small/names/plain" | cut -d, -f1)" a 'names'
+    assert_eq "$(find "$small/dns" -path "*$id*" -o -path '*/plain/k*')" '' 'names'
+    [ -L "$small/dns/network/plain/a/$(at "$tmp/state" "$small" inspect a | jq -r '.[0].id')" ] || fail 'its name is gone'
     wait_for 5 lacks_word "$id"
     rm "$tmp/small/filler"
     at "$tmp/state" "$small" gc
     at "$tmp/state" "$small" rm -f a k
     no_trace
-    umount "$tmp/small"
+    wait_for 5 umount "$tmp/small"
     rm -rf --one-file-system "$tmp/state"
 }
 lacks_word() { ! at "$tmp/state" "$tmp/small/state" exec a grep -qw "$1" /etc/hosts; }
@@ -105,17 +126,58 @@ t 'names need no room to be taken out, and its neighbours see that' no_room_to_l
 names_in_the_way() {
     other_owner
     netctr run -d --name k -p 8080:80 "$box" sleep 1000 >/dev/null
-    mv "$run_state/names/default" "$tmp/book"
-    mkdir "$run_state/names/default"
+    mount -t tmpfs tmpfs "$run_state/dns/network/default/k"
     works_or_tells netctr rm -f k || true
     assert_lacks "$(nft list ruleset)" 8080
-    rmdir "$run_state/names/default"
-    mv "$tmp/book" "$run_state/names/default"
+    umount "$run_state/dns/network/default/k"
     netctr gc
     netctr rm -f k
-    assert_eq "$(cat "$run_state/names/default")" '' 'names'
+    assert_eq "$(find "$run_state/dns"/{container,address,network} -mindepth 1)" '' 'names'
 }
 t 'names that cannot be taken out keep no port open' names_in_the_way
+
+# The disk is full when helpers are to be started: nothing is begun without them that needs them, and nothing
+# hangs.
+no_room_for_helpers() {
+    other_owner
+    mkdir -p "$tmp/small"
+    mount -t tmpfs -o size=256k,mode=755 tmpfs "$tmp/small"
+    local run=$tmp/small/state
+    run_state=$run
+    netctr() { at "$state" "$run" "$@"; }
+    netctr run -d --name a -p 8080:80 "$box" sleep 1000 >/dev/null
+    netctr run -d --name warm --network none "$box" sleep 1000 >/dev/null
+    kill_helpers
+    ! dd if=/dev/zero of="$tmp/small/filler" bs=4096 2>"$tmp/said" || fail 'it is not full'
+    ! works_or_tells netctr run -d --name b "$box" sleep 1000 || fail 'it runs'
+    tells_where "$state" "$run"
+    ! works_or_tells netctr gc || fail 'gc has found room'
+    tells_where "$state" "$run"
+    netctr ps >/dev/null
+    assert_eq "$(names | sort | paste -sd,)" a,warm 'what runs'
+    assert_contains "$(nft list map inet netctr publish4)" 8080
+    rm "$tmp/small/filler"
+    netctr run -d --name b "$box" sleep 1000 >/dev/null
+    wait_for 5 helpers_work
+    netctr rm -f a b warm
+    no_trace
+    wait_for 5 umount "$tmp/small"
+    unset -f netctr
+}
+t 'a run directory without room for helpers' no_room_for_helpers
+
+# What is no directory of theirs makes way.
+in_their_place() {
+    other_owner
+    warm_up
+    wait_for 5 no_helpers
+    rm -rf "$run_state/helpers"
+    : >"$run_state/helpers"
+    netctr run -d --name b "$box" sleep 1000 >/dev/null
+    wait_for 5 helpers_work
+    netctr rm -f b
+}
+t 'a file in the place of the helpers'"'"' directory' in_their_place
 
 fills_up_later() {
     other_owner
@@ -137,9 +199,9 @@ fills_up_later() {
     assert_eq "$(at "$tmp/small/state" /run/netctr-s ps -aq)" ''
     works_or_tells at "$tmp/small/state" /run/netctr-s gc || fail "$(cat "$tmp/stderr")"
     no_trace
-    umount "$tmp/small"
+    wait_for 5 umount "$tmp/small"
 }
-no_program() { [ -z "$(pgrep -x sh -P "$(pgrep -x netctr | head -1)" 2>/dev/null)" ]; }
+no_program() { [ -z "$(pgrep -x sh -P "$(pgrep -f "^netctr (run|monitor)" | head -1)" 2>/dev/null)" ]; }
 t 'the disk fills up in the middle of a life: the program goes on' fills_up_later
 
 # What a disk holds when the power is cut: its bytes at that moment, and nothing of what only memory knew.
@@ -157,7 +219,7 @@ power_cut() {
     sleep 3
     cp "$tmp/disk" "$tmp/disk-after"
     at "$tmp/before/state" /run/netctr-s rm -f k >/dev/null
-    umount "$tmp/before"
+    wait_for 5 umount "$tmp/before"
     rm -rf /run/netctr-s
     other_owner
     mount -o loop "$tmp/disk-after" "$tmp/after"
@@ -170,7 +232,7 @@ power_cut() {
     assert_eq "$(at "$tmp/after/state" /run/netctr-s network ls --format json | jq -r '.[].name')" blue
     at "$tmp/after/state" /run/netctr-s rm -f k >/dev/null
     no_trace
-    umount "$tmp/after"
+    wait_for 5 umount "$tmp/after"
 }
 t 'after a power cut what was defined is whole' power_cut
 

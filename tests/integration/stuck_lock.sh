@@ -2,6 +2,7 @@
 # Locks that somebody holds who has been stopped (SIGSTOP), or is slow: nobody waits for ever, who gives up
 # says for whom he waited, and when that one goes on everything does.
 . "$(dirname "$0")/../lib.sh"
+. "$top/tests/helpers.sh"
 
 # Holds FILE locked, and is stopped; $holder is its process.
 hold() { # FILE
@@ -26,6 +27,9 @@ lock_of_all() {
     snapshot
     netctr run -d --name k -p 8080:80 "$box" sleep 1000 >/dev/null
     netctr run -d --name short -v "$tmp:/t" "$box" sh -c 'until [ -e /t/go ]; do usleep 50000; done; exit 7' >/dev/null
+    wait_for 5 helpers_work
+    local helper
+    helper=$(who helper)
     netctr run -d --name again --restart always -v "$tmp:/t" "$box" \
         sh -c 'until [ -e /t/go ]; do usleep 50000; done; echo came; sleep 1000' >/dev/null
     hold "$run_state/lock"
@@ -43,11 +47,13 @@ lock_of_all() {
     for command in "${commands[@]}"; do wait "$command"; done
     rm -r "$tmp"/??????
     [ -e "$run_state/containers/short" ] && [ -e "$run_state/containers/again" ] || fail 'they did not wait'
-    wait_for 20 grep -q 'cannot restore the firewall yet: lock' "$state"/containers/*/log
+    wait_for 20 grep -q 'cannot restore the firewall yet: lock' "$run_state/helpers/log"
     ! has_port || fail 'the firewall was made anew without the lock'
     kill -CONT "$holder"
     release
     wait_for 3 has_port
+    assert_eq "$(who helper)" "$helper" 'the helper, which has not waited itself'
+    assert_eq "$(grep -c firewall "$run_state/helpers/log")" 1 'what its log says of it'
     wait_for 5 logged again came
     status_is k running
     wait_for 5 status_is short exited
@@ -95,8 +101,32 @@ other_locks() {
     netctr ps -a >/dev/null
     together 3
     netctr gc >/dev/null
-    first "$run_state/names" 'lock the names' netctr run --rm "$box" true
-    together 1
+    # Names have none: who keeps them, or the state of the helpers, keeps nobody waiting.
+    local held
+    netctr run -d --name a --network a "$box" sleep 1000 >/dev/null
+    wait_for 5 helpers_work
+    for held in dns dns/container dns/network/a helpers helpers/state; do
+        (
+            tmp=$(mktemp -d "$tmp/XXXXXX")
+            hold "$run_state/$held"
+            assert_eq "$(timeout $((4 * slowness)) netctr run --rm --network a "$box" nslookup a | grep -c "$(address_of a)")" 1 "$held"
+            release
+        )
+    done
+    kill_helpers
+    for held in dns helpers helpers/state; do
+        (
+            tmp=$(mktemp -d "$tmp/XXXXXX")
+            hold "$run_state/$held"
+            timeout $((4 * slowness)) netctr run -d --name b --network a "$box" sleep 1000 >/dev/null
+            wait_for 3 helpers_work
+            timeout $((4 * slowness)) netctr rm -f b
+            release
+        )
+        kill_helpers
+    done
+    netctr rm -f a
+    rm -r "${tmp:?}"/*
     netctr gc >/dev/null
     netctr run --rm --network a --network b "$box" true
     netctr network create c

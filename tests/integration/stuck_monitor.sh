@@ -2,6 +2,7 @@
 # A monitor that somebody has stopped (SIGSTOP): nobody waits for it for ever, and when it goes on everything
 # does.
 . "$(dirname "$0")/../lib.sh"
+. "$top/tests/helpers.sh"
 
 is_at_rest() { # PID: stopped, and holds no lock
     kill -STOP "$1"
@@ -80,6 +81,9 @@ t 'a monitor that has been stopped between two runs: stop, kill and rm -f end it
 stopped_at_the_start() {
     strace -o /dev/null true 2>/dev/null || skip 'no permission to trace'
     warm_up
+    # With helpers, or it would also make sockets for them, under the lock of all.
+    netctr run -d --name other "$box" sleep 1000 >/dev/null
+    wait_for 5 helpers_work
     snapshot
     local how tracer monitor starter
     for how in 'rm -f k' 'stop k' ''; do
@@ -106,3 +110,36 @@ stopped_at_the_start() {
     done
 }
 t 'a monitor that has been stopped before its container runs' stopped_at_the_start
+
+# The first one, which has the lock of all while it makes sockets for the helpers.
+stopped_with_the_lock() {
+    strace -o /dev/null true 2>/dev/null || skip 'no permission to trace'
+    warm_up
+    wait_for 5 no_helpers
+    snapshot
+    local tracer monitor how
+    for how in CONT KILL; do
+        rm -f "$tmp/trace"
+        (
+            exec strace -f -qq -o "$tmp/trace" -e trace=listen -e inject=listen:delay_enter=20000000 \
+                "$ARENA/bin/netctr" run -d --rm --name k --network default "$box" sleep 1000
+        ) >/dev/null 2>&1 &
+        tracer=$!
+        wait_for 5 grep -q 'listen(' "$tmp/trace"
+        monitor=$(jq .monitor "$run_state/containers/k/state.json")
+        kill -STOP "$monitor"
+        kill -KILL $tracer
+        wait_for 5 grep -q '^State:.T' "/proc/$monitor/status"
+        assert_error "netctr: lock \`$run_state\`: \`$run_state/lock\` is held by process $monitor (netctr), which has been stopped; \`kill -CONT $monitor\` lets it go on" \
+            125 timeout $((20 * slowness)) netctr run -d --name other "$box" sleep 1000
+        kill -$how "$monitor"
+        # It goes on, or is buried.
+        timeout $((10 * slowness)) netctr run -d --name other "$box" sleep 1000 >/dev/null
+        wait_for 5 helpers_work
+        netctr rm -f other
+        [ $how = KILL ] || netctr rm -f k || true
+        wait_for 5 no_helpers
+        assert_clean
+    done
+}
+t 'a monitor that has been stopped while it begins the helpers' stopped_with_the_lock

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # gc: what it says, with --dry-run and without, and that nothing stands in its way.
 . "$(dirname "$0")/../lib.sh"
+. "$top/tests/helpers.sh"
 
 no_port() { ! ip -oneline link show | has ': vc-'; }
 same_as_before() {
@@ -19,6 +20,7 @@ litter() {
     instance=$(cat "$run_state/instance")
     netctr run -d --name k -p 8080:80 "$box" sleep 100 >/dev/null
     netctr run -d --name gone -p 9090:80 "$box" sleep 100 >/dev/null
+    kill_helpers
     kill -KILL "$(monitor_of k)" "$(monitor_of gone)"
     rm -r "$run_state/containers/gone"
     wait_for 5 no_port
@@ -38,7 +40,8 @@ clean_again() {
 
 says_what_it_would_do() {
     litter
-    snapshot
+    wait_for 3 no_element_expires
+    traces >"$ARENA/before"
     netctr gc --dry-run >"$tmp/would"
     same_as_before || fail 'gc --dry-run has changed something'
     local what
@@ -90,31 +93,102 @@ t 'the run directory is lost: gc --dry-run ends nobody, gc does' without_run_dir
 no_record() {
     warm_up
     snapshot
-    netctr run -d --name k -p 8080:80 "$box" sleep 100 >/dev/null
-    local monitor
-    monitor=$(monitor_of k)
-    rm "$run_state/containers/k/endpoint.default.json"
-    kill -KILL "$monitor"
-    netctr ps >/dev/null
-    assert_lacks "$(nft list table inet netctr)" 8080
-    netctr rm k
-    assert_clean
+    local monitor by
+    for by in command helper; do
+        netctr run -d --name k -p 8080:80 "$box" sleep 100 >/dev/null
+        if [ $by = helper ]; then wait_for 5 helpers_work; else kill_helpers; fi
+        monitor=$(monitor_of k)
+        rm "$run_state/containers/k/endpoint.default.json"
+        kill -KILL "$monitor"
+        if [ $by = helper ]; then wait_for 3 [ ! -e "$run_state/containers/k" ]; else netctr ps >/dev/null; fi
+        assert_lacks "$(nft list table inet netctr)" 8080
+        netctr rm k
+        assert_clean
+    done
 }
 t 'a dead container whose record is gone: its port is nobody'"'"'s' no_record
 
 # Who only looks is told, and sees; gc says that it has failed.
 no_directory_of_names() {
-    netctr run --rm "$box" true
-    rm -rf --one-file-system "$run_state/names"
-    : >"$run_state/names"
+    netctr run -d --name k -p 8080:80 "$box" sleep 1000 >/dev/null
+    kill_helpers
+    mv "$run_state/dns" "$tmp/names"
+    : >"$run_state/dns"
+    kill -KILL "$(monitor_of k)"
     netctr ps -a >/dev/null 2>"$tmp/err"
-    assert_contains "$(cat "$tmp/err")" 'netctr: warning: open the directory of names: Not a directory'
+    assert_contains "$(cat "$tmp/err")" \
+        'netctr: warning: clean up after container `k`: make the directory of names: Not a directory'
     netctr network ls >/dev/null 2>&1
-    assert_fails netctr gc 2>/dev/null
-    rm "$run_state/names"
+    assert_fails netctr gc 2>"$tmp/err"
+    assert_contains "$(tail -1 "$tmp/err")" 'netctr: clean up after container `k`: make the directory of names: Not a directory'
+    assert_lacks "$(nft list ruleset)" 8080
+    rm "$run_state/dns"
+    mv "$tmp/names" "$run_state/dns"
     netctr gc
+    assert_eq "$(find "$run_state/dns"/{container,address,network} -mindepth 1)" '' 'names'
+    netctr rm k
 }
 t 'what cannot be released keeps nobody from looking' no_directory_of_names
+
+# By the helper: it says so once, and goes on trying without haste.
+no_haste() {
+    netctr run -d --name keeps "$box" sleep 1000 >/dev/null
+    netctr run -d --name k -p 8080:80 "$box" sleep 1000 >/dev/null
+    wait_for 5 helpers_work
+    mkdir "$run_state/containers/k/mount"
+    mount -t tmpfs tmpfs "$run_state/containers/k/mount"
+    kill -KILL "$(monitor_of k)"
+    wait_for 3 test -s "$run_state/helpers/log"
+    local first
+    first=$(sh -c 'echo $$')
+    sleep 3
+    assert_eq "$(cut -d: -f1-3 "$run_state/helpers/log")" 'netctr: warning: remove the run directory of container `k`' 'its log'
+    [ $(($(sh -c 'echo $$') - first)) -lt 30 ] || fail 'it tries all the time'
+    assert_lacks "$(nft list ruleset)" 8080
+    umount "$run_state/containers/k/mount"
+    wait_for 10 test ! -e "$run_state/containers/k"
+    helpers_work
+    # After that the next one is told of.
+    netctr rm k
+    netctr run -d --name k "$box" sleep 1000 >/dev/null
+    mkdir "$run_state/containers/k/mount"
+    mount -t tmpfs tmpfs "$run_state/containers/k/mount"
+    kill -KILL "$(monitor_of k)"
+    wait_for 3 eval '[ "$(wc -l <"$run_state/helpers/log")" = 2 ]'
+    umount "$run_state/containers/k/mount"
+}
+t 'what the helper cannot remove: said once, tried by and by' no_haste
+
+# Nor has it haste with one that lives and does not say who it is.
+nobody_known() {
+    netctr run -d --name k "$box" sleep 1000 >/dev/null
+    kill_helpers
+    cp "$run_state/containers/k/state.json" "$tmp/state.json"
+    echo '{' >"$run_state/containers/k/state.json"
+    touch -d '-1 hour' "$run_state/containers/k"
+    netctr run -d --name other "$box" sleep 1000 >/dev/null
+    wait_for 5 helpers_work
+    local first
+    first=$(sh -c 'echo $$')
+    sleep 3
+    [ $(($(sh -c 'echo $$') - first)) -lt 30 ] || fail 'it tries all the time'
+    cp "$tmp/state.json" "$run_state/containers/k/state.json"
+    netctr exec k true
+    netctr rm -f k
+}
+t 'one that lives and has a damaged record keeps the helper from nothing' nobody_known
+
+# What it says has its bounds; the files that it writes are as long as they are.
+long_files() {
+    netctr run -d --name keeps "$box" sleep 1000 >/dev/null
+    netctr run -d --name k "$box" sleep 1000 >/dev/null
+    wait_for 5 helpers_work
+    head -c 100000 /dev/zero | tr '\0' '\n' >>"$run_state/events"
+    kill -KILL "$(monitor_of k)"
+    wait_for 3 test ! -e "$run_state/containers/k"
+    grep -q '"event":"die".*"name":"k"' "$run_state/events" || fail 'its end has no event'
+}
+t 'the helper writes where there is much already' long_files
 
 gone_meanwhile() {
     warm_up

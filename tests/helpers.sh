@@ -1,0 +1,77 @@
+# tests/helpers.sh - sourced behind tests/lib.sh by the files about the helpers: who they are, and how to stop them.
+
+# shellcheck shell=bash
+# shellcheck disable=SC2154 # lib.sh's
+
+who() { # helper|standby: its pid, or nothing
+    netctr info --format json | jq -r ".helpers.$1 // empty"
+}
+name_servers() {
+    netctr info --format json | jq -r '.helpers.name_servers[] | values'
+}
+names_port() {
+    netctr info --format json | jq -r .helpers.names_port
+}
+helpers_work() {
+    [ "$(netctr info --format json | jq -c '[.helpers.work, (.helpers.helper, .helpers.standby, .helpers.name_servers[] | . != null)]')" = '[true,true,true,true,true]' ]
+}
+helper_processes() {
+    pgrep -f '^netctr (helper|names)' || true
+}
+no_helpers() {
+    [ -z "$(helper_processes)" ]
+}
+# Nobody cleans up before the next start. They stand still first, or one would be replaced by another.
+kill_helpers() {
+    local signal
+    wait_for 5 helpers_work
+    until no_helpers; do
+        # shellcheck disable=SC2046
+        for signal in STOP KILL; do kill -$signal $(helper_processes) 2>/dev/null || true; done
+    done
+}
+gone() { # PID
+    ! kill -0 "$1" 2>/dev/null || [ "$(awk '{ print $3 }' "/proc/$1/stat" 2>/dev/null)" = Z ]
+}
+is_not() { # helper|standby PID: it is another one
+    local now
+    now=$(who "$1") && [ -n "$now" ] && [ "$now" != "$2" ]
+}
+
+# From here on nobody sees what is flushed or dies, until a command of netctr's does; names are told all the same.
+nobody_watches() {
+    wait_for 5 helpers_work
+    # shellcheck disable=SC2046
+    kill -STOP $(who helper) $(who standby)
+}
+
+# Ways to make a process stand still, and to let it go again.
+stop_signal() { kill -STOP "$@"; }
+go_signal() { kill -CONT "$@" 2>/dev/null || true; }
+stop_trace() {
+    local pid
+    for pid in "$@"; do
+        "$top/${NETCTR_BUILD:-build}/tests/ask" --trace "$pid" 600 &
+        wait_for 5 traced "$pid"
+    done
+}
+freezer() { # the directory of a cgroup of the test's own, v1 or v2
+    local v1
+    v1=$(awk '$3 == "cgroup" && $4 ~ /(^|,)freezer(,|$)/ { print $2; exit }' /proc/mounts)
+    echo "${v1:-$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)}/frozen-by-a-test"
+}
+stop_freeze() {
+    local dir pid
+    dir=$(freezer)
+    mkdir -p "$dir"
+    trap go_freeze EXIT # what is frozen does not even die
+    for pid in "$@"; do echo "$pid" >"$dir/cgroup.procs"; done
+    if [ -e "$dir/freezer.state" ]; then echo FROZEN >"$dir/freezer.state"; else echo 1 >"$dir/cgroup.freeze"; fi
+}
+go_freeze() {
+    local dir
+    dir=$(freezer)
+    [ -d "$dir" ] || return 0
+    if [ -e "$dir/freezer.state" ]; then echo THAWED >"$dir/freezer.state"; else echo 0 >"$dir/cgroup.freeze"; fi
+    wait_for 5 rmdir "$dir"
+}
