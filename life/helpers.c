@@ -73,7 +73,7 @@ static bool is_fresh(const struct helpers_state *s)
 
 bool helpers_work(const struct world *w, struct helpers_state *out)
 {
-    struct helpers_state state;
+    struct helpers_state state = {0};
     struct helpers_state *s = out ? out : &state;
     _cleanup_close_ int fd = open_state(&w->store, s);
     if (!streq(s->instance, w->store.instance)) {

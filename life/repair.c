@@ -203,7 +203,7 @@ static bool is_not(const char *network, void *gone)
 int world_forget_network(struct world *w, const char *network, struct err *e)
 {
     int names;
-    struct bridge *bridge;
+    struct bridge *bridge = NULL;
     _cleanup_network_ struct network n = {0};
     _cleanup_free_ char *gone = xstrdup(network);
     int r = world_names(w, &names, e);

@@ -116,7 +116,8 @@ static void test_plans(void)
 static void test_hosts(void)
 {
     char *lines[] = {"192.0.2.1 extra", NULL};
-    _cleanup_free_ char *empty = make_hosts(false, lines), *text = hosts_with(empty, "10.88.0.2 web\n");
+    _cleanup_free_ char *empty = make_hosts(false, lines),
+                        *text = hosts_with(empty, "10.88.0.2 web\n");
     check(skip_prefix(text, "127.0.0.1 localhost\n::1 localhost") &&
               strstr(text, "\n192.0.2.1 extra\n") && strstr(text, "\n10.88.0.2 web\n"),
           "hosts", text);
