@@ -15,7 +15,7 @@ appearance() {
     for ((i = 0; i < ${#port}; i++)); do printf -v hex '%s%02x' "$hex" "'${port:i:1}"; done
     text=$(
         "$tools/look" container "$pid"
-        look | grep -vE '^file .*/(containers/k|names)/|^process sleep|^lease' | comm -13 "$tmp/before" -
+        look | grep -vE '^file .*/(containers/k|dns)/|^process sleep|^lease' | comm -13 "$tmp/before" -
         # not as look sums them up: the id is in them
         (cd "$run_state/dns" && grep -sHF "$id" "container/$id/default" && find address -lname "*$id*" -printf '%p %l\n')
         grep -o '^[0-9a-f.:,]* *k ' "$run_state/leases/default"
