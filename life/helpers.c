@@ -21,7 +21,7 @@
 #define STATE_FILE DIRECTORY "/state"
 #define LOG_FILE DIRECTORY "/log"
 
-enum { MAGIC = 0x6e637468, VERSION = 1, LOST_MS = 50 };
+enum { MAGIC = 0x6e637468, VERSION = 1, LOST_MS = 500 };
 
 void helpers_seed_clear(struct helpers_seed *s)
 {
