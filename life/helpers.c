@@ -223,14 +223,12 @@ static bool is_free(uint16_t port)
     return fd < 0 || bind(fd, (const struct sockaddr *)&a, sizeof(a)) == 0;
 }
 
-/* Of processes that have just been killed, the sockets can be taken no more, and are not free yet. */
+/* Of processes that have just been killed, or are about to be gone, the sockets can be taken no more and are not free
+ * yet. */
 static void await_port(const struct helpers_state *s)
 {
     const struct timespec moment = {.tv_nsec = 1000000};
-    bool any = false;
-    for (int i = 0; i < HELPER_PROCESSES; i++)
-        any = any || s->process[i].pid > 0;
-    for (int tries = 0; any && s->port && tries < 20 && !is_free(s->port); tries++)
+    for (int tries = 0; s->port && tries < 20 && !is_free(s->port); tries++)
         nanosleep(&moment, NULL);
 }
 
