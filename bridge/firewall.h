@@ -83,7 +83,7 @@ struct fw_resolver {
     struct in_addr gateway4;
     struct in6_addr gateway6;
     uint8_t protocol; /**< IPPROTO_UDP, IPPROTO_TCP */
-    uint16_t to_port; /**< of the gateway, host byte order; 0: nobody, for fw_set_resolvers() */
+    uint16_t to_port; /**< of the gateway, host byte order; 0 removes it, in fw_set_resolvers() */
 };
 
 /** Links of the host between which nothing of @family is forwarded, although forwarding is on. */
@@ -117,7 +117,7 @@ void fw_add_resolver(struct fw_batch *b, const struct fw_resolver *r);
 void fw_add_closed(struct fw_batch *b, const struct fw_closed *c);
 /** Puts @r in the place of whatever stood there, in one transaction. */
 int fw_set_resolvers(struct fw *fw, const struct fw_resolver *r, size_t count, struct err *e);
-/** Nobody tells names on that port any more; not open is success. */
+/** The name server has left @port: packets to it are no longer dropped. Accepts "already gone". */
 int fw_close_door(struct fw *fw, uint16_t port, struct err *e);
 
 /** Sends the batch as one transaction and empties it. On failure nothing has changed and the error

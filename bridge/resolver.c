@@ -1,6 +1,6 @@
-/* Where names are told: what containers ask their gateways on port 53 is sent on to the port of the gateways on
- * which the name server listens. That is another port, because a container may publish 53; its door is
- * closed to whoever comes to it in any other way.
+/* How questions find the name server. A container asks its gateway on port 53; the firewall sends that on to the
+ * gateway's port on which the server listens. The two differ because a container may publish 53. The server's own port
+ * is closed to packets that were not sent on.
  */
 #include "bridge.h"
 #include "conntrack.h"

@@ -1,3 +1,6 @@
+/* What the helper has done by a child each, because it may take long or wait for a lock: the helper itself must go on
+ * beating. A child ends with the helper, says once why it fails, and is tried again later, after a longer pause each time.
+ */
 #include "helper.h"
 
 #include <errno.h>
@@ -16,10 +19,16 @@ enum {
 
 /* ---- what there is to do ---------------------------------------------------------------------*/
 
+/* Stale flows that cannot be ended are no reason to make the tables anew once more. */
 static int restore_firewall(struct world *w, struct err *e)
 {
     bool restored;
-    return world_restore_firewall(w, true, &restored, e);
+    int r = world_restore_firewall(w, &restored, e);
+    if (r == 0 || !restored)
+        return r;
+    warn("the firewall is restored; connections may be astray: %s", e->text);
+    err_clear(e);
+    return 0;
 }
 
 static void tell_nobody(enum gc_deed deed, const char *what, void *arg)

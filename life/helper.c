@@ -20,8 +20,7 @@ enum { HOPELESS_MS = 1000 };
 
 void helper_let_go(struct helper *h, int *keep, size_t count)
 {
-    hub_free(take_ptr(
-        h->hub)); /* its copies of the descriptors would stay in the epoll set of our parent */
+    hub_free(take_ptr(h->hub));
     (void)close_other_fds(keep, count);
 }
 
@@ -76,25 +75,26 @@ static bool look_at_links(struct helper *h)
  * directories second. So one of the two sees the other. */
 static bool ends(struct helper *h)
 {
-    if (!chores_rest(h) || !monitors_none(h->monitors))
+    const struct world w = {.store = h->store};
+    if (!chores_rest(h) || world_has_living(&w))
         return false;
     __atomic_store_n(&h->state->ending, 1, __ATOMIC_SEQ_CST);
-    if (monitors_none(h->monitors))
+    if (!world_has_living(&w))
         return true;
     __atomic_store_n(&h->state->ending, 0, __ATOMIC_SEQ_CST);
     return false;
 }
 
-static void rang(void *helper);
+static void beat(void *helper);
 
 static int open_timer(struct helper *h, struct err *e)
 {
     const struct timespec often = {.tv_nsec = BEAT_MS * 1000000L};
-    const struct itimerspec beat = {often, often};
+    const struct itimerspec beats = {often, often};
     h->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    if (h->timer < 0 || timerfd_settime(h->timer, 0, &beat, NULL) < 0)
+    if (h->timer < 0 || timerfd_settime(h->timer, 0, &beats, NULL) < 0)
         return err_set(e, errno, "open a timer");
-    return hub_add(h->hub, h->timer, rang, h, e);
+    return hub_add(h->hub, h->timer, beat, h, e);
 }
 
 static int open_all(struct helper *h, struct err *e)
@@ -126,8 +126,9 @@ static void close_all(struct helper *h)
 
 /* ---- the loop --------------------------------------------------------------------------------*/
 
-static void beat(struct helper *h)
+static void beat(void *helper)
 {
+    struct helper *h = helper;
     uint64_t times;
     (void)!read(h->timer, &times, sizeof(times));
     if (pair_beat(h, HELPER_ACTIVE, HELPER_STANDBY))
@@ -139,11 +140,6 @@ static void beat(struct helper *h)
     if (chores_rest(h)) /* whose end is waited for by name */
         while (waitpid(-1, NULL, WNOHANG) > 0)
             continue;
-}
-
-static void rang(void *helper)
-{
-    beat(helper);
 }
 
 static void other_died(void *helper)
@@ -172,8 +168,8 @@ static void end(struct helper *h)
     servers_end(h);
     helpers_tidy(&h->store);
     helpers_leave(h->store.instance, 200);
-    for (int i = HELPER_HOLDER - 1; i >= HELPER_ACTIVE;
-         i--) /* who is written down has been killed */
+    /* All who are written down have been killed. */
+    for (int i = HELPER_HOLDER - 1; i >= HELPER_ACTIVE; i--)
         pair_note(h, i, 0);
 }
 

@@ -16,8 +16,8 @@ enum {
     HELPER_ACTIVE,  /* who watches */
     HELPER_STANDBY, /* who watches that one */
     HELPER_SERVER,  /* and the next */
-    HELPER_HOLDER = HELPER_SERVER +
-                    NAME_SERVERS, /* the monitor that holds the sockets before there is a helper */
+    /* The monitor that holds the sockets before there is a helper. */
+    HELPER_HOLDER = HELPER_SERVER + NAME_SERVERS,
     HELPER_PROCESSES
 };
 
@@ -46,8 +46,8 @@ struct helpers_state {
         uint64_t start;
     } process[HELPER_PROCESSES];
     uint64_t beat[2]; /* CLOCK_MONOTONIC in ms, of the pair */
-    int32_t held
-        [5]; /* the holder's descriptors: sockets and shared memory; a helper's have fixed numbers */
+    /* The holder's descriptors, sockets and shared memory; those of a helper have fixed numbers. */
+    int32_t held[5];
     uint32_t ending;   /* nobody is left to be looked after */
     uint16_t port;     /* of the name server, as it was even when there is none */
     char instance[22]; /* of which network namespace the sockets are */

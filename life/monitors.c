@@ -193,13 +193,3 @@ void monitors_look(struct monitors *m)
     else
         m->young = true;
 }
-
-bool monitors_none(struct monitors *m)
-{
-    int r = 0;
-    _cleanup_dir_ DIR *d = open_listing(m->store->live_fd, ".");
-    for (struct dirent *entry; d && (entry = next_entry(d, &r));)
-        if (valid_name(entry->d_name))
-            return false;
-    return d && r == 0;
-}

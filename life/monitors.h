@@ -12,5 +12,3 @@ struct monitors *monitors_new(struct store *s, struct hub *hub, void (*died)(boo
 void monitors_free(struct monitors *m); /**< accepts NULL */
 /** Finds those that have come since. Cheap when nothing has changed. */
 void monitors_look(struct monitors *m);
-/** Is there no container? False when that cannot be told. */
-bool monitors_none(struct monitors *m);

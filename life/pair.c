@@ -101,9 +101,8 @@ static enum helper_next stand_by(struct helper *h)
 
 /* ---- the beginning ---------------------------------------------------------------------------*/
 
-/* The kernel's names for what the helper and its children need. No execve, no mount, no ptrace, no namespaces: whoever
- * came to run code of his own in here would have the files and the network's settings of root, and no way to
- * another program. */
+/* What the helper and its children need. No execve, mount, ptrace or setns: code that an attacker ran in here would have
+ * root's files and network settings, and no way to start a program or to enter a container. */
 static const int allowed[] = {
     SYS_read,
     SYS_write,

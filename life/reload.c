@@ -151,7 +151,7 @@ int world_reload(struct world *w, bool only_if_needed, struct err *e)
     return world_reload_locked(w, e);
 }
 
-int world_restore_firewall(struct world *w, bool patiently, bool *restored, struct err *e)
+int world_restore_firewall(struct world *w, bool *restored, struct err *e)
 {
     struct bridge *bridge;
     int flows, r = world_bridge(w, &bridge, e);
@@ -160,8 +160,7 @@ int world_restore_firewall(struct world *w, bool patiently, bool *restored, stru
         r = bridge_check(bridge, e);
     if (r < 0)
         return r;
-    _cleanup_close_ int lock =
-        patiently ? store_lock(&w->store, e) : store_lock_if_free(&w->store, e);
+    _cleanup_close_ int lock = store_lock(&w->store, e);
     if (lock < 0)
         return lock;
     r = make_anew(w, &flows, e);

@@ -46,9 +46,9 @@ int world_gc(struct world *w, const struct gc *gc, struct err *e);
 int world_reload(struct world *w, bool only_if_needed, struct err *e);
 /** Replaces tables that another version of netctr has made, before something in them is changed. */
 int world_upgrade_tables(struct world *w, struct err *e);
-/** The same for somebody who has other duties: unless @patiently, it is -EWOULDBLOCK while somebody has the store's
- *  lock. After an error @restored tells whether it is about the flows only, which may be astray. */
-int world_restore_firewall(struct world *w, bool patiently, bool *restored, struct err *e);
+/** world_reload(), whatever is left of the firewall. After an error @restored tells whether it is about the flows only,
+ *  which may be astray. */
+int world_restore_firewall(struct world *w, bool *restored, struct err *e);
 /** The lease file of @n, if there is none, from the containers that live: without it nobody gets an address. */
 int world_make_leases(struct world *w, const struct network *n, struct err *e);
 /** A network is about to be removed: it has no names any more. The store must be locked. */
