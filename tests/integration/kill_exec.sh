@@ -11,7 +11,7 @@ prepare() {
 
 # Called before k is removed: it lives, and is alone.
 after_strike() {
-    eventually alone || bad "not alone: $(cat "$tmp/now")"
+    eventually alone || bad "not alone: $(diff "$tmp/processes" "$tmp/now" | tr "\n" ";")"
     status_is k running || bad 'the container does not run'
 }
 processes() { # the monitors open and close files while they begin
