@@ -29,7 +29,7 @@ errors=(ENOMEM ENOSPC EINTR EBUSY EMFILE EPERM)
 points=${points-$((slowness > 1 ? 4 : 7))} may_live=0 await=(--all) from_role=0
 : "${STRIKE:=sample}"
 
-! ldd "$program" | has asan || skip 'a sanitizer does not stand being struck'
+! sanitized || skip 'a sanitizer does not stand being struck'
 
 # A container with one of everything, which answers on port 8080.
 everything=(--name k --publish 8080:80 -p '[::1]:8081:80' -p 9090-9091:90-91/udp -m 64m --cpus 0.5

@@ -91,8 +91,7 @@ without_inotify() {
     strace -o /dev/null true 2>/dev/null || skip 'no permission to trace'
     background --log-opt max-size=20k --log-opt max-file=5 'echo 0; await go; seq 1000; await end; echo last'
     : >"$tmp/followed"
-    # A leak sanitizer does not stand being traced.
-    ASAN_OPTIONS=detect_leaks=0 strace -f -qq -o "$tmp/trace" -e trace=inotify_init1,inotify_init -e inject=inotify_init1,inotify_init:error=EMFILE \
+    strace -f -qq -o "$tmp/trace" -e trace=inotify_init1,inotify_init -e inject=inotify_init1,inotify_init:error=EMFILE \
         "$program" --root "$state" --run-root "$run_state" logs -f k >"$tmp/followed" 2>"$tmp/stderr" &
     follower=$!
     wait_for 5 grep -q 0 "$tmp/followed"
