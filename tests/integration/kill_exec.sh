@@ -6,7 +6,12 @@ may_live=1 must_stay=1
 
 prepare() {
     "${nc[@]}" run -d "${everything[@]}" "$box" sleep 100 >"$tmp/out"
+    eventually settled || fail "k has no relay: $(tr '\n' ';' <"$tmp/processes")"
+}
+# k pays for its processor time, so a process of its own writes its log: it takes its name after `run` has returned.
+settled() {
     processes >"$tmp/processes"
+    grep -q 'process netctr-relay' "$tmp/processes"
 }
 
 # Called before k is removed: it lives, and is alone.
