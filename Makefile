@@ -37,7 +37,7 @@ UNITS    := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/uni
 REPLAYS  := $(FUZZ:%=$(BUILD)/tests/unit/fuzz_%)
 
 .PHONY: all install deps demo check check-all check-foreign check-vm check-vm-quick strike format lint \
-        sanitize soak fuzz fuzz-targets clean tests
+        sanitize sanitize-quick soak fuzz fuzz-targets clean tests
 
 all: $(BUILD)/netctr
 
@@ -190,12 +190,14 @@ lint:
 	shellcheck -S warning -e SC1091,SC2034,SC2154 $(SHELLS)
 	$(MAKE) BUILD=build/analyzer CFLAGS="-O1 -g -fanalyzer" all
 
-# The suite again with every memory error and undefined behaviour fatal.
-sanitize:
+# The suite again with every memory error and undefined behaviour fatal; -quick: a spread of it, for CI.
+SPREAD := unit/ endings exec_hostile helpers lifecycle logs_ names_hosts net_network:bridge-nf-0 \
+          net_plugs:bridge-nf-1 net_publish:bridge-nf-0 restart undo_gc volumes
+sanitize sanitize-quick:
 	scripts/deps build test
 	$(MAKE) BUILD=build/sanitize STATIC=no \
 	    CFLAGS="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer" all tests
-	NETCTR_BUILD=build/sanitize tests/run
+	NETCTR_BUILD=build/sanitize TEST_SLOWNESS=$${TEST_SLOWNESS:-2} tests/run $(if $(filter %-quick,$@),$(SPREAD:%=--filter '%'))
 
 clean:
 	rm -rf build

@@ -55,10 +55,18 @@ static size_t put_call(struct sock_filter *code, size_t n, const struct sandbox_
     return n;
 }
 
+/* What the runtime of a sanitizer asks for before a process ends, and to show the stack of an error. */
+static const int runtime[] = {
+#ifdef __SANITIZE_ADDRESS__
+    SYS_sigaltstack, SYS_readlink, SYS_mprotect,
+#endif
+    -1};
+
 /* One comparison after the other, the most frequent first: a search would pay beyond a hundred. */
 int sandbox_allow_calls(const struct sandbox_call *calls, size_t count, struct err *e)
 {
-    _cleanup_free_ struct sock_filter *code = xcalloc(count * 5 + 5, sizeof(*code));
+    _cleanup_free_ struct sock_filter *code =
+        xcalloc((count + ARRAY_LEN(runtime)) * 5 + 5, sizeof(*code));
     size_t n = 0;
     if (count > 200)
         return err_say(e, -E2BIG, "too many system calls for one filter");
@@ -70,6 +78,8 @@ int sandbox_allow_calls(const struct sandbox_call *calls, size_t count, struct e
         (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
     for (size_t i = 0; i < count; i++)
         n = put_call(code, n, &calls[i]);
+    for (const int *call = runtime; *call >= 0; call++)
+        n = put_call(code, n, &(struct sandbox_call){.call = *call});
     code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM);
     const struct sock_fprog program = {.len = (unsigned short)n, .filter = code};
     return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0

@@ -192,7 +192,13 @@ live_behind_foreign_drop() {
     sh -euc "$(foreign_cure)"
 }
 
-sanitized() { ldd "$program" | grep -q libasan; }
+sanitized() { ldd "$program" | has libasan; }
+
+# FILE of the tests' own libraries, for LD_PRELOAD: the sanitizer's insists on being the first.
+preload() {
+    ! sanitized || ldd "$program" | awk '/libasan/ { printf "%s:", $3 }'
+    printf '%s\n' "$top/${NETCTR_BUILD:-build}/tests/$1"
+}
 
 # LeakSanitizer traces the process itself, so it fails where that is traced already.
 trace_without_leak_check() {

@@ -2,8 +2,7 @@
 # The clock is wrong, or jumps: netctr sees the time of $CLOCK (seconds since the epoch) and goes on.
 . "$(dirname "$0")/../lib.sh"
 
-case ${NETCTR_BUILD-} in *sanitize*) skip 'the sanitizer must be the first library' ;; esac
-clock_so=$top/${NETCTR_BUILD:-build}/tests/clock.so
+clock_so=$(preload clock.so)
 
 at() { # SECONDS COMMAND...
     CLOCK=$1 LD_PRELOAD=$clock_so "$program" --root "$state" --run-root "$run_state" "${@:2}"

@@ -136,7 +136,7 @@ t 'it follows, and ends when it was told to' follow
 follow_without_inotify() {
     warm_up
     : >"$tmp/taken"
-    TAKEN=$tmp/taken LD_PRELOAD=$top/${NETCTR_BUILD:-build}/tests/taken.so \
+    TAKEN=$tmp/taken LD_PRELOAD=$(preload taken.so) \
         "$program" --root "$state" --run-root "$run_state" events >"$tmp/followed" 2>"$tmp/err" &
     local follower=$!
     begun() {

@@ -197,7 +197,7 @@ taken=/run/taken
 untaken() { rm -f "$taken"; }
 without_inotify() { # COMMAND...
     : >"$taken"
-    TAKEN=$taken LD_PRELOAD=$top/${NETCTR_BUILD:-build}/tests/taken.so "$@"
+    TAKEN=$taken LD_PRELOAD=$(preload taken.so) "$@"
 }
 counts_instances() { # PID
     find "/proc/$1/fd" -lname '*inotify*' | wc -l
