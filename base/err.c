@@ -97,6 +97,12 @@ int err_status(struct err *e, int status)
     return e->code;
 }
 
+char *err_line(const struct err *e)
+{
+    const char *text = e->text ? e->text : strerror(-e->code);
+    return e->hint ? xasprintf("%s; %s", text, e->hint) : xstrdup(text);
+}
+
 void err_move(struct err *to, struct err *from)
 {
     if (!to) {

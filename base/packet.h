@@ -30,4 +30,5 @@ enum message {
     MESSAGE_PIDFD,      /**< from the keeper of a command (core/enter.c): it runs; carries an fd */
     MESSAGE_EXITED,     /**< from the keeper of a command: carries the exit status */
     MESSAGE_NO_LOADER,  /**< from the child: the program is there, its interpreter is not */
+    MESSAGE_WAITS,      /**< from a detached monitor: it tries again later; the text says why */
 };

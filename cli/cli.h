@@ -47,7 +47,7 @@ int volumes_parse(strv volumes, strv tmpfs, struct spec *s, struct err *e);
 /** Adds what `--env-file` and `-e` say to @out, which is the caller's; no name is there twice. (env.c) */
 int env_compose(strv files, strv entries, strv *out, struct err *e);
 
-/** Something to be done to a container; -errno with @e. */
+/** Something to be done to a container; -errno with @e; 1: its name is not to be printed. */
 typedef int (*container_action)(struct world *w, const struct record *r, void *arg, struct err *e);
 struct each {
     container_action act;
@@ -55,6 +55,7 @@ struct each {
     /** Called once before, with all of them; those that were not found are empty. May be NULL. */
     void (*before)(struct world *w, const struct record *all, size_t count, void *arg);
     bool (*all)(const struct record *r); /**< instead of names: those for which it is true */
+    bool owners_first; /**< a container whose network is another's comes after that one */
     /** What to do with a name whose definition cannot be read; NULL: that is a failure. */
     int (*damaged)(struct world *w, const char *name, struct err *e);
 };

@@ -2,6 +2,7 @@
 #include "cli.h"
 
 #include <errno.h>
+#include <string.h>
 
 struct found {
     struct record *records;
@@ -31,14 +32,51 @@ static void found_clear(struct found *f)
     free(f->errors);
 }
 
+/* As store_find() does. */
+static bool is_meant(const struct record *r, const char *name_or_id)
+{
+    return r->spec.name && (streq(r->spec.name, name_or_id) ||
+                            (strlen(name_or_id) >= 4 && skip_prefix(r->spec.id, name_or_id)));
+}
+
+/* Whose network does @r share? f->count: nobody's of these. */
+static size_t owner_of(const struct found *f, const struct record *r)
+{
+    const char *owner = r->spec.name ? skip_prefix(r->spec.network, "container:") : NULL;
+    size_t i = owner ? 0 : f->count;
+    while (i < f->count && !is_meant(&f->records[i], owner))
+        i++;
+    return i;
+}
+
+/* As given, but for those that share a network: they come after its owner. In a circle somebody is the first. */
+static size_t *put_in_order(const struct found *f, bool owners_first)
+{
+    size_t *order = xcalloc(f->count, sizeof(*order)), count = 0;
+    _cleanup_free_ bool *placed = xcalloc(f->count, sizeof(*placed));
+    for (size_t i = 0; i < f->count; i++) {
+        size_t first = count;
+        for (size_t k = i; k < f->count && !placed[k]; k = owner_of(f, &f->records[k])) {
+            placed[k] = true;
+            memmove(order + first + 1, order + first, (count++ - first) * sizeof(*order));
+            order[first] = k;
+            if (!owners_first)
+                break;
+        }
+    }
+    return order;
+}
+
 /* Goes on after a failure; the first is the command's, the others are warnings. */
 static int do_each(struct world *w, char *const *names, const struct each *each, struct err *e)
 {
     int result = 0;
     __attribute__((cleanup(found_clear))) struct found f = look_up(w, names);
+    _cleanup_free_ size_t *order = put_in_order(&f, each->owners_first);
     if (each->before)
         each->before(w, f.records, f.count, each->arg);
-    for (size_t i = 0; i < f.count; i++) {
+    for (size_t k = 0; k < f.count; k++) {
+        size_t i = order[k];
         int code = f.codes[i];
         struct err *why = &f.errors[i];
         if (code == 0)
@@ -47,9 +85,9 @@ static int do_each(struct world *w, char *const *names, const struct each *each,
             code = each->damaged(w, names[i], why);
         if (code == 0)
             printf("%s\n", names[i]);
-        else if (result == 0)
+        else if (code < 0 && result == 0)
             err_move(e, why), result = code;
-        else
+        else if (code < 0)
             warn("%s", why->text);
     }
     return result;

@@ -173,8 +173,8 @@ int main(int argc, char **argv)
         r = err_set(&e, errno, "write to stdout");
     if (r >= 0)
         return r;
-    fprintf(stderr, "netctr: %s%s%s\n", e.text ? e.text : strerror(-r), e.hint ? "; " : "",
-            e.hint ? e.hint : "");
+    _cleanup_free_ char *line = e.text ? err_line(&e) : xstrdup(strerror(-r));
+    fprintf(stderr, "netctr: %s\n", line);
     r = e.status ? e.status : EXIT_NETCTR;
     err_clear(&e);
     return r;

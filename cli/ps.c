@@ -31,7 +31,8 @@ static char *status_text(const struct record *r)
     if (r->status == STATUS_RUNNING)
         return xasprintf("Up %s", *since ? since : "a moment");
     if (r->status == STATUS_RESTARTING)
-        return xasprintf("Restarting (%d)", r->exit_status);
+        return xasprintf("Restarting (%d)%s%s", r->exit_status, r->failure ? ", " : "",
+                         r->failure ? r->failure : "");
     if (r->lost)
         return xstrdup("Lost with the host");
     if (r->status == STATUS_EXITED)

@@ -3,28 +3,20 @@
 
 #include <errno.h>
 
-/* The definition is what `run` was asked for; ports are asked for again, so that ephemeral ones may
- * be others. */
-static int compose(const struct spec *defined, struct life *life, struct err *e)
+/* 1: it does not run yet, and its monitor waits. */
+static int start_ended(struct world *w, const struct record *r, bool patient, struct err *e)
 {
-    _cleanup_json_ json_t *j = spec_to_json(defined);
-    int r = spec_from_json(j, &life->spec, e);
-    if (r < 0)
-        return r;
-    life->existing = true;
-    life->spec.detached = true;
-    strv_each (text, life->spec.publish)
-        if ((r = publish_parse(text, &life->publishes, e)) < 0)
-            return r;
-    return 0;
-}
-
-static int start_ended(struct world *w, const struct record *r, struct err *e)
-{
-    struct life life = {0};
-    int code = compose(&r->spec, &life, e);
+    struct life life = {.existing = true, .patient = patient};
+    _cleanup_json_ json_t *j = spec_to_json(&r->spec);
+    int code = spec_from_json(j, &life.spec, e);
+    life.spec.detached = true;
     if (code == 0)
         code = world_live_in_background(w, &life, e);
+    if (code == 0 && life.waits) {
+        warn("container `%s` does not run yet: %s; it is tried again", r->spec.name, life.waits);
+        code = 1;
+    }
+    free(life.waits);
     spec_clear(&life.spec);
     publish_list_clear(&life.publishes);
     return code;
@@ -37,22 +29,27 @@ static bool runs_by_now(struct world *w, const struct record *r)
            now.status != STATUS_EXITED && now.status != STATUS_DEAD;
 }
 
-static int start_one(struct world *w, const struct record *r, void *arg, struct err *e)
+static int start_record(struct world *w, const struct record *r, bool patient, struct err *e)
 {
-    (void)arg;
     _cleanup_record_ struct record now = {0};
     int code = 0;
     if (r->status == STATUS_DEAD)
         code = world_clear_dead(w, r, &now, e);
     const struct record *ended = r->status == STATUS_DEAD ? &now : r;
     if (code == 0 && ended->status == STATUS_EXITED)
-        code = start_ended(w, ended, e);
+        code = start_ended(w, ended, patient, e);
     if (code == -EBUSY &&
         runs_by_now(w, r)) { /* somebody else was faster: it does what was asked for */
         err_clear(e);
         code = 0;
     }
-    return code < 0 ? err_wrap(e, "start container `%s`", r->spec.name) : 0;
+    return code < 0 ? err_wrap(e, "start container `%s`", r->spec.name) : code;
+}
+
+static int start_one(struct world *w, const struct record *r, void *arg, struct err *e)
+{
+    (void)arg;
+    return start_record(w, r, false, e);
 }
 
 static int start(const struct cli *cli, int argc, char **argv, struct err *e)
@@ -61,7 +58,7 @@ static int start(const struct cli *cli, int argc, char **argv, struct err *e)
     int first = command_options(&command_start, options, true, &argc, argv, e);
     if (first <= 0)
         return first;
-    const struct each each = {.act = start_one};
+    const struct each each = {.act = start_one, .owners_first = true};
     return each_named(cli, &command_start, argv + first, &each, e);
 }
 
@@ -101,7 +98,7 @@ static int restart(const struct cli *cli, int argc, char **argv, struct err *e)
         return first;
     if (time && parse_u64(time, 0, 86400, &seconds) < 0)
         return err_say(e, -EINVAL, "time `%s` is not a number of seconds", time);
-    const struct each each = {.act = restart_one, .arg = &seconds};
+    const struct each each = {.act = restart_one, .arg = &seconds, .owners_first = true};
     return each_named(cli, &command_restart, argv + first, &each, e);
 }
 
@@ -121,6 +118,12 @@ static bool starts_at_boot(const struct record *r)
            (policy == RESTART_ALWAYS || (policy == RESTART_UNLESS_STOPPED && !r->asked));
 }
 
+static int boot_one(struct world *w, const struct record *r, void *arg, struct err *e)
+{
+    (void)arg;
+    return start_record(w, r, true, e);
+}
+
 static int boot(const struct cli *cli, int argc, char **argv, struct err *e)
 {
     const struct option options[] = {{0}};
@@ -133,7 +136,7 @@ static int boot(const struct cli *cli, int argc, char **argv, struct err *e)
     int r = store_open(cli->root, cli->run_root, &w.store, e);
     if (r == 0)
         r = world_gc(&w, &gc_quietly, e);
-    const struct each each = {.act = start_one, .all = starts_at_boot};
+    const struct each each = {.act = boot_one, .all = starts_at_boot, .owners_first = true};
     return r == 0 ? each_chosen(&w, &each, e) : r;
 }
 

@@ -18,6 +18,7 @@ void container_clear(struct container *c)
 {
     spec_clear(&c->spec);
     free(take_ptr(c->instance));
+    free(take_ptr(c->failure));
     int *const fds[] = {&c->dir_fd,  &c->run_fd,    &c->lock_fd,   &c->files_fd,
                         &c->channel, &c->stdin_fd,  &c->stdout_fd, &c->stderr_fd,
                         &c->log_fd,  &c->signal_fd, &c->pidfd};

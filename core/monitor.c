@@ -43,6 +43,14 @@ int monitor_open_signals(struct err *e)
     return fd < 0 ? err_set(e, errno, "listen for signals") : fd;
 }
 
+int monitor_listen(struct container *c, struct err *e)
+{
+    monitor_block_signals();
+    if (c->signal_fd < 0)
+        c->signal_fd = monitor_open_signals(e);
+    return c->signal_fd < 0 ? c->signal_fd : 0;
+}
+
 struct monitor {
     struct container *c;
     const struct monitor_options *options;
@@ -275,6 +283,8 @@ static void note(struct container *c, const char *text)
 void container_note(struct container *c, const char *text)
 {
     _cleanup_free_ char *line = xasprintf("netctr: %s", text);
+    if (c->log_fd < 0) /* its program has not begun yet */
+        (void)monitor_open_log(c, NULL);
     note(c, line);
 }
 

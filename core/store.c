@@ -21,6 +21,7 @@ char *container_cgroup(const struct store *s, const char *id)
 void record_clear(struct record *r)
 {
     spec_clear(&r->spec);
+    free(r->failure);
     *r = (struct record){0};
 }
 
@@ -48,9 +49,10 @@ static int read_runtime(int run_dir, struct record *r, struct err *e)
     r->started = json_int(j, "started", 0);
     r->exit_status = (int)json_int(j, "exit_status", 0);
     r->restarts = (unsigned)json_int(j, "restarts", 0);
-    if (r->status == STATUS_CREATING && json_flag(j, "restarting"))
+    if (r->status == STATUS_CREATING && json_flag(j, "restarting")) {
         r->status = STATUS_RESTARTING;
-    else if (r->status == STATUS_CREATING && r->pid)
+        r->failure = xstrdup(json_str(j, "failure"));
+    } else if (r->status == STATUS_CREATING && r->pid)
         r->status = STATUS_RUNNING;
     return 0;
 }

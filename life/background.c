@@ -51,16 +51,19 @@ static int let_go_of_streams(void)
 }
 
 /* Last, the caller is told: nothing can fail after that. */
-static int report_started(const struct spec *s, void *arg)
+static int report_started(const char *waits, void *arg)
 {
-    (void)s;
     const struct inherited *inherited = arg;
     for (size_t i = 0; i < inherited->count; i++)
         close(inherited->fds[i]);
     int r = let_go_of_streams();
     if (r == 0 && chdir("/") < 0)
         r = -errno;
-    return r == 0 ? channel_send(inherited->channel, MESSAGE_STARTED) : r;
+    if (r < 0)
+        return r;
+    _cleanup_free_ char *why = waits ? xstrndup(waits, PACKET_TEXT - 1) : NULL;
+    return why ? channel_send_text(inherited->channel, MESSAGE_WAITS, why)
+               : channel_send(inherited->channel, MESSAGE_STARTED);
 }
 
 static _Noreturn void monitor_process(struct world *w, struct life *life, int channel)
@@ -124,9 +127,10 @@ int world_live_in_background(struct world *w, struct life *life, struct err *e)
     if (pid < 0)
         return err_set(e, errno, "fork the monitor");
     enum message kind;
+    _cleanup_free_ char *text = NULL;
     r = await_monitor(channel, pid, e);
     if (r == 0)
-        r = channel_receive(channel, &kind, NULL, e);
+        r = channel_receive_text(channel, &kind, &text, e);
     if (r < 0 && r != -ETIMEDOUT) {
         /* It has said why, and has nothing left to do; or it cannot be heard, and nothing may run of which
          * its caller was told that it does not. */
@@ -135,7 +139,9 @@ int world_live_in_background(struct world *w, struct life *life, struct err *e)
     }
     if (r < 0)
         return r;
-    if (kind != MESSAGE_STARTED)
+    if (kind == MESSAGE_WAITS)
+        life->waits = take_ptr(text);
+    else if (kind != MESSAGE_STARTED)
         return err_say(e, -EPIPE, "the monitor was killed before the container ran");
     return 0;
 }

@@ -193,7 +193,7 @@ void holding_describe(struct living *l, const struct holding *h, strv *out)
 
 void holdings_describe(struct living *l)
 {
-    struct spec *s = l->container.spec.name ? &l->container.spec : &l->life->spec;
+    struct spec *s = living_spec(l);
     strv_free(take_ptr(s->published));
     for (const struct holding *h = l->holdings; h; h = h->next)
         holding_describe(l, h, &s->published);

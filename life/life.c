@@ -56,7 +56,7 @@ static int refuse_own_namespace(const char *path, struct err *e)
 static int join_network(struct living *l, struct err *e)
 {
     const char *rest;
-    enum network_word word = network_word(l->life->spec.network, &rest);
+    enum network_word word = network_word(living_spec(l)->network, &rest);
     if (word == NETWORK_WORD_NS) {
         l->netns = open_namespace(rest, e);
         if (l->netns < 0)
@@ -89,11 +89,21 @@ static int join_network(struct living *l, struct err *e)
     return 0;
 }
 
+/* Asked for again: ephemeral ones may be others. */
+static int take_ports(struct living *l, struct err *e)
+{
+    int r = 0;
+    strv_each (text, living_spec(l)->publish)
+        if (r == 0)
+            r = publish_parse(text, &l->life->publishes, e);
+    return r;
+}
+
 /* Everything that can be refused is refused here, before anything is made. */
 static int look_before(struct living *l, struct err *e)
 {
     /* The caller's, before ports are held. */
-    struct ulimits *ulimits = &l->life->spec.ulimits;
+    struct ulimits *ulimits = &living_spec(l)->ulimits;
     int r = ulimits->known ? 0 : ulimits_read(ulimits, e);
     if (r == 0)
         r = caller_forget(e);
@@ -101,10 +111,12 @@ static int look_before(struct living *l, struct err *e)
         r = hub_new(&l->hub, e);
     if (r == 0)
         r = join_network(l, e);
-    if (r == 0 && l->life->spec.networks)
+    if (r == 0 && living_spec(l)->networks)
         r = world_bridge(l->world, &l->bridge, e);
     if (r == 0)
         r = plugs_prepare(l, e);
+    if (r == 0 && l->life->existing)
+        r = take_ports(l, e);
     if (r == 0 && l->life->publishes.count)
         r = holding_open(l, &l->life->publishes, NULL, e);
     if (r == 0)
@@ -112,15 +124,20 @@ static int look_before(struct living *l, struct err *e)
     return r;
 }
 
-static int claim(struct living *l, struct err *e)
+/* The store's lock. Whose ports we could take is dead, but may not be buried: its rules must not be taken for
+ * ours. */
+static int lock_and_bury(struct living *l, struct err *e)
 {
     _cleanup_close_ int lock = store_lock(&l->world->store, e);
-    int r = lock;
-    /* Whose ports we could take is dead, but may not be buried: its rules must not be taken for ours. */
-    if (r >= 0 && l->holdings)
-        r = world_repair(l->world, &gc_quietly, e);
-    if (r < 0)
-        return r;
+    int r = lock < 0 || !l->holdings ? 0 : world_repair(l->world, &gc_quietly, e);
+    return r < 0 ? r : take_fd(lock);
+}
+
+static int claim(struct living *l, struct err *e)
+{
+    _cleanup_close_ int lock = lock_and_bury(l, e);
+    if (lock < 0)
+        return lock;
     return (l->life->existing ? container_reclaim : container_claim)(
         &l->world->store, &l->life->spec, &l->container, e);
 }
@@ -202,6 +219,7 @@ static int begin_anew(struct living *l, struct err *e)
     if (r != 0)
         return r;
     c->restarts++;
+    free(take_ptr(c->failure));
     r = container_set_restarting(c, false, c->exit_status, e);
     close_fd(take_fd(lock));
     if (r == 0)
@@ -216,11 +234,14 @@ static int begin_anew(struct living *l, struct err *e)
 /* What a start that failed counts as: the program's end, with this status. */
 static int failed_start(struct living *l, struct err *e)
 {
+    struct container *c = &l->container;
     int status = e->status ? e->status : EXIT_NETCTR;
-    container_note(&l->container, e->text);
-    if (!l->container.spec.detached)
-        fprintf(stderr, "netctr: %s\n", e->text);
-    container_kill(&l->container);
+    free(c->failure);
+    c->failure = err_line(e);
+    container_note(c, c->failure);
+    if (!c->spec.detached)
+        fprintf(stderr, "netctr: %s\n", c->failure);
+    container_kill(c);
     err_clear(e);
     return status;
 }
@@ -276,6 +297,16 @@ static bool on_a_bridge(const struct living *l)
     return l->plug_count || streq(l->container.spec.network, "none");
 }
 
+/* Once. Why it does not run yet, or NULL: it does. */
+static int tell_caller(struct living *l, const char *waits, struct err *e)
+{
+    int r = l->life->started && !l->begun ? l->life->started(waits, l->life->arg) : 0;
+    if (r < 0)
+        return err_set(e, r, "tell the caller that the container %s", waits ? "waits" : "runs");
+    l->begun = true;
+    return 0;
+}
+
 /* What the monitor watches for the network: what reaches the held ports, whether there are helpers, and who asks
  * for a change. */
 static int watch_over(struct living *l, struct err *e)
@@ -294,10 +325,8 @@ static int watch_over(struct living *l, struct err *e)
     if (r < 0)
         return r;
     /* Only now: what fails after this, nobody is told. */
-    if (l->life->started && (r = l->life->started(&c->spec, l->life->arg)) < 0)
-        return err_set(e, r, "tell the caller that the container runs");
-    l->begun = true;
-    return run_on(l, &options, e);
+    r = tell_caller(l, NULL, e);
+    return r < 0 ? r : run_on(l, &options, e);
 }
 
 /* For the way back. Whoever runs it attached is told the truth rather than kept waiting. */
@@ -352,8 +381,8 @@ static struct link *find_links(struct living *l, size_t *count)
     return links;
 }
 
-/* The way back; also after a start that failed half-way. The first failure is told. */
-static int leave(struct living *l, bool keep, int status, struct err *e)
+/* The way back, but for the name; also after a start that failed half-way. The first failure is told. */
+static int undo(struct living *l, bool keep, int status, struct err *e)
 {
     struct container *c = &l->container;
     _cleanup_err_ struct err step = ERR_INIT;
@@ -373,10 +402,18 @@ static int leave(struct living *l, bool keep, int status, struct err *e)
     if (link_count)
         links_retire(l->bridge, links, link_count, helpers_work(l->world, NULL));
     int r = container_end(c, keep, status, &step);
+    err_note(&result, r, e, &step);
+    return result;
+}
+
+static int leave(struct living *l, bool keep, int status, struct err *e)
+{
+    _cleanup_err_ struct err step = ERR_INIT;
+    int result = undo(l, keep, status, e), r = 0;
     /* What could not be undone keeps its records: the next command tries again. */
-    if (r == 0 && result == 0) {
+    if (result == 0) {
         _cleanup_close_ int lock = lock_to_leave(l, &step);
-        r = lock < 0 ? lock : container_vanish(c, keep, &step);
+        r = lock < 0 ? lock : container_vanish(&l->container, keep, &step);
     }
     err_note(&result, r, e, &step);
     store_empty_trash(&l->world->store);
@@ -385,23 +422,27 @@ static int leave(struct living *l, bool keep, int status, struct err *e)
     return result;
 }
 
-static int live(struct living *l, struct err *e)
+static void become_monitor(const struct living *l)
 {
-    int r;
-    if ((r = look_before(l, e)) < 0 || (r = claim(l, e)) < 0)
-        return r;
     oom_score_of_monitor();
     _cleanup_free_ char *title = xasprintf("netctr monitor of %s", l->container.spec.name);
     proc_set_title(title);
+}
+
+/* From the claim to a program that runs. */
+static int begin(struct living *l, struct err *e)
+{
+    int r;
     if ((r = container_create(&l->container, e)) < 0 || (r = attach(l, e)) < 0 ||
         (r = write_files(l, e)) < 0 ||
-        (on_a_bridge(l) && (r = l->control = control_listen(l->container.run_fd, e)) < 0) ||
-        (r = container_start(&l->container, e)) < 0) {
-        _cleanup_err_ struct err ignored = ERR_INIT;
-        container_kill(&l->container);
-        (void)leave(l, l->container.existing, e->status ? e->status : EXIT_NETCTR, &ignored);
+        (on_a_bridge(l) && (r = l->control = control_listen(l->container.run_fd, e)) < 0))
         return r;
-    }
+    return container_start(&l->container, e);
+}
+
+/* From a program that runs to its end. */
+static int live_on(struct living *l, struct err *e)
+{
     int status = watch_over(l, e);
     if (status < 0) { /* whoever ran it in the background has gone */
         container_note(&l->container, e->text);
@@ -409,35 +450,139 @@ static int live(struct living *l, struct err *e)
     }
     _cleanup_err_ struct err trouble = ERR_INIT;
     bool keep = l->begun ? !l->container.spec.auto_remove : l->container.existing;
-    r = leave(l, keep, status < 0 ? EXIT_NETCTR : status, &trouble);
-    if (r < 0)
+    if (leave(l, keep, status < 0 ? EXIT_NETCTR : status, &trouble) < 0)
         warn("%s (the next command tries again)", trouble.text);
     return status;
 }
 
+static int live(struct living *l, struct err *e)
+{
+    int r;
+    if ((r = look_before(l, e)) < 0 || (r = claim(l, e)) < 0)
+        return r;
+    become_monitor(l);
+    if ((r = begin(l, e)) < 0) {
+        _cleanup_err_ struct err ignored = ERR_INIT;
+        container_kill(&l->container);
+        (void)leave(l, l->container.existing, e->status ? e->status : EXIT_NETCTR, &ignored);
+        return r;
+    }
+    return live_on(l, e);
+}
+
+/* ---- one that waits ---------------------------------------------------------------------------
+ *
+ * After a reboot what a container needs may come later: an address, a disk, the container whose network it
+ * shares. Its monitor tries again, as it would begin the program again that had ended: so it is a container that
+ * restarts, and is shown and ended like one. It is claimed all the time, or what `stop` says would be lost.
+ */
+
+enum { START_PAUSE_MAX_MS = 10000 }; /* whoever brings what is missing waits for it */
+
+static int claim_again(struct living *l, struct spec *spec, int status, char *why, struct err *e)
+{
+    struct container *c = &l->container;
+    int r = container_reclaim(&l->world->store, spec, c, e);
+    if (r < 0)
+        return r;
+    c->failure = xstrdup(why);
+    r = container_set_restarting(c, true, status, e);
+    return r == 0 ? monitor_listen(c, e) : r;
+}
+
+/* What a start that failed has made is undone, and the container claimed again in the same breath. 1: it is to
+ * end, and has. */
+static int step_back(struct living *l, const struct err *failure, struct err *e)
+{
+    const int status = failure->status ? failure->status : EXIT_NETCTR;
+    _cleanup_free_ char *why = err_line(failure);
+    container_kill(&l->container);
+    int r = undo(l, true, status, e);
+    _cleanup_close_ int lock = r < 0 ? r : lock_patiently(l, e);
+    int asked = lock < 0 ? lock : is_to_end(&l->container, e);
+    r = asked < 0 ? asked : container_vanish(&l->container, true, e);
+    if (r < 0 || asked)
+        return r < 0 ? r : 1;
+    _cleanup_spec_ struct spec spec = l->container.spec;
+    l->container.spec = (struct spec){0};
+    bool begun = l->begun;
+    living_clear(l);
+    *l = living_new(l->world, l->life);
+    l->begun = begun;
+    return claim_again(l, &spec, status, why, e);
+}
+
+/* Its turn has come, unless somebody has asked meanwhile that it end: 1. */
+static int stop_waiting(struct living *l, struct err *e)
+{
+    struct container *c = &l->container;
+    _cleanup_close_ int lock = lock_patiently(l, e);
+    int asked = lock < 0 ? lock : is_to_end(c, e);
+    return asked ? asked : container_set_restarting(c, false, c->exit_status, e);
+}
+
+/* The log tells each reason once, not each time. */
+static void note_reason(struct living *l, char **last)
+{
+    const char *why = l->container.failure;
+    if (!streq(why, *last))
+        container_note(&l->container, why);
+    free(*last);
+    *last = xstrdup(why);
+}
+
+static int wait_for_turn(struct living *l, unsigned times, struct err *e)
+{
+    const struct monitor_options options = {0};
+    int pause = restart_delay_ms(times);
+    pause = pause < START_PAUSE_MAX_MS ? pause : START_PAUSE_MAX_MS;
+    int r = tell_caller(l, l->container.failure, e);
+    if (r == 0)
+        r = monitor_pause(&l->container, &options, pause, e);
+    return r == 0 ? stop_waiting(l, e) : r;
+}
+
+static int try_to_begin(struct living *l, struct err *e)
+{
+    int r = look_before(l, e);
+    if (r == 0 && l->holdings && (r = lock_and_bury(l, e)) >= 0) {
+        close_fd(r);
+        r = 0;
+    }
+    return r == 0 ? begin(l, e) : r;
+}
+
+static int live_patiently(struct living *l, struct err *e)
+{
+    _cleanup_free_ char *reason = NULL;
+    int r = claim(l, e);
+    if (r < 0)
+        return r;
+    become_monitor(l);
+    for (unsigned times = 0;; times++) {
+        _cleanup_err_ struct err failure = ERR_INIT, ignored = ERR_INIT;
+        if (try_to_begin(l, &failure) == 0)
+            return live_on(l, e);
+        r = step_back(l, &failure, e);
+        if (r > 0)
+            release_helpers(l);
+        if (r != 0)
+            return r < 0 ? r : 0;
+        note_reason(l, &reason);
+        r = wait_for_turn(l, times, e);
+        if (r != 0) {
+            (void)leave(l, true, l->container.exit_status, &ignored);
+            return r < 0 ? r : 0;
+        }
+    }
+}
+
 int world_live(struct world *w, struct life *life, struct err *e)
 {
-    struct living l = {.world = w,
-                       .life = life,
-                       .container = CONTAINER_INIT,
-                       .netns = -1,
-                       .control = -1,
-                       .flows = -1,
-                       .seed = HELPERS_SEED_INIT,
-                       .seed_timer = -1};
-    int r = live(&l, e);
+    struct living l = living_new(w, life);
+    int r = life->patient ? live_patiently(&l, e) : live(&l, e);
     if (r < 0)
         world_explain(w, r, e);
-    close_fd(l.netns);
-    close_fd(l.control);
-    close_fd(l.flows);
-    close_fd(l.seed_timer);
-    helpers_seed_clear(&l.seed);
-    while (l.holdings)
-        holding_close(&l, l.holdings);
-    plugs_clear(&l);
-    hub_free(l.hub);
-    free(l.resolv);
-    container_clear(&l.container);
+    living_clear(&l);
     return r;
 }

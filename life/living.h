@@ -54,6 +54,13 @@ struct living {
                         milliseconds, and whatever we ask of the kernel meanwhile waits for it */
 };
 
+/* living.c */
+struct living living_new(struct world *w, struct life *life);
+/** Closes what it holds; undoes nothing. */
+void living_clear(struct living *l);
+/** The container's, which has taken over what was asked for once the name is claimed. */
+struct spec *living_spec(struct living *l);
+
 /* plugs.c */
 /** Parses what --network asked for and loads the networks' definitions. */
 int plugs_prepare(struct living *l, struct err *e);

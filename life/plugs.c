@@ -104,7 +104,7 @@ static void rank_all(struct living *l)
 
 int plugs_prepare(struct living *l, struct err *e)
 {
-    strv_each (text, l->life->spec.networks) {
+    strv_each (text, living_spec(l)->networks) {
         struct plug *p = plugs_add(l);
         int r = attachment_parse(text, &p->wanted, e);
         if (r == 0)

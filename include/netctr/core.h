@@ -172,6 +172,7 @@ struct record {
     bool oom_killed;
     bool asked;        /**< EXITED: somebody wanted it to end, for good */
     bool lost;         /**< EXITED: it ran when the host went down; nobody knows how it ended */
+    char *failure;     /**< RESTARTING: why its last start failed; NULL: it ran */
     unsigned restarts; /**< new beginnings since it was started */
 };
 void record_clear(struct record *r);
@@ -247,6 +248,7 @@ struct container {
     bool restarting;   /**< between two runs of its program */
     bool between_runs; /**< adopted: its program did not run when its monitor died */
     int exit_status;   /**< of the last run, if there was one */
+    char *failure;     /**< why its last start failed; NULL: it did not */
     unsigned restarts;
     bool told_start; /**< the event "start" has no "die" yet */
 };
@@ -293,7 +295,9 @@ struct monitor_options {
 /** Runs until the container's init has ended: log, attached streams, signals to forward, watches.
  *  Returns the exit status as a shell tells it (128+n for signal n). */
 int monitor_run(struct container *c, const struct monitor_options *options, struct err *e);
-/** Between two runs of a program: serves the watches for @ms, or until it is told to end. */
+/** From here on a signal for this process does not end it: it waits for monitor_run() or monitor_pause(). */
+int monitor_listen(struct container *c, struct err *e);
+/** While no program runs: serves the watches for @ms, or until it is told to end. */
 int monitor_pause(struct container *c, const struct monitor_options *options, int ms,
                   struct err *e);
 
@@ -323,7 +327,7 @@ void container_event(const struct container *c, const char *name,
 void container_note(struct container *c, const char *text);
 /** Its definition, after a change to the spec while it runs. */
 int container_save_definition(struct container *c, struct err *e);
-/** Writes down whether it waits for its next run, and how the last one ended. */
+/** Writes down whether it waits for its next run, and how the last one ended (@c->failure: or why it did not begin). */
 int container_set_restarting(struct container *c, bool restarting, int exit_status, struct err *e);
 
 /** What a container that may mount cgroups has frozen of itself goes on, for else no signal would end it. */

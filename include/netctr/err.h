@@ -54,6 +54,9 @@ int err_hint(struct err *e, const char *format, ...) __attribute__((format(print
 /** Sets the exit status (EXIT_NOT_FOUND, …). */
 int err_status(struct err *e, int status);
 
+/** "TEXT; HINT", as netctr prints it; caller frees. */
+char *err_line(const struct err *e);
+
 /** Moves the failure of @from into @to and empties @from. */
 void err_move(struct err *to, struct err *from);
 

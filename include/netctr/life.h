@@ -97,16 +97,21 @@ int world_force_remove(struct world *w, const struct record *r, struct err *e);
 struct life {
     struct spec spec;
     struct publish_list publishes;
-    bool existing; /**< a new life of a container that has ended */
-    /** Called once the program runs; a negative result ends it. May be NULL. */
-    int (*started)(const struct spec *spec, void *arg);
+    bool existing; /**< a new life of a container that has ended; its ports are those of the spec */
+    bool
+        patient; /**< of one that exists: when it cannot begin, its monitor tries again until somebody ends it */
+    /** Called once the program runs (@waits NULL), or when it cannot begin yet (@waits says why); a negative
+     *  result ends it. May be NULL. */
+    int (*started)(const char *waits, void *arg);
     void *arg;
+    char *waits; /**< set by world_live_in_background(): why it does not run yet; caller frees */
 };
 /** Adds where to look to a failure that says that a disk is full or read-only. */
 void world_explain(const struct world *w, int code, struct err *e);
 /** A container's whole life. Returns its exit status. */
 int world_live(struct world *w, struct life *life, struct err *e);
-/** The same in a process of its own, the monitor. Returns when the program runs. (background.c) */
+/** The same in a process of its own, the monitor. Returns when the program runs, or @life->waits says why its monitor
+ *  will try again. (background.c) */
 int world_live_in_background(struct world *w, struct life *life, struct err *e);
 
 /* ---- helpers ---------------------------------------------------------------------------------*/

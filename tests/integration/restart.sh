@@ -464,17 +464,172 @@ nothing_for_gc() {
 # cni #204, plugins #252, podman #15708, #25422
 t 'a reboot that leaves the run directory as it was' run_survives_a_reboot
 
+# ---- boot, when what a container needs is not there yet -------------------------------------------
+
+is_waiting() { # NAME WHY
+    netctr ps | grep "  $1\$" | has -F "Restarting (125), $2"
+}
+waits() { # NAME WHY
+    wait_for 5 is_waiting "$@" # but for the moment in which it tries
+}
+no_address='this host has no address 192.0.2.77'
+needs_address() { # NAME [FLAGS OF RUN]
+    ip address replace 192.0.2.77/32 dev lo
+    netctr run -d --name "$1" -p 192.0.2.77:8088:80 --restart always "${@:2}" "$box" \
+        sh -c 'echo late >/i; exec httpd -f -h /' >/dev/null
+}
+# What is on after the reboot, but for the address.
+reboot_without_address() {
+    reboot_host
+    ip address del 192.0.2.77/32 dev lo
+}
+
 boot_goes_on() {
     netctr run -d --name a --restart always -v "$tmp:/mnt" "$box" sleep 100 >/dev/null
     mkdir "$tmp/gone"
     netctr run -d --name b --restart always -v "$tmp/gone:/mnt" "$box" sleep 100 >/dev/null
-    netctr run -d --name c --restart always "$box" sleep 100 >/dev/null
+    netctr run -d --name c --restart unless-stopped -v "$tmp/gone:/mnt" "$box" sleep 100 >/dev/null
+    netctr run -d --name d --restart always "$box" sleep 100 >/dev/null
     reboot_host
     rmdir "$tmp/gone"
-    assert_status 125 netctr boot >"$tmp/out" 2>"$tmp/err"
-    assert_eq "$(tr '\n' ' ' <"$tmp/out")" 'a c '
-    assert_contains "$(cat "$tmp/err")" 'start container `b`'
-    assert_eq "$(wc -l <"$tmp/err")" 1 'lines of errors'
+    assert_status 0 netctr boot >"$tmp/out" 2>"$tmp/err"
+    assert_eq "$(tr '\n' ' ' <"$tmp/out")" 'a d '
+    assert_eq "$(grep -c '^netctr: warning: container `[bc]` does not run yet: ' "$tmp/err")" 2
+    assert_eq "$(wc -l <"$tmp/err")" 2 'lines of errors'
+    # As the disk that is mounted later.
+    mkdir "$tmp/gone"
+    wait_for 15 status_is b running
+    wait_for 15 status_is c running
+    # A start by hand is tried once.
+    netctr stop -t 0 b
+    rmdir "$tmp/gone"
+    assert_status 125 netctr start b 2>/dev/null
     status_is b exited
 }
-t 'boot: one that cannot start does not stop the others' boot_goes_on
+t 'boot: one that cannot start does not stop the others, and comes when it can' boot_goes_on
+
+late_address() {
+    needs_address late
+    reboot_without_address
+    assert_error "netctr: warning: container \`late\` does not run yet: $no_address; it is tried again" 0 netctr boot
+    waits late "$no_address"
+    assert_eq "$(netctr inspect late | jq -c '.[0].state | [.failure, .exit_status, .restarts, .pid]')" "[\"$no_address\",125,0,0]"
+    assert_eq "$(netctr boot)" '' 'a second boot'
+    nothing_for_gc
+    ip address replace 192.0.2.77/32 dev lo
+    wait_for 15 http http://192.0.2.77:8088/i
+    assert_eq "$(netctr logs late 2>&1 | grep -c "netctr: $no_address")" 1 'the log tells it once'
+    # It lives like any other.
+    assert_eq "$(netctr inspect late | jq -c '.[0].state | [.status, .failure, .restarts]')" '["running",null,0]'
+    kill -KILL "$(pid_of late)"
+    wait_for 10 has_restarted late 1
+    wait_for 5 http http://192.0.2.77:8088/i
+}
+t 'boot: an address that comes later' late_address
+
+ways_to_end() {
+    local name
+    for name in stopped killed removed termed dead restarted; do
+        needs_address $name
+        netctr stop -t 0 $name
+    done
+    needs_address until
+    reboot_without_address
+    netctr boot 2>/dev/null
+    for name in stopped killed removed termed dead restarted until; do waits $name "$no_address"; done
+    timeout 5 netctr stop stopped
+    timeout 5 netctr kill killed
+    assert_status 125 netctr rm removed 2>/dev/null
+    timeout 5 netctr rm -f removed
+    assert_status 125 netctr exec stopped true 2>/dev/null
+    assert_status 125 netctr restart restarted 2>"$tmp/err"
+    assert_contains "$(cat "$tmp/err")" "$no_address"
+    kill -TERM "$(state_of termed monitor)" # as systemd does
+    wait_for 5 status_is termed exited
+    netctr stop --until-boot until
+    kill -KILL "$(state_of dead monitor)"
+    wait_for 5 status_is dead exited
+    assert_eq "$(netctr ps)" "$(netctr ps | head -1)" 'what is left'
+    assert_eq "$(names -a | sort | tr '\n' ' ')" 'dead killed restarted stopped termed until '
+    assert_eq "$(state_of dead exit_status),$(state_of stopped exit_status)" 125,125
+    wait_for 5 nothing_for_gc
+    assert_eq "$(ls "$run_state/containers")" ''
+    # All of them are --restart always.
+    ip address replace 192.0.2.77/32 dev lo
+    assert_eq "$(netctr boot 2>/dev/null | wc -l)" 1 'the first has the port'
+    for name in $(names); do netctr rm -f "$name"; done
+}
+t 'boot: what waits is ended like what runs, and its death leaves nothing' ways_to_end
+
+port_in_use() {
+    netctr run -d --name a --restart always -p 8080:80 "$box" sh -c 'echo a >/i; exec httpd -f -h /' >/dev/null
+    reboot_host
+    netctr run -d --name thief -p 8080:80 "$box" sleep 100 >/dev/null
+    netctr boot 2>"$tmp/err"
+    waits a 'port 8080/tcp is in use on this host; container `thief` publishes it'
+    netctr rm -f thief
+    wait_for 15 http http://127.0.0.1:8080/i
+    netctr rm -f a
+    wait_for 5 nothing_for_gc
+}
+t 'boot: a port that becomes free later' port_in_use
+
+# Each shares the network of the one before it, and was made before that one.
+owners_first() {
+    local name owner
+    for name in own mate mate2; do netctr run -d --name $name --restart always "$box" sleep 100 >/dev/null; done
+    netctr rm -f mate mate2
+    netctr run -d --name mate --network container:own --restart always "$box" sleep 100 >/dev/null
+    netctr run -d --name mate2 --network container:mate --restart always "$box" sleep 100 >/dev/null
+    for name in own mate; do # created after those that share theirs
+        netctr rm -f $name
+        [ $name = own ] || owner=(--network container:own)
+        netctr run -d --name $name "${owner[@]}" --restart always "$box" sleep 100 >/dev/null
+    done
+    reboot_host
+    assert_eq "$(netctr boot | tr '\n' ' ')" 'own mate mate2 '
+    assert_eq "$(address_of mate2)" "$(address_of own)"
+    netctr stop -t 0 own mate mate2 >/dev/null
+    assert_eq "$(netctr start mate2 mate own | tr '\n' ' ')" 'own mate mate2 '
+    assert_eq "$(netctr restart -t 0 mate2 nobody own mate 2>/dev/null | tr '\n' ' ')" 'own mate mate2 '
+    assert_eq "$(address_of mate2)" "$(address_of own)"
+}
+t 'boot, start, restart: the owner of a network before those that share it' owners_first
+
+late_owner() {
+    needs_address own
+    netctr run -d --name mate --network container:own --restart always "$box" sleep 100 >/dev/null
+    netctr run -d --name plain "$box" sleep 100 >/dev/null
+    netctr run -d --name mate2 --network container:plain --restart always "$box" sleep 100 >/dev/null
+    # A circle: neither can begin, and neither harms the others.
+    netctr run -d --name c1 --restart always "$box" sleep 100 >/dev/null
+    netctr run -d --name c2 --network container:c1 --restart always "$box" sleep 100 >/dev/null
+    netctr rm -f c1
+    netctr run -d --name c1 --network container:c2 --restart always "$box" sleep 100 >/dev/null
+    reboot_without_address
+    netctr boot 2>/dev/null
+    waits mate 'container `own` is not running'
+    waits mate2 'container `plain` is not running'
+    waits c1 'container `c2` is not running'
+    netctr start plain
+    ip address replace 192.0.2.77/32 dev lo
+    wait_for 15 status_is mate running
+    wait_for 15 status_is mate2 running
+    assert_eq "$(address_of mate)" "$(address_of own)"
+    netctr rm -f c1 c2
+}
+t 'boot: one that shares a network comes when its owner does' late_owner
+
+boot_twice() {
+    local i
+    needs_address late
+    for i in 1 2 3 4 5 6; do netctr run -d --name "n$i" --restart always "$box" sleep 100 >/dev/null; done
+    reboot_without_address
+    netctr boot >"$tmp/out1" 2>"$tmp/err1" &
+    netctr boot >"$tmp/out2" 2>"$tmp/err2"
+    wait $!
+    assert_eq "$(names | sort | tr '\n' ' ')" 'late n1 n2 n3 n4 n5 n6 '
+    assert_eq "$(grep -hv "$no_address" "$tmp"/err? | cat)" ''
+    assert_eq "$(pgrep -f '^netctr monitor of' | wc -l)" 7 'monitors'
+}
+t 'boot twice at once' boot_twice
