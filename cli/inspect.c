@@ -41,8 +41,10 @@ static void put_time(json_t *j, const char *key, int64_t when)
     json_put_str(j, key, text);
 }
 
-static json_t *state_json(const struct record *r)
+static json_t *state_json(struct world *w, const struct record *r)
 {
+    bool runs = r->status == STATUS_RUNNING;
+    uint64_t kills = runs ? container_oom_kills(&w->store, &r->spec) : r->oom_kills;
     json_t *j = json_object();
     json_put_str(j, "status", status_name(r->status));
     json_object_set_new(j, "pid", json_integer(r->pid));
@@ -56,6 +58,8 @@ static json_t *state_json(const struct record *r)
         json_object_set_new(j, "oom_killed", json_boolean(r->oom_killed));
         json_object_set_new(j, "lost", json_boolean(r->lost));
     }
+    if (runs || r->status == STATUS_EXITED)
+        json_object_set_new(j, "oom_kills", json_integer((json_int_t)kills));
     json_object_set_new(j, "restarts", json_integer(r->restarts));
     return j;
 }
@@ -66,7 +70,7 @@ static json_t *record_json(struct world *w, const struct record *r)
     _cleanup_strv_ strv caps = caps_names(r->spec.caps);
     json_put_strv(j, "caps", caps);
     put_time(j, "created", r->spec.created);
-    json_object_set_new(j, "state", state_json(r));
+    json_object_set_new(j, "state", state_json(w, r));
     json_object_set_new(j, "endpoints", endpoints_json(w, r));
     return j;
 }

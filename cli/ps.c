@@ -25,7 +25,7 @@ static char *command_text(const struct spec *s)
     return text;
 }
 
-static char *status_text(const struct record *r)
+static char *state_text(const struct record *r)
 {
     _cleanup_free_ char *since = time_ago(r->status == STATUS_EXITED ? r->finished : r->started);
     if (r->status == STATUS_RUNNING)
@@ -39,6 +39,14 @@ static char *status_text(const struct record *r)
         return xasprintf("Exited (%d)%s%s%s%s", r->exit_status, *since ? " " : "", since,
                          *since ? " ago" : "", r->oom_killed ? ", out of memory" : "");
     return xstrdup(r->damaged ? "Damaged" : r->status == STATUS_DEAD ? "Dead" : "Creating");
+}
+
+static char *status_text(const struct record *r)
+{
+    _cleanup_free_ char *state = state_text(r);
+    return r->restarts
+               ? xasprintf("%s, %u restart%s", state, r->restarts, r->restarts == 1 ? "" : "s")
+               : take_ptr(state);
 }
 
 static char *ports_text(const struct spec *s)
@@ -72,10 +80,12 @@ static json_t *row_json(const struct record *r, const char *address)
     json_put_strv(j, "command", r->spec.argv);
     json_put_str(j, "created", created);
     json_put_str(j, "status", status_name(r->status));
-    if (r->status == STATUS_EXITED)
+    if (r->status == STATUS_EXITED || r->status == STATUS_RESTARTING)
         json_object_set_new(j, "exit_status", json_integer(r->exit_status));
-    else
+    if (r->status != STATUS_EXITED)
         json_object_set_new(j, "pid", json_integer(r->pid));
+    json_put_str(j, "failure", r->failure);
+    json_object_set_new(j, "restarts", json_integer(r->restarts));
     json_put_str(j, "network", r->spec.network);
     json_put_str(j, "address", *address ? address : NULL);
     json_put_strv(j, "ports", r->spec.published);

@@ -392,6 +392,20 @@ static int run_detached(struct world *w, struct life *life, struct err *e)
     return r == 0 ? tell_id(w, id, e) : r;
 }
 
+/* Whoever waits for it sees 137, which may mean anything. */
+static int run_attached(struct world *w, struct life *life, struct err *e)
+{
+    _cleanup_free_ char *name = xstrdup(life->spec.name);
+    uint64_t limit = life->spec.limits.memory;
+    int r = world_live(w, life, e);
+    if (r >= 0 && life->oom_killed && limit)
+        warn("container `%s` was killed: it needed more memory than its limit (-m) of %.1f MiB",
+             name, (double)limit / (1 << 20));
+    else if (r >= 0 && life->oom_killed)
+        warn("container `%s` was killed: the host had no memory left", name);
+    return r;
+}
+
 /* ---- the command -----------------------------------------------------------------------------*/
 
 static int run(const struct cli *cli, int argc, char **argv, struct err *e)
@@ -451,7 +465,7 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
     if (r == 0)
         r = cli_world(cli, &w, e);
     if (r == 0)
-        r = f.detach ? run_detached(&w, &life, e) : world_live(&w, &life, e);
+        r = f.detach ? run_detached(&w, &life, e) : run_attached(&w, &life, e);
     spec_clear(&life.spec);
     publish_list_clear(&life.publishes);
     return r;

@@ -271,9 +271,10 @@ int cgroup_list(const struct cgroup_host *host, const char *instance, strv *out,
     return 0;
 }
 
-int cgroup_oom_killed(const struct cgroup_host *host, const char *path, bool *killed, struct err *e)
+int cgroup_oom_kills(const struct cgroup_host *host, const char *path, uint64_t *kills,
+                     struct err *e)
 {
-    *killed = false;
+    *kills = 0;
     int r = cgroup_check_path(path, e);
     const char *file = host->kind == CGROUP_V2 ? "memory.events" : "memory.oom_control";
     for (size_t i = 0; r == 0 && i < host->count; i++) {
@@ -287,7 +288,7 @@ int cgroup_oom_killed(const struct cgroup_host *host, const char *path, bool *ki
         char *rest = text;
         for (char *line; (line = strsep(&rest, "\n"));) {
             const char *count = skip_prefix(line, "oom_kill ");
-            *killed = *killed || (count && strtoull(count, NULL, 10) > 0);
+            *kills += count ? strtoull(count, NULL, 10) : 0;
         }
     }
     return r;

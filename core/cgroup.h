@@ -137,7 +137,7 @@ int cgroup_leave_others(const struct cgroup_host *host, const char *instance, st
 /** The names below `netctr/INSTANCE` in any hierarchy, each once; NULL for none; caller frees. */
 int cgroup_list(const struct cgroup_host *host, const char *instance, strv *out, struct err *e);
 
-/** Whether the kernel has killed a process in @path for its memory limit: memory.events, v1
- *  memory.oom_control (Linux 4.17). False when there is no memory controller. */
-int cgroup_oom_killed(const struct cgroup_host *host, const char *path, bool *killed,
-                      struct err *e);
+/** How many processes in @path the kernel has killed for want of memory: memory.events, v1 memory.oom_control
+ *  (Linux 4.17). 0 when there is no memory controller. */
+int cgroup_oom_kills(const struct cgroup_host *host, const char *path, uint64_t *kills,
+                     struct err *e);

@@ -227,14 +227,30 @@ static int remove_cgroup(struct container *c, struct err *e)
     return r;
 }
 
-static bool was_oom_killed(struct container *c)
+static uint64_t oom_kills(const char *cgroup)
 {
-    bool oom_killed = false;
+    uint64_t kills = 0;
     _cleanup_cgroup_host_ struct cgroup_host host = {0};
+    if (cgroup_probe(NULL, &host, NULL) == 0)
+        (void)cgroup_oom_kills(&host, cgroup, &kills, NULL);
+    return kills;
+}
+
+uint64_t container_oom_kills(const struct store *s, const struct spec *spec)
+{
+    _cleanup_free_ char *path = container_cgroup(s, spec->id);
+    return oom_kills(path);
+}
+
+/* Before the cgroup goes, which knows it. The kernel counts processes and does not say which: a program that somebody
+ * else has killed, as `kill` does, has not died of what became of a child. */
+static void note_memory(struct container *c)
+{
     _cleanup_free_ char *path = own_cgroup(c);
-    if (c->spec.id && cgroup_probe(NULL, &host, NULL) == 0)
-        (void)cgroup_oom_killed(&host, path, &oom_killed, NULL);
-    return oom_killed;
+    uint64_t kills = c->spec.id ? oom_kills(path) : 0;
+    if (kills > c->oom_kills)
+        c->oom_kills = kills;
+    c->oom_killed = c->oom_kills > 0 && c->sigkilled && container_end_asked(c) == 0;
 }
 
 /* ---- events ----------------------------------------------------------------------------------*/
@@ -248,10 +264,14 @@ void container_event(const struct container *c, const char *name,
 
 /* Once for each run of the program, whoever comes to know of its end. Killed in between, it is told twice; how it
  * ended has been written down before, so that both say the same. */
-static void tell_death(struct container *c, int exit_status, bool oom_killed)
+static void tell_death(struct container *c, int exit_status)
 {
-    const struct event_attribute attributes[] = {
-        {"exit_code", NULL, exit_status}, {oom_killed ? "oom_killed" : NULL, "true", 0}, {0}};
+    struct event_attribute attributes[4] = {{"exit_code", NULL, exit_status}};
+    size_t count = 1;
+    if (c->oom_killed)
+        attributes[count++] = (struct event_attribute){"oom_killed", event_true, 0};
+    if (c->oom_kills)
+        attributes[count] = (struct event_attribute){"oom_kills", NULL, (int64_t)c->oom_kills};
     if (!c->told_start)
         return;
     container_event(c, "die", attributes);
@@ -311,12 +331,14 @@ int container_set_restarting(struct container *c, bool restarting, int exit_stat
 
 int container_rest(struct container *c, struct err *e)
 {
-    bool oom_killed = was_oom_killed(c);
+    note_memory(c);
     int r = remove_cgroup(c, e);
-    tell_death(c, c->exit_status, oom_killed);
+    tell_death(c, c->exit_status);
     if (c->pid > 0) /* one whose start failed has not been reaped */
         (void)waitpid(c->pid, NULL, WNOHANG);
     c->pid = 0;
+    c->sigkilled = c->oom_killed = false;
+    c->oom_kills = 0;
     int *const fds[] = {&c->channel,   &c->stdin_fd, &c->stdout_fd,
                         &c->stderr_fd, &c->pidfd,    &c->files_fd};
     for (size_t i = 0; i < ARRAY_LEN(fds); i++)
@@ -350,7 +372,7 @@ void container_kill(struct container *c)
 }
 
 /* The definition of a container that has ended says how. */
-static int save_exit(struct container *c, int exit_status, bool oom_killed, struct err *e)
+static int save_exit(struct container *c, int exit_status, struct err *e)
 {
     int asked = end_asked_for_good(c);
     if (asked < 0)
@@ -360,7 +382,9 @@ static int save_exit(struct container *c, int exit_status, bool oom_killed, stru
     json_object_set_new(ended, "status", json_integer(exit_status));
     json_object_set_new(ended, "started", json_integer(c->started));
     json_object_set_new(ended, "finished", json_integer(time(NULL)));
-    json_object_set_new(ended, "oom_killed", json_boolean(oom_killed));
+    json_object_set_new(ended, "oom_killed", json_boolean(c->oom_killed));
+    json_object_set_new(ended, "oom_kills", json_integer((json_int_t)c->oom_kills));
+    json_object_set_new(ended, "restarts", json_integer(c->restarts));
     json_object_set_new(ended, "asked", json_boolean(asked));
     json_object_set_new(j, "exit", ended);
     return json_write_at(c->dir_fd, "config.json", j, e);
@@ -368,18 +392,18 @@ static int save_exit(struct container *c, int exit_status, bool oom_killed, stru
 
 int container_note_end(struct container *c, int exit_status, struct err *e)
 {
-    bool oom_killed = was_oom_killed(c);
-    int r = c->noted || !c->spec.id ? 0 : save_exit(c, exit_status, oom_killed, e);
+    note_memory(c);
+    int r = c->noted || !c->spec.id ? 0 : save_exit(c, exit_status, e);
     c->noted = c->noted || (r == 0 && c->spec.id);
-    tell_death(c, exit_status, oom_killed);
+    tell_death(c, exit_status);
     return r;
 }
 
 int container_end(struct container *c, bool keep, int exit_status, struct err *e)
 {
-    bool oom_killed = was_oom_killed(c);
+    note_memory(c);
     int r = c->spec.id ? remove_cgroup(c, e) : 0;
-    tell_death(c, exit_status, oom_killed);
+    tell_death(c, exit_status);
     return r == 0 && keep ? container_note_end(c, exit_status, e) : r;
 }
 
@@ -417,6 +441,7 @@ static void take_state(struct container *c, const json_t *state, const json_t *c
     free(c->spec.id);
     c->spec.id = xstrdup(json_str(state, "id"));
     c->existing = json_flag(state, "existing");
+    c->restarts = (unsigned)json_int(state, "restarts", 0);
     c->exit_status =
         (int)(ended ? json_int(ended, "status", 0) : json_int(state, "exit_status", 0));
     if (valid_name(json_str(state, "instance")))

@@ -225,13 +225,13 @@ int container_create(struct container *c, struct err *e)
 static int died(struct container *c, struct err *e)
 {
     int status = 0;
-    bool oom = false;
+    uint64_t oom_kills = 0;
     _cleanup_cgroup_host_ struct cgroup_host host = {0};
     _cleanup_free_ char *path = container_cgroup(c->store, c->spec.id);
     if (cgroup_probe(NULL, &host, NULL) == 0)
-        (void)cgroup_oom_killed(&host, path, &oom, NULL);
+        (void)cgroup_oom_kills(&host, path, &oom_kills, NULL);
     (void)waitpid(c->pid, &status, 0);
-    if (oom) {
+    if (oom_kills) {
         err_say(e, -ENOMEM,
                 "the container was killed before its program ran: its memory limit is too low");
         return -ENOMEM;

@@ -16,6 +16,8 @@
 
 #define TEXT_MAX 256 /* of one value */
 
+const char event_true[] = "true";
+
 /* A line under construction. Made by hand: every start pays for three. Never longer than PIPE_BUF. */
 struct line {
     char text[PIPE_BUF];
@@ -109,12 +111,15 @@ static void compose(struct line *l, const struct event *event, const struct even
     put_text(l, "name", event->of);
     for (; a && a->key; a++) {
         char number[24];
-        if (a->text) {
+        if (a->text && a->text != event_true) {
             put_text(l, a->key, a->text);
             continue;
         }
         put_key(l, a->key);
-        put(l, number, (size_t)snprintf(number, sizeof(number), "%" PRId64, a->number));
+        if (a->text)
+            put(l, event_true, strlen(event_true));
+        else
+            put(l, number, (size_t)snprintf(number, sizeof(number), "%" PRId64, a->number));
     }
     put(l, "}\n", 2);
 }

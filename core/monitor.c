@@ -91,6 +91,7 @@ static int reap(struct monitor *m)
         return pid == 0 || errno == EINTR ? 0 : -errno;
     m->ended = true;
     m->end = monotonic_ms();
+    m->c->sigkilled = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
     m->status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
     return 0;
 }

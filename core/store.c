@@ -112,6 +112,8 @@ static int read_record(struct store *s, const char *name, struct record *out, st
     out->finished = json_int(ended, "finished", 0);
     out->started = json_int(ended, "started", 0);
     out->oom_killed = json_flag(ended, "oom_killed");
+    out->oom_kills = (uint64_t)json_int(ended, "oom_kills", 0);
+    out->restarts = (unsigned)json_int(ended, "restarts", 0);
     out->asked = json_flag(ended, "asked");
     r = read_life(s, name, out, e);
     if (r < 0) {

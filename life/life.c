@@ -452,6 +452,7 @@ static int live_on(struct living *l, struct err *e)
     bool keep = l->begun ? !l->container.spec.auto_remove : l->container.existing;
     if (leave(l, keep, status < 0 ? EXIT_NETCTR : status, &trouble) < 0)
         warn("%s (the next command tries again)", trouble.text);
+    l->life->oom_killed = l->container.oom_killed;
     return status;
 }
 

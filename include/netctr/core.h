@@ -168,11 +168,13 @@ struct record {
     uint64_t monitor_start;
     int64_t started, finished; /**< seconds since the epoch; 0: not yet */
     int exit_status;           /**< EXITED: how; RESTARTING: how the last run ended */
-    bool damaged; /**< it lives, and what its run directory says of it cannot be believed */
-    bool oom_killed;
-    bool asked;        /**< EXITED: somebody wanted it to end, for good */
-    bool lost;         /**< EXITED: it ran when the host went down; nobody knows how it ended */
-    char *failure;     /**< RESTARTING: why its last start failed; NULL: it ran */
+    bool damaged;    /**< it lives, and what its run directory says of it cannot be believed */
+    bool oom_killed; /**< EXITED: the kernel has killed the program for want of memory */
+    uint64_t
+        oom_kills; /**< EXITED: so many processes in its last run, be it the program or others */
+    bool asked;    /**< EXITED: somebody wanted it to end, for good */
+    bool lost;     /**< EXITED: it ran when the host went down; nobody knows how it ended */
+    char *failure; /**< RESTARTING: why its last start failed; NULL: it ran */
     unsigned restarts; /**< new beginnings since it was started */
 };
 void record_clear(struct record *r);
@@ -213,6 +215,7 @@ struct event {
     const char *id;   /**< of the container; NULL: none */
     const char *of;   /**< its name, or the network's; NULL: none */
 };
+extern const char event_true[]; /**< as a text: the value is true, which is no string */
 struct event_attribute {
     const char *key; /**< NULL ends a list */
     const char *text;
@@ -250,7 +253,10 @@ struct container {
     int exit_status;   /**< of the last run, if there was one */
     char *failure;     /**< why its last start failed; NULL: it did not */
     unsigned restarts;
-    bool told_start; /**< the event "start" has no "die" yet */
+    bool told_start;    /**< the event "start" has no "die" yet */
+    bool sigkilled;     /**< its program was ended by SIGKILL, as its monitor has seen */
+    bool oom_killed;    /**< by the kernel, for want of memory */
+    uint64_t oom_kills; /**< so many processes of this run, be it the program or others */
 };
 #define CONTAINER_INIT                                                                            \
     {                                                                                             \
@@ -330,6 +336,8 @@ int container_save_definition(struct container *c, struct err *e);
 /** Writes down whether it waits for its next run, and how the last one ended (@c->failure: or why it did not begin). */
 int container_set_restarting(struct container *c, bool restarting, int exit_status, struct err *e);
 
+/** How many processes of a container that runs the kernel has killed for want of memory, in this run. */
+uint64_t container_oom_kills(const struct store *s, const struct spec *spec);
 /** What a container that may mount cgroups has frozen of itself goes on, for else no signal would end it. */
 void container_let_die(const struct store *s, const struct spec *spec);
 /** Ends whatever of the container runs, at once: init by its pidfd and the cgroup. Idempotent. */

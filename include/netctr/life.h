@@ -104,6 +104,7 @@ struct life {
      *  result ends it. May be NULL. */
     int (*started)(const char *waits, void *arg);
     void *arg;
+    bool oom_killed; /**< set by world_live(): how the last run ended */
     char *waits; /**< set by world_live_in_background(): why it does not run yet; caller frees */
 };
 /** Adds where to look to a failure that says that a disk is full or read-only. */

@@ -78,7 +78,10 @@ t 'a death is told once, however often its end is tried' told_once
 out_of_memory() {
     forget
     netctr run --name o -m 16m "$box" sh -c 'x=x; while :; do x=$x$x; done' || true
-    assert_eq "$(events --filter event=die | jq -r '.oom_killed + " " + (.exit_code | tostring)')" 'true 137'
+    assert_eq "$(events --filter event=die | jq -c '[.oom_killed, .oom_kills, .exit_code]')" '[true,1,137]'
+    forget
+    netctr run --name c -m 16m "$box" sh -c 'tail /dev/zero; exit 7' || true
+    assert_eq "$(events --filter event=die | jq -c '[.oom_killed, .oom_kills, .exit_code]')" '[null,1,7]'
 }
 t 'die tells of the memory limit' out_of_memory
 

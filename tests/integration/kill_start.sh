@@ -27,6 +27,18 @@ boot() {
 }
 t 'boot, all processes killed' boot
 
+# What it needs is not there: its monitor waits.
+boot_waits() {
+    prepare() {
+        mkdir -p "$tmp/gone"
+        "${nc[@]}" run -d --restart always "${everything[@]}" -v "$tmp/gone:/gone" "$box" sleep 100 >"$tmp/out"
+        "${nc[@]}" stop -t 0 k >"$tmp/out"
+        rmdir "$tmp/gone"
+    }
+    kill_each ALL boot
+}
+t 'boot of one that waits, all processes killed' boot_waits
+
 await=(--all)
 again() {
     must_stay=0

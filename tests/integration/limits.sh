@@ -45,6 +45,43 @@ killed_for_memory() {
 }
 t 'a program beyond its memory is killed: 137' killed_for_memory
 
+memory_of() { # NAME
+    netctr inspect "$1" | jq -c '.[0].state | [.exit_status, .oom_killed, .oom_kills]'
+}
+eater='x=x; while :; do x=$x$x; done'
+# The kernel counts whom it kills in the container. What became of the program is another question.
+who_was_killed() {
+    run() { netctr run --network none -m 16m "$@"; }
+    assert_status 137 run --name program "$box" sh -c "$eater" 2>"$tmp/err"
+    assert_eq "$(cat "$tmp/err")" 'netctr: warning: container `program` was killed: it needed more memory than its limit (-m) of 16.0 MiB'
+    assert_eq "$(memory_of program)" '[137,true,1]'
+    netctr ps -a | grep ' program$' | has -F ', out of memory'
+    assert_status 7 run --name child "$box" sh -c 'tail /dev/zero; exit 7' 2>"$tmp/err"
+    assert_eq "$(memory_of child)" '[7,false,1]'
+    assert_status 137 run --name says "$box" sh -c 'tail /dev/zero; exit 137' 2>>"$tmp/err"
+    assert_eq "$(memory_of says)" '[137,false,1]'
+    # After a child, or a command of exec, has been killed, it is ended by others.
+    for name in killed stopped; do
+        run -d --name $name "$box" sleep 100 >/dev/null
+        assert_status 137 netctr exec $name tail /dev/zero
+        assert_eq "$(memory_of $name)" '[null,null,1]' 'while it runs'
+    done
+    netctr kill killed
+    netctr stop -t 0 stopped
+    run --rm "$box" sh -c 'kill -KILL $$' 2>>"$tmp/err" || true # a signal of its own does nothing to pid 1
+    assert_eq "$(memory_of killed) $(memory_of stopped)" '[137,false,1] [137,false,1]'
+    assert_eq "$(netctr ps -a | grep -c 'out of memory')" 1
+    assert_lacks "$(cat "$tmp/err")" memory
+    # Each run counts for itself.
+    netctr run -d --network none -m 16m --name twice --restart on-failure:1 "$box" sh -c "[ -e /ran ] && exit 3; touch /ran; $eater" >/dev/null
+    wait_for 10 status_is twice exited
+    assert_eq "$(memory_of twice)" '[3,false,0]'
+    netctr start killed
+    netctr stop -t 0 killed
+    assert_eq "$(memory_of killed)" '[137,false,0]'
+}
+t 'out of memory is said of a program that died of it, and of no other' who_was_killed
+
 cpus_are_set() {
     container_with --cpus 0.5
     if [ -e /sys/fs/cgroup/cgroup.controllers ]; then

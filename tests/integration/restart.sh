@@ -33,6 +33,43 @@ on_failure() {
 }
 t 'on-failure[:N]: until it succeeds, or N times' on_failure
 
+counted() {
+    background --name a --restart on-failure:3 "$box" false
+    background --name b --restart always "$box" sh -c 'exit 4'
+    wait_for 10 has_restarted b 3
+    wait_for 5 status_is b restarting
+    assert_eq "$(netctr inspect b | jq -c '.[0].state | [.exit_status, .restarts >= 3, .failure]')" '[4,true,null]'
+    netctr ps | grep ' b$' | has -E 'Restarting \(4\), [0-9]+ restarts'
+    netctr ps --format json | jq -e '.[] | select(.name == "b") | .exit_status == 4 and .restarts >= 3'
+    netctr stop b
+    [ "$(restarts_of b)" -ge 3 ] || fail 'the count of one that was stopped is lost'
+    wait_for 20 status_is a exited
+    assert_eq "$(restarts_of a)" 3
+    netctr ps -a | grep ' a$' | has -E 'Exited \(1\) .* ago, 3 restarts'
+    # A monitor that is killed takes nothing of it along.
+    background --name c --restart always "$box" sh -c '[ -e /ran ] && exec sleep 100; touch /ran; exit 1'
+    wait_for 10 has_restarted c 1
+    wait_for 5 status_is c running
+    kill -KILL "$(monitor_of c)"
+    wait_for 5 status_is c exited
+    assert_eq "$(restarts_of c)" 1
+    # Who starts it by hand begins to count again.
+    netctr start c
+    assert_eq "$(restarts_of c)" 0
+}
+t 'restarts are counted, and the count outlives the last run' counted
+
+restart_restarting() {
+    background --name r --restart always "$box" sh -c '[ -e /ok ] && exec sleep 100; exit 1'
+    wait_for 20 has_restarted r 3
+    wait_for 5 status_is r restarting
+    touch "$state/containers/r/upper/ok"
+    timeout 10 netctr restart r
+    status_is r running
+    assert_eq "$(restarts_of r)" 0
+}
+t 'restart of one that waits for its next run' restart_restarting
+
 policies_of_others() {
     background --name a "$box" false
     background --name b --restart no "$box" false

@@ -302,18 +302,18 @@ static void test_memory_kill(const struct fixture *f)
     _cleanup_err_ struct err e = ERR_INIT;
     int r = cgroup_create(&f->host, f->path, &limits, &e);
     r = r == -ENOENT ? cgroup_create(&f->host, f->path, &without_swap, &e) : r;
-    bool killed = true;
-    check(r == 0 && cgroup_oom_killed(&f->host, f->path, &killed, &e) == 0 && !killed,
+    uint64_t kills = 9;
+    check(r == 0 && cgroup_oom_kills(&f->host, f->path, &kills, &e) == 0 && kills == 0,
           "no OOM kill yet", e.text);
     int status = wait_for(start_inside(f, do_nothing));
     check(WIFEXITED(status) && !WEXITSTATUS(status), "a small program lives", "it does not");
     status = wait_for(start_inside(f, eat_memory));
     _cleanup_free_ char *why = xasprintf("status %#x", status);
     check(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "the memory limit kills", why);
-    r = cgroup_oom_killed(&f->host, f->path, &killed, &e);
-    check(r == 0 && killed, "the OOM kill is seen", e.text);
+    r = cgroup_oom_kills(&f->host, f->path, &kills, &e);
+    check(r == 0 && kills == 1, "the OOM kill is seen", e.text);
     remove_all(f);
-    check(cgroup_oom_killed(&f->host, f->path, &killed, &e) == 0 && !killed, "OOM of what is gone",
+    check(cgroup_oom_kills(&f->host, f->path, &kills, &e) == 0 && kills == 0, "OOM of what is gone",
           e.text);
 }
 
