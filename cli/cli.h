@@ -74,6 +74,8 @@ void print_forwarding(const json_t *forwarding);
 char *time_ago(int64_t when);
 /** RFC 3339, UTC; caller frees. */
 char *time_utc(int64_t when);
+/** When it was created, so finely that containers can be ordered; caller frees. */
+char *created_utc(const struct spec *s);
 /** A moment in nanoseconds since the epoch: RFC 3339 ("2026-01-02T15:04:05.5Z", without a zone UTC, also
  *  the day alone), seconds since the epoch ("1700000000.5"), or how long before @now ("10m", "1h30m").
  *  -EINVAL. */

@@ -69,7 +69,10 @@ static json_t *record_json(struct world *w, const struct record *r)
     json_t *j = spec_to_json(&r->spec);
     _cleanup_strv_ strv caps = caps_names(r->spec.caps);
     json_put_strv(j, "caps", caps);
-    put_time(j, "created", r->spec.created);
+    _cleanup_free_ char *created = r->spec.created ? created_utc(&r->spec) : NULL;
+    json_object_del(j, "created_nsec");
+    json_object_del(j, "created");
+    json_put_str(j, "created", created);
     json_object_set_new(j, "state", state_json(w, r));
     json_object_set_new(j, "endpoints", endpoints_json(w, r));
     return j;

@@ -73,7 +73,7 @@ static char *address_of(struct world *w, const struct record *r)
 static json_t *row_json(const struct record *r, const char *address)
 {
     json_t *j = json_object();
-    _cleanup_free_ char *created = time_utc(r->spec.created);
+    _cleanup_free_ char *created = created_utc(&r->spec);
     json_put_str(j, "id", r->spec.id);
     json_put_str(j, "name", r->spec.name);
     json_put_str(j, "rootfs", r->spec.rootfs);

@@ -349,7 +349,10 @@ static int compose(const struct run_flags *f, char **words, struct life *life, s
     s->read_only = f->read_only;
     s->user = xstrdup(f->user);
     s->workdir = xstrdup(f->workdir);
-    s->created = time(NULL);
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    s->created = now.tv_sec;
+    s->created_nsec = now.tv_nsec;
     if (!*s->argv[0])
         return err_say(e, -EINVAL, "COMMAND is empty");
     if (f->restart && restart_parse(f->restart, &s->restart, e) < 0)

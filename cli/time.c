@@ -16,6 +16,15 @@ char *time_utc(int64_t when)
     return xstrdup(text);
 }
 
+char *created_utc(const struct spec *s)
+{
+    _cleanup_free_ char *text = time_utc(s->created);
+    size_t length = strlen(text);
+    if (length == 0 || s->created_nsec <= 0 || s->created_nsec > 999999999)
+        return take_ptr(text);
+    return xasprintf("%.*s.%09dZ", (int)length - 1, text, (int)s->created_nsec);
+}
+
 char *time_ago(int64_t when)
 {
     static const struct {

@@ -135,6 +135,7 @@ json_t *spec_to_json(const struct spec *s)
     json_put_str(j, "restart", restart);
     json_object_set_new(j, "log", log_options_to_json(&s->log));
     json_object_set_new(j, "created", json_integer(s->created));
+    json_object_set_new(j, "created_nsec", json_integer(s->created_nsec));
     return j;
 }
 
@@ -182,6 +183,7 @@ int spec_from_json(const json_t *j, struct spec *s, struct err *e)
         .dns_options = json_strv(j, "dns_options"),
         .add_hosts = json_strv(j, "add_hosts"),
         .created = json_int(j, "created", 0),
+        .created_nsec = json_int(j, "created_nsec", 0),
     };
     const json_t *limits = json_object_get(j, "limits");
     s->limits.memory = (uint64_t)json_int(limits, "memory", 0);

@@ -145,6 +145,8 @@ static int by_creation(const void *a, const void *b)
     const struct record *x = a, *y = b;
     if (x->spec.created != y->spec.created)
         return x->spec.created < y->spec.created ? -1 : 1;
+    if (x->spec.created_nsec != y->spec.created_nsec)
+        return x->spec.created_nsec < y->spec.created_nsec ? -1 : 1;
     return strcmp(x->spec.name, y->spec.name);
 }
 

@@ -110,7 +110,8 @@ struct spec {
     strv add_hosts;                    /**< as asked for: "NAME:ADDRESS", "NAME:host-gateway" */
     struct restart restart;
     struct log_options log;
-    int64_t created; /**< seconds since the epoch */
+    int64_t created;      /**< seconds since the epoch */
+    int64_t created_nsec; /**< and the part of one behind that */
 };
 void spec_clear(struct spec *s);
 #define _cleanup_spec_ __attribute__((cleanup(spec_clear)))

@@ -15,7 +15,7 @@ clocks=(0 1 -1 -86400 "$((now - 86400 * 400))" "$now" "$((now + 86400 * 400))" 4
 control() {
     # The clock is really another one.
     at 4102444800 run --name k "$box" true
-    assert_eq "$(netctr inspect k | jq -r '.[0].created')" 2100-01-01T00:00:00Z
+    assert_eq "$(netctr inspect k | jq -r '.[0].created' | sed 's/\.[0-9]*//')" 2100-01-01T00:00:00Z
     netctr rm k
 }
 t 'the positive control: records have the time of the clock' control

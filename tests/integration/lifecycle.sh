@@ -320,6 +320,19 @@ inspect_says_all() {
 }
 t 'inspect, ps --format json and info are JSON and tell the truth' inspect_says_all
 
+made_in_order() {
+    local name
+    for name in d b a c; do run --name $name "$box" true; done # within a second
+    assert_eq "$(names -a | tr '\n' ' ')" 'd b a c '
+    assert_eq "$(netctr ps -a --format json | jq -r 'sort_by(.created)[].name' | tr '\n' ' ')" 'd b a c '
+    assert_eq "$(netctr inspect c a b d | jq -r 'sort_by(.created)[].name' | tr '\n' ' ')" 'd b a c '
+    assert_eq "$(netctr inspect a | jq -r '.[0].created' | grep -Evx '20[0-9-]{8}T[0-9:]{8}\.[0-9]{9}Z')" ''
+    # Definitions of before know the second only.
+    sed -i '/"created_nsec"/d' "$state/containers/a/config.json"
+    assert_eq "$(netctr inspect a | jq -r '.[0].created' | grep -Evx '20[0-9-]{8}T[0-9:]{8}Z')" ''
+}
+t 'containers can be ordered by when they were created' made_in_order
+
 pid_of_inspect_is_the_program() {
     background --name c "$box" sleep 4711
     assert_eq "$(tr '\0' ' ' <"/proc/$(pid_of c)/cmdline")" 'sleep 4711 '
