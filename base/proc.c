@@ -133,6 +133,18 @@ int pidfd_wait(int pidfd, int timeout_ms)
     }
 }
 
+/* "RTMIN+3", "RTMAX-1": their numbers are the C library's. */
+static int parse_realtime(const char *s)
+{
+    uint64_t n = 0;
+    int base = strncasecmp(s, "RTMIN", 5) == 0 ? SIGRTMIN : SIGRTMAX;
+    char sign = base == SIGRTMIN ? '+' : '-';
+    if ((base == SIGRTMAX && strncasecmp(s, "RTMAX", 5) != 0) || (s[5] && s[5] != sign) ||
+        (s[5] && parse_u64(s + 6, 0, (uint64_t)(SIGRTMAX - SIGRTMIN), &n) < 0))
+        return -EINVAL;
+    return sign == '+' ? base + (int)n : base - (int)n;
+}
+
 int parse_signal(const char *s)
 {
     uint64_t number;
@@ -145,7 +157,7 @@ int parse_signal(const char *s)
         if (name && strcasecmp(name, s) == 0)
             return sig;
     }
-    return -EINVAL;
+    return parse_realtime(s);
 }
 
 int boot_id(char **id, struct err *e)

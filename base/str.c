@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
+#include <time.h>
 
 static void *checked(void *p)
 {
@@ -261,6 +262,26 @@ uint64_t hash64(const char *s)
     for (; *s; s++)
         h = (h ^ (unsigned char)*s) * 0x100000001b3;
     return h;
+}
+
+char *time_ago(int64_t when)
+{
+    static const struct {
+        int64_t seconds;
+        const char *one, *many;
+    } units[] = {{86400, "day", "days"}, {3600, "hour", "hours"}, {60, "minute", "minutes"}};
+    int64_t now = time(NULL);
+    if (when <= 0)
+        return xstrdup("");
+    /* The clock was set back since: nothing has an age below zero. */
+    int64_t age = now > when ? now - when : 0;
+    for (size_t i = 0; i < ARRAY_LEN(units); i++)
+        if (age >= units[i].seconds) {
+            long n = (long)(age / units[i].seconds);
+            return xasprintf("%ld %s", n, n == 1 ? units[i].one : units[i].many);
+        }
+    return age < 1 ? xstrdup("less than a second")
+                   : xasprintf("%ld second%s", (long)age, age == 1 ? "" : "s");
 }
 
 void warn(const char *format, ...)

@@ -47,6 +47,9 @@ int volumes_parse(strv volumes, strv tmpfs, struct spec *s, struct err *e);
 /** Adds what `--env-file` and `-e` say to @out, which is the caller's; no name is there twice. (env.c) */
 int env_compose(strv files, strv entries, strv *out, struct err *e);
 
+/** What `-t` of stop and restart says (NULL: nothing, @seconds stays). (lifecycle.c) */
+int patience_parse(const char *text, uint64_t *seconds, struct err *e);
+
 /** Something to be done to a container; -errno with @e; 1: its name is not to be printed. */
 typedef int (*container_action)(struct world *w, const struct record *r, void *arg, struct err *e);
 struct each {
@@ -70,8 +73,6 @@ int each_chosen(struct world *w, const struct each *each, struct err *e);
 void print_table(strv cells, size_t columns);
 /** Two lines of what bridge_forwarding() says. (network_forwarding.c) */
 void print_forwarding(const json_t *forwarding);
-/** A time as docker's ps tells it: "5 seconds ago"; caller frees. */
-char *time_ago(int64_t when);
 /** RFC 3339, UTC; caller frees. */
 char *time_utc(int64_t when);
 /** When it was created, so finely that containers can be ordered; caller frees. */

@@ -39,7 +39,7 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
     if (code < 0)
         return code;
     if (r.status != STATUS_RUNNING)
-        return err_say(e, -ESRCH, "container `%s` is not running", r.spec.name);
+        return world_not_running(&r, e);
     const struct event_attribute what[] = {{"command", q.argv[0], 0}, {0}};
     world_event(&w, &r, "exec_start", what);
     code = container_exec(&w.store, &r, &q, e);

@@ -5,6 +5,16 @@
 #include <signal.h>
 #include <string.h>
 
+int patience_parse(const char *text, uint64_t *seconds, struct err *e)
+{
+    if (text && streq(text, "-1"))
+        *seconds = STOP_NEVER_KILLS;
+    else if (text && parse_u64(text, 0, 86400, seconds) < 0)
+        return err_say(e, -EINVAL, "time `%s` is not a number of seconds, or -1 (wait for ever)",
+                       text);
+    return 0;
+}
+
 /* Several containers are told at once, and waited for one by one: their time is the same. */
 struct stopping {
     enum mark mark;
@@ -15,7 +25,8 @@ struct stopping {
 static void tell_all(struct world *w, const struct record *all, size_t count, void *arg)
 {
     struct stopping *s = arg;
-    s->deadline = monotonic_ms() / 1000 + (int64_t)s->seconds;
+    if (s->seconds != STOP_NEVER_KILLS)
+        s->deadline = monotonic_ms() / 1000 + (int64_t)s->seconds;
     for (size_t i = 0; s->seconds && i < count; i++) {
         _cleanup_record_ struct record now = {0};
         if (all[i].spec.name && world_ask_end(w, &all[i], s->mark, &now, NULL) == 0 &&
@@ -28,7 +39,10 @@ static int stop_one(struct world *w, const struct record *r, void *arg, struct e
 {
     const struct stopping *s = arg;
     int64_t left = s->deadline - monotonic_ms() / 1000;
-    return world_stop(w, r, s->mark, left > 0 ? (uint64_t)left : 0, e);
+    uint64_t patience = s->seconds == STOP_NEVER_KILLS ? STOP_NEVER_KILLS
+                        : left > 0                     ? (uint64_t)left
+                                                       : 0;
+    return world_stop(w, r, s->mark, patience, e);
 }
 
 static bool runs(const struct record *r)
@@ -42,7 +56,7 @@ static int stop(const struct cli *cli, int argc, char **argv, struct err *e)
     bool all = false, until_boot = false;
     const struct option options[] = {
         {"all", 'a', OPTION_FLAG, NULL, "every container that runs", &all},
-        {"time", 't', OPTION_TEXT, "SECONDS", "then kill it (10)", &time},
+        {"time", 't', OPTION_TEXT, "SECONDS", "then kill it (10); -1: never", &time},
         {"until-boot", 0, OPTION_FLAG, NULL,
          "as the host goes down: `boot` also starts those with --restart unless-stopped",
          &until_boot},
@@ -52,8 +66,8 @@ static int stop(const struct cli *cli, int argc, char **argv, struct err *e)
     int first = command_options(&command_stop, options, true, &argc, argv, e);
     if (first <= 0)
         return first;
-    if (time && parse_u64(time, 0, 86400, &seconds) < 0)
-        return err_say(e, -EINVAL, "time `%s` is not a number of seconds", time);
+    if (patience_parse(time, &seconds, e) < 0)
+        return -EINVAL;
     struct stopping stopping = {.mark = until_boot ? MARK_UNTIL_BOOT : MARK_END_ASKED,
                                 .seconds = seconds};
     const struct each each = {

@@ -156,7 +156,7 @@ static int port(const struct cli *cli, int argc, char **argv, struct err *e)
     if (code < 0)
         return code;
     if (r.status != STATUS_RUNNING)
-        return err_say(e, -ESRCH, "container `%s` is not running", r.spec.name);
+        return world_not_running(&r, e);
     const char *wanted = argv[first + 1];
     if (!wanted)
         print_ports(r.spec.published);

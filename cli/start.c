@@ -89,15 +89,15 @@ static int restart(const struct cli *cli, int argc, char **argv, struct err *e)
 {
     char *time = NULL;
     const struct option options[] = {
-        {"time", 't', OPTION_TEXT, "SECONDS", "then kill it (10)", &time},
+        {"time", 't', OPTION_TEXT, "SECONDS", "then kill it (10); -1: never", &time},
         {0},
     };
     uint64_t seconds = 10;
     int first = command_options(&command_restart, options, true, &argc, argv, e);
     if (first <= 0)
         return first;
-    if (time && parse_u64(time, 0, 86400, &seconds) < 0)
-        return err_say(e, -EINVAL, "time `%s` is not a number of seconds", time);
+    if (patience_parse(time, &seconds, e) < 0)
+        return -EINVAL;
     const struct each each = {.act = restart_one, .arg = &seconds, .owners_first = true};
     return each_named(cli, &command_restart, argv + first, &each, e);
 }

@@ -155,7 +155,7 @@ int control_ask(struct world *w, const struct record *r, const char *what, char 
 {
     /* One that is being made has no door yet (reach() tells), or is about to begin anew and answers then. */
     if (r->damaged || r->status == STATUS_DEAD || r->status == STATUS_EXITED)
-        return err_say(e, -ESRCH, "container `%s` is not running", r->spec.name);
+        return world_not_running(r, e);
     struct asking asking = {.record = r, .deadline = monotonic_ms() + ASK_MS};
     _cleanup_close_ int fd = reach(w, &asking, e);
     if (fd < 0)

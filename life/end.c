@@ -68,7 +68,8 @@ static int stop_record(struct world *w, const struct record *r, uint64_t seconds
     if (r->status != STATUS_RUNNING)
         return 0;
     int code = world_signal(r, seconds ? SIGTERM : SIGKILL, e);
-    if (code == 0 && seconds && wait_for_end(r, (int)seconds * 1000) == 0)
+    int patience = seconds == STOP_NEVER_KILLS ? -1 : (int)seconds * 1000;
+    if (code == 0 && seconds && wait_for_end(r, patience) == 0)
         return 0;
     if (code == 0)
         code = world_signal(r, SIGKILL, e);
@@ -139,7 +140,7 @@ int world_kill(struct world *w, const struct record *r, int sig, struct err *e)
     if (ends && now.status == STATUS_RESTARTING)
         return end_restarting(w, &now, e);
     if (now.status != STATUS_RUNNING)
-        return err_say(e, -ESRCH, "container `%s` is not running", r->spec.name);
+        return world_not_running(&now, e);
     code = world_signal(&now, sig, e);
     if (code == 0)
         world_event(w, &now, "kill", (const struct event_attribute[]){{"signal", NULL, sig}, {0}});

@@ -95,6 +95,24 @@ int world_each(struct world *w, int (*each)(const struct record *r, void *arg), 
     return store_each(&w->store, each, arg, e);
 }
 
+int world_not_running(const struct record *r, struct err *e)
+{
+    const char *name = r->spec.name;
+    _cleanup_free_ char *ago = time_ago(r->finished);
+    if (r->status == STATUS_RESTARTING)
+        return err_say(e, -ESRCH, "container `%s` is not running (restarting%s%s)", name,
+                       r->failure ? ": " : "", r->failure ? r->failure : "");
+    if (r->lost)
+        return err_say(e, -ESRCH, "container `%s` is not running (lost with the host)", name);
+    if (r->status != STATUS_EXITED)
+        return err_say(e, -ESRCH, "container `%s` is not running", name);
+    err_say(e, -ESRCH, "container `%s` is not running (exited %d%s%s%s)", name, r->exit_status,
+            *ago ? ", " : "", ago, *ago ? " ago" : "");
+    return r->spec.log.driver == LOG_NONE
+               ? -ESRCH
+               : err_hint(e, "`netctr logs %s` shows what it wrote", name);
+}
+
 int world_ask_end(struct world *w, const struct record *r, enum mark mark, struct record *now,
                   struct err *e)
 {

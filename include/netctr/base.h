@@ -227,7 +227,7 @@ int pidfd_of(pid_t pid, uint64_t start_time);
 int pidfd_signal(int pidfd, int sig);
 /** Waits until the process of @pidfd has ended; @timeout_ms < 0 waits for ever. -ETIMEDOUT. */
 int pidfd_wait(int pidfd, int timeout_ms);
-/** "SIGTERM", "TERM" or "15" → 15; -EINVAL. */
+/** "SIGTERM", "TERM" or "15" → 15; "RTMIN+3", "RTMAX-1" as well; -EINVAL. */
 int parse_signal(const char *s);
 /** This boot's id (/proc/sys/kernel/random/boot_id), 36 characters; caller frees. */
 int boot_id(char **id, struct err *e);
@@ -261,5 +261,8 @@ extern const struct gc gc_quietly;
 void gc_tell(const struct gc *gc, enum gc_deed deed, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/** How long ago @when (seconds since the epoch) was, as docker's ps tells it: "5 seconds"; "" when it is not known.
+ *  Caller frees. */
+char *time_ago(int64_t when);
 /** One warning on stderr: "netctr: warning: …". Warnings never change the result. */
 void warn(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -30,6 +30,9 @@ int world_find(struct world *w, const char *name, struct record *out, struct err
 int world_each(struct world *w, int (*each)(const struct record *r, void *arg), void *arg,
                struct err *e);
 
+/** -ESRCH with a text: @r does not run, how it has ended, and where to look. */
+int world_not_running(const struct record *r, struct err *e);
+
 /* ---- repair ----------------------------------------------------------------------------------*/
 
 /** Undoes what the dead monitor of @r left. *@now, the caller's to clear, is what the container is then. */
@@ -72,7 +75,8 @@ void world_defined_event(struct world *w, const char *name, const char *network)
 
 /* ---- the end ---------------------------------------------------------------------------------*/
 
-/** Ends a container's program: SIGTERM, after @seconds SIGKILL; returns when all is undone. @mark as in
+#define STOP_NEVER_KILLS UINT64_MAX
+/** Ends a container's program: SIGTERM, after @seconds SIGKILL, or never; returns when all is undone. @mark as in
  *  world_ask_end(). */
 int world_stop(struct world *w, const struct record *r, enum mark mark, uint64_t seconds,
                struct err *e);

@@ -171,6 +171,26 @@ exec_in_container() {
 }
 t 'exec: streams, exit codes, -e -w -u -i, the same namespaces' exec_in_container
 
+not_running() {
+    local commands=('exec c true' 'kill c' 'kill -s USR1 c' 'port c' 'publish c 8080:80' 'network connect default c') command
+    run --name c "$box" sh -c 'exit 7' || true
+    run --name quiet --log-driver none "$box" true
+    for command in "${commands[@]}"; do
+        # shellcheck disable=SC2086 # several words
+        assert_status 125 netctr $command >"$tmp/out" 2>"$tmp/err"
+        grep -Eqx 'netctr: container `c` is not running \(exited 7, [a-z0-9 ]+ ago\); `netctr logs c` shows what it wrote' "$tmp/err" ||
+            fail "$command: $(cat "$tmp/err")"
+        assert_eq "$(cat "$tmp/out")" ''
+    done
+    assert_status 125 netctr exec quiet true 2>"$tmp/err"
+    grep -Eqx 'netctr: container `quiet` is not running \(exited 0, [a-z0-9 ]+ ago\)' "$tmp/err"
+    netctr stop c quiet # is what was asked for
+    background --name r --restart always "$box" false
+    wait_for 20 eval '[ "$(state_of r restarts)" -ge 3 ] && status_is r restarting'
+    assert_error 'netctr: container `r` is not running (restarting)' 125 netctr exec r true
+}
+t 'a command for one that does not run says how it has ended, and where to look' not_running
+
 stop_is_polite() {
     background --name c "$box" \
         sh -c 'trap "echo asked; exit 7" TERM; echo up; while :; do sleep 0.05; done'
@@ -190,6 +210,43 @@ stop_has_patience() {
     status_is c exited
 }
 t 'stop kills after its patience' stop_has_patience
+
+stop_for_ever() {
+    # shellcheck disable=SC2016 # the container expands it
+    background --name c -v "$tmp:/t" "$box" \
+        sh -c 'trap "touch /t/asked; until [ -e /t/go ]; do sleep 0.02; done; exit 9" TERM; touch /t/up; while :; do sleep 0.02; done'
+    wait_for 5 [ -e "$tmp/up" ]
+    netctr stop -t -1 c &
+    wait_for 5 [ -e "$tmp/asked" ]
+    touch "$tmp/go"
+    wait $!
+    assert_eq "$(state_of c exit_status)" 9
+    netctr start c
+    netctr restart --time=-1 c
+    status_is c running
+    local text
+    for text in -2 x '' 1s 99999999999; do
+        assert_error "netctr: time \`$text\` is not a number of seconds, or -1 (wait for ever)" 125 netctr stop -t "$text" c
+        assert_error "netctr: time \`$text\` is not a number of seconds, or -1 (wait for ever)" 125 netctr restart -t "$text" c
+    done
+}
+t 'stop -t -1 waits for ever' stop_for_ever
+
+realtime_signals() {
+    # shellcheck disable=SC2016 # the container expands it
+    background --name c "$box" sh -c 'trap "exit 37" 37; trap "exit 64" 64; echo up; while :; do sleep 0.02; done'
+    wait_for 5 logged c up
+    netctr kill -s SIGRTMIN+3 c # what systemd listens to
+    wait_for 5 status_is c exited
+    assert_eq "$(state_of c exit_status)" 37
+    netctr start c
+    wait_for 5 eval '[ "$(netctr logs c | wc -l)" = 2 ]'
+    netctr kill -s rtmax c
+    wait_for 5 status_is c exited
+    assert_eq "$(state_of c exit_status)" 64
+    assert_error 'netctr: unknown signal `RTMIN+99`' 125 netctr kill -s RTMIN+99 c
+}
+t 'kill -s RTMIN+3' realtime_signals
 
 kill_waits() {
     strace -o /dev/null true 2>/dev/null || skip 'no permission to trace'
