@@ -58,8 +58,9 @@ static size_t *put_in_order(const struct found *f, bool owners_first)
         size_t first = count;
         for (size_t k = i; k < f->count && !placed[k]; k = owner_of(f, &f->records[k])) {
             placed[k] = true;
-            memmove(order + first + 1, order + first, (count++ - first) * sizeof(*order));
+            memmove(order + first + 1, order + first, (count - first) * sizeof(*order));
             order[first] = k;
+            count++;
             if (!owners_first)
                 break;
         }

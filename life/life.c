@@ -480,7 +480,8 @@ static int live(struct living *l, struct err *e)
 
 enum { START_PAUSE_MAX_MS = 10000 }; /* whoever brings what is missing waits for it */
 
-static int claim_again(struct living *l, struct spec *spec, int status, char *why, struct err *e)
+static int claim_again(struct living *l, struct spec *spec, int status, const char *why,
+                       struct err *e)
 {
     struct container *c = &l->container;
     int r = container_reclaim(&l->world->store, spec, c, e);
@@ -564,6 +565,7 @@ static int live_patiently(struct living *l, struct err *e)
         _cleanup_err_ struct err failure = ERR_INIT, ignored = ERR_INIT;
         if (try_to_begin(l, &failure) == 0)
             return live_on(l, e);
+        world_explain(l->world, failure.code, &failure);
         r = step_back(l, &failure, e);
         if (r > 0)
             release_helpers(l);

@@ -214,11 +214,11 @@ t 'stop kills after its patience' stop_has_patience
 stop_for_ever() {
     # shellcheck disable=SC2016 # the container expands it
     background --name c -v "$tmp:/t" "$box" \
-        sh -c 'trap "touch /t/asked; until [ -e /t/go ]; do sleep 0.02; done; exit 9" TERM; touch /t/up; while :; do sleep 0.02; done'
+        sh -c 'trap "touch /t/asked; until [ -e /t/may-end ]; do sleep 0.02; done; exit 9" TERM; touch /t/up; while :; do sleep 0.02; done'
     wait_for 5 [ -e "$tmp/up" ]
     netctr stop -t -1 c &
     wait_for 5 [ -e "$tmp/asked" ]
-    touch "$tmp/go"
+    touch "$tmp/may-end"
     wait $!
     assert_eq "$(state_of c exit_status)" 9
     netctr start c

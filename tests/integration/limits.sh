@@ -80,6 +80,7 @@ who_was_killed() {
     netctr stop -t 0 killed
     assert_eq "$(memory_of killed)" '[137,false,0]'
 }
+# ecs-agent #2467
 t 'out of memory is said of a program that died of it, and of no other' who_was_killed
 
 cpus_are_set() {

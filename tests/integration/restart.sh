@@ -562,6 +562,7 @@ late_address() {
     wait_for 10 has_restarted late 1
     wait_for 5 http http://192.0.2.77:8088/i
 }
+# moby #39559, #18826, #50326
 t 'boot: an address that comes later' late_address
 
 ways_to_end() {
@@ -655,6 +656,7 @@ late_owner() {
     assert_eq "$(address_of mate)" "$(address_of own)"
     netctr rm -f c1 c2
 }
+# moby #39559, #50326
 t 'boot: one that shares a network comes when its owner does' late_owner
 
 boot_twice() {
