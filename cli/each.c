@@ -32,14 +32,14 @@ static void found_clear(struct found *f)
     free(f->errors);
 }
 
-/* As store_find() does. */
+/* Matches as store_find() does. */
 static bool is_meant(const struct record *r, const char *name_or_id)
 {
     return r->spec.name && (streq(r->spec.name, name_or_id) ||
                             (strlen(name_or_id) >= 4 && skip_prefix(r->spec.id, name_or_id)));
 }
 
-/* Whose network does @r share? f->count: nobody's of these. */
+/* The index of the container whose network @r shares, or f->count. */
 static size_t owner_of(const struct found *f, const struct record *r)
 {
     const char *owner = r->spec.name ? skip_prefix(r->spec.network, "container:") : NULL;
@@ -49,7 +49,7 @@ static size_t owner_of(const struct found *f, const struct record *r)
     return i;
 }
 
-/* As given, but for those that share a network: they come after its owner. In a circle somebody is the first. */
+/* The order given, but a container that shares a network comes after its owner. A circle may begin anywhere. */
 static size_t *put_in_order(const struct found *f, bool owners_first)
 {
     size_t *order = xcalloc(f->count, sizeof(*order)), count = 0;

@@ -51,11 +51,12 @@ static json_t *state_json(struct world *w, const struct record *r)
     json_object_set_new(j, "monitor", json_integer(r->monitor));
     put_time(j, "started", r->started);
     put_time(j, "finished", r->finished);
-    if (r->status == STATUS_EXITED || r->status == STATUS_RESTARTING)
+    if (r->status == STATUS_EXITED || r->status == STATUS_RESTARTING) {
         json_object_set_new(j, "exit_status", json_integer(r->exit_status));
+        json_object_set_new(j, "oom_killed", json_boolean(r->oom_killed));
+    }
     json_put_str(j, "failure", r->failure);
     if (r->status == STATUS_EXITED) {
-        json_object_set_new(j, "oom_killed", json_boolean(r->oom_killed));
         json_object_set_new(j, "lost", json_boolean(r->lost));
     }
     if (runs || r->status == STATUS_EXITED)

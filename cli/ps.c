@@ -30,9 +30,9 @@ static char *state_text(const struct record *r)
     _cleanup_free_ char *since = time_ago(r->status == STATUS_EXITED ? r->finished : r->started);
     if (r->status == STATUS_RUNNING)
         return xasprintf("Up %s", *since ? since : "a moment");
+    const char *why = r->failure ? r->failure : r->oom_killed ? "out of memory" : NULL;
     if (r->status == STATUS_RESTARTING)
-        return xasprintf("Restarting (%d)%s%s", r->exit_status, r->failure ? ", " : "",
-                         r->failure ? r->failure : "");
+        return xasprintf("Restarting (%d)%s%s", r->exit_status, why ? ", " : "", why ? why : "");
     if (r->lost)
         return xstrdup("Lost with the host");
     if (r->status == STATUS_EXITED)

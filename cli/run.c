@@ -395,7 +395,7 @@ static int run_detached(struct world *w, struct life *life, struct err *e)
     return r == 0 ? tell_id(w, id, e) : r;
 }
 
-/* Whoever waits for it sees 137, which may mean anything. */
+/* The exit status alone, 137, does not say why the program was killed. */
 static int run_attached(struct world *w, struct life *life, struct err *e)
 {
     _cleanup_free_ char *name = xstrdup(life->spec.name);

@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-/* 1: it does not run yet, and its monitor waits. */
+/* Returns 1 if it does not run yet and its monitor waits. */
 static int start_ended(struct world *w, const struct record *r, bool patient, struct err *e)
 {
     struct life life = {.existing = true, .patient = patient};
@@ -13,7 +13,8 @@ static int start_ended(struct world *w, const struct record *r, bool patient, st
     if (code == 0)
         code = world_live_in_background(w, &life, e);
     if (code == 0 && life.waits) {
-        warn("container `%s` does not run yet: %s; it is tried again", r->spec.name, life.waits);
+        warn("container `%s` does not run yet: %s; its monitor tries again", r->spec.name,
+             life.waits);
         code = 1;
     }
     free(life.waits);

@@ -242,8 +242,8 @@ uint64_t container_oom_kills(const struct store *s, const struct spec *spec)
     return oom_kills(path);
 }
 
-/* Before the cgroup goes, which knows it. The kernel counts processes and does not say which: a program that somebody
- * else has killed, as `kill` does, has not died of what became of a child. */
+/* The cgroup must still be there. The kernel counts the processes that it kills, and does not say which they were:
+ * a program that was ended by SIGKILL died for want of memory only if nobody had asked for its end. */
 static void note_memory(struct container *c)
 {
     _cleanup_free_ char *path = own_cgroup(c);
@@ -324,6 +324,8 @@ static int end_asked_for_good(const struct container *c)
 
 int container_set_restarting(struct container *c, bool restarting, int exit_status, struct err *e)
 {
+    if (restarting)
+        note_memory(c);
     c->restarting = restarting;
     c->exit_status = exit_status;
     return container_save_state(c, e);

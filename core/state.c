@@ -35,8 +35,10 @@ int container_save_state(struct container *c, struct err *e)
     json_object_set_new(j, "restarting", json_boolean(c->restarting));
     json_object_set_new(j, "exit_status", json_integer(c->exit_status));
     json_object_set_new(j, "restarts", json_integer(c->restarts));
-    if (c->restarting)
+    if (c->restarting) {
         json_put_str(j, "failure", c->failure);
+        json_object_set_new(j, "oom_killed", json_boolean(c->oom_killed));
+    }
     if (r == 0 && c->pid > 0 && c->started && !c->restarting)
         r = put_process(j, "pid", "pid_start", c->pid, e);
     if (r < 0)

@@ -52,6 +52,7 @@ static int read_runtime(int run_dir, struct record *r, struct err *e)
     if (r->status == STATUS_CREATING && json_flag(j, "restarting")) {
         r->status = STATUS_RESTARTING;
         r->failure = xstrdup(json_str(j, "failure"));
+        r->oom_killed = json_flag(j, "oom_killed");
     } else if (r->status == STATUS_CREATING && r->pid)
         r->status = STATUS_RUNNING;
     return 0;

@@ -89,7 +89,7 @@ static int join_network(struct living *l, struct err *e)
     return 0;
 }
 
-/* Asked for again: ephemeral ones may be others. */
+/* Each life asks for its ports again, so ephemeral ones may change. */
 static int take_ports(struct living *l, struct err *e)
 {
     int r = 0;
@@ -297,7 +297,7 @@ static bool on_a_bridge(const struct living *l)
     return l->plug_count || streq(l->container.spec.network, "none");
 }
 
-/* Once. Why it does not run yet, or NULL: it does. */
+/* Tells the caller, once, that the program runs (@waits NULL), or why it does not run yet. */
 static int tell_caller(struct living *l, const char *waits, struct err *e)
 {
     int r = l->life->started && !l->begun ? l->life->started(waits, l->life->arg) : 0;
@@ -473,12 +473,12 @@ static int live(struct living *l, struct err *e)
 
 /* ---- one that waits ---------------------------------------------------------------------------
  *
- * After a reboot what a container needs may come later: an address, a disk, the container whose network it
- * shares. Its monitor tries again, as it would begin the program again that had ended: so it is a container that
- * restarts, and is shown and ended like one. It is claimed all the time, or what `stop` says would be lost.
+ * After a reboot, what a container needs may come later: an address, a disk, the container whose network it
+ * shares. Its monitor then tries again. Meanwhile the container counts as restarting: `ps` shows it so, and `stop`
+ * ends it. The name is claimed all the time, so that no request to end it is lost.
  */
 
-enum { START_PAUSE_MAX_MS = 10000 }; /* whoever brings what is missing waits for it */
+enum { START_PAUSE_MAX_MS = 10000 }; /* the user has provided what was missing, and waits */
 
 static int claim_again(struct living *l, struct spec *spec, int status, const char *why,
                        struct err *e)
@@ -492,8 +492,8 @@ static int claim_again(struct living *l, struct spec *spec, int status, const ch
     return r == 0 ? monitor_listen(c, e) : r;
 }
 
-/* What a start that failed has made is undone, and the container claimed again in the same breath. 1: it is to
- * end, and has. */
+/* Undoes what the failed start has made, and claims the container again under the same lock. Returns 1 if somebody
+ * has asked for its end: then it has ended. */
 static int step_back(struct living *l, const struct err *failure, struct err *e)
 {
     const int status = failure->status ? failure->status : EXIT_NETCTR;
@@ -514,7 +514,7 @@ static int step_back(struct living *l, const struct err *failure, struct err *e)
     return claim_again(l, &spec, status, why, e);
 }
 
-/* Its turn has come, unless somebody has asked meanwhile that it end: 1. */
+/* The pause is over. Returns 1 if somebody has asked meanwhile for the end of the container. */
 static int stop_waiting(struct living *l, struct err *e)
 {
     struct container *c = &l->container;
@@ -523,7 +523,7 @@ static int stop_waiting(struct living *l, struct err *e)
     return asked ? asked : container_set_restarting(c, false, c->exit_status, e);
 }
 
-/* The log tells each reason once, not each time. */
+/* The log has each reason once, not once for each attempt. */
 static void note_reason(struct living *l, char **last)
 {
     const char *why = l->container.failure;

@@ -170,7 +170,7 @@ struct record {
     int64_t started, finished; /**< seconds since the epoch; 0: not yet */
     int exit_status;           /**< EXITED: how; RESTARTING: how the last run ended */
     bool damaged;    /**< it lives, and what its run directory says of it cannot be believed */
-    bool oom_killed; /**< EXITED: the kernel has killed the program for want of memory */
+    bool oom_killed; /**< EXITED, RESTARTING: the kernel killed the program for want of memory */
     uint64_t
         oom_kills; /**< EXITED: so many processes in its last run, be it the program or others */
     bool asked;    /**< EXITED: somebody wanted it to end, for good */
@@ -302,7 +302,7 @@ struct monitor_options {
 /** Runs until the container's init has ended: log, attached streams, signals to forward, watches.
  *  Returns the exit status as a shell tells it (128+n for signal n). */
 int monitor_run(struct container *c, const struct monitor_options *options, struct err *e);
-/** From here on a signal for this process does not end it: it waits for monitor_run() or monitor_pause(). */
+/** From here on signals do not end this process: monitor_run() and monitor_pause() receive them. */
 int monitor_listen(struct container *c, struct err *e);
 /** While no program runs: serves the watches for @ms, or until it is told to end. */
 int monitor_pause(struct container *c, const struct monitor_options *options, int ms,

@@ -102,8 +102,8 @@ struct life {
     struct spec spec;
     struct publish_list publishes;
     bool existing; /**< a new life of a container that has ended; its ports are those of the spec */
-    bool
-        patient; /**< of one that exists: when it cannot begin, its monitor tries again until somebody ends it */
+    /** With @existing: if it cannot start, its monitor tries again until somebody ends it. */
+    bool patient;
     /** Called once the program runs (@waits NULL), or when it cannot begin yet (@waits says why); a negative
      *  result ends it. May be NULL. */
     int (*started)(const char *waits, void *arg);

@@ -76,6 +76,9 @@ who_was_killed() {
     netctr run -d --network none -m 16m --name twice --restart on-failure:1 "$box" sh -c "[ -e /ran ] && exit 3; touch /ran; $eater" >/dev/null
     wait_for 10 status_is twice exited
     assert_eq "$(memory_of twice)" '[3,false,0]'
+    netctr run -d --network none -m 16m --name again --restart always "$box" sh -c "$eater" >/dev/null
+    wait_for 10 eval 'netctr ps | has -F "Restarting (137), out of memory, "'
+    wait_for 10 eval '[ "$(memory_of again)" = "[137,true,null]" ]' # while it waits for its next run
     netctr start killed
     netctr stop -t 0 killed
     assert_eq "$(memory_of killed)" '[137,false,0]'

@@ -121,7 +121,7 @@ stop_between_runs() {
     wait_for 5 status_is c restarting
     netctr kill c
     wait_for 5 status_is c exited
-    assert_eq "$(pgrep -cx netctr)" 0 'monitors left'
+    assert_eq "$(pgrep -cf '^netctr monitor of')" 0 'monitors left'
 }
 t 'stop, kill and rm -f between two runs' stop_between_runs
 
@@ -267,6 +267,16 @@ missing_program() {
     # It has run before, and inspect tells when.
     assert_lacks "$(state_of a started) $(state_of b started)" null
     assert_contains "$(netctr logs b 2>&1)" 'netctr: command `/share/sh`'
+    # While it waits to be tried again, ps and inspect say it too; not when it has begun.
+    cp "$box/bin/busybox" "$tmp/share/sh"
+    netctr run -d --name c --network none --restart always -v "$tmp/share:/share" "$box" \
+        /share/sh -c '[ ! -e /ran ] || exec /bin/sleep 100; touch /ran; rm /share/sh; exit 1' >/dev/null
+    local why='command `/share/sh` not found in the container'
+    wait_for 5 eval 'netctr ps | has -F "Restarting (127), $why"'
+    wait_for 5 eval '[ "$(state_of c failure)" = "$why" ]'
+    cp "$box/bin/busybox" "$tmp/share/sh"
+    wait_for 10 status_is c running
+    assert_eq "$(state_of c failure)" null
 }
 t 'a run that cannot begin counts as a failure, and the log says why' missing_program
 
@@ -548,7 +558,7 @@ t 'boot: one that cannot start does not stop the others, and comes when it can' 
 late_address() {
     needs_address late
     reboot_without_address
-    assert_error "netctr: warning: container \`late\` does not run yet: $no_address; it is tried again" 0 netctr boot
+    assert_error "netctr: warning: container \`late\` does not run yet: $no_address; its monitor tries again" 0 netctr boot
     waits late "$no_address"
     assert_eq "$(netctr inspect late | jq -c '.[0].state | [.failure, .exit_status, .restarts, .pid]')" "[\"$no_address\",125,0,0]"
     assert_eq "$(netctr boot)" '' 'a second boot'
@@ -597,7 +607,7 @@ ways_to_end() {
     assert_eq "$(netctr boot 2>/dev/null | wc -l)" 1 'the first has the port'
     for name in $(names); do netctr rm -f "$name"; done
 }
-t 'boot: what waits is ended like what runs, and its death leaves nothing' ways_to_end
+t 'boot: a container that waits is ended like one that runs, and a killed monitor leaves nothing' ways_to_end
 
 port_in_use() {
     netctr run -d --name a --restart always -p 8080:80 "$box" sh -c 'echo a >/i; exec httpd -f -h /' >/dev/null
