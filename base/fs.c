@@ -46,41 +46,6 @@ int open_canonical(const char *path, int flags)
     return fd < 0 ? -errno : fd;
 }
 
-int mkdir_in_root(int dirfd, const char *path, mode_t mode)
-{
-    int fd = open_in_root(dirfd, path, O_PATH | O_DIRECTORY, 0, 0);
-    if (fd != -ENOENT)
-        return fd;
-    _cleanup_strv_ strv parts = strv_split(path, '/');
-    _cleanup_free_ char *so_far = xstrdup("");
-    fd = open_in_root(dirfd, ".", O_PATH | O_DIRECTORY, 0, 0);
-    strv_each (part, parts) {
-        if (fd < 0)
-            return fd;
-        if (!*part || streq(part, "."))
-            continue;
-        char *longer = xasprintf("%s/%s", so_far, part);
-        free(so_far);
-        so_far = longer;
-        /* The new directory is made in the directory that we hold, never by the whole path; ".."
-         * and links are left to the resolver, which knows the root. */
-        int next = open_in_root(dirfd, so_far, O_PATH | O_DIRECTORY, 0, 0);
-        if (next == -ENOENT) {
-            if (streq(part, "..")) {
-                close(fd);
-                return -ENOENT;
-            }
-            if (mkdirat(fd, part, mode) < 0 && errno != EEXIST)
-                next = -errno;
-            else
-                next = open_in_root(dirfd, so_far, O_PATH | O_DIRECTORY, 0, 0);
-        }
-        close(fd);
-        fd = next;
-    }
-    return fd;
-}
-
 /* Where the symbolic link at @path points, as a path beneath the root; NULL if it is no link. */
 static char *link_target_in_root(int dirfd, const char *path)
 {
@@ -98,10 +63,71 @@ static char *link_target_in_root(int dirfd, const char *path)
     return xasprintf("%.*s/%s", slash ? (int)(slash - path) : 0, path, target);
 }
 
+/* One name in the directory @dir, which is made if it is missing; @so_far is its path. 1: it is a link that
+ * leads to nothing, and *@target is where. */
+static int enter_or_make(int dirfd, int dir, const char *name, const char *so_far, mode_t mode,
+                         char **target)
+{
+    int fd = open_in_root(dirfd, so_far, O_PATH | O_DIRECTORY, 0, 0);
+    if (fd != -ENOENT || streq(name, ".."))
+        return fd;
+    /* The new directory is made in the directory that we hold, never by the whole path; ".."
+     * and links are left to the resolver, which knows the root. */
+    if (mkdirat(dir, name, mode) == 0)
+        return open_in_root(dirfd, so_far, O_PATH | O_DIRECTORY, 0, 0);
+    if (errno != EEXIST)
+        return -errno;
+    *target = link_target_in_root(dirfd, so_far);
+    return *target ? 1 : open_in_root(dirfd, so_far, O_PATH | O_DIRECTORY, 0, 0);
+}
+
+/* Makes what is missing of @path. 1: a link on the way leads to nothing, and *@instead is the path by way of
+ * its target. */
+static int make_path(int dirfd, const char *path, mode_t mode, char **instead)
+{
+    const char *rest = path;
+    _cleanup_free_ char *so_far = xstrdup("");
+    _cleanup_close_ int dir = open_in_root(dirfd, ".", O_PATH | O_DIRECTORY, 0, 0);
+    while (dir >= 0 && *(rest += strspn(rest, "/"))) {
+        size_t length = strcspn(rest, "/");
+        _cleanup_free_ char *name = xstrndup(rest, length), *before = so_far, *target = NULL;
+        rest += length;
+        so_far = xasprintf("%s/%s", before, name);
+        int next = enter_or_make(dirfd, dir, name, so_far, mode, &target);
+        if (target) {
+            *instead = xasprintf("%s%s", target, rest);
+            return 1;
+        }
+        close_fd(dir);
+        dir = next;
+    }
+    return take_fd(dir);
+}
+
+/* A link that leads to nothing is followed as well: "/home -> var/home" in a root that has no /var yet. */
+#define LINKS_MAX 40 /* as many as the kernel follows */
+
+int mkdir_in_root(int dirfd, const char *path, mode_t mode)
+{
+    int fd = open_in_root(dirfd, path, O_PATH | O_DIRECTORY, 0, 0);
+    if (fd != -ENOENT)
+        return fd;
+    _cleanup_free_ char *at = xstrdup(path);
+    for (int links = 0; links < LINKS_MAX; links++) {
+        char *instead = NULL;
+        fd = make_path(dirfd, at, mode, &instead);
+        if (!instead)
+            return fd;
+        free(at);
+        at = instead;
+    }
+    return -ELOOP;
+}
+
 int touch_in_root(int dirfd, const char *path, mode_t mode)
 {
     _cleanup_free_ char *at = xstrdup(path);
-    for (int depth = 0; depth < 40; depth++) {
+    for (int depth = 0; depth < LINKS_MAX; depth++) {
         int fd = open_in_root(dirfd, at, O_PATH, 0, 0);
         if (fd != -ENOENT)
             return fd;

@@ -148,21 +148,37 @@ static void test_mkdir_in_root(const struct trees *t)
         {"", 0, "."},
         {"file", -ENOTDIR, NULL},
         {"file/x", -ENOTDIR, NULL},
-        {"out/x", -ENOENT, NULL},
-        {"up/x", -ENOENT, NULL},
-        {"dangling-out/x", -ENOENT, NULL},
+        {"home", 0, "var/home"}, /* what a link leads to is made, too */
+        {"home2/u", 0, "var/home2/u"},
+        {"links/x", 0, "srv/end/x"},
+        {"far/../y", 0, "made/for/y"},
+        {"up/x", 0, "outside/x"},
+        {"dangling-out/x", 0, "outside/new/x"},
+        {"out/x", 0, NULL}, /* a path of the same name, but beneath the root */
+        {"loop", -ELOOP, NULL},
         {"loop/x", -ELOOP, NULL},
+        {"self/x", -ELOOP, NULL},
+        {"to-file/x", -ENOTDIR, NULL},
     };
+    link_to("var/home", t->root, "home");
+    link_to("/var/home2", t->root, "home2");
+    link_to("links2/./end", t->root, "links");
+    link_to("../srv", t->root, "links2");
+    link_to("made/for/all", t->root, "far");
+    link_to("/self/x", t->root, "self");
+    link_to("file", t->root, "to-file");
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         _cleanup_close_ int fd = mkdir_in_root(t->root, rows[i].path, 0755);
         _cleanup_free_ char *name = xasprintf("mkdir \"%s\"", rows[i].path);
         struct stat a, b;
-        bool ok = rows[i].error ? fd == rows[i].error
-                                : fd >= 0 && fstat(fd, &a) == 0 &&
-                                      fstatat(t->root, rows[i].made, &b, 0) == 0 &&
-                                      a.st_ino == b.st_ino && a.st_dev == b.st_dev;
+        bool ok = rows[i].error ? fd == rows[i].error : fd >= 0 && is_inside(t, fd);
+        if (ok && rows[i].made)
+            ok = fstat(fd, &a) == 0 && fstatat(t->root, rows[i].made, &b, 0) == 0 &&
+                 a.st_ino == b.st_ino && a.st_dev == b.st_dev;
         expect(ok, name, "%d", fd);
     }
+    check(!exists(t->outside, "x") && !exists(t->outside, "new"), "mkdir: nothing is made outside",
+          "something is");
     struct stat st;
     mode_t mask = umask(0);
     close_fd(mkdir_in_root(t->root, "private", 0700));
