@@ -139,33 +139,50 @@ int parse_u64(const char *s, uint64_t min, uint64_t max, uint64_t *out)
     return 0;
 }
 
+/* "m", "mb" and "MiB" are all common. -EINVAL: it is none. */
+static int size_shift(const char *unit)
+{
+    static const char letters[] = "bkmgt";
+    if (!*unit)
+        return 0;
+    const char *letter = strchr(letters, tolower((unsigned char)*unit));
+    if (!letter)
+        return -EINVAL;
+    bool whole = !unit[1] || strcasecmp(unit + 1, "b") == 0 || strcasecmp(unit + 1, "ib") == 0;
+    return whole && (letter > letters || !unit[1]) ? 10 * (int)(letter - letters) : -EINVAL;
+}
+
 int parse_size(const char *s, uint64_t *out)
 {
-    size_t digits = strspn(s, "0123456789");
-    _cleanup_free_ char *number = xstrndup(s, digits);
+    uint64_t value, part = 0;
+    size_t digits = strspn(s, "0123456789"), places = 0;
     const char *unit = s + digits;
-    int shift = 0;
-    switch (tolower((unsigned char)*unit)) {
-    case '\0':
-    case 'b': shift = 0; break;
-    case 'k': shift = 10; break;
-    case 'm': shift = 20; break;
-    case 'g': shift = 30; break;
-    case 't': shift = 40; break;
-    default: return -EINVAL;
+    if (*unit == '.') {
+        places = strspn(++unit, "0123456789");
+        unit += places;
     }
-    /* "512m", "512mb" and "512MiB" all are common; "10x" and "10mm" are not */
-    if (*unit && unit[1] && strcasecmp(unit + 1, "b") != 0 && strcasecmp(unit + 1, "ib") != 0)
+    int shift = size_shift(unit);
+    bool dot = s[digits] == '.';
+    if (shift < 0 || (dot && (!places || places > 9 || !shift))) /* half a byte */
         return -EINVAL;
-    if (tolower((unsigned char)*unit) == 'b' && unit[1])
-        return -EINVAL;
-    uint64_t value;
+    _cleanup_free_ char *number = xstrndup(s, digits), *behind = xstrndup(unit - places, places);
     int r = parse_u64(number, 0, UINT64_MAX, &value);
-    if (r < 0)
+    if (r < 0 || (places && (r = parse_u64(behind, 0, UINT64_MAX, &part)) < 0))
         return r;
+    uint64_t scale = 1; /* of the part behind the point */
+    for (size_t i = 0; i < places; i++)
+        scale *= 10;
     if (value > UINT64_MAX >> shift)
         return -ERANGE;
-    *out = value << shift;
+    /* Each step of ten bits keeps the product in range, and the remainder for the next. */
+    value <<= shift;
+    while (shift > 0) {
+        shift -= 10;
+        part *= 1024;
+        value += part / scale << shift;
+        part %= scale;
+    }
+    *out = value;
     return 0;
 }
 
@@ -213,12 +230,51 @@ char *rate_text(uint64_t bits)
 
 bool valid_name(const char *s)
 {
-    if (!s || !isalnum((unsigned char)*s) || strlen(s) > 64)
+    static const char others[] = "_.-";
+    if (!s || !isalnum((unsigned char)*s) || strlen(s) > NAME_LENGTH_MAX)
         return false;
-    for (; *s; s++)
-        if (!isascii(*s) || !(isalnum((unsigned char)*s) || strchr("_.-", *s)))
+    for (const char *p = s; *p; p++) {
+        if (!isascii(*p) || !(isalnum((unsigned char)*p) || strchr(others, *p)))
             return false;
+        if (*p == '.' && (!p[1] || p[1] == '.')) /* an empty label */
+            return false;
+    }
     return true;
+}
+
+bool valid_host_name(const char *s, size_t max)
+{
+    enum { LABEL_MAX = 63 };
+    if (!*s || strlen(s) > max)
+        return false;
+    _cleanup_strv_ strv labels = strv_split(s, '.');
+    strv_each (label, labels) {
+        size_t n = strlen(label);
+        bool fits = n > 0 && n <= LABEL_MAX && label[0] != '-' && label[n - 1] != '-';
+        for (size_t i = 0; fits && i < n; i++)
+            fits =
+                isascii(label[i]) && (isalnum((unsigned char)label[i]) || strchr("_-", label[i]));
+        if (!fits)
+            return false;
+    }
+    return true;
+}
+
+bool valid_utf8(const char *s)
+{
+    _cleanup_json_ json_t *j = json_string(s); /* which checks it */
+    return j;
+}
+
+char *text_escaped(const char *s)
+{
+    char *out = NULL;
+    size_t size;
+    FILE *f = checked(open_memstream(&out, &size));
+    for (; *s; s++)
+        fprintf(f, isascii(*s) && isprint((unsigned char)*s) ? "%c" : "\\x%02x", (unsigned char)*s);
+    (void)fclose(f);
+    return checked(out);
 }
 
 /* Levenshtein distance by two rows. */

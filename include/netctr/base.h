@@ -101,15 +101,23 @@ void strv_cleanup(strv *v);
 
 /** Parses a whole unsigned decimal number in [min, max]; anything else is -EINVAL or -ERANGE. */
 int parse_u64(const char *s, uint64_t min, uint64_t max, uint64_t *out);
-/** Bytes as docker writes them: 64m, 1g, 512k, 1024 or 1024b; powers of 1024; no fractions. */
+/** Bytes as docker writes them: 64m, 1.5g, 512k, 1024 or 1024b; powers of 1024; a part of a byte is cut off. */
 int parse_size(const char *s, uint64_t *out);
 /** Bits per second: "10mbit", "1.5gbit", "64kbit", "8000bit" or "8000", as tc has them: a kbit is 1,000
  *  bits. -EINVAL; -ERANGE. */
 int parse_rate(const char *s, uint64_t *out);
 /** The inverse, in the largest unit that leaves no fraction; caller frees. */
 char *rate_text(uint64_t bits);
-/** [a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}: names of containers and networks, safe in paths. */
+#define NAME_LENGTH_MAX 63 /**< the longest label of the DNS */
+/** [a-zA-Z0-9][a-zA-Z0-9_.-]{0,62} without an empty label: names of containers and networks, safe in paths, which
+ *  the DNS can hold. */
 bool valid_name(const char *s);
+/** Labels of letters, digits, `_` and `-`, the last not at an end; at most @max characters. */
+bool valid_host_name(const char *s, size_t max);
+/** Can it be kept in a state file? */
+bool valid_utf8(const char *s);
+/** @s for a message: each byte that is no printable ASCII character as \xNN; caller frees. */
+char *text_escaped(const char *s);
 /** The member of @words (NULL-terminated) nearest to @s by edit distance, or NULL if none is near. */
 const char *nearest_word(const char *s, const char *const *words);
 /** FNV-1a, 64 bit: for names that must be short and the same every time; not against attackers. */
@@ -124,8 +132,8 @@ int open_in_root(int dirfd, const char *path, int flags, mode_t mode, uint64_t r
 /** Opens an absolute path on the host that was resolved before. -ELOOP: a symbolic link has come into it
  *  since (RESOLVE_NO_SYMLINKS). Returns an O_CLOEXEC fd or -errno. */
 int open_canonical(const char *path, int flags);
-/** Makes @path and its parents beneath @dirfd, never leaving it (CVE-2024-45310); existing
- *  directories are fine. Returns an O_PATH fd of the last one or -errno. */
+/** Makes @path and its parents beneath @dirfd, never leaving it (CVE-2024-45310), and what dangling symbolic
+ *  links on the way lead to; existing directories are fine. Returns an O_PATH fd of the last one or -errno. */
 int mkdir_in_root(int dirfd, const char *path, mode_t mode);
 /** Opens @path beneath @dirfd with O_PATH, creating an empty file (and parents) when missing;
  *  follows dangling symbolic links inside the root. Returns an fd or -errno. */

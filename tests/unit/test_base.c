@@ -40,7 +40,16 @@ static void test_parse_size(void)
         {"+1", -EINVAL, 0},
         {" 1", -EINVAL, 0},
         {"1 m", -EINVAL, 0},
-        {"1.5g", -EINVAL, 0},
+        {"1.5g", 0, UINT64_C(3) << 29},
+        {"0.5k", 0, 512},
+        {"1.999999999k", 0, 2047},
+        {"16777215.999999999t", 0, UINT64_MAX - 1099},
+        {"1.5", -EINVAL, 0},
+        {"1.5b", -EINVAL, 0},
+        {"1.g", -EINVAL, 0},
+        {".5g", -EINVAL, 0},
+        {"1.5.5g", -EINVAL, 0},
+        {"1.0000000000g", -EINVAL, 0},
         {"10x", -EINVAL, 0},
         {"10mm", -EINVAL, 0},
         {"10mibb", -EINVAL, 0},
@@ -141,21 +150,49 @@ static void test_parse_u64(void)
 
 static void test_valid_name(void)
 {
-    char longest[66];
+    char longest[65];
     memset(longest, 'a', sizeof(longest));
-    longest[65] = '\0';
-    check(!valid_name(longest), "65 characters are no name", "they are");
     longest[64] = '\0';
-    check(valid_name(longest), "64 characters are a name", "they are not");
-    static const char *const good[] = {"a", "0", "web-1", "web_1.A", "a..b", "a-", "Z9"};
-    static const char *const bad[] = {"",          ".",    "..",  ".a",  "-a",  "_a",
-                                      "a/b",       "../a", "a b", "a\n", "a\t", "\xc3\xa4",
-                                      "a\xc3\xa4", "a~",   "a:b", "a%s"};
+    check(!valid_name(longest), "64 characters are no name", "they are");
+    longest[63] = '\0';
+    check(valid_name(longest), "63 characters are a name", "they are not");
+    static const char *const good[] = {"a", "0", "web-1", "web_1.A", "a-", "Z9"};
+    static const char *const bad[] = {"",          ".",    "..",  ".a",  "-a",   "_a",
+                                      "a/b",       "../a", "a b", "a\n", "a\t",  "\xc3\xa4",
+                                      "a\xc3\xa4", "a~",   "a:b", "a%s", "a..b", "a."};
     for (size_t i = 0; i < ARRAY_LEN(good); i++)
         check(valid_name(good[i]), good[i], "is no name");
     for (size_t i = 0; i < ARRAY_LEN(bad); i++)
         expect(!valid_name(bad[i]), "a bad name", "\"%s\" is a name", bad[i]);
     check(!valid_name(NULL), "NULL is no name", "it is");
+}
+
+static void test_valid_host_name(void)
+{
+    char label[65];
+    memset(label, 'a', sizeof(label));
+    label[64] = '\0';
+    check(!valid_host_name(label, 253), "a label of 64 characters", "it is a hostname");
+    label[63] = '\0';
+    check(valid_host_name(label, 63) && !valid_host_name(label, 62), "63 characters",
+          "they are no hostname, or are one of 62");
+    static const char *const good[] = {"a", "0", "web-1", "a.b.c", "a_b", "_dmarc.x"};
+    static const char *const bad[] = {"",    ".", "..",   ".a",   "a.",  "a..b", "-a",
+                                      "a-",  "-", "a.-b", "a-.b", "a b", "a/b",  "a\n",
+                                      "a:b", "ä", "a~",   "a\tb", "*.a", "a.b.-"};
+    for (size_t i = 0; i < ARRAY_LEN(good); i++)
+        check(valid_host_name(good[i], 63), good[i], "is no hostname");
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+        expect(!valid_host_name(bad[i], 63), "a bad hostname", "\"%s\" is one", bad[i]);
+}
+
+static void test_text(void)
+{
+    check(valid_utf8("") && valid_utf8("\xc3\xa4 \xf0\x9f\x98\x80") && !valid_utf8("\xff") &&
+              !valid_utf8("a\xc3") && !valid_utf8("\xed\xa0\x80"),
+          "what is UTF-8", "another answer");
+    _cleanup_free_ char *shown = text_escaped("a\xff\n\"b"), *none = text_escaped("");
+    check(streq(shown, "a\\xff\\x0a\"b") && streq(none, ""), "bytes in a message", shown);
 }
 
 static void test_nearest_word(void)
@@ -534,6 +571,8 @@ int main(void)
     test_parse_rate();
     test_parse_u64();
     test_valid_name();
+    test_valid_host_name();
+    test_text();
     test_nearest_word();
     test_strv();
     test_errors();
