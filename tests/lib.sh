@@ -73,8 +73,8 @@ enter_arena() {
         echo "not ok - ${0##*/}: needs root"
         exit 1
     fi
-    "$top/scripts/mkrootfs" --busybox "$box"
-    [ "${needs-}" != nginx ] || "$top/scripts/mkrootfs" "$debian"
+    "$top/scripts/mkrootfs" --quiet --busybox "$box"
+    [ "${needs-}" != nginx ] || "$top/scripts/mkrootfs" --quiet "$debian"
 
     arena=$(mktemp -d "$top/build/tests/arena.XXXXXX")
     cgroups=$(make_cgroups)

@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# scripts/mkrootfs: a directory that is used, or that it did not make, is left as it is.
+. "$(dirname "$0")/../lib.sh"
+
+make() { "$top/scripts/mkrootfs" --busybox "$@" 2>"$tmp/said"; }
+
+# From here on the directory counts as made of something else.
+other_recipe() { # DIR
+    sed -i '2s/.*/debian bookworm nginx-light/' "$1.made"
+}
+
+refused() { # WHAT DIR
+    assert_status 1 make "$2"
+    grep -q -- "$1" "$tmp/said" && [ "$(wc -l <"$tmp/said")" = 1 ] || fail "$(cat "$tmp/said")"
+    test -x "$2/bin/busybox" || fail "it has lost its files"
+}
+
+tells() {
+    make "$tmp/new"
+    assert_eq "$(cat "$tmp/said")" "mkrootfs: making $tmp/new (busybox)
+mkrootfs: $tmp/new is ready: try \`netctr run --rm -i $tmp/new sh'"
+    make "$tmp/new"
+    assert_eq "$(cat "$tmp/said")" "mkrootfs: $tmp/new is ready: try \`netctr run --rm -i $tmp/new sh'"
+    make --quiet "$tmp/new"
+    assert_eq "$(cat "$tmp/said")" ''
+    mkdir "$tmp/empty"
+    make "$tmp/empty"
+    test -x "$tmp/empty/bin/busybox"
+}
+t 'says what it makes and how to run it' tells
+
+in_use() {
+    local flag
+    make "$tmp/used"
+    other_recipe "$tmp/used"
+    for flag in '' --in-place; do
+        netctr run -d --name c $flag --network none "$tmp/used" sleep 1000 >/dev/null
+        refused "process $(pid_of c) runs in $tmp/used" "$tmp/used"
+        netctr exec c ls / >/dev/null
+        netctr rm -f c >/dev/null
+    done
+    netctr run -d --name v --network none -v "$tmp/used/etc:/data" "$box" sleep 1000 >/dev/null
+    refused 'see the mount on /data' "$tmp/used"
+    netctr rm -f v >/dev/null
+    mount -t tmpfs tmpfs "$tmp/used/srv"
+    refused "see the mount on $tmp/used/srv" "$tmp/used"
+    umount "$tmp/used/srv"
+    touch "$tmp/used/old"
+    make "$tmp/used" # the positive control
+    ! test -e "$tmp/used/old" || fail 'it was not made again'
+    assert_eq "$(find "$tmp" -maxdepth 1 -name 'used*' | sort | paste -sd' ')" "$tmp/used $tmp/used.made"
+}
+t 'a directory that containers use is not replaced' in_use
+
+foreign() {
+    cp -a "$box" "$tmp/foreign"
+    refused 'was not made by mkrootfs' "$tmp/foreign"
+    ! test -e "$tmp/foreign.made" || fail 'it left a marker'
+    # A copy of what it has made, marker and all: as after cp -a of the whole.
+    make "$tmp/first"
+    cp -a "$tmp/first" "$tmp/copy"
+    cp -a "$tmp/first.made" "$tmp/copy.made"
+    refused 'was not made by mkrootfs' "$tmp/copy"
+    make --adopt "$tmp/copy"
+    make "$tmp/copy"
+    ln -s foreign "$tmp/link"
+    for dir in link said nothing; do
+        assert_status 1 "$top/scripts/mkrootfs" --busybox --adopt "$tmp/$dir" 2>/dev/null
+        ! test -e "$tmp/$dir.made" || fail "$dir: it left a marker"
+    done
+}
+t 'a directory that it did not make is refused, and a copy adopted when asked' foreign
