@@ -370,8 +370,10 @@ static int compose(const struct run_flags *f, char **words, struct life *life, s
         (r = take_network(f, life, e)) < 0)
         return r;
     spec_bound_tmpfs(s);
-    return caps_resolve(f->cap_add, f->cap_drop, false, caps_held_of(caps_asked(f->cap_add, false)),
-                        &s->caps, e);
+    r = caps_resolve(f->cap_add, f->cap_drop, false, caps_held_of(caps_asked(f->cap_add, false)),
+                     &s->caps, e);
+    s->ambient_caps = caps_added(f->cap_add) & s->caps;
+    return r;
 }
 
 /* A container whose id could not be told is not left to run: the command says that it has failed. */

@@ -97,15 +97,20 @@ int caps_parse(const char *name, uint64_t *mask, struct err *e)
     return r;
 }
 
-uint64_t caps_asked(char *const *add, bool privileged)
+uint64_t caps_added(char *const *add)
 {
-    uint64_t asked = privileged ? UINT64_MAX : CAPS_DEFAULT;
+    uint64_t added = 0;
     strv_each (name, add) {
         uint64_t one = 0;
         if (caps_parse(name, &one, NULL) == 0)
-            asked |= one;
+            added |= one;
     }
-    return asked;
+    return added;
+}
+
+uint64_t caps_asked(char *const *add, bool privileged)
+{
+    return caps_added(add) | (privileged ? UINT64_MAX : CAPS_DEFAULT);
 }
 
 uint64_t caps_held_of(uint64_t asked)
@@ -202,16 +207,36 @@ int caps_drop_bounding(uint64_t mask, struct err *e)
     return 0;
 }
 
-int caps_set_after_uid(uint64_t mask, uid_t uid, struct err *e)
+int caps_keep_over_uid(uint64_t ambient, uid_t uid, struct err *e)
 {
-    if (uid != 0)
-        mask = 0;
+    if (uid != 0 && ambient && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
+        return err_set(e, errno, "keep the capabilities over the change of user");
+    return 0;
+}
+
+static int set_sets(uint64_t mask, uint64_t inheritable, struct err *e)
+{
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {
-        {.effective = (uint32_t)mask, .permitted = (uint32_t)mask},
-        {.effective = (uint32_t)(mask >> 32), .permitted = (uint32_t)(mask >> 32)},
+        {(uint32_t)mask, (uint32_t)mask, (uint32_t)inheritable},
+        {(uint32_t)(mask >> 32), (uint32_t)(mask >> 32), (uint32_t)(inheritable >> 32)},
     };
     if (syscall(SYS_capset, &header, data) < 0)
         return err_set(e, errno, "set the capabilities to %#llx", (unsigned long long)mask);
     return 0;
+}
+
+int caps_set_after_uid(uint64_t mask, uint64_t ambient, uid_t uid, struct err *e)
+{
+    if (uid == 0)
+        return set_sets(mask, 0, e);
+    int r = set_sets(ambient, ambient, e);
+    for (int cap = 0; r == 0 && cap < SET_BITS && ambient >> cap; cap++) {
+        if (!(ambient & CAPS_BIT(cap)) ||
+            prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0) == 0)
+            continue;
+        _cleanup_free_ char *name = caps_name(cap);
+        r = err_set(e, errno, "hand `%s` on to user %u", name, uid);
+    }
+    return r;
 }

@@ -33,6 +33,8 @@ int caps_parse(const char *name, uint64_t *mask, struct err *e);
 uint64_t caps_held(void);
 /** Those of @asked among them: the bounding set costs a system call for each. */
 uint64_t caps_held_of(uint64_t asked);
+/** Those that @add names; "ALL" is every bit. Words that are none add nothing. */
+uint64_t caps_added(char *const *add);
 /** All that caps_resolve() will look at in its @held, for these arguments. */
 uint64_t caps_asked(char *const *add, bool privileged);
 
@@ -48,12 +50,17 @@ int caps_resolve(char *const *add, char *const *drop, bool privileged, uint64_t 
  *  from everything that a later execve could give) and empties the ambient set.
  *
  *  The order around it: seccomp (when there is no no_new_privs: it needs CAP_SYS_ADMIN),
- *  caps_drop_bounding, setgroups, setresgid, setresuid, caps_set_after_uid, seccomp (when there is
- *  no_new_privs), execve. PR_SET_KEEPCAPS is not used: nothing is to be kept over setresuid. */
+ *  caps_drop_bounding, caps_keep_over_uid, setgroups, setresgid, setresuid, caps_set_after_uid, seccomp (when
+ *  there is no_new_privs), execve. */
 int caps_drop_bounding(uint64_t mask, struct err *e);
 
-/** Step 2, after setresuid to @uid: permitted and effective become @mask for uid 0 and empty for
- *  any other (docker's rule: a container's user has no capabilities until it executes a setuid or
- *  file-capability program, for which the bounding set stays). Inheritable is always empty
- *  (CVE-2022-24769: otherwise a program with inheritable file capabilities gains them). */
-int caps_set_after_uid(uint64_t mask, uid_t uid, struct err *e);
+/** Step 2, before setresuid to @uid: lets another user than root keep the permitted set, when there is something
+ *  @ambient to be taken from it. */
+int caps_keep_over_uid(uint64_t ambient, uid_t uid, struct err *e);
+
+/** Step 3, after setresuid to @uid: for uid 0, permitted and effective become @mask and inheritable is empty
+ *  (CVE-2022-24769: otherwise a program with inheritable file capabilities gains them). Any other user has what is
+ *  @ambient, a part of @mask, in all sets, and keeps it over execve: podman's rule. That is what was added by
+ *  name, so usually nothing: then a user has no capabilities until it executes a setuid or file-capability
+ *  program, for which the bounding set stays. */
+int caps_set_after_uid(uint64_t mask, uint64_t ambient, uid_t uid, struct err *e);

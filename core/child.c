@@ -101,9 +101,11 @@ static int drop_privileges(const struct become *b, const struct container_user *
     if (r == 0)
         r = caps_drop_bounding(b->caps, e);
     if (r == 0)
+        r = caps_keep_over_uid(b->ambient_caps, u->uid, e);
+    if (r == 0)
         r = set_user(u, e);
     if (r == 0)
-        r = caps_set_after_uid(b->caps, u->uid, e);
+        r = caps_set_after_uid(b->caps, b->ambient_caps, u->uid, e);
     if (r == 0 && b->die_with_parent)
         r = die_with_parent(e); /* the change of user has cleared it */
     return r;

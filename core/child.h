@@ -12,7 +12,7 @@ struct become {
     char *const *argv;
     char *const *env; /**< without HOME unless the user set it */
     const char *user, *workdir;
-    uint64_t caps;
+    uint64_t caps, ambient_caps;
     const struct seccomp_filter *filter; /**< empty: none */
     bool die_with_parent;                /**< the container must not outlive its monitor */
     bool makes_workdir;                  /**< as `run` does; else a missing one is an error */

@@ -183,6 +183,7 @@ static _Noreturn void run_child(const struct container *c, const struct preparat
                    .user = c->spec.user,
                    .workdir = c->spec.workdir,
                    .caps = c->spec.caps,
+                   .ambient_caps = c->spec.ambient_caps,
                    .filter = &p->filter,
                    .die_with_parent = true,
                    .makes_workdir = true,

@@ -70,6 +70,7 @@ static int join(const struct joining *j, int channel, struct err *e)
         .user = j->request->user ? j->request->user : s->user,
         .workdir = j->request->workdir ? j->request->workdir : s->workdir,
         .caps = s->caps,
+        .ambient_caps = s->ambient_caps,
         .filter = j->filter,
         .ulimits = &s->ulimits,
         .stub = j->stub,

@@ -123,6 +123,7 @@ json_t *spec_to_json(const struct spec *s)
     json_object_set_new(j, "limits", limits);
     json_object_set_new(j, "ulimits", ulimits_to_json(&s->ulimits));
     json_object_set_new(j, "caps", json_integer((json_int_t)s->caps));
+    json_object_set_new(j, "ambient_caps", json_integer((json_int_t)s->ambient_caps));
     json_put_str(j, "network", s->network);
     json_put_strv(j, "networks", s->networks);
     json_put_strv(j, "publish", s->publish);
@@ -174,6 +175,7 @@ int spec_from_json(const json_t *j, struct spec *s, struct err *e)
         .user = xstrdup(json_str(j, "user")),
         .hostname = xstrdup(json_str(j, "hostname")),
         .caps = (uint64_t)json_int(j, "caps", 0),
+        .ambient_caps = (uint64_t)json_int(j, "ambient_caps", 0),
         .network = xstrdup(json_str(j, "network")),
         .networks = json_strv(j, "networks"),
         .publish = json_strv(j, "publish"),

@@ -63,6 +63,32 @@ cap_add_and_drop() {
 }
 t '--cap-add and --cap-drop' cap_add_and_drop
 
+sets_of() { # COMMAND...: inheritable, permitted, effective, bounding, ambient
+    "$@" awk '/^Cap/ { printf "%s ", substr($2, 7) }' /proc/self/status
+}
+caps_of_users() {
+    local none=0000000000 raw=0000002000 all
+    # Without a word a user has nothing, and may get what is usual by a setuid program.
+    assert_eq "$(sets_of netctr run --rm --network none -u user "$box")" "$none $none $none 00a80425fb $none "
+    # What was added by name is the user's, as with podman, also of what is usual.
+    assert_eq "$(sets_of netctr run --rm --network none -u user --cap-add NET_RAW "$box")" \
+        "$raw $raw $raw 00a80425fb $raw "
+    assert_eq "$(sets_of netctr run --rm --network none -u user --cap-drop ALL --cap-add net_raw "$box")" \
+        "$raw $raw $raw $raw $raw "
+    all=$(sets_of netctr run --rm --network none --cap-add ALL "$box")
+    all=$(cut -d' ' -f3 <<<"$all")
+    assert_eq "$(sets_of netctr run --rm --network none -u 1000:5 --cap-add ALL "$box")" "$all $all $all $all $all "
+    # Root's sets are as ever: nothing is inheritable.
+    assert_eq "$(sets_of netctr run --rm --network none --cap-add NET_RAW "$box")" \
+        "$none 00a80425fb 00a80425fb 00a80425fb $none "
+    netctr run -d --name c --network none --cap-add NET_RAW "$box" sleep 1000 >/dev/null
+    assert_eq "$(sets_of netctr exec -u user c)" "$raw $raw $raw 00a80425fb $raw "
+    assert_eq "$(sets_of netctr exec c)" "$none 00a80425fb 00a80425fb 00a80425fb $none "
+    netctr restart -t 0 c >/dev/null
+    assert_eq "$(sets_of netctr exec -u user c)" "$raw $raw $raw 00a80425fb $raw "
+}
+t 'a user has the capabilities that were added by name, and no others' caps_of_users
+
 other_user_has_none() {
     assert_contains "$(in_box --user 1000 'grep CapEff /proc/self/status')" 0000000000000000
     assert_contains "$(in_box --user 1000 'grep CapPrm /proc/self/status')" 0000000000000000

@@ -70,6 +70,9 @@ static void test_words(void)
 {
     _cleanup_err_ struct err e = ERR_INIT;
     uint64_t mask;
+    check(caps_added(LIST("cap_chown", "KILL", "nothing")) == (BIT(CHOWN) | BIT(KILL)) &&
+              caps_added(NULL) == 0 && caps_added(LIST("ALL")) == UINT64_MAX,
+          "what was added by name", "another set");
     caps_parse("NET_ADMN", &mask, &e);
     check(e.hint && strstr(e.hint, "NET_ADMIN"), "hint of the nearest name", e.hint ? e.hint : "");
     check(e.text && strstr(e.text, "NET_ADMN"), "error names the word", e.text ? e.text : "");
@@ -92,19 +95,20 @@ static uint64_t status_field(const char *field)
     return at ? strtoull(at + strlen(field), NULL, 16) : UINT64_MAX;
 }
 
-/* In a child: the two steps as @uid, then the sets as /proc shows them. */
-static int apply_and_look(uid_t uid, uint64_t mask)
+/* In a child: the three steps as @uid, then the sets as /proc shows them. */
+static int apply_and_look(uid_t uid, uint64_t mask, uint64_t ambient)
 {
     _cleanup_err_ struct err e = ERR_INIT;
-    if (caps_drop_bounding(mask, &e) < 0 || setresgid(uid, uid, uid) || setresuid(uid, uid, uid) ||
-        caps_set_after_uid(mask, uid, &e) < 0)
+    if (caps_drop_bounding(mask, &e) < 0 || caps_keep_over_uid(ambient, uid, &e) < 0 ||
+        setresgid(uid, uid, uid) || setresuid(uid, uid, uid) ||
+        caps_set_after_uid(mask, ambient, uid, &e) < 0)
         return 1;
-    uint64_t own = uid ? 0 : mask;
+    uint64_t own = uid ? ambient : mask, handed_on = uid ? ambient : 0;
     if (status_field("CapBnd:\t") != mask)
         return 2;
     if (status_field("CapPrm:\t") != own || status_field("CapEff:\t") != own)
         return 3;
-    if (status_field("CapInh:\t") || status_field("CapAmb:\t"))
+    if (status_field("CapInh:\t") != handed_on || status_field("CapAmb:\t") != handed_on)
         return 4; /* CVE-2022-24769 */
     return 0;
 }
@@ -112,7 +116,7 @@ static int apply_and_look(uid_t uid, uint64_t mask)
 /* What is not there need not be dropped, and needs no privilege. */
 static int drop_without_privilege(void)
 {
-    if (caps_drop_bounding(0, NULL) < 0 || caps_set_after_uid(0, 0, NULL) < 0)
+    if (caps_drop_bounding(0, NULL) < 0 || caps_set_after_uid(0, 0, 0, NULL) < 0)
         return 1;
     return caps_drop_bounding(0, NULL) < 0;
 }
@@ -120,7 +124,7 @@ static int drop_without_privilege(void)
 static int drop_refused(void)
 {
     _cleanup_err_ struct err e = ERR_INIT;
-    if (caps_set_after_uid(0, 0, NULL) < 0)
+    if (caps_set_after_uid(0, 0, 0, NULL) < 0)
         return 1;
     return !(caps_drop_bounding(BIT(CHOWN), &e) == -EPERM && strstr(e.text, "CAP_DAC_OVERRIDE"));
 }
@@ -136,14 +140,14 @@ static void run_in_child(const char *name, int (*body)(void))
     check(WIFEXITED(status) && !WEXITSTATUS(status), name, "it is not so");
 }
 
-static void in_child(const char *name, uid_t uid, uint64_t mask)
+static void in_child(const char *name, uid_t uid, uint64_t mask, uint64_t ambient)
 {
     static const char *const why[] = {"", "a step failed", "bounding set", "permitted or effective",
                                       "inheritable or ambient"};
     fflush(stdout);
     pid_t pid = fork();
     if (pid == 0)
-        _exit(apply_and_look(uid, mask));
+        _exit(apply_and_look(uid, mask, ambient));
     int status;
     waitpid(pid, &status, 0);
     int code = WIFEXITED(status) ? WEXITSTATUS(status) : 1;
@@ -166,10 +170,13 @@ int main(void)
           "something else");
     run_in_child("dropping nothing needs no privilege", drop_without_privilege);
     run_in_child("dropping something does", drop_refused);
-    in_child("the default set as root", 0, held & CAPS_DEFAULT);
-    in_child("the empty set as root", 0, 0);
-    in_child("everything as root", 0, held);
-    in_child("the default set as uid 1000", 1000, held & CAPS_DEFAULT);
-    in_child("the empty set as uid 1000", 1000, 0);
+    in_child("the default set as root", 0, held & CAPS_DEFAULT, 0);
+    in_child("the empty set as root", 0, 0, 0);
+    in_child("everything as root", 0, held, 0);
+    in_child("the default set as uid 1000", 1000, held & CAPS_DEFAULT, 0);
+    in_child("the empty set as uid 1000", 1000, 0, 0);
+    in_child("what was added as uid 1000", 1000, held & CAPS_DEFAULT, held & BIT(CHOWN));
+    in_child("everything as uid 1000", 1000, held, held);
+    in_child("what was added as root", 0, held & CAPS_DEFAULT, held & BIT(CHOWN));
     return failures != 0;
 }

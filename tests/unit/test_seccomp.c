@@ -260,7 +260,7 @@ static int allow_ptrace(void)
 static int allow_setuid(void)
 {
     return setresgid(1000, 1000, 1000) || setresuid(1000, 1000, 1000) ||
-           caps_set_after_uid(0, 1000, NULL) < 0;
+           caps_set_after_uid(0, 0, 1000, NULL) < 0;
 }
 static int block_mount(void)
 {
@@ -304,8 +304,7 @@ static int block_vnet_hdr(void)
 {
     int on = 1;
     return refused(setsockopt(-1, SOL_PACKET, PACKET_VNET_HDR, &on, sizeof(on)), EPERM) ||
-           refused(setsockopt(-1, SOL_PACKET, 24, &on, sizeof(on)),
-                   EPERM) ||
+           refused(setsockopt(-1, SOL_PACKET, 24, &on, sizeof(on)), EPERM) ||
            refused(setsockopt(-1, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), EBADF);
 }
 static int nosys_clone3(void)
