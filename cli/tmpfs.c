@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-enum { MODE_MAX = 07777 };
+enum { MODE_MAX = 07777, ID_MAX = INT32_MAX };
 
 static int parse_mode(const char *text, unsigned *mode)
 {
@@ -17,15 +17,48 @@ static int parse_mode(const char *text, unsigned *mode)
     return 0;
 }
 
+/* "64m", or as the kernel has it "10%" of the memory. Bounded: what is in it is memory. */
+static int parse_tmpfs_size(const char *text, uint64_t *size)
+{
+    uint64_t percent;
+    size_t digits = strspn(text, "0123456789");
+    if (streq(text + digits, "%")) {
+        _cleanup_free_ char *number = xstrndup(text, digits);
+        if (parse_u64(number, 1, 100, &percent) < 0)
+            return -EINVAL;
+        *size = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) / 100 * percent;
+    } else if (parse_size(text, size) < 0) {
+        return -EINVAL;
+    }
+    return *size < 4096 || *size > INT64_MAX ? -EINVAL : 0;
+}
+
+static int parse_inodes(const char *text, uint64_t *inodes)
+{
+    return parse_size(text, inodes) < 0 || *inodes < 2 || *inodes > INT32_MAX ? -EINVAL : 0;
+}
+
+static int parse_id(const char *text, uint32_t *id)
+{
+    uint64_t value;
+    int r = parse_u64(text, 0, ID_MAX, &value);
+    if (r == 0)
+        *id = (uint32_t)value;
+    return r;
+}
+
 /* Those with a value. 1: it is none of them. */
 static int take_value(const char *option, struct volume *v)
 {
     const char *value;
     if ((value = skip_prefix(option, "size=")))
-        return parse_size(value, &v->size) < 0 || v->size < 4096 || v->size > INT64_MAX ? -EINVAL
-                                                                                        : 0;
+        return parse_tmpfs_size(value, &v->size);
     if ((value = skip_prefix(option, "nr_inodes=")))
-        return parse_u64(value, 2, INT32_MAX, &v->inodes);
+        return parse_inodes(value, &v->inodes);
+    if ((value = skip_prefix(option, "uid=")))
+        return parse_id(value, &v->uid);
+    if ((value = skip_prefix(option, "gid=")))
+        return parse_id(value, &v->gid);
     if ((value = skip_prefix(option, "mode=")))
         return parse_mode(value, &v->mode);
     return 1;
@@ -63,7 +96,8 @@ int tmpfs_parse(const char *text, struct volume *out, struct err *e)
         if (take_option(option, &v) < 0) {
             err_say(e, -EINVAL, "tmpfs `%s`: `%s` is not an option that it can have", text, option);
             return err_hint(e,
-                            "size=64m, mode=1777, nr_inodes=N, ro, rw, exec, noexec, suid, nosuid");
+                            "size=64m, mode=1777, uid=N, gid=N, nr_inodes=N, ro, rw, exec, noexec, "
+                            "suid, nosuid");
         }
     v.target = xstrndup(text, length);
     *out = v;

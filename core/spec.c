@@ -54,6 +54,8 @@ static void put_tmpfs(json_t *j, const struct volume *v)
     json_object_set_new(j, "size", json_integer((json_int_t)v->size));
     json_object_set_new(j, "inodes", json_integer((json_int_t)v->inodes));
     json_object_set_new(j, "mode", json_integer(v->mode));
+    json_object_set_new(j, "uid", json_integer(v->uid));
+    json_object_set_new(j, "gid", json_integer(v->gid));
     json_object_set_new(j, "exec", json_boolean(v->exec));
     json_object_set_new(j, "suid", json_boolean(v->suid));
 }
@@ -64,6 +66,8 @@ static void read_tmpfs(const json_t *j, struct volume *v)
     v->size = size > 0 ? (uint64_t)size : 0;
     v->inodes = inodes > 0 ? (uint64_t)inodes : 0;
     v->mode = (unsigned)json_int(j, "mode", 0) & 07777;
+    v->uid = (uint32_t)json_int(j, "uid", 0);
+    v->gid = (uint32_t)json_int(j, "gid", 0);
     v->exec = json_flag(j, "exec");
     v->suid = json_flag(j, "suid");
 }

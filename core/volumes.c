@@ -24,12 +24,12 @@ static bool belongs_to_kernel(int place)
 
 static int open_tmpfs(const struct volume *v, struct err *e)
 {
-    char size[24], inodes[24], mode[8];
-    snprintf(size, sizeof(size), "%" PRIu64, v->size);
-    snprintf(inodes, sizeof(inodes), "%" PRIu64, v->inodes);
-    snprintf(mode, sizeof(mode), "%o", v->mode ? v->mode & 07777 : 01777);
-    const struct mount_option fresh[] = {
-        {"mode", mode}, {"size", size}, {"nr_inodes", inodes}, {NULL, NULL}};
+    _cleanup_free_ char *size = xasprintf("%" PRIu64, v->size),
+                        *inodes = xasprintf("%" PRIu64, v->inodes),
+                        *mode = xasprintf("%o", v->mode ? v->mode & 07777 : 01777),
+                        *uid = xasprintf("%u", v->uid), *gid = xasprintf("%u", v->gid);
+    const struct mount_option fresh[] = {{"mode", mode}, {"size", size}, {"nr_inodes", inodes},
+                                         {"uid", uid},   {"gid", gid},   {NULL, NULL}};
     unsigned attributes = MOUNT_ATTR_NODEV | (v->read_only ? MOUNT_ATTR_RDONLY : 0) |
                           (v->suid ? 0 : MOUNT_ATTR_NOSUID) | (v->exec ? 0 : MOUNT_ATTR_NOEXEC);
     return mount_new("tmpfs", fresh, attributes, e);

@@ -18,6 +18,7 @@ struct volume {
     uint64_t size;   /**< bytes */
     uint64_t inodes; /**< files and directories, which take memory too */
     unsigned mode;   /**< of its root; 0: 01777 */
+    uint32_t uid, gid; /**< of its root */
     bool exec, suid; /**< programs can be run, and are setuid */
 };
 #define TMPFS_SIZE_MAX (UINT64_C(1) << 30) /**< of one whose size nobody has given */

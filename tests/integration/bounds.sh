@@ -89,18 +89,27 @@ tmpfs_options() {
     for word in nosuid noexec; do assert_lacks "$mount" $word; done
     run --tmpfs /t:exec "$box" sh -c 'cp /bin/busybox /t/true && /t/true'
     assert_fails run --tmpfs /t:noexec,nosuid,rw,nodev "$box" sh -c 'cp /bin/busybox /t/true && /t/true' 2>/dev/null
+    local total
+    total=$(awk '/^MemTotal:/ { printf "%.0f", $2 * 1024 }' /proc/meminfo)
+    mount=$(run --tmpfs /t:size=10%,nr_inodes=1k "$box" stat -f -c '%b %c' /t)
+    [ $((${mount% *} * 4096)) -gt $((total / 11)) ] && [ $((${mount% *} * 4096)) -lt $((total / 9)) ] || fail "$mount"
+    assert_eq "${mount#* }" 1024
+    # The one that every container has is replaced.
+    assert_eq "$(run --tmpfs /dev/shm:size=1.5m "$box" stat -f -c %b /dev/shm)" 384
     # Also when it is started again.
-    netctr run --name a --network none --tmpfs /t:size=8m,mode=700 "$box" stat -c %a /t | has -x 700
+    netctr run --name a --network none --tmpfs /t:size=8m,mode=700,uid=1000,gid=5 "$box" stat -c '%a %u %g' /t |
+        has -x '700 1000 5'
     netctr start a
     wait_for 5 status_is a exited
-    assert_eq "$(netctr logs a)" 700$'\n'700
+    assert_eq "$(netctr logs a)" '700 1000 5'$'\n''700 1000 5'
     assert_eq "$(netctr inspect a | jq -c '.[0].volumes[0] | [.size, .mode]')" '[8388608,448]'
 }
 t 'the options of --tmpfs' tmpfs_options
 
 wrong_options() {
-    local option hint='size=64m, mode=1777, nr_inodes=N, ro, rw, exec, noexec, suid, nosuid'
-    for option in dev size=0 size=x size= size=50% mode=9 mode=0 mode=10000 nr_inodes=0 uid=0 huge=always '' ' ro' \
+    local option hint='size=64m, mode=1777, uid=N, gid=N, nr_inodes=N, ro, rw, exec, noexec, suid, nosuid'
+    for option in dev size=0 size=x size= size=0% size=101% size=% size=1.5 mode=9 mode=0 mode=10000 nr_inodes=0 nr_inodes=1.5 uid= uid=user gid=-1 uid=4294967296 \
+        noatime huge=always '' ' ro' \
         size=99999999999999999999; do
         assert_fails netctr run --rm --tmpfs "/t:size=1m,$option" "$box" true 2>"$tmp/why"
         assert_eq "$(cat "$tmp/why")" \
