@@ -417,3 +417,13 @@ char *fd_path(int fd)
 {
     return xasprintf("/proc/self/fd/%d", fd);
 }
+
+int fd_read_path(int fd, char **out)
+{
+    _cleanup_free_ char *link = fd_path(fd), *path = xcalloc(PATH_MAX, 1);
+    ssize_t n = readlink(link, path, PATH_MAX);
+    if (n < 0 || n == PATH_MAX)
+        return n < 0 ? -errno : -ENAMETOOLONG;
+    *out = take_ptr(path);
+    return 0;
+}

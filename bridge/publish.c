@@ -204,7 +204,9 @@ static int parse_ports(char *s, const char *text, struct notation *n, struct err
     if (parse_range(port, &n->port) < 0)
         return err_say(e, -EINVAL, "publish `%s`: `%s` is not a port (1-65535) or a range of ports",
                        text, port);
-    if (host_port && *host_port && parse_range(host_port, &n->host_port) < 0)
+    /* "0:80" is docker's "any port", as ":80" is. */
+    bool chosen = host_port && *host_port && !streq(host_port, "0");
+    if (chosen && parse_range(host_port, &n->host_port) < 0)
         return err_say(e, -EINVAL, "publish `%s`: `%s` is not a port (1-65535) or a range of ports",
                        text, host_port);
     if (n->host_port.first &&

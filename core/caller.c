@@ -108,7 +108,9 @@ int ulimits_raise(const struct ulimits *u, struct err *e)
         now.rlim_max = wanted.rlim_max;
         if (setrlimit(kept[i].resource, &now) == 0)
             continue;
-        err_set(e, errno, "raise the limit of %s to the container's", kept[i].what);
+        int code = err_set(e, errno, "raise the limit of %s to the container's", kept[i].what);
+        if (code != -EPERM)
+            return code;
         return err_hint(
             e, "the caller's hard limit is lower (`ulimit -H -a`), and CAP_SYS_RESOURCE is "
                "missing");

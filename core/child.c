@@ -12,6 +12,7 @@
 #include "caller.h"
 #include "caps.h"
 #include "user.h"
+#include "volumes.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -61,12 +62,13 @@ static int enter_workdir(const struct become *b, int root, struct err *e)
     _cleanup_close_ int dir = b->makes_workdir
                                   ? mkdir_in_root(root, workdir, 0755)
                                   : open_in_root(root, workdir, O_PATH | O_DIRECTORY, 0, 0);
-    if (dir == -ENOENT) {
+    if (dir == -ENOENT)
         err_say(e, dir, "working directory `%s` does not exist in the container", workdir);
-        return err_status(e, EXIT_NOT_FOUND);
-    }
-    if (dir < 0)
-        return err_set(e, dir, "working directory `%s`", workdir);
+    else if (dir < 0)
+        err_set(e, dir, "working directory `%s`", workdir);
+    volumes_explain(dir, e);
+    if (dir < 0) /* of exec: the command is there and cannot be run like this */
+        return b->makes_workdir ? dir : err_status(e, EXIT_NOT_INVOKABLE);
     if (fchdir(dir) < 0)
         return err_set(e, errno, "enter working directory `%s`", workdir);
     _cleanup_free_ char *cwd = getcwd(NULL, 0);

@@ -264,7 +264,7 @@ static int await(struct container *c, enum message wanted, struct err *e)
     if (r < 0)
         return r;
     if (kind == MESSAGE_NOT_RUN || kind == MESSAGE_NO_LOADER)
-        return stub_failure(c->spec.argv[0], kind, value, e);
+        return stub_failure(&c->spec, c->spec.user, c->spec.argv[0], kind, value, e);
     return kind == wanted ? 0 : died(c, e);
 }
 

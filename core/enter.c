@@ -42,6 +42,11 @@ static int leave_host_behind(const struct joining *j, int channel)
     return 0;
 }
 
+static const char *user_of(const struct joining *j)
+{
+    return j->request->user ? j->request->user : j->record->spec.user;
+}
+
 static int join(const struct joining *j, int channel, struct err *e)
 {
     const struct spec *s = &j->record->spec;
@@ -67,7 +72,7 @@ static int join(const struct joining *j, int channel, struct err *e)
     const struct become b = {
         .argv = j->request->argv,
         .env = j->env,
-        .user = j->request->user ? j->request->user : s->user,
+        .user = user_of(j),
         .workdir = j->request->workdir ? j->request->workdir : s->workdir,
         .caps = s->caps,
         .ambient_caps = s->ambient_caps,
@@ -137,7 +142,7 @@ static int await_message(int channel, const struct command *c, int64_t deadline,
 }
 
 /* Until the channel ends: the program's process, or why there is none. */
-static int hear(int channel, const char *name, struct command *c, struct err *e)
+static int hear(int channel, const struct joining *j, struct command *c, struct err *e)
 {
     const int64_t deadline = monotonic_ms() + HANDSHAKE_MS;
     for (bool prepared = false;;) {
@@ -168,7 +173,8 @@ static int hear(int channel, const char *name, struct command *c, struct err *e)
             break;
         case MESSAGE_NOT_RUN:
         case MESSAGE_NO_LOADER:
-        case MESSAGE_NO_PROCESS: return stub_failure(name, kind, value, e);
+        case MESSAGE_NO_PROCESS:
+            return stub_failure(&j->record->spec, user_of(j), j->request->argv[0], kind, value, e);
         default:
             return c->pid > 0 && prepared ? 0
                                           : err_say(e, -EPIPE, "the command's process was killed");
@@ -199,7 +205,7 @@ static int start_joiner(struct joining *j, struct command *c, struct err *e)
         return err_set(e, errno, "fork");
     c->joiner = joiner;
     /* Our end of the channel tells the rest: the joiner ends when it has told the number. */
-    r = hear(channel, j->request->argv[0], c, e);
+    r = hear(channel, j, c, e);
     if (r < 0) {
         /* Our own children, not reaped: the numbers are theirs. They may take their time to die (a container can
          * freeze what enters it), so reap_all() waits for them, when the caller has heard. */

@@ -1,6 +1,7 @@
 #include "launch.h"
 
 #include "caller.h"
+#include "user.h"
 
 #include <errno.h>
 #include <string.h>
@@ -32,8 +33,8 @@ int stub_open(bool forks, struct err *e)
     if (fd < 0 && errno == EINVAL) /* before 6.3 every memfd can be executed */
         fd = memfd_create("netctr", flags);
     if (fd < 0) {
-        err_set(e, errno, "make an executable memfd");
-        return err_hint(e, "`sysctl vm.memfd_noexec` must not be 2");
+        int code = err_set(e, errno, "make an executable memfd");
+        return code == -EACCES ? err_hint(e, "`sysctl vm.memfd_noexec` must not be 2") : code;
     }
     int r = write_all(fd, begin, size);
     if (r < 0)
@@ -66,11 +67,40 @@ int stub_execute(int stub, int channel, char *const *argv, char *const *env,
     return err_set(e, code, "execute the stub");
 }
 
-int stub_failure(const char *command, enum message kind, int code, struct err *e)
+/* ---- why it was not run ----------------------------------------------------------------------*/
+
+static bool may_enter(const struct stat *dir, const struct container_user *u)
 {
-    if (kind == MESSAGE_NO_PROCESS)
-        return err_say(e, -code, "make a process for command `%s` in the container: %s", command,
-                       strerror(code));
+    if (u->uid == 0)
+        return true;
+    if (u->uid == dir->st_uid)
+        return dir->st_mode & S_IXUSR;
+    bool member = u->gid == dir->st_gid;
+    for (size_t i = 0; i < u->group_count; i++)
+        member = member || u->groups[i] == dir->st_gid;
+    return dir->st_mode & (member ? S_IXGRP : S_IXOTH);
+}
+
+/* The root directory itself may be closed to the user, as what `mktemp -d` makes is. */
+static void explain_refusal(const struct spec *s, const char *user, int root, struct err *e)
+{
+    struct stat st;
+    _cleanup_user_ struct container_user u = {0};
+    if (fstat(root, &st) < 0 || user_resolve(root, user, &u, NULL) < 0 || may_enter(&st, &u))
+        return;
+    err_hint(e, "user %u may not enter the root directory `%s`: its mode is %04o", u.uid, s->rootfs,
+             st.st_mode & 07777);
+}
+
+/* Somebody has given the directory above it, or a part of it. */
+static void explain_absence(const struct spec *s, int root, struct err *e)
+{
+    if (file_exists_at(root, "bin") == 0 && file_exists_at(root, "usr") == 0)
+        err_hint(e, "`%s` has no bin and no usr: is it a root directory?", s->rootfs);
+}
+
+static int not_run(const char *command, enum message kind, int code, struct err *e)
+{
     if (kind == MESSAGE_NO_LOADER) {
         err_say(e, -code, "command `%s` cannot be executed: its interpreter is missing", command);
         return err_status(e, EXIT_NOT_FOUND);
@@ -82,4 +112,19 @@ int stub_failure(const char *command, enum message kind, int code, struct err *e
     }
     err_say(e, -code, "command `%s` cannot be executed: %s", command, strerror(code));
     return err_status(e, EXIT_NOT_INVOKABLE);
+}
+
+int stub_failure(const struct spec *s, const char *user, const char *command, enum message kind,
+                 int code, struct err *e)
+{
+    if (kind == MESSAGE_NO_PROCESS)
+        return err_say(e, -code, "make a process for command `%s` in the container: %s", command,
+                       strerror(code));
+    int r = not_run(command, kind, code, e);
+    _cleanup_close_ int root = open_canonical(s->rootfs, O_PATH | O_DIRECTORY);
+    if (root >= 0 && code == EACCES)
+        explain_refusal(s, user, root, e);
+    if (root >= 0 && code == ENOENT)
+        explain_absence(s, root, e);
+    return r;
 }

@@ -18,6 +18,7 @@
 #include <linux/magic.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 
@@ -36,6 +37,21 @@ static int open_directory(const char *parent, const char *name, struct err *e)
     return source_open("directory", path, O_DIRECTORY, e);
 }
 
+/* Where overlayfs cannot make a directory of its own, on a full disk for example, it says so in the kernel's log
+ * and mounts read-only. The first file that is to be written would fail for no reason. */
+static int check_writable(const struct rootfs_plan *plan, int overlay, int work, struct err *e)
+{
+    static const char probe[] = "netctr";
+    struct statfs fs;
+    if (fstatfs(overlay, &fs) < 0)
+        return err_set(e, errno, "look at the overlay");
+    if (!(fs.f_flags & ST_RDONLY))
+        return 0;
+    int r = mkdirat(work, probe, 0700) < 0 ? -errno : -EROFS;
+    (void)unlinkat(work, probe, AT_REMOVEDIR);
+    return err_set(e, r, "make a directory in `%s/work`", plan->layers);
+}
+
 /* Paths may hold ':' and ',', to which overlayfs gives a meaning; those of our fds do not. */
 static int mount_overlay(const struct rootfs_plan *plan, int lower_fd, struct err *e)
 {
@@ -47,11 +63,13 @@ static int mount_overlay(const struct rootfs_plan *plan, int lower_fd, struct er
                         *work = fd_path(work_fd);
     const struct mount_option options[] = {
         {"lowerdir", lower}, {"upperdir", upper}, {"workdir", work}, {NULL, NULL}};
-    int fd = mount_new("overlay", options, MOUNT_ATTR_NODEV, e);
-    if (fd == -EINVAL)
-        err_hint(e, "the state directory must be on a file system that overlayfs can write to "
-                    "(not on another overlay): use --root, or --in-place");
-    return fd;
+    _cleanup_close_ int fd = mount_new("overlay", options, MOUNT_ATTR_NODEV, e);
+    struct statfs fs;
+    if (fd == -EINVAL && fstatfs(upper_fd, &fs) == 0 && fs.f_type == OVERLAYFS_SUPER_MAGIC)
+        err_hint(e, "the state directory is on an overlay, and overlayfs cannot write to another: "
+                    "use --root, or --in-place");
+    int r = fd < 0 ? fd : check_writable(plan, fd, work_fd, e);
+    return r < 0 ? r : take_fd(fd);
 }
 
 static int mount_bind(int lower, struct err *e)
@@ -169,8 +187,12 @@ static int pivot(int root, struct err *e)
 int rootfs_build(const struct rootfs_plan *plan, struct err *e)
 {
     /* What happens here must not reach the host's mount tables. */
-    if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-        return err_set(e, errno, "make the mounts private");
+    if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
+        int code = err_set(e, errno, "make the mounts private");
+        return code == -EINVAL ? err_hint(e, "`/` is no mount, as in a chroot: `mount --bind DIR "
+                                             "DIR` before `chroot DIR` makes it one")
+                               : code;
+    }
     /* The files' own file system lies beneath the root and goes with the old one: a mount can be cloned
      * only where it is attached. */
     _cleanup_close_ int run = source_open("directory", plan->run, O_DIRECTORY, e);
@@ -254,5 +276,10 @@ int rootfs_finish(const struct rootfs_plan *plan, int root, struct err *e)
     if (r < 0 && !is_refused(r))
         return r;
     err_clear(e);
-    return plan->spec->read_only ? mount_set(root, MOUNT_ATTR_RDONLY, false, e) : 0;
+    if (!plan->spec->read_only)
+        return 0;
+    /* While it can be made; that it cannot, who enters it says. */
+    if (plan->spec->workdir)
+        close_fd(mkdir_in_root(root, plan->spec->workdir, 0755));
+    return mount_set(root, MOUNT_ATTR_RDONLY, false, e);
 }

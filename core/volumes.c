@@ -48,6 +48,27 @@ static int open_volume(const struct volume *v, struct err *e)
     return r < 0 ? r : take_fd(mount);
 }
 
+void volumes_explain(int code, struct err *e)
+{
+    if (code == -EROFS)
+        err_hint(e, "it does not exist, and the file system at its place is read-only");
+}
+
+/* sysfs is mounted last, when the network namespace is there. */
+static int is_below_sys(int root, int place, bool *is, struct err *e)
+{
+    _cleanup_free_ char *top = NULL, *path = NULL;
+    int r = fd_read_path(root, &top);
+    if (r == 0)
+        r = fd_read_path(place, &path);
+    if (r < 0)
+        return err_set(e, r, "look at a volume's target");
+    const char *rest = skip_prefix(path, top);
+    rest = rest ? skip_prefix(rest, "/sys") : NULL;
+    *is = rest && (!*rest || *rest == '/');
+    return 0;
+}
+
 /* What is at a place: a directory by two names, through a link in the root, is one place. */
 struct place {
     uint64_t mount, inode;
@@ -95,13 +116,15 @@ static int is_ours(int root, const struct place *place, bool *is, struct err *e)
 static int check_place(int root, const struct places *p, int fd, const char *target, struct err *e)
 {
     struct place place = {0};
-    bool ours = false;
+    bool ours = false, in_sys = false;
     int r = look_at_place(fd, &place, e);
     if (r == 0)
         r = is_ours(root, &place, &ours, e);
+    if (r == 0)
+        r = is_below_sys(root, fd, &in_sys, e);
     if (r < 0)
         return r;
-    if (belongs_to_kernel(fd))
+    if (in_sys || belongs_to_kernel(fd))
         return err_say(e, -EPERM, "volume target `%s` is in /proc or /sys", target);
     if (ours)
         return err_say(e, -EPERM, "volume target `%s` would hide the container's root or its /dev",
@@ -123,6 +146,13 @@ static int check_kind(const struct stat *source, int place, const struct volume 
                    S_ISDIR(st.st_mode) ? "one" : "none");
 }
 
+static int cannot_make(int code, const char *target, struct err *e)
+{
+    err_set(e, code, "make `%s` in the container", target);
+    volumes_explain(code, e);
+    return code;
+}
+
 static int mount_volume(int root, const struct volume *v, struct places *p, struct err *e)
 {
     _cleanup_close_ int mount = open_volume(v, e);
@@ -134,7 +164,7 @@ static int mount_volume(int root, const struct volume *v, struct places *p, stru
     _cleanup_close_ int place = S_ISDIR(st.st_mode) ? mkdir_in_root(root, v->target, 0755)
                                                     : touch_in_root(root, v->target, 0644);
     if (place < 0)
-        return err_set(e, place, "make `%s` in the container", v->target);
+        return cannot_make(place, v->target, e);
     int r = check_place(root, p, place, v->target, e);
     if (r == 0)
         r = check_kind(&st, place, v, e);
@@ -149,6 +179,22 @@ static int by_target(const void *a, const void *b)
     return strcmp(((const struct volume *)a)->target, ((const struct volume *)b)->target);
 }
 
+/* One may have been mounted over the way to another, which its path does not tell: /home/u and /var/home where /home
+ * is a link. */
+static int check_seen(int root, const struct volume *v, const struct place *place, struct err *e)
+{
+    struct place now = {0};
+    _cleanup_close_ int fd = open_in_root(root, v->target, O_PATH, 0, 0);
+    int r = fd < 0 && fd != -ENOENT ? err_set(e, fd, "look at a volume's target")
+            : fd < 0                ? 0
+                                    : look_at_place(fd, &now, e);
+    if (r < 0 || (now.mount == place->mount && now.inode == place->inode))
+        return r;
+    err_say(e, -EEXIST, "volume target `%s`: another volume hides it", v->target);
+    return err_hint(e, "a link in ROOTFS leads to a place below that one's target: name the place "
+                       "itself");
+}
+
 static int mount_all(int root, const struct spec *s, struct places *p, struct err *e)
 {
     if (s->volume_count > 1)
@@ -158,7 +204,10 @@ static int mount_all(int root, const struct spec *s, struct places *p, struct er
         if (r < 0)
             return r;
     }
-    return 0;
+    int r = 0;
+    for (size_t i = 0; r == 0 && s->volume_count > 1 && i < s->volume_count; i++)
+        r = check_seen(root, &s->volumes[i], &p->list[i], e);
+    return r;
 }
 
 /* Written by netctr for this container, over what the root has; not over what the user has mounted there. */
@@ -168,7 +217,7 @@ static int mount_file(int root, int files, const char *name, const struct places
     _cleanup_free_ char *target = xasprintf("/etc/%s", name);
     _cleanup_close_ int place = touch_in_root(root, target, 0644);
     if (place < 0)
-        return err_set(e, place, "make `%s` in the container", target);
+        return cannot_make(place, target, e);
     int r = look_at_place(place, &at, e);
     if (r < 0 || is_taken(p, &at))
         return r;

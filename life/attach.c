@@ -63,8 +63,10 @@ static int take_interface(struct attachment *a, const char *value, struct err *e
 
 static int take_alias(struct attachment *a, const char *value, struct err *e)
 {
-    if (!valid_name(value))
-        return err_say(e, -EINVAL, "alias `%s` is not a name", value);
+    if (!valid_name(value)) {
+        err_say(e, -EINVAL, "alias `%s` is not a name", value);
+        return err_hint(e, NAME_RULE);
+    }
     strv_add(&a->aliases, value);
     return 0;
 }

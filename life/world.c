@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <netctr/names.h>
 #include <string.h>
+#include <sys/statvfs.h>
 
 int world_bridge(struct world *w, struct bridge **out, struct err *e)
 {
@@ -42,15 +43,45 @@ void world_close(struct world *w)
         store_close(&w->store);
 }
 
+/* The errno alone does not tell which file system is meant: it may be one of the container's, or of the kernel's.
+ * So they are asked. */
+static bool is_read_only(const char *path)
+{
+    struct statvfs fs;
+    return statvfs(path, &fs) == 0 && (fs.f_flag & ST_RDONLY);
+}
+
+/* What failed has been undone, which leaves a little room again. */
+static bool is_full(const char *path)
+{
+    enum { BYTES = 1024 * 1024, INODES = 64 };
+    struct statvfs fs;
+    if (statvfs(path, &fs) < 0)
+        return false;
+    return fs.f_bavail * fs.f_frsize < BYTES || (fs.f_files && fs.f_favail < INODES);
+}
+
 void world_explain(const struct world *w, int code, struct err *e)
 {
-    bool full = code == -ENOSPC || code == -EDQUOT;
-    /* "No address is left" has the same number. */
-    if ((!full && code != -EROFS) || !e->text || e->hint || !strstr(e->text, strerror(-code)))
+    /* "No address is left" has the number of a full disk, but other words. */
+    bool known = code == -ENOSPC || code == -EROFS;
+    if (!known || !e->text || e->hint || !strstr(e->text, strerror(-code)))
         return;
-    err_hint(e, "%s `%s` (--root) and `%s` (--run-root)",
-             full ? "is there room, and are there inodes, in" : "netctr must write to",
-             w->store.root, w->store.run);
+    const struct {
+        const char *path, *flag;
+    } ours[] = {{w->store.root, "--root"}, {w->store.run, "--run-root"}};
+    for (size_t i = 0; i < ARRAY_LEN(ours); i++) {
+        const char *path = ours[i].path, *flag = ours[i].flag;
+        if (code == -ENOSPC ? !is_full(path) : !is_read_only(path))
+            continue;
+        if (code == -ENOSPC)
+            err_hint(e, "`%s` (%s) has hardly any room or inodes left", path, flag);
+        else
+            err_hint(e, "netctr must write to `%s` (%s), which is read-only", path, flag);
+        return;
+    }
+    if (code == -EROFS && strstr(e->text, "sysctl") && is_read_only("/proc/sys"))
+        err_hint(e, "/proc/sys is mounted read-only, as in a container");
 }
 
 /* ---- events ----------------------------------------------------------------------------------*/

@@ -112,6 +112,9 @@ char *rate_text(uint64_t bits);
 /** [a-zA-Z0-9][a-zA-Z0-9_.-]{0,62} without an empty label: names of containers and networks, safe in paths, which
  *  the DNS can hold. */
 bool valid_name(const char *s);
+#define NAME_RULE                                                                                \
+    "letters, digits, `_`, `.` and `-`, at most 63, the first a letter or digit, no `.` at the " \
+    "end or beside another"
 /** Labels of letters, digits, `_` and `-`, the last not at an end; at most @max characters. */
 bool valid_host_name(const char *s, size_t max);
 /** Can it be kept in a state file? */
@@ -169,6 +172,8 @@ struct dirent *next_entry(DIR *d, int *r);
 int remove_tree_at(int dirfd, const char *name);
 /** "/proc/self/fd/N" for interfaces of the kernel that take only a path. Caller frees. */
 char *fd_path(int fd);
+/** Where it is, as the kernel tells it; needs the host's /proc. 0 with *@out, which the caller frees, or -errno. */
+int fd_read_path(int fd, char **out);
 
 /* ---- state files (JSON) ---------------------------------------------------------------------*/
 

@@ -15,11 +15,11 @@ struct volume {
     char *target; /**< absolute path in the container */
     bool read_only;
     /* Of a tmpfs. What is in it is memory: none is without a size (spec_bound_tmpfs). */
-    uint64_t size;   /**< bytes */
-    uint64_t inodes; /**< files and directories, which take memory too */
-    unsigned mode;   /**< of its root; 0: 01777 */
+    uint64_t size;     /**< bytes */
+    uint64_t inodes;   /**< files and directories, which take memory too */
+    unsigned mode;     /**< of its root; 0: 01777 */
     uint32_t uid, gid; /**< of its root */
-    bool exec, suid; /**< programs can be run, and are setuid */
+    bool exec, suid;   /**< programs can be run, and are setuid */
 };
 #define TMPFS_SIZE_MAX (UINT64_C(1) << 30) /**< of one whose size nobody has given */
 

@@ -111,7 +111,7 @@ struct life {
     bool oom_killed; /**< set by world_live(): how the last run ended */
     char *waits; /**< set by world_live_in_background(): why it does not run yet; caller frees */
 };
-/** Adds where to look to a failure that says that a disk is full or read-only. */
+/** Adds the directory of netctr's that is full or read-only to a failure that such a one explains. */
 void world_explain(const struct world *w, int code, struct err *e);
 /** A container's whole life. Returns its exit status. */
 int world_live(struct world *w, struct life *life, struct err *e);

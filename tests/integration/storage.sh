@@ -245,7 +245,7 @@ read_only() {
         mount -o remount,bind,ro "$which"
         ! works_or_tells netctr run --name k "$box" true || fail 'it ran'
         grep -q 'Read-only file system' "$tmp/stderr" || fail "$(cat "$tmp/stderr")"
-        grep -qF "$which" "$tmp/stderr" || fail "the path is not told: $(cat "$tmp/stderr")"
+        grep -qF "netctr must write to \`$which\`" "$tmp/stderr" || fail "the path is not told: $(cat "$tmp/stderr")"
         works_or_tells netctr ps || true
         works_or_tells netctr gc || true
         umount "$which"
@@ -254,6 +254,37 @@ read_only() {
     done
 }
 t 'a state or run directory that is read-only is named' read_only
+
+other_places() { # read-only elsewhere: our directories are not the reason
+    other_owner
+    mount --bind /proc/sys /proc/sys
+    mount -o remount,bind,ro /proc/sys
+    ! works_or_tells netctr run --name k "$box" true || fail 'it ran'
+    umount /proc/sys
+    grep -q 'sysctl.*Read-only file system; /proc/sys is mounted read-only, as in a container$' "$tmp/stderr" ||
+        fail "$(cat "$tmp/stderr")"
+    netctr run --rm "$box" true
+}
+t 'a kernel whose settings are read-only is named' other_places
+
+# A directory with all of the host's below it, which is no mount itself.
+in_chroot() {
+    local entry
+    mkdir "$tmp/chroot"
+    for entry in /*; do
+        if [ -L "$entry" ]; then
+            cp -a "$entry" "$tmp/chroot"
+        elif [ -d "$entry" ]; then
+            mkdir "$tmp/chroot$entry"
+            mount --rbind "$entry" "$tmp/chroot$entry"
+        fi
+    done
+    assert_status 125 chroot "$tmp/chroot" "$program" --root "$state" --run-root "$run_state" run --network none "$box" true \
+        2>"$tmp/stderr"
+    assert_eq "$(cat "$tmp/stderr")" 'netctr: make the mounts private: Invalid argument; `/` is no mount, as in a chroot: '\
+'`mount --bind DIR DIR` before `chroot DIR` makes it one'
+}
+t 'a root that is no mount is explained' in_chroot
 
 on_overlay() {
     other_owner
