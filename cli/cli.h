@@ -44,6 +44,13 @@ int cli_bridge(const struct cli *cli, struct world *out, struct bridge **bridge,
 
 /** Adds what `-v` and `--tmpfs` say to @s. (volumes.c) */
 int volumes_parse(strv volumes, strv tmpfs, struct spec *s, struct err *e);
+/** --memory, --cpus and --pids-limit; those that are NULL were not given. (limits.c) */
+int limits_parse(const char *memory, const char *cpus, const char *pids, struct limits *out,
+                 struct err *e);
+/** Refuses an empty COMMAND and a flag in its place, which belongs before the word @before. (text.c) */
+int check_command(const char *command, const char *before, struct err *e);
+/** Refuses what config.json cannot hold, naming it. (text.c) */
+int spec_check_text(const struct spec *s, struct err *e);
 /** Adds what `--env-file` and `-e` say to @out, which is the caller's; no name is there twice. (env.c) */
 int env_compose(strv files, strv entries, strv *out, struct err *e);
 

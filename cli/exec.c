@@ -24,7 +24,9 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
         return err_say(e, -EINVAL, "usage: netctr exec [FLAGS] NAME COMMAND [ARG…]");
     if (workdir && workdir[0] != '/')
         return err_say(e, -EINVAL, "working directory `%s` is not an absolute path", workdir);
-    int code = env_compose(files, given, &env, e);
+    int code = check_command(argv[first + 1], "NAME", e);
+    if (code == 0)
+        code = env_compose(files, given, &env, e);
     if (code < 0)
         return code;
     q.env = env;

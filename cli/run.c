@@ -41,12 +41,24 @@ static void run_flags_clear(struct run_flags *f)
 
 /* ---- pieces ----------------------------------------------------------------------------------*/
 
+/* Who comes from docker writes an image's name here. */
+static int no_such_root(const char *path, struct err *e)
+{
+    err_say(e, -ENOENT, "root directory `%s` does not exist", path);
+    if (path[0] == '/' || path[0] == '.')
+        return e->code;
+    return err_hint(e, "netctr runs directories, not images: `scripts/mkrootfs %s` makes one",
+                    strpbrk(path, "/:") ? "DIR" : path);
+}
+
 static int take_rootfs(const char *path, struct spec *s, struct err *e)
 {
     struct stat st;
+    if (!*path)
+        return err_say(e, -EINVAL, "ROOTFS is empty");
     s->rootfs = realpath(path, NULL);
     if (!s->rootfs && errno == ENOENT)
-        return err_say(e, -ENOENT, "root directory `%s` does not exist", path);
+        return no_such_root(path, e);
     if (!s->rootfs || stat(s->rootfs, &st) < 0)
         return err_set(e, errno, "root directory `%s`", path);
     if (!S_ISDIR(st.st_mode))
@@ -72,83 +84,35 @@ static char *make_name(const struct spec *s)
     return name;
 }
 
-static bool is_host_name(const char *text)
+static int take_name(const struct run_flags *f, struct spec *s, struct err *e)
 {
-    size_t length = strlen(text);
-    return length > 0 && length <= 63 &&
-           strspn(text, "abcdefghijklmnopqrstuvwxyz"
-                        "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                        "0123456789.-") == length;
+    s->name = f->name ? xstrdup(f->name) : make_name(s);
+    if (valid_name(s->name))
+        return 0;
+    err_say(e, -EINVAL, "invalid container name `%s`", s->name);
+    return err_hint(e, NAME_RULE);
 }
 
-static int take_names(const struct run_flags *f, struct spec *s, struct err *e)
+static int take_hostname(const struct run_flags *f, struct spec *s, struct err *e)
 {
-    s->id = spec_new_id();
-    s->name = f->name ? xstrdup(f->name) : make_name(s);
-    if (!valid_name(s->name)) {
-        err_say(e, -EINVAL, "invalid container name `%s`", s->name);
-        return err_hint(
-            e, "letters, digits, `_`, `.` and `-`, at most 64, the first a letter or digit");
-    }
     s->hostname = xstrdup(f->hostname ? f->hostname : s->id);
-    if (!is_host_name(s->hostname))
-        return err_say(e, -EINVAL, "invalid hostname `%s`", s->hostname);
-    return 0;
+    if (valid_host_name(s->hostname, NAME_LENGTH_MAX))
+        return 0;
+    err_say(e, -EINVAL, "invalid hostname `%s`", s->hostname);
+    return err_hint(e,
+                    "letters, digits, `_`, `-` and `.`, at most %d, no `-` or `.` at the beginning "
+                    "or end",
+                    NAME_LENGTH_MAX);
 }
 
 /* In the host's network it has the host's name, as with docker, unless that is none. */
 static void take_host_name(struct spec *s)
 {
     char name[HOST_NAME_MAX + 1] = "";
-    if (gethostname(name, sizeof(name) - 1) < 0 || !is_host_name(name))
+    if (gethostname(name, sizeof(name) - 1) < 0 || !valid_host_name(name, NAME_LENGTH_MAX))
         return;
     free(s->hostname);
     s->hostname = xstrdup(name);
-}
-
-/* "1.5" → 1500 */
-static int parse_cpus(const char *text, uint64_t *milli)
-{
-    char *dot = strchr(text, '.');
-    _cleanup_free_ char *whole = xstrndup(text, dot ? (size_t)(dot - text) : strlen(text));
-    uint64_t units = 0, fraction = 0;
-    if (dot) {
-        _cleanup_free_ char *digits = xasprintf("%s00", dot + 1);
-        if (!dot[1] || strlen(digits) > 5 ||
-            parse_u64((digits[3] = '\0', digits), 0, 999, &fraction) < 0)
-            return -EINVAL;
-    }
-    if ((*whole || !dot) && parse_u64(whole, 0, 10000, &units) < 0)
-        return -EINVAL;
-    *milli = units * 1000 + fraction;
-    return *milli < 10 ? -EINVAL : 0; /* the kernel's quota has a least value */
-}
-
-/* "0" and "-1" are docker's and podman's words for none. */
-static int take_pids(const char *text, struct limits *limits, struct err *e)
-{
-    limits->pids_by_default = !text;
-    limits->pids = text ? 0 : PIDS_DEFAULT;
-    if (!text || streq(text, "-1") || parse_u64(text, 0, 4194304, &limits->pids) == 0)
-        return 0;
-    return err_say(e, -EINVAL, "pids limit `%s` is not a number (1-4194304; 0 or -1: no limit)",
-                   text);
-}
-
-static int take_limits(const struct run_flags *f, struct spec *s, struct err *e)
-{
-    if (f->memory) {
-        if (parse_size(f->memory, &s->limits.memory) < 0 || s->limits.memory > INT64_MAX)
-            return err_say(e, -EINVAL, "memory `%s` is not a size (as in 64m, 2g)", f->memory);
-        if (s->limits.memory < 6 << 20)
-            return err_say(e, -EINVAL,
-                           "memory `%s` is less than 6m, the least that a container needs",
-                           f->memory);
-    }
-    if (f->cpus && parse_cpus(f->cpus, &s->limits.cpu_milli) < 0)
-        return err_say(e, -EINVAL, "cpus `%s` is not a number of processors (as in 0.5, 2)",
-                       f->cpus);
-    return take_pids(f->pids, &s->limits, e);
 }
 
 static int take_log(const struct run_flags *f, struct spec *s, struct err *e)
@@ -199,8 +163,10 @@ static int first_network(const struct run_flags *f, const char *text, char **out
     if (f->mac && (mac_parse(f->mac, a.mac) < 0 || a.mac[0] & 1))
         return err_say(e, -EINVAL, "--mac-address `%s` is not a host's MAC address", f->mac);
     strv_each (alias, f->aliases) {
-        if (!valid_name(alias))
-            return err_say(e, -EINVAL, "--network-alias `%s` is not a name", alias);
+        if (!valid_name(alias)) {
+            err_say(e, -EINVAL, "--network-alias `%s` is not a name", alias);
+            return err_hint(e, NAME_RULE);
+        }
         strv_add(&a.aliases, alias);
     }
     *out = attachment_text(&a);
@@ -232,6 +198,11 @@ static int take_network_word(const struct run_flags *f, struct spec *s, struct e
                        text);
     if (f->publish)
         return err_say(e, -EINVAL, "ports cannot be published with `--network %s`", text);
+    if (f->dns && word == NETWORK_WORD_CONTAINER)
+        return err_say(e, -EINVAL,
+                       "--dns cannot be given with `--network %s`: names are resolved as in that "
+                       "container",
+                       text);
     if (word == NETWORK_WORD_CONTAINER && !valid_name(rest))
         return err_say(e, -EINVAL, "invalid container name `%s`", rest);
     if (word == NETWORK_WORD_NS && *rest != '/')
@@ -277,13 +248,15 @@ static int take_networks(const struct run_flags *f, struct spec *s, struct err *
     return r;
 }
 
+enum { DOMAIN_MAX = 253 };
+
 /* NAME:ADDRESS, docker's newer NAME=ADDRESS, NAME:host-gateway. */
 static int check_host(const char *text, struct err *e)
 {
     struct ip ip;
     size_t n = strcspn(text, ":=");
     _cleanup_free_ char *name = xstrndup(text, n);
-    if (!text[n] || !valid_name(name) ||
+    if (!text[n] || !valid_host_name(name, DOMAIN_MAX) ||
         (!streq(text + n + 1, "host-gateway") && ip_parse(text + n + 1, &ip) < 0))
         return err_say(e, -EINVAL, "--add-host `%s` is not NAME:ADDRESS or NAME:host-gateway",
                        text);
@@ -327,34 +300,10 @@ static int take_network(const struct run_flags *f, struct life *life, struct err
     return r;
 }
 
-/* The whole of it. */
-static int compose(const struct run_flags *f, char **words, struct life *life, struct err *e)
+/* What the flags say, whatever the words after them are. */
+static int take_flags(const struct run_flags *f, struct life *life, struct err *e)
 {
     struct spec *s = &life->spec;
-    if (!words[0]) {
-        err_say(e, -EINVAL, "ROOTFS is missing");
-        return err_hint(e, "netctr run [FLAGS] ROOTFS COMMAND [ARG…]");
-    }
-    if (!words[1]) {
-        err_say(e, -EINVAL, "COMMAND is missing");
-        return err_hint(
-            e, "say what to run in it: netctr run %s COMMAND [ARG…], as in `netctr run %s nginx`",
-            words[0], words[0]);
-    }
-    s->argv = strv_copy(words + 1);
-    s->detached = f->detach;
-    s->auto_remove = f->remove;
-    s->interactive = f->interactive;
-    s->in_place = f->in_place;
-    s->read_only = f->read_only;
-    s->user = xstrdup(f->user);
-    s->workdir = xstrdup(f->workdir);
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    s->created = now.tv_sec;
-    s->created_nsec = now.tv_nsec;
-    if (!*s->argv[0])
-        return err_say(e, -EINVAL, "COMMAND is empty");
     if (f->restart && restart_parse(f->restart, &s->restart, e) < 0)
         return e->code;
     if (s->auto_remove && s->restart.policy != RESTART_NO)
@@ -364,16 +313,60 @@ static int compose(const struct run_flags *f, char **words, struct life *life, s
     if (s->workdir && s->workdir[0] != '/')
         return err_say(e, -EINVAL, "working directory `%s` is not an absolute path", s->workdir);
     int r;
-    if ((r = take_rootfs(words[0], s, e)) < 0 || (r = take_names(f, s, e)) < 0 ||
-        (r = volumes_parse(f->volumes, f->tmpfs, s, e)) < 0 || (r = take_limits(f, s, e)) < 0 ||
-        (r = take_log(f, s, e)) < 0 || (r = take_env(f, s, e)) < 0 ||
-        (r = take_network(f, life, e)) < 0)
+    if ((r = take_hostname(f, s, e)) < 0 || (r = volumes_parse(f->volumes, f->tmpfs, s, e)) < 0 ||
+        (r = limits_parse(f->memory, f->cpus, f->pids, &s->limits, e)) < 0 ||
+        (r = take_log(f, s, e)) < 0 || (r = take_network(f, life, e)) < 0 ||
+        (r = take_env(f, s, e)) < 0)
         return r;
     spec_bound_tmpfs(s);
     r = caps_resolve(f->cap_add, f->cap_drop, false, caps_held_of(caps_asked(f->cap_add, false)),
                      &s->caps, e);
     s->ambient_caps = caps_added(f->cap_add) & s->caps;
     return r;
+}
+
+/* ROOTFS COMMAND [ARG…] */
+static int take_words(char **words, struct spec *s, struct err *e)
+{
+    if (!words[0]) {
+        err_say(e, -EINVAL, "ROOTFS is missing");
+        return err_hint(e, "netctr run [FLAGS] ROOTFS COMMAND [ARG…]");
+    }
+    int r = take_rootfs(words[0], s, e);
+    if (r < 0)
+        return r;
+    if (!words[1]) {
+        err_say(e, -EINVAL, "COMMAND is missing");
+        return err_hint(
+            e, "say what to run in it: netctr run %s COMMAND [ARG…], as in `netctr run %s nginx`",
+            words[0], words[0]);
+    }
+    s->argv = strv_copy(words + 1);
+    return check_command(s->argv[0], "ROOTFS", e);
+}
+
+/* The whole of it. */
+static int compose(const struct run_flags *f, char **words, struct life *life, struct err *e)
+{
+    struct spec *s = &life->spec;
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    s->created = now.tv_sec;
+    s->created_nsec = now.tv_nsec;
+    s->id = spec_new_id();
+    s->detached = f->detach;
+    s->auto_remove = f->remove;
+    s->interactive = f->interactive;
+    s->in_place = f->in_place;
+    s->read_only = f->read_only;
+    s->user = xstrdup(f->user);
+    s->workdir = xstrdup(f->workdir);
+    int r = take_flags(f, life, e);
+    if (r == 0)
+        r = take_words(words, s, e);
+    if (r == 0)
+        r = take_name(f, s, e);
+    return r == 0 ? spec_check_text(s, e) : r;
 }
 
 /* A container whose id could not be told is not left to run: the command says that it has failed. */
@@ -427,12 +420,13 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
         {"env-file", 0, OPTION_LIST, "FILE", "the same, from lines of a file", &f.env_files},
         {"workdir", 'w', OPTION_TEXT, "DIR", "working directory in the container", &f.workdir},
         {"user", 'u', OPTION_TEXT, "USER[:GROUP]", "run as this user of the container", &f.user},
-        {"hostname", 0, OPTION_TEXT, "NAME", "hostname (default: the id)", &f.hostname},
+        {"hostname", 'h', OPTION_TEXT, "NAME", "hostname (default: the id)", &f.hostname},
         {"publish", 'p', OPTION_LIST, "PORT", "[HOSTIP:][HOSTPORT:]PORT[/tcp|udp|sctp]",
          &f.publish},
         {"network", 0, OPTION_LIST, "NAME[:…]",
          "its networks (ip=, ip6=, mac=, name=, alias=, rate=, gw-priority=), or none, host, container:NAME, ns:PATH",
          &f.networks},
+        {"net", 0, OPTION_LIST, "NAME[:…]", "the same as --network", &f.networks},
         {"ip", 0, OPTION_TEXT, "ADDRESS", "IPv4 address on the first network", &f.ip},
         {"ip6", 0, OPTION_TEXT, "ADDRESS", "IPv6 address on the first network", &f.ip6},
         {"mac-address", 0, OPTION_TEXT, "MAC", "MAC address on the first network", &f.mac},
@@ -445,12 +439,13 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
          &f.add_hosts},
         {"volume", 'v', OPTION_LIST, "SRC:DST[:ro]", "mount a file or directory", &f.volumes},
         {"tmpfs", 0, OPTION_LIST, "DST[:OPTION,…]",
-         "mount an empty tmpfs (size=64m, mode=, nr_inodes=, ro, exec, suid)", &f.tmpfs},
+         "mount an empty tmpfs (size=64m, mode=, uid=, gid=, nr_inodes=, ro, exec, suid)",
+         &f.tmpfs},
         {"in-place", 0, OPTION_FLAG, NULL, "write to ROOTFS itself, not to a layer over it",
          &f.in_place},
         {"read-only", 0, OPTION_FLAG, NULL, "the root is read-only", &f.read_only},
-        {"memory", 'm', OPTION_TEXT, "SIZE", "memory limit (64m, 2g)", &f.memory},
-        {"cpus", 0, OPTION_TEXT, "N", "processor time (0.5, 2)", &f.cpus},
+        {"memory", 'm', OPTION_TEXT, "SIZE", "memory limit (64m, 1.5g); 0: no limit", &f.memory},
+        {"cpus", 0, OPTION_TEXT, "N", "processor time (0.5, 2); 0: no limit", &f.cpus},
         {"pids-limit", 0, OPTION_TEXT, "N", "number of processes and threads (2048); 0: no limit",
          &f.pids},
         {"log-driver", 0, OPTION_TEXT, "DRIVER", "k8s-file (the default), or none: keep no log",
@@ -461,6 +456,8 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
         {"cap-drop", 0, OPTION_LIST, "CAP", "drop a capability (or ALL)", &f.cap_drop},
         {0},
     };
+    if (argc == 2 && streq(argv[1], "-h")) /* with more after it, docker's for --hostname */
+        argv[1] = "--help";
     int first = command_options(&command_run, options, false, &argc, argv, e);
     if (first <= 0)
         return first;

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* "/etc//hosts" and "/etc/./hosts" are "/etc/hosts". NULL: there is a ".." */
+/* "/etc//hosts", "/etc/./hosts" and "/srv/../etc/hosts" are "/etc/hosts", as with docker. */
 static char *clean(const char *target)
 {
     _cleanup_strv_ strv parts = strv_split(target, '/');
@@ -12,11 +12,12 @@ static char *clean(const char *target)
     strv_each (part, parts) {
         if (!*part || streq(part, "."))
             continue;
-        char *longer = streq(part, "..") ? NULL : xasprintf("%s/%s", path, part);
-        free(path);
-        path = longer;
-        if (!path)
-            return NULL;
+        if (streq(part, "..")) {
+            path[strrchr(path, '/') ? strrchr(path, '/') - path : 0] = '\0';
+            continue;
+        }
+        _cleanup_free_ char *before = path;
+        path = xasprintf("%s/%s", before, part);
     }
     return path;
 }
@@ -26,8 +27,6 @@ static char *clean(const char *target)
 static int take_target(const char *kind, const char *text, char **target, struct err *e)
 {
     char *path = clean(*target);
-    if (!path)
-        return err_say(e, -EINVAL, "%s `%s`: the target `%s` has a `..`", kind, text, *target);
     if (**target != '/' || !*path) {
         free(path);
         return err_say(e, -EINVAL, "%s `%s`: the target `%s` is not an absolute path below /", kind,
@@ -43,24 +42,54 @@ static int take_target(const char *kind, const char *text, char **target, struct
     return 0;
 }
 
-/* SRC:DST[:ro|rw] */
+/* z and Z are for SELinux, which netctr leaves alone: every script that was written for it has them. */
+static int take_option(const char *text, const char *option, struct volume *v, struct err *e)
+{
+    if (streq(option, "ro") || streq(option, "rw"))
+        v->read_only = streq(option, "ro");
+    else if (!streq(option, "z") && !streq(option, "Z")) {
+        err_say(e, -EINVAL, "volume `%s`: unknown option `%s`", text, option);
+        return err_hint(e, "ro or rw; z and Z are accepted and change nothing");
+    }
+    return 0;
+}
+
+static int take_options(const char *text, const char *words, struct volume *v, struct err *e)
+{
+    _cleanup_strv_ strv options = strv_split(words, ',');
+    int r = 0;
+    strv_each (option, options)
+        if (r == 0)
+            r = take_option(text, option, v, e);
+    if (r == 0 && strv_has(options, "ro") && strv_has(options, "rw"))
+        return err_say(e, -EINVAL, "volume `%s`: it cannot be both ro and rw", text);
+    return r;
+}
+
+static int take_source(const char *text, const char *source, struct volume *v, struct err *e)
+{
+    if (!*source)
+        return err_say(e, -EINVAL, "volume `%s`: the source is empty", text);
+    if (!strchr(source, '/') && !streq(source, ".") && !streq(source, "..")) {
+        err_say(e, -EINVAL, "volume `%s`: `%s` is not a path", text, source);
+        return err_hint(e, "for a directory here write ./%s", source);
+    }
+    v->source = realpath(source, NULL);
+    return v->source ? 0 : err_set(e, errno, "volume `%s`: `%s`", text, source);
+}
+
+/* SRC:DST[:OPTION,…] */
 static int take_volume(const char *text, struct volume *v, struct err *e)
 {
     _cleanup_strv_ strv parts = strv_split(text, ':');
     size_t n = strv_len(parts);
-    v->read_only = n == 3 && streq(parts[2], "ro");
-    if (n < 2 || n > 3 || (n == 3 && !v->read_only && !streq(parts[2], "rw")))
+    if (n < 2 || n > 3)
         return err_say(e, -EINVAL, "volume `%s` is not SRC:DST[:ro]", text);
     v->target = xstrdup(parts[1]);
     int r = take_target("volume", text, &v->target, e);
-    if (r < 0)
-        return r;
-    if (!strchr(parts[0], '/')) {
-        err_say(e, -EINVAL, "volume `%s`: `%s` is not a path", text, parts[0]);
-        return err_hint(e, "for a directory here write ./%s", parts[0]);
-    }
-    v->source = realpath(parts[0], NULL);
-    return v->source ? 0 : err_set(e, errno, "volume `%s`: `%s`", text, parts[0]);
+    if (r == 0 && n == 3)
+        r = take_options(text, parts[2], v, e);
+    return r == 0 ? take_source(text, parts[0], v, e) : r;
 }
 
 static int check_twice(const struct spec *s, struct err *e)

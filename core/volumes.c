@@ -141,6 +141,8 @@ static int check_kind(const struct stat *source, int place, const struct volume 
         return err_set(e, errno, "look at `%s` in the container", v->target);
     if (S_ISDIR(source->st_mode) == S_ISDIR(st.st_mode))
         return 0;
+    if (!v->source)
+        return err_say(e, -ENOTDIR, "tmpfs target `%s` is no directory", v->target);
     return err_say(e, -ENOTDIR, "volume `%s` is %s directory, and `%s` in the container is %s",
                    v->source, S_ISDIR(source->st_mode) ? "a" : "no", v->target,
                    S_ISDIR(st.st_mode) ? "one" : "none");
@@ -163,6 +165,8 @@ static int mount_volume(int root, const struct volume *v, struct places *p, stru
         return err_set(e, errno, "look at volume `%s`", v->source);
     _cleanup_close_ int place = S_ISDIR(st.st_mode) ? mkdir_in_root(root, v->target, 0755)
                                                     : touch_in_root(root, v->target, 0644);
+    if (place == -ENOTDIR) /* it may be a file itself: check_kind() says so */
+        place = open_in_root(root, v->target, O_PATH, 0, 0);
     if (place < 0)
         return cannot_make(place, v->target, e);
     int r = check_place(root, p, place, v->target, e);

@@ -26,6 +26,10 @@ wait_for 5 sh -c 'ss -Hltn | grep -q :8181 && ss -Hlun | grep -q :8181'
 touch "$tmp/file"
 cp -a "$box" "$tmp/root"
 touch "$tmp/root/bin/not-executable"
+mkdir "$tmp/plain"
+cp -a "$box" "$tmp/closed"
+chmod 700 "$tmp/closed"
+too_long=$(printf 'a%.0s' {1..64})
 
 snapshot
 
@@ -36,6 +40,28 @@ error 'a file as root directory' 125 \
     "netctr: root directory \`$tmp/file\` is not a directory" run "$tmp/file" true
 error "the host's own root directory" 125 \
     "netctr: the host's own \`/\` cannot be a container's root directory" run / true
+error 'the name of an image as root directory' 125 \
+    'netctr: root directory `nginx` does not exist; netctr runs directories, not images: `scripts/mkrootfs nginx` makes one' \
+    run -d nginx
+error 'the name of an image with a tag' 125 \
+    'netctr: root directory `docker.io/nginx:1` does not exist; netctr runs directories, not images: `scripts/mkrootfs DIR` makes one' \
+    run docker.io/nginx:1 sh
+error 'an empty root directory' 125 'netctr: ROOTFS is empty' run '' true
+error "a flag's value before a missing command" 125 \
+    'netctr: publish `web`: `web` is not a port (1-65535) or a range of ports' run -p web "$box"
+error 'a flag in the place of the command' 125 \
+    'netctr: COMMAND `-p` is a flag; flags go before ROOTFS' run "$box" -p 8080:80 nginx
+error 'a flag in the place of the command of exec' 125 \
+    'netctr: COMMAND `-u` is a flag; flags go before NAME' exec taken -u 1000 id
+error 'an empty command' 125 'netctr: COMMAND is empty' run "$box" ''
+error 'a directory that is no root' 127 \
+    "netctr: command \`sh\` not found in the container's PATH; \`$tmp/plain\` has no bin and no usr: is it a root directory?" \
+    run --rm "$tmp/plain" sh
+error 'a root directory that its user may not enter' 126 \
+    "netctr: command \`id\` cannot be executed: Permission denied; user 1000 may not enter the root directory \`$tmp/closed\`: its mode is 0700" \
+    run --rm -u user "$tmp/closed" id
+error 'a hostname, and no root directory' 125 \
+    'netctr: ROOTFS is missing; netctr run [FLAGS] ROOTFS COMMAND [ARG…]' run -h web
 error 'no root directory given' 125 \
     'netctr: ROOTFS is missing; netctr run [FLAGS] ROOTFS COMMAND [ARG…]' run
 error 'no command given' 125 \
@@ -82,17 +108,19 @@ error 'publish without a network' 125 \
     'netctr: ports cannot be published with `--network none`' \
     run --network none --publish 8082:80 "$box" true
 error 'bad name' 125 \
-    'netctr: invalid container name `a b`; letters, digits, `_`, `.` and `-`, at most 64, the first a letter or digit' \
+    'netctr: invalid container name `a b`; letters, digits, `_`, `.` and `-`, at most 63, the first a letter or digit, no `.` at the end or beside another' \
     run --name 'a b' "$box" true
 error 'a name that is a path' 125 \
-    'netctr: invalid container name `../x`; letters, digits, `_`, `.` and `-`, at most 64, the first a letter or digit' \
+    'netctr: invalid container name `../x`; letters, digits, `_`, `.` and `-`, at most 63, the first a letter or digit, no `.` at the end or beside another' \
     run --name ../x "$box" true
 error 'name in use' 125 \
     'netctr: container name `taken` is in use; `netctr rm -f taken` removes that container' \
     run --name taken "$box" true
-error 'bad hostname' 125 'netctr: invalid hostname `a b`' run --hostname 'a b' "$box" true
+error 'bad hostname' 125 \
+    'netctr: invalid hostname `a b`; letters, digits, `_`, `-` and `.`, at most 63, no `-` or `.` at the beginning or end' \
+    run --hostname 'a b' "$box" true
 error 'bad size of memory' 125 \
-    'netctr: memory `10x` is not a size (as in 64m, 2g)' run -m 10x "$box" true
+    'netctr: memory `10x` is not a size (as in 64m, 1.5g; 0: no limit)' run -m 10x "$box" true
 error 'hardly any memory' 125 \
     'netctr: memory `1k` is less than 6m, the least that a container needs' run -m 1k "$box" true
 error 'bad number of CPUs' 125 \
@@ -108,6 +136,35 @@ error 'no such user' 125 \
     run --rm --user somebody "$box" true
 error 'no such capability' 125 \
     'netctr: unknown capability `net_admim`; did you mean NET_ADMIN?' run --cap-add net_admim "$box" true
+error 'more processors than there are' 125 \
+    "netctr: cpus \`$(($(nproc --all) + 1))\` is more than the $(nproc --all) processors of this host" \
+    run --cpus $(($(nproc --all) + 1)) "$box" true
+error 'hardly any processor' 125 \
+    'netctr: cpus `0.001` is less than 0.01, the least that the kernel grants' run --cpus 0.001 "$box" true
+error 'too exact' 125 'netctr: cpus `0.3333` has more than three decimals' run --cpus 0.3333 "$box" true
+error 'an alias that is too long' 125 \
+    "netctr: --network-alias \`$too_long\` is not a name; letters, digits, \`_\`, \`.\` and \`-\`, at most 63, the first a letter or digit, no \`.\` at the end or beside another" \
+    run --network-alias "$too_long" "$box" true
+error 'a resolver of another container' 125 \
+    'netctr: --dns cannot be given with `--network container:taken`: names are resolved as in that container' \
+    run --dns 192.0.2.9 --network container:taken "$box" true
+error 'an argument that is not UTF-8' 125 'netctr: argument `a\xff` is not UTF-8' run "$box" echo $'a\xff'
+error 'a variable that is not UTF-8' 125 \
+    'netctr: variable `SECRET` of the environment is not UTF-8' run -e $'SECRET=s3cret\xff' "$box" true
+error 'a working directory that is not UTF-8' 125 \
+    'netctr: working directory `/\xc3` is not UTF-8' run -w $'/\xc3' "$box" true
+error 'a volume that is not UTF-8' 125 \
+    'netctr: target of a volume `/\xff` is not UTF-8' run --tmpfs $'/\xff' "$box" true
+error 'an unknown option of a tmpfs' 125 \
+    'netctr: tmpfs `/t:size=1m,dev`: `dev` is not an option that it can have; size=64m, mode=1777, uid=N, gid=N, nr_inodes=N, ro, rw, exec, noexec, suid, nosuid' \
+    run --tmpfs /t:size=1m,dev "$box" true
+error 'an unknown option of a volume' 125 \
+    "netctr: volume \`$tmp:/x:ro,rslave\`: unknown option \`rslave\`; ro or rw; z and Z are accepted and change nothing" \
+    run -v "$tmp:/x:ro,rslave" "$box" true
+error 'the name of a volume' 125 \
+    'netctr: volume `data:/x`: `data` is not a path; for a directory here write ./data' run -v data:/x "$box" true
+error 'a volume without a source' 125 \
+    'netctr: volume `:/x`: the source is empty' run -v :/x "$box" true
 error 'volume without a destination' 125 \
     "netctr: volume \`$tmp\` is not SRC:DST[:ro]" run -v "$tmp" "$box" true
 error 'volume with a missing source' 125 \
@@ -139,6 +196,39 @@ error 'no such container: inspect' 125 'netctr: no such container `nobody`' insp
 error 'rm of a running container' 125 \
     'netctr: container `taken` is running; `netctr rm -f taken` ends it first' rm taken
 error 'unknown signal' 125 'netctr: unknown signal `XYZ`' kill -s XYZ taken
+
+bad_names() { # a label of the DNS has 63 characters at most
+    local name longest=${too_long%a}
+    for name in "$too_long" a..b a. .a -a; do
+        assert_status 125 netctr run --rm --name="$name" "$box" true 2>"$tmp/err"
+        assert_contains "$(cat "$tmp/err")" "invalid container name \`$name\`"
+        assert_status 125 netctr run --rm --network "bridge:alias=$name" "$box" true 2>"$tmp/err"
+        assert_contains "$(cat "$tmp/err")" "alias \`$name\` is not a name"
+        assert_status 125 netctr network create -- "$name" 2>"$tmp/err"
+        assert_contains "$(cat "$tmp/err")" "invalid network name \`$name\`"
+    done
+    for name in "$too_long" .. -x .x x. a- a..b a.-b 'a b' ''; do
+        assert_status 125 netctr run --rm --hostname "$name" "$box" true 2>"$tmp/err"
+        assert_contains "$(cat "$tmp/err")" "invalid hostname \`$name\`"
+    done
+    for name in a a_b a.b "$longest"; do
+        assert_eq "$(netctr run --rm -h "$name" "$box" hostname)" "$name"
+    done
+    netctr network create "$longest" >/dev/null
+    netctr run -d --name "$longest" --network "$longest" "$box" sleep 100 >/dev/null
+    netctr run --rm --network "$longest" "$box" ping -c 1 "$longest" >/dev/null
+    netctr rm -f "$longest" >/dev/null
+    netctr network rm "$longest" >/dev/null
+}
+t 'names that nobody could resolve are refused' bad_names
+
+one_letter() { # docker's -h is a hostname, and its --net a network
+    assert_eq "$(netctr run --rm -h web --net none "$box" hostname)" web
+    assert_eq "$(netctr run --rm -hweb --net=none "$box" hostname)" web
+    netctr run -h | has '^usage: netctr run'
+    netctr run --help | has '^usage: netctr run'
+}
+t 'run -h NAME runs, and run -h alone is help' one_letter
 
 not_root() {
     chmod 755 "$ARENA" "$ARENA/bin"

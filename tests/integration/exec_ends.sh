@@ -62,16 +62,17 @@ t 'exec answers signals, before and after its command has ended' signals
 
 workdir() {
     running
-    assert_status 127 netctr exec -w /made/by/exec c pwd 2>"$tmp/err"
+    assert_status 126 netctr exec -w /made/by/exec c pwd 2>"$tmp/err"
     grep -q 'working directory `/made/by/exec` does not exist in the container' "$tmp/err" || fail "$(cat "$tmp/err")"
-    assert_status 127 netctr exec -u nobody -w /made/by/exec c pwd 2>/dev/null
+    assert_status 126 netctr exec -u nobody -w /made/by/exec c pwd 2>/dev/null
     ! netctr exec c test -e /made || fail 'exec has made a directory'
     assert_eq "$(netctr exec -w /etc/.. c pwd)" /
     assert_eq "$(netctr run --rm --network none -w /made/by/run "$box" pwd)" /made/by/run # as docker
     # The container's own working directory has been removed meanwhile.
     netctr run -d --name w --network none -w /work/dir "$box" sleep 1000 >/dev/null
     netctr exec w rmdir /work/dir
-    assert_status 127 netctr exec w pwd 2>/dev/null
+    assert_status 126 netctr exec -w /etc/passwd c pwd 2>/dev/null
+    assert_status 126 netctr exec w pwd 2>/dev/null
     assert_eq "$(netctr exec -w / w pwd)" /
 }
 t 'exec -w makes no directory' workdir

@@ -33,6 +33,24 @@ memory_is_set() {
 }
 t '-m sets the limit of memory' memory_is_set
 
+fractions_and_none() {
+    container_with -m 1.5g --cpus .50 # as docker takes them
+    assert_eq "$(limit_of c memory.limit_in_bytes memory.max)" 1610612736
+    assert_eq "$(netctr inspect c | jq '.[0].limits.cpu_milli')" 500
+    netctr rm -f c
+    container_with
+    local usual
+    usual="$(limit_of c memory.limit_in_bytes memory.max) $(limit_of c cpu.cfs_quota_us cpu.max)"
+    netctr rm -f c
+    container_with -m 0 --cpus 0 --pids-limit 0
+    assert_eq "$(limit_of c memory.limit_in_bytes memory.max) $(limit_of c cpu.cfs_quota_us cpu.max)" "$usual"
+    assert_eq "$(limit_of c pids.max pids.max)" max
+    netctr rm -f c
+    container_with --pids-limit -1
+    assert_eq "$(limit_of c pids.max pids.max)" max
+}
+t 'a fraction of memory; 0 is no limit' fractions_and_none
+
 memory_is_enforced() {
     # tail keeps what it reads until the end; with room enough the same program ends well.
     in_box -m 128m 'head -c 30000000 /dev/zero | tail -c 30000000 | wc -c' | has -x 30000000

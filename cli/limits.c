@@ -1,0 +1,73 @@
+/* --memory, --cpus and --pids-limit. 0 is docker's word for no limit, in all three. */
+#include "cli.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+/* The kernel's quota has a least value. */
+enum { CPU_MILLI_MIN = 10, CPU_DIGITS = 3 };
+
+/* "1.5" → 1500. -E2BIG: it has more digits than that. */
+static int parse_cpus(const char *text, uint64_t *milli)
+{
+    size_t digits = strspn(text, "0123456789");
+    const char *fraction = text[digits] == '.' ? text + digits + 1 : "";
+    size_t places = strspn(fraction, "0123456789");
+    if (!(digits + places) || fraction[places] || (text[digits] && text[digits] != '.'))
+        return -EINVAL;
+    if (places > CPU_DIGITS && strspn(fraction + CPU_DIGITS, "0") != places - CPU_DIGITS)
+        return -E2BIG;
+    /* The first digits of the fraction, filled up, behind those before the point. */
+    _cleanup_free_ char *padded = xasprintf("%s000", fraction);
+    _cleanup_free_ char *whole = xasprintf("%.*s%.*s", (int)digits, text, CPU_DIGITS, padded);
+    return parse_u64(whole, 0, UINT64_MAX, milli);
+}
+
+static int take_cpus(const char *text, uint64_t *milli, struct err *e)
+{
+    long there = sysconf(_SC_NPROCESSORS_ONLN);
+    int r = parse_cpus(text, milli);
+    if (r == -E2BIG)
+        return err_say(e, -EINVAL, "cpus `%s` has more than three decimals", text);
+    if (r == -EINVAL)
+        return err_say(e, r, "cpus `%s` is not a number of processors (as in 0.5, 2)", text);
+    if (r < 0 || (there > 0 && *milli > (uint64_t)there * 1000))
+        return err_say(e, -EINVAL, "cpus `%s` is more than the %ld processor%s of this host", text,
+                       there, there == 1 ? "" : "s");
+    if (*milli > 0 && *milli < CPU_MILLI_MIN)
+        return err_say(e, -EINVAL, "cpus `%s` is less than 0.01, the least that the kernel grants",
+                       text);
+    return 0;
+}
+
+static int take_memory(const char *text, uint64_t *bytes, struct err *e)
+{
+    if (parse_size(text, bytes) < 0 || *bytes > INT64_MAX)
+        return err_say(e, -EINVAL, "memory `%s` is not a size (as in 64m, 1.5g; 0: no limit)",
+                       text);
+    if (*bytes > 0 && *bytes < 6 << 20)
+        return err_say(e, -EINVAL, "memory `%s` is less than 6m, the least that a container needs",
+                       text);
+    return 0;
+}
+
+/* "-1" is podman's word for none. */
+static int take_pids(const char *text, struct limits *limits, struct err *e)
+{
+    limits->pids_by_default = !text;
+    limits->pids = text ? 0 : PIDS_DEFAULT;
+    if (!text || streq(text, "-1") || parse_u64(text, 0, 4194304, &limits->pids) == 0)
+        return 0;
+    return err_say(e, -EINVAL, "pids limit `%s` is not a number (1-4194304; 0 or -1: no limit)",
+                   text);
+}
+
+int limits_parse(const char *memory, const char *cpus, const char *pids, struct limits *out,
+                 struct err *e)
+{
+    int r = memory ? take_memory(memory, &out->memory, e) : 0;
+    if (r == 0 && cpus)
+        r = take_cpus(cpus, &out->cpu_milli, e);
+    return r == 0 ? take_pids(pids, out, e) : r;
+}
