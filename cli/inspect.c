@@ -70,6 +70,8 @@ static json_t *record_json(struct world *w, const struct record *r)
     json_t *j = spec_to_json(&r->spec);
     _cleanup_strv_ strv caps = caps_names(r->spec.caps);
     json_put_strv(j, "caps", caps);
+    _cleanup_strv_ strv ambient = caps_names(r->spec.ambient_caps);
+    json_put_strv(j, "ambient_caps", ambient);
     _cleanup_free_ char *created = r->spec.created ? created_utc(&r->spec) : NULL;
     json_object_del(j, "created_nsec");
     json_object_del(j, "created");

@@ -130,7 +130,8 @@ struct publish_list {
 void publish_list_clear(struct publish_list *l);
 #define _cleanup_publish_ __attribute__((cleanup(publish_list_clear)))
 
-/** Parses [HOSTIP:][HOSTPORT[-END]:]PORT[-END][/tcp|udp|sctp] and adds its ports to @list. */
+/** Parses [HOSTIP:][HOSTPORT[-END]:]PORT[-END][/tcp|udp|sctp] and adds its ports to @list. HOSTPORT 0, or none:
+ *  the kernel chooses one. */
 int publish_parse(const char *text, struct publish_list *list, struct err *e);
 /** Refuses a host address of a family that the network does not have. */
 int publish_check(const struct publish_list *list, const struct network *n, struct err *e);

@@ -83,6 +83,7 @@ caps_of_users() {
         "$none 00a80425fb 00a80425fb 00a80425fb $none "
     netctr run -d --name c --network none --cap-add NET_RAW "$box" sleep 1000 >/dev/null
     assert_eq "$(sets_of netctr exec -u user c)" "$raw $raw $raw 00a80425fb $raw "
+    assert_eq "$(netctr inspect c | jq -c '.[0].ambient_caps')" '["CAP_NET_RAW"]'
     assert_eq "$(sets_of netctr exec c)" "$none 00a80425fb 00a80425fb 00a80425fb $none "
     netctr restart -t 0 c >/dev/null
     assert_eq "$(sets_of netctr exec -u user c)" "$raw $raw $raw 00a80425fb $raw "
