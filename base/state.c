@@ -28,11 +28,32 @@ int json_read_at(int dirfd, const char *path, json_t **out, struct err *e)
     return 0;
 }
 
+/* A text in @value that cannot be written; NULL: there is none. */
+static const char *bad_text(json_t *value)
+{
+    size_t i;
+    json_t *item;
+    const char *key, *bad = NULL, *text = json_string_value(value);
+    if (text)
+        return valid_utf8(text) ? NULL : text;
+    json_array_foreach (value, i, item)
+        if (!bad)
+            bad = bad_text(item);
+    json_object_foreach (value, key, item)
+        if (!bad)
+            bad = valid_utf8(key) ? bad_text(item) : key;
+    return bad;
+}
+
 int json_write_at(int dirfd, const char *path, const json_t *j, struct err *e)
 {
     _cleanup_free_ char *text = json_dumps(j, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
-    if (!text)
-        return err_say(e, -EINVAL, "write `%s`: the state holds text that is not UTF-8", path);
+    if (!text) {
+        _cleanup_json_ json_t *copy = json_deep_copy(j);
+        const char *bad = bad_text(copy);
+        _cleanup_free_ char *shown = text_escaped(bad ? bad : "");
+        return err_say(e, -EILSEQ, "write `%s`: `%s` is not UTF-8", path, shown);
+    }
     int r = write_file_atomic(dirfd, path, text, strlen(text), 0600);
     return r < 0 ? err_set(e, r, "write `%s`", path) : 0;
 }

@@ -43,7 +43,7 @@ static int take_cpus(const char *text, uint64_t *milli, struct err *e)
 
 static int take_memory(const char *text, uint64_t *bytes, struct err *e)
 {
-    if (parse_size(text, bytes) < 0 || *bytes > INT64_MAX)
+    if (parse_size(text, bytes) < 0 || *bytes > INT64_MAX / 2) /* swap is counted with it */
         return err_say(e, -EINVAL, "memory `%s` is not a size (as in 64m, 1.5g; 0: no limit)",
                        text);
     if (*bytes > 0 && *bytes < 6 << 20)
