@@ -45,6 +45,12 @@ in_use() {
     mount -t tmpfs tmpfs "$tmp/used/srv"
     refused "see the mount on $tmp/used/srv" "$tmp/used"
     umount "$tmp/used/srv"
+    # One that has ended, in the usual state directory.
+    mount -t tmpfs tmpfs /var/lib
+    "$program" --run-root /run/netctr-usual run --name ended --network none "$tmp/used" true
+    refused "container .ended' was made from $tmp/used" "$tmp/used"
+    "$program" --run-root /run/netctr-usual rm ended >/dev/null
+    umount /var/lib
     touch "$tmp/used/old"
     make "$tmp/used" # the positive control
     ! test -e "$tmp/used/old" || fail 'it was not made again'

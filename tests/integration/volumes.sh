@@ -68,7 +68,7 @@ t 'volumes that would hide the root, /dev or each other are refused' refused
 sources() {
     mkdir -p "$tmp/from/below"
     echo here >"$tmp/from/file"
-    cd "$tmp/from/below"
+    cd "$tmp/from/below" || exit
     assert_eq "$(netctr run --rm -v ..:/x -v .:/y "$box" ls /x /y | paste -sd' ')" '/x: below file  /y:'
     # SELinux' options change nothing, alone or with others.
     local options
