@@ -139,8 +139,8 @@ int parse_u64(const char *s, uint64_t min, uint64_t max, uint64_t *out)
     return 0;
 }
 
-/* "m", "mb" and "MiB" are all common. -EINVAL: it is none. */
-static int size_shift(const char *unit)
+/* How often 1024 is in it. "m", "mb" and "MiB" are all common. -EINVAL: it is none. */
+static int size_steps(const char *unit)
 {
     static const char letters[] = "bkmgt";
     if (!*unit)
@@ -149,7 +149,7 @@ static int size_shift(const char *unit)
     if (!letter)
         return -EINVAL;
     bool whole = !unit[1] || strcasecmp(unit + 1, "b") == 0 || strcasecmp(unit + 1, "ib") == 0;
-    return whole && (letter > letters || !unit[1]) ? 10 * (int)(letter - letters) : -EINVAL;
+    return whole && (letter > letters || !unit[1]) ? (int)(letter - letters) : -EINVAL;
 }
 
 int parse_size(const char *s, uint64_t *out)
@@ -161,9 +161,9 @@ int parse_size(const char *s, uint64_t *out)
         places = strspn(++unit, "0123456789");
         unit += places;
     }
-    int shift = size_shift(unit);
+    int steps = size_steps(unit);
     bool dot = s[digits] == '.';
-    if (shift < 0 || (dot && (!places || places > 9 || !shift))) /* half a byte */
+    if (steps < 0 || (dot && (!places || places > 9 || !steps))) /* half a byte */
         return -EINVAL;
     _cleanup_free_ char *number = xstrndup(s, digits), *behind = xstrndup(unit - places, places);
     int r = parse_u64(number, 0, UINT64_MAX, &value);
@@ -172,14 +172,12 @@ int parse_size(const char *s, uint64_t *out)
     uint64_t scale = 1; /* of the part behind the point */
     for (size_t i = 0; i < places; i++)
         scale *= 10;
-    if (value > UINT64_MAX >> shift)
-        return -ERANGE;
-    /* Each step of ten bits keeps the product in range, and the remainder for the next. */
-    value <<= shift;
-    while (shift > 0) {
-        shift -= 10;
+    /* Step by step, as the whole of it times a large unit would not fit. */
+    for (; steps > 0; steps--) {
+        if (value > UINT64_MAX >> 10)
+            return -ERANGE;
         part *= 1024;
-        value += part / scale << shift;
+        value = (value << 10) + part / scale;
         part %= scale;
     }
     *out = value;

@@ -104,6 +104,7 @@ tmpfs_options() {
     assert_eq "$(netctr logs a)" '700 1000 5'$'\n''700 1000 5'
     assert_eq "$(netctr inspect a | jq -c '.[0].volumes[0] | [.size, .mode]')" '[8388608,448]'
 }
+# moby #22420
 t 'the options of --tmpfs' tmpfs_options
 
 wrong_options() {
@@ -116,6 +117,7 @@ wrong_options() {
             "netctr: tmpfs \`/t:size=1m,$option\`: \`$option\` is not an option that it can have; $hint"
     done
 }
+# moby #22420
 t 'options of --tmpfs that there are not' wrong_options
 
 # ---- the root directory's files ------------------------------------------------------------------

@@ -88,6 +88,7 @@ caps_of_users() {
     netctr restart -t 0 c >/dev/null
     assert_eq "$(sets_of netctr exec -u user c)" "$raw $raw $raw 00a80425fb $raw "
 }
+# moby #38664, kubernetes #56374
 t 'a user has the capabilities that were added by name, and no others' caps_of_users
 
 other_user_has_none() {

@@ -15,6 +15,7 @@ hosts_by_other_names() {
     netctr run --rm --name own "$tmp/root" cat /etc/hosts | has own
     assert_eq "$(cat "$tmp/hosts")" '192.0.2.1 mine'
 }
+# moby #35467
 t "the user's /etc/hosts, by whatever name" hosts_by_other_names
 
 refused() {
@@ -63,6 +64,7 @@ refused() {
     assert_eq "$(netctr run --rm -v "$tmp/d:/data" -v "$tmp/e:/data/deep" -v "$tmp/d:/again" "$tmp/root" cat /again/file)" shared
     netctr run --rm -v "$tmp/d:/dev/shm" "$tmp/root" cat /dev/shm/file | has shared
 }
+# moby #35467
 t 'volumes that would hide the root, /dev or each other are refused' refused
 
 sources() {
@@ -107,6 +109,7 @@ dangling() {
         assert_status 125 netctr run --rm $flag -w /loop "$tmp/o" true 2>/dev/null
     done
 }
+# bootc #1952
 t 'targets below a link that leads to nothing are made where it leads' dangling
 
 read_only_places() { # the hint is that of the place, and not of the state directory
