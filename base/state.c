@@ -28,7 +28,7 @@ int json_read_at(int dirfd, const char *path, json_t **out, struct err *e)
     return 0;
 }
 
-/* A text in @value that cannot be written; NULL: there is none. */
+/* The first text in @value that cannot be written, or NULL. */
 static const char *bad_text(json_t *value)
 {
     size_t i;

@@ -139,7 +139,7 @@ int parse_u64(const char *s, uint64_t min, uint64_t max, uint64_t *out)
     return 0;
 }
 
-/* How often 1024 is in it. "m", "mb" and "MiB" are all common. -EINVAL: it is none. */
+/* The unit's power of 1024. "m", "mb" and "MiB" are all common. -EINVAL: not a unit. */
 static int size_steps(const char *unit)
 {
     static const char letters[] = "bkmgt";

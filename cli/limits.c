@@ -2,7 +2,6 @@
 #include "cli.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <string.h>
 
 /* The kernel's quota has a least value. */

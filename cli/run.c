@@ -41,7 +41,7 @@ static void run_flags_clear(struct run_flags *f)
 
 /* ---- pieces ----------------------------------------------------------------------------------*/
 
-/* Who comes from docker writes an image's name here. */
+/* Docker users write the name of an image here. */
 static int no_such_root(const char *path, struct err *e)
 {
     err_say(e, -ENOENT, "root directory `%s` does not exist", path);
@@ -308,8 +308,8 @@ static int take_flags(const struct run_flags *f, struct life *life, struct err *
         return e->code;
     if (s->auto_remove && s->restart.policy != RESTART_NO)
         return err_say(e, -EINVAL,
-                       "--rm and --restart do not go together: what has ended is either "
-                       "removed or begins anew");
+                       "--rm and --restart do not go together: a container that has ended is "
+                       "either removed or restarted");
     if (s->workdir && s->workdir[0] != '/')
         return err_say(e, -EINVAL, "working directory `%s` is not an absolute path", s->workdir);
     int r;

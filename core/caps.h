@@ -33,7 +33,7 @@ int caps_parse(const char *name, uint64_t *mask, struct err *e);
 uint64_t caps_held(void);
 /** Those of @asked among them: the bounding set costs a system call for each. */
 uint64_t caps_held_of(uint64_t asked);
-/** Those that @add names; "ALL" is every bit. Words that are none add nothing. */
+/** Those that @add names; "ALL" is every bit. Unknown names add nothing. */
 uint64_t caps_added(char *const *add);
 /** All that caps_resolve() will look at in its @held, for these arguments. */
 uint64_t caps_asked(char *const *add, bool privileged);

@@ -92,7 +92,7 @@ static void explain_refusal(const struct spec *s, const char *user, int root, st
              st.st_mode & 07777);
 }
 
-/* Somebody has given the directory above it, or a part of it. */
+/* ROOTFS may be a directory above the one that was meant, or a part of it. */
 static void explain_absence(const struct spec *s, int root, struct err *e)
 {
     if (file_exists_at(root, "bin") == 0 && file_exists_at(root, "usr") == 0)

@@ -189,9 +189,10 @@ int rootfs_build(const struct rootfs_plan *plan, struct err *e)
     /* What happens here must not reach the host's mount tables. */
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
         int code = err_set(e, errno, "make the mounts private");
-        return code == -EINVAL ? err_hint(e, "`/` is no mount, as in a chroot: `mount --bind DIR "
-                                             "DIR` before `chroot DIR` makes it one")
-                               : code;
+        return code == -EINVAL
+                   ? err_hint(e, "`/` is not a mount point, as in a chroot: `mount --bind DIR "
+                                 "DIR` before `chroot DIR` makes it one")
+                   : code;
     }
     /* The files' own file system lies beneath the root and goes with the old one: a mount can be cloned
      * only where it is attached. */
@@ -278,7 +279,7 @@ int rootfs_finish(const struct rootfs_plan *plan, int root, struct err *e)
     err_clear(e);
     if (!plan->spec->read_only)
         return 0;
-    /* While it can be made; that it cannot, who enters it says. */
+    /* It can be made only now. A failure is reported when the program enters it. */
     if (plan->spec->workdir)
         close_fd(mkdir_in_root(root, plan->spec->workdir, 0755));
     return mount_set(root, MOUNT_ATTR_RDONLY, false, e);

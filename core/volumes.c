@@ -51,7 +51,7 @@ static int open_volume(const struct volume *v, struct err *e)
 void volumes_explain(int code, struct err *e)
 {
     if (code == -EROFS)
-        err_hint(e, "it does not exist, and the file system at its place is read-only");
+        err_hint(e, "it does not exist, and its file system is read-only");
 }
 
 /* sysfs is mounted last, when the network namespace is there. */
@@ -142,7 +142,7 @@ static int check_kind(const struct stat *source, int place, const struct volume 
     if (S_ISDIR(source->st_mode) == S_ISDIR(st.st_mode))
         return 0;
     if (!v->source)
-        return err_say(e, -ENOTDIR, "tmpfs target `%s` is no directory", v->target);
+        return err_say(e, -ENOTDIR, "tmpfs target `%s` is not a directory", v->target);
     return err_say(e, -ENOTDIR, "volume `%s` is %s directory, and `%s` in the container is %s",
                    v->source, S_ISDIR(source->st_mode) ? "a" : "no", v->target,
                    S_ISDIR(st.st_mode) ? "one" : "none");
@@ -189,9 +189,11 @@ static int check_seen(int root, const struct volume *v, const struct place *plac
 {
     struct place now = {0};
     _cleanup_close_ int fd = open_in_root(root, v->target, O_PATH, 0, 0);
-    int r = fd < 0 && fd != -ENOENT ? err_set(e, fd, "look at a volume's target")
-            : fd < 0                ? 0
-                                    : look_at_place(fd, &now, e);
+    int r = fd < 0 ? fd : look_at_place(fd, &now, e);
+    if (r == -ENOENT) /* what hides it has no such directory */
+        r = 0;
+    if (fd < 0 && r < 0)
+        return err_set(e, r, "look at volume target `%s`", v->target);
     if (r < 0 || (now.mount == place->mount && now.inode == place->inode))
         return r;
     err_say(e, -EEXIST, "volume target `%s`: another volume hides it", v->target);

@@ -75,7 +75,7 @@ void world_explain(const struct world *w, int code, struct err *e)
         if (code == -ENOSPC ? !is_full(path) : !is_read_only(path))
             continue;
         if (code == -ENOSPC)
-            err_hint(e, "`%s` (%s) has hardly any room or inodes left", path, flag);
+            err_hint(e, "`%s` (%s) has almost no free space or inodes left", path, flag);
         else
             err_hint(e, "netctr must write to `%s` (%s), which is read-only", path, flag);
         return;

@@ -222,7 +222,7 @@ bad_names() { # a label of the DNS has 63 characters at most
     netctr rm -f "$longest" >/dev/null
     netctr network rm "$longest" >/dev/null
 }
-t 'names that nobody could resolve are refused' bad_names
+t 'names that the DNS cannot hold are refused' bad_names
 
 one_letter() { # docker's -h is a hostname, and its --net a network
     assert_eq "$(netctr run --rm -h web --net none "$box" hostname)" web

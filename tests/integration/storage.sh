@@ -267,7 +267,7 @@ other_places() { # read-only elsewhere: our directories are not the reason
 }
 t 'a kernel whose settings are read-only is named' other_places
 
-# A directory with all of the host's below it, which is no mount itself.
+# All of the host's directories below one that is not a mount point itself.
 in_chroot() {
     local entry
     mkdir "$tmp/chroot"
@@ -281,10 +281,10 @@ in_chroot() {
     done
     assert_status 125 chroot "$tmp/chroot" "$program" --root "$state" --run-root "$run_state" run --network none "$box" true \
         2>"$tmp/stderr"
-    assert_eq "$(cat "$tmp/stderr")" 'netctr: make the mounts private: Invalid argument; `/` is no mount, as in a chroot: '\
+    assert_eq "$(cat "$tmp/stderr")" 'netctr: make the mounts private: Invalid argument; `/` is not a mount point, as in a chroot: '\
 '`mount --bind DIR DIR` before `chroot DIR` makes it one'
 }
-t 'a root that is no mount is explained' in_chroot
+t 'a root that is not a mount point is explained' in_chroot
 
 on_overlay() {
     other_owner

@@ -57,7 +57,7 @@ refused() {
 	-v $tmp/d:/./proc/x|in /proc or /sys
 	-v $tmp/d:/etc/passwd|is a directory, and ./etc/passwd. in the container is none
 	-v $tmp/d/file:/etc|is no directory, and ./etc. in the container is one
-	--tmpfs /etc/passwd|tmpfs target ./etc/passwd. is no directory
+	--tmpfs /etc/passwd|tmpfs target ./etc/passwd. is not a directory
 	-v $tmp/d://sys|in /proc or /sys
 	END
     # And what stays allowed.
@@ -122,7 +122,7 @@ read_only_places() { # the hint is that of the place, and not of the state direc
         "-v $tmp/ro:/x:ro --tmpfs /x/y $box" "-v $tmp/ro:/x:ro -w /x/y $box"; do
         # shellcheck disable=SC2086 # several words
         assert_status 125 netctr run --rm $flags true 2>"$tmp/err"
-        grep -q 'Read-only file system; it does not exist, and the file system at its place is read-only$' "$tmp/err" ||
+        grep -q 'Read-only file system; it does not exist, and its file system is read-only$' "$tmp/err" ||
             fail "$flags: $(cat "$tmp/err")"
     done
     umount "$tmp/fixed"
