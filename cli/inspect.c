@@ -58,6 +58,8 @@ static json_t *state_json(struct world *w, const struct record *r)
     json_put_str(j, "failure", r->failure);
     if (r->status == STATUS_EXITED) {
         json_object_set_new(j, "lost", json_boolean(r->lost));
+        _cleanup_free_ char *hint = r->ended_early ? spec_early_hint(&r->spec) : NULL;
+        json_put_str(j, "hint", hint);
     }
     if (runs || r->status == STATUS_EXITED)
         json_object_set_new(j, "oom_kills", json_integer((json_int_t)kills));

@@ -1,9 +1,7 @@
-/* A file is known by its inode: names move on while one reads, always to older ones. So who looks from newer to
+/* A file is known by its inode: names move on while one reads, always to older ones. So a look from newer to
  * older names sees a file twice at worst, and misses none.
  */
 #include "log_reader.h"
-
-#include "core/log.h"
 
 #include <errno.h>
 #include <string.h>
@@ -39,78 +37,141 @@ static int age_of(const struct log_reader *r, const struct stat *file)
     return -1;
 }
 
+/* Behind the last newline: what follows is still being written. */
+static off_t end_of_entries(int fd, off_t size)
+{
+    char last[LOG_PIECE_MAX + LOG_HEAD_MAX];
+    const off_t most = (off_t)sizeof(last), from = size > most ? size - most : 0;
+    const ssize_t n = pread(fd, last, (size_t)(size - from), from);
+    const char *newline = n > 0 ? memrchr(last, '\n', (size_t)n) : NULL;
+    return newline ? from + (newline + 1 - last) : from == 0 ? 0 : size;
+}
+
 /* ---- the last lines --------------------------------------------------------------------------*/
 
+enum { SEARCH_MAX = 64 << 20 }; /* for the beginning of a line that has none */
+
+/* A line is several entries if it is long, or came in pieces, and those of the two streams may lie between each other.
+ * So each stream has its own first wanted entry; what comes before it is counted, to be skipped. */
 struct tail {
     int fd;
-    uint64_t wanted, lines;
-    off_t end; /* of the entry that is looked at; of the whole file at first */
-    bool any;
+    uint64_t wanted;        /* so many more lines */
+    off_t end;              /* of the entry that is looked at */
+    off_t begin;            /* of the first wanted entry; -1: none in this file */
+    bool seen[LOG_KINDS];   /* an entry */
+    bool inside[LOG_KINDS]; /* a wanted line, of which the last entry has been seen */
+    uint64_t unwanted[LOG_KINDS];
+    uint64_t skip[LOG_KINDS]; /* the unwanted ones from the first wanted entry on */
+    off_t searched;           /* since there are enough lines */
 };
 
-/* Does this entry end a line? A long line, or one that came in pieces, is several entries. */
-static bool ends_line(int fd, off_t entry)
+static bool is_enough(const struct tail *t)
 {
-    char flag = 'F';
-    const off_t before = (off_t)strlen("2026-11-23T14:05:00.123456789Z stdout ");
-    return pread(fd, &flag, 1, entry + before) < 1 || flag != 'P';
+    return t->wanted == 0 &&
+           ((!t->inside[LOG_STDOUT] && !t->inside[LOG_STDERR]) || t->searched > SEARCH_MAX);
 }
 
-/* An entry begins at @start, and ends where the one seen before it began. True: it is not wanted any
- * more. */
-static bool look_back(struct tail *t, off_t start)
+static void look_at(struct tail *t, const struct log_entry *entry, off_t start)
 {
-    if (start == t->end) /* the very end of the file */
-        return false;
-    if ((!t->any || ends_line(t->fd, start)) && t->lines++ == t->wanted)
-        return true;
-    t->any = true;
+    const enum log_kind kind = entry->kind;
+    if (kind == LOG_NOTE)
+        return;
+    if (!entry->partial || !t->seen[kind]) { /* it ends a line */
+        t->inside[kind] = t->wanted > 0;
+        t->wanted -= t->inside[kind] ? 1 : 0;
+    }
+    t->seen[kind] = true;
+    if (!t->inside[kind]) {
+        t->unwanted[kind]++;
+        return;
+    }
+    t->begin = start;
+    memcpy(t->skip, t->unwanted, sizeof(t->skip));
+}
+
+/* An entry may begin at @start, of which @size bytes are known, and ends where the one seen before it began. */
+static void look_back(struct tail *t, off_t start, const char *known, size_t size)
+{
+    char head[LOG_HEAD_MAX];
+    struct log_entry entry;
+    const size_t whole = (size_t)(t->end - start);
+    if (size < whole && size < sizeof(head)) {
+        ssize_t n = pread(t->fd, head, whole < sizeof(head) ? whole : sizeof(head), start);
+        known = head;
+        size = n < 0 ? 0 : (size_t)n;
+    }
+    if (log_entry_parse(known, size < whole ? size : whole, &entry))
+        look_at(t, &entry, start);
     t->end = start;
-    return false;
 }
 
-/* One file, from its end, for it may be large. 1: the lines begin in it, at t->end. */
+/* One file, from its end, for it may be large. */
 static int look_through(struct tail *t, off_t size)
 {
     char block[65536];
     off_t at = t->end = size;
-    while (at > 0) {
-        size_t part = at < (off_t)sizeof(block) ? (size_t)at : sizeof(block);
+    t->begin = -1;
+    while (at > 0 && !is_enough(t)) {
+        const size_t part = at < (off_t)sizeof(block) ? (size_t)at : sizeof(block);
         at -= (off_t)part;
-        ssize_t n = pread(t->fd, block, part, at);
+        const ssize_t n = pread(t->fd, block, part, at);
         if (n < 0)
             return -errno;
-        for (; n > 0; n--)
-            if (block[n - 1] == '\n' && look_back(t, at + n))
-                return 1;
+        const char *newline = block + n;
+        while (!is_enough(t) && (newline = memrchr(block, '\n', (size_t)(newline - block))))
+            look_back(t, at + (newline + 1 - block), newline + 1,
+                      (size_t)(block + n - newline - 1));
+        t->searched += t->wanted == 0 ? n : 0;
+        if (at == 0 && !is_enough(t))
+            look_back(t, 0, block, (size_t)n);
     }
-    return look_back(t, 0);
+    return 0;
+}
+
+/* The reading begins there. @fd is taken over. */
+static void begin_at(struct log_reader *r, int fd, const struct stat *st, off_t at)
+{
+    close_fd(r->fd);
+    r->fd = fd;
+    r->file = *st;
+    r->at = at;
+    const size_t size = at < (off_t)sizeof(r->seen) ? (size_t)at : sizeof(r->seen);
+    r->seen_size = pread(fd, r->seen, size, at - (off_t)size) == (ssize_t)size ? size : 0;
+}
+
+/* The present file, and with it where the log ends; what is added while one looks is not wanted. */
+static void begin_at_end(struct log_reader *r, int fd, const struct stat *st, bool lives)
+{
+    r->last = *st;
+    if (lives)
+        r->last.st_size = end_of_entries(fd, st->st_size);
+    begin_at(r, fcntl(fd, F_DUPFD_CLOEXEC, 0), st, r->last.st_size);
 }
 
 /* -EAGAIN: the names have moved. */
-static int try_tail(struct log_reader *r, uint64_t wanted)
+static int try_tail(struct log_reader *r, const struct log_range *range)
 {
-    struct tail t = {.fd = -1, .wanted = wanted};
-    int found = 0, seen = -1; /* the age of the file before */
-    log_reader_close(r);
-    for (unsigned age = 0; found == 0 && age < r->max_file; age++) {
-        struct stat st;
+    struct tail t = {.wanted = range->tail};
+    struct stat st, before;
+    int code = 0, seen = -1; /* the age of the file before */
+    for (unsigned age = 0; code == 0 && age < r->max_file && (seen < 0 || !is_enough(&t)); age++) {
         _cleanup_close_ int fd = open_age(r->dir, age, &st);
         if (fd < 0)
             continue;
-        if (seen >= 0 && (same(&st, &r->file) || !is_at(r, &r->file, (unsigned)seen)))
+        if (seen >= 0 && (same(&st, &before) || !is_at(r, &before, (unsigned)seen)))
             return -EAGAIN;
-        if (seen < 0) /* what is added while one looks is not wanted */
-            r->last = st;
+        if (seen < 0)
+            begin_at_end(r, fd, &st, range->lives);
         t.fd = fd;
-        found = look_through(&t, st.st_size);
-        close_fd(r->fd);
-        r->fd = take_fd(fd);
-        r->file = st;
-        r->at = found > 0 ? t.end : 0;
+        code = look_through(&t, seen < 0 ? r->last.st_size : st.st_size);
+        if (code == 0 && t.begin >= 0) {
+            begin_at(r, take_fd(fd), &st, t.begin);
+            memcpy(r->skip, t.skip, sizeof(r->skip));
+        }
+        before = st;
         seen = (int)age;
     }
-    return found < 0 ? found : 0;
+    return code;
 }
 
 /* ---- one file after the other ----------------------------------------------------------------*/
@@ -120,44 +181,62 @@ void log_reader_close(struct log_reader *r)
     r->fd = close_fd(r->fd);
 }
 
-int log_reader_open(int dir, unsigned max_file, uint64_t tail, struct log_reader *out)
+int log_reader_open(int dir, unsigned max_file, const struct log_range *range,
+                    struct log_reader *out)
 {
     *out = (struct log_reader){.dir = dir, .max_file = max_file, .fd = -1};
     int present = -ENOENT;
     for (unsigned age = 0; present == -ENOENT && age < max_file; age++)
         present = open_age(dir, age, &out->last); /* killed while it rotated, the newest is log.1 */
-    close_fd(present);
     if (present < 0)
         return present == -ENOENT ? 0 : present;
+    if (range->lives)
+        out->last.st_size = end_of_entries(present, out->last.st_size);
+    close_fd(present);
     int r = -EAGAIN;
-    for (int tries = 0; tail != LOG_ALL && r == -EAGAIN && tries < TRIES; tries++)
-        r = try_tail(out, tail);
+    for (int tries = 0; range->tail != LOG_ALL && r == -EAGAIN && tries < TRIES; tries++)
+        r = try_tail(out, range);
     if (r != -EAGAIN)
         return r;
+    log_reader_close(out);
     int oldest = log_reader_next(out, true);
     if (oldest >= 0)
         log_reader_enter(out, oldest);
     return 0;
 }
 
-ssize_t log_reader_read(struct log_reader *r, char *data, size_t size, bool follows, bool *anew)
+/* An entry is never written twice, for its time is in it. */
+static bool is_rewritten(const struct log_reader *r)
 {
-    struct stat st;
-    *anew = false;
+    char now[sizeof(r->seen)];
+    const size_t size = r->seen_size;
+    return size > 0 && (pread(r->fd, now, size, r->at - (off_t)size) != (ssize_t)size ||
+                        memcmp(now, r->seen, size) != 0);
+}
+
+ssize_t log_reader_read(struct log_reader *r, char *data, size_t size, bool follows, bool *again)
+{
+    *again = false;
     if (r->fd < 0)
         return 0;
     if (!follows && same(&r->file, &r->last)) {
         off_t left = r->last.st_size - r->at;
         size = left < 0 ? 0 : left < (off_t)size ? (size_t)left : size;
     }
+    if (follows && is_rewritten(r)) {
+        r->at = 0;
+        r->seen_size = 0;
+        *again = true;
+        return 0;
+    }
     ssize_t n = pread(r->fd, data, size, r->at);
     if (n < 0)
         return -errno;
-    if (n == 0 && follows && fstat(r->fd, &st) == 0 && st.st_size < r->at) {
-        r->at = 0;
-        *anew = true;
-    }
     r->at += n;
+    if (n > 0) {
+        r->seen_size = (size_t)n < sizeof(r->seen) ? (size_t)n : sizeof(r->seen);
+        memcpy(r->seen, data + n - r->seen_size, r->seen_size);
+    }
     return n;
 }
 
@@ -203,10 +282,12 @@ void log_reader_enter(struct log_reader *r, int next)
 {
     struct stat before = {0}, st = {0};
     (void)fstat(next, &st);
-    r->lost = r->fd >= 0 && fstat(r->fd, &before) == 0 && age_of(r, &before) < 0 &&
-              log_generation(st.st_mode) != (log_generation(before.st_mode) + 1) % LOG_GENERATIONS;
+    const unsigned generation = log_generation(st.st_mode);
+    r->lost = r->fd >= 0 && fstat(r->fd, &before) == 0 && age_of(r, &before) < 0 && generation &&
+              generation != log_generation_after(log_generation(before.st_mode));
     log_reader_close(r);
     r->fd = next;
     r->file = st;
     r->at = 0;
+    r->seen_size = 0;
 }

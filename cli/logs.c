@@ -1,38 +1,22 @@
 /* netctr logs: what a container has written, from the files that its monitor keeps. */
 #include "cli.h"
+#include "log_print.h"
 #include "log_reader.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <time.h>
 
-#define TIME_SIZE 30 /* "2026-11-23T14:05:00.123456789Z" */
-
 struct log_view {
-    bool follow, times;
-    uint64_t tail;             /* LOG_ALL: all */
-    char since[TIME_SIZE * 2]; /* "": from the beginning */
+    bool follow;
+    struct log_range range;
+    int64_t until; /* in nanoseconds; INT64_MAX: no end */
+    struct log_printer *printer;
 };
-
-/* "TIME STREAM F|P TEXT": prints one entry where it came from, stdout or stderr. */
-static void print_entry(const char *line, size_t size, const struct log_view *v)
-{
-    const char *end = line + size;
-    const char *stream = memchr(line, ' ', size);
-    const char *flag = stream ? memchr(stream + 1, ' ', (size_t)(end - stream - 1)) : NULL;
-    if (!flag || end - flag < 3)
-        return;
-    if (*v->since && stream - line == TIME_SIZE && memcmp(line, v->since, TIME_SIZE) < 0)
-        return;
-    FILE *out = strncmp(stream + 1, "stderr", 6) == 0 ? stderr : stdout;
-    if (v->times)
-        fprintf(out, "%.*s ", (int)(stream - line), line);
-    fwrite(flag + 3, 1, (size_t)(end - flag - 3), out);
-    if (flag[1] == 'F')
-        fputc('\n', out);
-}
 
 /* What has been read and is not a whole line yet. What is longer than any entry is none. */
 struct rest {
@@ -41,12 +25,12 @@ struct rest {
     bool skip; /* up to the next newline */
 };
 
-static void print_lines(struct rest *rest, const struct log_view *v)
+static void print_lines(struct log_reader *r, struct rest *rest, const struct log_view *v)
 {
     char *line = rest->data, *end = rest->data + rest->size, *newline;
     for (; (newline = memchr(line, '\n', (size_t)(end - line))); line = newline + 1) {
         if (!rest->skip)
-            print_entry(line, (size_t)(newline - line), v);
+            log_print(v->printer, line, (size_t)(newline - line), r->skip);
         rest->skip = false;
     }
     rest->size = (size_t)(end - line);
@@ -58,10 +42,10 @@ static void print_lines(struct rest *rest, const struct log_view *v)
 }
 
 /* An entry that nobody will end: its writer was killed, or the disk was full. */
-static void print_rest(struct rest *rest, const struct log_view *v)
+static void print_rest(struct log_reader *r, struct rest *rest, const struct log_view *v)
 {
-    if (!rest->skip)
-        print_entry(rest->data, rest->size, v);
+    if (!rest->skip && rest->size)
+        log_print(v->printer, rest->data, rest->size, r->skip);
     rest->size = 0;
     rest->skip = false;
 }
@@ -70,15 +54,17 @@ static void print_rest(struct rest *rest, const struct log_view *v)
 static int print_file(struct log_reader *r, struct rest *rest, const struct log_view *v)
 {
     for (;;) {
-        bool anew;
+        bool again;
         ssize_t n = log_reader_read(r, rest->data + rest->size, sizeof(rest->data) - rest->size,
-                                    v->follow, &anew);
-        if (n < 0 || (n == 0 && !anew))
+                                    v->follow, &again);
+        if (n < 0 || (n == 0 && !again))
             return (int)n;
-        if (anew)
+        if (v->printer->error)
+            return v->printer->error;
+        if (again)
             *rest = (struct rest){0};
         rest->size += (size_t)n;
-        print_lines(rest, v);
+        print_lines(r, rest, v);
     }
 }
 
@@ -89,18 +75,22 @@ static int print_new(struct log_reader *r, struct rest *rest, const struct log_v
         _cleanup_close_ int next = log_reader_next(r, v->follow);
         if (next >= 0) {
             code = print_file(r, rest, v); /* what came between the two looks */
-            print_rest(rest, v);
+            print_rest(r, rest, v);
             log_reader_enter(r, take_fd(next));
         }
-        if (r->lost)
+        if (r->lost) {
+            (void)log_print_flush(v->printer);
             warn("lines are lost: the container writes them faster than they are read");
+        }
         r->lost = false;
         if (code < 0 || next == -ENOENT)
             break;
         code = print_file(r, rest, v);
     }
-    fflush(stdout);
-    return code;
+    if (!v->range.lives)
+        print_rest(r, rest, v);
+    const int printed = log_print_flush(v->printer);
+    return code < 0 ? code : printed;
 }
 
 /* Rather than by a watch, of which a container can have taken all: they are counted by user, and its root may be
@@ -116,73 +106,125 @@ static int watch(int dir)
     return take_fd(notify);
 }
 
+static int64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
+/* -1: until something happens. */
+static int wait_time(const struct log_view *v, bool looks)
+{
+    const int64_t most = looks ? POLL_MS : INT_MAX;
+    if (v->until == INT64_MAX)
+        return looks ? POLL_MS : -1;
+    const int64_t ms = (v->until - now_ns()) / 1000000 + 1;
+    return ms < 0 ? 0 : ms < most ? (int)ms : (int)most;
+}
+
 /* inotify tells of new entries, the monitor's pidfd of the end. */
-static int follow(struct log_reader *reader, int notify, int monitor, const struct log_view *v)
+static int follow(struct log_reader *reader, int notify, int monitor, struct log_view *v)
 {
     struct rest rest = {0};
     for (bool ended = monitor < 0;;) {
+        ended = ended || now_ns() > v->until;
+        v->range.lives = !ended;
         int code = print_new(reader, &rest, v);
         if (code < 0 || ended)
             return code;
         struct pollfd p[] = {{.fd = monitor, .events = POLLIN},
                              {.fd = STDOUT_FILENO},
                              {.fd = notify, .events = POLLIN}};
-        int n = poll(p, ARRAY_LEN(p), notify < 0 ? POLL_MS : -1);
+        int n = poll(p, ARRAY_LEN(p), wait_time(v, notify < 0));
         if (n > 0 && (p[1].revents & POLLERR)) /* nobody reads what is printed */
             return 0;
-        ended = n > 0 && p[0].revents;
+        ended = ended || (n > 0 && p[0].revents);
         char events[4096];
         while (read(notify, events, sizeof(events)) > 0)
             ;
     }
 }
 
-static int show(struct world *w, const struct record *r, const struct log_view *v, struct err *e)
+static bool in_one_place(void)
 {
-    const struct log_options *o = &r->spec.log;
-    if (o->driver == LOG_NONE)
-        return err_say(e, -ENOENT, "container `%s` has no log: its log driver is none",
-                       r->spec.name);
-    bool lives = r->status != STATUS_EXITED && r->status != STATUS_DEAD;
-    _cleanup_close_ int monitor = lives && v->follow ? pidfd_of(r->monitor, r->monitor_start) : -1;
-    _cleanup_close_ int dir = store_defined_dir(&w->store, r->spec.name);
+    struct stat out, err;
+    return fstat(STDOUT_FILENO, &out) == 0 && fstat(STDERR_FILENO, &err) == 0 &&
+           out.st_dev == err.st_dev && out.st_ino == err.st_ino;
+}
+
+static int read_log(struct world *w, const struct record *r, struct log_view *v, struct err *e)
+{
+    const char *name = r->spec.name;
+    const bool ended = r->status == STATUS_EXITED || r->status == STATUS_DEAD;
+    v->range.lives = !ended;
+    _cleanup_close_ int monitor = !ended && v->follow ? pidfd_of(r->monitor, r->monitor_start) : -1;
+    _cleanup_close_ int dir = store_defined_dir(&w->store, name);
     /* Before the first look: what comes after it is heard of. */
     _cleanup_close_ int notify = dir >= 0 && monitor >= 0 ? watch(dir) : -1;
     _cleanup_log_reader_ struct log_reader reader = {.fd = -1};
-    int code = dir < 0 ? dir : log_reader_open(dir, o->max_file, v->tail, &reader);
+    int code = dir < 0 ? dir : log_reader_open(dir, r->spec.log.max_file, &v->range, &reader);
     if (code == -EBADMSG)
-        return err_say(e, code, "the log of `%s` is damaged: it is no file", r->spec.name);
+        return err_say(e, code, "the log of `%s` is damaged: it is no file", name);
     if (code < 0)
-        return err_set(e, code, "open the log of `%s`", r->spec.name);
+        return err_set(e, code, "open the log of `%s`", name);
+    if (!log_reader_found(&reader) && monitor < 0 && r->status != STATUS_CREATING)
+        return err_say(e, -ENOENT,
+                       "the log of container `%s` is missing: %s/containers/%s/" LOG_FILE, name,
+                       w->store.root, name);
     struct rest rest = {0};
     code = v->follow ? follow(&reader, notify, monitor, v) : print_new(&reader, &rest, v);
-    return code < 0 ? err_set(e, code, "read the log of `%s`", r->spec.name) : 0;
+    if (v->printer->error)
+        return err_set(e, v->printer->error, "write to stdout");
+    return code < 0 ? err_set(e, code, "read the log of `%s`", name) : 0;
 }
 
-static int take_since(const char *text, struct log_view *v, struct err *e)
+static int show(struct world *w, const struct record *r, struct log_view *v, struct err *e)
 {
-    struct timespec now;
-    int64_t since;
-    clock_gettime(CLOCK_REALTIME, &now);
-    if (time_parse(text, now.tv_sec * 1000000000LL + now.tv_nsec, &since) < 0)
-        return err_say(e, -EINVAL, "since `%s` is not a time (as in 10m, 2026-01-02T15:04:05Z)",
+    const char *name = r->spec.name;
+    struct log_printer *p = v->printer;
+    if (r->spec.log.driver == LOG_NONE)
+        return err_say(e, -ENOENT, "container `%s` has no log: its log driver is none", name);
+    p->out = stdout;
+    p->err = stderr;
+    p->one_place = in_one_place();
+    (void)setvbuf(stderr, NULL, _IOFBF, BUFSIZ); /* it is flushed as often as the order demands */
+    int code = read_log(w, r, v, e);
+    _cleanup_free_ char *hint = r->ended_early ? spec_early_hint(&r->spec) : NULL;
+    if (p->damaged)
+        warn("%" PRIu64 " lines of the log of `%s` are damaged and left out", p->damaged, name);
+    if (code == 0 && hint)
+        warn("%s", hint);
+    fflush(stderr);
+    return code;
+}
+
+/* As it is written in an entry. */
+static int take_moment(const char *name, const char *text, int64_t *when,
+                       char out[2 * LOG_TIME_SIZE], struct err *e)
+{
+    if (time_parse(text, now_ns(), when) < 0)
+        return err_say(e, -EINVAL, "%s `%s` is not a time (as in 10m, 2026-01-02T15:04:05Z)", name,
                        text);
-    since = since < 0 ? 0 : since;
-    _cleanup_free_ char *second = time_utc(since / 1000000000);
-    snprintf(v->since, sizeof(v->since), "%.19s.%09dZ", second, (int)(since % 1000000000));
+    const int64_t ns = *when < 0 ? 0 : *when;
+    _cleanup_free_ char *second = time_utc(ns / 1000000000);
+    snprintf(out, 2 * LOG_TIME_SIZE, "%.19s.%09dZ", second, (int)(ns % 1000000000));
     return 0;
 }
 
 static int run(const struct cli *cli, int argc, char **argv, struct err *e)
 {
-    struct log_view v = {.tail = LOG_ALL};
-    char *tail = NULL, *since = NULL;
+    _cleanup_free_ struct log_printer *printer = xcalloc(1, sizeof(*printer));
+    struct log_view v = {.range = {.tail = LOG_ALL}, .until = INT64_MAX, .printer = printer};
+    char *tail = NULL, *since = NULL, *until = NULL;
+    int64_t begin;
     const struct option options[] = {
         {"follow", 'f', OPTION_FLAG, NULL, "go on until the container ends", &v.follow},
-        {"timestamps", 't', OPTION_FLAG, NULL, "show when", &v.times},
+        {"timestamps", 't', OPTION_FLAG, NULL, "show when each line was written", &printer->times},
         {"tail", 'n', OPTION_TEXT, "N", "only the last N lines", &tail},
         {"since", 0, OPTION_TEXT, "TIME", "only from then on (10m: ten minutes ago; RFC 3339)",
          &since},
+        {"until", 0, OPTION_TEXT, "TIME", "up to then, and no further", &until},
         {0},
     };
     int first = command_options(&command_logs, options, true, &argc, argv, e);
@@ -190,9 +232,11 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
         return first;
     if (argc - first != 1)
         return err_say(e, -EINVAL, "usage: netctr logs [FLAGS] NAME");
-    if (tail && !streq(tail, "all") && parse_u64(tail, 0, UINT64_MAX - 1, &v.tail) < 0)
+    if (tail && !streq(tail, "all") && parse_u64(tail, 0, UINT64_MAX - 1, &v.range.tail) < 0)
         return err_say(e, -EINVAL, "tail `%s` is not a number of lines", tail);
-    int code = since ? take_since(since, &v, e) : 0;
+    int code = since ? take_moment("since", since, &begin, printer->since, e) : 0;
+    if (code == 0 && until)
+        code = take_moment("until", until, &v.until, printer->until, e);
     _cleanup_world_ struct world w = {0};
     _cleanup_record_ struct record r = {0};
     if (code == 0)

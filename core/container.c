@@ -388,6 +388,7 @@ static int save_exit(struct container *c, int exit_status, struct err *e)
     json_object_set_new(ended, "oom_kills", json_integer((json_int_t)c->oom_kills));
     json_object_set_new(ended, "restarts", json_integer(c->restarts));
     json_object_set_new(ended, "asked", json_boolean(asked));
+    json_object_set_new(ended, "early", json_boolean(c->ended_early));
     json_object_set_new(j, "exit", ended);
     return json_write_at(c->dir_fd, "config.json", j, e);
 }

@@ -2,18 +2,24 @@
  *
  *     2026-11-23T14:05:00.123456789Z stdout F a whole line
  *     2026-11-23T14:05:00.123456790Z stderr P the beginning of a line
+ *     2026-11-23T14:05:00.123456791Z stderr F:netctr a line of netctr's own (CRI allows more tags after a colon)
  *
  * It is bounded: a file that is full becomes log.1, that one log.2, and so on by rename(), the oldest first.
- * Whoever is killed in between leaves a gap in the names, also in the place of log, and nothing else; the next
- * rotation closes it. There is one writer at a time who rotates. The fd keeps its number through that, so that who holds it need not know.
+ * A writer that is killed in between leaves a gap in the names, also in the place of log, and nothing else; the next
+ * rotation closes it. One writer at a time rotates. The fd keeps its number through that, so that its holders need not
+ * know.
  */
 #include "log.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 #include <time.h>
 
 #define LOG_NEW LOG_FILE ".new"
+#define NOTE_TAG "netctr"
+#define LOOK_MS \
+    10 /* whether the file still has its name; a program that writes all the time pays for it */
 #define BATCH 65536 /* written at once; more than a chunk that is not all newlines becomes */
 
 struct log_name log_name(unsigned age)
@@ -24,12 +30,48 @@ struct log_name log_name(unsigned age)
     return name;
 }
 
+static bool is_time(const char *text)
+{
+    static const char shape[] = "0000-00-00T00:00:00.000000000Z";
+    for (size_t i = 0; i < LOG_TIME_SIZE; i++)
+        if (shape[i] == '0' ? text[i] < '0' || text[i] > '9' : text[i] != shape[i])
+            return false;
+    return true;
+}
+
+bool log_entry_parse(const char *line, size_t size, struct log_entry *out)
+{
+    static const char *const streams[] = {[LOG_STDOUT] = " stdout ", [LOG_STDERR] = " stderr "};
+    static const char note[] = ":" NOTE_TAG " ";
+    const size_t tags = LOG_TIME_SIZE + strlen(streams[LOG_STDOUT]);
+    if (size < tags + 2 || !is_time(line) || (line[tags] != 'F' && line[tags] != 'P'))
+        return false;
+    const bool out_is = memcmp(line + LOG_TIME_SIZE, streams[LOG_STDOUT], 8) == 0;
+    if (!out_is && memcmp(line + LOG_TIME_SIZE, streams[LOG_STDERR], 8) != 0)
+        return false;
+    const size_t most = size < LOG_HEAD_MAX ? size : LOG_HEAD_MAX;
+    const char *end = memchr(line + tags, ' ', most - tags);
+    if (!end || (end > line + tags + 1 && line[tags + 1] != ':'))
+        return false;
+    out->kind = out_is ? LOG_STDOUT : LOG_STDERR;
+    if (size - tags > strlen(note) && memcmp(line + tags + 1, note, strlen(note)) == 0)
+        out->kind = LOG_NOTE;
+    out->partial = line[tags] == 'P';
+    out->head = (size_t)(end + 1 - line);
+    return true;
+}
+
 /* ---- opening ---------------------------------------------------------------------------------*/
 
 /* The execute bits, which mean nothing here: they need no room, and are never apart from the file. */
 unsigned log_generation(mode_t mode)
 {
     return (mode & S_IXUSR ? 4 : 0) | (mode & S_IXGRP ? 2 : 0) | (mode & S_IXOTH ? 1 : 0);
+}
+
+unsigned log_generation_after(unsigned generation)
+{
+    return generation % 7 + 1;
 }
 
 static mode_t mode_of(unsigned generation)
@@ -48,7 +90,7 @@ static int open_file(int dir, const char *name, int flags)
     return S_ISREG(st.st_mode) ? take_fd(fd) : -EBADMSG;
 }
 
-/* Whoever writes must never wait for it, whatever somebody has put in its place. */
+/* A writer must never wait for it, whatever somebody has put in its place. */
 int log_open(int dir)
 {
     return open_file(dir, LOG_FILE, O_CREAT);
@@ -69,12 +111,31 @@ void log_reopen(int fd, int dir)
         (void)dup3(now, fd, O_CLOEXEC);
 }
 
+/* Removes the last @surplus bytes that this fd has written, unless somebody else has added to the file since. */
+static bool cut_back(int fd, size_t surplus)
+{
+    struct stat st;
+    const off_t end = lseek(fd, 0, SEEK_CUR); /* after a write with O_APPEND: where that ended */
+    return surplus == 0 || (end >= (off_t)surplus && fstat(fd, &st) == 0 && st.st_size == end &&
+                            ftruncate(fd, end - (off_t)surplus) == 0);
+}
+
 void log_mend(int fd)
 {
-    char last = '\n';
+    char last[LOG_PIECE_MAX + LOG_HEAD_MAX];
     struct stat st;
-    if (fstat(fd, &st) == 0 && st.st_size > 0 && pread(fd, &last, 1, st.st_size - 1) == 1 &&
-        last != '\n')
+    struct log_entry entry;
+    if (fstat(fd, &st) < 0 || st.st_size == 0)
+        return;
+    const off_t most = (off_t)sizeof(last), from = st.st_size > most ? st.st_size - most : 0;
+    const ssize_t n = pread(fd, last, sizeof(last), from);
+    if (n <= 0 || last[n - 1] == '\n')
+        return;
+    const char *newline = memrchr(last, '\n', (size_t)n), *begin = newline ? newline + 1 : last;
+    const size_t size = (size_t)(last + n - begin);
+    /* Longer than any entry, it is somebody else's. */
+    if ((!newline && from > 0) || log_entry_parse(begin, size, &entry) ||
+        ftruncate(fd, st.st_size - (off_t)size) < 0)
         (void)write_all(fd, "\n", 1);
 }
 
@@ -108,18 +169,36 @@ static int begin_file(const struct rotation *r, mode_t before)
     _cleanup_close_ int fd = open_file(r->dir, LOG_NEW, O_CREAT | O_EXCL);
     if (fd < 0)
         return fd;
-    (void)fchmod(fd, mode_of(log_generation(before) + 1));
+    (void)fchmod(fd, mode_of(log_generation_after(log_generation(before))));
     make_way(r);
     return renameat(r->dir, LOG_NEW, r->dir, LOG_FILE) < 0 ? -errno : take_fd(fd);
 }
 
-/* Somebody may have taken the file away, to keep it elsewhere, or put another in its place: then the name
- * alone decides. */
+/* Somebody may have taken the file away, to keep it elsewhere (logrotate), or put another in its place: the name alone
+ * decides. What is begun here counts as the next file, so that a reader misses nothing. */
+static void follow_name(int fd, struct rotation *r)
+{
+    struct stat before = {0}, st;
+    const int64_t now = monotonic_ms();
+    if (r->looked && now - r->looked < LOOK_MS)
+        return;
+    r->looked = now;
+    if (has_the_name(fd, r->dir, &before))
+        return;
+    _cleanup_close_ int next = log_open(r->dir);
+    if (next < 0 || fstat(next, &st) < 0)
+        return;
+    if (st.st_size == 0)
+        (void)fchmod(next, (st.st_mode & 0666) |
+                               mode_of(log_generation_after(log_generation(before.st_mode))));
+    if (dup3(next, fd, O_CLOEXEC) >= 0)
+        r->size = st.st_size;
+}
+
 static void rotate(int fd, struct rotation *r)
 {
     struct stat st = {0};
-    bool named = has_the_name(fd, r->dir, &st);
-    _cleanup_close_ int next = named ? begin_file(r, st.st_mode) : log_open(r->dir);
+    _cleanup_close_ int next = has_the_name(fd, r->dir, &st) ? begin_file(r, st.st_mode) : -1;
     if (next >= 0 && dup3(next, fd, O_CLOEXEC) >= 0)
         r->size = fstat(fd, &st) == 0 ? st.st_size : 0;
     else if (r->size / 2 > r->max_size && ftruncate(fd, 0) == 0)
@@ -139,84 +218,186 @@ static bool is_full(int fd, struct rotation *r, size_t more)
 
 /* ---- writing ---------------------------------------------------------------------------------*/
 
-static void append(int fd, struct rotation *r, const char *data, size_t size)
-{
-    if (size == 0)
-        return;
-    bool torn = r && r->torn && write_all(fd, "\n", 1) < 0;
-    if (!torn)
-        torn = write_all(fd, data, size) < 0;
-    if (r) {
-        r->torn = torn;
-        r->size += (int64_t)size;
-    }
-}
-
-/* Whole entries. Their first @rest bytes belong to a line that the file has begun: it stays in one piece. */
-static void put(int fd, struct rotation *r, const char *entries, size_t size, size_t rest)
-{
-    if (r && is_full(fd, r, size)) {
-        append(fd, r, entries, rest);
-        rotate(fd, r);
-        entries += rest;
-        size -= rest;
-    }
-    append(fd, r, entries, size);
-}
-
 struct head {
-    char text[64];
+    char text[LOG_HEAD_MAX];
     size_t size;
+    size_t flag; /* where its F or P is */
+    enum log_kind kind;
 };
 
 /* One moment for all that was read at once. */
-static struct head make_head(const char *tag)
+static struct head make_head(const char *stream, enum log_kind kind)
 {
-    struct head head;
+    struct head head = {.kind = kind, .flag = LOG_TIME_SIZE + strlen(" stdout ")};
     struct timespec now;
     struct tm tm;
     char date[32] = "";
     clock_gettime(CLOCK_REALTIME, &now);
     if (gmtime_r(&now.tv_sec, &tm))
         strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm);
-    head.size = (size_t)snprintf(head.text, sizeof(head.text), "%s.%09ldZ %.16s F ", date,
-                                 now.tv_nsec, tag);
+    head.size = (size_t)snprintf(head.text, sizeof(head.text), "%s.%09ldZ %.6s F%s ", date,
+                                 now.tv_nsec, stream, kind == LOG_NOTE ? ":" NOTE_TAG : "");
     return head;
 }
 
-bool log_write(int fd, struct rotation *r, const char *tag, const char *data, size_t size,
-               bool mid_line)
+/* As much as there is room for. */
+static size_t write_some(int fd, const char *data, size_t size, int *error)
 {
-    char batch[BATCH];
-    struct head head = make_head(tag);
-    size_t used = 0, rest = 0;
+    size_t done = 0;
+    *error = 0;
+    while (done < size) {
+        ssize_t n = write(fd, data + done, size - done);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0) {
+            *error = n < 0 ? -errno : -ENOSPC;
+            break;
+        }
+        done += (size_t)n;
+    }
+    return done;
+}
+
+static void count_loss(struct rotation *r, const char *entries, size_t size, int error)
+{
+    struct log_entry entry;
+    r->loss.error = error;
+    for (const char *line = entries, *end = entries + size, *newline;
+         (newline = memchr(line, '\n', (size_t)(end - line))); line = newline + 1) {
+        if (!log_entry_parse(line, (size_t)(newline - line), &entry) || entry.kind == LOG_NOTE)
+            continue;
+        r->loss.lines += entry.partial ? 0 : 1;
+        r->loss.bytes += (uint64_t)(newline - line) - entry.head + (entry.partial ? 0 : 1);
+    }
+}
+
+/* An entry that says how much was lost, after the ends of lines of which the rest is. */
+static size_t write_loss(int fd, const struct rotation *r)
+{
+    static const char *const streams[] = {[LOG_STDOUT] = "stdout", [LOG_STDERR] = "stderr"};
+    _cleanup_free_ char *text = xstrdup("");
+    int error;
+    for (int kind = LOG_STDOUT; kind <= LOG_STDERR; kind++) {
+        char *before = text;
+        const struct head head = make_head(streams[kind], (enum log_kind)kind);
+        if (!r->open[kind])
+            continue;
+        text = xasprintf("%s%s\n", before, head.text);
+        free(before);
+    }
+    const struct head head = make_head("stderr", LOG_NOTE);
+    _cleanup_free_ char *all =
+        xasprintf("%s%snetctr: %" PRIu64 " lines (%" PRIu64 " bytes) are missing here: %s\n", text,
+                  head.text, r->loss.lines, r->loss.bytes, strerror(-r->loss.error));
+    const size_t done = write_some(fd, all, strlen(all), &error);
+    if (done == strlen(all))
+        return done;
+    (void)cut_back(fd, done);
+    return 0;
+}
+
+/* Whole entries of one kind, or as many of them as fit. */
+static void append(int fd, struct rotation *r, enum log_kind kind, const char *entries, size_t size)
+{
+    struct log_entry last;
+    int error = r ? r->loss.error : 0;
+    const size_t noted = error ? write_loss(fd, r) : 0;
+    if (size == 0 || (error && noted == 0)) {
+        if (r)
+            count_loss(r, entries, size, error);
+        return;
+    }
+    const size_t done = write_some(fd, entries, size, &error);
+    const char *newline = done ? memrchr(entries, '\n', done) : NULL;
+    const size_t whole = newline ? (size_t)(newline + 1 - entries) : 0;
+    /* A note that nothing follows would be repeated for each line that does not fit either. */
+    const size_t note_kept = whole ? noted : 0;
+    if (!cut_back(fd, noted - note_kept + done - whole))
+        (void)write_all(fd, "\n", 1);
+    if (!r)
+        return;
+    r->size += (int64_t)(note_kept + whole);
+    if (note_kept) {
+        r->loss = (struct log_loss){0};
+        memset(r->open, 0, sizeof(r->open));
+    }
+    if (whole) {
+        const char *before = memrchr(entries, '\n', whole - 1),
+                   *begin = before ? before + 1 : entries;
+        r->open[kind] = log_entry_parse(begin, (size_t)(newline - begin), &last) && last.partial;
+    }
+    if (whole < size)
+        count_loss(r, entries + whole, size - whole, error);
+}
+
+void log_finish(int fd, struct rotation *r)
+{
+    if (fd >= 0 && r->loss.error && write_loss(fd, r) > 0)
+        r->loss = (struct log_loss){0};
+}
+
+/* Whole entries. Their first @rest bytes belong to a line that the file has begun: it stays in one piece. */
+static void put(int fd, struct rotation *r, enum log_kind kind, const char *entries, size_t size,
+                size_t rest)
+{
+    if (r && is_full(fd, r, size)) {
+        append(fd, r, kind, entries, rest);
+        rotate(fd, r);
+        entries += rest;
+        size -= rest;
+    }
+    append(fd, r, kind, entries, size);
+}
+
+/* With its head; its newline is in the place of the text's, or added. Returns where it ends. */
+static char *add_entry(char *to, const struct head *head, const char *text, size_t size, char flag)
+{
+    memcpy(to, head->text, head->size);
+    to[head->flag] = flag;
+    memcpy(to + head->size, text, size);
+    to[head->size + size] = '\n';
+    return to + head->size + size + 1;
+}
+
+static bool write_entries(int fd, struct rotation *r, const struct head *head, const char *data,
+                          size_t size, bool mid_line)
+{
+    char batch[BATCH], *to = batch;
+    size_t rest = 0;
     const size_t most = r && r->max_size > 0 && r->max_size < BATCH ? (size_t)r->max_size : BATCH;
     for (const char *p = data, *end = data + size, *stop; p < end; p = stop) {
         size_t piece = (size_t)(end - p) < LOG_PIECE_MAX ? (size_t)(end - p) : LOG_PIECE_MAX;
         const char *newline = memchr(p, '\n', piece);
         piece = newline ? (size_t)(newline - p) : piece;
-        if (used && used + head.size + piece + 1 > most) {
-            put(fd, r, batch, used, rest);
-            used = rest = 0;
+        if (to > batch && (size_t)(to - batch) + head->size + piece + 1 > most) {
+            put(fd, r, head->kind, batch, (size_t)(to - batch), rest);
+            to = batch;
+            rest = 0;
         }
         bool begins = !mid_line;
         mid_line = !newline;
-        memcpy(batch + used, head.text, head.size);
-        batch[used + head.size - 2] = mid_line ? 'P' : 'F';
-        memcpy(batch + used + head.size, p, piece);
-        used += head.size + piece + 1;
-        batch[used - 1] = '\n';
-        rest = begins ? rest : used;
+        to = add_entry(to, head, p, piece, mid_line ? 'P' : 'F');
+        rest = begins ? rest : (size_t)(to - batch);
         stop = p + piece + (newline ? 1 : 0);
     }
-    if (used)
-        put(fd, r, batch, used, rest);
+    if (to > batch)
+        put(fd, r, head->kind, batch, (size_t)(to - batch), rest);
     return mid_line;
+}
+
+bool log_write(int fd, struct rotation *r, const char *tag, const char *data, size_t size,
+               bool mid_line)
+{
+    const struct head head = make_head(tag, streq(tag, "stdout") ? LOG_STDOUT : LOG_STDERR);
+    if (r)
+        follow_name(fd, r);
+    return write_entries(fd, r, &head, data, size, mid_line);
 }
 
 void log_note(int fd, struct rotation *r, const char *text)
 {
+    const struct head head = make_head("stderr", LOG_NOTE);
     _cleanup_free_ char *line = xasprintf("%s\n", text);
     if (fd >= 0)
-        (void)log_write(fd, r, "stderr", line, strlen(line), false);
+        (void)write_entries(fd, r, &head, line, strlen(line), false);
 }

@@ -49,6 +49,14 @@ char *spec_new_id(void)
     return spec_id_of(bits);
 }
 
+char *spec_early_hint(const struct spec *s)
+{
+    return xasprintf(
+        "`%s` ended at once with exit status 0: if it went to the background by itself, keep it in front "
+        "(nginx: `nginx -g 'daemon off;'`)",
+        s->argv[0]);
+}
+
 static void put_tmpfs(json_t *j, const struct volume *v)
 {
     json_object_set_new(j, "size", json_integer((json_int_t)v->size));

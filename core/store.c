@@ -116,6 +116,7 @@ static int read_record(struct store *s, const char *name, struct record *out, st
     out->oom_kills = (uint64_t)json_int(ended, "oom_kills", 0);
     out->restarts = (unsigned)json_int(ended, "restarts", 0);
     out->asked = json_flag(ended, "asked");
+    out->ended_early = json_flag(ended, "early");
     r = read_life(s, name, out, e);
     if (r < 0) {
         record_clear(out);

@@ -121,6 +121,8 @@ json_t *spec_to_json(const struct spec *s); /**< caller owns */
 int spec_from_json(const json_t *j, struct spec *out, struct err *e);
 /** Gives a size and a number of inodes to each tmpfs that has none: at most the memory limit. */
 void spec_bound_tmpfs(struct spec *s);
+/** What a user may need to know about a service that has ended as soon as it was started; caller frees. */
+char *spec_early_hint(const struct spec *s);
 /** A new container id; caller frees. */
 char *spec_new_id(void);
 /** The id that these bits make: 12 hex digits, of which one at least is a letter. */
@@ -174,10 +176,11 @@ struct record {
     bool damaged;    /**< it lives, and what its run directory says of it cannot be believed */
     bool oom_killed; /**< EXITED, RESTARTING: the kernel killed the program for want of memory */
     uint64_t
-        oom_kills; /**< EXITED: so many processes in its last run, be it the program or others */
-    bool asked;    /**< EXITED: somebody wanted it to end, for good */
-    bool lost;     /**< EXITED: it ran when the host went down; nobody knows how it ended */
-    char *failure; /**< RESTARTING: why its last start failed; NULL: it ran */
+        oom_kills;    /**< EXITED: so many processes in its last run, be it the program or others */
+    bool asked;       /**< EXITED: somebody wanted it to end, for good */
+    bool ended_early; /**< EXITED: of itself, and so soon that spec_early_hint() may tell why */
+    bool lost;        /**< EXITED: it ran when the host went down; nobody knows how it ended */
+    char *failure;    /**< RESTARTING: why its last start failed; NULL: it ran */
     unsigned restarts; /**< new beginnings since it was started */
 };
 void record_clear(struct record *r);
@@ -255,6 +258,9 @@ struct container {
     bool between_runs; /**< adopted: its program did not run when its monitor died */
     int exit_status;   /**< of the last run, if there was one */
     char *failure;     /**< why its last start failed; NULL: it did not */
+    bool ended_early;  /**< see struct record */
+    bool
+        output_failed; /**< attached: some of its output could not be written, other than for want of a reader */
     unsigned restarts;
     bool told_start;    /**< the event "start" has no "die" yet */
     bool sigkilled;     /**< its program was ended by SIGKILL, as its monitor has seen */
@@ -302,7 +308,8 @@ struct monitor_options {
     size_t watch_count;
 };
 /** Runs until the container's init has ended: log, attached streams, signals to forward, watches.
- *  Returns the exit status as a shell tells it (128+n for signal n). */
+ *  Returns the exit status as a shell tells it (128+n for signal n). An output whose reader has gone ends the program as
+ *  in a pipeline (128+SIGPIPE). */
 int monitor_run(struct container *c, const struct monitor_options *options, struct err *e);
 /** From here on signals do not end this process: monitor_run() and monitor_pause() receive them. */
 int monitor_listen(struct container *c, struct err *e);
@@ -332,7 +339,7 @@ int container_rest(struct container *c, struct err *e);
 /** Emits an event of this container. */
 void container_event(const struct container *c, const char *name,
                      const struct event_attribute *attributes);
-/** One line of netctr's own in the container's log. */
+/** One line of netctr's own in the container's log, marked as such. */
 void container_note(struct container *c, const char *text);
 /** Its definition, after a change to the spec while it runs. */
 int container_save_definition(struct container *c, struct err *e);

@@ -152,6 +152,79 @@ knows_since() {
     assert_eq "$(netctr logs --since "$when" k | head -1)" 21
     assert_eq "$(netctr logs --since 1h k | tail -1)" 40
     assert_eq "$(netctr logs --since 2100-01-01 k)" ''
+    assert_eq "$(netctr logs --until "$when" k | tail -1)" "$(netctr logs -t k | awk -v until="$when" '$1 <= until { print $2 }' | tail -1)"
+    assert_eq "$(netctr logs --until 1h k)" ''
+    assert_eq "$(netctr logs --since 1h --until 2100-01-01 k | head -1)" "$(netctr logs k | head -1)"
+    assert_eq "$(timeout 5 "$ARENA/bin/netctr" logs -f --until "$when" k | head -1)" "$(netctr logs k | head -1)"
+    netctr logs -f --until "$(($(date +%s) + 1))" k | has -x 40
     assert_error 'netctr: since `x` is not a time (as in 10m, 2026-01-02T15:04:05Z)' 125 netctr logs --since x k
+    assert_error 'netctr: until `x` is not a time (as in 10m, 2026-01-02T15:04:05Z)' 125 netctr logs --until x k
 }
-t 'logs --since' knows_since
+t 'logs --since and --until' knows_since
+
+# How many lines of the program's the log says that it has lost; each gap is told once.
+lost_lines() {
+    netctr logs k 2>&1 >/dev/null | sed -n 's/^netctr: \([0-9]*\) lines (.*) are missing here: .*/\1/p'
+}
+has_whole_entries() {
+    ! grep -hEv '^[0-9]{4}-[0-9-]{5}T[0-9:]{8}\.[0-9]{9}Z std(out|err) [FP](:netctr)? ' "$state"/containers/k/log* ||
+        fail 'not all entries are whole'
+}
+# A program that writes 20,000 lines when $tmp/go is there, the last one in two pieces, and more at $tmp/more.
+write_twice() { # FLAGS...
+    rm -f "$tmp/go" "$tmp/full" "$tmp/more"
+    netctr run -d --name k --network none -v "$tmp:/t" "$@" "$box" sh -c '
+        await() { until [ -e "/t/$1" ]; do usleep 10000; done; }
+        printf begun; await go; echo; for i in $(seq 1000); do seq $((i * 10 - 9)) $((i * 10)); seq $((i * 10 - 9)) $((i * 10)) >&2; done
+        printf half; touch /t/full; await more; echo end; printf half; sleep .1; echo " end" >&2; echo; sleep 1000' >/dev/null
+    wait_for 5 logged k begun
+}
+tells_the_loss() { # REASON
+    has_whole_entries
+    netctr logs k >"$tmp/stdout" 2>"$tmp/stderr"
+    assert_eq "$(grep -c "are missing here: $1\$" "$tmp/stderr")" 1
+    assert_eq "$(grep -c 'are missing here' "$tmp/stdout")" 0
+    # All numbers there are, are whole, and in order.
+    assert_eq "$(grep -c '^begun$' "$tmp/stdout") $(tail -n 2 "$tmp/stdout" | tr '\n' ,)" '1 end,half,'
+    grep -x '[0-9]*' "$tmp/stdout" >"$tmp/numbers"
+    seq "$(tail -1 "$tmp/numbers")" | cmp - "$tmp/numbers"
+    # 20,001 lines, "end", "half" and " end" were written. A piece of a line that is there ends one.
+    local there
+    there=$(netctr logs k 2>&1 | grep -vc '^netctr: ')
+    note "$there lines are there, $(lost_lines) are not"
+    [ $((there + $(lost_lines))) -ge 20003 ] && [ $((there + $(lost_lines))) -le 20005 ] || fail "$there and $(lost_lines)"
+    netctr rm -f k >/dev/null
+}
+full_disk() {
+    local flags
+    mkdir -p "$state"
+    mount -t tmpfs -o size=4m tmpfs "$state"
+    for flags in '' --cpus=0.5; do
+        # shellcheck disable=SC2086 # perhaps none
+        write_twice $flags
+        cat /dev/zero >"$state/filler" 2>/dev/null || true
+        truncate -s -100K "$state/filler"
+        touch "$tmp/go"
+        wait_for 20 test -e "$tmp/full"
+        has_whole_entries
+        rm "$state/filler"
+        touch "$tmp/more"
+        wait_for 5 logged k ' end'
+        tells_the_loss 'No space left on device'
+    done
+    umount -l "$state"
+}
+t 'a full disk tears no entry, and what is lost is told once' full_disk
+
+file_size_limit() {
+    write_twice
+    prlimit --pid "$(monitor_of k)" --fsize=100000:unlimited
+    touch "$tmp/go"
+    wait_for 20 test -e "$tmp/full"
+    has_whole_entries
+    prlimit --pid "$(monitor_of k)" --fsize=unlimited:
+    touch "$tmp/more"
+    wait_for 5 logged k ' end'
+    tells_the_loss 'File too large'
+}
+t 'nor does a limit of file size' file_size_limit

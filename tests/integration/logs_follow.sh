@@ -49,7 +49,90 @@ after_truncation() {
     ends_well
     assert_eq "$(netctr logs k)" new
 }
-t 'logs -f begins anew in a file that somebody has emptied' after_truncation
+t 'logs -f reads a file that somebody has emptied from its beginning' after_truncation
+
+# Taken away by a rotation that is not ours, the program's next line is in a file with the name.
+after_rename() {
+    local log=$state/containers/k/log where flags
+    for flags in '' '--cpus 0.5'; do
+        for where in "$tmp/elsewhere" "$log.1"; do
+            # shellcheck disable=SC2086 # several words
+            background $flags 'seq 1000; await go; echo new; await end; echo last'
+            follow
+            wait_for 5 grep -qx 1000 "$tmp/followed"
+            mv "$log" "$where"
+            [ "$where" != "$tmp/elsewhere" ] ||
+                { netctr logs k 2>&1 || true; } | has -x "netctr: the log of container .k. is missing: $log"
+            touch "$tmp/go"
+            wait_for 5 grep -qx new "$tmp/followed"
+            assert_eq "$(cut -c 32- "$log")" 'stdout F new'
+            assert_eq "$(netctr logs --tail 1 k)" new
+            # Another file in its place, as logrotate makes one.
+            mv "$log" "$where"
+            install -m 0640 /dev/null "$log"
+            touch "$tmp/end"
+            ends_well
+            assert_eq "$(cut -c 32- "$log") $(stat -c %A "$log" | tr x -)" 'stdout F last -rw-r-----'
+            { seq 1000 && echo new && echo last; } | cmp - "$tmp/followed"
+            netctr rm k >/dev/null
+        done
+    done
+}
+t 'a log that somebody has renamed is begun again, and followed' after_rename
+
+# What is longer than before, and yet another: a look at the size would not tell.
+after_rewriting() {
+    local log=$state/containers/k/log how
+    for how in 'cat "$tmp/new" >"$log"' 'cp "$log" "$tmp/copy" && : >"$log" && cat "$tmp/new" >>"$log"' \
+        'cp "$tmp/new" "$log.x" && mv "$log.x" "$log"'; do
+        background 'seq 10; await go; echo more; await end; echo last'
+        follow
+        wait_for 5 grep -qx 10 "$tmp/followed"
+        for n in $(seq 101 200); do
+            printf '2026-01-02T03:04:05.%09dZ stdout F %d\n' "$n" "$n"
+        done >"$tmp/new"
+        eval "$how"
+        wait_for 5 grep -qx 200 "$tmp/followed"
+        touch "$tmp/go"
+        wait_for 5 grep -qx more "$tmp/followed"
+        touch "$tmp/end"
+        ends_well
+        { seq 10 && seq 101 200 && echo more && echo last; } | cmp - "$tmp/followed"
+        netctr rm k >/dev/null
+    done
+}
+t 'logs -f sees that the file is another' after_rewriting
+
+from_the_end() {
+    local follower
+    background 'seq 1000; await go; seq 5; await end'
+    wait_for 5 logged k 1000
+    : >"$tmp/followed"
+    "$ARENA/bin/netctr" logs -f --tail 2 k >"$tmp/followed" 2>"$tmp/stderr" &
+    follower=$!
+    wait_for 5 grep -qx 1000 "$tmp/followed"
+    assert_eq "$(tr '\n' ' ' <"$tmp/followed")" '999 1000 '
+    touch "$tmp/go"
+    wait_for 5 grep -qx 5 "$tmp/followed"
+    touch "$tmp/end"
+    ends_well
+    assert_eq "$(tr '\n' ' ' <"$tmp/followed")" '999 1000 1 2 3 4 5 '
+    netctr rm k >/dev/null
+    # Nothing has been read yet when the file is emptied.
+    background 'seq 1000; await go; echo new; await end'
+    wait_for 5 logged k 1000
+    : >"$tmp/followed"
+    "$ARENA/bin/netctr" logs -f --tail 0 k >"$tmp/followed" 2>"$tmp/stderr" &
+    follower=$!
+    wait_for 5 eval 'ls -l /proc/$follower/fd | has inotify'
+    : >"$state/containers/k/log"
+    touch "$tmp/go"
+    wait_for 5 grep -qx new "$tmp/followed"
+    touch "$tmp/end"
+    ends_well
+    assert_eq "$(cat "$tmp/followed")" new
+}
+t 'logs -f --tail' from_the_end
 
 without_file() {
     background --log-opt max-size=30k --log-opt max-file=5 'seq 1000; await go; seq 1001 3000; await end'

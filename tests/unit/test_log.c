@@ -5,7 +5,9 @@
 
 #include <netctr/core.h>
 
+#include <signal.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 /* Text of a file without the times, a space and a newline after each entry; caller frees. */
 static char *text_in(int dir, const char *name)
@@ -67,11 +69,12 @@ static void test_rotation(void)
     struct stat now, before;
     fstatat(s.fd, "log", &now, 0);
     fstatat(s.fd, "log.1", &before, 0);
-    expect(log_generation(now.st_mode) == (log_generation(before.st_mode) + 1) % LOG_GENERATIONS,
+    expect(log_generation(now.st_mode) == log_generation_after(log_generation(before.st_mode)),
            "files are counted", "%u after %u", log_generation(now.st_mode),
            log_generation(before.st_mode));
+    r.max_size = 200;
     log_note(fd, &r, "two\nlines");
-    expect_text(s.fd, "log", "F two/F lines/");
+    expect_text(s.fd, "log", "F h/F j/F:netctr two/F:netctr lines/");
     log_tidy(s.fd, 1);
     check(!exists(s.fd, "log.1") && !exists(s.fd, "log.2") && exists(s.fd, "log"), "tidied", "no");
 }
@@ -125,24 +128,30 @@ static void test_strange(void)
            (long)size_of(s.fd, "log"));
     unlinkat(s.fd, "log.1", AT_REMOVEDIR);
     unlinkat(s.fd, "log.new", AT_REMOVEDIR);
+    struct stat now, before;
     /* Emptied by somebody: not full any more. */
     (void)!ftruncate(fd, 0);
     (void)add(fd, &r, "1\n", false);
     expect_text(s.fd, "log", "F 1/");
     /* Taken away by somebody: the next one has the name. */
     (void)!renameat(s.fd, "log", s.fd, "mine");
+    r.looked = 0;
     for (char text[] = "2\n"; text[0] <= '5'; text[0]++)
         (void)add(fd, &r, text, false);
-    expect_text(s.fd, "mine", "F 1/F 2/");
-    expect_text(s.fd, "log.1", "F 3/F 4/");
-    expect_text(s.fd, "log", "F 5/");
+    expect_text(s.fd, "mine", "F 1/");
+    expect_text(s.fd, "log.1", "F 2/F 3/");
+    expect_text(s.fd, "log", "F 4/F 5/");
+    fstatat(s.fd, "log.1", &now, 0);
+    fstatat(s.fd, "mine", &before, 0);
+    check(log_generation(now.st_mode) == log_generation_after(log_generation(before.st_mode)),
+          "a file that takes the name counts as the next", "it does not");
     /* Somebody else has begun another: it is the present one. */
     _cleanup_close_ int other = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     (void)!renameat(s.fd, "log", s.fd, "log.1");
     put_file(s.fd, "log", "", 0);
     log_reopen(other, s.fd);
     log_note(other, NULL, "note");
-    expect_text(s.fd, "log", "F note/");
+    expect_text(s.fd, "log", "F:netctr note/");
     unlinkat(s.fd, "log", 0);
     check((symlinkat("/dev/null", s.fd, "log"), log_open(s.fd)) == -EBADMSG, "a link", "is opened");
     unlinkat(s.fd, "log", 0);
@@ -159,6 +168,100 @@ static void test_torn(void)
     log_mend(fd);
     (void)add(fd, NULL, "next\n", false);
     expect_text(s.fd, "log", "F hal/F next/");
+    static const char head[] = "2026-11-23T14:05:00.123456789Z std";
+    put_file(s.fd, "log", head, sizeof(head) - 1);
+    close_fd(fd);
+    fd = log_open(s.fd);
+    log_mend(fd);
+    expect(size_of(s.fd, "log") == 0, "a head that is not complete is removed", "%ld",
+           (long)size_of(s.fd, "log"));
+    put_file(s.fd, "log", "not ours", 8);
+    close_fd(fd);
+    fd = log_open(s.fd);
+    log_mend(fd);
+    expect(size_of(s.fd, "log") == 0, "and what is no entry", "%ld", (long)size_of(s.fd, "log"));
+}
+
+static void test_parse(void)
+{
+#define TIME "2026-11-23T14:05:00.123456789Z "
+    static const char *const bad[] = {
+        "",
+        TIME,
+        TIME "stdout",
+        TIME "stdout F",
+        TIME "stdout X text",
+        TIME "stdin  F text",
+        TIME "stdoutF  text",
+        TIME "stdout Fx text",
+        "2026-11-23T14:05:00.12345678Z stdout F text",
+        "2026-11-23 14:05:00.123456789Z stdout F text",
+        " " TIME "stdout F text",
+        TIME "stdout F:a-tag-that-is-longer-than-any-head-may-be-and-goes-on text"};
+    static const struct {
+        const char *line;
+        struct log_entry entry;
+    } good[] = {{TIME "stdout F text", {LOG_STDOUT, false, 40}},
+                {TIME "stdout F ", {LOG_STDOUT, false, 40}},
+                {TIME "stderr P  text", {LOG_STDERR, true, 40}},
+                {TIME "stderr F:other text", {LOG_STDERR, false, 46}},
+                {TIME "stderr F:netctr text", {LOG_NOTE, false, 47}}};
+    struct log_entry entry;
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+        check(!log_entry_parse(bad[i], strlen(bad[i]), &entry), "is no entry", bad[i]);
+    for (size_t i = 0; i < ARRAY_LEN(good); i++)
+        check(log_entry_parse(good[i].line, strlen(good[i].line), &entry) &&
+                  entry.kind == good[i].entry.kind && entry.partial == good[i].entry.partial &&
+                  entry.head == good[i].entry.head,
+              "is an entry", good[i].line);
+}
+
+/* The disk is as full as the limit of file size makes it. */
+static void set_room(rlim_t bytes)
+{
+    const struct rlimit limit = {bytes, RLIM_INFINITY};
+    check(setrlimit(RLIMIT_FSIZE, &limit) == 0, "set a limit", strerror(errno));
+}
+
+static void test_no_room(void)
+{
+    _cleanup_scratch_ struct scratch s = scratch_open();
+    _cleanup_close_ int fd = log_open(s.fd);
+    struct rotation r = {.dir = s.fd, .max_size = -1, .max_file = 1};
+    signal(SIGXFSZ, SIG_IGN);
+    set_room(130); /* three entries of "a", and the beginning of a fourth */
+    check(!add(fd, &r, "a\na\na\na\na\n", false), "the end of a line", "in a line");
+    expect_text(s.fd, "log", "F a/F a/F a/");
+    check(r.size == 126 && size_of(s.fd, "log") == 126, "whole entries are kept", "they are not");
+    (void)add(fd, &r, "lost\n", false);
+    set_room(180); /* a note, and nothing behind it */
+    (void)add(fd, &r, "lost\nlost\n", false);
+    expect_text(s.fd, "log", "F a/F a/F a/");
+    set_room(RLIM_INFINITY);
+    (void)add(fd, &r, "b\n", false);
+    expect_text(
+        s.fd, "log",
+        "F a/F a/F a/F:netctr netctr: 5 lines (19 bytes) are missing here: File too large/F b/");
+    /* In the middle of a line: what is there of it is no beginning of what comes next. */
+    (void)add(fd, &r, "half", false);
+    set_room((rlim_t)size_of(s.fd, "log") + 10);
+    (void)add(fd, &r, " a line\n", true);
+    set_room(RLIM_INFINITY);
+    (void)!ftruncate(fd, 0);
+    (void)add(fd, &r, "c\n", false);
+    expect_text(s.fd, "log",
+                "F /F:netctr netctr: 1 lines (8 bytes) are missing here: File too large/F c/");
+    /* The program has ended. */
+    set_room((rlim_t)size_of(s.fd, "log") + 10);
+    (void)add(fd, &r, "d\n", false);
+    log_finish(fd, &r);
+    check(r.loss.error != 0, "it is not told yet", "it is");
+    set_room(RLIM_INFINITY);
+    (void)!ftruncate(fd, 0);
+    log_finish(fd, &r);
+    log_finish(fd, &r);
+    expect_text(s.fd, "log",
+                "F:netctr netctr: 1 lines (2 bytes) are missing here: File too large/");
 }
 
 static void test_options(void)
@@ -192,6 +295,8 @@ int main(void)
     test_chunk();
     test_strange();
     test_torn();
+    test_parse();
+    test_no_room();
     test_options();
     return failures != 0;
 }
