@@ -76,11 +76,8 @@ static void run_stream(struct attending *a, int i, short events)
     bool reads = !stream_pending(s);
     stream_run(s, events);
     size_t read = reads ? s->used : 0;
-    /* Its reader has gone (`| head -1`): the command hears so, as it would without us. */
-    if (i > 0 && s->to < 0 && s->from >= 0) {
-        *a->ends[i] = close_fd(*a->ends[i]);
-        s->from = -1;
-    }
+    if (i > 0)
+        (void)stream_hang_up(s, a->ends[i]);
     if (stream_ended(s) || read > a->owed[i])
         a->owed[i] = 0;
     else
@@ -147,6 +144,8 @@ static int attend(struct entered *entered, struct stream streams[3], int *out, i
         r = turn(&a, e);
     if (r == 0)
         entered_reap(entered);
+    if (r == 0 && a.status == 0 && (stream_failed(&streams[1]) || stream_failed(&streams[2])))
+        return EXIT_NETCTR; /* the command does not know that its output is lost */
     return r < 0 ? r : a.status;
 }
 
@@ -211,9 +210,13 @@ int container_exec(struct store *s, const struct record *r, const struct exec_re
     code =
         request->detached ? 0 : open_streams(request->interactive, j.streams, &in, &out, &err, e);
     struct stream streams[3] = {
-        {.from = in >= 0 ? STDIN_FILENO : -1, .to = in, .close_to = true, .log = -1},
-        {.from = out, .to = STDOUT_FILENO, .log = -1},
-        {.from = err, .to = STDERR_FILENO, .log = -1},
+        {.from = in >= 0 ? STDIN_FILENO : -1,
+         .to = in,
+         .close_to = true,
+         .log = -1,
+         .tag = "stdin"},
+        {.from = out, .to = STDOUT_FILENO, .log = -1, .tag = "stdout"},
+        {.from = err, .to = STDERR_FILENO, .log = -1, .tag = "stderr"},
     };
     j.env = environment(&r->spec, request);
     struct entered in_there = ENTERED_INIT;

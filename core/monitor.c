@@ -16,8 +16,11 @@
 #include <time.h>
 
 enum {
-    RELAY_PATIENCE_MS = 1000
-}; /* with a relay that does not get on while somebody waits for the end */
+    RELAY_PATIENCE_MS =
+        1000,             /* with a relay that does not get on while somebody waits for the end */
+    PIPE_GRACE_MS = 1000, /* for a program that cannot die of SIGPIPE and has children that can */
+    EARLY_MS = 2000,      /* no service ends before that */
+};
 
 static void forwarded_signals(sigset_t *set)
 {
@@ -62,7 +65,10 @@ struct monitor {
     bool ended;
     int64_t end; /* when */
     int status;
-    int failures; /* of poll(), in a row */
+    int failures;          /* of poll(), in a row */
+    bool output_broken;    /* somebody who read its output has gone */
+    int64_t pipe_deadline; /* then it is looked at whether it ends by that; 0: never */
+    bool pipe_killed;
 };
 
 /* A program that is pid 1 and has no handler is deaf to every signal but SIGKILL. Who presses ^C a
@@ -93,6 +99,8 @@ static int reap(struct monitor *m)
     m->end = monotonic_ms();
     m->c->sigkilled = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
     m->status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+    if (m->pipe_killed && m->status == 128 + SIGKILL)
+        m->status = 128 + SIGPIPE;
     return 0;
 }
 
@@ -118,6 +126,66 @@ static bool is_overdue(const struct monitor *m)
     return m->ended && monotonic_ms() - m->end > RELAY_PATIENCE_MS &&
            container_end_asked(m->c) != 0;
 }
+
+/* ---- a reader that leaves --------------------------------------------------------------------*/
+
+/* A pid 1 that has left SIGPIPE as it was ignores it, by the kernel's rule. */
+static bool is_deaf_to_sigpipe(pid_t pid)
+{
+    static const char *const fields[] = {"\nSigBlk:\t", "\nSigIgn:\t", "\nSigCgt:\t"};
+    _cleanup_free_ char *path = xasprintf("/proc/%d/status", pid), *text = NULL;
+    if (read_file_at(AT_FDCWD, path, 65536, &text, NULL) < 0)
+        return false;
+    for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+        const char *field = strstr(text, fields[i]);
+        if (!field || (strtoull(field + strlen(fields[i]), NULL, 16) & (1ULL << (SIGPIPE - 1))))
+            return false;
+    }
+    return true;
+}
+
+static bool has_children(pid_t pid)
+{
+    _cleanup_free_ char *path = xasprintf("/proc/%d/task/%d/children", pid, pid), *text = NULL;
+    return read_file_at(AT_FDCWD, path, 65536, &text, NULL) != 0 || *text;
+}
+
+static bool is_newly_broken(struct monitor *m, int i)
+{
+    struct stream *s = &m->streams[i];
+    if (m->c->relayed)
+        s->broken = m->relay.broken[i];
+    return s->broken && s->from >= 0;
+}
+
+/* `netctr run … | head -1` ends as any pipeline does: the next writer gets SIGPIPE or EPIPE. A pid 1 that SIGPIPE would
+ * end anywhere else is killed in its place: at once if only it can have written, and before it sees EPIPE; else it has
+ * time to see how its children end. */
+static void hang_up(struct monitor *m)
+{
+    int *const ends[] = {&m->c->stdout_fd, &m->c->stderr_fd};
+    bool broke = false;
+    for (int i = STREAM_OUT; i <= STREAM_ERR; i++) {
+        broke = is_newly_broken(m, i) || broke;
+        m->output_broken = m->output_broken || m->streams[i].broken;
+        m->c->output_failed = m->c->output_failed || stream_failed(&m->streams[i]);
+    }
+    if (broke) {
+        bool waits = m->c->output_failed || has_children(m->c->pid);
+        m->pipe_deadline = monotonic_ms() + (waits ? PIPE_GRACE_MS : 0);
+    }
+    if (m->pipe_deadline && !m->ended && monotonic_ms() >= m->pipe_deadline) {
+        m->pipe_deadline = 0;
+        m->pipe_killed = is_deaf_to_sigpipe(m->c->pid) && pidfd_signal(m->c->pidfd, SIGKILL) == 0;
+    }
+    if (!broke)
+        return;
+    for (int i = STREAM_OUT; i <= STREAM_ERR; i++)
+        (void)stream_hang_up(&m->streams[i], ends[i]);
+    relay_hang_up(&m->relay);
+}
+
+/* ---- one turn --------------------------------------------------------------------------------*/
 
 /* poll() has failed. Memory that is short may be short for a moment only: the program runs meanwhile, and
  * its caller has been told that it does. */
@@ -238,16 +306,26 @@ static void tend_relay(struct monitor *m)
 /* -1: until something happens. */
 static int patience(const struct monitor *m)
 {
+    if (m->ended)
+        return DRAIN_MS;
+    if (!m->pipe_deadline)
+        return -1;
+    const int64_t left = m->pipe_deadline - monotonic_ms();
+    return left < 0 ? 0 : (int)left;
+}
+
+static int relayed_patience(const struct monitor *m)
+{
     bool missing = m->c->relayed && !m->relay.through && m->relay.pid == 0;
     int64_t left = missing ? m->relay.retry - monotonic_ms() : DRAIN_MS;
     left = left < 0 ? 0 : left < DRAIN_MS || !m->ended ? left : DRAIN_MS;
-    return missing || m->ended ? (int)left : -1;
+    return missing || m->ended ? (int)left : patience(m);
 }
 
 static int relayed_turn(struct monitor *m, struct pollfd *polled)
 {
     tend_relay(m);
-    int r = turn(m, polled, patience(m));
+    int r = turn(m, polled, relayed_patience(m));
     return r == 0 ? 1 : r;
 }
 
@@ -291,22 +369,18 @@ void container_note(struct container *c, const char *text)
 
 /* ---- the program's life ----------------------------------------------------------------------*/
 
-/* nginx, and many a service, leaves for the background by itself: init ends, and with it the
- * container. Nobody who meets this for the first time finds the reason. */
-static void explain_early_end(const struct monitor *m, int64_t begin)
+/* nginx, and many a service, leaves for the background by itself: init ends, and with it the container. Nobody who
+ * meets this for the first time finds the reason. What publishes ports was meant as a service; others may well be
+ * through in no time. */
+static void note_early_end(const struct monitor *m, int64_t begin)
 {
-    int64_t ms = monotonic_ms() - begin;
-    const struct spec *s = &m->c->spec;
-    if (m->status != 0 || ms > 2000 || s->restart.policy != RESTART_NO ||
-        (!s->detached && strv_len(s->published) == 0))
-        return;
-    _cleanup_free_ char *text = xasprintf(
-        "netctr: `%s` ended after %d ms with exit status 0: if it went to the background by itself, "
-        "keep it in front (nginx: `nginx -g 'daemon off;'`)",
-        s->argv[0], (int)ms);
-    note(m->c, text);
-    if (m->options->attached)
-        fprintf(stderr, "%s\n", text);
+    struct container *c = m->c;
+    c->ended_early = m->status == 0 && monotonic_ms() - begin < EARLY_MS &&
+                     c->spec.restart.policy == RESTART_NO && strv_len(c->spec.published) > 0 &&
+                     container_end_asked(c) == 0;
+    _cleanup_free_ char *hint = c->ended_early ? spec_early_hint(&c->spec) : NULL;
+    if (hint && m->options->attached)
+        warn("%s", hint);
 }
 
 static void open_monitor_streams(struct monitor *m)
@@ -325,8 +399,11 @@ static void open_monitor_streams(struct monitor *m)
                                              .log = c->log_fd,
                                              .rotation = &m->rotation,
                                              .tag = "stderr"};
-    m->streams[STREAM_IN] = (struct stream){
-        .from = reads ? STDIN_FILENO : -1, .to = program_stdin, .close_to = true, .log = -1};
+    m->streams[STREAM_IN] = (struct stream){.from = reads ? STDIN_FILENO : -1,
+                                            .to = program_stdin,
+                                            .close_to = true,
+                                            .log = -1,
+                                            .tag = "stdin"};
     c->relayed = c->spec.limits.cpu_milli > 0;
 }
 
@@ -340,16 +417,20 @@ int monitor_run(struct container *c, const struct monitor_options *options, stru
         xcalloc(AT_WATCHES + options->watch_count, sizeof(*polled));
     int r = 1;
     while (r > 0 && !(m.ended && drained(&m)) && !is_overdue(&m)) {
-        r = c->relayed ? relayed_turn(&m, polled) : turn(&m, polled, m.ended ? DRAIN_MS : -1);
-        if (r == 0 && is_read_slowly(&m))
+        r = c->relayed ? relayed_turn(&m, polled) : turn(&m, polled, patience(&m));
+        if (r == 0 && (!m.ended || is_read_slowly(&m)))
             r = 1;
+        hang_up(&m);
     }
     relay_stop(&m.relay);
     c->relayed = false;
+    log_finish(c->log_fd, &m.rotation);
+    c->told_to_end =
+        c->told_to_end || m.output_broken; /* another run would have no reader either */
     close_fd(m.streams[STREAM_IN].to);
     if (r < 0)
         return err_set(e, r, "watch the container");
-    explain_early_end(&m, begin);
+    note_early_end(&m, begin);
     return m.status;
 }
 

@@ -1,7 +1,7 @@
 /* Streams.
  *
- * A chunk is read only when the one before it has been written, so a reader who stops (a pager)
- * stops the program and nothing else: whoever copies goes on answering.
+ * A chunk is read only when the one before it has been written, so a reader that stops (a pager)
+ * stops the program and nothing else: the process that copies goes on answering.
  */
 #include "relay.h"
 
@@ -12,6 +12,8 @@ struct pollfd stream_interest(const struct stream *s)
 {
     if (s->sent < s->used)
         return (struct pollfd){.fd = s->to, .events = POLLOUT};
+    if (s->broken) /* nothing is logged either, for nobody */
+        return (struct pollfd){.fd = -1};
     return (struct pollfd){.fd = s->from, .events = POLLIN};
 }
 
@@ -29,7 +31,7 @@ static void stream_read(struct stream *s)
         return;
     if (n <= 0) {
         if (n < 0 && errno != EIO) /* EIO: how a terminal ends */
-            warn("cannot read the %s any more: %s", s->tag ? s->tag : "stream", strerror(errno));
+            warn("cannot read the %s any more: %s", s->tag, strerror(errno));
         stream_end(s);
         return;
     }
@@ -46,16 +48,28 @@ static void stream_write(struct stream *s)
     ssize_t n = write(s->to, s->data + s->sent, s->used - s->sent);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
-    if (n < 0) { /* the reader is gone; the program goes on, as under docker */
-        if (errno != EPIPE)
-            warn("cannot hand on the %s any more: %s", s->tag ? s->tag : "stream", strerror(errno));
-        if (s->close_to)
-            stream_end(s);
-        s->to = -1;
-        s->sent = s->used;
+    if (n >= 0) {
+        s->sent += (size_t)n;
         return;
     }
-    s->sent += (size_t)n;
+    const int error = errno;
+    if (error != EPIPE)
+        warn("cannot write the program's %s any more: %s", s->tag, strerror(error));
+    if (s->close_to)
+        stream_end(s);
+    s->broken =
+        error == EBADF ? 0 : error; /* closed by the caller: not wanted from the beginning */
+    s->to = -1;
+    s->sent = s->used;
+}
+
+bool stream_hang_up(struct stream *s, int *end)
+{
+    if (!s->broken || s->from < 0)
+        return false;
+    *end = close_fd(*end);
+    s->from = -1;
+    return true;
 }
 
 void stream_run(struct stream *s, short events)

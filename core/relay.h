@@ -3,6 +3,7 @@
 
 #include "log.h"
 
+#include <errno.h>
 #include <poll.h>
 
 #define RELAY_CHUNK 4096 /* PIPE_BUF: that much fits where poll() says POLLOUT */
@@ -14,8 +15,9 @@ struct stream {
     bool close_to;             /**< at the end of file @to is closed (a program's stdin) */
     int log;                   /**< -1: no log */
     struct rotation *rotation; /**< what bounds it, or NULL */
-    const char *tag;           /**< "stdout" or "stderr" in the log */
+    const char *tag;           /**< "stdin", "stdout" or "stderr"; in the log, too */
     bool mid_line;             /**< the log's last line is not complete */
+    int broken;                /**< nothing can be written to @to any more, why: errno */
     char data[RELAY_CHUNK];
     size_t used, sent;
 };
@@ -24,6 +26,14 @@ struct stream {
 struct pollfd stream_interest(const struct stream *s);
 /** Does what is possible without waiting. */
 void stream_run(struct stream *s, short events);
+/** Lets the program know that its output has no reader any more, as in a pipeline: by SIGPIPE or EPIPE, once the end that
+ *  it was read from, *@end, is closed. False: it has one, or this was done before. */
+bool stream_hang_up(struct stream *s, int *end);
+/** Output was lost, and not because its reader did not want it: a full disk. */
+static inline bool stream_failed(const struct stream *s)
+{
+    return s->broken && s->broken != EPIPE;
+}
 /** Has something been read that is not yet written? */
 static inline bool stream_pending(const struct stream *s)
 {

@@ -15,8 +15,16 @@ enum {
     RETRY_MS = 250
 }; /* when it was killed; a few times a second, for nothing is lost meanwhile */
 
-/* What it says, a byte each. */
-enum { SAYS_STDIN_ENDED = 'i', SAYS_WAITS = 'w' };
+/* What it says, a byte each. Of a stream that is broken it says SAYS_BROKEN + which, and whether for want of a
+ * reader. */
+enum {
+    SAYS_STDIN_ENDED = 'i',
+    SAYS_WAITS = 'w',
+    SAYS_NO_READER = '0',
+    SAYS_BROKEN = '4',
+};
+/* And what it hears, apart from the end. */
+#define HEARS_HANG_UP 'h'
 
 /* ---- the relay itself ------------------------------------------------------------------------*/
 
@@ -40,6 +48,27 @@ static void say(int talk, char what)
     (void)send(talk, &what, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
+static void say_broken(const struct stream *streams, bool *said, int talk)
+{
+    for (int i = STREAM_OUT; i <= STREAM_ERR; i++) {
+        if (streams[i].broken && !said[i])
+            say(talk, (char)((stream_failed(&streams[i]) ? SAYS_BROKEN : SAYS_NO_READER) + i));
+        said[i] = streams[i].broken != 0;
+    }
+}
+
+/* The monitor has something to say: let go of what is broken, or by the end of its words: the program has ended. */
+static bool hear_end(struct stream *streams, int talk)
+{
+    char word;
+    ssize_t n = recv(talk, &word, sizeof(word), MSG_DONTWAIT);
+    for (int i = STREAM_OUT; n > 0 && i <= STREAM_ERR; i++) {
+        int end = streams[i].from;
+        (void)stream_hang_up(&streams[i], &end);
+    }
+    return n == 0;
+}
+
 /* One look at all fds. 0: the program has ended and there was nothing to be done for a while. */
 static int turn(struct stream *streams, int talk, bool *ended)
 {
@@ -54,7 +83,7 @@ static int turn(struct stream *streams, int talk, bool *ended)
     for (int i = 0; n > 0 && i < STREAMS; i++)
         if (p[i].revents)
             stream_run(&streams[i], p[i].revents);
-    *ended = *ended || (n > 0 && p[STREAMS].revents);
+    *ended = *ended || (n > 0 && p[STREAMS].revents && hear_end(streams, talk));
     return n < 0 ? 1 : n;
 }
 
@@ -62,13 +91,14 @@ static int turn(struct stream *streams, int talk, bool *ended)
  * wants the container to end meanwhile, the monitor knows. */
 static void copy(struct stream *streams, int talk)
 {
-    bool ended = false, told = stream_ended(&streams[STREAM_IN]);
+    bool ended = false, told = stream_ended(&streams[STREAM_IN]), said_broken[STREAMS] = {false};
     while (!all_drained(streams, ended)) {
         if (turn(streams, talk, &ended) == 0) {
             if (!stream_pending(&streams[STREAM_OUT]) && !stream_pending(&streams[STREAM_ERR]))
                 return;
             say(talk, SAYS_WAITS);
         }
+        say_broken(streams, said_broken, talk);
         if (!told && stream_drained(&streams[STREAM_IN])) {
             say(talk, SAYS_STDIN_ENDED);
             told = true;
@@ -97,6 +127,7 @@ static _Noreturn void relay_main(const struct relay_work *w, int talk, pid_t mon
     for (int i = 0; i < STREAMS; i++)
         streams[i].rotation = &rotation;
     copy(streams, talk);
+    log_finish(w->log, &rotation);
     _exit(0);
 }
 
@@ -139,6 +170,12 @@ void relay_tell_end(struct relay *r)
         r->told = shutdown(r->talk, SHUT_WR) == 0;
 }
 
+void relay_hang_up(struct relay *r)
+{
+    if (r->pid)
+        say(r->talk, HEARS_HANG_UP);
+}
+
 void relay_hear(struct relay *r)
 {
     int status = 0;
@@ -147,6 +184,11 @@ void relay_hear(struct relay *r)
     ssize_t n = recv(r->talk, said, sizeof(said), MSG_DONTWAIT);
     r->stdin_ended = r->stdin_ended || (n > 0 && memchr(said, SAYS_STDIN_ENDED, (size_t)n));
     r->waits = n > 0 && memchr(said, SAYS_WAITS, (size_t)n);
+    for (int i = STREAM_OUT; n > 0 && i <= STREAM_ERR; i++)
+        if (memchr(said, SAYS_NO_READER + i, (size_t)n))
+            r->broken[i] = EPIPE;
+        else if (memchr(said, SAYS_BROKEN + i, (size_t)n))
+            r->broken[i] = EIO;
     if (!ended)
         return;
     r->through = WIFEXITED(status) && WEXITSTATUS(status) == 0;

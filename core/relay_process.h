@@ -14,7 +14,8 @@ struct relay {
     bool told;     /**< that the program has ended */
     bool waits;    /**< it has just said so: a reader takes his time */
     bool stdin_ended;
-    bool through; /**< there is nothing left to copy */
+    int broken[2]; /**< of STREAM_OUT and STREAM_ERR: the stream's, errno */
+    bool through;  /**< there is nothing left to copy */
 };
 #define RELAY_INIT               \
     {                            \
@@ -33,6 +34,8 @@ struct relay_work {
 int relay_start(struct relay *r, const struct relay_work *work);
 /** The program has ended: the relay ends when it has copied what is left. */
 void relay_tell_end(struct relay *r);
+/** Lets go of what the program writes to a stream that is broken, as stream_hang_up() does. */
+void relay_hang_up(struct relay *r);
 /** What it has said, and whether it has ended. */
 void relay_hear(struct relay *r);
 /** Ends it, whatever is left. */

@@ -453,6 +453,8 @@ static int live_on(struct living *l, struct err *e)
     if (leave(l, keep, status < 0 ? EXIT_NETCTR : status, &trouble) < 0)
         warn("%s (the next command tries again)", trouble.text);
     l->life->oom_killed = l->container.oom_killed;
+    if (status == 0 && l->container.output_failed)
+        return EXIT_NETCTR; /* the program does not know that its output is lost */
     return status;
 }
 

@@ -167,16 +167,38 @@ static void test_reader_gone(void)
 {
     signal(SIGPIPE, SIG_IGN); /* as the monitor does */
     _cleanup_line_ struct line l = line_open(false);
-    int to = l.stream.to;
+    int to = l.stream.to, from = l.stream.from;
+    check(!stream_hang_up(&l.stream, &from) && from >= 0, "one with a reader goes on",
+          "it does not");
     l.out = close_fd(l.out);
     say(&l, "a\n", 2);
     run(&l.stream);
     say(&l, "b\n", 2);
     run(&l.stream);
     _cleanup_free_ char *log = log_of(&l.stream, NULL);
-    check(!stream_ended(&l.stream) && l.stream.to < 0 && streq(log, "stdout F a\nstdout F b\n"),
-          "without its reader the program goes on", log);
+    check(l.stream.broken == EPIPE && !stream_failed(&l.stream) && streq(log, "stdout F a\n"),
+          "nothing is read for nobody", log);
+    check(stream_hang_up(&l.stream, &from) && from < 0 && stream_drained(&l.stream) &&
+              write(l.in, "c", 1) < 0 && errno == EPIPE,
+          "and the writer hears so", "it does not");
     close(to);
+    _cleanup_line_ struct line full = line_open(false);
+    close_fd(full.stream.to);
+    full.stream.to = open("/dev/full", O_WRONLY | O_CLOEXEC);
+    say(&full, "a", 1);
+    run(&full.stream);
+    check(stream_failed(&full.stream), "a full disk is another thing", "it is not");
+    full.stream.to = -1;
+    _cleanup_line_ struct line closed = line_open(false);
+    close_fd(closed.stream.to);
+    closed.stream.to = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    say(&closed, "a", 1);
+    run(&closed.stream);
+    say(&closed, "b\n", 2);
+    run(&closed.stream);
+    _cleanup_free_ char *only = log_of(&closed.stream, NULL);
+    check(!closed.stream.broken && streq(only, "stdout P a\nstdout F b\n"),
+          "what was closed from the beginning is only logged", only);
     _cleanup_line_ struct line input = line_open(true);
     input.out = close_fd(input.out);
     say(&input, "a", 1);
@@ -208,8 +230,8 @@ static void test_only_logged(void)
     log_note(l.stream.log, NULL, "a note");
     log_note(-1, NULL, "nowhere");
     _cleanup_free_ char *log = log_of(&l.stream, NULL);
-    check(streq(log, "stdout F quiet\nstderr F:netctr a note\n"), "without a reader there is the log",
-          log);
+    check(streq(log, "stdout F quiet\nstderr F:netctr a note\n"),
+          "without a reader there is the log", log);
     l.stream.log = close_fd(l.stream.log);
     l.stream.log = open("/dev/full", O_WRONLY | O_CLOEXEC);
     say(&l, "more\n", 5);
