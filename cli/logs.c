@@ -190,7 +190,9 @@ static int show(struct world *w, const struct record *r, struct log_view *v, str
     p->one_place = in_one_place();
     (void)setvbuf(stderr, NULL, _IOFBF, BUFSIZ); /* it is flushed as often as the order demands */
     int code = read_log(w, r, v, e);
-    _cleanup_free_ char *hint = r->ended_early ? spec_early_hint(&r->spec) : NULL;
+    /* What publishes ports is a service, and not a job that was through in no time. */
+    const bool early = r->ended_early && strv_len(r->spec.published) > 0;
+    _cleanup_free_ char *hint = early ? spec_early_hint(&r->spec) : NULL;
     if (p->damaged)
         warn("%" PRIu64 " lines of the log of `%s` are damaged and left out", p->damaged, name);
     if (code == 0 && hint)

@@ -370,13 +370,14 @@ void container_note(struct container *c, const char *text)
 /* ---- the program's life ----------------------------------------------------------------------*/
 
 /* nginx, and many a service, leaves for the background by itself: init ends, and with it the container. Nobody who
- * meets this for the first time finds the reason. What publishes ports was meant as a service; others may well be
- * through in no time. */
+ * meets this for the first time finds the reason. The kernel does not tell what init has left behind, so a job that is
+ * through in no time looks the same. */
 static void note_early_end(const struct monitor *m, int64_t begin)
 {
     struct container *c = m->c;
     c->ended_early = m->status == 0 && monotonic_ms() - begin < EARLY_MS &&
-                     c->spec.restart.policy == RESTART_NO && strv_len(c->spec.published) > 0 &&
+                     c->spec.restart.policy == RESTART_NO &&
+                     (c->spec.detached || strv_len(c->spec.published) > 0) &&
                      container_end_asked(c) == 0;
     _cleanup_free_ char *hint = c->ended_early ? spec_early_hint(&c->spec) : NULL;
     if (hint && m->options->attached)

@@ -120,11 +120,13 @@ hint() {
     assert_eq "$(cut -c 32- "$state/containers/k/log")" 'stdout F said'
     netctr rm k >/dev/null
     assert_contains "$(netctr run --rm -p 8080:80 "$box" true 2>&1)" "$text"
-    # A job that is through, a failure, one that was stopped: nothing is wrong.
+    # A job may well be through in no time: only inspect tells.
     netctr run -d --name k "$box" echo said >/dev/null
     wait_for 5 status_is k exited
-    assert_eq "$(early)$(netctr logs k 2>&1)" said
+    assert_eq "$(netctr logs k 2>&1)" said
+    assert_contains "$(early)" "\`echo\` $text"
     netctr rm k >/dev/null
+    # A failure, and one that was stopped.
     assert_status 1 netctr run --name k -p 8080:80 "$box" false
     assert_eq "$(early)$(netctr logs k 2>&1)" ''
     netctr rm k >/dev/null
