@@ -30,10 +30,11 @@ struct log_name log_name(unsigned age)
     return name;
 }
 
-static bool is_time(const char *text)
+/* Or the beginning of one, if there is no more. */
+static bool is_time(const char *text, size_t size)
 {
     static const char shape[] = "0000-00-00T00:00:00.000000000Z";
-    for (size_t i = 0; i < LOG_TIME_SIZE; i++)
+    for (size_t i = 0; i < size && i < LOG_TIME_SIZE; i++)
         if (shape[i] == '0' ? text[i] < '0' || text[i] > '9' : text[i] != shape[i])
             return false;
     return true;
@@ -44,7 +45,7 @@ bool log_entry_parse(const char *line, size_t size, struct log_entry *out)
     static const char *const streams[] = {[LOG_STDOUT] = " stdout ", [LOG_STDERR] = " stderr "};
     static const char note[] = ":" NOTE_TAG " ";
     const size_t tags = LOG_TIME_SIZE + strlen(streams[LOG_STDOUT]);
-    if (size < tags + 2 || !is_time(line) || (line[tags] != 'F' && line[tags] != 'P'))
+    if (size < tags + 2 || !is_time(line, size) || (line[tags] != 'F' && line[tags] != 'P'))
         return false;
     const bool out_is = memcmp(line + LOG_TIME_SIZE, streams[LOG_STDOUT], 8) == 0;
     if (!out_is && memcmp(line + LOG_TIME_SIZE, streams[LOG_STDERR], 8) != 0)
@@ -133,9 +134,9 @@ void log_mend(int fd)
         return;
     const char *newline = memrchr(last, '\n', (size_t)n), *begin = newline ? newline + 1 : last;
     const size_t size = (size_t)(last + n - begin);
-    /* Longer than any entry, it is somebody else's. */
-    if ((!newline && from > 0) || log_entry_parse(begin, size, &entry) ||
-        ftruncate(fd, st.st_size - (off_t)size) < 0)
+    const bool torn_head = (newline || from == 0) && size < LOG_HEAD_MAX && is_time(begin, size) &&
+                           !log_entry_parse(begin, size, &entry);
+    if (!torn_head || ftruncate(fd, st.st_size - (off_t)size) < 0)
         (void)write_all(fd, "\n", 1);
 }
 

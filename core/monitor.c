@@ -16,8 +16,7 @@
 #include <time.h>
 
 enum {
-    RELAY_PATIENCE_MS =
-        1000,             /* with a relay that does not get on while somebody waits for the end */
+    RELAY_PATIENCE_MS = 1000, /* with a relay that is stuck while somebody waits for the end */
     PIPE_GRACE_MS = 1000, /* for a program that cannot die of SIGPIPE and has children that can */
     EARLY_MS = 2000,      /* no service ends before that */
 };
@@ -66,8 +65,8 @@ struct monitor {
     int64_t end; /* when */
     int status;
     int failures;          /* of poll(), in a row */
-    bool output_broken;    /* somebody who read its output has gone */
-    int64_t pipe_deadline; /* then it is looked at whether it ends by that; 0: never */
+    bool output_broken;    /* a reader of its output has gone */
+    int64_t pipe_deadline; /* when it is killed if it ignores SIGPIPE; 0: never */
     bool pipe_killed;
 };
 
@@ -129,7 +128,7 @@ static bool is_overdue(const struct monitor *m)
 
 /* ---- a reader that leaves --------------------------------------------------------------------*/
 
-/* A pid 1 that has left SIGPIPE as it was ignores it, by the kernel's rule. */
+/* By the kernel's rule a pid 1 that has not changed what SIGPIPE does ignores it. */
 static bool is_deaf_to_sigpipe(pid_t pid)
 {
     static const char *const fields[] = {"\nSigBlk:\t", "\nSigIgn:\t", "\nSigCgt:\t"};
@@ -159,8 +158,8 @@ static bool is_newly_broken(struct monitor *m, int i)
 }
 
 /* `netctr run … | head -1` ends as any pipeline does: the next writer gets SIGPIPE or EPIPE. A pid 1 that SIGPIPE would
- * end anywhere else is killed in its place: at once if only it can have written, and before it sees EPIPE; else it has
- * time to see how its children end. */
+ * end anywhere else is killed: at once if only it can have written, and before it sees EPIPE; else it has time to see how
+ * its children end. */
 static void hang_up(struct monitor *m)
 {
     int *const ends[] = {&m->c->stdout_fd, &m->c->stderr_fd};
