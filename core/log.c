@@ -287,9 +287,9 @@ static size_t write_loss(int fd, const struct rotation *r)
         free(before);
     }
     const struct head head = make_head("stderr", LOG_NOTE);
-    _cleanup_free_ char *all =
-        xasprintf("%s%snetctr: %" PRIu64 " lines (%" PRIu64 " bytes) are missing here: %s\n", text,
-                  head.text, r->loss.lines, r->loss.bytes, strerror(-r->loss.error));
+    _cleanup_free_ char *all = xasprintf(
+        "%s%snetctr: lost %" PRIu64 " line%s (%" PRIu64 " bytes) here: %s\n", text, head.text,
+        r->loss.lines, r->loss.lines == 1 ? "" : "s", r->loss.bytes, strerror(-r->loss.error));
     const size_t done = write_some(fd, all, strlen(all), &error);
     if (done == strlen(all))
         return done;
@@ -302,10 +302,11 @@ static void append(int fd, struct rotation *r, enum log_kind kind, const char *e
 {
     struct log_entry last;
     int error = r ? r->loss.error : 0;
+    if (size == 0)
+        return;
     const size_t noted = error ? write_loss(fd, r) : 0;
-    if (size == 0 || (error && noted == 0)) {
-        if (r)
-            count_loss(r, entries, size, error);
+    if (error && noted == 0) {
+        count_loss(r, entries, size, error);
         return;
     }
     const size_t done = write_some(fd, entries, size, &error);

@@ -164,7 +164,7 @@ t 'logs --since and --until' knows_since
 
 # How many lines of the program's the log says that it has lost; each gap is told once.
 lost_lines() {
-    netctr logs k 2>&1 >/dev/null | sed -n 's/^netctr: \([0-9]*\) lines (.*) are missing here: .*/\1/p'
+    netctr logs k 2>&1 >/dev/null | sed -n 's/^netctr: lost \([0-9]*\) lines (.*) here: .*/\1/p'
 }
 has_whole_entries() {
     ! grep -hEv '^[0-9]{4}-[0-9-]{5}T[0-9:]{8}\.[0-9]{9}Z std(out|err) [FP](:netctr)? ' "$state"/containers/k/log* ||
@@ -182,8 +182,8 @@ write_twice() { # FLAGS...
 tells_the_loss() { # REASON
     has_whole_entries
     netctr logs k >"$tmp/stdout" 2>"$tmp/stderr"
-    assert_eq "$(grep -c "are missing here: $1\$" "$tmp/stderr")" 1
-    assert_eq "$(grep -c 'are missing here' "$tmp/stdout")" 0
+    assert_eq "$(grep -c "^netctr: lost .* here: $1\$" "$tmp/stderr")" 1
+    assert_eq "$(grep -c 'netctr: lost' "$tmp/stdout")" 0
     # All numbers there are, are whole, and in order.
     assert_eq "$(grep -c '^begun$' "$tmp/stdout") $(tail -n 2 "$tmp/stdout" | tr '\n' ,)" '1 end,half,'
     grep -x '[0-9]*' "$tmp/stdout" >"$tmp/numbers"

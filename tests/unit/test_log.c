@@ -240,9 +240,8 @@ static void test_no_room(void)
     expect_text(s.fd, "log", "F a/F a/F a/");
     set_room(RLIM_INFINITY);
     (void)add(fd, &r, "b\n", false);
-    expect_text(
-        s.fd, "log",
-        "F a/F a/F a/F:netctr netctr: 5 lines (19 bytes) are missing here: File too large/F b/");
+    expect_text(s.fd, "log",
+                "F a/F a/F a/F:netctr netctr: lost 5 lines (19 bytes) here: File too large/F b/");
     /* In the middle of a line: what is there of it is no beginning of what comes next. */
     (void)add(fd, &r, "half", false);
     set_room((rlim_t)size_of(s.fd, "log") + 10);
@@ -250,8 +249,18 @@ static void test_no_room(void)
     set_room(RLIM_INFINITY);
     (void)!ftruncate(fd, 0);
     (void)add(fd, &r, "c\n", false);
-    expect_text(s.fd, "log",
-                "F /F:netctr netctr: 1 lines (8 bytes) are missing here: File too large/F c/");
+    expect_text(s.fd, "log", "F /F:netctr netctr: lost 1 line (8 bytes) here: File too large/F c/");
+    /* Where there is room is another file. */
+    set_room((rlim_t)size_of(s.fd, "log") + 10);
+    (void)add(fd, &r, "lost\n", false);
+    r.max_size = 100;
+    r.max_file = 2;
+    set_room(RLIM_INFINITY);
+    (void)add(fd, &r, "e\n", false);
+    expect_text(s.fd, "log", "F:netctr netctr: lost 1 line (5 bytes) here: File too large/F e/");
+    expect_text(s.fd, "log.1",
+                "F /F:netctr netctr: lost 1 line (8 bytes) here: File too large/F c/");
+    r.max_size = -1;
     /* The program has ended. */
     set_room((rlim_t)size_of(s.fd, "log") + 10);
     (void)add(fd, &r, "d\n", false);
@@ -261,8 +270,7 @@ static void test_no_room(void)
     (void)!ftruncate(fd, 0);
     log_finish(fd, &r);
     log_finish(fd, &r);
-    expect_text(s.fd, "log",
-                "F:netctr netctr: 1 lines (2 bytes) are missing here: File too large/");
+    expect_text(s.fd, "log", "F:netctr netctr: lost 1 line (2 bytes) here: File too large/");
 }
 
 static void test_options(void)
