@@ -223,15 +223,16 @@ ssize_t log_reader_read(struct log_reader *r, char *data, size_t size, bool foll
         off_t left = r->last.st_size - r->at;
         size = left < 0 ? 0 : left < (off_t)size ? (size_t)left : size;
     }
-    if (follows && is_rewritten(r)) {
+    ssize_t n = pread(r->fd, data, size, r->at);
+    if (n < 0)
+        return -errno;
+    if (follows &&
+        is_rewritten(r)) { /* looked at last: what was read may be of the middle of another line */
         r->at = 0;
         r->seen_size = 0;
         *again = true;
         return 0;
     }
-    ssize_t n = pread(r->fd, data, size, r->at);
-    if (n < 0)
-        return -errno;
     r->at += n;
     if (n > 0) {
         r->seen_size = (size_t)n < sizeof(r->seen) ? (size_t)n : sizeof(r->seen);

@@ -81,6 +81,7 @@ static int print_new(struct log_reader *r, struct rest *rest, const struct log_v
         if (r->lost) {
             (void)log_print_flush(v->printer);
             warn("lines are lost: the container writes them faster than they are read");
+            fflush(stderr);
         }
         r->lost = false;
         if (code < 0 || next == -ENOENT)
