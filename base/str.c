@@ -113,6 +113,16 @@ strv strv_split(const char *s, char separator)
     }
 }
 
+char *strv_join(char *const *v, const char *between)
+{
+    char *all = NULL;
+    strv_each (s, v) {
+        _cleanup_free_ char *before = all;
+        all = before ? xasprintf("%s%s%s", before, between, s) : xstrdup(s);
+    }
+    return all ? all : xstrdup("");
+}
+
 void strv_free(strv v)
 {
     for (size_t i = 0; v && v[i]; i++)

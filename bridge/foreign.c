@@ -7,6 +7,7 @@
 #include <libmnl/libmnl.h>
 #include <libnftnl/set.h>
 #include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter_ipv4.h>
 #include <string.h>
 
 /* ---- a packet's way --------------------------------------------------------------------------*/
@@ -76,6 +77,19 @@ static bool is_at(const struct nftnl_chain *c, const struct foreign_packet *p)
            !streq(nftnl_chain_get_str(c, NFTNL_CHAIN_TYPE), "nat");
 }
 
+struct foreign_packet foreign_seen_by(const struct foreign_packet *packet, int priority)
+{
+    struct foreign_packet p = *packet;
+    p.untold = (p.hook == NF_INET_PRE_ROUTING || p.hook == NF_INET_LOCAL_OUT) &&
+               priority < NF_IP_PRI_CONNTRACK;
+    bool translated = p.hook == NF_INET_POST_ROUTING && priority >= NF_IP_PRI_NAT_SRC;
+    if (translated && p.masqueraded)
+        p.source = (struct ip){0};
+    if (translated && p.dnat)
+        p.source_port = 0;
+    return p;
+}
+
 int foreign_judge(struct foreign *f, const struct foreign_packet *packet,
                   void (*each)(const struct foreign_drop *d, void *arg), void *arg, struct err *e)
 {
@@ -83,8 +97,9 @@ int foreign_judge(struct foreign *f, const struct foreign_packet *packet,
         struct nftnl_chain *c = f->chains[i];
         if (!is_at(c, packet))
             continue;
+        struct foreign_packet p = foreign_seen_by(packet, nftnl_chain_get_s32(c, NFTNL_CHAIN_PRIO));
         struct walk w = {.foreign = f,
-                         .packet = packet,
+                         .packet = &p,
                          .family = nftnl_chain_get_u32(c, NFTNL_CHAIN_FAMILY),
                          .table = nftnl_chain_get_str(c, NFTNL_CHAIN_TABLE)};
         struct foreign_drop d = {.family = foreign_family(w.family),
@@ -159,8 +174,14 @@ int foreign_each_dnat(struct foreign *f, void (*each)(const struct foreign_dnat 
         machine_run(&m, rule);
         if (!m.nat_at && !m.xt_dnat)
             continue;
-        struct dnat_search s = {each, arg, {foreign_family(m.family), m.table, NULL, {0}}, 0};
-        s.found.chain = nftnl_rule_get_str(rule, NFTNL_RULE_CHAIN);
+        struct dnat_search s = {
+            .each = each,
+            .arg = arg,
+            .found = {.family = foreign_family(m.family),
+                      .table = m.table,
+                      .chain = nftnl_rule_get_str(rule, NFTNL_RULE_CHAIN),
+                      .handle = nftnl_rule_get_u64(rule, NFTNL_RULE_HANDLE)},
+        };
         r = tell_dnat(f, &m, &s);
     }
     return r < 0 ? err_set(e, r, "read a map of the host's nf_tables") : 0;

@@ -52,6 +52,13 @@ int foreign_each_element(struct foreign *f, uint32_t family, const char *table, 
 /** NFT_SET_… of a set; negative errno. */
 int foreign_set_flags(struct foreign *f, uint32_t family, const char *table, const char *set);
 
+/** @packet as a chain of that priority sees it: conntrack comes later, or its source has changed. */
+struct foreign_packet foreign_seen_by(const struct foreign_packet *packet, int priority);
+
+/** A match of iptables' own. @info: its structure, as the kernel has it. (foreign_xt.c) */
+enum tri xt_match(const char *name, unsigned revision, const void *info, size_t size,
+                  const struct foreign_packet *p);
+
 /** The tables of the older ip_tables, which nf_tables does not show. (foreign_legacy.c) */
 int legacy_judge(const struct foreign_packet *packet,
                  void (*each)(const struct foreign_drop *d, void *arg), void *arg, struct err *e);

@@ -4,21 +4,11 @@
 #include "foreign.h"
 
 #include <errno.h>
+#include <linux/netfilter_ipv4.h>
 #include <linux/netfilter_ipv4/ip_tables.h>
 #include <linux/netfilter_ipv6/ip6_tables.h>
 #include <string.h>
 #include <sys/socket.h>
-
-#define TABLE "filter"
-
-static bool has_table(const char *names)
-{
-    _cleanup_free_ char *text = NULL;
-    if (read_file_at(AT_FDCWD, names, 4096, &text, NULL) < 0)
-        return false;
-    _cleanup_strv_ strv lines = strv_split(text, '\n');
-    return strv_has(lines, TABLE);
-}
 
 /* Both families have the same shape; what differs is brought into one here. */
 struct entry {
@@ -69,6 +59,23 @@ static enum tri match_protocol(const struct foreign_packet *p, uint16_t wanted, 
     return !wanted ? YES : !p->protocol ? MAYBE : (p->protocol == wanted) != inverted ? YES : NO;
 }
 
+/* What stands between an entry and its target. */
+static enum tri match_extensions(const unsigned char *at, size_t left,
+                                 const struct foreign_packet *p)
+{
+    enum tri t = YES;
+    while (left >= sizeof(struct xt_entry_match)) {
+        const struct xt_entry_match *m = (const void *)at;
+        size_t size = m->u.match_size;
+        if (size < sizeof(*m) || size > left)
+            return MAYBE;
+        t = both(t, xt_match(m->u.user.name, m->u.user.revision, m->data, size - sizeof(*m), p));
+        at += size;
+        left -= size;
+    }
+    return t;
+}
+
 static struct entry read4(const struct ipt_entry *x, const struct foreign_packet *p)
 {
     const struct ipt_ip *i = &x->ip;
@@ -78,8 +85,7 @@ static struct entry read4(const struct ipt_entry *x, const struct foreign_packet
     t = both(t, match_address(&p->source, &i->src, &i->smsk, 4, i->invflags & IPT_INV_SRCIP));
     t = both(t, match_address(&p->destination, &i->dst, &i->dmsk, 4, i->invflags & IPT_INV_DSTIP));
     t = both(t, match_protocol(p, i->proto, i->invflags & IPT_INV_PROTO));
-    if (x->target_offset > sizeof(*x)) /* matches of its own */
-        t = both(t, MAYBE);
+    t = both(t, match_extensions(x->elems, x->target_offset - sizeof(*x), p));
     return (struct entry){t, x->next_offset, x->target_offset};
 }
 
@@ -94,8 +100,7 @@ static struct entry read6(const struct ip6t_entry *x, const struct foreign_packe
              match_address(&p->destination, &i->dst, &i->dmsk, 16, i->invflags & IP6T_INV_DSTIP));
     if (i->flags & IP6T_F_PROTO)
         t = both(t, match_protocol(p, i->proto, i->invflags & IP6T_INV_PROTO));
-    if (x->target_offset > sizeof(*x))
-        t = both(t, MAYBE);
+    t = both(t, match_extensions(x->elems, x->target_offset - sizeof(*x), p));
     return (struct entry){t, x->next_offset, x->target_offset};
 }
 
@@ -105,8 +110,12 @@ static bool entry_at(const struct table *t, size_t at, const struct foreign_pack
     size_t least = t->six ? sizeof(struct ip6t_entry) : sizeof(struct ipt_entry);
     if (at > t->size || t->size - at < least + sizeof(struct xt_entry_target))
         return false;
+    size_t target = t->six ? ((struct ip6t_entry *)(void *)(t->entries + at))->target_offset
+                           : ((struct ipt_entry *)(void *)(t->entries + at))->target_offset;
+    if (target < least || target > t->size - at - sizeof(struct xt_entry_target))
+        return false;
     *out = t->six ? read6((void *)(t->entries + at), p) : read4((void *)(t->entries + at), p);
-    return out->next >= least && out->target >= least && out->target < t->size - at;
+    return out->next >= least;
 }
 
 struct legacy_walk {
@@ -154,21 +163,25 @@ static enum verdict walk(struct legacy_walk *w, size_t at, int depth)
     return V_RETURN;
 }
 
-static int read_table(struct table *t, unsigned hook)
+/* 0 when the table has no chain at the hook. */
+static int read_table(struct table *t, const char *name, unsigned hook)
 {
     /* The requests' numbers are the same in both families. */
-    struct ipt_getinfo info = {.name = TABLE};
+    struct ipt_getinfo info = {0};
+    strncpy(info.name, name, sizeof(info.name) - 1);
     socklen_t size = sizeof(info);
     int level = t->six ? IPPROTO_IPV6 : IPPROTO_IP;
     _cleanup_close_ int fd =
         socket(t->six ? AF_INET6 : AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
     if (fd < 0 || getsockopt(fd, level, IPT_SO_GET_INFO, &info, &size) < 0)
         return -errno;
+    if (!(info.valid_hooks & 1u << hook))
+        return 0;
     size_t head = t->six ? offsetof(struct ip6t_get_entries, entrytable)
                          : offsetof(struct ipt_get_entries, entrytable);
     uint8_t *buffer = xcalloc(1, head + info.size);
     struct ipt_get_entries *request = (void *)buffer;
-    memcpy(request->name, TABLE, sizeof(TABLE));
+    memcpy(request->name, info.name, sizeof(info.name));
     request->size = info.size;
     size = (socklen_t)(head + info.size);
     if (getsockopt(fd, level, IPT_SO_GET_ENTRIES, buffer, &size) < 0) {
@@ -180,28 +193,34 @@ static int read_table(struct table *t, unsigned hook)
     t->size = info.size;
     t->hook_entry = info.hook_entry[hook];
     t->underflow = info.underflow[hook];
-    return 0;
+    return 1;
 }
 
-int legacy_judge(const struct foreign_packet *packet,
-                 void (*each)(const struct foreign_drop *d, void *arg), void *arg, struct err *e)
+static int judge_table(const char *name, int priority, const struct foreign_packet *packet,
+                       void (*each)(const struct foreign_drop *d, void *arg), void *arg,
+                       struct err *e)
 {
+    static const char *const chains[] = {[NF_INET_PRE_ROUTING] = "PREROUTING",
+                                         [NF_INET_LOCAL_IN] = "INPUT",
+                                         [NF_INET_FORWARD] = "FORWARD",
+                                         [NF_INET_LOCAL_OUT] = "OUTPUT",
+                                         [NF_INET_POST_ROUTING] = "POSTROUTING"};
     struct table t = {.six = packet->family == AF_INET6};
-    if (!has_table(t.six ? "/proc/net/ip6_tables_names" : "/proc/net/ip_tables_names"))
-        return 0;
-    int r = read_table(&t, packet->hook);
+    int r = read_table(&t, name, packet->hook);
     if (r < 0)
-        return err_set(e, r, "read the table `" TABLE "` of %s",
-                       t.six ? "ip6_tables" : "ip_tables");
-    struct legacy_walk w = {.table = &t, .packet = packet, .left = 100000};
+        return err_set(e, r, "read the table `%s` of %s", name, t.six ? "ip6_tables" : "ip_tables");
+    if (r == 0)
+        return 0;
+    struct foreign_packet p = foreign_seen_by(packet, priority);
+    struct legacy_walk w = {.table = &t, .packet = &p, .left = 100000};
     enum verdict v = walk(&w, t.hook_entry, 0);
     struct foreign_drop d = {
         .end = v != V_DROP    ? FOREIGN_DROPS_PERHAPS
                : w.may_accept ? FOREIGN_DROPS_UNLESS
                               : FOREIGN_DROPS,
         .family = t.six ? "ip6" : "ip",
-        .table = TABLE,
-        .chain = packet->hook == NF_INET_FORWARD ? "FORWARD" : "INPUT",
+        .table = name,
+        .chain = chains[packet->hook],
         .policy = v == V_DROP && w.policy,
         .legacy = true,
     };
@@ -209,4 +228,28 @@ int legacy_judge(const struct foreign_packet *packet,
         each(&d, arg);
     free(t.entries);
     return 0;
+}
+
+int legacy_judge(const struct foreign_packet *packet,
+                 void (*each)(const struct foreign_drop *d, void *arg), void *arg, struct err *e)
+{
+    static const struct {
+        const char *name;
+        int priority;
+    } tables[] = {{"raw", NF_IP_PRI_RAW},
+                  {"mangle", NF_IP_PRI_MANGLE},
+                  {"filter", NF_IP_PRI_FILTER},
+                  {"security", NF_IP_PRI_SECURITY}};
+    _cleanup_free_ char *text = NULL;
+    if (read_file_at(AT_FDCWD,
+                     packet->family == AF_INET6 ? "/proc/net/ip6_tables_names"
+                                                : "/proc/net/ip_tables_names",
+                     4096, &text, NULL) < 0)
+        return 0;
+    _cleanup_strv_ strv there = strv_split(text, '\n');
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < ARRAY_LEN(tables); i++)
+        if (strv_has(there, tables[i].name))
+            r = judge_table(tables[i].name, tables[i].priority, packet, each, arg, e);
+    return r;
 }

@@ -90,6 +90,13 @@ static void put_address(uint8_t *header, bool *known, size_t at, const struct ip
     memset(known + at, true, ip_size(a));
 }
 
+static void put_port(uint8_t *header, bool *known, size_t at, uint16_t port)
+{
+    header[at] = (uint8_t)(port >> 8);
+    header[at + 1] = (uint8_t)port;
+    known[at] = known[at + 1] = port != 0;
+}
+
 static void load_payload(struct machine *m, const struct nftnl_expr *x)
 {
     const struct foreign_packet *p = m->packet;
@@ -110,10 +117,12 @@ static void load_payload(struct machine *m, const struct nftnl_expr *x)
         put_address(header, known, four ? 16 : 24, &p->destination);
         header[four ? 9 : 6] = p->protocol;
         known[four ? 9 : 6] = p->protocol != 0;
-    } else if (base == NFT_PAYLOAD_TRANSPORT_HEADER && p->port) {
-        header[2] = (uint8_t)(p->port >> 8);
-        header[3] = (uint8_t)p->port;
-        known[2] = known[3] = true;
+    } else if (base == NFT_PAYLOAD_TRANSPORT_HEADER && p->icmp_type) {
+        header[0] = p->icmp_type;
+        known[0] = true;
+    } else if (base == NFT_PAYLOAD_TRANSPORT_HEADER) {
+        put_port(header, known, 0, p->source_port);
+        put_port(header, known, 2, p->port);
     }
     if (!memchr(known + at, 0, size))
         fill(m, reg, header + at, size);
@@ -123,13 +132,22 @@ static void load_ct(struct machine *m, const struct nftnl_expr *x)
 {
     if (!nftnl_expr_is_set(x, NFTNL_EXPR_CT_DREG))
         return;
-    uint32_t reg = nftnl_expr_get_u32(x, NFTNL_EXPR_CT_DREG), state = NF_CT_STATE_BIT(IP_CT_NEW),
-             status = m->packet && m->packet->published ? IPS_DST_NAT : 0;
-    uint8_t direction = IP_CT_DIR_ORIGINAL;
+    const struct foreign_packet *p = m->packet;
+    uint32_t reg = nftnl_expr_get_u32(x, NFTNL_EXPR_CT_DREG),
+             key = nftnl_expr_get_u32(x, NFTNL_EXPR_CT_KEY);
     forget(m, reg);
-    if (!m->packet)
+    if (!p || p->untold)
         return;
-    switch (nftnl_expr_get_u32(x, NFTNL_EXPR_CT_KEY)) {
+    uint32_t state = p->untracked ? NF_CT_STATE_UNTRACKED_BIT
+                     : p->reply   ? NF_CT_STATE_BIT(IP_CT_ESTABLISHED)
+                                  : NF_CT_STATE_BIT(IP_CT_NEW),
+             status = (p->dnat ? IPS_DST_NAT : 0) | (p->reply ? IPS_SEEN_REPLY : 0);
+    uint8_t direction = p->reply ? IP_CT_DIR_REPLY : IP_CT_DIR_ORIGINAL;
+    if (p->untracked && key != NFT_CT_STATE) {
+        require(m, NO); /* there is no entry to load it from */
+        return;
+    }
+    switch (key) {
     case NFT_CT_STATE: fill(m, reg, &state, sizeof(state)); break;
     case NFT_CT_STATUS: fill(m, reg, &status, sizeof(status)); break;
     case NFT_CT_DIRECTION: fill(m, reg, &direction, sizeof(direction)); break;
@@ -335,6 +353,14 @@ static void xt_target(struct machine *m, const struct nftnl_expr *x)
     }
 }
 
+static void xt_condition(struct machine *m, const struct nftnl_expr *x)
+{
+    uint32_t size = 0;
+    const void *info = nftnl_expr_get(x, NFTNL_EXPR_MT_INFO, &size);
+    require(m, xt_match(nftnl_expr_get_str(x, NFTNL_EXPR_MT_NAME),
+                        nftnl_expr_get_u32(x, NFTNL_EXPR_MT_REV), info, size, m->packet));
+}
+
 static void nat(struct machine *m, const struct nftnl_expr *x)
 {
     if (nftnl_expr_get_u32(x, NFTNL_EXPR_NAT_TYPE) != NFT_NAT_DNAT ||
@@ -360,16 +386,17 @@ static const struct {
     const char *name;
     void (*run)(struct machine *m, const struct nftnl_expr *x);
 } expressions[] = {
-    {"meta", load_meta},       {"payload", load_payload},
-    {"ct", load_ct},           {"bitwise", bitwise},
-    {"cmp", compare},          {"range", range},
-    {"lookup", look_up},       {"immediate", immediate},
-    {"target", xt_target},     {"nat", nat},
-    {"reject", reject},        {"counter", nothing},
-    {"log", nothing},          {"masq", nothing},
-    {"redir", nothing},        {"notrack", nothing},
-    {"objref", nothing},       {"last", nothing},
-    {"flow_offload", nothing}, {"dup", nothing},
+    {"meta", load_meta},   {"payload", load_payload},
+    {"ct", load_ct},       {"bitwise", bitwise},
+    {"cmp", compare},      {"range", range},
+    {"lookup", look_up},   {"immediate", immediate},
+    {"target", xt_target}, {"match", xt_condition},
+    {"nat", nat},          {"reject", reject},
+    {"counter", nothing},  {"log", nothing},
+    {"masq", nothing},     {"redir", nothing},
+    {"notrack", nothing},  {"objref", nothing},
+    {"last", nothing},     {"flow_offload", nothing},
+    {"dup", nothing},
 };
 
 static int run_expression(struct nftnl_expr *x, void *data)

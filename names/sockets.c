@@ -9,7 +9,6 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-#define FIRST_PORT 1023
 #define LAST_PORT 512
 
 static void set(int fd, int level, int option, int value)
@@ -124,7 +123,7 @@ int name_sockets_open(uint16_t wanted, bool (*avoid)(uint16_t port, void *arg), 
     int r = -EADDRINUSE;
     if (wanted && !(avoid && avoid(wanted, arg)) && (r = open_all(wanted, out)) == 0)
         return wanted;
-    for (uint16_t port = FIRST_PORT; port >= LAST_PORT && is_taken(r); port--)
+    for (uint16_t port = NAMES_PORT; port >= LAST_PORT && is_taken(r); port--)
         if (!(avoid && avoid(port, arg)) && (r = open_all(port, out)) == 0)
             return port;
     for (int tries = 0; tries < 64 && is_taken(r); tries++) {

@@ -95,6 +95,7 @@ size_t strv_len(char *const *v);
 bool strv_has(char *const *v, const char *s);
 strv strv_copy(char *const *v);
 strv strv_split(const char *s, char separator);
+char *strv_join(char *const *v, const char *between); /**< "" if @v is empty; caller frees */
 void strv_free(strv v);
 void strv_cleanup(strv *v);
 #define strv_each(s, v) for (char *const *s##_i = (v), *s; s##_i && (s = *s##_i); s##_i++)

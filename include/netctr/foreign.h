@@ -21,15 +21,21 @@ bool foreign_has_table(const struct foreign *f, const char *name);
 /** Is there a chain whose name begins so? */
 bool foreign_has_chain(const struct foreign *f, const char *prefix);
 
-/** The first packet of a connection. What is 0 or NULL is not known. */
+/** A packet as it arrives at the hook: the first of its connection, unless it says otherwise. What is 0 or
+ *  NULL is not known. */
 struct foreign_packet {
     enum nf_inet_hooks hook;
     int family; /**< AF_INET, AF_INET6 */
     const char *in, *out;
     struct ip source, destination;
     uint8_t protocol;
-    uint16_t port;  /**< it goes to */
-    bool published; /**< our DNAT has changed where it goes */
+    uint16_t port, source_port; /**< after our DNAT, and before that is taken back */
+    uint8_t icmp_type;
+    bool dnat;        /**< our DNAT has changed where its connection goes */
+    bool reply;       /**< an answer: the connection is established */
+    bool masqueraded; /**< it leaves with another source */
+    bool untracked;   /**< as neighbour discovery, which conntrack does not follow */
+    bool untold;      /**< conntrack has not seen it yet; foreign_judge() finds it out */
 };
 enum foreign_end {
     FOREIGN_DROPS,         /**< for certain */
@@ -48,7 +54,8 @@ int foreign_judge(struct foreign *f, const struct foreign_packet *packet,
 
 struct foreign_dnat {
     const char *family, *table, *chain;
-    struct ip to; /**< AF_UNSPEC: it could not be told */
+    uint64_t handle; /**< of the rule */
+    struct ip to;    /**< AF_UNSPEC: it could not be told */
 };
 /** Calls @each for every address that somebody's DNAT leads to. */
 int foreign_each_dnat(struct foreign *f, void (*each)(const struct foreign_dnat *d, void *arg),

@@ -70,7 +70,8 @@ struct name_sockets {
     {                                                  \
         .udp4 = -1, .udp6 = -1, .tcp4 = -1, .tcp6 = -1 \
     }
-/** Binds them to @wanted (0: no wish) or to another port: from 1023 down to 512, which only root can bind; above
+#define NAMES_PORT 1023 /**< the first that is tried */
+/** Binds them to @wanted (0: no wish) or to another port: from NAMES_PORT down to 512, which only root can bind; above
  *  1023 only where none of those is free. @avoid (may be NULL) says which ports are not to be taken. Returns the
  *  port or -errno. */
 int name_sockets_open(uint16_t wanted, bool (*avoid)(uint16_t port, void *arg), void *arg,
