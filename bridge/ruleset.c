@@ -438,11 +438,11 @@ static int count_rule(const struct nlmsghdr *answer, void *data)
     return MNL_CB_OK;
 }
 
-int ruleset_count_rules(struct nft *n, uint8_t family)
+static int count_rules_once(struct nft *n, uint8_t family)
 {
     _Alignas(struct nlmsghdr) char buffer[256];
     int count = 0, r = 0;
-    for (size_t i = 0; i < ARRAY_LEN(TABLES); i++) {
+    for (size_t i = 0; r == 0 && i < ARRAY_LEN(TABLES); i++) {
         if (TABLES[i]->family != family)
             continue;
         struct nlmsghdr *request =
@@ -451,6 +451,15 @@ int ruleset_count_rules(struct nft *n, uint8_t family)
         r = nft_request(n, request, count_rule, &count);
     }
     return r < 0 ? r : count;
+}
+
+int ruleset_count_rules(struct nft *n, uint8_t family)
+{
+    /* EINTR: somebody has changed something meanwhile. */
+    int r = -EINTR;
+    for (int tries = 0; r == -EINTR && tries < 50; tries++)
+        r = count_rules_once(n, family);
+    return r;
 }
 
 void ruleset_withdraw(struct nft_batch *b, char *what)
