@@ -60,6 +60,9 @@ const char *doctor_uplink(const struct doctor *d);                        /**< t
 int64_t doctor_sysctl(int64_t fallback, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/** Puts these bridges into a zone that lets everything pass; caller frees. */
+char *firewalld_cure(char *const *bridges);
+
 int check_forward(struct doctor *d, struct err *e);
 int check_input(struct doctor *d, struct err *e);
 int check_dnat(struct doctor *d, struct err *e);

@@ -324,10 +324,10 @@ static char *with_nft(const struct hit *h)
     return xasprintf("nft '%s'", all);
 }
 
-static char *with_firewalld(const struct hit *h)
+char *firewalld_cure(char *const *bridges)
 {
     _cleanup_strv_ strv commands = NULL;
-    strv_each (bridge, h->bridges)
+    strv_each (bridge, bridges)
         strv_add_take(&commands, xasprintf("firewall-cmd --permanent --zone=trusted "
                                            "--add-interface=%s",
                                            bridge));
@@ -346,7 +346,7 @@ static char *cure_of(const struct hit *h)
         return iptables ? xasprintf("ip%stables%s -t %s -S", streq(d->family, "ip6") ? "6" : "",
                                     kind, d->table)
                         : xasprintf("nft list chain %s %s %s", d->family, d->table, d->chain);
-    return streq(d->table, "firewalld") ? with_firewalld(h)
+    return streq(d->table, "firewalld") ? firewalld_cure(h->bridges)
            : iptables                   ? with_iptables(h, kind)
                                         : with_nft(h);
 }

@@ -20,6 +20,30 @@
 
 /* ---- others that make networks ---------------------------------------------------------------*/
 
+static strv bridges_of(const struct doctor *d)
+{
+    strv bridges = NULL;
+    for (size_t i = 0; i < d->network_count; i++)
+        if (network_has_gateway(&d->networks[i]))
+            strv_add(&bridges, d->networks[i].bridge);
+    return bridges;
+}
+
+static char *trust_bridges(const struct doctor *d)
+{
+    _cleanup_strv_ strv bridges = bridges_of(d);
+    return firewalld_cure(bridges);
+}
+
+static char *route_bridges(const struct doctor *d)
+{
+    _cleanup_strv_ strv bridges = bridges_of(d), commands = NULL;
+    strv_each (bridge, bridges)
+        strv_add_take(&commands, xasprintf("ufw route allow in on %s && ufw route allow out on %s",
+                                           bridge, bridge));
+    return strv_join(commands, " && ");
+}
+
 struct peer {
     const char *name;
     const char *link;   /* how its bridges' names begin */
@@ -28,28 +52,34 @@ struct peer {
     const char *socket; /* or a directory that is there while it runs */
     const char *meaning;
     const char *cure;
+    char *(*command)(const struct doctor *d); /* if there is no cure */
 };
+
+#define OWN_BRIDGES                      \
+    "its rules are for its own bridges", \
+        "nothing, as long as its subnets and netctr's differ (`ip route` shows them)", NULL
 
 static const struct peer peers[] = {
     {"docker", "docker0", "docker-bridges", "DOCKER", "/run/docker.sock",
      "it sets the policy of the chain FORWARD to drop, also for others' packets, and switches "
      "bridge-nf-call-iptables on",
-     "dockerd --ip-forward-no-drop, or what is told above if it is in the way"},
+     "if a chain of it is named as a problem, its cure; or start dockerd with --ip-forward-no-drop",
+     NULL},
     {"podman", "podman", "netavark", "NETAVARK", "/run/podman/podman.sock",
-     "its default network is 10.88.0.0/16 like netctr's, and who comes second takes the next one",
-     "nothing, while their prefixes differ: `ip route`"},
+     "its default network is 10.88.0.0/16; so is netctr's, unless it was made while this host had a "
+     "route there",
+     "nothing, as long as their subnets differ (`ip route` shows them); else set default_subnet in "
+     "/etc/containers/containers.conf",
+     NULL},
     {"firewalld", NULL, "firewalld", NULL, "/run/firewalld",
      "it drops what comes in by interfaces that are in no zone that forwards, and its reload may "
      "flush others' iptables rules",
-     "firewall-cmd --permanent --zone=trusted --add-interface=nc-default"},
-    {"ufw", NULL, NULL, "ufw-", NULL, "it drops what is forwarded unless it was told otherwise",
-     "ufw route allow in on nc-default; ufw route allow out on nc-default"},
-    {"libvirt", "virbr", "libvirt_network", "LIBVIRT_", "/run/libvirt/libvirt-sock",
-     "its rules are for its own bridges", "nothing, while their prefixes differ: `ip route`"},
-    {"LXD", "lxdbr", "lxd", NULL, "/var/lib/lxd/unix.socket", "its rules are for its own bridges",
-     "nothing, while their prefixes differ: `ip route`"},
-    {"Incus", "incusbr", "incus", NULL, "/var/lib/incus/unix.socket",
-     "its rules are for its own bridges", "nothing, while their prefixes differ: `ip route`"},
+     NULL, trust_bridges},
+    {"ufw", NULL, NULL, "ufw-", NULL, "it drops forwarded packets unless a rule allows them", NULL,
+     route_bridges},
+    {"libvirt", "virbr", "libvirt_network", "LIBVIRT_", "/run/libvirt/libvirt-sock", OWN_BRIDGES},
+    {"LXD", "lxdbr", "lxd", NULL, "/var/lib/lxd/unix.socket", OWN_BRIDGES},
+    {"Incus", "incusbr", "incus", NULL, "/var/lib/incus/unix.socket", OWN_BRIDGES},
 };
 
 /* What shows that it is here; caller frees; NULL: nothing does. */
@@ -73,8 +103,8 @@ int check_peers(struct doctor *d, struct err *e)
     for (size_t i = 0; i < ARRAY_LEN(peers); i++) {
         _cleanup_free_ char *trace = trace_of(d, &peers[i]);
         if (trace)
-            doctor_say(d, NOTE, xstrdup(peers[i].cure), "%s is here (%s): %s", peers[i].name, trace,
-                       peers[i].meaning);
+            doctor_say(d, NOTE, peers[i].cure ? xstrdup(peers[i].cure) : peers[i].command(d),
+                       "%s is here (%s): %s", peers[i].name, trace, peers[i].meaning);
     }
     return 0;
 }
@@ -141,14 +171,15 @@ int check_storage(struct doctor *d, struct err *e)
     const char *unfit = statfs(root, &fs) == 0 ? unfit_for_layers((long)fs.f_type) : NULL;
     if (unfit)
         doctor_say(d, PROBLEM,
-                   xasprintf("--root on ext4, XFS, btrfs or tmpfs; or run with --in-place or "
+                   xasprintf("use a --root on ext4, XFS, btrfs or tmpfs, or run with --in-place or "
                              "--read-only"),
                    "`%s` is on %s, which cannot hold the upper layer of an overlay", root, unfit);
     if (statfs(run, &fs) == 0 && fs.f_type != TMPFS_MAGIC)
-        doctor_say(d, NOTE, xasprintf("--run-root below /run"),
-                   "`%s` is not on a tmpfs: what is told there outlives a reboot, and is cleaned "
-                   "up by the first command after it",
-                   run);
+        doctor_say(
+            d, NOTE, xasprintf("use a --run-root below /run"),
+            "`%s` is not on a tmpfs: what netctr writes there outlives a reboot, and the first "
+            "command after it cleans up",
+            run);
     return 0;
 }
 

@@ -39,16 +39,16 @@ static void check_overlay(struct doctor *d)
 {
     _cleanup_close_ int fd = fsopen("overlay", FSOPEN_CLOEXEC);
     if (fd < 0 && errno == ENODEV)
-        doctor_say(d, PROBLEM,
-                   xasprintf("modprobe overlay (or run with --in-place or --read-only)"),
-                   "the kernel has no overlayfs, so containers have no layer of their own");
+        doctor_say(d, PROBLEM, xasprintf("modprobe overlay"),
+                   "the kernel has no overlayfs, so containers have no layer of their own: "
+                   "without it they run only with --in-place or --read-only");
 }
 
 static void check_seccomp(struct doctor *d)
 {
     uint32_t action = SECCOMP_RET_ERRNO;
     if (syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) < 0)
-        doctor_say(d, PROBLEM, xasprintf("a kernel with CONFIG_SECCOMP_FILTER"),
+        doctor_say(d, PROBLEM, xasprintf("boot a kernel with CONFIG_SECCOMP_FILTER"),
                    "the kernel has no seccomp filters: %s", strerror(errno));
 }
 
@@ -72,8 +72,7 @@ static void check_tables(struct doctor *d)
     if (firewall_rehearse(&e) < 0)
         doctor_say(
             d, PROBLEM,
-            xasprintf("modprobe nf_tables nft_chain_nat nft_nat nft_masq nft_ct nft_fib_inet "
-                      "(or a kernel with them)"),
+            xasprintf("modprobe -a nf_tables nft_chain_nat nft_nat nft_masq nft_ct nft_fib_inet"),
             "the kernel does not take netctr's firewall: %s", e.text);
 }
 
@@ -82,8 +81,8 @@ static void check_conntrack_netlink(struct doctor *d)
     _cleanup_err_ struct err e = ERR_INIT;
     if (firewall_knows_conntrack(&e) == 0)
         doctor_say(d, WARNING, xasprintf("modprobe nf_conntrack_netlink"),
-                   "connections that are open cannot be forgotten (no nf_conntrack_netlink): who "
-                   "talks UDP all the time goes on talking to a container that has ended");
+                   "open connections cannot be deleted (no nf_conntrack_netlink): a client that "
+                   "keeps sending UDP goes on reaching a container after its port is withdrawn");
 }
 
 int check_kernel(struct doctor *d, struct err *e)
@@ -116,7 +115,7 @@ int check_cgroups(struct doctor *d, struct err *e)
     for (int c = 0; c < CGROUP_CONTROLLERS; c++)
         if (!(there & 1u << c))
             doctor_say(d, WARNING,
-                       xasprintf("a kernel with it, and not switched off on its command line"),
+                       xasprintf("boot a kernel that has it, without cgroup_disable= for it"),
                        "there is no cgroup controller `%s`, so its limits are refused",
                        cgroup_controller_name((enum cgroup_controller)c));
     return 0;
@@ -135,9 +134,8 @@ int check_capabilities(struct doctor *d, struct err *e)
 int check_expiry(struct doctor *d, struct err *e)
 {
     (void)e;
-    _cleanup_free_ char *file = xasprintf("%s/leases/.expiry", d->run), *answer = NULL;
-    if (read_file_at(AT_FDCWD, file, 16, &answer, NULL) == 0 && streq(answer, "no\n"))
-        doctor_say(d, NOTE, xasprintf("Linux 6.12 or later"),
+    if (bridge_expiry(d->bridge) == EXPIRY_NO)
+        doctor_say(d, NOTE, xasprintf("boot Linux 6.12 or later"),
                    "this kernel cannot give elements of nf_tables a lifetime, so the end of each "
                    "container takes some milliseconds longer");
     return 0;

@@ -205,19 +205,55 @@ int check_nameservers(struct doctor *d, struct err *e)
     return 0;
 }
 
+/* The container behind a port, by the port's ifalias; caller frees. */
+static char *container_of(const struct link *port)
+{
+    const char *mark = skip_prefix(port->alias, "netctr "), *name = mark ? strchr(mark, ' ') : NULL,
+               *end = name ? strstr(name + 1, " on ") : NULL;
+    return end ? xstrndup(name + 1, (size_t)(end - name - 1)) : NULL;
+}
+
+/* A container that runs keeps the MTU that its bridge had when it started. */
+static char *cure_mtu(const struct doctor *d, const struct link *bridge, unsigned most)
+{
+    _cleanup_strv_ strv commands = NULL, names = NULL;
+    if (bridge->mtu > most)
+        strv_add_take(&commands, xasprintf("ip link set %s mtu %u", bridge->name, most));
+    for (size_t i = 0; i < d->link_count; i++) {
+        const struct link *port = &d->links[i];
+        char *name = port->master == bridge->index && port->mtu > most ? container_of(port) : NULL;
+        if (name)
+            strv_add_take(&names, name);
+    }
+    if (names) {
+        _cleanup_free_ char *all = strv_join(names, " ");
+        strv_add_take(&commands, xasprintf("netctr restart %s", all));
+    }
+    return strv_join(commands, " && ");
+}
+
 int check_mtu(struct doctor *d, struct err *e)
 {
     (void)e;
     const char *name = doctor_uplink(d);
     const struct link *up = name ? doctor_link(d, name) : NULL;
     for (size_t i = 0; up && i < d->network_count; i++) {
-        const struct link *own = doctor_link(d, d->networks[i].bridge);
-        if (!own || d->networks[i].internal || own->mtu <= up->mtu)
+        const struct network *n = &d->networks[i];
+        const struct link *own = doctor_link(d, n->bridge);
+        unsigned largest = own ? own->mtu : n->mtu;
+        for (size_t k = 0; own && k < d->link_count; k++)
+            if (d->links[k].master == own->index && d->links[k].mtu > largest)
+                largest = d->links[k].mtu;
+        if (!network_has_gateway(n) || largest <= up->mtu)
             continue;
-        doctor_say(d, WARNING, xasprintf("ip link set %s mtu %u", own->name, up->mtu),
+        doctor_say(d, WARNING,
+                   n->mtu > up->mtu || !own
+                       ? xasprintf("remove network `%s` and create it again with --mtu %u", n->name,
+                                   up->mtu)
+                       : cure_mtu(d, own, up->mtu),
                    "packets of network `%s` may be larger (MTU %u) than `%s` takes (%u): where the "
                    "answer that says so is lost, connections stand still",
-                   d->networks[i].name, own->mtu, up->name, up->mtu);
+                   n->name, largest, up->name, up->mtu);
     }
     return 0;
 }

@@ -58,12 +58,16 @@ t 'no cgroups' no_cgroups
 
 old_kernel() {
     warm_up
-    mkdir -p "$run_state/leases"
-    cp -a "$run_state/leases/.expiry" "$tmp/expiry" 2>/dev/null || true
-    echo no >"$run_state/leases/.expiry"
+    # The file as netctr has written it, with the other answer, and as it was at another boot.
+    local known
+    known=$(cat "$run_state/leases/.expiry")
+    echo "no ${known#* }" >"$run_state/leases/.expiry"
     finds note 'this kernel cannot give elements of nf_tables a lifetime'
-    echo yes >"$run_state/leases/.expiry"
+    echo "yes ${known#* }" >"$run_state/leases/.expiry"
     finds_none 'a lifetime'
+    echo 'no 00000000-0000-0000-0000-000000000000' >"$run_state/leases/.expiry"
+    finds_none 'a lifetime'
+    echo "$known" >"$run_state/leases/.expiry"
 }
 t 'a kernel without expiry' old_kernel
 
@@ -78,6 +82,7 @@ peers() {
     nft 'table ip filter { chain DOCKER-USER { }; chain ufw-user-forward { }; chain LIBVIRT_FWI { }; }'
     finds note 'docker is here (nf_tables chains `DOCKER'
     finds note 'ufw is here (nf_tables chains `ufw-'
+    assert_eq "$cure" 'ufw route allow in on nc-default && ufw route allow out on nc-default'
     finds note 'libvirt is here (nf_tables chains `LIBVIRT_'
     nft delete table ip filter
     ip link add lxdbr0 type bridge
@@ -92,11 +97,41 @@ peers() {
 t 'docker, podman, firewalld, ufw, libvirt, LXD' peers
 
 firewalld_cure() {
-    warm_up
-    nft 'table inet firewalld { chain filter_FORWARD { type filter hook forward priority 10; ct state established accept; reject with icmpx admin-prohibited; }; }'
+    netctr network create production-web-frontend
+    netctr run -d --name c --network production-web-frontend "$box" sleep 100 >/dev/null
+    local bridge=''
+    bridge=$(netctr network inspect production-web-frontend | jq -r '.[0].bridge')
+    # A stand-in for firewalld's program that knows what is asked of it: an interface of a zone that accepts.
+    cat >"$ARENA/bin/firewall-cmd" <<-'END'
+	#!/bin/sh -eu
+	case $* in
+	'--permanent --zone=trusted --add-interface='*) echo "${3#*=}" >>"$TRUSTED" ;;
+	--reload)
+	    while read -r link; do
+	        ip link show "$link" >/dev/null
+	        nft "insert rule inet firewalld filter_FORWARD iifname $link accept; insert rule inet firewalld filter_FORWARD oifname $link accept; insert rule inet firewalld filter_INPUT iifname $link accept"
+	    done <"$TRUSTED"
+	    ;;
+	*) exit 2 ;;
+	esac
+	END
+    chmod +x "$ARENA/bin/firewall-cmd"
+    export TRUSTED=$tmp/trusted
+    reaches_out() { netctr exec c ping -c 1 -W 1 192.0.2.9 >/dev/null; }
+    wait_for 5 reaches_out
+    nft 'table inet firewalld { chain filter_FORWARD { type filter hook forward priority 10; ct state established accept; reject with icmpx admin-prohibited; };
+        chain filter_INPUT { type filter hook input priority 10; ct state { established, related } accept; iifname { "lo", "eth0" } accept; reject with icmpx admin-prohibited; }; }'
+    assert_fails reaches_out
+    assert_fails netctr exec c nslookup c
+    finds problem 'nf_tables chain `inet firewalld filter_INPUT` (hook input) drops'
     finds problem 'nf_tables chain `inet firewalld filter_FORWARD` (hook forward) drops'
-    assert_eq "$cure" 'firewall-cmd --permanent --zone=trusted --add-interface=nc-default && firewall-cmd --reload'
+    assert_contains "$cure" "--add-interface=$bridge &&"
+    cured
+    reaches_out
+    netctr exec c nslookup -type=a c >/dev/null
+    finds_none 'filter_INPUT'
     nft delete table inet firewalld
+    netctr network rm -f production-web-frontend >/dev/null
 }
 t "firewalld's own cure for firewalld" firewalld_cure
 

@@ -31,21 +31,25 @@ ipv6_key=net.ipv6.conf.all.forwarding
 forwarding() {
     netctr run -d --name c "$box" sleep 100 >/dev/null
     echo 0 >/proc/sys/net/ipv4/ip_forward
+    assert_fails in_network_of c ping -c 1 -W 0.3 192.0.2.9
     finds problem 'this host does not forward (net.ipv4.ip_forward is 0'
     cured
+    reaches_out
     # Since Linux 6.17 links forward by themselves, and this clears them all.
     echo 0 >/proc/sys/net/ipv6/conf/all/forwarding
+    assert_fails in_network_of c ping -c 1 -W 0.3 2001:db8::9
     finds problem "this host does not forward ($ipv6_key is 0"
     cured
     wait_for 10 netctr exec c ping -c 2 -W 1 2001:db8::9
     if [ -e /proc/sys/net/ipv6/conf/eth0/force_forwarding ]; then
         echo 0 >/proc/sys/net/ipv6/conf/eth0/force_forwarding
         finds problem 'IPv6 packets that come in by `eth0` are not forwarded'
-        assert_fails netctr exec c ping -c 1 -W 0.5 2001:db8::9
+        assert_fails in_network_of c ping -c 1 -W 0.3 2001:db8::9
         cured
         wait_for 10 netctr exec c ping -c 2 -W 1 2001:db8::9
     fi
     echo 0 >/proc/sys/net/ipv4/conf/eth0/forwarding
+    assert_fails in_network_of c ping -c 1 -W 0.3 192.0.2.9
     finds problem 'what comes in by `eth0` is not forwarded'
     cured
     reaches_out
@@ -53,18 +57,29 @@ forwarding() {
 t 'forwarding that was set back' forwarding
 
 reverse_path() {
-    warm_up
+    serve_peer web -p 8080:80
     echo 1 >/proc/sys/net/ipv4/conf/eth0/rp_filter
     finds_none rp_filter # one way out: nothing wrong with it
-    ip link add up1 type veth peer name up2
+    ip link add up1 type veth peer name up2 netns lan
     ip address add 198.51.100.2/24 dev up1
     ip link set up1 up
-    ip link set up2 up
-    ip route add default via 198.51.100.9 dev up1 metric 500
-    echo 0 >/proc/sys/net/ipv4/conf/up1/rp_filter
+    in_lan ip address add 198.51.100.9/24 dev up2
+    in_lan ip address add 203.0.113.9/32 dev lo
+    in_lan ip link set up2 up
     echo 0 >/proc/sys/net/ipv4/conf/all/rp_filter
+    echo 1 >/proc/sys/net/ipv4/conf/up1/rp_filter
+    # From afar, in by the second way; the answer would leave by the first.
+    from_afar() {
+        { in_lan curl -s --http0.9 --max-time 0.5 --interface 203.0.113.9 http://198.51.100.2:8080 || true; } | has 'web '
+    }
+    ip route add default via 198.51.100.9 dev up1 metric 500
+    assert_fails from_afar
+    finds warning '`up1` drops what it would not answer by the same way (rp_filter is 1), and there are 2 ways out'
+    cured
+    wait_for 5 from_afar
     finds warning '`eth0` drops what it would not answer by the same way (rp_filter is 1), and there are 2 ways out'
     cured
+    in_lan ip address del 203.0.113.9/32 dev lo
     ip link del up1
 }
 t 'strict rp_filter with two ways out' reverse_path
@@ -75,31 +90,51 @@ advertisements() {
     ip -6 route del default
     echo 1 >/proc/sys/net/ipv6/conf/all/forwarding # as somebody else may have set it
     echo 1 >/proc/sys/net/ipv6/conf/eth0/accept_ra
+    local router mac
+    router=$(in_lan ip -6 -oneline address show dev eth0 scope link | awk '{ sub("/.*", "", $4); print $4 }')
+    mac=$(in_lan cat /sys/class/net/eth0/address)
+    advertised() {
+        in_lan peer forge eth0 ra smac="$mac" dmac=33:33:00:00:00:01 src="$router" dst=ff02::1 lladdr="$mac" prefix=2001:db8:77::
+        sleep 0.1
+        ping -c 1 -W 0.5 2001:db8::9 >/dev/null && ip -6 route show default | has 'proto ra'
+    }
+    assert_fails advertised
     finds warning '`eth0` no longer listens to router advertisements'
     cured
+    wait_for 5 advertised
+    ip -6 route del default
+    ip -6 address flush dev eth0 dynamic
+    echo 0 >/proc/sys/net/ipv6/conf/eth0/accept_ra
     echo 0 >/proc/sys/net/ipv6/conf/all/forwarding
     ip -6 route add default via 2001:db8::9
 }
 t 'router advertisements that are no longer heard' advertisements
 
 subnets() {
-    warm_up
+    netctr run -d --name c --ip 10.88.3.7 "$box" sleep 100 >/dev/null
+    reached() { ping -c 1 -W 0.3 10.88.3.7 >/dev/null; }
+    wait_for 5 reached
     ip link add tun9 type veth peer name tun8
     ip link set tun9 up
     ip link set tun8 up
     ip route add 10.88.3.0/24 dev tun9
+    assert_fails reached
     finds problem 'the route to 10.88.3.0/24 by `tun9` takes packets away from network `default` (10.88.0.0/16)'
     cured
+    reached
     ip route add 10.0.0.0/8 dev tun9
     finds warning 'the route to 10.0.0.0/8 by `tun9` includes the addresses of network `default`'
     cured
     ip route add 10.89.0.0/16 dev tun9
     finds_none tun9
     local prefix
-    prefix=$(ip -6 -oneline address show dev nc-default scope global | awk '{ print $4 }')
-    ip -6 route add "${prefix%::*}:0:5::/96" dev tun9
+    prefix=$(address_of c -6)
+    ping -c 1 -W 1 "$prefix" >/dev/null
+    ip -6 route add "$prefix/127" dev tun9
+    assert_fails ping -c 1 -W 0.3 "$prefix"
     finds problem 'by `tun9` takes packets away from network `default`'
     cured
+    ping -c 1 -W 1 "$prefix" >/dev/null
     ip link del tun9
 }
 t "routes that came later and collide with a network's addresses" subnets
@@ -118,13 +153,57 @@ nameserver() {
 t "a nameserver among a network's addresses" nameserver
 
 mtu() {
-    warm_up
-    ip link set nc-default mtu 1500
-    finds warning 'packets of network `default` may be larger (MTU 1500) than `eth0` takes (1450)'
+    netctr run -d --name c "$box" sleep 1000 >/dev/null
+    netctr run -d --name other "$box" sleep 1000 >/dev/null
+    in_lan python3 -c '
+import socketserver
+class Taker(socketserver.BaseRequestHandler):
+    def handle(self):
+        while self.request.recv(65536): pass
+        self.request.sendall(b"all of it")
+socketserver.ThreadingTCPServer(("", 91), Taker).serve_forever()' 2>/dev/null &
+    # What it sends arrives whole.
+    uploads() {
+        in_network_of c timeout 1 python3 -c '
+import socket
+c = socket.create_connection(("192.0.2.9", 91), 1)
+c.sendall(bytes(100000))
+c.shutdown(socket.SHUT_WR)
+exit(c.recv(9) != b"all of it")' 2>/dev/null
+    }
+    wait_for 5 uploads
+    # A VPN narrows the way out, and the answer that says so is lost.
+    nft 'table ip x { chain o { type filter hook output priority 0; icmp type destination-unreachable drop; }; }'
+    ip link set eth0 mtu 1300
+    assert_fails uploads
+    finds warning 'packets of network `default` may be larger (MTU 1450) than `eth0` takes (1300)'
+    assert_contains "$cure" 'ip link set nc-default mtu 1300 && netctr restart '
+    # The bridge alone does not make it: containers that run keep what they have.
+    ip link set nc-default mtu 1300
+    assert_fails uploads
+    finds warning 'packets of network `default` may be larger (MTU 1450) than `eth0` takes (1300)'
+    assert_eq "$(tr ' ' '\n' <<<"$cure" | sort | paste -sd' ')" 'c netctr other restart'
     cured
+    wait_for 5 uploads
+    nft delete table ip x
+    netctr rm -f c other >/dev/null
+    # It was asked for.
+    netctr network create --mtu 9000 big
+    netctr run -d --name c --network big "$box" sleep 1000 >/dev/null
+    finds warning 'packets of network `big` may be larger (MTU 9000) than `eth0` takes (1300)'
+    assert_eq "$cure" 'remove network `big` and create it again with --mtu 1300'
+    netctr rm -f c >/dev/null
+    netctr network rm -f big >/dev/null
+    netctr network create --mtu 1300 big
+    netctr run -d --name c --network big "$box" sleep 1000 >/dev/null
+    finds_none '`big`'
+    netctr rm -f c >/dev/null
+    netctr network rm -f big >/dev/null
+    ip link set eth0 mtu 1450
+    ip link set nc-default mtu 1450
 }
 # moby #22028, #20178, #12565
-t 'a bridge whose packets are too large for the uplink' mtu
+t 'packets that are too large for the uplink: of the bridge, of containers that run' mtu
 
 # ---- what can be full ----------------------------------------------------------------------------
 
