@@ -35,6 +35,7 @@ t 'few instances of inotify are left' no_inotify
 memory_files() {
     [ -e /proc/sys/vm/memfd_noexec ] || skip 'no vm.memfd_noexec'
     echo 2 >/proc/sys/vm/memfd_noexec
+    assert_status 125 netctr run --rm "$box" true
     finds problem 'programs in memory cannot be executed (vm.memfd_noexec is 2)'
     cured
     netctr run --rm "$box" true

@@ -211,11 +211,17 @@ legacy_tables() {
 t 'the older ip_tables' legacy_tables
 
 dnat() {
-    warm_up
-    foreign 'table ip x { chain p { type nat hook prerouting priority -100; tcp dport 99 dnat to 10.88.0.77:80; }; }'
+    serve_both
+    netctr run -d --name hidden --ip 10.88.0.77 "$box" sleep 1000 >/dev/null
+    in_hidden() { nsenter --target "$(pid_of hidden)" --net "$@"; }
+    in_hidden peer serve hidden tcp/80 >"$tmp/hidden" &
+    wait_for 5 grep -q listening "$tmp/hidden"
+    foreign 'table ip x { chain p { type nat hook prerouting priority -101; tcp dport 98 counter; tcp dport 99 dnat to 10.88.0.77:80; }; }'
+    wait_for 5 connects in_lan -- 192.0.2.2 99
     finds warning 'nf_tables chain `ip x p` leads to 10.88.0.77 in network `default`'
-    sh -euc "${cure%% (*}"
-    finds_none '`ip x p`'
+    cured
+    assert_fails connects in_lan -- 192.0.2.2 99
+    nft list chain ip x p | has 'dport 98' # the other rule stays
     nft delete table ip x
     foreign 'table inet x { chain p { type nat hook prerouting priority -100;
         dnat ip to tcp dport map { 1 : 192.0.2.77, 2 : 10.88.0.78 }; }; }'
@@ -365,12 +371,21 @@ t 'chains at prerouting, output and postrouting' other_hooks
 
 bridge_nf() {
     [ -e /proc/sys/net/bridge ] || skip 'no br_netfilter'
-    warm_up
+    netctr run -d --name web "$box" sleep 1000 >/dev/null
+    netctr run -d --name c "$box" sleep 1000 >/dev/null
+    local address=$(address_of web) address6=$(address_of web -6)
+    between() { in_network_of c ping -c 1 -W 0.5 "$1" >/dev/null; }
     set_bridge_nf 1
+    foreign 'table inet x { chain f { type filter hook forward priority 1; iifname "nc-default" oifname "nc-default" drop; }; }'
+    assert_fails between "$address"
     finds note 'cross the host'"'"'s IP firewall (net.bridge.bridge-nf-call-iptables is 1)'
     cured
+    wait_for 5 between "$address"
+    assert_fails between "$address6"
     finds note 'net.bridge.bridge-nf-call-ip6tables is 1'
     cured
+    wait_for 5 between "$address6"
+    nft delete table inet x
     set_bridge_nf "${BRIDGE_NF:-1}"
 }
 t 'bridged packets in the IP firewall' bridge_nf
