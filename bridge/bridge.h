@@ -20,10 +20,16 @@ struct bridge {
 void bridge_learn_expiry(struct bridge *b);
 
 /* device.c */
-/** Makes the bridge device, or what of it is missing. Returns 1 if there was none at all. */
+/** Makes the bridge device, or what of it is missing. Returns 1 if there was none at all, or if it was down, by
+ *  which neighbours are lost. */
 int device_up(struct bridge *b, const struct network *n, struct err *e);
-/** Are there ports of containers on this network that are in no bridge? */
-bool device_orphans(struct bridge *b, const struct network *n);
+/** Has the bridge the route to @subnet that comes with its address? 1, 0 or -errno. */
+int device_has_route(struct bridge *b, const struct link *bridge, const struct subnet *subnet,
+                     struct err *e);
+/** device_up(), and what that leaves as it is: name, alias, MTU, MAC, and the subnets' routes. */
+int device_restore(struct bridge *b, const struct network *n, struct err *e);
+/** The MTU that the bridge should have. */
+int device_mtu(struct bridge *b, const struct network *n, unsigned *mtu, struct err *e);
 /** Are there any ports of containers on it? 1, 0 or -errno. */
 int device_has_ports(struct bridge *b, const struct network *n, struct err *e);
 /** The MAC that the bridge has from the beginning. */
@@ -48,6 +54,8 @@ int forwarding_up(struct bridge *b, const struct network *n, struct err *e);
 int forwarding_lock(struct bridge *b, struct err *e);
 /** Adds what is closed to @batch. The caller has the lock. */
 int forwarding_add(struct bridge *b, struct fw_batch *batch, struct err *e);
+/** The same without the lock, by somebody who changes nothing. False if it is not known. */
+bool forwarding_look(struct bridge *b, struct fw_batch *batch);
 
 /* network.c */
 /** Without a text when there is none. */
@@ -57,6 +65,12 @@ int networks_lock(struct bridge *b, struct err *e);
 struct pool network_pool(const struct network *n);
 int network_save(struct bridge *b, const struct network *n, struct err *e);
 struct fw_network network_elements(const struct network *n);
+
+/* repair.c, record.c: what a rebuilt firewall holds */
+void network_add(struct fw_batch *batch, const struct network *n, uint16_t names_port);
+/** The network of @ep, whose definition cannot be read. */
+void network_add_closed(struct fw_batch *batch, const struct endpoint *ep);
+void endpoint_add(struct fw_batch *batch, const struct endpoint *ep);
 
 /* subnets.c */
 /** Is it nobody's? -EADDRINUSE with a text that says whose. */
@@ -77,9 +91,15 @@ void rate_set(struct rt_batch *batch, const struct link *link, const struct endp
               enum rate_end end);
 
 /* endpoint.c, record.c */
-/** Puts the port back into its bridge if it is in none. */
-int endpoint_replug(struct bridge *b, const struct network *n, const struct endpoint *ep,
-                    struct err *e);
+/** Brings the port, which is there, to what a new one has: all of it but its name and place. */
+int endpoint_settle(struct bridge *b, const struct network *n, const struct link *bridge,
+                    const struct endpoint *ep, struct err *e);
+/** Of the port: it differs from the container's, as it must. */
+void endpoint_port_mac(const struct endpoint *ep, uint8_t mac[6]);
+char *endpoint_port_alias(struct bridge *b, const struct endpoint *ep); /* caller frees */
+/** Does the host have permanent neighbours for it? */
+bool endpoint_is_known(const struct network *n, const struct endpoint *ep);
+struct port_flags endpoint_port_flags(const struct network *n, const struct endpoint *ep);
 char *endpoint_port_name(const char *id, const char *network); /* caller frees */
 struct fw_guard endpoint_guard(const struct endpoint *ep);
 /** One element per published port and family that the container has; caller frees. */

@@ -39,11 +39,12 @@ struct port {
     uint16_t container_port;
 };
 
-/* What is to be forgotten: flows to these ports that somebody else answers, and flows from or to these
- * addresses. */
+/* What is to be forgotten: flows to these ports that somebody else answers, or with @unpublished those that
+ * the container answers; and flows from or to these addresses. */
 struct plan {
     struct port *ports; /* by number */
     size_t port_count;
+    bool unpublished;
     struct ip addresses[2];
     size_t address_count;
     uint16_t names_port; /* and questions for port 53 that are answered from this one; 0: none */
@@ -199,7 +200,7 @@ static int by_number(const void *a, const void *b)
     return ((const struct port *)a)->number - ((const struct port *)b)->number;
 }
 
-static bool goes_past_container(struct plan *p, const struct entry *entry)
+static bool is_answered_wrongly(struct plan *p, const struct entry *entry)
 {
     const struct port key = {.number = entry->dst_port}, *end = p->ports + p->port_count;
     const struct port *port =
@@ -209,8 +210,8 @@ static bool goes_past_container(struct plan *p, const struct entry *entry)
     for (; port && port < end && port->number == entry->dst_port; port++)
         if (port->protocol == entry->protocol && port->host.family == entry->dst.family &&
             (port->any ? is_local(p, &entry->dst) : ip_equal(&port->host, &entry->dst)))
-            return !ip_equal(&port->container, &entry->answers) ||
-                   port->container_port != entry->answers_port;
+            return p->unpublished == (ip_equal(&port->container, &entry->answers) &&
+                                      port->container_port == entry->answers_port);
     return false;
 }
 
@@ -257,7 +258,7 @@ static void delete_entry(struct plan *p, const struct entry *entry)
 
 static void judge(struct plan *p, const struct entry *entry)
 {
-    if (has_end(p, entry) || goes_past_container(p, entry) || is_question(p, entry))
+    if (has_end(p, entry) || is_answered_wrongly(p, entry) || is_question(p, entry))
         delete_entry(p, entry);
 }
 
@@ -481,14 +482,25 @@ static void add_ports(struct plan *p, const struct endpoint *ep)
     }
 }
 
-int conntrack_end_stale(const struct endpoint *live, size_t count, struct err *e)
+static int forget_at_ports(const struct endpoint *endpoints, size_t count, bool unpublished,
+                           struct err *e)
 {
-    _cleanup_plan_ struct plan p = {0};
+    _cleanup_plan_ struct plan p = {.unpublished = unpublished};
     for (size_t i = 0; i < count; i++)
-        add_ports(&p, &live[i]);
+        add_ports(&p, &endpoints[i]);
     if (p.port_count)
         qsort(p.ports, p.port_count, sizeof(*p.ports), by_number);
     return forget(&p, e);
+}
+
+int conntrack_end_stale(const struct endpoint *live, size_t count, struct err *e)
+{
+    return forget_at_ports(live, count, false, e);
+}
+
+int conntrack_forget_ports(const struct endpoint *ended, struct err *e)
+{
+    return forget_at_ports(ended, 1, true, e);
 }
 
 int conntrack_forget_questions(uint16_t port, struct err *e)

@@ -15,6 +15,10 @@
  *  after this: whoever must have it sure looks again a moment later. */
 int conntrack_end_stale(const struct endpoint *live, size_t count, struct err *e);
 
+/** Right after the ports of @ended were unpublished: ends the flows of UDP and SCTP that lead from them to its
+ *  container. */
+int conntrack_forget_ports(const struct endpoint *ended, struct err *e);
+
 /** Ends the flows of questions for port 53 that are sent on to @port: who asks again from the same port is sent to
  *  where the server is now. */
 int conntrack_forget_questions(uint16_t port, struct err *e);

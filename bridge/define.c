@@ -56,11 +56,22 @@ static int check_gateway(const struct network *n, const struct subnet *s, const 
     return 0;
 }
 
+/* The network `default` is defined with its first use. */
+static bool is_reserved(const char *name)
+{
+    static const char *const words[] = {"bridge", "container", DEFAULT_NETWORK,
+                                        "host",   "none",      "ns"};
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        if (streq(name, words[i]))
+            return true;
+    return false;
+}
+
 static int check_properties(const struct network *n, bool ipv6, struct err *e)
 {
     if (!valid_name(n->name))
         return err_say(e, -EINVAL, "invalid network name `%s`", n->name);
-    if (streq(n->name, "host") || streq(n->name, "none") || streq(n->name, "bridge"))
+    if (is_reserved(n->name))
         return err_say(e, -EINVAL, "`%s` is a word of `--network` and cannot be a network's name",
                        n->name);
     bool closed = !network_has_gateway(n);

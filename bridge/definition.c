@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sys/file.h>
 
+enum { SCHEMA = 1 };
+
 void network_clear(struct network *n)
 {
     free(n->name);
@@ -27,6 +29,7 @@ struct fw_network network_elements(const struct network *n)
         .internal = !network_has_gateway(n),
         .isolated = n->mode == GATEWAY_ISOLATED,
         .masquerade = network_has_gateway(n) && n->mode == GATEWAY_NAT,
+        .routed = network_has_gateway(n) && n->mode == GATEWAY_ROUTED,
         .icc = n->icc,
         .open = !n->isolate,
         .links = n->link_bridges,
@@ -100,10 +103,25 @@ static bool valid_bridge(const char *name)
     return name && *name && strlen(name) < IFNAMSIZ && !strchr(name, '/');
 }
 
+/* What a newer netctr has written may promise what this one does not know. */
+static int check_schema(const json_t *j, const char *name, struct err *e)
+{
+    int64_t schema = json_int(j, "schema", -1);
+    if (schema > SCHEMA)
+        return err_say(e, -EBADMSG,
+                       "the definition of network `%s` was written by a newer netctr (schema %lld)",
+                       name, (long long)schema);
+    return schema == SCHEMA
+               ? 0
+               : err_say(e, -EBADMSG, "the definition of network `%s` is damaged", name);
+}
+
 static int parse_definition(const json_t *j, const char *name, struct network *out, struct err *e)
 {
     const char *bridge = json_str(j, "bridge"), *mode = json_str(j, "mode");
-    int r;
+    int r = check_schema(j, name, e);
+    if (r < 0)
+        return r;
     if ((r = read_subnet(j, "subnet", AF_INET, &out->subnet4, e)) < 0 ||
         (r = read_subnet(j, "subnet6", AF_INET6, &out->subnet6, e)) < 0 ||
         (r = read_subnet(j, "range", AF_INET, &out->range4, e)) < 0 ||
@@ -149,7 +167,7 @@ static void put_ip(json_t *j, const char *key, const struct ip *a)
 json_t *network_to_json(const struct network *n)
 {
     json_t *j = json_object();
-    json_object_set_new(j, "schema", json_integer(1));
+    json_object_set_new(j, "schema", json_integer(SCHEMA));
     json_put_str(j, "name", n->name);
     json_put_str(j, "bridge", n->bridge);
     put_subnet(j, "subnet", &n->subnet4);

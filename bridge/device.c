@@ -53,6 +53,7 @@ bool device_sysctl(const struct network *n, size_t i, char **key, const char **v
         {"ipv6", "force_forwarding", "1", n->subnet6.prefix && network_has_gateway(n)},
         {"ipv4", "route_localnet", "1", n->subnet4.prefix && network_has_gateway(n)},
         {"ipv4", "arp_ignore", "8", n->mode == GATEWAY_ISOLATED},
+        {"ipv4", "forwarding", "1", n->subnet4.prefix && network_has_gateway(n)},
     };
     *key = NULL;
     if (i >= ARRAY_LEN(settings))
@@ -91,11 +92,17 @@ static char *alias_of(const struct network *n)
     return xasprintf("netctr network %s", n->name);
 }
 
+int device_mtu(struct bridge *b, const struct network *n, unsigned *mtu, struct err *e)
+{
+    *mtu = n->mtu;
+    return n->mtu ? 0 : device_default_mtu(b, mtu, e);
+}
+
 static int create(struct bridge *b, const struct network *n, struct link *link, struct err *e)
 {
     uint8_t mac[6];
-    unsigned mtu = n->mtu;
-    int r = mtu ? 0 : device_default_mtu(b, &mtu, e);
+    unsigned mtu;
+    int r = device_mtu(b, n, &mtu, e);
     if (r < 0)
         return r;
     device_mac(n, mac);
@@ -140,13 +147,12 @@ static int furnish(struct bridge *b, const struct network *n, const struct link 
         r = add_address(b, link->index, &n->gateway4, n->subnet4.prefix, e);
     if (r == 0)
         r = add_address(b, link->index, &n->gateway6, n->subnet6.prefix, e);
-    if (r < 0 || ((link->flags & IFF_UP) && !link->snoops))
+    if (r < 0 || ((link->flags & IFF_UP) && link_is_plain_bridge(link)))
         return r;
     _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(b->rt);
     /* With snooping a container that asks (MLD, IGMP) is believed to be a multicast router, and can have every
      * other's groups forgotten, those of neighbour discovery among them: IPv6 ends. */
-    if (link->snoops)
-        rt_set_no_snooping(batch, n->bridge);
+    rt_set_plain_bridge(batch, link);
     if (!(link->flags & IFF_UP))
         rt_set_up(batch, link->index);
     return rt_commit(batch, e);
@@ -171,11 +177,120 @@ int device_up(struct bridge *b, const struct network *n, struct err *e)
         return err_hint(e, "rename or remove it");
     }
     r = missing ? create(b, n, &link, e) : 0;
+    bool down = r == 0 && !(link.flags & IFF_UP);
     if (r == 0)
         r = furnish(b, n, &link, e);
     if (r < 0 && missing)
         (void)remove_bridge(b, n, NULL);
-    return r < 0 ? r : missing;
+    return r < 0 ? r : down;
+}
+
+/* ---- afterwards ------------------------------------------------------------------------------*/
+
+struct renamed {
+    const struct network *n;
+    struct link link;
+};
+
+static int find_renamed(const struct link *link, void *arg)
+{
+    struct renamed *r = arg;
+    if (link->is_bridge && device_is_ours(link, r->n))
+        r->link = *link;
+    return 0;
+}
+
+/* A bridge of ours that has lost its name or its alias; the MAC is made from both and the subnet. */
+static int restore_identity(struct bridge *b, const struct network *n, struct err *e)
+{
+    struct renamed found = {.n = n};
+    struct link link;
+    uint8_t mac[6];
+    device_mac(n, mac);
+    _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(b->rt);
+    int r = rt_get_link(b->rt, n->bridge, &link);
+    if (r == 0 && link.is_bridge && memcmp(link.mac, mac, 6) == 0 && !device_is_ours(&link, n)) {
+        _cleanup_free_ char *alias = alias_of(n);
+        rt_set_alias(batch, n->bridge, alias);
+    } else if (r == -ENODEV && (r = rt_each_link(b->rt, find_renamed, &found, e)) == 0 &&
+               found.link.index) {
+        rt_set_down(batch, found.link.index);
+        rt_set_name(batch, found.link.index, n->bridge);
+    }
+    return r < 0 ? err_set(e, r, "look up bridge `%s`", n->bridge) : rt_commit(batch, e);
+}
+
+struct routed {
+    const struct subnet *subnet;
+    int bridge;
+    bool there;
+};
+
+static int find_route(const struct route *route, void *arg)
+{
+    struct routed *r = arg;
+    const struct subnet is = {route->destination, route->prefix};
+    r->there =
+        r->there || (route->on_link && route->oif == r->bridge &&
+                     route->family == r->subnet->address.family && subnet_equal(&is, r->subnet));
+    return 0;
+}
+
+int device_has_route(struct bridge *b, const struct link *bridge, const struct subnet *subnet,
+                     struct err *e)
+{
+    struct routed routed = {.subnet = subnet, .bridge = bridge->index};
+    int r = rt_each_route(b->rt, find_route, &routed, e);
+    return r < 0 ? r : routed.there;
+}
+
+/* An address that is there but with another prefix, or without its route, is replaced. */
+static int restore_address(struct bridge *b, const struct link *bridge, const struct ip *address,
+                           const struct subnet *subnet, struct err *e)
+{
+    if (!address->family)
+        return 0;
+    int r = device_has_route(b, bridge, subnet, e);
+    if (r != 0)
+        return r < 0 ? r : 0;
+    _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(b->rt);
+    rt_delete_address(batch, bridge->index, address, subnet->prefix);
+    rt_add_address(batch, bridge->index, address, subnet->prefix);
+    return rt_commit(batch, e);
+}
+
+static int restore_link(struct bridge *b, const struct network *n, const struct link *bridge,
+                        struct err *e)
+{
+    uint8_t mac[6];
+    unsigned mtu;
+    int r = device_mtu(b, n, &mtu, e);
+    if (r < 0)
+        return r;
+    device_mac(n, mac);
+    _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(b->rt);
+    if (bridge->mtu != mtu)
+        rt_set_mtu(batch, bridge->index, mtu);
+    if (memcmp(bridge->mac, mac, 6) != 0)
+        rt_set_mac(batch, bridge->index, mac);
+    return rt_commit(batch, e);
+}
+
+int device_restore(struct bridge *b, const struct network *n, struct err *e)
+{
+    struct link bridge;
+    int r = restore_identity(b, n, e);
+    if (r == 0)
+        r = device_up(b, n, e);
+    if (r >= 0 && (r = rt_get_link(b->rt, n->bridge, &bridge)) < 0)
+        err_set(e, r, "find bridge `%s`", n->bridge);
+    if (r == 0)
+        r = restore_link(b, n, &bridge, e);
+    if (r == 0)
+        r = restore_address(b, &bridge, &n->gateway4, &n->subnet4, e);
+    if (r == 0)
+        r = restore_address(b, &bridge, &n->gateway6, &n->subnet6, e);
+    return r;
 }
 
 struct leaving {
@@ -219,7 +334,7 @@ int device_down(struct bridge *b, const struct network *n, struct err *e)
 
 struct ports {
     const char *begin, *end;
-    bool any, orphans;
+    bool any;
 };
 
 static int judge_port(const struct link *link, void *arg)
@@ -230,7 +345,6 @@ static int judge_port(const struct link *link, void *arg)
     if (length <= tail || !streq(rest + length - tail, p->end))
         return 0;
     p->any = true;
-    p->orphans = p->orphans || !link->master;
     return 0;
 }
 
@@ -240,13 +354,6 @@ static int find_ports(struct bridge *b, const struct network *n, struct ports *o
                         *end = xasprintf(" on %s", n->name);
     *out = (struct ports){.begin = begin, .end = end};
     return rt_each_link(b->rt, judge_port, out, e);
-}
-
-bool device_orphans(struct bridge *b, const struct network *n)
-{
-    struct ports p;
-    (void)find_ports(b, n, &p, NULL);
-    return p.orphans;
 }
 
 int device_has_ports(struct bridge *b, const struct network *n, struct err *e)

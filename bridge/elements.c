@@ -112,6 +112,8 @@ void elements_network(struct nft_batch *b, enum change change, const struct fw_n
         put(b, change, (struct element){.set = SET_ISOLATED, .key = {bridge}}, object);
     if (n->masquerade)
         put(b, change, (struct element){.set = SET_NATTED, .key = {bridge}}, object);
+    if (n->routed)
+        put(b, change, (struct element){.set = SET_ROUTED, .key = {bridge}}, object);
     if (n->open)
         put(b, change, (struct element){.set = SET_OPEN, .key = {bridge}}, object);
     if (n->icc)
@@ -127,33 +129,6 @@ void elements_link(struct nft_batch *b, enum change change, const char *from, co
         return;
     _cleanup_free_ char *object = xasprintf("link from `%s` to `%s`", from, to);
     put(b, change, (struct element){.set = SET_LINKS, .key = {from, to}}, object);
-}
-
-int elements_membership(struct nft *nft, const struct fw_network *n,
-                        void (*each)(const char *set, bool wanted, bool is, void *arg), void *arg)
-{
-    const struct {
-        const char *name;
-        enum ruleset_set set;
-        bool pair, wanted;
-    } sets[] = {
-        {"networks", SET_NETWORKS, false, true},
-        {"internal", SET_INTERNAL, false, n->internal},
-        {"isolated", SET_ISOLATED, false, n->isolated},
-        {"natted", SET_NATTED, false, n->masquerade},
-        {"open", SET_OPEN, false, n->open},
-        {"links", SET_LINKS, true, n->icc},
-    };
-    for (size_t i = 0; i < ARRAY_LEN(sets); i++) {
-        struct element x = {.set = sets[i].set,
-                            .key = {n->bridge, sets[i].pair ? n->bridge : NULL}};
-        bool expires;
-        int r = ruleset_find(nft, &x, &expires);
-        if (r < 0 && r != -ENOENT)
-            return r;
-        each(sets[i].name, sets[i].wanted, r == 0, arg);
-    }
-    return 0;
 }
 
 /* ---- guards -------------------------------------------------------------------------------*/

@@ -97,26 +97,42 @@ static void add_veth(struct rt_batch *batch, const struct link *bridge, int netn
         .peer_netns = netns,
     };
     memcpy(veth.peer_mac, ep->mac, 6);
-    memcpy(veth.host_mac, ep->mac, 6);
-    veth.host_mac[1] ^= 0x01; /* 02:43: differs from the container's, as it must */
+    endpoint_port_mac(ep, veth.host_mac);
     rt_add_veth(batch, &veth);
+}
+
+void endpoint_port_mac(const struct endpoint *ep, uint8_t mac[6])
+{
+    memcpy(mac, ep->mac, 6);
+    mac[1] ^= 0x01; /* 02:43 */
+}
+
+char *endpoint_port_alias(struct bridge *b, const struct endpoint *ep)
+{
+    return xasprintf("netctr %s %s on %s", b->instance, ep->container, ep->network);
+}
+
+/* A guarded port has a static entry for its MAC and learns nothing, so that no frame can move a
+ * neighbour's MAC to this port. */
+struct port_flags endpoint_port_flags(const struct network *n, const struct endpoint *ep)
+{
+    return (struct port_flags){.hairpin = true, .isolated = !n->icc, .learning = !ep->guard};
+}
+
+/* No ARP, and no entry that overflows the neighbour table. Without the guard a container may have other
+ * addresses and MACs, and give these away. To an isolated network the host does not speak. */
+bool endpoint_is_known(const struct network *n, const struct endpoint *ep)
+{
+    return ep->guard && n->mode != GATEWAY_ISOLATED;
 }
 
 /* What a port needs once it is in its bridge, but for what takes its index. */
 static void settle_port(struct rt_batch *batch, struct bridge *b, const struct link *bridge,
                         const struct network *n, const struct endpoint *ep)
 {
-    _cleanup_free_ char *alias =
-        xasprintf("netctr %s %s on %s", b->instance, ep->container, ep->network);
-    /* A guarded port has a static entry for its MAC and learns nothing, so that no frame can move a
-     * neighbour's MAC to this port. */
-    rt_set_port(batch, ep->port,
-                (struct port_flags){.hairpin = true, .isolated = !n->icc, .learning = !ep->guard},
-                alias);
-    /* The host knows the container's MAC: no ARP, no entry to overflow the neighbour table. Without the
-     * guard a container may have other addresses and MACs, and give these away. To an isolated network
-     * the host does not speak. */
-    bool known = ep->guard && n->mode != GATEWAY_ISOLATED;
+    _cleanup_free_ char *alias = endpoint_port_alias(b, ep);
+    bool known = endpoint_is_known(n, ep);
+    rt_set_port(batch, ep->port, endpoint_port_flags(n, ep), alias);
     if (known && ep->address4.family)
         rt_add_neighbour(batch, bridge->index, &ep->address4, ep->mac);
     if (known && ep->address6.family)
@@ -169,19 +185,12 @@ static int make_port(struct bridge *b, const struct link *bridge, int netns,
     return r < 0 ? r : settle_indexed(b, ep, e);
 }
 
-int endpoint_replug(struct bridge *b, const struct network *n, const struct endpoint *ep,
-                    struct err *e)
+int endpoint_settle(struct bridge *b, const struct network *n, const struct link *bridge,
+                    const struct endpoint *ep, struct err *e)
 {
-    struct link bridge, port;
-    int r = rt_get_link(b->rt, n->bridge, &bridge);
-    if (r < 0)
-        return err_set(e, r, "find bridge `%s`", n->bridge);
-    if (rt_get_link(b->rt, ep->port, &port) < 0 || port.master) /* it is dying, or somebody's */
-        return 0;
     _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(b->rt);
-    rt_set_master(batch, ep->port, bridge.index);
-    settle_port(batch, b, &bridge, n, ep);
-    r = rt_commit(batch, e);
+    settle_port(batch, b, bridge, n, ep);
+    int r = rt_commit(batch, e);
     return r < 0 ? r : settle_indexed(b, ep, e);
 }
 
@@ -316,17 +325,26 @@ static int add_publishes(struct bridge *b, const struct fw_publish *elements, si
     return fw_commit(batch, e);
 }
 
+/* On a routed network the ports are the container's own, and its address is nobody else's. */
+static bool all_held(const struct endpoint *ep)
+{
+    for (size_t i = 0; i < ep->publishes.count && !ep->routed; i++)
+        if (!ep->publishes.items[i].held)
+            return false;
+    return true;
+}
+
 static int publish(struct bridge *b, const struct endpoint *ep, struct err *e)
 {
     size_t count;
     _cleanup_free_ struct fw_publish *elements = endpoint_elements(ep, &count);
     if (count == 0)
         return 0;
-    /* The held sockets have shown that the ports are nobody else's. What is in the way belongs to a
-     * container that ended a moment ago and has not expired yet, or is our own: whoever made a flushed
-     * firewall anew has found us in our record. */
+    /* Where the ports are held, an element in the way is a leftover: it belongs to a container that
+     * ended a moment ago and has not expired yet, or a rebuilt firewall has taken it from our record.
+     * Without the sockets it may be another container's. */
     int r = add_publishes(b, elements, count, e);
-    for (int tries = 0; r == -EEXIST && tries < 20; tries++) {
+    for (int tries = 0; r == -EEXIST && all_held(ep) && tries < 20; tries++) {
         err_clear(e);
         r = fw_undo(b->fw, NULL, NULL, elements, count, e);
         if (r == 0)
@@ -408,6 +426,38 @@ int endpoint_attach(struct bridge *b, const struct network *n, int netns, struct
     return 0;
 }
 
+/* ---- flows -------------------------------------------------------------------------------------*/
+
+/* A flow of UDP or SCTP is decided by its first packet and lives as long as somebody talks: the ports'
+ * elements must have expired first, or a new one could begin towards the container. */
+static bool wait_for_expiry(const struct endpoint *ep)
+{
+    const struct timespec expiry = {.tv_nsec = FW_EXPIRY_MS * 1000000};
+    for (size_t i = 0; i < ep->publishes.count; i++)
+        if (ep->publishes.items[i].protocol != IPPROTO_TCP) {
+            nanosleep(&expiry, NULL);
+            return true;
+        }
+    return false;
+}
+
+static int forget_flows(const struct endpoint *ep, struct err *e)
+{
+    (void)wait_for_expiry(ep);
+    int r = conntrack_forget_addresses(ep, e);
+    return r == -EOPNOTSUPP ? 0 : r;
+}
+
+/* The container lives on, with its other flows. */
+static int forget_ports(const struct endpoint *ended, struct err *e)
+{
+    int r = wait_for_expiry(ended) ? conntrack_forget_ports(ended, e) : 0;
+    if (r != -EOPNOTSUPP) /* a kernel without nf_conntrack_netlink */
+        return r;
+    err_clear(e);
+    return 0;
+}
+
 /* ---- ports of an endpoint that is attached -----------------------------------------------------*/
 
 int endpoint_publish(struct bridge *b, struct endpoint *ep, const struct publish_list *more,
@@ -443,7 +493,8 @@ int endpoint_unpublish(struct bridge *b, struct endpoint *ep, const struct publi
         if (!publish_listed(less, &ep->publishes.items[i]))
             ep->publishes.items[kept++] = ep->publishes.items[i];
     ep->publishes.count = kept;
-    return endpoint_save(ep, record_dir, e);
+    r = endpoint_save(ep, record_dir, e);
+    return r < 0 ? r : forget_ports(&ended, e);
 }
 
 /* ---- detach ----------------------------------------------------------------------------------*/
@@ -467,20 +518,6 @@ static int unplug(struct bridge *b, const struct endpoint *ep, bool aside, struc
     else if (!aside && r != -ENODEV)
         return err_set(e, r, "find veth `%s`", ep->port);
     return rt_commit(batch, e);
-}
-
-/* UDP flows are decided by their first packet and live as long as somebody talks: the ports' elements
- * must have expired first, or a new one could begin towards the dead container. */
-static int forget_flows(const struct endpoint *ep, struct err *e)
-{
-    const struct timespec expiry = {.tv_nsec = FW_EXPIRY_MS * 1000000};
-    for (size_t i = 0; i < ep->publishes.count; i++)
-        if (ep->publishes.items[i].protocol == IPPROTO_UDP) {
-            nanosleep(&expiry, NULL);
-            break;
-        }
-    int r = conntrack_forget_addresses(ep, e);
-    return r == -EOPNOTSUPP ? 0 : r;
 }
 
 /* A damaged lease file gives out no address, and is made anew with those of the living only. */

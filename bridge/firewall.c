@@ -3,6 +3,7 @@
  */
 #include "firewall.h"
 
+#include "compare.h"
 #include "ruleset.h"
 
 #include <errno.h>
@@ -193,6 +194,16 @@ int fw_commit(struct fw_batch *b, struct err *e)
     return nft_batch_commit(b->fw->nft, b->nft, NFT_TOLERATE_NOTHING, e);
 }
 
+struct nft *fw_nft(struct fw *fw)
+{
+    return fw->nft;
+}
+
+struct nft_batch *fw_batch_nft(struct fw_batch *b)
+{
+    return b->nft;
+}
+
 /* ---- endings ------------------------------------------------------------------------------*/
 
 int fw_undo(struct fw *fw, const struct fw_network *n, const struct fw_guard *g,
@@ -228,14 +239,6 @@ int fw_read_closed(struct fw *fw, int family, strv *from, strv *to, struct err *
     *from = *to = NULL;
     int r = elements_read_closed(fw->nft, nfproto, from, to);
     return r < 0 ? err_set(e, r, "read which links are closed") : 0;
-}
-
-int fw_membership(struct fw *fw, const struct fw_network *n,
-                  void (*each)(const char *set, bool wanted, bool is, void *arg), void *arg,
-                  struct err *e)
-{
-    int r = elements_membership(fw->nft, n, each, arg);
-    return r < 0 ? err_set(e, r, "read the firewall's sets") : 0;
 }
 
 void fw_set_expiry(struct fw *fw, bool works)

@@ -47,6 +47,7 @@ struct fw_network {
     bool internal;      /**< neither out nor in */
     bool isolated;      /**< not even to the host */
     bool masquerade;    /**< outgoing traffic gets the host's address */
+    bool routed;        /**< its containers answer ping from outside */
     bool icc;           /**< its containers may talk to each other */
     bool open;          /**< it and others that are open reach each other */
     char *const *links; /**< bridges that its containers may open connections to; NULL: none */
@@ -146,10 +147,27 @@ int fw_read_closed(struct fw *fw, int family, strv *from, strv *to, struct err *
 int fw_undo_closed(struct fw *fw, const struct fw_closed *c, struct err *e);
 /** Withdraws what fw_add_link() has permitted; gone already is success. */
 int fw_undo_link(struct fw *fw, const char *from, const char *to, struct err *e);
-/** Tells for each set of names whether the network is in it and whether it should be. */
-int fw_membership(struct fw *fw, const struct fw_network *n,
-                  void (*each)(const char *set, bool wanted, bool is, void *arg), void *arg,
-                  struct err *e);
+/** What a difference is about. */
+struct fw_subject {
+    int family;          /**< 0: an interface */
+    char interface[16];  /**< a bridge or a port */
+    uint8_t address[16]; /**< network order */
+};
+struct fw_difference {
+    const char *text; /**< "network `nc-a` is not in set `natted`" */
+    struct fw_subject subjects[5];
+    size_t subject_count; /**< 0: the whole firewall */
+};
+struct fw_wanted {
+    struct fw_batch *must;  /**< what a reload would send: what is missing is a difference */
+    struct fw_batch *may;   /**< is no difference, whether it is there or not */
+    bool unknown_closed;    /**< the batches do not say which links are closed, */
+    bool unknown_resolvers; /**< or who answers on port 53 */
+};
+/** Compares the firewall, which must be there, with what it should be. Changes neither the kernel nor the
+ *  batches. */
+int fw_compare(struct fw *fw, const struct fw_wanted *wanted,
+               void (*found)(const struct fw_difference *d, void *arg), void *arg, struct err *e);
 
 #define FW_EXPIRY_MS 12 /* three ticks where HZ is 250 */
 

@@ -469,6 +469,18 @@ int forwarding_add(struct bridge *b, struct fw_batch *batch, struct err *e)
     return 0;
 }
 
+bool forwarding_look(struct bridge *b, struct fw_batch *batch)
+{
+    _cleanup_state_ struct state s = {0};
+    if (state_load(b, &s, NULL) < 0 || s.missing)
+        return false;
+    for (int f = 0; f < FAMILIES && !s.opened; f++) {
+        struct fw_closed closed = as_elements(&s, (enum family)f);
+        fw_add_closed(batch, &closed);
+    }
+    return true;
+}
+
 /* ---- what people ask for ---------------------------------------------------------------------*/
 
 int bridge_forwarding(struct bridge *b, json_t **out, struct err *e)

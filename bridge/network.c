@@ -58,9 +58,7 @@ static int firewall_up(struct bridge *b, const struct network *n, uint16_t names
                        struct err *e)
 {
     _cleanup_fw_batch_ struct fw_batch *batch = fw_batch_new(b->fw);
-    struct fw_network elements = network_elements(n);
-    fw_add_network(batch, &elements);
-    resolver_add(batch, n, names_port);
+    network_add(batch, n, names_port);
     return fw_commit(batch, e);
 }
 
@@ -98,7 +96,7 @@ int network_up(struct bridge *b, const struct network *n, uint16_t names_port, s
         r = forwarding_up(b, n, e);
     if (r < 0)
         return err_wrap(e, "network `%s`", n->name);
-    return made && device_orphans(b, n);
+    return made && device_has_ports(b, n, NULL) > 0;
 }
 
 const struct sysctl *network_sysctls(bool ipv6)

@@ -171,6 +171,14 @@ struct nlmsghdr *nft_batch_message(struct nft_batch *b, uint16_t type, uint16_t 
     return nftnl_nlmsg_build_hdr(next_message(b, what), type, family, flags, 0);
 }
 
+void nft_batch_each(struct nft_batch *b,
+                    void (*each)(const struct nlmsghdr *message, const char *what, void *arg),
+                    void *arg)
+{
+    for (size_t i = 1; i < b->count; i++) /* behind BEGIN */
+        each(header_of(b, i), b->messages[i].what, arg);
+}
+
 void nft_batch_refuse(struct nft_batch *b, int code, const char *format, ...)
 {
     if (b->refused.code)

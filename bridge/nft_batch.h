@@ -32,6 +32,11 @@ void nft_batch_empty(struct nft_batch *b);
 struct nlmsghdr *nft_batch_message(struct nft_batch *b, uint16_t type, uint16_t flags,
                                    uint8_t family, char *what);
 
+/** Hands every message that was begun to @each, with what was said about it. */
+void nft_batch_each(struct nft_batch *b,
+                    void (*each)(const struct nlmsghdr *message, const char *what, void *arg),
+                    void *arg);
+
 /** For input that cannot be sent at all: the next commit fails with this and sends nothing. */
 void nft_batch_refuse(struct nft_batch *b, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

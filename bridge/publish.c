@@ -154,10 +154,10 @@ static int parse_host_address(const char *s, struct ip *out)
 {
     size_t n = strlen(s);
     bool brackets = n > 1 && s[0] == '[' && s[n - 1] == ']';
-    if (!brackets && strchr(s, ':'))
-        return -EINVAL; /* IPv6 needs brackets, or its last group is a port */
     _cleanup_free_ char *bare = xstrndup(s + brackets, n - 2 * brackets);
-    return ip_parse(bare, out);
+    int r = ip_parse(bare, out);
+    /* Without brackets the last group of an IPv6 address would be a port. */
+    return r < 0 || (out->family == AF_INET6) != brackets ? -EINVAL : 0;
 }
 
 /* Addresses that the host cannot be reached at: their rules would stand there without effect. */
@@ -195,7 +195,9 @@ static int parse_ports(char *s, const char *text, struct notation *n, struct err
         host_port = s;
     else if (host_port && parse_host_address(s, &n->host) < 0)
         return err_say(e, -EINVAL, "publish `%s`: `%s` is not an address%s", text, s,
-                       strchr(s, ':') ? " (write IPv6 as [ADDRESS])" : "");
+                       *s == '['        ? " (brackets are for IPv6)"
+                       : strchr(s, ':') ? " (write IPv6 as [ADDRESS])"
+                                        : "");
     int r = check_host_address(&n->host, text, s, e);
     if (r < 0)
         return r;
@@ -232,6 +234,8 @@ int publish_parse(const char *text, struct publish_list *list, struct err *e)
     int r = parse_ports(s, text, &n, e);
     if (r < 0)
         return r;
+    if (n.protocol == IPPROTO_SCTP && n.host.family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&n.host.v6))
+        return err_say(e, -EINVAL, "publish `%s`: [::1] is proxied for TCP and UDP only", text);
     size_t count = n.port.last - n.port.first + 1;
     if (list->count + count > MAX_PUBLISHED)
         return err_say(e, -E2BIG, "publish `%s`: more than %d ports for one container", text,
@@ -366,6 +370,7 @@ static int hold_families(struct publish *p, bool ipv6, struct held_ports *out)
         if (v6 && fd6 < 0)
             return fd6;
         p->host_port = port;
+        p->held = true;
         if (v4)
             out->items[out->count++] = (struct held_port){take_fd(fd4), AF_INET, p->protocol, *p};
         if (v6)

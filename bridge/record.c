@@ -249,3 +249,13 @@ struct fw_publish *endpoint_elements(const struct endpoint *ep, size_t *count)
     }
     return elements;
 }
+
+void endpoint_add(struct fw_batch *batch, const struct endpoint *ep)
+{
+    struct fw_guard guard = endpoint_guard(ep);
+    size_t count;
+    _cleanup_free_ struct fw_publish *elements = endpoint_elements(ep, &count);
+    fw_add_guard(batch, &guard);
+    for (size_t i = 0; i < count; i++)
+        fw_add_publish(batch, &elements[i]);
+}

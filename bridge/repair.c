@@ -35,23 +35,26 @@ struct reloading {
     strv known; /* networks whose definition can be read */
 };
 
+void network_add(struct fw_batch *batch, const struct network *n, uint16_t names_port)
+{
+    struct fw_network elements = network_elements(n);
+    fw_add_network(batch, &elements);
+    resolver_add(batch, n, names_port);
+}
+
 static int reload_network(const struct network *n, void *arg)
 {
     struct reloading *r = arg;
     strv_add(&r->known, n->name);
-    struct fw_network elements = network_elements(n);
-    fw_add_network(r->batch, &elements);
-    resolver_add(r->batch, n, r->names_port);
+    network_add(r->batch, n, r->names_port);
     return 0;
 }
 
-/* A network whose definition cannot be read, and containers on it: what nobody has published must stay
- * out of reach. That it is ours is all that is known of it. */
-static void close_network(struct reloading *r, const struct endpoint *ep)
+/* What nobody has published must stay out of reach. That the network is ours is all that is known of it. */
+void network_add_closed(struct fw_batch *batch, const struct endpoint *ep)
 {
     struct fw_network elements = {.bridge = ep->bridge, .icc = true};
-    fw_add_network(r->batch, &elements);
-    strv_add(&r->known, ep->network);
+    fw_add_network(batch, &elements);
 }
 
 int bridge_reload(struct bridge *b, const struct endpoint *live, size_t count, uint16_t names_port,
@@ -67,17 +70,13 @@ int bridge_reload(struct bridge *b, const struct endpoint *live, size_t count, u
     if (r == 0)
         r = network_each(b, reload_network, &reloading, e);
     for (size_t i = 0; r == 0 && i < count; i++)
-        if (!strv_has(reloading.known, live[i].network))
-            close_network(&reloading, &live[i]);
+        if (!strv_has(reloading.known, live[i].network)) {
+            network_add_closed(batch, &live[i]);
+            strv_add(&reloading.known, live[i].network);
+        }
     strv_free(reloading.known);
-    for (size_t i = 0; r == 0 && i < count; i++) {
-        struct fw_guard guard = endpoint_guard(&live[i]);
-        size_t elements_count;
-        _cleanup_free_ struct fw_publish *elements = endpoint_elements(&live[i], &elements_count);
-        fw_add_guard(batch, &guard);
-        for (size_t k = 0; k < elements_count; k++)
-            fw_add_publish(batch, &elements[k]);
-    }
+    for (size_t i = 0; r == 0 && i < count; i++)
+        endpoint_add(batch, &live[i]);
     return r == 0 ? fw_commit(batch, e) : r;
 }
 
@@ -152,42 +151,6 @@ int bridge_has_leases(struct bridge *b, const struct network *n, struct err *e)
 {
     int r = file_exists_at(b->leases_fd, n->name);
     return r < 0 ? err_set(e, r, "look for the leases of network `%s`", n->name) : r;
-}
-
-/* ---- bridges that were taken away -------------------------------------------------------------*/
-
-int bridge_replug(struct bridge *b, const struct endpoint *live, size_t count, struct err *e)
-{
-    for (size_t i = 0; i < count; i++) {
-        struct link port;
-        if (rt_get_link(b->rt, live[i].port, &port) < 0 || port.master)
-            continue;
-        _cleanup_network_ struct network n = {0};
-        int r = network_load(b, live[i].network, &n, e);
-        if (r == 0)
-            r = network_up(b, &n, 0, e);
-        if (r >= 0)
-            r = endpoint_replug(b, &n, &live[i], e);
-        if (r < 0)
-            return r;
-    }
-    return 0;
-}
-
-static int up_if_made(const struct network *n, void *arg)
-{
-    struct restoring *s = arg;
-    struct link link;
-    if (rt_get_link(s->bridge->rt, n->bridge, &link) < 0)
-        return 0;
-    int r = network_up(s->bridge, n, 0, s->e);
-    return r < 0 ? r : 0;
-}
-
-int bridge_restore_networks(struct bridge *b, struct err *e)
-{
-    struct restoring s = {.bridge = b, .e = e};
-    return network_each(b, up_if_made, &s, e);
 }
 
 /* ---- sweep -----------------------------------------------------------------------------------*/

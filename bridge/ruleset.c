@@ -70,7 +70,7 @@ struct userdata {
 enum { UDATA_INSTANCE = 0xc7, UDATA_SCHEMA = 0xc8, INSTANCE_LENGTH = 16 };
 
 /* The number of the schema in schema.c: tables with another one are replaced. 1 was never written. */
-static const uint8_t SCHEMA = 4;
+static const uint8_t SCHEMA = 5;
 
 static void note(struct userdata *u, uint8_t type, const void *value, size_t size)
 {
@@ -181,6 +181,15 @@ static void put_set(struct nft_batch *b, const struct set *s, uint32_t id)
     nftnl_set_free(n);
 }
 
+void ruleset_fill(const struct set *s, uint32_t i, struct nftnl_set_elem *x)
+{
+    nftnl_set_elem_set(x, NFTNL_SET_ELEM_KEY, s->fixed[i].key, FIELDS[s->key[0]].size);
+    if (s->flags & NFT_SET_MAP)
+        nftnl_set_elem_set_u32(x, NFTNL_SET_ELEM_VERDICT, (uint32_t)s->fixed[i].verdict);
+    if (s->fixed[i].chain)
+        nftnl_set_elem_set_str(x, NFTNL_SET_ELEM_CHAIN, s->fixed[i].chain);
+}
+
 static void put_fixed(struct nft_batch *b, const struct set *s, uint32_t id)
 {
     struct nftnl_set *n = nft_must(nftnl_set_alloc());
@@ -189,11 +198,7 @@ static void put_fixed(struct nft_batch *b, const struct set *s, uint32_t id)
     nftnl_set_set_u32(n, NFTNL_SET_ID, id);
     for (uint32_t i = 0; i < s->fixed_count; i++) {
         struct nftnl_set_elem *x = nft_must(nftnl_set_elem_alloc());
-        nftnl_set_elem_set(x, NFTNL_SET_ELEM_KEY, s->fixed[i].key, FIELDS[s->key[0]].size);
-        if (s->flags & NFT_SET_MAP)
-            nftnl_set_elem_set_u32(x, NFTNL_SET_ELEM_VERDICT, (uint32_t)s->fixed[i].verdict);
-        if (s->fixed[i].chain)
-            nftnl_set_elem_set_str(x, NFTNL_SET_ELEM_CHAIN, s->fixed[i].chain);
+        ruleset_fill(s, i, x);
         nftnl_set_elem_add(n, x);
     }
     char *what = xasprintf("fill set %s %s", s->table->name, s->name);
@@ -507,16 +512,22 @@ static int read_keys(const struct nlmsghdr *answer, void *data)
     return MNL_CB_OK;
 }
 
-int ruleset_each_key(struct nft *n, enum ruleset_set set,
-                     void (*each)(const uint8_t *key, size_t size, void *arg), void *arg)
+int ruleset_each_element(struct nft *n, enum ruleset_set set,
+                         int (*each)(const struct nlmsghdr *answer, void *arg), void *arg)
 {
     _Alignas(struct nlmsghdr) char buffer[256];
-    struct each_key k = {each, arg};
     struct nlmsghdr *request =
         nftnl_nlmsg_build_hdr(buffer, NFT_MSG_GETSETELEM, SETS[set].table->family, NLM_F_DUMP, 0);
     mnl_attr_put_strz(request, NFTA_SET_ELEM_LIST_TABLE, SETS[set].table->name);
     mnl_attr_put_strz(request, NFTA_SET_ELEM_LIST_SET, SETS[set].name);
-    return nft_request(n, request, read_keys, &k);
+    return nft_request(n, request, each, arg);
+}
+
+int ruleset_each_key(struct nft *n, enum ruleset_set set,
+                     void (*each)(const uint8_t *key, size_t size, void *arg), void *arg)
+{
+    struct each_key k = {each, arg};
+    return ruleset_each_element(n, set, read_keys, &k);
 }
 
 int ruleset_find(struct nft *n, const struct element *element, bool *expires)

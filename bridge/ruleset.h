@@ -15,6 +15,7 @@ enum ruleset_set {
     SET_INTERNAL,
     SET_ISOLATED,
     SET_NATTED,
+    SET_ROUTED,
     SET_LINKS,
     SET_OPEN,
     SET_TURNAROUNDS4,
@@ -87,6 +88,11 @@ int ruleset_find(struct nft *n, const struct element *element, bool *expires);
 int ruleset_each_key(struct nft *n, enum ruleset_set set,
                      void (*each)(const uint8_t *key, size_t size, void *arg), void *arg);
 
+/** Hands the kernel's answers about all elements of a set to @each, to be parsed. -ENOENT if there is no such
+ *  set. */
+int ruleset_each_element(struct nft *n, enum ruleset_set set,
+                         int (*each)(const struct nlmsghdr *answer, void *arg), void *arg);
+
 /** The tables as a file for `nft -f`, built from the texts beside the rules; caller frees. */
 char *ruleset_text(void);
 
@@ -102,9 +108,6 @@ int ruleset_count_rules(struct nft *n, uint8_t family);
 void elements_network(struct nft_batch *b, enum change change, const struct fw_network *n);
 /** That containers of @from may open connections to those of @to; both are bridges. */
 void elements_link(struct nft_batch *b, enum change change, const char *from, const char *to);
-/** Which of the sets of names and links the network is in, and whether it should be. */
-int elements_membership(struct nft *nft, const struct fw_network *n,
-                        void (*each)(const char *set, bool wanted, bool is, void *arg), void *arg);
 void elements_guard(struct nft_batch *b, enum change change, const struct fw_guard *g);
 enum { GUARD_ELEMENTS_MAX = 6 };
 /** The elements of a guard, which point into @g; returns how many. */

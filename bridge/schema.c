@@ -110,6 +110,8 @@ const struct set SETS[SET_COUNT] = {
                     .key = {IFNAME}},
     [SET_LINKS] = {INET_SET("links", "from . to: bridges allowed to talk (a . a is ICC on)"),
                    .key = {IFNAME, IFNAME}},
+    [SET_ROUTED] = {INET_SET("routed", "networks whose containers answer ping from outside"),
+                    .key = {IFNAME}},
     [SET_OPEN] = {INET_SET("open", "networks that reach each other (isolate=false)"),
                   .key = {IFNAME}},
     [SET_TURNAROUNDS4] = {INET_SET("turnarounds4", TURNAROUNDS), .key = {IP4, IP4}, RANGES},
@@ -174,7 +176,7 @@ const struct set SETS[SET_COUNT] = {
 #define ARP_ETHER NET(8, 6)
 #define ARP_IP NET(14, 4)
 #define DPORT TRANSPORT(2, 2)
-#define ICMP6_TYPE TRANSPORT(0, 1)
+#define ICMP_TYPE TRANSPORT(0, 1)
 #define NA_TARGET TRANSPORT(8, 16)
 
 #define EQ(n, bytes) {STEP(CMP, NFT_CMP_EQ, n), .data = bytes}
@@ -194,6 +196,7 @@ const struct set SETS[SET_COUNT] = {
 #define ETHER_IS_IP PROTOCOL, EQ(2, "\x08\x00")
 #define ETHER_IS_IP6 PROTOCOL, EQ(2, "\x86\xdd")
 #define IS_ARP ETHER_TYPE, EQ(2, "\x08\x06")
+#define IS_ICMP L4PROTO, EQ(1, "\1")
 #define IS_ICMP6 ETHER_TYPE, EQ(2, "\x86\xdd"), L4PROTO, EQ(1, "\x3a")
 #define CT_HAS(key, bits) {STEP(CT, key, 4)}, MASK(4, &bits), NEQ(4, ZEROS)
 #define CT_LACKS(key, bits) {STEP(CT, key, 4)}, MASK(4, &bits), EQ(4, ZEROS)
@@ -289,6 +292,10 @@ static const struct rule FORWARD[] = {
      {OIF, LOOKUP(SET_NETWORKS), IS_IP, IP_DADDR, L4PROTO, DPORT, LOOKUP(SET_EXPOSED4), ACCEPT}},
     {"oifname @networks ip6 daddr . meta l4proto . th dport @exposed6 accept", "routed port",
      {OIF, LOOKUP(SET_NETWORKS), IS_IP6, IP6_DADDR, L4PROTO, DPORT, LOOKUP(SET_EXPOSED6), ACCEPT}},
+    {"oifname @routed icmp type echo-request accept", "routed network: ping",
+     {OIF, LOOKUP(SET_ROUTED), IS_IP, IS_ICMP, ICMP_TYPE, EQ(1, "\x08"), ACCEPT}},
+    {"oifname @routed icmpv6 type echo-request accept", "routed network: ping",
+     {OIF, LOOKUP(SET_ROUTED), IS_IP6, L4PROTO, EQ(1, "\x3a"), ICMP_TYPE, EQ(1, "\x80"), ACCEPT}},
     {"oifname @networks counter drop", "nobody published that",
      {OIF, LOOKUP(SET_NETWORKS), COUNTER, DROP}},
 };
@@ -391,25 +398,25 @@ static const struct rule SPEAKS_IP6[] = {
      {ETHER_IS_IP6, IIF, IP6_SADDR, LOOKUP(SET_ADDRS6), L4PROTO, NEQ(1, "\x3a"), ACCEPT}},
     {"icmpv6 type >= mld-listener-query exthdr frag exists counter drop",
      "ND and MLD are never in fragments (RFC 6980)",
-     {IS_ICMP6, ICMP6_TYPE, GTE(1, "\x82"), HAS_FRAGMENT_HEADER, COUNTER, DROP}},
+     {IS_ICMP6, ICMP_TYPE, GTE(1, "\x82"), HAS_FRAGMENT_HEADER, COUNTER, DROP}},
     {"icmpv6 type mld-listener-query counter drop", "containers are not routers",
-     {IS_ICMP6, ICMP6_TYPE, EQ(1, "\x82"), COUNTER, DROP}},
+     {IS_ICMP6, ICMP_TYPE, EQ(1, "\x82"), COUNTER, DROP}},
     {"icmpv6 type nd-router-advert counter drop", "containers are not routers (CVE-2020-10749)",
-     {IS_ICMP6, ICMP6_TYPE, EQ(1, "\x86"), COUNTER, DROP}},
+     {IS_ICMP6, ICMP_TYPE, EQ(1, "\x86"), COUNTER, DROP}},
     {"icmpv6 type nd-redirect counter drop", "containers are not routers",
-     {IS_ICMP6, ICMP6_TYPE, EQ(1, "\x89"), COUNTER, DROP}},
+     {IS_ICMP6, ICMP_TYPE, EQ(1, "\x89"), COUNTER, DROP}},
     {"ip6 saddr :: icmpv6 type { mld-listener-report, nd-neighbor-solicit, mld2-listener-report } "
      "accept", "DAD and MLD before it has an address",
-     {ETHER_IS_IP6, IP6_SADDR, EQ(16, ZEROS), L4PROTO, EQ(1, "\x3a"), ICMP6_TYPE,
+     {ETHER_IS_IP6, IP6_SADDR, EQ(16, ZEROS), L4PROTO, EQ(1, "\x3a"), ICMP_TYPE,
       LOOKUP(BEFORE_ADDRESS), ACCEPT}},
     {"iifname . ip6 saddr != @addrs6 counter drop", "not its IPv6",
      {ETHER_IS_IP6, IIF, IP6_SADDR, NOT(SET_ADDRS6), COUNTER, DROP}},
     {"icmpv6 type nd-neighbor-advert iifname . @th,64,128 @targets6 accept", NULL,
-     {IS_ICMP6, ICMP6_TYPE, EQ(1, "\x88"), IIF, NA_TARGET, LOOKUP(SET_TARGETS6), ACCEPT}},
+     {IS_ICMP6, ICMP_TYPE, EQ(1, "\x88"), IIF, NA_TARGET, LOOKUP(SET_TARGETS6), ACCEPT}},
     {"icmpv6 type nd-neighbor-advert counter drop", "NA for an address it does not own",
-     {IS_ICMP6, ICMP6_TYPE, EQ(1, "\x88"), COUNTER, DROP}},
+     {IS_ICMP6, ICMP_TYPE, EQ(1, "\x88"), COUNTER, DROP}},
     {"icmpv6 type != nd-neighbor-advert accept", NULL,
-     {IS_ICMP6, ICMP6_TYPE, NEQ(1, "\x88"), ACCEPT}},
+     {IS_ICMP6, ICMP_TYPE, NEQ(1, "\x88"), ACCEPT}},
     {"meta l4proto ipv6-icmp frag frag-off != 0 accept", "the rest of one whose type was seen",
      {ETHER_TYPE, EQ(2, "\x86\xdd"), L4PROTO, EQ(1, "\x3a"), FRAGMENT_OFFSET, NEQ(2, ZEROS),
       ACCEPT}},

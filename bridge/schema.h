@@ -110,3 +110,7 @@ enum { TABLE_COUNT = 2, CHAIN_COUNT = 14 };
 extern const struct table *const TABLES[TABLE_COUNT];
 extern const struct set SETS[SET_COUNT];
 extern const struct chain CHAINS[CHAIN_COUNT];
+
+struct nftnl_set_elem;
+/** ruleset.c: makes @x the element @i that @s is made with. */
+void ruleset_fill(const struct set *s, uint32_t i, struct nftnl_set_elem *x);

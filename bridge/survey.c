@@ -4,24 +4,14 @@
  * A network that nobody has used yet has no bridge, and lacks nothing. As soon as it has one, or a
  * container, everything else must be there.
  */
-#include "bridge.h"
+#include "survey.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
 
-struct survey {
-    struct bridge *b;
-    const struct network *n;
-    struct link bridge; /* index 0: none */
-    json_t *addresses, *ports, *sets, *containers, *differences;
-    bool has4, has6;
-};
-
-static void differs(struct survey *s, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-static void differs(struct survey *s, const char *format, ...)
+void survey_differs(struct survey *s, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -30,6 +20,11 @@ static void differs(struct survey *s, const char *format, ...)
         json_array_append_new(s->differences, json_string(text));
     va_end(args);
     free(text);
+}
+
+void survey_found(const char *what, void *survey)
+{
+    survey_differs(survey, "%s", what);
 }
 
 /* ---- the bridge -------------------------------------------------------------------------------*/
@@ -47,7 +42,8 @@ static int note_address(const struct address *a, void *arg)
     else if (ip_equal(&a->ip, &s->n->gateway6) && a->prefix == s->n->subnet6.prefix)
         s->has6 = true;
     else
-        differs(s, "address %s is not the network's", text);
+        survey_differs(s, "address %s is not the network's (`ip address del %s dev %s` removes it)",
+                       text, text, s->n->bridge);
     return 0;
 }
 
@@ -64,46 +60,67 @@ static int note_port(const struct link *link, void *arg)
     json_put_str(j, "state", link->forwarding ? "forwarding" : "down");
     json_array_append_new(s->ports, j);
     if (link->mtu != s->bridge.mtu)
-        differs(s, "mtu: the bridge has %u, its port `%s` has %u", s->bridge.mtu, link->name,
-                link->mtu);
+        survey_differs(s, "mtu: the bridge has %u, its port `%s` has %u", s->bridge.mtu, link->name,
+                       link->mtu);
     return 0;
 }
 
-static void compare_bridge(struct survey *s)
+static int compare_bridge(struct survey *s, struct err *e)
 {
     const struct network *n = s->n;
     uint8_t mac[6];
+    unsigned mtu;
+    int r = device_mtu(s->b, n, &mtu, e);
     device_mac(n, mac);
-    unsigned mtu = n->mtu;
-    if (!mtu && device_default_mtu(s->b, &mtu, NULL) < 0)
-        mtu = s->bridge.mtu;
+    if (r < 0)
+        return r;
     _cleanup_free_ char *wanted = mac_text(mac), *is = mac_text(s->bridge.mac);
     if (!device_is_ours(&s->bridge, n))
-        differs(s, "`%s` is a link that netctr has not made", n->bridge);
+        survey_differs(s, "`%s` is a link that netctr has not made", n->bridge);
     if (!(s->bridge.flags & IFF_UP))
-        differs(s, "the bridge is down");
+        survey_differs(s, "the bridge is down");
     if (s->bridge.mtu != mtu)
-        differs(s, "mtu: %s %u, is %u", n->mtu ? "defined" : "the default route's link has", mtu,
-                s->bridge.mtu);
+        survey_differs(s, "mtu: %s %u, is %u", n->mtu ? "defined" : "the default route's link has",
+                       mtu, s->bridge.mtu);
     if (!streq(wanted, is))
-        differs(s, "mac: made with %s, is %s", wanted, is);
+        survey_differs(s, "mac: made with %s, is %s", wanted, is);
+    if (!link_is_plain_bridge(&s->bridge))
+        survey_differs(s, "multicast snooping, STP or VLAN filtering of the bridge is on");
+    return 0;
 }
 
-static void compare_addresses(struct survey *s)
+static int compare_route(struct survey *s, const struct ip *address, const struct subnet *subnet,
+                         struct err *e)
+{
+    int r = device_has_route(s->b, &s->bridge, subnet, e);
+    _cleanup_free_ char *text = subnet_text(subnet), *ip = ip_text(address);
+    if (r == 0)
+        survey_differs(s, "the route to %s that address %s brings is missing", text, ip);
+    return r < 0 ? r : 0;
+}
+
+static int compare_addresses(struct survey *s, struct err *e)
 {
     const struct network *n = s->n;
+    bool up = s->bridge.flags & IFF_UP; /* down, it has no routes */
+    int r = 0;
     _cleanup_free_ char *ip4 = ip_text(&n->gateway4), *ip6 = ip_text(&n->gateway6);
     if (n->gateway4.family && !s->has4)
-        differs(s, "address %s/%u is missing", ip4, n->subnet4.prefix);
+        survey_differs(s, "address %s/%u is missing", ip4, n->subnet4.prefix);
     if (n->gateway6.family && !s->has6)
-        differs(s, "address %s/%u is missing", ip6, n->subnet6.prefix);
+        survey_differs(s, "address %s/%u is missing", ip6, n->subnet6.prefix);
+    if (up && s->has4)
+        r = compare_route(s, &n->gateway4, &n->subnet4, e);
+    if (r == 0 && up && s->has6)
+        r = compare_route(s, &n->gateway6, &n->subnet6, e);
+    return r;
 }
 
 static void compare_sysctl(struct survey *s, const char *key, const char *value)
 {
     _cleanup_free_ char *now = sysctl_read(key);
     if (now && !streq(now, value))
-        differs(s, "sysctl %s: should be %s, is %s", key, value, now);
+        survey_differs(s, "sysctl %s: should be %s, is %s", key, value, now);
 }
 
 static void compare_sysctls(struct survey *s)
@@ -117,49 +134,25 @@ static void compare_sysctls(struct survey *s)
     }
     const char *missing = bridge_forwarding_missing(s->n);
     if (missing)
-        differs(s, "sysctl %s: should be 1, is 0", missing);
-}
-
-/* ---- the firewall -----------------------------------------------------------------------------*/
-
-static void note_set(const char *set, bool wanted, bool is, void *arg)
-{
-    struct survey *s = arg;
-    if (is)
-        json_array_append_new(s->sets, json_string(set));
-    if (wanted != is)
-        differs(s, "firewall: %s in set `%s`", is ? "is, and should not be," : "is not", set);
-}
-
-static int look_at_firewall(struct survey *s, struct err *e)
-{
-    struct fw_network elements = network_elements(s->n);
-    int r = fw_probe(s->b->fw, NULL, e);
-    if (r < 0)
-        return r;
-    if (r != FW_TABLES_OURS) {
-        differs(s, "firewall: the tables are %s",
-                r == FW_TABLES_MISSING ? "missing" : "another instance's");
-        return 0;
-    }
-    return fw_membership(s->b->fw, &elements, note_set, s, e);
+        survey_differs(s, "sysctl %s: should be 1, is 0", missing);
 }
 
 /* ---- the containers ---------------------------------------------------------------------------*/
 
-static bool has_port(const struct survey *s, const char *name)
+static const struct endpoint *endpoint_of(const struct survey *s, const char *id)
 {
-    size_t i;
-    json_t *port;
-    json_array_foreach (s->ports, i, port)
-        if (streq(json_str(port, "name"), name))
-            return true;
-    return false;
+    for (size_t i = 0; i < s->view->count; i++) {
+        const struct endpoint *ep = s->view->endpoints[i].endpoint;
+        if (streq(ep->id, id) && streq(ep->network, s->n->name))
+            return ep;
+    }
+    return NULL;
 }
 
 static int note_lease(const struct lease *l, void *arg)
 {
     struct survey *s = arg;
+    const struct endpoint *ep = endpoint_of(s, l->owner);
     _cleanup_free_ char *address = ip_text(&l->address4), *address6 = ip_text(&l->address6),
                         *mac = mac_text(l->mac), *port = endpoint_port_name(l->owner, s->n->name);
     json_t *j = json_object();
@@ -169,9 +162,9 @@ static int note_lease(const struct lease *l, void *arg)
     json_put_str(j, "address6", *address6 ? address6 : NULL);
     json_put_str(j, "mac", mac);
     json_put_str(j, "port", port);
+    if (ep && ep->rate)
+        json_object_set_new(j, "rate", json_integer((json_int_t)ep->rate));
     json_array_append_new(s->containers, j);
-    if (s->bridge.index && !has_port(s, port))
-        differs(s, "container `%s` is not plugged into the bridge", l->container);
     return 0;
 }
 
@@ -200,34 +193,37 @@ static int look_at_bridge(struct survey *s, struct err *e)
         return 0;
     if (r < 0)
         return err_set(e, r, "look up bridge `%s`", s->n->bridge);
-    compare_bridge(s);
+    if ((r = compare_bridge(s, e)) < 0)
+        return r;
     r = rt_each_address(s->b->rt, note_address, s, e);
     if (r == 0)
         r = rt_each_link(s->b->rt, note_port, s, e);
     if (r == 0)
-        compare_addresses(s);
+        r = compare_addresses(s, e);
     if (r == 0)
         compare_sysctls(s);
-    return r == 0 ? look_at_firewall(s, e) : r;
+    if (r == 0)
+        r = survey_endpoints(s, e);
+    return r == 0 ? survey_firewall(s, e) : r;
 }
 
-int network_survey(struct bridge *b, const struct network *n, json_t **out, struct err *e)
+int network_survey(struct bridge *b, const struct network *n, const struct bridge_view *view,
+                   json_t **out, struct err *e)
 {
     struct survey s = {.b = b,
                        .n = n,
+                       .view = view,
                        .addresses = json_array(),
                        .ports = json_array(),
-                       .sets = json_array(),
                        .containers = json_array(),
                        .differences = json_array()};
     int r = look_at_bridge(&s, e);
     if (r == 0)
         r = lease_each(b->leases_fd, n->name, note_lease, &s, e);
     if (r == 0 && !s.bridge.index && json_array_size(s.containers))
-        differs(&s, "bridge `%s` is missing", n->bridge);
+        survey_differs(&s, "bridge `%s` is missing", n->bridge);
     *out = json_object();
     json_object_set_new(*out, "bridge", bridge_json(&s));
-    json_object_set_new(*out, "firewall", s.sets);
     json_object_set_new(*out, "containers", s.containers);
     json_object_set_new(*out, "differences", s.differences);
     json_decref(s.addresses);

@@ -1,13 +1,13 @@
 /* netctr network: the networks themselves. netctr port: what is published. */
 #include "network.h"
-#include "life/rates.h"
 
 #include <errno.h>
 #include <string.h>
 
-static int restore_rate(const struct endpoint *ep, int netns, void *bridge, struct err *e)
+static void say_remaining(const char *network, const char *what, void *any)
 {
-    return endpoint_restore_rate(bridge, ep, netns, e);
+    *(bool *)any = true;
+    warn("network `%s`: %s", network, what);
 }
 
 static int reload(const struct cli *cli, const struct command *command, int argc, char **argv,
@@ -20,12 +20,13 @@ static int reload(const struct cli *cli, const struct command *command, int argc
     if (first < argc)
         return err_say(e, -EINVAL, "`network reload` takes no names");
     _cleanup_world_ struct world w = {0};
+    bool any = false;
     int r = cli_world(cli, &w, e);
     if (r == 0)
         r = world_restore(&w, e);
     if (r == 0)
-        r = world_replug(&w, e);
-    return r < 0 ? r : rates_each(&w.store, NULL, restore_rate, w.bridge, e);
+        r = world_survey_each(&w, say_remaining, &any, e);
+    return r < 0 ? r : any ? EXIT_NETCTR : 0;
 }
 
 static const struct {
@@ -65,7 +66,7 @@ static const struct {
      network_forwarding},
     {{.name = "network reload",
       .usage = "",
-      .summary = "Make the firewall anew, and bridges that somebody has removed"},
+      .summary = "Put back what somebody has changed of networks, and say what remains"},
      reload},
 };
 

@@ -1,5 +1,4 @@
 /* netctr network ls, inspect: which networks there are, and what the kernel holds of them. */
-#include "life/rates.h"
 #include "network.h"
 
 #include <errno.h>
@@ -158,27 +157,6 @@ int network_ls(const struct cli *cli, const struct command *command, int argc, c
 
 /* ---- inspect ---------------------------------------------------------------------------------*/
 
-struct rated {
-    struct bridge *bridge;
-    json_t *containers, *differences;
-};
-
-static void add_difference(const char *what, void *arg)
-{
-    json_array_append_new(arg, json_string(what));
-}
-
-static int add_rate(const struct endpoint *ep, int netns, void *arg, struct err *e)
-{
-    struct rated *rated = arg;
-    size_t i;
-    json_t *j;
-    json_array_foreach (rated->containers, i, j)
-        if (streq(json_str(j, "id"), ep->id))
-            json_object_set_new(j, "rate", json_integer((json_int_t)ep->rate));
-    return endpoint_verify_rate(rated->bridge, ep, netns, add_difference, rated->differences, e);
-}
-
 static int inspect(struct world *w, struct bridge *bridge, const char *name, json_t *all,
                    struct err *e)
 {
@@ -186,15 +164,9 @@ static int inspect(struct world *w, struct bridge *bridge, const char *name, jso
     json_t *live;
     int r = network_load(bridge, name, &n, e);
     if (r == 0)
-        r = network_survey(bridge, &n, &live, e);
+        r = world_survey(w, &n, &live, e);
     if (r < 0)
         return r;
-    struct rated rated = {bridge, json_object_get(live, "containers"),
-                          json_object_get(live, "differences")};
-    if ((r = rates_each(&w->store, n.name, add_rate, &rated, e)) < 0) {
-        json_decref(live);
-        return r;
-    }
     json_t *j = definition(&n);
     /* Beside each other: what shall be, and what is. */
     json_object_set(j, "containers", json_object_get(live, "containers"));

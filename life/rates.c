@@ -12,8 +12,8 @@ struct walk {
     struct err *e;
 };
 
-/* -1: nobody is in it just now. Looked at while a pidfd says that it is still that process. */
-static int namespace_of(const struct record *r)
+/* Looked at while a pidfd says that it is still that process. */
+int record_netns(const struct record *r)
 {
     if (r->status != STATUS_RUNNING)
         return -1;
@@ -27,7 +27,7 @@ static int visit(const struct record *r, void *arg)
 {
     struct walk *w = arg;
     _cleanup_endpoints_ struct endpoint_list all = {0};
-    _cleanup_close_ int dir = store_live_dir(w->store, r->spec.name), netns = namespace_of(r);
+    _cleanup_close_ int dir = store_live_dir(w->store, r->spec.name), netns = record_netns(r);
     if (dir < 0 || container_marked(dir, MARK_LEAVING) > 0)
         return 0;
     (void)endpoint_load_all(dir, &all, NULL); /* damaged ones are others' business */

@@ -1,6 +1,7 @@
 /* The host's side made anew from the containers that live: firewall, leases, bridge ports. */
 #include "helpers.h"
 #include "repair.h"
+#include "survey.h"
 
 #include <errno.h>
 
@@ -143,9 +144,9 @@ int world_reload(struct world *w, bool only_if_needed, struct err *e)
     int r = world_bridge(w, &bridge, e);
     if (r == 0 && ((r = bridge_check(bridge, e)) < 0 || (only_if_needed && r == 0)))
         return r;
-    _cleanup_close_ int lock = r < 0 ? -1 : store_lock(&w->store, e);
+    _cleanup_close_ int lock = r < 0 ? r : store_lock(&w->store, e);
     if (lock < 0)
-        return e->code;
+        return lock;
     if (only_if_needed && (r = bridge_check(bridge, e)) <= 0)
         return r;
     return world_reload_locked(w, e);
@@ -174,15 +175,22 @@ static void tell_restored(enum gc_deed deed, const char *what, void *arg)
     warn("%s: made anew from the containers that live", what);
 }
 
+static int restore_links(struct world *w, struct err *e)
+{
+    _cleanup_living_list_ struct living_list living = {0};
+    int r = living_list_read(w, &living, e);
+    return r < 0 ? r : bridge_restore(w->bridge, &living.view, e);
+}
+
 int world_restore(struct world *w, struct err *e)
 {
     struct bridge *bridge;
     int r = world_bridge(w, &bridge, e);
     if (r == 0)
         r = bridge_check(bridge, e);
-    _cleanup_close_ int lock = r < 0 ? -1 : store_lock(&w->store, e);
+    _cleanup_close_ int lock = r < 0 ? r : store_lock(&w->store, e);
     if (lock < 0)
-        return e->code;
+        return lock;
     r = world_restore_leases(w, &(struct gc){.tell = tell_restored}, e);
     if (r < 0)
         return r;
@@ -192,7 +200,7 @@ int world_restore(struct world *w, struct err *e)
         err_clear(e);
         r = world_reload_locked(w, e);
         if (r == 0)
-            r = bridge_restore_networks(bridge, e);
+            r = restore_links(w, e);
     }
     return r;
 }
@@ -200,14 +208,9 @@ int world_restore(struct world *w, struct err *e)
 int world_replug(struct world *w, struct err *e)
 {
     struct bridge *bridge;
-    _cleanup_collected_ struct endpoints all = {0};
     _cleanup_close_ int lock = store_lock(&w->store, e);
     int r = lock < 0 ? lock : world_bridge(w, &bridge, e);
-    if (r == 0)
-        r = store_each_live(&w->store, collect_endpoint, &all, e);
-    if (r == 0)
-        r = bridge_replug(bridge, all.list.items, all.list.count, e);
-    return r;
+    return r < 0 ? r : restore_links(w, e);
 }
 
 int world_upgrade_tables(struct world *w, struct err *e)

@@ -27,8 +27,8 @@ static const struct nla_policy info_policy[IFLA_INFO_MAX + 1] = {
     [IFLA_INFO_KIND] = {.type = NLA_STRING},
     [IFLA_INFO_SLAVE_KIND] = {.type = NLA_STRING},
 };
-static const struct nla_policy port_policy[IFLA_BRPORT_MAX + 1] = {
-    [IFLA_BRPORT_STATE] = {.type = NLA_U8},
+static const struct nla_policy neighbour_policy[NDA_MAX + 1] = {
+    [NDA_MASTER] = {.type = NLA_U32},
 };
 static const struct nla_policy route_policy[RTA_MAX + 1] = {
     [RTA_OIF] = {.type = NLA_U32},
@@ -46,24 +46,53 @@ static const struct nla_policy tbf_policy[TCA_TBF_MAX + 1] = {
     [TCA_TBF_PARMS] = {.minlen = sizeof(struct tc_tbf_qopt)},
 };
 
-static bool port_forwards(struct nlattr **info)
+static unsigned number(struct nlattr *a)
 {
+    unsigned n = 0;
+    if (a && nla_len(a) <= (int)sizeof(uint32_t)) {
+        uint8_t one = 0;
+        uint16_t two = 0;
+        uint32_t four = 0;
+        switch (nla_len(a)) {
+        case 1: memcpy(&one, nla_data(a), 1), n = one; break;
+        case 2: memcpy(&two, nla_data(a), 2), n = two; break;
+        case 4: memcpy(&four, nla_data(a), 4), n = four; break;
+        default: break;
+        }
+    }
+    return n;
+}
+
+static void parse_port(struct nlattr **info, struct link *out)
+{
+    static const int kept_back[] = {IFLA_BRPORT_GUARD,          IFLA_BRPORT_PROTECT,
+                                    IFLA_BRPORT_PROXYARP,       IFLA_BRPORT_PROXYARP_WIFI,
+                                    IFLA_BRPORT_NEIGH_SUPPRESS, IFLA_BRPORT_LOCKED};
     struct nlattr *port[IFLA_BRPORT_MAX + 1];
     if (!info[IFLA_INFO_SLAVE_KIND] || !info[IFLA_INFO_SLAVE_DATA] ||
         !streq(nla_get_string(info[IFLA_INFO_SLAVE_KIND]), "bridge") ||
-        nla_parse_nested(port, IFLA_BRPORT_MAX, info[IFLA_INFO_SLAVE_DATA], port_policy) < 0)
-        return false;
-    return port[IFLA_BRPORT_STATE] && nla_get_u8(port[IFLA_BRPORT_STATE]) == BR_STATE_FORWARDING;
+        nla_parse_nested(port, IFLA_BRPORT_MAX, info[IFLA_INFO_SLAVE_DATA], NULL) < 0)
+        return;
+    out->forwarding = number(port[IFLA_BRPORT_STATE]) == BR_STATE_FORWARDING;
+    out->port = (struct port_flags){.hairpin = number(port[IFLA_BRPORT_MODE]),
+                                    .isolated = number(port[IFLA_BRPORT_ISOLATED]),
+                                    .learning = number(port[IFLA_BRPORT_LEARNING])};
+    out->floods = number(port[IFLA_BRPORT_UNICAST_FLOOD]) &&
+                  number(port[IFLA_BRPORT_MCAST_FLOOD]) && number(port[IFLA_BRPORT_BCAST_FLOOD]) &&
+                  number(port[IFLA_BRPORT_GROUP_FWD_MASK]) == RESERVED_GROUPS;
+    for (size_t i = 0; i < ARRAY_LEN(kept_back); i++)
+        out->floods = out->floods && !number(port[kept_back[i]]);
 }
 
-/* A kernel without it says nothing. */
-static bool bridge_snoops(struct nlattr *data)
+/* What a kernel does not know it does not say. */
+static void parse_bridge(struct nlattr *data, struct link *out)
 {
-    static const struct nla_policy policy[IFLA_BR_MAX + 1] = {
-        [IFLA_BR_MCAST_SNOOPING] = {.type = NLA_U8}};
     struct nlattr *bridge[IFLA_BR_MAX + 1];
-    return data && nla_parse_nested(bridge, IFLA_BR_MAX, data, policy) == 0 &&
-           bridge[IFLA_BR_MCAST_SNOOPING] && nla_get_u8(bridge[IFLA_BR_MCAST_SNOOPING]);
+    if (!data || nla_parse_nested(bridge, IFLA_BR_MAX, data, NULL) < 0)
+        return;
+    out->snoops = number(bridge[IFLA_BR_MCAST_SNOOPING]);
+    out->has_stp = number(bridge[IFLA_BR_STP_STATE]);
+    out->has_vlans = number(bridge[IFLA_BR_VLAN_FILTERING]);
 }
 
 static bool parse_link(struct nlmsghdr *h, struct link *out)
@@ -89,10 +118,11 @@ static bool parse_link(struct nlmsghdr *h, struct link *out)
     struct nlattr *about[IFLA_INFO_MAX + 1];
     if (a[IFLA_LINKINFO] &&
         nla_parse_nested(about, IFLA_INFO_MAX, a[IFLA_LINKINFO], info_policy) == 0) {
-        out->forwarding = port_forwards(about);
+        parse_port(about, out);
         out->is_bridge =
             about[IFLA_INFO_KIND] && streq(nla_get_string(about[IFLA_INFO_KIND]), "bridge");
-        out->snoops = out->is_bridge && bridge_snoops(about[IFLA_INFO_DATA]);
+        if (out->is_bridge)
+            parse_bridge(about[IFLA_INFO_DATA], out);
     }
     return true;
 }
@@ -103,6 +133,7 @@ struct dumped {
     struct link *links;
     struct route *routes;
     struct address *addresses;
+    struct neighbour *neighbours;
     size_t count;
 };
 
@@ -111,6 +142,7 @@ static void dumped_clear(struct dumped *d)
     free(d->links);
     free(d->routes);
     free(d->addresses);
+    free(d->neighbours);
     *d = (struct dumped){0};
 }
 #define _cleanup_dumped_ __attribute__((cleanup(dumped_clear)))
@@ -151,6 +183,8 @@ static int on_route(struct nl_msg *m, void *arg)
                       .on_link = !a[RTA_GATEWAY] && !a[RTA_VIA] && !a[RTA_MULTIPATH],
                       .oif = a[RTA_OIF] ? (int)nla_get_u32(a[RTA_OIF]) : 0};
     (void)copy_ip(a[RTA_DST], r.family, &r.destination);
+    if (!copy_ip(a[RTA_GATEWAY], r.family, &r.gateway))
+        r.gateway.family = 0;
     d->routes = xrealloc(d->routes, d->count + 1, sizeof(r));
     d->routes[d->count++] = r;
     return NL_OK;
@@ -182,6 +216,26 @@ static int on_address(struct nl_msg *m, void *arg)
         x.prefix = (uint8_t)(ip_size(&local) * 8);
         add_address(d, &x);
     }
+    return NL_OK;
+}
+
+static int on_entry(struct nl_msg *m, void *arg)
+{
+    struct dumped *d = arg;
+    struct nlattr *a[NDA_MAX + 1];
+    struct nlmsghdr *h = nlmsg_hdr(m);
+    if (h->nlmsg_type != RTM_NEWNEIGH ||
+        nlmsg_parse(h, sizeof(struct ndmsg), a, NDA_MAX, neighbour_policy) < 0)
+        return NL_OK;
+    const struct ndmsg *info = nlmsg_data(h);
+    struct neighbour n = {.index = info->ndm_ifindex,
+                          .permanent = info->ndm_state & (NUD_PERMANENT | NUD_NOARP)};
+    if (info->ndm_family != AF_BRIDGE && !copy_ip(a[NDA_DST], info->ndm_family, &n.ip))
+        return NL_OK;
+    if (a[NDA_LLADDR] && nla_len(a[NDA_LLADDR]) == 6)
+        memcpy(n.mac, nla_data(a[NDA_LLADDR]), 6);
+    d->neighbours = xrealloc(d->neighbours, d->count + 1, sizeof(n));
+    d->neighbours[d->count++] = n;
     return NL_OK;
 }
 
@@ -218,7 +272,11 @@ static int dump_request(struct rt *rt, int type, void *request, size_t size,
 static int dump_once(struct rt *rt, int type, int family, nl_recvmsg_msg_cb_t parse, void *d)
 {
     struct rtgenmsg request = {.rtgen_family = (unsigned char)family};
-    return dump_request(rt, type, &request, sizeof(request), parse, d);
+    struct ndmsg of_neighbours = {.ndm_family = (unsigned char)family};
+    /* A bridge's entries are given out for the longer header only. */
+    return type == RTM_GETNEIGH
+               ? dump_request(rt, type, &of_neighbours, sizeof(of_neighbours), parse, d)
+               : dump_request(rt, type, &request, sizeof(request), parse, d);
 }
 
 static int dump(struct rt *rt, int type, int family, nl_recvmsg_msg_cb_t parse, struct dumped *d,
@@ -230,9 +288,10 @@ static int dump(struct rt *rt, int type, int family, nl_recvmsg_msg_cb_t parse, 
         r = dump_once(rt, type, family, parse, d);
     }
     return r < 0 ? err_say(e, -EIO, "read the kernel's %s: %s",
-                           type == RTM_GETLINK   ? "links"
-                           : type == RTM_GETADDR ? "addresses"
-                                                 : "routes",
+                           type == RTM_GETLINK    ? "links"
+                           : type == RTM_GETADDR  ? "addresses"
+                           : type == RTM_GETNEIGH ? "neighbours"
+                                                  : "routes",
                            nl_geterror(r))
                  : 0;
 }
@@ -268,6 +327,17 @@ int rt_each_address(struct rt *rt, int (*each)(const struct address *address, vo
     int r = dump(rt, RTM_GETADDR, AF_UNSPEC, on_address, &d, e);
     for (size_t i = 0; r >= 0 && i < d.count; i++)
         r = each(&d.addresses[i], arg);
+    return r;
+}
+
+int rt_each_neighbour(struct rt *rt, int family,
+                      int (*each)(const struct neighbour *neighbour, void *arg), void *arg,
+                      struct err *e)
+{
+    _cleanup_dumped_ struct dumped d = {0};
+    int r = dump(rt, RTM_GETNEIGH, family, on_entry, &d, e);
+    for (size_t i = 0; r >= 0 && i < d.count; i++)
+        r = each(&d.neighbours[i], arg);
     return r;
 }
 

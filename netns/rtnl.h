@@ -6,6 +6,12 @@
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
 
+/* Bridges keep frames to 01:80:c2:00:00:0x (STP, LLDP, 802.1X …) from other ports and hand them to the
+ * host as received by the *port*, past every bridge hook. With this mask they take the way of all
+ * other frames, and so pass the guard. Pause frames (bit 1) are always dropped; the kernel refuses
+ * that bit. */
+#define RESERVED_GROUPS 0xfffd
+
 struct rt {
     struct nl_sock *socket;
 };

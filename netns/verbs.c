@@ -68,21 +68,32 @@ void rt_add_bridge(struct rt_batch *b, const char *name, const uint8_t mac[6], u
     rt_push(b, change, false, xasprintf("set the MTU of `%s`", name));
 }
 
-void rt_set_no_snooping(struct rt_batch *b, const char *bridge)
+/* Only what is on: a kernel without VLAN filtering refuses to have it switched off. */
+static bool put_plain_bridge(struct nl_msg *m, const struct link *bridge)
 {
-    struct nl_msg *m = change_link(bridge, NULL);
-    struct nlattr *info = m ? nla_nest_start(m, IFLA_LINKINFO) : NULL;
-    struct nlattr *data = NULL;
+    struct nlattr *info = nla_nest_start(m, IFLA_LINKINFO), *data = NULL;
     if (info && nla_put_string(m, IFLA_INFO_KIND, "bridge") == 0)
         data = nla_nest_start(m, IFLA_INFO_DATA);
-    if (!data || nla_put_u8(m, IFLA_BR_MCAST_SNOOPING, 0) < 0) {
+    if (!data || (bridge->snoops && nla_put_u8(m, IFLA_BR_MCAST_SNOOPING, 0) < 0) ||
+        (bridge->has_stp && nla_put_u32(m, IFLA_BR_STP_STATE, 0) < 0) ||
+        (bridge->has_vlans && nla_put_u8(m, IFLA_BR_VLAN_FILTERING, 0) < 0))
+        return false;
+    nla_nest_end(m, data);
+    nla_nest_end(m, info);
+    return true;
+}
+
+void rt_set_plain_bridge(struct rt_batch *b, const struct link *bridge)
+{
+    if (link_is_plain_bridge(bridge))
+        return;
+    struct nl_msg *m = change_link(bridge->name, NULL);
+    if (m && !put_plain_bridge(m, bridge)) {
         nlmsg_free(m);
         m = NULL;
-    } else {
-        nla_nest_end(m, data);
-        nla_nest_end(m, info);
     }
-    rt_push(b, m, false, xasprintf("switch multicast snooping of `%s` off", bridge));
+    rt_push(b, m, false,
+            xasprintf("switch snooping, STP and VLAN filtering of `%s` off", bridge->name));
 }
 
 void rt_add_veth(struct rt_batch *b, const struct veth *v)
@@ -128,30 +139,46 @@ void rt_set_master(struct rt_batch *b, const char *port, int master)
     rt_push(b, m, false, xasprintf("put `%s` into its bridge", port));
 }
 
-/* Bridges keep frames to 01:80:c2:00:00:0x (STP, LLDP, 802.1X …) from other ports and hand them to the
- * host as received by the *port*, past every bridge hook. With this mask they take the way of all
- * other frames, and so pass the guard. Pause frames (bit 1) are always dropped; the kernel refuses
- * that bit. */
-#define RESERVED_GROUPS 0xfffd
+static bool put_port_flags(struct nl_msg *m, struct port_flags flags)
+{
+    const struct {
+        int type;
+        bool value;
+    } all[] = {
+        {IFLA_BRPORT_MODE, flags.hairpin},
+        {IFLA_BRPORT_LEARNING, flags.learning},
+        {IFLA_BRPORT_ISOLATED, flags.isolated},
+        {IFLA_BRPORT_UNICAST_FLOOD, true},
+        {IFLA_BRPORT_MCAST_FLOOD, true},
+        {IFLA_BRPORT_BCAST_FLOOD, true},
+        {IFLA_BRPORT_GUARD, false},
+        {IFLA_BRPORT_PROTECT, false},
+        {IFLA_BRPORT_PROXYARP, false},
+        {IFLA_BRPORT_PROXYARP_WIFI, false},
+        {IFLA_BRPORT_NEIGH_SUPPRESS, false},
+        {IFLA_BRPORT_LOCKED, false},
+    };
+    struct nlattr *info = nla_nest_start(m, IFLA_LINKINFO), *data = NULL;
+    if (info && nla_put_string(m, IFLA_INFO_SLAVE_KIND, "bridge") == 0)
+        data = nla_nest_start(m, IFLA_INFO_SLAVE_DATA);
+    if (!data || nla_put_u16(m, IFLA_BRPORT_GROUP_FWD_MASK, RESERVED_GROUPS) < 0)
+        return false;
+    for (size_t i = 0; i < ARRAY_LEN(all); i++)
+        if (nla_put_u8(m, all[i].type, all[i].value) < 0)
+            return false;
+    nla_nest_end(m, data);
+    nla_nest_end(m, info);
+    return true;
+}
 
 void rt_set_port(struct rt_batch *b, const char *port, struct port_flags flags, const char *alias)
 {
     struct nl_msg *m = change_link(port, alias);
-    struct nlattr *info = m ? nla_nest_start(m, IFLA_LINKINFO) : NULL;
-    if (info && nla_put_string(m, IFLA_INFO_SLAVE_KIND, "bridge") == 0) {
-        struct nlattr *data = nla_nest_start(m, IFLA_INFO_SLAVE_DATA);
-        if (data && nla_put_u8(m, IFLA_BRPORT_MODE, flags.hairpin) == 0 &&
-            nla_put_u8(m, IFLA_BRPORT_LEARNING, flags.learning) == 0 &&
-            nla_put_u16(m, IFLA_BRPORT_GROUP_FWD_MASK, RESERVED_GROUPS) == 0 &&
-            nla_put_u8(m, IFLA_BRPORT_ISOLATED, flags.isolated) == 0) {
-            nla_nest_end(m, data);
-            nla_nest_end(m, info);
-            rt_push(b, m, false, xasprintf("set bridge port flags of `%s`", port));
-            return;
-        }
+    if (m && !put_port_flags(m, flags)) {
+        nlmsg_free(m);
+        m = NULL;
     }
-    nlmsg_free(m);
-    rt_push(b, NULL, false, xasprintf("set bridge port flags of `%s`", port));
+    rt_push(b, m, false, xasprintf("set bridge port flags of `%s`", port));
 }
 
 static struct nl_msg *change_flags(int index, unsigned set, unsigned mask)
@@ -194,12 +221,34 @@ void rt_add_address(struct rt_batch *b, int index, const struct ip *address, uin
     rtnl_addr_set_local(a, local);
     if (address->family == AF_INET6)
         rtnl_addr_set_flags(a, IFA_F_NODAD);
+    struct nl_addr *broadcast = NULL;
+    if (address->family == AF_INET && prefix <= 30) { /* a smaller subnet has none (RFC 3021) */
+        struct ip all = *address;
+        all.v4.s_addr |= htonl(UINT32_MAX >> prefix);
+        broadcast = address_of(&all, -1);
+        rtnl_addr_set_broadcast(a, broadcast);
+    }
     struct nl_msg *m = NULL;
     rtnl_addr_build_add_request(a, NLM_F_EXCL, &m);
+    nl_addr_put(broadcast);
     nl_addr_put(local);
     rtnl_addr_put(a);
     _cleanup_free_ char *text = ip_text(address);
     rt_push(b, m, false, xasprintf("add address %s/%d", text, prefix));
+}
+
+void rt_delete_address(struct rt_batch *b, int index, const struct ip *address, uint8_t prefix)
+{
+    struct rtnl_addr *a = rtnl_addr_alloc();
+    struct nl_addr *local = address_of(address, prefix);
+    rtnl_addr_set_ifindex(a, index);
+    rtnl_addr_set_local(a, local);
+    struct nl_msg *m = NULL;
+    rtnl_addr_build_delete_request(a, 0, &m);
+    nl_addr_put(local);
+    rtnl_addr_put(a);
+    _cleanup_free_ char *text = ip_text(address);
+    rt_push(b, m, true, xasprintf("delete address %s/%d", text, prefix));
 }
 
 static struct rtnl_route *default_route(int index, const struct ip *gateway, uint32_t metric)
@@ -307,16 +356,34 @@ void rt_delete_link(struct rt_batch *b, const char *name)
     rt_push(b, m, true, xasprintf("delete link `%s`", name));
 }
 
+/* RTM_SETLINK with one attribute. */
+static struct nl_msg *change_attribute(int index, int type, const void *value, size_t size)
+{
+    struct nl_msg *m = change_flags(index, 0, 0);
+    if (m && nla_put(m, type, (int)size, value) < 0) {
+        nlmsg_free(m);
+        return NULL;
+    }
+    return m;
+}
+
 void rt_set_mac(struct rt_batch *b, int index, const uint8_t mac[6])
 {
-    struct nl_msg *m = nlmsg_alloc_simple(RTM_SETLINK, 0);
-    struct ifinfomsg info = {.ifi_family = AF_UNSPEC, .ifi_index = index};
-    if (m && (nlmsg_append(m, &info, sizeof(info), NLMSG_ALIGNTO) < 0 ||
-              nla_put(m, IFLA_ADDRESS, 6, mac) < 0)) {
-        nlmsg_free(m);
-        m = NULL;
-    }
-    rt_push(b, m, false, xasprintf("set the MAC of interface %d", index));
+    rt_push(b, change_attribute(index, IFLA_ADDRESS, mac, 6), false,
+            xasprintf("set the MAC of interface %d", index));
+}
+
+void rt_set_mtu(struct rt_batch *b, int index, unsigned mtu)
+{
+    uint32_t value = mtu;
+    rt_push(b, change_attribute(index, IFLA_MTU, &value, sizeof(value)), false,
+            xasprintf("set the MTU of interface %d", index));
+}
+
+void rt_set_name(struct rt_batch *b, int index, const char *name)
+{
+    rt_push(b, change_attribute(index, IFLA_IFNAME, name, strlen(name) + 1), false,
+            xasprintf("rename interface %d to `%s`", index, name));
 }
 
 void rt_set_rate(struct rt_batch *b, int index, uint32_t rate, uint32_t burst, uint32_t limit)
@@ -337,12 +404,6 @@ void rt_set_rate(struct rt_batch *b, int index, uint32_t rate, uint32_t burst, u
 
 void rt_set_packet_size(struct rt_batch *b, int index, uint32_t size)
 {
-    struct nl_msg *m = nlmsg_alloc_simple(RTM_SETLINK, 0);
-    struct ifinfomsg info = {.ifi_family = AF_UNSPEC, .ifi_index = index};
-    if (m && (nlmsg_append(m, &info, sizeof(info), NLMSG_ALIGNTO) < 0 ||
-              nla_put_u32(m, IFLA_GSO_MAX_SIZE, size) < 0)) {
-        nlmsg_free(m);
-        m = NULL;
-    }
-    rt_push(b, m, false, xasprintf("set the packet size of interface %d", index));
+    rt_push(b, change_attribute(index, IFLA_GSO_MAX_SIZE, &size, sizeof(size)), false,
+            xasprintf("set the packet size of interface %d", index));
 }

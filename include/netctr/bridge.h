@@ -107,9 +107,6 @@ const char *bridge_forwarding_missing(const struct network *n);
 /** Opens the way between the links that netctr keeps closed, or closes it again; until the next boot. */
 int bridge_open_forwarding(struct bridge *b, bool open, struct err *e);
 
-/** What the kernel holds of a network, beside what it should: {"bridge": …, "addresses": …, "ports": …,
- *  "firewall": …, "containers": …, "differences": […]}; caller owns. */
-int network_survey(struct bridge *b, const struct network *n, json_t **out, struct err *e);
 /** The sysctls that a container's network namespace must have before its first link is born; ends
  *  with a NULL key; static. @ipv6: is one of its networks to have IPv6? */
 const struct sysctl *network_sysctls(bool ipv6);
@@ -122,6 +119,7 @@ struct publish {
     uint16_t host_port; /**< 0: an ephemeral port, filled in by publish_hold() */
     uint16_t port;      /**< the container's */
     uint8_t protocol;   /**< IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP */
+    bool held; /**< publish_hold() has bound it, so no other container has it; not stored */
 };
 struct publish_list {
     struct publish *items;
@@ -287,6 +285,26 @@ int bridge_set_names_port(struct bridge *b, const struct network *n, uint16_t po
 /** It is not on @port any more: what else comes to that port is none of our business. */
 int bridge_close_names_port(struct bridge *b, uint16_t port, struct err *e);
 
+/* ---- is all as it should be? -----------------------------------------------------------------*/
+
+struct live_endpoint {
+    const struct endpoint *endpoint;
+    int netns;    /**< the container's namespace; -1: nobody is in it */
+    bool settled; /**< its container runs, and neither comes nor goes: all of it must be there */
+};
+/** Who lives, as the caller knows it. */
+struct bridge_view {
+    const struct live_endpoint *endpoints;
+    size_t count;
+    uint16_t names_port; /**< where the name server listens; 0: not known */
+};
+/** What the kernel holds of a network, beside what it should, as definition and records say: {"bridge": …,
+ *  "containers": …, "differences": […]}; caller owns. The differences are one sentence each, about the bridge,
+ *  ports, neighbours and rates, the firewall, and what containers have made of their end. What is about to be
+ *  changed by somebody else may be among them: look twice. */
+int network_survey(struct bridge *b, const struct network *n, const struct bridge_view *view,
+                   json_t **out, struct err *e);
+
 /* ---- repair ---------------------------------------------------------------------------------*/
 
 /** Are the firewall's tables there, and ours? 0: yes; 1: missing, or restored from a file: they must be
@@ -319,10 +337,10 @@ int firewall_knows_conntrack(struct err *e);
 /** What the firewall, which is there, lacks of what it should have; @found is told of each. */
 int bridge_verify(struct bridge *b, const struct endpoint *live, size_t count,
                   void (*found)(const char *what, void *arg), void *arg, struct err *e);
-/** network_up() for each network that has its bridge: sysctls, addresses, forwarding. */
-int bridge_restore_networks(struct bridge *b, struct err *e);
-/** Brings up the networks of endpoints whose bridge was taken from them, and puts their ports back. */
-int bridge_replug(struct bridge *b, const struct endpoint *live, size_t count, struct err *e);
+/** Puts back what somebody has changed of the networks that are in use, outside of the firewall: the bridge, its
+ *  addresses and sysctls, forwarding, and the ports of @view with their rates. What is changed inside a
+ *  container is left. Goes on after a failure and returns the first; network_survey() tells what remains. */
+int bridge_restore(struct bridge *b, const struct bridge_view *view, struct err *e);
 
 /** Finds leases and links that bear our mark and belong to no container of @live_ids, and removes them. */
 int bridge_sweep(struct bridge *b, char *const *live_ids, const struct gc *gc, struct err *e);

@@ -58,8 +58,16 @@ int world_make_leases(struct world *w, const struct network *n, struct err *e);
 int world_forget_network(struct world *w, const char *network, struct err *e);
 /** Gives their bridges back to containers from which somebody has taken them. */
 int world_replug(struct world *w, struct err *e);
-/** The firewall made anew, and the leases where they are damaged or lost. */
+/** `network reload`: rebuilds the firewall, restores damaged or lost leases, and puts back what somebody has changed of
+ *  bridges and ports. Goes on after a failure; world_survey_each() tells what remains. */
 int world_restore(struct world *w, struct err *e);
+/** network_survey() with those that live, twice if something differs: what is on its way is no difference. Changes
+ *  nothing. */
+int world_survey(struct world *w, const struct network *n, json_t **out, struct err *e);
+/** Calls @found for each difference of each network. */
+int world_survey_each(struct world *w,
+                      void (*found)(const char *network, const char *what, void *arg), void *arg,
+                      struct err *e);
 /** Removes a container whose records cannot be believed, alive or not (store_find() says -EBADMSG). */
 int world_remove_damaged(struct world *w, const char *name, struct err *e);
 

@@ -77,6 +77,13 @@ void rt_close(struct rt *rt);
 void rt_cleanup(struct rt **rt);
 #define _cleanup_rt_ __attribute__((cleanup(rt_cleanup)))
 
+/** What a bridge port does with frames. */
+struct port_flags {
+    bool hairpin;  /**< a frame may go back where it came from (IFLA_BRPORT_MODE) */
+    bool isolated; /**< does not reach other isolated ports (_ISOLATED) */
+    bool learning; /**< the bridge believes the sources of its frames (_LEARNING) */
+};
+
 struct link {
     int index;
     int master;       /**< 0: none */
@@ -86,8 +93,11 @@ struct link {
     uint8_t mac[6];
     bool carrier;    /**< can send: the kernel has seen a carrier and acted on it */
     bool forwarding; /**< a bridge port that forwards (BR_STATE_FORWARDING) */
+    struct port_flags port;
+    bool floods; /**< a bridge port that gets all frames which rt_set_port() lets it get */
     bool is_bridge;
-    bool snoops; /**< a bridge that decides by MLD and IGMP who gets multicast */
+    bool snoops;             /**< a bridge that decides by MLD and IGMP who gets multicast */
+    bool has_stp, has_vlans; /**< a bridge with STP or VLAN filtering: either keeps frames back */
     char name[IFNAMSIZ];
     char alias[256];
 };
@@ -102,6 +112,7 @@ int rt_each_link(struct rt *rt, int (*each)(const struct link *link, void *arg),
 
 struct route {
     struct ip destination; /**< AF_UNSPEC bytes 0 and prefix 0: the default route */
+    struct ip gateway;     /**< family 0: none, or several */
     int family;
     uint8_t prefix;
     bool on_link; /**< no gateway: these addresses are on the wire */
@@ -119,6 +130,18 @@ struct address {
 /** Every address, both families; of a point-to-point link also what is at its other end. */
 int rt_each_address(struct rt *rt, int (*each)(const struct address *address, void *arg), void *arg,
                     struct err *e);
+
+/** An entry of a neighbour table, or with AF_BRIDGE of a bridge's table of MACs. */
+struct neighbour {
+    struct ip ip; /**< family 0: of a bridge's table */
+    uint8_t mac[6];
+    int index;      /**< of its link; of the port */
+    bool permanent; /**< or static */
+};
+/** Every entry of one family. */
+int rt_each_neighbour(struct rt *rt, int family,
+                      int (*each)(const struct neighbour *neighbour, void *arg), void *arg,
+                      struct err *e);
 
 /** What the link with @index may send, in bytes a second, by a token bucket filter; 0: there is none. */
 int rt_get_rate(struct rt *rt, int index, uint32_t *rate, struct err *e);
@@ -163,21 +186,27 @@ struct veth {
  *  no ARP (IFF_NOARP) and is down: bring it up when its port flags are set. Nothing is moved (that
  *  would hold RTNL for an rcu_barrier, 20-40 ms) or renamed. */
 void rt_add_veth(struct rt_batch *b, const struct veth *v);
-struct port_flags {
-    bool hairpin;  /**< a frame may go back where it came from (IFLA_BRPORT_MODE) */
-    bool isolated; /**< does not reach other isolated ports (_ISOLATED) */
-    bool learning; /**< the bridge believes the sources of its frames (_LEARNING) */
-};
 /** Bridge port flags of @port and its ifalias. Frames to the reserved group addresses 01:80:c2:00:00:0x
- *  are forwarded like any other (IFLA_BRPORT_GROUP_FWD_MASK), never handed to the host by the port. */
+ *  are forwarded like any other (IFLA_BRPORT_GROUP_FWD_MASK), never handed to the host by the port. Whatever
+ *  else may keep frames back (flooding, proxy ARP, locks) is as a new port has it. */
 void rt_set_port(struct rt_batch *b, const char *port, struct port_flags flags, const char *alias);
 /** Puts @port into the bridge with this index. */
 void rt_set_master(struct rt_batch *b, const char *port, int master);
 /** A static entry in the bridge's table: @mac is behind the port with this index, and nowhere else. It
  *  goes with the port. */
 void rt_add_fdb(struct rt_batch *b, int port_index, const uint8_t mac[6]);
-/** A bridge sends multicast to all of its ports (IFLA_BR_MCAST_SNOOPING 0). */
-void rt_set_no_snooping(struct rt_batch *b, const char *bridge);
+/** A bridge sends multicast to all of its ports (IFLA_BR_MCAST_SNOOPING 0), and has neither STP nor VLAN
+ *  filtering. Nothing is added where that is so. */
+void rt_set_plain_bridge(struct rt_batch *b, const struct link *bridge);
+static inline bool link_is_plain_bridge(const struct link *bridge)
+{
+    return !bridge->snoops && !bridge->has_stp && !bridge->has_vlans;
+}
+/** Older kernels refuse to rename a link that is up. */
+void rt_set_name(struct rt_batch *b, int index, const char *name);
+void rt_set_mtu(struct rt_batch *b, int index, unsigned mtu);
+/** Takes an address away, and the route to its prefix with it. */
+void rt_delete_address(struct rt_batch *b, int index, const struct ip *address, uint8_t prefix);
 void rt_set_alias(struct rt_batch *b, const char *name, const char *alias);
 void rt_set_up(struct rt_batch *b, int index);
 void rt_set_down(struct rt_batch *b, int index); /**< a link that is gone is no error */

@@ -228,6 +228,10 @@ static void add_example(struct fw_batch *b)
     fw_add_network(b, &blue);
     fw_add_network(b, &red);
     fw_add_network(b, &vault);
+    struct fw_network lab = network("nc-lab", "10.88.4.0", "fd88:4::");
+    lab.masquerade = false;
+    lab.routed = true;
+    fw_add_network(b, &lab);
     const struct fw_guard guards[] = {
         guard("vc-web", "10.88.1.2", "fd88:1::2", "fe80::42:aff:fe58:102"),
         guard("vc-peer", "10.88.1.3", "fd88:1::3", "fe80::42:aff:fe58:103"),

@@ -1,0 +1,153 @@
+/* Putting back what somebody has changed of networks and endpoints that live: the opposite of survey.c, which
+ * names what is changed. */
+#include "bridge.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* ---- ports -----------------------------------------------------------------------------------*/
+
+struct port_search {
+    const char *alias;
+    struct link link; /* index 0: none */
+};
+
+static int find_by_alias(const struct link *link, void *arg)
+{
+    struct port_search *s = arg;
+    if (streq(link->alias, s->alias))
+        s->link = *link;
+    return 0;
+}
+
+/* 1 if there is such a port, which bears its own name again; 0 if there is none: it has died with its peer. */
+static int find_port(struct bridge *b, const struct endpoint *ep, struct link *port, struct err *e)
+{
+    int r = rt_get_link(b->rt, ep->port, port);
+    if (r == 0)
+        return 1;
+    if (r != -ENODEV)
+        return err_set(e, r, "find veth `%s`", ep->port);
+    _cleanup_free_ char *alias = endpoint_port_alias(b, ep);
+    struct port_search s = {.alias = alias};
+    r = rt_each_link(b->rt, find_by_alias, &s, e);
+    if (r < 0 || !s.link.index)
+        return r;
+    _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(b->rt);
+    rt_set_down(batch, s.link.index);
+    rt_set_name(batch, s.link.index, ep->port);
+    *port = s.link;
+    r = rt_commit(batch, e);
+    return r < 0 ? r : 1;
+}
+
+/* Its MTU is the other end's. */
+static int restore_inner_mtu(const struct endpoint *ep, int netns, unsigned mtu, struct err *e)
+{
+    struct link own;
+    _cleanup_rt_ struct rt *inside = NULL;
+    int r = netns < 0 ? 0 : netns_open_rt(netns, &inside, e);
+    if (r < 0 || !inside || rt_get_link(inside, ep->interface, &own) < 0 || own.mtu == mtu)
+        return r;
+    _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(inside);
+    rt_set_mtu(batch, own.index, mtu);
+    return rt_commit(batch, e);
+}
+
+static int restore_port(struct bridge *b, const struct link *bridge, const struct link *port,
+                        const struct live_endpoint *live, struct err *e)
+{
+    const struct endpoint *ep = live->endpoint;
+    uint8_t mac[6];
+    endpoint_port_mac(ep, mac);
+    _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(b->rt);
+    /* A port that its bridge has stopped begins to forward again when it comes up. */
+    if (port->master == bridge->index && (port->flags & IFF_UP) && !port->forwarding)
+        rt_set_down(batch, port->index);
+    if (memcmp(port->mac, mac, 6) != 0)
+        rt_set_mac(batch, port->index, mac);
+    if (port->master != bridge->index)
+        rt_set_master(batch, ep->port, bridge->index);
+    if (port->mtu == bridge->mtu)
+        return rt_commit(batch, e);
+    rt_set_mtu(batch, port->index, bridge->mtu);
+    int r = rt_commit(batch, e);
+    return r < 0 ? r : restore_inner_mtu(ep, live->netns, bridge->mtu, e);
+}
+
+static int restore_endpoint(struct bridge *b, const struct network *n, const struct link *bridge,
+                            const struct live_endpoint *live, struct err *e)
+{
+    struct link port;
+    const struct endpoint *ep = live->endpoint;
+    int r = find_port(b, ep, &port, e);
+    if (r <= 0)
+        return r;
+    r = restore_port(b, bridge, &port, live, e);
+    if (r == 0)
+        r = endpoint_settle(b, n, bridge, ep, e);
+    if (r == 0 && ep->rate)
+        r = endpoint_restore_rate(b, ep, live->netns, e);
+    return r < 0 ? err_wrap(e, "container `%s` on network `%s`", ep->container, n->name) : 0;
+}
+
+/* One port's trouble is not the others'. */
+static int restore_endpoints(struct bridge *b, const struct network *n, const struct bridge_view *v,
+                             struct err *e)
+{
+    struct link bridge;
+    int first = 0, r = rt_get_link(b->rt, n->bridge, &bridge);
+    if (r < 0)
+        return err_set(e, r, "find bridge `%s`", n->bridge);
+    _cleanup_err_ struct err step = ERR_INIT;
+    for (size_t i = 0; i < v->count; i++)
+        if (v->endpoints[i].settled && streq(v->endpoints[i].endpoint->network, n->name))
+            err_note(&first, restore_endpoint(b, n, &bridge, &v->endpoints[i], &step), e, &step);
+    return first;
+}
+
+/* ---- networks --------------------------------------------------------------------------------*/
+
+static bool anybody_lives_on(const struct network *n, const struct bridge_view *v)
+{
+    for (size_t i = 0; i < v->count; i++)
+        if (streq(v->endpoints[i].endpoint->network, n->name))
+            return true;
+    return false;
+}
+
+struct restoring {
+    struct bridge *bridge;
+    const struct bridge_view *view;
+    int first; /* failure */
+    struct err *e;
+};
+
+static int restore_network(struct bridge *b, const struct network *n, const struct bridge_view *v,
+                           struct err *e)
+{
+    struct link link;
+    if (!anybody_lives_on(n, v) && rt_get_link(b->rt, n->bridge, &link) == -ENODEV)
+        return 0; /* nobody has used it yet */
+    int r = device_restore(b, n, e);
+    if (r < 0)
+        return err_wrap(e, "network `%s`", n->name);
+    r = network_up(b, n, 0, e);
+    return r < 0 ? r : restore_endpoints(b, n, v, e);
+}
+
+static int restore_one(const struct network *n, void *arg)
+{
+    struct restoring *s = arg;
+    _cleanup_err_ struct err step = ERR_INIT;
+    err_note(&s->first, restore_network(s->bridge, n, s->view, &step), s->e, &step);
+    return 0;
+}
+
+int bridge_restore(struct bridge *b, const struct bridge_view *view, struct err *e)
+{
+    struct restoring s = {.bridge = b, .view = view, .e = e};
+    _cleanup_err_ struct err step = ERR_INIT;
+    err_note(&s.first, network_each(b, restore_one, &s, &step), e, &step);
+    return s.first;
+}

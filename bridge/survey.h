@@ -1,0 +1,25 @@
+/* What the files of a survey share. Private. */
+#pragma once
+
+#include "bridge.h"
+
+struct survey {
+    struct bridge *b;
+    const struct network *n;
+    const struct bridge_view *view;
+    struct link bridge; /* index 0: none */
+    json_t *addresses, *ports, *containers, *differences;
+    bool has4, has6;
+};
+
+void survey_differs(struct survey *s, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/** The same for a callback. */
+void survey_found(const char *what, void *survey);
+
+/* survey_ports.c */
+/** The ports of the endpoints, and what is at their other end. There is a bridge. */
+int survey_endpoints(struct survey *s, struct err *e);
+
+/* survey_firewall.c */
+int survey_firewall(struct survey *s, struct err *e);

@@ -1,0 +1,230 @@
+/* The part of a survey about endpoints: their ports, what the host knows of them, and the container's end. */
+#include "survey.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* ---- the host's end ---------------------------------------------------------------------------*/
+
+static void compare_flags(struct survey *s, const struct endpoint *ep, const struct link *port)
+{
+    const struct port_flags wanted = endpoint_port_flags(s->n, ep), is = port->port;
+    const struct {
+        const char *name;
+        bool wanted, is;
+    } all[] = {
+        {"hairpin", wanted.hairpin, is.hairpin},
+        {"isolated", wanted.isolated, is.isolated},
+        {"learning", wanted.learning, is.learning},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(all); i++)
+        if (all[i].wanted != all[i].is)
+            survey_differs(s, "port `%s` of container `%s`: %s is %s", ep->port, ep->container,
+                           all[i].name, all[i].is ? "on" : "off");
+    if (!port->floods)
+        survey_differs(s, "port `%s` of container `%s` keeps frames back (`bridge -d link show`)",
+                       ep->port, ep->container);
+}
+
+static void compare_port(struct survey *s, const struct endpoint *ep, const struct link *port)
+{
+    uint8_t mac[6];
+    endpoint_port_mac(ep, mac);
+    _cleanup_free_ char *alias = endpoint_port_alias(s->b, ep),
+                        *key = xasprintf("net/ipv6/conf/%s/disable_ipv6", ep->port),
+                        *disabled = sysctl_read(key);
+    if (!(port->flags & IFF_UP))
+        survey_differs(s, "port `%s` of container `%s` is down", ep->port, ep->container);
+    else if (port->carrier && !port->forwarding)
+        survey_differs(s, "port `%s` of container `%s` does not forward", ep->port, ep->container);
+    if (memcmp(mac, port->mac, 6) != 0)
+        survey_differs(s, "port `%s` of container `%s` has another MAC", ep->port, ep->container);
+    if (!streq(alias, port->alias))
+        survey_differs(s, "port `%s` of container `%s` has lost its alias", ep->port,
+                       ep->container);
+    if (disabled && !streq(disabled, "1"))
+        survey_differs(s, "sysctl %s: should be 1, is %s", key, disabled);
+    compare_flags(s, ep, port);
+}
+
+struct entry_search {
+    int index;
+    const struct ip *ip; /* NULL: of the bridge's table */
+    const uint8_t *mac;
+    bool there;
+};
+
+static int find_entry(const struct neighbour *n, void *arg)
+{
+    struct entry_search *s = arg;
+    s->there = s->there || (n->index == s->index && n->permanent &&
+                            (!s->ip || ip_equal(&n->ip, s->ip)) && memcmp(n->mac, s->mac, 6) == 0);
+    return 0;
+}
+
+static int compare_entry(struct survey *s, const struct endpoint *ep, int index,
+                         const struct ip *ip, struct err *e)
+{
+    struct entry_search search = {.index = index, .ip = ip, .mac = ep->mac};
+    if (ip && !ip->family)
+        return 0;
+    int r = rt_each_neighbour(s->b->rt, ip ? ip->family : AF_BRIDGE, find_entry, &search, e);
+    if (r < 0 || search.there)
+        return r;
+    _cleanup_free_ char *mac = mac_text(ep->mac), *text = ip ? ip_text(ip) : xstrdup("");
+    if (ip)
+        survey_differs(s, "the permanent neighbour %s of container `%s` is missing", text,
+                       ep->container);
+    else
+        survey_differs(s, "MAC %s of container `%s` is not bound to port `%s`", mac, ep->container,
+                       ep->port);
+    return 0;
+}
+
+static int compare_entries(struct survey *s, const struct endpoint *ep, const struct link *port,
+                           struct err *e)
+{
+    int r = ep->guard ? compare_entry(s, ep, port->index, NULL, e) : 0;
+    if (r == 0 && endpoint_is_known(s->n, ep))
+        r = compare_entry(s, ep, s->bridge.index, &ep->address4, e);
+    if (r == 0 && endpoint_is_known(s->n, ep))
+        r = compare_entry(s, ep, s->bridge.index, &ep->address6, e);
+    return r;
+}
+
+/* ---- the container's end ----------------------------------------------------------------------*/
+
+struct inside {
+    const struct survey *s;
+    const struct endpoint *ep;
+    struct link link;
+    bool address4, address6, route4, route6;
+};
+
+static int note_address(const struct address *a, void *arg)
+{
+    struct inside *in = arg;
+    if (a->index != in->link.index)
+        return 0;
+    if (ip_equal(&a->ip, &in->ep->address4) && a->prefix == in->s->n->subnet4.prefix)
+        in->address4 = true;
+    if (ip_equal(&a->ip, &in->ep->address6) && a->prefix == in->s->n->subnet6.prefix)
+        in->address6 = true;
+    return 0;
+}
+
+static int note_route(const struct route *r, void *arg)
+{
+    struct inside *in = arg;
+    if (r->prefix != 0 || r->oif != in->link.index)
+        return 0;
+    in->route4 = in->route4 || ip_equal(&r->gateway, &in->s->n->gateway4);
+    in->route6 = in->route6 || ip_equal(&r->gateway, &in->s->n->gateway6);
+    return 0;
+}
+
+/* What only a restart puts back. */
+static void differs_inside(struct survey *s, const struct endpoint *ep, char *what)
+{
+    survey_differs(s, "container `%s`: %s (`netctr restart %s` puts it back)", ep->container, what,
+                   ep->container);
+    free(what);
+}
+
+static void compare_families(struct survey *s, const struct inside *in)
+{
+    const struct endpoint *ep = in->ep;
+    const struct {
+        const struct ip *address, *gateway;
+        bool address_there, route_there;
+    } families[] = {
+        {&ep->address4, &s->n->gateway4, in->address4, in->route4},
+        {&ep->address6, &s->n->gateway6, in->address6, in->route6},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(families); i++) {
+        _cleanup_free_ char *address = ip_text(families[i].address),
+                            *gateway = ip_text(families[i].gateway);
+        if (!families[i].address->family)
+            continue;
+        if (!families[i].address_there)
+            differs_inside(s, ep, xasprintf("`%s` lacks address %s", ep->interface, address));
+        /* Without its address or down, it can have no route. */
+        else if ((in->link.flags & IFF_UP) && network_has_gateway(s->n) && !families[i].route_there)
+            differs_inside(s, ep, xasprintf("the default route by %s is missing", gateway));
+    }
+}
+
+static void compare_inside(struct survey *s, const struct inside *in)
+{
+    const struct endpoint *ep = in->ep;
+    const char *name = ep->interface;
+    if (!(in->link.flags & IFF_UP))
+        differs_inside(s, ep, xasprintf("`%s` is down", name));
+    if (memcmp(in->link.mac, ep->mac, 6) != 0)
+        differs_inside(s, ep, xasprintf("`%s` has another MAC", name));
+    if (in->link.mtu != s->bridge.mtu)
+        differs_inside(
+            s, ep,
+            xasprintf("`%s` has MTU %u, the bridge has %u", name, in->link.mtu, s->bridge.mtu));
+    compare_families(s, in);
+}
+
+/* A container that may administer its network may have changed all of it. */
+static int survey_inside(struct survey *s, const struct live_endpoint *live, struct err *e)
+{
+    _cleanup_rt_ struct rt *rt = NULL;
+    struct inside in = {.s = s, .ep = live->endpoint};
+    int r = live->netns < 0 ? 0 : netns_open_rt(live->netns, &rt, e);
+    if (r < 0 || !rt)
+        return r;
+    r = rt_get_link(rt, in.ep->interface, &in.link);
+    if (r == -ENODEV) {
+        differs_inside(s, in.ep, xasprintf("there is no `%s` any more", in.ep->interface));
+        return 0;
+    }
+    if (r < 0)
+        return err_set(e, r, "find `%s` of container `%s`", in.ep->interface, in.ep->container);
+    r = rt_each_address(rt, note_address, &in, e);
+    if (r == 0)
+        r = rt_each_route(rt, note_route, &in, e);
+    if (r == 0)
+        compare_inside(s, &in);
+    return r;
+}
+
+/* ---- both -------------------------------------------------------------------------------------*/
+
+static int survey_endpoint(struct survey *s, const struct live_endpoint *live, struct err *e)
+{
+    const struct endpoint *ep = live->endpoint;
+    struct link port;
+    int r = rt_get_link(s->b->rt, ep->port, &port);
+    if (r == -ENODEV) {
+        survey_differs(s, "port `%s` of container `%s` is missing", ep->port, ep->container);
+        return survey_inside(s, live, e);
+    }
+    if (r < 0)
+        return err_set(e, r, "find veth `%s`", ep->port);
+    if (port.master != s->bridge.index) {
+        survey_differs(s, "container `%s` is not plugged into the bridge", ep->container);
+    } else {
+        compare_port(s, ep, &port);
+        r = compare_entries(s, ep, &port, e);
+    }
+    if (r == 0)
+        r = survey_inside(s, live, e);
+    if (r == 0 && ep->rate)
+        r = endpoint_verify_rate(s->b, ep, live->netns, survey_found, s, e);
+    return r;
+}
+
+int survey_endpoints(struct survey *s, struct err *e)
+{
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < s->view->count; i++) {
+        const struct live_endpoint *live = &s->view->endpoints[i];
+        if (live->settled && streq(live->endpoint->network, s->n->name))
+            r = survey_endpoint(s, live, e);
+    }
+    return r;
+}

@@ -1,0 +1,157 @@
+/* Is a network as it should be? Who lives, with the namespace that each is in, beside what bridge/ finds. */
+#include "survey.h"
+
+#include "helpers.h"
+#include "rates.h"
+#include "repair.h"
+
+#include <errno.h>
+#include <time.h>
+
+/* ---- who lives -------------------------------------------------------------------------------*/
+
+static int add_endpoints(const char *name, int dir, void *arg)
+{
+    struct living_list *l = arg;
+    struct endpoint_list own;
+    int r = endpoints_load(dir, name, NULL, &own);
+    if (r < 0 && r != -EBADMSG) {
+        endpoint_list_clear(&own);
+        return r;
+    }
+    if (r < 0 && !l->unknown)
+        l->unknown = xstrdup(name);
+    size_t count = l->list.count + own.count;
+    l->list.items = xrealloc(l->list.items, count + 1, sizeof(*own.items));
+    l->live = xrealloc(l->live, count + 1, sizeof(*l->live));
+    for (size_t i = 0; i < own.count; i++) {
+        l->live[l->list.count] = (struct live_endpoint){.netns = -1};
+        l->list.items[l->list.count++] = own.items[i];
+    }
+    free(own.items);
+    return 0;
+}
+
+struct settling {
+    struct store *store;
+    struct living_list *list;
+};
+
+static int settle(const struct record *r, void *arg)
+{
+    struct settling *s = arg;
+    _cleanup_close_ int dir = store_live_dir(s->store, r->spec.name);
+    if ((r->status != STATUS_RUNNING && r->status != STATUS_RESTARTING) || dir < 0 ||
+        container_marked(dir, MARK_LEAVING) != 0)
+        return 0;
+    for (size_t i = 0; i < s->list->list.count; i++) {
+        const struct endpoint *ep = &s->list->list.items[i];
+        struct live_endpoint *live = &s->list->live[i];
+        if (!streq(ep->container, r->spec.name) || !streq(ep->id, r->spec.id) || live->settled)
+            continue;
+        live->settled = true;
+        live->netns = record_netns(r);
+    }
+    return 0;
+}
+
+int living_list_read(struct world *w, struct living_list *out, struct err *e)
+{
+    *out = (struct living_list){0};
+    int r = store_each_live(&w->store, add_endpoints, out, e);
+    struct settling s = {&w->store, out};
+    if (r == 0)
+        r = store_each(&w->store, settle, &s, e);
+    for (size_t i = 0; i < out->list.count; i++)
+        out->live[i].endpoint = &out->list.items[i];
+    out->view = (struct bridge_view){out->live, out->list.count, helpers_port(w)};
+    return r;
+}
+
+void living_list_clear(struct living_list *l)
+{
+    for (size_t i = 0; i < l->list.count; i++)
+        close_fd(l->live[i].netns);
+    endpoint_list_clear(&l->list);
+    free(l->live);
+    free(l->unknown);
+}
+
+/* ---- the survey ------------------------------------------------------------------------------*/
+
+static int survey_once(struct world *w, const struct network *n, json_t **out, struct err *e)
+{
+    struct bridge *bridge;
+    _cleanup_living_list_ struct living_list living = {0};
+    int r = world_bridge(w, &bridge, e);
+    if (r == 0)
+        r = living_list_read(w, &living, e);
+    return r < 0 ? r : network_survey(bridge, n, &living.view, out, e);
+}
+
+static bool has_text(const json_t *list, const json_t *text)
+{
+    size_t i;
+    const json_t *j;
+    json_array_foreach (list, i, j)
+        if (json_equal(j, text))
+            return true;
+    return false;
+}
+
+/* Removes from @now what was not in @before. */
+static void keep_common(json_t *now, const json_t *before)
+{
+    for (size_t i = json_array_size(now); i > 0; i--)
+        if (!has_text(before, json_array_get(now, i - 1)))
+            json_array_remove(now, i - 1);
+}
+
+/* Containers come and go while we look. What differs twice is not on its way. */
+int world_survey(struct world *w, const struct network *n, json_t **out, struct err *e)
+{
+    const struct timespec moment = {.tv_nsec = 30000000};
+    _cleanup_json_ json_t *first = NULL;
+    int r = survey_once(w, n, &first, e);
+    if (r < 0)
+        return r;
+    const json_t *before = json_object_get(first, "differences");
+    if (json_array_size(before) == 0) {
+        *out = json_incref(first);
+        return 0;
+    }
+    nanosleep(&moment, NULL);
+    r = survey_once(w, n, out, e);
+    if (r == 0)
+        keep_common(json_object_get(*out, "differences"), before);
+    return r;
+}
+
+struct remaining {
+    struct world *world;
+    void (*left)(const char *network, const char *what, void *arg);
+    void *arg;
+    struct err *e;
+};
+
+static int tell_remaining(const struct network *n, void *arg)
+{
+    struct remaining *rest = arg;
+    _cleanup_json_ json_t *found = NULL;
+    int r = world_survey(rest->world, n, &found, rest->e);
+    size_t i;
+    json_t *text;
+    json_array_foreach (json_object_get(found, "differences"), i, text)
+        rest->left(n->name, json_string_value(text), rest->arg);
+    return r;
+}
+
+int world_survey_each(struct world *w,
+                      void (*found)(const char *network, const char *what, void *arg), void *arg,
+                      struct err *e)
+{
+    struct bridge *bridge;
+    struct remaining rest = {w, found, arg, e};
+    int r = world_bridge(w, &bridge, e);
+    return r < 0 ? r : network_each(bridge, tell_remaining, &rest, e);
+}
