@@ -20,8 +20,8 @@ struct bridge {
 void bridge_learn_expiry(struct bridge *b);
 
 /* device.c */
-/** Makes the bridge device, or what of it is missing. Returns 1 if there was none at all, or if it was down, by
- *  which neighbours are lost. */
+/** Makes the bridge device, or what of it is missing. Returns 1 if that had taken its neighbours along: there was
+ *  no bridge, it was down, or an address was missing. */
 int device_up(struct bridge *b, const struct network *n, struct err *e);
 /** Has the bridge the route to @subnet that comes with its address? 1, 0 or -errno. */
 int device_has_route(struct bridge *b, const struct link *bridge, const struct subnet *subnet,

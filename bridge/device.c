@@ -122,7 +122,7 @@ bool device_is_ours(const struct link *link, const struct network *n)
     return streq(link->alias, alias);
 }
 
-/* An address that is there already is what was wanted. */
+/* An address that is there already is what was wanted. 1: it was not. */
 static int add_address(struct bridge *b, int index, const struct ip *address, uint8_t prefix,
                        struct err *e)
 {
@@ -132,30 +132,33 @@ static int add_address(struct bridge *b, int index, const struct ip *address, ui
     rt_add_address(batch, index, address, prefix);
     int r = rt_commit(batch, e);
     if (r != -EEXIST)
-        return r;
+        return r < 0 ? r : 1;
     err_clear(e);
     return 0;
 }
 
 /* What is missing of sysctls, addresses and being up. A bridge that was taken down by hand has lost
- * its IPv6 addresses; one whose making was interrupted lacks more. */
+ * its IPv6 addresses; one whose making was interrupted lacks more. 1: what was missing has taken the bridge's
+ * neighbours along, as the last address of a family does, or being down. */
 static int furnish(struct bridge *b, const struct network *n, const struct link *link,
                    struct err *e)
 {
-    int r = set_sysctls(n, e);
+    bool up = link->flags & IFF_UP;
+    int r = set_sysctls(n, e), added4 = 0, added6 = 0;
     if (r == 0)
-        r = add_address(b, link->index, &n->gateway4, n->subnet4.prefix, e);
-    if (r == 0)
-        r = add_address(b, link->index, &n->gateway6, n->subnet6.prefix, e);
-    if (r < 0 || ((link->flags & IFF_UP) && link_is_plain_bridge(link)))
-        return r;
+        r = added4 = add_address(b, link->index, &n->gateway4, n->subnet4.prefix, e);
+    if (r >= 0)
+        r = added6 = add_address(b, link->index, &n->gateway6, n->subnet6.prefix, e);
+    if (r < 0 || (up && link_is_plain_bridge(link)))
+        return r < 0 ? r : added4 || added6;
     _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(b->rt);
     /* With snooping a container that asks (MLD, IGMP) is believed to be a multicast router, and can have every
      * other's groups forgotten, those of neighbour discovery among them: IPv6 ends. */
     rt_set_plain_bridge(batch, link);
-    if (!(link->flags & IFF_UP))
+    if (!up)
         rt_set_up(batch, link->index);
-    return rt_commit(batch, e);
+    r = rt_commit(batch, e);
+    return r < 0 ? r : !up || added4 || added6;
 }
 
 static int remove_bridge(struct bridge *b, const struct network *n, struct err *e)
@@ -177,12 +180,11 @@ int device_up(struct bridge *b, const struct network *n, struct err *e)
         return err_hint(e, "rename or remove it");
     }
     r = missing ? create(b, n, &link, e) : 0;
-    bool down = r == 0 && !(link.flags & IFF_UP);
     if (r == 0)
         r = furnish(b, n, &link, e);
     if (r < 0 && missing)
         (void)remove_bridge(b, n, NULL);
-    return r < 0 ? r : down;
+    return r;
 }
 
 /* ---- afterwards ------------------------------------------------------------------------------*/

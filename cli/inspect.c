@@ -1,5 +1,6 @@
 /* netctr inspect: all that is known of a container, as JSON. */
 #include "cli.h"
+#include "ports.h"
 
 #include "core/caps.h"
 
@@ -74,6 +75,7 @@ static json_t *record_json(struct world *w, const struct record *r)
     json_put_strv(j, "caps", caps);
     _cleanup_strv_ strv ambient = caps_names(r->spec.ambient_caps);
     json_put_strv(j, "ambient_caps", ambient);
+    json_put_strv(j, "published", ports_of(r));
     _cleanup_free_ char *created = r->spec.created ? created_utc(&r->spec) : NULL;
     json_object_del(j, "created_nsec");
     json_object_del(j, "created");

@@ -1,5 +1,6 @@
 /* netctr network: the networks themselves. netctr port: what is published. */
 #include "network.h"
+#include "ports.h"
 
 #include <errno.h>
 #include <string.h>
@@ -115,13 +116,13 @@ const struct command command_network = {
 
 /* ---- port ------------------------------------------------------------------------------------*/
 
-/* "0.0.0.0:8080->80/tcp" as docker's port tells it: "80/tcp -> 0.0.0.0:8080". */
+/* As docker's `port` has it: "80/tcp -> 0.0.0.0:8080". */
 static void print_ports(strv published)
 {
     strv_each (text, published) {
-        const char *arrow = strstr(text, "->");
-        if (arrow)
-            printf("%s -> %.*s\n", arrow + 2, (int)(arrow - text), text);
+        struct published_port p;
+        if (port_parse(text, &p) && p.host_port)
+            printf("%u/%s -> %.*s:%u\n", p.port, p.protocol, (int)p.host_size, p.host, p.host_port);
     }
 }
 
@@ -132,10 +133,12 @@ static bool print_addresses(strv published, const char *wanted)
     bool any = false;
     for (int v6 = 0; v6 < 2; v6++)
         strv_each (text, published) {
-            const char *arrow = strstr(text, "->");
-            if (!arrow || !streq(arrow + 2, port) || (*text == '[') != v6)
+            struct published_port p;
+            bool good = port_parse(text, &p) && p.host_port;
+            _cleanup_free_ char *own = good ? xasprintf("%u/%s", p.port, p.protocol) : NULL;
+            if (!own || !streq(own, port) || (*p.host == '[') != v6)
                 continue;
-            printf("%.*s\n", (int)(arrow - text), text);
+            printf("%.*s:%u\n", (int)p.host_size, p.host, p.host_port);
             any = true;
         }
     return any;
@@ -160,8 +163,8 @@ static int port(const struct cli *cli, int argc, char **argv, struct err *e)
         return world_not_running(&r, e);
     const char *wanted = argv[first + 1];
     if (!wanted)
-        print_ports(r.spec.published);
-    else if (!print_addresses(r.spec.published, wanted))
+        print_ports(ports_of(&r));
+    else if (!print_addresses(ports_of(&r), wanted))
         return err_say(e, -ENOENT, "container `%s` does not publish port %s", r.spec.name, wanted);
     return 0;
 }

@@ -1,5 +1,6 @@
 /* netctr ps: which containers there are. */
 #include "cli.h"
+#include "ports.h"
 
 #include <errno.h>
 #include <string.h>
@@ -49,16 +50,6 @@ static char *status_text(const struct record *r)
                : take_ptr(state);
 }
 
-static char *ports_text(const struct spec *s)
-{
-    char *text = xstrdup("");
-    strv_each (port, s->published) {
-        _cleanup_free_ char *before = text;
-        text = xasprintf("%s%s%s", before, *before ? ", " : "", port);
-    }
-    return text;
-}
-
 static char *address_of(struct world *w, const struct record *r)
 {
     _cleanup_endpoints_ struct endpoint_list all = {0};
@@ -88,7 +79,7 @@ static json_t *row_json(const struct record *r, const char *address)
     json_object_set_new(j, "restarts", json_integer(r->restarts));
     json_put_str(j, "network", r->spec.network);
     json_put_str(j, "address", *address ? address : NULL);
-    json_put_strv(j, "ports", r->spec.published);
+    json_put_strv(j, "ports", ports_of(r));
     return j;
 }
 
@@ -107,7 +98,7 @@ static int add_row(const struct record *r, void *arg)
         return 0;
     }
     _cleanup_free_ char *command = command_text(&r->spec), *status = status_text(r),
-                        *ports = ports_text(&r->spec), *age = time_ago(r->spec.created),
+                        *ports = ports_text(ports_of(r)), *age = time_ago(r->spec.created),
                         *created = xasprintf("%s%s", age, *age ? " ago" : "unknown");
     const char *cells[] = {r->spec.id, command, created, status, address, ports, r->spec.name};
     for (size_t i = 0; i < ARRAY_LEN(cells); i++)

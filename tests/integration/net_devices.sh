@@ -7,7 +7,7 @@ differences() { netctr network inspect "$1" | jq -r '.[0].differences[]'; }
 link_value() { ip -json link show dev "$1" | jq -r ".[0].$2"; }
 bridge_is_missing() { ! ip link show "$1" 2>/dev/null; }
 only_difference() { # TEXT
-    assert_eq "$(differences a | wc -l)" 1 "differences, expected one"
+    differences a;     assert_eq "$(differences a | wc -l)" 1 "differences, expected one"
     assert_contains "$(differences a)" "$1"
 }
 
@@ -89,6 +89,8 @@ differences_are_told() {
     ip address del 10.71.0.1/24 dev nc-a
     differences a | has -x 'address 10.71.0.1/24 is missing'
     ip address add 10.71.0.1/24 dev nc-a
+    only_difference 'the permanent neighbour 10.71.0.2 of container `c` is missing' # which the last address takes along
+    netctr network reload
     ip address add 10.72.0.1/24 dev nc-a
     only_difference "address 10.72.0.1/24 is not the network's"
     ip address del 10.72.0.1/24 dev nc-a
@@ -119,8 +121,8 @@ differences_are_told() {
     differences a >"$tmp/told"
     # shellcheck disable=SC2086
     kill -CONT $stopped
-    grep -qx 'firewall: is not in set `natted`' "$tmp/told"
-    grep -qx 'firewall: is, and should not be, in set `internal`' "$tmp/told"
+    grep -qx 'firewall: network `nc-a` is not in set `natted`' "$tmp/told"
+    grep -qx 'firewall: `nc-a` is, and should not be, in set `internal`' "$tmp/told"
     netctr network reload
     assert_eq "$(differences a)" ''
 }

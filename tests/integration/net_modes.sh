@@ -23,7 +23,7 @@ routed() {
         assert_silent in_lan peer ask tcp "$address" 81 0 0.3
         assert_silent in_lan peer ask udp "$address" 54 0 0.3
         assert_silent in_lan peer ask udp "$address" 80 0 0.3
-        assert_fails in_lan ping -c 1 -W 0.3 "$address"
+        in_lan ping -c 1 -W 1 "$address" >/dev/null
         # From other networks as from the LAN.
         assert_contains "$(from other tcp "$address" 80)" 'web '
         assert_silent from other tcp "$address" 81
@@ -34,6 +34,8 @@ routed() {
     assert_eq "$(from web tcp $lan4 90)" "lan $(address_of web)"
     assert_eq "$(from web tcp $lan6 90)" "lan $(address_of web -6)"
     assert_eq "$(from other tcp $lan4 90)" "lan $host4" # the control: nat
+    in_lan ping -c 1 -W 1 "$(address_of beside)" >/dev/null
+    assert_fails in_lan ping -c 1 -W 0.3 "$(address_of other)" # nat
     # The port of the host is nobody's.
     assert_silent ask tcp $host4 80
     # The positive control of what is silent.

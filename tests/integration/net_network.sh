@@ -5,7 +5,10 @@
 what_a_container_gets() {
     netctr run -d --name c "$box" sleep 100 >/dev/null
     local gateway
-    in_network_of c ip -4 -oneline address show dev eth0 | has -E 'inet 10\.88\.[0-9]+\.[0-9]+/16'
+    in_network_of c ip -4 -oneline address show dev eth0 | has -E 'inet 10\.88\.[0-9]+\.[0-9]+/16 brd 10\.88\.255\.255 '
+    ip -4 -oneline address show dev nc-default | has 'brd 10.88.255.255 '
+    netctr network create --subnet 10.77.0.0/30 tiny
+    netctr run --rm --network tiny "$box" ip -4 address show dev eth0 | has 'inet 10.77.0.2/30 brd 10.77.0.3 '
     gateway=$(in_network_of c ip -4 route show default | awk '{ print $3 }')
     ip -4 -oneline address show dev nc-default | has "inet $gateway/16"
     netctr exec c ping -c 1 -W 1 "$gateway"

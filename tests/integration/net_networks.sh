@@ -43,7 +43,10 @@ names_of_networks() {
     refused 'no such network `b`' netctr network inspect b
     refused 'no such network `../a`' netctr network inspect ../a
     refused 'invalid network name' netctr network create ../a
-    refused 'is a word of `--network`' netctr network create host
+    local word
+    for word in bridge container default host none ns; do
+        refused "\`$word\` is a word of \`--network\` and cannot be a network's name" netctr network create "$word"
+    done
     refused 'the default network cannot be removed' netctr network rm default
     refused 'did you mean `netctr network create`?' netctr network creat a
     refused 'no network driver `macvlan`' netctr network create -d macvlan b
@@ -236,6 +239,19 @@ damaged_definition() {
     rm "$state/networks/a.json"
 }
 t 'a damaged definition is named and passed over' damaged_definition
+
+newer_definition() {
+    netctr network create a
+    sed -i 's/"schema": *1/"schema": 99/' "$state/networks/a.json"
+    grep -q 99 "$state/networks/a.json"
+    local line='netctr: the definition of network `a` was written by a newer netctr (schema 99)'
+    assert_error "$line" 125 netctr network inspect a
+    assert_error "$line" 125 netctr run --rm --network a "$box" true
+    sed -i 's/99/"1"/' "$state/networks/a.json"
+    assert_error 'netctr: the definition of network `a` is damaged' 125 netctr network inspect a
+    rm "$state/networks/a.json"
+}
+t 'the definition of a newer netctr is refused' newer_definition
 
 removed_while_starting() {
     # Whoever wins, nothing of the network is left without its definition.

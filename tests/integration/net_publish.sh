@@ -233,6 +233,30 @@ udp_after_the_end() {
 }
 t 'UDP: after the end nothing leads there any more' udp_after_the_end
 
+udp_that_is_unpublished() {
+    # A client that never pauses is answered until then, and no longer; others are.
+    serve_peer c -p 5353:53/udp -p 5454:54/udp
+    local way
+    for way in 'in_lan peer ask udp 192.0.2.2 5353 21000' 'in_lan peer ask udp 2001:db8::2 5353 21000' \
+        'peer ask udp 192.0.2.2 5353 21001' 'peer ask udp 127.0.0.1 5353 21002' 'peer ask udp ::1 5353 21003'; do
+        $way | has '^c '
+    done
+    assert_eq "$(in_lan peer ask udp 192.0.2.2 5454 21000)" 'c 192.0.2.9'
+    [ -n "$(udp_entries)" ] # the positive control
+    netctr unpublish c 5353/udp
+    assert_eq "$(udp_entries)" '' 'connection tracking'
+    for way in 'in_lan peer ask udp 192.0.2.2 5353 21000 0.3' 'in_lan peer ask udp 2001:db8::2 5353 21000 0.3' \
+        'peer ask udp 192.0.2.2 5353 21001 0.3' 'peer ask udp 127.0.0.1 5353 21002 0.3' 'peer ask udp ::1 5353 21003 0.3'; do
+        # shellcheck disable=SC2086 # several words
+        assert_silent $way
+    done
+    conntrack -L -p udp --orig-port-dst 5454 2>/dev/null | has src=192.0.2.9
+    assert_eq "$(in_lan peer ask udp 192.0.2.2 5454 21000)" 'c 192.0.2.9'
+    netctr publish c 5353:53/udp
+    assert_eq "$(in_lan peer ask udp 192.0.2.2 5353 21000)" 'c 192.0.2.9'
+}
+t 'UDP: unpublish ends what leads there, at once' udp_that_is_unpublished
+
 again_and_again() {
     # The same ports many times in a row, the same clients from the same ports: each container
     # answers at once, and never one that has been.

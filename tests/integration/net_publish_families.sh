@@ -141,6 +141,29 @@ shown() {
 }
 t 'port, ps, inspect and publish print one entry for each family' shown
 
+joined() {
+    netctr run -d --name many -p 9000-9010:9000-9010 -p 9100-9101:80-81 -p 127.0.0.1:9102:82 -p 9000-9001:9000-9001/udp -p 9012:9012 \
+        "$box" sleep 100 >/dev/null
+    netctr ps | has -F "$(printf '%s, ' '0.0.0.0:9000-9010->9000-9010/tcp' '[::]:9000-9010->9000-9010/tcp' \
+        '0.0.0.0:9100-9101->80-81/tcp' '[::]:9100-9101->80-81/tcp' 127.0.0.1:9102-\>82/tcp \
+        '0.0.0.0:9000-9001->9000-9001/udp' '[::]:9000-9001->9000-9001/udp' '0.0.0.0:9012->9012/tcp')[::]:9012->9012/tcp   many"
+    # What a script reads has them one by one.
+    assert_eq "$(netctr port many | wc -l)" 33
+    assert_eq "$(netctr inspect many | jq '.[0].published | length')" 33
+    assert_eq "$(netctr ps --format json | jq '.[0].ports | length')" 33
+    netctr network create --mode routed lab
+    netctr run -d --name open --network lab -p 80-83 "$box" sleep 100 >/dev/null
+    netctr ps | has ' 80-83/tcp   *open$'
+    # Nothing is published by a container that has ended.
+    netctr stop -t 0 many
+    assert_lacks "$(netctr ps -a | grep ' many$')" 9000
+    assert_eq "$(netctr inspect many | jq -c '.[0].published')" '[]'
+    assert_eq "$(netctr ps -a --format json | jq -c '.[] | select(.name == "many").ports')" '[]'
+    netctr start many
+    netctr ps | has -F '0.0.0.0:9000-9010->9000-9010/tcp'
+}
+t 'ps joins ports that follow each other; an ended container publishes nothing' joined
+
 shown_on_one_family() {
     netctr network create n4
     netctr network create --subnet fd06::/64 n6

@@ -74,6 +74,11 @@ static const struct {
      "publish `[ff02::1]:1:1`: `[ff02::1]` is a multicast address, not one of a host"},
     {"[::ffff:192.0.2.2]:1:1", "publish `[::ffff:192.0.2.2]:1:1`: `[::ffff:192.0.2.2]` is an IPv4 "
                                "address: write it as 192.0.2.2"},
+    {"[127.0.0.1]:80:80",
+     "publish `[127.0.0.1]:80:80`: `[127.0.0.1]` is not an address (brackets are for IPv6)"},
+    {"[0.0.0.0]::80",
+     "publish `[0.0.0.0]::80`: `[0.0.0.0]` is not an address (brackets are for IPv6)"},
+    {"[::1]:80:80/sctp", "publish `[::1]:80:80/sctp`: [::1] is proxied for TCP and UDP only"},
     {"fd00::2:1:1", "publish `fd00::2:1:1`: `fd00::2` is not an address (write IPv6 as [ADDRESS])"},
 };
 
