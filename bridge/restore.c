@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 /* ---- ports -----------------------------------------------------------------------------------*/
 
@@ -75,6 +76,18 @@ static int restore_port(struct bridge *b, const struct link *bridge, const struc
     return r < 0 ? r : restore_inner_mtu(ep, live->netns, bridge->mtu, e);
 }
 
+/* The kernel's link watch may take a second to open a port that has come up. Where the other end is down there is
+ * nothing to wait for. */
+static void wait_until_open(struct bridge *b, const struct endpoint *ep)
+{
+    const struct timespec pause = {.tv_nsec = 1000000};
+    struct link port;
+    for (int tries = 0; tries < 1500 && rt_get_link(b->rt, ep->port, &port) == 0 && port.lower_up &&
+                        !port.forwarding;
+         tries++)
+        nanosleep(&pause, NULL);
+}
+
 static int restore_endpoint(struct bridge *b, const struct network *n, const struct link *bridge,
                             const struct live_endpoint *live, struct err *e)
 {
@@ -86,6 +99,8 @@ static int restore_endpoint(struct bridge *b, const struct network *n, const str
     r = restore_port(b, bridge, &port, live, e);
     if (r == 0)
         r = endpoint_settle(b, n, bridge, ep, e);
+    if (r == 0)
+        wait_until_open(b, ep);
     if (r == 0 && ep->rate)
         r = endpoint_restore_rate(b, ep, live->netns, e);
     return r < 0 ? err_wrap(e, "container `%s` on network `%s`", ep->container, n->name) : 0;

@@ -18,25 +18,6 @@ static void endpoints_clear(struct endpoints *all)
 }
 #define _cleanup_collected_ __attribute__((cleanup(endpoints_clear)))
 
-/* The records in a run directory that are this container's. -EBADMSG: there are others, or damaged
- * ones. */
-int endpoints_load(int dir, const char *name, const char *id, struct endpoint_list *out)
-{
-    int r = endpoint_load_all(dir, out, NULL);
-    size_t kept = 0;
-    for (size_t i = 0; i < out->count; i++) {
-        struct endpoint *ep = &out->items[i];
-        if (streq(ep->container, name) && (!id || streq(ep->id, id))) {
-            out->items[kept++] = *ep;
-            continue;
-        }
-        endpoint_clear(ep);
-        r = r < 0 ? r : -EBADMSG;
-    }
-    out->count = kept;
-    return r;
-}
-
 /* By its run directory alone: a container whose definition is damaged has a network all the same. */
 static int collect_endpoint(const char *name, int dir, void *arg)
 {
@@ -44,25 +25,7 @@ static int collect_endpoint(const char *name, int dir, void *arg)
     int left_out = all->leaving ? 0 : container_marked(dir, MARK_LEAVING);
     if (left_out != 0)
         return left_out < 0 ? left_out : 0;
-    struct endpoint_list own;
-    int r = endpoints_load(dir, name, NULL, &own);
-    /* Should its record only not be read now, the container would lose its rules. */
-    if (r < 0 && r != -EBADMSG) {
-        endpoint_list_clear(&own);
-        return r;
-    }
-    if (r < 0 && !all->unknown)
-        all->unknown = xstrdup(name);
-    if (own.count == 0) {
-        free(own.items);
-        return 0;
-    }
-    all->list.items =
-        xrealloc(all->list.items, all->list.count + own.count + 1, sizeof(*own.items));
-    for (size_t i = 0; i < own.count; i++)
-        all->list.items[all->list.count++] = own.items[i];
-    free(own.items);
-    return 0;
+    return endpoints_collect(dir, name, &all->list, &all->unknown);
 }
 
 /* An error is about the firewall. In @flows, with @e, is that of ending stale ones: 0, or why they may go on. */

@@ -3,6 +3,7 @@
  */
 #include "repair.h"
 #include "helpers.h"
+#include "survey.h"
 
 #include <errno.h>
 #include <netctr/names.h>

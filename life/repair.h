@@ -3,10 +3,6 @@
 
 #include <netctr/life.h>
 
-/** The records in a run directory that are this container's (@id may be NULL). -EBADMSG: there are others,
- *  or damaged ones. */
-int endpoints_load(int run_dir, const char *name, const char *id, struct endpoint_list *out);
-
 /* With the store locked. */
 int world_reload_locked(struct world *w, struct err *e);
 int world_restore_leases(struct world *w, const struct gc *gc, struct err *e);

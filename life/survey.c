@@ -3,33 +3,58 @@
 
 #include "helpers.h"
 #include "rates.h"
-#include "repair.h"
 
 #include <errno.h>
 #include <time.h>
 
 /* ---- who lives -------------------------------------------------------------------------------*/
 
-static int add_endpoints(const char *name, int dir, void *arg)
+/* The records in a run directory that are this container's. -EBADMSG: there are others, or damaged
+ * ones. */
+int endpoints_load(int dir, const char *name, const char *id, struct endpoint_list *out)
 {
-    struct living_list *l = arg;
+    int r = endpoint_load_all(dir, out, NULL);
+    size_t kept = 0;
+    for (size_t i = 0; i < out->count; i++) {
+        struct endpoint *ep = &out->items[i];
+        if (streq(ep->container, name) && (!id || streq(ep->id, id))) {
+            out->items[kept++] = *ep;
+            continue;
+        }
+        endpoint_clear(ep);
+        r = r < 0 ? r : -EBADMSG;
+    }
+    out->count = kept;
+    return r;
+}
+
+int endpoints_collect(int dir, const char *name, struct endpoint_list *list, char **unknown)
+{
     struct endpoint_list own;
     int r = endpoints_load(dir, name, NULL, &own);
+    /* Should its record only not be read now, the container would lose its rules. */
     if (r < 0 && r != -EBADMSG) {
         endpoint_list_clear(&own);
         return r;
     }
-    if (r < 0 && !l->unknown)
-        l->unknown = xstrdup(name);
-    size_t count = l->list.count + own.count;
-    l->list.items = xrealloc(l->list.items, count + 1, sizeof(*own.items));
-    l->live = xrealloc(l->live, count + 1, sizeof(*l->live));
-    for (size_t i = 0; i < own.count; i++) {
-        l->live[l->list.count] = (struct live_endpoint){.netns = -1};
-        l->list.items[l->list.count++] = own.items[i];
-    }
+    if (r < 0 && !*unknown)
+        *unknown = xstrdup(name);
+    list->items = xrealloc(list->items, list->count + own.count + 1, sizeof(*own.items));
+    for (size_t i = 0; i < own.count; i++)
+        list->items[list->count++] = own.items[i];
     free(own.items);
     return 0;
+}
+
+static int add_endpoints(const char *name, int dir, void *arg)
+{
+    struct living_list *l = arg;
+    size_t before = l->list.count;
+    int r = endpoints_collect(dir, name, &l->list, &l->unknown);
+    l->live = xrealloc(l->live, l->list.count + 1, sizeof(*l->live));
+    for (size_t i = before; i < l->list.count; i++)
+        l->live[i] = (struct live_endpoint){.netns = -1};
+    return r;
 }
 
 struct settling {

@@ -1,7 +1,15 @@
-/* Who lives, as bridge/ wants to know it. Between survey.c and reload.c. */
+/* Who lives, as bridge/ wants to know it. What reload.c, repair.c and end.c have of survey.c. */
 #pragma once
 
 #include <netctr/life.h>
+
+/** The records in a run directory that are this container's (@id may be NULL). -EBADMSG: there are others,
+ *  or damaged ones. */
+int endpoints_load(int run_dir, const char *name, const char *id, struct endpoint_list *out);
+
+/** Adds them to @list, although its definition may be damaged; with others among them or damaged ones, @unknown becomes
+ *  @name unless it is set. The caller frees both. */
+int endpoints_collect(int run_dir, const char *name, struct endpoint_list *list, char **unknown);
 
 struct living_list {
     struct endpoint_list list;

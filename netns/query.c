@@ -114,7 +114,8 @@ static bool parse_link(struct nlmsghdr *h, struct link *out)
         out->peer_netnsid = nla_get_s32(a[IFLA_LINK_NETNSID]);
     if (a[IFLA_ADDRESS] && nla_len(a[IFLA_ADDRESS]) == 6)
         memcpy(out->mac, nla_data(a[IFLA_ADDRESS]), 6);
-    out->carrier = (info->ifi_flags & IFF_RUNNING) && (info->ifi_flags & LOWER_UP);
+    out->lower_up = info->ifi_flags & LOWER_UP;
+    out->carrier = out->lower_up && (info->ifi_flags & IFF_RUNNING);
     struct nlattr *about[IFLA_INFO_MAX + 1];
     if (a[IFLA_LINKINFO] &&
         nla_parse_nested(about, IFLA_INFO_MAX, a[IFLA_LINKINFO], info_policy) == 0) {

@@ -91,7 +91,9 @@ struct link {
     unsigned flags;   /**< IFF_… */
     unsigned mtu;
     uint8_t mac[6];
-    bool carrier;    /**< can send: the kernel has seen a carrier and acted on it */
+    bool carrier; /**< can send: the kernel has seen a carrier and acted on it */
+    bool
+        lower_up; /**< has a carrier, which the kernel has not acted on yet unless it also says @carrier */
     bool forwarding; /**< a bridge port that forwards (BR_STATE_FORWARDING) */
     struct port_flags port;
     bool floods; /**< a bridge port that gets all frames which rt_set_port() lets it get */
