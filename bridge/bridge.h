@@ -90,6 +90,17 @@ enum rate_end { RATE_OUTSIDE, RATE_INSIDE };
 void rate_set(struct rt_batch *batch, const struct link *link, const struct endpoint *ep,
               enum rate_end end);
 
+/* publish.c */
+/** Adds copies of those of @from, which may be NULL. */
+void publish_list_add(struct publish_list *to, const struct publish_list *from);
+
+/* endpoint_ports.c */
+/** The last step of attaching: publishes all of its ports. */
+int endpoint_open_ports(struct bridge *b, const struct endpoint *ep, struct err *e);
+/** Elements of ports of UDP and SCTP that have been ended: waits until they are gone. False if there are no such
+ *  ports. */
+bool endpoint_wait_for_expiry(const struct endpoint *ep);
+
 /* endpoint.c, record.c */
 /** Brings the port, which is there, to what a new one has: all of it but its name and place. */
 int endpoint_settle(struct bridge *b, const struct network *n, const struct link *bridge,

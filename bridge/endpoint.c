@@ -50,16 +50,6 @@ static int take_lease(struct bridge *b, const struct network *n,
     return 0;
 }
 
-static void copy_publishes(struct publish_list *to, const struct publish_list *from)
-{
-    size_t count = from ? from->count : 0;
-    if (count == 0)
-        return;
-    to->items = xrealloc(to->items, to->count + count, sizeof(*to->items));
-    memcpy(to->items + to->count, from->items, count * sizeof(*to->items));
-    to->count += count;
-}
-
 static struct endpoint describe(const struct network *n, const struct endpoint_request *request)
 {
     struct endpoint ep = {
@@ -74,7 +64,7 @@ static struct endpoint describe(const struct network *n, const struct endpoint_r
         .rate = request->rate,
         .aliases = strv_copy(request->aliases),
     };
-    copy_publishes(&ep.publishes, request->publishes);
+    publish_list_add(&ep.publishes, request->publishes);
     return ep;
 }
 
@@ -316,53 +306,7 @@ static int announce(struct rt *inside, int eth0, const struct endpoint *ep, stru
     return rt_commit(batch, e);
 }
 
-static int add_publishes(struct bridge *b, const struct fw_publish *elements, size_t count,
-                         struct err *e)
-{
-    _cleanup_fw_batch_ struct fw_batch *batch = fw_batch_new(b->fw);
-    for (size_t i = 0; i < count; i++)
-        fw_add_publish(batch, &elements[i]);
-    return fw_commit(batch, e);
-}
-
-/* On a routed network the ports are the container's own, and its address is nobody else's. */
-static bool all_held(const struct endpoint *ep)
-{
-    for (size_t i = 0; i < ep->publishes.count && !ep->routed; i++)
-        if (!ep->publishes.items[i].held)
-            return false;
-    return true;
-}
-
-static int publish(struct bridge *b, const struct endpoint *ep, struct err *e)
-{
-    size_t count;
-    _cleanup_free_ struct fw_publish *elements = endpoint_elements(ep, &count);
-    if (count == 0)
-        return 0;
-    /* Where the ports are held, an element in the way is a leftover: it belongs to a container that
-     * ended a moment ago and has not expired yet, or a rebuilt firewall has taken it from our record.
-     * Without the sockets it may be another container's. */
-    int r = add_publishes(b, elements, count, e);
-    for (int tries = 0; r == -EEXIST && all_held(ep) && tries < 20; tries++) {
-        err_clear(e);
-        r = fw_undo(b->fw, NULL, NULL, elements, count, e);
-        if (r == 0)
-            r = add_publishes(b, elements, count, e);
-    }
-    return r;
-}
-
 /* ---- attach ----------------------------------------------------------------------------------*/
-
-int endpoints_end_stale_flows(const struct endpoint *live, size_t count, struct err *e)
-{
-    int r = conntrack_end_stale(live, count, e);
-    if (r != -EOPNOTSUPP) /* a kernel without nf_conntrack_netlink */
-        return r;
-    err_clear(e);
-    return 0;
-}
 
 static int attach_steps(struct bridge *b, const struct network *n, int netns, struct rt *inside,
                         const struct endpoint_request *request, const struct endpoint *ep,
@@ -377,7 +321,7 @@ static int attach_steps(struct bridge *b, const struct network *n, int netns, st
         (r = settle_ipv6(netns, ep, request, e)) < 0 || (r = set_sysctls(netns, n, ep, e)) < 0 ||
         (r = configure(inside, &own, n, ep, request->metric, e)) < 0 ||
         (r = wait_until_reachable(b, inside, ep, e)) < 0 ||
-        (r = announce(inside, own.index, ep, e)) < 0 || (r = publish(b, ep, e)) < 0)
+        (r = announce(inside, own.index, ep, e)) < 0 || (r = endpoint_open_ports(b, ep, e)) < 0)
         return r;
     return endpoints_end_stale_flows(ep, 1, e);
 }
@@ -426,77 +370,6 @@ int endpoint_attach(struct bridge *b, const struct network *n, int netns, struct
     return 0;
 }
 
-/* ---- flows -------------------------------------------------------------------------------------*/
-
-/* A flow of UDP or SCTP is decided by its first packet and lives as long as somebody talks: the ports'
- * elements must have expired first, or a new one could begin towards the container. */
-static bool wait_for_expiry(const struct endpoint *ep)
-{
-    const struct timespec expiry = {.tv_nsec = FW_EXPIRY_MS * 1000000};
-    for (size_t i = 0; i < ep->publishes.count; i++)
-        if (ep->publishes.items[i].protocol != IPPROTO_TCP) {
-            nanosleep(&expiry, NULL);
-            return true;
-        }
-    return false;
-}
-
-static int forget_flows(const struct endpoint *ep, struct err *e)
-{
-    (void)wait_for_expiry(ep);
-    int r = conntrack_forget_addresses(ep, e);
-    return r == -EOPNOTSUPP ? 0 : r;
-}
-
-/* The container lives on, with its other flows. */
-static int forget_ports(const struct endpoint *ended, struct err *e)
-{
-    int r = wait_for_expiry(ended) ? conntrack_forget_ports(ended, e) : 0;
-    if (r != -EOPNOTSUPP) /* a kernel without nf_conntrack_netlink */
-        return r;
-    err_clear(e);
-    return 0;
-}
-
-/* ---- ports of an endpoint that is attached -----------------------------------------------------*/
-
-int endpoint_publish(struct bridge *b, struct endpoint *ep, const struct publish_list *more,
-                     int record_dir, struct err *e)
-{
-    struct endpoint added = *ep;
-    added.publishes = *more;
-    copy_publishes(&ep->publishes, more);
-    int r = endpoint_save(ep, record_dir, e);
-    if (r == 0)
-        r = publish(b, &added, e);
-    if (r == 0)
-        r = endpoints_end_stale_flows(&added, 1, e);
-    if (r < 0) {
-        _cleanup_err_ struct err ignored = ERR_INIT;
-        (void)endpoint_unpublish(b, ep, more, record_dir, &ignored);
-    }
-    return r;
-}
-
-int endpoint_unpublish(struct bridge *b, struct endpoint *ep, const struct publish_list *less,
-                       int record_dir, struct err *e)
-{
-    struct endpoint ended = *ep;
-    ended.publishes = *less;
-    size_t count, kept = 0;
-    bridge_learn_expiry(b);
-    _cleanup_free_ struct fw_publish *elements = endpoint_elements(&ended, &count);
-    int r = fw_expire(b->fw, NULL, elements, count, e);
-    if (r < 0)
-        return r;
-    for (size_t i = 0; i < ep->publishes.count; i++)
-        if (!publish_listed(less, &ep->publishes.items[i]))
-            ep->publishes.items[kept++] = ep->publishes.items[i];
-    ep->publishes.count = kept;
-    r = endpoint_save(ep, record_dir, e);
-    return r < 0 ? r : forget_ports(&ended, e);
-}
-
 /* ---- detach ----------------------------------------------------------------------------------*/
 
 static int unplug(struct bridge *b, const struct endpoint *ep, bool aside, struct err *e)
@@ -518,6 +391,13 @@ static int unplug(struct bridge *b, const struct endpoint *ep, bool aside, struc
     else if (!aside && r != -ENODEV)
         return err_set(e, r, "find veth `%s`", ep->port);
     return rt_commit(batch, e);
+}
+
+static int forget_flows(const struct endpoint *ep, struct err *e)
+{
+    (void)endpoint_wait_for_expiry(ep);
+    int r = conntrack_forget_addresses(ep, e);
+    return r == -EOPNOTSUPP ? 0 : r;
 }
 
 /* A damaged lease file gives out no address, and is made anew with those of the living only. */

@@ -22,6 +22,16 @@ void publish_list_clear(struct publish_list *l)
     *l = (struct publish_list){0};
 }
 
+void publish_list_add(struct publish_list *to, const struct publish_list *from)
+{
+    size_t count = from ? from->count : 0;
+    if (count == 0)
+        return;
+    to->items = xrealloc(to->items, to->count + count, sizeof(*to->items));
+    memcpy(to->items + to->count, from->items, count * sizeof(*to->items));
+    to->count += count;
+}
+
 static const struct {
     const char *name;
     uint8_t number;

@@ -1,0 +1,117 @@
+/* The published ports of an endpoint: opened when it is attached or later, and ended while its container lives on. */
+#include "bridge.h"
+
+#include "conntrack.h"
+
+#include <errno.h>
+#include <time.h>
+
+static int add_publishes(struct bridge *b, const struct fw_publish *elements, size_t count,
+                         struct err *e)
+{
+    _cleanup_fw_batch_ struct fw_batch *batch = fw_batch_new(b->fw);
+    for (size_t i = 0; i < count; i++)
+        fw_add_publish(batch, &elements[i]);
+    return fw_commit(batch, e);
+}
+
+/* On a routed network the ports are the container's own, and its address is nobody else's. */
+static bool all_held(const struct endpoint *ep)
+{
+    for (size_t i = 0; i < ep->publishes.count && !ep->routed; i++)
+        if (!ep->publishes.items[i].held)
+            return false;
+    return true;
+}
+
+int endpoint_open_ports(struct bridge *b, const struct endpoint *ep, struct err *e)
+{
+    size_t count;
+    _cleanup_free_ struct fw_publish *elements = endpoint_elements(ep, &count);
+    if (count == 0)
+        return 0;
+    /* Where the ports are held, an element in the way is a leftover: it belongs to a container that
+     * ended a moment ago and has not expired yet, or a rebuilt firewall has taken it from our record.
+     * Without the sockets it may be another container's. */
+    int r = add_publishes(b, elements, count, e);
+    for (int tries = 0; r == -EEXIST && all_held(ep) && tries < 20; tries++) {
+        err_clear(e);
+        r = fw_undo(b->fw, NULL, NULL, elements, count, e);
+        if (r == 0)
+            r = add_publishes(b, elements, count, e);
+    }
+    return r;
+}
+
+/* ---- flows -------------------------------------------------------------------------------------*/
+
+int endpoints_end_stale_flows(const struct endpoint *live, size_t count, struct err *e)
+{
+    int r = conntrack_end_stale(live, count, e);
+    if (r != -EOPNOTSUPP) /* a kernel without nf_conntrack_netlink */
+        return r;
+    err_clear(e);
+    return 0;
+}
+
+/* A flow of UDP or SCTP is decided by its first packet and lives as long as somebody talks: the ports'
+ * elements must have expired first, or a new one could begin towards the container. */
+bool endpoint_wait_for_expiry(const struct endpoint *ep)
+{
+    const struct timespec expiry = {.tv_nsec = FW_EXPIRY_MS * 1000000};
+    for (size_t i = 0; i < ep->publishes.count; i++)
+        if (ep->publishes.items[i].protocol != IPPROTO_TCP) {
+            nanosleep(&expiry, NULL);
+            return true;
+        }
+    return false;
+}
+
+/* The container lives on, with its other flows. */
+static int forget_ports(const struct endpoint *ended, struct err *e)
+{
+    int r = endpoint_wait_for_expiry(ended) ? conntrack_forget_ports(ended, e) : 0;
+    if (r != -EOPNOTSUPP) /* a kernel without nf_conntrack_netlink */
+        return r;
+    err_clear(e);
+    return 0;
+}
+
+/* ---- while it lives ----------------------------------------------------------------------------*/
+
+int endpoint_publish(struct bridge *b, struct endpoint *ep, const struct publish_list *more,
+                     int record_dir, struct err *e)
+{
+    struct endpoint added = *ep;
+    added.publishes = *more;
+    publish_list_add(&ep->publishes, more);
+    int r = endpoint_save(ep, record_dir, e);
+    if (r == 0)
+        r = endpoint_open_ports(b, &added, e);
+    if (r == 0)
+        r = endpoints_end_stale_flows(&added, 1, e);
+    if (r < 0) {
+        _cleanup_err_ struct err ignored = ERR_INIT;
+        (void)endpoint_unpublish(b, ep, more, record_dir, &ignored);
+    }
+    return r;
+}
+
+int endpoint_unpublish(struct bridge *b, struct endpoint *ep, const struct publish_list *less,
+                       int record_dir, struct err *e)
+{
+    struct endpoint ended = *ep;
+    ended.publishes = *less;
+    size_t count, kept = 0;
+    bridge_learn_expiry(b);
+    _cleanup_free_ struct fw_publish *elements = endpoint_elements(&ended, &count);
+    int r = fw_expire(b->fw, NULL, elements, count, e);
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < ep->publishes.count; i++)
+        if (!publish_listed(less, &ep->publishes.items[i]))
+            ep->publishes.items[kept++] = ep->publishes.items[i];
+    ep->publishes.count = kept;
+    r = endpoint_save(ep, record_dir, e);
+    return r < 0 ? r : forget_ports(&ended, e);
+}
