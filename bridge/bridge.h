@@ -28,7 +28,7 @@ int device_has_route(struct bridge *b, const struct link *bridge, const struct s
                      struct err *e);
 /** device_up(), and what that leaves as it is: name, alias, MTU, MAC, and the subnets' routes. */
 int device_restore(struct bridge *b, const struct network *n, struct err *e);
-/** The MTU that the bridge should have. */
+/** The MTU that the bridge should have: as defined, or that of the default route's link, or 1500. */
 int device_mtu(struct bridge *b, const struct network *n, unsigned *mtu, struct err *e);
 /** Are there any ports of containers on it? 1, 0 or -errno. */
 int device_has_ports(struct bridge *b, const struct network *n, struct err *e);
@@ -43,8 +43,6 @@ bool device_is_ours(const struct link *link, const struct network *n);
 /** "net/ipv4/conf/BRIDGE/KEY" and what the network needs it to be, for each; ends when it returns
  *  false. @key is the caller's to free. */
 bool device_sysctl(const struct network *n, size_t i, char **key, const char **value);
-/** The MTU of the link that the default route leaves by; 1500 when there is none. */
-int device_default_mtu(struct bridge *b, unsigned *mtu, struct err *e);
 
 /* forwarding.c */
 /** Sees to it that the host forwards for @n. If that had to be switched on, the way between the host's

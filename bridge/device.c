@@ -25,7 +25,7 @@ static int find_mtu(const struct link *link, void *arg)
     return 0;
 }
 
-int device_default_mtu(struct bridge *b, unsigned *mtu, struct err *e)
+static int default_mtu(struct bridge *b, unsigned *mtu, struct err *e)
 {
     struct uplink u = {.mtu = 1500};
     int r = rt_each_route(b->rt, find_default_route, &u, e);
@@ -95,7 +95,7 @@ static char *alias_of(const struct network *n)
 int device_mtu(struct bridge *b, const struct network *n, unsigned *mtu, struct err *e)
 {
     *mtu = n->mtu;
-    return n->mtu ? 0 : device_default_mtu(b, mtu, e);
+    return n->mtu ? 0 : default_mtu(b, mtu, e);
 }
 
 static int create(struct bridge *b, const struct network *n, struct link *link, struct err *e)

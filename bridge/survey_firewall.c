@@ -19,7 +19,7 @@ struct look {
 
 /* ---- what should be ---------------------------------------------------------------------------*/
 
-/* A network that nobody has used yet has its elements only if the firewall was made anew since. */
+/* A network that is defined and not yet used has its elements only if the firewall was rebuilt since. */
 static int add_network(const struct network *n, void *arg)
 {
     struct look *l = arg;

@@ -1,4 +1,5 @@
-/* Is a network as it should be? Who lives, with the namespace that each is in, beside what bridge/ finds. */
+/* Is a network as it should be? Collects the endpoints of living containers with their network namespaces, and has
+ * bridge/ compare them with the kernel. */
 #include "survey.h"
 
 #include "helpers.h"
@@ -7,7 +8,7 @@
 #include <errno.h>
 #include <time.h>
 
-/* ---- who lives -------------------------------------------------------------------------------*/
+/* ---- endpoints -------------------------------------------------------------------------------*/
 
 /* The records in a run directory that are this container's. -EBADMSG: there are others, or damaged
  * ones. */

@@ -1,4 +1,4 @@
-/* Who lives, as bridge/ wants to know it. What reload.c, repair.c and end.c have of survey.c. */
+/* The endpoints of living containers, in the form that bridge/ takes. */
 #pragma once
 
 #include <netctr/life.h>

@@ -94,7 +94,7 @@ int network_link(struct bridge *b, const char *from, const char *to, bool allow,
 int network_check_sysctl(const char *text, struct err *e);
 /** Brings bridge device, addresses, forwarding and firewall to what @n says; does what is missing
  *  and nothing else. @names_port: see bridge_set_names_port(); 0 leaves that as it is. Takes and returns the network lock. Returns 1 when the bridge device had been
- *  taken from containers that run: their ports are to be put back by bridge_replug(). -ENOENT when the
+ *  taken from containers that run: their ports are to be put back by bridge_restore(). -ENOENT when the
  *  network was removed meanwhile. */
 int network_up(struct bridge *b, const struct network *n, uint16_t names_port, struct err *e);
 /** Who lets this host forward: {"ipv4": {"on": …, "by_netctr": …, "closed": [LINK, …]}, "ipv6": …,
@@ -292,7 +292,7 @@ struct live_endpoint {
     int netns;    /**< the container's namespace; -1: nobody is in it */
     bool settled; /**< its container runs, and neither comes nor goes: all of it must be there */
 };
-/** Who lives, as the caller knows it. */
+/** The endpoints of all containers that live, as the caller knows them. */
 struct bridge_view {
     const struct live_endpoint *endpoints;
     size_t count;
