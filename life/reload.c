@@ -173,7 +173,16 @@ int world_replug(struct world *w, struct err *e)
     struct bridge *bridge;
     _cleanup_close_ int lock = store_lock(&w->store, e);
     int r = lock < 0 ? lock : world_bridge(w, &bridge, e);
-    return r < 0 ? r : restore_links(w, e);
+    if (r < 0)
+        return r;
+    /* Another network's trouble does not keep a container from starting; a flush (ENOENT) is tried again. */
+    r = restore_links(w, e);
+    if (r < 0 && r != -ENOENT && e) {
+        warn("%s", e->text);
+        err_clear(e);
+        r = 0;
+    }
+    return r;
 }
 
 int world_upgrade_tables(struct world *w, struct err *e)

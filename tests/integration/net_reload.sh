@@ -252,8 +252,12 @@ one_of_many() {
     ip link set nc-b down
     assert_error 'netctr: network `a`: there is a link `nc-a` that netctr has not made; rename or remove it' 125 netctr network reload
     wait_for 5 http -o /dev/null "http://$(address_of d)/"
+    ip link set nc-b down
+    netctr run --rm --network b "$box" true 2>"$tmp/said" # as little
+    assert_contains "$(cat "$tmp/said")" 'warning: network `a`: there is a link `nc-a`'
+    wait_for 5 http -o /dev/null "http://$(address_of d)/"
     ip link del nc-a
     netctr network reload
     wait_for 5 http -o /dev/null "http://$(address_of c)/"
 }
-t "reload: one network's trouble is not another's" one_of_many
+t "one network's trouble is not another's, at reload and at a start" one_of_many
