@@ -101,6 +101,17 @@ strv strv_copy(char *const *v)
     return copy;
 }
 
+char *strv_join(char *const *v, const char *between)
+{
+    size_t size = 1;
+    strv_each (s, v)
+        size += strlen(s) + strlen(between);
+    char *text = xcalloc(size, 1), *end = text;
+    strv_each (s, v)
+        end = stpcpy(stpcpy(end, s == v[0] ? "" : between), s);
+    return text;
+}
+
 strv strv_split(const char *s, char separator)
 {
     strv v = NULL;
@@ -111,16 +122,6 @@ strv strv_split(const char *s, char separator)
             return v;
         s = end + 1;
     }
-}
-
-char *strv_join(char *const *v, const char *between)
-{
-    char *all = NULL;
-    strv_each (s, v) {
-        _cleanup_free_ char *before = all;
-        all = before ? xasprintf("%s%s%s", before, between, s) : xstrdup(s);
-    }
-    return all ? all : xstrdup("");
 }
 
 void strv_free(strv v)

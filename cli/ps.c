@@ -16,11 +16,7 @@ struct listing {
 
 static char *command_text(const struct spec *s)
 {
-    char *text = xstrdup("");
-    strv_each (word, s->argv) {
-        _cleanup_free_ char *before = text;
-        text = xasprintf("%s%s%s", before, *before ? " " : "", word);
-    }
+    char *text = strv_join(s->argv, " ");
     if (strlen(text) > 24)
         text[24] = '\0';
     return text;

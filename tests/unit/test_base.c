@@ -227,6 +227,8 @@ static void test_strv(void)
     check(strv_len(copy) == 4 && copy[0] != v[0] && streq(copy[2], "b"), "copy", "differs");
     _cleanup_strv_ strv none = strv_copy(NULL);
     check(!none && strv_len(NULL) == 0, "NULL is an empty vector", "it is not");
+    _cleanup_free_ char *joined = strv_join(v, ", "), *nothing = strv_join(NULL, ",");
+    check(streq(joined, "a, , b, ") && streq(nothing, ""), "join", joined);
     int seen = 0;
     strv_each (s, none)
         seen += s != NULL;
