@@ -29,11 +29,8 @@ char *endpoint_port_name(const char *id, const char *network)
     return xasprintf("vc-%011" PRIx64, hash64(full) & 0xfffffffffff);
 }
 
-static int take_lease(struct bridge *b, const struct network *n,
-                      const struct endpoint_request *request, struct endpoint *ep, struct err *e)
+static struct lease_request wanted_lease(const struct endpoint_request *request)
 {
-    _cleanup_lease_ struct lease lease = {0};
-    struct pool pool = network_pool(n);
     struct lease_request wanted = {
         .address4 = request->address4,
         .address6 = request->address6,
@@ -41,6 +38,24 @@ static int take_lease(struct bridge *b, const struct network *n,
         .owner = request->id,
     };
     memcpy(wanted.mac, request->mac, 6);
+    return wanted;
+}
+
+int endpoint_examine(struct bridge *b, const struct network *n,
+                     const struct endpoint_request *request, struct err *e)
+{
+    struct pool pool = network_pool(n);
+    struct lease_request wanted = wanted_lease(request);
+    int r = lease_examine(b->leases_fd, &pool, &wanted, e);
+    return r < 0 ? err_wrap(e, "network `%s`", n->name) : 0;
+}
+
+static int take_lease(struct bridge *b, const struct network *n,
+                      const struct endpoint_request *request, struct endpoint *ep, struct err *e)
+{
+    _cleanup_lease_ struct lease lease = {0};
+    struct pool pool = network_pool(n);
+    struct lease_request wanted = wanted_lease(request);
     int r = lease_acquire(b->leases_fd, &pool, &wanted, &lease, e);
     if (r < 0)
         return r;

@@ -257,6 +257,7 @@ int publish_parse(const char *text, struct publish_list *list, struct err *e)
             .host_port = n.host_port.first ? (uint16_t)(n.host_port.first + i) : 0,
             .port = (uint16_t)(n.port.first + i),
             .protocol = n.protocol,
+            .ephemeral = !n.host_port.first,
         };
     return 0;
 }

@@ -225,6 +225,19 @@ int lease_acquire(int dirfd, const struct pool *pool, const struct lease_request
                    pool->network);
 }
 
+int lease_examine(int dirfd, const struct pool *pool, const struct lease_request *request,
+                  struct err *e)
+{
+    _cleanup_book_ struct book b = {0};
+    _cleanup_lease_ struct lease l = {0};
+    int r = book_read(dirfd, pool->network, &b, e);
+    if (r >= 0)
+        r = choose_both(&b, pool, request, &l, e);
+    if (r >= 0)
+        r = choose_mac(&b, pool, request, &l, e);
+    return r == -EAGAIN ? 0 : r; /* it rests: lease_acquire() would wait for it */
+}
+
 int lease_release(int dirfd, const char *network, const char *owner, struct err *e)
 {
     _cleanup_close_ int lock = book_lock(dirfd, network, LOCK_EX, e);

@@ -119,7 +119,8 @@ struct publish {
     uint16_t host_port; /**< 0: an ephemeral port, filled in by publish_hold() */
     uint16_t port;      /**< the container's */
     uint8_t protocol;   /**< IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP */
-    bool held; /**< publish_hold() has bound it, so no other container has it; not stored */
+    bool held;      /**< publish_hold() has bound it, so no other container has it; not stored */
+    bool ephemeral; /**< no host port was asked for; a record does not tell */
 };
 struct publish_list {
     struct publish *items;
@@ -222,6 +223,10 @@ struct endpoint_request {
 int endpoint_attach(struct bridge *b, const struct network *n, int netns, struct rt *inside,
                     const struct endpoint_request *request, int record_dir, struct endpoint *out,
                     struct err *e);
+/** Would the network give the container the addresses and the MAC that @request asks for now? Nothing is
+ *  taken. */
+int endpoint_examine(struct bridge *b, const struct network *n,
+                     const struct endpoint_request *request, struct err *e);
 /** Its default routes get another metric; there is always one of them. @inside is the container's. */
 int endpoint_set_metric(const struct network *n, const struct endpoint *ep, struct rt *inside,
                         uint32_t old, uint32_t now, struct err *e);

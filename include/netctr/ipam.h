@@ -60,6 +60,10 @@ struct lease_request {
  *  a lease already gets the same one. */
 int lease_acquire(int dirfd, const struct pool *pool, const struct lease_request *request,
                   struct lease *out, struct err *e);
+/** Would lease_acquire() grant the addresses and the MAC of @request now? Takes nothing and waits for nothing; a
+ *  missing lease file holds nobody. Fails as lease_acquire() does. */
+int lease_examine(int dirfd, const struct pool *pool, const struct lease_request *request,
+                  struct err *e);
 /** Releases what @owner holds; nothing held is success. The address rests for half a second before it
  *  is given out again: so long the container's veth may take to die. lease_acquire() waits for it if
  *  there is no other. */

@@ -148,6 +148,7 @@ static struct fixture fixture(int dir, const char *prefix)
     return f;
 }
 
+/* With @l NULL nothing is taken. */
 static int take(const struct fixture *f, const char *owner, const struct ip *wanted,
                 struct lease *l, struct err *e)
 {
@@ -159,7 +160,8 @@ static int take(const struct fixture *f, const char *owner, const struct ip *wan
     *(four ? &pool.range4 : &pool.range6) = f->range;
     if (wanted)
         *(wanted->family == AF_INET ? &request.address4 : &request.address6) = *wanted;
-    return lease_acquire(f->dir, &pool, &request, l, e);
+    return l ? lease_acquire(f->dir, &pool, &request, l, e)
+             : lease_examine(f->dir, &pool, &request, e);
 }
 
 static const struct ip *address_of(const struct lease *l)
@@ -192,6 +194,15 @@ static void release(const struct fixture *f, const char *owner)
     int r = lease_release(f->dir, "net", owner, &e);
     if (r < 0)
         check(false, "release", text_of(&e));
+}
+
+static void examined(const struct fixture *f, const char *name, const char *wanted,
+                     const char *expected)
+{
+    _cleanup_err_ struct err e = ERR_INIT;
+    struct ip want = ip(wanted);
+    int r = take(f, "x", &want, NULL, &e);
+    check(streq(r < 0 ? text_of(&e) : "", expected), name, r < 0 ? text_of(&e) : "it is granted");
 }
 
 static int count_one(const struct lease *l, void *arg)
@@ -229,6 +240,23 @@ static void test_order(int dir)
         release(&f, (char[]){*owner, 0});
     check(leases(&f) == 0, "all released", "some are left");
     gets(&f, "the order goes on when all is free", "i", "", "10.9.0.4");
+}
+
+static void test_examine(int dir)
+{
+    struct fixture f = fixture(dir, "10.9.0.0/29");
+    gets(&f, "one that is held", "a", "10.9.0.2", "10.9.0.2");
+    examined(&f, "examine: free", "10.9.0.3", "");
+    examined(&f, "examine: held", "10.9.0.2", "address 10.9.0.2 is in use by container `a`");
+    examined(&f, "examine: the gateway", "10.9.0.1",
+             "address 10.9.0.1 is the gateway of network `net`");
+    examined(&f, "examine: elsewhere", "10.8.0.3",
+             "address 10.8.0.3 is not in 10.9.0.0/29, the subnet of network `net`");
+    check(leases(&f) == 1, "examine takes nothing", "it does");
+    release(&f, "a");
+    examined(&f, "examine: one that rests is waited for by whoever takes it", "10.9.0.2", "");
+    (void)unlinkat(dir, "net", 0);
+    examined(&f, "examine: without a file nobody has anything", "10.9.0.2", "");
 }
 
 static void test_wanted(int dir)
@@ -543,6 +571,7 @@ int main(void)
     test_overlaps();
     test_hosts();
     test_order(s.fd);
+    test_examine(s.fd);
     test_wanted(s.fd);
     test_range(s.fd);
     test_both_families(s.fd);
