@@ -232,18 +232,16 @@ static int take_networks(const struct run_flags *f, struct spec *s, struct err *
                                text);
             return take_network_word(f, s, e);
         }
-    char *names = xstrdup("");
     int r = 0;
     for (size_t i = 0; r == 0 && texts[i]; i++) {
         _cleanup_attachment_ struct attachment a = {0};
-        _cleanup_free_ char *first = NULL, *before = names;
+        _cleanup_free_ char *first = NULL;
         r = i == 0 ? first_network(f, texts[i], &first, e) : 0;
         if (r == 0)
             r = attachment_parse(texts[i], &a, e);
-        names = xasprintf("%s%s%s", before, i ? "," : "", a.network ? a.network : "");
         strv_add(&s->networks, first ? first : texts[i]);
     }
-    s->network = names;
+    s->network = attachment_names(s->networks);
     s->network_mode = NETWORK_OWN;
     return r;
 }

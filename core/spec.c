@@ -25,6 +25,7 @@ void spec_clear(struct spec *s)
     strv_free(s->networks);
     strv_free(s->publish);
     strv_free(s->published);
+    strv_free(s->unpublished);
     strv_free(s->dns);
     strv_free(s->dns_search);
     strv_free(s->dns_options);
@@ -140,6 +141,8 @@ json_t *spec_to_json(const struct spec *s)
     json_put_strv(j, "networks", s->networks);
     json_put_strv(j, "publish", s->publish);
     json_put_strv(j, "published", s->published);
+    if (s->unpublished)
+        json_put_strv(j, "unpublished", s->unpublished);
     json_put_strv(j, "dns", s->dns);
     json_put_strv(j, "dns_search", s->dns_search);
     json_put_strv(j, "dns_options", s->dns_options);
@@ -192,6 +195,7 @@ int spec_from_json(const json_t *j, struct spec *s, struct err *e)
         .networks = json_strv(j, "networks"),
         .publish = json_strv(j, "publish"),
         .published = json_strv(j, "published"),
+        .unpublished = json_strv(j, "unpublished"),
         .dns = json_strv(j, "dns"),
         .dns_search = json_strv(j, "dns_search"),
         .dns_options = json_strv(j, "dns_options"),

@@ -177,3 +177,13 @@ char *attachment_text(const struct attachment *a)
     attachment_add_option(&text, "gw-priority", priority);
     return text;
 }
+
+char *attachment_names(char *const *texts)
+{
+    _cleanup_strv_ strv names = NULL;
+    strv_each (text, texts) {
+        _cleanup_free_ char *word = xstrndup(text, strcspn(text, ":"));
+        strv_add(&names, attachment_network(word));
+    }
+    return names ? strv_join(names, ",") : xstrdup("none");
+}

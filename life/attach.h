@@ -21,6 +21,8 @@ const char *attachment_network(const char *word);
 int attachment_parse(const char *text, struct attachment *out, struct err *e);
 /** The inverse, for the definition; caller frees. */
 char *attachment_text(const struct attachment *a);
+/** The names of the networks of such texts, as in "a,b", or "none"; caller frees. */
+char *attachment_names(char *const *texts);
 /** Adds an option to such a text; nothing if @value is NULL or empty. */
 void attachment_add_option(char **text, const char *key, const char *value);
 

@@ -73,18 +73,20 @@ static int hold(struct living *l, struct holding *h, struct err *e)
 
 /* On a routed network a container's own ports are opened: nothing of the host's is taken. 0.0.0.0 and [::]
  * are no address of the host's, they only say which family. */
-static int open_routed(struct holding *h, const struct network *n, struct err *e)
+static int check_routed(const struct publish *p, const struct network *n, struct err *e)
 {
-    for (size_t i = 0; i < h->publishes.count; i++) {
-        struct publish *p = &h->publishes.items[i];
-        if (!ip_is_any(&p->host) || (p->host_port && p->host_port != p->port)) {
-            err_say(e, -EINVAL, "network `%s` is routed: a port of the host cannot lead into it",
-                    n->name);
-            return err_hint(e, "`--publish %d` opens the container's own port", p->port);
-        }
-        p->host_port = p->port;
-    }
-    return 0;
+    if (ip_is_any(&p->host) && (!p->host_port || p->host_port == p->port))
+        return 0;
+    err_say(e, -EINVAL, "network `%s` is routed: a port of the host cannot lead into it", n->name);
+    return err_hint(e, "`--publish %d` opens the container's own port", p->port);
+}
+
+int holding_check(const struct publish_list *list, const struct network *n, struct err *e)
+{
+    int r = publish_check(list, n, e);
+    for (size_t i = 0; r == 0 && n->mode == GATEWAY_ROUTED && i < list->count; i++)
+        r = check_routed(&list->items[i], n, e);
+    return r;
 }
 
 int holding_open(struct living *l, struct publish_list *list, struct holding **out, struct err *e)
@@ -97,15 +99,17 @@ int holding_open(struct living *l, struct publish_list *list, struct holding **o
     struct holding *h = xcalloc(1, sizeof(*h));
     h->publishes = *list;
     h->living = l;
+    h->routed = gateway->network.mode == GATEWAY_ROUTED;
     *list = (struct publish_list){0};
     struct holding **end = &l->holdings;
     while (*end)
         end = &(*end)->next;
     *end = h;
-    int r = publish_check(&h->publishes, &gateway->network, e);
-    if (r == 0)
-        r = gateway->network.mode == GATEWAY_ROUTED ? open_routed(h, &gateway->network, e)
-                                                    : hold(l, h, e);
+    int r = holding_check(&h->publishes, &gateway->network, e);
+    for (size_t i = 0; r == 0 && h->routed && i < h->publishes.count; i++)
+        h->publishes.items[i].host_port = h->publishes.items[i].port;
+    if (r == 0 && !h->routed)
+        r = hold(l, h, e);
     if (r < 0)
         holding_close(l, h);
     else if (out)
@@ -195,6 +199,9 @@ void holdings_describe(struct living *l)
 {
     struct spec *s = living_spec(l);
     strv_free(take_ptr(s->published));
+    strv_free(take_ptr(s->unpublished));
     for (const struct holding *h = l->holdings; h; h = h->next)
         holding_describe(l, h, &s->published);
+    for (size_t i = 0; i < l->waiting.count; i++)
+        strv_add_take(&s->unpublished, publish_word(&l->waiting.items[i]));
 }

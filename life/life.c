@@ -117,8 +117,8 @@ static int look_before(struct living *l, struct err *e)
         r = plugs_prepare(l, e);
     if (r == 0 && l->life->existing)
         r = take_ports(l, e);
-    if (r == 0 && l->life->publishes.count)
-        r = holding_open(l, &l->life->publishes, NULL, e);
+    if (r == 0)
+        r = ports_open(l, e);
     if (r == 0)
         holdings_describe(l);
     return r;
@@ -167,8 +167,10 @@ static int attach(struct living *l, struct err *e)
     int r = netns_create(&l->netns, &inside, network_sysctls(ipv6), e);
     if (r == 0)
         r = container_join_netns(&l->container, l->netns, e);
+    const struct plug *gateway = plugs_gateway(l);
     for (size_t i = 0; r == 0 && i < l->plug_count; i++)
-        r = plug_in(l, &l->plugs[i], inside, e);
+        r = plug_in(l, &l->plugs[i], inside,
+                    &l->plugs[i] == gateway && l->holdings ? &l->holdings->publishes : NULL, e);
     return r == 0 && l->plug_count == 0 ? raise_loopback(inside, e) : r;
 }
 

@@ -27,6 +27,7 @@ void living_clear(struct living *l)
     helpers_seed_clear(&l->seed);
     while (l->holdings)
         holding_close(l, l->holdings);
+    publish_list_clear(&l->waiting);
     plugs_clear(l);
     hub_free(l->hub);
     free(l->resolv);

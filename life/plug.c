@@ -29,10 +29,9 @@ static int bring_up(struct living *l, const struct network *n, struct err *e)
     return r;
 }
 
-int plug_in(struct living *l, struct plug *p, struct rt *inside, struct err *e)
+int plug_in(struct living *l, struct plug *p, struct rt *inside,
+            const struct publish_list *publishes, struct err *e)
 {
-    struct plug *gateway = plugs_gateway(l);
-    struct holding *first = l->holdings;
     struct endpoint_request request = {
         .container = l->container.spec.name,
         .id = l->container.spec.id,
@@ -43,7 +42,7 @@ int plug_in(struct living *l, struct plug *p, struct rt *inside, struct err *e)
         .rate = p->wanted.rate,
         .metric = p->metric,
         .born = l->born,
-        .publishes = p == gateway && first ? &first->publishes : NULL,
+        .publishes = publishes,
         .lock = lock_store,
         .lock_arg = &l->world->store,
     };

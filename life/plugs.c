@@ -48,7 +48,7 @@ static bool interface_taken(const struct living *l, const struct plug *but, cons
     return false;
 }
 
-static int name_interface(struct living *l, struct plug *p, struct err *e)
+int plug_name_interface(struct living *l, struct plug *p, struct err *e)
 {
     if (p->wanted.interface)
         return interface_taken(l, p, p->wanted.interface)
@@ -79,7 +79,7 @@ int plug_check(struct living *l, struct plug *p, struct err *e)
                            wanted[i]->family == AF_INET ? "IPv4" : "IPv6");
         }
     int r = p->wanted.rate ? rate_require(l->bridge, e) : 0;
-    return r < 0 ? r : name_interface(l, p, e);
+    return r < 0 ? r : plug_name_interface(l, p, e);
 }
 
 /* Metrics lie apart: one that comes later finds its place between two others, whose routes stay as they
@@ -102,6 +102,15 @@ static void rank_all(struct living *l)
                 l->plugs[i].metric += METRIC_STEP;
 }
 
+/* Its definition names a network that has been removed since. */
+static int explain_loss(struct living *l, const struct plug *p, struct err *e)
+{
+    const char *network = p->wanted.network;
+    err_say(e, -ENOENT, "network `%s` does not exist", network);
+    return err_hint(e, "`netctr network disconnect -f %s %s` or `netctr network create %s`",
+                    network, living_spec(l)->name, network);
+}
+
 int plugs_prepare(struct living *l, struct err *e)
 {
     strv_each (text, living_spec(l)->networks) {
@@ -109,6 +118,8 @@ int plugs_prepare(struct living *l, struct err *e)
         int r = attachment_parse(text, &p->wanted, e);
         if (r == 0)
             r = network_load(l->bridge, p->wanted.network, &p->network, e);
+        if (r == -ENOENT && l->life->existing)
+            r = explain_loss(l, p, e);
         if (r == 0)
             r = plug_check(l, p, e);
         if (r < 0)
@@ -161,18 +172,9 @@ static uint32_t metric_behind(struct living *l, const struct plug *p, uint32_t l
     return high ? low + (high - low) / 2 : low + METRIC_STEP;
 }
 
-/* The ports of a container lead to the endpoint by which its answers leave. */
 static int stand_back(struct living *l, struct plug *before, const struct plug *now,
                       struct rt *inside, struct err *e)
 {
-    if (l->holdings) {
-        err_say(e, -EBUSY,
-                "network `%s` would be the way out of container `%s`, which publishes ports by way "
-                "of network `%s`",
-                now->network.name, l->container.spec.name, before->network.name);
-        return err_hint(e, "`netctr unpublish %s --all` first, or a lower --gw-priority",
-                        l->container.spec.name);
-    }
     if (before->metric)
         return 0;
     uint32_t metric = metric_behind(l, now, 0);

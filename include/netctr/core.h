@@ -108,6 +108,7 @@ struct spec {
     strv networks;  /**< as asked for, what --network takes; the CLI's */
     strv publish;   /**< as asked for: "8080:80" */
     strv published; /**< as in `ps`: "0.0.0.0:8080->80/tcp" */
+    strv unpublished; /**< those of publish that none of its networks can carry: "8080:80/tcp" */
     strv dns, dns_search, dns_options; /**< in the place of the host's; NULL: the host's */
     strv add_hosts;                    /**< as asked for: "NAME:ADDRESS", "NAME:host-gateway" */
     struct restart restart;
@@ -279,7 +280,8 @@ void container_clear(struct container *c);
 /** Takes the name: directories, lock, config.json, state.json. @spec is taken over. -EEXIST with a
  *  text when the name is in use. The store must be locked. */
 int container_claim(struct store *store, struct spec *spec, struct container *out, struct err *e);
-/** The same for a container that has ended: a new life on the old definition and layer. */
+/** The same for a container that has ended: a new life on the old definition and layer. -ESTALE: that is not @spec's
+ *  any more; read it again. */
 int container_reclaim(struct store *store, struct spec *spec, struct container *out, struct err *e);
 
 /** Clones the child into its namespaces and cgroup; it begins to prepare its root filesystem and
@@ -343,6 +345,8 @@ void container_event(const struct container *c, const char *name,
 void container_note(struct container *c, const char *text);
 /** Its definition, after a change to the spec while it runs. */
 int container_save_definition(struct container *c, struct err *e);
+/** Replaces the definition of a container that does not run; how it ended stays. The store must be locked. */
+int container_redefine(struct store *store, const struct spec *spec, struct err *e);
 /** Writes down whether it waits for its next run, and how the last one ended (@c->failure: or why it did not begin). */
 int container_set_restarting(struct container *c, bool restarting, int exit_status, struct err *e);
 
