@@ -1,4 +1,4 @@
-/* netctr network connect, disconnect; publish, unpublish: what its monitor changes for us. */
+/* netctr network connect, disconnect; publish, unpublish. */
 #include "life/attach.h"
 #include "life/control.h"
 #include "network.h"
@@ -10,20 +10,38 @@ static int ask(const struct cli *cli, const char *name, const char *what, char *
                struct err *e)
 {
     _cleanup_world_ struct world w = {0};
-    _cleanup_record_ struct record r = {0};
     int code = cli_world(cli, &w, e);
-    if (code == 0)
-        code = world_find(&w, name, &r, e);
-    return code < 0 ? code : control_ask(&w, &r, what, words, e);
+    return code < 0 ? code : world_change_network(&w, name, what, words, e);
 }
 
 /* ---- networks --------------------------------------------------------------------------------*/
+
+/* A flag, and the option of `--network` that it stands for. */
+struct given {
+    const char *flag, *key, *value;
+    int family; /* of an address; 0: it is none */
+};
+
+/* A comma would begin another option. */
+static int add_flag(char **text, const struct given *g, struct err *e)
+{
+    struct ip ip;
+    if (!g->value)
+        return 0;
+    if (!*g->value || strchr(g->value, ','))
+        return err_say(e, -EINVAL, "--%s `%s` is not one value", g->flag, g->value);
+    if (g->family && (ip_parse(g->value, &ip) < 0 || ip.family != g->family))
+        return err_say(e, -EINVAL, "--%s `%s` is not an %s address", g->flag, g->value,
+                       g->family == AF_INET ? "IPv4" : "IPv6");
+    attachment_add_option(text, g->key, g->value);
+    return 0;
+}
 
 int network_connect(const struct cli *cli, const struct command *command, int argc, char **argv,
                     struct err *e)
 {
     char *ip = NULL, *ip6 = NULL, *mac = NULL, *interface = NULL, *rate = NULL, *priority = NULL;
-    strv aliases = NULL;
+    _cleanup_strv_ strv aliases = NULL;
     const struct option options[] = {
         {"ip", 0, OPTION_TEXT, "ADDRESS", "IPv4 address there", &ip},
         {"ip6", 0, OPTION_TEXT, "ADDRESS", "IPv6 address there", &ip6},
@@ -39,33 +57,57 @@ int network_connect(const struct cli *cli, const struct command *command, int ar
         return first;
     if (argc - first != 2)
         return err_say(e, -EINVAL, "usage: netctr %s %s", command->name, command->usage);
-    char *text = xstrdup(argv[first]);
-    attachment_add_option(&text, "ip", ip);
-    attachment_add_option(&text, "ip6", ip6);
-    attachment_add_option(&text, "mac", mac);
-    attachment_add_option(&text, "name", interface);
-    attachment_add_option(&text, "rate", rate);
-    attachment_add_option(&text, "gw-priority", priority);
+    const struct given given[] = {
+        {"ip", "ip", ip, AF_INET},      {"ip6", "ip6", ip6, AF_INET6},
+        {"mac-address", "mac", mac, 0}, {"interface", "name", interface, 0},
+        {"rate", "rate", rate, 0},      {"gw-priority", "gw-priority", priority, 0},
+    };
+    _cleanup_free_ char *text = xstrdup(argv[first]);
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < ARRAY_LEN(given); i++)
+        r = add_flag(&text, &given[i], e);
     strv_each (alias, aliases)
-        attachment_add_option(&text, "alias", alias);
-    strv_free(aliases);
+        if (r == 0)
+            r = add_flag(&text, &(struct given){"alias", "alias", alias, 0}, e);
+    if (r < 0)
+        return r;
     char *const request[] = {text, NULL};
-    int r = ask(cli, argv[first + 1], "connect", request, e);
-    free(text);
-    return r;
+    return ask(cli, argv[first + 1], "connect", request, e);
+}
+
+/* A network that has gone may have taken published ports with it. */
+static void warn_of_lost_ports(struct world *w, const char *name)
+{
+    _cleanup_record_ struct record r = {0};
+    if (world_find(w, name, &r, NULL) < 0 || !r.spec.unpublished || r.status == STATUS_EXITED)
+        return;
+    _cleanup_free_ char *ports = strv_join(r.spec.unpublished, ", ");
+    warn("container `%s` does not publish %s any more: none of its networks can carry that", name,
+         ports);
 }
 
 int network_disconnect(const struct cli *cli, const struct command *command, int argc, char **argv,
                        struct err *e)
 {
-    const struct option options[] = {{0}};
+    bool force = false;
+    const struct option options[] = {
+        {"force", 'f', OPTION_FLAG, NULL, "as in docker; a network that is gone needs no flag",
+         &force},
+        {0},
+    };
     int first = command_options(command, options, true, &argc, argv, e);
     if (first <= 0)
         return first;
     if (argc - first != 2)
         return err_say(e, -EINVAL, "usage: netctr %s %s", command->name, command->usage);
     char *const request[] = {argv[first], NULL};
-    return ask(cli, argv[first + 1], "disconnect", request, e);
+    _cleanup_world_ struct world w = {0};
+    int r = cli_world(cli, &w, e);
+    if (r == 0)
+        r = world_change_network(&w, argv[first + 1], "disconnect", request, e);
+    if (r == 0)
+        warn_of_lost_ports(&w, argv[first + 1]);
+    return r;
 }
 
 /* ---- ports -----------------------------------------------------------------------------------*/

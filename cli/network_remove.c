@@ -8,15 +8,14 @@
 
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 /* ---- who is on it ----------------------------------------------------------------------------*/
 
 struct users {
     struct world *world;
     const char *network;
-    bool ended_too;
     strv names;
+    strv texts; /* the same, as the error tells them */
 };
 
 static bool names_network(const struct record *r, const char *network)
@@ -29,6 +28,7 @@ static bool names_network(const struct record *r, const char *network)
     return false;
 }
 
+/* One that does not run is a user as well: without the network it could not start any more. */
 static int find_user(const struct record *r, void *arg)
 {
     struct users *u = arg;
@@ -36,53 +36,29 @@ static int find_user(const struct record *r, void *arg)
     _cleanup_endpoint_ struct endpoint ep = {0};
     _cleanup_close_ int dir = alive ? store_live_dir(&u->world->store, r->spec.name) : -1;
     bool on_it = dir >= 0 && endpoint_load(dir, u->network, &ep, NULL) != -ENOENT;
-    if (on_it || ((alive || u->ended_too) && names_network(r, u->network)))
-        strv_add(&u->names, r->spec.name);
+    if (!on_it && !names_network(r, u->network))
+        return 0;
+    strv_add(&u->names, r->spec.name);
+    strv_add_take(&u->texts, xasprintf("`%s`%s", r->spec.name, alive ? "" : " (stopped)"));
     return 0;
 }
 
-static char *join(char *const *names)
+static void users_clear(struct users *u)
 {
-    char *text = xstrdup("");
-    strv_each (name, names) {
-        char *before = text;
-        text = xasprintf("%s%s`%s`", before, *before ? ", " : "", name);
-        free(before);
-    }
-    return text;
+    strv_free(u->names);
+    strv_free(u->texts);
 }
+#define _cleanup_users_ __attribute__((cleanup(users_clear)))
 
 /* ---- rm --------------------------------------------------------------------------------------*/
 
-/* Published ports go with the endpoint that they lead to. */
-static int withdraw_ports(struct world *w, const struct record *r, const char *network,
-                          struct err *e)
-{
-    static char *const everything[] = {"--all", NULL};
-    _cleanup_endpoint_ struct endpoint ep = {0};
-    _cleanup_close_ int dir = store_live_dir(&w->store, r->spec.name);
-    if (dir < 0 || endpoint_load(dir, network, &ep, NULL) < 0 || !ep.publishes.count)
-        return 0;
-    return control_ask(w, r, "unpublish", everything, e);
-}
-
 static int disconnect(struct world *w, const char *name, const char *network, struct err *e)
 {
-    const struct timespec pause = {.tv_nsec = 5000000};
-    _cleanup_record_ struct record r = {0};
     _cleanup_free_ char *word = xstrdup(network);
     char *const words[] = {word, NULL};
-    int code = world_find(w, name, &r, e);
-    if (code == 0 && (r.status == STATUS_CREATING || r.status == STATUS_DEAD)) {
-        nanosleep(&pause, NULL); /* it runs soon or is gone soon */
-        return 0;
-    }
-    if (code == 0)
-        code = withdraw_ports(w, &r, network, e);
-    if (code == 0)
-        code = control_ask(w, &r, "disconnect", words, e);
-    if (code != -ESRCH && code != -ENOENT) /* it has ended, or is not on it any more */
-        return code;
+    int r = world_change_network(w, name, "disconnect", words, e);
+    if (r != -ENOENT) /* it is gone, or not on it any more */
+        return r;
     err_clear(e);
     return 0;
 }
@@ -98,17 +74,37 @@ static int remove_unused(struct world *w, struct bridge *bridge, const char *nam
     return r;
 }
 
-/* Removes it if nobody is on it; else *users says who. */
-static int try_remove(struct world *w, struct bridge *bridge, const char *name, strv *users,
-                      struct err *e)
+static int require_network(struct bridge *bridge, const char *name, struct err *e)
 {
-    struct users u = {.world = w, .network = name};
-    _cleanup_close_ int lock = store_lock(&w->store, e);
-    int r = lock < 0 ? lock : store_each(&w->store, find_user, &u, e);
-    if (r == 0 && !u.names)
-        r = remove_unused(w, bridge, name, e);
-    *users = u.names;
+    _cleanup_network_ struct network n = {0};
+    int r = network_load(bridge, name, &n, e);
+    if (r != -ENOENT && r < 0) { /* a damaged definition can be removed */
+        err_clear(e);
+        r = 0;
+    }
     return r;
+}
+
+/* Removes it if no container uses it; else *@users tells which do. */
+static int try_remove(struct bridge *bridge, bool force, struct users *users, struct err *e)
+{
+    struct world *w = users->world;
+    _cleanup_close_ int lock = store_lock(&w->store, e);
+    int r = lock < 0 ? lock : force ? 0 : require_network(bridge, users->network, e);
+    if (r == 0)
+        r = store_each(&w->store, find_user, users, e);
+    if (r == 0 && !users->names)
+        r = remove_unused(w, bridge, users->network, e);
+    return r;
+}
+
+static int refuse_used(const struct users *u, struct err *e)
+{
+    bool many = u->names[1] != NULL;
+    _cleanup_free_ char *text = strv_join(u->texts, ", ");
+    err_say(e, -EBUSY, "network `%s` is used by container%s %s", u->network, many ? "s" : "", text);
+    return err_hint(e, "`netctr network rm -f %s` disconnects %s first", u->network,
+                    many ? "them" : "it");
 }
 
 static int remove_one(struct world *w, struct bridge *bridge, const char *name, bool force,
@@ -119,17 +115,13 @@ static int remove_one(struct world *w, struct bridge *bridge, const char *name, 
     if (streq(name, DEFAULT_NETWORK))
         return err_say(e, -EINVAL, "the default network cannot be removed");
     for (int tries = 0; tries < 200; tries++) {
-        _cleanup_strv_ strv users = NULL;
-        int r = try_remove(w, bridge, name, &users, e);
-        if (r < 0 || !users)
+        _cleanup_users_ struct users users = {.world = w, .network = name};
+        int r = try_remove(bridge, force, &users, e);
+        if (r < 0 || !users.names)
             return r;
-        if (!force || tries == 199) {
-            _cleanup_free_ char *text = join(users);
-            err_say(e, -EBUSY, "network `%s` is in use by container%s %s", name,
-                    users[1] ? "s" : "", text);
-            return err_hint(e, "`network rm -f` disconnects %s", users[1] ? "them" : "it");
-        }
-        strv_each (user, users)
+        if (!force || tries == 199)
+            return refuse_used(&users, e);
+        strv_each (user, users.names)
             if (r == 0)
                 r = disconnect(w, user, name, e);
         if (r < 0)
@@ -143,7 +135,9 @@ int network_rm(const struct cli *cli, const struct command *command, int argc, c
 {
     bool force = false;
     const struct option options[] = {
-        {"force", 'f', OPTION_FLAG, NULL, "disconnect running containers first", &force},
+        {"force", 'f', OPTION_FLAG, NULL,
+         "first disconnect its containers, also running ones; no error for one that is not there",
+         &force},
         {0},
     };
     int first = command_options(command, options, true, &argc, argv, e);
@@ -161,6 +155,8 @@ int network_rm(const struct cli *cli, const struct command *command, int argc, c
         int r = remove_one(&w, bridge, argv[i], force, &why);
         if (r == 0)
             printf("%s\n", argv[i]);
+        else if (r == -ENOENT && force)
+            continue;
         else if (result == 0)
             err_move(e, &why), result = r;
         else
@@ -178,21 +174,18 @@ static bool confirmed(void)
     return fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y');
 }
 
-/* Also one that a container names which has ended stays: it could not start any more. */
 static int prune_one(struct world *w, struct bridge *bridge, const char *name, char *const *filters,
                      struct err *e)
 {
     _cleanup_network_ struct network n = {0};
-    struct users u = {.world = w, .network = name, .ended_too = true};
+    _cleanup_users_ struct users u = {.world = w, .network = name};
     if (streq(name, DEFAULT_NETWORK))
         return 0;
     int r = network_load(bridge, name, &n, e);
     if (r < 0 || !network_filters_match(filters, &n))
         return r;
     r = store_each(&w->store, find_user, &u, e);
-    bool used = u.names != NULL;
-    strv_free(u.names);
-    if (r < 0 || used)
+    if (r < 0 || u.names)
         return r;
     r = remove_unused(w, bridge, name, e);
     if (r == 0)

@@ -88,6 +88,21 @@ int container_save_definition(struct container *c, struct err *e)
     return json_write_at(c->dir_fd, "config.json", j, e);
 }
 
+int container_redefine(struct store *store, const struct spec *spec, struct err *e)
+{
+    _cleanup_close_ int dir = store_defined_dir(store, spec->name);
+    _cleanup_json_ json_t *old = NULL, *j = spec_to_json(spec);
+    if (dir < 0)
+        return err_set(e, dir, "open container `%s`", spec->name);
+    int r = json_read_at(dir, "config.json", &old, e);
+    if (r < 0)
+        return r;
+    json_t *ended = json_object_get(old, "exit");
+    if (ended)
+        json_object_set(j, "exit", ended);
+    return json_write_at(dir, "config.json", j, e);
+}
+
 static int claim_definition(struct container *c, struct err *e)
 {
     c->dir_fd = make_directory(c->store->defined_fd, c->spec.name, 0700, e);
@@ -144,6 +159,23 @@ static void take_last_run(struct container *c)
     c->exit_status = (int)json_int(ended, "status", 0);
 }
 
+/* It was read without the lock: what has been changed since must not be undone, nor its address be taken for
+ * another container of the name. */
+static int require_current(const struct container *c, struct err *e)
+{
+    static const char *const keys[] = {"id", "networks", "publish"};
+    _cleanup_spec_ struct spec current = {0};
+    _cleanup_json_ json_t *file = NULL, *read = spec_to_json(&c->spec);
+    int r = json_read_at(c->dir_fd, "config.json", &file, e);
+    if (r == 0)
+        r = spec_from_json(file, &current, e);
+    _cleanup_json_ json_t *now = spec_to_json(&current);
+    for (size_t i = 0; r == 0 && i < ARRAY_LEN(keys); i++)
+        if (!json_equal(json_object_get(now, keys[i]), json_object_get(read, keys[i])))
+            r = err_say(e, -ESTALE, "container `%s` was changed a moment ago", c->spec.name);
+    return r;
+}
+
 int container_reclaim(struct store *store, struct spec *spec, struct container *out, struct err *e)
 {
     int lives = file_exists_at(store->live_fd, spec->name);
@@ -164,7 +196,12 @@ int container_reclaim(struct store *store, struct spec *spec, struct container *
     c.spec = *spec;
     *spec = (struct spec){0};
     take_last_run(&c);
-    int r = claim_run_directory(&c, e);
+    int r = require_current(&c, e);
+    if (r < 0) {
+        container_clear(&c);
+        return r;
+    }
+    r = claim_run_directory(&c, e);
     if (r == 0)
         r = container_save_definition(&c, e);
     if (r < 0) {

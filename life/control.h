@@ -18,6 +18,11 @@ int control_listen(int run_dir, struct err *e);
 /** Takes one request from @socket and answers it. */
 void control_serve(int socket, control_handler handler, void *arg);
 
+/** `network connect` and `disconnect`, `publish` and `unpublish`: asks the monitor of a container that lives, and
+ *  changes the definition of one that does not, for its next start (networks only; redefine.c). The answer is
+ *  printed. */
+int world_change_network(struct world *w, const char *name, const char *what, char *const *words,
+                         struct err *e);
 /** Asks the monitor of a running container and prints its answer. */
 int control_ask(struct world *w, const struct record *r, const char *what, char *const *words,
                 struct err *e);

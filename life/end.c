@@ -87,8 +87,8 @@ static int look_again(struct world *w, const struct record *r, struct record *no
 
 /* A container that is just being made either runs soon or is gone soon, unless somebody has stopped its
  * monitor; then it is ended if it is to end. */
-static int settle(struct world *w, const struct record *r, bool ends, struct record *now,
-                  struct err *e)
+int world_settle(struct world *w, const struct record *r, bool ends, struct record *now,
+                 struct err *e)
 {
     const struct timespec pause = {.tv_nsec = 5000000};
     int64_t stopped = 0;
@@ -111,7 +111,7 @@ int world_stop(struct world *w, const struct record *r, enum mark mark, uint64_t
     _cleanup_record_ struct record now = {0};
     int code = world_ask_end(w, r, mark, &now, e);
     if (code == 0 && now.status == STATUS_CREATING)
-        code = settle(w, r, true, &now, e);
+        code = world_settle(w, r, true, &now, e);
     if (code == 0)
         code = stop_record(w, &now, seconds, e);
     else if (code == -ENOENT) { /* it has ended, and with --rm is gone */
@@ -130,7 +130,7 @@ int world_kill(struct world *w, const struct record *r, int sig, struct err *e)
     int code = ends ? world_ask_end(w, r, MARK_END_ASKED, &now, e) : look_again(w, r, &now, e);
     bool begins = code == 0 && now.status == STATUS_CREATING;
     if (begins)
-        code = settle(w, r, ends, &now, e);
+        code = world_settle(w, r, ends, &now, e);
     if (begins && ends && (code == -ENOENT || (code == 0 && now.status == STATUS_EXITED))) {
         err_clear(e); /* it has not begun, or has been ended before it did */
         return 0;
@@ -180,7 +180,7 @@ static int end_and_remove(struct world *w, const struct record *given, struct er
     _cleanup_record_ struct record now = {0};
     int code = world_ask_end(w, given, MARK_END_ASKED, &now, e);
     if (code == 0 && now.status == STATUS_CREATING)
-        code = settle(w, given, true, &now, e);
+        code = world_settle(w, given, true, &now, e);
     if (code == -ENOENT) { /* it has failed to start, and is gone */
         err_clear(e);
         return 0;

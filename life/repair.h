@@ -1,4 +1,4 @@
-/* Between reload.c, repair.c and end.c. */
+/* Between reload.c, repair.c, end.c and redefine.c. */
 #pragma once
 
 #include <netctr/life.h>
@@ -7,6 +7,10 @@
 int world_reload_locked(struct world *w, struct err *e);
 int world_restore_leases(struct world *w, const struct gc *gc, struct err *e);
 int world_gc_locked(struct world *w, const struct gc *gc, struct err *e);
+/** Waits until a container that is being made runs or is gone; *@now is what it is then. With @ends it is ended if
+ *  its monitor has been stopped; else that is an error. (end.c) */
+int world_settle(struct world *w, const struct record *r, bool ends, struct record *now,
+                 struct err *e);
 /** A dead container's processes are killed and everything of it undone; @discard: it is not kept in
  *  `ps -a` either. */
 int world_bury(struct world *w, const char *name, bool discard, struct err *e);

@@ -1,0 +1,199 @@
+/* Changes to the networks of a container: by its monitor, or, of one that does not run, in its definition, for the
+ * next start. The definition is replaced in one step under the store's lock, under which a start claims it.
+ */
+#include "control.h"
+#include "living.h"
+#include "repair.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+/* ---- whose network it is ---------------------------------------------------------------------*/
+
+static int refuse(const struct spec *s, const char *whose, const char *what, const char *word,
+                  struct err *e)
+{
+    if (streq(what, "connect"))
+        return err_say(e, -EINVAL,
+                       "container `%s` uses %s: only a container with a network of its own can be "
+                       "connected to one",
+                       s->name, whose);
+    if (streq(what, "disconnect"))
+        return err_say(e, -ENOENT, "container `%s` uses %s: it is not on network `%s`", s->name,
+                       whose, attachment_network(word));
+    if (streq(what, "publish"))
+        return err_say(e, -EINVAL, "container `%s` uses %s: it cannot publish ports of its own",
+                       s->name, whose);
+    return err_say(e, -ENOENT, "container `%s` uses %s: it publishes no ports", s->name, whose);
+}
+
+/* The same sentence whether it runs or not. */
+static int require_own_network(const struct spec *s, const char *what, const char *word,
+                               struct err *e)
+{
+    const char *rest;
+    enum network_word kind = network_word(s->network, &rest);
+    if (s->networks || kind == NETWORK_NAME || kind == NETWORK_WORD_NONE)
+        return 0;
+    if (kind == NETWORK_WORD_HOST)
+        return refuse(s, "the host's network", what, word, e);
+    _cleanup_free_ char *whose = xasprintf(
+        kind == NETWORK_WORD_NS ? "the network namespace `%s`" : "the network of container `%s`",
+        rest);
+    int r = refuse(s, whose, what, word, e);
+    if (kind == NETWORK_WORD_NS || streq(what, "disconnect") || streq(what, "unpublish"))
+        return r;
+    return streq(what, "connect") ? err_hint(e, "`netctr network connect %s %s`", word, rest)
+                                  : err_hint(e, "`netctr publish %s %s`", rest, word);
+}
+
+/* ---- the definition --------------------------------------------------------------------------*/
+
+/* What it has already, as far as that stands in the way of one more. A network that is gone, or cannot be read,
+ * is no reason to refuse another. */
+static int add_defined(struct living *l, const char *text, const char *wanted, struct err *e)
+{
+    struct plug *p = plugs_add(l);
+    int r = attachment_parse(text, &p->wanted, e);
+    if (r < 0)
+        return r;
+    p->network.name = xstrdup(p->wanted.network);
+    if (streq(p->network.name, wanted))
+        return err_say(e, -EEXIST, "container `%s` is on network `%s` already",
+                       l->container.spec.name, wanted);
+    (void)plug_name_interface(l, p, NULL);
+    return 0;
+}
+
+/* Nothing is taken for it: what is free now may be taken when it starts. */
+static int examine(struct living *l, struct plug *p, struct err *e)
+{
+    static const uint8_t none[6];
+    const struct attachment *a = &p->wanted;
+    struct endpoint_request request = {
+        .container = l->container.spec.name,
+        .id = l->container.spec.id,
+        .address4 = a->address4,
+        .address6 = a->address6,
+    };
+    memcpy(request.mac, a->mac, 6);
+    if (!a->address4.family && !a->address6.family && memcmp(a->mac, none, 6) == 0)
+        return 0;
+    return endpoint_examine(l->bridge, &p->network, &request, e);
+}
+
+/* Refuses what a running container would be refused. *@out is the attachment's text. */
+static int examine_new(struct living *l, const struct attachment *wanted, struct err *e)
+{
+    int r = 0;
+    strv_each (text, l->container.spec.networks)
+        if (r == 0)
+            r = add_defined(l, text, wanted->network, e);
+    if (r < 0)
+        return r;
+    struct plug *p = plugs_add(l);
+    _cleanup_free_ char *text = attachment_text(wanted);
+    r = attachment_parse(text, &p->wanted, e);
+    if (r == 0)
+        r = network_load(l->bridge, wanted->network, &p->network, e);
+    if (r == 0)
+        r = plug_check(l, p, e);
+    return r == 0 ? examine(l, p, e) : r;
+}
+
+static int add_network(struct world *w, struct spec *s, const char *text, struct err *e)
+{
+    _cleanup_attachment_ struct attachment wanted = {0};
+    struct living l = {.world = w, .container = CONTAINER_INIT};
+    int r = attachment_parse(text, &wanted, e);
+    if (r == 0)
+        r = world_bridge(w, &l.bridge, e);
+    if (r < 0)
+        return r;
+    l.container.spec = *s; /* lent */
+    r = examine_new(&l, &wanted, e);
+    plugs_clear(&l);
+    if (r == 0)
+        strv_add_take(&s->networks, attachment_text(&wanted));
+    return r;
+}
+
+static int remove_network(struct spec *s, const char *name, struct err *e)
+{
+    strv kept = NULL;
+    bool found = false;
+    name = attachment_network(name);
+    strv_each (text, s->networks) {
+        _cleanup_free_ char *word = xstrndup(text, strcspn(text, ":"));
+        if (streq(attachment_network(word), name))
+            found = true;
+        else
+            strv_add(&kept, text);
+    }
+    strv_free(s->networks);
+    s->networks = kept;
+    return found ? 0 : err_say(e, -ENOENT, "container `%s` is not on network `%s`", s->name, name);
+}
+
+/* -ESTALE: it has been started meanwhile. */
+static int redefine(struct world *w, const struct record *r, const char *what, const char *word,
+                    struct err *e)
+{
+    _cleanup_record_ struct record now = {0};
+    _cleanup_close_ int lock = store_lock(&w->store, e);
+    int code = lock < 0 ? lock : store_find(&w->store, r->spec.name, &now, e);
+    if (code == 0 && (now.status != STATUS_EXITED || !streq(now.spec.id, r->spec.id)))
+        code = err_say(e, -ESTALE, "container `%s` is being started", r->spec.name);
+    if (code == 0)
+        code = streq(what, "connect") ? add_network(w, &now.spec, word, e)
+                                      : remove_network(&now.spec, word, e);
+    if (code < 0)
+        return code;
+    /* Which of its ports are published, the next start finds out. */
+    strv_free(take_ptr(now.spec.published));
+    strv_free(take_ptr(now.spec.unpublished));
+    free(now.spec.network);
+    now.spec.network = attachment_names(now.spec.networks);
+    return container_redefine(&w->store, &now.spec, e);
+}
+
+/* ---- whichever it is -------------------------------------------------------------------------*/
+
+static int change(struct world *w, const char *name, const char *what, char *const *words,
+                  struct err *e)
+{
+    _cleanup_record_ struct record found = {0}, now = {0};
+    bool networks = streq(what, "connect") || streq(what, "disconnect");
+    int code = world_find(w, name, &found, e);
+    if (code == 0)
+        code = require_own_network(&found.spec, what, words[0], e);
+    if (code < 0)
+        return code;
+    const struct record *r = &now;
+    if (found.status == STATUS_CREATING)
+        code = world_settle(w, &found, false, &now, e);
+    else if (found.status == STATUS_DEAD && networks)
+        code = world_clear_dead(w, &found, &now, e);
+    else
+        r = &found;
+    if (code == 0)
+        code = networks && r->status == STATUS_EXITED ? redefine(w, r, what, words[0], e)
+                                                      : control_ask(w, r, what, words, e);
+    return code;
+}
+
+int world_change_network(struct world *w, const char *name, const char *what, char *const *words,
+                         struct err *e)
+{
+    const struct timespec pause = {.tv_nsec = 10000000};
+    bool networks = streq(what, "connect") || streq(what, "disconnect");
+    int code = change(w, name, what, words, e);
+    /* It ends or begins just now: a moment later it is the other's business. */
+    for (int tries = 0; networks && (code == -ESRCH || code == -ESTALE) && tries < 500; tries++) {
+        err_clear(e);
+        nanosleep(&pause, NULL);
+        code = change(w, name, what, words, e);
+    }
+    return code;
+}
