@@ -64,10 +64,13 @@ struct each {
     void *arg;
     /** Called once before, with all of them; those that were not found are empty. May be NULL. */
     void (*before)(struct world *w, const struct record *all, size_t count, void *arg);
+    /** The same, but after; @all is as it was before. */
+    void (*after)(struct world *w, const struct record *all, size_t count, void *arg);
     bool (*all)(const struct record *r); /**< instead of names: those for which it is true */
     bool owners_first; /**< a container whose network is another's comes after that one */
     /** What to do with a name whose definition cannot be read; NULL: that is a failure. */
     int (*damaged)(struct world *w, const char *name, struct err *e);
+    bool missing_is_fine; /**< a name that nobody has is passed over */
 };
 /** Does it to each named container, or to all of a kind; prints the names of those where it went well,
  *  goes on after a failure. Opens the world. (each.c) */
@@ -75,6 +78,15 @@ int each_named(const struct cli *cli, const struct command *command, char **name
                const struct each *each, struct err *e);
 /** The same to all of a kind in a world that is open. */
 int each_chosen(struct world *w, const struct each *each, struct err *e);
+
+/** For `after`: warns of containers that have lost the network that they share with one of @all. (sharers.c) */
+void warn_sharers(struct world *w, const struct record *all, size_t count, void *arg);
+
+/** `inspect` of several names prints what it has found. Notes that one was not: the first is the command's error. */
+void inspect_failed(int *result, int code, struct err *e, struct err *why);
+/** Prints @all, unless there is nothing but failures. What it returns is the command's; the status is docker's, 1,
+ *  when a part was found. */
+int inspect_print(const json_t *all, int result, struct err *e);
 
 /** Columns as wide as their widest cell; the last one is not padded. (ps.c) */
 void print_table(strv cells, size_t columns);

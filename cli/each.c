@@ -42,7 +42,7 @@ static bool is_meant(const struct record *r, const char *name_or_id)
 /* The index of the container whose network @r shares, or f->count. */
 static size_t owner_of(const struct found *f, const struct record *r)
 {
-    const char *owner = r->spec.name ? skip_prefix(r->spec.network, "container:") : NULL;
+    const char *owner = r->spec.name ? network_owner(&r->spec) : NULL;
     size_t i = owner ? 0 : f->count;
     while (i < f->count && !is_meant(&f->records[i], owner))
         i++;
@@ -86,11 +86,15 @@ static int do_each(struct world *w, char *const *names, const struct each *each,
             code = each->damaged(w, names[i], why);
         if (code == 0)
             printf("%s\n", names[i]);
+        else if (f.codes[i] == -ENOENT && each->missing_is_fine)
+            continue;
         else if (code < 0 && result == 0)
             err_move(e, why), result = code;
         else if (code < 0)
             warn("%s", why->text);
     }
+    if (each->after)
+        each->after(w, f.records, f.count, each->arg);
     return result;
 }
 

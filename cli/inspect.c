@@ -65,6 +65,11 @@ static json_t *state_json(struct world *w, const struct record *r)
     if (runs || r->status == STATUS_EXITED)
         json_object_set_new(j, "oom_kills", json_integer((json_int_t)kills));
     json_object_set_new(j, "restarts", json_integer(r->restarts));
+    int lost = r->status == STATUS_RUNNING && network_owner(&r->spec)
+                   ? world_network_lost(w, r, NULL)
+                   : -ENODATA;
+    if (lost >= 0)
+        json_object_set_new(j, "network_lost", json_boolean(lost));
     return j;
 }
 
@@ -85,6 +90,24 @@ static json_t *record_json(struct world *w, const struct record *r)
     return j;
 }
 
+void inspect_failed(int *result, int code, struct err *e, struct err *why)
+{
+    if (*result == 0)
+        err_move(e, why);
+    else
+        warn("%s", why->text);
+    *result = *result == 0 ? code : *result;
+}
+
+int inspect_print(const json_t *all, int result, struct err *e)
+{
+    if (result == 0 || json_array_size(all)) {
+        json_dumpf(all, stdout, JSON_INDENT(2));
+        putchar('\n');
+    }
+    return result < 0 && json_array_size(all) ? err_status(e, 1) : result;
+}
+
 static int run(const struct cli *cli, int argc, char **argv, struct err *e)
 {
     char *format = NULL;
@@ -101,18 +124,20 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
         return err_say(e, -EINVAL, "unknown format `%s`; the one there is is json", format);
     _cleanup_world_ struct world w = {0};
     _cleanup_json_ json_t *all = json_array();
+    int result = 0;
     int code = cli_world(cli, &w, e);
-    for (int i = first; code == 0 && i < argc; i++) {
+    for (int i = first; i < argc && code == 0; i++) {
+        _cleanup_err_ struct err why = ERR_INIT;
         _cleanup_record_ struct record r = {0};
-        code = world_find(&w, argv[i], &r, e);
-        if (code == 0)
+        int found = world_find(&w, argv[i], &r, &why);
+        if (found == 0)
             json_array_append_new(all, record_json(&w, &r));
+        else
+            inspect_failed(&result, found, e, &why);
     }
-    if (code == 0) {
-        json_dumpf(all, stdout, JSON_INDENT(2));
-        putchar('\n');
-    }
-    return code;
+    if (code < 0)
+        return code;
+    return inspect_print(all, result, e);
 }
 
 const struct command command_inspect = {

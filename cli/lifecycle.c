@@ -70,8 +70,11 @@ static int stop(const struct cli *cli, int argc, char **argv, struct err *e)
         return -EINVAL;
     struct stopping stopping = {.mark = until_boot ? MARK_UNTIL_BOOT : MARK_END_ASKED,
                                 .seconds = seconds};
-    const struct each each = {
-        .act = stop_one, .before = tell_all, .arg = &stopping, .all = all ? runs : NULL};
+    const struct each each = {.act = stop_one,
+                              .before = tell_all,
+                              .after = warn_sharers,
+                              .arg = &stopping,
+                              .all = all ? runs : NULL};
     return each_named(cli, &command_stop, argv + first, &each, e);
 }
 
@@ -102,7 +105,7 @@ static int kill_command(const struct cli *cli, int argc, char **argv, struct err
     int sig = parse_signal(name);
     if (sig < 0)
         return err_say(e, -EINVAL, "unknown signal `%s`", name);
-    const struct each each = {.act = kill_one, .arg = &sig};
+    const struct each each = {.act = kill_one, .after = warn_sharers, .arg = &sig};
     return each_named(cli, &command_kill, argv + first, &each, e);
 }
 
@@ -129,14 +132,18 @@ static int rm(const struct cli *cli, int argc, char **argv, struct err *e)
 {
     bool force = false;
     const struct option options[] = {
-        {"force", 'f', OPTION_FLAG, NULL, "also those that run (they are killed)", &force},
+        {"force", 'f', OPTION_FLAG, NULL,
+         "also those that run (they are killed); no error for one that is not there", &force},
         {0},
     };
     int first = command_options(&command_rm, options, true, &argc, argv, e);
     if (first <= 0)
         return first;
-    const struct each each = {
-        .act = remove_one, .arg = &force, .damaged = force ? world_remove_damaged : NULL};
+    const struct each each = {.act = remove_one,
+                              .after = warn_sharers,
+                              .arg = &force,
+                              .damaged = force ? world_remove_damaged : NULL,
+                              .missing_is_fine = force};
     return each_named(cli, &command_rm, argv + first, &each, e);
 }
 

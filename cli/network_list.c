@@ -197,9 +197,12 @@ int network_inspect(const struct cli *cli, const struct command *command, int ar
     struct bridge *bridge = NULL;
     _cleanup_json_ json_t *all = json_array();
     int r = cli_bridge(cli, &w, &bridge, e);
-    for (int i = first; r == 0 && i < argc; i++)
-        r = inspect(&w, bridge, argv[i], all, e);
-    if (r == 0)
-        print_json(all);
-    return r;
+    int result = 0;
+    for (int i = first; r == 0 && i < argc; i++) {
+        _cleanup_err_ struct err why = ERR_INIT;
+        int found = inspect(&w, bridge, argv[i], all, &why);
+        if (found < 0)
+            inspect_failed(&result, found, e, &why);
+    }
+    return r < 0 ? r : inspect_print(all, result, e);
 }

@@ -39,6 +39,14 @@ static int start_record(struct world *w, const struct record *r, bool patient, s
     const struct record *ended = r->status == STATUS_DEAD ? &now : r;
     if (code == 0 && ended->status == STATUS_EXITED)
         code = start_ended(w, ended, patient, e);
+    /* Its networks have just been changed. */
+    for (int tries = 0; code == -ESTALE && tries < 20; tries++) {
+        record_clear(&now);
+        err_clear(e);
+        code = world_find(w, r->spec.name, &now, e);
+        if (code == 0 && now.status == STATUS_EXITED)
+            code = start_ended(w, &now, patient, e);
+    }
     if (code == -EBUSY &&
         runs_by_now(w, r)) { /* somebody else was faster: it does what was asked for */
         err_clear(e);
@@ -99,7 +107,8 @@ static int restart(const struct cli *cli, int argc, char **argv, struct err *e)
         return first;
     if (patience_parse(time, &seconds, e) < 0)
         return -EINVAL;
-    const struct each each = {.act = restart_one, .arg = &seconds, .owners_first = true};
+    const struct each each = {
+        .act = restart_one, .after = warn_sharers, .arg = &seconds, .owners_first = true};
     return each_named(cli, &command_restart, argv + first, &each, e);
 }
 

@@ -32,6 +32,11 @@ int world_each(struct world *w, int (*each)(const struct record *r, void *arg), 
 
 /** -ESRCH with a text: @r does not run, how it has ended, and where to look. */
 int world_not_running(const struct record *r, struct err *e);
+/** The container whose network it shares (`--network container:NAME`), by name or id; NULL: it shares none. */
+const char *network_owner(const struct spec *s);
+/** Has a running container lost the network that it shares? It has when the owner has ended, whether that was started
+ *  again or not: then it has loopback alone until it is restarted. 1, 0 or -errno. (sharers.c) */
+int world_network_lost(struct world *w, const struct record *r, struct err *e);
 
 /* ---- repair ----------------------------------------------------------------------------------*/
 
