@@ -67,6 +67,36 @@ disconnect() {
 }
 t 'network disconnect, a call of the monitor fails' disconnect
 
+# Its ports are published by the way out that there is, or wait; with status 0 they are published.
+carried() { # STATUS
+    local waiting
+    waiting=$("${nc[@]}" inspect k | jq -r '.[0].unpublished // [] | length')
+    if [ "$waiting" = 0 ]; then
+        page 8080 || bad 'a port that is said to be published does not answer'
+    else
+        [ "$1" != 0 ] || bad "$waiting ports wait, and nothing has been said"
+        ! page 8080 || bad 'a port that is said to wait answers'
+    fi
+}
+move() {
+    local points=6
+    prepare() { live --network default --network blue; }
+    after_strike() {
+        local first=$status
+        ended_by_itself || { again network disconnect default k; carried "$first"; }
+    }
+    fail_each network disconnect default k
+}
+t 'network disconnect of what publishes, a call of the monitor fails' move
+
+take_over() {
+    local points=6
+    prepare() { live; }
+    after_strike() { ended_by_itself || { carried 0; lives; expect on_blue yes; }; }
+    fail_each network connect --gw-priority 5 blue k
+}
+t 'network connect of a new way out, a call of the monitor fails' take_over
+
 publish() {
     prepare() { live; }
     after_strike() { ended_by_itself || { lives; expect published yes; }; }

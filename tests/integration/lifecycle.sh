@@ -353,7 +353,8 @@ several_at_once() {
     netctr rm a b
     background --name a "$box" sleep 100
     # What can be done is done, and what not is said.
-    assert_status 125 netctr rm -f nobody a
+    assert_status 125 netctr rm nobody a
+    netctr rm -f nobody a
     assert_eq "$(names -a)" ''
 }
 t 'stop and rm take several names' several_at_once

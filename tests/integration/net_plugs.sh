@@ -81,11 +81,6 @@ takes_over() {
     assert_eq "$(default_by a)" eth2
     netctr network disconnect green a
     assert_eq "$(default_by a)" eth1
-    # Not from under ports: their answers would leave by another network.
-    netctr publish a 8080:80
-    assert_error 'netctr: network `green` would be the way out of container `a`, which publishes ports by way of network `blue`; `netctr unpublish a --all` first, or a lower --gw-priority' \
-        125 netctr network connect --gw-priority 7 green a
-    assert_eq "$(default_by a)" eth1
 }
 t 'networks that come back and that take over while it runs' takes_over
 
@@ -195,8 +190,7 @@ connected() {
     netctr restart -t 0 a
     assert_eq "$(netctr inspect a | jq -c '.[0].endpoints | map(.network)')" '["default","blue"]'
     netctr stop -t 0 a
-    assert_status 125 netctr network connect blue a 2>"$tmp/err"
-    assert_contains "$(cat "$tmp/err")" 'netctr: container `a` is not running (exited 137, '
+    assert_error 'netctr: container `a` is on network `blue` already' 125 netctr network connect blue a
     # docker's name for the default network, both ways.
     netctr start a
     netctr network disconnect bridge a
@@ -267,11 +261,162 @@ from_nothing() {
     in_network_of a ping -c1 -W2 10.88.0.1 >/dev/null
     netctr network disconnect default a
     assert_eq "$(interfaces a)" ''
-    netctr run -d --name h --network host "$box" sleep 100 >/dev/null
-    assert_error 'netctr: container `h` is not running' 125 netctr network connect default h ||
-        assert_fails netctr network connect default h
 }
 t 'a container without a network is connected to one' from_nothing
+
+# Every change of a network that is not the container's own is refused for that reason.
+refuses_changes() { # NAME WHOSE CONNECT_HINT PUBLISH_HINT
+    local uses="netctr: container \`$1\` uses $2"
+    assert_error "$uses: only a container with a network of its own can be connected to one$3" 125 netctr network connect blue "$1"
+    assert_error "$uses: it is not on network \`blue\`" 125 netctr network disconnect blue "$1"
+    assert_error "$uses: it is not on network \`blue\`" 125 netctr network disconnect -f blue "$1"
+    assert_error "$uses: it cannot publish ports of its own$4" 125 netctr publish "$1" 8080:80
+    assert_error "$uses: it publishes no ports" 125 netctr unpublish "$1" 8080
+    assert_error "$uses: it publishes no ports" 125 netctr unpublish "$1" --all
+}
+others_networks() {
+    blue
+    ip netns add foreign
+    netctr run -d --name own "$box" sleep 100 >/dev/null
+    netctr run -d --name h --network host "$box" sleep 100 >/dev/null
+    netctr run -d --name s --network container:own "$box" sleep 100 >/dev/null
+    netctr run -d --name n --network ns:/run/netns/foreign "$box" sleep 100 >/dev/null
+    local round
+    for round in running stopped; do
+        refuses_changes h "the host's network" '' ''
+        refuses_changes s 'the network of container `own`' '; `netctr network connect blue own`' '; `netctr publish own 8080:80`'
+        refuses_changes n 'the network namespace `/run/netns/foreign`' '' ''
+        [ $round = stopped ] || netctr stop -t 0 h s n
+    done
+    netctr run -d --name none --network none "$box" sleep 100 >/dev/null
+    assert_error 'netctr: container `none` is not on network `blue`' 125 netctr network disconnect blue none
+    assert_error 'netctr: ports cannot be published: the container is on no network' 125 netctr publish none 8080:80
+    assert_error 'netctr: container `none` does not publish port 8080' 125 netctr unpublish none 8080
+    netctr rm -f h s n
+    ip netns delete foreign
+}
+t "changes to a network that is another's are refused for that reason" others_networks
+
+# ---- published ports follow the way out ------------------------------------------------------------
+
+unpublished_of() { # NAME
+    netctr inspect "$1" | jq -r '.[0].unpublished // [] | join(" ")'
+}
+lan_gets() { # URL
+    in_lan curl -s --noproxy '*' --max-time 2 "$1"
+}
+nobody_listens() { # PORT
+    [ -z "$(ss -Hln "sport = :$1")" ]
+}
+
+ports_move() {
+    blue
+    serve a --network default --network blue -p 8080:80
+    assert_eq "$(lan_gets http://192.0.2.2:8080/)" a
+    assert_eq "$(netctr network disconnect default a 2>&1)" ''
+    assert_eq "$(default_by a)" eth1
+    assert_eq "$(lan_gets http://192.0.2.2:8080/)" a
+    assert_eq "$(http 'http://[::1]:8080/')" a
+    assert_contains "$(netctr port a)" '80/tcp -> 0.0.0.0:8080'
+    # One that takes over has them at once, and gives them back.
+    netctr network connect --gw-priority 5 default a
+    assert_eq "$(default_by a)" eth0
+    assert_eq "$(lan_gets http://192.0.2.2:8080/)" a
+    netctr network disconnect default a
+    assert_eq "$(lan_gets http://192.0.2.2:8080/)" a
+    # So does a firewall that is made anew, and the next life.
+    netctr network reload
+    assert_eq "$(lan_gets http://192.0.2.2:8080/)" a
+    netctr restart -t 0 a
+    wait_for 5 in_lan curl -sf --noproxy '*' -o /dev/null http://192.0.2.2:8080/
+}
+t 'disconnect and connect: published ports move to the way out' ports_move
+
+ports_wait() {
+    define both '"subnet": "10.93.0.0/24", "gateway": "10.93.0.1", "subnet6": "fd93::/64", "gateway6": "fd93::1"'
+    inner
+    serve a --network both -p 8080:80 -p 81/tcp -p '[::]:8082:80'
+    assert_eq "$(netctr network disconnect both a 2>&1)" \
+        'netctr: warning: container `a` does not publish 8080:80/tcp, 81/tcp, [::]:8082:80/tcp any more: none of its networks can carry that'
+    assert_eq "$(netctr port a)" ''
+    assert_eq "$(netctr inspect a | jq -c '.[0] | [.network, .networks, .publish, .published]')" \
+        '["none",[],["8080:80","81/tcp","[::]:8082:80"],[]]'
+    assert_eq "$(unpublished_of a)" '8080:80/tcp 81/tcp [::]:8082:80/tcp'
+    assert_error 'netctr: container `a` does not publish port 80' 125 netctr port a 80
+    assert_lacks "$(netctr ps)" 8080
+    wait_for 2 nobody_listens 8080
+    # A network that is closed to the outside is no help, nor a restart.
+    netctr network connect inner a
+    netctr restart -t 0 a 2>/dev/null
+    assert_eq "$(unpublished_of a)" '8080:80/tcp 81/tcp [::]:8082:80/tcp'
+    assert_contains "$(netctr network connect both a 2>&1; netctr port a)" '80/tcp -> 0.0.0.0:8080'
+    assert_eq "$(netctr port a | wc -l)" 5 # 8080 and 81 in both families
+    assert_eq "$(unpublished_of a)" ''
+    wait_for 5 in_lan curl -sf --noproxy '*' -o /dev/null http://192.0.2.2:8080/
+    assert_eq "$(lan_gets 'http://[2001:db8::2]:8082/')" a
+    assert_eq "$(lan_gets 'http://[2001:db8::2]:8080/')" a
+    assert_eq "$(jq -r 'select(.name == "a" and (.event | endswith("publish"))) | .event + " " + .ports' "$run_state/events" |
+        tail -2 | sed 's/,[0-9]*:81/,N:81/')" \
+        'unpublish 8080:80/tcp,N:81/tcp,[::]:8082:80/tcp
+publish 8080:80/tcp,N:81/tcp,[::]:8082:80/tcp'
+}
+t 'disconnect of the only way out: ports wait for one that can carry them' ports_wait
+
+ports_taken() {
+    blue
+    serve a -p 8080:80
+    serve b
+    netctr network disconnect default a 2>/dev/null
+    netctr publish b 8080:80 >/dev/null
+    # Nothing is half-made when the port is another's by now.
+    assert_error 'netctr: network `blue` publishes the ports of container `a`: port 8080/tcp is in use on this host; container `b` publishes it' \
+        125 netctr network connect blue a
+    assert_eq "$(interfaces a)" ''
+    assert_eq "$(netctr inspect a | jq -c '.[0] | [.networks, .endpoints, .publish]')" '[[],[],["8080:80"]]'
+    assert_eq "$(lan_gets http://192.0.2.2:8080/)" b
+    netctr rm -f b
+    netctr network connect blue a
+    assert_eq "$(lan_gets http://192.0.2.2:8080/)" a
+    # What waits can be withdrawn like what is published.
+    netctr network disconnect blue a 2>/dev/null
+    netctr unpublish a 8080
+    assert_error 'netctr: container `a` does not publish port 8080' 125 netctr unpublish a 8080
+    assert_eq "$(netctr inspect a | jq -c '.[0] | [.publish, .unpublished]')" '[[],null]'
+    netctr network connect blue a
+    assert_eq "$(netctr port a)" ''
+}
+t 'a port that somebody has taken meanwhile: connect fails as a whole' ports_taken
+
+ports_of_other_kinds() {
+    blue
+    six
+    define open '"mode": "routed", "subnet": "10.95.0.0/24", "gateway": "10.95.0.1"'
+    sed -i 's/"mode": "nat", "mode": "routed"/"mode": "routed"/' "$state/networks/open.json"
+    serve a --network blue -p 0.0.0.0:8080:80 -p 80
+    # What is published now is not lost by a network that is added.
+    assert_error 'netctr: network `six` would be the way out of container `a`: publish `0.0.0.0:8080:80/tcp`: network `six` has no IPv4; `netctr unpublish a 0.0.0.0:8080:80/tcp` first, or a lower --gw-priority' \
+        125 netctr network connect --gw-priority 7 six a
+    assert_error 'netctr: network `open` would be the way out of container `a`: network `open` is routed: a port of the host cannot lead into it; `netctr unpublish a 0.0.0.0:8080:80/tcp` first, or a lower --gw-priority' \
+        125 netctr network connect --gw-priority 7 open a
+    assert_eq "$(interfaces a | wc -l)" 1
+    assert_eq "$(lan_gets http://192.0.2.2:8080/)" a
+    # By one that goes it is: the rest moves.
+    netctr network connect six a
+    netctr network connect open a
+    netctr network disconnect blue a 2>/dev/null
+    assert_eq "$(unpublished_of a)" 0.0.0.0:8080:80/tcp
+    assert_eq "$(lan_gets "http://[2001:db8::2]:$(netctr port a 80 | sed -n 's/^\[::\]://p')/")" a
+    netctr network disconnect six a 2>/dev/null
+    assert_eq "$(netctr inspect a | jq -c '.[0].published')" '["80/tcp"]'
+    in_lan ip route add 10.95.0.0/24 via 192.0.2.2
+    assert_eq "$(lan_gets "http://$(netctr inspect a | jq -r '.[0].endpoints[0].address')/")" a
+    in_lan ip route delete 10.95.0.0/24
+    netctr network connect --gw-priority 7 blue a
+    assert_eq "$(unpublished_of a)" ''
+    assert_eq "$(lan_gets http://192.0.2.2:8080/)" a
+    assert_eq "$(netctr port a | wc -l)" 3
+}
+t 'ports move as far as a network of another family or mode can carry them' ports_of_other_kinds
 
 shared() {
     serve a -p 8080:80

@@ -52,6 +52,27 @@ killed_removals() {
 }
 t 'rm killed at the 1st to 60th call of a kind' killed_removals
 
+killed_forced_removals() {
+    warm_up
+    netctr run -d --name r "$box" sleep 100 >/dev/null
+    netctr run --name s "$box" true
+    snapshot
+    local call
+    for call in {1..40..3}; do
+        netctr network create --subnet 10.71.0.0/24 k >/dev/null
+        netctr network connect k s
+        netctr network connect k r
+        kill_at "$call" netctr network rm -f k
+        netctr network rm -f k >/dev/null
+        assert_eq "$(netctr inspect r s | jq -c 'map(.networks)')" '[["default:name=eth0"],["default"]]'
+        assert_eq "$(netctr network ls -q)" default
+        netctr gc >/dev/null
+        assert_clean
+    done
+    [ $killed -gt 5 ] || fail "only $killed were killed"
+}
+t 'rm -f of a network with users, killed at every third call of a kind' killed_forced_removals
+
 killed_links() {
     netctr network create a
     netctr network create b
