@@ -75,8 +75,7 @@ int network_connect(const struct cli *cli, const struct command *command, int ar
     return ask(cli, argv[first + 1], "connect", request, e);
 }
 
-/* A network that has gone may have taken published ports with it. */
-static void warn_of_lost_ports(struct world *w, const char *name)
+void warn_of_lost_ports(struct world *w, const char *name)
 {
     _cleanup_record_ struct record r = {0};
     if (world_find(w, name, &r, NULL) < 0 || !r.spec.unpublished || r.status == STATUS_EXITED)

@@ -57,6 +57,8 @@ static int disconnect(struct world *w, const char *name, const char *network, st
     _cleanup_free_ char *word = xstrdup(network);
     char *const words[] = {word, NULL};
     int r = world_change_network(w, name, "disconnect", words, e);
+    if (r == 0)
+        warn_of_lost_ports(w, name);
     if (r != -ENOENT) /* it is gone, or not on it any more */
         return r;
     err_clear(e);
