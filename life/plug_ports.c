@@ -231,7 +231,8 @@ int ports_move(struct living *l, struct holding **fresh, struct err *e)
         for (size_t i = 0; i < from->endpoint.publishes.count; i++)
             publish_add(&all, &from->endpoint.publishes.items[i]);
         r = ports_withdraw(l, &all, e);
-        if (r < 0) /* perhaps they are withdrawn all the same: ports_settle() publishes them again */
+        if (r <
+            0) /* perhaps they are withdrawn all the same: ports_settle() publishes them again */
             from->endpoint.publishes.count = 0;
     }
     for (struct holding *h = l->holdings; r == 0 && h; h = h->next)

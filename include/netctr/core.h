@@ -104,10 +104,10 @@ struct spec {
     uint64_t caps;         /**< bounding set, one bit a capability */
     uint64_t ambient_caps; /**< those that a user other than root has as well: added by name */
     enum network_mode network_mode;
-    char *network;  /**< for people: "default", "a,b", "none", "host", "container:x" */
-    strv networks;  /**< as asked for, what --network takes; the CLI's */
-    strv publish;   /**< as asked for: "8080:80" */
-    strv published; /**< as in `ps`: "0.0.0.0:8080->80/tcp" */
+    char *network;    /**< for people: "default", "a,b", "none", "host", "container:x" */
+    strv networks;    /**< as asked for, what --network takes; the CLI's */
+    strv publish;     /**< as asked for: "8080:80" */
+    strv published;   /**< as in `ps`: "0.0.0.0:8080->80/tcp" */
     strv unpublished; /**< those of publish that none of its networks can carry: "8080:80/tcp" */
     strv dns, dns_search, dns_options; /**< in the place of the host's; NULL: the host's */
     strv add_hosts;                    /**< as asked for: "NAME:ADDRESS", "NAME:host-gateway" */
