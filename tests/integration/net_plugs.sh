@@ -329,6 +329,12 @@ ports_move() {
     assert_eq "$(lan_gets http://192.0.2.2:8080/)" a
     netctr restart -t 0 a
     wait_for 5 in_lan curl -sf --noproxy '*' -o /dev/null http://192.0.2.2:8080/
+    netctr rm -f a
+    # The same for UDP, also for a client that has talked before.
+    serve_peer a --network default --network blue -p 5353:53/udp
+    in_lan peer ask udp 192.0.2.2 5353 >/dev/null
+    netctr network disconnect default a
+    in_lan peer ask udp 192.0.2.2 5353 >/dev/null
 }
 t 'disconnect and connect: published ports move to the way out' ports_move
 

@@ -239,7 +239,6 @@ netctr: warning: container `third` shares the network of `mate` and has lost it:
 third'
     assert_eq "$(lost mate) $(lost third)" 'false false'
     in_network_of third ip -oneline address show dev eth0 | has 10.88.0.
-    # Its own restarts of the program are no reason.
     netctr rm -f third
     netctr stop -t 0 own 2>"$tmp/said"
     assert_eq "$(cat "$tmp/said")" 'netctr: warning: container `mate` shares the network of `own` and has lost it: `netctr start own` and `netctr restart mate`'
@@ -253,8 +252,15 @@ mate'
     assert_eq "$(cat "$tmp/said")" 'netctr: warning: container `mate` shares the network of `own`, which is gone, and has lost it: `netctr rm -f mate`'
     assert_eq "$(lost mate)" true
     assert_eq "$(netctr rm -f mate 2>&1)" mate
+    # A restart policy keeps the namespace.
+    netctr run -d --name own --restart always "$box" sleep 100 >/dev/null
+    netctr run -d --name mate --network container:own "$box" sleep 100 >/dev/null
+    kill -KILL "$(pid_of own)"
+    wait_for 10 eval '[ "$(state_of own restarts)" = 1 ] && status_is own running'
+    assert_eq "$(lost mate)" false
+    in_network_of mate ip -oneline address show dev eth0 | has 10.88.0.
 }
-t 'who shares a network hears of the end of its owner' sharers
+t 'a container that shares a network is named when its owner ends' sharers
 
 several() {
     netctr network create a >/dev/null
