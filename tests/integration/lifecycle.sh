@@ -172,7 +172,7 @@ exec_in_container() {
 t 'exec: streams, exit codes, -e -w -u -i, the same namespaces' exec_in_container
 
 not_running() {
-    local commands=('exec c true' 'kill c' 'kill -s USR1 c' 'port c' 'publish c 8080:80' 'network connect default c') command
+    local commands=('exec c true' 'kill c' 'kill -s USR1 c' 'port c' 'publish c 8080:80') command
     run --name c "$box" sh -c 'exit 7' || true
     run --name quiet --log-driver none "$box" true
     for command in "${commands[@]}"; do
