@@ -75,13 +75,7 @@ static int join_network(struct living *l, struct err *e)
         return err_say(e, -ESRCH, "container `%s` is not running", rest);
     if (r.spec.network_mode == NETWORK_HOST)
         return err_say(e, -EINVAL, "container `%s` has no network of its own", rest);
-    /* Looked at while a pidfd says that it is still that process. */
-    _cleanup_close_ int init = pidfd_of(r.pid, r.pid_start);
-    _cleanup_free_ char *path = xasprintf("/proc/%d/ns/net", r.pid);
-    if (init >= 0 && (l->netns = open(path, O_RDONLY | O_CLOEXEC)) < 0)
-        code = -errno;
-    else if (init < 0 || (code = pidfd_signal(init, 0)) < 0)
-        code = init < 0 ? init : code;
+    code = l->netns = netns_of_process(r.pid, r.pid_start);
     if (code < 0 && code != -ESRCH && code != -ENOENT)
         return err_set(e, code, "look at the network of container `%s`", rest);
     if (code < 0)

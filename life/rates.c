@@ -12,15 +12,11 @@ struct walk {
     struct err *e;
 };
 
-/* Looked at while a pidfd says that it is still that process. */
+/* -1: no process is in it just now. */
 int record_netns(const struct record *r)
 {
-    if (r->status != STATUS_RUNNING)
-        return -1;
-    _cleanup_close_ int init = pidfd_of(r->pid, r->pid_start);
-    _cleanup_free_ char *path = xasprintf("/proc/%d/ns/net", r->pid);
-    _cleanup_close_ int fd = init < 0 ? -1 : open(path, O_RDONLY | O_CLOEXEC);
-    return fd < 0 || pidfd_signal(init, 0) < 0 ? -1 : take_fd(fd);
+    int fd = r->status == STATUS_RUNNING ? netns_of_process(r->pid, r->pid_start) : -1;
+    return fd < 0 ? -1 : fd;
 }
 
 static int visit(const struct record *r, void *arg)

@@ -12,6 +12,7 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <time.h>
 
 int netns_self(void)
@@ -162,6 +163,30 @@ int netns_open_rt(int fd, struct rt **rt, struct err *e)
     int r = rt_open(rt, e);
     go_home(home);
     return r;
+}
+
+int netns_socket(int fd, int family, int type, struct err *e)
+{
+    _cleanup_close_ int home = enter(fd, e);
+    if (home < 0)
+        return home;
+    int s = socket(family, type | SOCK_CLOEXEC, 0), why = errno;
+    go_home(home);
+    return s < 0 ? err_set(e, why, "open a socket in the container's network namespace") : s;
+}
+
+int netns_of_process(pid_t pid, uint64_t start)
+{
+    _cleanup_close_ int process = pidfd_of(pid, start);
+    if (process < 0)
+        return process;
+    _cleanup_free_ char *path = xasprintf("/proc/%d/ns/net", pid);
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    /* It has been that process all the time. */
+    int r = pidfd_signal(process, 0);
+    return r < 0 ? r : take_fd(fd);
 }
 
 bool netns_is(int fd)

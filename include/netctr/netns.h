@@ -55,6 +55,10 @@ int netns_create(int *fd, struct rt **rt, const struct sysctl *sysctls, struct e
 int netns_sysctls(int fd, const struct sysctl *sysctls, struct err *e);
 /** A rtnetlink socket in the namespace @fd. The caller must be single-threaded. */
 int netns_open_rt(int fd, struct rt **rt, struct err *e);
+/** A socket in the namespace @fd, close-on-exec. The caller must be single-threaded. */
+int netns_socket(int fd, int family, int type, struct err *e);
+/** An fd of the network namespace of the process @pid that started at @start; -errno, -ESRCH if it is gone. */
+int netns_of_process(pid_t pid, uint64_t start);
 /** Is @fd a network namespace? */
 bool netns_is(int fd);
 /** An fd of the network namespace that the caller is in. */
