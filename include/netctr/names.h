@@ -103,3 +103,15 @@ struct name_server {
  *  directory, and it has no capability and few system calls. First it finishes what its predecessor in
  *  @self has left. Returns -errno when it cannot go on. */
 int names_serve(const struct name_server *s, struct err *e);
+
+/* ---- asking ---------------------------------------------------------------------------------*/
+
+struct name_probe {
+    int fd;           /**< a UDP socket that is connected to the server; the caller's */
+    const char *name; /**< asked for; "": the root */
+    uint8_t type;     /**< of the record: 1 for A, 2 for NS */
+    bool answered;    /**< whatever the answer is */
+    int error; /**< of the socket, ECONNREFUSED for example; the caller may set it: nothing is asked then */
+};
+/** Asks them all at once, and waits no longer than @timeout_ms for the answers. */
+void names_probe(struct name_probe *probes, size_t count, int timeout_ms);
