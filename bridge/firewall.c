@@ -86,6 +86,11 @@ int fw_has_rules(struct fw *fw)
     return r;
 }
 
+int fw_each_drop(struct fw *fw, void (*each)(const struct bridge_drop *drop, void *arg), void *arg)
+{
+    return ruleset_each_drop(fw->nft, each, arg);
+}
+
 static int has_element(struct fw *fw, const struct element *x)
 {
     bool expires;

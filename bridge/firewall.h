@@ -35,6 +35,9 @@ int fw_probe(struct fw *fw, char **owner, struct err *e);
 
 /** Sends the tables and withdraws them in the same transaction: 0 if the kernel would take them. */
 int fw_rehearse(struct fw *fw, struct err *e);
+struct bridge_drop;
+/** As bridge_each_drop(). */
+int fw_each_drop(struct fw *fw, void (*each)(const struct bridge_drop *drop, void *arg), void *arg);
 /** Do both tables have all their rules? 1, 0 or a negative errno. */
 int fw_has_rules(struct fw *fw);
 

@@ -9,6 +9,8 @@
 #include "firewall.h"
 #include "nft_batch.h"
 
+struct bridge_drop;
+
 /** The sets that elements come and go in. */
 enum ruleset_set {
     SET_NETWORKS,
@@ -98,6 +100,9 @@ char *ruleset_text(void);
 
 /** How many rules the table of this family has. */
 size_t ruleset_rule_count(uint8_t family);
+/** What the rules of the guard and of the chain `martians` have dropped, a sum for each reason. */
+int ruleset_each_drop(struct nft *n, void (*each)(const struct bridge_drop *drop, void *arg),
+                      void *arg);
 /** What the kernel refuses whatever else there is: a transaction that ends with it takes no effect. */
 void ruleset_withdraw(struct nft_batch *b, char *what);
 /** How many rules of ours the kernel has in the table of this family; negative errno. */

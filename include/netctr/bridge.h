@@ -342,6 +342,15 @@ int firewall_knows_conntrack(struct err *e);
 /** What the firewall, which is there, lacks of what it should have; @found is told of each. */
 int bridge_verify(struct bridge *b, const struct endpoint *live, size_t count,
                   void (*found)(const char *what, void *arg), void *arg, struct err *e);
+/** Packets that the firewall has dropped since it was last loaded. */
+struct bridge_drop {
+    bool guard; /**< sent by containers; else by others, to where they cannot come from */
+    char *why;  /**< the rule's comment */
+    uint64_t packets;
+};
+/** Calls @each for every reason for which packets were dropped by the guard, or because they are martians. */
+int bridge_each_drop(struct bridge *b, void (*each)(const struct bridge_drop *drop, void *arg),
+                     void *arg, struct err *e);
 /** Puts back what somebody has changed of the networks that are in use, outside of the firewall: the bridge, its
  *  addresses and sysctls, forwarding, and the ports of @view with their rates. What is changed inside a
  *  container is left. Goes on after a failure and returns the first; network_survey() tells what remains. */
