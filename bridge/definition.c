@@ -18,6 +18,17 @@ void network_clear(struct network *n)
     *n = (struct network){0};
 }
 
+void network_copy(const struct network *n, struct network *out)
+{
+    *out = *n;
+    out->name = xstrdup(n->name);
+    out->bridge = xstrdup(n->bridge);
+    out->labels = strv_copy(n->labels);
+    out->links = strv_copy(n->links);
+    out->link_bridges = strv_copy(n->link_bridges);
+    out->sysctls = strv_copy(n->sysctls);
+}
+
 struct fw_network network_elements(const struct network *n)
 {
     return (struct fw_network){

@@ -82,10 +82,7 @@ static int take_network(const struct network *n, void *arg)
 {
     struct doctor *d = arg;
     d->networks = xrealloc(d->networks, d->network_count + 1, sizeof(*d->networks));
-    struct network *own = &d->networks[d->network_count++];
-    *own = *n;
-    own->name = xstrdup(n->name);
-    own->bridge = xstrdup(n->bridge);
+    network_copy(n, &d->networks[d->network_count++]);
     return 0;
 }
 

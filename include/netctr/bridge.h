@@ -67,6 +67,8 @@ static inline bool network_has_gateway(const struct network *n)
 int gateway_mode_parse(const char *text, enum gateway_mode *out); /**< "nat", …; -EINVAL */
 const char *gateway_mode_name(enum gateway_mode mode);
 json_t *network_to_json(const struct network *n); /**< as it is stored; caller owns */
+/** @out owns everything in it, and is the caller's to clear. */
+void network_copy(const struct network *n, struct network *out);
 void network_clear(struct network *n);
 #define _cleanup_network_ __attribute__((cleanup(network_clear)))
 
