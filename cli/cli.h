@@ -41,6 +41,10 @@ int tmpfs_parse(const char *text, struct volume *out, struct err *e);
 int cli_world(const struct cli *cli, struct world *out, struct err *e);
 /** The same, and its bridge. */
 int cli_bridge(const struct cli *cli, struct world *out, struct bridge **bridge, struct err *e);
+/** Both for commands that only show something: on a host where netctr has never run they create nothing. */
+int cli_world_to_read(const struct cli *cli, struct world *out, struct err *e);
+int cli_bridge_to_read(const struct cli *cli, struct world *out, struct bridge **bridge,
+                       struct err *e);
 
 /** Adds what `-v` and `--tmpfs` say to @s. (volumes.c) */
 int volumes_parse(strv volumes, strv tmpfs, struct spec *s, struct err *e);

@@ -219,6 +219,15 @@ static int follow(struct view *v, int64_t until)
     }
 }
 
+/* Where netctr has never run there is nothing to watch, and watching creates nothing: the first container is
+ * waited for. */
+static void await_store(const struct cli *cli, int64_t until)
+{
+    struct pollfd out = {.fd = STDOUT_FILENO};
+    while (!store_exists(cli->root, cli->run_root) && now_ns() < until && !(out.revents & POLLERR))
+        (void)poll(&out, 1, wait_time(until, true));
+}
+
 static int look(struct world *w, const struct choice *choice, bool follows, struct err *e)
 {
     __attribute__((cleanup(view_clear))) struct view v = {
@@ -285,8 +294,10 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
     __attribute__((cleanup(choice_clear))) struct choice choice = {.until = INT64_MAX};
     _cleanup_world_ struct world w = {0};
     int r = compose(&f, &choice, &follows, e);
+    if (r == 0 && follows)
+        await_store(cli, choice.until);
     if (r == 0)
-        r = cli_world(cli, &w, e);
+        r = cli_world_to_read(cli, &w, e);
     return r < 0 ? r : look(&w, &choice, follows, e);
 }
 

@@ -37,7 +37,8 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
         return err_say(e, -EINVAL, "`gc` takes no names");
     _cleanup_world_ struct world w = {0};
     f.world = &w;
-    int r = store_open(cli->root, cli->run_root, &w.store, e);
+    int r = f.dry_run ? store_open_to_read(cli->root, cli->run_root, &w.store, e)
+                      : store_open(cli->root, cli->run_root, &w.store, e);
     return r < 0 ? r : world_gc(&w, &(struct gc){f.dry_run, tell, &f}, e);
 }
 

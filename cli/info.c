@@ -101,7 +101,7 @@ static int info(const struct cli *cli, int argc, char **argv, struct err *e)
         return err_say(e, -EINVAL, "unknown format `%s`; the one there is is json", format);
     _cleanup_world_ struct world w = {0};
     _cleanup_json_ json_t *j = json_object();
-    int r = cli_world(cli, &w, e);
+    int r = cli_world_to_read(cli, &w, e);
     if (r == 0)
         r = gather(&w, j, e);
     if (r == 0 && format) {

@@ -125,7 +125,7 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
     _cleanup_world_ struct world w = {0};
     _cleanup_json_ json_t *all = json_array();
     int result = 0;
-    int code = cli_world(cli, &w, e);
+    int code = cli_world_to_read(cli, &w, e);
     for (int i = first; i < argc && code == 0; i++) {
         _cleanup_err_ struct err why = ERR_INIT;
         _cleanup_record_ struct record r = {0};

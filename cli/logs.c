@@ -243,7 +243,7 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
     _cleanup_world_ struct world w = {0};
     _cleanup_record_ struct record r = {0};
     if (code == 0)
-        code = cli_world(cli, &w, e);
+        code = cli_world_to_read(cli, &w, e);
     if (code == 0)
         code = world_find(&w, argv[first], &r, e);
     return code < 0 ? code : show(&w, &r, &v, e);

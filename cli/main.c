@@ -77,6 +77,18 @@ int cli_bridge(const struct cli *cli, struct world *out, struct bridge **bridge,
     return r == 0 ? world_bridge(out, bridge, e) : r;
 }
 
+int cli_world_to_read(const struct cli *cli, struct world *out, struct err *e)
+{
+    return world_open_to_read(cli->root, cli->run_root, out, e);
+}
+
+int cli_bridge_to_read(const struct cli *cli, struct world *out, struct bridge **bridge,
+                       struct err *e)
+{
+    int r = cli_world_to_read(cli, out, e);
+    return r == 0 ? world_bridge(out, bridge, e) : r;
+}
+
 /* Descriptors that the caller left open are no business of a container's, and the three streams must
  * be open, or a socket of ours would take their place. Who writes to one that was closed hears so (EBADF). */
 static int tidy_descriptors(struct err *e)

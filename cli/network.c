@@ -158,7 +158,7 @@ static int port(const struct cli *cli, int argc, char **argv, struct err *e)
         return err_say(e, -EINVAL, "usage: netctr port %s", command_port.usage);
     _cleanup_world_ struct world w = {0};
     _cleanup_record_ struct record r = {0};
-    int code = cli_world(cli, &w, e);
+    int code = cli_world_to_read(cli, &w, e);
     if (code == 0)
         code = world_find(&w, argv[first], &r, e);
     if (code < 0)

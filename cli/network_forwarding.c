@@ -70,7 +70,7 @@ int network_forwarding(const struct cli *cli, const struct command *command, int
         return err_say(e, -EINVAL, "unknown format `%s`; the one there is is json", format);
     _cleanup_world_ struct world w = {0};
     struct bridge *b;
-    int r = cli_world(cli, &w, e);
+    int r = open || closed ? cli_world(cli, &w, e) : cli_world_to_read(cli, &w, e);
     if (r == 0)
         r = world_bridge(&w, &b, e);
     if (r == 0 && (open || closed))

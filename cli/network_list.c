@@ -105,7 +105,7 @@ static int list(const struct cli *cli, char *const *filters, struct listing *l, 
     _cleanup_world_ struct world w = {0};
     struct bridge *bridge = NULL;
     _cleanup_strv_ strv names = NULL;
-    int r = cli_bridge(cli, &w, &bridge, e);
+    int r = cli_bridge_to_read(cli, &w, &bridge, e);
     if (r == 0)
         r = network_names(bridge, &names, e);
     strv_each (name, names) {
@@ -196,7 +196,7 @@ int network_inspect(const struct cli *cli, const struct command *command, int ar
     _cleanup_world_ struct world w = {0};
     struct bridge *bridge = NULL;
     _cleanup_json_ json_t *all = json_array();
-    int r = cli_bridge(cli, &w, &bridge, e);
+    int r = cli_bridge_to_read(cli, &w, &bridge, e);
     int result = 0;
     for (int i = first; r == 0 && i < argc; i++) {
         _cleanup_err_ struct err why = ERR_INIT;

@@ -134,7 +134,7 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
     if (format && !streq(format, "json"))
         return err_say(e, -EINVAL, "unknown format `%s`; the one there is is json", format);
     _cleanup_world_ struct world w = {0};
-    int r = cli_world(cli, &w, e);
+    int r = cli_world_to_read(cli, &w, e);
     if (r < 0)
         return r;
     _cleanup_json_ json_t *json = format ? json_array() : NULL;

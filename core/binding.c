@@ -14,6 +14,7 @@
 #include <inttypes.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mount.h>
 
 #define INSTANCE_FILE "instance"
 
@@ -244,23 +245,62 @@ int store_hold_binding(struct store *s, struct err *e)
     return r < 0 ? r : take_fd(lock);
 }
 
+/* Root and run directory are open, or tell why not. */
+static int open_below(struct store *s, struct err *e)
+{
+    int r = s->root_fd < 0 ? s->root_fd : s->run_fd < 0 ? s->run_fd : 0;
+    if (r == 0)
+        r = s->defined_fd = open_containers(s->root_fd, s->root, e);
+    if (r >= 0)
+        r = s->live_fd = open_containers(s->run_fd, s->run, e);
+    if (r >= 0)
+        r = bind_roots(s, e);
+    if (r == 0)
+        r = instance_find(s, e);
+    if (r == 0)
+        r = instance_bind(s, e);
+    if (r < 0)
+        store_close(s);
+    return r;
+}
+
 int store_open(const char *root, const char *run, struct store *out, struct err *e)
 {
-    *out = (struct store){.root_fd = -1, .run_fd = -1, .defined_fd = -1, .live_fd = -1};
-    if ((out->root_fd = open_top(root, &out->root, e)) < 0 ||
-        (out->run_fd = open_top(run, &out->run, e)) < 0 ||
-        (out->defined_fd = open_containers(out->root_fd, out->root, e)) < 0 ||
-        (out->live_fd = open_containers(out->run_fd, out->run, e)) < 0 || bind_roots(out, e) < 0) {
-        int r = e ? e->code : -EIO;
-        store_close(out);
-        return r;
-    }
-    int r = instance_find(out, e);
-    if (r == 0)
-        r = instance_bind(out, e);
-    if (r < 0)
-        store_close(out);
-    return r;
+    *out = STORE_INIT;
+    out->root_fd = open_top(root, &out->root, e);
+    if (out->root_fd >= 0)
+        out->run_fd = open_top(run, &out->run, e);
+    return open_below(out, e);
+}
+
+bool store_exists(const char *root, const char *run)
+{
+    _cleanup_free_ char *defined = xasprintf("%s/containers", root),
+                        *live = xasprintf("%s/containers", run);
+    return file_exists_at(AT_FDCWD, defined) != 0 || file_exists_at(AT_FDCWD, live) != 0;
+}
+
+/* A file system in memory that is mounted nowhere, and gone when it is closed. */
+static int open_memory(struct err *e)
+{
+    _cleanup_close_ int fs = fsopen("tmpfs", FSOPEN_CLOEXEC);
+    if (fs < 0 || fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+        return err_set(e, errno, "make an empty directory in memory");
+    int fd = fsmount(fs, FSMOUNT_CLOEXEC, 0);
+    return fd < 0 ? err_set(e, errno, "make an empty directory in memory") : fd;
+}
+
+int store_open_to_read(const char *root, const char *run, struct store *out, struct err *e)
+{
+    if (store_exists(root, run))
+        return store_open(root, run, out, e);
+    *out = STORE_INIT;
+    out->root = xstrdup(root);
+    out->run = xstrdup(run);
+    out->root_fd = open_memory(e);
+    if (out->root_fd >= 0)
+        out->run_fd = open_memory(e);
+    return open_below(out, e);
 }
 
 void store_close(struct store *s)
@@ -272,5 +312,5 @@ void store_close(struct store *s)
     free(s->root);
     free(s->run);
     free(s->instance);
-    *s = (struct store){.root_fd = -1, .run_fd = -1, .defined_fd = -1, .live_fd = -1};
+    *s = STORE_INIT;
 }

@@ -229,7 +229,9 @@ static int sweep_names(struct world *w, const struct gc *gc, struct err *e)
     int names = -1;
     _cleanup_strv_ strv ids = NULL;
     int r = store_live_ids(&w->store, &ids, e);
-    if (r == 0)
+    if (r == 0 && gc->dry_run && (r = names_exist(w->store.run_fd)) <= 0)
+        return r < 0 ? err_set(e, r, "look for names") : 0;
+    if (r >= 0)
         r = world_names(w, &names, e);
     if (r == 0)
         r = names_sweep(names, ids, gc, e);
@@ -365,11 +367,21 @@ static int repair_at_first(struct world *out, struct err *e)
     return world_repair(out, &gc_quietly, e);
 }
 
+static int repair_opened(int r, struct world *w, struct err *e)
+{
+    if (r == 0 && (r = repair_at_first(w, e)) < 0)
+        world_explain(w, r, e);
+    return r;
+}
+
 int world_open(const char *root, const char *run_root, struct world *out, struct err *e)
 {
     *out = (struct world){0};
-    int r = store_open(root, run_root, &out->store, e);
-    if (r == 0 && (r = repair_at_first(out, e)) < 0)
-        world_explain(out, r, e);
-    return r;
+    return repair_opened(store_open(root, run_root, &out->store, e), out, e);
+}
+
+int world_open_to_read(const char *root, const char *run_root, struct world *out, struct err *e)
+{
+    *out = (struct world){0};
+    return repair_opened(store_open_to_read(root, run_root, &out->store, e), out, e);
 }

@@ -2,6 +2,7 @@
 #include <netctr/life.h>
 
 #include <errno.h>
+#include <limits.h>
 #include <netctr/names.h>
 #include <string.h>
 #include <sys/statvfs.h>
@@ -13,6 +14,35 @@ int world_bridge(struct world *w, struct bridge **out, struct err *e)
         r = bridge_open(w->store.root_fd, w->store.run_fd, w->store.instance, &w->bridge, e);
     *out = w->bridge;
     return r;
+}
+
+/* With all that opening it would create. */
+static bool is_complete(const char *root, const char *run)
+{
+    const char *const places[][2] = {{root, "containers"},
+                                     {root, "networks"},
+                                     {run, "containers"},
+                                     {run, "leases"},
+                                     {run, "lock"}};
+    for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+        _cleanup_free_ char *path = xasprintf("%s/%s", places[i][0], places[i][1]);
+        if (access(path, F_OK) < 0)
+            return false;
+    }
+    _cleanup_free_ char *file = xasprintf("%s/run-root", root), *bound = NULL,
+                        *own = realpath(run, NULL);
+    return read_file_at(AT_FDCWD, file, PATH_MAX, &bound, NULL) == 0 && streq(bound, own);
+}
+
+int world_look(const char *root, const char *run_root, struct world *out, struct err *e)
+{
+    *out = (struct world){.store = STORE_INIT};
+    int r = is_complete(root, run_root) ? store_open(root, run_root, &out->store, e) : 0;
+    if (r < 0)
+        return r;
+    _cleanup_close_ int dir = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const char *instance = out->store.instance ? out->store.instance : "0000000000000000";
+    return bridge_look(dir, out->store.run_fd, instance, &out->bridge, e);
 }
 
 int world_names(struct world *w, int *out, struct err *e)

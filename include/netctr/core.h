@@ -144,8 +144,14 @@ struct store {
     uint64_t netns; /**< the namespace's inode number */
     bool fresh;     /**< RUN is not this instance's yet: it was another's, or has been lost */
 };
+#define STORE_INIT ((struct store){.root_fd = -1, .run_fd = -1, .defined_fd = -1, .live_fd = -1})
 /** Changes nothing of what is there: when @out is fresh, world_open() or world_gc() takes RUN over. */
 int store_open(const char *root, const char *run, struct store *out, struct err *e);
+/** The same for commands that only read. Where no store exists they create none: they get an empty one in memory,
+ *  which nobody else sees. */
+int store_open_to_read(const char *root, const char *run, struct store *out, struct err *e);
+/** Has netctr ever run with these directories? Also true when that cannot be found out. */
+bool store_exists(const char *root, const char *run);
 void store_close(struct store *s);
 #define _cleanup_store_ __attribute__((cleanup(store_close)))
 /** The instance lock: protects which names exist. Held shortly, never while waiting for a process.

@@ -19,6 +19,12 @@ struct world {
 /** Opens the store at @root (state that outlives a reboot) and @run_root (the rest), and buries what dead
  *  monitors left. world_close() also after a failure. */
 int world_open(const char *root, const char *run_root, struct world *out, struct err *e);
+/** The same for commands that only show something: where netctr has never run, they create nothing and find an empty
+ *  world. Where it has, they clean up after dead monitors like any other. */
+int world_open_to_read(const char *root, const char *run_root, struct world *out, struct err *e);
+/** For `doctor`: repairs nothing and creates nothing. Where the state is not there, or not all of it, @out has a
+ *  bridge and no store (store.root is NULL). */
+int world_look(const char *root, const char *run_root, struct world *out, struct err *e);
 void world_close(struct world *w);
 #define _cleanup_world_ __attribute__((cleanup(world_close)))
 int world_bridge(struct world *w, struct bridge **out, struct err *e);
