@@ -5,7 +5,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-const struct doctor_check doctor_checks[] = {
+static const struct doctor_check checks[] = {
     {"kernel", check_kernel},
     {"cgroups", check_cgroups},
     {"capabilities", check_capabilities},
@@ -27,7 +27,20 @@ const struct doctor_check doctor_checks[] = {
     {"peers", check_peers},
     {"names", check_names},
     {"inotify", check_inotify},
-    {NULL, NULL},
+    {"default route", check_default_route},
+    {"limits", check_limits},
+    {"links", check_strange_links},
+    {"firewall", check_firewall},
+    {"differences", check_differences},
+    {"rates", check_kept_rates},
+    {"monitors", check_monitors},
+    {"sharers", check_sharers},
+    {"interfaces", check_interfaces},
+    {"listeners", check_listeners},
+    {"name server", check_name_server},
+    {"upstream", check_upstream},
+    {"drops", check_drops},
+    {"leftovers", check_leftovers},
 };
 
 void doctor_say(struct doctor *d, enum severity severity, char *cure, const char *format, ...)
@@ -39,6 +52,11 @@ void doctor_say(struct doctor *d, enum severity severity, char *cure, const char
     if (vasprintf(&text, format, args) < 0)
         text = NULL;
     va_end(args);
+    /* What others have named need not be UTF-8, which JSON is. */
+    _cleanup_json_ json_t *valid = text ? json_string(text) : NULL;
+    for (char *p = valid ? NULL : text; p && *p; p++)
+        if (*p & 0x80)
+            *p = '?';
     d->problem = d->problem || severity == PROBLEM;
     size_t i;
     json_t *other;
@@ -107,43 +125,90 @@ static void say_damaged(struct err *why, void *doctor)
 
 static int look_at_networks(struct doctor *d, struct err *e)
 {
-    _cleanup_close_ int root = open(d->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    const char *instance = d->store ? d->store->instance : "0000000000000000";
-    int r = bridge_look(root, d->store ? d->store->run_fd : -1, instance, &d->bridge, e);
-    if (r == 0 && root >= 0 && faccessat(root, "networks", F_OK, 0) == 0)
+    _cleanup_free_ char *networks = xasprintf("%s/networks", d->root);
+    int r = 0;
+    if (access(networks, F_OK) == 0)
         r = network_judge_each(d->bridge, take_network, say_damaged, d, e);
     d->any_defined = d->network_count > 0;
     return r < 0 || d->any_defined ? r : imagine_network(d, e);
 }
 
-int doctor_look(struct doctor *d, struct err *e)
+static int look(struct doctor *d, struct err *e)
 {
     _cleanup_err_ struct err none = ERR_INIT;
     d->findings = json_array();
-    int r = rt_open(&d->rt, e);
+    int r = world_look(d->root, d->run, &d->world, e);
+    d->store = r == 0 && d->world.store.root ? &d->world.store : NULL;
+    d->bridge = d->world.bridge;
+    if (r == 0)
+        r = rt_open(&d->rt, e);
     if (r == 0)
         r = rt_each_link(d->rt, take_link, d, e);
     if (r == 0)
         r = rt_each_route(d->rt, take_route, d, e);
     if (r == 0)
         r = look_at_networks(d, e);
+    if (r == 0 && d->store)
+        r = doctor_gather_containers(d, e);
     /* Without nf_tables there are no tables; that they lack is the kernel's check to say. */
     if (r == 0 && foreign_read(&d->foreign, &none) < 0)
         d->foreign = NULL;
     return r;
 }
 
+static void container_clear_one(struct doctor_container *c)
+{
+    free(c->name);
+    free(c->network);
+    strv_free(c->dns);
+    endpoint_list_clear(&c->endpoints);
+}
+
 void doctor_clear(struct doctor *d)
 {
+    for (size_t i = 0; i < d->container_count; i++)
+        container_clear_one(&d->containers[i]);
+    free(d->containers);
     for (size_t i = 0; i < d->network_count; i++)
         network_clear(&d->networks[i]);
     free(d->networks);
     free(d->links);
     free(d->routes);
     foreign_free(d->foreign);
-    bridge_close(d->bridge);
+    world_close(&d->world);
     rt_close(d->rt);
     json_decref(d->findings);
+}
+
+/* ---- run the checks --------------------------------------------------------------------------*/
+
+/* The first failure that is no finding. */
+static int run_checks(struct doctor *d, struct err *e)
+{
+    int failed = 0;
+    for (size_t i = 0; i < ARRAY_LEN(checks); i++) {
+        _cleanup_err_ struct err why = ERR_INIT;
+        int r = checks[i].run(d, &why);
+        if (r == -EBADMSG) {
+            doctor_say_damaged(d, &why);
+        } else if (r < 0 && failed == 0) {
+            failed = r;
+            err_wrap(&why, "check `%s`", checks[i].name);
+            err_move(e, &why);
+        }
+    }
+    return failed;
+}
+
+int doctor_examine(struct doctor *d, struct err *e)
+{
+    int r = look(d, e);
+    if (r == 0)
+        return run_checks(d, e);
+    if (r != -EBADMSG)
+        return r;
+    doctor_say_damaged(d, e);
+    return 0;
 }
 
 /* ---- look up ---------------------------------------------------------------------------------*/
@@ -161,6 +226,14 @@ const struct link *doctor_link_at(const struct doctor *d, int index)
     for (size_t i = 0; i < d->link_count; i++)
         if (d->links[i].index == index)
             return &d->links[i];
+    return NULL;
+}
+
+const struct network *doctor_network(const struct doctor *d, const char *name)
+{
+    for (size_t i = 0; i < d->network_count; i++)
+        if (streq(d->networks[i].name, name))
+            return &d->networks[i];
     return NULL;
 }
 

@@ -1,13 +1,13 @@
-/* What of the host's stands in the way of containers, each with its cure. Looks only: nothing is made and
- * nothing is changed, also where no netctr has ever run.
+/* What on this host, or in netctr's own state, keeps containers from working, each with its cure. doctor only
+ * reads: it creates and changes nothing, also where netctr has never run.
  *
- * What there is, is gathered once; a check is a function that compares and says what it finds.
+ * Facts are gathered once; a check is a function that compares them and reports what it finds. No check waits
+ * longer than about a second for anybody.
  */
 #pragma once
 
-#include <netctr/bridge.h>
-#include <netctr/core.h>
 #include <netctr/foreign.h>
+#include <netctr/life.h>
 
 enum severity {
     NOTE,    /**< good to know */
@@ -15,10 +15,26 @@ enum severity {
     PROBLEM, /**< something that should work does not */
 };
 
+/** A container that has a monitor, as it was when doctor looked. */
+struct doctor_container {
+    char *name;
+    char *network; /**< "default", "container:x", …; as spec.network */
+    strv dns;      /**< its own upstream servers; NULL: the host's */
+    enum status status;
+    pid_t pid; /**< RUNNING: its first process */
+    uint64_t pid_start;
+    pid_t monitor;
+    uint64_t monitor_start;
+    struct endpoint_list endpoints; /**< none while it leaves its networks */
+};
+
 struct doctor {
     const char *root, *run; /**< as they were given; they need not exist */
-    struct store *store;    /**< NULL: there is no state, or not all of it */
-    struct bridge *bridge;
+    struct world world;
+    struct store *store;   /**< of @world; NULL: there is no state, or not all of it */
+    struct bridge *bridge; /**< of @world */
+    struct doctor_container *containers;
+    size_t container_count;
     struct rt *rt;
     struct foreign *foreign; /**< NULL: the kernel has no nf_tables */
     struct link *links;
@@ -43,11 +59,9 @@ struct doctor_check {
     const char *name;
     int (*run)(struct doctor *d, struct err *e);
 };
-/** All checks that need no more than this; the last has no name. */
-extern const struct doctor_check doctor_checks[];
-
-/** Gathers what the checks look at. @d holds root, run and store. */
-int doctor_look(struct doctor *d, struct err *e);
+/** Gathers the facts and runs every check; @d holds root and run. One check that fails does not keep the others
+ *  from running; the first failure is returned. */
+int doctor_examine(struct doctor *d, struct err *e);
 void doctor_clear(struct doctor *d);
 
 /* ---- for the checks --------------------------------------------------------------------------*/
@@ -56,6 +70,11 @@ const struct link *doctor_link(const struct doctor *d, const char *name); /**< o
 const struct link *doctor_link_at(const struct doctor *d, int index);     /**< or NULL */
 bool doctor_is_uplink(const struct doctor *d, const struct link *l);      /**< a default route's */
 const char *doctor_uplink(const struct doctor *d);                        /**< the first, or NULL */
+const struct network *doctor_network(const struct doctor *d, const char *name); /**< or NULL */
+/** An fd of the container's network namespace; negative when it does not run any more. */
+int doctor_netns(const struct doctor_container *c);
+/** How long ago its first process started. */
+int64_t doctor_age_ms(const struct doctor_container *c);
 /** A sysctl as a number; @fallback when there is none. */
 int64_t doctor_sysctl(int64_t fallback, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -84,3 +103,20 @@ int check_peers(struct doctor *d, struct err *e);
 int check_storage(struct doctor *d, struct err *e);
 int check_names(struct doctor *d, struct err *e);
 int check_inotify(struct doctor *d, struct err *e);
+
+/* Of netctr's own state. */
+int doctor_gather_containers(struct doctor *d, struct err *e);
+int check_firewall(struct doctor *d, struct err *e);
+int check_differences(struct doctor *d, struct err *e);
+int check_kept_rates(struct doctor *d, struct err *e);
+int check_strange_links(struct doctor *d, struct err *e);
+int check_leftovers(struct doctor *d, struct err *e);
+int check_drops(struct doctor *d, struct err *e);
+int check_monitors(struct doctor *d, struct err *e);
+int check_sharers(struct doctor *d, struct err *e);
+int check_interfaces(struct doctor *d, struct err *e);
+int check_listeners(struct doctor *d, struct err *e);
+int check_name_server(struct doctor *d, struct err *e);
+int check_upstream(struct doctor *d, struct err *e);
+int check_default_route(struct doctor *d, struct err *e);
+int check_limits(struct doctor *d, struct err *e);

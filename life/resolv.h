@@ -23,3 +23,5 @@ char *make_resolv_conf(const struct resolv_plan *plan, struct err *e);
 /** The host's resolvers; without those that only the host itself reaches with @reachable. Caller frees.
  *  NULL with @e when its file cannot be read. */
 strv host_resolvers(bool reachable, struct err *e);
+/** The file that host_resolvers(false) reads. */
+#define HOST_RESOLV_CONF "/etc/resolv.conf"

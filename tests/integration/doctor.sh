@@ -2,6 +2,7 @@
 # netctr doctor and the rest of the host: the kernel, files, others who live there, and our own state.
 . "$(dirname "$0")/../lib.sh"
 . "$top/tests/helpers.sh"
+refusing_resolver
 
 # doctor where something has been taken away, as `findings' leaves it: COMMAND... is put before it.
 findings_under() {
@@ -200,6 +201,8 @@ rules_gone() {
     cured
     local set
     for set in macs addrs4 addrs6 targets6; do
+        netctr gc # or it would be done by helpers that replace those that stand still for long
+        nobody_watches
         nft flush set bridge netctr_guard $set
         finds problem 'the firewall lacks the guard of container `web`'
         cured

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # netctr doctor and the host's network: each bad condition is made, named, cured as it says, and gone.
 . "$(dirname "$0")/../lib.sh"
+refusing_resolver
 
 # Neighbours are counted for the whole machine, with whatever else runs on it.
 nothing_wrong() {
@@ -12,7 +13,9 @@ healthy() {
     nothing_wrong
     [ ! -e "$state" ] || fail 'state was made'
     [ ! -e "$run_state" ] || fail 'run state was made'
-    netctr run -d --name web --publish 8080:80 -p '[::1]:81:81' "$box" sleep 100 >/dev/null
+    in_lan "$top/${NETCTR_BUILD:-build}/tests/ask" --upstream 192.0.2.9 --delay 1 &
+    wait_for 3 in_lan "$top/${NETCTR_BUILD:-build}/tests/ask" -s 192.0.2.9 ready.example
+    serves='tcp/80-81' serve_peer web --publish 8080:80 -p '[::1]:81:81'
     nothing_wrong
     snapshot
     netctr doctor >/dev/null

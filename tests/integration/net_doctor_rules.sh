@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # netctr doctor and others' firewalls: what their rules do to a container's packets.
 . "$(dirname "$0")/../lib.sh"
+refusing_resolver
 
 . "$top/tests/names.sh"
 

@@ -3,6 +3,7 @@
 # forward hook works all the same, nothing hangs, and with the cure that doctor prints everything does. (All
 # other net_ files run behind it, too: make check-foreign.)
 . "$(dirname "$0")/../lib.sh"
+refusing_resolver
 . "$top/tests/names.sh"
 
 v4=192.0.2.2 v6=2001:db8::2 lan4=192.0.2.9 lan6=2001:db8::9

@@ -1,0 +1,263 @@
+/* The containers that run: their monitors, and what is in their network namespaces. */
+#include "doctor.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+/* ---- gather ----------------------------------------------------------------------------------*/
+
+static int take_container(const struct record *r, void *arg)
+{
+    struct doctor *d = arg;
+    _cleanup_close_ int dir = store_live_dir(d->store, r->spec.name);
+    if (r->status == STATUS_EXITED || r->status == STATUS_DEAD || dir < 0)
+        return 0;
+    d->containers = xrealloc(d->containers, d->container_count + 1, sizeof(*d->containers));
+    struct doctor_container *c = &d->containers[d->container_count++];
+    *c = (struct doctor_container){.name = xstrdup(r->spec.name),
+                                   .network = xstrdup(r->spec.network),
+                                   .dns = strv_copy(r->spec.dns),
+                                   .status = r->status,
+                                   .pid = r->pid,
+                                   .pid_start = r->pid_start,
+                                   .monitor = r->monitor,
+                                   .monitor_start = r->monitor_start};
+    /* Damaged ones are for gc to report. */
+    if (r->status == STATUS_RUNNING && container_marked(dir, MARK_LEAVING) == 0)
+        (void)endpoint_load_all(dir, &c->endpoints, NULL);
+    return 0;
+}
+
+int doctor_gather_containers(struct doctor *d, struct err *e)
+{
+    return store_each(d->store, take_container, d, e);
+}
+
+int doctor_netns(const struct doctor_container *c)
+{
+    return c->status == STATUS_RUNNING ? netns_of_process(c->pid, c->pid_start) : -ESRCH;
+}
+
+int64_t doctor_age_ms(const struct doctor_container *c)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    return now.tv_sec * 1000 + now.tv_nsec / 1000000 -
+           (int64_t)c->pid_start * 1000 / sysconf(_SC_CLK_TCK);
+}
+
+/* ---- monitors --------------------------------------------------------------------------------*/
+
+int check_monitors(struct doctor *d, struct err *e)
+{
+    (void)e;
+    for (size_t i = 0; i < d->container_count; i++) {
+        const struct doctor_container *c = &d->containers[i];
+        _cleanup_close_ int monitor =
+            c->monitor > 0 ? pidfd_of(c->monitor, c->monitor_start) : -ESRCH;
+        if (monitor >= 0 && proc_state(c->monitor) == 'T')
+            doctor_say(
+                d, WARNING, xasprintf("kill -CONT %d", c->monitor),
+                "the monitor of container `%s` (process %d) has been stopped: its log stands "
+                "still, its restart policy does nothing, and commands that change it wait",
+                c->name, c->monitor);
+    }
+    return 0;
+}
+
+/* ---- shared namespaces -----------------------------------------------------------------------*/
+
+static const struct doctor_container *find(const struct doctor *d, const char *name)
+{
+    for (size_t i = 0; i < d->container_count; i++)
+        if (streq(d->containers[i].name, name) && d->containers[i].status == STATUS_RUNNING)
+            return &d->containers[i];
+    return NULL;
+}
+
+static uint64_t namespace_of(const struct doctor_container *c)
+{
+    _cleanup_close_ int fd = doctor_netns(c);
+    return fd < 0 ? 0 : netns_inode(fd);
+}
+
+/* Its owner has begun again, in a namespace of its own, and what the old one had of networks went with its last
+ * life. */
+static void check_sharer(struct doctor *d, const struct doctor_container *c, const char *owner_name)
+{
+    _cleanup_record_ struct record r = {0};
+    int found = store_find(d->store, owner_name, &r, NULL);
+    if (found < 0 && found != -ENOENT)
+        return; /* it is damaged, which is reported elsewhere */
+    if (found == -ENOENT) {
+        doctor_say(
+            d, WARNING,
+            xasprintf("run a container `%s` again, then `netctr restart %s`", owner_name, c->name),
+            "container `%s` was given the network of container `%s`, which is gone: it has "
+            "no network any more",
+            c->name, owner_name);
+        return;
+    }
+    const struct doctor_container *owner = find(d, r.spec.name);
+    uint64_t theirs = owner ? namespace_of(owner) : 0, own = namespace_of(c);
+    if (r.status == STATUS_EXITED)
+        doctor_say(d, WARNING,
+                   xasprintf("netctr start %s && netctr restart %s", r.spec.name, c->name),
+                   "container `%s` was given the network of container `%s`, which has ended: it "
+                   "has no network any more",
+                   c->name, r.spec.name);
+    else if (theirs && own && theirs != own)
+        doctor_say(d, WARNING, xasprintf("netctr restart %s", c->name),
+                   "container `%s` was given the network of container `%s`, which has restarted "
+                   "since with a new one: `%s` has no network any more",
+                   c->name, r.spec.name, c->name);
+}
+
+int check_sharers(struct doctor *d, struct err *e)
+{
+    (void)e;
+    for (size_t i = 0; i < d->container_count; i++) {
+        const struct doctor_container *c = &d->containers[i];
+        const char *owner = c->network ? skip_prefix(c->network, "container:") : NULL;
+        if (owner && c->status == STATUS_RUNNING)
+            check_sharer(d, c, owner);
+    }
+    return 0;
+}
+
+/* ---- interfaces ------------------------------------------------------------------------------*/
+
+struct visit {
+    struct doctor *d;
+    const struct doctor_container *container;
+    const struct endpoint *ep;
+    struct link link; /* index 0: not found */
+    bool has4, has6;
+};
+
+static int match_link(const struct link *link, void *arg)
+{
+    struct visit *v = arg;
+    bool named = streq(link->name, v->ep->interface);
+    /* The container may have renamed it. */
+    if (named || (!v->link.index && memcmp(link->mac, v->ep->mac, 6) == 0))
+        v->link = *link;
+    return 0;
+}
+
+static const char *neighbour_with(const struct visit *v, const struct ip *ip)
+{
+    for (size_t i = 0; i < v->d->container_count; i++) {
+        const struct endpoint_list *l = &v->d->containers[i].endpoints;
+        for (size_t k = 0; k < l->count; k++) {
+            const struct endpoint *other = &l->items[k];
+            if (!streq(other->id, v->ep->id) && streq(other->network, v->ep->network) &&
+                (ip_equal(&other->address4, ip) || ip_equal(&other->address6, ip)))
+                return v->d->containers[i].name;
+        }
+    }
+    return NULL;
+}
+
+static bool is_gateway(const struct visit *v, const struct ip *ip)
+{
+    const struct network *n = doctor_network(v->d, v->ep->network);
+    return n && (ip_equal(&n->gateway4, ip) || ip_equal(&n->gateway6, ip));
+}
+
+static void say_stranger(const struct visit *v, const struct address *a)
+{
+    const struct doctor_container *c = v->container;
+    const char *owner = neighbour_with(v, &a->ip);
+    _cleanup_free_ char *ip = ip_text(&a->ip), *whose = NULL;
+    char *cure = xasprintf("nsenter --target %d --net ip address del %s/%u dev %s", c->pid, ip,
+                           a->prefix, v->link.name);
+    if (owner)
+        whose = xasprintf("container `%s`", owner);
+    else if (is_gateway(v, &a->ip))
+        whose = xstrdup("the network's gateway");
+    if (whose && !v->ep->guard)
+        doctor_say(v->d, PROBLEM, cure,
+                   "container `%s` has given itself %s, the address of %s on network `%s`, which "
+                   "has no guard: packets for it reach one of the two",
+                   c->name, ip, whose, v->ep->network);
+    else if (whose || v->ep->guard)
+        doctor_say(v->d, NOTE, cure,
+                   "container `%s` has given itself the address %s on network `%s`: the guard "
+                   "drops what it sends from there (a network made with --no-guard lets it pass)",
+                   c->name, ip, v->ep->network);
+    else
+        free(cure);
+}
+
+static int judge_address(const struct address *a, void *arg)
+{
+    struct visit *v = arg;
+    if (a->index != v->link.index || (a->ip.family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&a->ip.v6)))
+        return 0;
+    if (ip_equal(&a->ip, &v->ep->address4))
+        v->has4 = true;
+    else if (ip_equal(&a->ip, &v->ep->address6))
+        v->has6 = true;
+    else
+        say_stranger(v, a);
+    return 0;
+}
+
+static void say_inside(const struct visit *v, const char *what)
+{
+    doctor_say(v->d, WARNING, xasprintf("netctr restart %s", v->container->name),
+               "in container `%s`, %s: network `%s` does not reach it", v->container->name, what,
+               v->ep->network);
+}
+
+/* It may have ended or been disconnected since. */
+static bool is_still_there(const struct visit *v)
+{
+    _cleanup_endpoint_ struct endpoint now = {0};
+    _cleanup_close_ int dir = store_live_dir(v->d->store, v->container->name),
+                        netns = doctor_netns(v->container);
+    return netns >= 0 && dir >= 0 && container_marked(dir, MARK_LEAVING) == 0 &&
+           endpoint_load(dir, v->ep->network, &now, NULL) == 0;
+}
+
+static int look_inside(struct visit *v, struct rt *inside, struct err *e)
+{
+    int r = rt_each_link(inside, match_link, v, e);
+    if (r == 0 && v->link.index)
+        r = rt_each_address(inside, judge_address, v, e);
+    if (r < 0)
+        return r;
+    _cleanup_free_ char *ip4 = ip_text(&v->ep->address4), *ip6 = ip_text(&v->ep->address6),
+                        *what = NULL;
+    if (!v->link.index)
+        what = xasprintf("the interface `%s` is gone", v->ep->interface);
+    else if (!(v->link.flags & IFF_UP))
+        what = xasprintf("the interface `%s` is down", v->link.name);
+    else if (v->ep->address4.family && !v->has4)
+        what = xasprintf("the interface `%s` has lost the address %s", v->link.name, ip4);
+    else if (v->ep->address6.family && !v->has6)
+        what = xasprintf("the interface `%s` has lost the address %s", v->link.name, ip6);
+    if (what && is_still_there(v))
+        say_inside(v, what);
+    return 0;
+}
+
+int check_interfaces(struct doctor *d, struct err *e)
+{
+    int first = 0;
+    for (size_t i = 0; i < d->container_count; i++) {
+        const struct doctor_container *c = &d->containers[i];
+        _cleanup_close_ int netns = c->endpoints.count ? doctor_netns(c) : -1;
+        _cleanup_rt_ struct rt *inside = NULL;
+        _cleanup_err_ struct err why = ERR_INIT;
+        int r = netns < 0 ? 0 : netns_open_rt(netns, &inside, &why);
+        for (size_t k = 0; r == 0 && inside && k < c->endpoints.count; k++) {
+            struct visit v = {.d = d, .container = c, .ep = &c->endpoints.items[k]};
+            r = look_inside(&v, inside, &why);
+        }
+        err_note(&first, r, e, &why);
+    }
+    return first;
+}
