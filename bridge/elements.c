@@ -133,7 +133,9 @@ void elements_link(struct nft_batch *b, enum change change, const char *from, co
 
 /* ---- guards -------------------------------------------------------------------------------*/
 
-size_t elements_of_guard(const struct fw_guard *g, struct element out[GUARD_ELEMENTS_MAX])
+enum { GUARD_ELEMENTS_MAX = 6 };
+
+static size_t elements_of_guard(const struct fw_guard *g, struct element out[GUARD_ELEMENTS_MAX])
 {
     const struct in6_addr *const six[] = {&g->ip6, &g->link_local};
     size_t count = 0;
@@ -238,7 +240,13 @@ static char *publish_name(const struct fw_publish *p)
                      protocol, address, p->host_port);
 }
 
-struct element elements_publish_key(const struct fw_publish *p, const struct element_ports *ports)
+struct element_ports {
+    uint16_t host, to; /* network order */
+};
+
+/* The element's set and key; @ports must live as long. */
+static struct element elements_publish_key(const struct fw_publish *p,
+                                           const struct element_ports *ports)
 {
     bool four = p->family == AF_INET;
     const void *to = four ? (const void *)&p->to4 : &p->to6;
@@ -253,7 +261,7 @@ struct element elements_publish_key(const struct fw_publish *p, const struct ele
         .key = {four ? (const void *)&p->host4 : &p->host6, &p->protocol, &ports->host}};
 }
 
-struct element_ports elements_ports(const struct fw_publish *p)
+static struct element_ports elements_ports(const struct fw_publish *p)
 {
     return (struct element_ports){htons(p->host_port), htons(p->to_port)};
 }

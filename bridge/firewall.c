@@ -75,44 +75,9 @@ int fw_rehearse(struct fw *fw, struct err *e)
     return r < 0 ? r : -EIO;
 }
 
-int fw_has_rules(struct fw *fw)
-{
-    const uint8_t families[] = {NFPROTO_INET, NFPROTO_BRIDGE};
-    int r = 1;
-    for (size_t i = 0; r > 0 && i < ARRAY_LEN(families); i++) {
-        int n = ruleset_count_rules(fw->nft, families[i]);
-        r = n < 0 ? n : (size_t)n == ruleset_rule_count(families[i]);
-    }
-    return r;
-}
-
 int fw_each_drop(struct fw *fw, void (*each)(const struct bridge_drop *drop, void *arg), void *arg)
 {
     return ruleset_each_drop(fw->nft, each, arg);
-}
-
-static int has_element(struct fw *fw, const struct element *x)
-{
-    bool expires;
-    int r = ruleset_find(fw->nft, x, &expires);
-    return r == -ENOENT ? 0 : r < 0 ? r : 1;
-}
-
-int fw_has_guard(struct fw *fw, const struct fw_guard *g)
-{
-    struct element elements[GUARD_ELEMENTS_MAX];
-    size_t count = elements_of_guard(g, elements);
-    int r = 1;
-    for (size_t i = 0; r > 0 && i < count; i++)
-        r = has_element(fw, &elements[i]);
-    return r;
-}
-
-int fw_has_publish(struct fw *fw, const struct fw_publish *p)
-{
-    const struct element_ports ports = elements_ports(p);
-    const struct element x = elements_publish_key(p, &ports);
-    return has_element(fw, &x);
 }
 
 /* ---- batches ------------------------------------------------------------------------------*/

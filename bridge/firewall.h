@@ -38,8 +38,6 @@ int fw_rehearse(struct fw *fw, struct err *e);
 struct bridge_drop;
 /** As bridge_each_drop(). */
 int fw_each_drop(struct fw *fw, void (*each)(const struct bridge_drop *drop, void *arg), void *arg);
-/** Do both tables have all their rules? 1, 0 or a negative errno. */
-int fw_has_rules(struct fw *fw);
 
 struct fw_network {
     const char *bridge;     /**< interface name */
@@ -96,10 +94,6 @@ struct fw_closed {
     char *const *from, *const *to; /**< what comes in by one does not leave by another */
     char *const *bridges;          /**< those that are bridges: what they bridge is no forwarding */
 };
-
-/** Are all of its elements there? 1, 0 or a negative errno. */
-int fw_has_guard(struct fw *fw, const struct fw_guard *g);
-int fw_has_publish(struct fw *fw, const struct fw_publish *p);
 
 struct fw_batch *fw_batch_new(struct fw *fw);
 void fw_batch_free(struct fw_batch *b); /**< accepts NULL */

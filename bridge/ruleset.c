@@ -427,46 +427,6 @@ int ruleset_probe(struct nft *n, const char *instance, char **owner)
     return result;
 }
 
-size_t ruleset_rule_count(uint8_t family)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < ARRAY_LEN(CHAINS); i++)
-        if (CHAINS[i].table->family == family)
-            count += CHAINS[i].rule_count;
-    return count;
-}
-
-static int count_rule(const struct nlmsghdr *answer, void *data)
-{
-    (void)answer;
-    ++*(int *)data;
-    return MNL_CB_OK;
-}
-
-static int count_rules_once(struct nft *n, uint8_t family)
-{
-    _Alignas(struct nlmsghdr) char buffer[256];
-    int count = 0, r = 0;
-    for (size_t i = 0; r == 0 && i < ARRAY_LEN(TABLES); i++) {
-        if (TABLES[i]->family != family)
-            continue;
-        struct nlmsghdr *request =
-            nftnl_nlmsg_build_hdr(buffer, NFT_MSG_GETRULE, family, NLM_F_DUMP, 0);
-        mnl_attr_put_strz(request, NFTA_RULE_TABLE, TABLES[i]->name);
-        r = nft_request(n, request, count_rule, &count);
-    }
-    return r < 0 ? r : count;
-}
-
-int ruleset_count_rules(struct nft *n, uint8_t family)
-{
-    /* EINTR: somebody has changed something meanwhile. */
-    int r = -EINTR;
-    for (int tries = 0; r == -EINTR && tries < 50; tries++)
-        r = count_rules_once(n, family);
-    return r;
-}
-
 void ruleset_withdraw(struct nft_batch *b, char *what)
 {
     mnl_attr_put_strz(nft_batch_message(b, NFT_MSG_DELTABLE, 0, NFPROTO_INET, what),

@@ -98,15 +98,11 @@ int ruleset_each_element(struct nft *n, enum ruleset_set set,
 /** The tables as a file for `nft -f`, built from the texts beside the rules; caller frees. */
 char *ruleset_text(void);
 
-/** How many rules the table of this family has. */
-size_t ruleset_rule_count(uint8_t family);
 /** What the rules of the guard and of the chain `martians` have dropped, a sum for each reason. */
 int ruleset_each_drop(struct nft *n, void (*each)(const struct bridge_drop *drop, void *arg),
                       void *arg);
 /** What the kernel refuses whatever else there is: a transaction that ends with it takes no effect. */
 void ruleset_withdraw(struct nft_batch *b, char *what);
-/** How many rules of ours the kernel has in the table of this family; negative errno. */
-int ruleset_count_rules(struct nft *n, uint8_t family);
 
 /* ---- elements.c ----------------------------------------------------------------------------*/
 
@@ -114,18 +110,9 @@ void elements_network(struct nft_batch *b, enum change change, const struct fw_n
 /** That containers of @from may open connections to those of @to; both are bridges. */
 void elements_link(struct nft_batch *b, enum change change, const char *from, const char *to);
 void elements_guard(struct nft_batch *b, enum change change, const struct fw_guard *g);
-enum { GUARD_ELEMENTS_MAX = 6 };
-/** The elements of a guard, which point into @g; returns how many. */
-size_t elements_of_guard(const struct fw_guard *g, struct element out[GUARD_ELEMENTS_MAX]);
 void elements_closed(struct nft_batch *b, enum change change, const struct fw_closed *c);
 /** The links in the sets of closed ones; no tables, no links. */
 int elements_read_closed(struct nft *nft, uint8_t family, strv *from, strv *to);
 void elements_resolver(struct nft_batch *b, enum change change, const struct fw_resolver *r);
 void elements_door(struct nft_batch *b, enum change change, uint16_t port);
 void elements_publish(struct nft_batch *b, enum change change, const struct fw_publish *p);
-struct element_ports {
-    uint16_t host, to; /* network order */
-};
-struct element_ports elements_ports(const struct fw_publish *p);
-/** The element's set and key; @ports must live as long. */
-struct element elements_publish_key(const struct fw_publish *p, const struct element_ports *ports);

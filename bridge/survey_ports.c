@@ -169,7 +169,7 @@ static void compare_inside(struct survey *s, const struct inside *in)
     compare_families(s, in);
 }
 
-/* A container that may administer its network may have changed all of it. */
+/* A container that may administer its network may have changed all of it. Returns 1 if its interface is gone. */
 static int survey_inside(struct survey *s, const struct live_endpoint *live, struct err *e)
 {
     _cleanup_rt_ struct rt *rt = NULL;
@@ -180,7 +180,7 @@ static int survey_inside(struct survey *s, const struct live_endpoint *live, str
     r = rt_get_link(rt, in.ep->interface, &in.link);
     if (r == -ENODEV) {
         differs_inside(s, in.ep, xasprintf("there is no `%s` any more", in.ep->interface));
-        return 0;
+        return 1;
     }
     if (r < 0)
         return err_set(e, r, "find `%s` of container `%s`", in.ep->interface, in.ep->container);
@@ -200,8 +200,11 @@ static int survey_endpoint(struct survey *s, const struct live_endpoint *live, s
     struct link port;
     int r = rt_get_link(s->b->rt, ep->port, &port);
     if (r == -ENODEV) {
-        survey_differs(s, "port `%s` of container `%s` is missing", ep->port, ep->container);
-        return survey_inside(s, live, e);
+        r = survey_inside(s, live, e);
+        /* One end of a veth takes the other with it. */
+        if (r == 0)
+            survey_differs(s, "port `%s` of container `%s` is missing", ep->port, ep->container);
+        return r;
     }
     if (r < 0)
         return err_set(e, r, "find veth `%s`", ep->port);
@@ -213,7 +216,7 @@ static int survey_endpoint(struct survey *s, const struct live_endpoint *live, s
     }
     if (r == 0)
         r = survey_inside(s, live, e);
-    if (r == 0 && ep->rate)
+    if (r >= 0 && ep->rate)
         r = endpoint_verify_rate(s->b, ep, live->netns, survey_found, s, e);
     return r;
 }
@@ -221,10 +224,10 @@ static int survey_endpoint(struct survey *s, const struct live_endpoint *live, s
 int survey_endpoints(struct survey *s, struct err *e)
 {
     int r = 0;
-    for (size_t i = 0; r == 0 && i < s->view->count; i++) {
+    for (size_t i = 0; r >= 0 && i < s->view->count; i++) {
         const struct live_endpoint *live = &s->view->endpoints[i];
         if (live->settled && streq(live->endpoint->network, s->n->name))
             r = survey_endpoint(s, live, e);
     }
-    return r;
+    return r < 0 ? r : 0;
 }

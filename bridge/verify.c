@@ -36,35 +36,3 @@ int firewall_knows_conntrack(struct err *e)
     nft_close(nft);
     return r == -EINVAL || r == -EOPNOTSUPP ? 0 : r < 0 ? err_set(e, r, "ask for conntrack") : 1;
 }
-
-static int verify_endpoint(struct bridge *b, const struct endpoint *ep,
-                           void (*found)(const char *what, void *arg), void *arg)
-{
-    struct fw_guard guard = endpoint_guard(ep);
-    size_t count;
-    _cleanup_free_ struct fw_publish *elements = endpoint_elements(ep, &count);
-    int r = fw_has_guard(b->fw, &guard);
-    if (r == 0) {
-        _cleanup_free_ char *what = xasprintf("the guard of container `%s`", ep->container);
-        found(what, arg);
-    }
-    for (size_t i = 0; r >= 0 && i < count; i++) {
-        if ((r = fw_has_publish(b->fw, &elements[i])) != 0)
-            continue;
-        _cleanup_free_ char *what =
-            xasprintf("published port %u of container `%s`", elements[i].host_port, ep->container);
-        found(what, arg);
-    }
-    return r;
-}
-
-int bridge_verify(struct bridge *b, const struct endpoint *live, size_t count,
-                  void (*found)(const char *what, void *arg), void *arg, struct err *e)
-{
-    int r = fw_has_rules(b->fw);
-    if (r == 0)
-        found("some of its rules", arg);
-    for (size_t i = 0; r >= 0 && i < count; i++)
-        r = verify_endpoint(b, &live[i], found, arg);
-    return r < 0 ? err_set(e, r, "look at the firewall") : 0;
-}

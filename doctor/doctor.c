@@ -32,7 +32,6 @@ static const struct doctor_check checks[] = {
     {"links", check_strange_links},
     {"firewall", check_firewall},
     {"differences", check_differences},
-    {"rates", check_kept_rates},
     {"monitors", check_monitors},
     {"sharers", check_sharers},
     {"interfaces", check_interfaces},

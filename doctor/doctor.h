@@ -108,7 +108,6 @@ int check_inotify(struct doctor *d, struct err *e);
 int doctor_gather_containers(struct doctor *d, struct err *e);
 int check_firewall(struct doctor *d, struct err *e);
 int check_differences(struct doctor *d, struct err *e);
-int check_kept_rates(struct doctor *d, struct err *e);
 int check_strange_links(struct doctor *d, struct err *e);
 int check_leftovers(struct doctor *d, struct err *e);
 int check_drops(struct doctor *d, struct err *e);

@@ -111,29 +111,15 @@ static void add_askers(struct doctor *d, struct questions *q, const struct netwo
         }
 }
 
-struct passage {
-    const char *bridge;
-    char *cure; /* NULL: nothing is in the way */
-};
-
-/* What lets a question pass somebody else's chain: it has been sent on to the server's port by then. */
-static void take_cure(const struct foreign_drop *drop, void *arg)
+static void note_drop(const struct foreign_drop *drop, void *arg)
 {
-    struct passage *found = arg;
-    if (drop->end == FOREIGN_DROPS_PERHAPS || found->cure)
-        return;
-    found->cure =
-        drop->legacy
-            ? xasprintf("ip%stables-legacy -I INPUT -i %s -m conntrack --ctstate DNAT -j ACCEPT",
-                        streq(drop->family, "ip6") ? "6" : "", found->bridge)
-            : xasprintf("nft 'insert rule %s %s %s iifname \"%s\" ct status dnat accept'",
-                        drop->family, drop->table, drop->chain, found->bridge);
+    bool *dropped = arg;
+    *dropped = *dropped || drop->end != FOREIGN_DROPS_PERHAPS;
 }
 
-static char *cure_of(struct doctor *d, const struct question *q, const json_t *helpers)
+/* Is somebody else's chain in the way? Then check_input names it. */
+static bool is_dropped(struct doctor *d, const struct question *q, const json_t *helpers)
 {
-    if (!json_flag(helpers, "work"))
-        return xstrdup("netctr gc");
     const struct foreign_packet packet = {.hook = NF_INET_LOCAL_IN,
                                           .family = q->server.family,
                                           .in = q->network->bridge,
@@ -141,11 +127,11 @@ static char *cure_of(struct doctor *d, const struct question *q, const json_t *h
                                           .destination = q->server,
                                           .protocol = IPPROTO_UDP,
                                           .port = (uint16_t)json_int(helpers, "names_port", 0),
-                                          .published = true};
-    struct passage found = {.bridge = q->network->bridge};
+                                          .dnat = true};
+    bool dropped = false;
     if (d->foreign)
-        (void)foreign_judge(d->foreign, &packet, take_cure, &found, NULL);
-    return found.cure ? found.cure : xstrdup("netctr network reload");
+        (void)foreign_judge(d->foreign, &packet, note_drop, &dropped, NULL);
+    return dropped;
 }
 
 /* One container that is answered shows that the server is there for the network; another may have broken its own
@@ -176,9 +162,10 @@ int check_name_server(struct doctor *d, struct err *e)
         _cleanup_close_ int lives = doctor_netns(a->container);
         int why = q.probes[i].error;
         /* Without a route the question does not leave the container, which another check reports. */
-        if (answers_another(&q, a) || lives < 0 || why == ENETUNREACH)
+        if (answers_another(&q, a) || lives < 0 || why == ENETUNREACH || is_dropped(d, a, helpers))
             continue;
-        doctor_say(d, PROBLEM, cure_of(d, a, helpers),
+        doctor_say(d, PROBLEM,
+                   xstrdup(json_flag(helpers, "work") ? "netctr network reload" : "netctr gc"),
                    "the name server of network `%s` (%s, port 53/udp) does not answer its "
                    "containers%s%s",
                    a->network->name, a->server_text, why ? ": " : "", why ? strerror(why) : "");

@@ -3,7 +3,6 @@
 #include "survey.h"
 
 #include "helpers.h"
-#include "rates.h"
 
 #include <errno.h>
 #include <time.h>
@@ -62,6 +61,13 @@ struct settling {
     struct store *store;
     struct living_list *list;
 };
+
+/* The network namespace of a container that runs, an fd; -1: no process is in it just now. */
+static int record_netns(const struct record *r)
+{
+    int fd = r->status == STATUS_RUNNING ? netns_of_process(r->pid, r->pid_start) : -1;
+    return fd < 0 ? -1 : fd;
+}
 
 static int settle(const struct record *r, void *arg)
 {

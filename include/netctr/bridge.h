@@ -341,9 +341,6 @@ int bridge_has_leases(struct bridge *b, const struct network *n, struct err *e);
 int firewall_rehearse(struct err *e);
 /** Can connections be forgotten (nf_conntrack_netlink)? 1, 0 or a negative errno. */
 int firewall_knows_conntrack(struct err *e);
-/** What the firewall, which is there, lacks of what it should have; @found is told of each. */
-int bridge_verify(struct bridge *b, const struct endpoint *live, size_t count,
-                  void (*found)(const char *what, void *arg), void *arg, struct err *e);
 /** Packets that the firewall has dropped since it was last loaded. */
 struct bridge_drop {
     bool guard; /**< sent by containers; else by others, to where they cannot come from */

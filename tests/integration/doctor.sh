@@ -194,17 +194,17 @@ t 'the firewall is gone' tables_gone
 rules_gone() {
     with_a_sleeping_helper
     nft flush chain inet netctr forward
-    finds problem 'the firewall lacks some of its rules'
+    finds problem 'the firewall: rule netctr forward '
     cured
     nft 'delete element inet netctr publish4 { tcp . 8080 }'
-    finds problem 'the firewall lacks published port 8080 of container `web`'
+    finds problem 'the firewall: published port tcp 8080 is not in set'
     cured
     local set
     for set in macs addrs4 addrs6 targets6; do
         netctr gc # or it would be done by helpers that replace those that stand still for long
         nobody_watches
         nft flush set bridge netctr_guard $set
-        finds problem 'the firewall lacks the guard of container `web`'
+        finds problem 'the firewall: guard of '
         cured
     done
 }

@@ -229,7 +229,6 @@ not_put_back() {
     left a 'container `c`: there is no `eth0` any more'
     netctr restart -t 0 c
     ip link del "$(port_of c)"
-    left a "port \`$(port_of c)\` of container \`c\` is missing"
     left a 'container `c`: there is no `eth0` any more (`netctr restart c` puts it back)'
     http "http://$(address_of d)/" | has -x d # the others have lost nothing
     netctr restart -t 0 c

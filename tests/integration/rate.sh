@@ -105,7 +105,7 @@ told() {
     local text
     text="rate: container \`a\` was given 10mbit, \`$port\` has none"$'\n''rate: container `a` was given 10mbit, `eth0` has 20mbit'
     assert_eq "$(differences default)" "$text"
-    assert_eq "$({ netctr doctor --format json || true; } | jq -r '.[] | select(.text | startswith("rate")) | .text, .cure' | sort -u)" \
+    assert_eq "$({ netctr doctor --format json || true; } | jq -r '.[] | select(.text | contains("rate:")) | (.text | sub("^network `default`: "; "")), .cure' | sort -u)" \
         $'netctr network reload\n'"$(sort <<<"$text")"
     netctr network reload
     assert_eq "$(differences default)" ''
