@@ -36,7 +36,7 @@ FUZZ     := $(filter-out replay,$(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuz
 UNITS    := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/*.c))
 REPLAYS  := $(FUZZ:%=$(BUILD)/tests/unit/fuzz_%)
 
-.PHONY: all install deps demo check check-all check-foreign check-vm check-vm-quick strike format lint \
+.PHONY: all install uninstall deps demo check check-all check-foreign check-vm check-vm-quick strike format lint \
         sanitize sanitize-quick soak fuzz fuzz-targets clean tests
 
 all: $(BUILD)/netctr
@@ -133,6 +133,13 @@ install: all
 	install -D -m 0755 $(BUILD)/netctr $(DESTDIR)$(PREFIX)/bin/netctr
 	$(Q)sed 's|@BINDIR@|$(PREFIX)/bin|' scripts/netctr-boot.service > $(BUILD)/netctr-boot.service
 	install -D -m 0644 $(BUILD)/netctr-boot.service $(DESTDIR)$(PREFIX)/lib/systemd/system/netctr-boot.service
+	install -D -m 0755 scripts/mkrootfs $(DESTDIR)$(PREFIX)/bin/netctr-mkrootfs
+	install -D -m 0644 scripts/completion.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/netctr
+
+# Containers and networks stay as they are; the README tells how to remove those.
+uninstall:
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,bin/netctr bin/netctr-mkrootfs \
+	    lib/systemd/system/netctr-boot.service share/bash-completion/completions/netctr)
 
 deps:
 	scripts/deps build demo
@@ -177,7 +184,7 @@ check-vm check-vm-quick:
 
 TIDY := $(wildcard $(DIRS:%=%/*.[ch]) include/netctr/*.h tests/*.c tests/unit/*.[ch] tests/fuzz/*.[ch])
 # Their variables come from files that they source, which shellcheck does not follow.
-SHELLS := .ci/run $(wildcard scripts/check-vm scripts/d* scripts/mkrootfs scripts/vmtest tests/run tests/*.sh \
+SHELLS := .ci/run $(wildcard scripts/check-vm scripts/completion.bash scripts/d* scripts/mkrootfs scripts/vmtest tests/run tests/*.sh \
           tests/*/*.sh tests/bench/names tests/fuzz/run tests/soak tests/vm/suite)
 format:
 	clang-format -i $(TIDY)

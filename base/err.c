@@ -74,7 +74,8 @@ int err_wrap(struct err *e, const char *format, ...)
     va_start(args, format);
     _cleanup_free_ char *context = format_text(format, args);
     va_end(args);
-    replace(&e->text, xasprintf("%s: %s", context, e->text));
+    if (!skip_prefix(e->text, context)) /* "network `x`: network `x` has …" says it twice */
+        replace(&e->text, xasprintf("%s: %s", context, e->text));
     return e->code;
 }
 

@@ -51,7 +51,7 @@ int json_write_at(int dirfd, const char *path, const json_t *j, struct err *e)
     if (!text) {
         _cleanup_json_ json_t *copy = json_deep_copy(j);
         const char *bad = bad_text(copy);
-        _cleanup_free_ char *shown = text_escaped(bad ? bad : "");
+        _cleanup_free_ char *shown = text_printable(bad ? bad : "");
         return err_say(e, -EILSEQ, "write `%s`: `%s` is not UTF-8", path, shown);
     }
     int r = write_file_atomic(dirfd, path, text, strlen(text), 0600);

@@ -275,44 +275,52 @@ bool valid_utf8(const char *s)
     return j;
 }
 
-char *text_escaped(const char *s)
+static size_t least(size_t a, size_t b)
 {
-    char *out = NULL;
-    size_t size;
-    FILE *f = checked(open_memstream(&out, &size));
-    for (; *s; s++)
-        fprintf(f, isascii(*s) && isprint((unsigned char)*s) ? "%c" : "\\x%02x", (unsigned char)*s);
-    (void)fclose(f);
-    return checked(out);
+    return a < b ? a : b;
 }
 
-/* Levenshtein distance by two rows. */
+/* Damerau's distance: letters added, missing, wrong, or exchanged with their neighbour. */
 static size_t edit_distance(const char *a, const char *b)
 {
-    size_t nb = strlen(b);
-    _cleanup_free_ size_t *row = xcalloc(nb + 1, sizeof(size_t));
-    for (size_t j = 0; j <= nb; j++)
-        row[j] = j;
-    for (size_t i = 1; a[i - 1]; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= nb; j++) {
-            size_t best = diagonal + (a[i - 1] != b[j - 1]);
-            diagonal = row[j];
-            best = row[j] + 1 < best ? row[j] + 1 : best;
-            best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
-            row[j] = best;
+    size_t na = strlen(a), width = strlen(b) + 1;
+    _cleanup_free_ size_t *d = xcalloc((na + 1) * width, sizeof(size_t));
+    for (size_t i = 0; i <= na; i++)
+        for (size_t j = 0; j < width; j++) {
+            size_t *at = &d[i * width + j];
+            if (i == 0 || j == 0) {
+                *at = i + j;
+                continue;
+            }
+            *at = least(at[-1], *(at - width)) + 1;
+            *at = least(*at, *(at - width - 1) + (a[i - 1] != b[j - 1]));
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+                *at = least(*at, *(at - 2 * width - 2) + 1);
         }
-    }
-    return row[nb];
+    return d[na * width + width - 1];
+}
+
+/* In a short word every letter counts: "pid" is not "ip", "top" is not "stop". */
+static bool is_typo(const char *typed, const char *word)
+{
+    size_t length = strlen(typed), meant = strlen(word), longest = 0;
+    if (length >= 5 && meant >= 5)
+        longest = 2;
+    else if (length >= 4 && meant >= 3)
+        longest = 1;
+    else if (length == 3 && meant == 3) /* exchanged letters only: both hold the same ones */
+        longest = strspn(typed, word) == 3 && strspn(word, typed) == 3;
+    return edit_distance(typed, word) <= longest;
 }
 
 const char *nearest_word(const char *s, const char *const *words)
 {
     const char *best = NULL;
-    size_t best_distance = strlen(s) / 3 + 2; /* beyond that it is another word, not a typo */
+    size_t best_distance = SIZE_MAX;
+    if (strlen(s) > 64)
+        return NULL;
     for (; *words; words++) {
-        size_t d = edit_distance(s, *words);
+        size_t d = is_typo(s, *words) ? edit_distance(s, *words) : SIZE_MAX;
         if (d < best_distance) {
             best = *words;
             best_distance = d;
@@ -354,8 +362,10 @@ void warn(const char *format, ...)
     va_list args;
     va_start(args, format);
     char *text = NULL;
-    if (vasprintf(&text, format, args) >= 0)
-        fprintf(stderr, "netctr: warning: %s\n", text);
+    if (vasprintf(&text, format, args) >= 0) {
+        _cleanup_free_ char *line = text_printable(text); /* it may quote anything */
+        fprintf(stderr, "netctr: warning: %s\n", line);
+    }
     va_end(args);
     free(text);
 }

@@ -189,7 +189,7 @@ int network_create(struct bridge *b, struct network *n, bool dual, struct err *e
         return lock;
     _cleanup_free_ char *file = xasprintf("%s.json", n->name);
     if (faccessat(b->networks_fd, file, F_OK, 0) == 0)
-        return err_say(e, -EEXIST, "there is a network `%s` already", n->name);
+        return err_say(e, -EEXIST, "network `%s` already exists", n->name);
     r = settle_subnets(b, n, dual, e);
     if (r == 0)
         r = choose_bridge(b, n, e);

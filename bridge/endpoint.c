@@ -309,7 +309,8 @@ static int wait_until_reachable(struct bridge *b, struct rt *inside, const struc
         if (pause.tv_nsec < 1000000)
             pause.tv_nsec *= 2;
     }
-    return err_say(e, -ETIMEDOUT, "the way to the container by `%s` does not open", ep->port);
+    return err_say(e, -ETIMEDOUT, "timed out waiting for bridge port `%s` to start forwarding",
+                   ep->port);
 }
 
 /* Gratuitous ARP and unsolicited NA without a raw socket (whose close waits for an RCU grace

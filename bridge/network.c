@@ -73,7 +73,7 @@ static int require_same(struct bridge *b, const struct network *n, struct err *e
         return r;
     if (!streq(now.bridge, n->bridge) || !subnet_equal(&now.subnet4, &n->subnet4) ||
         !subnet_equal(&now.subnet6, &n->subnet6))
-        return err_say(e, -ESTALE, "it was removed and made anew a moment ago");
+        return err_say(e, -ESTALE, "it was removed and created again a moment ago");
     return 0;
 }
 
@@ -146,8 +146,8 @@ int network_check_sysctl(const char *text, struct err *e)
         return err_say(e, -ENOENT, "sysctl `%s`: this kernel has no `%.*s` there", text,
                        (int)length, key);
     }
-    err_say(e, -EINVAL, "sysctl `%s` is none of an interface", text);
-    return err_hint(e,
-                    "as in net.ipv4.conf.IFNAME.rp_filter=2, where IFNAME stands for itself; also "
-                    "net.ipv4.neigh, net.ipv6.conf, net.ipv6.neigh");
+    err_say(e, -EINVAL, "sysctl `%s` is not a per-interface setting", text);
+    return err_hint(
+        e, "write net.ipv4.conf.IFNAME.KEY=VALUE with the word IFNAME; also net.ipv4.neigh, "
+           "net.ipv6.conf and net.ipv6.neigh");
 }

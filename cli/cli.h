@@ -2,6 +2,7 @@
 #pragma once
 
 #include "options.h"
+#include "table.h"
 
 #include <netctr/life.h>
 
@@ -15,9 +16,12 @@ struct command {
     const char *name;
     const char *usage;   /**< behind "netctr NAME" */
     const char *summary; /**< one line */
+    const char *example; /**< one or more lines as typed */
     bool unprivileged;   /**< does not need root */
     bool hidden;         /**< not in the list: netctr starts it itself */
     bool sealed;         /**< a process of ours enters a running container: seal.h */
+    bool risky;          /**< ends or removes something: no typing error leads to it */
+    bool group;          /**< the next word is a command, too */
     /** argv[0] is the command's name. Returns an exit status, or a negative errno with @e. */
     int (*run)(const struct cli *cli, int argc, char **argv, struct err *e);
 };
@@ -27,8 +31,8 @@ extern const struct command command_run, command_exec, command_ps, command_logs,
     command_port, command_publish, command_unpublish, command_network, command_gc, command_info,
     command_helper, command_version, command_events, command_doctor;
 
-/** Parses the flags of @command. Returns the index of the first word that is no flag; 0: it was asked for help,
- *  which is printed, and is to end. */
+/** Parses the flags of @command. Returns the index of the first word that is not a flag; 0: the user asked for
+ *  help, which is printed, and the command must return. */
 int command_options(const struct command *command, const struct option *options, bool intermixed,
                     int *argc, char **argv, struct err *e);
 /** The text of `netctr NAME --help`. */
@@ -92,8 +96,18 @@ void inspect_failed(int *result, int code, struct err *e, struct err *why);
  *  when a part was found. */
 int inspect_print(const json_t *all, int result, struct err *e);
 
-/** Columns as wide as their widest cell; the last one is not padded. (ps.c) */
-void print_table(strv cells, size_t columns);
+/** -EINVAL with a text unless @format is "json" or NULL. The text has an example of jq for @command. (format.c) */
+int format_check(const char *format, const char *command, struct err *e);
+/** --format and --quiet exclude each other. (format.c) */
+int format_check_quiet(const char *format, bool quiet, const char *command, struct err *e);
+/** What docker or podman has under the name @name and netctr has not: what to do instead, or NULL. (absent.c) */
+const char *absent_command(const char *name);
+/** The flags of @command ("": the global ones) that docker or podman has and netctr has not; NULL: none.
+ *  (absent.c) */
+const struct absent *absent_flags(const char *command);
+/** world_find(); the error names the container that may have been meant. For commands that do no harm. (find.c) */
+int cli_find(struct world *w, const char *name, struct record *out, struct err *e);
+
 /** Two lines of what bridge_forwarding() says. (network_forwarding.c) */
 void print_forwarding(const json_t *forwarding);
 /** RFC 3339, UTC; caller frees. */

@@ -43,13 +43,15 @@ int network_connect(const struct cli *cli, const struct command *command, int ar
     char *ip = NULL, *ip6 = NULL, *mac = NULL, *interface = NULL, *rate = NULL, *priority = NULL;
     _cleanup_strv_ strv aliases = NULL;
     const struct option options[] = {
-        {"ip", 0, OPTION_TEXT, "ADDRESS", "IPv4 address there", &ip},
-        {"ip6", 0, OPTION_TEXT, "ADDRESS", "IPv6 address there", &ip6},
-        {"mac-address", 0, OPTION_TEXT, "MAC", "MAC address there", &mac},
-        {"interface", 0, OPTION_TEXT, "NAME", "name of the interface", &interface},
-        {"alias", 0, OPTION_LIST, "NAME", "another name there", &aliases},
-        {"rate", 0, OPTION_TEXT, "RATE", "at most so much each way: 500kbit, 10mbit", &rate},
-        {"gw-priority", 0, OPTION_TEXT, "N", "the highest is the way out", &priority},
+        {"ip", 0, OPTION_TEXT, "ADDRESS", "IPv4 address of the container there", &ip},
+        {"ip6", 0, OPTION_TEXT, "ADDRESS", "IPv6 address of the container there", &ip6},
+        {"mac-address", 0, OPTION_TEXT, "MAC", "MAC address of the container there", &mac},
+        {"interface", 0, OPTION_TEXT, "NAME", "name of the interface in the container", &interface},
+        {"alias", 0, OPTION_LIST, "NAME", "another name of the container there", &aliases},
+        {"rate", 0, OPTION_TEXT, "RATE", "limit each direction to this rate: 500kbit, 10mbit",
+         &rate},
+        {"gw-priority", 0, OPTION_TEXT, "N",
+         "the network with the highest one has the default route", &priority},
         {0},
     };
     int first = command_options(command, options, true, &argc, argv, e);
@@ -126,6 +128,7 @@ const struct command command_publish = {
     .name = "publish",
     .usage = "NAME [HOSTIP:][HOSTPORT:]PORT[/PROTOCOL]…",
     .summary = "Publish more ports of a running container",
+    .example = "netctr publish web 8081:80\nnetctr publish web 127.0.0.1:5353:53/udp",
     .run = publish,
 };
 
@@ -134,13 +137,15 @@ static int unpublish(const struct cli *cli, int argc, char **argv, struct err *e
     static char *const everything[] = {"--all", NULL};
     bool all = false;
     const struct option options[] = {
-        {"all", 'a', OPTION_FLAG, NULL, "every port of the container", &all},
+        {"all", 'a', OPTION_FLAG, NULL, "all ports of the container", &all},
         {0},
     };
     int first = command_options(&command_unpublish, options, true, &argc, argv, e);
     if (first <= 0)
         return first;
-    if (argc - first < 1 || (argc - first == 1) != all)
+    if (all && argc - first > 1)
+        return err_say(e, -EINVAL, "--all and ports exclude each other");
+    if (argc - first < (all ? 1 : 2))
         return err_say(e, -EINVAL, "usage: netctr unpublish %s", command_unpublish.usage);
     return ask(cli, argv[first], "unpublish", all ? everything : argv + first + 1, e);
 }
@@ -149,5 +154,7 @@ const struct command command_unpublish = {
     .name = "unpublish",
     .usage = "NAME HOSTPORT[/PROTOCOL]… | NAME --all",
     .summary = "Withdraw published ports of a running container",
+    .example = "netctr unpublish web 8081\nnetctr unpublish web 5353/udp",
+    .risky = true,
     .run = unpublish,
 };

@@ -24,7 +24,7 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
 {
     char *format = NULL;
     const struct option options[] = {
-        {"format", 0, OPTION_TEXT, "json", "machine-readable", &format},
+        {"format", 0, OPTION_TEXT, "json", "print JSON", &format},
         {0},
     };
     int first = command_options(&command_doctor, options, true, &argc, argv, e);
@@ -32,10 +32,11 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
         return first;
     if (first < argc)
         return err_say(e, -EINVAL, "`doctor` takes no names");
-    if (format && !streq(format, "json"))
-        return err_say(e, -EINVAL, "unknown format `%s`; the one there is is json", format);
+    int r = format_check(format, "doctor", e);
+    if (r < 0)
+        return r;
     struct doctor d = {.root = cli->root, .run = cli->run_root};
-    int r = doctor_examine(&d, e);
+    r = doctor_examine(&d, e);
     if (format) {
         json_dumpf(d.findings, stdout, JSON_INDENT(2));
         putchar('\n');
@@ -49,6 +50,7 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
 
 const struct command command_doctor = {
     .name = "doctor",
+    .example = "netctr doctor\nnetctr doctor --format json | jq -r '.[].cure'",
     .usage = "[--format json]",
     .summary = "Check this host for problems and suggest fixes",
     .run = run,

@@ -124,7 +124,9 @@ int each_chosen(struct world *w, const struct each *each, struct err *e)
 int each_named(const struct cli *cli, const struct command *command, char **names,
                const struct each *each, struct err *e)
 {
-    if (!names[0] == !each->all)
+    if (names[0] && each->all)
+        return err_say(e, -EINVAL, "--all and names exclude each other");
+    if (!names[0] && !each->all)
         return err_say(e, -EINVAL, "usage: netctr %s %s", command->name, command->usage);
     _cleanup_world_ struct world w = {0};
     int r = cli_world(cli, &w, e);

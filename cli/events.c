@@ -252,10 +252,11 @@ struct flags {
 static int compose(const struct flags *f, struct choice *c, bool *follows, struct err *e)
 {
     int64_t now = now_ns();
-    if (f->format && !streq(f->format, "json"))
-        return err_say(e, -EINVAL, "unknown format `%s`; the one there is is json", f->format);
+    int r = format_check(f->format, "events", e);
+    if (r < 0)
+        return r;
     if (f->follow && f->no_stream)
-        return err_say(e, -EINVAL, "--follow and --no-stream do not go together");
+        return err_say(e, -EINVAL, "--follow and --no-stream exclude each other");
     if (f->since && time_parse(f->since, now, &c->since) < 0)
         return err_say(e, -EINVAL, "since `%s` is not a time (as in 10m, 2026-01-02T15:04:05Z)",
                        f->since);
@@ -273,14 +274,15 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
 {
     struct flags f = {0};
     const struct option options[] = {
-        {"since", 0, OPTION_TEXT, "TIME", "from then on (10m: ten minutes ago; RFC 3339)",
+        {"since", 0, OPTION_TEXT, "TIME", "begin at this time: 10m (ten minutes ago), or RFC 3339",
          &f.since},
-        {"until", 0, OPTION_TEXT, "TIME", "up to then, and no further", &f.until},
-        {"follow", 'f', OPTION_FLAG, NULL, "go on as things happen (the default)", &f.follow},
+        {"until", 0, OPTION_TEXT, "TIME", "end at this time", &f.until},
+        {"follow", 'f', OPTION_FLAG, NULL, "show events as they happen (the default)", &f.follow},
         {"no-stream", 0, OPTION_FLAG, NULL, "end after what has happened so far", &f.no_stream},
         {"filter", 0, OPTION_LIST, "KEY=VALUE",
          "type=, container=, network= or event=", &f.filters},
-        {"format", 0, OPTION_TEXT, "json", "a line of JSON each (the default)", &f.format},
+        {"format", 0, OPTION_TEXT, "json", "one line of JSON for each event (the default)",
+         &f.format},
         {0},
     };
     bool follows = false;
@@ -305,5 +307,6 @@ const struct command command_events = {
     .name = "events",
     .usage = "[FLAGS]",
     .summary = "Show what happens to containers, as it happens",
+    .example = "netctr events\nnetctr events --since 10m --no-stream --filter container=web",
     .run = run,
 };

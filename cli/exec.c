@@ -9,10 +9,11 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
     char *user = NULL, *workdir = NULL;
     _cleanup_strv_ strv given = NULL, files = NULL, env = NULL;
     const struct option options[] = {
-        {"detach", 'd', OPTION_FLAG, NULL, "do not wait for it", &q.detached},
+        {"detach", 'd', OPTION_FLAG, NULL, "do not wait until the command ends", &q.detached},
         {"interactive", 'i', OPTION_FLAG, NULL, "keep stdin open", &q.interactive},
-        {"env", 'e', OPTION_LIST, "K=V", "set a variable, or hand on one of yours (K)", &given},
-        {"env-file", 0, OPTION_LIST, "FILE", "the same, from lines of a file", &files},
+        {"env", 'e', OPTION_LIST, "K=V",
+         "set a variable, or pass one through from your environment (K)", &given},
+        {"env-file", 0, OPTION_LIST, "FILE", "set variables from the lines of a file", &files},
         {"workdir", 'w', OPTION_TEXT, "DIR", "working directory in the container", &workdir},
         {"user", 'u', OPTION_TEXT, "USER[:GROUP]", "run as this user of the container", &user},
         {0},
@@ -37,7 +38,7 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
     _cleanup_record_ struct record r = {0};
     code = cli_world(cli, &w, e);
     if (code == 0)
-        code = world_find(&w, argv[first], &r, e);
+        code = cli_find(&w, argv[first], &r, e);
     if (code < 0)
         return code;
     if (r.status != STATUS_RUNNING)
@@ -56,6 +57,7 @@ const struct command command_exec = {
     .name = "exec",
     .usage = "[FLAGS] NAME COMMAND [ARG…]",
     .summary = "Run another command in a running container",
+    .example = "netctr exec web ls /etc\nnetctr exec -i web sh",
     .sealed = true,
     .run = run,
 };

@@ -27,7 +27,7 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
 {
     struct finding f = {0};
     const struct option options[] = {
-        {"dry-run", 'n', OPTION_FLAG, NULL, "only say what would be done", &f.dry_run},
+        {"dry-run", 'n', OPTION_FLAG, NULL, "only say what it would remove or replace", &f.dry_run},
         {0},
     };
     int first = command_options(&command_gc, options, true, &argc, argv, e);
@@ -46,5 +46,7 @@ const struct command command_gc = {
     .name = "gc",
     .usage = "[--dry-run]",
     .summary = "Remove what killed commands have left behind, replace what is damaged",
+    .example = "netctr gc --dry-run\nnetctr gc",
+    .risky = true,
     .run = run,
 };

@@ -1,4 +1,4 @@
-/* netctr helper: what a monitor starts to look after all containers (life/pair.c). Not for people. */
+/* netctr helper: serves all containers. A monitor starts it (life/pair.c); it is not meant for people. */
 #include "cli.h"
 
 static int helper(const struct cli *cli, int argc, char **argv, struct err *e)
@@ -12,6 +12,7 @@ const struct command command_helper = {
     .name = "helper",
     .usage = "",
     .summary = "Look after all containers (netctr starts it itself)",
+    .example = "netctr helper",
     .hidden = true,
     .run = helper,
 };

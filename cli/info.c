@@ -91,17 +91,19 @@ static int info(const struct cli *cli, int argc, char **argv, struct err *e)
 {
     char *format = NULL;
     const struct option options[] = {
-        {"format", 0, OPTION_TEXT, "json", "machine-readable", &format},
+        {"format", 'f', OPTION_TEXT, "json", "print JSON", &format},
         {0},
     };
     int first = command_options(&command_info, options, true, &argc, argv, e);
     if (first <= 0)
         return first;
-    if (format && !streq(format, "json"))
-        return err_say(e, -EINVAL, "unknown format `%s`; the one there is is json", format);
+    if (first < argc)
+        return err_say(e, -EINVAL, "`info` takes no names");
+    int r = format_check(format, "info", e);
     _cleanup_world_ struct world w = {0};
     _cleanup_json_ json_t *j = json_object();
-    int r = cli_world_to_read(cli, &w, e);
+    if (r == 0)
+        r = cli_world_to_read(cli, &w, e);
     if (r == 0)
         r = gather(&w, j, e);
     if (r == 0 && format) {
@@ -117,6 +119,7 @@ const struct command command_info = {
     .name = "info",
     .usage = "[--format json]",
     .summary = "Show what netctr finds on this host",
+    .example = "netctr info\nnetctr info --format json | jq -r .kernel",
     .run = info,
 };
 
@@ -125,15 +128,19 @@ static int version(const struct cli *cli, int argc, char **argv, struct err *e)
     (void)cli;
     const struct option options[] = {{0}};
     int first = command_options(&command_version, options, true, &argc, argv, e);
-    if (first > 0)
-        printf("netctr %s\n", NETCTR_VERSION);
-    return first < 0 ? first : 0;
+    if (first <= 0)
+        return first;
+    if (first < argc)
+        return err_say(e, -EINVAL, "`version` takes no names");
+    printf("netctr %s\n", NETCTR_VERSION);
+    return 0;
 }
 
 const struct command command_version = {
     .name = "version",
     .usage = "",
     .summary = "Show the version",
+    .example = "netctr version",
     .unprivileged = true,
     .run = version,
 };

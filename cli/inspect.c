@@ -112,7 +112,7 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
 {
     char *format = NULL;
     const struct option options[] = {
-        {"format", 0, OPTION_TEXT, "json", "what it prints anyway", &format},
+        {"format", 'f', OPTION_TEXT, "json", "the default, and the only one", &format},
         {0},
     };
     int first = command_options(&command_inspect, options, true, &argc, argv, e);
@@ -120,16 +120,16 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
         return first;
     if (first == argc)
         return err_say(e, -EINVAL, "usage: netctr inspect NAME…");
-    if (format && !streq(format, "json"))
-        return err_say(e, -EINVAL, "unknown format `%s`; the one there is is json", format);
+    int code = format_check(format, "inspect", e);
     _cleanup_world_ struct world w = {0};
     _cleanup_json_ json_t *all = json_array();
     int result = 0;
-    int code = cli_world_to_read(cli, &w, e);
+    if (code == 0)
+        code = cli_world_to_read(cli, &w, e);
     for (int i = first; i < argc && code == 0; i++) {
         _cleanup_err_ struct err why = ERR_INIT;
         _cleanup_record_ struct record r = {0};
-        int found = world_find(&w, argv[i], &r, &why);
+        int found = cli_find(&w, argv[i], &r, &why);
         if (found == 0)
             json_array_append_new(all, record_json(&w, &r));
         else
@@ -144,5 +144,6 @@ const struct command command_inspect = {
     .name = "inspect",
     .usage = "NAME…",
     .summary = "Show all that is known of containers, as JSON",
+    .example = "netctr inspect web\nnetctr inspect web | jq -r '.[0].state.pid'",
     .run = run,
 };

@@ -55,10 +55,11 @@ static int stop(const struct cli *cli, int argc, char **argv, struct err *e)
     char *time = NULL;
     bool all = false, until_boot = false;
     const struct option options[] = {
-        {"all", 'a', OPTION_FLAG, NULL, "every container that runs", &all},
-        {"time", 't', OPTION_TEXT, "SECONDS", "then kill it (10); -1: never", &time},
+        {"all", 'a', OPTION_FLAG, NULL, "stop all running containers", &all},
+        {"time", 't', OPTION_TEXT, "SECONDS",
+         "wait so long for a container to end, then kill it (default: 10; -1: never)", &time},
         {"until-boot", 0, OPTION_FLAG, NULL,
-         "as the host goes down: `boot` also starts those with --restart unless-stopped",
+         "for the shutdown of the host: `netctr boot` also starts those with --restart unless-stopped",
          &until_boot},
         {0},
     };
@@ -81,7 +82,9 @@ static int stop(const struct cli *cli, int argc, char **argv, struct err *e)
 const struct command command_stop = {
     .name = "stop",
     .usage = "[-t SECONDS] [--until-boot] NAME… | --all",
-    .summary = "End containers: SIGTERM, and SIGKILL for those that do not listen",
+    .summary = "End containers: SIGTERM, then SIGKILL for those that do not end",
+    .example = "netctr stop web\nnetctr stop -t 30 --all",
+    .risky = true,
     .run = stop,
 };
 
@@ -96,7 +99,7 @@ static int kill_command(const struct cli *cli, int argc, char **argv, struct err
 {
     char *name = "KILL";
     const struct option options[] = {
-        {"signal", 's', OPTION_TEXT, "SIGNAL", "which (KILL)", &name},
+        {"signal", 's', OPTION_TEXT, "SIGNAL", "a name or a number (default: KILL)", &name},
         {0},
     };
     int first = command_options(&command_kill, options, true, &argc, argv, e);
@@ -113,6 +116,8 @@ const struct command command_kill = {
     .name = "kill",
     .usage = "[-s SIGNAL] NAME…",
     .summary = "Send a signal to containers",
+    .example = "netctr kill -s HUP web",
+    .risky = true,
     .run = kill_command,
 };
 
@@ -133,7 +138,7 @@ static int rm(const struct cli *cli, int argc, char **argv, struct err *e)
     bool force = false;
     const struct option options[] = {
         {"force", 'f', OPTION_FLAG, NULL,
-         "also those that run (they are killed); no error for one that is not there", &force},
+         "kill and remove running containers, too; no error for one that is not there", &force},
         {0},
     };
     int first = command_options(&command_rm, options, true, &argc, argv, e);
@@ -151,5 +156,7 @@ const struct command command_rm = {
     .name = "rm",
     .usage = "[-f] NAME…",
     .summary = "Remove containers and what they have written",
+    .example = "netctr rm web\nnetctr rm -f web db",
+    .risky = true,
     .run = rm,
 };

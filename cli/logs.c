@@ -222,10 +222,11 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
     char *tail = NULL, *since = NULL, *until = NULL;
     int64_t begin;
     const struct option options[] = {
-        {"follow", 'f', OPTION_FLAG, NULL, "go on until the container ends", &v.follow},
-        {"timestamps", 't', OPTION_FLAG, NULL, "show when each line was written", &printer->times},
+        {"follow", 'f', OPTION_FLAG, NULL, "show what is written until the container ends",
+         &v.follow},
+        {"timestamps", 't', OPTION_FLAG, NULL, "show the time of each line", &printer->times},
         {"tail", 'n', OPTION_TEXT, "N", "only the last N lines", &tail},
-        {"since", 0, OPTION_TEXT, "TIME", "only from then on (10m: ten minutes ago; RFC 3339)",
+        {"since", 0, OPTION_TEXT, "TIME", "only what is younger: 10m (ten minutes), or RFC 3339",
          &since},
         {"until", 0, OPTION_TEXT, "TIME", "up to then, and no further", &until},
         {0},
@@ -245,7 +246,7 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
     if (code == 0)
         code = cli_world_to_read(cli, &w, e);
     if (code == 0)
-        code = world_find(&w, argv[first], &r, e);
+        code = cli_find(&w, argv[first], &r, e);
     return code < 0 ? code : show(&w, &r, &v, e);
 }
 
@@ -253,5 +254,6 @@ const struct command command_logs = {
     .name = "logs",
     .usage = "[FLAGS] NAME",
     .summary = "Show what a container has written to stdout and stderr",
+    .example = "netctr logs --tail 20 web\nnetctr logs -f --since 10m web",
     .run = run,
 };

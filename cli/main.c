@@ -9,39 +9,73 @@
 #include <string.h>
 #include <sys/prctl.h>
 
-static const struct command *const commands[] = {
-    &command_run,    &command_exec,    &command_ps,      &command_logs,      &command_inspect,
-    &command_start,  &command_restart, &command_boot,    &command_stop,      &command_kill,
-    &command_rm,     &command_port,    &command_publish, &command_unpublish, &command_network,
-    &command_gc,     &command_doctor,  &command_events,  &command_info,      &command_version,
-    &command_helper,
+static const struct {
+    const char *title; /* NULL: not shown */
+    const struct command *commands[10];
+} groups[] = {
+    {"containers",
+     {&command_run, &command_exec, &command_ps, &command_logs, &command_inspect, &command_start,
+      &command_restart, &command_stop, &command_kill, &command_rm}},
+    {"networks and ports", {&command_network, &command_port, &command_publish, &command_unpublish}},
+    {"this host",
+     {&command_doctor, &command_events, &command_info, &command_gc, &command_boot,
+      &command_version}},
+    {NULL, {&command_helper}},
 };
+
+static const struct command *command_at(size_t group, size_t i)
+{
+    return i < ARRAY_LEN(groups[group].commands) ? groups[group].commands[i] : NULL;
+}
 
 static void print_usage(FILE *out, const struct option *globals)
 {
-    fprintf(out, "usage: netctr [FLAGS] COMMAND [ARG…]\n\ncommands:\n");
-    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-        if (!commands[i]->hidden)
-            fprintf(out, "  %-9s %s\n", commands[i]->name, commands[i]->summary);
+    const struct command *c;
+    fprintf(out, "usage: netctr [FLAGS] COMMAND [ARG…]\n");
+    for (size_t g = 0; g < ARRAY_LEN(groups) && groups[g].title; g++) {
+        fprintf(out, "\n%s:\n", groups[g].title);
+        for (size_t i = 0; (c = command_at(g, i)); i++)
+            fprintf(out, "  %-9s %s\n", c->name, c->summary);
+    }
     fprintf(out, "\nflags:\n");
     options_print(out, globals);
-    fprintf(out, "\n`netctr COMMAND --help` tells about a command.\n");
+    fprintf(out, "\n`netctr COMMAND --help` or `netctr help COMMAND` describes a command.\n"
+                 "`netctr run --rm -i ROOTFS sh` runs a first one; ROOTFS is a directory.\n");
+}
+
+/* The command that may have been meant: none that ends or removes something. */
+static const char *nearest_command(const char *name)
+{
+    const char *names[ARRAY_LEN(groups) * ARRAY_LEN(groups[0].commands) + 1] = {NULL};
+    size_t count = 0;
+    const struct command *c;
+    for (size_t g = 0; g < ARRAY_LEN(groups); g++)
+        for (size_t i = 0; (c = command_at(g, i)); i++)
+            if (!c->hidden)
+                names[count++] = c->name;
+    const char *near = nearest_word(name, names);
+    for (size_t g = 0; near && g < ARRAY_LEN(groups); g++)
+        for (size_t i = 0; (c = command_at(g, i)); i++)
+            if (c->risky && streq(c->name, near))
+                return NULL;
+    return near;
 }
 
 static const struct command *find_command(const char *name, struct err *e)
 {
-    const char *names[ARRAY_LEN(commands) + 1] = {NULL};
-    for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
-        if (streq(commands[i]->name, name))
-            return commands[i];
-        names[i] = commands[i]->hidden ? "" : commands[i]->name;
-    }
-    const char *near = nearest_word(name, names);
+    const struct command *c;
+    for (size_t g = 0; g < ARRAY_LEN(groups); g++)
+        for (size_t i = 0; (c = command_at(g, i)); i++)
+            if (streq(c->name, name))
+                return c;
+    const char *absent = absent_command(name), *near = absent ? NULL : nearest_command(name);
     err_say(e, -EINVAL, "unknown command `%s`", name);
-    if (near)
+    if (absent)
+        err_hint(e, "%s", absent);
+    else if (near)
         err_hint(e, "did you mean `netctr %s`?", near);
     else
-        err_hint(e, "`netctr --help` lists them");
+        err_hint(e, "`netctr --help` lists the commands");
     return NULL;
 }
 
@@ -53,13 +87,18 @@ void command_help(FILE *out, const struct command *command, const struct option 
         fprintf(out, "\nflags:\n");
         options_print(out, options);
     }
+    _cleanup_strv_ strv lines = strv_split(command->example ? command->example : "", '\n');
+    fprintf(out, "\nexample%s:\n", lines[0] && lines[1] ? "s" : "");
+    strv_each (line, lines)
+        fprintf(out, "  %s\n", line);
 }
 
 int command_options(const struct command *command, const struct option *options, bool intermixed,
                     int *argc, char **argv, struct err *e)
 {
     bool help = false;
-    int first = options_parse(options, intermixed, *argc, argv, &help, e);
+    int first =
+        options_parse(options, absent_flags(command->name), intermixed, *argc, argv, &help, e);
     if (first < 0 || !help)
         return first;
     command_help(stdout, command, options);
@@ -89,8 +128,8 @@ int cli_bridge_to_read(const struct cli *cli, struct world *out, struct bridge *
     return r == 0 ? world_bridge(out, bridge, e) : r;
 }
 
-/* Descriptors that the caller left open are no business of a container's, and the three streams must
- * be open, or a socket of ours would take their place. Who writes to one that was closed hears so (EBADF). */
+/* A container must not inherit what the caller left open, and the three streams must be open, or a socket of
+ * ours would take their place. Writing to one that was closed fails (EBADF). */
 static int tidy_descriptors(struct err *e)
 {
     int fd;
@@ -105,11 +144,53 @@ static int tidy_descriptors(struct err *e)
                : 0;
 }
 
-/* Which command, and nothing of what it was told. */
+/* The arguments may hold secrets: `ps` of the host shows only the command. */
 static void hide_arguments(const char *command)
 {
     _cleanup_free_ char *title = xasprintf("netctr %s", command);
     proc_set_title(title);
+}
+
+/* Whether the help is asked for, which needs no root. */
+static bool asks_help(const struct command *command, int argc, char **argv)
+{
+    int at = command->group && argc > 2 && argv[1][0] != '-' ? 2 : 1;
+    return argc > at && (streq(argv[at], "--help") || (streq(argv[at], "-h") && argc == at + 1));
+}
+
+/* `netctr help COMMAND`: the same as `netctr COMMAND --help`. @words begins with COMMAND. */
+static int help_about(const struct cli *cli, int count, char **words, struct err *e)
+{
+    const struct command *about = find_command(words[0], e);
+    if (!about)
+        return -EINVAL;
+    int known = about->group && count > 1 ? 2 : 1;
+    if (count > known) {
+        err_say(e, -EINVAL, "unknown command `%s %s`", words[0], words[known]);
+        return err_hint(e, "`netctr help %s` describes `%s`", words[0], words[0]);
+    }
+    char *ask[] = {words[0], known == 2 ? words[1] : "--help", known == 2 ? "--help" : NULL, NULL};
+    return about->run(cli, known + 1, ask, e);
+}
+
+static int run_command(const struct cli *cli, int argc, char **argv, char **all, struct err *e)
+{
+    const struct command *command = find_command(argv[0], e);
+    if (!command)
+        return -EINVAL;
+    bool help = asks_help(command, argc, argv);
+    if (!command->unprivileged && !help && geteuid() != 0) {
+        err_say(e, -EPERM, "`%s` needs root", command->name);
+        return err_hint(e, "try `sudo netctr %s …`", command->name);
+    }
+    if (command->sealed && !help) {
+        int r = seal_self(all, e);
+        if (r < 0)
+            return r;
+        (void)prctl(PR_SET_NAME, "netctr");
+    }
+    hide_arguments(command->name);
+    return command->run(cli, argc, argv, e);
 }
 
 static int dispatch(int argc, char **argv, struct err *e)
@@ -123,39 +204,22 @@ static int dispatch(int argc, char **argv, struct err *e)
         {"version", 'v', OPTION_FLAG, NULL, "print the version", &version},
         {0},
     };
-    int first = options_parse(globals, false, argc, argv, &help, e);
+    int first = options_parse(globals, absent_flags(""), false, argc, argv, &help, e);
     if (first < 0)
         return first;
+    const struct cli cli = {root, run_root};
     if (version)
         return command_version.run(NULL, 1, argv, e);
-    if (help || first >= argc || streq(argv[first], "help")) {
-        if (!help && first + 1 < argc) {
-            const struct command *about = find_command(argv[first + 1], e);
-            char *ask[] = {argv[first + 1], "--help", NULL};
-            struct cli none = {root, run_root};
-            return about ? about->run(&none, 2, ask, e) : -EINVAL;
-        }
-        print_usage(help || first < argc ? stdout : stderr, globals);
-        return help || first < argc ? 0 : EXIT_NETCTR;
+    help = help || (first < argc && streq(argv[first], "help") &&
+                    (first + 1 == argc || streq(argv[first + 1], "help") ||
+                     streq(argv[first + 1], "--help") || streq(argv[first + 1], "-h")));
+    if (help || first >= argc) {
+        print_usage(help ? stdout : stderr, globals);
+        return help ? 0 : EXIT_NETCTR;
     }
-    const struct command *command = find_command(argv[first], e);
-    if (!command)
-        return -EINVAL;
-    bool asks_help =
-        first + 1 < argc && (streq(argv[first + 1], "--help") || streq(argv[first + 1], "-h"));
-    if (!command->unprivileged && !asks_help && geteuid() != 0) {
-        err_say(e, -EPERM, "`%s` needs root", command->name);
-        return err_hint(e, "try `sudo netctr %s …`", command->name);
-    }
-    if (command->sealed && !asks_help) {
-        int r = seal_self(all, e);
-        if (r < 0)
-            return r;
-        (void)prctl(PR_SET_NAME, "netctr");
-    }
-    const struct cli cli = {root, run_root};
-    hide_arguments(command->name);
-    return command->run(&cli, argc - first, argv + first, e);
+    if (streq(argv[first], "help"))
+        return help_about(&cli, argc - first - 1, argv + first + 1, e);
+    return run_command(&cli, argc - first, argv + first, all, e);
 }
 
 /* What an interrupted write has not taken is still in the buffer. */
@@ -172,7 +236,7 @@ int main(int argc, char **argv)
     struct err e = ERR_INIT;
     (void)signal(SIGCHLD, SIG_DFL); /* ignored, it would take our children's exit statuses away */
     (void)signal(SIGXFSZ, SIG_IGN); /* a limit of file size is an error, not an end */
-    /* Who parses them moves them about. */
+    /* The parser reorders them. */
     _cleanup_strv_ strv copy = strv_copy(argv);
     _cleanup_free_ char **arguments = xcalloc((size_t)argc + 1, sizeof(*arguments));
     memcpy(arguments, copy, (size_t)argc * sizeof(*arguments));
@@ -185,7 +249,8 @@ int main(int argc, char **argv)
         r = err_set(&e, errno, "write to stdout");
     if (r >= 0)
         return r;
-    _cleanup_free_ char *line = e.text ? err_line(&e) : xstrdup(strerror(-r));
+    _cleanup_free_ char *text = e.text ? err_line(&e) : xstrdup(strerror(-r)),
+                        *line = text_printable(text); /* it may quote anything */
     fprintf(stderr, "netctr: %s\n", line);
     r = e.status ? e.status : EXIT_NETCTR;
     err_clear(&e);

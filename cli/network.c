@@ -35,43 +35,69 @@ static const struct {
     int (*run)(const struct cli *cli, const struct command *command, int argc, char **argv,
                struct err *e);
 } verbs[] = {
-    {{.name = "network create", .usage = "[FLAGS] NAME", .summary = "Define a network"},
+    {{.name = "network create",
+      .usage = "[FLAGS] NAME",
+      .summary = "Define a network",
+      .example = "netctr network create back\nnetctr network create --subnet 10.1.0.0/24 "
+                 "--internal db"},
      network_create_command},
-    {{.name = "network ls", .usage = "[FLAGS]", .summary = "List networks"}, network_ls},
+    {{.name = "network ls",
+      .usage = "[FLAGS]",
+      .summary = "List networks",
+      .example = "netctr network ls\nnetctr network ls --filter label=lab"},
+     network_ls},
     {{.name = "network inspect",
       .usage = "NAME…",
-      .summary = "Show networks, and where the kernel has something else, as JSON"},
+      .summary = "Show networks, and where the kernel differs from them, as JSON",
+      .example = "netctr network inspect back\n"
+                 "netctr network inspect back | jq '.[0].differences'"},
      network_inspect},
     {{.name = "network rm",
       .usage = "[-f] NAME…",
-      .summary = "Remove networks that no container uses"},
+      .summary = "Remove networks that no container uses",
+      .example = "netctr network rm back",
+      .risky = true},
      network_rm},
     {{.name = "network prune",
       .usage = "[FLAGS]",
-      .summary = "Remove all networks that no container uses"},
+      .summary = "Remove all networks that no container uses",
+      .example = "netctr network prune --filter label=lab",
+      .risky = true},
      network_prune},
     {{.name = "network connect",
       .usage = "[FLAGS] NETWORK CONTAINER",
       .summary =
-          "Put a container on one more network; one that does not run, from its next start on"},
+          "Put a container on one more network; one that does not run, from its next start on",
+      .example = "netctr network connect back web\n"
+                 "netctr network connect --ip 10.1.0.7 --alias www back web"},
      network_connect},
     {{.name = "network disconnect",
       .usage = "[-f] NETWORK CONTAINER",
-      .summary = "Take a container off a network; the ports published by it move to another"},
+      .summary = "Take a container off a network; the ports published by it move to another",
+      .example = "netctr network disconnect back web",
+      .risky = true},
      network_disconnect},
     {{.name = "network link",
       .usage = "FROM TO",
-      .summary = "Let containers of FROM open connections to those of TO"},
+      .summary = "Let containers of FROM open connections to those of TO",
+      .example = "netctr network link front back"},
      network_link_command},
-    {{.name = "network unlink", .usage = "FROM TO", .summary = "Withdraw a link"},
+    {{.name = "network unlink",
+      .usage = "FROM TO",
+      .summary = "Withdraw a link",
+      .example = "netctr network unlink front back",
+      .risky = true},
      network_unlink_command},
     {{.name = "network forwarding",
       .usage = "[--open | --close]",
-      .summary = "Show or change whether this host forwards between its own links"},
+      .summary = "Show or change whether this host forwards between its own links",
+      .example = "netctr network forwarding\nnetctr network forwarding --open",
+      .risky = true},
      network_forwarding},
     {{.name = "network reload",
       .usage = "",
-      .summary = "Put back what somebody has changed of networks, and say what remains"},
+      .summary = "Put back what somebody has changed of networks, and say what remains",
+      .example = "netctr network reload"},
      reload},
 };
 
@@ -85,36 +111,59 @@ static void list_verbs(FILE *out)
     fprintf(out, "usage: netctr network COMMAND [ARG…]\n\ncommands:\n");
     for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
         fprintf(out, "  %-12s %s\n", verb_name(i), verbs[i].command.summary);
-    fprintf(out, "\n`netctr network COMMAND --help` tells about one.\n");
+    fprintf(out, "\nexample:\n  %s\n", command_network.example);
+    fprintf(out, "\n`netctr network COMMAND --help` describes a command.\n");
+}
+
+/* What docker and podman call one, then a typing error, but of none that ends or removes something. */
+static int unknown_verb(const char *word, struct err *e)
+{
+    static const struct {
+        const char *word, *instead;
+    } others[] = {
+        {"list", "did you mean `netctr network ls`?"},
+        {"remove", "`network rm` removes networks (`netctr network rm --help`)"},
+        {"delete", "`network rm` removes networks (`netctr network rm --help`)"},
+        {"exists", "`netctr network inspect NAME` fails unless it exists"},
+        {"update", "netctr does not have it yet"},
+        {"show", "did you mean `netctr network inspect`?"},
+    };
+    const char *names[ARRAY_LEN(verbs) + 1] = {NULL};
+    err_say(e, -EINVAL, "unknown command `network %s`", word);
+    for (size_t i = 0; i < ARRAY_LEN(others); i++)
+        if (streq(others[i].word, word))
+            return err_hint(e, "%s", others[i].instead);
+    for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
+        names[i] = verb_name(i);
+    const char *near = nearest_word(word, names);
+    for (size_t i = 0; near && i < ARRAY_LEN(verbs); i++)
+        if (streq(near, verb_name(i)) && verbs[i].command.risky)
+            near = NULL;
+    return near ? err_hint(e, "did you mean `netctr network %s`?", near)
+                : err_hint(e, "`netctr network --help` lists the commands");
 }
 
 static int run(const struct cli *cli, int argc, char **argv, struct err *e)
 {
-    const char *names[ARRAY_LEN(verbs) + 1] = {NULL};
-    bool help = argc > 1 && (streq(argv[1], "--help") || streq(argv[1], "-h"));
+    bool help =
+        argc > 1 && (streq(argv[1], "--help") || streq(argv[1], "-h") || streq(argv[1], "help"));
     if (argc < 2 || help) {
         list_verbs(help ? stdout : stderr);
         return help ? 0 : EXIT_NETCTR;
     }
-    for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
+    for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
         if (streq(argv[1], verb_name(i)))
             return verbs[i].run(cli, &verbs[i].command, argc - 1, argv + 1, e);
-        names[i] = verb_name(i);
-    }
-    if (argv[1][0] == '-')
-        return err_say(e, -EINVAL, "unknown flag `%s`", argv[1]);
-    const char *near = streq(argv[1], "list")     ? "ls"
-                       : streq(argv[1], "remove") ? "rm"
-                                                  : nearest_word(argv[1], names);
-    err_say(e, -EINVAL, "unknown command `network %s`", argv[1]);
-    return near ? err_hint(e, "did you mean `netctr network %s`?", near)
-                : err_hint(e, "`netctr network --help` lists them");
+    return argv[1][0] == '-' ? err_say(e, -EINVAL, "unknown flag `%s`", argv[1])
+                             : unknown_verb(argv[1], e);
 }
 
 const struct command command_network = {
     .name = "network",
     .usage = "COMMAND [ARG…]",
     .summary = "Networks: create, ls, inspect, rm, connect, link and more",
+    .example = "netctr network create back",
+    .group = true,
     .run = run,
 };
 
@@ -160,7 +209,7 @@ static int port(const struct cli *cli, int argc, char **argv, struct err *e)
     _cleanup_record_ struct record r = {0};
     int code = cli_world_to_read(cli, &w, e);
     if (code == 0)
-        code = world_find(&w, argv[first], &r, e);
+        code = cli_find(&w, argv[first], &r, e);
     if (code < 0)
         return code;
     if (r.status != STATUS_RUNNING)
@@ -177,5 +226,6 @@ const struct command command_port = {
     .name = "port",
     .usage = "NAME [PORT[/PROTOCOL]]",
     .summary = "Show where a container's ports are published",
+    .example = "netctr port web\nnetctr port web 80/tcp",
     .run = port,
 };

@@ -23,5 +23,7 @@ void warn_of_lost_ports(struct world *w, const char *name);
  *  (network_list.c) */
 int network_filters_check(char *const *filters, struct err *e);
 bool network_filters_match(char *const *filters, const struct network *n);
+/** Whether @r was started with `--network @network`. (network_remove.c) */
+bool record_names_network(const struct record *r, const char *network);
 /** The names of all networks, sorted; caller frees. (network_list.c) */
 int network_names(struct bridge *b, strv *names, struct err *e);

@@ -4,10 +4,13 @@
 #include <errno.h>
 #include <string.h>
 
+enum opt { OPT_MTU, OPT_ISOLATE, OPT_ICC, OPT_MASQUERADE, OPT_MODE, OPT_IPV6, OPT_BRIDGE, OPTS };
+
 struct create_flags {
     strv subnets, gateways, ranges, labels, sysctls, opts;
     char *mode, *mtu, *driver;
     bool ipv6, internal, icc, isolate, no_guard, no_dns;
+    const char *said[OPTS]; /* the value of each option that was given, also by a flag */
 };
 
 static void create_flags_clear(struct create_flags *f)
@@ -64,7 +67,7 @@ static int take_masquerade(const char *key, const char *value, struct err *e)
     int r = take_flag(key, value, &wanted, e);
     if (r < 0 || wanted)
         return r;
-    err_say(e, -EINVAL, "option `%s`: there is no nat without it", key);
+    err_say(e, -EINVAL, "option `%s`: mode nat needs it", key);
     return err_hint(e, "`--mode routed` leaves the containers' addresses as they are");
 }
 
@@ -80,8 +83,6 @@ static int take_bridge(const char *key, const char *value, struct network *n, st
     n->bridge = xstrdup(value);
     return 0;
 }
-
-enum opt { OPT_MTU, OPT_ISOLATE, OPT_ICC, OPT_MASQUERADE, OPT_MODE, OPT_IPV6, OPT_BRIDGE };
 
 static const struct {
     const char *key;
@@ -112,6 +113,29 @@ static int unknown_opt(const char *key, struct err *e)
                 : err_hint(e, "mtu, isolate, icc, mode, bridge, or docker's names for them");
 }
 
+/* Several names mean the same option, and so do flags: all must agree. */
+static int agree(struct create_flags *f, enum opt what, const char *key, const char *value,
+                 struct err *e)
+{
+    const char *plain = streq(value, "1") || streq(value, "strict") ? "true"
+                        : streq(value, "0")                         ? "false"
+                                                                    : value;
+    if (f->said[what] && !streq(f->said[what], plain))
+        return err_say(e, -EINVAL, "option `%s`: `%s` contradicts `%s`, which is given, too", key,
+                       value, f->said[what]);
+    f->said[what] = plain;
+    return 0;
+}
+
+static void note_flags(struct create_flags *f)
+{
+    f->said[OPT_MODE] = f->mode;
+    f->said[OPT_MTU] = f->mtu;
+    f->said[OPT_ICC] = f->icc ? NULL : "false"; /* true is the default: nobody may have said it */
+    f->said[OPT_ISOLATE] = f->isolate ? NULL : "false";
+    f->said[OPT_IPV6] = f->ipv6 ? "true" : NULL;
+}
+
 static int take_opt(const char *text, struct create_flags *f, struct network *n, struct err *e)
 {
     const char *equals = strchr(text, '=');
@@ -123,6 +147,9 @@ static int take_opt(const char *text, struct create_flags *f, struct network *n,
         return unknown_opt(key, e);
     if (!equals || !equals[1])
         return err_say(e, -EINVAL, "network option `%s` has no value", key);
+    int r = agree(f, opts[i].what, key, equals + 1, e);
+    if (r < 0)
+        return r;
     switch (opts[i].what) {
     case OPT_MTU: return take_mtu(equals + 1, n, e);
     case OPT_ISOLATE: return take_isolate(key, equals + 1, n, e);
@@ -131,6 +158,7 @@ static int take_opt(const char *text, struct create_flags *f, struct network *n,
     case OPT_MODE: return take_mode(equals + 1, n, e);
     case OPT_IPV6: return take_flag(key, equals + 1, &f->ipv6, e);
     case OPT_BRIDGE: return take_bridge(key, equals + 1, n, e);
+    case OPTS: break;
     }
     return 0;
 }
@@ -147,7 +175,7 @@ static int take_subnets(char *const *texts, const char *what, struct subnet *fou
             return r;
         struct subnet *place = s.address.family == AF_INET ? four : six;
         if (place->prefix)
-            return err_say(e, -EINVAL, "%s `%s`: there is one for IPv%d already", what, text,
+            return err_say(e, -EINVAL, "%s `%s`: one for IPv%d is given already", what, text,
                            place == four ? 4 : 6);
         *place = s;
     }
@@ -163,7 +191,7 @@ static int take_gateways(char *const *texts, struct network *n, struct err *e)
         struct ip *place = ip.family == AF_INET ? &n->gateway4 : &n->gateway6;
         const struct subnet *subnet = ip.family == AF_INET ? &n->subnet4 : &n->subnet6;
         if (place->family)
-            return err_say(e, -EINVAL, "gateway `%s`: there is one for IPv%d already", text,
+            return err_say(e, -EINVAL, "gateway `%s`: one for IPv%d is given already", text,
                            ip.family == AF_INET ? 4 : 6);
         if (!subnet->prefix)
             return err_say(e, -EINVAL, "gateway `%s` needs a --subnet", text);
@@ -186,7 +214,7 @@ static int take_ranges(char *const *texts, struct network *n, struct err *e)
 static int compose(struct create_flags *f, const char *name, struct network *n, struct err *e)
 {
     if (f->driver && !streq(f->driver, "bridge"))
-        return err_say(e, -EINVAL, "there is no network driver `%s`; the one there is is bridge",
+        return err_say(e, -EINVAL, "unknown network driver `%s`; the only one is bridge",
                        f->driver);
     n->name = xstrdup(name);
     n->internal = f->internal;
@@ -199,6 +227,7 @@ static int compose(struct create_flags *f, const char *name, struct network *n, 
     int r = f->mode ? take_mode(f->mode, n, e) : 0;
     if (r == 0 && f->mtu)
         r = take_mtu(f->mtu, n, e);
+    note_flags(f);
     strv_each (opt, f->opts)
         if (r == 0)
             r = take_opt(opt, f, n, e);
@@ -232,29 +261,36 @@ int network_create_command(const struct cli *cli, const struct command *command,
     __attribute__((cleanup(create_flags_clear))) struct create_flags f = {.icc = true,
                                                                           .isolate = true};
     const struct option options[] = {
-        {"subnet", 0, OPTION_LIST, "CIDR", "its addresses, one for each family (default: chosen)",
-         &f.subnets},
-        {"gateway", 0, OPTION_LIST, "ADDRESS", "the host's address on it (default: the first)",
-         &f.gateways},
-        {"ip-range", 0, OPTION_LIST, "CIDR", "give out only these addresses", &f.ranges},
-        {"ipv6", 0, OPTION_FLAG, NULL, "both families: choose the subnet of the one not given",
+        {"subnet", 0, OPTION_LIST, "CIDR",
+         "range of addresses, one for each family (default: a free one)", &f.subnets},
+        {"gateway", 0, OPTION_LIST, "ADDRESS",
+         "address of the host on the network (default: the first)", &f.gateways},
+        {"ip-range", 0, OPTION_LIST, "CIDR",
+         "give containers addresses from this part of the subnet", &f.ranges},
+        {"ipv6", 0, OPTION_FLAG, NULL, "IPv4 and IPv6; a subnet that is not given is chosen",
          &f.ipv6},
-        {"mode", 0, OPTION_TEXT, "MODE", "nat, routed (no NAT) or isolated (no host)", &f.mode},
-        {"internal", 0, OPTION_FLAG, NULL, "neither out nor in", &f.internal},
-        {"icc", 0, OPTION_FLAG, NULL, "=false: its containers do not reach each other", &f.icc},
-        {"isolate", 0, OPTION_FLAG, NULL, "=false: it and others that say so reach each other",
+        {"mode", 0, OPTION_TEXT, "MODE",
+         "nat (default), routed (no NAT) or isolated (not even the host)", &f.mode},
+        {"internal", 0, OPTION_FLAG, NULL, "no connections to other networks or from them",
+         &f.internal},
+        {"icc", 0, OPTION_FLAG, NULL, "`--icc=false`: its containers cannot reach each other",
+         &f.icc},
+        {"isolate", 0, OPTION_FLAG, NULL,
+         "`--isolate=false`: it and other networks with this flag can reach each other",
          &f.isolate},
-        {"mtu", 0, OPTION_TEXT, "N", "MTU (default: of the default route's link)", &f.mtu},
-        {"no-guard", 0, OPTION_FLAG, NULL, "its containers may use other addresses and MACs (DHCP)",
-         &f.no_guard},
-        {"no-dns", 0, OPTION_FLAG, NULL, "its containers do not know each other's names",
-         &f.no_dns},
-        {"disable-dns", 0, OPTION_FLAG, NULL, "the same, as podman says it", &f.no_dns},
-        {"sysctl", 0, OPTION_LIST, "K=V", "net.ipv4.conf.IFNAME.KEY=V of each interface",
+        {"mtu", 0, OPTION_TEXT, "N", "MTU (default: that of the link with the default route)",
+         &f.mtu},
+        {"no-guard", 0, OPTION_FLAG, NULL,
+         "let containers send from other addresses and MACs (routers, DHCP)", &f.no_guard},
+        {"no-dns", 0, OPTION_FLAG, NULL,
+         "no name server: containers do not find each other by name", &f.no_dns},
+        {"disable-dns", 0, OPTION_FLAG, NULL, "podman's name for --no-dns", &f.no_dns},
+        {"sysctl", 0, OPTION_LIST, "K=V",
+         "sysctl of each interface, with the word IFNAME: net.ipv4.conf.IFNAME.forwarding=1",
          &f.sysctls},
         {"label", 0, OPTION_LIST, "K=V", "a label", &f.labels},
-        {"opt", 'o', OPTION_LIST, "K=V", "docker's and podman's options", &f.opts},
-        {"driver", 'd', OPTION_TEXT, "bridge", "the one there is", &f.driver},
+        {"opt", 'o', OPTION_LIST, "K=V", "an option with docker's or podman's name", &f.opts},
+        {"driver", 'd', OPTION_TEXT, "bridge", "the only one", &f.driver},
         {0},
     };
     int first = command_options(command, options, true, &argc, argv, e);

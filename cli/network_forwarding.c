@@ -54,9 +54,9 @@ int network_forwarding(const struct cli *cli, const struct command *command, int
     bool open = false, closed = false;
     char *format = NULL;
     const struct option options[] = {
-        {"open", 0, OPTION_FLAG, NULL, "let packets pass between them, until the next boot", &open},
-        {"close", 0, OPTION_FLAG, NULL, "close the way between them again", &closed},
-        {"format", 0, OPTION_TEXT, "json", "machine-readable", &format},
+        {"open", 0, OPTION_FLAG, NULL, "forward packets between them, until the next boot", &open},
+        {"close", 0, OPTION_FLAG, NULL, "do not forward packets between them any more", &closed},
+        {"format", 0, OPTION_TEXT, "json", "print JSON", &format},
         {0},
     };
     int first = command_options(command, options, true, &argc, argv, e);
@@ -66,11 +66,13 @@ int network_forwarding(const struct cli *cli, const struct command *command, int
         return err_say(e, -EINVAL, "`network forwarding` takes no names");
     if (open && closed)
         return err_say(e, -EINVAL, "--open and --close exclude each other");
-    if (format && !streq(format, "json"))
-        return err_say(e, -EINVAL, "unknown format `%s`; the one there is is json", format);
+    if (format && (open || closed))
+        return err_say(e, -EINVAL, "--format and --%s exclude each other", open ? "open" : "close");
+    int r = format_check(format, "network forwarding", e);
     _cleanup_world_ struct world w = {0};
     struct bridge *b;
-    int r = open || closed ? cli_world(cli, &w, e) : cli_world_to_read(cli, &w, e);
+    if (r == 0)
+        r = open || closed ? cli_world(cli, &w, e) : cli_world_to_read(cli, &w, e);
     if (r == 0)
         r = world_bridge(&w, &b, e);
     if (r == 0 && (open || closed))

@@ -130,7 +130,7 @@ int network_ls(const struct cli *cli, const struct command *command, int argc, c
     const struct option options[] = {
         {"quiet", 'q', OPTION_FLAG, NULL, "only the names", &l.quiet},
         {"filter", 'f', OPTION_LIST, "K=V", "label=K[=V], label!=K[=V], name=PART", &filters},
-        {"format", 0, OPTION_TEXT, "json", "machine-readable", &format},
+        {"format", 0, OPTION_TEXT, "json", "print JSON", &format},
         {0},
     };
     int first = command_options(command, options, true, &argc, argv, e);
@@ -138,9 +138,9 @@ int network_ls(const struct cli *cli, const struct command *command, int argc, c
         return first;
     if (first < argc)
         return err_say(e, -EINVAL, "`network ls` takes no names");
-    if (format && !streq(format, "json"))
-        return err_say(e, -EINVAL, "unknown format `%s`; the one there is is json", format);
-    int r = network_filters_check(filters, e);
+    int r = format_check_quiet(format, l.quiet, "network ls", e);
+    if (r == 0)
+        r = network_filters_check(filters, e);
     _cleanup_json_ json_t *json = l.json = json_array();
     const char *const titles[] = {"NAME", "MODE", "BRIDGE", "SUBNETS"};
     for (size_t i = 0; i < ARRAY_LEN(titles); i++)
@@ -157,6 +157,15 @@ int network_ls(const struct cli *cli, const struct command *command, int argc, c
 
 /* ---- inspect ---------------------------------------------------------------------------------*/
 
+static int suggest(struct bridge *bridge, const char *name, struct err *e)
+{
+    _cleanup_strv_ strv names = NULL;
+    const char *near = network_names(bridge, &names, NULL) == 0 && names
+                           ? nearest_word(name, (const char *const *)names)
+                           : NULL;
+    return near ? err_hint(e, "did you mean `%s`?", near) : -ENOENT;
+}
+
 static int inspect(struct world *w, struct bridge *bridge, const char *name, json_t *all,
                    struct err *e)
 {
@@ -166,7 +175,7 @@ static int inspect(struct world *w, struct bridge *bridge, const char *name, jso
     if (r == 0)
         r = world_survey(w, &n, &live, e);
     if (r < 0)
-        return r;
+        return r == -ENOENT ? suggest(bridge, name, e) : r;
     json_t *j = definition(&n);
     /* Beside each other: what shall be, and what is. */
     json_object_set(j, "containers", json_object_get(live, "containers"));
@@ -183,7 +192,7 @@ int network_inspect(const struct cli *cli, const struct command *command, int ar
 {
     char *format = NULL;
     const struct option options[] = {
-        {"format", 0, OPTION_TEXT, "json", "what it prints anyway", &format},
+        {"format", 'f', OPTION_TEXT, "json", "the default, and the only one", &format},
         {0},
     };
     int first = command_options(command, options, true, &argc, argv, e);
@@ -191,13 +200,13 @@ int network_inspect(const struct cli *cli, const struct command *command, int ar
         return first;
     if (first == argc)
         return err_say(e, -EINVAL, "usage: netctr %s %s", command->name, command->usage);
-    if (format && !streq(format, "json"))
-        return err_say(e, -EINVAL, "unknown format `%s`; the one there is is json", format);
+    int r = format_check(format, "network inspect", e);
     _cleanup_world_ struct world w = {0};
     struct bridge *bridge = NULL;
     _cleanup_json_ json_t *all = json_array();
-    int r = cli_bridge_to_read(cli, &w, &bridge, e);
     int result = 0;
+    if (r == 0)
+        r = cli_bridge_to_read(cli, &w, &bridge, e);
     for (int i = first; r == 0 && i < argc; i++) {
         _cleanup_err_ struct err why = ERR_INIT;
         int found = inspect(&w, bridge, argv[i], all, &why);

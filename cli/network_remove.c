@@ -18,7 +18,7 @@ struct users {
     strv texts; /* the same, as the error tells them */
 };
 
-static bool names_network(const struct record *r, const char *network)
+bool record_names_network(const struct record *r, const char *network)
 {
     strv_each (text, r->spec.networks) {
         const char *rest = skip_prefix(text, network);
@@ -36,7 +36,7 @@ static int find_user(const struct record *r, void *arg)
     _cleanup_endpoint_ struct endpoint ep = {0};
     _cleanup_close_ int dir = alive ? store_live_dir(&u->world->store, r->spec.name) : -1;
     bool on_it = dir >= 0 && endpoint_load(dir, u->network, &ep, NULL) != -ENOENT;
-    if (!on_it && !names_network(r, u->network))
+    if (!on_it && !record_names_network(r, u->network))
         return 0;
     strv_add(&u->names, r->spec.name);
     strv_add_take(&u->texts, xasprintf("`%s`%s", r->spec.name, alive ? "" : " (stopped)"));
@@ -172,7 +172,7 @@ int network_rm(const struct cli *cli, const struct command *command, int argc, c
 static bool confirmed(void)
 {
     char answer[16] = "";
-    fprintf(stderr, "All networks that no container uses will be removed. Go on? [y/N] ");
+    fprintf(stderr, "Remove all networks that no container uses? [y/N] ");
     return fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y');
 }
 

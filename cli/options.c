@@ -1,4 +1,5 @@
 #include "options.h"
+#include "table.h"
 
 #include <errno.h>
 #include <string.h>
@@ -19,7 +20,17 @@ static const struct option *by_name(const struct option *o, const char *name, si
     return NULL;
 }
 
-static int unknown(const struct option *options, const char *flag, struct err *e)
+/* No typing error leads to one of these: they remove, overwrite or open something. */
+static bool is_risky(const char *name)
+{
+    static const char *const risky[] = {"force", "all", "in-place", "open", "privileged", NULL};
+    for (const char *const *word = risky; *word; word++)
+        if (streq(*word, name))
+            return true;
+    return false;
+}
+
+static const char *nearest_flag(const struct option *options, const char *bare)
 {
     size_t count = 0;
     while (options[count].name)
@@ -28,10 +39,14 @@ static int unknown(const struct option *options, const char *flag, struct err *e
     for (size_t i = 0; i < count; i++)
         names[i] = options[i].name;
     names[count] = "help";
-    _cleanup_free_ char *bare = xstrndup(flag + 2, strcspn(flag + 2, "="));
     const char *near = nearest_word(bare, names);
-    err_say(e, -EINVAL, "unknown flag `--%s`", bare);
-    return near ? err_hint(e, "did you mean `--%s`?", near) : -EINVAL;
+    return near && !is_risky(near) ? near : NULL;
+}
+
+static int say_absent(const struct absent *absent, struct err *e)
+{
+    return absent->instead ? err_hint(e, "netctr does not have it yet: %s", absent->instead)
+                           : err_hint(e, "netctr does not have it yet");
 }
 
 static int store_value(const struct option *o, char *value, struct err *e)
@@ -50,10 +65,39 @@ static int store_value(const struct option *o, char *value, struct err *e)
 
 struct parser {
     const struct option *options;
+    const struct absent *absent;
     int argc, at;
     char **argv;
     bool *help;
 };
+
+static int unknown(const struct parser *p, const char *word, struct err *e)
+{
+    _cleanup_free_ char *bare = xstrndup(word + 2, strcspn(word + 2, "="));
+    const char *near = nearest_flag(p->options, bare);
+    err_say(e, -EINVAL, "unknown flag `--%s`", bare);
+    for (const struct absent *a = p->absent; a && a->name; a++)
+        if (streq(a->name, bare))
+            return say_absent(a, e);
+    return near ? err_hint(e, "did you mean `--%s`?", near) : -EINVAL;
+}
+
+static int unknown_letter(const struct parser *p, const char *letter, struct err *e)
+{
+    const char *word = p->argv[p->at];
+    size_t size = utf8_size((const unsigned char *)letter, strnlen(letter, 4));
+    _cleanup_free_ char *shown = xstrndup(letter, size ? size : 1);
+    if (word[1 + strlen(shown)])
+        err_say(e, -EINVAL, "unknown flag `-%s` in `%s`", shown, word);
+    else
+        err_say(e, -EINVAL, "unknown flag `-%s`", shown);
+    for (const struct absent *a = p->absent; a && a->name; a++)
+        if (a->letter == *letter)
+            return say_absent(a, e);
+    if (!word[2] || !nearest_flag(p->options, word + 1))
+        return -EINVAL;
+    return err_hint(e, "did you mean `--%s`?", nearest_flag(p->options, word + 1));
+}
 
 /* The value that stands in the next word. */
 static int take_next(struct parser *p, const struct option *o, struct err *e)
@@ -73,7 +117,7 @@ static int parse_long(struct parser *p, struct err *e)
         return 0;
     }
     if (!o)
-        return unknown(p->options, word, e);
+        return unknown(p, word, e);
     if (equals)
         return store_value(o, equals + 1, e);
     if (o->kind == OPTION_FLAG) {
@@ -83,7 +127,7 @@ static int parse_long(struct parser *p, struct err *e)
     return take_next(p, o, e);
 }
 
-/* "-dit" is three flags; in "-p8080:80" the rest of the word is the value. */
+/* "-di" is two flags; in "-p8080:80" the rest of the word is the value. */
 static int parse_letters(struct parser *p, struct err *e)
 {
     for (char *letter = p->argv[p->at] + 1; *letter; letter++) {
@@ -93,7 +137,7 @@ static int parse_letters(struct parser *p, struct err *e)
             continue;
         }
         if (!o)
-            return err_say(e, -EINVAL, "unknown flag `-%c` in `%s`", *letter, p->argv[p->at]);
+            return unknown_letter(p, letter, e);
         if (o->kind != OPTION_FLAG)
             return letter[1] ? store_value(o, letter + 1 + (letter[1] == '='), e)
                              : take_next(p, o, e);
@@ -102,10 +146,14 @@ static int parse_letters(struct parser *p, struct err *e)
     return 0;
 }
 
-int options_parse(const struct option *options, bool intermixed, int argc, char **argv, bool *help,
-                  struct err *e)
+int options_parse(const struct option *options, const struct absent *absent, bool intermixed,
+                  int argc, char **argv, bool *help, struct err *e)
 {
-    struct parser p = {options, argc, 1, argv, help};
+    struct parser p = {options, absent, argc, 1, argv, help};
+    if (argc == 2 && streq(argv[1], "-h")) { /* alone, it cannot be docker's --hostname */
+        *help = true;
+        return 2;
+    }
     int words = 0;
     _cleanup_free_ char **kept = xcalloc((size_t)argc + 1, sizeof(char *));
     for (; p.at < argc; p.at++) {
@@ -132,10 +180,16 @@ int options_parse(const struct option *options, bool intermixed, int argc, char 
 
 void options_print(FILE *out, const struct option *options)
 {
+    enum { LEFT = 32, INDENT = LEFT + 3 };
     for (const struct option *o = options; o->name; o++) {
         _cleanup_free_ char *left =
             xasprintf("%c%c%s--%s %s", o->letter ? '-' : ' ', o->letter ? o->letter : ' ',
                       o->letter ? ", " : "  ", o->name, o->value ? o->value : "");
-        fprintf(out, "  %-34s %s\n", left, o->help);
+        fputs("  ", out);
+        print_padded(out, left, LEFT);
+        if (text_columns(left) > LEFT)
+            fprintf(out, "\n%*s", INDENT - 1, "");
+        fputc(' ', out);
+        print_wrapped(out, o->help, INDENT, OPTIONS_COLUMNS);
     }
 }

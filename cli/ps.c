@@ -1,25 +1,121 @@
 /* netctr ps: which containers there are. */
-#include "cli.h"
+#include "network.h"
 #include "ports.h"
 
 #include <errno.h>
+#include <regex.h>
 #include <string.h>
 #include <time.h>
 
-struct listing {
-    struct world *world;
-    bool all, ids_only;
-    json_t *json; /* NULL: a table */
-    strv rows;
-    size_t count;
+#define COMMAND_COLUMNS 24
+
+/* Docker's: values of one key are alternatives, every key must be met. */
+struct filters {
+    strv names, ids, statuses, networks;
 };
 
-static char *command_text(const struct spec *s)
+static void filters_clear(struct filters *f)
 {
-    char *text = strv_join(s->argv, " ");
-    if (strlen(text) > 24)
-        text[24] = '\0';
-    return text;
+    strv_free(f->names);
+    strv_free(f->ids);
+    strv_free(f->statuses);
+    strv_free(f->networks);
+}
+
+struct listing {
+    struct world *world;
+    bool all, ids_only, whole;
+    size_t skip; /* so many of those that match */
+    const struct filters *filters;
+    json_t *json; /* NULL: a table */
+    strv rows;
+};
+
+/* ---- which -----------------------------------------------------------------------------------*/
+
+static bool is_status(const char *word)
+{
+    for (enum status s = STATUS_CREATING; s <= STATUS_EXITED; s++)
+        if (streq(word, status_name(s)))
+            return true;
+    return false;
+}
+
+/* A regular expression, as with docker, whose names begin with a slash: both match. */
+static bool name_matches(const char *pattern, const char *name, bool *valid)
+{
+    regex_t regex;
+    _cleanup_free_ char *slashed = xasprintf("/%s", name);
+    *valid = regcomp(&regex, pattern, REG_EXTENDED | REG_NOSUB) == 0;
+    if (!*valid)
+        return false;
+    bool matches =
+        regexec(&regex, name, 0, NULL, 0) == 0 || regexec(&regex, slashed, 0, NULL, 0) == 0;
+    regfree(&regex);
+    return matches;
+}
+
+static int filters_parse(char *const *texts, struct filters *f, struct err *e)
+{
+    const struct {
+        const char *key;
+        strv *values;
+    } known[] = {{"name=", &f->names},
+                 {"id=", &f->ids},
+                 {"status=", &f->statuses},
+                 {"network=", &f->networks}};
+    strv_each (text, texts) {
+        const char *value = NULL;
+        for (size_t i = 0; i < ARRAY_LEN(known) && !value; i++)
+            if ((value = skip_prefix(text, known[i].key)))
+                strv_add(known[i].values, value);
+        if (!value || !*value) {
+            err_say(e, -EINVAL, "unknown filter `%s`", text);
+            return err_hint(e, "name=REGEX, id=PREFIX, status=STATUS or network=NETWORK");
+        }
+    }
+    bool valid = true;
+    strv_each (pattern, f->names)
+        if ((void)name_matches(pattern, "", &valid), !valid)
+            return err_say(e, -EINVAL, "filter `name=%s` is not a regular expression", pattern);
+    strv_each (status, f->statuses)
+        if (!is_status(status)) {
+            err_say(e, -EINVAL, "filter `status=%s`: unknown status", status);
+            return err_hint(e, "creating, running, restarting, exited or dead");
+        }
+    return 0;
+}
+
+static bool is_on_network(struct world *w, const struct record *r, const char *network)
+{
+    _cleanup_endpoint_ struct endpoint ep = {0};
+    _cleanup_close_ int dir = store_live_dir(&w->store, r->spec.name);
+    if (r->status == STATUS_EXITED || !valid_name(network) || dir < 0)
+        return record_names_network(r, network) || streq(r->spec.network, network);
+    return endpoint_load(dir, network, &ep, NULL) == 0 || streq(r->spec.network, network);
+}
+
+static bool filters_match(struct world *w, const struct filters *f, const struct record *r)
+{
+    bool name = !f->names, id = !f->ids, status = !f->statuses, network = !f->networks;
+    bool valid;
+    strv_each (pattern, f->names)
+        name = name || name_matches(pattern, r->spec.name, &valid);
+    strv_each (prefix, f->ids)
+        id = id || skip_prefix(r->spec.id, prefix);
+    strv_each (word, f->statuses)
+        status = status || streq(word, status_name(r->status));
+    strv_each (word, f->networks)
+        network = network || is_on_network(w, r, word);
+    return name && id && status && network;
+}
+
+/* ---- what ------------------------------------------------------------------------------------*/
+
+static char *command_text(const struct spec *s, bool whole)
+{
+    _cleanup_free_ char *all = strv_join(s->argv, " "), *shown = text_printable(all);
+    return text_cut(shown, whole ? SIZE_MAX : COMMAND_COLUMNS);
 }
 
 static char *state_text(const struct record *r)
@@ -46,18 +142,25 @@ static char *status_text(const struct record *r)
                : take_ptr(state);
 }
 
-static char *address_of(struct world *w, const struct record *r)
+/* Of each network, in the order of the endpoints; both families if @both, else one. */
+static strv addresses_of(struct world *w, const struct record *r, bool both)
 {
+    strv out = NULL;
     _cleanup_endpoints_ struct endpoint_list all = {0};
     _cleanup_close_ int dir = store_live_dir(&w->store, r->spec.name);
-    if (r->status != STATUS_RUNNING || dir < 0 || endpoint_load_all(dir, &all, NULL) < 0 ||
-        all.count == 0)
-        return xstrdup("");
-    const struct endpoint *first = &all.items[0];
-    return ip_text(first->address4.family ? &first->address4 : &first->address6);
+    if (r->status != STATUS_RUNNING || dir < 0 || endpoint_load_all(dir, &all, NULL) < 0)
+        return NULL;
+    for (size_t i = 0; i < all.count; i++) {
+        const struct endpoint *ep = &all.items[i];
+        if (ep->address4.family)
+            strv_add_take(&out, ip_text(&ep->address4));
+        if (ep->address6.family && (both || !ep->address4.family))
+            strv_add_take(&out, ip_text(&ep->address6));
+    }
+    return out;
 }
 
-static json_t *row_json(const struct record *r, const char *address)
+static json_t *row_json(const struct record *r, strv addresses)
 {
     json_t *j = json_object();
     _cleanup_free_ char *created = created_utc(&r->spec);
@@ -74,26 +177,45 @@ static json_t *row_json(const struct record *r, const char *address)
     json_put_str(j, "failure", r->failure);
     json_object_set_new(j, "restarts", json_integer(r->restarts));
     json_put_str(j, "network", r->spec.network);
-    json_put_str(j, "address", *address ? address : NULL);
+    json_put_str(j, "address", addresses ? addresses[0] : NULL);
+    json_put_strv(j, "addresses", addresses);
     json_put_strv(j, "ports", ports_of(r));
     return j;
+}
+
+static bool is_chosen(const struct listing *l, const struct record *r)
+{
+    bool ended_too = l->all || l->filters->statuses;
+    return (ended_too || r->status != STATUS_EXITED) && filters_match(l->world, l->filters, r);
+}
+
+static int count_row(const struct record *r, void *arg)
+{
+    struct listing *l = arg;
+    l->skip += is_chosen(l, r);
+    return 0;
 }
 
 static int add_row(const struct record *r, void *arg)
 {
     struct listing *l = arg;
-    if (!l->all && r->status == STATUS_EXITED)
+    if (!is_chosen(l, r))
         return 0;
+    if (l->skip > 0) {
+        l->skip--;
+        return 0;
+    }
     if (l->ids_only) {
         printf("%s\n", r->spec.id);
         return 0;
     }
-    _cleanup_free_ char *address = address_of(l->world, r);
+    _cleanup_strv_ strv addresses = addresses_of(l->world, r, l->json != NULL);
     if (l->json) {
-        json_array_append_new(l->json, row_json(r, address));
+        json_array_append_new(l->json, row_json(r, addresses));
         return 0;
     }
-    _cleanup_free_ char *command = command_text(&r->spec), *status = status_text(r),
+    _cleanup_free_ char *command = command_text(&r->spec, l->whole),
+                        *address = strv_join(addresses, ", "), *status = status_text(r),
                         *ports = ports_text(ports_of(r)), *age = time_ago(r->spec.created),
                         *created = xasprintf("%s%s", age, *age ? " ago" : "unknown");
     const char *cells[] = {r->spec.id, command, created, status, address, ports, r->spec.name};
@@ -102,62 +224,74 @@ static int add_row(const struct record *r, void *arg)
     return 0;
 }
 
-void print_table(strv cells, size_t columns)
+/* The newest come last. */
+static int list(const struct cli *cli, struct listing *l, uint64_t last, bool json, struct err *e)
 {
-    _cleanup_free_ int *width = xcalloc(columns, sizeof(int));
-    size_t count = strv_len(cells);
-    for (size_t i = 0; i < count; i++)
-        if ((int)strlen(cells[i]) > width[i % columns])
-            width[i % columns] = (int)strlen(cells[i]);
-    for (size_t i = 0; i < count; i++)
-        if (i % columns == columns - 1)
-            printf("%s\n", cells[i]);
-        else
-            printf("%-*s   ", width[i % columns], cells[i]);
+    static const char *const titles[] = {"CONTAINER ID", "COMMAND", "CREATED", "STATUS",
+                                         "ADDRESS",      "PORTS",   "NAMES"};
+    int r = cli_world_to_read(cli, l->world, e);
+    if (r < 0)
+        return r;
+    _cleanup_json_ json_t *rows = l->json = json ? json_array() : NULL;
+    for (size_t i = 0; i < ARRAY_LEN(titles); i++)
+        strv_add(&l->rows, titles[i]);
+    if (last != UINT64_MAX)
+        r = world_each(l->world, count_row, l, e);
+    l->skip = l->skip > last ? l->skip - last : 0;
+    if (r == 0)
+        r = world_each(l->world, add_row, l, e);
+    if (r == 0 && json) {
+        json_dumpf(rows, stdout, JSON_INDENT(2));
+        putchar('\n');
+    } else if (r == 0 && !l->ids_only) {
+        print_table(l->rows, ARRAY_LEN(titles));
+    }
+    strv_free(l->rows);
+    return r;
 }
 
 static int run(const struct cli *cli, int argc, char **argv, struct err *e)
 {
-    struct listing l = {0};
-    char *format = NULL;
+    __attribute__((cleanup(filters_clear))) struct filters chosen = {0};
+    _cleanup_world_ struct world w = {0};
+    struct listing l = {.world = &w, .filters = &chosen};
+    char *format = NULL, *last_text = NULL;
+    bool latest = false;
+    uint64_t last = UINT64_MAX;
+    _cleanup_strv_ strv filters = NULL;
     const struct option options[] = {
-        {"all", 'a', OPTION_FLAG, NULL, "also those that have ended", &l.all},
+        {"all", 'a', OPTION_FLAG, NULL, "also containers that have ended", &l.all},
         {"quiet", 'q', OPTION_FLAG, NULL, "only the ids", &l.ids_only},
-        {"format", 0, OPTION_TEXT, "json", "machine-readable", &format},
+        {"filter", 'f', OPTION_LIST, "KEY=VALUE",
+         "name=REGEX, id=PREFIX, status=STATUS or network=NETWORK", &filters},
+        {"last", 'n', OPTION_TEXT, "N", "the last N that were created, also ended ones",
+         &last_text},
+        {"latest", 'l', OPTION_FLAG, NULL, "the last one that was created", &latest},
+        {"no-trunc", 0, OPTION_FLAG, NULL, "do not cut the command", &l.whole},
+        {"format", 0, OPTION_TEXT, "json", "print JSON", &format},
         {0},
     };
     int first = command_options(&command_ps, options, true, &argc, argv, e);
     if (first <= 0)
         return first;
     if (first < argc)
-        return err_say(e, -EINVAL, "`ps` takes no names");
-    if (format && !streq(format, "json"))
-        return err_say(e, -EINVAL, "unknown format `%s`; the one there is is json", format);
-    _cleanup_world_ struct world w = {0};
-    int r = cli_world_to_read(cli, &w, e);
-    if (r < 0)
-        return r;
-    _cleanup_json_ json_t *json = format ? json_array() : NULL;
-    const char *const titles[] = {"CONTAINER ID", "COMMAND", "CREATED", "STATUS",
-                                  "ADDRESS",      "PORTS",   "NAMES"};
-    for (size_t i = 0; i < ARRAY_LEN(titles); i++)
-        strv_add(&l.rows, titles[i]);
-    l.world = &w;
-    l.json = json;
-    r = world_each(&w, add_row, &l, e);
-    if (r == 0 && json) {
-        json_dumpf(json, stdout, JSON_INDENT(2));
-        putchar('\n');
-    } else if (r == 0 && !l.ids_only) {
-        print_table(l.rows, ARRAY_LEN(titles));
-    }
-    strv_free(l.rows);
-    return r;
+        return err_say(e, -EINVAL, "`ps` takes no names; use --filter name=%s", argv[first]);
+    if (latest && last_text)
+        return err_say(e, -EINVAL, "--last and --latest exclude each other");
+    if (last_text && parse_u64(last_text, 0, UINT64_MAX - 1, &last) < 0)
+        return err_say(e, -EINVAL, "last `%s` is not a number of containers", last_text);
+    last = latest ? 1 : last;
+    l.all = l.all || last != UINT64_MAX;
+    int r = format_check_quiet(format, l.ids_only, "ps", e);
+    if (r == 0)
+        r = filters_parse(filters, &chosen, e);
+    return r == 0 ? list(cli, &l, last, format, e) : r;
 }
 
 const struct command command_ps = {
     .name = "ps",
     .usage = "[FLAGS]",
     .summary = "List containers",
+    .example = "netctr ps -a --filter status=exited\nnetctr ps -a --format json | jq -r '.[].name'",
     .run = run,
 };

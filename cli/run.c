@@ -306,7 +306,7 @@ static int take_flags(const struct run_flags *f, struct life *life, struct err *
         return e->code;
     if (s->auto_remove && s->restart.policy != RESTART_NO)
         return err_say(e, -EINVAL,
-                       "--rm and --restart do not go together: a container that has ended is "
+                       "--rm and --restart exclude each other: a container that has ended is "
                        "either removed or restarted");
     if (s->workdir && s->workdir[0] != '/')
         return err_say(e, -EINVAL, "working directory `%s` is not an absolute path", s->workdir);
@@ -412,26 +412,28 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
         {"name", 0, OPTION_TEXT, "NAME", "name of the container", &f.name},
         {"rm", 0, OPTION_FLAG, NULL, "remove the container when it has ended", &f.remove},
         {"interactive", 'i', OPTION_FLAG, NULL, "keep stdin open", &f.interactive},
-        {"restart", 0, OPTION_TEXT, "POLICY", "no, on-failure[:N], always or unless-stopped",
-         &f.restart},
-        {"env", 'e', OPTION_LIST, "K=V", "set a variable, or hand on one of yours (K)", &f.env},
-        {"env-file", 0, OPTION_LIST, "FILE", "the same, from lines of a file", &f.env_files},
+        {"restart", 0, OPTION_TEXT, "POLICY",
+         "when to run it again: no, on-failure[:N], always or unless-stopped", &f.restart},
+        {"env", 'e', OPTION_LIST, "K=V",
+         "set a variable, or pass one through from your environment (K)", &f.env},
+        {"env-file", 0, OPTION_LIST, "FILE", "set variables from the lines of a file",
+         &f.env_files},
         {"workdir", 'w', OPTION_TEXT, "DIR", "working directory in the container", &f.workdir},
         {"user", 'u', OPTION_TEXT, "USER[:GROUP]", "run as this user of the container", &f.user},
         {"hostname", 'h', OPTION_TEXT, "NAME", "hostname (default: the id)", &f.hostname},
-        {"publish", 'p', OPTION_LIST, "PORT", "[HOSTIP:][HOSTPORT:]PORT[/tcp|udp|sctp]",
-         &f.publish},
-        {"network", 0, OPTION_LIST, "NAME[:…]",
-         "its networks (ip=, ip6=, mac=, name=, alias=, rate=, gw-priority=), or none, host, container:NAME, ns:PATH",
+        {"publish", 'p', OPTION_LIST, "PORT",
+         "[HOSTIP:][HOSTPORT:]PORT[/tcp|udp|sctp], as in 8080:80", &f.publish},
+        {"network", 0, OPTION_LIST, "NETWORK",
+         "NAME[:KEY=VALUE,…] with ip=, ip6=, mac=, name=, alias=, rate=, gw-priority=; or none, host, container:NAME, ns:PATH",
          &f.networks},
         {"net", 0, OPTION_LIST, "NAME[:…]", "the same as --network", &f.networks},
         {"ip", 0, OPTION_TEXT, "ADDRESS", "IPv4 address on the first network", &f.ip},
         {"ip6", 0, OPTION_TEXT, "ADDRESS", "IPv6 address on the first network", &f.ip6},
         {"mac-address", 0, OPTION_TEXT, "MAC", "MAC address on the first network", &f.mac},
         {"network-alias", 0, OPTION_LIST, "NAME", "another name on the first network", &f.aliases},
-        {"dns", 0, OPTION_LIST, "ADDRESS", "who is asked for other names (default: the host's)",
+        {"dns", 0, OPTION_LIST, "ADDRESS", "DNS server for other names (default: the host's)",
          &f.dns},
-        {"dns-search", 0, OPTION_LIST, "DOMAIN", "search domain; `.` is none", &f.dns_search},
+        {"dns-search", 0, OPTION_LIST, "DOMAIN", "search domain; `.`: none", &f.dns_search},
         {"dns-option", 0, OPTION_LIST, "OPTION", "option of resolv.conf", &f.dns_options},
         {"add-host", 0, OPTION_LIST, "NAME:IP", "a line of /etc/hosts; IP may be host-gateway",
          &f.add_hosts},
@@ -439,7 +441,7 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
         {"tmpfs", 0, OPTION_LIST, "DST[:OPTION,…]",
          "mount an empty tmpfs (size=64m, mode=, uid=, gid=, nr_inodes=, ro, exec, suid)",
          &f.tmpfs},
-        {"in-place", 0, OPTION_FLAG, NULL, "write to ROOTFS itself, not to a layer over it",
+        {"in-place", 0, OPTION_FLAG, NULL, "write to ROOTFS itself instead of a layer over it",
          &f.in_place},
         {"read-only", 0, OPTION_FLAG, NULL, "the root is read-only", &f.read_only},
         {"memory", 'm', OPTION_TEXT, "SIZE", "memory limit (64m, 1.5g); 0: no limit", &f.memory},
@@ -475,5 +477,7 @@ const struct command command_run = {
     .name = "run",
     .usage = "[FLAGS] ROOTFS COMMAND [ARG…]",
     .summary = "Run a command in a new container made from a root directory",
+    .example = "netctr run --rm -i ./rootfs sh\n"
+               "netctr run -d --name web -p 8080:80 --network back:ip=10.1.0.5 ./rootfs nginx",
     .run = run,
 };

@@ -75,6 +75,7 @@ const struct command command_start = {
     .name = "start",
     .usage = "NAME…",
     .summary = "Run containers that have ended again, in the background",
+    .example = "netctr start web",
     .run = start,
 };
 
@@ -98,7 +99,8 @@ static int restart(const struct cli *cli, int argc, char **argv, struct err *e)
 {
     char *time = NULL;
     const struct option options[] = {
-        {"time", 't', OPTION_TEXT, "SECONDS", "then kill it (10); -1: never", &time},
+        {"time", 't', OPTION_TEXT, "SECONDS",
+         "wait so long for the container to end, then kill it (default: 10; -1: never)", &time},
         {0},
     };
     uint64_t seconds = 10;
@@ -116,6 +118,8 @@ const struct command command_restart = {
     .name = "restart",
     .usage = "[-t SECONDS] NAME…",
     .summary = "Stop containers and start them again",
+    .example = "netctr restart -t 2 web",
+    .risky = true,
     .run = restart,
 };
 
@@ -154,5 +158,6 @@ const struct command command_boot = {
     .name = "boot",
     .usage = "",
     .summary = "After a reboot: start the containers with --restart always or unless-stopped",
+    .example = "netctr boot",
     .run = boot,
 };

@@ -19,7 +19,7 @@ static int check(const char *what, const char *text, struct err *e)
 {
     if (!text || valid_utf8(text))
         return 0;
-    _cleanup_free_ char *shown = text_escaped(text);
+    _cleanup_free_ char *shown = text_printable(text);
     return err_say(e, -EILSEQ, "%s `%s` is not UTF-8", what, shown);
 }
 
@@ -37,7 +37,7 @@ static int check_variable(const char *entry, struct err *e)
 {
     if (valid_utf8(entry))
         return 0;
-    _cleanup_free_ char *name = xstrndup(entry, strcspn(entry, "=")), *shown = text_escaped(name);
+    _cleanup_free_ char *name = xstrndup(entry, strcspn(entry, "=")), *shown = text_printable(name);
     return err_say(e, -EILSEQ, "variable `%s` of the environment is not UTF-8", shown);
 }
 

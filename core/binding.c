@@ -221,7 +221,8 @@ static int instance_check(struct store *s, struct err *e)
     if (ours != 0)
         return ours < 0 ? ours : 0;
     if (s->fresh) {
-        err_say(e, -EBUSY, "what has lived under `%s` could not all be ended", s->run);
+        err_say(e, -EBUSY, "containers of a previous instance under `%s` could not all be stopped",
+                s->run);
         return err_hint(e, "`netctr gc` says why");
     }
     return err_say(e, -EBUSY, "`%s` has just been taken by netctr in another network namespace",

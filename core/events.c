@@ -33,21 +33,6 @@ static void put(struct line *l, const char *data, size_t size)
         memcpy(l->text + l->size, data, size), l->size += size;
 }
 
-/* The length of the UTF-8 character at @p; 0 if it is none, or longer than what is left. */
-static size_t utf8_size(const unsigned char *p, size_t left)
-{
-    size_t size = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
-    if (p[0] > 0xf4 || size > left)
-        return 0;
-    for (size_t i = 1; i < size; i++)
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-    /* Overlong, a surrogate, beyond the last. */
-    bool bad = (p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-               (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f);
-    return bad ? 0 : size;
-}
-
 /* Any bytes: a command line may hold what is no UTF-8. */
 static void put_string(struct line *l, const char *text)
 {

@@ -88,7 +88,7 @@ int store_read_definition(struct store *s, const char *name, json_t **j, struct 
         return err_say(e, dir, "no such container `%s`", name);
     int r = 0;
     if (dir < 0)
-        r = is_no_directory(dir) ? err_say(e, -EBADMSG, "its directory is none")
+        r = is_no_directory(dir) ? err_say(e, -EBADMSG, "its directory is not a directory")
                                  : err_set(e, dir, "open its directory");
     else
         r = json_read_at(dir, "config.json", j, e);

@@ -155,7 +155,7 @@ static int parse_header(const char *line, const char *rest, const char *now, str
 static int damaged(const char *network, size_t line, struct err *e)
 {
     err_say(e, -EBADMSG, "the lease file of network `%s` is damaged in line %zu", network, line);
-    err_hint(e, "`netctr network reload` makes it anew from the containers that live");
+    err_hint(e, "`netctr network reload` rebuilds it from the running containers");
     return -EBADMSG;
 }
 

@@ -93,7 +93,8 @@ int world_make_leases(struct world *w, const struct network *n, struct err *e)
     const struct bridge_leases leases = {.only = n->name, .gc = &gc_quietly};
     r = lock < 0 ? lock : restore_leases(w, leases, e);
     if (r == 0 && (r = bridge_has_leases(bridge, n, e)) == 0) {
-        err_say(e, -EBADMSG, "network `%s`: who has which address is not known", n->name);
+        err_say(e, -EBADMSG, "network `%s`: the lease file is missing and cannot be rebuilt",
+                n->name);
         return err_hint(e, "`netctr network reload` says why");
     }
     return r < 0 ? r : 0;
@@ -135,7 +136,7 @@ int world_restore_firewall(struct world *w, bool *restored, struct err *e)
 static void tell_restored(enum gc_deed deed, const char *what, void *arg)
 {
     (void)deed, (void)arg;
-    warn("%s: made anew from the containers that live", what);
+    warn("%s: rebuilt from the running containers", what);
 }
 
 static int restore_links(struct world *w, struct err *e)

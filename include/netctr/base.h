@@ -120,10 +120,20 @@ bool valid_name(const char *s);
 bool valid_host_name(const char *s, size_t max);
 /** Can it be kept in a state file? */
 bool valid_utf8(const char *s);
-/** @s for a message: each byte that is no printable ASCII character as \xNN; caller frees. */
-char *text_escaped(const char *s);
-/** The member of @words (NULL-terminated) nearest to @s by edit distance, or NULL if none is near. */
+/** The member of @words (NULL-terminated) that @s most likely is a typing error of, or NULL: at most two edits
+ *  (an exchange of neighbours is one) in words of five letters or more, one in shorter words. */
 const char *nearest_word(const char *s, const char *const *words);
+/** The length of the UTF-8 character at @p, of which @left bytes may be read; 0 if it is not valid. */
+size_t utf8_size(const unsigned char *p, size_t left);
+/** The character at *@p, which moves behind it; -1: a byte that is not UTF-8. */
+int64_t utf8_next(const char **p);
+struct char_range {
+    uint32_t first, last;
+};
+bool char_in_ranges(const struct char_range *ranges, size_t count, uint32_t c);
+/** A copy in which control characters and bytes that are not UTF-8 are written as \\xNN, and those that change
+ *  the direction of text as \\uNNNN; caller frees. */
+char *text_printable(const char *text);
 /** FNV-1a, 64 bit: for names that must be short and the same every time; not against attackers. */
 uint64_t hash64(const char *s);
 

@@ -45,7 +45,7 @@ void err_kernel_says(struct err *e, const char *words);
 /* These three return e->code, or -EIO when nobody asked for an error object: `return err_hint(…)`
  * is a failure either way. */
 
-/** Puts "FORMAT: " before the text. */
+/** Puts "FORMAT: " before the text, unless that begins with the same words. */
 int err_wrap(struct err *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /** Says what the person can do; printed after the text. */

@@ -24,7 +24,7 @@ static void parse(const char *text, bool intermixed)
     int argc = (int)strv_len(words);
     _cleanup_free_ char **argv = xcalloc((size_t)argc + 1, sizeof(char *));
     memcpy(argv, words, (size_t)argc * sizeof(char *));
-    int first = options_parse(options, intermixed, argc, argv, &help, &e);
+    int first = options_parse(options, NULL, intermixed, argc, argv, &help, &e);
     must(first == e.code || (first >= 1 && first <= argc));
     for (int i = 0; i < argc; i++)
         must(argv[i]);

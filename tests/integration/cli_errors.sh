@@ -185,14 +185,93 @@ error 'bad variable' 125 \
 error 'unknown flag, with the nearest known one' 125 \
     'netctr: unknown flag `--publsh`; did you mean `--publish`?' run --publsh 80:80 "$box" true
 error 'unknown flag, none near' 125 'netctr: unknown flag `--xyzzy`' run --xyzzy "$box" true
-error 'unknown letter' 125 'netctr: unknown flag `-Z` in `-Z`' run -Z "$box" true
+error 'unknown letter' 125 'netctr: unknown flag `-Z`' run -Z "$box" true
+error 'unknown letter among others' 125 'netctr: unknown flag `-Z` in `-dZi`' run -dZi "$box" true
+error 'a long flag with one dash' 125 \
+    'netctr: unknown flag `-n` in `-nmae`; did you mean `--name`?' run -nmae x "$box" true
+error 'a flag of docker' 125 'netctr: unknown flag `--gpus`; netctr does not have it yet' run --gpus all "$box" true
+error 'a flag of docker, with what to do instead' 125 \
+    'netctr: unknown flag `-P`; netctr does not have it yet: name the ports with `-p`' run -P "$box" true
+error 'a terminal' 125 \
+    'netctr: unknown flag `-t` in `-it`; netctr does not have it yet: for a shell with a terminal, `nsenter -a -t PID sh` with the pid that `netctr inspect` shows; without one, `-i` alone' \
+    exec -it taken sh
+error 'an argument with a newline: one line' 125 \
+    'netctr: invalid container name `a\x0ab`; letters, digits, `_`, `.` and `-`, at most 63, the first a letter or digit, no `.` at the end or beside another' \
+    run --name $'a\nb' "$box" true
 error 'flag without its value' 125 'netctr: flag `--name` needs a value (NAME)' run --name
 error 'unknown command, with the nearest known one' 125 \
     'netctr: unknown command `rnu`; did you mean `netctr run`?' rnu
+error 'unknown command, none near' 125 \
+    'netctr: unknown command `frobnicate`; `netctr --help` lists the commands' frobnicate
+error 'a command of docker: pull' 125 \
+    'netctr: unknown command `pull`; netctr has no images: it runs directories, and `scripts/mkrootfs DIR` makes one' \
+    pull nginx
+error 'a command of docker: ls' 125 'netctr: unknown command `ls`; `netctr ps` lists containers' ls
+error 'a command of docker: network remove' 125 \
+    'netctr: unknown command `network remove`; `network rm` removes networks (`netctr network rm --help`)' \
+    network remove x
+error 'help of an unknown command' 125 \
+    'netctr: unknown command `frobnicate`; `netctr --help` lists the commands' help frobnicate
+error 'help of an unknown command of networks' 125 \
+    'netctr: unknown command `network frobnicate`; `netctr network --help` lists the commands' \
+    help network frobnicate
+error 'help with a word too many' 125 \
+    'netctr: unknown command `run x`; `netctr help run` describes `run`' help run x true
+error 'ps with a name' 125 'netctr: `ps` takes no names; use --filter name=taken' ps taken
+error 'ps with an unknown filter' 125 \
+    'netctr: unknown filter `label=x`; name=REGEX, id=PREFIX, status=STATUS or network=NETWORK' ps --filter label=x
+error 'ps with a filter without a value' 125 \
+    'netctr: unknown filter `name=`; name=REGEX, id=PREFIX, status=STATUS or network=NETWORK' ps --filter name=
+error 'ps with a filter that is not a pattern' 125 \
+    'netctr: filter `name=[` is not a regular expression' ps --filter 'name=['
+error 'a global flag of docker' 125 'netctr: unknown flag `--context`; netctr does not have it yet' --context x ps
+error 'ps with an unknown status' 125 \
+    'netctr: filter `status=paused`: unknown status; creating, running, restarting, exited or dead' \
+    ps --filter status=paused
+
+# ---- flags that contradict each other ------------------------------------------------------------
+error 'ps -q with a format' 125 'netctr: --format and --quiet exclude each other' ps -aq --format json
+error 'network ls -q with a format' 125 \
+    'netctr: --format and --quiet exclude each other' network ls --format json -q
+error 'network forwarding: a format for a change' 125 \
+    'netctr: --format and --close exclude each other' network forwarding --close --format json
+error 'run --rm --restart' 125 \
+    'netctr: --rm and --restart exclude each other: a container that has ended is either removed or restarted' \
+    run --rm --restart always "$box" true
+error 'events --follow --no-stream' 125 \
+    'netctr: --follow and --no-stream exclude each other' events --follow --no-stream
+error 'two modes of a network' 125 \
+    'netctr: option `mode`: `nat` contradicts `routed`, which is given, too' \
+    network create --mode routed -o mode=nat x
+error 'one mode for each family' 125 \
+    'netctr: option `com.docker.network.bridge.gateway_mode_ipv6`: `routed` contradicts `nat`, which is given, too' \
+    network create -o com.docker.network.bridge.gateway_mode_ipv4=nat \
+    -o com.docker.network.bridge.gateway_mode_ipv6=routed x
+error 'icc off and on' 125 \
+    'netctr: option `icc`: `true` contradicts `false`, which is given, too' \
+    network create --icc=false -o icc=true x
+error 'two MTUs' 125 \
+    'netctr: option `mtu`: `1500` contradicts `1400`, which is given, too' network create --mtu 1400 -o mtu=1500 x
+error 'stop --all with a name' 125 'netctr: --all and names exclude each other' stop --all taken
+error 'unpublish --all with a port' 125 'netctr: --all and ports exclude each other' unpublish taken --all 8080
+error 'no such network: inspect, one is near' 125 \
+    'netctr: no such network `defualt`; did you mean `default`?' network inspect defualt
+error 'no such network: rm, one is near' 125 'netctr: no such network `defualt`' network rm defualt
+error 'info with a name' 125 'netctr: `info` takes no names' info taken
 error 'no such container: stop' 125 'netctr: no such container `nobody`' stop nobody
 error 'no such container: kill' 125 'netctr: no such container `nobody`' kill nobody
 error 'no such container: rm' 125 'netctr: no such container `nobody`' rm nobody
 error 'no such container: logs' 125 'netctr: no such container `nobody`' logs nobody
+error 'no such container: inspect, one is near' 125 \
+    'netctr: no such container `tkaen`; did you mean `taken`?' inspect tkaen
+error 'no such container: exec, one is near' 125 \
+    'netctr: no such container `takne`; did you mean `taken`?' exec takne true
+error 'no such container: logs, one is near' 125 \
+    'netctr: no such container `take`; did you mean `taken`?' logs take
+error 'no such container: port, one is near' 125 \
+    'netctr: no such container `takenn`; did you mean `taken`?' port takenn
+error 'no such container: rm, one is near' 125 'netctr: no such container `tkaen`' rm tkaen
+error 'no such container: stop, one is near' 125 'netctr: no such container `tkaen`' stop tkaen
 error 'no such container: exec' 125 'netctr: no such container `nobody`' exec nobody true
 error 'no such container: inspect' 125 'netctr: no such container `nobody`' inspect nobody
 error 'rm of a running container' 125 \

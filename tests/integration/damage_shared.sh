@@ -73,7 +73,7 @@ lost_leases() {
     # Whose address cannot be told, has one all the same.
     echo '{' >"$run_state/containers/other/endpoint.default.json"
     rm "$file"
-    assert_error 'netctr: network `default`: who has which address is not known; `netctr network reload` says why' \
+    assert_error 'netctr: network `default`: the lease file is missing and cannot be rebuilt; `netctr network reload` says why' \
         125 netctr run --rm "$box" true
     netctr network create elsewhere >/dev/null 2>&1
     netctr run --rm --network elsewhere "$box" true

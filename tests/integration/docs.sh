@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # What the manual says is what is there.
+needs=nginx
 . "$(dirname "$0")/../lib.sh"
 
 quoted() { sed -n '/^```nft$/,/^```$/p' "$top/docs/firewall.md" | sed '1d;$d'; }
@@ -16,7 +17,7 @@ knows_the_commands() {
         [ "$command" = COMMAND ] || netctr "$command" --help >/dev/null || fail "no such command: $command"
     done
     # And the other way round.
-    for command in $(netctr --help | sed -n '/^commands:/,/^$/p' | awk '/^  / { print $1 }'); do
+    for command in $(netctr --help | sed -n 's/^  \([a-z][a-z]*\) .*/\1/p'); do
         grep -qw "$command" "$top/README.md" || fail "the README does not know \`$command'"
     done
 }
@@ -65,3 +66,89 @@ both_ways() {
 }
 # moby #13162, kube-router #151
 t 'every file about the network runs with bridge-nf 0 and 1' both_ways
+
+# The first block of code after the heading @TITLE of @FILE.
+block() { # FILE TITLE
+    sed -n "/^##* $2\$/,/^##* /p" "$top/$1" | sed -n '/^    /,/^$/p' | sed '/^$/,$d; s/^    //'
+}
+make() { :; }
+# A reader types the next command when nginx listens.
+curl() { command curl --retry 20 --retry-all-errors --retry-delay 1 "$@"; }
+# Runs it in $tmp, as it is, where ./rootfs is @ROOT, and netctr and its root directory are made already.
+follow() { # ROOT FILE TITLE
+    block "$2" "$3" >"$tmp/block"
+    [ -s "$tmp/block" ] || fail "no commands below \`$3'"
+    ln -sfn "$1" "$tmp/rootfs"
+    mkdir -p "$tmp/scripts"
+    ln -sfn /bin/true "$tmp/scripts/mkrootfs"
+    (cd "$tmp" && export -f make curl && bash -eu block) >"$tmp/out" 2>&1 || fail "\`$3': $(cat "$tmp/out")"
+}
+
+first_minutes() {
+    follow "$debian" README.md 'The first five minutes'
+    has 'It works' "$tmp/out"
+    has -E '^10[.][0-9.]* +web' "$tmp/out"
+    assert_eq "$(names -a)" ''
+    netctr run -d --name web -p 8080:80 "$debian" nginx
+    follow "$debian" README.md 'When something does not work'
+    has '"event":"start"' "$tmp/out"
+}
+t "the README's first commands work" first_minutes
+
+lab() {
+    local last
+    last=$(block docs/networks.md 'A lab with a router' | tail -1)
+    block docs/networks.md 'A lab with a router' | sed '$d' >"$tmp/lab"
+    ln -sfn "$box" "$tmp/rootfs"
+    (cd "$tmp" && bash -eu lab)
+    assert_contains "$last" 'ping -c 1 10.2.0.10'
+    wait_for 5 $last # the nodes have their routes a moment later
+}
+t 'the lab of docs/networks.md works' lab
+
+removes_all() {
+    netctr network create back
+    netctr run -d --name web --network back -p 8080:80 "$box" sleep 100
+    netctr run -d --name db "$box" sleep 100
+    block README.md 'Remove everything' | sed "s|/var/lib/netctr|$state|" >"$tmp/remove"
+    (cd "$tmp" && export -f make && bash -eu remove)
+    assert_eq "$(nft list tables)" ''
+    [ ! -e "$state" ] || fail 'there is state'
+    [ ! -e "$run_state" ] || fail 'there is state of this boot'
+    ! ip -o link | has -E ': (nc|vc)-' || fail 'there are links'
+    assert_eq "$(find /sys/fs/cgroup -name netctr)" ''
+}
+t "the README's last commands leave nothing behind" removes_all
+
+installs() {
+    local files='bin/netctr bin/netctr-mkrootfs lib/systemd/system/netctr-boot.service
+        share/bash-completion/completions/netctr'
+    command make -s -C "$top" BUILD="${NETCTR_BUILD:-build}" -o all install DESTDIR="$tmp/root" PREFIX=/usr
+    assert_eq "$(cd "$tmp/root/usr" && find . -type f | sort)" "$(printf './%s\n' $files | sort)"
+    command make -s -C "$top" uninstall DESTDIR="$tmp/root" PREFIX=/usr
+    assert_eq "$(find "$tmp/root" -type f)" ''
+}
+t 'make uninstall removes what make install installs' installs
+
+completes() {
+    netctr network create back
+    netctr run --name ended "$box" true
+    sed "s|/var/lib/netctr|$state|" "$top/scripts/completion.bash" >"$tmp/completion"
+    . "$tmp/completion"
+    fits 'run restart rm' r
+    fits 'ended' logs e
+    fits 'back' network rm ba
+    fits 'back default ended' network connect ''
+    fits 'reload rm' network r
+    fits '--publish --pids-limit' run --p
+    fits '--internal --ip-range --ipv6 --icc --isolate' network create --i
+    fits 'doctor' help doc
+}
+fits() { # WORDS TYPED...
+    local expected=$1
+    shift
+    COMP_WORDS=(netctr "$@") COMP_CWORD=$#
+    _netctr
+    assert_eq "$(printf '%s\n' "${COMPREPLY[@]}" | sort | paste -sd' ')" "$(tr ' ' '\n' <<<"$expected" | sort | paste -sd' ')" "$*"
+}
+t 'the completion knows commands, flags and names' completes

@@ -21,7 +21,9 @@ healthy() {
     netctr doctor >/dev/null
     assert_clean
     assert_error 'netctr: `doctor` takes no names' 125 netctr doctor web
-    assert_error 'netctr: unknown format `yaml`; the one there is is json' 125 netctr doctor --format yaml
+    assert_error \
+        "netctr: unknown format \`yaml\`; the only one is json; pipe it to jq: netctr doctor --format json | jq -r '.[].text'" \
+        125 netctr doctor --format yaml
 }
 t 'a healthy host: status 0, and nothing is made or changed' healthy
 

@@ -156,6 +156,7 @@ full_network() {
     cat "$tmp/err"
     assert_eq "$(wc -l <"$tmp/err")" 1 'lines of error'
     assert_contains "$(cat "$tmp/err")" 'no free address'
+    assert_lacks "$(cat "$tmp/err")" 'network `tiny`: network `tiny`'
     assert_clean
     netctr rm -f only
     netctr run --rm --network tiny "$box" true # free again

@@ -38,7 +38,7 @@ t 'create, use, inspect, rm: nothing is left' created_and_removed
 
 names_of_networks() {
     netctr network create a
-    refused 'there is a network `a` already' netctr network create a
+    refused 'network `a` already exists' netctr network create a
     refused 'no such network `b`' netctr network rm b
     refused 'no such network `b`' netctr network inspect b
     refused 'no such network `../a`' netctr network inspect ../a
@@ -49,7 +49,7 @@ names_of_networks() {
     done
     refused 'the default network cannot be removed' netctr network rm default
     refused 'did you mean `netctr network create`?' netctr network creat a
-    refused 'no network driver `macvlan`' netctr network create -d macvlan b
+    refused 'unknown network driver `macvlan`' netctr network create -d macvlan b
     netctr network create -d bridge b
     # The first failure is told at the end, the others are done.
     assert_fails netctr network rm a missing b
@@ -148,7 +148,7 @@ t 'IPv6 alone, both, and what is asked for' families
 
 refused_properties() {
     snapshot
-    refused 'there is one for IPv4 already' netctr network create --subnet 10.1.0.0/24 --subnet 10.2.0.0/24 x
+    refused 'one for IPv4 is given already' netctr network create --subnet 10.1.0.0/24 --subnet 10.2.0.0/24 x
     refused 'has host bits set' netctr network create --subnet 10.1.0.1/24 x
     refused 'cannot be a network' netctr network create --subnet 127.3.0.0/16 x
     refused 'cannot be a network' netctr network create --subnet fe80::/64 x
@@ -162,14 +162,14 @@ refused_properties() {
     refused 'is not a number' netctr network create --mtu big x
     refused 'unknown mode `natt`' netctr network create --mode natt x
     refused 'did you mean `isolate`?' netctr network create -o isolat=true x
-    refused 'there is no nat without it' netctr network create -o com.docker.network.bridge.enable_ip_masquerade=false x
+    refused 'mode nat needs it' netctr network create -o com.docker.network.bridge.enable_ip_masquerade=false x
     refused 'takes no value but true or false' netctr network create --internal=maybe x
     refused 'an internal network cannot be routed' netctr network create --internal --mode routed x
     refused 'cannot be open' netctr network create --internal --isolate=false x
     refused 'an isolated network has none' netctr network create --mode isolated --subnet 10.1.0.0/24 --gateway 10.1.0.1 x
-    refused 'is none of an interface' netctr network create --sysctl net.ipv4.ip_forward=0 x
-    refused 'is none of an interface' netctr network create --sysctl net.ipv4.conf.all.rp_filter=0 x
-    refused 'is none of an interface' netctr network create --sysctl net.ipv4.conf.IFNAME.../x=0 x
+    refused 'is not a per-interface setting' netctr network create --sysctl net.ipv4.ip_forward=0 x
+    refused 'is not a per-interface setting' netctr network create --sysctl net.ipv4.conf.all.rp_filter=0 x
+    refused 'is not a per-interface setting' netctr network create --sysctl net.ipv4.conf.IFNAME.../x=0 x
     refused 'has no `nonsense` there' netctr network create --sysctl net.ipv4.conf.IFNAME.nonsense=0 x
     assert_clean
 }

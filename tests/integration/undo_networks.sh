@@ -116,7 +116,7 @@ outrun() {
         netctr network create --subnet 10.72.0.0/24 a
     }
     removed_before_it_is_known made_anew
-    assert_eq "$(cat "$tmp/err")" 'netctr: network `a`: it was removed and made anew a moment ago'
+    assert_eq "$(cat "$tmp/err")" 'netctr: network `a`: it was removed and created again a moment ago'
     netctr network rm a
     assert_clean
 }

@@ -191,21 +191,42 @@ static void test_text(void)
     check(valid_utf8("") && valid_utf8("\xc3\xa4 \xf0\x9f\x98\x80") && !valid_utf8("\xff") &&
               !valid_utf8("a\xc3") && !valid_utf8("\xed\xa0\x80"),
           "what is UTF-8", "another answer");
-    _cleanup_free_ char *shown = text_escaped("a\xff\n\"b"), *none = text_escaped("");
+    _cleanup_free_ char *shown = text_printable("a\xff\n\"b"), *none = text_printable("");
     check(streq(shown, "a\\xff\\x0a\"b") && streq(none, ""), "bytes in a message", shown);
 }
 
 static void test_nearest_word(void)
 {
-    static const char *const words[] = {"publish", "name", "network", "memory", "rm", NULL};
+    static const char *const words[] = {"publish", "name", "network", "memory", "rm",
+                                        "ip",      "run",  "cpus",    "stop",   NULL};
     static const char *const none[] = {NULL};
     static const struct {
         const char *word, *near;
     } rows[] = {
-        {"pubish", "publish"},    {"publihs", "publish"}, {"netwrk", "network"},
-        {"nme", "name"},          {"network", "network"}, {"m", "rm"},
-        {"xyzzyxyzzy", NULL},     {"volume", NULL},       {"", NULL},
+        {"pubish", "publish"},
+        {"publihs", "publish"},
+        {"netwrk", "network"},
+        {"network", "network"},
+        {"nmae", "name"},
+        {"rnu", "run"},
+        {"runn", "run"},
+        {"pbulihs", "publish"},
+        {"names", "name"},
+        {"nme", NULL},
+        {"m", NULL},
+        {"pid", NULL},
+        {"pul", NULL},
+        {"top", NULL},
+        {"sun", NULL},
+        {"xyzzyxyzzy", NULL},
+        {"volume", NULL},
+        {"", NULL},
         {"publishpublish", NULL},
+        {"pulbihs", "publish"},
+        {"pubbbish", "publish"},
+        {"bulish", "publish"},
+        {"nnnname", NULL},
+        {"nuu", NULL},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         const char *near = nearest_word(rows[i].word, words);
@@ -213,6 +234,9 @@ static void test_nearest_word(void)
         expect(streq(near, rows[i].near), name, "%s", near ? near : "none");
     }
     check(!nearest_word("a", none), "nearest of none", "is one");
+    _cleanup_free_ char *huge = xcalloc(1 << 20, 1);
+    memset(huge, 'p', (1 << 20) - 1);
+    check(!nearest_word(huge, words), "nearest to a word of a megabyte", "is one");
 }
 
 static void test_strv(void)
@@ -258,6 +282,8 @@ static void test_errors(void)
     err_wrap(&e, "start `%s`", "web");
     check(streq(e.text, "start `web`: open `x`: No such file or directory (no way)"),
           "wrap and the kernel's words", text_of(&e));
+    err_wrap(&e, "start `%s`", "web");
+    check(skip_prefix(e.text, "start `web`: open"), "nothing is said twice", text_of(&e));
     check(err_hint(&e, "make it") == -ENOENT && streq(e.hint, "make it"), "hint", "lost");
     check(err_status(&e, 127) == -ENOENT && e.status == 127, "status", "lost");
     err_say(&e, -EINVAL, "not \"%s\"", e.text); /* made of the one that it replaces */

@@ -1,0 +1,321 @@
+/* What docker and podman have and netctr has not, and what to do instead. A word that is here is never taken for
+ * a typing error: `pull` is not `kill`, `--gpus` is not `--cpus`.
+ */
+#include "cli.h"
+
+static const char images[] =
+    "netctr has no images: it runs directories, and `scripts/mkrootfs DIR` makes one";
+static const char plain[] = "netctr does not have it yet";
+static const char compose[] =
+    "netctr does not have it yet: a shell script with `netctr network create` and `netctr run -d` "
+    "does the same";
+static const char remove_hint[] = "`rm` removes containers (`netctr rm --help`)";
+static const char shell[] = "`netctr exec -i NAME sh` runs a shell in a container";
+
+static const struct {
+    const char *name, *instead;
+} commands[] = {
+    {"attach", "netctr does not have it yet: `netctr logs -f NAME` shows what is written"},
+    {"bash", shell},
+    {"build", images},
+    {"builder", images},
+    {"buildx", images},
+    {"checkpoint", plain},
+    {"commit", images},
+    {"compose", compose},
+    {"config", plain},
+    {"container", "leave `container` out; `netctr --help` lists the commands"},
+    {"context", plain},
+    {"cp", "netctr does not have it yet: `netctr exec NAME cat FILE >COPY` copies a file"},
+    {"create", "`netctr run -d` creates a container and starts it"},
+    {"delete", remove_hint},
+    {"diff", "netctr does not have it yet: what a container has changed is in "
+             "/var/lib/netctr/containers/NAME/upper"},
+    {"down", compose},
+    {"export", "netctr does not have it yet: what a container has changed is in "
+               "/var/lib/netctr/containers/NAME/upper"},
+    {"generate", plain},
+    {"healthcheck", plain},
+    {"history", images},
+    {"image", images},
+    {"images", images},
+    {"import", images},
+    {"init", plain},
+    {"kube", plain},
+    {"list", "`netctr ps` lists containers"},
+    {"load", images},
+    {"log", "`netctr logs NAME` shows what a container has written"},
+    {"login", images},
+    {"logout", images},
+    {"ls", "`netctr ps` lists containers"},
+    {"machine", plain},
+    {"manifest", images},
+    {"mount", plain},
+    {"net", "`netctr network --help` lists the commands of networks"},
+    {"node", plain},
+    {"pause", plain},
+    {"play", plain},
+    {"plugin", plain},
+    {"pod", "netctr does not have it yet: `netctr run --network container:NAME` shares a network"},
+    {"prune", "`netctr --help` lists the commands"},
+    {"pull", images},
+    {"push", images},
+    {"remove", remove_hint},
+    {"rename", "netctr does not have it yet: `netctr run --name NAME` gives the name"},
+    {"rmi", images},
+    {"save", images},
+    {"scout", images},
+    {"search", images},
+    {"secret", plain},
+    {"service", plain},
+    {"sh", shell},
+    {"shell", shell},
+    {"show", "`netctr inspect NAME` shows all that is known of a container"},
+    {"stack", compose},
+    {"stats", "netctr does not have it yet: the container's cgroup below netctr/ has the numbers"},
+    {"status", "`netctr ps -a` lists containers, `netctr info` describes this host"},
+    {"swarm", plain},
+    {"system", "`netctr info`, `netctr events` and `netctr doctor` describe this host"},
+    {"tag", images},
+    {"top", "netctr does not have it yet: `netctr exec NAME ps` shows the processes"},
+    {"trust", images},
+    {"umount", plain},
+    {"unmount", plain},
+    {"unpause", plain},
+    {"unshare", plain},
+    {"untag", images},
+    {"up", compose},
+    {"update", plain},
+    {"volume", "netctr has no named volumes: `netctr run -v DIR:/PATH` mounts a directory"},
+    {"wait", "netctr does not have it yet: `netctr events --filter event=die` shows the ends"},
+};
+
+const char *absent_command(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+        if (streq(commands[i].name, name))
+            return commands[i].instead;
+    return NULL;
+}
+
+/* ---- flags -----------------------------------------------------------------------------------*/
+
+#define TERMINAL                                                                                     \
+    "for a shell with a terminal, `nsenter -a -t PID sh` with the pid that `netctr inspect` shows; " \
+    "without one, `-i` alone"
+#define CPUS "`--cpus` limits the processor time"
+#define HEALTH "there are no health checks"
+
+static const struct absent global_flags[] = {
+    {"config", 0, NULL},      {"context", 'c', NULL}, {"debug", 'D', NULL}, {"host", 'H', NULL},
+    {"log-level", 'l', NULL}, {"remote", 0, NULL},    {"tls", 0, NULL},     {0},
+};
+
+static const struct absent version_flags[] = {
+    {"format", 'f', "`netctr info --format json | jq -r .version` prints the version"},
+    {0},
+};
+
+static const struct absent run_flags[] = {
+    {"add-device", 0, NULL},
+    {"annotation", 0, NULL},
+    {"attach", 'a', "without `-d`, stdout and stderr are attached, with `-i` stdin, too"},
+    {"blkio-weight", 0, NULL},
+    {"blkio-weight-device", 0, NULL},
+    {"cgroup-parent", 0, NULL},
+    {"cgroupns", 0, NULL},
+    {"cgroups", 0, NULL},
+    {"cidfile", 0, "`netctr run -d` prints the id"},
+    {"conmon-pidfile", 0, NULL},
+    {"cpu-period", 0, CPUS},
+    {"cpu-quota", 0, CPUS},
+    {"cpu-rt-period", 0, CPUS},
+    {"cpu-rt-runtime", 0, CPUS},
+    {"cpu-shares", 'c', CPUS},
+    {"cpuset-cpus", 0, CPUS},
+    {"cpuset-mems", 0, NULL},
+    {"detach-keys", 0, NULL},
+    {"device", 0, NULL},
+    {"device-cgroup-rule", 0, NULL},
+    {"device-read-bps", 0, NULL},
+    {"device-read-iops", 0, NULL},
+    {"device-write-bps", 0, NULL},
+    {"device-write-iops", 0, NULL},
+    {"disable-content-trust", 0, NULL},
+    {"domainname", 0, "`--hostname` takes a name with dots"},
+    {"entrypoint", 0, "write the whole command behind ROOTFS"},
+    {"env-host", 0, "`-e NAME` passes one variable through"},
+    {"expose", 0, "containers of one network reach every port of each other"},
+    {"gpus", 0, NULL},
+    {"group-add", 0, NULL},
+    {"health-cmd", 0, HEALTH},
+    {"health-interval", 0, HEALTH},
+    {"health-retries", 0, HEALTH},
+    {"health-start-interval", 0, HEALTH},
+    {"health-start-period", 0, HEALTH},
+    {"health-timeout", 0, HEALTH},
+    {"http-proxy", 0, NULL},
+    {"init", 0, NULL},
+    {"ipc", 0, NULL},
+    {"isolation", 0, NULL},
+    {"kernel-memory", 0, NULL},
+    {"label", 'l', NULL},
+    {"label-file", 0, NULL},
+    {"link", 0, "containers of one network find each other by name"},
+    {"link-local-ip", 0, NULL},
+    {"memory-reservation", 0, "`--memory` limits the memory"},
+    {"memory-swap", 0, "`--memory` limits the memory"},
+    {"memory-swappiness", 0, NULL},
+    {"mount", 0, "`-v SRC:DST[:ro]` mounts a file or directory, `--tmpfs DST` an empty one"},
+    {"net-alias", 0, "use `--network-alias`"},
+    {"no-healthcheck", 0, HEALTH},
+    {"no-hosts", 0, NULL},
+    {"oom-kill-disable", 0, NULL},
+    {"oom-score-adj", 0, NULL},
+    {"pid", 0, NULL},
+    {"platform", 0, NULL},
+    {"pod", 0, "`--network container:NAME` shares a network"},
+    {"privileged", 0, "name what the command needs with `--cap-add`"},
+    {"publish-all", 'P', "name the ports with `-p`"},
+    {"pull", 0, "there are no images"},
+    {"quiet", 'q', NULL},
+    {"replace", 0, NULL},
+    {"requires", 0, NULL},
+    {"rootfs", 0, "ROOTFS is the first word behind the flags"},
+    {"runtime", 0, NULL},
+    {"secret", 0, NULL},
+    {"security-opt", 0, NULL},
+    {"shm-size", 0, NULL},
+    {"sig-proxy", 0, NULL},
+    {"stop-signal", 0, NULL},
+    {"stop-timeout", 0, NULL},
+    {"storage-opt", 0, NULL},
+    {"sysctl", 0, "`netctr network create --sysctl` sets those of interfaces"},
+    {"systemd", 0, NULL},
+    {"timeout", 0, NULL},
+    {"tls-verify", 0, "there are no images"},
+    {"tty", 't', TERMINAL},
+    {"tz", 0, "`-e TZ=ZONE` sets the time zone of most programs"},
+    {"ulimit", 0, NULL},
+    {"umask", 0, NULL},
+    {"userns", 0, NULL},
+    {"uts", 0, NULL},
+    {"volume-driver", 0, "`-v DIR:/PATH` mounts a directory"},
+    {"volumes-from", 0, "`-v DIR:/PATH` mounts a directory"},
+    {0},
+};
+
+static const struct absent exec_flags[] = {
+    {"detach-keys", 0, NULL}, {"latest", 'l', NULL},  {"preserve-fds", 0, NULL},
+    {"privileged", 0, NULL},  {"tty", 't', TERMINAL}, {0},
+};
+
+static const struct absent ps_flags[] = {
+    {"external", 0, NULL},
+    {"namespace", 0, NULL},
+    {"noheading", 0, "`--format json` has no heading"},
+    {"ns", 0, NULL},
+    {"pod", 'p', NULL},
+    {"size", 's', NULL},
+    {"sort", 0, "`--format json | jq` sorts"},
+    {"sync", 0, NULL},
+    {"watch", 'w', "`netctr events` shows what happens"},
+    {0},
+};
+
+static const struct absent logs_flags[] = {
+    {"color", 0, NULL}, {"details", 0, NULL}, {"latest", 'l', NULL}, {"names", 0, NULL}, {0},
+};
+
+static const struct absent inspect_flags[] = {
+    {"latest", 'l', NULL},
+    {"size", 's', NULL},
+    {"type", 0, "`netctr network inspect` shows networks"},
+    {0},
+};
+
+static const struct absent start_flags[] = {
+    {"attach", 'a', "`netctr logs -f NAME` shows what is written"},
+    {"checkpoint", 0, NULL},
+    {"detach-keys", 0, NULL},
+    {"filter", 'f', NULL},
+    {"interactive", 'i', NULL},
+    {"latest", 'l', NULL},
+    {0},
+};
+
+static const struct absent stop_flags[] = {
+    {"cidfile", 0, NULL},  {"filter", 'f', NULL}, {"ignore", 'i', NULL},
+    {"latest", 'l', NULL}, {"signal", 's', NULL}, {0},
+};
+
+static const struct absent kill_flags[] = {
+    {"all", 'a', NULL},
+    {"cidfile", 0, NULL},
+    {"latest", 'l', NULL},
+    {0},
+};
+
+static const struct absent rm_flags[] = {
+    {"all", 'a', NULL},
+    {"cidfile", 0, NULL},
+    {"depend", 0, NULL},
+    {"filter", 0, NULL},
+    {"ignore", 'i', NULL},
+    {"latest", 'l', NULL},
+    {"link", 0, NULL},
+    {"time", 't', NULL},
+    {"volumes", 'v', "there are no named volumes"},
+    {0},
+};
+
+static const struct absent create_flags[] = {
+    {"attachable", 0, NULL},
+    {"aux-address", 0, "`--ip-range` keeps addresses free"},
+    {"config-from", 0, NULL},
+    {"config-only", 0, NULL},
+    {"dns", 0, "`netctr run --dns` sets the servers of a container"},
+    {"ignore", 0, NULL},
+    {"ingress", 0, NULL},
+    {"interface-name", 0, "`-o bridge=nc-NAME` names the bridge"},
+    {"ipam-driver", 0, NULL},
+    {"ipam-opt", 0, NULL},
+    {"ipv4", 0, NULL},
+    {"route", 0, NULL},
+    {"scope", 0, NULL},
+    {0},
+};
+
+static const struct absent connect_flags[] = {
+    {"driver-opt", 0, NULL},
+    {"link", 0, "containers of one network find each other by name"},
+    {"link-local-ip", 0, NULL},
+    {0},
+};
+
+const struct absent *absent_flags(const char *command)
+{
+    static const struct {
+        const char *command;
+        const struct absent *flags;
+    } tables[] = {
+        {"", global_flags},
+        {"run", run_flags},
+        {"exec", exec_flags},
+        {"ps", ps_flags},
+        {"logs", logs_flags},
+        {"inspect", inspect_flags},
+        {"start", start_flags},
+        {"restart", stop_flags},
+        {"stop", stop_flags},
+        {"kill", kill_flags},
+        {"rm", rm_flags},
+        {"network create", create_flags},
+        {"network connect", connect_flags},
+        {"version", version_flags},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(tables); i++)
+        if (streq(tables[i].command, command))
+            return tables[i].flags;
+    return NULL;
+}

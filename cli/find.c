@@ -1,0 +1,20 @@
+/* The container that the user has named, or may have meant. */
+#include "cli.h"
+
+#include <errno.h>
+
+static int add_name(const struct record *r, void *arg)
+{
+    strv_add(arg, r->spec.name);
+    return 0;
+}
+
+int cli_find(struct world *w, const char *name, struct record *out, struct err *e)
+{
+    int r = world_find(w, name, out, e);
+    _cleanup_strv_ strv names = NULL;
+    if (r != -ENOENT || world_each(w, add_name, &names, NULL) < 0 || !names)
+        return r;
+    const char *near = nearest_word(name, (const char *const *)names);
+    return near ? err_hint(e, "did you mean `%s`?", near) : r;
+}

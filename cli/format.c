@@ -1,0 +1,59 @@
+/* --format: json, and where docker's users find what they know from templates. */
+#include "cli.h"
+
+#include <errno.h>
+#include <string.h>
+
+static const struct example {
+    const char *command, *field, *words, *filter;
+} examples[] = {
+    /* Of one command the first is the one for fields that are not here. */
+    {"inspect", ".State.Pid", "inspect NAME", ".[0].state.pid"},
+    {"inspect", ".State.Status", "inspect NAME", ".[0].state.status"},
+    {"inspect", ".State.Running", "inspect NAME", ".[0].state.status == \"running\""},
+    {"inspect", ".State.ExitCode", "inspect NAME", ".[0].state.exit_status"},
+    {"inspect", ".RestartCount", "inspect NAME", ".[0].state.restarts"},
+    {"inspect", "IPAddress", "inspect NAME", ".[0].endpoints[0].address"},
+    {"inspect", "GlobalIPv6Address", "inspect NAME", ".[0].endpoints[0].address6"},
+    {"inspect", "MacAddress", "inspect NAME", ".[0].endpoints[0].mac"},
+    {"inspect", ".Id", "inspect NAME", ".[0].id"},
+    {"inspect", ".Name", "inspect NAME", ".[0].name"},
+    {"ps", ".Names", "ps -a", ".[].name"},
+    {"ps", ".ID", "ps -a", ".[].id"},
+    {"ps", ".Status", "ps -a", ".[].status"},
+    {"ps", ".State", "ps -a", ".[].status"},
+    {"ps", ".Ports", "ps -a", ".[].ports[]"},
+    {"info", NULL, "info", ".kernel"},
+    {"doctor", NULL, "doctor", ".[].text"},
+    {"events", NULL, "events --no-stream", ".event"},
+    {"network ls", NULL, "network ls", ".[].name"},
+    {"network inspect", NULL, "network inspect NAME", ".[0].subnet"},
+    {"network forwarding", NULL, "network forwarding", ".ipv4.on"},
+};
+
+/* inspect and events print nothing but JSON. */
+static bool needs_flag(const char *command)
+{
+    return !streq(command, "inspect") && !streq(command, "network inspect") &&
+           !streq(command, "events");
+}
+
+int format_check(const char *format, const char *command, struct err *e)
+{
+    const struct example *best = NULL;
+    if (!format || streq(format, "json"))
+        return 0;
+    for (const struct example *x = examples; x < examples + ARRAY_LEN(examples); x++)
+        if (streq(x->command, command) && (!best || (x->field && strstr(format, x->field))))
+            best = x;
+    err_say(e, -EINVAL, "unknown format `%s`", format);
+    return err_hint(e, "the only one is json; pipe it to jq: netctr %s%s | jq -r '%s'", best->words,
+                    needs_flag(command) ? " --format json" : "", best->filter);
+}
+
+int format_check_quiet(const char *format, bool quiet, const char *command, struct err *e)
+{
+    if (format && quiet)
+        return err_say(e, -EINVAL, "--format and --quiet exclude each other");
+    return format_check(format, command, e);
+}

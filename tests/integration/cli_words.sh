@@ -1,0 +1,259 @@
+#!/usr/bin/env bash
+# Help, suggestions and tables: what netctr says to somebody who does not know it yet.
+. "$(dirname "$0")/../lib.sh"
+
+# Every command, also of networks, in one word a line: "network create" is network/create.
+commands() {
+    netctr --help | sed -n 's/^  \([a-z][a-z]*\) .*/\1/p' | grep -v '^network$'
+    netctr network --help | sed -n '/^commands:/,/^$/s/^  \([a-z][a-z]*\) .*/network\/\1/p'
+}
+
+# ---- suggestions ---------------------------------------------------------------------------------
+destructive='netctr (network )?(kill|rm|stop|restart|prune|gc|unpublish|disconnect|unlink)`\?'
+
+no_way_to_a_loss() {
+    local word command
+    # Docker's and podman's verbs, and typing errors of what ends or removes something.
+    for word in attach auto-update build builder buildx commit compose container context cp create delete diff \
+        export generate history image images import kube load list login logout ls machine manifest mount node pause \
+        play plugin pod prune pull push remove rename rmi save search secret service stack stats status swarm system \
+        tag top trust umount unmount unpause update volume wait kil kll klil killl rmm mr sotp stpo stopp sto restrat \
+        rstart restartt gcc cg pruen unpublsih unpblish purge destroy drop end exit halt term; do
+        assert_status 125 netctr "$word" x 2>"$tmp/said"
+        assert_eq "$(wc -l <"$tmp/said")" 1 "lines for $word"
+        ! grep -E "$destructive" "$tmp/said" || fail "$word leads to a loss"
+        [ -n "$(sed -n 's/.*; //p' "$tmp/said")" ] || fail "$word: nothing to go on with"
+        for command in $(grep -o '`netctr [a-z][a-z]*' "$tmp/said" | cut -d' ' -f2); do
+            netctr help "$command" >/dev/null || fail "$word: there is no \`$command'"
+        done
+    done
+    for word in remove delete rmm pruen prnue disconect diconnect unlnik unlik; do
+        assert_status 125 netctr network "$word" x 2>"$tmp/said"
+        ! grep -E "$destructive" "$tmp/said" || fail "network $word leads to a loss"
+    done
+}
+t 'no unknown command leads to one that ends or removes something' no_way_to_a_loss
+
+finds_typing_errors() {
+    local typed meant
+    while read -r typed meant; do
+        assert_status 125 netctr "$typed" 2>"$tmp/said"
+        assert_contains "$(cat "$tmp/said")" "did you mean \`netctr $meant\`?"
+    done <<-END
+	rnu run
+	runn run
+	exce exec
+	lgos logs
+	netwrok network
+	inpsect inspect
+	isnpetc inspect
+	strat start
+	evnts events
+	dcotor doctor
+	ifno info
+	prot port
+	END
+}
+t 'a typing error leads to the command that was meant' finds_typing_errors
+
+flags_of_docker() {
+    local flag
+    for flag in --device --entrypoint --gpus --health-cmd --init --ipc --label --mount --pid --platform \
+        --privileged --pull --replace --security-opt --shm-size --stop-signal --stop-timeout --sysctl --ulimit --userns \
+        --uts --volumes-from --cidfile --cgroup-parent --expose --group-add --link --tty; do
+        netctr run --help | has -e " $flag " && continue # it has come since
+        assert_status 125 netctr run "$flag=x" "$box" true 2>"$tmp/said"
+        assert_contains "$(cat "$tmp/said")" "unknown flag \`$flag\`; netctr does not have it yet"
+    done
+    # Near, but each removes or opens something.
+    for flag in 'rm --forec' 'stop --alll' 'network rm --froce' 'run --in-palce'; do
+        assert_status 125 netctr $flag x 2>"$tmp/said"
+        assert_lacks "$(cat "$tmp/said")" 'did you mean'
+    done
+}
+t "docker's flags that are not there are named so, and none is guessed that does harm" flags_of_docker
+
+# What is there is not said to be absent.
+no_dead_entries() {
+    local command flag
+    for command in run exec ps logs inspect start stop restart kill rm 'network create' 'network connect'; do
+        for flag in $(netctr $command --help | sed -n '/^flags:/,/^$/p' | grep -o -- ' --[a-z0-9-]*' | sort -u); do
+            ! sed -n "/^static const struct absent $(table_of "$command")/,/^};/p" "$top/cli/absent.c" |
+                grep -F "{\"${flag#--}\"," || fail "$command has $flag"
+        done
+    done
+}
+table_of() {
+    case $1 in
+    restart) echo stop_flags ;;
+    *) echo "${1#network }_flags" ;;
+    esac
+}
+t 'no flag is said to be absent that is there' no_dead_entries
+
+# ---- help ----------------------------------------------------------------------------------------
+has_help() {
+    local command words
+    assert_eq "$(netctr help)" "$(netctr --help)"
+    assert_eq "$(netctr help help)" "$(netctr --help)"
+    assert_eq "$(netctr help network)" "$(netctr network --help)"
+    assert_eq "$(netctr network help)" "$(netctr network --help)"
+    [ "$(commands | wc -l)" -ge 30 ]
+    for command in $(commands); do
+        words=${command/\// }
+        netctr $words --help >"$tmp/help"
+        assert_eq "$(head -1 "$tmp/help" | cut -d' ' -f1-$((2 + $(wc -w <<<"$words"))))" "usage: netctr $words"
+        grep -A9 -E '^examples?:' "$tmp/help" | has "^  netctr $words" || fail "$words: no example"
+        [ "$(LC_ALL=C.UTF-8 wc -L <"$tmp/help")" -le 100 ] || fail "$words: a line is too long"
+        assert_eq "$(netctr $words -h)" "$(cat "$tmp/help")" "$words -h"
+        assert_eq "$(netctr help $words)" "$(cat "$tmp/help")" "help $words"
+    done
+}
+t 'every command has help with an example, by --help, -h and help' has_help
+
+needs_no_root() {
+    local command
+    chmod 755 "$ARENA" "$ARENA/bin"
+    for command in 'run --help' 'run -h' 'exec --help' 'network create --help' 'network create -h' 'help network rm'; do
+        setpriv --reuid 65534 --regid 65534 --clear-groups "$ARENA/bin/netctr" $command | has '^usage: netctr'
+    done
+}
+t 'help needs no root' needs_no_root
+
+gives_a_terminal() {
+    netctr run -d --name web -h inside "$box" sleep 100
+    assert_fails netctr exec -it web sh 2>"$tmp/said"
+    assert_contains "$(cat "$tmp/said")" '`nsenter -a -t PID sh` with the pid that `netctr inspect` shows'
+    assert_eq "$(nsenter -a -t "$(netctr inspect web | jq '.[0].state.pid')" sh -c 'hostname; cat /proc/1/comm')" $'inside\nsleep'
+}
+t 'what is proposed instead of a terminal works' gives_a_terminal
+
+sets_the_hostname() {
+    assert_eq "$(netctr run --rm -h web "$box" hostname)" web
+    assert_eq "$(netctr run --rm -hweb "$box" hostname)" web
+    assert_eq "$(netctr run --rm -ih web "$box" hostname </dev/null)" web
+    assert_eq "$(netctr run --rm --hostname=web -h db "$box" hostname)" db
+    assert_error 'netctr: flag `--hostname` needs a value (NAME)' 125 netctr run --rm -h
+    assert_error 'netctr: ROOTFS is missing; netctr run [FLAGS] ROOTFS COMMAND [ARG…]' 125 netctr run -h web
+}
+t 'run -h NAME sets the hostname, as with docker' sets_the_hostname
+
+# What the error proposes works when it is pasted.
+proposes_jq() {
+    local command template said result
+    netctr network create back
+    netctr run -d --name web --network back -p 8080:80 "$box" sleep 100
+    netctr run --name ended "$box" true
+    while IFS='|' read -r command template result; do
+        assert_status 125 netctr $command --format "$template" 2>"$tmp/said"
+        assert_contains "$(cat "$tmp/said")" "unknown format \`$template\`; the only one is json; pipe it to jq: netctr "
+        said=$(sed 's/.*pipe it to jq: //' "$tmp/said")
+        said=${said/ NAME/ ${command##* }}
+        eval "$said" >"$tmp/out"
+        grep -Ex "$result" "$tmp/out" || fail "$said: $(cat "$tmp/out")"
+    done <<-END
+	inspect web|{{.State.Pid}}|[1-9][0-9]*
+	inspect web|{{.Whatever}}|[1-9][0-9]*
+	inspect web|{{.State.Status}}|running
+	inspect ended|{{.State.ExitCode}}|0
+	inspect web|{{.NetworkSettings.IPAddress}}|10[.].*
+	inspect web|{{range .NetworkSettings.Networks}}{{.MacAddress}}{{end}}|[0-9a-f:]{17}
+	inspect web|{{.Name}}|web
+	inspect web|{{.Id}}|[0-9a-f]+
+	inspect web|yaml|[1-9][0-9]*
+	ps|{{.Names}}|web
+	ps|table {{.ID}}|[0-9a-f]+
+	ps|{{.Status}}|running
+	ps|{{.Ports}}|.*8080->80/tcp
+	info|{{.ServerVersion}}|[0-9.]+.*
+	network ls|{{.Name}}|back
+	network inspect back|{{.Subnet}}|10[.].*/24
+	network forwarding|{{.X}}|true|false
+	events|{{.X}}|start
+	END
+    for command in 'inspect -f' 'info -f' 'network inspect -f'; do
+        assert_status 125 netctr $command '{{.X}}' web 2>/dev/null
+    done
+}
+t 'a template of docker is answered with a jq that works' proposes_jq
+
+# ---- ps ------------------------------------------------------------------------------------------
+chooses() {
+    netctr network create back
+    netctr run -d --name web "$box" sleep 100
+    netctr run -d --name webdb --network back "$box" sleep 100
+    netctr run --name ended --network back "$box" true
+    netctr network connect back web
+    shows 'web webdb'
+    shows 'web webdb ended' -a
+    shows 'web webdb' --filter name=web
+    shows 'webdb' -f name=db
+    shows 'web' -f name='^web$'
+    shows 'web' -f name='^/web$'
+    shows 'web webdb' -f name='^/?web'
+    shows 'webdb ended' -af name='db|^e'
+    shows 'ended' --filter status=exited
+    shows 'web webdb ended' --filter status=exited --filter status=running
+    shows '' --filter status=dead -a
+    shows 'web webdb' --filter network=back
+    shows 'web webdb ended' -a --filter network=back
+    shows 'web' --filter network=default
+    shows 'web' --filter network=default --filter name=web
+    shows '' --filter network=default --filter name=db
+    shows '' --filter network=../x
+    shows 'webdb' --filter "id=$(netctr inspect webdb | jq -r '.[0].id' | cut -c1-6)"
+    assert_eq "$(netctr ps -q --no-trunc --filter name=db)" "$(netctr inspect webdb | jq -r '.[0].id')"
+    shows 'ended' -l
+    shows 'webdb ended' -n 2
+    shows 'web webdb ended' --last 9
+    shows '' -n 0
+    shows 'webdb' -l --filter name=web
+    assert_eq "$(netctr ps -lq)" "$(netctr inspect ended | jq -r '.[0].id')"
+    assert_error 'netctr: --last and --latest exclude each other' 125 netctr ps -l -n 2
+    assert_error 'netctr: last `x` is not a number of containers' 125 netctr ps -n x
+    netctr network disconnect back web
+    shows 'webdb' --filter network=back
+}
+shows() { # NAMES [FLAGS...]
+    local expected=$1
+    shift
+    assert_eq "$(netctr ps "$@" --format json | jq -r '[.[].name] | join(" ")')" "$expected" "ps $*"
+    assert_eq "$(names "$@" | paste -sd' ')" "$expected" "ps $*, the table"
+}
+t 'ps --filter, -n and -l choose' chooses
+
+shows_all_addresses() {
+    netctr network create --ipv6 --subnet 10.60.0.0/24 --subnet fd60::/64 both
+    netctr network create --subnet 10.61.0.0/24 four
+    netctr run -d --name web --network both:ip=10.60.0.7,ip6=fd60::7 --network four:ip=10.61.0.8 "$box" sleep 100
+    assert_contains "$(netctr ps)" '10.60.0.7, 10.61.0.8 '
+    assert_eq "$(netctr ps --format json | jq -c '.[0].addresses')" '["10.60.0.7","fd60::7","10.61.0.8"]'
+    assert_eq "$(netctr ps --format json | jq -r '.[0].address')" 10.60.0.7
+    netctr run --name ended --network four "$box" true
+    assert_eq "$(netctr ps -a --format json | jq -c '.[] | select(.name == "ended") | .addresses')" '[]'
+}
+t 'ps shows the addresses on all networks' shows_all_addresses
+
+cuts_the_command() {
+    netctr run -d --name plain "$box" sleep 100
+    netctr run -d --name long "$box" sh -c 'sleep 100; echo 1234567890'
+    netctr run -d --name wide "$box" sh -c 'sleep 100; : ééééééééééééé日本語'
+    netctr run -d --name hostile "$box" sh -c $'sleep 100; :\e[31m\xc2\x9b\nx'
+    netctr ps >"$tmp/ps"
+    assert_eq "$(wc -l <"$tmp/ps")" 5 'lines'
+    has 'sh -c sleep 100; echo 1…' "$tmp/ps"
+    has 'sh -c sleep 100; : éééé…' "$tmp/ps"
+    ! LC_ALL=C grep -q $'[\x01-\x09\x0b-\x1f\x7f]' "$tmp/ps" || fail 'a control character'
+    netctr ps --no-trunc >"$tmp/whole"
+    has 'sh -c sleep 100; echo 1234567890 ' "$tmp/whole"
+    has -F 'sleep 100; :\x1b[31m\u009b\x0ax ' "$tmp/whole"
+    # CREATED begins in one column.
+    local file column line
+    for file in ps whole; do
+        column=$(sed -n '1s/CREATED.*//p' "$tmp/$file" | LC_ALL=C.UTF-8 wc -L)
+        assert_eq "$(tail -n +2 "$tmp/$file" | sed 's/\(less than a\|[0-9]*\) second.*//' | while IFS= read -r line; do
+            printf %s "$line" | LC_ALL=C.UTF-8 wc -L
+        done | sort -u)" "$column" "$file: where CREATED begins"
+    done
+}
+t 'ps cuts the command with an ellipsis and prints no control characters' cuts_the_command
