@@ -21,11 +21,16 @@ static void append(char **text, const char *more)
 
 enum { HOSTS_MAX = 1 << 20 };
 
-/* What is between lines of ours is another netctr's, should the host be a container. */
+/* NULL: the host has none that can be read. What is between lines of ours is another netctr's, should the host be a
+ * container. */
 static char *host_hosts(void)
 {
     char *text = NULL;
-    if (read_file_at(AT_FDCWD, "/etc/hosts", HOSTS_MAX, &text, NULL) < 0)
+    int r = read_file_at(AT_FDCWD, "/etc/hosts", HOSTS_MAX, &text, NULL);
+    if (r < 0 && r != -ENOENT)
+        warn("cannot read this host's /etc/hosts: %s; the container gets localhost alone",
+             strerror(-r));
+    if (r < 0)
         return NULL;
     _cleanup_free_ char *own = text;
     char *begin = strstr(own, BEGIN), *end = begin ? strstr(begin, END) : NULL;

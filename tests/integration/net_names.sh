@@ -312,6 +312,9 @@ own_name() {
     printf '127.0.0.1 localhost' >"$tmp/hosts"
     mount --bind "$tmp/hosts" "$(realpath /etc/hosts)"
     finds_itself "$(hostname)" 127.0.0.1 --network host
+    # One that cannot be read is not taken for none without a word.
+    truncate -s 2M "$tmp/hosts"
+    assert_contains "$(netctr run --rm --network host "$box" true 2>&1)" "cannot read this host's /etc/hosts"
     umount "$(realpath /etc/hosts)"
     ip netns delete other
 }
