@@ -139,6 +139,8 @@ static int attend(struct entered *entered, struct stream streams[3], int *out, i
                           .ends = {NULL, out, err}};
     if (signals < 0)
         return err_set(e, errno, "listen for signals");
+    stream_unblock_terminal(STDOUT_FILENO);
+    stream_unblock_terminal(STDERR_FILENO);
     int r = 0;
     while (r == 0 && !is_over(&a))
         r = turn(&a, e);

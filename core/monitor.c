@@ -179,8 +179,11 @@ static void hang_up(struct monitor *m)
     }
     if (!broke)
         return;
-    for (int i = STREAM_OUT; i <= STREAM_ERR; i++)
+    for (int i = STREAM_OUT; i <= STREAM_ERR; i++) {
+        if (!m->c->relayed)
+            stream_log_rest(&m->streams[i]);
         (void)stream_hang_up(&m->streams[i], ends[i]);
+    }
     relay_hang_up(&m->relay);
 }
 
@@ -388,6 +391,10 @@ static void open_monitor_streams(struct monitor *m)
     struct container *c = m->c;
     bool attached = m->options->attached, reads = attached && c->stdin_fd >= 0;
     int program_stdin = take_fd(c->stdin_fd);
+    if (attached) {
+        stream_unblock_terminal(STDOUT_FILENO);
+        stream_unblock_terminal(STDERR_FILENO);
+    }
     m->rotation = rotation_of(c);
     m->streams[STREAM_OUT] = (struct stream){.from = c->stdout_fd,
                                              .to = attached ? STDOUT_FILENO : -1,

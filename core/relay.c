@@ -7,6 +7,16 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/ioctl.h>
+
+void stream_unblock_terminal(int fd)
+{
+    _cleanup_free_ char *path = fd_path(fd);
+    _cleanup_close_ int own =
+        isatty(fd) ? open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC) : -1;
+    if (own >= 0)
+        (void)dup3(own, fd, 0);
+}
 
 struct pollfd stream_interest(const struct stream *s)
 {
@@ -61,6 +71,18 @@ static void stream_write(struct stream *s)
         error == EBADF ? 0 : error; /* closed by the caller: not wanted from the beginning */
     s->to = -1;
     s->sent = s->used;
+}
+
+void stream_log_rest(struct stream *s)
+{
+    int left = 0;
+    if (!s->broken || s->from < 0 || s->log < 0 || ioctl(s->from, FIONREAD, &left) < 0)
+        return;
+    for (bool more = true; more && left > 0; left -= (int)s->used) {
+        s->used = 0;
+        stream_read(s);
+        more = s->used > 0;
+    }
 }
 
 bool stream_hang_up(struct stream *s, int *end)

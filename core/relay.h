@@ -26,6 +26,12 @@ struct stream {
 struct pollfd stream_interest(const struct stream *s);
 /** Does what is possible without waiting. */
 void stream_run(struct stream *s, short events);
+/** A terminal says POLLOUT when it has room for some bytes, and then waits for the rest, for ever if it is stopped (^S).
+ *  @fd, one of the caller's, becomes a description of its own that does not wait. Other files stay as they are. */
+void stream_unblock_terminal(int fd);
+/** Logs what the program has already written to a stream that is broken. To be called before stream_hang_up(), and only
+ *  by the process that copies the stream. */
+void stream_log_rest(struct stream *s);
 /** Lets the program know that its output has no reader any more, as in a pipeline: by SIGPIPE or EPIPE, once the end that
  *  it was read from, *@end, is closed. False: it has one, or this was done before. */
 bool stream_hang_up(struct stream *s, int *end);

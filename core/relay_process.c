@@ -57,15 +57,22 @@ static void say_broken(const struct stream *streams, bool *said, int talk)
     }
 }
 
+static void let_go(struct stream *streams)
+{
+    for (int i = STREAM_OUT; i <= STREAM_ERR; i++) {
+        int end = streams[i].from;
+        stream_log_rest(&streams[i]);
+        (void)stream_hang_up(&streams[i], &end);
+    }
+}
+
 /* The monitor has something to say: let go of what is broken, or by the end of its words: the program has ended. */
 static bool hear_end(struct stream *streams, int talk)
 {
     char word;
     ssize_t n = recv(talk, &word, sizeof(word), MSG_DONTWAIT);
-    for (int i = STREAM_OUT; n > 0 && i <= STREAM_ERR; i++) {
-        int end = streams[i].from;
-        (void)stream_hang_up(&streams[i], &end);
-    }
+    if (n > 0)
+        let_go(streams);
     return n == 0;
 }
 
@@ -99,6 +106,8 @@ static void copy(struct stream *streams, int talk)
             say(talk, SAYS_WAITS);
         }
         say_broken(streams, said_broken, talk);
+        if (ended) /* the monitor does not say more */
+            let_go(streams);
         if (!told && stream_drained(&streams[STREAM_IN])) {
             say(talk, SAYS_STDIN_ENDED);
             told = true;

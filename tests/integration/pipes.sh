@@ -109,3 +109,40 @@ full() {
     assert_eq "$(state_of k exit_status) $(netctr logs k)" '0 hi'
 }
 t 'output that a full disk does not take is an error' full
+
+# More than the pipes to the reader hold. The program has written it, and does not hear that the reader has gone.
+logs_the_rest() {
+    local flags
+    set +o pipefail
+    for flags in '' '--cpus 0.5'; do
+        # shellcheck disable=SC2086 # several words
+        run --name k $flags -v "$tmp:/t" "$box" sh -c 'seq 20000; echo end >&2; touch /t/written; sleep 1.5' 2>/dev/null |
+            { wait_for 10 test -e "$tmp/written" && head -1 >/dev/null; }
+        assert_eq "$(netctr logs k 2>/dev/null | md5sum)" "$(seq 20000 | md5sum)"
+        netctr rm k >/dev/null
+        rm "$tmp/written"
+    done
+}
+t 'what was written before the reader left is in the log' logs_the_rest
+
+# A terminal says that it can be written to, and then takes only a part.
+stopped_terminal() {
+    local typed flags
+    mkfifo "$tmp/slow"
+    sleep 1000 <>"$tmp/slow" & # never reads
+    for flags in '' '--cpus 0.5'; do
+        script -qc "netctr run --name k --network none $flags '$box' yes" /dev/null >"$tmp/slow" </dev/null &
+        wait_for 5 eval '[ "$(state_of k status)" = running ] && [ "$(stat -c %s "$state/containers/k/log")" -gt 100000 ]'
+        sleep 0.5 # the terminal is full
+        assert_eq "$(timeout $((10 * slowness)) "$ARENA/bin/netctr" stop -t 0 k)" k
+        assert_eq "$(state_of k status)" exited
+        netctr rm k >/dev/null
+    done
+    netctr run -d --name c --network none "$box" sleep 1000 >/dev/null
+    script -qc "echo \$\$ >'$tmp/pid'; exec netctr exec c yes" /dev/null >"$tmp/slow" </dev/null &
+    wait_for 5 eval '[ -s "$tmp/pid" ] && netctr exec c pidof yes'
+    sleep 0.5
+    kill -TERM "$(cat "$tmp/pid")"
+    wait_for 5 eval '[ ! -e "/proc/$(cat "$tmp/pid")" ] || grep -q "^State:.Z" "/proc/$(cat "$tmp/pid")/status"'
+}
+t 'a terminal that nobody reads keeps no container from ending' stopped_terminal
