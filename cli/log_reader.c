@@ -18,7 +18,7 @@ static int open_age(int dir, unsigned age, struct stat *st)
     _cleanup_close_ int fd =
         openat(dir, log_name(age).text, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0 || fstat(fd, st) < 0)
-        return -errno;
+        return errno == ELOOP || errno == ENXIO ? -EBADMSG : -errno; /* a link, a socket */
     return S_ISREG(st->st_mode) ? take_fd(fd) : -EBADMSG;
 }
 

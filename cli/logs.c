@@ -36,6 +36,7 @@ static void print_lines(struct log_reader *r, struct rest *rest, const struct lo
     rest->size = (size_t)(end - line);
     memmove(rest->data, line, rest->size);
     if (rest->size == sizeof(rest->data)) {
+        v->printer->damaged += rest->skip ? 0 : 1;
         rest->skip = true;
         rest->size = 0;
     }
@@ -195,7 +196,8 @@ static int show(struct world *w, const struct record *r, struct log_view *v, str
     const bool early = r->ended_early && strv_len(r->spec.published) > 0;
     _cleanup_free_ char *hint = early ? spec_early_hint(&r->spec) : NULL;
     if (p->damaged)
-        warn("%" PRIu64 " lines of the log of `%s` are damaged and left out", p->damaged, name);
+        warn("%" PRIu64 " line%s of the log of `%s` %s damaged and left out", p->damaged,
+             p->damaged == 1 ? "" : "s", name, p->damaged == 1 ? "is" : "are");
     if (code == 0 && hint)
         warn("%s", hint);
     fflush(stderr);
@@ -215,6 +217,18 @@ static int take_moment(const char *name, const char *text, int64_t *when,
     return 0;
 }
 
+/* With docker and podman any negative number means all. */
+static int take_tail(const char *text, uint64_t *lines, struct err *e)
+{
+    const char *negative = skip_prefix(text, "-");
+    const bool all = streq(text, "all");
+    if (!all && parse_u64(negative ? negative : text, 0, UINT64_MAX - 1, lines) < 0)
+        return err_say(e, -EINVAL, "tail `%s` is not a number of lines, nor `all`", text);
+    if (all || negative)
+        *lines = LOG_ALL;
+    return 0;
+}
+
 static int run(const struct cli *cli, int argc, char **argv, struct err *e)
 {
     _cleanup_free_ struct log_printer *printer = xcalloc(1, sizeof(*printer));
@@ -225,7 +239,7 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
         {"follow", 'f', OPTION_FLAG, NULL, "show what is written until the container ends",
          &v.follow},
         {"timestamps", 't', OPTION_FLAG, NULL, "show the time of each line", &printer->times},
-        {"tail", 'n', OPTION_TEXT, "N", "only the last N lines", &tail},
+        {"tail", 'n', OPTION_TEXT, "N", "only the last N lines; `all` or -1: all of them", &tail},
         {"since", 0, OPTION_TEXT, "TIME", "only what is younger: 10m (ten minutes), or RFC 3339",
          &since},
         {"until", 0, OPTION_TEXT, "TIME", "up to then, and no further", &until},
@@ -236,9 +250,9 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
         return first;
     if (argc - first != 1)
         return err_say(e, -EINVAL, "usage: netctr logs [FLAGS] NAME");
-    if (tail && !streq(tail, "all") && parse_u64(tail, 0, UINT64_MAX - 1, &v.range.tail) < 0)
-        return err_say(e, -EINVAL, "tail `%s` is not a number of lines", tail);
-    int code = since ? take_moment("since", since, &begin, printer->since, e) : 0;
+    int code = tail ? take_tail(tail, &v.range.tail, e) : 0;
+    if (code == 0 && since)
+        code = take_moment("since", since, &begin, printer->since, e);
     if (code == 0 && until)
         code = take_moment("until", until, &v.until, printer->until, e);
     _cleanup_world_ struct world w = {0};

@@ -67,6 +67,12 @@ whole_lines() {
     for n in 0: '1:xz' '2:xYz' '3:ab,xYz' '4:aE,b,xYz' '5:aE,b,xYz'; do
         assert_eq "$(netctr logs --tail "${n%%:*}" k 2>&1 | tr '\n' ,)" "${n#*:}" "--tail ${n%%:*}"
     done
+    for n in all -1 -20; do
+        assert_eq "$(netctr logs --tail "$n" k 2>&1)" "$(netctr logs k 2>&1)" "--tail $n"
+    done
+    for n in '' abc -x 1k '1 '; do
+        assert_error "netctr: tail \`$n\` is not a number of lines, nor \`all\`" 125 netctr logs --tail "$n" k
+    done
     netctr rm k >/dev/null
     # From a file that is being written to: no more than that, none cut.
     netctr run -d --name k --network none --log-opt max-size=1m "$box" sh -c 'while :; do seq 100000 100200; done' >/dev/null
@@ -81,13 +87,28 @@ t 'logs --tail N prints N whole lines' whole_lines
 
 damaged() {
     run seq 3
-    local log=$state/containers/k/log
+    local log=$state/containers/k/log line
     { head -1 "$log" && printf 'garbage\n\n2026-01-02T03:04:05.123456789Z stdout X 9\n' &&
         head -c 100000 /dev/urandom | tr -d '\n' && echo && tail -n 2 "$log" && printf '2026-01-02T03:0'; } >"$tmp/log"
     cat "$tmp/log" >"$log"
     assert_eq "$(netctr logs k 2>"$tmp/stderr" | tr '\n' ' ')" '1 2 3 '
     grep -q 'lines of the log of `k` are damaged and left out$' "$tmp/stderr"
     assert_eq "$(netctr logs --tail 3 k 2>/dev/null | tr '\n' ' ')" '1 2 3 '
+    # A single line, also one that is longer than any entry, and at the end.
+    cp "$log" "$tmp/log"
+    for line in garbage "$(head -c 100000 /dev/zero | tr '\0' x)"; do
+        { seq -f '2026-01-02T03:04:05.123456789Z stdout F %.0f' 3 && printf '%s' "$line"; } >"$log"
+        assert_eq "$(netctr logs k 2>"$tmp/stderr" | tr '\n' ' ')" '1 2 3 '
+        assert_eq "$(cat "$tmp/stderr")" 'netctr: warning: 1 line of the log of `k` is damaged and left out'
+    done
+    # What has its name is something else.
+    for line in mkdir "ln -s /etc/passwd" mkfifo; do
+        rm -rf "$log"
+        $line "$log"
+        assert_error 'netctr: the log of `k` is damaged: it is no file' 125 timeout 5 "$ARENA/bin/netctr" logs k
+    done
+    rm "$log"
+    cp "$tmp/log" "$log"
     # The next run removes what is no entry from its end.
     netctr start k >/dev/null
     wait_for 5 eval '[ "$(netctr logs k 2>/dev/null | tr "\n" " ")" = "1 2 3 1 2 3 " ]'
