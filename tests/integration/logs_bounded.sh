@@ -214,6 +214,7 @@ full_disk() {
     done
     umount -l "$state"
 }
+# moby #29511
 t 'a full disk tears no entry, and what is lost is told once' full_disk
 
 file_size_limit() {

@@ -49,6 +49,7 @@ after_truncation() {
     ends_well
     assert_eq "$(netctr logs k)" new
 }
+# moby #45728
 t 'logs -f reads a file that somebody has emptied from its beginning' after_truncation
 
 # Taken away by a rotation that is not ours, the program's next line is in a file with the name.
@@ -78,6 +79,7 @@ after_rename() {
         done
     done
 }
+# moby #45728
 t 'a log that somebody has renamed is begun again, and followed' after_rename
 
 # What is longer than before, and yet another: a look at the size would not tell.

@@ -31,6 +31,7 @@ in_order() {
     interleave
     assert_eq "$(netctr logs k 2>&1)" $'aE\nb\nxYz' # as the program wrote it
 }
+# moby #31706
 t 'the order of the two streams is kept' in_order
 
 one_time_a_line() {
@@ -59,6 +60,7 @@ one_time_a_line() {
     run sh -c 'for i in $(seq 500); do printf x; usleep 100; done; echo'
     netctr logs -t k | untimed | has -x "+x\{500\}"
 }
+# moby #37681
 t 'logs -t: one time for each line' one_time_a_line
 
 whole_lines() {

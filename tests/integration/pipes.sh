@@ -51,6 +51,7 @@ ends_run() {
         netctr rm k again >/dev/null
     done
 }
+# moby #38769
 t 'run ends when its reader has gone' ends_run
 
 ends_exec() {
@@ -66,6 +67,7 @@ ends_exec() {
     ended_with 141 "${PIPESTATUS[@]}"
     wait_for 5 eval '[ "$(netctr exec c ps -o comm | grep -c "^sh\|^yes")" = 0 ]'
 }
+# moby #38769
 t 'exec ends when its reader has gone' ends_exec
 
 # Somebody who reads later, or nothing at all, or has closed it from the beginning.
