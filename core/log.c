@@ -20,7 +20,8 @@
 #define NOTE_TAG "netctr"
 #define LOOK_MS \
     10 /* whether the file still has its name; a program that writes all the time pays for it */
-#define BATCH 65536 /* written at once; more than a chunk that is not all newlines becomes */
+#define NOTE_ROOM 512 /* enough for a note, and the ends of two lines before it */
+#define BATCH 65536   /* written at once; more than a chunk that is not all newlines becomes */
 
 struct log_name log_name(unsigned age)
 {
@@ -332,9 +333,38 @@ static void append(int fd, struct rotation *r, enum log_kind kind, const char *e
         count_loss(r, entries + whole, size - whole, error);
 }
 
+/* Removes the last entries, which count as lost too, to have room for the note. */
+static bool give_way(int fd, struct rotation *r)
+{
+    char last[2 * (LOG_PIECE_MAX + LOG_HEAD_MAX)];
+    struct stat st;
+    struct log_entry entry;
+    if (fstat(fd, &st) < 0)
+        return false;
+    const off_t most = (off_t)sizeof(last), from = st.st_size > most ? st.st_size - most : 0;
+    const ssize_t n = pread(fd, last, (size_t)(st.st_size - from), from);
+    const char *end = last + (n > 0 ? n : 0), *cut = end, *newline = NULL;
+    while (cut > last && end - cut < NOTE_ROOM) {
+        newline = memrchr(last, '\n', (size_t)(cut - 1 - last));
+        cut = newline ? newline + 1 : last;
+    }
+    if (cut == end || (!newline && from > 0) || ftruncate(fd, from + (cut - last)) < 0)
+        return false;
+    count_loss(r, cut, (size_t)(end - cut), r->loss.error);
+    memset(r->open, 0, sizeof(r->open));
+    for (const char *line = last; line < cut; line = newline + 1) {
+        newline = memchr(line, '\n', (size_t)(cut - line));
+        if (log_entry_parse(line, (size_t)(newline - line), &entry))
+            r->open[entry.kind] = entry.partial;
+    }
+    return true;
+}
+
 void log_finish(int fd, struct rotation *r)
 {
-    if (fd >= 0 && r->loss.error && write_loss(fd, r) > 0)
+    if (fd < 0 || !r->loss.error)
+        return;
+    if (write_loss(fd, r) > 0 || (give_way(fd, r) && write_loss(fd, r) > 0))
         r->loss = (struct log_loss){0};
 }
 

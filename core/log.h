@@ -63,7 +63,8 @@ void log_tidy(int dir, unsigned max_file);
  *  whole, and a note says so as soon as there is room. @r may be NULL. */
 bool log_write(int fd, struct rotation *r, const char *tag, const char *data, size_t size,
                bool mid_line);
-/** Writes the note about what was lost, if there is room for it by now: no more entries follow. */
+/** Writes the note about what was lost: no more entries follow. If there is no room for it, it takes the place of the
+ *  last entries. */
 void log_finish(int fd, struct rotation *r);
 /** One line of netctr's own. It is marked, so that readers can tell it from the program's. */
 void log_note(int fd, struct rotation *r, const char *text);

@@ -229,3 +229,28 @@ file_size_limit() {
     tells_the_loss 'File too large'
 }
 t 'nor does a limit of file size' file_size_limit
+
+# Nobody makes room before the program ends, whose last line is in pieces.
+full_to_the_end() {
+    local flags monitor pid
+    for flags in '' --cpus=0.5; do
+        rm -f "$tmp/go"
+        # shellcheck disable=SC2086 # perhaps none
+        netctr run -d --name k --network none -v "$tmp:/t" $flags "$box" sh -c 'echo begun
+            until [ -e /t/go ]; do usleep 10000; done; seq 2 20000; printf half; usleep 50000; printf " end" >&2; printf more; sleep 1' >/dev/null
+        wait_for 5 logged k begun
+        monitor=$(monitor_of k)
+        for pid in $monitor $(pgrep -P "$monitor" -x netctr-relay); do
+            prlimit --pid "$pid" --fsize=100000:unlimited
+        done
+        touch "$tmp/go"
+        wait_for 20 status_is k exited
+        has_whole_entries
+        netctr logs k >"$tmp/stdout" 2>"$tmp/stderr"
+        assert_eq "$(grep -c '^netctr: lost .* here: File too large$' "$tmp/stderr") $(wc -l <"$tmp/stderr")" '1 1'
+        { echo begun && seq 2 "$(tail -1 "$tmp/stdout")"; } | cmp - "$tmp/stdout"
+        assert_eq $(($(wc -l <"$tmp/stdout") + $(lost_lines))) 20000
+        netctr rm k >/dev/null
+    done
+}
+t 'without room until the end the note takes the place of the last lines' full_to_the_end
