@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* What is lost on stderr nobody can be told of. */
+/* Errors of stderr are ignored: there is no other place to report them. */
 static void note_error(struct log_printer *p)
 {
     if (!p->error && ferror(p->out))

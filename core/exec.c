@@ -49,8 +49,8 @@ static int note_end(struct attending *a, struct err *e)
     return 0;
 }
 
-/* Has everything been handed on that is its own? Whoever reads it takes his time (a pager), unless he
- * wants it to end. */
+/* Has everything been handed on that the command itself wrote? A slow reader (a pager) is waited for, unless a signal
+ * has asked for the end. */
 static bool is_over(const struct attending *a)
 {
     const struct stream *out = &a->streams[1], *err = &a->streams[2];
@@ -166,7 +166,7 @@ static strv environment(const struct spec *s, const struct exec_request *request
 }
 
 /* The container ends, and what it was made of goes piece by piece: its namespaces are left, its cgroup is
- * removed, whoever has just entered is killed. None of these says what has happened. */
+ * removed, a process that has just entered is killed. None of these says what has happened. */
 static int explain_end(const struct record *r, int pidfd, int code, struct err *e)
 {
     /* ENOMEM: clone() into a pid namespace that ends */

@@ -70,8 +70,7 @@ struct monitor {
     bool pipe_killed;
 };
 
-/* A program that is pid 1 and has no handler is deaf to every signal but SIGKILL. Who presses ^C a
- * third time means it. */
+/* A program that is pid 1 and has no handler ignores every signal but SIGKILL: the third ^C is one. */
 static void forward(struct monitor *m)
 {
     struct signalfd_siginfo info;
@@ -110,8 +109,8 @@ static bool drained(const struct monitor *m)
     return stream_drained(&m->streams[STREAM_OUT]) && stream_drained(&m->streams[STREAM_ERR]);
 }
 
-/* The program has ended, and whoever reads what it wrote takes his time (a pager): nothing is lost, unless
- * somebody wants the container to end now. */
+/* The program has ended, and a slow reader (a pager) has not read all that it wrote: nothing is lost, unless a
+ * command asks for the end of the container now. */
 static bool is_read_slowly(const struct monitor *m)
 {
     return (stream_pending(&m->streams[STREAM_OUT]) || stream_pending(&m->streams[STREAM_ERR])) &&
@@ -202,7 +201,7 @@ static int endure(struct monitor *m)
     return 1;
 }
 
-/* The fds of one turn: signals, init, the streams or who copies them, then what others watch. */
+/* The fds of one turn: signals, init, the streams or the relay that copies them, then what others watch. */
 enum { AT_SIGNALS, AT_INIT, AT_RELAY, AT_TALK, AT_STREAMS, AT_WATCHES = AT_STREAMS + STREAMS };
 
 static size_t gather(const struct monitor *m, struct pollfd *polled)
@@ -371,9 +370,8 @@ void container_note(struct container *c, const char *text)
 
 /* ---- the program's life ----------------------------------------------------------------------*/
 
-/* nginx, and many a service, leaves for the background by itself: init ends, and with it the container. Nobody who
- * meets this for the first time finds the reason. The kernel does not tell what init has left behind, so a job that is
- * through in no time looks the same. */
+/* nginx, and many a service, leaves for the background by itself: init ends, and with it the container, and no message
+ * says why. The kernel does not tell what init has left behind, so a job that is through in no time looks the same. */
 static void note_early_end(const struct monitor *m, int64_t begin)
 {
     struct container *c = m->c;

@@ -22,7 +22,7 @@ struct pollfd stream_interest(const struct stream *s)
 {
     if (s->sent < s->used)
         return (struct pollfd){.fd = s->to, .events = POLLOUT};
-    if (s->broken) /* nothing is logged either, for nobody */
+    if (s->broken) /* stream_log_rest() reads what is left */
         return (struct pollfd){.fd = -1};
     return (struct pollfd){.fd = s->from, .events = POLLIN};
 }

@@ -120,7 +120,7 @@ static _Noreturn void relay_main(const struct relay_work *w, int talk, pid_t mon
     struct stream streams[STREAMS];
     struct rotation rotation = w->rotation;
     memcpy(streams, w->streams, sizeof(streams));
-    /* Whoever has failed here is started again. Its name is for those who look for it. */
+    /* The monitor replaces a relay that fails here. The name is for ps and top. */
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != monitor ||
         close_others(streams, w, talk) < 0 || prctl(PR_SET_NAME, "netctr-relay") < 0)
         _exit(1);

@@ -12,7 +12,7 @@ struct relay {
     int talk;      /**< it tells, and hears of the program's end, by this socket */
     int64_t retry; /**< monotonic_ms(): not before that */
     bool told;     /**< that the program has ended */
-    bool waits;    /**< it has just said so: a reader takes his time */
+    bool waits;    /**< it has just said so: a reader is slow */
     bool stdin_ended;
     int broken[2]; /**< of STREAM_OUT and STREAM_ERR: the stream's, errno */
     bool through;  /**< there is nothing left to copy */
@@ -27,7 +27,7 @@ struct relay_work {
     const struct stream *streams; /**< STREAMS of them; their fds stay the caller's too */
     int log;                      /**< or -1 */
     struct rotation rotation;
-    const char *cgroup; /**< whose processor time; NULL: nobody's */
+    const char *cgroup; /**< that pays for its processor time, or NULL */
 };
 
 /** Starts it. Accepts "it runs", and does nothing before the time to retry has come. -errno. */

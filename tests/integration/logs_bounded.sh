@@ -62,7 +62,7 @@ is_defined() {
     local flag
     run "$box" true
     assert_eq "$(what_log driver) $(what_log max_size) $(what_log max_file)" 'k8s-file 10485760 3'
-    # Whoever made one before there was a limit has none written down.
+    # The definition of an older container has no limit.
     jq 'del(.log)' "$state/containers/k/config.json" >"$tmp/old"
     cp "$tmp/old" "$state/containers/k/config.json"
     assert_eq "$(what_log driver) $(what_log max_size) $(what_log max_file)" 'k8s-file 10485760 3'
@@ -124,7 +124,7 @@ survives_kills() {
         netctr rm k >/dev/null
     done
 }
-t 'whoever is killed while he rotates leaves a readable log' survives_kills
+t 'a monitor that is killed while it rotates leaves a readable log' survives_kills
 
 # What is in the way of a rotation does not make the log grow, nor anybody wait.
 is_in_the_way() {

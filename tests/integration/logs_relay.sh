@@ -50,7 +50,7 @@ is_charged() {
     netctr exec k true
     netctr rm -f k >/dev/null
 }
-t 'the log is written on the time of who writes so much' is_charged
+t 'the container pays for the time that writing its log takes' is_charged
 
 # What it holds would live on with it: locks, ports, the run directory.
 holds_nothing() {
@@ -75,13 +75,13 @@ copies_streams() {
     assert_status 3 netctr run "${limits[@]}" "$box" sh -c 'exec >&- 2>&-; usleep 100000; exit 3'
     assert_eq "$(head -c 200000 /dev/urandom | tee "$tmp/random" | netctr run -i "${limits[@]}" "$box" cat | md5sum)" \
         "$(md5sum <"$tmp/random")"
-    # More than pipes hold, and a reader who takes his time.
+    # More than pipes hold, and a slow reader.
     assert_eq "$(netctr run --name k "${limits[@]}" "$box" seq 20000 | { sleep 0.3 && wc -l; })" 20000
     assert_eq "$(netctr logs k | wc -l)" 20000
     netctr run -d -i --name open "${limits[@]}" "$box" cat >/dev/null
     sleep 0.2
     status_is open running
-    # Who never reads keeps nobody from ending it.
+    # A reader that never reads does not keep the container from ending.
     mkfifo "$tmp/pager"
     sleep 1000 <>"$tmp/pager" &
     netctr run --name p "${limits[@]}" "$box" seq 20000 >"$tmp/pager" &

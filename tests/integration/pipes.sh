@@ -70,7 +70,7 @@ ends_exec() {
 # moby #38769
 t 'exec ends when its reader has gone' ends_exec
 
-# Somebody who reads later, or nothing at all, or has closed it from the beginning.
+# A reader that reads later, or nothing at all, or output that was closed from the beginning.
 stays() {
     local flags
     for flags in '' '--cpus 0.5'; do
