@@ -439,6 +439,16 @@ int container_note_end(struct container *c, int exit_status, struct err *e)
     return r;
 }
 
+int container_remember_end(struct container *c, int exit_status, struct err *e)
+{
+    const pid_t pid = c->pid;
+    c->exit_status = exit_status;
+    c->pid = 0; /* as between two runs */
+    int r = container_save_state(c, e);
+    c->pid = pid;
+    return r;
+}
+
 int container_end(struct container *c, bool keep, int exit_status, struct err *e)
 {
     note_memory(c);

@@ -383,8 +383,8 @@ static int undo(struct living *l, bool keep, int status, struct err *e)
     struct container *c = &l->container;
     _cleanup_err_ struct err step = ERR_INIT;
     stop_serving(l);
-    if (keep)
-        (void)container_note_end(c, status, &step);
+    if (keep && container_note_end(c, status, &step) < 0)
+        (void)container_remember_end(c, status, &step);
     size_t link_count;
     _cleanup_free_ struct link *links = find_links(l, &link_count);
     int result = l->bridge ? mark_leaving(l, e) : 0;

@@ -362,9 +362,12 @@ uint64_t container_oom_kills(const struct store *s, const struct spec *spec);
 void container_let_die(const struct store *s, const struct spec *spec);
 /** Ends whatever of the container runs, at once: init by its pidfd and the cgroup. Idempotent. */
 void container_kill(struct container *c);
-/** After the last process: the definition learns how it ended; once. Before anything is taken down that
- *  could fail: whoever finishes the work later only knows that it was not he who reaped it. */
+/** After the last process: writes to the definition how it ended, once. Before any step that can fail: a command that
+ *  finishes the work later does not know the exit status. */
 int container_note_end(struct container *c, int exit_status, struct err *e);
+/** For its monitor, when container_note_end() has failed (a full disk): the state of this boot keeps how it ended, for
+ *  the command that finishes the work. */
+int container_remember_end(struct container *c, int exit_status, struct err *e);
 /** The cgroup goes, and with @keep the definition learns how it ended, if it does not know. Accepts
  *  "already gone". */
 int container_end(struct container *c, bool keep, int exit_status, struct err *e);

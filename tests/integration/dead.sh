@@ -36,6 +36,25 @@ full_disk() {
 }
 t 'start, restart and boot of a dead container do what they say, or fail' full_disk
 
+# Its exit status does not fit on the disk that it has filled.
+fills_its_disk() {
+    local flags
+    mkdir -p "$state"
+    mount -t tmpfs -o size=4m tmpfs "$state"
+    for flags in '' -d '-d --restart on-failure:1' '--cpus 0.5'; do
+        # shellcheck disable=SC2086 # several words
+        netctr run --name k --network none -v "$state:/disk" $flags "$box" \
+            sh -c 'cat /dev/zero >/disk/fill 2>/dev/null; exit 3' >/dev/null 2>"$tmp/err" || true
+        wait_for 10 eval '[ "$(status_of k 2>/dev/null)" = dead ]'
+        rm "$state/fill"
+        netctr ps >/dev/null
+        assert_eq "$(state_of k status) $(state_of k exit_status)" 'exited 3' "flags: $flags"
+        netctr rm k >/dev/null
+    done
+    umount -l "$state"
+}
+t 'a container that fills its disk has its own exit status afterwards' fills_its_disk
+
 at_once() { # several who want the same
     netctr run --name d --restart always --network none "$box" sh -c 'kill -9 1; exit 0' >/dev/null 2>&1 &
     wait_for 5 status_is d restarting
