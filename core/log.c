@@ -20,7 +20,7 @@
 #define NOTE_TAG "netctr"
 #define LOOK_MS \
     10 /* whether the file still has its name; a program that writes all the time pays for it */
-#define NOTE_ROOM 512 /* enough for a note, and the ends of two lines before it */
+#define NOTE_ROOM 256 /* enough for a note, and the ends of two lines before it */
 #define BATCH 65536   /* written at once; more than a chunk that is not all newlines becomes */
 
 struct log_name log_name(unsigned age)
@@ -333,7 +333,7 @@ static void append(int fd, struct rotation *r, enum log_kind kind, const char *e
         count_loss(r, entries + whole, size - whole, error);
 }
 
-/* Removes the last entries, which count as lost too, to have room for the note. */
+/* Removes the last entries, which count as lost too, to have room for the note; but no other note. */
 static bool give_way(int fd, struct rotation *r)
 {
     char last[2 * (LOG_PIECE_MAX + LOG_HEAD_MAX)];
@@ -347,6 +347,8 @@ static bool give_way(int fd, struct rotation *r)
     while (cut > last && end - cut < NOTE_ROOM) {
         newline = memrchr(last, '\n', (size_t)(cut - 1 - last));
         cut = newline ? newline + 1 : last;
+        if (log_entry_parse(cut, (size_t)(end - cut), &entry) && entry.kind == LOG_NOTE)
+            return false;
     }
     if (cut == end || (!newline && from > 0) || ftruncate(fd, from + (cut - last)) < 0)
         return false;

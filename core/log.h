@@ -64,7 +64,7 @@ void log_tidy(int dir, unsigned max_file);
 bool log_write(int fd, struct rotation *r, const char *tag, const char *data, size_t size,
                bool mid_line);
 /** Writes the note about what was lost: no more entries follow. If there is no room for it, it takes the place of the
- *  last entries. */
+ *  last entries, unless there is another note among them. */
 void log_finish(int fd, struct rotation *r);
 /** One line of netctr's own. It is marked, so that readers can tell it from the program's. */
 void log_note(int fd, struct rotation *r, const char *text);

@@ -273,6 +273,22 @@ static void test_no_room(void)
     expect_text(s.fd, "log", "F:netctr netctr: lost 1 line (2 bytes) here: File too large/");
 }
 
+static void test_no_room_at_the_end(void)
+{
+    _cleanup_scratch_ struct scratch s = scratch_open();
+    _cleanup_close_ int fd = log_open(s.fd);
+    struct rotation r = {.dir = s.fd, .max_size = -1, .max_file = 1};
+    (void)add(fd, &r, "a\nb", false);
+    (void)add(fd, &r, "b\n1\n2\n3\n4\n5\n6\n", true);
+    set_room((rlim_t)size_of(s.fd, "log"));
+    (void)add(fd, &r, "lost\n", false);
+    log_finish(fd, &r);
+    set_room(RLIM_INFINITY);
+    /* "b" has lost its end with the lines behind it: the note ends it. */
+    expect_text(s.fd, "log",
+                "F a/P b/F /F:netctr netctr: lost 8 lines (19 bytes) here: File too large/");
+}
+
 static void test_options(void)
 {
     struct log_options o = LOG_OPTIONS_DEFAULT, back;
@@ -306,6 +322,7 @@ int main(void)
     test_torn();
     test_parse();
     test_no_room();
+    test_no_room_at_the_end();
     test_options();
     return failures != 0;
 }
