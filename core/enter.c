@@ -47,6 +47,13 @@ static const char *user_of(const struct joining *j)
     return j->request->user ? j->request->user : j->record->spec.user;
 }
 
+/* What was added by name is the container's user's. As with podman, another user of exec has none of it. */
+static uint64_t ambient_of(const struct joining *j)
+{
+    const struct spec *s = &j->record->spec;
+    return streq(user_of(j), s->user) ? s->ambient_caps : 0;
+}
+
 static int join(const struct joining *j, int channel, struct err *e)
 {
     const struct spec *s = &j->record->spec;
@@ -75,7 +82,7 @@ static int join(const struct joining *j, int channel, struct err *e)
         .user = user_of(j),
         .workdir = j->request->workdir ? j->request->workdir : s->workdir,
         .caps = s->caps,
-        .ambient_caps = s->ambient_caps,
+        .ambient_caps = ambient_of(j),
         .filter = j->filter,
         .ulimits = &s->ulimits,
         .stub = j->stub,

@@ -102,7 +102,7 @@ struct spec {
     struct limits limits;
     struct ulimits ulimits;
     uint64_t caps;         /**< bounding set, one bit a capability */
-    uint64_t ambient_caps; /**< those that a user other than root has as well: added by name */
+    uint64_t ambient_caps; /**< those that @user has if it is not root: added by name */
     enum network_mode network_mode;
     char *network;    /**< for people: "default", "a,b", "none", "host", "container:x" */
     strv networks;    /**< as asked for, what --network takes; the CLI's */

@@ -82,11 +82,15 @@ caps_of_users() {
     assert_eq "$(sets_of netctr run --rm --network none --cap-add NET_RAW "$box")" \
         "$none 00a80425fb 00a80425fb 00a80425fb $none "
     netctr run -d --name c --network none --cap-add NET_RAW "$box" sleep 1000 >/dev/null
-    assert_eq "$(sets_of netctr exec -u user c)" "$raw $raw $raw 00a80425fb $raw "
+    assert_eq "$(sets_of netctr exec -u user c)" "$none $none $none 00a80425fb $none " # it was added for root
     assert_eq "$(netctr inspect c | jq -c '.[0].ambient_caps')" '["CAP_NET_RAW"]'
     assert_eq "$(sets_of netctr exec c)" "$none 00a80425fb 00a80425fb 00a80425fb $none "
-    netctr restart -t 0 c >/dev/null
-    assert_eq "$(sets_of netctr exec -u user c)" "$raw $raw $raw 00a80425fb $raw "
+    netctr run -d --name u --network none -u user --cap-add NET_RAW "$box" sleep 1000 >/dev/null
+    netctr restart -t 0 u >/dev/null
+    assert_eq "$(sets_of netctr exec u)" "$raw $raw $raw 00a80425fb $raw "
+    assert_eq "$(sets_of netctr exec -u user u)" "$raw $raw $raw 00a80425fb $raw "
+    assert_eq "$(sets_of netctr exec -u nobody u)" "$none $none $none 00a80425fb $none "
+    assert_eq "$(sets_of netctr exec -u root u)" "$none 00a80425fb 00a80425fb 00a80425fb $none "
 }
 # moby #38664, kubernetes #56374
 t 'a user has the capabilities that were added by name, and no others' caps_of_users
