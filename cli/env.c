@@ -35,18 +35,42 @@ static int take(strv *env, const char *entry, struct err *e)
     return 0;
 }
 
+/* Of any kind: a pipe (`<(…)`), /dev/null, /dev/stdin. */
+static int read_env_file(const char *path, char **out, size_t *size)
+{
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    _cleanup_free_ char *text = xcalloc(ENV_FILE_MAX + 2, 1);
+    if (fd < 0)
+        return -errno;
+    *size = 0;
+    while (*size <= ENV_FILE_MAX) {
+        ssize_t n = read(fd, text + *size, ENV_FILE_MAX + 1 - *size);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -errno;
+        if (n == 0) {
+            *out = take_ptr(text);
+            return 0;
+        }
+        *size += (size_t)n;
+    }
+    return -EFBIG;
+}
+
 /* As docker reads it: a line is KEY=VALUE or KEY, the value as it stands, without quotes; '#' begins a
  * line that says nothing. No error shows a value. */
 static int take_file(strv *env, const char *path, struct err *e)
 {
     _cleanup_free_ char *text = NULL;
-    size_t size;
-    int r = read_file_at(AT_FDCWD, path, ENV_FILE_MAX, &text, &size);
+    size_t size = 0;
+    int r = read_env_file(path, &text, &size);
     if (r < 0)
         return err_set(e, r, "read environment file `%s`", path);
     if (strlen(text) != size)
         return err_say(e, -EINVAL, "environment file `%s` is no text", path);
-    char *rest = text;
+    const char *marked = skip_prefix(text, "\xef\xbb\xbf"); /* as some editors mark UTF-8 */
+    char *rest = marked ? text + (marked - text) : text;
     for (int number = 1; rest; number++) {
         char *line = strsep(&rest, "\n");
         line += strspn(line, " \t");
@@ -55,10 +79,10 @@ static int take_file(strv *env, const char *path, struct err *e)
             line[length - 1] = '\0';
         if (!*line || *line == '#')
             continue;
-        if (strcspn(line, " \t") < strcspn(line, "=") || *line == '=')
-            return err_say(e, -EINVAL,
-                           "environment file `%s`, line %d: there is no name before `=`", path,
-                           number);
+        if (*line == '=' || strcspn(line, " \t") < strcspn(line, "="))
+            return err_say(e, -EINVAL, "environment file `%s`, line %d: %s", path, number,
+                           *line == '=' ? "there is no name before `=`"
+                                        : "the name has a space in it");
         if ((r = take(env, line, e)) < 0)
             return r;
     }

@@ -45,11 +45,18 @@ damaged_files() {
     assert_status 125 netctr run --rm --env-file "$tmp/none" "$box" true 2>/dev/null
     printf 'GOOD=1\n s3cret value=x\n' >"$tmp/bad"
     assert_status 125 netctr run --rm --env-file "$tmp/bad" "$box" true 2>"$tmp/err"
-    grep -q 'line 2: there is no name' "$tmp/err" && ! grep -q s3cret "$tmp/err" || fail "$(cat "$tmp/err")"
+    grep -q 'line 2: the name has a space in it' "$tmp/err" && ! grep -q s3cret "$tmp/err" || fail "$(cat "$tmp/err")"
     printf 'A=\0b' >"$tmp/bad"
     assert_status 125 netctr run --rm --env-file "$tmp/bad" "$box" true 2>/dev/null
     assert_status 125 netctr run --rm --env-file /dev/zero "$box" true 2>/dev/null
     printf 'A=1\r\nB=two words' >"$tmp/crlf"
     assert_eq "$(netctr run --rm --env-file "$tmp/crlf" -e A=2 "$box" sh -c 'echo "$A.$B."')" '2.two words.'
+    printf '\xef\xbb\xbfA=marked\n' >"$tmp/marked"
+    assert_eq "$(netctr run --rm --env-file "$tmp/marked" "$box" sh -c 'echo "$A"')" marked
+    assert_eq "$(netctr run --rm --env-file <(echo A=1) --env-file /dev/null "$box" sh -c 'echo "$A"')" 1
+    assert_eq "$(echo A=1 | netctr run --rm --env-file /dev/stdin "$box" sh -c 'echo "$A"')" 1
+    truncate -s 2M "$tmp/long"
+    assert_status 125 netctr run --rm --env-file "$tmp/long" "$box" true 2>"$tmp/err"
+    grep -q 'File too large' "$tmp/err" || fail "$(cat "$tmp/err")"
 }
 t '--env-file says where it is wrong, and no value' damaged_files
