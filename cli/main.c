@@ -166,8 +166,10 @@ static int help_about(const struct cli *cli, int count, char **words, struct err
         return -EINVAL;
     int known = about->group && count > 1 ? 2 : 1;
     if (count > known) {
-        err_say(e, -EINVAL, "unknown command `%s %s`", words[0], words[known]);
-        return err_hint(e, "`netctr help %s` describes `%s`", words[0], words[0]);
+        _cleanup_free_ char *command =
+            known == 2 ? xasprintf("%s %s", words[0], words[1]) : xstrdup(words[0]);
+        err_say(e, -EINVAL, "unknown command `%s %s`", command, words[known]);
+        return err_hint(e, "`netctr help %s` describes `%s`", command, command);
     }
     char *ask[] = {words[0], known == 2 ? words[1] : "--help", known == 2 ? "--help" : NULL, NULL};
     return about->run(cli, known + 1, ask, e);

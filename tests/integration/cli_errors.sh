@@ -215,7 +215,10 @@ error 'help of an unknown command' 125 \
 error 'help of an unknown command of networks' 125 \
     'netctr: unknown command `network frobnicate`; `netctr network --help` lists the commands' \
     help network frobnicate
-error 'help with a word too many' 125 \
+error 'help of a command of networks with a word too many' 125 \
+    'netctr: unknown command `network create x`; `netctr help network create` describes `network create`' \
+    help network create x
+error 'help of a command with a word too many' 125 \
     'netctr: unknown command `run x`; `netctr help run` describes `run`' help run x true
 error 'ps with a name' 125 'netctr: `ps` takes no names; use --filter name=taken' ps taken
 error 'ps with an unknown filter' 125 \
