@@ -48,7 +48,7 @@ in_use() {
     # One that has ended, in the usual state directory.
     mount -t tmpfs tmpfs /var/lib
     "$program" --run-root /run/netctr-usual run --name ended --network none "$tmp/used" true
-    refused "container .ended' was made from $tmp/used" "$tmp/used"
+    refused "container .ended' uses $tmp/used" "$tmp/used"
     "$program" --run-root /run/netctr-usual rm ended >/dev/null
     umount /var/lib
     touch "$tmp/used/old"
@@ -57,6 +57,45 @@ in_use() {
     assert_eq "$(find "$tmp" -maxdepth 1 -name 'used*' | sort | paste -sd' ')" "$tmp/used $tmp/used.made"
 }
 t 'a directory that containers use is not replaced' in_use
+
+in_use_in_hiding() {
+    local dir=$tmp/'a "b" \n'
+    make "$dir"
+    other_recipe "$dir"
+    netctr run -d --name v --network none -v "$dir/etc:/data" "$box" sleep 1000 >/dev/null
+    refused 'see the mount on /data' "$dir"
+    netctr rm -f v >/dev/null
+    mount -t tmpfs tmpfs /var/lib
+    "$program" --run-root /run/netctr-usual run --name ended --network none "$dir" true
+    refused "container .ended' uses" "$dir"
+    "$program" --run-root /run/netctr-usual rm ended >/dev/null
+    # The data of a container that has ended, which has another root directory.
+    mkdir "$dir/srv/data"
+    "$program" --run-root /run/netctr-usual run --name data --network none -v "$dir/srv/data:/data" "$box" true
+    refused "container .data' uses" "$dir"
+    "$program" --run-root /run/netctr-usual rm data >/dev/null
+    umount /var/lib
+    # A volume hides every program of the directory.
+    netctr run -d --name c --network none -v "$box/usr:/usr" "$dir" sleep 1000 >/dev/null
+    refused "process $(pid_of c) runs in" "$dir"
+    netctr rm -f c >/dev/null
+    make "$dir" # the positive control
+    ! test -e "$dir/srv/data" || fail 'it was not made again'
+}
+t 'odd names, data of ended containers and hidden programs count as use' in_use_in_hiding
+
+its_name() {
+    make "$tmp/slashes//"
+    assert_eq "$(cd "$tmp" && echo slashes* slashes/.m*)" 'slashes slashes.made slashes/.m*'
+    for dir in . .. "$tmp/slashes/." /; do
+        assert_fails make --adopt "$dir"
+    done
+    (cd "$tmp/slashes" && assert_fails make --adopt .)
+    assert_fails make "$tmp/more" vim
+    assert_contains "$(cat "$tmp/said")" 'packages are for Debian'
+    assert_eq "$(find "$tmp" -maxdepth 2 \( -name '..made*' -o -name '.made*' -o -path "$tmp/more*" \))" ''
+}
+t 'the mark is beside the directory, and packages are not ignored' its_name
 
 foreign() {
     cp -a "$box" "$tmp/foreign"
