@@ -38,8 +38,8 @@ static const struct {
     {{.name = "network create",
       .usage = "[FLAGS] NAME",
       .summary = "Define a network",
-      .example = "netctr network create back\nnetctr network create --subnet 10.1.0.0/24 "
-                 "--internal db"},
+      .example = "netctr network create --subnet 10.1.0.0/24 back\n"
+                 "netctr network create --internal db"},
      network_create_command},
     {{.name = "network ls",
       .usage = "[FLAGS]",

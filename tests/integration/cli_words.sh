@@ -111,6 +111,38 @@ has_help() {
 }
 t 'every command has help with an example, by --help, -h and help' has_help
 
+example() { # N COMMAND...: the Nth
+    netctr "${@:2}" --help | sed -n '/^examples*:/,$s/^  //p' | sed -n "$1p"
+}
+examples_fit() {
+    cp -a "$box" "$tmp/rootfs"
+    printf '#!/bin/sh\nexec sleep 1000\n' >"$tmp/rootfs/usr/bin/nginx"
+    chmod +x "$tmp/rootfs/usr/bin/nginx"
+    cd "$tmp" || exit
+    (
+        example '1,2' network create
+        example 2 run
+        example '1,2' ps
+        example 1 logs
+        example '1,2' inspect
+        example 1 exec
+        example '1,2' port
+        example '1,2' publish
+        example '1,2' unpublish
+        example '1,2' network ls
+        example '1,2' network inspect
+        example 1 network disconnect
+        example 2 network connect
+        example 2 events
+        example '1,2' info
+        example 1 kill
+        example 2 rm
+        example 1 network rm
+    ) >"$tmp/script"
+    bash -euxo pipefail "$tmp/script"
+}
+t 'the examples of the help can be run one after the other' examples_fit
+
 needs_no_root() {
     local command
     chmod 755 "$ARENA" "$ARENA/bin"
