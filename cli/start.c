@@ -85,7 +85,12 @@ static int restart_one(struct world *w, const struct record *r, void *seconds, s
 {
     _cleanup_record_ struct record now = {0};
     bool ended = r->status == STATUS_EXITED || r->status == STATUS_DEAD;
-    int code = ended ? 0 : world_stop(w, r, MARK_END_ASKED, *(uint64_t *)seconds, e);
+    /* A caller that cannot start it does not stop it either. */
+    int code = ended ? 0 : caller_forget(e);
+    if (code < 0)
+        return err_wrap(e, "restart container `%s`", r->spec.name);
+    if (!ended)
+        code = world_stop(w, r, MARK_END_ASKED, *(uint64_t *)seconds, e);
     if (code == 0)
         code = world_find(w, r->spec.name, &now, e);
     if (code == 0)

@@ -103,3 +103,11 @@ hard() { # cannot be lifted: nothing is cut short in silence
     fi
 }
 t 'a hard limit of file size is lifted, or told of' hard
+
+restarts_or_leaves() {
+    netctr run -d --name r --network none "$box" sleep 1000 >/dev/null
+    (ulimit -t 1000; netctr restart -t 0 r) >/dev/null 2>"$tmp/err" ||
+        grep -q '^netctr: restart container `r`: the caller has a hard limit of processor time' "$tmp/err" || fail "$(cat "$tmp/err")"
+    netctr ps | has ' r$'
+}
+t 'restart by a caller with a hard limit does not end the container' restarts_or_leaves
