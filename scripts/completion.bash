@@ -3,7 +3,7 @@
 
 # "  NAME summary" of the list of commands.
 _netctr_commands() { # [network]
-    netctr "$@" --help 2>/dev/null | sed -n 's/^  \([a-z][a-z]*\) .*/\1/p'
+    netctr "$@" --help 2>/dev/null | sed -n '/^examples*:/q; s/^  \([a-z][a-z]*\) .*/\1/p'
 }
 
 _netctr_flags() { # COMMAND...
@@ -37,7 +37,7 @@ _netctr() {
     case $COMP_CWORD,$command,$word in
     1,*) words="$(_netctr_commands) help" ;;
     2,help,*) words=$(_netctr_commands) ;;
-    2,network*) words=$(_netctr_commands network) ;;
+    2,network* | 3,help,*) words=$(_netctr_commands "${COMP_WORDS[COMP_CWORD - 1]}") ;;
     *,*,-*) words=$(_netctr_flags $command) ;;
     *) words=$(_netctr_words "$command") ;;
     esac

@@ -143,6 +143,8 @@ completes() {
     fits '--publish --pids-limit' run --p
     fits '--internal --ip-range --ipv6 --icc --isolate' network create --i
     fits 'doctor' help doc
+    fits '' network ne # of the example of its help
+    fits 'connect create' help network c
 }
 fits() { # WORDS TYPED...
     local expected=$1
