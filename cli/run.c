@@ -130,8 +130,7 @@ static int take_env(const struct run_flags *f, struct spec *s, struct err *e)
     int r = env_compose(f->env_files, f->env, &s->env, e);
     if (r < 0)
         return r;
-    const char *const defaults[] = {
-        "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOSTNAME="};
+    const char *const defaults[] = {"PATH=" DEFAULT_PATH, "HOSTNAME="};
     for (size_t i = 0; i < ARRAY_LEN(defaults); i++) {
         size_t key = strcspn(defaults[i], "=") + 1;
         bool given = false;

@@ -274,11 +274,16 @@ int store_open(const char *root, const char *run, struct store *out, struct err 
     return open_below(out, e);
 }
 
+/* What cannot be looked at, or is below a file, is not absent: opening it tells why. */
+static bool has_containers(const char *top)
+{
+    _cleanup_free_ char *path = xasprintf("%s/containers", top);
+    return access(path, F_OK) == 0 || errno != ENOENT;
+}
+
 bool store_exists(const char *root, const char *run)
 {
-    _cleanup_free_ char *defined = xasprintf("%s/containers", root),
-                        *live = xasprintf("%s/containers", run);
-    return file_exists_at(AT_FDCWD, defined) != 0 || file_exists_at(AT_FDCWD, live) != 0;
+    return has_containers(root) || has_containers(run);
 }
 
 /* A file system in memory that is mounted nowhere, and gone when it is closed. */

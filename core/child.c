@@ -132,6 +132,8 @@ int become_program(const struct become *b, int root, struct err *e)
     _cleanup_strv_ strv env = strv_copy(b->env);
     if (!env_get(env, "HOME"))
         strv_add_take(&env, xasprintf("HOME=%s", u.home));
+    if (!env_get(env, "PATH"))
+        strv_add(&env, "PATH=" DEFAULT_PATH);
     if ((r = set_streams(b, &u, root, e)) < 0 || (r = enter_workdir(b, root, e)) < 0)
         return r;
     umask(022);

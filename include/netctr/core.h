@@ -81,6 +81,9 @@ json_t *log_options_to_json(const struct log_options *o); /**< caller owns */
 /** NULL: the default. -EBADMSG with a text. */
 int log_options_from_json(const json_t *j, struct log_options *o, struct err *e);
 
+/** PATH of a program that is given none: docker's. */
+#define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
 /** A validated, resolved container. Plain data: it is stored as config.json and read back by exec,
  *  inspect and start. */
 struct spec {

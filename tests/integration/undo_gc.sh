@@ -217,7 +217,7 @@ cannot_be_swept() {
     netctr ps >/dev/null 2>"$tmp/err"
     assert_contains "$(cat "$tmp/err")" 'warning: '
     assert_fails netctr run --rm "$box" true 2>"$tmp/err"
-    assert_contains "$(cat "$tmp/err")" 'could not all be ended; `netctr gc` says why'
+    assert_contains "$(cat "$tmp/err")" 'could not all be stopped; `netctr gc` says why'
     assert_fails netctr gc 2>"$tmp/err"
     assert_contains "$(cat "$tmp/err")" 'lock the leases of network `blue`'
     [ ! -e "$run_state/instance" ]
