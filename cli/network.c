@@ -5,12 +5,6 @@
 #include <errno.h>
 #include <string.h>
 
-static void say_remaining(const char *network, const char *what, void *any)
-{
-    *(bool *)any = true;
-    warn("network `%s`: %s", network, what);
-}
-
 static int reload(const struct cli *cli, const struct command *command, int argc, char **argv,
                   struct err *e)
 {
@@ -21,13 +15,13 @@ static int reload(const struct cli *cli, const struct command *command, int argc
     if (first < argc)
         return err_say(e, -EINVAL, "`network reload` takes no names");
     _cleanup_world_ struct world w = {0};
-    bool any = false;
+    _cleanup_strv_ strv remaining = NULL;
     int r = cli_world(cli, &w, e);
     if (r == 0)
-        r = world_restore(&w, e);
-    if (r == 0)
-        r = world_survey_each(&w, say_remaining, &any, e);
-    return r < 0 ? r : any ? EXIT_NETCTR : 0;
+        r = world_restore(&w, &remaining, e);
+    strv_each (difference, remaining)
+        warn("%s", difference);
+    return r < 0 ? r : remaining ? EXIT_NETCTR : 0;
 }
 
 static const struct {

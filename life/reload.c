@@ -146,7 +146,7 @@ static int restore_links(struct world *w, struct err *e)
     return r < 0 ? r : bridge_restore(w->bridge, &living.view, e);
 }
 
-int world_restore(struct world *w, struct err *e)
+static int restore_once(struct world *w, struct err *e)
 {
     struct bridge *bridge;
     int r = world_bridge(w, &bridge, e);
@@ -165,6 +165,28 @@ int world_restore(struct world *w, struct err *e)
         r = world_reload_locked(w, e);
         if (r == 0)
             r = restore_links(w, e);
+    }
+    return r;
+}
+
+static void note_remaining(const char *network, const char *what, void *arg)
+{
+    strv *remaining = arg;
+    strv_add_take(remaining, xasprintf("network `%s`: %s", network, what));
+}
+
+/* Somebody may flush the firewall at any moment, also between putting back and looking. */
+int world_restore(struct world *w, strv *remaining, struct err *e)
+{
+    int r = -ENOENT;
+    for (int tries = 0; (r == -ENOENT || *remaining) && tries < 3; tries++) {
+        strv_free(take_ptr(*remaining));
+        err_clear(e);
+        r = restore_once(w, e);
+        if (r == 0)
+            r = world_survey_each(w, note_remaining, remaining, e);
+        if (r < 0 && r != -ENOENT)
+            break;
     }
     return r;
 }

@@ -70,8 +70,9 @@ int world_forget_network(struct world *w, const char *network, struct err *e);
 /** Gives their bridges back to containers from which somebody has taken them. */
 int world_replug(struct world *w, struct err *e);
 /** `network reload`: rebuilds the firewall, restores damaged or lost leases, and puts back what somebody has changed of
- *  bridges and ports. Goes on after a failure; world_survey_each() tells what remains. */
-int world_restore(struct world *w, struct err *e);
+ *  bridges and ports. Goes on after a failure. @remaining gets a line for each difference that is left; it must be
+ *  empty, and the caller frees it. */
+int world_restore(struct world *w, strv *remaining, struct err *e);
 /** network_survey() with those that live, twice if something differs: what is on its way is no difference. Changes
  *  nothing. */
 int world_survey(struct world *w, const struct network *n, json_t **out, struct err *e);
