@@ -19,13 +19,20 @@ struct walk {
     const char *table;
     bool may_accept, may_drop; /* by rules that match perhaps */
     int depth;
+    size_t walked; /* rules */
 };
 
-static bool belongs(struct nftnl_rule *r, const struct walk *w, const char *chain)
+/* Jumps can multiply, and there may be thousands of rules and many networks, so there is an end: beyond it, rules
+ * match perhaps. */
+enum { RULES_OF_A_PACKET = 50000, RULES_OF_ALL = 1000000 };
+static bool is_too_much(struct walk *w)
 {
-    return nftnl_rule_get_u32(r, NFTNL_RULE_FAMILY) == w->family &&
-           streq(nftnl_rule_get_str(r, NFTNL_RULE_TABLE), w->table) &&
-           streq(nftnl_rule_get_str(r, NFTNL_RULE_CHAIN), chain);
+    w->walked++;
+    w->foreign->walked++;
+    bool too_much = w->walked > RULES_OF_A_PACKET || w->foreign->walked > RULES_OF_ALL;
+    w->may_accept = w->may_accept || too_much;
+    w->may_drop = w->may_drop || too_much;
+    return too_much;
 }
 
 static enum verdict walk_chain(struct walk *w, const char *chain);
@@ -55,12 +62,13 @@ static enum verdict walk_chain(struct walk *w, const char *chain)
     if (w->depth >= 16) /* as the kernel allows */
         return V_NONE;
     w->depth++;
-    for (size_t i = 0; v == V_NONE && i < w->foreign->rule_count; i++) {
-        if (!belongs(w->foreign->rules[i], w, chain))
-            continue;
+    for (size_t i = foreign_first_rule(w->foreign, w->family, w->table, chain);
+         v == V_NONE && foreign_rule_is_in(w->foreign, i, w->family, w->table, chain) &&
+         !is_too_much(w);
+         i++) {
         _cleanup_machine_ struct machine m = {
             .foreign = w->foreign, .packet = w->packet, .family = w->family, .table = w->table};
-        machine_run(&m, w->foreign->rules[i]);
+        machine_run(&m, w->foreign->rules[i].rule);
         v = follow(w, &m);
     }
     w->depth--;
@@ -116,8 +124,6 @@ int foreign_judge(struct foreign *f, const struct foreign_packet *packet,
             continue;
         each(&d, arg);
     }
-    if (f->failure < 0)
-        return err_set(e, f->failure, "read a set of the host's nf_tables");
     return legacy_judge(packet, each, arg, e);
 }
 
@@ -167,7 +173,7 @@ int foreign_each_dnat(struct foreign *f, void (*each)(const struct foreign_dnat 
 {
     int r = 0;
     for (size_t i = 0; r == 0 && i < f->rule_count; i++) {
-        struct nftnl_rule *rule = f->rules[i];
+        struct nftnl_rule *rule = f->rules[i].rule;
         _cleanup_machine_ struct machine m = {.foreign = f,
                                               .family = nftnl_rule_get_u32(rule, NFTNL_RULE_FAMILY),
                                               .table = nftnl_rule_get_str(rule, NFTNL_RULE_TABLE)};

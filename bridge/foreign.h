@@ -9,13 +9,19 @@
 #include <libnftnl/rule.h>
 #include <libnftnl/set.h>
 
+struct foreign_rule {
+    struct nftnl_rule *rule;
+    size_t number; /* in the order of the kernel */
+};
+
 struct foreign {
     struct nft *nft;
     struct nftnl_chain **chains;
     size_t chain_count;
-    struct nftnl_rule **rules; /* in the order of each chain */
+    struct foreign_rule *rules; /* sorted by chain, and in the order of each */
     size_t rule_count;
-    int failure; /* of a question that was asked on the way */
+    void *sets;    /* those that were asked for: a tree of struct foreign_set */
+    size_t walked; /* rules, by all packets together */
 };
 
 enum tri { NO, MAYBE, YES };
@@ -49,8 +55,24 @@ void machine_clear(struct machine *m);
 /** Calls @each for every element of a set of @table. */
 int foreign_each_element(struct foreign *f, uint32_t family, const char *table, const char *set,
                          int (*each)(struct nftnl_set_elem *x, void *arg), void *arg);
-/** NFT_SET_… of a set; negative errno. */
-int foreign_set_flags(struct foreign *f, uint32_t family, const char *table, const char *set);
+
+/** What a set or map says about a value. */
+struct foreign_found {
+    bool found;
+    bool strange; /**< it has elements of a kind that cannot be compared */
+    int verdict;
+    const char *chain; /**< for the verdict; as long as @f is there */
+};
+/** Looks up @value, of which @room bytes are known. */
+int foreign_look_up(struct foreign *f, uint32_t family, const char *table, const char *set,
+                    const uint8_t *value, size_t room, struct foreign_found *out);
+void foreign_free_sets(struct foreign *f);
+
+/** The place of a chain's first rule; it has none if foreign_rule_is_in() denies it. */
+size_t foreign_first_rule(const struct foreign *f, uint32_t family, const char *table,
+                          const char *chain);
+bool foreign_rule_is_in(const struct foreign *f, size_t i, uint32_t family, const char *table,
+                        const char *chain);
 
 /** @packet as a chain of that priority sees it: conntrack comes later, or its source has changed. */
 struct foreign_packet foreign_seen_by(const struct foreign_packet *packet, int priority);

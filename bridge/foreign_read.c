@@ -1,9 +1,8 @@
-/* Others' firewalls as the kernel tells them: all chains and rules at once, elements when asked for. */
+/* Others' firewalls as the kernel tells them: all chains and rules at once. */
 #include "foreign.h"
 
 #include <errno.h>
 #include <libmnl/libmnl.h>
-#include <libnftnl/set.h>
 #include <linux/netfilter/nf_tables.h>
 #include <string.h>
 
@@ -53,23 +52,56 @@ static int on_rule(const struct nlmsghdr *answer, void *data)
         return MNL_CB_OK;
     }
     f->rules = xrealloc(f->rules, f->rule_count + 1, sizeof(*f->rules));
-    f->rules[f->rule_count++] = r;
+    f->rules[f->rule_count] = (struct foreign_rule){r, f->rule_count};
+    f->rule_count++;
     return MNL_CB_OK;
 }
 
-static void forget_all(struct foreign *f)
+/* ---- rules by chain --------------------------------------------------------------------------*/
+
+static int compare_chain(struct nftnl_rule *r, uint32_t family, const char *table,
+                         const char *chain)
 {
-    for (size_t i = 0; i < f->chain_count; i++)
-        nftnl_chain_free(f->chains[i]);
-    for (size_t i = 0; i < f->rule_count; i++)
-        nftnl_rule_free(f->rules[i]);
-    f->chain_count = f->rule_count = 0;
+    uint32_t own = nftnl_rule_get_u32(r, NFTNL_RULE_FAMILY);
+    int order = own < family ? -1 : own > family;
+    order = order ? order : strcmp(nftnl_rule_get_str(r, NFTNL_RULE_TABLE), table);
+    return order ? order : strcmp(nftnl_rule_get_str(r, NFTNL_RULE_CHAIN), chain);
 }
 
-static int read_once(struct foreign *f)
+static int by_chain(const void *a, const void *b)
+{
+    const struct foreign_rule *x = a, *y = b;
+    int order = compare_chain(x->rule, nftnl_rule_get_u32(y->rule, NFTNL_RULE_FAMILY),
+                              nftnl_rule_get_str(y->rule, NFTNL_RULE_TABLE),
+                              nftnl_rule_get_str(y->rule, NFTNL_RULE_CHAIN));
+    return order ? order : x->number < y->number ? -1 : 1;
+}
+
+size_t foreign_first_rule(const struct foreign *f, uint32_t family, const char *table,
+                          const char *chain)
+{
+    size_t low = 0, high = f->rule_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (compare_chain(f->rules[middle].rule, family, table, chain) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+bool foreign_rule_is_in(const struct foreign *f, size_t i, uint32_t family, const char *table,
+                        const char *chain)
+{
+    return i < f->rule_count && compare_chain(f->rules[i].rule, family, table, chain) == 0;
+}
+
+/* ---- read all of it --------------------------------------------------------------------------*/
+
+static int read_all(struct foreign *f)
 {
     _Alignas(struct nlmsghdr) char buffer[256];
-    forget_all(f);
     int r = nft_request(
         f->nft, nftnl_nlmsg_build_hdr(buffer, NFT_MSG_GETCHAIN, NFPROTO_UNSPEC, NLM_F_DUMP, 0),
         on_chain, f);
@@ -77,6 +109,8 @@ static int read_once(struct foreign *f)
         r = nft_request(
             f->nft, nftnl_nlmsg_build_hdr(buffer, NFT_MSG_GETRULE, NFPROTO_UNSPEC, NLM_F_DUMP, 0),
             on_rule, f);
+    if (f->rule_count)
+        qsort(f->rules, f->rule_count, sizeof(*f->rules), by_chain);
     return r;
 }
 
@@ -84,14 +118,8 @@ int foreign_read(struct foreign **out, struct err *e)
 {
     struct foreign *f = xcalloc(1, sizeof(*f));
     int r = nft_open(&f->nft, e);
-    /* EINTR: somebody has changed something meanwhile. */
-    if (r == 0) {
-        r = -EINTR;
-        for (int tries = 0; r == -EINTR && tries < 50; tries++)
-            r = read_once(f);
-        if (r < 0)
-            err_set(e, r, "read the host's nf_tables");
-    }
+    if (r == 0 && (r = read_all(f)) < 0)
+        err_set(e, r, "read the host's nf_tables");
     if (r < 0) {
         foreign_free(f);
         return r;
@@ -104,9 +132,13 @@ void foreign_free(struct foreign *f)
 {
     if (!f)
         return;
-    forget_all(f);
+    for (size_t i = 0; i < f->chain_count; i++)
+        nftnl_chain_free(f->chains[i]);
+    for (size_t i = 0; i < f->rule_count; i++)
+        nftnl_rule_free(f->rules[i].rule);
     free(f->chains);
     free(f->rules);
+    foreign_free_sets(f);
     nft_close(f->nft);
     free(f);
 }
@@ -125,53 +157,4 @@ bool foreign_has_chain(const struct foreign *f, const char *prefix)
         if (skip_prefix(nftnl_chain_get_str(f->chains[i], NFTNL_CHAIN_NAME), prefix))
             return true;
     return false;
-}
-
-/* ---- sets ------------------------------------------------------------------------------------*/
-
-struct elements {
-    int (*each)(struct nftnl_set_elem *x, void *arg);
-    void *arg;
-};
-
-static int on_elements(const struct nlmsghdr *answer, void *data)
-{
-    const struct elements *all = data;
-    struct nftnl_set *s = nftnl_set_alloc();
-    if (s && nftnl_set_elems_nlmsg_parse(answer, s) == 0)
-        nftnl_set_elem_foreach(s, all->each, all->arg);
-    nftnl_set_free(s);
-    return MNL_CB_OK;
-}
-
-int foreign_each_element(struct foreign *f, uint32_t family, const char *table, const char *set,
-                         int (*each)(struct nftnl_set_elem *x, void *arg), void *arg)
-{
-    _Alignas(struct nlmsghdr) char buffer[1024];
-    struct elements all = {each, arg};
-    struct nlmsghdr *h =
-        nftnl_nlmsg_build_hdr(buffer, NFT_MSG_GETSETELEM, (uint16_t)family, NLM_F_DUMP, 0);
-    mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_TABLE, table);
-    mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_SET, set);
-    return nft_request(f->nft, h, on_elements, &all);
-}
-
-static int on_set(const struct nlmsghdr *answer, void *data)
-{
-    struct nftnl_set *s = nftnl_set_alloc();
-    if (s && nftnl_set_nlmsg_parse(answer, s) == 0)
-        *(int *)data = (int)nftnl_set_get_u32(s, NFTNL_SET_FLAGS);
-    nftnl_set_free(s);
-    return MNL_CB_OK;
-}
-
-int foreign_set_flags(struct foreign *f, uint32_t family, const char *table, const char *set)
-{
-    _Alignas(struct nlmsghdr) char buffer[1024];
-    int flags = -ENOENT;
-    struct nlmsghdr *h = nftnl_nlmsg_build_hdr(buffer, NFT_MSG_GETSET, (uint16_t)family, 0, 0);
-    mnl_attr_put_strz(h, NFTA_SET_TABLE, table);
-    mnl_attr_put_strz(h, NFTA_SET_NAME, set);
-    int r = nft_request(f->nft, h, on_set, &flags);
-    return r < 0 ? r : flags;
 }

@@ -241,59 +241,6 @@ static void immediate(struct machine *m, const struct nftnl_expr *x)
 
 /* ---- sets ------------------------------------------------------------------------------------*/
 
-struct lookup {
-    const uint8_t *value;
-    size_t room;
-    bool intervals;
-    bool found, strange;
-    uint8_t nearest[REGISTERS]; /* the greatest border that is not beyond @value */
-    bool any;
-    int verdict;
-    char *chain;
-};
-
-static void hit(struct lookup *l, struct nftnl_set_elem *x)
-{
-    l->found = true;
-    if (nftnl_set_elem_is_set(x, NFTNL_SET_ELEM_VERDICT))
-        l->verdict = (int)nftnl_set_elem_get_u32(x, NFTNL_SET_ELEM_VERDICT);
-    free(l->chain);
-    l->chain = nftnl_set_elem_is_set(x, NFTNL_SET_ELEM_CHAIN)
-                   ? xstrdup(nftnl_set_elem_get_str(x, NFTNL_SET_ELEM_CHAIN))
-                   : NULL;
-}
-
-/* A range is two elements: where it begins and where it no longer is. */
-static int try_element(struct nftnl_set_elem *x, void *data)
-{
-    struct lookup *l = data;
-    uint32_t size = 0, flags = 0;
-    const void *key = nftnl_set_elem_get(x, NFTNL_SET_ELEM_KEY, &size);
-    if (nftnl_set_elem_is_set(x, NFTNL_SET_ELEM_FLAGS))
-        flags = nftnl_set_elem_get_u32(x, NFTNL_SET_ELEM_FLAGS);
-    if (!key || size > l->room || nftnl_set_elem_is_set(x, NFTNL_SET_ELEM_KEY_END)) {
-        l->strange = true;
-        return 0;
-    }
-    int order = memcmp(key, l->value, size);
-    bool end = flags & NFT_SET_ELEM_INTERVAL_END;
-    if (!l->intervals) {
-        if (order == 0)
-            hit(l, x);
-        return 0;
-    }
-    int nearer = l->any ? memcmp(key, l->nearest, size) : 1;
-    if (order > 0 || nearer < 0 || (nearer == 0 && end))
-        return 0;
-    l->any = true;
-    memcpy(l->nearest, key, size);
-    if (end)
-        l->found = false;
-    else
-        hit(l, x);
-    return 0;
-}
-
 static size_t known_from(const struct machine *m, size_t at)
 {
     size_t n = 0;
@@ -310,13 +257,11 @@ static void look_up(struct machine *m, const struct nftnl_expr *x)
     bool inverted = nftnl_expr_is_set(x, NFTNL_EXPR_LOOKUP_FLAGS) &&
                     nftnl_expr_get_u32(x, NFTNL_EXPR_LOOKUP_FLAGS) & NFT_LOOKUP_F_INV;
     size_t at = register_at(nftnl_expr_get_u32(x, NFTNL_EXPR_LOOKUP_SREG));
-    struct lookup l = {.value = m->value + at, .room = known_from(m, at), .verdict = NFT_CONTINUE};
-    int flags = l.room ? foreign_set_flags(m->foreign, m->family, m->table, set) : 0;
-    if (flags > 0)
-        l.intervals = flags & NFT_SET_INTERVAL;
-    if (l.room && flags >= 0)
-        flags = foreign_each_element(m->foreign, m->family, m->table, set, try_element, &l);
-    if (!l.room || flags < 0 || l.strange)
+    size_t room = known_from(m, at);
+    struct foreign_found l = {.verdict = NFT_CONTINUE};
+    int r =
+        room ? foreign_look_up(m->foreign, m->family, m->table, set, m->value + at, room, &l) : 0;
+    if (!room || r < 0 || l.strange)
         require(m, MAYBE);
     else
         require(m, l.found != inverted ? YES : NO);
@@ -327,7 +272,6 @@ static void look_up(struct machine *m, const struct nftnl_expr *x)
     } else if (has_data && l.found) {
         take_verdict(m, l.verdict, l.chain);
     }
-    free(l.chain);
 }
 
 /* ---- iptables' own ---------------------------------------------------------------------------*/

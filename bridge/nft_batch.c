@@ -18,7 +18,8 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-/* A transaction that loses a race against another one is sent again; this often at most. */
+/* A transaction that loses a race against another one, or a dump that changed while it was read, is sent again; this
+ * often at most. */
 enum { RETRIES = 64, ANSWER_MAX = 16 * 1024, CONTROL_MAX = 64 };
 
 struct nft {
@@ -388,8 +389,30 @@ static void drain(struct nft *n)
         continue;
 }
 
-int nft_request(struct nft *n, struct nlmsghdr *request,
-                int (*each)(const struct nlmsghdr *answer, void *data), void *data)
+/* The answers to a dump, kept until the last one has come. */
+struct answers {
+    char *bytes;
+    size_t size;
+};
+
+static void answers_clear(struct answers *a)
+{
+    free(a->bytes);
+}
+#define _cleanup_answers_ __attribute__((cleanup(answers_clear)))
+
+static int keep_answer(const struct nlmsghdr *answer, void *answers)
+{
+    struct answers *a = answers;
+    const size_t size = MNL_ALIGN(answer->nlmsg_len);
+    a->bytes = xrealloc(a->bytes, a->size + size, 1);
+    memcpy(a->bytes + a->size, answer, answer->nlmsg_len);
+    a->size += size;
+    return MNL_CB_OK;
+}
+
+static int request_once(struct nft *n, struct nlmsghdr *request,
+                        int (*each)(const struct nlmsghdr *answer, void *data), void *data)
 {
     _cleanup_free_ char *buffer = xcalloc(1, ANSWER_MAX);
     request->nlmsg_seq = n->sequence++;
@@ -401,16 +424,39 @@ int nft_request(struct nft *n, struct nlmsghdr *request,
         ssize_t got = mnl_socket_recvfrom(n->socket, buffer, ANSWER_MAX);
         if (got < 0 && errno == EINTR)
             continue;
-        if (got < 0) {
-            int r = -errno;
+        int r = got < 0 ? -1
+                        : mnl_cb_run(buffer, (size_t)got, request->nlmsg_seq,
+                                     mnl_socket_get_portid(n->socket), each, data);
+        if (r < 0) {
+            r = -errno;
             drain(n);
             return r;
         }
-        int r = mnl_cb_run(buffer, (size_t)got, request->nlmsg_seq,
-                           mnl_socket_get_portid(n->socket), each, data);
-        if (r < 0)
-            return -errno;
         if (r == MNL_CB_STOP)
             return 0;
     }
+}
+
+/* A dump that something has changed under (EINTR) lacks parts, so it is read again before @each sees any of it. */
+static int dump(struct nft *n, struct nlmsghdr *request,
+                int (*each)(const struct nlmsghdr *answer, void *data), void *data)
+{
+    int r = -EINTR;
+    for (int tries = 0; r == -EINTR && tries < RETRIES; tries++) {
+        _cleanup_answers_ struct answers all = {0};
+        r = request_once(n, request, keep_answer, &all);
+        int left = (int)all.size, go_on = MNL_CB_OK;
+        for (struct nlmsghdr *h = (void *)all.bytes;
+             r == 0 && go_on == MNL_CB_OK && left > 0 && mnl_nlmsg_ok(h, left);
+             h = mnl_nlmsg_next(h, &left))
+            go_on = each(h, data);
+    }
+    return r;
+}
+
+int nft_request(struct nft *n, struct nlmsghdr *request,
+                int (*each)(const struct nlmsghdr *answer, void *data), void *data)
+{
+    return request->nlmsg_flags & NLM_F_DUMP ? dump(n, request, each, data)
+                                             : request_once(n, request, each, data);
 }

@@ -53,6 +53,6 @@ enum nft_tolerate {
 int nft_batch_commit(struct nft *n, struct nft_batch *b, enum nft_tolerate tolerate, struct err *e);
 
 /** Sends one request outside any transaction and hands every answer to @each (which returns
- *  MNL_CB_OK). 0 or a negative errno. */
+ *  MNL_CB_OK). A dump is read as a whole first, again if something changes meanwhile. 0 or a negative errno. */
 int nft_request(struct nft *n, struct nlmsghdr *request,
                 int (*each)(const struct nlmsghdr *answer, void *data), void *data);
