@@ -14,6 +14,7 @@
 #include <linux/openat2.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 
 int open_in_root(int dirfd, const char *path, int flags, mode_t mode, uint64_t resolve_extra)
 {
@@ -270,6 +271,17 @@ int file_exists_at(int dirfd, const char *path)
     if (faccessat(dirfd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
         return 1;
     return errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
+}
+
+int64_t file_age_ms(int fd)
+{
+    struct timespec now;
+    struct stat st;
+    if (clock_gettime(CLOCK_REALTIME, &now) < 0 || fstat(fd, &st) < 0)
+        return INT64_MAX;
+    int64_t age =
+        (now.tv_sec - st.st_mtim.tv_sec) * 1000 + (now.tv_nsec - st.st_mtim.tv_nsec) / 1000000;
+    return age < 0 ? INT64_MAX : age;
 }
 
 int write_existing_at(int dirfd, const char *path, const char *text)

@@ -134,6 +134,7 @@ struct visit {
     const struct endpoint *ep;
     struct link link; /* index 0: not found */
     bool has4, has6;
+    bool again; /* the second look */
 };
 
 static int match_link(const struct link *link, void *arg)
@@ -222,6 +223,16 @@ static bool is_still_there(const struct visit *v)
            endpoint_load(dir, v->ep->network, &now, NULL) == 0;
 }
 
+/* If it is just being connected or disconnected, that is done when this returns. */
+static bool was_moving(const struct visit *v)
+{
+    enum { SETTLED_MS = 300 };
+    _cleanup_close_ int dir = store_live_dir(v->d->store, v->container->name);
+    int64_t age = dir < 0 ? SETTLED_MS : file_age_ms(dir);
+    const struct timespec rest = {.tv_nsec = (SETTLED_MS - age) * 1000000};
+    return age < SETTLED_MS && nanosleep(&rest, NULL) == 0;
+}
+
 static int look_inside(struct visit *v, struct rt *inside, struct err *e)
 {
     int r = rt_each_link(inside, match_link, v, e);
@@ -239,6 +250,10 @@ static int look_inside(struct visit *v, struct rt *inside, struct err *e)
         what = xasprintf("the interface `%s` has lost the address %s", v->link.name, ip4);
     else if (v->ep->address6.family && !v->has6)
         what = xasprintf("the interface `%s` has lost the address %s", v->link.name, ip6);
+    if (what && !v->again && was_moving(v)) {
+        struct visit second = {.d = v->d, .container = v->container, .ep = v->ep, .again = true};
+        return look_inside(&second, inside, e);
+    }
     if (what && is_still_there(v))
         say_inside(v, what);
     return 0;

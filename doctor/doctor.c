@@ -113,7 +113,10 @@ static int imagine_network(struct doctor *d, struct err *e)
                         .isolate = true,
                         .icc = true};
     int r = subnet_parse("10.88.0.0/16", &n.subnet4, e);
+    if (r == 0)
+        r = subnet_parse("fd00::/64", &n.subnet6, e); /* a random one then */
     n.gateway4 = subnet_host(&n.subnet4, 1);
+    n.gateway6 = subnet_host(&n.subnet6, 1);
     return r < 0 ? r : take_network(&n, d);
 }
 

@@ -6,6 +6,8 @@
 
 #define RELOAD "netctr network reload"
 
+enum { FIREWALL_MAX = 5 }; /* differences that are told one by one */
+
 /* ---- the firewall ----------------------------------------------------------------------------*/
 
 int check_firewall(struct doctor *d, struct err *e)
@@ -44,51 +46,90 @@ static char *cure_of(const char *text)
     return xstrdup(RELOAD);
 }
 
-static bool is_said(const struct doctor *d, const char *text)
-{
-    size_t i;
-    json_t *finding;
-    json_array_foreach (d->findings, i, finding)
-        if (streq(json_str(finding, "text"), text))
-            return true;
-    return false;
-}
-
-/* Every network names what the firewall lacks for all of them. */
 static void say_difference(struct doctor *d, const struct network *n, const char *text)
 {
-    _cleanup_free_ char *told = skip_prefix(text, "firewall: ")
-                                    ? xasprintf("the firewall: %s", skip_prefix(text, "firewall: "))
-                                    : xasprintf("network `%s`: %s", n->name, text);
     bool harmless = skip_prefix(text, "mtu: ") || skip_prefix(text, "mac: ") ||
                     strstr(text, " is not the network's");
-    if (!is_told_elsewhere(n, text) && !is_said(d, told))
-        doctor_say(d, harmless ? WARNING : PROBLEM, cure_of(text), "%s", told);
+    doctor_say(d, harmless ? WARNING : PROBLEM, cure_of(text), "network `%s`: %s", n->name, text);
 }
 
-static int compare(struct doctor *d, const struct network *n, struct err *e)
+/* @firewall: what the firewall lacks, which every network names. */
+static int compare(struct doctor *d, const struct network *n, strv *firewall, struct err *e)
 {
     _cleanup_json_ json_t *survey = NULL;
     int r = world_survey(&d->world, n, &survey, e);
     size_t i;
-    json_t *text;
-    json_array_foreach (json_object_get(survey, "differences"), i, text)
-        say_difference(d, n, json_string_value(text));
+    json_t *difference;
+    json_array_foreach (json_object_get(survey, "differences"), i, difference) {
+        const char *text = json_string_value(difference), *of_all = skip_prefix(text, "firewall: ");
+        if (is_told_elsewhere(n, text))
+            continue;
+        if (!of_all)
+            say_difference(d, n, text);
+        else if (!strv_has(*firewall, of_all))
+            strv_add(firewall, of_all);
+    }
     return r;
+}
+
+/* "chain netctr forward", of a missing rule; caller frees; NULL: it is something else. */
+static char *chain_that_lacks(const char *text)
+{
+    static const char missing[] = "` is missing";
+    const char *rule = skip_prefix(text, "rule "), *end = rule ? strstr(rule, " `") : NULL;
+    size_t length = strlen(text);
+    if (!end || length < sizeof(missing) || !streq(text + length - (sizeof(missing) - 1), missing))
+        return NULL;
+    return xasprintf("chain %.*s", (int)(end - rule), rule);
+}
+
+static size_t count_missing_rules(char *const *texts, const char *chain)
+{
+    size_t count = 0;
+    strv_each (text, texts) {
+        _cleanup_free_ char *other = chain_that_lacks(text);
+        count += streq(other, chain);
+    }
+    return count;
+}
+
+/* A chain that somebody has flushed lacks many rules, and a set many elements. */
+static void say_firewall(struct doctor *d, char *const *texts)
+{
+    _cleanup_strv_ strv lines = NULL;
+    size_t more = 0;
+    strv_each (text, texts) {
+        _cleanup_free_ char *chain = chain_that_lacks(text);
+        size_t rules = chain ? count_missing_rules(texts, chain) : 0;
+        _cleanup_free_ char *line =
+            rules > 1 ? xasprintf("%zu rules of %s are missing", rules, chain) : xstrdup(text);
+        if (!strv_has(lines, line))
+            strv_add(&lines, line);
+    }
+    strv_each (line, lines) {
+        if (more++ < FIREWALL_MAX)
+            doctor_say(d, PROBLEM, xstrdup(RELOAD), "the firewall: %s", line);
+    }
+    if (more > FIREWALL_MAX)
+        doctor_say(d, PROBLEM, xstrdup(RELOAD),
+                   "the firewall: %zu more differences, which `netctr network inspect` names",
+                   more - FIREWALL_MAX);
 }
 
 /* What `netctr network inspect` calls differences. */
 int check_differences(struct doctor *d, struct err *e)
 {
     int first = 0;
+    _cleanup_strv_ strv firewall = NULL;
     for (size_t i = 0; d->store && d->any_defined && i < d->network_count; i++) {
         _cleanup_err_ struct err why = ERR_INIT;
-        int r = compare(d, &d->networks[i], &why);
+        int r = compare(d, &d->networks[i], &firewall, &why);
         if (r == -EBADMSG)
             doctor_say_damaged(d, &why);
         else
             err_note(&first, r, e, &why);
     }
+    say_firewall(d, firewall);
     return first;
 }
 

@@ -52,8 +52,11 @@ static int add_endpoints(const char *name, int dir, void *arg)
     size_t before = l->list.count;
     int r = endpoints_collect(dir, name, &l->list, &l->unknown);
     l->live = xrealloc(l->live, l->list.count + 1, sizeof(*l->live));
-    for (size_t i = before; i < l->list.count; i++)
+    l->unchanged_ms = xrealloc(l->unchanged_ms, l->list.count + 1, sizeof(*l->unchanged_ms));
+    for (size_t i = before; i < l->list.count; i++) {
         l->live[i] = (struct live_endpoint){.netns = -1};
+        l->unchanged_ms[i] = file_age_ms(dir);
+    }
     return r;
 }
 
@@ -106,18 +109,31 @@ void living_list_clear(struct living_list *l)
         close_fd(l->live[i].netns);
     endpoint_list_clear(&l->list);
     free(l->live);
+    free(l->unchanged_ms);
     free(l->unknown);
 }
 
 /* ---- the survey ------------------------------------------------------------------------------*/
 
-static int survey_once(struct world *w, const struct network *n, json_t **out, struct err *e)
+/* Is a container just being connected to it, or disconnected? */
+static bool is_moving(const struct living_list *l, const struct network *n)
+{
+    enum { SETTLED_MS = 300 };
+    for (size_t i = 0; i < l->list.count; i++)
+        if (streq(l->list.items[i].network, n->name) && l->unchanged_ms[i] < SETTLED_MS)
+            return true;
+    return false;
+}
+
+static int survey_once(struct world *w, const struct network *n, json_t **out, bool *moving,
+                       struct err *e)
 {
     struct bridge *bridge;
     _cleanup_living_list_ struct living_list living = {0};
     int r = world_bridge(w, &bridge, e);
     if (r == 0)
         r = living_list_read(w, &living, e);
+    *moving = is_moving(&living, n);
     return r < 0 ? r : network_survey(bridge, n, &living.view, out, e);
 }
 
@@ -139,24 +155,28 @@ static void keep_common(json_t *now, const json_t *before)
             json_array_remove(now, i - 1);
 }
 
-/* Containers come and go while we look. What differs twice is not on its way. */
+/* Containers come and go while we look. What differs twice is not on its way, unless one is just being connected: then
+ * it has to differ in every look until that is done. */
 int world_survey(struct world *w, const struct network *n, json_t **out, struct err *e)
 {
+    enum { LOOKS_MAX = 12 };
     const struct timespec moment = {.tv_nsec = 30000000};
-    _cleanup_json_ json_t *first = NULL;
-    int r = survey_once(w, n, &first, e);
-    if (r < 0)
-        return r;
-    const json_t *before = json_object_get(first, "differences");
-    if (json_array_size(before) == 0) {
-        *out = json_incref(first);
-        return 0;
+    _cleanup_json_ json_t *found = NULL;
+    bool again = true, moving;
+    for (int looks = 0; again && looks < LOOKS_MAX; looks++) {
+        _cleanup_json_ json_t *before = take_ptr(found);
+        if (before)
+            nanosleep(&moment, NULL);
+        int r = survey_once(w, n, &found, &moving, e);
+        if (r < 0)
+            return r;
+        json_t *differences = json_object_get(found, "differences");
+        if (before)
+            keep_common(differences, json_object_get(before, "differences"));
+        again = json_array_size(differences) && (!before || moving);
     }
-    nanosleep(&moment, NULL);
-    r = survey_once(w, n, out, e);
-    if (r == 0)
-        keep_common(json_object_get(*out, "differences"), before);
-    return r;
+    *out = take_ptr(found);
+    return 0;
 }
 
 struct remaining {

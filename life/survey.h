@@ -14,6 +14,8 @@ int endpoints_collect(int run_dir, const char *name, struct endpoint_list *list,
 struct living_list {
     struct endpoint_list list;
     struct live_endpoint *live; /* beside them */
+    int64_t
+        *unchanged_ms; /* beside them: for how long its container's records have been as they are */
     struct bridge_view view;
     char *unknown; /* a container that has endpoints which cannot be told */
 };

@@ -168,6 +168,9 @@ int write_file_atomic(int dirfd, const char *path, const void *data, size_t size
 int tidy_file_at(int dirfd, const char *path);
 /** 1 if there is anything by that name, a link too, or 0; -errno when that cannot be found out. */
 int file_exists_at(int dirfd, const char *path);
+/** For how long an open file, or the entries of a directory, have not changed. Very long if that cannot be read, or
+ *  if the clock has been set back since. */
+int64_t file_age_ms(int fd);
 /** Writes @text into an existing file (procfs, cgroupfs) by a single write(). */
 int write_existing_at(int dirfd, const char *path, const char *text);
 /** Writes all of @data or fails. */

@@ -87,6 +87,25 @@ by_hand() {
 }
 t 'a bridge that somebody has changed' by_hand
 
+# Rules of a chain are one finding, and many findings are few.
+flushed() {
+    serves_differences
+    wait_for 5 helpers_work
+    nobody_watches
+    nft 'flush chain inet netctr forward; flush chain bridge netctr_guard speaks_ip6'
+    finds problem "the firewall: $(netctr network inspect default | jq '[.[0].differences[] | select(startswith("firewall: rule netctr forward"))] | length') rules of chain netctr forward are missing"
+    finds problem 'rules of chain netctr_guard speaks_ip6 are missing'
+    assert_eq "$(jq '[.[] | select(.text | startswith("the firewall: "))] | length' "$tmp/findings")" 2 'findings'
+    nft --json list chains | jq -r '.nftables[].chain // empty | select(.table | . == "netctr" or . == "netctr_guard") |
+        "flush chain \(.family) \(.table) \(.name)"' | nft -f -
+    finds problem 'more differences, which `netctr network inspect` names'
+    assert_eq "$(jq '[.[] | select(.text | startswith("the firewall: "))] | length' "$tmp/findings")" 6 'findings'
+    cured
+    finds_none 'the firewall: '
+    wait_for 3 lan_gets
+}
+t 'flushed chains: few findings' flushed
+
 # ---- containers ----------------------------------------------------------------------------------
 
 sharer() {

@@ -1,0 +1,159 @@
+#!/usr/bin/env bash
+# netctr doctor and others' firewalls: what stops packets before and behind the hook forward.
+. "$(dirname "$0")/../lib.sh"
+refusing_resolver
+
+. "$top/tests/foreign.sh"
+
+# Each as it arrives: a query comes to port 53 and is sent on to the name servers' port before the hook input.
+input_rules() {
+    netctr run -d --name web "$box" sleep 1000 >/dev/null
+    netctr run -d --name c "$box" sleep 1000 >/dev/null
+    wait_for 5 host_serves
+    local severity body
+    while IFS='|' read -r severity body; do
+        [ -n "$body" ] || continue
+        body=${body/PORT/$(names_port)}
+        foreign "table inet x { set ours { type ifname; elements = { \"nc-default\" }; };
+            set served { type inet_service; elements = { 22, 53 }; };
+            chain from_ours { udp dport 53 accept; tcp dport 53 accept; drop; };
+            chain i { type filter hook input priority 1; $body; }; }" || fail "nft: $body"
+        printf '%s: %s\n' "$severity" "$body"
+        case $severity in
+        nothing)
+            finds_none 'DNS queries'
+            finds_none 'neighbour discovery'
+            wait_for 5 host_serves
+            ;;
+        *)
+            assert_fails host_serves
+            finds "$severity" 'nf_tables chain `inet x i` (hook input'
+            all_cured
+            wait_for 5 host_serves
+            ;;
+        esac
+        nft delete table inet x
+    done <<-'END'
+	problem|policy drop
+	problem|policy drop; ct state established,related accept; iif lo accept; icmp type echo-request accept; meta l4proto ipv6-icmp accept; tcp dport 22 accept
+	problem|policy drop; iifname "nc-*" meta l4proto { tcp, udp } th dport @served accept
+	problem|iifname @ours jump from_ours
+	problem|meta l4proto tcp iifname "nc-default" drop
+	problem|meta nfproto ipv6 iifname != "lo" goto from_ours
+	problem|icmpv6 type nd-neighbor-solicit drop
+	warning|policy drop; meta l4proto ipv6-icmp accept; meta mark 7 accept
+	nothing|policy drop; iifname "nc-*" ct status dnat accept; icmpv6 type nd-neighbor-solicit accept
+	nothing|policy drop; meta l4proto { tcp, udp } th dport PORT accept; icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept
+	nothing|policy drop; iifname @ours accept
+	nothing|udp dport 53 drop; tcp dport 53 reject
+	nothing|ct state invalid drop; ct state established accept
+	END
+}
+t 'rules of an input chain, one by one' input_rules
+
+input() {
+    local port
+    netctr run -d --name web "$box" sleep 1000 >/dev/null
+    netctr run -d --name c "$box" sleep 1000 >/dev/null
+    wait_for 5 host_serves
+    foreign 'table ip x { chain i { type filter hook input priority 1; policy drop; iifname { "lo", "eth0" } accept; }; }
+        table ip6 x { chain i { type filter hook input priority 1; policy drop; iifname { "lo", "eth0" } accept; }; }'
+    assert_eq "$(answers_to_c)" ''
+    finds problem 'nf_tables chain `ip x i` (hook input, policy drop) drops containers'"'"' DNS queries to this host (network `default`)'
+    cured
+    finds problem 'nf_tables chain `ip6 x i` (hook input, policy drop) drops containers'"'"' DNS queries to this host (network `default`)'
+    all_cured
+    wait_for 5 host_serves
+    # Another container takes the name servers' port, and they move.
+    port=$(names_port)
+    netctr run -d --name taker -p "$port:80" "$box" sleep 100 >/dev/null
+    [ "$(names_port)" != "$port" ] || fail 'the name servers did not move'
+    finds_none 'DNS queries'
+    wait_for 5 host_serves
+    # Pings are a smaller matter.
+    assert_fails netctr exec c ping -c 1 -W 0.5 "$(gateway_of c -4)"
+    finds note 'nf_tables chain `ip x i` (hook input, policy drop) drops containers'"'"' pings to this host'
+    cured
+    finds note 'nf_tables chain `ip6 x i` (hook input, policy drop) drops containers'"'"' pings to this host'
+    cured
+    netctr exec c ping -c 1 -W 1 "$(gateway_of c -4)" >/dev/null
+    netctr exec c ping -c 1 -W 1 "$(gateway_of c -6)" >/dev/null
+    nft delete table ip x
+    nft delete table ip6 x
+}
+t 'an input chain that drops DNS queries, in ip and ip6; the cure outlives a change of the port' input
+
+input_six() {
+    netctr network create --subnet fd01:2::/64 six
+    netctr network create --internal --subnet 10.71.0.0/24 in
+    netctr run -d --name c --network six "$box" sleep 100 >/dev/null
+    netctr run -d --name d --network in "$box" sleep 100 >/dev/null
+    both() { ask c c AAAA @fd01:2::1 +time=1 && ask d d @10.71.0.1 +time=1; }
+    wait_for 5 eval '[ "$(both)" = $'"'fd01:2::2\n10.71.0.2'"' ]'
+    foreign 'table inet x { chain i { type filter hook input priority 1; policy drop; iifname { "lo", "eth0" } accept;
+        icmpv6 type nd-neighbor-solicit accept; }; }'
+    assert_eq "$(both)" ''
+    finds problem 'nf_tables chain `inet x i` (hook input, policy drop) drops containers'"'"' DNS queries to this host (network `'
+    cured
+    assert_eq "$(both)" $'fd01:2::2\n10.71.0.2'
+    nft delete table inet x
+    netctr network rm -f six in >/dev/null
+}
+t 'the same on networks with IPv6 only, or that are internal' input_six
+
+# What is before and behind: nothing of netctr's own can make up for it.
+other_hooks() {
+    serve_both
+    netctr run -d --name c "$box" sleep 1000 >/dev/null
+    wait_for 5 host_serves
+    everything_passes() { traffic_passes && host_serves; }
+    local hook body
+    while IFS='|' read -r hook body; do
+        [ -n "$body" ] || continue
+        printf '%s: %s\n' "$hook" "$body"
+        foreign "table inet x { chain h { type filter hook $hook priority ${body/PORT/$(names_port)}; }; }"
+        assert_fails everything_passes
+        finds problem "nf_tables chain \`inet x h\` (hook $hook"
+        all_cured
+        wait_for 5 everything_passes
+        nft delete table inet x
+    done <<-'END'
+	prerouting|raw; policy drop; iif lo accept; iifname "eth0" accept
+	prerouting|mangle; ip saddr 10.88.0.0/16 drop
+	output|raw; policy drop; oif lo accept; oifname "eth0" accept
+	output|filter; udp sport PORT drop
+	postrouting|mangle; policy drop; oif lo accept
+	postrouting|150; policy drop; oif lo accept; oifname "eth0" accept
+	postrouting|150; ip saddr 10.88.0.0/16 drop
+	END
+    foreign 'table inet x { chain o { type filter hook output priority 0; policy drop; ct state established accept;
+            icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept; };
+        chain p { type filter hook prerouting priority raw; policy accept; iifname "eth0" ip saddr 10.0.0.0/8 drop; fib saddr . iif oif missing drop; };
+        chain q { type filter hook postrouting priority 150; oifname "eth0" ip saddr 10.88.0.0/16 drop; }; }'
+    wait_for 5 everything_passes
+    finds_none '`inet x '
+    nft delete table inet x
+}
+t 'chains at prerouting, output and postrouting' other_hooks
+
+bridge_nf() {
+    [ -e /proc/sys/net/bridge ] || skip 'no br_netfilter'
+    netctr run -d --name web "$box" sleep 1000 >/dev/null
+    netctr run -d --name c "$box" sleep 1000 >/dev/null
+    local address address6
+    address=$(address_of web) address6=$(address_of web -6)
+    between() { in_network_of c ping -c 1 -W 0.5 "$1" >/dev/null; }
+    set_bridge_nf 1
+    foreign 'table inet x { chain f { type filter hook forward priority 1; iifname "nc-default" oifname "nc-default" drop; }; }'
+    assert_fails between "$address"
+    finds note 'cross the host'"'"'s IP firewall (net.bridge.bridge-nf-call-iptables is 1)'
+    cured
+    wait_for 5 between "$address"
+    assert_fails between "$address6"
+    finds note 'net.bridge.bridge-nf-call-ip6tables is 1'
+    cured
+    wait_for 5 between "$address6"
+    nft delete table inet x
+    set_bridge_nf "${BRIDGE_NF:-1}"
+}
+t 'bridged packets in the IP firewall' bridge_nf
