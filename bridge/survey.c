@@ -234,3 +234,8 @@ int network_survey(struct bridge *b, const struct network *n, const struct bridg
     }
     return r;
 }
+
+int64_t bridge_networks_age_ms(const struct bridge *b)
+{
+    return file_age_ms(b->networks_fd);
+}

@@ -250,7 +250,9 @@ static int look_inside(struct visit *v, struct rt *inside, struct err *e)
         what = xasprintf("the interface `%s` has lost the address %s", v->link.name, ip4);
     else if (v->ep->address6.family && !v->has6)
         what = xasprintf("the interface `%s` has lost the address %s", v->link.name, ip6);
-    if (what && !v->again && was_moving(v)) {
+    if (what && was_moving(v)) {
+        if (v->again) /* somebody goes on changing it; the check of differences looks at it for longer */
+            return 0;
         struct visit second = {.d = v->d, .container = v->container, .ep = v->ep, .again = true};
         return look_inside(&second, inside, e);
     }

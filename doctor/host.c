@@ -10,6 +10,7 @@
 #include <sys/inotify.h>
 #include <sys/statvfs.h>
 #include <sys/vfs.h>
+#include <time.h>
 
 #ifndef XFS_SUPER_MAGIC
 #define XFS_SUPER_MAGIC 0x58465342
@@ -192,9 +193,16 @@ int check_names(struct doctor *d, struct err *e)
     if (!d->store)
         return 0;
     const struct world w = {.store = *d->store};
-    _cleanup_json_ json_t *helpers = world_helpers(&w);
-    if (json_flag(helpers, "work") || !world_has_living(&w))
-        return 0;
+    /* The first container starts them, and does not wait for them. */
+    enum { LOOKS = 20 };
+    const struct timespec moment = {.tv_nsec = 50000000};
+    for (int looks = 0; looks < LOOKS; looks++) {
+        if (looks)
+            nanosleep(&moment, NULL);
+        _cleanup_json_ json_t *helpers = world_helpers(&w);
+        if (json_flag(helpers, "work") || !world_has_living(&w))
+            return 0;
+    }
     doctor_say(
         d, PROBLEM, xstrdup("netctr gc"),
         "containers run, and no helper watches over them: names may not be told, and a firewall that "

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 #define RELOAD "netctr network reload"
 
@@ -151,18 +152,58 @@ int check_strange_links(struct doctor *d, struct err *e)
     return 0;
 }
 
-static void say_leftover(enum gc_deed deed, const char *what, void *arg)
+struct leftovers {
+    strv replaced, removed;
+};
+
+static void leftovers_clear(struct leftovers *l)
 {
-    if (deed == GC_REPLACE)
-        doctor_say(arg, WARNING, xstrdup("netctr gc"), "%s: it gives out no address", what);
-    else
-        doctor_say(arg, WARNING, xstrdup("netctr gc"), "a killed command has left something: %s",
-                   what);
+    strv_free(l->replaced);
+    strv_free(l->removed);
+}
+#define _cleanup_leftovers_ __attribute__((cleanup(leftovers_clear)))
+
+static void take_leftover(enum gc_deed deed, const char *what, void *arg)
+{
+    struct leftovers *l = arg;
+    strv_add(deed == GC_REPLACE ? &l->replaced : &l->removed, what);
 }
 
+static strv common_of(char *const *a, char *const *b)
+{
+    strv both = NULL;
+    strv_each (text, a) {
+        if (strv_has(b, text))
+            strv_add(&both, text);
+    }
+    return both;
+}
+
+/* Commands that run just now have begun what they have not yet finished, which looks the same: what has been left stays
+ * in every look. */
 int check_leftovers(struct doctor *d, struct err *e)
 {
-    return d->store ? world_gc(&d->world,
-                               &(struct gc){.dry_run = true, .tell = say_leftover, .arg = d}, e)
-                    : 0;
+    enum { LOOKS = 4 };
+    const struct timespec moment = {.tv_nsec = 50000000};
+    _cleanup_leftovers_ struct leftovers all = {0};
+    for (int looks = 0; d->store && looks < LOOKS && (looks == 0 || all.replaced || all.removed);
+         looks++) {
+        if (looks)
+            nanosleep(&moment, NULL);
+        _cleanup_leftovers_ struct leftovers before = all;
+        all = (struct leftovers){0};
+        _cleanup_leftovers_ struct leftovers now = {0};
+        int r = world_gc(&d->world,
+                         &(struct gc){.dry_run = true, .tell = take_leftover, .arg = &now}, e);
+        if (r < 0)
+            return r;
+        all.replaced = common_of(now.replaced, looks ? before.replaced : now.replaced);
+        all.removed = common_of(now.removed, looks ? before.removed : now.removed);
+    }
+    strv_each (what, all.replaced)
+        doctor_say(d, WARNING, xstrdup("netctr gc"), "%s: it gives out no address", what);
+    strv_each (what, all.removed)
+        doctor_say(d, WARNING, xstrdup("netctr gc"), "a killed command has left something: %s",
+                   what);
+    return 0;
 }

@@ -115,10 +115,12 @@ void living_list_clear(struct living_list *l)
 
 /* ---- the survey ------------------------------------------------------------------------------*/
 
-/* Is a container just being connected to it, or disconnected? */
-static bool is_moving(const struct living_list *l, const struct network *n)
+/* Is a container just being connected to it, or disconnected, or some network being created or removed? */
+static bool is_moving(const struct bridge *b, const struct living_list *l, const struct network *n)
 {
     enum { SETTLED_MS = 300 };
+    if (bridge_networks_age_ms(b) < SETTLED_MS)
+        return true;
     for (size_t i = 0; i < l->list.count; i++)
         if (streq(l->list.items[i].network, n->name) && l->unchanged_ms[i] < SETTLED_MS)
             return true;
@@ -133,7 +135,7 @@ static int survey_once(struct world *w, const struct network *n, json_t **out, b
     int r = world_bridge(w, &bridge, e);
     if (r == 0)
         r = living_list_read(w, &living, e);
-    *moving = is_moving(&living, n);
+    *moving = r == 0 && is_moving(bridge, &living, n);
     return r < 0 ? r : network_survey(bridge, n, &living.view, out, e);
 }
 
@@ -155,8 +157,8 @@ static void keep_common(json_t *now, const json_t *before)
             json_array_remove(now, i - 1);
 }
 
-/* Containers come and go while we look. What differs twice is not on its way, unless one is just being connected: then
- * it has to differ in every look until that is done. */
+/* Containers come and go while we look. What differs twice is not on its way, unless something is just being
+ * changed: then it has to differ in every look until that is done. */
 int world_survey(struct world *w, const struct network *n, json_t **out, struct err *e)
 {
     enum { LOOKS_MAX = 12 };

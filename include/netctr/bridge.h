@@ -311,6 +311,8 @@ struct bridge_view {
  *  changed by somebody else may be among them: look twice. */
 int network_survey(struct bridge *b, const struct network *n, const struct bridge_view *view,
                    json_t **out, struct err *e);
+/** For how long no network has been created or removed. */
+int64_t bridge_networks_age_ms(const struct bridge *b);
 
 /* ---- repair ---------------------------------------------------------------------------------*/
 
