@@ -194,7 +194,7 @@ t 'the firewall is gone' tables_gone
 rules_gone() {
     with_a_sleeping_helper
     nft flush chain inet netctr forward
-    finds problem 'the firewall: rule netctr forward '
+    finds problem 'rules of chain netctr forward are missing'
     cured
     nft 'delete element inet netctr publish4 { tcp . 8080 }'
     finds problem 'the firewall: published port tcp 8080 is not in set'
