@@ -69,10 +69,14 @@ static void check_tables(struct doctor *d)
     int r = bridge_check(d->bridge, NULL);
     if (r == 0 || r == -EBUSY)
         return;
-    if (firewall_rehearse(&e) < 0)
+    r = firewall_rehearse(&e);
+    if (r < 0)
         doctor_say(
             d, PROBLEM,
-            xasprintf("modprobe -a nf_tables nft_chain_nat nft_nat nft_masq nft_ct nft_fib_inet"),
+            r == -EPERM || r == -EACCES
+                ? xstrdup("run netctr with CAP_NET_ADMIN for this host's network namespace")
+                : xstrdup(
+                      "modprobe -a nf_tables nft_chain_nat nft_nat nft_masq nft_ct nft_fib_inet"),
             "the kernel does not take netctr's firewall: %s", e.text);
 }
 

@@ -191,6 +191,16 @@ tables_gone() {
 }
 t 'the firewall is gone' tables_gone
 
+# It may look, and change nothing.
+no_permission() {
+    warm_up
+    assert_status 125 unshare --user --map-root-user netctr doctor >"$tmp/said" 2>"$tmp/errors"
+    assert_contains "$(cat "$tmp/said")" "problem: the kernel does not take netctr's firewall: change the firewall: Operation not permitted
+    cure: run netctr with CAP_NET_ADMIN for this host's network namespace"
+    assert_contains "$(cat "$tmp/errors")" 'read the firewall'"'"'s tables: Operation not permitted'
+}
+t 'without the permission to use nf_tables' no_permission
+
 rules_gone() {
     with_a_sleeping_helper
     nft flush chain inet netctr forward
