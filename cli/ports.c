@@ -8,7 +8,7 @@
 strv ports_of(const struct record *r)
 {
     bool holds = r->status == STATUS_RUNNING || r->status == STATUS_RESTARTING;
-    return holds ? r->spec.published : NULL;
+    return holds && !record_waits(r) ? r->spec.published : NULL;
 }
 
 bool port_parse(const char *text, struct published_port *out)

@@ -3,7 +3,8 @@
 
 #include "cli.h"
 
-/** What is published now, one text for each port and family; nothing of a container that has ended. Stays @r's. */
+/** What is published now, one text for each port and family; nothing of a container that has ended, or waits for
+ *  its start. Stays @r's. */
 strv ports_of(const struct record *r);
 
 /** One of these texts in its parts, which point into it. */

@@ -3,6 +3,15 @@
 
 #include <errno.h>
 
+/* One whose monitor tries again. That is what `boot` asks for, and not what `start` does. */
+static int does_not_run_yet(const char *name, const char *why, bool patient, struct err *e)
+{
+    if (!patient)
+        return err_say(e, -ESRCH, "it does not run yet: %s; its monitor tries again", why);
+    warn("container `%s` does not run yet: %s; its monitor tries again", name, why);
+    return 1;
+}
+
 /* Returns 1 if it does not run yet and its monitor waits. */
 static int start_ended(struct world *w, const struct record *r, bool patient, struct err *e)
 {
@@ -12,22 +21,24 @@ static int start_ended(struct world *w, const struct record *r, bool patient, st
     life.spec.detached = true;
     if (code == 0)
         code = world_live_in_background(w, &life, e);
-    if (code == 0 && life.waits) {
-        warn("container `%s` does not run yet: %s; its monitor tries again", r->spec.name,
-             life.waits);
-        code = 1;
-    }
+    if (code == 0 && life.waits)
+        code = does_not_run_yet(r->spec.name, life.waits, patient, e);
     free(life.waits);
     spec_clear(&life.spec);
     publish_list_clear(&life.publishes);
     return code;
 }
 
-static bool runs_by_now(struct world *w, const struct record *r)
+/* Somebody else was faster: it does what was asked for, or waits. @code is what the start has failed with. */
+static int lives_by_now(struct world *w, const struct record *r, bool patient, int code,
+                        struct err *e)
 {
     _cleanup_record_ struct record now = {0};
-    return world_find(w, r->spec.name, &now, NULL) == 0 && streq(now.spec.id, r->spec.id) &&
-           now.status != STATUS_EXITED && now.status != STATUS_DEAD;
+    if (world_find(w, r->spec.name, &now, NULL) < 0 || !streq(now.spec.id, r->spec.id) ||
+        now.status == STATUS_EXITED || now.status == STATUS_DEAD)
+        return code;
+    err_clear(e);
+    return record_waits(&now) ? does_not_run_yet(now.spec.name, now.failure, patient, e) : 0;
 }
 
 static int start_record(struct world *w, const struct record *r, bool patient, struct err *e)
@@ -39,6 +50,8 @@ static int start_record(struct world *w, const struct record *r, bool patient, s
     const struct record *ended = r->status == STATUS_DEAD ? &now : r;
     if (code == 0 && ended->status == STATUS_EXITED)
         code = start_ended(w, ended, patient, e);
+    else if (code == 0 && record_waits(ended))
+        code = does_not_run_yet(r->spec.name, ended->failure, patient, e);
     /* Its networks have just been changed. */
     for (int tries = 0; code == -ESTALE && tries < 20; tries++) {
         record_clear(&now);
@@ -47,11 +60,8 @@ static int start_record(struct world *w, const struct record *r, bool patient, s
         if (code == 0 && now.status == STATUS_EXITED)
             code = start_ended(w, &now, patient, e);
     }
-    if (code == -EBUSY &&
-        runs_by_now(w, r)) { /* somebody else was faster: it does what was asked for */
-        err_clear(e);
-        code = 0;
-    }
+    if (code == -EBUSY)
+        code = lives_by_now(w, r, patient, code, e);
     return code < 0 ? err_wrap(e, "start container `%s`", r->spec.name) : code;
 }
 

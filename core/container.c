@@ -103,6 +103,18 @@ int container_redefine(struct store *store, const struct spec *spec, struct err 
     return json_write_at(dir, "config.json", j, e);
 }
 
+int container_reread(struct container *c, struct err *e)
+{
+    _cleanup_json_ json_t *j = NULL;
+    struct spec now = {0};
+    int r = store_read_definition(c->store, c->spec.name, &j, &now, e);
+    if (r < 0)
+        return r;
+    spec_clear(&c->spec);
+    c->spec = now;
+    return 0;
+}
+
 static int claim_definition(struct container *c, struct err *e)
 {
     c->dir_fd = make_directory(c->store->defined_fd, c->spec.name, 0700, e);

@@ -25,6 +25,12 @@ void record_clear(struct record *r)
     *r = (struct record){0};
 }
 
+/* Later runs are restarts. */
+bool record_waits(const struct record *r)
+{
+    return r->status == STATUS_RESTARTING && r->failure && r->restarts == 0;
+}
+
 const char *status_name(enum status s)
 {
     static const char *const names[] = {"creating", "running", "restarting", "dead", "exited"};

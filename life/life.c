@@ -500,6 +500,10 @@ static int step_back(struct living *l, const struct err *failure, struct err *e)
     int r = undo(l, true, status, e);
     _cleanup_close_ int lock = r < 0 ? r : lock_patiently(l, e);
     int asked = lock < 0 ? lock : is_to_end(&l->container, e);
+    if (asked > 0) { /* which may have come after the end was written down */
+        l->container.noted = false;
+        (void)container_note_end(&l->container, status, NULL);
+    }
     r = asked < 0 ? asked : container_vanish(&l->container, true, e);
     if (r < 0 || asked)
         return r < 0 ? r : 1;
@@ -512,12 +516,14 @@ static int step_back(struct living *l, const struct err *failure, struct err *e)
     return claim_again(l, &spec, status, why, e);
 }
 
-/* The pause is over. Returns 1 if somebody has asked meanwhile for the end of the container. */
+/* The pause is over. Returns 1 if somebody has asked meanwhile for the end of the container. Its networks may have
+ * been changed as well: the next attempt, and the definition that it leaves, have them. */
 static int stop_waiting(struct living *l, struct err *e)
 {
     struct container *c = &l->container;
     _cleanup_close_ int lock = lock_patiently(l, e);
-    int asked = lock < 0 ? lock : is_to_end(c, e);
+    int r = lock < 0 ? lock : container_reread(c, e);
+    int asked = r < 0 ? r : is_to_end(c, e);
     return asked ? asked : container_set_restarting(c, false, c->exit_status, e);
 }
 
@@ -549,6 +555,8 @@ static int try_to_begin(struct living *l, struct err *e)
         close_fd(r);
         r = 0;
     }
+    if (r == 0) /* its ports are this attempt's */
+        r = container_save_definition(&l->container, e);
     return r == 0 ? begin(l, e) : r;
 }
 

@@ -1,5 +1,6 @@
 /* Changes to the networks of a container: by its monitor, or, of one that does not run, in its definition, for the
- * next start. The definition is replaced in one step under the store's lock, under which a start claims it.
+ * next start. The definition is replaced in one step under the store's lock, under which a start claims it, and under
+ * which the monitor of one that waits reads it before it tries again.
  */
 #include "control.h"
 #include "living.h"
@@ -136,6 +137,11 @@ static int remove_network(struct spec *s, const char *name, struct err *e)
     return found ? 0 : err_say(e, -ENOENT, "container `%s` is not on network `%s`", s->name, name);
 }
 
+static bool is_only_defined(const struct record *r)
+{
+    return r->status == STATUS_EXITED || record_waits(r);
+}
+
 /* -ESTALE: it has been started meanwhile. */
 static int redefine(struct world *w, const struct record *r, const char *what, const char *word,
                     struct err *e)
@@ -143,7 +149,7 @@ static int redefine(struct world *w, const struct record *r, const char *what, c
     _cleanup_record_ struct record now = {0};
     _cleanup_close_ int lock = store_lock(&w->store, e);
     int code = lock < 0 ? lock : store_find(&w->store, r->spec.name, &now, e);
-    if (code == 0 && (now.status != STATUS_EXITED || !streq(now.spec.id, r->spec.id)))
+    if (code == 0 && (!is_only_defined(&now) || !streq(now.spec.id, r->spec.id)))
         code = err_say(e, -ESTALE, "container `%s` is being started", r->spec.name);
     if (code == 0)
         code = streq(what, "connect") ? add_network(w, &now.spec, word, e)
@@ -178,8 +184,8 @@ static int change(struct world *w, const char *name, const char *what, char *con
     else
         r = &found;
     if (code == 0)
-        code = networks && r->status == STATUS_EXITED ? redefine(w, r, what, words[0], e)
-                                                      : control_ask(w, r, what, words, e);
+        code = networks && is_only_defined(r) ? redefine(w, r, what, words[0], e)
+                                              : control_ask(w, r, what, words, e);
     return code;
 }
 

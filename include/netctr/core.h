@@ -194,6 +194,9 @@ struct record {
     unsigned restarts; /**< new beginnings since it was started */
 };
 void record_clear(struct record *r);
+/** RESTARTING, and not even its first run has begun: it has no network, holds no port, and its definition may be
+ *  changed. */
+bool record_waits(const struct record *r);
 #define _cleanup_record_ __attribute__((cleanup(record_clear)))
 const char *status_name(enum status s);
 /** Finds by name, or by an unambiguous prefix of the id (4 digits or more). -ENOENT with a text; -EBADMSG
@@ -354,8 +357,11 @@ void container_event(const struct container *c, const char *name,
 void container_note(struct container *c, const char *text);
 /** Its definition, after a change to the spec while it runs. */
 int container_save_definition(struct container *c, struct err *e);
-/** Replaces the definition of a container that does not run; how it ended stays. The store must be locked. */
+/** Replaces the definition of a container that does not run, or waits; how it ended stays. The store must be
+ *  locked. */
 int container_redefine(struct store *store, const struct spec *spec, struct err *e);
+/** Reads the definition of one that waits again, which may have been replaced. The store must be locked. */
+int container_reread(struct container *c, struct err *e);
 /** Writes down whether it waits for its next run, and how the last one ended (@c->failure: or why it did not begin). */
 int container_set_restarting(struct container *c, bool restarting, int exit_status, struct err *e);
 

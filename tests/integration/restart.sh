@@ -609,6 +609,86 @@ ways_to_end() {
 }
 t 'boot: a container that waits is ended like one that runs, and a killed monitor leaves nothing' ways_to_end
 
+# What it does not hold, it does not show; its networks can be changed, as its reason may demand.
+changed_while_it_waits() {
+    netctr network create blue >/dev/null
+    netctr network create green >/dev/null
+    needs_address late --network default --network green
+    reboot_without_address
+    netctr boot 2>/dev/null
+    waits late "$no_address"
+    local why="netctr: container \`late\` is not running (restarting: $no_address)" ports='192.0.2.77:8088->80/tcp'
+    says() { # COMMAND..., but for the moment in which it tries
+        [ "$(netctr "$@" 2>&1)" = "$why" ]
+    }
+    wait_for 5 says publish late 8089:80
+    wait_for 5 says unpublish late 8088
+    wait_for 5 says port late
+    assert_lacks "$(netctr ps)" 8088
+    assert_eq "$(netctr ps --format json | jq -c '.[0].ports')" '[]'
+    assert_eq "$(netctr inspect late | jq -c '.[0] | [.publish, .published]')" '[["192.0.2.77:8088:80"],[]]'
+    netctr network connect blue late
+    assert_error 'netctr: container `late` is on network `blue` already' 125 netctr network connect blue late
+    assert_eq "$(netctr network rm -f green)" green
+    assert_eq "$(netctr network prune -f)" '' 'networks that a container waits for'
+    ip address replace 192.0.2.77/32 dev lo
+    wait_for 15 status_is late running
+    assert_eq "$(netctr inspect late | jq -c '.[0] | [.networks, (.endpoints | map(.network)), .published]')" \
+        "[[\"default\",\"blue\"],[\"default\",\"blue\"],[\"$ports\"]]"
+    # The change outlives the wait, however that ends.
+    netctr stop -t 0 late
+    rm "$state/networks/blue.json"
+    ip address del 192.0.2.77/32 dev lo
+    assert_contains "$(netctr boot 2>&1)" '`netctr network disconnect -f blue late`'
+    netctr network disconnect -f blue late
+    waits late "$no_address"
+    netctr network disconnect default late
+    netctr stop late
+    assert_eq "$(netctr inspect late | jq -c '.[0].networks')" '[]'
+}
+t 'boot: one that waits holds no ports, and its networks can be changed' changed_while_it_waits
+
+start_of_one_that_waits() {
+    needs_address late
+    reboot_without_address
+    netctr boot 2>/dev/null
+    waits late "$no_address"
+    says() { [ "$(netctr start late 2>&1)" = "netctr: start container \`late\`: it does not run yet: $no_address; its monitor tries again" ]; }
+    wait_for 5 says
+    assert_fails netctr start late
+    netctr rm -f late
+}
+t 'start of one that waits does not claim that it runs' start_of_one_that_waits
+
+unless_stopped_while_it_waits() {
+    strace -o /dev/null true 2>/dev/null || skip 'no permission to trace'
+    needs_address waiting --restart unless-stopped
+    reboot_without_address
+    netctr boot 2>/dev/null
+    waits waiting "$no_address"
+    netctr stop waiting
+    assert_eq "$(netctr boot 2>&1)" '' 'boot'
+    status_is waiting exited
+    # So is one that is stopped while an attempt fails: its end is written down, and its monitor has not looked yet.
+    netctr rm waiting
+    needs_address trying --restart unless-stopped
+    reboot_without_address
+    # Each file is replaced slowly.
+    strace -f -qq -o /dev/null -e inject=rename,renameat,renameat2:delay_exit=400000 netctr boot >/dev/null 2>&1 &
+    wait_for 20 grep -q '"exit"' "$state/containers/trying/config.json"
+    netctr stop trying
+    assert_eq "$(netctr boot 2>&1)" '' 'boot'
+    status_is trying exited
+    # Until the next boot is another thing.
+    needs_address until --restart unless-stopped
+    reboot_without_address
+    netctr boot 2>/dev/null
+    waits until "$no_address"
+    netctr stop --until-boot until
+    assert_contains "$(netctr boot 2>&1)" "container \`until\` does not run yet"
+}
+t 'boot: an unless-stopped container that is stopped while it waits stays stopped' unless_stopped_while_it_waits
+
 port_in_use() {
     netctr run -d --name a --restart always -p 8080:80 "$box" sh -c 'echo a >/i; exec httpd -f -h /' >/dev/null
     reboot_host
