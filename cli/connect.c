@@ -77,14 +77,34 @@ int network_connect(const struct cli *cli, const struct command *command, int ar
     return ask(cli, argv[first + 1], "connect", request, e);
 }
 
-void warn_of_lost_ports(struct world *w, const char *name)
+/* Not of those that waited before. */
+static void warn_of_lost_ports(struct world *w, const struct record *before)
 {
-    _cleanup_record_ struct record r = {0};
-    if (world_find(w, name, &r, NULL) < 0 || !r.spec.unpublished || r.status == STATUS_EXITED)
+    const char *name = before->spec.name;
+    _cleanup_record_ struct record now = {0};
+    _cleanup_strv_ strv lost = NULL;
+    if (world_find(w, name, &now, NULL) < 0 || now.status == STATUS_EXITED)
         return;
-    _cleanup_free_ char *ports = strv_join(r.spec.unpublished, ", ");
-    warn("container `%s` does not publish %s any more: none of its networks can carry that", name,
-         ports);
+    strv_each (port, now.spec.unpublished)
+        if (!strv_has(before->spec.unpublished, port))
+            strv_add(&lost, port);
+    _cleanup_free_ char *ports = strv_join(lost, ", ");
+    if (lost)
+        warn("container `%s` does not publish %s any more: none of its networks can carry that",
+             name, ports);
+}
+
+int disconnect_container(struct world *w, const char *name, const char *network, struct err *e)
+{
+    _cleanup_record_ struct record before = {0};
+    _cleanup_free_ char *word = xstrdup(network);
+    char *const words[] = {word, NULL};
+    int r = world_find(w, name, &before, e);
+    if (r == 0)
+        r = world_change_network(w, before.spec.name, "disconnect", words, e);
+    if (r == 0)
+        warn_of_lost_ports(w, &before);
+    return r;
 }
 
 int network_disconnect(const struct cli *cli, const struct command *command, int argc, char **argv,
@@ -101,14 +121,9 @@ int network_disconnect(const struct cli *cli, const struct command *command, int
         return first;
     if (argc - first != 2)
         return err_say(e, -EINVAL, "usage: netctr %s %s", command->name, command->usage);
-    char *const request[] = {argv[first], NULL};
     _cleanup_world_ struct world w = {0};
     int r = cli_world(cli, &w, e);
-    if (r == 0)
-        r = world_change_network(&w, argv[first + 1], "disconnect", request, e);
-    if (r == 0)
-        warn_of_lost_ports(&w, argv[first + 1]);
-    return r;
+    return r < 0 ? r : disconnect_container(&w, argv[first + 1], argv[first], e);
 }
 
 /* ---- ports -----------------------------------------------------------------------------------*/

@@ -16,8 +16,8 @@ network_verb network_rm, network_prune, network_link_command, network_unlink_com
 network_verb network_forwarding;
 /* connect.c */
 network_verb network_connect, network_disconnect;
-/** A container has been disconnected: warns if that has taken published ports from it. */
-void warn_of_lost_ports(struct world *w, const char *name);
+/** Disconnects a container, and warns if that has taken published ports from it. */
+int disconnect_container(struct world *w, const char *name, const char *network, struct err *e);
 
 /** `--filter label=K[=V]`, `label!=K[=V]` and `name=PART`: -EINVAL with a text unless all are such.
  *  (network_list.c) */

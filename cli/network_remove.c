@@ -54,11 +54,7 @@ static void users_clear(struct users *u)
 
 static int disconnect(struct world *w, const char *name, const char *network, struct err *e)
 {
-    _cleanup_free_ char *word = xstrdup(network);
-    char *const words[] = {word, NULL};
-    int r = world_change_network(w, name, "disconnect", words, e);
-    if (r == 0)
-        warn_of_lost_ports(w, name);
+    int r = disconnect_container(w, name, network, e);
     if (r != -ENOENT) /* it is gone, or not on it any more */
         return r;
     err_clear(e);

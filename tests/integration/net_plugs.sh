@@ -355,6 +355,7 @@ ports_wait() {
     netctr network connect inner a
     netctr restart -t 0 a 2>/dev/null
     assert_eq "$(unpublished_of a)" '8080:80/tcp 81/tcp [::]:8082:80/tcp'
+    assert_eq "$(netctr network disconnect inner a 2>&1)" '' 'what waited before is not lost by this'
     assert_contains "$(netctr network connect both a 2>&1; netctr port a)" '80/tcp -> 0.0.0.0:8080'
     assert_eq "$(netctr port a | wc -l)" 5 # 8080 and 81 in both families
     assert_eq "$(unpublished_of a)" ''
