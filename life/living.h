@@ -63,6 +63,10 @@ void living_clear(struct living *l);
 /** The container's, which has taken over what was asked for once the name is claimed. */
 struct spec *living_spec(struct living *l);
 
+/* join.c */
+/** Opens the network namespace that it shares with another, if it does. */
+int join_network(struct living *l, struct err *e);
+
 /* plugs.c */
 /** Parses what --network asked for and loads the networks' definitions. */
 int plugs_prepare(struct living *l, struct err *e);

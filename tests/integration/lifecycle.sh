@@ -188,6 +188,7 @@ not_running() {
     background --name r --restart always "$box" false
     wait_for 20 eval '[ "$(state_of r restarts)" -ge 3 ] && status_is r restarting'
     assert_error 'netctr: container `r` is not running (restarting)' 125 netctr exec r true
+    assert_error 'netctr: container `r` is not running (restarting)' 125 netctr run --network container:r "$box" true
 }
 t 'a command for one that does not run says how it has ended, and where to look' not_running
 

@@ -247,7 +247,12 @@ third'
     netctr rm -f third
     netctr stop -t 0 own 2>"$tmp/said"
     assert_eq "$(cat "$tmp/said")" 'netctr: warning: container `mate` shares the network of `own` and has lost it: `netctr start own` and `netctr restart mate`'
+    netctr stop -t 0 mate
+    assert_error 'netctr: start container `mate`: container `own` is not running; `netctr start own` starts it' 125 netctr start mate
+    assert_error 'netctr: container `own` is not running; `netctr start own` starts it' 125 netctr run --network container:own "$box" true
     netctr start own
+    netctr start mate
+    netctr restart -t 0 own 2>/dev/null
     assert_eq "$(lost mate)" true
     netctr restart -t 0 mate
     # All of them at once: the owner first, whatever the order in which they were given.
