@@ -87,6 +87,9 @@ int each_named(const struct cli *cli, const struct command *command, char **name
 /** The same to all of a kind in a world that is open. */
 int each_chosen(struct world *w, const struct each *each, struct err *e);
 
+/** A failure that is not the command's own, with its hint. (each.c) */
+void warn_err(const struct err *e);
+
 /** For `after`: warns of containers that have lost the network that they share with one of @all. (sharers.c) */
 void warn_sharers(struct world *w, const struct record *all, size_t count, void *arg);
 

@@ -42,6 +42,7 @@ int network_connect(const struct cli *cli, const struct command *command, int ar
 {
     char *ip = NULL, *ip6 = NULL, *mac = NULL, *interface = NULL, *rate = NULL, *priority = NULL;
     _cleanup_strv_ strv aliases = NULL;
+    _cleanup_attachment_ struct attachment attachment = {0};
     const struct option options[] = {
         {"ip", 0, OPTION_TEXT, "ADDRESS", "IPv4 address of the container there", &ip},
         {"ip6", 0, OPTION_TEXT, "ADDRESS", "IPv6 address of the container there", &ip6},
@@ -71,6 +72,8 @@ int network_connect(const struct cli *cli, const struct command *command, int ar
     strv_each (alias, aliases)
         if (r == 0)
             r = add_flag(&text, &(struct given){"alias", "alias", alias, 0}, e);
+    if (r == 0)
+        r = attachment_parse(text, &attachment, e);
     if (r < 0)
         return r;
     char *const request[] = {text, NULL};
@@ -121,6 +124,8 @@ int network_disconnect(const struct cli *cli, const struct command *command, int
         return first;
     if (argc - first != 2)
         return err_say(e, -EINVAL, "usage: netctr %s %s", command->name, command->usage);
+    if (!valid_name(argv[first]))
+        return err_say(e, -EINVAL, "invalid network name `%s`", argv[first]);
     _cleanup_world_ struct world w = {0};
     int r = cli_world(cli, &w, e);
     return r < 0 ? r : disconnect_container(&w, argv[first + 1], argv[first], e);

@@ -68,6 +68,12 @@ static size_t *put_in_order(const struct found *f, bool owners_first)
     return order;
 }
 
+void warn_err(const struct err *e)
+{
+    _cleanup_free_ char *line = err_line(e);
+    warn("%s", line);
+}
+
 /* Goes on after a failure; the first is the command's, the others are warnings. */
 static int do_each(struct world *w, char *const *names, const struct each *each, struct err *e)
 {
@@ -91,7 +97,7 @@ static int do_each(struct world *w, char *const *names, const struct each *each,
         else if (code < 0 && result == 0)
             err_move(e, why), result = code;
         else if (code < 0)
-            warn("%s", why->text);
+            warn_err(why);
     }
     if (each->after)
         each->after(w, f.records, f.count, each->arg);

@@ -95,7 +95,7 @@ void inspect_failed(int *result, int code, struct err *e, struct err *why)
     if (*result == 0)
         err_move(e, why);
     else
-        warn("%s", why->text);
+        warn_err(why);
     *result = *result == 0 ? code : *result;
 }
 

@@ -158,7 +158,7 @@ int network_rm(const struct cli *cli, const struct command *command, int argc, c
         else if (result == 0)
             err_move(e, &why), result = r;
         else
-            warn("%s", why.text);
+            warn_err(&why);
     }
     return result;
 }

@@ -52,9 +52,17 @@ refusals() {
     refused() { # WHY CONNECT'S WORDS...
         assert_error "netctr: $1" 125 netctr network connect "${@:2}" c
     }
-    local before
+    local before name network
     before=$(cat "$state/containers/c/config.json")
     refused 'no such network `nowhere`' nowhere
+    local long
+    long=$(head -c 70000 /dev/zero | tr '\0' x)
+    for name in holder c; do # one runs
+        for network in '' ../x "$long"; do
+            assert_error "netctr: invalid network name \`$network\`" 125 netctr network connect "$network" "$name"
+            assert_error "netctr: invalid network name \`$network\`" 125 netctr network disconnect "$network" "$name"
+        done
+    done
     refused 'container `c` is on network `b` already' b
     refused '--ip `` is not one value' --ip '' a
     refused '--alias `` is not one value' --alias '' a
@@ -249,6 +257,9 @@ third'
     assert_eq "$(cat "$tmp/said")" 'netctr: warning: container `mate` shares the network of `own` and has lost it: `netctr start own` and `netctr restart mate`'
     netctr stop -t 0 mate
     assert_error 'netctr: start container `mate`: container `own` is not running; `netctr start own` starts it' 125 netctr start mate
+    netctr start nobody mate 2>"$tmp/said" || assert_eq $? 125
+    assert_eq "$(cat "$tmp/said")" 'netctr: warning: start container `mate`: container `own` is not running; `netctr start own` starts it
+netctr: no such container `nobody`'
     assert_error 'netctr: container `own` is not running; `netctr start own` starts it' 125 netctr run --network container:own "$box" true
     netctr start own
     netctr start mate
