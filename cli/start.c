@@ -38,7 +38,7 @@ static int lives_by_now(struct world *w, const struct record *r, bool patient, i
         now.status == STATUS_EXITED || now.status == STATUS_DEAD)
         return code;
     err_clear(e);
-    return record_waits(&now) ? does_not_run_yet(now.spec.name, now.failure, patient, e) : 0;
+    return now.failure ? does_not_run_yet(now.spec.name, now.failure, patient, e) : 0;
 }
 
 static int start_record(struct world *w, const struct record *r, bool patient, struct err *e)
@@ -50,7 +50,7 @@ static int start_record(struct world *w, const struct record *r, bool patient, s
     const struct record *ended = r->status == STATUS_DEAD ? &now : r;
     if (code == 0 && ended->status == STATUS_EXITED)
         code = start_ended(w, ended, patient, e);
-    else if (code == 0 && record_waits(ended))
+    else if (code == 0 && ended->failure)
         code = does_not_run_yet(r->spec.name, ended->failure, patient, e);
     /* Its networks have just been changed. */
     for (int tries = 0; code == -ESTALE && tries < 20; tries++) {

@@ -274,6 +274,8 @@ missing_program() {
     local why='command `/share/sh` not found in the container'
     wait_for 5 eval 'netctr ps | has -F "Restarting (127), $why"'
     wait_for 5 eval '[ "$(state_of c failure)" = "$why" ]'
+    says() { [ "$(netctr start c 2>&1)" = "netctr: start container \`c\`: it does not run yet: $why; its monitor tries again" ]; }
+    wait_for 5 says
     cp "$box/bin/busybox" "$tmp/share/sh"
     wait_for 10 status_is c running
     assert_eq "$(state_of c failure)" null
