@@ -40,6 +40,7 @@ sensible+='|^125: network disconnect: netctr: container `k` is not on network `a
 sensible+='|^125: unpublish k: netctr: container `k` does not publish port 8081$'
 # Between the record of the start and the start itself the program can be killed as later.
 sensible+='|^125: (run -d|start k): netctr: (start container `k`: )?the container.s process was killed by signal 9 before its program ran$'
+sensible+='|^125: start k: netctr: start container `k`: it does not run yet: .*; its monitor tries again$'
 sensible+='|^137: exec k: $'
 
 restart_loop() {
