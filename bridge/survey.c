@@ -216,7 +216,8 @@ int network_survey(struct bridge *b, const struct network *n, const struct bridg
                        .addresses = json_array(),
                        .ports = json_array(),
                        .containers = json_array(),
-                       .differences = json_array()};
+                       .differences = json_array(),
+                       .inside = json_array()};
     int r = look_at_bridge(&s, e);
     if (r == 0)
         r = lease_each(b->leases_fd, n->name, note_lease, &s, e);
@@ -226,6 +227,7 @@ int network_survey(struct bridge *b, const struct network *n, const struct bridg
     json_object_set_new(*out, "bridge", bridge_json(&s));
     json_object_set_new(*out, "containers", s.containers);
     json_object_set_new(*out, "differences", s.differences);
+    json_object_set_new(*out, "changed_inside", s.inside);
     json_decref(s.addresses);
     json_decref(s.ports);
     if (r < 0) {

@@ -8,7 +8,7 @@ struct survey {
     const struct network *n;
     const struct bridge_view *view;
     struct link bridge; /* index 0: none */
-    json_t *addresses, *ports, *containers, *differences;
+    json_t *addresses, *ports, *containers, *differences, *inside;
     bool has4, has6;
 };
 

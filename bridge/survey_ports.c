@@ -96,7 +96,8 @@ static int compare_entries(struct survey *s, const struct endpoint *ep, const st
 
 struct inside {
     const struct survey *s;
-    const struct endpoint *ep;
+    const struct live_endpoint *live;
+    const struct endpoint *ep; /* its */
     struct link link;
     bool address4, address6, route4, route6;
 };
@@ -124,11 +125,13 @@ static int note_route(const struct route *r, void *arg)
 }
 
 /* What only a restart puts back. */
-static void differs_inside(struct survey *s, const struct endpoint *ep, char *what)
+static void differs_inside(struct survey *s, const struct live_endpoint *live, char *what)
 {
-    survey_differs(s, "container `%s`: %s (`netctr restart %s` puts it back)", ep->container, what,
-                   ep->container);
-    free(what);
+    const char *name = live->endpoint->container;
+    _cleanup_free_ char *own = what,
+                        *text = xasprintf("container `%s`: %s (`netctr restart %s` puts it back)",
+                                          name, own, name);
+    json_array_append_new(live->own_end ? s->inside : s->differences, json_string(text));
 }
 
 static void compare_families(struct survey *s, const struct inside *in)
@@ -147,10 +150,10 @@ static void compare_families(struct survey *s, const struct inside *in)
         if (!families[i].address->family)
             continue;
         if (!families[i].address_there)
-            differs_inside(s, ep, xasprintf("`%s` lacks address %s", ep->interface, address));
+            differs_inside(s, in->live, xasprintf("`%s` lacks address %s", ep->interface, address));
         /* Without its address or down, it can have no route. */
         else if ((in->link.flags & IFF_UP) && network_has_gateway(s->n) && !families[i].route_there)
-            differs_inside(s, ep, xasprintf("the default route by %s is missing", gateway));
+            differs_inside(s, in->live, xasprintf("the default route by %s is missing", gateway));
     }
 }
 
@@ -159,12 +162,12 @@ static void compare_inside(struct survey *s, const struct inside *in)
     const struct endpoint *ep = in->ep;
     const char *name = ep->interface;
     if (!(in->link.flags & IFF_UP))
-        differs_inside(s, ep, xasprintf("`%s` is down", name));
+        differs_inside(s, in->live, xasprintf("`%s` is down", name));
     if (memcmp(in->link.mac, ep->mac, 6) != 0)
-        differs_inside(s, ep, xasprintf("`%s` has another MAC", name));
+        differs_inside(s, in->live, xasprintf("`%s` has another MAC", name));
     if (in->link.mtu != s->bridge.mtu)
         differs_inside(
-            s, ep,
+            s, in->live,
             xasprintf("`%s` has MTU %u, the bridge has %u", name, in->link.mtu, s->bridge.mtu));
     compare_families(s, in);
 }
@@ -173,13 +176,13 @@ static void compare_inside(struct survey *s, const struct inside *in)
 static int survey_inside(struct survey *s, const struct live_endpoint *live, struct err *e)
 {
     _cleanup_rt_ struct rt *rt = NULL;
-    struct inside in = {.s = s, .ep = live->endpoint};
+    struct inside in = {.s = s, .live = live, .ep = live->endpoint};
     int r = live->netns < 0 ? 0 : netns_open_rt(live->netns, &rt, e);
     if (r < 0 || !rt)
         return r;
     r = rt_get_link(rt, in.ep->interface, &in.link);
     if (r == -ENODEV) {
-        differs_inside(s, in.ep, xasprintf("there is no `%s` any more", in.ep->interface));
+        differs_inside(s, live, xasprintf("there is no `%s` any more", in.ep->interface));
         return 1;
     }
     if (r < 0)
@@ -200,8 +203,10 @@ static int survey_endpoint(struct survey *s, const struct live_endpoint *live, s
     struct link port;
     int r = rt_get_link(s->b->rt, ep->port, &port);
     if (r == -ENODEV) {
-        r = survey_inside(s, live, e);
-        /* One end of a veth takes the other with it. */
+        /* One end of a veth takes the other with it, and this one is the host's. */
+        struct live_endpoint of_host = *live;
+        of_host.own_end = false;
+        r = survey_inside(s, &of_host, e);
         if (r == 0)
             survey_differs(s, "port `%s` of container `%s` is missing", ep->port, ep->container);
         return r;

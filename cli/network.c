@@ -206,7 +206,8 @@ static int port(const struct cli *cli, int argc, char **argv, struct err *e)
         code = cli_find(&w, argv[first], &r, e);
     if (code < 0)
         return code;
-    if (r.status != STATUS_RUNNING)
+    /* Between two runs it holds its ports. */
+    if (r.status != STATUS_RUNNING && (r.status != STATUS_RESTARTING || record_waits(&r)))
         return world_not_running(&r, e);
     const char *wanted = argv[first + 1];
     if (!wanted)

@@ -180,8 +180,10 @@ static int inspect(struct world *w, struct bridge *bridge, const char *name, jso
     /* Beside each other: what shall be, and what is. */
     json_object_set(j, "containers", json_object_get(live, "containers"));
     json_object_set(j, "differences", json_object_get(live, "differences"));
+    json_object_set(j, "changed_inside", json_object_get(live, "changed_inside"));
     json_object_del(live, "containers");
     json_object_del(live, "differences");
+    json_object_del(live, "changed_inside");
     json_object_set_new(j, "live", live);
     json_array_append_new(all, j);
     return 0;

@@ -133,8 +133,6 @@ struct visit {
     const struct doctor_container *container;
     const struct endpoint *ep;
     struct link link; /* index 0: not found */
-    bool has4, has6;
-    bool again; /* the second look */
 };
 
 static int match_link(const struct link *link, void *arg)
@@ -197,70 +195,18 @@ static int judge_address(const struct address *a, void *arg)
     struct visit *v = arg;
     if (a->index != v->link.index || (a->ip.family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&a->ip.v6)))
         return 0;
-    if (ip_equal(&a->ip, &v->ep->address4))
-        v->has4 = true;
-    else if (ip_equal(&a->ip, &v->ep->address6))
-        v->has6 = true;
-    else
+    if (!ip_equal(&a->ip, &v->ep->address4) && !ip_equal(&a->ip, &v->ep->address6))
         say_stranger(v, a);
     return 0;
-}
-
-static void say_inside(const struct visit *v, const char *what)
-{
-    doctor_say(v->d, WARNING, xasprintf("netctr restart %s", v->container->name),
-               "in container `%s`, %s: network `%s` does not reach it", v->container->name, what,
-               v->ep->network);
-}
-
-/* It may have ended or been disconnected since. */
-static bool is_still_there(const struct visit *v)
-{
-    _cleanup_endpoint_ struct endpoint now = {0};
-    _cleanup_close_ int dir = store_live_dir(v->d->store, v->container->name),
-                        netns = doctor_netns(v->container);
-    return netns >= 0 && dir >= 0 && container_marked(dir, MARK_LEAVING) == 0 &&
-           endpoint_load(dir, v->ep->network, &now, NULL) == 0;
-}
-
-/* If it is just being connected or disconnected, that is done when this returns. */
-static bool was_moving(const struct visit *v)
-{
-    enum { SETTLED_MS = 300 };
-    _cleanup_close_ int dir = store_live_dir(v->d->store, v->container->name);
-    int64_t age = dir < 0 ? SETTLED_MS : file_age_ms(dir);
-    const struct timespec rest = {.tv_nsec = (SETTLED_MS - age) * 1000000};
-    return age < SETTLED_MS && nanosleep(&rest, NULL) == 0;
 }
 
 static int look_inside(struct visit *v, struct rt *inside, struct err *e)
 {
     int r = rt_each_link(inside, match_link, v, e);
-    if (r == 0 && v->link.index)
-        r = rt_each_address(inside, judge_address, v, e);
-    if (r < 0)
-        return r;
-    _cleanup_free_ char *ip4 = ip_text(&v->ep->address4), *ip6 = ip_text(&v->ep->address6),
-                        *what = NULL;
-    if (!v->link.index)
-        what = xasprintf("the interface `%s` is gone", v->ep->interface);
-    else if (!(v->link.flags & IFF_UP))
-        what = xasprintf("the interface `%s` is down", v->link.name);
-    else if (v->ep->address4.family && !v->has4)
-        what = xasprintf("the interface `%s` has lost the address %s", v->link.name, ip4);
-    else if (v->ep->address6.family && !v->has6)
-        what = xasprintf("the interface `%s` has lost the address %s", v->link.name, ip6);
-    if (what && was_moving(v)) {
-        if (v->again) /* somebody goes on changing it; the check of differences looks at it for longer */
-            return 0;
-        struct visit second = {.d = v->d, .container = v->container, .ep = v->ep, .again = true};
-        return look_inside(&second, inside, e);
-    }
-    if (what && is_still_there(v))
-        say_inside(v, what);
-    return 0;
+    return r == 0 && v->link.index ? rt_each_address(inside, judge_address, v, e) : r;
 }
 
+/* Addresses that containers have given themselves. What they lack is a difference of their network. */
 int check_interfaces(struct doctor *d, struct err *e)
 {
     int first = 0;

@@ -190,7 +190,10 @@ int check_storage(struct doctor *d, struct err *e)
 int check_names(struct doctor *d, struct err *e)
 {
     (void)e;
-    if (!d->store)
+    bool any = false; /* one that waits for its start needs nobody yet */
+    for (size_t i = 0; i < d->container_count; i++)
+        any = any || d->containers[i].status == STATUS_RUNNING || d->containers[i].endpoints.count;
+    if (!d->store || !any)
         return 0;
     const struct world w = {.store = *d->store};
     /* The first container starts them, and does not wait for them. */

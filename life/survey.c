@@ -5,6 +5,7 @@
 #include "helpers.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <time.h>
 
 /* ---- endpoints -------------------------------------------------------------------------------*/
@@ -86,6 +87,7 @@ static int settle(const struct record *r, void *arg)
             continue;
         live->settled = true;
         live->netns = record_netns(r);
+        live->own_end = r->spec.caps >> CAP_NET_ADMIN & 1;
     }
     return 0;
 }
@@ -172,10 +174,15 @@ int world_survey(struct world *w, const struct network *n, json_t **out, struct 
         int r = survey_once(w, n, &found, &moving, e);
         if (r < 0)
             return r;
-        json_t *differences = json_object_get(found, "differences");
-        if (before)
-            keep_common(differences, json_object_get(before, "differences"));
-        again = json_array_size(differences) && (!before || moving);
+        static const char *const lists[] = {"differences", "changed_inside"};
+        bool any = false;
+        for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+            json_t *list = json_object_get(found, lists[i]);
+            if (before)
+                keep_common(list, json_object_get(before, lists[i]));
+            any = any || json_array_size(list);
+        }
+        again = any && (!before || moving);
     }
     *out = take_ptr(found);
     return 0;

@@ -298,6 +298,7 @@ struct live_endpoint {
     const struct endpoint *endpoint;
     int netns;    /**< the container's namespace; -1: nobody is in it */
     bool settled; /**< its container runs, and neither comes nor goes: all of it must be there */
+    bool own_end; /**< its program has CAP_NET_ADMIN: what is inside is its own affair */
 };
 /** The endpoints of all containers that live, as the caller knows them. */
 struct bridge_view {
@@ -306,9 +307,10 @@ struct bridge_view {
     uint16_t names_port; /**< where the name server listens; 0: not known */
 };
 /** What the kernel holds of a network, beside what it should, as definition and records say: {"bridge": …,
- *  "containers": …, "differences": […]}; caller owns. The differences are one sentence each, about the bridge,
- *  ports, neighbours and rates, the firewall, and what containers have made of their end. What is about to be
- *  changed by somebody else may be among them: look twice. */
+ *  "containers": …, "differences": […], "changed_inside": […]}; caller owns. The differences are one sentence each, about
+ *  the bridge, ports, neighbours and rates, the firewall, and containers' ends; the ends of containers that may
+ *  change them themselves are in "changed_inside". What is about to be changed by somebody else may be among them:
+ *  look twice. */
 int network_survey(struct bridge *b, const struct network *n, const struct bridge_view *view,
                    json_t **out, struct err *e);
 /** For how long no network has been created or removed. */
