@@ -4,16 +4,17 @@
 #include <errno.h>
 
 /* One whose monitor tries again. That is what `boot` asks for, and not what `start` does. */
-static int does_not_run_yet(const char *name, const char *why, bool patient, struct err *e)
+static int does_not_run_yet(const char *name, const char *why, bool at_boot, struct err *e)
 {
-    if (!patient)
+    if (!at_boot)
         return err_say(e, -ESRCH, "it does not run yet: %s; its monitor tries again", why);
     warn("container `%s` does not run yet: %s; its monitor tries again", name, why);
     return 1;
 }
 
-/* Returns 1 if it does not run yet and its monitor waits. */
-static int start_ended(struct world *w, const struct record *r, bool patient, struct err *e)
+/* Returns 1 if it does not run yet and its monitor waits: if it may, @patient. */
+static int start_ended(struct world *w, const struct record *r, bool patient, bool at_boot,
+                       struct err *e)
 {
     struct life life = {.existing = true, .patient = patient};
     _cleanup_json_ json_t *j = spec_to_json(&r->spec);
@@ -22,7 +23,7 @@ static int start_ended(struct world *w, const struct record *r, bool patient, st
     if (code == 0)
         code = world_live_in_background(w, &life, e);
     if (code == 0 && life.waits)
-        code = does_not_run_yet(r->spec.name, life.waits, patient, e);
+        code = does_not_run_yet(r->spec.name, life.waits, at_boot, e);
     free(life.waits);
     spec_clear(&life.spec);
     publish_list_clear(&life.publishes);
@@ -41,6 +42,19 @@ static int lives_by_now(struct world *w, const struct record *r, bool patient, i
     return now.failure ? does_not_run_yet(now.spec.name, now.failure, patient, e) : 0;
 }
 
+/* What was missing may be there by now. Another monitor takes the place of the one that waits: it tries at once, and
+ * again if need be. */
+static int start_waiting(struct world *w, const struct record *r, struct err *e)
+{
+    _cleanup_record_ struct record now = {0};
+    int code = world_stop(w, r, MARK_UNTIL_BOOT, 0, e);
+    if (code == 0)
+        code = world_find(w, r->spec.name, &now, e);
+    if (code < 0 || now.status != STATUS_EXITED)
+        return code;
+    return start_ended(w, &now, true, false, e);
+}
+
 static int start_record(struct world *w, const struct record *r, bool patient, struct err *e)
 {
     _cleanup_record_ struct record now = {0};
@@ -49,16 +63,17 @@ static int start_record(struct world *w, const struct record *r, bool patient, s
         code = world_clear_dead(w, r, &now, e);
     const struct record *ended = r->status == STATUS_DEAD ? &now : r;
     if (code == 0 && ended->status == STATUS_EXITED)
-        code = start_ended(w, ended, patient, e);
+        code = start_ended(w, ended, patient, patient, e);
     else if (code == 0 && ended->failure)
-        code = does_not_run_yet(r->spec.name, ended->failure, patient, e);
+        code = patient ? does_not_run_yet(r->spec.name, ended->failure, true, e)
+                       : start_waiting(w, ended, e);
     /* Its networks have just been changed. */
     for (int tries = 0; code == -ESTALE && tries < 20; tries++) {
         record_clear(&now);
         err_clear(e);
         code = world_find(w, r->spec.name, &now, e);
         if (code == 0 && now.status == STATUS_EXITED)
-            code = start_ended(w, &now, patient, e);
+            code = start_ended(w, &now, patient, patient, e);
     }
     if (code == -EBUSY)
         code = lives_by_now(w, r, patient, code, e);

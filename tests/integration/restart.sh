@@ -658,9 +658,15 @@ start_of_one_that_waits() {
     says() { [ "$(netctr start late 2>&1)" = "netctr: start container \`late\`: it does not run yet: $no_address; its monitor tries again" ]; }
     wait_for 5 says
     assert_fails netctr start late
+    waits late "$no_address"
+    # What was missing has come: it need not wait for its monitor's turn.
+    ip address add 192.0.2.77/32 dev lo
+    netctr start late
+    status_is late running
     netctr rm -f late
+    ip address del 192.0.2.77/32 dev lo
 }
-t 'start of one that waits does not claim that it runs' start_of_one_that_waits
+t 'start of one that waits tries at once, and does not claim that it runs' start_of_one_that_waits
 
 unless_stopped_while_it_waits() {
     strace -o /dev/null true 2>/dev/null || skip 'no permission to trace'
