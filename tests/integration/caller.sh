@@ -61,7 +61,7 @@ t 'a caller who has less' lower_caller
 
 nobodys() {
     (
-        ulimit -Sf 10; ulimit -St 2; ulimit -Sv 4000000
+        ulimit -Sf 10; ulimit -St 2; sanitized || ulimit -Sv 4000000
         taskset -c 0 nice -n 7 setarch "$(uname -m)" -R "$ARENA/bin/netctr" run -d --name f --network none "$box" sh -c \
             'seq 99999; i=0; while [ $i -lt 1500000 ]; do i=$((i+1)); done; echo done; sleep 1000' >/dev/null
     )
@@ -71,7 +71,7 @@ nobodys() {
         grep -E "file size|cpu time|address space|stack|pending|msgqueue|nice|realtime" /proc/self/limits | tr -s " "; cat /proc/self/oom_score_adj'
     netctr run --rm --network none "$box" sh -c "$inside" >"$tmp/plain"
     (
-        ulimit -Sf 10; ulimit -St 2; ulimit -Sv 4000000; ulimit -Ss 200; ulimit -Si 5; ulimit -Sq 1000
+        ulimit -Sf 10; ulimit -St 2; sanitized || ulimit -Sv 4000000; ulimit -Ss 200; ulimit -Si 5; ulimit -Sq 1000
         echo 500 >/proc/self/oom_score_adj
         taskset -c 0 setarch "$(uname -m)" -R "$ARENA/bin/netctr" exec f sh -c "$inside" >"$tmp/by-exec"
         taskset -c 0 setarch "$(uname -m)" -R "$ARENA/bin/netctr" run --rm --network none "$box" sh -c "$inside" >"$tmp/by-run"
