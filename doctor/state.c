@@ -7,7 +7,7 @@
 
 #define RELOAD "netctr network reload"
 
-enum { FIREWALL_MAX = 5 }; /* differences that are told one by one */
+enum { FIREWALL_MAX = 5 }; /* differences that get a line each */
 
 /* ---- the firewall ----------------------------------------------------------------------------*/
 

@@ -305,7 +305,7 @@ static int choose(struct living *l, char *const *words, struct ending *x, struct
     return hint_at_both(l, &x->wanted, e);
 }
 
-/* The proxy of those that stay is made anew: connections of [::1] that go through it end. */
+/* The proxy of those that stay is made again: connections of [::1] that go through it end. */
 static int shrink(struct living *l, struct holding *h, const struct publish_list *ended,
                   struct err *e)
 {

@@ -306,7 +306,7 @@ static struct link *find_links(struct living *l, size_t *count)
     return links;
 }
 
-/* The way back, but for the name; also after a start that failed half-way. The first failure is told. */
+/* The way back, but for the name; also after a start that failed half-way. The first failure is reported. */
 static int undo(struct living *l, bool keep, int status, struct err *e)
 {
     struct container *c = &l->container;

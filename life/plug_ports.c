@@ -149,7 +149,7 @@ bool holding_shed(struct living *l, struct holding *h, const struct publish_list
 
 /* ---- to another network ----------------------------------------------------------------------*/
 
-/* Opens what waits and @n can carry, and anew what is published where a host's port means something else: a
+/* Opens what waits and @n can carry, and once more what is published where a host's port means something else: a
  * routed network takes none. */
 static int reopen(struct living *l, const struct network *n, struct holding **fresh, struct err *e)
 {
