@@ -227,9 +227,12 @@ udp_after_the_end() {
     conntrack -L -p udp --orig-port-dst 5454 2>/dev/null | has src=192.0.2.9
     # A program of the host that takes the port gets what the client sends.
     peer serve host udp/5353 >"$tmp/host" &
+    local host=$!
     wait_for 2 grep -q listening "$tmp/host"
     assert_eq "$(in_lan peer ask udp 192.0.2.2 5353 21000)" 'host 192.0.2.9'
     assert_eq "$(in_lan peer ask udp 2001:db8::2 5353 21000)" 'host 2001:db8::9'
+    kill $host
+    wait $host || true # the next test publishes the port
 }
 t 'UDP: after the end nothing leads there any more' udp_after_the_end
 
