@@ -179,7 +179,7 @@ static void note_remaining(const char *network, const char *what, void *arg)
 int world_restore(struct world *w, strv *remaining, struct err *e)
 {
     int r = -ENOENT;
-    for (int tries = 0; (r == -ENOENT || *remaining) && tries < 3; tries++) {
+    for (int tries = 0; (r == -ENOENT || *remaining) && tries < 10; tries++) {
         strv_free(take_ptr(*remaining));
         err_clear(e);
         r = restore_once(w, e);
