@@ -52,7 +52,7 @@ int forwarding_up(struct bridge *b, const struct network *n, struct err *e);
 int forwarding_lock(struct bridge *b, struct err *e);
 /** Adds what is closed to @batch. The caller has the lock. */
 int forwarding_add(struct bridge *b, struct fw_batch *batch, struct err *e);
-/** The same without the lock, by somebody who changes nothing. False if it is not known. */
+/** The same without the lock, for read-only callers. False if it is not known. */
 bool forwarding_look(struct bridge *b, struct fw_batch *batch);
 
 /* network.c */

@@ -252,7 +252,7 @@ static void tell_rule(char *text, void *comparison)
     tell(comparison, NULL, text);
 }
 
-/* Where nobody could say what should be there, nothing is too much. */
+/* In a set whose right content is not known, no element is superfluous. */
 static bool is_unknown(const struct fw_wanted *wanted, enum ruleset_set set)
 {
     switch (set) {

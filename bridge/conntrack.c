@@ -39,7 +39,7 @@ struct port {
     uint16_t container_port;
 };
 
-/* What is to be forgotten: flows to these ports that somebody else answers, or with @unpublished those that
+/* The entries to delete: flows to these ports that another socket answers, or with @unpublished those that
  * the container answers; and flows from or to these addresses. */
 struct plan {
     struct port *ports; /* by number */

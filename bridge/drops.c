@@ -1,4 +1,4 @@
-/* The counters of the rules that drop what nobody may send. */
+/* The counters of the rules that drop forbidden packets. */
 #include "bridge.h"
 
 #include "nft_expr.h"

@@ -15,7 +15,7 @@ static int add_publishes(struct bridge *b, const struct fw_publish *elements, si
     return fw_commit(batch, e);
 }
 
-/* On a routed network the ports are the container's own, and its address is nobody else's. */
+/* On a routed network the ports are the container's own, and no other container has its address. */
 static bool all_held(const struct endpoint *ep)
 {
     for (size_t i = 0; i < ep->publishes.count && !ep->routed; i++)
@@ -54,7 +54,7 @@ int endpoints_end_stale_flows(const struct endpoint *live, size_t count, struct 
     return 0;
 }
 
-/* A flow of UDP or SCTP is decided by its first packet and lives as long as somebody talks: the ports'
+/* A flow of UDP or SCTP is decided by its first packet and lives as long as packets come: the ports'
  * elements must have expired first, or a new one could begin towards the container. */
 bool endpoint_wait_for_expiry(const struct endpoint *ep)
 {

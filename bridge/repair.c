@@ -50,7 +50,7 @@ static int reload_network(const struct network *n, void *arg)
     return 0;
 }
 
-/* What nobody has published must stay out of reach. That the network is ours is all that is known of it. */
+/* Ports that are not published must stay out of reach. Of this network nothing is known but that it is ours. */
 void network_add_closed(struct fw_batch *batch, const struct endpoint *ep)
 {
     struct fw_network elements = {.bridge = ep->bridge, .icc = true};

@@ -1,4 +1,4 @@
-/* Putting back what somebody has changed of networks and endpoints that live: the opposite of survey.c, which
+/* Restores networks and endpoints in use that were changed from outside: the opposite of survey.c, which
  * names what is changed. */
 #include "bridge.h"
 

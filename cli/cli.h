@@ -101,6 +101,13 @@ int inspect_print(const json_t *all, int result, struct err *e);
 
 /** -EINVAL with a text unless @format is "json" or NULL. The text has an example of jq for @command. (format.c) */
 int format_check(const char *format, const char *command, struct err *e);
+/** A key of --filter with its "=", and where its values go. */
+struct filter_key {
+    const char *key;
+    strv *values;
+};
+/** Adds the value of "KEY=VALUE" to its key's; the last of @keys has none. False: no such key, or no value. (format.c) */
+bool filter_take(const char *text, const struct filter_key *keys);
 /** --format and --quiet exclude each other. (format.c) */
 int format_check_quiet(const char *format, bool quiet, const char *command, struct err *e);
 /** What docker or podman has under the name @name and netctr has not: what to do instead, or NULL. (absent.c) */

@@ -40,19 +40,13 @@ static int64_t now_ns(void)
 
 static int take_filters(char *const *filters, struct choice *c, struct err *e)
 {
-    const struct {
-        const char *key;
-        strv *values;
-    } known[] = {{"type=", &c->types},
-                 {"container=", &c->containers},
-                 {"network=", &c->networks},
-                 {"event=", &c->events}};
+    const struct filter_key known[] = {{"type=", &c->types},
+                                       {"container=", &c->containers},
+                                       {"network=", &c->networks},
+                                       {"event=", &c->events},
+                                       {0}};
     strv_each (text, filters) {
-        const char *value = NULL;
-        for (size_t i = 0; i < ARRAY_LEN(known) && !value; i++)
-            if ((value = skip_prefix(text, known[i].key)))
-                strv_add(known[i].values, value);
-        if (!value || !*value) {
+        if (!filter_take(text, known)) {
             err_say(e, -EINVAL,
                     "filter `%s` is not one of type=, container=, network=, event=", text);
             return e->code;

@@ -57,3 +57,15 @@ int format_check_quiet(const char *format, bool quiet, const char *command, stru
         return err_say(e, -EINVAL, "--format and --quiet exclude each other");
     return format_check(format, command, e);
 }
+
+bool filter_take(const char *text, const struct filter_key *keys)
+{
+    for (; keys->key; keys++) {
+        const char *value = skip_prefix(text, keys->key);
+        if (value && *value)
+            strv_add(keys->values, value);
+        if (value)
+            return *value;
+    }
+    return false;
+}

@@ -57,19 +57,13 @@ static bool name_matches(const char *pattern, const char *name, bool *valid)
 
 static int filters_parse(char *const *texts, struct filters *f, struct err *e)
 {
-    const struct {
-        const char *key;
-        strv *values;
-    } known[] = {{"name=", &f->names},
-                 {"id=", &f->ids},
-                 {"status=", &f->statuses},
-                 {"network=", &f->networks}};
+    const struct filter_key known[] = {{"name=", &f->names},
+                                       {"id=", &f->ids},
+                                       {"status=", &f->statuses},
+                                       {"network=", &f->networks},
+                                       {0}};
     strv_each (text, texts) {
-        const char *value = NULL;
-        for (size_t i = 0; i < ARRAY_LEN(known) && !value; i++)
-            if ((value = skip_prefix(text, known[i].key)))
-                strv_add(known[i].values, value);
-        if (!value || !*value) {
+        if (!filter_take(text, known)) {
             err_say(e, -EINVAL, "unknown filter `%s`", text);
             return err_hint(e, "name=REGEX, id=PREFIX, status=STATUS or network=NETWORK");
         }

@@ -77,6 +77,19 @@ stopped_elsewhere() {
 }
 t 'a monitor that has been stopped between two runs: stop, kill and rm -f end it' stopped_elsewhere
 
+# A start of k whose $monitor is stopped before it listens; $tracer holds it there.
+stop_while_it_listens() {
+    rm -f "$tmp/trace"
+    (
+        exec strace -f -qq -o "$tmp/trace" -e trace=listen -e inject=listen:delay_enter=20000000 \
+            "$ARENA/bin/netctr" run -d --rm --name k --network default "$box" sleep 1000
+    ) >/dev/null 2>&1 &
+    tracer=$!
+    wait_for 5 grep -q 'listen(' "$tmp/trace"
+    monitor=$(jq .monitor "$run_state/containers/k/state.json")
+    kill -STOP "$monitor"
+}
+
 # Before its container runs: who has it started is told, rm -f ends it, and what it had made is undone.
 stopped_at_the_start() {
     strace -o /dev/null true 2>/dev/null || skip 'no permission to trace'
@@ -87,15 +100,7 @@ stopped_at_the_start() {
     snapshot
     local how tracer monitor starter
     for how in 'rm -f k' 'stop k' ''; do
-        rm -f "$tmp/trace"
-        (
-            exec strace -f -qq -o "$tmp/trace" -e trace=listen -e inject=listen:delay_enter=20000000 \
-                "$ARENA/bin/netctr" run -d --rm --name k --network default "$box" sleep 1000
-        ) >/dev/null 2>&1 &
-        tracer=$!
-        wait_for 5 grep -q 'listen(' "$tmp/trace"
-        monitor=$(jq .monitor "$run_state/containers/k/state.json")
-        kill -STOP "$monitor"
+        stop_while_it_listens
         starter=$(ps -o ppid= -p "$monitor" | tr -d ' ')
         kill -KILL $tracer
         wait_for 5 grep -q '^State:.T' "/proc/$monitor/status"
@@ -119,15 +124,7 @@ stopped_with_the_lock() {
     snapshot
     local tracer monitor how
     for how in CONT KILL; do
-        rm -f "$tmp/trace"
-        (
-            exec strace -f -qq -o "$tmp/trace" -e trace=listen -e inject=listen:delay_enter=20000000 \
-                "$ARENA/bin/netctr" run -d --rm --name k --network default "$box" sleep 1000
-        ) >/dev/null 2>&1 &
-        tracer=$!
-        wait_for 5 grep -q 'listen(' "$tmp/trace"
-        monitor=$(jq .monitor "$run_state/containers/k/state.json")
-        kill -STOP "$monitor"
+        stop_while_it_listens
         kill -KILL $tracer
         wait_for 5 grep -q '^State:.T' "/proc/$monitor/status"
         assert_error "netctr: lock \`$run_state\`: \`$run_state/lock\` is held by process $monitor (netctr), which has been stopped; \`kill -CONT $monitor\` lets it go on" \
