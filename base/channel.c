@@ -184,3 +184,4 @@ int channel_receive_text(int channel, enum message *kind, char **text, struct er
     *text = xstrdup(p.text);
     return 0;
 }
+

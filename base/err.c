@@ -123,3 +123,4 @@ void err_note(int *first, int r, struct err *e, struct err *step)
     }
     err_clear(step);
 }
+

@@ -439,3 +439,4 @@ int fd_read_path(int fd, char **out)
     *out = take_ptr(path);
     return 0;
 }
+

@@ -32,3 +32,4 @@ enum message {
     MESSAGE_NO_LOADER,  /**< from the child: the program is there, its interpreter is not */
     MESSAGE_WAITS,      /**< from a detached monitor: it tries again later; the text says why */
 };
+

@@ -64,14 +64,14 @@ static char *sum_of(json_t *j)
     return text ? xasprintf("%016" PRIx64, hash64(text)) : NULL;
 }
 
-void json_seal(json_t *j)
+void json_add_checksum(json_t *j)
 {
     (void)json_object_del(j, "sum");
     _cleanup_free_ char *sum = sum_of(j);
     json_put_str(j, "sum", sum);
 }
 
-int json_check_seal(json_t *j, const char *path, struct err *e)
+int json_verify_checksum(json_t *j, const char *path, struct err *e)
 {
     _cleanup_json_ json_t *sealed = json_incref(json_object_get(j, "sum"));
     (void)json_object_del(j, "sum");
@@ -124,3 +124,4 @@ void json_put_strv(json_t *j, const char *key, char *const *v)
         json_array_append_new(array, json_string_nocheck(s));
     json_object_set_new(j, key, array);
 }
+

@@ -369,3 +369,4 @@ void warn(const char *format, ...)
     va_end(args);
     free(text);
 }
+

@@ -68,3 +68,4 @@ char *text_printable(const char *text)
     fclose(f);
     return out;
 }
+

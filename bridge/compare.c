@@ -297,3 +297,4 @@ int fw_compare(struct fw *fw, const struct fw_wanted *wanted,
         r = compare_elements(fw_nft(fw), wanted, &c);
     return r < 0 ? err_set(e, r, "read the firewall") : 0;
 }
+

@@ -12,3 +12,4 @@ struct nft_batch *fw_batch_nft(struct fw_batch *b);
  *  and frees it. */
 int compare_rules(struct nft *nft, struct nft_batch *wanted, void (*found)(char *text, void *arg),
                   void *arg);
+

@@ -417,3 +417,4 @@ int compare_rules(struct nft *nft, struct nft_batch *wanted, void (*found)(char 
     }
     return r;
 }
+

@@ -456,7 +456,7 @@ static int forget(struct plan *p, struct err *e)
     return r < 0 ? err_set(e, r, "forget the connections of published ports") : 0;
 }
 
-static void add_port(struct plan *p, const struct publish *publish, const struct ip *container)
+static void add_port(struct plan *p, const struct port_mapping *publish, const struct ip *container)
 {
     struct port *port = &p->ports[p->port_count++];
     *port = (struct port){.host = publish->host,
@@ -470,8 +470,8 @@ static void add_port(struct plan *p, const struct publish *publish, const struct
 
 static void add_ports(struct plan *p, const struct endpoint *ep)
 {
-    for (size_t i = 0; i < ep->publishes.count && !ep->routed; i++) {
-        const struct publish *publish = &ep->publishes.items[i];
+    for (size_t i = 0; i < ep->port_mappings.count && !ep->routed; i++) {
+        const struct port_mapping *publish = &ep->port_mappings.items[i];
         if (publish->protocol == IPPROTO_TCP)
             continue;
         p->ports = xrealloc(p->ports, p->port_count + 2, sizeof(*p->ports));
@@ -518,3 +518,4 @@ int conntrack_forget_addresses(const struct endpoint *ep, struct err *e)
         p.addresses[p.address_count++] = ep->address6;
     return forget(&p, e);
 }
+

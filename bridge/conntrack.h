@@ -26,3 +26,4 @@ int conntrack_forget_questions(uint16_t port, struct err *e);
 /** Right after the ports were unpublished: ends every flow of a protocol with ports that the
  *  container is an end of: those forwarded to it, those to its own address and those that it began. */
 int conntrack_forget_addresses(const struct endpoint *ep, struct err *e);
+

@@ -122,25 +122,25 @@ static int has_bridge(const struct network *n, void *arg)
 }
 
 /* By another network, or by a link that is not ours. */
-static int bridge_taken(struct bridge *b, const struct network *n, const char *name, bool *taken,
+static int bridge_taken(struct net *net, const struct network *n, const char *name, bool *taken,
                         struct err *e)
 {
     struct link link;
-    int r = rt_get_link(b->rt, name, &link);
+    int r = rt_get_link(net->rt, name, &link);
     if (r < 0 && r != -ENODEV)
         return err_set(e, r, "look up link `%s`", name);
     struct name_search search = {name, r == 0 && !device_is_ours(&link, n)};
-    r = network_each(b, has_bridge, &search, e);
+    r = network_each(net, has_bridge, &search, e);
     *taken = search.taken;
     return r;
 }
 
 /* "nc-NAME" where that fits 15 characters and is free, else "nc-" and 11 hash digits. */
-static int choose_bridge(struct bridge *b, struct network *n, struct err *e)
+static int choose_bridge(struct net *net, struct network *n, struct err *e)
 {
     bool taken;
     if (n->bridge) {
-        int r = bridge_taken(b, n, n->bridge, &taken, e);
+        int r = bridge_taken(net, n, n->bridge, &taken, e);
         return r == 0 && taken ? err_say(e, -EADDRINUSE, "interface `%s` is in use", n->bridge) : r;
     }
     for (int attempt = 0; attempt < 16; attempt++) {
@@ -150,7 +150,7 @@ static int choose_bridge(struct bridge *b, struct network *n, struct err *e)
                          : xasprintf("nc-%011" PRIx64, hash64(salted) & 0xfffffffffff);
         if (strlen(name) >= IFNAMSIZ)
             continue;
-        int r = bridge_taken(b, n, name, &taken, e);
+        int r = bridge_taken(net, n, name, &taken, e);
         if (r < 0)
             return r;
         if (!taken) {
@@ -161,15 +161,15 @@ static int choose_bridge(struct bridge *b, struct network *n, struct err *e)
     return err_say(e, -EADDRINUSE, "no interface name is free for network `%s`", n->name);
 }
 
-static int settle_subnets(struct bridge *b, struct network *n, bool dual, struct err *e)
+static int settle_subnets(struct net *net, struct network *n, bool dual, struct err *e)
 {
     int r = 0;
     if (n->subnet4.prefix)
-        r = subnet_require_free(b, &n->subnet4, e);
+        r = subnet_require_free(net, &n->subnet4, e);
     else if (dual || !n->subnet6.prefix)
-        r = subnet_choose4(b, "10.89.0.0", 24, &n->subnet4, e);
+        r = subnet_choose4(net, "10.89.0.0", 24, &n->subnet4, e);
     if (r == 0 && n->subnet6.prefix)
-        r = subnet_require_free(b, &n->subnet6, e);
+        r = subnet_require_free(net, &n->subnet6, e);
     else if (r == 0 && dual)
         r = subnet_choose6(&n->subnet6, e);
     if (r < 0 || n->mode == GATEWAY_ISOLATED)
@@ -181,22 +181,22 @@ static int settle_subnets(struct bridge *b, struct network *n, bool dual, struct
     return 0;
 }
 
-int network_create(struct bridge *b, struct network *n, bool dual, struct err *e)
+int network_create(struct net *net, struct network *n, bool dual, struct err *e)
 {
     int r = check(n, dual, e);
-    _cleanup_close_ int lock = r < 0 ? r : networks_lock(b, e);
+    _cleanup_close_ int lock = r < 0 ? r : networks_lock(net, e);
     if (lock < 0)
         return lock;
     _cleanup_free_ char *file = xasprintf("%s.json", n->name);
-    if (faccessat(b->networks_fd, file, F_OK, 0) == 0)
+    if (faccessat(net->networks_fd, file, F_OK, 0) == 0)
         return err_say(e, -EEXIST, "network `%s` already exists", n->name);
-    r = settle_subnets(b, n, dual, e);
+    r = settle_subnets(net, n, dual, e);
     if (r == 0)
-        r = choose_bridge(b, n, e);
+        r = choose_bridge(net, n, e);
     if (r < 0)
         return r;
     n->created = time(NULL);
-    return network_save(b, n, e);
+    return network_save(net, n, e);
 }
 
 /* ---- links ------------------------------------------------------------------------------------*/
@@ -217,9 +217,9 @@ static bool drop_word(strv v, const char *word)
     return found;
 }
 
-static int read_existing(struct bridge *b, const char *name, struct network *out, struct err *e)
+static int read_existing(struct net *net, const char *name, struct network *out, struct err *e)
 {
-    int r = network_read(b, name, out, e);
+    int r = network_read(net, name, out, e);
     return r == -ENOENT ? err_say(e, r, "no such network `%s`", name) : r;
 }
 
@@ -239,34 +239,34 @@ static int check_link(const struct network *from, const struct network *to, stru
     return 0;
 }
 
-static int allow_link(struct bridge *b, const struct network *from, const struct network *to,
+static int allow_link(struct net *net, const struct network *from, const struct network *to,
                       struct err *e)
 {
-    _cleanup_fw_batch_ struct fw_batch *batch = fw_batch_new(b->fw);
+    _cleanup_fw_batch_ struct fw_batch *batch = fw_batch_new(net->fw);
     fw_add_link(batch, from->bridge, to->bridge);
     return fw_commit(batch, e);
 }
 
-int network_link(struct bridge *b, const char *from, const char *to, bool allow, struct err *e)
+int network_link(struct net *net, const char *from, const char *to, bool allow, struct err *e)
 {
     _cleanup_network_ struct network a = {0}, z = {0};
-    _cleanup_close_ int lock = networks_lock(b, e);
-    int r = lock < 0 ? lock : read_existing(b, from, &a, e);
+    _cleanup_close_ int lock = networks_lock(net, e);
+    int r = lock < 0 ? lock : read_existing(net, from, &a, e);
     if (r == 0)
-        r = read_existing(b, to, &z, e);
+        r = read_existing(net, to, &z, e);
     if (r == 0 && allow)
         r = check_link(&a, &z, e);
     if (r < 0)
         return r;
     /* Without tables nothing is to be changed: whoever makes them reads the definitions. */
-    int tables = bridge_check(b, e);
+    int tables = net_check(net, e);
     if (tables == -EBUSY) /* another's */
         err_clear(e);
     else if (tables < 0)
         return tables;
     bool there = tables == 0;
     if (!allow && there)
-        r = fw_undo_link(b->fw, a.bridge, z.bridge, e);
+        r = fw_undo_link(net->fw, a.bridge, z.bridge, e);
     if (r < 0)
         return r;
     bool was = drop_word(a.links, to);
@@ -274,14 +274,14 @@ int network_link(struct bridge *b, const char *from, const char *to, bool allow,
         return err_say(e, -ENOENT, "network `%s` is not linked to network `%s`", from, to);
     if (allow)
         strv_add(&a.links, to);
-    r = network_save(b, &a, e);
-    return r == 0 && allow && there ? allow_link(b, &a, &z, e) : r;
+    r = network_save(net, &a, e);
+    return r == 0 && allow && there ? allow_link(net, &a, &z, e) : r;
 }
 
 /* ---- remove -----------------------------------------------------------------------------------*/
 
 struct unlinking {
-    struct bridge *bridge;
+    struct net *bridge;
     const struct network *gone;
     bool tables;
     struct err *e;
@@ -302,43 +302,44 @@ static int forget_link(const struct network *n, void *arg)
     return network_save(u->bridge, &own, u->e);
 }
 
-static int remove_traces(struct bridge *b, const struct network *n, struct err *e)
+static int remove_traces(struct net *net, const struct network *n, struct err *e)
 {
-    int r = bridge_check(b, e);
+    int r = net_check(net, e);
     if (r < 0)
         return r;
-    struct unlinking u = {b, n, r == 0, e};
+    struct unlinking u = {net, n, r == 0, e};
     struct fw_network elements = network_elements(n);
-    r = network_each(b, forget_link, &u, e);
+    r = network_each(net, forget_link, &u, e);
     if (r == 0 && u.tables)
-        r = fw_undo(b->fw, &elements, NULL, NULL, 0, e);
+        r = fw_undo(net->fw, &elements, NULL, NULL, 0, e);
     if (r == 0)
-        r = device_down(b, n, e);
-    return r == 0 ? lease_remove(b->leases_fd, n->name, e) : r;
+        r = device_down(net, n, e);
+    return r == 0 ? lease_remove(net->leases_fd, n->name, e) : r;
 }
 
-int network_remove(struct bridge *b, const char *name, struct err *e)
+int network_remove(struct net *net, const char *name, struct err *e)
 {
     _cleanup_network_ struct network n = {0};
     if (streq(name, DEFAULT_NETWORK))
         return err_say(e, -EINVAL, "the default network cannot be removed");
-    _cleanup_close_ int lock = networks_lock(b, e);
-    int r = lock < 0 ? lock : read_existing(b, name, &n, e);
+    _cleanup_close_ int lock = networks_lock(net, e);
+    int r = lock < 0 ? lock : read_existing(net, name, &n, e);
     if (r < 0)
         return r;
     /* Somebody may be bringing it up: he finds it gone when he has this lock after us. */
     _cleanup_free_ char *up = xasprintf(".%s.up", name), *file = xasprintf("%s.json", name);
-    _cleanup_close_ int up_lock = lock_file_at(b->leases_fd, up, LOCK_EX);
+    _cleanup_close_ int up_lock = lock_file_at(net->leases_fd, up, LOCK_EX);
     if (up_lock < 0) {
         _cleanup_free_ char *what = xasprintf("network `%s`", name);
-        return lock_failed(up_lock, b->leases_fd, up, what, e);
+        return lock_failed(up_lock, net->leases_fd, up, what, e);
     }
-    r = remove_traces(b, &n, e);
+    r = remove_traces(net, &n, e);
     if (r < 0)
         return err_wrap(e, "network `%s`", name);
-    (void)tidy_file_at(b->networks_fd, file);
-    if (unlinkat(b->networks_fd, file, 0) < 0 && errno != ENOENT)
+    (void)tidy_file_at(net->networks_fd, file);
+    if (unlinkat(net->networks_fd, file, 0) < 0 && errno != ENOENT)
         return err_set(e, errno, "remove the definition of network `%s`", name);
-    (void)unlinkat(b->leases_fd, up, 0);
+    (void)unlinkat(net->leases_fd, up, 0);
     return 0;
 }
+

@@ -202,35 +202,35 @@ json_t *network_to_json(const struct network *n)
     return j;
 }
 
-int network_save(struct bridge *b, const struct network *n, struct err *e)
+int network_save(struct net *net, const struct network *n, struct err *e)
 {
     _cleanup_json_ json_t *j = network_to_json(n);
     _cleanup_free_ char *file = xasprintf("%s.json", n->name);
-    return json_write_at(b->networks_fd, file, j, e);
+    return json_write_at(net->networks_fd, file, j, e);
 }
 
 /* A network that is linked to may have been removed a moment ago: then there is nothing to reach. */
-static void find_link_bridges(struct bridge *b, struct network *n)
+static void find_link_bridges(struct net *net, struct network *n)
 {
     strv_each (name, n->links) {
         _cleanup_free_ char *file = xasprintf("%s.json", name);
         _cleanup_json_ json_t *j = NULL;
-        if (valid_name(name) && json_read_at(b->networks_fd, file, &j, NULL) == 0 &&
+        if (valid_name(name) && json_read_at(net->networks_fd, file, &j, NULL) == 0 &&
             valid_bridge(json_str(j, "bridge")))
             strv_add(&n->link_bridges, json_str(j, "bridge"));
     }
 }
 
-int network_read(struct bridge *b, const char *name, struct network *out, struct err *e)
+int network_read(struct net *net, const char *name, struct network *out, struct err *e)
 {
     *out = (struct network){0};
     _cleanup_free_ char *file = xasprintf("%s.json", name);
     _cleanup_json_ json_t *j = NULL;
-    int r = json_read_at(b->networks_fd, file, &j, e);
+    int r = json_read_at(net->networks_fd, file, &j, e);
     if (r == 0)
         r = parse_definition(j, name, out, e);
     if (r == 0)
-        find_link_bridges(b, out);
+        find_link_bridges(net, out);
     else
         network_clear(out);
     return r;
@@ -238,10 +238,10 @@ int network_read(struct bridge *b, const char *name, struct network *out, struct
 
 /* ---- all of them -----------------------------------------------------------------------------*/
 
-int networks_lock(struct bridge *b, struct err *e)
+int networks_lock(struct net *net, struct err *e)
 {
-    int lock = lock_file_at(b->networks_fd, ".lock", LOCK_EX);
-    return lock < 0 ? lock_failed(lock, b->networks_fd, ".lock", "the network definitions", e)
+    int lock = lock_file_at(net->networks_fd, ".lock", LOCK_EX);
+    return lock < 0 ? lock_failed(lock, net->networks_fd, ".lock", "the network definitions", e)
                     : lock;
 }
 
@@ -251,16 +251,16 @@ static void warn_of_damage(struct err *why, void *arg)
     warn("%s", why->text);
 }
 
-int network_each(struct bridge *b, int (*each)(const struct network *n, void *arg), void *arg,
+int network_each(struct net *net, int (*each)(const struct network *n, void *arg), void *arg,
                  struct err *e)
 {
-    return network_judge_each(b, each, warn_of_damage, arg, e);
+    return network_judge_each(net, each, warn_of_damage, arg, e);
 }
 
-int network_judge_each(struct bridge *b, int (*each)(const struct network *n, void *arg),
+int network_judge_each(struct net *net, int (*each)(const struct network *n, void *arg),
                        void (*damaged)(struct err *why, void *arg), void *arg, struct err *e)
 {
-    _cleanup_dir_ DIR *d = open_listing(b->networks_fd, ".");
+    _cleanup_dir_ DIR *d = open_listing(net->networks_fd, ".");
     if (!d)
         return err_set(e, errno, "list the networks");
     int r = 0;
@@ -272,7 +272,7 @@ int network_judge_each(struct bridge *b, int (*each)(const struct network *n, vo
             continue;
         _cleanup_network_ struct network n = {0};
         _cleanup_err_ struct err why = ERR_INIT;
-        r = network_read(b, name, &n, &why);
+        r = network_read(net, name, &n, &why);
         if (r == -EBADMSG) /* one must not stand in the way of all others */
             damaged(&why, arg);
         if (r == -EBADMSG || r == -ENOENT) /* ENOENT: removed while we looked */
@@ -284,3 +284,4 @@ int network_judge_each(struct bridge *b, int (*each)(const struct network *n, vo
     }
     return r < 0 && e && !e->code ? err_set(e, r, "list the networks") : r < 0 ? r : 0;
 }
+

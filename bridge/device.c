@@ -25,12 +25,12 @@ static int find_mtu(const struct link *link, void *arg)
     return 0;
 }
 
-static int default_mtu(struct bridge *b, unsigned *mtu, struct err *e)
+static int default_mtu(struct net *net, unsigned *mtu, struct err *e)
 {
     struct uplink u = {.mtu = 1500};
-    int r = rt_each_route(b->rt, find_default_route, &u, e);
+    int r = rt_each_route(net->rt, find_default_route, &u, e);
     if (r == 0 && u.index)
-        r = rt_each_link(b->rt, find_mtu, &u, e);
+        r = rt_each_link(net->rt, find_mtu, &u, e);
     *mtu = u.mtu;
     return r;
 }
@@ -92,27 +92,27 @@ static char *alias_of(const struct network *n)
     return xasprintf("netctr network %s", n->name);
 }
 
-int device_mtu(struct bridge *b, const struct network *n, unsigned *mtu, struct err *e)
+int device_mtu(struct net *net, const struct network *n, unsigned *mtu, struct err *e)
 {
     *mtu = n->mtu;
-    return n->mtu ? 0 : default_mtu(b, mtu, e);
+    return n->mtu ? 0 : default_mtu(net, mtu, e);
 }
 
-static int create(struct bridge *b, const struct network *n, struct link *link, struct err *e)
+static int create(struct net *net, const struct network *n, struct link *link, struct err *e)
 {
     uint8_t mac[6];
     unsigned mtu;
-    int r = device_mtu(b, n, &mtu, e);
+    int r = device_mtu(net, n, &mtu, e);
     if (r < 0)
         return r;
     device_mac(n, mac);
-    _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(b->rt);
+    _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(net->rt);
     _cleanup_free_ char *alias = alias_of(n);
     rt_add_bridge(batch, n->bridge, mac, mtu);
     rt_set_alias(batch, n->bridge, alias);
     r = rt_commit(batch, e);
     if (r == 0)
-        r = rt_get_link(b->rt, n->bridge, link);
+        r = rt_get_link(net->rt, n->bridge, link);
     return r < 0 && !e->code ? err_set(e, r, "find bridge `%s`", n->bridge) : r;
 }
 
@@ -123,12 +123,12 @@ bool device_is_ours(const struct link *link, const struct network *n)
 }
 
 /* An address that is there already is what was wanted. 1: it was not. */
-static int add_address(struct bridge *b, int index, const struct ip *address, uint8_t prefix,
+static int add_address(struct net *net, int index, const struct ip *address, uint8_t prefix,
                        struct err *e)
 {
-    if (!address->family || rt_is_local(b->rt, address) == 1)
+    if (!address->family || rt_is_local(net->rt, address) == 1)
         return 0;
-    _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(b->rt);
+    _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(net->rt);
     rt_add_address(batch, index, address, prefix);
     int r = rt_commit(batch, e);
     if (r != -EEXIST)
@@ -140,18 +140,18 @@ static int add_address(struct bridge *b, int index, const struct ip *address, ui
 /* What is missing of sysctls, addresses and being up. A bridge that was taken down by hand has lost
  * its IPv6 addresses; one whose making was interrupted lacks more. 1: what was missing has taken the bridge's
  * neighbours along, as the last address of a family does, or being down. */
-static int furnish(struct bridge *b, const struct network *n, const struct link *link,
+static int configure_bridge(struct net *net, const struct network *n, const struct link *link,
                    struct err *e)
 {
     bool up = link->flags & IFF_UP;
     int r = set_sysctls(n, e), added4 = 0, added6 = 0;
     if (r == 0)
-        r = added4 = add_address(b, link->index, &n->gateway4, n->subnet4.prefix, e);
+        r = added4 = add_address(net, link->index, &n->gateway4, n->subnet4.prefix, e);
     if (r >= 0)
-        r = added6 = add_address(b, link->index, &n->gateway6, n->subnet6.prefix, e);
+        r = added6 = add_address(net, link->index, &n->gateway6, n->subnet6.prefix, e);
     if (r < 0 || (up && link_is_plain_bridge(link)))
         return r < 0 ? r : added4 || added6;
-    _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(b->rt);
+    _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(net->rt);
     /* With snooping a container that asks (MLD, IGMP) is believed to be a multicast router, and can have every
      * other's groups forgotten, those of neighbour discovery among them: IPv6 ends. */
     rt_set_plain_bridge(batch, link);
@@ -161,17 +161,17 @@ static int furnish(struct bridge *b, const struct network *n, const struct link 
     return r < 0 ? r : !up || added4 || added6;
 }
 
-static int remove_bridge(struct bridge *b, const struct network *n, struct err *e)
+static int remove_bridge(struct net *net, const struct network *n, struct err *e)
 {
-    _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(b->rt);
+    _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(net->rt);
     rt_delete_link(batch, n->bridge);
     return rt_commit(batch, e);
 }
 
-int device_up(struct bridge *b, const struct network *n, struct err *e)
+int device_up(struct net *net, const struct network *n, struct err *e)
 {
     struct link link;
-    int r = rt_get_link(b->rt, n->bridge, &link);
+    int r = rt_get_link(net->rt, n->bridge, &link);
     bool missing = r == -ENODEV;
     if (r < 0 && !missing)
         return err_set(e, r, "look up bridge `%s`", n->bridge);
@@ -179,11 +179,11 @@ int device_up(struct bridge *b, const struct network *n, struct err *e)
         err_say(e, -EEXIST, "there is a link `%s` that netctr has not made", n->bridge);
         return err_hint(e, "rename or remove it");
     }
-    r = missing ? create(b, n, &link, e) : 0;
+    r = missing ? create(net, n, &link, e) : 0;
     if (r == 0)
-        r = furnish(b, n, &link, e);
+        r = configure_bridge(net, n, &link, e);
     if (r < 0 && missing)
-        (void)remove_bridge(b, n, NULL);
+        (void)remove_bridge(net, n, NULL);
     return r;
 }
 
@@ -203,18 +203,18 @@ static int find_renamed(const struct link *link, void *arg)
 }
 
 /* A bridge of ours that has lost its name or its alias; the MAC is made from both and the subnet. */
-static int restore_identity(struct bridge *b, const struct network *n, struct err *e)
+static int restore_identity(struct net *net, const struct network *n, struct err *e)
 {
     struct renamed found = {.n = n};
     struct link link;
     uint8_t mac[6];
     device_mac(n, mac);
-    _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(b->rt);
-    int r = rt_get_link(b->rt, n->bridge, &link);
+    _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(net->rt);
+    int r = rt_get_link(net->rt, n->bridge, &link);
     if (r == 0 && link.is_bridge && memcmp(link.mac, mac, 6) == 0 && !device_is_ours(&link, n)) {
         _cleanup_free_ char *alias = alias_of(n);
         rt_set_alias(batch, n->bridge, alias);
-    } else if (r == -ENODEV && (r = rt_each_link(b->rt, find_renamed, &found, e)) == 0 &&
+    } else if (r == -ENODEV && (r = rt_each_link(net->rt, find_renamed, &found, e)) == 0 &&
                found.link.index) {
         rt_set_down(batch, found.link.index);
         rt_set_name(batch, found.link.index, n->bridge);
@@ -238,39 +238,39 @@ static int find_route(const struct route *route, void *arg)
     return 0;
 }
 
-int device_has_route(struct bridge *b, const struct link *bridge, const struct subnet *subnet,
+int device_has_route(struct net *net, const struct link *bridge, const struct subnet *subnet,
                      struct err *e)
 {
     struct routed routed = {.subnet = subnet, .bridge = bridge->index};
-    int r = rt_each_route(b->rt, find_route, &routed, e);
+    int r = rt_each_route(net->rt, find_route, &routed, e);
     return r < 0 ? r : routed.there;
 }
 
 /* An address that is there but with another prefix, or without its route, is replaced. */
-static int restore_address(struct bridge *b, const struct link *bridge, const struct ip *address,
+static int restore_address(struct net *net, const struct link *bridge, const struct ip *address,
                            const struct subnet *subnet, struct err *e)
 {
     if (!address->family)
         return 0;
-    int r = device_has_route(b, bridge, subnet, e);
+    int r = device_has_route(net, bridge, subnet, e);
     if (r != 0)
         return r < 0 ? r : 0;
-    _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(b->rt);
+    _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(net->rt);
     rt_delete_address(batch, bridge->index, address, subnet->prefix);
     rt_add_address(batch, bridge->index, address, subnet->prefix);
     return rt_commit(batch, e);
 }
 
-static int restore_link(struct bridge *b, const struct network *n, const struct link *bridge,
+static int restore_link(struct net *net, const struct network *n, const struct link *bridge,
                         struct err *e)
 {
     uint8_t mac[6];
     unsigned mtu;
-    int r = device_mtu(b, n, &mtu, e);
+    int r = device_mtu(net, n, &mtu, e);
     if (r < 0)
         return r;
     device_mac(n, mac);
-    _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(b->rt);
+    _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(net->rt);
     if (bridge->mtu != mtu)
         rt_set_mtu(batch, bridge->index, mtu);
     if (memcmp(bridge->mac, mac, 6) != 0)
@@ -278,20 +278,20 @@ static int restore_link(struct bridge *b, const struct network *n, const struct 
     return rt_commit(batch, e);
 }
 
-int device_restore(struct bridge *b, const struct network *n, struct err *e)
+int device_restore(struct net *net, const struct network *n, struct err *e)
 {
     struct link bridge;
-    int r = restore_identity(b, n, e);
+    int r = restore_identity(net, n, e);
     if (r == 0)
-        r = device_up(b, n, e);
-    if (r >= 0 && (r = rt_get_link(b->rt, n->bridge, &bridge)) < 0)
+        r = device_up(net, n, e);
+    if (r >= 0 && (r = rt_get_link(net->rt, n->bridge, &bridge)) < 0)
         err_set(e, r, "find bridge `%s`", n->bridge);
     if (r == 0)
-        r = restore_link(b, n, &bridge, e);
+        r = restore_link(net, n, &bridge, e);
     if (r == 0)
-        r = restore_address(b, &bridge, &n->gateway4, &n->subnet4, e);
+        r = restore_address(net, &bridge, &n->gateway4, &n->subnet4, e);
     if (r == 0)
-        r = restore_address(b, &bridge, &n->gateway6, &n->subnet6, e);
+        r = restore_address(net, &bridge, &n->gateway6, &n->subnet6, e);
     return r;
 }
 
@@ -312,24 +312,24 @@ static int remove_port(const struct link *link, void *arg)
 }
 
 /* With the bridge gone, a port that is up would be an interface of the host. */
-static int remove_ports(struct bridge *b, const struct link *bridge, struct err *e)
+static int remove_ports(struct net *net, const struct link *bridge, struct err *e)
 {
-    _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(b->rt);
+    _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(net->rt);
     struct leaving l = {batch, bridge->index};
-    int r = rt_each_link(b->rt, remove_port, &l, e);
+    int r = rt_each_link(net->rt, remove_port, &l, e);
     return r < 0 ? r : rt_commit(batch, e);
 }
 
-int device_down(struct bridge *b, const struct network *n, struct err *e)
+int device_down(struct net *net, const struct network *n, struct err *e)
 {
     struct link link;
-    int r = rt_get_link(b->rt, n->bridge, &link);
+    int r = rt_get_link(net->rt, n->bridge, &link);
     if (r == -ENODEV || (r == 0 && !device_is_ours(&link, n)))
         return 0;
     if (r < 0)
         return err_set(e, r, "look up bridge `%s`", n->bridge);
-    r = remove_ports(b, &link, e);
-    return r < 0 ? r : remove_bridge(b, n, e);
+    r = remove_ports(net, &link, e);
+    return r < 0 ? r : remove_bridge(net, n, e);
 }
 
 /* ---- ports -----------------------------------------------------------------------------------*/
@@ -350,18 +350,18 @@ static int judge_port(const struct link *link, void *arg)
     return 0;
 }
 
-static int find_ports(struct bridge *b, const struct network *n, struct ports *out, struct err *e)
+static int find_ports(struct net *net, const struct network *n, struct ports *out, struct err *e)
 {
-    _cleanup_free_ char *begin = xasprintf("netctr %s ", b->instance),
+    _cleanup_free_ char *begin = xasprintf("netctr %s ", net->instance),
                         *end = xasprintf(" on %s", n->name);
     *out = (struct ports){.begin = begin, .end = end};
-    return rt_each_link(b->rt, judge_port, out, e);
+    return rt_each_link(net->rt, judge_port, out, e);
 }
 
-int device_has_ports(struct bridge *b, const struct network *n, struct err *e)
+int device_has_ports(struct net *net, const struct network *n, struct err *e)
 {
     struct ports p;
-    int r = find_ports(b, n, &p, e);
+    int r = find_ports(net, n, &p, e);
     return r < 0 ? r : p.any;
 }
 
@@ -372,3 +372,4 @@ char *device_port_owner(const struct link *port, const char *instance)
     const char *end = rest ? strstr(rest, " on ") : NULL;
     return end ? xstrndup(rest, (size_t)(end - rest)) : NULL;
 }
+

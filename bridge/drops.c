@@ -15,7 +15,7 @@
 
 struct counters {
     bool guard;
-    struct bridge_drop *items;
+    struct firewall_drop *items;
     size_t count;
 };
 
@@ -53,7 +53,7 @@ static void note(struct counters *c, const char *why, uint64_t packets)
             return;
         }
     c->items = xrealloc(c->items, c->count + 1, sizeof(*c->items));
-    c->items[c->count++] = (struct bridge_drop){c->guard, xstrdup(why), packets};
+    c->items[c->count++] = (struct firewall_drop){c->guard, xstrdup(why), packets};
 }
 
 static int take_rule(const struct nlmsghdr *answer, void *arg)
@@ -76,7 +76,7 @@ static int take_rule(const struct nlmsghdr *answer, void *arg)
     return MNL_CB_OK;
 }
 
-int ruleset_each_drop(struct nft *n, void (*each)(const struct bridge_drop *drop, void *arg),
+int ruleset_each_drop(struct nft *n, void (*each)(const struct firewall_drop *drop, void *arg),
                       void *arg)
 {
     __attribute__((cleanup(counters_clear))) struct counters c = {0};
@@ -94,9 +94,10 @@ int ruleset_each_drop(struct nft *n, void (*each)(const struct bridge_drop *drop
     return r < 0 ? r : 0;
 }
 
-int bridge_each_drop(struct bridge *b, void (*each)(const struct bridge_drop *drop, void *arg),
+int firewall_each_drop(struct net *net, void (*each)(const struct firewall_drop *drop, void *arg),
                      void *arg, struct err *e)
 {
-    int r = fw_each_drop(b->fw, each, arg);
+    int r = fw_each_drop(net->fw, each, arg);
     return r < 0 ? err_set(e, r, "read the firewall's counters") : 0;
 }
+

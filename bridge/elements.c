@@ -140,25 +140,25 @@ static size_t elements_of_guard(const struct fw_guard *g, struct element out[GUA
     const struct in6_addr *const six[] = {&g->ip6, &g->link_local};
     size_t count = 0;
     if (g->unguarded) {
-        out[0] = (struct element){.set = SET_UNGUARDED, .key = {g->port}};
+        out[0] = (struct element){.set = SET_UNGUARDED, .key = {g->host_veth}};
         return 1;
     }
-    out[count++] = (struct element){.set = SET_MACS, .key = {g->port, g->mac}};
+    out[count++] = (struct element){.set = SET_MACS, .key = {g->host_veth, g->mac}};
     if (g->ip4.s_addr)
-        out[count++] = (struct element){.set = SET_ADDRS4, .key = {g->port, &g->ip4}};
+        out[count++] = (struct element){.set = SET_ADDRS4, .key = {g->host_veth, &g->ip4}};
     for (size_t i = 0; i < ARRAY_LEN(six); i++)
         if (!IN6_IS_ADDR_UNSPECIFIED(six[i])) {
-            out[count++] = (struct element){.set = SET_ADDRS6, .key = {g->port, six[i]}};
-            out[count++] = (struct element){.set = SET_TARGETS6, .key = {g->port, six[i]}};
+            out[count++] = (struct element){.set = SET_ADDRS6, .key = {g->host_veth, six[i]}};
+            out[count++] = (struct element){.set = SET_TARGETS6, .key = {g->host_veth, six[i]}};
         }
     return count;
 }
 
 void elements_guard(struct nft_batch *b, enum change change, const struct fw_guard *g)
 {
-    if (!valid_interface(b, g->port))
+    if (!valid_interface(b, g->host_veth))
         return;
-    _cleanup_free_ char *object = xasprintf("guard of `%s`", g->port);
+    _cleanup_free_ char *object = xasprintf("guard of `%s`", g->host_veth);
     struct element elements[GUARD_ELEMENTS_MAX];
     size_t count = elements_of_guard(g, elements);
     for (size_t i = 0; i < count; i++)
@@ -290,7 +290,7 @@ void elements_publish(struct nft_batch *b, enum change change, const struct fw_p
 
 /* ---- resolvers ----------------------------------------------------------------------------*/
 
-void elements_resolver(struct nft_batch *b, enum change change, const struct fw_resolver *r)
+void elements_resolver(struct nft_batch *b, enum change change, const struct fw_dns_redirect *r)
 {
     bool four = r->family == AF_INET;
     if (!valid_interface(b, r->bridge))
@@ -313,3 +313,4 @@ void elements_door(struct nft_batch *b, enum change change, uint16_t port)
     for (size_t i = 0; i < ARRAY_LEN(protocols); i++)
         put(b, change, (struct element){.set = SET_DOORS, .key = {&protocols[i], &wire}}, object);
 }
+

@@ -41,22 +41,22 @@ static struct lease_request wanted_lease(const struct endpoint_request *request)
     return wanted;
 }
 
-int endpoint_examine(struct bridge *b, const struct network *n,
+int endpoint_examine(struct net *net, const struct network *n,
                      const struct endpoint_request *request, struct err *e)
 {
     struct pool pool = network_pool(n);
     struct lease_request wanted = wanted_lease(request);
-    int r = lease_examine(b->leases_fd, &pool, &wanted, e);
+    int r = lease_examine(net->leases_fd, &pool, &wanted, e);
     return r < 0 ? err_wrap(e, "network `%s`", n->name) : 0;
 }
 
-static int take_lease(struct bridge *b, const struct network *n,
+static int take_lease(struct net *net, const struct network *n,
                       const struct endpoint_request *request, struct endpoint *ep, struct err *e)
 {
     _cleanup_lease_ struct lease lease = {0};
     struct pool pool = network_pool(n);
     struct lease_request wanted = wanted_lease(request);
-    int r = lease_acquire(b->leases_fd, &pool, &wanted, &lease, e);
+    int r = lease_acquire(net->leases_fd, &pool, &wanted, &lease, e);
     if (r < 0)
         return r;
     ep->address4 = lease.address4;
@@ -72,20 +72,20 @@ static struct endpoint describe(const struct network *n, const struct endpoint_r
         .bridge = xstrdup(n->bridge),
         .container = xstrdup(request->container),
         .id = xstrdup(request->id),
-        .port = endpoint_port_name(request->id, n->name),
+        .host_veth = endpoint_port_name(request->id, n->name),
         .interface = xstrdup(request->interface),
         .guard = n->guard,
         .routed = n->mode == GATEWAY_ROUTED,
         .rate = request->rate,
         .aliases = strv_copy(request->aliases),
     };
-    publish_list_add(&ep.publishes, request->publishes);
+    port_mappings_add(&ep.port_mappings, request->port_mappings);
     return ep;
 }
 
-static int add_guard(struct bridge *b, const struct endpoint *ep, struct err *e)
+static int add_guard(struct net *net, const struct endpoint *ep, struct err *e)
 {
-    _cleanup_fw_batch_ struct fw_batch *batch = fw_batch_new(b->fw);
+    _cleanup_fw_batch_ struct fw_batch *batch = fw_batch_new(net->fw);
     struct fw_guard guard = endpoint_guard(ep);
     fw_add_guard(batch, &guard);
     return fw_commit(batch, e);
@@ -95,7 +95,7 @@ static void add_veth(struct rt_batch *batch, const struct link *bridge, int netn
                      const struct endpoint *ep)
 {
     struct veth veth = {
-        .host = ep->port,
+        .host = ep->host_veth,
         .master = bridge->index,
         .mtu = bridge->mtu,
         .peer = ep->interface,
@@ -112,9 +112,9 @@ void endpoint_port_mac(const struct endpoint *ep, uint8_t mac[6])
     mac[1] ^= 0x01; /* 02:43 */
 }
 
-char *endpoint_port_alias(struct bridge *b, const struct endpoint *ep)
+char *endpoint_port_alias(struct net *net, const struct endpoint *ep)
 {
-    return xasprintf("netctr %s %s on %s", b->instance, ep->container, ep->network);
+    return xasprintf("netctr %s %s on %s", net->instance, ep->container, ep->network);
 }
 
 /* A guarded port has a static entry for its MAC and learns nothing, so that no frame can move a
@@ -132,12 +132,12 @@ bool endpoint_is_known(const struct network *n, const struct endpoint *ep)
 }
 
 /* What a port needs once it is in its bridge, but for what takes its index. */
-static void settle_port(struct rt_batch *batch, struct bridge *b, const struct link *bridge,
+static void configure_port(struct rt_batch *batch, struct net *net, const struct link *bridge,
                         const struct network *n, const struct endpoint *ep)
 {
-    _cleanup_free_ char *alias = endpoint_port_alias(b, ep);
+    _cleanup_free_ char *alias = endpoint_port_alias(net, ep);
     bool known = endpoint_is_known(n, ep);
-    rt_set_port(batch, ep->port, endpoint_port_flags(n, ep), alias);
+    rt_set_port(batch, ep->host_veth, endpoint_port_flags(n, ep), alias);
     if (known && ep->address4.family)
         rt_add_neighbour(batch, bridge->index, &ep->address4, ep->mac);
     if (known && ep->address6.family)
@@ -148,7 +148,7 @@ static void settle_port(struct rt_batch *batch, struct bridge *b, const struct l
  * listen to router advertisements as soon as it is in no bridge. (IFF_NOARP does the same for IPv4.) */
 static int disable_ipv6(const struct endpoint *ep, struct err *e)
 {
-    _cleanup_free_ char *key = xasprintf("net/ipv6/conf/%s/disable_ipv6", ep->port);
+    _cleanup_free_ char *key = xasprintf("net/ipv6/conf/%s/disable_ipv6", ep->host_veth);
     int r = sysctl_write(key, "1", e);
     if (r != -ENOENT) /* a kernel without IPv6 */
         return r;
@@ -157,16 +157,16 @@ static int disable_ipv6(const struct endpoint *ep, struct err *e)
 }
 
 /* The port comes up last, when nothing is missing. */
-static int settle_indexed(struct bridge *b, const struct endpoint *ep, struct err *e)
+static int configure_port_by_index(struct net *net, const struct endpoint *ep, struct err *e)
 {
     struct link port;
     int r = disable_ipv6(ep, e);
     if (r < 0)
         return r;
-    r = rt_get_link(b->rt, ep->port, &port);
+    r = rt_get_link(net->rt, ep->host_veth, &port);
     if (r < 0)
-        return err_set(e, r, "find veth `%s`", ep->port);
-    _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(b->rt);
+        return err_set(e, r, "find veth `%s`", ep->host_veth);
+    _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(net->rt);
     if (ep->guard)
         rt_add_fdb(batch, port.index, ep->mac);
     rate_set(batch, &port, ep, RATE_OUTSIDE);
@@ -174,29 +174,29 @@ static int settle_indexed(struct bridge *b, const struct endpoint *ep, struct er
     return rt_commit(batch, e);
 }
 
-static int make_port(struct bridge *b, const struct link *bridge, int netns,
+static int make_port(struct net *net, const struct link *bridge, int netns,
                      const struct network *n, const struct endpoint *ep, struct err *e)
 {
     struct link port;
-    _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(b->rt);
+    _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(net->rt);
     /* An earlier life of the same container had this name, and its veth may still be dying. */
-    if (rt_get_link(b->rt, ep->port, &port) == 0)
-        rt_delete_link(batch, ep->port);
+    if (rt_get_link(net->rt, ep->host_veth, &port) == 0)
+        rt_delete_link(batch, ep->host_veth);
     add_veth(batch, bridge, netns, ep);
-    settle_port(batch, b, bridge, n, ep);
+    configure_port(batch, net, bridge, n, ep);
     int r = rt_commit(batch, e);
     if (r == -EXFULL)
         err_say(e, r, "bridge `%s` is full: the kernel allows 1,023 ports", ep->bridge);
-    return r < 0 ? r : settle_indexed(b, ep, e);
+    return r < 0 ? r : configure_port_by_index(net, ep, e);
 }
 
-int endpoint_settle(struct bridge *b, const struct network *n, const struct link *bridge,
+int endpoint_settle(struct net *net, const struct network *n, const struct link *bridge,
                     const struct endpoint *ep, struct err *e)
 {
-    _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(b->rt);
-    settle_port(batch, b, bridge, n, ep);
+    _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(net->rt);
+    configure_port(batch, net, bridge, n, ep);
     int r = rt_commit(batch, e);
-    return r < 0 ? r : settle_indexed(b, ep, e);
+    return r < 0 ? r : configure_port_by_index(net, ep, e);
 }
 
 /* A link is born with or without IPv6 as the namespace's defaults say, which were made for the first
@@ -281,27 +281,27 @@ int endpoint_set_metric(const struct network *n, const struct endpoint *ep, stru
  * no port before sends only when it has been seen that it has one; a container takes packets to its
  * IPv6 address only when the kernel's work queue has added the route. A packet that comes earlier is
  * lost, and its sender tries again a second later. */
-static int is_reachable(struct bridge *b, struct rt *inside, const struct endpoint *ep,
+static int is_reachable(struct net *net, struct rt *inside, const struct endpoint *ep,
                         struct err *e)
 {
     struct link port, bridge;
-    int r = rt_get_link(b->rt, ep->port, &port);
+    int r = rt_get_link(net->rt, ep->host_veth, &port);
     if (r == 0)
-        r = rt_get_link(b->rt, ep->bridge, &bridge);
+        r = rt_get_link(net->rt, ep->bridge, &bridge);
     if (r < 0)
-        return err_set(e, r, "look at veth `%s` and bridge `%s`", ep->port, ep->bridge);
+        return err_set(e, r, "look at veth `%s` and bridge `%s`", ep->host_veth, ep->bridge);
     if (!port.forwarding || !bridge.carrier || !ep->address6.family)
         return port.forwarding && bridge.carrier;
     r = rt_is_local(inside, &ep->address6);
     return r < 0 ? err_set(e, r, "look for the route to the container's IPv6 address") : r;
 }
 
-static int wait_until_reachable(struct bridge *b, struct rt *inside, const struct endpoint *ep,
+static int wait_until_reachable(struct net *net, struct rt *inside, const struct endpoint *ep,
                                 struct err *e)
 {
     struct timespec pause = {.tv_nsec = 50000};
     for (int waited_us = 0; waited_us < 2000000;) {
-        int r = is_reachable(b, inside, ep, e);
+        int r = is_reachable(net, inside, ep, e);
         if (r != 0)
             return r < 0 ? r : 0;
         nanosleep(&pause, NULL);
@@ -310,7 +310,7 @@ static int wait_until_reachable(struct bridge *b, struct rt *inside, const struc
             pause.tv_nsec *= 2;
     }
     return err_say(e, -ETIMEDOUT, "timed out waiting for bridge port `%s` to start forwarding",
-                   ep->port);
+                   ep->host_veth);
 }
 
 /* Gratuitous ARP and unsolicited NA without a raw socket (whose close waits for an RCU grace
@@ -324,20 +324,20 @@ static int announce(struct rt *inside, int eth0, const struct endpoint *ep, stru
 
 /* ---- attach ----------------------------------------------------------------------------------*/
 
-static int attach_steps(struct bridge *b, const struct network *n, int netns, struct rt *inside,
+static int attach_steps(struct net *net, const struct network *n, int netns, struct rt *inside,
                         const struct endpoint_request *request, const struct endpoint *ep,
                         struct err *e)
 {
     struct link bridge, own;
-    int r = rt_get_link(b->rt, n->bridge, &bridge);
+    int r = rt_get_link(net->rt, n->bridge, &bridge);
     if (r < 0)
         return err_set(e, r, "find bridge `%s`", n->bridge);
-    if ((r = add_guard(b, ep, e)) < 0 || (r = make_port(b, &bridge, netns, n, ep, e)) < 0 ||
+    if ((r = add_guard(net, ep, e)) < 0 || (r = make_port(net, &bridge, netns, n, ep, e)) < 0 ||
         (r = find_interface(inside, ep->interface, &own, e)) < 0 ||
         (r = settle_ipv6(netns, ep, request, e)) < 0 || (r = set_sysctls(netns, n, ep, e)) < 0 ||
         (r = configure(inside, &own, n, ep, request->metric, e)) < 0 ||
-        (r = wait_until_reachable(b, inside, ep, e)) < 0 ||
-        (r = announce(inside, own.index, ep, e)) < 0 || (r = endpoint_open_ports(b, ep, e)) < 0)
+        (r = wait_until_reachable(net, inside, ep, e)) < 0 ||
+        (r = announce(inside, own.index, ep, e)) < 0 || (r = endpoint_open_ports(net, ep, e)) < 0)
         return r;
     return endpoints_end_stale_flows(ep, 1, e);
 }
@@ -351,16 +351,16 @@ static int write_intent(const struct endpoint_request *request, const struct end
 
 /* A reload that has read the record and commits after the guard's end would bring guard and ports back,
  * without a record: hence the lock. Without it the record stays, by which the container's end undoes all. */
-static void undo_attach(struct bridge *b, const struct endpoint *ep,
+static void undo_attach(struct net *net, const struct endpoint *ep,
                         const struct endpoint_request *request, int record_dir)
 {
     _cleanup_err_ struct err ignored = ERR_INIT;
     _cleanup_close_ int lock = request->lock(request->lock_arg, &ignored);
     if (lock >= 0)
-        (void)endpoint_detach(b, ep, false, record_dir, &ignored);
+        (void)endpoint_detach(net, ep, false, record_dir, &ignored);
 }
 
-int endpoint_attach(struct bridge *b, const struct network *n, int netns, struct rt *inside,
+int endpoint_attach(struct net *net, const struct network *n, int netns, struct rt *inside,
                     const struct endpoint_request *request, int record_dir, struct endpoint *out,
                     struct err *e)
 {
@@ -372,13 +372,13 @@ int endpoint_attach(struct bridge *b, const struct network *n, int netns, struct
         return err_say(e, -EEXIST, "container `%s` is on network `%s` already", request->container,
                        n->name);
     struct endpoint ep = describe(n, request);
-    int r = take_lease(b, n, request, &ep, e);
+    int r = take_lease(net, n, request, &ep, e);
     if (r == 0)
         r = write_intent(request, &ep, record_dir, e);
     if (r == 0)
-        r = attach_steps(b, n, netns, inside, request, &ep, e);
+        r = attach_steps(net, n, netns, inside, request, &ep, e);
     if (r < 0) {
-        undo_attach(b, &ep, request, record_dir);
+        undo_attach(net, &ep, request, record_dir);
         endpoint_clear(&ep);
         return err_wrap(e, "network `%s`", n->name);
     }
@@ -388,12 +388,12 @@ int endpoint_attach(struct bridge *b, const struct network *n, int netns, struct
 
 /* ---- detach ----------------------------------------------------------------------------------*/
 
-static int unplug(struct bridge *b, const struct endpoint *ep, bool aside, struct err *e)
+static int unplug(struct net *net, const struct endpoint *ep, bool aside, struct err *e)
 {
     struct link bridge, port;
-    _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(b->rt);
+    _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(net->rt);
     /* Permanent neighbours outlive the container and would mislead the address' next holder. */
-    int r = rt_get_link(b->rt, ep->bridge, &bridge);
+    int r = rt_get_link(net->rt, ep->bridge, &bridge);
     if (r < 0 && r != -ENODEV)
         return err_set(e, r, "find bridge `%s`", ep->bridge);
     if (r == 0) {
@@ -402,10 +402,10 @@ static int unplug(struct bridge *b, const struct endpoint *ep, bool aside, struc
         if (ep->address6.family)
             rt_delete_neighbour(batch, bridge.index, &ep->address6);
     }
-    if (!aside && (r = rt_get_link(b->rt, ep->port, &port)) == 0)
+    if (!aside && (r = rt_get_link(net->rt, ep->host_veth, &port)) == 0)
         rt_remove_link(batch, port.index);
     else if (!aside && r != -ENODEV)
-        return err_set(e, r, "find veth `%s`", ep->port);
+        return err_set(e, r, "find veth `%s`", ep->host_veth);
     return rt_commit(batch, e);
 }
 
@@ -417,31 +417,31 @@ static int forget_flows(const struct endpoint *ep, struct err *e)
 }
 
 /* A damaged lease file gives out no address, and is made anew with those of the living only. */
-static int give_lease_back(struct bridge *b, const struct endpoint *ep, struct err *e)
+static int give_lease_back(struct net *net, const struct endpoint *ep, struct err *e)
 {
-    int r = lease_release(b->leases_fd, ep->network, ep->id, e);
+    int r = lease_release(net->leases_fd, ep->network, ep->id, e);
     if (r == -EBADMSG && e)
         warn("%s", e->text);
     return r == -EBADMSG ? 0 : r;
 }
 
-int endpoint_detach(struct bridge *b, const struct endpoint *ep, bool aside, int record_dir,
+int endpoint_detach(struct net *net, const struct endpoint *ep, bool aside, int record_dir,
                     struct err *e)
 {
     int result = 0;
     _cleanup_err_ struct err step = ERR_INIT;
     size_t count;
-    bridge_learn_expiry(b);
+    net_learn_expiry(net);
     _cleanup_free_ struct fw_publish *elements = endpoint_elements(ep, &count);
     struct fw_guard guard = endpoint_guard(ep);
-    err_note(&result, fw_expire(b->fw, NULL, elements, count, &step), e, &step);
-    int unplugged = unplug(b, ep, aside && ep->guard, &step);
+    err_note(&result, fw_expire(net->fw, NULL, elements, count, &step), e, &step);
+    int unplugged = unplug(net, ep, aside && ep->guard, &step);
     err_note(&result, unplugged, e, &step);
     if (unplugged < 0) /* what is still plugged in keeps its guard and its address */
         return result;
-    err_note(&result, fw_expire(b->fw, &guard, NULL, 0, &step), e, &step);
+    err_note(&result, fw_expire(net->fw, &guard, NULL, 0, &step), e, &step);
     err_note(&result, forget_flows(ep, &step), e, &step);
-    err_note(&result, give_lease_back(b, ep, &step), e, &step);
+    err_note(&result, give_lease_back(net, ep, &step), e, &step);
     _cleanup_free_ char *record = endpoint_record_name(ep->network);
     if (result == 0 && unlinkat(record_dir, record, 0) < 0 && errno != ENOENT)
         return err_set(e, errno, "remove the endpoint's record");
@@ -451,7 +451,7 @@ int endpoint_detach(struct bridge *b, const struct endpoint *ep, bool aside, int
 /* ---- without a record ------------------------------------------------------------------------*/
 
 struct forgetting {
-    struct bridge *bridge;
+    struct net *bridge;
     const char *id;
     int first; /* failure */
     struct err *e;
@@ -481,7 +481,7 @@ static int forget_one(struct forgetting *f, const struct network *n, struct err 
         return r;
     _cleanup_endpoint_ struct endpoint ep = f->endpoint;
     ep.bridge = xstrdup(n->bridge);
-    ep.port = endpoint_port_name(f->id, n->name);
+    ep.host_veth = endpoint_port_name(f->id, n->name);
     ep.guard = n->guard;
     struct fw_guard guard = endpoint_guard(&ep);
     r = unplug(f->bridge, &ep, false, e);
@@ -499,10 +499,11 @@ static int forget_on(const struct network *n, void *arg)
     return 0;
 }
 
-int endpoint_forget(struct bridge *b, const char *id, struct err *e)
+int endpoint_forget(struct net *net, const char *id, struct err *e)
 {
-    struct forgetting f = {.bridge = b, .id = id, .e = e};
+    struct forgetting f = {.bridge = net, .id = id, .e = e};
     _cleanup_err_ struct err step = ERR_INIT;
-    err_note(&f.first, network_each(b, forget_on, &f, &step), e, &step);
+    err_note(&f.first, network_each(net, forget_on, &f, &step), e, &step);
     return f.first;
 }
+

@@ -6,10 +6,10 @@
 #include <errno.h>
 #include <time.h>
 
-static int add_publishes(struct bridge *b, const struct fw_publish *elements, size_t count,
+static int add_publishes(struct net *net, const struct fw_publish *elements, size_t count,
                          struct err *e)
 {
-    _cleanup_fw_batch_ struct fw_batch *batch = fw_batch_new(b->fw);
+    _cleanup_fw_batch_ struct fw_batch *batch = fw_batch_new(net->fw);
     for (size_t i = 0; i < count; i++)
         fw_add_publish(batch, &elements[i]);
     return fw_commit(batch, e);
@@ -18,13 +18,13 @@ static int add_publishes(struct bridge *b, const struct fw_publish *elements, si
 /* On a routed network the ports are the container's own, and no other container has its address. */
 static bool all_held(const struct endpoint *ep)
 {
-    for (size_t i = 0; i < ep->publishes.count && !ep->routed; i++)
-        if (!ep->publishes.items[i].held)
+    for (size_t i = 0; i < ep->port_mappings.count && !ep->routed; i++)
+        if (!ep->port_mappings.items[i].held)
             return false;
     return true;
 }
 
-int endpoint_open_ports(struct bridge *b, const struct endpoint *ep, struct err *e)
+int endpoint_open_ports(struct net *net, const struct endpoint *ep, struct err *e)
 {
     size_t count;
     _cleanup_free_ struct fw_publish *elements = endpoint_elements(ep, &count);
@@ -33,12 +33,12 @@ int endpoint_open_ports(struct bridge *b, const struct endpoint *ep, struct err 
     /* Where the ports are held, an element in the way is a leftover: it belongs to a container that
      * ended a moment ago and has not expired yet, or a rebuilt firewall has taken it from our record.
      * Without the sockets it may be another container's. */
-    int r = add_publishes(b, elements, count, e);
+    int r = add_publishes(net, elements, count, e);
     for (int tries = 0; r == -EEXIST && all_held(ep) && tries < 20; tries++) {
         err_clear(e);
-        r = fw_undo(b->fw, NULL, NULL, elements, count, e);
+        r = fw_undo(net->fw, NULL, NULL, elements, count, e);
         if (r == 0)
-            r = add_publishes(b, elements, count, e);
+            r = add_publishes(net, elements, count, e);
     }
     return r;
 }
@@ -59,8 +59,8 @@ int endpoints_end_stale_flows(const struct endpoint *live, size_t count, struct 
 bool endpoint_wait_for_expiry(const struct endpoint *ep)
 {
     const struct timespec expiry = {.tv_nsec = FW_EXPIRY_MS * 1000000};
-    for (size_t i = 0; i < ep->publishes.count; i++)
-        if (ep->publishes.items[i].protocol != IPPROTO_TCP) {
+    for (size_t i = 0; i < ep->port_mappings.count; i++)
+        if (ep->port_mappings.items[i].protocol != IPPROTO_TCP) {
             nanosleep(&expiry, NULL);
             return true;
         }
@@ -79,39 +79,40 @@ static int forget_ports(const struct endpoint *ended, struct err *e)
 
 /* ---- while it lives ----------------------------------------------------------------------------*/
 
-int endpoint_publish(struct bridge *b, struct endpoint *ep, const struct publish_list *more,
+int endpoint_publish(struct net *net, struct endpoint *ep, const struct port_mappings *more,
                      int record_dir, struct err *e)
 {
     struct endpoint added = *ep;
-    added.publishes = *more;
-    publish_list_add(&ep->publishes, more);
+    added.port_mappings = *more;
+    port_mappings_add(&ep->port_mappings, more);
     int r = endpoint_save(ep, record_dir, e);
     if (r == 0)
-        r = endpoint_open_ports(b, &added, e);
+        r = endpoint_open_ports(net, &added, e);
     if (r == 0)
         r = endpoints_end_stale_flows(&added, 1, e);
     if (r < 0) {
         _cleanup_err_ struct err ignored = ERR_INIT;
-        (void)endpoint_unpublish(b, ep, more, record_dir, &ignored);
+        (void)endpoint_unpublish(net, ep, more, record_dir, &ignored);
     }
     return r;
 }
 
-int endpoint_unpublish(struct bridge *b, struct endpoint *ep, const struct publish_list *less,
+int endpoint_unpublish(struct net *net, struct endpoint *ep, const struct port_mappings *less,
                        int record_dir, struct err *e)
 {
     struct endpoint ended = *ep;
-    ended.publishes = *less;
+    ended.port_mappings = *less;
     size_t count, kept = 0;
-    bridge_learn_expiry(b);
+    net_learn_expiry(net);
     _cleanup_free_ struct fw_publish *elements = endpoint_elements(&ended, &count);
-    int r = fw_expire(b->fw, NULL, elements, count, e);
+    int r = fw_expire(net->fw, NULL, elements, count, e);
     if (r < 0)
         return r;
-    for (size_t i = 0; i < ep->publishes.count; i++)
-        if (!publish_listed(less, &ep->publishes.items[i]))
-            ep->publishes.items[kept++] = ep->publishes.items[i];
-    ep->publishes.count = kept;
+    for (size_t i = 0; i < ep->port_mappings.count; i++)
+        if (!port_mappings_has(less, &ep->port_mappings.items[i]))
+            ep->port_mappings.items[kept++] = ep->port_mappings.items[i];
+    ep->port_mappings.count = kept;
     r = endpoint_save(ep, record_dir, e);
     return r < 0 ? r : forget_ports(&ended, e);
 }
+

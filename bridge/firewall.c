@@ -61,7 +61,7 @@ int fw_probe(struct fw *fw, char **owner, struct err *e)
 
 /* ---- looking ------------------------------------------------------------------------------*/
 
-int fw_rehearse(struct fw *fw, struct err *e)
+int fw_dry_run(struct fw *fw, struct err *e)
 {
     static const char last[] = "withdraw the rehearsed firewall";
     _cleanup_err_ struct err refused = ERR_INIT;
@@ -75,7 +75,7 @@ int fw_rehearse(struct fw *fw, struct err *e)
     return r < 0 ? r : -EIO;
 }
 
-int fw_each_drop(struct fw *fw, void (*each)(const struct bridge_drop *drop, void *arg), void *arg)
+int fw_each_drop(struct fw *fw, void (*each)(const struct firewall_drop *drop, void *arg), void *arg)
 {
     return ruleset_each_drop(fw->nft, each, arg);
 }
@@ -128,7 +128,7 @@ void fw_add_publish(struct fw_batch *b, const struct fw_publish *p)
     elements_publish(b->nft, CHANGE_CREATE, p);
 }
 
-void fw_add_resolver(struct fw_batch *b, const struct fw_resolver *r)
+void fw_add_dns_redirect(struct fw_batch *b, const struct fw_dns_redirect *r)
 {
     elements_resolver(b->nft, CHANGE_ADD, r);
     elements_door(b->nft, CHANGE_ADD, r->to_port);
@@ -139,7 +139,7 @@ void fw_add_closed(struct fw_batch *b, const struct fw_closed *c)
     elements_closed(b->nft, CHANGE_ADD, c);
 }
 
-int fw_set_resolvers(struct fw *fw, const struct fw_resolver *r, size_t count, struct err *e)
+int fw_set_dns_redirects(struct fw *fw, const struct fw_dns_redirect *r, size_t count, struct err *e)
 {
     _cleanup_nft_batch_ struct nft_batch *b = nft_batch_new();
     for (size_t i = 0; i < count; i++)
@@ -264,3 +264,4 @@ int fw_expire(struct fw *fw, const struct fw_guard *g, const struct fw_publish *
         elements_guard(b, CHANGE_EXPIRE, g);
     return nft_batch_commit(fw->nft, b, NFT_TOLERATE_ABSENT | NFT_TOLERATE_TAKEN, e);
 }
+

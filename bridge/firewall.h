@@ -34,10 +34,10 @@ enum fw_tables {
 int fw_probe(struct fw *fw, char **owner, struct err *e);
 
 /** Sends the tables and withdraws them in the same transaction: 0 if the kernel would take them. */
-int fw_rehearse(struct fw *fw, struct err *e);
-struct bridge_drop;
-/** As bridge_each_drop(). */
-int fw_each_drop(struct fw *fw, void (*each)(const struct bridge_drop *drop, void *arg), void *arg);
+int fw_dry_run(struct fw *fw, struct err *e);
+struct firewall_drop;
+/** As firewall_each_drop(). */
+int fw_each_drop(struct fw *fw, void (*each)(const struct firewall_drop *drop, void *arg), void *arg);
 
 struct fw_network {
     const char *bridge;     /**< interface name */
@@ -56,7 +56,7 @@ struct fw_network {
 
 /** What a port may say. One of which the firewall knows nothing says nothing. */
 struct fw_guard {
-    const char *port; /**< host-side veth */
+    const char *host_veth; /**< host-side veth */
     bool unguarded;   /**< anything: the rest does not count */
     uint8_t mac[6];
     struct in_addr ip4;         /**< 0.0.0.0: none */
@@ -79,13 +79,13 @@ struct fw_publish {
 };
 
 /** Who answers what a network asks its gateway on port 53. */
-struct fw_resolver {
+struct fw_dns_redirect {
     const char *bridge;
     int family;
     struct in_addr gateway4;
     struct in6_addr gateway6;
     uint8_t protocol; /**< IPPROTO_UDP, IPPROTO_TCP */
-    uint16_t to_port; /**< of the gateway, host byte order; 0 removes it, in fw_set_resolvers() */
+    uint16_t to_port; /**< of the gateway, host byte order; 0 removes it, in fw_set_dns_redirects() */
 };
 
 /** Links of the host between which nothing of @family is forwarded, although forwarding is on. */
@@ -111,10 +111,10 @@ void fw_add_network(struct fw_batch *b, const struct fw_network *n);
 void fw_add_link(struct fw_batch *b, const char *from, const char *to);
 void fw_add_guard(struct fw_batch *b, const struct fw_guard *g);
 void fw_add_publish(struct fw_batch *b, const struct fw_publish *p);
-void fw_add_resolver(struct fw_batch *b, const struct fw_resolver *r);
+void fw_add_dns_redirect(struct fw_batch *b, const struct fw_dns_redirect *r);
 void fw_add_closed(struct fw_batch *b, const struct fw_closed *c);
 /** Puts @r in the place of whatever stood there, in one transaction. */
-int fw_set_resolvers(struct fw *fw, const struct fw_resolver *r, size_t count, struct err *e);
+int fw_set_dns_redirects(struct fw *fw, const struct fw_dns_redirect *r, size_t count, struct err *e);
 /** The name server has left @port: packets to it are no longer dropped. Accepts "already gone". */
 int fw_close_door(struct fw *fw, uint16_t port, struct err *e);
 
@@ -173,3 +173,4 @@ int fw_compare(struct fw *fw, const struct fw_wanted *wanted,
  *  taken. A port that is published to another container by now is left alone. */
 int fw_expire(struct fw *fw, const struct fw_guard *g, const struct fw_publish *p, size_t count,
               struct err *e);
+

@@ -192,3 +192,4 @@ int foreign_each_dnat(struct foreign *f, void (*each)(const struct foreign_dnat 
     }
     return r < 0 ? err_set(e, r, "read a map of the host's nf_tables") : 0;
 }
+

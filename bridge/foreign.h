@@ -84,3 +84,4 @@ enum tri xt_match(const char *name, unsigned revision, const void *info, size_t 
 /** The tables of the older ip_tables, which nf_tables does not show. (foreign_legacy.c) */
 int legacy_judge(const struct foreign_packet *packet,
                  void (*each)(const struct foreign_drop *d, void *arg), void *arg, struct err *e);
+

@@ -253,3 +253,4 @@ int legacy_judge(const struct foreign_packet *packet,
             r = judge_table(tables[i].name, tables[i].priority, packet, each, arg, e);
     return r;
 }
+

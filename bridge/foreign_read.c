@@ -158,3 +158,4 @@ bool foreign_has_chain(const struct foreign *f, const char *prefix)
             return true;
     return false;
 }
+

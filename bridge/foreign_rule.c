@@ -368,3 +368,4 @@ void machine_clear(struct machine *m)
 {
     free(m->chain);
 }
+

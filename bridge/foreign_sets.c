@@ -194,3 +194,4 @@ int foreign_look_up(struct foreign *f, uint32_t family, const char *table, const
     *out = answer.found;
     return 0;
 }
+

@@ -106,3 +106,4 @@ enum tri xt_match(const char *name, unsigned revision, const void *info, size_t 
             return matches[i].match(p, info);
     return MAYBE;
 }
+

@@ -67,13 +67,13 @@ static struct fw_closed as_elements(const struct state *s, enum family f)
 
 /* ---- the file --------------------------------------------------------------------------------*/
 
-int forwarding_lock(struct bridge *b, struct err *e)
+int forwarding_lock(struct net *net, struct err *e)
 {
-    int lock = lock_file_at(b->leases_fd, LOCK_FILE, LOCK_EX);
-    return lock < 0 ? lock_failed(lock, b->leases_fd, LOCK_FILE, "forwarding", e) : lock;
+    int lock = lock_file_at(net->leases_fd, LOCK_FILE, LOCK_EX);
+    return lock < 0 ? lock_failed(lock, net->leases_fd, LOCK_FILE, "forwarding", e) : lock;
 }
 
-static int state_save(struct bridge *b, const struct state *s, struct err *e)
+static int state_save(struct net *net, const struct state *s, struct err *e)
 {
     _cleanup_json_ json_t *j = json_object();
     json_object_set_new(j, "schema", json_integer(1));
@@ -87,23 +87,23 @@ static int state_save(struct bridge *b, const struct state *s, struct err *e)
     if (s->indexes)
         json_object_set(j, "indexes", s->indexes);
     json_object_set_new(j, "opened", json_boolean(s->opened));
-    json_seal(j);
-    return json_write_at(b->leases_fd, STATE_FILE, j, e);
+    json_add_checksum(j);
+    return json_write_at(net->leases_fd, STATE_FILE, j, e);
 }
 
 /* -EBADMSG: damaged. */
-static int state_load(struct bridge *b, struct state *out, struct err *e)
+static int state_load(struct net *net, struct state *out, struct err *e)
 {
     _cleanup_json_ json_t *j = NULL;
     *out = (struct state){0};
-    int r = b->leases_fd < 0 ? -ENOENT : json_read_at(b->leases_fd, STATE_FILE, &j, e);
+    int r = net->leases_fd < 0 ? -ENOENT : json_read_at(net->leases_fd, STATE_FILE, &j, e);
     if (r == -ENOENT) {
         err_clear(e);
         out->missing = true;
         return 0;
     }
     if (r == 0)
-        r = json_check_seal(j, STATE_FILE, e);
+        r = json_verify_checksum(j, STATE_FILE, e);
     if (r < 0)
         return r;
     for (int i = 0; i < FAMILIES; i++) {
@@ -148,7 +148,7 @@ static bool needs(const struct network *n, enum family f)
     return network_has_gateway(n) && (f == FOUR ? n->subnet4.prefix : n->subnet6.prefix);
 }
 
-const char *bridge_forwarding_missing(const struct network *n)
+const char *net_forwarding_missing(const struct network *n)
 {
     static const char *const keys[FAMILIES] = {IPV4, IPV6};
     for (int f = 0; f < FAMILIES; f++)
@@ -188,7 +188,7 @@ static int note_link(const struct link *link, void *arg)
 }
 
 /* Which links there are, and which of them do not forward @f now; with @all, all of them are closed. */
-static int note_links(struct bridge *b, enum family f, bool all, struct state *s, struct err *e)
+static int note_links(struct net *net, enum family f, bool all, struct state *s, struct err *e)
 {
     struct closed *c = &s->families[f];
     strv_free(take_ptr(c->from));
@@ -197,7 +197,7 @@ static int note_links(struct bridge *b, enum family f, bool all, struct state *s
         s->indexes = json_object();
     struct links links = {.indexes = s->indexes};
     links.bridges = take_ptr(s->bridges);
-    int r = rt_each_link(b->rt, note_link, &links, e);
+    int r = rt_each_link(net->rt, note_link, &links, e);
     s->bridges = links.bridges;
     c->to = links.all;
     /* Before 6.17 the switch of a single link said nothing about forwarding IPv6. */
@@ -213,12 +213,12 @@ static int note_links(struct bridge *b, enum family f, bool all, struct state *s
 }
 
 /* The note is lost, with the run directory or alone: what is closed now, if anything, was noted. */
-static int state_from_firewall(struct bridge *b, struct state *s, struct err *e)
+static int state_from_firewall(struct net *net, struct state *s, struct err *e)
 {
     bool any = false;
     for (int f = 0; f < FAMILIES; f++) {
         struct closed *c = &s->families[f];
-        int r = fw_read_closed(b->fw, f == FOUR ? AF_INET : AF_INET6, &c->from, &c->to, e);
+        int r = fw_read_closed(net->fw, f == FOUR ? AF_INET : AF_INET6, &c->from, &c->to, e);
         if (r < 0)
             return r;
         any = any || c->to;
@@ -228,30 +228,30 @@ static int state_from_firewall(struct bridge *b, struct state *s, struct err *e)
     /* The rest is of those that bear the names now; what is no bridge has no bridged frames to lose. */
     struct links links = {.indexes = json_object()};
     s->indexes = links.indexes;
-    int r = rt_each_link(b->rt, note_link, &links, e);
+    int r = rt_each_link(net->rt, note_link, &links, e);
     strv_free(links.all);
     s->bridges = links.bridges;
-    return r < 0 ? r : state_save(b, s, e);
+    return r < 0 ? r : state_save(net, s, e);
 }
 
 /* If the file is damaged, all links that are there now are closed: it exists only if netctr has switched
  * something on. The caller has the lock. */
-static int state_load_or_close(struct bridge *b, struct state *s, struct err *e)
+static int state_load_or_close(struct net *net, struct state *s, struct err *e)
 {
-    int r = state_load(b, s, e);
+    int r = state_load(net, s, e);
     if (r == 0 && s->missing)
-        return state_from_firewall(b, s, e);
+        return state_from_firewall(net, s, e);
     if (r != -EBADMSG)
         return r;
     err_clear(e);
     state_clear(s);
     for (int f = 0; f < FAMILIES; f++)
-        if (is_on((enum family)f, NULL) == 1 && (r = note_links(b, (enum family)f, true, s, e)) < 0)
+        if (is_on((enum family)f, NULL) == 1 && (r = note_links(net, (enum family)f, true, s, e)) < 0)
             return r;
     warn("`%s` was damaged: this host forwards only for containers now (`netctr network forwarding "
          "--open` allows the rest)",
          STATE_FILE);
-    return state_save(b, s, e);
+    return state_save(net, s, e);
 }
 
 /* Writes @now where @was stands; a link may be gone by now. */
@@ -293,9 +293,9 @@ static int switch_on(enum family f, const struct state *s, struct err *e)
 
 /* ---- up --------------------------------------------------------------------------------------*/
 
-static int close_links(struct bridge *b, const struct state *s, enum family f, struct err *e)
+static int close_links(struct net *net, const struct state *s, enum family f, struct err *e)
 {
-    _cleanup_fw_batch_ struct fw_batch *batch = fw_batch_new(b->fw);
+    _cleanup_fw_batch_ struct fw_batch *batch = fw_batch_new(net->fw);
     struct fw_closed closed = as_elements(s, f);
     fw_add_closed(batch, &closed);
     return fw_commit(batch, e);
@@ -333,7 +333,7 @@ static void rename_all(const struct state *s, strv *links)
 }
 
 /* Brings @s up to date: 1 if something has another name now. */
-static int follow_names(struct bridge *b, struct state *s, struct err *e)
+static int follow_names(struct net *net, struct state *s, struct err *e)
 {
     if (!any_renamed(s))
         return 0;
@@ -350,55 +350,55 @@ static int follow_names(struct bridge *b, struct state *s, struct err *e)
     }
     json_decref(s->indexes);
     s->indexes = indexes;
-    int r = state_save(b, s, e);
+    int r = state_save(net, s, e);
     return r < 0 ? r : 1;
 }
 
 /* A link that has taken the old name of a renamed link came later, so it is not closed. */
-static int open_old_names(struct bridge *b, const struct state *s, enum family f, struct err *e)
+static int open_old_names(struct net *net, const struct state *s, enum family f, struct err *e)
 {
     _cleanup_strv_ strv from = NULL, to = NULL, old = NULL;
     struct fw_closed closed = as_elements(s, f);
-    int r = fw_read_closed(b->fw, closed.family, &from, &to, e);
+    int r = fw_read_closed(net->fw, closed.family, &from, &to, e);
     strv_each (link, to)
         if (!strv_has(closed.to, link))
             strv_add(&old, link);
     closed = (struct fw_closed){.family = closed.family, .from = old, .to = old};
-    return r == 0 && old ? fw_undo_closed(b->fw, &closed, e) : r;
+    return r == 0 && old ? fw_undo_closed(net->fw, &closed, e) : r;
 }
 
-static int close_renamed(struct bridge *b, struct state *s, struct err *e)
+static int close_renamed(struct net *net, struct state *s, struct err *e)
 {
-    int r = follow_names(b, s, e), renamed = r;
+    int r = follow_names(net, s, e), renamed = r;
     for (int f = 0; r >= 0 && renamed && f < FAMILIES && !s->opened; f++) {
-        r = close_links(b, s, (enum family)f, e);
+        r = close_links(net, s, (enum family)f, e);
         if (r == 0)
-            r = open_old_names(b, s, (enum family)f, e);
+            r = open_old_names(net, s, (enum family)f, e);
     }
     return r < 0 ? r : 0;
 }
 
 /* Without the lock, since nearly every start asks: what it finds is found out again with it. */
-static bool must_follow(struct bridge *b)
+static bool must_follow(struct net *net)
 {
     _cleanup_state_ struct state s = {0};
-    return state_load(b, &s, NULL) == 0 && any_renamed(&s);
+    return state_load(net, &s, NULL) == 0 && any_renamed(&s);
 }
 
 /* ---- what a network needs --------------------------------------------------------------------*/
 
 /* 1: it had to be switched on. */
-static int family_up(struct bridge *b, enum family f, struct state *s, struct err *e)
+static int family_up(struct net *net, enum family f, struct state *s, struct err *e)
 {
     int r = is_on(f, e);
     if (r != 0)
         return r < 0 ? r : 0;
     /* It may have been on, noted, and switched off since: then the old note does not count. */
     struct fw_closed before = as_elements(s, f);
-    if (before.to && (r = fw_undo_closed(b->fw, &before, e)) < 0)
+    if (before.to && (r = fw_undo_closed(net->fw, &before, e)) < 0)
         return r;
-    if ((r = note_links(b, f, false, s, e)) < 0 || (r = state_save(b, s, e)) < 0 ||
-        (!s->opened && (r = close_links(b, s, f, e)) < 0) || (r = switch_on(f, s, e)) < 0)
+    if ((r = note_links(net, f, false, s, e)) < 0 || (r = state_save(net, s, e)) < 0 ||
+        (!s->opened && (r = close_links(net, s, f, e)) < 0) || (r = switch_on(f, s, e)) < 0)
         return r;
     return 1;
 }
@@ -422,23 +422,23 @@ static void tell(const struct state *s, const bool switched[FAMILIES])
     free(links);
 }
 
-int forwarding_up(struct bridge *b, const struct network *n, struct err *e)
+int forwarding_up(struct net *net, const struct network *n, struct err *e)
 {
     bool switched[FAMILIES] = {false}, any = false;
     int r = 1;
     for (int f = 0; f < FAMILIES; f++)
         if (needs(n, (enum family)f) && (r = is_on((enum family)f, e)) <= 0)
             break;
-    if (r < 0 || (r != 0 && !must_follow(b)))
+    if (r < 0 || (r != 0 && !must_follow(net)))
         return r < 0 ? r : 0;
     _cleanup_state_ struct state s = {0};
-    _cleanup_close_ int lock = forwarding_lock(b, e);
-    r = lock < 0 ? lock : state_load_or_close(b, &s, e);
+    _cleanup_close_ int lock = forwarding_lock(net, e);
+    r = lock < 0 ? lock : state_load_or_close(net, &s, e);
     if (r == 0)
-        r = close_renamed(b, &s, e);
+        r = close_renamed(net, &s, e);
     for (int f = 0; r >= 0 && f < FAMILIES; f++)
         if (needs(n, (enum family)f)) {
-            r = family_up(b, (enum family)f, &s, e);
+            r = family_up(net, (enum family)f, &s, e);
             switched[f] = r == 1;
             any = any || r == 1;
         }
@@ -447,11 +447,11 @@ int forwarding_up(struct bridge *b, const struct network *n, struct err *e)
     return r < 0 ? r : 0;
 }
 
-int forwarding_add(struct bridge *b, struct fw_batch *batch, struct err *e)
+int forwarding_add(struct net *net, struct fw_batch *batch, struct err *e)
 {
     _cleanup_state_ struct state s = {0};
-    int r = state_load_or_close(b, &s, e);
-    if (r == 0 && (r = follow_names(b, &s, e)) > 0)
+    int r = state_load_or_close(net, &s, e);
+    if (r == 0 && (r = follow_names(net, &s, e)) > 0)
         r = 0;
     /* A note that cannot be written is no reason to leave the host without a firewall. */
     if (r < 0) {
@@ -461,7 +461,7 @@ int forwarding_add(struct bridge *b, struct fw_batch *batch, struct err *e)
     /* Nor one that cannot be read to open the way. */
     for (int f = 0; r < 0 && f < FAMILIES && !s.opened; f++)
         if (!s.families[f].to && is_on((enum family)f, NULL) == 1)
-            (void)note_links(b, (enum family)f, true, &s, NULL);
+            (void)note_links(net, (enum family)f, true, &s, NULL);
     for (int f = 0; f < FAMILIES && !s.opened; f++) {
         struct fw_closed closed = as_elements(&s, (enum family)f);
         fw_add_closed(batch, &closed);
@@ -469,10 +469,10 @@ int forwarding_add(struct bridge *b, struct fw_batch *batch, struct err *e)
     return 0;
 }
 
-bool forwarding_look(struct bridge *b, struct fw_batch *batch)
+bool forwarding_look(struct net *net, struct fw_batch *batch)
 {
     _cleanup_state_ struct state s = {0};
-    if (state_load(b, &s, NULL) < 0 || s.missing)
+    if (state_load(net, &s, NULL) < 0 || s.missing)
         return false;
     for (int f = 0; f < FAMILIES && !s.opened; f++) {
         struct fw_closed closed = as_elements(&s, (enum family)f);
@@ -483,10 +483,10 @@ bool forwarding_look(struct bridge *b, struct fw_batch *batch)
 
 /* ---- what people ask for ---------------------------------------------------------------------*/
 
-int bridge_forwarding(struct bridge *b, json_t **out, struct err *e)
+int net_forwarding(struct net *net, json_t **out, struct err *e)
 {
     _cleanup_state_ struct state s = {0};
-    int r = state_load(b, &s, e);
+    int r = state_load(net, &s, e);
     if (r < 0)
         return r;
     json_t *j = json_object();
@@ -504,22 +504,23 @@ int bridge_forwarding(struct bridge *b, json_t **out, struct err *e)
     return 0;
 }
 
-int bridge_open_forwarding(struct bridge *b, bool open, struct err *e)
+int net_open_forwarding(struct net *net, bool open, struct err *e)
 {
     _cleanup_state_ struct state s = {0};
-    _cleanup_close_ int lock = forwarding_lock(b, e);
-    int r = lock < 0 ? lock : state_load_or_close(b, &s, e);
+    _cleanup_close_ int lock = forwarding_lock(net, e);
+    int r = lock < 0 ? lock : state_load_or_close(net, &s, e);
     if (r < 0)
         return r;
-    if (!open && (r = follow_names(b, &s, e)) < 0)
+    if (!open && (r = follow_names(net, &s, e)) < 0)
         return r;
     s.opened = open;
-    r = state_save(b, &s, e);
+    r = state_save(net, &s, e);
     /* Without tables nothing is forwarded by our rules or dropped by them; those who make them read this. */
-    int tables = r == 0 ? bridge_check(b, e) : r;
+    int tables = r == 0 ? net_check(net, e) : r;
     for (int f = 0; tables == 0 && r == 0 && f < FAMILIES; f++) {
         struct fw_closed closed = as_elements(&s, (enum family)f);
-        r = open ? fw_undo_closed(b->fw, &closed, e) : close_links(b, &s, (enum family)f, e);
+        r = open ? fw_undo_closed(net->fw, &closed, e) : close_links(net, &s, (enum family)f, e);
     }
     return tables < 0 ? tables : r;
 }
+

@@ -77,7 +77,7 @@ static void put_rule(struct nft_batch *b)
     nftnl_rule_free(r);
 }
 
-int keeper_create(struct nft *n, struct err *e)
+int nat_hold_create(struct nft *n, struct err *e)
 {
     _cleanup_nft_batch_ struct nft_batch *b = nft_batch_new();
     put_table(b);
@@ -86,3 +86,4 @@ int keeper_create(struct nft *n, struct err *e)
     put_rule(b);
     return nft_batch_commit(n, b, NFT_TOLERATE_NOTHING, e);
 }
+

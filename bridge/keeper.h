@@ -13,4 +13,5 @@
 
 /** Makes the table, owned by the connection @n and gone with it. Once a connection. -EPERM: another
  *  process owns it. */
-int keeper_create(struct nft *n, struct err *e);
+int nat_hold_create(struct nft *n, struct err *e);
+

@@ -45,7 +45,7 @@ static const struct {
     const char *name;
 } tables[] = {{NFPROTO_INET, "netctr"}, {NFPROTO_BRIDGE, "netctr_guard"}};
 
-struct listener {
+struct firewall_watch {
     char *instance;
     int (*flushed)(void *arg);
     void *arg;
@@ -65,13 +65,13 @@ struct listener {
     int64_t next_ms; /* and may be then */
 };
 
-static void set_timer(struct listener *l, int64_t ms)
+static void set_timer(struct firewall_watch *l, int64_t ms)
 {
     struct itimerspec t = {.it_value = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}};
     (void)timerfd_settime(l->timer, 0, &t, NULL);
 }
 
-static int watch(struct listener *l, int fd)
+static int watch(struct firewall_watch *l, int fd)
 {
     struct epoll_event interest = {.events = EPOLLIN, .data.fd = fd};
     return epoll_ctl(l->epoll, EPOLL_CTL_ADD, fd, &interest) < 0 ? -errno : 0;
@@ -96,7 +96,7 @@ static bool is_ours(const struct nlmsghdr *h)
     return false;
 }
 
-static bool by_netctr(const struct listener *l, const struct nlmsghdr *h)
+static bool by_netctr(const struct firewall_watch *l, const struct nlmsghdr *h)
 {
     const struct nlattr *a;
     mnl_attr_for_each(a, h, sizeof(struct nfgenmsg))
@@ -108,7 +108,7 @@ static bool by_netctr(const struct listener *l, const struct nlmsghdr *h)
     return false;
 }
 
-static void hear(struct listener *l, const struct nlmsghdr *h)
+static void hear(struct firewall_watch *l, const struct nlmsghdr *h)
 {
     switch (h->nlmsg_type & 0xff) {
     case NFT_MSG_DELTABLE:
@@ -127,7 +127,7 @@ static void hear(struct listener *l, const struct nlmsghdr *h)
     }
 }
 
-static void hear_all(struct listener *l, const void *messages, size_t size)
+static void hear_all(struct firewall_watch *l, const void *messages, size_t size)
 {
     int left = (int)size;
     /* mnl_nlmsg_ok() takes a length beyond 2 GiB for a negative one. */
@@ -137,7 +137,7 @@ static void hear_all(struct listener *l, const void *messages, size_t size)
             hear(l, h);
 }
 
-static void listen_to_kernel(struct listener *l)
+static void listen_to_kernel(struct firewall_watch *l)
 {
     for (int i = 0; i < DATAGRAMS_PER_RUN; i++) {
         ssize_t got = mnl_socket_recvfrom(l->socket, l->buffer, BUFFER_SIZE);
@@ -163,7 +163,7 @@ static int count_rule(const struct nlmsghdr *answer, void *data)
     return MNL_CB_OK;
 }
 
-static bool has_rules(struct listener *l, size_t table)
+static bool has_rules(struct firewall_watch *l, size_t table)
 {
     _Alignas(struct nlmsghdr) char buffer[256];
     size_t count = 0;
@@ -176,7 +176,7 @@ static bool has_rules(struct listener *l, size_t table)
 
 /* Whether our tables are there and have not been flushed. Tables of another netctr are its own
  * business, and a question that cannot be answered is no reason to do anything. */
-static bool is_whole(struct listener *l)
+static bool is_whole(struct firewall_watch *l)
 {
     _cleanup_free_ char *owner = NULL;
     int r = ruleset_probe(l->nft, l->instance, &owner);
@@ -189,7 +189,7 @@ static bool is_whole(struct listener *l)
 }
 
 /* A little later each time. Returns in how many milliseconds. */
-static int64_t try_later(struct listener *l)
+static int64_t try_later(struct firewall_watch *l)
 {
     int64_t ms = l->retry_ms;
     set_timer(l, ms);
@@ -198,7 +198,7 @@ static int64_t try_later(struct listener *l)
 }
 
 /* Calls back now or when the pause is over. Damage done meanwhile is repaired with the rest. */
-static void reload_if_due(struct listener *l)
+static void reload_if_due(struct firewall_watch *l)
 {
     if (!l->due)
         return;
@@ -214,7 +214,7 @@ static void reload_if_due(struct listener *l)
 
 /* ---- the outside -----------------------------------------------------------------------------*/
 
-static int subscribe(struct listener *l)
+static int subscribe(struct firewall_watch *l)
 {
     int size = QUEUE_SIZE, group = NFNLGRP_NFTABLES;
     l->socket = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -230,11 +230,11 @@ static int subscribe(struct listener *l)
     return r < 0 ? r : watch(l, fd);
 }
 
-int listener_new(const char *instance, int (*flushed)(void *arg), void *arg, struct listener **out,
+int firewall_watch_new(const char *instance, int (*flushed)(void *arg), void *arg, struct firewall_watch **out,
                  struct err *e)
 {
-    _cleanup_listener_ struct listener *l = xcalloc(1, sizeof(*l));
-    *l = (struct listener){.instance = xstrdup(instance),
+    _cleanup_firewall_watch_ struct firewall_watch *l = xcalloc(1, sizeof(*l));
+    *l = (struct firewall_watch){.instance = xstrdup(instance),
                            .flushed = flushed,
                            .arg = arg,
                            .strays = STRAYS_INIT,
@@ -248,18 +248,18 @@ int listener_new(const char *instance, int (*flushed)(void *arg), void *arg, str
     if (r < 0)
         return err_set(e, r, "listen for changes of the firewall");
     /* Older kernels cannot; there, connections may break when the rules are flushed. */
-    (void)keeper_create(l->nft, NULL);
+    (void)nat_hold_create(l->nft, NULL);
     /* Without it the firewall is watched all the same. */
     if (strays_open(&l->strays, instance) == 0)
         (void)(watch(l, l->strays.socket) < 0 || watch(l, l->strays.timer) < 0);
     l->due = !is_whole(l);
     if (l->due)
-        set_timer(l, 1); /* the callback is listener_run()'s to make */
+        set_timer(l, 1); /* the callback is firewall_watch_run()'s to make */
     *out = take_ptr(l);
     return 0;
 }
 
-void listener_free(struct listener *l)
+void firewall_watch_free(struct firewall_watch *l)
 {
     if (!l)
         return;
@@ -274,28 +274,28 @@ void listener_free(struct listener *l)
     free(l);
 }
 
-void listener_cleanup(struct listener **l)
+void firewall_watch_cleanup(struct firewall_watch **l)
 {
-    listener_free(*l);
+    firewall_watch_free(*l);
 }
 
-int listener_fd(const struct listener *l)
+int firewall_watch_fd(const struct firewall_watch *l)
 {
     return l->epoll;
 }
 
-void listener_again(struct listener *l)
+void firewall_watch_again(struct firewall_watch *l)
 {
     l->due = true;
     l->next_ms = monotonic_ms() + try_later(l);
 }
 
-void listener_restored(struct listener *l)
+void firewall_watch_restored(struct firewall_watch *l)
 {
     l->retry_ms = RETRY_MS;
 }
 
-void listener_run(struct listener *l)
+void firewall_watch_run(struct firewall_watch *l)
 {
     uint64_t times;
     (void)!read(l->timer, &times, sizeof(times));
@@ -306,3 +306,4 @@ void listener_run(struct listener *l)
     l->lost = false;
     reload_if_due(l);
 }
+

@@ -10,13 +10,13 @@
 
 /* ---- the default network ---------------------------------------------------------------------*/
 
-static int define_default(struct bridge *b, struct network *out, struct err *e)
+static int define_default(struct net *net, struct network *out, struct err *e)
 {
     out->name = xstrdup(DEFAULT_NETWORK);
     out->bridge = xstrdup("nc-" DEFAULT_NETWORK);
     out->icc = out->isolate = out->guard = out->dns = true;
     out->created = time(NULL);
-    int r = subnet_choose4(b, "10.88.0.0", 16, &out->subnet4, e);
+    int r = subnet_choose4(net, "10.88.0.0", 16, &out->subnet4, e);
     int ipv6 = file_exists_at(AT_FDCWD, "/proc/net/if_inet6");
     if (r == 0 && ipv6 < 0)
         r = err_set(e, ipv6, "look whether the host has IPv6");
@@ -27,22 +27,22 @@ static int define_default(struct bridge *b, struct network *out, struct err *e)
     out->gateway4 = subnet_host(&out->subnet4, 1);
     if (out->subnet6.prefix)
         out->gateway6 = subnet_host(&out->subnet6, 1);
-    return network_save(b, out, e);
+    return network_save(net, out, e);
 }
 
-int network_load(struct bridge *b, const char *name, struct network *out, struct err *e)
+int network_load(struct net *net, const char *name, struct network *out, struct err *e)
 {
     *out = (struct network){0};
-    int r = valid_name(name) ? network_read(b, name, out, e) : -ENOENT;
+    int r = valid_name(name) ? network_read(net, name, out, e) : -ENOENT;
     if (r == -ENOENT && streq(name, DEFAULT_NETWORK)) {
         err_clear(e);
-        _cleanup_close_ int lock = networks_lock(b, e);
+        _cleanup_close_ int lock = networks_lock(net, e);
         if (lock < 0)
             return lock;
-        r = network_read(b, name, out, e); /* somebody else may have been faster */
+        r = network_read(net, name, out, e); /* somebody else may have been faster */
         if (r == -ENOENT) {
             err_clear(e);
-            r = define_default(b, out, e);
+            r = define_default(net, out, e);
         }
     } else if (r == -ENOENT) {
         err_say(e, -ENOENT, "no such network `%s`", name);
@@ -54,19 +54,19 @@ int network_load(struct bridge *b, const char *name, struct network *out, struct
 
 /* ---- up --------------------------------------------------------------------------------------*/
 
-static int firewall_up(struct bridge *b, const struct network *n, uint16_t names_port,
+static int firewall_up(struct net *net, const struct network *n, uint16_t names_port,
                        struct err *e)
 {
-    _cleanup_fw_batch_ struct fw_batch *batch = fw_batch_new(b->fw);
+    _cleanup_fw_batch_ struct fw_batch *batch = fw_batch_new(net->fw);
     network_add(batch, n, names_port);
     return fw_commit(batch, e);
 }
 
 /* Who has loaded the definition may have been slow: it can be gone by now, or another's of that name. */
-static int require_same(struct bridge *b, const struct network *n, struct err *e)
+static int require_same(struct net *net, const struct network *n, struct err *e)
 {
     _cleanup_network_ struct network now;
-    int r = network_read(b, n->name, &now, e);
+    int r = network_read(net, n->name, &now, e);
     if (r == -ENOENT)
         return err_say(e, r, "it was removed a moment ago");
     if (r < 0)
@@ -77,26 +77,26 @@ static int require_same(struct bridge *b, const struct network *n, struct err *e
     return 0;
 }
 
-int network_up(struct bridge *b, const struct network *n, uint16_t names_port, struct err *e)
+int network_up(struct net *net, const struct network *n, uint16_t names_port, struct err *e)
 {
     _cleanup_free_ char *file = xasprintf(".%s.up", n->name);
-    _cleanup_close_ int lock = lock_file_at(b->leases_fd, file, LOCK_EX);
+    _cleanup_close_ int lock = lock_file_at(net->leases_fd, file, LOCK_EX);
     if (lock < 0) {
         _cleanup_free_ char *what = xasprintf("network `%s`", n->name);
-        return lock_failed(lock, b->leases_fd, file, what, e);
+        return lock_failed(lock, net->leases_fd, file, what, e);
     }
-    int r = require_same(b, n, e), made = 0;
+    int r = require_same(net, n, e), made = 0;
     if (r == -ENOENT)
-        (void)unlinkat(b->leases_fd, file, 0); /* nobody else would */
+        (void)unlinkat(net->leases_fd, file, 0); /* nobody else would */
     if (r == 0)
-        r = firewall_up(b, n, names_port, e);
+        r = firewall_up(net, n, names_port, e);
     if (r == 0)
-        r = made = device_up(b, n, e);
+        r = made = device_up(net, n, e);
     if (r >= 0)
-        r = forwarding_up(b, n, e);
+        r = forwarding_up(net, n, e);
     if (r < 0)
         return err_wrap(e, "network `%s`", n->name);
-    return made && device_has_ports(b, n, NULL) > 0;
+    return made && device_has_ports(net, n, NULL) > 0;
 }
 
 const struct sysctl *network_sysctls(bool ipv6)
@@ -151,3 +151,4 @@ int network_check_sysctl(const char *text, struct err *e)
         e, "write net.ipv4.conf.IFNAME.KEY=VALUE with the word IFNAME; also net.ipv4.neigh, "
            "net.ipv6.conf and net.ipv6.neigh");
 }
+

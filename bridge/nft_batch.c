@@ -460,3 +460,4 @@ int nft_request(struct nft *n, struct nlmsghdr *request,
     return request->nlmsg_flags & NLM_F_DUMP ? dump(n, request, each, data)
                                              : request_once(n, request, each, data);
 }
+

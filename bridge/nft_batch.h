@@ -56,3 +56,4 @@ int nft_batch_commit(struct nft *n, struct nft_batch *b, enum nft_tolerate toler
  *  MNL_CB_OK). A dump is read as a whole first, again if something changes meanwhile. 0 or a negative errno. */
 int nft_request(struct nft *n, struct nlmsghdr *request,
                 int (*each)(const struct nlmsghdr *answer, void *data), void *data);
+

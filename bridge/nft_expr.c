@@ -141,3 +141,4 @@ void expr_verdict(struct nftnl_rule *r, uint32_t verdict, const char *chain)
     if (chain)
         nftnl_expr_set_str(x, NFTNL_EXPR_IMM_CHAIN, chain);
 }
+

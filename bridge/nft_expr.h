@@ -40,3 +40,4 @@ void expr_verdict(struct nftnl_rule *r, uint32_t verdict, const char *chain);
 
 /** For libnftnl's allocators, which fail like xcalloc() only for want of a few bytes: same end. */
 void *nft_must(void *allocated);
+

@@ -420,7 +420,7 @@ static void run_door(struct proxy *p, struct door *door)
 /* ---- the outside -----------------------------------------------------------------------------*/
 
 /* Whether ::1 is among the addresses that this socket was bound for. */
-static bool holds_loopback(const struct held_port *h)
+static bool holds_loopback(const struct bound_port *h)
 {
     const struct ip *host = &h->publish.host;
     return h->family == AF_INET6 && (host->family == 0 || ip_is_any(host) ||
@@ -429,7 +429,7 @@ static bool holds_loopback(const struct held_port *h)
 
 static int open_door(struct proxy *p, struct door *door)
 {
-    const struct held_port *h = door->port;
+    const struct bound_port *h = door->port;
     if (h->protocol != IPPROTO_UDP) {
         if (door->to.family)
             (void)listen(h->fd, SOMAXCONN); /* held with a queue that refusals do not fill */
@@ -440,7 +440,7 @@ static int open_door(struct proxy *p, struct door *door)
     return proxy_open_udp(p, door);
 }
 
-int proxy_new(const struct held_ports *held, const struct ip *address4, const struct ip *address6,
+int proxy_new(const struct bound_ports *held, const struct ip *address4, const struct ip *address6,
               struct proxy **out, struct err *e)
 {
     _cleanup_proxy_ struct proxy *p = xcalloc(1, sizeof(*p));
@@ -532,3 +532,4 @@ bool proxy_crowded(const struct proxy *p, struct proxy_crowd *out)
     *out = p->crowd;
     return out->closed || out->refused;
 }
+

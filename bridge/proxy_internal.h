@@ -19,7 +19,7 @@ enum kind { DOOR, END, TALK, CLOCK };
 /* A held socket. */
 struct door {
     enum kind kind;
-    const struct held_port *port;
+    const struct bound_port *port;
     struct ip to; /* where ::1 leads; family 0: nowhere, all are refused */
 };
 
@@ -100,3 +100,4 @@ void proxy_run_udp(struct proxy *p, struct door *door);
 void proxy_run_talk(struct proxy *p, struct talk *t);
 void proxy_end_old_talks(struct proxy *p);
 void proxy_free_udp(struct proxy *p);
+

@@ -222,3 +222,4 @@ void proxy_free_udp(struct proxy *p)
     free(p->talks);
     free(p->datagram);
 }
+

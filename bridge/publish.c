@@ -16,13 +16,13 @@
 
 #define MAX_PUBLISHED 4096
 
-void publish_list_clear(struct publish_list *l)
+void port_mappings_clear(struct port_mappings *l)
 {
     free(l->items);
-    *l = (struct publish_list){0};
+    *l = (struct port_mappings){0};
 }
 
-void publish_list_add(struct publish_list *to, const struct publish_list *from)
+void port_mappings_add(struct port_mappings *to, const struct port_mappings *from)
 {
     size_t count = from ? from->count : 0;
     if (count == 0)
@@ -51,19 +51,19 @@ static const char *protocol_name(uint8_t number)
 }
 
 /* IPv6 in brackets; "" for a port without a host address. */
-static char *host_text(const struct publish *p)
+static char *host_text(const struct port_mapping *p)
 {
     _cleanup_free_ char *text = ip_text(&p->host);
     return p->host.family == AF_INET6 ? xasprintf("[%s]", text) : take_ptr(text);
 }
 
-static void add_text(const struct publish *p, const char *host, strv *out)
+static void add_text(const struct port_mapping *p, const char *host, strv *out)
 {
     strv_add_take(
         out, xasprintf("%s:%d->%d/%s", host, p->host_port, p->port, protocol_name(p->protocol)));
 }
 
-void publish_texts(const struct publish *p, const struct publish_reach *reach, strv *out)
+void port_mapping_texts(const struct port_mapping *p, const struct port_mapping_reach *reach, strv *out)
 {
     _cleanup_free_ char *host = host_text(p);
     if (reach->routed) {
@@ -82,7 +82,7 @@ void publish_texts(const struct publish *p, const struct publish_reach *reach, s
         add_text(p, "[::1]", out);
 }
 
-char *publish_word(const struct publish *p)
+char *port_mapping_word(const struct port_mapping *p)
 {
     _cleanup_free_ char *host = host_text(p);
     _cleanup_free_ char *port = p->host_port ? xasprintf("%d:", p->host_port) : xstrdup("");
@@ -90,22 +90,22 @@ char *publish_word(const struct publish *p)
     return xasprintf("%s%s%s%d/%s", host, colons, port, p->port, protocol_name(p->protocol));
 }
 
-bool publish_equal(const struct publish *a, const struct publish *b)
+bool port_mapping_equal(const struct port_mapping *a, const struct port_mapping *b)
 {
     return a->host_port == b->host_port && a->protocol == b->protocol &&
            a->host.family == b->host.family && (!a->host.family || ip_equal(&a->host, &b->host));
 }
 
-bool publish_listed(const struct publish_list *l, const struct publish *p)
+bool port_mappings_has(const struct port_mappings *l, const struct port_mapping *p)
 {
     for (size_t i = 0; i < l->count; i++)
-        if (publish_equal(&l->items[i], p))
+        if (port_mapping_equal(&l->items[i], p))
             return true;
     return false;
 }
 
 /* The family that @p needs and @n lacks. ::1 needs none: it is proxied. */
-static const char *missing_family(const struct publish *p, const struct network *n)
+static const char *missing_family(const struct port_mapping *p, const struct network *n)
 {
     if (p->host.family == AF_INET && !n->subnet4.prefix)
         return "IPv4";
@@ -114,16 +114,16 @@ static const char *missing_family(const struct publish *p, const struct network 
     return NULL;
 }
 
-int publish_check(const struct publish_list *list, const struct network *n, struct err *e)
+int port_mappings_check(const struct port_mappings *list, const struct network *n, struct err *e)
 {
     for (size_t i = 0; i < list->count; i++) {
-        const struct publish *p = &list->items[i];
+        const struct port_mapping *p = &list->items[i];
         const char *missing = missing_family(p, n);
         if (!missing)
             continue;
-        struct publish everywhere = *p;
+        struct port_mapping everywhere = *p;
         everywhere.host = (struct ip){0};
-        _cleanup_free_ char *word = publish_word(p), *other = publish_word(&everywhere);
+        _cleanup_free_ char *word = port_mapping_word(p), *other = port_mapping_word(&everywhere);
         err_say(e, -EAFNOSUPPORT, "publish `%s`: network `%s` has no %s", word, n->name, missing);
         return err_hint(e, "publish the port on an %s address, or on every one: -p %s",
                         streq(missing, "IPv4") ? "IPv6" : "IPv4", other);
@@ -227,7 +227,7 @@ static int parse_ports(char *s, const char *text, struct notation *n, struct err
     return 0;
 }
 
-int publish_parse(const char *text, struct publish_list *list, struct err *e)
+int port_mapping_parse(const char *text, struct port_mappings *list, struct err *e)
 {
     struct notation n = {.protocol = IPPROTO_TCP};
     _cleanup_free_ char *s = xstrdup(text);
@@ -252,7 +252,7 @@ int publish_parse(const char *text, struct publish_list *list, struct err *e)
                        MAX_PUBLISHED);
     list->items = xrealloc(list->items, list->count + count, sizeof(*list->items));
     for (size_t i = 0; i < count; i++)
-        list->items[list->count++] = (struct publish){
+        list->items[list->count++] = (struct port_mapping){
             .host = n.host,
             .host_port = n.host_port.first ? (uint16_t)(n.host_port.first + i) : 0,
             .port = (uint16_t)(n.port.first + i),
@@ -264,12 +264,12 @@ int publish_parse(const char *text, struct publish_list *list, struct err *e)
 
 /* ---- sockets ---------------------------------------------------------------------------------*/
 
-void held_ports_clear(struct held_ports *h)
+void bound_ports_clear(struct bound_ports *h)
 {
     for (size_t i = 0; i < h->count; i++)
         close_fd(h->items[i].fd);
     free(h->items);
-    *h = (struct held_ports){0};
+    *h = (struct bound_ports){0};
 }
 
 static socklen_t socket_address(int family, const struct ip *host, uint16_t port,
@@ -300,7 +300,7 @@ static int drop_all(int fd)
 }
 
 /* Binds one port of one family; *@port 0 becomes the kernel's choice. Returns the socket. */
-static int hold_one(int family, const struct publish *p, uint16_t *port)
+static int hold_one(int family, const struct port_mapping *p, uint16_t *port)
 {
     int type = p->protocol == IPPROTO_UDP ? SOCK_DGRAM : SOCK_STREAM, one = 1;
     _cleanup_close_ int fd = socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, p->protocol);
@@ -326,7 +326,7 @@ static int hold_one(int family, const struct publish *p, uint16_t *port)
     return take_fd(fd);
 }
 
-bool publish_collide(const struct publish *a, const struct publish *b)
+bool port_mapping_collides(const struct port_mapping *a, const struct port_mapping *b)
 {
     return a->host_port == b->host_port && a->protocol == b->protocol &&
            (!a->host.family || !b->host.family ||
@@ -335,15 +335,15 @@ bool publish_collide(const struct publish *a, const struct publish *b)
 }
 
 /* Is the port's other user our own request, a few words earlier? */
-static bool asked_before(const struct publish_list *list, const struct publish *p)
+static bool asked_before(const struct port_mappings *list, const struct port_mapping *p)
 {
-    for (const struct publish *q = list->items; q < p; q++)
-        if (p->host_port && publish_collide(p, q))
+    for (const struct port_mapping *q = list->items; q < p; q++)
+        if (p->host_port && port_mapping_collides(p, q))
             return true;
     return false;
 }
 
-static int explain(const struct publish *p, int code, struct err *e)
+static int explain(const struct port_mapping *p, int code, struct err *e)
 {
     _cleanup_free_ char *address = host_text(p);
     const char *protocol = protocol_name(p->protocol);
@@ -365,7 +365,7 @@ static int explain(const struct publish *p, int code, struct err *e)
 
 /* An ephemeral port must be free in both families: the kernel picks one for the first, and if the
  * second is taken, another is tried. */
-static int hold_families(struct publish *p, bool ipv6, struct held_ports *out)
+static int hold_families(struct port_mapping *p, bool ipv6, struct bound_ports *out)
 {
     bool v4 = p->host.family != AF_INET6,
          v6 = p->host.family == AF_INET6 || (ipv6 && !p->host.family);
@@ -383,9 +383,9 @@ static int hold_families(struct publish *p, bool ipv6, struct held_ports *out)
         p->host_port = port;
         p->held = true;
         if (v4)
-            out->items[out->count++] = (struct held_port){take_fd(fd4), AF_INET, p->protocol, *p};
+            out->items[out->count++] = (struct bound_port){take_fd(fd4), AF_INET, p->protocol, *p};
         if (v6)
-            out->items[out->count++] = (struct held_port){take_fd(fd6), AF_INET6, p->protocol, *p};
+            out->items[out->count++] = (struct bound_port){take_fd(fd6), AF_INET6, p->protocol, *p};
         return 0;
     }
 }
@@ -400,10 +400,10 @@ static void make_room_for(size_t sockets)
     (void)setrlimit(RLIMIT_NOFILE, &l);
 }
 
-int publish_hold(struct publish_list *list, bool ipv6, struct held_ports *out,
-                 const struct publish **refused, struct err *e)
+int port_mappings_bind(struct port_mappings *list, bool ipv6, struct bound_ports *out,
+                 const struct port_mapping **refused, struct err *e)
 {
-    *out = (struct held_ports){0};
+    *out = (struct bound_ports){0};
     if (list->count == 0)
         return 0;
     make_room_for(list->count * 2);
@@ -411,7 +411,7 @@ int publish_hold(struct publish_list *list, bool ipv6, struct held_ports *out,
     for (size_t i = 0; i < list->count; i++) {
         int r = hold_families(&list->items[i], ipv6, out);
         if (r < 0) {
-            held_ports_clear(out);
+            bound_ports_clear(out);
             if (refused)
                 *refused = &list->items[i];
             if (r == -EADDRINUSE && asked_before(list, &list->items[i]))
@@ -422,3 +422,4 @@ int publish_hold(struct publish_list *list, bool ipv6, struct held_ports *out,
     }
     return 0;
 }
+

@@ -11,9 +11,9 @@
 
 #define ETHERNET_HEADER 14
 
-int rate_require(struct bridge *b, struct err *e)
+int rate_require(struct net *net, struct err *e)
 {
-    int r = rt_knows_qdisc(b->rt, "tbf");
+    int r = rt_knows_qdisc(net->rt, "tbf");
     if (r < 0)
         return err_set(e, r, "ask the kernel for tbf");
     if (r == 1)
@@ -59,10 +59,10 @@ static int set_again(struct rt *rt, const char *name, const struct endpoint *ep,
     return rt_commit(batch, e);
 }
 
-int endpoint_restore_rate(struct bridge *b, const struct endpoint *ep, int netns, struct err *e)
+int endpoint_restore_rate(struct net *net, const struct endpoint *ep, int netns, struct err *e)
 {
     _cleanup_rt_ struct rt *inside = NULL;
-    int r = set_again(b->rt, ep->port, ep, RATE_OUTSIDE, e);
+    int r = set_again(net->rt, ep->host_veth, ep, RATE_OUTSIDE, e);
     if (r < 0 || netns < 0)
         return r;
     r = netns_open_rt(netns, &inside, e);
@@ -90,13 +90,14 @@ static int compare(struct rt *rt, const char *name, const struct endpoint *ep,
     return 0;
 }
 
-int endpoint_verify_rate(struct bridge *b, const struct endpoint *ep, int netns,
+int endpoint_verify_rate(struct net *net, const struct endpoint *ep, int netns,
                          void (*found)(const char *what, void *arg), void *arg, struct err *e)
 {
     _cleanup_rt_ struct rt *inside = NULL;
-    int r = compare(b->rt, ep->port, ep, found, arg, e);
+    int r = compare(net->rt, ep->host_veth, ep, found, arg, e);
     if (r < 0 || netns < 0)
         return r;
     r = netns_open_rt(netns, &inside, e);
     return r == 0 ? compare(inside, ep->interface, ep, found, arg, e) : r;
 }
+

@@ -10,10 +10,10 @@ void endpoint_clear(struct endpoint *ep)
     free(ep->bridge);
     free(ep->container);
     free(ep->id);
-    free(ep->port);
+    free(ep->host_veth);
     free(ep->interface);
     strv_free(ep->aliases);
-    publish_list_clear(&ep->publishes);
+    port_mappings_clear(&ep->port_mappings);
     *ep = (struct endpoint){0};
 }
 
@@ -37,7 +37,7 @@ int endpoint_save(const struct endpoint *ep, int record_dir, struct err *e)
     json_put_str(j, "bridge", ep->bridge);
     json_put_str(j, "container", ep->container);
     json_put_str(j, "id", ep->id);
-    json_put_str(j, "port", ep->port);
+    json_put_str(j, "port", ep->host_veth);
     json_put_str(j, "interface", ep->interface);
     put_ip(j, "address", &ep->address4);
     put_ip(j, "address6", &ep->address6);
@@ -47,18 +47,18 @@ int endpoint_save(const struct endpoint *ep, int record_dir, struct err *e)
     if (ep->rate)
         json_object_set_new(j, "rate", json_integer((json_int_t)ep->rate));
     json_put_strv(j, "aliases", ep->aliases);
-    json_t *publishes = json_array();
-    for (size_t i = 0; i < ep->publishes.count; i++) {
-        const struct publish *p = &ep->publishes.items[i];
+    json_t *port_mappings = json_array();
+    for (size_t i = 0; i < ep->port_mappings.count; i++) {
+        const struct port_mapping *p = &ep->port_mappings.items[i];
         json_t *item = json_object();
         put_ip(item, "host", &p->host);
         json_object_set_new(item, "host_port", json_integer(p->host_port));
         json_object_set_new(item, "port", json_integer(p->port));
         json_object_set_new(item, "protocol", json_integer(p->protocol));
-        json_array_append_new(publishes, item);
+        json_array_append_new(port_mappings, item);
     }
-    json_object_set_new(j, "publish", publishes);
-    json_seal(j);
+    json_object_set_new(j, "publish", port_mappings);
+    json_add_checksum(j);
     return json_write_at(record_dir, file, j, e);
 }
 
@@ -69,7 +69,7 @@ static int get_ip(const json_t *j, const char *key, struct ip *out)
     return text ? ip_parse(text, out) : 0;
 }
 
-static int get_publish(const json_t *j, struct publish *p)
+static int get_publish(const json_t *j, struct port_mapping *p)
 {
     int64_t host_port = json_int(j, "host_port", 0), port = json_int(j, "port", 0);
     int64_t protocol = json_int(j, "protocol", 0);
@@ -101,7 +101,7 @@ static int parse_record(const json_t *j, struct endpoint *out)
     out->bridge = xstrdup(json_str(j, "bridge"));
     out->container = xstrdup(json_str(j, "container"));
     out->id = xstrdup(json_str(j, "id"));
-    out->port = xstrdup(json_str(j, "port"));
+    out->host_veth = xstrdup(json_str(j, "host_veth"));
     out->interface = xstrdup(json_str(j, "interface"));
     out->guard = json_flag(j, "guard");
     out->routed = json_flag(j, "routed");
@@ -109,18 +109,18 @@ static int parse_record(const json_t *j, struct endpoint *out)
     int64_t rate = json_int(j, "rate", 0);
     out->rate = (uint64_t)rate;
     if (json_int(j, "schema", 0) != 1 || !valid_name(out->network) || !out->bridge ||
-        !out->container || !out->id || !out->port || !valid_link(out->interface) ||
-        strlen(out->port) >= IFNAMSIZ || (rate && !rate_valid(rate)) || !mac ||
+        !out->container || !out->id || !out->host_veth || !valid_link(out->interface) ||
+        strlen(out->host_veth) >= IFNAMSIZ || (rate && !rate_valid(rate)) || !mac ||
         mac_parse(mac, out->mac) < 0 || get_ip(j, "address", &out->address4) < 0 ||
         get_ip(j, "address6", &out->address6) < 0)
         return -EBADMSG;
-    const json_t *publishes = json_object_get(j, "publish");
-    size_t count = json_array_size(publishes);
-    out->publishes.items = xcalloc(count, sizeof(*out->publishes.items));
+    const json_t *port_mappings = json_object_get(j, "publish");
+    size_t count = json_array_size(port_mappings);
+    out->port_mappings.items = xcalloc(count, sizeof(*out->port_mappings.items));
     for (size_t i = 0; i < count; i++) {
-        if (get_publish(json_array_get(publishes, i), &out->publishes.items[i]) < 0)
+        if (get_publish(json_array_get(port_mappings, i), &out->port_mappings.items[i]) < 0)
             return -EBADMSG;
-        out->publishes.count++;
+        out->port_mappings.count++;
     }
     return 0;
 }
@@ -130,7 +130,7 @@ static int load_file(int record_dir, const char *file, struct endpoint *out, str
     *out = (struct endpoint){0};
     _cleanup_json_ json_t *j = NULL;
     int r = json_read_at(record_dir, file, &j, e);
-    if (r < 0 || (r = json_check_seal(j, file, e)) < 0)
+    if (r < 0 || (r = json_verify_checksum(j, file, e)) < 0)
         return r;
     _cleanup_free_ char *own = NULL;
     r = parse_record(j, out);
@@ -212,7 +212,7 @@ static struct in6_addr link_local(const uint8_t m[6])
 
 struct fw_guard endpoint_guard(const struct endpoint *ep)
 {
-    struct fw_guard g = {.port = ep->port, .unguarded = !ep->guard};
+    struct fw_guard g = {.host_veth = ep->host_veth, .unguarded = !ep->guard};
     memcpy(g.mac, ep->mac, 6);
     g.ip4 = ep->address4.v4;
     if (ep->address6.family) {
@@ -224,10 +224,10 @@ struct fw_guard endpoint_guard(const struct endpoint *ep)
 
 struct fw_publish *endpoint_elements(const struct endpoint *ep, size_t *count)
 {
-    struct fw_publish *elements = xcalloc(ep->publishes.count * 2, sizeof(*elements));
+    struct fw_publish *elements = xcalloc(ep->port_mappings.count * 2, sizeof(*elements));
     *count = 0;
-    for (size_t i = 0; i < ep->publishes.count; i++) {
-        const struct publish *p = &ep->publishes.items[i];
+    for (size_t i = 0; i < ep->port_mappings.count; i++) {
+        const struct port_mapping *p = &ep->port_mappings.items[i];
         struct fw_publish f = {.protocol = p->protocol,
                                .any_address = ip_is_any(&p->host),
                                .routed = ep->routed,
@@ -259,3 +259,4 @@ void endpoint_add(struct fw_batch *batch, const struct endpoint *ep)
     for (size_t i = 0; i < count; i++)
         fw_add_publish(batch, &elements[i]);
 }
+

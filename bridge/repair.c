@@ -8,13 +8,13 @@
 
 /* ---- reload ----------------------------------------------------------------------------------*/
 
-int bridge_check(struct bridge *b, struct err *e)
+int net_check(struct net *net, struct err *e)
 {
     _cleanup_free_ char *owner = NULL;
-    int state = fw_probe(b->fw, &owner, e);
+    int state = fw_probe(net->fw, &owner, e);
     if (state < 0)
         return state;
-    if (state == FW_TABLES_FOREIGN && owner && !streq(owner, b->instance)) {
+    if (state == FW_TABLES_FOREIGN && owner && !streq(owner, net->instance)) {
         err_say(e, -EBUSY, "this host's firewall tables belong to another netctr (instance %s)",
                 owner);
         return err_hint(e, "use its --run-root; if it is gone: `nft delete table inet netctr; "
@@ -23,10 +23,10 @@ int bridge_check(struct bridge *b, struct err *e)
     return state != FW_TABLES_OURS;
 }
 
-int bridge_is_outdated(struct bridge *b)
+int net_is_outdated(struct net *net)
 {
     _cleanup_free_ char *owner = NULL;
-    return fw_probe(b->fw, &owner, NULL) == FW_TABLES_FOREIGN && owner && streq(owner, b->instance);
+    return fw_probe(net->fw, &owner, NULL) == FW_TABLES_FOREIGN && owner && streq(owner, net->instance);
 }
 
 struct reloading {
@@ -39,7 +39,7 @@ void network_add(struct fw_batch *batch, const struct network *n, uint16_t names
 {
     struct fw_network elements = network_elements(n);
     fw_add_network(batch, &elements);
-    resolver_add(batch, n, names_port);
+    dns_redirect_add(batch, n, names_port);
 }
 
 static int reload_network(const struct network *n, void *arg)
@@ -57,18 +57,18 @@ void network_add_closed(struct fw_batch *batch, const struct endpoint *ep)
     fw_add_network(batch, &elements);
 }
 
-int bridge_reload(struct bridge *b, const struct endpoint *live, size_t count, uint16_t names_port,
+int net_reload(struct net *net, const struct endpoint *live, size_t count, uint16_t names_port,
                   struct err *e)
 {
-    _cleanup_fw_batch_ struct fw_batch *batch = fw_batch_new(b->fw);
+    _cleanup_fw_batch_ struct fw_batch *batch = fw_batch_new(net->fw);
     struct reloading reloading = {batch, names_port, NULL};
-    _cleanup_close_ int lock = forwarding_lock(b, e);
+    _cleanup_close_ int lock = forwarding_lock(net, e);
     if (lock < 0)
         return lock;
     fw_add_tables(batch);
-    int r = forwarding_add(b, batch, e);
+    int r = forwarding_add(net, batch, e);
     if (r == 0)
-        r = network_each(b, reload_network, &reloading, e);
+        r = network_each(net, reload_network, &reloading, e);
     for (size_t i = 0; r == 0 && i < count; i++)
         if (!strv_has(reloading.known, live[i].network)) {
             network_add_closed(batch, &live[i]);
@@ -83,13 +83,13 @@ int bridge_reload(struct bridge *b, const struct endpoint *live, size_t count, u
 /* ---- leases ----------------------------------------------------------------------------------*/
 
 struct restoring {
-    struct bridge *bridge;
-    const struct bridge_leases *leases;
+    struct net *bridge;
+    const struct net_leases *leases;
     struct err *e;
 };
 
 /* Leases of those that live on @n; caller frees the array alone. */
-static struct lease *living_on(const struct network *n, const struct bridge_leases *s,
+static struct lease *living_on(const struct network *n, const struct net_leases *s,
                                size_t *count)
 {
     struct lease *leases = xcalloc(s->count, sizeof(*leases));
@@ -120,7 +120,7 @@ static int is_complete(struct restoring *s, const struct network *n, bool missin
 static int restore_leases(const struct network *n, void *arg)
 {
     struct restoring *s = arg;
-    const struct bridge_leases *l = s->leases;
+    const struct net_leases *l = s->leases;
     if (l->only && !streq(l->only, n->name))
         return 0;
     int known = lease_check(s->bridge->leases_fd, n->name, s->e);
@@ -141,22 +141,22 @@ static int restore_leases(const struct network *n, void *arg)
     return r < 0 ? r : 0;
 }
 
-int bridge_restore_leases(struct bridge *b, const struct bridge_leases *leases, struct err *e)
+int net_restore_leases(struct net *net, const struct net_leases *leases, struct err *e)
 {
-    struct restoring s = {b, leases, e};
-    return network_each(b, restore_leases, &s, e);
+    struct restoring s = {net, leases, e};
+    return network_each(net, restore_leases, &s, e);
 }
 
-int bridge_has_leases(struct bridge *b, const struct network *n, struct err *e)
+int net_has_leases(struct net *net, const struct network *n, struct err *e)
 {
-    int r = file_exists_at(b->leases_fd, n->name);
+    int r = file_exists_at(net->leases_fd, n->name);
     return r < 0 ? err_set(e, r, "look for the leases of network `%s`", n->name) : r;
 }
 
 /* ---- sweep -----------------------------------------------------------------------------------*/
 
 struct sweeping {
-    struct bridge *bridge;
+    struct net *bridge;
     char *const *live_ids;
     const struct gc *gc;
     struct err *e;
@@ -236,7 +236,7 @@ static char *network_of(const char *file, const char *before, const char *after)
 
 /* What a command that was killed has left: a definition begun, and the lock of a network that there is
  * not. Nobody is making, changing or removing any meanwhile. */
-static void sweep_files(struct bridge *b, int dir, const char *before, const char *after)
+static void sweep_files(struct net *net, int dir, const char *before, const char *after)
 {
     _cleanup_dir_ DIR *d = open_listing(dir, ".");
     for (struct dirent *entry; d && (entry = readdir(d));) {
@@ -244,18 +244,18 @@ static void sweep_files(struct bridge *b, int dir, const char *before, const cha
         _cleanup_free_ char *definition = name ? xasprintf("%s.json", name) : NULL;
         if (!definition || !valid_name(name))
             continue;
-        if (dir == b->networks_fd || faccessat(b->networks_fd, definition, F_OK, 0) < 0)
+        if (dir == net->networks_fd || faccessat(net->networks_fd, definition, F_OK, 0) < 0)
             (void)unlinkat(dir, entry->d_name, 0);
     }
 }
 
-static int sweep_leftovers(struct bridge *b, struct err *e)
+static int sweep_leftovers(struct net *net, struct err *e)
 {
-    _cleanup_close_ int lock = networks_lock(b, e);
+    _cleanup_close_ int lock = networks_lock(net, e);
     if (lock < 0)
         return lock;
-    sweep_files(b, b->networks_fd, "", ".json~");
-    sweep_files(b, b->leases_fd, ".", ".up");
+    sweep_files(net, net->networks_fd, "", ".json~");
+    sweep_files(net, net->leases_fd, ".", ".up");
     return 0;
 }
 
@@ -269,16 +269,17 @@ static int sweep_link(struct sweeping *s, const char *name, struct err *e)
     return r;
 }
 
-int bridge_sweep(struct bridge *b, char *const *live_ids, const struct gc *gc, struct err *e)
+int net_sweep(struct net *net, char *const *live_ids, const struct gc *gc, struct err *e)
 {
-    struct sweeping s = {.bridge = b, .live_ids = live_ids, .gc = gc, .e = e};
+    struct sweeping s = {.bridge = net, .live_ids = live_ids, .gc = gc, .e = e};
     _cleanup_err_ struct err step = ERR_INIT;
-    err_note(&s.first, rt_each_link(b->rt, judge_link, &s, &step), e, &step);
+    err_note(&s.first, rt_each_link(net->rt, judge_link, &s, &step), e, &step);
     strv_each (name, s.dead_links)
         err_note(&s.first, sweep_link(&s, name, &step), e, &step);
     strv_free(s.dead_links);
-    err_note(&s.first, network_each(b, sweep_network, &s, &step), e, &step);
+    err_note(&s.first, network_each(net, sweep_network, &s, &step), e, &step);
     if (!gc->dry_run)
-        err_note(&s.first, sweep_leftovers(b, &step), e, &step);
+        err_note(&s.first, sweep_leftovers(net, &step), e, &step);
     return s.first;
 }
+

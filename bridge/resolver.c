@@ -15,7 +15,7 @@ bool network_is_served(const struct network *n)
 #define RESOLVERS_MAX 4
 
 static size_t describe(const struct network *n, uint16_t port,
-                       struct fw_resolver out[RESOLVERS_MAX])
+                       struct fw_dns_redirect out[RESOLVERS_MAX])
 {
     static const uint8_t protocols[] = {IPPROTO_UDP, IPPROTO_TCP};
     const struct ip *const gateways[] = {&n->gateway4, &n->gateway6};
@@ -24,7 +24,7 @@ static size_t describe(const struct network *n, uint16_t port,
         const struct ip *gateway = gateways[i / ARRAY_LEN(protocols)];
         if (!gateway->family)
             continue;
-        out[count++] = (struct fw_resolver){.bridge = n->bridge,
+        out[count++] = (struct fw_dns_redirect){.bridge = n->bridge,
                                             .family = gateway->family,
                                             .gateway4 = n->gateway4.v4,
                                             .gateway6 = n->gateway6.v6,
@@ -34,16 +34,16 @@ static size_t describe(const struct network *n, uint16_t port,
     return count;
 }
 
-void resolver_add(struct fw_batch *batch, const struct network *n, uint16_t port)
+void dns_redirect_add(struct fw_batch *batch, const struct network *n, uint16_t port)
 {
-    struct fw_resolver all[RESOLVERS_MAX];
+    struct fw_dns_redirect all[RESOLVERS_MAX];
     size_t count = port ? describe(n, port, all) : 0;
     for (size_t i = 0; i < count; i++)
-        fw_add_resolver(batch, &all[i]);
+        fw_add_dns_redirect(batch, &all[i]);
 }
 
 struct setting {
-    struct bridge *bridge;
+    struct net *bridge;
     uint16_t port;
     struct err *e;
 };
@@ -51,21 +51,22 @@ struct setting {
 static int set_one(const struct network *n, void *arg)
 {
     struct setting *s = arg;
-    struct fw_resolver all[RESOLVERS_MAX];
+    struct fw_dns_redirect all[RESOLVERS_MAX];
     size_t count = describe(n, s->port, all);
-    return count ? fw_set_resolvers(s->bridge->fw, all, count, s->e) : 0;
+    return count ? fw_set_dns_redirects(s->bridge->fw, all, count, s->e) : 0;
 }
 
-int bridge_set_names_port(struct bridge *b, const struct network *n, uint16_t port, struct err *e)
+int net_set_names_port(struct net *net, const struct network *n, uint16_t port, struct err *e)
 {
-    struct setting s = {b, port, e};
-    return n ? set_one(n, &s) : network_each(b, set_one, &s, e);
+    struct setting s = {net, port, e};
+    return n ? set_one(n, &s) : network_each(net, set_one, &s, e);
 }
 
-int bridge_close_names_port(struct bridge *b, uint16_t port, struct err *e)
+int net_close_names_port(struct net *net, uint16_t port, struct err *e)
 {
-    int r = fw_close_door(b->fw, port, e);
+    int r = fw_close_door(net->fw, port, e);
     if (r == 0)
         r = conntrack_forget_questions(port, e);
     return r == -EOPNOTSUPP ? 0 : r;
 }
+

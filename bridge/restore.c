@@ -22,21 +22,21 @@ static int find_by_alias(const struct link *link, void *arg)
 }
 
 /* 1 if there is such a port, which bears its own name again; 0 if there is none: it has died with its peer. */
-static int find_port(struct bridge *b, const struct endpoint *ep, struct link *port, struct err *e)
+static int find_port(struct net *net, const struct endpoint *ep, struct link *port, struct err *e)
 {
-    int r = rt_get_link(b->rt, ep->port, port);
+    int r = rt_get_link(net->rt, ep->host_veth, port);
     if (r == 0)
         return 1;
     if (r != -ENODEV)
-        return err_set(e, r, "find veth `%s`", ep->port);
-    _cleanup_free_ char *alias = endpoint_port_alias(b, ep);
+        return err_set(e, r, "find veth `%s`", ep->host_veth);
+    _cleanup_free_ char *alias = endpoint_port_alias(net, ep);
     struct port_search s = {.alias = alias};
-    r = rt_each_link(b->rt, find_by_alias, &s, e);
+    r = rt_each_link(net->rt, find_by_alias, &s, e);
     if (r < 0 || !s.link.index)
         return r;
-    _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(b->rt);
+    _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(net->rt);
     rt_set_down(batch, s.link.index);
-    rt_set_name(batch, s.link.index, ep->port);
+    rt_set_name(batch, s.link.index, ep->host_veth);
     *port = s.link;
     r = rt_commit(batch, e);
     return r < 0 ? r : 1;
@@ -55,20 +55,20 @@ static int restore_inner_mtu(const struct endpoint *ep, int netns, unsigned mtu,
     return rt_commit(batch, e);
 }
 
-static int restore_port(struct bridge *b, const struct link *bridge, const struct link *port,
+static int restore_port(struct net *net, const struct link *bridge, const struct link *port,
                         const struct live_endpoint *live, struct err *e)
 {
     const struct endpoint *ep = live->endpoint;
     uint8_t mac[6];
     endpoint_port_mac(ep, mac);
-    _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(b->rt);
+    _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(net->rt);
     /* A port that its bridge has stopped begins to forward again when it comes up. */
     if (port->master == bridge->index && (port->flags & IFF_UP) && !port->forwarding)
         rt_set_down(batch, port->index);
     if (memcmp(port->mac, mac, 6) != 0)
         rt_set_mac(batch, port->index, mac);
     if (port->master != bridge->index)
-        rt_set_master(batch, ep->port, bridge->index);
+        rt_set_master(batch, ep->host_veth, bridge->index);
     if (port->mtu == bridge->mtu)
         return rt_commit(batch, e);
     rt_set_mtu(batch, port->index, bridge->mtu);
@@ -78,46 +78,46 @@ static int restore_port(struct bridge *b, const struct link *bridge, const struc
 
 /* The kernel's link watch may take a second to open a port that has come up. Where the other end is down there is
  * nothing to wait for. */
-static void wait_until_open(struct bridge *b, const struct endpoint *ep)
+static void wait_until_open(struct net *net, const struct endpoint *ep)
 {
     const struct timespec pause = {.tv_nsec = 1000000};
     struct link port;
-    for (int tries = 0; tries < 1500 && rt_get_link(b->rt, ep->port, &port) == 0 && port.lower_up &&
+    for (int tries = 0; tries < 1500 && rt_get_link(net->rt, ep->host_veth, &port) == 0 && port.lower_up &&
                         !port.forwarding;
          tries++)
         nanosleep(&pause, NULL);
 }
 
-static int restore_endpoint(struct bridge *b, const struct network *n, const struct link *bridge,
+static int restore_endpoint(struct net *net, const struct network *n, const struct link *bridge,
                             const struct live_endpoint *live, struct err *e)
 {
     struct link port;
     const struct endpoint *ep = live->endpoint;
-    int r = find_port(b, ep, &port, e);
+    int r = find_port(net, ep, &port, e);
     if (r <= 0)
         return r;
-    r = restore_port(b, bridge, &port, live, e);
+    r = restore_port(net, bridge, &port, live, e);
     if (r == 0)
-        r = endpoint_settle(b, n, bridge, ep, e);
+        r = endpoint_settle(net, n, bridge, ep, e);
     if (r == 0)
-        wait_until_open(b, ep);
+        wait_until_open(net, ep);
     if (r == 0 && ep->rate)
-        r = endpoint_restore_rate(b, ep, live->netns, e);
+        r = endpoint_restore_rate(net, ep, live->netns, e);
     return r < 0 ? err_wrap(e, "container `%s` on network `%s`", ep->container, n->name) : 0;
 }
 
 /* One port's trouble is not the others'. */
-static int restore_endpoints(struct bridge *b, const struct network *n, const struct bridge_view *v,
+static int restore_endpoints(struct net *net, const struct network *n, const struct bridge_view *v,
                              struct err *e)
 {
     struct link bridge;
-    int first = 0, r = rt_get_link(b->rt, n->bridge, &bridge);
+    int first = 0, r = rt_get_link(net->rt, n->bridge, &bridge);
     if (r < 0)
         return err_set(e, r, "find bridge `%s`", n->bridge);
     _cleanup_err_ struct err step = ERR_INIT;
     for (size_t i = 0; i < v->count; i++)
         if (v->endpoints[i].settled && streq(v->endpoints[i].endpoint->network, n->name))
-            err_note(&first, restore_endpoint(b, n, &bridge, &v->endpoints[i], &step), e, &step);
+            err_note(&first, restore_endpoint(net, n, &bridge, &v->endpoints[i], &step), e, &step);
     return first;
 }
 
@@ -132,23 +132,23 @@ static bool anybody_lives_on(const struct network *n, const struct bridge_view *
 }
 
 struct restoring {
-    struct bridge *bridge;
+    struct net *bridge;
     const struct bridge_view *view;
     int first; /* failure */
     struct err *e;
 };
 
-static int restore_network(struct bridge *b, const struct network *n, const struct bridge_view *v,
+static int restore_network(struct net *net, const struct network *n, const struct bridge_view *v,
                            struct err *e)
 {
     struct link link;
-    if (!anybody_lives_on(n, v) && rt_get_link(b->rt, n->bridge, &link) == -ENODEV)
+    if (!anybody_lives_on(n, v) && rt_get_link(net->rt, n->bridge, &link) == -ENODEV)
         return 0; /* nobody has used it yet */
-    int r = device_restore(b, n, e);
+    int r = device_restore(net, n, e);
     if (r < 0)
         return err_wrap(e, "network `%s`", n->name);
-    r = network_up(b, n, 0, e);
-    return r < 0 ? r : restore_endpoints(b, n, v, e);
+    r = network_up(net, n, 0, e);
+    return r < 0 ? r : restore_endpoints(net, n, v, e);
 }
 
 static int restore_one(const struct network *n, void *arg)
@@ -159,10 +159,11 @@ static int restore_one(const struct network *n, void *arg)
     return 0;
 }
 
-int bridge_restore(struct bridge *b, const struct bridge_view *view, struct err *e)
+int net_restore(struct net *net, const struct bridge_view *view, struct err *e)
 {
-    struct restoring s = {.bridge = b, .view = view, .e = e};
+    struct restoring s = {.bridge = net, .view = view, .e = e};
     _cleanup_err_ struct err step = ERR_INIT;
-    err_note(&s.first, network_each(b, restore_one, &s, &step), e, &step);
+    err_note(&s.first, network_each(net, restore_one, &s, &step), e, &step);
     return s.first;
 }
+

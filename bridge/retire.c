@@ -12,24 +12,24 @@
 
 #define DIRECTORY "links"
 
-static int write_down(struct bridge *b, const struct link *link)
+static int write_down(struct net *net, const struct link *link)
 {
     _cleanup_free_ char *file = xasprintf(DIRECTORY "/%d", link->index);
-    if (mkdirat(b->run_fd, DIRECTORY, 0700) < 0 && errno != EEXIST)
+    if (mkdirat(net->run_fd, DIRECTORY, 0700) < 0 && errno != EEXIST)
         return -errno;
-    return write_file_atomic(b->run_fd, file, link->name, strlen(link->name), 0600);
+    return write_file_atomic(net->run_fd, file, link->name, strlen(link->name), 0600);
 }
 
-bool endpoint_find_link(struct bridge *b, const struct endpoint *ep, struct link *out)
+bool endpoint_find_link(struct net *net, const struct endpoint *ep, struct link *out)
 {
-    return ep->guard && ep->port && rt_get_link(b->rt, ep->port, out) == 0;
+    return ep->guard && ep->host_veth && rt_get_link(net->rt, ep->host_veth, out) == 0;
 }
 
-void links_retire(struct bridge *b, const struct link *links, size_t count, bool later)
+void links_retire(struct net *net, const struct link *links, size_t count, bool later)
 {
-    _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(b->rt);
+    _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(net->rt);
     for (size_t i = 0; i < count; i++)
-        if (!rt_peer_is_dying(b->rt, &links[i]) && (!later || write_down(b, &links[i]) < 0))
+        if (!rt_peer_is_dying(net->rt, &links[i]) && (!later || write_down(net, &links[i]) < 0))
             rt_remove_link(batch, links[i].index);
     (void)rt_commit(batch, NULL);
 }
@@ -37,13 +37,13 @@ void links_retire(struct bridge *b, const struct link *links, size_t count, bool
 /* ---- the helper's side -----------------------------------------------------------------------*/
 
 /* Names are used again when a container restarts, indexes are not: both have to match. */
-static void reap(struct bridge *b, struct rt_batch *batch, int dir, const char *file)
+static void reap(struct net *net, struct rt_batch *batch, int dir, const char *file)
 {
     _cleanup_free_ char *name = NULL;
     struct link link;
     uint64_t index;
     if (parse_u64(file, 1, INT32_MAX, &index) == 0 &&
-        read_state_at(dir, file, 64, &name, NULL) == 0 && rt_get_link(b->rt, name, &link) == 0 &&
+        read_state_at(dir, file, 64, &name, NULL) == 0 && rt_get_link(net->rt, name, &link) == 0 &&
         link.index == (int)index)
         rt_remove_link(batch, link.index);
     (void)unlinkat(dir, file, 0);
@@ -59,16 +59,17 @@ bool links_wait(int run_fd)
     return false;
 }
 
-int links_reap(struct bridge *b, struct err *e)
+int links_reap(struct net *net, struct err *e)
 {
-    _cleanup_dir_ DIR *d = open_listing(b->run_fd, DIRECTORY);
-    _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(b->rt);
+    _cleanup_dir_ DIR *d = open_listing(net->run_fd, DIRECTORY);
+    _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(net->rt);
     int r = 0;
     if (!d)
         return errno == ENOENT ? 0 : err_set(e, errno, "list the links that are to be deleted");
     for (struct dirent *entry; (entry = next_entry(d, &r));)
         if (*entry->d_name != '.')
-            reap(b, batch, dirfd(d), entry->d_name);
-    (void)unlinkat(b->run_fd, DIRECTORY, AT_REMOVEDIR); /* who wants it makes it */
+            reap(net, batch, dirfd(d), entry->d_name);
+    (void)unlinkat(net->run_fd, DIRECTORY, AT_REMOVEDIR); /* who wants it makes it */
     return r < 0 ? err_set(e, r, "list the links that are to be deleted") : rt_commit(batch, e);
 }
+

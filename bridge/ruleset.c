@@ -501,3 +501,4 @@ int ruleset_find(struct nft *n, const struct element *element, bool *expires)
     *expires = false;
     return nft_request(n, request, read_element, expires);
 }
+

@@ -9,7 +9,7 @@
 #include "firewall.h"
 #include "nft_batch.h"
 
-struct bridge_drop;
+struct firewall_drop;
 
 /** The sets that elements come and go in. */
 enum ruleset_set {
@@ -99,7 +99,7 @@ int ruleset_each_element(struct nft *n, enum ruleset_set set,
 char *ruleset_text(void);
 
 /** What the rules of the guard and of the chain `martians` have dropped, a sum for each reason. */
-int ruleset_each_drop(struct nft *n, void (*each)(const struct bridge_drop *drop, void *arg),
+int ruleset_each_drop(struct nft *n, void (*each)(const struct firewall_drop *drop, void *arg),
                       void *arg);
 /** What the kernel refuses whatever else there is: a transaction that ends with it takes no effect. */
 void ruleset_withdraw(struct nft_batch *b, char *what);
@@ -113,6 +113,7 @@ void elements_guard(struct nft_batch *b, enum change change, const struct fw_gua
 void elements_closed(struct nft_batch *b, enum change change, const struct fw_closed *c);
 /** The links in the sets of closed ones; no tables, no links. */
 int elements_read_closed(struct nft *nft, uint8_t family, strv *from, strv *to);
-void elements_resolver(struct nft_batch *b, enum change change, const struct fw_resolver *r);
+void elements_resolver(struct nft_batch *b, enum change change, const struct fw_dns_redirect *r);
 void elements_door(struct nft_batch *b, enum change change, uint16_t port);
 void elements_publish(struct nft_batch *b, enum change change, const struct fw_publish *p);
+

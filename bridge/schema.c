@@ -503,3 +503,4 @@ char *ruleset_text(void)
     fclose(out);
     return nft_must(text);
 }
+

@@ -114,3 +114,4 @@ extern const struct chain CHAINS[CHAIN_COUNT];
 struct nftnl_set_elem;
 /** ruleset.c: makes @x the element @i that @s is made with. */
 void ruleset_fill(const struct set *s, uint32_t i, struct nftnl_set_elem *x);
+

@@ -206,3 +206,4 @@ void strays_run(struct strays *s)
         look_at_all(s);
     settle(s);
 }
+

@@ -24,3 +24,4 @@ int strays_open(struct strays *s, const char *instance);
 void strays_close(struct strays *s);
 /** Brings down what has lost its bridge since. Does not wait for messages. */
 void strays_run(struct strays *s);
+

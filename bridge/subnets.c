@@ -97,13 +97,13 @@ static void claim_nameservers(struct claims *c)
     }
 }
 
-static int gather(struct bridge *b, struct claims *c, struct err *e)
+static int gather(struct net *net, struct claims *c, struct err *e)
 {
-    int r = network_each(b, claim_network, c, e);
+    int r = network_each(net, claim_network, c, e);
     if (r == 0)
-        r = rt_each_address(b->rt, claim_address, c, e);
+        r = rt_each_address(net->rt, claim_address, c, e);
     if (r == 0)
-        r = rt_each_route(b->rt, claim_route, c, e);
+        r = rt_each_route(net->rt, claim_route, c, e);
     claim_nameservers(c);
     return r;
 }
@@ -129,35 +129,35 @@ static int name_link(const struct link *link, void *arg)
     return 0;
 }
 
-static char *whose(struct bridge *b, const struct claim *claim)
+static char *whose(struct net *net, const struct claim *claim)
 {
     struct naming n = {.index = claim->index};
     if (claim->index)
-        (void)rt_each_link(b->rt, name_link, &n, NULL);
+        (void)rt_each_link(net->rt, name_link, &n, NULL);
     return *n.name ? xasprintf("%s of interface `%s`", claim->whose, n.name)
                    : xstrdup(claim->whose);
 }
 
-int subnet_require_free(struct bridge *b, const struct subnet *s, struct err *e)
+int subnet_require_free(struct net *net, const struct subnet *s, struct err *e)
 {
     _cleanup_claims_ struct claims c = {0};
-    int r = gather(b, &c, e);
+    int r = gather(net, &c, e);
     if (r < 0)
         return r;
     const struct claim *holder = holder_of(&c, s, false);
     if (!holder)
         return 0;
-    _cleanup_free_ char *text = subnet_text(s), *owner = whose(b, holder);
+    _cleanup_free_ char *text = subnet_text(s), *owner = whose(net, holder);
     return err_say(e, -EADDRINUSE, "subnet %s overlaps %s", text, owner);
 }
 
 /* From @first up to 10.255.255.255, then from 10.0.0.0 on. */
-int subnet_choose4(struct bridge *b, const char *first, uint8_t prefix, struct subnet *out,
+int subnet_choose4(struct net *net, const char *first, uint8_t prefix, struct subnet *out,
                    struct err *e)
 {
     _cleanup_claims_ struct claims c = {0};
     struct ip start;
-    int r = gather(b, &c, e);
+    int r = gather(net, &c, e);
     if (r < 0)
         return r;
     (void)ip_parse(first, &start);
@@ -182,3 +182,4 @@ int subnet_choose6(struct subnet *out, struct err *e)
         return err_set(e, errno, "draw a random IPv6 prefix");
     return 0;
 }
+

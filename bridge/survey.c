@@ -132,7 +132,7 @@ static void compare_sysctls(struct survey *s)
         if (key)
             compare_sysctl(s, key, value);
     }
-    const char *missing = bridge_forwarding_missing(s->n);
+    const char *missing = net_forwarding_missing(s->n);
     if (missing)
         survey_differs(s, "sysctl %s: should be 1, is 0", missing);
 }
@@ -207,10 +207,10 @@ static int look_at_bridge(struct survey *s, struct err *e)
     return r == 0 ? survey_firewall(s, e) : r;
 }
 
-int network_survey(struct bridge *b, const struct network *n, const struct bridge_view *view,
+int network_survey(struct net *net, const struct network *n, const struct bridge_view *view,
                    json_t **out, struct err *e)
 {
-    struct survey s = {.b = b,
+    struct survey s = {.b = net,
                        .n = n,
                        .view = view,
                        .addresses = json_array(),
@@ -220,7 +220,7 @@ int network_survey(struct bridge *b, const struct network *n, const struct bridg
                        .inside = json_array()};
     int r = look_at_bridge(&s, e);
     if (r == 0)
-        r = lease_each(b->leases_fd, n->name, note_lease, &s, e);
+        r = lease_each(net->leases_fd, n->name, note_lease, &s, e);
     if (r == 0 && !s.bridge.index && json_array_size(s.containers))
         survey_differs(&s, "bridge `%s` is missing", n->bridge);
     *out = json_object();
@@ -237,7 +237,8 @@ int network_survey(struct bridge *b, const struct network *n, const struct bridg
     return r;
 }
 
-int64_t bridge_networks_age_ms(const struct bridge *b)
+int64_t net_networks_age_ms(const struct net *net)
 {
-    return file_age_ms(b->networks_fd);
+    return file_age_ms(net->networks_fd);
 }
+

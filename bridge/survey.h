@@ -4,7 +4,7 @@
 #include "bridge.h"
 
 struct survey {
-    struct bridge *b;
+    struct net *b;
     const struct network *n;
     const struct bridge_view *view;
     struct link bridge; /* index 0: none */
@@ -23,3 +23,4 @@ int survey_endpoints(struct survey *s, struct err *e);
 
 /* survey_firewall.c */
 int survey_firewall(struct survey *s, struct err *e);
+

@@ -69,7 +69,7 @@ static bool has_port(const struct bridge_view *v, const char *network, const cha
 {
     for (size_t i = 0; i < v->count; i++)
         if (streq(v->endpoints[i].endpoint->network, network) &&
-            streq(v->endpoints[i].endpoint->port, port))
+            streq(v->endpoints[i].endpoint->host_veth, port))
             return true;
     return false;
 }
@@ -120,3 +120,4 @@ int survey_firewall(struct survey *s, struct err *e)
     free(l.owners);
     return r;
 }
+

@@ -19,11 +19,11 @@ static void compare_flags(struct survey *s, const struct endpoint *ep, const str
     };
     for (size_t i = 0; i < ARRAY_LEN(all); i++)
         if (all[i].wanted != all[i].is)
-            survey_differs(s, "port `%s` of container `%s`: %s is %s", ep->port, ep->container,
+            survey_differs(s, "port `%s` of container `%s`: %s is %s", ep->host_veth, ep->container,
                            all[i].name, all[i].is ? "on" : "off");
     if (!port->floods)
         survey_differs(s, "port `%s` of container `%s` keeps frames back (`bridge -d link show`)",
-                       ep->port, ep->container);
+                       ep->host_veth, ep->container);
 }
 
 static void compare_port(struct survey *s, const struct endpoint *ep, const struct link *port)
@@ -31,16 +31,16 @@ static void compare_port(struct survey *s, const struct endpoint *ep, const stru
     uint8_t mac[6];
     endpoint_port_mac(ep, mac);
     _cleanup_free_ char *alias = endpoint_port_alias(s->b, ep),
-                        *key = xasprintf("net/ipv6/conf/%s/disable_ipv6", ep->port),
+                        *key = xasprintf("net/ipv6/conf/%s/disable_ipv6", ep->host_veth),
                         *disabled = sysctl_read(key);
     if (!(port->flags & IFF_UP))
-        survey_differs(s, "port `%s` of container `%s` is down", ep->port, ep->container);
+        survey_differs(s, "port `%s` of container `%s` is down", ep->host_veth, ep->container);
     else if (port->carrier && !port->forwarding)
-        survey_differs(s, "port `%s` of container `%s` does not forward", ep->port, ep->container);
+        survey_differs(s, "port `%s` of container `%s` does not forward", ep->host_veth, ep->container);
     if (memcmp(mac, port->mac, 6) != 0)
-        survey_differs(s, "port `%s` of container `%s` has another MAC", ep->port, ep->container);
+        survey_differs(s, "port `%s` of container `%s` has another MAC", ep->host_veth, ep->container);
     if (!streq(alias, port->alias))
-        survey_differs(s, "port `%s` of container `%s` has lost its alias", ep->port,
+        survey_differs(s, "port `%s` of container `%s` has lost its alias", ep->host_veth,
                        ep->container);
     if (disabled && !streq(disabled, "1"))
         survey_differs(s, "sysctl %s: should be 1, is %s", key, disabled);
@@ -77,7 +77,7 @@ static int compare_entry(struct survey *s, const struct endpoint *ep, int index,
                        ep->container);
     else
         survey_differs(s, "MAC %s of container `%s` is not bound to port `%s`", mac, ep->container,
-                       ep->port);
+                       ep->host_veth);
     return 0;
 }
 
@@ -201,18 +201,18 @@ static int survey_endpoint(struct survey *s, const struct live_endpoint *live, s
 {
     const struct endpoint *ep = live->endpoint;
     struct link port;
-    int r = rt_get_link(s->b->rt, ep->port, &port);
+    int r = rt_get_link(s->b->rt, ep->host_veth, &port);
     if (r == -ENODEV) {
         /* One end of a veth takes the other with it, and this one is the host's. */
         struct live_endpoint of_host = *live;
         of_host.own_end = false;
         r = survey_inside(s, &of_host, e);
         if (r == 0)
-            survey_differs(s, "port `%s` of container `%s` is missing", ep->port, ep->container);
+            survey_differs(s, "port `%s` of container `%s` is missing", ep->host_veth, ep->container);
         return r;
     }
     if (r < 0)
-        return err_set(e, r, "find veth `%s`", ep->port);
+        return err_set(e, r, "find veth `%s`", ep->host_veth);
     if (port.master != s->bridge.index) {
         survey_differs(s, "container `%s` is not plugged into the bridge", ep->container);
     } else {
@@ -236,3 +236,4 @@ int survey_endpoints(struct survey *s, struct err *e)
     }
     return r < 0 ? r : 0;
 }
+

@@ -171,3 +171,4 @@ void user_leave(struct users *u, struct user *user)
     *link = user->next;
     free(user);
 }
+

@@ -9,11 +9,11 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
 
-int firewall_rehearse(struct err *e)
+int firewall_dry_run(struct err *e)
 {
     _cleanup_fw_ struct fw *fw = NULL;
     int r = fw_open("0000000000000000", &fw, e);
-    return r < 0 ? r : fw_rehearse(fw, e);
+    return r < 0 ? r : fw_dry_run(fw, e);
 }
 
 static int ignore(const struct nlmsghdr *answer, void *data)
@@ -36,3 +36,4 @@ int firewall_knows_conntrack(struct err *e)
     nft_close(nft);
     return r == -EINVAL || r == -EOPNOTSUPP ? 0 : r < 0 ? err_set(e, r, "ask for conntrack") : 1;
 }
+

@@ -319,3 +319,4 @@ const struct absent *absent_flags(const char *command)
             return tables[i].flags;
     return NULL;
 }
+

@@ -41,13 +41,13 @@ void command_help(FILE *out, const struct command *command, const struct option 
 /** --tmpfs; @out->target is not checked. (tmpfs.c) */
 int tmpfs_parse(const char *text, struct volume *out, struct err *e);
 
-/** world_open() where the global flags say. */
-int cli_world(const struct cli *cli, struct world *out, struct err *e);
+/** engine_open() where the global flags say. */
+int cli_engine(const struct cli *cli, struct engine *out, struct err *e);
 /** The same, and its bridge. */
-int cli_bridge(const struct cli *cli, struct world *out, struct bridge **bridge, struct err *e);
+int cli_bridge(const struct cli *cli, struct engine *out, struct net **net, struct err *e);
 /** Both for commands that only show something: on a host where netctr has never run they create nothing. */
-int cli_world_to_read(const struct cli *cli, struct world *out, struct err *e);
-int cli_bridge_to_read(const struct cli *cli, struct world *out, struct bridge **bridge,
+int cli_engine_to_read(const struct cli *cli, struct engine *out, struct err *e);
+int cli_bridge_to_read(const struct cli *cli, struct engine *out, struct net **net,
                        struct err *e);
 
 /** Adds what `-v` and `--tmpfs` say to @s. (volumes.c) */
@@ -66,18 +66,18 @@ int env_compose(strv files, strv entries, strv *out, struct err *e);
 int patience_parse(const char *text, uint64_t *seconds, struct err *e);
 
 /** Something to be done to a container; -errno with @e; 1: its name is not to be printed. */
-typedef int (*container_action)(struct world *w, const struct record *r, void *arg, struct err *e);
+typedef int (*container_action)(struct engine *w, const struct record *r, void *arg, struct err *e);
 struct each {
     container_action act;
     void *arg;
     /** Called once before, with all of them; those that were not found are empty. May be NULL. */
-    void (*before)(struct world *w, const struct record *all, size_t count, void *arg);
+    void (*before)(struct engine *w, const struct record *all, size_t count, void *arg);
     /** The same, but after; @all is as it was before. */
-    void (*after)(struct world *w, const struct record *all, size_t count, void *arg);
+    void (*after)(struct engine *w, const struct record *all, size_t count, void *arg);
     bool (*all)(const struct record *r); /**< instead of names: those for which it is true */
     bool owners_first; /**< a container whose network is another's comes after that one */
     /** What to do with a name whose definition cannot be read; NULL: that is a failure. */
-    int (*damaged)(struct world *w, const char *name, struct err *e);
+    int (*damaged)(struct engine *w, const char *name, struct err *e);
     bool missing_is_fine; /**< a name that nobody has is passed over */
 };
 /** Does it to each named container, or to all of a kind; prints the names of those where it went well,
@@ -85,13 +85,13 @@ struct each {
 int each_named(const struct cli *cli, const struct command *command, char **names,
                const struct each *each, struct err *e);
 /** The same to all of a kind in a world that is open. */
-int each_chosen(struct world *w, const struct each *each, struct err *e);
+int each_chosen(struct engine *engine, const struct each *each, struct err *e);
 
 /** A failure that is not the command's own, with its hint. (each.c) */
 void warn_err(const struct err *e);
 
 /** For `after`: warns of containers that have lost the network that they share with one of @all. (sharers.c) */
-void warn_sharers(struct world *w, const struct record *all, size_t count, void *arg);
+void warn_sharers(struct engine *engine, const struct record *all, size_t count, void *arg);
 
 /** `inspect` of several names prints what it has found. Notes that one was not: the first is the command's error. */
 void inspect_failed(int *result, int code, struct err *e, struct err *why);
@@ -115,10 +115,10 @@ const char *absent_command(const char *name);
 /** The flags of @command ("": the global ones) that docker or podman has and netctr has not; NULL: none.
  *  (absent.c) */
 const struct absent *absent_flags(const char *command);
-/** world_find(); the error names the container that may have been meant. For commands that do no harm. (find.c) */
-int cli_find(struct world *w, const char *name, struct record *out, struct err *e);
+/** engine_find(); the error names the container that may have been meant. For commands that do no harm. (find.c) */
+int cli_find(struct engine *engine, const char *name, struct record *out, struct err *e);
 
-/** Two lines of what bridge_forwarding() says. (network_forwarding.c) */
+/** Two lines of what net_forwarding() says. (network_forwarding.c) */
 void print_forwarding(const json_t *forwarding);
 /** RFC 3339, UTC; caller frees. */
 char *time_utc(int64_t when);
@@ -128,3 +128,4 @@ char *created_utc(const struct spec *s);
  *  the day alone), seconds since the epoch ("1700000000.5"), or how long before @now ("10m", "1h30m").
  *  -EINVAL. */
 int time_parse(const char *text, int64_t now, int64_t *out);
+

@@ -9,9 +9,9 @@
 static int ask(const struct cli *cli, const char *name, const char *what, char *const *words,
                struct err *e)
 {
-    _cleanup_world_ struct world w = {0};
-    int code = cli_world(cli, &w, e);
-    return code < 0 ? code : world_change_network(&w, name, what, words, e);
+    _cleanup_engine_ struct engine engine = {0};
+    int code = cli_engine(cli, &engine, e);
+    return code < 0 ? code : engine_change_network(&engine, name, what, words, e);
 }
 
 /* ---- networks --------------------------------------------------------------------------------*/
@@ -33,7 +33,7 @@ static int add_flag(char **text, const struct given *g, struct err *e)
     if (g->family && (ip_parse(g->value, &ip) < 0 || ip.family != g->family))
         return err_say(e, -EINVAL, "--%s `%s` is not an %s address", g->flag, g->value,
                        g->family == AF_INET ? "IPv4" : "IPv6");
-    attachment_add_option(text, g->key, g->value);
+    connect_request_add_option(text, g->key, g->value);
     return 0;
 }
 
@@ -42,7 +42,7 @@ int network_connect(const struct cli *cli, const struct command *command, int ar
 {
     char *ip = NULL, *ip6 = NULL, *mac = NULL, *interface = NULL, *rate = NULL, *priority = NULL;
     _cleanup_strv_ strv aliases = NULL;
-    _cleanup_attachment_ struct attachment attachment = {0};
+    _cleanup_connect_request_ struct connect_request connect_request = {0};
     const struct option options[] = {
         {"ip", 0, OPTION_TEXT, "ADDRESS", "IPv4 address of the container there", &ip},
         {"ip6", 0, OPTION_TEXT, "ADDRESS", "IPv6 address of the container there", &ip6},
@@ -73,7 +73,7 @@ int network_connect(const struct cli *cli, const struct command *command, int ar
         if (r == 0)
             r = add_flag(&text, &(struct given){"alias", "alias", alias, 0}, e);
     if (r == 0)
-        r = attachment_parse(text, &attachment, e);
+        r = connect_request_parse(text, &connect_request, e);
     if (r < 0)
         return r;
     char *const request[] = {text, NULL};
@@ -81,12 +81,12 @@ int network_connect(const struct cli *cli, const struct command *command, int ar
 }
 
 /* Not of those that waited before. */
-static void warn_of_lost_ports(struct world *w, const struct record *before)
+static void warn_of_lost_ports(struct engine *engine, const struct record *before)
 {
     const char *name = before->spec.name;
     _cleanup_record_ struct record now = {0};
     _cleanup_strv_ strv lost = NULL;
-    if (world_find(w, name, &now, NULL) < 0 || now.status == STATUS_EXITED)
+    if (engine_find(engine, name, &now, NULL) < 0 || now.status == STATUS_EXITED)
         return;
     strv_each (port, now.spec.unpublished)
         if (!strv_has(before->spec.unpublished, port))
@@ -97,16 +97,16 @@ static void warn_of_lost_ports(struct world *w, const struct record *before)
              name, ports);
 }
 
-int disconnect_container(struct world *w, const char *name, const char *network, struct err *e)
+int disconnect_container(struct engine *engine, const char *name, const char *network, struct err *e)
 {
     _cleanup_record_ struct record before = {0};
     _cleanup_free_ char *word = xstrdup(network);
     char *const words[] = {word, NULL};
-    int r = world_find(w, name, &before, e);
+    int r = engine_find(engine, name, &before, e);
     if (r == 0)
-        r = world_change_network(w, before.spec.name, "disconnect", words, e);
+        r = engine_change_network(engine, before.spec.name, "disconnect", words, e);
     if (r == 0)
-        warn_of_lost_ports(w, &before);
+        warn_of_lost_ports(engine, &before);
     return r;
 }
 
@@ -126,9 +126,9 @@ int network_disconnect(const struct cli *cli, const struct command *command, int
         return err_say(e, -EINVAL, "usage: netctr %s %s", command->name, command->usage);
     if (!valid_name(argv[first]))
         return err_say(e, -EINVAL, "invalid network name `%s`", argv[first]);
-    _cleanup_world_ struct world w = {0};
-    int r = cli_world(cli, &w, e);
-    return r < 0 ? r : disconnect_container(&w, argv[first + 1], argv[first], e);
+    _cleanup_engine_ struct engine engine = {0};
+    int r = cli_engine(cli, &engine, e);
+    return r < 0 ? r : disconnect_container(&engine, argv[first + 1], argv[first], e);
 }
 
 /* ---- ports -----------------------------------------------------------------------------------*/
@@ -178,3 +178,4 @@ const struct command command_unpublish = {
     .risky = true,
     .run = unpublish,
 };
+

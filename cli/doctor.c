@@ -55,3 +55,4 @@ const struct command command_doctor = {
     .summary = "Check this host for problems and suggest fixes",
     .run = run,
 };
+

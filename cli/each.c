@@ -11,13 +11,13 @@ struct found {
     size_t count;
 };
 
-static struct found look_up(struct world *w, char *const *names)
+static struct found look_up(struct engine *engine, char *const *names)
 {
     size_t count = strv_len(names);
     struct found f = {xcalloc(count, sizeof(*f.records)), xcalloc(count, sizeof(*f.codes)),
                       xcalloc(count, sizeof(*f.errors)), count};
     for (size_t i = 0; i < count; i++)
-        f.codes[i] = world_find(w, names[i], &f.records[i], &f.errors[i]);
+        f.codes[i] = engine_find(engine, names[i], &f.records[i], &f.errors[i]);
     return f;
 }
 
@@ -75,21 +75,21 @@ void warn_err(const struct err *e)
 }
 
 /* Goes on after a failure; the first is the command's, the others are warnings. */
-static int do_each(struct world *w, char *const *names, const struct each *each, struct err *e)
+static int do_each(struct engine *engine, char *const *names, const struct each *each, struct err *e)
 {
     int result = 0;
-    __attribute__((cleanup(found_clear))) struct found f = look_up(w, names);
+    __attribute__((cleanup(found_clear))) struct found f = look_up(engine, names);
     _cleanup_free_ size_t *order = put_in_order(&f, each->owners_first);
     if (each->before)
-        each->before(w, f.records, f.count, each->arg);
+        each->before(engine, f.records, f.count, each->arg);
     for (size_t k = 0; k < f.count; k++) {
         size_t i = order[k];
         int code = f.codes[i];
         struct err *why = &f.errors[i];
         if (code == 0)
-            code = each->act(w, &f.records[i], each->arg, why);
+            code = each->act(engine, &f.records[i], each->arg, why);
         else if (code == -EBADMSG && each->damaged)
-            code = each->damaged(w, names[i], why);
+            code = each->damaged(engine, names[i], why);
         if (code == 0)
             printf("%s\n", names[i]);
         else if (f.codes[i] == -ENOENT && each->missing_is_fine)
@@ -100,7 +100,7 @@ static int do_each(struct world *w, char *const *names, const struct each *each,
             warn_err(why);
     }
     if (each->after)
-        each->after(w, f.records, f.count, each->arg);
+        each->after(engine, f.records, f.count, each->arg);
     return result;
 }
 
@@ -117,12 +117,12 @@ static int choose(const struct record *r, void *arg)
     return 0;
 }
 
-int each_chosen(struct world *w, const struct each *each, struct err *e)
+int each_chosen(struct engine *engine, const struct each *each, struct err *e)
 {
     struct choice choice = {.each = each};
-    int r = world_each(w, choose, &choice, e);
+    int r = engine_each(engine, choose, &choice, e);
     if (r == 0)
-        r = do_each(w, choice.names, each, e);
+        r = do_each(engine, choice.names, each, e);
     strv_free(choice.names);
     return r;
 }
@@ -134,9 +134,10 @@ int each_named(const struct cli *cli, const struct command *command, char **name
         return err_say(e, -EINVAL, "--all and names exclude each other");
     if (!names[0] && !each->all)
         return err_say(e, -EINVAL, "usage: netctr %s %s", command->name, command->usage);
-    _cleanup_world_ struct world w = {0};
-    int r = cli_world(cli, &w, e);
+    _cleanup_engine_ struct engine engine = {0};
+    int r = cli_engine(cli, &engine, e);
     if (r < 0)
         return r;
-    return each->all ? each_chosen(&w, each, e) : do_each(&w, names, each, e);
+    return each->all ? each_chosen(&engine, each, e) : do_each(&engine, names, each, e);
 }
+

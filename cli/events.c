@@ -222,10 +222,10 @@ static void await_store(const struct cli *cli, int64_t until)
         (void)poll(&out, 1, wait_time(until, true));
 }
 
-static int look(struct world *w, const struct choice *choice, bool follows, struct err *e)
+static int look(struct engine *engine, const struct choice *choice, bool follows, struct err *e)
 {
     __attribute__((cleanup(view_clear))) struct view v = {
-        .run_fd = w->store.run_fd, .choice = choice, .older = {.fd = -1}, .present = {.fd = -1}};
+        .run_fd = engine->store.run_fd, .choice = choice, .older = {.fd = -1}, .present = {.fd = -1}};
     /* Before the first look: what comes after it is heard of. */
     v.notify = follows ? watch(v.run_fd) : -1;
     tail_open(&v.older, v.run_fd, EVENTS_OLDER, 0);
@@ -288,13 +288,13 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
         return err_say(e, -EINVAL, "`events` takes no names; use --filter container=%s",
                        argv[first]);
     __attribute__((cleanup(choice_clear))) struct choice choice = {.until = INT64_MAX};
-    _cleanup_world_ struct world w = {0};
+    _cleanup_engine_ struct engine engine = {0};
     int r = compose(&f, &choice, &follows, e);
     if (r == 0 && follows)
         await_store(cli, choice.until);
     if (r == 0)
-        r = cli_world_to_read(cli, &w, e);
-    return r < 0 ? r : look(&w, &choice, follows, e);
+        r = cli_engine_to_read(cli, &engine, e);
+    return r < 0 ? r : look(&engine, &choice, follows, e);
 }
 
 const struct command command_events = {
@@ -304,3 +304,4 @@ const struct command command_events = {
     .example = "netctr events\nnetctr events --since 10m --no-stream --filter container=web",
     .run = run,
 };
+

@@ -34,21 +34,21 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
     q.argv = argv + first + 1;
     q.user = user;
     q.workdir = workdir;
-    _cleanup_world_ struct world w = {0};
+    _cleanup_engine_ struct engine engine = {0};
     _cleanup_record_ struct record r = {0};
-    code = cli_world(cli, &w, e);
+    code = cli_engine(cli, &engine, e);
     if (code == 0)
-        code = cli_find(&w, argv[first], &r, e);
+        code = cli_find(&engine, argv[first], &r, e);
     if (code < 0)
         return code;
     if (r.status != STATUS_RUNNING)
-        return world_not_running(&r, e);
+        return engine_not_running(&r, e);
     const struct event_attribute what[] = {{"command", q.argv[0], 0}, {0}};
-    world_event(&w, &r, "exec_start", what);
-    code = container_exec(&w.store, &r, &q, e);
+    engine_event(&engine, &r, "exec_start", what);
+    code = container_exec(&engine.store, &r, &q, e);
     /* Of one that is detached nobody learns how it ends. */
     if (code >= 0 && !q.detached)
-        world_event(&w, &r, "exec_die",
+        engine_event(&engine, &r, "exec_die",
                     (const struct event_attribute[]){{"exit_code", NULL, code}, what[0], {0}});
     return code;
 }
@@ -61,3 +61,4 @@ const struct command command_exec = {
     .sealed = true,
     .run = run,
 };
+

@@ -9,12 +9,13 @@ static int add_name(const struct record *r, void *arg)
     return 0;
 }
 
-int cli_find(struct world *w, const char *name, struct record *out, struct err *e)
+int cli_find(struct engine *engine, const char *name, struct record *out, struct err *e)
 {
-    int r = world_find(w, name, out, e);
+    int r = engine_find(engine, name, out, e);
     _cleanup_strv_ strv names = NULL;
-    if (r != -ENOENT || world_each(w, add_name, &names, NULL) < 0 || !names)
+    if (r != -ENOENT || engine_each(engine, add_name, &names, NULL) < 0 || !names)
         return r;
     const char *near = nearest_word(name, (const char *const *)names);
     return near ? err_hint(e, "did you mean `%s`?", near) : r;
 }
+

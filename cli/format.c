@@ -69,3 +69,4 @@ bool filter_take(const char *text, const struct filter_key *keys)
     }
     return false;
 }
+

@@ -5,7 +5,7 @@
 
 struct finding {
     bool dry_run;
-    struct world *world;
+    struct engine *engine;
 };
 
 static void tell(enum gc_deed deed, const char *what, void *arg)
@@ -20,7 +20,7 @@ static void tell(enum gc_deed deed, const char *what, void *arg)
     printf("%s %s\n", f->dry_run ? said[deed].would : said[deed].has, what);
     const struct event event = {"system", said[deed].event, NULL, what};
     if (!f->dry_run)
-        event_emit(f->world->store.run_fd, &event, NULL);
+        event_emit(f->engine->store.run_fd, &event, NULL);
 }
 
 static int run(const struct cli *cli, int argc, char **argv, struct err *e)
@@ -35,11 +35,11 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
         return first;
     if (first < argc)
         return err_say(e, -EINVAL, "`gc` takes no names");
-    _cleanup_world_ struct world w = {0};
-    f.world = &w;
-    int r = f.dry_run ? store_open_to_read(cli->root, cli->run_root, &w.store, e)
-                      : store_open(cli->root, cli->run_root, &w.store, e);
-    return r < 0 ? r : world_gc(&w, &(struct gc){f.dry_run, tell, &f}, e);
+    _cleanup_engine_ struct engine engine = {0};
+    f.engine = &engine;
+    int r = f.dry_run ? store_open_to_read(cli->root, cli->run_root, &engine.store, e)
+                      : store_open(cli->root, cli->run_root, &engine.store, e);
+    return r < 0 ? r : engine_gc(&engine, &(struct gc){f.dry_run, tell, &f}, e);
 }
 
 const struct command command_gc = {
@@ -50,3 +50,4 @@ const struct command command_gc = {
     .risky = true,
     .run = run,
 };
+

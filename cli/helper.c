@@ -5,7 +5,7 @@ static int helper(const struct cli *cli, int argc, char **argv, struct err *e)
 {
     const struct option options[] = {{0}};
     int first = command_options(&command_helper, options, true, &argc, argv, e);
-    return first <= 0 ? first : world_help(cli->root, cli->run_root, e);
+    return first <= 0 ? first : engine_help(cli->root, cli->run_root, e);
 }
 
 const struct command command_helper = {
@@ -16,3 +16,4 @@ const struct command command_helper = {
     .hidden = true,
     .run = helper,
 };
+

@@ -21,36 +21,36 @@ static const char *cgroup_name(void)
     return cgroup_probe(NULL, &host, NULL) < 0 ? "none" : names[host.kind];
 }
 
-static const char *expiry_name(struct world *w)
+static const char *expiry_name(struct engine *engine)
 {
     static const char *const names[] = {"not asked yet", "no", "yes"};
-    struct bridge *b;
-    return world_bridge(w, &b, NULL) < 0 ? "unknown" : names[bridge_expiry(b)];
+    struct net *net;
+    return engine_net(engine, &net, NULL) < 0 ? "unknown" : names[net_expiry(net)];
 }
 
-static json_t *forwarding(struct world *w)
+static json_t *forwarding(struct engine *engine)
 {
-    struct bridge *b;
+    struct net *net;
     json_t *j = NULL;
-    return world_bridge(w, &b, NULL) < 0 || bridge_forwarding(b, &j, NULL) < 0 ? json_null() : j;
+    return engine_net(engine, &net, NULL) < 0 || net_forwarding(net, &j, NULL) < 0 ? json_null() : j;
 }
 
-static int gather(struct world *w, json_t *j, struct err *e)
+static int gather(struct engine *engine, json_t *j, struct err *e)
 {
     size_t count[2] = {0};
     struct utsname u;
     (void)uname(&u);
-    int r = world_each(w, count_one, count, e);
+    int r = engine_each(engine, count_one, count, e);
     json_put_str(j, "version", NETCTR_VERSION);
     json_put_str(j, "kernel", u.release);
     json_put_str(j, "machine", u.machine);
     json_put_str(j, "cgroup", cgroup_name());
-    json_put_str(j, "firewall_expiry", expiry_name(w));
-    json_object_set_new(j, "forwarding", forwarding(w));
-    json_put_str(j, "root", w->store.root);
-    json_put_str(j, "run_root", w->store.run);
-    json_put_str(j, "instance", w->store.instance);
-    json_object_set_new(j, "helpers", world_helpers(w));
+    json_put_str(j, "firewall_expiry", expiry_name(engine));
+    json_object_set_new(j, "forwarding", forwarding(engine));
+    json_put_str(j, "root", engine->store.root);
+    json_put_str(j, "run_root", engine->store.run);
+    json_put_str(j, "instance", engine->store.instance);
+    json_object_set_new(j, "helpers", engine_helpers(engine));
     json_object_set_new(j, "running", json_integer((json_int_t)count[0]));
     json_object_set_new(j, "ended", json_integer((json_int_t)count[1]));
     _cleanup_strv_ strv lacking = caps_names(CAPS_DEFAULT & ~caps_held_of(CAPS_DEFAULT));
@@ -100,12 +100,12 @@ static int info(const struct cli *cli, int argc, char **argv, struct err *e)
     if (first < argc)
         return err_say(e, -EINVAL, "`info` takes no names");
     int r = format_check(format, "info", e);
-    _cleanup_world_ struct world w = {0};
+    _cleanup_engine_ struct engine engine = {0};
     _cleanup_json_ json_t *j = json_object();
     if (r == 0)
-        r = cli_world_to_read(cli, &w, e);
+        r = cli_engine_to_read(cli, &engine, e);
     if (r == 0)
-        r = gather(&w, j, e);
+        r = gather(&engine, j, e);
     if (r == 0 && format) {
         json_dumpf(j, stdout, JSON_INDENT(2));
         putchar('\n');
@@ -144,3 +144,4 @@ const struct command command_version = {
     .unprivileged = true,
     .run = version,
 };
+

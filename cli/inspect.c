@@ -13,7 +13,7 @@ static json_t *endpoint_json(const struct endpoint *ep)
     json_t *j = json_object();
     json_put_str(j, "network", ep->network);
     json_put_str(j, "bridge", ep->bridge);
-    json_put_str(j, "port", ep->port);
+    json_put_str(j, "port", ep->host_veth);
     json_put_str(j, "interface", ep->interface);
     json_put_str(j, "address", *address ? address : NULL);
     json_put_str(j, "address6", *address6 ? address6 : NULL);
@@ -24,11 +24,11 @@ static json_t *endpoint_json(const struct endpoint *ep)
     return j;
 }
 
-static json_t *endpoints_json(struct world *w, const struct record *r)
+static json_t *endpoints_json(struct engine *engine, const struct record *r)
 {
     json_t *list = json_array();
     _cleanup_endpoints_ struct endpoint_list all = {0};
-    _cleanup_close_ int dir = store_live_dir(&w->store, r->spec.name);
+    _cleanup_close_ int dir = store_live_dir(&engine->store, r->spec.name);
     if (dir >= 0)
         (void)endpoint_load_all(dir, &all, NULL);
     for (size_t i = 0; i < all.count; i++)
@@ -42,10 +42,10 @@ static void put_time(json_t *j, const char *key, int64_t when)
     json_put_str(j, key, text);
 }
 
-static json_t *state_json(struct world *w, const struct record *r)
+static json_t *state_json(struct engine *engine, const struct record *r)
 {
     bool runs = r->status == STATUS_RUNNING;
-    uint64_t kills = runs ? container_oom_kills(&w->store, &r->spec) : r->oom_kills;
+    uint64_t kills = runs ? container_oom_kills(&engine->store, &r->spec) : r->oom_kills;
     json_t *j = json_object();
     json_put_str(j, "status", status_name(r->status));
     json_object_set_new(j, "pid", json_integer(r->pid));
@@ -66,14 +66,14 @@ static json_t *state_json(struct world *w, const struct record *r)
         json_object_set_new(j, "oom_kills", json_integer((json_int_t)kills));
     json_object_set_new(j, "restarts", json_integer(r->restarts));
     int lost = r->status == STATUS_RUNNING && network_owner(&r->spec)
-                   ? world_network_lost(w, r, NULL)
+                   ? engine_network_lost(engine, r, NULL)
                    : -ENODATA;
     if (lost >= 0)
         json_object_set_new(j, "network_lost", json_boolean(lost));
     return j;
 }
 
-static json_t *record_json(struct world *w, const struct record *r)
+static json_t *record_json(struct engine *engine, const struct record *r)
 {
     json_t *j = spec_to_json(&r->spec);
     _cleanup_strv_ strv caps = caps_names(r->spec.caps);
@@ -85,8 +85,8 @@ static json_t *record_json(struct world *w, const struct record *r)
     json_object_del(j, "created_nsec");
     json_object_del(j, "created");
     json_put_str(j, "created", created);
-    json_object_set_new(j, "state", state_json(w, r));
-    json_object_set_new(j, "endpoints", endpoints_json(w, r));
+    json_object_set_new(j, "state", state_json(engine, r));
+    json_object_set_new(j, "endpoints", endpoints_json(engine, r));
     return j;
 }
 
@@ -121,17 +121,17 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
     if (first == argc)
         return err_say(e, -EINVAL, "usage: netctr inspect NAME…");
     int code = format_check(format, "inspect", e);
-    _cleanup_world_ struct world w = {0};
+    _cleanup_engine_ struct engine engine = {0};
     _cleanup_json_ json_t *all = json_array();
     int result = 0;
     if (code == 0)
-        code = cli_world_to_read(cli, &w, e);
+        code = cli_engine_to_read(cli, &engine, e);
     for (int i = first; i < argc && code == 0; i++) {
         _cleanup_err_ struct err why = ERR_INIT;
         _cleanup_record_ struct record r = {0};
-        int found = cli_find(&w, argv[i], &r, &why);
+        int found = cli_find(&engine, argv[i], &r, &why);
         if (found == 0)
-            json_array_append_new(all, record_json(&w, &r));
+            json_array_append_new(all, record_json(&engine, &r));
         else
             inspect_failed(&result, found, e, &why);
     }
@@ -147,3 +147,4 @@ const struct command command_inspect = {
     .example = "netctr inspect web\nnetctr inspect web | jq -r '.[0].state.pid'",
     .run = run,
 };
+

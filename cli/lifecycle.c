@@ -22,27 +22,27 @@ struct stopping {
     int64_t deadline; /* CLOCK_MONOTONIC, seconds; 0: nobody has been told yet */
 };
 
-static void tell_all(struct world *w, const struct record *all, size_t count, void *arg)
+static void tell_all(struct engine *engine, const struct record *all, size_t count, void *arg)
 {
     struct stopping *s = arg;
     if (s->seconds != STOP_NEVER_KILLS)
         s->deadline = monotonic_ms() / 1000 + (int64_t)s->seconds;
     for (size_t i = 0; s->seconds && i < count; i++) {
         _cleanup_record_ struct record now = {0};
-        if (all[i].spec.name && world_ask_end(w, &all[i], s->mark, &now, NULL) == 0 &&
+        if (all[i].spec.name && engine_ask_end(engine, &all[i], s->mark, &now, NULL) == 0 &&
             now.status == STATUS_RUNNING)
-            (void)world_signal(&now, SIGTERM, NULL);
+            (void)engine_signal(&now, SIGTERM, NULL);
     }
 }
 
-static int stop_one(struct world *w, const struct record *r, void *arg, struct err *e)
+static int stop_one(struct engine *engine, const struct record *r, void *arg, struct err *e)
 {
     const struct stopping *s = arg;
     int64_t left = s->deadline - monotonic_ms() / 1000;
     uint64_t patience = s->seconds == STOP_NEVER_KILLS ? STOP_NEVER_KILLS
                         : left > 0                     ? (uint64_t)left
                                                        : 0;
-    return world_stop(w, r, s->mark, patience, e);
+    return engine_stop(engine, r, s->mark, patience, e);
 }
 
 static bool runs(const struct record *r)
@@ -90,9 +90,9 @@ const struct command command_stop = {
 
 /* ---- kill ------------------------------------------------------------------------------------*/
 
-static int kill_one(struct world *w, const struct record *r, void *sig, struct err *e)
+static int kill_one(struct engine *engine, const struct record *r, void *sig, struct err *e)
 {
-    return world_kill(w, r, *(int *)sig, e);
+    return engine_kill(engine, r, *(int *)sig, e);
 }
 
 static int kill_command(const struct cli *cli, int argc, char **argv, struct err *e)
@@ -123,12 +123,12 @@ const struct command command_kill = {
 
 /* ---- rm --------------------------------------------------------------------------------------*/
 
-static int remove_one(struct world *w, const struct record *r, void *force, struct err *e)
+static int remove_one(struct engine *engine, const struct record *r, void *force, struct err *e)
 {
     if (*(bool *)force)
-        return world_force_remove(w, r, e);
+        return engine_force_remove(engine, r, e);
     if (r->status == STATUS_EXITED)
-        return world_remove(w, r, e);
+        return engine_remove(engine, r, e);
     err_say(e, -EBUSY, "container `%s` is %s", r->spec.name, status_name(r->status));
     return err_hint(e, "`netctr rm -f %s` ends it first", r->spec.name);
 }
@@ -147,7 +147,7 @@ static int rm(const struct cli *cli, int argc, char **argv, struct err *e)
     const struct each each = {.act = remove_one,
                               .after = warn_sharers,
                               .arg = &force,
-                              .damaged = force ? world_remove_damaged : NULL,
+                              .damaged = force ? engine_remove_damaged : NULL,
                               .missing_is_fine = force};
     return each_named(cli, &command_rm, argv + first, &each, e);
 }
@@ -160,3 +160,4 @@ const struct command command_rm = {
     .risky = true,
     .run = rm,
 };
+

@@ -103,3 +103,4 @@ int log_print_flush(struct log_printer *p)
     fflush(p->err);
     return p->error;
 }
+

@@ -155,13 +155,13 @@ static bool in_one_place(void)
            out.st_dev == err.st_dev && out.st_ino == err.st_ino;
 }
 
-static int read_log(struct world *w, const struct record *r, struct log_view *v, struct err *e)
+static int read_log(struct engine *engine, const struct record *r, struct log_view *v, struct err *e)
 {
     const char *name = r->spec.name;
     const bool ended = r->status == STATUS_EXITED || r->status == STATUS_DEAD;
     v->range.lives = !ended;
     _cleanup_close_ int monitor = !ended && v->follow ? pidfd_of(r->monitor, r->monitor_start) : -1;
-    _cleanup_close_ int dir = store_defined_dir(&w->store, name);
+    _cleanup_close_ int dir = store_defined_dir(&engine->store, name);
     /* Before the first look: what comes after it is heard of. */
     _cleanup_close_ int notify = dir >= 0 && monitor >= 0 ? watch(dir) : -1;
     _cleanup_log_reader_ struct log_reader reader = {.fd = -1};
@@ -173,7 +173,7 @@ static int read_log(struct world *w, const struct record *r, struct log_view *v,
     if (!log_reader_found(&reader) && monitor < 0 && r->status != STATUS_CREATING)
         return err_say(e, -ENOENT,
                        "the log of container `%s` is missing: %s/containers/%s/" LOG_FILE, name,
-                       w->store.root, name);
+                       engine->store.root, name);
     struct rest rest = {0};
     code = v->follow ? follow(&reader, notify, monitor, v) : print_new(&reader, &rest, v);
     if (v->printer->error)
@@ -181,7 +181,7 @@ static int read_log(struct world *w, const struct record *r, struct log_view *v,
     return code < 0 ? err_set(e, code, "read the log of `%s`", name) : 0;
 }
 
-static int show(struct world *w, const struct record *r, struct log_view *v, struct err *e)
+static int show(struct engine *engine, const struct record *r, struct log_view *v, struct err *e)
 {
     const char *name = r->spec.name;
     struct log_printer *p = v->printer;
@@ -191,7 +191,7 @@ static int show(struct world *w, const struct record *r, struct log_view *v, str
     p->err = stderr;
     p->one_place = in_one_place();
     (void)setvbuf(stderr, NULL, _IOFBF, BUFSIZ); /* it is flushed as often as the order demands */
-    int code = read_log(w, r, v, e);
+    int code = read_log(engine, r, v, e);
     /* What publishes ports is a service, and not a job that was through in no time. */
     const bool early = r->ended_early && strv_len(r->spec.published) > 0;
     _cleanup_free_ char *hint = early ? spec_early_hint(&r->spec) : NULL;
@@ -255,13 +255,13 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
         code = take_moment("since", since, &begin, printer->since, e);
     if (code == 0 && until)
         code = take_moment("until", until, &v.until, printer->until, e);
-    _cleanup_world_ struct world w = {0};
+    _cleanup_engine_ struct engine engine = {0};
     _cleanup_record_ struct record r = {0};
     if (code == 0)
-        code = cli_world_to_read(cli, &w, e);
+        code = cli_engine_to_read(cli, &engine, e);
     if (code == 0)
-        code = cli_find(&w, argv[first], &r, e);
-    return code < 0 ? code : show(&w, &r, &v, e);
+        code = cli_find(&engine, argv[first], &r, e);
+    return code < 0 ? code : show(&engine, &r, &v, e);
 }
 
 const struct command command_logs = {
@@ -271,3 +271,4 @@ const struct command command_logs = {
     .example = "netctr logs --tail 20 web\nnetctr logs -f --since 10m web",
     .run = run,
 };
+

@@ -105,27 +105,27 @@ int command_options(const struct command *command, const struct option *options,
     return 0;
 }
 
-int cli_world(const struct cli *cli, struct world *out, struct err *e)
+int cli_engine(const struct cli *cli, struct engine *out, struct err *e)
 {
-    return world_open(cli->root, cli->run_root, out, e);
+    return engine_open(cli->root, cli->run_root, out, e);
 }
 
-int cli_bridge(const struct cli *cli, struct world *out, struct bridge **bridge, struct err *e)
+int cli_bridge(const struct cli *cli, struct engine *out, struct net **net, struct err *e)
 {
-    int r = cli_world(cli, out, e);
-    return r == 0 ? world_bridge(out, bridge, e) : r;
+    int r = cli_engine(cli, out, e);
+    return r == 0 ? engine_net(out, net, e) : r;
 }
 
-int cli_world_to_read(const struct cli *cli, struct world *out, struct err *e)
+int cli_engine_to_read(const struct cli *cli, struct engine *out, struct err *e)
 {
-    return world_open_to_read(cli->root, cli->run_root, out, e);
+    return engine_open_to_read(cli->root, cli->run_root, out, e);
 }
 
-int cli_bridge_to_read(const struct cli *cli, struct world *out, struct bridge **bridge,
+int cli_bridge_to_read(const struct cli *cli, struct engine *out, struct net **net,
                        struct err *e)
 {
-    int r = cli_world_to_read(cli, out, e);
-    return r == 0 ? world_bridge(out, bridge, e) : r;
+    int r = cli_engine_to_read(cli, out, e);
+    return r == 0 ? engine_net(out, net, e) : r;
 }
 
 /* A container must not inherit what the caller left open, and the three streams must be open, or a socket of
@@ -258,3 +258,4 @@ int main(int argc, char **argv)
     err_clear(&e);
     return r;
 }
+

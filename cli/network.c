@@ -14,11 +14,11 @@ static int reload(const struct cli *cli, const struct command *command, int argc
         return first;
     if (first < argc)
         return err_say(e, -EINVAL, "`network reload` takes no names");
-    _cleanup_world_ struct world w = {0};
+    _cleanup_engine_ struct engine engine = {0};
     _cleanup_strv_ strv remaining = NULL;
-    int r = cli_world(cli, &w, e);
+    int r = cli_engine(cli, &engine, e);
     if (r == 0)
-        r = world_restore(&w, &remaining, e);
+        r = engine_restore(&engine, &remaining, e);
     strv_each (difference, remaining)
         warn("%s", difference);
     return r < 0 ? r : remaining ? EXIT_NETCTR : 0;
@@ -199,16 +199,16 @@ static int port(const struct cli *cli, int argc, char **argv, struct err *e)
         return first;
     if (argc - first < 1 || argc - first > 2)
         return err_say(e, -EINVAL, "usage: netctr port %s", command_port.usage);
-    _cleanup_world_ struct world w = {0};
+    _cleanup_engine_ struct engine engine = {0};
     _cleanup_record_ struct record r = {0};
-    int code = cli_world_to_read(cli, &w, e);
+    int code = cli_engine_to_read(cli, &engine, e);
     if (code == 0)
-        code = cli_find(&w, argv[first], &r, e);
+        code = cli_find(&engine, argv[first], &r, e);
     if (code < 0)
         return code;
     /* Between two runs it holds its ports. */
     if (r.status != STATUS_RUNNING && (r.status != STATUS_RESTARTING || record_waits(&r)))
-        return world_not_running(&r, e);
+        return engine_not_running(&r, e);
     const char *wanted = argv[first + 1];
     if (!wanted)
         print_ports(ports_of(&r));
@@ -224,3 +224,4 @@ const struct command command_port = {
     .example = "netctr port web\nnetctr port web 80/tcp",
     .run = port,
 };
+

@@ -241,15 +241,15 @@ static int compose(struct create_flags *f, const char *name, struct network *n, 
 static int create(const struct cli *cli, struct create_flags *f, const char *name, struct err *e)
 {
     _cleanup_network_ struct network n = {0};
-    _cleanup_world_ struct world w = {0};
-    struct bridge *bridge = NULL;
+    _cleanup_engine_ struct engine engine = {0};
+    struct net *net = NULL;
     int r = compose(f, name, &n, e);
     if (r == 0)
-        r = cli_bridge(cli, &w, &bridge, e);
+        r = cli_bridge(cli, &engine, &net, e);
     if (r == 0)
-        r = network_create(bridge, &n, f->ipv6, e);
+        r = network_create(net, &n, f->ipv6, e);
     if (r == 0) {
-        world_defined_event(&w, "create", n.name);
+        engine_defined_event(&engine, "create", n.name);
         printf("%s\n", n.name);
     }
     return r;
@@ -300,3 +300,4 @@ int network_create_command(const struct cli *cli, const struct command *command,
         return err_say(e, -EINVAL, "usage: netctr %s %s", command->name, command->usage);
     return create(cli, &f, argv[first], e);
 }
+

@@ -35,10 +35,10 @@ void print_forwarding(const json_t *forwarding)
     }
 }
 
-static int show(struct bridge *b, const char *format, struct err *e)
+static int show(struct net *net, const char *format, struct err *e)
 {
     _cleanup_json_ json_t *j = NULL;
-    int r = bridge_forwarding(b, &j, e);
+    int r = net_forwarding(net, &j, e);
     if (r == 0 && format) {
         json_dumpf(j, stdout, JSON_INDENT(2));
         putchar('\n');
@@ -69,15 +69,16 @@ int network_forwarding(const struct cli *cli, const struct command *command, int
     if (format && (open || closed))
         return err_say(e, -EINVAL, "--format and --%s exclude each other", open ? "open" : "close");
     int r = format_check(format, "network forwarding", e);
-    _cleanup_world_ struct world w = {0};
-    struct bridge *b;
+    _cleanup_engine_ struct engine engine = {0};
+    struct net *net;
     if (r == 0)
-        r = open || closed ? cli_world(cli, &w, e) : cli_world_to_read(cli, &w, e);
+        r = open || closed ? cli_engine(cli, &engine, e) : cli_engine_to_read(cli, &engine, e);
     if (r == 0)
-        r = world_bridge(&w, &b, e);
+        r = engine_net(&engine, &net, e);
     if (r == 0 && (open || closed))
-        r = world_upgrade_tables(&w, e);
+        r = engine_upgrade_tables(&engine, e);
     if (r == 0 && (open || closed))
-        return bridge_open_forwarding(b, open, e);
-    return r < 0 ? r : show(b, format, e);
+        return net_open_forwarding(net, open, e);
+    return r < 0 ? r : show(net, format, e);
 }
+

@@ -52,9 +52,9 @@ static int by_name(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-int network_names(struct bridge *b, strv *names, struct err *e)
+int network_names(struct net *net, strv *names, struct err *e)
 {
-    int r = network_each(b, add_name, names, e);
+    int r = network_each(net, add_name, names, e);
     if (strv_len(*names) > 1)
         qsort(*names, strv_len(*names), sizeof(char *), by_name);
     return r;
@@ -102,15 +102,15 @@ static void add_row(struct listing *l, const struct network *n)
 
 static int list(const struct cli *cli, char *const *filters, struct listing *l, struct err *e)
 {
-    _cleanup_world_ struct world w = {0};
-    struct bridge *bridge = NULL;
+    _cleanup_engine_ struct engine engine = {0};
+    struct net *net = NULL;
     _cleanup_strv_ strv names = NULL;
-    int r = cli_bridge_to_read(cli, &w, &bridge, e);
+    int r = cli_bridge_to_read(cli, &engine, &net, e);
     if (r == 0)
-        r = network_names(bridge, &names, e);
+        r = network_names(net, &names, e);
     strv_each (name, names) {
         _cleanup_network_ struct network n = {0};
-        int found = r == 0 ? network_load(bridge, name, &n, e) : r;
+        int found = r == 0 ? network_load(net, name, &n, e) : r;
         if (found == -ENOENT) /* removed while we looked */
             err_clear(e);
         else if (found < 0)
@@ -157,25 +157,25 @@ int network_ls(const struct cli *cli, const struct command *command, int argc, c
 
 /* ---- inspect ---------------------------------------------------------------------------------*/
 
-static int suggest(struct bridge *bridge, const char *name, struct err *e)
+static int suggest(struct net *net, const char *name, struct err *e)
 {
     _cleanup_strv_ strv names = NULL;
-    const char *near = network_names(bridge, &names, NULL) == 0 && names
+    const char *near = network_names(net, &names, NULL) == 0 && names
                            ? nearest_word(name, (const char *const *)names)
                            : NULL;
     return near ? err_hint(e, "did you mean `%s`?", near) : -ENOENT;
 }
 
-static int inspect(struct world *w, struct bridge *bridge, const char *name, json_t *all,
+static int inspect(struct engine *engine, struct net *net, const char *name, json_t *all,
                    struct err *e)
 {
     _cleanup_network_ struct network n = {0};
     json_t *live;
-    int r = network_load(bridge, name, &n, e);
+    int r = network_load(net, name, &n, e);
     if (r == 0)
-        r = world_survey(w, &n, &live, e);
+        r = engine_survey(engine, &n, &live, e);
     if (r < 0)
-        return r == -ENOENT ? suggest(bridge, name, e) : r;
+        return r == -ENOENT ? suggest(net, name, e) : r;
     json_t *j = definition(&n);
     /* Beside each other: what shall be, and what is. */
     json_object_set(j, "containers", json_object_get(live, "containers"));
@@ -203,17 +203,18 @@ int network_inspect(const struct cli *cli, const struct command *command, int ar
     if (first == argc)
         return err_say(e, -EINVAL, "usage: netctr %s %s", command->name, command->usage);
     int r = format_check(format, "network inspect", e);
-    _cleanup_world_ struct world w = {0};
-    struct bridge *bridge = NULL;
+    _cleanup_engine_ struct engine engine = {0};
+    struct net *net = NULL;
     _cleanup_json_ json_t *all = json_array();
     int result = 0;
     if (r == 0)
-        r = cli_bridge_to_read(cli, &w, &bridge, e);
+        r = cli_bridge_to_read(cli, &engine, &net, e);
     for (int i = first; r == 0 && i < argc; i++) {
         _cleanup_err_ struct err why = ERR_INIT;
-        int found = inspect(&w, bridge, argv[i], all, &why);
+        int found = inspect(&engine, net, argv[i], all, &why);
         if (found < 0)
             inspect_failed(&result, found, e, &why);
     }
     return r < 0 ? r : inspect_print(all, result, e);
 }
+

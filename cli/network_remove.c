@@ -12,7 +12,7 @@
 /* ---- who is on it ----------------------------------------------------------------------------*/
 
 struct users {
-    struct world *world;
+    struct engine *engine;
     const char *network;
     strv names;
     strv texts; /* the same, as the error tells them */
@@ -34,7 +34,7 @@ static int find_user(const struct record *r, void *arg)
     struct users *u = arg;
     bool alive = r->status != STATUS_EXITED;
     _cleanup_endpoint_ struct endpoint ep = {0};
-    _cleanup_close_ int dir = alive ? store_live_dir(&u->world->store, r->spec.name) : -1;
+    _cleanup_close_ int dir = alive ? store_live_dir(&u->engine->store, r->spec.name) : -1;
     bool on_it = dir >= 0 && endpoint_load(dir, u->network, &ep, NULL) != -ENOENT;
     if (!on_it && !record_names_network(r, u->network))
         return 0;
@@ -52,9 +52,9 @@ static void users_clear(struct users *u)
 
 /* ---- rm --------------------------------------------------------------------------------------*/
 
-static int disconnect(struct world *w, const char *name, const char *network, struct err *e)
+static int disconnect(struct engine *engine, const char *name, const char *network, struct err *e)
 {
-    int r = disconnect_container(w, name, network, e);
+    int r = disconnect_container(engine, name, network, e);
     if (r != -ENOENT) /* it is gone, or not on it any more */
         return r;
     err_clear(e);
@@ -62,20 +62,20 @@ static int disconnect(struct world *w, const char *name, const char *network, st
 }
 
 /* One that nobody is on, under the store's lock. */
-static int remove_unused(struct world *w, struct bridge *bridge, const char *name, struct err *e)
+static int remove_unused(struct engine *engine, struct net *net, const char *name, struct err *e)
 {
-    int r = world_forget_network(w, name, e);
+    int r = engine_forget_network(engine, name, e);
     if (r == 0)
-        r = network_remove(bridge, name, e);
+        r = network_remove(net, name, e);
     if (r == 0)
-        world_defined_event(w, "remove", name);
+        engine_defined_event(engine, "remove", name);
     return r;
 }
 
-static int require_network(struct bridge *bridge, const char *name, struct err *e)
+static int require_network(struct net *net, const char *name, struct err *e)
 {
     _cleanup_network_ struct network n = {0};
-    int r = network_load(bridge, name, &n, e);
+    int r = network_load(net, name, &n, e);
     if (r != -ENOENT && r < 0) { /* a damaged definition can be removed */
         err_clear(e);
         r = 0;
@@ -84,15 +84,15 @@ static int require_network(struct bridge *bridge, const char *name, struct err *
 }
 
 /* Removes it if no container uses it; else *@users tells which do. */
-static int try_remove(struct bridge *bridge, bool force, struct users *users, struct err *e)
+static int try_remove(struct net *net, bool force, struct users *users, struct err *e)
 {
-    struct world *w = users->world;
-    _cleanup_close_ int lock = store_lock(&w->store, e);
-    int r = lock < 0 ? lock : force ? 0 : require_network(bridge, users->network, e);
+    struct engine *engine = users->engine;
+    _cleanup_close_ int lock = store_lock(&engine->store, e);
+    int r = lock < 0 ? lock : force ? 0 : require_network(net, users->network, e);
     if (r == 0)
-        r = store_each(&w->store, find_user, users, e);
+        r = store_each(&engine->store, find_user, users, e);
     if (r == 0 && !users->names)
-        r = remove_unused(w, bridge, users->network, e);
+        r = remove_unused(engine, net, users->network, e);
     return r;
 }
 
@@ -105,7 +105,7 @@ static int refuse_used(const struct users *u, struct err *e)
                     many ? "them" : "it");
 }
 
-static int remove_one(struct world *w, struct bridge *bridge, const char *name, bool force,
+static int remove_one(struct engine *engine, struct net *net, const char *name, bool force,
                       struct err *e)
 {
     if (!valid_name(name))
@@ -113,15 +113,15 @@ static int remove_one(struct world *w, struct bridge *bridge, const char *name, 
     if (streq(name, DEFAULT_NETWORK))
         return err_say(e, -EINVAL, "the default network cannot be removed");
     for (int tries = 0; tries < 200; tries++) {
-        _cleanup_users_ struct users users = {.world = w, .network = name};
-        int r = try_remove(bridge, force, &users, e);
+        _cleanup_users_ struct users users = {.engine = engine, .network = name};
+        int r = try_remove(net, force, &users, e);
         if (r < 0 || !users.names)
             return r;
         if (!force || tries == 199)
             return refuse_used(&users, e);
         strv_each (user, users.names)
             if (r == 0)
-                r = disconnect(w, user, name, e);
+                r = disconnect(engine, user, name, e);
         if (r < 0)
             return r;
     }
@@ -143,14 +143,14 @@ int network_rm(const struct cli *cli, const struct command *command, int argc, c
         return first;
     if (first == argc)
         return err_say(e, -EINVAL, "usage: netctr %s %s", command->name, command->usage);
-    _cleanup_world_ struct world w = {0};
-    struct bridge *bridge = NULL;
-    int result = cli_bridge(cli, &w, &bridge, e);
+    _cleanup_engine_ struct engine engine = {0};
+    struct net *net = NULL;
+    int result = cli_bridge(cli, &engine, &net, e);
     if (result < 0)
         return result;
     for (int i = first; i < argc; i++) {
         _cleanup_err_ struct err why = ERR_INIT;
-        int r = remove_one(&w, bridge, argv[i], force, &why);
+        int r = remove_one(&engine, net, argv[i], force, &why);
         if (r == 0)
             printf("%s\n", argv[i]);
         else if (r == -ENOENT && force)
@@ -172,20 +172,20 @@ static bool confirmed(void)
     return fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y');
 }
 
-static int prune_one(struct world *w, struct bridge *bridge, const char *name, char *const *filters,
+static int prune_one(struct engine *engine, struct net *net, const char *name, char *const *filters,
                      struct err *e)
 {
     _cleanup_network_ struct network n = {0};
-    _cleanup_users_ struct users u = {.world = w, .network = name};
+    _cleanup_users_ struct users u = {.engine = engine, .network = name};
     if (streq(name, DEFAULT_NETWORK))
         return 0;
-    int r = network_load(bridge, name, &n, e);
+    int r = network_load(net, name, &n, e);
     if (r < 0 || !network_filters_match(filters, &n))
         return r;
-    r = store_each(&w->store, find_user, &u, e);
+    r = store_each(&engine->store, find_user, &u, e);
     if (r < 0 || u.names)
         return r;
-    r = remove_unused(w, bridge, name, e);
+    r = remove_unused(engine, net, name, e);
     if (r == 0)
         printf("%s\n", name);
     return r;
@@ -193,17 +193,17 @@ static int prune_one(struct world *w, struct bridge *bridge, const char *name, c
 
 static int prune(const struct cli *cli, char *const *filters, struct err *e)
 {
-    _cleanup_world_ struct world w = {0};
-    struct bridge *bridge = NULL;
+    _cleanup_engine_ struct engine engine = {0};
+    struct net *net = NULL;
     _cleanup_strv_ strv names = NULL;
-    int r = cli_bridge(cli, &w, &bridge, e);
-    _cleanup_close_ int lock = r < 0 ? r : store_lock(&w.store, e);
+    int r = cli_bridge(cli, &engine, &net, e);
+    _cleanup_close_ int lock = r < 0 ? r : store_lock(&engine.store, e);
     if (lock < 0)
         return lock;
-    r = network_names(bridge, &names, e);
+    r = network_names(net, &names, e);
     strv_each (name, names)
         if (r == 0)
-            r = prune_one(&w, bridge, name, filters, e);
+            r = prune_one(&engine, net, name, filters, e);
     return r;
 }
 
@@ -242,13 +242,13 @@ static int change_link(const struct cli *cli, const struct command *command, int
     for (int i = first; i < argc; i++)
         if (!valid_name(argv[i]))
             return err_say(e, -EINVAL, "invalid network name `%s`", argv[i]);
-    _cleanup_world_ struct world w = {0};
-    struct bridge *bridge = NULL;
-    int r = cli_bridge(cli, &w, &bridge, e);
+    _cleanup_engine_ struct engine engine = {0};
+    struct net *net = NULL;
+    int r = cli_bridge(cli, &engine, &net, e);
     if (r == 0)
-        r = world_upgrade_tables(&w, e);
-    _cleanup_close_ int lock = r < 0 ? r : store_lock(&w.store, e);
-    return lock < 0 ? lock : network_link(bridge, argv[first], argv[first + 1], allow, e);
+        r = engine_upgrade_tables(&engine, e);
+    _cleanup_close_ int lock = r < 0 ? r : store_lock(&engine.store, e);
+    return lock < 0 ? lock : network_link(net, argv[first], argv[first + 1], allow, e);
 }
 
 int network_link_command(const struct cli *cli, const struct command *command, int argc,
@@ -262,3 +262,4 @@ int network_unlink_command(const struct cli *cli, const struct command *command,
 {
     return change_link(cli, command, argc, argv, false, e);
 }
+

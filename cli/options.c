@@ -193,3 +193,4 @@ void options_print(FILE *out, const struct option *options)
         print_wrapped(out, o->help, INDENT, OPTIONS_COLUMNS);
     }
 }
+

@@ -89,3 +89,4 @@ char *ports_text(strv published)
     }
     return all;
 }
+

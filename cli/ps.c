@@ -23,7 +23,7 @@ static void filters_clear(struct filters *f)
 }
 
 struct listing {
-    struct world *world;
+    struct engine *engine;
     bool all, ids_only, whole;
     size_t skip; /* so many of those that match */
     const struct filters *filters;
@@ -80,16 +80,16 @@ static int filters_parse(char *const *texts, struct filters *f, struct err *e)
     return 0;
 }
 
-static bool is_on_network(struct world *w, const struct record *r, const char *network)
+static bool is_on_network(struct engine *engine, const struct record *r, const char *network)
 {
     _cleanup_endpoint_ struct endpoint ep = {0};
-    _cleanup_close_ int dir = store_live_dir(&w->store, r->spec.name);
+    _cleanup_close_ int dir = store_live_dir(&engine->store, r->spec.name);
     if (r->status == STATUS_EXITED || !valid_name(network) || dir < 0)
         return record_names_network(r, network) || streq(r->spec.network, network);
     return endpoint_load(dir, network, &ep, NULL) == 0 || streq(r->spec.network, network);
 }
 
-static bool filters_match(struct world *w, const struct filters *f, const struct record *r)
+static bool filters_match(struct engine *engine, const struct filters *f, const struct record *r)
 {
     bool name = !f->names, id = !f->ids, status = !f->statuses, network = !f->networks;
     bool valid;
@@ -100,7 +100,7 @@ static bool filters_match(struct world *w, const struct filters *f, const struct
     strv_each (word, f->statuses)
         status = status || streq(word, status_name(r->status));
     strv_each (word, f->networks)
-        network = network || is_on_network(w, r, word);
+        network = network || is_on_network(engine, r, word);
     return name && id && status && network;
 }
 
@@ -137,11 +137,11 @@ static char *status_text(const struct record *r)
 }
 
 /* Of each network, in the order of the endpoints; both families if @both, else one. */
-static strv addresses_of(struct world *w, const struct record *r, bool both)
+static strv addresses_of(struct engine *engine, const struct record *r, bool both)
 {
     strv out = NULL;
     _cleanup_endpoints_ struct endpoint_list all = {0};
-    _cleanup_close_ int dir = store_live_dir(&w->store, r->spec.name);
+    _cleanup_close_ int dir = store_live_dir(&engine->store, r->spec.name);
     if (r->status != STATUS_RUNNING || dir < 0 || endpoint_load_all(dir, &all, NULL) < 0)
         return NULL;
     for (size_t i = 0; i < all.count; i++) {
@@ -180,7 +180,7 @@ static json_t *row_json(const struct record *r, strv addresses)
 static bool is_chosen(const struct listing *l, const struct record *r)
 {
     bool ended_too = l->all || l->filters->statuses;
-    return (ended_too || r->status != STATUS_EXITED) && filters_match(l->world, l->filters, r);
+    return (ended_too || r->status != STATUS_EXITED) && filters_match(l->engine, l->filters, r);
 }
 
 static int count_row(const struct record *r, void *arg)
@@ -203,7 +203,7 @@ static int add_row(const struct record *r, void *arg)
         printf("%s\n", r->spec.id);
         return 0;
     }
-    _cleanup_strv_ strv addresses = addresses_of(l->world, r, l->json != NULL);
+    _cleanup_strv_ strv addresses = addresses_of(l->engine, r, l->json != NULL);
     if (l->json) {
         json_array_append_new(l->json, row_json(r, addresses));
         return 0;
@@ -223,17 +223,17 @@ static int list(const struct cli *cli, struct listing *l, uint64_t last, bool js
 {
     static const char *const titles[] = {"CONTAINER ID", "COMMAND", "CREATED", "STATUS",
                                          "ADDRESS",      "PORTS",   "NAMES"};
-    int r = cli_world_to_read(cli, l->world, e);
+    int r = cli_engine_to_read(cli, l->engine, e);
     if (r < 0)
         return r;
     _cleanup_json_ json_t *rows = l->json = json ? json_array() : NULL;
     for (size_t i = 0; i < ARRAY_LEN(titles); i++)
         strv_add(&l->rows, titles[i]);
     if (last != UINT64_MAX)
-        r = world_each(l->world, count_row, l, e);
+        r = engine_each(l->engine, count_row, l, e);
     l->skip = l->skip > last ? l->skip - last : 0;
     if (r == 0)
-        r = world_each(l->world, add_row, l, e);
+        r = engine_each(l->engine, add_row, l, e);
     if (r == 0 && json) {
         json_dumpf(rows, stdout, JSON_INDENT(2));
         putchar('\n');
@@ -247,8 +247,8 @@ static int list(const struct cli *cli, struct listing *l, uint64_t last, bool js
 static int run(const struct cli *cli, int argc, char **argv, struct err *e)
 {
     __attribute__((cleanup(filters_clear))) struct filters chosen = {0};
-    _cleanup_world_ struct world w = {0};
-    struct listing l = {.world = &w, .filters = &chosen};
+    _cleanup_engine_ struct engine engine = {0};
+    struct listing l = {.engine = &engine, .filters = &chosen};
     char *format = NULL, *last_text = NULL;
     bool latest = false;
     uint64_t last = UINT64_MAX;
@@ -289,3 +289,4 @@ const struct command command_ps = {
     .example = "netctr ps -a --filter status=exited\nnetctr ps -a --format json | jq -r '.[].name'",
     .run = run,
 };
+

@@ -146,9 +146,9 @@ static int take_env(const struct run_flags *f, struct spec *s, struct err *e)
 /* --ip, --mac-address and --network-alias speak of the first network. */
 static int first_network(const struct run_flags *f, const char *text, char **out, struct err *e)
 {
-    _cleanup_attachment_ struct attachment a = {0};
+    _cleanup_connect_request_ struct connect_request a = {0};
     struct ip ip;
-    int r = attachment_parse(text, &a, e);
+    int r = connect_request_parse(text, &a, e);
     if (r < 0)
         return r;
     if (f->ip && (ip_parse(f->ip, &ip) < 0 || ip.family != AF_INET || ip_is_any(&ip)))
@@ -168,7 +168,7 @@ static int first_network(const struct run_flags *f, const char *text, char **out
         }
         strv_add(&a.aliases, alias);
     }
-    *out = attachment_text(&a);
+    *out = connect_request_text(&a);
     return 0;
 }
 
@@ -233,14 +233,14 @@ static int take_networks(const struct run_flags *f, struct spec *s, struct err *
         }
     int r = 0;
     for (size_t i = 0; r == 0 && texts[i]; i++) {
-        _cleanup_attachment_ struct attachment a = {0};
+        _cleanup_connect_request_ struct connect_request a = {0};
         _cleanup_free_ char *first = NULL;
         r = i == 0 ? first_network(f, texts[i], &first, e) : 0;
         if (r == 0)
-            r = attachment_parse(texts[i], &a, e);
+            r = connect_request_parse(texts[i], &a, e);
         strv_add(&s->networks, first ? first : texts[i]);
     }
-    s->network = attachment_names(s->networks);
+    s->network = connect_request_names(s->networks);
     s->network_mode = NETWORK_OWN;
     return r;
 }
@@ -284,23 +284,23 @@ static int take_resolvers(const struct run_flags *f, struct spec *s, struct err 
     return 0;
 }
 
-static int take_network(const struct run_flags *f, struct life *life, struct err *e)
+static int take_network(const struct run_flags *f, struct run_request *request, struct err *e)
 {
-    struct spec *s = &life->spec;
+    struct spec *s = &request->spec;
     s->publish = strv_copy(f->publish);
     int r = take_networks(f, s, e);
     if (r == 0)
         r = take_resolvers(f, s, e);
     strv_each (text, f->publish)
         if (r == 0)
-            r = publish_parse(text, &life->publishes, e);
+            r = port_mapping_parse(text, &request->port_mappings, e);
     return r;
 }
 
 /* What the flags say, whatever the words after them are. */
-static int take_flags(const struct run_flags *f, struct life *life, struct err *e)
+static int take_flags(const struct run_flags *f, struct run_request *request, struct err *e)
 {
-    struct spec *s = &life->spec;
+    struct spec *s = &request->spec;
     if (f->restart && restart_parse(f->restart, &s->restart, e) < 0)
         return e->code;
     if (s->auto_remove && s->restart.policy != RESTART_NO)
@@ -312,7 +312,7 @@ static int take_flags(const struct run_flags *f, struct life *life, struct err *
     int r;
     if ((r = take_hostname(f, s, e)) < 0 || (r = volumes_parse(f->volumes, f->tmpfs, s, e)) < 0 ||
         (r = limits_parse(f->memory, f->cpus, f->pids, &s->limits, e)) < 0 ||
-        (r = take_log(f, s, e)) < 0 || (r = take_network(f, life, e)) < 0 ||
+        (r = take_log(f, s, e)) < 0 || (r = take_network(f, request, e)) < 0 ||
         (r = take_env(f, s, e)) < 0)
         return r;
     spec_bound_tmpfs(s);
@@ -343,9 +343,9 @@ static int take_words(char **words, struct spec *s, struct err *e)
 }
 
 /* The whole of it. */
-static int compose(const struct run_flags *f, char **words, struct life *life, struct err *e)
+static int compose(const struct run_flags *f, char **words, struct run_request *request, struct err *e)
 {
-    struct spec *s = &life->spec;
+    struct spec *s = &request->spec;
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     s->created = now.tv_sec;
@@ -358,7 +358,7 @@ static int compose(const struct run_flags *f, char **words, struct life *life, s
     s->read_only = f->read_only;
     s->user = xstrdup(f->user);
     s->workdir = xstrdup(f->workdir);
-    int r = take_flags(f, life, e);
+    int r = take_flags(f, request, e);
     if (r == 0)
         r = take_words(words, s, e);
     if (r == 0)
@@ -367,7 +367,7 @@ static int compose(const struct run_flags *f, char **words, struct life *life, s
 }
 
 /* A container whose id could not be told is not left to run: the command says that it has failed. */
-static int tell_id(struct world *w, const char *id, struct err *e)
+static int tell_id(struct engine *engine, const char *id, struct err *e)
 {
     _cleanup_free_ char *line = xasprintf("%s\n", id);
     int r = write_all(STDOUT_FILENO, line, strlen(line));
@@ -375,28 +375,28 @@ static int tell_id(struct world *w, const char *id, struct err *e)
         return 0;
     _cleanup_err_ struct err ignored = ERR_INIT;
     _cleanup_record_ struct record record = {0};
-    if (world_find(w, id, &record, &ignored) == 0)
-        (void)world_force_remove(w, &record, &ignored);
+    if (engine_find(engine, id, &record, &ignored) == 0)
+        (void)engine_force_remove(engine, &record, &ignored);
     return err_set(e, r, "write to stdout");
 }
 
-static int run_detached(struct world *w, struct life *life, struct err *e)
+static int run_detached(struct engine *engine, struct run_request *request, struct err *e)
 {
-    _cleanup_free_ char *id = xstrdup(life->spec.id);
-    int r = world_live_in_background(w, life, e);
-    return r == 0 ? tell_id(w, id, e) : r;
+    _cleanup_free_ char *id = xstrdup(request->spec.id);
+    int r = engine_run_detached(engine, request, e);
+    return r == 0 ? tell_id(engine, id, e) : r;
 }
 
 /* The exit status alone, 137, does not say why the program was killed. */
-static int run_attached(struct world *w, struct life *life, struct err *e)
+static int run_attached(struct engine *engine, struct run_request *request, struct err *e)
 {
-    _cleanup_free_ char *name = xstrdup(life->spec.name);
-    uint64_t limit = life->spec.limits.memory;
-    int r = world_live(w, life, e);
-    if (r >= 0 && life->oom_killed && limit)
+    _cleanup_free_ char *name = xstrdup(request->spec.name);
+    uint64_t limit = request->spec.limits.memory;
+    int r = engine_run(engine, request, e);
+    if (r >= 0 && request->oom_killed && limit)
         warn("container `%s` was killed: it needed more memory than its limit (-m) of %.1f MiB",
              name, (double)limit / (1 << 20));
-    else if (r >= 0 && life->oom_killed)
+    else if (r >= 0 && request->oom_killed)
         warn("container `%s` was killed: the host had no memory left", name);
     return r;
 }
@@ -460,15 +460,15 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
     int first = command_options(&command_run, options, false, &argc, argv, e);
     if (first <= 0)
         return first;
-    struct life life = {0};
-    _cleanup_world_ struct world w = {0};
-    int r = compose(&f, argv + first, &life, e);
+    struct run_request request = {0};
+    _cleanup_engine_ struct engine engine = {0};
+    int r = compose(&f, argv + first, &request, e);
     if (r == 0)
-        r = cli_world(cli, &w, e);
+        r = cli_engine(cli, &engine, e);
     if (r == 0)
-        r = f.detach ? run_detached(&w, &life, e) : run_attached(&w, &life, e);
-    spec_clear(&life.spec);
-    publish_list_clear(&life.publishes);
+        r = f.detach ? run_detached(&engine, &request, e) : run_attached(&engine, &request, e);
+    spec_clear(&request.spec);
+    port_mappings_clear(&request.port_mappings);
     return r;
 }
 
@@ -480,3 +480,4 @@ const struct command command_run = {
                "netctr run -d --name web -p 8080:80 --network back:ip=10.1.0.5 ./rootfs nginx",
     .run = run,
 };
+

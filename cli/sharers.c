@@ -27,7 +27,7 @@ static bool is_one_of(const struct ended *ended, const char *name)
 }
 
 /* The owner may itself share another's. */
-static bool depends_on(struct world *w, const struct record *r, const struct ended *ended,
+static bool depends_on(struct engine *engine, const struct record *r, const struct ended *ended,
                        int depth)
 {
     const char *owner = network_owner(&r->spec);
@@ -35,14 +35,14 @@ static bool depends_on(struct world *w, const struct record *r, const struct end
     if (!owner || depth == 0)
         return false;
     return is_one_of(ended, owner) ||
-           (world_find(w, owner, &next, NULL) == 0 && depends_on(w, &next, ended, depth - 1));
+           (engine_find(engine, owner, &next, NULL) == 0 && depends_on(engine, &next, ended, depth - 1));
 }
 
-static void warn_of(struct world *w, const struct record *r)
+static void warn_of(struct engine *engine, const struct record *r)
 {
     const char *owner = network_owner(&r->spec), *name = r->spec.name;
     _cleanup_record_ struct record now = {0};
-    int found = world_find(w, owner, &now, NULL);
+    int found = engine_find(engine, owner, &now, NULL);
     if (found < 0)
         warn(
             "container `%s` shares the network of `%s`, which is gone, and has lost it: `netctr rm -f %s`",
@@ -56,17 +56,18 @@ static void warn_of(struct world *w, const struct record *r)
              owner, name);
 }
 
-void warn_sharers(struct world *w, const struct record *all, size_t count, void *arg)
+void warn_sharers(struct engine *engine, const struct record *all, size_t count, void *arg)
 {
     (void)arg;
     const struct ended ended = {all, count};
     _cleanup_strv_ strv names = NULL;
-    if (world_each(w, add_sharer, &names, NULL) < 0)
+    if (engine_each(engine, add_sharer, &names, NULL) < 0)
         return;
     strv_each (name, names) {
         _cleanup_record_ struct record r = {0};
-        if (world_find(w, name, &r, NULL) == 0 && depends_on(w, &r, &ended, 16) &&
-            world_network_lost(w, &r, NULL) > 0)
-            warn_of(w, &r);
+        if (engine_find(engine, name, &r, NULL) == 0 && depends_on(engine, &r, &ended, 16) &&
+            engine_network_lost(engine, &r, NULL) > 0)
+            warn_of(engine, &r);
     }
 }
+

@@ -13,29 +13,29 @@ static int does_not_run_yet(const char *name, const char *why, bool at_boot, str
 }
 
 /* Returns 1 if it does not run yet and its monitor waits: if it may, @patient. */
-static int start_ended(struct world *w, const struct record *r, bool patient, bool at_boot,
+static int start_ended(struct engine *engine, const struct record *r, bool patient, bool at_boot,
                        struct err *e)
 {
-    struct life life = {.existing = true, .patient = patient};
+    struct run_request request = {.existing = true, .patient = patient};
     _cleanup_json_ json_t *j = spec_to_json(&r->spec);
-    int code = spec_from_json(j, &life.spec, e);
-    life.spec.detached = true;
+    int code = spec_from_json(j, &request.spec, e);
+    request.spec.detached = true;
     if (code == 0)
-        code = world_live_in_background(w, &life, e);
-    if (code == 0 && life.waits)
-        code = does_not_run_yet(r->spec.name, life.waits, at_boot, e);
-    free(life.waits);
-    spec_clear(&life.spec);
-    publish_list_clear(&life.publishes);
+        code = engine_run_detached(engine, &request, e);
+    if (code == 0 && request.waits)
+        code = does_not_run_yet(r->spec.name, request.waits, at_boot, e);
+    free(request.waits);
+    spec_clear(&request.spec);
+    port_mappings_clear(&request.port_mappings);
     return code;
 }
 
 /* Somebody else was faster: it does what was asked for, or waits. @code is what the start has failed with. */
-static int lives_by_now(struct world *w, const struct record *r, bool patient, int code,
+static int lives_by_now(struct engine *engine, const struct record *r, bool patient, int code,
                         struct err *e)
 {
     _cleanup_record_ struct record now = {0};
-    if (world_find(w, r->spec.name, &now, NULL) < 0 || !streq(now.spec.id, r->spec.id) ||
+    if (engine_find(engine, r->spec.name, &now, NULL) < 0 || !streq(now.spec.id, r->spec.id) ||
         now.status == STATUS_EXITED || now.status == STATUS_DEAD)
         return code;
     err_clear(e);
@@ -44,46 +44,46 @@ static int lives_by_now(struct world *w, const struct record *r, bool patient, i
 
 /* What was missing may be there by now. Another monitor takes the place of the one that waits: it tries at once, and
  * again if need be. */
-static int start_waiting(struct world *w, const struct record *r, struct err *e)
+static int start_waiting(struct engine *engine, const struct record *r, struct err *e)
 {
     _cleanup_record_ struct record now = {0};
-    int code = world_stop(w, r, MARK_UNTIL_BOOT, 0, e);
+    int code = engine_stop(engine, r, MARK_UNTIL_BOOT, 0, e);
     if (code == 0)
-        code = world_find(w, r->spec.name, &now, e);
+        code = engine_find(engine, r->spec.name, &now, e);
     if (code < 0 || now.status != STATUS_EXITED)
         return code;
-    return start_ended(w, &now, true, false, e);
+    return start_ended(engine, &now, true, false, e);
 }
 
-static int start_record(struct world *w, const struct record *r, bool patient, struct err *e)
+static int start_record(struct engine *engine, const struct record *r, bool patient, struct err *e)
 {
     _cleanup_record_ struct record now = {0};
     int code = 0;
     if (r->status == STATUS_DEAD)
-        code = world_clear_dead(w, r, &now, e);
+        code = engine_clear_dead(engine, r, &now, e);
     const struct record *ended = r->status == STATUS_DEAD ? &now : r;
     if (code == 0 && ended->status == STATUS_EXITED)
-        code = start_ended(w, ended, patient, patient, e);
+        code = start_ended(engine, ended, patient, patient, e);
     else if (code == 0 && ended->failure)
         code = patient ? does_not_run_yet(r->spec.name, ended->failure, true, e)
-                       : start_waiting(w, ended, e);
+                       : start_waiting(engine, ended, e);
     /* Its networks have just been changed. */
     for (int tries = 0; code == -ESTALE && tries < 20; tries++) {
         record_clear(&now);
         err_clear(e);
-        code = world_find(w, r->spec.name, &now, e);
+        code = engine_find(engine, r->spec.name, &now, e);
         if (code == 0 && now.status == STATUS_EXITED)
-            code = start_ended(w, &now, patient, patient, e);
+            code = start_ended(engine, &now, patient, patient, e);
     }
     if (code == -EBUSY)
-        code = lives_by_now(w, r, patient, code, e);
+        code = lives_by_now(engine, r, patient, code, e);
     return code < 0 ? err_wrap(e, "start container `%s`", r->spec.name) : code;
 }
 
-static int start_one(struct world *w, const struct record *r, void *arg, struct err *e)
+static int start_one(struct engine *engine, const struct record *r, void *arg, struct err *e)
 {
     (void)arg;
-    return start_record(w, r, false, e);
+    return start_record(engine, r, false, e);
 }
 
 static int start(const struct cli *cli, int argc, char **argv, struct err *e)
@@ -106,7 +106,7 @@ const struct command command_start = {
 
 /* ---- restart ---------------------------------------------------------------------------------*/
 
-static int restart_one(struct world *w, const struct record *r, void *seconds, struct err *e)
+static int restart_one(struct engine *engine, const struct record *r, void *seconds, struct err *e)
 {
     _cleanup_record_ struct record now = {0};
     bool ended = r->status == STATUS_EXITED || r->status == STATUS_DEAD;
@@ -115,13 +115,13 @@ static int restart_one(struct world *w, const struct record *r, void *seconds, s
     if (code < 0)
         return err_wrap(e, "restart container `%s`", r->spec.name);
     if (!ended)
-        code = world_stop(w, r, MARK_END_ASKED, *(uint64_t *)seconds, e);
+        code = engine_stop(engine, r, MARK_END_ASKED, *(uint64_t *)seconds, e);
     if (code == 0)
-        code = world_find(w, r->spec.name, &now, e);
+        code = engine_find(engine, r->spec.name, &now, e);
     if (code == 0)
-        code = start_one(w, &now, NULL, e);
+        code = start_one(engine, &now, NULL, e);
     if (code == 0)
-        world_event(w, &now, "restart", NULL);
+        engine_event(engine, &now, "restart", NULL);
     return code;
 }
 
@@ -162,10 +162,10 @@ static bool starts_at_boot(const struct record *r)
            (policy == RESTART_ALWAYS || (policy == RESTART_UNLESS_STOPPED && !r->asked));
 }
 
-static int boot_one(struct world *w, const struct record *r, void *arg, struct err *e)
+static int boot_one(struct engine *engine, const struct record *r, void *arg, struct err *e)
 {
     (void)arg;
-    return start_record(w, r, true, e);
+    return start_record(engine, r, true, e);
 }
 
 static int boot(const struct cli *cli, int argc, char **argv, struct err *e)
@@ -176,12 +176,12 @@ static int boot(const struct cli *cli, int argc, char **argv, struct err *e)
         return first;
     if (first < argc)
         return err_say(e, -EINVAL, "`boot` takes no names");
-    _cleanup_world_ struct world w = {0};
-    int r = store_open(cli->root, cli->run_root, &w.store, e);
+    _cleanup_engine_ struct engine engine = {0};
+    int r = store_open(cli->root, cli->run_root, &engine.store, e);
     if (r == 0)
-        r = world_gc(&w, &gc_quietly, e);
+        r = engine_gc(&engine, &gc_quietly, e);
     const struct each each = {.act = boot_one, .all = starts_at_boot, .owners_first = true};
-    return r == 0 ? each_chosen(&w, &each, e) : r;
+    return r == 0 ? each_chosen(&engine, &each, e) : r;
 }
 
 const struct command command_boot = {
@@ -191,3 +191,4 @@ const struct command command_boot = {
     .example = "netctr boot",
     .run = boot,
 };
+

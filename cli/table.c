@@ -90,3 +90,4 @@ void print_table(strv cells, size_t columns)
         fputs("   ", stdout);
     }
 }
+

@@ -103,3 +103,4 @@ int tmpfs_parse(const char *text, struct volume *out, struct err *e)
     *out = v;
     return 0;
 }
+

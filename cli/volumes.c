@@ -119,3 +119,4 @@ int volumes_parse(strv volumes, strv tmpfs, struct spec *s, struct err *e)
     }
     return r == 0 ? check_twice(s, e) : r;
 }
+

@@ -180,7 +180,7 @@ static int refuse_others(struct store *s, bool living, struct err *e)
     return r < 0 ? err_set(e, r, "list the living containers in `%s`", s->run) : 0;
 }
 
-/* Not ours yet. It is taken over by whoever is about to change something (store_take_over()); who only looks
+/* Not ours yet. It is taken over by whoever is about to change something (store_claim_run_root()); who only looks
  * does so all the same, unless somebody else lives there. */
 static int instance_bind(struct store *s, struct err *e)
 {
@@ -193,7 +193,7 @@ static int instance_bind(struct store *s, struct err *e)
 }
 
 /* First those that live: as long as there is one, nothing of its instance is touched. */
-int store_take_over(struct store *s, bool dry_run, struct err *e)
+int store_claim_run_root(struct store *s, bool dry_run, struct err *e)
 {
     int ours = s->fresh ? is_ours(s, e) : 1;
     s->fresh = ours == 0;
@@ -204,7 +204,7 @@ int store_take_over(struct store *s, bool dry_run, struct err *e)
 }
 
 /* Last: whoever is killed before has not taken it over, and the next one begins again. */
-int store_taken_over(struct store *s, struct err *e)
+int store_commit_run_root(struct store *s, struct err *e)
 {
     int r = s->fresh ? write_file_atomic(s->run_fd, INSTANCE_FILE, s->instance, strlen(s->instance),
                                          0600)
@@ -320,3 +320,4 @@ void store_close(struct store *s)
     free(s->instance);
     *s = STORE_INIT;
 }
+

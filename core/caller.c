@@ -209,3 +209,4 @@ void oom_score_of_program(void)
 {
     set_oom_score("0");
 }
+

@@ -219,3 +219,4 @@ char *cgroup_join_path(const struct cgroup_hierarchy *h, const char *path)
 {
     return xasprintf("%s/%s", h->mount, path);
 }
+

@@ -58,3 +58,4 @@ void cgroup_unsplit(const struct cgroup_hierarchy *h, const char *path)
             (void)rmdir(full);
     }
 }
+

@@ -168,3 +168,4 @@ int cgroup_check_joined(const char *path, struct err *e)
     }
     return 0;
 }
+

@@ -127,3 +127,4 @@ int cgroup_walk(int dir, cgroup_visit_fn *visit, void *arg)
     }
     return r < 0 ? r : first;
 }
+

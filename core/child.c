@@ -203,3 +203,4 @@ _Noreturn void child_main(const struct child *c)
     (void)channel_send_error(c->become.channel, &e);
     _exit(EXIT_NETCTR);
 }
+

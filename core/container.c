@@ -188,7 +188,7 @@ static int require_current(const struct container *c, struct err *e)
     return r;
 }
 
-int container_reclaim(struct store *store, struct spec *spec, struct container *out, struct err *e)
+int container_restart_claim(struct store *store, struct spec *spec, struct container *out, struct err *e)
 {
     int lives = file_exists_at(store->live_fd, spec->name);
     if (lives != 0)
@@ -380,7 +380,7 @@ int container_set_restarting(struct container *c, bool restarting, int exit_stat
     return container_save_state(c, e);
 }
 
-int container_rest(struct container *c, struct err *e)
+int container_reset(struct container *c, struct err *e)
 {
     note_memory(c);
     int r = remove_cgroup(c, e);
@@ -477,7 +477,7 @@ int container_remove(struct store *store, const char *name, struct err *e)
     return 0;
 }
 
-int container_vanish(struct container *c, bool keep, struct err *e)
+int container_release_name(struct container *c, bool keep, struct err *e)
 {
     int r = keep ? 0 : container_remove(c->store, c->spec.name, e);
     if (r == 0 && (r = remove_tree_at(c->store->live_fd, c->spec.name)) < 0)
@@ -569,3 +569,4 @@ int container_adopt(struct store *store, const char *name, struct container *out
     *out = c;
     return 0;
 }
+

@@ -32,11 +32,12 @@ int store_read_definition(struct store *s, const char *name, json_t **j, struct 
 /** Does another living container than @name have that id? 1, 0 or -errno. */
 int store_id_is_anothers(struct store *s, const char *name, const char *id, struct err *e);
 /** Holds back the signals that the monitor forwards. */
-void monitor_block_signals(void);
+void supervise_block_signals(void);
 /** An fd that brings the signals for the container. */
-int monitor_open_signals(struct err *e);
+int supervise_open_signals(struct err *e);
 /** Opens the log for the next run. */
-int monitor_open_log(struct container *c, struct err *e);
+int supervise_open_log(struct container *c, struct err *e);
 /** Pipes for a program's streams: @child are its ends (stdin -1 unless @interactive), the others are
  *  ours and do not block. */
 int open_streams(bool interactive, int child[3], int *in, int *out, int *err, struct err *e);
+

@@ -136,10 +136,10 @@ static int get_ready(struct container *c, struct preparation *p, struct err *e)
         r = open_streams(c->spec.interactive, p->streams, &c->stdin_fd, &c->stdout_fd,
                          &c->stderr_fd, e);
     /* Here and not by the monitor, when there is nobody any more to be told that it cannot be. */
-    if (r == 0 && c->signal_fd < 0 && (c->signal_fd = monitor_open_signals(e)) < 0)
+    if (r == 0 && c->signal_fd < 0 && (c->signal_fd = supervise_open_signals(e)) < 0)
         r = c->signal_fd;
     if (r == 0)
-        r = monitor_open_log(c, e);
+        r = supervise_open_log(c, e);
     if (r == 0)
         r = make_cgroup(c, p, e);
     if (r == 0)
@@ -211,7 +211,7 @@ int container_create(struct container *c, struct err *e)
     if (r < 0)
         return r;
     /* Signals for the container wait until its monitor listens. */
-    monitor_block_signals();
+    supervise_block_signals();
     c->pid = clone_child(p.cgroup, &c->pidfd);
     if (c->pid < 0)
         return err_set(e, errno, "clone the container's process");
@@ -293,3 +293,4 @@ int container_start(struct container *c, struct err *e)
     c->channel = close_fd(c->channel);
     return r;
 }
+

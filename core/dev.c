@@ -93,3 +93,4 @@ int dev_build(int root, struct err *e)
     umask(mask);
     return r;
 }
+

@@ -293,7 +293,7 @@ void entered_reap(const struct entered *entered)
  * gets the signal. The second time we are tired of waiting. */
 static int await_keeper(const struct entered *entered, int *early, struct err *e)
 {
-    _cleanup_close_ int signals = monitor_open_signals(e);
+    _cleanup_close_ int signals = supervise_open_signals(e);
     struct pollfd p[] = {{.fd = entered->channel, .events = POLLIN},
                          {.fd = signals, .events = POLLIN}};
     if (signals < 0)
@@ -322,7 +322,7 @@ int enter_start(struct joining *j, struct entered *out, struct err *e)
     if (r < 0)
         return r;
     out->channel = ends[0];
-    monitor_block_signals();
+    supervise_block_signals();
     pid_t pid = fork();
     if (pid == 0) {
         close(ends[0]);
@@ -350,3 +350,4 @@ int enter_start(struct joining *j, struct entered *out, struct err *e)
     }
     return r;
 }
+

@@ -152,3 +152,4 @@ json_t *event_parse(const char *line, size_t size)
     json_decref(j);
     return NULL;
 }
+

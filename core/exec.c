@@ -234,3 +234,4 @@ int container_exec(struct store *s, const struct record *r, const struct exec_re
     close_fd(err);
     return code;
 }
+

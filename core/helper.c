@@ -207,3 +207,4 @@ void helpers_leave(const char *instance, int ms)
     (void)cgroup_end_soon(&host, path, false, ms);
     (void)cgroup_remove_instance(&host, instance, NULL);
 }
+

@@ -16,3 +16,4 @@ int stub_execute(int stub, int channel, char *const *argv, char *const *env,
  *  of @user in a container: an error with exit status 126 or 127, and a hint where the root directory is why. */
 int stub_failure(const struct spec *s, const char *user, const char *command, enum message kind,
                  int code, struct err *e);
+

@@ -135,3 +135,4 @@ int store_try_lock(int live_dir)
         r = -EWOULDBLOCK;
     return r < 0 ? r : take_fd(fd);
 }
+

@@ -29,7 +29,7 @@ static void forwarded_signals(sigset_t *set)
         sigaddset(set, signals[i]);
 }
 
-void monitor_block_signals(void)
+void supervise_block_signals(void)
 {
     sigset_t set;
     forwarded_signals(&set);
@@ -37,7 +37,7 @@ void monitor_block_signals(void)
     (void)signal(SIGPIPE, SIG_IGN);
 }
 
-int monitor_open_signals(struct err *e)
+int supervise_open_signals(struct err *e)
 {
     sigset_t set;
     forwarded_signals(&set);
@@ -45,17 +45,17 @@ int monitor_open_signals(struct err *e)
     return fd < 0 ? err_set(e, errno, "listen for signals") : fd;
 }
 
-int monitor_listen(struct container *c, struct err *e)
+int supervise_listen(struct container *c, struct err *e)
 {
-    monitor_block_signals();
+    supervise_block_signals();
     if (c->signal_fd < 0)
-        c->signal_fd = monitor_open_signals(e);
+        c->signal_fd = supervise_open_signals(e);
     return c->signal_fd < 0 ? c->signal_fd : 0;
 }
 
 struct monitor {
     struct container *c;
-    const struct monitor_options *options;
+    const struct supervise_options *options;
     int signals;
     int interrupts; /* SIGINT and SIGTERM so far */
     struct rotation rotation;
@@ -206,7 +206,7 @@ enum { AT_SIGNALS, AT_INIT, AT_RELAY, AT_TALK, AT_STREAMS, AT_WATCHES = AT_STREA
 
 static size_t gather(const struct monitor *m, struct pollfd *polled)
 {
-    const struct monitor_options *o = m->options;
+    const struct supervise_options *o = m->options;
     const struct pollfd none = {.fd = -1};
     polled[AT_SIGNALS] = (struct pollfd){.fd = m->signals, .events = POLLIN};
     polled[AT_INIT] = (struct pollfd){.fd = m->ended ? -1 : m->c->pidfd, .events = POLLIN};
@@ -221,7 +221,7 @@ static size_t gather(const struct monitor *m, struct pollfd *polled)
 
 static int turn(struct monitor *m, struct pollfd *polled, int timeout_ms)
 {
-    const struct monitor_options *o = m->options;
+    const struct supervise_options *o = m->options;
     int ready = poll(polled, gather(m, polled), timeout_ms);
     if (ready < 0)
         return endure(m);
@@ -259,7 +259,7 @@ static struct rotation rotation_of(const struct container *c)
 static void take_over(struct monitor *m)
 {
     m->c->relayed = false;
-    (void)monitor_open_log(m->c, NULL);
+    (void)supervise_open_log(m->c, NULL);
     m->rotation = rotation_of(m->c);
     for (int i = STREAM_OUT; i <= STREAM_ERR; i++)
         m->streams[i].log = m->c->log_fd;
@@ -334,7 +334,7 @@ static int relayed_turn(struct monitor *m, struct pollfd *polled)
 
 /* What is no file is no log. A run that follows another goes on with the log of before when it cannot have one
  * of its own. */
-int monitor_open_log(struct container *c, struct err *e)
+int supervise_open_log(struct container *c, struct err *e)
 {
     if (c->spec.log.driver == LOG_NONE)
         return 0;
@@ -364,7 +364,7 @@ void container_note(struct container *c, const char *text)
 {
     _cleanup_free_ char *line = xasprintf("netctr: %s", text);
     if (c->log_fd < 0) /* its program has not begun yet */
-        (void)monitor_open_log(c, NULL);
+        (void)supervise_open_log(c, NULL);
     note(c, line);
 }
 
@@ -412,7 +412,7 @@ static void open_monitor_streams(struct monitor *m)
     c->relayed = c->spec.limits.cpu_milli > 0;
 }
 
-int monitor_run(struct container *c, const struct monitor_options *options, struct err *e)
+int supervise_run(struct container *c, const struct supervise_options *options, struct err *e)
 {
     struct monitor m = {.c = c, .options = options, .relay = RELAY_INIT};
     const int64_t begin = monotonic_ms();
@@ -439,7 +439,7 @@ int monitor_run(struct container *c, const struct monitor_options *options, stru
     return m.status;
 }
 
-int monitor_pause(struct container *c, const struct monitor_options *options, int ms, struct err *e)
+int supervise_pause(struct container *c, const struct supervise_options *options, int ms, struct err *e)
 {
     struct monitor m = {
         .c = c, .options = options, .signals = c->signal_fd, .relay = RELAY_INIT, .ended = true};
@@ -453,3 +453,4 @@ int monitor_pause(struct container *c, const struct monitor_options *options, in
         r = turn(&m, polled, (int)left);
     return r < 0 ? err_set(e, r, "wait for the container's next run") : 0;
 }
+

@@ -103,3 +103,4 @@ void stream_run(struct stream *s, short events)
         stream_read(s);
     }
 }
+

@@ -214,3 +214,4 @@ void relay_stop(struct relay *r)
     }
     forget(r);
 }
+

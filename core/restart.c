@@ -53,3 +53,4 @@ int restart_delay_ms(unsigned times)
 {
     return times < 10 ? 100 << times : 60000;
 }
+

@@ -120,3 +120,4 @@ int seal_self(char **argv, struct err *e)
              strerrordesc_np(-clone));
     return r;
 }
+

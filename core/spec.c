@@ -231,3 +231,4 @@ int spec_from_json(const json_t *j, struct spec *s, struct err *e)
     }
     return 0;
 }
+

@@ -45,7 +45,7 @@ int container_save_state(struct container *c, struct err *e)
         return r;
     if (c->started)
         json_object_set_new(j, "started", json_integer(c->started));
-    json_seal(j);
+    json_add_checksum(j);
     return json_write_at(c->run_fd, "state.json", j, e);
 }
 
@@ -54,7 +54,7 @@ int container_read_state(int run_dir, json_t **out, struct err *e)
     _cleanup_json_ json_t *j = NULL;
     int r = json_read_at(run_dir, "state.json", &j, e);
     if (r == 0)
-        r = json_check_seal(j, "state.json", e);
+        r = json_verify_checksum(j, "state.json", e);
     if (r == 0 && json_int(j, "schema", 0) != 1)
         r = err_say(e, -EBADMSG, "state file `state.json` is damaged, or a newer netctr's");
     if (r == 0 && (!valid_name(json_str(j, "id")) || json_int(j, "monitor", 0) <= 0))
@@ -63,3 +63,4 @@ int container_read_state(int run_dir, json_t **out, struct err *e)
         *out = take_ptr(j);
     return r;
 }
+

@@ -366,3 +366,4 @@ int store_live_ids(struct store *s, strv *ids, struct err *e)
     struct collecting c = {s, ids, e};
     return store_each_live(s, collect_id, &c, e);
 }
+

@@ -199,3 +199,4 @@ __attribute__((noreturn, used)) void begin(long *stack)
     }
     end(125);
 }
+

@@ -108,3 +108,4 @@ int store_sweep(struct store *s, const char *helper, const struct gc *gc, struct
     err_note(&first, sweep_all_cgroups(&sweeping, helper, &step), e, &step);
     return first;
 }
+

@@ -224,3 +224,4 @@ int check_interfaces(struct doctor *d, struct err *e)
     }
     return first;
 }
+

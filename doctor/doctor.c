@@ -139,9 +139,9 @@ static int look(struct doctor *d, struct err *e)
 {
     _cleanup_err_ struct err none = ERR_INIT;
     d->findings = json_array();
-    int r = world_look(d->root, d->run, &d->world, e);
-    d->store = r == 0 && d->world.store.root ? &d->world.store : NULL;
-    d->bridge = d->world.bridge;
+    int r = engine_look(d->root, d->run, &d->engine, e);
+    d->store = r == 0 && d->engine.store.root ? &d->engine.store : NULL;
+    d->bridge = d->engine.net;
     if (r == 0)
         r = rt_open(&d->rt, e);
     if (r == 0)
@@ -177,7 +177,7 @@ void doctor_clear(struct doctor *d)
     free(d->links);
     free(d->routes);
     foreign_free(d->foreign);
-    world_close(&d->world);
+    engine_close(&d->engine);
     rt_close(d->rt);
     json_decref(d->findings);
 }
@@ -265,3 +265,4 @@ int64_t doctor_sysctl(int64_t fallback, const char *format, ...)
     _cleanup_free_ char *value = n < 0 ? NULL : sysctl_read(key);
     return value && *value ? strtoll(value, NULL, 10) : fallback;
 }
+

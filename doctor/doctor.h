@@ -30,9 +30,9 @@ struct doctor_container {
 
 struct doctor {
     const char *root, *run; /**< as they were given; they need not exist */
-    struct world world;
+    struct engine engine;
     struct store *store;   /**< of @world; NULL: there is no state, or not all of it */
-    struct bridge *bridge; /**< of @world */
+    struct net *bridge; /**< of @world */
     struct doctor_container *containers;
     size_t container_count;
     struct rt *rt;
@@ -119,3 +119,4 @@ int check_name_server(struct doctor *d, struct err *e);
 int check_upstream(struct doctor *d, struct err *e);
 int check_default_route(struct doctor *d, struct err *e);
 int check_limits(struct doctor *d, struct err *e);
+

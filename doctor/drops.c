@@ -4,7 +4,7 @@
 
 #include <inttypes.h>
 
-static void say_drop(const struct bridge_drop *drop, void *arg)
+static void say_drop(const struct firewall_drop *drop, void *arg)
 {
     struct doctor *d = arg;
     if (drop->guard)
@@ -26,7 +26,8 @@ static void say_drop(const struct bridge_drop *drop, void *arg)
 
 int check_drops(struct doctor *d, struct err *e)
 {
-    return d->store && bridge_check(d->bridge, NULL) == 0
-               ? bridge_each_drop(d->bridge, say_drop, d, e)
+    return d->store && net_check(d->bridge, NULL) == 0
+               ? firewall_each_drop(d->bridge, say_drop, d, e)
                : 0;
 }
+

@@ -73,8 +73,8 @@ static uint16_t names_port(const struct doctor *d)
 {
     if (!d->store)
         return NAMES_PORT;
-    const struct world w = {.store = *d->store};
-    _cleanup_json_ json_t *helpers = world_helpers(&w);
+    const struct engine engine = {.store = *d->store};
+    _cleanup_json_ json_t *helpers = engine_helpers(&engine);
     int64_t port = json_int(helpers, "names_port", 0);
     return port > 0 && port <= UINT16_MAX ? (uint16_t)port : NAMES_PORT;
 }
@@ -487,3 +487,4 @@ int check_bridge_nf(struct doctor *d, struct err *e)
     }
     return 0;
 }
+

@@ -195,15 +195,15 @@ int check_names(struct doctor *d, struct err *e)
         any = any || d->containers[i].status == STATUS_RUNNING || d->containers[i].endpoints.count;
     if (!d->store || !any)
         return 0;
-    const struct world w = {.store = *d->store};
+    const struct engine engine = {.store = *d->store};
     /* The first container starts them, and does not wait for them. */
     enum { LOOKS = 20 };
     const struct timespec moment = {.tv_nsec = 50000000};
     for (int looks = 0; looks < LOOKS; looks++) {
         if (looks)
             nanosleep(&moment, NULL);
-        _cleanup_json_ json_t *helpers = world_helpers(&w);
-        if (json_flag(helpers, "work") || !world_has_living(&w))
+        _cleanup_json_ json_t *helpers = engine_helpers(&engine);
+        if (json_flag(helpers, "work") || !engine_has_living(&engine))
             return 0;
     }
     doctor_say(
@@ -235,3 +235,4 @@ int check_inotify(struct doctor *d, struct err *e)
                count, (long long)all);
     return 0;
 }
+

@@ -66,10 +66,10 @@ static void check_tables(struct doctor *d)
 {
     _cleanup_err_ struct err e = ERR_INIT;
     /* Where it stands already, the kernel has taken it. */
-    int r = bridge_check(d->bridge, NULL);
+    int r = net_check(d->bridge, NULL);
     if (r == 0 || r == -EBUSY)
         return;
-    r = firewall_rehearse(&e);
+    r = firewall_dry_run(&e);
     if (r < 0)
         doctor_say(
             d, PROBLEM,
@@ -138,9 +138,10 @@ int check_capabilities(struct doctor *d, struct err *e)
 int check_expiry(struct doctor *d, struct err *e)
 {
     (void)e;
-    if (bridge_expiry(d->bridge) == EXPIRY_NO)
+    if (net_expiry(d->bridge) == EXPIRY_NO)
         doctor_say(d, NOTE, xasprintf("boot Linux 6.12 or later"),
                    "this kernel cannot give elements of nf_tables a lifetime, so the end of each "
                    "container takes some milliseconds longer");
     return 0;
 }
+

@@ -58,3 +58,4 @@ int check_default_route(struct doctor *d, struct err *e)
                "networks, and nothing outside");
     return 0;
 }
+

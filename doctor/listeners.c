@@ -17,14 +17,14 @@ struct door {
     struct doctor *d;
     const struct doctor_container *container;
     const struct endpoint *ep;
-    const struct publish *publish;
+    const struct port_mapping *publish;
     const struct sockets *sockets;
 };
 
 /* ---- is it served? ---------------------------------------------------------------------------*/
 
 /* By which of its addresses the container is asked. What comes to the host's ::1 is passed on by either. */
-static bool leads_to(const struct publish *p, const struct ip *to)
+static bool leads_to(const struct port_mapping *p, const struct ip *to)
 {
     bool either = p->host.family == AF_UNSPEC ||
                   (p->host.family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&p->host.v6));
@@ -106,9 +106,9 @@ static uint16_t likely_port(const struct door *o)
 static char *cure_of(const struct door *o)
 {
     uint16_t port = likely_port(o);
-    struct publish now = *o->publish;
+    struct port_mapping now = *o->publish;
     now.port = port;
-    _cleanup_free_ char *is = publish_word(o->publish), *shall_be = publish_word(&now);
+    _cleanup_free_ char *is = port_mapping_word(o->publish), *shall_be = port_mapping_word(&now);
     if (port && port != o->publish->port)
         return xasprintf("netctr unpublish %s %s && netctr publish %s %s", o->container->name, is,
                          o->container->name, shall_be);
@@ -123,7 +123,7 @@ static const char *protocol_name(uint8_t protocol)
 
 static void say(const struct door *o)
 {
-    const struct publish *p = o->publish;
+    const struct port_mapping *p = o->publish;
     bool young = doctor_age_ms(o->container) < YOUNG_MS;
     uint16_t port = o->ep->routed ? p->port : p->host_port;
     _cleanup_free_ char *instead = others(o);
@@ -137,7 +137,7 @@ static void say(const struct door *o)
 /* ---- all of them -----------------------------------------------------------------------------*/
 
 /* Of SCTP, /proc shows nothing where nobody uses it. */
-static bool is_known(const struct publish *p)
+static bool is_known(const struct port_mapping *p)
 {
     return p->protocol == IPPROTO_TCP || p->protocol == IPPROTO_UDP;
 }
@@ -147,9 +147,9 @@ static void judge(struct doctor *d, const struct doctor_container *c, struct soc
 {
     size_t silent = 0;
     for (size_t i = 0; i < c->endpoints.count; i++)
-        for (size_t k = 0; k < c->endpoints.items[i].publishes.count; k++) {
+        for (size_t k = 0; k < c->endpoints.items[i].port_mappings.count; k++) {
             const struct endpoint *ep = &c->endpoints.items[i];
-            const struct door door = {d, c, ep, &ep->publishes.items[k], sockets};
+            const struct door door = {d, c, ep, &ep->port_mappings.items[k], sockets};
             if (!is_known(door.publish) || is_served(&door) || ++silent > TOLD_MAX)
                 continue;
             if (silent == 1)
@@ -162,10 +162,10 @@ static void judge(struct doctor *d, const struct doctor_container *c, struct soc
                    silent - TOLD_MAX, c->name);
 }
 
-static bool publishes(const struct doctor_container *c)
+static bool port_mappings(const struct doctor_container *c)
 {
     for (size_t i = 0; i < c->endpoints.count; i++)
-        if (c->endpoints.items[i].publishes.count)
+        if (c->endpoints.items[i].port_mappings.count)
             return true;
     return false;
 }
@@ -176,7 +176,7 @@ int check_listeners(struct doctor *d, struct err *e)
     int64_t until = monotonic_ms() + 1000; /* for finding out what programs are called */
     for (size_t i = 0; i < d->container_count; i++) {
         const struct doctor_container *c = &d->containers[i];
-        if (c->status != STATUS_RUNNING || !publishes(c))
+        if (c->status != STATUS_RUNNING || !port_mappings(c))
             continue;
         _cleanup_sockets_ struct sockets sockets = {0};
         _cleanup_close_ int process = process_open(c->pid, c->pid_start);
@@ -192,3 +192,4 @@ int check_listeners(struct doctor *d, struct err *e)
     }
     return first;
 }
+

@@ -156,7 +156,7 @@ int check_name_server(struct doctor *d, struct err *e)
             add_askers(d, &q, &d->networks[i]);
     }
     names_probe(q.probes, q.count, SERVER_MS);
-    _cleanup_json_ json_t *helpers = q.count ? world_helpers(&d->world) : NULL;
+    _cleanup_json_ json_t *helpers = q.count ? engine_helpers(&d->engine) : NULL;
     for (size_t i = 0; i < q.count; i++) {
         const struct question *a = &q.items[i];
         _cleanup_close_ int lives = doctor_netns(a->container);
@@ -231,3 +231,4 @@ int check_upstream(struct doctor *d, struct err *e)
     }
     return 0;
 }
+

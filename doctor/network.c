@@ -56,7 +56,7 @@ int check_forwarding(struct doctor *d, struct err *e)
 {
     bool four = false, six = false;
     _cleanup_json_ json_t *forwarding = NULL;
-    int r = bridge_forwarding(d->bridge, &forwarding, e);
+    int r = net_forwarding(d->bridge, &forwarding, e);
     if (r == -EBADMSG)
         doctor_say_damaged(d, e);
     else if (r < 0)
@@ -67,7 +67,7 @@ int check_forwarding(struct doctor *d, struct err *e)
         const struct network *n = &d->networks[i];
         if (!doctor_link(d, n->bridge))
             continue; /* forwarding is switched on when it comes up */
-        const char *missing = bridge_forwarding_missing(n);
+        const char *missing = net_forwarding_missing(n);
         _cleanup_free_ char *name = missing ? dotted(missing) : NULL;
         if (missing)
             doctor_say(d, PROBLEM, xstrdup("netctr network reload"),
@@ -316,3 +316,4 @@ int check_conntrack(struct doctor *d, struct err *e)
                (long long)count, (long long)max);
     return 0;
 }
+

@@ -170,3 +170,4 @@ void sockets_name(struct sockets *s, int process, int64_t until)
             name_by(s, other);
     }
 }
+

@@ -13,7 +13,7 @@ enum { FIREWALL_MAX = 5 }; /* differences that get a line each */
 
 int check_firewall(struct doctor *d, struct err *e)
 {
-    int r = bridge_check(d->bridge, e);
+    int r = net_check(d->bridge, e);
     if (r == -EBUSY) {
         doctor_say(d, PROBLEM, xstrdup(e->hint), "%s", e->text);
         err_clear(e);
@@ -34,7 +34,7 @@ int check_firewall(struct doctor *d, struct err *e)
 /* What other checks report, with more about it. */
 static bool is_told_elsewhere(const struct network *n, const char *text)
 {
-    const char *missing = bridge_forwarding_missing(n);
+    const char *missing = net_forwarding_missing(n);
     return skip_prefix(text, "firewall: the tables") || (missing && strstr(text, missing));
 }
 
@@ -58,7 +58,7 @@ static void say_difference(struct doctor *d, const struct network *n, const char
 static int compare(struct doctor *d, const struct network *n, strv *firewall, struct err *e)
 {
     _cleanup_json_ json_t *survey = NULL;
-    int r = world_survey(&d->world, n, &survey, e);
+    int r = engine_survey(&d->engine, n, &survey, e);
     size_t i;
     json_t *difference;
     json_array_foreach (json_object_get(survey, "changed_inside"), i, difference)
@@ -197,7 +197,7 @@ int check_leftovers(struct doctor *d, struct err *e)
         _cleanup_leftovers_ struct leftovers before = all;
         all = (struct leftovers){0};
         _cleanup_leftovers_ struct leftovers now = {0};
-        int r = world_gc(&d->world,
+        int r = engine_gc(&d->engine,
                          &(struct gc){.dry_run = true, .tell = take_leftover, .arg = &now}, e);
         if (r < 0)
             return r;
@@ -211,3 +211,4 @@ int check_leftovers(struct doctor *d, struct err *e)
                    what);
     return 0;
 }
+

@@ -237,3 +237,4 @@ void lease_lay_to_rest(struct lease *l)
     free(l->owner);
     l->owner = xasprintf(RESTING "%" PRId64, milliseconds() + REST_MS);
 }
+

@@ -21,3 +21,4 @@ struct lease lease_copy(const struct lease *l);
 /** Nobody's any more, and nobody's yet. */
 bool lease_rests(const struct lease *l);
 void lease_lay_to_rest(struct lease *l);
+

@@ -325,3 +325,4 @@ int lease_tidy(int dirfd, const char *network, struct err *e)
     _cleanup_close_ int lock = book_lock(dirfd, network, LOCK_EX, e);
     return lock < 0 ? lock : tidy_file_at(dirfd, network);
 }
+

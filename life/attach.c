@@ -5,12 +5,12 @@
 #include <limits.h>
 #include <string.h>
 
-void attachment_clear(struct attachment *a)
+void connect_request_clear(struct connect_request *a)
 {
     free(a->network);
     free(a->interface);
     strv_free(a->aliases);
-    *a = (struct attachment){0};
+    *a = (struct connect_request){0};
 }
 
 enum network_word network_word(const char *text, const char **rest)
@@ -32,7 +32,7 @@ enum network_word network_word(const char *text, const char **rest)
 
 /* ---- options ---------------------------------------------------------------------------------*/
 
-static int take_address(struct attachment *a, const char *value, struct err *e)
+static int take_address(struct connect_request *a, const char *value, struct err *e)
 {
     struct ip ip;
     if (ip_parse(value, &ip) < 0 || ip_is_any(&ip))
@@ -41,7 +41,7 @@ static int take_address(struct attachment *a, const char *value, struct err *e)
     return 0;
 }
 
-static int take_mac(struct attachment *a, const char *value, struct err *e)
+static int take_mac(struct connect_request *a, const char *value, struct err *e)
 {
     static const uint8_t none[6];
     if (mac_parse(value, a->mac) < 0 || memcmp(a->mac, none, 6) == 0)
@@ -51,7 +51,7 @@ static int take_mac(struct attachment *a, const char *value, struct err *e)
     return 0;
 }
 
-static int take_interface(struct attachment *a, const char *value, struct err *e)
+static int take_interface(struct connect_request *a, const char *value, struct err *e)
 {
     if (!*value || strlen(value) >= IFNAMSIZ || strpbrk(value, "/: \t\n%,=") || streq(value, ".") ||
         streq(value, "..") || streq(value, "lo"))
@@ -61,7 +61,7 @@ static int take_interface(struct attachment *a, const char *value, struct err *e
     return 0;
 }
 
-static int take_alias(struct attachment *a, const char *value, struct err *e)
+static int take_alias(struct connect_request *a, const char *value, struct err *e)
 {
     if (!valid_name(value)) {
         err_say(e, -EINVAL, "alias `%s` is not a name", value);
@@ -71,7 +71,7 @@ static int take_alias(struct attachment *a, const char *value, struct err *e)
     return 0;
 }
 
-static int take_rate(struct attachment *a, const char *value, struct err *e)
+static int take_rate(struct connect_request *a, const char *value, struct err *e)
 {
     uint64_t rate;
     int r = parse_rate(value, &rate);
@@ -83,7 +83,7 @@ static int take_rate(struct attachment *a, const char *value, struct err *e)
     return 0;
 }
 
-static int take_priority(struct attachment *a, const char *value, struct err *e)
+static int take_priority(struct connect_request *a, const char *value, struct err *e)
 {
     uint64_t n;
     bool negative = value[0] == '-';
@@ -95,7 +95,7 @@ static int take_priority(struct attachment *a, const char *value, struct err *e)
 
 static const struct {
     const char *key;
-    int (*take)(struct attachment *a, const char *value, struct err *e);
+    int (*take)(struct connect_request *a, const char *value, struct err *e);
 } options[] = {
     {"ip", take_address},
     {"ip6", take_address},
@@ -107,7 +107,7 @@ static const struct {
     {"interface_name", take_interface}, /* podman's name for it */
 };
 
-static int take_option(struct attachment *a, const char *text, struct err *e)
+static int take_option(struct connect_request *a, const char *text, struct err *e)
 {
     size_t length = strcspn(text, "=");
     const char *names[ARRAY_LEN(options) + 1] = {NULL};
@@ -127,17 +127,17 @@ static int take_option(struct attachment *a, const char *text, struct err *e)
     return err_hint(e, "ip, ip6, mac, name, alias, rate or gw-priority");
 }
 
-const char *attachment_network(const char *word)
+const char *connect_request_network(const char *word)
 {
     return streq(word, "bridge") ? DEFAULT_NETWORK : word;
 }
 
-int attachment_parse(const char *text, struct attachment *out, struct err *e)
+int connect_request_parse(const char *text, struct connect_request *out, struct err *e)
 {
-    *out = (struct attachment){0};
+    *out = (struct connect_request){0};
     const char *colon = strchr(text, ':');
     _cleanup_free_ char *name = xstrndup(text, colon ? (size_t)(colon - text) : strlen(text));
-    out->network = xstrdup(attachment_network(name));
+    out->network = xstrdup(connect_request_network(name));
     int r = 0;
     if (!valid_name(out->network))
         r = err_say(e, -EINVAL, "invalid network name `%s`", out->network);
@@ -146,11 +146,11 @@ int attachment_parse(const char *text, struct attachment *out, struct err *e)
         if (r == 0 && (r = take_option(out, word, e)) < 0)
             err_wrap(e, "network `%s`", out->network);
     if (r < 0)
-        attachment_clear(out);
+        connect_request_clear(out);
     return r;
 }
 
-void attachment_add_option(char **text, const char *key, const char *value)
+void connect_request_add_option(char **text, const char *key, const char *value)
 {
     if (!value || !*value)
         return;
@@ -159,31 +159,32 @@ void attachment_add_option(char **text, const char *key, const char *value)
     free(before);
 }
 
-char *attachment_text(const struct attachment *a)
+char *connect_request_text(const struct connect_request *a)
 {
     static const uint8_t none[6];
     char *text = xstrdup(a->network);
     _cleanup_free_ char *ip4 = ip_text(&a->address4), *ip6 = ip_text(&a->address6),
                         *mac = mac_text(a->mac), *rate = a->rate ? rate_text(a->rate) : NULL,
                         *priority = a->priority ? xasprintf("%d", a->priority) : NULL;
-    attachment_add_option(&text, "ip", ip4);
-    attachment_add_option(&text, "ip6", ip6);
+    connect_request_add_option(&text, "ip", ip4);
+    connect_request_add_option(&text, "ip6", ip6);
     if (memcmp(a->mac, none, 6) != 0)
-        attachment_add_option(&text, "mac", mac);
-    attachment_add_option(&text, "name", a->interface);
+        connect_request_add_option(&text, "mac", mac);
+    connect_request_add_option(&text, "name", a->interface);
     strv_each (alias, a->aliases)
-        attachment_add_option(&text, "alias", alias);
-    attachment_add_option(&text, "rate", rate);
-    attachment_add_option(&text, "gw-priority", priority);
+        connect_request_add_option(&text, "alias", alias);
+    connect_request_add_option(&text, "rate", rate);
+    connect_request_add_option(&text, "gw-priority", priority);
     return text;
 }
 
-char *attachment_names(char *const *texts)
+char *connect_request_names(char *const *texts)
 {
     _cleanup_strv_ strv names = NULL;
     strv_each (text, texts) {
         _cleanup_free_ char *word = xstrndup(text, strcspn(text, ":"));
-        strv_add(&names, attachment_network(word));
+        strv_add(&names, connect_request_network(word));
     }
     return names ? strv_join(names, ",") : xstrdup("none");
 }
+

@@ -3,7 +3,7 @@
 
 #include <netctr/bridge.h>
 
-struct attachment {
+struct connect_request {
     char *network;
     char *interface; /* NULL: the next free ethN */
     struct ip address4, address6;
@@ -12,19 +12,19 @@ struct attachment {
     uint64_t rate; /* bits a second; 0: no limit */
     int priority;  /* the network with the highest is the way out */
 };
-void attachment_clear(struct attachment *a);
-#define _cleanup_attachment_ __attribute__((cleanup(attachment_clear)))
+void connect_request_clear(struct connect_request *a);
+#define _cleanup_connect_request_ __attribute__((cleanup(connect_request_clear)))
 
 /** "bridge", docker's name for the default network, and any other word as it is. */
-const char *attachment_network(const char *word);
+const char *connect_request_network(const char *word);
 /** Parses NAME[:ip=…,ip6=…,mac=…,name=…,alias=…,rate=…,gw-priority=…]. -EINVAL with a text. */
-int attachment_parse(const char *text, struct attachment *out, struct err *e);
+int connect_request_parse(const char *text, struct connect_request *out, struct err *e);
 /** The inverse, for the definition; caller frees. */
-char *attachment_text(const struct attachment *a);
+char *connect_request_text(const struct connect_request *a);
 /** The names of the networks of such texts, as in "a,b", or "none"; caller frees. */
-char *attachment_names(char *const *texts);
+char *connect_request_names(char *const *texts);
 /** Adds an option to such a text; nothing if @value is NULL or empty. */
-void attachment_add_option(char **text, const char *key, const char *value);
+void connect_request_add_option(char **text, const char *key, const char *value);
 
 /** What the first word of `--network` means where it is no network's name. */
 enum network_word {
@@ -36,3 +36,4 @@ enum network_word {
 };
 /** @rest (may be NULL) points behind the colon of the last two. */
 enum network_word network_word(const char *text, const char **rest);
+

@@ -66,25 +66,25 @@ static int report_started(const char *waits, void *arg)
                : channel_send(inherited->channel, MESSAGE_STARTED);
 }
 
-static _Noreturn void monitor_process(struct world *w, struct life *life, int channel)
+static _Noreturn void monitor_process(struct engine *engine, struct run_request *request, int channel)
 {
     struct err e = ERR_INIT;
     struct inherited inherited = {.channel = channel};
     (void)setsid();
     /* Two processes cannot share a netlink socket: each would read the other's answers. */
-    bridge_close(take_ptr(w->bridge));
-    world_forget_names(w); /* or it would be closed as the caller's */
-    life->started = report_started;
+    net_close(take_ptr(engine->net));
+    engine_forget_names(engine); /* or it would be closed as the caller's */
+    request->started = report_started;
     // cppcheck-suppress autoVariables ; this function never returns
-    life->arg = &inherited;
-    int r = find_inherited(&w->store, &inherited, &e);
+    request->arg = &inherited;
+    int r = find_inherited(&engine->store, &inherited, &e);
     if (r == 0)
-        r = world_live(w, life, &e);
+        r = engine_run(engine, request, &e);
     if (r < 0)
         (void)channel_send_error(channel, &e);
     err_clear(&e);
     free(inherited.fds);
-    world_close(w);
+    engine_close(engine);
     exit(r < 0 ? EXIT_NETCTR : 0);
 }
 
@@ -110,7 +110,7 @@ static int await_monitor(int channel, pid_t pid, struct err *e)
     return 0;
 }
 
-int world_live_in_background(struct world *w, struct life *life, struct err *e)
+int engine_run_detached(struct engine *engine, struct run_request *request, struct err *e)
 {
     int ends[2];
     int r = channel_open(ends, e);
@@ -120,7 +120,7 @@ int world_live_in_background(struct world *w, struct life *life, struct err *e)
     pid_t pid = fork();
     if (pid == 0) {
         close(ends[0]);
-        monitor_process(w, life, ends[1]);
+        monitor_process(engine, request, ends[1]);
     }
     close(ends[1]);
     _cleanup_close_ int channel = ends[0];
@@ -140,8 +140,9 @@ int world_live_in_background(struct world *w, struct life *life, struct err *e)
     if (r < 0)
         return r;
     if (kind == MESSAGE_WAITS)
-        life->waits = take_ptr(text);
+        request->waits = take_ptr(text);
     else if (kind != MESSAGE_STARTED)
         return err_say(e, -EPIPE, "the monitor was killed before the container ran");
     return 0;
 }
+

@@ -20,10 +20,10 @@ enum {
 /* ---- what there is to do ---------------------------------------------------------------------*/
 
 /* Stale flows that cannot be ended are no reason to make the tables anew once more. */
-static int restore_firewall(struct world *w, struct err *e)
+static int restore_firewall(struct engine *engine, struct err *e)
 {
     bool restored;
-    int r = world_restore_firewall(w, &restored, e);
+    int r = engine_restore_firewall(engine, &restored, e);
     if (r == 0 || !restored)
         return r;
     warn("the firewall is restored; connections may be astray: %s", e->text);
@@ -40,26 +40,26 @@ static void tell_nobody(enum gc_deed deed, const char *what, void *arg)
 
 /* A monitor was killed. What it left is known by its run directory. What cannot be cleaned up is an error only
  * with a `tell`, and is warned of there. */
-static int repair(struct world *w, struct err *e)
+static int repair(struct engine *engine, struct err *e)
 {
     static const struct gc all = {.tell = tell_nobody};
-    _cleanup_close_ int lock = store_lock(&w->store, e);
+    _cleanup_close_ int lock = store_lock(&engine->store, e);
     int r = lock;
-    if (r >= 0 && (r = world_repair(w, &all, e)) < 0)
+    if (r >= 0 && (r = engine_repair(engine, &all, e)) < 0)
         err_clear(e);
     lock = close_fd(lock);
-    store_empty_trash(&w->store);
+    store_empty_trash(&engine->store);
     return r;
 }
 
-static int reap_links(struct world *w, struct err *e)
+static int reap_links(struct engine *engine, struct err *e)
 {
-    struct bridge *bridge;
-    int r = world_bridge(w, &bridge, e);
-    return r == 0 ? links_reap(bridge, e) : r;
+    struct net *net;
+    int r = engine_net(engine, &net, e);
+    return r == 0 ? links_reap(net, e) : r;
 }
 
-static int (*const deeds[CHORES])(struct world *w, struct err *e) = {
+static int (*const deeds[CHORES])(struct engine *engine, struct err *e) = {
     [CHORE_FIREWALL] = restore_firewall,
     [CHORE_REPAIR] = repair,
     [CHORE_LINKS] = reap_links,
@@ -89,12 +89,12 @@ static void settle(const struct helper *h, enum chore what)
 static _Noreturn void do_it(struct helper *h, enum chore what)
 {
     _cleanup_err_ struct err e = ERR_INIT;
-    struct world w = {.store = h->store};
+    struct engine engine = {.store = h->store};
     int keep[] = {h->store.root_fd, h->store.run_fd, h->store.defined_fd, h->store.live_fd};
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     helper_let_go(h, keep, ARRAY_LEN(keep));
     settle(h, what);
-    int r = deeds[what](&w, &e);
+    int r = deeds[what](&engine, &e);
     if (r < 0 && e.text)
         warn("cannot %s yet: %s", names[what], e.text);
     _exit(r < 0);
@@ -109,9 +109,9 @@ static void finish(struct helper *h, enum chore what)
         continue;
     h->chores[what].failed = status != 0;
     if (what == CHORE_FIREWALL && status)
-        listener_again(h->listener);
+        firewall_watch_again(h->firewall_watch);
     else if (what == CHORE_FIREWALL)
-        listener_restored(h->listener);
+        firewall_watch_restored(h->firewall_watch);
     if (what != CHORE_FIREWALL) { /* who, or what, is still there is tried again, by and by */
         h->chores[what].pause = h->chores[what].pause ? h->chores[what].pause * 2 : PAUSE_MS;
         if (h->chores[what].pause > PAUSE_MAX_MS)
@@ -174,3 +174,4 @@ bool chores_rest(const struct helper *h)
             return false;
     return true;
 }
+

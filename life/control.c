@@ -114,11 +114,11 @@ static int look_at_monitor(struct asking *a, struct err *e)
 }
 
 /* EAGAIN: so many are asking that there is no room for one more. */
-static int reach(struct world *w, struct asking *asking, struct err *e)
+static int reach(struct engine *engine, struct asking *asking, struct err *e)
 {
     const struct timespec pause = {.tv_nsec = 20000000};
     const char *name = asking->record->spec.name;
-    _cleanup_close_ int dir = store_live_dir(&w->store, name);
+    _cleanup_close_ int dir = store_live_dir(&engine->store, name);
     _cleanup_close_ int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return err_set(e, errno, "open a socket");
@@ -150,14 +150,14 @@ static int await_answer(int fd, struct asking *a, struct err *e)
     return 0;
 }
 
-int control_ask(struct world *w, const struct record *r, const char *what, char *const *words,
+int control_ask(struct engine *engine, const struct record *r, const char *what, char *const *words,
                 struct err *e)
 {
     /* One that is being made has no door yet (reach() tells), or is about to begin anew and answers then. */
     if (r->damaged || r->status == STATUS_DEAD || r->status == STATUS_EXITED || record_waits(r))
-        return world_not_running(r, e);
+        return engine_not_running(r, e);
     struct asking asking = {.record = r, .deadline = monotonic_ms() + ASK_MS};
-    _cleanup_close_ int fd = reach(w, &asking, e);
+    _cleanup_close_ int fd = reach(engine, &asking, e);
     if (fd < 0)
         return fd;
     _cleanup_json_ json_t *j = json_object();
@@ -183,3 +183,4 @@ int control_ask(struct world *w, const struct record *r, const char *what, char 
         fputs(answer, stdout);
     return code;
 }
+

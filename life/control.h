@@ -21,10 +21,11 @@ void control_serve(int socket, control_handler handler, void *arg);
 /** `network connect` and `disconnect`, `publish` and `unpublish`: asks the monitor of a container that lives, and
  *  changes the definition of one that does not, for its next start (networks only; redefine.c). The answer is
  *  printed. */
-int world_change_network(struct world *w, const char *name, const char *what, char *const *words,
+int engine_change_network(struct engine *engine, const char *name, const char *what, char *const *words,
                          struct err *e);
 /** Asks the monitor of a running container and prints its answer. */
-int control_ask(struct world *w, const struct record *r, const char *what, char *const *words,
+int control_ask(struct engine *engine, const struct record *r, const char *what, char *const *words,
                 struct err *e);
 /** -ETIMEDOUT with the text that says so. */
 int monitor_is_stopped(const struct record *r, struct err *e);
+

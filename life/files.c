@@ -18,7 +18,7 @@ struct place {
 
 /* Where the container shares another's network, its addresses are the other's. */
 struct view {
-    struct living *l;
+    struct monitor *l;
     struct place shared[16];
     size_t count;
 };
@@ -32,11 +32,11 @@ static void view_clear(struct view *v)
 }
 
 /* Takes the place of @endpoint, which is the caller's no more. */
-static int add_place(struct view *v, struct bridge *bridge, struct endpoint *endpoint,
+static int add_place(struct view *v, struct net *net, struct endpoint *endpoint,
                      struct err *e)
 {
     struct place *p = &v->shared[v->count];
-    int r = network_load(bridge, endpoint->network, &p->network, e);
+    int r = network_load(net, endpoint->network, &p->network, e);
     if (r < 0)
         return r;
     p->served = network_is_served(&p->network);
@@ -49,23 +49,23 @@ static int add_place(struct view *v, struct bridge *bridge, struct endpoint *end
 static int look_at(struct view *v, int dir, struct err *e)
 {
     _cleanup_endpoints_ struct endpoint_list all = {0};
-    struct world *w = v->l->world;
-    struct bridge *bridge = NULL;
+    struct engine *engine = v->l->engine;
+    struct net *net = NULL;
     int r = endpoint_load_all(dir, &all, e);
     if (r == 0)
-        r = world_bridge(w, &bridge, e);
+        r = engine_net(engine, &net, e);
     for (size_t i = 0; r == 0 && i < all.count && v->count < ARRAY_LEN(v->shared); i++)
-        r = add_place(v, bridge, &all.items[i], e);
+        r = add_place(v, net, &all.items[i], e);
     return r;
 }
 
-static int view_open(struct living *l, struct view *v, struct err *e)
+static int view_open(struct monitor *m, struct view *v, struct err *e)
 {
     const char *name;
-    *v = (struct view){.l = l};
-    if (network_word(l->container.spec.network, &name) != NETWORK_WORD_CONTAINER)
+    *v = (struct view){.l = m};
+    if (network_word(m->container.spec.network, &name) != NETWORK_WORD_CONTAINER)
         return 0;
-    _cleanup_close_ int dir = store_live_dir(&l->world->store, name);
+    _cleanup_close_ int dir = store_live_dir(&m->engine->store, name);
     if (dir == -ENOENT) /* it has ended */
         return 0;
     return dir < 0 ? err_set(e, dir, "look at container `%s`", name) : look_at(v, dir, e);
@@ -74,12 +74,12 @@ static int view_open(struct living *l, struct view *v, struct err *e)
 /* The network whose gateway stands for the host, and is asked for names: the way out if it can be. */
 static const struct network *gateway_of(struct view *v, bool served)
 {
-    struct plug *best = plugs_gateway(v->l);
+    struct attachment *best = attachments_gateway(v->l);
     if (best && (best->served || !served))
         return &best->network;
-    for (size_t i = 0; served && i < v->l->plug_count; i++)
-        if (v->l->plugs[i].served)
-            return &v->l->plugs[i].network;
+    for (size_t i = 0; served && i < v->l->attachment_count; i++)
+        if (v->l->attachments[i].served)
+            return &v->l->attachments[i].network;
     for (size_t i = 0; i < v->count; i++)
         if (served ? v->shared[i].served : network_has_gateway(&v->shared[i].network))
             return &v->shared[i].network;
@@ -143,23 +143,23 @@ static void put_loopback(FILE *f, const struct view *v)
 {
     static const struct ip loopback = {.family = AF_INET, .bytes = {127, 0, 0, 1}};
     const struct spec *s = &v->l->container.spec;
-    if (v->l->plug_count == 0 && v->count == 0)
+    if (v->l->attachment_count == 0 && v->count == 0)
         put_hosts_line(f, &loopback, s->hostname, s->name);
 }
 
 /* Its own addresses, the host's, and the names of networks that no server tells. */
 static char *make_block(struct view *v)
 {
-    struct living *l = v->l;
-    const struct spec *s = &l->container.spec;
+    struct monitor *m = v->l;
+    const struct spec *s = &m->container.spec;
     char *text = NULL;
     size_t size = 0;
     int names;
     FILE *f = open_memstream(&text, &size);
     if (!f)
         return xstrdup("");
-    for (size_t i = 0; i < l->plug_count; i++)
-        put_own(f, &l->plugs[i].endpoint, s);
+    for (size_t i = 0; i < m->attachment_count; i++)
+        put_own(f, &m->attachments[i].endpoint, s);
     for (size_t i = 0; i < v->count; i++)
         put_own(f, &v->shared[i].endpoint, s);
     put_loopback(f, v);
@@ -167,9 +167,9 @@ static char *make_block(struct view *v)
     if (host)
         put_hosts_line(f, host, "host.containers.internal", "host.docker.internal");
     struct others others = {f, s->id};
-    for (size_t i = 0; i < l->plug_count; i++)
-        if (!l->plugs[i].served && world_names(l->world, &names, NULL) == 0)
-            (void)names_each(names, l->plugs[i].network.name, put_other, &others, NULL);
+    for (size_t i = 0; i < m->attachment_count; i++)
+        if (!m->attachments[i].served && engine_names(m->engine, &names, NULL) == 0)
+            (void)names_each(names, m->attachments[i].network.name, put_other, &others, NULL);
     fclose(f);
     return text;
 }
@@ -211,10 +211,10 @@ static int refresh(struct view *v, struct err *e)
     return container_write_file(&v->l->container, "hosts", text, e);
 }
 
-int refresh_hosts(struct living *l, struct err *e)
+int refresh_hosts(struct monitor *m, struct err *e)
 {
     __attribute__((cleanup(view_clear))) struct view v;
-    int r = view_open(l, &v, e);
+    int r = view_open(m, &v, e);
     return r < 0 ? r : refresh(&v, e);
 }
 
@@ -223,7 +223,7 @@ int refresh_hosts(struct living *l, struct err *e)
 /* No way out: nobody is asked, lest a question find its way (CVE-2024-29018). */
 static bool has_no_way_out(struct view *v)
 {
-    return (v->l->plug_count || v->count) && !gateway_of(v, false);
+    return (v->l->attachment_count || v->count) && !gateway_of(v, false);
 }
 
 static char *make_resolv(struct view *v, struct err *e)
@@ -259,15 +259,15 @@ static int write_resolv(struct view *v, struct err *e)
 
 /* ---- all of them -----------------------------------------------------------------------------*/
 
-int write_files(struct living *l, struct err *e)
+int write_files(struct monitor *m, struct err *e)
 {
     __attribute__((cleanup(view_clear))) struct view v;
-    _cleanup_free_ char *hostname = xasprintf("%s\n", l->container.spec.hostname);
-    int r = view_open(l, &v, e);
+    _cleanup_free_ char *hostname = xasprintf("%s\n", m->container.spec.hostname);
+    int r = view_open(m, &v, e);
     if (r == 0)
         r = write_hosts(&v, e);
     if (r == 0)
-        r = container_write_file(&l->container, "hostname", hostname, e);
+        r = container_write_file(&m->container, "hostname", hostname, e);
     return r == 0 ? write_resolv(&v, e) : r;
 }
 
@@ -284,16 +284,17 @@ static int spare(int code, struct err *e)
     return code;
 }
 
-int rewrite_files(struct living *l, struct err *e)
+int rewrite_files(struct monitor *m, struct err *e)
 {
-    if (l->container.files_fd < 0) /* between two runs; the next gets new ones */
+    if (m->container.files_fd < 0) /* between two runs; the next gets new ones */
         return 0;
     __attribute__((cleanup(view_clear))) struct view v;
     _cleanup_free_ char *now = NULL;
-    int r = view_open(l, &v, e);
+    int r = view_open(m, &v, e);
     if (r == 0)
         r = spare(refresh(&v, e), e);
     if (r == 0)
-        r = spare(container_read_file(&l->container, "resolv.conf", &now, e), e);
-    return r == 0 && now && streq(now, l->resolv) ? spare(write_resolv(&v, e), e) : r;
+        r = spare(container_read_file(&m->container, "resolv.conf", &now, e), e);
+    return r == 0 && now && streq(now, m->resolv) ? spare(write_resolv(&v, e), e) : r;
 }
+

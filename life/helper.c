@@ -33,7 +33,7 @@ static int flushed(void *helper)
 static void hear(void *helper)
 {
     struct helper *h = helper;
-    listener_run(h->listener);
+    firewall_watch_run(h->firewall_watch);
 }
 
 static void somebody_died(bool fresh, void *helper)
@@ -75,11 +75,11 @@ static bool look_at_links(struct helper *h)
  * directories second. So one of the two sees the other. */
 static bool ends(struct helper *h)
 {
-    const struct world w = {.store = h->store};
-    if (!chores_rest(h) || world_has_living(&w))
+    const struct engine engine = {.store = h->store};
+    if (!chores_rest(h) || engine_has_living(&engine))
         return false;
     __atomic_store_n(&h->state->ending, 1, __ATOMIC_SEQ_CST);
-    if (!world_has_living(&w))
+    if (!engine_has_living(&engine))
         return true;
     __atomic_store_n(&h->state->ending, 0, __ATOMIC_SEQ_CST);
     return false;
@@ -108,10 +108,10 @@ static int open_all(struct helper *h, struct err *e)
     h->monitors = monitors_new(&h->store, h->hub, somebody_died, h);
     /* Without it, names are told and the dead are cleaned up all the same. */
     _cleanup_err_ struct err why = ERR_INIT;
-    if (listener_new(h->store.instance, flushed, h, &h->listener, &why) < 0)
+    if (firewall_watch_new(h->store.instance, flushed, h, &h->firewall_watch, &why) < 0)
         warn("%s", why.text);
     else
-        (void)hub_add(h->hub, listener_fd(h->listener), hear, h, NULL);
+        (void)hub_add(h->hub, firewall_watch_fd(h->firewall_watch), hear, h, NULL);
     monitors_look(h->monitors);
     return 0;
 }
@@ -119,7 +119,7 @@ static int open_all(struct helper *h, struct err *e)
 static void close_all(struct helper *h)
 {
     monitors_free(take_ptr(h->monitors));
-    listener_free(take_ptr(h->listener));
+    firewall_watch_free(take_ptr(h->firewall_watch));
     hub_free(take_ptr(h->hub));
     h->timer = close_fd(h->timer);
 }
@@ -201,3 +201,4 @@ enum helper_next helper_watch(struct helper *h, struct err *e)
         close_all(h);
     return next;
 }
+

@@ -23,7 +23,7 @@ struct helper {
 
     struct hub *hub;
     int timer;
-    struct listener *listener;
+    struct firewall_watch *firewall_watch;
     struct monitors *monitors;
     struct {
         struct helper *helper;
@@ -85,3 +85,4 @@ void pair_drop_other(struct helper *h);
 bool pair_is_current(const struct helper *h, int own);
 /** A process that is to be waited for by its pidfd; -1 and @pid < 0 when it cannot be made. In the child: 0. */
 pid_t helper_fork(int *pidfd);
+

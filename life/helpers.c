@@ -71,22 +71,22 @@ static bool is_fresh(const struct helpers_state *s)
     return false;
 }
 
-bool helpers_work(const struct world *w, struct helpers_state *out)
+bool helpers_work(const struct engine *engine, struct helpers_state *out)
 {
     struct helpers_state state = {0};
     struct helpers_state *s = out ? out : &state;
-    _cleanup_close_ int fd = open_state(&w->store, s);
-    if (!streq(s->instance, w->store.instance)) {
-        set_empty(s, &w->store);
+    _cleanup_close_ int fd = open_state(&engine->store, s);
+    if (!streq(s->instance, engine->store.instance)) {
+        set_empty(s, &engine->store);
         return false;
     }
     return fd >= 0 && !s->ending && is_fresh(s) && is_locked(fd);
 }
 
-uint16_t helpers_port(const struct world *w)
+uint16_t helpers_port(const struct engine *engine)
 {
     struct helpers_state s;
-    (void)helpers_work(w, &s);
+    (void)helpers_work(engine, &s);
     return s.port;
 }
 
@@ -123,17 +123,17 @@ static bool any_lives(const struct helpers_state *s, int first, int last)
 /* ---- what is written down --------------------------------------------------------------------*/
 
 /* A new file each time, whole: memory that has no page behind it would be a fatal signal. */
-static int write_state(struct world *w, const struct helpers_state *s, struct err *e)
+static int write_state(struct engine *engine, const struct helpers_state *s, struct err *e)
 {
     int r = 0;
     for (int tries = 0; tries < 2; tries++) {
-        if (mkdirat(w->store.run_fd, DIRECTORY, 0700) < 0 && errno != EEXIST)
+        if (mkdirat(engine->store.run_fd, DIRECTORY, 0700) < 0 && errno != EEXIST)
             return err_set(e, errno, "make the helpers' directory");
-        r = write_file_atomic(w->store.run_fd, STATE_FILE, s, sizeof(*s), 0600);
+        r = write_file_atomic(engine->store.run_fd, STATE_FILE, s, sizeof(*s), 0600);
         /* A file has come in the place of the directory, or the other way round. */
         if (r != -EISDIR && r != -ENOTDIR && r != -EEXIST && r != -ENOTEMPTY)
             break;
-        (void)remove_tree_at(w->store.run_fd, DIRECTORY);
+        (void)remove_tree_at(engine->store.run_fd, DIRECTORY);
     }
     return r < 0 ? err_set(e, r, "write down who tells names") : 0;
 }
@@ -192,17 +192,17 @@ static bool take_sockets(const struct helpers_state *s, struct helpers_seed *see
 
 /* Networks that are up send their questions to the old port, which is 0 when nobody knows it any more. Tables that
  * are gone, or were never made, are made with the new one. */
-static int tell_firewall(struct world *w, uint16_t old, uint16_t now, struct err *e)
+static int tell_firewall(struct engine *engine, uint16_t old, uint16_t now, struct err *e)
 {
-    struct bridge *bridge;
-    int r = world_bridge(w, &bridge, e);
+    struct net *net;
+    int r = engine_net(engine, &net, e);
     if (r == 0)
-        r = bridge_check(bridge, e); /* they may be another netctr's */
+        r = net_check(net, e); /* they may be another netctr's */
     if (r != 0)
         return r < 0 ? r : 0;
-    r = bridge_set_names_port(bridge, NULL, now, e);
+    r = net_set_names_port(net, NULL, now, e);
     if (r == 0 && old)
-        r = bridge_close_names_port(bridge, old, e);
+        r = net_close_names_port(net, old, e);
     if (r == -ENOENT) {
         err_clear(e);
         r = 0;
@@ -233,17 +233,17 @@ static void await_port(const struct helpers_state *s)
 }
 
 /* Under the store's lock. */
-static int get_sockets(struct world *w, struct helpers_state *s,
+static int get_sockets(struct engine *engine, struct helpers_state *s,
                        bool (*avoid)(uint16_t port, void *arg), void *arg,
                        struct helpers_seed *seed, struct err *e)
 {
-    int names, r = world_names(w, &names, e);
+    int names, r = engine_names(engine, &names, e);
     if (r < 0)
         return r;
     helpers_tell_upstream(names);
     /* Whoever was written down in a file that is lost or damaged still has the port, and nobody would end him. */
     if (!s->port)
-        (void)helpers_end(w->store.instance, LOST_MS);
+        (void)helpers_end(engine->store.instance, LOST_MS);
     bool moves = avoid && avoid(s->port, arg);
     if (moves || !take_sockets(s, seed)) {
         if (!moves)
@@ -257,7 +257,7 @@ static int get_sockets(struct world *w, struct helpers_state *s,
         return seed->shared;
     uint16_t old = s->port;
     s->port = seed->port;
-    return old != s->port ? tell_firewall(w, old, s->port, e) : 0;
+    return old != s->port ? tell_firewall(engine, old, s->port, e) : 0;
 }
 
 static void note_holder(struct helpers_state *s, const struct helpers_seed *seed)
@@ -274,17 +274,17 @@ static bool has_sockets(const struct helpers_seed *s)
     return s->sockets.udp4 >= 0 || s->sockets.udp6 >= 0;
 }
 
-int helpers_prepare(struct world *w, struct helpers_seed *seed, struct err *e)
+int helpers_prepare(struct engine *engine, struct helpers_seed *seed, struct err *e)
 {
     struct helpers_state s;
-    if (helpers_work(w, &s)) {
+    if (helpers_work(engine, &s)) {
         seed->port = s.port;
         return 0;
     }
-    _cleanup_close_ int lock = store_lock(&w->store, e);
+    _cleanup_close_ int lock = store_lock(&engine->store, e);
     if (lock < 0)
         return lock;
-    if (helpers_work(w, &s)) {
+    if (helpers_work(engine, &s)) {
         seed->port = s.port;
         return 0;
     }
@@ -292,18 +292,18 @@ int helpers_prepare(struct world *w, struct helpers_seed *seed, struct err *e)
     if (has_sockets(seed) && s.port == seed->port) /* a start of ours is still to come */
         return 0;
     helpers_seed_clear(seed);
-    int r = get_sockets(w, &s, NULL, NULL, seed, e);
+    int r = get_sockets(engine, &s, NULL, NULL, seed, e);
     if (r < 0)
         return r;
     note_holder(&s, seed);
-    return write_state(w, &s, e);
+    return write_state(engine, &s, e);
 }
 
 /* ---- start -----------------------------------------------------------------------------------*/
 
 /* Somebody may have frozen their cgroup: with version 1 they do not die before it is thawed, with version 2 the next
  * would be frozen. */
-static void kill_pair(struct world *w, struct helpers_state *s)
+static void kill_pair(struct engine *engine, struct helpers_state *s)
 {
     const struct timespec moment = {.tv_nsec = 1000000};
     for (int i = HELPER_ACTIVE; i <= HELPER_STANDBY; i++) {
@@ -312,7 +312,7 @@ static void kill_pair(struct world *w, struct helpers_state *s)
             (void)pidfd_signal(fd, SIGKILL);
     }
     if (s->process[HELPER_ACTIVE].pid || s->process[HELPER_STANDBY].pid)
-        helpers_thaw(w->store.instance);
+        helpers_thaw(engine->store.instance);
     for (int tries = 0; tries < 50 && any_lives(s, HELPER_ACTIVE, HELPER_STANDBY); tries++)
         nanosleep(&moment, NULL);
     s->process[HELPER_ACTIVE] = s->process[HELPER_STANDBY] = (struct helper_process){0};
@@ -331,20 +331,20 @@ static int open_log(const struct store *s)
 }
 
 /* From here on it counts as alive; when it does not come to life, that is over soon. */
-static int spawn(struct world *w, struct helpers_state *s, const struct helpers_seed *seed,
+static int spawn(struct engine *engine, struct helpers_state *s, const struct helpers_seed *seed,
                  struct err *e)
 {
     struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
-    char *const argv[] = {"netctr",     "--root", w->store.root, "--run-root",
-                          w->store.run, "helper", NULL};
+    char *const argv[] = {"netctr",     "--root", engine->store.root, "--run-root",
+                          engine->store.run, "helper", NULL};
     s->ending = 0;
     s->beat[0] = s->beat[1] = (uint64_t)monotonic_ms();
-    int r = write_state(w, s, e);
+    int r = write_state(engine, s, e);
     if (r < 0)
         return r;
     _cleanup_close_ int state =
-        openat(w->store.run_fd, STATE_FILE, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-    _cleanup_close_ int log = open_log(&w->store);
+        openat(engine->store.run_fd, STATE_FILE, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    _cleanup_close_ int log = open_log(&engine->store);
     if (state < 0 || log < 0 || fcntl(state, F_OFD_SETLK, &lock) < 0)
         return err_set(e, errno, "open the helpers' files");
     const struct helper_request request = {.argv = argv,
@@ -352,29 +352,29 @@ static int spawn(struct world *w, struct helpers_state *s, const struct helpers_
                                                    seed->sockets.tcp4, seed->sockets.tcp6,
                                                    seed->shared},
                                            .log = log};
-    return helper_start(&w->store, &request, e);
+    return helper_start(&engine->store, &request, e);
 }
 
-static int start_locked(struct world *w, struct helpers_state *s, struct helpers_seed *seed,
+static int start_locked(struct engine *engine, struct helpers_state *s, struct helpers_seed *seed,
                         struct err *e)
 {
     if (has_sockets(seed) && s->port != seed->port) /* somebody could not get at ours */
         helpers_seed_clear(seed);
-    int r = has_sockets(seed) ? 0 : get_sockets(w, s, NULL, NULL, seed, e);
+    int r = has_sockets(seed) ? 0 : get_sockets(engine, s, NULL, NULL, seed, e);
     if (r < 0)
         return r;
-    kill_pair(w, s);
+    kill_pair(engine, s);
     note_holder(s, seed);
-    return spawn(w, s, seed, e);
+    return spawn(engine, s, seed, e);
 }
 
-int helpers_start(struct world *w, struct helpers_seed *seed, struct err *e)
+int helpers_start(struct engine *engine, struct helpers_seed *seed, struct err *e)
 {
     struct helpers_state s;
-    _cleanup_close_ int lock = store_lock_if_free(&w->store, e);
+    _cleanup_close_ int lock = store_lock_if_free(&engine->store, e);
     if (lock < 0)
         return lock;
-    int r = helpers_work(w, &s) ? 0 : start_locked(w, &s, seed, e);
+    int r = helpers_work(engine, &s) ? 0 : start_locked(engine, &s, seed, e);
     if (r == 0)
         helpers_seed_clear(seed);
     return r;
@@ -392,31 +392,31 @@ static int helper_with_lock(int file)
 }
 
 /* What a chore does under the lock takes milliseconds; the pair shows by its beats whether all of them stand still. */
-int helpers_store_lock(struct world *w, struct err *e)
+int helpers_store_lock(struct engine *engine, struct err *e)
 {
     const struct timespec moment = {.tv_nsec = 20000000};
     for (int tries = 0; tries < 150; tries++) {
-        int lock = store_lock_if_free(&w->store, NULL);
+        int lock = store_lock_if_free(&engine->store, NULL);
         if (lock != -EWOULDBLOCK)
-            return lock < 0 ? store_lock(&w->store, e) : lock;
-        _cleanup_close_ int file = openat(w->store.run_fd, "lock", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+            return lock < 0 ? store_lock(&engine->store, e) : lock;
+        _cleanup_close_ int file = openat(engine->store.run_fd, "lock", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
         _cleanup_close_ int holder = file < 0 ? -1 : helper_with_lock(file);
         if (holder < 0)
             break;
-        if (!helpers_work(w, NULL)) {
+        if (!helpers_work(engine, NULL)) {
             (void)pidfd_signal(holder, SIGKILL);
-            helpers_thaw(w->store.instance);
+            helpers_thaw(engine->store.instance);
         }
         nanosleep(&moment, NULL);
     }
-    return store_lock(&w->store, e);
+    return store_lock(&engine->store, e);
 }
 
 /* ---- another port ----------------------------------------------------------------------------*/
 
 static bool wants(uint16_t port, void *arg)
 {
-    const struct publish_list *list = arg;
+    const struct port_mappings *list = arg;
     for (size_t i = 0; i < list->count; i++)
         if (list->items[i].host_port == port)
             return true;
@@ -425,11 +425,11 @@ static bool wants(uint16_t port, void *arg)
 
 /* Their sockets go with them. The pair first, for it replaces servers that die; whom it has started last, it may
  * not have written down. */
-static void end_all(struct world *w, struct helpers_state *s)
+static void end_all(struct engine *engine, struct helpers_state *s)
 {
     struct helpers_state now;
-    kill_pair(w, s);
-    if (helpers_work(w, &now) || streq(now.instance, w->store.instance))
+    kill_pair(engine, s);
+    if (helpers_work(engine, &now) || streq(now.instance, engine->store.instance))
         memcpy(s->process + HELPER_SERVER, now.process + HELPER_SERVER,
                NAME_SERVERS * sizeof(*s->process));
     for (int i = HELPER_SERVER; i < HELPER_HOLDER; i++) {
@@ -438,26 +438,26 @@ static void end_all(struct world *w, struct helpers_state *s)
             (void)pidfd_signal(fd, SIGKILL);
         s->process[i] = (struct helper_process){0};
     }
-    (void)helpers_end(w->store.instance, 100);
+    (void)helpers_end(engine->store.instance, 100);
 }
 
-int helpers_make_room(struct world *w, const struct publish_list *list, struct err *e)
+int helpers_make_room(struct engine *engine, const struct port_mappings *list, struct err *e)
 {
     struct helpers_state s;
     struct helpers_seed seed = HELPERS_SEED_INIT;
-    struct publish_list wanted = *list;
-    if (!wants(helpers_port(w), &wanted))
+    struct port_mappings wanted = *list;
+    if (!wants(helpers_port(engine), &wanted))
         return 0;
-    _cleanup_close_ int lock = store_lock(&w->store, e);
+    _cleanup_close_ int lock = store_lock(&engine->store, e);
     if (lock < 0)
         return lock;
-    (void)helpers_work(w, &s);
+    (void)helpers_work(engine, &s);
     if (!wants(s.port, &wanted))
         return 1;
-    int r = get_sockets(w, &s, wants, &wanted, &seed, e);
+    int r = get_sockets(engine, &s, wants, &wanted, &seed, e);
     if (r == 0) {
-        end_all(w, &s);
-        r = start_locked(w, &s, &seed, e);
+        end_all(engine, &s);
+        r = start_locked(engine, &s, &seed, e);
     }
     helpers_seed_clear(&seed);
     return r < 0 ? r : 1;
@@ -465,9 +465,9 @@ int helpers_make_room(struct world *w, const struct publish_list *list, struct e
 
 /* ---- the end ---------------------------------------------------------------------------------*/
 
-static int nobody_lives(const struct world *w, struct err *e)
+static int nobody_lives(const struct engine *engine, struct err *e)
 {
-    _cleanup_dir_ DIR *d = open_listing(w->store.live_fd, ".");
+    _cleanup_dir_ DIR *d = open_listing(engine->store.live_fd, ".");
     int r = 0;
     if (!d)
         return err_set(e, errno, "list the living containers");
@@ -484,9 +484,9 @@ void helpers_tidy(const struct store *s)
         (void)unlinkat(s->run_fd, LOG_FILE, 0);
 }
 
-bool world_has_living(const struct world *w)
+bool engine_has_living(const struct engine *engine)
 {
-    return nobody_lives(w, NULL) != 1;
+    return nobody_lives(engine, NULL) != 1;
 }
 
 static bool any_noted(const struct helpers_state *s)
@@ -497,34 +497,34 @@ static bool any_noted(const struct helpers_state *s)
     return false;
 }
 
-bool helpers_needed(struct world *w)
+bool helpers_needed(struct engine *engine)
 {
     struct helpers_state s;
-    return helpers_work(w, &s) || any_noted(&s) || world_has_living(w);
+    return helpers_work(engine, &s) || any_noted(&s) || engine_has_living(engine);
 }
 
-int helpers_revive(struct world *w, struct err *e)
+int helpers_revive(struct engine *engine, struct err *e)
 {
     struct helpers_seed seed = HELPERS_SEED_INIT;
-    if (helpers_work(w, NULL) || !world_has_living(w))
+    if (helpers_work(engine, NULL) || !engine_has_living(engine))
         return 0;
-    int r = helpers_prepare(w, &seed, e);
+    int r = helpers_prepare(engine, &seed, e);
     if (r == 0)
-        r = helpers_start(w, &seed, e);
+        r = helpers_start(engine, &seed, e);
     helpers_seed_clear(&seed);
     return r;
 }
 
-int helpers_release(struct world *w, struct err *e)
+int helpers_release(struct engine *engine, struct err *e)
 {
     struct helpers_state s;
-    if (helpers_work(w, NULL))
+    if (helpers_work(engine, NULL))
         return 0;
-    _cleanup_close_ int known = open_state(&w->store, &s);
+    _cleanup_close_ int known = open_state(&engine->store, &s);
     /* Who was killed has left the cgroup, too. Of a file that says nothing, nobody knows who was written down. */
-    if (known >= 0 ? !any_noted(&s) : file_exists_at(w->store.run_fd, STATE_FILE) != 1)
+    if (known >= 0 ? !any_noted(&s) : file_exists_at(engine->store.run_fd, STATE_FILE) != 1)
         return 0;
-    int r = nobody_lives(w, e);
+    int r = nobody_lives(engine, e);
     if (r <= 0)
         return r;
     for (int i = HELPER_ACTIVE; i < HELPER_HOLDER; i++) {
@@ -535,17 +535,17 @@ int helpers_release(struct world *w, struct err *e)
     (void)helpers_end(s.instance, 200);
     memset(s.process, 0, sizeof(s.process));
     s.beat[0] = s.beat[1] = 0;
-    return write_state(w, &s, e);
+    return write_state(engine, &s, e);
 }
 
 /* ---- for people ------------------------------------------------------------------------------*/
 
-json_t *world_helpers(const struct world *w)
+json_t *engine_helpers(const struct engine *engine)
 {
     static const char *const names[] = {"helper", "standby", "server", "server"};
     struct helpers_state s;
     json_t *j = json_object(), *servers = json_array();
-    json_object_set_new(j, "work", json_boolean(helpers_work(w, &s)));
+    json_object_set_new(j, "work", json_boolean(helpers_work(engine, &s)));
     for (int i = HELPER_ACTIVE; i < HELPER_HOLDER; i++) {
         _cleanup_close_ int fd = helper_process_open(&s.process[i]);
         json_t *pid = fd >= 0 ? json_integer(s.process[i].pid) : json_null();
@@ -558,3 +558,4 @@ json_t *world_helpers(const struct world *w)
     json_object_set_new(j, "names_port", json_integer(s.port));
     return j;
 }
+

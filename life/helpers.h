@@ -73,29 +73,30 @@ void helpers_seed_clear(struct helpers_seed *s);
 int helper_process_open(const struct helper_process *p);
 
 /** Do they get on? *@out (may be NULL) is what is written down; its port is 0 when nothing is. */
-bool helpers_work(const struct world *w, struct helpers_state *out);
+bool helpers_work(const struct engine *engine, struct helpers_state *out);
 /** Is it still what RUN says? For helpers. */
 bool helpers_is_current(const struct store *s, int state_fd);
 /** Sees to it that somebody has the sockets: a helper, or we. Does not wait for anything but the store's lock. */
-int helpers_prepare(struct world *w, struct helpers_seed *seed, struct err *e);
+int helpers_prepare(struct engine *engine, struct helpers_seed *seed, struct err *e);
 /** Starts them if nobody was faster; what is there and does not get on is killed. */
-int helpers_start(struct world *w, struct helpers_seed *seed, struct err *e);
+int helpers_start(struct engine *engine, struct helpers_seed *seed, struct err *e);
 /** Are we to give up that port for @list? Then the server moves to another. 1: it did. */
-int helpers_make_room(struct world *w, const struct publish_list *list, struct err *e);
+int helpers_make_room(struct engine *engine, const struct port_mappings *list, struct err *e);
 /** At their end: a log that says nothing goes. */
 void helpers_tidy(const struct store *s);
 /** Do they work, will helpers_release() see to what is left of them, or does a container live that needs them? Also
  *  true when that cannot be told. */
-bool helpers_needed(struct world *w);
+bool helpers_needed(struct engine *engine);
 /** Starts them if containers live and they do not work. */
-int helpers_revive(struct world *w, struct err *e);
+int helpers_revive(struct engine *engine, struct err *e);
 /** store_lock(), but a helper that somebody has stopped or frozen while it held the lock is ended, or everybody would
  *  wait for it. */
-int helpers_store_lock(struct world *w, struct err *e);
+int helpers_store_lock(struct engine *engine, struct err *e);
 /** Ends what is left of them when no container lives, and they do not do so by themselves. The store must be
  *  locked. */
-int helpers_release(struct world *w, struct err *e);
+int helpers_release(struct engine *engine, struct err *e);
 /** The port on which names are told; 0: none yet. */
-uint16_t helpers_port(const struct world *w);
+uint16_t helpers_port(const struct engine *engine);
 /** Tells the server who answers the host. */
 void helpers_tell_upstream(int names);
+

@@ -88,3 +88,4 @@ void hub_run(void *hub)
     }
     sweep(h, false);
 }
+

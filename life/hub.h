@@ -12,3 +12,4 @@ int hub_add(struct hub *h, int fd, void (*ready)(void *arg), void *arg, struct e
 /** Before @fd is closed. Also from within a @ready. */
 void hub_remove(struct hub *h, int fd);
 void hub_run(void *hub);
+

@@ -45,43 +45,44 @@ static int refuse_own_namespace(const char *path, struct err *e)
 }
 
 /* One that tries again says the same each time: not how long ago that was. */
-static int owner_is_not_running(const struct living *l, const struct record *owner, struct err *e)
+static int owner_is_not_running(const struct monitor *m, const struct record *owner, struct err *e)
 {
     const char *name = owner->spec.name;
-    if (owner->status == STATUS_RESTARTING && !l->life->patient)
-        return world_not_running(owner, e);
+    if (owner->status == STATUS_RESTARTING && !m->request->patient)
+        return engine_not_running(owner, e);
     err_say(e, -ESRCH, "container `%s` is not running", name);
     return owner->status == STATUS_EXITED ? err_hint(e, "`netctr start %s` starts it", name)
                                           : -ESRCH;
 }
 
 /* The namespace of another container or of somebody else, for as long as we hold it. */
-int join_network(struct living *l, struct err *e)
+int join_network(struct monitor *m, struct err *e)
 {
     const char *rest;
-    enum network_word word = network_word(living_spec(l)->network, &rest);
+    enum network_word word = network_word(monitor_spec(m)->network, &rest);
     if (word == NETWORK_WORD_NS) {
-        l->netns = open_namespace(rest, e);
-        if (l->netns < 0)
-            return l->netns;
-        if (!netns_is(l->netns))
+        m->netns = open_namespace(rest, e);
+        if (m->netns < 0)
+            return m->netns;
+        if (!netns_is(m->netns))
             return err_say(e, -EINVAL, "`%s` is not a network namespace", rest);
-        return is_own_namespace(l->netns) ? refuse_own_namespace(rest, e) : 0;
+        return is_own_namespace(m->netns) ? refuse_own_namespace(rest, e) : 0;
     }
     if (word != NETWORK_WORD_CONTAINER)
         return 0;
     _cleanup_record_ struct record r = {0};
-    int code = world_find(l->world, rest, &r, e);
+    int code = engine_find(m->engine, rest, &r, e);
     if (code < 0)
         return code;
     if (r.status != STATUS_RUNNING)
-        return owner_is_not_running(l, &r, e);
+        return owner_is_not_running(m, &r, e);
     if (r.spec.network_mode == NETWORK_HOST)
         return err_say(e, -EINVAL, "container `%s` has no network of its own", rest);
-    code = l->netns = netns_of_process(r.pid, r.pid_start);
+    code = m->netns = netns_of_process(r.pid, r.pid_start);
     if (code < 0 && code != -ESRCH && code != -ENOENT)
         return err_set(e, code, "look at the network of container `%s`", rest);
     if (code < 0)
         return err_say(e, -ESRCH, "container `%s` has ended", rest);
     return 0;
 }
+

@@ -13,56 +13,56 @@
 #include <string.h>
 
 /* Each life asks for its ports again, so ephemeral ones may change. */
-static int take_ports(struct living *l, struct err *e)
+static int take_ports(struct monitor *m, struct err *e)
 {
     int r = 0;
-    strv_each (text, living_spec(l)->publish)
+    strv_each (text, monitor_spec(m)->publish)
         if (r == 0)
-            r = publish_parse(text, &l->life->publishes, e);
+            r = port_mapping_parse(text, &m->request->port_mappings, e);
     return r;
 }
 
 /* Everything that can be refused is refused here, before anything is made. */
-static int look_before(struct living *l, struct err *e)
+static int look_before(struct monitor *m, struct err *e)
 {
     /* The caller's, before ports are held. */
-    struct ulimits *ulimits = &living_spec(l)->ulimits;
+    struct ulimits *ulimits = &monitor_spec(m)->ulimits;
     int r = ulimits->known ? 0 : ulimits_read(ulimits, e);
     if (r == 0)
         r = caller_forget(e);
     if (r == 0)
-        r = hub_new(&l->hub, e);
+        r = hub_new(&m->hub, e);
     if (r == 0)
-        r = join_network(l, e);
-    if (r == 0 && living_spec(l)->networks)
-        r = world_bridge(l->world, &l->bridge, e);
+        r = join_network(m, e);
+    if (r == 0 && monitor_spec(m)->networks)
+        r = engine_net(m->engine, &m->net, e);
     if (r == 0)
-        r = plugs_prepare(l, e);
-    if (r == 0 && l->life->existing)
-        r = take_ports(l, e);
+        r = attachments_prepare(m, e);
+    if (r == 0 && m->request->existing)
+        r = take_ports(m, e);
     if (r == 0)
-        r = ports_open(l, e);
+        r = ports_open(m, e);
     if (r == 0)
-        holdings_describe(l);
+        bindings_describe(m);
     return r;
 }
 
 /* The store's lock. Whose ports we could take is dead, but may not be buried: its rules must not be taken for
  * ours. */
-static int lock_and_bury(struct living *l, struct err *e)
+static int lock_and_bury(struct monitor *m, struct err *e)
 {
-    _cleanup_close_ int lock = store_lock(&l->world->store, e);
-    int r = lock < 0 || !l->holdings ? 0 : world_repair(l->world, &gc_quietly, e);
+    _cleanup_close_ int lock = store_lock(&m->engine->store, e);
+    int r = lock < 0 || !m->bindings ? 0 : engine_repair(m->engine, &gc_quietly, e);
     return r < 0 ? r : take_fd(lock);
 }
 
-static int claim(struct living *l, struct err *e)
+static int claim(struct monitor *m, struct err *e)
 {
-    _cleanup_close_ int lock = lock_and_bury(l, e);
+    _cleanup_close_ int lock = lock_and_bury(m, e);
     if (lock < 0)
         return lock;
-    return (l->life->existing ? container_reclaim : container_claim)(
-        &l->world->store, &l->life->spec, &l->container, e);
+    return (m->request->existing ? container_restart_claim : container_claim)(
+        &m->engine->store, &m->request->spec, &m->container, e);
 }
 
 static int raise_loopback(struct rt *inside, struct err *e)
@@ -73,40 +73,40 @@ static int raise_loopback(struct rt *inside, struct err *e)
 }
 
 /* The network, while the child mounts. "none" is a namespace with nothing but loopback. */
-static int attach(struct living *l, struct err *e)
+static int attach(struct monitor *m, struct err *e)
 {
-    if (l->container.spec.network_mode == NETWORK_HOST)
+    if (m->container.spec.network_mode == NETWORK_HOST)
         return 0;
-    if (l->netns >= 0) /* another's */
-        return container_join_netns(&l->container, l->netns, e);
+    if (m->netns >= 0) /* another's */
+        return container_join_netns(&m->container, m->netns, e);
     _cleanup_rt_ struct rt *inside = NULL;
-    if (l->plug_count) {
-        int prepared = helpers_prepare(l->world, &l->seed, e);
+    if (m->attachment_count) {
+        int prepared = helpers_prepare(m->engine, &m->seed, e);
         if (prepared < 0)
             return prepared;
     }
-    bool ipv6 = plugs_ipv6(l);
-    l->born = ipv6 ? BORN_WITH_IPV6 : BORN_WITHOUT_IPV6;
-    int r = netns_create(&l->netns, &inside, network_sysctls(ipv6), e);
+    bool ipv6 = attachments_ipv6(m);
+    m->born = ipv6 ? BORN_WITH_IPV6 : BORN_WITHOUT_IPV6;
+    int r = netns_create(&m->netns, &inside, network_sysctls(ipv6), e);
     if (r == 0)
-        r = container_join_netns(&l->container, l->netns, e);
-    const struct plug *gateway = plugs_gateway(l);
-    for (size_t i = 0; r == 0 && i < l->plug_count; i++)
-        r = plug_in(l, &l->plugs[i], inside,
-                    &l->plugs[i] == gateway && l->holdings ? &l->holdings->publishes : NULL, e);
-    return r == 0 && l->plug_count == 0 ? raise_loopback(inside, e) : r;
+        r = container_join_netns(&m->container, m->netns, e);
+    const struct attachment *gateway = attachments_gateway(m);
+    for (size_t i = 0; r == 0 && i < m->attachment_count; i++)
+        r = attachment_connect(m, &m->attachments[i], inside,
+                    &m->attachments[i] == gateway && m->bindings ? &m->bindings->port_mappings : NULL, e);
+    return r == 0 && m->attachment_count == 0 ? raise_loopback(inside, e) : r;
 }
 
 /* A program does not end, nor stay away, because somebody keeps the lock for long: whoever looks after it
  * has nothing else to do. */
-static int lock_patiently(struct living *l, struct err *e)
+static int lock_patiently(struct monitor *m, struct err *e)
 {
-    int lock = store_lock(&l->world->store, e);
+    int lock = store_lock(&m->engine->store, e);
     if (lock == -ETIMEDOUT && e)
-        container_note(&l->container, e->text);
+        container_note(&m->container, e->text);
     while (lock == -ETIMEDOUT) {
         err_clear(e);
-        lock = store_lock(&l->world->store, e);
+        lock = store_lock(&m->engine->store, e);
     }
     return lock;
 }
@@ -122,10 +122,10 @@ static int is_to_end(const struct container *c, struct err *e)
 
 /* Does it begin anew? Decided under the lock under which `stop` leaves its word, as is what begin_anew() does:
  * it may have come in between. */
-static int decide(struct living *l, int status, bool *again, struct err *e)
+static int decide(struct monitor *m, int status, bool *again, struct err *e)
 {
-    struct container *c = &l->container;
-    _cleanup_close_ int lock = lock_patiently(l, e);
+    struct container *c = &m->container;
+    _cleanup_close_ int lock = lock_patiently(m, e);
     if (lock < 0)
         return lock;
     int asked = is_to_end(c, e);
@@ -136,10 +136,10 @@ static int decide(struct living *l, int status, bool *again, struct err *e)
 }
 
 /* 1: somebody has asked that it end. */
-static int begin_anew(struct living *l, struct err *e)
+static int begin_anew(struct monitor *m, struct err *e)
 {
-    struct container *c = &l->container;
-    _cleanup_close_ int lock = lock_patiently(l, e);
+    struct container *c = &m->container;
+    _cleanup_close_ int lock = lock_patiently(m, e);
     int r = lock < 0 ? lock : is_to_end(c, e);
     if (r != 0)
         return r;
@@ -149,17 +149,17 @@ static int begin_anew(struct living *l, struct err *e)
     close_fd(take_fd(lock));
     if (r == 0)
         r = container_create(c, e);
-    if (r == 0 && l->netns >= 0)
-        r = container_join_netns(c, l->netns, e);
+    if (r == 0 && m->netns >= 0)
+        r = container_join_netns(c, m->netns, e);
     if (r == 0)
-        r = write_files(l, e);
+        r = write_files(m, e);
     return r == 0 ? container_start(c, e) : r;
 }
 
 /* What a start that failed counts as: the program's end, with this status. */
-static int failed_start(struct living *l, struct err *e)
+static int failed_start(struct monitor *m, struct err *e)
 {
-    struct container *c = &l->container;
+    struct container *c = &m->container;
     int status = e->status ? e->status : EXIT_NETCTR;
     free(c->failure);
     c->failure = err_line(e);
@@ -174,228 +174,228 @@ static int failed_start(struct living *l, struct err *e)
 enum { GOOD_RUN_MS = 10000 }; /* after one of these the pauses begin small again */
 
 /* One run after the other, as long as the policy says. Returns the last one's exit status. */
-static int run_on(struct living *l, const struct monitor_options *options, struct err *e)
+static int run_on(struct monitor *m, const struct supervise_options *options, struct err *e)
 {
-    struct container *c = &l->container;
+    struct container *c = &m->container;
     unsigned in_a_row = 0;
     int64_t began = monotonic_ms();
-    int status = monitor_run(c, options, e);
+    int status = supervise_run(c, options, e);
     for (bool again = true; status >= 0;) {
         in_a_row = began && monotonic_ms() - began >= GOOD_RUN_MS ? 1 : in_a_row + 1;
-        int r = decide(l, status, &again, e);
+        int r = decide(m, status, &again, e);
         if (r < 0 || !again)
             return r < 0 ? r : status;
-        r = container_rest(c, e);
+        r = container_reset(c, e);
         if (r == 0)
-            r = monitor_pause(c, options, restart_delay_ms(in_a_row - 1), e);
+            r = supervise_pause(c, options, restart_delay_ms(in_a_row - 1), e);
         if (r < 0)
             return r;
-        r = begin_anew(l, e);
+        r = begin_anew(m, e);
         if (r > 0)
             return status;
         began = r == 0 ? monotonic_ms()
                        : 0; /* what has not begun was no good run, however long it took */
-        status = r == 0 ? monitor_run(c, options, e) : failed_start(l, e);
+        status = r == 0 ? supervise_run(c, options, e) : failed_start(m, e);
     }
     return status;
 }
 
 static void serve_control(void *living)
 {
-    struct living *l = living;
-    control_serve(l->control, change_network, l);
+    struct monitor *m = living;
+    control_serve(m->control, change_network, m);
 }
 
-static int watch_ports(struct living *l, struct err *e)
+static int watch_ports(struct monitor *m, struct err *e)
 {
-    struct plug *gateway = plugs_gateway(l);
-    for (struct holding *h = l->holdings; h; h = h->next) {
-        int r = holding_serve(l, h, &gateway->endpoint, e);
+    struct attachment *gateway = attachments_gateway(m);
+    for (struct port_binding *h = m->bindings; h; h = h->next) {
+        int r = binding_serve(m, h, &gateway->endpoint, e);
         if (r < 0)
             return r;
     }
     return 0;
 }
 
-static bool on_a_bridge(const struct living *l)
+static bool on_a_bridge(const struct monitor *m)
 {
-    return l->plug_count || streq(l->container.spec.network, "none");
+    return m->attachment_count || streq(m->container.spec.network, "none");
 }
 
 /* Tells the caller, once, that the program runs (@waits NULL), or why it does not run yet. */
-static int tell_caller(struct living *l, const char *waits, struct err *e)
+static int tell_caller(struct monitor *m, const char *waits, struct err *e)
 {
-    int r = l->life->started && !l->begun ? l->life->started(waits, l->life->arg) : 0;
+    int r = m->request->started && !m->begun ? m->request->started(waits, m->request->arg) : 0;
     if (r < 0)
         return err_set(e, r, "tell the caller that the container %s", waits ? "waits" : "runs");
-    l->begun = true;
+    m->begun = true;
     return 0;
 }
 
 /* What the monitor watches for the network: what reaches the held ports, whether there are helpers, and who asks
  * for a change. */
-static int watch_over(struct living *l, struct err *e)
+static int watch_over(struct monitor *m, struct err *e)
 {
-    struct container *c = &l->container;
-    struct watch watch = {hub_fd(l->hub), hub_run, l->hub};
-    struct monitor_options options = {
+    struct container *c = &m->container;
+    struct watch watch = {hub_fd(m->hub), hub_run, m->hub};
+    struct supervise_options options = {
         .attached = !c->spec.detached, .watches = &watch, .watch_count = 1};
-    int r = watch_ports(l, e);
+    int r = watch_ports(m, e);
     if (r == 0)
-        r = seed_watch(l, e);
+        r = seed_watch(m, e);
     if (r == 0)
-        r = watch_names(l, e);
-    if (r == 0 && l->control >= 0)
-        r = hub_add(l->hub, l->control, serve_control, l, e);
+        r = watch_names(m, e);
+    if (r == 0 && m->control >= 0)
+        r = hub_add(m->hub, m->control, serve_control, m, e);
     if (r < 0)
         return r;
     /* Only now: what fails after this, nobody is told. */
-    r = tell_caller(l, NULL, e);
-    return r < 0 ? r : run_on(l, &options, e);
+    r = tell_caller(m, NULL, e);
+    return r < 0 ? r : run_on(m, &options, e);
 }
 
 /* For the way back. Whoever runs it attached is told the truth rather than kept waiting. */
-static int lock_to_leave(struct living *l, struct err *e)
+static int lock_to_leave(struct monitor *m, struct err *e)
 {
-    return l->container.spec.detached ? lock_patiently(l, e) : store_lock(&l->world->store, e);
+    return m->container.spec.detached ? lock_patiently(m, e) : store_lock(&m->engine->store, e);
 }
 
 /* Under the lock that a reload holds from reading the records to committing the rules: what is taken
  * from the firewall after this stays away. */
-static int mark_leaving(struct living *l, struct err *e)
+static int mark_leaving(struct monitor *m, struct err *e)
 {
-    _cleanup_close_ int lock = lock_to_leave(l, e);
+    _cleanup_close_ int lock = lock_to_leave(m, e);
     if (lock < 0)
         return lock;
-    int r = container_mark(l->container.run_fd, MARK_LEAVING);
+    int r = container_mark(m->container.run_fd, MARK_LEAVING);
     return r < 0 && r != -ENOENT ? err_set(e, r, "mark the container as ending") : 0;
 }
 
 /* Nobody is served from here on. The ports stay held until their rules are gone. */
-static void stop_serving(struct living *l)
+static void stop_serving(struct monitor *m)
 {
-    if (l->control >= 0)
-        hub_remove(l->hub, l->control);
-    l->control = close_fd(l->control);
-    for (struct holding *h = l->holdings; h; h = h->next)
-        holding_stop(l, h);
-    flows_unwatch(l);
-    unwatch_names(l);
-    seed_unwatch(l);
+    if (m->control >= 0)
+        hub_remove(m->hub, m->control);
+    m->control = close_fd(m->control);
+    for (struct port_binding *h = m->bindings; h; h = h->next)
+        binding_stop(m, h);
+    flows_unwatch(m);
+    unwatch_names(m);
+    seed_unwatch(m);
 }
 
 /* The last one ends what is left of helpers that do not end by themselves. */
-static void release_helpers(struct living *l)
+static void release_helpers(struct monitor *m)
 {
     _cleanup_err_ struct err e = ERR_INIT;
-    if (helpers_work(l->world, NULL))
+    if (helpers_work(m->engine, NULL))
         return;
-    _cleanup_close_ int lock = store_lock(&l->world->store, &e);
-    if (lock >= 0 && helpers_release(l->world, &e) < 0)
+    _cleanup_close_ int lock = store_lock(&m->engine->store, &e);
+    if (lock >= 0 && helpers_release(m->engine, &e) < 0)
         warn("%s", e.text);
 }
 
 /* The host's ends of its links, to be looked after when the namespace is let go of. */
-static struct link *find_links(struct living *l, size_t *count)
+static struct link *find_links(struct monitor *m, size_t *count)
 {
-    struct link *links = xcalloc(l->plug_count + 1, sizeof(*links));
+    struct link *links = xcalloc(m->attachment_count + 1, sizeof(*links));
     *count = 0;
-    for (size_t i = 0; i < l->plug_count; i++)
-        if (endpoint_find_link(l->bridge, &l->plugs[i].endpoint, &links[*count]))
+    for (size_t i = 0; i < m->attachment_count; i++)
+        if (endpoint_find_link(m->net, &m->attachments[i].endpoint, &links[*count]))
             (*count)++;
     return links;
 }
 
 /* The way back, but for the name; also after a start that failed half-way. The first failure is reported. */
-static int undo(struct living *l, bool keep, int status, struct err *e)
+static int undo(struct monitor *m, bool keep, int status, struct err *e)
 {
-    struct container *c = &l->container;
+    struct container *c = &m->container;
     _cleanup_err_ struct err step = ERR_INIT;
-    stop_serving(l);
+    stop_serving(m);
     if (keep && container_note_end(c, status, &step) < 0)
         (void)container_remember_end(c, status, &step);
     size_t link_count;
-    _cleanup_free_ struct link *links = find_links(l, &link_count);
-    int result = l->bridge ? mark_leaving(l, e) : 0;
+    _cleanup_free_ struct link *links = find_links(m, &link_count);
+    int result = m->net ? mark_leaving(m, e) : 0;
     if (result == 0)
-        result = world_detach(l->world, c, true, false, e);
+        result = engine_detach(m->engine, c, true, false, e);
     /* Before the name goes: who sees the container gone may have its ports. */
-    while (result == 0 && l->holdings)
-        holding_close(l, l->holdings);
+    while (result == 0 && m->bindings)
+        binding_close(m, m->bindings);
     /* Late: from here on the kernel takes the namespace apart, and would keep us waiting for its lock. */
-    l->netns = close_fd(l->netns);
+    m->netns = close_fd(m->netns);
     if (link_count)
-        links_retire(l->bridge, links, link_count, helpers_work(l->world, NULL));
+        links_retire(m->net, links, link_count, helpers_work(m->engine, NULL));
     int r = container_end(c, keep, status, &step);
     err_note(&result, r, e, &step);
     return result;
 }
 
-static int leave(struct living *l, bool keep, int status, struct err *e)
+static int leave(struct monitor *m, bool keep, int status, struct err *e)
 {
     _cleanup_err_ struct err step = ERR_INIT;
-    int result = undo(l, keep, status, e), r = 0;
+    int result = undo(m, keep, status, e), r = 0;
     /* What could not be undone keeps its records: the next command tries again. */
     if (result == 0) {
-        _cleanup_close_ int lock = lock_to_leave(l, &step);
-        r = lock < 0 ? lock : container_vanish(&l->container, keep, &step);
+        _cleanup_close_ int lock = lock_to_leave(m, &step);
+        r = lock < 0 ? lock : container_release_name(&m->container, keep, &step);
     }
     err_note(&result, r, e, &step);
-    store_empty_trash(&l->world->store);
+    store_empty_trash(&m->engine->store);
     if (result != -ETIMEDOUT) /* nobody waits for that lock twice */
-        release_helpers(l);
+        release_helpers(m);
     return result;
 }
 
-static void become_monitor(const struct living *l)
+static void become_monitor(const struct monitor *m)
 {
     oom_score_of_monitor();
-    _cleanup_free_ char *title = xasprintf("netctr monitor of %s", l->container.spec.name);
+    _cleanup_free_ char *title = xasprintf("netctr monitor of %s", m->container.spec.name);
     proc_set_title(title);
 }
 
 /* From the claim to a program that runs. */
-static int begin(struct living *l, struct err *e)
+static int begin(struct monitor *m, struct err *e)
 {
     int r;
-    if ((r = container_create(&l->container, e)) < 0 || (r = attach(l, e)) < 0 ||
-        (r = write_files(l, e)) < 0 ||
-        (on_a_bridge(l) && (r = l->control = control_listen(l->container.run_fd, e)) < 0))
+    if ((r = container_create(&m->container, e)) < 0 || (r = attach(m, e)) < 0 ||
+        (r = write_files(m, e)) < 0 ||
+        (on_a_bridge(m) && (r = m->control = control_listen(m->container.run_fd, e)) < 0))
         return r;
-    return container_start(&l->container, e);
+    return container_start(&m->container, e);
 }
 
 /* From a program that runs to its end. */
-static int live_on(struct living *l, struct err *e)
+static int live_on(struct monitor *m, struct err *e)
 {
-    int status = watch_over(l, e);
+    int status = watch_over(m, e);
     if (status < 0) { /* whoever ran it in the background has gone */
-        container_note(&l->container, e->text);
-        container_kill(&l->container);
+        container_note(&m->container, e->text);
+        container_kill(&m->container);
     }
     _cleanup_err_ struct err trouble = ERR_INIT;
-    bool keep = l->begun ? !l->container.spec.auto_remove : l->container.existing;
-    if (leave(l, keep, status < 0 ? EXIT_NETCTR : status, &trouble) < 0)
+    bool keep = m->begun ? !m->container.spec.auto_remove : m->container.existing;
+    if (leave(m, keep, status < 0 ? EXIT_NETCTR : status, &trouble) < 0)
         warn("%s (the next command tries again)", trouble.text);
-    l->life->oom_killed = l->container.oom_killed;
-    if (status == 0 && l->container.output_failed)
+    m->request->oom_killed = m->container.oom_killed;
+    if (status == 0 && m->container.output_failed)
         return EXIT_NETCTR; /* the program does not know that its output is lost */
     return status;
 }
 
-static int live(struct living *l, struct err *e)
+static int live(struct monitor *m, struct err *e)
 {
     int r;
-    if ((r = look_before(l, e)) < 0 || (r = claim(l, e)) < 0)
+    if ((r = look_before(m, e)) < 0 || (r = claim(m, e)) < 0)
         return r;
-    become_monitor(l);
-    if ((r = begin(l, e)) < 0) {
+    become_monitor(m);
+    if ((r = begin(m, e)) < 0) {
         _cleanup_err_ struct err ignored = ERR_INIT;
-        container_kill(&l->container);
-        (void)leave(l, l->container.existing, e->status ? e->status : EXIT_NETCTR, &ignored);
+        container_kill(&m->container);
+        (void)leave(m, m->container.existing, e->status ? e->status : EXIT_NETCTR, &ignored);
         return r;
     }
-    return live_on(l, e);
+    return live_on(m, e);
 }
 
 /* ---- one that waits ---------------------------------------------------------------------------
@@ -407,120 +407,121 @@ static int live(struct living *l, struct err *e)
 
 enum { START_PAUSE_MAX_MS = 10000 }; /* the user has provided what was missing, and waits */
 
-static int claim_again(struct living *l, struct spec *spec, int status, const char *why,
+static int claim_again(struct monitor *m, struct spec *spec, int status, const char *why,
                        struct err *e)
 {
-    struct container *c = &l->container;
-    int r = container_reclaim(&l->world->store, spec, c, e);
+    struct container *c = &m->container;
+    int r = container_restart_claim(&m->engine->store, spec, c, e);
     if (r < 0)
         return r;
     c->failure = xstrdup(why);
     r = container_set_restarting(c, true, status, e);
-    return r == 0 ? monitor_listen(c, e) : r;
+    return r == 0 ? supervise_listen(c, e) : r;
 }
 
 /* Undoes what the failed start has made, and claims the container again under the same lock. Returns 1 if somebody
  * has asked for its end: then it has ended. */
-static int step_back(struct living *l, const struct err *failure, struct err *e)
+static int step_back(struct monitor *m, const struct err *failure, struct err *e)
 {
     const int status = failure->status ? failure->status : EXIT_NETCTR;
     _cleanup_free_ char *why = err_line(failure);
-    container_kill(&l->container);
-    int r = undo(l, true, status, e);
-    _cleanup_close_ int lock = r < 0 ? r : lock_patiently(l, e);
-    int asked = lock < 0 ? lock : is_to_end(&l->container, e);
+    container_kill(&m->container);
+    int r = undo(m, true, status, e);
+    _cleanup_close_ int lock = r < 0 ? r : lock_patiently(m, e);
+    int asked = lock < 0 ? lock : is_to_end(&m->container, e);
     if (asked > 0) { /* which may have come after the end was written down */
-        l->container.noted = false;
-        (void)container_note_end(&l->container, status, NULL);
+        m->container.noted = false;
+        (void)container_note_end(&m->container, status, NULL);
     }
-    r = asked < 0 ? asked : container_vanish(&l->container, true, e);
+    r = asked < 0 ? asked : container_release_name(&m->container, true, e);
     if (r < 0 || asked)
         return r < 0 ? r : 1;
-    _cleanup_spec_ struct spec spec = l->container.spec;
-    l->container.spec = (struct spec){0};
-    bool begun = l->begun;
-    living_clear(l);
-    *l = living_new(l->world, l->life);
-    l->begun = begun;
-    return claim_again(l, &spec, status, why, e);
+    _cleanup_spec_ struct spec spec = m->container.spec;
+    m->container.spec = (struct spec){0};
+    bool begun = m->begun;
+    monitor_clear(m);
+    *m = monitor_new(m->engine, m->request);
+    m->begun = begun;
+    return claim_again(m, &spec, status, why, e);
 }
 
 /* The pause is over. Returns 1 if somebody has asked meanwhile for the end of the container. Its networks may have
  * been changed as well: the next attempt, and the definition that it leaves, have them. */
-static int stop_waiting(struct living *l, struct err *e)
+static int stop_waiting(struct monitor *m, struct err *e)
 {
-    struct container *c = &l->container;
-    _cleanup_close_ int lock = lock_patiently(l, e);
+    struct container *c = &m->container;
+    _cleanup_close_ int lock = lock_patiently(m, e);
     int r = lock < 0 ? lock : container_reread(c, e);
     int asked = r < 0 ? r : is_to_end(c, e);
     return asked ? asked : container_set_restarting(c, false, c->exit_status, e);
 }
 
 /* The log has each reason once, not once for each attempt. */
-static void note_reason(struct living *l, char **last)
+static void note_reason(struct monitor *m, char **last)
 {
-    const char *why = l->container.failure;
+    const char *why = m->container.failure;
     if (!streq(why, *last))
-        container_note(&l->container, why);
+        container_note(&m->container, why);
     free(*last);
     *last = xstrdup(why);
 }
 
-static int wait_for_turn(struct living *l, unsigned times, struct err *e)
+static int wait_for_turn(struct monitor *m, unsigned times, struct err *e)
 {
-    const struct monitor_options options = {0};
+    const struct supervise_options options = {0};
     int pause = restart_delay_ms(times);
     pause = pause < START_PAUSE_MAX_MS ? pause : START_PAUSE_MAX_MS;
-    int r = tell_caller(l, l->container.failure, e);
+    int r = tell_caller(m, m->container.failure, e);
     if (r == 0)
-        r = monitor_pause(&l->container, &options, pause, e);
-    return r == 0 ? stop_waiting(l, e) : r;
+        r = supervise_pause(&m->container, &options, pause, e);
+    return r == 0 ? stop_waiting(m, e) : r;
 }
 
-static int try_to_begin(struct living *l, struct err *e)
+static int try_to_begin(struct monitor *m, struct err *e)
 {
-    int r = look_before(l, e);
-    if (r == 0 && l->holdings && (r = lock_and_bury(l, e)) >= 0) {
+    int r = look_before(m, e);
+    if (r == 0 && m->bindings && (r = lock_and_bury(m, e)) >= 0) {
         close_fd(r);
         r = 0;
     }
     if (r == 0) /* its ports are this attempt's */
-        r = container_save_definition(&l->container, e);
-    return r == 0 ? begin(l, e) : r;
+        r = container_save_definition(&m->container, e);
+    return r == 0 ? begin(m, e) : r;
 }
 
-static int live_patiently(struct living *l, struct err *e)
+static int live_patiently(struct monitor *m, struct err *e)
 {
     _cleanup_free_ char *reason = NULL;
-    int r = claim(l, e);
+    int r = claim(m, e);
     if (r < 0)
         return r;
-    become_monitor(l);
+    become_monitor(m);
     for (unsigned times = 0;; times++) {
         _cleanup_err_ struct err failure = ERR_INIT, ignored = ERR_INIT;
-        if (try_to_begin(l, &failure) == 0)
-            return live_on(l, e);
-        world_explain(l->world, failure.code, &failure);
-        r = step_back(l, &failure, e);
+        if (try_to_begin(m, &failure) == 0)
+            return live_on(m, e);
+        engine_explain(m->engine, failure.code, &failure);
+        r = step_back(m, &failure, e);
         if (r > 0)
-            release_helpers(l);
+            release_helpers(m);
         if (r != 0)
             return r < 0 ? r : 0;
-        note_reason(l, &reason);
-        r = wait_for_turn(l, times, e);
+        note_reason(m, &reason);
+        r = wait_for_turn(m, times, e);
         if (r != 0) {
-            (void)leave(l, true, l->container.exit_status, &ignored);
+            (void)leave(m, true, m->container.exit_status, &ignored);
             return r < 0 ? r : 0;
         }
     }
 }
 
-int world_live(struct world *w, struct life *life, struct err *e)
+int engine_run(struct engine *engine, struct run_request *request, struct err *e)
 {
-    struct living l = living_new(w, life);
-    int r = life->patient ? live_patiently(&l, e) : live(&l, e);
+    struct monitor m = monitor_new(engine, request);
+    int r = request->patient ? live_patiently(&m, e) : live(&m, e);
     if (r < 0)
-        world_explain(w, r, e);
-    living_clear(&l);
+        engine_explain(engine, r, e);
+    monitor_clear(&m);
     return r;
 }
+

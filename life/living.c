@@ -1,10 +1,10 @@
 /* What a monitor holds, before it holds anything and when it lets go of it. */
 #include "living.h"
 
-struct living living_new(struct world *w, struct life *life)
+struct monitor monitor_new(struct engine *engine, struct run_request *request)
 {
-    return (struct living){.world = w,
-                           .life = life,
+    return (struct monitor){.engine = engine,
+                           .request = request,
                            .container = CONTAINER_INIT,
                            .netns = -1,
                            .control = -1,
@@ -13,24 +13,25 @@ struct living living_new(struct world *w, struct life *life)
                            .seed_timer = -1};
 }
 
-struct spec *living_spec(struct living *l)
+struct spec *monitor_spec(struct monitor *m)
 {
-    return l->container.spec.name ? &l->container.spec : &l->life->spec;
+    return m->container.spec.name ? &m->container.spec : &m->request->spec;
 }
 
-void living_clear(struct living *l)
+void monitor_clear(struct monitor *m)
 {
-    close_fd(l->netns);
-    close_fd(l->control);
-    close_fd(l->flows);
-    close_fd(l->seed_timer);
-    helpers_seed_clear(&l->seed);
-    while (l->holdings)
-        holding_close(l, l->holdings);
-    publish_list_clear(&l->waiting);
-    plugs_clear(l);
-    hub_free(l->hub);
-    free(l->resolv);
-    container_clear(&l->container);
-    publish_list_clear(&l->life->publishes);
+    close_fd(m->netns);
+    close_fd(m->control);
+    close_fd(m->flows);
+    close_fd(m->seed_timer);
+    helpers_seed_clear(&m->seed);
+    while (m->bindings)
+        binding_close(m, m->bindings);
+    port_mappings_clear(&m->waiting);
+    attachments_clear(m);
+    hub_free(m->hub);
+    free(m->resolv);
+    container_clear(&m->container);
+    port_mappings_clear(&m->request->port_mappings);
 }
+

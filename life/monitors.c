@@ -14,12 +14,12 @@
 /* A directory that changed twice within the granularity of its time looks the same. */
 enum { YOUNG_MS = 50, BEGIN_MS = 1000, BUCKETS = 1024, SPARE_FDS = 32 };
 
-struct monitor {
+struct watched_monitor {
     struct monitors *all;
     ino_t directory; /* a name may be another container's by now */
     int pidfd;       /* -1: looked for at each look */
     bool seen, dead, told;
-    struct monitor *next;
+    struct watched_monitor *next;
 };
 
 struct monitors {
@@ -27,7 +27,7 @@ struct monitors {
     struct hub *hub;
     void (*died)(bool fresh, void *arg);
     void *arg;
-    struct monitor *bucket[BUCKETS]; /* by directory */
+    struct watched_monitor *bucket[BUCKETS]; /* by directory */
     struct timespec changed;
     bool young; /* look again, whatever its time says */
 };
@@ -40,14 +40,14 @@ struct monitors *monitors_new(struct store *s, struct hub *hub, void (*died)(boo
     return m;
 }
 
-static struct monitor **bucket_of(struct monitors *m, ino_t directory)
+static struct watched_monitor **bucket_of(struct monitors *m, ino_t directory)
 {
     return &m->bucket[directory % BUCKETS];
 }
 
-static void forget(struct monitors *m, struct monitor **link)
+static void forget(struct monitors *m, struct watched_monitor **link)
 {
-    struct monitor *gone = *link;
+    struct watched_monitor *gone = *link;
     *link = gone->next;
     if (gone->pidfd >= 0)
         hub_remove(m->hub, gone->pidfd);
@@ -68,7 +68,7 @@ void monitors_free(struct monitors *m)
 /* The look tells whether it has taken its directory along. */
 static void ended(void *monitor)
 {
-    struct monitor *one = monitor;
+    struct watched_monitor *one = monitor;
     hub_remove(one->all->hub, one->pidfd);
     one->pidfd = close_fd(one->pidfd);
     one->all->young = true;
@@ -114,7 +114,7 @@ static bool is_precious(int fd)
 
 /* One that has ended and is nobody's child to be waited for has a pidfd all the same. The directory may be another
  * container's: file systems use the numbers of what was removed again. */
-static void examine(struct monitors *m, struct monitor *one, const char *name)
+static void examine(struct monitors *m, struct watched_monitor *one, const char *name)
 {
     _cleanup_close_ int fd = find_monitor(m, name);
     one->dead = fd == -ESRCH || (fd >= 0 && pidfd_wait(fd, 0) == 0);
@@ -126,12 +126,12 @@ static void examine(struct monitors *m, struct monitor *one, const char *name)
 
 static void find(struct monitors *m, const char *name, ino_t directory)
 {
-    struct monitor **bucket = bucket_of(m, directory), *one = *bucket;
+    struct watched_monitor **bucket = bucket_of(m, directory), *one = *bucket;
     while (one && one->directory != directory)
         one = one->next;
     if (!one) {
         one = xcalloc(1, sizeof(*one));
-        *one = (struct monitor){.all = m, .directory = directory, .pidfd = -1, .next = *bucket};
+        *one = (struct watched_monitor){.all = m, .directory = directory, .pidfd = -1, .next = *bucket};
         *bucket = one;
     }
     one->seen = true;
@@ -159,8 +159,8 @@ static void judge(struct monitors *m)
 {
     bool dead = false, fresh = false;
     for (size_t i = 0; i < BUCKETS; i++)
-        for (struct monitor **link = &m->bucket[i]; *link;) {
-            struct monitor *one = *link;
+        for (struct watched_monitor **link = &m->bucket[i]; *link;) {
+            struct watched_monitor *one = *link;
             bool ended = one->seen && one->pidfd < 0 && one->dead;
             dead = dead || ended;
             fresh = fresh || (ended && !one->told);
@@ -182,7 +182,7 @@ void monitors_look(struct monitors *m)
         return;
     _cleanup_dir_ DIR *d = open_listing(m->store->live_fd, ".");
     for (size_t i = 0; i < BUCKETS; i++)
-        for (struct monitor *one = m->bucket[i]; one; one = one->next)
+        for (struct watched_monitor *one = m->bucket[i]; one; one = one->next)
             one->seen = false;
     int r = d ? 0 : -errno;
     for (struct dirent *entry; d && (entry = next_entry(d, &r));)
@@ -193,3 +193,4 @@ void monitors_look(struct monitors *m)
     else
         m->young = true;
 }
+

@@ -12,3 +12,4 @@ struct monitors *monitors_new(struct store *s, struct hub *hub, void (*died)(boo
 void monitors_free(struct monitors *m); /**< accepts NULL */
 /** Finds those that have come since. Cheap when nothing has changed. */
 void monitors_look(struct monitors *m);
+

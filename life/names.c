@@ -20,9 +20,9 @@ static void add_name(strv *names, const char *name)
     strv_add(names, name);
 }
 
-int plug_name(struct living *l, struct plug *p, struct err *e)
+int attachment_name(struct monitor *m, struct attachment *p, struct err *e)
 {
-    const struct spec *s = &l->container.spec;
+    const struct spec *s = &m->container.spec;
     const struct endpoint *ep = &p->endpoint;
     struct name_entry n = {.id = s->id,
                            .address4 = ep->address4,
@@ -36,18 +36,18 @@ int plug_name(struct living *l, struct plug *p, struct err *e)
     add_name(&n.names, s->hostname);
     strv_each (alias, ep->aliases)
         add_name(&n.names, alias);
-    int r = world_names(l->world, &names, e);
+    int r = engine_names(m->engine, &names, e);
     if (r == 0)
         r = names_join(names, p->network.name, &n, e);
     strv_free(n.names);
     return r;
 }
 
-int plug_unname(struct living *l, struct plug *p, struct err *e)
+int attachment_unname(struct monitor *m, struct attachment *p, struct err *e)
 {
     int names;
-    int r = world_names(l->world, &names, e);
-    return r == 0 ? names_leave(names, p->network.name, l->container.spec.id, e) : r;
+    int r = engine_names(m->engine, &names, e);
+    return r == 0 ? names_leave(names, p->network.name, m->container.spec.id, e) : r;
 }
 
 /* ---- its neighbours' -------------------------------------------------------------------------*/
@@ -60,9 +60,9 @@ struct hosts_watch {
 
 static bool concerns(void *living, const char *network)
 {
-    const struct living *l = living;
-    for (size_t i = 0; i < l->plug_count; i++)
-        if (!l->plugs[i].served && streq(l->plugs[i].network.name, network))
+    const struct monitor *m = living;
+    for (size_t i = 0; i < m->attachment_count; i++)
+        if (!m->attachments[i].served && streq(m->attachments[i].network.name, network))
             return true;
     return false;
 }
@@ -72,28 +72,28 @@ static bool concerns(void *living, const char *network)
  * together do not write more the more they are. */
 static void names_moved(void *living)
 {
-    struct living *l = living;
+    struct monitor *m = living;
     struct itimerspec now, soon = {.it_value.tv_nsec = 10000000};
-    if (timerfd_gettime(l->hosts->timer, &now) == 0 &&
+    if (timerfd_gettime(m->hosts->timer, &now) == 0 &&
         (now.it_value.tv_sec || now.it_value.tv_nsec))
         return; /* it will be written with the rest */
     size_t count = 0;
-    for (size_t i = 0; i < l->plug_count; i++)
-        if (!l->plugs[i].served)
-            count += names_count(l->world->names, l->plugs[i].network.name);
+    for (size_t i = 0; i < m->attachment_count; i++)
+        if (!m->attachments[i].served)
+            count += names_count(m->engine->names, m->attachments[i].network.name);
     soon.it_value.tv_nsec += (count < 3000 ? (long)count : 3000) * 300000;
-    (void)timerfd_settime(l->hosts->timer, 0, &soon, NULL);
+    (void)timerfd_settime(m->hosts->timer, 0, &soon, NULL);
 }
 
 /* Not having inotify costs a name half a second, which nobody would understand who is not told. */
-static void begin_watching(struct living *l)
+static void begin_watching(struct monitor *m)
 {
     _cleanup_err_ struct err e = ERR_INIT;
-    struct hosts_watch *h = l->hosts;
-    int r = names_watch_new(l->world, l->hub, concerns, names_moved, l, &h->names, &e);
+    struct hosts_watch *h = m->hosts;
+    int r = names_watch_new(m->engine, m->hub, concerns, names_moved, m, &h->names, &e);
     if (r != 0 && !h->told) {
         _cleanup_free_ char *text = xasprintf("%s; /etc/hosts is up to a second late", e.text);
-        container_note(&l->container, text);
+        container_note(&m->container, text);
         h->told = true;
     }
     if (r < 0) {
@@ -105,40 +105,41 @@ static void begin_watching(struct living *l)
 /* Who came before we watched is seen by this look. */
 static void write_neighbours(void *living)
 {
-    struct living *l = living;
+    struct monitor *m = living;
     uint64_t times;
-    if (read(l->hosts->timer, &times, sizeof(times)) != sizeof(times))
+    if (read(m->hosts->timer, &times, sizeof(times)) != sizeof(times))
         return;
-    if (!l->hosts->names)
-        begin_watching(l);
+    if (!m->hosts->names)
+        begin_watching(m);
     /* What cannot be written, the program has made so. */
-    (void)refresh_hosts(l, NULL);
+    (void)refresh_hosts(m, NULL);
 }
 
-int watch_names(struct living *l, struct err *e)
+int watch_names(struct monitor *m, struct err *e)
 {
     bool wanted = false;
-    for (size_t i = 0; i < l->plug_count; i++)
-        wanted = wanted || !l->plugs[i].served;
-    if (!wanted || l->hosts)
+    for (size_t i = 0; i < m->attachment_count; i++)
+        wanted = wanted || !m->attachments[i].served;
+    if (!wanted || m->hosts)
         return 0;
     /* The end of a watch costs the kernel a grace period, which a container of a moment should not pay. */
-    struct itimerspec soon = {.it_value.tv_nsec = l->container.spec.detached ? 1 : 300000000};
-    l->hosts = xcalloc(1, sizeof(*l->hosts));
-    l->hosts->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    if (l->hosts->timer < 0 || timerfd_settime(l->hosts->timer, 0, &soon, NULL) < 0)
+    struct itimerspec soon = {.it_value.tv_nsec = m->container.spec.detached ? 1 : 300000000};
+    m->hosts = xcalloc(1, sizeof(*m->hosts));
+    m->hosts->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (m->hosts->timer < 0 || timerfd_settime(m->hosts->timer, 0, &soon, NULL) < 0)
         return err_set(e, errno, "watch the names");
-    return hub_add(l->hub, l->hosts->timer, write_neighbours, l, e);
+    return hub_add(m->hub, m->hosts->timer, write_neighbours, m, e);
 }
 
-void unwatch_names(struct living *l)
+void unwatch_names(struct monitor *m)
 {
-    if (!l->hosts)
+    if (!m->hosts)
         return;
-    names_watch_free(l->hosts->names);
-    if (l->hosts->timer >= 0)
-        hub_remove(l->hub, l->hosts->timer);
-    close_fd(l->hosts->timer);
-    free(l->hosts);
-    l->hosts = NULL;
+    names_watch_free(m->hosts->names);
+    if (m->hosts->timer >= 0)
+        hub_remove(m->hub, m->hosts->timer);
+    close_fd(m->hosts->timer);
+    free(m->hosts);
+    m->hosts = NULL;
 }
+

@@ -77,7 +77,7 @@ static enum helper_next stand_by(struct helper *h)
     pid_t parent = getppid();
     helper_let_go(h, keep, ARRAY_LEN(keep));
     h->monitors = NULL; /* what is left of them is memory */
-    h->listener = NULL;
+    h->firewall_watch = NULL;
     h->timer = -1;
     proc_set_title(HELPER_TITLE ", standby");
     h->other.pidfd = parent == active->pid ? pidfd_of(parent, active->start) : -1;
@@ -302,8 +302,8 @@ static int take_given(struct helper *h, struct err *e)
 static void end_orphans(struct helper *h)
 {
     struct helpers_state now = {0};
-    struct world w = {.store = h->store};
-    (void)helpers_work(&w, &now);
+    struct engine engine = {.store = h->store};
+    (void)helpers_work(&engine, &now);
     for (int i = HELPER_ACTIVE; i < HELPER_HOLDER; i++) {
         const struct helper_process *p = &h->state->process[i];
         bool adopted = p->pid == now.process[i].pid && p->start == now.process[i].start;
@@ -328,7 +328,7 @@ static int begin(struct helper *h, struct err *e)
     return r;
 }
 
-int world_help(const char *root, const char *run_root, struct err *e)
+int engine_help(const char *root, const char *run_root, struct err *e)
 {
     struct helper h = {.other.pidfd = -1, .timer = -1};
     (void)prctl(PR_SET_NAME, "netctr"); /* by which the listener knows what we change ourselves */
@@ -347,3 +347,4 @@ int world_help(const char *root, const char *run_root, struct err *e)
         helpers_leave(h.store.instance, 0);
     return next == HELPER_FAILS ? e->code : 0;
 }
+

@@ -4,71 +4,71 @@
 #include <errno.h>
 #include <string.h>
 
-struct plug *plugs_add(struct living *l)
+struct attachment *attachments_add(struct monitor *m)
 {
-    l->plugs = xrealloc(l->plugs, l->plug_count + 1, sizeof(*l->plugs));
-    struct plug *p = &l->plugs[l->plug_count++];
-    *p = (struct plug){0};
+    m->attachments = xrealloc(m->attachments, m->attachment_count + 1, sizeof(*m->attachments));
+    struct attachment *p = &m->attachments[m->attachment_count++];
+    *p = (struct attachment){0};
     return p;
 }
 
-static void plug_clear(struct plug *p)
+static void attachment_clear(struct attachment *p)
 {
-    attachment_clear(&p->wanted);
+    connect_request_clear(&p->wanted);
     network_clear(&p->network);
     endpoint_clear(&p->endpoint);
 }
 
-void plugs_remove(struct living *l, struct plug *p)
+void attachments_remove(struct monitor *m, struct attachment *p)
 {
-    size_t i = (size_t)(p - l->plugs);
-    plug_clear(p);
-    memmove(p, p + 1, (l->plug_count - i - 1) * sizeof(*p));
-    l->plug_count--;
+    size_t i = (size_t)(p - m->attachments);
+    attachment_clear(p);
+    memmove(p, p + 1, (m->attachment_count - i - 1) * sizeof(*p));
+    m->attachment_count--;
 }
 
-void plugs_clear(struct living *l)
+void attachments_clear(struct monitor *m)
 {
-    for (size_t i = 0; i < l->plug_count; i++)
-        plug_clear(&l->plugs[i]);
-    free(l->plugs);
-    l->plugs = NULL;
-    l->plug_count = 0;
+    for (size_t i = 0; i < m->attachment_count; i++)
+        attachment_clear(&m->attachments[i]);
+    free(m->attachments);
+    m->attachments = NULL;
+    m->attachment_count = 0;
 }
 
 /* ---- prepare ---------------------------------------------------------------------------------*/
 
-static bool interface_taken(const struct living *l, const struct plug *but, const char *name)
+static bool interface_taken(const struct monitor *m, const struct attachment *but, const char *name)
 {
-    for (size_t i = 0; i < l->plug_count; i++) {
-        const struct plug *p = &l->plugs[i];
+    for (size_t i = 0; i < m->attachment_count; i++) {
+        const struct attachment *p = &m->attachments[i];
         if (p != but && p->wanted.interface && streq(p->wanted.interface, name))
             return true;
     }
     return false;
 }
 
-int plug_name_interface(struct living *l, struct plug *p, struct err *e)
+int attachment_name_interface(struct monitor *m, struct attachment *p, struct err *e)
 {
     if (p->wanted.interface)
-        return interface_taken(l, p, p->wanted.interface)
+        return interface_taken(m, p, p->wanted.interface)
                    ? err_say(e, -EEXIST, "the container has an interface `%s` already",
                              p->wanted.interface)
                    : 0;
     for (int n = 0; !p->wanted.interface; n++) {
         _cleanup_free_ char *name = xasprintf("eth%d", n);
-        if (!interface_taken(l, p, name))
+        if (!interface_taken(m, p, name))
             p->wanted.interface = take_ptr(name);
     }
     return 0;
 }
 
 /* What the network cannot give is refused before anything is made. */
-int plug_check(struct living *l, struct plug *p, struct err *e)
+int attachment_check(struct monitor *m, struct attachment *p, struct err *e)
 {
     const struct network *n = &p->network;
-    for (size_t i = 0; i < l->plug_count; i++)
-        if (&l->plugs[i] != p && streq(l->plugs[i].network.name, n->name))
+    for (size_t i = 0; i < m->attachment_count; i++)
+        if (&m->attachments[i] != p && streq(m->attachments[i].network.name, n->name))
             return err_say(e, -EEXIST, "network `%s` is given twice", n->name);
     const struct ip *const wanted[] = {&p->wanted.address4, &p->wanted.address6};
     const struct subnet *const subnets[] = {&n->subnet4, &n->subnet6};
@@ -78,62 +78,62 @@ int plug_check(struct living *l, struct plug *p, struct err *e)
             return err_say(e, -EINVAL, "address %s: network `%s` has no %s", text, n->name,
                            wanted[i]->family == AF_INET ? "IPv4" : "IPv6");
         }
-    int r = p->wanted.rate ? rate_require(l->bridge, e) : 0;
-    return r < 0 ? r : plug_name_interface(l, p, e);
+    int r = p->wanted.rate ? rate_require(m->net, e) : 0;
+    return r < 0 ? r : attachment_name_interface(m, p, e);
 }
 
 /* Metrics lie apart: one that comes later finds its place between two others, whose routes stay as they
  * are. */
 #define METRIC_STEP 1000u
 
-static bool comes_before(const struct plug *a, const struct plug *b)
+static bool comes_before(const struct attachment *a, const struct attachment *b)
 {
     return a->wanted.priority > b->wanted.priority ||
            (a->wanted.priority == b->wanted.priority && a < b);
 }
 
 /* The way out has the route without a metric. Of the others, a higher priority comes first. */
-static void rank_all(struct living *l)
+static void rank_all(struct monitor *m)
 {
-    for (size_t i = 0; i < l->plug_count; i++)
-        for (size_t k = 0; k < l->plug_count; k++)
-            if (network_has_gateway(&l->plugs[k].network) &&
-                comes_before(&l->plugs[k], &l->plugs[i]))
-                l->plugs[i].metric += METRIC_STEP;
+    for (size_t i = 0; i < m->attachment_count; i++)
+        for (size_t k = 0; k < m->attachment_count; k++)
+            if (network_has_gateway(&m->attachments[k].network) &&
+                comes_before(&m->attachments[k], &m->attachments[i]))
+                m->attachments[i].metric += METRIC_STEP;
 }
 
 /* Its definition names a network that has been removed since. */
-static int explain_loss(struct living *l, const struct plug *p, struct err *e)
+static int explain_loss(struct monitor *m, const struct attachment *p, struct err *e)
 {
     const char *network = p->wanted.network;
     err_say(e, -ENOENT, "network `%s` does not exist", network);
     return err_hint(e, "`netctr network disconnect -f %s %s` or `netctr network create %s`",
-                    network, living_spec(l)->name, network);
+                    network, monitor_spec(m)->name, network);
 }
 
-int plugs_prepare(struct living *l, struct err *e)
+int attachments_prepare(struct monitor *m, struct err *e)
 {
-    strv_each (text, living_spec(l)->networks) {
-        struct plug *p = plugs_add(l);
-        int r = attachment_parse(text, &p->wanted, e);
+    strv_each (text, monitor_spec(m)->networks) {
+        struct attachment *p = attachments_add(m);
+        int r = connect_request_parse(text, &p->wanted, e);
         if (r == 0)
-            r = network_load(l->bridge, p->wanted.network, &p->network, e);
-        if (r == -ENOENT && l->life->existing)
-            r = explain_loss(l, p, e);
+            r = network_load(m->net, p->wanted.network, &p->network, e);
+        if (r == -ENOENT && m->request->existing)
+            r = explain_loss(m, p, e);
         if (r == 0)
-            r = plug_check(l, p, e);
+            r = attachment_check(m, p, e);
         if (r < 0)
             return r;
     }
-    rank_all(l);
+    rank_all(m);
     return 0;
 }
 
-struct plug *plugs_gateway(struct living *l)
+struct attachment *attachments_gateway(struct monitor *m)
 {
-    struct plug *best = NULL;
-    for (size_t i = 0; i < l->plug_count; i++) {
-        struct plug *p = &l->plugs[i];
+    struct attachment *best = NULL;
+    for (size_t i = 0; i < m->attachment_count; i++) {
+        struct attachment *p = &m->attachments[i];
         if (network_has_gateway(&p->network) &&
             (!best || p->wanted.priority > best->wanted.priority))
             best = p;
@@ -141,18 +141,18 @@ struct plug *plugs_gateway(struct living *l)
     return best;
 }
 
-struct plug *plugs_publisher(struct living *l)
+struct attachment *attachments_publisher(struct monitor *m)
 {
-    for (size_t i = 0; i < l->plug_count; i++)
-        if (l->plugs[i].endpoint.publishes.count)
-            return &l->plugs[i];
-    return plugs_gateway(l);
+    for (size_t i = 0; i < m->attachment_count; i++)
+        if (m->attachments[i].endpoint.port_mappings.count)
+            return &m->attachments[i];
+    return attachments_gateway(m);
 }
 
-bool plugs_ipv6(const struct living *l)
+bool attachments_ipv6(const struct monitor *m)
 {
-    for (size_t i = 0; i < l->plug_count; i++)
-        if (l->plugs[i].network.subnet6.prefix)
+    for (size_t i = 0; i < m->attachment_count; i++)
+        if (m->attachments[i].network.subnet6.prefix)
             return true;
     return false;
 }
@@ -160,11 +160,11 @@ bool plugs_ipv6(const struct living *l)
 /* ---- one that comes later -------------------------------------------------------------------*/
 
 /* Between those of its neighbours in rank. */
-static uint32_t metric_behind(struct living *l, const struct plug *p, uint32_t low)
+static uint32_t metric_behind(struct monitor *m, const struct attachment *p, uint32_t low)
 {
     uint32_t high = 0;
-    for (size_t i = 0; i < l->plug_count; i++) {
-        const struct plug *other = &l->plugs[i];
+    for (size_t i = 0; i < m->attachment_count; i++) {
+        const struct attachment *other = &m->attachments[i];
         if (other != p && network_has_gateway(&other->network) && other->metric > low &&
             (!high || other->metric < high))
             high = other->metric;
@@ -172,25 +172,25 @@ static uint32_t metric_behind(struct living *l, const struct plug *p, uint32_t l
     return high ? low + (high - low) / 2 : low + METRIC_STEP;
 }
 
-static int stand_back(struct living *l, struct plug *before, const struct plug *now,
+static int stand_back(struct monitor *m, struct attachment *before, const struct attachment *now,
                       struct rt *inside, struct err *e)
 {
     if (before->metric)
         return 0;
-    uint32_t metric = metric_behind(l, now, 0);
+    uint32_t metric = metric_behind(m, now, 0);
     int r = endpoint_set_metric(&before->network, &before->endpoint, inside, 0, metric, e);
     if (r == 0)
         before->metric = metric;
     return r;
 }
 
-int plug_rank(struct living *l, struct plug *p, struct rt *inside, struct err *e)
+int attachment_rank(struct monitor *m, struct attachment *p, struct rt *inside, struct err *e)
 {
-    struct plug *behind = NULL, *way_out = NULL;
+    struct attachment *behind = NULL, *way_out = NULL;
     if (!network_has_gateway(&p->network))
         return 0;
-    for (size_t i = 0; i < l->plug_count; i++) {
-        struct plug *other = &l->plugs[i];
+    for (size_t i = 0; i < m->attachment_count; i++) {
+        struct attachment *other = &m->attachments[i];
         if (other == p || !network_has_gateway(&other->network))
             continue;
         if (!way_out || other->metric < way_out->metric)
@@ -199,6 +199,7 @@ int plug_rank(struct living *l, struct plug *p, struct rt *inside, struct err *e
             behind = other;
     }
     if (behind)
-        p->metric = metric_behind(l, p, behind->metric);
-    return behind || !way_out ? 0 : stand_back(l, way_out, p, inside, e);
+        p->metric = metric_behind(m, p, behind->metric);
+    return behind || !way_out ? 0 : stand_back(m, way_out, p, inside, e);
 }
+

@@ -4,13 +4,14 @@
 #include <netctr/life.h>
 
 /* With the store locked. */
-int world_reload_locked(struct world *w, struct err *e);
-int world_restore_leases(struct world *w, const struct gc *gc, struct err *e);
-int world_gc_locked(struct world *w, const struct gc *gc, struct err *e);
+int engine_reload_locked(struct engine *engine, struct err *e);
+int engine_restore_leases(struct engine *engine, const struct gc *gc, struct err *e);
+int engine_gc_locked(struct engine *engine, const struct gc *gc, struct err *e);
 /** Waits until a container that is being made runs or is gone; *@now is what it is then. With @ends it is ended if
  *  its monitor has been stopped; else that is an error. (end.c) */
-int world_settle(struct world *w, const struct record *r, bool ends, struct record *now,
+int engine_settle(struct engine *engine, const struct record *r, bool ends, struct record *now,
                  struct err *e);
 /** A dead container's processes are killed and everything of it undone; @discard: it is not kept in
  *  `ps -a` either. */
-int world_bury(struct world *w, const char *name, bool discard, struct err *e);
+int engine_cleanup_dead(struct engine *engine, const char *name, bool discard, struct err *e);
+

@@ -219,3 +219,4 @@ char *make_resolv_conf(const struct resolv_plan *p, struct err *e)
     put_options(&text, p, usable);
     return text;
 }
+

@@ -25,3 +25,4 @@ char *make_resolv_conf(const struct resolv_plan *plan, struct err *e);
 strv host_resolvers(bool reachable, struct err *e);
 /** The file that host_resolvers(false) reads. */
 #define HOST_RESOLV_CONF "/etc/resolv.conf"
+

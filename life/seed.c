@@ -10,29 +10,29 @@
 
 enum { RETRY_MS = 20, FAILED_MS = 1000 };
 
-static void set_timer(struct living *l, int ms)
+static void set_timer(struct monitor *m, int ms)
 {
     const struct itimerspec t = {
         .it_value = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L}};
-    (void)timerfd_settime(l->seed_timer, 0, &t, NULL);
+    (void)timerfd_settime(m->seed_timer, 0, &t, NULL);
 }
 
-static void stop_listening(struct living *l)
+static void stop_listening(struct monitor *m)
 {
-    const int sockets[] = {l->seed.sockets.udp4, l->seed.sockets.udp6, l->seed.sockets.tcp4,
-                           l->seed.sockets.tcp6};
+    const int sockets[] = {m->seed.sockets.udp4, m->seed.sockets.udp6, m->seed.sockets.tcp4,
+                           m->seed.sockets.tcp6};
     for (size_t i = 0; i < ARRAY_LEN(sockets); i++)
         if (sockets[i] >= 0)
-            hub_remove(l->hub, sockets[i]);
+            hub_remove(m->hub, sockets[i]);
 }
 
-void seed_unwatch(struct living *l)
+void seed_unwatch(struct monitor *m)
 {
-    stop_listening(l);
-    if (l->seed_timer >= 0)
-        hub_remove(l->hub, l->seed_timer);
-    l->seed_timer = close_fd(l->seed_timer);
-    helpers_seed_clear(&l->seed);
+    stop_listening(m);
+    if (m->seed_timer >= 0)
+        hub_remove(m->hub, m->seed_timer);
+    m->seed_timer = close_fd(m->seed_timer);
+    helpers_seed_clear(&m->seed);
 }
 
 /* While somebody has the store's lock, it is tried again: this monitor has other duties. What fails, memory that is
@@ -40,37 +40,38 @@ void seed_unwatch(struct living *l)
 static void start(void *living)
 {
     _cleanup_err_ struct err e = ERR_INIT;
-    struct living *l = living;
-    int r = helpers_start(l->world, &l->seed, &e);
+    struct monitor *m = living;
+    int r = helpers_start(m->engine, &m->seed, &e);
     if (r == 0) {
-        seed_unwatch(l);
+        seed_unwatch(m);
         return;
     }
-    stop_listening(l); /* or we would hear of the question all the time */
-    set_timer(l, r == -EWOULDBLOCK ? RETRY_MS : FAILED_MS);
-    if (r != -EWOULDBLOCK && !l->unhelped) {
+    stop_listening(m); /* or we would hear of the question all the time */
+    set_timer(m, r == -EWOULDBLOCK ? RETRY_MS : FAILED_MS);
+    if (r != -EWOULDBLOCK && !m->unhelped) {
         _cleanup_free_ char *text =
             xasprintf("no helper watches over this container yet: %s", e.text);
-        container_note(&l->container, text);
-        if (!l->container.spec.detached)
+        container_note(&m->container, text);
+        if (!m->container.spec.detached)
             warn("%s", text);
-        l->unhelped = true;
+        m->unhelped = true;
     }
 }
 
-int seed_watch(struct living *l, struct err *e)
+int seed_watch(struct monitor *m, struct err *e)
 {
-    const int sockets[] = {l->seed.sockets.udp4, l->seed.sockets.udp6, l->seed.sockets.tcp4,
-                           l->seed.sockets.tcp6};
-    if (l->seed_timer >= 0 || (!l->seed.late && helpers_work(l->world, NULL)))
+    const int sockets[] = {m->seed.sockets.udp4, m->seed.sockets.udp6, m->seed.sockets.tcp4,
+                           m->seed.sockets.tcp6};
+    if (m->seed_timer >= 0 || (!m->seed.late && helpers_work(m->engine, NULL)))
         return 0;
-    l->seed_timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    if (l->seed_timer < 0)
+    m->seed_timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (m->seed_timer < 0)
         return err_set(e, errno, "open a timer");
-    set_timer(l, l->container.spec.detached ? 1 : l->holdings ? 50 : 300);
-    int r = hub_add(l->hub, l->seed_timer, start, l, e);
+    set_timer(m, m->container.spec.detached ? 1 : m->bindings ? 50 : 300);
+    int r = hub_add(m->hub, m->seed_timer, start, m, e);
     for (size_t i = 0; r == 0 && i < ARRAY_LEN(sockets); i++)
         if (sockets[i] >= 0)
-            r = hub_add(l->hub, sockets[i], start, l, e);
+            r = hub_add(m->hub, sockets[i], start, m, e);
     return r;
 }
+

@@ -141,3 +141,4 @@ void servers_end(struct helper *h)
         forget(h, i);
     }
 }
+

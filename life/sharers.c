@@ -36,13 +36,13 @@ static int differs(const struct record *a, const struct record *b)
 }
 
 /* Between two runs of its program the owner's namespace stays. */
-static int lost(struct world *w, const struct record *r, int depth, struct err *e)
+static int lost(struct engine *engine, const struct record *r, int depth, struct err *e)
 {
     const char *name = network_owner(&r->spec);
     if (!name || r->status != STATUS_RUNNING || depth == CHAIN_MAX)
         return 0;
     _cleanup_record_ struct record owner = {0};
-    int code = world_find(w, name, &owner, e);
+    int code = engine_find(engine, name, &owner, e);
     if (code == -ENOENT || code == -EBADMSG) {
         err_clear(e);
         return 1;
@@ -54,10 +54,11 @@ static int lost(struct world *w, const struct record *r, int depth, struct err *
         return err_set(e, code, "look at the network of container `%s`", r->spec.name);
     if (code == -ESRCH) /* one of the two has just ended */
         return 0;
-    return code ? code : lost(w, &owner, depth + 1, e);
+    return code ? code : lost(engine, &owner, depth + 1, e);
 }
 
-int world_network_lost(struct world *w, const struct record *r, struct err *e)
+int engine_network_lost(struct engine *engine, const struct record *r, struct err *e)
 {
-    return lost(w, r, 0, e);
+    return lost(engine, r, 0, e);
 }
+

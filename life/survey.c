@@ -49,7 +49,7 @@ int endpoints_collect(int dir, const char *name, struct endpoint_list *list, cha
 
 static int add_endpoints(const char *name, int dir, void *arg)
 {
-    struct living_list *l = arg;
+    struct live_list *l = arg;
     size_t before = l->list.count;
     int r = endpoints_collect(dir, name, &l->list, &l->unknown);
     l->live = xrealloc(l->live, l->list.count + 1, sizeof(*l->live));
@@ -63,7 +63,7 @@ static int add_endpoints(const char *name, int dir, void *arg)
 
 struct settling {
     struct store *store;
-    struct living_list *list;
+    struct live_list *list;
 };
 
 /* The network namespace of a container that runs, an fd; -1: no process is in it just now. */
@@ -92,20 +92,20 @@ static int settle(const struct record *r, void *arg)
     return 0;
 }
 
-int living_list_read(struct world *w, struct living_list *out, struct err *e)
+int live_list_read(struct engine *engine, struct live_list *out, struct err *e)
 {
-    *out = (struct living_list){0};
-    int r = store_each_live(&w->store, add_endpoints, out, e);
-    struct settling s = {&w->store, out};
+    *out = (struct live_list){0};
+    int r = store_each_live(&engine->store, add_endpoints, out, e);
+    struct settling s = {&engine->store, out};
     if (r == 0)
-        r = store_each(&w->store, settle, &s, e);
+        r = store_each(&engine->store, settle, &s, e);
     for (size_t i = 0; i < out->list.count; i++)
         out->live[i].endpoint = &out->list.items[i];
-    out->view = (struct bridge_view){out->live, out->list.count, helpers_port(w)};
+    out->view = (struct bridge_view){out->live, out->list.count, helpers_port(engine)};
     return r;
 }
 
-void living_list_clear(struct living_list *l)
+void live_list_clear(struct live_list *l)
 {
     for (size_t i = 0; i < l->list.count; i++)
         close_fd(l->live[i].netns);
@@ -118,10 +118,10 @@ void living_list_clear(struct living_list *l)
 /* ---- the survey ------------------------------------------------------------------------------*/
 
 /* Is a container just being connected to it, or disconnected, or some network being created or removed? */
-static bool is_moving(const struct bridge *b, const struct living_list *l, const struct network *n)
+static bool is_moving(const struct net *net, const struct live_list *l, const struct network *n)
 {
     enum { SETTLED_MS = 300 };
-    if (bridge_networks_age_ms(b) < SETTLED_MS)
+    if (net_networks_age_ms(net) < SETTLED_MS)
         return true;
     for (size_t i = 0; i < l->list.count; i++)
         if (streq(l->list.items[i].network, n->name) && l->unchanged_ms[i] < SETTLED_MS)
@@ -129,16 +129,16 @@ static bool is_moving(const struct bridge *b, const struct living_list *l, const
     return false;
 }
 
-static int survey_once(struct world *w, const struct network *n, json_t **out, bool *moving,
+static int survey_once(struct engine *engine, const struct network *n, json_t **out, bool *moving,
                        struct err *e)
 {
-    struct bridge *bridge;
-    _cleanup_living_list_ struct living_list living = {0};
-    int r = world_bridge(w, &bridge, e);
+    struct net *net;
+    _cleanup_live_list_ struct live_list living = {0};
+    int r = engine_net(engine, &net, e);
     if (r == 0)
-        r = living_list_read(w, &living, e);
-    *moving = r == 0 && is_moving(bridge, &living, n);
-    return r < 0 ? r : network_survey(bridge, n, &living.view, out, e);
+        r = live_list_read(engine, &living, e);
+    *moving = r == 0 && is_moving(net, &living, n);
+    return r < 0 ? r : network_survey(net, n, &living.view, out, e);
 }
 
 static bool has_text(const json_t *list, const json_t *text)
@@ -161,7 +161,7 @@ static void keep_common(json_t *now, const json_t *before)
 
 /* Containers come and go while we look. What differs twice is not on its way, unless something is just being
  * changed: then it has to differ in every look until that is done. */
-int world_survey(struct world *w, const struct network *n, json_t **out, struct err *e)
+int engine_survey(struct engine *engine, const struct network *n, json_t **out, struct err *e)
 {
     enum { LOOKS_MAX = 12 };
     const struct timespec moment = {.tv_nsec = 30000000};
@@ -171,7 +171,7 @@ int world_survey(struct world *w, const struct network *n, json_t **out, struct 
         _cleanup_json_ json_t *before = take_ptr(found);
         if (before)
             nanosleep(&moment, NULL);
-        int r = survey_once(w, n, &found, &moving, e);
+        int r = survey_once(engine, n, &found, &moving, e);
         if (r < 0)
             return r;
         static const char *const lists[] = {"differences", "changed_inside"};
@@ -189,7 +189,7 @@ int world_survey(struct world *w, const struct network *n, json_t **out, struct 
 }
 
 struct remaining {
-    struct world *world;
+    struct engine *engine;
     void (*left)(const char *network, const char *what, void *arg);
     void *arg;
     struct err *e;
@@ -199,7 +199,7 @@ static int tell_remaining(const struct network *n, void *arg)
 {
     struct remaining *rest = arg;
     _cleanup_json_ json_t *found = NULL;
-    int r = world_survey(rest->world, n, &found, rest->e);
+    int r = engine_survey(rest->engine, n, &found, rest->e);
     size_t i;
     json_t *text;
     json_array_foreach (json_object_get(found, "differences"), i, text)
@@ -207,12 +207,13 @@ static int tell_remaining(const struct network *n, void *arg)
     return r;
 }
 
-int world_survey_each(struct world *w,
+int engine_survey_each(struct engine *engine,
                       void (*found)(const char *network, const char *what, void *arg), void *arg,
                       struct err *e)
 {
-    struct bridge *bridge;
-    struct remaining rest = {w, found, arg, e};
-    int r = world_bridge(w, &bridge, e);
-    return r < 0 ? r : network_each(bridge, tell_remaining, &rest, e);
+    struct net *net;
+    struct remaining rest = {engine, found, arg, e};
+    int r = engine_net(engine, &net, e);
+    return r < 0 ? r : network_each(net, tell_remaining, &rest, e);
 }
+

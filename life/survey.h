@@ -11,7 +11,7 @@ int endpoints_load(int run_dir, const char *name, const char *id, struct endpoin
  *  @name unless it is set. The caller frees both. */
 int endpoints_collect(int run_dir, const char *name, struct endpoint_list *list, char **unknown);
 
-struct living_list {
+struct live_list {
     struct endpoint_list list;
     struct live_endpoint *live; /* beside them */
     int64_t
@@ -19,6 +19,7 @@ struct living_list {
     struct bridge_view view;
     char *unknown; /* a container that has endpoints which cannot be told */
 };
-int living_list_read(struct world *w, struct living_list *out, struct err *e);
-void living_list_clear(struct living_list *l);
-#define _cleanup_living_list_ __attribute__((cleanup(living_list_clear)))
+int live_list_read(struct engine *engine, struct live_list *out, struct err *e);
+void live_list_clear(struct live_list *l);
+#define _cleanup_live_list_ __attribute__((cleanup(live_list_clear)))
+

@@ -12,7 +12,7 @@ enum {
 };
 
 struct names_watch {
-    struct world *world;
+    struct engine *engine;
     struct hub *hub;
     bool (*concerns)(void *arg, const char *network);
     void (*changed)(void *arg);
@@ -46,7 +46,7 @@ static void hear(void *watch)
 static int listen_to(struct names_watch *n, struct err *e)
 {
     int names;
-    int r = world_names(n->world, &names, e);
+    int r = engine_names(n->engine, &names, e);
     if (r < 0)
         return r;
     _cleanup_free_ char *directory = fd_path(names), *path = xasprintf("%s/" NAMES_BELL, directory);
@@ -77,7 +77,7 @@ static uint64_t look_at_files(struct names_watch *n)
     uint64_t sum = 1;
     bool young = false;
     _cleanup_dir_ DIR *d =
-        world_names(n->world, &names, NULL) < 0 ? NULL : open_listing(names, NAMES_BELL);
+        engine_names(n->engine, &names, NULL) < 0 ? NULL : open_listing(names, NAMES_BELL);
     for (struct dirent *entry; d && (entry = readdir(d));) {
         struct stat st;
         if (!is_wanted(n, entry->d_name) || fstatat(dirfd(d), entry->d_name, &st, 0) < 0)
@@ -124,12 +124,12 @@ static int begin_looking(struct names_watch *n, struct err *e)
 
 /* ---- the outside -----------------------------------------------------------------------------*/
 
-int names_watch_new(struct world *w, struct hub *hub,
+int names_watch_new(struct engine *engine, struct hub *hub,
                     bool (*concerns)(void *arg, const char *network), void (*changed)(void *arg),
                     void *arg, struct names_watch **out, struct err *e)
 {
     struct names_watch *n = xcalloc(1, sizeof(*n));
-    *n = (struct names_watch){.world = w,
+    *n = (struct names_watch){.engine = engine,
                               .hub = hub,
                               .concerns = concerns,
                               .changed = changed,
@@ -155,3 +155,4 @@ void names_watch_free(struct names_watch *n)
     close_fd(n->inotify);
     free(n);
 }
+

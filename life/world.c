@@ -7,12 +7,12 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
-int world_bridge(struct world *w, struct bridge **out, struct err *e)
+int engine_net(struct engine *engine, struct net **out, struct err *e)
 {
     int r = 0;
-    if (!w->bridge)
-        r = bridge_open(w->store.root_fd, w->store.run_fd, w->store.instance, &w->bridge, e);
-    *out = w->bridge;
+    if (!engine->net)
+        r = net_open(engine->store.root_fd, engine->store.run_fd, engine->store.instance, &engine->net, e);
+    *out = engine->net;
     return r;
 }
 
@@ -34,43 +34,43 @@ static bool is_complete(const char *root, const char *run)
     return read_file_at(AT_FDCWD, file, PATH_MAX, &bound, NULL) == 0 && streq(bound, own);
 }
 
-int world_look(const char *root, const char *run_root, struct world *out, struct err *e)
+int engine_look(const char *root, const char *run_root, struct engine *out, struct err *e)
 {
-    *out = (struct world){.store = STORE_INIT};
+    *out = (struct engine){.store = STORE_INIT};
     int r = is_complete(root, run_root) ? store_open(root, run_root, &out->store, e) : 0;
     if (r < 0)
         return r;
     _cleanup_close_ int dir = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     const char *instance = out->store.instance ? out->store.instance : "0000000000000000";
-    return bridge_look(dir, out->store.run_fd, instance, &out->bridge, e);
+    return net_look(dir, out->store.run_fd, instance, &out->net, e);
 }
 
-int world_names(struct world *w, int *out, struct err *e)
+int engine_names(struct engine *engine, int *out, struct err *e)
 {
-    if (!w->has_names) {
-        int fd = names_open(w->store.run_fd, e);
+    if (!engine->has_names) {
+        int fd = names_open(engine->store.run_fd, e);
         if (fd < 0)
             return fd;
-        w->names = fd;
-        w->has_names = true;
+        engine->names = fd;
+        engine->has_names = true;
     }
-    *out = w->names;
+    *out = engine->names;
     return 0;
 }
 
-void world_forget_names(struct world *w)
+void engine_forget_names(struct engine *engine)
 {
-    if (w->has_names)
-        close(w->names);
-    w->has_names = false;
+    if (engine->has_names)
+        close(engine->names);
+    engine->has_names = false;
 }
 
-void world_close(struct world *w)
+void engine_close(struct engine *engine)
 {
-    bridge_close(w->bridge);
-    world_forget_names(w);
-    if (w->store.root)
-        store_close(&w->store);
+    net_close(engine->net);
+    engine_forget_names(engine);
+    if (engine->store.root)
+        store_close(&engine->store);
 }
 
 /* The errno alone does not tell which file system is meant: it may be one of the container's, or of the kernel's.
@@ -91,7 +91,7 @@ static bool is_full(const char *path)
     return fs.f_bavail * fs.f_frsize < BYTES || (fs.f_files && fs.f_favail < INODES);
 }
 
-void world_explain(const struct world *w, int code, struct err *e)
+void engine_explain(const struct engine *engine, int code, struct err *e)
 {
     /* "No address is left" has the number of a full disk, but other words. */
     bool known = code == -ENOSPC || code == -EROFS;
@@ -99,7 +99,7 @@ void world_explain(const struct world *w, int code, struct err *e)
         return;
     const struct {
         const char *path, *flag;
-    } ours[] = {{w->store.root, "--root"}, {w->store.run, "--run-root"}};
+    } ours[] = {{engine->store.root, "--root"}, {engine->store.run, "--run-root"}};
     for (size_t i = 0; i < ARRAY_LEN(ours); i++) {
         const char *path = ours[i].path, *flag = ours[i].flag;
         if (code == -ENOSPC ? !is_full(path) : !is_read_only(path))
@@ -116,47 +116,47 @@ void world_explain(const struct world *w, int code, struct err *e)
 
 /* ---- events ----------------------------------------------------------------------------------*/
 
-void world_event(struct world *w, const struct record *r, const char *name,
+void engine_event(struct engine *engine, const struct record *r, const char *name,
                  const struct event_attribute *attributes)
 {
     const struct event event = {"container", name, r->spec.id, r->spec.name};
-    event_emit(w->store.run_fd, &event, attributes);
+    event_emit(engine->store.run_fd, &event, attributes);
 }
 
-void world_network_event(struct world *w, const char *name, const struct endpoint *ep)
+void engine_network_event(struct engine *engine, const char *name, const struct endpoint *ep)
 {
     const struct event event = {"network", name, ep->id, ep->network};
     _cleanup_free_ char *address = ip_text(&ep->address4);
-    event_emit(w->store.run_fd, &event,
+    event_emit(engine->store.run_fd, &event,
                (const struct event_attribute[]){
                    {"container", ep->container, 0}, {"address", address, 0}, {0}});
 }
 
-void world_defined_event(struct world *w, const char *name, const char *network)
+void engine_defined_event(struct engine *engine, const char *name, const char *network)
 {
     const struct event event = {"network", name, NULL, network};
-    event_emit(w->store.run_fd, &event, NULL);
+    event_emit(engine->store.run_fd, &event, NULL);
 }
 
 /* ---- look up ---------------------------------------------------------------------------------*/
 
-int world_find(struct world *w, const char *name, struct record *out, struct err *e)
+int engine_find(struct engine *engine, const char *name, struct record *out, struct err *e)
 {
-    _cleanup_close_ int lock = store_lock(&w->store, e);
-    return lock < 0 ? lock : store_find(&w->store, name, out, e);
+    _cleanup_close_ int lock = store_lock(&engine->store, e);
+    return lock < 0 ? lock : store_find(&engine->store, name, out, e);
 }
 
-int world_each(struct world *w, int (*each)(const struct record *r, void *arg), void *arg,
+int engine_each(struct engine *engine, int (*each)(const struct record *r, void *arg), void *arg,
                struct err *e)
 {
-    _cleanup_close_ int lock = store_lock(&w->store, e);
+    _cleanup_close_ int lock = store_lock(&engine->store, e);
     if (lock < 0)
         return lock;
-    store_warn_of_lost(&w->store);
-    return store_each(&w->store, each, arg, e);
+    store_warn_of_lost(&engine->store);
+    return store_each(&engine->store, each, arg, e);
 }
 
-int world_not_running(const struct record *r, struct err *e)
+int engine_not_running(const struct record *r, struct err *e)
 {
     const char *name = r->spec.name;
     _cleanup_free_ char *ago = time_ago(r->finished);
@@ -174,12 +174,13 @@ int world_not_running(const struct record *r, struct err *e)
                : err_hint(e, "`netctr logs %s` shows what it wrote", name);
 }
 
-int world_ask_end(struct world *w, const struct record *r, enum mark mark, struct record *now,
+int engine_ask_end(struct engine *engine, const struct record *r, enum mark mark, struct record *now,
                   struct err *e)
 {
-    _cleanup_close_ int lock = store_lock(&w->store, e);
-    int code = lock < 0 ? lock : store_find(&w->store, r->spec.name, now, e);
+    _cleanup_close_ int lock = store_lock(&engine->store, e);
+    int code = lock < 0 ? lock : store_find(&engine->store, r->spec.name, now, e);
     if (code == 0 && !streq(now->spec.id, r->spec.id))
         code = err_say(e, -ENOENT, "no such container `%s`", r->spec.id);
-    return code == 0 ? container_ask_end(&w->store, r->spec.name, mark, e) : code;
+    return code == 0 ? container_ask_end(&engine->store, r->spec.name, mark, e) : code;
 }
+

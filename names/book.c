@@ -334,3 +334,4 @@ int names_set_upstream(int dir, char *const *servers, struct err *e)
     int r = write_file_atomic(dir, "upstream", text, strlen(text), 0600);
     return r < 0 ? err_set(e, r, "write down the host's resolvers") : 0;
 }
+

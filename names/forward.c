@@ -303,3 +303,4 @@ int64_t forward_clock(struct server *s)
     }
     return first;
 }
+

@@ -104,3 +104,4 @@ void names_probe(struct name_probe *probes, size_t count, int timeout_ms)
             return;
     }
 }
+

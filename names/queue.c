@@ -186,3 +186,4 @@ void queue_release(struct queue *q, uint16_t slot)
     if (--q->askers[a].held == 0)
         leave(q, a);
 }
+

@@ -279,3 +279,4 @@ int tcp_start(struct server *s, const struct name_sockets *sockets)
     }
     return r;
 }
+

@@ -377,3 +377,4 @@ int udp_start(struct server *s, const struct name_sockets *sockets)
     }
     return r;
 }
+

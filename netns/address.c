@@ -52,3 +52,4 @@ int mac_parse(const char *s, uint8_t mac[6])
     }
     return 0;
 }
+

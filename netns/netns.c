@@ -104,7 +104,7 @@ static void go_home(int home)
 }
 
 /* What has to be done inside: an fd to find it again, a socket, sysctls before any link is born. */
-static int furnish(int *fd, struct rt **rt, const struct sysctl *sysctls, struct err *e)
+static int configure_bridge(int *fd, struct rt **rt, const struct sysctl *sysctls, struct err *e)
 {
     *fd = netns_self();
     if (*fd < 0)
@@ -122,7 +122,7 @@ int netns_create(int *fd, struct rt **rt, const struct sysctl *sysctls, struct e
         return err_set(e, home, "open this network namespace");
     if (unshare(CLONE_NEWNET) < 0)
         return err_set(e, errno, "make a network namespace");
-    int r = furnish(fd, rt, sysctls, e);
+    int r = configure_bridge(fd, rt, sysctls, e);
     go_home(home);
     if (r < 0) {
         rt_cleanup(rt);
@@ -193,3 +193,4 @@ bool netns_is(int fd)
 {
     return ioctl(fd, NS_GET_NSTYPE) == CLONE_NEWNET;
 }
+

@@ -178,3 +178,4 @@ int rt_commit(struct rt_batch *b, struct err *e)
     batch_empty(b);
     return r;
 }
+

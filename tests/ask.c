@@ -605,9 +605,9 @@ static void serve_connection(int index, const struct in_addr *address, int64_t d
     }
 }
 
-static void accept_one(int listener)
+static void accept_one(int firewall_watch)
 {
-    int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    int fd = accept4(firewall_watch, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     for (int i = 0; fd >= 0 && i < CONNECTIONS_MAX; i++)
         if (connections[i].fd < 0) {
             connections[i].fd = fd;
@@ -635,12 +635,12 @@ static int upstream(const struct server *s, long delay_ms, struct in_addr addres
 {
     static struct pollfd polled[2 + CONNECTIONS_MAX];
     static uint8_t message[MESSAGE_MAX];
-    int udp = bound_socket(s, SOCK_DGRAM), listener = bound_socket(s, SOCK_STREAM);
+    int udp = bound_socket(s, SOCK_DGRAM), firewall_watch = bound_socket(s, SOCK_STREAM);
     for (int i = 0; i < CONNECTIONS_MAX; i++)
         connections[i].fd = -1;
     while (!ending) {
         polled[0] = (struct pollfd){.fd = udp, .events = POLLIN};
-        polled[1] = (struct pollfd){.fd = listener, .events = POLLIN};
+        polled[1] = (struct pollfd){.fd = firewall_watch, .events = POLLIN};
         for (int i = 0; i < CONNECTIONS_MAX; i++)
             polled[2 + i] = (struct pollfd){.fd = connections[i].fd, .events = POLLIN};
         int64_t wait = oldest ? oldest->due - now_us() : 0;
@@ -655,7 +655,7 @@ static int upstream(const struct server *s, long delay_ms, struct in_addr addres
                 polled[2 + i].revents)
                 serve_connection(i, &address, delay_ms * 1000);
         if (polled[1].revents)
-            accept_one(listener);
+            accept_one(firewall_watch);
         for (int i = 0; polled[0].revents && i < 64; i++) {
             struct sockaddr_storage from;
             socklen_t from_size = sizeof(from);
@@ -871,3 +871,4 @@ int main(int argc, char **argv)
         die("no name is given; the source tells more");
     return ask(names, count);
 }
+

@@ -35,3 +35,4 @@ time_t time(time_t *out)
         *out = t.tv_sec;
     return t.tv_sec;
 }
+

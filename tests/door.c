@@ -87,3 +87,4 @@ int main(void)
     through_32_bit();
     return failures != 0;
 }
+

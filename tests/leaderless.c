@@ -18,3 +18,4 @@ int main(void)
         return 1;
     pthread_exit(NULL);
 }
+

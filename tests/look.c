@@ -835,3 +835,4 @@ int main(int argc, char **argv)
     free(text);
     return 0;
 }
+

@@ -119,3 +119,4 @@ int main(int argc, char **argv)
         all &= look_up(argv[i], reverse);
     return !all;
 }
+

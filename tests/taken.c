@@ -15,3 +15,4 @@ int inotify_init1(int flags)
     }
     return (int)syscall(SYS_inotify_init1, flags);
 }
+

@@ -197,9 +197,9 @@ int json_read_at(int dirfd, const char *path, json_t **out, struct err *e);
 int json_write_at(int dirfd, const char *path, const json_t *j, struct err *e);
 /** Puts a sum over all of @j into it. For files on which it depends whom a command kills and what it
  *  takes away: a flipped bit must not make it somebody else. */
-void json_seal(json_t *j);
+void json_add_checksum(json_t *j);
 /** Takes the sum out again; -EBADMSG with a text that names @path when there is none or it does not match. */
-int json_check_seal(json_t *j, const char *path, struct err *e);
+int json_verify_checksum(json_t *j, const char *path, struct err *e);
 const char *json_str(const json_t *j, const char *key); /**< NULL when missing */
 int64_t json_int(const json_t *j, const char *key, int64_t fallback);
 bool json_flag(const json_t *j, const char *key);
@@ -293,3 +293,4 @@ void gc_tell(const struct gc *gc, enum gc_deed deed, const char *format, ...)
 char *time_ago(int64_t when);
 /** One warning on stderr: "netctr: warning: …". Warnings never change the result. */
 void warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
+

@@ -23,3 +23,4 @@ int channel_send_error(int channel, const struct err *error);
  *  code is returned. *@value (may be NULL) becomes the fd or the number that came along, else -1; an
  *  fd is the caller's. */
 int channel_receive(int channel, enum message *kind, int *value, struct err *e);
+

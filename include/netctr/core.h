@@ -148,7 +148,7 @@ struct store {
     bool fresh;     /**< RUN is not this instance's yet: it was another's, or has been lost */
 };
 #define STORE_INIT ((struct store){.root_fd = -1, .run_fd = -1, .defined_fd = -1, .live_fd = -1})
-/** Changes nothing of what is there: when @out is fresh, world_open() or world_gc() takes RUN over. */
+/** Changes nothing of what is there: when @out is fresh, engine_open() or engine_gc() takes RUN over. */
 int store_open(const char *root, const char *run, struct store *out, struct err *e);
 /** The same for commands that only read. Where no store exists they create none: they get an empty one in memory,
  *  which nobody else sees. */
@@ -164,10 +164,10 @@ int store_lock(struct store *s, struct err *e);
 int store_lock_if_free(struct store *s, struct err *e);
 
 /** Under the store's lock, when it is fresh: may RUN become this instance's? -EBUSY with a text when others live
- *  there. Then everything of this instance that RUN does not know is to be ended, and store_taken_over() says
+ *  there. Then everything of this instance that RUN does not know is to be ended, and store_commit_run_root() says
  *  so last. Somebody may have been faster: then it is fresh no more. */
-int store_take_over(struct store *s, bool dry_run, struct err *e);
-int store_taken_over(struct store *s, struct err *e);
+int store_claim_run_root(struct store *s, bool dry_run, struct err *e);
+int store_commit_run_root(struct store *s, struct err *e);
 
 enum status { STATUS_CREATING, STATUS_RUNNING, STATUS_RESTARTING, STATUS_DEAD, STATUS_EXITED };
 
@@ -294,7 +294,7 @@ void container_clear(struct container *c);
 int container_claim(struct store *store, struct spec *spec, struct container *out, struct err *e);
 /** The same for a container that has ended: a new life on the old definition and layer. -ESTALE: that is not @spec's
  *  any more; read it again. */
-int container_reclaim(struct store *store, struct spec *spec, struct container *out, struct err *e);
+int container_restart_claim(struct store *store, struct spec *spec, struct container *out, struct err *e);
 
 /** Clones the child into its namespaces and cgroup; it begins to prepare its root filesystem and
  *  then waits. The caller must be single-threaded. */
@@ -316,7 +316,7 @@ struct watch {
     void (*ready)(void *arg);
     void *arg;
 };
-struct monitor_options {
+struct supervise_options {
     bool attached; /**< copy output to our stdout and stderr, stdin if interactive */
     const struct watch *watches;
     size_t watch_count;
@@ -324,11 +324,11 @@ struct monitor_options {
 /** Runs until the container's init has ended: log, attached streams, signals to forward, watches.
  *  Returns the exit status as a shell tells it (128+n for signal n). An output whose reader has gone ends the program as
  *  in a pipeline (128+SIGPIPE). */
-int monitor_run(struct container *c, const struct monitor_options *options, struct err *e);
-/** From here on signals do not end this process: monitor_run() and monitor_pause() receive them. */
-int monitor_listen(struct container *c, struct err *e);
+int supervise_run(struct container *c, const struct supervise_options *options, struct err *e);
+/** From here on signals do not end this process: supervise_run() and supervise_pause() receive them. */
+int supervise_listen(struct container *c, struct err *e);
 /** While no program runs: serves the watches for @ms, or until it is told to end. */
-int monitor_pause(struct container *c, const struct monitor_options *options, int ms,
+int supervise_pause(struct container *c, const struct supervise_options *options, int ms,
                   struct err *e);
 
 /** What is said of a living container in passing, under the store's lock. */
@@ -349,7 +349,7 @@ int container_ask_end(struct store *store, const char *name, enum mark mark, str
 /** Was it told to, by container_ask_end() or by a signal for its monitor? 1, 0 or -errno. */
 int container_end_asked(const struct container *c);
 /** After a run: ends what is left of its processes, so that container_create() can follow. */
-int container_rest(struct container *c, struct err *e);
+int container_reset(struct container *c, struct err *e);
 /** Emits an event of this container. */
 void container_event(const struct container *c, const char *name,
                      const struct event_attribute *attributes);
@@ -382,7 +382,7 @@ int container_remember_end(struct container *c, int exit_status, struct err *e);
 int container_end(struct container *c, bool keep, int exit_status, struct err *e);
 /** The name is free again: the run directory goes, and without @keep the definition. The store must
  *  be locked. */
-int container_vanish(struct container *c, bool keep, struct err *e);
+int container_release_name(struct container *c, bool keep, struct err *e);
 /** Opens what a dead monitor left, so that it can be deleted. -EWOULDBLOCK: the monitor lives. The store
  *  must be locked. */
 int container_adopt(struct store *store, const char *name, struct container *out,
@@ -433,3 +433,4 @@ struct exec_request {
  *  copied. Detached: returns 0 as soon as it has become the command. */
 int container_exec(struct store *s, const struct record *r, const struct exec_request *request,
                    struct err *e);
+

@@ -65,3 +65,4 @@ void err_move(struct err *to, struct err *from);
 void err_note(int *first, int r, struct err *e, struct err *step);
 
 #define _cleanup_err_ __attribute__((cleanup(err_clear)))
+

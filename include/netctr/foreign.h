@@ -60,3 +60,4 @@ struct foreign_dnat {
 /** Calls @each for every address that somebody's DNAT leads to. */
 int foreign_each_dnat(struct foreign *f, void (*each)(const struct foreign_dnat *d, void *arg),
                       void *arg, struct err *e);
+

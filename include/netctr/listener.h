@@ -4,29 +4,30 @@
  *
  * A commit costs every subscriber of nf_tables' notifications: an instance has one listener, in its helper.
  *
- *   struct listener *l;  listener_new(instance, reload, arg, &l, e);
- *   watch listener_fd(l) for POLLIN, then listener_run(l);
+ *   struct listener *l;  firewall_watch_new(instance, reload, arg, &l, e);
+ *   watch firewall_watch_fd(l) for POLLIN, then firewall_watch_run(l);
  */
 #pragma once
 
 #include <netctr/base.h>
 
-struct listener;
+struct firewall_watch;
 
 /** Listens from now on; what happened before is seen by a look. @instance is the tables' stamp. @flushed is
- *  called by listener_run(), at most once in 20 ms, when something of our tables is gone that netctr itself did
+ *  called by firewall_watch_run(), at most once in 20 ms, when something of our tables is gone that netctr itself did
  *  not take away; it sees to it that the model is re-applied. After an error it is called again, a little later
  *  each time. */
-int listener_new(const char *instance, int (*flushed)(void *arg), void *arg, struct listener **out,
+int firewall_watch_new(const char *instance, int (*flushed)(void *arg), void *arg, struct firewall_watch **out,
                  struct err *e);
-void listener_free(struct listener *l); /**< accepts NULL */
-void listener_cleanup(struct listener **l);
-#define _cleanup_listener_ __attribute__((cleanup(listener_cleanup)))
+void firewall_watch_free(struct firewall_watch *l); /**< accepts NULL */
+void firewall_watch_cleanup(struct firewall_watch **l);
+#define _cleanup_firewall_watch_ __attribute__((cleanup(firewall_watch_cleanup)))
 
-int listener_fd(const struct listener *l);
+int firewall_watch_fd(const struct firewall_watch *l);
 /** Does what there is to do, without waiting. Calls for nothing are harmless. */
-void listener_run(struct listener *l);
+void firewall_watch_run(struct firewall_watch *l);
 /** What @flushed has begun has failed: it is called again, a little later each time … */
-void listener_again(struct listener *l);
+void firewall_watch_again(struct firewall_watch *l);
 /** … until it has succeeded. */
-void listener_restored(struct listener *l);
+void firewall_watch_restored(struct firewall_watch *l);
+

@@ -23,7 +23,7 @@ struct proxy;
  *  @address6, or to @address4 if there is none (family 0). UDP sockets of @held begin to receive what
  *  comes from ::1 to ::1, and nothing else. Connections are made in the network namespace that the
  *  caller of proxy_run() is in; SIGPIPE must be ignored. */
-int proxy_new(const struct held_ports *held, const struct ip *address4, const struct ip *address6,
+int proxy_new(const struct bound_ports *held, const struct ip *address4, const struct ip *address6,
               struct proxy **out, struct err *e);
 /** Resets what is open. Accepts NULL. */
 void proxy_free(struct proxy *p);
@@ -43,3 +43,4 @@ struct proxy_crowd {
 };
 /** Whether that was ever so. */
 bool proxy_crowded(const struct proxy *p, struct proxy_crowd *out);
+

@@ -7,13 +7,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     _cleanup_free_ char *text = input_text(data, size);
     _cleanup_err_ struct err e = ERR_INIT;
-    _cleanup_attachment_ struct attachment a = {0}, b = {0};
+    _cleanup_connect_request_ struct connect_request a = {0}, b = {0};
     (void)network_word(text, NULL);
-    if (attachment_parse(text, &a, &e) < 0)
+    if (connect_request_parse(text, &a, &e) < 0)
         return 0;
-    _cleanup_free_ char *first = attachment_text(&a);
-    must(attachment_parse(first, &b, NULL) == 0);
-    _cleanup_free_ char *second = attachment_text(&b);
+    _cleanup_free_ char *first = connect_request_text(&a);
+    must(connect_request_parse(first, &b, NULL) == 0);
+    _cleanup_free_ char *second = connect_request_text(&b);
     must(streq(first, second) && a.priority == b.priority && a.rate == b.rate);
     return 0;
 }
+

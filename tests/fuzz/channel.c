@@ -28,3 +28,4 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     receive(data, size, true);
     return 0;
 }
+

@@ -12,7 +12,7 @@ static struct plan *the_plan(void)
     if (plan.ports)
         return &plan;
     must(unshare(CLONE_NEWNET) == 0);
-    const struct publish udp = {.host_port = 53, .port = 53, .protocol = IPPROTO_UDP};
+    const struct port_mapping udp = {.host_port = 53, .port = 53, .protocol = IPPROTO_UDP};
     plan.ports = ports;
     plan.locals_known = true;
     must(ip_parse("10.88.0.2", &plan.addresses[plan.address_count++]) == 0);
@@ -59,3 +59,4 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     free(routes.locals);
     return 0;
 }
+

@@ -32,3 +32,4 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     must((r == 0) == (answer != NULL) && (r < 0) == (e.code < 0));
     return 0;
 }
+

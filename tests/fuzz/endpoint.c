@@ -12,13 +12,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t count;
     _cleanup_free_ struct fw_publish *elements = endpoint_elements(&ep, &count);
     struct fw_guard guard = endpoint_guard(&ep);
-    must(count <= 2 * ep.publishes.count && guard.port);
+    must(count <= 2 * ep.port_mappings.count && guard.host_veth);
     must(endpoint_save(&ep, scratch_dir(), NULL) == 0);
     must(endpoint_load(scratch_dir(), ep.network, &again, NULL) == 0);
     must(streq(ep.container, again.container) && ep.rate == again.rate &&
          ip_equal(&ep.address4, &again.address4) && ip_equal(&ep.address6, &again.address6) &&
-         ep.publishes.count == again.publishes.count);
+         ep.port_mappings.count == again.port_mappings.count);
     _cleanup_free_ char *file = endpoint_record_name(ep.network);
     must(unlinkat(scratch_dir(), file, 0) == 0);
     return 0;
 }
+

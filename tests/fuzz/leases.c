@@ -38,3 +38,4 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     must(held(&b) == held(&again)); /* one that rests may have rested in between */
     return 0;
 }
+

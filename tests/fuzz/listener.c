@@ -5,7 +5,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct listener l = {.name = "netctr"};
+    struct firewall_watch l = {.name = "netctr"};
     /* As long as what has come, and the padding that libmnl counts on. */
     if (size > BUFFER_SIZE)
         return 0;
@@ -15,3 +15,4 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     hear_all(&l, buffer, size);
     return 0;
 }
+

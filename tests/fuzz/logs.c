@@ -54,3 +54,4 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fclose(nowhere);
     return 0;
 }
+

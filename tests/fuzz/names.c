@@ -18,3 +18,4 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
          strv_len(n.names) == strv_len(again.names));
     return 0;
 }
+

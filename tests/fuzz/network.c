@@ -19,3 +19,4 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     (void)network_has_gateway(&n);
     return 0;
 }
+

@@ -37,3 +37,4 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     parse(text, false);
     return 0;
 }
+

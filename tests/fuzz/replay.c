@@ -43,3 +43,4 @@ int main(int argc, char **argv)
     printf("ok - %s: %d inputs\n", own, count);
     return 0;
 }
+

@@ -11,3 +11,4 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     must(streq(kept, again));
     return 0;
 }
+

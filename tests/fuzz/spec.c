@@ -16,3 +16,4 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     must(json_equal(first, second));
     return 0;
 }
+

@@ -9,7 +9,7 @@
 
 static int run_dir = -1;
 
-static void furnish(struct store *s)
+static void configure_bridge(struct store *s)
 {
     static const char definition[] =
         "{\"schema\": 1, \"name\": \"web\", \"id\": \"4f1c09d2a7b3\", "
@@ -36,7 +36,7 @@ static void write_state(const uint8_t *data, size_t size, bool lives)
         json_object_set_new(j, "monitor_start",
                             json_integer((json_int_t)proc_start_time(getpid())));
     }
-    json_seal(j);
+    json_add_checksum(j);
     must(json_write_at(run_dir, "state.json", j, NULL) == 0);
 }
 
@@ -73,7 +73,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static struct store s;
     _cleanup_strv_ strv ids = NULL;
     if (run_dir < 0)
-        furnish(&s);
+        configure_bridge(&s);
     write_state(data, size, false);
     must(status_of(&s) == STATUS_DEAD);
     must(store_live_ids(&s, &ids, NULL) == 0 && strv_len(ids) == 1 && valid_name(ids[0]));
@@ -85,3 +85,4 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     must(status == STATUS_CREATING || status == STATUS_RUNNING || status == STATUS_RESTARTING);
     return 0;
 }
+

@@ -66,3 +66,4 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     (void)nearest_word(text, near);
     return 0;
 }
+

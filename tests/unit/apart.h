@@ -86,3 +86,4 @@ static inline double now_us(void)
 {
     return (double)monotonic_us();
 }
+

@@ -178,10 +178,10 @@ static inline size_t outside_answer(const struct outside *o, const uint8_t *data
     return dns_answer(&q, o->code, &record, o->code == 0, out, DNS_PLAIN);
 }
 
-static inline void outside_stream(const struct outside *o, int listener)
+static inline void outside_stream(const struct outside *o, int firewall_watch)
 {
     uint8_t data[514], answer[2 + DNS_PLAIN];
-    _cleanup_close_ int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    _cleanup_close_ int fd = accept4(firewall_watch, NULL, NULL, SOCK_CLOEXEC);
     if (fd < 0 || !read_whole(fd, data, 2, 1000) || !read_whole(fd, data + 2, u16(data), 1000))
         return;
     if (o->delay_ms > 0)
@@ -242,3 +242,4 @@ static inline pid_t outside_start(const struct outside *o)
     close(tcp);
     return pid;
 }
+

@@ -32,3 +32,4 @@ static inline uint32_t run_filter(const struct seccomp_filter *f, const struct s
     }
     return BAD_FILTER;
 }
+

@@ -617,3 +617,4 @@ int main(void)
     test_signals();
     return failures != 0;
 }
+

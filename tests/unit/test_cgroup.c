@@ -555,3 +555,4 @@ int main(void)
     cgroup_host_clear(&f.host);
     return failures != 0;
 }
+

@@ -217,3 +217,4 @@ int main(void)
     test_death();
     return failures != 0;
 }
+

@@ -200,7 +200,7 @@ static struct endpoint published(const char *const *texts)
     _cleanup_err_ struct err e = ERR_INIT;
     struct endpoint ep = {.address4 = ip("10.88.0.7"), .address6 = ip("fd00:1:2::7")};
     for (; *texts; texts++)
-        require(publish_parse(*texts, &ep.publishes, &e) == 0, "%s", e.text);
+        require(port_mapping_parse(*texts, &ep.port_mappings, &e) == 0, "%s", e.text);
     return ep;
 }
 #define PUBLISHED(...) published((const char *const[]){__VA_ARGS__, NULL})
@@ -209,7 +209,7 @@ static void forget_ports(struct endpoint *ep)
 {
     _cleanup_err_ struct err e = ERR_INIT;
     int r = conntrack_end_stale(ep, 1, &e);
-    publish_list_clear(&ep->publishes);
+    port_mappings_clear(&ep->port_mappings);
     require(r == 0, "%s", e.text);
 }
 
@@ -223,7 +223,7 @@ static void check_nothing(void)
     require(conntrack_forget_addresses(&none, &e) == 0, "%s", e.text);
     require(conntrack_end_stale(&ep, 1, &e) == 0, "%s", e.text);
     require(conntrack_forget_addresses(&ep, &e) == 0, "%s", e.text);
-    publish_list_clear(&ep.publishes);
+    port_mappings_clear(&ep.port_mappings);
 }
 
 /* Flows to the port in every local way, and everything that only looks like them. */
@@ -518,7 +518,7 @@ static void bench_one(const char *what, int (*forget)(const struct endpoint *ep,
         double took = now_us() - begin;
         best = took < best ? took : best;
     }
-    publish_list_clear(&ep.publishes);
+    port_mappings_clear(&ep.port_mappings);
     printf("  %-28s %8.0f us\n", what, best);
 }
 
@@ -562,3 +562,4 @@ int main(int argc, char **argv)
         return run_apart(NULL, streq(argv[1], "--bench") ? bench : check_nothing);
     return run_all_apart(NULL, checks, ARRAY_LEN(checks));
 }
+

@@ -26,8 +26,8 @@ static int read_endpoint(void)
     if (r < 0)
         return 0;
     return streq(ep.id, "4f1c09d2a7b3") && streq(ep.container, "web") &&
-                   streq(ep.port, "vc-4f1c") && ep.address4.bytes[3] == 2 &&
-                   ep.publishes.count == 1 && ep.publishes.items[0].host_port == 8080
+                   streq(ep.host_veth, "vc-4f1c") && ep.address4.bytes[3] == 2 &&
+                   ep.port_mappings.count == 1 && ep.port_mappings.items[0].host_port == 8080
                ? 1
                : -1;
 }
@@ -39,12 +39,12 @@ static void write_endpoint(void)
         .bridge = xstrdup("nc-blue"),
         .container = xstrdup("web"),
         .id = xstrdup("4f1c09d2a7b3"),
-        .port = xstrdup("vc-4f1c"),
+        .host_veth = xstrdup("vc-4f1c"),
         .interface = xstrdup("eth0"),
         .mac = {2, 0x42, 10, 88, 0, 2},
     };
     (void)ip_parse("10.88.0.2", &ep.address4);
-    (void)publish_parse("8080:80", &ep.publishes, NULL);
+    (void)port_mapping_parse("8080:80", &ep.port_mappings, NULL);
     check(endpoint_save(&ep, dir, NULL) == 0, "an endpoint's record", "is not written");
 }
 
@@ -193,3 +193,4 @@ int main(void)
         torture(&subjects[i]);
     return failures != 0;
 }
+

@@ -164,3 +164,4 @@ int main(void)
     (void)in_child(tell_cost, NULL);
     return failures != 0;
 }
+

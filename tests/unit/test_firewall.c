@@ -192,7 +192,7 @@ static struct fw_network network(const char *bridge, const char *subnet4, const 
 static struct fw_guard guard(const char *port, const char *v4, const char *v6, const char *local)
 {
     struct fw_guard g = {
-        .port = port,
+        .host_veth = port,
         .mac = {2, 0x42},
         .ip4 = ip4(v4),
         .ip6 = v6 ? ip6(v6) : in6addr_any,
@@ -237,7 +237,7 @@ static void add_example(struct fw_batch *b)
         guard("vc-peer", "10.88.1.3", "fd88:1::3", "fe80::42:aff:fe58:103"),
         guard("vc-red", "10.88.2.2", "fd88:2::2", "fe80::42:aff:fe58:202"),
         guard("vc-vault", "10.88.3.2", NULL, NULL),
-        {.port = "vc-free", .unguarded = true},
+        {.host_veth = "vc-free", .unguarded = true},
     };
     for (size_t i = 0; i < ARRAY_LEN(guards); i++)
         fw_add_guard(b, &guards[i]);
@@ -251,12 +251,12 @@ static void add_example(struct fw_batch *b)
     fw_add_publish(b, &dns);
     fw_add_publish(b, &local);
     fw_add_publish(b, &web6);
-    struct fw_resolver names = {.bridge = "nc-blue",
+    struct fw_dns_redirect names = {.bridge = "nc-blue",
                                 .family = AF_INET,
                                 .gateway4 = ip4("10.88.1.1"),
                                 .protocol = IPPROTO_UDP,
                                 .to_port = 1023};
-    struct fw_resolver names6 = names, tcp = names;
+    struct fw_dns_redirect names6 = names, tcp = names;
     names6.family = AF_INET6;
     names6.gateway6 = ip6("fd88:1::1");
     tcp.protocol = IPPROTO_TCP;
@@ -264,9 +264,9 @@ static void add_example(struct fw_batch *b)
                 *bridges[] = {"eth2", NULL};
     fw_add_closed(b, &(struct fw_closed){AF_INET, from, to, bridges});
     fw_add_closed(b, &(struct fw_closed){AF_INET6, to, to, bridges});
-    fw_add_resolver(b, &names);
-    fw_add_resolver(b, &names6);
-    fw_add_resolver(b, &tcp);
+    fw_add_dns_redirect(b, &names);
+    fw_add_dns_redirect(b, &names6);
+    fw_add_dns_redirect(b, &tcp);
 }
 
 static struct fw *open_fw(void)
@@ -651,7 +651,7 @@ static void check_bad_input(void)
         fw_add_network(b, &n);
         n.bridge = i == 0 ? "a-name-of-16-char" : n.bridge;
         n.prefix4 = i == 1 ? 33 : 24;
-        g.port = i == 2 ? "" : i == 3 ? NULL : g.port;
+        g.host_veth = i == 2 ? "" : i == 3 ? NULL : g.host_veth;
         p.protocol = i == 4 ? IPPROTO_ICMP : IPPROTO_TCP;
         p.host_port = i == 5 ? 0 : 80;
         p.family = i == 6 ? AF_UNIX : AF_INET;
@@ -800,3 +800,4 @@ int main(int argc, char **argv)
                                                                   : bench);
     return run_all_apart(NULL, checks, ARRAY_LEN(checks));
 }
+

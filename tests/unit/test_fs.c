@@ -548,3 +548,4 @@ int main(void)
     check(!exists(AT_FDCWD, t.scratch.path), "all of it is removed", t.scratch.path);
     return failures != 0;
 }
+

@@ -582,3 +582,4 @@ int main(void)
     test_parallel(s.fd);
     return failures != 0;
 }
+

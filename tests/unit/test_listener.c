@@ -79,13 +79,13 @@ static int put_back(void *arg)
 static void live(struct task *task)
 {
     _cleanup_err_ struct err e = ERR_INIT;
-    struct listener *l = NULL;
+    struct firewall_watch *l = NULL;
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-    require(listener_new(INSTANCE, put_back, task, &l, &e) == 0, "%s", e.text);
+    require(firewall_watch_new(INSTANCE, put_back, task, &l, &e) == 0, "%s", e.text);
     for (;;) {
-        struct pollfd p = {.fd = listener_fd(l), .events = POLLIN};
+        struct pollfd p = {.fd = firewall_watch_fd(l), .events = POLLIN};
         if (poll(&p, 1, -1) == 1)
-            listener_run(l);
+            firewall_watch_run(l);
     }
 }
 
@@ -208,7 +208,7 @@ static void check_own(void)
     for (uint16_t i = 0; i < 20; i++) {
         _cleanup_fw_batch_ struct fw_batch *b = fw_batch_new(fw);
         struct fw_publish p = publish(8080), other = publish(9090);
-        struct fw_guard g = {.port = "vc-0", .mac = {2, 0x42, 10, 88, 0, 2}, .ip4 = p.to4};
+        struct fw_guard g = {.host_veth = "vc-0", .mac = {2, 0x42, 10, 88, 0, 2}, .ip4 = p.to4};
         fw_add_publish(b, &p);
         fw_add_publish(b, &other);
         fw_add_guard(b, &g);
@@ -353,3 +353,4 @@ int main(void)
 {
     return run_all_apart(NULL, checks, ARRAY_LEN(checks));
 }
+

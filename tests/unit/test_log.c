@@ -326,3 +326,4 @@ int main(void)
     test_options();
     return failures != 0;
 }
+

@@ -740,3 +740,4 @@ int main(void)
     };
     return run_all_apart(prepare, checks, ARRAY_LEN(checks));
 }
+

@@ -505,3 +505,4 @@ int main(void)
     test_neighbours(rt, bridge);
     return failures != 0;
 }
+

@@ -225,3 +225,4 @@ int main(void)
     test_own_h();
     return failures != 0;
 }
+

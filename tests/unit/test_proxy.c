@@ -147,14 +147,14 @@ struct options {
 static void run_proxy(const struct options *o, int ready)
 {
     _cleanup_err_ struct err e = ERR_INIT;
-    struct publish_list list = {0};
-    struct held_ports held;
+    struct port_mappings list = {0};
+    struct bound_ports held;
     struct proxy *p = NULL;
     struct ip to4 = ip(CONTAINER4), to6 = o->ipv4_only ? (struct ip){0} : ip(CONTAINER6);
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     (void)signal(SIGPIPE, SIG_IGN);
-    require(publish_parse(o->publish, &list, &e) == 0, "%s", e.text);
-    require(publish_hold(&list, true, &held, NULL, &e) == 0, "%s", e.text);
+    require(port_mapping_parse(o->publish, &list, &e) == 0, "%s", e.text);
+    require(port_mappings_bind(&list, true, &held, NULL, &e) == 0, "%s", e.text);
     require(proxy_new(&held, &to4, &to6, &p, &e) == 0, "%s", e.text);
     struct rlimit l = {o->fd_limit, o->fd_limit};
     require(!o->fd_limit || setrlimit(RLIMIT_NOFILE, &l) == 0, "%s", strerror(errno));
@@ -950,3 +950,4 @@ int main(int argc, char **argv)
         return run_apart(make_host, streq(argv[1], "--bench") ? bench : check_tcp6);
     return run_all_apart(make_host, checks, ARRAY_LEN(checks));
 }
+

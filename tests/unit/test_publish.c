@@ -83,32 +83,32 @@ static const struct {
 };
 
 /* All ports of @text, or the error. */
-static char *parse(const char *text, struct publish_list *list)
+static char *parse(const char *text, struct port_mappings *list)
 {
     _cleanup_err_ struct err e = ERR_INIT;
-    int r = publish_parse(text, list, &e);
+    int r = port_mapping_parse(text, list, &e);
     if (r < 0)
         return xstrdup(e.code == r ? text_of(&e) : "another code");
     char *all = xstrdup("");
     for (size_t i = 0; i < list->count; i++) {
-        _cleanup_free_ char *before = all, *one = publish_word(&list->items[i]);
+        _cleanup_free_ char *before = all, *one = port_mapping_word(&list->items[i]);
         all = xasprintf("%s%s%s", before, *before ? " " : "", one);
     }
     return all;
 }
 
-static bool comes_back(const struct publish *p)
+static bool comes_back(const struct port_mapping *p)
 {
-    _cleanup_free_ char *word = publish_word(p);
-    _cleanup_publish_ struct publish_list again = {0};
-    return publish_parse(word, &again, NULL) == 0 && again.count == 1 &&
-           publish_equal(p, &again.items[0]) && p->port == again.items[0].port;
+    _cleanup_free_ char *word = port_mapping_word(p);
+    _cleanup_port_mappings_ struct port_mappings again = {0};
+    return port_mapping_parse(word, &again, NULL) == 0 && again.count == 1 &&
+           port_mapping_equal(p, &again.items[0]) && p->port == again.items[0].port;
 }
 
 static void test_notation(void)
 {
     for (size_t i = 0; i < ARRAY_LEN(notation); i++) {
-        _cleanup_publish_ struct publish_list list = {0};
+        _cleanup_port_mappings_ struct port_mappings list = {0};
         _cleanup_free_ char *got = parse(notation[i].text, &list);
         _cleanup_free_ char *name = xasprintf("publish \"%s\"", notation[i].text);
         check(streq(got, notation[i].parsed), name, got);
@@ -119,7 +119,7 @@ static void test_notation(void)
                                         "[::g]:80:80", ":::",        "::::",       "[",
                                         "1:2:3:4",     ":80:80"};
     for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
-        _cleanup_publish_ struct publish_list list = {0};
+        _cleanup_port_mappings_ struct port_mappings list = {0};
         _cleanup_free_ char *got = parse(wrong[i], &list);
         _cleanup_free_ char *start = xasprintf("publish `%s`: ", wrong[i]);
         check(skip_prefix(got, start) && list.count == 0, wrong[i], got);
@@ -128,7 +128,7 @@ static void test_notation(void)
 
 static void test_many(void)
 {
-    _cleanup_publish_ struct publish_list list = {0};
+    _cleanup_port_mappings_ struct port_mappings list = {0};
     _cleanup_free_ char *more = NULL;
     free(parse("1:1", &list));
     free(parse("2-4096:2-4096", &list));
@@ -137,7 +137,7 @@ static void test_many(void)
     check(streq(more, "publish `5000:5000`: more than 4096 ports for one container") &&
               list.count == 4096,
           "one more is refused", more);
-    _cleanup_publish_ struct publish_list all = {0};
+    _cleanup_port_mappings_ struct port_mappings all = {0};
     free(more);
     more = parse("1-65535:1-65535", &all);
     check(strstr(more, "more than 4096 ports") && all.count == 0, "all ports are refused", more);
@@ -145,7 +145,7 @@ static void test_many(void)
 
 /* ---- what is shown ----------------------------------------------------------------------------*/
 
-static const struct publish_reach on_both = {.ipv4 = true, .ipv6 = true, .loopback6 = true},
+static const struct port_mapping_reach on_both = {.ipv4 = true, .ipv6 = true, .loopback6 = true},
                                   on_four = {.ipv4 = true},
                                   on_four_and_loopback6 = {.ipv4 = true, .loopback6 = true},
                                   on_six = {.ipv6 = true, .loopback6 = true},
@@ -153,7 +153,7 @@ static const struct publish_reach on_both = {.ipv4 = true, .ipv6 = true, .loopba
 
 static const struct {
     const char *text;
-    const struct publish_reach *reach;
+    const struct port_mapping_reach *reach;
     const char *shown;
 } shown[] = {
     {"8080:80", &on_both, "0.0.0.0:8080->80/tcp [::]:8080->80/tcp"},
@@ -175,10 +175,10 @@ static const struct {
 static void test_shown(void)
 {
     for (size_t i = 0; i < ARRAY_LEN(shown); i++) {
-        _cleanup_publish_ struct publish_list list = {0};
+        _cleanup_port_mappings_ struct port_mappings list = {0};
         _cleanup_strv_ strv texts = NULL;
         free(parse(shown[i].text, &list));
-        publish_texts(&list.items[0], shown[i].reach, &texts);
+        port_mapping_texts(&list.items[0], shown[i].reach, &texts);
         _cleanup_free_ char *got =
             xasprintf("%s%s%s", texts[0], texts[1] ? " " : "", texts[1] ? texts[1] : "");
         _cleanup_free_ char *name = xasprintf("%s is shown as %s", shown[i].text, shown[i].shown);
@@ -209,13 +209,13 @@ static const struct {
 static void test_collide(void)
 {
     for (size_t i = 0; i < ARRAY_LEN(pairs); i++) {
-        _cleanup_publish_ struct publish_list list = {0};
+        _cleanup_port_mappings_ struct port_mappings list = {0};
         free(parse(pairs[i].a, &list));
         free(parse(pairs[i].b, &list));
         _cleanup_free_ char *name = xasprintf("%s and %s %s", pairs[i].a, pairs[i].b,
                                               pairs[i].collide ? "collide" : "do not collide");
-        check(publish_collide(&list.items[0], &list.items[1]) == pairs[i].collide &&
-                  publish_collide(&list.items[1], &list.items[0]) == pairs[i].collide,
+        check(port_mapping_collides(&list.items[0], &list.items[1]) == pairs[i].collide &&
+                  port_mapping_collides(&list.items[1], &list.items[0]) == pairs[i].collide,
               name, "no");
     }
 }
@@ -239,11 +239,11 @@ static void test_check(void)
 {
     for (size_t i = 0; i < ARRAY_LEN(checks); i++) {
         _cleanup_err_ struct err e = ERR_INIT;
-        _cleanup_publish_ struct publish_list list = {0};
+        _cleanup_port_mappings_ struct port_mappings list = {0};
         struct network n = {.name = (char[]){"n"}};
         *(checks[i].ipv6 ? &n.subnet6.prefix : &n.subnet4.prefix) = 24;
         free(parse(checks[i].text, &list));
-        int r = publish_check(&list, &n, &e);
+        int r = port_mappings_check(&list, &n, &e);
         _cleanup_free_ char *name = xasprintf("%s on a network with IPv%c alone", checks[i].text,
                                               checks[i].ipv6 ? '6' : '4');
         check(checks[i].refusal ? r == -EAFNOSUPPORT && streq(text_of(&e), checks[i].refusal)
@@ -254,11 +254,11 @@ static void test_check(void)
 
 /* ---- sockets ----------------------------------------------------------------------------------*/
 
-static int hold(struct publish_list *list, const char *text, struct held_ports *held, struct err *e)
+static int hold(struct port_mappings *list, const char *text, struct bound_ports *held, struct err *e)
 {
-    publish_list_clear(list);
-    int r = publish_parse(text, list, e);
-    return r < 0 ? r : publish_hold(list, true, held, NULL, e);
+    port_mappings_clear(list);
+    int r = port_mapping_parse(text, list, e);
+    return r < 0 ? r : port_mappings_bind(list, true, held, NULL, e);
 }
 
 static uint16_t port_of(int fd)
@@ -286,11 +286,11 @@ static int dial(int family, int type, uint16_t port)
 static void test_hold(void)
 {
     _cleanup_err_ struct err e = ERR_INIT;
-    _cleanup_publish_ struct publish_list list = {0}, second = {0};
-    _cleanup_held_ struct held_ports held = {0}, none = {0};
-    const struct publish *refused = NULL;
+    _cleanup_port_mappings_ struct port_mappings list = {0}, second = {0};
+    _cleanup_bound_ struct bound_ports held = {0}, none = {0};
+    const struct port_mapping *refused = NULL;
     int before = open_fds(), r = hold(&list, "8080-8081:80-81", &held, &e);
-    check(r == 0 && held.count == 4 && publish_equal(&held.items[0].publish, &list.items[0]) &&
+    check(r == 0 && held.count == 4 && port_mapping_equal(&held.items[0].publish, &list.items[0]) &&
               held.items[0].family == AF_INET && held.items[1].family == AF_INET6 &&
               port_of(held.items[2].fd) == 8081 && port_of(held.items[3].fd) == 8081,
           "a range is held in both families", text_of(&e));
@@ -302,10 +302,10 @@ static void test_hold(void)
               streq(text_of(&e), "port 8081/tcp is in use on this host") && none.count == 0,
           "a held port is in use", text_of(&e));
     int fds = open_fds();
-    publish_list_clear(&second);
-    (void)publish_parse("9000:9000", &second, NULL);
-    (void)publish_parse("127.0.0.1:8080:80", &second, NULL);
-    r = publish_hold(&second, true, &none, &refused, &e);
+    port_mappings_clear(&second);
+    (void)port_mapping_parse("9000:9000", &second, NULL);
+    (void)port_mapping_parse("127.0.0.1:8080:80", &second, NULL);
+    r = port_mappings_bind(&second, true, &none, &refused, &e);
     check(r == -EADDRINUSE && streq(text_of(&e), "port 8080/tcp is in use on 127.0.0.1") &&
               refused == &second.items[1] && open_fds() == fds,
           "the refused port is named, the others are let go", text_of(&e));
@@ -317,16 +317,16 @@ static void test_hold(void)
           "in use on 0.0.0.0", text_of(&e));
     r = hold(&second, "8080:80/udp", &none, &e);
     check(r == 0, "another protocol is another port", text_of(&e));
-    held_ports_clear(&none);
+    bound_ports_clear(&none);
     check(hold(&second, "10.1.2.3:80:80", &none, &e) == -EADDRNOTAVAIL &&
               streq(text_of(&e), "this host has no address 10.1.2.3"),
           "an address that the host has not", text_of(&e));
-    held_ports_clear(&held);
+    bound_ports_clear(&held);
     check(open_fds() == before, "all are let go", "some are not");
     r = hold(&list, "8080:80", &held, &e);
     check(r == 0, "and can be had again", text_of(&e));
-    publish_list_clear(&second);
-    check(publish_hold(&second, true, &none, NULL, &e) == 0 && none.count == 0, "no ports", "some");
+    port_mappings_clear(&second);
+    check(port_mappings_bind(&second, true, &none, NULL, &e) == 0 && none.count == 0, "no ports", "some");
 }
 
 static void test_families(void)
@@ -344,10 +344,10 @@ static void test_families(void)
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         _cleanup_err_ struct err e = ERR_INIT;
-        _cleanup_publish_ struct publish_list list = {0};
-        _cleanup_held_ struct held_ports held = {0};
-        (void)publish_parse(rows[i].text, &list, &e);
-        int r = publish_hold(&list, rows[i].ipv6, &held, NULL, &e);
+        _cleanup_port_mappings_ struct port_mappings list = {0};
+        _cleanup_bound_ struct bound_ports held = {0};
+        (void)port_mapping_parse(rows[i].text, &list, &e);
+        int r = port_mappings_bind(&list, rows[i].ipv6, &held, NULL, &e);
         size_t n = 0;
         while (n < held.count && held.items[n].family == rows[i].families[n])
             n++;
@@ -364,23 +364,23 @@ static void test_side_by_side(void)
     static const char *const protocols[] = {"tcp", "udp"};
     for (size_t i = 0; i < ARRAY_LEN(protocols); i++) {
         _cleanup_err_ struct err e = ERR_INIT;
-        _cleanup_publish_ struct publish_list four = {0}, six = {0}, every = {0}, one = {0};
-        _cleanup_held_ struct held_ports held4 = {0}, held6 = {0}, none = {0};
+        _cleanup_port_mappings_ struct port_mappings four = {0}, six = {0}, every = {0}, one = {0};
+        _cleanup_bound_ struct bound_ports held4 = {0}, held6 = {0}, none = {0};
         _cleanup_free_ char *text4 = xasprintf("0.0.0.0:7100:1/%s", protocols[i]),
                             *text6 = xasprintf("[::]:7100:1/%s", protocols[i]),
                             *text = xasprintf("7100:1/%s", protocols[i]);
         int r = hold(&four, text4, &held4, &e);
         r = r < 0 ? r : hold(&six, text6, &held6, &e);
         check(r == 0, "0.0.0.0 and [::] side by side", text_of(&e));
-        held_ports_clear(&held6);
+        bound_ports_clear(&held6);
         check(hold(&every, text, &none, &e) == -EADDRINUSE, "0.0.0.0 is in the way of both", "no");
         r = hold(&six, text6, &held6, &e);
         check(r == 0, "what was refused holds nothing", text_of(&e));
-        held_ports_clear(&held4);
+        bound_ports_clear(&held4);
         check(hold(&every, text, &none, &e) == -EADDRINUSE, "[::] is in the way of both", "no");
-        (void)publish_parse(text4, &one, NULL);
-        (void)publish_parse(text, &one, NULL);
-        check(publish_hold(&one, true, &none, NULL, &e) == -EINVAL &&
+        (void)port_mapping_parse(text4, &one, NULL);
+        (void)port_mapping_parse(text, &one, NULL);
+        check(port_mappings_bind(&one, true, &none, NULL, &e) == -EINVAL &&
                   strstr(text_of(&e), "is asked for twice"),
               "both in one request", text_of(&e));
     }
@@ -390,13 +390,13 @@ static void test_side_by_side(void)
 static void test_ephemeral(void)
 {
     _cleanup_err_ struct err e = ERR_INIT;
-    _cleanup_publish_ struct publish_list list = {0}, half = {0};
-    _cleanup_held_ struct held_ports held = {0}, taken = {0};
+    _cleanup_port_mappings_ struct port_mappings list = {0}, half = {0};
+    _cleanup_bound_ struct bound_ports held = {0}, taken = {0};
     /* with SO_REUSEADDR the kernel looks for a port in the range's lower half first */
     check(sysctl_write("net/ipv4/ip_local_port_range", "40000 40039", &e) == 0, "a narrow range",
           text_of(&e));
-    (void)publish_parse("[::]:40000-40015:1-16", &half, NULL);
-    check(publish_hold(&half, true, &taken, NULL, &e) == 0, "most of IPv6's are taken",
+    (void)port_mapping_parse("[::]:40000-40015:1-16", &half, NULL);
+    check(port_mappings_bind(&half, true, &taken, NULL, &e) == 0, "most of IPv6's are taken",
           text_of(&e));
     int r = hold(&list, "80-81", &held, &e);
     bool same = r == 0 && held.count == 4;
@@ -405,7 +405,7 @@ static void test_ephemeral(void)
                list.items[i / 2].host_port >= 40016;
     check(same && list.items[0].host_port != list.items[1].host_port,
           "an ephemeral port is free in both families", text_of(&e));
-    _cleanup_free_ char *text = r == 0 ? publish_word(&list.items[0]) : NULL;
+    _cleanup_free_ char *text = r == 0 ? port_mapping_word(&list.items[0]) : NULL;
     check(text && skip_prefix(text, "400"), "and is filled in", text ? text : text_of(&e));
     (void)sysctl_write("net/ipv4/ip_local_port_range", "32768 60999", NULL);
 }
@@ -413,8 +413,8 @@ static void test_ephemeral(void)
 static void test_udp_drops(void)
 {
     _cleanup_err_ struct err e = ERR_INIT;
-    _cleanup_publish_ struct publish_list list = {0};
-    _cleanup_held_ struct held_ports held = {0};
+    _cleanup_port_mappings_ struct port_mappings list = {0};
+    _cleanup_bound_ struct bound_ports held = {0};
     check(hold(&list, "5353:53/udp", &held, &e) == 0 && held.count == 2, "UDP is held",
           text_of(&e));
     for (size_t i = 0; i < held.count; i++) {
@@ -432,13 +432,13 @@ static int test_too_few_fds(void *arg)
 {
     (void)arg;
     _cleanup_err_ struct err e = ERR_INIT;
-    _cleanup_publish_ struct publish_list list = {0};
-    _cleanup_held_ struct held_ports held = {0};
+    _cleanup_port_mappings_ struct port_mappings list = {0};
+    _cleanup_bound_ struct bound_ports held = {0};
     struct rlimit soft = {100, 2000}, hard = {100, 100};
     setrlimit(RLIMIT_NOFILE, &soft);
     int r = hold(&list, "10000-10499:1-500", &held, &e);
     check(r == 0 && held.count == 1000, "the soft limit of fds is raised", text_of(&e));
-    held_ports_clear(&held);
+    bound_ports_clear(&held);
     setrlimit(RLIMIT_NOFILE, &hard);
     int before = open_fds();
     r = hold(&list, "10000-10499:1-500", &held, &e);
@@ -466,3 +466,4 @@ int main(void)
     failures += in_child(test_too_few_fds, NULL) != 0;
     return failures != 0;
 }
+

@@ -22,7 +22,7 @@ static struct endpoint example(bool ipv6)
         .bridge = xstrdup("nc-blue"),
         .container = xstrdup("web.1"),
         .id = xstrdup("4f1c09d2a7b3"),
-        .port = xstrdup("vc-4f1c09d2a7"),
+        .host_veth = xstrdup("vc-4f1c09d2a7"),
         .interface = xstrdup("eth0"),
         .guard = true,
         .address4 = ip("10.88.0.2"),
@@ -34,7 +34,7 @@ static struct endpoint example(bool ipv6)
     static const char *const ports[] = {"8080:80", "127.0.0.1:53:53/udp", "[::1]:65535:65535/sctp",
                                         "0.0.0.0:8081:80", "[::]:8081:80"};
     for (size_t i = 0; i < ARRAY_LEN(ports); i++)
-        (void)publish_parse(ports[i], &ep.publishes, NULL);
+        (void)port_mapping_parse(ports[i], &ep.port_mappings, NULL);
     return ep;
 }
 
@@ -42,13 +42,13 @@ static bool same(const struct endpoint *a, const struct endpoint *b)
 {
     bool equal = streq(a->network, b->network) && streq(a->bridge, b->bridge) &&
                  streq(a->container, b->container) && streq(a->id, b->id) &&
-                 streq(a->port, b->port) && streq(a->interface, b->interface) &&
+                 streq(a->host_veth, b->host_veth) && streq(a->interface, b->interface) &&
                  a->guard == b->guard && a->rate == b->rate && a->routed == b->routed &&
                  strv_len(a->aliases) == strv_len(b->aliases) &&
                  ip_equal(&a->address4, &b->address4) && ip_equal(&a->address6, &b->address6) &&
-                 memcmp(a->mac, b->mac, 6) == 0 && a->publishes.count == b->publishes.count;
-    for (size_t i = 0; equal && i < a->publishes.count; i++) {
-        const struct publish *p = &a->publishes.items[i], *q = &b->publishes.items[i];
+                 memcmp(a->mac, b->mac, 6) == 0 && a->port_mappings.count == b->port_mappings.count;
+    for (size_t i = 0; equal && i < a->port_mappings.count; i++) {
+        const struct port_mapping *p = &a->port_mappings.items[i], *q = &b->port_mappings.items[i];
         equal = ip_equal(&p->host, &q->host) && p->host_port == q->host_port &&
                 p->port == q->port && p->protocol == q->protocol;
     }
@@ -61,7 +61,7 @@ static void test_round_trip(void)
         _cleanup_err_ struct err e = ERR_INIT;
         _cleanup_endpoint_ struct endpoint ep = example(i != 1), back = {0};
         if (i == 2)
-            publish_list_clear(&ep.publishes);
+            port_mappings_clear(&ep.port_mappings);
         int r = endpoint_save(&ep, dir, &e);
         r = r < 0 ? r : endpoint_load(dir, "blue", &back, &e);
         static const char *const names[] = {"with IPv6", "without IPv6", "without ports"};
@@ -86,10 +86,10 @@ static int load_with(const char *key, json_t *value, bool in_port, struct err *e
         json_object_set_new(where, key, value);
     else
         json_object_del(where, key);
-    json_seal(j); /* the value is looked at, and not only the sum */
+    json_add_checksum(j); /* the value is looked at, and not only the sum */
     r = json_write_at(dir, RECORD, j, e);
     r = r < 0 ? r : endpoint_load(dir, "blue", &back, e);
-    if (r < 0 && (back.network || back.publishes.items))
+    if (r < 0 && (back.network || back.port_mappings.items))
         check(false, "a refused record leaves nothing", "it does");
     return r;
 }
@@ -228,3 +228,4 @@ int main(void)
     test_truncated();
     return failures != 0;
 }
+

@@ -261,3 +261,4 @@ int main(void)
     test_nothing_to_do();
     return failures != 0;
 }
+

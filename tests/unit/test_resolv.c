@@ -139,3 +139,4 @@ int main(void)
     test_plans();
     return failures != 0;
 }
+

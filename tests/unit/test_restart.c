@@ -59,3 +59,4 @@ int main(void)
     test_delays();
     return failures != 0;
 }
+

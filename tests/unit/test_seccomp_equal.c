@@ -292,3 +292,4 @@ int main(void)
     test_all_sets();
     return failures != 0;
 }
+

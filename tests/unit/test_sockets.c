@@ -83,3 +83,4 @@ int main(void)
     packets();
     return failures > 0;
 }
+

@@ -226,3 +226,4 @@ int main(void)
     (void)remove_tree_at(AT_FDCWD, directory);
     return failures != 0;
 }
+
