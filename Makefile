@@ -26,7 +26,7 @@ Q := @
 say = @echo "  $(1)"
 endif
 
-DIRS     := base netns ipam names bridge core life doctor cli
+DIRS     := base netns netns/nft ipam names bridge/firewall bridge core engine/store engine doctor cli
 SOURCES  := $(filter-out core/seccomp_gen.c core/stub.c,$(wildcard $(DIRS:%=%/*.c)))
 OBJECTS  := $(SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/seccomp_blob.o
 # Unit tests link what they use of everything but main: an archive, since the commands need main.
@@ -66,11 +66,11 @@ $(BUILD)/parts.a: $(PARTS)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 .SECONDARY: $(UNITS:=.o) $(FUZZ:%=$(BUILD)/tests/fuzz/%.o)
 # The stub is a program without a C library, kept as bytes in launch.o.
-STUB_FLAGS := -std=gnu17 -I. -Wall -Wextra -Werror -Os -ffreestanding -fno-stack-protector \
+STUB_FLAGS := -std=gnu17 -Iinclude -I. -Wall -Wextra -Werror -Os -ffreestanding -fno-stack-protector \
               -fno-asynchronous-unwind-tables -fno-pic -static -nostdlib -s \
               -Wl,--build-id=none -Wl,-z,noseparate-code -Wl,-z,noexecstack
 $(BUILD)/stub_fork: STUB_FLAGS += -DFORKS
-$(BUILD)/stub $(BUILD)/stub_fork: core/stub.c base/packet.h Makefile
+$(BUILD)/stub $(BUILD)/stub_fork: core/stub.c core/packet.h include/netctr/message.h Makefile
 	@mkdir -p $(@D)
 	$(call say,CC $<)
 	$(Q)$(CC) $(STUB_FLAGS) -o $@ $<

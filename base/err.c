@@ -123,4 +123,3 @@ void err_note(int *first, int r, struct err *e, struct err *step)
     }
     err_clear(step);
 }
-

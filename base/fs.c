@@ -439,4 +439,3 @@ int fd_read_path(int fd, char **out)
     *out = take_ptr(path);
     return 0;
 }
-

@@ -14,4 +14,3 @@ void gc_tell(const struct gc *gc, enum gc_deed deed, const char *format, ...)
         gc->tell(deed, what, gc->arg);
     va_end(args);
 }
-

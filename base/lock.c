@@ -146,4 +146,3 @@ int lock_failed(int code, int dirfd, const char *path, const char *what, struct 
     (void)tell_holder(e, file, fd < 0 ? 0 : lock_holder(fd), what);
     return code;
 }
-

@@ -201,4 +201,3 @@ int close_other_fds(int *keep, size_t count)
     }
     return close_range(from, ~0U, 0) < 0 ? -errno : 0;
 }
-

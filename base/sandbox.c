@@ -94,4 +94,3 @@ int sandbox_allow(const int *calls, size_t count, struct err *e)
         all[i].call = calls[i];
     return sandbox_allow_calls(all, count, e);
 }
-

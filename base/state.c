@@ -124,4 +124,3 @@ void json_put_strv(json_t *j, const char *key, char *const *v)
         json_array_append_new(array, json_string_nocheck(s));
     json_object_set_new(j, key, array);
 }
-

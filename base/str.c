@@ -369,4 +369,3 @@ void warn(const char *format, ...)
     va_end(args);
     free(text);
 }
-

@@ -68,4 +68,3 @@ char *text_printable(const char *text)
     fclose(f);
     return out;
 }
-

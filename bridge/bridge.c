@@ -93,4 +93,3 @@ void net_cleanup(struct net **net)
 {
     net_close(*net);
 }
-

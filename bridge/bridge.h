@@ -1,7 +1,7 @@
 /* What the files of bridge/ share. Private. */
 #pragma once
 
-#include "firewall.h"
+#include <netctr/firewall.h>
 
 #include <netctr/bridge.h>
 
@@ -115,4 +115,3 @@ struct fw_guard endpoint_guard(const struct endpoint *ep);
 struct fw_publish *endpoint_elements(const struct endpoint *ep, size_t *count);
 int endpoint_save(const struct endpoint *ep, int record_dir, struct err *e);
 char *endpoint_record_name(const char *network); /* "endpoint.NETWORK.json"; caller frees */
-

@@ -141,7 +141,7 @@ static int add_address(struct net *net, int index, const struct ip *address, uin
  * its IPv6 addresses; one whose making was interrupted lacks more. 1: what was missing has taken the bridge's
  * neighbours along, as the last address of a family does, or being down. */
 static int configure_bridge(struct net *net, const struct network *n, const struct link *link,
-                   struct err *e)
+                            struct err *e)
 {
     bool up = link->flags & IFF_UP;
     int r = set_sysctls(n, e), added4 = 0, added6 = 0;
@@ -372,4 +372,3 @@ char *device_port_owner(const struct link *port, const char *instance)
     const char *end = rest ? strstr(rest, " on ") : NULL;
     return end ? xstrndup(rest, (size_t)(end - rest)) : NULL;
 }
-

@@ -10,7 +10,7 @@
  */
 #include "bridge.h"
 
-#include "conntrack.h"
+#include "firewall/stale_flows.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -133,7 +133,7 @@ bool endpoint_is_known(const struct network *n, const struct endpoint *ep)
 
 /* What a port needs once it is in its bridge, but for what takes its index. */
 static void configure_port(struct rt_batch *batch, struct net *net, const struct link *bridge,
-                        const struct network *n, const struct endpoint *ep)
+                           const struct network *n, const struct endpoint *ep)
 {
     _cleanup_free_ char *alias = endpoint_port_alias(net, ep);
     bool known = endpoint_is_known(n, ep);
@@ -174,8 +174,8 @@ static int configure_port_by_index(struct net *net, const struct endpoint *ep, s
     return rt_commit(batch, e);
 }
 
-static int make_port(struct net *net, const struct link *bridge, int netns,
-                     const struct network *n, const struct endpoint *ep, struct err *e)
+static int make_port(struct net *net, const struct link *bridge, int netns, const struct network *n,
+                     const struct endpoint *ep, struct err *e)
 {
     struct link port;
     _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(net->rt);
@@ -506,4 +506,3 @@ int endpoint_forget(struct net *net, const char *id, struct err *e)
     err_note(&f.first, network_each(net, forget_on, &f, &step), e, &step);
     return f.first;
 }
-

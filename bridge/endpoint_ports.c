@@ -1,7 +1,7 @@
 /* The published ports of an endpoint: opened when it is attached or later, and ended while its container lives on. */
 #include "bridge.h"
 
-#include "conntrack.h"
+#include "firewall/stale_flows.h"
 
 #include <errno.h>
 #include <time.h>
@@ -115,4 +115,3 @@ int endpoint_unpublish(struct net *net, struct endpoint *ep, const struct port_m
     r = endpoint_save(ep, record_dir, e);
     return r < 0 ? r : forget_ports(&ended, e);
 }
-

@@ -246,7 +246,8 @@ static int state_load_or_close(struct net *net, struct state *s, struct err *e)
     err_clear(e);
     state_clear(s);
     for (int f = 0; f < FAMILIES; f++)
-        if (is_on((enum family)f, NULL) == 1 && (r = note_links(net, (enum family)f, true, s, e)) < 0)
+        if (is_on((enum family)f, NULL) == 1 &&
+            (r = note_links(net, (enum family)f, true, s, e)) < 0)
             return r;
     warn("`%s` was damaged: this host forwards only for containers now (`netctr network forwarding "
          "--open` allows the rest)",
@@ -523,4 +524,3 @@ int net_open_forwarding(struct net *net, bool open, struct err *e)
     }
     return tables < 0 ? tables : r;
 }
-

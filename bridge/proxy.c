@@ -532,4 +532,3 @@ bool proxy_crowded(const struct proxy *p, struct proxy_crowd *out)
     *out = p->crowd;
     return out->closed || out->refused;
 }
-

@@ -3,7 +3,7 @@
 
 #include "users.h"
 
-#include <netctr/proxy.h>
+#include <netctr/bridge.h>
 
 #include <sys/epoll.h>
 
@@ -100,4 +100,3 @@ void proxy_run_udp(struct proxy *p, struct door *door);
 void proxy_run_talk(struct proxy *p, struct talk *t);
 void proxy_end_old_talks(struct proxy *p);
 void proxy_free_udp(struct proxy *p);
-

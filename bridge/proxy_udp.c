@@ -222,4 +222,3 @@ void proxy_free_udp(struct proxy *p)
     free(p->talks);
     free(p->datagram);
 }
-

@@ -63,7 +63,8 @@ static void add_text(const struct port_mapping *p, const char *host, strv *out)
         out, xasprintf("%s:%d->%d/%s", host, p->host_port, p->port, protocol_name(p->protocol)));
 }
 
-void port_mapping_texts(const struct port_mapping *p, const struct port_mapping_reach *reach, strv *out)
+void port_mapping_texts(const struct port_mapping *p, const struct port_mapping_reach *reach,
+                        strv *out)
 {
     _cleanup_free_ char *host = host_text(p);
     if (reach->routed) {
@@ -401,7 +402,7 @@ static void make_room_for(size_t sockets)
 }
 
 int port_mappings_bind(struct port_mappings *list, bool ipv6, struct bound_ports *out,
-                 const struct port_mapping **refused, struct err *e)
+                       const struct port_mapping **refused, struct err *e)
 {
     *out = (struct bound_ports){0};
     if (list->count == 0)
@@ -422,4 +423,3 @@ int port_mappings_bind(struct port_mappings *list, bool ipv6, struct bound_ports
     }
     return 0;
 }
-

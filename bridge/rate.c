@@ -100,4 +100,3 @@ int endpoint_verify_rate(struct net *net, const struct endpoint *ep, int netns,
     r = netns_open_rt(netns, &inside, e);
     return r == 0 ? compare(inside, ep->interface, ep, found, arg, e) : r;
 }
-

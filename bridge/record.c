@@ -259,4 +259,3 @@ void endpoint_add(struct fw_batch *batch, const struct endpoint *ep)
     for (size_t i = 0; i < count; i++)
         fw_add_publish(batch, &elements[i]);
 }
-

@@ -26,7 +26,8 @@ int net_check(struct net *net, struct err *e)
 int net_is_outdated(struct net *net)
 {
     _cleanup_free_ char *owner = NULL;
-    return fw_probe(net->fw, &owner, NULL) == FW_TABLES_FOREIGN && owner && streq(owner, net->instance);
+    return fw_probe(net->fw, &owner, NULL) == FW_TABLES_FOREIGN && owner &&
+           streq(owner, net->instance);
 }
 
 struct reloading {
@@ -58,7 +59,7 @@ void network_add_closed(struct fw_batch *batch, const struct endpoint *ep)
 }
 
 int net_reload(struct net *net, const struct endpoint *live, size_t count, uint16_t names_port,
-                  struct err *e)
+               struct err *e)
 {
     _cleanup_fw_batch_ struct fw_batch *batch = fw_batch_new(net->fw);
     struct reloading reloading = {batch, names_port, NULL};
@@ -89,8 +90,7 @@ struct restoring {
 };
 
 /* Leases of those that live on @n; caller frees the array alone. */
-static struct lease *living_on(const struct network *n, const struct net_leases *s,
-                               size_t *count)
+static struct lease *living_on(const struct network *n, const struct net_leases *s, size_t *count)
 {
     struct lease *leases = xcalloc(s->count, sizeof(*leases));
     *count = 0;
@@ -282,4 +282,3 @@ int net_sweep(struct net *net, char *const *live_ids, const struct gc *gc, struc
         err_note(&s.first, sweep_leftovers(net, &step), e, &step);
     return s.first;
 }
-

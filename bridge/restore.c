@@ -82,8 +82,8 @@ static void wait_until_open(struct net *net, const struct endpoint *ep)
 {
     const struct timespec pause = {.tv_nsec = 1000000};
     struct link port;
-    for (int tries = 0; tries < 1500 && rt_get_link(net->rt, ep->host_veth, &port) == 0 && port.lower_up &&
-                        !port.forwarding;
+    for (int tries = 0; tries < 1500 && rt_get_link(net->rt, ep->host_veth, &port) == 0 &&
+                        port.lower_up && !port.forwarding;
          tries++)
         nanosleep(&pause, NULL);
 }
@@ -166,4 +166,3 @@ int net_restore(struct net *net, const struct bridge_view *view, struct err *e)
     err_note(&s.first, network_each(net, restore_one, &s, &step), e, &step);
     return s.first;
 }
-

@@ -3,7 +3,7 @@
  * holder: a process that has joined it, a file descriptor, a TCP connection that is still
  * closing. Then the veth is written down in RUN/links, a file for each ("INDEX", with its name in it), and
  * the helper deletes what is still there a moment later. The guard is gone by then, so the veth passes no
- * frame (bridge/schema.c, from_containers).
+ * frame (bridge/firewall/schema.c, from_containers).
  */
 #include "bridge.h"
 
@@ -72,4 +72,3 @@ int links_reap(struct net *net, struct err *e)
     (void)unlinkat(net->run_fd, DIRECTORY, AT_REMOVEDIR); /* who wants it makes it */
     return r < 0 ? err_set(e, r, "list the links that are to be deleted") : rt_commit(batch, e);
 }
-

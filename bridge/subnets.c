@@ -182,4 +182,3 @@ int subnet_choose6(struct subnet *out, struct err *e)
         return err_set(e, errno, "draw a random IPv6 prefix");
     return 0;
 }
-

@@ -241,4 +241,3 @@ int64_t net_networks_age_ms(const struct net *net)
 {
     return file_age_ms(net->networks_fd);
 }
-

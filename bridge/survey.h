@@ -23,4 +23,3 @@ int survey_endpoints(struct survey *s, struct err *e);
 
 /* survey_firewall.c */
 int survey_firewall(struct survey *s, struct err *e);
-

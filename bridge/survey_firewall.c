@@ -120,4 +120,3 @@ int survey_firewall(struct survey *s, struct err *e)
     free(l.owners);
     return r;
 }
-

@@ -36,9 +36,11 @@ static void compare_port(struct survey *s, const struct endpoint *ep, const stru
     if (!(port->flags & IFF_UP))
         survey_differs(s, "port `%s` of container `%s` is down", ep->host_veth, ep->container);
     else if (port->carrier && !port->forwarding)
-        survey_differs(s, "port `%s` of container `%s` does not forward", ep->host_veth, ep->container);
+        survey_differs(s, "port `%s` of container `%s` does not forward", ep->host_veth,
+                       ep->container);
     if (memcmp(mac, port->mac, 6) != 0)
-        survey_differs(s, "port `%s` of container `%s` has another MAC", ep->host_veth, ep->container);
+        survey_differs(s, "port `%s` of container `%s` has another MAC", ep->host_veth,
+                       ep->container);
     if (!streq(alias, port->alias))
         survey_differs(s, "port `%s` of container `%s` has lost its alias", ep->host_veth,
                        ep->container);
@@ -208,7 +210,8 @@ static int survey_endpoint(struct survey *s, const struct live_endpoint *live, s
         of_host.own_end = false;
         r = survey_inside(s, &of_host, e);
         if (r == 0)
-            survey_differs(s, "port `%s` of container `%s` is missing", ep->host_veth, ep->container);
+            survey_differs(s, "port `%s` of container `%s` is missing", ep->host_veth,
+                           ep->container);
         return r;
     }
     if (r < 0)
@@ -236,4 +239,3 @@ int survey_endpoints(struct survey *s, struct err *e)
     }
     return r < 0 ? r : 0;
 }
-

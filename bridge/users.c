@@ -171,4 +171,3 @@ void user_leave(struct users *u, struct user *user)
     *link = user->next;
     free(user);
 }
-

@@ -38,4 +38,3 @@ void users_clear(struct users *u);
 struct user *user_of(struct users *u, int protocol, in_port_t client, in_port_t here);
 /** And one less; accepts NULL. */
 void user_leave(struct users *u, struct user *user);
-

@@ -1,7 +1,7 @@
 /* Is the firewall as it should be, and would there be one? Looks only. */
 #include "bridge.h"
 
-#include "nft_batch.h"
+#include <netctr/nft.h>
 
 #include <errno.h>
 #include <libmnl/libmnl.h>
@@ -36,4 +36,3 @@ int firewall_knows_conntrack(struct err *e)
     nft_close(nft);
     return r == -EINVAL || r == -EOPNOTSUPP ? 0 : r < 0 ? err_set(e, r, "ask for conntrack") : 1;
 }
-

@@ -319,4 +319,3 @@ const struct absent *absent_flags(const char *command)
             return tables[i].flags;
     return NULL;
 }
-

@@ -4,7 +4,7 @@
 #include "options.h"
 #include "table.h"
 
-#include <netctr/life.h>
+#include <netctr/engine.h>
 
 /** The global flags. */
 struct cli {
@@ -47,8 +47,7 @@ int cli_engine(const struct cli *cli, struct engine *out, struct err *e);
 int cli_bridge(const struct cli *cli, struct engine *out, struct net **net, struct err *e);
 /** Both for commands that only show something: on a host where netctr has never run they create nothing. */
 int cli_engine_to_read(const struct cli *cli, struct engine *out, struct err *e);
-int cli_bridge_to_read(const struct cli *cli, struct engine *out, struct net **net,
-                       struct err *e);
+int cli_bridge_to_read(const struct cli *cli, struct engine *out, struct net **net, struct err *e);
 
 /** Adds what `-v` and `--tmpfs` say to @s. (volumes.c) */
 int volumes_parse(strv volumes, strv tmpfs, struct spec *s, struct err *e);
@@ -128,4 +127,3 @@ char *created_utc(const struct spec *s);
  *  the day alone), seconds since the epoch ("1700000000.5"), or how long before @now ("10m", "1h30m").
  *  -EINVAL. */
 int time_parse(const char *text, int64_t now, int64_t *out);
-

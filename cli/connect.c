@@ -1,6 +1,6 @@
 /* netctr network connect, disconnect; publish, unpublish. */
-#include "life/attach.h"
-#include "life/control.h"
+#include "engine/connect_request.h"
+#include "engine/control.h"
 #include "network.h"
 
 #include <errno.h>
@@ -97,7 +97,8 @@ static void warn_of_lost_ports(struct engine *engine, const struct record *befor
              name, ports);
 }
 
-int disconnect_container(struct engine *engine, const char *name, const char *network, struct err *e)
+int disconnect_container(struct engine *engine, const char *name, const char *network,
+                         struct err *e)
 {
     _cleanup_record_ struct record before = {0};
     _cleanup_free_ char *word = xstrdup(network);
@@ -178,4 +179,3 @@ const struct command command_unpublish = {
     .risky = true,
     .run = unpublish,
 };
-

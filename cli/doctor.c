@@ -1,7 +1,7 @@
 /* netctr doctor: what keeps containers from working, each with its cure. The checks are doctor/'s. */
 #include "cli.h"
 
-#include "doctor/doctor.h"
+#include <netctr/doctor.h>
 
 #include <errno.h>
 
@@ -55,4 +55,3 @@ const struct command command_doctor = {
     .summary = "Check this host for problems and suggest fixes",
     .run = run,
 };
-

@@ -75,7 +75,8 @@ void warn_err(const struct err *e)
 }
 
 /* Goes on after a failure; the first is the command's, the others are warnings. */
-static int do_each(struct engine *engine, char *const *names, const struct each *each, struct err *e)
+static int do_each(struct engine *engine, char *const *names, const struct each *each,
+                   struct err *e)
 {
     int result = 0;
     __attribute__((cleanup(found_clear))) struct found f = look_up(engine, names);
@@ -140,4 +141,3 @@ int each_named(const struct cli *cli, const struct command *command, char **name
         return r;
     return each->all ? each_chosen(&engine, each, e) : do_each(&engine, names, each, e);
 }
-

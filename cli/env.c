@@ -100,4 +100,3 @@ int env_compose(strv files, strv entries, strv *out, struct err *e)
             r = take(out, entry, e);
     return r;
 }
-

@@ -224,8 +224,10 @@ static void await_store(const struct cli *cli, int64_t until)
 
 static int look(struct engine *engine, const struct choice *choice, bool follows, struct err *e)
 {
-    __attribute__((cleanup(view_clear))) struct view v = {
-        .run_fd = engine->store.run_fd, .choice = choice, .older = {.fd = -1}, .present = {.fd = -1}};
+    __attribute__((cleanup(view_clear))) struct view v = {.run_fd = engine->store.run_fd,
+                                                          .choice = choice,
+                                                          .older = {.fd = -1},
+                                                          .present = {.fd = -1}};
     /* Before the first look: what comes after it is heard of. */
     v.notify = follows ? watch(v.run_fd) : -1;
     tail_open(&v.older, v.run_fd, EVENTS_OLDER, 0);
@@ -304,4 +306,3 @@ const struct command command_events = {
     .example = "netctr events\nnetctr events --since 10m --no-stream --filter container=web",
     .run = run,
 };
-

@@ -49,7 +49,7 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
     /* Of one that is detached nobody learns how it ends. */
     if (code >= 0 && !q.detached)
         engine_event(&engine, &r, "exec_die",
-                    (const struct event_attribute[]){{"exit_code", NULL, code}, what[0], {0}});
+                     (const struct event_attribute[]){{"exit_code", NULL, code}, what[0], {0}});
     return code;
 }
 
@@ -61,4 +61,3 @@ const struct command command_exec = {
     .sealed = true,
     .run = run,
 };
-

@@ -18,4 +18,3 @@ int cli_find(struct engine *engine, const char *name, struct record *out, struct
     const char *near = nearest_word(name, (const char *const *)names);
     return near ? err_hint(e, "did you mean `%s`?", near) : r;
 }
-

@@ -69,4 +69,3 @@ bool filter_take(const char *text, const struct filter_key *keys)
     }
     return false;
 }
-

@@ -50,4 +50,3 @@ const struct command command_gc = {
     .risky = true,
     .run = run,
 };
-

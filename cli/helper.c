@@ -1,4 +1,4 @@
-/* netctr helper: serves all containers. A monitor starts it (life/pair.c); it is not meant for people. */
+/* netctr helper: serves all containers. A monitor starts it (engine/pair.c); it is not meant for people. */
 #include "cli.h"
 
 static int helper(const struct cli *cli, int argc, char **argv, struct err *e)
@@ -16,4 +16,3 @@ const struct command command_helper = {
     .hidden = true,
     .run = helper,
 };
-

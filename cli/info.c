@@ -32,7 +32,8 @@ static json_t *forwarding(struct engine *engine)
 {
     struct net *net;
     json_t *j = NULL;
-    return engine_net(engine, &net, NULL) < 0 || net_forwarding(net, &j, NULL) < 0 ? json_null() : j;
+    return engine_net(engine, &net, NULL) < 0 || net_forwarding(net, &j, NULL) < 0 ? json_null()
+                                                                                   : j;
 }
 
 static int gather(struct engine *engine, json_t *j, struct err *e)
@@ -144,4 +145,3 @@ const struct command command_version = {
     .unprivileged = true,
     .run = version,
 };
-

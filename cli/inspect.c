@@ -147,4 +147,3 @@ const struct command command_inspect = {
     .example = "netctr inspect web\nnetctr inspect web | jq -r '.[0].state.pid'",
     .run = run,
 };
-

@@ -160,4 +160,3 @@ const struct command command_rm = {
     .risky = true,
     .run = rm,
 };
-

@@ -70,4 +70,3 @@ int limits_parse(const char *memory, const char *cpus, const char *pids, struct 
         r = take_cpus(cpus, &out->cpu_milli, e);
     return r == 0 ? take_pids(pids, out, e) : r;
 }
-

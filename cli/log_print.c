@@ -103,4 +103,3 @@ int log_print_flush(struct log_printer *p)
     fflush(p->err);
     return p->error;
 }
-

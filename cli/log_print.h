@@ -34,4 +34,3 @@ void log_print(struct log_printer *p, const char *line, size_t size, uint64_t sk
 /** There are no more entries, or none yet: prints what was held back. 0, or the -errno
  *  of the first output that was lost. */
 int log_print_flush(struct log_printer *p);
-

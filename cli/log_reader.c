@@ -292,4 +292,3 @@ void log_reader_enter(struct log_reader *r, int next)
     r->at = 0;
     r->seen_size = 0;
 }
-

@@ -43,4 +43,3 @@ ssize_t log_reader_read(struct log_reader *r, char *data, size_t size, bool foll
 int log_reader_next(struct log_reader *r, bool follows);
 /** Goes on with that. What was read before must have been read to its end once more after log_reader_next(). */
 void log_reader_enter(struct log_reader *r, int next);
-

@@ -155,7 +155,8 @@ static bool in_one_place(void)
            out.st_dev == err.st_dev && out.st_ino == err.st_ino;
 }
 
-static int read_log(struct engine *engine, const struct record *r, struct log_view *v, struct err *e)
+static int read_log(struct engine *engine, const struct record *r, struct log_view *v,
+                    struct err *e)
 {
     const char *name = r->spec.name;
     const bool ended = r->status == STATUS_EXITED || r->status == STATUS_DEAD;
@@ -271,4 +272,3 @@ const struct command command_logs = {
     .example = "netctr logs --tail 20 web\nnetctr logs -f --since 10m web",
     .run = run,
 };
-

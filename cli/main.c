@@ -121,8 +121,7 @@ int cli_engine_to_read(const struct cli *cli, struct engine *out, struct err *e)
     return engine_open_to_read(cli->root, cli->run_root, out, e);
 }
 
-int cli_bridge_to_read(const struct cli *cli, struct engine *out, struct net **net,
-                       struct err *e)
+int cli_bridge_to_read(const struct cli *cli, struct engine *out, struct net **net, struct err *e)
 {
     int r = cli_engine_to_read(cli, out, e);
     return r == 0 ? engine_net(out, net, e) : r;
@@ -258,4 +257,3 @@ int main(int argc, char **argv)
     err_clear(&e);
     return r;
 }
-

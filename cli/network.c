@@ -224,4 +224,3 @@ const struct command command_port = {
     .example = "netctr port web\nnetctr port web 80/tcp",
     .run = port,
 };
-

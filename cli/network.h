@@ -17,7 +17,8 @@ network_verb network_forwarding;
 /* connect.c */
 network_verb network_connect, network_disconnect;
 /** Disconnects a container, and warns if that has taken published ports from it. */
-int disconnect_container(struct engine *engine, const char *name, const char *network, struct err *e);
+int disconnect_container(struct engine *engine, const char *name, const char *network,
+                         struct err *e);
 
 /** `--filter label=K[=V]`, `label!=K[=V]` and `name=PART`: -EINVAL with a text unless all are such.
  *  (network_list.c) */
@@ -27,4 +28,3 @@ bool network_filters_match(char *const *filters, const struct network *n);
 bool record_names_network(const struct record *r, const char *network);
 /** The names of all networks, sorted; caller frees. (network_list.c) */
 int network_names(struct net *net, strv *names, struct err *e);
-

@@ -300,4 +300,3 @@ int network_create_command(const struct cli *cli, const struct command *command,
         return err_say(e, -EINVAL, "usage: netctr %s %s", command->name, command->usage);
     return create(cli, &f, argv[first], e);
 }
-

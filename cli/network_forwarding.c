@@ -81,4 +81,3 @@ int network_forwarding(const struct cli *cli, const struct command *command, int
         return net_open_forwarding(net, open, e);
     return r < 0 ? r : show(net, format, e);
 }
-

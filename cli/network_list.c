@@ -217,4 +217,3 @@ int network_inspect(const struct cli *cli, const struct command *command, int ar
     }
     return r < 0 ? r : inspect_print(all, result, e);
 }
-

@@ -3,7 +3,7 @@
  * All of it is done under the store's lock: a container that is about to start on a network either has
  * its name already and is seen, or finds the network gone.
  */
-#include "life/control.h"
+#include "engine/control.h"
 #include "network.h"
 
 #include <errno.h>
@@ -262,4 +262,3 @@ int network_unlink_command(const struct cli *cli, const struct command *command,
 {
     return change_link(cli, command, argc, argv, false, e);
 }
-

@@ -193,4 +193,3 @@ void options_print(FILE *out, const struct option *options)
         print_wrapped(out, o->help, INDENT, OPTIONS_COLUMNS);
     }
 }
-

@@ -37,4 +37,3 @@ int options_parse(const struct option *options, const struct absent *absent, boo
 /** The help: a line or more for each flag, of at most OPTIONS_COLUMNS columns. */
 #define OPTIONS_COLUMNS 100
 void options_print(FILE *out, const struct option *options);
-

@@ -89,4 +89,3 @@ char *ports_text(strv published)
     }
     return all;
 }
-

@@ -20,4 +20,3 @@ bool port_parse(const char *text, struct published_port *out);
 /** All of them in one line, ports that follow each other joined as docker does: "0.0.0.0:9000-9010->9000-9010/tcp";
  *  caller frees. */
 char *ports_text(strv published);
-

@@ -289,4 +289,3 @@ const struct command command_ps = {
     .example = "netctr ps -a --filter status=exited\nnetctr ps -a --format json | jq -r '.[].name'",
     .run = run,
 };
-

@@ -1,6 +1,6 @@
 /* netctr run: from words to a spec that is checked whole, before anything is touched. */
 #include "cli.h"
-#include "life/attach.h"
+#include "engine/connect_request.h"
 
 #include "core/caps.h"
 
@@ -343,7 +343,8 @@ static int take_words(char **words, struct spec *s, struct err *e)
 }
 
 /* The whole of it. */
-static int compose(const struct run_flags *f, char **words, struct run_request *request, struct err *e)
+static int compose(const struct run_flags *f, char **words, struct run_request *request,
+                   struct err *e)
 {
     struct spec *s = &request->spec;
     struct timespec now;
@@ -480,4 +481,3 @@ const struct command command_run = {
                "netctr run -d --name web -p 8080:80 --network back:ip=10.1.0.5 ./rootfs nginx",
     .run = run,
 };
-

@@ -34,8 +34,8 @@ static bool depends_on(struct engine *engine, const struct record *r, const stru
     _cleanup_record_ struct record next = {0};
     if (!owner || depth == 0)
         return false;
-    return is_one_of(ended, owner) ||
-           (engine_find(engine, owner, &next, NULL) == 0 && depends_on(engine, &next, ended, depth - 1));
+    return is_one_of(ended, owner) || (engine_find(engine, owner, &next, NULL) == 0 &&
+                                       depends_on(engine, &next, ended, depth - 1));
 }
 
 static void warn_of(struct engine *engine, const struct record *r)
@@ -70,4 +70,3 @@ void warn_sharers(struct engine *engine, const struct record *all, size_t count,
             warn_of(engine, &r);
     }
 }
-

@@ -191,4 +191,3 @@ const struct command command_boot = {
     .example = "netctr boot",
     .run = boot,
 };
-

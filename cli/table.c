@@ -90,4 +90,3 @@ void print_table(strv cells, size_t columns)
         fputs("   ", stdout);
     }
 }
-

@@ -15,4 +15,3 @@ void print_wrapped(FILE *out, const char *text, size_t indent, size_t columns);
 /** Rows of @columns cells, each column as wide as its widest cell; the last one is not padded. What cells hold
  *  is made printable. */
 void print_table(strv cells, size_t columns);
-

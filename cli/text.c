@@ -64,4 +64,3 @@ int spec_check_text(const struct spec *s, struct err *e)
             r = check_variable(entry, e);
     return r;
 }
-

@@ -122,4 +122,3 @@ int time_parse(const char *text, int64_t now, int64_t *out)
     *out = now - age;
     return 0;
 }
-

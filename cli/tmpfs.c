@@ -103,4 +103,3 @@ int tmpfs_parse(const char *text, struct volume *out, struct err *e)
     *out = v;
     return 0;
 }
-

@@ -119,4 +119,3 @@ int volumes_parse(strv volumes, strv tmpfs, struct spec *s, struct err *e)
     }
     return r == 0 ? check_twice(s, e) : r;
 }
-

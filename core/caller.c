@@ -209,4 +209,3 @@ void oom_score_of_program(void)
 {
     set_oom_score("0");
 }
-

@@ -11,4 +11,3 @@ int ulimits_raise(const struct ulimits *u, struct err *e);
 int ulimits_set(const struct ulimits *u, struct err *e);
 /** The kernel's preference for this process when memory is short: none. */
 void oom_score_of_program(void);
-

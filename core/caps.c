@@ -240,4 +240,3 @@ int caps_set_after_uid(uint64_t mask, uint64_t ambient, uid_t uid, struct err *e
     }
     return r;
 }
-

@@ -64,4 +64,3 @@ int caps_keep_over_uid(uint64_t ambient, uid_t uid, struct err *e);
  *  name, so usually nothing: then a user has no capabilities until it executes a setuid or file-capability
  *  program, for which the bounding set stays. */
 int caps_set_after_uid(uint64_t mask, uint64_t ambient, uid_t uid, struct err *e);
-

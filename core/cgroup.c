@@ -293,4 +293,3 @@ int cgroup_oom_kills(const struct cgroup_host *host, const char *path, uint64_t 
     }
     return r;
 }
-

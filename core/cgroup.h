@@ -141,4 +141,3 @@ int cgroup_list(const struct cgroup_host *host, const char *instance, strv *out,
  *  (Linux 4.17). 0 when there is no memory controller. */
 int cgroup_oom_kills(const struct cgroup_host *host, const char *path, uint64_t *kills,
                      struct err *e);
-

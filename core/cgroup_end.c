@@ -317,4 +317,3 @@ int cgroup_leave_others(const struct cgroup_host *host, const char *instance, st
 {
     return remove_instance(host, host->usual, instance, e);
 }
-

@@ -219,4 +219,3 @@ char *cgroup_join_path(const struct cgroup_hierarchy *h, const char *path)
 {
     return xasprintf("%s/%s", h->mount, path);
 }
-

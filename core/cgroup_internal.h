@@ -48,4 +48,3 @@ int cgroup_check_joined(const char *path, struct err *e);
  *  is told at the end; the others are visited all the same. One that goes meanwhile is fine. */
 typedef int cgroup_visit_fn(int parent, const char *name, void *arg);
 int cgroup_walk(int dir, cgroup_visit_fn *visit, void *arg);
-

@@ -58,4 +58,3 @@ void cgroup_unsplit(const struct cgroup_hierarchy *h, const char *path)
             (void)rmdir(full);
     }
 }
-

@@ -206,4 +206,3 @@ int cgroup_write_limits(enum cgroup_kind kind, const struct cgroup_hierarchy *h,
         r = write_value(dir, "pids.max", "max", e);
     return r;
 }
-

@@ -168,4 +168,3 @@ int cgroup_check_joined(const char *path, struct err *e)
     }
     return 0;
 }
-

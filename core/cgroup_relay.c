@@ -37,4 +37,3 @@ int cgroup_join_cpu(const char *path, struct err *e)
     _cleanup_free_ char *relay = cgroup_relay_path(h, path);
     return relay ? write_in(h, relay, "cgroup.procs", "0", e) : 0;
 }
-

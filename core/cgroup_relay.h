@@ -7,4 +7,3 @@
  *  concerned, and in nothing else: it is not killed for the container's memory, nor counted among its
  *  processes. 1: it is inside; 0: this host has no way to do that. */
 int cgroup_join_cpu(const char *path, struct err *e);
-

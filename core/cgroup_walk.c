@@ -127,4 +127,3 @@ int cgroup_walk(int dir, cgroup_visit_fn *visit, void *arg)
     }
     return r < 0 ? r : first;
 }
-

@@ -203,4 +203,3 @@ _Noreturn void child_main(const struct child *c)
     (void)channel_send_error(c->become.channel, &e);
     _exit(EXIT_NETCTR);
 }
-

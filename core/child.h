@@ -35,4 +35,3 @@ _Noreturn void child_main(const struct child *c);
 
 /** Signal dispositions and mask as a program expects them; the kernel has no reason to refuse. */
 void reset_signals(void);
-

@@ -3,7 +3,7 @@
 
 #include "cgroup.h"
 
-#include <netctr/core.h>
+#include <netctr/store.h>
 
 #include <signal.h>
 
@@ -40,4 +40,3 @@ int supervise_open_log(struct container *c, struct err *e);
 /** Pipes for a program's streams: @child are its ends (stdin -1 unless @interactive), the others are
  *  ours and do not block. */
 int open_streams(bool interactive, int child[3], int *in, int *out, int *err, struct err *e);
-

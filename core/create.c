@@ -293,4 +293,3 @@ int container_start(struct container *c, struct err *e)
     c->channel = close_fd(c->channel);
     return r;
 }
-

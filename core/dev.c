@@ -93,4 +93,3 @@ int dev_build(int root, struct err *e)
     umask(mask);
     return r;
 }
-

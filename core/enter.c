@@ -350,4 +350,3 @@ int enter_start(struct joining *j, struct entered *out, struct err *e)
     }
     return r;
 }
-

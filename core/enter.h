@@ -32,4 +32,3 @@ int enter_start(struct joining *j, struct entered *out, struct err *e);
 /** After MESSAGE_EXITED. */
 void entered_reap(const struct entered *entered);
 void entered_clear(struct entered *entered);
-

@@ -234,4 +234,3 @@ int container_exec(struct store *s, const struct record *r, const struct exec_re
     close_fd(err);
     return code;
 }
-

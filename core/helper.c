@@ -72,7 +72,7 @@ static int enter_cgroup(const char *path, struct err *e)
 }
 
 /* Its output is bounded; who writes more is told so, and not killed. The hard limit stays, for the files that it
- * writes for containers (life/chores.c). It may hold as many descriptors as there are: one for each container. */
+ * writes for containers (engine/chores.c). It may hold as many descriptors as there are: one for each container. */
 static void settle_limits(void)
 {
     const struct rlimit many = {FILES_MAX, FILES_MAX};
@@ -207,4 +207,3 @@ void helpers_leave(const char *instance, int ms)
     (void)cgroup_end_soon(&host, path, false, ms);
     (void)cgroup_remove_instance(&host, instance, NULL);
 }
-

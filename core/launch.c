@@ -128,4 +128,3 @@ int stub_failure(const struct spec *s, const char *user, const char *command, en
         explain_absence(s, root, e);
     return r;
 }
-

@@ -1,7 +1,6 @@
 /* The step from our process to the container's program, by way of the stub. Private to core/. */
 #pragma once
 
-#include <netctr/channel.h>
 #include <netctr/core.h>
 
 /** The stub (stub.c) in a sealed memfd, O_CLOEXEC; @forks: the one for exec, which first makes the
@@ -16,4 +15,3 @@ int stub_execute(int stub, int channel, char *const *argv, char *const *env,
  *  of @user in a container: an error with exit status 126 or 127, and a hint where the root directory is why. */
 int stub_failure(const struct spec *s, const char *user, const char *command, enum message kind,
                  int code, struct err *e);
-

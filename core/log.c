@@ -435,4 +435,3 @@ void log_note(int fd, struct rotation *r, const char *text)
     if (fd >= 0)
         (void)write_entries(fd, r, &head, line, strlen(line), false);
 }
-

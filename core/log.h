@@ -68,4 +68,3 @@ bool log_write(int fd, struct rotation *r, const char *tag, const char *data, si
 void log_finish(int fd, struct rotation *r);
 /** One line of netctr's own. It is marked, so that readers can tell it from the program's. */
 void log_note(int fd, struct rotation *r, const char *text);
-

@@ -77,4 +77,3 @@ int log_options_from_json(const json_t *j, struct log_options *o, struct err *e)
     *o = (struct log_options){(enum log_driver)found, size, (unsigned)files};
     return 0;
 }
-

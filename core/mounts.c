@@ -62,4 +62,3 @@ int mount_attach(int mount, int place, const char *name, struct err *e)
         return err_set(e, errno, "mount on `%s`", name);
     return 0;
 }
-

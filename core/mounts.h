@@ -25,4 +25,3 @@ int mount_clone(int fd, bool recursive, struct err *e);
 int mount_set(int mount, uint64_t attributes, bool recursive, struct err *e);
 /** Attaches a detached mount on the file or directory @place, of which @name tells the reader. */
 int mount_attach(int mount, int place, const char *name, struct err *e);
-

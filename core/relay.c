@@ -103,4 +103,3 @@ void stream_run(struct stream *s, short events)
         stream_read(s);
     }
 }
-

@@ -57,4 +57,3 @@ static inline bool stream_drained(const struct stream *s)
 /** Those of a program. */
 enum { STREAM_OUT, STREAM_ERR, STREAM_IN, STREAMS };
 #define DRAIN_MS 200 /* for output of processes that outlive init only in the pipe */
-

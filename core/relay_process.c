@@ -214,4 +214,3 @@ void relay_stop(struct relay *r)
     }
     forget(r);
 }
-

@@ -40,4 +40,3 @@ void relay_hang_up(struct relay *r);
 void relay_hear(struct relay *r);
 /** Ends it, whatever is left. */
 void relay_stop(struct relay *r);
-

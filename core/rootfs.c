@@ -284,4 +284,3 @@ int rootfs_finish(const struct rootfs_plan *plan, int root, struct err *e)
         close_fd(mkdir_in_root(root, plan->spec->workdir, 0755));
     return mount_set(root, MOUNT_ATTR_RDONLY, false, e);
 }
-

@@ -28,4 +28,3 @@ int rootfs_finish(const struct rootfs_plan *plan, int root, struct err *e);
 
 /** /dev with its nodes, pts, shm and mqueue (dev.c). */
 int dev_build(int root, struct err *e);
-

@@ -120,4 +120,3 @@ int seal_self(char **argv, struct err *e)
              strerrordesc_np(-clone));
     return r;
 }
-

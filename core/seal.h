@@ -14,4 +14,3 @@
  *  Linux 5.12, CAP_SYS_ADMIN), or from a sealed copy in memory (memfd), and does not return.
  *  -errno: it could do neither; no container may be entered then. Needs /proc. */
 int seal_self(char **argv, struct err *e);
-

@@ -356,4 +356,3 @@ void seccomp_filter_clear(struct seccomp_filter *filter)
     free(filter->owned);
     *filter = (struct seccomp_filter){0};
 }
-

@@ -42,4 +42,3 @@ int seccomp_install(const struct seccomp_filter *filter, struct err *e);
 /** Frees what @filter owns and makes it empty. */
 void seccomp_filter_clear(struct seccomp_filter *filter);
 #define _cleanup_seccomp_ __attribute__((cleanup(seccomp_filter_clear)))
-

@@ -128,4 +128,3 @@ bpf_place bpf_search(struct bpf_program *p, const struct bpf_run *runs, size_t c
     bpf_place own = 0;
     return *write_search(&s, 0, count, &own);
 }
-

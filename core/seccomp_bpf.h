@@ -49,4 +49,3 @@ bpf_place bpf_branch(struct bpf_program *p, uint16_t test, uint32_t k, bpf_place
  *  and neighbours have different answers. The places in @answers may become nearer ones. */
 bpf_place bpf_search(struct bpf_program *p, const struct bpf_run *runs, size_t count,
                      bpf_place *answers);
-

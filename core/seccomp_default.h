@@ -173,4 +173,3 @@ static const char seccomp_i386_direct[] =
     "accept4=364 getsockopt=365 setsockopt=366 getsockname=367 getpeername=368 sendto=369 "
     "sendmsg=370 recvfrom=371 recvmsg=372 shutdown=373 semget=393 semctl=394 shmget=395 "
     "shmctl=396 shmat=397 shmdt=398 msgget=399 msgsnd=400 msgrcv=401 msgctl=402";
-

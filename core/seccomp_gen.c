@@ -29,4 +29,3 @@ int main(int argc, char **argv)
     printf("\n};\nconst size_t seccomp_default_len = ARRAY_LEN(seccomp_default);\n");
     return fflush(stdout) || ferror(stdout) ? EXIT_FAILURE : EXIT_SUCCESS;
 }
-

@@ -50,4 +50,3 @@ void sources_wake(const struct spec *s)
         if (s->volumes[i].source)
             close_fd(open_canonical(s->volumes[i].source, O_PATH | O_DIRECTORY));
 }
-

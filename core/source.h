@@ -11,4 +11,3 @@ int source_open_root(const char *path, struct err *e);
 /** Automounts them, while we are in the host's mount namespace: what is mounted there later, or elsewhere, does
  *  not reach the container. */
 void sources_wake(const struct spec *s);
-

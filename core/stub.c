@@ -16,7 +16,7 @@
  * It has the program's argv and environment, and the channel as fd 3. It says "prepared", waits for
  * "start", and becomes the program; should it be run by anybody else, fd 3 is no channel and it ends.
  */
-#include "base/packet.h"
+#include "packet.h"
 
 #include <asm/unistd.h>
 #include <linux/errno.h>
@@ -199,4 +199,3 @@ __attribute__((noreturn, used)) void begin(long *stack)
     }
     end(125);
 }
-

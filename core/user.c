@@ -275,4 +275,3 @@ int user_resolve(int rootfd, const char *spec, struct container_user *out, struc
     u = (struct container_user){0};
     return 0;
 }
-

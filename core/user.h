@@ -30,4 +30,3 @@ int user_resolve(int rootfd, const char *spec, struct container_user *out, struc
 /** Frees what @u holds and makes it empty again. */
 void user_clear(struct container_user *u);
 #define _cleanup_user_ __attribute__((cleanup(user_clear)))
-

@@ -244,4 +244,3 @@ int volumes_mount(int root, const struct spec *s, int files, struct err *e)
         r = mount_file(root, files, names[i], &places, e);
     return r;
 }
-

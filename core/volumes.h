@@ -8,4 +8,3 @@
 int volumes_mount(int root, const struct spec *s, int files, struct err *e);
 /** Adds why something that is missing in a container cannot be made, after a failure with @code. */
 void volumes_explain(int code, struct err *e);
-

@@ -1,5 +1,5 @@
 /* The containers that run: their monitors, and what is in their network namespaces. */
-#include "doctor.h"
+#include <netctr/doctor.h>
 
 #include <errno.h>
 #include <string.h>
@@ -224,4 +224,3 @@ int check_interfaces(struct doctor *d, struct err *e)
     }
     return first;
 }
-

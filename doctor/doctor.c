@@ -1,5 +1,5 @@
 /* Gathering, and the table of checks. */
-#include "doctor.h"
+#include <netctr/doctor.h>
 
 #include <errno.h>
 #include <stdarg.h>
@@ -265,4 +265,3 @@ int64_t doctor_sysctl(int64_t fallback, const char *format, ...)
     _cleanup_free_ char *value = n < 0 ? NULL : sysctl_read(key);
     return value && *value ? strtoll(value, NULL, 10) : fallback;
 }
-

@@ -1,6 +1,6 @@
 /* What netctr's own firewall has dropped. Its rules count for all containers together: which one sent a packet
  * they do not tell. */
-#include "doctor.h"
+#include <netctr/doctor.h>
 
 #include <inttypes.h>
 
@@ -30,4 +30,3 @@ int check_drops(struct doctor *d, struct err *e)
                ? firewall_each_drop(d->bridge, say_drop, d, e)
                : 0;
 }
-

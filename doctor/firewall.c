@@ -1,7 +1,7 @@
 /* Others' firewalls: what they would do with the packets that netctr promises to let pass. */
-#include "doctor.h"
+#include <netctr/doctor.h>
 
-#include <netctr/life.h>
+#include <netctr/engine.h>
 #include <netctr/names.h>
 
 #include <string.h>
@@ -487,4 +487,3 @@ int check_bridge_nf(struct doctor *d, struct err *e)
     }
     return 0;
 }
-

@@ -1,7 +1,7 @@
 /* Who else lives here, and where our files are. */
-#include "doctor.h"
+#include <netctr/doctor.h>
 
-#include <netctr/life.h>
+#include <netctr/engine.h>
 
 #include <errno.h>
 #include <libgen.h>
@@ -235,4 +235,3 @@ int check_inotify(struct doctor *d, struct err *e)
                count, (long long)all);
     return 0;
 }
-

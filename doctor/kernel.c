@@ -1,7 +1,7 @@
 /* What the kernel must have. Asked by effect wherever that can be done without an effect: with requests
  * that it has to refuse, and by looking at why.
  */
-#include "doctor.h"
+#include <netctr/doctor.h>
 
 #include "core/caps.h"
 #include "core/cgroup.h"
@@ -144,4 +144,3 @@ int check_expiry(struct doctor *d, struct err *e)
                    "container takes some milliseconds longer");
     return 0;
 }
-

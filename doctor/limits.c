@@ -1,5 +1,5 @@
 /* What the whole machine shares, and the way out of it. */
-#include "doctor.h"
+#include <netctr/doctor.h>
 
 #include <errno.h>
 #include <inttypes.h>
@@ -58,4 +58,3 @@ int check_default_route(struct doctor *d, struct err *e)
                "networks, and nothing outside");
     return 0;
 }
-

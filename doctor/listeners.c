@@ -1,5 +1,5 @@
 /* Who listens behind each published port? */
-#include "doctor.h"
+#include <netctr/doctor.h>
 
 #include "doctor/sockets.h"
 
@@ -192,4 +192,3 @@ int check_listeners(struct doctor *d, struct err *e)
     }
     return first;
 }
-

@@ -1,7 +1,7 @@
 /* Names: does the name server answer a container, and do those answer that it asks? */
-#include "doctor.h"
+#include <netctr/doctor.h>
 
-#include "life/resolv.h"
+#include "engine/etc_text.h"
 
 #include <errno.h>
 #include <netctr/names.h>
@@ -231,4 +231,3 @@ int check_upstream(struct doctor *d, struct err *e)
     }
     return 0;
 }
-

@@ -1,5 +1,5 @@
 /* The host's own network: sysctls, routes, and tables that can be full. */
-#include "doctor.h"
+#include <netctr/doctor.h>
 
 #include <errno.h>
 #include <stdio.h>
@@ -316,4 +316,3 @@ int check_conntrack(struct doctor *d, struct err *e)
                (long long)count, (long long)max);
     return 0;
 }
-

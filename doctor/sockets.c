@@ -170,4 +170,3 @@ void sockets_name(struct sockets *s, int process, int64_t until)
             name_by(s, other);
     }
 }
-

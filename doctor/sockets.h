@@ -27,4 +27,3 @@ int process_open(pid_t pid, uint64_t start);
 int sockets_read(int process, struct sockets *out);
 /** Finds the programs of that namespace that have them open; gives up when monotonic_ms() passes @until. */
 void sockets_name(struct sockets *s, int process, int64_t until);
-

@@ -1,5 +1,5 @@
 /* netctr's own state: is what it has recorded what the kernel has? */
-#include "doctor.h"
+#include <netctr/doctor.h>
 
 #include <errno.h>
 #include <string.h>
@@ -198,7 +198,7 @@ int check_leftovers(struct doctor *d, struct err *e)
         all = (struct leftovers){0};
         _cleanup_leftovers_ struct leftovers now = {0};
         int r = engine_gc(&d->engine,
-                         &(struct gc){.dry_run = true, .tell = take_leftover, .arg = &now}, e);
+                          &(struct gc){.dry_run = true, .tell = take_leftover, .arg = &now}, e);
         if (r < 0)
             return r;
         all.replaced = common_of(now.replaced, looks ? before.replaced : now.replaced);
@@ -211,4 +211,3 @@ int check_leftovers(struct doctor *d, struct err *e)
                    what);
     return 0;
 }
-

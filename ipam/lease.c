@@ -4,7 +4,7 @@
  * Where a network has both families, the IPv6 address has the host number of the IPv4 address, so that
  * one lease stands for both; an IPv6 address that was asked for is written down beside it.
  */
-#include "book.h"
+#include "lease_file.h"
 
 #include <errno.h>
 #include <string.h>
@@ -325,4 +325,3 @@ int lease_tidy(int dirfd, const char *network, struct err *e)
     _cleanup_close_ int lock = book_lock(dirfd, network, LOCK_EX, e);
     return lock < 0 ? lock : tidy_file_at(dirfd, network);
 }
-

@@ -82,4 +82,3 @@ uint32_t subnet_host_number(const struct subnet *s, const struct ip *a)
         n = n << 8 | (uint8_t)(a->bytes[i] ^ s->address.bytes[i]);
     return n;
 }
-

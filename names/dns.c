@@ -288,4 +288,3 @@ bool dns_reverse(const char *name, struct ip *out)
 {
     return reverse4(name, out) || reverse6(name, out);
 }
-

@@ -64,4 +64,3 @@ uint16_t dns_id(const uint8_t *data);
 
 /** The address that a name under in-addr.arpa or ip6.arpa, in small letters, stands for. */
 bool dns_reverse(const char *name, struct ip *out);
-

@@ -303,4 +303,3 @@ int64_t forward_clock(struct server *s)
     }
     return first;
 }
-

@@ -221,4 +221,3 @@ enum lookup lookup(int dir, const struct ip *asker, const struct dns_question *q
     add_servers(dir, owner[1], out);
     return LOOKUP_FORWARD;
 }
-

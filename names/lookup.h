@@ -25,4 +25,3 @@ enum lookup lookup(int dir, const struct ip *asker, const struct dns_question *q
 /** The flags of all that is opened, for the sandbox. */
 #define LOOKUP_OPEN_FILE (O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
 #define LOOKUP_OPEN_DIRECTORY (O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_DIRECTORY)
-

@@ -104,4 +104,3 @@ void names_probe(struct name_probe *probes, size_t count, int timeout_ms)
             return;
     }
 }
-

@@ -186,4 +186,3 @@ void queue_release(struct queue *q, uint16_t slot)
     if (--q->askers[a].held == 0)
         leave(q, a);
 }
-

@@ -41,4 +41,3 @@ void queue_add(struct queue *q, uint16_t slot, const struct ip *address);
 uint16_t queue_take(struct queue *q);
 /** The slot is free again. */
 void queue_release(struct queue *q, uint16_t slot);
-

@@ -248,4 +248,3 @@ int record_remove(int dir, const char *network, const char *id)
         r = gone(unlinkat(dir, entry, 0));
     return r == 0 ? tidy_file_at(dir, entry) : r;
 }
-

@@ -30,4 +30,3 @@ int record_remove_name(int dir, const char *network, const char *name, const cha
 /** Calls @each for what is in @path, but for "." and ".."; until it returns something else than 0. No such
  *  directory: nothing. */
 int record_list(int dir, const char *path, int (*each)(const char *name, void *arg), void *arg);
-

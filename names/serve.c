@@ -233,4 +233,3 @@ int names_serve(const struct name_server *n, struct err *e)
         r = go_round(s);
     return err_set(e, r, "wait for questions");
 }
-

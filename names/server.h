@@ -92,4 +92,3 @@ void forward_cancel(struct server *s, struct forward *f); /**< accepts NULL */
 bool forward_is_of(const struct forward *f, const uint8_t *data, size_t size);
 int64_t forward_clock(struct server *s);
 void forward_reap(struct server *s);
-

@@ -85,4 +85,3 @@ bool slot_change(struct shared_server *s, unsigned slot, uint64_t from, enum slo
 {
     return atomic_compare_exchange_strong(&s->states[slot], &from, STATE_WORD(from, to));
 }
-

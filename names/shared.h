@@ -64,4 +64,3 @@ bool slot_holds(const struct shared_server *s, unsigned slot, uint64_t word);
 void slot_settle(const struct shared_server *s, struct slot *slot);
 /** From the state @from to another, unless somebody has changed it since. */
 bool slot_change(struct shared_server *s, unsigned slot, uint64_t from, enum slot_state to);
-

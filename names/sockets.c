@@ -183,4 +183,3 @@ bool name_sockets_valid(const struct name_sockets *s, uint16_t port)
            (!six || (is_one(s->udp6, AF_INET6, SOCK_DGRAM, port) &&
                      is_one(s->tcp6, AF_INET6, SOCK_STREAM, port)));
 }
-

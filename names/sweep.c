@@ -174,4 +174,3 @@ int names_sweep(int dir, char *const *ids, const struct gc *gc, struct err *e)
     strv_free(s.told);
     return r < 0 ? err_set(e, r, "remove the names of those who are gone") : 0;
 }
-

@@ -279,4 +279,3 @@ int tcp_start(struct server *s, const struct name_sockets *sockets)
     }
     return r;
 }
-

@@ -377,4 +377,3 @@ int udp_start(struct server *s, const struct name_sockets *sockets)
     }
     return r;
 }
-

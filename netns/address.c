@@ -52,4 +52,3 @@ int mac_parse(const char *s, uint8_t mac[6])
     }
     return 0;
 }
-

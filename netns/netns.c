@@ -193,4 +193,3 @@ bool netns_is(int fd)
 {
     return ioctl(fd, NS_GET_NSTYPE) == CLONE_NEWNET;
 }
-

@@ -531,4 +531,3 @@ int rt_get_neighbours(struct rt *rt, int family, struct neighbours *out, struct 
     } while (r == -NLE_DUMP_INTR && tries++ < 100 && (r = 0) == 0);
     return r < 0 ? err_say(e, -EIO, "read the kernel's neighbours: %s", nl_geterror(r)) : 0;
 }
-

@@ -178,4 +178,3 @@ int rt_commit(struct rt_batch *b, struct err *e)
     batch_empty(b);
     return r;
 }
-

@@ -35,4 +35,3 @@ struct rt_batch {
 void rt_drain(struct rt *rt);
 /** Adds a message that the batch owns from now on. NULL marks the batch as failed (no memory). */
 void rt_push(struct rt_batch *b, struct nl_msg *message, bool deletes, char *label);
-

@@ -407,4 +407,3 @@ void rt_set_packet_size(struct rt_batch *b, int index, uint32_t size)
     rt_push(b, change_attribute(index, IFLA_GSO_MAX_SIZE, &size, sizeof(size)), false,
             xasprintf("set the packet size of interface %d", index));
 }
-

@@ -871,4 +871,3 @@ int main(int argc, char **argv)
         die("no name is given; the source tells more");
     return ask(names, count);
 }
-

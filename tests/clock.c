@@ -35,4 +35,3 @@ time_t time(time_t *out)
         *out = t.tv_sec;
     return t.tv_sec;
 }
-

@@ -87,4 +87,3 @@ int main(void)
     through_32_bit();
     return failures != 0;
 }
-

@@ -18,4 +18,3 @@ int main(void)
         return 1;
     pthread_exit(NULL);
 }
-

@@ -835,4 +835,3 @@ int main(int argc, char **argv)
     free(text);
     return 0;
 }
-

@@ -119,4 +119,3 @@ int main(int argc, char **argv)
         all &= look_up(argv[i], reverse);
     return !all;
 }
-

@@ -544,4 +544,3 @@ int main(int argc, char **argv)
     int status = roles[0].status;
     return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
-

@@ -15,4 +15,3 @@ int inotify_init1(int flags)
     }
     return (int)syscall(SYS_inotify_init1, flags);
 }
-

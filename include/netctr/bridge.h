@@ -121,7 +121,7 @@ struct port_mapping {
     uint16_t host_port; /**< 0: an ephemeral port, filled in by port_mappings_bind() */
     uint16_t port;      /**< the container's */
     uint8_t protocol;   /**< IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP */
-    bool held;      /**< port_mappings_bind() has bound it, so no other container has it; not stored */
+    bool held; /**< port_mappings_bind() has bound it, so no other container has it; not stored */
     bool ephemeral; /**< no host port was asked for; a record does not tell */
 };
 struct port_mappings {
@@ -144,7 +144,8 @@ struct port_mapping_reach {
 };
 /** As people read it: "0.0.0.0:8080->80/tcp". Adds one text for each family that the port is open in, the
  *  one of IPv4 first. */
-void port_mapping_texts(const struct port_mapping *p, const struct port_mapping_reach *reach, strv *out);
+void port_mapping_texts(const struct port_mapping *p, const struct port_mapping_reach *reach,
+                        strv *out);
 /** The inverse of port_mapping_parse() for one port: "8080:80/tcp"; caller frees. */
 char *port_mapping_word(const struct port_mapping *p);
 /** The same port of the host? */
@@ -173,7 +174,7 @@ void bound_ports_clear(struct bound_ports *h);
  *  refused: each costs a socket for the container's life. @ipv6: a port on every address is held on [::] too. @refused (may be NULL) points to the port
  *  that could not be had. */
 int port_mappings_bind(struct port_mappings *list, bool ipv6, struct bound_ports *out,
-                 const struct port_mapping **refused, struct err *e);
+                       const struct port_mapping **refused, struct err *e);
 /* ---- endpoints ------------------------------------------------------------------------------*/
 
 /** Bits a second. The least lets a frame pass within some seconds; the most is what the kernel's older
@@ -208,9 +209,9 @@ struct endpoint_request {
     struct ip address4, address6; /**< family 0: any */
     uint8_t mac[6];               /**< all zero: any */
     char *const *aliases;
-    uint64_t rate;                        /**< RATE_MIN to RATE_MAX; 0: no limit */
-    uint32_t metric;                      /**< of the default route; the smallest is taken */
-    int born;                             /**< BORN_…: what new links of the namespace are */
+    uint64_t rate;                             /**< RATE_MIN to RATE_MAX; 0: no limit */
+    uint32_t metric;                           /**< of the default route; the smallest is taken */
+    int born;                                  /**< BORN_…: what new links of the namespace are */
     const struct port_mappings *port_mappings; /**< with their final host ports; NULL: none */
     /** Held while the record is written: who makes the firewall anew holds the same from reading the
      *  records to committing the rules, and so either reads this one or comes before its rules.
@@ -227,8 +228,8 @@ int endpoint_attach(struct net *b, const struct network *n, int netns, struct rt
                     struct err *e);
 /** Would the network give the container the addresses and the MAC that @request asks for now? Nothing is
  *  taken. */
-int endpoint_examine(struct net *b, const struct network *n,
-                     const struct endpoint_request *request, struct err *e);
+int endpoint_examine(struct net *b, const struct network *n, const struct endpoint_request *request,
+                     struct err *e);
 /** Its default routes get another metric; there is always one of them. @inside is the container's. */
 int endpoint_set_metric(const struct network *n, const struct endpoint *ep, struct rt *inside,
                         uint32_t old, uint32_t now, struct err *e);
@@ -326,7 +327,7 @@ int net_is_outdated(struct net *net);
 /** Makes the firewall anew, in one transaction, from the networks and the endpoints that live; @names_port as
  *  for net_set_names_port(). What was led astray before it is for endpoints_end_stale_flows() to end. */
 int net_reload(struct net *net, const struct endpoint *live, size_t count, uint16_t names_port,
-                  struct err *e);
+               struct err *e);
 
 struct net_leases {
     const struct endpoint *live; /**< all endpoints … */
@@ -353,7 +354,7 @@ struct firewall_drop {
 };
 /** Calls @each for every reason for which packets were dropped by the guard, or because they are martians. */
 int firewall_each_drop(struct net *net, void (*each)(const struct firewall_drop *drop, void *arg),
-                     void *arg, struct err *e);
+                       void *arg, struct err *e);
 /** Puts back what somebody has changed of the networks that are in use, outside of the firewall: the bridge, its
  *  addresses and sysctls, forwarding, and the ports of @view with their rates. What is changed inside a
  *  container is left. Goes on after a failure and returns the first; network_survey() tells what remains. */
@@ -362,3 +363,46 @@ int net_restore(struct net *net, const struct bridge_view *view, struct err *e);
 /** Finds leases and links that bear our mark and belong to no container of @live_ids, and removes them. */
 int net_sweep(struct net *net, char *const *live_ids, const struct gc *gc, struct err *e);
 
+/* ---- proxy --- */
+/* What reaches the sockets that hold published ports: [::1] is proxied, the rest is refused.
+ *
+ * Linux cannot route the answer to ::1 back in from a bridge, so nf_tables leaves connections to ::1
+ * alone, and they reach the socket that holds the port. Everything else that reaches it does so
+ * because the rules are gone for a moment: it is reset at once, so that the client sees a refusal
+ * instead of a hang.
+ *
+ *   struct proxy *p;  proxy_new(&held, &ep.address4, &ep.address6, &p, e);
+ *   watch proxy_fd(p) for POLLIN, then proxy_run(p);
+ *
+ * No threads; nothing waits; the container sees the host's address as the source.
+ *
+ * Connections are bounded. When there are no more, whoever has the most makes room: that of his which has been
+ * idle longest is reset. Nobody loses one to a user who has as many, so no user closes a port to others.
+ */
+
+struct proxy;
+
+/** Serves all sockets of @held, which stay the caller's and must outlive the result. [::1] leads to
+ *  @address6, or to @address4 if there is none (family 0). UDP sockets of @held begin to receive what
+ *  comes from ::1 to ::1, and nothing else. Connections are made in the network namespace that the
+ *  caller of proxy_run() is in; SIGPIPE must be ignored. */
+int proxy_new(const struct bound_ports *held, const struct ip *address4, const struct ip *address6,
+              struct proxy **out, struct err *e);
+/** Resets what is open. Accepts NULL. */
+void proxy_free(struct proxy *p);
+void proxy_cleanup(struct proxy **p);
+#define _cleanup_proxy_ __attribute__((cleanup(proxy_cleanup)))
+
+int proxy_fd(const struct proxy *p);
+/** Does what can be done without waiting, and no more than a few milliseconds' worth of it: what is
+ *  left makes proxy_fd() readable again. */
+void proxy_run(struct proxy *p);
+
+/** What became of clients when there was no room for all. */
+struct proxy_crowd {
+    uint64_t closed, refused;
+    int64_t user; /**< who had the most, or -1: cannot be told */
+    size_t held;  /**< and how many */
+};
+/** Whether that was ever so. */
+bool proxy_crowded(const struct proxy *p, struct proxy_crowd *out);

@@ -5,8 +5,12 @@
 #pragma once
 
 #include <netctr/base.h>
+#include <netctr/message.h>
 
 #include <sys/resource.h>
+
+struct store;
+struct record;
 
 /* ---- spec -----------------------------------------------------------------------------------*/
 
@@ -132,120 +136,6 @@ char *spec_new_id(void);
 /** The id that these bits make: 12 hex digits, of which one at least is a letter. */
 char *spec_id_of(uint64_t bits);
 
-/* ---- store ----------------------------------------------------------------------------------
- * ROOT/containers/NAME/  config.json, upper, work, log, log.1 …    survives a reboot
- * RUN/containers/NAME/   lock, state.json, endpoint.NETWORK.json, control: lives as long as the container runs
- *
- * The lock is held by the container's monitor: whoever can take it knows that the monitor is dead. */
-
-struct store {
-    char *root, *run; /**< canonical paths */
-    int root_fd, run_fd;
-    int defined_fd; /**< ROOT/containers */
-    int live_fd;    /**< RUN/containers */
-    char *instance; /**< 16 hex digits: boot, network namespace and run-root */
-    uint64_t netns; /**< the namespace's inode number */
-    bool fresh;     /**< RUN is not this instance's yet: it was another's, or has been lost */
-};
-#define STORE_INIT ((struct store){.root_fd = -1, .run_fd = -1, .defined_fd = -1, .live_fd = -1})
-/** Changes nothing of what is there: when @out is fresh, engine_open() or engine_gc() takes RUN over. */
-int store_open(const char *root, const char *run, struct store *out, struct err *e);
-/** The same for commands that only read. Where no store exists they create none: they get an empty one in memory,
- *  which nobody else sees. */
-int store_open_to_read(const char *root, const char *run, struct store *out, struct err *e);
-/** Has netctr ever run with these directories? Also true when that cannot be found out. */
-bool store_exists(const char *root, const char *run);
-void store_close(struct store *s);
-#define _cleanup_store_ __attribute__((cleanup(store_close)))
-/** The instance lock: protects which names exist. Held shortly, never while waiting for a process.
- *  Returns an fd. */
-int store_lock(struct store *s, struct err *e);
-/** -EWOULDBLOCK while somebody has it. */
-int store_lock_if_free(struct store *s, struct err *e);
-
-/** Under the store's lock, when it is fresh: may RUN become this instance's? -EBUSY with a text when others live
- *  there. Then everything of this instance that RUN does not know is to be ended, and store_commit_run_root() says
- *  so last. Somebody may have been faster: then it is fresh no more. */
-int store_claim_run_root(struct store *s, bool dry_run, struct err *e);
-int store_commit_run_root(struct store *s, struct err *e);
-
-enum status { STATUS_CREATING, STATUS_RUNNING, STATUS_RESTARTING, STATUS_DEAD, STATUS_EXITED };
-
-#define EXIT_LOST 255 /**< the exit status of one that ended with the host */
-
-/** What is known of a container. STATUS_DEAD: its monitor was killed and nobody has repaired yet. */
-struct record {
-    enum status status;
-    struct spec spec;
-    pid_t pid; /**< init, in our pid namespace; 0 unless running */
-    uint64_t pid_start;
-    pid_t monitor;
-    uint64_t monitor_start;
-    int64_t started, finished; /**< seconds since the epoch; 0: not yet */
-    int exit_status;           /**< EXITED: how; RESTARTING: how the last run ended */
-    bool damaged;    /**< it lives, and what its run directory says of it cannot be believed */
-    bool oom_killed; /**< EXITED, RESTARTING: the kernel killed the program for want of memory */
-    uint64_t
-        oom_kills;    /**< EXITED: so many processes in its last run, be it the program or others */
-    bool asked;       /**< EXITED: somebody wanted it to end, for good */
-    bool ended_early; /**< EXITED: of itself, and so soon that spec_early_hint() may tell why */
-    bool lost;        /**< EXITED: it ran when the host went down; nobody knows how it ended */
-    char *failure;    /**< RESTARTING: why its last start failed; NULL: it ran */
-    unsigned restarts; /**< new beginnings since it was started */
-};
-void record_clear(struct record *r);
-/** RESTARTING, and not even its first run has begun: it has no network, holds no port, and its definition may be
- *  changed. */
-bool record_waits(const struct record *r);
-#define _cleanup_record_ __attribute__((cleanup(record_clear)))
-const char *status_name(enum status s);
-/** Finds by name, or by an unambiguous prefix of the id (4 digits or more). -ENOENT with a text; -EBADMSG
- *  when what is found is damaged: then only container_remove() and its like may touch it. */
-int store_find(struct store *s, const char *name_or_id, struct record *out, struct err *e);
-/** Calls @each for every container, sorted by creation; a negative result ends the walk. Damaged
- *  definitions are warned of and passed over. */
-int store_each(struct store *s, int (*each)(const struct record *r, void *arg), void *arg,
-               struct err *e);
-/** Calls @each for every run directory, whatever is in it. */
-int store_each_live(struct store *s, int (*each)(const char *name, int dir, void *arg), void *arg,
-                    struct err *e);
-/** Warns of containers that live without a definition. The store must be locked. */
-void store_warn_of_lost(struct store *s);
-/** Adds the id of every container that has a run directory, also of one whose definition is damaged.
- *  -EBADMSG with a text when one cannot be told: then nothing may be taken for nobody's. */
-int store_live_ids(struct store *s, strv *ids, struct err *e);
-/** Directory fd of RUN/containers/NAME or ROOT/containers/NAME; -errno. */
-int store_live_dir(struct store *s, const char *name);
-int store_defined_dir(struct store *s, const char *name);
-/** Takes the lock of a run directory if nobody holds it, which tells that its monitor is dead; the fd
- *  keeps it. -EWOULDBLOCK: it lives. -ENOENT: there is none yet. The store must be locked. */
-int store_try_lock(int live_dir);
-
-/* ---- events ---------------------------------------------------------------------------------
- * RUN/events: one line of JSON for each thing that happened, added by whoever did it. */
-
-#define EVENTS_FILE "events"
-#define EVENTS_OLDER "events.1"       /**< the file before this one */
-#define EVENTS_SIZE_MAX (1024 * 1024) /**< a larger one becomes the older one */
-
-struct event {
-    const char *type; /**< "container", "network" or "system" */
-    const char *name; /**< docker's word where there is one: "create", "start", "die", … */
-    const char *id;   /**< of the container; NULL: none */
-    const char *of;   /**< its name, or the network's; NULL: none */
-};
-extern const char event_true[]; /**< as a text: the value is true, which is no string */
-struct event_attribute {
-    const char *key; /**< NULL ends a list */
-    const char *text;
-    int64_t number; /**< when @text is NULL */
-};
-/** Adds a line. @attributes may be NULL. An event that cannot be written is lost, and nothing else: this
- *  never fails, never waits for anybody and writes no message. */
-void event_emit(int run_fd, const struct event *event, const struct event_attribute *attributes);
-/** Parses one line; what a torn line has left before it is passed over. NULL: no event. Caller owns. */
-json_t *event_parse(const char *line, size_t size);
-
 /* ---- a container's life ---------------------------------------------------------------------*/
 
 struct container {
@@ -289,13 +179,6 @@ struct container {
 void container_clear(struct container *c);
 #define _cleanup_container_ __attribute__((cleanup(container_clear)))
 
-/** Takes the name: directories, lock, config.json, state.json. @spec is taken over. -EEXIST with a
- *  text when the name is in use. The store must be locked. */
-int container_claim(struct store *store, struct spec *spec, struct container *out, struct err *e);
-/** The same for a container that has ended: a new life on the old definition and layer. -ESTALE: that is not @spec's
- *  any more; read it again. */
-int container_restart_claim(struct store *store, struct spec *spec, struct container *out, struct err *e);
-
 /** Clones the child into its namespaces and cgroup; it begins to prepare its root filesystem and
  *  then waits. The caller must be single-threaded. */
 int container_create(struct container *c, struct err *e);
@@ -329,71 +212,38 @@ int supervise_run(struct container *c, const struct supervise_options *options, 
 int supervise_listen(struct container *c, struct err *e);
 /** While no program runs: serves the watches for @ms, or until it is told to end. */
 int supervise_pause(struct container *c, const struct supervise_options *options, int ms,
-                  struct err *e);
+                    struct err *e);
 
-/** What is said of a living container in passing, under the store's lock. */
-enum mark {
-    MARK_END_ASKED = 0100,  /**< it is not to begin anew: somebody has stopped it */
-    MARK_UNTIL_BOOT = 0001, /**< nor now, but when the host comes up again */
-    MARK_LEAVING =
-        0010, /**< its endpoints are being detached: they must not come back to the firewall
-                                when somebody makes it anew */
-};
-/** Sets one on a run directory. -errno. */
-int container_mark(int run_dir, enum mark mark);
-/** 1, 0, or -errno when that cannot be found out. */
-int container_marked(int run_dir, enum mark mark);
-/** Somebody wants it to end, for good (MARK_END_ASKED) or not (MARK_UNTIL_BOOT): its monitor will not let it
- *  begin anew. The store must be locked. */
-int container_ask_end(struct store *store, const char *name, enum mark mark, struct err *e);
-/** Was it told to, by container_ask_end() or by a signal for its monitor? 1, 0 or -errno. */
-int container_end_asked(const struct container *c);
 /** After a run: ends what is left of its processes, so that container_create() can follow. */
 int container_reset(struct container *c, struct err *e);
-/** Emits an event of this container. */
-void container_event(const struct container *c, const char *name,
-                     const struct event_attribute *attributes);
 /** One line of netctr's own in the container's log, marked as such. */
 void container_note(struct container *c, const char *text);
-/** Its definition, after a change to the spec while it runs. */
-int container_save_definition(struct container *c, struct err *e);
-/** Replaces the definition of a container that does not run, or waits; how it ended stays. The store must be
- *  locked. */
-int container_redefine(struct store *store, const struct spec *spec, struct err *e);
-/** Reads the definition of one that waits again, which may have been replaced. The store must be locked. */
-int container_reread(struct container *c, struct err *e);
-/** Writes down whether it waits for its next run, and how the last one ended (@c->failure: or why it did not begin). */
-int container_set_restarting(struct container *c, bool restarting, int exit_status, struct err *e);
-
 /** How many processes of a container that runs the kernel has killed for want of memory, in this run. */
 uint64_t container_oom_kills(const struct store *s, const struct spec *spec);
 /** What a container that may mount cgroups has frozen of itself goes on, for else no signal would end it. */
 void container_let_die(const struct store *s, const struct spec *spec);
 /** Ends whatever of the container runs, at once: init by its pidfd and the cgroup. Idempotent. */
 void container_kill(struct container *c);
-/** After the last process: writes to the definition how it ended, once. Before any step that can fail: a command that
- *  finishes the work later does not know the exit status. */
-int container_note_end(struct container *c, int exit_status, struct err *e);
-/** For its monitor, when container_note_end() has failed (a full disk): the state of this boot keeps how it ended, for
- *  the command that finishes the work. */
-int container_remember_end(struct container *c, int exit_status, struct err *e);
-/** The cgroup goes, and with @keep the definition learns how it ended, if it does not know. Accepts
- *  "already gone". */
-int container_end(struct container *c, bool keep, int exit_status, struct err *e);
-/** The name is free again: the run directory goes, and without @keep the definition. The store must
- *  be locked. */
-int container_release_name(struct container *c, bool keep, struct err *e);
-/** Opens what a dead monitor left, so that it can be deleted. -EWOULDBLOCK: the monitor lives. The store
- *  must be locked. */
-int container_adopt(struct store *store, const char *name, struct container *out,
-                    enum status *status, struct err *e);
-/** Removes the definition of a container that does not run. The store must be locked. */
-int container_remove(struct store *store, const char *name, struct err *e);
-/** Deletes the files of removed containers, which may take long: with no lock held. */
-void store_empty_trash(struct store *s);
-/** Removes cgroups and directories of this instance that belong to no container in the store, which
- *  must be locked. @helper (may be NULL) names a cgroup that stays. */
-int store_sweep(struct store *s, const char *helper, const struct gc *gc, struct err *e);
+/* ---- channels -------------------------------------------------------------------------------
+ * The one protocol between a parent and the child that it prepares, and between a command and a monitor: packets over
+ * a SOCK_SEQPACKET pair. A packet is a kind, an errno, an exit status and a text; one kind carries an fd. End of file
+ * means that the other side is gone, or has become another program. */
+
+/** Both ends are O_CLOEXEC. */
+int channel_open(int ends[2], struct err *e);
+/** Sends a message without more. A receiver that is gone is -EPIPE. */
+int channel_send(int channel, enum message kind);
+int channel_send_fd(int channel, enum message kind, int fd);
+int channel_send_number(int channel, enum message kind, int number);
+/** A text of at most PACKET_TEXT - 1 bytes; -EMSGSIZE. */
+int channel_send_text(int channel, enum message kind, const char *text);
+/** Waits for one message that may carry a text; *@text is the caller's, never NULL on success. */
+int channel_receive_text(int channel, enum message *kind, char **text, struct err *e);
+int channel_send_error(int channel, const struct err *error);
+/** Waits for one message. MESSAGE_ERROR is turned into a failure: its error moves into @e and its
+ *  code is returned. *@value (may be NULL) becomes the fd or the number that came along, else -1; an
+ *  fd is the caller's. */
+int channel_receive(int channel, enum message *kind, int *value, struct err *e);
 
 /* ---- helpers --------------------------------------------------------------------------------
  * Processes of netctr's own that serve all containers of an instance, in cgroup netctr/INSTANCE/helpers. Who
@@ -433,4 +283,3 @@ struct exec_request {
  *  copied. Detached: returns 0 as soon as it has become the command. */
 int container_exec(struct store *s, const struct record *r, const struct exec_request *request,
                    struct err *e);
-

@@ -81,4 +81,3 @@ int lease_each(int dirfd, const char *network, int (*each)(const struct lease *l
 int lease_tidy(int dirfd, const char *network, struct err *e);
 /** Removes the file and its lock: there is no such network any more. */
 int lease_remove(int dirfd, const char *network, struct err *e);
-

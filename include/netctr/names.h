@@ -115,4 +115,3 @@ struct name_probe {
 };
 /** Asks them all at once, and waits no longer than @timeout_ms for the answers. */
 void names_probe(struct name_probe *probes, size_t count, int timeout_ms);
-

@@ -245,4 +245,3 @@ void rt_set_packet_size(struct rt_batch *b, int index, uint32_t size);
  *  object and the kernel's extended ack; later verbs may have taken effect all the same. Verbs
  *  that delete take "already gone" (ENODEV, ENOENT, ESRCH, EADDRNOTAVAIL) for success. */
 int rt_commit(struct rt_batch *b, struct err *e);
-

@@ -1,7 +1,7 @@
 /* `--network NAME:ip=…`: what is understood can be written again, and comes back as the same text. */
 #include "fuzz.h"
 
-#include "life/attach.h"
+#include "engine/connect_request.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -17,4 +17,3 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     must(streq(first, second) && a.priority == b.priority && a.rate == b.rate);
     return 0;
 }
-

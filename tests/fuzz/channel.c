@@ -1,7 +1,9 @@
 /* A packet from the other side: a container's process, or whoever asks a monitor. */
 #include "fuzz.h"
 
-#include <netctr/channel.h>
+#include "core/packet.h"
+
+#include <netctr/store.h>
 
 #include <sys/socket.h>
 
@@ -28,4 +30,3 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     receive(data, size, true);
     return 0;
 }
-

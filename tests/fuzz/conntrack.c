@@ -3,7 +3,7 @@
  */
 #include "fuzz.h"
 
-#include "bridge/conntrack.c"
+#include "bridge/firewall/stale_flows.c"
 
 static struct plan *the_plan(void)
 {
@@ -59,4 +59,3 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     free(routes.locals);
     return 0;
 }
-

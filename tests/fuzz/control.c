@@ -1,7 +1,8 @@
 /* A request at a monitor's door: the input is a packet of the right kind, with this text. */
+#include "core/packet.h"
 #include "fuzz.h"
 
-#include "life/control.c"
+#include "engine/control.c"
 
 static int handler(void *arg, const char *what, char *const *words, char **answer, struct err *e)
 {
@@ -32,4 +33,3 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     must((r == 0) == (answer != NULL) && (r < 0) == (e.code < 0));
     return 0;
 }
-

@@ -62,4 +62,3 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     must(dns_parse(copy, size, &again) == code && again.id == 0x1234 && streq(again.name, q.name));
     return 0;
 }
-

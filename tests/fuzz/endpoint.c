@@ -22,4 +22,3 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     must(unlinkat(scratch_dir(), file, 0) == 0);
     return 0;
 }
-

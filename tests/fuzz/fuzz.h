@@ -74,4 +74,3 @@ static inline void put(int dirfd, const char *path, const void *data, size_t siz
     _cleanup_close_ int fd = openat(dirfd, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     must(fd >= 0 && write_all(fd, data, size) == 0);
 }
-

@@ -3,7 +3,7 @@
  */
 #include "fuzz.h"
 
-#include "ipam/book.c"
+#include "ipam/lease_file.c"
 
 static char *with_header(const char *lines)
 {
@@ -38,4 +38,3 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     must(held(&b) == held(&again)); /* one that rests may have rested in between */
     return 0;
 }
-

@@ -1,7 +1,7 @@
 /* What nf_tables notifies: the input is a datagram of messages. */
 #include "fuzz.h"
 
-#include "bridge/listener.c"
+#include "bridge/firewall/watch.c"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -15,4 +15,3 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     hear_all(&l, buffer, size);
     return 0;
 }
-

@@ -54,4 +54,3 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fclose(nowhere);
     return 0;
 }
-

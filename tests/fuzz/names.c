@@ -18,4 +18,3 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
          strv_len(n.names) == strv_len(again.names));
     return 0;
 }
-

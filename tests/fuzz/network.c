@@ -1,7 +1,7 @@
 /* A network's definition: people may edit it. What is accepted is written as what it was read as. */
 #include "fuzz.h"
 
-#include "bridge/definition.c"
+#include "bridge/network_file.c"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -19,4 +19,3 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     (void)network_has_gateway(&n);
     return 0;
 }
-

@@ -37,4 +37,3 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     parse(text, false);
     return 0;
 }
-

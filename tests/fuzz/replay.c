@@ -43,4 +43,3 @@ int main(int argc, char **argv)
     printf("ok - %s: %d inputs\n", own, count);
     return 0;
 }
-

@@ -1,7 +1,7 @@
 /* A container's definition. What is accepted is written as what it was read as. */
 #include "fuzz.h"
 
-#include <netctr/core.h>
+#include <netctr/store.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -16,4 +16,3 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     must(json_equal(first, second));
     return 0;
 }
-

@@ -3,7 +3,7 @@
  */
 #include "fuzz.h"
 
-#include <netctr/core.h>
+#include <netctr/store.h>
 
 #include <sys/file.h>
 
@@ -85,4 +85,3 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     must(status == STATUS_CREATING || status == STATUS_RUNNING || status == STATUS_RESTARTING);
     return 0;
 }
-

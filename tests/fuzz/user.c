@@ -22,4 +22,3 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         must(u.uid <= INT32_MAX && u.gid <= INT32_MAX && u.home && u.home[0] == '/');
     return 0;
 }
-

@@ -5,8 +5,8 @@
 
 #include "cli/cli.h"
 
-#include <netctr/core.h>
 #include <netctr/ipam.h>
+#include <netctr/store.h>
 
 static void parse_time(const char *text)
 {
@@ -66,4 +66,3 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     (void)nearest_word(text, near);
     return 0;
 }
-

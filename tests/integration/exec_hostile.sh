@@ -6,7 +6,7 @@
 strace -o /dev/null true 2>/dev/null || skip 'no permission to trace'
 
 # The container's program: for each process that comes it tells what that has open, takes each of its
-# sockets and says in its name what $says makes: Perl's pack() of packets (base/packet.h).
+# sockets and says in its name what $says makes: Perl's pack() of packets (core/packet.h).
 hostile() { # NAME SAYS
     local flags=(-v /usr:/usr:ro -v /usr/lib:/lib:ro --cap-add sys_ptrace)
     [ ! -e /usr/lib64 ] || flags+=(-v /usr/lib64:/lib64:ro)

@@ -86,4 +86,3 @@ static inline double now_us(void)
 {
     return (double)monotonic_us();
 }
-

@@ -112,4 +112,3 @@ static inline bool own_network(void)
     rt_set_up(b, 1);
     return rt_commit(b, NULL) == 0;
 }
-

@@ -242,4 +242,3 @@ static inline pid_t outside_start(const struct outside *o)
     close(tcp);
     return pid;
 }
-

@@ -287,4 +287,3 @@ static int reference_compile(uint32_t arch, uint64_t caps, struct seccomp_filter
     build_head(arch, caps, &h);
     return join(&h, ctx, out, e);
 }
-

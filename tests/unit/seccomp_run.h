@@ -32,4 +32,3 @@ static inline uint32_t run_filter(const struct seccomp_filter *f, const struct s
     }
     return BAD_FILTER;
 }
-

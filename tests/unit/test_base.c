@@ -617,4 +617,3 @@ int main(void)
     test_signals();
     return failures != 0;
 }
-

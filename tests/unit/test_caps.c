@@ -180,4 +180,3 @@ int main(void)
     in_child("what was added as root", 0, held & CAPS_DEFAULT, held & BIT(CHOWN));
     return failures != 0;
 }
-

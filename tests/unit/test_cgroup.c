@@ -555,4 +555,3 @@ int main(void)
     cgroup_host_clear(&f.host);
     return failures != 0;
 }
-

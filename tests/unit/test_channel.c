@@ -1,7 +1,9 @@
 /* Packets between a parent and its child, also from one that sends nonsense or dies. */
 #include "check.h"
 
-#include <netctr/channel.h>
+#include "core/packet.h"
+
+#include <netctr/store.h>
 
 #include <sys/socket.h>
 
@@ -217,4 +219,3 @@ int main(void)
     test_death();
     return failures != 0;
 }
-

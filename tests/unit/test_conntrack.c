@@ -6,8 +6,8 @@
  *   test_conntrack           all checks
  *   test_conntrack --bench   prints what forgetting costs
  */
-#include "bridge/conntrack.h"
-#include "bridge/firewall.h"
+#include "bridge/firewall/stale_flows.h"
+#include <netctr/firewall.h>
 
 #include "apart.h"
 
@@ -562,4 +562,3 @@ int main(int argc, char **argv)
         return run_apart(NULL, streq(argv[1], "--bench") ? bench : check_nothing);
     return run_all_apart(NULL, checks, ARRAY_LEN(checks));
 }
-

@@ -193,4 +193,3 @@ int main(void)
         torture(&subjects[i]);
     return failures != 0;
 }
-

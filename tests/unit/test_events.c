@@ -1,7 +1,7 @@
 /* The file of events: lines of any content, many writers, its bound, a full disk, what it costs. */
 #include "check.h"
 
-#include <netctr/core.h>
+#include <netctr/store.h>
 
 #include <sys/mount.h>
 #include <time.h>
@@ -164,4 +164,3 @@ int main(void)
     (void)in_child(tell_cost, NULL);
     return failures != 0;
 }
-

@@ -6,8 +6,8 @@
  *   test_firewall --golden   prints the ruleset of the golden test, to be reviewed and checked in
  *   test_firewall --bench    prints what a commit costs
  */
-#include "bridge/firewall.h"
-#include "bridge/ruleset.h"
+#include "bridge/firewall/ruleset.h"
+#include <netctr/firewall.h>
 
 #include "apart.h"
 
@@ -252,10 +252,10 @@ static void add_example(struct fw_batch *b)
     fw_add_publish(b, &local);
     fw_add_publish(b, &web6);
     struct fw_dns_redirect names = {.bridge = "nc-blue",
-                                .family = AF_INET,
-                                .gateway4 = ip4("10.88.1.1"),
-                                .protocol = IPPROTO_UDP,
-                                .to_port = 1023};
+                                    .family = AF_INET,
+                                    .gateway4 = ip4("10.88.1.1"),
+                                    .protocol = IPPROTO_UDP,
+                                    .to_port = 1023};
     struct fw_dns_redirect names6 = names, tcp = names;
     names6.family = AF_INET6;
     names6.gateway6 = ip6("fd88:1::1");
@@ -800,4 +800,3 @@ int main(int argc, char **argv)
                                                                   : bench);
     return run_all_apart(NULL, checks, ARRAY_LEN(checks));
 }
-

@@ -548,4 +548,3 @@ int main(void)
     check(!exists(AT_FDCWD, t.scratch.path), "all of it is removed", t.scratch.path);
     return failures != 0;
 }
-

@@ -582,4 +582,3 @@ int main(void)
     test_parallel(s.fd);
     return failures != 0;
 }
-

@@ -3,8 +3,7 @@
  *
  * Each check runs in a process and a network namespace of its own. Needs root and nft.
  */
-#include "bridge/firewall.h"
-#include <netctr/listener.h>
+#include <netctr/firewall.h>
 
 #include "apart.h"
 
@@ -353,4 +352,3 @@ int main(void)
 {
     return run_all_apart(NULL, checks, ARRAY_LEN(checks));
 }
-

@@ -3,7 +3,7 @@
 
 #include "core/log.h"
 
-#include <netctr/core.h>
+#include <netctr/store.h>
 
 #include <signal.h>
 #include <sys/mman.h>
@@ -326,4 +326,3 @@ int main(void)
     test_options();
     return failures != 0;
 }
-

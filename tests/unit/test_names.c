@@ -418,4 +418,3 @@ int main(void)
         expect(full == 0, "a full tmpfs", "step %d failed", full);
     return failures != 0;
 }
-

@@ -740,4 +740,3 @@ int main(void)
     };
     return run_all_apart(prepare, checks, ARRAY_LEN(checks));
 }
-

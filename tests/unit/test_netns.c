@@ -505,4 +505,3 @@ int main(void)
     test_neighbours(rt, bridge);
     return failures != 0;
 }
-

@@ -225,4 +225,3 @@ int main(void)
     test_own_h();
     return failures != 0;
 }
-

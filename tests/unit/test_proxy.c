@@ -6,7 +6,7 @@
  *   test_proxy           all checks
  *   test_proxy --bench   compares with a direct connection
  */
-#include <netctr/proxy.h>
+#include <netctr/bridge.h>
 
 #include "apart.h"
 
@@ -950,4 +950,3 @@ int main(int argc, char **argv)
         return run_apart(make_host, streq(argv[1], "--bench") ? bench : check_tcp6);
     return run_all_apart(make_host, checks, ARRAY_LEN(checks));
 }
-

@@ -146,10 +146,10 @@ static void test_many(void)
 /* ---- what is shown ----------------------------------------------------------------------------*/
 
 static const struct port_mapping_reach on_both = {.ipv4 = true, .ipv6 = true, .loopback6 = true},
-                                  on_four = {.ipv4 = true},
-                                  on_four_and_loopback6 = {.ipv4 = true, .loopback6 = true},
-                                  on_six = {.ipv6 = true, .loopback6 = true},
-                                  on_routed = {.ipv4 = true, .ipv6 = true, .routed = true};
+                                       on_four = {.ipv4 = true},
+                                       on_four_and_loopback6 = {.ipv4 = true, .loopback6 = true},
+                                       on_six = {.ipv6 = true, .loopback6 = true},
+                                       on_routed = {.ipv4 = true, .ipv6 = true, .routed = true};
 
 static const struct {
     const char *text;
@@ -254,7 +254,8 @@ static void test_check(void)
 
 /* ---- sockets ----------------------------------------------------------------------------------*/
 
-static int hold(struct port_mappings *list, const char *text, struct bound_ports *held, struct err *e)
+static int hold(struct port_mappings *list, const char *text, struct bound_ports *held,
+                struct err *e)
 {
     port_mappings_clear(list);
     int r = port_mapping_parse(text, list, e);
@@ -326,7 +327,8 @@ static void test_hold(void)
     r = hold(&list, "8080:80", &held, &e);
     check(r == 0, "and can be had again", text_of(&e));
     port_mappings_clear(&second);
-    check(port_mappings_bind(&second, true, &none, NULL, &e) == 0 && none.count == 0, "no ports", "some");
+    check(port_mappings_bind(&second, true, &none, NULL, &e) == 0 && none.count == 0, "no ports",
+          "some");
 }
 
 static void test_families(void)
@@ -466,4 +468,3 @@ int main(void)
     failures += in_child(test_too_few_fds, NULL) != 0;
     return failures != 0;
 }
-

@@ -228,4 +228,3 @@ int main(void)
     test_truncated();
     return failures != 0;
 }
-

@@ -261,4 +261,3 @@ int main(void)
     test_nothing_to_do();
     return failures != 0;
 }
-

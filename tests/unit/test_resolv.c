@@ -3,7 +3,7 @@
  */
 #include "check.h"
 
-#include "life/resolv.h"
+#include "engine/etc_text.h"
 
 #include <sys/mount.h>
 
@@ -139,4 +139,3 @@ int main(void)
     test_plans();
     return failures != 0;
 }
-

@@ -1,7 +1,7 @@
 /* Restart policies: words, decisions, delays. */
 #include "check.h"
 
-#include <netctr/core.h>
+#include <netctr/store.h>
 
 #include <errno.h>
 
@@ -59,4 +59,3 @@ int main(void)
     test_delays();
     return failures != 0;
 }
-

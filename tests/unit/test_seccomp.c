@@ -386,4 +386,3 @@ int main(void)
     check(run_in_child(install_refused, false) == 0, "not installed without either", "it was");
     return failures != 0;
 }
-

@@ -292,4 +292,3 @@ int main(void)
     test_all_sets();
     return failures != 0;
 }
-

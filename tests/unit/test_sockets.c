@@ -83,4 +83,3 @@ int main(void)
     packets();
     return failures > 0;
 }
-

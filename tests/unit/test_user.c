@@ -1,6 +1,6 @@
 /* `-u USER[:GROUP]` against hostile and ordinary /etc/passwd and /etc/group. */
 #include "core/user.h"
-#include <netctr/core.h>
+#include <netctr/store.h>
 
 #include <errno.h>
 #include <string.h>
@@ -226,4 +226,3 @@ int main(void)
     (void)remove_tree_at(AT_FDCWD, directory);
     return failures != 0;
 }
-

@@ -1,0 +1,208 @@
+/* Ports that have lost their bridge: somebody deleted it, or took the port out of it.
+ *
+ * Such a port is an interface of the host like any other. The firewall drops its IP packets and it has
+ * neither ARP nor IPv6, but packet sockets get every frame before the firewall does: an LLDP daemon or
+ * a DHCP client would believe the container. So the port is brought down as soon as the kernel tells
+ * (RTM_DELLINK of family AF_BRIDGE); `network reload` puts it back into its bridge and brings it up.
+ */
+#include "strays.h"
+
+#include "bridge/bridge.h"
+
+#include <netctr/netns.h>
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <netlink/attr.h>
+#include <netlink/msg.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+
+enum { MESSAGES_PER_RUN = 256, BUFFER_SIZE = 8192, SETTLED_MS = 50 };
+
+/* A name says nothing: anybody may call a link of his own vc-lan. */
+static bool is_stray(const struct link *l, const char *instance)
+{
+    if (l->master || !(l->flags & IFF_UP) || !skip_prefix(l->name, "vc-"))
+        return false;
+    _cleanup_free_ char *owner = device_port_owner(l, instance);
+    return owner;
+}
+
+static void bring(struct rt *rt, const struct link *port,
+                  void (*where)(struct rt_batch *b, int index))
+{
+    _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(rt);
+    where(batch, port->index);
+    (void)rt_commit(batch, NULL);
+}
+
+/* It may be on its way from one bridge to another: looked at again by settle(). */
+static void bring_down(struct strays *s, const struct link *port)
+{
+    const struct itimerspec soon = {.it_value.tv_nsec = SETTLED_MS * 1000000};
+    bring(s->rt, port, rt_set_down);
+    s->down = xrealloc(s->down, s->down_count + 1, sizeof(*s->down));
+    s->down[s->down_count++] = port->index;
+    (void)timerfd_settime(s->timer, 0, &soon, NULL);
+}
+
+struct found {
+    const struct strays *strays;
+    struct link *ports;
+    size_t count;
+};
+
+static void add_port(struct found *found, const struct link *port)
+{
+    found->ports = xrealloc(found->ports, found->count + 1, sizeof(*found->ports));
+    found->ports[found->count++] = *port;
+}
+
+static int note_stray(const struct link *link, void *arg)
+{
+    struct found *found = arg;
+    if (is_stray(link, found->strays->instance))
+        add_port(found, link);
+    return 0;
+}
+
+static int note_settled(const struct link *link, void *arg)
+{
+    struct found *found = arg;
+    if (link->master && !(link->flags & IFF_UP))
+        for (size_t i = 0; i < found->strays->down_count; i++)
+            if (found->strays->down[i] == link->index)
+                add_port(found, link);
+    return 0;
+}
+
+/* Whoever has put a port into another bridge since wants it up, as it was. */
+static void settle(struct strays *s)
+{
+    uint64_t times;
+    if (read(s->timer, &times, sizeof(times)) != sizeof(times))
+        return;
+    struct found found = {.strays = s};
+    (void)rt_each_link(s->rt, note_settled, &found, NULL);
+    for (size_t i = 0; i < found.count; i++)
+        bring(s->rt, &found.ports[i], rt_set_up);
+    free(found.ports);
+    free(take_ptr(s->down));
+    s->down_count = 0;
+}
+
+/* A question cannot be asked while the answer to another one comes in. */
+static void look_at_all(struct strays *s)
+{
+    struct found found = {.strays = s};
+    (void)rt_each_link(s->rt, note_stray, &found, NULL);
+    for (size_t i = 0; i < found.count; i++)
+        bring_down(s, &found.ports[i]);
+    free(found.ports);
+}
+
+/* Every change of any link on the host is told to the group; of these, few end a port's membership.
+ * The kernel looks for the rest itself. */
+static int filter(int socket)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_H | BPF_ABS, offsetof(struct nlmsghdr, nlmsg_type)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELLINK), 0, 3),
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, NLMSG_HDRLEN + offsetof(struct ifinfomsg, ifi_family)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_BRIDGE, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, 0xffff),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+    };
+    struct sock_fprog program = {.len = ARRAY_LEN(code), .filter = code};
+    return setsockopt(socket, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0 ? -errno
+                                                                                           : 0;
+}
+
+static int subscribe(void)
+{
+    _cleanup_close_ int fd =
+        socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+    struct sockaddr_nl address = {.nl_family = AF_NETLINK};
+    int group = RTNLGRP_LINK;
+    int r = fd < 0 ? -errno : filter(fd);
+    if (r < 0)
+        return r;
+    if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+        setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0)
+        return -errno;
+    return take_fd(fd);
+}
+
+int strays_open(struct strays *s, const char *instance)
+{
+    s->instance = instance;
+    s->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    int r = s->timer < 0 ? -errno : (s->socket = subscribe());
+    if (r >= 0)
+        r = rt_open(&s->rt, NULL);
+    if (r < 0) {
+        strays_close(s);
+        return r;
+    }
+    look_at_all(s);
+    return 0;
+}
+
+void strays_close(struct strays *s)
+{
+    s->socket = close_fd(s->socket);
+    s->timer = close_fd(s->timer);
+    free(take_ptr(s->down));
+    s->down_count = 0;
+    if (s->rt)
+        rt_close(take_ptr(s->rt));
+}
+
+static void hear(struct strays *s, struct nlmsghdr *h)
+{
+    static const struct nla_policy policy[IFLA_MAX + 1] = {[IFLA_IFNAME] = {.type = NLA_STRING}};
+    struct nlattr *a[IFLA_MAX + 1];
+    struct link port;
+    if (h->nlmsg_type != RTM_DELLINK ||
+        nlmsg_parse(h, sizeof(struct ifinfomsg), a, IFLA_MAX, (struct nla_policy *)policy) < 0 ||
+        !a[IFLA_IFNAME])
+        return;
+    /* Most have left their bridge because they end: these are not found any more. */
+    if (rt_get_link(s->rt, nla_get_string(a[IFLA_IFNAME]), &port) == 0 &&
+        is_stray(&port, s->instance))
+        bring_down(s, &port);
+}
+
+void strays_run(struct strays *s)
+{
+    _Alignas(struct nlmsghdr) char buffer[BUFFER_SIZE];
+    bool lost = false;
+    for (int i = 0; s->socket >= 0 && i < MESSAGES_PER_RUN; i++) {
+        struct sockaddr_nl from = {0};
+        struct iovec part = {buffer, sizeof(buffer)};
+        struct msghdr m = {
+            .msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = &part, .msg_iovlen = 1};
+        ssize_t got = recvmsg(s->socket, &m, 0);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0 && errno == ENOBUFS) {
+            lost = true;
+            continue;
+        }
+        if (got < 0)
+            break;
+        struct nlmsghdr *h = (void *)buffer;
+        if (from.nl_pid == 0 && nlmsg_ok(h, (int)got)) /* of the kernel: one message a datagram */
+            hear(s, h);
+    }
+    if (lost)
+        look_at_all(s);
+    settle(s);
+}

@@ -1,0 +1,188 @@
+/* Packets between a parent and its child. */
+#include "packet.h"
+
+#include <netctr/core.h>
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+static_assert(offsetof(struct packet, text) == PACKET_HEADER, "the stub counts on it");
+
+int channel_open(int ends[2], struct err *e)
+{
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+        return err_set(e, errno, "open a channel to the container's process");
+    return 0;
+}
+
+static int send_packet(int channel, const struct packet *p, size_t size, int fd)
+{
+    struct iovec part = {(void *)p, size};
+    char control[CMSG_SPACE(sizeof(int))] = {0};
+    struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1};
+    if (fd >= 0) {
+        m.msg_control = control;
+        m.msg_controllen = sizeof(control);
+        struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+        *c = (struct cmsghdr){CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
+        memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+    }
+    ssize_t n;
+    do {
+        n = sendmsg(channel, &m, MSG_NOSIGNAL);
+    } while (n < 0 && errno == EINTR);
+    return n < 0 ? -errno : 0;
+}
+
+static int send_plain(int channel, enum message kind, int number, int fd)
+{
+    struct packet p = {.kind = (uint32_t)kind, .code = number};
+    return send_packet(channel, &p, offsetof(struct packet, text), fd);
+}
+
+int channel_send(int channel, enum message kind)
+{
+    return send_plain(channel, kind, -1, -1);
+}
+
+int channel_send_fd(int channel, enum message kind, int fd)
+{
+    return send_plain(channel, kind, -1, fd);
+}
+
+int channel_send_number(int channel, enum message kind, int number)
+{
+    return send_plain(channel, kind, number, -1);
+}
+
+int channel_send_text(int channel, enum message kind, const char *text)
+{
+    size_t n = strlen(text) + 1;
+    struct packet p = {.kind = (uint32_t)kind, .text_length = (uint32_t)n};
+    if (n > PACKET_TEXT)
+        return -EMSGSIZE;
+    memcpy(p.text, text, n);
+    return send_packet(channel, &p, offsetof(struct packet, text) + n, -1);
+}
+
+int channel_send_error(int channel, const struct err *error)
+{
+    struct packet p = {
+        .kind = MESSAGE_ERROR, .code = error->code, .status = error->status, .text_length = 0};
+    const char *parts[] = {error->text ? error->text : "", error->hint ? error->hint : ""};
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+        size_t room = PACKET_TEXT / 2 - 1, n = strnlen(parts[i], room);
+        memcpy(p.text + p.text_length, parts[i], n);
+        p.text[p.text_length + n] = '\0';
+        p.text_length += (uint32_t)n + 1;
+    }
+    return send_packet(channel, &p, offsetof(struct packet, text) + p.text_length, -1);
+}
+
+/* Takes the fd out of a received message. The padding behind it has room for a second one, which is
+ * closed; the kernel drops any others. */
+static int received_fd(struct msghdr *m)
+{
+    int fd = -1;
+    struct cmsghdr *c = CMSG_FIRSTHDR(m);
+    if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+        return -1;
+    for (size_t at = CMSG_LEN(0); at + sizeof(int) <= c->cmsg_len; at += sizeof(int)) {
+        int next;
+        memcpy(&next, (char *)c + at, sizeof(next));
+        if (fd < 0)
+            fd = next;
+        else
+            close(next);
+    }
+    return fd;
+}
+
+static int unpack_error(struct packet *p, size_t size, struct err *e)
+{
+    size_t room = size - offsetof(struct packet, text);
+    p->text[room < PACKET_TEXT ? room : PACKET_TEXT - 1] = '\0';
+    size_t n = strlen(p->text);
+    /* It may be a container that speaks, to somebody's terminal. */
+    for (size_t i = 0; i < room && i < PACKET_TEXT; i++)
+        if (p->text[i] && ((unsigned char)p->text[i] < ' ' || p->text[i] == 0x7f))
+            p->text[i] = '?';
+    int code = err_say(e, p->code ? p->code : -EIO, "%s", p->text);
+    if (n + 1 < room && p->text[n + 1])
+        err_hint(e, "%s", p->text + n + 1);
+    err_status(e, p->status);
+    return code;
+}
+
+/* Is it to be tried again? The other side goes on when it has spoken: who gave up because memory was short
+ * for a moment would not know what has been done.
+ * ECONNRESET: the other side ended without having read all that we sent. It is told once, and before the
+ * packets that wait for us, of which the last may be the reason. */
+static bool once_more(int *failures)
+{
+    const struct timespec pause = {.tv_nsec = 10000000};
+    if (errno == EINTR || errno == ECONNRESET)
+        return true;
+    if (errno == EAGAIN || ++*failures > 100)
+        return false;
+    int code = errno;
+    nanosleep(&pause, NULL);
+    errno = code;
+    return true;
+}
+
+int channel_receive(int channel, enum message *kind, int *value, struct err *e)
+{
+    struct packet p = {0};
+    struct iovec part = {&p, sizeof(p)};
+    char control[CMSG_SPACE(sizeof(int))] = {0};
+    struct msghdr m = {.msg_iov = &part,
+                       .msg_iovlen = 1,
+                       .msg_control = control,
+                       .msg_controllen = sizeof(control)};
+    int failures = 0;
+    ssize_t n;
+    do {
+        n = recvmsg(channel, &m, MSG_CMSG_CLOEXEC);
+    } while (n < 0 && once_more(&failures));
+    if (n < 0)
+        return err_set(e, errno, "hear from the container's process");
+    _cleanup_close_ int got = n > 0 ? received_fd(&m) : -1;
+    if (value)
+        *value = -1;
+    if (n <= 0) {
+        *kind = MESSAGE_END;
+        return 0;
+    }
+    if ((size_t)n < offsetof(struct packet, text))
+        return err_say(e, -EBADMSG, "the container's process sent half a message");
+    if (p.kind == MESSAGE_ERROR)
+        return unpack_error(&p, (size_t)n, e);
+    *kind = (enum message)p.kind;
+    if (value)
+        *value = p.kind == MESSAGE_NETNS || p.kind == MESSAGE_PIDFD ? take_fd(got) : p.code;
+    return 0;
+}
+
+int channel_receive_text(int channel, enum message *kind, char **text, struct err *e)
+{
+    struct packet p = {0};
+    int failures = 0;
+    ssize_t n;
+    do {
+        n = recv(channel, &p, sizeof(p), 0);
+    } while (n < 0 && once_more(&failures));
+    if (n < 0)
+        return err_set(e, errno, "hear from the other side");
+    if (n > 0 && (size_t)n < offsetof(struct packet, text))
+        return err_say(e, -EBADMSG, "the other side sent half a message");
+    if (n > 0 && p.kind == MESSAGE_ERROR)
+        return unpack_error(&p, (size_t)n, e);
+    *kind = n == 0 ? MESSAGE_END : (enum message)p.kind;
+    p.text[PACKET_TEXT - 1] = '\0';
+    *text = xstrdup(p.text);
+    return 0;
+}

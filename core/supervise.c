@@ -1,0 +1,456 @@
+/* The monitor: one process that a container has beside its own, and its only one. It is the parent
+ * of init, so it alone learns how it ended; it writes the log, forwards signals, and watches fds for
+ * others (held ports) of which it knows nothing else. Should it die, the kernel takes the container
+ * with it (PR_SET_PDEATHSIG): a container without a monitor would have nobody to hold its ports. A
+ * program that changes its own user loses that bond (the kernel's rule); the next command ends it.
+ * A container that pays for its processor time has one more process, for the streams and the log: relay_process.h.
+ */
+#include "cgroup_relay.h"
+#include "container.h"
+#include "relay_process.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <time.h>
+
+enum {
+    RELAY_PATIENCE_MS = 1000, /* with a relay that is stuck while somebody waits for the end */
+    PIPE_GRACE_MS = 1000, /* for a program that cannot die of SIGPIPE and has children that can */
+    EARLY_MS = 2000,      /* no service ends before that */
+};
+
+static void forwarded_signals(sigset_t *set)
+{
+    static const int signals[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
+    sigemptyset(set);
+    for (size_t i = 0; i < ARRAY_LEN(signals); i++)
+        sigaddset(set, signals[i]);
+}
+
+void supervise_block_signals(void)
+{
+    sigset_t set;
+    forwarded_signals(&set);
+    (void)sigprocmask(SIG_BLOCK, &set, NULL);
+    (void)signal(SIGPIPE, SIG_IGN);
+}
+
+int supervise_open_signals(struct err *e)
+{
+    sigset_t set;
+    forwarded_signals(&set);
+    int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    return fd < 0 ? err_set(e, errno, "listen for signals") : fd;
+}
+
+int supervise_listen(struct container *c, struct err *e)
+{
+    supervise_block_signals();
+    if (c->signal_fd < 0)
+        c->signal_fd = supervise_open_signals(e);
+    return c->signal_fd < 0 ? c->signal_fd : 0;
+}
+
+struct monitor {
+    struct container *c;
+    const struct supervise_options *options;
+    int signals;
+    int interrupts; /* SIGINT and SIGTERM so far */
+    struct rotation rotation;
+    struct stream streams[STREAMS];
+    struct relay relay;
+    bool ended;
+    int64_t end; /* when */
+    int status;
+    int failures;          /* of poll(), in a row */
+    bool output_broken;    /* a reader of its output has gone */
+    int64_t pipe_deadline; /* when it is killed if it ignores SIGPIPE; 0: never */
+    bool pipe_killed;
+};
+
+/* A program that is pid 1 and has no handler ignores every signal but SIGKILL: the third ^C is one. */
+static void forward(struct monitor *m)
+{
+    struct signalfd_siginfo info;
+    if (read(m->signals, &info, sizeof(info)) != sizeof(info))
+        return;
+    int sig = (int)info.ssi_signo;
+    if ((sig == SIGINT || sig == SIGTERM) && ++m->interrupts >= 3)
+        sig = SIGKILL;
+    else if (m->interrupts == 2 && m->options->attached)
+        warn("`%s` has not ended yet; once more kills it", m->c->spec.name);
+    m->c->told_to_end = m->c->told_to_end || m->interrupts > 0;
+    m->c->interrupted = m->c->interrupted || info.ssi_signo == SIGINT;
+    if (m->c->pidfd >= 0)
+        (void)pidfd_signal(m->c->pidfd, sig);
+}
+
+static int reap(struct monitor *m)
+{
+    int status;
+    pid_t pid = waitpid(m->c->pid, &status, WNOHANG);
+    if (pid <= 0)
+        return pid == 0 || errno == EINTR ? 0 : -errno;
+    m->ended = true;
+    m->end = monotonic_ms();
+    m->c->sigkilled = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+    m->status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+    if (m->pipe_killed && m->status == 128 + SIGKILL)
+        m->status = 128 + SIGPIPE;
+    return 0;
+}
+
+static bool drained(const struct monitor *m)
+{
+    if (m->c->relayed)
+        return m->relay.through;
+    return stream_drained(&m->streams[STREAM_OUT]) && stream_drained(&m->streams[STREAM_ERR]);
+}
+
+/* The program has ended, and a slow reader (a pager) has not read all that it wrote: nothing is lost, unless a
+ * command asks for the end of the container now. */
+static bool is_read_slowly(const struct monitor *m)
+{
+    return (stream_pending(&m->streams[STREAM_OUT]) || stream_pending(&m->streams[STREAM_ERR])) &&
+           container_end_asked(m->c) == 0;
+}
+
+/* What it wrote last is still being written, to a log that is slow: not for longer than this when somebody wants
+ * the end. */
+static bool is_overdue(const struct monitor *m)
+{
+    return m->ended && monotonic_ms() - m->end > RELAY_PATIENCE_MS &&
+           container_end_asked(m->c) != 0;
+}
+
+/* ---- a reader that leaves --------------------------------------------------------------------*/
+
+/* By the kernel's rule a pid 1 that has not changed what SIGPIPE does ignores it. */
+static bool is_deaf_to_sigpipe(pid_t pid)
+{
+    static const char *const fields[] = {"\nSigBlk:\t", "\nSigIgn:\t", "\nSigCgt:\t"};
+    _cleanup_free_ char *path = xasprintf("/proc/%d/status", pid), *text = NULL;
+    if (read_file_at(AT_FDCWD, path, 65536, &text, NULL) < 0)
+        return false;
+    for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+        const char *field = strstr(text, fields[i]);
+        if (!field || (strtoull(field + strlen(fields[i]), NULL, 16) & (1ULL << (SIGPIPE - 1))))
+            return false;
+    }
+    return true;
+}
+
+static bool has_children(pid_t pid)
+{
+    _cleanup_free_ char *path = xasprintf("/proc/%d/task/%d/children", pid, pid), *text = NULL;
+    return read_file_at(AT_FDCWD, path, 65536, &text, NULL) != 0 || *text;
+}
+
+static bool is_newly_broken(struct monitor *m, int i)
+{
+    struct stream *s = &m->streams[i];
+    if (m->c->relayed)
+        s->broken = m->relay.broken[i];
+    return s->broken && s->from >= 0;
+}
+
+/* `netctr run … | head -1` ends as any pipeline does: the next writer gets SIGPIPE or EPIPE. A pid 1 that SIGPIPE would
+ * end anywhere else is killed: at once if only it can have written, and before it sees EPIPE; else it has time to see how
+ * its children end. */
+static void hang_up(struct monitor *m)
+{
+    int *const ends[] = {&m->c->stdout_fd, &m->c->stderr_fd};
+    bool broke = false;
+    for (int i = STREAM_OUT; i <= STREAM_ERR; i++) {
+        broke = is_newly_broken(m, i) || broke;
+        m->output_broken = m->output_broken || m->streams[i].broken;
+        m->c->output_failed = m->c->output_failed || stream_failed(&m->streams[i]);
+    }
+    if (broke) {
+        bool waits = m->c->output_failed || has_children(m->c->pid);
+        m->pipe_deadline = monotonic_ms() + (waits ? PIPE_GRACE_MS : 0);
+    }
+    if (m->pipe_deadline && !m->ended && monotonic_ms() >= m->pipe_deadline) {
+        m->pipe_deadline = 0;
+        m->pipe_killed = is_deaf_to_sigpipe(m->c->pid) && pidfd_signal(m->c->pidfd, SIGKILL) == 0;
+    }
+    if (!broke)
+        return;
+    for (int i = STREAM_OUT; i <= STREAM_ERR; i++) {
+        if (!m->c->relayed)
+            stream_log_rest(&m->streams[i]);
+        (void)stream_hang_up(&m->streams[i], ends[i]);
+    }
+    relay_hang_up(&m->relay);
+}
+
+/* ---- one turn --------------------------------------------------------------------------------*/
+
+/* poll() has failed. Memory that is short may be short for a moment only: the program runs meanwhile, and
+ * its caller has been told that it does. */
+static int endure(struct monitor *m)
+{
+    const struct timespec pause = {.tv_nsec = 10000000};
+    if (errno == EINTR)
+        return 1;
+    if (++m->failures > 100)
+        return -errno;
+    nanosleep(&pause, NULL);
+    return 1;
+}
+
+/* The fds of one turn: signals, init, the streams or the relay that copies them, then what others watch. */
+enum { AT_SIGNALS, AT_INIT, AT_RELAY, AT_TALK, AT_STREAMS, AT_WATCHES = AT_STREAMS + STREAMS };
+
+static size_t gather(const struct monitor *m, struct pollfd *polled)
+{
+    const struct supervise_options *o = m->options;
+    const struct pollfd none = {.fd = -1};
+    polled[AT_SIGNALS] = (struct pollfd){.fd = m->signals, .events = POLLIN};
+    polled[AT_INIT] = (struct pollfd){.fd = m->ended ? -1 : m->c->pidfd, .events = POLLIN};
+    polled[AT_RELAY] = (struct pollfd){.fd = m->relay.pidfd, .events = POLLIN};
+    polled[AT_TALK] = (struct pollfd){.fd = m->relay.talk, .events = POLLIN};
+    for (int i = 0; i < STREAMS; i++)
+        polled[AT_STREAMS + i] = m->c->relayed ? none : stream_interest(&m->streams[i]);
+    for (size_t i = 0; i < o->watch_count; i++)
+        polled[AT_WATCHES + i] = (struct pollfd){.fd = o->watches[i].fd, .events = POLLIN};
+    return AT_WATCHES + o->watch_count;
+}
+
+static int turn(struct monitor *m, struct pollfd *polled, int timeout_ms)
+{
+    const struct supervise_options *o = m->options;
+    int ready = poll(polled, gather(m, polled), timeout_ms);
+    if (ready < 0)
+        return endure(m);
+    m->failures = 0;
+    if (ready == 0)
+        return 0;
+    if (polled[AT_SIGNALS].revents)
+        forward(m);
+    int r = polled[AT_INIT].revents ? reap(m) : 0;
+    if (r < 0)
+        return r;
+    if (polled[AT_RELAY].revents || polled[AT_TALK].revents)
+        relay_hear(&m->relay);
+    for (int i = 0; i < STREAMS; i++)
+        if (polled[AT_STREAMS + i].revents)
+            stream_run(&m->streams[i], polled[AT_STREAMS + i].revents);
+    for (size_t i = 0; i < o->watch_count; i++)
+        if (polled[AT_WATCHES + i].revents)
+            o->watches[i].ready(o->watches[i].arg);
+    return 1;
+}
+
+static struct rotation rotation_of(const struct container *c)
+{
+    struct stat st;
+    return (struct rotation){.dir = c->log_fd >= 0 ? c->dir_fd : -1,
+                             .max_size = c->spec.log.max_size,
+                             .max_file = c->spec.log.max_file,
+                             .size = fstat(c->log_fd, &st) == 0 ? st.st_size : 0};
+}
+
+/* ---- the relay -------------------------------------------------------------------------------*/
+
+/* The relay may have begun another file of the log since. */
+static void take_over(struct monitor *m)
+{
+    m->c->relayed = false;
+    (void)supervise_open_log(m->c, NULL);
+    m->rotation = rotation_of(m->c);
+    for (int i = STREAM_OUT; i <= STREAM_ERR; i++)
+        m->streams[i].log = m->c->log_fd;
+}
+
+/* What is left when the program has ended is little, and somebody waits for the end: a relay that was killed
+ * with it is not replaced, the monitor does the rest. Before, it would do work without end that the
+ * container is to pay for. */
+static void start_relay(struct monitor *m)
+{
+    if (m->relay.pid || m->relay.through)
+        return;
+    if (m->ended) {
+        take_over(m);
+        return;
+    }
+    _cleanup_free_ char *cgroup = container_cgroup(m->c->store, m->c->spec.id);
+    const struct relay_work work = {
+        .streams = m->streams, .log = m->c->log_fd, .rotation = m->rotation, .cgroup = cgroup};
+    (void)relay_start(&m->relay, &work);
+}
+
+/* It is started again when it was killed: what it had read and not written yet is all that is lost. */
+static void tend_relay(struct monitor *m)
+{
+    struct relay *r = &m->relay;
+    if (r->stdin_ended)
+        m->streams[STREAM_IN] =
+            (struct stream){.from = -1, .to = close_fd(m->streams[STREAM_IN].to), .log = -1};
+    start_relay(m);
+    if (!m->ended)
+        return;
+    if (r->pid && !r->told) {
+        container_let_die(m->c->store, &m->c->spec); /* the relay need not wait for used-up time */
+        relay_tell_end(r);
+    }
+    bool stuck = r->pid && monotonic_ms() - m->end > RELAY_PATIENCE_MS;
+    if ((r->waits || stuck) && container_end_asked(m->c) != 0) {
+        relay_stop(r);
+        r->through = true;
+    }
+    r->waits = false;
+}
+
+/* -1: until something happens. */
+static int patience(const struct monitor *m)
+{
+    if (m->ended)
+        return DRAIN_MS;
+    if (!m->pipe_deadline)
+        return -1;
+    const int64_t left = m->pipe_deadline - monotonic_ms();
+    return left < 0 ? 0 : (int)left;
+}
+
+static int relayed_patience(const struct monitor *m)
+{
+    bool missing = m->c->relayed && !m->relay.through && m->relay.pid == 0;
+    int64_t left = missing ? m->relay.retry - monotonic_ms() : DRAIN_MS;
+    left = left < 0 ? 0 : left < DRAIN_MS || !m->ended ? left : DRAIN_MS;
+    return missing || m->ended ? (int)left : patience(m);
+}
+
+static int relayed_turn(struct monitor *m, struct pollfd *polled)
+{
+    tend_relay(m);
+    int r = turn(m, polled, relayed_patience(m));
+    return r == 0 ? 1 : r;
+}
+
+/* ---- the log ---------------------------------------------------------------------------------*/
+
+/* What is no file is no log. A run that follows another goes on with the log of before when it cannot have one
+ * of its own. */
+int supervise_open_log(struct container *c, struct err *e)
+{
+    if (c->spec.log.driver == LOG_NONE)
+        return 0;
+    int log = log_open(c->dir_fd);
+    if (log < 0 && log != -EBADMSG)
+        return c->log_fd >= 0 ? 0 : err_set(e, log, "open the container's log");
+    close_fd(c->log_fd);
+    c->log_fd = log < 0 ? -1 : log;
+    if (log >= 0)
+        log_mend(log);
+    if (c->existing && c->restarts == 0) /* only then can there have been more files */
+        log_tidy(c->dir_fd, c->spec.log.max_file);
+    return 0;
+}
+
+/* Only one may rotate: while there is a relay, that one does, and the file may be another since. */
+static void note(struct container *c, const char *text)
+{
+    if (c->log_fd < 0)
+        return;
+    log_reopen(c->log_fd, c->dir_fd);
+    struct rotation rotation = rotation_of(c);
+    log_note(c->log_fd, c->relayed ? NULL : &rotation, text);
+}
+
+void container_note(struct container *c, const char *text)
+{
+    _cleanup_free_ char *line = xasprintf("netctr: %s", text);
+    if (c->log_fd < 0) /* its program has not begun yet */
+        (void)supervise_open_log(c, NULL);
+    note(c, line);
+}
+
+/* ---- the program's life ----------------------------------------------------------------------*/
+
+/* nginx, and many a service, leaves for the background by itself: init ends, and with it the container, and no message
+ * says why. The kernel does not tell what init has left behind, so a job that is through in no time looks the same. */
+static void note_early_end(const struct monitor *m, int64_t begin)
+{
+    struct container *c = m->c;
+    c->ended_early = m->status == 0 && monotonic_ms() - begin < EARLY_MS &&
+                     c->spec.restart.policy == RESTART_NO &&
+                     (c->spec.detached || strv_len(c->spec.published) > 0) &&
+                     container_end_asked(c) == 0;
+    _cleanup_free_ char *hint = c->ended_early ? spec_early_hint(&c->spec) : NULL;
+    if (hint && m->options->attached)
+        warn("%s", hint);
+}
+
+static void open_monitor_streams(struct monitor *m)
+{
+    struct container *c = m->c;
+    bool attached = m->options->attached, reads = attached && c->stdin_fd >= 0;
+    int program_stdin = take_fd(c->stdin_fd);
+    if (attached) {
+        stream_unblock_terminal(STDOUT_FILENO);
+        stream_unblock_terminal(STDERR_FILENO);
+    }
+    m->rotation = rotation_of(c);
+    m->streams[STREAM_OUT] = (struct stream){.from = c->stdout_fd,
+                                             .to = attached ? STDOUT_FILENO : -1,
+                                             .log = c->log_fd,
+                                             .rotation = &m->rotation,
+                                             .tag = "stdout"};
+    m->streams[STREAM_ERR] = (struct stream){.from = c->stderr_fd,
+                                             .to = attached ? STDERR_FILENO : -1,
+                                             .log = c->log_fd,
+                                             .rotation = &m->rotation,
+                                             .tag = "stderr"};
+    m->streams[STREAM_IN] = (struct stream){.from = reads ? STDIN_FILENO : -1,
+                                            .to = program_stdin,
+                                            .close_to = true,
+                                            .log = -1,
+                                            .tag = "stdin"};
+    c->relayed = c->spec.limits.cpu_milli > 0;
+}
+
+int supervise_run(struct container *c, const struct supervise_options *options, struct err *e)
+{
+    struct monitor m = {.c = c, .options = options, .relay = RELAY_INIT};
+    const int64_t begin = monotonic_ms();
+    m.signals = c->signal_fd;
+    open_monitor_streams(&m);
+    _cleanup_free_ struct pollfd *polled =
+        xcalloc(AT_WATCHES + options->watch_count, sizeof(*polled));
+    int r = 1;
+    while (r > 0 && !(m.ended && drained(&m)) && !is_overdue(&m)) {
+        r = c->relayed ? relayed_turn(&m, polled) : turn(&m, polled, patience(&m));
+        if (r == 0 && (!m.ended || is_read_slowly(&m)))
+            r = 1;
+        hang_up(&m);
+    }
+    relay_stop(&m.relay);
+    c->relayed = false;
+    log_finish(c->log_fd, &m.rotation);
+    c->told_to_end =
+        c->told_to_end || m.output_broken; /* another run would have no reader either */
+    close_fd(m.streams[STREAM_IN].to);
+    if (r < 0)
+        return err_set(e, r, "watch the container");
+    note_early_end(&m, begin);
+    return m.status;
+}
+
+int supervise_pause(struct container *c, const struct supervise_options *options, int ms,
+                    struct err *e)
+{
+    struct monitor m = {
+        .c = c, .options = options, .signals = c->signal_fd, .relay = RELAY_INIT, .ended = true};
+    for (int i = 0; i < STREAMS; i++)
+        m.streams[i] = (struct stream){.from = -1, .to = -1, .log = -1};
+    _cleanup_free_ struct pollfd *polled =
+        xcalloc(AT_WATCHES + options->watch_count, sizeof(*polled));
+    const int64_t end = monotonic_ms() + ms;
+    int r = 1;
+    for (int64_t left = ms; r > 0 && left > 0 && !c->told_to_end; left = end - monotonic_ms())
+        r = turn(&m, polled, (int)left);
+    return r < 0 ? err_set(e, r, "wait for the container's next run") : 0;
+}

@@ -1,0 +1,310 @@
+/* Published ports follow the way out: the answers of a container leave by it, so the questions must come in by it.
+ * When a network is disconnected or connected, the ports move to the network that is the way out then, with the
+ * sockets that hold them. What no network can carry waits: it stays in the definition, and the host's port is free
+ * for others until a network can carry it again.
+ */
+#include "monitor.h"
+
+#include <errno.h>
+#include <string.h>
+
+static bool is_routed(const struct network *n)
+{
+    return n->mode == GATEWAY_ROUTED;
+}
+
+void port_mappings_append(struct port_mappings *l, const struct port_mapping *p)
+{
+    l->items = xrealloc(l->items, l->count + 1, sizeof(*l->items));
+    l->items[l->count++] = *p;
+}
+
+/* A host port that nobody asked for is another one the next time. */
+static struct port_mapping as_asked(const struct port_mapping *p)
+{
+    struct port_mapping asked = *p;
+    if (asked.ephemeral)
+        asked.host_port = 0;
+    return asked;
+}
+
+char *port_mapping_asked_word(const struct port_mapping *p)
+{
+    struct port_mapping asked = as_asked(p);
+    return port_mapping_word(&asked);
+}
+
+static int check_one(struct port_mapping p, const struct network *n, struct err *e)
+{
+    return binding_check(&(struct port_mappings){&p, 1}, n, e);
+}
+
+void ports_event(struct monitor *m, const char *what, const struct port_mappings *ports)
+{
+    if (!ports->count)
+        return;
+    _cleanup_strv_ strv words = NULL;
+    for (size_t i = 0; i < ports->count; i++)
+        strv_add_take(&words, port_mapping_word(&ports->items[i]));
+    _cleanup_free_ char *text = strv_join(words, ",");
+    container_event(&m->container, what, (const struct event_attribute[]){{"ports", text, 0}, {0}});
+}
+
+/* ---- start -----------------------------------------------------------------------------------*/
+
+/* What the definition publishes and the networks of today cannot carry: somebody has disconnected the one that
+ * could. */
+static void set_aside(struct monitor *m, struct port_mappings *list)
+{
+    const struct attachment *gateway = attachments_gateway(m);
+    size_t kept = 0;
+    for (size_t i = 0; i < list->count; i++)
+        if (gateway && check_one(list->items[i], &gateway->network, NULL) == 0)
+            list->items[kept++] = list->items[i];
+        else
+            port_mappings_append(&m->waiting, &list->items[i]);
+    list->count = kept;
+}
+
+static void warn_of_waiting(struct monitor *m)
+{
+    _cleanup_strv_ strv words = NULL;
+    for (size_t i = 0; i < m->waiting.count; i++)
+        strv_add_take(&words, port_mapping_word(&m->waiting.items[i]));
+    _cleanup_free_ char *text = strv_join(words, ", ");
+    warn("container `%s` does not publish %s: none of its networks can carry that",
+         monitor_spec(m)->name, text);
+}
+
+int ports_open(struct monitor *m, struct err *e)
+{
+    struct port_mappings *list = &m->request->port_mappings;
+    if (m->request->existing)
+        set_aside(m, list);
+    if (m->waiting.count)
+        warn_of_waiting(m);
+    return list->count ? binding_open(m, list, NULL, e) : 0;
+}
+
+/* ---- rules -----------------------------------------------------------------------------------*/
+
+/* A reload between the rule's end and the record's would bring the rule back: hence the lock. */
+int ports_withdraw(struct monitor *m, const struct port_mappings *ended, struct err *e)
+{
+    struct attachment *p = attachments_publisher(m);
+    if (!p || !ended->count)
+        return 0;
+    _cleanup_close_ int lock = store_lock(&m->engine->store, e);
+    return lock < 0 ? lock
+                    : endpoint_unpublish(m->net, &p->endpoint, ended, m->container.run_fd, e);
+}
+
+/* ENOENT: somebody has just flushed the firewall. */
+static int add_rules(struct monitor *m, struct endpoint *ep, const struct port_mappings *more,
+                     struct err *e)
+{
+    int r = -ENOENT;
+    for (int tries = 0; r == -ENOENT && tries < 30; tries++) {
+        err_clear(e);
+        r = engine_reload(m->engine, true, e);
+        /* A reload that has read the record as it was must not commit after us. */
+        _cleanup_close_ int lock = r == 0 ? store_lock(&m->engine->store, e) : -1;
+        if (r == 0)
+            r = lock < 0 ? lock : endpoint_publish(m->net, ep, more, m->container.run_fd, e);
+    }
+    return r;
+}
+
+int binding_publish(struct monitor *m, struct port_binding *h, struct attachment *p, struct err *e)
+{
+    struct endpoint *ep = &p->endpoint;
+    if (port_mappings_has(&ep->port_mappings, &h->port_mappings.items[0]))
+        return 0;
+    binding_stop(m, h);
+    int r = binding_serve(m, h, ep, e);
+    if (r == 0)
+        r = add_rules(m, ep, &h->port_mappings, e);
+    return r == 0 ? flows_look_again(m, ep, e) : r;
+}
+
+bool binding_shed(struct monitor *m, struct port_binding *h, const struct port_mappings *list)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < h->port_mappings.count; i++)
+        if (!port_mappings_has(list, &h->port_mappings.items[i]))
+            h->port_mappings.items[kept++] = h->port_mappings.items[i];
+    if (kept == h->port_mappings.count)
+        return false;
+    h->port_mappings.count = kept;
+    binding_stop(m, h);
+    kept = 0;
+    for (size_t i = 0; i < h->held.count; i++)
+        if (port_mappings_has(list, &h->held.items[i].publish))
+            close(h->held.items[i].fd);
+        else
+            h->held.items[kept++] = h->held.items[i];
+    h->held.count = kept;
+    return true;
+}
+
+/* ---- to another network ----------------------------------------------------------------------*/
+
+/* Opens what waits and @n can carry, and once more what is published where a host's port means something else: a
+ * routed network takes none. */
+static int reopen(struct monitor *m, const struct network *n, struct port_binding **fresh,
+                  struct err *e)
+{
+    _cleanup_port_mappings_ struct port_mappings list = {0};
+    for (size_t i = 0; i < m->waiting.count; i++)
+        if (check_one(m->waiting.items[i], n, NULL) == 0)
+            port_mappings_append(&list, &m->waiting.items[i]);
+    for (struct port_binding *h = m->bindings; h; h = h->next)
+        for (size_t i = 0; h->routed != is_routed(n) && i < h->port_mappings.count; i++) {
+            struct port_mapping p = as_asked(&h->port_mappings.items[i]);
+            port_mappings_append(&list, &p);
+        }
+    *fresh = NULL;
+    return list.count ? binding_open(m, &list, fresh, e) : 0;
+}
+
+/* What is published must not be lost by a network that somebody adds. */
+static int require_carrier(struct monitor *m, const struct network *n, struct err *e)
+{
+    for (struct port_binding *h = m->bindings; h; h = h->next)
+        for (size_t i = 0; i < h->port_mappings.count; i++) {
+            struct port_mapping *p = &h->port_mappings.items[i];
+            if (check_one(h->routed == is_routed(n) ? *p : as_asked(p), n, e) == 0)
+                continue;
+            _cleanup_free_ char *word = port_mapping_word(p);
+            err_wrap(e, "network `%s` would be the way out of container `%s`", n->name,
+                     m->container.spec.name);
+            return err_hint(e, "`netctr unpublish %s %s` first, or a lower --gw-priority",
+                            m->container.spec.name, word);
+        }
+    return 0;
+}
+
+int ports_prepare(struct monitor *m, struct attachment *p, struct port_binding **fresh,
+                  struct err *e)
+{
+    *fresh = NULL;
+    if (attachments_gateway(m) != p)
+        return 0;
+    int r = require_carrier(m, &p->network, e);
+    if (r == 0 && (r = reopen(m, &p->network, fresh, e)) < 0)
+        return err_wrap(e, "network `%s` publishes the ports of container `%s`", p->network.name,
+                        m->container.spec.name);
+    return r;
+}
+
+/* The fresh ones are published in the place of those that waited, or were published in another way. */
+static void replace(struct monitor *m, struct port_binding *fresh)
+{
+    for (struct port_binding *h = m->bindings, *next; h; h = next) {
+        next = h->next;
+        if (h->routed == fresh->routed)
+            continue;
+        ports_event(m, "unpublish", &h->port_mappings);
+        binding_close(m, h);
+    }
+    ports_event(m, "publish", &fresh->port_mappings);
+    size_t kept = 0;
+    for (size_t i = 0; i < m->waiting.count; i++) {
+        bool opened = false;
+        for (size_t k = 0; k < fresh->port_mappings.count; k++) {
+            struct port_mapping p = as_asked(&fresh->port_mappings.items[k]);
+            opened = opened || (p.port == m->waiting.items[i].port &&
+                                port_mapping_equal(&p, &m->waiting.items[i]));
+        }
+        if (!opened)
+            m->waiting.items[kept++] = m->waiting.items[i];
+    }
+    m->waiting.count = kept;
+}
+
+int ports_move(struct monitor *m, struct port_binding **fresh, struct err *e)
+{
+    struct attachment *to = attachments_gateway(m), *from = attachments_publisher(m);
+    if (!to || (from == to && !*fresh))
+        return 0;
+    int r = 0;
+    if (from != to) {
+        _cleanup_port_mappings_ struct port_mappings all = {0};
+        for (size_t i = 0; i < from->endpoint.port_mappings.count; i++)
+            port_mappings_append(&all, &from->endpoint.port_mappings.items[i]);
+        r = ports_withdraw(m, &all, e);
+        if (r <
+            0) /* perhaps they are withdrawn all the same: ports_settle() publishes them again */
+            from->endpoint.port_mappings.count = 0;
+    }
+    for (struct port_binding *h = m->bindings; r == 0 && h; h = h->next)
+        if (h->routed == is_routed(&to->network))
+            r = binding_publish(m, h, to, e);
+    if (r == 0 && *fresh)
+        replace(m, take_ptr(*fresh));
+    return r;
+}
+
+/* ---- to the network that is left -------------------------------------------------------------*/
+
+static void lose(struct monitor *m, const struct port_mappings *lost)
+{
+    for (struct port_binding *h = m->bindings, *next; h; h = next) {
+        next = h->next;
+        if (binding_shed(m, h, lost) && !h->port_mappings.count)
+            binding_close(m, h);
+    }
+    for (size_t i = 0; i < lost->count; i++) {
+        struct port_mapping asked = as_asked(&lost->items[i]);
+        port_mappings_append(&m->waiting, &asked);
+    }
+    ports_event(m, "unpublish", lost);
+}
+
+static void lose_binding(struct monitor *m, struct port_binding *h)
+{
+    _cleanup_port_mappings_ struct port_mappings lost = {0};
+    for (size_t i = 0; i < h->port_mappings.count; i++)
+        port_mappings_append(&lost, &h->port_mappings.items[i]);
+    lose(m, &lost);
+}
+
+/* What @to (NULL: nothing) cannot carry. */
+static void lose_misfits(struct monitor *m, const struct attachment *to)
+{
+    _cleanup_port_mappings_ struct port_mappings lost = {0};
+    for (struct port_binding *h = m->bindings; h; h = h->next)
+        for (size_t i = 0; i < h->port_mappings.count; i++) {
+            const struct port_mapping *p = &h->port_mappings.items[i];
+            bool same = to && h->routed == is_routed(&to->network);
+            if (!to || check_one(same ? *p : as_asked(p), &to->network, NULL) < 0)
+                port_mappings_append(&lost, p);
+        }
+    lose(m, &lost);
+}
+
+int ports_settle(struct monitor *m, struct err *e)
+{
+    struct attachment *to = attachments_gateway(m);
+    struct port_binding *fresh = NULL;
+    _cleanup_err_ struct err step = ERR_INIT;
+    int result = 0;
+    lose_misfits(m, to);
+    if (!to)
+        return 0;
+    bool routed = is_routed(&to->network);
+    int opened = reopen(m, &to->network, &fresh, &step);
+    err_note(&result, opened, e, &step);
+    for (struct port_binding *h = m->bindings, *next; h; h = next) {
+        next = h->next;
+        int r = h->routed == routed ? binding_publish(m, h, to, &step) : opened;
+        err_note(&result, r, e, &step);
+        if (r < 0 && h == fresh)
+            binding_close(m, take_ptr(fresh)); /* what waited goes on waiting */
+        else if (r < 0)
+            lose_binding(m, h);
+    }
+    if (fresh)
+        replace(m, fresh);
+    return result;
+}

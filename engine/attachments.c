@@ -1,0 +1,204 @@
+/* The networks of one container: which they are, and which of them is the way out. */
+#include "monitor.h"
+
+#include <errno.h>
+#include <string.h>
+
+struct attachment *attachments_add(struct monitor *m)
+{
+    m->attachments = xrealloc(m->attachments, m->attachment_count + 1, sizeof(*m->attachments));
+    struct attachment *p = &m->attachments[m->attachment_count++];
+    *p = (struct attachment){0};
+    return p;
+}
+
+static void attachment_clear(struct attachment *p)
+{
+    connect_request_clear(&p->wanted);
+    network_clear(&p->network);
+    endpoint_clear(&p->endpoint);
+}
+
+void attachments_remove(struct monitor *m, struct attachment *p)
+{
+    size_t i = (size_t)(p - m->attachments);
+    attachment_clear(p);
+    memmove(p, p + 1, (m->attachment_count - i - 1) * sizeof(*p));
+    m->attachment_count--;
+}
+
+void attachments_clear(struct monitor *m)
+{
+    for (size_t i = 0; i < m->attachment_count; i++)
+        attachment_clear(&m->attachments[i]);
+    free(m->attachments);
+    m->attachments = NULL;
+    m->attachment_count = 0;
+}
+
+/* ---- prepare ---------------------------------------------------------------------------------*/
+
+static bool interface_taken(const struct monitor *m, const struct attachment *but, const char *name)
+{
+    for (size_t i = 0; i < m->attachment_count; i++) {
+        const struct attachment *p = &m->attachments[i];
+        if (p != but && p->wanted.interface && streq(p->wanted.interface, name))
+            return true;
+    }
+    return false;
+}
+
+int attachment_name_interface(struct monitor *m, struct attachment *p, struct err *e)
+{
+    if (p->wanted.interface)
+        return interface_taken(m, p, p->wanted.interface)
+                   ? err_say(e, -EEXIST, "the container has an interface `%s` already",
+                             p->wanted.interface)
+                   : 0;
+    for (int n = 0; !p->wanted.interface; n++) {
+        _cleanup_free_ char *name = xasprintf("eth%d", n);
+        if (!interface_taken(m, p, name))
+            p->wanted.interface = take_ptr(name);
+    }
+    return 0;
+}
+
+/* What the network cannot give is refused before anything is made. */
+int attachment_check(struct monitor *m, struct attachment *p, struct err *e)
+{
+    const struct network *n = &p->network;
+    for (size_t i = 0; i < m->attachment_count; i++)
+        if (&m->attachments[i] != p && streq(m->attachments[i].network.name, n->name))
+            return err_say(e, -EEXIST, "network `%s` is given twice", n->name);
+    const struct ip *const wanted[] = {&p->wanted.address4, &p->wanted.address6};
+    const struct subnet *const subnets[] = {&n->subnet4, &n->subnet6};
+    for (size_t i = 0; i < ARRAY_LEN(wanted); i++)
+        if (wanted[i]->family && !subnets[i]->prefix) {
+            _cleanup_free_ char *text = ip_text(wanted[i]);
+            return err_say(e, -EINVAL, "address %s: network `%s` has no %s", text, n->name,
+                           wanted[i]->family == AF_INET ? "IPv4" : "IPv6");
+        }
+    int r = p->wanted.rate ? rate_require(m->net, e) : 0;
+    return r < 0 ? r : attachment_name_interface(m, p, e);
+}
+
+/* Metrics lie apart: one that comes later finds its place between two others, whose routes stay as they
+ * are. */
+#define METRIC_STEP 1000u
+
+static bool comes_before(const struct attachment *a, const struct attachment *b)
+{
+    return a->wanted.priority > b->wanted.priority ||
+           (a->wanted.priority == b->wanted.priority && a < b);
+}
+
+/* The way out has the route without a metric. Of the others, a higher priority comes first. */
+static void rank_all(struct monitor *m)
+{
+    for (size_t i = 0; i < m->attachment_count; i++)
+        for (size_t k = 0; k < m->attachment_count; k++)
+            if (network_has_gateway(&m->attachments[k].network) &&
+                comes_before(&m->attachments[k], &m->attachments[i]))
+                m->attachments[i].metric += METRIC_STEP;
+}
+
+/* Its definition names a network that has been removed since. */
+static int explain_loss(struct monitor *m, const struct attachment *p, struct err *e)
+{
+    const char *network = p->wanted.network;
+    err_say(e, -ENOENT, "network `%s` does not exist", network);
+    return err_hint(e, "`netctr network disconnect -f %s %s` or `netctr network create %s`",
+                    network, monitor_spec(m)->name, network);
+}
+
+int attachments_prepare(struct monitor *m, struct err *e)
+{
+    strv_each (text, monitor_spec(m)->networks) {
+        struct attachment *p = attachments_add(m);
+        int r = connect_request_parse(text, &p->wanted, e);
+        if (r == 0)
+            r = network_load(m->net, p->wanted.network, &p->network, e);
+        if (r == -ENOENT && m->request->existing)
+            r = explain_loss(m, p, e);
+        if (r == 0)
+            r = attachment_check(m, p, e);
+        if (r < 0)
+            return r;
+    }
+    rank_all(m);
+    return 0;
+}
+
+struct attachment *attachments_gateway(struct monitor *m)
+{
+    struct attachment *best = NULL;
+    for (size_t i = 0; i < m->attachment_count; i++) {
+        struct attachment *p = &m->attachments[i];
+        if (network_has_gateway(&p->network) &&
+            (!best || p->wanted.priority > best->wanted.priority))
+            best = p;
+    }
+    return best;
+}
+
+struct attachment *attachments_publisher(struct monitor *m)
+{
+    for (size_t i = 0; i < m->attachment_count; i++)
+        if (m->attachments[i].endpoint.port_mappings.count)
+            return &m->attachments[i];
+    return attachments_gateway(m);
+}
+
+bool attachments_ipv6(const struct monitor *m)
+{
+    for (size_t i = 0; i < m->attachment_count; i++)
+        if (m->attachments[i].network.subnet6.prefix)
+            return true;
+    return false;
+}
+
+/* ---- one that comes later -------------------------------------------------------------------*/
+
+/* Between those of its neighbours in rank. */
+static uint32_t metric_behind(struct monitor *m, const struct attachment *p, uint32_t low)
+{
+    uint32_t high = 0;
+    for (size_t i = 0; i < m->attachment_count; i++) {
+        const struct attachment *other = &m->attachments[i];
+        if (other != p && network_has_gateway(&other->network) && other->metric > low &&
+            (!high || other->metric < high))
+            high = other->metric;
+    }
+    return high ? low + (high - low) / 2 : low + METRIC_STEP;
+}
+
+static int stand_back(struct monitor *m, struct attachment *before, const struct attachment *now,
+                      struct rt *inside, struct err *e)
+{
+    if (before->metric)
+        return 0;
+    uint32_t metric = metric_behind(m, now, 0);
+    int r = endpoint_set_metric(&before->network, &before->endpoint, inside, 0, metric, e);
+    if (r == 0)
+        before->metric = metric;
+    return r;
+}
+
+int attachment_rank(struct monitor *m, struct attachment *p, struct rt *inside, struct err *e)
+{
+    struct attachment *behind = NULL, *way_out = NULL;
+    if (!network_has_gateway(&p->network))
+        return 0;
+    for (size_t i = 0; i < m->attachment_count; i++) {
+        struct attachment *other = &m->attachments[i];
+        if (other == p || !network_has_gateway(&other->network))
+            continue;
+        if (!way_out || other->metric < way_out->metric)
+            way_out = other;
+        if (comes_before(other, p) && (!behind || other->metric > behind->metric))
+            behind = other;
+    }
+    if (behind)
+        p->metric = metric_behind(m, p, behind->metric);
+    return behind || !way_out ? 0 : stand_back(m, way_out, p, inside, e);
+}

@@ -1,0 +1,176 @@
+/* What the helper has done by a child each, because it may take long or wait for a lock: the helper itself must go on
+ * beating. A child ends with the helper, says once why it fails, and is tried again later, after a longer pause each time.
+ */
+#include "helper.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+enum {
+    CHORE_MS = 60000, /* a lock is waited for 30 seconds */
+    PAUSE_MS = 250,   /* doubled up to … */
+    PAUSE_MAX_MS = 16000,
+    STOPPED_LOOKS = 3,
+};
+
+/* ---- what there is to do ---------------------------------------------------------------------*/
+
+/* Stale flows that cannot be ended are no reason to make the tables anew once more. */
+static int restore_firewall(struct engine *engine, struct err *e)
+{
+    bool restored;
+    int r = engine_restore_firewall(engine, &restored, e);
+    if (r == 0 || !restored)
+        return r;
+    warn("the firewall is restored; connections may be astray: %s", e->text);
+    err_clear(e);
+    return 0;
+}
+
+static void tell_nobody(enum gc_deed deed, const char *what, void *arg)
+{
+    (void)deed;
+    (void)what;
+    (void)arg;
+}
+
+/* A monitor was killed. What it left is known by its run directory. What cannot be cleaned up is an error only
+ * with a `tell`, and is warned of there. */
+static int repair(struct engine *engine, struct err *e)
+{
+    static const struct gc all = {.tell = tell_nobody};
+    _cleanup_close_ int lock = store_lock(&engine->store, e);
+    int r = lock;
+    if (r >= 0 && (r = engine_repair(engine, &all, e)) < 0)
+        err_clear(e);
+    lock = close_fd(lock);
+    store_empty_trash(&engine->store);
+    return r;
+}
+
+static int reap_links(struct engine *engine, struct err *e)
+{
+    struct net *net;
+    int r = engine_net(engine, &net, e);
+    return r == 0 ? links_reap(net, e) : r;
+}
+
+static int (*const deeds[CHORES])(struct engine *engine, struct err *e) = {
+    [CHORE_FIREWALL] = restore_firewall,
+    [CHORE_REPAIR] = repair,
+    [CHORE_LINKS] = reap_links,
+};
+static const char *const names[CHORES] = {
+    [CHORE_FIREWALL] = "restore the firewall",
+    [CHORE_REPAIR] = "clean up after containers whose monitors are dead",
+    [CHORE_LINKS] = "delete the links of ended containers",
+};
+
+/* ---- a child each ----------------------------------------------------------------------------*/
+
+/* What is said has its bounds, and is said once while it goes on failing; the files that are written have none. */
+static void settle(const struct helper *h, enum chore what)
+{
+    struct rlimit size;
+    struct stat log;
+    if (getrlimit(RLIMIT_FSIZE, &size) < 0)
+        return;
+    bool full = fstat(STDERR_FILENO, &log) == 0 && (rlim_t)log.st_size >= size.rlim_cur;
+    if (full || h->chores[what].failed)
+        (void)dup2(STDIN_FILENO, STDERR_FILENO); /* /dev/null */
+    size.rlim_cur = size.rlim_max;
+    (void)setrlimit(RLIMIT_FSIZE, &size);
+}
+
+static _Noreturn void do_it(struct helper *h, enum chore what)
+{
+    _cleanup_err_ struct err e = ERR_INIT;
+    struct engine engine = {.store = h->store};
+    int keep[] = {h->store.root_fd, h->store.run_fd, h->store.defined_fd, h->store.live_fd};
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    helper_let_go(h, keep, ARRAY_LEN(keep));
+    settle(h, what);
+    int r = deeds[what](&engine, &e);
+    if (r < 0 && e.text)
+        warn("cannot %s yet: %s", names[what], e.text);
+    _exit(r < 0);
+}
+
+static void finish(struct helper *h, enum chore what)
+{
+    int status = 1;
+    hub_remove(h->hub, h->chores[what].pidfd);
+    h->chores[what].pidfd = close_fd(h->chores[what].pidfd);
+    while (waitpid(h->chores[what].pid, &status, 0) < 0 && errno == EINTR)
+        continue;
+    h->chores[what].failed = status != 0;
+    if (what == CHORE_FIREWALL && status)
+        firewall_watch_again(h->firewall_watch);
+    else if (what == CHORE_FIREWALL)
+        firewall_watch_restored(h->firewall_watch);
+    if (what != CHORE_FIREWALL) { /* who, or what, is still there is tried again, by and by */
+        h->chores[what].pause = h->chores[what].pause ? h->chores[what].pause * 2 : PAUSE_MS;
+        if (h->chores[what].pause > PAUSE_MAX_MS)
+            h->chores[what].pause = PAUSE_MAX_MS;
+    }
+    if (what == CHORE_REPAIR)
+        monitors_look(h->monitors);
+}
+
+static void ended(void *chore)
+{
+    struct helper *h = *(struct helper **)chore;
+    for (int i = 0; i < CHORES; i++)
+        if (h->chores[i].pidfd >= 0 && pidfd_wait(h->chores[i].pidfd, 0) == 0)
+            finish(h, i);
+    chores_run(h);
+}
+
+static void begin(struct helper *h, enum chore what)
+{
+    h->chores[what].helper = h;
+    h->chores[what].pid = helper_fork(&h->chores[what].pidfd);
+    if (h->chores[what].pid == 0)
+        do_it(h, what);
+    h->chores[what].began = monotonic_ms();
+    /* What cannot be begun now is due at the next beat. */
+    h->chores[what].due = h->chores[what].pid < 0 || hub_add(h->hub, h->chores[what].pidfd, ended,
+                                                             &h->chores[what].helper, NULL) < 0;
+}
+
+void chore_want(struct helper *h, enum chore what)
+{
+    h->chores[what].due = true;
+    chores_run(h);
+}
+
+/* It may hold a lock that everybody needs. */
+static bool is_stopped(struct helper *h, enum chore what)
+{
+    char state = proc_state(h->chores[what].pid);
+    h->chores[what].stopped = state == 'T' || state == 't' ? h->chores[what].stopped + 1 : 0;
+    return h->chores[what].stopped >= STOPPED_LOOKS;
+}
+
+void chores_run(struct helper *h)
+{
+    for (int i = 0; i < CHORES; i++) {
+        int64_t age = monotonic_ms() - h->chores[i].began;
+        if (h->chores[i].pidfd < 0 && h->chores[i].due && age >= h->chores[i].pause)
+            begin(h, i);
+        else if (h->chores[i].pidfd >= 0 && (age > CHORE_MS || is_stopped(h, i)))
+            (void)pidfd_signal(h->chores[i].pidfd, SIGKILL);
+    }
+}
+
+bool chores_rest(const struct helper *h)
+{
+    for (int i = 0; i < CHORES; i++)
+        if (h->chores[i].pidfd >= 0 || h->chores[i].due)
+            return false;
+    return true;
+}

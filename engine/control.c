@@ -1,0 +1,185 @@
+/* Both sides of the door. The monitor serves a request to its end before it does anything else; what it
+ * is asked takes milliseconds, and an asker who does not speak within a second is sent away.
+ */
+#include "control.h"
+
+#include <netctr/store.h>
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <time.h>
+
+#define CONTROL "control"
+#define ASK_MS 60000 /* it may have to wait for a lock itself */
+
+/* A path in a Unix address has 107 bytes at most; a directory's fd makes any path short. */
+static struct sockaddr_un address_in(int dir)
+{
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    _cleanup_free_ char *path = xasprintf("/proc/self/fd/%d/" CONTROL, dir);
+    memcpy(a.sun_path, path, strlen(path) + 1);
+    return a;
+}
+
+static int limit_wait(int fd, int seconds)
+{
+    struct timeval t = {.tv_sec = seconds};
+    return setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t)) < 0 ||
+                   setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof(t)) < 0
+               ? -errno
+               : 0;
+}
+
+/* ---- the monitor's side ----------------------------------------------------------------------*/
+
+int control_listen(int run_dir, struct err *e)
+{
+    _cleanup_close_ int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    struct sockaddr_un a = address_in(run_dir);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0 || listen(fd, 16) < 0)
+        return err_set(e, errno, "open the container's control socket");
+    return take_fd(fd);
+}
+
+static int handle(int client, control_handler handler, void *arg, char **answer, struct err *e)
+{
+    enum message kind;
+    _cleanup_free_ char *text = NULL;
+    int r = channel_receive_text(client, &kind, &text, e);
+    if (r < 0)
+        return r;
+    _cleanup_json_ json_t *j = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    const char *what = json_str(j, "do");
+    if (kind != MESSAGE_REQUEST || !what)
+        return err_say(e, -EBADMSG, "the monitor does not understand the request");
+    _cleanup_strv_ strv words = json_strv(j, "words");
+    return handler(arg, what, words, answer, e);
+}
+
+/* An answer may be longer than a packet: a range of ports has a line each. */
+static int send_answer(int client, const char *answer)
+{
+    int r = 0;
+    for (; r == 0 && strlen(answer) >= PACKET_TEXT; answer += PACKET_TEXT - 1) {
+        _cleanup_free_ char *part = xstrndup(answer, PACKET_TEXT - 1);
+        r = channel_send_text(client, MESSAGE_PART, part);
+    }
+    return r < 0 ? r : channel_send_text(client, MESSAGE_DONE, answer);
+}
+
+void control_serve(int socket, control_handler handler, void *arg)
+{
+    _cleanup_close_ int client = accept4(socket, NULL, NULL, SOCK_CLOEXEC);
+    if (client < 0)
+        return;
+    _cleanup_err_ struct err e = ERR_INIT;
+    _cleanup_free_ char *answer = NULL;
+    int r = limit_wait(client, 1); /* without it, one who does not speak would stop the monitor */
+    r = r < 0 ? err_set(&e, r, "limit the wait for the request")
+              : handle(client, handler, arg, &answer, &e);
+    if (r < 0)
+        (void)channel_send_error(client, &e);
+    else
+        (void)send_answer(client, answer ? answer : "");
+}
+
+/* ---- the asker's side ------------------------------------------------------------------------*/
+
+struct asking {
+    const struct record *record;
+    int64_t deadline, stopped; /* for proc_stays_stopped() */
+};
+
+int monitor_is_stopped(const struct record *r, struct err *e)
+{
+    err_say(e, -ETIMEDOUT, "the monitor of container `%s` (process %d) has been stopped",
+            r->spec.name, r->monitor);
+    return err_hint(e, "`kill -CONT %d` lets it go on", r->monitor);
+}
+
+/* Is there still hope? */
+static int look_at_monitor(struct asking *a, struct err *e)
+{
+    const struct record *r = a->record;
+    if (proc_stays_stopped(r->monitor, &a->stopped))
+        return monitor_is_stopped(r, e);
+    return monotonic_ms() < a->deadline
+               ? 0
+               : err_say(e, -ETIMEDOUT, "the monitor of container `%s` does not answer",
+                         r->spec.name);
+}
+
+/* EAGAIN: so many are asking that there is no room for one more. */
+static int reach(struct engine *engine, struct asking *asking, struct err *e)
+{
+    const struct timespec pause = {.tv_nsec = 20000000};
+    const char *name = asking->record->spec.name;
+    _cleanup_close_ int dir = store_live_dir(&engine->store, name);
+    _cleanup_close_ int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return err_set(e, errno, "open a socket");
+    struct sockaddr_un a = address_in(dir);
+    int code = dir < 0 ? dir : 0;
+    while (code == 0 && connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0) {
+        code = errno == EINTR || errno == EAGAIN ? 0 : -errno;
+        if (code == 0 && (code = look_at_monitor(asking, e)) < 0)
+            return code;
+        if (code == 0)
+            nanosleep(&pause, NULL);
+    }
+    if (code == -ECONNREFUSED || code == -ENOENT)
+        return err_say(e, -ESRCH, "container `%s` is not running", name);
+    return code < 0 ? err_set(e, code, "reach the monitor of container `%s`", name) : take_fd(fd);
+}
+
+static int await_answer(int fd, struct asking *a, struct err *e)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    for (int n; (n = poll(&p, 1, 500)) <= 0;) {
+        if (n < 0 && errno != EINTR)
+            return err_set(e, errno, "hear from the monitor of container `%s`",
+                           a->record->spec.name);
+        int r = n == 0 ? look_at_monitor(a, e) : 0;
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+int control_ask(struct engine *engine, const struct record *r, const char *what, char *const *words,
+                struct err *e)
+{
+    /* One that is being made has no door yet (reach() tells), or is about to begin anew and answers then. */
+    if (r->damaged || r->status == STATUS_DEAD || r->status == STATUS_EXITED || record_waits(r))
+        return engine_not_running(r, e);
+    struct asking asking = {.record = r, .deadline = monotonic_ms() + ASK_MS};
+    _cleanup_close_ int fd = reach(engine, &asking, e);
+    if (fd < 0)
+        return fd;
+    _cleanup_json_ json_t *j = json_object();
+    json_put_str(j, "do", what);
+    json_put_strv(j, "words", words);
+    _cleanup_free_ char *request = json_dumps(j, JSON_COMPACT), *answer = NULL;
+    int code = channel_send_text(fd, MESSAGE_REQUEST, request);
+    if (code == -EPIPE || code == -ECONNRESET)
+        return err_say(e, -ESRCH, "container `%s` has ended", r->spec.name);
+    if (code < 0)
+        return code == -EMSGSIZE
+                   ? err_say(e, code, "too much at once; do it in several steps")
+                   : err_set(e, code, "ask the monitor of container `%s`", r->spec.name);
+    enum message kind = MESSAGE_END;
+    while ((code = await_answer(fd, &asking, e)) == 0 &&
+           (code = channel_receive_text(fd, &kind, &answer, e)) == 0 && kind == MESSAGE_PART) {
+        fputs(answer, stdout);
+        free(take_ptr(answer));
+    }
+    if (code == 0 && kind != MESSAGE_DONE)
+        return err_say(e, -ESRCH, "container `%s` has ended", r->spec.name);
+    if (code == 0)
+        fputs(answer, stdout);
+    return code;
+}

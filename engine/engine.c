@@ -1,0 +1,186 @@
+/* What every command stands on: the store, and the network's side of it, opened when first needed. */
+#include <netctr/engine.h>
+
+#include <errno.h>
+#include <limits.h>
+#include <netctr/names.h>
+#include <string.h>
+#include <sys/statvfs.h>
+
+int engine_net(struct engine *engine, struct net **out, struct err *e)
+{
+    int r = 0;
+    if (!engine->net)
+        r = net_open(engine->store.root_fd, engine->store.run_fd, engine->store.instance,
+                     &engine->net, e);
+    *out = engine->net;
+    return r;
+}
+
+/* With all that opening it would create. */
+static bool is_complete(const char *root, const char *run)
+{
+    const char *const places[][2] = {{root, "containers"},
+                                     {root, "networks"},
+                                     {run, "containers"},
+                                     {run, "leases"},
+                                     {run, "lock"}};
+    for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+        _cleanup_free_ char *path = xasprintf("%s/%s", places[i][0], places[i][1]);
+        if (access(path, F_OK) < 0)
+            return false;
+    }
+    _cleanup_free_ char *file = xasprintf("%s/run-root", root), *bound = NULL,
+                        *own = realpath(run, NULL);
+    return read_file_at(AT_FDCWD, file, PATH_MAX, &bound, NULL) == 0 && streq(bound, own);
+}
+
+int engine_look(const char *root, const char *run_root, struct engine *out, struct err *e)
+{
+    *out = (struct engine){.store = STORE_INIT};
+    int r = is_complete(root, run_root) ? store_open(root, run_root, &out->store, e) : 0;
+    if (r < 0)
+        return r;
+    _cleanup_close_ int dir = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const char *instance = out->store.instance ? out->store.instance : "0000000000000000";
+    return net_look(dir, out->store.run_fd, instance, &out->net, e);
+}
+
+int engine_names(struct engine *engine, int *out, struct err *e)
+{
+    if (!engine->has_names) {
+        int fd = names_open(engine->store.run_fd, e);
+        if (fd < 0)
+            return fd;
+        engine->names = fd;
+        engine->has_names = true;
+    }
+    *out = engine->names;
+    return 0;
+}
+
+void engine_forget_names(struct engine *engine)
+{
+    if (engine->has_names)
+        close(engine->names);
+    engine->has_names = false;
+}
+
+void engine_close(struct engine *engine)
+{
+    net_close(engine->net);
+    engine_forget_names(engine);
+    if (engine->store.root)
+        store_close(&engine->store);
+}
+
+/* The errno alone does not tell which file system is meant: it may be one of the container's, or of the kernel's.
+ * So they are asked. */
+static bool is_read_only(const char *path)
+{
+    struct statvfs fs;
+    return statvfs(path, &fs) == 0 && (fs.f_flag & ST_RDONLY);
+}
+
+/* What failed has been undone, which leaves a little room again. */
+static bool is_full(const char *path)
+{
+    enum { BYTES = 1024 * 1024, INODES = 64 };
+    struct statvfs fs;
+    if (statvfs(path, &fs) < 0)
+        return false;
+    return fs.f_bavail * fs.f_frsize < BYTES || (fs.f_files && fs.f_favail < INODES);
+}
+
+void engine_explain(const struct engine *engine, int code, struct err *e)
+{
+    /* "No address is left" has the number of a full disk, but other words. */
+    bool known = code == -ENOSPC || code == -EROFS;
+    if (!known || !e->text || e->hint || !strstr(e->text, strerror(-code)))
+        return;
+    const struct {
+        const char *path, *flag;
+    } ours[] = {{engine->store.root, "--root"}, {engine->store.run, "--run-root"}};
+    for (size_t i = 0; i < ARRAY_LEN(ours); i++) {
+        const char *path = ours[i].path, *flag = ours[i].flag;
+        if (code == -ENOSPC ? !is_full(path) : !is_read_only(path))
+            continue;
+        if (code == -ENOSPC)
+            err_hint(e, "`%s` (%s) has almost no free space or inodes left", path, flag);
+        else
+            err_hint(e, "netctr must write to `%s` (%s), which is read-only", path, flag);
+        return;
+    }
+    if (code == -EROFS && strstr(e->text, "sysctl") && is_read_only("/proc/sys"))
+        err_hint(e, "/proc/sys is mounted read-only, as in a container");
+}
+
+/* ---- events ----------------------------------------------------------------------------------*/
+
+void engine_event(struct engine *engine, const struct record *r, const char *name,
+                  const struct event_attribute *attributes)
+{
+    const struct event event = {"container", name, r->spec.id, r->spec.name};
+    event_emit(engine->store.run_fd, &event, attributes);
+}
+
+void engine_network_event(struct engine *engine, const char *name, const struct endpoint *ep)
+{
+    const struct event event = {"network", name, ep->id, ep->network};
+    _cleanup_free_ char *address = ip_text(&ep->address4);
+    event_emit(engine->store.run_fd, &event,
+               (const struct event_attribute[]){
+                   {"container", ep->container, 0}, {"address", address, 0}, {0}});
+}
+
+void engine_defined_event(struct engine *engine, const char *name, const char *network)
+{
+    const struct event event = {"network", name, NULL, network};
+    event_emit(engine->store.run_fd, &event, NULL);
+}
+
+/* ---- look up ---------------------------------------------------------------------------------*/
+
+int engine_find(struct engine *engine, const char *name, struct record *out, struct err *e)
+{
+    _cleanup_close_ int lock = store_lock(&engine->store, e);
+    return lock < 0 ? lock : store_find(&engine->store, name, out, e);
+}
+
+int engine_each(struct engine *engine, int (*each)(const struct record *r, void *arg), void *arg,
+                struct err *e)
+{
+    _cleanup_close_ int lock = store_lock(&engine->store, e);
+    if (lock < 0)
+        return lock;
+    store_warn_of_lost(&engine->store);
+    return store_each(&engine->store, each, arg, e);
+}
+
+int engine_not_running(const struct record *r, struct err *e)
+{
+    const char *name = r->spec.name;
+    _cleanup_free_ char *ago = time_ago(r->finished);
+    if (r->status == STATUS_RESTARTING)
+        return err_say(e, -ESRCH, "container `%s` is not running (restarting%s%s)", name,
+                       r->failure ? ": " : "", r->failure ? r->failure : "");
+    if (r->lost)
+        return err_say(e, -ESRCH, "container `%s` is not running (lost with the host)", name);
+    if (r->status != STATUS_EXITED)
+        return err_say(e, -ESRCH, "container `%s` is not running", name);
+    err_say(e, -ESRCH, "container `%s` is not running (exited %d%s%s%s)", name, r->exit_status,
+            *ago ? ", " : "", ago, *ago ? " ago" : "");
+    return r->spec.log.driver == LOG_NONE
+               ? -ESRCH
+               : err_hint(e, "`netctr logs %s` shows what it wrote", name);
+}
+
+int engine_ask_end(struct engine *engine, const struct record *r, enum mark mark,
+                   struct record *now, struct err *e)
+{
+    _cleanup_close_ int lock = store_lock(&engine->store, e);
+    int code = lock < 0 ? lock : store_find(&engine->store, r->spec.name, now, e);
+    if (code == 0 && !streq(now->spec.id, r->spec.id))
+        code = err_say(e, -ENOENT, "no such container `%s`", r->spec.id);
+    return code == 0 ? container_ask_end(&engine->store, r->spec.name, mark, e) : code;
+}

@@ -1,0 +1,298 @@
+/* /etc/hosts, /etc/resolv.conf and /etc/hostname of a container: what its networks make of them, at first
+ * and while they change. The program may write there, too, and what it wrote stays.
+ */
+#include "monitor.h"
+
+#include "etc_text.h"
+#include <errno.h>
+#include <netctr/names.h>
+#include <string.h>
+
+/* ---- what it is on ---------------------------------------------------------------------------*/
+
+struct place {
+    struct network network;
+    struct endpoint endpoint;
+    bool served;
+};
+
+/* Where the container shares another's network, its addresses are the other's. */
+struct view {
+    struct monitor *l;
+    struct place shared[16];
+    size_t count;
+};
+
+static void view_clear(struct view *v)
+{
+    for (size_t i = 0; i < v->count; i++) {
+        network_clear(&v->shared[i].network);
+        endpoint_clear(&v->shared[i].endpoint);
+    }
+}
+
+/* Takes the place of @endpoint, which is the caller's no more. */
+static int add_place(struct view *v, struct net *net, struct endpoint *endpoint, struct err *e)
+{
+    struct place *p = &v->shared[v->count];
+    int r = network_load(net, endpoint->network, &p->network, e);
+    if (r < 0)
+        return r;
+    p->served = network_is_served(&p->network);
+    p->endpoint = *endpoint;
+    *endpoint = (struct endpoint){0};
+    v->count++;
+    return 0;
+}
+
+static int look_at(struct view *v, int dir, struct err *e)
+{
+    _cleanup_endpoints_ struct endpoint_list all = {0};
+    struct engine *engine = v->l->engine;
+    struct net *net = NULL;
+    int r = endpoint_load_all(dir, &all, e);
+    if (r == 0)
+        r = engine_net(engine, &net, e);
+    for (size_t i = 0; r == 0 && i < all.count && v->count < ARRAY_LEN(v->shared); i++)
+        r = add_place(v, net, &all.items[i], e);
+    return r;
+}
+
+static int view_open(struct monitor *m, struct view *v, struct err *e)
+{
+    const char *name;
+    *v = (struct view){.l = m};
+    if (network_word(m->container.spec.network, &name) != NETWORK_WORD_CONTAINER)
+        return 0;
+    _cleanup_close_ int dir = store_live_dir(&m->engine->store, name);
+    if (dir == -ENOENT) /* it has ended */
+        return 0;
+    return dir < 0 ? err_set(e, dir, "look at container `%s`", name) : look_at(v, dir, e);
+}
+
+/* The network whose gateway stands for the host, and is asked for names: the way out if it can be. */
+static const struct network *gateway_of(struct view *v, bool served)
+{
+    struct attachment *best = attachments_gateway(v->l);
+    if (best && (best->served || !served))
+        return &best->network;
+    for (size_t i = 0; served && i < v->l->attachment_count; i++)
+        if (v->l->attachments[i].served)
+            return &v->l->attachments[i].network;
+    for (size_t i = 0; i < v->count; i++)
+        if (served ? v->shared[i].served : network_has_gateway(&v->shared[i].network))
+            return &v->shared[i].network;
+    return NULL;
+}
+
+/* Where the container finds the host; NULL: nowhere. */
+static const struct ip *host_of(struct view *v)
+{
+    static const struct ip loopback = {.family = AF_INET, .bytes = {127, 0, 0, 1}};
+    if (v->l->container.spec.network_mode == NETWORK_HOST)
+        return &loopback;
+    const struct network *gateway = gateway_of(v, false);
+    if (!gateway)
+        return NULL;
+    return gateway->gateway4.family ? &gateway->gateway4 : &gateway->gateway6;
+}
+
+/* ---- hosts -----------------------------------------------------------------------------------*/
+
+static void put_hosts_line(FILE *f, const struct ip *address, const char *first, const char *second)
+{
+    _cleanup_free_ char *text = ip_text(address);
+    if (!*text)
+        return;
+    fprintf(f, "%s %s", text, first);
+    if (second && !streq(first, second))
+        fprintf(f, " %s", second);
+    fputc('\n', f);
+}
+
+struct others {
+    FILE *f;
+    const char *own_id;
+};
+
+static int put_other(const struct name_entry *n, void *arg)
+{
+    const struct others *o = arg;
+    const struct ip *const addresses[] = {&n->address4, &n->address6};
+    for (size_t i = 0; i < ARRAY_LEN(addresses) && !streq(n->id, o->own_id); i++) {
+        _cleanup_free_ char *text = ip_text(addresses[i]);
+        if (!*text || !n->names)
+            continue;
+        fputs(text, o->f);
+        strv_each (name, n->names)
+            fprintf(o->f, " %s", name);
+        fputc('\n', o->f);
+    }
+    return 0;
+}
+
+static void put_own(FILE *f, const struct endpoint *ep, const struct spec *s)
+{
+    put_hosts_line(f, &ep->address4, s->hostname, s->name);
+    put_hosts_line(f, &ep->address6, s->hostname, s->name);
+}
+
+/* Without an address of its own, it is itself on loopback. What the host's file says of that name stands. */
+static void put_loopback(FILE *f, const struct view *v)
+{
+    static const struct ip loopback = {.family = AF_INET, .bytes = {127, 0, 0, 1}};
+    const struct spec *s = &v->l->container.spec;
+    if (v->l->attachment_count == 0 && v->count == 0)
+        put_hosts_line(f, &loopback, s->hostname, s->name);
+}
+
+/* Its own addresses, the host's, and the names of networks that no server tells. */
+static char *make_block(struct view *v)
+{
+    struct monitor *m = v->l;
+    const struct spec *s = &m->container.spec;
+    char *text = NULL;
+    size_t size = 0;
+    int names;
+    FILE *f = open_memstream(&text, &size);
+    if (!f)
+        return xstrdup("");
+    for (size_t i = 0; i < m->attachment_count; i++)
+        put_own(f, &m->attachments[i].endpoint, s);
+    for (size_t i = 0; i < v->count; i++)
+        put_own(f, &v->shared[i].endpoint, s);
+    put_loopback(f, v);
+    const struct ip *host = host_of(v);
+    if (host)
+        put_hosts_line(f, host, "host.containers.internal", "host.docker.internal");
+    struct others others = {f, s->id};
+    for (size_t i = 0; i < m->attachment_count; i++)
+        if (!m->attachments[i].served && engine_names(m->engine, &names, NULL) == 0)
+            (void)names_each(names, m->attachments[i].network.name, put_other, &others, NULL);
+    fclose(f);
+    return text;
+}
+
+/* "NAME:ADDRESS", "NAME:host-gateway" */
+static strv added_hosts(struct view *v)
+{
+    const struct ip *host = host_of(v);
+    strv lines = NULL;
+    strv_each (entry, v->l->container.spec.add_hosts) {
+        const char *address = strpbrk(entry, ":=");
+        bool is_host = address && streq(address + 1, "host-gateway");
+        if (!address || (is_host && !host))
+            continue;
+        _cleanup_free_ char *text = is_host ? ip_text(host) : xstrdup(address + 1);
+        strv_add_take(&lines, xasprintf("%s %.*s", text, (int)(address - entry), entry));
+    }
+    return lines;
+}
+
+static int write_hosts(struct view *v, struct err *e)
+{
+    _cleanup_strv_ strv added = added_hosts(v);
+    bool host = v->l->container.spec.network_mode == NETWORK_HOST;
+    _cleanup_free_ char *empty = make_hosts(host, added), *block = make_block(v);
+    _cleanup_free_ char *text = hosts_with(empty, block);
+    return container_write_file(&v->l->container, "hosts", text, e);
+}
+
+static int refresh(struct view *v, struct err *e)
+{
+    _cleanup_free_ char *old = NULL, *text = NULL, *block = make_block(v);
+    int r = container_read_file(&v->l->container, "hosts", &old, e);
+    if (r < 0)
+        return r;
+    text = hosts_with(old, block);
+    if (!text || streq(text, old)) /* it is the program's own file by now; nothing is new */
+        return 0;
+    return container_write_file(&v->l->container, "hosts", text, e);
+}
+
+int refresh_hosts(struct monitor *m, struct err *e)
+{
+    __attribute__((cleanup(view_clear))) struct view v;
+    int r = view_open(m, &v, e);
+    return r < 0 ? r : refresh(&v, e);
+}
+
+/* ---- resolv.conf -----------------------------------------------------------------------------*/
+
+/* No way out: nobody is asked, lest a question find its way (CVE-2024-29018). */
+static bool has_no_way_out(struct view *v)
+{
+    return (v->l->attachment_count || v->count) && !gateway_of(v, false);
+}
+
+static char *make_resolv(struct view *v, struct err *e)
+{
+    const struct spec *s = &v->l->container.spec;
+    const struct network *gateway = gateway_of(v, true);
+    _cleanup_strv_ strv ours = NULL;
+    const struct ip *const addresses[] = {gateway ? &gateway->gateway4 : NULL,
+                                          gateway ? &gateway->gateway6 : NULL};
+    for (size_t i = 0; gateway && i < ARRAY_LEN(addresses); i++)
+        if (addresses[i]->family)
+            strv_add_take(&ours, ip_text(addresses[i]));
+    const struct resolv_plan plan = {
+        .as_is = s->network_mode == NETWORK_HOST,
+        .nobody = !ours && has_no_way_out(v),
+        .ours = ours,
+        .servers = s->dns,
+        .search = s->dns_search,
+        .options = s->dns_options,
+    };
+    return make_resolv_conf(&plan, e);
+}
+
+static int write_resolv(struct view *v, struct err *e)
+{
+    char *text = make_resolv(v, e);
+    if (!text)
+        return e->code;
+    free(v->l->resolv);
+    v->l->resolv = text;
+    return container_write_file(&v->l->container, "resolv.conf", v->l->resolv, e);
+}
+
+/* ---- all of them -----------------------------------------------------------------------------*/
+
+int write_files(struct monitor *m, struct err *e)
+{
+    __attribute__((cleanup(view_clear))) struct view v;
+    _cleanup_free_ char *hostname = xasprintf("%s\n", m->container.spec.hostname);
+    int r = view_open(m, &v, e);
+    if (r == 0)
+        r = write_hosts(&v, e);
+    if (r == 0)
+        r = container_write_file(&m->container, "hostname", hostname, e);
+    return r == 0 ? write_resolv(&v, e) : r;
+}
+
+/* A file that is full, too large, leased, read-only or being run: nobody but the program makes it so, and it
+ * must not keep a network from being connected or removed. */
+static int spare(int code, struct err *e)
+{
+    static const int its_own[] = {ENOSPC, EFBIG, ETXTBSY, EPERM, EAGAIN, EROFS};
+    for (size_t i = 0; i < ARRAY_LEN(its_own); i++)
+        if (code == -its_own[i]) {
+            err_clear(e);
+            return 0;
+        }
+    return code;
+}
+
+int rewrite_files(struct monitor *m, struct err *e)
+{
+    if (m->container.files_fd < 0) /* between two runs; the next gets new ones */
+        return 0;
+    __attribute__((cleanup(view_clear))) struct view v;
+    _cleanup_free_ char *now = NULL;
+    int r = view_open(m, &v, e);
+    if (r == 0)
+        r = spare(refresh(&v, e), e);
+    if (r == 0)
+        r = spare(container_read_file(&m->container, "resolv.conf", &now, e), e);
+    return r == 0 && now && streq(now, m->resolv) ? spare(write_resolv(&v, e), e) : r;
+}

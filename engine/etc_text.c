@@ -1,0 +1,221 @@
+/* What a container reads of names and resolvers. In /etc/hosts our part stands between two lines, and all
+ * else is the container's, which may write there.
+ */
+#include "etc_text.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <string.h>
+
+/* ---- hosts -----------------------------------------------------------------------------------*/
+
+#define BEGIN "# begin: kept up to date by netctr\n"
+#define END "# end: kept up to date by netctr\n"
+
+static void append(char **text, const char *more)
+{
+    char *before = *text;
+    *text = xasprintf("%s%s", before, more);
+    free(before);
+}
+
+enum { HOSTS_MAX = 1 << 20 };
+
+/* NULL: the host has none that can be read. What is between lines of ours is another netctr's, should the host be a
+ * container. */
+static char *host_hosts(void)
+{
+    char *text = NULL;
+    int r = read_file_at(AT_FDCWD, "/etc/hosts", HOSTS_MAX, &text, NULL);
+    if (r < 0 && r != -ENOENT)
+        warn("cannot read this host's /etc/hosts: %s; the container gets localhost alone",
+             strerror(-r));
+    if (r < 0)
+        return NULL;
+    _cleanup_free_ char *own = text;
+    char *begin = strstr(own, BEGIN), *end = begin ? strstr(begin, END) : NULL;
+    if (end)
+        memmove(begin, end + strlen(END), strlen(end + strlen(END)) + 1);
+    size_t length = strlen(own);
+    return xasprintf("%s%s", own, length && own[length - 1] != '\n' ? "\n" : "");
+}
+
+char *make_hosts(bool of_host, char *const *lines)
+{
+    char *text = of_host ? host_hosts() : NULL;
+    if (!text)
+        text = xstrdup("127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n"
+                       "ff02::1 ip6-allnodes\nff02::2 ip6-allrouters\n");
+    strv_each (line, lines) {
+        append(&text, line);
+        append(&text, "\n");
+    }
+    append(&text, BEGIN END);
+    return text;
+}
+
+char *hosts_with(const char *text, const char *block)
+{
+    const char *begin = strstr(text, BEGIN);
+    const char *end = begin ? strstr(begin, END) : NULL;
+    if (!end)
+        return NULL;
+    return xasprintf("%.*s" BEGIN "%s%s", (int)(begin - text), text, block, end);
+}
+
+/* ---- resolv.conf -----------------------------------------------------------------------------*/
+
+/* "nameserver 127.0.0.53": its address, or NULL for every other line. */
+static const char *nameserver(const char *line)
+{
+    const char *rest = skip_prefix(line, "nameserver");
+    size_t space = rest ? strspn(rest, " \t") : 0;
+    return space > 0 && rest[space] ? rest + space : NULL;
+}
+
+/* On loopback (0.0.0.0 and :: are, too, to a resolver), or on a link that only the host has. */
+static bool only_for_the_host(const char *server)
+{
+    _cleanup_free_ char *address = xstrndup(server, strcspn(server, " \t%"));
+    struct ip ip;
+    if (ip_parse(address, &ip) < 0)
+        return false;
+    if (ip.family == AF_INET)
+        return ip.v4.s_addr == 0 || (ntohl(ip.v4.s_addr) >> 24) == 127;
+    return IN6_IS_ADDR_LOOPBACK(&ip.v6) || IN6_IS_ADDR_UNSPECIFIED(&ip.v6) ||
+           IN6_IS_ADDR_LINKLOCAL(&ip.v6);
+}
+
+/* Without the servers that a container cannot reach; NULL when no server is left. */
+static char *reachable_part(const char *text)
+{
+    _cleanup_strv_ strv lines = strv_split(text, '\n');
+    char *kept = xstrdup("");
+    bool any = false;
+    strv_each (line, lines) {
+        const char *server = nameserver(line);
+        if (!*line || (server && only_for_the_host(server)))
+            continue;
+        any = any || server;
+        _cleanup_free_ char *before = kept;
+        kept = xasprintf("%s%s\n", before, line);
+    }
+    if (any)
+        return kept;
+    free(kept);
+    return NULL;
+}
+
+/* As a container can use it; NULL: no server is left, or it cannot be read: then @e says so. */
+static char *usable_conf(struct err *e)
+{
+    static const char *const sources[] = {"/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"};
+    for (size_t i = 0; i < ARRAY_LEN(sources); i++) {
+        _cleanup_free_ char *text = NULL;
+        int r = read_file_at(AT_FDCWD, sources[i], 65536, &text, NULL);
+        if (r == -ENOENT || r == -ENOTDIR || r == -EFBIG)
+            continue;
+        if (r < 0) {
+            err_set(e, r, "read the host's `%s`", sources[i]);
+            return NULL;
+        }
+        char *kept = reachable_part(text);
+        if (kept)
+            return kept;
+    }
+    return NULL;
+}
+
+static char *host_conf(struct err *e)
+{
+    char *text = NULL;
+    int r = read_file_at(AT_FDCWD, "/etc/resolv.conf", 65536, &text, NULL);
+    if (r < 0 && r != -ENOENT && r != -ENOTDIR && r != -EFBIG)
+        err_set(e, r, "read the host's `/etc/resolv.conf`");
+    return r < 0 ? NULL : text;
+}
+
+strv host_resolvers(bool reachable, struct err *e)
+{
+    _cleanup_free_ char *text = reachable ? usable_conf(e) : host_conf(e);
+    _cleanup_strv_ strv lines = text ? strv_split(text, '\n') : NULL, all = NULL;
+    strv_each (line, lines) {
+        const char *server = nameserver(line);
+        _cleanup_free_ char *word = server ? xstrndup(server, strcspn(server, " \t")) : NULL;
+        struct ip ip;
+        if (word && ip_parse(word, &ip) == 0 && strv_len(all) < 3)
+            strv_add(&all, word);
+    }
+    return take_ptr(all);
+}
+
+/* The lines of @text that begin with one of @keys. */
+static void keep_lines(char **out, const char *text, const char *const keys[2])
+{
+    _cleanup_strv_ strv lines = strv_split(text, '\n');
+    strv_each (line, lines)
+        for (size_t i = 0; i < 2 && keys[i]; i++) {
+            const char *rest = skip_prefix(line, keys[i]);
+            if (!rest || !*rest || !strchr(" \t", *rest))
+                continue;
+            append(out, line);
+            append(out, "\n");
+        }
+}
+
+static void put_words(char **out, const char *key, char *const *words)
+{
+    append(out, key);
+    strv_each (word, words) {
+        append(out, " ");
+        append(out, word);
+    }
+    append(out, "\n");
+}
+
+static void put_servers(char **out, const struct resolv_plan *p, const char *usable)
+{
+    static const char *const keys[2] = {"nameserver"};
+    char *const *servers = p->ours ? p->ours : p->servers;
+    strv_each (server, servers) {
+        char *const one[] = {server, NULL};
+        put_words(out, "nameserver", one);
+    }
+    if (!servers && !p->nobody && usable)
+        keep_lines(out, usable, keys);
+}
+
+/* A name without a dot is a container's before it is anything else: with ndots:0 it is asked for as it is,
+ * and only then with the search domains, which the world is asked for. */
+static void put_options(char **out, const struct resolv_plan *p, const char *usable)
+{
+    static const char *const keys[2] = {"options"};
+    char *options = xstrdup("");
+    if (p->options)
+        put_words(&options, "options", p->options);
+    else if (usable)
+        keep_lines(&options, usable, keys);
+    if (p->ours && !strstr(options, "ndots:"))
+        append(&options, "options ndots:0\n");
+    append(out, options);
+    free(options);
+}
+
+char *make_resolv_conf(const struct resolv_plan *p, struct err *e)
+{
+    static const char *const keys[2] = {"search", "domain"};
+    _cleanup_free_ char *usable = p->as_is || p->nobody || p->ours ? host_conf(e) : usable_conf(e);
+    if (!usable && e && e->code)
+        return NULL;
+    if (!p->nobody && !p->ours && !p->servers && !p->search && !p->options)
+        return usable ? take_ptr(usable)
+                      : xstrdup("# the host has no resolver that a container can reach\n");
+    char *text = xstrdup("");
+    if (p->search && !streq(p->search[0], "."))
+        put_words(&text, "search", p->search);
+    else if (!p->search && usable)
+        keep_lines(&text, usable, keys);
+    put_servers(&text, p, usable);
+    put_options(&text, p, usable);
+    return text;
+}

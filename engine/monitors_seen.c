@@ -1,0 +1,196 @@
+/* Who is alive is told by RUN/containers: a directory for each. It is read when it has changed, and of what is in
+ * it only what is new; so a start has nobody to tell, and a thousand containers at rest cost one system
+ * call a look. A monitor that has cleaned up takes its directory along; one whose pidfd tells its end
+ * while the directory is there has been killed.
+ */
+#include "monitors_seen.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/resource.h>
+#include <time.h>
+
+/* A directory that changed twice within the granularity of its time looks the same. */
+enum { YOUNG_MS = 50, BEGIN_MS = 1000, BUCKETS = 1024, SPARE_FDS = 32 };
+
+struct watched_monitor {
+    struct monitors *all;
+    ino_t directory; /* a name may be another container's by now */
+    int pidfd;       /* -1: looked for at each look */
+    bool seen, dead, told;
+    struct watched_monitor *next;
+};
+
+struct monitors {
+    struct store *store;
+    struct hub *hub;
+    void (*died)(bool fresh, void *arg);
+    void *arg;
+    struct watched_monitor *bucket[BUCKETS]; /* by directory */
+    struct timespec changed;
+    bool young; /* look again, whatever its time says */
+};
+
+struct monitors *monitors_new(struct store *s, struct hub *hub, void (*died)(bool fresh, void *arg),
+                              void *arg)
+{
+    struct monitors *m = xcalloc(1, sizeof(*m));
+    *m = (struct monitors){.store = s, .hub = hub, .died = died, .arg = arg, .young = true};
+    return m;
+}
+
+static struct watched_monitor **bucket_of(struct monitors *m, ino_t directory)
+{
+    return &m->bucket[directory % BUCKETS];
+}
+
+static void forget(struct monitors *m, struct watched_monitor **link)
+{
+    struct watched_monitor *gone = *link;
+    *link = gone->next;
+    if (gone->pidfd >= 0)
+        hub_remove(m->hub, gone->pidfd);
+    close_fd(gone->pidfd);
+    free(gone);
+}
+
+void monitors_free(struct monitors *m)
+{
+    for (size_t i = 0; m && i < BUCKETS; i++)
+        while (m->bucket[i])
+            forget(m, &m->bucket[i]);
+    free(m);
+}
+
+/* ---- one of them -----------------------------------------------------------------------------*/
+
+/* The look tells whether it has taken its directory along. */
+static void ended(void *monitor)
+{
+    struct watched_monitor *one = monitor;
+    hub_remove(one->all->hub, one->pidfd);
+    one->pidfd = close_fd(one->pidfd);
+    one->all->young = true;
+    monitors_look(one->all);
+}
+
+static int64_t age_ms(const struct timespec *t)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (now.tv_sec - t->tv_sec) * 1000 + (now.tv_nsec - t->tv_nsec) / 1000000;
+}
+
+/* Whoever holds the lock is the monitor, whatever its records say. */
+static int find_holder(int dir)
+{
+    _cleanup_close_ int lock = openat(dir, "lock", O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    pid_t pid = lock < 0 ? 0 : lock_holder(lock);
+    return pid > 0 ? pidfd_of(pid, proc_start_time(pid)) : -ESRCH;
+}
+
+/* A pidfd of who has it, -ESRCH of one that is dead, or another error while that cannot be told. One who has
+ * not written down in a second who he is, never will. */
+static int find_monitor(struct monitors *m, const char *name)
+{
+    struct stat st;
+    _cleanup_json_ json_t *j = NULL;
+    _cleanup_close_ int dir = store_live_dir(m->store, name);
+    int r = dir < 0 ? dir : json_read_at(dir, "state.json", &j, NULL);
+    if (dir < 0 || r == -EMFILE || r == -ENFILE || r == -ENOMEM)
+        return r;
+    if (r < 0)
+        return fstat(dir, &st) == 0 && age_ms(&st.st_mtim) > BEGIN_MS ? find_holder(dir) : r;
+    return pidfd_of((pid_t)json_int(j, "monitor", 0), (uint64_t)json_int(j, "monitor_start", 0));
+}
+
+/* All else that is done needs a few. */
+static bool is_precious(int fd)
+{
+    struct rlimit files;
+    return getrlimit(RLIMIT_NOFILE, &files) == 0 && (rlim_t)fd + SPARE_FDS >= files.rlim_cur;
+}
+
+/* One that has ended and is nobody's child to be waited for has a pidfd all the same. The directory may be another
+ * container's: file systems use the numbers of what was removed again. */
+static void examine(struct monitors *m, struct watched_monitor *one, const char *name)
+{
+    _cleanup_close_ int fd = find_monitor(m, name);
+    one->dead = fd == -ESRCH || (fd >= 0 && pidfd_wait(fd, 0) == 0);
+    if (!one->dead && fd >= 0 && !is_precious(fd) && hub_add(m->hub, fd, ended, one, NULL) == 0)
+        one->pidfd = take_fd(fd);
+    else
+        m->young = true;
+}
+
+static void find(struct monitors *m, const char *name, ino_t directory)
+{
+    struct watched_monitor **bucket = bucket_of(m, directory), *one = *bucket;
+    while (one && one->directory != directory)
+        one = one->next;
+    if (!one) {
+        one = xcalloc(1, sizeof(*one));
+        *one = (struct watched_monitor){
+            .all = m, .directory = directory, .pidfd = -1, .next = *bucket};
+        *bucket = one;
+    }
+    one->seen = true;
+    if (one->pidfd < 0)
+        examine(m, one, name);
+}
+
+/* ---- all of them -----------------------------------------------------------------------------*/
+
+static bool has_changed(struct monitors *m)
+{
+    struct stat st;
+    if (fstat(m->store->live_fd, &st) < 0)
+        return true;
+    int64_t age = age_ms(&st.st_mtim);
+    bool changed = m->young || st.st_mtim.tv_sec != m->changed.tv_sec ||
+                   st.st_mtim.tv_nsec != m->changed.tv_nsec;
+    m->changed = st.st_mtim;
+    m->young = age < YOUNG_MS && age > -YOUNG_MS;
+    return changed;
+}
+
+/* Who has ended and is still there is told of at each look, until it has been cleaned up. */
+static void judge(struct monitors *m)
+{
+    bool dead = false, fresh = false;
+    for (size_t i = 0; i < BUCKETS; i++)
+        for (struct watched_monitor **link = &m->bucket[i]; *link;) {
+            struct watched_monitor *one = *link;
+            bool ended = one->seen && one->pidfd < 0 && one->dead;
+            dead = dead || ended;
+            fresh = fresh || (ended && !one->told);
+            one->told = ended;
+            if ((*link)->seen)
+                link = &(*link)->next;
+            else
+                forget(m, link);
+        }
+    if (dead) {
+        m->young = true;
+        m->died(fresh, m->arg);
+    }
+}
+
+void monitors_look(struct monitors *m)
+{
+    if (!has_changed(m))
+        return;
+    _cleanup_dir_ DIR *d = open_listing(m->store->live_fd, ".");
+    for (size_t i = 0; i < BUCKETS; i++)
+        for (struct watched_monitor *one = m->bucket[i]; one; one = one->next)
+            one->seen = false;
+    int r = d ? 0 : -errno;
+    for (struct dirent *entry; d && (entry = next_entry(d, &r));)
+        if (valid_name(entry->d_name))
+            find(m, entry->d_name, entry->d_ino);
+    if (r == 0)
+        judge(m);
+    else
+        m->young = true;
+}

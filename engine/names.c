@@ -1,0 +1,144 @@
+/* A container's names: written down when it is attached, and those of its neighbours kept up to date in its
+ * /etc/hosts where no server tells them (isolated, --no-dns).
+ */
+#include "monitor.h"
+
+#include "watch.h"
+
+#include <errno.h>
+#include <netctr/names.h>
+#include <string.h>
+#include <sys/timerfd.h>
+
+/* ---- its own ---------------------------------------------------------------------------------*/
+
+static void add_name(strv *names, const char *name)
+{
+    strv_each (known, *names)
+        if (strcasecmp(known, name) == 0)
+            return;
+    strv_add(names, name);
+}
+
+int attachment_name(struct monitor *m, struct attachment *p, struct err *e)
+{
+    const struct spec *s = &m->container.spec;
+    const struct endpoint *ep = &p->endpoint;
+    struct name_entry n = {.id = s->id,
+                           .address4 = ep->address4,
+                           .address6 = ep->address6,
+                           .servers = s->dns,
+                           .internal = !network_has_gateway(&p->network)};
+    int names;
+    p->served = network_is_served(&p->network);
+    add_name(&n.names, s->name);
+    add_name(&n.names, s->id);
+    add_name(&n.names, s->hostname);
+    strv_each (alias, ep->aliases)
+        add_name(&n.names, alias);
+    int r = engine_names(m->engine, &names, e);
+    if (r == 0)
+        r = names_join(names, p->network.name, &n, e);
+    strv_free(n.names);
+    return r;
+}
+
+int attachment_unname(struct monitor *m, struct attachment *p, struct err *e)
+{
+    int names;
+    int r = engine_names(m->engine, &names, e);
+    return r == 0 ? names_leave(names, p->network.name, m->container.spec.id, e) : r;
+}
+
+/* ---- its neighbours' -------------------------------------------------------------------------*/
+
+struct hosts_watch {
+    struct names_watch *names; /* NULL in the first moments */
+    int timer;
+    bool told; /* that it has to look instead of hearing */
+};
+
+static bool concerns(void *living, const char *network)
+{
+    const struct monitor *m = living;
+    for (size_t i = 0; i < m->attachment_count; i++)
+        if (!m->attachments[i].served && streq(m->attachments[i].network.name, network))
+            return true;
+    return false;
+}
+
+/* Changes come in storms when many containers start together. The first is written a moment later, with
+ * all that has changed until then; the moment grows with the number of neighbours, so that all of them
+ * together do not write more the more they are. */
+static void names_moved(void *living)
+{
+    struct monitor *m = living;
+    struct itimerspec now, soon = {.it_value.tv_nsec = 10000000};
+    if (timerfd_gettime(m->hosts->timer, &now) == 0 &&
+        (now.it_value.tv_sec || now.it_value.tv_nsec))
+        return; /* it will be written with the rest */
+    size_t count = 0;
+    for (size_t i = 0; i < m->attachment_count; i++)
+        if (!m->attachments[i].served)
+            count += names_count(m->engine->names, m->attachments[i].network.name);
+    soon.it_value.tv_nsec += (count < 3000 ? (long)count : 3000) * 300000;
+    (void)timerfd_settime(m->hosts->timer, 0, &soon, NULL);
+}
+
+/* Not having inotify costs a name half a second, which nobody would understand who is not told. */
+static void begin_watching(struct monitor *m)
+{
+    _cleanup_err_ struct err e = ERR_INIT;
+    struct hosts_watch *h = m->hosts;
+    int r = names_watch_new(m->engine, m->hub, concerns, names_moved, m, &h->names, &e);
+    if (r != 0 && !h->told) {
+        _cleanup_free_ char *text = xasprintf("%s; /etc/hosts is up to a second late", e.text);
+        container_note(&m->container, text);
+        h->told = true;
+    }
+    if (r < 0) {
+        const struct itimerspec later = {.it_value.tv_sec = 1};
+        (void)timerfd_settime(h->timer, 0, &later, NULL);
+    }
+}
+
+/* Who came before we watched is seen by this look. */
+static void write_neighbours(void *living)
+{
+    struct monitor *m = living;
+    uint64_t times;
+    if (read(m->hosts->timer, &times, sizeof(times)) != sizeof(times))
+        return;
+    if (!m->hosts->names)
+        begin_watching(m);
+    /* What cannot be written, the program has made so. */
+    (void)refresh_hosts(m, NULL);
+}
+
+int watch_names(struct monitor *m, struct err *e)
+{
+    bool wanted = false;
+    for (size_t i = 0; i < m->attachment_count; i++)
+        wanted = wanted || !m->attachments[i].served;
+    if (!wanted || m->hosts)
+        return 0;
+    /* The end of a watch costs the kernel a grace period, which a container of a moment should not pay. */
+    struct itimerspec soon = {.it_value.tv_nsec = m->container.spec.detached ? 1 : 300000000};
+    m->hosts = xcalloc(1, sizeof(*m->hosts));
+    m->hosts->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (m->hosts->timer < 0 || timerfd_settime(m->hosts->timer, 0, &soon, NULL) < 0)
+        return err_set(e, errno, "watch the names");
+    return hub_add(m->hub, m->hosts->timer, write_neighbours, m, e);
+}
+
+void unwatch_names(struct monitor *m)
+{
+    if (!m->hosts)
+        return;
+    names_watch_free(m->hosts->names);
+    if (m->hosts->timer >= 0)
+        hub_remove(m->hub, m->hosts->timer);
+    close_fd(m->hosts->timer);
+    free(m->hosts);
+    m->hosts = NULL;
+}

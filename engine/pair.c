@@ -1,0 +1,349 @@
+/* The helper and its standby: two processes in one memory, in which each leaves a sign of life four times a
+ * second. When the active one dies, the other is told by a pidfd; when it stands still (SIGSTOP, a tracer, a frozen
+ * cgroup, a lock in the kernel), it shows by the sign that does not come. Then it is killed and replaced, and
+ * so is a standby that stands still. What of the two is stopped makes no difference for longer than 1.25 s.
+ */
+#include "helper.h"
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+enum { MISSED_MAX = 4, FIRST_FD = 3 };
+
+pid_t helper_fork(int *pidfd)
+{
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0) /* nobody may take what it hears for ours */
+        return 0;
+    *pidfd = pid < 0 ? -1 : pidfd_open(pid, 0);
+    if (pid > 0 && *pidfd < 0) {
+        (void)kill(pid, SIGKILL);
+        (void)waitpid(pid, NULL, 0);
+        return -1;
+    }
+    return pid;
+}
+
+void pair_note(struct helper *h, int process, pid_t pid)
+{
+    struct helper_process *p = &h->state->process[process];
+    p->pid = 0;
+    p->start = pid ? proc_start_time(pid) : 0;
+    __atomic_store_n(&p->pid, pid, __ATOMIC_RELEASE);
+}
+
+bool pair_beat(struct helper *h, int own, int other)
+{
+    __atomic_store_n(&h->state->beat[own], (uint64_t)monotonic_ms(), __ATOMIC_RELEASE);
+    uint64_t theirs = __atomic_load_n(&h->state->beat[other], __ATOMIC_ACQUIRE);
+    h->other.missed = theirs == h->other.beat ? h->other.missed + 1 : 0;
+    h->other.beat = theirs;
+    return h->other.missed >= MISSED_MAX;
+}
+
+void pair_drop_other(struct helper *h)
+{
+    if (h->other.pidfd >= 0) {
+        if (h->hub)
+            hub_remove(h->hub, h->other.pidfd);
+        (void)pidfd_signal(h->other.pidfd, SIGKILL);
+    }
+    h->other.pidfd = close_fd(h->other.pidfd);
+    h->other.missed = 0;
+}
+
+bool pair_is_current(const struct helper *h, int own)
+{
+    return h->state->process[own].pid == getpid() && helpers_is_current(&h->store, h->state_fd);
+}
+
+/* ---- the standby -----------------------------------------------------------------------------*/
+
+static enum helper_next stand_by(struct helper *h)
+{
+    int keep[] = {h->store.root_fd, h->store.run_fd, h->store.defined_fd, h->store.live_fd,
+                  h->state_fd,      h->names,        h->sockets.udp4,     h->sockets.udp6,
+                  h->sockets.tcp4,  h->sockets.tcp6, h->shared_fd};
+    const struct helper_process *active = &h->state->process[HELPER_ACTIVE];
+    pid_t parent = getppid();
+    helper_let_go(h, keep, ARRAY_LEN(keep));
+    h->monitors = NULL; /* what is left of them is memory */
+    h->firewall_watch = NULL;
+    h->timer = -1;
+    proc_set_title(HELPER_TITLE ", standby");
+    h->other.pidfd = parent == active->pid ? pidfd_of(parent, active->start) : -1;
+    h->other.beat = 0;
+    h->other.missed = 0;
+    for (struct pollfd p = {.fd = h->other.pidfd, .events = POLLIN};;) {
+        if (h->other.pidfd < 0 || poll(&p, 1, BEAT_MS) > 0)
+            break;
+        /* Its pid is written down by the one that has forked us, a moment later. */
+        if (h->state->process[HELPER_STANDBY].pid && !pair_is_current(h, HELPER_STANDBY))
+            return HELPER_IS_REPLACED;
+        if (pair_beat(h, HELPER_STANDBY, HELPER_ACTIVE))
+            break;
+    }
+    pair_drop_other(h);
+    pair_note(h, HELPER_STANDBY, 0);
+    pair_note(h, HELPER_ACTIVE, getpid());
+    h->state->ending = 0;
+    return HELPER_GOES_ON;
+}
+
+/* ---- the beginning ---------------------------------------------------------------------------*/
+
+/* What the helper and its children need. No execve, mount, ptrace or setns: code that an attacker ran in here would have
+ * root's files and network settings, and no way to start a program or to enter a container. */
+static const int allowed[] = {
+    SYS_read,
+    SYS_write,
+    SYS_close,
+    SYS_openat,
+    SYS_openat2,
+    SYS_fstat,
+    SYS_newfstatat,
+    SYS_statx,
+    SYS_lseek,
+    SYS_mmap,
+    SYS_mprotect,
+    SYS_munmap,
+    SYS_mremap,
+    SYS_madvise,
+    SYS_brk,
+    SYS_rt_sigaction,
+    SYS_rt_sigprocmask,
+    SYS_rt_sigreturn,
+    SYS_ioctl,
+    SYS_pread64,
+    SYS_pwrite64,
+    SYS_readv,
+    SYS_writev,
+    SYS_faccessat,
+    SYS_faccessat2,
+    SYS_dup,
+    SYS_dup3,
+    SYS_nanosleep,
+    SYS_clock_nanosleep,
+    SYS_getpid,
+    SYS_getppid,
+    SYS_gettid,
+    SYS_getuid,
+    SYS_geteuid,
+    SYS_getgid,
+    SYS_getegid,
+    SYS_socket,
+    SYS_bind,
+    SYS_connect,
+    SYS_listen,
+    SYS_accept4,
+    SYS_sendto,
+    SYS_recvfrom,
+    SYS_sendmsg,
+    SYS_recvmsg,
+    SYS_sendmmsg,
+    SYS_recvmmsg,
+    SYS_shutdown,
+    SYS_getsockname,
+    SYS_getpeername,
+    SYS_socketpair,
+    SYS_setsockopt,
+    SYS_getsockopt,
+    SYS_clone,
+    SYS_clone3,
+    SYS_exit,
+    SYS_exit_group,
+    SYS_wait4,
+    SYS_waitid,
+    SYS_kill,
+    SYS_tgkill,
+    SYS_uname,
+    SYS_fcntl,
+    SYS_flock,
+    SYS_fsync,
+    SYS_fdatasync,
+    SYS_sync_file_range,
+    SYS_ftruncate,
+    SYS_fallocate,
+    SYS_getdents64,
+    SYS_getcwd,
+    SYS_chdir,
+    SYS_fchdir,
+    SYS_chroot,
+    SYS_mkdirat,
+    SYS_unlinkat,
+    SYS_symlinkat,
+    SYS_linkat,
+    SYS_renameat,
+    SYS_renameat2,
+    SYS_readlinkat,
+    SYS_fchmod,
+    SYS_fchmodat,
+    SYS_fchownat,
+    SYS_fchown,
+    SYS_umask,
+    SYS_utimensat,
+    SYS_statfs,
+    SYS_fstatfs,
+    SYS_prctl,
+    SYS_setsid,
+    SYS_getsid,
+    SYS_getrlimit,
+    SYS_setrlimit,
+    SYS_prlimit64,
+    SYS_capget,
+    SYS_capset,
+    SYS_seccomp,
+    SYS_futex,
+    SYS_set_robust_list,
+    SYS_rseq,
+    SYS_set_tid_address,
+    SYS_clock_gettime,
+    SYS_clock_getres,
+    SYS_gettimeofday,
+    SYS_epoll_create1,
+    SYS_epoll_ctl,
+    SYS_epoll_pwait,
+    SYS_ppoll,
+    SYS_pselect6,
+    SYS_eventfd2,
+    SYS_timerfd_create,
+    SYS_timerfd_settime,
+    SYS_timerfd_gettime,
+    SYS_signalfd4,
+    SYS_pipe2,
+    SYS_getrandom,
+    SYS_pidfd_open,
+    SYS_pidfd_send_signal,
+    SYS_close_range,
+    SYS_restart_syscall,
+    SYS_sched_yield,
+    SYS_sched_getaffinity,
+    SYS_sysinfo,
+    SYS_getxattr,
+    SYS_fgetxattr,
+    SYS_memfd_create,
+    SYS_copy_file_range,
+    SYS_sendfile,
+#ifdef __x86_64__
+    SYS_open,
+    SYS_stat,
+    SYS_lstat,
+    SYS_access,
+    SYS_pipe,
+    SYS_select,
+    SYS_dup2,
+    SYS_fork,
+    SYS_vfork,
+    SYS_getpgrp,
+    SYS_rename,
+    SYS_mkdir,
+    SYS_rmdir,
+    SYS_unlink,
+    SYS_readlink,
+    SYS_chmod,
+    SYS_time,
+    SYS_epoll_create,
+    SYS_epoll_wait,
+    SYS_poll,
+    SYS_arch_prctl,
+    SYS_getdents,
+    SYS_alarm,
+#endif
+};
+
+#define BIT(cap) (UINT64_C(1) << (cap))
+
+/* Firewall, links and flows; processes and files of containers, whose owners are others; and what the name servers
+ * need to give up theirs. */
+static const uint64_t needed = BIT(CAP_NET_ADMIN) | BIT(CAP_KILL) | BIT(CAP_DAC_OVERRIDE) |
+                               BIT(CAP_DAC_READ_SEARCH) | BIT(CAP_FOWNER) | BIT(CAP_SYS_CHROOT) |
+                               BIT(CAP_SETPCAP);
+
+static int given(int which)
+{
+    int fd = FIRST_FD + which;
+    return fcntl(fd, F_GETFD) < 0 ? -1 : fd;
+}
+
+static int take_given(struct helper *h, struct err *e)
+{
+    struct stat st;
+    h->state_fd = given(HELPER_FD_STATE);
+    h->shared_fd = given(HELPER_FD_SHARED);
+    h->sockets = (struct name_sockets){.udp4 = given(HELPER_FD_UDP4),
+                                       .udp6 = given(HELPER_FD_UDP6),
+                                       .tcp4 = given(HELPER_FD_TCP4),
+                                       .tcp6 = given(HELPER_FD_TCP6)};
+    if (h->state_fd < 0 || fstat(h->state_fd, &st) < 0 ||
+        st.st_size != (off_t)sizeof(struct helpers_state) ||
+        !helpers_is_current(&h->store, h->state_fd)) {
+        err_say(e, -EINVAL, "the helper is started by netctr itself");
+        return err_hint(e, "`netctr run` does, with the first container");
+    }
+    void *state = mmap(NULL, sizeof(struct helpers_state), PROT_READ | PROT_WRITE, MAP_SHARED,
+                       h->state_fd, 0);
+    if (state == MAP_FAILED)
+        return err_set(e, errno, "map the helpers' state");
+    h->state = state;
+    h->shared = names_shared_map(h->shared_fd, e);
+    return h->shared ? names_open(h->store.run_fd, e) : e->code;
+}
+
+/* What the next pair has not adopted, nobody would end. */
+static void end_orphans(struct helper *h)
+{
+    struct helpers_state now = {0};
+    struct engine engine = {.store = h->store};
+    (void)helpers_work(&engine, &now);
+    for (int i = HELPER_ACTIVE; i < HELPER_HOLDER; i++) {
+        const struct helper_process *p = &h->state->process[i];
+        bool adopted = p->pid == now.process[i].pid && p->start == now.process[i].start;
+        _cleanup_close_ int fd = adopted || p->pid == getpid() ? -1 : helper_process_open(p);
+        if (fd >= 0)
+            (void)pidfd_signal(fd, SIGKILL);
+    }
+}
+
+/* Whoever takes RUN over may not have known of us yet. */
+static int begin(struct helper *h, struct err *e)
+{
+    int r = h->names = take_given(h, e);
+    if (r >= 0)
+        r = sandbox_keep_caps(needed, e);
+    if (r >= 0)
+        r = sandbox_allow(allowed, ARRAY_LEN(allowed), e);
+    if (r >= 0)
+        pair_note(h, HELPER_ACTIVE, getpid());
+    else
+        helpers_leave(h->store.instance, 0);
+    return r;
+}
+
+int engine_help(const char *root, const char *run_root, struct err *e)
+{
+    struct helper h = {.other.pidfd = -1, .timer = -1};
+    (void)prctl(PR_SET_NAME, "netctr"); /* by which the listener knows what we change ourselves */
+    int r = store_open(root, run_root, &h.store, e);
+    proc_set_title(HELPER_TITLE); /* over the arguments */
+    if (r == 0)
+        r = begin(&h, e);
+    if (r < 0)
+        return r;
+    enum helper_next next = HELPER_GOES_ON;
+    while (next == HELPER_GOES_ON || next == HELPER_IS_STANDBY)
+        next = next == HELPER_IS_STANDBY ? stand_by(&h) : helper_watch(&h, e);
+    if (next == HELPER_IS_REPLACED)
+        end_orphans(&h);
+    if (next != HELPER_ENDS)
+        helpers_leave(h.store.instance, 0);
+    return next == HELPER_FAILS ? e->code : 0;
+}

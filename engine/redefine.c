@@ -1,0 +1,205 @@
+/* Changes to the networks of a container: by its monitor, or, of one that does not run, in its definition, for the
+ * next start. The definition is replaced in one step under the store's lock, under which a start claims it, and under
+ * which the monitor of one that waits reads it before it tries again.
+ */
+#include "control.h"
+#include "monitor.h"
+#include "repair.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+/* ---- whose network it is ---------------------------------------------------------------------*/
+
+static int refuse(const struct spec *s, const char *whose, const char *what, const char *word,
+                  struct err *e)
+{
+    if (streq(what, "connect"))
+        return err_say(e, -EINVAL,
+                       "container `%s` uses %s: only a container with a network of its own can be "
+                       "connected to one",
+                       s->name, whose);
+    if (streq(what, "disconnect"))
+        return err_say(e, -ENOENT, "container `%s` uses %s: it is not on network `%s`", s->name,
+                       whose, connect_request_network(word));
+    if (streq(what, "publish"))
+        return err_say(e, -EINVAL, "container `%s` uses %s: it cannot publish ports of its own",
+                       s->name, whose);
+    return err_say(e, -ENOENT, "container `%s` uses %s: it publishes no ports", s->name, whose);
+}
+
+/* The same sentence whether it runs or not. */
+static int require_own_network(const struct spec *s, const char *what, const char *word,
+                               struct err *e)
+{
+    const char *rest;
+    enum network_word kind = network_word(s->network, &rest);
+    if (s->networks || kind == NETWORK_NAME || kind == NETWORK_WORD_NONE)
+        return 0;
+    if (kind == NETWORK_WORD_HOST)
+        return refuse(s, "the host's network", what, word, e);
+    _cleanup_free_ char *whose = xasprintf(
+        kind == NETWORK_WORD_NS ? "the network namespace `%s`" : "the network of container `%s`",
+        rest);
+    int r = refuse(s, whose, what, word, e);
+    if (kind == NETWORK_WORD_NS || streq(what, "disconnect") || streq(what, "unpublish"))
+        return r;
+    return streq(what, "connect") ? err_hint(e, "`netctr network connect %s %s`", word, rest)
+                                  : err_hint(e, "`netctr publish %s %s`", rest, word);
+}
+
+/* ---- the definition --------------------------------------------------------------------------*/
+
+/* What it has already, as far as that stands in the way of one more. A network that is gone, or cannot be read,
+ * is no reason to refuse another. */
+static int add_defined(struct monitor *m, const char *text, const char *wanted, struct err *e)
+{
+    struct attachment *p = attachments_add(m);
+    int r = connect_request_parse(text, &p->wanted, e);
+    if (r < 0)
+        return r;
+    p->network.name = xstrdup(p->wanted.network);
+    if (streq(p->network.name, wanted))
+        return err_say(e, -EEXIST, "container `%s` is on network `%s` already",
+                       m->container.spec.name, wanted);
+    (void)attachment_name_interface(m, p, NULL);
+    return 0;
+}
+
+/* Nothing is taken for it: what is free now may be taken when it starts. */
+static int examine(struct monitor *m, struct attachment *p, struct err *e)
+{
+    static const uint8_t none[6];
+    const struct connect_request *a = &p->wanted;
+    struct endpoint_request request = {
+        .container = m->container.spec.name,
+        .id = m->container.spec.id,
+        .address4 = a->address4,
+        .address6 = a->address6,
+    };
+    memcpy(request.mac, a->mac, 6);
+    if (!a->address4.family && !a->address6.family && memcmp(a->mac, none, 6) == 0)
+        return 0;
+    return endpoint_examine(m->net, &p->network, &request, e);
+}
+
+/* Refuses what a running container would be refused. *@out is the attachment's text. */
+static int examine_new(struct monitor *m, const struct connect_request *wanted, struct err *e)
+{
+    int r = 0;
+    strv_each (text, m->container.spec.networks)
+        if (r == 0)
+            r = add_defined(m, text, wanted->network, e);
+    if (r < 0)
+        return r;
+    struct attachment *p = attachments_add(m);
+    _cleanup_free_ char *text = connect_request_text(wanted);
+    r = connect_request_parse(text, &p->wanted, e);
+    if (r == 0)
+        r = network_load(m->net, wanted->network, &p->network, e);
+    if (r == 0)
+        r = attachment_check(m, p, e);
+    return r == 0 ? examine(m, p, e) : r;
+}
+
+static int add_network(struct engine *engine, struct spec *s, const char *text, struct err *e)
+{
+    _cleanup_connect_request_ struct connect_request wanted = {0};
+    struct monitor m = {.engine = engine, .container = CONTAINER_INIT};
+    int r = connect_request_parse(text, &wanted, e);
+    if (r == 0)
+        r = engine_net(engine, &m.net, e);
+    if (r < 0)
+        return r;
+    m.container.spec = *s; /* lent */
+    r = examine_new(&m, &wanted, e);
+    attachments_clear(&m);
+    if (r == 0)
+        strv_add_take(&s->networks, connect_request_text(&wanted));
+    return r;
+}
+
+static int remove_network(struct spec *s, const char *name, struct err *e)
+{
+    strv kept = NULL;
+    bool found = false;
+    name = connect_request_network(name);
+    strv_each (text, s->networks) {
+        _cleanup_free_ char *word = xstrndup(text, strcspn(text, ":"));
+        if (streq(connect_request_network(word), name))
+            found = true;
+        else
+            strv_add(&kept, text);
+    }
+    strv_free(s->networks);
+    s->networks = kept;
+    return found ? 0 : err_say(e, -ENOENT, "container `%s` is not on network `%s`", s->name, name);
+}
+
+static bool is_only_defined(const struct record *r)
+{
+    return r->status == STATUS_EXITED || record_waits(r);
+}
+
+/* -ESTALE: it has been started meanwhile. */
+static int redefine(struct engine *engine, const struct record *r, const char *what,
+                    const char *word, struct err *e)
+{
+    _cleanup_record_ struct record now = {0};
+    _cleanup_close_ int lock = store_lock(&engine->store, e);
+    int code = lock < 0 ? lock : store_find(&engine->store, r->spec.name, &now, e);
+    if (code == 0 && (!is_only_defined(&now) || !streq(now.spec.id, r->spec.id)))
+        code = err_say(e, -ESTALE, "container `%s` is being started", r->spec.name);
+    if (code == 0)
+        code = streq(what, "connect") ? add_network(engine, &now.spec, word, e)
+                                      : remove_network(&now.spec, word, e);
+    if (code < 0)
+        return code;
+    /* Which of its ports are published, the next start finds out. */
+    strv_free(take_ptr(now.spec.published));
+    strv_free(take_ptr(now.spec.unpublished));
+    free(now.spec.network);
+    now.spec.network = connect_request_names(now.spec.networks);
+    return container_redefine(&engine->store, &now.spec, e);
+}
+
+/* ---- whichever it is -------------------------------------------------------------------------*/
+
+static int change(struct engine *engine, const char *name, const char *what, char *const *words,
+                  struct err *e)
+{
+    _cleanup_record_ struct record found = {0}, now = {0};
+    bool networks = streq(what, "connect") || streq(what, "disconnect");
+    int code = engine_find(engine, name, &found, e);
+    if (code == 0)
+        code = require_own_network(&found.spec, what, words[0], e);
+    if (code < 0)
+        return code;
+    const struct record *r = &now;
+    if (found.status == STATUS_CREATING)
+        code = engine_settle(engine, &found, false, &now, e);
+    else if (found.status == STATUS_DEAD && networks)
+        code = engine_clear_dead(engine, &found, &now, e);
+    else
+        r = &found;
+    if (code == 0)
+        code = networks && is_only_defined(r) ? redefine(engine, r, what, words[0], e)
+                                              : control_ask(engine, r, what, words, e);
+    return code;
+}
+
+int engine_change_network(struct engine *engine, const char *name, const char *what,
+                          char *const *words, struct err *e)
+{
+    const struct timespec pause = {.tv_nsec = 10000000};
+    bool networks = streq(what, "connect") || streq(what, "disconnect");
+    int code = change(engine, name, what, words, e);
+    /* It ends or begins just now: a moment later it is the other's business. */
+    for (int tries = 0; networks && (code == -ESRCH || code == -ESTALE) && tries < 500; tries++) {
+        err_clear(e);
+        nanosleep(&pause, NULL);
+        code = change(engine, name, what, words, e);
+    }
+    return code;
+}

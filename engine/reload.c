@@ -1,0 +1,216 @@
+/* The host's side made anew from the containers that live: firewall, leases, bridge ports. */
+#include "helpers.h"
+#include "repair.h"
+#include "survey.h"
+
+#include <errno.h>
+
+struct endpoints {
+    bool leaving; /* those, too, that are being detached */
+    struct endpoint_list list;
+    char *unknown; /* a container whose endpoint cannot be told */
+};
+
+static void endpoints_clear(struct endpoints *all)
+{
+    endpoint_list_clear(&all->list);
+    free(all->unknown);
+}
+#define _cleanup_collected_ __attribute__((cleanup(endpoints_clear)))
+
+/* By its run directory alone: a container whose definition is damaged has a network all the same. */
+static int collect_endpoint(const char *name, int dir, void *arg)
+{
+    struct endpoints *all = arg;
+    int left_out = all->leaving ? 0 : container_marked(dir, MARK_LEAVING);
+    if (left_out != 0)
+        return left_out < 0 ? left_out : 0;
+    return endpoints_collect(dir, name, &all->list, &all->unknown);
+}
+
+/* An error is about the firewall. In @flows, with @e, is that of ending stale ones: 0, or why they may go on. */
+static int make_anew(struct engine *engine, int *flows, struct err *e)
+{
+    struct net *net;
+    _cleanup_collected_ struct endpoints all = {0};
+    int r = engine_net(engine, &net, e);
+    if (r == 0)
+        r = store_each_live(&engine->store, collect_endpoint, &all, e);
+    if (r == 0 && all.unknown)
+        warn("container `%s`: its endpoint's record is damaged, it has no network; "
+             "`netctr rm -f %s` removes it",
+             all.unknown, all.unknown);
+    if (r == 0)
+        r = net_reload(net, all.list.items, all.list.count, helpers_port(engine), e);
+    /* Without anybody behind it, it was made for the first time, or nobody has missed it. */
+    if (r == 0 && all.list.count > 0) {
+        const struct event event = {"system", "reload", NULL, "firewall"};
+        event_emit(
+            engine->store.run_fd, &event,
+            (const struct event_attribute[]){{"endpoints", NULL, (int64_t)all.list.count}, {0}});
+    }
+    *flows = r == 0 ? endpoints_end_stale_flows(all.list.items, all.list.count, e) : 0;
+    return r;
+}
+
+int engine_reload_locked(struct engine *engine, struct err *e)
+{
+    int flows, r = make_anew(engine, &flows, e);
+    return r < 0 ? r : flows;
+}
+
+/* A damaged lease file, or none, gives out no address. Those that live know theirs. */
+static int restore_leases(struct engine *engine, struct net_leases leases, struct err *e)
+{
+    struct net *net;
+    _cleanup_collected_ struct endpoints all = {.leaving = true};
+    int r = engine_net(engine, &net, e);
+    if (r == 0)
+        r = store_each_live(&engine->store, collect_endpoint, &all, e);
+    if (r < 0)
+        return r;
+    leases.live = all.list.items;
+    leases.count = all.list.count;
+    leases.unknown = all.unknown != NULL;
+    return net_restore_leases(net, &leases, e);
+}
+
+int engine_restore_leases(struct engine *engine, const struct gc *gc, struct err *e)
+{
+    return restore_leases(engine, (struct net_leases){.gc = gc}, e);
+}
+
+/* Who is being attached has a lease and no record yet only as long as nobody has removed the file. */
+int engine_make_leases(struct engine *engine, const struct network *n, struct err *e)
+{
+    struct net *net;
+    int r = engine_net(engine, &net, e);
+    if (r == 0)
+        r = net_has_leases(net, n, e);
+    if (r != 0)
+        return r < 0 ? r : 0;
+    _cleanup_close_ int lock = store_lock(&engine->store, e);
+    const struct net_leases leases = {.only = n->name, .gc = &gc_quietly};
+    r = lock < 0 ? lock : restore_leases(engine, leases, e);
+    if (r == 0 && (r = net_has_leases(net, n, e)) == 0) {
+        err_say(e, -EBADMSG, "network `%s`: the lease file is missing and cannot be rebuilt",
+                n->name);
+        return err_hint(e, "`netctr network reload` says why");
+    }
+    return r < 0 ? r : 0;
+}
+
+/* Under the store's lock, and looked at again under it: two that find the tables missing must not
+ * both replace them, for the second would not know what the first has added since. */
+int engine_reload(struct engine *engine, bool only_if_needed, struct err *e)
+{
+    struct net *net;
+    int r = engine_net(engine, &net, e);
+    if (r == 0 && ((r = net_check(net, e)) < 0 || (only_if_needed && r == 0)))
+        return r;
+    _cleanup_close_ int lock = r < 0 ? r : store_lock(&engine->store, e);
+    if (lock < 0)
+        return lock;
+    if (only_if_needed && (r = net_check(net, e)) <= 0)
+        return r;
+    return engine_reload_locked(engine, e);
+}
+
+int engine_restore_firewall(struct engine *engine, bool *restored, struct err *e)
+{
+    struct net *net;
+    int flows, r = engine_net(engine, &net, e);
+    *restored = false;
+    if (r == 0)
+        r = net_check(net, e);
+    if (r < 0)
+        return r;
+    _cleanup_close_ int lock = store_lock(&engine->store, e);
+    if (lock < 0)
+        return lock;
+    r = make_anew(engine, &flows, e);
+    *restored = r == 0;
+    return r < 0 ? r : flows;
+}
+
+static void tell_restored(enum gc_deed deed, const char *what, void *arg)
+{
+    (void)deed, (void)arg;
+    warn("%s: rebuilt from the running containers", what);
+}
+
+static int restore_links(struct engine *engine, struct err *e)
+{
+    _cleanup_live_list_ struct live_list living = {0};
+    int r = live_list_read(engine, &living, e);
+    return r < 0 ? r : net_restore(engine->net, &living.view, e);
+}
+
+static int restore_once(struct engine *engine, struct err *e)
+{
+    struct net *net;
+    int r = engine_net(engine, &net, e);
+    if (r == 0)
+        r = net_check(net, e);
+    _cleanup_close_ int lock = r < 0 ? r : store_lock(&engine->store, e);
+    if (lock < 0)
+        return lock;
+    r = engine_restore_leases(engine, &(struct gc){.tell = tell_restored}, e);
+    if (r < 0)
+        return r;
+    /* ENOENT: the firewall was flushed, or a network removed, between the two steps. */
+    r = -ENOENT;
+    for (int tries = 0; r == -ENOENT && tries < 30; tries++) {
+        err_clear(e);
+        r = engine_reload_locked(engine, e);
+        if (r == 0)
+            r = restore_links(engine, e);
+    }
+    return r;
+}
+
+static void note_remaining(const char *network, const char *what, void *arg)
+{
+    strv *remaining = arg;
+    strv_add_take(remaining, xasprintf("network `%s`: %s", network, what));
+}
+
+/* Somebody may flush the firewall at any moment, also between putting back and looking. */
+int engine_restore(struct engine *engine, strv *remaining, struct err *e)
+{
+    int r = -ENOENT;
+    for (int tries = 0; (r == -ENOENT || *remaining) && tries < 10; tries++) {
+        strv_free(take_ptr(*remaining));
+        err_clear(e);
+        r = restore_once(engine, e);
+        if (r == 0)
+            r = engine_survey_each(engine, note_remaining, remaining, e);
+        if (r < 0 && r != -ENOENT)
+            break;
+    }
+    return r;
+}
+
+int engine_reattach(struct engine *engine, struct err *e)
+{
+    struct net *net;
+    _cleanup_close_ int lock = store_lock(&engine->store, e);
+    int r = lock < 0 ? lock : engine_net(engine, &net, e);
+    if (r < 0)
+        return r;
+    /* Another network's trouble does not keep a container from starting; a flush (ENOENT) is tried again. */
+    r = restore_links(engine, e);
+    if (r < 0 && r != -ENOENT && e) {
+        warn("%s", e->text);
+        err_clear(e);
+        r = 0;
+    }
+    return r;
+}
+
+int engine_upgrade_tables(struct engine *engine, struct err *e)
+{
+    struct net *net;
+    int r = engine_net(engine, &net, e);
+    return r == 0 && net_is_outdated(net) ? engine_reload(engine, true, e) : r;
+}

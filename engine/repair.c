@@ -1,0 +1,390 @@
+/* What dead monitors left, and what belongs to nobody: found, told, removed. Undo steps accept "already
+ * gone", for somebody may have been here before.
+ */
+#include "repair.h"
+#include "helpers.h"
+#include "survey.h"
+
+#include <errno.h>
+#include <netctr/names.h>
+#include <signal.h>
+
+/* Undoes what the records tell. The first failure is told, the others are tried all the same. */
+static int detach_all(struct engine *engine, struct net *net, const struct endpoint_list *all,
+                      bool aside, int run_fd, struct err *e)
+{
+    int result = 0;
+    for (size_t i = 0; i < all->count; i++) {
+        _cleanup_err_ struct err step = ERR_INIT;
+        int r = endpoint_detach(net, &all->items[i], aside, run_fd, &step);
+        if (r == 0)
+            engine_network_event(engine, "disconnect", &all->items[i]);
+        err_note(&result, r, e, &step);
+    }
+    return result;
+}
+
+static int forget_names(struct engine *engine, const struct container *c, struct err *e)
+{
+    int names;
+    int r = c->spec.id ? engine_names(engine, &names, e) : 0;
+    return r == 0 && c->spec.id ? names_leave(names, NULL, c->spec.id, e) : r;
+}
+
+int engine_detach(struct engine *engine, struct container *c, bool aside, bool locked,
+                  struct err *e)
+{
+    struct net *net;
+    _cleanup_endpoints_ struct endpoint_list all = {0};
+    int r = endpoints_load(c->run_fd, c->spec.name, c->spec.id, &all);
+    bool damaged = r == -EBADMSG;
+    if (damaged)
+        warn("container `%s`: an endpoint's record is damaged, or another container's",
+             c->spec.name);
+    else if (r < 0)
+        return err_set(e, r, "read the endpoints of container `%s`", c->spec.name);
+    if (!all.count && !c->spec.id)
+        return 0;
+    _cleanup_err_ struct err why = ERR_INIT;
+    int unnamed = forget_names(engine, c, &why); /* before the address is another's */
+    r = engine_net(engine, &net, e);
+    if (r == 0)
+        r = detach_all(engine, net, &all, aside, c->run_fd, e);
+    /* Also of a monitor that was killed before it wrote any. */
+    bool missing = !aside && all.count < strv_len(c->spec.networks);
+    if (r == 0 && c->spec.id && (damaged || !aside || !all.count))
+        r = endpoint_forget(net, c->spec.id, e);
+    /* What a record that is damaged or gone stood for is not known: the firewall is made anew from those that
+     * are. */
+    if (r == 0 && (damaged || (missing && net_check(net, NULL) == 0)))
+        r = locked ? engine_reload_locked(engine, e) : engine_reload(engine, false, e);
+    /* A name that stays is no reason for a port that stays open. */
+    if (r == 0 && unnamed < 0) {
+        err_move(e, &why);
+        r = unnamed;
+    }
+    return r;
+}
+
+/* What a dead monitor left: its processes are killed, then everything is undone from the records. A
+ * container that had run stays in `ps -a`, as if it had been killed. */
+int engine_cleanup_dead(struct engine *engine, const char *name, bool discard, struct err *e)
+{
+    _cleanup_container_ struct container c = CONTAINER_INIT;
+    enum status status;
+    int r = container_adopt(&engine->store, name, &c, &status, e);
+    if (r < 0)
+        return r;
+    bool keep = status == STATUS_RUNNING && !c.spec.auto_remove && !discard;
+    /* Between two runs there is nobody to be killed, and the last one's end is known. */
+    int exit_status = c.between_runs ? c.exit_status : 128 + SIGKILL;
+    container_kill(&c);
+    if (keep)
+        (void)container_note_end(&c, exit_status, NULL);
+    if ((r = engine_detach(engine, &c, false, true, e)) < 0 ||
+        (r = container_end(&c, keep, exit_status, e)) < 0) {
+        engine_explain(engine, r, e);
+        return err_wrap(e, "clean up after container `%s`", name);
+    }
+    return container_release_name(&c, keep, e);
+}
+
+/* It is dead because it could not be buried, on a full disk for example, or because its monitor has just been
+ * killed. It is tried once more, and whoever asks hears why it fails. */
+int engine_clear_dead(struct engine *engine, const struct record *r, struct record *now,
+                      struct err *e)
+{
+    _cleanup_close_ int lock = store_lock(&engine->store, e);
+    int code = lock < 0 ? lock : store_find(&engine->store, r->spec.name, now, e);
+    if (code == 0 && now->status == STATUS_DEAD)
+        code = engine_cleanup_dead(engine, r->spec.name, false, e);
+    record_clear(now);
+    if (code == 0 || code == -EWOULDBLOCK) /* somebody else was faster */
+        code = store_find(&engine->store, r->spec.name, now, e);
+    if (code == 0 && now->status == STATUS_DEAD)
+        code = err_say(e, -EBUSY, "what its dead monitor left is not cleared away");
+    return code;
+}
+
+/* Is the holder of its lock gone? A run directory without a lock has just begun to be, or has all but
+ * ceased to be: nothing was made yet, or nothing is left, but for the directory. */
+static int find_dead(struct engine *engine, const char *name, bool *empty)
+{
+    _cleanup_close_ int dir = store_live_dir(&engine->store, name);
+    *empty = dir == -ENOTDIR || dir == -ELOOP; /* no directory: nobody lives there */
+    if (dir < 0)
+        return *empty ? 0 : dir;
+    _cleanup_close_ int lock = store_try_lock(dir);
+    *empty = lock == -ENOENT;
+    return lock >= 0 || *empty ? 0 : lock;
+}
+
+static int repair_one(struct engine *engine, const char *name, bool empty, struct err *e)
+{
+    if (!empty)
+        return engine_cleanup_dead(engine, name, false, e);
+    int r = remove_tree_at(engine->store.live_fd, name);
+    return r < 0 ? err_set(e, r, "remove the run directory of container `%s`", name) : 0;
+}
+
+static int repair_if_dead(struct engine *engine, const char *name, const struct gc *gc, bool *any,
+                          struct err *e)
+{
+    bool empty = false;
+    int dead = find_dead(engine, name, &empty);
+    if (dead == -EWOULDBLOCK || dead == -ENOENT)
+        return 0;
+    if (dead < 0)
+        return err_set(e, dead, "look at container `%s`", name);
+    *any = true;
+    _cleanup_err_ struct err why = ERR_INIT;
+    int r = gc->dry_run ? 0 : repair_one(engine, name, empty, &why);
+    if (r == 0)
+        gc_tell(gc, GC_REMOVE, "dead container %s", name);
+    if (r == 0 || r == -EWOULDBLOCK) /* done, or somebody is faster */
+        return 0;
+    warn("%s", why.text);
+    if (!gc->tell) /* who has come for something else gets it */
+        return 0;
+    err_move(e, &why);
+    return r;
+}
+
+int engine_repair(struct engine *engine, const struct gc *gc, struct err *e)
+{
+    _cleanup_dir_ DIR *d = open_listing(engine->store.live_fd, ".");
+    if (!d)
+        return err_set(e, errno, "list the living containers");
+    int first = 0, listed = 0;
+    bool any = false, none = true;
+    _cleanup_err_ struct err step = ERR_INIT;
+    for (struct dirent *entry; (entry = next_entry(d, &listed));)
+        if (valid_name(entry->d_name)) {
+            none = false;
+            err_note(&first, repair_if_dead(engine, entry->d_name, gc, &any, &step), e, &step);
+        }
+    if (listed < 0)
+        err_note(&first, err_set(&step, listed, "list the living containers"), e, &step);
+    int r = 0;
+    if ((any || none) && !gc->dry_run) /* the last one may have been killed before it did */
+        r = helpers_release(engine, &step);
+    if (r < 0 && !gc->tell) { /* as in repair_if_dead() */
+        warn("%s", step.text);
+        r = 0;
+    }
+    err_note(&first, r, e, &step);
+    return first;
+}
+
+static int note_name(const struct network *n, void *names)
+{
+    strv_add(names, n->name);
+    return 0;
+}
+
+static bool is_listed(const char *network, void *names)
+{
+    return strv_has(*(strv *)names, network);
+}
+
+/* Names of networks that are no more. */
+static int prune_names(struct engine *engine, int names, struct err *e)
+{
+    struct net *net;
+    _cleanup_strv_ strv there = NULL;
+    int r = engine_net(engine, &net, e);
+    if (r == 0)
+        r = network_each(net, note_name, &there, e);
+    return r == 0 ? names_prune(names, is_listed, &there, e) : r;
+}
+
+static bool is_not(const char *network, void *gone)
+{
+    return !streq(network, gone);
+}
+
+int engine_forget_network(struct engine *engine, const char *network, struct err *e)
+{
+    int names;
+    struct net *net = NULL;
+    _cleanup_network_ struct network n = {0};
+    _cleanup_free_ char *gone = xstrdup(network);
+    int r = engine_names(engine, &names, e);
+    if (r == 0)
+        r = names_prune(names, is_not, gone, e);
+    if (r == 0)
+        r = engine_net(engine, &net, e);
+    if (r == 0)
+        r = network_load(net, network, &n, e);
+    if (r == 0 && net_check(net, NULL) == 0)
+        r = net_set_names_port(net, &n, 0, e);
+    if (r == -ENOENT || r == -EBADMSG) { /* flushed; or whoever removes it will say what is wrong */
+        err_clear(e);
+        r = 0;
+    }
+    return r;
+}
+
+/* Names of nobody, and helpers when there is nobody. */
+static int sweep_names(struct engine *engine, const struct gc *gc, struct err *e)
+{
+    int names = -1;
+    _cleanup_strv_ strv ids = NULL;
+    int r = store_live_ids(&engine->store, &ids, e);
+    if (r == 0 && gc->dry_run && (r = names_exist(engine->store.run_fd)) <= 0)
+        return r < 0 ? err_set(e, r, "look for names") : 0;
+    if (r >= 0)
+        r = engine_names(engine, &names, e);
+    if (r == 0)
+        r = names_sweep(names, ids, gc, e);
+    if (r == 0 && !gc->dry_run)
+        r = prune_names(engine, names, e);
+    if (r == 0 && !gc->dry_run)
+        r = helpers_release(engine, e);
+    return r;
+}
+
+/* What is in the kernel of the network's: by the ids of those that live, without which nobody's could not be
+ * told from theirs. */
+static int sweep_network(struct engine *engine, const struct gc *gc, struct err *e)
+{
+    struct net *net = NULL;
+    int first = 0, r = engine_net(engine, &net, e);
+    if (r < 0)
+        return r;
+    _cleanup_strv_ strv ids = NULL;
+    _cleanup_err_ struct err step = ERR_INIT;
+    err_note(&first, engine_restore_leases(engine, gc, &step), e, &step);
+    r = store_live_ids(&engine->store, &ids, &step);
+    if (r == 0)
+        r = net_sweep(net, ids, gc, &step);
+    err_note(&first, r, e, &step);
+    if (!gc->dry_run)
+        err_note(&first, links_reap(net, &step), e, &step);
+    /* Elements of nobody are not looked for one by one: what is known is written anew. */
+    if (!gc->dry_run && net_check(net, NULL) == 0)
+        err_note(&first, engine_reload_locked(engine, &step), e, &step);
+    return first;
+}
+
+int engine_gc_locked(struct engine *engine, const struct gc *gc, struct err *e)
+{
+    int first = 0;
+    _cleanup_err_ struct err step = ERR_INIT;
+    err_note(&first, engine_repair(engine, gc, &step), e, &step);
+    err_note(&first, sweep_names(engine, gc, &step), e, &step);
+    err_note(&first,
+             store_sweep(&engine->store, helpers_needed(engine) ? HELPERS : NULL, gc, &step), e,
+             &step);
+    err_note(&first, sweep_network(engine, gc, &step), e, &step);
+    return first;
+}
+
+/* After store_claim_run_root(): RUN that was not ours is when all that it does not know of is gone. Idempotent:
+ * whoever is killed in between has not begun. */
+static int take_over(struct engine *engine, const struct gc *gc, struct err *e)
+{
+    int r = engine_gc_locked(engine, gc, e);
+    return r == 0 && !gc->dry_run ? store_commit_run_root(&engine->store, e) : r;
+}
+
+int engine_gc(struct engine *engine, const struct gc *gc, struct err *e)
+{
+    _cleanup_close_ int lock = store_lock(&engine->store, e);
+    int r = lock < 0 ? lock : store_claim_run_root(&engine->store, gc->dry_run, e);
+    if (r == 0)
+        r = take_over(engine, gc, e);
+    lock = close_fd(lock);
+    if (r == 0 && !gc->dry_run)
+        r = helpers_revive(engine, e);
+    if (r < 0)
+        engine_explain(engine, r, e);
+    return r;
+}
+
+/* ---- the damaged -----------------------------------------------------------------------------*/
+
+/* Whoever holds the lock is the monitor, whatever the records say; with it the container dies. */
+static int end_monitor(struct engine *engine, const char *name, struct err *e)
+{
+    _cleanup_close_ int dir = store_live_dir(&engine->store, name);
+    _cleanup_close_ int lock = dir < 0 ? -1 : openat(dir, "lock", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    pid_t pid = lock < 0 ? 0 : lock_holder(lock);
+    _cleanup_close_ int monitor = pid > 0 ? pidfd_of(pid, proc_start_time(pid)) : -1;
+    if (monitor >= 0 && lock_holder(lock) == pid)
+        (void)pidfd_signal(monitor, SIGKILL);
+    if (monitor >= 0 && pidfd_wait(monitor, 10000) < 0)
+        return err_say(e, -ETIMEDOUT, "the monitor of container `%s` does not end", name);
+    return 0;
+}
+
+int engine_remove_damaged(struct engine *engine, const char *name, struct err *e)
+{
+    if (!valid_name(name))
+        return err_say(e, -ENOENT, "no such container `%s`", name);
+    _cleanup_close_ int lock = store_lock(&engine->store, e);
+    _cleanup_record_ struct record now = {0};
+    _cleanup_err_ struct err why = ERR_INIT;
+    int r = lock < 0 ? lock : store_find(&engine->store, name, &now, &why);
+    if (lock >= 0 && r == -ENOENT) /* somebody else has removed it */
+        return 0;
+    if (lock >= 0 && r == 0) /* and has made another; or what looked like damage was none */
+        return err_say(e, -EBUSY, "container `%s` is not the damaged one any more", name);
+    if (lock >= 0 && r != -EBADMSG)
+        return err_set(e, r, "look for container `%s`", name);
+    r = lock < 0 ? lock : end_monitor(engine, name, e);
+    bool empty;
+    if (r == 0 && find_dead(engine, name, &empty) == 0)
+        r = repair_one(engine, name, empty, e);
+    int lives = r == 0 ? file_exists_at(engine->store.live_fd, name) : 0;
+    if (lives < 0)
+        r = err_set(e, lives, "look for container `%s`", name);
+    else if (lives)
+        r = err_say(e, -EBUSY, "container `%s` is damaged, and lives", name);
+    if (r == 0)
+        r = container_remove(&engine->store, name, e);
+    /* What could not be told from its records belongs to nobody now. */
+    if (r == 0)
+        r = engine_gc_locked(engine, &gc_quietly, e);
+    lock = close_fd(lock);
+    store_empty_trash(&engine->store);
+    return r;
+}
+
+/* ---- open ------------------------------------------------------------------------------------*/
+
+static int repair_at_first(struct engine *out, struct err *e)
+{
+    _cleanup_close_ int lock = helpers_store_lock(out, e);
+    int r = lock;
+    if (r < 0)
+        return r;
+    /* The run directory has been removed, or was another instance's: what lives of ours without one is
+     * ended, and its address may be given out again. What cannot be ended must not keep anybody from looking,
+     * nor from removing it; nothing new is begun beside it (store_hold_binding()). */
+    _cleanup_err_ struct err why = ERR_INIT;
+    if (out->store.fresh && (r = store_claim_run_root(&out->store, false, e)) < 0)
+        return r;
+    if (out->store.fresh && take_over(out, &gc_quietly, &why) < 0)
+        warn("%s", why.text);
+    return engine_repair(out, &gc_quietly, e);
+}
+
+static int repair_opened(int r, struct engine *engine, struct err *e)
+{
+    if (r == 0 && (r = repair_at_first(engine, e)) < 0)
+        engine_explain(engine, r, e);
+    return r;
+}
+
+int engine_open(const char *root, const char *run_root, struct engine *out, struct err *e)
+{
+    *out = (struct engine){0};
+    return repair_opened(store_open(root, run_root, &out->store, e), out, e);
+}
+
+int engine_open_to_read(const char *root, const char *run_root, struct engine *out, struct err *e)
+{
+    *out = (struct engine){0};
+    return repair_opened(store_open_to_read(root, run_root, &out->store, e), out, e);
+}

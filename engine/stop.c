@@ -1,0 +1,208 @@
+/* The end of a container that somebody asks for: a signal, a time to listen to it, SIGKILL; and its removal.
+ * Its monitor does what there is to do; we wait for it, or do its work when it cannot.
+ */
+#include "control.h"
+#include "repair.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <time.h>
+
+/* The program is dead; its monitor cleans up. One that somebody has stopped (SIGSTOP), or that hangs, is
+ * killed, and buried with what it held. */
+static int await_end(struct engine *engine, const struct record *r, struct err *e)
+{
+    _cleanup_close_ int monitor = pidfd_of(r->monitor, r->monitor_start);
+    if (monitor < 0)
+        return monitor == -ESRCH
+                   ? 0
+                   : err_set(e, monitor, "look at the monitor of container `%s`", r->spec.name);
+    container_let_die(&engine->store, &r->spec);
+    int left = 15000;
+    for (; left > 0 && proc_state(r->monitor) != 'T'; left -= 100)
+        if (pidfd_wait(monitor, 100) == 0)
+            return 0;
+    (void)pidfd_signal(monitor, SIGKILL);
+    if (pidfd_wait(monitor, 5000) < 0)
+        return err_say(e, -ETIMEDOUT, "container `%s` does not end", r->spec.name);
+    int lock = store_lock(&engine->store, e);
+    int code = lock < 0 ? lock : engine_repair(engine, &gc_quietly, e);
+    close_fd(lock);
+    store_empty_trash(&engine->store);
+    return code;
+}
+
+/* Waits until the monitor has cleaned up: only then is the container gone for the next command. */
+static int wait_for_end(const struct record *r, int timeout_ms)
+{
+    _cleanup_close_ int monitor = pidfd_of(r->monitor, r->monitor_start);
+    if (monitor < 0)
+        return monitor == -ESRCH ? 0 : monitor;
+    return pidfd_wait(monitor, timeout_ms);
+}
+
+int engine_signal(const struct record *r, int sig, struct err *e)
+{
+    _cleanup_close_ int init = pidfd_of(r->pid, r->pid_start);
+    int code = init < 0 ? init : pidfd_signal(init, sig);
+    return code == -ESRCH || code == 0 ? 0
+                                       : err_set(e, code, "signal container `%s`", r->spec.name);
+}
+
+/* Between two runs there is only the monitor to be told. */
+static int end_restarting(struct engine *engine, const struct record *r, struct err *e)
+{
+    _cleanup_close_ int monitor = pidfd_of(r->monitor, r->monitor_start);
+    if (monitor == -ESRCH)
+        return 0;
+    int code = monitor < 0 ? monitor : pidfd_signal(monitor, SIGTERM);
+    if (code < 0 && code != -ESRCH)
+        return err_set(e, code, "signal the monitor of container `%s`", r->spec.name);
+    return await_end(engine, r, e);
+}
+
+static int stop_record(struct engine *engine, const struct record *r, uint64_t seconds,
+                       struct err *e)
+{
+    if (r->status == STATUS_RESTARTING)
+        return end_restarting(engine, r, e);
+    if (r->status != STATUS_RUNNING)
+        return 0;
+    int code = engine_signal(r, seconds ? SIGTERM : SIGKILL, e);
+    int patience = seconds == STOP_NEVER_KILLS ? -1 : (int)seconds * 1000;
+    if (code == 0 && seconds && wait_for_end(r, patience) == 0)
+        return 0;
+    if (code == 0)
+        code = engine_signal(r, SIGKILL, e);
+    return code == 0 ? await_end(engine, r, e) : code;
+}
+
+/* What @r stands for, as it is now: its program may be another run's. */
+static int look_again(struct engine *engine, const struct record *r, struct record *now,
+                      struct err *e)
+{
+    int code = engine_find(engine, r->spec.name, now, e);
+    return code == 0 && !streq(now->spec.id, r->spec.id)
+               ? err_say(e, -ENOENT, "no such container `%s`", r->spec.id)
+               : code;
+}
+
+/* A container that is just being made either runs soon or is gone soon, unless somebody has stopped its
+ * monitor; then it is ended if it is to end. */
+int engine_settle(struct engine *engine, const struct record *r, bool ends, struct record *now,
+                  struct err *e)
+{
+    const struct timespec pause = {.tv_nsec = 5000000};
+    int64_t stopped = 0;
+    for (int tries = 0; tries < 2000; tries++) {
+        record_clear(now);
+        int code = look_again(engine, r, now, e);
+        if (code < 0 || now->status != STATUS_CREATING)
+            return code;
+        if (proc_stays_stopped(now->monitor, &stopped) &&
+            (code = ends ? await_end(engine, now, e) : monitor_is_stopped(now, e)) < 0)
+            return code;
+        nanosleep(&pause, NULL);
+    }
+    return err_say(e, -ETIMEDOUT, "container `%s` is still being made", r->spec.name);
+}
+
+int engine_stop(struct engine *engine, const struct record *r, enum mark mark, uint64_t seconds,
+                struct err *e)
+{
+    _cleanup_record_ struct record now = {0};
+    int code = engine_ask_end(engine, r, mark, &now, e);
+    if (code == 0 && now.status == STATUS_CREATING)
+        code = engine_settle(engine, r, true, &now, e);
+    if (code == 0)
+        code = stop_record(engine, &now, seconds, e);
+    else if (code == -ENOENT) { /* it has ended, and with --rm is gone */
+        err_clear(e);
+        code = 0;
+    }
+    if (code == 0 && r->status != STATUS_EXITED)
+        engine_event(engine, r, "stop", NULL);
+    return code;
+}
+
+int engine_kill(struct engine *engine, const struct record *r, int sig, struct err *e)
+{
+    _cleanup_record_ struct record now = {0};
+    bool ends = sig == SIGKILL || sig == SIGTERM || sig == SIGINT || sig == SIGQUIT;
+    int code =
+        ends ? engine_ask_end(engine, r, MARK_END_ASKED, &now, e) : look_again(engine, r, &now, e);
+    bool begins = code == 0 && now.status == STATUS_CREATING;
+    if (begins)
+        code = engine_settle(engine, r, ends, &now, e);
+    if (begins && ends && (code == -ENOENT || (code == 0 && now.status == STATUS_EXITED))) {
+        err_clear(e); /* it has not begun, or has been ended before it did */
+        return 0;
+    }
+    if (code < 0)
+        return code;
+    if (ends && now.status == STATUS_RESTARTING)
+        return end_restarting(engine, &now, e);
+    if (now.status != STATUS_RUNNING)
+        return engine_not_running(&now, e);
+    code = engine_signal(&now, sig, e);
+    if (code == 0)
+        engine_event(engine, &now, "kill",
+                     (const struct event_attribute[]){{"signal", NULL, sig}, {0}});
+    return code == 0 && sig == SIGKILL ? await_end(engine, &now, e) : code;
+}
+
+/* ---- removal ---------------------------------------------------------------------------------*/
+
+static int remove_ended(struct engine *engine, const struct record *r, struct err *e)
+{
+    _cleanup_record_ struct record now = {0};
+    _cleanup_close_ int lock = store_lock(&engine->store, e);
+    int code = lock < 0 ? lock : store_find(&engine->store, r->spec.name, &now, e);
+    if (code == -ENOENT || (code == 0 && !streq(now.spec.id, r->spec.id))) {
+        err_clear(e);
+        return 0;
+    }
+    /* How it ended could not be written, on a full disk: nobody asks any more. */
+    if (code == 0 && now.status == STATUS_DEAD)
+        return engine_cleanup_dead(engine, r->spec.name, true, e);
+    if (code == 0 && now.status != STATUS_EXITED)
+        return err_say(e, -EBUSY, "container `%s` is running", r->spec.name);
+    if (code == 0 && (code = container_remove(&engine->store, r->spec.name, e)) == 0)
+        engine_event(engine, r, "destroy", NULL);
+    return code;
+}
+
+int engine_remove(struct engine *engine, const struct record *r, struct err *e)
+{
+    int code = remove_ended(engine, r, e);
+    store_empty_trash(&engine->store);
+    return code;
+}
+
+static int end_and_remove(struct engine *engine, const struct record *given, struct err *e)
+{
+    _cleanup_record_ struct record now = {0};
+    int code = engine_ask_end(engine, given, MARK_END_ASKED, &now, e);
+    if (code == 0 && now.status == STATUS_CREATING)
+        code = engine_settle(engine, given, true, &now, e);
+    if (code == -ENOENT) { /* it has failed to start, and is gone */
+        err_clear(e);
+        return 0;
+    }
+    if (code == 0)
+        code = stop_record(engine, &now, 0, e);
+    /* With --rm its monitor has removed it already, and the name may be another's by now. */
+    bool gone = given->spec.auto_remove && given->status != STATUS_DEAD;
+    return code < 0 || gone ? code : engine_remove(engine, given, e);
+}
+
+int engine_force_remove(struct engine *engine, const struct record *given, struct err *e)
+{
+    int code = given->status == STATUS_EXITED ? engine_remove(engine, given, e)
+                                              : end_and_remove(engine, given, e);
+    for (int tries = 0; code == -EBUSY && tries < 20; tries++) { /* somebody has started it again */
+        err_clear(e);
+        code = end_and_remove(engine, given, e);
+    }
+    return code;
+}

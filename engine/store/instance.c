@@ -1,0 +1,322 @@
+/* Opening a store: whose ROOT and RUN these are.
+ *
+ * An instance is a boot, a network namespace and a run-root: what the kernel holds of a container is
+ * found only by commands of the same one. RUN/instance names the one that RUN belongs to as long as
+ * containers of it live, so that most commands compare one word; ROOT/run-root does the same for ROOT. It
+ * also says that whatever of this instance had lost its run directory has been swept, so it is written after
+ * that.
+ */
+#include "core/container.h"
+
+#include <netctr/netns.h>
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mount.h>
+
+#define INSTANCE_FILE "instance"
+
+/* ---- directories -----------------------------------------------------------------------------*/
+
+static int open_containers(int at, const char *path, struct err *e)
+{
+    if (mkdirat(at, "containers", 0700) < 0 && errno != EEXIST)
+        return err_set(e, errno, "make state directory `%s/containers`", path);
+    int fd = openat(at, "containers", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    return fd < 0 ? err_set(e, errno, "open state directory `%s/containers`", path) : fd;
+}
+
+static int open_top(const char *path, char **canonical, struct err *e)
+{
+    int r = mkdir_parents(path, 0700, e);
+    if (r < 0)
+        return r;
+    *canonical = realpath(path, NULL);
+    int fd = *canonical ? open(*canonical, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    return fd < 0 ? err_set(e, errno, "open state directory `%s`", path) : fd;
+}
+
+#define RUN_ROOT_FILE "run-root"
+
+/* 1, or 0 with *@bound the one that it is bound to, if any. */
+static int is_bound(const struct store *s, char **bound, struct err *e)
+{
+    free(take_ptr(*bound));
+    int r = read_state_at(s->root_fd, RUN_ROOT_FILE, PATH_MAX, bound, NULL);
+    if (r < 0 && r != -ENOENT && r != -EBADMSG)
+        return err_set(e, r, "read `%s/" RUN_ROOT_FILE "`", s->root);
+    return r == 0 && streq(*bound, s->run);
+}
+
+static int refuse_living(struct store *s, const char *bound, struct err *e)
+{
+    _cleanup_free_ char *theirs = xasprintf("%s/containers", bound);
+    int r = 0;
+    _cleanup_dir_ DIR *d = open_listing(AT_FDCWD, theirs);
+    if (!d && (errno == ENOENT || errno == ENOTDIR))
+        return 0;
+    if (!d)
+        return err_set(e, errno, "list `%s`", theirs);
+    for (struct dirent *entry; (entry = next_entry(d, &r));)
+        if (valid_name(entry->d_name)) {
+            err_say(e, -EBUSY, "state directory `%s` has containers that run under `%s`", s->root,
+                    bound);
+            return err_hint(e, "use --run-root %s", bound);
+        }
+    return r < 0 ? err_set(e, r, "list `%s`", theirs) : 0;
+}
+
+static int bind_locked(struct store *s, struct err *e)
+{
+    _cleanup_free_ char *bound = NULL;
+    int r = is_bound(s, &bound, e);
+    if (r == 0 && bound)
+        r = refuse_living(s, bound, e);
+    else if (r > 0)
+        return 0;
+    if (r < 0)
+        return r;
+    r = write_file_atomic(s->root_fd, RUN_ROOT_FILE, s->run, strlen(s->run), 0600);
+    return r < 0 ? err_set(e, r, "write `%s/" RUN_ROOT_FILE "`", s->root) : 0;
+}
+
+/* Which containers live is told by the locks in RUN: two run-roots over one ROOT would each take the
+ * other's containers for ended ones. ROOT belongs to one of them as long as that has any. */
+static int bind_roots(struct store *s, struct err *e)
+{
+    _cleanup_free_ char *bound = NULL;
+    int r = is_bound(s, &bound, e);
+    if (r != 0)
+        return r < 0 ? r : 0;
+    _cleanup_close_ int lock = lock_file_at(s->root_fd, "lock", LOCK_EX);
+    return lock < 0 ? store_cannot_lock(lock, s->root_fd, s->root, e) : bind_locked(s, e);
+}
+
+/* ---- instances -------------------------------------------------------------------------------*/
+
+/* Under a wrong name we would find nothing of ours, and nobody would find what we make. */
+static int instance_find(struct store *s, struct err *e)
+{
+    _cleanup_free_ char *boot = NULL;
+    int r = boot_id(&boot, e);
+    if (r < 0)
+        return r;
+    _cleanup_close_ int netns = netns_self();
+    s->netns = netns < 0 ? 0 : netns_inode(netns);
+    if (!s->netns)
+        return err_set(e, netns < 0 ? netns : errno, "look at this network namespace");
+    _cleanup_free_ char *text = xasprintf("%s %" PRIu64 " %s", boot, s->netns, s->run);
+    s->instance = xasprintf("%016" PRIx64, hash64(text));
+    return 0;
+}
+
+static int is_this_boot(const char *boot)
+{
+    char *now = NULL;
+    int r = boot_id(&now, NULL);
+    if (r == 0)
+        r = streq(boot, now);
+    free(now);
+    return r;
+}
+
+/* Does this container belong to an instance that can still look after it? One of another boot cannot,
+ * nor one whose network namespace is gone: what they left is anybody's to bury. */
+static int is_anothers(struct store *s, const char *name, bool living)
+{
+    _cleanup_json_ json_t *j = NULL;
+    _cleanup_close_ int dir = store_live_dir(s, name);
+    if (dir < 0)
+        return dir == -ENOENT || dir == -ENOTDIR || dir == -ELOOP ? 0 : dir;
+    _cleanup_close_ int lock = store_try_lock(dir);
+    bool lives = lock == -EWOULDBLOCK;
+    if (lock < 0 && !lives && lock != -ENOENT)
+        return lock;
+    if (lives != living)
+        return 0;
+    int r = container_read_state(dir, &j, NULL);
+    if (r == -ENOENT ||
+        r == -EBADMSG) /* RUN has belonged to another; whoever lives here is of that one */
+        return lives;
+    if (r < 0 || (r = is_this_boot(json_str(j, "boot"))) < 0)
+        return r;
+    const char *instance = json_str(j, "instance");
+    if (!instance || streq(instance, s->instance) || !r)
+        return 0;
+    /* A helper that has outlived its last monitor is nobody's life, and would keep its namespace. */
+    if (!lives && valid_name(instance))
+        (void)helpers_end(instance, 200);
+    return lives ? 1 : netns_in_use((uint64_t)json_int(j, "netns", 0));
+}
+
+/* 1, 0, or -errno: who cannot read it must not take RUN for somebody else's. */
+static int is_ours(struct store *s, struct err *e)
+{
+    _cleanup_free_ char *owner = NULL;
+    int r = read_state_at(s->run_fd, INSTANCE_FILE, 64, &owner, NULL);
+    if (r < 0 && r != -ENOENT && r != -EBADMSG)
+        return err_set(e, r, "read `%s/" INSTANCE_FILE "`", s->run);
+    return r == 0 && streq(owner, s->instance);
+}
+
+static int refuse_others(struct store *s, bool living, struct err *e)
+{
+    _cleanup_dir_ DIR *d = open_listing(s->live_fd, ".");
+    if (!d)
+        return err_set(e, errno, "list the living containers in `%s`", s->run);
+    int r = 0;
+    for (struct dirent *entry; (entry = next_entry(d, &r));) {
+        int anothers = valid_name(entry->d_name) ? is_anothers(s, entry->d_name, living) : 0;
+        if (anothers < 0)
+            return err_set(e, anothers, "look whose container `%s` is", entry->d_name);
+        if (!anothers)
+            continue;
+        err_say(e, -EBUSY, "`%s` belongs to another network namespace: container `%s` lives there",
+                s->run, entry->d_name);
+        return err_hint(e, "use netctr in that namespace, or another --run-root and --root here");
+    }
+    return r < 0 ? err_set(e, r, "list the living containers in `%s`", s->run) : 0;
+}
+
+/* Not ours yet. It is taken over by whoever is about to change something (store_claim_run_root()); who only looks
+ * does so all the same, unless somebody else lives there. */
+static int instance_bind(struct store *s, struct err *e)
+{
+    int ours = is_ours(s, e);
+    s->fresh = ours == 0;
+    if (ours != 0)
+        return ours < 0 ? ours : 0;
+    _cleanup_close_ int lock = store_lock(s, e);
+    return lock < 0 ? lock : refuse_others(s, true, e);
+}
+
+/* First those that live: as long as there is one, nothing of its instance is touched. */
+int store_claim_run_root(struct store *s, bool dry_run, struct err *e)
+{
+    int ours = s->fresh ? is_ours(s, e) : 1;
+    s->fresh = ours == 0;
+    if (ours != 0)
+        return ours < 0 ? ours : 0;
+    int r = refuse_others(s, true, e);
+    return r == 0 && !dry_run ? refuse_others(s, false, e) : r;
+}
+
+/* Last: whoever is killed before has not taken it over, and the next one begins again. */
+int store_commit_run_root(struct store *s, struct err *e)
+{
+    int r = s->fresh ? write_file_atomic(s->run_fd, INSTANCE_FILE, s->instance, strlen(s->instance),
+                                         0600)
+                     : 0;
+    if (r < 0)
+        return err_set(e, r, "write `%s/" INSTANCE_FILE "`", s->run);
+    s->fresh = false;
+    return 0;
+}
+
+static int instance_check(struct store *s, struct err *e)
+{
+    int ours = is_ours(s, e);
+    if (ours != 0)
+        return ours < 0 ? ours : 0;
+    if (s->fresh) {
+        err_say(e, -EBUSY, "containers of a previous instance under `%s` could not all be stopped",
+                s->run);
+        return err_hint(e, "`netctr gc` says why");
+    }
+    return err_say(e, -EBUSY, "`%s` has just been taken by netctr in another network namespace",
+                   s->run);
+}
+
+/* ---- open ------------------------------------------------------------------------------------*/
+
+int store_hold_binding(struct store *s, struct err *e)
+{
+    _cleanup_free_ char *bound = NULL;
+    _cleanup_close_ int lock = lock_file_at(s->root_fd, "lock", LOCK_SH);
+    if (lock < 0)
+        return store_cannot_lock(lock, s->root_fd, s->root, e);
+    int r = is_bound(s, &bound, e);
+    if (r == 0)
+        return err_say(e, -EBUSY, "state directory `%s` has just been taken for `%s`", s->root,
+                       bound ? bound : "another run directory");
+    if (r > 0)
+        r = instance_check(s, e);
+    return r < 0 ? r : take_fd(lock);
+}
+
+/* Root and run directory are open, or tell why not. */
+static int open_below(struct store *s, struct err *e)
+{
+    int r = s->root_fd < 0 ? s->root_fd : s->run_fd < 0 ? s->run_fd : 0;
+    if (r == 0)
+        r = s->defined_fd = open_containers(s->root_fd, s->root, e);
+    if (r >= 0)
+        r = s->live_fd = open_containers(s->run_fd, s->run, e);
+    if (r >= 0)
+        r = bind_roots(s, e);
+    if (r == 0)
+        r = instance_find(s, e);
+    if (r == 0)
+        r = instance_bind(s, e);
+    if (r < 0)
+        store_close(s);
+    return r;
+}
+
+int store_open(const char *root, const char *run, struct store *out, struct err *e)
+{
+    *out = STORE_INIT;
+    out->root_fd = open_top(root, &out->root, e);
+    if (out->root_fd >= 0)
+        out->run_fd = open_top(run, &out->run, e);
+    return open_below(out, e);
+}
+
+/* What cannot be looked at, or is below a file, is not absent: opening it tells why. */
+static bool has_containers(const char *top)
+{
+    _cleanup_free_ char *path = xasprintf("%s/containers", top);
+    return access(path, F_OK) == 0 || errno != ENOENT;
+}
+
+bool store_exists(const char *root, const char *run)
+{
+    return has_containers(root) || has_containers(run);
+}
+
+/* A file system in memory that is mounted nowhere, and gone when it is closed. */
+static int open_memory(struct err *e)
+{
+    _cleanup_close_ int fs = fsopen("tmpfs", FSOPEN_CLOEXEC);
+    if (fs < 0 || fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+        return err_set(e, errno, "make an empty directory in memory");
+    int fd = fsmount(fs, FSMOUNT_CLOEXEC, 0);
+    return fd < 0 ? err_set(e, errno, "make an empty directory in memory") : fd;
+}
+
+int store_open_to_read(const char *root, const char *run, struct store *out, struct err *e)
+{
+    if (store_exists(root, run))
+        return store_open(root, run, out, e);
+    *out = STORE_INIT;
+    out->root = xstrdup(root);
+    out->run = xstrdup(run);
+    out->root_fd = open_memory(e);
+    if (out->root_fd >= 0)
+        out->run_fd = open_memory(e);
+    return open_below(out, e);
+}
+
+void store_close(struct store *s)
+{
+    close_fd(s->root_fd);
+    close_fd(s->run_fd);
+    close_fd(s->defined_fd);
+    close_fd(s->live_fd);
+    free(s->root);
+    free(s->run);
+    free(s->instance);
+    *s = STORE_INIT;
+}

@@ -1,0 +1,65 @@
+/* state.json in a run directory: who monitors, and once it runs, who runs.
+ *
+ * What it says decides whom a command kills, so it is believed only as far as it can be checked: a sum
+ * over all of it, its boot, its instance.
+ */
+#include "core/container.h"
+
+#include <errno.h>
+
+/* A number without its start time would be nobody's: stop and exec would not find the process. */
+static int put_process(json_t *j, const char *key, const char *key_start, pid_t pid, struct err *e)
+{
+    uint64_t start = proc_start_time(pid);
+    if (!start)
+        return err_set(e, errno, "find out when process %d started", pid);
+    json_object_set_new(j, key, json_integer(pid));
+    json_object_set_new(j, key_start, json_integer((json_int_t)start));
+    return 0;
+}
+
+int container_save_state(struct container *c, struct err *e)
+{
+    _cleanup_json_ json_t *j = json_object();
+    _cleanup_free_ char *boot = NULL;
+    int r = boot_id(&boot, e);
+    if (r < 0)
+        return r;
+    json_object_set_new(j, "schema", json_integer(1));
+    json_put_str(j, "id", c->spec.id);
+    json_put_str(j, "boot", boot);
+    json_put_str(j, "instance", c->store->instance);
+    json_object_set_new(j, "netns", json_integer((json_int_t)c->store->netns));
+    r = put_process(j, "monitor", "monitor_start", getpid(), e);
+    json_object_set_new(j, "existing", json_boolean(c->existing));
+    json_object_set_new(j, "restarting", json_boolean(c->restarting));
+    json_object_set_new(j, "exit_status", json_integer(c->exit_status));
+    json_object_set_new(j, "restarts", json_integer(c->restarts));
+    if (c->restarting) {
+        json_put_str(j, "failure", c->failure);
+        json_object_set_new(j, "oom_killed", json_boolean(c->oom_killed));
+    }
+    if (r == 0 && c->pid > 0 && c->started && !c->restarting)
+        r = put_process(j, "pid", "pid_start", c->pid, e);
+    if (r < 0)
+        return r;
+    if (c->started)
+        json_object_set_new(j, "started", json_integer(c->started));
+    json_add_checksum(j);
+    return json_write_at(c->run_fd, "state.json", j, e);
+}
+
+int container_read_state(int run_dir, json_t **out, struct err *e)
+{
+    _cleanup_json_ json_t *j = NULL;
+    int r = json_read_at(run_dir, "state.json", &j, e);
+    if (r == 0)
+        r = json_verify_checksum(j, "state.json", e);
+    if (r == 0 && json_int(j, "schema", 0) != 1)
+        r = err_say(e, -EBADMSG, "state file `state.json` is damaged, or a newer netctr's");
+    if (r == 0 && (!valid_name(json_str(j, "id")) || json_int(j, "monitor", 0) <= 0))
+        r = err_say(e, -EBADMSG, "state file `state.json` is damaged: it has no id or monitor");
+    if (r == 0)
+        *out = take_ptr(j);
+    return r;
+}

@@ -1,0 +1,368 @@
+/* The store: which containers there are, and what is known of each.
+ *
+ * Two directories make a container: its definition (ROOT, survives a reboot) and its run directory
+ * (RUN, usually a tmpfs). A run directory whose lock is held is a living container; one whose lock
+ * is free is what a dead monitor left; a definition alone is a container that has ended.
+ */
+#include "core/container.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/file.h>
+
+char *container_cgroup(const struct store *s, const char *id)
+{
+    return xasprintf("netctr/%s/%s", s->instance, id);
+}
+
+/* ---- records ---------------------------------------------------------------------------------*/
+
+void record_clear(struct record *r)
+{
+    spec_clear(&r->spec);
+    free(r->failure);
+    *r = (struct record){0};
+}
+
+/* Later runs are restarts. */
+bool record_waits(const struct record *r)
+{
+    return r->status == STATUS_RESTARTING && r->failure && r->restarts == 0;
+}
+
+const char *status_name(enum status s)
+{
+    static const char *const names[] = {"creating", "running", "restarting", "dead", "exited"};
+    return names[s];
+}
+
+static int read_runtime(int run_dir, struct record *r, struct err *e)
+{
+    _cleanup_json_ json_t *j = NULL;
+    int code = container_read_state(run_dir, &j, e);
+    if (code < 0 && code != -ENOENT && code != -EBADMSG)
+        return code;
+    err_clear(e); /* it has none yet, or one that says nothing */
+    r->damaged =
+        r->status == STATUS_CREATING && (code < 0 || !streq(json_str(j, "id"), r->spec.id));
+    if (code < 0 || r->damaged)
+        return 0;
+    r->pid = (pid_t)json_int(j, "pid", 0);
+    r->pid_start = (uint64_t)json_int(j, "pid_start", 0);
+    r->monitor = (pid_t)json_int(j, "monitor", 0);
+    r->monitor_start = (uint64_t)json_int(j, "monitor_start", 0);
+    r->started = json_int(j, "started", 0);
+    r->exit_status = (int)json_int(j, "exit_status", 0);
+    r->restarts = (unsigned)json_int(j, "restarts", 0);
+    if (r->status == STATUS_CREATING && json_flag(j, "restarting")) {
+        r->status = STATUS_RESTARTING;
+        r->failure = xstrdup(json_str(j, "failure"));
+        r->oom_killed = json_flag(j, "oom_killed");
+    } else if (r->status == STATUS_CREATING && r->pid)
+        r->status = STATUS_RUNNING;
+    return 0;
+}
+
+/* Nobody lives in what is no directory. */
+static bool is_no_directory(int code)
+{
+    return code == -ENOENT || code == -ENOTDIR || code == -ELOOP;
+}
+
+/* Is it alive? A container that ended has no run directory. What cannot be looked at is not taken for
+ * ended: it could be removed while it runs. */
+static int read_life(struct store *s, const char *name, struct record *out, struct err *e)
+{
+    _cleanup_close_ int run_dir = store_live_dir(s, name);
+    if (is_no_directory(run_dir))
+        return 0;
+    if (run_dir < 0)
+        return err_set(e, run_dir, "open the run directory");
+    _cleanup_close_ int lock = store_try_lock(run_dir);
+    if (lock < 0 && lock != -EWOULDBLOCK && lock != -ENOENT)
+        return err_set(e, lock, "try the lock");
+    out->status = lock < 0 ? STATUS_CREATING : STATUS_DEAD;
+    return read_runtime(run_dir, out, e);
+}
+
+int store_read_definition(struct store *s, const char *name, json_t **j, struct spec *spec,
+                          struct err *e)
+{
+    _cleanup_close_ int dir = store_defined_dir(s, name);
+    if (dir == -ENOENT)
+        return err_say(e, dir, "no such container `%s`", name);
+    int r = 0;
+    if (dir < 0)
+        r = is_no_directory(dir) ? err_say(e, -EBADMSG, "its directory is not a directory")
+                                 : err_set(e, dir, "open its directory");
+    else
+        r = json_read_at(dir, "config.json", j, e);
+    if (r == 0)
+        r = spec_from_json(*j, spec, e);
+    if (r == 0 && !streq(spec->name, name)) {
+        r = err_say(e, -EBADMSG, "it is damaged: it says that it is `%s`", spec->name);
+        spec_clear(spec);
+    }
+    return r < 0 ? err_wrap(e, "container `%s`", name) : 0;
+}
+
+static int read_record(struct store *s, const char *name, struct record *out, struct err *e)
+{
+    *out = (struct record){.status = STATUS_EXITED};
+    _cleanup_json_ json_t *j = NULL;
+    int r = store_read_definition(s, name, &j, &out->spec, e);
+    if (r < 0)
+        return r;
+    const json_t *ended = json_object_get(j, "exit");
+    out->exit_status = (int)json_int(ended, "status", 0);
+    out->finished = json_int(ended, "finished", 0);
+    out->started = json_int(ended, "started", 0);
+    out->oom_killed = json_flag(ended, "oom_killed");
+    out->oom_kills = (uint64_t)json_int(ended, "oom_kills", 0);
+    out->restarts = (unsigned)json_int(ended, "restarts", 0);
+    out->asked = json_flag(ended, "asked");
+    out->ended_early = json_flag(ended, "early");
+    r = read_life(s, name, out, e);
+    if (r < 0) {
+        record_clear(out);
+        return err_wrap(e, "container `%s`", name);
+    }
+    out->lost = out->status == STATUS_EXITED && !ended;
+    if (out->lost)
+        out->exit_status = EXIT_LOST;
+    return 0;
+}
+
+/* ---- lists -----------------------------------------------------------------------------------*/
+
+struct record_list {
+    struct record *items;
+    size_t count;
+};
+
+static void record_list_clear(struct record_list *l)
+{
+    for (size_t i = 0; i < l->count; i++)
+        record_clear(&l->items[i]);
+    free(l->items);
+}
+
+static int by_creation(const void *a, const void *b)
+{
+    const struct record *x = a, *y = b;
+    if (x->spec.created != y->spec.created)
+        return x->spec.created < y->spec.created ? -1 : 1;
+    if (x->spec.created_nsec != y->spec.created_nsec)
+        return x->spec.created_nsec < y->spec.created_nsec ? -1 : 1;
+    return strcmp(x->spec.name, y->spec.name);
+}
+
+static int list(struct store *s, struct record_list *out, struct err *e)
+{
+    _cleanup_dir_ DIR *d = open_listing(s->defined_fd, ".");
+    if (!d)
+        return err_set(e, errno, "list the containers in `%s`", s->root);
+    int code = 0;
+    for (struct dirent *entry; (entry = next_entry(d, &code));) {
+        _cleanup_err_ struct err why = ERR_INIT;
+        struct record r;
+        if (!valid_name(entry->d_name))
+            continue;
+        code = read_record(s, entry->d_name, &r, &why);
+        if (code == -ENOENT || code == -EBADMSG) {
+            if (code == -EBADMSG)
+                warn("%s", why.text);
+            code = 0; /* -ENOENT: being made or removed right now */
+            continue;
+        }
+        if (code < 0) {
+            err_move(e, &why);
+            return code;
+        }
+        out->items = xrealloc(out->items, out->count + 1, sizeof(*out->items));
+        out->items[out->count++] = r;
+    }
+    if (code < 0)
+        return err_set(e, code, "list the containers in `%s`", s->root);
+    if (out->count > 1)
+        qsort(out->items, out->count, sizeof(*out->items), by_creation);
+    return 0;
+}
+
+int store_each(struct store *s, int (*each)(const struct record *r, void *arg), void *arg,
+               struct err *e)
+{
+    __attribute__((cleanup(record_list_clear))) struct record_list all = {0};
+    int r = list(s, &all, e);
+    for (size_t i = 0; r >= 0 && i < all.count; i++)
+        r = each(&all.items[i], arg);
+    return r < 0 ? r : 0;
+}
+
+static int find_by_id(struct store *s, const char *id, struct record *out, struct err *e)
+{
+    __attribute__((cleanup(record_list_clear))) struct record_list all = {0};
+    int r = list(s, &all, e);
+    if (r < 0)
+        return r;
+    struct record *match = NULL;
+    for (size_t i = 0; strlen(id) >= 4 && i < all.count; i++) {
+        if (!skip_prefix(all.items[i].spec.id, id))
+            continue;
+        if (match)
+            return err_say(e, -ENOTUNIQ, "more than one container's id begins with `%s`", id);
+        match = &all.items[i];
+    }
+    if (!match)
+        return err_say(e, -ENOENT, "no such container `%s`", id);
+    *out = *match;
+    *match = all.items[--all.count];
+    return 0;
+}
+
+/* Is the process that the record names another's? One that is just ending is shown in no cgroup. 1, 0 or
+ * -errno. */
+static int names_a_stranger(struct store *s, const struct record *r)
+{
+    _cleanup_free_ char *path = container_cgroup(s, r->spec.id);
+    _cleanup_cgroup_host_ struct cgroup_host host = {0};
+    int inside = r->pid > 0 ? cgroup_process_is_in(r->pid, path) : 1;
+    if (inside != 0 || proc_is_dying(r->pid, r->pid_start))
+        return inside < 0 ? inside : 0;
+    int code = cgroup_probe(NULL, &host, NULL);
+    return code < 0 ? code : host.count > 0;
+}
+
+int store_find(struct store *s, const char *name_or_id, struct record *out, struct err *e)
+{
+    *out = (struct record){0};
+    bool name = valid_name(name_or_id);
+    int defined = name ? file_exists_at(s->defined_fd, name_or_id) : 0;
+    int lives = name ? file_exists_at(s->live_fd, name_or_id) : 0;
+    if (defined < 0 || lives < 0)
+        return err_set(e, defined < 0 ? defined : lives, "look for container `%s`", name_or_id);
+    int r = defined ? read_record(s, name_or_id, out, e) : -ENOENT;
+    if (r == -ENOENT && lives)
+        r = err_say(e, -EBADMSG, "container `%s` has lost its definition", name_or_id);
+    else if (!defined)
+        r = find_by_id(s, name_or_id, out, e);
+    int strange = r == 0 && !out->damaged ? names_a_stranger(s, out) : 0;
+    if (strange < 0) {
+        r = err_set(e, strange, "look at the process of container `%s`", out->spec.name);
+        record_clear(out);
+    } else if (r == 0 && (out->damaged || strange)) {
+        r = err_say(e, -EBADMSG, "container `%s`: its state in `%s` is damaged", out->spec.name,
+                    s->run);
+        record_clear(out);
+    }
+    if (r == -EBADMSG)
+        err_hint(e, "`netctr rm -f %s` removes that container", name_or_id);
+    return r;
+}
+
+/* 1, 0 or -errno. */
+static int is_locked(int dir)
+{
+    _cleanup_close_ int lock = store_try_lock(dir);
+    if (lock == -EWOULDBLOCK)
+        return 1;
+    return lock == -ENOENT || lock >= 0 ? 0 : lock;
+}
+
+/* The id of a living container: by its state, or else by its definition. */
+static int live_id(struct store *s, const char *name, int dir, strv *ids, struct err *e)
+{
+    _cleanup_json_ json_t *state = NULL, *config = NULL;
+    _cleanup_spec_ struct spec spec = {0};
+    int r = container_read_state(dir, &state, e);
+    if (r == 0)
+        strv_add(ids, json_str(state, "id"));
+    else if (r != -EBADMSG && r != -ENOENT)
+        return err_wrap(e, "container `%s`", name);
+    int locked = r == -ENOENT ? is_locked(dir) : 1;
+    if (locked < 0)
+        return err_set(e, locked, "container `%s`: try the lock", name);
+    if (r < 0 && locked) { /* otherwise it has nothing yet, or nothing any more */
+        if (store_read_definition(s, name, &config, &spec, NULL) < 0)
+            return err_hint(e, "`netctr rm -f %s` removes container `%s`", name, name);
+        strv_add(ids, spec.id);
+    }
+    err_clear(e);
+    return 0;
+}
+
+int store_each_live(struct store *s, int (*each)(const char *name, int dir, void *arg), void *arg,
+                    struct err *e)
+{
+    _cleanup_dir_ DIR *d = open_listing(s->live_fd, ".");
+    if (!d)
+        return err_set(e, errno, "list the living containers in `%s`", s->run);
+    int r = 0;
+    for (struct dirent *entry; (entry = next_entry(d, &r));) {
+        _cleanup_close_ int dir =
+            valid_name(entry->d_name) ? store_live_dir(s, entry->d_name) : -ENOENT;
+        if (is_no_directory(dir))
+            continue;
+        r = dir < 0 ? dir : each(entry->d_name, dir, arg);
+        if (r < 0)
+            return e && !e->code ? err_set(e, r, "look at container `%s`", entry->d_name) : r;
+    }
+    return r < 0 ? err_set(e, r, "list the living containers in `%s`", s->run) : 0;
+}
+
+/* A container whose definition somebody has removed lives on. */
+static int warn_of_lost(const char *name, int dir, void *arg)
+{
+    struct store *s = arg;
+    _cleanup_free_ char *config = xasprintf("%s/config.json", name);
+    if (file_exists_at(s->defined_fd, config) == 0 && file_exists_at(dir, "state.json") > 0)
+        warn("container `%s` has lost its definition; `netctr rm -f %s` ends it", name, name);
+    return 0;
+}
+
+/* Whoever lists them without this warning has lost nothing that he does with them. */
+void store_warn_of_lost(struct store *s)
+{
+    (void)store_each_live(s, warn_of_lost, s, NULL);
+}
+
+struct searching {
+    const char *name, *id;
+    bool found;
+};
+
+static int compare_id(const char *name, int dir, void *arg)
+{
+    struct searching *s = arg;
+    _cleanup_json_ json_t *j = NULL;
+    int r = streq(name, s->name) ? -ENOENT : container_read_state(dir, &j, NULL);
+    if (r == 0)
+        s->found = s->found || streq(json_str(j, "id"), s->id);
+    return r == -ENOENT || r == -EBADMSG ? 0 : r;
+}
+
+int store_id_is_anothers(struct store *s, const char *name, const char *id, struct err *e)
+{
+    struct searching search = {name, id, false};
+    int r = store_each_live(s, compare_id, &search, e);
+    return r < 0 ? r : search.found;
+}
+
+struct collecting {
+    struct store *store;
+    strv *ids;
+    struct err *e;
+};
+
+static int collect_id(const char *name, int dir, void *arg)
+{
+    struct collecting *c = arg;
+    return live_id(c->store, name, dir, c->ids, c->e);
+}
+
+int store_live_ids(struct store *s, strv *ids, struct err *e)
+{
+    struct collecting c = {s, ids, e};
+    return store_each_live(s, collect_id, &c, e);
+}

@@ -1,0 +1,110 @@
+/* What is left of containers that are no more: definitions without an end, layers that were put aside to be
+ * emptied, cgroups of nobody. */
+#include "core/container.h"
+
+#include <errno.h>
+
+void store_empty_trash(struct store *s)
+{
+    _cleanup_dir_ DIR *d = open_listing(s->defined_fd, ".");
+    for (struct dirent *entry; d && (entry = readdir(d));)
+        if (skip_prefix(entry->d_name, TRASH))
+            (void)remove_tree_at(s->defined_fd, entry->d_name);
+}
+
+struct sweeping {
+    struct store *store;
+    const struct gc *gc;
+    strv ids; /* of every container that lives: what has no run directory is nobody's */
+};
+
+static int sweep_cgroups(struct sweeping *s, struct err *e)
+{
+    _cleanup_cgroup_host_ struct cgroup_host host = {0};
+    _cleanup_strv_ strv found = NULL;
+    int r = cgroup_probe(NULL, &host, e);
+    if (r == 0)
+        r = cgroup_add_others(&host, false, e);
+    if (r == 0)
+        r = cgroup_list(&host, s->store->instance, &found, e);
+    if (r < 0)
+        return r;
+    int first = 0;
+    _cleanup_err_ struct err step = ERR_INIT;
+    strv_each (id, found) {
+        _cleanup_free_ char *path = container_cgroup(s->store, id);
+        if (strv_has(s->ids, id))
+            continue;
+        r = s->gc->dry_run ? 0 : cgroup_end(&host, path, &step);
+        if (r == 0)
+            gc_tell(s->gc, GC_REMOVE, "cgroup %s", path);
+        err_note(&first, r, e, &step);
+    }
+    if (first == 0 && !s->gc->dry_run)
+        first = cgroup_remove_instance(&host, s->store->instance, e);
+    return first;
+}
+
+/* Has it a definition? That of one with --rm, whose monitor went down with the host, is none any more. */
+static int is_defined(const struct sweeping *s, const char *config)
+{
+    _cleanup_json_ json_t *j = NULL;
+    int r = json_read_at(s->store->defined_fd, config, &j, NULL);
+    if (r == 0)
+        return !json_flag(j, "auto_remove");
+    return r == -ENOENT || r == -ENOTDIR ? 0 : r == -EBADMSG ? 1 : r;
+}
+
+static int sweep_definition(struct sweeping *s, const char *name, struct err *e)
+{
+    _cleanup_free_ char *config = xasprintf("%s/config.json", name);
+    int used = file_exists_at(s->store->live_fd, name);
+    if (used == 0 && valid_name(name))
+        used = is_defined(s, config);
+    if (used < 0)
+        return err_set(e, used, "look at container `%s`", name);
+    if (used)
+        return 0;
+    int r = s->gc->dry_run ? 0 : remove_tree_at(s->store->defined_fd, name);
+    if (r < 0)
+        return err_set(e, r, "remove `%s`", name);
+    gc_tell(s->gc, GC_REMOVE, "directory %s", name);
+    return 0;
+}
+
+/* Definitions that were never finished, or whose removal was cut short. */
+static int sweep_definitions(struct sweeping *s, struct err *e)
+{
+    _cleanup_dir_ DIR *d = open_listing(s->store->defined_fd, ".");
+    if (!d)
+        return err_set(e, errno, "list the containers");
+    int first = 0, listed = 0;
+    _cleanup_err_ struct err step = ERR_INIT;
+    for (struct dirent *entry; (entry = next_entry(d, &listed));)
+        if (!streq(entry->d_name, ".") && !streq(entry->d_name, ".."))
+            err_note(&first, sweep_definition(s, entry->d_name, &step), e, &step);
+    if (listed < 0)
+        err_note(&first, err_set(&step, listed, "list the containers"), e, &step);
+    return first;
+}
+
+static int sweep_all_cgroups(struct sweeping *s, const char *helper, struct err *e)
+{
+    int r = store_live_ids(s->store, &s->ids, e);
+    if (helper)
+        strv_add(&s->ids, helper);
+    if (r == 0)
+        r = sweep_cgroups(s, e);
+    strv_free(take_ptr(s->ids));
+    return r;
+}
+
+int store_sweep(struct store *s, const char *helper, const struct gc *gc, struct err *e)
+{
+    int first = 0;
+    struct sweeping sweeping = {s, gc, NULL};
+    _cleanup_err_ struct err step = ERR_INIT;
+    err_note(&first, sweep_definitions(&sweeping, &step), e, &step);
+    err_note(&first, sweep_all_cgroups(&sweeping, helper, &step), e, &step);
+    return first;
+}

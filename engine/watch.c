@@ -1,0 +1,157 @@
+#include "watch.h"
+
+#include <errno.h>
+#include <netctr/names.h>
+#include <sys/inotify.h>
+#include <sys/timerfd.h>
+#include <time.h>
+
+enum {
+    LOOK_MS = 500,
+    YOUNG_MS = 50, /* more than the granularity of the times of files */
+};
+
+struct names_watch {
+    struct engine *engine;
+    struct hub *hub;
+    bool (*concerns)(void *arg, const char *network);
+    void (*changed)(void *arg);
+    void *arg;
+    int inotify, timer; /* one of them is -1 */
+    uint64_t seen;      /* what the files looked like; 0: not the same as next time */
+};
+
+static bool is_wanted(const struct names_watch *n, const char *network)
+{
+    return valid_name(network) && (!n->concerns || n->concerns(n->arg, network));
+}
+
+/* ---- inotify ---------------------------------------------------------------------------------*/
+
+static void hear(void *watch)
+{
+    struct names_watch *n = watch;
+    char events[4096];
+    bool any = false;
+    for (ssize_t size; (size = read(n->inotify, events, sizeof(events))) > 0;)
+        for (char *p = events; p < events + size;) {
+            struct inotify_event *event = (void *)p;
+            any = any || event->mask & IN_Q_OVERFLOW || (event->len && is_wanted(n, event->name));
+            p += sizeof(*event) + event->len;
+        }
+    if (any)
+        n->changed(n->arg);
+}
+
+static int listen_to(struct names_watch *n, struct err *e)
+{
+    int names;
+    int r = engine_names(n->engine, &names, e);
+    if (r < 0)
+        return r;
+    _cleanup_free_ char *directory = fd_path(names), *path = xasprintf("%s/" NAMES_BELL, directory);
+    _cleanup_close_ int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    if (fd < 0 || inotify_add_watch(fd, path, NAMES_RUNG | IN_ONLYDIR) < 0)
+        return err_set(e, errno, "hear of names by inotify");
+    r = hub_add(n->hub, fd, hear, n, e);
+    if (r == 0)
+        n->inotify = take_fd(fd);
+    return r;
+}
+
+/* ---- without it ------------------------------------------------------------------------------*/
+
+/* Two changes so close together that the file has the same time are told apart by looking again. */
+static bool is_young(const struct stat *st)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    int64_t ms =
+        (now.tv_sec - st->st_ctim.tv_sec) * 1000 + (now.tv_nsec - st->st_ctim.tv_nsec) / 1000000;
+    return ms > -YOUNG_MS && ms < YOUNG_MS;
+}
+
+static uint64_t look_at_files(struct names_watch *n)
+{
+    int names;
+    uint64_t sum = 1;
+    bool young = false;
+    _cleanup_dir_ DIR *d =
+        engine_names(n->engine, &names, NULL) < 0 ? NULL : open_listing(names, NAMES_BELL);
+    for (struct dirent *entry; d && (entry = readdir(d));) {
+        struct stat st;
+        if (!is_wanted(n, entry->d_name) || fstatat(dirfd(d), entry->d_name, &st, 0) < 0)
+            continue;
+        _cleanup_free_ char *text = xasprintf(
+            "%s %llu %llu %lld.%09ld", entry->d_name, (unsigned long long)st.st_ino,
+            (unsigned long long)st.st_size, (long long)st.st_ctim.tv_sec, st.st_ctim.tv_nsec);
+        sum += hash64(text); /* in whatever order they come */
+        young = young || is_young(&st);
+    }
+    return young ? 0 : sum;
+}
+
+static void stop_looking(struct names_watch *n)
+{
+    if (n->timer >= 0)
+        hub_remove(n->hub, n->timer);
+    n->timer = close_fd(n->timer);
+}
+
+static void look(void *watch)
+{
+    struct names_watch *n = watch;
+    uint64_t times, before = n->seen;
+    (void)!read(n->timer, &times, sizeof(times));
+    bool heard = listen_to(n, NULL) == 0;
+    if (heard)
+        stop_looking(n);
+    else
+        n->seen = look_at_files(n);
+    if (heard || n->seen == 0 || n->seen != before)
+        n->changed(n->arg);
+}
+
+static int begin_looking(struct names_watch *n, struct err *e)
+{
+    const struct timespec often = {.tv_nsec = LOOK_MS * 1000000};
+    const struct itimerspec t = {often, often};
+    n->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (n->timer < 0 || timerfd_settime(n->timer, 0, &t, NULL) < 0)
+        return err_set(e, errno, "look at the names");
+    return hub_add(n->hub, n->timer, look, n, e);
+}
+
+/* ---- the outside -----------------------------------------------------------------------------*/
+
+int names_watch_new(struct engine *engine, struct hub *hub,
+                    bool (*concerns)(void *arg, const char *network), void (*changed)(void *arg),
+                    void *arg, struct names_watch **out, struct err *e)
+{
+    struct names_watch *n = xcalloc(1, sizeof(*n));
+    *n = (struct names_watch){.engine = engine,
+                              .hub = hub,
+                              .concerns = concerns,
+                              .changed = changed,
+                              .arg = arg,
+                              .inotify = -1,
+                              .timer = -1};
+    int r = listen_to(n, e);
+    if (r < 0 && begin_looking(n, NULL) < 0) {
+        names_watch_free(n);
+        return r;
+    }
+    *out = n;
+    return r < 0;
+}
+
+void names_watch_free(struct names_watch *n)
+{
+    if (!n)
+        return;
+    stop_looking(n);
+    if (n->inotify >= 0)
+        hub_remove(n->hub, n->inotify);
+    close_fd(n->inotify);
+    free(n);
+}

@@ -1,0 +1,239 @@
+/* The lease file of a network. For example:
+ *
+ *     # netctr leases 1 boot=5e0b… last=10.88.0.3 sum=0f31…
+ *     10.88.0.2,fd4c::2  web  02:42:0a:58:00:02  2026-11-23T14:05:00Z  4f1c09d2a7b3
+ *     10.88.0.3,fd4c::3  db   02:42:0a:58:00:03  2026-11-23T14:05:07Z  81be66a0c410
+ *     10.88.0.4,fd4c::4  job  02:42:0a:58:00:04  2026-11-23T14:05:09Z  resting-until=3722517
+ *
+ * It lives in a tmpfs and names the boot: should it survive one all the same, it is empty again
+ * (addresses leaked by a reboot are the field's oldest IPAM bug). The lock is a file of its own,
+ * because the lease file is replaced by rename. A line that cannot be read, or a sum over all that does
+ * not match, is an error, not a free address: handing out an address twice is worse than handing out
+ * none. So is a file that is not there: also the first one of a network is made by somebody who knows all
+ * that live (lease_restore()).
+ */
+#include "lease_file.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/file.h>
+#include <time.h>
+
+/* An address that was released rests: for as long as the kernel takes to remove the veth of a
+ * container that has ended (10-60 ms, more when it is busy), the address is still on the bridge. Its
+ * line stays, with "resting-until=MS" (CLOCK_BOOTTIME) in the owner's place. */
+#define REST_MS 500
+#define RESTING "resting-until="
+
+void lease_clear(struct lease *l)
+{
+    free(l->container);
+    free(l->owner);
+    *l = (struct lease){0};
+}
+
+void book_clear(struct book *b)
+{
+    for (size_t i = 0; i < b->count; i++)
+        lease_clear(&b->leases[i]);
+    free(b->leases);
+    *b = (struct book){0};
+}
+struct lease lease_copy(const struct lease *l)
+{
+    struct lease copy = *l;
+    copy.container = xstrdup(l->container);
+    copy.owner = xstrdup(l->owner);
+    return copy;
+}
+
+bool lease_rests(const struct lease *l)
+{
+    return skip_prefix(l->owner, RESTING) != NULL;
+}
+
+static int64_t milliseconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_BOOTTIME, &t);
+    return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* Nobody writes more than REST_MS ahead: what says so is wrong, and must not keep an address for ever. */
+static bool has_rested(const struct lease *l)
+{
+    int64_t until = strtoll(l->owner + strlen(RESTING), NULL, 10), now = milliseconds();
+    return until <= now || until > now + REST_MS;
+}
+
+/* A clock that is wrong must not make a line that nobody can read: years have four digits. */
+static char *time_text(int64_t when)
+{
+    const int64_t last = 253402300799; /* 9999-12-31T23:59:59Z */
+    time_t t = (time_t)(when < 0 || when > last ? 0 : when);
+    struct tm tm;
+    char text[32] = "";
+    if (gmtime_r(&t, &tm))
+        strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
+    return xstrdup(text);
+}
+
+static bool valid_owner(const char *owner)
+{
+    const char *until = skip_prefix(owner, RESTING);
+    uint64_t ms;
+    return until ? parse_u64(until, 0, INT64_MAX, &ms) == 0 : valid_name(owner);
+}
+
+/* IPv4, IPv6, or both with a comma between them. */
+static int parse_addresses(const char *text, struct lease *out)
+{
+    const char *comma = strchr(text, ',');
+    _cleanup_free_ char *first = xstrndup(text, comma ? (size_t)(comma - text) : strlen(text));
+    struct ip a;
+    if (ip_parse(first, &a) < 0)
+        return -EBADMSG;
+    *(a.family == AF_INET ? &out->address4 : &out->address6) = a;
+    if (!comma)
+        return 0;
+    if (a.family != AF_INET || ip_parse(comma + 1, &out->address6) < 0 ||
+        out->address6.family != AF_INET6)
+        return -EBADMSG;
+    return 0;
+}
+
+/* One line: five words. */
+static int parse_line(const char *line, struct lease *out)
+{
+    _cleanup_free_ char *address = NULL, *container = NULL, *mac = NULL, *since = NULL,
+                        *owner = NULL;
+    int used = 0;
+    if (sscanf(line, "%ms %ms %ms %ms %ms %n", &address, &container, &mac, &since, &owner, &used) !=
+            5 ||
+        line[used] != '\0')
+        return -EBADMSG;
+    struct tm tm = {0};
+    const char *end = strptime(since, "%Y-%m-%dT%H:%M:%SZ", &tm);
+    if (parse_addresses(address, out) < 0 || mac_parse(mac, out->mac) < 0 || !end || *end ||
+        !valid_name(container) || !valid_owner(owner))
+        return -EBADMSG;
+    out->since = timegm(&tm);
+    out->container = take_ptr(container);
+    out->owner = take_ptr(owner);
+    return 0;
+}
+
+/* An address with one digit changed is an address as well: only a sum tells. */
+static char *sum_of(const char *boot, const char *last, const char *lines)
+{
+    _cleanup_free_ char *all = xasprintf("%s %s\n%s", boot, last, lines);
+    return xasprintf("%016" PRIx64, hash64(all));
+}
+
+/* The first line; @rest is what comes after it. Returns 1, or 0 when the file is another boot's: then it
+ * counts as empty. */
+static int parse_header(const char *line, const char *rest, const char *now, struct ip *last)
+{
+    _cleanup_free_ char *boot = NULL, *address = NULL, *sum = NULL;
+    int used = 0;
+    /* An empty last= is nothing that sscanf could read. */
+    int words = sscanf(line, "# netctr leases 1 boot=%ms last=%n", &boot, &used);
+    if (words < 1 || !used || strlen(boot) != strlen(now))
+        return -EBADMSG;
+    const char *end = line + used + strcspn(line + used, " ");
+    address = xstrndup(line + used, (size_t)(end - line) - (size_t)used);
+    sum = sum_of(boot, address, rest);
+    if (!streq(skip_prefix(end, " sum="), sum))
+        return -EBADMSG;
+    if (!streq(boot, now))
+        return 0;
+    (void)ip_parse(address, last);
+    return 1;
+}
+
+static int damaged(const char *network, size_t line, struct err *e)
+{
+    err_say(e, -EBADMSG, "the lease file of network `%s` is damaged in line %zu", network, line);
+    err_hint(e, "`netctr network reload` rebuilds it from the running containers");
+    return -EBADMSG;
+}
+
+int book_read(int dirfd, const char *network, struct book *out, struct err *e)
+{
+    _cleanup_free_ char *text = NULL, *now = NULL;
+    size_t size;
+    int r = read_state_at(dirfd, network, 64 << 20, &text, &size);
+    if (r == -ENOENT)
+        return 0;
+    if (r == -EBADMSG)
+        return damaged(network, 1, e);
+    if (r < 0)
+        return err_set(e, r, "read the leases of network `%s`", network);
+    if ((r = boot_id(&now, e)) < 0)
+        return r;
+    _cleanup_strv_ strv lines = strv_split(text, '\n');
+    const char *newline = strchr(text, '\n');
+    r = parse_header(lines[0], newline ? newline + 1 : "", now, &out->last);
+    if (r <= 0)
+        return r < 0 ? damaged(network, 1, e) : 1;
+    size_t total = strv_len(lines);
+    /* What stands behind a NUL byte, or was cut off with the last newline, is not seen below. */
+    if (strlen(text) != size || *lines[total - 1])
+        return damaged(network, total, e);
+    out->leases = xcalloc(total, sizeof(*out->leases));
+    for (size_t i = 1; i < total; i++) {
+        if (!*lines[i])
+            continue;
+        struct lease *l = &out->leases[out->count];
+        if (parse_line(lines[i], l) < 0)
+            return damaged(network, i + 1, e);
+        if (lease_rests(l) && has_rested(l))
+            lease_clear(l);
+        else
+            out->count++;
+    }
+    return 1;
+}
+
+int book_write(int dirfd, const char *network, const struct book *b, struct err *e)
+{
+    _cleanup_free_ char *lines = NULL, *boot = NULL, *last = ip_text(&b->last);
+    size_t size = 0;
+    int r = boot_id(&boot, e);
+    if (r < 0)
+        return r;
+    FILE *f = open_memstream(&lines, &size);
+    if (!f)
+        return err_set(e, errno, "write the leases of network `%s`", network);
+    for (size_t i = 0; i < b->count; i++) {
+        const struct lease *l = &b->leases[i];
+        _cleanup_free_ char *a4 = ip_text(&l->address4), *a6 = ip_text(&l->address6),
+                            *m = mac_text(l->mac), *t = time_text(l->since);
+        fprintf(f, "%s%s%s  %s  %s  %s  %s\n", a4, *a4 && *a6 ? "," : "", a6, l->container, m, t,
+                l->owner);
+    }
+    fclose(f);
+    _cleanup_free_ char *sum = sum_of(boot, last, lines),
+                        *text = xasprintf("# netctr leases 1 boot=%s last=%s sum=%s\n%s", boot,
+                                          last, sum, lines);
+    r = write_file_atomic(dirfd, network, text, strlen(text), 0600);
+    return r < 0 ? err_set(e, r, "write the leases of network `%s`", network) : 0;
+}
+
+int book_lock(int dirfd, const char *network, int operation, struct err *e)
+{
+    /* names begin with a letter or a digit: this is no other network's file */
+    _cleanup_free_ char *lock = xasprintf(".%s.lock", network);
+    int fd = lock_file_at(dirfd, lock, operation);
+    if (fd >= 0)
+        return fd;
+    _cleanup_free_ char *what = xasprintf("the leases of network `%s`", network);
+    return lock_failed(fd, dirfd, lock, what, e);
+}
+
+void lease_lay_to_rest(struct lease *l)
+{
+    free(l->owner);
+    l->owner = xasprintf(RESTING "%" PRId64, milliseconds() + REST_MS);
+}
