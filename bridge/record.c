@@ -101,7 +101,7 @@ static int parse_record(const json_t *j, struct endpoint *out)
     out->bridge = xstrdup(json_str(j, "bridge"));
     out->container = xstrdup(json_str(j, "container"));
     out->id = xstrdup(json_str(j, "id"));
-    out->host_veth = xstrdup(json_str(j, "host_veth"));
+    out->host_veth = xstrdup(json_str(j, "port"));
     out->interface = xstrdup(json_str(j, "interface"));
     out->guard = json_flag(j, "guard");
     out->routed = json_flag(j, "routed");
