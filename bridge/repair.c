@@ -14,20 +14,25 @@ int net_check(struct net *net, struct err *e)
     int state = fw_probe(net->fw, &owner, e);
     if (state < 0)
         return state;
-    if (state == FW_TABLES_FOREIGN && owner && !streq(owner, net->instance)) {
+    if (state == FW_TABLES_FOREIGN && owner) {
         err_say(e, -EBUSY, "this host's firewall tables belong to another netctr (instance %s)",
                 owner);
         return err_hint(e, "use its --run-root; if it is gone: `nft delete table inet netctr; "
                            "nft delete table bridge netctr_guard`");
     }
+    if (state == FW_TABLES_NEWER) {
+        err_say(e, -EPROTONOSUPPORT,
+                "this host's firewall tables were made by a newer netctr than %s", NETCTR_VERSION);
+        return err_hint(
+            e, "use that netctr; when none of its containers runs: `nft delete table inet netctr; "
+               "nft delete table bridge netctr_guard`");
+    }
     return state != FW_TABLES_OURS;
 }
 
-int net_is_outdated(struct net *net)
+bool net_is_outdated(struct net *net)
 {
-    _cleanup_free_ char *owner = NULL;
-    return fw_probe(net->fw, &owner, NULL) == FW_TABLES_FOREIGN && owner &&
-           streq(owner, net->instance);
+    return fw_probe(net->fw, NULL, NULL) == FW_TABLES_OLDER;
 }
 
 struct reloading {

@@ -104,7 +104,10 @@ int survey_firewall(struct survey *s, struct err *e)
         return r;
     if (r != FW_TABLES_OURS) {
         survey_differs(s, "firewall: the tables are %s",
-                       r == FW_TABLES_MISSING ? "missing" : "not this netctr's");
+                       r == FW_TABLES_MISSING ? "missing"
+                       : r == FW_TABLES_OLDER ? "an older netctr's"
+                       : r == FW_TABLES_NEWER ? "a newer netctr's"
+                                              : "not this netctr's");
         return 0;
     }
     _cleanup_fw_batch_ struct fw_batch *must = fw_batch_new(s->b->fw),

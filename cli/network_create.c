@@ -247,6 +247,8 @@ static int create(const struct cli *cli, struct create_flags *f, const char *nam
     if (r == 0)
         r = cli_bridge(cli, &engine, &net, e);
     if (r == 0)
+        r = engine_upgrade_tables(&engine, e);
+    if (r == 0)
         r = network_create(net, &n, f->ipv6, e);
     if (r == 0) {
         engine_defined_event(&engine, "create", n.name);

@@ -146,6 +146,8 @@ int network_rm(const struct cli *cli, const struct command *command, int argc, c
     _cleanup_engine_ struct engine engine = {0};
     struct net *net = NULL;
     int result = cli_bridge(cli, &engine, &net, e);
+    if (result == 0)
+        result = engine_upgrade_tables(&engine, e);
     if (result < 0)
         return result;
     for (int i = first; i < argc; i++) {
@@ -197,6 +199,8 @@ static int prune(const struct cli *cli, char *const *filters, struct err *e)
     struct net *net = NULL;
     _cleanup_strv_ strv names = NULL;
     int r = cli_bridge(cli, &engine, &net, e);
+    if (r == 0)
+        r = engine_upgrade_tables(&engine, e);
     _cleanup_close_ int lock = r < 0 ? r : store_lock(&engine.store, e);
     if (lock < 0)
         return lock;

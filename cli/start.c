@@ -115,6 +115,8 @@ static int restart_one(struct engine *engine, const struct record *r, void *seco
     if (code < 0)
         return err_wrap(e, "restart container `%s`", r->spec.name);
     if (!ended)
+        code = engine_require_restart(engine, r, e);
+    if (code == 0 && !ended)
         code = engine_stop(engine, r, MARK_END_ASKED, *(uint64_t *)seconds, e);
     if (code == 0)
         code = engine_find(engine, r->spec.name, &now, e);

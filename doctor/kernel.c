@@ -67,7 +67,7 @@ static void check_tables(struct doctor *d)
     _cleanup_err_ struct err e = ERR_INIT;
     /* Where it stands already, the kernel has taken it. */
     int r = net_check(d->bridge, NULL);
-    if (r == 0 || r == -EBUSY)
+    if (r == 0 || r == -EBUSY || r == -EPROTONOSUPPORT)
         return;
     r = firewall_dry_run(&e);
     if (r < 0)

@@ -14,7 +14,7 @@ enum { FIREWALL_MAX = 5 }; /* differences that get a line each */
 int check_firewall(struct doctor *d, struct err *e)
 {
     int r = net_check(d->bridge, e);
-    if (r == -EBUSY) {
+    if (r == -EBUSY || r == -EPROTONOSUPPORT) {
         doctor_say(d, PROBLEM, xstrdup(e->hint), "%s", e->text);
         err_clear(e);
         return 0;

@@ -2,6 +2,7 @@
  * is asked takes milliseconds, and an asker who does not speak within a second is sent away.
  */
 #include "control.h"
+#include "repair.h"
 
 #include <netctr/store.h>
 
@@ -156,6 +157,9 @@ int control_ask(struct engine *engine, const struct record *r, const char *what,
     /* One that is being made has no door yet (reach() tells), or is about to begin anew and answers then. */
     if (r->damaged || r->status == STATUS_DEAD || r->status == STATUS_EXITED || record_waits(r))
         return engine_not_running(r, e);
+    int same = engine_require_version(engine, r, e);
+    if (same < 0)
+        return same;
     struct asking asking = {.record = r, .deadline = monotonic_ms() + ASK_MS};
     _cleanup_close_ int fd = reach(engine, &asking, e);
     if (fd < 0)

@@ -7,6 +7,7 @@
 #include "helpers.h"
 
 #include "etc_text.h"
+#include "repair.h"
 
 #include <errno.h>
 #include <netctr/names.h>
@@ -80,7 +81,10 @@ bool helpers_work(const struct engine *engine, struct helpers_state *out)
         set_empty(s, &engine->store);
         return false;
     }
-    return fd >= 0 && !s->ending && is_fresh(s) && is_locked(fd);
+    if (fd < 0 || s->ending || !is_fresh(s) || !is_locked(fd))
+        return false;
+    /* After a flush an older pair would rebuild its own tables. It is replaced when its containers have ended. */
+    return s->process[HELPER_ACTIVE].schema >= NETCTR_SCHEMA || engine_has_older(engine);
 }
 
 uint16_t helpers_port(const struct engine *engine)
@@ -140,7 +144,8 @@ static int write_state(struct engine *engine, const struct helpers_state *s, str
 
 static void note_self(struct helper_process *p)
 {
-    *p = (struct helper_process){.pid = getpid(), .start = proc_start_time(getpid())};
+    *p = (struct helper_process){
+        .pid = getpid(), .schema = NETCTR_SCHEMA, .start = proc_start_time(getpid())};
 }
 
 /* ---- the sockets -----------------------------------------------------------------------------*/
@@ -339,6 +344,7 @@ static int spawn(struct engine *engine, struct helpers_state *s, const struct he
                           "helper", NULL};
     s->ending = 0;
     s->beat[0] = s->beat[1] = (uint64_t)monotonic_ms();
+    s->process[HELPER_ACTIVE].schema = NETCTR_SCHEMA;
     int r = write_state(engine, s, e);
     if (r < 0)
         return r;

@@ -42,7 +42,7 @@ struct helpers_state {
     uint32_t magic, version;
     struct helper_process {
         int32_t pid;
-        uint32_t unused;
+        uint32_t schema; /* NETCTR_SCHEMA; 0 in what netctr 0.1.0 writes */
         uint64_t start;
     } process[HELPER_PROCESSES];
     uint64_t beat[2]; /* CLOCK_MONOTONIC in ms, of the pair */

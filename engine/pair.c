@@ -37,6 +37,7 @@ void pair_note(struct helper *h, int process, pid_t pid)
 {
     struct helper_process *p = &h->state->process[process];
     p->pid = 0;
+    p->schema = NETCTR_SCHEMA;
     p->start = pid ? proc_start_time(pid) : 0;
     __atomic_store_n(&p->pid, pid, __ATOMIC_RELEASE);
 }

@@ -34,6 +34,9 @@ static int make_anew(struct engine *engine, int *flows, struct err *e)
     struct net *net;
     _cleanup_collected_ struct endpoints all = {0};
     int r = engine_net(engine, &net, e);
+    /* Monitors of an older netctr change the tables by their old names. */
+    if (r == 0 && net_is_outdated(net))
+        r = engine_require_versions(engine, e);
     if (r == 0)
         r = store_each_live(&engine->store, collect_endpoint, &all, e);
     if (r == 0 && all.unknown)
@@ -113,7 +116,8 @@ int engine_reload(struct engine *engine, bool only_if_needed, struct err *e)
         return lock;
     if (only_if_needed && (r = net_check(net, e)) <= 0)
         return r;
-    return engine_reload_locked(engine, e);
+    r = engine_require_versions(engine, e);
+    return r < 0 ? r : engine_reload_locked(engine, e);
 }
 
 int engine_restore_firewall(struct engine *engine, bool *restored, struct err *e)
@@ -155,7 +159,9 @@ static int restore_once(struct engine *engine, struct err *e)
     _cleanup_close_ int lock = r < 0 ? r : store_lock(&engine->store, e);
     if (lock < 0)
         return lock;
-    r = engine_restore_leases(engine, &(struct gc){.tell = tell_restored}, e);
+    r = engine_require_versions(engine, e);
+    if (r == 0)
+        r = engine_restore_leases(engine, &(struct gc){.tell = tell_restored}, e);
     if (r < 0)
         return r;
     /* ENOENT: the firewall was flushed, or a network removed, between the two steps. */
@@ -212,5 +218,14 @@ int engine_upgrade_tables(struct engine *engine, struct err *e)
 {
     struct net *net;
     int r = engine_net(engine, &net, e);
-    return r == 0 && net_is_outdated(net) ? engine_reload(engine, true, e) : r;
+    if (r == 0)
+        r = net_check(net, e);
+    if (r == -EBUSY) { /* another instance's: callers that need the tables say so */
+        err_clear(e);
+        return 0;
+    }
+    if (r > 0)
+        r = net_is_outdated(net) ? engine_reload(engine, true, e)
+                                 : engine_require_versions(engine, e);
+    return r;
 }

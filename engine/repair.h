@@ -5,6 +5,14 @@
 
 /* With the store locked. */
 int engine_reload_locked(struct engine *engine, struct err *e);
+
+/* versions.c */
+/** Refuses (-EPROTONOSUPPORT) while a container runs under a netctr with another NETCTR_SCHEMA. */
+int engine_require_versions(struct engine *engine, struct err *e);
+/** Refuses if @r itself does. */
+int engine_require_version(struct engine *engine, const struct record *r, struct err *e);
+/** Does any container run under a netctr with an older NETCTR_SCHEMA? Also true if that cannot be found out. */
+bool engine_has_older(const struct engine *engine);
 int engine_restore_leases(struct engine *engine, const struct gc *gc, struct err *e);
 int engine_gc_locked(struct engine *engine, const struct gc *gc, struct err *e);
 /** Waits until a container that is being made runs or is gone; *@now is what it is then. With @ends it is ended if

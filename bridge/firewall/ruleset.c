@@ -66,11 +66,18 @@ struct userdata {
     uint32_t used;
 };
 
-/* Private to netctr; nft passes over types that it does not know. */
-enum { UDATA_INSTANCE = 0xc7, UDATA_SCHEMA = 0xc8, INSTANCE_LENGTH = 16 };
-
-/* The number of the schema in schema.c: tables with another one are replaced. 1 was never written. */
-static const uint8_t SCHEMA = 5;
+/* Private to netctr; nft skips types that it does not know.
+ *
+ * Netctr 0.1 (schemas 2 to 5) has the instance in 0xc7, and replaces tables of its own instance whatever their schema
+ * is. So 0xc7 now holds a value that is never its instance: it takes the tables for another netctr's and leaves
+ * them alone. The instance itself moved to 0xc9. */
+enum {
+    UDATA_INSTANCE_OLD = 0xc7,
+    UDATA_SCHEMA = 0xc8,
+    UDATA_INSTANCE = 0xc9,
+    INSTANCE_LENGTH = 16,
+    SCHEMA_OLD = 5, /* the last one with the instance in UDATA_INSTANCE_OLD */
+};
 
 static void note(struct userdata *u, uint8_t type, const void *value, size_t size)
 {
@@ -88,6 +95,19 @@ static void note_text(struct userdata *u, uint8_t type, const char *text)
         note(u, type, text, strlen(text) + 1);
 }
 
+static void note_instance(struct userdata *u, const char *instance)
+{
+    static const char digits[] = "0123456789abcdef";
+    static const uint8_t schema = NETCTR_SCHEMA;
+    size_t length = strnlen(instance, INSTANCE_LENGTH);
+    char other[INSTANCE_LENGTH];
+    for (size_t i = 0; i < length; i++) /* every digit differs */
+        other[i] = digits[15 - (strchr(digits, instance[i]) - digits)];
+    note(u, UDATA_INSTANCE_OLD, other, length);
+    note(u, UDATA_SCHEMA, &schema, sizeof(schema));
+    note(u, UDATA_INSTANCE, instance, length);
+}
+
 static void put_table(struct nft_batch *b, uint16_t type, const struct table *t,
                       const char *instance)
 {
@@ -96,8 +116,7 @@ static void put_table(struct nft_batch *b, uint16_t type, const struct table *t,
     if (instance) {
         struct userdata u = {0};
         note_text(&u, NFTNL_UDATA_TABLE_COMMENT, t->comment);
-        note(&u, UDATA_INSTANCE, instance, strnlen(instance, INSTANCE_LENGTH));
-        note(&u, UDATA_SCHEMA, &SCHEMA, sizeof(SCHEMA));
+        note_instance(&u, instance);
         nftnl_table_set_data(n, NFTNL_TABLE_USERDATA, u.bytes, u.used);
     }
     char *what = xasprintf("%s table %s %s", type == NFT_MSG_DELTABLE ? "delete" : "add",
@@ -358,31 +377,42 @@ bool ruleset_valid_instance(const char *s)
     return strlen(s) == INSTANCE_LENGTH && strspn(s, "0123456789abcdef") == INSTANCE_LENGTH;
 }
 
-/* What a table's userdata says of it. */
+/* What a table's userdata says about it. */
 struct stamp {
-    char *instance; /* NULL: none that is valid */
+    char *old_instance, *instance; /* NULL: none, or not a valid one */
     uint8_t schema;
 };
 
 static void stamp_clear(struct stamp *s)
 {
+    free(s->old_instance);
     free(s->instance);
 }
 #define _cleanup_stamp_ __attribute__((cleanup(stamp_clear)))
 
-/* The userdata may be anybody's. */
+static const char *instance_of(const struct stamp *s)
+{
+    return s->schema > SCHEMA_OLD ? s->instance : s->old_instance;
+}
+
+static void take_instance(const uint8_t *text, size_t size, char **out)
+{
+    _cleanup_free_ char *instance = xstrndup((const char *)text, size);
+    if (!*out && ruleset_valid_instance(instance))
+        *out = take_ptr(instance);
+}
+
+/* Anyone may have written the userdata: lengths are checked. */
 static void read_userdata(const uint8_t *p, size_t left, struct stamp *out)
 {
     while (left >= 2 && left >= 2u + p[1]) {
         size_t size = 2u + p[1];
-        if (p[0] == UDATA_INSTANCE && !out->instance) {
-            char *instance = xstrndup((const char *)p + 2, p[1]);
-            if (ruleset_valid_instance(instance))
-                out->instance = take_ptr(instance);
-            free(instance);
-        } else if (p[0] == UDATA_SCHEMA && p[1] == 1) {
+        if (p[0] == UDATA_INSTANCE_OLD)
+            take_instance(p + 2, p[1], &out->old_instance);
+        else if (p[0] == UDATA_INSTANCE)
+            take_instance(p + 2, p[1], &out->instance);
+        else if (p[0] == UDATA_SCHEMA && p[1] == 1)
             out->schema = p[2];
-        }
         p += size;
         left -= size;
     }
@@ -401,9 +431,18 @@ static int read_stamp(const struct nlmsghdr *answer, void *data)
     return MNL_CB_OK;
 }
 
+static enum fw_tables judge_stamp(const struct stamp *s, const char *instance)
+{
+    if (!instance_of(s) || !streq(instance_of(s), instance))
+        return FW_TABLES_FOREIGN;
+    return s->schema > NETCTR_SCHEMA   ? FW_TABLES_NEWER
+           : s->schema < NETCTR_SCHEMA ? FW_TABLES_OLDER
+                                       : FW_TABLES_OURS;
+}
+
 int ruleset_probe(struct nft *n, const char *instance, char **owner)
 {
-    int result = FW_TABLES_OURS;
+    enum fw_tables result = FW_TABLES_OURS;
     for (size_t i = 0; i < ARRAY_LEN(TABLES); i++) {
         _Alignas(struct nlmsghdr) char buffer[256];
         _cleanup_stamp_ struct stamp stamp = {0};
@@ -413,18 +452,17 @@ int ruleset_probe(struct nft *n, const char *instance, char **owner)
         int r = nft_request(n, request, read_stamp, &stamp);
         if (r < 0 && r != -ENOENT)
             return r;
-        if (r == 0 && stamp.instance && !streq(stamp.instance, instance)) {
+        enum fw_tables one = r == -ENOENT ? FW_TABLES_MISSING : judge_stamp(&stamp, instance);
+        if (one == FW_TABLES_FOREIGN && instance_of(&stamp)) {
             /* Also when the other table is missing: what is there must not be replaced unasked. */
             if (owner)
-                *owner = take_ptr(stamp.instance);
-            return FW_TABLES_FOREIGN;
+                *owner = xstrdup(instance_of(&stamp));
+            return one;
         }
-        if (r == -ENOENT)
-            result = FW_TABLES_MISSING;
-        else if ((!stamp.instance || stamp.schema != SCHEMA) && result == FW_TABLES_OURS)
-            result = FW_TABLES_FOREIGN;
+        if (one > result)
+            result = one;
     }
-    return result;
+    return (int)result;
 }
 
 void ruleset_withdraw(struct nft_batch *b, char *what)

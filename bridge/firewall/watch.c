@@ -182,6 +182,8 @@ static bool is_whole(struct firewall_watch *l)
     int r = ruleset_probe(l->nft, l->instance, &owner);
     if (r < 0 || owner)
         return true;
+    if (r == FW_TABLES_OLDER || r == FW_TABLES_NEWER) /* monitors of that version may depend on them */
+        return true;
     bool whole = r == FW_TABLES_OURS;
     for (size_t i = 0; whole && i < ARRAY_LEN(tables); i++)
         whole = has_rules(l, i);

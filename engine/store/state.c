@@ -26,6 +26,8 @@ int container_save_state(struct container *c, struct err *e)
     if (r < 0)
         return r;
     json_object_set_new(j, "schema", json_integer(1));
+    json_put_str(j, "version", NETCTR_VERSION);
+    json_object_set_new(j, "network_schema", json_integer(NETCTR_SCHEMA));
     json_put_str(j, "id", c->spec.id);
     json_put_str(j, "boot", boot);
     json_put_str(j, "instance", c->store->instance);
@@ -55,11 +57,31 @@ int container_read_state(int run_dir, json_t **out, struct err *e)
     int r = json_read_at(run_dir, "state.json", &j, e);
     if (r == 0)
         r = json_verify_checksum(j, "state.json", e);
+    if (r == 0 && json_int(j, "schema", 0) > 1)
+        r = err_say(e, -EBADMSG,
+                    "state file `state.json` was written by a newer netctr (schema %lld)",
+                    (long long)json_int(j, "schema", 0));
     if (r == 0 && json_int(j, "schema", 0) != 1)
-        r = err_say(e, -EBADMSG, "state file `state.json` is damaged, or a newer netctr's");
+        r = err_say(e, -EBADMSG, "state file `state.json` is damaged: it has no schema");
     if (r == 0 && (!valid_name(json_str(j, "id")) || json_int(j, "monitor", 0) <= 0))
         r = err_say(e, -EBADMSG, "state file `state.json` is damaged: it has no id or monitor");
     if (r == 0)
         *out = take_ptr(j);
     return r;
+}
+
+int store_monitor_version(int live_dir, struct monitor_version *out, struct err *e)
+{
+    _cleanup_json_ json_t *j = NULL;
+    *out = (struct monitor_version){0};
+    int r = container_read_state(live_dir, &j, e);
+    if (r < 0)
+        return r;
+    const char *version = json_str(j, "version");
+    /* 0.1.0 was the only release that did not write its version; its schema was 5. */
+    out->version = xstrdup(version ? version : "0.1.0");
+    out->network_schema = (int)json_int(j, "network_schema", 5);
+    out->pid = (pid_t)json_int(j, "monitor", 0);
+    out->start = (uint64_t)json_int(j, "monitor_start", 0);
+    return 0;
 }

@@ -16,6 +16,11 @@
 
 #include <jansson.h>
 
+/** What netctr's processes on a host have to agree on to share its network: the firewall's tables, the records of
+ *  endpoints, the requests to monitors. Raised whenever one of these changes so that another version would do
+ *  harm. 0.1.0 has 5. */
+#define NETCTR_SCHEMA 6
+
 /* ---- errors ---------------------------------------------------------------------------------*/
 
 /* One error object: which step failed, on which object, the kernel's reason, and the cure.

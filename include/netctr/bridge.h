@@ -319,11 +319,12 @@ int64_t net_networks_age_ms(const struct net *net);
 
 /* ---- repair ---------------------------------------------------------------------------------*/
 
-/** Are the firewall's tables there, and ours? 0: yes; 1: missing, or restored from a file: they must be
- *  made anew by net_reload(); -EBUSY with a text: they belong to another instance. */
+/** Do the firewall's tables exist, with our instance and schema? 0: yes; 1: no, net_reload() must rebuild them
+ *  (missing, restored from a file, or of an older schema); with a text: -EBUSY if they belong to another instance,
+ *  -EPROTONOSUPPORT if a newer netctr made them. */
 int net_check(struct net *net, struct err *e);
-/** Are they this instance's, but of another version of netctr? Then single changes would go past them. */
-int net_is_outdated(struct net *net);
+/** Are they this instance's, but of an older schema? Then their sets may have other names. */
+bool net_is_outdated(struct net *net);
 /** Makes the firewall anew, in one transaction, from the networks and the endpoints that live; @names_port as
  *  for net_set_names_port(). What was led astray before it is for endpoints_end_stale_flows() to end. */
 int net_reload(struct net *net, const struct endpoint *live, size_t count, uint16_t names_port,

@@ -60,8 +60,11 @@ int engine_detach(struct engine *engine, struct container *c, bool aside, bool l
 int engine_gc(struct engine *engine, const struct gc *gc, struct err *e);
 /** Makes the firewall anew from what lives; with @only_if_needed, if it is not as it should be. */
 int engine_reload(struct engine *engine, bool only_if_needed, struct err *e);
-/** Replaces tables that another version of netctr has made, before something in them is changed. */
+/** Before a command changes the network: replaces tables of an older schema. Refuses (-EPROTONOSUPPORT) while a
+ *  container runs under a netctr whose schema differs, unless the tables have ours. */
 int engine_upgrade_tables(struct engine *engine, struct err *e);
+/** Before @r is stopped to be started again: could it start, or do others run under a netctr with another schema? */
+int engine_require_restart(struct engine *engine, const struct record *r, struct err *e);
 /** engine_reload(), whatever is left of the firewall. After an error @restored tells whether it is about the flows only,
  *  which may be astray. */
 int engine_restore_firewall(struct engine *engine, bool *restored, struct err *e);

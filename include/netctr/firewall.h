@@ -23,14 +23,16 @@ void fw_close(struct fw *fw); /**< accepts NULL */
 #define _cleanup_fw_ __attribute__((cleanup(fw_cleanup)))
 void fw_cleanup(struct fw **fw);
 
+/** Of two tables, the state that comes last here counts. */
 enum fw_tables {
-    FW_TABLES_MISSING, /**< one or both are not there (first run, `nft flush ruleset`) */
-    FW_TABLES_OURS,    /**< both are there and carry our instance */
-    FW_TABLES_FOREIGN, /**< there, but of another instance, of another version of netctr, or restored
-                            from a file */
+    FW_TABLES_OURS, /**< both exist and carry our instance and schema */
+    FW_TABLES_FOREIGN, /**< another instance's (@owner tells which), or restored from a file (no owner) */
+    FW_TABLES_MISSING, /**< one or both do not exist (first run, `nft flush ruleset`) */
+    FW_TABLES_OLDER,   /**< of our instance, made by a netctr with an older schema */
+    FW_TABLES_NEWER,   /**< with a newer schema: must not be changed */
 };
-/** Which tables the kernel holds now; negative errno on failure. When FOREIGN and @owner is not
- *  NULL, *@owner is the other instance's stamp (NULL if there is none); caller frees. */
+/** Returns which tables the kernel holds now, or a negative errno. If they belong to another instance, *@owner
+ *  (@owner may be NULL) is its stamp, which the caller frees; otherwise NULL. */
 int fw_probe(struct fw *fw, char **owner, struct err *e);
 
 /** Sends the tables and withdraws them in the same transaction: 0 if the kernel would take them. */

@@ -94,6 +94,16 @@ int store_defined_dir(struct store *s, const char *name);
  *  keeps it. -EWOULDBLOCK: it lives. -ENOENT: there is none yet. The store must be locked. */
 int store_try_lock(int live_dir);
 
+/** Which netctr a container's monitor is. */
+struct monitor_version {
+    char *version;      /**< the caller frees it */
+    int network_schema; /**< the NETCTR_SCHEMA that it was built with */
+    pid_t pid;
+    uint64_t start;
+};
+/** Reads it from the run directory of a container; -ENOENT, or -EBADMSG with a text if that is damaged. */
+int store_monitor_version(int live_dir, struct monitor_version *out, struct err *e);
+
 /* ---- events ---------------------------------------------------------------------------------
  * RUN/events: one line of JSON for each thing that happened, added by whoever did it. */
 
