@@ -1,5 +1,5 @@
 /* Containers need a host that forwards packets. Where forwarding was off, switching it on would make the
- * host a router for everybody: so netctr notes which links were there, and its own chain `strangers`
+ * host a router for everybody: so netctr notes which links were there, and its own chain `host_forward`
  * drops what would go from one of them to another. Links that come later belong to somebody who
  * knows that the host forwards (docker0, wg0), and stay open. Where forwarding was on before, nothing is
  * closed.

@@ -3,7 +3,7 @@
  * holder: a process that has joined it, a file descriptor, a TCP connection that is still
  * closing. Then the veth is written down in RUN/links, a file for each ("INDEX", with its name in it), and
  * the helper deletes what is still there a moment later. The guard is gone by then, so the veth passes no
- * frame (bridge/firewall/schema.c, from_containers).
+ * frame (bridge/firewall/schema.c, guard).
  */
 #include "bridge.h"
 

@@ -489,7 +489,7 @@ serve_nginx() { # NAME [FLAGS OF RUN...]
 # How many packets the rules with COMMENT have dropped.
 dropped() { # CHAIN COMMENT
     local table='inet netctr'
-    [[ $1 != speaks_* && $1 != from_containers ]] || table='bridge netctr_guard'
+    [[ $1 != guard* ]] || table='bridge netctr_guard'
     # shellcheck disable=SC2086 # two words
     nft list chain $table "$1" | awk -v comment="\"$2\"" \
         'index($0, comment) { for (i = 1; i < NF; i++) if ($i == "packets") n += $(i + 1) } END { print n + 0 }'
@@ -498,7 +498,7 @@ dropped() { # CHAIN COMMENT
 # From here on that chain of ours lets everything pass, for the positive control; until shut.
 open_up() { # CHAIN
     case $1 in
-    from_containers) nft insert rule bridge netctr_guard "$1" accept comment '"wide open"' ;;
+    guard) nft insert rule bridge netctr_guard "$1" accept comment '"wide open"' ;;
     *) nft insert rule inet netctr "$1" accept comment '"wide open"' ;;
     esac
 }
@@ -564,7 +564,7 @@ no_element_expires() {
 # restores.
 ruleset() {
     nft --stateless list ruleset |
-        sed -e '/^table inet netctr_keeper /,/^}/d' -e '/^table inet foreign_drop /,/^}/d'
+        sed -e '/^table inet netctr_nat_hold /,/^}/d' -e '/^table inet foreign_drop /,/^}/d'
 }
 firewall() {
     wait_for 3 no_element_expires

@@ -306,7 +306,7 @@ static size_t set_count;
 /* The keeper's table belongs to whichever monitor listens. */
 static bool passed_over(const char *table)
 {
-    return strcmp(table, "netctr_keeper") == 0;
+    return strcmp(table, "netctr_nat_hold") == 0;
 }
 
 static int on_table(const struct nlmsghdr *h, void *arg)

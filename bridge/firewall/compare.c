@@ -258,10 +258,10 @@ static bool is_unknown(const struct fw_wanted *wanted, enum ruleset_set set)
     switch (set) {
     case SET_CLOSED_FROM:
     case SET_CLOSED_TO:
-    case SET_BRIDGED: return wanted->unknown_closed;
-    case SET_RESOLVERS4:
-    case SET_RESOLVERS6:
-    case SET_DOORS: return wanted->unknown_resolvers;
+    case SET_HOST_BRIDGES: return wanted->unknown_closed;
+    case SET_DNS_REDIRECT4:
+    case SET_DNS_REDIRECT6:
+    case SET_DNS_LISTEN: return wanted->unknown_resolvers;
     default: return false;
     }
 }

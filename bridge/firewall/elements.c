@@ -82,7 +82,7 @@ static void put_subnets(struct nft_batch *b, enum change change, const struct fw
         inet_ntop(AF_INET, r.first, address, sizeof(address));
         _cleanup_free_ char *object =
             xasprintf("subnet %s/%u of network `%s`", address, n->prefix4, n->bridge);
-        put_subnet(b, change, &r, (struct subnet_sets){SET_SUBNETS4, SET_TURNAROUNDS4},
+        put_subnet(b, change, &r, (struct subnet_sets){SET_SUBNETS4, SET_HAIRPIN4},
                    !n->internal, object);
     }
     if (n->prefix6) {
@@ -90,7 +90,7 @@ static void put_subnets(struct nft_batch *b, enum change change, const struct fw
         inet_ntop(AF_INET6, r.first, address, sizeof(address));
         _cleanup_free_ char *object =
             xasprintf("subnet %s/%u of network `%s`", address, n->prefix6, n->bridge);
-        put_subnet(b, change, &r, (struct subnet_sets){SET_SUBNETS6, SET_TURNAROUNDS6},
+        put_subnet(b, change, &r, (struct subnet_sets){SET_SUBNETS6, SET_HAIRPIN6},
                    !n->internal, object);
     }
 }
@@ -111,11 +111,11 @@ void elements_network(struct nft_batch *b, enum change change, const struct fw_n
     if (n->isolated)
         put(b, change, (struct element){.set = SET_ISOLATED, .key = {bridge}}, object);
     if (n->masquerade)
-        put(b, change, (struct element){.set = SET_NATTED, .key = {bridge}}, object);
+        put(b, change, (struct element){.set = SET_MASQUERADED, .key = {bridge}}, object);
     if (n->routed)
         put(b, change, (struct element){.set = SET_ROUTED, .key = {bridge}}, object);
     if (n->open)
-        put(b, change, (struct element){.set = SET_OPEN, .key = {bridge}}, object);
+        put(b, change, (struct element){.set = SET_UNISOLATED, .key = {bridge}}, object);
     if (n->icc)
         put(b, change, (struct element){.set = SET_LINKS, .key = {bridge, bridge}}, object);
     strv_each (to, n->links)
@@ -149,7 +149,7 @@ static size_t elements_of_guard(const struct fw_guard *g, struct element out[GUA
     for (size_t i = 0; i < ARRAY_LEN(six); i++)
         if (!IN6_IS_ADDR_UNSPECIFIED(six[i])) {
             out[count++] = (struct element){.set = SET_ADDRS6, .key = {g->host_veth, six[i]}};
-            out[count++] = (struct element){.set = SET_TARGETS6, .key = {g->host_veth, six[i]}};
+            out[count++] = (struct element){.set = SET_ND_TARGETS6, .key = {g->host_veth, six[i]}};
         }
     return count;
 }
@@ -185,7 +185,7 @@ void elements_closed(struct nft_batch *b, enum change change, const struct fw_cl
     strv_each (bridge, c->bridges)
         if (valid_interface(b, bridge)) {
             _cleanup_free_ char *object = xasprintf("bridge `%s`", bridge);
-            put(b, change, (struct element){.set = SET_BRIDGED, .key = {bridge, bridge}}, object);
+            put(b, change, (struct element){.set = SET_HOST_BRIDGES, .key = {bridge, bridge}}, object);
         }
 }
 
@@ -251,7 +251,7 @@ static struct element elements_publish_key(const struct fw_publish *p,
     bool four = p->family == AF_INET;
     const void *to = four ? (const void *)&p->to4 : &p->to6;
     if (p->routed)
-        return (struct element){.set = four ? SET_EXPOSED4 : SET_EXPOSED6,
+        return (struct element){.set = four ? SET_ROUTED_PORTS4 : SET_ROUTED_PORTS6,
                                 .key = {to, &p->protocol, &ports->to}};
     if (p->any_address)
         return (struct element){.set = four ? SET_PUBLISH4 : SET_PUBLISH6,
@@ -299,7 +299,7 @@ void elements_resolver(struct nft_batch *b, enum change change, const struct fw_
     const void *gateway = four ? (const void *)&r->gateway4 : &r->gateway6;
     _cleanup_free_ char *object = xasprintf("resolver of network `%s`", r->bridge);
     put(b, change,
-        (struct element){.set = four ? SET_RESOLVERS4 : SET_RESOLVERS6,
+        (struct element){.set = four ? SET_DNS_REDIRECT4 : SET_DNS_REDIRECT6,
                          .key = {r->bridge, gateway, &r->protocol},
                          .data = {gateway, &port}},
         object);
@@ -311,5 +311,5 @@ void elements_door(struct nft_batch *b, enum change change, uint16_t port)
     uint16_t wire = htons(port);
     _cleanup_free_ char *object = xasprintf("door of the name server, port %u", port);
     for (size_t i = 0; i < ARRAY_LEN(protocols); i++)
-        put(b, change, (struct element){.set = SET_DOORS, .key = {&protocols[i], &wire}}, object);
+        put(b, change, (struct element){.set = SET_DNS_LISTEN, .key = {&protocols[i], &wire}}, object);
 }

@@ -13,7 +13,7 @@
 #include <linux/netlink.h>
 #include <string.h>
 
-#define TABLE "netctr_keeper"
+#define TABLE "netctr_nat_hold"
 
 static const struct {
     const char *name;

@@ -36,7 +36,7 @@ const struct field_type FIELDS[] = {
 static const struct table INET = {NFPROTO_INET, "netctr", "inet",
                                   "netctr: container networking (`netctr doctor` checks it)"};
 static const struct table GUARD = {NFPROTO_BRIDGE, "netctr_guard", "bridge",
-                                   "netctr: a container speaks only as itself"};
+                                   "netctr: anti-spoofing, a container sends only as itself"};
 const struct table *const TABLES[] = {&INET, &GUARD};
 
 /* Values in the host's byte order, as the kernel compares them. */
@@ -66,9 +66,9 @@ static const struct fixed CT_STATES[] = {
     {&INVALID, NF_DROP, NULL}, {&ESTABLISHED, NF_ACCEPT, NULL}, {&RELATED, NF_ACCEPT, NULL},
 };
 static const struct fixed ICMP_PROTOCOLS[] = {{"\x01", 0, NULL}, {"\x3a", 0, NULL}};
-static const struct fixed ETHER_TYPES[] = {{"\x08\x00", NFT_GOTO, "speaks_ip"},
-                                            {"\x08\x06", NFT_GOTO, "speaks_arp"},
-                                            {"\x86\xdd", NFT_GOTO, "speaks_ip6"}};
+static const struct fixed ETHER_TYPES[] = {{"\x08\x00", NFT_GOTO, "guard_ip"},
+                                            {"\x08\x06", NFT_GOTO, "guard_arp"},
+                                            {"\x86\xdd", NFT_GOTO, "guard_ip6"}};
 static const struct fixed DAD_TYPES[] = {
     {"\x83", 0, NULL}, {"\x87", 0, NULL}, {"\x8f", 0, NULL}};
 
@@ -85,37 +85,37 @@ static const struct fixed CARRIED_PROTOCOLS[] = {
 #define VALUES(a) FIXED(a, NFT_SET_ANONYMOUS | NFT_SET_CONSTANT)
 #define VERDICTS(a) FIXED(a, NFT_SET_ANONYMOUS | NFT_SET_CONSTANT | NFT_SET_MAP)
 
-#define TURNAROUNDS "from . to: a published port reached from its own network (hairpin)"
-#define SUBNETS "container subnets: nobody outside may claim these sources"
+#define HAIRPIN "from . to: a published port reached from its own network"
+#define SUBNETS "container subnets: packets from elsewhere must not have these sources"
 #define PUBLISHED_ANY "protocol . host port -> container (any host address)"
 #define PUBLISHED_AT "host address . protocol . host port -> container"
-#define TARGETS "the same as addrs6, in the only spelling of an NA's target that nft reads back"
-#define RESOLVERS "network . its gateway . protocol -> who answers there on port 53"
-#define DOORS "protocol . port where names are told: only by way of port 53"
-#define EXPOSED "routed networks: container . protocol . port open to the world"
-#define CLOSED_FROM "links that did not forward before netctr switched it on"
-#define CLOSED_TO "links that were there then: what comes in by closed_from does not leave by them"
-#define BRIDGED "host's own bridges: their frames cross the forward hook, but are not routed"
+#define ND_TARGETS "the same as addrs6, in the only form of an NA's target that nft reads back"
+#define DNS_REDIRECT "network . its gateway . protocol -> the DNS server behind port 53"
+#define DNS_LISTEN "protocol . port of the DNS server, which is reached by port 53 only"
+#define ROUTED_PORTS "routed networks: container . protocol . port open to the outside"
+#define CLOSED_FROM "host links that did not forward before netctr turned forwarding on"
+#define CLOSED_TO "host links of that moment: what comes in by closed_from does not leave by them"
+#define HOST_BRIDGES "the host's own bridges: bridged frames cross the forward hook and are not routed"
 #define UNGUARDED "veths on networks made with --no-guard; every other vc-* is checked"
 
 /* Sets that change with every container may expire (NFT_SET_TIMEOUT): see fw_expire(). */
 const struct set SETS[SET_COUNT] = {
     [SET_NETWORKS] = {INET_SET("networks", "every bridge that netctr made"), .key = {IFNAME}},
     [SET_INTERNAL] = {INET_SET("internal",
-                               "networks that neither reach nor are reached from outside"),
+                               "networks without a way in or out"),
                       .key = {IFNAME}},
-    [SET_ISOLATED] = {INET_SET("isolated", "networks that do not even have the host"),
+    [SET_ISOLATED] = {INET_SET("isolated", "networks that cannot even reach the host"),
                       .key = {IFNAME}},
-    [SET_NATTED] = {INET_SET("natted", "networks whose traffic leaves with the host's own address"),
+    [SET_MASQUERADED] = {INET_SET("masqueraded", "networks whose traffic leaves with the host's address"),
                     .key = {IFNAME}},
     [SET_LINKS] = {INET_SET("links", "from . to: bridges allowed to talk (a . a is ICC on)"),
                    .key = {IFNAME, IFNAME}},
     [SET_ROUTED] = {INET_SET("routed", "networks whose containers answer ping from outside"),
                     .key = {IFNAME}},
-    [SET_OPEN] = {INET_SET("open", "networks that reach each other (isolate=false)"),
+    [SET_UNISOLATED] = {INET_SET("unisolated", "networks that reach each other (isolate=false)"),
                   .key = {IFNAME}},
-    [SET_TURNAROUNDS4] = {INET_SET("turnarounds4", TURNAROUNDS), .key = {IP4, IP4}, RANGES},
-    [SET_TURNAROUNDS6] = {INET_SET("turnarounds6", TURNAROUNDS), .key = {IP6, IP6}, RANGES},
+    [SET_HAIRPIN4] = {INET_SET("hairpin4", HAIRPIN), .key = {IP4, IP4}, RANGES},
+    [SET_HAIRPIN6] = {INET_SET("hairpin6", HAIRPIN), .key = {IP6, IP6}, RANGES},
     [SET_SUBNETS4] = {INET_SET("subnets4", SUBNETS), .key = {IP4}, RANGES},
     [SET_SUBNETS6] = {INET_SET("subnets6", SUBNETS), .key = {IP6}, RANGES},
     [SET_PUBLISH4] = {INET_SET("publish4", PUBLISHED_ANY),
@@ -126,16 +126,16 @@ const struct set SETS[SET_COUNT] = {
                       .key = {PROTO, PORT}, .data = {IP6, PORT}, EXPIRES},
     [SET_PUBLISH6_AT] = {INET_SET("publish6_at", PUBLISHED_AT),
                          .key = {IP6, PROTO, PORT}, .data = {IP6, PORT}, EXPIRES},
-    [SET_EXPOSED4] = {INET_SET("exposed4", EXPOSED), .key = {IP4, PROTO, PORT}, EXPIRES},
-    [SET_EXPOSED6] = {INET_SET("exposed6", EXPOSED), .key = {IP6, PROTO, PORT}, EXPIRES},
-    [SET_RESOLVERS4] = {INET_SET("resolvers4", RESOLVERS),
+    [SET_ROUTED_PORTS4] = {INET_SET("routed_ports4", ROUTED_PORTS), .key = {IP4, PROTO, PORT}, EXPIRES},
+    [SET_ROUTED_PORTS6] = {INET_SET("routed_ports6", ROUTED_PORTS), .key = {IP6, PROTO, PORT}, EXPIRES},
+    [SET_DNS_REDIRECT4] = {INET_SET("dns_redirect4", DNS_REDIRECT),
                         .key = {IFNAME, IP4, PROTO}, .data = {IP4, PORT}},
-    [SET_RESOLVERS6] = {INET_SET("resolvers6", RESOLVERS),
+    [SET_DNS_REDIRECT6] = {INET_SET("dns_redirect6", DNS_REDIRECT),
                         .key = {IFNAME, IP6, PROTO}, .data = {IP6, PORT}},
-    [SET_DOORS] = {INET_SET("doors", DOORS), .key = {PROTO, PORT}},
+    [SET_DNS_LISTEN] = {INET_SET("dns_listen", DNS_LISTEN), .key = {PROTO, PORT}},
     [SET_CLOSED_FROM] = {INET_SET("closed_from", CLOSED_FROM), .key = {FAMILY, IFNAME}},
     [SET_CLOSED_TO] = {INET_SET("closed_to", CLOSED_TO), .key = {FAMILY, IFNAME}},
-    [SET_BRIDGED] = {INET_SET("bridged", BRIDGED), .key = {IFNAME, IFNAME}},
+    [SET_HOST_BRIDGES] = {INET_SET("host_bridges", HOST_BRIDGES), .key = {IFNAME, IFNAME}},
 
     [SET_UNGUARDED] = {GUARD_SET("unguarded", UNGUARDED), .key = {IFNAME}, EXPIRES},
     [SET_MACS] = {GUARD_SET("macs", "veth . the MAC it was given"),
@@ -144,13 +144,13 @@ const struct set SETS[SET_COUNT] = {
                     .key = {IFNAME, IP4}, EXPIRES},
     [SET_ADDRS6] = {GUARD_SET("addrs6", "veth . the IPv6 it was given (global and link-local)"),
                     .key = {IFNAME, IP6}, EXPIRES},
-    [SET_TARGETS6] = {GUARD_SET("targets6", TARGETS), .key = {IFNAME, TARGET6}, EXPIRES,
+    [SET_ND_TARGETS6] = {GUARD_SET("nd_targets6", ND_TARGETS), .key = {IFNAME, TARGET6}, EXPIRES,
                       .type_of = "iifname . @th,64,128", .type_of_data = TYPE_OF_TARGET,
                       .type_of_size = sizeof(TYPE_OF_TARGET)},
 
     [CT_VERDICTS] = {INET_SET("__map%d", NULL), .key = {CTSTATE}, VERDICTS(CT_STATES)},
     [PROTO_ICMP] = {INET_SET("__set%d", NULL), .key = {PROTO}, VALUES(ICMP_PROTOCOLS)},
-    [SPEAKS_WHAT] = {GUARD_SET("__map%d", NULL), .key = {ETHERTYPE}, VERDICTS(ETHER_TYPES)},
+    [GUARDED_TYPES] = {GUARD_SET("__map%d", NULL), .key = {ETHERTYPE}, VERDICTS(ETHER_TYPES)},
     [BEFORE_ADDRESS] = {GUARD_SET("__set%d", NULL), .key = {ICMP6}, VALUES(DAD_TYPES)},
     [CARRIED] = {GUARD_SET("__set%d", NULL), .key = {PROTO}, VALUES(CARRIED_PROTOCOLS)},
 };
@@ -225,7 +225,7 @@ static const uint32_t UNICAST = 1, LOCAL = 2; /* RTN_UNICAST, RTN_LOCAL */
 static const struct rule MARTIANS[] = {
     /* Containers' packets come in by the bridge. A port is an interface of the host only when somebody has
      * deleted its bridge, or where the kernel delivers a frame past it. */
-    {"iifname \"vc-*\" counter drop", "a container's port is not an interface of the host",
+    {"iifname \"vc-*\" counter drop", "the port of a container has lost its bridge",
      {IS_PORT, COUNTER, DROP}},
     {"iifname != \"lo\" ip daddr 127.0.0.0/8 counter drop", "loopback is never on a wire",
      {NOT_LO, IS_IP, NET(16, 1), EQ(1, "\x7f"), COUNTER, DROP}},
@@ -234,10 +234,10 @@ static const struct rule MARTIANS[] = {
     {"iifname != \"lo\" ip6 daddr ::1 counter drop", "loopback is never on a wire",
      {NOT_LO, IS_IP6, IP6_DADDR, EQ(16, LOOPBACK6), COUNTER, DROP}},
     {"iifname != \"lo\" iifname != @networks ip saddr @subnets4 counter drop",
-     "outsider with a container's address",
+     "container address from outside",
      {NOT_LO, IIF, NOT(SET_NETWORKS), IS_IP, IP_SADDR, LOOKUP(SET_SUBNETS4), COUNTER, DROP}},
     {"iifname != \"lo\" iifname != @networks ip6 saddr @subnets6 counter drop",
-     "outsider with a container's address",
+     "container address from outside",
      {NOT_LO, IIF, NOT(SET_NETWORKS), IS_IP6, IP6_SADDR, LOOKUP(SET_SUBNETS6), COUNTER, DROP}},
 };
 
@@ -252,59 +252,59 @@ static const struct rule PUBLISH[] = {
     {"dnat ip6 to meta l4proto . th dport map @publish6", NULL,
      {L4PROTO, DPORT, MAPPED(SET_PUBLISH6), DNAT_TO(NFPROTO_IPV6)}},
 };
-static const struct rule FROM_OUTSIDE[] = {
+static const struct rule DNAT_PREROUTING[] = {
     /* Before `publish`: a published port 53 must not take a neighbour's question. By the bridge that it
      * came in by: another network's gateway is a local address, too. */
-    {"th dport 53 dnat ip to iifname . ip daddr . meta l4proto map @resolvers4", "names",
-     {DPORT, EQ(2, "\0\x35"), IS_IP, IIF, IP_DADDR, L4PROTO, MAPPED(SET_RESOLVERS4),
+    {"th dport 53 dnat ip to iifname . ip daddr . meta l4proto map @dns_redirect4", "DNS",
+     {DPORT, EQ(2, "\0\x35"), IS_IP, IIF, IP_DADDR, L4PROTO, MAPPED(SET_DNS_REDIRECT4),
       DNAT_TO(NFPROTO_IPV4)}},
-    {"th dport 53 dnat ip6 to iifname . ip6 daddr . meta l4proto map @resolvers6", "names",
-     {DPORT, EQ(2, "\0\x35"), IS_IP6, IIF, IP6_DADDR, L4PROTO, MAPPED(SET_RESOLVERS6),
+    {"th dport 53 dnat ip6 to iifname . ip6 daddr . meta l4proto map @dns_redirect6", "DNS",
+     {DPORT, EQ(2, "\0\x35"), IS_IP6, IIF, IP6_DADDR, L4PROTO, MAPPED(SET_DNS_REDIRECT6),
       DNAT_TO(NFPROTO_IPV6)}},
     {"iifname @internal accept", "internal networks see no published ports",
      {IIF, LOOKUP(SET_INTERNAL), ACCEPT}},
     {"fib daddr type local goto publish", NULL, {TO_LOCAL, GOTO("publish")}},
 };
-static const struct rule FROM_HOST[] = {
+static const struct rule DNAT_OUTPUT[] = {
     {"ip6 daddr ::1 accept",
-     "Linux cannot route a reply to ::1 in from a bridge: the monitor proxies it",
+     "Linux cannot route replies to ::1 in from a bridge: the monitor proxies it",
      {IS_IP6, IP6_DADDR, EQ(16, LOOPBACK6), ACCEPT}},
     {"fib daddr type local goto publish", NULL, {TO_LOCAL, GOTO("publish")}},
 };
 
 /* 3. Forward: who may talk to whom. */
 static const struct rule FORWARD[] = {
-    {"iifname != @networks oifname != @networks goto strangers", "not netctr's traffic",
-     {IIF, NOT(SET_NETWORKS), OIF, NOT(SET_NETWORKS), GOTO("strangers")}},
+    {"iifname != @networks oifname != @networks goto host_forward", "not netctr's traffic",
+     {IIF, NOT(SET_NETWORKS), OIF, NOT(SET_NETWORKS), GOTO("host_forward")}},
     {"ct state vmap { invalid : drop, established : accept, related : accept }", NULL,
      {{STEP(CT, NFT_CT_STATE, 4)}, MAPPED(CT_VERDICTS)}},
     {"iifname . oifname @links accept", "same network, or linked",
      {IIF, OIF, LOOKUP(SET_LINKS), ACCEPT}},
-    {"iifname @open oifname @open accept", "both are open",
-     {IIF, LOOKUP(SET_OPEN), OIF, LOOKUP(SET_OPEN), ACCEPT}},
+    {"iifname @unisolated oifname @unisolated accept", "both are unisolated",
+     {IIF, LOOKUP(SET_UNISOLATED), OIF, LOOKUP(SET_UNISOLATED), ACCEPT}},
     {"iifname @internal counter drop", "internal network: no way out",
      {IIF, LOOKUP(SET_INTERNAL), COUNTER, DROP}},
     {"oifname @internal counter drop", "internal network: no way in",
      {OIF, LOOKUP(SET_INTERNAL), COUNTER, DROP}},
     {"oifname @networks ct status dnat accept", "published port",
      {OIF, LOOKUP(SET_NETWORKS), CT_HAS(NFT_CT_STATUS, DNATTED), ACCEPT}},
-    {"oifname @networks ip daddr . meta l4proto . th dport @exposed4 accept", "routed port",
-     {OIF, LOOKUP(SET_NETWORKS), IS_IP, IP_DADDR, L4PROTO, DPORT, LOOKUP(SET_EXPOSED4), ACCEPT}},
-    {"oifname @networks ip6 daddr . meta l4proto . th dport @exposed6 accept", "routed port",
-     {OIF, LOOKUP(SET_NETWORKS), IS_IP6, IP6_DADDR, L4PROTO, DPORT, LOOKUP(SET_EXPOSED6), ACCEPT}},
+    {"oifname @networks ip daddr . meta l4proto . th dport @routed_ports4 accept", "routed port",
+     {OIF, LOOKUP(SET_NETWORKS), IS_IP, IP_DADDR, L4PROTO, DPORT, LOOKUP(SET_ROUTED_PORTS4), ACCEPT}},
+    {"oifname @networks ip6 daddr . meta l4proto . th dport @routed_ports6 accept", "routed port",
+     {OIF, LOOKUP(SET_NETWORKS), IS_IP6, IP6_DADDR, L4PROTO, DPORT, LOOKUP(SET_ROUTED_PORTS6), ACCEPT}},
     {"oifname @routed icmp type echo-request accept", "routed network: ping",
      {OIF, LOOKUP(SET_ROUTED), IS_IP, IS_ICMP, ICMP_TYPE, EQ(1, "\x08"), ACCEPT}},
     {"oifname @routed icmpv6 type echo-request accept", "routed network: ping",
      {OIF, LOOKUP(SET_ROUTED), IS_IP6, L4PROTO, EQ(1, "\x3a"), ICMP_TYPE, EQ(1, "\x80"), ACCEPT}},
-    {"oifname @networks counter drop", "nobody published that",
+    {"oifname @networks counter drop", "not published",
      {OIF, LOOKUP(SET_NETWORKS), COUNTER, DROP}},
 };
 
 /* netctr had to switch forwarding on: that makes the host a router for its containers, not for others. */
 #define CONTAINERS_ONLY "forwarding is on for containers only (`netctr network forwarding`)"
-static const struct rule STRANGERS[] = {
-    {"iifname . oifname @bridged accept", "bridged, or routed: see turned_back",
-     {IIF, OIF, LOOKUP(SET_BRIDGED), ACCEPT}},
+static const struct rule HOST_FORWARD[] = {
+    {"iifname . oifname @host_bridges accept", "bridged, or routed: see host_hairpin",
+     {IIF, OIF, LOOKUP(SET_HOST_BRIDGES), ACCEPT}},
     {"meta nfproto . iifname @closed_from meta nfproto . oifname @closed_to counter drop",
      CONTAINERS_ONLY,
      {NFPROTO, IIF, LOOKUP(SET_CLOSED_FROM), NFPROTO, OIF, LOOKUP(SET_CLOSED_TO), COUNTER, DROP}},
@@ -314,67 +314,67 @@ static const struct rule STRANGERS[] = {
  * on (br_netfilter). Here it does not: bridged frames have no iifname any more. The host's own have none
  * either, but for IGMP, MLD, broadcasts and neighbour discovery, which the kernel sends with the device
  * already set. */
-static const struct rule TURNED_BACK[] = {
-    {"ct state established accept", "its first packet was judged; a look-up for each would cost",
+static const struct rule HOST_HAIRPIN[] = {
+    {"ct state established accept", "its first packet was checked",
      {CT_HAS(NFT_CT_STATE, ESTABLISHED), ACCEPT}},
-    {"iifname . oifname != @bridged accept", NULL, {IIF, OIF, NOT(SET_BRIDGED), ACCEPT}},
+    {"iifname . oifname != @host_bridges accept", NULL, {IIF, OIF, NOT(SET_HOST_BRIDGES), ACCEPT}},
     {"fib daddr type != unicast accept", "the host's own", {TO_OTHER_THAN_ONE, ACCEPT}},
-    {"ip6 hoplimit 255 accept", "the host's own: a router takes one off",
+    {"ip6 hoplimit 255 accept", "the host's own: routing would have decremented it",
      {IS_IP6, NET(7, 1), EQ(1, "\xff"), ACCEPT}},
     {"meta nfproto . iifname @closed_from meta nfproto . oifname @closed_to counter drop", CONTAINERS_ONLY,
      {NFPROTO, IIF, LOOKUP(SET_CLOSED_FROM), NFPROTO, OIF, LOOKUP(SET_CLOSED_TO), COUNTER, DROP}},
 };
 
 /* The host itself: out of an internal network's reach, but for what the network needs of it. */
-static const struct rule TO_HOST[] = {
-    {"iifname @isolated counter drop", "isolated network: there is no host",
+static const struct rule INPUT[] = {
+    {"iifname @isolated counter drop", "isolated network: the host is out of reach",
      {IIF, LOOKUP(SET_ISOLATED), COUNTER, DROP}},
-    {"iifname @internal goto from_internal", NULL,
-     {IIF, LOOKUP(SET_INTERNAL), GOTO("from_internal")}},
-    {"meta l4proto . th dport @doors ct status ! dnat counter drop", "names are for their network",
-     {L4PROTO, DPORT, LOOKUP(SET_DOORS), CT_LACKS(NFT_CT_STATUS, DNATTED), COUNTER, DROP}},
+    {"iifname @internal goto input_internal", NULL,
+     {IIF, LOOKUP(SET_INTERNAL), GOTO("input_internal")}},
+    {"meta l4proto . th dport @dns_listen ct status ! dnat counter drop", "DNS is for the containers of its network",
+     {L4PROTO, DPORT, LOOKUP(SET_DNS_LISTEN), CT_LACKS(NFT_CT_STATUS, DNATTED), COUNTER, DROP}},
 };
-static const struct rule FROM_INTERNAL[] = {
+static const struct rule INPUT_INTERNAL[] = {
     {"ct state established,related accept", NULL, {CT_HAS(NFT_CT_STATE, EST_OR_REL), ACCEPT}},
     {"meta l4proto { icmp, ipv6-icmp } accept", NULL, {L4PROTO, LOOKUP(PROTO_ICMP), ACCEPT}},
-    {"ct status dnat accept", "names", {CT_HAS(NFT_CT_STATUS, DNATTED), ACCEPT}},
+    {"ct status dnat accept", "DNS", {CT_HAS(NFT_CT_STATUS, DNATTED), ACCEPT}},
     {"counter drop", "internal network: the host is out of reach", {COUNTER, DROP}},
 };
 
 /* 4. Masquerade: who is seen from where. */
 static const struct rule SOURCE_NAT[] = {
-    {"ct status dnat ip saddr . ip daddr @turnarounds4 masquerade", "hairpin",
-     {CT_HAS(NFT_CT_STATUS, DNATTED), IS_IP, IP_SADDR, IP_DADDR, LOOKUP(SET_TURNAROUNDS4),
+    {"ct status dnat ip saddr . ip daddr @hairpin4 masquerade", "hairpin",
+     {CT_HAS(NFT_CT_STATUS, DNATTED), IS_IP, IP_SADDR, IP_DADDR, LOOKUP(SET_HAIRPIN4),
       MASQUERADE}},
-    {"ct status dnat ip6 saddr . ip6 daddr @turnarounds6 masquerade", "hairpin",
-     {CT_HAS(NFT_CT_STATUS, DNATTED), IS_IP6, IP6_SADDR, IP6_DADDR, LOOKUP(SET_TURNAROUNDS6),
+    {"ct status dnat ip6 saddr . ip6 daddr @hairpin6 masquerade", "hairpin",
+     {CT_HAS(NFT_CT_STATUS, DNATTED), IS_IP6, IP6_SADDR, IP6_DADDR, LOOKUP(SET_HAIRPIN6),
       MASQUERADE}},
     {"oifname @networks ip saddr 127.0.0.0/8 masquerade", "host's 127.0.0.1 -> container",
      {OIF, LOOKUP(SET_NETWORKS), IS_IP, NET(12, 1), EQ(1, "\x7f"), MASQUERADE}},
-    {"iifname @natted oifname != @networks ip daddr != 224.0.0.0/4 masquerade", "outgoing",
-     {IIF, LOOKUP(SET_NATTED), OIF, NOT(SET_NETWORKS), IS_IP, IP_DADDR, MASK(4, "\xf0\0\0\0"),
+    {"iifname @masqueraded oifname != @networks ip daddr != 224.0.0.0/4 masquerade", "outgoing",
+     {IIF, LOOKUP(SET_MASQUERADED), OIF, NOT(SET_NETWORKS), IS_IP, IP_DADDR, MASK(4, "\xf0\0\0\0"),
       NEQ(4, "\xe0\0\0\0"), MASQUERADE}},
-    {"iifname @natted oifname != @networks ip6 daddr != ff00::/8 masquerade", "outgoing",
-     {IIF, LOOKUP(SET_NATTED), OIF, NOT(SET_NETWORKS), IS_IP6, NET(24, 1), NEQ(1, "\xff"),
+    {"iifname @masqueraded oifname != @networks ip6 daddr != ff00::/8 masquerade", "outgoing",
+     {IIF, LOOKUP(SET_MASQUERADED), OIF, NOT(SET_NETWORKS), IS_IP6, NET(24, 1), NEQ(1, "\xff"),
       MASQUERADE}},
 };
 
 /* The guard: a container's frames, before the bridge learns or forwards anything from them. */
-static const struct rule FROM_CONTAINERS[] = {
+static const struct rule GUARD_ALL[] = {
     {"iifname != \"vc-*\" accept", "not a container's port", {IS_NO_PORT, ACCEPT}},
     {"iifname @unguarded accept", "--no-guard", {IIF, LOOKUP(SET_UNGUARDED), ACCEPT}},
     {"iifname . ether saddr != @macs counter drop", "not its MAC",
      {IIF, ETHER_SADDR, NOT(SET_MACS), COUNTER, DROP}},
-    {"ether type vmap { ip : goto speaks_ip, arp : goto speaks_arp, ip6 : goto speaks_ip6 }", NULL,
-     {ETHER_TYPE, MAPPED(SPEAKS_WHAT)}},
+    {"ether type vmap { ip : goto guard_ip, arp : goto guard_arp, ip6 : goto guard_ip6 }", NULL,
+     {ETHER_TYPE, MAPPED(GUARDED_TYPES)}},
     {"counter drop", "neither IP nor ARP", {COUNTER, DROP}},
 };
-static const struct rule SPEAKS_IP[] = {
+static const struct rule GUARD_IP[] = {
     {"iifname . ip saddr @addrs4 accept", NULL,
      {ETHER_IS_IP, IIF, IP_SADDR, LOOKUP(SET_ADDRS4), ACCEPT}},
     {"counter drop", "not its IPv4", {COUNTER, DROP}},
 };
-static const struct rule SPEAKS_ARP[] = {
+static const struct rule GUARD_ARP[] = {
     {"iifname . arp saddr ether @macs iifname . arp saddr ip @addrs4 accept", NULL,
      {IS_ARP, IIF, ARP_ETHER, LOOKUP(SET_MACS), IIF, ARP_IP, LOOKUP(SET_ADDRS4), ACCEPT}},
     {"iifname . arp saddr ether @macs arp operation request arp saddr ip 0.0.0.0 accept",
@@ -390,9 +390,9 @@ static const struct rule SPEAKS_ARP[] = {
  * off before reassembly.) A
  * field that is not there to be loaded ends a rule as if it did not match: what must be seen stands before
  * an accept. */
-static const struct rule SPEAKS_IP6[] = {
+static const struct rule GUARD_IP6[] = {
     {"frag nexthdr != { dccp, esp, gre, ipv6-icmp, sctp, tcp, udp, udplite } counter drop",
-     "what a fragment carries must be seen in it, and not behind its end",
+     "a fragment must show what it carries",
      {ETHER_TYPE, EQ(2, "\x86\xdd"), FRAGMENT_NEXT, NOT(CARRIED), COUNTER, DROP}},
     {"iifname . ip6 saddr @addrs6 meta l4proto != ipv6-icmp accept", NULL,
      {ETHER_IS_IP6, IIF, IP6_SADDR, LOOKUP(SET_ADDRS6), L4PROTO, NEQ(1, "\x3a"), ACCEPT}},
@@ -411,16 +411,16 @@ static const struct rule SPEAKS_IP6[] = {
       LOOKUP(BEFORE_ADDRESS), ACCEPT}},
     {"iifname . ip6 saddr != @addrs6 counter drop", "not its IPv6",
      {ETHER_IS_IP6, IIF, IP6_SADDR, NOT(SET_ADDRS6), COUNTER, DROP}},
-    {"icmpv6 type nd-neighbor-advert iifname . @th,64,128 @targets6 accept", NULL,
-     {IS_ICMP6, ICMP_TYPE, EQ(1, "\x88"), IIF, NA_TARGET, LOOKUP(SET_TARGETS6), ACCEPT}},
+    {"icmpv6 type nd-neighbor-advert iifname . @th,64,128 @nd_targets6 accept", NULL,
+     {IS_ICMP6, ICMP_TYPE, EQ(1, "\x88"), IIF, NA_TARGET, LOOKUP(SET_ND_TARGETS6), ACCEPT}},
     {"icmpv6 type nd-neighbor-advert counter drop", "NA for an address it does not own",
      {IS_ICMP6, ICMP_TYPE, EQ(1, "\x88"), COUNTER, DROP}},
     {"icmpv6 type != nd-neighbor-advert accept", NULL,
      {IS_ICMP6, ICMP_TYPE, NEQ(1, "\x88"), ACCEPT}},
-    {"meta l4proto ipv6-icmp frag frag-off != 0 accept", "the rest of one whose type was seen",
+    {"meta l4proto ipv6-icmp frag frag-off != 0 accept", "a later fragment: the type is in the first",
      {ETHER_TYPE, EQ(2, "\x86\xdd"), L4PROTO, EQ(1, "\x3a"), FRAGMENT_OFFSET, NEQ(2, ZEROS),
       ACCEPT}},
-    {"counter drop", "what it is cannot be seen", {COUNTER, DROP}},
+    {"counter drop", "its type is not visible", {COUNTER, DROP}},
 };
 
 #define RULES(a) (a), ARRAY_LEN(a)
@@ -429,26 +429,26 @@ const struct chain CHAINS[CHAIN_COUNT] = {
     {&INET, "martians", RULES(MARTIANS), "type filter hook prerouting priority raw",
      "filter", NF_INET_PRE_ROUTING, -300},
     {&INET, "publish", RULES(PUBLISH), NULL, NULL, 0, 0},
-    {&INET, "from_outside", RULES(FROM_OUTSIDE), "type nat hook prerouting priority dstnat",
+    {&INET, "dnat_prerouting", RULES(DNAT_PREROUTING), "type nat hook prerouting priority dstnat",
      "nat", NF_INET_PRE_ROUTING, -100},
-    {&INET, "from_host", RULES(FROM_HOST), "type nat hook output priority -100",
+    {&INET, "dnat_output", RULES(DNAT_OUTPUT), "type nat hook output priority -100",
      "nat", NF_INET_LOCAL_OUT, -100},
     {&INET, "forward", RULES(FORWARD), "type filter hook forward priority filter",
      "filter", NF_INET_FORWARD, 0},
-    {&INET, "strangers", RULES(STRANGERS), NULL, NULL, 0, 0},
-    {&INET, "turned_back", RULES(TURNED_BACK), "type filter hook postrouting priority filter",
+    {&INET, "host_forward", RULES(HOST_FORWARD), NULL, NULL, 0, 0},
+    {&INET, "host_hairpin", RULES(HOST_HAIRPIN), "type filter hook postrouting priority filter",
      "filter", NF_INET_POST_ROUTING, 0},
-    {&INET, "to_host", RULES(TO_HOST), "type filter hook input priority filter",
+    {&INET, "input", RULES(INPUT), "type filter hook input priority filter",
      "filter", NF_INET_LOCAL_IN, 0},
-    {&INET, "from_internal", RULES(FROM_INTERNAL), NULL, NULL, 0, 0},
+    {&INET, "input_internal", RULES(INPUT_INTERNAL), NULL, NULL, 0, 0},
     {&INET, "source_nat", RULES(SOURCE_NAT), "type nat hook postrouting priority srcnat",
      "nat", NF_INET_POST_ROUTING, 100},
 
-    {&GUARD, "from_containers", RULES(FROM_CONTAINERS),
+    {&GUARD, "guard", RULES(GUARD_ALL),
      "type filter hook prerouting priority dstnat", "filter", NF_INET_PRE_ROUTING, -300},
-    {&GUARD, "speaks_ip", RULES(SPEAKS_IP), NULL, NULL, 0, 0},
-    {&GUARD, "speaks_arp", RULES(SPEAKS_ARP), NULL, NULL, 0, 0},
-    {&GUARD, "speaks_ip6", RULES(SPEAKS_IP6), NULL, NULL, 0, 0},
+    {&GUARD, "guard_ip", RULES(GUARD_IP), NULL, NULL, 0, 0},
+    {&GUARD, "guard_arp", RULES(GUARD_ARP), NULL, NULL, 0, 0},
+    {&GUARD, "guard_ip6", RULES(GUARD_IP6), NULL, NULL, 0, 0},
 };
 
 /* clang-format on */

@@ -104,7 +104,7 @@ struct chain {
 };
 
 /** Sets that rules bring along, behind the named ones. */
-enum { CT_VERDICTS = SET_NAMED_COUNT, PROTO_ICMP, SPEAKS_WHAT, CARRIED, BEFORE_ADDRESS, SET_COUNT };
+enum { CT_VERDICTS = SET_NAMED_COUNT, PROTO_ICMP, GUARDED_TYPES, CARRIED, BEFORE_ADDRESS, SET_COUNT };
 
 enum { TABLE_COUNT = 2, CHAIN_COUNT = 14 };
 extern const struct table *const TABLES[TABLE_COUNT];

@@ -156,7 +156,7 @@ struct fw_subject {
     uint8_t address[16]; /**< network order */
 };
 struct fw_difference {
-    const char *text; /**< "network `nc-a` is not in set `natted`" */
+    const char *text; /**< "network `nc-a` is not in set `masqueraded`" */
     struct fw_subject subjects[5];
     size_t subject_count; /**< 0: the whole firewall */
 };

@@ -210,7 +210,7 @@ rules_gone() {
     finds problem 'the firewall: published port tcp 8080 is not in set'
     cured
     local set
-    for set in macs addrs4 addrs6 targets6; do
+    for set in macs addrs4 addrs6 nd_targets6; do
         netctr gc # or it would be done by helpers that replace those that stand still for long
         nobody_watches
         nft flush set bridge netctr_guard $set

@@ -92,9 +92,9 @@ flushed() {
     serves_differences
     wait_for 5 helpers_work
     nobody_watches
-    nft 'flush chain inet netctr forward; flush chain bridge netctr_guard speaks_ip6'
+    nft 'flush chain inet netctr forward; flush chain bridge netctr_guard guard_ip6'
     finds problem "the firewall: $(netctr network inspect default | jq '[.[0].differences[] | select(startswith("firewall: rule netctr forward"))] | length') rules of chain netctr forward are missing"
-    finds problem 'rules of chain netctr_guard speaks_ip6 are missing'
+    finds problem 'rules of chain netctr_guard guard_ip6 are missing'
     assert_eq "$(jq '[.[] | select(.text | startswith("the firewall: "))] | length' "$tmp/findings")" 2 'findings'
     nft --json list chains | jq -r '.nftables[].chain // empty | select(.table | . == "netctr" or . == "netctr_guard") |
         "flush chain \(.family) \(.table) \(.name)"' | nft -f -
@@ -224,7 +224,7 @@ drops() {
     in_lan ip address add 10.88.0.200/32 dev lo
     in_lan ping -c 2 -W 1 -i 0.2 -I 10.88.0.200 192.0.2.2 >/dev/null || true
     in_lan ip address del 10.88.0.200/32 dev lo
-    finds note "netctr has dropped 2 packets with an address that cannot come from there (outsider with a container's address)"
+    finds note "netctr has dropped 2 packets with an address that cannot come from there (container address from outside)"
     netctr network reload
     finds_none 'not its IPv4'
     finds_none 'outsider with'
@@ -303,7 +303,7 @@ name_server() {
     wait_for 5 looks_up asks web
     finds_none 'does not answer its containers'
     nobody_watches
-    nft flush map inet netctr resolvers4
+    nft flush map inet netctr dns_redirect4
     finds problem 'the name server of network `default` (10.88.0.1, port 53/udp) does not answer its containers'
     cure_it
     looks_up asks web

@@ -345,7 +345,7 @@ print("bound", flush=True); time.sleep(60)' >"$tmp/bound" &
     idle one
     wait_for 5 helpers_work
     [ "$(names_port)" -lt 1022 ] || fail "port $(names_port)"
-    assert_contains "$(nft list map inet netctr resolvers4)" ". $(names_port)"
+    assert_contains "$(nft list map inet netctr dns_redirect4)" ". $(names_port)"
     assert_eq "$(in_network_of one dig +short +time=2 @10.88.0.1 one)" "$(address_of one)"
 }
 t 'a port that somebody has: it takes another' port_taken

@@ -108,7 +108,7 @@ no_router_for_strangers() {
     assert_fails strangers_pass
     assert_fails strangers_pass6
     nothing_arrives
-    assert_eq "$(dropped strangers 'forwarding is on for containers only (`netctr network forwarding`)')" 6
+    assert_eq "$(dropped host_forward 'forwarding is on for containers only (`netctr network forwarding`)')" 6
     containers_pass
     # What is closed comes back with the firewall.
     nft flush ruleset
@@ -130,11 +130,11 @@ same_link() {
     ip route add 198.51.200.0/24 dev eth1
     in_lan2 ip route flush table local 198.51.200.9 2>/dev/null || true
     local before
-    before=$(dropped strangers 'forwarding is on for containers only (`netctr network forwarding`)')
+    before=$(dropped host_forward 'forwarding is on for containers only (`netctr network forwarding`)')
     in_lan2 peer ask udp 198.51.200.77 9999 0 0.2 || true
     in_lan2 ip route add 198.51.200.77 via 198.51.100.1
     in_lan2 peer ask udp 198.51.200.77 9999 0 0.2 || true
-    assert_eq "$(dropped strangers 'forwarding is on for containers only (`netctr network forwarding`)')" $((before + 1))
+    assert_eq "$(dropped host_forward 'forwarding is on for containers only (`netctr network forwarding`)')" $((before + 1))
 }
 t 'nor for two on the same link' same_link
 
@@ -184,14 +184,14 @@ turned_back() {
     wait_for 3 vm1 ping -c 1 -W 1 2001:db8:201::254
     assert_fails vm1 ping -c 1 -W 0.2 203.0.2.1
     netctr run --rm "$box" true 2>/dev/null
-    assert_eq "$(dropped turned_back "$rule")" 0
+    assert_eq "$(dropped host_hairpin "$rule")" 0
     assert_fails vm1 ping -c 1 -W 0.2 203.0.2.1
     assert_fails vm1 ping -c 1 -W 0.2 2001:db8:202::1
-    assert_eq "$(dropped turned_back "$rule")" 2
+    assert_eq "$(dropped host_hairpin "$rule")" 2
     # By the MAC of a port of the bridge, too, which is the host's as well.
     vm1 ip neighbour replace 203.0.1.254 dev eth0 lladdr "$(cat /sys/class/net/tap1/address)"
     assert_fails vm1 ping -c 1 -W 0.2 203.0.2.1
-    assert_eq "$(dropped turned_back "$rule")" 3
+    assert_eq "$(dropped host_hairpin "$rule")" 3
     # What the host itself says there is not routed.
     ip neighbour flush dev br0
     ping -c 1 -W 1 203.0.2.1 >/dev/null
@@ -203,7 +203,7 @@ s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
 s.sendto(b"to all", ("203.0.1.255", 90))'
     wait_for 2 grep -q 'datagram 203.0.1.254 90 to all' "$tmp/vm1"
-    assert_eq "$(dropped turned_back "$rule")" 3
+    assert_eq "$(dropped host_hairpin "$rule")" 3
     netctr network forwarding --open
     vm1 ping -c 1 -W 1 203.0.2.1 >/dev/null
     wait_for 3 vm1 ping -c 1 -W 1 2001:db8:202::1
@@ -349,9 +349,9 @@ some_were_on() {
     wait_for 5 grep -q listening "$tmp/lan2"
     in_lan peer ask udp 198.51.100.9 90 0 0.5 || true # the answer comes back as one of a flow
     wait_for 2 grep -q 'datagram 192.0.2.9 90' "$tmp/lan2"
-    before=$(dropped strangers 'forwarding is on for containers only (`netctr network forwarding`)')
+    before=$(dropped host_forward 'forwarding is on for containers only (`netctr network forwarding`)')
     in_lan2 peer ask udp 192.0.2.9 9999 0 0.2 || true
-    assert_eq "$(dropped strangers 'forwarding is on for containers only (`netctr network forwarding`)')" $((before + 1))
+    assert_eq "$(dropped host_forward 'forwarding is on for containers only (`netctr network forwarding`)')" $((before + 1))
 }
 t 'links that forwarded on their own go on' some_were_on
 

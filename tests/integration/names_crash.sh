@@ -28,7 +28,7 @@ flushed() {
     assert_eq "$(ask a b)" "$(address_of b)"
     local before
     before=$(firewall)
-    [[ $before == *resolvers4* ]] || fail 'it is not there'
+    [[ $before == *dns_redirect4* ]] || fail 'it is not there'
     nft flush ruleset
     wait_for 5 answers a b "$(address_of b)"
     assert_eq "$(firewall)" "$before"

@@ -32,7 +32,7 @@ by_hosts() { # [FLAGS OF RUN...]
     idle c "$@"
     wait_for 5 knows c "$(address_of a) a $(netctr inspect a | jq -r '.[0].id')"
     assert_eq "$(hosts_of a)" '127.0.0.1 localhost'
-    assert_lacks "$(nft list map inet netctr resolvers4)" elements
+    assert_lacks "$(nft list map inet netctr dns_redirect4)" elements
 }
 no_dns() {
     define plain 1 ', "dns": false'

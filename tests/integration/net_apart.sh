@@ -95,7 +95,7 @@ between_two() {
     in_network_of x ip route replace "$on_q" via "$on_p"
     assert_silent from x tcp "$on_q" 80
     # The control: without the guard's chain all of these would be.
-    open_up from_containers
+    open_up guard
     in_network_of both sysctl -qw net.ipv4.ip_forward=1
     assert_contains "$(from x tcp "$on_q" 80)" 'both '
     assert_contains "$(from x tcp "$y" 80)" 'y '

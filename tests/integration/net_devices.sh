@@ -116,12 +116,12 @@ differences_are_told() {
     stopped=$(helper_processes)
     # shellcheck disable=SC2086
     kill -STOP $stopped
-    nft delete element inet netctr natted '{ nc-a }'
+    nft delete element inet netctr masqueraded '{ nc-a }'
     nft add element inet netctr internal '{ nc-a }'
     differences a >"$tmp/told"
     # shellcheck disable=SC2086
     kill -CONT $stopped
-    grep -qx 'firewall: network `nc-a` is not in set `natted`' "$tmp/told"
+    grep -qx 'firewall: network `nc-a` is not in set `masqueraded`' "$tmp/told"
     grep -qx 'firewall: `nc-a` is, and should not be, in set `internal`' "$tmp/told"
     netctr network reload
     assert_eq "$(differences a)" ''

@@ -105,11 +105,11 @@ t 'one of the two tables removed' parts_of_it
 a_rule_or_an_element() {
     two
     nft delete rule inet netctr forward handle \
-        "$(nft -a list chain inet netctr forward | awk '/nobody published that/ { print $NF }')"
+        "$(nft -a list chain inet netctr forward | awk '/not published/ { print $NF }')"
     restored_within 1
     nft delete element inet netctr publish4 '{ tcp . 8080 }'
     restored_within 1
-    nft flush chain bridge netctr_guard from_containers
+    nft flush chain bridge netctr_guard guard
     restored_within 1
     open
     closed

@@ -226,9 +226,9 @@ directly() {
     }
     in_lan ip route replace "$a4" via $v4
     in_lan ip -6 route replace "$a6" via $v6
-    before=$(dropped forward 'nobody published that')
+    before=$(dropped forward 'not published')
     ask_all assert_silent
-    [ "$(dropped forward 'nobody published that')" -ge $((before + 6)) ] || fail 'not by our rule'
+    [ "$(dropped forward 'not published')" -ge $((before + 6)) ] || fail 'not by our rule'
     assert_fails in_lan ping -c 1 -W 0.3 "$a4"
     assert_fails in_lan ping -c 1 -W 0.3 "$a6"
     open_up forward
@@ -351,12 +351,12 @@ outsiders() {
         from_wire udp src=$lan4 dst=$v4 dport=5353 text=honest4
         from_wire udp src=$lan6 dst=$v6 dport=5353 text=honest6
     }
-    before=$(dropped martians "outsider with a container's address")
+    before=$(dropped martians "container address from outside")
     attack
     wait_for 2 logged web honest4
     wait_for 2 logged web honest6
     assert_lacks "$(netctr logs web)" spoofed
-    assert_eq "$(dropped martians "outsider with a container's address")" $((before + 5)) dropped
+    assert_eq "$(dropped martians "container address from outside")" $((before + 5)) dropped
     open_up martians
     attack
     wait_for 2 logged web spoofed4

@@ -56,7 +56,7 @@ guarded() { # CHAIN COMMENT PACKETS HARM
     assert_eq $(($(dropped "$1" "$2") - before)) "$3" "dropped: $2"
     ! "$4" || fail "harm is done: $4"
     all_is_well
-    open_up from_containers
+    open_up guard
     set_bridge_nf "${control_nf:-0}"
     attack
     wait_for 2 "$4"
@@ -73,7 +73,7 @@ spoofed_mac() {
     moved() { # the bridge believes that the victim is where evil is; dupe heard it
         logged dupe false-mac
     }
-    guarded from_containers 'not its MAC' 3 moved
+    guarded guard 'not its MAC' 3 moved
 }
 t "a container with another's MAC" spoofed_mac
 
@@ -104,7 +104,7 @@ spoofed_mac_moves_nothing() {
     attack
     assert_eq "$(port_to "$victim_mac")" "$home" "the victim's port, when the bridge learns"
     bridge link set dev "$own" learning off
-    open_up from_containers
+    open_up guard
     attack
     assert_eq "$(port_to "$victim_mac")" "$home" "the victim's port, without the guard"
     # The positive control: neither.
@@ -139,7 +139,7 @@ spoofed_ipv4() {
         evil udp src=0.0.0.0 dst=255.255.255.255 dmac=ff:ff:ff:ff:ff:ff dport=67 text=dhcp
     }
     heard() { logged dupe false4; }
-    guarded speaks_ip 'not its IPv4' 5 heard
+    guarded guard_ip 'not its IPv4' 5 heard
 }
 t "a container with another's IPv4 address" spoofed_ipv4
 
@@ -152,7 +152,7 @@ spoofed_ipv6() {
         evil udp src=fe80::1 dst="$dupe6" dport=60 text=false6
     }
     heard() { logged dupe false6; }
-    guarded speaks_ip6 'not its IPv6' 4 heard
+    guarded guard_ip6 'not its IPv6' 4 heard
 }
 t "a container with another's IPv6 address" spoofed_ipv6
 
@@ -171,7 +171,7 @@ forged_arp() {
         [ "$(known "$victim4")" != "$victim_mac" ] || [ "$(known "$gateway4")" != "$gateway_mac" ] ||
             [ "$(known "$evil4")" != "$evil_mac" ]
     }
-    guarded speaks_arp 'ARP for an address it does not own' 5 deceived
+    guarded guard_arp 'ARP for an address it does not own' 5 deceived
     # The host knows better whatever it hears.
     assert_contains "$(ip neighbour show "$victim4" dev nc-default)" "$victim_mac PERMANENT"
 }
@@ -185,10 +185,10 @@ arp_probes_pass() {
     wait_for 2 grep -q "$evil_mac.*who-has $victim4" "$tmp/dump"
     # As an answer, 0.0.0.0 is nobody's.
     local before
-    before=$(dropped speaks_arp 'ARP for an address it does not own')
+    before=$(dropped guard_arp 'ARP for an address it does not own')
     evil arp op=2 sha="$evil_mac" spa=0.0.0.0 tpa="$dupe4"
     sleep 0.1
-    assert_eq "$(dropped speaks_arp 'ARP for an address it does not own')" $((before + 1))
+    assert_eq "$(dropped guard_arp 'ARP for an address it does not own')" $((before + 1))
 }
 t 'ARP probes may ask whether an address is free' arp_probes_pass
 
@@ -202,7 +202,7 @@ forged_na() {
         evil na src="$evil6" dst="$dupe6" target="$victim6" lladdr="$evil_mac" extended=1
     }
     deceived() { [ "$(known "$victim6")" != "$victim_mac" ]; }
-    guarded speaks_ip6 'NA for an address it does not own' 4 deceived
+    guarded guard_ip6 'NA for an address it does not own' 4 deceived
     assert_contains "$(ip neighbour show "$victim6" dev nc-default)" "$victim_mac PERMANENT"
 }
 t "unsolicited NA for the neighbour's address" forged_na
@@ -221,7 +221,7 @@ fragmented_na() {
         pieces 24 "${claim[@]}"
     }
     deceived() { [ "$(known "$victim6")" != "$victim_mac" ]; }
-    guarded speaks_ip6 'ND and MLD are never in fragments (RFC 6980)' 2 deceived
+    guarded guard_ip6 'ND and MLD are never in fragments (RFC 6980)' 2 deceived
 }
 t "a neighbour's address claimed in fragments" fragmented_na
 
@@ -236,7 +236,7 @@ hidden_na() {
     deceived() { [ "$(known "$victim6")" != "$victim_mac" ]; }
     # What receives fragments drops such by itself; what br_netfilter has reassembled it believes.
     [ -e /proc/sys/net/bridge ] || skip 'no br_netfilter'
-    control_nf=1 guarded speaks_ip6 'what a fragment carries must be seen in it, and not behind its end' 5 deceived
+    control_nf=1 guarded guard_ip6 'a fragment must show what it carries' 5 deceived
 }
 t "a neighbour's address claimed in a second fragment" hidden_na
 
@@ -250,7 +250,7 @@ fragmented_ra() {
         pieces behind ra src="$self" dst=ff02::1 dmac=33:33:00:00:00:01 lladdr="$evil_mac"
     }
     deceived() { in_network_of dupe ip -6 route show default | has "via $self"; }
-    guarded speaks_ip6 'ND and MLD are never in fragments (RFC 6980)' 1 deceived
+    guarded guard_ip6 'ND and MLD are never in fragments (RFC 6980)' 1 deceived
 }
 t 'router advertisements in fragments' fragmented_ra
 
@@ -302,7 +302,7 @@ forged_ra() {
         evil ra src="$self" dst=ff02::1 dmac=33:33:00:00:00:01 lladdr="$evil_mac" extended=1
     }
     deceived() { in_network_of dupe ip -6 route show default | has "via $self"; }
-    guarded speaks_ip6 'containers are not routers (CVE-2020-10749)' 2 deceived
+    guarded guard_ip6 'containers are not routers (CVE-2020-10749)' 2 deceived
 }
 # kubernetes #91507, libnetwork #2558, plugins #160
 t 'router advertisements' forged_ra
@@ -330,7 +330,7 @@ forged_redirect4() {
     three
     attack() { evil redirect src="$gateway4" dst="$dupe4" about=198.51.100.1 via="$evil4"; }
     deceived() { in_network_of dupe ip route get 198.51.100.1 | has "via $evil4"; }
-    guarded speaks_ip 'not its IPv4' 1 deceived
+    guarded guard_ip 'not its IPv4' 1 deceived
 }
 t 'an ICMP redirect in the name of the gateway' forged_redirect4
 
@@ -344,7 +344,7 @@ forged_redirect6() {
     in_network_of dupe ping -c 1 -W 1 "$self%eth0" >/dev/null
     attack() { evil redirect src="$router" dst="$dupe6" about=2001:db8:1::1 via="$self"; }
     deceived() { in_network_of dupe ip -6 route get 2001:db8:1::1 | has "via $self"; }
-    guarded speaks_ip6 'containers are not routers' 1 deceived
+    guarded guard_ip6 'containers are not routers' 1 deceived
 }
 t 'an ICMPv6 redirect in the name of the gateway' forged_redirect6
 
@@ -359,6 +359,6 @@ neither_ip_nor_arp() {
     in_network_of dupe timeout $((20 * slowness)) tcpdump -Z root -nei eth0 --immediate-mode -l 'vlan or ether proto 0x88cc' >"$tmp/dump" 2>&1 &
     wait_for 3 grep -q 'listening on' "$tmp/dump"
     arrived() { grep -q 'ethertype' "$tmp/dump"; }
-    guarded from_containers 'neither IP nor ARP' 4 arrived
+    guarded guard 'neither IP nor ARP' 4 arrived
 }
 t 'frames with a VLAN tag, or neither IP nor ARP' neither_ip_nor_arp

@@ -70,14 +70,14 @@ isolated() {
     assert_contains "$(in_network_of a ip neighbour show $host4)" lladdr # the control: now it does
     in_network_of a ip neighbour replace $host4 lladdr "$(cat /sys/class/net/nc-i/address)" dev eth0
     local before
-    before=$(dropped to_host 'isolated network: there is no host')
+    before=$(dropped input 'isolated network: the host is out of reach')
     assert_silent from a udp $host4 53
     assert_silent from a tcp $host4 90
     assert_fails in_network_of a ping -c 1 -W 0.3 $host4
     assert_silent from a udp $lan4 53
-    [ "$(dropped to_host 'isolated network: there is no host')" -gt "$before" ]
+    [ "$(dropped input 'isolated network: the host is out of reach')" -gt "$before" ]
     assert_lacks "$(cat "$tmp/host")" datagram
-    open_up to_host
+    open_up input
     assert_silent from a udp $host4 53 # the answer has no way back
     wait_for 2 grep -q datagram "$tmp/host"
     shut
@@ -119,7 +119,7 @@ internal() {
     serve_peer web -p 8080:80
     assert_silent from a tcp $host4 8080
     assert_contains "$(from out tcp $host4 8080)" 'web '
-    open_up to_host
+    open_up input
     assert_contains "$(from a tcp "$gateway" 90)" 'host '
     shut
 }

@@ -21,7 +21,7 @@ outsiders() {
     port=$(names_port)
     # Another network's container at the first's gateway: at 53 there is nobody, and behind it the rule.
     unanswered from b r @10.77.1.1
-    before=$(dropped to_host 'names are for their network')
+    before=$(dropped input 'DNS is for the containers of its network')
     for kind in +notcp +tcp; do
         unanswered from b r @10.77.1.1 -p "$port" $kind
         # And its own network's container has to ask at port 53, too.
@@ -36,7 +36,7 @@ outsiders() {
         kept_out=$((kept_out + 7))
     done
     unanswered in_lan dig @10.77.1.1 r
-    [ "$(dropped to_host 'names are for their network')" -ge $((before + kept_out)) ] || fail 'something else kept them out'
+    [ "$(dropped input 'DNS is for the containers of its network')" -ge $((before + kept_out)) ] || fail 'something else kept them out'
     # The host itself: it is let in by no map, and nobody on it has a name.
     for kind in +notcp +tcp; do
         unanswered dig @10.77.1.1 r -p "$port" $kind
@@ -44,7 +44,7 @@ outsiders() {
         unanswered dig @::1 r -p "$port" $kind
     done
     # The positive control: it is the rule that keeps them out; and then they are refused.
-    open_up to_host
+    open_up input
     assert_contains "$(in_lan dig +time=2 +tries=1 -p "$port" @10.77.1.1 r)" 'status: REFUSED'
     assert_eq "$(ask r r -p "$port")" "$(address_of r)"
     shut

@@ -55,7 +55,7 @@ harmless() { # [guarded]
 # What a port was before: the attack works then.
 as_a_plain_port() {
     open_up martians
-    open_up from_containers
+    open_up guard
     ip link set "$port" type bridge_slave group_fwd_mask 0
     ip link set "$port" arp on
     sysctl -qw "net.ipv6.conf.$port.disable_ipv6=0" "net.ipv6.conf.$port.accept_ra=2" \

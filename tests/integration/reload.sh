@@ -181,10 +181,10 @@ rules() {
         put_back "$damage"
     done <<-'END'
 	chain netctr forward has a rule that is not netctr's	nft insert rule inet netctr forward accept
-	chain netctr_guard speaks_ip has a rule that is not netctr's	nft add rule bridge netctr_guard speaks_ip drop
-	rule netctr to_host `iifname @isolated counter drop` is missing	nft replace rule inet netctr to_host handle $(nft -a list chain inet netctr to_host | awk '/@isolated/ { print $NF }') iifname @isolated accept
-	rule netctr from_internal `meta l4proto { icmp, ipv6-icmp } accept` is missing	nft replace rule inet netctr from_internal handle $(nft -a list chain inet netctr from_internal | awk '/l4proto/ { print $NF }') meta l4proto { tcp, icmp, ipv6-icmp } accept
-	rule netctr_guard speaks_ip `counter drop` is missing	nft flush chain bridge netctr_guard speaks_ip
+	chain netctr_guard guard_ip has a rule that is not netctr's	nft add rule bridge netctr_guard guard_ip drop
+	rule netctr input `iifname @isolated counter drop` is missing	nft replace rule inet netctr input handle $(nft -a list chain inet netctr input | awk '/@isolated/ { print $NF }') iifname @isolated accept
+	rule netctr input_internal `meta l4proto { icmp, ipv6-icmp } accept` is missing	nft replace rule inet netctr input_internal handle $(nft -a list chain inet netctr input_internal | awk '/l4proto/ { print $NF }') meta l4proto { tcp, icmp, ipv6-icmp } accept
+	rule netctr_guard guard_ip `counter drop` is missing	nft flush chain bridge netctr_guard guard_ip
 	the rules of chain netctr source_nat have another order or number	nft add rule inet netctr source_nat oifname @networks ip saddr 127.0.0.0/8 masquerade
 	chain netctr forward has another hook or policy	nft add chain inet netctr forward '{ policy drop; }'
 	chain netctr mine is not netctr's	nft add chain inet netctr mine

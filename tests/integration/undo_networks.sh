@@ -5,7 +5,7 @@
 strace -o /dev/null true 2>/dev/null || skip 'no permission to trace'
 
 # The order of a set's elements is that of their coming.
-ruleset() { nft --stateless list ruleset | sed '/^table inet netctr_keeper /,/^}/d' | sed 's/elements =//; s/[,{}[:space:]]\+/ /g' | sort; }
+ruleset() { nft --stateless list ruleset | sed '/^table inet netctr_nat_hold /,/^}/d' | sed 's/elements =//; s/[,{}[:space:]]\+/ /g' | sort; }
 
 # strace counts the calls of each kind for themselves.
 killed=0

@@ -158,7 +158,7 @@ static void check_damage(void)
         "delete table inet netctr",
         "delete table bridge netctr_guard",
         "flush table inet netctr",
-        "flush chain bridge netctr_guard speaks_arp",
+        "flush chain bridge netctr_guard guard_arp",
         "delete table inet netctr; add table inet netctr",
         "flush ruleset; table ip other { chain c { type filter hook input priority 0; }; }",
     };
