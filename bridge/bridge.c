@@ -2,7 +2,6 @@
 #include "bridge.h"
 
 #include <errno.h>
-#include <string.h>
 
 static int open_directory(int at, const char *name, struct err *e)
 {
@@ -27,9 +26,11 @@ int net_open(int root_fd, int run_fd, const char *instance, struct net **out, st
     int r = rt_open(&net->rt, e);
     if (r == 0)
         r = fw_open(instance, &net->fw, e);
-    if (r == 0)
-        *out = take_ptr(net);
-    return r;
+    if (r < 0)
+        return r;
+    fw_set_directory(net->fw, net->leases_fd);
+    *out = take_ptr(net);
+    return 0;
 }
 
 int net_look(int root_fd, int run_fd, const char *instance, struct net **out, struct err *e)
@@ -43,38 +44,16 @@ int net_look(int root_fd, int run_fd, const char *instance, struct net **out, st
     int r = rt_open(&net->rt, e);
     if (r == 0)
         r = fw_open(instance, &net->fw, e);
-    if (r == 0)
-        *out = take_ptr(net);
-    return r;
+    if (r < 0)
+        return r;
+    fw_set_directory(net->fw, net->leases_fd);
+    *out = take_ptr(net);
+    return 0;
 }
 
-#define EXPIRY_FILE ".expiry"
-
-/* The answer stands beside the leases with the boot's id: where they outlive the boot, the next kernel
- * may be another one. */
-enum expiry net_expiry(struct net *net)
+enum fw_expiry net_expiry(struct net *net)
 {
-    _cleanup_free_ char *known = NULL, *boot = NULL;
-    if (boot_id(&boot, NULL) < 0)
-        return EXPIRY_NOT_ASKED;
-    _cleanup_free_ char *yes = xasprintf("yes %s\n", boot), *no = xasprintf("no %s\n", boot);
-    (void)read_state_at(net->leases_fd, EXPIRY_FILE, 64, &known, NULL);
-    return streq(known, yes) ? EXPIRY_YES : streq(known, no) ? EXPIRY_NO : EXPIRY_NOT_ASKED;
-}
-
-/* The kernel is asked by effect. Where it cannot be found out, elements are deleted: slower, and right
- * everywhere. */
-void net_learn_expiry(struct net *net)
-{
-    enum expiry known = net_expiry(net);
-    bool works = known == EXPIRY_YES;
-    _cleanup_free_ char *boot = NULL;
-    if (known == EXPIRY_NOT_ASKED && fw_probe_expiry(net->fw, &works, NULL) == 0 &&
-        boot_id(&boot, NULL) == 0) {
-        _cleanup_free_ char *answer = xasprintf("%s %s\n", works ? "yes" : "no", boot);
-        (void)write_file_atomic(net->leases_fd, EXPIRY_FILE, answer, strlen(answer), 0600);
-    }
-    fw_set_expiry(net->fw, works);
+    return fw_expiry(net->fw);
 }
 
 void net_close(struct net *net)

@@ -14,11 +14,6 @@ struct net {
     struct fw *fw;
 };
 
-/* bridge.c */
-/** Finds out, once a boot, whether this kernel lets elements expire (firewall.h), before the first
- *  element has to end. */
-void net_learn_expiry(struct net *net);
-
 /* device.c */
 /** Makes the bridge device, or what of it is missing. Returns 1 if that had taken its neighbours along: there was
  *  no bridge, it was down, or an address was missing. */
@@ -95,9 +90,8 @@ void port_mappings_add(struct port_mappings *to, const struct port_mappings *fro
 /* endpoint_ports.c */
 /** The last step of attaching: publishes all of its ports. */
 int endpoint_open_ports(struct net *net, const struct endpoint *ep, struct err *e);
-/** Elements of ports of UDP and SCTP that have been ended: waits until they are gone. False if there are no such
- *  ports. */
-bool endpoint_wait_for_expiry(const struct endpoint *ep);
+/** Withdraws them. */
+int endpoint_close_ports(struct net *net, const struct endpoint *ep, struct err *e);
 
 /* endpoint.c, record.c */
 /** Brings the port, which is there, to what a new one has: all of it but its name and place. */

@@ -1,9 +1,8 @@
-/* How questions find the name server. A container asks its gateway on port 53; the firewall sends that on to the
- * gateway's port on which the server listens. The two differ because a container may publish 53. The server's own port
- * is closed to packets that were not sent on.
+/* How DNS queries find the DNS server. A container asks its gateway on port 53; the firewall redirects that to the port
+ * of the gateway on which the server listens. The two differ because a container may publish port 53. The server's own
+ * port drops packets that were not redirected.
  */
 #include "bridge.h"
-#include "firewall/stale_flows.h"
 
 #include <errno.h>
 
@@ -12,15 +11,15 @@ bool network_is_served(const struct network *n)
     return n->dns && n->mode != GATEWAY_ISOLATED;
 }
 
-#define RESOLVERS_MAX 4
+#define REDIRECTS_MAX 4
 
 static size_t describe(const struct network *n, uint16_t port,
-                       struct fw_dns_redirect out[RESOLVERS_MAX])
+                       struct fw_dns_redirect out[REDIRECTS_MAX])
 {
     static const uint8_t protocols[] = {IPPROTO_UDP, IPPROTO_TCP};
     const struct ip *const gateways[] = {&n->gateway4, &n->gateway6};
     size_t count = 0;
-    for (size_t i = 0; network_is_served(n) && i < RESOLVERS_MAX; i++) {
+    for (size_t i = 0; network_is_served(n) && i < REDIRECTS_MAX; i++) {
         const struct ip *gateway = gateways[i / ARRAY_LEN(protocols)];
         if (!gateway->family)
             continue;
@@ -36,14 +35,16 @@ static size_t describe(const struct network *n, uint16_t port,
 
 void dns_redirect_add(struct fw_batch *batch, const struct network *n, uint16_t port)
 {
-    struct fw_dns_redirect all[RESOLVERS_MAX];
+    struct fw_dns_redirect all[REDIRECTS_MAX];
     size_t count = port ? describe(n, port, all) : 0;
     for (size_t i = 0; i < count; i++)
         fw_add_dns_redirect(batch, &all[i]);
+    if (count)
+        fw_add_dns_listen(batch, port);
 }
 
 struct setting {
-    struct net *bridge;
+    struct net *net;
     uint16_t port;
     struct err *e;
 };
@@ -51,9 +52,15 @@ struct setting {
 static int set_one(const struct network *n, void *arg)
 {
     struct setting *s = arg;
-    struct fw_dns_redirect all[RESOLVERS_MAX];
+    struct fw_dns_redirect all[REDIRECTS_MAX];
     size_t count = describe(n, s->port, all);
-    return count ? fw_set_dns_redirects(s->bridge->fw, all, count, s->e) : 0;
+    if (!count)
+        return 0;
+    _cleanup_fw_batch_ struct fw_batch *batch = fw_batch_new(s->net->fw);
+    for (size_t i = 0; i < count; i++)
+        fw_del_dns_redirect(batch, &all[i]);
+    dns_redirect_add(batch, n, s->port);
+    return fw_commit(batch, s->e);
 }
 
 int net_set_names_port(struct net *net, const struct network *n, uint16_t port, struct err *e)
@@ -64,8 +71,10 @@ int net_set_names_port(struct net *net, const struct network *n, uint16_t port, 
 
 int net_close_names_port(struct net *net, uint16_t port, struct err *e)
 {
-    int r = fw_close_door(net->fw, port, e);
+    _cleanup_fw_batch_ struct fw_batch *batch = fw_batch_new(net->fw);
+    fw_del_dns_listen(batch, port);
+    int r = fw_commit(batch, e);
     if (r == 0)
-        r = conntrack_forget_questions(port, e);
+        r = flows_end_dns(port, e);
     return r == -EOPNOTSUPP ? 0 : r;
 }

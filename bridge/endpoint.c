@@ -10,8 +10,6 @@
  */
 #include "bridge.h"
 
-#include "firewall/stale_flows.h"
-
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -409,10 +407,23 @@ static int unplug(struct net *net, const struct endpoint *ep, bool aside, struct
     return rt_commit(batch, e);
 }
 
-static int forget_flows(const struct endpoint *ep, struct err *e)
+static int delete_guard(struct net *net, const struct endpoint *ep, struct err *e)
 {
-    (void)endpoint_wait_for_expiry(ep);
-    int r = conntrack_forget_addresses(ep, e);
+    _cleanup_fw_batch_ struct fw_batch *batch = fw_batch_new(net->fw);
+    struct fw_guard guard = endpoint_guard(ep);
+    fw_del_guard(batch, &guard);
+    return fw_commit(batch, e);
+}
+
+static int forget_flows(struct net *net, const struct endpoint *ep, struct err *e)
+{
+    struct ip addresses[2];
+    size_t count = 0;
+    if (ep->address4.family)
+        addresses[count++] = ep->address4;
+    if (ep->address6.family)
+        addresses[count++] = ep->address6;
+    int r = flows_end_addresses(net->fw, addresses, count, e);
     return r == -EOPNOTSUPP ? 0 : r;
 }
 
@@ -430,17 +441,13 @@ int endpoint_detach(struct net *net, const struct endpoint *ep, bool aside, int 
 {
     int result = 0;
     _cleanup_err_ struct err step = ERR_INIT;
-    size_t count;
-    net_learn_expiry(net);
-    _cleanup_free_ struct fw_publish *elements = endpoint_elements(ep, &count);
-    struct fw_guard guard = endpoint_guard(ep);
-    err_note(&result, fw_expire(net->fw, NULL, elements, count, &step), e, &step);
+    err_note(&result, endpoint_close_ports(net, ep, &step), e, &step);
     int unplugged = unplug(net, ep, aside && ep->guard, &step);
     err_note(&result, unplugged, e, &step);
     if (unplugged < 0) /* what is still plugged in keeps its guard and its address */
         return result;
-    err_note(&result, fw_expire(net->fw, &guard, NULL, 0, &step), e, &step);
-    err_note(&result, forget_flows(ep, &step), e, &step);
+    err_note(&result, delete_guard(net, ep, &step), e, &step);
+    err_note(&result, forget_flows(net, ep, &step), e, &step);
     err_note(&result, give_lease_back(net, ep, &step), e, &step);
     _cleanup_free_ char *record = endpoint_record_name(ep->network);
     if (result == 0 && unlinkat(record_dir, record, 0) < 0 && errno != ENOENT)
@@ -483,10 +490,9 @@ static int forget_one(struct forgetting *f, const struct network *n, struct err 
     ep.bridge = xstrdup(n->bridge);
     ep.host_veth = endpoint_port_name(f->id, n->name);
     ep.guard = n->guard;
-    struct fw_guard guard = endpoint_guard(&ep);
     r = unplug(f->bridge, &ep, false, e);
     if (r == 0)
-        r = fw_undo(f->bridge->fw, NULL, &guard, NULL, 0, e);
+        r = delete_guard(f->bridge, &ep, e);
     return r < 0 ? r : lease_release(f->bridge->leases_fd, n->name, f->id, e);
 }
 

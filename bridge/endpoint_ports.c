@@ -1,28 +1,8 @@
 /* The published ports of an endpoint: opened when it is attached or later, and ended while its container lives on. */
 #include "bridge.h"
 
-#include "firewall/stale_flows.h"
-
 #include <errno.h>
-#include <time.h>
-
-static int add_publishes(struct net *net, const struct fw_publish *elements, size_t count,
-                         struct err *e)
-{
-    _cleanup_fw_batch_ struct fw_batch *batch = fw_batch_new(net->fw);
-    for (size_t i = 0; i < count; i++)
-        fw_add_publish(batch, &elements[i]);
-    return fw_commit(batch, e);
-}
-
-/* On a routed network the ports are the container's own, and no other container has its address. */
-static bool all_held(const struct endpoint *ep)
-{
-    for (size_t i = 0; i < ep->port_mappings.count && !ep->routed; i++)
-        if (!ep->port_mappings.items[i].held)
-            return false;
-    return true;
-}
+#include <string.h>
 
 int endpoint_open_ports(struct net *net, const struct endpoint *ep, struct err *e)
 {
@@ -30,47 +10,48 @@ int endpoint_open_ports(struct net *net, const struct endpoint *ep, struct err *
     _cleanup_free_ struct fw_publish *elements = endpoint_elements(ep, &count);
     if (count == 0)
         return 0;
-    /* Where the ports are held, an element in the way is a leftover: it belongs to a container that
-     * ended a moment ago and has not expired yet, or a rebuilt firewall has taken it from our record.
-     * Without the sockets it may be another container's. */
-    int r = add_publishes(net, elements, count, e);
-    for (int tries = 0; r == -EEXIST && all_held(ep) && tries < 20; tries++) {
-        err_clear(e);
-        r = fw_undo(net->fw, NULL, NULL, elements, count, e);
-        if (r == 0)
-            r = add_publishes(net, elements, count, e);
-    }
-    return r;
+    _cleanup_fw_batch_ struct fw_batch *batch = fw_batch_new(net->fw);
+    for (size_t i = 0; i < count; i++)
+        fw_add_publish(batch, &elements[i]);
+    return fw_commit(batch, e);
+}
+
+int endpoint_close_ports(struct net *net, const struct endpoint *ep, struct err *e)
+{
+    size_t count;
+    _cleanup_free_ struct fw_publish *elements = endpoint_elements(ep, &count);
+    _cleanup_fw_batch_ struct fw_batch *batch = fw_batch_new(net->fw);
+    for (size_t i = 0; i < count; i++)
+        fw_del_publish(batch, &elements[i]);
+    return fw_commit(batch, e);
 }
 
 /* ---- flows -------------------------------------------------------------------------------------*/
 
 int endpoints_end_stale_flows(const struct endpoint *live, size_t count, struct err *e)
 {
-    int r = conntrack_end_stale(live, count, e);
+    _cleanup_free_ struct fw_publish *all = NULL;
+    size_t total = 0;
+    for (size_t i = 0; i < count; i++) {
+        size_t more;
+        _cleanup_free_ struct fw_publish *elements = endpoint_elements(&live[i], &more);
+        all = xrealloc(all, total + more + 1, sizeof(*all));
+        memcpy(all + total, elements, more * sizeof(*all));
+        total += more;
+    }
+    int r = flows_end_stale(all, total, e);
     if (r != -EOPNOTSUPP) /* a kernel without nf_conntrack_netlink */
         return r;
     err_clear(e);
     return 0;
 }
 
-/* A flow of UDP or SCTP is decided by its first packet and lives as long as packets come: the ports'
- * elements must have expired first, or a new one could begin towards the container. */
-bool endpoint_wait_for_expiry(const struct endpoint *ep)
+/* The container goes on, with its other flows. */
+static int forget_ports(struct net *net, const struct endpoint *ended, struct err *e)
 {
-    const struct timespec expiry = {.tv_nsec = FW_EXPIRY_MS * 1000000};
-    for (size_t i = 0; i < ep->port_mappings.count; i++)
-        if (ep->port_mappings.items[i].protocol != IPPROTO_TCP) {
-            nanosleep(&expiry, NULL);
-            return true;
-        }
-    return false;
-}
-
-/* The container lives on, with its other flows. */
-static int forget_ports(const struct endpoint *ended, struct err *e)
-{
-    int r = endpoint_wait_for_expiry(ended) ? conntrack_forget_ports(ended, e) : 0;
+    size_t count;
+    _cleanup_free_ struct fw_publish *elements = endpoint_elements(ended, &count);
+    int r = flows_end_ports(net->fw, elements, count, e);
     if (r != -EOPNOTSUPP) /* a kernel without nf_conntrack_netlink */
         return r;
     err_clear(e);
@@ -102,10 +83,8 @@ int endpoint_unpublish(struct net *net, struct endpoint *ep, const struct port_m
 {
     struct endpoint ended = *ep;
     ended.port_mappings = *less;
-    size_t count, kept = 0;
-    net_learn_expiry(net);
-    _cleanup_free_ struct fw_publish *elements = endpoint_elements(&ended, &count);
-    int r = fw_expire(net->fw, NULL, elements, count, e);
+    size_t kept = 0;
+    int r = endpoint_close_ports(net, &ended, e);
     if (r < 0)
         return r;
     for (size_t i = 0; i < ep->port_mappings.count; i++)
@@ -113,5 +92,5 @@ int endpoint_unpublish(struct net *net, struct endpoint *ep, const struct port_m
             ep->port_mappings.items[kept++] = ep->port_mappings.items[i];
     ep->port_mappings.count = kept;
     r = endpoint_save(ep, record_dir, e);
-    return r < 0 ? r : forget_ports(&ended, e);
+    return r < 0 ? r : forget_ports(net, &ended, e);
 }

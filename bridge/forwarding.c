@@ -302,6 +302,13 @@ static int close_links(struct net *net, const struct state *s, enum family f, st
     return fw_commit(batch, e);
 }
 
+static int open_links(struct net *net, const struct fw_closed *closed, struct err *e)
+{
+    _cleanup_fw_batch_ struct fw_batch *batch = fw_batch_new(net->fw);
+    fw_del_closed(batch, closed);
+    return fw_commit(batch, e);
+}
+
 /* ---- renamed links ---------------------------------------------------------------------------*/
 
 /* What a noted link is called now; the old name if there is none with its index. */
@@ -365,7 +372,7 @@ static int open_old_names(struct net *net, const struct state *s, enum family f,
         if (!strv_has(closed.to, link))
             strv_add(&old, link);
     closed = (struct fw_closed){.family = closed.family, .from = old, .to = old};
-    return r == 0 && old ? fw_undo_closed(net->fw, &closed, e) : r;
+    return r == 0 && old ? open_links(net, &closed, e) : r;
 }
 
 static int close_renamed(struct net *net, struct state *s, struct err *e)
@@ -396,7 +403,7 @@ static int family_up(struct net *net, enum family f, struct state *s, struct err
         return r < 0 ? r : 0;
     /* It may have been on, noted, and switched off since: then the old note does not count. */
     struct fw_closed before = as_elements(s, f);
-    if (before.to && (r = fw_undo_closed(net->fw, &before, e)) < 0)
+    if (before.to && (r = open_links(net, &before, e)) < 0)
         return r;
     if ((r = note_links(net, f, false, s, e)) < 0 || (r = state_save(net, s, e)) < 0 ||
         (!s->opened && (r = close_links(net, s, f, e)) < 0) || (r = switch_on(f, s, e)) < 0)
@@ -520,7 +527,7 @@ int net_open_forwarding(struct net *net, bool open, struct err *e)
     int tables = r == 0 ? net_check(net, e) : r;
     for (int f = 0; tables == 0 && r == 0 && f < FAMILIES; f++) {
         struct fw_closed closed = as_elements(&s, (enum family)f);
-        r = open ? fw_undo_closed(net->fw, &closed, e) : close_links(net, &s, (enum family)f, e);
+        r = open ? open_links(net, &closed, e) : close_links(net, &s, (enum family)f, e);
     }
     return tables < 0 ? tables : r;
 }

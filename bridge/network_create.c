@@ -239,11 +239,11 @@ static int check_link(const struct network *from, const struct network *to, stru
     return 0;
 }
 
-static int allow_link(struct net *net, const struct network *from, const struct network *to,
-                      struct err *e)
+static int set_link(struct net *net, const struct network *from, const struct network *to,
+                    bool allow, struct err *e)
 {
     _cleanup_fw_batch_ struct fw_batch *batch = fw_batch_new(net->fw);
-    fw_add_link(batch, from->bridge, to->bridge);
+    (allow ? fw_add_link : fw_del_link)(batch, from->bridge, to->bridge);
     return fw_commit(batch, e);
 }
 
@@ -266,7 +266,7 @@ int network_link(struct net *net, const char *from, const char *to, bool allow, 
         return tables;
     bool there = tables == 0;
     if (!allow && there)
-        r = fw_undo_link(net->fw, a.bridge, z.bridge, e);
+        r = set_link(net, &a, &z, false, e);
     if (r < 0)
         return r;
     bool was = drop_word(a.links, to);
@@ -275,7 +275,7 @@ int network_link(struct net *net, const char *from, const char *to, bool allow, 
     if (allow)
         strv_add(&a.links, to);
     r = network_save(net, &a, e);
-    return r == 0 && allow && there ? allow_link(net, &a, &z, e) : r;
+    return r == 0 && allow && there ? set_link(net, &a, &z, true, e) : r;
 }
 
 /* ---- remove -----------------------------------------------------------------------------------*/
@@ -293,7 +293,7 @@ static int forget_link(const struct network *n, void *arg)
     _cleanup_network_ struct network own = {0};
     if (!strv_has(n->links, u->gone->name))
         return 0;
-    int r = u->tables ? fw_undo_link(u->bridge->fw, n->bridge, u->gone->bridge, u->e) : 0;
+    int r = u->tables ? set_link(u->bridge, n, u->gone, false, u->e) : 0;
     if (r == 0)
         r = network_read(u->bridge, n->name, &own, u->e);
     if (r < 0)
@@ -302,16 +302,23 @@ static int forget_link(const struct network *n, void *arg)
     return network_save(u->bridge, &own, u->e);
 }
 
+static int delete_elements(struct net *net, const struct network *n, struct err *e)
+{
+    _cleanup_fw_batch_ struct fw_batch *batch = fw_batch_new(net->fw);
+    struct fw_network elements = network_elements(n);
+    fw_del_network(batch, &elements);
+    return fw_commit(batch, e);
+}
+
 static int remove_traces(struct net *net, const struct network *n, struct err *e)
 {
     int r = net_check(net, e);
     if (r < 0)
         return r;
     struct unlinking u = {net, n, r == 0, e};
-    struct fw_network elements = network_elements(n);
     r = network_each(net, forget_link, &u, e);
     if (r == 0 && u.tables)
-        r = fw_undo(net->fw, &elements, NULL, NULL, 0, e);
+        r = delete_elements(net, n, e);
     if (r == 0)
         r = device_down(net, n, e);
     return r == 0 ? lease_remove(net->leases_fd, n->name, e) : r;

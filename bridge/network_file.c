@@ -42,7 +42,7 @@ struct fw_network network_elements(const struct network *n)
         .masquerade = network_has_gateway(n) && n->mode == GATEWAY_NAT,
         .routed = network_has_gateway(n) && n->mode == GATEWAY_ROUTED,
         .icc = n->icc,
-        .open = !n->isolate,
+        .unisolated = !n->isolate,
         .links = n->link_bridges,
     };
 }

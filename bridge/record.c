@@ -231,6 +231,8 @@ struct fw_publish *endpoint_elements(const struct endpoint *ep, size_t *count)
         struct fw_publish f = {.protocol = p->protocol,
                                .any_address = ip_is_any(&p->host),
                                .routed = ep->routed,
+                               /* No other container has its address. */
+                               .held = p->held || ep->routed,
                                .host_port = p->host_port,
                                .to4 = ep->address4.v4,
                                .to6 = ep->address6.v6,

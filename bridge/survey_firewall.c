@@ -45,7 +45,7 @@ static int describe(struct look *l, struct err *e)
     const struct bridge_view *v = l->s->view;
     fw_add_tables(l->wanted.must);
     l->wanted.unknown_closed = !forwarding_look(l->s->b, l->wanted.must);
-    l->wanted.unknown_resolvers = v->names_port == 0;
+    l->wanted.unknown_dns = v->names_port == 0;
     int r = network_each(l->s->b, add_network, l, e);
     for (size_t i = 0; r == 0 && i < v->count; i++) {
         struct fw_batch *batch = v->endpoints[i].settled ? l->wanted.must : l->wanted.may;

@@ -1,13 +1,9 @@
-/* Is the firewall as it should be, and would there be one? Looks only. */
+/* Would this kernel accept netctr's firewall, and what has it dropped? Read-only. */
 #include "bridge.h"
 
 #include <netctr/nft.h>
 
 #include <errno.h>
-#include <libmnl/libmnl.h>
-#include <libnftnl/common.h>
-#include <linux/netfilter/nfnetlink.h>
-#include <linux/netfilter/nfnetlink_conntrack.h>
 
 int firewall_dry_run(struct err *e)
 {
@@ -16,23 +12,21 @@ int firewall_dry_run(struct err *e)
     return r < 0 ? r : fw_dry_run(fw, e);
 }
 
-static int ignore(const struct nlmsghdr *answer, void *data)
-{
-    (void)answer;
-    (void)data;
-    return MNL_CB_OK;
-}
-
 int firewall_knows_conntrack(struct err *e)
 {
-    _Alignas(struct nlmsghdr) char buffer[256];
     struct nft *nft;
+    uint32_t count;
     int r = nft_open(&nft, e);
     if (r < 0)
         return r;
-    struct nlmsghdr *h = nftnl_nlmsg_build_hdr(buffer, IPCTNL_MSG_CT_GET_STATS, AF_UNSPEC, 0, 0);
-    h->nlmsg_type = NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_GET_STATS;
-    r = nft_request(nft, h, ignore, NULL);
+    r = conntrack_count(nft, &count);
     nft_close(nft);
-    return r == -EINVAL || r == -EOPNOTSUPP ? 0 : r < 0 ? err_set(e, r, "ask for conntrack") : 1;
+    return r == -EOPNOTSUPP ? 0 : r < 0 ? err_set(e, r, "ask for conntrack") : 1;
+}
+
+int firewall_each_drop(struct net *net, void (*each)(const struct firewall_drop *drop, void *arg),
+                       void *arg, struct err *e)
+{
+    int r = fw_each_drop(net->fw, each, arg);
+    return r < 0 ? err_set(e, r, "read the firewall's counters") : 0;
 }

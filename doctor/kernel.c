@@ -138,7 +138,7 @@ int check_capabilities(struct doctor *d, struct err *e)
 int check_expiry(struct doctor *d, struct err *e)
 {
     (void)e;
-    if (net_expiry(d->bridge) == EXPIRY_NO)
+    if (net_expiry(d->bridge) == FW_EXPIRY_NO)
         doctor_say(d, NOTE, xasprintf("boot Linux 6.12 or later"),
                    "this kernel cannot give elements of nf_tables a lifetime, so the end of each "
                    "container takes some milliseconds longer");

@@ -321,6 +321,52 @@ int rt_each_route(struct rt *rt, int (*each)(const struct route *route, void *ar
     return r;
 }
 
+static int on_local(struct nl_msg *m, void *arg)
+{
+    struct nlattr *a[RTA_MAX + 1];
+    struct nlmsghdr *h = nlmsg_hdr(m);
+    if (h->nlmsg_type != RTM_NEWROUTE ||
+        nlmsg_parse(h, sizeof(struct rtmsg), a, RTA_MAX, route_policy) < 0)
+        return NL_OK;
+    const struct rtmsg *rtm = nlmsg_data(h);
+    struct address local = {.prefix = rtm->rtm_dst_len};
+    if (rtm->rtm_type == RTN_LOCAL && copy_ip(a[RTA_DST], rtm->rtm_family, &local.ip))
+        add_address(arg, &local);
+    return NL_OK;
+}
+
+/* With strict checking the kernel dumps the local table only, and not all routes of a router. */
+static int dump_local(struct rt *rt, int family, struct dumped *d)
+{
+    struct rtmsg request = {
+        .rtm_family = (unsigned char)family, .rtm_table = RT_TABLE_LOCAL, .rtm_type = RTN_LOCAL};
+    int fd = nl_socket_get_fd(rt->socket), on = 1, off = 0;
+    (void)setsockopt(fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, sizeof(on));
+    int r = -NLE_DUMP_INTR;
+    for (int tries = 0; r == -NLE_DUMP_INTR && tries < 100; tries++) {
+        dumped_clear(d);
+        r = dump_request(rt, RTM_GETROUTE, &request, sizeof(request), on_local, d);
+    }
+    (void)setsockopt(fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, &off, sizeof(off));
+    return r == -NLE_OPNOTSUPP && family == AF_INET6 ? 0 : r; /* a kernel without IPv6 */
+}
+
+int rt_each_local(struct rt *rt, int (*each)(const struct address *address, void *arg), void *arg,
+                  struct err *e)
+{
+    const int families[] = {AF_INET, AF_INET6};
+    int r = 0;
+    for (size_t f = 0; r >= 0 && f < ARRAY_LEN(families); f++) {
+        _cleanup_dumped_ struct dumped d = {0};
+        r = dump_local(rt, families[f], &d);
+        if (r < 0)
+            return err_say(e, -EIO, "read the host's local addresses: %s", nl_geterror(r));
+        for (size_t i = 0; r >= 0 && i < d.count; i++)
+            r = each(&d.addresses[i], arg);
+    }
+    return r;
+}
+
 int rt_each_address(struct rt *rt, int (*each)(const struct address *address, void *arg), void *arg,
                     struct err *e)
 {

@@ -3,6 +3,7 @@
  */
 #include "compare.h"
 
+#include "firewall.h"
 #include "schema.h"
 #include <netctr/nft.h>
 
@@ -261,7 +262,7 @@ static bool is_unknown(const struct fw_wanted *wanted, enum ruleset_set set)
     case SET_HOST_BRIDGES: return wanted->unknown_closed;
     case SET_DNS_REDIRECT4:
     case SET_DNS_REDIRECT6:
-    case SET_DNS_LISTEN: return wanted->unknown_resolvers;
+    case SET_DNS_LISTEN: return wanted->unknown_dns;
     default: return false;
     }
 }
@@ -270,8 +271,8 @@ static int compare_elements(struct nft *nft, const struct fw_wanted *wanted,
                             const struct comparison *c)
 {
     _cleanup_items_ struct items must = {0}, may = {0}, is = {0};
-    nft_batch_each(fw_batch_nft(wanted->must), take_wanted, &must);
-    nft_batch_each(fw_batch_nft(wanted->may), take_wanted, &may);
+    nft_batch_each(wanted->must->nft, take_wanted, &must);
+    nft_batch_each(wanted->may->nft, take_wanted, &may);
     int r = read_kernel(nft, &is);
     if (r < 0)
         return r;
@@ -292,8 +293,8 @@ int fw_compare(struct fw *fw, const struct fw_wanted *wanted,
                void (*found)(const struct fw_difference *d, void *arg), void *arg, struct err *e)
 {
     struct comparison c = {found, arg};
-    int r = compare_rules(fw_nft(fw), fw_batch_nft(wanted->must), tell_rule, &c);
+    int r = compare_rules(fw->nft, wanted->must->nft, tell_rule, &c);
     if (r == 0)
-        r = compare_elements(fw_nft(fw), wanted, &c);
+        r = compare_elements(fw->nft, wanted, &c);
     return r < 0 ? err_set(e, r, "read the firewall") : 0;
 }

@@ -3,10 +3,6 @@
 
 #include "ruleset.h"
 
-/* firewall.c */
-struct nft *fw_nft(struct fw *fw);
-struct nft_batch *fw_batch_nft(struct fw_batch *b);
-
 /* compare_rules.c */
 /** Compares the tables, chains and rules that @wanted would make with the kernel's. @found takes the text
  *  and frees it. */

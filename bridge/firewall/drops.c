@@ -1,6 +1,4 @@
-/* The counters of the rules that drop forbidden packets. */
-#include "bridge/bridge.h"
-
+/* The counters of the rules that drop forged packets. */
 #include "schema.h"
 #include <netctr/nft.h>
 
@@ -14,7 +12,7 @@
 #include <string.h>
 
 struct counters {
-    bool guard;
+    const struct table *table;
     struct firewall_drop *items;
     size_t count;
 };
@@ -53,7 +51,8 @@ static void note(struct counters *c, const char *why, uint64_t packets)
             return;
         }
     c->items = xrealloc(c->items, c->count + 1, sizeof(*c->items));
-    c->items[c->count++] = (struct firewall_drop){c->guard, xstrdup(why), packets};
+    c->items[c->count++] =
+        (struct firewall_drop){c->table->family == NFPROTO_BRIDGE, xstrdup(why), packets};
 }
 
 static int take_rule(const struct nlmsghdr *answer, void *arg)
@@ -64,7 +63,7 @@ static int take_rule(const struct nlmsghdr *answer, void *arg)
     _cleanup_free_ char *why = NULL;
     struct nftnl_rule *r = nft_must(nftnl_rule_alloc());
     if (nftnl_rule_nlmsg_parse(answer, r) == 0 &&
-        (c->guard || streq(nftnl_rule_get_str(r, NFTNL_RULE_CHAIN), "martians"))) {
+        schema_counts_spoofing(c->table, nftnl_rule_get_str(r, NFTNL_RULE_CHAIN))) {
         (void)nftnl_expr_foreach(r, take_packets, &packets);
         const void *userdata = nftnl_rule_get_data(r, NFTNL_RULE_USERDATA, &size);
         if (userdata)
@@ -83,7 +82,7 @@ int ruleset_each_drop(struct nft *n, void (*each)(const struct firewall_drop *dr
     int r = 0;
     for (size_t i = 0; r >= 0 && i < ARRAY_LEN(TABLES); i++) {
         _Alignas(struct nlmsghdr) char buffer[256];
-        c.guard = TABLES[i]->family == NFPROTO_BRIDGE;
+        c.table = TABLES[i];
         struct nlmsghdr *request =
             nftnl_nlmsg_build_hdr(buffer, NFT_MSG_GETRULE, TABLES[i]->family, NLM_F_DUMP, 0);
         mnl_attr_put_strz(request, NFTA_RULE_TABLE, TABLES[i]->name);
@@ -92,11 +91,4 @@ int ruleset_each_drop(struct nft *n, void (*each)(const struct firewall_drop *dr
     for (size_t i = 0; r >= 0 && i < c.count; i++)
         each(&c.items[i], arg);
     return r < 0 ? r : 0;
-}
-
-int firewall_each_drop(struct net *net, void (*each)(const struct firewall_drop *drop, void *arg),
-                       void *arg, struct err *e)
-{
-    int r = fw_each_drop(net->fw, each, arg);
-    return r < 0 ? err_set(e, r, "read the firewall's counters") : 0;
 }

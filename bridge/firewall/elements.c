@@ -54,7 +54,7 @@ static struct range range_of(const void *address, size_t size, unsigned int pref
 }
 
 struct subnet_sets {
-    enum ruleset_set subnets, turnarounds;
+    enum ruleset_set subnets, hairpin;
 };
 
 static void put_subnet(struct nft_batch *b, enum change change, const struct range *r,
@@ -68,9 +68,8 @@ static void put_subnet(struct nft_batch *b, enum change change, const struct ran
             object);
     if (reachable)
         put(b, change,
-            (struct element){.set = sets.turnarounds,
-                             .key = {r->first, r->first},
-                             .key_end = {r->last, r->last}},
+            (struct element){
+                .set = sets.hairpin, .key = {r->first, r->first}, .key_end = {r->last, r->last}},
             object);
 }
 
@@ -82,16 +81,16 @@ static void put_subnets(struct nft_batch *b, enum change change, const struct fw
         inet_ntop(AF_INET, r.first, address, sizeof(address));
         _cleanup_free_ char *object =
             xasprintf("subnet %s/%u of network `%s`", address, n->prefix4, n->bridge);
-        put_subnet(b, change, &r, (struct subnet_sets){SET_SUBNETS4, SET_HAIRPIN4},
-                   !n->internal, object);
+        put_subnet(b, change, &r, (struct subnet_sets){SET_SUBNETS4, SET_HAIRPIN4}, !n->internal,
+                   object);
     }
     if (n->prefix6) {
         struct range r = range_of(&n->subnet6, sizeof(n->subnet6), n->prefix6);
         inet_ntop(AF_INET6, r.first, address, sizeof(address));
         _cleanup_free_ char *object =
             xasprintf("subnet %s/%u of network `%s`", address, n->prefix6, n->bridge);
-        put_subnet(b, change, &r, (struct subnet_sets){SET_SUBNETS6, SET_HAIRPIN6},
-                   !n->internal, object);
+        put_subnet(b, change, &r, (struct subnet_sets){SET_SUBNETS6, SET_HAIRPIN6}, !n->internal,
+                   object);
     }
 }
 
@@ -114,7 +113,7 @@ void elements_network(struct nft_batch *b, enum change change, const struct fw_n
         put(b, change, (struct element){.set = SET_MASQUERADED, .key = {bridge}}, object);
     if (n->routed)
         put(b, change, (struct element){.set = SET_ROUTED, .key = {bridge}}, object);
-    if (n->open)
+    if (n->unisolated)
         put(b, change, (struct element){.set = SET_UNISOLATED, .key = {bridge}}, object);
     if (n->icc)
         put(b, change, (struct element){.set = SET_LINKS, .key = {bridge, bridge}}, object);
@@ -185,7 +184,8 @@ void elements_closed(struct nft_batch *b, enum change change, const struct fw_cl
     strv_each (bridge, c->bridges)
         if (valid_interface(b, bridge)) {
             _cleanup_free_ char *object = xasprintf("bridge `%s`", bridge);
-            put(b, change, (struct element){.set = SET_HOST_BRIDGES, .key = {bridge, bridge}}, object);
+            put(b, change, (struct element){.set = SET_HOST_BRIDGES, .key = {bridge, bridge}},
+                object);
         }
 }
 
@@ -288,16 +288,16 @@ void elements_publish(struct nft_batch *b, enum change change, const struct fw_p
     put(b, change, x, object);
 }
 
-/* ---- resolvers ----------------------------------------------------------------------------*/
+/* ---- DNS ----------------------------------------------------------------------------------*/
 
-void elements_resolver(struct nft_batch *b, enum change change, const struct fw_dns_redirect *r)
+void elements_dns_redirect(struct nft_batch *b, enum change change, const struct fw_dns_redirect *r)
 {
     bool four = r->family == AF_INET;
     if (!valid_interface(b, r->bridge))
         return;
     uint16_t port = htons(r->to_port);
     const void *gateway = four ? (const void *)&r->gateway4 : &r->gateway6;
-    _cleanup_free_ char *object = xasprintf("resolver of network `%s`", r->bridge);
+    _cleanup_free_ char *object = xasprintf("DNS redirect of network `%s`", r->bridge);
     put(b, change,
         (struct element){.set = four ? SET_DNS_REDIRECT4 : SET_DNS_REDIRECT6,
                          .key = {r->bridge, gateway, &r->protocol},
@@ -305,11 +305,12 @@ void elements_resolver(struct nft_batch *b, enum change change, const struct fw_
         object);
 }
 
-void elements_door(struct nft_batch *b, enum change change, uint16_t port)
+void elements_dns_listen(struct nft_batch *b, enum change change, uint16_t port)
 {
     static const uint8_t protocols[] = {IPPROTO_UDP, IPPROTO_TCP};
     uint16_t wire = htons(port);
-    _cleanup_free_ char *object = xasprintf("door of the name server, port %u", port);
+    _cleanup_free_ char *object = xasprintf("port %u of the DNS server", port);
     for (size_t i = 0; i < ARRAY_LEN(protocols); i++)
-        put(b, change, (struct element){.set = SET_DNS_LISTEN, .key = {&protocols[i], &wire}}, object);
+        put(b, change, (struct element){.set = SET_DNS_LISTEN, .key = {&protocols[i], &wire}},
+            object);
 }

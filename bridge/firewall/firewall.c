@@ -1,26 +1,21 @@
-/* The firewall as the rest of netctr sees it: a connection, batches, and ways to end things that
- * may have ended already. What the words mean in nf_tables is schema.c's and elements.c's business.
+/* The firewall as the rest of netctr sees it: a connection, and batches of changes.
+ *
+ * A batch knows more than one way to make its changes. Deletions of what ends with a container are written twice, as
+ * deletions and as short lifetimes (expiry.h); the second is sent if the batch holds nothing else. For ports whose
+ * sockets are held it knows which elements have to go if their keys are taken.
  */
-#include <netctr/firewall.h>
+#include "firewall.h"
 
-#include "compare.h"
-#include "ruleset.h"
+#include "expiry.h"
+#include "schema.h"
 
 #include <errno.h>
 #include <linux/netfilter.h>
 #include <string.h>
-#include <sys/random.h>
+#include <time.h>
 
-struct fw {
-    struct nft *nft;
-    char *instance;
-    enum { EXPIRY_UNKNOWN, EXPIRY_WORKS, EXPIRY_IGNORED } expiry;
-};
-
-struct fw_batch {
-    struct fw *fw;
-    struct nft_batch *nft;
-};
+/* A firewall that is rebuilt meanwhile may bring a leftover back. */
+enum { TRIES = 20 };
 
 int fw_open(const char *instance, struct fw **out, struct err *e)
 {
@@ -31,10 +26,14 @@ int fw_open(const char *instance, struct fw **out, struct err *e)
     if (r < 0)
         return r;
     struct fw *fw = xcalloc(1, sizeof(*fw));
-    fw->nft = nft;
-    fw->instance = xstrdup(instance);
+    *fw = (struct fw){.nft = nft, .instance = xstrdup(instance), .directory = -1};
     *out = fw;
     return 0;
+}
+
+void fw_set_directory(struct fw *fw, int directory)
+{
+    fw->directory = directory;
 }
 
 void fw_close(struct fw *fw)
@@ -59,16 +58,16 @@ int fw_probe(struct fw *fw, char **owner, struct err *e)
     return r < 0 ? err_set(e, r, "read the firewall's tables") : r;
 }
 
-/* ---- looking ------------------------------------------------------------------------------*/
+/* ---- read-only ----------------------------------------------------------------------------*/
 
 int fw_dry_run(struct fw *fw, struct err *e)
 {
-    static const char last[] = "withdraw the rehearsed firewall";
+    static const char last[] = "withdraw the firewall of the dry run";
     _cleanup_err_ struct err refused = ERR_INIT;
     _cleanup_nft_batch_ struct nft_batch *b = nft_batch_new();
     ruleset_create(b, fw->instance);
     ruleset_withdraw(b, xstrdup(last));
-    int r = nft_batch_commit(fw->nft, b, NFT_TOLERATE_NOTHING, &refused);
+    int r = nft_batch_commit(fw->nft, b, &refused);
     if (r < 0 && refused.text && skip_prefix(refused.text, last))
         return 0;
     err_move(e, &refused);
@@ -81,130 +80,6 @@ int fw_each_drop(struct fw *fw, void (*each)(const struct firewall_drop *drop, v
     return ruleset_each_drop(fw->nft, each, arg);
 }
 
-/* ---- batches ------------------------------------------------------------------------------*/
-
-struct fw_batch *fw_batch_new(struct fw *fw)
-{
-    struct fw_batch *b = xcalloc(1, sizeof(*b));
-    b->fw = fw;
-    b->nft = nft_batch_new();
-    return b;
-}
-
-void fw_batch_free(struct fw_batch *b)
-{
-    if (!b)
-        return;
-    nft_batch_free(b->nft);
-    free(b);
-}
-
-void fw_batch_cleanup(struct fw_batch **b)
-{
-    fw_batch_free(*b);
-}
-
-void fw_add_tables(struct fw_batch *b)
-{
-    ruleset_create(b->nft, b->fw->instance);
-}
-
-void fw_add_network(struct fw_batch *b, const struct fw_network *n)
-{
-    elements_network(b->nft, CHANGE_ADD, n);
-}
-
-void fw_add_link(struct fw_batch *b, const char *from, const char *to)
-{
-    elements_link(b->nft, CHANGE_ADD, from, to);
-}
-
-void fw_add_guard(struct fw_batch *b, const struct fw_guard *g)
-{
-    elements_guard(b->nft, CHANGE_ADD, g);
-}
-
-void fw_add_publish(struct fw_batch *b, const struct fw_publish *p)
-{
-    elements_publish(b->nft, CHANGE_CREATE, p);
-}
-
-void fw_add_dns_redirect(struct fw_batch *b, const struct fw_dns_redirect *r)
-{
-    elements_resolver(b->nft, CHANGE_ADD, r);
-    elements_door(b->nft, CHANGE_ADD, r->to_port);
-}
-
-void fw_add_closed(struct fw_batch *b, const struct fw_closed *c)
-{
-    elements_closed(b->nft, CHANGE_ADD, c);
-}
-
-int fw_set_dns_redirects(struct fw *fw, const struct fw_dns_redirect *r, size_t count,
-                         struct err *e)
-{
-    _cleanup_nft_batch_ struct nft_batch *b = nft_batch_new();
-    for (size_t i = 0; i < count; i++)
-        elements_resolver(b, CHANGE_DELETE, &r[i]);
-    for (size_t i = 0; i < count; i++)
-        if (r[i].to_port) {
-            elements_resolver(b, CHANGE_ADD, &r[i]);
-            elements_door(b, CHANGE_ADD, r[i].to_port);
-        }
-    return nft_batch_commit(fw->nft, b, NFT_TOLERATE_ABSENT, e);
-}
-
-int fw_close_door(struct fw *fw, uint16_t port, struct err *e)
-{
-    _cleanup_nft_batch_ struct nft_batch *b = nft_batch_new();
-    elements_door(b, CHANGE_DELETE, port);
-    return nft_batch_commit(fw->nft, b, NFT_TOLERATE_ABSENT, e);
-}
-
-int fw_commit(struct fw_batch *b, struct err *e)
-{
-    return nft_batch_commit(b->fw->nft, b->nft, NFT_TOLERATE_NOTHING, e);
-}
-
-struct nft *fw_nft(struct fw *fw)
-{
-    return fw->nft;
-}
-
-struct nft_batch *fw_batch_nft(struct fw_batch *b)
-{
-    return b->nft;
-}
-
-/* ---- endings ------------------------------------------------------------------------------*/
-
-int fw_undo(struct fw *fw, const struct fw_network *n, const struct fw_guard *g,
-            const struct fw_publish *p, size_t count, struct err *e)
-{
-    _cleanup_nft_batch_ struct nft_batch *b = nft_batch_new();
-    for (size_t i = 0; i < count; i++)
-        elements_publish(b, CHANGE_DELETE, &p[i]);
-    if (g)
-        elements_guard(b, CHANGE_DELETE, g);
-    if (n)
-        elements_network(b, CHANGE_DELETE, n);
-    return nft_batch_commit(fw->nft, b, NFT_TOLERATE_ABSENT, e);
-}
-
-int fw_undo_link(struct fw *fw, const char *from, const char *to, struct err *e)
-{
-    _cleanup_nft_batch_ struct nft_batch *b = nft_batch_new();
-    elements_link(b, CHANGE_DELETE, from, to);
-    return nft_batch_commit(fw->nft, b, NFT_TOLERATE_ABSENT, e);
-}
-
-int fw_undo_closed(struct fw *fw, const struct fw_closed *c, struct err *e)
-{
-    _cleanup_nft_batch_ struct nft_batch *b = nft_batch_new();
-    elements_closed(b, CHANGE_DELETE, c);
-    return nft_batch_commit(fw->nft, b, NFT_TOLERATE_ABSENT, e);
-}
-
 int fw_read_closed(struct fw *fw, int family, strv *from, strv *to, struct err *e)
 {
     uint8_t nfproto = family == AF_INET ? NFPROTO_IPV4 : NFPROTO_IPV6;
@@ -213,56 +88,185 @@ int fw_read_closed(struct fw *fw, int family, strv *from, strv *to, struct err *
     return r < 0 ? err_set(e, r, "read which links are closed") : 0;
 }
 
-void fw_set_expiry(struct fw *fw, bool works)
+enum fw_expiry fw_expiry(struct fw *fw)
 {
-    fw->expiry = works ? EXPIRY_WORKS : EXPIRY_IGNORED;
+    return expiry_known(fw);
 }
 
-int fw_probe_expiry(struct fw *fw, bool *works, struct err *e)
+bool firewall_owns_table(uint32_t family, const char *name)
 {
-    /* The MAC of a port that does not exist, under a name that no other probe uses: if two shared one,
-     * one's delete would let the other's update add a fresh element, and that one does expire. It
-     * lives much longer than the questions take. */
-    enum { LIFETIME_MS = 500 };
-    uint64_t chance = 0;
-    if (getrandom(&chance, sizeof(chance), 0) != sizeof(chance))
-        return err_set(e, errno, "read random bytes");
-    _cleanup_free_ char *name = xasprintf(".%014llx", (unsigned long long)chance >> 8);
-    static const uint8_t mac[6];
-    struct element probe = {.set = SET_MACS, .key = {name, mac}};
-    _cleanup_nft_batch_ struct nft_batch *b = nft_batch_new();
-    ruleset_change(b, CHANGE_CREATE, &probe, xstrdup("probe for expiry: add"));
-    int r = nft_batch_commit(fw->nft, b, NFT_TOLERATE_NOTHING, e);
-    if (r < 0)
-        return r;
-    ruleset_expire(b, &probe, LIFETIME_MS, xstrdup("probe for expiry: update"));
-    r = nft_batch_commit(fw->nft, b, NFT_TOLERATE_NOTHING, e);
-    if (r == 0) {
-        r = ruleset_find(fw->nft, &probe, works);
-        if (r < 0)
-            err_set(e, r, "probe for expiry: read back");
-    }
-    if (r < 0 || !*works) {
-        ruleset_change(b, CHANGE_DELETE, &probe, xstrdup("probe for expiry: delete"));
-        (void)nft_batch_commit(fw->nft, b, NFT_TOLERATE_ABSENT, NULL);
-    }
-    if (r == 0)
-        fw_set_expiry(fw, *works);
+    return schema_owns_table(family, name);
+}
+
+/* ---- batches ------------------------------------------------------------------------------*/
+
+struct fw_batch *fw_batch_new(struct fw *fw)
+{
+    struct fw_batch *b = xcalloc(1, sizeof(*b));
+    *b = (struct fw_batch){.fw = fw, .nft = nft_batch_new(), .only_expiring = true};
+    return b;
+}
+
+void fw_batch_free(struct fw_batch *b)
+{
+    if (!b)
+        return;
+    nft_batch_free(b->nft);
+    nft_batch_free(b->expiring);
+    nft_batch_free(b->leftovers);
+    free(b);
+}
+
+void fw_batch_cleanup(struct fw_batch **b)
+{
+    fw_batch_free(*b);
+}
+
+/* The batch for a change that only @nft can make. */
+static struct nft_batch *plain(struct fw_batch *b)
+{
+    b->only_expiring = false;
+    return b->nft;
+}
+
+static struct nft_batch *expiring(struct fw_batch *b)
+{
+    if (!b->expiring)
+        b->expiring = nft_batch_new();
+    return b->expiring;
+}
+
+static struct nft_batch *leftovers(struct fw_batch *b)
+{
+    if (!b->leftovers)
+        b->leftovers = nft_batch_new();
+    return b->leftovers;
+}
+
+void fw_add_tables(struct fw_batch *b)
+{
+    ruleset_create(plain(b), b->fw->instance);
+    b->rebuilds = true;
+}
+
+void fw_add_network(struct fw_batch *b, const struct fw_network *n)
+{
+    elements_network(plain(b), CHANGE_ADD, n);
+}
+
+void fw_del_network(struct fw_batch *b, const struct fw_network *n)
+{
+    elements_network(plain(b), CHANGE_DELETE, n);
+}
+
+void fw_add_link(struct fw_batch *b, const char *from, const char *to)
+{
+    elements_link(plain(b), CHANGE_ADD, from, to);
+}
+
+void fw_del_link(struct fw_batch *b, const char *from, const char *to)
+{
+    elements_link(plain(b), CHANGE_DELETE, from, to);
+}
+
+void fw_add_guard(struct fw_batch *b, const struct fw_guard *g)
+{
+    elements_guard(plain(b), CHANGE_ADD, g);
+}
+
+void fw_del_guard(struct fw_batch *b, const struct fw_guard *g)
+{
+    elements_guard(b->nft, CHANGE_DELETE, g);
+    elements_guard(expiring(b), CHANGE_EXPIRE, g);
+}
+
+void fw_add_publish(struct fw_batch *b, const struct fw_publish *p)
+{
+    elements_publish(plain(b), CHANGE_CREATE, p);
+    if (p->held)
+        elements_publish(leftovers(b), CHANGE_DELETE, p);
+}
+
+void fw_del_publish(struct fw_batch *b, const struct fw_publish *p)
+{
+    elements_publish(b->nft, CHANGE_DELETE, p);
+    elements_publish(expiring(b), CHANGE_EXPIRE, p);
+    b->ends_ports = b->ends_ports || p->protocol != IPPROTO_TCP;
+}
+
+void fw_add_dns_redirect(struct fw_batch *b, const struct fw_dns_redirect *r)
+{
+    elements_dns_redirect(plain(b), CHANGE_ADD, r);
+}
+
+void fw_del_dns_redirect(struct fw_batch *b, const struct fw_dns_redirect *r)
+{
+    elements_dns_redirect(plain(b), CHANGE_DELETE, r);
+}
+
+void fw_add_dns_listen(struct fw_batch *b, uint16_t port)
+{
+    elements_dns_listen(plain(b), CHANGE_ADD, port);
+}
+
+void fw_del_dns_listen(struct fw_batch *b, uint16_t port)
+{
+    elements_dns_listen(plain(b), CHANGE_DELETE, port);
+}
+
+void fw_add_closed(struct fw_batch *b, const struct fw_closed *c)
+{
+    elements_closed(plain(b), CHANGE_ADD, c);
+}
+
+void fw_del_closed(struct fw_batch *b, const struct fw_closed *c)
+{
+    elements_closed(plain(b), CHANGE_DELETE, c);
+}
+
+/* ---- commit -------------------------------------------------------------------------------*/
+
+static int commit_expiring(struct fw_batch *b, struct err *e)
+{
+    int r = nft_batch_commit(b->fw->nft, b->expiring, e);
+    if (b->ends_ports)
+        b->fw->ends_ms = monotonic_ms() + EXPIRY_MS + 1; /* monotonic_ms() rounds down */
     return r;
 }
 
-int fw_expire(struct fw *fw, const struct fw_guard *g, const struct fw_publish *p, size_t count,
-              struct err *e)
+/* With its socket held, a published port belongs to the caller. An element that has its key is a leftover: it is
+ * expiring, or its container was killed, or a rebuilt firewall took it from the caller's own record. */
+static int commit_plain(struct fw_batch *b, struct err *e)
 {
-    bool works = fw->expiry == EXPIRY_WORKS;
-    if (fw->expiry == EXPIRY_UNKNOWN && fw_probe_expiry(fw, &works, NULL) < 0)
-        works = false;
-    if (!works)
-        return fw_undo(fw, NULL, g, p, count, e);
-    _cleanup_nft_batch_ struct nft_batch *b = nft_batch_new();
-    for (size_t i = 0; i < count; i++)
-        elements_publish(b, CHANGE_EXPIRE, &p[i]);
-    if (g)
-        elements_guard(b, CHANGE_EXPIRE, g);
-    return nft_batch_commit(fw->nft, b, NFT_TOLERATE_ABSENT | NFT_TOLERATE_TAKEN, e);
+    int r = nft_batch_send(b->fw->nft, b->nft, e);
+    for (int tries = 0; r == -EEXIST && b->leftovers && !b->rebuilds && tries < TRIES; tries++) {
+        err_clear(e);
+        _cleanup_nft_batch_ struct nft_batch *ended = nft_batch_copy(b->leftovers);
+        r = nft_batch_commit(b->fw->nft, ended, e);
+        if (r == 0)
+            r = nft_batch_send(b->fw->nft, b->nft, e);
+    }
+    return r;
+}
+
+int fw_commit(struct fw_batch *b, struct err *e)
+{
+    bool lifetimes = b->expiring && b->only_expiring && expiry_works(b->fw);
+    int r = lifetimes ? commit_expiring(b, e) : commit_plain(b, e);
+    nft_batch_empty(b->nft);
+    nft_batch_free(take_ptr(b->expiring));
+    nft_batch_free(take_ptr(b->leftovers));
+    b->only_expiring = true;
+    b->rebuilds = b->ends_ports = false;
+    return r;
+}
+
+/* A flow of UDP or SCTP lives as long as packets come. Before such flows are ended, the ports must be gone, or a new
+ * flow to the container could start. */
+void fw_await_ports(struct fw *fw)
+{
+    int64_t ms = fw->ends_ms - monotonic_ms();
+    const struct timespec rest = {.tv_nsec = (long)(ms > 0 ? ms : 0) * 1000000};
+    if (ms > 0)
+        nanosleep(&rest, NULL);
 }

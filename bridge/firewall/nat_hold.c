@@ -1,6 +1,6 @@
 #include "nat_hold.h"
 
-#include <netctr/nft.h>
+#include "schema.h"
 
 #include <libnftnl/chain.h>
 #include <libnftnl/common.h>
@@ -12,8 +12,6 @@
 #include <linux/netfilter_ipv4.h>
 #include <linux/netlink.h>
 #include <string.h>
-
-#define TABLE "netctr_nat_hold"
 
 static const struct {
     const char *name;
@@ -28,24 +26,25 @@ static const struct {
 
 static void put_table(struct nft_batch *b)
 {
-    static const char comment[] = "open connections live through a flush";
-    uint8_t userdata[2 + sizeof(comment)] = {NFTNL_UDATA_TABLE_COMMENT, sizeof(comment)};
-    memcpy(userdata + 2, comment, sizeof(comment));
+    uint8_t userdata[NFT_USERDATA_MAXLEN] = {NFTNL_UDATA_TABLE_COMMENT};
+    size_t size = strlen(NAT_HOLD.comment) + 1;
+    userdata[1] = (uint8_t)size;
+    memcpy(userdata + 2, NAT_HOLD.comment, size);
     struct nftnl_table *t = nft_must(nftnl_table_alloc());
-    nftnl_table_set_str(t, NFTNL_TABLE_NAME, TABLE);
+    nftnl_table_set_str(t, NFTNL_TABLE_NAME, NAT_HOLD.name);
     nftnl_table_set_u32(t, NFTNL_TABLE_FLAGS, NFT_TABLE_F_OWNER);
-    nftnl_table_set_data(t, NFTNL_TABLE_USERDATA, userdata, sizeof(userdata));
-    nftnl_table_nlmsg_build_payload(nft_batch_message(b, NFT_MSG_NEWTABLE, NLM_F_CREATE,
-                                                      NFPROTO_INET,
-                                                      xstrdup("add table inet " TABLE)),
-                                    t);
+    nftnl_table_set_data(t, NFTNL_TABLE_USERDATA, userdata, (uint32_t)size + 2);
+    nftnl_table_nlmsg_build_payload(
+        nft_batch_message(b, NFT_MSG_NEWTABLE, NLM_F_CREATE, NAT_HOLD.family,
+                          xasprintf("add table %s %s", NAT_HOLD.family_name, NAT_HOLD.name)),
+        t);
     nftnl_table_free(t);
 }
 
 static void put_chain(struct nft_batch *b, size_t i)
 {
     struct nftnl_chain *c = nft_must(nftnl_chain_alloc());
-    nftnl_chain_set_str(c, NFTNL_CHAIN_TABLE, TABLE);
+    nftnl_chain_set_str(c, NFTNL_CHAIN_TABLE, NAT_HOLD.name);
     nftnl_chain_set_str(c, NFTNL_CHAIN_NAME, chains[i].name);
     nftnl_chain_set_str(c, NFTNL_CHAIN_TYPE, "nat");
     nftnl_chain_set_u32(c, NFTNL_CHAIN_HOOKNUM, chains[i].hook);
@@ -53,18 +52,18 @@ static void put_chain(struct nft_batch *b, size_t i)
     nftnl_chain_set_u32(c, NFTNL_CHAIN_POLICY, NF_ACCEPT);
     nftnl_chain_nlmsg_build_payload(
         nft_batch_message(b, NFT_MSG_NEWCHAIN, NLM_F_CREATE, NFPROTO_INET,
-                          xasprintf("add chain " TABLE " %s", chains[i].name)),
+                          xasprintf("add chain %s %s", NAT_HOLD.name, chains[i].name)),
         c);
     nftnl_chain_free(c);
 }
 
-/* "ct state established accept": as good as never met in a NAT chain, which sees a connection's first
- * packet only. What matters is that there is a rule that asks conntrack: without any, tracking stops. */
+/* "ct state established accept" practically never matches, as a NAT chain sees only the first packet of a connection.
+ * It is needed because conntrack stops tracking when no rule uses it. */
 static void put_rule(struct nft_batch *b)
 {
     const uint32_t established = 1 << 1, none = 0; /* NF_CT_STATE_BIT(IP_CT_ESTABLISHED) */
     struct nftnl_rule *r = nft_must(nftnl_rule_alloc());
-    nftnl_rule_set_str(r, NFTNL_RULE_TABLE, TABLE);
+    nftnl_rule_set_str(r, NFTNL_RULE_TABLE, NAT_HOLD.name);
     nftnl_rule_set_str(r, NFTNL_RULE_CHAIN, chains[0].name);
     expr_ct(r, NFT_CT_STATE, NFT_REG32_00);
     expr_and(r, NFT_REG32_00, &established, sizeof(established));
@@ -72,7 +71,7 @@ static void put_rule(struct nft_batch *b)
     expr_verdict(r, NF_ACCEPT, NULL);
     nftnl_rule_nlmsg_build_payload(nft_batch_message(b, NFT_MSG_NEWRULE,
                                                      NLM_F_CREATE | NLM_F_APPEND, NFPROTO_INET,
-                                                     xstrdup("add rule " TABLE)),
+                                                     xasprintf("add rule %s", NAT_HOLD.name)),
                                    r);
     nftnl_rule_free(r);
 }
@@ -84,5 +83,5 @@ int nat_hold_create(struct nft *n, struct err *e)
     for (size_t i = 0; i < ARRAY_LEN(chains); i++)
         put_chain(b, i);
     put_rule(b);
-    return nft_batch_commit(n, b, NFT_TOLERATE_NOTHING, e);
+    return nft_batch_commit(n, b, e);
 }

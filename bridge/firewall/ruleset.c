@@ -1,4 +1,5 @@
 /* The firewall's data (schema.c) as messages to the kernel, its elements, and what the kernel tells of it. */
+#include "expiry.h"
 #include "schema.h"
 
 #include <netctr/nft.h>
@@ -351,10 +352,12 @@ static void put_element(struct nft_batch *b, uint16_t type, uint16_t flags, cons
     nftnl_set_free(n);
 }
 
+/* EEXIST: the key leads to something else by now, which must stay. */
 void ruleset_expire(struct nft_batch *b, const struct element *element, uint64_t lifetime_ms,
                     char *what)
 {
     put_element(b, NFT_MSG_NEWSETELEM, NLM_F_CREATE, element, lifetime_ms, what);
+    nft_batch_tolerate(b, NFT_TOLERATE_ABSENT | NFT_TOLERATE_TAKEN);
 }
 
 void ruleset_change(struct nft_batch *b, enum change change, const struct element *element,
@@ -365,7 +368,10 @@ void ruleset_change(struct nft_batch *b, enum change change, const struct elemen
     case CHANGE_CREATE:
         put_element(b, NFT_MSG_NEWSETELEM, NLM_F_CREATE | NLM_F_EXCL, element, 0, what);
         break;
-    case CHANGE_DELETE: put_element(b, NFT_MSG_DELSETELEM, 0, element, 0, what); break;
+    case CHANGE_DELETE:
+        put_element(b, NFT_MSG_DELSETELEM, 0, element, 0, what);
+        nft_batch_tolerate(b, NFT_TOLERATE_ABSENT);
+        break;
     case CHANGE_EXPIRE: ruleset_expire(b, element, EXPIRY_MS, what); break;
     }
 }

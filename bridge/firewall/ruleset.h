@@ -47,11 +47,9 @@ enum ruleset_set {
 enum change {
     CHANGE_ADD,    /**< fine with an equal element; one that was expiring stays */
     CHANGE_CREATE, /**< -EEXIST if the key is there */
-    CHANGE_DELETE, /**< -ENOENT if the key is not there */
-    CHANGE_EXPIRE, /**< gives it EXPIRY_MS to live; adds it for that long if it is not there */
+    CHANGE_DELETE, /**< left out if the key is not there */
+    CHANGE_EXPIRE, /**< gives it EXPIRY_MS to live (expiry.h); adds it for that long if it is not there */
 };
-
-#define EXPIRY_MS FW_EXPIRY_MS
 
 /** One element. Each pointer is one field in network byte order, in the order of the set's type: an
  *  interface name is a string, everything else as wide as the field is. */
@@ -113,6 +111,7 @@ void elements_guard(struct nft_batch *b, enum change change, const struct fw_gua
 void elements_closed(struct nft_batch *b, enum change change, const struct fw_closed *c);
 /** The links in the sets of closed ones; no tables, no links. */
 int elements_read_closed(struct nft *nft, uint8_t family, strv *from, strv *to);
-void elements_resolver(struct nft_batch *b, enum change change, const struct fw_dns_redirect *r);
-void elements_door(struct nft_batch *b, enum change change, uint16_t port);
+void elements_dns_redirect(struct nft_batch *b, enum change change,
+                           const struct fw_dns_redirect *r);
+void elements_dns_listen(struct nft_batch *b, enum change change, uint16_t port);
 void elements_publish(struct nft_batch *b, enum change change, const struct fw_publish *p);

@@ -38,6 +38,8 @@ static const struct table INET = {NFPROTO_INET, "netctr", "inet",
 static const struct table GUARD = {NFPROTO_BRIDGE, "netctr_guard", "bridge",
                                    "netctr: anti-spoofing, a container sends only as itself"};
 const struct table *const TABLES[] = {&INET, &GUARD};
+const struct table NAT_HOLD = {NFPROTO_INET, "netctr_nat_hold", "inet",
+                               "open connections live through a flush"};
 
 /* Values in the host's byte order, as the kernel compares them. */
 static const uint32_t INVALID = 1, ESTABLISHED = 2, RELATED = 4, EST_OR_REL = 2 | 4, DNATTED = 32;
@@ -452,6 +454,31 @@ const struct chain CHAINS[CHAIN_COUNT] = {
 };
 
 /* clang-format on */
+
+/* ---- questions ----------------------------------------------------------------------------*/
+
+static bool is_table(const struct table *t, uint32_t family, const char *name)
+{
+    return t->family == family && streq(t->name, name);
+}
+
+const struct table *schema_find_table(uint32_t family, const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(TABLES); i++)
+        if (is_table(TABLES[i], family, name))
+            return TABLES[i];
+    return NULL;
+}
+
+bool schema_owns_table(uint32_t family, const char *name)
+{
+    return schema_find_table(family, name) || is_table(&NAT_HOLD, family, name);
+}
+
+bool schema_counts_spoofing(const struct table *t, const char *chain)
+{
+    return t == &GUARD || (t == &INET && streq(chain, "martians"));
+}
 
 /* ---- text ---------------------------------------------------------------------------------*/
 

@@ -104,12 +104,29 @@ struct chain {
 };
 
 /** Sets that rules bring along, behind the named ones. */
-enum { CT_VERDICTS = SET_NAMED_COUNT, PROTO_ICMP, GUARDED_TYPES, CARRIED, BEFORE_ADDRESS, SET_COUNT };
+enum {
+    CT_VERDICTS = SET_NAMED_COUNT,
+    PROTO_ICMP,
+    GUARDED_TYPES,
+    CARRIED,
+    BEFORE_ADDRESS,
+    SET_COUNT
+};
 
 enum { TABLE_COUNT = 2, CHAIN_COUNT = 14 };
 extern const struct table *const TABLES[TABLE_COUNT];
 extern const struct set SETS[SET_COUNT];
 extern const struct chain CHAINS[CHAIN_COUNT];
+
+/** Empty NAT chains of the process that watches (nat_hold.h). Not part of what is rebuilt. */
+extern const struct table NAT_HOLD;
+
+/** One of TABLES, or NULL. */
+const struct table *schema_find_table(uint32_t family, const char *name);
+/** One of TABLES, or NAT_HOLD. */
+bool schema_owns_table(uint32_t family, const char *name);
+/** Do the drops of this chain tell of packets with forged addresses? */
+bool schema_counts_spoofing(const struct table *t, const char *chain);
 
 struct nftnl_set_elem;
 /** ruleset.c: makes @x the element @i that @s is made with. */

@@ -7,8 +7,6 @@
  */
 #include "strays.h"
 
-#include "bridge/bridge.h"
-
 #include <netctr/netns.h>
 
 #include <arpa/inet.h>
@@ -31,8 +29,8 @@ static bool is_stray(const struct link *l, const char *instance)
 {
     if (l->master || !(l->flags & IFF_UP) || !skip_prefix(l->name, "vc-"))
         return false;
-    _cleanup_free_ char *owner = device_port_owner(l, instance);
-    return owner;
+    _cleanup_free_ char *mark = xasprintf("netctr %s ", instance);
+    return skip_prefix(l->alias, mark);
 }
 
 static void bring(struct rt *rt, const struct link *port,

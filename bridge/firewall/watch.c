@@ -11,7 +11,7 @@
 #include <netctr/firewall.h>
 
 #include "nat_hold.h"
-#include "ruleset.h"
+#include "schema.h"
 #include "strays.h"
 
 #include <errno.h>
@@ -39,11 +39,6 @@ enum {
     QUEUE_SIZE = 4 * 1024 * 1024, /* of notifications; used by large changes only */
     NAME_SIZE = 16,
 };
-
-static const struct {
-    uint8_t family;
-    const char *name;
-} tables[] = {{NFPROTO_INET, "netctr"}, {NFPROTO_BRIDGE, "netctr_guard"}};
 
 struct firewall_watch {
     char *instance;
@@ -89,9 +84,8 @@ static bool is_ours(const struct nlmsghdr *h)
         if (mnl_attr_get_type(a) != NFTA_TABLE_NAME ||
             mnl_attr_validate(a, MNL_TYPE_NUL_STRING) < 0)
             continue;
-        for (size_t i = 0; i < ARRAY_LEN(tables); i++)
-            if (tables[i].family == g->nfgen_family && streq(tables[i].name, mnl_attr_get_str(a)))
-                return true;
+        if (schema_find_table(g->nfgen_family, mnl_attr_get_str(a)))
+            return true;
     }
     return false;
 }
@@ -163,13 +157,13 @@ static int count_rule(const struct nlmsghdr *answer, void *data)
     return MNL_CB_OK;
 }
 
-static bool has_rules(struct firewall_watch *l, size_t table)
+static bool has_rules(struct firewall_watch *l, const struct table *table)
 {
     _Alignas(struct nlmsghdr) char buffer[256];
     size_t count = 0;
     struct nlmsghdr *request =
-        nftnl_nlmsg_build_hdr(buffer, NFT_MSG_GETRULE, tables[table].family, NLM_F_DUMP, 0);
-    mnl_attr_put_strz(request, NFTA_RULE_TABLE, tables[table].name);
+        nftnl_nlmsg_build_hdr(buffer, NFT_MSG_GETRULE, table->family, NLM_F_DUMP, 0);
+    mnl_attr_put_strz(request, NFTA_RULE_TABLE, table->name);
     int r = nft_request(l->nft, request, count_rule, &count);
     return r < 0 || count > 0;
 }
@@ -182,11 +176,12 @@ static bool is_whole(struct firewall_watch *l)
     int r = ruleset_probe(l->nft, l->instance, &owner);
     if (r < 0 || owner)
         return true;
-    if (r == FW_TABLES_OLDER || r == FW_TABLES_NEWER) /* monitors of that version may depend on them */
+    if (r == FW_TABLES_OLDER ||
+        r == FW_TABLES_NEWER) /* monitors of that version may depend on them */
         return true;
     bool whole = r == FW_TABLES_OURS;
-    for (size_t i = 0; whole && i < ARRAY_LEN(tables); i++)
-        whole = has_rules(l, i);
+    for (size_t i = 0; whole && i < ARRAY_LEN(TABLES); i++)
+        whole = has_rules(l, TABLES[i]);
     return whole;
 }
 

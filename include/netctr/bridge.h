@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <netctr/firewall.h>
 #include <netctr/ipam.h>
 
 /* ---- the host -------------------------------------------------------------------------------*/
@@ -22,10 +23,8 @@ void net_close(struct net *net);
 void net_cleanup(struct net **net);
 #define _cleanup_net_ __attribute__((cleanup(net_cleanup)))
 
-/** Whether this kernel lets an element of the firewall that is there expire. Asked once a boot, when
- *  the first container ends; where the answer is no, elements are deleted, which takes longer. */
-enum expiry { EXPIRY_NOT_ASKED, EXPIRY_NO, EXPIRY_YES };
-enum expiry net_expiry(struct net *net);
+/** As fw_expiry(). */
+enum fw_expiry net_expiry(struct net *net);
 
 /* ---- networks -------------------------------------------------------------------------------*/
 
@@ -347,13 +346,7 @@ int net_has_leases(struct net *b, const struct network *n, struct err *e);
 int firewall_dry_run(struct err *e);
 /** Can connections be forgotten (nf_conntrack_netlink)? 1, 0 or a negative errno. */
 int firewall_knows_conntrack(struct err *e);
-/** Packets that the firewall has dropped since it was last loaded. */
-struct firewall_drop {
-    bool guard; /**< sent by containers; else by others, to where they cannot come from */
-    char *why;  /**< the rule's comment */
-    uint64_t packets;
-};
-/** Calls @each for every reason for which packets were dropped by the guard, or because they are martians. */
+/** As fw_each_drop(). */
 int firewall_each_drop(struct net *net, void (*each)(const struct firewall_drop *drop, void *arg),
                        void *arg, struct err *e);
 /** Puts back what somebody has changed of the networks that are in use, outside of the firewall: the bridge, its

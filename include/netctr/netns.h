@@ -137,6 +137,11 @@ struct address {
 int rt_each_address(struct rt *rt, int (*each)(const struct address *address, void *arg), void *arg,
                     struct err *e);
 
+/** Every prefix that the namespace takes for its own: what `fib daddr type local` matches, like 127.0.0.0/8. The @index
+ *  is 0. */
+int rt_each_local(struct rt *rt, int (*each)(const struct address *address, void *arg), void *arg,
+                  struct err *e);
+
 /** An entry of a neighbour table, or with AF_BRIDGE of a bridge's table of MACs. */
 struct neighbour {
     struct ip ip; /**< family 0: of a bridge's table */

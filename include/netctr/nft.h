@@ -1,5 +1,5 @@
-/* nf_tables of a network namespace: transactions, the expressions of rules, and what a packet meets in tables that are
- * there. Knows messages and rules, and nothing of what they are for.
+/* Netfilter of a network namespace: transactions, the expressions of rules, connection tracking, and what a packet
+ * meets in existing tables. Knows messages, rules and flows, and not what they are used for.
  */
 #pragma once
 
@@ -11,22 +11,21 @@
 #include <linux/netfilter.h>
 
 /* ---- transport --- */
-/* The transport below the firewall: a connection to nf_tables, transactions and small requests.
+/* A netlink connection to netfilter (NETLINK_NETFILTER): transactions of nf_tables, and single requests.
  *
- * A transaction is a buffer of netlink messages between BEGIN and END, sent by one sendmsg(). The
- * kernel works through all of it inside that call, so when it returns every answer is already
- * waiting: nothing here ever blocks on the kernel. Knows messages, not what they mean.
+ * A transaction is a buffer of netlink messages between BEGIN and END, sent by one sendmsg(). The kernel executes it
+ * inside that call, so every answer is waiting when it returns, and nothing here blocks.
  */
 
 struct nlmsghdr;
 struct nft;
 struct nft_batch;
 
-/** Connects to nf_tables of the caller's network namespace. */
+/** Connects to netfilter of the calling thread's network namespace. A connection serves one request at a time. */
 int nft_open(struct nft **out, struct err *e);
 void nft_close(struct nft *n); /**< accepts NULL */
 
-/** The longest message that may be written where nft_batch_message() points. */
+/** The size of the buffer that nft_batch_message() returns. */
 #define NFT_MESSAGE_MAX (16 * 1024)
 
 struct nft_batch *nft_batch_new(void);
@@ -34,41 +33,54 @@ void nft_batch_free(struct nft_batch *b); /**< accepts NULL */
 void nft_batch_cleanup(struct nft_batch **b);
 #define _cleanup_nft_batch_ __attribute__((cleanup(nft_batch_cleanup)))
 void nft_batch_empty(struct nft_batch *b);
+/** The caller frees the copy. */
+struct nft_batch *nft_batch_copy(const struct nft_batch *b);
 
-/** Starts a message of @type (NFT_MSG_…) and returns its header, to be extended by the caller
- *  until the next call. @what says what it does ("add published port tcp 8080"); it is freed here. */
+/** Starts a message of @type (NFT_MSG_…) and returns its header, which the caller may extend until the next call.
+ *  @what describes it for errors ("add published port tcp 8080") and is freed here. */
 struct nlmsghdr *nft_batch_message(struct nft_batch *b, uint16_t type, uint16_t flags,
                                    uint8_t family, char *what);
 
-/** Hands every message that was begun to @each, with what was said about it. */
+/** Calls @each for every message, with its description. */
 void nft_batch_each(struct nft_batch *b,
                     void (*each)(const struct nlmsghdr *message, const char *what, void *arg),
                     void *arg);
 
-/** For input that cannot be sent at all: the next commit fails with this and sends nothing. */
+/** For invalid input: the next commit fails with this error and sends nothing. */
 void nft_batch_refuse(struct nft_batch *b, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/** Refusals that a transaction may do without: they are left out and the rest is sent again. */
+/** Refusals that do not fail the transaction: the message is left out and the rest is sent again. */
 enum nft_tolerate {
     NFT_TOLERATE_NOTHING = 0,
     NFT_TOLERATE_ABSENT = 1, /**< ENOENT */
     NFT_TOLERATE_TAKEN = 2,  /**< EEXIST */
 };
 
-/** Sends the batch as one transaction and empties it. On failure the kernel has changed nothing,
- *  and @e names the first message that it refused. */
-int nft_batch_commit(struct nft *n, struct nft_batch *b, enum nft_tolerate tolerate, struct err *e);
+/** Of the message that was started last. */
+void nft_batch_tolerate(struct nft_batch *b, enum nft_tolerate refusals);
+bool nft_batch_is_empty(const struct nft_batch *b);
 
-/** Sends one request outside any transaction and hands every answer to @each (which returns
- *  MNL_CB_OK). A dump is read as a whole first, again if something changes meanwhile. 0 or a negative errno. */
+/** Sends the batch as one transaction. On failure the kernel has changed nothing, and @e names the first message that
+ *  it refused and that is needed. The messages stay in the batch, but for those that were left out. */
+int nft_batch_send(struct nft *n, struct nft_batch *b, struct err *e);
+/** Sends it and empties it. */
+int nft_batch_commit(struct nft *n, struct nft_batch *b, struct err *e);
+
+/** Sends one request outside any transaction and calls @each for every answer (it returns MNL_CB_OK). A dump is read
+ *  completely before the first call, and read again if it changes meanwhile. 0 or a negative errno. */
 int nft_request(struct nft *n, struct nlmsghdr *request,
                 int (*each)(const struct nlmsghdr *answer, void *data), void *data);
 
+/** The same with each answer handed on as it arrives, for dumps that may be large. -EINTR: the dump changed, and may be
+ *  incomplete. @each must not use @n. */
+int nft_request_streamed(struct nft *n, struct nlmsghdr *request,
+                         int (*each)(const struct nlmsghdr *answer, void *data), void *data);
+
 /* ---- expressions --- */
-/* The expressions of a rule, one short function each: what `nft --debug=netlink` prints as one
- * line in brackets. @reg is a 32-bit register (NFT_REG32_00 …); the kernel takes wide values from there
- * on, and reports them in the old 128-bit names where those fit.
+/* The expressions of a rule, one function each: what `nft --debug=netlink` prints as one line in brackets. @reg is a
+ * 32-bit register (NFT_REG32_00 …); wider values use the following registers too. The kernel reports registers by their
+ * 128-bit names where those fit.
  */
 
 struct nftnl_rule;
@@ -77,9 +89,9 @@ void expr_meta(struct nftnl_rule *r, uint32_t key, uint32_t reg);
 void expr_ct(struct nftnl_rule *r, uint32_t key, uint32_t reg);
 void expr_payload(struct nftnl_rule *r, uint32_t base, uint32_t offset, uint32_t size,
                   uint32_t reg);
-/** A field of IPv6's extension header @type, wherever in the chain of headers it is. */
+/** A field of the IPv6 extension header @type, wherever it is in the chain of headers. */
 void expr_exthdr(struct nftnl_rule *r, uint32_t type, uint32_t offset, uint32_t size, uint32_t reg);
-/** One byte: 1 if there is such a header, else 0. */
+/** One byte: 1 if the packet has that header, else 0. */
 void expr_has_exthdr(struct nftnl_rule *r, uint32_t type, uint32_t reg);
 /** fib daddr type */
 void expr_fib_daddr_type(struct nftnl_rule *r, uint32_t reg);
@@ -101,8 +113,36 @@ void expr_counter(struct nftnl_rule *r);
 /** @chain for NFT_GOTO, otherwise NULL. */
 void expr_verdict(struct nftnl_rule *r, uint32_t verdict, const char *chain);
 
-/** For libnftnl's allocators, which fail like xcalloc() only for want of a few bytes: same end. */
+/** For libnftnl's allocators: exits, as xcalloc() does, when memory is exhausted. */
 void *nft_must(void *allocated);
+
+/* ---- conntrack --- */
+/* The connections that the kernel tracks: found by reading the table, deleted by nfnetlink. */
+
+/** An entry of the default zone, of a protocol with ports. */
+struct ct_flow {
+    struct ip src, dst; /**< as the first packet had them */
+    struct ip answers;  /**< where answers come from: @dst, or where DNAT leads to */
+    uint8_t protocol;
+    uint16_t src_port, dst_port, answers_port; /**< host byte order */
+    uint32_t id;                               /**< network order; 0: not known */
+};
+
+/** What a caller is interested in, so that less has to be read. It may get other flows as well. */
+struct ct_hint {
+    bool ipv4, ipv6;
+    uint8_t protocol;  /**< 0: any */
+    uint16_t dst_port; /**< 0: any; counts only with a protocol */
+};
+
+/** How many entries the table of this namespace has; -EOPNOTSUPP if the kernel cannot list them (module
+ *  nf_conntrack_netlink); another negative errno. */
+int conntrack_count(struct nft *n, uint32_t *count);
+/** Calls @each for every flow that @hint asks for, and may do so twice. @each must not use @n. */
+int conntrack_each(struct nft *n, const struct ct_hint *hint,
+                   void (*each)(const struct ct_flow *f, void *arg), void *arg);
+/** A flow that is already gone is no error. */
+int conntrack_delete(struct nft *n, const struct ct_flow *f);
 
 /* ---- packets and rules --- */
 /* Other people's firewalls: what they would do with a container's packets.

@@ -1,10 +1,9 @@
-/* Transactions after the example of nftables' mnl_batch_talk(): one sendmsg(), then all answers,
- * matched to their messages by sequence number.
+/* Transactions in the way of nftables' mnl_batch_talk(): one sendmsg(), then all answers, matched to their messages by
+ * sequence number.
  *
- * The kernel does not stop at the first refused message; it reports every one and then rolls all of
- * it back. That is why messages hold a single object each: the report names it, and a caller that
- * can do without the refused ones (ending what may be gone already) needs only a second sendmsg(),
- * however many they are.
+ * The kernel does not stop at the first refused message: it reports each of them and then rolls the transaction back.
+ * That is why a message holds a single object: the report names it, and when only messages were refused that may be
+ * left out (deleting what is already gone), a second sendmsg() is enough, however many they are.
  */
 #include <netctr/nft.h>
 
@@ -18,8 +17,8 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-/* A transaction that loses a race against another one, or a dump that changed while it was read, is sent again; this
- * often at most. */
+/* How often at most a transaction that lost a race against another one, or a dump that changed while it was read, is
+ * sent again. */
 enum { RETRIES = 64, ANSWER_MAX = 16 * 1024, CONTROL_MAX = 64 };
 
 struct nft {
@@ -31,29 +30,31 @@ struct nft {
 struct message {
     size_t offset;
     char *what;
+    enum nft_tolerate tolerate;
     int error; /* the kernel's answer to the latest attempt, a negative errno */
 };
 
 struct nft_batch {
     char *buffer; /* BEGIN and the messages */
     size_t used, room;
-    struct message *messages; /* [0] is BEGIN, which answers for the transaction as a whole */
+    struct message *messages; /* [0] is BEGIN, whose answer is about the whole transaction */
     size_t count, message_room;
     struct err refused;
 };
 
 struct failure {
     int code;
+    bool fatal; /* the refused message is needed */
     size_t index;
     char *words; /* extended ack, owned */
-    bool heard;  /* the last message was answered: the kernel has seen the whole batch */
+    bool heard;  /* the last message was answered: the kernel has read the whole batch */
 };
 
 /* ---- connection ---------------------------------------------------------------------------*/
 
 int nft_open(struct nft **out, struct err *e)
 {
-    /* Non-blocking: an answer that is not there when sendmsg() returns never comes. */
+    /* Non-blocking: the kernel answers inside sendmsg(), so an answer that is not there then never comes. */
     struct mnl_socket *socket = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (!socket)
         return err_set(e, errno, "open a netlink socket for nf_tables");
@@ -62,7 +63,7 @@ int nft_open(struct nft **out, struct err *e)
         mnl_socket_close(socket);
         return r;
     }
-    /* Words for errors, and no copy of the refused message. Both only improve the answers. */
+    /* The kernel's texts for errors, without a copy of the refused message. Older kernels lack both. */
     int on = 1;
     (void)mnl_socket_setsockopt(socket, NETLINK_EXT_ACK, &on, sizeof(on));
     (void)mnl_socket_setsockopt(socket, NETLINK_CAP_ACK, &on, sizeof(on));
@@ -100,8 +101,8 @@ static struct nlmsghdr *header_of(const struct nft_batch *b, size_t index)
     return (struct nlmsghdr *)(void *)(b->buffer + b->messages[index].offset);
 }
 
-/* Counts in the message that was being written. Its writers only use inputs of bounded length; one
- * that outgrew its room all the same has already damaged memory. */
+/* Adds the length of the message that was being written. Its inputs are bounded; one that outgrew its room all the same
+ * has already damaged memory. */
 static void settle(struct nft_batch *b)
 {
     size_t length = header_of(b, b->count - 1)->nlmsg_len;
@@ -160,6 +161,24 @@ void nft_batch_free(struct nft_batch *b)
     free(b);
 }
 
+struct nft_batch *nft_batch_copy(const struct nft_batch *b)
+{
+    struct nft_batch *copy = xcalloc(1, sizeof(*copy));
+    copy->room = b->used + NFT_MESSAGE_MAX; /* the last message may not be counted yet */
+    copy->buffer = xrealloc(NULL, copy->room, 1);
+    copy->message_room = b->count;
+    copy->messages = xrealloc(NULL, b->count, sizeof(*copy->messages));
+    copy->used = b->used;
+    size_t last =
+        b->messages[b->count - 1].offset + NLMSG_ALIGN(header_of(b, b->count - 1)->nlmsg_len);
+    memcpy(copy->buffer, b->buffer, last > b->used ? last : b->used);
+    for (copy->count = 0; copy->count < b->count; copy->count++) {
+        copy->messages[copy->count] = b->messages[copy->count];
+        copy->messages[copy->count].what = xstrdup(b->messages[copy->count].what);
+    }
+    return copy;
+}
+
 void nft_batch_cleanup(struct nft_batch **b)
 {
     nft_batch_free(*b);
@@ -170,6 +189,11 @@ struct nlmsghdr *nft_batch_message(struct nft_batch *b, uint16_t type, uint16_t 
 {
     settle(b);
     return nftnl_nlmsg_build_hdr(next_message(b, what), type, family, flags, 0);
+}
+
+void nft_batch_tolerate(struct nft_batch *b, enum nft_tolerate refusals)
+{
+    b->messages[b->count - 1].tolerate = refusals;
 }
 
 void nft_batch_each(struct nft_batch *b,
@@ -194,8 +218,8 @@ void nft_batch_refuse(struct nft_batch *b, int code, const char *format, ...)
 
 /* ---- answers ------------------------------------------------------------------------------*/
 
-/* The kernel's own words behind an error, or NULL. They follow the header of the refused message;
- * without NETLINK_CAP_ACK the rest of that message stands between. */
+/* The kernel's text for an error (extended ack), or NULL. It follows the header of the refused message; without
+ * NETLINK_CAP_ACK the rest of that message comes first. */
 static const char *words_of(const struct nlmsghdr *answer)
 {
     const struct nlmsgerr *error = mnl_nlmsg_get_payload(answer);
@@ -216,6 +240,13 @@ static const char *words_of(const struct nlmsghdr *answer)
     return NULL;
 }
 
+static bool tolerated(const struct message *m)
+{
+    return (m->error == -ENOENT && (m->tolerate & NFT_TOLERATE_ABSENT)) ||
+           (m->error == -EEXIST && (m->tolerate & NFT_TOLERATE_TAKEN));
+}
+
+/* The failure to report is the first message that cannot be left out; else the first of those that can. */
 static void take_answer(struct nft_batch *b, const struct nlmsghdr *answer, uint32_t first,
                         struct failure *f)
 {
@@ -229,15 +260,17 @@ static void take_answer(struct nft_batch *b, const struct nlmsghdr *answer, uint
     if (error->error == 0)
         return;
     b->messages[index].error = error->error;
-    if (f->code && f->index <= index)
+    bool fatal = index == 0 || !tolerated(&b->messages[index]);
+    if (f->code && (f->fatal != fatal ? f->fatal : f->index <= index))
         return;
     f->code = error->error;
+    f->fatal = fatal;
     f->index = index;
     free(f->words);
     f->words = xstrdup(words_of(answer));
 }
 
-/* Reads all answers that are waiting. -ENOBUFS when the kernel had to throw some away. */
+/* Reads all answers that are waiting. -ENOBUFS if the kernel dropped some. */
 static int collect(struct nft *n, struct nft_batch *b, uint32_t first, struct failure *f)
 {
     _cleanup_free_ char *buffer = xcalloc(1, ANSWER_MAX);
@@ -278,8 +311,8 @@ static int send_batch(struct nft *n, struct nft_batch *b, uint32_t first)
         .msg_iov = parts,
         .msg_iovlen = ARRAY_LEN(parts),
     };
-    /* Netlink wants the whole of it within the send buffer, and room for an answer per message if
-     * all of them are refused: an answer is about 1 KiB of the kernel's memory. */
+    /* The send buffer must hold the whole batch, and the receive buffer an answer (about 1 KiB of kernel memory) for
+     * each message, in case all of them are refused. */
     make_room(n, &n->send_room, b->used + 4096, SO_SNDBUFFORCE, SO_SNDBUF);
     make_room(n, &n->answer_room, b->count * 1024, SO_RCVBUFFORCE, SO_RCVBUF);
     while (sendmsg(mnl_socket_get_fd(n->socket), &m, 0) < 0)
@@ -288,7 +321,7 @@ static int send_batch(struct nft *n, struct nft_batch *b, uint32_t first)
     return 0;
 }
 
-/* One attempt at the whole batch. Only the last message asks for an answer: errors come unasked. */
+/* One attempt at the whole batch. Only the last message requests an answer: errors are always reported. */
 static int attempt(struct nft *n, struct nft_batch *b, struct failure *f)
 {
     uint32_t first = n->sequence;
@@ -315,17 +348,11 @@ static int attempt(struct nft *n, struct nft_batch *b, struct failure *f)
     return f->code;
 }
 
-static bool tolerated(int error, enum nft_tolerate tolerate)
-{
-    return (error == -ENOENT && (tolerate & NFT_TOLERATE_ABSENT)) ||
-           (error == -EEXIST && (tolerate & NFT_TOLERATE_TAKEN));
-}
-
-/* Takes the refused messages out. False if there was none, or one that cannot be done without. */
-static bool leave_out_refused(struct nft_batch *b, enum nft_tolerate tolerate)
+/* Takes the refused messages out. False if there was none, or one that is needed. */
+static bool leave_out_refused(struct nft_batch *b)
 {
     for (size_t i = 0; i < b->count; i++)
-        if (b->messages[i].error && (i == 0 || !tolerated(b->messages[i].error, tolerate)))
+        if (b->messages[i].error && (i == 0 || !tolerated(&b->messages[i])))
             return false;
     size_t kept = 0, used = 0;
     for (size_t i = 0; i < b->count; i++) {
@@ -356,7 +383,7 @@ static int explain(const struct nft_batch *b, const struct failure *f, struct er
     return f->code;
 }
 
-int nft_batch_commit(struct nft *n, struct nft_batch *b, enum nft_tolerate tolerate, struct err *e)
+int nft_batch_send(struct nft *n, struct nft_batch *b, struct err *e)
 {
     struct failure f = {0};
     int r = b->refused.code;
@@ -368,7 +395,7 @@ int nft_batch_commit(struct nft *n, struct nft_batch *b, enum nft_tolerate toler
         r = attempt(n, b, &f);
         if ((r == -EINTR || r == -ERESTART) && retries++ < RETRIES)
             r = 0;
-        else if (r < 0 && leave_out_refused(b, tolerate))
+        else if (r < 0 && leave_out_refused(b))
             r = 0;
         else if (r < 0)
             explain(b, &f, e);
@@ -376,11 +403,22 @@ int nft_batch_commit(struct nft *n, struct nft_batch *b, enum nft_tolerate toler
             break;
     }
     free(f.words);
+    return r;
+}
+
+int nft_batch_commit(struct nft *n, struct nft_batch *b, struct err *e)
+{
+    int r = nft_batch_send(n, b, e);
     nft_batch_empty(b);
     return r;
 }
 
-/* Answers that nobody waits for any more would be taken for those to the next question. */
+bool nft_batch_is_empty(const struct nft_batch *b)
+{
+    return b->count == 1 && !b->refused.code; /* BEGIN */
+}
+
+/* Answers that are left unread would be taken for those to the next request. */
 static void drain(struct nft *n)
 {
     char byte;
@@ -411,8 +449,8 @@ static int keep_answer(const struct nlmsghdr *answer, void *answers)
     return MNL_CB_OK;
 }
 
-static int request_once(struct nft *n, struct nlmsghdr *request,
-                        int (*each)(const struct nlmsghdr *answer, void *data), void *data)
+int nft_request_streamed(struct nft *n, struct nlmsghdr *request,
+                         int (*each)(const struct nlmsghdr *answer, void *data), void *data)
 {
     _cleanup_free_ char *buffer = xcalloc(1, ANSWER_MAX);
     request->nlmsg_seq = n->sequence++;
@@ -437,14 +475,14 @@ static int request_once(struct nft *n, struct nlmsghdr *request,
     }
 }
 
-/* A dump that something has changed under (EINTR) lacks parts, so it is read again before @each sees any of it. */
+/* A dump that was changed while it was read (EINTR) is incomplete: it is read again before @each sees any of it. */
 static int dump(struct nft *n, struct nlmsghdr *request,
                 int (*each)(const struct nlmsghdr *answer, void *data), void *data)
 {
     int r = -EINTR;
     for (int tries = 0; r == -EINTR && tries < RETRIES; tries++) {
         _cleanup_answers_ struct answers all = {0};
-        r = request_once(n, request, keep_answer, &all);
+        r = nft_request_streamed(n, request, keep_answer, &all);
         int left = (int)all.size, go_on = MNL_CB_OK;
         for (struct nlmsghdr *h = (void *)all.bytes;
              r == 0 && go_on == MNL_CB_OK && left > 0 && mnl_nlmsg_ok(h, left);
@@ -458,5 +496,5 @@ int nft_request(struct nft *n, struct nlmsghdr *request,
                 int (*each)(const struct nlmsghdr *answer, void *data), void *data)
 {
     return request->nlmsg_flags & NLM_F_DUMP ? dump(n, request, each, data)
-                                             : request_once(n, request, each, data);
+                                             : nft_request_streamed(n, request, each, data);
 }

@@ -1,4 +1,4 @@
-/* Each function allocates one expression, sets its attributes and gives it to the rule. */
+/* Each function allocates one expression, sets its attributes and hands it to the rule, which owns it. */
 #include <netctr/nft.h>
 
 #include <libnftnl/expr.h>

@@ -6,7 +6,7 @@
  *   test_conntrack           all checks
  *   test_conntrack --bench   prints what forgetting costs
  */
-#include "bridge/firewall/stale_flows.h"
+#include "bridge/bridge.h"
 #include <netctr/firewall.h>
 
 #include "apart.h"
@@ -205,10 +205,18 @@ static struct endpoint published(const char *const *texts)
 }
 #define PUBLISHED(...) published((const char *const[]){__VA_ARGS__, NULL})
 
+static int end_addresses(const struct endpoint *ep, struct err *e)
+{
+    _cleanup_fw_ struct fw *fw = NULL;
+    const struct ip all[] = {ep->address4, ep->address6};
+    int r = fw_open(INSTANCE, &fw, e);
+    return r < 0 ? r : flows_end_addresses(fw, all, ep->address4.family ? 2 : 0, e);
+}
+
 static void forget_ports(struct endpoint *ep)
 {
     _cleanup_err_ struct err e = ERR_INIT;
-    int r = conntrack_end_stale(ep, 1, &e);
+    int r = endpoints_end_stale_flows(ep, 1, &e);
     port_mappings_clear(&ep->port_mappings);
     require(r == 0, "%s", e.text);
 }
@@ -219,10 +227,10 @@ static void check_nothing(void)
 {
     _cleanup_err_ struct err e = ERR_INIT;
     struct endpoint none = {0}, ep = PUBLISHED("80", "5353:53/udp");
-    require(conntrack_end_stale(&none, 1, &e) == 0, "%s", e.text);
-    require(conntrack_forget_addresses(&none, &e) == 0, "%s", e.text);
-    require(conntrack_end_stale(&ep, 1, &e) == 0, "%s", e.text);
-    require(conntrack_forget_addresses(&ep, &e) == 0, "%s", e.text);
+    require(endpoints_end_stale_flows(&none, 1, &e) == 0, "%s", e.text);
+    require(end_addresses(&none, &e) == 0, "%s", e.text);
+    require(endpoints_end_stale_flows(&ep, 1, &e) == 0, "%s", e.text);
+    require(end_addresses(&ep, &e) == 0, "%s", e.text);
     port_mappings_clear(&ep.port_mappings);
 }
 
@@ -290,7 +298,7 @@ static void check_large_table(void)
     require(entries("dport=12345") == 0, "still there");
     _cleanup_err_ struct err e = ERR_INIT;
     struct endpoint answers = {.address4 = ip("198.51.100.9"), .address6 = ip("2001:db8:9::9")};
-    require(conntrack_forget_addresses(&answers, &e) == 0, "%s", e.text);
+    require(end_addresses(&answers, &e) == 0, "%s", e.text);
     require(all - entries("") == 7, "%zu of %zu left", entries(""), all);
 }
 
@@ -354,7 +362,7 @@ static void check_addresses(void)
     say(from6, "2001:db8:9::9", 53);
     udp("198.51.100.9", 53);
     require(entries("") == 8, "%zu", entries(""));
-    require(conntrack_forget_addresses(&ep, &e) == 0, "%s", e.text);
+    require(end_addresses(&ep, &e) == 0, "%s", e.text);
     require(entries("10.88.0.7") == 0, "still there");
     require(entries("0000:0007") == 0, "still there");
     require(entries("") == 3, "others are forgotten: %zu left", entries(""));
@@ -503,7 +511,7 @@ static void check_tcp(void)
 
 static int end_stale(const struct endpoint *ep, struct err *e)
 {
-    return conntrack_end_stale(ep, 1, e);
+    return endpoints_end_stale_flows(ep, 1, e);
 }
 
 static void bench_one(const char *what, int (*forget)(const struct endpoint *ep, struct err *e),
@@ -534,7 +542,7 @@ static void bench(void)
         bench_one("udp port", end_stale, "5353:53/udp");
         bench_one("udp port of one address", end_stale, "192.0.2.2:5353:53/udp");
         bench_one("4096 udp ports", end_stale, "40000-44095:40000-44095/udp");
-        bench_one("addresses", conntrack_forget_addresses, "80:80");
+        bench_one("addresses", end_addresses, "80:80");
     }
 }
 

@@ -6,13 +6,16 @@
  *   test_firewall --golden   prints the ruleset of the golden test, to be reviewed and checked in
  *   test_firewall --bench    prints what a commit costs
  */
-#include "bridge/firewall/ruleset.h"
-#include <netctr/firewall.h>
+#include "bridge/firewall/expiry.h"
+#include "bridge/firewall/schema.h"
 
 #include "apart.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <libnftnl/table.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netlink.h>
 
 #define OTHER "fedcba9876543210"
 
@@ -224,7 +227,7 @@ static void add_example(struct fw_batch *b)
     vault.masquerade = false;
     static char *to_red[] = {"nc-red", NULL};
     blue.links = to_red;
-    blue.open = red.open = true;
+    blue.unisolated = red.unisolated = true;
     fw_add_network(b, &blue);
     fw_add_network(b, &red);
     fw_add_network(b, &vault);
@@ -265,6 +268,7 @@ static void add_example(struct fw_batch *b)
     fw_add_closed(b, &(struct fw_closed){AF_INET, from, to, bridges});
     fw_add_closed(b, &(struct fw_closed){AF_INET6, to, to, bridges});
     fw_add_dns_redirect(b, &names);
+    fw_add_dns_listen(b, 1023);
     fw_add_dns_redirect(b, &names6);
     fw_add_dns_redirect(b, &tcp);
 }
@@ -382,6 +386,21 @@ static void check_network_again(void)
     require_same(after, before, "the ruleset");
 }
 
+/* Deletes all of these in one batch. */
+static int end(struct fw *fw, enum fw_expiry expiry, const struct fw_network *n,
+               const struct fw_guard *g, const struct fw_publish *p, size_t count, struct err *e)
+{
+    _cleanup_fw_batch_ struct fw_batch *b = fw_batch_new(fw);
+    fw->expiry = expiry;
+    for (size_t i = 0; i < count; i++)
+        fw_del_publish(b, &p[i]);
+    if (g)
+        fw_del_guard(b, g);
+    if (n)
+        fw_del_network(b, n);
+    return fw_commit(b, e);
+}
+
 static void check_network_between_others(void)
 {
     _cleanup_fw_ struct fw *fw = with_example();
@@ -389,7 +408,7 @@ static void check_network_between_others(void)
     _cleanup_fw_batch_ struct fw_batch *b = fw_batch_new(fw);
     struct fw_network red = network("nc-red", "10.88.2.0", "fd88:2::");
     _cleanup_err_ struct err e = ERR_INIT;
-    require(fw_undo(fw, &red, NULL, NULL, 0, &e) == 0, "%s", e.text);
+    require(end(fw, FW_EXPIRY_NO, &red, NULL, NULL, 0, &e) == 0, "%s", e.text);
     _cleanup_free_ char *subnets = NFT("list", "set", "inet", "netctr", "subnets4");
     require(!strstr(subnets, "10.88.2.0/24") && strstr(subnets, "10.88.1.0/24") &&
                 strstr(subnets, "10.88.3.0/24"),
@@ -484,11 +503,11 @@ static void check_comments(void)
 
 static void check_large_batch(void)
 {
-    enum { COUNT = 20000 };
+    enum { PORT_COUNT = 20000 };
     _cleanup_fw_ struct fw *fw = with_tables();
     _cleanup_fw_batch_ struct fw_batch *b = fw_batch_new(fw);
-    struct fw_publish *ports = xcalloc(COUNT, sizeof(*ports));
-    for (int i = 0; i < COUNT; i++) {
+    struct fw_publish *ports = xcalloc(PORT_COUNT, sizeof(*ports));
+    for (int i = 0; i < PORT_COUNT; i++) {
         ports[i] = publish(IPPROTO_TCP, (uint16_t)(10000 + i), 80);
         fw_add_publish(b, &ports[i]);
     }
@@ -497,17 +516,17 @@ static void check_large_batch(void)
     size_t count = 0;
     for (const char *p = map; (p = strstr(p, "tcp . ")); p++)
         count++;
-    require(count == COUNT, "%zu", count);
+    require(count == PORT_COUNT, "%zu", count);
     /* All of it again: every message is refused, and the first one is named. */
     _cleanup_err_ struct err e = ERR_INIT;
-    for (int i = 0; i < COUNT; i++)
+    for (int i = 0; i < PORT_COUNT; i++)
         fw_add_publish(b, &ports[i]);
     int r = fw_commit(b, &e);
     require(r == -EEXIST && strstr(e.text, "tcp 10000:"), "%d %s", r, e.text);
     /* Half of it, then all of it, then nothing. */
-    require(fw_undo(fw, NULL, NULL, ports, COUNT / 2, &e) == 0, "%s", e.text);
-    require(fw_undo(fw, NULL, NULL, ports, COUNT, &e) == 0, "%s", e.text);
-    require(fw_undo(fw, NULL, NULL, ports, COUNT, &e) == 0, "%s", e.text);
+    require(end(fw, FW_EXPIRY_NO, NULL, NULL, ports, PORT_COUNT / 2, &e) == 0, "%s", e.text);
+    require(end(fw, FW_EXPIRY_NO, NULL, NULL, ports, PORT_COUNT, &e) == 0, "%s", e.text);
+    require(end(fw, FW_EXPIRY_NO, NULL, NULL, ports, PORT_COUNT, &e) == 0, "%s", e.text);
     free(map);
     map = NFT("list", "map", "inet", "netctr", "publish4");
     require(!strstr(map, "tcp"), "elements are left");
@@ -524,19 +543,19 @@ static void check_undo(void)
     struct fw_network n = network("nc-blue", "10.88.1.0", "fd88:1::");
     struct fw_guard g = guard("vc-web", "10.88.1.2", "fd88:1::2", "fe80::42:aff:fe58:102");
     struct fw_publish p[] = {publish(IPPROTO_TCP, 80, 80), publish(IPPROTO_UDP, 80, 80)};
-    require(fw_undo(fw, NULL, NULL, NULL, 0, &e) == 0, "nothing: %s", e.text);
-    require(fw_undo(fw, &n, &g, p, 2, &e) == 0, "absent: %s", e.text);
+    require(end(fw, FW_EXPIRY_NO, NULL, NULL, NULL, 0, &e) == 0, "nothing: %s", e.text);
+    require(end(fw, FW_EXPIRY_NO, &n, &g, p, 2, &e) == 0, "absent: %s", e.text);
     _cleanup_fw_batch_ struct fw_batch *b = fw_batch_new(fw);
     fw_add_network(b, &n);
     fw_add_guard(b, &g);
     fw_add_publish(b, &p[1]);
     commit(b);
-    require(fw_undo(fw, &n, &g, p, 2, &e) == 0, "partly there: %s", e.text);
+    require(end(fw, FW_EXPIRY_NO, &n, &g, p, 2, &e) == 0, "partly there: %s", e.text);
     _cleanup_free_ char *after = listing();
     require_same(after, empty, "the ruleset");
     free(NFT("flush", "ruleset"));
-    require(fw_undo(fw, &n, &g, p, 2, &e) == 0, "no tables: %s", e.text);
-    require(fw_expire(fw, &g, p, 2, &e) == 0, "no tables: %s", e.text);
+    require(end(fw, FW_EXPIRY_NO, &n, &g, p, 2, &e) == 0, "no tables: %s", e.text);
+    require(end(fw, FW_EXPIRY_YES, NULL, &g, p, 2, &e) == 0, "no tables: %s", e.text);
 }
 
 static void check_expire(bool works)
@@ -555,13 +574,13 @@ static void check_expire(bool works)
     if (works)
         fw_add_publish(b, &others);
     commit(b);
-    fw_set_expiry(fw, works);
-    require(fw_expire(fw, &g, p, 3, &e) == 0, "%s", e.text);
+    enum fw_expiry expiry = works ? FW_EXPIRY_YES : FW_EXPIRY_NO;
+    require(end(fw, expiry, NULL, &g, p, 3, &e) == 0, "%s", e.text);
     pause_ms(100);
     if (works) {
         _cleanup_free_ char *map = NFT("list", "map", "inet", "netctr", "publish4");
         require(strstr(map, "10.88.1.3") && !strstr(map, "10.88.1.2"), "%s", map);
-        require(fw_undo(fw, NULL, NULL, &others, 1, &e) == 0, "%s", e.text);
+        require(end(fw, FW_EXPIRY_NO, NULL, NULL, &others, 1, &e) == 0, "%s", e.text);
     }
     _cleanup_free_ char *after = listing();
     require_same(after, empty, "the ruleset");
@@ -575,18 +594,18 @@ static void check_expire_ignored(void)
     check_expire(false);
 }
 
-static bool expiry_works(struct fw *fw)
+static bool can_expire(struct fw *fw)
 {
     _cleanup_err_ struct err e = ERR_INIT;
     bool works = false;
-    require(fw_probe_expiry(fw, &works, &e) == 0, "%s", e.text);
+    require(expiry_probe(fw, &works, &e) == 0, "%s", e.text);
     return works;
 }
 
 static void check_expire_works(void)
 {
     _cleanup_fw_ struct fw *fw = with_tables();
-    if (expiry_works(fw))
+    if (can_expire(fw))
         check_expire(true);
     else
         printf("# this kernel gives no lifetime to elements that are there\n");
@@ -596,7 +615,7 @@ static void check_expiry_probe(void)
 {
     _cleanup_fw_ struct fw *fw = with_tables();
     _cleanup_free_ char *before = listing();
-    printf("# elements can be given a lifetime: %s\n", expiry_works(fw) ? "yes" : "no");
+    printf("# elements can be given a lifetime: %s\n", can_expire(fw) ? "yes" : "no");
     pause_ms(600);
     _cleanup_free_ char *after = listing();
     require_same(after, before, "the ruleset after the probe");
@@ -612,12 +631,120 @@ static void check_revive_expiring(void)
     fw_add_guard(b, &g);
     commit(b);
     _cleanup_free_ char *before = listing();
-    require(fw_expire(fw, &g, NULL, 0, &e) == 0, "%s", e.text);
+    require(end(fw, FW_EXPIRY_YES, NULL, &g, NULL, 0, &e) == 0, "%s", e.text);
     fw_add_guard(b, &g);
     commit(b);
     pause_ms(600); /* the element of the probe must be gone, too */
     _cleanup_free_ char *after = listing();
     require_same(after, before, "the revived guard");
+}
+
+/* ---- both ways ----------------------------------------------------------------------------*/
+
+/* Each kind once: @add or delete, in one batch. */
+static void change_all(struct fw_batch *b, bool add)
+{
+    struct fw_network n = network("nc-sym", "10.99.1.0", "fd99:1::");
+    struct fw_guard g = guard("vc-sym", "10.99.1.2", "fd99:1::2", "fe80::42:aff:fe63:102");
+    struct fw_publish p = publish(IPPROTO_SCTP, 9999, 80);
+    struct fw_dns_redirect r = {.bridge = "nc-sym",
+                                .family = AF_INET,
+                                .gateway4 = ip4("10.99.1.1"),
+                                .protocol = IPPROTO_UDP,
+                                .to_port = 1053};
+    char *links[] = {"sym0", "sym1", NULL}, *bridges[] = {"sym0", NULL};
+    struct fw_closed c = {.family = AF_INET6, .from = links, .to = links, .bridges = bridges};
+    n.links = (char *[]){"nc-else", NULL};
+    n.routed = n.masquerade = n.unisolated = n.isolated = true;
+    (add ? fw_add_network : fw_del_network)(b, &n);
+    (add ? fw_add_link : fw_del_link)(b, "nc-sym", "nc-other");
+    (add ? fw_add_guard : fw_del_guard)(b, &g);
+    (add ? fw_add_publish : fw_del_publish)(b, &p);
+    (add ? fw_add_dns_redirect : fw_del_dns_redirect)(b, &r);
+    (add ? fw_add_dns_listen : fw_del_dns_listen)(b, 1053);
+    (add ? fw_add_closed : fw_del_closed)(b, &c);
+}
+
+static void check_symmetric(void)
+{
+    _cleanup_fw_ struct fw *fw = with_example();
+    _cleanup_free_ char *before = listing();
+    _cleanup_fw_batch_ struct fw_batch *b = fw_batch_new(fw);
+    for (int times = 0; times < 2; times++) {
+        change_all(b, true);
+        commit(b);
+        _cleanup_free_ char *between = listing();
+        require(strstr(between, "nc-sym") && strstr(between, "vc-sym") && strstr(between, "sym0"),
+                "%s", between);
+        change_all(b, false);
+        commit(b);
+        _cleanup_free_ char *after = listing();
+        require_same(after, before, "the ruleset");
+        change_all(b, false);
+        commit(b); /* what is already gone */
+    }
+    free(NFT("flush", "ruleset"));
+    change_all(b, false);
+    commit(b);
+}
+
+/* What is added needs the tables, also where deletions are left out that do not. */
+static void check_mixed(void)
+{
+    _cleanup_err_ struct err e = ERR_INIT;
+    _cleanup_fw_ struct fw *fw = with_tables();
+    _cleanup_fw_batch_ struct fw_batch *b = fw_batch_new(fw);
+    struct fw_publish old = publish(IPPROTO_UDP, 80, 80), now = old,
+                      absent = publish(IPPROTO_TCP, 81, 80);
+    now.to4 = ip4("10.88.1.3");
+    fw_add_publish(b, &old);
+    commit(b);
+    fw_del_publish(b, &absent);
+    fw_del_publish(b, &old);
+    fw_add_publish(b, &now);
+    commit(b);
+    _cleanup_free_ char *map = NFT("list", "map", "inet", "netctr", "publish4");
+    require(strstr(map, "10.88.1.3") && !strstr(map, "10.88.1.2"), "%s", map);
+    free(NFT("flush", "ruleset"));
+    fw_del_publish(b, &absent);
+    fw_add_publish(b, &old);
+    int r = fw_commit(b, &e);
+    require(r == -ENOENT && strstr(e.text, "add published port udp 80"), "%d %s", r, e.text);
+}
+
+/* With its socket held, a port is the caller's, whatever element is in the way. */
+static void check_held(void)
+{
+    _cleanup_err_ struct err e = ERR_INIT;
+    _cleanup_fw_ struct fw *fw = with_tables();
+    _cleanup_fw_batch_ struct fw_batch *b = fw_batch_new(fw);
+    struct fw_publish p[2] = {publish(IPPROTO_TCP, 80, 80), publish(IPPROTO_TCP, 81, 80)};
+    struct fw_publish mine[2] = {p[0], p[1]};
+    mine[0].to4 = mine[1].to4 = ip4("10.88.1.9");
+    fw_add_publish(b, &p[0]);
+    commit(b);
+    for (int i = 0; i < 2; i++)
+        fw_add_publish(b, &mine[i]);
+    require(fw_commit(b, &e) == -EEXIST, "%s", e.text);
+    err_clear(&e);
+    for (int i = 0; i < 2; i++) {
+        mine[i].held = true;
+        fw_add_publish(b, &mine[i]);
+    }
+    commit(b);
+    _cleanup_free_ char *map = NFT("list", "map", "inet", "netctr", "publish4");
+    require(strstr(map, "tcp . 80 comment \"web\" : 10.88.1.9") &&
+                strstr(map, "tcp . 81 comment \"web\" : 10.88.1.9") && !strstr(map, "10.88.1.2"),
+            "%s", map);
+    /* And at once after its own end. */
+    require(end(fw, FW_EXPIRY_NOT_ASKED, NULL, NULL, mine, 2, &e) == 0, "%s", e.text);
+    for (int i = 0; i < 2; i++)
+        fw_add_publish(b, &mine[i]);
+    commit(b);
+    pause_ms(100);
+    free(map);
+    map = NFT("list", "map", "inet", "netctr", "publish4");
+    require(strstr(map, "10.88.1.9"), "%s", map);
 }
 
 /* ---- errors -------------------------------------------------------------------------------*/
@@ -701,6 +828,64 @@ static void check_instances(void)
     require_probe(fw, FW_TABLES_FOREIGN, OTHER);
 }
 
+static void put_stamp(struct nft_batch *b, const struct table *t, uint8_t old_type,
+                      const char *old_instance, uint8_t schema, const char *instance)
+{
+    uint8_t userdata[64] = {old_type, 16};
+    memcpy(userdata + 2, old_instance, 16);
+    memcpy(userdata + 18, (const uint8_t[]){0xc8, 1, schema, 0xc9, 16}, 5);
+    memcpy(userdata + 23, instance, 16);
+    struct nftnl_table *n = nftnl_table_alloc();
+    nftnl_table_set_str(n, NFTNL_TABLE_NAME, t->name);
+    nftnl_table_set_data(n, NFTNL_TABLE_USERDATA, userdata, 39);
+    nftnl_table_nlmsg_build_payload(
+        nft_batch_message(b, NFT_MSG_NEWTABLE, NLM_F_CREATE, t->family, xstrdup("stamp")), n);
+    nftnl_table_free(n);
+}
+
+/* Both tables, the guard with @schema. */
+static void stamp_tables(struct fw *fw, const char *old_instance, uint8_t schema,
+                         const char *instance)
+{
+    _cleanup_err_ struct err e = ERR_INIT;
+    _cleanup_nft_batch_ struct nft_batch *b = nft_batch_new();
+    free(NFT("flush", "ruleset"));
+    put_stamp(b, TABLES[0], 0xc7, OTHER, NETCTR_SCHEMA, INSTANCE);
+    put_stamp(b, TABLES[1], 0xc7, old_instance, schema, instance);
+    require(nft_batch_commit(fw->nft, b, &e) == 0, "%s", e.text);
+}
+
+static void check_versions(void)
+{
+    _cleanup_fw_ struct fw *fw = open_fw();
+    stamp_tables(fw, OTHER, NETCTR_SCHEMA, INSTANCE);
+    require_probe(fw, FW_TABLES_OURS, NULL);
+    stamp_tables(fw, OTHER, NETCTR_SCHEMA + 1, INSTANCE);
+    require_probe(fw, FW_TABLES_NEWER, NULL);
+    stamp_tables(fw, INSTANCE, 5, "----------------");
+    require_probe(fw, FW_TABLES_OLDER, NULL);
+    stamp_tables(fw, OTHER, 5, INSTANCE);
+    require_probe(fw, FW_TABLES_FOREIGN, OTHER);
+    stamp_tables(fw, INSTANCE, NETCTR_SCHEMA + 1, OTHER);
+    require_probe(fw, FW_TABLES_FOREIGN, OTHER);
+    free(NFT("delete", "table", "inet", "netctr"));
+    stamp_tables(fw, OTHER, NETCTR_SCHEMA + 1, INSTANCE);
+    free(NFT("delete", "table", "inet", "netctr"));
+    require_probe(fw, FW_TABLES_NEWER, NULL);
+}
+
+static void check_own_tables(void)
+{
+    require(firewall_owns_table(NFPROTO_INET, "netctr") &&
+                firewall_owns_table(NFPROTO_BRIDGE, "netctr_guard") &&
+                firewall_owns_table(NFPROTO_INET, "netctr_nat_hold"),
+            "one is missing");
+    require(!firewall_owns_table(NFPROTO_IPV4, "netctr") &&
+                !firewall_owns_table(NFPROTO_INET, "netctr_guard") &&
+                !firewall_owns_table(NFPROTO_INET, "netctr2"),
+            "another's table");
+}
+
 /* ---- costs --------------------------------------------------------------------------------*/
 
 static void bench(void)
@@ -728,15 +913,15 @@ static void bench(void)
     }
     printf("guard a container: %.1f us\n", (now_us() - start) / ROUNDS);
     start = now_us();
-    bool works = expiry_works(fw);
+    bool works = can_expire(fw);
     printf("probe for expiry: %.0f us\n", now_us() - start);
     start = now_us();
     for (int i = 0; works && i < ROUNDS; i++)
-        require(fw_expire(fw, &g, &p[i], 1, NULL) == 0, "expire");
+        require(end(fw, FW_EXPIRY_YES, NULL, &g, &p[i], 1, NULL) == 0, "expire");
     printf("expire a guard and a port: %.1f us\n", (now_us() - start) / ROUNDS);
     start = now_us();
     for (int i = 0; i < ROUNDS; i++)
-        require(fw_undo(fw, NULL, NULL, &p[i], 1, NULL) == 0, "undo");
+        require(end(fw, FW_EXPIRY_NO, NULL, NULL, &p[i], 1, NULL) == 0, "undo");
     printf("undo a port: %.1f us\n", (now_us() - start) / ROUNDS);
     start = now_us();
     for (int i = 0; i < ROUNDS; i++)
@@ -787,9 +972,14 @@ static const struct apart checks[] = {
     {"elements expire", check_expire_works},
     {"elements are deleted where they cannot expire", check_expire_ignored},
     {"an expiring guard can be added again", check_revive_expiring},
+    {"every addition is reversed by its deletion", check_symmetric},
+    {"additions and deletions in one batch", check_mixed},
+    {"a held port replaces what is in its way", check_held},
     {"after a flush adding fails", check_flushed},
     {"bad input is refused before it is sent", check_bad_input},
     {"tables tell whose they are", check_instances},
+    {"tables tell which version made them", check_versions},
+    {"netctr's own tables", check_own_tables},
 };
 
 int main(int argc, char **argv)
