@@ -1,5 +1,5 @@
-/* Is the firewall what a reload would make it? What would be sent is compared with what the kernel holds:
- * every table, chain, rule and set, without a list of what might be damaged.
+/* Is the firewall what a reload would make it? Everything that a reload would send is compared with what the kernel
+ * holds: each table, chain, rule and set.
  */
 #include "compare.h"
 
@@ -23,11 +23,12 @@ struct item {
     enum ruleset_set set;
     uint8_t key[KEY_MAX], key_end[KEY_MAX], data[KEY_MAX];
     bool end, expires;
-    const char *what; /* of the message that would add it; NULL: it is the kernel's */
+    const char
+        *what; /* describes the message that would add it; NULL: it was read from the kernel */
 };
 
 struct items {
-    enum ruleset_set set; /* of those that are being read */
+    enum ruleset_set set; /* that is being read */
     const char *what;
     struct item *all;
     size_t count;
@@ -73,7 +74,7 @@ static int read_items(const struct nlmsghdr *message, void *items)
     return MNL_CB_OK;
 }
 
-/* SET_NAMED_COUNT for the sets that rules bring along. */
+/* SET_NAMED_COUNT for the anonymous sets of rules. */
 static enum ruleset_set set_of_message(const struct nlmsghdr *message)
 {
     const struct nlattr *a;
@@ -136,7 +137,7 @@ static void sort(struct items *items)
         qsort(items->all, items->count, sizeof(*items->all), by_key);
 }
 
-/* ---- as people read it --------------------------------------------------------------------*/
+/* ---- as text ------------------------------------------------------------------------------*/
 
 static char *field_text(enum field f, const uint8_t *value)
 {
@@ -177,8 +178,8 @@ static char *fields_text(const enum field *f, size_t max, const uint8_t *bytes)
     return text;
 }
 
-/* What can tell whose an element is: the interfaces and addresses in it. A range's end is the first address
- * behind it. */
+/* The interfaces and addresses of an element, which tell the network that it belongs to. The end of a range is the first
+ * address behind it. */
 static void note_subjects(const enum field *f, size_t max, const uint8_t *bytes,
                           struct fw_difference *d)
 {
@@ -208,7 +209,7 @@ static void note_all_subjects(const struct item *x, struct fw_difference *d)
     note_subjects(s->data, ARRAY_LEN(s->data), x->data, d);
 }
 
-/* ---- telling ------------------------------------------------------------------------------*/
+/* ---- report -------------------------------------------------------------------------------*/
 
 struct comparison {
     void (*found)(const struct fw_difference *d, void *arg);
@@ -237,7 +238,7 @@ static void judge_wanted(const struct comparison *c, const struct item *wanted,
     }
     _cleanup_free_ char *to = fields_text(s->data, ARRAY_LEN(s->data), is->data);
     tell(c, wanted,
-         is->expires ? xasprintf("%s is about to end in set `%s`", what, s->name)
+         is->expires ? xasprintf("%s is expiring in set `%s`", what, s->name)
                      : xasprintf("%s leads to %s in set `%s`", what, to, s->name));
 }
 
@@ -245,7 +246,7 @@ static void judge_kernels(const struct comparison *c, const struct item *is)
 {
     const struct set *s = &SETS[is->set];
     _cleanup_free_ char *key = fields_text(s->key, ARRAY_LEN(s->key), is->key);
-    tell(c, is, xasprintf("`%s` is, and should not be, in set `%s`", key, s->name));
+    tell(c, is, xasprintf("set `%s` has the unexpected element `%s`", key, s->name));
 }
 
 static void tell_rule(char *text, void *comparison)
@@ -253,7 +254,7 @@ static void tell_rule(char *text, void *comparison)
     tell(comparison, NULL, text);
 }
 
-/* In a set whose right content is not known, no element is superfluous. */
+/* In a set whose content is not known, no element is unexpected. */
 static bool is_unknown(const struct fw_wanted *wanted, enum ruleset_set set)
 {
     switch (set) {

@@ -1,4 +1,4 @@
-/* Tables, chains and rules: what would be made beside what the kernel holds. */
+/* Compares tables, chains and rules: those that a reload would send with those that the kernel holds. */
 #include "compare.h"
 
 #include "schema.h"
@@ -18,13 +18,14 @@
 #include <string.h>
 
 struct made {
-    const char *what; /* of the message that would make it; NULL: it is the kernel's */
+    const char
+        *what; /* describes the message that would add it; NULL: it was read from the kernel */
     struct nftnl_chain *chain;
     struct nftnl_rule *rule;
     char *text; /* of the rule */
 };
 
-/* In the order in which the kernel goes through them. */
+/* In the order in which the kernel evaluates them. */
 struct list {
     struct made *all;
     size_t count;
@@ -142,7 +143,7 @@ static int by_text(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* What a set without a name holds. */
+/* The content of an anonymous set. */
 static char *contents_text(strv words)
 {
     char *text = xstrdup("");
@@ -186,7 +187,7 @@ static unsigned value(const struct nftnl_expr *x, uint16_t attribute)
     return nftnl_expr_is_set(x, attribute) ? nftnl_expr_get_u32(x, attribute) : 0;
 }
 
-/* The kernel completes what was not said: the ends of ranges, and flags for what is translated. */
+/* The kernel fills in what the message left out: the ends of ranges, and flags for what is translated. */
 static char *nat_text(const struct nftnl_expr *x)
 {
     unsigned address = value(x, NFTNL_EXPR_NAT_REG_ADDR_MIN),
@@ -206,7 +207,7 @@ struct telling {
     char *text;
 };
 
-/* The kernel tells a register of four words by its old number: 1 is what was written to word 0. */
+/* The kernel reports a register of four words by its old number: 1 is the register that starts at word 0. */
 static unsigned first_word(unsigned reg)
 {
     return reg >= NFT_REG32_00 ? reg - NFT_REG32_00 : reg ? (reg - 1) * 4 : UINT32_MAX;
@@ -228,7 +229,7 @@ static char *plain_registers(const char *words)
     return nft_must(text);
 }
 
-/* A set without a name has another one each time, and the kernel's own number. */
+/* An anonymous set gets another name each time, with the kernel's own number, so it is compared by its content. */
 static char *lookup_text(const struct telling *t, const struct nftnl_expr *x)
 {
     const char *name = nftnl_expr_get_str(x, NFTNL_EXPR_LOOKUP_SET);
@@ -254,7 +255,7 @@ static int add_expression(struct nftnl_expr *x, void *arg)
         own = lookup_text(t, x);
     else if (streq(name, "nat"))
         own = nat_text(x);
-    else if (!streq(name, "counter")) /* which has counted meanwhile */
+    else if (!streq(name, "counter")) /* its numbers differ */
         nftnl_expr_snprintf(words, sizeof(words), x, NFTNL_OUTPUT_DEFAULT, 0);
     _cleanup_free_ char *plain = plain_registers(own ? own : words);
     t->text = xasprintf("%s[ %s %s ]", before, name, plain);
@@ -274,13 +275,13 @@ static void write_texts(struct nft *nft, struct list *l)
 /* ---- comparing ----------------------------------------------------------------------------*/
 
 struct comparison {
-    struct list wanted, is; /* of all tables; of one */
+    struct list wanted, is; /* of all tables; of @table */
     const struct table *table;
     void (*found)(char *text, void *arg);
     void *arg;
 };
 
-/* The @nth rule of a chain; NULL: there are not as many. */
+/* The @nth rule of a chain, or NULL. */
 static const struct made *rule_at(const struct list *l, const char *table, const char *chain,
                                   size_t nth)
 {
@@ -310,7 +311,7 @@ static const struct made *find_chain(const struct list *l, const char *table, co
     return NULL;
 }
 
-/* Rules one by one where the two differ. */
+/* Reports each rule in which the two differ. */
 static void compare_chain(const struct comparison *c, const char *chain)
 {
     const char *table = c->table->name;

@@ -1,5 +1,5 @@
-/* Which elements make a network, a guard and a published port. Adding and deleting walk the same
- * list, so nothing that is added can be forgotten when it ends.
+/* Which elements make a network, a guard and a published port. Adding and deleting use the same list, so a deletion
+ * cannot forget anything that was added.
  */
 #include "ruleset.h"
 
@@ -20,7 +20,7 @@ static void put(struct nft_batch *b, enum change change, struct element element,
     ruleset_change(b, change, &element, sentence(change, object));
 }
 
-/* An interface's name as the kernel takes it; anything longer would be cut to another's. */
+/* A longer name would be truncated, possibly to the name of another interface. */
 static bool valid_interface(struct nft_batch *b, const char *name)
 {
     if (name && *name && strlen(name) < IFNAMSIZ)
@@ -31,10 +31,10 @@ static bool valid_interface(struct nft_batch *b, const char *name)
 
 /* ---- networks -----------------------------------------------------------------------------*/
 
-/* A subnet's first and last address and the one behind it. */
+/* A subnet's first and last address, and the first address behind it. */
 struct range {
     uint8_t first[16], last[16], end[16];
-    bool open; /* there is none behind it */
+    bool open; /* there is no address behind it */
 };
 
 static struct range range_of(const void *address, size_t size, unsigned int prefix)
@@ -60,8 +60,8 @@ struct subnet_sets {
 static void put_subnet(struct nft_batch *b, enum change change, const struct range *r,
                        struct subnet_sets sets, bool reachable, const char *object)
 {
-    /* A plain range is two elements: where it begins and where it no longer is. Ranges that touch
-     * keep their own ends, so one can be added or deleted without knowing the others. */
+    /* A range of one field is two elements: its first value and the first one behind it. Adjacent ranges keep separate
+     * ends, so one can be added or deleted without knowing the others. */
     put(b, change, (struct element){.set = sets.subnets, .key = {r->first}}, object);
     if (!r->open)
         put(b, change, (struct element){.set = sets.subnets, .key = {r->end}, .range_end = true},
@@ -244,7 +244,7 @@ struct element_ports {
     uint16_t host, to; /* network order */
 };
 
-/* The element's set and key; @ports must live as long. */
+/* The element's set and key, which points into @p and @ports. */
 static struct element elements_publish_key(const struct fw_publish *p,
                                            const struct element_ports *ports)
 {

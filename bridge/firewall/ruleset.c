@@ -1,4 +1,4 @@
-/* The firewall's data (schema.c) as messages to the kernel, its elements, and what the kernel tells of it. */
+/* Turns the schema's data (schema.c) and its elements into messages to the kernel, and reads what the kernel holds. */
 #include "expiry.h"
 #include "schema.h"
 
@@ -23,8 +23,8 @@ static size_t words_of(size_t size)
     return (size + 3) / 4;
 }
 
-/* How many bytes a key of these fields takes: alone a field is as wide as it is, in company each
- * begins at a word. */
+/* The size of a key of these fields in bytes. A single field has its own size; in a concatenation each field starts at
+ * a 32-bit word. */
 static uint32_t size_of(const enum field *f, size_t max)
 {
     uint32_t words = 0;
@@ -41,7 +41,7 @@ static uint32_t type_of(const enum field *f, size_t max)
     return type;
 }
 
-/* nft ignores the byte order of a concatenation: each of its fields has its own. */
+/* A concatenation has no byte order of its own, as each of its fields has one. */
 static uint32_t byte_order_of(const enum field *f)
 {
     return f[1] ? 0 : FIELDS[f[0]].byte_order;
@@ -83,7 +83,7 @@ enum {
 static void note(struct userdata *u, uint8_t type, const void *value, size_t size)
 {
     if (size > UINT8_MAX || u->used + 2 + size > sizeof(u->bytes))
-        abort(); /* everything that comes here is bounded */
+        abort(); /* all callers pass bounded values */
     u->bytes[u->used] = type;
     u->bytes[u->used + 1] = (uint8_t)size;
     memcpy(u->bytes + u->used + 2, value, size);
@@ -143,7 +143,7 @@ static void put_chain(struct nft_batch *b, const struct chain *c)
     nftnl_chain_free(n);
 }
 
-/* Tells nft how to print the values; the kernel does not look at it. */
+/* Tells nft how to print the values; the kernel ignores it. */
 static struct userdata set_userdata(const struct set *s)
 {
     struct userdata u = {0};
@@ -159,7 +159,7 @@ static struct userdata set_userdata(const struct set *s)
     return u;
 }
 
-/* The kernel's set of concatenated ranges must know where each field begins. */
+/* For concatenated ranges the kernel needs the size of each field. */
 static void describe_fields(struct nftnl_set *n, const struct set *s)
 {
     uint8_t sizes[ARRAY_LEN(s->key)];
@@ -227,8 +227,8 @@ static void put_fixed(struct nft_batch *b, const struct set *s, uint32_t id)
     nftnl_set_free(n);
 }
 
-/* The one interpreter of steps. *@loaded counts the words that wait to be compared or looked up;
- * what takes them finds them from the first word on. */
+/* Interprets one step. *@loaded counts the words that were loaded and not yet compared or looked up; the step that uses
+ * them finds them from the first register on. */
 static void put_step(struct nftnl_rule *r, const struct step *s, uint32_t *loaded)
 {
     const uint32_t first = NFT_REG32_00, next = first + *loaded;
@@ -278,7 +278,7 @@ static void put_rule(struct nft_batch *b, const struct chain *c, const struct ru
 
 void ruleset_create(struct nft_batch *b, const char *instance)
 {
-    /* "add; delete; add": a table must be there to be deleted. */
+    /* "add; delete; add": deleting fails for a table that does not exist. */
     for (size_t i = 0; i < ARRAY_LEN(TABLES); i++)
         put_table(b, NFT_MSG_NEWTABLE, TABLES[i], NULL);
     for (size_t i = 0; i < ARRAY_LEN(TABLES); i++)
@@ -299,7 +299,7 @@ void ruleset_create(struct nft_batch *b, const char *instance)
 
 /* ---- elements -----------------------------------------------------------------------------*/
 
-/* nft prints a comment between quotes and knows no escapes: only what it can read back is kept. */
+/* nft prints a comment in quotes without escapes, so only characters that it can read back are kept. */
 static void note_comment(struct nftnl_set_elem *x, const char *comment)
 {
     char clean[ELEMENT_COMMENT_MAX + 1] = "";
@@ -313,7 +313,7 @@ static void note_comment(struct nftnl_set_elem *x, const char *comment)
         nftnl_set_elem_set(x, NFTNL_SET_ELEM_USERDATA, u.bytes, u.used);
 }
 
-/* A set that holds @e alone, for a message about it. @whole is false where only the key counts. */
+/* A set with @e as its only element, for a message about it. With @whole false, only the key is filled in. */
 static struct nftnl_set *set_of(const struct element *e, bool whole, uint64_t lifetime_ms)
 {
     const struct set *s = &SETS[e->set];
@@ -337,7 +337,7 @@ static struct nftnl_set *set_of(const struct element *e, bool whole, uint64_t li
     }
     if (whole)
         note_comment(x, e->comment);
-    /* Added without one, an element lives for ever, also an equal one that was expiring. */
+    /* Without a timeout, an equal element that was expiring becomes permanent. */
     if (lifetime_ms)
         nftnl_set_elem_set_u64(x, NFTNL_SET_ELEM_TIMEOUT, lifetime_ms);
     return n;
@@ -352,7 +352,7 @@ static void put_element(struct nft_batch *b, uint16_t type, uint16_t flags, cons
     nftnl_set_free(n);
 }
 
-/* EEXIST: the key leads to something else by now, which must stay. */
+/* EEXIST: the key has other data by now, and that element must stay. */
 void ruleset_expire(struct nft_batch *b, const struct element *element, uint64_t lifetime_ms,
                     char *what)
 {
@@ -460,7 +460,7 @@ int ruleset_probe(struct nft *n, const char *instance, char **owner)
             return r;
         enum fw_tables one = r == -ENOENT ? FW_TABLES_MISSING : judge_stamp(&stamp, instance);
         if (one == FW_TABLES_FOREIGN && instance_of(&stamp)) {
-            /* Also when the other table is missing: what is there must not be replaced unasked. */
+            /* Also if the other table is missing: tables of another instance are never replaced. */
             if (owner)
                 *owner = xstrdup(instance_of(&stamp));
             return one;

@@ -1,10 +1,10 @@
-/* The firewall as one table of data. Read it from SETS down: every rule stands beside its nft text.
+/* The firewall as one table of data, with each rule beside its nft text. Start reading at SETS.
  *
  *   inet   netctr        routing, NAT and isolation between networks
- *   bridge netctr_guard  who may say what on which container's port
+ *   bridge netctr_guard  anti-spoofing: what may be sent from the port of which container
  *
- * The texts are not decoration: ruleset_text() prints them, and a test loads them by nft and
- * compares what the kernel then holds with what the steps made.
+ * A test loads the texts by nft (ruleset_text()) and compares what the kernel then holds with what the steps made, so a
+ * rule cannot differ from its text.
  */
 #include "schema.h"
 
@@ -74,7 +74,7 @@ static const struct fixed ETHER_TYPES[] = {{"\x08\x00", NFT_GOTO, "guard_ip"},
 static const struct fixed DAD_TYPES[] = {
     {"\x83", 0, NULL}, {"\x87", 0, NULL}, {"\x8f", 0, NULL}};
 
-/* TCP, UDP, DCCP, GRE, ESP, ICMPv6, SCTP, UDP-Lite: what is no other header of IPv6 */
+/* TCP, UDP, DCCP, GRE, ESP, ICMPv6, SCTP, UDP-Lite: none of them is an extension header of IPv6 */
 static const struct fixed CARRIED_PROTOCOLS[] = {
     {"\x06", 0, NULL}, {"\x11", 0, NULL}, {"\x21", 0, NULL}, {"\x2f", 0, NULL},
     {"\x32", 0, NULL}, {"\x3a", 0, NULL}, {"\x84", 0, NULL}, {"\x88", 0, NULL}};
@@ -100,7 +100,7 @@ static const struct fixed CARRIED_PROTOCOLS[] = {
 #define HOST_BRIDGES "the host's own bridges: bridged frames cross the forward hook and are not routed"
 #define UNGUARDED "veths on networks made with --no-guard; every other vc-* is checked"
 
-/* Sets that change with every container may expire (NFT_SET_TIMEOUT): see fw_expire(). */
+/* Elements of sets that change with each container may expire (NFT_SET_TIMEOUT, see expiry.h). */
 const struct set SETS[SET_COUNT] = {
     [SET_NETWORKS] = {INET_SET("networks", "every bridge that netctr made"), .key = {IFNAME}},
     [SET_INTERNAL] = {INET_SET("internal",
@@ -189,7 +189,7 @@ const struct set SETS[SET_COUNT] = {
 #define LOOPBACK6 "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1"
 
 /* Conditions of several steps. inet chains see both families, hence the checks before a field. */
-/* "vc-*" is a comparison of the first three letters. */
+/* "vc-*" compares the first three letters. */
 #define IS_PORT IIF, EQ(3, "vc-")
 #define IS_NO_PORT IIF, NEQ(3, "vc-")
 #define NOT_LO IIF, NEQ(16, "lo\0\0\0\0\0\0\0\0\0\0\0\0\0\0")
@@ -225,8 +225,8 @@ static const uint32_t UNICAST = 1, LOCAL = 2; /* RTN_UNICAST, RTN_LOCAL */
 
 /* 1. Martians: before conntrack, before NAT. */
 static const struct rule MARTIANS[] = {
-    /* Containers' packets come in by the bridge. A port is an interface of the host only when somebody has
-     * deleted its bridge, or where the kernel delivers a frame past it. */
+    /* Containers' packets come in by the bridge. A port is an input interface of its own only if its bridge was deleted,
+     * or where the kernel delivers a frame without the bridge. */
     {"iifname \"vc-*\" counter drop", "the port of a container has lost its bridge",
      {IS_PORT, COUNTER, DROP}},
     {"iifname != \"lo\" ip daddr 127.0.0.0/8 counter drop", "loopback is never on a wire",
@@ -255,8 +255,8 @@ static const struct rule PUBLISH[] = {
      {L4PROTO, DPORT, MAPPED(SET_PUBLISH6), DNAT_TO(NFPROTO_IPV6)}},
 };
 static const struct rule DNAT_PREROUTING[] = {
-    /* Before `publish`: a published port 53 must not take a neighbour's question. By the bridge that it
-     * came in by: another network's gateway is a local address, too. */
+    /* Before `publish`: a published port 53 must not get a neighbour's DNS query. The bridge is part of the key because
+     * another network's gateway is a local address, too. */
     {"th dport 53 dnat ip to iifname . ip daddr . meta l4proto map @dns_redirect4", "DNS",
      {DPORT, EQ(2, "\0\x35"), IS_IP, IIF, IP_DADDR, L4PROTO, MAPPED(SET_DNS_REDIRECT4),
       DNAT_TO(NFPROTO_IPV4)}},
@@ -302,7 +302,7 @@ static const struct rule FORWARD[] = {
      {OIF, LOOKUP(SET_NETWORKS), COUNTER, DROP}},
 };
 
-/* netctr had to switch forwarding on: that makes the host a router for its containers, not for others. */
+/* Where netctr had to turn forwarding on, the host forwards for its containers, and not between its own links. */
 #define CONTAINERS_ONLY "forwarding is on for containers only (`netctr network forwarding`)"
 static const struct rule HOST_FORWARD[] = {
     {"iifname . oifname @host_bridges accept", "bridged, or routed: see host_hairpin",
@@ -312,10 +312,9 @@ static const struct rule HOST_FORWARD[] = {
      {NFPROTO, IIF, LOOKUP(SET_CLOSED_FROM), NFPROTO, OIF, LOOKUP(SET_CLOSED_TO), COUNTER, DROP}},
 };
 
-/* What is routed back by the bridge that it came in by looks in `forward` like what the bridge itself passes
- * on (br_netfilter). Here it does not: bridged frames have no iifname any more. The host's own have none
- * either, but for IGMP, MLD, broadcasts and neighbour discovery, which the kernel sends with the device
- * already set. */
+/* In `forward`, a packet that is routed back through the bridge that it came from looks like a bridged frame
+ * (br_netfilter). Here the two differ: bridged frames have no iifname any more. Neither have the host's own packets,
+ * except IGMP, MLD, broadcasts and neighbour discovery, which the kernel sends with the device already set. */
 static const struct rule HOST_HAIRPIN[] = {
     {"ct state established accept", "its first packet was checked",
      {CT_HAS(NFT_CT_STATE, ESTABLISHED), ACCEPT}},
@@ -327,7 +326,7 @@ static const struct rule HOST_HAIRPIN[] = {
      {NFPROTO, IIF, LOOKUP(SET_CLOSED_FROM), NFPROTO, OIF, LOOKUP(SET_CLOSED_TO), COUNTER, DROP}},
 };
 
-/* The host itself: out of an internal network's reach, but for what the network needs of it. */
+/* The host itself, which an internal network reaches only for what it needs: ICMP and DNS. */
 static const struct rule INPUT[] = {
     {"iifname @isolated counter drop", "isolated network: the host is out of reach",
      {IIF, LOOKUP(SET_ISOLATED), COUNTER, DROP}},
@@ -343,7 +342,7 @@ static const struct rule INPUT_INTERNAL[] = {
     {"counter drop", "internal network: the host is out of reach", {COUNTER, DROP}},
 };
 
-/* 4. Masquerade: who is seen from where. */
+/* 4. Masquerade: which source addresses others see. */
 static const struct rule SOURCE_NAT[] = {
     {"ct status dnat ip saddr . ip daddr @hairpin4 masquerade", "hairpin",
      {CT_HAS(NFT_CT_STATUS, DNATTED), IS_IP, IP_SADDR, IP_DADDR, LOOKUP(SET_HAIRPIN4),
@@ -361,7 +360,7 @@ static const struct rule SOURCE_NAT[] = {
       MASQUERADE}},
 };
 
-/* The guard: a container's frames, before the bridge learns or forwards anything from them. */
+/* The guard: a container's frames, before the bridge learns from them or forwards them. */
 static const struct rule GUARD_ALL[] = {
     {"iifname != \"vc-*\" accept", "not a container's port", {IS_NO_PORT, ACCEPT}},
     {"iifname @unguarded accept", "--no-guard", {IIF, LOOKUP(SET_UNGUARDED), ACCEPT}},
@@ -385,13 +384,12 @@ static const struct rule GUARD_ARP[] = {
       ACCEPT}},
     {"counter drop", "ARP for an address it does not own", {COUNTER, DROP}},
 };
-/* What reassembles fragments on the way (br_netfilter does) hands them on as one whole packet, so that a
- * neighbour believes what no fragment may say (RFC 6980). So a packet passes only where it can be seen what
- * it is: its chain of headers ends with the fragment header (RFC 7112), and ICMPv6 shows its type in the first
- * fragment. (A chain that goes on could end behind the packet's own end, in bytes of the frame that are cut
- * off before reassembly.) A
- * field that is not there to be loaded ends a rule as if it did not match: what must be seen stands before
- * an accept. */
+/* br_netfilter reassembles fragments and passes them on as one packet, so that a neighbour would accept neighbour
+ * discovery from fragments, which RFC 6980 forbids. So a packet passes only if its type is visible: its chain of headers
+ * ends with the fragment header (RFC 7112), and ICMPv6 shows its type in the first fragment. (A longer chain could end
+ * behind the packet's own end, in bytes of the frame that are cut off before reassembly.)
+ *
+ * A rule whose field cannot be loaded does not match. So the checks that need a field come before an accept. */
 static const struct rule GUARD_IP6[] = {
     {"frag nexthdr != { dccp, esp, gre, ipv6-icmp, sctp, tcp, udp, udplite } counter drop",
      "a fragment must show what it carries",

@@ -1,17 +1,15 @@
-/* The shape of the firewall's table of data, for schema.c, which fills it, and ruleset.c, which makes
- * messages of it.
+/* The types of the schema's data, which schema.c fills in and ruleset.c turns into messages. Private.
  *
- * A rule is a list of steps. A step that loads a field puts it behind those loaded before it, each
- * padded to 32 bits: that is how nf_tables lays out concatenated keys. A step that compares or looks
- * up takes all that is loaded. So no rule speaks of registers, and a key has one layout for the
- * rules that look it up and the elements that are added.
+ * A rule is a list of steps. A step that loads a field puts it behind those loaded before it, each padded to 32 bits,
+ * as nf_tables lays out concatenated keys. A step that compares or looks up uses everything that is loaded. So rules do
+ * not mention registers, and a key has one layout both for the rules that look it up and for the elements.
  */
 #pragma once
 
 #include "ruleset.h"
 
-/* Types of fields. The number is nft's own id of the type (datatype.h in its source): it is what
- * `nft list` goes by. A key of several fields has their ids side by side, 6 bits each. */
+/* Types of fields. Their numbers in nft (datatype.h in its source), by which `nft list` prints them, are in FIELDS. The
+ * type of a concatenation has the numbers of its fields side by side, 6 bits each. */
 enum field {
     NO_FIELD,
     IFNAME,
@@ -28,7 +26,7 @@ enum field {
 };
 enum { HOST_ORDER = 1, NETWORK_ORDER = 2, TYPE_BITS = 6, KEY_MAX = 64 };
 
-/** What nft and the kernel know of a field; indexed by enum field. */
+/** A field as nft and the kernel know it; indexed by enum field. */
 struct field_type {
     const char *name;
     uint8_t type, size, byte_order;
@@ -40,7 +38,7 @@ struct table {
     const char *name, *family_name, *comment;
 };
 
-/* An element that a set is made with and keeps. */
+/* An element that is created with its set and never changes. */
 struct fixed {
     const void *key;
     int32_t verdict; /* verdict maps */
@@ -54,12 +52,12 @@ struct set {
     uint32_t flags;
     const struct fixed *fixed; /* anonymous sets */
     uint32_t fixed_count;
-    const char *type_of;         /* nft's text for a key whose type has no name, … */
-    const uint8_t *type_of_data; /* … and the same as nft's userdata */
+    const char *type_of;         /* nft's text for a key type without a name, … */
+    const uint8_t *type_of_data; /* … and nft's userdata for it */
     uint8_t type_of_size;
 };
 
-/* META to FIB load something. */
+/* META to FIB load a field. */
 enum op {
     NO_STEP,
     META,
@@ -103,7 +101,7 @@ struct chain {
     int32_t priority;
 };
 
-/** Sets that rules bring along, behind the named ones. */
+/** The anonymous sets of rules, behind the named ones. */
 enum {
     CT_VERDICTS = SET_NAMED_COUNT,
     PROTO_ICMP,
@@ -129,5 +127,5 @@ bool schema_owns_table(uint32_t family, const char *name);
 bool schema_counts_spoofing(const struct table *t, const char *chain);
 
 struct nftnl_set_elem;
-/** ruleset.c: makes @x the element @i that @s is made with. */
+/** ruleset.c: makes @x the fixed element @i of @s. */
 void ruleset_fill(const struct set *s, uint32_t i, struct nftnl_set_elem *x);

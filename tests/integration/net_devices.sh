@@ -122,7 +122,7 @@ differences_are_told() {
     # shellcheck disable=SC2086
     kill -CONT $stopped
     grep -qx 'firewall: network `nc-a` is not in set `masqueraded`' "$tmp/told"
-    grep -qx 'firewall: `nc-a` is, and should not be, in set `internal`' "$tmp/told"
+    grep -qx 'firewall: set `internal` has the unexpected element `nc-a`' "$tmp/told"
     netctr network reload
     assert_eq "$(differences a)" ''
 }

@@ -150,10 +150,10 @@ sets() {
 	add element inet netctr publish4 { tcp . 8080 : 10.72.0.2 . 80 }
 	END
     differences a >"$tmp/told"
-    grep -qxF 'firewall: `nc-a` is, and should not be, in set `internal`' "$tmp/told"
-    grep -qxF 'firewall: `tcp . 9999` is, and should not be, in set `publish4`' "$tmp/told"
+    grep -qxF 'firewall: set `internal` has the unexpected element `nc-a`' "$tmp/told"
+    grep -qxF 'firewall: set `publish4` has the unexpected element `tcp . 9999`' "$tmp/told"
     grep -qxF 'firewall: published port tcp 8080 leads to 10.72.0.2 . 80 in set `publish4`' "$tmp/told"
-    assert_eq "$(differences b)" 'firewall: `nc-b . nc-lab` is, and should not be, in set `links`'
+    assert_eq "$(differences b)" 'firewall: set `links` has the unexpected element `nc-b . nc-lab`'
     assert_eq "$(differences vault)" ''
     put_back 'too much'
     wait_for 5 works
