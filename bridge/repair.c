@@ -17,15 +17,13 @@ int net_check(struct net *net, struct err *e)
     if (state == FW_TABLES_FOREIGN && owner) {
         err_say(e, -EBUSY, "this host's firewall tables belong to another netctr (instance %s)",
                 owner);
-        return err_hint(e, "use its --run-root; if it is gone: `nft delete table inet netctr; "
-                           "nft delete table bridge netctr_guard`");
+        return err_hint(e, "use its --run-root; if it is gone: `%s`", fw_delete_command);
     }
     if (state == FW_TABLES_NEWER) {
         err_say(e, -EPROTONOSUPPORT,
                 "this host's firewall tables were made by a newer netctr than %s", NETCTR_VERSION);
-        return err_hint(
-            e, "use that netctr; when none of its containers runs: `nft delete table inet netctr; "
-               "nft delete table bridge netctr_guard`");
+        return err_hint(e, "use that netctr; when none of its containers runs: `%s`",
+                        fw_delete_command);
     }
     return state != FW_TABLES_OURS;
 }

@@ -17,8 +17,7 @@ static void say_drop(const struct firewall_drop *drop, void *arg)
                    drop->packets, drop->packets == 1 ? "" : "s", drop->why);
     else
         doctor_say(d, NOTE,
-                   xstrdup("nothing, unless they were expected: `nft list chain inet netctr "
-                           "martians` shows the rule"),
+                   xasprintf("nothing, unless they were expected: `%s` shows the rule", drop->show),
                    "netctr has dropped %" PRIu64 " packet%s with an address that cannot come from "
                    "there (%s) since the firewall was last loaded",
                    drop->packets, drop->packets == 1 ? "" : "s", drop->why);

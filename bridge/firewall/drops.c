@@ -51,8 +51,8 @@ static void note(struct counters *c, const char *why, uint64_t packets)
             return;
         }
     c->items = xrealloc(c->items, c->count + 1, sizeof(*c->items));
-    c->items[c->count++] =
-        (struct firewall_drop){c->table->family == NFPROTO_BRIDGE, xstrdup(why), packets};
+    c->items[c->count++] = (struct firewall_drop){c->table->family == NFPROTO_BRIDGE, xstrdup(why),
+                                                  packets, schema_show_spoofing(c->table)};
 }
 
 static int take_rule(const struct nlmsghdr *answer, void *arg)

@@ -453,6 +453,15 @@ const struct chain CHAINS[CHAIN_COUNT] = {
 
 /* clang-format on */
 
+const char fw_delete_command[] =
+    "nft delete table inet netctr; nft delete table bridge netctr_guard";
+
+const char *schema_show_spoofing(const struct table *t)
+{
+    return t == &GUARD ? "nft list table bridge netctr_guard"
+                       : "nft list chain inet netctr martians";
+}
+
 /* ---- questions ----------------------------------------------------------------------------*/
 
 static bool is_table(const struct table *t, uint32_t family, const char *name)

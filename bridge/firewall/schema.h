@@ -126,6 +126,9 @@ bool schema_owns_table(uint32_t family, const char *name);
 /** Do the drops of this chain tell of packets with forged addresses? */
 bool schema_counts_spoofing(const struct table *t, const char *chain);
 
+/** A command line that shows these rules. */
+const char *schema_show_spoofing(const struct table *t);
+
 struct nftnl_set_elem;
 /** ruleset.c: makes @x the fixed element @i of @s. */
 void ruleset_fill(const struct set *s, uint32_t i, struct nftnl_set_elem *x);

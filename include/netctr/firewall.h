@@ -38,6 +38,8 @@ enum fw_tables {
 /** Returns which tables the kernel holds now, or a negative errno. If they belong to another instance, *@owner
  *  (@owner may be NULL) is its stamp, which the caller frees; otherwise NULL. */
 int fw_probe(struct fw *fw, char **owner, struct err *e);
+/** A command line that deletes both tables, for hints. */
+extern const char fw_delete_command[];
 /** Is this one of the tables that netctr makes? @family is NFPROTO_…. */
 bool firewall_owns_table(uint32_t family, const char *name);
 
@@ -49,6 +51,7 @@ struct firewall_drop {
         guard; /**< sent by containers; else from elsewhere with an address that cannot come from there */
     char *why; /**< the rule's comment */
     uint64_t packets;
+    const char *show; /**< a command line that shows the rule, for hints */
 };
 /** Calls @each for every reason for which forged packets were dropped. */
 int fw_each_drop(struct fw *fw, void (*each)(const struct firewall_drop *drop, void *arg),
