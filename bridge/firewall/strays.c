@@ -1,9 +1,9 @@
-/* Ports that have lost their bridge, because it was deleted or the port was taken out of it.
+/* Ports that have lost their bridge: somebody deleted it, or took the port out of it.
  *
- * Such a port is an ordinary interface of the host. The firewall drops its IP packets, and it has neither ARP nor IPv6,
- * but packet sockets get each frame before the firewall does: an LLDP daemon or a DHCP client would trust the
- * container. So the port is brought down when the kernel reports it (RTM_DELLINK of family AF_BRIDGE); `network reload`
- * puts it back into its bridge and brings it up.
+ * Such a port is an interface of the host like any other. The firewall drops its IP packets and it has
+ * neither ARP nor IPv6, but packet sockets get every frame before the firewall does: an LLDP daemon or
+ * a DHCP client would believe the container. So the port is brought down as soon as the kernel tells
+ * (RTM_DELLINK of family AF_BRIDGE); `network reload` puts it back into its bridge and brings it up.
  */
 #include "strays.h"
 
@@ -24,7 +24,7 @@
 
 enum { MESSAGES_PER_RUN = 256, BUFFER_SIZE = 8192, SETTLED_MS = 50 };
 
-/* The name alone does not tell: a link that is not ours may be called vc-lan. */
+/* A name says nothing: anybody may call a link of his own vc-lan. */
 static bool is_stray(const struct link *l, const char *instance)
 {
     if (l->master || !(l->flags & IFF_UP) || !skip_prefix(l->name, "vc-"))
@@ -41,7 +41,7 @@ static void bring(struct rt *rt, const struct link *port,
     (void)rt_commit(batch, NULL);
 }
 
-/* It may be moving from one bridge to another: settle() looks again. */
+/* It may be on its way from one bridge to another: looked at again by settle(). */
 static void bring_down(struct strays *s, const struct link *port)
 {
     const struct itimerspec soon = {.it_value.tv_nsec = SETTLED_MS * 1000000};
@@ -81,7 +81,7 @@ static int note_settled(const struct link *link, void *arg)
     return 0;
 }
 
-/* A port that was put into another bridge meanwhile is brought up again. */
+/* Whoever has put a port into another bridge since wants it up, as it was. */
 static void settle(struct strays *s)
 {
     uint64_t times;
@@ -96,7 +96,7 @@ static void settle(struct strays *s)
     s->down_count = 0;
 }
 
-/* The ports are collected first: a connection handles one request at a time. */
+/* A question cannot be asked while the answer to another one comes in. */
 static void look_at_all(struct strays *s)
 {
     struct found found = {.strays = s};
@@ -106,8 +106,8 @@ static void look_at_all(struct strays *s)
     free(found.ports);
 }
 
-/* The group reports every change of every link of the host, and few of these end the membership of a port. The kernel
- * drops the others by this filter. */
+/* Every change of any link on the host is told to the group; of these, few end a port's membership.
+ * The kernel looks for the rest itself. */
 static int filter(int socket)
 {
     struct sock_filter code[] = {
@@ -172,7 +172,7 @@ static void hear(struct strays *s, struct nlmsghdr *h)
         nlmsg_parse(h, sizeof(struct ifinfomsg), a, IFLA_MAX, (struct nla_policy *)policy) < 0 ||
         !a[IFLA_IFNAME])
         return;
-    /* Most ports leave their bridge because they are deleted: these are not found any more. */
+    /* Most have left their bridge because they end: these are not found any more. */
     if (rt_get_link(s->rt, nla_get_string(a[IFLA_IFNAME]), &port) == 0 &&
         is_stray(&port, s->instance))
         bring_down(s, &port);
@@ -197,8 +197,7 @@ void strays_run(struct strays *s)
         if (got < 0)
             break;
         struct nlmsghdr *h = (void *)buffer;
-        if (from.nl_pid == 0 &&
-            nlmsg_ok(h, (int)got)) /* from the kernel: one message per datagram */
+        if (from.nl_pid == 0 && nlmsg_ok(h, (int)got)) /* of the kernel: one message a datagram */
             hear(s, h);
     }
     if (lost)

@@ -6,8 +6,8 @@
 struct rt;
 
 struct strays {
-    int socket; /* links that leave a bridge; POLLIN: call strays_run() */
-    int timer;  /* when to look again at those that were brought down; POLLIN: the same */
+    int socket; /* what links leave a bridge; POLLIN: call strays_run() */
+    int timer;  /* when to look again at those that were brought down; the same */
     int *down;  /* their indexes */
     size_t down_count;
     struct rt *rt;
@@ -18,9 +18,9 @@ struct strays {
         .socket = -1, .timer = -1 \
     }
 
-/** Watches the calling thread's network namespace. Also finds ports of @instance that lost their bridge earlier. 0 or a
- *  negative errno. */
+/** Listens in the calling thread's network namespace. Ports of @instance that lost their bridge before
+ *  are found too. Returns 0 or a negative errno. */
 int strays_open(struct strays *s, const char *instance);
 void strays_close(struct strays *s);
-/** Brings down ports that have lost their bridge since. Does not wait for messages. */
+/** Brings down what has lost its bridge since. Does not wait for messages. */
 void strays_run(struct strays *s);

@@ -201,21 +201,23 @@ struct fw_wanted {
 int fw_compare(struct fw *fw, const struct fw_wanted *wanted,
                void (*found)(const struct fw_difference *d, void *arg), void *arg, struct err *e);
 
-/* ---- watch ---- */
-/* Learns that somebody else emptied the firewall (`nft flush ruleset`, the restart of a firewall service), so that it
- * can be restored within milliseconds; and that a container's port has lost its bridge, and brings that port down.
+/* ---- watch --- */
+/* The listener: learns that somebody else emptied the firewall (`nft flush ruleset`, the restart of a
+ * firewall service), so that it is made anew within a moment; and that a container's port has lost its
+ * bridge, and brings it down.
  *
- * A commit costs time for each subscriber of nf_tables' notifications: an instance has one watch, in its helper.
+ * A commit costs every subscriber of nf_tables' notifications: an instance has one listener, in its helper.
  *
- *   firewall_watch_new(instance, reload, arg, &w, e);
- *   watch firewall_watch_fd(w) for POLLIN, then firewall_watch_run(w);
+ *   struct listener *l;  firewall_watch_new(instance, reload, arg, &l, e);
+ *   watch firewall_watch_fd(l) for POLLIN, then firewall_watch_run(l);
  */
 
 struct firewall_watch;
 
-/** Watches from now on, and looks once at the present state. @instance is the tables' stamp. firewall_watch_run() calls
- *  @flushed, at most once in 20 ms, when something of our tables is missing that netctr itself did not delete; it must
- *  have the tables restored. After an error it is called again, with growing pauses. */
+/** Listens from now on; what happened before is seen by a look. @instance is the tables' stamp. @flushed is
+ *  called by firewall_watch_run(), at most once in 20 ms, when something of our tables is gone that netctr itself did
+ *  not take away; it sees to it that the model is re-applied. After an error it is called again, a little later
+ *  each time. */
 int firewall_watch_new(const char *instance, int (*flushed)(void *arg), void *arg,
                        struct firewall_watch **out, struct err *e);
 void firewall_watch_free(struct firewall_watch *l); /**< accepts NULL */
@@ -223,9 +225,9 @@ void firewall_watch_cleanup(struct firewall_watch **l);
 #define _cleanup_firewall_watch_ __attribute__((cleanup(firewall_watch_cleanup)))
 
 int firewall_watch_fd(const struct firewall_watch *l);
-/** Handles what is pending, without waiting. Extra calls are harmless. */
+/** Does what there is to do, without waiting. Calls for nothing are harmless. */
 void firewall_watch_run(struct firewall_watch *l);
-/** What @flushed started has failed: it is called again, with growing pauses … */
+/** What @flushed has begun has failed: it is called again, a little later each time … */
 void firewall_watch_again(struct firewall_watch *l);
-/** … until this reports success. */
+/** … until it has succeeded. */
 void firewall_watch_restored(struct firewall_watch *l);

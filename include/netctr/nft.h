@@ -59,7 +59,6 @@ enum nft_tolerate {
 
 /** Of the message that was started last. */
 void nft_batch_tolerate(struct nft_batch *b, enum nft_tolerate refusals);
-bool nft_batch_is_empty(const struct nft_batch *b);
 
 /** Sends the batch as one transaction. On failure the kernel has changed nothing, and @e names the first message that
  *  it refused and that is needed. The messages stay in the batch, but for those that were left out. */

@@ -413,11 +413,6 @@ int nft_batch_commit(struct nft *n, struct nft_batch *b, struct err *e)
     return r;
 }
 
-bool nft_batch_is_empty(const struct nft_batch *b)
-{
-    return b->count == 1 && !b->refused.code; /* BEGIN */
-}
-
 /* Answers that are left unread would be taken for those to the next request. */
 static void drain(struct nft *n)
 {
