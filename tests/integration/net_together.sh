@@ -132,7 +132,8 @@ repeat() { # LABEL COMMAND...
         "${@:2}" >/dev/null 2>"$tmp/said.$1" || status=$?
         [ $status = 0 ] && [ ! -s "$tmp/said.$1" ] ||
             printf '%s: %s: %s\n' "$1" $status "$(cat "$tmp/said.$1")" >>"$tmp/complaints"
-        sleep 0.0$((RANDOM % 9))
+        # A flush that follows sooner than a reload can read what it has written would never let it succeed.
+        sleep "$(printf '0.%02d' $((RANDOM % 9 * slowness % 100)))"
     done
 }
 
