@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <linux/openat2.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
 
@@ -172,17 +173,8 @@ int mkdir_parents(const char *path, mode_t mode, struct err *e)
     return 0;
 }
 
-/* O_NONBLOCK: whoever opens a FIFO would wait for its writer. */
-static int read_regular(int dirfd, const char *path, int flags, size_t max, char **out,
-                        size_t *size)
+int read_fd(int fd, size_t max, char **out, size_t *size)
 {
-    struct stat st;
-    _cleanup_close_ int fd =
-        openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | flags);
-    if (fd < 0 || fstat(fd, &st) < 0)
-        return -errno;
-    if (!S_ISREG(st.st_mode))
-        return S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
     _cleanup_free_ char *data = NULL;
     size_t used = 0, room = 0;
     for (;;) {
@@ -206,6 +198,20 @@ static int read_regular(int dirfd, const char *path, int flags, size_t max, char
         *size = used;
     *out = take_ptr(data);
     return 0;
+}
+
+/* O_NONBLOCK: whoever opens a FIFO would wait for its writer. */
+static int read_regular(int dirfd, const char *path, int flags, size_t max, char **out,
+                        size_t *size)
+{
+    struct stat st;
+    _cleanup_close_ int fd =
+        openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | flags);
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return -errno;
+    if (!S_ISREG(st.st_mode))
+        return S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
+    return read_fd(fd, max, out, size);
 }
 
 int read_file_at(int dirfd, const char *path, size_t max, char **out, size_t *size)
@@ -438,4 +444,16 @@ int fd_read_path(int fd, char **out)
         return n < 0 ? -errno : -ENAMETOOLONG;
     *out = take_ptr(path);
     return 0;
+}
+
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x0010U
+#endif
+
+int memfd_executable(unsigned flags)
+{
+    int fd = memfd_create("netctr", MFD_CLOEXEC | MFD_EXEC | flags);
+    if (fd < 0 && errno == EINVAL) /* before Linux 6.3, which executes every memfd */
+        fd = memfd_create("netctr", MFD_CLOEXEC | flags);
+    return fd < 0 ? -errno : fd;
 }

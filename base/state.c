@@ -99,14 +99,14 @@ bool json_flag(const json_t *j, const char *key)
 
 strv json_strv(const json_t *j, const char *key)
 {
-    strv v = NULL;
+    struct strings v = {0};
     size_t i;
     json_t *item;
     json_array_foreach (json_object_get(j, key), i, item) {
         if (json_is_string(item))
-            strv_add(&v, json_string_value(item));
+            strings_add(&v, json_string_value(item));
     }
-    return v;
+    return strings_take(&v);
 }
 
 /* Text that is not UTF-8 is put in unchecked, so that json_write_at() refuses the whole: a checked

@@ -86,6 +86,16 @@ void strv_add_take(strv *v, char *s)
     (*v)[n] = s;
     (*v)[n + 1] = NULL;
 }
+
+void strings_add_take(struct strings *l, char *s)
+{
+    if (l->count + 2 > l->room) {
+        l->room = l->room ? l->room * 2 : 8;
+        l->items = xrealloc(l->items, l->room, sizeof(char *));
+    }
+    l->items[l->count++] = s;
+    l->items[l->count] = NULL;
+}
 #pragma GCC diagnostic pop
 
 void strv_add(strv *v, const char *s)
@@ -93,12 +103,29 @@ void strv_add(strv *v, const char *s)
     strv_add_take(v, xstrdup(s));
 }
 
+void strings_add(struct strings *l, const char *s)
+{
+    strings_add_take(l, xstrdup(s));
+}
+
+strv strings_take(struct strings *l)
+{
+    strv v = l->items;
+    *l = (struct strings){0};
+    return v;
+}
+
+void strings_clear(struct strings *l)
+{
+    strv_free(strings_take(l));
+}
+
 strv strv_copy(char *const *v)
 {
-    strv copy = NULL;
+    struct strings copy = {0};
     strv_each (s, v)
-        strv_add(&copy, s);
-    return copy;
+        strings_add(&copy, s);
+    return strings_take(&copy);
 }
 
 char *strv_join(char *const *v, const char *between)
@@ -114,12 +141,12 @@ char *strv_join(char *const *v, const char *between)
 
 strv strv_split(const char *s, char separator)
 {
-    strv v = NULL;
+    struct strings parts = {0};
     for (;;) {
         const char *end = strchrnul(s, separator);
-        strv_add_take(&v, xstrndup(s, (size_t)(end - s)));
+        strings_add_take(&parts, xstrndup(s, (size_t)(end - s)));
         if (!*end)
-            return v;
+            return strings_take(&parts);
         s = end + 1;
     }
 }

@@ -113,5 +113,7 @@ char *endpoint_port_name(const char *id, const char *network); /* caller frees *
 struct fw_guard endpoint_guard(const struct endpoint *ep);
 /** One element per published port and family that the container has; caller frees. */
 struct fw_publish *endpoint_elements(const struct endpoint *ep, size_t *count);
+/** The address as text; nothing where there is none. */
+void put_ip(json_t *j, const char *key, const struct ip *a);
 int endpoint_save(const struct endpoint *ep, int record_dir, struct err *e);
 char *endpoint_record_name(const char *network); /* "endpoint.NETWORK.json"; caller frees */

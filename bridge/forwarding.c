@@ -411,16 +411,14 @@ static void tell(const struct state *s, const bool switched[FAMILIES])
     size_t count = strv_len(c->to);
     if (s->opened || count < 2)
         return;
-    char *links = xstrdup("");
-    for (size_t i = 0; i < count && i < 4; i++) {
-        _cleanup_free_ char *before = links;
-        links = xasprintf("%s%s%s", before, i ? ", " : "", c->to[i]);
-    }
+    _cleanup_strings_ struct strings first = {0};
+    for (size_t i = 0; i < count && i < 4; i++)
+        strings_add(&first, c->to[i]);
+    _cleanup_free_ char *links = strv_join(first.items, ", ");
     warn("this host now forwards %s%s%s for containers; between its other links (%s%s) it still "
          "does not (`netctr network forwarding --open` allows that)",
          switched[FOUR] ? titles[FOUR] : "", switched[FOUR] && switched[SIX] ? " and " : "",
          switched[SIX] ? titles[SIX] : "", links, count > 4 ? ", …" : "");
-    free(links);
 }
 
 int forwarding_up(struct net *net, const struct network *n, struct err *e)

@@ -148,7 +148,7 @@ static int choose_bridge(struct net *net, struct network *n, struct err *e)
         _cleanup_free_ char *name =
             attempt == 0 ? xasprintf("nc-%s", n->name)
                          : xasprintf("nc-%011" PRIx64, hash64(salted) & 0xfffffffffff);
-        if (strlen(name) >= IFNAMSIZ)
+        if (!interface_name_valid(name))
             continue;
         int r = bridge_taken(net, n, name, &taken, e);
         if (r < 0)

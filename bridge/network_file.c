@@ -109,11 +109,6 @@ static int read_gateway(const json_t *j, const char *key, const struct subnet *s
     return ip_parse(text, out) < 0 || !subnet_contains(subnet, out) ? -EBADMSG : 0;
 }
 
-static bool valid_bridge(const char *name)
-{
-    return name && *name && strlen(name) < IFNAMSIZ && !strchr(name, '/');
-}
-
 /* What a newer netctr has written may promise what this one does not know. */
 static int check_schema(const json_t *j, const char *name, struct err *e)
 {
@@ -144,8 +139,8 @@ static int parse_definition(const json_t *j, const char *name, struct network *o
     int64_t mtu = json_int(j, "mtu", 0);
     bool gateways = (!out->subnet4.prefix || out->gateway4.family) &&
                     (!out->subnet6.prefix || out->gateway6.family);
-    if (!valid_bridge(bridge) || (!out->subnet4.prefix && !out->subnet6.prefix) || mtu < 0 ||
-        mtu > 65535 || (mode && gateway_mode_parse(mode, &out->mode) < 0) ||
+    if (!interface_name_valid(bridge) || (!out->subnet4.prefix && !out->subnet6.prefix) ||
+        mtu < 0 || mtu > 65535 || (mode && gateway_mode_parse(mode, &out->mode) < 0) ||
         (!gateways && out->mode != GATEWAY_ISOLATED))
         return err_say(e, -EBADMSG, "the definition of network `%s` is damaged", name);
     out->name = xstrdup(name);
@@ -166,12 +161,6 @@ static int parse_definition(const json_t *j, const char *name, struct network *o
 static void put_subnet(json_t *j, const char *key, const struct subnet *s)
 {
     _cleanup_free_ char *text = subnet_text(s);
-    json_put_str(j, key, *text ? text : NULL);
-}
-
-static void put_ip(json_t *j, const char *key, const struct ip *a)
-{
-    _cleanup_free_ char *text = ip_text(a);
     json_put_str(j, key, *text ? text : NULL);
 }
 
@@ -216,7 +205,7 @@ static void find_link_bridges(struct net *net, struct network *n)
         _cleanup_free_ char *file = xasprintf("%s.json", name);
         _cleanup_json_ json_t *j = NULL;
         if (valid_name(name) && json_read_at(net->networks_fd, file, &j, NULL) == 0 &&
-            valid_bridge(json_str(j, "bridge")))
+            interface_name_valid(json_str(j, "bridge")))
             strv_add(&n->link_bridges, json_str(j, "bridge"));
     }
 }

@@ -86,11 +86,9 @@ static void claim_nameservers(struct claims *c)
             continue;
         _cleanup_strv_ strv lines = strv_split(text, '\n');
         strv_each (line, lines) {
-            const char *rest = skip_prefix(line, "nameserver");
-            rest = rest ? rest + strspn(rest, " \t") : "";
-            _cleanup_free_ char *word = xstrndup(rest, strcspn(rest, " \t\r%#"));
             struct ip ip;
-            if (ip_parse(word, &ip) == 0)
+            _cleanup_free_ char *word = nameserver_parse(line, &ip);
+            if (word && ip.family)
                 add(c, &ip, (uint8_t)(ip_size(&ip) * 8),
                     xasprintf("nameserver %s of %s", word, files[i]));
         }

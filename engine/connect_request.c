@@ -53,8 +53,7 @@ static int take_mac(struct connect_request *a, const char *value, struct err *e)
 
 static int take_interface(struct connect_request *a, const char *value, struct err *e)
 {
-    if (!*value || strlen(value) >= IFNAMSIZ || strpbrk(value, "/: \t\n%,=") || streq(value, ".") ||
-        streq(value, "..") || streq(value, "lo"))
+    if (!interface_name_valid(value) || strpbrk(value, ",=") || streq(value, "lo"))
         return err_say(e, -EINVAL, "`%s` is not an interface name (15 characters at most)", value);
     free(a->interface);
     a->interface = xstrdup(value);

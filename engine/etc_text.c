@@ -65,45 +65,30 @@ char *hosts_with(const char *text, const char *block)
 
 /* ---- resolv.conf -----------------------------------------------------------------------------*/
 
-/* "nameserver 127.0.0.53": its address, or NULL for every other line. */
-static const char *nameserver(const char *line)
-{
-    const char *rest = skip_prefix(line, "nameserver");
-    size_t space = rest ? strspn(rest, " \t") : 0;
-    return space > 0 && rest[space] ? rest + space : NULL;
-}
-
 /* On loopback (0.0.0.0 and :: are, too, to a resolver), or on a link that only the host has. */
-static bool only_for_the_host(const char *server)
+static bool only_for_the_host(struct ip ip)
 {
-    _cleanup_free_ char *address = xstrndup(server, strcspn(server, " \t%"));
-    struct ip ip;
-    if (ip_parse(address, &ip) < 0)
-        return false;
     if (ip.family == AF_INET)
         return ip.v4.s_addr == 0 || (ntohl(ip.v4.s_addr) >> 24) == 127;
-    return IN6_IS_ADDR_LOOPBACK(&ip.v6) || IN6_IS_ADDR_UNSPECIFIED(&ip.v6) ||
-           IN6_IS_ADDR_LINKLOCAL(&ip.v6);
+    return ip.family && (IN6_IS_ADDR_LOOPBACK(&ip.v6) || IN6_IS_ADDR_UNSPECIFIED(&ip.v6) ||
+                         IN6_IS_ADDR_LINKLOCAL(&ip.v6));
 }
 
 /* Without the servers that a container cannot reach; NULL when no server is left. */
 static char *reachable_part(const char *text)
 {
     _cleanup_strv_ strv lines = strv_split(text, '\n');
-    char *kept = xstrdup("");
+    _cleanup_strings_ struct strings kept = {0};
     bool any = false;
     strv_each (line, lines) {
-        const char *server = nameserver(line);
-        if (!*line || (server && only_for_the_host(server)))
+        struct ip ip;
+        _cleanup_free_ char *server = nameserver_parse(line, &ip);
+        if (!*line || (server && only_for_the_host(ip)))
             continue;
         any = any || server;
-        _cleanup_free_ char *before = kept;
-        kept = xasprintf("%s%s\n", before, line);
+        strings_add_take(&kept, xasprintf("%s\n", line));
     }
-    if (any)
-        return kept;
-    free(kept);
-    return NULL;
+    return any ? strv_join(kept.items, "") : NULL;
 }
 
 /* As a container can use it; NULL: no server is left, or it cannot be read: then @e says so. */
@@ -140,10 +125,9 @@ strv host_resolvers(bool reachable, struct err *e)
     _cleanup_free_ char *text = reachable ? usable_conf(e) : host_conf(e);
     _cleanup_strv_ strv lines = text ? strv_split(text, '\n') : NULL, all = NULL;
     strv_each (line, lines) {
-        const char *server = nameserver(line);
-        _cleanup_free_ char *word = server ? xstrndup(server, strcspn(server, " \t")) : NULL;
         struct ip ip;
-        if (word && ip_parse(word, &ip) == 0 && strv_len(all) < 3)
+        _cleanup_free_ char *word = nameserver_parse(line, &ip);
+        if (word && ip.family && !strchr(word, '%') && strv_len(all) < 3)
             strv_add(&all, word);
     }
     return take_ptr(all);

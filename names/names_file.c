@@ -116,12 +116,8 @@ static int put_index(const struct joining *j)
 
 static int write_servers(int dir, const struct name_entry *n)
 {
-    _cleanup_free_ char *path = xasprintf("container/%s/.servers", n->id), *text = xstrdup("");
-    strv_each (server, n->servers) {
-        char *more = xasprintf("%s%s%s", text, *text ? "," : "", server);
-        free(text);
-        text = more;
-    }
+    _cleanup_free_ char *path = xasprintf("container/%s/.servers", n->id),
+                        *text = strv_join(n->servers, ",");
     if (n->servers)
         return write_file_atomic(dir, path, text, strlen(text), 0600);
     return unlinkat(dir, path, 0) < 0 && errno != ENOENT ? -errno : 0;
@@ -131,12 +127,8 @@ static int write_servers(int dir, const struct name_entry *n)
 static int write_entry(const struct joining *j, char *const *old)
 {
     _cleanup_free_ char *path = xasprintf("container/%s/%s", j->n->id, j->network),
-                        *text = record_text(j->n);
-    strv_each (line, old) {
-        char *more = xasprintf("%s%s", text, line);
-        free(text);
-        text = more;
-    }
+                        *first = record_text(j->n), *rest = strv_join(old, ""),
+                        *text = xasprintf("%s%s", first, rest);
     return write_file_atomic(j->dir, path, text, strlen(text), 0600);
 }
 
@@ -323,12 +315,7 @@ int names_each(int dir, const char *network, int (*each)(const struct name_entry
 
 int names_set_upstream(int dir, char *const *servers, struct err *e)
 {
-    _cleanup_free_ char *text = xstrdup(""), *before = NULL;
-    strv_each (server, servers) {
-        char *more = xasprintf("%s%s%s", text, *text ? "," : "", server);
-        free(text);
-        text = more;
-    }
+    _cleanup_free_ char *text = strv_join(servers, ","), *before = NULL;
     if (read_state_at(dir, "upstream", 65536, &before, NULL) == 0 && streq(before, text))
         return 0;
     int r = write_file_atomic(dir, "upstream", text, strlen(text), 0600);

@@ -52,15 +52,12 @@ static bool fits(const char *name)
 
 char *record_text(const struct name_entry *n)
 {
-    _cleanup_free_ char *four = ip_text(&n->address4), *six = ip_text(&n->address6),
-                        *names = xstrdup("");
-    strv_each (name, n->names) {
-        if (!fits(name))
-            continue;
-        char *more = xasprintf("%s%s%s", names, *names ? "," : "", name);
-        free(names);
-        names = more;
-    }
+    _cleanup_free_ char *four = ip_text(&n->address4), *six = ip_text(&n->address6), *names = NULL;
+    _cleanup_strings_ struct strings fitting = {0};
+    strv_each (name, n->names)
+        if (fits(name))
+            strings_add(&fitting, name);
+    names = strv_join(fitting.items, ",");
     return xasprintf("%s %s %s %s\n", or_none(four), or_none(six), or_none(names),
                      n->internal ? "internal" : "open");
 }

@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
-#include <netlink/attr.h>
 #include <netlink/socket.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -85,19 +84,6 @@ static bool already_gone(int code)
     return code == -ENODEV || code == -ENOENT || code == -ESRCH || code == -EADDRNOTAVAIL;
 }
 
-/* The text behind an error message: attributes follow the (capped) copy of our header. */
-static const char *extended_ack(struct nlmsghdr *header)
-{
-    if (!(header->nlmsg_flags & NLM_F_ACK_TLVS))
-        return NULL;
-    struct nlmsgerr *answer = nlmsg_data(header);
-    int skip = (int)sizeof(*answer);
-    if (!(header->nlmsg_flags & NLM_F_CAPPED))
-        skip += (int)(answer->msg.nlmsg_len - NLMSG_HDRLEN);
-    struct nlattr *a = nlmsg_find_attr(header, NLMSG_ALIGN(skip), NLMSGERR_ATTR_MSG);
-    return a ? nla_get_string(a) : NULL;
-}
-
 /* Takes one answer. Returns how many verbs it settles (0 or 1). */
 static int settle(struct rt_batch *b, struct nlmsghdr *header, int *result, struct err *e)
 {
@@ -110,7 +96,7 @@ static int settle(struct rt_batch *b, struct nlmsghdr *header, int *result, stru
         int code = answer->error;
         if (code < 0 && *result == 0 && !(b->verbs[i].deletes && already_gone(code))) {
             *result = err_set(e, code, "%s", b->verbs[i].label);
-            err_kernel_says(e, extended_ack(header));
+            err_kernel_says(e, netlink_error_text(header));
         }
         return 1;
     }
@@ -119,10 +105,7 @@ static int settle(struct rt_batch *b, struct nlmsghdr *header, int *result, stru
 
 void rt_drain(struct rt *rt)
 {
-    char byte;
-    int fd = nl_socket_get_fd(rt->socket);
-    while (recv(fd, &byte, sizeof(byte), MSG_DONTWAIT | MSG_TRUNC) > 0 || errno == EINTR)
-        continue;
+    netlink_drain(nl_socket_get_fd(rt->socket));
 }
 
 static int collect(struct rt_batch *b, struct err *e)

@@ -20,10 +20,10 @@ static void put(struct nft_batch *b, enum change change, struct element element,
     ruleset_change(b, change, &element, sentence(change, object));
 }
 
-/* An interface's name as the kernel takes it; anything longer would be cut to another's. */
+/* A longer name would be cut, and so name another link. */
 static bool valid_interface(struct nft_batch *b, const char *name)
 {
-    if (name && *name && strlen(name) < IFNAMSIZ)
+    if (interface_name_valid(name))
         return true;
     nft_batch_refuse(b, -EINVAL, "firewall: `%s` is not an interface name", name ? name : "");
     return false;

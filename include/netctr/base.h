@@ -164,6 +164,18 @@ strv strv_split(const char *s, char separator);
 char *strv_join(char *const *v, const char *between); /**< "" if @v is empty; caller frees */
 void strv_free(strv v);
 void strv_cleanup(strv *v);
+/** A vector that grows in amortised constant time, for loops without a small bound: strv_add() walks
+ *  the whole vector at each call. Start with {0}; @items is NULL or NULL-terminated. */
+struct strings {
+    strv items;
+    size_t count;
+    size_t room; /**< allocated pointers */
+};
+void strings_add(struct strings *l, const char *s); /**< copies @s */
+void strings_add_take(struct strings *l, char *s);  /**< owns @s from now on */
+strv strings_take(struct strings *l);               /**< moves the vector out, NULL when empty */
+void strings_clear(struct strings *l);
+#define _cleanup_strings_ __attribute__((cleanup(strings_clear), unused))
 #define strv_each(s, v) for (char *const *s##_i = (v), *s; s##_i && (s = *s##_i); s##_i++)
 
 /** Parses a whole unsigned decimal number in [min, max]; anything else is -EINVAL or -ERANGE. */
@@ -223,6 +235,9 @@ int touch_in_root(int dirfd, const char *path, mode_t mode);
 int mkdir_parents(const char *path, mode_t mode, struct err *e);
 /** The whole of a regular file, NUL-terminated, at most @max bytes (-EFBIG beyond). @size may be NULL. */
 int read_file_at(int dirfd, const char *path, size_t max, char **out, size_t *size);
+/** The rest of what @fd gives, NUL-terminated, at most @max bytes (-EFBIG beyond). Caller owns *@out; @size
+ *  may be NULL. */
+int read_fd(int fd, size_t max, char **out, size_t *size);
 /** The same for a file that only netctr writes: what is no file or too large is damaged (-EBADMSG), and
  *  so is a link: it may lead anywhere. */
 int read_state_at(int dirfd, const char *path, size_t max, char **out, size_t *size);
@@ -252,6 +267,10 @@ struct dirent *next_entry(DIR *d, int *r);
 int remove_tree_at(int dirfd, const char *name);
 /** "/proc/self/fd/N" for interfaces of the kernel that take only a path. Caller frees. */
 char *fd_path(int fd);
+/** A close-on-exec file in memory that may be executed: MFD_EXEC (Linux 6.3), without which
+ *  vm.memfd_noexec takes the permission away. @flags: further MFD_ flags. An fd; -EACCES: vm.memfd_noexec
+ *  is 2; or another -errno. */
+int memfd_executable(unsigned flags);
 /** Where it is, as the kernel tells it; needs the host's /proc. 0 with *@out, which the caller frees, or -errno. */
 int fd_read_path(int fd, char **out);
 

@@ -34,8 +34,15 @@ static inline size_t ip_size(const struct ip *a)
 {
     return a->family == AF_INET ? 4 : a->family == AF_INET6 ? 16 : 0;
 }
-char *mac_text(const uint8_t mac[6]); /**< caller frees */
-int mac_parse(const char *s, uint8_t mac[6]);
+char *mac_text(const uint8_t mac[6]);         /**< caller frees */
+int mac_parse(const char *s, uint8_t mac[6]); /**< -EINVAL */
+/** Can a link have this name? What the kernel's dev_valid_name() allows (at most 15 bytes, not "." or
+ *  "..", no "/", ":" or white space), and no "%", which asks the kernel to choose a number. NULL: no. */
+bool interface_name_valid(const char *name);
+/** The address of a `nameserver ADDRESS` line of resolv.conf(5) as it is written there, with a scope
+ *  ("fe80::1%eth0") if it has one; caller frees. NULL: another line. @out (without the scope) has family 0
+ *  if that is not an address. */
+char *nameserver_parse(const char *line, struct ip *out);
 
 /* ---- the namespace --------------------------------------------------------------------------*/
 
@@ -72,6 +79,16 @@ int netns_in_use(uint64_t inode); /**< 1, 0 or -errno */
 int sysctl_write(const char *key, const char *value, struct err *e);
 /** Reads it; caller frees; NULL when there is none. Trailing newline removed. */
 char *sysctl_read(const char *key); /**< NULL: errno tells why */
+
+/* ---- netlink --------------------------------------------------------------------------------*/
+
+struct nlmsghdr;
+/** The reason in words that the kernel adds to an error (extended ack, Linux 4.12), or NULL. @answer is a
+ *  whole NLMSG_ERROR message, which owns the text. */
+const char *netlink_error_text(const struct nlmsghdr *answer);
+/** Discards what is waiting on a netlink socket. Needed after a failed exchange: the next request must
+ *  not read answers to this one. */
+void netlink_drain(int fd);
 
 /* ---- rtnetlink ------------------------------------------------------------------------------*/
 

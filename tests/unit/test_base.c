@@ -268,6 +268,37 @@ static void test_strv(void)
           "is another function");
 }
 
+/* Counts reallocations instead of time: a vector that grows by one each would have 200,000. */
+static void test_strings(void)
+{
+    enum { COUNT = 200000 };
+    _cleanup_strings_ struct strings l = {0};
+    size_t grown = 0;
+    for (size_t i = 0, room = 0; i < COUNT; i++) {
+        if (i % 2)
+            strings_add(&l, "x");
+        else
+            strings_add_take(&l, xstrdup("y"));
+        grown += l.room != room;
+        room = l.room;
+    }
+    expect(l.count == COUNT && strv_len(l.items) == COUNT && streq(l.items[1], "x") &&
+               streq(l.items[COUNT - 2], "y"),
+           "a long vector", "%zu strings", l.count);
+    expect(grown < 20, "a long vector is moved a few times only", "%zu times", grown);
+    _cleanup_free_ char *text = strv_join(l.items, "\n");
+    _cleanup_strv_ strv lines = strv_split(text, '\n'), copy = strv_copy(lines);
+    check(strv_len(lines) == COUNT && strv_len(copy) == COUNT, "a long text in lines",
+          "miscounted");
+    _cleanup_strv_ strv taken = strings_take(&l);
+    check(strv_len(taken) == COUNT && !l.items && !l.count && !l.room, "take leaves it empty",
+          "it does not");
+    strings_add(&l, "again");
+    check(l.count == 1 && streq(l.items[0], "again") && !l.items[1], "used after take", "differs");
+    strings_clear(&l);
+    check(!strings_take(&l), "nothing is a NULL vector", "it is not");
+}
+
 /* ---- errors -----------------------------------------------------------------------------------*/
 
 static void test_errors(void)
@@ -603,6 +634,7 @@ int main(void)
     test_text();
     test_nearest_word();
     test_strv();
+    test_strings();
     test_errors();
     test_json_damage(s.fd);
     test_json(s.fd);
