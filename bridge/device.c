@@ -339,7 +339,7 @@ struct ports {
     bool any;
 };
 
-static int judge_port(const struct link *link, void *arg)
+static int collect_port(const struct link *link, void *arg)
 {
     struct ports *p = arg;
     const char *rest = skip_prefix(link->alias, p->begin);
@@ -355,7 +355,7 @@ static int find_ports(struct net *net, const struct network *n, struct ports *ou
     _cleanup_free_ char *begin = xasprintf("netctr %s ", net->instance),
                         *end = xasprintf(" on %s", n->name);
     *out = (struct ports){.begin = begin, .end = end};
-    return rt_each_link(net->rt, judge_port, out, e);
+    return rt_each_link(net->rt, collect_port, out, e);
 }
 
 int device_has_ports(struct net *net, const struct network *n, struct err *e)

@@ -388,7 +388,7 @@ int endpoint_attach(struct net *net, const struct network *n, int netns, struct 
 
 /* ---- detach ----------------------------------------------------------------------------------*/
 
-static int unplug(struct net *net, const struct endpoint *ep, bool aside, struct err *e)
+static int remove_veth(struct net *net, const struct endpoint *ep, bool defer_link, struct err *e)
 {
     struct link bridge, port;
     _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(net->rt);
@@ -402,14 +402,14 @@ static int unplug(struct net *net, const struct endpoint *ep, bool aside, struct
         if (ep->address6.family)
             rt_delete_neighbour(batch, bridge.index, &ep->address6);
     }
-    if (!aside && (r = rt_get_link(net->rt, ep->host_veth, &port)) == 0)
+    if (!defer_link && (r = rt_get_link(net->rt, ep->host_veth, &port)) == 0)
         rt_remove_link(batch, port.index);
-    else if (!aside && r != -ENODEV)
+    else if (!defer_link && r != -ENODEV)
         return err_set(e, r, "find veth `%s`", ep->host_veth);
     return rt_commit(batch, e);
 }
 
-static int forget_flows(const struct endpoint *ep, struct err *e)
+static int delete_flows(const struct endpoint *ep, struct err *e)
 {
     (void)endpoint_wait_for_expiry(ep);
     int r = conntrack_forget_addresses(ep, e);
@@ -417,7 +417,7 @@ static int forget_flows(const struct endpoint *ep, struct err *e)
 }
 
 /* A damaged lease file gives out no address, and is made anew with those of the living only. */
-static int give_lease_back(struct net *net, const struct endpoint *ep, struct err *e)
+static int release_lease(struct net *net, const struct endpoint *ep, struct err *e)
 {
     int r = lease_release(net->leases_fd, ep->network, ep->id, e);
     if (r == -EBADMSG && e)
@@ -425,7 +425,7 @@ static int give_lease_back(struct net *net, const struct endpoint *ep, struct er
     return r == -EBADMSG ? 0 : r;
 }
 
-int endpoint_detach(struct net *net, const struct endpoint *ep, bool aside, int record_dir,
+int endpoint_detach(struct net *net, const struct endpoint *ep, bool defer_link, int record_dir,
                     struct err *e)
 {
     int result = 0;
@@ -435,13 +435,13 @@ int endpoint_detach(struct net *net, const struct endpoint *ep, bool aside, int 
     _cleanup_free_ struct fw_publish *elements = endpoint_elements(ep, &count);
     struct fw_guard guard = endpoint_guard(ep);
     err_note(&result, fw_expire(net->fw, NULL, elements, count, &step), e, &step);
-    int unplugged = unplug(net, ep, aside && ep->guard, &step);
-    err_note(&result, unplugged, e, &step);
-    if (unplugged < 0) /* what is still plugged in keeps its guard and its address */
+    int removed = remove_veth(net, ep, defer_link && ep->guard, &step);
+    err_note(&result, removed, e, &step);
+    if (removed < 0) /* what is still plugged in keeps its guard and its address */
         return result;
     err_note(&result, fw_expire(net->fw, &guard, NULL, 0, &step), e, &step);
-    err_note(&result, forget_flows(ep, &step), e, &step);
-    err_note(&result, give_lease_back(net, ep, &step), e, &step);
+    err_note(&result, delete_flows(ep, &step), e, &step);
+    err_note(&result, release_lease(net, ep, &step), e, &step);
     _cleanup_free_ char *record = endpoint_record_name(ep->network);
     if (result == 0 && unlinkat(record_dir, record, 0) < 0 && errno != ENOENT)
         return err_set(e, errno, "remove the endpoint's record");
@@ -451,7 +451,7 @@ int endpoint_detach(struct net *net, const struct endpoint *ep, bool aside, int 
 /* ---- without a record ------------------------------------------------------------------------*/
 
 struct forgetting {
-    struct net *bridge;
+    struct net *net;
     const char *id;
     int first; /* failure */
     struct err *e;
@@ -472,8 +472,8 @@ static int match_lease(const struct lease *l, void *arg)
 static int forget_one(struct forgetting *f, const struct network *n, struct err *e)
 {
     f->endpoint = (struct endpoint){0};
-    int r = lease_each(f->bridge->leases_fd, n->name, match_lease, f, e);
-    if (r == -EBADMSG) { /* as in give_lease_back() */
+    int r = lease_each(f->net->leases_fd, n->name, match_lease, f, e);
+    if (r == -EBADMSG) { /* as in release_lease() */
         err_clear(e);
         return 0;
     }
@@ -484,10 +484,10 @@ static int forget_one(struct forgetting *f, const struct network *n, struct err 
     ep.host_veth = endpoint_port_name(f->id, n->name);
     ep.guard = n->guard;
     struct fw_guard guard = endpoint_guard(&ep);
-    r = unplug(f->bridge, &ep, false, e);
+    r = remove_veth(f->net, &ep, false, e);
     if (r == 0)
-        r = fw_undo(f->bridge->fw, NULL, &guard, NULL, 0, e);
-    return r < 0 ? r : lease_release(f->bridge->leases_fd, n->name, f->id, e);
+        r = fw_undo(f->net->fw, NULL, &guard, NULL, 0, e);
+    return r < 0 ? r : lease_release(f->net->leases_fd, n->name, f->id, e);
 }
 
 /* One network's trouble is not the others'. */
@@ -501,7 +501,7 @@ static int forget_on(const struct network *n, void *arg)
 
 int endpoint_forget(struct net *net, const char *id, struct err *e)
 {
-    struct forgetting f = {.bridge = net, .id = id, .e = e};
+    struct forgetting f = {.net = net, .id = id, .e = e};
     _cleanup_err_ struct err step = ERR_INIT;
     err_note(&f.first, network_each(net, forget_on, &f, &step), e, &step);
     return f.first;

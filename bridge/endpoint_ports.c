@@ -68,7 +68,7 @@ bool endpoint_wait_for_expiry(const struct endpoint *ep)
 }
 
 /* The container lives on, with its other flows. */
-static int forget_ports(const struct endpoint *ended, struct err *e)
+static int delete_port_flows(const struct endpoint *ended, struct err *e)
 {
     int r = endpoint_wait_for_expiry(ended) ? conntrack_forget_ports(ended, e) : 0;
     if (r != -EOPNOTSUPP) /* a kernel without nf_conntrack_netlink */
@@ -113,5 +113,5 @@ int endpoint_unpublish(struct net *net, struct endpoint *ep, const struct port_m
             ep->port_mappings.items[kept++] = ep->port_mappings.items[i];
     ep->port_mappings.count = kept;
     r = endpoint_save(ep, record_dir, e);
-    return r < 0 ? r : forget_ports(&ended, e);
+    return r < 0 ? r : delete_port_flows(&ended, e);
 }

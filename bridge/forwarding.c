@@ -405,7 +405,7 @@ static int family_up(struct net *net, enum family f, struct state *s, struct err
 }
 
 /* With a single link there is no way that could have opened. */
-static void tell(const struct state *s, const bool switched[FAMILIES])
+static void warn_about_links(const struct state *s, const bool switched[FAMILIES])
 {
     const struct closed *c = &s->families[switched[FOUR] ? FOUR : SIX];
     size_t count = strv_len(c->to);
@@ -442,7 +442,7 @@ int forwarding_up(struct net *net, const struct network *n, struct err *e)
             any = any || r == 1;
         }
     if (any)
-        tell(&s, switched);
+        warn_about_links(&s, switched);
     return r < 0 ? r : 0;
 }
 

@@ -243,11 +243,11 @@ static void warn_of_damage(struct err *why, void *arg)
 int network_each(struct net *net, int (*each)(const struct network *n, void *arg), void *arg,
                  struct err *e)
 {
-    return network_judge_each(net, each, warn_of_damage, arg, e);
+    return network_each_checked(net, each, warn_of_damage, arg, e);
 }
 
-int network_judge_each(struct net *net, int (*each)(const struct network *n, void *arg),
-                       void (*damaged)(struct err *why, void *arg), void *arg, struct err *e)
+int network_each_checked(struct net *net, int (*each)(const struct network *n, void *arg),
+                         void (*damaged)(struct err *why, void *arg), void *arg, struct err *e)
 {
     _cleanup_dir_ DIR *d = open_listing(net->networks_fd, ".");
     if (!d)

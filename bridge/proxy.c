@@ -52,7 +52,7 @@ static bool raise_limit(void)
 
 /* ---- pipes -----------------------------------------------------------------------------------*/
 
-static void give_pipe_back(struct proxy *p, struct flow *f)
+static void release_pipe(struct proxy *p, struct flow *f)
 {
     if (f->pipe.in >= 0 && f->waiting == 0 && p->pipe_count < SPARE_PIPES) {
         p->pipes[p->pipe_count++] = f->pipe;
@@ -96,7 +96,7 @@ static void close_connection(struct proxy *p, struct connection *c)
         return;
     for (int i = 0; i < 2; i++) {
         int unsent = 0;
-        give_pipe_back(p, &c->flows[i]);
+        release_pipe(p, &c->flows[i]);
         if (c->ends[i].fd < 0)
             continue;
         /* A reset would throw away what is still on its way to somebody who reads slowly. Who has to make room
@@ -118,7 +118,7 @@ static void close_connection(struct proxy *p, struct connection *c)
     user_leave(&p->users, take_ptr(c->user));
 }
 
-static void bury(struct proxy *p)
+static void free_closed(struct proxy *p)
 {
     bool some = p->closed;
     for (struct connection *c; (c = p->closed);) {
@@ -138,7 +138,7 @@ static void bury(struct proxy *p)
 /* ---- room ------------------------------------------------------------------------------------*/
 
 /* Whom they belong to is asked only now: as long as there is room, nobody needs to know. */
-static void ask_users(struct proxy *p)
+static void identify_users(struct proxy *p)
 {
     for (struct connection *c = p->connections; c; c = c->next)
         if (!c->user)
@@ -183,7 +183,7 @@ static void note_crowd(struct proxy *p, bool closed)
 /* False: @c has to go without. */
 static bool make_room(struct proxy *p, const struct connection *c)
 {
-    ask_users(p);
+    identify_users(p);
     struct connection *victim = choose_victim(p, c);
     note_crowd(p, victim != NULL);
     if (victim) {
@@ -214,7 +214,7 @@ static int take_pipe(struct proxy *p, struct connection *c, struct flow *f)
 /* ---- flows -----------------------------------------------------------------------------------*/
 
 /* One chunk from the pipe's end to the other side's socket. False: that is all for now. */
-static bool hand_on(struct connection *c, struct flow *f, int to)
+static bool send_chunk(struct connection *c, struct flow *f, int to)
 {
     ssize_t n = splice(f->pipe.out, NULL, to, NULL, f->waiting, SPLICE_F_NONBLOCK);
     if (n > 0) {
@@ -229,7 +229,7 @@ static bool hand_on(struct connection *c, struct flow *f, int to)
 }
 
 /* One chunk from a socket into the pipe. False: that is all for now. */
-static bool take_in(struct proxy *p, struct connection *c, int direction)
+static bool receive_chunk(struct proxy *p, struct connection *c, int direction)
 {
     struct flow *f = &c->flows[direction];
     if (take_pipe(p, c, f) < 0) { /* who cannot be served is sent away */
@@ -258,9 +258,9 @@ static void run_flow(struct proxy *p, struct connection *c, int direction)
     bool more = true;
     for (int i = 0; more && !f->done && i < CHUNKS_PER_TURN; i++) {
         if (f->waiting == 0 && !f->ended)
-            more = take_in(p, c, direction);
+            more = receive_chunk(p, c, direction);
         while (more && f->waiting)
-            more = hand_on(c, f, to->fd);
+            more = send_chunk(c, f, to->fd);
         if (f->ended && f->waiting == 0 && !f->done) {
             f->done = true;
             if (!c->broken)
@@ -268,7 +268,7 @@ static void run_flow(struct proxy *p, struct connection *c, int direction)
         }
     }
     if (f->waiting == 0 || f->done)
-        give_pipe_back(p, f);
+        release_pipe(p, f);
     if (more && !f->done)
         (void)proxy_watch(p, EPOLL_CTL_MOD, from->fd, END_EVENTS, from);
 }
@@ -390,7 +390,7 @@ static void admit(struct proxy *p, const struct door *door, int fd, const struct
         reset(fd);
 }
 
-static bool is_short(int error)
+static bool is_out_of_resources(int error)
 {
     return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
@@ -404,7 +404,7 @@ static void run_door(struct proxy *p, struct door *door)
             accept4(door->port->fd, (struct sockaddr *)&peer, &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd < 0 && errno == EAGAIN)
             return;
-        if (fd < 0 && is_short(errno) && !raise_limit()) {
+        if (fd < 0 && is_out_of_resources(errno) && !raise_limit()) {
             fd = accept_without_fd(p, door, &peer);
             if (fd < 0)
                 return;
@@ -473,7 +473,7 @@ void proxy_free(struct proxy *p)
         close_connection(p, p->connections);
     }
     p->starved = false;
-    bury(p);
+    free_closed(p);
     proxy_free_udp(p);
     users_clear(&p->users);
     for (size_t i = 0; i < p->pipe_count; i++) {
@@ -521,7 +521,7 @@ void proxy_run(struct proxy *p)
         int count = epoll_wait(p->epoll, events, EVENTS, 0);
         for (int i = 0; i < count; i++)
             run_event(p, &events[i]);
-        bury(p);
+        free_closed(p);
         if (count < EVENTS)
             return;
     }

@@ -123,7 +123,7 @@ static int restore_endpoints(struct net *net, const struct network *n, const str
 
 /* ---- networks --------------------------------------------------------------------------------*/
 
-static bool anybody_lives_on(const struct network *n, const struct bridge_view *v)
+static bool has_endpoint(const struct network *n, const struct bridge_view *v)
 {
     for (size_t i = 0; i < v->count; i++)
         if (streq(v->endpoints[i].endpoint->network, n->name))
@@ -132,7 +132,7 @@ static bool anybody_lives_on(const struct network *n, const struct bridge_view *
 }
 
 struct restoring {
-    struct net *bridge;
+    struct net *net;
     const struct bridge_view *view;
     int first; /* failure */
     struct err *e;
@@ -142,7 +142,7 @@ static int restore_network(struct net *net, const struct network *n, const struc
                            struct err *e)
 {
     struct link link;
-    if (!anybody_lives_on(n, v) && rt_get_link(net->rt, n->bridge, &link) == -ENODEV)
+    if (!has_endpoint(n, v) && rt_get_link(net->rt, n->bridge, &link) == -ENODEV)
         return 0; /* nobody has used it yet */
     int r = device_restore(net, n, e);
     if (r < 0)
@@ -155,13 +155,13 @@ static int restore_one(const struct network *n, void *arg)
 {
     struct restoring *s = arg;
     _cleanup_err_ struct err step = ERR_INIT;
-    err_note(&s->first, restore_network(s->bridge, n, s->view, &step), s->e, &step);
+    err_note(&s->first, restore_network(s->net, n, s->view, &step), s->e, &step);
     return 0;
 }
 
 int net_restore(struct net *net, const struct bridge_view *view, struct err *e)
 {
-    struct restoring s = {.bridge = net, .view = view, .e = e};
+    struct restoring s = {.net = net, .view = view, .e = e};
     _cleanup_err_ struct err step = ERR_INIT;
     err_note(&s.first, network_each(net, restore_one, &s, &step), e, &step);
     return s.first;

@@ -12,7 +12,7 @@
 
 #define DIRECTORY "links"
 
-static int write_down(struct net *net, const struct link *link)
+static int record_link(struct net *net, const struct link *link)
 {
     _cleanup_free_ char *file = xasprintf(DIRECTORY "/%d", link->index);
     if (mkdirat(net->run_fd, DIRECTORY, 0700) < 0 && errno != EEXIST)
@@ -29,7 +29,7 @@ void links_retire(struct net *net, const struct link *links, size_t count, bool 
 {
     _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(net->rt);
     for (size_t i = 0; i < count; i++)
-        if (!rt_peer_is_dying(net->rt, &links[i]) && (!later || write_down(net, &links[i]) < 0))
+        if (!rt_peer_is_dying(net->rt, &links[i]) && (!later || record_link(net, &links[i]) < 0))
             rt_remove_link(batch, links[i].index);
     (void)rt_commit(batch, NULL);
 }
@@ -49,7 +49,7 @@ static void reap(struct net *net, struct rt_batch *batch, int dir, const char *f
     (void)unlinkat(dir, file, 0);
 }
 
-bool links_wait(int run_fd)
+bool links_pending(int run_fd)
 {
     uint64_t index;
     _cleanup_dir_ DIR *d = open_listing(run_fd, DIRECTORY);

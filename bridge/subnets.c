@@ -13,7 +13,7 @@
 
 struct claim {
     struct subnet subnet;
-    char *whose;
+    char *owner;
     int index; /* of the interface, or 0 */
     bool weak; /* a route by a gateway */
 };
@@ -26,17 +26,17 @@ struct claims {
 static void claims_clear(struct claims *c)
 {
     for (size_t i = 0; i < c->count; i++)
-        free(c->items[i].whose);
+        free(c->items[i].owner);
     free(c->items);
 }
 #define _cleanup_claims_ __attribute__((cleanup(claims_clear)))
 
-/* @address may have host bits. @whose is taken over. */
-static struct claim *add(struct claims *c, const struct ip *address, uint8_t prefix, char *whose)
+/* @address may have host bits. @owner is taken over. */
+static struct claim *add(struct claims *c, const struct ip *address, uint8_t prefix, char *owner)
 {
     c->items = xrealloc(c->items, c->count + 1, sizeof(*c->items));
     struct claim *claim = &c->items[c->count++];
-    *claim = (struct claim){.subnet = {subnet_base(address, prefix), prefix}, .whose = whose};
+    *claim = (struct claim){.subnet = {subnet_base(address, prefix), prefix}, .owner = owner};
     return claim;
 }
 
@@ -114,26 +114,26 @@ static const struct claim *holder_of(const struct claims *c, const struct subnet
     return NULL;
 }
 
-struct naming {
+struct link_search {
     int index;
     char name[IFNAMSIZ];
 };
 
 static int name_link(const struct link *link, void *arg)
 {
-    struct naming *n = arg;
+    struct link_search *n = arg;
     if (link->index == n->index)
         memcpy(n->name, link->name, sizeof(n->name));
     return 0;
 }
 
-static char *whose(struct net *net, const struct claim *claim)
+static char *describe_claim(struct net *net, const struct claim *claim)
 {
-    struct naming n = {.index = claim->index};
+    struct link_search n = {.index = claim->index};
     if (claim->index)
         (void)rt_each_link(net->rt, name_link, &n, NULL);
-    return *n.name ? xasprintf("%s of interface `%s`", claim->whose, n.name)
-                   : xstrdup(claim->whose);
+    return *n.name ? xasprintf("%s of interface `%s`", claim->owner, n.name)
+                   : xstrdup(claim->owner);
 }
 
 int subnet_require_free(struct net *net, const struct subnet *s, struct err *e)
@@ -145,7 +145,7 @@ int subnet_require_free(struct net *net, const struct subnet *s, struct err *e)
     const struct claim *holder = holder_of(&c, s, false);
     if (!holder)
         return 0;
-    _cleanup_free_ char *text = subnet_text(s), *owner = whose(net, holder);
+    _cleanup_free_ char *text = subnet_text(s), *owner = describe_claim(net, holder);
     return err_say(e, -EADDRINUSE, "subnet %s overlaps %s", text, owner);
 }
 

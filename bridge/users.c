@@ -134,20 +134,20 @@ void users_clear(struct users *u)
 
 /* Whether asking is of any use. The socket that waits at @here is there for certain; a kernel that does not know
  * that one tells nothing, and may try to load a module each time that it is asked. */
-static void try_hearing(struct users *u, int protocol, in_port_t here)
+static void probe_diag(struct users *u, int protocol, in_port_t here)
 {
     struct inet_diag_msg m;
-    u->heard = ask(u->diag, protocol, here, 0, &m) == 0;
-    u->deaf = !u->heard;
+    u->diag_works = ask(u->diag, protocol, here, 0, &m) == 0;
+    u->diag_fails = !u->diag_works;
 }
 
 struct user *user_of(struct users *u, int protocol, in_port_t client, in_port_t here)
 {
     int64_t id = USER_UNKNOWN;
     users_prepare(u);
-    if (u->diag >= 0 && !u->heard && !u->deaf)
-        try_hearing(u, protocol, here);
-    if (u->heard)
+    if (u->diag >= 0 && !u->diag_works && !u->diag_fails)
+        probe_diag(u, protocol, here);
+    if (u->diag_works)
         id = owner_of(u, ask_user(u->diag, protocol, client, here));
     struct user *user = u->all;
     while (user && user->id != id)

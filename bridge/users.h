@@ -20,10 +20,10 @@ struct user {
 #define USER_UNKNOWN (-1)
 
 struct users {
-    int diag;   /* netlink, or -1: not opened */
-    bool heard; /* it has told something */
-    bool deaf;  /* this kernel does not tell: all are one */
-    int64_t ms; /* when the ranges were read */
+    int diag;        /* netlink, or -1: not opened */
+    bool diag_works; /* it has told something */
+    bool diag_fails; /* this kernel does not tell: all are one */
+    int64_t ms;      /* when the ranges were read */
     struct id_range *ranges;
     size_t range_count;
     struct user *all;

@@ -59,7 +59,7 @@ static void look_at_resolvers(struct helper *h)
  * again, and keeps nobody. */
 static bool look_at_links(struct helper *h)
 {
-    bool wait = links_wait(h->store.run_fd);
+    bool wait = links_pending(h->store.run_fd);
     if (wait && h->links_seen)
         chore_want(h, CHORE_LINKS);
     h->links_seen = wait;

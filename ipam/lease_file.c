@@ -23,7 +23,7 @@
 /* An address that was released rests: for as long as the kernel takes to remove the veth of a
  * container that has ended (10-60 ms, more when it is busy), the address is still on the bridge. Its
  * line stays, with "resting-until=MS" (CLOCK_BOOTTIME) in the owner's place. */
-#define REST_MS 500
+#define COOLING_MS 500
 #define RESTING "resting-until="
 
 void lease_clear(struct lease *l)
@@ -33,12 +33,12 @@ void lease_clear(struct lease *l)
     *l = (struct lease){0};
 }
 
-void book_clear(struct book *b)
+void lease_file_clear(struct lease_file *f)
 {
-    for (size_t i = 0; i < b->count; i++)
-        lease_clear(&b->leases[i]);
-    free(b->leases);
-    *b = (struct book){0};
+    for (size_t i = 0; i < f->count; i++)
+        lease_clear(&f->leases[i]);
+    free(f->leases);
+    *f = (struct lease_file){0};
 }
 struct lease lease_copy(const struct lease *l)
 {
@@ -48,7 +48,7 @@ struct lease lease_copy(const struct lease *l)
     return copy;
 }
 
-bool lease_rests(const struct lease *l)
+bool lease_is_cooling(const struct lease *l)
 {
     return skip_prefix(l->owner, RESTING) != NULL;
 }
@@ -60,11 +60,11 @@ static int64_t milliseconds(void)
     return t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* Nobody writes more than REST_MS ahead: what says so is wrong, and must not keep an address for ever. */
-static bool has_rested(const struct lease *l)
+/* Nobody writes more than COOLING_MS ahead: what says so is wrong, and must not keep an address for ever. */
+static bool is_cooled(const struct lease *l)
 {
     int64_t until = strtoll(l->owner + strlen(RESTING), NULL, 10), now = milliseconds();
-    return until <= now || until > now + REST_MS;
+    return until <= now || until > now + COOLING_MS;
 }
 
 /* A clock that is wrong must not make a line that nobody can read: years have four digits. */
@@ -159,7 +159,7 @@ static int damaged(const char *network, size_t line, struct err *e)
     return -EBADMSG;
 }
 
-int book_read(int dirfd, const char *network, struct book *out, struct err *e)
+int lease_file_read(int dirfd, const char *network, struct lease_file *out, struct err *e)
 {
     _cleanup_free_ char *text = NULL, *now = NULL;
     size_t size;
@@ -188,7 +188,7 @@ int book_read(int dirfd, const char *network, struct book *out, struct err *e)
         struct lease *l = &out->leases[out->count];
         if (parse_line(lines[i], l) < 0)
             return damaged(network, i + 1, e);
-        if (lease_rests(l) && has_rested(l))
+        if (lease_is_cooling(l) && is_cooled(l))
             lease_clear(l);
         else
             out->count++;
@@ -196,24 +196,24 @@ int book_read(int dirfd, const char *network, struct book *out, struct err *e)
     return 1;
 }
 
-int book_write(int dirfd, const char *network, const struct book *b, struct err *e)
+int lease_file_write(int dirfd, const char *network, const struct lease_file *f, struct err *e)
 {
-    _cleanup_free_ char *lines = NULL, *boot = NULL, *last = ip_text(&b->last);
+    _cleanup_free_ char *lines = NULL, *boot = NULL, *last = ip_text(&f->last);
     size_t size = 0;
     int r = boot_id(&boot, e);
     if (r < 0)
         return r;
-    FILE *f = open_memstream(&lines, &size);
-    if (!f)
+    FILE *stream = open_memstream(&lines, &size);
+    if (!stream)
         return err_set(e, errno, "write the leases of network `%s`", network);
-    for (size_t i = 0; i < b->count; i++) {
-        const struct lease *l = &b->leases[i];
+    for (size_t i = 0; i < f->count; i++) {
+        const struct lease *l = &f->leases[i];
         _cleanup_free_ char *a4 = ip_text(&l->address4), *a6 = ip_text(&l->address6),
                             *m = mac_text(l->mac), *t = time_text(l->since);
-        fprintf(f, "%s%s%s  %s  %s  %s  %s\n", a4, *a4 && *a6 ? "," : "", a6, l->container, m, t,
-                l->owner);
+        fprintf(stream, "%s%s%s  %s  %s  %s  %s\n", a4, *a4 && *a6 ? "," : "", a6, l->container, m,
+                t, l->owner);
     }
-    fclose(f);
+    fclose(stream);
     _cleanup_free_ char *sum = sum_of(boot, last, lines),
                         *text = xasprintf("# netctr leases 1 boot=%s last=%s sum=%s\n%s", boot,
                                           last, sum, lines);
@@ -221,7 +221,7 @@ int book_write(int dirfd, const char *network, const struct book *b, struct err 
     return r < 0 ? err_set(e, r, "write the leases of network `%s`", network) : 0;
 }
 
-int book_lock(int dirfd, const char *network, int operation, struct err *e)
+int lease_file_lock(int dirfd, const char *network, int operation, struct err *e)
 {
     /* names begin with a letter or a digit: this is no other network's file */
     _cleanup_free_ char *lock = xasprintf(".%s.lock", network);
@@ -232,8 +232,8 @@ int book_lock(int dirfd, const char *network, int operation, struct err *e)
     return lock_failed(fd, dirfd, lock, what, e);
 }
 
-void lease_lay_to_rest(struct lease *l)
+void lease_start_cooling(struct lease *l)
 {
     free(l->owner);
-    l->owner = xasprintf(RESTING "%" PRId64, milliseconds() + REST_MS);
+    l->owner = xasprintf(RESTING "%" PRId64, milliseconds() + COOLING_MS);
 }

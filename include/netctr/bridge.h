@@ -79,7 +79,7 @@ int network_load(struct net *net, const char *name, struct network *out, struct 
 int network_each(struct net *net, int (*each)(const struct network *n, void *arg), void *arg,
                  struct err *e);
 /** The same, and @damaged is told why a definition cannot be read; else that is a warning. */
-int network_judge_each(struct net *net, int (*each)(const struct network *n, void *arg),
+int network_each_checked(struct net *net, int (*each)(const struct network *n, void *arg),
                        void (*damaged)(struct err *why, void *arg), void *arg, struct err *e);
 /** Defines a network. @n: its name and what was asked for; the rest (bridge, subnets, gateways) is
  *  chosen here and filled in. Where it has no subnet it gets an IPv4 one, and with @dual one of each
@@ -234,9 +234,9 @@ int endpoint_examine(struct net *b, const struct network *n, const struct endpoi
 int endpoint_set_metric(const struct network *n, const struct endpoint *ep, struct rt *inside,
                         uint32_t old, uint32_t now, struct err *e);
 /** publish ← neighbour ← veth ← guard ← lease, then the record. Each step accepts "already gone"; goes on
- *  after a failure and returns the first. @aside: leaves the veth of a guarded endpoint to
+ *  after a failure and returns the first. @defer_link: leaves the veth of a guarded endpoint to
  *  links_retire(), because deleting it takes 16-29 ms. Without its guard it passes no frame. */
-int endpoint_detach(struct net *b, const struct endpoint *ep, bool aside, int record_dir,
+int endpoint_detach(struct net *b, const struct endpoint *ep, bool defer_link, int record_dir,
                     struct err *e);
 /** The host's end of a guarded endpoint, for links_retire(); false if there is none. */
 bool endpoint_find_link(struct net *b, const struct endpoint *ep, struct link *out);
@@ -245,7 +245,7 @@ bool endpoint_find_link(struct net *b, const struct endpoint *ep, struct link *o
  *  hold nothing of the namespace any more. */
 void links_retire(struct net *b, const struct link *links, size_t count, bool later);
 /** Are there any that links_retire() has left? */
-bool links_wait(int run_fd);
+bool links_pending(int run_fd);
 /** Deletes them. Takes 16-29 ms. */
 int links_reap(struct net *b, struct err *e);
 /** Reads the record of one network. -ENOENT: not attached. -EBADMSG with a text: damaged. */

@@ -17,13 +17,13 @@ static size_t held(const struct book *b)
 {
     size_t count = 0;
     for (size_t i = 0; i < b->count; i++)
-        count += !lease_rests(&b->leases[i]);
+        count += !lease_is_cooling(&b->leases[i]);
     return count;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    _cleanup_book_ struct book b = {0}, again = {0};
+    _cleanup_lease_file_ struct book b = {0}, again = {0};
     _cleanup_err_ struct err e = ERR_INIT;
     if (size && *data == '#') {
         put(scratch_dir(), "blue", data, size);
@@ -31,10 +31,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         _cleanup_free_ char *lines = input_text(data, size), *text = with_header(lines);
         put(scratch_dir(), "blue", text, strlen(text));
     }
-    if (book_read(scratch_dir(), "blue", &b, &e) < 0)
+    if (lease_file_read(scratch_dir(), "blue", &b, &e) < 0)
         return 0;
-    must(book_write(scratch_dir(), "blue", &b, NULL) == 0);
-    must(book_read(scratch_dir(), "blue", &again, NULL) == 1);
+    must(lease_file_write(scratch_dir(), "blue", &b, NULL) == 0);
+    must(lease_file_read(scratch_dir(), "blue", &again, NULL) == 1);
     must(held(&b) == held(&again)); /* one that rests may have rested in between */
     return 0;
 }
