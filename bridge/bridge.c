@@ -1,4 +1,5 @@
-/* Opening the host's side: directories and sockets, all in the caller's network namespace. */
+/* Opens the directories and sockets of the host's side. All sockets belong to the network namespace
+ * that the caller is in. */
 #include "bridge.h"
 
 #include <errno.h>
@@ -7,7 +8,7 @@
 static int open_directory(int at, const char *name, struct err *e)
 {
     if (mkdirat(at, name, 0700) < 0 && errno != EEXIST)
-        return err_set(e, errno, "make state directory `%s`", name);
+        return err_set(e, errno, "create state directory `%s`", name);
     int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     return fd < 0 ? err_set(e, errno, "open state directory `%s`", name) : fd;
 }
@@ -50,8 +51,8 @@ int net_look(int root_fd, int run_fd, const char *instance, struct net **out, st
 
 #define EXPIRY_FILE ".expiry"
 
-/* The answer stands beside the leases with the boot's id: where they outlive the boot, the next kernel
- * may be another one. */
+/* The answer is stored beside the leases together with the boot id. If that directory outlives a
+ * reboot, the next kernel may answer differently. */
 enum expiry net_expiry(struct net *net)
 {
     _cleanup_free_ char *known = NULL, *boot = NULL;
@@ -62,8 +63,8 @@ enum expiry net_expiry(struct net *net)
     return streq(known, yes) ? EXPIRY_YES : streq(known, no) ? EXPIRY_NO : EXPIRY_NOT_ASKED;
 }
 
-/* The kernel is asked by effect. Where it cannot be found out, elements are deleted: slower, and right
- * everywhere. */
+/* Tested by trying it on a real element. If the test fails to run, elements are deleted instead:
+ * slower, but correct on every kernel. */
 void net_learn_expiry(struct net *net)
 {
     enum expiry known = net_expiry(net);

@@ -1,7 +1,7 @@
-/* How questions find the name server. A container asks its gateway on port 53; the firewall sends that on to the
- * gateway's port on which the server listens. The two differ because a container may publish 53. The server's own port
- * is closed to packets that were not sent on.
- */
+/* How DNS questions reach the name server. A container asks its gateway on port 53. The firewall
+ * redirects that to the port of the gateway on which the server listens. The two ports differ
+ * because a container may publish port 53. The server's port refuses packets that were not
+ * redirected. */
 #include "bridge.h"
 #include "firewall/stale_flows.h"
 

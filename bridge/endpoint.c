@@ -1,12 +1,12 @@
-/* Attaching a container to a network, and detaching it.
+/* Attaches a container to a network, and detaches it.
  *
- *     lease → record → guard → veth → addresses, routes → forwarding → announcement → publish
- *       → stale flows forgotten
+ * lease → record → guard → veth → addresses, routes → forwarding → announcement → ports → stale
+ * flows deleted
  *
- * The order is the promise: what will be is written down before it is; the guard knows the
- * endpoint before its first packet; the port is published last, when the way behind it is open, so
- * that a client who knocks all the time is answered at once and not a second later. Undo runs the
- * other way and finds everything by name, from the record.
+ * The order matters. The record is written before anything is created. The guard knows the endpoint
+ * before its first packet. Ports are published last, when the path behind them works, so that a
+ * client that retries all the time is answered at once and not a second later. Undo runs in the
+ * opposite order and finds everything by name, from the record.
  */
 #include "bridge.h"
 
@@ -21,8 +21,8 @@
 
 /* ---- steps -----------------------------------------------------------------------------------*/
 
-/* Unique while the container exists: ids are random and never used again, so a veth that is still
- * dying cannot be in the way of the next one. */
+/* Unique as long as the container exists. Ids are random and never used again, so a veth that is
+ * still being deleted cannot block the next one. */
 char *endpoint_port_name(const char *id, const char *network)
 {
     _cleanup_free_ char *full = xasprintf("%s/%s", id, network);
@@ -109,7 +109,7 @@ static void add_veth(struct rt_batch *batch, const struct link *bridge, int netn
 void endpoint_port_mac(const struct endpoint *ep, uint8_t mac[6])
 {
     memcpy(mac, ep->mac, 6);
-    mac[1] ^= 0x01; /* 02:43 */
+    mac[1] ^= 0x01; /* 02:43:… */
 }
 
 char *endpoint_port_alias(struct net *net, const struct endpoint *ep)
@@ -117,21 +117,22 @@ char *endpoint_port_alias(struct net *net, const struct endpoint *ep)
     return xasprintf("netctr %s %s on %s", net->instance, ep->container, ep->network);
 }
 
-/* A guarded port has a static entry for its MAC and learns nothing, so that no frame can move a
- * neighbour's MAC to this port. */
+/* A guarded port has a static entry for its MAC and does not learn, so that no frame can move
+ * another endpoint's MAC to this port. */
 struct port_flags endpoint_port_flags(const struct network *n, const struct endpoint *ep)
 {
     return (struct port_flags){.hairpin = true, .isolated = !n->icc, .learning = !ep->guard};
 }
 
-/* No ARP, and no entry that overflows the neighbour table. Without the guard a container may have other
- * addresses and MACs, and give these away. To an isolated network the host does not speak. */
+/* Permanent entries save ARP and cannot be evicted by a full neighbour table. Without the guard, a
+ * container may use other addresses and MACs and hand these on. The host does not talk to an
+ * isolated network. */
 bool endpoint_is_known(const struct network *n, const struct endpoint *ep)
 {
     return ep->guard && n->mode != GATEWAY_ISOLATED;
 }
 
-/* What a port needs once it is in its bridge, but for what takes its index. */
+/* What a port needs once it is in its bridge, apart from the steps that need its index. */
 static void configure_port(struct rt_batch *batch, struct net *net, const struct link *bridge,
                            const struct network *n, const struct endpoint *ep)
 {
@@ -144,8 +145,9 @@ static void configure_port(struct rt_batch *batch, struct net *net, const struct
         rt_add_neighbour(batch, bridge->index, &ep->address6, ep->mac);
 }
 
-/* The port belongs to the bridge, not to the host: with IPv6 it would have a link-local address, and
- * listen to router advertisements as soon as it is in no bridge. (IFF_NOARP does the same for IPv4.) */
+/* The host's end belongs to the bridge, not to the host's IP stack. With IPv6 it would have a
+ * link-local address, and would accept router advertisements as soon as it leaves the bridge.
+ * (IFF_NOARP does the same for IPv4.) */
 static int disable_ipv6(const struct endpoint *ep, struct err *e)
 {
     _cleanup_free_ char *key = xasprintf("net/ipv6/conf/%s/disable_ipv6", ep->host_veth);
@@ -156,7 +158,7 @@ static int disable_ipv6(const struct endpoint *ep, struct err *e)
     return 0;
 }
 
-/* The port comes up last, when nothing is missing. */
+/* The port comes up last, when everything else is in place. */
 static int configure_port_by_index(struct net *net, const struct endpoint *ep, struct err *e)
 {
     struct link port;
@@ -179,7 +181,7 @@ static int make_port(struct net *net, const struct link *bridge, int netns, cons
 {
     struct link port;
     _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(net->rt);
-    /* An earlier life of the same container had this name, and its veth may still be dying. */
+    /* A previous run of the container used the same name, and its veth may still be there. */
     if (rt_get_link(net->rt, ep->host_veth, &port) == 0)
         rt_delete_link(batch, ep->host_veth);
     add_veth(batch, bridge, netns, ep);
@@ -199,8 +201,9 @@ int endpoint_settle(struct net *net, const struct network *n, const struct link 
     return r < 0 ? r : configure_port_by_index(net, ep, e);
 }
 
-/* A link is born with or without IPv6 as the namespace's defaults say, which were made for the first
- * networks; where this one differs, it is set before the link goes up (CVE-2024-32473). */
+/* A new link has IPv6 on or off as the namespace's defaults say, and those were chosen for the
+ * first networks. If this network differs, IPv6 is switched before the link goes up
+ * (CVE-2024-32473). */
 static int settle_ipv6(int netns, const struct endpoint *ep, const struct endpoint_request *request,
                        struct err *e)
 {
@@ -212,8 +215,8 @@ static int settle_ipv6(int netns, const struct endpoint *ep, const struct endpoi
     return netns_sysctls(netns, sysctls, e);
 }
 
-/* "net.ipv4.conf.IFNAME.KEY=VALUE", before the link is up. The definition is only a file: what it
- * says is checked again. */
+/* "net.ipv4.conf.IFNAME.KEY=VALUE", set before the link is up. The definition is a file that people
+ * may edit, so each sysctl is checked again. */
 static int set_sysctls(int netns, const struct network *n, const struct endpoint *ep, struct err *e)
 {
     strv_each (text, n->sysctls) {
@@ -277,10 +280,10 @@ int endpoint_set_metric(const struct network *n, const struct endpoint *ep, stru
     return rt_commit(batch, e);
 }
 
-/* A bridge port forwards only when the kernel's link watch has seen its carrier, and a bridge that had
- * no port before sends only when it has been seen that it has one; a container takes packets to its
- * IPv6 address only when the kernel's work queue has added the route. A packet that comes earlier is
- * lost, and its sender tries again a second later. */
+/* Three things take effect asynchronously. A bridge port forwards only after the kernel's link
+ * watch has seen its carrier. A bridge without other ports sends only after the same has happened
+ * to the bridge. A container accepts packets to its IPv6 address only after a work queue has added
+ * the local route. A packet that arrives earlier is lost, and its sender retries a second later. */
 static int is_reachable(struct net *net, struct rt *inside, const struct endpoint *ep,
                         struct err *e)
 {
@@ -313,8 +316,9 @@ static int wait_until_reachable(struct net *net, struct rt *inside, const struct
                    ep->host_veth);
 }
 
-/* Gratuitous ARP and unsolicited NA without a raw socket (whose close waits for an RCU grace
- * period): setting the MAC that it has makes the kernel send both (arp_notify, ndisc_notify). */
+/* Sends a gratuitous ARP and an unsolicited NA without a raw socket, whose close waits for an RCU
+ * grace period: setting the MAC to its present value makes the kernel send both (arp_notify,
+ * ndisc_notify). */
 static int announce(struct rt *inside, int eth0, const struct endpoint *ep, struct err *e)
 {
     _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(inside);
@@ -349,8 +353,9 @@ static int write_intent(const struct endpoint_request *request, const struct end
     return lock < 0 ? lock : endpoint_save(ep, record_dir, e);
 }
 
-/* A reload that has read the record and commits after the guard's end would bring guard and ports back,
- * without a record: hence the lock. Without it the record stays, by which the container's end undoes all. */
+/* Takes the lock, because a reload that has read the record and commits after the guard was deleted
+ * would bring guard and ports back without a record. If the lock cannot be had, the record stays,
+ * and the cleanup of the container undoes everything. */
 static void undo_attach(struct net *net, const struct endpoint *ep,
                         const struct endpoint_request *request, int record_dir)
 {
@@ -392,7 +397,8 @@ static int remove_veth(struct net *net, const struct endpoint *ep, bool defer_li
 {
     struct link bridge, port;
     _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(net->rt);
-    /* Permanent neighbours outlive the container and would mislead the address' next holder. */
+    /* Permanent neighbours outlive the container and would mislead the next holder of the
+     * address. */
     int r = rt_get_link(net->rt, ep->bridge, &bridge);
     if (r < 0 && r != -ENODEV)
         return err_set(e, r, "find bridge `%s`", ep->bridge);
@@ -416,7 +422,7 @@ static int delete_flows(const struct endpoint *ep, struct err *e)
     return r == -EOPNOTSUPP ? 0 : r;
 }
 
-/* A damaged lease file gives out no address, and is made anew with those of the living only. */
+/* A damaged lease file gives out no address; it is rebuilt from the endpoints in use. */
 static int release_lease(struct net *net, const struct endpoint *ep, struct err *e)
 {
     int r = lease_release(net->leases_fd, ep->network, ep->id, e);
@@ -437,7 +443,7 @@ int endpoint_detach(struct net *net, const struct endpoint *ep, bool defer_link,
     err_note(&result, fw_expire(net->fw, NULL, elements, count, &step), e, &step);
     int removed = remove_veth(net, ep, defer_link && ep->guard, &step);
     err_note(&result, removed, e, &step);
-    if (removed < 0) /* what is still plugged in keeps its guard and its address */
+    if (removed < 0) /* still connected: it keeps its guard and its address */
         return result;
     err_note(&result, fw_expire(net->fw, &guard, NULL, 0, &step), e, &step);
     err_note(&result, delete_flows(ep, &step), e, &step);
@@ -453,9 +459,9 @@ int endpoint_detach(struct net *net, const struct endpoint *ep, bool defer_link,
 struct forgetting {
     struct net *net;
     const char *id;
-    int first; /* failure */
+    int first; /* first failure */
     struct err *e;
-    struct endpoint endpoint; /* as far as the lease tells it */
+    struct endpoint endpoint; /* filled from the lease */
 };
 
 static int match_lease(const struct lease *l, void *arg)
@@ -490,7 +496,7 @@ static int forget_one(struct forgetting *f, const struct network *n, struct err 
     return r < 0 ? r : lease_release(f->net->leases_fd, n->name, f->id, e);
 }
 
-/* One network's trouble is not the others'. */
+/* A failure on one network does not stop the others. */
 static int forget_on(const struct network *n, void *arg)
 {
     struct forgetting *f = arg;

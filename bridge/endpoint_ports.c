@@ -1,4 +1,5 @@
-/* The published ports of an endpoint: opened when it is attached or later, and ended while its container lives on. */
+/* The published ports of an endpoint: opened when it is attached or later, closed while its
+ * container goes on running. */
 #include "bridge.h"
 
 #include "firewall/stale_flows.h"
@@ -15,7 +16,8 @@ static int add_publishes(struct net *net, const struct fw_publish *elements, siz
     return fw_commit(batch, e);
 }
 
-/* On a routed network the ports are the container's own, and no other container has its address. */
+/* On a routed network, the ports belong to the container's own address, which no other container
+ * has. */
 static bool all_held(const struct endpoint *ep)
 {
     for (size_t i = 0; i < ep->port_mappings.count && !ep->routed; i++)
@@ -30,9 +32,9 @@ int endpoint_open_ports(struct net *net, const struct endpoint *ep, struct err *
     _cleanup_free_ struct fw_publish *elements = endpoint_elements(ep, &count);
     if (count == 0)
         return 0;
-    /* Where the ports are held, an element in the way is a leftover: it belongs to a container that
-     * ended a moment ago and has not expired yet, or a rebuilt firewall has taken it from our record.
-     * Without the sockets it may be another container's. */
+    /* If all host ports are held by sockets, an existing element is a leftover: of a container that
+     * ended a moment ago and whose elements have not expired, or of a firewall that was rebuilt
+     * from our record. Without the sockets it may be another container's. */
     int r = add_publishes(net, elements, count, e);
     for (int tries = 0; r == -EEXIST && all_held(ep) && tries < 20; tries++) {
         err_clear(e);
@@ -54,8 +56,8 @@ int endpoints_end_stale_flows(const struct endpoint *live, size_t count, struct 
     return 0;
 }
 
-/* A flow of UDP or SCTP is decided by its first packet and lives as long as packets come: the ports'
- * elements must have expired first, or a new one could begin towards the container. */
+/* conntrack decides on a UDP or SCTP flow at its first packet and keeps it while packets come. The
+ * elements must be gone first, or a new flow could start towards the container. */
 bool endpoint_wait_for_expiry(const struct endpoint *ep)
 {
     const struct timespec expiry = {.tv_nsec = FW_EXPIRY_MS * 1000000};
@@ -67,7 +69,7 @@ bool endpoint_wait_for_expiry(const struct endpoint *ep)
     return false;
 }
 
-/* The container lives on, with its other flows. */
+/* The container keeps its other flows. */
 static int delete_port_flows(const struct endpoint *ended, struct err *e)
 {
     int r = endpoint_wait_for_expiry(ended) ? conntrack_forget_ports(ended, e) : 0;

@@ -1,6 +1,6 @@
-/* Lease files that were lost or damaged, rebuilt from the endpoints in use. An address must never be given out
- * twice, so a file is rebuilt only when every endpoint that may be on its network is known.
- */
+/* Rebuilds lease files that were lost or damaged from the endpoints in use. An address must never
+ * be given out twice, so a file is rebuilt only when every endpoint that may be on its network is
+ * known. */
 #include "bridge.h"
 
 #include <errno.h>
@@ -13,7 +13,7 @@ struct lease_restoring {
     struct err *e;
 };
 
-/* Leases of those that live on @n; caller frees the array alone. */
+/* The leases of the endpoints in use on @n. The caller frees the array, not its strings. */
 static struct lease *leases_on(const struct network *n, const struct net_leases *s, size_t *count)
 {
     struct lease *leases = xcalloc(s->count, sizeof(*leases));
@@ -32,7 +32,8 @@ static struct lease *leases_on(const struct network *n, const struct net_leases 
     return leases;
 }
 
-/* Whose endpoint cannot be told may be on any network: but for one that nobody has a port of. */
+/* An endpoint whose record cannot be read may be on any network. Only a network without ports is
+ * certain not to have it. 1, 0 or -errno. */
 static int all_are_known(struct lease_restoring *s, const struct network *n, bool missing,
                          size_t count)
 {
@@ -54,7 +55,7 @@ static int restore_leases(const struct network *n, void *arg)
     err_clear(s->e);
     size_t count;
     _cleanup_free_ struct lease *leases = leases_on(n, l, &count);
-    if (known == 0 && count == 0 && !l->only) /* nobody has missed it */
+    if (known == 0 && count == 0 && !l->only) /* no container needs it */
         return 0;
     int complete = all_are_known(s, n, known == 0, count);
     if (complete <= 0)

@@ -1,4 +1,5 @@
-/* Network definitions: one JSON file each below ROOT/networks, read by people as well. */
+/* Network definitions: one JSON file for each network below ROOT/networks. People read them as
+ * well. */
 #include "bridge.h"
 
 #include <errno.h>
@@ -83,7 +84,7 @@ const char *gateway_mode_name(enum gateway_mode mode)
     return modes[mode];
 }
 
-/* A flag that older definitions do not have. */
+/* A flag that older definitions lack. */
 static bool flag_or(const json_t *j, const char *key, bool fallback)
 {
     return json_object_get(j, key) ? json_flag(j, key) : fallback;
@@ -99,7 +100,7 @@ static int read_subnet(const json_t *j, const char *key, int family, struct subn
     return r == 0 && out->address.family != family ? -EBADMSG : r;
 }
 
-/* The gateway is one of the subnet's addresses, and there is one unless the network is isolated. */
+/* The gateway is an address of the subnet. Only isolated networks have none. */
 static int read_gateway(const json_t *j, const char *key, const struct subnet *subnet,
                         struct ip *out)
 {
@@ -109,7 +110,7 @@ static int read_gateway(const json_t *j, const char *key, const struct subnet *s
     return ip_parse(text, out) < 0 || !subnet_contains(subnet, out) ? -EBADMSG : 0;
 }
 
-/* What a newer netctr has written may promise what this one does not know. */
+/* A definition of a newer netctr may promise what this one does not know. */
 static int check_schema(const json_t *j, const char *name, struct err *e)
 {
     int64_t schema = json_int(j, "schema", -1);
@@ -198,7 +199,7 @@ int network_save(struct net *net, const struct network *n, struct err *e)
     return json_write_at(net->networks_fd, file, j, e);
 }
 
-/* A network that is linked to may have been removed a moment ago: then there is nothing to reach. */
+/* A linked network may have been removed a moment ago: then there is nothing to reach. */
 static void find_link_bridges(struct net *net, struct network *n)
 {
     strv_each (name, n->links) {
@@ -262,9 +263,9 @@ int network_each_checked(struct net *net, int (*each)(const struct network *n, v
         _cleanup_network_ struct network n = {0};
         _cleanup_err_ struct err why = ERR_INIT;
         r = network_read(net, name, &n, &why);
-        if (r == -EBADMSG) /* one must not stand in the way of all others */
+        if (r == -EBADMSG) /* a damaged definition must not block all others */
             damaged(&why, arg);
-        if (r == -EBADMSG || r == -ENOENT) /* ENOENT: removed while we looked */
+        if (r == -EBADMSG || r == -ENOENT) /* ENOENT: removed since it was listed */
             r = 0;
         else if (r == 0)
             r = each(&n, arg);

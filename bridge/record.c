@@ -1,4 +1,5 @@
-/* An endpoint's record: what was, or is about to be, made for one container on one network. */
+/* The record of an endpoint: what exists, or is about to be created, for one container on one
+ * network. Also the firewall elements that follow from it. */
 #include "bridge.h"
 
 #include <errno.h>
@@ -173,7 +174,7 @@ int endpoint_load_all(int record_dir, struct endpoint_list *out, struct err *e)
         int r = load_file(record_dir, entry->d_name, &ep, &why);
         if (r == -ENOENT)
             continue;
-        /* One that cannot be read now counts for more than one that never will be. */
+        /* Of several failures, one that may be temporary is reported before damage. */
         if (r < 0 && (result == 0 || (result == -EBADMSG && r != -EBADMSG))) {
             result = r;
             err_clear(e);
@@ -195,7 +196,8 @@ int endpoint_load_all(int record_dir, struct endpoint_list *out, struct err *e)
 
 /* ---- as the firewall wants it ----------------------------------------------------------------*/
 
-/* fe80:: and the MAC in modified EUI-64 (RFC 4291, appendix A): what the kernel gives eth0. */
+/* fe80:: and the MAC as modified EUI-64 (RFC 4291, appendix A): the address that the kernel gives
+ * eth0. */
 static struct in6_addr link_local(const uint8_t m[6])
 {
     struct in6_addr a = {.s6_addr = {0xfe, 0x80, 0, 0, 0, 0, 0, 0, m[0] ^ 2, m[1], m[2], 0xff, 0xfe,

@@ -1,6 +1,6 @@
-/* The firewall rebuilt from what is known: the tables, what forwarding keeps closed, every network that is
- * defined, and the endpoints that the caller says are in use. One batch, so that no packet meets half of it.
- */
+/* Rebuilds the firewall from what is known: the tables, what forwarding keeps closed, all defined
+ * networks, and the endpoints that the caller says are in use. All of it is one batch, so that no
+ * packet meets half a firewall. */
 #include "bridge.h"
 
 #include <errno.h>
@@ -14,8 +14,9 @@ int net_check(struct net *net, struct err *e)
     if (state == FW_TABLES_FOREIGN && owner && !streq(owner, net->instance)) {
         err_say(e, -EBUSY, "this host's firewall tables belong to another netctr (instance %s)",
                 owner);
-        return err_hint(e, "use its --run-root; if it is gone: `nft delete table inet netctr; "
-                           "nft delete table bridge netctr_guard`");
+        return err_hint(e,
+                        "use its --run-root, or if it is gone, run `nft delete table inet netctr; "
+                        "nft delete table bridge netctr_guard`");
     }
     return state != FW_TABLES_OURS;
 }
@@ -30,7 +31,7 @@ int net_is_outdated(struct net *net)
 struct reloading {
     struct fw_batch *batch;
     uint16_t names_port;
-    strv known; /* networks whose definition can be read */
+    strv known; /* networks with a readable definition */
 };
 
 void network_add(struct fw_batch *batch, const struct network *n, uint16_t names_port)
@@ -48,7 +49,8 @@ static int reload_network(const struct network *n, void *arg)
     return 0;
 }
 
-/* Ports that are not published must stay out of reach. Of this network nothing is known but that it is ours. */
+/* Unpublished ports must stay unreachable, even of a network of which nothing but the bridge is
+ * known. */
 void network_add_closed(struct fw_batch *batch, const struct endpoint *ep)
 {
     struct fw_network elements = {.bridge = ep->bridge, .icc = true};

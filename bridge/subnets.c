@@ -1,9 +1,9 @@
-/* Subnets that are nobody's yet.
+/* Finds free subnets.
  *
- * A subnet that the host can reach already would cut the host off from whoever has it. What counts:
- * other networks' definitions, addresses of interfaces (also of those that are down), routes, and the
- * nameservers. A route by a gateway is somebody's too, but may be as wide as 10.0.0.0/8: it is avoided
- * as long as there is another choice, and who names a subnet inside it is believed.
+ * A subnet that the host reaches already would hide its present owner from the host. In use are the
+ * subnets of defined networks, the addresses of interfaces (also of those that are down), routes,
+ * and nameservers. A route with a gateway counts as well, but may be as wide as 10.0.0.0/8: it is
+ * avoided while there is another choice, and a subnet inside it that the user names is accepted.
  */
 #include "bridge.h"
 
@@ -15,7 +15,7 @@ struct claim {
     struct subnet subnet;
     char *owner;
     int index; /* of the interface, or 0 */
-    bool weak; /* a route by a gateway */
+    bool weak; /* a route with a gateway */
 };
 
 struct claims {
@@ -31,7 +31,7 @@ static void claims_clear(struct claims *c)
 }
 #define _cleanup_claims_ __attribute__((cleanup(claims_clear)))
 
-/* @address may have host bits. @owner is taken over. */
+/* @address may have host bits. Takes over @owner. */
 static struct claim *add(struct claims *c, const struct ip *address, uint8_t prefix, char *owner)
 {
     c->items = xrealloc(c->items, c->count + 1, sizeof(*c->items));
@@ -76,7 +76,8 @@ static int claim_route(const struct route *r, void *arg)
     return 0;
 }
 
-/* systemd-resolved puts its own address into /etc/resolv.conf and those that it asks into the other. */
+/* systemd-resolved lists its own address in /etc/resolv.conf, and the servers that it asks in the
+ * other file. */
 static void claim_nameservers(struct claims *c)
 {
     static const char *const files[] = {"/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"};
@@ -149,7 +150,7 @@ int subnet_require_free(struct net *net, const struct subnet *s, struct err *e)
     return err_say(e, -EADDRINUSE, "subnet %s overlaps %s", text, owner);
 }
 
-/* From @first up to 10.255.255.255, then from 10.0.0.0 on. */
+/* Searches from @first to 10.255.255.255, then from 10.0.0.0. */
 int subnet_choose4(struct net *net, const char *first, uint8_t prefix, struct subnet *out,
                    struct err *e)
 {
@@ -177,6 +178,6 @@ int subnet_choose6(struct subnet *out, struct err *e)
     *out = (struct subnet){.address.family = AF_INET6, .prefix = 64};
     out->address.bytes[0] = 0xfd;
     if (getrandom(out->address.bytes + 1, 5, 0) != 5)
-        return err_set(e, errno, "draw a random IPv6 prefix");
+        return err_set(e, errno, "choose a random IPv6 prefix");
     return 0;
 }

@@ -1,5 +1,6 @@
-/* The part of a survey about the firewall: what a reload would send is compared with what there is, and what
- * differs is told with the network that it belongs to, or with every one if it belongs to none. */
+/* The firewall's part of a survey: compares what a reload would write with what the kernel has. A
+ * difference is reported for the network that it belongs to, or for every network if it belongs to
+ * none. */
 #include "survey.h"
 
 #include <errno.h>
@@ -19,7 +20,8 @@ struct look {
 
 /* ---- what should be ---------------------------------------------------------------------------*/
 
-/* A network that is defined and not yet used has its elements only if the firewall was rebuilt since. */
+/* The elements of a network that was never used exist only if the firewall was rebuilt since it was
+ * defined. */
 static int add_network(const struct network *n, void *arg)
 {
     struct look *l = arg;
@@ -104,7 +106,7 @@ int survey_firewall(struct survey *s, struct err *e)
         return r;
     if (r != FW_TABLES_OURS) {
         survey_differs(s, "firewall: the tables are %s",
-                       r == FW_TABLES_MISSING ? "missing" : "not this netctr's");
+                       r == FW_TABLES_MISSING ? "missing" : "not this instance's");
         return 0;
     }
     _cleanup_fw_batch_ struct fw_batch *must = fw_batch_new(s->b->fw),

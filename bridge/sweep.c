@@ -1,6 +1,5 @@
-/* Removes what bears this instance's mark and belongs to no container in use: host veths, leases, and the files
- * that a killed command leaves behind.
- */
+/* Removes what bears this instance's mark and belongs to no container in use: host veths, leases,
+ * and files of killed commands. */
 #include "bridge.h"
 
 #include <errno.h>
@@ -11,8 +10,8 @@ struct sweeping {
     char *const *live_ids;
     const struct gc *gc;
     struct err *e;
-    int first;        /* failure */
-    strv dead_owners; /* of leases */
+    int first;        /* first failure */
+    strv dead_owners; /* ids that own leases of ended containers */
     strv dead_links;
 };
 
@@ -24,8 +23,8 @@ static int collect_dead_lease(const struct lease *l, void *arg)
     return 0;
 }
 
-/* Is it the port of a container that lives? Its alias tells on which network, and so what its name would
- * be: definitions may be damaged, and are not asked. */
+/* Is @link the port of a container in use? Its alias names its network, and so gives the name that
+ * the port would have. Definitions are not read for this: they may be damaged. */
 static bool is_live_port(const struct sweeping *s, const struct link *link)
 {
     const char *network = NULL;
@@ -55,13 +54,13 @@ static int sweep_leases(const struct network *n, struct sweeping *s, struct err 
     int r = lease_each(s->net->leases_fd, n->name, collect_dead_lease, s, e);
     strv_each (owner, s->dead_owners) {
         if (r == 0 && !s->gc->dry_run)
-            r = endpoint_forget(s->net, owner, e); /* the bridge knows its addresses, too */
+            r = endpoint_forget(s->net, owner, e); /* the bridge has entries for it too */
         if (r == 0)
             gc_tell(s->gc, GC_REMOVE, "lease of %s", owner);
     }
     strv_free(take_ptr(s->dead_owners));
-    if (r ==
-        -EBADMSG) { /* a damaged one is not swept: it is made anew where all that live are known */
+    /* A damaged lease file is left alone: it is rebuilt where all endpoints in use are known. */
+    if (r == -EBADMSG) {
         err_clear(e);
         r = 0;
     }
@@ -76,7 +75,7 @@ static int sweep_network(const struct network *n, void *arg)
     return 0;
 }
 
-/* "NAME" of ".NAME.up" or "NAME.json~"; NULL for every other file; caller frees. */
+/* The NAME in ".NAME.up" or "NAME.json~"; NULL for other files. Caller frees. */
 static char *network_of(const char *file, const char *before, const char *after)
 {
     const char *rest = skip_prefix(file, before);
@@ -85,8 +84,8 @@ static char *network_of(const char *file, const char *before, const char *after)
                                                                : NULL;
 }
 
-/* What a command that was killed has left: a definition begun, and the lock of a network that there is
- * not. Nobody is making, changing or removing any meanwhile. */
+/* Removes what a killed command has left: unfinished definitions, and locks of networks that do not
+ * exist. The caller holds the definitions' lock, so that none is being changed. */
 static void sweep_files(struct net *net, int dir, const char *before, const char *after)
 {
     _cleanup_dir_ DIR *d = open_listing(dir, ".");

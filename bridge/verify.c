@@ -1,4 +1,4 @@
-/* Is the firewall as it should be, and would there be one? Looks only. */
+/* Read-only checks of what the kernel offers for the firewall. */
 #include "bridge.h"
 
 #include <netctr/nft.h>

@@ -58,7 +58,7 @@ static int hold(struct monitor *m, struct port_binding *h, struct err *e)
     struct search s = {.engine = m->engine};
     int ipv6 = file_exists_at(AT_FDCWD, "/proc/net/if_inet6");
     if (ipv6 < 0)
-        return err_set(e, ipv6, "look whether the host has IPv6");
+        return err_set(e, ipv6, "check whether the host has IPv6");
     int r = hold_or_move(m, h, ipv6, &s, e);
     if (r == -EADDRINUSE && s.wanted) {
         (void)engine_each(m->engine, find_publisher, &s, NULL);

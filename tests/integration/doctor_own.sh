@@ -66,9 +66,9 @@ differences() {
     vc=$(vc_of web)
     breaks 'network `default`: the bridge is down' ip link set nc-default down
     breaks 'network `default`: address 10.88.0.1/16 is missing' ip address flush dev nc-default
-    breaks 'network `default`: container `web` is not plugged into the bridge' ip link set "$vc" nomaster
+    breaks 'network `default`: the port of container `web` is not in the bridge' ip link set "$vc" nomaster
     breaks 'network `default`: bridge `nc-default` is missing' ip link del nc-default
-    breaks 'network `default`: container `web`: there is no `eth0` any more' ip link del "$(vc_of web)"
+    breaks 'network `default`: container `web`: `eth0` is missing' ip link del "$(vc_of web)"
 }
 t 'a bridge that is down, without address, gone; a container that is unplugged' differences
 
@@ -78,7 +78,7 @@ by_hand() {
     finds warning 'network `default`: address 10.88.7.7/24 is not the network'"'"'s'
     cured
     ip link set nc-default address 02:00:00:00:00:07
-    finds warning 'network `default`: mac: made with'
+    finds warning 'network `default`: mac: should be'
     cured
     ip link set nc-default mtu 1300
     finds warning 'network `default`: mtu: the default route'"'"'s link has 1450, is 1300'
@@ -159,7 +159,7 @@ inside() {
     in_network_of a ip link set eth0 down
     in_network_of a ip link set eth0 name lan0
     in_network_of a ip link set lan0 up
-    finds problem 'network `default`: container `a`: there is no `eth0` any more'
+    finds problem 'network `default`: container `a`: `eth0` is missing'
     cure_it
     pings b "$(address_of a)"
 }
@@ -181,7 +181,7 @@ own_end() {
     assert_eq "$(netctr exec r cat /sys/class/net/eth0/mtu)" "$mtu"
     # The veth is the host's as well.
     ip link del "$(vc_of r)"
-    finds problem 'network `default`: container `r`: there is no `eth0` any more'
+    finds problem 'network `default`: container `r`: `eth0` is missing'
     cure_it
     finds_none 'container `r`'
 }

@@ -39,14 +39,14 @@ stopped_exec() {
 t 'exec whose process is stopped before it is the command: an error, and it is killed' stopped_exec
 
 asked_twice() {
-    assert_error 'netctr: port 90/tcp is asked for twice' 125 netctr run -p 90:80 -p 90:81 "$box" true
-    assert_error 'netctr: port 90/tcp is asked for twice' 125 \
+    assert_error 'netctr: port 90/tcp is published twice' 125 netctr run -p 90:80 -p 90:81 "$box" true
+    assert_error 'netctr: port 90/tcp is published twice' 125 \
         netctr run -p 90:80 -p 127.0.0.1:90:81 "$box" true
-    assert_error 'netctr: port 90/udp is asked for twice' 125 \
+    assert_error 'netctr: port 90/udp is published twice' 125 \
         netctr run -p 90:80/tcp -p 90:80/udp -p 90:80/udp "$box" true
     netctr run --rm -p 127.0.0.1:90:80 -p 192.0.2.2:90:80 -p 90:80/udp "$box" true
 }
-t 'one port asked for twice is told as that' asked_twice
+t 'a port that is published twice gets an error of its own' asked_twice
 
 true_status() {
     warm_up

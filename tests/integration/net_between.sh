@@ -41,7 +41,7 @@ linked() {
     refused 'no such network `z`' netctr network link a z
     refused 'network `v` is internal' netctr network link a v
     refused 'network `i` is isolated' netctr network link i a
-    refused 'has IPv6 only' netctr network link six four
+    refused 'has only IPv6' netctr network link six four
     refused 'is not linked' netctr network unlink a b
     serve_peer x --network a
     serve_peer y --network b

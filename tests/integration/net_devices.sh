@@ -92,7 +92,7 @@ differences_are_told() {
     only_difference 'the permanent neighbour 10.71.0.2 of container `c` is missing' # which the last address takes along
     netctr network reload
     ip address add 10.72.0.1/24 dev nc-a
-    only_difference "address 10.72.0.1/24 is not the network's"
+    only_difference "address 10.72.0.1/24 does not belong to the network"
     ip address del 10.72.0.1/24 dev nc-a
     sysctl -qw net.ipv4.conf.nc-a.route_localnet=0
     only_difference 'sysctl net/ipv4/conf/nc-a/route_localnet: should be 1, is 0'
@@ -100,11 +100,11 @@ differences_are_told() {
     local port
     port=$(netctr inspect c | jq -r '.[0].endpoints[0].port')
     ip link set "$port" nomaster
-    only_difference 'container `c` is not plugged into the bridge'
+    only_difference 'the port of container `c` is not in the bridge'
     netctr network reload
     assert_eq "$(differences a)" ''
     ip link set nc-a address 02:00:00:00:00:09
-    differences a | has '^mac: made with .*, is 02:00:00:00:00:09$'
+    differences a | has '^mac: should be .*, is 02:00:00:00:00:09$'
     ip link del nc-a
     only_difference 'bridge `nc-a` is missing'
     netctr network reload

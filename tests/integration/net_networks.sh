@@ -45,7 +45,7 @@ names_of_networks() {
     refused 'invalid network name' netctr network create ../a
     local word
     for word in bridge container default host none ns; do
-        refused "\`$word\` is a word of \`--network\` and cannot be a network's name" netctr network create "$word"
+        refused "\`$word\` has a meaning of its own in \`--network\` and cannot name a network" netctr network create "$word"
     done
     refused 'the default network cannot be removed' netctr network rm default
     refused 'did you mean `netctr network create`?' netctr network creat a
@@ -73,7 +73,7 @@ interfaces() {
     ip link del nc-taken
     netctr network create taken
     ip link add nc-taken type veth peer name taken
-    refused 'there is a link `nc-taken` that netctr has not made' netctr run --rm --network taken "$box" true
+    refused 'link `nc-taken` was not created by netctr' netctr run --rm --network taken "$box" true
     netctr network rm taken
     ip link show nc-taken >/dev/null
     ip link del nc-taken

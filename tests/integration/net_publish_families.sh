@@ -109,10 +109,10 @@ refused() {
     assert_error "netctr: port 8001/tcp is in use on [$v6]; container \`six\` publishes it" 125 run -p "[$v6]:8001:80"
     netctr rm -f four
     assert_error 'netctr: port 8001/tcp is in use on this host; container `six` publishes it' 125 run -p 8001:80
-    assert_error 'netctr: port 8001/tcp is asked for twice' 125 run -p 0.0.0.0:8001:80 -p 0.0.0.0:8001:81
+    assert_error 'netctr: port 8001/tcp is published twice' 125 run -p 0.0.0.0:8001:80 -p 0.0.0.0:8001:81
     netctr rm -f six
-    assert_error 'netctr: port 8001/tcp is asked for twice' 125 run -p 0.0.0.0:8001:80 -p 8001:80
-    assert_error 'netctr: port 8001/tcp is asked for twice' 125 run -p '[::]:8001:80' -p 8001:80
+    assert_error 'netctr: port 8001/tcp is published twice' 125 run -p 0.0.0.0:8001:80 -p 8001:80
+    assert_error 'netctr: port 8001/tcp is published twice' 125 run -p '[::]:8001:80' -p 8001:80
     # A container that has the number at another address is not the one in the way.
     socat TCP-LISTEN:8003,bind=$v4,fork /dev/null &
     socat TCP6-LISTEN:8002,ipv6only,fork /dev/null &

@@ -124,7 +124,7 @@ pruned() {
     for worker in "${workers[@]}"; do wait "$worker"; done
     cat "$tmp"/story.* >"$tmp/story"
     # shellcheck disable=SC2016
-    ! grep -Ev '^0: run --rm: $|^125: run --rm: netctr: (network `a`: )?(no such network `a`|it was removed( and created again)? a moment ago)$' \
+    ! grep -Ev '^0: run --rm: $|^125: run --rm: netctr: (network `a`: )?(no such network `a`|it has just been removed( and created again)?)$' \
         "$tmp/story" || fail 'not a sensible end'
     ! grep -Ev '^netctr: (network `a` is used by containers? |no such network `a`)' "$tmp/complaints" || fail 'not a sensible complaint'
     met || fail 'they did not meet'

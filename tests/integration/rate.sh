@@ -154,7 +154,7 @@ without_tbf() {
     asked=$(grep -n 'RTM_NEWQDISC' "$tmp/trace" | head -1 | cut -d: -f1)
     injected() { strace -qq -o /dev/null -e trace=sendto -e "inject=sendto:error=ENOENT:when=$asked" "$@"; }
     assert_clean
-    assert_error 'netctr: this kernel has no tbf (token bucket filter), so there are no rates; modprobe sch_tbf, or no `rate=`' \
+    assert_error 'netctr: this kernel has no tbf (token bucket filter), which `rate=` needs; run `modprobe sch_tbf`, or leave `rate=` out' \
         125 injected "$ARENA/bin/netctr" run --name a --network default:rate=10mbit "$box" true
     assert_clean
     strace -qq -o "$tmp/trace" -e trace=sendto "$ARENA/bin/netctr" doctor >/dev/null || true

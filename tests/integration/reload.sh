@@ -74,13 +74,13 @@ links() {
 	the route to 	ip -6 route del ${six%::*}::/64 dev nc-a
 	bridge \`nc-a\` is missing	ip link del nc-a
 	bridge \`nc-a\` is missing	ip link set nc-a down; ip link set nc-a name br7; ip link set br7 up
-	a link that netctr has not made	ip link set nc-a alias mine
+	was not created by netctr	ip link set nc-a alias mine
 	mtu: defined 1400, is 1300	ip link set nc-a mtu 1300
-	mac: made with	ip link set nc-a address 02:00:00:00:00:09
+	mac: should be	ip link set nc-a address 02:00:00:00:00:09
 	multicast snooping, STP or VLAN filtering	ip link set nc-a type bridge mcast_snooping 1
 	multicast snooping, STP or VLAN filtering	ip link set nc-a type bridge stp_state 1
-	container \`c\` is not plugged into the bridge	ip link set $port nomaster
-	container \`c\` is not plugged into the bridge	ip link set $port master nc-b
+	the port of container \`c\` is not in the bridge	ip link set $port nomaster
+	the port of container \`c\` is not in the bridge	ip link set $port master nc-b
 	port \`$port\` of container \`c\` is missing	ip link set $port down; ip link set $port name mine; ip link set mine up
 	is down	ip link set $port down
 	does not forward	bridge link set dev $port state 0
@@ -226,14 +226,14 @@ not_put_back() {
     netctr restart -t 0 c
     in_network_of c ip link set eth0 down
     in_network_of c ip link set eth0 name wan
-    left a 'container `c`: there is no `eth0` any more'
+    left a 'container `c`: `eth0` is missing'
     netctr restart -t 0 c
     ip link del "$(port_of c)"
-    left a 'container `c`: there is no `eth0` any more (`netctr restart c` puts it back)'
+    left a 'container `c`: `eth0` is missing (`netctr restart c` puts it back)'
     http "http://$(address_of d)/" | has -x d # the others have lost nothing
     netctr restart -t 0 c
     ip address add 10.99.0.1/24 dev nc-a
-    left a "address 10.99.0.1/24 is not the network's (\`ip address del 10.99.0.1/24 dev nc-a\` removes it)"
+    left a "address 10.99.0.1/24 does not belong to the network (\`ip address del 10.99.0.1/24 dev nc-a\` removes it)"
     ip address del 10.99.0.1/24 dev nc-a
     netctr network reload
     wait_for 5 in_lan curl -sf --max-time 2 http://192.0.2.2:8080/
@@ -249,7 +249,7 @@ one_of_many() {
     ip link del nc-a
     ip link add nc-a type bridge
     ip link set nc-b down
-    assert_error 'netctr: network `a`: there is a link `nc-a` that netctr has not made; rename or remove it' 125 netctr network reload
+    assert_error 'netctr: network `a`: link `nc-a` was not created by netctr; rename or remove it' 125 netctr network reload
     wait_for 5 http -o /dev/null "http://$(address_of d)/"
     ip link set nc-b down
     netctr run --rm --network b "$box" true 2>"$tmp/said" # as little

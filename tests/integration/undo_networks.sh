@@ -108,7 +108,7 @@ outrun() {
     snapshot
     netctr network create --subnet 10.71.0.0/24 a
     removed_before_it_is_known netctr network rm a
-    assert_eq "$(cat "$tmp/err")" 'netctr: network `a`: it was removed a moment ago'
+    assert_eq "$(cat "$tmp/err")" 'netctr: network `a`: it has just been removed'
     assert_clean
     netctr network create --subnet 10.71.0.0/24 a
     made_anew() {
@@ -116,7 +116,7 @@ outrun() {
         netctr network create --subnet 10.72.0.0/24 a
     }
     removed_before_it_is_known made_anew
-    assert_eq "$(cat "$tmp/err")" 'netctr: network `a`: it was removed and created again a moment ago'
+    assert_eq "$(cat "$tmp/err")" 'netctr: network `a`: it has just been removed and created again'
     netctr network rm a
     assert_clean
 }

@@ -67,11 +67,11 @@ static const struct {
     {"localhost:1:1", "publish `localhost:1:1`: `localhost` is not an address"},
     {"::1:8080:80", "publish `::1:8080:80`: `::1` is not an address (write IPv6 as [ADDRESS])"},
     {"224.0.0.1:1:1",
-     "publish `224.0.0.1:1:1`: `224.0.0.1` is a multicast address, not one of a host"},
+     "publish `224.0.0.1:1:1`: `224.0.0.1` is a multicast address, not a host's"},
     {"239.9.9.9::1",
-     "publish `239.9.9.9::1`: `239.9.9.9` is a multicast address, not one of a host"},
+     "publish `239.9.9.9::1`: `239.9.9.9` is a multicast address, not a host's"},
     {"[ff02::1]:1:1",
-     "publish `[ff02::1]:1:1`: `[ff02::1]` is a multicast address, not one of a host"},
+     "publish `[ff02::1]:1:1`: `[ff02::1]` is a multicast address, not a host's"},
     {"[::ffff:192.0.2.2]:1:1", "publish `[::ffff:192.0.2.2]:1:1`: `[::ffff:192.0.2.2]` is an IPv4 "
                                "address: write it as 192.0.2.2"},
     {"[127.0.0.1]:80:80",
@@ -383,7 +383,7 @@ static void test_side_by_side(void)
         (void)port_mapping_parse(text4, &one, NULL);
         (void)port_mapping_parse(text, &one, NULL);
         check(port_mappings_bind(&one, true, &none, NULL, &e) == -EINVAL &&
-                  strstr(text_of(&e), "is asked for twice"),
+                  strstr(text_of(&e), "is published twice"),
               "both in one request", text_of(&e));
     }
 }
@@ -444,7 +444,7 @@ static int test_too_few_fds(void *arg)
     setrlimit(RLIMIT_NOFILE, &hard);
     int before = open_fds();
     r = hold(&list, "10000-10499:1-500", &held, &e);
-    check(r == -EMFILE && e.hint && strstr(text_of(&e), "hold port 10") && open_fds() == before,
+    check(r == -EMFILE && e.hint && strstr(text_of(&e), "reserve port 10") && open_fds() == before,
           "the hard limit is told", text_of(&e));
     return failures != 0;
 }
