@@ -177,7 +177,7 @@ int parse_u64(const char *s, uint64_t min, uint64_t max, uint64_t *out)
     return 0;
 }
 
-/* The unit's power of 1024. "m", "mb" and "MiB" are all common. -EINVAL: not a unit. */
+/* The unit's power of 1024. "m", "mb" and "MiB" are all in use. -EINVAL: not a unit. */
 static int size_steps(const char *unit)
 {
     static const char letters[] = "bkmgt";
@@ -201,16 +201,16 @@ int parse_size(const char *s, uint64_t *out)
     }
     int steps = size_steps(unit);
     bool dot = s[digits] == '.';
-    if (steps < 0 || (dot && (!places || places > 9 || !steps))) /* half a byte */
+    if (steps < 0 || (dot && (!places || places > 9 || !steps))) /* no fraction of a byte */
         return -EINVAL;
     _cleanup_free_ char *number = xstrndup(s, digits), *behind = xstrndup(unit - places, places);
     int r = parse_u64(number, 0, UINT64_MAX, &value);
     if (r < 0 || (places && (r = parse_u64(behind, 0, UINT64_MAX, &part)) < 0))
         return r;
-    uint64_t scale = 1; /* of the part behind the point */
+    uint64_t scale = 1; /* of the fraction */
     for (size_t i = 0; i < places; i++)
         scale *= 10;
-    /* Step by step, as the whole of it times a large unit would not fit. */
+    /* In steps of 1024, because the fraction times a large unit would overflow. */
     for (; steps > 0; steps--) {
         if (value > UINT64_MAX >> 10)
             return -ERANGE;
@@ -248,7 +248,7 @@ int parse_rate(const char *s, uint64_t *out)
     uint64_t scale = 1; /* of the fraction */
     for (size_t i = 0; i < places; i++)
         scale *= 10;
-    if (fraction * unit % scale) /* half a bit */
+    if (fraction * unit % scale) /* no fraction of a bit */
         return -EINVAL;
     if (whole > UINT64_MAX / unit - 1)
         return -ERANGE;
@@ -298,7 +298,7 @@ bool valid_host_name(const char *s, size_t max)
 
 bool valid_utf8(const char *s)
 {
-    _cleanup_json_ json_t *j = json_string(s); /* which checks it */
+    _cleanup_json_ json_t *j = json_string(s); /* fails on invalid UTF-8 */
     return j;
 }
 
@@ -307,7 +307,7 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* Damerau's distance: letters added, missing, wrong, or exchanged with their neighbour. */
+/* Damerau-Levenshtein distance: insertions, deletions, substitutions, swaps of neighbours. */
 static size_t edit_distance(const char *a, const char *b)
 {
     size_t na = strlen(a), width = strlen(b) + 1;
@@ -335,7 +335,7 @@ static bool is_typo(const char *typed, const char *word)
         longest = 2;
     else if (length >= 4 && meant >= 3)
         longest = 1;
-    else if (length == 3 && meant == 3) /* exchanged letters only: both hold the same ones */
+    else if (length == 3 && meant == 3) /* only a swap counts, so both have the same letters */
         longest = strspn(typed, word) == 3 && strspn(word, typed) == 3;
     return edit_distance(typed, word) <= longest;
 }
@@ -373,7 +373,7 @@ char *time_ago(int64_t when)
     int64_t now = time(NULL);
     if (when <= 0)
         return xstrdup("");
-    /* The clock was set back since: nothing has an age below zero. */
+    /* The clock may have been set back: no age is negative. */
     int64_t age = now > when ? now - when : 0;
     for (size_t i = 0; i < ARRAY_LEN(units); i++)
         if (age >= units[i].seconds) {

@@ -190,7 +190,7 @@ int device_up(struct net *net, const struct network *n, struct err *e)
     return r;
 }
 
-/* ---- afterwards ------------------------------------------------------------------------------*/
+/* ---- restoring and removing -------------------------------------------------------------------*/
 
 struct renamed {
     const struct network *n;

@@ -79,7 +79,7 @@ static int delete_port_flows(const struct endpoint *ended, struct err *e)
     return 0;
 }
 
-/* ---- while it lives ----------------------------------------------------------------------------*/
+/* ---- while the container runs -----------------------------------------------------------------*/
 
 int endpoint_publish(struct net *net, struct endpoint *ep, const struct port_mappings *more,
                      int record_dir, struct err *e)

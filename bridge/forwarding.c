@@ -117,7 +117,7 @@ static int state_load(struct net *net, struct state *out, struct err *e)
     return 0;
 }
 
-/* ---- what is on ------------------------------------------------------------------------------*/
+/* ---- sysctls ----------------------------------------------------------------------------------*/
 
 static bool is(const char *key, const char *value)
 {
@@ -296,7 +296,7 @@ static int switch_on(enum family f, const struct state *s, struct err *e)
     return r == 0 ? sysctl_write(IPV6, "1", e) : r;
 }
 
-/* ---- up --------------------------------------------------------------------------------------*/
+/* ---- switching on -----------------------------------------------------------------------------*/
 
 static int close_links(struct net *net, const struct state *s, enum family f, struct err *e)
 {
@@ -390,7 +390,7 @@ static bool must_follow(struct net *net)
     return state_load(net, &s, NULL) == 0 && any_renamed(&s);
 }
 
-/* ---- what a network needs --------------------------------------------------------------------*/
+/* ---- network up and reload --------------------------------------------------------------------*/
 
 /* Returns 1 if forwarding had to be switched on. */
 static int family_up(struct net *net, enum family f, struct state *s, struct err *e)
@@ -485,7 +485,7 @@ bool forwarding_look(struct net *net, struct fw_batch *batch)
     return true;
 }
 
-/* ---- what people ask for ---------------------------------------------------------------------*/
+/* ---- commands ---------------------------------------------------------------------------------*/
 
 int net_forwarding(struct net *net, json_t **out, struct err *e)
 {

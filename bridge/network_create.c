@@ -13,7 +13,7 @@
 #include <sys/file.h>
 #include <time.h>
 
-/* ---- what may be ------------------------------------------------------------------------------*/
+/* ---- validation -------------------------------------------------------------------------------*/
 
 /* Loopback, link-local, multicast, and prefixes that would hide the Internet. */
 static bool unusable(const struct subnet *s)

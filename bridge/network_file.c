@@ -226,7 +226,7 @@ int network_read(struct net *net, const char *name, struct network *out, struct 
     return r;
 }
 
-/* ---- all of them -----------------------------------------------------------------------------*/
+/* ---- all networks -----------------------------------------------------------------------------*/
 
 int networks_lock(struct net *net, struct err *e)
 {

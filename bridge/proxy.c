@@ -66,7 +66,7 @@ static void release_pipe(struct proxy *p, struct flow *f)
     f->waiting = 0;
 }
 
-/* ---- refusing --------------------------------------------------------------------------------*/
+/* ---- refusal ----------------------------------------------------------------------------------*/
 
 /* Closes with a reset (RST) instead of an end (FIN). */
 static void reset(int fd)
@@ -377,7 +377,7 @@ static void start_connection(struct proxy *p, const struct door *door, int clien
     }
 }
 
-/* ---- doors -----------------------------------------------------------------------------------*/
+/* ---- listening sockets ------------------------------------------------------------------------*/
 
 static bool is_loopback(const struct sockaddr_in6 *a)
 {
@@ -422,7 +422,7 @@ static void run_door(struct proxy *p, struct door *door)
     (void)proxy_watch(p, EPOLL_CTL_MOD, door->port->fd, DOOR_EVENTS, door);
 }
 
-/* ---- the outside -----------------------------------------------------------------------------*/
+/* ---- interface --------------------------------------------------------------------------------*/
 
 /* Was this socket bound to an address that covers ::1? */
 static bool holds_loopback(const struct bound_port *h)

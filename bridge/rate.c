@@ -43,7 +43,7 @@ void rate_set(struct rt_batch *batch, const struct link *link, const struct endp
         rt_set_packet_size(batch, link->index, burst);
 }
 
-/* ---- afterwards ------------------------------------------------------------------------------*/
+/* ---- restoring and comparing ------------------------------------------------------------------*/
 
 static int set_again(struct rt *rt, const char *name, const struct endpoint *ep, enum rate_end end,
                      struct err *e)

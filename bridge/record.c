@@ -194,7 +194,7 @@ int endpoint_load_all(int record_dir, struct endpoint_list *out, struct err *e)
     return result;
 }
 
-/* ---- as the firewall wants it ----------------------------------------------------------------*/
+/* ---- firewall elements ------------------------------------------------------------------------*/
 
 /* fe80:: and the MAC as modified EUI-64 (RFC 4291, appendix A): the address that the kernel gives
  * eth0. */

@@ -168,7 +168,7 @@ static int note_lease(const struct lease *l, void *arg)
     return 0;
 }
 
-/* ---- all of it --------------------------------------------------------------------------------*/
+/* ---- the whole network ------------------------------------------------------------------------*/
 
 static json_t *bridge_json(const struct survey *s)
 {

@@ -18,7 +18,7 @@ struct look {
     size_t count;
 };
 
-/* ---- what should be ---------------------------------------------------------------------------*/
+/* ---- expected contents ------------------------------------------------------------------------*/
 
 /* The elements of a network that was never used exist only if the firewall was rebuilt since it was
  * defined. */
@@ -58,7 +58,7 @@ static int describe(struct look *l, struct err *e)
     return r;
 }
 
-/* ---- whose it is ------------------------------------------------------------------------------*/
+/* ---- the network of a difference --------------------------------------------------------------*/
 
 static bool contains(const struct subnet *s, const struct fw_subject *x)
 {

@@ -199,7 +199,7 @@ static int survey_inside(struct survey *s, const struct live_endpoint *live, str
     return r;
 }
 
-/* ---- both -------------------------------------------------------------------------------------*/
+/* ---- both ends --------------------------------------------------------------------------------*/
 
 static int survey_endpoint(struct survey *s, const struct live_endpoint *live, struct err *e)
 {

@@ -1,8 +1,8 @@
-/* Who gets which address: next-fit over a network's prefix, or the one that is asked for. The file is
- * book.c's business.
+/* Allocates addresses: next-fit over a network's range, or the requested one. lease_file.c reads
+ * and writes the file.
  *
- * Where a network has both families, the IPv6 address has the host number of the IPv4 address, so that
- * one lease stands for both; an IPv6 address that was asked for is written down beside it.
+ * On a network with both families, the IPv6 address has the same host number as the IPv4 address,
+ * so one lease stands for both. A requested IPv6 address is stored beside the IPv4 address.
  */
 #include "lease_file.h"
 
@@ -11,7 +11,7 @@
 #include <sys/file.h>
 #include <time.h>
 
-#define WAIT_MS 5000 /* for an address that rests, when there is no other */
+#define WAIT_MS 5000 /* how long to wait for an address that is cooling down */
 
 static const struct lease *holder_of(const struct lease_file *f, const struct ip *a)
 {
@@ -21,7 +21,8 @@ static const struct lease *holder_of(const struct lease_file *f, const struct ip
     return NULL;
 }
 
-/* The first address is the network itself (in IPv6: every router's), IPv4's last one is everybody. */
+/* The first address is the network's (in IPv6, the routers' anycast address), the last IPv4 address
+ * is the broadcast address. */
 static bool reserved(const struct subnet *s, const struct ip *a)
 {
     if (ip_equal(a, &s->address))
@@ -34,7 +35,7 @@ static unsigned host_bits(const struct subnet *s)
     return (unsigned)ip_size(&s->address) * 8 - s->prefix;
 }
 
-/* The IPv6 address that goes with an IPv4 one; family 0 when there is none that must be this. */
+/* The IPv6 address that belongs to an IPv4 one; family 0 if any will do. */
 static struct ip companion(const struct pool *p, const struct ip *address4)
 {
     if (!p->subnet6.prefix || host_bits(&p->subnet6) < host_bits(&p->subnet4))
@@ -48,9 +49,9 @@ static bool is_free(const struct lease_file *f, const struct pool *p, const stru
     return !ip_equal(a, gateway) && !holder_of(f, a);
 }
 
-/* Next-fit over the host numbers of @s in @range, without the network's own and the broadcast address.
- * A large subnet is looked at only as far as it has leases: one more try must find a free one. With
- * @paired, the companion must be free as well. */
+/* Next-fit over the host numbers of @s within @range, except for the network's and the broadcast
+ * address. In a large subnet, one try more than there are leases must find a free address. With
+ * @paired, the companion must be free too. -EAGAIN: only cooling addresses are left; -ENOSPC. */
 static int next_free(const struct lease_file *f, const struct pool *p, const struct subnet *s,
                      const struct subnet *range, bool paired, struct ip *out)
 {
@@ -77,7 +78,7 @@ static int next_free(const struct lease_file *f, const struct pool *p, const str
     return -ENOSPC;
 }
 
-/* Is the address that was asked for to be had? */
+/* Is the requested address available? -EAGAIN: it is cooling down. */
 static int check_wanted(const struct lease_file *f, const struct pool *p, const struct ip *wanted,
                         struct err *e)
 {
@@ -124,7 +125,7 @@ static int choose_both(const struct lease_file *f, const struct pool *p,
                        const struct lease_request *q, struct lease *l, struct err *e)
 {
     int r = 0;
-    /* Asked for and not to be had at all: said before an address is looked for. */
+    /* A request that can never succeed is refused before an address is chosen. */
     if ((q->address4.family && !p->subnet4.prefix) || (q->address6.family && !p->subnet6.prefix))
         return check_wanted(
             f, p, q->address4.family && !p->subnet4.prefix ? &q->address4 : &q->address6, e);
@@ -146,7 +147,7 @@ static const struct lease *mac_holder(const struct lease_file *f, const uint8_t 
     return NULL;
 }
 
-/* Of the address' last four bytes; two IPv6 addresses can share these. */
+/* From the last four bytes of the address. Two IPv6 addresses may share these. */
 static void derive_mac(const struct lease_file *f, struct lease *l)
 {
     const struct ip *a = l->address4.family ? &l->address4 : &l->address6;
@@ -187,11 +188,11 @@ static int try_acquire(int dirfd, const struct pool *p, const struct lease_reque
     int r = lease_file_read(dirfd, p->network, &f, e);
     if (r < 0)
         return r;
-    /* Whoever lives has his address all the same: a file that is gone makes none free. */
+    /* A missing file does not mean that addresses are free: containers in use keep theirs. */
     if (r == 0)
         return err_say(e, -ENOENT, "the lease file of network `%s` is missing", p->network);
     for (size_t i = 0; i < f.count; i++)
-        if (streq(f.leases[i].owner, q->owner)) { /* a second time: the same one */
+        if (streq(f.leases[i].owner, q->owner)) { /* a repeated request gets the same lease */
             *out = lease_copy(&f.leases[i]);
             return 0;
         }
@@ -221,8 +222,10 @@ int lease_acquire(int dirfd, const struct pool *pool, const struct lease_request
             return r;
         nanosleep(&pause, NULL);
     }
-    return err_say(e, -ENOSPC, "network `%s`: the last free address does not become free",
-                   pool->network);
+    return err_say(
+        e, -ENOSPC,
+        "network `%s`: the last address, which was released a moment ago, is still blocked",
+        pool->network);
 }
 
 int lease_examine(int dirfd, const struct pool *pool, const struct lease_request *request,
@@ -235,7 +238,7 @@ int lease_examine(int dirfd, const struct pool *pool, const struct lease_request
         r = choose_both(&f, pool, request, &l, e);
     if (r >= 0)
         r = choose_mac(&f, pool, request, &l, e);
-    return r == -EAGAIN ? 0 : r; /* it rests: lease_acquire() would wait for it */
+    return r == -EAGAIN ? 0 : r; /* lease_acquire() would wait for it */
 }
 
 int lease_release(int dirfd, const char *network, const char *owner, struct err *e)
@@ -263,8 +266,9 @@ int lease_check(int dirfd, const char *network, struct err *e)
     return lease_file_read(dirfd, network, &f, e);
 }
 
-/* In one step: between a file that was removed and the next one, a death would leave none. Nothing can be
- * renamed over a directory; then none is left, and that says "missing" and not "nobody". */
+/* In one step: a crash between removing the old file and writing the new one would leave none. Only
+ * a directory cannot be replaced by rename; then a crash leaves no file, which means "missing", not
+ * "empty". */
 static int replace_lease_file(int dirfd, const char *network, const struct lease_file *f,
                               struct err *e)
 {
@@ -297,8 +301,8 @@ int lease_restore(int dirfd, const char *network, const struct lease *living, si
 int lease_each(int dirfd, const char *network, int (*each)(const struct lease *l, void *arg),
                void *arg, struct err *e)
 {
-    /* Without the lock: the file is replaced in one step, and who only looks must not wait for somebody who keeps
-     * it, nor make its file. */
+    /* Without the lock: the file is replaced in one step, and a reader should neither wait for a
+     * lock holder nor create the lock file. */
     if (file_exists_at(dirfd, network) == 0)
         return 0;
     _cleanup_lease_file_ struct lease_file f = {0};

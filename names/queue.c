@@ -1,6 +1,5 @@
-/* Askers by a hash, whose seed nobody knows; those who wait are in a ring, in which each goes to the end when
- * he has had his turn.
- */
+/* Askers are in a hash table with a secret seed. Those with waiting questions form a ring, in which
+ * each goes to the end after its turn. */
 #include "names/queue.h"
 
 #include <string.h>
@@ -32,7 +31,7 @@ static uint16_t find(const struct queue *q, const struct ip *address)
     return a;
 }
 
-static uint16_t who_has_most(const struct queue *q)
+static uint16_t largest_holder(const struct queue *q)
 {
     uint16_t most = 0;
     for (uint16_t i = 1; i < SLOTS; i++)
@@ -41,7 +40,7 @@ static uint16_t who_has_most(const struct queue *q)
     return most;
 }
 
-/* One that waits costs him less than one whose answer is on its way. */
+/* Prefers a waiting question: to lose that costs less than one whose answer is on its way. */
 static uint16_t slot_of(const struct queue *q, uint16_t asker)
 {
     if (q->askers[asker].first != NOBODY)
@@ -68,7 +67,7 @@ bool queue_admits(const struct queue *q, const struct ip *address, uint16_t *ins
         return false;
     if (q->taken < QUEUE_ROOM)
         return true;
-    uint16_t most = who_has_most(q);
+    uint16_t most = largest_holder(q);
     if (held + 1 >= q->askers[most].held)
         return false;
     *instead = slot_of(q, most);
@@ -100,7 +99,7 @@ static void leave(struct queue *q, uint16_t a)
     q->free = a;
 }
 
-static void line_up(struct queue *q, uint16_t a)
+static void ring_append(struct queue *q, uint16_t a)
 {
     q->askers[a].turn = NOBODY;
     if (q->turn == NOBODY)
@@ -110,7 +109,7 @@ static void line_up(struct queue *q, uint16_t a)
     q->behind = a;
 }
 
-static void step_out(struct queue *q, uint16_t a)
+static void ring_remove(struct queue *q, uint16_t a)
 {
     uint16_t before = NOBODY;
     uint16_t *at = &q->turn;
@@ -134,7 +133,7 @@ void queue_add(struct queue *q, uint16_t slot, const struct ip *address)
     q->next[slot] = NOBODY;
     if (asker->first == NOBODY) {
         asker->first = slot;
-        line_up(q, a);
+        ring_append(q, a);
     } else {
         q->next[asker->last] = slot;
     }
@@ -148,17 +147,17 @@ uint16_t queue_take(struct queue *q)
         return NOBODY;
     struct queue_asker *asker = &q->askers[a];
     uint16_t slot = asker->first;
-    step_out(q, a);
+    ring_remove(q, a);
     asker->first = q->next[slot];
     if (asker->first == NOBODY)
         asker->last = NOBODY;
     else
-        line_up(q, a);
+        ring_append(q, a);
     q->waits[slot] = false;
     return slot;
 }
 
-/* It waits: out of the middle of what its asker waits for. */
+/* Takes a waiting question out of its asker's list. */
 static void withdraw(struct queue *q, uint16_t slot)
 {
     uint16_t a = q->asker[slot], before = NOBODY;
@@ -172,7 +171,7 @@ static void withdraw(struct queue *q, uint16_t slot)
     if (asker->last == slot)
         asker->last = before;
     if (asker->first == NOBODY)
-        step_out(q, a);
+        ring_remove(q, a);
     q->waits[slot] = false;
 }
 

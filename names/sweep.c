@@ -1,12 +1,11 @@
-/* Names that nobody needs any more: of networks that are gone, of containers that are gone, and what a
- * process left that was killed in between.
- */
+/* Removes names that are no longer needed: of removed networks, of ended containers, and what
+ * killed processes have left half done. */
 #include "names/record.h"
 
 #include <errno.h>
 #include <string.h>
 
-static int collect_valid(const char *name, void *arg)
+static int append_valid(const char *name, void *arg)
 {
     strv *v = arg;
     if (valid_name(name) && !strv_has(*v, name))
@@ -32,7 +31,7 @@ static int prune_container(const struct pruning *p, const char *id)
 {
     _cleanup_strv_ strv networks = NULL;
     _cleanup_free_ char *path = xasprintf("container/%s", id);
-    int r = record_list(p->dir, path, collect_valid, &networks);
+    int r = record_list(p->dir, path, append_valid, &networks);
     strv_each (network, networks)
         if (r == 0 && !p->there(network, p->arg))
             r = names_leave(p->dir, network, id, NULL);
@@ -53,14 +52,14 @@ int names_prune(int dir, bool (*there)(const char *network, void *arg), void *ar
 {
     const struct pruning p = {dir, there, arg};
     _cleanup_strv_ strv ids = NULL, networks = NULL;
-    int r = record_list(dir, "container", collect_valid, &ids);
+    int r = record_list(dir, "container", append_valid, &ids);
     strv_each (id, ids)
         if (r == 0)
             r = prune_container(&p, id);
     if (r == 0)
-        r = record_list(dir, "network", collect_valid, &networks);
+        r = record_list(dir, "network", append_valid, &networks);
     if (r == 0)
-        r = record_list(dir, NAMES_BELL, collect_valid, &networks);
+        r = record_list(dir, NAMES_BELL, append_valid, &networks);
     strv_each (network, networks)
         if (r == 0)
             r = prune_network(&p, network);
@@ -74,7 +73,7 @@ struct sweeping {
     char *const *ids;
     const struct gc *gc;
     strv told;
-    const char *network, *name; /* where we are in the index */
+    const char *network, *name; /* position in the index */
 };
 
 static void tell(struct sweeping *s, const char *id)
@@ -96,8 +95,8 @@ static int sweep_container(const char *id, void *arg)
     return r;
 }
 
-/* The entry is written before and removed after what leads to it: where there is none, nobody is about to
- * write one but a container that lives, and its index is not there yet. */
+/* An entry is written before its index and removed after it. Where there is no entry, only a
+ * running container may be about to write one, and it has no index yet. */
 static bool has_entry(const struct sweeping *s, const char *network, const char *id)
 {
     _cleanup_free_ char *entry = xasprintf("container/%s/%s", id, network);
@@ -172,5 +171,5 @@ int names_sweep(int dir, char *const *ids, const struct gc *gc, struct err *e)
             r = sweep_network(&s);
     }
     strv_free(s.told);
-    return r < 0 ? err_set(e, r, "remove the names of those who are gone") : 0;
+    return r < 0 ? err_set(e, r, "remove the names of ended containers") : 0;
 }

@@ -1,4 +1,4 @@
-/* Addresses and their texts. */
+/* Addresses and names as text. */
 #include <netctr/netns.h>
 
 #include <arpa/inet.h>

@@ -1,7 +1,6 @@
-/* What every netlink family shares: the kernel's own words behind an error, and the way back to a clean
- * socket after a request whose answer was not read to its end. rtnetlink is parsed with libnl, nfnetlink
- * with libmnl; this needs neither.
- */
+/* Shared by all netlink families: the kernel's text behind an error, and how to clean up a socket
+ * after an exchange that was not read to its end. rtnetlink is parsed with libnl and nfnetlink with
+ * libmnl; this needs neither. */
 #include <netctr/netns.h>
 
 #include <errno.h>
@@ -9,8 +8,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* The attributes follow the struct nlmsgerr; without NETLINK_CAP_ACK the rest of the refused message
- * stands between. */
+/* The attributes follow the struct nlmsgerr. Without NETLINK_CAP_ACK, the rest of the refused
+ * message stands in between. */
 const char *netlink_error_text(const struct nlmsghdr *answer)
 {
     const struct nlmsgerr *error = NLMSG_DATA(answer);

@@ -1,8 +1,7 @@
-/* Transport: one sendmsg() for a whole batch, one answer for every message, matched by its sequence
- * number. libnl builds and parses the messages; the batch is ours, because libnl sends one message
- * at a time, and because its 3.7 does not hand out the kernel's extended ack, which holds the
- * reason that people need ("Nexthop has invalid gateway").
- */
+/* Transport for rtnetlink: one sendmsg() for a whole batch, and an answer to every message, matched
+ * by its sequence number. libnl builds and parses the messages. The batch is our own, because libnl
+ * sends one message at a time, and because libnl 3.7 does not give access to the extended ack with
+ * the kernel's reason ("Nexthop has invalid gateway"). */
 #include "rtnl.h"
 
 #include <errno.h>
@@ -19,7 +18,7 @@ int rt_open(struct rt **out, struct err *e)
     rt->socket = nl_socket_alloc();
     if (!rt->socket || nl_connect(rt->socket, NETLINK_ROUTE) < 0) {
         rt_close(rt);
-        return err_set(e, errno ? errno : ENOMEM, "open a rtnetlink socket");
+        return err_set(e, errno ? errno : ENOMEM, "open an rtnetlink socket");
     }
     int fd = nl_socket_get_fd(rt->socket);
     int one = 1;
@@ -84,7 +83,7 @@ static bool already_gone(int code)
     return code == -ENODEV || code == -ENOENT || code == -ESRCH || code == -EADDRNOTAVAIL;
 }
 
-/* Takes one answer. Returns how many verbs it settles (0 or 1). */
+/* Handles one answer. Returns the number of verbs that it answers (0 or 1). */
 static int settle(struct rt_batch *b, struct nlmsghdr *header, int *result, struct err *e)
 {
     if (header->nlmsg_type != NLMSG_ERROR)

@@ -351,7 +351,7 @@ int parse_signal(const char *s);
 /** This boot's id (/proc/sys/kernel/random/boot_id), 36 characters; caller frees. */
 int boot_id(char **id, struct err *e);
 
-/* ---- a sandbox ------------------------------------------------------------------------------*/
+/* ---- confinement ------------------------------------------------------------------------------*/
 
 /** Keeps the capabilities in @keep (bit n: capability n) and drops all others for good: bounding,
  *  ambient and inheritable sets, no_new_privs. The caller must be single-threaded. */
@@ -367,7 +367,7 @@ struct sandbox_call {
 /** The same with conditions on arguments. A call may be listed several times. */
 int sandbox_allow_calls(const struct sandbox_call *calls, size_t count, struct err *e);
 
-/* ---- what is left behind --------------------------------------------------------------------*/
+/* ---- cleaning up ------------------------------------------------------------------------------*/
 
 enum gc_deed { GC_REMOVE, GC_REPLACE };
 /** How to clean up what no longer has an owner or is damaged. */

@@ -309,7 +309,7 @@ int net_set_names_port(struct net *net, const struct network *n, uint16_t port, 
 /** The name server no longer uses @port: other traffic to it must pass again. */
 int net_close_names_port(struct net *net, uint16_t port, struct err *e);
 
-/* ---- is all as it should be? -----------------------------------------------------------------*/
+/* ---- survey -----------------------------------------------------------------------------------*/
 
 struct live_endpoint {
     const struct endpoint *endpoint;

@@ -40,7 +40,7 @@ int names_join(int dir, const char *network, const struct name_entry *n, struct 
 /** Removes the entry, or with @network NULL the entries on all networks. Accepts entries that are
  *  gone, half written or half removed, and needs no free space. */
 int names_leave(int dir, const char *network, const char *id, struct err *e);
-/** A directory in @dir. Its file NAME gets the inotify event @NAMES_BELL_EVENT when the names of
+/** A directory in @dir. Its file NAME gets an inotify event of NAMES_RUNG when the names of
  *  network NAME change. Created by names_open(). */
 #define NAMES_BELL "bell"
 #define NAMES_RUNG (IN_ATTRIB | IN_CREATE)
@@ -108,7 +108,7 @@ struct name_server {
  *  questions that its predecessor in @self has left. Returns -errno if it cannot go on. */
 int names_serve(const struct name_server *s, struct err *e);
 
-/* ---- asking ---------------------------------------------------------------------------------*/
+/* ---- probing ----------------------------------------------------------------------------------*/
 
 struct name_probe {
     int fd;           /**< a UDP socket connected to the server; the caller's */

@@ -13,7 +13,7 @@ static char *with_header(const char *lines)
     return xasprintf("# netctr leases 1 boot=%s last=10.88.0.3 sum=%s\n%s", boot, sum, lines);
 }
 
-static size_t held(const struct book *b)
+static size_t held(const struct lease_file *b)
 {
     size_t count = 0;
     for (size_t i = 0; i < b->count; i++)
@@ -23,7 +23,7 @@ static size_t held(const struct book *b)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    _cleanup_lease_file_ struct book b = {0}, again = {0};
+    _cleanup_lease_file_ struct lease_file b = {0}, again = {0};
     _cleanup_err_ struct err e = ERR_INIT;
     if (size && *data == '#') {
         put(scratch_dir(), "blue", data, size);

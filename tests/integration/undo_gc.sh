@@ -117,10 +117,10 @@ no_directory_of_names() {
     kill -KILL "$(monitor_of k)"
     netctr ps -a >/dev/null 2>"$tmp/err"
     assert_contains "$(cat "$tmp/err")" \
-        'netctr: warning: clean up after container `k`: make the directory of names: Not a directory'
+        'netctr: warning: clean up after container `k`: create the directory of names: Not a directory'
     netctr network ls >/dev/null 2>&1
     assert_fails netctr gc 2>"$tmp/err"
-    assert_contains "$(tail -1 "$tmp/err")" 'netctr: clean up after container `k`: make the directory of names: Not a directory'
+    assert_contains "$(tail -1 "$tmp/err")" 'netctr: clean up after container `k`: create the directory of names: Not a directory'
     assert_lacks "$(nft list ruleset)" 8080
     rm "$run_state/dns"
     mv "$tmp/names" "$run_state/dns"

@@ -452,7 +452,7 @@ static void test_damage(int dir)
         put_leases(dir, boot, rows[i].text, strlen(rows[i].text));
         _cleanup_free_ char *got = acquire(&f, "new", "");
         _cleanup_free_ char *name = xasprintf("damaged: %s", rows[i].name);
-        check(skip_prefix(got, "-74: the lease file of network `net` is damaged in line "), name,
+        check(skip_prefix(got, "-74: the lease file of network `net` is damaged at line "), name,
               got);
         check(lease_release(dir, "net", "x", NULL) == -EBADMSG && leases(&f) == -EBADMSG,
               "neither released nor listed", "it is");
@@ -460,7 +460,7 @@ static void test_damage(int dir)
     put_leases(dir, boot, LINE("10.9.0.2") "\0\n" LINE("10.9.0.3"),
                2 * strlen(LINE("10.9.0.2")) + 2);
     gets(&f, "damaged: a NUL byte", "new", "",
-         "-74: the lease file of network `net` is damaged in line 3");
+         "-74: the lease file of network `net` is damaged at line 3");
     put_leases(dir, boot, LINE("10.9.0.2") "\n" LINE("10.9.0.3"), 2 * strlen(LINE("10.9.0.2")) + 1);
     gets(&f, "an empty line is none", "new", "", "10.9.0.4");
 }
@@ -501,7 +501,7 @@ static void test_header(int dir)
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         put_file(dir, "net", bad[i], strlen(bad[i]));
         gets(&f, "a damaged header is no other boot", "new", "",
-             "-74: the lease file of network `net` is damaged in line 1");
+             "-74: the lease file of network `net` is damaged at line 1");
     }
     put_leases(dir, "5e0b0000-0000-0000-0000-000000000000", LINE("10.9.0.2"),
                strlen(LINE("10.9.0.2")));
