@@ -172,7 +172,8 @@ static char *key_of(const char *link, const char *leaf, enum family f)
 }
 
 struct links {
-    strv all, bridges;
+    struct strings all;
+    strv bridges; /* few */
     json_t *indexes;
 };
 
@@ -181,7 +182,7 @@ static int note_link(const struct link *link, void *arg)
     struct links *links = arg;
     if (!is_foreign(link))
         return 0;
-    strv_add(&links->all, link->name);
+    strings_add(&links->all, link->name);
     json_object_set_new(links->indexes, link->name, json_integer(link->index));
     if (link->is_bridge && !strv_has(links->bridges, link->name))
         strv_add(&links->bridges, link->name);
@@ -201,16 +202,18 @@ static int note_links(struct net *net, enum family f, bool all, struct state *s,
     links.bridges = take_ptr(s->bridges);
     int r = rt_each_link(net->rt, note_link, &links, e);
     s->bridges = links.bridges;
-    c->to = links.all;
+    c->to = strings_take(&links.all);
     /* Before 6.17, the per-link switch said nothing about forwarding IPv6. */
     const char *leaf = f == FOUR ? "forwarding" : can_force() ? "force_forwarding" : NULL;
     if (all)
         leaf = NULL;
+    struct strings from = {0};
     strv_each (link, c->to) {
         _cleanup_free_ char *key = leaf ? key_of(link, leaf, f) : NULL;
         if (!key || !is(key, "1"))
-            strv_add(&c->from, link);
+            strings_add(&from, link);
     }
+    c->from = strings_take(&from);
     return r;
 }
 
@@ -233,7 +236,7 @@ static int state_from_firewall(struct net *net, struct state *s, struct err *e)
     struct links links = {.indexes = json_object()};
     s->indexes = links.indexes;
     int r = rt_each_link(net->rt, note_link, &links, e);
-    strv_free(links.all);
+    strings_clear(&links.all);
     s->bridges = links.bridges;
     return r < 0 ? r : state_save(net, s, e);
 }
@@ -330,11 +333,11 @@ static bool any_renamed(const struct state *s)
 static void rename_all(const struct state *s, strv *links)
 {
     char buffer[IFNAMSIZ];
-    strv now = NULL;
+    struct strings now = {0};
     strv_each (link, *links)
-        strv_add(&now, name_now(s, link, buffer));
+        strings_add(&now, name_now(s, link, buffer));
     strv_free(*links);
-    *links = now;
+    *links = strings_take(&now);
 }
 
 /* Replaces renamed links in @s. Returns 1 if there were any. */

@@ -10,16 +10,16 @@ struct sweeping {
     char *const *live_ids;
     const struct gc *gc;
     struct err *e;
-    int first;        /* first failure */
-    strv dead_owners; /* ids that own leases of ended containers */
-    strv dead_links;
+    int first;                  /* first failure */
+    struct strings dead_owners; /* ids that own leases of ended containers */
+    struct strings dead_links;
 };
 
 static int collect_dead_lease(const struct lease *l, void *arg)
 {
     struct sweeping *s = arg;
     if (!strv_has(s->live_ids, l->owner))
-        strv_add(&s->dead_owners, l->owner);
+        strings_add(&s->dead_owners, l->owner);
     return 0;
 }
 
@@ -45,20 +45,20 @@ static int collect_dead_link(const struct link *link, void *arg)
     struct sweeping *s = arg;
     _cleanup_free_ char *mark = xasprintf("netctr %s ", s->net->instance);
     if (skip_prefix(link->name, "vc-") && skip_prefix(link->alias, mark) && !is_live_port(s, link))
-        strv_add(&s->dead_links, link->name);
+        strings_add(&s->dead_links, link->name);
     return 0;
 }
 
 static int sweep_leases(const struct network *n, struct sweeping *s, struct err *e)
 {
     int r = lease_each(s->net->leases_fd, n->name, collect_dead_lease, s, e);
-    strv_each (owner, s->dead_owners) {
+    strv_each (owner, s->dead_owners.items) {
         if (r == 0 && !s->gc->dry_run)
             r = endpoint_forget(s->net, owner, e); /* the bridge has entries for it too */
         if (r == 0)
             gc_tell(s->gc, GC_REMOVE, "lease of %s", owner);
     }
-    strv_free(take_ptr(s->dead_owners));
+    strings_clear(&s->dead_owners);
     /* A damaged lease file is left alone: it is rebuilt where all endpoints in use are known. */
     if (r == -EBADMSG) {
         err_clear(e);
@@ -124,9 +124,9 @@ int net_sweep(struct net *net, char *const *live_ids, const struct gc *gc, struc
     struct sweeping s = {.net = net, .live_ids = live_ids, .gc = gc, .e = e};
     _cleanup_err_ struct err step = ERR_INIT;
     err_note(&s.first, rt_each_link(net->rt, collect_dead_link, &s, &step), e, &step);
-    strv_each (name, s.dead_links)
+    strv_each (name, s.dead_links.items)
         err_note(&s.first, sweep_link(&s, name, &step), e, &step);
-    strv_free(s.dead_links);
+    strings_clear(&s.dead_links);
     err_note(&s.first, network_each(net, sweep_network, &s, &step), e, &step);
     if (!gc->dry_run)
         err_note(&s.first, sweep_leftovers(net, &step), e, &step);

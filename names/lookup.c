@@ -22,7 +22,7 @@ void lookup_result_clear(struct lookup_result *f)
 
 /* Appends the entries of the directory that are valid names. 0, also if the directory is missing;
  * -errno. */
-static int list(int dir, const char *path, strv *out)
+static int list(int dir, const char *path, struct strings *out)
 {
     char buffer[4096] __attribute__((aligned(8)));
     _cleanup_close_ int fd = openat(dir, path, LOOKUP_OPEN_DIRECTORY);
@@ -35,7 +35,7 @@ static int list(int dir, const char *path, strv *out)
         for (ssize_t at = 0; at < n;) {
             const struct dirent64 *entry = (const struct dirent64 *)(buffer + at);
             if (valid_name(entry->d_name))
-                strv_add(out, entry->d_name);
+                strings_add(out, entry->d_name);
             at += entry->d_reclen;
         }
     }
@@ -114,11 +114,11 @@ static int find_name(int dir, const char *network, const struct dns_question *q,
                      struct lookup_result *f)
 {
     _cleanup_free_ char *path = xasprintf("network/%s/%s", network, q->name);
-    _cleanup_strv_ strv ids = NULL;
+    _cleanup_strings_ struct strings ids = {0};
     int known = list(dir, path, &ids);
-    size_t count = strv_len(ids), first = count > most ? random_below(count) : 0;
+    size_t count = ids.count, first = count > most ? random_below(count) : 0;
     for (size_t i = 0; known >= 0 && i < count && f->count <= most; i++) {
-        _cleanup_free_ char *link = xasprintf("%s/%s", path, ids[(first + i) % count]),
+        _cleanup_free_ char *link = xasprintf("%s/%s", path, ids.items[(first + i) % count]),
                             *target = record_link(dir, link);
         if (!target)
             continue;
@@ -207,18 +207,19 @@ enum lookup lookup(int dir, const struct ip *asker, const struct dns_question *q
                    struct lookup_result *out)
 {
     *out = (struct lookup_result){0};
-    _cleanup_strv_ strv owner = owner_of(dir, asker), networks = NULL;
+    _cleanup_strv_ strv owner = owner_of(dir, asker);
+    _cleanup_strings_ struct strings networks = {0};
     if (!owner)
         return errno == ENOENT ? LOOKUP_REFUSE : LOOKUP_FAIL;
     _cleanup_free_ char *container = xasprintf("container/%s", owner[1]);
     if (list(dir, container, &networks) < 0)
         return LOOKUP_FAIL;
-    int known = find(dir, networks, q, most, out);
+    int known = find(dir, networks.items, q, most, out);
     if (known < 0)
         return LOOKUP_FAIL;
     if (known > 0)
         return LOOKUP_TELL;
-    if (!may_ask_outside(dir, owner[1], networks))
+    if (!may_ask_outside(dir, owner[1], networks.items))
         return LOOKUP_REFUSE;
     add_servers(dir, owner[1], out);
     return LOOKUP_FORWARD;

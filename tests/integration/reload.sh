@@ -70,8 +70,8 @@ links() {
 	address 10.71.0.1/24 is missing	ip address del 10.71.0.1/24 dev nc-a
 	address 10.71.0.1/24 is missing	ip address del 10.71.0.1/24 dev nc-a; ip address add 10.71.0.1/24 dev eth0; ip address del 10.71.0.1/24 dev eth0
 	address $six/64 is missing	ip address del $six/64 dev nc-a
-	the route to 10.71.0.0/24	ip route del 10.71.0.0/24 dev nc-a
-	the route to 	ip -6 route del ${six%::*}::/64 dev nc-a
+	the connected route to 10.71.0.0/24	ip route del 10.71.0.0/24 dev nc-a
+	the connected route to 	ip -6 route del ${six%::*}::/64 dev nc-a
 	bridge \`nc-a\` is missing	ip link del nc-a
 	bridge \`nc-a\` is missing	ip link set nc-a down; ip link set nc-a name br7; ip link set br7 up
 	was not created by netctr	ip link set nc-a alias mine
@@ -253,7 +253,7 @@ one_of_many() {
     wait_for 5 http -o /dev/null "http://$(address_of d)/"
     ip link set nc-b down
     netctr run --rm --network b "$box" true 2>"$tmp/said" # as little
-    assert_contains "$(cat "$tmp/said")" 'warning: network `a`: there is a link `nc-a`'
+    assert_contains "$(cat "$tmp/said")" 'warning: network `a`: link `nc-a` was not created'
     wait_for 5 http -o /dev/null "http://$(address_of d)/"
     ip link del nc-a
     netctr network reload
