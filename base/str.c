@@ -177,6 +177,31 @@ int parse_u64(const char *s, uint64_t min, uint64_t max, uint64_t *out)
     return 0;
 }
 
+/* A number like 1.25: whole + fraction / scale. */
+struct decimal {
+    uint64_t whole, fraction, scale; /* scale 1: no decimal point */
+};
+
+/* Parses the number at the beginning of @s; *@unit is what follows it, also after a failure. At most nine
+ * decimal places. -EINVAL; -ERANGE. */
+static int parse_decimal(const char *s, struct decimal *out, const char **unit)
+{
+    size_t digits = strspn(s, "0123456789"), places = 0;
+    bool point = s[digits] == '.';
+    const char *behind = s + digits + point;
+    if (point)
+        places = strspn(behind, "0123456789");
+    *unit = behind + places;
+    *out = (struct decimal){.scale = 1};
+    if (point && (places == 0 || places > 9))
+        return -EINVAL;
+    _cleanup_free_ char *whole = xstrndup(s, digits), *fraction = xstrndup(behind, places);
+    for (size_t i = 0; i < places; i++)
+        out->scale *= 10;
+    int r = parse_u64(whole, 0, UINT64_MAX, &out->whole);
+    return r == 0 && point ? parse_u64(fraction, 0, UINT64_MAX, &out->fraction) : r;
+}
+
 /* The unit's power of 1024. "m", "mb" and "MiB" are all in use. -EINVAL: not a unit. */
 static int size_steps(const char *unit)
 {
@@ -192,33 +217,22 @@ static int size_steps(const char *unit)
 
 int parse_size(const char *s, uint64_t *out)
 {
-    uint64_t value, part = 0;
-    size_t digits = strspn(s, "0123456789"), places = 0;
-    const char *unit = s + digits;
-    if (*unit == '.') {
-        places = strspn(++unit, "0123456789");
-        unit += places;
-    }
-    int steps = size_steps(unit);
-    bool dot = s[digits] == '.';
-    if (steps < 0 || (dot && (!places || places > 9 || !steps))) /* no fraction of a byte */
+    struct decimal d;
+    const char *unit;
+    int r = parse_decimal(s, &d, &unit), steps = size_steps(unit);
+    if (steps < 0 || (d.scale > 1 && steps == 0)) /* no fraction of a byte */
         return -EINVAL;
-    _cleanup_free_ char *number = xstrndup(s, digits), *behind = xstrndup(unit - places, places);
-    int r = parse_u64(number, 0, UINT64_MAX, &value);
-    if (r < 0 || (places && (r = parse_u64(behind, 0, UINT64_MAX, &part)) < 0))
+    if (r < 0)
         return r;
-    uint64_t scale = 1; /* of the fraction */
-    for (size_t i = 0; i < places; i++)
-        scale *= 10;
     /* In steps of 1024, because the fraction times a large unit would overflow. */
     for (; steps > 0; steps--) {
-        if (value > UINT64_MAX >> 10)
+        if (d.whole > UINT64_MAX >> 10)
             return -ERANGE;
-        part *= 1024;
-        value = (value << 10) + part / scale;
-        part %= scale;
+        d.fraction *= 1024;
+        d.whole = (d.whole << 10) + d.fraction / d.scale;
+        d.fraction %= d.scale;
     }
-    *out = value;
+    *out = d.whole;
     return 0;
 }
 
@@ -229,30 +243,22 @@ static const struct {
 
 int parse_rate(const char *s, uint64_t *out)
 {
-    uint64_t whole, fraction = 0, unit = 0;
-    size_t digits = strspn(s, "0123456789"), places = 0;
-    const char *rest = s + digits;
-    if (*rest == '.') {
-        places = strspn(++rest, "0123456789");
-        rest += places;
-    }
-    _cleanup_free_ char *number = xstrndup(s, digits), *behind = xstrndup(s + digits + 1, places);
-    for (size_t i = 0; !unit && i < ARRAY_LEN(rate_units); i++)
-        if (strcasecmp(rest, rate_units[i].name) == 0)
-            unit = rate_units[i].bits;
-    if (!unit || (s[digits] == '.' && (!places || places > 9)))
+    struct decimal d;
+    const char *unit;
+    uint64_t bits = 0;
+    int r = parse_decimal(s, &d, &unit);
+    for (size_t i = 0; !bits && i < ARRAY_LEN(rate_units); i++)
+        if (strcasecmp(unit, rate_units[i].name) == 0)
+            bits = rate_units[i].bits;
+    if (!bits)
         return -EINVAL;
-    int r = parse_u64(number, 0, UINT64_MAX, &whole);
-    if (r < 0 || (places && (r = parse_u64(behind, 0, UINT64_MAX, &fraction)) < 0))
+    if (r < 0)
         return r;
-    uint64_t scale = 1; /* of the fraction */
-    for (size_t i = 0; i < places; i++)
-        scale *= 10;
-    if (fraction * unit % scale) /* no fraction of a bit */
+    if (d.fraction * bits % d.scale) /* no fraction of a bit */
         return -EINVAL;
-    if (whole > UINT64_MAX / unit - 1)
+    if (d.whole > UINT64_MAX / bits - 1)
         return -ERANGE;
-    *out = whole * unit + fraction * unit / scale;
+    *out = d.whole * bits + d.fraction * bits / d.scale;
     return 0;
 }
 

@@ -303,18 +303,24 @@ static struct rtnl_neigh *neighbour(int index, const struct ip *address)
     return n;
 }
 
+/* Adds or replaces the entry @n, which is freed. */
+static void push_neighbour(struct rt_batch *b, struct rtnl_neigh *n, char *label)
+{
+    struct nl_msg *m = NULL;
+    rtnl_neigh_build_add_request(n, NLM_F_CREATE | NLM_F_REPLACE, &m);
+    rtnl_neigh_put(n);
+    rt_push(b, m, false, label);
+}
+
 void rt_add_neighbour(struct rt_batch *b, int index, const struct ip *address, const uint8_t mac[6])
 {
     struct rtnl_neigh *n = neighbour(index, address);
     struct nl_addr *lladdr = nl_addr_build(AF_LLC, mac, 6);
     rtnl_neigh_set_lladdr(n, lladdr);
     rtnl_neigh_set_state(n, NUD_PERMANENT);
-    struct nl_msg *m = NULL;
-    rtnl_neigh_build_add_request(n, NLM_F_CREATE | NLM_F_REPLACE, &m);
     nl_addr_put(lladdr);
-    rtnl_neigh_put(n);
     _cleanup_free_ char *text = ip_text(address);
-    rt_push(b, m, false, xasprintf("add neighbour %s", text));
+    push_neighbour(b, n, xasprintf("add neighbour %s", text));
 }
 
 void rt_add_fdb(struct rt_batch *b, int port_index, const uint8_t mac[6])
@@ -325,15 +331,11 @@ void rt_add_fdb(struct rt_batch *b, int port_index, const uint8_t mac[6])
     rtnl_neigh_set_ifindex(n, port_index);
     rtnl_neigh_set_lladdr(n, lladdr);
     rtnl_neigh_set_flags(n, NTF_MASTER);
-    rtnl_neigh_set_state(n,
-                         /* static; NUD_PERMANENT would make it an address of the bridge itself */
-                         NUD_NOARP);
-    struct nl_msg *m = NULL;
-    rtnl_neigh_build_add_request(n, NLM_F_CREATE | NLM_F_REPLACE, &m);
+    /* A static entry; NUD_PERMANENT would make it an address of the bridge itself. */
+    rtnl_neigh_set_state(n, NUD_NOARP);
     nl_addr_put(lladdr);
-    rtnl_neigh_put(n);
     _cleanup_free_ char *text = mac_text(mac);
-    rt_push(b, m, false, xasprintf("bind %s to its bridge port", text));
+    push_neighbour(b, n, xasprintf("bind %s to its bridge port", text));
 }
 
 void rt_delete_neighbour(struct rt_batch *b, int index, const struct ip *address)
