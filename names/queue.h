@@ -7,7 +7,7 @@
 #define QUEUE_SHARE 32             /* slots per asker once more than half are taken */
 #define QUEUE_ROOM (SLOTS - BATCH) /* the other slots are for receiving */
 
-#define NOBODY UINT16_MAX
+#define QUEUE_NONE UINT16_MAX
 
 struct queue_asker {
     struct ip address;
@@ -21,7 +21,7 @@ struct queue {
     uint16_t buckets[SLOTS];
     uint16_t free;         /* head of the free list */
     uint16_t turn, behind; /* first and last of the ring */
-    uint16_t asker[SLOTS]; /* owner of each slot; NOBODY: not taken */
+    uint16_t asker[SLOTS]; /* owner of each slot; QUEUE_NONE: not taken */
     uint16_t next[SLOTS];  /* next waiting slot of the same asker */
     bool waits[SLOTS];
     unsigned taken;
@@ -29,14 +29,14 @@ struct queue {
 };
 
 void queue_init(struct queue *q);
-/** May @address have another slot? If so, *@instead is NOBODY, or a slot of the asker with the
+/** May @address have another slot? If so, *@instead is QUEUE_NONE, or a slot of the asker with the
  *  most, which must be given up for it. */
 bool queue_admits(const struct queue *q, const struct ip *address, uint16_t *instead);
 /** Number of slots of this asker. */
 unsigned queue_held(const struct queue *q, const struct ip *address);
 /** Queues the question in @slot. */
 void queue_add(struct queue *q, uint16_t slot, const struct ip *address);
-/** Dequeues the slot whose turn it is; it still counts for its asker. NOBODY: none waits. */
+/** Dequeues the slot whose turn it is; it still counts for its asker. QUEUE_NONE: none waits. */
 uint16_t queue_take(struct queue *q);
 /** Frees the slot. */
 void queue_release(struct queue *q, uint16_t slot);

@@ -86,7 +86,7 @@ static void admit(struct server *s, uint16_t slot)
         put_back(s, slot);
         return;
     }
-    if (instead != NOBODY)
+    if (instead != QUEUE_NONE)
         release(s, instead);
     queue_add(&s->queue, slot, &asker);
 }
@@ -140,7 +140,7 @@ static unsigned receive_batch(struct server *s, int which)
  * queue. Unless so many come that they, and those of other clients, would be lost there. */
 static bool has_enough(const struct server *s, int which)
 {
-    return s->queue.taken > SLOTS / 2 && s->queue.turn != NOBODY && backlog(s, which) < BACKLOG;
+    return s->queue.taken > SLOTS / 2 && s->queue.turn != QUEUE_NONE && backlog(s, which) < BACKLOG;
 }
 
 void udp_receive(struct server *s)
@@ -155,7 +155,7 @@ void udp_receive(struct server *s)
 
 bool udp_pending(const struct server *s)
 {
-    return s->queue.turn != NOBODY || ((s->readable[0] || s->readable[1]) && s->free_count);
+    return s->queue.turn != QUEUE_NONE || ((s->readable[0] || s->readable[1]) && s->free_count);
 }
 
 /* ---- answering -------------------------------------------------------------------------------*/
@@ -287,7 +287,7 @@ void udp_answer(struct server *s)
     int64_t end = monotonic_us() + ANSWERS_US;
     for (int i = 0; i < ANSWERS_MAX && monotonic_us() < end; i++) {
         uint16_t slot = queue_take(&s->queue);
-        if (slot == NOBODY)
+        if (slot == QUEUE_NONE)
             break;
         answer_one(s, slot);
     }

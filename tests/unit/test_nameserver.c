@@ -693,29 +693,29 @@ static void queue(void)
     queue_init(&q);
     while (queue_admits(&q, &many, &instead))
         queue_add(&q, next++, &many);
-    require(next == SLOTS / 2 + 1 && instead == NOBODY, "%u", next);
+    require(next == SLOTS / 2 + 1 && instead == QUEUE_NONE, "%u", next);
     queue_add(&q, next++, &other);
     queue_add(&q, next++, &other);
     require(q.asker[queue_take(&q)] != q.asker[queue_take(&q)], "one after the other");
     for (unsigned i = 0; i < 230; i++) { /* more askers than there is room for */
         const struct ip another = {.family = AF_INET, .bytes = {10, 1, 0, (uint8_t)i}};
         require(queue_admits(&q, &another, &instead), "asker %u", i);
-        if (instead != NOBODY) {
+        if (instead != QUEUE_NONE) {
             require(q.askers[q.asker[instead]].held > 1, "one who has but one gives it up");
             queue_release(&q, instead);
         }
-        for (next = 0; q.asker[next] != NOBODY;)
+        for (next = 0; q.asker[next] != QUEUE_NONE;)
             next++;
         queue_add(&q, next, &another);
         require(q.taken <= QUEUE_ROOM, "%u", q.taken);
     }
     unsigned count = 0;
-    for (uint16_t slot; (slot = queue_take(&q)) != NOBODY; count++)
+    for (uint16_t slot; (slot = queue_take(&q)) != QUEUE_NONE; count++)
         queue_release(&q, slot);
     for (uint16_t i = 0; i < SLOTS; i++)
-        if (q.asker[i] != NOBODY)
+        if (q.asker[i] != QUEUE_NONE)
             queue_release(&q, i);
-    require(q.taken == 0 && q.turn == NOBODY && count > 300, "%u", q.taken);
+    require(q.taken == 0 && q.turn == QUEUE_NONE && count > 300, "%u", q.taken);
     done();
 }
 
