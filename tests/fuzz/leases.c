@@ -1,6 +1,5 @@
-/* The lease file. An input that begins with "#" is the whole of it; else it is lines, and gets a header
- * whose sum is right, behind which the parsers of lines are.
- */
+/* The lease file. An input that starts with "#" is the whole file. Any other input is taken as
+ * lines and gets a header with a correct checksum, which lets it reach the parsers of lines. */
 #include "fuzz.h"
 
 #include "ipam/lease_file.c"
@@ -35,6 +34,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     must(lease_file_write(scratch_dir(), "blue", &b, NULL) == 0);
     must(lease_file_read(scratch_dir(), "blue", &again, NULL) == 1);
-    must(held(&b) == held(&again)); /* one that rests may have rested in between */
+    must(held(&b) == held(&again)); /* a cooling lease may have become free in between */
     return 0;
 }

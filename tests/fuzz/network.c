@@ -1,4 +1,5 @@
-/* A network's definition: people may edit it. What is accepted is written as what it was read as. */
+/* A network definition, which people may edit. What is accepted is written with the same
+ * meaning. */
 #include "fuzz.h"
 
 #include "bridge/network_file.c"

@@ -75,7 +75,7 @@ t 'a bridge that is down, without address, gone; a container that is unplugged' 
 by_hand() {
     patient a
     ip address add 10.88.7.7/24 dev nc-default
-    finds warning 'network `default`: address 10.88.7.7/24 is not the network'"'"'s'
+    finds warning 'network `default`: address 10.88.7.7/24 does not belong to the network'
     cured
     ip link set nc-default address 02:00:00:00:00:07
     finds warning 'network `default`: mac: should be'

@@ -150,9 +150,9 @@ refused_properties() {
     snapshot
     refused 'one for IPv4 is given already' netctr network create --subnet 10.1.0.0/24 --subnet 10.2.0.0/24 x
     refused 'has host bits set' netctr network create --subnet 10.1.0.1/24 x
-    refused 'cannot be a network' netctr network create --subnet 127.3.0.0/16 x
-    refused 'cannot be a network' netctr network create --subnet fe80::/64 x
-    refused 'cannot be a network' netctr network create --subnet 224.0.0.0/24 x
+    refused 'cannot be used by a network' netctr network create --subnet 127.3.0.0/16 x
+    refused 'cannot be used by a network' netctr network create --subnet fe80::/64 x
+    refused 'cannot be used by a network' netctr network create --subnet 224.0.0.0/24 x
     refused 'is not in a subnet' netctr network create --subnet 10.1.0.0/24 --gateway 10.2.0.1 x
     refused 'is the broadcast address' netctr network create --subnet 10.1.0.0/24 --gateway 10.1.0.255 x
     refused 'is the network address' netctr network create --subnet 10.1.0.0/24 --gateway 10.1.0.0 x

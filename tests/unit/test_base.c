@@ -1,4 +1,4 @@
-/* The ground: strings, parsers, state files, processes. Files have their own test. */
+/* base/: strings, parsers, state files, locks, processes. test_fs.c tests files. */
 #include "check.h"
 
 #include <signal.h>
@@ -268,7 +268,7 @@ static void test_strv(void)
           "is another function");
 }
 
-/* Counts reallocations instead of time: a vector that grows by one each would have 200,000. */
+/* Counts reallocations instead of time: growing by one string each would need 200,000. */
 static void test_strings(void)
 {
     enum { COUNT = 200000 };
@@ -317,7 +317,8 @@ static void test_errors(void)
     check(skip_prefix(e.text, "start `web`: open"), "nothing is said twice", text_of(&e));
     check(err_hint(&e, "make it") == -ENOENT && streq(e.hint, "make it"), "hint", "lost");
     check(err_status(&e, 127) == -ENOENT && e.status == 127, "status", "lost");
-    err_say(&e, -EINVAL, "not \"%s\"", e.text); /* made of the one that it replaces */
+    /* the arguments include the text that is replaced */
+    err_say(&e, -EINVAL, "not \"%s\"", e.text);
     check(!e.hint && e.status == 0 && skip_prefix(e.text, "not \"start"),
           "an error is replaced whole", text_of(&e));
     err_move(&other, &e);
@@ -402,7 +403,8 @@ static void test_json(int dir)
     check(strv_len(mixed) == 2, "no string is left out", "it is kept");
 }
 
-/* What cannot be stored must not be dropped: a command without one of its arguments is another. */
+/* Text that cannot be stored must not be dropped: a command without one of its arguments is another
+ * command. */
 static void test_json_not_text(int dir)
 {
     char *words[] = {(char *)"rm", (char *)"a\xff", NULL};
@@ -420,7 +422,7 @@ static void test_json_not_text(int dir)
     }
 }
 
-/* Has @pid that file open? */
+/* Does @pid have that file open? */
 static bool has_open(pid_t pid, int fd)
 {
     struct stat st, other;
@@ -435,7 +437,7 @@ static bool has_open(pid_t pid, int fd)
     return found;
 }
 
-/* Who waited for a lock whose file was removed has the lock of the file that is there now. */
+/* A process that waited for a lock whose file was removed locks the new file. */
 static void test_removed_lock(int dir)
 {
     int held = lock_file_at(dir, "removed", LOCK_EX), gate[2];
@@ -444,7 +446,7 @@ static void test_removed_lock(int dir)
     if (pid == 0) {
         close(held);
         close(gate[0]);
-        close(gate[1]); /* from here on it has the file open only to wait for it */
+        close(gate[1]); /* from here on, the child has the file open only to wait for it */
         int own = lock_file_at(dir, "removed", LOCK_EX);
         _exit(own >= 0 && lock_file_at(dir, "removed", LOCK_EX | LOCK_NB) == -EWOULDBLOCK ? 0 : 1);
     }
@@ -484,7 +486,7 @@ static int wait_for_end(void *arg)
     return read(*(int *)arg, &c, 1) != 0;
 }
 
-/* A process by another name; it ends when @wake is closed here. */
+/* A process with this name; it ends when @wake is closed here. */
 static pid_t named_process(const char *name, int wake[2])
 {
     int ready[2];
@@ -543,7 +545,7 @@ static void nothing(int sig)
     (void)sig;
 }
 
-/* The timer rings more often than the wait is long. */
+/* The timer fires more often than the wait is long. */
 static void test_wait_under_signals(void)
 {
     struct sigaction act = {.sa_handler = nothing}, old;
@@ -552,7 +554,7 @@ static void test_wait_under_signals(void)
     _cleanup_close_ int self = pidfd_of(getpid(), proc_start_time(getpid()));
     struct timespec before, after;
     clock_gettime(CLOCK_MONOTONIC, &before);
-    pid_t guard = fork(); /* should the wait not end, the process that is waited for does */
+    pid_t guard = fork(); /* if the wait does not end, this kills the process that is waited for */
     if (guard == 0) {
         sleep(3);
         kill(getppid(), SIGTERM);
