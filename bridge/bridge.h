@@ -110,13 +110,13 @@ bool endpoint_wait_for_expiry(const struct endpoint *ep);
 
 /* endpoint.c, record.c */
 /** Brings an existing host veth to the state of a new one, except for its name and its bridge. */
-int endpoint_settle(struct net *net, const struct network *n, const struct link *bridge,
-                    const struct endpoint *ep, struct err *e);
+int endpoint_configure_port(struct net *net, const struct network *n, const struct link *bridge,
+                            const struct endpoint *ep, struct err *e);
 /** The MAC of the host's end, which must differ from the container's. */
 void endpoint_port_mac(const struct endpoint *ep, uint8_t mac[6]);
 char *endpoint_port_alias(struct net *net, const struct endpoint *ep); /* caller frees */
 /** Does the host keep permanent neighbour entries for @ep? */
-bool endpoint_is_known(const struct network *n, const struct endpoint *ep);
+bool endpoint_has_neighbours(const struct network *n, const struct endpoint *ep);
 struct port_flags endpoint_port_flags(const struct network *n, const struct endpoint *ep);
 char *endpoint_port_name(const char *id, const char *network); /* caller frees */
 struct fw_guard endpoint_guard(const struct endpoint *ep);

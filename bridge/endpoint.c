@@ -127,7 +127,7 @@ struct port_flags endpoint_port_flags(const struct network *n, const struct endp
 /* Permanent entries save ARP and cannot be evicted by a full neighbour table. Without the guard, a
  * container may use other addresses and MACs and hand these on. The host does not talk to an
  * isolated network. */
-bool endpoint_is_known(const struct network *n, const struct endpoint *ep)
+bool endpoint_has_neighbours(const struct network *n, const struct endpoint *ep)
 {
     return ep->guard && n->mode != GATEWAY_ISOLATED;
 }
@@ -137,7 +137,7 @@ static void configure_port(struct rt_batch *batch, struct net *net, const struct
                            const struct network *n, const struct endpoint *ep)
 {
     _cleanup_free_ char *alias = endpoint_port_alias(net, ep);
-    bool known = endpoint_is_known(n, ep);
+    bool known = endpoint_has_neighbours(n, ep);
     rt_set_port(batch, ep->host_veth, endpoint_port_flags(n, ep), alias);
     if (known && ep->address4.family)
         rt_add_neighbour(batch, bridge->index, &ep->address4, ep->mac);
@@ -192,8 +192,8 @@ static int make_port(struct net *net, const struct link *bridge, int netns, cons
     return r < 0 ? r : configure_port_by_index(net, ep, e);
 }
 
-int endpoint_settle(struct net *net, const struct network *n, const struct link *bridge,
-                    const struct endpoint *ep, struct err *e)
+int endpoint_configure_port(struct net *net, const struct network *n, const struct link *bridge,
+                            const struct endpoint *ep, struct err *e)
 {
     _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(net->rt);
     configure_port(batch, net, bridge, n, ep);
@@ -204,8 +204,8 @@ int endpoint_settle(struct net *net, const struct network *n, const struct link 
 /* A new link has IPv6 on or off as the namespace's defaults say, and those were chosen for the
  * first networks. If this network differs, IPv6 is switched before the link goes up
  * (CVE-2024-32473). */
-static int settle_ipv6(int netns, const struct endpoint *ep, const struct endpoint_request *request,
-                       struct err *e)
+static int set_ipv6(int netns, const struct endpoint *ep, const struct endpoint_request *request,
+                    struct err *e)
 {
     bool wanted = ep->address6.family != 0;
     if (request->born == (wanted ? BORN_WITH_IPV6 : BORN_WITHOUT_IPV6))
@@ -338,7 +338,7 @@ static int attach_steps(struct net *net, const struct network *n, int netns, str
         return err_set(e, r, "find bridge `%s`", n->bridge);
     if ((r = add_guard(net, ep, e)) < 0 || (r = make_port(net, &bridge, netns, n, ep, e)) < 0 ||
         (r = find_interface(inside, ep->interface, &own, e)) < 0 ||
-        (r = settle_ipv6(netns, ep, request, e)) < 0 || (r = set_sysctls(netns, n, ep, e)) < 0 ||
+        (r = set_ipv6(netns, ep, request, e)) < 0 || (r = set_sysctls(netns, n, ep, e)) < 0 ||
         (r = configure(inside, &own, n, ep, request->metric, e)) < 0 ||
         (r = wait_until_reachable(net, inside, ep, e)) < 0 ||
         (r = announce(inside, own.index, ep, e)) < 0 || (r = endpoint_open_ports(net, ep, e)) < 0)
@@ -346,7 +346,7 @@ static int attach_steps(struct net *net, const struct network *n, int netns, str
     return endpoints_end_stale_flows(ep, 1, e);
 }
 
-static int write_intent(const struct endpoint_request *request, const struct endpoint *ep,
+static int write_record(const struct endpoint_request *request, const struct endpoint *ep,
                         int record_dir, struct err *e)
 {
     _cleanup_close_ int lock = request->lock(request->lock_arg, e);
@@ -379,7 +379,7 @@ int endpoint_attach(struct net *net, const struct network *n, int netns, struct 
     struct endpoint ep = describe(n, request);
     int r = take_lease(net, n, request, &ep, e);
     if (r == 0)
-        r = write_intent(request, &ep, record_dir, e);
+        r = write_record(request, &ep, record_dir, e);
     if (r == 0)
         r = attach_steps(net, n, netns, inside, request, &ep, e);
     if (r < 0) {

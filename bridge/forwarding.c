@@ -119,7 +119,7 @@ static int state_load(struct net *net, struct state *out, struct err *e)
 
 /* ---- sysctls ----------------------------------------------------------------------------------*/
 
-static bool is(const char *key, const char *value)
+static bool sysctl_is(const char *key, const char *value)
 {
     _cleanup_free_ char *now = sysctl_read(key);
     return now && streq(now, value);
@@ -128,13 +128,13 @@ static bool is(const char *key, const char *value)
 /* Does this kernel have force_forwarding (Linux 6.17)? */
 static bool can_force(void)
 {
-    return is(IPV6_FORCE, "0") || is(IPV6_FORCE, "1");
+    return sysctl_is(IPV6_FORCE, "0") || sysctl_is(IPV6_FORCE, "1");
 }
 
 /* 1, 0 or -errno. On a kernel without IPv6 there is nothing to switch on, so the answer is 1. */
 static int is_on(enum family f, struct err *e)
 {
-    if (f == SIX && is(IPV6_FORCE, "1"))
+    if (f == SIX && sysctl_is(IPV6_FORCE, "1"))
         return 1;
     const char *key = f == FOUR ? IPV4 : IPV6;
     _cleanup_free_ char *now = sysctl_read(key);
@@ -166,7 +166,7 @@ static bool is_foreign(const struct link *link)
     return !(link->flags & IFF_LOOPBACK) && !skip_prefix(link->alias, "netctr ");
 }
 
-static char *key_of(const char *link, const char *leaf, enum family f)
+static char *sysctl_key(const char *link, const char *leaf, enum family f)
 {
     return xasprintf("net/%s/conf/%s/%s", names[f], link, leaf);
 }
@@ -209,8 +209,8 @@ static int note_links(struct net *net, enum family f, bool all, struct state *s,
         leaf = NULL;
     struct strings from = {0};
     strv_each (link, c->to) {
-        _cleanup_free_ char *key = leaf ? key_of(link, leaf, f) : NULL;
-        if (!key || !is(key, "1"))
+        _cleanup_free_ char *key = leaf ? sysctl_key(link, leaf, f) : NULL;
+        if (!key || !sysctl_is(key, "1"))
             strings_add(&from, link);
     }
     c->from = strings_take(&from);
@@ -243,7 +243,7 @@ static int state_from_firewall(struct net *net, struct state *s, struct err *e)
 
 /* If the file is damaged, all present links are closed: the file exists only if netctr has switched
  * something on. The caller holds the lock. */
-static int state_load_or_close(struct net *net, struct state *s, struct err *e)
+static int state_load_or_rebuild(struct net *net, struct state *s, struct err *e)
 {
     int r = state_load(net, s, e);
     if (r == 0 && s->missing)
@@ -266,8 +266,8 @@ static int state_load_or_close(struct net *net, struct state *s, struct err *e)
 static int replace_sysctl(const char *link, const char *leaf, const char *was, const char *now,
                           struct err *e)
 {
-    _cleanup_free_ char *key = key_of(link, leaf, SIX);
-    int r = is(key, was) ? sysctl_write(key, now, e) : 0;
+    _cleanup_free_ char *key = sysctl_key(link, leaf, SIX);
+    int r = sysctl_is(key, was) ? sysctl_write(key, now, e) : 0;
     if (r != -ENOENT)
         return r;
     err_clear(e);
@@ -341,7 +341,7 @@ static void rename_all(const struct state *s, strv *links)
 }
 
 /* Replaces renamed links in @s. Returns 1 if there were any. */
-static int follow_names(struct net *net, struct state *s, struct err *e)
+static int update_names(struct net *net, struct state *s, struct err *e)
 {
     if (!any_renamed(s))
         return 0;
@@ -377,7 +377,7 @@ static int open_old_names(struct net *net, const struct state *s, enum family f,
 
 static int close_renamed(struct net *net, struct state *s, struct err *e)
 {
-    int r = follow_names(net, s, e), renamed = r;
+    int r = update_names(net, s, e), renamed = r;
     for (int f = 0; r >= 0 && renamed && f < FAMILIES && !s->opened; f++) {
         r = close_links(net, s, (enum family)f, e);
         if (r == 0)
@@ -387,7 +387,7 @@ static int close_renamed(struct net *net, struct state *s, struct err *e)
 }
 
 /* Asked without the lock, since nearly every start asks; checked again under the lock. */
-static bool must_follow(struct net *net)
+static bool has_renamed_links(struct net *net)
 {
     _cleanup_state_ struct state s = {0};
     return state_load(net, &s, NULL) == 0 && any_renamed(&s);
@@ -436,11 +436,11 @@ int forwarding_up(struct net *net, const struct network *n, struct err *e)
     for (int f = 0; f < FAMILIES; f++)
         if (needs(n, (enum family)f) && (r = is_on((enum family)f, e)) <= 0)
             break;
-    if (r < 0 || (r != 0 && !must_follow(net)))
+    if (r < 0 || (r != 0 && !has_renamed_links(net)))
         return r < 0 ? r : 0;
     _cleanup_state_ struct state s = {0};
     _cleanup_close_ int lock = forwarding_lock(net, e);
-    r = lock < 0 ? lock : state_load_or_close(net, &s, e);
+    r = lock < 0 ? lock : state_load_or_rebuild(net, &s, e);
     if (r == 0)
         r = close_renamed(net, &s, e);
     for (int f = 0; r >= 0 && f < FAMILIES; f++)
@@ -457,8 +457,8 @@ int forwarding_up(struct net *net, const struct network *n, struct err *e)
 int forwarding_add(struct net *net, struct fw_batch *batch, struct err *e)
 {
     _cleanup_state_ struct state s = {0};
-    int r = state_load_or_close(net, &s, e);
-    if (r == 0 && (r = follow_names(net, &s, e)) > 0)
+    int r = state_load_or_rebuild(net, &s, e);
+    if (r == 0 && (r = update_names(net, &s, e)) > 0)
         r = 0;
     /* If the state cannot be written, the host must still get its firewall. */
     if (r < 0) {
@@ -515,10 +515,10 @@ int net_open_forwarding(struct net *net, bool open, struct err *e)
 {
     _cleanup_state_ struct state s = {0};
     _cleanup_close_ int lock = forwarding_lock(net, e);
-    int r = lock < 0 ? lock : state_load_or_close(net, &s, e);
+    int r = lock < 0 ? lock : state_load_or_rebuild(net, &s, e);
     if (r < 0)
         return r;
-    if (!open && (r = follow_names(net, &s, e)) < 0)
+    if (!open && (r = update_names(net, &s, e)) < 0)
         return r;
     s.opened = open;
     r = state_save(net, &s, e);

@@ -164,7 +164,7 @@ static int choose_bridge(struct net *net, struct network *n, struct err *e)
     return err_say(e, -EADDRINUSE, "no interface name is free for network `%s`", n->name);
 }
 
-static int settle_subnets(struct net *net, struct network *n, bool dual, struct err *e)
+static int choose_subnets(struct net *net, struct network *n, bool dual, struct err *e)
 {
     int r = 0;
     if (n->subnet4.prefix)
@@ -193,7 +193,7 @@ int network_create(struct net *net, struct network *n, bool dual, struct err *e)
     _cleanup_free_ char *file = xasprintf("%s.json", n->name);
     if (faccessat(net->networks_fd, file, F_OK, 0) == 0)
         return err_say(e, -EEXIST, "network `%s` already exists", n->name);
-    r = settle_subnets(net, n, dual, e);
+    r = choose_subnets(net, n, dual, e);
     if (r == 0)
         r = choose_bridge(net, n, e);
     if (r < 0)

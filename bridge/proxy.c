@@ -170,7 +170,7 @@ static struct connection *choose_victim(struct proxy *p, const struct connection
     return own && monotonic_ms() - own->active_ms >= IDLE_MS ? own : NULL;
 }
 
-static void note_crowd(struct proxy *p, bool closed)
+static void count_crowded(struct proxy *p, bool closed)
 {
     const struct user *most = p->users.all;
     for (const struct user *u = most; u; u = u->next)
@@ -187,7 +187,7 @@ static bool make_room(struct proxy *p, const struct connection *c)
 {
     identify_users(p);
     struct connection *victim = choose_victim(p, c);
-    note_crowd(p, victim != NULL);
+    count_crowded(p, victim != NULL);
     if (victim) {
         victim->broken = victim->crowded_out = true;
         close_connection(p, victim);

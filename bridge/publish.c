@@ -303,7 +303,7 @@ static int drop_all(int fd)
 
 /* Binds one port of one family. If *@port is 0, the kernel chooses it. Returns the socket or
  * -errno. */
-static int hold_one(int family, const struct port_mapping *p, uint16_t *port)
+static int bind_one(int family, const struct port_mapping *p, uint16_t *port)
 {
     int type = p->protocol == IPPROTO_UDP ? SOCK_DGRAM : SOCK_STREAM, one = 1;
     _cleanup_close_ int fd = socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, p->protocol);
@@ -338,7 +338,7 @@ bool port_mapping_collides(const struct port_mapping *a, const struct port_mappi
 }
 
 /* Is the port used by an earlier item of the same request? */
-static bool asked_before(const struct port_mappings *list, const struct port_mapping *p)
+static bool is_requested_before(const struct port_mappings *list, const struct port_mapping *p)
 {
     for (const struct port_mapping *q = list->items; q < p; q++)
         if (p->host_port && port_mapping_collides(p, q))
@@ -368,17 +368,17 @@ static int explain(const struct port_mapping *p, int code, struct err *e)
 
 /* An ephemeral port must be free in both families. The kernel chooses it for IPv4; if IPv6 has it
  * in use, another one is tried. */
-static int hold_families(struct port_mapping *p, bool ipv6, struct bound_ports *out)
+static int bind_families(struct port_mapping *p, bool ipv6, struct bound_ports *out)
 {
     bool v4 = p->host.family != AF_INET6,
          v6 = p->host.family == AF_INET6 || (ipv6 && !p->host.family);
     bool ephemeral = p->host_port == 0;
     for (int tries = 0;; tries++) {
         uint16_t port = p->host_port;
-        _cleanup_close_ int fd4 = v4 ? hold_one(AF_INET, p, &port) : -1;
+        _cleanup_close_ int fd4 = v4 ? bind_one(AF_INET, p, &port) : -1;
         if (v4 && fd4 < 0)
             return fd4;
-        _cleanup_close_ int fd6 = v6 ? hold_one(AF_INET6, p, &port) : -1;
+        _cleanup_close_ int fd6 = v6 ? bind_one(AF_INET6, p, &port) : -1;
         if (v6 && fd6 == -EADDRINUSE && ephemeral && tries < 64)
             continue;
         if (v6 && fd6 < 0)
@@ -394,7 +394,7 @@ static int hold_families(struct port_mapping *p, bool ipv6, struct bound_ports *
 }
 
 /* Every port costs one or two fds; the default limit is 1,024. */
-static void make_room_for(size_t sockets)
+static void raise_fd_limit(size_t sockets)
 {
     struct rlimit l;
     if (getrlimit(RLIMIT_NOFILE, &l) < 0 || l.rlim_cur >= sockets + 64)
@@ -409,15 +409,15 @@ int port_mappings_bind(struct port_mappings *list, bool ipv6, struct bound_ports
     *out = (struct bound_ports){0};
     if (list->count == 0)
         return 0;
-    make_room_for(list->count * 2);
+    raise_fd_limit(list->count * 2);
     out->items = xcalloc(list->count * 2, sizeof(*out->items));
     for (size_t i = 0; i < list->count; i++) {
-        int r = hold_families(&list->items[i], ipv6, out);
+        int r = bind_families(&list->items[i], ipv6, out);
         if (r < 0) {
             bound_ports_clear(out);
             if (refused)
                 *refused = &list->items[i];
-            if (r == -EADDRINUSE && asked_before(list, &list->items[i]))
+            if (r == -EADDRINUSE && is_requested_before(list, &list->items[i]))
                 return err_say(e, -EINVAL, "port %d/%s is published twice",
                                list->items[i].host_port, protocol_name(list->items[i].protocol));
             return explain(&list->items[i], r, e);

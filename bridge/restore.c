@@ -99,7 +99,7 @@ static int restore_endpoint(struct net *net, const struct network *n, const stru
         return r;
     r = restore_port(net, bridge, &port, live, e);
     if (r == 0)
-        r = endpoint_settle(net, n, bridge, ep, e);
+        r = endpoint_configure_port(net, n, bridge, ep, e);
     if (r == 0)
         wait_until_open(net, ep);
     if (r == 0 && ep->rate)

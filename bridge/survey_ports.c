@@ -88,9 +88,9 @@ static int compare_entries(struct survey *s, const struct endpoint *ep, const st
                            struct err *e)
 {
     int r = ep->guard ? compare_entry(s, ep, port->index, NULL, e) : 0;
-    if (r == 0 && endpoint_is_known(s->n, ep))
+    if (r == 0 && endpoint_has_neighbours(s->n, ep))
         r = compare_entry(s, ep, s->bridge.index, &ep->address4, e);
-    if (r == 0 && endpoint_is_known(s->n, ep))
+    if (r == 0 && endpoint_has_neighbours(s->n, ep))
         r = compare_entry(s, ep, s->bridge.index, &ep->address6, e);
     return r;
 }

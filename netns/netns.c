@@ -183,7 +183,7 @@ int netns_of_process(pid_t pid, uint64_t start)
     _cleanup_free_ char *path = xasprintf("/proc/%d/ns/net", pid);
     _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return -errno;
+        return errno == ENOENT ? -ESRCH : -errno; /* a zombie has no namespaces */
     /* The pidfd still works, so the path led to this process. */
     int r = pidfd_signal(process, 0);
     return r < 0 ? r : take_fd(fd);

@@ -162,6 +162,8 @@ strv strv_split(const char *s, char separator);
 char *strv_join(char *const *v, const char *between); /**< "" if @v is empty; caller frees */
 void strv_free(strv v);
 void strv_cleanup(strv *v);
+#define strv_each(s, v) for (char *const *s##_i = (v), *s; s##_i && (s = *s##_i); s##_i++)
+
 /** A vector that grows in amortised constant time, for loops without a small bound; strv_add()
  *  walks the whole vector at each call. Start with {0}. @items is NULL or NULL-terminated. */
 struct strings {
@@ -174,7 +176,6 @@ void strings_add_take(struct strings *l, char *s);  /**< takes ownership of @s *
 strv strings_take(struct strings *l);               /**< moves the vector out; NULL if empty */
 void strings_clear(struct strings *l);
 #define _cleanup_strings_ __attribute__((cleanup(strings_clear), unused))
-#define strv_each(s, v) for (char *const *s##_i = (v), *s; s##_i && (s = *s##_i); s##_i++)
 
 /** Parses a whole unsigned decimal number in [min, max]. -EINVAL, or -ERANGE. */
 int parse_u64(const char *s, uint64_t min, uint64_t max, uint64_t *out);
@@ -193,8 +194,8 @@ bool valid_name(const char *s);
 #define NAME_RULE                                                                                \
     "letters, digits, `_`, `.` and `-`, at most 63, the first a letter or digit, no `.` at the " \
     "end or beside another"
-/** Labels of letters, digits, `_` and `-` (not first or last in a label), joined by dots; at most
- *  @max characters. */
+/** Labels of letters, digits, `_` and `-`, joined by dots; at most @max characters. No label starts
+ *  or ends with `-`. */
 bool valid_host_name(const char *s, size_t max);
 /** Is it valid UTF-8, and so storable in a state file? */
 bool valid_utf8(const char *s);
@@ -241,7 +242,7 @@ int mkdir_parents(const char *path, mode_t mode, struct err *e);
 int read_file_at(int dirfd, const char *path, size_t max, char **out, size_t *size);
 /** Reads an open file to its end. As above. */
 int read_fd(int fd, size_t max, char **out, size_t *size);
-/** The same for files that only netctr writes. A file that is too large, not a regular one, or a
+/** read_file_at() for files that only netctr writes. A file that is too large, not a regular one, or a
  *  symbolic link (which could lead anywhere) is damaged: -EBADMSG. */
 int read_state_at(int dirfd, const char *path, size_t max, char **out, size_t *size);
 /** Replaces a file in one step: writes a temporary file and renames it. Readers see the old or the
