@@ -11,6 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     _cleanup_err_ struct err e = ERR_INIT;
     if (!j || parse_definition(j, "blue", &n, &e) < 0)
         return 0;
+    must(interface_name_valid(n.bridge));
     first = network_to_json(&n);
     must(parse_definition(first, "blue", &again, NULL) == 0);
     second = network_to_json(&again);
