@@ -1,5 +1,5 @@
-/* What a container reads of names and resolvers. In /etc/hosts our part stands between two lines, and all
- * else is the container's, which may write there.
+/* The contents of /etc/hosts and /etc/resolv.conf. In /etc/hosts, netctr's block is between two marker lines;
+ * the container may write everything else.
  */
 #include "etc_text.h"
 
@@ -21,14 +21,14 @@ static void append(char **text, const char *more)
 
 enum { HOSTS_MAX = 1 << 20 };
 
-/* NULL: the host has none that can be read. What is between lines of ours is another netctr's, should the host be a
- * container. */
+/* NULL: the host's file does not exist or is unreadable. If the host is itself a container of netctr, the
+ * block between our markers is left out. */
 static char *host_hosts(void)
 {
     char *text = NULL;
     int r = read_file_at(AT_FDCWD, "/etc/hosts", HOSTS_MAX, &text, NULL);
     if (r < 0 && r != -ENOENT)
-        warn("cannot read this host's /etc/hosts: %s; the container gets localhost alone",
+        warn("cannot read the host's /etc/hosts: %s; the container's has only localhost",
              strerror(-r));
     if (r < 0)
         return NULL;
@@ -65,7 +65,7 @@ char *hosts_with(const char *text, const char *block)
 
 /* ---- resolv.conf -----------------------------------------------------------------------------*/
 
-/* "nameserver 127.0.0.53": its address, or NULL for every other line. */
+/* The address of a line "nameserver 127.0.0.53"; NULL for every other line. */
 static const char *nameserver(const char *line)
 {
     const char *rest = skip_prefix(line, "nameserver");
@@ -73,7 +73,7 @@ static const char *nameserver(const char *line)
     return space > 0 && rest[space] ? rest + space : NULL;
 }
 
-/* On loopback (0.0.0.0 and :: are, too, to a resolver), or on a link that only the host has. */
+/* On loopback (resolvers treat 0.0.0.0 and :: as such as well), or link-local. */
 static bool only_for_the_host(const char *server)
 {
     _cleanup_free_ char *address = xstrndup(server, strcspn(server, " \t%"));
@@ -86,7 +86,7 @@ static bool only_for_the_host(const char *server)
            IN6_IS_ADDR_LINKLOCAL(&ip.v6);
 }
 
-/* Without the servers that a container cannot reach; NULL when no server is left. */
+/* @text without the servers that a container cannot reach; NULL if none is left. Caller frees. */
 static char *reachable_part(const char *text)
 {
     _cleanup_strv_ strv lines = strv_split(text, '\n');
@@ -106,7 +106,8 @@ static char *reachable_part(const char *text)
     return NULL;
 }
 
-/* As a container can use it; NULL: no server is left, or it cannot be read: then @e says so. */
+/* The host's resolv.conf as a container can use it; NULL without an error in @e: no server is left. Caller
+ * frees. */
 static char *usable_conf(struct err *e)
 {
     static const char *const sources[] = {"/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"};
@@ -185,8 +186,8 @@ static void put_servers(char **out, const struct resolv_plan *p, const char *usa
         keep_lines(out, usable, keys);
 }
 
-/* A name without a dot is a container's before it is anything else: with ndots:0 it is asked for as it is,
- * and only then with the search domains, which the world is asked for. */
+/* A name without a dot means a container first: with ndots:0 it is queried as it is, and with the search
+ * domains, which are resolved outside, only after that. */
 static void put_options(char **out, const struct resolv_plan *p, const char *usable)
 {
     static const char *const keys[2] = {"options"};

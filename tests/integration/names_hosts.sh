@@ -206,7 +206,7 @@ counts_instances() { # PID
 names_without_inotify() {
     define plain 1 ', "dns": false'
     without_inotify netctr run -d --name a --network plain "$box" sleep 1000 >/dev/null
-    wait_for 5 logged a 'hear of names by inotify: Too many open files; /etc/hosts is up to a second late'
+    wait_for 5 logged a 'watch names by inotify: Too many open files; /etc/hosts is up to a second late'
     local monitor used n
     monitor=$(monitor_of a)
     for n in 1 2; do # the second finds the files as the first has left them

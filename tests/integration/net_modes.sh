@@ -16,7 +16,7 @@ routed() {
     serve_peer other --network n
     listen_on_lan
     local address
-    refused 'a port of the host cannot lead into it' netctr run --rm --network r -p 8080:80 "$box" true
+    refused 'it cannot be reached through a host port' netctr run --rm --network r -p 8080:80 "$box" true
     for address in $(address_of web) $(address_of web -6); do
         in_lan peer ask tcp "$address" 80 | has -Ex "web ($lan4|$lan6)"
         in_lan peer ask udp "$address" 53 | has -Ex "web ($lan4|$lan6)"

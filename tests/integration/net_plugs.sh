@@ -134,8 +134,8 @@ asked_for() {
         125 netctr run --network six:ip=10.93.0.5 "$box" true
     assert_error 'netctr: network `both`: unknown option `ipp`; ip, ip6, mac, name, alias, rate or gw-priority' \
         125 netctr run --network both:ipp=1 "$box" true
-    assert_error 'netctr: network `both` is given twice' 125 netctr run --network both --network both "$box" true
-    assert_error 'netctr: the container has an interface `x0` already' \
+    assert_error 'netctr: network `both` is listed twice' 125 netctr run --network both --network both "$box" true
+    assert_error 'netctr: the container already has an interface `x0`' \
         125 netctr run --network both:name=x0 --network six:name=x0 "$box" true
     assert_error 'netctr: no such network `nowhere`' 125 netctr run --network nowhere "$box" true
     # The same again after a restart.
@@ -403,7 +403,7 @@ ports_of_other_kinds() {
     # What is published now is not lost by a network that is added.
     assert_error 'netctr: network `six` would be the way out of container `a`: publish `0.0.0.0:8080:80/tcp`: network `six` has no IPv4; `netctr unpublish a 0.0.0.0:8080:80/tcp` first, or a lower --gw-priority' \
         125 netctr network connect --gw-priority 7 six a
-    assert_error 'netctr: network `open` would be the way out of container `a`: network `open` is routed: a port of the host cannot lead into it; `netctr unpublish a 0.0.0.0:8080:80/tcp` first, or a lower --gw-priority' \
+    assert_error 'netctr: network `open` would be the way out of container `a`: network `open` is routed: it cannot be reached through a host port; `netctr unpublish a 0.0.0.0:8080:80/tcp` first, or a lower --gw-priority' \
         125 netctr network connect --gw-priority 7 open a
     assert_eq "$(interfaces a | wc -l)" 1
     assert_eq "$(lan_gets http://192.0.2.2:8080/)" a

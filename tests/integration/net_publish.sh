@@ -320,7 +320,7 @@ crowded() {
             curl -sSf --noproxy '*' --max-time $((20 * slowness)) 'http://[::1]:8080/' | has -x web
     done
     finish
-    assert_contains "$(netctr logs web 2>&1)" 'connections to [::1] by published ports are used up, '
+    assert_contains "$(netctr logs web 2>&1)" 'all connections to [::1] through published ports are in use, '
     assert_contains "$(netctr logs web 2>&1)" 'of them by user 65534;'
     assert_eq "$(netctr logs web 2>&1 | grep -c 'used up')" 1
 }

@@ -128,7 +128,7 @@ namespaces() {
     assert_status 125 netctr start n 2>/dev/null
     netctr rm n
     assert_status 125 netctr run --rm --network "ns:/proc/$$/ns/net" "$box" true 2>"$tmp/err"
-    grep -q "the host's own; .--network host. says so" "$tmp/err" || fail "$(cat "$tmp/err")"
+    grep -q "the host's; use .--network host." "$tmp/err" || fail "$(cat "$tmp/err")"
     # The kernel's own links are no such links.
     exec 9</run/netns/foreign
     netctr run --rm --network ns:/proc/self/fd/9 "$box" true
