@@ -1,7 +1,7 @@
 /* The helper does what concerns all containers of an instance:
  *
  *     the firewall is emptied        ─► restores it         a monitor is killed ─► cleans up its container
- *     a port loses its bridge        ─► sets it down        a link is to be deleted ─► deletes it in a child
+ *     a port loses its bridge        ─► brings it down      a link is to be deleted ─► deletes it in a child
  *     the host's resolvers change    ─► updates upstream    a name server dies or hangs ─► starts another
  *
  * It holds no state of any container, so it may be killed at any time; its standby (pair.c) takes over. It

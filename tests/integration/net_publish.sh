@@ -322,7 +322,7 @@ crowded() {
     finish
     assert_contains "$(netctr logs web 2>&1)" 'all connections to [::1] through published ports are in use, '
     assert_contains "$(netctr logs web 2>&1)" 'of them by user 65534;'
-    assert_eq "$(netctr logs web 2>&1 | grep -c 'used up')" 1
+    assert_eq "$(netctr logs web 2>&1 | grep -c 'through published ports are in use')" 1
 }
 t 'who holds more connections to [::1] than there are closes it to nobody else' crowded
 
