@@ -300,8 +300,8 @@ int helpers_prepare(struct engine *engine, struct helpers_seed *seed, struct err
 
 /* ---- start -----------------------------------------------------------------------------------*/
 
-/* Somebody may have frozen their cgroup: with version 1 they do not die before it is thawed, with version 2 the next
- * would be frozen. */
+/* Their cgroup may be frozen: under version 1 they would not die before it is thawed, under version 2 the
+ * next helper would be frozen as well. */
 static void kill_pair(struct engine *engine, struct helpers_state *s)
 {
     const struct timespec moment = {.tv_nsec = 1000000};
