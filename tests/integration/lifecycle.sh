@@ -184,7 +184,7 @@ not_running() {
     done
     assert_status 125 netctr exec quiet true 2>"$tmp/err"
     grep -Eqx 'netctr: container `quiet` is not running \(exited 0, [a-z0-9 ]+ ago\)' "$tmp/err"
-    netctr stop c quiet # the text "is what was asked for"
+    netctr stop c quiet # requested, so this is no error
     background --name r --restart always "$box" false
     wait_for 20 eval '[ "$(state_of r restarts)" -ge 3 ] && status_is r restarting'
     assert_error 'netctr: container `r` is not running (restarting)' 125 netctr exec r true
