@@ -85,7 +85,7 @@ t 'the lease file removed: the next run rebuilds it from running containers' los
 
 t 'leases damaged in every way: no address is assigned twice, reload restores them' damaged_leases
 
-buried_all_the_same() {
+cleaned_up_all_the_same() {
     local monitor
     begin
     victim
@@ -99,7 +99,7 @@ buried_all_the_same() {
     netctr rm k >"$tmp/stdout"
     unharmed
 }
-t 'a dead container without a record, and the leases damaged: it is cleaned up' buried_all_the_same
+t 'a dead container without a record, and the leases damaged: it is cleaned up' cleaned_up_all_the_same
 
 damaged_network() {
     begin

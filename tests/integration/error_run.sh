@@ -13,7 +13,7 @@ success=3
 report() { # its output, without random values
     local id
     id=$(sed -n 's/^HOSTNAME=//p' "$tmp/out")
-    sed "s/${id:-nothing was told}/ID/g" "$tmp/out"
+    sed "s/${id:-no id}/ID/g" "$tmp/out"
 }
 
 set_up() {

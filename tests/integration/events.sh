@@ -85,7 +85,7 @@ out_of_memory() {
 }
 t 'die reports the memory limit' out_of_memory
 
-buried() {
+cleaned_up() {
     forget
     netctr run -d --name k "$box" sleep 100 >/dev/null
     local program_pid
@@ -97,7 +97,7 @@ buried() {
     assert_eq "$(events --filter event=die | jq -r '.name + " " + (.exit_code | tostring)')" 'k 137'
     assert_eq "$(events --filter event=disconnect | wc -l)" 1
 }
-t 'the process that cleans up after a dead monitor emits the events, once' buried
+t 'the process that cleans up after a dead monitor emits the events, once' cleaned_up
 
 flushed() {
     netctr run -d --name web "$box" sleep 100 >/dev/null

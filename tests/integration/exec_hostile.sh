@@ -44,7 +44,7 @@ hostile() { # NAME SAYS
                 print "looked at ", length $memory, "\n";
                 for my $link (glob("/proc/$pid/fd/*"), "/proc/$pid/cwd", "/proc/$pid/root") {
                     my $to = readlink $link or next;
-                    # The user is looked up in the container's passwd, and in no other.
+                    # The user is looked up in the passwd of the container, and in no other.
                     next if $to =~ m{^/etc/(passwd|group)$} && "@{[(stat $link)[0, 1]]}" eq "@{[(stat $to)[0, 1]]}";
                     print "sees $to\n";
                     next unless $to =~ /^socket:/;

@@ -119,7 +119,7 @@ stands_still() { # WAY WHICH
 for way in signal trace freeze; do
     for which in helper standby; do
         once() { stands_still "$way" "$which"; }
-        t "the $which stands still ($way), the ruleset is flushed: back within two seconds" once
+        t "the $which hangs ($way), the ruleset is flushed: back within two seconds" once
     done
 done
 
@@ -603,8 +603,8 @@ few_descriptors() {
     wait
     sleep 0.5
     kill -KILL "$(who standby)" "$(monitor_of c58)" "$(monitor_of c59)" "$(monitor_of c60)"
-    buried() { ! ls "$run_state/containers" | has -E '^c(58|59|60)$'; }
-    wait_for 2 buried
+    cleaned_up() { ! ls "$run_state/containers" | has -E '^c(58|59|60)$'; }
+    wait_for 2 cleaned_up
     wait_for 2 helpers_work
 }
 t 'fewer descriptors than containers: all are looked after' few_descriptors

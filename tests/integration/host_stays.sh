@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The host's network stays as it was: its router advertisements, and for whom it forwards.
+# The host keeps its own network settings: router advertisements, and which packets it forwards.
 #
 #     lan ── eth0 host eth1 ── lan2
 #

@@ -278,8 +278,8 @@ succession() {
     for n in 1 2 3; do
         if [ $n = 2 ]; then
             kill -KILL "$(monitor_of web$n)" "$(who helper)"
-            buried() { [ ! -e "$run_state/containers/web2" ]; }
-            wait_for 3 buried
+            cleaned_up() { [ ! -e "$run_state/containers/web2" ]; }
+            wait_for 3 cleaned_up
         else
             netctr rm -f web$n
         fi

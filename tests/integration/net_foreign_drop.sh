@@ -15,7 +15,7 @@ gateways() { ip -oneline address show dev "$1" scope global | awk '{ sub("/.*", 
 
 # web is on the default network, beside it another; p and q are on two networks that are open to each other, r is on a
 # routed one.
-everybody() {
+start_all() {
     netctr network create --ipv6 --isolate=false x
     netctr network create --ipv6 --isolate=false y
     netctr network create --mode routed --subnet 10.70.0.0/24 r
@@ -70,7 +70,7 @@ needs_forwarding() { # ways, one per line
 
 without_cure() {
     lan_resolver
-    everybody
+    start_all
     foreign_drop
     needs_no_forwarding
     local way pids=() problem
@@ -107,7 +107,7 @@ t 'what needs no forwarding works, nothing hangs, and doctor names the chain' wi
 
 with_cure() {
     lan_resolver
-    everybody
+    start_all
     foreign_drop
     assert_silent in_lan peer ask tcp $v4 8080 0 0.4
     finds problem '`inet foreign_drop f`'

@@ -137,7 +137,7 @@ lives() {
     before=$(pid_of again)
     kill -KILL "$before"
     wait_for 10 begun_again again "$before"
-    assert_eq "$(ask a again)" "$address" 'after its program began anew'
+    assert_eq "$(ask a again)" "$address" 'after its program restarted'
     assert_contains "$(netctr exec again cat /etc/hosts)" '192.0.2.77 extra'
     assert_contains "$(netctr exec again cat /etc/resolv.conf)" "nameserver $(gateway_of a)"
     netctr exec again nslookup a
