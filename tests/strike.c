@@ -115,7 +115,7 @@ static void set_argument(pid_t pid, unsigned long value)
     ptrace(PTRACE_POKEUSER, pid, offsetof(struct user_regs_struct, rdi), value);
 }
 
-/* Whoever made the call counts on finding it where it was. */
+/* The caller expects the registers as they were. */
 static void restore_argument(pid_t pid, unsigned long value)
 {
     set_argument(pid, value);
@@ -154,7 +154,7 @@ static void set_argument(pid_t pid, unsigned long value)
     set_register(pid, offsetof(struct user_regs_struct, regs), value);
 }
 
-/* The result is in its place by then. */
+/* The result is in its register by then. */
 static void restore_argument(pid_t pid, unsigned long value)
 {
     (void)pid;
@@ -179,7 +179,7 @@ static struct role *find(pid_t pid)
     return NULL;
 }
 
-/* A child is what its parent is; it is seen first either in its parent's event or by itself. */
+/* A child has its parent's role; its first stop may come before or after its parent's event. */
 static struct role *birth(pid_t pid, const struct role *parent)
 {
     struct role *r = find(pid);
@@ -201,14 +201,14 @@ static int number_of(const struct role *r)
 
 static void proceed(struct role *r, int sig)
 {
-    /* After the point nobody's calls are looked at any more, but for the one that is to fail. */
+    /* After the point no calls are traced any more, except the one that is to fail. */
     bool calls = r->counting && (!struck || r->failing);
     ptrace(calls ? PTRACE_SYSCALL : PTRACE_CONT, r->pid, 0, sig);
 }
 
 /* ---- a new program ---------------------------------------------------------------------------*/
 
-/* netctr runs from its file, by whatever mount, or from memory; so does its stub. */
+/* netctr runs from its file, through any mount, or from memory; so does its stub. */
 static bool is_netctr(pid_t pid)
 {
     char path[64], target[64];
@@ -401,7 +401,7 @@ static void on_alarm(int sig)
     (PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC | \
      PTRACE_O_TRACESYSGOOD)
 
-/* It stops at once, or when its call has been interrupted, and is seen from then on. */
+/* It stops at once, or when its call has been interrupted, and is traced from then on. */
 static void join(pid_t pid)
 {
     if (ptrace(PTRACE_SEIZE, pid, 0, TRACE_OPTIONS) < 0 || ptrace(PTRACE_INTERRUPT, pid, 0, 0) < 0)
@@ -533,7 +533,7 @@ int main(int argc, char **argv)
     birth(pid, NULL);
     if (wanted.with)
         join(wanted.with);
-    /* Again and again: the signal could come when nobody waits yet. */
+    /* Repeatedly: the signal could come when nothing waits for it yet. */
     struct itimerval t = {.it_value.tv_sec = wanted.deadline, .it_interval.tv_sec = 1};
     setitimer(ITIMER_REAL, &t, NULL);
     follow();

@@ -1,4 +1,4 @@
-/* Packets between a parent and its child, also from one that sends nonsense or dies. */
+/* Packets between a parent and its child, also from a child that sends garbage or dies. */
 #include "check.h"
 
 #include "core/packet.h"
@@ -67,7 +67,7 @@ static void test_fd(void)
     expect(open_fds() == before, "no fd is left", "%d", open_fds() - before);
 }
 
-/* Puts together by hand what our own sender never sends. */
+/* A packet that our own sender never sends. */
 static void send_raw(int channel, const void *data, size_t size, const int *fds, size_t count)
 {
     struct iovec part = {(void *)data, size};
@@ -193,7 +193,7 @@ static void test_death(void)
     _cleanup_pair_ struct pair p = pair_open();
     _cleanup_err_ struct err e = ERR_INIT;
     enum message kind = MESSAGE_ERROR;
-    (void)channel_send(p.ends[0], MESSAGE_START); /* it will not read this */
+    (void)channel_send(p.ends[0], MESSAGE_START); /* the receiver will not read this */
     int status = in_child(die_with_the_rest_unread, &p);
     p.ends[1] = close_fd(p.ends[1]);
     check(status == 0 && receives(p.ends[0], MESSAGE_PREPARED, NULL),

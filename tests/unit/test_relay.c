@@ -1,4 +1,4 @@
-/* Streams: nothing is lost, nothing waits for a reader who does not read, and the log has it all. */
+/* Streams: nothing is lost, no write waits for a reader that does not read, and the log is complete. */
 #include "check.h"
 
 #include "core/relay.h"
@@ -33,7 +33,7 @@ static void line_close(struct line *l)
 }
 #define _cleanup_line_ __attribute__((cleanup(line_close)))
 
-/* Runs the stream for as long as it has something to do, as the monitor does. */
+/* Runs the stream as long as it has work, as the monitor does. */
 static int run(struct stream *s)
 {
     int steps = 0;
@@ -116,7 +116,7 @@ static void test_binary(void)
     ssize_t n = read(l.out, back, sizeof(back));
     check(n == sizeof(data) && memcmp(back, data, sizeof(data)) == 0, "the reader gets every byte",
           "no");
-    /* what is in the log, put together again */
+    /* the content of the log, joined again */
     size_t size = 0, got = 0;
     _cleanup_free_ char *log = log_of(&l.stream, &size), *joined = xcalloc(size + 1, 1);
     for (char *at = log, *end = log + size; at < end;) {
@@ -133,7 +133,7 @@ static void test_binary(void)
            "%zu of %zu", got, sizeof(data));
 }
 
-/* Nobody reads: the stream waits in poll(), not in write(). */
+/* The reader does not read: the stream waits in poll(), not in write(). */
 static void test_slow_reader(void)
 {
     _cleanup_line_ struct line l = line_open(false);
@@ -141,7 +141,7 @@ static void test_slow_reader(void)
     memset(data, 'x', sizeof(data));
     fcntl(l.in, F_SETFL, O_NONBLOCK);
     size_t written = 0, read_back = 0;
-    alarm(20); /* a test that waits is a failed test */
+    alarm(20); /* a test that blocks has failed */
     for (int i = 0; i < 50; i++) {
         ssize_t n = write(l.in, data, sizeof(data));
         written += n > 0 ? (size_t)n : 0;

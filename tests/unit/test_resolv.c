@@ -1,5 +1,5 @@
-/* /etc/hosts and /etc/resolv.conf of a container, from hosts of every kind. In a mount namespace of
- * our own, where /etc and /run are ours.
+/* /etc/hosts and /etc/resolv.conf of a container, on hosts of every kind. In a mount namespace of its own,
+ * with its own /etc and /run.
  */
 #include "check.h"
 
@@ -74,7 +74,7 @@ static void test_resolv(void)
     check(streq(none, NONE), "a file that is too big is none", "it is used");
 }
 
-/* What is asked for, and what the host's file is then. */
+/* The request, and the host's file. */
 static void test_plans(void)
 {
     char *gateways[] = {"10.88.0.1", "fd00::1", NULL}, *servers[] = {"192.0.2.7", NULL},

@@ -7,7 +7,7 @@ struct row {
     const char *line;
     int family;
     uint8_t protocol;
-    const char *expected; /* NULL: it does not wait for anybody */
+    const char *expected; /* NULL: not a listening socket */
 };
 
 #define TCP_LINE(address, state)             \
