@@ -4,10 +4,10 @@
  *         Asks for the IPv4 addresses of the names in turn, one question after the other, each from a new
  *         socket. An answer is good if it has ADDRESS, or any address if none is given. A * at the beginning of
  *         NAME stands for 12 random letters. Prints a line of JSON; exit status 1: some failed.
- *             -n COUNT       how many questions (one for each name); 0: until SIGTERM
- *             -s SERVER      who is asked (the first of /etc/resolv.conf)
+ *             -n COUNT       how many queries (one for each name); 0: until SIGTERM
+ *             -s SERVER      the server (the first of /etc/resolv.conf)
  *             -t MS          how long each try waits (5000)
- *             -r RETRIES     how often the same is asked again when nobody has answered (0)
+ *             -r RETRIES     how often a query without an answer is repeated (0)
  *             -p US          pause between questions
  *             -T             by TCP
  *             --same-port    all from one socket

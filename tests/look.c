@@ -1,12 +1,12 @@
-/* look - what there is, as sorted lines of text, fast enough to be asked thousands of times.
+/* look - prints what exists as sorted lines of text, fast enough for thousands of calls.
  *
  *     look host STATE RUN                    all that containers could leave on this host
  *     look host STATE RUN --until FILE MS    until it is as in FILE; status 1 if that never happens
  *     look container PID                     what a container is, seen from here: its privileges,
  *                                            mounts, limits, network, files
  *
- * Names that are drawn by lot (ids, inodes, numbers of links and processes) are not shown, so that two
- * looks can be compared.
+ * Random names (ids, inodes, numbers of links and processes) are left out, so that two outputs can be
+ * compared.
  */
 #include <arpa/inet.h>
 #include <ctype.h>

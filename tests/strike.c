@@ -4,25 +4,24 @@
  *     strike --list CMD…               prints all points, a line for each
  *     strike --kill POINT CMD…         SIGKILL for that process before the call is made
  *     strike --kill-all POINT CMD…     … and for every other process of the command
- *     strike --error POINT=ERRNO CMD…  the call is not made and fails with ERRNO
+ *     strike --error POINT=ERRNO CMD…  the call is skipped and fails with ERRNO
  *
  *     --all         wait until every process has ended or become the container's program, not for
  *                   the command alone
  *     --report FILE what happened ("reached POINT", "crashed ROLE SIGNAL"); stderr otherwise
  *     --deadline S  a command that takes longer hangs: all is killed, the status is 124
- *     --with PID    a netctr that runs already, the monitor whom the command asks for something, is
+ *     --with PID    a netctr that runs already (the monitor to which the command sends a request) is
  *                   traced as well, as process 1; it need not end
  *
- * Calls are counted by name because no two runs are alike: one waits where the other does not, and a few
- * more poll() must not push aside the rename() that comes after them.
+ * Calls are counted by name because no two runs are alike: one waits where another does not, and a few
+ * additional poll() must not shift the rename() that follows them.
  *
- * Processes are told apart by their order of birth: 0 is the command. What is counted is netctr: from
- * the entry point of the program, which the dynamic loader has come to by then, to the execve() of
- * something else. What has happened after the point is not traced more than is needed to see it end,
- * and whatever is left at the end goes on undisturbed.
+ * Processes are identified by the order of their creation: 0 is the command. Only netctr is counted: from
+ * the entry point of the program, after the dynamic loader, to the execve() of another program. After the
+ * point, processes are traced only as far as necessary to see them end, and those that remain are left alone.
  *
- * Faults that do not exist are not made: close() always lets go of the descriptor, so it is made and
- * then said to have failed; brk() has no error but to leave the end where it is.
+ * Only possible faults are injected: close() always releases the descriptor, so it is made and then reported
+ * as failed; brk() reports an error by leaving the end where it is.
  */
 #include <elf.h>
 #include <errno.h>

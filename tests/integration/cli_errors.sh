@@ -132,8 +132,8 @@ error 'no such network' 125 \
 error 'bad name of a network' 125 \
     'netctr: invalid network name `../x`' run --network ../x "$box" true
 error 'no such user' 125 \
-    "netctr: user \`somebody\`: no user \`somebody\` in the container's \`/etc/passwd\`" \
-    run --rm --user somebody "$box" true
+    "netctr: user \`ghost\`: no user \`ghost\` in the container's \`/etc/passwd\`" \
+    run --rm --user ghost "$box" true
 error 'no such capability' 125 \
     'netctr: unknown capability `net_admim`; did you mean NET_ADMIN?' run --cap-add net_admim "$box" true
 error 'more processors than there are' 125 \

@@ -112,7 +112,7 @@ told() {
     # Only with the capability can a container lift the limit at its end.
     assert_fails netctr exec a ip link set eth0 mtu 1000
 }
-t 'a missing or different rate is reported, with who changed it, and restored' told
+t 'a missing or different rate is reported and restored' told
 
 smallest_and_largest() {
     run a --network default:rate=8kbit

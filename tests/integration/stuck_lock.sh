@@ -147,7 +147,7 @@ cleaned_up_beside() {
     release
     status_is k exited
 }
-t 'a dead container is cleaned up, whoever holds the leases of another network' cleaned_up_beside
+t 'a dead container is cleaned up while the leases of another network are locked' cleaned_up_beside
 
 # Held by a slow process: no command gives up.
 slow_holder() {

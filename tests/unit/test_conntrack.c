@@ -550,7 +550,7 @@ static const struct apart checks[] = {
     {"what a container was an end of", check_addresses},
     {"other network namespaces are left alone", check_other_namespace},
     {"other zones are left alone", check_zone},
-    {"a constant talker reaches the container", check_talker},
+    {"a client that never pauses reaches the container", check_talker},
     {"the same in a large table", check_talker_in_a_crowd},
     {"a new connection from an old port reaches the container", check_tcp},
 };

@@ -782,14 +782,14 @@ static const struct apart checks[] = {
     {"a port is published once", check_double_publish},
     {"comments cannot break out", check_comments},
     {"20000 ports in one batch", check_large_batch},
-    {"undoing what is not there", check_undo},
+    {"undoing what does not exist", check_undo},
     {"expiry is probed by effect and leaves nothing", check_expiry_probe},
     {"elements expire", check_expire_works},
     {"elements are deleted where they cannot expire", check_expire_ignored},
     {"an expiring guard can be added again", check_revive_expiring},
     {"after a flush adding fails", check_flushed},
     {"bad input is refused before it is sent", check_bad_input},
-    {"tables tell whose they are", check_instances},
+    {"tables name their instance", check_instances},
 };
 
 int main(int argc, char **argv)

@@ -189,7 +189,7 @@ static void check_elements(void)
     nft("add element inet netctr publish4 { tcp . 9090 : 10.88.0.3 . 80 }");
     require(said(&process) == 0, "an element more hurts nobody");
     nft("delete element inet netctr publish4 { tcp . 8080 }");
-    require(said(&process) == 1, "a port was closed by somebody else");
+    require(said(&process) == 1, "a port was closed by another program");
     end(&process);
 }
 
@@ -337,14 +337,14 @@ static void check_lost(void)
 /* ---- all -------------------------------------------------------------------------------------*/
 
 static const struct apart checks[] = {
-    {"damage is told once", check_damage},
-    {"so is an element that somebody else deletes", check_elements},
+    {"damage is reported once", check_damage},
+    {"so is an element that another program deletes", check_elements},
     {"netctr's own changes are not", check_own},
-    {"what happens while nobody listens", check_gap},
+    {"changes while no process subscribes", check_gap},
     {"another netctr's tables are left alone", check_foreign},
-    {"what fails is tried again", check_again},
-    {"a storm is told at intervals", check_storm},
-    {"what is lost is looked for", check_lost},
+    {"failures are retried", check_again},
+    {"a burst is reported at intervals", check_storm},
+    {"lost notifications are made up for", check_lost},
 };
 
 int main(void)

@@ -179,7 +179,7 @@ static void test_torn(void)
     close_fd(fd);
     fd = log_open(s.fd);
     log_mend(fd);
-    expect(size_of(s.fd, "log") == 9, "what somebody else wrote is ended", "%ld",
+    expect(size_of(s.fd, "log") == 9, "another program's line is ended", "%ld",
            (long)size_of(s.fd, "log"));
 }
 
@@ -265,7 +265,7 @@ static void test_no_room(void)
     set_room((rlim_t)size_of(s.fd, "log") + 10);
     (void)add(fd, &r, "d\n", false);
     log_finish(fd, &r);
-    check(r.loss.error != 0, "it is not told yet", "it is");
+    check(r.loss.error != 0, "it is not reported yet", "it is");
     set_room(RLIM_INFINITY);
     (void)!ftruncate(fd, 0);
     log_finish(fd, &r);

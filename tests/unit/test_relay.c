@@ -149,7 +149,7 @@ static void test_slow_reader(void)
     }
     struct pollfd p = stream_interest(&l.stream);
     check(p.fd == l.stream.to && p.events == POLLOUT && poll(&p, 1, 0) == 0,
-          "a slow reader stops the stream, not us", "it does not");
+          "a slow reader stops the stream, not the caller", "it does not");
     expect(written > 65536 && written < 300000, "and then the program", "%zu bytes", written);
     l.in = close_fd(l.in);
     while (read_back < written) {
@@ -177,10 +177,10 @@ static void test_reader_gone(void)
     run(&l.stream);
     _cleanup_free_ char *log = log_of(&l.stream, NULL);
     check(l.stream.broken == EPIPE && !stream_failed(&l.stream) && streq(log, "stdout F a\n"),
-          "nothing is read for nobody", log);
+          "without a reader nothing is read", log);
     check(stream_hang_up(&l.stream, &from) && from < 0 && stream_drained(&l.stream) &&
               write(l.in, "c", 1) < 0 && errno == EPIPE,
-          "and the writer hears so", "it does not");
+          "and the writer gets EPIPE", "it does not");
     close(to);
     _cleanup_line_ struct line full = line_open(false);
     close_fd(full.stream.to);
@@ -203,7 +203,7 @@ static void test_reader_gone(void)
     input.out = close_fd(input.out);
     say(&input, "a", 1);
     run(&input.stream);
-    check(stream_ended(&input.stream) && input.stream.to < 0, "stdin that nobody reads ends",
+    check(stream_ended(&input.stream) && input.stream.to < 0, "stdin without a reader ends",
           "it goes on");
 }
 

@@ -18,7 +18,7 @@ static const struct {
     {"no newline at the end", "nameserver 192.0.2.1", NULL, "nameserver 192.0.2.1\n"},
     {"a stub, and what it forwards to", "nameserver 127.0.0.53\nsearch a\n",
      "nameserver 192.0.2.2\nsearch b\n", "nameserver 192.0.2.2\nsearch b\n"},
-    {"a stub that forwards to nobody", "nameserver 127.0.0.53\n", "search b\n", NONE},
+    {"a stub without servers", "nameserver 127.0.0.53\n", "search b\n", NONE},
     {"a stub without its file", "nameserver 127.0.0.53\n", NULL, NONE},
     {"loopback beside another", "nameserver 127.0.0.1\nnameserver 192.0.2.1\n",
      "nameserver 192.0.2.2\n", "nameserver 192.0.2.1\n"},
@@ -98,7 +98,7 @@ static void test_plans(void)
         {"search domains", "search x.org y.org\nnameserver 192.0.2.2\n", {.search = search}},
         {"no search domain", "nameserver 192.0.2.2\n", {.search = no_search}},
         {"nobody", "search a\noptions edns0\n", {.nobody = true}},
-        {"nobody but whom one asks for",
+        {"only the requested servers",
          "search a\nnameserver 192.0.2.7\noptions edns0\n",
          {.nobody = true, .servers = servers}},
     };
