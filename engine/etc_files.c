@@ -68,7 +68,8 @@ static int view_open(struct monitor *m, struct view *v, struct err *e)
     _cleanup_close_ int dir = store_live_dir(&m->engine->store, name);
     if (dir == -ENOENT) /* the owner has ended */
         return 0;
-    return dir < 0 ? err_set(e, dir, "read the networks of container `%s`", name) : look_at(v, dir, e);
+    return dir < 0 ? err_set(e, dir, "read the networks of container `%s`", name)
+                   : look_at(v, dir, e);
 }
 
 /* The network whose gateway is the host's address and DNS server for the container: the default route's if
@@ -241,7 +242,7 @@ static char *make_resolv(struct view *v, struct err *e)
             strv_add_take(&ours, ip_text(addresses[i]));
     const struct resolv_plan plan = {
         .as_is = s->network_mode == NETWORK_HOST,
-        .nobody = !ours && has_no_way_out(v),
+        .unreachable = !ours && has_no_way_out(v),
         .ours = ours,
         .servers = s->dns,
         .search = s->dns_search,

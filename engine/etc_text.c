@@ -182,7 +182,7 @@ static void put_servers(char **out, const struct resolv_plan *p, const char *usa
         char *const one[] = {server, NULL};
         put_words(out, "nameserver", one);
     }
-    if (!servers && !p->nobody && usable)
+    if (!servers && !p->unreachable && usable)
         keep_lines(out, usable, keys);
 }
 
@@ -205,10 +205,11 @@ static void put_options(char **out, const struct resolv_plan *p, const char *usa
 char *make_resolv_conf(const struct resolv_plan *p, struct err *e)
 {
     static const char *const keys[2] = {"search", "domain"};
-    _cleanup_free_ char *usable = p->as_is || p->nobody || p->ours ? host_conf(e) : usable_conf(e);
+    _cleanup_free_ char *usable =
+        p->as_is || p->unreachable || p->ours ? host_conf(e) : usable_conf(e);
     if (!usable && e && e->code)
         return NULL;
-    if (!p->nobody && !p->ours && !p->servers && !p->search && !p->options)
+    if (!p->unreachable && !p->ours && !p->servers && !p->search && !p->options)
         return usable ? take_ptr(usable)
                       : xstrdup("# the host has no resolver that a container can reach\n");
     char *text = xstrdup("");

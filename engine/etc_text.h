@@ -14,7 +14,7 @@ char *hosts_with(const char *text, const char *block);
  *  the host uses a stub on loopback (127.0.0.53), the servers that it forwards to are taken. */
 struct resolv_plan {
     bool as_is;        /**< the container uses the host's network: a copy of the host's file */
-    bool nobody;       /**< no resolver can be reached */
+    bool unreachable;  /**< no resolver can be reached */
     char *const *ours; /**< addresses of netctr's name server; they override @servers */
     char *const *servers, *const *search, *const *options; /**< from the flags; NULL: the host's */
 };

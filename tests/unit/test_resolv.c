@@ -97,10 +97,10 @@ static void test_plans(void)
         {"servers", "search b\nnameserver 192.0.2.7\n", {.servers = servers}},
         {"search domains", "search x.org y.org\nnameserver 192.0.2.2\n", {.search = search}},
         {"no search domain", "nameserver 192.0.2.2\n", {.search = no_search}},
-        {"nobody", "search a\noptions edns0\n", {.nobody = true}},
+        {"unreachable", "search a\noptions edns0\n", {.unreachable = true}},
         {"only the requested servers",
          "search a\nnameserver 192.0.2.7\noptions edns0\n",
-         {.nobody = true, .servers = servers}},
+         {.unreachable = true, .servers = servers}},
     };
     set("/etc/resolv.conf", "nameserver 127.0.0.53\nsearch a\noptions edns0\n");
     set("/run/systemd/resolve/resolv.conf", "nameserver 192.0.2.2\nsearch b\n");
