@@ -314,7 +314,7 @@ own_name() {
     finds_itself "$(hostname)" 127.0.0.1 --network host
     # An unreadable file is reported, not taken for a missing one.
     truncate -s 2M "$tmp/hosts"
-    assert_contains "$(netctr run --rm --network host "$box" true 2>&1)" "cannot read this host's /etc/hosts"
+    assert_contains "$(netctr run --rm --network host "$box" true 2>&1)" "cannot read the host's /etc/hosts"
     umount "$(realpath /etc/hosts)"
     ip netns delete other
 }

@@ -76,7 +76,7 @@ refusals() {
     refused 'network `a`: address 10.71.0.255 is the broadcast address of 10.71.0.0/24, not a host'"'s" --ip 10.71.0.255 a
     refused 'network `a`: MAC address 02:00:00:00:00:09 is in use by container `holder` on network `a`' \
         --mac-address 02:00:00:00:00:09 a
-    refused 'network `a`: MAC address `01:00:00:00:00:09` is a group'"'s, not a host's" --mac-address 01:00:00:00:00:09 a
+    refused 'network `a`: MAC address `01:00:00:00:00:09` is a multicast address' --mac-address 01:00:00:00:00:09 a
     refused 'the container already has an interface `eth0`' --interface eth0 a
     assert_status 125 netctr network connect --alias=-x a c 2>"$tmp/err"
     assert_contains "$(cat "$tmp/err")" 'netctr: network `a`: alias `-x` is not a name'
