@@ -1,5 +1,5 @@
-/* A query from the network and its answer; also a reply of another server. The answer must not be longer than
- * allowed, must repeat the query, and must be parseable.
+/* A question off the wire, whoever sends it, and the answer to it; also what another server might answer. The
+ * answer is as long as it may be, repeats the question, and is understood by whoever takes it apart.
  */
 #include "fuzz.h"
 
@@ -10,7 +10,7 @@ static size_t u16(const uint8_t *p)
     return (size_t)(p[0] << 8 | p[1]);
 }
 
-/* Walks over the result of dns_answer(). */
+/* Walks over what dns_answer() has made. */
 static void check_answer(const struct dns_question *q, const uint8_t *answer, size_t size,
                          size_t count)
 {

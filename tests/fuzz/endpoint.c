@@ -1,4 +1,4 @@
-/* An endpoint's record. An accepted record is written as it was read. */
+/* An endpoint's record. What is accepted is written as what it was read as. */
 #include "fuzz.h"
 
 #include "bridge/record.c"

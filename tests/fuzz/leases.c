@@ -1,5 +1,5 @@
-/* The lease file. An input that starts with "#" is the whole file; any other is lines, and gets a header with
- * the right checksum, so that the parsers of lines are reached.
+/* The lease file. An input that begins with "#" is the whole of it; else it is lines, and gets a header
+ * whose sum is right, behind which the parsers of lines are.
  */
 #include "fuzz.h"
 
@@ -35,6 +35,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     must(book_write(scratch_dir(), "blue", &b, NULL) == 0);
     must(book_read(scratch_dir(), "blue", &again, NULL) == 1);
-    must(held(&b) == held(&again)); /* its pause may have ended in between */
+    must(held(&b) == held(&again)); /* one that rests may have rested in between */
     return 0;
 }

@@ -1,4 +1,4 @@
-/* An entry in RUN/dns. An accepted entry is written as it was read. */
+/* An entry in RUN/dns. What is accepted is written as what it was read as. */
 #include "fuzz.h"
 
 #include "names/record.h"

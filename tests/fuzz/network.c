@@ -1,4 +1,4 @@
-/* A network's definition, which may be edited by hand. An accepted definition is written as it was read. */
+/* A network's definition: people may edit it. What is accepted is written as what it was read as. */
 #include "fuzz.h"
 
 #include "bridge/network_file.c"

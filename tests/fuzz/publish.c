@@ -1,4 +1,4 @@
-/* `--publish`: accepted text can be printed again, and has the same meaning. */
+/* `--publish`: what is understood can be written again, and is understood as the same. */
 #include "fuzz.h"
 
 #include <netctr/bridge.h>

@@ -1,11 +1,11 @@
-/* The kernel's answers about links, routes, neighbours and queues. The input is one message; its length is
- * corrected, because libnl has checked it at that point.
+/* What the kernel says of links, routes, neighbours and queues. The input is one message; its length is put
+ * right, for libnl has looked at it by then.
  */
 #include "fuzz.h"
 
 #include "netns/query.c"
 
-static volatile unsigned used; /* keeps the compiler from removing unused reads */
+static volatile unsigned used; /* or the compiler leaves out what is read for nothing */
 
 static void neighbours_message(struct nl_msg *m)
 {

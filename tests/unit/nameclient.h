@@ -1,4 +1,4 @@
-/* A client of the name servers, and a server in place of the host's resolvers: for their test. */
+/* What asks the name servers, and what answers in the place of the host's resolvers: for their test. */
 #pragma once
 
 #include "apart.h"
@@ -14,7 +14,7 @@
 
 struct reply {
     int code; /* -1: none */
-    bool cut; /* not all that exist */
+    bool cut; /* not all that there is */
     size_t count;
     struct ip addresses[256];
     char name[256]; /* of a PTR record */
@@ -35,7 +35,7 @@ static inline socklen_t endpoint(const char *address, uint16_t port, struct sock
     return sizeof(struct sockaddr_in6);
 }
 
-/** Writes a query; returns its size. @payload 0: no EDNS. */
+/** A question; its size. @payload 0: no EDNS. */
 static inline size_t question(const char *name, unsigned type, uint16_t id, unsigned payload,
                               uint8_t *out)
 {
@@ -65,7 +65,7 @@ static inline unsigned u16(const uint8_t *p)
     return (unsigned)(p[0] << 8 | p[1]);
 }
 
-/** Parses an answer to a query of @asked bytes without its OPT record. */
+/** Takes an answer to a question of @asked bytes before its OPT record apart. */
 static inline struct reply reply_of(const uint8_t *data, size_t size, size_t asked)
 {
     struct reply r = {.code = data[3] & 15, .cut = data[2] & 2, .size = size};
@@ -125,7 +125,7 @@ struct asking {
     int ms;
 };
 
-/** Sends a query and waits for the answer. */
+/** Asks and waits for the answer. */
 static inline struct reply ask_by(const struct asking *a, const char *name, unsigned type)
 {
     static uint16_t id = 77;

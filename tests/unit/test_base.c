@@ -1,4 +1,4 @@
-/* base/: strings, parsers, state files, processes. Files have their own test. */
+/* The ground: strings, parsers, state files, processes. Files have their own test. */
 #include "check.h"
 
 #include <signal.h>
@@ -286,7 +286,7 @@ static void test_errors(void)
     check(skip_prefix(e.text, "start `web`: open"), "nothing is repeated", text_of(&e));
     check(err_hint(&e, "make it") == -ENOENT && streq(e.hint, "make it"), "hint", "lost");
     check(err_status(&e, 127) == -ENOENT && e.status == 127, "status", "lost");
-    err_say(&e, -EINVAL, "not \"%s\"", e.text); /* contains the error that it replaces */
+    err_say(&e, -EINVAL, "not \"%s\"", e.text); /* made of the one that it replaces */
     check(!e.hint && e.status == 0 && skip_prefix(e.text, "not \"start"),
           "an error is replaced whole", text_of(&e));
     err_move(&other, &e);
@@ -371,7 +371,7 @@ static void test_json(int dir)
     check(strv_len(mixed) == 2, "no string is left out", "it is kept");
 }
 
-/* What cannot be stored must not be dropped: a command that lacks an argument is a different command. */
+/* What cannot be stored must not be dropped: a command without one of its arguments is another. */
 static void test_json_not_text(int dir)
 {
     char *words[] = {(char *)"rm", (char *)"a\xff", NULL};
@@ -404,7 +404,7 @@ static bool has_open(pid_t pid, int fd)
     return found;
 }
 
-/* A process that waited for a lock whose file was removed gets the lock of the current file. */
+/* Who waited for a lock whose file was removed has the lock of the file that is there now. */
 static void test_removed_lock(int dir)
 {
     int held = lock_file_at(dir, "removed", LOCK_EX), gate[2];
@@ -453,7 +453,7 @@ static int wait_for_end(void *arg)
     return read(*(int *)arg, &c, 1) != 0;
 }
 
-/* A process with another name; it ends when @wake is closed here. */
+/* A process by another name; it ends when @wake is closed here. */
 static pid_t named_process(const char *name, int wake[2])
 {
     int ready[2];
@@ -512,7 +512,7 @@ static void nothing(int sig)
     (void)sig;
 }
 
-/* The timer fires more often than the wait is long. */
+/* The timer rings more often than the wait is long. */
 static void test_wait_under_signals(void)
 {
     struct sigaction act = {.sa_handler = nothing}, old;
@@ -521,7 +521,7 @@ static void test_wait_under_signals(void)
     _cleanup_close_ int self = pidfd_of(getpid(), proc_start_time(getpid()));
     struct timespec before, after;
     clock_gettime(CLOCK_MONOTONIC, &before);
-    pid_t guard = fork(); /* if the wait hangs, the awaited process ends */
+    pid_t guard = fork(); /* should the wait not end, the process that is waited for does */
     if (guard == 0) {
         sleep(3);
         kill(getppid(), SIGTERM);

@@ -1,4 +1,4 @@
-/* Files: paths inside a hostile root directory, and trees that are hard to remove. */
+/* Files: paths inside a root directory that is hostile, and trees that do not want to be removed. */
 #include "check.h"
 
 #include <linux/fs.h>
@@ -8,7 +8,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
-/* A root directory, and one beside it that must be unreachable from there. */
+/* A root directory, and one beside it that nothing may reach from there. */
 struct trees {
     struct scratch scratch;
     int root, outside;
@@ -148,7 +148,7 @@ static void test_mkdir_in_root(const struct trees *t)
         {"", 0, "."},
         {"file", -ENOTDIR, NULL},
         {"file/x", -ENOTDIR, NULL},
-        {"home", 0, "var/home"}, /* the target of a link is created, too */
+        {"home", 0, "var/home"}, /* what a link leads to is made, too */
         {"home2/u", 0, "var/home2/u"},
         {"links/x", 0, "srv/end/x"},
         {"far/../y", 0, "made/for/y"},
@@ -230,7 +230,7 @@ static void test_touch_in_root(const struct trees *t)
 
 /* ---- races ------------------------------------------------------------------------------------*/
 
-/* Makes "swap" alternately a directory and a link out of the root, and moves "walk" out and in. */
+/* Makes "swap" a directory and a link out of the root by turns, and moves "walk" out and in. */
 static void swap_for_ever(const struct trees *t)
 {
     for (;;) {
@@ -254,7 +254,7 @@ static void test_races(const struct trees *t)
     for (int64_t end = milliseconds() + 1000; milliseconds() < end; rounds++) {
         _cleanup_close_ int made = mkdir_in_root(t->root, "swap/new", 0755);
         _cleanup_close_ int touched = touch_in_root(t->root, "swap/file", 0644);
-        /* "walk/below" may be outside by now, with its content; its ".." must not be followed */
+        /* "walk/below" may be outside by now, with everything in it; its ".." must not be followed */
         _cleanup_close_ int above =
             open_in_root(t->root, "walk/below/deep/../../../outside/secret", O_PATH, 0, 0);
         escaped += above >= 0;
@@ -347,8 +347,7 @@ static void test_plain_files(int dir)
     check(read_file_at(dir, ".", 9, &none, NULL) == -EISDIR && !none, "a directory", "read");
     char edge[8193];
     memset(edge, 'e', sizeof(edge));
-    for (size_t n = 4094; n <= 8193;
-         n = n == 4097 ? 8190 : n + 1) { /* around the size of the buffer */
+    for (size_t n = 4094; n <= 8193; n = n == 4097 ? 8190 : n + 1) { /* around the buffer's sizes */
         _cleanup_free_ char *back = NULL;
         put_file(dir, "edge", edge, n);
         expect(read_file_at(dir, "edge", 10000, &back, &size) == 0 && size == n &&
@@ -474,7 +473,7 @@ static int test_mounts_stay(void *arg)
     return failures != 0;
 }
 
-/* Replaces a branch by a link to the outside while the tree is being removed. */
+/* Moves a branch away and puts a link out in its place, while the tree is being removed. */
 static void test_remove_race(const struct trees *t)
 {
     close_fd(directory(t->outside, "precious"));
@@ -510,8 +509,8 @@ static void test_remove_race(const struct trees *t)
     (void)remove_tree_at(t->outside, "stolen");
 }
 
-/* This program removes trees, as root, while others move them about. If the code has a bug, only the
- * program's tmpfs must be in reach: all other mounts are read-only here. */
+/* This program removes trees, as root, while others move them about. Should the code under test have a
+ * defect, nothing but its own tmpfs is to be in reach: all other mounts are read-only here. */
 static bool enter_box(void)
 {
     struct mount_attr read_only = {.attr_set = MOUNT_ATTR_RDONLY};

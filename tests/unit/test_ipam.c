@@ -1,4 +1,4 @@
-/* Subnets and leases: no address is assigned twice, whatever happened to the file. */
+/* Subnets and leases: no address is given out twice, whatever happened to the file. */
 #include "check.h"
 
 #include <netctr/ipam.h>
@@ -12,7 +12,7 @@
 static void test_parse(void)
 {
     static const struct {
-        const char *text, *says; /* NULL: a valid subnet */
+        const char *text, *says; /* NULL: it is a subnet */
     } rows[] = {
         {"10.88.0.0/16", NULL},
         {"10.89.1.0/24", NULL},
@@ -148,7 +148,7 @@ static struct fixture fixture(int dir, const char *prefix)
     return f;
 }
 
-/* If @l is NULL, no lease is taken. */
+/* With @l NULL nothing is taken. */
 static int take(const struct fixture *f, const char *owner, const struct ip *wanted,
                 struct lease *l, struct err *e)
 {
@@ -169,7 +169,7 @@ static const struct ip *address_of(const struct lease *l)
     return l->address4.family ? &l->address4 : &l->address6;
 }
 
-/* The address that @owner gets, or the error. */
+/* The address that @owner gets, or what was said instead. */
 static char *acquire(const struct fixture *f, const char *owner, const char *wanted)
 {
     _cleanup_err_ struct err e = ERR_INIT;
@@ -321,7 +321,7 @@ static void test_range(int dir)
     gets(&f, "goes on", "b", "", "fd00::8000:1");
 }
 
-/* IPv4 and IPv6 as one lease: "ADDRESS4 ADDRESS6", or the error. */
+/* IPv4 and IPv6 as one lease: "ADDRESS4 ADDRESS6", or what was said. */
 static char *both(int dir, const struct pool *p, const char *owner, const char *wanted4,
                   const char *wanted6, const char *mac)
 {
@@ -421,7 +421,7 @@ static void test_lease_itself(int dir)
 static void put_leases(int dir, const char *boot, const char *rest, size_t size)
 {
     char text[1024];
-    /* With the right checksum: the lines are checked as well. */
+    /* With the right sum: the lines are looked at, and not only it. */
     _cleanup_free_ char *summed = xasprintf("%s 10.9.0.2\n%s", boot, rest);
     int n =
         snprintf(text, sizeof(text), "# netctr leases 1 boot=%s last=10.9.0.2 sum=%016" PRIx64 "\n",
@@ -465,7 +465,7 @@ static void test_damage(int dir)
     gets(&f, "an empty line is none", "new", "", "10.9.0.4");
 }
 
-/* A missing file does not mean that every address is free. */
+/* No file says nothing, and above all not that every address is free. */
 static void test_missing(int dir)
 {
     struct fixture f = fixture(dir, "10.9.0.0/24");

@@ -1,5 +1,5 @@
-/* Names: the entries, the index that leads to them, and what processes leave that are killed while they
- * write.
+/* Who is called what: the entries, the index that leads to them, and what is left of those who are killed
+ * while they write.
  */
 #include "check.h"
 
@@ -44,12 +44,12 @@ static void walk(int dir, const char *path, strv *out)
     }
     if (!strchr(path, '/'))
         return;
-    struct stat st; /* an empty directory is listed as well */
+    struct stat st; /* an empty directory is told as well */
     if (fstatat(dir, path, &st, 0) == 0 && st.st_nlink == 2 && out)
         strv_add_take(out, xasprintf("%s/", path));
 }
 
-/* Everything except the bells, sorted, one per line. */
+/* Everything but the bells, sorted, a line each. */
 static char *tree(int dir)
 {
     strv all = NULL;
@@ -173,8 +173,9 @@ static void test_again(int dir)
     _cleanup_free_ char *text = content_of(dir, "container/aaaa/red");
     check(streq(text, "10.0.0.9 - WWW,api open\n"), "one line", text);
     (void)names_join(dir, "red", &one, NULL);
-    (void)names_join(dir, "red", &heir, NULL); /* the address was assigned again */
-    check(names_leave(dir, "red", "aaaa", NULL) == 0, "one whose address has been reassigned", "stays");
+    (void)names_join(dir, "red", &heir, NULL); /* the address was given out again */
+    check(names_leave(dir, "red", "aaaa", NULL) == 0, "one whose address has been reassigned",
+          "stays");
     check_tree(dir,
                "address/10.0.0.2 -> red bbbb web\ncontainer/bbbb/red\n"
                "network/red/web/bbbb -> 10.0.0.2\nnetwork/red/www/bbbb -> 10.0.0.2\n",
@@ -304,7 +305,7 @@ static void test_many(int dir)
     check(is_empty(dir), "nothing is left of them", "something is");
 }
 
-/* Joins, changes its names and addresses, and leaves, until it is killed. */
+/* Comes, changes its names and addresses, and goes, until it is killed. */
 static void change_for_ever(int dir)
 {
     char *some[] = {"web", "stays", NULL}, *others[] = {"stays", "www", "api", NULL},
@@ -330,7 +331,7 @@ static void test_killed(int dir)
         if (pid == 0)
             change_for_ever(dir);
         usleep((useconds_t)(rand_r(&seed) % 1500));
-        if (i % 3 == 0) { /* a second kill hits a state that the first has left */
+        if (i % 3 == 0) { /* a second kill falls into a state that another has left */
             kill(pid, SIGKILL);
             waitpid(pid, NULL, 0);
             if ((pid = fork()) == 0)
@@ -345,7 +346,7 @@ static void test_killed(int dir)
     expect(left == 0, "killed at any moment", "%d times something was left", left);
 }
 
-/* A name that stays resolves at every moment of a change, and so does the address. */
+/* A name that stays is there at every moment of a change, and so is the address. */
 static void test_stays(int dir)
 {
     char *some[] = {"web", "stays", NULL}, *others[] = {"stays", "www", NULL};

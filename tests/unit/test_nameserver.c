@@ -1,5 +1,5 @@
-/* Two name servers, queried by UDP and TCP from addresses of the loopback interface, killed and stopped while
- * they process queries, and flooded. */
+/* Two name servers, asked by UDP and TCP from addresses of the loopback interface, killed and stopped with
+ * questions in their hands, and flooded. */
 #include "nameclient.h"
 
 #include "names/queue.h"
@@ -160,8 +160,7 @@ static void answers(void)
             DNS_PTR);
     require(r.count == 1 && streq(r.name, "Web"), "%s", r.name);
     struct asking a = {.from = "127.0.0.2", .to = "127.1.2.3", .port = t.port, .ms = 3000};
-    require_reply(ask_by(&a, "db", DNS_A), DNS_NOERROR,
-                  1); /* from the address that it was sent to */
+    require_reply(ask_by(&a, "db", DNS_A), DNS_NOERROR, 1); /* from where it was sent to */
     a.from = "fd00::2";
     a.to = "fd00::53";
     require_reply(ask_by(&a, "db", DNS_A), DNS_NOERROR, 1);
@@ -181,13 +180,13 @@ static void refusals(void)
     require_reply(ask("127.0.0.6", "web", DNS_A), DNS_REFUSED, 0);
     require_reply(ask("127.0.0.6", "example.com", DNS_A), DNS_REFUSED, 0);
     require_reply(ask("127.0.0.6", "other", DNS_A), DNS_NOERROR, 1);
-    require_reply(ask("127.0.0.2", "secret", DNS_A), DNS_SERVFAIL, 0); /* no server to forward to */
+    require_reply(ask("127.0.0.2", "secret", DNS_A), DNS_SERVFAIL, 0); /* nobody to be asked */
     require_reply(ask("127.0.0.6", "2.0.0.127.in-addr.arpa", DNS_PTR), DNS_REFUSED, 0);
     join("red", "dddd", "127.0.0.5", NULL, "secret", false, NULL);
-    require_reply(ask("127.0.0.2", "secret", DNS_A), DNS_NOERROR, 1); /* answered at once */
+    require_reply(ask("127.0.0.2", "secret", DNS_A), DNS_NOERROR, 1); /* known at once */
     require(names_leave(t.dir, "red", "dddd", NULL) == 0, "dddd");
     require_reply(ask("127.0.0.2", "secret", DNS_A), DNS_SERVFAIL, 0);
-    /* Bytes that are no query. */
+    /* Bytes that are no question. */
     static const struct {
         const char *data;
         size_t size;
@@ -263,16 +262,16 @@ static void forwards(void)
         bool tcp;
     } rows[] = {
         {"127.0.0.53", "127.0.0.2", "192.0.2.1", 0, false},
-        {"fd00::53", "127.0.0.2", "192.0.2.5", 0, false},   /* changed between two queries */
+        {"fd00::53", "127.0.0.2", "192.0.2.5", 0, false},   /* changed between two questions */
         {"127.0.0.53", "127.0.0.3", "192.0.2.2", 0, false}, /* has a server of its own */
-        {"127.0.0.99,127.0.0.53", "127.0.0.2", "192.0.2.1", 0, false}, /* no server there */
+        {"127.0.0.99,127.0.0.53", "127.0.0.2", "192.0.2.1", 0, false}, /* nobody is there */
         {"127.0.0.56,127.0.0.53", "127.0.0.2", "192.0.2.1", 0, false},
         {"127.0.0.56", "127.0.0.2", NULL, DNS_SERVFAIL, false},
         {"127.0.0.55,127.0.0.54", "127.0.0.2", "192.0.2.2", 0, false}, /* does not answer */
         {"127.0.0.53", "127.0.0.2", "192.0.2.1", 0, true},
         {"127.0.0.99,127.0.0.53", "127.0.0.2", "192.0.2.1", 0, true},
         {"", "127.0.0.2", NULL, DNS_SERVFAIL, true},
-        {"127.0.0.57", "127.0.0.2", "192.0.2.6", 0, false}, /* later than the retry */
+        {"127.0.0.57", "127.0.0.2", "192.0.2.6", 0, false}, /* later than it is asked again */
         {"127.0.0.57", "127.0.0.2", "192.0.2.6", 0, true},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -286,7 +285,7 @@ static void forwards(void)
         require(rows[i].answer ? tells(&r, rows[i].answer) : r.code == (int)rows[i].code,
                 "row %zu: code %d, %zu records", i, r.code, r.count);
     }
-    /* A container with very many names can query external names as well. */
+    /* Whoever has very many names asks the world as well. */
     _cleanup_free_ char *names = xstrdup("many");
     for (int i = 0; i < 2000; i++) {
         char *more = xasprintf("%s,an-alias-of-about-forty-characters-%d", names, i);
@@ -322,7 +321,7 @@ static void crowd_ask(struct crowd *c, unsigned count, const char *name)
     c->count = count;
 }
 
-/* Returns how many have no answer at that time. */
+/* Returns how many have no answer by then. */
 static unsigned crowd_wait(struct crowd *c, int ms)
 {
     int64_t end_at = monotonic_ms() + ms;
@@ -367,7 +366,7 @@ static void killed(void)
     go_on(1);
     crowd_close(&c);
     for (unsigned self = 0; self < NAME_SERVERS; self++) {
-        crowd_ask(&c, 100, "www.example.com"); /* both have some */
+        crowd_ask(&c, 100, "www.example.com"); /* of which either has some */
         pause_ms(50);
         end(self);
         start(self);
@@ -377,7 +376,7 @@ static void killed(void)
     }
     crowd_ask(&c, 100, "www.example.com");
     pause_ms(50);
-    end(0); /* and no process starts another */
+    end(0); /* and nobody starts another */
     missing = crowd_wait(&c, 3000);
     require(missing == 0, "%u are not answered", missing);
     crowd_close(&c);
@@ -386,7 +385,7 @@ static void killed(void)
     done();
 }
 
-/* Servers are killed as fast as they can be started; clients do not notice. */
+/* Servers are killed as fast as they can be started; whoever asks does not notice. */
 static void killed_often(void)
 {
     unsigned seed = 3, lost = 0, asked = 0;
@@ -447,7 +446,7 @@ static void stopped(void)
         if (!names_shared_busy(t.shared, 0) && !names_shared_busy(t.shared, 1))
             break;
     require(!names_shared_busy(t.shared, 0) && !names_shared_busy(t.shared, 1), "a slot is held");
-    pause_ms(400); /* without work they sleep */
+    pause_ms(400); /* with nothing to do they sleep */
     uint64_t before = names_shared_progress(t.shared, 0) + names_shared_progress(t.shared, 1);
     pause_ms(400);
     require(names_shared_progress(t.shared, 0) + names_shared_progress(t.shared, 1) == before,
@@ -455,7 +454,7 @@ static void stopped(void)
     done();
 }
 
-/* A server that receives one query and dies at that moment. */
+/* A server that receives one question and is gone in the same moment. */
 static void thief(struct shared_server *own)
 {
     struct slot *slot = &own->slots[7];
@@ -474,7 +473,7 @@ static void thief(struct shared_server *own)
     _exit(0);
 }
 
-/* The other sleeps, is woken by a query that is gone by then, and has to look for it. */
+/* The other sleeps, is woken by a question that is not there any more, and has to look for it. */
 static void taken_away(void)
 {
     uint8_t data[512];
@@ -499,7 +498,7 @@ static void taken_away(void)
     done();
 }
 
-/* A client that retries before it has the answer gets at most one from each server. */
+/* Who asks again because he has not the answer yet gets no more than one of each server. */
 static void asked_again(void)
 {
     static const struct outside far = {"127.0.0.53", 100, 0, "192.0.2.1"};
@@ -584,7 +583,7 @@ static void half_open(void)
         struct reply r = ask_by(&a, "web", DNS_A);
         require(tells(&r, "127.0.0.2"), "question %d: code %d", i, r.code);
     }
-    a.from = "127.0.0.2"; /* it still has connections */
+    a.from = "127.0.0.2"; /* it still has connections itself */
     struct reply r = ask_by(&a, "web", DNS_A);
     require(tells(&r, "127.0.0.2"), "code %d", r.code);
     for (int i = 0; i < COUNT; i++)
@@ -592,7 +591,7 @@ static void half_open(void)
     done();
 }
 
-/* As many as allowed, each with a query that is not answered yet. */
+/* As many as there may be, each with a question that nobody answers yet. */
 static void in_use(void)
 {
     enum { ASKERS = 20, EACH = 16 };
@@ -623,7 +622,7 @@ static void in_use(void)
     done();
 }
 
-/* Several queries on one connection, byte by byte; then one that is too long. */
+/* Several questions by one connection, byte by byte; then one that is too long. */
 static void streams(void)
 {
     _cleanup_close_ int fd = open_socket("127.0.0.3", "127.0.0.1", t.port, SOCK_STREAM);
@@ -698,7 +697,7 @@ static void queue(void)
     queue_add(&q, next++, &other);
     queue_add(&q, next++, &other);
     require(q.asker[queue_take(&q)] != q.asker[queue_take(&q)], "one after the other");
-    for (unsigned i = 0; i < 230; i++) { /* more clients than there is room for */
+    for (unsigned i = 0; i < 230; i++) { /* more askers than there is room for */
         const struct ip another = {.family = AF_INET, .bytes = {10, 1, 0, (uint8_t)i}};
         require(queue_admits(&q, &another, &instead), "asker %u", i);
         if (instead != NOBODY) {

@@ -1,4 +1,4 @@
-/* Operations on a network namespace, with the kernel. "Here" is a namespace of the test's own. */
+/* Verbs over a network namespace, against the kernel. "Here" is a namespace of our own. */
 #include "check.h"
 
 #include "netns/rtnl.h"
@@ -73,7 +73,7 @@ static uint64_t here(void)
     return netns_inode(fd);
 }
 
-/* A new namespace, with the sockets that the tests need. */
+/* A new namespace, with what the tests need of it. */
 struct inside {
     int fd;
     struct rt *rt;
@@ -111,7 +111,7 @@ static void test_create(void)
 {
     const struct sysctl sysctls[] = {
         {"net/ipv4/ip_unprivileged_port_start", "77"},
-        {"net/ipv4/no_such_key", "1"}, /* skipped */
+        {"net/ipv4/no_such_key", "1"}, /* passed over */
         {"net/ipv4/conf/default/arp_notify", "1"},
         {NULL, NULL},
     };
@@ -213,8 +213,7 @@ static void test_veth(struct rt *rt, int bridge)
     check(rt_get_link(rt, "eth0", &none) == -ENODEV &&
               rt_get_link(in.rt, "vc-one", &none) == -ENODEV,
           "and nowhere else", "it is");
-    /* The kernel reports this itself, with a delay: until its linkwatch has run, no state counts as a good
-     * one. */
+    /* The kernel says so of itself, but later: until its linkwatch has run, no state is a good one. */
     for (int i = 0; i < 100 && link_of(rt, "vc-one").forwarding; i++)
         usleep(10000);
     check(!link_of(rt, "vc-one").forwarding, "without a carrier the port does not forward",
@@ -241,7 +240,7 @@ static void test_bridge_mac(struct rt *rt)
           "has its MAC and MTU, and is down", "it has not");
     struct veth one = veth("vc-low", bridge.index, &in), two = veth("vc-high", bridge.index, &in);
     memcpy(one.host_mac, low_mac,
-           6); /* lower than the bridge's: without a MAC of its own it would take this */
+           6); /* lower than the bridge's: without its own it would take this */
     one.mtu = 1300;
     two.peer = "eth1";
     rt_set_up(b, bridge.index);
@@ -339,7 +338,7 @@ static void test_already_gone(struct rt *rt, int bridge)
     commit(b, "neighbours are deleted");
 }
 
-/* As many operations as a network with many containers could need at once. */
+/* As many verbs as a network with many containers could need at once. */
 static void test_large_batch(struct rt *rt, int bridge)
 {
     _cleanup_rt_batch_ struct rt_batch *b = rt_batch_new(rt);

@@ -1,10 +1,10 @@
-/* Access by [::1], and the refusal of all other clients that reach a held socket.
+/* The way in by [::1], and the refusal of everybody else who reaches a held socket.
  *
- * Each check runs in a process and a network namespace of its own. The container is a server at addresses of
- * this host; the proxy runs in a child, as it does in the monitor. Needs root.
+ * Each check runs in a process and a network namespace of its own. The container is a server at
+ * addresses of this host; the proxy runs in a child, as it does in the monitor. Needs root.
  *
- *     test_proxy           all checks
- *     test_proxy --bench   compares with a direct connection
+ *   test_proxy           all checks
+ *   test_proxy --bench   compares with a direct connection
  */
 #include <netctr/bridge.h>
 
@@ -45,8 +45,8 @@ static socklen_t address(const char *host, uint16_t port, struct sockaddr_storag
     return sizeof(*in6);
 }
 
-/* The kernel adds the local route of an IPv6 address with a delay. Before that, nothing arrives there; after
- * that, a datagram to a closed port is refused. */
+/* The kernel adds the local route of an IPv6 address by and by. Before that, nothing arrives there;
+ * after that, a datagram to nobody is refused. */
 static void wait_for_route(const char *host)
 {
     struct sockaddr_storage a;
@@ -79,7 +79,7 @@ static void make_host(void)
     wait_for_route(CONTAINER6);
 }
 
-/* A socket with timeouts, so that no test hangs. */
+/* A socket with everything that keeps a test from hanging. */
 static int new_socket(const char *host, int type)
 {
     struct timeval patience = {.tv_sec = PATIENCE_MS / 1000};
@@ -257,7 +257,7 @@ static void hang_up(int fd)
     close(fd);
 }
 
-/* Whether a connection is refused: at once, or by a reset after it was accepted. */
+/* Whether a call is refused: at once, or by a reset of what was accepted. */
 static void expect_refusal(const char *from, const char *host)
 {
     int fd = call_from(from, host, HOST_PORT, SOCK_STREAM);
@@ -343,7 +343,7 @@ static void check_half_close(void)
     pid_t pid = begin(&tcp);
     _cleanup_close_ int client = call("::1", HOST_PORT);
     say(client, "question");
-    (void)shutdown(client, SHUT_WR); /* perhaps before the proxy has connected */
+    (void)shutdown(client, SHUT_WR); /* before the connection behind the proxy is made, perhaps */
     _cleanup_close_ int there = answer_call(server);
     expect_text(there, "question");
     expect_end(there);
@@ -386,7 +386,7 @@ static void check_reset(void)
     end(pid);
 }
 
-/* A server that replies without reading to the end, and resets: its reply still arrives. */
+/* A server that answers without listening to the end, and resets: what it said still arrives. */
 static void check_early_answer(void)
 {
     _cleanup_close_ int server = serve(CONTAINER6, PORT, SOCK_STREAM);
@@ -402,7 +402,7 @@ static void check_early_answer(void)
     end(pid);
 }
 
-/* A stream of bytes that shows which one is missing or came twice. */
+/* A stream of bytes that tells where one is missing or came twice. */
 static void fill(uint8_t *data, size_t size, uint64_t at)
 {
     for (size_t i = 0; i < size; i++, at++)
@@ -464,7 +464,7 @@ static void receive_slowly(int fd, uint64_t size)
     receive_stream(fd, size, true);
 }
 
-/* Both directions at once, one of them to a reader that is too slow. */
+/* Both directions at once, one of them to a reader who cannot keep up. */
 static void check_streams(void)
 {
     enum { SIZE = 32 * 1024 * 1024 };
@@ -484,7 +484,7 @@ static void check_streams(void)
     end(pid);
 }
 
-/* The client does not read: the writer has to wait, the proxy does nothing, and others are served. */
+/* Nobody reads: the writer has to wait, the proxy does nothing, and others are served. */
 static void check_back_pressure(void)
 {
     static char data[CHUNK];
@@ -549,7 +549,7 @@ static void allow_fds(rlim_t count)
         exit(SKIPPED);
 }
 
-/* 1,024 connections are served, the next are refused, and later ones are served again. */
+/* 1,024 connections are served, the next are sent away, and later ones are served again. */
 static void check_bound(void)
 {
     enum { MAX = 1024 };
@@ -574,7 +574,7 @@ static void check_bound(void)
     end(pid);
 }
 
-/* The kernel reports the effective user at the creation of a socket. */
+/* The kernel tells who made a socket by the effective user of that moment. */
 static int call_as(uid_t user, int type)
 {
     require(seteuid(user) == 0, "%s", strerror(errno));
@@ -586,7 +586,7 @@ static int call_as(uid_t user, int type)
 
 enum { CROWD = 1100, GREEDY = 65534, MODEST = 65533 };
 
-/* One user takes all connections and more, spread over @spread ids; no other user loses any. */
+/* One user takes all there is and more, @spread over so many ids; nobody else loses anything. */
 static void crowd(const struct options *o, int spread, bool busy)
 {
     static int theirs[CROWD];
@@ -601,8 +601,7 @@ static void crowd(const struct options *o, int spread, bool busy)
         (void)!send(theirs[i], "x", 1, MSG_NOSIGNAL);
     pause_ms(50);
     for (struct pollfd p = {.fd = server, .events = POLLIN}; poll(&p, 1, 50) == 1;)
-        close(answer_call(
-            server)); /* those that were replaced, and the others on one side of the proxy */
+        close(answer_call(server)); /* those that made room, and the others half of the way */
     for (int i = 0; i < 20; i++)
         converse(server);
     say(there, "and am still here");
@@ -622,7 +621,7 @@ static void check_greedy(void)
     crowd(&tcp, 1, true);
 }
 
-/* The container does not accept: connections that wait for it count like all others. */
+/* The container does not accept: who waits for it half of the way counts like everybody else. */
 static void check_half_way(void)
 {
     static int theirs[CROWD];
@@ -645,7 +644,7 @@ static void check_half_way(void)
     end(pid);
 }
 
-/* Subordinate ids count as their owner's. */
+/* What one user may take as subordinate ids is his. */
 static void check_subordinate(void)
 {
     char path[] = "/tmp/subuid.XXXXXX";
@@ -667,7 +666,7 @@ static void check_greedy_fds(void)
     crowd(&o, 1, false);
 }
 
-/* The proxy has no fds left: clients are refused, and it does not loop. */
+/* The proxy has no fds left: clients are sent away, and it does not run in circles. */
 static void check_no_fds(void)
 {
     enum { CLIENTS = 60 };
@@ -705,7 +704,7 @@ static int udp_call(const char *from, const char *host)
     return fd;
 }
 
-/* Echoes one datagram. */
+/* Sends back what comes, once. */
 static void echo(int server)
 {
     static char data[65536];
@@ -771,7 +770,7 @@ static void check_udp_others(void)
     end(pid);
 }
 
-/* The container does not listen yet: no reply, and no later datagram is lost. */
+/* The container does not listen yet: silence, and no datagram more is lost than those. */
 static void check_udp_late(void)
 {
     pid_t pid = begin(&udp);
@@ -791,7 +790,7 @@ static void check_udp_late(void)
     end(pid);
 }
 
-/* More clients than sessions: each gets a reply in turn, and the number of fds is bounded. */
+/* More clients than talks: each is answered when its turn comes, and fds are bounded. */
 static void check_udp_many(void)
 {
     _cleanup_close_ int server = serve(CONTAINER6, PORT, SOCK_DGRAM);

@@ -1,5 +1,5 @@
-/* Published ports: all notations, the errors for wrong ones, and that a held port really is held. The sockets
- * are in a network namespace of the test's own.
+/* Published ports: every way to write them, what is said of the wrong ones, and that a held port
+ * really is held. The sockets live in a network namespace of our own.
  */
 #include "check.h"
 
@@ -12,9 +12,9 @@
 
 /* ---- notation ---------------------------------------------------------------------------------*/
 
-/* A parsed text is printed as the definition keeps it, and that has the same meaning. */
+/* What is parsed is written as the definition keeps it, and that is understood as the same. */
 static const struct {
-    const char *text, *parsed; /* the ports, or the error */
+    const char *text, *parsed; /* the ports, or what is said */
 } notation[] = {
     {"80", "80/tcp"},
     {"8080:80", "8080:80/tcp"},
@@ -269,7 +269,7 @@ static uint16_t port_of(int fd)
     return getsockname(fd, (struct sockaddr *)&a, &size) < 0 ? 0 : ntohs(a.sin6_port);
 }
 
-/* A socket that sends something to a port of loopback. */
+/* A socket that says something to a port of loopback. */
 static int dial(int family, int type, uint16_t port)
 {
     int fd = socket(family, type | SOCK_CLOEXEC, 0);
@@ -360,7 +360,7 @@ static void test_families(void)
     }
 }
 
-/* 0.0.0.0 and [::] do not overlap. Without an address a port is on both. */
+/* 0.0.0.0 and [::] have nothing in common. Without an address a port is on both. */
 static void test_side_by_side(void)
 {
     static const char *const protocols[] = {"tcp", "udp"};
@@ -388,13 +388,13 @@ static void test_side_by_side(void)
     }
 }
 
-/* An ephemeral port is the same in both families: if IPv6's is taken, another is chosen. */
+/* An ephemeral port is the same in both families: where IPv6's is taken, another is found. */
 static void test_ephemeral(void)
 {
     _cleanup_err_ struct err e = ERR_INIT;
     _cleanup_port_mappings_ struct port_mappings list = {0}, half = {0};
     _cleanup_bound_ struct bound_ports held = {0}, taken = {0};
-    /* with SO_REUSEADDR the kernel first searches the lower half of the range */
+    /* with SO_REUSEADDR the kernel looks for a port in the range's lower half first */
     check(sysctl_write("net/ipv4/ip_local_port_range", "40000 40039", &e) == 0, "a narrow range",
           text_of(&e));
     (void)port_mapping_parse("[::]:40000-40015:1-16", &half, NULL);

@@ -1,4 +1,4 @@
-/* The endpoint's record: it is read as it was written, and damage is an error, never a crash. */
+/* The endpoint's record: it comes back as it was written, and damage is an error, never a crash. */
 #include "check.h"
 
 #include "bridge/bridge.h"
@@ -72,7 +72,7 @@ static void test_round_trip(void)
     check(endpoint_load(dir, "blue", &none, NULL) == -ENOENT, "no record", "one");
 }
 
-/* Changes one value of the record; NULL removes it. */
+/* One value of the record is another; NULL takes it away. */
 static int load_with(const char *key, json_t *value, bool in_port, struct err *e)
 {
     _cleanup_endpoint_ struct endpoint ep = example(true), back = {0};
@@ -86,7 +86,7 @@ static int load_with(const char *key, json_t *value, bool in_port, struct err *e
         json_object_set_new(where, key, value);
     else
         json_object_del(where, key);
-    json_add_checksum(j); /* the value is checked, not only the checksum */
+    json_add_checksum(j); /* the value is looked at, and not only the sum */
     r = json_write_at(dir, RECORD, j, e);
     r = r < 0 ? r : endpoint_load(dir, "blue", &back, e);
     if (r < 0 && (back.network || back.port_mappings.items))
@@ -147,8 +147,8 @@ static void test_bad_values(void)
     }
 }
 
-/* Bits are flipped, bytes removed, doubled, cut off: reading returns an error, or a record that can be
- * written again. The random numbers are the same in every run. */
+/* Bits are flipped, bytes taken out, doubled, cut off: whatever is read is an error or a record that
+ * can be written again. The numbers are the same in every run. */
 static uint32_t chance(uint32_t *state)
 {
     *state = *state * 1664525 + 1013904223;
