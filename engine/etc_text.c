@@ -1,5 +1,5 @@
-/* What a container reads of names and resolvers. In /etc/hosts our part stands between two lines, and all
- * else is the container's, which may write there.
+/* The contents of /etc/hosts and /etc/resolv.conf. In /etc/hosts, netctr's block is between two marker lines;
+ * the container may write everything else.
  */
 #include "etc_text.h"
 
@@ -21,14 +21,14 @@ static void append(char **text, const char *more)
 
 enum { HOSTS_MAX = 1 << 20 };
 
-/* NULL: the host has none that can be read. What is between lines of ours is another netctr's, should the host be a
- * container. */
+/* NULL: the host's file does not exist or is unreadable. If the host is itself a container of netctr, the
+ * block between our markers is left out. */
 static char *host_hosts(void)
 {
     char *text = NULL;
     int r = read_file_at(AT_FDCWD, "/etc/hosts", HOSTS_MAX, &text, NULL);
     if (r < 0 && r != -ENOENT)
-        warn("cannot read this host's /etc/hosts: %s; the container gets localhost alone",
+        warn("cannot read the host's /etc/hosts: %s; the container's has only localhost",
              strerror(-r));
     if (r < 0)
         return NULL;
@@ -65,7 +65,7 @@ char *hosts_with(const char *text, const char *block)
 
 /* ---- resolv.conf -----------------------------------------------------------------------------*/
 
-/* On loopback (0.0.0.0 and :: are, too, to a resolver), or on a link that only the host has. */
+/* On loopback (resolvers treat 0.0.0.0 and :: as such as well), or link-local. */
 static bool only_for_the_host(struct ip ip)
 {
     if (ip.family == AF_INET)
@@ -74,7 +74,7 @@ static bool only_for_the_host(struct ip ip)
                          IN6_IS_ADDR_LINKLOCAL(&ip.v6));
 }
 
-/* Without the servers that a container cannot reach; NULL when no server is left. */
+/* @text without the servers that a container cannot reach; NULL if none is left. Caller frees. */
 static char *reachable_part(const char *text)
 {
     _cleanup_strv_ strv lines = strv_split(text, '\n');
@@ -91,7 +91,8 @@ static char *reachable_part(const char *text)
     return any ? strv_join(kept.items, "") : NULL;
 }
 
-/* As a container can use it; NULL: no server is left, or it cannot be read: then @e says so. */
+/* The host's resolv.conf as a container can use it; NULL without an error in @e: no server is left. Caller
+ * frees. */
 static char *usable_conf(struct err *e)
 {
     static const char *const sources[] = {"/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"};
@@ -165,12 +166,12 @@ static void put_servers(char **out, const struct resolv_plan *p, const char *usa
         char *const one[] = {server, NULL};
         put_words(out, "nameserver", one);
     }
-    if (!servers && !p->nobody && usable)
+    if (!servers && !p->unreachable && usable)
         keep_lines(out, usable, keys);
 }
 
-/* A name without a dot is a container's before it is anything else: with ndots:0 it is asked for as it is,
- * and only then with the search domains, which the world is asked for. */
+/* A name without a dot means a container first: with ndots:0 it is queried as it is, and with the search
+ * domains, which are resolved outside, only after that. */
 static void put_options(char **out, const struct resolv_plan *p, const char *usable)
 {
     static const char *const keys[2] = {"options"};
@@ -188,10 +189,11 @@ static void put_options(char **out, const struct resolv_plan *p, const char *usa
 char *make_resolv_conf(const struct resolv_plan *p, struct err *e)
 {
     static const char *const keys[2] = {"search", "domain"};
-    _cleanup_free_ char *usable = p->as_is || p->nobody || p->ours ? host_conf(e) : usable_conf(e);
+    _cleanup_free_ char *usable =
+        p->as_is || p->unreachable || p->ours ? host_conf(e) : usable_conf(e);
     if (!usable && e && e->code)
         return NULL;
-    if (!p->nobody && !p->ours && !p->servers && !p->search && !p->options)
+    if (!p->unreachable && !p->ours && !p->servers && !p->search && !p->options)
         return usable ? take_ptr(usable)
                       : xstrdup("# the host has no resolver that a container can reach\n");
     char *text = xstrdup("");

@@ -314,7 +314,7 @@ static void test_errors(void)
     check(streq(e.text, "start `web`: open `x`: No such file or directory (no way)"),
           "wrap and the kernel's words", text_of(&e));
     err_wrap(&e, "start `%s`", "web");
-    check(skip_prefix(e.text, "start `web`: open"), "nothing is said twice", text_of(&e));
+    check(skip_prefix(e.text, "start `web`: open"), "nothing is repeated", text_of(&e));
     check(err_hint(&e, "make it") == -ENOENT && streq(e.hint, "make it"), "hint", "lost");
     check(err_status(&e, 127) == -ENOENT && e.status == 127, "status", "lost");
     /* the arguments include the text that is replaced */
@@ -461,14 +461,14 @@ static void test_removed_lock(int dir)
     close(held);
     int status = -1;
     waitpid(pid, &status, 0);
-    check(status == 0, "a lock is that of the file that is there", "it is another's");
+    check(status == 0, "a lock is on the current file", "it is another lock");
 }
 
 static void test_lock(int dir)
 {
     _cleanup_close_ int held = lock_file_at(dir, "lock", LOCK_EX);
     int second = lock_file_at(dir, "lock", LOCK_EX | LOCK_NB);
-    check(held >= 0 && second == -EWOULDBLOCK, "a lock is had once", "twice");
+    check(held >= 0 && second == -EWOULDBLOCK, "a lock is exclusive", "twice");
     held = close_fd(held);
     second = lock_file_at(dir, "lock", LOCK_EX | LOCK_NB);
     check(second >= 0, "a closed lock is free", "it is not");

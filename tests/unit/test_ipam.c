@@ -254,9 +254,9 @@ static void test_examine(int dir)
              "address 10.8.0.3 is not in 10.9.0.0/29, the subnet of network `net`");
     check(leases(&f) == 1, "examine takes nothing", "it does");
     release(&f, "a");
-    examined(&f, "examine: one that rests is waited for by whoever takes it", "10.9.0.2", "");
+    examined(&f, "examine: a pausing address may be requested", "10.9.0.2", "");
     (void)unlinkat(dir, "net", 0);
-    examined(&f, "examine: without a file nobody has anything", "10.9.0.2", "");
+    examined(&f, "examine: without a file no address is in use", "10.9.0.2", "");
 }
 
 static void test_wanted(int dir)
@@ -473,9 +473,9 @@ static void test_missing(int dir)
     (void)unlinkat(dir, "net", 0);
     gets(&f, "no file, no address", "b", "", "-2: the lease file of network `net` is missing");
     struct lease living = {.address4 = ip("10.9.0.2"), .container = "a", .owner = "a"};
-    check(lease_restore(dir, "net", &living, 1, NULL) == 1, "made anew", "it is not");
-    check(lease_restore(dir, "net", NULL, 0, NULL) == 0, "one that is there is left", "it is not");
-    gets(&f, "who lives has his address", "b", "10.9.0.2",
+    check(lease_restore(dir, "net", &living, 1, NULL) == 1, "rebuilt", "it is not");
+    check(lease_restore(dir, "net", NULL, 0, NULL) == 0, "an existing one is left", "it is not");
+    gets(&f, "a running container has its address", "b", "10.9.0.2",
          "-98: address 10.9.0.2 is in use by container `a`");
     put_file(dir, "net", "x", 1);
     check(lease_check(dir, "net", NULL) == -EBADMSG, "damaged", "it is not");

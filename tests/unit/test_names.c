@@ -172,8 +172,9 @@ static void test_again(int dir)
     _cleanup_free_ char *text = content_of(dir, "container/aaaa/red");
     check(streq(text, "10.0.0.9 - WWW,api open\n"), "one line", text);
     (void)names_join(dir, "red", &one, NULL);
-    (void)names_join(dir, "red", &heir, NULL); /* the address was allocated again */
-    check(names_leave(dir, "red", "aaaa", NULL) == 0, "one whose address is another's", "stays");
+    (void)names_join(dir, "red", &heir, NULL); /* the address was given out again */
+    check(names_leave(dir, "red", "aaaa", NULL) == 0, "one whose address has been reassigned",
+          "stays");
     check_tree(dir,
                "address/10.0.0.2 -> red bbbb web\ncontainer/bbbb/red\n"
                "network/red/web/bbbb -> 10.0.0.2\nnetwork/red/www/bbbb -> 10.0.0.2\n",
@@ -261,7 +262,7 @@ static void test_bell(int dir)
     (void)names_leave(dir, "green", "aaaa", NULL);
     check(rung(fd) != 0, "the bell when one leaves", "is silent");
     (void)names_leave(dir, "green", "aaaa", NULL);
-    check(rung(fd) == 0, "nobody has left", "it rings");
+    check(rung(fd) == 0, "no container has left", "it rings");
     struct stat first, second;
     check(names_set_upstream(dir, upstream, NULL) == 0 &&
               fstatat(dir, "upstream", &first, 0) == 0 &&

@@ -297,7 +297,7 @@ static void test_failures(struct rt *rt, int bridge)
     _cleanup_err_ struct err e = ERR_INIT;
     int r = rt_commit(b, &e);
     check(r == -ENODEV && skip_prefix(text_of(&e), "add address 10.88.0.1/24: No such device"),
-          "the first failure of a batch is told", text_of(&e));
+          "the first failure of a batch is reported", text_of(&e));
     rt_add_address(b, bridge, &address, 24);
     r = rt_commit(b, &e);
     check(r == -EEXIST && skip_prefix(text_of(&e), "add address 10.88.0.1/24: File exists"),
@@ -456,8 +456,8 @@ static void test_rate(struct rt *rt, int bridge)
         uint32_t is = rate_of(rt, index);
         expect(is == rates[i], "it is as it was set", "%u, not %u", is, rates[i]);
     }
-    check(rate_of(rt, link_of(rt, "vc-other").index) == 0 && rate_of(rt, 1) == 0,
-          "and nobody else's", "it is");
+    check(rate_of(rt, link_of(rt, "vc-other").index) == 0 && rate_of(rt, 1) == 0, "and no other",
+          "it is");
     check(rt_knows_qdisc(rt, "tbf") == 1 && rate_of(in.rt, 2) == 0, "nor the other end's", "it is");
     rt_set_rate(b, 4711, 1000, 4000, 8000);
     fails(b, "a rate of no link", -ENODEV, "limit the rate of interface 4711: No such device");

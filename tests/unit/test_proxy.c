@@ -319,7 +319,7 @@ static void check_refusals(void)
     expect_refusal(HOST6, "::1");
     expect_refusal("::1", HOST6);
     struct pollfd p[] = {{.fd = server4, .events = POLLIN}, {.fd = server6, .events = POLLIN}};
-    require(poll(p, 2, 50) == 0, "somebody got through");
+    require(poll(p, 2, 50) == 0, "a packet got through");
     converse(server6);
     end(pid);
 }
@@ -761,7 +761,7 @@ static void check_udp_others(void)
         say(fd, "let me in");
     }
     struct pollfd p[] = {{.fd = server4, .events = POLLIN}, {.fd = server6, .events = POLLIN}};
-    require(poll(p, 2, 100) == 0, "somebody got through");
+    require(poll(p, 2, 100) == 0, "a packet got through");
     require(cpu_ms(pid) < 50, "%d ms of processor time", cpu_ms(pid));
     converse_udp(server6);
     end(pid);
@@ -920,25 +920,25 @@ static const struct apart checks[] = {
     {"[::1] reaches the container", check_tcp6},
     {"and one that has IPv4 only", check_tcp4},
     {"published at [::1] and [::]", check_addresses},
-    {"everybody else is refused", check_refusals},
-    {"a refusal by the container is one by the proxy", check_nobody_there},
+    {"all others are refused", check_refusals},
+    {"a refusal by the container is passed on", check_nobody_there},
     {"each direction ends by itself", check_half_close},
-    {"a reset is handed on", check_reset},
-    {"an early answer arrives", check_early_answer},
+    {"a reset is passed on", check_reset},
+    {"an early reply arrives", check_early_answer},
     {"streams arrive whole, both ways, to slow readers too", check_streams},
-    {"who does not read stops the writer and nobody else", check_back_pressure},
+    {"a client that does not read stops only its writer", check_back_pressure},
     {"idle connections cost two fds and no time", check_idle},
     {"no more than 1,024 connections", check_bound},
-    {"a user who takes all of them, idle or not, takes none from others", check_greedy},
-    {"nor by those that the container does not accept", check_half_way},
-    {"nor one with many subordinate ids", check_subordinate},
-    {"nor when there are few fds", check_greedy_fds},
+    {"a user with all of them, idle or not, takes none from others", check_greedy},
+    {"nor through connections that the container does not accept", check_half_way},
+    {"nor does one with many subordinate ids", check_subordinate},
+    {"nor if there are few fds", check_greedy_fds},
     {"without fds clients are refused", check_no_fds},
     {"UDP to [::1] reaches the container", check_udp},
     {"UDP from or to anywhere else does not", check_udp_others},
-    {"UDP to a container that is late", check_udp_late},
+    {"UDP to a container that listens late", check_udp_late},
     {"UDP clients are bounded", check_udp_many},
-    {"and the many of one user take nothing from another", check_udp_greedy},
+    {"and those of one user take nothing from another", check_udp_greedy},
 };
 
 int main(int argc, char **argv)

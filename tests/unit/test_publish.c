@@ -317,7 +317,7 @@ static void test_hold(void)
     bound_ports_clear(&none);
     check(hold(&second, "10.1.2.3:80:80", &none, &e) == -EADDRNOTAVAIL &&
               streq(text_of(&e), "this host has no address 10.1.2.3"),
-          "an address that the host has not", text_of(&e));
+          "an address that the host does not have", text_of(&e));
     bound_ports_clear(&held);
     check(open_fds() == before, "all are let go", "some are not");
     r = hold(&list, "8080:80", &held, &e);
@@ -371,11 +371,11 @@ static void test_side_by_side(void)
         r = r < 0 ? r : hold(&six, text6, &held6, &e);
         check(r == 0, "0.0.0.0 and [::] side by side", text_of(&e));
         bound_ports_clear(&held6);
-        check(hold(&every, text, &none, &e) == -EADDRINUSE, "0.0.0.0 is in the way of both", "no");
+        check(hold(&every, text, &none, &e) == -EADDRINUSE, "0.0.0.0 conflicts with both", "no");
         r = hold(&six, text6, &held6, &e);
-        check(r == 0, "what was refused holds nothing", text_of(&e));
+        check(r == 0, "a refused request holds nothing", text_of(&e));
         bound_ports_clear(&held4);
-        check(hold(&every, text, &none, &e) == -EADDRINUSE, "[::] is in the way of both", "no");
+        check(hold(&every, text, &none, &e) == -EADDRINUSE, "[::] conflicts with both", "no");
         (void)port_mapping_parse(text4, &one, NULL);
         (void)port_mapping_parse(text, &one, NULL);
         check(port_mappings_bind(&one, true, &none, NULL, &e) == -EINVAL &&
@@ -442,7 +442,7 @@ static int test_too_few_fds(void *arg)
     int before = open_fds();
     r = hold(&list, "10000-10499:1-500", &held, &e);
     check(r == -EMFILE && e.hint && strstr(text_of(&e), "reserve port 10") && open_fds() == before,
-          "the hard limit is told", text_of(&e));
+          "the hard limit is reported", text_of(&e));
     return failures != 0;
 }
 
