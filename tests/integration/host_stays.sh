@@ -5,6 +5,7 @@
 #
 # Each test begins on a host of its own, where netctr has not run yet (fresh).
 . "$(dirname "$0")/../lib.sh"
+refusing_resolver
 
 ip netns add lan2
 in_lan2() { nsenter --net=/run/netns/lan2 "$@"; }

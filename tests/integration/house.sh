@@ -1,6 +1,9 @@
+#!/usr/bin/env bash
 # The shape of the source tree: what `make lint` checks with scripts/lint-house, and that this check finds each kind of
 # violation. The check reads sources and object files; the violations are planted in a small tree in $tmp.
 . "$(dirname "$0")/../lib.sh"
+
+command -v gcc nm >/dev/null || skip 'no compiler'
 
 house() { # [FLAGS]
     "$top/scripts/lint-house" --top "$tmp/tree" "$@"
