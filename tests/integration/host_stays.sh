@@ -5,6 +5,7 @@
 #
 # Each test starts on a host of its own, on which netctr has not run yet (fresh).
 . "$(dirname "$0")/../lib.sh"
+refusing_resolver
 
 ip netns add lan2
 in_lan2() { nsenter --net=/run/netns/lan2 "$@"; }
@@ -416,7 +417,7 @@ own_network() {
 }
 boots() {
     netctr run -d --restart always --name b "$box" sleep 600 2>/dev/null
-    netctr stop --all --until-boot
+    netctr stop --all --until-boot -t 0 # its program does not heed SIGTERM
     sysctl -qw net.ipv6.conf.all.forwarding=0
     ! has_force || for key in /proc/sys/net/ipv6/conf/{default,lo,eth0,nc-default}/force_forwarding; do [ ! -e "$key" ] || echo 0 >"$key"; done
     ip -6 route show default | has 'proto ra' || { advertise && wait_for 3 learnt; }
