@@ -1,4 +1,4 @@
-# netctr: make, make demo, make check, make check-vm. Objects and programs are in build/.
+# `make help` lists the targets. Objects and programs are in build/.
 VERSION  := 0.2.0
 PREFIX   ?= /usr/local
 BUILD    ?= build
@@ -7,17 +7,19 @@ ifeq ($(origin CC),default)
 CC       := gcc
 endif
 CFLAGS   ?= -O2 -g
+# Warnings are errors in a git checkout. A newer compiler has warnings that this tree has not seen, so a build from a
+# tarball only shows them; `make WERROR=` does the same in a checkout.
+WERROR   ?= $(wildcard .git)
+WARNINGS := -Wall -Wextra $(if $(WERROR),-Werror)
 PKGS     := libnl-3.0 libnl-route-3.0 libmnl libnftnl libseccomp jansson
-ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -DNETCTR_VERSION='"$(VERSION)"' -Wall -Wextra -Werror \
+ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -DNETCTR_VERSION='"$(VERSION)"' $(WARNINGS) \
              -Wshadow -Wstrict-prototypes -Wmissing-prototypes -fstack-protector-strong -fPIE \
              -Iinclude -I. $(shell pkg-config --cflags $(PKGS) 2>/dev/null) $(CFLAGS)
-# Debian has no static libmnl; the rest is linked in, which spares the dynamic loader at every start.
-STATIC   ?= yes
-ifeq ($(STATIC),yes)
-LIBS     = -Wl,-Bstatic -lnl-route-3 -lnl-3 -lnftnl -lseccomp -ljansson -Wl,-Bdynamic -lmnl -lpthread -lm
-else
-LIBS     = $(shell pkg-config --libs $(PKGS) 2>/dev/null)
-endif
+# Static libraries spare the dynamic loader at every start. auto: each library that has a static one (Debian has none
+# of libmnl); yes: fails if one of them is missing; no: all dynamic.
+STATIC   ?= auto
+LIBS_FILE = $(BUILD)/libs.$(STATIC)
+LIBS     = @$(LIBS_FILE)
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(LDFLAGS)
 
 # One line a step; V=1 shows the commands.
@@ -36,12 +38,24 @@ FUZZ     := $(filter-out replay,$(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuz
 UNITS    := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/*.c))
 REPLAYS  := $(FUZZ:%=$(BUILD)/tests/unit/fuzz_%)
 
-.PHONY: all install uninstall deps demo check check-all check-foreign check-vm check-vm-quick strike format lint \
-        sanitize sanitize-quick soak fuzz fuzz-targets clean tests
+.PHONY: all help install uninstall deps demo test unit check check-all check-foreign check-vm check-vm-quick strike \
+        format lint sanitize sanitize-quick soak fuzz fuzz-targets clean tests
 
-all: $(BUILD)/netctr
+all: $(BUILD)/netctr  ## build the program, build/netctr (the default)
 
-$(BUILD)/netctr: $(OBJECTS)
+help:  ## list the targets and the variables
+	@awk -F ':.*## ' '/^[a-z][a-z -]*:.*## / { printf "  %-16s%s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@printf '\nVariables:\n'
+	@printf '  %-16s%s\n' V=1 'show the commands' BUILD=DIR 'where objects and programs go (build)' \
+	    CC=clang 'the compiler (gcc)' CFLAGS=FLAGS 'optimization and debugging (-O2 -g)' \
+	    WERROR= 'do not treat warnings as errors' STATIC=no 'link all libraries dynamically (auto, yes, no)' \
+	    T=PATTERN 'make test: only the tests whose name matches' PREFIX=DIR 'where to install (/usr/local); also DESTDIR'
+
+$(LIBS_FILE): scripts/link-libs
+	@mkdir -p $(@D)
+	$(Q)scripts/link-libs $(STATIC) '$(CC)' $(PKGS) >$@.new && mv $@.new $@
+
+$(BUILD)/netctr: $(OBJECTS) | $(LIBS_FILE)
 	$(call say,LD $@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
@@ -53,7 +67,7 @@ $(BUILD)/%.o: %.c Makefile
 # The usual seccomp filter is compiled to BPF here, so that no start has to.
 GEN_OBJECTS := $(patsubst %,$(BUILD)/core/%.o,seccomp_gen seccomp seccomp_bpf caps) \
                $(patsubst %.c,$(BUILD)/%.o,$(wildcard base/*.c))
-$(BUILD)/seccomp_gen: $(GEN_OBJECTS)
+$(BUILD)/seccomp_gen: $(GEN_OBJECTS) | $(LIBS_FILE)
 	$(call say,LD $@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 $(BUILD)/seccomp_blob.c: $(BUILD)/seccomp_gen
@@ -66,7 +80,7 @@ $(BUILD)/parts.a: $(PARTS)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 .SECONDARY: $(UNITS:=.o) $(FUZZ:%=$(BUILD)/tests/fuzz/%.o)
 # The stub is a program without a C library, kept as bytes in launch.o.
-STUB_FLAGS := -std=gnu17 -Iinclude -I. -Wall -Wextra -Werror -Os -ffreestanding -fno-stack-protector \
+STUB_FLAGS := -std=gnu17 -Iinclude -I. $(WARNINGS) -Os -ffreestanding -fno-stack-protector \
               -fno-asynchronous-unwind-tables -fno-pic -static -nostdlib -s \
               -Wl,--build-id=none -Wl,-z,noseparate-code -Wl,-z,noexecstack
 $(BUILD)/stub_fork: STUB_FLAGS += -DFORKS
@@ -77,7 +91,7 @@ $(BUILD)/stub $(BUILD)/stub_fork: core/stub.c core/packet.h include/netctr/messa
 $(BUILD)/core/launch.o: $(BUILD)/stub $(BUILD)/stub_fork
 $(BUILD)/core/launch.o: ALL_CFLAGS += -DSTUB_FILE='"$(BUILD)/stub"'
 
-$(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/parts.a
+$(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/parts.a | $(LIBS_FILE)
 	$(call say,LD $@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 # What the tests of killed and failing system calls work with.
@@ -91,7 +105,7 @@ $(BUILD)/tests/call_names.h: Makefile
 	@mkdir -p $(@D)
 	$(Q)printf '#include <asm/unistd.h>\n' | $(CC) -E -dM - | \
 	    sed -n 's/^#define __NR_\([a-z0-9_]*\) [0-9(].*/[__NR_\1] = "\1",/p' > $@
-$(REPLAYS): $(BUILD)/tests/unit/fuzz_%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/replay.o $(BUILD)/parts.a
+$(REPLAYS): $(BUILD)/tests/unit/fuzz_%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/replay.o $(BUILD)/parts.a | $(LIBS_FILE)
 	@mkdir -p $(@D)
 	$(call say,LD $@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
@@ -99,13 +113,13 @@ PRELOADS := $(BUILD)/tests/clock.so $(BUILD)/tests/taken.so
 $(PRELOADS): $(BUILD)/tests/%.so: tests/%.c Makefile
 	$(call say,CC $<)
 	@mkdir -p $(@D)
-	$(Q)$(CC) -std=gnu17 -D_GNU_SOURCE -Wall -Wextra -Werror -O2 -shared -fPIC -o $@ $<
+	$(Q)$(CC) -std=gnu17 -D_GNU_SOURCE $(WARNINGS) -O2 -shared -fPIC -o $@ $<
 # Runs inside containers, which have no C library.
 INSIDE := $(BUILD)/tests/door $(BUILD)/tests/leaderless $(BUILD)/tests/ask
 $(INSIDE): $(BUILD)/tests/%: tests/%.c Makefile
 	$(call say,CC $<)
 	@mkdir -p $(@D)
-	$(Q)$(CC) -std=gnu17 -D_GNU_SOURCE -Wall -Wextra -Werror -O1 -static -pthread -o $@ $<
+	$(Q)$(CC) -std=gnu17 -D_GNU_SOURCE $(WARNINGS) -O1 -static -pthread -o $@ $<
 # The same by the resolvers of two libraries.
 LOOKUPS := $(BUILD)/tests/lookup_musl $(BUILD)/tests/lookup_ares
 $(BUILD)/tests/lookup_musl: LOOKUP_CC = musl-gcc -static
@@ -114,7 +128,7 @@ $(BUILD)/tests/lookup_ares: LOOKUP_LIBS = -Wl,-Bstatic -lcares -Wl,-Bdynamic
 $(LOOKUPS): tests/lookup.c Makefile
 	$(call say,CC $@)
 	@mkdir -p $(@D)
-	$(Q)$(LOOKUP_CC) -std=gnu17 -D_GNU_SOURCE -Wall -Wextra -Werror -O1 -o $@ $< $(LOOKUP_LIBS)
+	$(Q)$(LOOKUP_CC) -std=gnu17 -D_GNU_SOURCE $(WARNINGS) -O1 -o $@ $< $(LOOKUP_LIBS)
 # The released version, which upgrade.sh runs beside this one. A tree without its history has none, and skips that.
 RELEASED := eeb1ccf
 $(BUILD)/tests/netctr-0.1:
@@ -127,95 +141,108 @@ $(BUILD)/tests/netctr-0.1:
 tests: $(UNITS) $(REPLAYS) $(TOOLS) $(PRELOADS) $(INSIDE) $(LOOKUPS) $(BUILD)/tests/netctr-0.1
 
 # The same targets with libFuzzer, for FUZZ_SECONDS each. tests/fuzz/run tells more.
-$(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/%.o $(BUILD)/parts.a
+$(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/%.o $(BUILD)/parts.a | $(LIBS_FILE)
 	$(call say,LD $@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS)
 fuzz-targets: $(FUZZ:%=$(BUILD)/fuzz_%)
 FUZZ_SECONDS ?= 60
-fuzz:
+fuzz:  ## libFuzzer, FUZZ_SECONDS (60) for each target
 	scripts/deps build fuzz
 	$(MAKE) BUILD=build/fuzz STATIC=no CC=clang CFLAGS="-O1 -g -fsanitize=fuzzer-no-link,address,undefined \
 	    -fno-sanitize-recover=all -fno-omit-frame-pointer" fuzz-targets
 	tests/fuzz/run $(FUZZ_SECONDS)
 
-install: all
+install: all  ## install the program, its systemd unit and the completion for bash
 	install -D -m 0755 $(BUILD)/netctr $(DESTDIR)$(PREFIX)/bin/netctr
 	$(Q)sed 's|@BINDIR@|$(PREFIX)/bin|' scripts/netctr-boot.service > $(BUILD)/netctr-boot.service
 	install -D -m 0644 $(BUILD)/netctr-boot.service $(DESTDIR)$(PREFIX)/lib/systemd/system/netctr-boot.service
 	install -D -m 0755 scripts/mkrootfs $(DESTDIR)$(PREFIX)/bin/netctr-mkrootfs
 	install -D -m 0644 scripts/completion.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/netctr
 
-# Containers and networks stay as they are; the README tells how to remove those.
-uninstall:
+# Containers and networks stay; README.md says how to remove them.
+uninstall:  ## remove what install has installed
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,bin/netctr bin/netctr-mkrootfs \
 	    lib/systemd/system/netctr-boot.service share/bash-completion/completions/netctr)
 
-deps:
+deps:  ## install the packages that the build and the demo need (Debian, root)
 	scripts/deps build demo
 
-# What a newcomer runs first: installs what is missing, builds, and shows the main job.
-demo:
+demo:  ## install what is missing, build, run nginx in a container and fetch its page
 	scripts/deps build demo
 	$(MAKE) all
 	scripts/demo
 
-check:
+# Installs nothing: for a machine where that is somebody else's decision.
+test: all tests  ## build, then run the tests (root); T=PATTERN for some of them
+	@scripts/deps --missing build test
+	tests/run $(if $(T),--filter '$(T)')
+
+unit: $(UNITS) $(REPLAYS)  ## build and run the unit tests
+	tests/run --filter 'unit/'
+
+check:  ## install what is missing, build, run all tests
 	scripts/deps build test
-	$(MAKE) all tests
+	$(MAKE) WERROR=1 all tests
 	tests/run
 
-check-all: check check-foreign lint sanitize soak fuzz check-vm strike
+check-all: check check-foreign lint sanitize soak fuzz check-vm strike  ## everything: hours
 
-# The network's tests again, behind somebody else's forward chain that drops, and doctor's cure for it.
-check-foreign:
+check-foreign:  ## the network tests on a host whose own forward chain drops, with the cure that doctor prints
 	scripts/deps build test
 	$(MAKE) all tests
 	FOREIGN_DROP=1 tests/run --filter 'net_*'
 
-# Killed and failing at every single system call: hours.
-strike:
+strike:  ## kill, and fail, at every single system call: hours
 	scripts/deps build test
 	$(MAKE) all tests
 	STRIKE=all tests/run --filter 'kill_*'
 	STRIKE=all tests/run --filter 'error_*'
 
-# 2,000 lives of containers beside one that must go on answering; SOAK=N for fewer.
-soak:
+soak:  ## start and end SOAK (2,000) containers beside one that must go on answering
 	scripts/deps build test
 	$(MAKE) all
 	tests/soak
 
-# The same under Debian's kernels 6.1 and 6.12, without and with systemd (scripts/check-vm).
+check-vm:  ## the tests under the kernels 6.1 and 6.12, without and with systemd (scripts/check-vm): hours
+check-vm-quick:  ## what depends on the kernel, under 6.1
 check-vm check-vm-quick:
 	scripts/deps build test vm
 	$(MAKE) all tests
 	scripts/check-vm $(if $(filter %-quick,$@),--quick)
 
 TIDY := $(wildcard $(DIRS:%=%/*.[ch]) include/netctr/*.h tests/*.c tests/unit/*.[ch] tests/fuzz/*.[ch])
-# Their variables come from files that they source, which shellcheck does not follow.
-SHELLS := .ci/run $(wildcard scripts/check-vm scripts/completion.bash scripts/d* scripts/mkrootfs scripts/vmtest tests/run tests/*.sh \
-          tests/*/*.sh tests/bench/names tests/fuzz/run tests/soak tests/vm/suite)
-format:
+SHELLS = .ci/run $(shell grep -lE '^#!.*sh$$|shellcheck shell=' scripts/* tests/* tests/*/* 2>/dev/null) \
+          scripts/completion.bash $(wildcard tests/integration/*.sh tests/vm/*.sh)
+# Flags without quotes: two of the macros only have to be strings.
+TIDY_FLAGS = $(filter-out -Werror -DNETCTR_VERSION%,$(ALL_CFLAGS)) -DNETCTR_VERSION=__FILE__ -DSTUB_FILE=__FILE__
+format:  ## run clang-format over all C files
 	clang-format -i $(TIDY)
 
-lint:
+# scripts/lint-house: arrows between folders, circles, private headers. gcc's analyzer follows paths, clang-tidy
+# (.clang-tidy) reads statements. shellcheck does not follow the files that a test sources and sees no use of theirs.
+lint:  ## static checks: house, format, clang-tidy, cppcheck, shellcheck, gcc's analyzer
 	scripts/deps build lint
+	$(MAKE) WERROR=1 all
+	scripts/lint-house --build $(BUILD)
 	clang-format --dry-run -Werror $(TIDY)
+	printf '%s\n' $(SOURCES) | xargs -P $$(nproc) -n 8 sh -c 'clang-tidy --quiet "$$@" -- $(TIDY_FLAGS) 2>/dev/null' sh
 	cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 -D_GNU_SOURCE -D__x86_64__ -Iinclude -I. \
-	    --enable=warning,portability --suppress=missingIncludeSystem $(DIRS)
-	shellcheck -S warning -e SC1091,SC2034,SC2154 $(SHELLS)
-	$(MAKE) BUILD=build/analyzer CFLAGS="-O1 -g -fanalyzer" all
+	    --enable=warning,portability --suppress=missingIncludeSystem $(sort $(foreach d,$(DIRS),$(firstword $(subst /, ,$d))))
+	shellcheck -S warning -e SC1091,SC2034,SC2154 $(sort $(SHELLS))
+	$(MAKE) BUILD=build/analyzer WERROR=1 CFLAGS="-O1 -g -fanalyzer" all
 
-# The suite again with every memory error and undefined behaviour fatal; -quick: a spread of it, for CI.
+# Every memory error and every undefined behaviour is fatal.
 SPREAD := unit/ endings exec_hostile helpers lifecycle logs_ names_hosts net_network:bridge-nf-0 \
           net_plugs:bridge-nf-1 net_publish:bridge-nf-0 restart undo_gc volumes
+sanitize:  ## the tests with AddressSanitizer and UndefinedBehaviorSanitizer
+sanitize-quick:  ## a spread of them, as CI runs it
 sanitize sanitize-quick:
 	scripts/deps build test
 	$(MAKE) BUILD=build/sanitize STATIC=no \
 	    CFLAGS="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer" all tests
 	NETCTR_BUILD=build/sanitize TEST_SLOWNESS=$${TEST_SLOWNESS:-2} tests/run $(if $(filter %-quick,$@),$(SPREAD:%=--filter '%'))
 
-clean:
-	rm -rf build
+clean:  ## remove BUILD
+	rm -rf $(BUILD)
 
 -include $(OBJECTS:.o=.d) $(UNITS:=.d) $(wildcard $(BUILD)/tests/fuzz/*.d)

@@ -74,7 +74,7 @@ int err_wrap(struct err *e, const char *format, ...)
     va_start(args, format);
     _cleanup_free_ char *context = format_text(format, args);
     va_end(args);
-    if (!skip_prefix(e->text, context)) /* "network `x`: network `x` has …" says it twice */
+    if (!skip_prefix(e->text, context)) /* avoids "network `x`: network `x` has …" */
         replace(&e->text, xasprintf("%s: %s", context, e->text));
     return e->code;
 }

@@ -1,18 +1,19 @@
 /* Files. Three kinds of path exist and are never mixed:
  *
- *   - the host's own (state directories): only root can change them, plain *at() calls do;
+ *   - netctr's own on the host (state directories): only root can change them, so plain *at() calls do;
  *   - the user's on the host (root directories, sources of volumes): resolved once, when they are given.
- *     A process that can write to a parent directory, perhaps in a container, can add a link later, so
+ *     A process that can write to a parent directory, perhaps in a container, could add a link later, so
  *     the stored path is opened with links refused (open_canonical());
- *   - those inside a root directory that a container may write to: every one is resolved by
- *     openat2(RESOLVE_IN_ROOT) beneath a directory fd, so that no symbolic link, "..", mount or
- *     race leads out of it (CVE-2021-30465, CVE-2024-45310).
+ *   - paths inside a root directory that a container may write to: each is resolved by
+ *     openat2(RESOLVE_IN_ROOT) beneath a directory fd, so that no symbolic link, "..", mount or race
+ *     leads out of it (CVE-2021-30465, CVE-2024-45310).
  */
 #include <netctr/base.h>
 
 #include <errno.h>
 #include <linux/openat2.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
 
@@ -23,7 +24,7 @@ int open_in_root(int dirfd, const char *path, int flags, mode_t mode, uint64_t r
         .mode = (flags & (O_CREAT | __O_TMPFILE)) ? mode : 0,
         .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | resolve_extra,
     };
-    /* EAGAIN: the kernel saw a rename race while it resolved ".." and asks for another try */
+    /* EAGAIN: a rename raced with the resolution of ".."; the kernel asks to try again */
     for (int tries = 0; tries < 128; tries++) {
         int fd = (int)syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
         if (fd >= 0)
@@ -47,7 +48,8 @@ int open_canonical(const char *path, int flags)
     return fd < 0 ? -errno : fd;
 }
 
-/* Where the symbolic link at @path points, as a path beneath the root; NULL if it is no link. */
+/* The target of the symbolic link at @path, as a path beneath the root; NULL if it is not a
+ * link. */
 static char *link_target_in_root(int dirfd, const char *path)
 {
     _cleanup_close_ int link = open_in_root(dirfd, path, O_PATH | O_NOFOLLOW, 0, 0);
@@ -64,16 +66,16 @@ static char *link_target_in_root(int dirfd, const char *path)
     return xasprintf("%.*s/%s", slash ? (int)(slash - path) : 0, path, target);
 }
 
-/* One name in the directory @dir, which is made if it is missing; @so_far is its path. 1: it is a link that
- * leads to nothing, and *@target is where. */
+/* Enters @name in the directory @dir, creating it if it is missing; @so_far is its path. Returns 1
+ * if it is a dangling link; *@target is its target then. */
 static int enter_or_make(int dirfd, int dir, const char *name, const char *so_far, mode_t mode,
                          char **target)
 {
     int fd = open_in_root(dirfd, so_far, O_PATH | O_DIRECTORY, 0, 0);
     if (fd != -ENOENT || streq(name, ".."))
         return fd;
-    /* The new directory is made in the directory that we hold, never by the whole path; ".."
-     * and links are left to the resolver, which knows the root. */
+    /* Creates the directory through the fd of its parent, never by the whole path. ".." and links
+     * are left to the kernel's resolver, which knows the root. */
     if (mkdirat(dir, name, mode) == 0)
         return open_in_root(dirfd, so_far, O_PATH | O_DIRECTORY, 0, 0);
     if (errno != EEXIST)
@@ -82,8 +84,8 @@ static int enter_or_make(int dirfd, int dir, const char *name, const char *so_fa
     return *target ? 1 : open_in_root(dirfd, so_far, O_PATH | O_DIRECTORY, 0, 0);
 }
 
-/* Makes what is missing of @path. 1: a link on the way leads to nothing, and *@instead is the path by way of
- * its target. */
+/* Creates what is missing of @path. Returns 1 if it contains a dangling link; *@instead is the path
+ * through the target then. */
 static int make_path(int dirfd, const char *path, mode_t mode, char **instead)
 {
     const char *rest = path;
@@ -105,7 +107,7 @@ static int make_path(int dirfd, const char *path, mode_t mode, char **instead)
     return take_fd(dir);
 }
 
-/* A link that leads to nothing is followed as well: "/home -> var/home" in a root that has no /var yet. */
+/* Dangling links are followed as well: "/home -> var/home" in a root without /var. */
 #define LINKS_MAX 40 /* as many as the kernel follows */
 
 int mkdir_in_root(int dirfd, const char *path, mode_t mode)
@@ -146,7 +148,7 @@ int touch_in_root(int dirfd, const char *path, mode_t mode)
         const char *name = slash ? slash + 1 : at;
         fd = openat(dir, name, O_CREAT | O_EXCL | O_RDONLY | O_CLOEXEC | O_NOFOLLOW, mode);
         if (fd < 0 && errno == EEXIST)
-            continue; /* somebody else was faster, perhaps with a link */
+            continue; /* another process was faster, perhaps with a link */
         if (fd < 0)
             return -errno;
         close_fd(fd);
@@ -158,31 +160,22 @@ int touch_in_root(int dirfd, const char *path, mode_t mode)
 int mkdir_parents(const char *path, mode_t mode, struct err *e)
 {
     if (!*path)
-        return err_say(e, -EINVAL, "the path of a directory is empty");
+        return err_say(e, -EINVAL, "the path of the directory is empty");
     _cleanup_free_ char *p = xstrdup(path);
     for (char *slash = p; slash;) {
         slash = strchr(slash + 1, '/');
         if (slash)
             *slash = '\0';
         if (mkdir(p, mode) < 0 && errno != EEXIST)
-            return err_set(e, errno, "make directory `%s`", p);
+            return err_set(e, errno, "create directory `%s`", p);
         if (slash)
             *slash = '/';
     }
     return 0;
 }
 
-/* O_NONBLOCK: whoever opens a FIFO would wait for its writer. */
-static int read_regular(int dirfd, const char *path, int flags, size_t max, char **out,
-                        size_t *size)
+int read_fd(int fd, size_t max, char **out, size_t *size)
 {
-    struct stat st;
-    _cleanup_close_ int fd =
-        openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | flags);
-    if (fd < 0 || fstat(fd, &st) < 0)
-        return -errno;
-    if (!S_ISREG(st.st_mode))
-        return S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
     _cleanup_free_ char *data = NULL;
     size_t used = 0, room = 0;
     for (;;) {
@@ -206,6 +199,20 @@ static int read_regular(int dirfd, const char *path, int flags, size_t max, char
         *size = used;
     *out = take_ptr(data);
     return 0;
+}
+
+/* O_NONBLOCK: opening a FIFO must not wait for a writer. */
+static int read_regular(int dirfd, const char *path, int flags, size_t max, char **out,
+                        size_t *size)
+{
+    struct stat st;
+    _cleanup_close_ int fd =
+        openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | flags);
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return -errno;
+    if (!S_ISREG(st.st_mode))
+        return S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
+    return read_fd(fd, max, out, size);
 }
 
 int read_file_at(int dirfd, const char *path, size_t max, char **out, size_t *size)
@@ -234,7 +241,7 @@ int write_all(int fd, const void *data, size_t size)
     return 0;
 }
 
-/* No valid_name() ends like this, so it is nobody else's file. */
+/* No valid_name() ends like this, so the file cannot be another one's. */
 static char *unfinished(const char *path)
 {
     return xasprintf("%s~", path);
@@ -254,9 +261,10 @@ int write_file_atomic(int dirfd, const char *path, const void *data, size_t size
     if (fd < 0)
         return -errno;
     int r = write_all(fd, data, size);
-    /* ext4 chooses blocks when it writes back, half a minute later, and its journal has the new name after five
-     * seconds: a power cut in between leaves an empty file. Asked to begin now it writes the bytes before the name,
-     * and nobody waits for the disk as for fsync(). That it cannot costs nothing but this. */
+    /* ext4 allocates blocks only at writeback, up to 30 s later, but commits the rename after 5 s:
+     * a power failure in between leaves an empty file. Starting writeback now puts the data on disk
+     * before the name, without waiting as fsync() does. If it fails, only this protection is
+     * lost. */
     if (r == 0)
         (void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
     if (r == 0 && renameat(dirfd, temporary, dirfd, path) < 0)
@@ -318,17 +326,17 @@ struct dirent *next_entry(DIR *d, int *r)
 
 /* ---- removing a tree -------------------------------------------------------------------------
  * A hostile tree can be deeper than a process may have fds. So a branch that is too deep is not
- * followed down: it is renamed to the top of the tree, where a later pass finds it. Nothing ever goes
- * up by "..", so whoever moves directories meanwhile cannot lead us out; a file system that is mounted
- * in the tree is not entered, not even a bind mount of the same device.
+ * followed down, but renamed to the root of the tree, where a later pass finds it. Nothing ever goes up
+ * by "..", so that moving directories meanwhile cannot lead out of the tree. File systems mounted in it
+ * are not entered, not even bind mounts of the same device.
  */
 #define OPEN_LEVELS 24
 #define MOVED ".netctr-removed-"
 
 struct removal {
-    int top;        /* the tree's own directory */
-    unsigned moved; /* branches so far, for their names */
-    bool again;     /* the top has got new entries: read it once more */
+    int top;        /* fd of the tree's root */
+    unsigned moved; /* number of renamed branches, for their names */
+    bool again;     /* the root has new entries: read it again */
     int first_error;
 };
 
@@ -357,7 +365,7 @@ static void move_to_top(struct removal *r, int dir, const char *name)
         r->again = true;
 }
 
-/* Empties @dir, which it closes. */
+/* Empties @dir and closes it. */
 static void empty_directory(struct removal *r, int dir, int level)
 {
     _cleanup_dir_ DIR *d = fdopendir(dir);
@@ -391,7 +399,7 @@ static void empty_directory(struct removal *r, int dir, int level)
         note_failure(r, read);
 }
 
-/* As rm -r for one directory: what cannot be removed stays, with what is above it. */
+/* Removes one directory like rm -r: what cannot be removed stays, and so do its parents. */
 static int remove_directory(int dirfd, const char *name)
 {
     _cleanup_close_ int top = open_real_directory(dirfd, name);
@@ -413,7 +421,7 @@ static int remove_directory(int dirfd, const char *name)
 int remove_tree_at(int dirfd, const char *name)
 {
     const char *slash = strrchr(name, '/');
-    if (slash) { /* the way to it may cross mounts; it and what is in it may not */
+    if (slash) { /* the path to it may cross mounts; it and its contents may not */
         _cleanup_free_ char *parent = xstrndup(name, (size_t)(slash - name) + 1);
         _cleanup_close_ int fd = openat(dirfd, parent, O_PATH | O_DIRECTORY | O_CLOEXEC);
         if (fd < 0)
@@ -438,4 +446,16 @@ int fd_read_path(int fd, char **out)
         return n < 0 ? -errno : -ENAMETOOLONG;
     *out = take_ptr(path);
     return 0;
+}
+
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x0010U
+#endif
+
+int memfd_executable(unsigned flags)
+{
+    int fd = memfd_create("netctr", MFD_CLOEXEC | MFD_EXEC | flags);
+    if (fd < 0 && errno == EINVAL) /* Linux before 6.3: every memfd can be executed */
+        fd = memfd_create("netctr", MFD_CLOEXEC | flags);
+    return fd < 0 ? -errno : fd;
 }

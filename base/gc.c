@@ -1,4 +1,4 @@
-/* How those who search for what is left behind tell what they find: what to do with it, they know themselves. */
+/* How code that cleans up reports what it finds. */
 #include <netctr/base.h>
 
 #include <stdarg.h>

@@ -1,8 +1,7 @@
-/* Locks. The kernel has no flock() with a limit, and a process that has been stopped (SIGSTOP) never lets
- * go of what it holds. So nobody waits in the kernel: a lock that is not free is tried again and again, the
- * less often the longer it takes, as that means that many wait. The limit is for one holder: as long as
- * the lock goes from hand to hand, however slowly, everybody has his turn.
- */
+/* Locks with a time limit. flock() has none, and a stopped process (SIGSTOP) never releases its
+ * lock. So nobody blocks in the kernel: a lock that is taken is tried again, with growing pauses,
+ * because a long wait means many waiters. The limit applies to a single holder: as long as the lock
+ * keeps changing hands, however slowly, everybody gets a turn. */
 #include <netctr/base.h>
 
 #include <errno.h>
@@ -13,15 +12,15 @@
 #include <time.h>
 
 enum {
-    LOOK_MS = 500, /* between two looks at who holds it */
+    LOOK_MS = 500, /* between two looks at the holder */
     HELD_MS = 30000,
     PAUSE_MIN_US = 100,
     PAUSE_MAX_US = 20000,
 };
 
-/* ---- who holds it ----------------------------------------------------------------------------*/
+/* ---- the holder -------------------------------------------------------------------------------*/
 
-/* Processes of pid namespaces that we do not see are left out of /proc/locks. */
+/* /proc/locks leaves out processes of pid namespaces that are not visible here. */
 pid_t lock_holder(int fd)
 {
     struct stat st;
@@ -40,14 +39,15 @@ pid_t lock_holder(int fd)
     return 0;
 }
 
-/* ---- waiting for it --------------------------------------------------------------------------*/
+/* ---- waiting ----------------------------------------------------------------------------------*/
 
 struct waiting {
     pid_t holder;
-    int64_t looked, held, stopped; /* when (us), since when (us), since when (ms); 0: never */
+    /* last look (µs), held since (µs), stopped since (ms); 0: not yet */
+    int64_t looked, held, stopped;
 };
 
-static bool is_hopeless(struct waiting *w, int fd, int64_t now)
+static bool gives_up(struct waiting *w, int fd, int64_t now)
 {
     pid_t holder = lock_holder(fd);
     if (holder != w->holder)
@@ -76,7 +76,7 @@ int lock_fd(int fd, int operation)
         const int64_t now = monotonic_us();
         if (!begin)
             begin = w.held = w.looked = now;
-        if (now - w.looked >= LOOK_MS * INT64_C(1000) && is_hopeless(&w, fd, now))
+        if (now - w.looked >= LOOK_MS * INT64_C(1000) && gives_up(&w, fd, now))
             return -ETIMEDOUT;
         pause_after(now - begin);
     }
@@ -102,7 +102,8 @@ int lock_file_at(int dirfd, const char *path, int operation)
         int r = fd < 0 ? -errno : lock_fd(fd, operation);
         if (r < 0)
             return r;
-        /* Who held it may have removed the file: then this is a lock that the next one would not see. */
+        /* The previous holder may have removed the file. Then the next process would not see this
+         * lock. */
         struct stat own, there;
         if (fstat(fd, &own) < 0)
             return -errno;
@@ -112,7 +113,7 @@ int lock_file_at(int dirfd, const char *path, int operation)
     }
 }
 
-/* ---- why it was not got ----------------------------------------------------------------------*/
+/* ---- errors -----------------------------------------------------------------------------------*/
 
 static char *full_path(int dirfd, const char *path)
 {
@@ -123,7 +124,7 @@ static char *full_path(int dirfd, const char *path)
     return streq(path, ".") ? xstrdup(directory) : xasprintf("%s/%s", directory, path);
 }
 
-static int tell_holder(struct err *e, const char *file, pid_t pid, const char *what)
+static int describe_holder(struct err *e, const char *file, pid_t pid, const char *what)
 {
     _cleanup_free_ char *path = xasprintf("/proc/%d/comm", pid), *name = NULL;
     if (pid <= 0)
@@ -132,8 +133,8 @@ static int tell_holder(struct err *e, const char *file, pid_t pid, const char *w
     if (read_file_at(AT_FDCWD, path, 64, &name, NULL) == 0)
         name[strcspn(name, "\n")] = '\0';
     bool stopped = proc_state(pid) == 'T';
-    err_say(e, -ETIMEDOUT, "lock %s: `%s` is held by process %d (%s)%s", what, file, pid,
-            name ? name : "?", stopped ? ", which has been stopped" : " all the time");
+    err_say(e, -ETIMEDOUT, "lock %s: `%s` is held by process %d (%s), which has %s", what, file,
+            pid, name ? name : "?", stopped ? "been stopped" : "not released it in time");
     return stopped ? err_hint(e, "`kill -CONT %d` lets it go on", pid) : -ETIMEDOUT;
 }
 
@@ -143,6 +144,6 @@ int lock_failed(int code, int dirfd, const char *path, const char *what, struct 
         return err_set(e, code, "lock %s", what);
     _cleanup_free_ char *file = full_path(dirfd, path);
     _cleanup_close_ int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    (void)tell_holder(e, file, fd < 0 ? 0 : lock_holder(fd), what);
+    (void)describe_holder(e, file, fd < 0 ? 0 : lock_holder(fd), what);
     return code;
 }

@@ -1,4 +1,4 @@
-/* Processes: who they are (pidfd plus start time), how they are signalled and waited for. */
+/* Processes: identity (pidfd plus start time), signals, waiting. */
 #include <netctr/base.h>
 
 #include <errno.h>
@@ -12,8 +12,8 @@
 
 #define STOPPED_MS 5000
 
-/* One field of /proc/PID/stat, which counts them from 1; 0 if there is no such process. The name in field
- * 2 may hold spaces and parentheses: they are counted from its last ')'. */
+/* One field of /proc/PID/stat, counted from 1. The name in field 2 may contain spaces and
+ * parentheses, so counting starts at its last ')'. -errno if there is no such process. */
 static int stat_field(pid_t pid, int wanted, uint64_t *out)
 {
     _cleanup_free_ char *path = xasprintf("/proc/%d/stat", pid);
@@ -71,11 +71,11 @@ bool proc_stays_stopped(pid_t pid, int64_t *since)
 
 bool proc_is_dying(pid_t pid, uint64_t start_time)
 {
-    const uint64_t exiting = 0x4; /* PF_EXITING: on its way out, and no zombie yet */
+    const uint64_t exiting = 0x4; /* PF_EXITING: ending, not yet a zombie */
     uint64_t start, flags;
     if (pid <= 0)
         return true;
-    /* What cannot be looked at is not taken for dead: somebody could take what it holds. */
+    /* A process that cannot be read does not count as dead: its resources could be given away. */
     if (stat_field(pid, 22, &start) < 0 || stat_field(pid, 9, &flags) < 0)
         return false;
     if (start != start_time || (flags & exiting))
@@ -102,7 +102,7 @@ int pidfd_of(pid_t pid, uint64_t start_time)
     if (pid <= 0 || start_time == 0)
         return -ESRCH;
     _cleanup_close_ int fd = pidfd_open(pid, 0);
-    if (fd < 0) /* EINVAL, ENOENT: the number is a thread's by now */
+    if (fd < 0) /* EINVAL, ENOENT: the number now belongs to a thread */
         return errno == EINVAL || errno == ENOENT ? -ESRCH : -errno;
     uint64_t now;
     int r = stat_field(pid, 22, &now);
@@ -121,7 +121,7 @@ int pidfd_wait(int pidfd, int timeout_ms)
     struct pollfd p = {.fd = pidfd, .events = POLLIN};
     int64_t end = monotonic_ms() + timeout_ms;
     for (;;) {
-        /* signals that come in between must not make it longer */
+        /* signals must not extend the wait */
         int64_t left = timeout_ms < 0 ? -1 : end - monotonic_ms();
         int n = poll(&p, 1, timeout_ms >= 0 && left < 0 ? 0 : (int)left);
         if (n > 0)
@@ -133,7 +133,7 @@ int pidfd_wait(int pidfd, int timeout_ms)
     }
 }
 
-/* "RTMIN+3", "RTMAX-1": their numbers are the C library's. */
+/* "RTMIN+3", "RTMAX-1": the numbers are defined by the C library. */
 static int parse_realtime(const char *s)
 {
     uint64_t n = 0;
@@ -170,8 +170,8 @@ int boot_id(char **id, struct err *e)
     return 0;
 }
 
-/* The kernel shows the memory in which execve() has put the arguments. It ends where the environment
- * begins, and without one, the path of the program. */
+/* The kernel shows the memory where execve() put the arguments. It ends where the environment
+ * starts, or without one, the path of the program. */
 void proc_set_title(const char *title)
 {
     char *begin = program_invocation_name;

@@ -1,4 +1,4 @@
-/* What a process of ours can still do once it has begun to do one thing only. */
+/* Confines a process that from now on needs few capabilities and system calls. */
 #include <netctr/base.h>
 
 #include <errno.h>
@@ -25,15 +25,15 @@ int sandbox_keep_caps(uint64_t keep, struct err *e)
         {.effective = (uint32_t)(keep >> 32), .permitted = (uint32_t)(keep >> 32)}};
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
         prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
-        return err_set(e, errno, "give up new privileges");
-    /* The kernel answers EINVAL beyond the last capability that it knows. */
+        return err_set(e, errno, "set no_new_privs");
+    /* The kernel answers EINVAL beyond its last capability. */
     for (int cap = 0; cap < 64 && prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
         if (!(keep >> cap & 1) && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0 && errno != EPERM)
-            return err_set(e, errno, "give up capability %d", cap);
-    return syscall(SYS_capset, &header, data) < 0 ? err_set(e, errno, "give up capabilities") : 0;
+            return err_set(e, errno, "drop capability %d", cap);
+    return syscall(SYS_capset, &header, data) < 0 ? err_set(e, errno, "drop capabilities") : 0;
 }
 
-/* Behind @code at @n: allows @c, if its argument, of which 32 bits are looked at, is as it has to be. */
+/* Appends code at @n that allows @c if the low 32 bits of its argument match. */
 static size_t put_call(struct sock_filter *code, size_t n, const struct sandbox_call *c)
 {
     const struct sock_filter allow = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
@@ -55,21 +55,22 @@ static size_t put_call(struct sock_filter *code, size_t n, const struct sandbox_
     return n;
 }
 
-/* What the runtime of a sanitizer asks for before a process ends, and to show the stack of an error. */
+/* Calls that a sanitizer's runtime makes before the process ends, and to print a stack. */
 static const int runtime[] = {
 #ifdef __SANITIZE_ADDRESS__
     SYS_sigaltstack, SYS_readlink, SYS_mprotect,
 #endif
     -1};
 
-/* One comparison after the other, the most frequent first: a search would pay beyond a hundred. */
+/* Comparisons one after the other, most frequent first: a binary search would pay off beyond a
+ * hundred. */
 int sandbox_allow_calls(const struct sandbox_call *calls, size_t count, struct err *e)
 {
     _cleanup_free_ struct sock_filter *code =
         xcalloc((count + ARRAY_LEN(runtime)) * 5 + 5, sizeof(*code));
     size_t n = 0;
     if (count > 200)
-        return err_say(e, -E2BIG, "too many system calls for one filter");
+        return err_say(e, -E2BIG, "too many system calls for a filter");
     code[n++] =
         (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch));
     code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, OUR_ARCH, 1, 0);
@@ -83,7 +84,7 @@ int sandbox_allow_calls(const struct sandbox_call *calls, size_t count, struct e
     code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM);
     const struct sock_fprog program = {.len = (unsigned short)n, .filter = code};
     return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0
-               ? err_set(e, errno, "install the filter of system calls")
+               ? err_set(e, errno, "install the system call filter")
                : 0;
 }
 

@@ -1,5 +1,4 @@
-/* State files: JSON objects, written in one step, read by one helper that names the file when it
- * is damaged. */
+/* State files: JSON objects, written in one step. Errors name the file that is damaged. */
 #include <netctr/base.h>
 
 #include <errno.h>
@@ -12,7 +11,7 @@ int json_read_at(int dirfd, const char *path, json_t **out, struct err *e)
     size_t size = 0;
     int r = read_state_at(dirfd, path, 16 << 20, &text, &size);
     if (r == -EBADMSG)
-        return err_say(e, r, "state file `%s` is damaged: no file, or too large", path);
+        return err_say(e, r, "state file `%s` is damaged: not a regular file, or too large", path);
     if (r < 0)
         return err_set(e, r, "read `%s`", path);
     json_error_t reason;
@@ -78,7 +77,7 @@ int json_verify_checksum(json_t *j, const char *path, struct err *e)
     _cleanup_free_ char *sum = sum_of(j);
     return sealed && streq(sum, json_string_value(sealed))
                ? 0
-               : err_say(e, -EBADMSG, "state file `%s` is damaged: its sum does not match", path);
+               : err_say(e, -EBADMSG, "state file `%s` is damaged: its checksum is wrong", path);
 }
 
 const char *json_str(const json_t *j, const char *key)
@@ -99,18 +98,18 @@ bool json_flag(const json_t *j, const char *key)
 
 strv json_strv(const json_t *j, const char *key)
 {
-    strv v = NULL;
+    struct strings v = {0};
     size_t i;
     json_t *item;
     json_array_foreach (json_object_get(j, key), i, item) {
         if (json_is_string(item))
-            strv_add(&v, json_string_value(item));
+            strings_add(&v, json_string_value(item));
     }
-    return v;
+    return strings_take(&v);
 }
 
-/* Text that is not UTF-8 is put in unchecked, so that json_write_at() refuses the whole: a checked
- * string would be left out, and nobody would learn of it. */
+/* Invalid UTF-8 is added unchecked, so that json_write_at() refuses the object. A checked string
+ * would be left out silently. */
 void json_put_str(json_t *j, const char *key, const char *s)
 {
     if (s)

@@ -86,6 +86,16 @@ void strv_add_take(strv *v, char *s)
     (*v)[n] = s;
     (*v)[n + 1] = NULL;
 }
+
+void strings_add_take(struct strings *l, char *s)
+{
+    if (l->count + 2 > l->room) {
+        l->room = l->room ? l->room * 2 : 8;
+        l->items = xrealloc(l->items, l->room, sizeof(char *));
+    }
+    l->items[l->count++] = s;
+    l->items[l->count] = NULL;
+}
 #pragma GCC diagnostic pop
 
 void strv_add(strv *v, const char *s)
@@ -93,12 +103,29 @@ void strv_add(strv *v, const char *s)
     strv_add_take(v, xstrdup(s));
 }
 
+void strings_add(struct strings *l, const char *s)
+{
+    strings_add_take(l, xstrdup(s));
+}
+
+strv strings_take(struct strings *l)
+{
+    strv v = l->items;
+    *l = (struct strings){0};
+    return v;
+}
+
+void strings_clear(struct strings *l)
+{
+    strv_free(strings_take(l));
+}
+
 strv strv_copy(char *const *v)
 {
-    strv copy = NULL;
+    struct strings copy = {0};
     strv_each (s, v)
-        strv_add(&copy, s);
-    return copy;
+        strings_add(&copy, s);
+    return strings_take(&copy);
 }
 
 char *strv_join(char *const *v, const char *between)
@@ -114,12 +141,12 @@ char *strv_join(char *const *v, const char *between)
 
 strv strv_split(const char *s, char separator)
 {
-    strv v = NULL;
+    struct strings parts = {0};
     for (;;) {
         const char *end = strchrnul(s, separator);
-        strv_add_take(&v, xstrndup(s, (size_t)(end - s)));
+        strings_add_take(&parts, xstrndup(s, (size_t)(end - s)));
         if (!*end)
-            return v;
+            return strings_take(&parts);
         s = end + 1;
     }
 }
@@ -150,7 +177,32 @@ int parse_u64(const char *s, uint64_t min, uint64_t max, uint64_t *out)
     return 0;
 }
 
-/* The unit's power of 1024. "m", "mb" and "MiB" are all common. -EINVAL: not a unit. */
+/* A number like 1.25: whole + fraction / scale. */
+struct decimal {
+    uint64_t whole, fraction, scale; /* scale 1: no decimal point */
+};
+
+/* Parses the number at the beginning of @s; *@unit is what follows it, also after a failure. At most nine
+ * decimal places. -EINVAL; -ERANGE. */
+static int parse_decimal(const char *s, struct decimal *out, const char **unit)
+{
+    size_t digits = strspn(s, "0123456789"), places = 0;
+    bool point = s[digits] == '.';
+    const char *behind = s + digits + point;
+    if (point)
+        places = strspn(behind, "0123456789");
+    *unit = behind + places;
+    *out = (struct decimal){.scale = 1};
+    if (point && (places == 0 || places > 9))
+        return -EINVAL;
+    _cleanup_free_ char *whole = xstrndup(s, digits), *fraction = xstrndup(behind, places);
+    for (size_t i = 0; i < places; i++)
+        out->scale *= 10;
+    int r = parse_u64(whole, 0, UINT64_MAX, &out->whole);
+    return r == 0 && point ? parse_u64(fraction, 0, UINT64_MAX, &out->fraction) : r;
+}
+
+/* The unit's power of 1024. "m", "mb" and "MiB" are all in use. -EINVAL: not a unit. */
 static int size_steps(const char *unit)
 {
     static const char letters[] = "bkmgt";
@@ -165,33 +217,22 @@ static int size_steps(const char *unit)
 
 int parse_size(const char *s, uint64_t *out)
 {
-    uint64_t value, part = 0;
-    size_t digits = strspn(s, "0123456789"), places = 0;
-    const char *unit = s + digits;
-    if (*unit == '.') {
-        places = strspn(++unit, "0123456789");
-        unit += places;
-    }
-    int steps = size_steps(unit);
-    bool dot = s[digits] == '.';
-    if (steps < 0 || (dot && (!places || places > 9 || !steps))) /* half a byte */
+    struct decimal d;
+    const char *unit;
+    int r = parse_decimal(s, &d, &unit), steps = size_steps(unit);
+    if (steps < 0 || (d.scale > 1 && steps == 0)) /* no fraction of a byte */
         return -EINVAL;
-    _cleanup_free_ char *number = xstrndup(s, digits), *behind = xstrndup(unit - places, places);
-    int r = parse_u64(number, 0, UINT64_MAX, &value);
-    if (r < 0 || (places && (r = parse_u64(behind, 0, UINT64_MAX, &part)) < 0))
+    if (r < 0)
         return r;
-    uint64_t scale = 1; /* of the part behind the point */
-    for (size_t i = 0; i < places; i++)
-        scale *= 10;
-    /* Step by step, as the whole of it times a large unit would not fit. */
+    /* In steps of 1024, because the fraction times a large unit would overflow. */
     for (; steps > 0; steps--) {
-        if (value > UINT64_MAX >> 10)
+        if (d.whole > UINT64_MAX >> 10)
             return -ERANGE;
-        part *= 1024;
-        value = (value << 10) + part / scale;
-        part %= scale;
+        d.fraction *= 1024;
+        d.whole = (d.whole << 10) + d.fraction / d.scale;
+        d.fraction %= d.scale;
     }
-    *out = value;
+    *out = d.whole;
     return 0;
 }
 
@@ -202,30 +243,22 @@ static const struct {
 
 int parse_rate(const char *s, uint64_t *out)
 {
-    uint64_t whole, fraction = 0, unit = 0;
-    size_t digits = strspn(s, "0123456789"), places = 0;
-    const char *rest = s + digits;
-    if (*rest == '.') {
-        places = strspn(++rest, "0123456789");
-        rest += places;
-    }
-    _cleanup_free_ char *number = xstrndup(s, digits), *behind = xstrndup(s + digits + 1, places);
-    for (size_t i = 0; !unit && i < ARRAY_LEN(rate_units); i++)
-        if (strcasecmp(rest, rate_units[i].name) == 0)
-            unit = rate_units[i].bits;
-    if (!unit || (s[digits] == '.' && (!places || places > 9)))
+    struct decimal d;
+    const char *unit;
+    uint64_t bits = 0;
+    int r = parse_decimal(s, &d, &unit);
+    for (size_t i = 0; !bits && i < ARRAY_LEN(rate_units); i++)
+        if (strcasecmp(unit, rate_units[i].name) == 0)
+            bits = rate_units[i].bits;
+    if (!bits)
         return -EINVAL;
-    int r = parse_u64(number, 0, UINT64_MAX, &whole);
-    if (r < 0 || (places && (r = parse_u64(behind, 0, UINT64_MAX, &fraction)) < 0))
+    if (r < 0)
         return r;
-    uint64_t scale = 1; /* of the fraction */
-    for (size_t i = 0; i < places; i++)
-        scale *= 10;
-    if (fraction * unit % scale) /* half a bit */
+    if (d.fraction * bits % d.scale) /* no fraction of a bit */
         return -EINVAL;
-    if (whole > UINT64_MAX / unit - 1)
+    if (d.whole > UINT64_MAX / bits - 1)
         return -ERANGE;
-    *out = whole * unit + fraction * unit / scale;
+    *out = d.whole * bits + d.fraction * bits / d.scale;
     return 0;
 }
 
@@ -271,7 +304,7 @@ bool valid_host_name(const char *s, size_t max)
 
 bool valid_utf8(const char *s)
 {
-    _cleanup_json_ json_t *j = json_string(s); /* which checks it */
+    _cleanup_json_ json_t *j = json_string(s); /* fails on invalid UTF-8 */
     return j;
 }
 
@@ -280,7 +313,7 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* Damerau's distance: letters added, missing, wrong, or exchanged with their neighbour. */
+/* Damerau-Levenshtein distance: insertions, deletions, substitutions, swaps of neighbours. */
 static size_t edit_distance(const char *a, const char *b)
 {
     size_t na = strlen(a), width = strlen(b) + 1;
@@ -308,7 +341,7 @@ static bool is_typo(const char *typed, const char *word)
         longest = 2;
     else if (length >= 4 && meant >= 3)
         longest = 1;
-    else if (length == 3 && meant == 3) /* exchanged letters only: both hold the same ones */
+    else if (length == 3 && meant == 3) /* only a swap counts, so both have the same letters */
         longest = strspn(typed, word) == 3 && strspn(word, typed) == 3;
     return edit_distance(typed, word) <= longest;
 }
@@ -346,7 +379,7 @@ char *time_ago(int64_t when)
     int64_t now = time(NULL);
     if (when <= 0)
         return xstrdup("");
-    /* The clock was set back since: nothing has an age below zero. */
+    /* The clock may have been set back: no age is negative. */
     int64_t age = now > when ? now - when : 0;
     for (size_t i = 0; i < ARRAY_LEN(units); i++)
         if (age >= units[i].seconds) {

@@ -1,4 +1,4 @@
-/* UTF-8, and what of it must not reach a terminal. */
+/* UTF-8, and which characters must not reach a terminal. */
 #include <netctr/base.h>
 
 #include <stdio.h>
@@ -12,7 +12,7 @@ size_t utf8_size(const unsigned char *p, size_t left)
     for (size_t i = 1; i < size; i++)
         if ((p[i] & 0xc0) != 0x80)
             return 0;
-    /* Overlong, a surrogate, beyond the last. */
+    /* overlong, a surrogate, or beyond U+10FFFF */
     bool bad = (p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
                (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f);
     return bad ? 0 : size;
@@ -39,7 +39,7 @@ bool char_in_ranges(const struct char_range *ranges, size_t count, uint32_t c)
     return false;
 }
 
-/* Controls, and what changes the direction of the rest of the line. */
+/* Control characters, and characters that change the direction of the rest of the line. */
 static bool is_hostile(uint32_t c)
 {
     static const struct char_range hostile[] = {{0, 0x1f},        {0x7f, 0x9f},

@@ -1,4 +1,5 @@
-/* Opening the host's side: directories and sockets, all in the caller's network namespace. */
+/* Opens the directories and sockets of the host's side. All sockets belong to the network namespace
+ * that the caller is in. */
 #include "bridge.h"
 
 #include <errno.h>
@@ -6,7 +7,7 @@
 static int open_directory(int at, const char *name, struct err *e)
 {
     if (mkdirat(at, name, 0700) < 0 && errno != EEXIST)
-        return err_set(e, errno, "make state directory `%s`", name);
+        return err_set(e, errno, "create state directory `%s`", name);
     int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     return fd < 0 ? err_set(e, errno, "open state directory `%s`", name) : fd;
 }

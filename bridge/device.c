@@ -1,4 +1,4 @@
-/* The bridge device: made complete, before anything can use it. */
+/* The bridge device. Everything is set before the bridge can carry traffic. */
 #include "bridge.h"
 
 #include <errno.h>
@@ -35,10 +35,10 @@ static int default_mtu(struct net *net, unsigned *mtu, struct err *e)
     return r;
 }
 
-/* Written before the link is up: a router advertisement that comes a moment too early stays
- * (CVE-2020-13401). route_localnet lets 127.0.0.1 reach containers and is set on this bridge alone;
- * the martians chain keeps 127/8 off every wire (CVE-2020-8558). Without an address of its own the
- * bridge would still answer ARP for every other address of the host: arp_ignore=8 answers for none. */
+/* Written before the link is up: a router advertisement that arrives a moment early would stay in
+ * effect (CVE-2020-13401). route_localnet lets 127.0.0.1 reach containers and is set on this bridge
+ * only; the martians chain keeps 127/8 off every wire (CVE-2020-8558). A bridge without an IPv4
+ * address would still answer ARP for the host's other addresses: arp_ignore=8 answers for none. */
 bool device_sysctl(const struct network *n, size_t i, char **key, const char **value)
 {
     const struct {
@@ -70,7 +70,7 @@ static int set_sysctls(const struct network *n, struct err *e)
     const char *value;
     for (size_t i = 0; device_sysctl(n, i, &next, &value); i++) {
         _cleanup_free_ char *key = next, *now = key ? sysctl_read(key) : NULL;
-        /* None: not wanted, or this kernel has no IPv6. */
+        /* NULL: no value wanted, or a kernel without IPv6. */
         int r = now && !streq(now, value) ? sysctl_write(key, value, e) : 0;
         if (r < 0)
             return r;
@@ -78,7 +78,8 @@ static int set_sysctls(const struct network *n, struct err *e)
     return 0;
 }
 
-/* The same for the same network, so that neighbours' caches stay right when it is made anew. */
+/* Derived from the network, so that neighbour caches stay valid when the bridge is created
+ * again. */
 void device_mac(const struct network *n, uint8_t mac[6])
 {
     uint64_t h = hash64(n->bridge) ^ (n->subnet4.prefix ? n->subnet4.address.v4.s_addr : 0);
@@ -122,7 +123,7 @@ bool device_is_ours(const struct link *link, const struct network *n)
     return streq(link->alias, alias);
 }
 
-/* An address that is there already is what was wanted. 1: it was not. */
+/* An address that exists already is a success. Returns 1 if it had to be added. */
 static int add_address(struct net *net, int index, const struct ip *address, uint8_t prefix,
                        struct err *e)
 {
@@ -137,9 +138,10 @@ static int add_address(struct net *net, int index, const struct ip *address, uin
     return 0;
 }
 
-/* What is missing of sysctls, addresses and being up. A bridge that was taken down by hand has lost
- * its IPv6 addresses; one whose making was interrupted lacks more. 1: what was missing has taken the bridge's
- * neighbours along, as the last address of a family does, or being down. */
+/* Adds the sysctls and addresses that are missing, and brings the bridge up. A bridge that was
+ * taken down by hand has lost its IPv6 addresses; one whose creation was interrupted lacks more.
+ * Returns 1 if the neighbour entries were lost: that happens when the bridge goes down or loses the
+ * last address of a family. */
 static int configure_bridge(struct net *net, const struct network *n, const struct link *link,
                             struct err *e)
 {
@@ -152,8 +154,9 @@ static int configure_bridge(struct net *net, const struct network *n, const stru
     if (r < 0 || (up && link_is_plain_bridge(link)))
         return r < 0 ? r : added4 || added6;
     _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(net->rt);
-    /* With snooping a container that asks (MLD, IGMP) is believed to be a multicast router, and can have every
-     * other's groups forgotten, those of neighbour discovery among them: IPv6 ends. */
+    /* With multicast snooping, the bridge takes a container that sends MLD or IGMP queries for a
+     * multicast router. It could make the bridge forget every other member, neighbour discovery
+     * groups included, and so break IPv6. */
     rt_set_plain_bridge(batch, link);
     if (!up)
         rt_set_up(batch, link->index);
@@ -176,7 +179,7 @@ int device_up(struct net *net, const struct network *n, struct err *e)
     if (r < 0 && !missing)
         return err_set(e, r, "look up bridge `%s`", n->bridge);
     if (!missing && !device_is_ours(&link, n)) {
-        err_say(e, -EEXIST, "there is a link `%s` that netctr has not made", n->bridge);
+        err_say(e, -EEXIST, "link `%s` was not created by netctr", n->bridge);
         return err_hint(e, "rename or remove it");
     }
     r = missing ? create(net, n, &link, e) : 0;
@@ -187,7 +190,7 @@ int device_up(struct net *net, const struct network *n, struct err *e)
     return r;
 }
 
-/* ---- afterwards ------------------------------------------------------------------------------*/
+/* ---- restoring and removing -------------------------------------------------------------------*/
 
 struct renamed {
     const struct network *n;
@@ -202,7 +205,8 @@ static int find_renamed(const struct link *link, void *arg)
     return 0;
 }
 
-/* A bridge of ours that has lost its name or its alias; the MAC is made from both and the subnet. */
+/* Restores the name or the alias of our bridge. Without its alias it is recognised by name and MAC,
+ * without its name by the alias. */
 static int restore_identity(struct net *net, const struct network *n, struct err *e)
 {
     struct renamed found = {.n = n};
@@ -246,7 +250,7 @@ int device_has_route(struct net *net, const struct link *bridge, const struct su
     return r < 0 ? r : routed.there;
 }
 
-/* An address that is there but with another prefix, or without its route, is replaced. */
+/* Replaces an address that has a wrong prefix or lacks its route. */
 static int restore_address(struct net *net, const struct link *bridge, const struct ip *address,
                            const struct subnet *subnet, struct err *e)
 {
@@ -300,8 +304,8 @@ struct leaving {
     int bridge;
 };
 
-/* Of an ended container whose namespace is still held. Links that the user has put there are not ours, and
- * may have any name. */
+/* Removes the port of an ended container whose namespace still has a holder. Links that the user
+ * added to the bridge have other names or no alias of ours, and stay. */
 static int remove_port(const struct link *link, void *arg)
 {
     struct leaving *l = arg;
@@ -311,7 +315,7 @@ static int remove_port(const struct link *link, void *arg)
     return 0;
 }
 
-/* With the bridge gone, a port that is up would be an interface of the host. */
+/* Ports go first: without the bridge, a port that is up would be an interface of the host. */
 static int remove_ports(struct net *net, const struct link *bridge, struct err *e)
 {
     _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(net->rt);
@@ -339,7 +343,7 @@ struct ports {
     bool any;
 };
 
-static int judge_port(const struct link *link, void *arg)
+static int collect_port(const struct link *link, void *arg)
 {
     struct ports *p = arg;
     const char *rest = skip_prefix(link->alias, p->begin);
@@ -355,7 +359,7 @@ static int find_ports(struct net *net, const struct network *n, struct ports *ou
     _cleanup_free_ char *begin = xasprintf("netctr %s ", net->instance),
                         *end = xasprintf(" on %s", n->name);
     *out = (struct ports){.begin = begin, .end = end};
-    return rt_each_link(net->rt, judge_port, out, e);
+    return rt_each_link(net->rt, collect_port, out, e);
 }
 
 int device_has_ports(struct net *net, const struct network *n, struct err *e)

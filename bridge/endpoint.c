@@ -1,12 +1,12 @@
-/* Attaching a container to a network, and detaching it.
+/* Attaches a container to a network, and detaches it.
  *
- *     lease → record → guard → veth → addresses, routes → forwarding → announcement → publish
- *       → stale flows forgotten
+ * lease → record → guard → veth → addresses, routes → forwarding → announcement → ports → stale
+ * flows deleted
  *
- * The order is the promise: what will be is written down before it is; the guard knows the
- * endpoint before its first packet; the port is published last, when the way behind it is open, so
- * that a client who knocks all the time is answered at once and not a second later. Undo runs the
- * other way and finds everything by name, from the record.
+ * The order matters. The record is written before anything is created. The guard knows the endpoint
+ * before its first packet. Ports are published last, when the path behind them works, so that a
+ * client that retries all the time is answered at once and not a second later. Undo runs in the
+ * opposite order and finds everything by name, from the record.
  */
 #include "bridge.h"
 
@@ -19,8 +19,8 @@
 
 /* ---- steps -----------------------------------------------------------------------------------*/
 
-/* Unique while the container exists: ids are random and never used again, so a veth that is still
- * dying cannot be in the way of the next one. */
+/* Unique as long as the container exists. Ids are random and never used again, so a veth that is
+ * still being deleted cannot block the next one. */
 char *endpoint_port_name(const char *id, const char *network)
 {
     _cleanup_free_ char *full = xasprintf("%s/%s", id, network);
@@ -107,7 +107,7 @@ static void add_veth(struct rt_batch *batch, const struct link *bridge, int netn
 void endpoint_port_mac(const struct endpoint *ep, uint8_t mac[6])
 {
     memcpy(mac, ep->mac, 6);
-    mac[1] ^= 0x01; /* 02:43 */
+    mac[1] ^= 0x01; /* 02:43:… */
 }
 
 char *endpoint_port_alias(struct net *net, const struct endpoint *ep)
@@ -115,26 +115,27 @@ char *endpoint_port_alias(struct net *net, const struct endpoint *ep)
     return xasprintf("netctr %s %s on %s", net->instance, ep->container, ep->network);
 }
 
-/* A guarded port has a static entry for its MAC and learns nothing, so that no frame can move a
- * neighbour's MAC to this port. */
+/* A guarded port has a static entry for its MAC and does not learn, so that no frame can move
+ * another endpoint's MAC to this port. */
 struct port_flags endpoint_port_flags(const struct network *n, const struct endpoint *ep)
 {
     return (struct port_flags){.hairpin = true, .isolated = !n->icc, .learning = !ep->guard};
 }
 
-/* No ARP, and no entry that overflows the neighbour table. Without the guard a container may have other
- * addresses and MACs, and give these away. To an isolated network the host does not speak. */
-bool endpoint_is_known(const struct network *n, const struct endpoint *ep)
+/* Permanent entries save ARP and cannot be evicted by a full neighbour table. Without the guard, a
+ * container may use other addresses and MACs and hand these on. The host does not talk to an
+ * isolated network. */
+bool endpoint_has_neighbours(const struct network *n, const struct endpoint *ep)
 {
     return ep->guard && n->mode != GATEWAY_ISOLATED;
 }
 
-/* What a port needs once it is in its bridge, but for what takes its index. */
+/* What a port needs once it is in its bridge, apart from the steps that need its index. */
 static void configure_port(struct rt_batch *batch, struct net *net, const struct link *bridge,
                            const struct network *n, const struct endpoint *ep)
 {
     _cleanup_free_ char *alias = endpoint_port_alias(net, ep);
-    bool known = endpoint_is_known(n, ep);
+    bool known = endpoint_has_neighbours(n, ep);
     rt_set_port(batch, ep->host_veth, endpoint_port_flags(n, ep), alias);
     if (known && ep->address4.family)
         rt_add_neighbour(batch, bridge->index, &ep->address4, ep->mac);
@@ -142,8 +143,9 @@ static void configure_port(struct rt_batch *batch, struct net *net, const struct
         rt_add_neighbour(batch, bridge->index, &ep->address6, ep->mac);
 }
 
-/* The port belongs to the bridge, not to the host: with IPv6 it would have a link-local address, and
- * listen to router advertisements as soon as it is in no bridge. (IFF_NOARP does the same for IPv4.) */
+/* The host's end belongs to the bridge, not to the host's IP stack. With IPv6 it would have a
+ * link-local address, and would accept router advertisements as soon as it leaves the bridge.
+ * (IFF_NOARP does the same for IPv4.) */
 static int disable_ipv6(const struct endpoint *ep, struct err *e)
 {
     _cleanup_free_ char *key = xasprintf("net/ipv6/conf/%s/disable_ipv6", ep->host_veth);
@@ -154,7 +156,7 @@ static int disable_ipv6(const struct endpoint *ep, struct err *e)
     return 0;
 }
 
-/* The port comes up last, when nothing is missing. */
+/* The port comes up last, when everything else is in place. */
 static int configure_port_by_index(struct net *net, const struct endpoint *ep, struct err *e)
 {
     struct link port;
@@ -177,7 +179,7 @@ static int make_port(struct net *net, const struct link *bridge, int netns, cons
 {
     struct link port;
     _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(net->rt);
-    /* An earlier life of the same container had this name, and its veth may still be dying. */
+    /* A previous run of the container used the same name, and its veth may still be there. */
     if (rt_get_link(net->rt, ep->host_veth, &port) == 0)
         rt_delete_link(batch, ep->host_veth);
     add_veth(batch, bridge, netns, ep);
@@ -188,8 +190,8 @@ static int make_port(struct net *net, const struct link *bridge, int netns, cons
     return r < 0 ? r : configure_port_by_index(net, ep, e);
 }
 
-int endpoint_settle(struct net *net, const struct network *n, const struct link *bridge,
-                    const struct endpoint *ep, struct err *e)
+int endpoint_configure_port(struct net *net, const struct network *n, const struct link *bridge,
+                            const struct endpoint *ep, struct err *e)
 {
     _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(net->rt);
     configure_port(batch, net, bridge, n, ep);
@@ -197,10 +199,11 @@ int endpoint_settle(struct net *net, const struct network *n, const struct link 
     return r < 0 ? r : configure_port_by_index(net, ep, e);
 }
 
-/* A link is born with or without IPv6 as the namespace's defaults say, which were made for the first
- * networks; where this one differs, it is set before the link goes up (CVE-2024-32473). */
-static int settle_ipv6(int netns, const struct endpoint *ep, const struct endpoint_request *request,
-                       struct err *e)
+/* A new link has IPv6 on or off as the namespace's defaults say, and those were chosen for the
+ * first networks. If this network differs, IPv6 is switched before the link goes up
+ * (CVE-2024-32473). */
+static int set_ipv6(int netns, const struct endpoint *ep, const struct endpoint_request *request,
+                    struct err *e)
 {
     bool wanted = ep->address6.family != 0;
     if (request->born == (wanted ? BORN_WITH_IPV6 : BORN_WITHOUT_IPV6))
@@ -210,8 +213,8 @@ static int settle_ipv6(int netns, const struct endpoint *ep, const struct endpoi
     return netns_sysctls(netns, sysctls, e);
 }
 
-/* "net.ipv4.conf.IFNAME.KEY=VALUE", before the link is up. The definition is only a file: what it
- * says is checked again. */
+/* "net.ipv4.conf.IFNAME.KEY=VALUE", set before the link is up. The definition is a file that people
+ * may edit, so each sysctl is checked again. */
 static int set_sysctls(int netns, const struct network *n, const struct endpoint *ep, struct err *e)
 {
     strv_each (text, n->sysctls) {
@@ -275,10 +278,10 @@ int endpoint_set_metric(const struct network *n, const struct endpoint *ep, stru
     return rt_commit(batch, e);
 }
 
-/* A bridge port forwards only when the kernel's link watch has seen its carrier, and a bridge that had
- * no port before sends only when it has been seen that it has one; a container takes packets to its
- * IPv6 address only when the kernel's work queue has added the route. A packet that comes earlier is
- * lost, and its sender tries again a second later. */
+/* Three things take effect asynchronously. A bridge port forwards only after the kernel's link
+ * watch has seen its carrier. A bridge without other ports sends only after the same has happened
+ * to the bridge. A container accepts packets to its IPv6 address only after a work queue has added
+ * the local route. A packet that arrives earlier is lost, and its sender retries a second later. */
 static int is_reachable(struct net *net, struct rt *inside, const struct endpoint *ep,
                         struct err *e)
 {
@@ -311,8 +314,9 @@ static int wait_until_reachable(struct net *net, struct rt *inside, const struct
                    ep->host_veth);
 }
 
-/* Gratuitous ARP and unsolicited NA without a raw socket (whose close waits for an RCU grace
- * period): setting the MAC that it has makes the kernel send both (arp_notify, ndisc_notify). */
+/* Sends a gratuitous ARP and an unsolicited NA without a raw socket, whose close waits for an RCU
+ * grace period: setting the MAC to its present value makes the kernel send both (arp_notify,
+ * ndisc_notify). */
 static int announce(struct rt *inside, int eth0, const struct endpoint *ep, struct err *e)
 {
     _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(inside);
@@ -332,7 +336,7 @@ static int attach_steps(struct net *net, const struct network *n, int netns, str
         return err_set(e, r, "find bridge `%s`", n->bridge);
     if ((r = add_guard(net, ep, e)) < 0 || (r = make_port(net, &bridge, netns, n, ep, e)) < 0 ||
         (r = find_interface(inside, ep->interface, &own, e)) < 0 ||
-        (r = settle_ipv6(netns, ep, request, e)) < 0 || (r = set_sysctls(netns, n, ep, e)) < 0 ||
+        (r = set_ipv6(netns, ep, request, e)) < 0 || (r = set_sysctls(netns, n, ep, e)) < 0 ||
         (r = configure(inside, &own, n, ep, request->metric, e)) < 0 ||
         (r = wait_until_reachable(net, inside, ep, e)) < 0 ||
         (r = announce(inside, own.index, ep, e)) < 0 || (r = endpoint_open_ports(net, ep, e)) < 0)
@@ -340,15 +344,16 @@ static int attach_steps(struct net *net, const struct network *n, int netns, str
     return endpoints_end_stale_flows(ep, 1, e);
 }
 
-static int write_intent(const struct endpoint_request *request, const struct endpoint *ep,
+static int write_record(const struct endpoint_request *request, const struct endpoint *ep,
                         int record_dir, struct err *e)
 {
     _cleanup_close_ int lock = request->lock(request->lock_arg, e);
     return lock < 0 ? lock : endpoint_save(ep, record_dir, e);
 }
 
-/* A reload that has read the record and commits after the guard's end would bring guard and ports back,
- * without a record: hence the lock. Without it the record stays, by which the container's end undoes all. */
+/* Takes the lock, because a reload that has read the record and commits after the guard was deleted
+ * would bring guard and ports back without a record. If the lock cannot be had, the record stays,
+ * and the cleanup of the container undoes everything. */
 static void undo_attach(struct net *net, const struct endpoint *ep,
                         const struct endpoint_request *request, int record_dir)
 {
@@ -372,7 +377,7 @@ int endpoint_attach(struct net *net, const struct network *n, int netns, struct 
     struct endpoint ep = describe(n, request);
     int r = take_lease(net, n, request, &ep, e);
     if (r == 0)
-        r = write_intent(request, &ep, record_dir, e);
+        r = write_record(request, &ep, record_dir, e);
     if (r == 0)
         r = attach_steps(net, n, netns, inside, request, &ep, e);
     if (r < 0) {
@@ -386,11 +391,12 @@ int endpoint_attach(struct net *net, const struct network *n, int netns, struct 
 
 /* ---- detach ----------------------------------------------------------------------------------*/
 
-static int unplug(struct net *net, const struct endpoint *ep, bool aside, struct err *e)
+static int remove_veth(struct net *net, const struct endpoint *ep, bool defer_link, struct err *e)
 {
     struct link bridge, port;
     _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(net->rt);
-    /* Permanent neighbours outlive the container and would mislead the address' next holder. */
+    /* Permanent neighbours outlive the container and would mislead the next holder of the
+     * address. */
     int r = rt_get_link(net->rt, ep->bridge, &bridge);
     if (r < 0 && r != -ENODEV)
         return err_set(e, r, "find bridge `%s`", ep->bridge);
@@ -400,9 +406,9 @@ static int unplug(struct net *net, const struct endpoint *ep, bool aside, struct
         if (ep->address6.family)
             rt_delete_neighbour(batch, bridge.index, &ep->address6);
     }
-    if (!aside && (r = rt_get_link(net->rt, ep->host_veth, &port)) == 0)
+    if (!defer_link && (r = rt_get_link(net->rt, ep->host_veth, &port)) == 0)
         rt_remove_link(batch, port.index);
-    else if (!aside && r != -ENODEV)
+    else if (!defer_link && r != -ENODEV)
         return err_set(e, r, "find veth `%s`", ep->host_veth);
     return rt_commit(batch, e);
 }
@@ -415,7 +421,7 @@ static int delete_guard(struct net *net, const struct endpoint *ep, struct err *
     return fw_commit(batch, e);
 }
 
-static int forget_flows(struct net *net, const struct endpoint *ep, struct err *e)
+static int delete_flows(struct net *net, const struct endpoint *ep, struct err *e)
 {
     struct ip addresses[2];
     size_t count = 0;
@@ -427,8 +433,8 @@ static int forget_flows(struct net *net, const struct endpoint *ep, struct err *
     return r == -EOPNOTSUPP ? 0 : r;
 }
 
-/* A damaged lease file gives out no address, and is made anew with those of the living only. */
-static int give_lease_back(struct net *net, const struct endpoint *ep, struct err *e)
+/* A damaged lease file gives out no address; it is rebuilt from the endpoints in use. */
+static int release_lease(struct net *net, const struct endpoint *ep, struct err *e)
 {
     int r = lease_release(net->leases_fd, ep->network, ep->id, e);
     if (r == -EBADMSG && e)
@@ -436,19 +442,19 @@ static int give_lease_back(struct net *net, const struct endpoint *ep, struct er
     return r == -EBADMSG ? 0 : r;
 }
 
-int endpoint_detach(struct net *net, const struct endpoint *ep, bool aside, int record_dir,
+int endpoint_detach(struct net *net, const struct endpoint *ep, bool defer_link, int record_dir,
                     struct err *e)
 {
     int result = 0;
     _cleanup_err_ struct err step = ERR_INIT;
     err_note(&result, endpoint_close_ports(net, ep, &step), e, &step);
-    int unplugged = unplug(net, ep, aside && ep->guard, &step);
-    err_note(&result, unplugged, e, &step);
-    if (unplugged < 0) /* what is still plugged in keeps its guard and its address */
+    int removed = remove_veth(net, ep, defer_link && ep->guard, &step);
+    err_note(&result, removed, e, &step);
+    if (removed < 0) /* still connected: it keeps its guard and its address */
         return result;
     err_note(&result, delete_guard(net, ep, &step), e, &step);
-    err_note(&result, forget_flows(net, ep, &step), e, &step);
-    err_note(&result, give_lease_back(net, ep, &step), e, &step);
+    err_note(&result, delete_flows(net, ep, &step), e, &step);
+    err_note(&result, release_lease(net, ep, &step), e, &step);
     _cleanup_free_ char *record = endpoint_record_name(ep->network);
     if (result == 0 && unlinkat(record_dir, record, 0) < 0 && errno != ENOENT)
         return err_set(e, errno, "remove the endpoint's record");
@@ -458,11 +464,11 @@ int endpoint_detach(struct net *net, const struct endpoint *ep, bool aside, int 
 /* ---- without a record ------------------------------------------------------------------------*/
 
 struct forgetting {
-    struct net *bridge;
+    struct net *net;
     const char *id;
-    int first; /* failure */
+    int first; /* first failure */
     struct err *e;
-    struct endpoint endpoint; /* as far as the lease tells it */
+    struct endpoint endpoint; /* filled from the lease */
 };
 
 static int match_lease(const struct lease *l, void *arg)
@@ -479,8 +485,8 @@ static int match_lease(const struct lease *l, void *arg)
 static int forget_one(struct forgetting *f, const struct network *n, struct err *e)
 {
     f->endpoint = (struct endpoint){0};
-    int r = lease_each(f->bridge->leases_fd, n->name, match_lease, f, e);
-    if (r == -EBADMSG) { /* as in give_lease_back() */
+    int r = lease_each(f->net->leases_fd, n->name, match_lease, f, e);
+    if (r == -EBADMSG) { /* as in release_lease() */
         err_clear(e);
         return 0;
     }
@@ -490,13 +496,13 @@ static int forget_one(struct forgetting *f, const struct network *n, struct err 
     ep.bridge = xstrdup(n->bridge);
     ep.host_veth = endpoint_port_name(f->id, n->name);
     ep.guard = n->guard;
-    r = unplug(f->bridge, &ep, false, e);
+    r = remove_veth(f->net, &ep, false, e);
     if (r == 0)
-        r = delete_guard(f->bridge, &ep, e);
-    return r < 0 ? r : lease_release(f->bridge->leases_fd, n->name, f->id, e);
+        r = delete_guard(f->net, &ep, e);
+    return r < 0 ? r : lease_release(f->net->leases_fd, n->name, f->id, e);
 }
 
-/* One network's trouble is not the others'. */
+/* A failure on one network does not stop the others. */
 static int forget_on(const struct network *n, void *arg)
 {
     struct forgetting *f = arg;
@@ -507,7 +513,7 @@ static int forget_on(const struct network *n, void *arg)
 
 int endpoint_forget(struct net *net, const char *id, struct err *e)
 {
-    struct forgetting f = {.bridge = net, .id = id, .e = e};
+    struct forgetting f = {.net = net, .id = id, .e = e};
     _cleanup_err_ struct err step = ERR_INIT;
     err_note(&f.first, network_each(net, forget_on, &f, &step), e, &step);
     return f.first;

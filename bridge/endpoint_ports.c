@@ -1,4 +1,5 @@
-/* The published ports of an endpoint: opened when it is attached or later, and ended while its container lives on. */
+/* The published ports of an endpoint: opened when it is attached or later, closed while its
+ * container goes on running. */
 #include "bridge.h"
 
 #include <errno.h>
@@ -46,8 +47,8 @@ int endpoints_end_stale_flows(const struct endpoint *live, size_t count, struct 
     return 0;
 }
 
-/* The container goes on, with its other flows. */
-static int forget_ports(struct net *net, const struct endpoint *ended, struct err *e)
+/* The container keeps its other flows. */
+static int delete_port_flows(struct net *net, const struct endpoint *ended, struct err *e)
 {
     size_t count;
     _cleanup_free_ struct fw_publish *elements = endpoint_elements(ended, &count);
@@ -58,7 +59,7 @@ static int forget_ports(struct net *net, const struct endpoint *ended, struct er
     return 0;
 }
 
-/* ---- while it lives ----------------------------------------------------------------------------*/
+/* ---- while the container runs -----------------------------------------------------------------*/
 
 int endpoint_publish(struct net *net, struct endpoint *ep, const struct port_mappings *more,
                      int record_dir, struct err *e)
@@ -92,5 +93,5 @@ int endpoint_unpublish(struct net *net, struct endpoint *ep, const struct port_m
             ep->port_mappings.items[kept++] = ep->port_mappings.items[i];
     ep->port_mappings.count = kept;
     r = endpoint_save(ep, record_dir, e);
-    return r < 0 ? r : forget_ports(net, &ended, e);
+    return r < 0 ? r : delete_port_flows(net, &ended, e);
 }

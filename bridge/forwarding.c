@@ -1,18 +1,18 @@
-/* Containers need a host that forwards packets. Where forwarding was off, switching it on would make the
- * host a router for everybody: so netctr notes which links were there, and its own chain `host_forward`
- * drops what would go from one of them to another. Links that come later belong to somebody who
- * knows that the host forwards (docker0, wg0), and stay open. Where forwarding was on before, nothing is
- * closed.
+/* Containers need a host that forwards packets. Turning forwarding on would make the host a router
+ * for everybody. So netctr records which links exist at that moment, and its own chain drops what
+ * would go from one of them to another. Links that are created later (docker0, wg0) belong to
+ * software that knows that the host forwards; they stay open. If forwarding was on before, nothing
+ * is closed.
  *
- * IPv4 is switched on as a whole (ip_forward). IPv6 as a whole would make the kernel drop default
- * routes from router advertisements and ignore new ones. Since Linux 6.17 single links can
- * forward (force_forwarding), and links that come later inherit that; on older kernels the links that
- * accept advertisements are told to go on doing so (accept_ra=2) first.
+ * IPv4 has one switch (ip_forward). The global IPv6 switch would make the kernel drop default
+ * routes that came from router advertisements, and ignore new advertisements. Since Linux 6.17,
+ * single links can forward (force_forwarding) and new links inherit that. On older kernels, links
+ * that accept advertisements are first set to keep accepting them (accept_ra=2).
  *
- * What is closed is in RUN/leases/.forwarding, written before anything is switched on, so that a
- * rebuilt firewall closes it again. If the note is lost, the firewall's own elements are taken for it. The
- * firewall knows names only; the note has the links' indexes, too, so that one that is renamed is found
- * again by the next start or reload.
+ * The closed links are stored in RUN/leases/.forwarding before anything is switched on, so that a
+ * rebuilt firewall closes them again. If the file is lost, the elements of the firewall replace it.
+ * The firewall knows only names; the file also has the links' indexes, so that the next start or
+ * reload finds a renamed link.
  */
 #include "bridge.h"
 
@@ -24,8 +24,8 @@
 #define LOCK_FILE ".forwarding.lock"
 #define IPV4 "net/ipv4/ip_forward"
 #define IPV6 "net/ipv6/conf/all/forwarding"
-/* `lo` tells whether what netctr has set still holds: writing conf/all/forwarding, even the value that it
- * has, clears force_forwarding of every link, but not of `default`. */
+/* `lo` shows whether netctr's setting is still in effect: any write to conf/all/forwarding, even of
+ * the present value, clears force_forwarding on every link, but not in `default`. */
 #define IPV6_FORCE "net/ipv6/conf/lo/force_forwarding"
 
 enum family { FOUR, SIX, FAMILIES };
@@ -33,16 +33,16 @@ static const char *const names[FAMILIES] = {"ipv4", "ipv6"};
 static const char *const titles[FAMILIES] = {"IPv4", "IPv6"};
 
 struct closed {
-    strv from; /* links that did not forward */
-    strv to;   /* all that were there */
+    strv from; /* links that did not forward before */
+    strv to;   /* all links that existed then */
 };
 
 struct state {
     struct closed families[FAMILIES];
     strv bridges;
-    json_t *indexes; /* of the links that were there, by name; NULL: none noted */
+    json_t *indexes; /* index of each of these links, by name; NULL: not recorded */
     bool opened;
-    bool missing; /* there is no note */
+    bool missing; /* there is no file */
 };
 
 static void state_clear(struct state *s)
@@ -91,7 +91,7 @@ static int state_save(struct net *net, const struct state *s, struct err *e)
     return json_write_at(net->leases_fd, STATE_FILE, j, e);
 }
 
-/* -EBADMSG: damaged. */
+/* -EBADMSG: the file is damaged. */
 static int state_load(struct net *net, struct state *out, struct err *e)
 {
     _cleanup_json_ json_t *j = NULL;
@@ -117,24 +117,24 @@ static int state_load(struct net *net, struct state *out, struct err *e)
     return 0;
 }
 
-/* ---- what is on ------------------------------------------------------------------------------*/
+/* ---- sysctls ----------------------------------------------------------------------------------*/
 
-static bool is(const char *key, const char *value)
+static bool sysctl_is(const char *key, const char *value)
 {
     _cleanup_free_ char *now = sysctl_read(key);
     return now && streq(now, value);
 }
 
-/* Can single links forward IPv6 on this kernel? */
+/* Does this kernel have force_forwarding (Linux 6.17)? */
 static bool can_force(void)
 {
-    return is(IPV6_FORCE, "0") || is(IPV6_FORCE, "1");
+    return sysctl_is(IPV6_FORCE, "0") || sysctl_is(IPV6_FORCE, "1");
 }
 
-/* 1, 0 or -errno. A kernel without IPv6 has nothing to be switched on. */
+/* 1, 0 or -errno. On a kernel without IPv6 there is nothing to switch on, so the answer is 1. */
 static int is_on(enum family f, struct err *e)
 {
-    if (f == SIX && is(IPV6_FORCE, "1"))
+    if (f == SIX && sysctl_is(IPV6_FORCE, "1"))
         return 1;
     const char *key = f == FOUR ? IPV4 : IPV6;
     _cleanup_free_ char *now = sysctl_read(key);
@@ -159,19 +159,21 @@ const char *net_forwarding_missing(const struct network *n)
 
 /* ---- the links -------------------------------------------------------------------------------*/
 
-/* By what netctr has written on its links, of this instance or another: anybody's may be called nc-lan. */
+/* netctr's links are recognised by their alias, of this instance or another. Any link may be called
+ * nc-lan. */
 static bool is_foreign(const struct link *link)
 {
     return !(link->flags & IFF_LOOPBACK) && !skip_prefix(link->alias, "netctr ");
 }
 
-static char *key_of(const char *link, const char *leaf, enum family f)
+static char *sysctl_key(const char *link, const char *leaf, enum family f)
 {
     return xasprintf("net/%s/conf/%s/%s", names[f], link, leaf);
 }
 
 struct links {
-    strv all, bridges;
+    struct strings all;
+    strv bridges; /* few */
     json_t *indexes;
 };
 
@@ -180,14 +182,15 @@ static int note_link(const struct link *link, void *arg)
     struct links *links = arg;
     if (!is_foreign(link))
         return 0;
-    strv_add(&links->all, link->name);
+    strings_add(&links->all, link->name);
     json_object_set_new(links->indexes, link->name, json_integer(link->index));
     if (link->is_bridge && !strv_has(links->bridges, link->name))
         strv_add(&links->bridges, link->name);
     return 0;
 }
 
-/* Which links there are, and which of them do not forward @f now; with @all, all of them are closed. */
+/* Records which links exist and which of them do not forward @f now. With @all, all of them are
+ * closed. */
 static int note_links(struct net *net, enum family f, bool all, struct state *s, struct err *e)
 {
     struct closed *c = &s->families[f];
@@ -199,20 +202,23 @@ static int note_links(struct net *net, enum family f, bool all, struct state *s,
     links.bridges = take_ptr(s->bridges);
     int r = rt_each_link(net->rt, note_link, &links, e);
     s->bridges = links.bridges;
-    c->to = links.all;
-    /* Before 6.17 the switch of a single link said nothing about forwarding IPv6. */
+    c->to = strings_take(&links.all);
+    /* Before 6.17, the per-link switch said nothing about forwarding IPv6. */
     const char *leaf = f == FOUR ? "forwarding" : can_force() ? "force_forwarding" : NULL;
     if (all)
         leaf = NULL;
+    struct strings from = {0};
     strv_each (link, c->to) {
-        _cleanup_free_ char *key = leaf ? key_of(link, leaf, f) : NULL;
-        if (!key || !is(key, "1"))
-            strv_add(&c->from, link);
+        _cleanup_free_ char *key = leaf ? sysctl_key(link, leaf, f) : NULL;
+        if (!key || !sysctl_is(key, "1"))
+            strings_add(&from, link);
     }
+    c->from = strings_take(&from);
     return r;
 }
 
-/* The note is lost, with the run directory or alone: what is closed now, if anything, was noted. */
+/* The file is lost, with the run directory or alone. The firewall's present elements tell what it
+ * said. */
 static int state_from_firewall(struct net *net, struct state *s, struct err *e)
 {
     bool any = false;
@@ -225,18 +231,19 @@ static int state_from_firewall(struct net *net, struct state *s, struct err *e)
     }
     if (!any)
         return 0;
-    /* The rest is of those that bear the names now; what is no bridge has no bridged frames to lose. */
+    /* Indexes and bridges are taken from the links that have these names now. A link that is not a
+     * bridge has no bridged frames to lose. */
     struct links links = {.indexes = json_object()};
     s->indexes = links.indexes;
     int r = rt_each_link(net->rt, note_link, &links, e);
-    strv_free(links.all);
+    strings_clear(&links.all);
     s->bridges = links.bridges;
     return r < 0 ? r : state_save(net, s, e);
 }
 
-/* If the file is damaged, all links that are there now are closed: it exists only if netctr has switched
- * something on. The caller has the lock. */
-static int state_load_or_close(struct net *net, struct state *s, struct err *e)
+/* If the file is damaged, all present links are closed: the file exists only if netctr has switched
+ * something on. The caller holds the lock. */
+static int state_load_or_rebuild(struct net *net, struct state *s, struct err *e)
 {
     int r = state_load(net, s, e);
     if (r == 0 && s->missing)
@@ -255,19 +262,19 @@ static int state_load_or_close(struct net *net, struct state *s, struct err *e)
     return state_save(net, s, e);
 }
 
-/* Writes @now where @was stands; a link may be gone by now. */
+/* Writes @now if the value is @was. The link may be gone. */
 static int replace_sysctl(const char *link, const char *leaf, const char *was, const char *now,
                           struct err *e)
 {
-    _cleanup_free_ char *key = key_of(link, leaf, SIX);
-    int r = is(key, was) ? sysctl_write(key, now, e) : 0;
+    _cleanup_free_ char *key = sysctl_key(link, leaf, SIX);
+    int r = sysctl_is(key, was) ? sysctl_write(key, now, e) : 0;
     if (r != -ENOENT)
         return r;
     err_clear(e);
     return 0;
 }
 
-/* Those that are there, and those that come: they inherit the default. */
+/* All of @links, and `default`, which new links inherit. */
 static int replace_everywhere(char *const *links, const char *leaf, const char *was,
                               const char *now, struct err *e)
 {
@@ -292,7 +299,7 @@ static int switch_on(enum family f, const struct state *s, struct err *e)
     return r == 0 ? sysctl_write(IPV6, "1", e) : r;
 }
 
-/* ---- up --------------------------------------------------------------------------------------*/
+/* ---- switching on -----------------------------------------------------------------------------*/
 
 static int close_links(struct net *net, const struct state *s, enum family f, struct err *e)
 {
@@ -311,7 +318,7 @@ static int open_links(struct net *net, const struct fw_closed *closed, struct er
 
 /* ---- renamed links ---------------------------------------------------------------------------*/
 
-/* What a noted link is called now; the old name if there is none with its index. */
+/* The present name of a recorded link; its old name if no link has its index. */
 static const char *name_now(const struct state *s, const char *was, char buffer[IFNAMSIZ])
 {
     unsigned index = (unsigned)json_integer_value(json_object_get(s->indexes, was));
@@ -333,15 +340,15 @@ static bool any_renamed(const struct state *s)
 static void rename_all(const struct state *s, strv *links)
 {
     char buffer[IFNAMSIZ];
-    strv now = NULL;
+    struct strings now = {0};
     strv_each (link, *links)
-        strv_add(&now, name_now(s, link, buffer));
+        strings_add(&now, name_now(s, link, buffer));
     strv_free(*links);
-    *links = now;
+    *links = strings_take(&now);
 }
 
-/* Brings @s up to date: 1 if something has another name now. */
-static int follow_names(struct net *net, struct state *s, struct err *e)
+/* Replaces renamed links in @s. Returns 1 if there were any. */
+static int update_names(struct net *net, struct state *s, struct err *e)
 {
     if (!any_renamed(s))
         return 0;
@@ -362,7 +369,7 @@ static int follow_names(struct net *net, struct state *s, struct err *e)
     return r < 0 ? r : 1;
 }
 
-/* A link that has taken the old name of a renamed link came later, so it is not closed. */
+/* A link that now has the old name of a renamed link is newer, and so not closed. */
 static int open_old_names(struct net *net, const struct state *s, enum family f, struct err *e)
 {
     _cleanup_strv_ strv from = NULL, to = NULL, old = NULL;
@@ -377,7 +384,7 @@ static int open_old_names(struct net *net, const struct state *s, enum family f,
 
 static int close_renamed(struct net *net, struct state *s, struct err *e)
 {
-    int r = follow_names(net, s, e), renamed = r;
+    int r = update_names(net, s, e), renamed = r;
     for (int f = 0; r >= 0 && renamed && f < FAMILIES && !s->opened; f++) {
         r = close_links(net, s, (enum family)f, e);
         if (r == 0)
@@ -386,22 +393,23 @@ static int close_renamed(struct net *net, struct state *s, struct err *e)
     return r < 0 ? r : 0;
 }
 
-/* Without the lock, since nearly every start asks: what it finds is found out again with it. */
-static bool must_follow(struct net *net)
+/* Asked without the lock, since nearly every start asks; checked again under the lock. */
+static bool has_renamed_links(struct net *net)
 {
     _cleanup_state_ struct state s = {0};
     return state_load(net, &s, NULL) == 0 && any_renamed(&s);
 }
 
-/* ---- what a network needs --------------------------------------------------------------------*/
+/* ---- network up and reload --------------------------------------------------------------------*/
 
-/* 1: it had to be switched on. */
+/* Returns 1 if forwarding had to be switched on. */
 static int family_up(struct net *net, enum family f, struct state *s, struct err *e)
 {
     int r = is_on(f, e);
     if (r != 0)
         return r < 0 ? r : 0;
-    /* It may have been on, noted, and switched off since: then the old note does not count. */
+    /* Forwarding may have been on, recorded, and switched off by somebody since: then the old
+     * record is void. */
     struct fw_closed before = as_elements(s, f);
     if (before.to && (r = open_links(net, &before, e)) < 0)
         return r;
@@ -411,23 +419,21 @@ static int family_up(struct net *net, enum family f, struct state *s, struct err
     return 1;
 }
 
-/* With a single link there is no way that could have opened. */
-static void tell(const struct state *s, const bool switched[FAMILIES])
+/* A single link has nowhere to forward to. */
+static void warn_about_links(const struct state *s, const bool switched[FAMILIES])
 {
     const struct closed *c = &s->families[switched[FOUR] ? FOUR : SIX];
     size_t count = strv_len(c->to);
     if (s->opened || count < 2)
         return;
-    char *links = xstrdup("");
-    for (size_t i = 0; i < count && i < 4; i++) {
-        _cleanup_free_ char *before = links;
-        links = xasprintf("%s%s%s", before, i ? ", " : "", c->to[i]);
-    }
+    _cleanup_strings_ struct strings first = {0};
+    for (size_t i = 0; i < count && i < 4; i++)
+        strings_add(&first, c->to[i]);
+    _cleanup_free_ char *links = strv_join(first.items, ", ");
     warn("this host now forwards %s%s%s for containers; between its other links (%s%s) it still "
          "does not (`netctr network forwarding --open` allows that)",
          switched[FOUR] ? titles[FOUR] : "", switched[FOUR] && switched[SIX] ? " and " : "",
          switched[SIX] ? titles[SIX] : "", links, count > 4 ? ", …" : "");
-    free(links);
 }
 
 int forwarding_up(struct net *net, const struct network *n, struct err *e)
@@ -437,11 +443,11 @@ int forwarding_up(struct net *net, const struct network *n, struct err *e)
     for (int f = 0; f < FAMILIES; f++)
         if (needs(n, (enum family)f) && (r = is_on((enum family)f, e)) <= 0)
             break;
-    if (r < 0 || (r != 0 && !must_follow(net)))
+    if (r < 0 || (r != 0 && !has_renamed_links(net)))
         return r < 0 ? r : 0;
     _cleanup_state_ struct state s = {0};
     _cleanup_close_ int lock = forwarding_lock(net, e);
-    r = lock < 0 ? lock : state_load_or_close(net, &s, e);
+    r = lock < 0 ? lock : state_load_or_rebuild(net, &s, e);
     if (r == 0)
         r = close_renamed(net, &s, e);
     for (int f = 0; r >= 0 && f < FAMILIES; f++)
@@ -451,22 +457,22 @@ int forwarding_up(struct net *net, const struct network *n, struct err *e)
             any = any || r == 1;
         }
     if (any)
-        tell(&s, switched);
+        warn_about_links(&s, switched);
     return r < 0 ? r : 0;
 }
 
 int forwarding_add(struct net *net, struct fw_batch *batch, struct err *e)
 {
     _cleanup_state_ struct state s = {0};
-    int r = state_load_or_close(net, &s, e);
-    if (r == 0 && (r = follow_names(net, &s, e)) > 0)
+    int r = state_load_or_rebuild(net, &s, e);
+    if (r == 0 && (r = update_names(net, &s, e)) > 0)
         r = 0;
-    /* A note that cannot be written is no reason to leave the host without a firewall. */
+    /* If the state cannot be written, the host must still get its firewall. */
     if (r < 0) {
         warn("%s", e->text ? e->text : strerror(-r));
         err_clear(e);
     }
-    /* Nor one that cannot be read to open the way. */
+    /* If it cannot be read, all links are closed rather than none. */
     for (int f = 0; r < 0 && f < FAMILIES && !s.opened; f++)
         if (!s.families[f].to && is_on((enum family)f, NULL) == 1)
             (void)note_links(net, (enum family)f, true, &s, NULL);
@@ -489,7 +495,7 @@ bool forwarding_look(struct net *net, struct fw_batch *batch)
     return true;
 }
 
-/* ---- what people ask for ---------------------------------------------------------------------*/
+/* ---- commands ---------------------------------------------------------------------------------*/
 
 int net_forwarding(struct net *net, json_t **out, struct err *e)
 {
@@ -516,14 +522,15 @@ int net_open_forwarding(struct net *net, bool open, struct err *e)
 {
     _cleanup_state_ struct state s = {0};
     _cleanup_close_ int lock = forwarding_lock(net, e);
-    int r = lock < 0 ? lock : state_load_or_close(net, &s, e);
+    int r = lock < 0 ? lock : state_load_or_rebuild(net, &s, e);
     if (r < 0)
         return r;
-    if (!open && (r = follow_names(net, &s, e)) < 0)
+    if (!open && (r = update_names(net, &s, e)) < 0)
         return r;
     s.opened = open;
     r = state_save(net, &s, e);
-    /* Without tables nothing is forwarded by our rules or dropped by them; those who make them read this. */
+    /* Without tables, netctr's rules neither forward nor drop. Whoever creates the tables reads
+     * this file. */
     int tables = r == 0 ? net_check(net, e) : r;
     for (int f = 0; tables == 0 && r == 0 && f < FAMILIES; f++) {
         struct fw_closed closed = as_elements(&s, (enum family)f);

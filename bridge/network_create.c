@@ -1,7 +1,9 @@
-/* Networks come and go: what may be defined, what is chosen where nothing is said, and the way back.
+/* Creates, links and removes networks: what may be defined, and what is chosen where the user gave
+ * nothing.
  *
- * The definition is the intent: it is written first and removed last. Who changes the set of
- * definitions holds their lock, so that fifty who choose a subnet at once choose fifty different ones.
+ * The definition is the record of intent: written first, removed last. Changes to the set of
+ * definitions happen under its lock, so that fifty concurrent `network create` choose fifty
+ * different subnets.
  */
 #include "bridge.h"
 
@@ -11,9 +13,9 @@
 #include <sys/file.h>
 #include <time.h>
 
-/* ---- what may be ------------------------------------------------------------------------------*/
+/* ---- validation -------------------------------------------------------------------------------*/
 
-/* Loopback, link-local, multicast, and prefixes that would swallow the Internet. */
+/* Loopback, link-local, multicast, and prefixes that would hide the Internet. */
 static bool unusable(const struct subnet *s)
 {
     static const char *const others[] = {"0.0.0.0/8",   "127.0.0.0/8", "169.254.0.0/16",
@@ -31,7 +33,7 @@ static int check_subnet(const struct network *n, const struct subnet *s, const s
 {
     _cleanup_free_ char *text = subnet_text(s), *part = subnet_text(range);
     if (s->prefix && unusable(s))
-        return err_say(e, -EINVAL, "subnet %s cannot be a network's", text);
+        return err_say(e, -EINVAL, "subnet %s cannot be used by a network", text);
     if (range->prefix &&
         (!s->prefix || range->prefix < s->prefix || !subnet_contains(s, &range->address)))
         return err_say(e, -EINVAL, "ip-range %s is not in a subnet of network `%s`", part, n->name);
@@ -56,7 +58,7 @@ static int check_gateway(const struct network *n, const struct subnet *s, const 
     return 0;
 }
 
-/* The network `default` is defined with its first use. */
+/* The network `default` is defined on first use. */
 static bool is_reserved(const char *name)
 {
     static const char *const words[] = {"bridge", "container", DEFAULT_NETWORK,
@@ -72,7 +74,8 @@ static int check_properties(const struct network *n, bool ipv6, struct err *e)
     if (!valid_name(n->name))
         return err_say(e, -EINVAL, "invalid network name `%s`", n->name);
     if (is_reserved(n->name))
-        return err_say(e, -EINVAL, "`%s` is a word of `--network` and cannot be a network's name",
+        return err_say(e, -EINVAL,
+                       "`%s` has a meaning of its own in `--network` and cannot name a network",
                        n->name);
     bool closed = !network_has_gateway(n);
     if (n->internal && n->mode == GATEWAY_ROUTED)
@@ -121,7 +124,7 @@ static int has_bridge(const struct network *n, void *arg)
     return 0;
 }
 
-/* By another network, or by a link that is not ours. */
+/* Used by another network, or by a link that is not netctr's. */
 static int bridge_taken(struct net *net, const struct network *n, const char *name, bool *taken,
                         struct err *e)
 {
@@ -135,7 +138,7 @@ static int bridge_taken(struct net *net, const struct network *n, const char *na
     return r;
 }
 
-/* "nc-NAME" where that fits 15 characters and is free, else "nc-" and 11 hash digits. */
+/* "nc-NAME" if that fits into 15 characters and is free, else "nc-" and 11 hash digits. */
 static int choose_bridge(struct net *net, struct network *n, struct err *e)
 {
     bool taken;
@@ -148,7 +151,7 @@ static int choose_bridge(struct net *net, struct network *n, struct err *e)
         _cleanup_free_ char *name =
             attempt == 0 ? xasprintf("nc-%s", n->name)
                          : xasprintf("nc-%011" PRIx64, hash64(salted) & 0xfffffffffff);
-        if (strlen(name) >= IFNAMSIZ)
+        if (!interface_name_valid(name))
             continue;
         int r = bridge_taken(net, n, name, &taken, e);
         if (r < 0)
@@ -161,7 +164,7 @@ static int choose_bridge(struct net *net, struct network *n, struct err *e)
     return err_say(e, -EADDRINUSE, "no interface name is free for network `%s`", n->name);
 }
 
-static int settle_subnets(struct net *net, struct network *n, bool dual, struct err *e)
+static int choose_subnets(struct net *net, struct network *n, bool dual, struct err *e)
 {
     int r = 0;
     if (n->subnet4.prefix)
@@ -190,7 +193,7 @@ int network_create(struct net *net, struct network *n, bool dual, struct err *e)
     _cleanup_free_ char *file = xasprintf("%s.json", n->name);
     if (faccessat(net->networks_fd, file, F_OK, 0) == 0)
         return err_say(e, -EEXIST, "network `%s` already exists", n->name);
-    r = settle_subnets(net, n, dual, e);
+    r = choose_subnets(net, n, dual, e);
     if (r == 0)
         r = choose_bridge(net, n, e);
     if (r < 0)
@@ -230,11 +233,11 @@ static int check_link(const struct network *from, const struct network *to, stru
         return err_say(e, -EINVAL, "network `%s` cannot be linked to itself", from->name);
     for (size_t i = 0; i < ARRAY_LEN(both); i++)
         if (!network_has_gateway(both[i]))
-            return err_say(e, -EINVAL, "network `%s` is %s: nothing leads into it or out of it",
-                           both[i]->name, both[i]->internal ? "internal" : "isolated");
+            return err_say(e, -EINVAL, "network `%s` is %s and cannot be linked", both[i]->name,
+                           both[i]->internal ? "internal" : "isolated");
     if ((!from->subnet4.prefix || !to->subnet4.prefix) &&
         (!from->subnet6.prefix || !to->subnet6.prefix))
-        return err_say(e, -EINVAL, "network `%s` has IPv%d only, network `%s` has not", from->name,
+        return err_say(e, -EINVAL, "network `%s` has only IPv%d, network `%s` does not", from->name,
                        from->subnet4.prefix ? 4 : 6, to->name);
     return 0;
 }
@@ -258,9 +261,9 @@ int network_link(struct net *net, const char *from, const char *to, bool allow, 
         r = check_link(&a, &z, e);
     if (r < 0)
         return r;
-    /* Without tables nothing is to be changed: whoever makes them reads the definitions. */
+    /* Without tables there is nothing to change: whoever creates them reads the definitions. */
     int tables = net_check(net, e);
-    if (tables == -EBUSY) /* another's */
+    if (tables == -EBUSY) /* of another instance */
         err_clear(e);
     else if (tables < 0)
         return tables;
@@ -333,7 +336,8 @@ int network_remove(struct net *net, const char *name, struct err *e)
     int r = lock < 0 ? lock : read_existing(net, name, &n, e);
     if (r < 0)
         return r;
-    /* Somebody may be bringing it up: he finds it gone when he has this lock after us. */
+    /* Another command may be waiting for this lock to bring the network up; it will find the
+     * definition gone. */
     _cleanup_free_ char *up = xasprintf(".%s.up", name), *file = xasprintf("%s.json", name);
     _cleanup_close_ int up_lock = lock_file_at(net->leases_fd, up, LOCK_EX);
     if (up_lock < 0) {

@@ -1,4 +1,5 @@
-/* Network definitions: one JSON file each below ROOT/networks, read by people as well. */
+/* Network definitions: one JSON file for each network below ROOT/networks. People read them as
+ * well. */
 #include "bridge.h"
 
 #include <errno.h>
@@ -83,7 +84,7 @@ const char *gateway_mode_name(enum gateway_mode mode)
     return modes[mode];
 }
 
-/* A flag that older definitions do not have. */
+/* A flag that older definitions lack. */
 static bool flag_or(const json_t *j, const char *key, bool fallback)
 {
     return json_object_get(j, key) ? json_flag(j, key) : fallback;
@@ -99,7 +100,7 @@ static int read_subnet(const json_t *j, const char *key, int family, struct subn
     return r == 0 && out->address.family != family ? -EBADMSG : r;
 }
 
-/* The gateway is one of the subnet's addresses, and there is one unless the network is isolated. */
+/* The gateway is an address of the subnet. Only isolated networks have none. */
 static int read_gateway(const json_t *j, const char *key, const struct subnet *subnet,
                         struct ip *out)
 {
@@ -109,12 +110,7 @@ static int read_gateway(const json_t *j, const char *key, const struct subnet *s
     return ip_parse(text, out) < 0 || !subnet_contains(subnet, out) ? -EBADMSG : 0;
 }
 
-static bool valid_bridge(const char *name)
-{
-    return name && *name && strlen(name) < IFNAMSIZ && !strchr(name, '/');
-}
-
-/* What a newer netctr has written may promise what this one does not know. */
+/* A definition of a newer netctr may promise what this one does not know. */
 static int check_schema(const json_t *j, const char *name, struct err *e)
 {
     int64_t schema = json_int(j, "schema", -1);
@@ -144,8 +140,8 @@ static int parse_definition(const json_t *j, const char *name, struct network *o
     int64_t mtu = json_int(j, "mtu", 0);
     bool gateways = (!out->subnet4.prefix || out->gateway4.family) &&
                     (!out->subnet6.prefix || out->gateway6.family);
-    if (!valid_bridge(bridge) || (!out->subnet4.prefix && !out->subnet6.prefix) || mtu < 0 ||
-        mtu > 65535 || (mode && gateway_mode_parse(mode, &out->mode) < 0) ||
+    if (!interface_name_valid(bridge) || (!out->subnet4.prefix && !out->subnet6.prefix) ||
+        mtu < 0 || mtu > 65535 || (mode && gateway_mode_parse(mode, &out->mode) < 0) ||
         (!gateways && out->mode != GATEWAY_ISOLATED))
         return err_say(e, -EBADMSG, "the definition of network `%s` is damaged", name);
     out->name = xstrdup(name);
@@ -166,12 +162,6 @@ static int parse_definition(const json_t *j, const char *name, struct network *o
 static void put_subnet(json_t *j, const char *key, const struct subnet *s)
 {
     _cleanup_free_ char *text = subnet_text(s);
-    json_put_str(j, key, *text ? text : NULL);
-}
-
-static void put_ip(json_t *j, const char *key, const struct ip *a)
-{
-    _cleanup_free_ char *text = ip_text(a);
     json_put_str(j, key, *text ? text : NULL);
 }
 
@@ -209,14 +199,14 @@ int network_save(struct net *net, const struct network *n, struct err *e)
     return json_write_at(net->networks_fd, file, j, e);
 }
 
-/* A network that is linked to may have been removed a moment ago: then there is nothing to reach. */
+/* A linked network may have been removed a moment ago: then there is nothing to reach. */
 static void find_link_bridges(struct net *net, struct network *n)
 {
     strv_each (name, n->links) {
         _cleanup_free_ char *file = xasprintf("%s.json", name);
         _cleanup_json_ json_t *j = NULL;
         if (valid_name(name) && json_read_at(net->networks_fd, file, &j, NULL) == 0 &&
-            valid_bridge(json_str(j, "bridge")))
+            interface_name_valid(json_str(j, "bridge")))
             strv_add(&n->link_bridges, json_str(j, "bridge"));
     }
 }
@@ -236,7 +226,7 @@ int network_read(struct net *net, const char *name, struct network *out, struct 
     return r;
 }
 
-/* ---- all of them -----------------------------------------------------------------------------*/
+/* ---- all networks -----------------------------------------------------------------------------*/
 
 int networks_lock(struct net *net, struct err *e)
 {
@@ -254,11 +244,11 @@ static void warn_of_damage(struct err *why, void *arg)
 int network_each(struct net *net, int (*each)(const struct network *n, void *arg), void *arg,
                  struct err *e)
 {
-    return network_judge_each(net, each, warn_of_damage, arg, e);
+    return network_each_checked(net, each, warn_of_damage, arg, e);
 }
 
-int network_judge_each(struct net *net, int (*each)(const struct network *n, void *arg),
-                       void (*damaged)(struct err *why, void *arg), void *arg, struct err *e)
+int network_each_checked(struct net *net, int (*each)(const struct network *n, void *arg),
+                         void (*damaged)(struct err *why, void *arg), void *arg, struct err *e)
 {
     _cleanup_dir_ DIR *d = open_listing(net->networks_fd, ".");
     if (!d)
@@ -273,9 +263,9 @@ int network_judge_each(struct net *net, int (*each)(const struct network *n, voi
         _cleanup_network_ struct network n = {0};
         _cleanup_err_ struct err why = ERR_INIT;
         r = network_read(net, name, &n, &why);
-        if (r == -EBADMSG) /* one must not stand in the way of all others */
+        if (r == -EBADMSG) /* a damaged definition must not block all others */
             damaged(&why, arg);
-        if (r == -EBADMSG || r == -ENOENT) /* ENOENT: removed while we looked */
+        if (r == -EBADMSG || r == -ENOENT) /* ENOENT: removed since it was listed */
             r = 0;
         else if (r == 0)
             r = each(&n, arg);

@@ -1,6 +1,5 @@
-/* From a definition to a network that is there: network_up() compares what shall be with the kernel and adds
- * what is missing. Nothing here talks netlink itself: the device is device.c's, the rules are firewall.h's.
- */
+/* Brings a network from its definition into the kernel: network_up() compares the two and adds what
+ * is missing. It does no netlink itself: device.c handles the device, firewall.h the rules. */
 #include "bridge.h"
 
 #include <errno.h>
@@ -19,7 +18,7 @@ static int define_default(struct net *net, struct network *out, struct err *e)
     int r = subnet_choose4(net, "10.88.0.0", 16, &out->subnet4, e);
     int ipv6 = file_exists_at(AT_FDCWD, "/proc/net/if_inet6");
     if (r == 0 && ipv6 < 0)
-        r = err_set(e, ipv6, "look whether the host has IPv6");
+        r = err_set(e, ipv6, "check whether the host has IPv6");
     if (r == 0 && ipv6)
         r = subnet_choose6(&out->subnet6, e);
     if (r < 0)
@@ -39,7 +38,7 @@ int network_load(struct net *net, const char *name, struct network *out, struct 
         _cleanup_close_ int lock = networks_lock(net, e);
         if (lock < 0)
             return lock;
-        r = network_read(net, name, out, e); /* somebody else may have been faster */
+        r = network_read(net, name, out, e); /* another process may have defined it */
         if (r == -ENOENT) {
             err_clear(e);
             r = define_default(net, out, e);
@@ -61,18 +60,19 @@ static int firewall_up(struct net *net, const struct network *n, uint16_t names_
     return fw_commit(batch, e);
 }
 
-/* Who has loaded the definition may have been slow: it can be gone by now, or another's of that name. */
+/* The caller may have loaded the definition a while ago: the network may be gone, or another one of
+ * the same name. */
 static int require_same(struct net *net, const struct network *n, struct err *e)
 {
     _cleanup_network_ struct network now;
     int r = network_read(net, n->name, &now, e);
     if (r == -ENOENT)
-        return err_say(e, r, "it was removed a moment ago");
+        return err_say(e, r, "it has just been removed");
     if (r < 0)
         return r;
     if (!streq(now.bridge, n->bridge) || !subnet_equal(&now.subnet4, &n->subnet4) ||
         !subnet_equal(&now.subnet6, &n->subnet6))
-        return err_say(e, -ESTALE, "it was removed and created again a moment ago");
+        return err_say(e, -ESTALE, "it has just been removed and created again");
     return 0;
 }
 
@@ -86,7 +86,8 @@ int network_up(struct net *net, const struct network *n, uint16_t names_port, st
     }
     int r = require_same(net, n, e), made = 0;
     if (r == -ENOENT)
-        (void)unlinkat(net->leases_fd, file, 0); /* nobody else would */
+        (void)unlinkat(net->leases_fd, file,
+                       0); /* the network is gone, so no other command removes its lock file */
     if (r == 0)
         r = firewall_up(net, n, names_port, e);
     if (r == 0)
@@ -100,22 +101,22 @@ int network_up(struct net *net, const struct network *n, uint16_t names_port, st
 
 const struct sysctl *network_sysctls(bool ipv6)
 {
-    /* A new namespace has the first one's IPv4 settings, and that one forwards, as it is the host's: a
-     * container on two networks would be a way from one to the other, where nothing guards them. Who wants
-     * a router says so by the interface (`network create --sysctl net.ipv4.conf.IFNAME.forwarding=1`).
-     * Router advertisements are never listened to (CVE-2020-10749); addresses are usable at once
-     * (no DAD: nobody else can hold them); arp_notify and ndisc_notify make the announcement. The
-     * unprivileged ports and ping are what docker's containers have. */
+    /* A new namespace inherits the IPv4 settings of the initial one, which forwards: a container on
+     * two networks would be an unguarded path between them. A container that should route says so
+     * for its interface (`network create --sysctl net.ipv4.conf.IFNAME.forwarding=1`). Router
+     * advertisements are never accepted (CVE-2020-10749). Addresses are usable at once (no DAD: the
+     * lease makes them unique). arp_notify and ndisc_notify send the announcement. Unprivileged
+     * ports and ping are as in docker's containers. */
     static const struct sysctl dual[] = {
         {"net/ipv6/conf/default/accept_ra", "0"},      {"net/ipv6/conf/default/accept_dad", "0"},
         {"net/ipv6/conf/default/ndisc_notify", "1"},   {"net/ipv4/ip_forward", "0"},
         {"net/ipv4/conf/default/arp_notify", "1"},     {"net/ipv4/ip_unprivileged_port_start", "0"},
         {"net/ipv4/ping_group_range", "0 2147483647"}, {NULL, NULL},
     };
-    /* IPv6 is off where the network has none (CVE-2024-32473). */
+    /* A network without IPv6 turns it off (CVE-2024-32473). */
     static const struct sysctl ipv4_only[] = {
         {"net/ipv6/conf/default/disable_ipv6", "1"},
-        {"net/ipv6/conf/default/accept_ra", "0"}, /* for a network that it is connected to later */
+        {"net/ipv6/conf/default/accept_ra", "0"}, /* for a network that is connected later */
         {"net/ipv6/conf/default/accept_dad", "0"},
         {"net/ipv6/conf/default/ndisc_notify", "1"},
         {"net/ipv4/ip_forward", "0"},
@@ -127,7 +128,7 @@ const struct sysctl *network_sysctls(bool ipv6)
     return ipv6 ? dual : ipv4_only;
 }
 
-/* "net.ipv4.conf.IFNAME.KEY=VALUE": the four trees that belong to one interface, no other. */
+/* "net.ipv4.conf.IFNAME.KEY=VALUE": only the four trees that are per interface. */
 int network_check_sysctl(const char *text, struct err *e)
 {
     static const char *const trees[] = {"net.ipv4.conf.IFNAME.", "net.ipv4.neigh.IFNAME.",

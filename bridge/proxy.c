@@ -1,12 +1,13 @@
-/* One epoll instance serves every socket: doors (the held sockets), connections (TCP) and talks (UDP).
+/* One epoll instance serves every socket: listening sockets (`door`), TCP connections, and UDP
+ * clients (`talk`).
  *
- * Bytes go from socket to pipe to socket by splice() and are never copied. A pipe belongs to a
- * connection only while there is something in it that the other side cannot take yet; then nothing
- * more is read, which is all there is to back-pressure. So an idle connection costs two fds.
+ * Bytes go from socket to pipe to socket by splice() and are never copied. A connection has a pipe
+ * only while it holds bytes that the other side cannot take yet, and no more is read meanwhile:
+ * that is all the back-pressure there is. An idle connection costs two fds.
  *
- * Connections are watched edge-triggered, once for their whole life: each is run until it would wait,
- * or for so long that the others want their turn; then EPOLL_CTL_MOD, which looks again whether there
- * is something to do, puts it at the end of the queue.
+ * Connections are watched edge-triggered for their whole life. Each one runs until it would block
+ * or has had its share. Then EPOLL_CTL_MOD, which checks for pending events again, puts it at the
+ * end of the queue.
  */
 #include "proxy_internal.h"
 
@@ -26,7 +27,8 @@ enum {
     ACCEPTS_PER_TURN = 64,
     EVENTS = 64,
     BATCHES = 4,
-    IDLE_MS = 1000, /* a user's own connection makes room for his next after that */
+    IDLE_MS =
+        1000, /* idle time after which a user's own connection makes room for the user's next one */
 };
 
 static const uint32_t DOOR_EVENTS = EPOLLIN | EPOLLET;
@@ -38,7 +40,7 @@ int proxy_watch(struct proxy *p, int operation, int fd, uint32_t events, void *w
     return epoll_ctl(p->epoll, operation, fd, &interest) < 0 ? -errno : 0;
 }
 
-/* Every connection costs two fds, and the default limit is 1,024. */
+/* Every connection costs two fds; the default limit is 1,024. */
 static bool raise_limit(void)
 {
     struct rlimit l;
@@ -52,7 +54,7 @@ static bool raise_limit(void)
 
 /* ---- pipes -----------------------------------------------------------------------------------*/
 
-static void give_pipe_back(struct proxy *p, struct flow *f)
+static void release_pipe(struct proxy *p, struct flow *f)
 {
     if (f->pipe.in >= 0 && f->waiting == 0 && p->pipe_count < SPARE_PIPES) {
         p->pipes[p->pipe_count++] = f->pipe;
@@ -64,9 +66,9 @@ static void give_pipe_back(struct proxy *p, struct flow *f)
     f->waiting = 0;
 }
 
-/* ---- refusing --------------------------------------------------------------------------------*/
+/* ---- refusal ----------------------------------------------------------------------------------*/
 
-/* Closes so that the other side sees a reset instead of an end. */
+/* Closes with a reset (RST) instead of an end (FIN). */
 static void reset(int fd)
 {
     struct linger at_once = {.l_onoff = 1, .l_linger = 0};
@@ -74,8 +76,8 @@ static void reset(int fd)
     close(fd);
 }
 
-/* A client who waits at @door is looked at by means of the spare fd. Without that he has to wait until a
- * connection ends. */
+/* Accepts by giving up the spare fd, to learn whose client waits at @door. If that fails too, the
+ * client waits until a connection ends. */
 static int accept_without_fd(struct proxy *p, const struct door *door, struct sockaddr_in6 *peer)
 {
     socklen_t size = sizeof(*peer);
@@ -96,11 +98,11 @@ static void close_connection(struct proxy *p, struct connection *c)
         return;
     for (int i = 0; i < 2; i++) {
         int unsent = 0;
-        give_pipe_back(p, &c->flows[i]);
+        release_pipe(p, &c->flows[i]);
         if (c->ends[i].fd < 0)
             continue;
-        /* A reset would throw away what is still on its way to somebody who reads slowly. Who has to make room
-         * does not keep any. */
+        /* A reset would discard what is still on its way to a slow reader. A connection that is
+         * closed to make room loses it. */
         if (c->broken && !c->crowded_out)
             (void)ioctl(c->ends[i].fd, SIOCOUTQ, &unsent);
         if (c->broken && unsent == 0)
@@ -118,7 +120,7 @@ static void close_connection(struct proxy *p, struct connection *c)
     user_leave(&p->users, take_ptr(c->user));
 }
 
-static void bury(struct proxy *p)
+static void free_closed(struct proxy *p)
 {
     bool some = p->closed;
     for (struct connection *c; (c = p->closed);) {
@@ -137,8 +139,8 @@ static void bury(struct proxy *p)
 
 /* ---- room ------------------------------------------------------------------------------------*/
 
-/* Whom they belong to is asked only now: as long as there is room, nobody needs to know. */
-static void ask_users(struct proxy *p)
+/* Owners are looked up only now: as long as there is room, nobody needs to know. */
+static void identify_users(struct proxy *p)
 {
     for (struct connection *c = p->connections; c; c = c->next)
         if (!c->user)
@@ -146,9 +148,9 @@ static void ask_users(struct proxy *p)
                 user_of(&p->users, IPPROTO_TCP, c->port, htons(c->door->port->publish.host_port));
 }
 
-/* That which moved nothing for the longest time of whoever has the most, if that is more than the user of @for_whom
- * has with this one: so nobody loses any to somebody who has as many. Who has no more than others makes
- * room himself. */
+/* Chooses the connection to close for @for_whom: the one that has been idle longest of the user
+ * with the most connections, if that is more than the asking user has. So nobody loses a connection
+ * to a user with as many. Otherwise the asking user's own oldest idle connection, or NULL. */
 static struct connection *choose_victim(struct proxy *p, const struct connection *for_whom)
 {
     const struct user *user = for_whom->user;
@@ -168,7 +170,7 @@ static struct connection *choose_victim(struct proxy *p, const struct connection
     return own && monotonic_ms() - own->active_ms >= IDLE_MS ? own : NULL;
 }
 
-static void note_crowd(struct proxy *p, bool closed)
+static void count_crowded(struct proxy *p, bool closed)
 {
     const struct user *most = p->users.all;
     for (const struct user *u = most; u; u = u->next)
@@ -180,12 +182,12 @@ static void note_crowd(struct proxy *p, bool closed)
     p->crowd.held = most->held;
 }
 
-/* False: @c has to go without. */
+/* False: @c cannot be served. */
 static bool make_room(struct proxy *p, const struct connection *c)
 {
-    ask_users(p);
+    identify_users(p);
     struct connection *victim = choose_victim(p, c);
-    note_crowd(p, victim != NULL);
+    count_crowded(p, victim != NULL);
     if (victim) {
         victim->broken = victim->crowded_out = true;
         close_connection(p, victim);
@@ -206,15 +208,16 @@ static int take_pipe(struct proxy *p, struct connection *c, struct flow *f)
         (errno != EMFILE || !(raise_limit() || make_room(p, c)) ||
          pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0))
         return -errno;
-    (void)fcntl(fds[1], F_SETPIPE_SZ, PIPE_SIZE); /* larger is faster, not better */
+    /* Fails harmlessly above the user's limit; a larger pipe is only faster. */
+    (void)fcntl(fds[1], F_SETPIPE_SZ, PIPE_SIZE);
     f->pipe = (struct pipe){.in = fds[1], .out = fds[0]};
     return 0;
 }
 
 /* ---- flows -----------------------------------------------------------------------------------*/
 
-/* One chunk from the pipe's end to the other side's socket. False: that is all for now. */
-static bool hand_on(struct connection *c, struct flow *f, int to)
+/* Sends one chunk from the pipe to the other side's socket. False: it would block or has failed. */
+static bool send_chunk(struct connection *c, struct flow *f, int to)
 {
     ssize_t n = splice(f->pipe.out, NULL, to, NULL, f->waiting, SPLICE_F_NONBLOCK);
     if (n > 0) {
@@ -223,16 +226,17 @@ static bool hand_on(struct connection *c, struct flow *f, int to)
     }
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return errno == EINTR;
-    /* It takes no more. What it has said before may still be on the way: the other flow goes on. */
+    /* This side accepts no more. What it has sent before may still be on the way, so the other flow
+     * goes on. */
     f->ended = f->done = c->broken = true;
     return false;
 }
 
-/* One chunk from a socket into the pipe. False: that is all for now. */
-static bool take_in(struct proxy *p, struct connection *c, int direction)
+/* Reads one chunk from a socket into the pipe. False: it would block or has failed. */
+static bool receive_chunk(struct proxy *p, struct connection *c, int direction)
 {
     struct flow *f = &c->flows[direction];
-    if (take_pipe(p, c, f) < 0) { /* who cannot be served is sent away */
+    if (take_pipe(p, c, f) < 0) { /* no pipe: the connection is reset */
         c->broken = c->flows[0].done = c->flows[1].done = true;
         return false;
     }
@@ -245,7 +249,7 @@ static bool take_in(struct proxy *p, struct connection *c, int direction)
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return errno == EINTR;
     f->ended = true;
-    if (n < 0) /* reset: who sent that takes nothing any more */
+    if (n < 0) /* reset: the sender of it accepts nothing any more */
         c->broken = c->flows[1 - direction].done = true;
     return true;
 }
@@ -258,9 +262,9 @@ static void run_flow(struct proxy *p, struct connection *c, int direction)
     bool more = true;
     for (int i = 0; more && !f->done && i < CHUNKS_PER_TURN; i++) {
         if (f->waiting == 0 && !f->ended)
-            more = take_in(p, c, direction);
+            more = receive_chunk(p, c, direction);
         while (more && f->waiting)
-            more = hand_on(c, f, to->fd);
+            more = send_chunk(c, f, to->fd);
         if (f->ended && f->waiting == 0 && !f->done) {
             f->done = true;
             if (!c->broken)
@@ -268,12 +272,12 @@ static void run_flow(struct proxy *p, struct connection *c, int direction)
         }
     }
     if (f->waiting == 0 || f->done)
-        give_pipe_back(p, f);
+        release_pipe(p, f);
     if (more && !f->done)
         (void)proxy_watch(p, EPOLL_CTL_MOD, from->fd, END_EVENTS, from);
 }
 
-/* Until the container answers. What the client says meanwhile waits in his socket. */
+/* Waits for the container's answer. What the client sends meanwhile stays in its socket. */
 static void run_connecting(struct proxy *p, struct connection *c, bool container, uint32_t events)
 {
     int error = 0;
@@ -301,7 +305,8 @@ static void run_connection(struct proxy *p, struct end *end, uint32_t events)
     } else {
         if (events & ~(uint32_t)EPOLLOUT)
             run_flow(p, c, side);
-        /* The flow towards this end has to know if it waits for it, or if it is dead. */
+        /* The flow towards this end must notice that it can write again, or that the end is
+         * dead. */
         if (c->flows[1 - side].waiting || (events & (EPOLLHUP | EPOLLERR)))
             run_flow(p, c, 1 - side);
     }
@@ -354,7 +359,7 @@ static bool connect_container(struct proxy *p, struct connection *c)
     return fd >= 0;
 }
 
-/* Both sides write whole chunks: waiting for more to send together would only add delay. */
+/* TCP_NODELAY: both sides write whole chunks, so waiting for more would only add delay. */
 static void start_connection(struct proxy *p, const struct door *door, int client, in_port_t port)
 {
     int one = 1;
@@ -372,7 +377,7 @@ static void start_connection(struct proxy *p, const struct door *door, int clien
     }
 }
 
-/* ---- doors -----------------------------------------------------------------------------------*/
+/* ---- listening sockets ------------------------------------------------------------------------*/
 
 static bool is_loopback(const struct sockaddr_in6 *a)
 {
@@ -390,7 +395,7 @@ static void admit(struct proxy *p, const struct door *door, int fd, const struct
         reset(fd);
 }
 
-static bool is_short(int error)
+static bool is_out_of_resources(int error)
 {
     return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
@@ -404,7 +409,7 @@ static void run_door(struct proxy *p, struct door *door)
             accept4(door->port->fd, (struct sockaddr *)&peer, &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd < 0 && errno == EAGAIN)
             return;
-        if (fd < 0 && is_short(errno) && !raise_limit()) {
+        if (fd < 0 && is_out_of_resources(errno) && !raise_limit()) {
             fd = accept_without_fd(p, door, &peer);
             if (fd < 0)
                 return;
@@ -417,9 +422,9 @@ static void run_door(struct proxy *p, struct door *door)
     (void)proxy_watch(p, EPOLL_CTL_MOD, door->port->fd, DOOR_EVENTS, door);
 }
 
-/* ---- the outside -----------------------------------------------------------------------------*/
+/* ---- interface --------------------------------------------------------------------------------*/
 
-/* Whether ::1 is among the addresses that this socket was bound for. */
+/* Was this socket bound to an address that covers ::1? */
 static bool holds_loopback(const struct bound_port *h)
 {
     const struct ip *host = &h->publish.host;
@@ -432,11 +437,12 @@ static int open_door(struct proxy *p, struct door *door)
     const struct bound_port *h = door->port;
     if (h->protocol != IPPROTO_UDP) {
         if (door->to.family)
-            (void)listen(h->fd, SOMAXCONN); /* held with a queue that refusals do not fill */
+            /* A held port has a short backlog, which is enough to refuse connections. */
+            (void)listen(h->fd, SOMAXCONN);
         return proxy_watch(p, EPOLL_CTL_ADD, h->fd, DOOR_EVENTS, door);
     }
     if (!door->to.family)
-        return 0; /* its filter drops all */
+        return 0; /* its filter drops everything */
     return proxy_open_udp(p, door);
 }
 
@@ -453,7 +459,7 @@ int proxy_new(const struct bound_ports *held, const struct ip *address4, const s
     for (size_t i = 0; i < held->count; i++) {
         struct door *door = &p->doors[p->door_count++];
         *door = (struct door){.kind = DOOR, .port = &held->items[i]};
-        /* SCTP has no stream to copy: it is refused. */
+        /* SCTP has no byte stream to copy, so it is refused. */
         if (holds_loopback(door->port) && door->port->protocol != IPPROTO_SCTP)
             door->to = address6->family ? *address6 : *address4;
         int r = open_door(p, door);
@@ -473,7 +479,7 @@ void proxy_free(struct proxy *p)
         close_connection(p, p->connections);
     }
     p->starved = false;
-    bury(p);
+    free_closed(p);
     proxy_free_udp(p);
     users_clear(&p->users);
     for (size_t i = 0; i < p->pipe_count; i++) {
@@ -521,7 +527,7 @@ void proxy_run(struct proxy *p)
         int count = epoll_wait(p->epoll, events, EVENTS, 0);
         for (int i = 0; i < count; i++)
             run_event(p, &events[i]);
-        bury(p);
+        free_closed(p);
         if (count < EVENTS)
             return;
     }

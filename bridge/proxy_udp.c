@@ -1,4 +1,5 @@
-/* The proxy's UDP: each client is given a socket of his own towards the container, and keeps it while he speaks. */
+/* UDP through the proxy: each client gets a socket of its own towards the container and keeps it
+ * while it sends. */
 #include "proxy_internal.h"
 
 #include <errno.h>
@@ -43,8 +44,9 @@ static struct user *ask_talker(struct proxy *p, const struct door *door, in_port
     return user_of(&p->talkers, IPPROTO_UDP, port, htons(door->port->publish.host_port));
 }
 
-/* In place of which talk @user gets one, now that there are no more: that which is silent longest of whoever has
- * the most, if that is more than he has. Who has no more than others takes of his own. NULL: he gets none. */
+/* Chooses the talk that @user takes over when all are in use: the one that has been silent longest
+ * of the user with the most talks, if that is more than @user has. Otherwise one of @user's own;
+ * NULL if there is none. */
 static struct talk *choose_talk(struct proxy *p, const struct user *user)
 {
     struct talk *best = NULL, *own = NULL;
@@ -76,7 +78,7 @@ static struct talk *free_talk(struct proxy *p, const struct door *door, in_port_
     return t;
 }
 
-/* The client's talk, or a new one. */
+/* The client's talk, or a new one; NULL if there is no room. */
 static struct talk *find_talk(struct proxy *p, struct door *door, in_port_t port)
 {
     struct user *user = NULL;
@@ -112,7 +114,7 @@ void proxy_run_udp(struct proxy *p, struct door *door)
         if (!t)
             continue;
         t->last_ms = monotonic_ms();
-        /* An error here is that of the datagram before this one. */
+        /* The error was caused by the previous datagram. */
         if (send(t->fd, p->datagram, (size_t)n, MSG_DONTWAIT) < 0 && errno == ECONNREFUSED)
             (void)send(t->fd, p->datagram, (size_t)n, MSG_DONTWAIT);
     }
@@ -150,14 +152,14 @@ void proxy_run_talk(struct proxy *p, struct talk *t)
         if (n < 0 && errno != ECONNREFUSED)
             return;
         if (n < 0)
-            continue; /* nobody is at home; the client finds out by silence */
+            continue; /* nothing listens in the container; UDP clients notice by a timeout */
         t->last_ms = monotonic_ms();
         answer(t, p->datagram, (size_t)n);
     }
 }
 
-/* Lets through what comes from ::1 to ::1, in place of the filter that drops all. SKF_NET_OFF is the
- * IPv6 header: 8 bytes behind its beginning the source, 24 the destination. */
+/* Replaces the filter that drops everything by one that passes packets from ::1 to ::1. At
+ * SKF_NET_OFF is the IPv6 header: the source address 8 bytes into it, the destination 24. */
 static int let_loopback_in(int fd)
 {
     enum { DROP = 17 };

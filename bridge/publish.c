@@ -1,9 +1,10 @@
 /* Published ports: their notation, and the host sockets that hold them.
  *
  * nf_tables alone would let two programs have one port: a web server on the host and a container.
- * So every published port is also bound by us. A TCP socket must listen (one that is only bound
- * with SO_REUSEADDR holds nothing); a UDP socket gets a filter that drops all before it is bound,
- * so that no datagram is ever queued. With the rules in place neither sees a packet.
+ * So netctr binds every published port as well. A TCP socket must listen, because one that is only
+ * bound with SO_REUSEADDR reserves nothing. A UDP socket gets a filter that drops everything before
+ * it is bound, so that no datagram is ever queued. Once the rules are in place, neither socket sees
+ * a packet.
  */
 #include "bridge.h"
 
@@ -79,7 +80,7 @@ void port_mapping_texts(const struct port_mapping *p, const struct port_mapping_
         add_text(p, "0.0.0.0", out);
     if (reach->ipv6)
         add_text(p, "[::]", out);
-    else if (reach->loopback6 && p->protocol != IPPROTO_SCTP) /* which is not proxied */
+    else if (reach->loopback6 && p->protocol != IPPROTO_SCTP) /* SCTP is not proxied */
         add_text(p, "[::1]", out);
 }
 
@@ -105,7 +106,7 @@ bool port_mappings_has(const struct port_mappings *l, const struct port_mapping 
     return false;
 }
 
-/* The family that @p needs and @n lacks. ::1 needs none: it is proxied. */
+/* The family that @p needs and @n lacks, or NULL. ::1 needs none, since it is proxied. */
 static const char *missing_family(const struct port_mapping *p, const struct network *n)
 {
     if (p->host.family == AF_INET && !n->subnet4.prefix)
@@ -151,7 +152,7 @@ static int parse_range(const char *s, struct range *out)
     return 0;
 }
 
-/* Takes what stands behind the last @separator off @s. NULL when there is none. */
+/* Cuts @s at its last @separator and returns what follows; NULL if there is none. */
 static char *cut_last(char *s, char separator)
 {
     char *at = strrchr(s, separator);
@@ -167,11 +168,11 @@ static int parse_host_address(const char *s, struct ip *out)
     bool brackets = n > 1 && s[0] == '[' && s[n - 1] == ']';
     _cleanup_free_ char *bare = xstrndup(s + brackets, n - 2 * brackets);
     int r = ip_parse(bare, out);
-    /* Without brackets the last group of an IPv6 address would be a port. */
+    /* Without brackets, the last group of an IPv6 address would look like a port. */
     return r < 0 || (out->family == AF_INET6) != brackets ? -EINVAL : 0;
 }
 
-/* Addresses that the host cannot be reached at: their rules would stand there without effect. */
+/* Refuses addresses at which a host cannot be reached: their rules would have no effect. */
 static int check_host_address(const struct ip *host, const char *text, const char *s, struct err *e)
 {
     bool six = host->family == AF_INET6;
@@ -181,15 +182,15 @@ static int check_host_address(const struct ip *host, const char *text, const cha
                        text, s, v4[0], v4[1], v4[2], v4[3]);
     }
     if (six ? IN6_IS_ADDR_MULTICAST(&host->v6) : IN_MULTICAST(ntohl(host->v4.s_addr)))
-        return err_say(e, -EINVAL, "publish `%s`: `%s` is a multicast address, not one of a host",
-                       text, s);
+        return err_say(e, -EINVAL, "publish `%s`: `%s` is a multicast address, not a host's", text,
+                       s);
     return 0;
 }
 
-/* The pieces of [HOSTIP:][HOSTPORT:]PORT[/PROTOCOL]. */
+/* The parts of [HOSTIP:][HOSTPORT:]PORT[/PROTOCOL]. */
 struct notation {
     struct ip host;
-    struct range host_port; /* 0-0: ephemeral */
+    struct range host_port; /* 0-0: the kernel chooses */
     struct range port;
     uint8_t protocol;
 };
@@ -217,7 +218,7 @@ static int parse_ports(char *s, const char *text, struct notation *n, struct err
     if (parse_range(port, &n->port) < 0)
         return err_say(e, -EINVAL, "publish `%s`: `%s` is not a port (1-65535) or a range of ports",
                        text, port);
-    /* "0:80" is docker's "any port", as ":80" is. */
+    /* As in docker, "0:80" and ":80" mean any host port. */
     bool chosen = host_port && *host_port && !streq(host_port, "0");
     if (chosen && parse_range(host_port, &n->host_port) < 0)
         return err_say(e, -EINVAL, "publish `%s`: `%s` is not a port (1-65535) or a range of ports",
@@ -300,8 +301,9 @@ static int drop_all(int fd)
     return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter)) < 0 ? -errno : 0;
 }
 
-/* Binds one port of one family; *@port 0 becomes the kernel's choice. Returns the socket. */
-static int hold_one(int family, const struct port_mapping *p, uint16_t *port)
+/* Binds one port of one family. If *@port is 0, the kernel chooses it. Returns the socket or
+ * -errno. */
+static int bind_one(int family, const struct port_mapping *p, uint16_t *port)
 {
     int type = p->protocol == IPPROTO_UDP ? SOCK_DGRAM : SOCK_STREAM, one = 1;
     _cleanup_close_ int fd = socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, p->protocol);
@@ -313,7 +315,7 @@ static int hold_one(int family, const struct port_mapping *p, uint16_t *port)
         return -errno;
     if (type == SOCK_DGRAM && drop_all(fd) < 0)
         return -errno;
-    /* TIME_WAIT of connections that ended here must not keep a restart from its port */
+    /* connections in TIME_WAIT must not keep a restarted container from its port */
     if (type == SOCK_STREAM && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0)
         return -errno;
     if (bind(fd, (struct sockaddr *)&a, size) < 0)
@@ -335,8 +337,8 @@ bool port_mapping_collides(const struct port_mapping *a, const struct port_mappi
              (ip_is_any(&a->host) || ip_is_any(&b->host) || ip_equal(&a->host, &b->host))));
 }
 
-/* Is the port's other user our own request, a few words earlier? */
-static bool asked_before(const struct port_mappings *list, const struct port_mapping *p)
+/* Is the port used by an earlier item of the same request? */
+static bool is_requested_before(const struct port_mappings *list, const struct port_mapping *p)
 {
     for (const struct port_mapping *q = list->items; q < p; q++)
         if (p->host_port && port_mapping_collides(p, q))
@@ -358,25 +360,25 @@ static int explain(const struct port_mapping *p, int code, struct err *e)
     case -EPROTONOSUPPORT:
     case -ESOCKTNOSUPPORT: return err_say(e, code, "this kernel has no %s", protocol);
     case -EMFILE:
-        err_set(e, code, "hold port %d/%s", p->host_port, protocol);
+        err_set(e, code, "reserve port %d/%s", p->host_port, protocol);
         return err_hint(e, "raise the limit of open files (`ulimit -n`)");
-    default: return err_set(e, code, "hold port %d/%s", p->host_port, protocol);
+    default: return err_set(e, code, "reserve port %d/%s", p->host_port, protocol);
     }
 }
 
-/* An ephemeral port must be free in both families: the kernel picks one for the first, and if the
- * second is taken, another is tried. */
-static int hold_families(struct port_mapping *p, bool ipv6, struct bound_ports *out)
+/* An ephemeral port must be free in both families. The kernel chooses it for IPv4; if IPv6 has it
+ * in use, another one is tried. */
+static int bind_families(struct port_mapping *p, bool ipv6, struct bound_ports *out)
 {
     bool v4 = p->host.family != AF_INET6,
          v6 = p->host.family == AF_INET6 || (ipv6 && !p->host.family);
     bool ephemeral = p->host_port == 0;
     for (int tries = 0;; tries++) {
         uint16_t port = p->host_port;
-        _cleanup_close_ int fd4 = v4 ? hold_one(AF_INET, p, &port) : -1;
+        _cleanup_close_ int fd4 = v4 ? bind_one(AF_INET, p, &port) : -1;
         if (v4 && fd4 < 0)
             return fd4;
-        _cleanup_close_ int fd6 = v6 ? hold_one(AF_INET6, p, &port) : -1;
+        _cleanup_close_ int fd6 = v6 ? bind_one(AF_INET6, p, &port) : -1;
         if (v6 && fd6 == -EADDRINUSE && ephemeral && tries < 64)
             continue;
         if (v6 && fd6 < 0)
@@ -392,7 +394,7 @@ static int hold_families(struct port_mapping *p, bool ipv6, struct bound_ports *
 }
 
 /* Every port costs one or two fds; the default limit is 1,024. */
-static void make_room_for(size_t sockets)
+static void raise_fd_limit(size_t sockets)
 {
     struct rlimit l;
     if (getrlimit(RLIMIT_NOFILE, &l) < 0 || l.rlim_cur >= sockets + 64)
@@ -407,16 +409,16 @@ int port_mappings_bind(struct port_mappings *list, bool ipv6, struct bound_ports
     *out = (struct bound_ports){0};
     if (list->count == 0)
         return 0;
-    make_room_for(list->count * 2);
+    raise_fd_limit(list->count * 2);
     out->items = xcalloc(list->count * 2, sizeof(*out->items));
     for (size_t i = 0; i < list->count; i++) {
-        int r = hold_families(&list->items[i], ipv6, out);
+        int r = bind_families(&list->items[i], ipv6, out);
         if (r < 0) {
             bound_ports_clear(out);
             if (refused)
                 *refused = &list->items[i];
-            if (r == -EADDRINUSE && asked_before(list, &list->items[i]))
-                return err_say(e, -EINVAL, "port %d/%s is asked for twice",
+            if (r == -EADDRINUSE && is_requested_before(list, &list->items[i]))
+                return err_say(e, -EINVAL, "port %d/%s is published twice",
                                list->items[i].host_port, protocol_name(list->items[i].protocol));
             return explain(&list->items[i], r, e);
         }

@@ -1,9 +1,9 @@
-/* How much an endpoint may send and be sent: `rate=`.
+/* Limits how fast an endpoint may send and receive: `rate=`.
  *
- * A token bucket filter at either end of its veth. The host's end sends what the container receives, and
- * what is too much waits there, and then is lost, as on a slow line. The container's end sends what the
- * container sends: inside its namespace, for there a program that is too fast is made to wait, and
- * nothing need be lost. Whoever has CAP_NET_ADMIN in there can lift that one.
+ * Both ends of the veth get a token bucket filter (tbf). The host's end limits what the container
+ * receives: what exceeds the rate is queued, then dropped, as on a slow line. The container's end
+ * limits what it sends. That filter sits inside the namespace, because there a sending program can
+ * be made to wait instead of losing packets; a container with CAP_NET_ADMIN can remove it.
  */
 #include "bridge.h"
 
@@ -18,8 +18,8 @@ int rate_require(struct net *net, struct err *e)
         return err_set(e, r, "ask the kernel for tbf");
     if (r == 1)
         return 0;
-    err_say(e, -EOPNOTSUPP, "this kernel has no tbf (token bucket filter), so there are no rates");
-    return err_hint(e, "modprobe sch_tbf, or no `rate=`");
+    err_say(e, -EOPNOTSUPP, "this kernel has no tbf (token bucket filter), which `rate=` needs");
+    return err_hint(e, "run `modprobe sch_tbf`, or leave `rate=` out");
 }
 
 void rate_set(struct rt_batch *batch, const struct link *link, const struct endpoint *ep,
@@ -28,22 +28,22 @@ void rate_set(struct rt_batch *batch, const struct link *link, const struct endp
     uint32_t frame = link->mtu + ETHERNET_HEADER, rate = (uint32_t)(ep->rate / 8);
     if (!rate)
         return;
-    /* What may leave at once, after a pause. The kernel's timer may be some milliseconds late, and what
-     * it is late by must be made up for: 10 ms at the rate. A frame larger than that is never sent, hence
-     * two of them, which at a low rate is already a second's worth: more would let short connections pass
-     * as if there were no rate. */
+    /* Bytes that may leave at once after a pause. The kernel's timer may be some milliseconds late
+     * and the burst must make up for that, hence 10 ms at the rate. tbf never sends a frame larger
+     * than the burst, hence at least two frames. At low rates that is a second's worth already;
+     * more would let short connections ignore the rate. */
     uint32_t burst = rate / 100 > 2 * frame ? rate / 100 : 2 * frame;
-    /* What may wait, beside that: 50 ms, so that a full queue does not make whoever waits for an answer
-     * wait for seconds; and 10 frames, which is what TCP sends at first. */
+    /* Bytes that may be queued beyond that: 50 ms, so that a full queue does not delay answers by
+     * seconds, and at least 10 frames, TCP's initial window. */
     uint32_t waiting = rate / 20 > 10 * frame ? rate / 20 : 10 * frame;
     rt_set_rate(batch, link->index, rate, burst, burst + waiting);
-    /* TCP keeps two packets in the queue whatever the rate is, each of up to 64 KiB that become frames
-     * only here: they would not fit, and TCP would lose and send again for ever. */
+    /* TCP keeps two packets in the queue at any rate, each up to 64 KiB, which become frames only
+     * here. They would not fit, and TCP would retransmit for ever. */
     if (end == RATE_INSIDE && burst < 65536)
         rt_set_packet_size(batch, link->index, burst);
 }
 
-/* ---- afterwards ------------------------------------------------------------------------------*/
+/* ---- restoring and comparing ------------------------------------------------------------------*/
 
 static int set_again(struct rt *rt, const char *name, const struct endpoint *ep, enum rate_end end,
                      struct err *e)

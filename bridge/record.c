@@ -1,4 +1,5 @@
-/* An endpoint's record: what was, or is about to be, made for one container on one network. */
+/* The record of an endpoint: what exists, or is about to be created, for one container on one
+ * network. Also the firewall elements that follow from it. */
 #include "bridge.h"
 
 #include <errno.h>
@@ -17,7 +18,7 @@ void endpoint_clear(struct endpoint *ep)
     *ep = (struct endpoint){0};
 }
 
-static void put_ip(json_t *j, const char *key, const struct ip *a)
+void put_ip(json_t *j, const char *key, const struct ip *a)
 {
     _cleanup_free_ char *text = ip_text(a);
     json_put_str(j, key, *text ? text : NULL);
@@ -82,13 +83,6 @@ static int get_publish(const json_t *j, struct port_mapping *p)
     return 0;
 }
 
-/* dev_valid_name() of the kernel, and a colon is an alias' sign there. */
-static bool valid_link(const char *name)
-{
-    return name && *name && strlen(name) < IFNAMSIZ && !streq(name, ".") && !streq(name, "..") &&
-           !strpbrk(name, "/: \t\n");
-}
-
 static bool rate_valid(int64_t rate)
 {
     return rate >= (int64_t)RATE_MIN && rate <= (int64_t)RATE_MAX;
@@ -108,11 +102,11 @@ static int parse_record(const json_t *j, struct endpoint *out)
     out->aliases = json_strv(j, "aliases");
     int64_t rate = json_int(j, "rate", 0);
     out->rate = (uint64_t)rate;
-    if (json_int(j, "schema", 0) != 1 || !valid_name(out->network) || !out->bridge ||
-        !out->container || !out->id || !out->host_veth || !valid_link(out->interface) ||
-        strlen(out->host_veth) >= IFNAMSIZ || (rate && !rate_valid(rate)) || !mac ||
-        mac_parse(mac, out->mac) < 0 || get_ip(j, "address", &out->address4) < 0 ||
-        get_ip(j, "address6", &out->address6) < 0)
+    if (json_int(j, "schema", 0) != 1 || !valid_name(out->network) ||
+        !interface_name_valid(out->bridge) || !out->container || !out->id ||
+        !interface_name_valid(out->host_veth) || !interface_name_valid(out->interface) ||
+        (rate && !rate_valid(rate)) || !mac || mac_parse(mac, out->mac) < 0 ||
+        get_ip(j, "address", &out->address4) < 0 || get_ip(j, "address6", &out->address6) < 0)
         return -EBADMSG;
     const json_t *port_mappings = json_object_get(j, "publish");
     size_t count = json_array_size(port_mappings);
@@ -180,7 +174,7 @@ int endpoint_load_all(int record_dir, struct endpoint_list *out, struct err *e)
         int r = load_file(record_dir, entry->d_name, &ep, &why);
         if (r == -ENOENT)
             continue;
-        /* One that cannot be read now counts for more than one that never will be. */
+        /* Of several failures, one that may be temporary is reported before damage. */
         if (r < 0 && (result == 0 || (result == -EBADMSG && r != -EBADMSG))) {
             result = r;
             err_clear(e);
@@ -200,9 +194,10 @@ int endpoint_load_all(int record_dir, struct endpoint_list *out, struct err *e)
     return result;
 }
 
-/* ---- as the firewall wants it ----------------------------------------------------------------*/
+/* ---- firewall elements ------------------------------------------------------------------------*/
 
-/* fe80:: and the MAC in modified EUI-64 (RFC 4291, appendix A): what the kernel gives eth0. */
+/* fe80:: and the MAC as modified EUI-64 (RFC 4291, appendix A): the address that the kernel gives
+ * eth0. */
 static struct in6_addr link_local(const uint8_t m[6])
 {
     struct in6_addr a = {.s6_addr = {0xfe, 0x80, 0, 0, 0, 0, 0, 0, m[0] ^ 2, m[1], m[2], 0xff, 0xfe,

@@ -1,5 +1,5 @@
-/* Restores networks and endpoints in use that were changed from outside: the opposite of survey.c, which
- * names what is changed. */
+/* Puts back networks and endpoints in use that something else has changed. survey.c finds such
+ * changes; this undoes them. */
 #include "bridge.h"
 
 #include <errno.h>
@@ -10,7 +10,7 @@
 
 struct port_search {
     const char *alias;
-    struct link link; /* index 0: none */
+    struct link link; /* index 0: not found */
 };
 
 static int find_by_alias(const struct link *link, void *arg)
@@ -21,7 +21,8 @@ static int find_by_alias(const struct link *link, void *arg)
     return 0;
 }
 
-/* 1 if there is such a port, which bears its own name again; 0 if there is none: it has died with its peer. */
+/* Finds the port and gives it back its name. Returns 1, or 0 if there is none: it was deleted with
+ * its peer. */
 static int find_port(struct net *net, const struct endpoint *ep, struct link *port, struct err *e)
 {
     int r = rt_get_link(net->rt, ep->host_veth, port);
@@ -42,7 +43,7 @@ static int find_port(struct net *net, const struct endpoint *ep, struct link *po
     return r < 0 ? r : 1;
 }
 
-/* Its MTU is the other end's. */
+/* The MTU of the container's end, which must match the port's. */
 static int restore_inner_mtu(const struct endpoint *ep, int netns, unsigned mtu, struct err *e)
 {
     struct link own;
@@ -62,7 +63,7 @@ static int restore_port(struct net *net, const struct link *bridge, const struct
     uint8_t mac[6];
     endpoint_port_mac(ep, mac);
     _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(net->rt);
-    /* A port that its bridge has stopped begins to forward again when it comes up. */
+    /* A port that its bridge has blocked starts to forward again when it comes up. */
     if (port->master == bridge->index && (port->flags & IFF_UP) && !port->forwarding)
         rt_set_down(batch, port->index);
     if (memcmp(port->mac, mac, 6) != 0)
@@ -76,8 +77,8 @@ static int restore_port(struct net *net, const struct link *bridge, const struct
     return r < 0 ? r : restore_inner_mtu(ep, live->netns, bridge->mtu, e);
 }
 
-/* The kernel's link watch may take a second to open a port that has come up. Where the other end is down there is
- * nothing to wait for. */
+/* The kernel's link watch may take a second to let a port forward. If the other end is down, it
+ * never will. */
 static void wait_until_open(struct net *net, const struct endpoint *ep)
 {
     const struct timespec pause = {.tv_nsec = 1000000};
@@ -98,7 +99,7 @@ static int restore_endpoint(struct net *net, const struct network *n, const stru
         return r;
     r = restore_port(net, bridge, &port, live, e);
     if (r == 0)
-        r = endpoint_settle(net, n, bridge, ep, e);
+        r = endpoint_configure_port(net, n, bridge, ep, e);
     if (r == 0)
         wait_until_open(net, ep);
     if (r == 0 && ep->rate)
@@ -106,7 +107,7 @@ static int restore_endpoint(struct net *net, const struct network *n, const stru
     return r < 0 ? err_wrap(e, "container `%s` on network `%s`", ep->container, n->name) : 0;
 }
 
-/* One port's trouble is not the others'. */
+/* A failure on one port does not stop the others. */
 static int restore_endpoints(struct net *net, const struct network *n, const struct bridge_view *v,
                              struct err *e)
 {
@@ -123,7 +124,7 @@ static int restore_endpoints(struct net *net, const struct network *n, const str
 
 /* ---- networks --------------------------------------------------------------------------------*/
 
-static bool anybody_lives_on(const struct network *n, const struct bridge_view *v)
+static bool has_endpoint(const struct network *n, const struct bridge_view *v)
 {
     for (size_t i = 0; i < v->count; i++)
         if (streq(v->endpoints[i].endpoint->network, n->name))
@@ -132,9 +133,9 @@ static bool anybody_lives_on(const struct network *n, const struct bridge_view *
 }
 
 struct restoring {
-    struct net *bridge;
+    struct net *net;
     const struct bridge_view *view;
-    int first; /* failure */
+    int first; /* first failure */
     struct err *e;
 };
 
@@ -142,8 +143,8 @@ static int restore_network(struct net *net, const struct network *n, const struc
                            struct err *e)
 {
     struct link link;
-    if (!anybody_lives_on(n, v) && rt_get_link(net->rt, n->bridge, &link) == -ENODEV)
-        return 0; /* nobody has used it yet */
+    if (!has_endpoint(n, v) && rt_get_link(net->rt, n->bridge, &link) == -ENODEV)
+        return 0; /* the network is not in use */
     int r = device_restore(net, n, e);
     if (r < 0)
         return err_wrap(e, "network `%s`", n->name);
@@ -155,13 +156,13 @@ static int restore_one(const struct network *n, void *arg)
 {
     struct restoring *s = arg;
     _cleanup_err_ struct err step = ERR_INIT;
-    err_note(&s->first, restore_network(s->bridge, n, s->view, &step), s->e, &step);
+    err_note(&s->first, restore_network(s->net, n, s->view, &step), s->e, &step);
     return 0;
 }
 
 int net_restore(struct net *net, const struct bridge_view *view, struct err *e)
 {
-    struct restoring s = {.bridge = net, .view = view, .e = e};
+    struct restoring s = {.net = net, .view = view, .e = e};
     _cleanup_err_ struct err step = ERR_INIT;
     err_note(&s.first, network_each(net, restore_one, &s, &step), e, &step);
     return s.first;

@@ -1,10 +1,9 @@
-/* Deleting a veth waits for RCU grace periods, 16-29 ms. When a container ends, its network namespace
- * usually dies too, and the kernel deletes the veth from a work queue. But the namespace may still have a
- * holder: a process that has joined it, a file descriptor, a TCP connection that is still
- * closing. Then the veth is written down in RUN/links, a file for each ("INDEX", with its name in it), and
- * the helper deletes what is still there a moment later. The guard is gone by then, so the veth passes no
- * frame (bridge/firewall/schema.c, guard).
- */
+/* Deleting a veth waits for RCU grace periods, 16-29 ms. When a container ends, its network
+ * namespace usually dies with it, and the kernel deletes the veth from a work queue. But the
+ * namespace may still have a holder: a process that has joined it, an open fd, a TCP connection
+ * that is still closing. Then the veth is recorded in RUN/links (one file for each, named by its
+ * index, with its name in it), and the helper deletes it a moment later. Its guard is gone by then,
+ * so the veth passes no frame (bridge/firewall/schema.c, guard). */
 #include "bridge.h"
 
 #include <errno.h>
@@ -12,7 +11,7 @@
 
 #define DIRECTORY "links"
 
-static int write_down(struct net *net, const struct link *link)
+static int record_link(struct net *net, const struct link *link)
 {
     _cleanup_free_ char *file = xasprintf(DIRECTORY "/%d", link->index);
     if (mkdirat(net->run_fd, DIRECTORY, 0700) < 0 && errno != EEXIST)
@@ -29,14 +28,14 @@ void links_retire(struct net *net, const struct link *links, size_t count, bool 
 {
     _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(net->rt);
     for (size_t i = 0; i < count; i++)
-        if (!rt_peer_is_dying(net->rt, &links[i]) && (!later || write_down(net, &links[i]) < 0))
+        if (!rt_peer_is_dying(net->rt, &links[i]) && (!later || record_link(net, &links[i]) < 0))
             rt_remove_link(batch, links[i].index);
     (void)rt_commit(batch, NULL);
 }
 
 /* ---- the helper's side -----------------------------------------------------------------------*/
 
-/* Names are used again when a container restarts, indexes are not: both have to match. */
+/* A restarted container has the same link name, but never the same index: both must match. */
 static void reap(struct net *net, struct rt_batch *batch, int dir, const char *file)
 {
     _cleanup_free_ char *name = NULL;
@@ -49,7 +48,7 @@ static void reap(struct net *net, struct rt_batch *batch, int dir, const char *f
     (void)unlinkat(dir, file, 0);
 }
 
-bool links_wait(int run_fd)
+bool links_pending(int run_fd)
 {
     uint64_t index;
     _cleanup_dir_ DIR *d = open_listing(run_fd, DIRECTORY);
@@ -65,10 +64,10 @@ int links_reap(struct net *net, struct err *e)
     _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(net->rt);
     int r = 0;
     if (!d)
-        return errno == ENOENT ? 0 : err_set(e, errno, "list the links that are to be deleted");
+        return errno == ENOENT ? 0 : err_set(e, errno, "list the retired links");
     for (struct dirent *entry; (entry = next_entry(d, &r));)
         if (*entry->d_name != '.')
             reap(net, batch, dirfd(d), entry->d_name);
-    (void)unlinkat(net->run_fd, DIRECTORY, AT_REMOVEDIR); /* who wants it makes it */
-    return r < 0 ? err_set(e, r, "list the links that are to be deleted") : rt_commit(batch, e);
+    (void)unlinkat(net->run_fd, DIRECTORY, AT_REMOVEDIR); /* created again when needed */
+    return r < 0 ? err_set(e, r, "list the retired links") : rt_commit(batch, e);
 }

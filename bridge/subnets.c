@@ -1,9 +1,9 @@
-/* Subnets that are nobody's yet.
+/* Finds free subnets.
  *
- * A subnet that the host can reach already would cut the host off from whoever has it. What counts:
- * other networks' definitions, addresses of interfaces (also of those that are down), routes, and the
- * nameservers. A route by a gateway is somebody's too, but may be as wide as 10.0.0.0/8: it is avoided
- * as long as there is another choice, and who names a subnet inside it is believed.
+ * A subnet that the host reaches already would hide its present owner from the host. In use are the
+ * subnets of defined networks, the addresses of interfaces (also of those that are down), routes,
+ * and nameservers. A route with a gateway counts as well, but may be as wide as 10.0.0.0/8: it is
+ * avoided while there is another choice, and a subnet inside it that the user names is accepted.
  */
 #include "bridge.h"
 
@@ -13,9 +13,9 @@
 
 struct claim {
     struct subnet subnet;
-    char *whose;
+    char *owner;
     int index; /* of the interface, or 0 */
-    bool weak; /* a route by a gateway */
+    bool weak; /* a route with a gateway */
 };
 
 struct claims {
@@ -26,17 +26,17 @@ struct claims {
 static void claims_clear(struct claims *c)
 {
     for (size_t i = 0; i < c->count; i++)
-        free(c->items[i].whose);
+        free(c->items[i].owner);
     free(c->items);
 }
 #define _cleanup_claims_ __attribute__((cleanup(claims_clear)))
 
-/* @address may have host bits. @whose is taken over. */
-static struct claim *add(struct claims *c, const struct ip *address, uint8_t prefix, char *whose)
+/* @address may have host bits. Takes over @owner. */
+static struct claim *add(struct claims *c, const struct ip *address, uint8_t prefix, char *owner)
 {
     c->items = xrealloc(c->items, c->count + 1, sizeof(*c->items));
     struct claim *claim = &c->items[c->count++];
-    *claim = (struct claim){.subnet = {subnet_base(address, prefix), prefix}, .whose = whose};
+    *claim = (struct claim){.subnet = {subnet_base(address, prefix), prefix}, .owner = owner};
     return claim;
 }
 
@@ -76,7 +76,8 @@ static int claim_route(const struct route *r, void *arg)
     return 0;
 }
 
-/* systemd-resolved puts its own address into /etc/resolv.conf and those that it asks into the other. */
+/* systemd-resolved lists its own address in /etc/resolv.conf, and the servers that it asks in the
+ * other file. */
 static void claim_nameservers(struct claims *c)
 {
     static const char *const files[] = {"/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"};
@@ -86,11 +87,9 @@ static void claim_nameservers(struct claims *c)
             continue;
         _cleanup_strv_ strv lines = strv_split(text, '\n');
         strv_each (line, lines) {
-            const char *rest = skip_prefix(line, "nameserver");
-            rest = rest ? rest + strspn(rest, " \t") : "";
-            _cleanup_free_ char *word = xstrndup(rest, strcspn(rest, " \t\r%#"));
             struct ip ip;
-            if (ip_parse(word, &ip) == 0)
+            _cleanup_free_ char *word = nameserver_parse(line, &ip);
+            if (word && ip.family)
                 add(c, &ip, (uint8_t)(ip_size(&ip) * 8),
                     xasprintf("nameserver %s of %s", word, files[i]));
         }
@@ -116,26 +115,26 @@ static const struct claim *holder_of(const struct claims *c, const struct subnet
     return NULL;
 }
 
-struct naming {
+struct link_search {
     int index;
     char name[IFNAMSIZ];
 };
 
 static int name_link(const struct link *link, void *arg)
 {
-    struct naming *n = arg;
+    struct link_search *n = arg;
     if (link->index == n->index)
         memcpy(n->name, link->name, sizeof(n->name));
     return 0;
 }
 
-static char *whose(struct net *net, const struct claim *claim)
+static char *describe_claim(struct net *net, const struct claim *claim)
 {
-    struct naming n = {.index = claim->index};
+    struct link_search n = {.index = claim->index};
     if (claim->index)
         (void)rt_each_link(net->rt, name_link, &n, NULL);
-    return *n.name ? xasprintf("%s of interface `%s`", claim->whose, n.name)
-                   : xstrdup(claim->whose);
+    return *n.name ? xasprintf("%s of interface `%s`", claim->owner, n.name)
+                   : xstrdup(claim->owner);
 }
 
 int subnet_require_free(struct net *net, const struct subnet *s, struct err *e)
@@ -147,11 +146,11 @@ int subnet_require_free(struct net *net, const struct subnet *s, struct err *e)
     const struct claim *holder = holder_of(&c, s, false);
     if (!holder)
         return 0;
-    _cleanup_free_ char *text = subnet_text(s), *owner = whose(net, holder);
+    _cleanup_free_ char *text = subnet_text(s), *owner = describe_claim(net, holder);
     return err_say(e, -EADDRINUSE, "subnet %s overlaps %s", text, owner);
 }
 
-/* From @first up to 10.255.255.255, then from 10.0.0.0 on. */
+/* Searches from @first to 10.255.255.255, then from 10.0.0.0. */
 int subnet_choose4(struct net *net, const char *first, uint8_t prefix, struct subnet *out,
                    struct err *e)
 {
@@ -179,6 +178,6 @@ int subnet_choose6(struct subnet *out, struct err *e)
     *out = (struct subnet){.address.family = AF_INET6, .prefix = 64};
     out->address.bytes[0] = 0xfd;
     if (getrandom(out->address.bytes + 1, 5, 0) != 5)
-        return err_set(e, errno, "draw a random IPv6 prefix");
+        return err_set(e, errno, "choose a random IPv6 prefix");
     return 0;
 }

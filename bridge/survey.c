@@ -1,8 +1,7 @@
-/* What the kernel holds of a network, and where that is not what its definition says. Looks, and
- * changes nothing.
+/* Compares a network's definition with what the kernel has. Read-only.
  *
- * A network that nobody has used yet has no bridge, and lacks nothing. As soon as it has one, or a
- * container, everything else must be there.
+ * A network that was never used has no bridge, and nothing is missing. Once there is a bridge or a
+ * container, everything else must exist too.
  */
 #include "survey.h"
 
@@ -42,8 +41,9 @@ static int note_address(const struct address *a, void *arg)
     else if (ip_equal(&a->ip, &s->n->gateway6) && a->prefix == s->n->subnet6.prefix)
         s->has6 = true;
     else
-        survey_differs(s, "address %s is not the network's (`ip address del %s dev %s` removes it)",
-                       text, text, s->n->bridge);
+        survey_differs(
+            s, "address %s does not belong to the network (`ip address del %s dev %s` removes it)",
+            text, text, s->n->bridge);
     return 0;
 }
 
@@ -76,14 +76,14 @@ static int compare_bridge(struct survey *s, struct err *e)
         return r;
     _cleanup_free_ char *wanted = mac_text(mac), *is = mac_text(s->bridge.mac);
     if (!device_is_ours(&s->bridge, n))
-        survey_differs(s, "`%s` is a link that netctr has not made", n->bridge);
+        survey_differs(s, "link `%s` was not created by netctr", n->bridge);
     if (!(s->bridge.flags & IFF_UP))
         survey_differs(s, "the bridge is down");
     if (s->bridge.mtu != mtu)
         survey_differs(s, "mtu: %s %u, is %u", n->mtu ? "defined" : "the default route's link has",
                        mtu, s->bridge.mtu);
     if (!streq(wanted, is))
-        survey_differs(s, "mac: made with %s, is %s", wanted, is);
+        survey_differs(s, "mac: should be %s, is %s", wanted, is);
     if (!link_is_plain_bridge(&s->bridge))
         survey_differs(s, "multicast snooping, STP or VLAN filtering of the bridge is on");
     return 0;
@@ -95,14 +95,14 @@ static int compare_route(struct survey *s, const struct ip *address, const struc
     int r = device_has_route(s->b, &s->bridge, subnet, e);
     _cleanup_free_ char *text = subnet_text(subnet), *ip = ip_text(address);
     if (r == 0)
-        survey_differs(s, "the route to %s that address %s brings is missing", text, ip);
+        survey_differs(s, "the connected route to %s of address %s is missing", text, ip);
     return r < 0 ? r : 0;
 }
 
 static int compare_addresses(struct survey *s, struct err *e)
 {
     const struct network *n = s->n;
-    bool up = s->bridge.flags & IFF_UP; /* down, it has no routes */
+    bool up = s->bridge.flags & IFF_UP; /* a bridge that is down has no routes */
     int r = 0;
     _cleanup_free_ char *ip4 = ip_text(&n->gateway4), *ip6 = ip_text(&n->gateway6);
     if (n->gateway4.family && !s->has4)
@@ -168,7 +168,7 @@ static int note_lease(const struct lease *l, void *arg)
     return 0;
 }
 
-/* ---- all of it --------------------------------------------------------------------------------*/
+/* ---- the whole network ------------------------------------------------------------------------*/
 
 static json_t *bridge_json(const struct survey *s)
 {

@@ -1,4 +1,4 @@
-/* What the files of a survey share. Private. */
+/* What the survey files share. Private to bridge/. */
 #pragma once
 
 #include "bridge.h"
@@ -7,18 +7,18 @@ struct survey {
     struct net *b;
     const struct network *n;
     const struct bridge_view *view;
-    struct link bridge; /* index 0: none */
+    struct link bridge; /* index 0: there is none */
     json_t *addresses, *ports, *containers, *differences, *inside;
     bool has4, has6;
 };
 
 void survey_differs(struct survey *s, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-/** The same for a callback. */
+/** The same, to be passed as a callback. */
 void survey_found(const char *what, void *survey);
 
 /* survey_ports.c */
-/** The ports of the endpoints, and what is at their other end. There is a bridge. */
+/** The ports of the endpoints and the containers' ends. The bridge exists. */
 int survey_endpoints(struct survey *s, struct err *e);
 
 /* survey_firewall.c */

@@ -1,5 +1,6 @@
-/* The part of a survey about the firewall: what a reload would send is compared with what there is, and what
- * differs is told with the network that it belongs to, or with every one if it belongs to none. */
+/* The firewall's part of a survey: compares what a reload would write with what the kernel has. A
+ * difference is reported for the network that it belongs to, or for every network if it belongs to
+ * none. */
 #include "survey.h"
 
 #include <errno.h>
@@ -17,9 +18,10 @@ struct look {
     size_t count;
 };
 
-/* ---- what should be ---------------------------------------------------------------------------*/
+/* ---- expected contents ------------------------------------------------------------------------*/
 
-/* A network that is defined and not yet used has its elements only if the firewall was rebuilt since. */
+/* The elements of a network that was never used exist only if the firewall was rebuilt since it was
+ * defined. */
 static int add_network(const struct network *n, void *arg)
 {
     struct look *l = arg;
@@ -56,7 +58,7 @@ static int describe(struct look *l, struct err *e)
     return r;
 }
 
-/* ---- whose it is ------------------------------------------------------------------------------*/
+/* ---- the network of a difference --------------------------------------------------------------*/
 
 static bool contains(const struct subnet *s, const struct fw_subject *x)
 {
@@ -107,7 +109,7 @@ int survey_firewall(struct survey *s, struct err *e)
                        r == FW_TABLES_MISSING ? "missing"
                        : r == FW_TABLES_OLDER ? "an older netctr's"
                        : r == FW_TABLES_NEWER ? "a newer netctr's"
-                                              : "not this netctr's");
+                                              : "not this instance's");
         return 0;
     }
     _cleanup_fw_batch_ struct fw_batch *must = fw_batch_new(s->b->fw),
@@ -116,6 +118,11 @@ int survey_firewall(struct survey *s, struct err *e)
     r = describe(&l, e);
     if (r == 0)
         r = fw_compare(s->b->fw, &l.wanted, judge, &l, e);
+    if (r == -ENOENT) { /* somebody flushed the ruleset while it was read */
+        err_clear(e);
+        survey_differs(s, "firewall: the tables are missing");
+        r = 0;
+    }
     for (size_t i = 0; i < l.count; i++) {
         free(l.owners[i].network);
         free(l.owners[i].bridge);

@@ -1,4 +1,5 @@
-/* The part of a survey about endpoints: their ports, what the host knows of them, and the container's end. */
+/* The endpoints' part of a survey: their ports, the host's entries for them, and the containers'
+ * ends. */
 #include "survey.h"
 
 #include <errno.h>
@@ -51,7 +52,7 @@ static void compare_port(struct survey *s, const struct endpoint *ep, const stru
 
 struct entry_search {
     int index;
-    const struct ip *ip; /* NULL: of the bridge's table */
+    const struct ip *ip; /* NULL: an entry of the bridge's own table (FDB) */
     const uint8_t *mac;
     bool there;
 };
@@ -87,9 +88,9 @@ static int compare_entries(struct survey *s, const struct endpoint *ep, const st
                            struct err *e)
 {
     int r = ep->guard ? compare_entry(s, ep, port->index, NULL, e) : 0;
-    if (r == 0 && endpoint_is_known(s->n, ep))
+    if (r == 0 && endpoint_has_neighbours(s->n, ep))
         r = compare_entry(s, ep, s->bridge.index, &ep->address4, e);
-    if (r == 0 && endpoint_is_known(s->n, ep))
+    if (r == 0 && endpoint_has_neighbours(s->n, ep))
         r = compare_entry(s, ep, s->bridge.index, &ep->address6, e);
     return r;
 }
@@ -99,7 +100,7 @@ static int compare_entries(struct survey *s, const struct endpoint *ep, const st
 struct inside {
     const struct survey *s;
     const struct live_endpoint *live;
-    const struct endpoint *ep; /* its */
+    const struct endpoint *ep; /* its record */
     struct link link;
     bool address4, address6, route4, route6;
 };
@@ -126,7 +127,7 @@ static int note_route(const struct route *r, void *arg)
     return 0;
 }
 
-/* What only a restart puts back. */
+/* Reports a difference that only a restart of the container repairs. */
 static void differs_inside(struct survey *s, const struct live_endpoint *live, char *what)
 {
     const char *name = live->endpoint->container;
@@ -153,7 +154,7 @@ static void compare_families(struct survey *s, const struct inside *in)
             continue;
         if (!families[i].address_there)
             differs_inside(s, in->live, xasprintf("`%s` lacks address %s", ep->interface, address));
-        /* Without its address or down, it can have no route. */
+        /* Without its address, or while down, the interface cannot have the route. */
         else if ((in->link.flags & IFF_UP) && network_has_gateway(s->n) && !families[i].route_there)
             differs_inside(s, in->live, xasprintf("the default route by %s is missing", gateway));
     }
@@ -174,7 +175,8 @@ static void compare_inside(struct survey *s, const struct inside *in)
     compare_families(s, in);
 }
 
-/* A container that may administer its network may have changed all of it. Returns 1 if its interface is gone. */
+/* A container with CAP_NET_ADMIN may have changed anything in its namespace. Returns 1 if its
+ * interface is gone. */
 static int survey_inside(struct survey *s, const struct live_endpoint *live, struct err *e)
 {
     _cleanup_rt_ struct rt *rt = NULL;
@@ -184,7 +186,7 @@ static int survey_inside(struct survey *s, const struct live_endpoint *live, str
         return r;
     r = rt_get_link(rt, in.ep->interface, &in.link);
     if (r == -ENODEV) {
-        differs_inside(s, live, xasprintf("there is no `%s` any more", in.ep->interface));
+        differs_inside(s, live, xasprintf("`%s` is missing", in.ep->interface));
         return 1;
     }
     if (r < 0)
@@ -197,7 +199,7 @@ static int survey_inside(struct survey *s, const struct live_endpoint *live, str
     return r;
 }
 
-/* ---- both -------------------------------------------------------------------------------------*/
+/* ---- both ends --------------------------------------------------------------------------------*/
 
 static int survey_endpoint(struct survey *s, const struct live_endpoint *live, struct err *e)
 {
@@ -205,7 +207,8 @@ static int survey_endpoint(struct survey *s, const struct live_endpoint *live, s
     struct link port;
     int r = rt_get_link(s->b->rt, ep->host_veth, &port);
     if (r == -ENODEV) {
-        /* One end of a veth takes the other with it, and this one is the host's. */
+        /* If one end of a veth is deleted, so is the other. The host's end belongs to netctr, not
+         * to the container. */
         struct live_endpoint of_host = *live;
         of_host.own_end = false;
         r = survey_inside(s, &of_host, e);
@@ -217,7 +220,7 @@ static int survey_endpoint(struct survey *s, const struct live_endpoint *live, s
     if (r < 0)
         return err_set(e, r, "find veth `%s`", ep->host_veth);
     if (port.master != s->bridge.index) {
-        survey_differs(s, "container `%s` is not plugged into the bridge", ep->container);
+        survey_differs(s, "the port of container `%s` is not in the bridge", ep->container);
     } else {
         compare_port(s, ep, &port);
         r = compare_entries(s, ep, &port, e);

@@ -1,4 +1,5 @@
-/* One exact question each: asking for all sockets of a port would cost the more the more there are. */
+/* Each question names one socket exactly: the cost of listing all sockets of a port grows with
+ * their number. */
 #include "users.h"
 
 #include <errno.h>
@@ -11,7 +12,7 @@
 
 enum {
     LOOPBACK_INDEX = 1, /* in every network namespace */
-    RANGES_MS = 1000,   /* the file is looked at again after that */
+    RANGES_MS = 1000,   /* how long the contents of /etc/subuid are used */
     RANGES_SIZE = 1 << 20,
 };
 
@@ -23,8 +24,8 @@ void users_prepare(struct users *u)
         u->diag = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
 }
 
-/* The socket at [::1]:@own that speaks with @other. The index finds also those that are bound to lo, which an
- * index of 0 would not. */
+/* The socket at [::1]:@own that is connected to @other. With the index of lo, the kernel finds
+ * sockets that are bound to lo as well; with 0 it would not. */
 static int ask(int diag, int protocol, in_port_t own, in_port_t other, struct inet_diag_msg *out)
 {
     struct {
@@ -46,7 +47,8 @@ static int ask(int diag, int protocol, in_port_t own, in_port_t other, struct in
         struct nlmsghdr header;
         char room[1024];
     } answer;
-    if (protocol == IPPROTO_UDP) { /* asked the other way round, "for historical reasons" */
+    if (protocol ==
+        IPPROTO_UDP) { /* UDP swaps the two ports "for historical reasons" (net/ipv4/udp_diag.c) */
         question.body.id.idiag_sport = other;
         question.body.id.idiag_dport = own;
     }
@@ -61,8 +63,8 @@ static int ask(int diag, int protocol, in_port_t own, in_port_t other, struct in
     return 0;
 }
 
-/* A listener is found in place of a connection that is gone. A socket that its program has closed is told to be
- * of user 0, who must not be blamed for it. */
+/* If the connection is gone, the kernel answers with the listening socket. A socket that its
+ * program has closed is reported with user 0, who must not be blamed for it. */
 static int64_t ask_user(int diag, int protocol, in_port_t client, in_port_t here)
 {
     struct inet_diag_msg m;
@@ -97,7 +99,7 @@ static void read_ranges(struct users *u)
     if (u->ms && now - u->ms < RANGES_MS)
         return;
     u->ms = now;
-    /* When it cannot be read now, what was known holds on. */
+    /* If the file cannot be read, the previous contents stay. */
     if (read_file_at(AT_FDCWD, "/etc/subuid", RANGES_SIZE, &text, NULL) < 0)
         return;
     u->range_count = 0;
@@ -118,7 +120,7 @@ static int64_t owner_of(struct users *u, int64_t id)
     return id;
 }
 
-/* ---- the outside -----------------------------------------------------------------------------*/
+/* ---- interface --------------------------------------------------------------------------------*/
 
 void users_clear(struct users *u)
 {
@@ -132,22 +134,22 @@ void users_clear(struct users *u)
     u->diag = close_fd(u->diag);
 }
 
-/* Whether asking is of any use. The socket that waits at @here is there for certain; a kernel that does not know
- * that one tells nothing, and may try to load a module each time that it is asked. */
-static void try_hearing(struct users *u, int protocol, in_port_t here)
+/* Tests whether sock_diag works, with the socket that is known to wait at @here. A kernel that does
+ * not find it tells nothing, and may try to load a module at each question. */
+static void probe_diag(struct users *u, int protocol, in_port_t here)
 {
     struct inet_diag_msg m;
-    u->heard = ask(u->diag, protocol, here, 0, &m) == 0;
-    u->deaf = !u->heard;
+    u->diag_works = ask(u->diag, protocol, here, 0, &m) == 0;
+    u->diag_fails = !u->diag_works;
 }
 
 struct user *user_of(struct users *u, int protocol, in_port_t client, in_port_t here)
 {
     int64_t id = USER_UNKNOWN;
     users_prepare(u);
-    if (u->diag >= 0 && !u->heard && !u->deaf)
-        try_hearing(u, protocol, here);
-    if (u->heard)
+    if (u->diag >= 0 && !u->diag_works && !u->diag_fails)
+        probe_diag(u, protocol, here);
+    if (u->diag_works)
         id = owner_of(u, ask_user(u->diag, protocol, client, here));
     struct user *user = u->all;
     while (user && user->id != id)

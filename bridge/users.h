@@ -1,8 +1,8 @@
-/* Which user of this host speaks from [::1], and how much each of them holds of what there is
- * only so much of. Who is full asks, nobody else: a question is one system call to the kernel's socket
- * diagnosis and one for its answer.
+/* Which user of this host is the peer at [::1], and how much of a limited resource each user holds.
+ * Asked only when there is no room left: a question costs two system calls on a sock_diag socket.
  *
- * Subordinate ids (/etc/subuid) count as those of their owner's one range: else one user would be 65,536.
+ * Subordinate ids (/etc/subuid) count as the first id of their range. Otherwise one user could pose
+ * as 65,536.
  */
 #pragma once
 
@@ -16,25 +16,25 @@ struct user {
     struct user *next;
 };
 
-/** Whoever cannot be told: his socket is gone already, or the kernel does not answer. */
+/** The user cannot be found: the socket is gone, or the kernel does not answer. */
 #define USER_UNKNOWN (-1)
 
 struct users {
-    int diag;   /* netlink, or -1: not opened */
-    bool heard; /* it has told something */
-    bool deaf;  /* this kernel does not tell: all are one */
-    int64_t ms; /* when the ranges were read */
+    int diag;        /* sock_diag netlink socket; -1: not open */
+    bool diag_works; /* the kernel has answered */
+    bool diag_fails; /* the kernel does not answer: all clients count as one user */
+    int64_t ms;      /* when the ranges were read */
     struct id_range *ranges;
     size_t range_count;
     struct user *all;
 };
 
-/** Opens what is asked later, while there still are descriptors. Idempotent. */
+/** Opens the netlink socket while fds are available. May be called again. */
 void users_prepare(struct users *u);
 void users_clear(struct users *u);
 
-/** The user whose socket of @protocol speaks from [::1]:@client to [::1]:@here (both in network order), where
- *  this program has a socket that waits for clients. He holds one more from now on. Never NULL. */
+/** The user whose socket connects [::1]:@client to [::1]:@here (ports in network byte order), where
+ *  this program has a listening socket of @protocol. Counts one more for that user. Never NULL. */
 struct user *user_of(struct users *u, int protocol, in_port_t client, in_port_t here);
-/** And one less; accepts NULL. */
+/** Counts one less. Accepts NULL. */
 void user_leave(struct users *u, struct user *user);

@@ -75,7 +75,7 @@ static int take_masquerade(const char *key, const char *value, struct err *e)
 static int take_bridge(const char *key, const char *value, struct network *n, struct err *e)
 {
     const char *rest = skip_prefix(value, "nc-");
-    if (!rest || !*rest || strlen(value) > 15 || strpbrk(value, "/: \t\n%")) {
+    if (!rest || !*rest || !interface_name_valid(value)) {
         err_say(e, -EINVAL, "option `%s`: `%s` cannot be a bridge of netctr's", key, value);
         return err_hint(e, "`nc-` and at most 12 characters");
     }

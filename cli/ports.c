@@ -82,10 +82,8 @@ char *ports_text(strv published)
         else
             ranges[count++] = (struct range){p, 1};
     }
-    char *all = xstrdup("");
-    for (size_t i = 0; i < count; i++) {
-        _cleanup_free_ char *before = all, *one = range_text(&ranges[i]);
-        all = xasprintf("%s%s%s", before, i ? ", " : "", one);
-    }
-    return all;
+    _cleanup_strings_ struct strings all = {0};
+    for (size_t i = 0; i < count; i++)
+        strings_add_take(&all, range_text(&ranges[i]));
+    return strv_join(all.items, ", ");
 }

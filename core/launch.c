@@ -8,10 +8,6 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-#ifndef MFD_EXEC
-#define MFD_EXEC 0x0010U /* Linux 6.3 */
-#endif
-
 /* The programs that the build has made of stub.c. */
 __asm__(".section .rodata\n"
         "stub_begin:\n"
@@ -28,12 +24,9 @@ int stub_open(bool forks, struct err *e)
     const char *begin = forks ? stub_fork_begin : stub_begin;
     uintptr_t size = forks ? (uintptr_t)stub_fork_end - (uintptr_t)stub_fork_begin
                            : (uintptr_t)stub_end - (uintptr_t)stub_begin;
-    unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
-    _cleanup_close_ int fd = memfd_create("netctr", flags | MFD_EXEC);
-    if (fd < 0 && errno == EINVAL) /* before 6.3 every memfd can be executed */
-        fd = memfd_create("netctr", flags);
+    _cleanup_close_ int fd = memfd_executable(MFD_ALLOW_SEALING);
     if (fd < 0) {
-        int code = err_set(e, errno, "make an executable memfd");
+        int code = err_set(e, fd, "make an executable memfd");
         return code == -EACCES ? err_hint(e, "`sysctl vm.memfd_noexec` must not be 2") : code;
     }
     int r = write_all(fd, begin, size);

@@ -17,10 +17,6 @@
 #include <sys/sendfile.h>
 #include <sys/statvfs.h>
 
-#ifndef MFD_EXEC
-#define MFD_EXEC 0x0010U /* Linux 6.3 */
-#endif
-
 static const char own_binary[] = "/proc/self/exe";
 enum { ALL_SEALS = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE };
 
@@ -55,15 +51,6 @@ static int read_only_clone(void)
     return take_fd(fd);
 }
 
-static int memory_file(void)
-{
-    /* Linux 6.3 and later: MFD_EXEC, else vm.memfd_noexec may take the x bit away; unknown before */
-    int fd = memfd_create("netctr", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
-    if (fd < 0 && errno == EINVAL)
-        fd = memfd_create("netctr", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    return fd < 0 ? -errno : fd;
-}
-
 /* An fd of a copy of our binary in memory that nobody can change. */
 static int sealed_copy(void)
 {
@@ -73,7 +60,7 @@ static int sealed_copy(void)
     struct stat st;
     if (fstat(from, &st) < 0)
         return -errno;
-    _cleanup_close_ int to = memory_file();
+    _cleanup_close_ int to = memfd_executable(MFD_ALLOW_SEALING);
     if (to < 0)
         return to;
     for (off_t left = st.st_size; left > 0;) {

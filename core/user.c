@@ -25,27 +25,6 @@ void user_clear(struct container_user *u)
     *u = (struct container_user){0};
 }
 
-static int read_all(int fd, char **out, size_t *size)
-{
-    _cleanup_free_ char *data = xcalloc(FILE_MAX_SIZE + 2, 1);
-    size_t used = 0;
-    for (;;) {
-        ssize_t n = read(fd, data + used, FILE_MAX_SIZE + 1 - used);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -errno;
-        if (n == 0)
-            break;
-        used += (size_t)n;
-        if (used > FILE_MAX_SIZE)
-            return -EFBIG;
-    }
-    *out = take_ptr(data);
-    *size = used;
-    return 0;
-}
-
 /* Files of the kernel pretend to be regular ones: reading /proc/kmsg takes the host's messages away. */
 static int check_kind(int fd, const char *path, struct err *e)
 {
@@ -79,7 +58,7 @@ static int read_in_root(int rootfd, const char *path, char **out, size_t *size, 
         return err_set(e, fd, "open the container's `/%s`", path);
     if ((r = check_kind(fd, path, e)) < 0)
         return r;
-    r = read_all(fd, out, size);
+    r = read_fd(fd, FILE_MAX_SIZE, out, size);
     return r < 0 ? err_set(e, r, "read the container's `/%s`", path) : 0;
 }
 

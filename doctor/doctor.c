@@ -130,7 +130,7 @@ static int look_at_networks(struct doctor *d, struct err *e)
     _cleanup_free_ char *networks = xasprintf("%s/networks", d->root);
     int r = 0;
     if (access(networks, F_OK) == 0)
-        r = network_judge_each(d->bridge, take_network, say_damaged, d, e);
+        r = network_each_checked(d->bridge, take_network, say_damaged, d, e);
     d->any_defined = d->network_count > 0;
     return r < 0 || d->any_defined ? r : imagine_network(d, e);
 }

@@ -9,13 +9,8 @@
 #include <errno.h>
 #include <linux/seccomp.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
-
-#ifndef MFD_EXEC
-#define MFD_EXEC 0x0010U /* Linux 6.3 */
-#endif
 
 static void check_links(struct doctor *d)
 {
@@ -54,8 +49,8 @@ static void check_seccomp(struct doctor *d)
 
 static void check_memory_files(struct doctor *d)
 {
-    _cleanup_close_ int fd = memfd_create("netctr", MFD_CLOEXEC | MFD_EXEC);
-    if (fd < 0 && errno == EACCES)
+    _cleanup_close_ int fd = memfd_executable(0);
+    if (fd == -EACCES)
         doctor_say(
             d, PROBLEM, xasprintf("sysctl -w vm.memfd_noexec=1"),
             "programs in memory cannot be executed (vm.memfd_noexec is 2), and netctr starts "

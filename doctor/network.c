@@ -29,16 +29,14 @@ static void note_closed(struct doctor *d, const json_t *forwarding, const char *
     const json_t *link;
     if (count < 2)
         return;
-    char *links = xstrdup("");
-    json_array_foreach (closed, i, link) {
-        _cleanup_free_ char *before = links;
-        links = xasprintf("%s%s`%s`", before, i ? ", " : "", json_string_value(link));
-    }
+    _cleanup_strings_ struct strings quoted = {0};
+    json_array_foreach (closed, i, link)
+        strings_add_take(&quoted, xasprintf("`%s`", json_string_value(link)));
+    _cleanup_free_ char *links = strv_join(quoted.items, ", ");
     doctor_say(d, NOTE, xstrdup("netctr network forwarding --open"),
                "netctr switched on %s forwarding for containers only: what comes in by one of the "
                "links %s does not leave by another",
                title, links);
-    free(links);
 }
 
 /* By the link, where the kernel forwards IPv6 by links. */
@@ -182,10 +180,11 @@ int check_nameservers(struct doctor *d, struct err *e)
 {
     (void)e;
     _cleanup_file_ FILE *file = fopen("/etc/resolv.conf", "re");
-    char line[512], address[256];
+    char line[512];
     while (file && fgets(line, sizeof(line), file)) {
         struct ip server;
-        if (sscanf(line, " nameserver %255s", address) != 1 || ip_parse(address, &server) < 0)
+        _cleanup_free_ char *address = nameserver_parse(line, &server);
+        if (!address || !server.family)
             continue;
         for (size_t i = 0; d->any_defined && i < d->network_count; i++) {
             const struct network *n = &d->networks[i];

@@ -50,7 +50,7 @@ static char *cure_of(const char *text)
 static void say_difference(struct doctor *d, const struct network *n, const char *text)
 {
     bool harmless = skip_prefix(text, "mtu: ") || skip_prefix(text, "mac: ") ||
-                    strstr(text, " is not the network's");
+                    strstr(text, " does not belong to the network");
     doctor_say(d, harmless ? WARNING : PROBLEM, cure_of(text), "network `%s`: %s", n->name, text);
 }
 

@@ -1,4 +1,4 @@
-/* One network attached: what may have been taken away meanwhile is put back first. */
+/* Attaches the container to one network; first restores what other programs may have removed meanwhile. */
 #include "monitor.h"
 
 #include <errno.h>
@@ -9,8 +9,8 @@ static int lock_store(void *store, struct err *e)
     return store_lock(store, e);
 }
 
-/* EEXIST: either the name server has moved since we looked, or nobody has told this network that it has. Who moves
- * it has the store's lock until the new port is written down. */
+/* EEXIST: either the name server has moved since we read its port, or this network has not been redirected to
+ * the new port yet. A server moves under the store's lock, and the port is written before it is released. */
 static int bring_up(struct monitor *m, const struct network *n, struct err *e)
 {
     uint16_t port = m->seed.port;
@@ -48,7 +48,7 @@ int attachment_connect(struct monitor *m, struct attachment *p, struct rt *insid
     };
     memcpy(request.mac, p->wanted.mac, 6);
     int r = -ENOENT;
-    /* ENOENT: somebody has flushed the firewall between two of our steps. */
+    /* ENOENT: the firewall was flushed between two steps. */
     for (int tries = 0; r == -ENOENT && tries < 30; tries++) {
         err_clear(e);
         r = engine_reload(m->engine, true, e);

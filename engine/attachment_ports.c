@@ -1,7 +1,7 @@
-/* Published ports follow the way out: the answers of a container leave by it, so the questions must come in by it.
- * When a network is disconnected or connected, the ports move to the network that is the way out then, with the
- * sockets that hold them. What no network can carry waits: it stays in the definition, and the host's port is free
- * for others until a network can carry it again.
+/* Published ports follow the default route, because replies leave by it. When a network is connected or
+ * disconnected, the ports move to the new default route's network, with the sockets that hold them. A port
+ * that no network can carry is set aside: it stays in the definition, its host port is released, and it is
+ * published again as soon as a network can carry it.
  */
 #include "monitor.h"
 
@@ -19,7 +19,7 @@ void port_mappings_append(struct port_mappings *l, const struct port_mapping *p)
     l->items[l->count++] = *p;
 }
 
-/* A host port that nobody asked for is another one the next time. */
+/* An automatically chosen host port is chosen again the next time. */
 static struct port_mapping as_asked(const struct port_mapping *p)
 {
     struct port_mapping asked = *p;
@@ -50,10 +50,10 @@ void ports_event(struct monitor *m, const char *what, const struct port_mappings
     container_event(&m->container, what, (const struct event_attribute[]){{"ports", text, 0}, {0}});
 }
 
-/* ---- start -----------------------------------------------------------------------------------*/
+/* ---- start ----------------------------------------------------------------------------------*/
 
-/* What the definition publishes and the networks of today cannot carry: somebody has disconnected the one that
- * could. */
+/* Sets aside the published ports that the current networks cannot carry, because the one that could was
+ * disconnected. */
 static void set_aside(struct monitor *m, struct port_mappings *list)
 {
     const struct attachment *gateway = attachments_gateway(m);
@@ -86,9 +86,9 @@ int ports_open(struct monitor *m, struct err *e)
     return list->count ? binding_open(m, list, NULL, e) : 0;
 }
 
-/* ---- rules -----------------------------------------------------------------------------------*/
+/* ---- rules ----------------------------------------------------------------------------------*/
 
-/* A reload between the rule's end and the record's would bring the rule back: hence the lock. */
+/* The lock: a reload between the removal from the firewall and from the record would add the port again. */
 int ports_withdraw(struct monitor *m, const struct port_mappings *ended, struct err *e)
 {
     struct attachment *p = attachments_publisher(m);
@@ -99,7 +99,7 @@ int ports_withdraw(struct monitor *m, const struct port_mappings *ended, struct 
                     : endpoint_unpublish(m->net, &p->endpoint, ended, m->container.run_fd, e);
 }
 
-/* ENOENT: somebody has just flushed the firewall. */
+/* ENOENT: the firewall has just been flushed. */
 static int add_rules(struct monitor *m, struct endpoint *ep, const struct port_mappings *more,
                      struct err *e)
 {
@@ -107,7 +107,7 @@ static int add_rules(struct monitor *m, struct endpoint *ep, const struct port_m
     for (int tries = 0; r == -ENOENT && tries < 30; tries++) {
         err_clear(e);
         r = engine_reload(m->engine, true, e);
-        /* A reload that has read the record as it was must not commit after us. */
+        /* A reload that has read the old record must not commit after us. */
         _cleanup_close_ int lock = r == 0 ? store_lock(&m->engine->store, e) : -1;
         if (r == 0)
             r = lock < 0 ? lock : endpoint_publish(m->net, ep, more, m->container.run_fd, e);
@@ -147,10 +147,10 @@ bool binding_shed(struct monitor *m, struct port_binding *h, const struct port_m
     return true;
 }
 
-/* ---- to another network ----------------------------------------------------------------------*/
+/* ---- a new default route --------------------------------------------------------------------*/
 
-/* Opens what waits and @n can carry, and once more what is published where a host's port means something else: a
- * routed network takes none. */
+/* Opens the ports set aside that @n can carry; also those published ports whose host port has another meaning
+ * on @n: a routed network takes no host port. */
 static int reopen(struct monitor *m, const struct network *n, struct port_binding **fresh,
                   struct err *e)
 {
@@ -167,7 +167,7 @@ static int reopen(struct monitor *m, const struct network *n, struct port_bindin
     return list.count ? binding_open(m, &list, fresh, e) : 0;
 }
 
-/* What is published must not be lost by a network that somebody adds. */
+/* Connecting a network must not unpublish a port. */
 static int require_carrier(struct monitor *m, const struct network *n, struct err *e)
 {
     for (struct port_binding *h = m->bindings; h; h = h->next)
@@ -197,7 +197,7 @@ int ports_prepare(struct monitor *m, struct attachment *p, struct port_binding *
     return r;
 }
 
-/* The fresh ones are published in the place of those that waited, or were published in another way. */
+/* Replaces the ports that were set aside, or published in the other mode, by the @fresh ones. */
 static void replace(struct monitor *m, struct port_binding *fresh)
 {
     for (struct port_binding *h = m->bindings, *next; h; h = next) {
@@ -233,8 +233,7 @@ int ports_move(struct monitor *m, struct port_binding **fresh, struct err *e)
         for (size_t i = 0; i < from->endpoint.port_mappings.count; i++)
             port_mappings_append(&all, &from->endpoint.port_mappings.items[i]);
         r = ports_withdraw(m, &all, e);
-        if (r <
-            0) /* perhaps they are withdrawn all the same: ports_settle() publishes them again */
+        if (r < 0) /* unknown: ports_settle() publishes again */
             from->endpoint.port_mappings.count = 0;
     }
     for (struct port_binding *h = m->bindings; r == 0 && h; h = h->next)
@@ -245,7 +244,7 @@ int ports_move(struct monitor *m, struct port_binding **fresh, struct err *e)
     return r;
 }
 
-/* ---- to the network that is left -------------------------------------------------------------*/
+/* ---- after a network was disconnected -------------------------------------------------------*/
 
 static void lose(struct monitor *m, const struct port_mappings *lost)
 {
@@ -269,7 +268,7 @@ static void lose_binding(struct monitor *m, struct port_binding *h)
     lose(m, &lost);
 }
 
-/* What @to (NULL: nothing) cannot carry. */
+/* Sets aside the ports that @to (NULL: no network) cannot carry. */
 static void lose_misfits(struct monitor *m, const struct attachment *to)
 {
     _cleanup_port_mappings_ struct port_mappings lost = {0};
@@ -300,7 +299,7 @@ int ports_settle(struct monitor *m, struct err *e)
         int r = h->routed == routed ? binding_publish(m, h, to, &step) : opened;
         err_note(&result, r, e, &step);
         if (r < 0 && h == fresh)
-            binding_close(m, take_ptr(fresh)); /* what waited goes on waiting */
+            binding_close(m, take_ptr(fresh)); /* what was set aside remains so */
         else if (r < 0)
             lose_binding(m, h);
     }

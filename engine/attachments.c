@@ -1,4 +1,4 @@
-/* The networks of one container: which they are, and which of them is the way out. */
+/* A container's attachments: one for each of its networks, and which of them has the default route. */
 #include "monitor.h"
 
 #include <errno.h>
@@ -52,7 +52,7 @@ int attachment_name_interface(struct monitor *m, struct attachment *p, struct er
 {
     if (p->wanted.interface)
         return interface_taken(m, p, p->wanted.interface)
-                   ? err_say(e, -EEXIST, "the container has an interface `%s` already",
+                   ? err_say(e, -EEXIST, "the container already has an interface `%s`",
                              p->wanted.interface)
                    : 0;
     for (int n = 0; !p->wanted.interface; n++) {
@@ -63,13 +63,13 @@ int attachment_name_interface(struct monitor *m, struct attachment *p, struct er
     return 0;
 }
 
-/* What the network cannot give is refused before anything is made. */
+/* Refuses what the network cannot provide, before anything is created. */
 int attachment_check(struct monitor *m, struct attachment *p, struct err *e)
 {
     const struct network *n = &p->network;
     for (size_t i = 0; i < m->attachment_count; i++)
         if (&m->attachments[i] != p && streq(m->attachments[i].network.name, n->name))
-            return err_say(e, -EEXIST, "network `%s` is given twice", n->name);
+            return err_say(e, -EEXIST, "network `%s` is listed twice", n->name);
     const struct ip *const wanted[] = {&p->wanted.address4, &p->wanted.address6};
     const struct subnet *const subnets[] = {&n->subnet4, &n->subnet6};
     for (size_t i = 0; i < ARRAY_LEN(wanted); i++)
@@ -82,8 +82,7 @@ int attachment_check(struct monitor *m, struct attachment *p, struct err *e)
     return r < 0 ? r : attachment_name_interface(m, p, e);
 }
 
-/* Metrics lie apart: one that comes later finds its place between two others, whose routes stay as they
- * are. */
+/* Metrics leave gaps, so that a later network's fits between two others without changing their routes. */
 #define METRIC_STEP 1000u
 
 static bool comes_before(const struct attachment *a, const struct attachment *b)
@@ -92,7 +91,7 @@ static bool comes_before(const struct attachment *a, const struct attachment *b)
            (a->wanted.priority == b->wanted.priority && a < b);
 }
 
-/* The way out has the route without a metric. Of the others, a higher priority comes first. */
+/* The way out has metric 0. Among the others, a higher priority gets a lower metric. */
 static void rank_all(struct monitor *m)
 {
     for (size_t i = 0; i < m->attachment_count; i++)
@@ -102,7 +101,7 @@ static void rank_all(struct monitor *m)
                 m->attachments[i].metric += METRIC_STEP;
 }
 
-/* Its definition names a network that has been removed since. */
+/* The definition names a network that has been removed since. */
 static int explain_loss(struct monitor *m, const struct attachment *p, struct err *e)
 {
     const char *network = p->wanted.network;
@@ -157,9 +156,9 @@ bool attachments_ipv6(const struct monitor *m)
     return false;
 }
 
-/* ---- one that comes later -------------------------------------------------------------------*/
+/* ---- rank of a later attachment -------------------------------------------------------------*/
 
-/* Between those of its neighbours in rank. */
+/* A metric between @low and the next higher one. */
 static uint32_t metric_behind(struct monitor *m, const struct attachment *p, uint32_t low)
 {
     uint32_t high = 0;

@@ -1,5 +1,5 @@
-/* Ports of the host that a living container holds: sockets, and the proxy that serves them. Those that
- * were asked for together are kept together, so that adding some disturbs none of the others.
+/* Port bindings: the host ports that a running container holds, as sockets, and the proxy that serves these.
+ * Ports requested together form one binding, so that adding ports does not disturb others.
  */
 #include "monitor.h"
 
@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
-/* The port's other user, if it is one of ours. */
+/* Finds the container that publishes @wanted already, if it is a container. */
 struct search {
     struct engine *engine;
     const struct port_mapping *wanted;
@@ -31,8 +31,8 @@ static int find_publisher(const struct record *r, void *arg)
     return 0;
 }
 
-/* The name server of ours is no reason to refuse a port: it takes another. Should a monitor hold its sockets that has
- * not started it yet, they are closed in less than half a second. */
+/* If the name server has this port, it moves to another one. If a monitor that has not started the helpers
+ * yet holds the sockets, it closes them within half a second. */
 static int hold_or_move(struct monitor *m, struct port_binding *h, bool ipv6, struct search *s,
                         struct err *e)
 {
@@ -44,7 +44,7 @@ static int hold_or_move(struct monitor *m, struct port_binding *h, bool ipv6, st
             warn("%s", why.text);
         if (moved <= 0)
             break;
-        seed_unwatch(m); /* ours may be those sockets */
+        seed_unwatch(m); /* this monitor may have the sockets */
         if (tries > 0)
             nanosleep(&moment, NULL);
         err_clear(e);
@@ -58,7 +58,7 @@ static int hold(struct monitor *m, struct port_binding *h, struct err *e)
     struct search s = {.engine = m->engine};
     int ipv6 = file_exists_at(AT_FDCWD, "/proc/net/if_inet6");
     if (ipv6 < 0)
-        return err_set(e, ipv6, "look whether the host has IPv6");
+        return err_set(e, ipv6, "check whether the host has IPv6");
     int r = hold_or_move(m, h, ipv6, &s, e);
     if (r == -EADDRINUSE && s.wanted) {
         (void)engine_each(m->engine, find_publisher, &s, NULL);
@@ -71,13 +71,14 @@ static int hold(struct monitor *m, struct port_binding *h, struct err *e)
     return r;
 }
 
-/* On a routed network a container's own ports are opened: nothing of the host's is taken. 0.0.0.0 and [::]
- * are no address of the host's, they only say which family. */
+/* On a routed network the container's own port is opened, and no host port is taken. 0.0.0.0 and [::] only
+ * select the address family. */
 static int check_routed(const struct port_mapping *p, const struct network *n, struct err *e)
 {
     if (ip_is_any(&p->host) && (!p->host_port || p->host_port == p->port))
         return 0;
-    err_say(e, -EINVAL, "network `%s` is routed: a port of the host cannot lead into it", n->name);
+    err_say(e, -EINVAL, "network `%s` is routed: it cannot be reached through a host port",
+            n->name);
     return err_hint(e, "`--publish %d` opens the container's own port", p->port);
 }
 
@@ -118,18 +119,18 @@ int binding_open(struct monitor *m, struct port_mappings *list, struct port_bind
     return r;
 }
 
-/* Whose connections are closed or refused for want of room, he sees only that: why, is in the log, once. */
+/* A client whose connection is closed for lack of room does not learn why; the container's log says so, once. */
 static void note_crowd(struct port_binding *h)
 {
     struct proxy_crowd crowd;
     if (h->crowded || !proxy_crowded(h->proxy, &crowd))
         return;
     h->crowded = true;
-    _cleanup_free_ char *user = crowd.user < 0 ? xstrdup("users who cannot be told apart")
+    _cleanup_free_ char *user = crowd.user < 0 ? xstrdup("users that the kernel does not identify")
                                                : xasprintf("user %lld", (long long)crowd.user);
     _cleanup_free_ char *text = xasprintf(
-        "the connections to [::1] by published ports are used up, %zu of them by %s; those that "
-        "are idle longest of whoever has the most make room for others",
+        "all connections to [::1] through published ports are in use, %zu of them by %s; new "
+        "ones replace the longest idle connection of the user who has the most",
         crowd.held, user);
     container_note(&h->living->container, text);
 }
@@ -172,7 +173,7 @@ void binding_close(struct monitor *m, struct port_binding *h)
     free(h);
 }
 
-/* Where lo has no IPv6, the socket on [::] is held but cannot be reached. */
+/* If lo has no IPv6, the socket on [::] is held but unreachable. */
 static bool host_has_loopback6(void)
 {
     const struct sockaddr_in6 a = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};

@@ -1,5 +1,6 @@
-/* What the helper has done by a child each, because it may take long or wait for a lock: the helper itself must go on
- * beating. A child ends with the helper, says once why it fails, and is tried again later, after a longer pause each time.
+/* Chores: work that may take long or wait for a lock. Each runs in a child of the helper, so that the
+ * helper's heartbeat goes on. A child dies with the helper, logs once why it fails, and is retried after a
+ * pause that doubles each time.
  */
 #include "helper.h"
 
@@ -11,22 +12,22 @@
 #include <sys/wait.h>
 
 enum {
-    CHORE_MS = 60000, /* a lock is waited for 30 seconds */
+    CHORE_MS = 60000, /* a lock is given up after 30 seconds */
     PAUSE_MS = 250,   /* doubled up to … */
     PAUSE_MAX_MS = 16000,
     STOPPED_LOOKS = 3,
 };
 
-/* ---- what there is to do ---------------------------------------------------------------------*/
+/* ---- the chores -----------------------------------------------------------------------------*/
 
-/* Stale flows that cannot be ended are no reason to make the tables anew once more. */
+/* Stale flows that cannot be deleted do not justify rebuilding the tables again. */
 static int restore_firewall(struct engine *engine, struct err *e)
 {
     bool restored;
     int r = engine_restore_firewall(engine, &restored, e);
     if (r == 0 || !restored)
         return r;
-    warn("the firewall is restored; connections may be astray: %s", e->text);
+    warn("the firewall is restored, but stale connections may remain: %s", e->text);
     err_clear(e);
     return 0;
 }
@@ -38,8 +39,8 @@ static void tell_nobody(enum gc_deed deed, const char *what, void *arg)
     (void)arg;
 }
 
-/* A monitor was killed. What it left is known by its run directory. What cannot be cleaned up is an error only
- * with a `tell`, and is warned of there. */
+/* Cleans up after killed monitors, which their run directories name. engine_repair() reports a failure as an
+ * error only to a `tell`, which warns of it as well. */
 static int repair(struct engine *engine, struct err *e)
 {
     static const struct gc all = {.tell = tell_nobody};
@@ -66,13 +67,14 @@ static int (*const deeds[CHORES])(struct engine *engine, struct err *e) = {
 };
 static const char *const names[CHORES] = {
     [CHORE_FIREWALL] = "restore the firewall",
-    [CHORE_REPAIR] = "clean up after containers whose monitors are dead",
+    [CHORE_REPAIR] = "clean up containers whose monitors are dead",
     [CHORE_LINKS] = "delete the links of ended containers",
 };
 
-/* ---- a child each ----------------------------------------------------------------------------*/
+/* ---- their processes ------------------------------------------------------------------------*/
 
-/* What is said has its bounds, and is said once while it goes on failing; the files that are written have none. */
+/* The helper's RLIMIT_FSIZE bounds its log; a chore must write larger files. So the limit is lifted, and
+ * stderr is closed if the log is full, or if this failure has been logged already. */
 static void settle(const struct helper *h, enum chore what)
 {
     struct rlimit size;
@@ -112,7 +114,7 @@ static void finish(struct helper *h, enum chore what)
         firewall_watch_again(h->firewall_watch);
     else if (what == CHORE_FIREWALL)
         firewall_watch_restored(h->firewall_watch);
-    if (what != CHORE_FIREWALL) { /* who, or what, is still there is tried again, by and by */
+    if (what != CHORE_FIREWALL) { /* what is still there is retried, less and less often */
         h->chores[what].pause = h->chores[what].pause ? h->chores[what].pause * 2 : PAUSE_MS;
         if (h->chores[what].pause > PAUSE_MAX_MS)
             h->chores[what].pause = PAUSE_MAX_MS;
@@ -137,7 +139,7 @@ static void begin(struct helper *h, enum chore what)
     if (h->chores[what].pid == 0)
         do_it(h, what);
     h->chores[what].began = monotonic_ms();
-    /* What cannot be begun now is due at the next beat. */
+    /* If it cannot be started now, it is due again at the next heartbeat. */
     h->chores[what].due = h->chores[what].pid < 0 || hub_add(h->hub, h->chores[what].pidfd, ended,
                                                              &h->chores[what].helper, NULL) < 0;
 }
@@ -148,7 +150,7 @@ void chore_want(struct helper *h, enum chore what)
     chores_run(h);
 }
 
-/* It may hold a lock that everybody needs. */
+/* A stopped chore may hold the store's lock, for which every command waits. */
 static bool is_stopped(struct helper *h, enum chore what)
 {
     char state = proc_state(h->chores[what].pid);

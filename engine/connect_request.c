@@ -1,4 +1,4 @@
-/* `--network NAME:ip=…,mac=…`: from words to what is asked for, and back. */
+/* Parses and prints `--network NAME:ip=…,mac=…`. */
 #include "connect_request.h"
 
 #include <errno.h>
@@ -47,14 +47,13 @@ static int take_mac(struct connect_request *a, const char *value, struct err *e)
     if (mac_parse(value, a->mac) < 0 || memcmp(a->mac, none, 6) == 0)
         return err_say(e, -EINVAL, "`%s` is not a MAC address, as in 02:42:0a:58:00:07", value);
     if (a->mac[0] & 1)
-        return err_say(e, -EINVAL, "MAC address `%s` is a group's, not a host's", value);
+        return err_say(e, -EINVAL, "MAC address `%s` is a multicast address", value);
     return 0;
 }
 
 static int take_interface(struct connect_request *a, const char *value, struct err *e)
 {
-    if (!*value || strlen(value) >= IFNAMSIZ || strpbrk(value, "/: \t\n%,=") || streq(value, ".") ||
-        streq(value, "..") || streq(value, "lo"))
+    if (!interface_name_valid(value) || strpbrk(value, ",=") || streq(value, "lo"))
         return err_say(e, -EINVAL, "`%s` is not an interface name (15 characters at most)", value);
     free(a->interface);
     a->interface = xstrdup(value);
@@ -104,7 +103,7 @@ static const struct {
     {"alias", take_alias},
     {"rate", take_rate},
     {"gw-priority", take_priority},
-    {"interface_name", take_interface}, /* podman's name for it */
+    {"interface_name", take_interface}, /* podman's name of the option */
 };
 
 static int take_option(struct connect_request *a, const char *text, struct err *e)

@@ -1,4 +1,4 @@
-/* What `--network` asks for: a network and what the container shall be on it. */
+/* A request to connect a container to a network, from `--network` or `network connect`. */
 #pragma once
 
 #include <netctr/bridge.h>
@@ -10,23 +10,24 @@ struct connect_request {
     uint8_t mac[6];
     strv aliases;
     uint64_t rate; /* bits a second; 0: no limit */
-    int priority;  /* the network with the highest is the way out */
+    int priority;  /* the network with the highest gets the default route */
 };
 void connect_request_clear(struct connect_request *a);
 #define _cleanup_connect_request_ __attribute__((cleanup(connect_request_clear)))
 
-/** "bridge", docker's name for the default network, and any other word as it is. */
+/** Translates "bridge", docker's name of the default network; returns other words unchanged. */
 const char *connect_request_network(const char *word);
-/** Parses NAME[:ip=…,ip6=…,mac=…,name=…,alias=…,rate=…,gw-priority=…]. -EINVAL with a text. */
+/** Parses NAME[:ip=…,ip6=…,mac=…,name=…,alias=…,rate=…,gw-priority=…] into *@out, which the caller clears.
+ *  -EINVAL with a text. */
 int connect_request_parse(const char *text, struct connect_request *out, struct err *e);
-/** The inverse, for the definition; caller frees. */
+/** The inverse of connect_request_parse(), for the definition; caller frees. */
 char *connect_request_text(const struct connect_request *a);
-/** The names of the networks of such texts, as in "a,b", or "none"; caller frees. */
+/** The network names of such texts, as in "a,b", or "none"; caller frees. */
 char *connect_request_names(char *const *texts);
-/** Adds an option to such a text; nothing if @value is NULL or empty. */
+/** Appends an option to such a text; does nothing if @value is NULL or empty. */
 void connect_request_add_option(char **text, const char *key, const char *value);
 
-/** What the first word of `--network` means where it is no network's name. */
+/** The special words of `--network`. */
 enum network_word {
     NETWORK_NAME,
     NETWORK_WORD_HOST,      /* "host" */

@@ -1,5 +1,5 @@
-/* /etc/hosts, /etc/resolv.conf and /etc/hostname of a container: what its networks make of them, at first
- * and while they change. The program may write there, too, and what it wrote stays.
+/* Writes /etc/hosts, /etc/resolv.conf and /etc/hostname of a container at its start and whenever its networks
+ * change. The program may write to them as well; what it wrote is kept.
  */
 #include "monitor.h"
 
@@ -8,7 +8,7 @@
 #include <netctr/names.h>
 #include <string.h>
 
-/* ---- what it is on ---------------------------------------------------------------------------*/
+/* ---- the container's networks ---------------------------------------------------------------*/
 
 struct place {
     struct network network;
@@ -16,7 +16,8 @@ struct place {
     bool served;
 };
 
-/* Where the container shares another's network, its addresses are the other's. */
+/* The container's networks. If it shares another container's network, these are the other's, with its
+ * addresses. */
 struct view {
     struct monitor *l;
     struct place shared[16];
@@ -31,7 +32,7 @@ static void view_clear(struct view *v)
     }
 }
 
-/* Takes the place of @endpoint, which is the caller's no more. */
+/* Takes over @endpoint. */
 static int add_place(struct view *v, struct net *net, struct endpoint *endpoint, struct err *e)
 {
     struct place *p = &v->shared[v->count];
@@ -65,12 +66,14 @@ static int view_open(struct monitor *m, struct view *v, struct err *e)
     if (network_word(m->container.spec.network, &name) != NETWORK_WORD_CONTAINER)
         return 0;
     _cleanup_close_ int dir = store_live_dir(&m->engine->store, name);
-    if (dir == -ENOENT) /* it has ended */
+    if (dir == -ENOENT) /* the owner has ended */
         return 0;
-    return dir < 0 ? err_set(e, dir, "look at container `%s`", name) : look_at(v, dir, e);
+    return dir < 0 ? err_set(e, dir, "read the networks of container `%s`", name)
+                   : look_at(v, dir, e);
 }
 
-/* The network whose gateway stands for the host, and is asked for names: the way out if it can be. */
+/* The network whose gateway is the host's address and DNS server for the container: the default route's if
+ * possible. With @served only networks with a name server. */
 static const struct network *gateway_of(struct view *v, bool served)
 {
     struct attachment *best = attachments_gateway(v->l);
@@ -85,7 +88,7 @@ static const struct network *gateway_of(struct view *v, bool served)
     return NULL;
 }
 
-/* Where the container finds the host; NULL: nowhere. */
+/* The host's address as the container sees it; NULL: it has none. */
 static const struct ip *host_of(struct view *v)
 {
     static const struct ip loopback = {.family = AF_INET, .bytes = {127, 0, 0, 1}};
@@ -137,7 +140,8 @@ static void put_own(FILE *f, const struct endpoint *ep, const struct spec *s)
     put_hosts_line(f, &ep->address6, s->hostname, s->name);
 }
 
-/* Without an address of its own, it is itself on loopback. What the host's file says of that name stands. */
+/* A container without addresses resolves its own name to loopback. The host's entry for that name, if any,
+ * comes first. */
 static void put_loopback(FILE *f, const struct view *v)
 {
     static const struct ip loopback = {.family = AF_INET, .bytes = {127, 0, 0, 1}};
@@ -146,7 +150,8 @@ static void put_loopback(FILE *f, const struct view *v)
         put_hosts_line(f, &loopback, s->hostname, s->name);
 }
 
-/* Its own addresses, the host's, and the names of networks that no server tells. */
+/* netctr's block: the container's addresses, the host's, and the neighbours on networks without a name
+ * server. */
 static char *make_block(struct view *v)
 {
     struct monitor *m = v->l;
@@ -205,7 +210,7 @@ static int refresh(struct view *v, struct err *e)
     if (r < 0)
         return r;
     text = hosts_with(old, block);
-    if (!text || streq(text, old)) /* it is the program's own file by now; nothing is new */
+    if (!text || streq(text, old)) /* the program has replaced the file, or nothing is new */
         return 0;
     return container_write_file(&v->l->container, "hosts", text, e);
 }
@@ -219,7 +224,7 @@ int refresh_hosts(struct monitor *m, struct err *e)
 
 /* ---- resolv.conf -----------------------------------------------------------------------------*/
 
-/* No way out: nobody is asked, lest a question find its way (CVE-2024-29018). */
+/* A container without a way out gets no name server, lest queries leave the host (CVE-2024-29018). */
 static bool has_no_way_out(struct view *v)
 {
     return (v->l->attachment_count || v->count) && !gateway_of(v, false);
@@ -237,7 +242,7 @@ static char *make_resolv(struct view *v, struct err *e)
             strv_add_take(&ours, ip_text(addresses[i]));
     const struct resolv_plan plan = {
         .as_is = s->network_mode == NETWORK_HOST,
-        .nobody = !ours && has_no_way_out(v),
+        .unreachable = !ours && has_no_way_out(v),
         .ours = ours,
         .servers = s->dns,
         .search = s->dns_search,
@@ -256,7 +261,7 @@ static int write_resolv(struct view *v, struct err *e)
     return container_write_file(&v->l->container, "resolv.conf", v->l->resolv, e);
 }
 
-/* ---- all of them -----------------------------------------------------------------------------*/
+/* ---- all three files ------------------------------------------------------------------------*/
 
 int write_files(struct monitor *m, struct err *e)
 {
@@ -270,8 +275,8 @@ int write_files(struct monitor *m, struct err *e)
     return r == 0 ? write_resolv(&v, e) : r;
 }
 
-/* A file that is full, too large, leased, read-only or being run: nobody but the program makes it so, and it
- * must not keep a network from being connected or removed. */
+/* Only the program in the container can make one of these files full, too large, leased, read-only or
+ * executing; that must not prevent a network from being connected or removed. */
 static int spare(int code, struct err *e)
 {
     static const int its_own[] = {ENOSPC, EFBIG, ETXTBSY, EPERM, EAGAIN, EROFS};
@@ -285,7 +290,7 @@ static int spare(int code, struct err *e)
 
 int rewrite_files(struct monitor *m, struct err *e)
 {
-    if (m->container.files_fd < 0) /* between two runs; the next gets new ones */
+    if (m->container.files_fd < 0) /* between two runs; the next start writes new ones */
         return 0;
     __attribute__((cleanup(view_clear))) struct view v;
     _cleanup_free_ char *now = NULL;

@@ -1,5 +1,5 @@
-/* What a container reads of names and resolvers. In /etc/hosts our part stands between two lines, and all
- * else is the container's, which may write there.
+/* The contents of /etc/hosts and /etc/resolv.conf. In /etc/hosts, netctr's block is between two marker lines;
+ * the container may write everything else.
  */
 #include "etc_text.h"
 
@@ -21,14 +21,14 @@ static void append(char **text, const char *more)
 
 enum { HOSTS_MAX = 1 << 20 };
 
-/* NULL: the host has none that can be read. What is between lines of ours is another netctr's, should the host be a
- * container. */
+/* NULL: the host's file does not exist or is unreadable. If the host is itself a container of netctr, the
+ * block between our markers is left out. */
 static char *host_hosts(void)
 {
     char *text = NULL;
     int r = read_file_at(AT_FDCWD, "/etc/hosts", HOSTS_MAX, &text, NULL);
     if (r < 0 && r != -ENOENT)
-        warn("cannot read this host's /etc/hosts: %s; the container gets localhost alone",
+        warn("cannot read the host's /etc/hosts: %s; the container's has only localhost",
              strerror(-r));
     if (r < 0)
         return NULL;
@@ -65,48 +65,34 @@ char *hosts_with(const char *text, const char *block)
 
 /* ---- resolv.conf -----------------------------------------------------------------------------*/
 
-/* "nameserver 127.0.0.53": its address, or NULL for every other line. */
-static const char *nameserver(const char *line)
+/* On loopback (resolvers treat 0.0.0.0 and :: as such as well), or link-local. */
+static bool only_for_the_host(struct ip ip)
 {
-    const char *rest = skip_prefix(line, "nameserver");
-    size_t space = rest ? strspn(rest, " \t") : 0;
-    return space > 0 && rest[space] ? rest + space : NULL;
-}
-
-/* On loopback (0.0.0.0 and :: are, too, to a resolver), or on a link that only the host has. */
-static bool only_for_the_host(const char *server)
-{
-    _cleanup_free_ char *address = xstrndup(server, strcspn(server, " \t%"));
-    struct ip ip;
-    if (ip_parse(address, &ip) < 0)
-        return false;
     if (ip.family == AF_INET)
         return ip.v4.s_addr == 0 || (ntohl(ip.v4.s_addr) >> 24) == 127;
-    return IN6_IS_ADDR_LOOPBACK(&ip.v6) || IN6_IS_ADDR_UNSPECIFIED(&ip.v6) ||
-           IN6_IS_ADDR_LINKLOCAL(&ip.v6);
+    return ip.family && (IN6_IS_ADDR_LOOPBACK(&ip.v6) || IN6_IS_ADDR_UNSPECIFIED(&ip.v6) ||
+                         IN6_IS_ADDR_LINKLOCAL(&ip.v6));
 }
 
-/* Without the servers that a container cannot reach; NULL when no server is left. */
+/* @text without the servers that a container cannot reach; NULL if none is left. Caller frees. */
 static char *reachable_part(const char *text)
 {
     _cleanup_strv_ strv lines = strv_split(text, '\n');
-    char *kept = xstrdup("");
+    _cleanup_strings_ struct strings kept = {0};
     bool any = false;
     strv_each (line, lines) {
-        const char *server = nameserver(line);
-        if (!*line || (server && only_for_the_host(server)))
+        struct ip ip;
+        _cleanup_free_ char *server = nameserver_parse(line, &ip);
+        if (!*line || (server && only_for_the_host(ip)))
             continue;
         any = any || server;
-        _cleanup_free_ char *before = kept;
-        kept = xasprintf("%s%s\n", before, line);
+        strings_add_take(&kept, xasprintf("%s\n", line));
     }
-    if (any)
-        return kept;
-    free(kept);
-    return NULL;
+    return any ? strv_join(kept.items, "") : NULL;
 }
 
-/* As a container can use it; NULL: no server is left, or it cannot be read: then @e says so. */
+/* The host's resolv.conf as a container can use it; NULL without an error in @e: no server is left. Caller
+ * frees. */
 static char *usable_conf(struct err *e)
 {
     static const char *const sources[] = {"/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"};
@@ -140,10 +126,9 @@ strv host_resolvers(bool reachable, struct err *e)
     _cleanup_free_ char *text = reachable ? usable_conf(e) : host_conf(e);
     _cleanup_strv_ strv lines = text ? strv_split(text, '\n') : NULL, all = NULL;
     strv_each (line, lines) {
-        const char *server = nameserver(line);
-        _cleanup_free_ char *word = server ? xstrndup(server, strcspn(server, " \t")) : NULL;
         struct ip ip;
-        if (word && ip_parse(word, &ip) == 0 && strv_len(all) < 3)
+        _cleanup_free_ char *word = nameserver_parse(line, &ip);
+        if (word && ip.family && !strchr(word, '%') && strv_len(all) < 3)
             strv_add(&all, word);
     }
     return take_ptr(all);
@@ -181,12 +166,12 @@ static void put_servers(char **out, const struct resolv_plan *p, const char *usa
         char *const one[] = {server, NULL};
         put_words(out, "nameserver", one);
     }
-    if (!servers && !p->nobody && usable)
+    if (!servers && !p->unreachable && usable)
         keep_lines(out, usable, keys);
 }
 
-/* A name without a dot is a container's before it is anything else: with ndots:0 it is asked for as it is,
- * and only then with the search domains, which the world is asked for. */
+/* A name without a dot means a container first: with ndots:0 it is queried as it is, and with the search
+ * domains, which are resolved outside, only after that. */
 static void put_options(char **out, const struct resolv_plan *p, const char *usable)
 {
     static const char *const keys[2] = {"options"};
@@ -204,10 +189,11 @@ static void put_options(char **out, const struct resolv_plan *p, const char *usa
 char *make_resolv_conf(const struct resolv_plan *p, struct err *e)
 {
     static const char *const keys[2] = {"search", "domain"};
-    _cleanup_free_ char *usable = p->as_is || p->nobody || p->ours ? host_conf(e) : usable_conf(e);
+    _cleanup_free_ char *usable =
+        p->as_is || p->unreachable || p->ours ? host_conf(e) : usable_conf(e);
     if (!usable && e && e->code)
         return NULL;
-    if (!p->nobody && !p->ours && !p->servers && !p->search && !p->options)
+    if (!p->unreachable && !p->ours && !p->servers && !p->search && !p->options)
         return usable ? take_ptr(usable)
                       : xstrdup("# the host has no resolver that a container can reach\n");
     char *text = xstrdup("");

@@ -3,25 +3,25 @@
 
 #include <netctr/netns.h>
 
-/** What every /etc/hosts begins with, or with @of_host what the host's has, then @lines and an empty block; caller
- *  frees. */
+/** A new /etc/hosts: the localhost entries, or with @of_host a copy of the host's file, then @lines and an
+ *  empty block. Caller frees. */
 char *make_hosts(bool of_host, char *const *lines);
-/** @text with @block, whole lines, in the place of what is between our two lines; the rest is as it was.
- *  NULL: they are not there, so it is not ours any more. Caller frees. */
+/** @text with the lines between the two markers replaced by @block. NULL: the markers are missing, so the
+ *  file is the container's own. Caller frees. */
 char *hosts_with(const char *text, const char *block);
 
-/** All empty: the host's resolvers as a container can reach them. A stub on the host's loopback
- *  (127.0.0.53) is nobody's in the container: what it forwards to is taken instead. */
+/** What /etc/resolv.conf is made of. All empty: the host's resolvers as far as a container can reach them. If
+ *  the host uses a stub on loopback (127.0.0.53), the servers that it forwards to are taken. */
 struct resolv_plan {
-    bool as_is;        /**< in the host's network: the host's file */
-    bool nobody;       /**< no resolver can be reached */
-    char *const *ours; /**< gateways that answer for themselves, whatever @servers says */
-    char *const *servers, *const *search, *const *options; /**< asked for; NULL: the host's */
+    bool as_is;        /**< the container uses the host's network: a copy of the host's file */
+    bool unreachable;  /**< no resolver can be reached */
+    char *const *ours; /**< addresses of netctr's name server; they override @servers */
+    char *const *servers, *const *search, *const *options; /**< from the flags; NULL: the host's */
 };
-/** Caller frees; NULL with @e when the host's file cannot be read. */
+/** The text, which the caller frees; NULL with @e if the host's file is unreadable. */
 char *make_resolv_conf(const struct resolv_plan *plan, struct err *e);
-/** The host's resolvers; without those that only the host itself reaches with @reachable. Caller frees.
- *  NULL with @e when its file cannot be read. */
+/** Up to three resolvers of the host; with @reachable only those that a container can reach. Caller frees.
+ *  NULL with @e if the host's file is unreadable. */
 strv host_resolvers(bool reachable, struct err *e);
 /** The file that host_resolvers(false) reads. */
 #define HOST_RESOLV_CONF "/etc/resolv.conf"

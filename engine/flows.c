@@ -1,7 +1,7 @@
-/* The second look for stale flows. NAT is decided by a flow's first packet: one that looked for the published
- * port just before it was there, and is entered into conntrack just after we looked there, makes a flow that
- * leads past the container for as long as its client talks. No lock of the kernel's holds both moments apart
- * (a processor of a virtual machine may stand still between them), but a second does.
+/* The second look for stale flows. The first packet of a flow decides its NAT. A packet that passed the rules
+ * just before the port was published, but is entered into conntrack just after our first look, makes a flow
+ * that bypasses the container for as long as its client sends. No lock of the kernel covers both steps, and a
+ * virtual CPU may pause between them, but not for a second.
  */
 #include "monitor.h"
 
@@ -41,7 +41,7 @@ int flows_look_again(struct monitor *m, const struct endpoint *ep, struct err *e
     if (m->flows < 0) {
         _cleanup_close_ int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
         if (timer < 0)
-            return err_set(e, errno, "make a timer");
+            return err_set(e, errno, "create a timer");
         int r = hub_add(m->hub, timer, look_again, m, e);
         if (r < 0)
             return r;

@@ -1,11 +1,11 @@
-/* The helper: what is done for all containers of an instance is done here, once.
+/* The helper does what concerns all containers of an instance:
  *
- *     the firewall is emptied ─► made anew            a monitor is killed ─► what it held is taken down
- *     a port loses its bridge ─► brought down         a link is to go     ─► deleted, beside the way
- *     the host's resolvers change ─► told             a name server dies or stands still ─► another
+ *     the firewall is emptied        ─► restores it         a monitor is killed ─► cleans up its container
+ *     a port loses its bridge        ─► brings it down      a link is to be deleted ─► deletes it in a child
+ *     the host's resolvers change    ─► updates upstream    a name server dies or hangs ─► starts another
  *
- * It holds nothing of any container, so it may be killed at any time; its standby (pair.c) takes its
- * place. It comes with the first container and goes with the last.
+ * It holds no state of any container, so it may be killed at any time; its standby (pair.c) takes over. It
+ * starts with the first container and exits after the last.
  */
 #include "helper.h"
 
@@ -44,7 +44,7 @@ static void somebody_died(bool fresh, void *helper)
     chore_want(h, CHORE_REPAIR);
 }
 
-/* Where its file cannot be looked at, it says nothing new. */
+/* If the file cannot be read, the resolvers stay as they are. */
 static void look_at_resolvers(struct helper *h)
 {
     struct stat st;
@@ -55,11 +55,11 @@ static void look_at_resolvers(struct helper *h)
     helpers_tell_upstream(h->names);
 }
 
-/* They are given a moment: most are gone by then with their namespace. One that cannot be taken off the list is tried
- * again, and keeps nobody. */
+/* Most links vanish with their namespace within a moment, so only those seen twice are deleted. One that
+ * cannot be deleted is retried, but does not keep the helper running. */
 static bool look_at_links(struct helper *h)
 {
-    bool wait = links_wait(h->store.run_fd);
+    bool wait = links_pending(h->store.run_fd);
     if (wait && h->links_seen)
         chore_want(h, CHORE_LINKS);
     h->links_seen = wait;
@@ -67,12 +67,12 @@ static bool look_at_links(struct helper *h)
         h->chores[CHORE_LINKS].pause = 0;
     if (h->chores[CHORE_LINKS].pause <= HOPELESS_MS)
         return wait;
-    h->chores[CHORE_LINKS].due = false; /* until the next look */
+    h->chores[CHORE_LINKS].due = false; /* retried at the next look */
     return false;
 }
 
-/* Whoever starts a container makes its directory first and looks at us second; we say that we end first and look for
- * directories second. So one of the two sees the other. */
+/* A start creates the container's directory first and reads `ending` second; we set `ending` first and read
+ * the directories second. So at least one of the two sees the other. */
 static bool ends(struct helper *h)
 {
     const struct engine engine = {.store = h->store};
@@ -93,7 +93,7 @@ static int open_timer(struct helper *h, struct err *e)
     const struct itimerspec beats = {often, often};
     h->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     if (h->timer < 0 || timerfd_settime(h->timer, 0, &beats, NULL) < 0)
-        return err_set(e, errno, "open a timer");
+        return err_set(e, errno, "create a timer");
     return hub_add(h->hub, h->timer, beat, h, e);
 }
 
@@ -106,7 +106,7 @@ static int open_all(struct helper *h, struct err *e)
         h->chores[i].pidfd = -1;
     servers_begin(h);
     h->monitors = monitors_new(&h->store, h->hub, somebody_died, h);
-    /* Without it, names are told and the dead are cleaned up all the same. */
+    /* If this fails, the name servers and the cleanup still work. */
     _cleanup_err_ struct err why = ERR_INIT;
     if (firewall_watch_new(h->store.instance, flushed, h, &h->firewall_watch, &why) < 0)
         warn("%s", why.text);
@@ -137,7 +137,7 @@ static void beat(void *helper)
     servers_look(h);
     look_at_resolvers(h);
     chores_run(h);
-    if (chores_rest(h)) /* whose end is waited for by name */
+    if (chores_rest(h)) /* chores are reaped by their pid */
         while (waitpid(-1, NULL, WNOHANG) > 0)
             continue;
 }
@@ -147,7 +147,7 @@ static void other_died(void *helper)
     pair_drop_other(helper);
 }
 
-/* 1 in the child, which is the standby. */
+/* Returns 1 in the child, which is the standby. */
 static int start_standby(struct helper *h)
 {
     pid_t pid = helper_fork(&h->other.pidfd);
@@ -161,14 +161,14 @@ static int start_standby(struct helper *h)
     return 0;
 }
 
-/* Who begins meanwhile takes our sockets out of us, and so has the same port. */
+/* A pair that starts meanwhile takes our sockets, and so keeps the port. */
 static void end(struct helper *h)
 {
     pair_drop_other(h);
     servers_end(h);
     helpers_tidy(&h->store);
     helpers_leave(h->store.instance, 200);
-    /* All who are written down have been killed. */
+    /* All recorded processes have been killed. */
     for (int i = HELPER_HOLDER - 1; i >= HELPER_ACTIVE; i--)
         pair_note(h, i, 0);
 }
@@ -178,7 +178,7 @@ enum helper_next helper_watch(struct helper *h, struct err *e)
     struct pollfd p = {.events = POLLIN};
     proc_set_title(HELPER_TITLE);
     int r = hub_new(&h->hub, e);
-    /* Before anything is there that somebody would have to end: should we be killed, somebody does. */
+    /* The standby first: if we are killed while we start the rest, it takes over. */
     if (r == 0 && start_standby(h))
         return HELPER_IS_STANDBY;
     if (r == 0)
@@ -197,7 +197,7 @@ enum helper_next helper_watch(struct helper *h, struct err *e)
     }
     if (next == HELPER_ENDS)
         end(h);
-    if (next != HELPER_IS_STANDBY) /* the standby has only copies */
+    if (next != HELPER_IS_STANDBY) /* the standby closed its copies already */
         close_all(h);
     return next;
 }

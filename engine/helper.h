@@ -1,5 +1,5 @@
-/* The helper, in the files that it consists of: helper.c (what it watches), chores.c (what takes time), servers.c (who
- * tells names), pair.c (it and its standby). Private. */
+/* The helper process. helper.c: what it watches; chores.c: work that takes time; servers.c: the name servers;
+ * pair.c: the helper and its standby. Private. */
 #pragma once
 
 #include "helpers.h"
@@ -8,14 +8,14 @@
 
 #include <netctr/firewall.h>
 
-/* What may take long, or wait for a lock, is done by a child each, so that nobody takes the helper for one that stands
- * still. */
+/* Work that may take long or wait for a lock runs in one child each, so that the helper's heartbeat never
+ * stops. */
 enum chore { CHORE_FIREWALL, CHORE_REPAIR, CHORE_LINKS, CHORES };
 
 struct helper {
     struct store store;
     int state_fd;
-    struct helpers_state *state; /* in memory that the pair shares */
+    struct helpers_state *state; /* mapped by both of the pair */
     int names;
     struct name_sockets sockets;
     int shared_fd;
@@ -27,61 +27,61 @@ struct helper {
     struct monitors *monitors;
     struct {
         struct helper *helper;
-        int pidfd; /* -1: not being done */
+        int pidfd; /* -1: not running */
         pid_t pid;
         bool due;
-        int stopped; /* looks in a row that have found it stopped */
-        bool failed; /* the last time, and has said why */
+        int stopped; /* consecutive checks that found it stopped */
+        bool failed; /* the last run failed, and logged the reason */
         int64_t began;
-        int64_t pause; /* after what may not have helped, longer each time */
+        int64_t pause; /* before the next try; doubled each time */
     } chores[CHORES];
     struct {
         struct helper *helper;
         int pidfd;
         uint64_t progress;
-        int stands; /* looks in a row that have found it with work and without progress */
+        int stands; /* consecutive checks with queries pending and no progress; -1: just started */
     } servers[NAME_SERVERS];
     struct {
         int pidfd;
         uint64_t beat;
-        int missed;            /* looks in a row without a sign of life */
-    } other;                   /* the standby, or for it the active one */
-    struct timespec resolvers; /* of the host, when they were last read */
+        int missed;            /* consecutive checks without a new heartbeat */
+    } other;                   /* the standby; in the standby, the active helper */
+    struct timespec resolvers; /* ctime of the host's resolv.conf when it was last read */
     bool links_seen;
 };
 
 enum helper_next {
     HELPER_GOES_ON,
     HELPER_IS_STANDBY,  /* in the child */
-    HELPER_ENDS,        /* nobody is left to be looked after */
-    HELPER_IS_REPLACED, /* somebody has begun anew */
+    HELPER_ENDS,        /* no container lives any more */
+    HELPER_IS_REPLACED, /* another process has started a new pair */
     HELPER_FAILS,
 };
 
-/* helper.c: what the active one does */
+/* helper.c: the active helper's loop */
 enum helper_next helper_watch(struct helper *h, struct err *e);
-/** Before a child becomes something else: nothing of the helper's is open any more but @keep. */
+/** In a child: closes everything that it inherited from the helper but the @count descriptors @keep. */
 void helper_let_go(struct helper *h, int *keep, size_t count);
 
 /* chores.c */
 void chore_want(struct helper *h, enum chore what);
-/** Begins what is due, and ends what takes too long. */
+/** Starts the chores that are due, and kills those that take too long. */
 void chores_run(struct helper *h);
 bool chores_rest(const struct helper *h);
 
 /* servers.c */
-/** Adopts those that there are, and starts those that there are not. */
+/** Adopts running servers and starts those that are missing. */
 void servers_begin(struct helper *h);
 void servers_look(struct helper *h);
 void servers_end(struct helper *h);
 
 /* pair.c */
 void pair_note(struct helper *h, int process, pid_t pid);
-/** A beat of ours, and a look at the other's: true when it stands still. */
+/** Writes our heartbeat and reads the other's; true if the other hangs. */
 bool pair_beat(struct helper *h, int own, int other);
-/** Ends the other, if there is one. */
+/** Kills the other one, if there is one. */
 void pair_drop_other(struct helper *h);
-/** Are we still what is written down, and is RUN still ours? */
+/** Does the state file still name us, and is RUN still ours? */
 bool pair_is_current(const struct helper *h, int own);
-/** A process that is to be waited for by its pidfd; -1 and @pid < 0 when it cannot be made. In the child: 0. */
+/** fork() with a pidfd of the child. Returns 0 in the child; -1 with *@pidfd == -1 on failure. */
 pid_t helper_fork(int *pidfd);

@@ -1,8 +1,8 @@
-/* Finding the helpers, starting them, replacing those that stand still, ending those that nobody needs.
+/* Finds the helpers, starts them, replaces those that hang, and ends those that no container needs.
  *
- * The sockets outlive every process: they are passed on by fork, and whoever comes when the pair is dead or
- * stands still takes them out of whichever process still has them (pidfd_getfd, Linux 5.6). So the port stays,
- * and with it what conntrack remembers of it and the questions that wait.
+ * The DNS sockets outlive every process: children inherit them, and a process that finds the pair dead or
+ * hanging takes them out of any process that still has them (pidfd_getfd, Linux 5.6). So the port, its
+ * conntrack entries and queued queries are kept.
  */
 #include "helpers.h"
 
@@ -30,9 +30,9 @@ void helpers_seed_clear(struct helpers_seed *s)
     s->shared = close_fd(s->shared);
 }
 
-/* ---- a look ----------------------------------------------------------------------------------*/
+/* ---- reading the state file -----------------------------------------------------------------*/
 
-/* The pair holds a lock for life, and asking for it does not take it. */
+/* The pair holds a lock on its state file while it lives. F_OFD_GETLK only asks. */
 static bool is_locked(int fd)
 {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
@@ -52,7 +52,7 @@ static bool read_state(int fd, struct helpers_state *out)
     return got == (ssize_t)sizeof(*out) && out->magic == MAGIC && out->version == VERSION;
 }
 
-/* What there is, be it another instance's; empty if there is nothing. */
+/* The state file, which may be another instance's; an empty state and -1 if there is none. */
 static int open_state(const struct store *store, struct helpers_state *out)
 {
     _cleanup_close_ int fd =
@@ -101,7 +101,7 @@ bool helpers_is_current(const struct store *s, int state_fd)
            ours.st_ino == written.st_ino && ours.st_dev == written.st_dev;
 }
 
-/* One that is dying has no title any more, but still its sockets. */
+/* A dying process has an empty command line but still has its sockets. */
 int helper_process_open(const struct helper_process *p)
 {
     _cleanup_close_ int fd = pidfd_of(p->pid, p->start);
@@ -124,22 +124,22 @@ static bool any_lives(const struct helpers_state *s, int first, int last)
     return false;
 }
 
-/* ---- what is written down --------------------------------------------------------------------*/
+/* ---- writing the state file -----------------------------------------------------------------*/
 
-/* A new file each time, whole: memory that has no page behind it would be a fatal signal. */
+/* Writes a new, complete file each time: a mapped page that is not backed by the file would be SIGBUS. */
 static int write_state(struct engine *engine, const struct helpers_state *s, struct err *e)
 {
     int r = 0;
     for (int tries = 0; tries < 2; tries++) {
         if (mkdirat(engine->store.run_fd, DIRECTORY, 0700) < 0 && errno != EEXIST)
-            return err_set(e, errno, "make the helpers' directory");
+            return err_set(e, errno, "create the helpers' directory");
         r = write_file_atomic(engine->store.run_fd, STATE_FILE, s, sizeof(*s), 0600);
-        /* A file has come in the place of the directory, or the other way round. */
+        /* A file has replaced the directory, or the reverse. */
         if (r != -EISDIR && r != -ENOTDIR && r != -EEXIST && r != -ENOTEMPTY)
             break;
         (void)remove_tree_at(engine->store.run_fd, DIRECTORY);
     }
-    return r < 0 ? err_set(e, r, "write down who tells names") : 0;
+    return r < 0 ? err_set(e, r, "write the helpers' state file") : 0;
 }
 
 static void note_self(struct helper_process *p)
@@ -148,7 +148,7 @@ static void note_self(struct helper_process *p)
         .pid = getpid(), .schema = NETCTR_SCHEMA, .start = proc_start_time(getpid())};
 }
 
-/* ---- the sockets -----------------------------------------------------------------------------*/
+/* ---- the DNS sockets ------------------------------------------------------------------------*/
 
 static void fd_numbers(const struct helpers_state *s, int process, int out[5])
 {
@@ -184,7 +184,7 @@ static bool take_from(const struct helpers_state *s, int process, struct helpers
     return true;
 }
 
-/* Servers first: theirs are in use. */
+/* The servers' sockets first, because they are in use. */
 static bool take_sockets(const struct helpers_state *s, struct helpers_seed *seed)
 {
     static const int order[] = {HELPER_SERVER, HELPER_SERVER + 1, HELPER_ACTIVE, HELPER_STANDBY,
@@ -195,14 +195,14 @@ static bool take_sockets(const struct helpers_state *s, struct helpers_seed *see
     return false;
 }
 
-/* Networks that are up send their questions to the old port, which is 0 when nobody knows it any more. Tables that
- * are gone, or were never made, are made with the new one. */
+/* Redirects port 53 of all networks from @old (0: unknown) to @now. Missing tables are not an error: they are
+ * created with the new port. */
 static int tell_firewall(struct engine *engine, uint16_t old, uint16_t now, struct err *e)
 {
     struct net *net;
     int r = engine_net(engine, &net, e);
     if (r == 0)
-        r = net_check(net, e); /* they may be another netctr's */
+        r = net_check(net, e); /* the tables may belong to another instance */
     if (r != 0)
         return r < 0 ? r : 0;
     r = net_set_names_port(net, NULL, now, e);
@@ -228,8 +228,7 @@ static bool is_free(uint16_t port)
     return fd < 0 || bind(fd, (const struct sockaddr *)&a, sizeof(a)) == 0;
 }
 
-/* Of processes that have just been killed, or are about to be gone, the sockets can be taken no more and are not free
- * yet. */
+/* Sockets of processes that have just been killed can no longer be taken, but the port is not free yet. */
 static void await_port(const struct helpers_state *s)
 {
     const struct timespec moment = {.tv_nsec = 1000000};
@@ -237,7 +236,7 @@ static void await_port(const struct helpers_state *s)
         nanosleep(&moment, NULL);
 }
 
-/* Under the store's lock. */
+/* The caller holds the store's lock. */
 static int get_sockets(struct engine *engine, struct helpers_state *s,
                        bool (*avoid)(uint16_t port, void *arg), void *arg,
                        struct helpers_seed *seed, struct err *e)
@@ -246,7 +245,7 @@ static int get_sockets(struct engine *engine, struct helpers_state *s,
     if (r < 0)
         return r;
     helpers_tell_upstream(names);
-    /* Whoever was written down in a file that is lost or damaged still has the port, and nobody would end him. */
+    /* Helpers that a lost or damaged state file listed still hold the port, and nothing else would end them. */
     if (!s->port)
         (void)helpers_end(engine->store.instance, LOST_MS);
     bool moves = avoid && avoid(s->port, arg);
@@ -294,7 +293,7 @@ int helpers_prepare(struct engine *engine, struct helpers_seed *seed, struct err
         return 0;
     }
     seed->late = true;
-    if (has_sockets(seed) && s.port == seed->port) /* a start of ours is still to come */
+    if (has_sockets(seed) && s.port == seed->port) /* this process will start the helpers later */
         return 0;
     helpers_seed_clear(seed);
     int r = get_sockets(engine, &s, NULL, NULL, seed, e);
@@ -306,8 +305,8 @@ int helpers_prepare(struct engine *engine, struct helpers_seed *seed, struct err
 
 /* ---- start -----------------------------------------------------------------------------------*/
 
-/* Somebody may have frozen their cgroup: with version 1 they do not die before it is thawed, with version 2 the next
- * would be frozen. */
+/* Their cgroup may be frozen: under version 1 they would not die before it is thawed, under version 2 the
+ * next helper would be frozen as well. */
 static void kill_pair(struct engine *engine, struct helpers_state *s)
 {
     const struct timespec moment = {.tv_nsec = 1000000};
@@ -323,7 +322,7 @@ static void kill_pair(struct engine *engine, struct helpers_state *s)
     s->process[HELPER_ACTIVE] = s->process[HELPER_STANDBY] = (struct helper_process){0};
 }
 
-/* A FIFO in its place would keep us waiting, with the store's lock. */
+/* O_NONBLOCK: a FIFO in its place would block us while we hold the store's lock. */
 static int open_log(const struct store *s)
 {
     const int flags = O_WRONLY | O_CREAT | O_APPEND | O_TRUNC | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
@@ -335,7 +334,8 @@ static int open_log(const struct store *s)
     return openat(s->run_fd, LOG_FILE, flags | O_EXCL, 0600);
 }
 
-/* From here on it counts as alive; when it does not come to life, that is over soon. */
+/* Sets both heartbeats to now, so that the pair counts as working at once. If it fails to start, they expire
+ * soon. */
 static int spawn(struct engine *engine, struct helpers_state *s, const struct helpers_seed *seed,
                  struct err *e)
 {
@@ -364,7 +364,7 @@ static int spawn(struct engine *engine, struct helpers_state *s, const struct he
 static int start_locked(struct engine *engine, struct helpers_state *s, struct helpers_seed *seed,
                         struct err *e)
 {
-    if (has_sockets(seed) && s->port != seed->port) /* somebody could not get at ours */
+    if (has_sockets(seed) && s->port != seed->port) /* another process could not take our sockets */
         helpers_seed_clear(seed);
     int r = has_sockets(seed) ? 0 : get_sockets(engine, s, NULL, NULL, seed, e);
     if (r < 0)
@@ -388,7 +388,7 @@ int helpers_start(struct engine *engine, struct helpers_seed *seed, struct err *
 
 /* ---- the store's lock ------------------------------------------------------------------------*/
 
-/* A pidfd of who holds it, if that is a helper; -1. */
+/* A pidfd of the lock's holder if that is a helper, else -1. */
 static int helper_with_lock(int file)
 {
     pid_t pid = lock_holder(file);
@@ -397,7 +397,7 @@ static int helper_with_lock(int file)
     return fd >= 0 && lock_holder(file) == pid ? take_fd(fd) : -1;
 }
 
-/* What a chore does under the lock takes milliseconds; the pair shows by its beats whether all of them stand still. */
+/* A chore holds the lock for milliseconds. If the heartbeats stop, all helpers are stopped or frozen. */
 int helpers_store_lock(struct engine *engine, struct err *e)
 {
     const struct timespec moment = {.tv_nsec = 20000000};
@@ -419,7 +419,7 @@ int helpers_store_lock(struct engine *engine, struct err *e)
     return store_lock(&engine->store, e);
 }
 
-/* ---- another port ----------------------------------------------------------------------------*/
+/* ---- moving to another port -----------------------------------------------------------------*/
 
 static bool wants(uint16_t port, void *arg)
 {
@@ -430,8 +430,8 @@ static bool wants(uint16_t port, void *arg)
     return false;
 }
 
-/* Their sockets go with them. The pair first, for it replaces servers that die; whom it has started last, it may
- * not have written down. */
+/* Kills all helpers, which closes their sockets. The pair first, because it replaces dead servers; it may not
+ * yet have recorded the last one that it started. */
 static void end_all(struct engine *engine, struct helpers_state *s)
 {
     struct helpers_state now;
@@ -470,7 +470,7 @@ int helpers_make_room(struct engine *engine, const struct port_mappings *list, s
     return r < 0 ? r : 1;
 }
 
-/* ---- the end ---------------------------------------------------------------------------------*/
+/* ---- shutdown -------------------------------------------------------------------------------*/
 
 static int nobody_lives(const struct engine *engine, struct err *e)
 {
@@ -528,7 +528,7 @@ int helpers_release(struct engine *engine, struct err *e)
     if (helpers_work(engine, NULL))
         return 0;
     _cleanup_close_ int known = open_state(&engine->store, &s);
-    /* Who was killed has left the cgroup, too. Of a file that says nothing, nobody knows who was written down. */
+    /* Killed processes have left the cgroup as well. If the state file is unreadable, the pids are unknown. */
     if (known >= 0 ? !any_noted(&s) : file_exists_at(engine->store.run_fd, STATE_FILE) != 1)
         return 0;
     int r = nobody_lives(engine, e);
@@ -545,7 +545,7 @@ int helpers_release(struct engine *engine, struct err *e)
     return write_state(engine, &s, e);
 }
 
-/* ---- for people ------------------------------------------------------------------------------*/
+/* ---- `info` ---------------------------------------------------------------------------------*/
 
 json_t *engine_helpers(const struct engine *engine)
 {

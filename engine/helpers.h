@@ -1,11 +1,11 @@
-/* The helpers of an instance as everybody sees them: a pair that watches over all (helper.c) and two servers that
- * tell names (names/). Private.
+/* The helper processes of one instance: an active helper with its standby (helper.c, pair.c), and two name
+ * servers (names/). This header is what the rest of engine/ needs of them. Private.
  *
- *     the first container's monitor ── binds the server's sockets ─► RUN/helpers/state: "here they are"
- *                                   ── its program runs ─► starts the helper, which gets them
+ *     the first container's monitor ── binds the DNS sockets ─► RUN/helpers/state says which process has them
+ *                                   ── its program runs ─► starts the helper, which inherits them
  *
- * Whoever comes next looks at RUN/helpers/state, once: it tells the port, and whether the pair gets on. A start
- * waits for nobody: what is asked before anybody serves the sockets waits in them.
+ * Every later start reads RUN/helpers/state once: it holds the port, and shows whether the pair works. No
+ * start waits for a server: queries queue in the sockets until a server reads them.
  */
 #pragma once
 
@@ -13,15 +13,15 @@
 #include <netctr/names.h>
 
 enum {
-    HELPER_ACTIVE,  /* who watches */
-    HELPER_STANDBY, /* who watches that one */
-    HELPER_SERVER,  /* and the next */
-    /* The monitor that holds the sockets before there is a helper. */
+    HELPER_ACTIVE,  /* the one that does the work */
+    HELPER_STANDBY, /* replaces it when it dies or hangs */
+    HELPER_SERVER,  /* the first name server; the others follow */
+    /* The monitor that has the sockets while there is no helper. */
     HELPER_HOLDER = HELPER_SERVER + NAME_SERVERS,
     HELPER_PROCESSES
 };
 
-/* What a helper is given, as the descriptors 3, 4, … */
+/* The descriptors that a helper inherits, from 3 on. */
 enum {
     HELPER_FD_STATE,
     HELPER_FD_UDP4,
@@ -32,12 +32,12 @@ enum {
 };
 
 enum {
-    BEAT_MS = 250,   /* between two signs of life, and two looks at the other's */
-    STALE_MS = 1500, /* without one, somebody else takes over */
+    BEAT_MS = 250,   /* between two heartbeats, and two checks of the other's */
+    STALE_MS = 1500, /* a pair without a heartbeat for so long is replaced */
 };
 
-/* RUN/helpers/state. The helpers have it in their memory; the others read it. A new pair makes a new file, by which
- * the one before, if it comes to life again, sees that it is over. */
+/* RUN/helpers/state. The helpers map it, all other processes read it. Each new pair writes a new file: an
+ * older pair that resumes (SIGCONT) sees a different inode and exits. */
 struct helpers_state {
     uint32_t magic, version;
     struct helper_process {
@@ -45,20 +45,20 @@ struct helpers_state {
         uint32_t schema; /* NETCTR_SCHEMA; 0 in what netctr 0.1.0 writes */
         uint64_t start;
     } process[HELPER_PROCESSES];
-    uint64_t beat[2]; /* CLOCK_MONOTONIC in ms, of the pair */
-    /* The holder's descriptors, sockets and shared memory; those of a helper have fixed numbers. */
+    uint64_t beat[2]; /* CLOCK_MONOTONIC in ms, of the active helper and the standby */
+    /* Sockets and shared memory as descriptors of HELPER_HOLDER; a helper has them at fixed numbers. */
     int32_t held[5];
-    uint32_t ending;   /* nobody is left to be looked after */
-    uint16_t port;     /* of the name server, as it was even when there is none */
-    char instance[22]; /* of which network namespace the sockets are */
+    uint32_t ending;   /* no container lives; the helper is about to exit */
+    uint16_t port;     /* of the name server, also after it has ended */
+    char instance[22]; /* the instance that the sockets belong to */
 };
 
-/* What a monitor has for a helper that is yet to come. */
+/* What a monitor keeps for a helper that it may have to start. */
 struct helpers_seed {
     struct name_sockets sockets;
     int shared;
-    uint16_t port; /* of whoever tells names, be it we or they */
-    bool late;     /* there is no helper, or none that gets on */
+    uint16_t port; /* of the name server, or of our sockets while there is none */
+    bool late;     /* no helper works */
 };
 #define HELPERS_SEED_INIT                          \
     {                                              \
@@ -66,36 +66,40 @@ struct helpers_seed {
     }
 void helpers_seed_clear(struct helpers_seed *s);
 
-/* By which they are told from strangers that have got a pid of theirs. */
+/* Process titles: they distinguish a helper from an unrelated process that got its pid. */
 #define HELPER_TITLE "netctr helper"
 #define SERVER_TITLE "netctr names"
-/** A pidfd of one of the pair or a server; negative when it lives no more, or is somebody else. */
+/** A pidfd of a helper or name server; -ESRCH if it has ended or if the pid belongs to an unrelated process.
+ *  Caller closes. */
 int helper_process_open(const struct helper_process *p);
 
-/** Do they get on? *@out (may be NULL) is what is written down; its port is 0 when nothing is. */
+/** Does the pair work? *@out (may be NULL) is what RUN/helpers/state says; its port is 0 when there is no
+ *  such file. */
 bool helpers_work(const struct engine *engine, struct helpers_state *out);
-/** Is it still what RUN says? For helpers. */
+/** Is @state_fd still the file RUN/helpers/state? A helper for which it is not has been replaced. */
 bool helpers_is_current(const struct store *s, int state_fd);
-/** Sees to it that somebody has the sockets: a helper, or we. Does not wait for anything but the store's lock. */
+/** Makes sure that a process has the DNS sockets: a helper, or @seed of this process. Waits for nothing but
+ *  the store's lock. */
 int helpers_prepare(struct engine *engine, struct helpers_seed *seed, struct err *e);
-/** Starts them if nobody was faster; what is there and does not get on is killed. */
+/** Starts the helpers unless another process has done so; kills those that exist and do not work.
+ *  -EWOULDBLOCK if the store's lock is taken. */
 int helpers_start(struct engine *engine, struct helpers_seed *seed, struct err *e);
-/** Are we to give up that port for @list? Then the server moves to another. 1: it did. */
+/** If @list publishes the name server's port, moves the name server to another one. 1: it moved, 0: no need. */
 int helpers_make_room(struct engine *engine, const struct port_mappings *list, struct err *e);
-/** At their end: a log that says nothing goes. */
+/** At the helper's exit: removes its log if that is empty. */
 void helpers_tidy(const struct store *s);
-/** Do they work, will helpers_release() see to what is left of them, or does a container live that needs them? Also
- *  true when that cannot be told. */
+/** Is anything of the helpers running or to be cleaned up by helpers_release(), or does a container live that
+ *  needs them? Also true when that is unknown. */
 bool helpers_needed(struct engine *engine);
-/** Starts them if containers live and they do not work. */
+/** Starts the helpers if containers live and no pair works. */
 int helpers_revive(struct engine *engine, struct err *e);
-/** store_lock(), but a helper that somebody has stopped or frozen while it held the lock is ended, or everybody would
- *  wait for it. */
+/** Like store_lock(), but kills a helper that was stopped or frozen while it held the lock: otherwise every
+ *  command would wait for it. Returns the lock's descriptor, which the caller closes. */
 int helpers_store_lock(struct engine *engine, struct err *e);
-/** Ends what is left of them when no container lives, and they do not do so by themselves. The store must be
- *  locked. */
+/** Ends what is left of the helpers when no container lives and they did not exit by themselves. The caller
+ *  holds the store's lock. */
 int helpers_release(struct engine *engine, struct err *e);
-/** The port on which names are told; 0: none yet. */
+/** The name server's port; 0: none yet. */
 uint16_t helpers_port(const struct engine *engine);
-/** Tells the server who answers the host. */
+/** Writes the host's current resolvers to RUN/dns/upstream. */
 void helpers_tell_upstream(int names);

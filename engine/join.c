@@ -1,4 +1,4 @@
-/* `--network container:NAME` and `ns:PATH`: the network namespace of another container, or of somebody else. */
+/* `--network container:NAME` and `ns:PATH`: joining an existing network namespace. */
 #include "monitor.h"
 
 #include <errno.h>
@@ -6,8 +6,9 @@
 #include <string.h>
 #include <sys/vfs.h>
 
-/* No link is followed that has come into the path since `run` resolved it, or it might lead to the host's
- * namespace. In /proc, the last part is a link of the kernel's: /proc/PID/ns/net, /proc/PID/fd/N. */
+/* The path was resolved by `run`. A component that has become a symbolic link since is not followed, as it
+ * might lead to the host's namespace. In /proc, the last component is a magic link: /proc/PID/ns/net,
+ * /proc/PID/fd/N. */
 static int open_namespace(const char *path, struct err *e)
 {
     const char *slash = strrchr(path, '/');
@@ -22,15 +23,14 @@ static int open_namespace(const char *path, struct err *e)
             fd = -errno;
     }
     if (fd == -ELOOP)
-        return err_say(
-            e, fd,
-            "network namespace `%s`: it has become a symbolic link, or a directory above "
-            "it has",
-            path);
+        return err_say(e, fd,
+                       "network namespace `%s`: this path, or a directory in it, has become a "
+                       "symbolic link",
+                       path);
     return fd < 0 ? err_set(e, fd, "open network namespace `%s`", path) : fd;
 }
 
-/* By a path that means another process by now, for example. */
+/* For example if the pid in the path has been reused. */
 static bool is_own_namespace(int netns)
 {
     struct stat given, own;
@@ -40,11 +40,11 @@ static bool is_own_namespace(int netns)
 
 static int refuse_own_namespace(const char *path, struct err *e)
 {
-    err_say(e, -EINVAL, "network namespace `%s` is the host's own", path);
-    return err_hint(e, "`--network host` says so");
+    err_say(e, -EINVAL, "network namespace `%s` is the host's", path);
+    return err_hint(e, "use `--network host`");
 }
 
-/* One that tries again says the same each time: not how long ago that was. */
+/* A monitor that retries needs the same text each time, hence without how long ago the owner ended. */
 static int owner_is_not_running(const struct monitor *m, const struct record *owner, struct err *e)
 {
     const char *name = owner->spec.name;
@@ -55,7 +55,7 @@ static int owner_is_not_running(const struct monitor *m, const struct record *ow
                                           : -ESRCH;
 }
 
-/* The namespace of another container or of somebody else, for as long as we hold it. */
+/* Opens the namespace to join as m->netns, which keeps it alive. */
 int join_network(struct monitor *m, struct err *e)
 {
     const char *rest;
@@ -80,7 +80,7 @@ int join_network(struct monitor *m, struct err *e)
         return err_say(e, -EINVAL, "container `%s` has no network of its own", rest);
     code = m->netns = netns_of_process(r.pid, r.pid_start);
     if (code < 0 && code != -ESRCH && code != -ENOENT)
-        return err_set(e, code, "look at the network of container `%s`", rest);
+        return err_set(e, code, "open the network namespace of container `%s`", rest);
     if (code < 0)
         return err_say(e, -ESRCH, "container `%s` has ended", rest);
     return 0;

@@ -1,7 +1,7 @@
-/* Who is alive is told by RUN/containers: a directory for each. It is read when it has changed, and of what is in
- * it only what is new; so a start has nobody to tell, and a thousand containers at rest cost one system
- * call a look. A monitor that has cleaned up takes its directory along; one whose pidfd tells its end
- * while the directory is there has been killed.
+/* RUN/containers has a directory for each living container. It is read only when its time has changed, and
+ * only new entries are examined: so a start need not notify the helper, and a thousand containers at rest
+ * cost one system call a look. A monitor that exits by itself removes its directory; one whose pidfd reports
+ * its end while the directory still exists has been killed.
  */
 #include "monitors_seen.h"
 
@@ -11,13 +11,13 @@
 #include <sys/resource.h>
 #include <time.h>
 
-/* A directory that changed twice within the granularity of its time looks the same. */
+/* Two changes within the granularity of the directory's time look the same. */
 enum { YOUNG_MS = 50, BEGIN_MS = 1000, BUCKETS = 1024, SPARE_FDS = 32 };
 
 struct watched_monitor {
     struct monitors *all;
-    ino_t directory; /* a name may be another container's by now */
-    int pidfd;       /* -1: looked for at each look */
+    ino_t directory; /* the inode, because a name may be reused */
+    int pidfd;       /* -1: searched for at each look */
     bool seen, dead, told;
     struct watched_monitor *next;
 };
@@ -29,7 +29,7 @@ struct monitors {
     void *arg;
     struct watched_monitor *bucket[BUCKETS]; /* by directory */
     struct timespec changed;
-    bool young; /* look again, whatever its time says */
+    bool young; /* look again even if the time is the same */
 };
 
 struct monitors *monitors_new(struct store *s, struct hub *hub, void (*died)(bool fresh, void *arg),
@@ -63,9 +63,9 @@ void monitors_free(struct monitors *m)
     free(m);
 }
 
-/* ---- one of them -----------------------------------------------------------------------------*/
+/* ---- one monitor ----------------------------------------------------------------------------*/
 
-/* The look tells whether it has taken its directory along. */
+/* Whether it removed its directory is decided by the look. */
 static void ended(void *monitor)
 {
     struct watched_monitor *one = monitor;
@@ -82,7 +82,7 @@ static int64_t age_ms(const struct timespec *t)
     return (now.tv_sec - t->tv_sec) * 1000 + (now.tv_nsec - t->tv_nsec) / 1000000;
 }
 
-/* Whoever holds the lock is the monitor, whatever its records say. */
+/* The lock's holder is the monitor, even if state.json is unreadable. */
 static int find_holder(int dir)
 {
     _cleanup_close_ int lock = openat(dir, "lock", O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
@@ -90,8 +90,8 @@ static int find_holder(int dir)
     return pid > 0 ? pidfd_of(pid, proc_start_time(pid)) : -ESRCH;
 }
 
-/* A pidfd of who has it, -ESRCH of one that is dead, or another error while that cannot be told. One who has
- * not written down in a second who he is, never will. */
+/* A pidfd of the monitor of container @name; -ESRCH if it is dead; another error while that is unknown. A
+ * monitor that has not written its state.json within a second never will. */
 static int find_monitor(struct monitors *m, const char *name)
 {
     struct stat st;
@@ -105,15 +105,15 @@ static int find_monitor(struct monitors *m, const char *name)
     return pidfd_of((pid_t)json_int(j, "monitor", 0), (uint64_t)json_int(j, "monitor_start", 0));
 }
 
-/* All else that is done needs a few. */
+/* Keeps SPARE_FDS descriptors free for everything else. */
 static bool is_precious(int fd)
 {
     struct rlimit files;
     return getrlimit(RLIMIT_NOFILE, &files) == 0 && (rlim_t)fd + SPARE_FDS >= files.rlim_cur;
 }
 
-/* One that has ended and is nobody's child to be waited for has a pidfd all the same. The directory may be another
- * container's: file systems use the numbers of what was removed again. */
+/* pidfd_open() also succeeds for a zombie. The directory may be another container's: file systems reuse inode
+ * numbers. */
 static void examine(struct monitors *m, struct watched_monitor *one, const char *name)
 {
     _cleanup_close_ int fd = find_monitor(m, name);
@@ -140,7 +140,7 @@ static void find(struct monitors *m, const char *name, ino_t directory)
         examine(m, one, name);
 }
 
-/* ---- all of them -----------------------------------------------------------------------------*/
+/* ---- all monitors ---------------------------------------------------------------------------*/
 
 static bool has_changed(struct monitors *m)
 {
@@ -155,7 +155,7 @@ static bool has_changed(struct monitors *m)
     return changed;
 }
 
-/* Who has ended and is still there is told of at each look, until it has been cleaned up. */
+/* A dead monitor is reported at each look until its directory is gone. */
 static void judge(struct monitors *m)
 {
     bool dead = false, fresh = false;

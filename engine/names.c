@@ -1,5 +1,5 @@
-/* A container's names: written down when it is attached, and those of its neighbours kept up to date in its
- * /etc/hosts where no server tells them (isolated, --no-dns).
+/* A container's names: recorded for its neighbours when it is attached to a network. On networks without a
+ * name server (isolated, --no-dns), its /etc/hosts follows its neighbours' names.
  */
 #include "monitor.h"
 
@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/timerfd.h>
 
-/* ---- its own ---------------------------------------------------------------------------------*/
+/* ---- its own names --------------------------------------------------------------------------*/
 
 static void add_name(strv *names, const char *name)
 {
@@ -50,12 +50,12 @@ int attachment_unname(struct monitor *m, struct attachment *p, struct err *e)
     return r == 0 ? names_leave(names, p->network.name, m->container.spec.id, e) : r;
 }
 
-/* ---- its neighbours' -------------------------------------------------------------------------*/
+/* ---- its neighbours' names ------------------------------------------------------------------*/
 
 struct hosts_watch {
-    struct names_watch *names; /* NULL in the first moments */
+    struct names_watch *names; /* NULL until the first write */
     int timer;
-    bool told; /* that it has to look instead of hearing */
+    bool told; /* that there is no inotify has been logged */
 };
 
 static bool concerns(void *living, const char *network)
@@ -67,16 +67,15 @@ static bool concerns(void *living, const char *network)
     return false;
 }
 
-/* Changes come in storms when many containers start together. The first is written a moment later, with
- * all that has changed until then; the moment grows with the number of neighbours, so that all of them
- * together do not write more the more they are. */
+/* Changes come in bursts when many containers start together. They are collected for a moment before the file
+ * is written; the moment grows with the number of neighbours, which bounds the total work of all of them. */
 static void names_moved(void *living)
 {
     struct monitor *m = living;
     struct itimerspec now, soon = {.it_value.tv_nsec = 10000000};
     if (timerfd_gettime(m->hosts->timer, &now) == 0 &&
         (now.it_value.tv_sec || now.it_value.tv_nsec))
-        return; /* it will be written with the rest */
+        return; /* it is written with the rest */
     size_t count = 0;
     for (size_t i = 0; i < m->attachment_count; i++)
         if (!m->attachments[i].served)
@@ -85,7 +84,7 @@ static void names_moved(void *living)
     (void)timerfd_settime(m->hosts->timer, 0, &soon, NULL);
 }
 
-/* Not having inotify costs a name half a second, which nobody would understand who is not told. */
+/* Without inotify names arrive up to a second late; the log says so, once. */
 static void begin_watching(struct monitor *m)
 {
     _cleanup_err_ struct err e = ERR_INIT;
@@ -102,7 +101,7 @@ static void begin_watching(struct monitor *m)
     }
 }
 
-/* Who came before we watched is seen by this look. */
+/* Neighbours that came before the watch began are seen by this write. */
 static void write_neighbours(void *living)
 {
     struct monitor *m = living;
@@ -111,7 +110,7 @@ static void write_neighbours(void *living)
         return;
     if (!m->hosts->names)
         begin_watching(m);
-    /* What cannot be written, the program has made so. */
+    /* If the file cannot be written, the program has made it so. */
     (void)refresh_hosts(m, NULL);
 }
 
@@ -122,12 +121,13 @@ int watch_names(struct monitor *m, struct err *e)
         wanted = wanted || !m->attachments[i].served;
     if (!wanted || m->hosts)
         return 0;
-    /* The end of a watch costs the kernel a grace period, which a container of a moment should not pay. */
+    /* Closing an inotify watch costs a grace period of the kernel, which a short-lived container should not
+     * pay. */
     struct itimerspec soon = {.it_value.tv_nsec = m->container.spec.detached ? 1 : 300000000};
     m->hosts = xcalloc(1, sizeof(*m->hosts));
     m->hosts->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     if (m->hosts->timer < 0 || timerfd_settime(m->hosts->timer, 0, &soon, NULL) < 0)
-        return err_set(e, errno, "watch the names");
+        return err_set(e, errno, "watch the names of neighbours");
     return hub_add(m->hub, m->hosts->timer, write_neighbours, m, e);
 }
 

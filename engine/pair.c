@@ -1,7 +1,7 @@
-/* The helper and its standby: two processes in one memory, in which each leaves a sign of life four times a
- * second. When the active one dies, the other is told by a pidfd; when it stands still (SIGSTOP, a tracer, a frozen
- * cgroup, a lock in the kernel), it shows by the sign that does not come. Then it is killed and replaced, and
- * so is a standby that stands still. What of the two is stopped makes no difference for longer than 1.25 s.
+/* The active helper and its standby share a page, in which each writes a heartbeat four times a second. The
+ * standby learns of the active one's death by a pidfd. A process that hangs (SIGSTOP, a tracer, a frozen
+ * cgroup, blocked in the kernel) shows by a missing heartbeat; the other one kills and replaces it. A hanging
+ * process has an effect for 1.25 s at most.
  */
 #include "helper.h"
 
@@ -22,7 +22,7 @@ pid_t helper_fork(int *pidfd)
 {
     fflush(NULL);
     pid_t pid = fork();
-    if (pid == 0) /* nobody may take what it hears for ours */
+    if (pid == 0) /* a child has no pidfd of itself */
         return 0;
     *pidfd = pid < 0 ? -1 : pidfd_open(pid, 0);
     if (pid > 0 && *pidfd < 0) {
@@ -77,7 +77,7 @@ static enum helper_next stand_by(struct helper *h)
     const struct helper_process *active = &h->state->process[HELPER_ACTIVE];
     pid_t parent = getppid();
     helper_let_go(h, keep, ARRAY_LEN(keep));
-    h->monitors = NULL; /* what is left of them is memory */
+    h->monitors = NULL; /* their descriptors are closed; the memory stays */
     h->firewall_watch = NULL;
     h->timer = -1;
     proc_set_title(HELPER_TITLE ", standby");
@@ -87,7 +87,7 @@ static enum helper_next stand_by(struct helper *h)
     for (struct pollfd p = {.fd = h->other.pidfd, .events = POLLIN};;) {
         if (h->other.pidfd < 0 || poll(&p, 1, BEAT_MS) > 0)
             break;
-        /* Its pid is written down by the one that has forked us, a moment later. */
+        /* Our pid is recorded by the parent, shortly after the fork. */
         if (h->state->process[HELPER_STANDBY].pid && !pair_is_current(h, HELPER_STANDBY))
             return HELPER_IS_REPLACED;
         if (pair_beat(h, HELPER_STANDBY, HELPER_ACTIVE))
@@ -100,10 +100,10 @@ static enum helper_next stand_by(struct helper *h)
     return HELPER_GOES_ON;
 }
 
-/* ---- the beginning ---------------------------------------------------------------------------*/
+/* ---- start ----------------------------------------------------------------------------------*/
 
-/* What the helper and its children need. No execve, mount, ptrace or setns: code that an attacker ran in here would have
- * root's files and network settings, and no way to start a program or to enter a container. */
+/* System calls that the helper and its children need. No execve, mount, ptrace or setns: an attacker's code
+ * in here would have root's files and network settings, but could not start a program or enter a container. */
 static const int allowed[] = {
     SYS_read,
     SYS_write,
@@ -263,8 +263,8 @@ static const int allowed[] = {
 
 #define BIT(cap) (UINT64_C(1) << (cap))
 
-/* Firewall, links and flows; processes and files of containers, whose owners are others; and what the name servers
- * need to give up theirs. */
+/* Firewall, links and flows; processes and files of containers, which have other owners; and what the name
+ * servers need in order to drop their privileges. */
 static const uint64_t needed = BIT(CAP_NET_ADMIN) | BIT(CAP_KILL) | BIT(CAP_DAC_OVERRIDE) |
                                BIT(CAP_DAC_READ_SEARCH) | BIT(CAP_FOWNER) | BIT(CAP_SYS_CHROOT) |
                                BIT(CAP_SETPCAP);
@@ -287,8 +287,8 @@ static int take_given(struct helper *h, struct err *e)
     if (h->state_fd < 0 || fstat(h->state_fd, &st) < 0 ||
         st.st_size != (off_t)sizeof(struct helpers_state) ||
         !helpers_is_current(&h->store, h->state_fd)) {
-        err_say(e, -EINVAL, "the helper is started by netctr itself");
-        return err_hint(e, "`netctr run` does, with the first container");
+        err_say(e, -EINVAL, "`netctr helper` is not for users");
+        return err_hint(e, "netctr starts it with the first container");
     }
     void *state = mmap(NULL, sizeof(struct helpers_state), PROT_READ | PROT_WRITE, MAP_SHARED,
                        h->state_fd, 0);
@@ -299,7 +299,7 @@ static int take_given(struct helper *h, struct err *e)
     return h->shared ? names_open(h->store.run_fd, e) : e->code;
 }
 
-/* What the next pair has not adopted, nobody would end. */
+/* Kills the processes that the next pair has not adopted; nothing else would end them. */
 static void end_orphans(struct helper *h)
 {
     struct helpers_state now = {0};
@@ -314,7 +314,7 @@ static void end_orphans(struct helper *h)
     }
 }
 
-/* Whoever takes RUN over may not have known of us yet. */
+/* On failure we leave and remove our cgroup ourselves: a process that takes RUN over may not know of us yet. */
 static int begin(struct helper *h, struct err *e)
 {
     int r = h->names = take_given(h, e);
@@ -332,9 +332,9 @@ static int begin(struct helper *h, struct err *e)
 int engine_help(const char *root, const char *run_root, struct err *e)
 {
     struct helper h = {.other.pidfd = -1, .timer = -1};
-    (void)prctl(PR_SET_NAME, "netctr"); /* by which the listener knows what we change ourselves */
+    (void)prctl(PR_SET_NAME, "netctr"); /* our name: the firewall watch ignores changes by it */
     int r = store_open(root, run_root, &h.store, e);
-    proc_set_title(HELPER_TITLE); /* over the arguments */
+    proc_set_title(HELPER_TITLE); /* overwrites the arguments */
     if (r == 0)
         r = begin(&h, e);
     if (r < 0)

@@ -1,6 +1,6 @@
-/* The first container brings the helpers: its monitor holds the sockets of the name server from before the program
- * runs, and starts the helpers when it does. Whoever is over in a moment and asks nobody anything does not pay for
- * them: what runs attached waits a little, unless there is a question.
+/* The first container starts the helpers: its monitor binds the name server's sockets before the program
+ * runs, and starts the helpers afterwards. A short-lived container that sends no query starts none: an
+ * attached container waits a little, unless there is a query.
  */
 #include "monitor.h"
 
@@ -35,8 +35,8 @@ void seed_unwatch(struct monitor *m)
     helpers_seed_clear(&m->seed);
 }
 
-/* While somebody has the store's lock, it is tried again: this monitor has other duties. What fails, memory that is
- * short perhaps, may be over a moment later; what is asked meanwhile waits in the sockets. */
+/* While the store's lock is taken, this is retried by timer: the monitor has other duties. A failure, as for
+ * lack of memory, may be over soon; queries wait in the sockets meanwhile. */
 static void start(void *living)
 {
     _cleanup_err_ struct err e = ERR_INIT;
@@ -46,11 +46,11 @@ static void start(void *living)
         seed_unwatch(m);
         return;
     }
-    stop_listening(m); /* or we would hear of the question all the time */
+    stop_listening(m); /* or the query would wake us all the time */
     set_timer(m, r == -EWOULDBLOCK ? RETRY_MS : FAILED_MS);
     if (r != -EWOULDBLOCK && !m->unhelped) {
         _cleanup_free_ char *text =
-            xasprintf("no helper watches over this container yet: %s", e.text);
+            xasprintf("no helper serves this container yet: %s", e.text);
         container_note(&m->container, text);
         if (!m->container.spec.detached)
             warn("%s", text);
@@ -66,7 +66,7 @@ int seed_watch(struct monitor *m, struct err *e)
         return 0;
     m->seed_timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     if (m->seed_timer < 0)
-        return err_set(e, errno, "open a timer");
+        return err_set(e, errno, "create a timer");
     set_timer(m, m->container.spec.detached ? 1 : m->bindings ? 50 : 300);
     int r = hub_add(m->hub, m->seed_timer, start, m, e);
     for (size_t i = 0; r == 0 && i < ARRAY_LEN(sockets); i++)

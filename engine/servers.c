@@ -1,5 +1,5 @@
-/* Those who tell names, as the helper looks after them: a dead one is replaced at once, one that stands still as
- * soon as that can be told. They outlive the helper; the next one adopts them.
+/* How the helper supervises the name servers: it replaces a dead one at once, and a hanging one as soon as it
+ * notices. They outlive the helper; the next one adopts them.
  */
 #include "helper.h"
 
@@ -13,8 +13,8 @@
 
 enum { STANDS_LOOKS = 3, DIES_MS = 20 };
 
-/* One that is not written down, because the helper was killed first, would serve beside its successor, and nobody
- * would end it. */
+/* A server that was not recorded, because the helper was killed first, would run beside its successor, and
+ * nothing would end it. */
 static void wait_until_noted(const struct helper *h, unsigned self, pid_t helper)
 {
     const struct timespec moment = {.tv_nsec = 1000000};
@@ -35,11 +35,11 @@ static _Noreturn void serve(struct helper *h, unsigned self, pid_t helper)
                   h->sockets.tcp4, h->sockets.tcp6, h->shared_fd};
     helper_let_go(h, keep, ARRAY_LEN(keep));
     wait_until_noted(h, self, helper);
-    /* A mapping keeps a file open, and its lock held: that would say that the pair lives. */
+    /* A mapping keeps the file open and its lock held, which would say that the pair lives. */
     (void)munmap(h->state, sizeof(*h->state));
     proc_set_title(SERVER_TITLE);
     (void)names_serve(&s, &e);
-    warn("names: %s", e.text ? e.text : "no reason");
+    warn("names: %s", e.text ? e.text : "unknown error");
     _exit(1);
 }
 
@@ -51,7 +51,7 @@ static void start(struct helper *h, unsigned i)
     pid_t pid = helper_fork(&h->servers[i].pidfd);
     if (pid == 0)
         serve(h, i, own);
-    if (pid < 0) /* at the next look */
+    if (pid < 0) /* retried at the next look */
         return;
     pair_note(h, HELPER_SERVER + (int)i, pid);
     watch(h, i);
@@ -65,7 +65,8 @@ static void forget(struct helper *h, unsigned i)
     h->servers[i].stands = 0;
 }
 
-/* One that dies at once, and again and again, must not keep us from everything else: the next look starts it. */
+/* A server that dies right after its start is restarted by the next look only, so that a crash loop does not
+ * take all of the helper's time. */
 static void died(void *server)
 {
     struct helper *h = *(struct helper **)server;
@@ -78,7 +79,7 @@ static void died(void *server)
         }
 }
 
-/* Negative: it has just begun. */
+/* stands < 0: just started. */
 static void watch(struct helper *h, unsigned i)
 {
     h->servers[i].helper = h;
@@ -99,7 +100,7 @@ void servers_begin(struct helper *h)
     }
 }
 
-/* Is there a question that nobody has taken? */
+/* Does a query wait in a socket? */
 static bool questions_wait(const struct helper *h)
 {
     struct pollfd p[] = {{.fd = h->sockets.udp4, .events = POLLIN},
@@ -124,8 +125,8 @@ void servers_look(struct helper *h)
         h->servers[i].progress = progress;
         if (h->servers[i].stands < STANDS_LOOKS)
             continue;
-        /* Two must not be at work on the same slots. What is frozen is not dead for a while, but it never gets
-         * back to them. */
+        /* Two servers must not work on the same slots. A frozen process does not die before it is thawed, but
+         * never gets back to them. */
         (void)pidfd_signal(h->servers[i].pidfd, SIGKILL);
         (void)pidfd_wait(h->servers[i].pidfd, DIES_MS);
         forget(h, i);

@@ -18,12 +18,10 @@ const char *network_owner(const struct spec *s)
 /* -ESRCH: its program has ended meanwhile. */
 static int netns_of(const struct record *r, struct stat *out)
 {
-    _cleanup_free_ char *path = xasprintf("/proc/%d/ns/net", r->pid);
-    int code = stat(path, out) < 0 ? -errno : 0;
-    _cleanup_close_ int init = pidfd_of(r->pid, r->pid_start);
-    if (init < 0)
-        return init;
-    return code == -ENOENT ? -ESRCH : code;
+    _cleanup_close_ int fd = netns_of_process(r->pid, r->pid_start);
+    if (fd < 0)
+        return fd;
+    return fstat(fd, out) < 0 ? -errno : 0;
 }
 
 static int differs(const struct record *a, const struct record *b)

@@ -8,7 +8,7 @@
 
 enum {
     LOOK_MS = 500,
-    YOUNG_MS = 50, /* more than the granularity of the times of files */
+    YOUNG_MS = 50, /* more than the granularity of file times */
 };
 
 struct names_watch {
@@ -18,7 +18,7 @@ struct names_watch {
     void (*changed)(void *arg);
     void *arg;
     int inotify, timer; /* one of them is -1 */
-    uint64_t seen;      /* what the files looked like; 0: not the same as next time */
+    uint64_t seen;      /* a hash of the files' times and sizes; 0: differs from every later one */
 };
 
 static bool is_wanted(const struct names_watch *n, const char *network)
@@ -52,16 +52,16 @@ static int listen_to(struct names_watch *n, struct err *e)
     _cleanup_free_ char *directory = fd_path(names), *path = xasprintf("%s/" NAMES_BELL, directory);
     _cleanup_close_ int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
     if (fd < 0 || inotify_add_watch(fd, path, NAMES_RUNG | IN_ONLYDIR) < 0)
-        return err_set(e, errno, "hear of names by inotify");
+        return err_set(e, errno, "watch names by inotify");
     r = hub_add(n->hub, fd, hear, n, e);
     if (r == 0)
         n->inotify = take_fd(fd);
     return r;
 }
 
-/* ---- without it ------------------------------------------------------------------------------*/
+/* ---- polling --------------------------------------------------------------------------------*/
 
-/* Two changes so close together that the file has the same time are told apart by looking again. */
+/* Two changes within the granularity of a file's time look the same, so the caller has to look again. */
 static bool is_young(const struct stat *st)
 {
     struct timespec now;
@@ -85,7 +85,7 @@ static uint64_t look_at_files(struct names_watch *n)
         _cleanup_free_ char *text = xasprintf(
             "%s %llu %llu %lld.%09ld", entry->d_name, (unsigned long long)st.st_ino,
             (unsigned long long)st.st_size, (long long)st.st_ctim.tv_sec, st.st_ctim.tv_nsec);
-        sum += hash64(text); /* in whatever order they come */
+        sum += hash64(text); /* independent of the order */
         young = young || is_young(&st);
     }
     return young ? 0 : sum;
@@ -118,11 +118,11 @@ static int begin_looking(struct names_watch *n, struct err *e)
     const struct itimerspec t = {often, often};
     n->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     if (n->timer < 0 || timerfd_settime(n->timer, 0, &t, NULL) < 0)
-        return err_set(e, errno, "look at the names");
+        return err_set(e, errno, "poll the names");
     return hub_add(n->hub, n->timer, look, n, e);
 }
 
-/* ---- the outside -----------------------------------------------------------------------------*/
+/* ---- public ---------------------------------------------------------------------------------*/
 
 int names_watch_new(struct engine *engine, struct hub *hub,
                     bool (*concerns)(void *arg, const char *network), void (*changed)(void *arg),

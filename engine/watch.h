@@ -1,14 +1,15 @@
-/* Hearing that names of networks have changed. inotify tells; but its instances are few (fs.inotify, 128 a user),
- * and host and containers share them: whoever takes them all must not make others deaf. While there is none, the
- * files are looked at, twice a second, and each time it is tried again. */
+/* Notices that names of networks have changed. Normally by inotify; its instances are few (fs.inotify, 128 a
+ * user, shared by host and containers), and a container that takes them all must not block others. Without
+ * one, the files are polled twice a second, and inotify is tried again each time. */
 #pragma once
 
 #include "hub.h"
 #include <netctr/engine.h>
 
 struct names_watch;
-/** From now on @changed is called when the names of a network have changed that @concerns (NULL: any). 0; 1: there
- *  is no inotify yet, and @e tells why not; or -errno. */
+/** Calls @changed from runs of @hub whenever names change on a network for which @concerns returns true
+ *  (NULL: all networks). @arg is passed to both. Returns 0; 1 if it polls because there is no inotify
+ *  instance, with the reason in @e; or -errno. Caller frees *@out. */
 int names_watch_new(struct engine *engine, struct hub *hub,
                     bool (*concerns)(void *arg, const char *network), void (*changed)(void *arg),
                     void *arg, struct names_watch **out, struct err *e);

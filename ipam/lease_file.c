@@ -5,12 +5,11 @@
  *     10.88.0.3,fd4c::3  db   02:42:0a:58:00:03  2026-11-23T14:05:07Z  81be66a0c410
  *     10.88.0.4,fd4c::4  job  02:42:0a:58:00:04  2026-11-23T14:05:09Z  resting-until=3722517
  *
- * It lives in a tmpfs and names the boot: should it survive one all the same, it is empty again
- * (addresses leaked by a reboot are the field's oldest IPAM bug). The lock is a file of its own,
- * because the lease file is replaced by rename. A line that cannot be read, or a sum over all that does
- * not match, is an error, not a free address: handing out an address twice is worse than handing out
- * none. So is a file that is not there: also the first one of a network is made by somebody who knows all
- * that live (lease_restore()).
+ * The file is on a tmpfs and names the boot: if it survives a reboot all the same, it counts as empty
+ * (addresses leaked by reboots are the oldest IPAM bug of all). The lock is a separate file, because the
+ * lease file is replaced by rename. A line that cannot be parsed, or a wrong checksum, is an error and
+ * not a free address: allocating an address twice is worse than allocating none. So is a missing file:
+ * even a network's first one is written by a caller that knows all endpoints (lease_restore()).
  */
 #include "lease_file.h"
 
@@ -20,10 +19,10 @@
 #include <sys/file.h>
 #include <time.h>
 
-/* An address that was released rests: for as long as the kernel takes to remove the veth of a
- * container that has ended (10-60 ms, more when it is busy), the address is still on the bridge. Its
- * line stays, with "resting-until=MS" (CLOCK_BOOTTIME) in the owner's place. */
-#define REST_MS 500
+/* A released address cools down: the kernel takes 10-60 ms, or more when it is busy, to remove the
+ * veth of an ended container, and as long the address is still in the bridge's tables. Meanwhile
+ * the line has "resting-until=MS" (CLOCK_BOOTTIME) in place of the owner. */
+#define COOLING_MS 500
 #define RESTING "resting-until="
 
 void lease_clear(struct lease *l)
@@ -33,12 +32,12 @@ void lease_clear(struct lease *l)
     *l = (struct lease){0};
 }
 
-void book_clear(struct book *b)
+void lease_file_clear(struct lease_file *f)
 {
-    for (size_t i = 0; i < b->count; i++)
-        lease_clear(&b->leases[i]);
-    free(b->leases);
-    *b = (struct book){0};
+    for (size_t i = 0; i < f->count; i++)
+        lease_clear(&f->leases[i]);
+    free(f->leases);
+    *f = (struct lease_file){0};
 }
 struct lease lease_copy(const struct lease *l)
 {
@@ -48,7 +47,7 @@ struct lease lease_copy(const struct lease *l)
     return copy;
 }
 
-bool lease_rests(const struct lease *l)
+bool lease_is_cooling(const struct lease *l)
 {
     return skip_prefix(l->owner, RESTING) != NULL;
 }
@@ -60,14 +59,15 @@ static int64_t milliseconds(void)
     return t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* Nobody writes more than REST_MS ahead: what says so is wrong, and must not keep an address for ever. */
-static bool has_rested(const struct lease *l)
+/* No release writes more than COOLING_MS ahead. A later time is wrong and must not block the
+ * address. */
+static bool is_cooled(const struct lease *l)
 {
     int64_t until = strtoll(l->owner + strlen(RESTING), NULL, 10), now = milliseconds();
-    return until <= now || until > now + REST_MS;
+    return until <= now || until > now + COOLING_MS;
 }
 
-/* A clock that is wrong must not make a line that nobody can read: years have four digits. */
+/* Years have four digits, so that even with a wrong clock the line can be parsed. */
 static char *time_text(int64_t when)
 {
     const int64_t last = 253402300799; /* 9999-12-31T23:59:59Z */
@@ -86,7 +86,7 @@ static bool valid_owner(const char *owner)
     return until ? parse_u64(until, 0, INT64_MAX, &ms) == 0 : valid_name(owner);
 }
 
-/* IPv4, IPv6, or both with a comma between them. */
+/* IPv4, IPv6, or both separated by a comma. */
 static int parse_addresses(const char *text, struct lease *out)
 {
     const char *comma = strchr(text, ',');
@@ -103,7 +103,7 @@ static int parse_addresses(const char *text, struct lease *out)
     return 0;
 }
 
-/* One line: five words. */
+/* One line has five words. */
 static int parse_line(const char *line, struct lease *out)
 {
     _cleanup_free_ char *address = NULL, *container = NULL, *mac = NULL, *since = NULL,
@@ -124,20 +124,20 @@ static int parse_line(const char *line, struct lease *out)
     return 0;
 }
 
-/* An address with one digit changed is an address as well: only a sum tells. */
+/* An address with one digit changed is still an address: only a checksum detects it. */
 static char *sum_of(const char *boot, const char *last, const char *lines)
 {
     _cleanup_free_ char *all = xasprintf("%s %s\n%s", boot, last, lines);
     return xasprintf("%016" PRIx64, hash64(all));
 }
 
-/* The first line; @rest is what comes after it. Returns 1, or 0 when the file is another boot's: then it
- * counts as empty. */
+/* Parses the first line; @rest is everything after it. Returns 1, or 0 if the file is from another
+ * boot and so counts as empty. -EBADMSG. */
 static int parse_header(const char *line, const char *rest, const char *now, struct ip *last)
 {
     _cleanup_free_ char *boot = NULL, *address = NULL, *sum = NULL;
     int used = 0;
-    /* An empty last= is nothing that sscanf could read. */
+    /* sscanf cannot read an empty value for last= */
     int words = sscanf(line, "# netctr leases 1 boot=%ms last=%n", &boot, &used);
     if (words < 1 || !used || strlen(boot) != strlen(now))
         return -EBADMSG;
@@ -154,12 +154,12 @@ static int parse_header(const char *line, const char *rest, const char *now, str
 
 static int damaged(const char *network, size_t line, struct err *e)
 {
-    err_say(e, -EBADMSG, "the lease file of network `%s` is damaged in line %zu", network, line);
+    err_say(e, -EBADMSG, "the lease file of network `%s` is damaged at line %zu", network, line);
     err_hint(e, "`netctr network reload` rebuilds it from the running containers");
     return -EBADMSG;
 }
 
-int book_read(int dirfd, const char *network, struct book *out, struct err *e)
+int lease_file_read(int dirfd, const char *network, struct lease_file *out, struct err *e)
 {
     _cleanup_free_ char *text = NULL, *now = NULL;
     size_t size;
@@ -178,7 +178,7 @@ int book_read(int dirfd, const char *network, struct book *out, struct err *e)
     if (r <= 0)
         return r < 0 ? damaged(network, 1, e) : 1;
     size_t total = strv_len(lines);
-    /* What stands behind a NUL byte, or was cut off with the last newline, is not seen below. */
+    /* A NUL byte or a missing final newline would hide what follows. */
     if (strlen(text) != size || *lines[total - 1])
         return damaged(network, total, e);
     out->leases = xcalloc(total, sizeof(*out->leases));
@@ -188,7 +188,7 @@ int book_read(int dirfd, const char *network, struct book *out, struct err *e)
         struct lease *l = &out->leases[out->count];
         if (parse_line(lines[i], l) < 0)
             return damaged(network, i + 1, e);
-        if (lease_rests(l) && has_rested(l))
+        if (lease_is_cooling(l) && is_cooled(l))
             lease_clear(l);
         else
             out->count++;
@@ -196,24 +196,24 @@ int book_read(int dirfd, const char *network, struct book *out, struct err *e)
     return 1;
 }
 
-int book_write(int dirfd, const char *network, const struct book *b, struct err *e)
+int lease_file_write(int dirfd, const char *network, const struct lease_file *f, struct err *e)
 {
-    _cleanup_free_ char *lines = NULL, *boot = NULL, *last = ip_text(&b->last);
+    _cleanup_free_ char *lines = NULL, *boot = NULL, *last = ip_text(&f->last);
     size_t size = 0;
     int r = boot_id(&boot, e);
     if (r < 0)
         return r;
-    FILE *f = open_memstream(&lines, &size);
-    if (!f)
+    FILE *stream = open_memstream(&lines, &size);
+    if (!stream)
         return err_set(e, errno, "write the leases of network `%s`", network);
-    for (size_t i = 0; i < b->count; i++) {
-        const struct lease *l = &b->leases[i];
+    for (size_t i = 0; i < f->count; i++) {
+        const struct lease *l = &f->leases[i];
         _cleanup_free_ char *a4 = ip_text(&l->address4), *a6 = ip_text(&l->address6),
                             *m = mac_text(l->mac), *t = time_text(l->since);
-        fprintf(f, "%s%s%s  %s  %s  %s  %s\n", a4, *a4 && *a6 ? "," : "", a6, l->container, m, t,
-                l->owner);
+        fprintf(stream, "%s%s%s  %s  %s  %s  %s\n", a4, *a4 && *a6 ? "," : "", a6, l->container, m,
+                t, l->owner);
     }
-    fclose(f);
+    fclose(stream);
     _cleanup_free_ char *sum = sum_of(boot, last, lines),
                         *text = xasprintf("# netctr leases 1 boot=%s last=%s sum=%s\n%s", boot,
                                           last, sum, lines);
@@ -221,9 +221,9 @@ int book_write(int dirfd, const char *network, const struct book *b, struct err 
     return r < 0 ? err_set(e, r, "write the leases of network `%s`", network) : 0;
 }
 
-int book_lock(int dirfd, const char *network, int operation, struct err *e)
+int lease_file_lock(int dirfd, const char *network, int operation, struct err *e)
 {
-    /* names begin with a letter or a digit: this is no other network's file */
+    /* names start with a letter or digit, so this cannot be another network's file */
     _cleanup_free_ char *lock = xasprintf(".%s.lock", network);
     int fd = lock_file_at(dirfd, lock, operation);
     if (fd >= 0)
@@ -232,8 +232,8 @@ int book_lock(int dirfd, const char *network, int operation, struct err *e)
     return lock_failed(fd, dirfd, lock, what, e);
 }
 
-void lease_lay_to_rest(struct lease *l)
+void lease_start_cooling(struct lease *l)
 {
     free(l->owner);
-    l->owner = xasprintf(RESTING "%" PRId64, milliseconds() + REST_MS);
+    l->owner = xasprintf(RESTING "%" PRId64, milliseconds() + COOLING_MS);
 }

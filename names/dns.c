@@ -1,6 +1,5 @@
-/* A question is header, name, type, class and perhaps an OPT record. The answer repeats the question's bytes,
- * and its records refer to the name there.
- */
+/* A question consists of a header, name, type, class, and perhaps an OPT record. The answer repeats
+ * the bytes of the question, and its records point to the name in it. */
 #include "names/dns.h"
 
 #include <ctype.h>
@@ -53,7 +52,8 @@ static bool is_plain(uint8_t c)
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
 }
 
-/* Returns where the name at @at ends, or 0. A question's name has nothing that a pointer could point to. */
+/* Returns the offset behind the name at @at, or 0. Compression pointers are invalid here: nothing
+ * precedes the name. */
 static size_t parse_name(const uint8_t *data, size_t size, size_t at, struct dns_question *q)
 {
     size_t begin = at, length = 0;
@@ -80,7 +80,8 @@ static size_t parse_name(const uint8_t *data, size_t size, size_t at, struct dns
     return at;
 }
 
-/* Returns where the owner of a record ends, or 0: it may be, or end with, a pointer, which is not followed. */
+/* Returns the offset behind the owner name of a record, or 0. It may be or end with a pointer,
+ * which is not followed. */
 static size_t skip_owner(const uint8_t *data, size_t size, size_t at)
 {
     for (size_t begin = at; at < size && at - begin < DNS_NAME;) {
@@ -96,7 +97,7 @@ static size_t skip_owner(const uint8_t *data, size_t size, size_t at)
     return 0;
 }
 
-/* What is behind the question: of interest is one OPT record. */
+/* Parses what follows the question. Only one OPT record matters. */
 static int parse_additional(const uint8_t *data, size_t size, size_t at, unsigned count,
                             struct dns_question *q)
 {
@@ -154,7 +155,7 @@ size_t dns_limit(const struct dns_question *q, bool tcp)
 
 /* ---- answers ---------------------------------------------------------------------------------*/
 
-/* The name as it is on the wire; its size, or 0 if it is none. */
+/* Writes the name in wire format. Returns its size, or 0 if it is not a name. */
 static size_t name_to_wire(const char *name, uint8_t *out)
 {
     size_t size = 0;
@@ -171,7 +172,7 @@ static size_t name_to_wire(const char *name, uint8_t *out)
     return size;
 }
 
-/* Returns where it ends; NULL: there is no room. */
+/* Returns the end of the record, or NULL if there is no room. */
 static uint8_t *put_record(uint8_t *p, const uint8_t *end, const struct dns_record *record)
 {
     uint8_t name[DNS_NAME];
@@ -183,14 +184,14 @@ static uint8_t *put_record(uint8_t *p, const uint8_t *end, const struct dns_reco
         size = name_to_wire(record->name, name);
         type = DNS_PTR;
     }
-    if (size == 0) /* a name that cannot be told is left out */
+    if (size == 0) /* a name that does not fit the wire format is left out */
         return p;
     if ((size_t)(end - p) < 12 + size)
         return NULL;
     p = put16(p, POINTER_TO_NAME);
     p = put16(p, type);
     p = put16(p, DNS_IN);
-    p = put16(put16(p, 0), 0); /* it may be another the next moment */
+    p = put16(put16(p, 0), 0); /* TTL 0: it may change at any moment */
     p = put16(p, (unsigned)size);
     memcpy(p, data, size);
     return p + size;
@@ -240,7 +241,8 @@ size_t dns_answer(const struct dns_question *q, unsigned code, const struct dns_
     return (size_t)(p - out);
 }
 
-/* One that could not make sense of the question may leave it out, and that is all that it may say then. */
+/* A server that did not understand the question may leave it out of its answer, which then only
+ * holds an error code. */
 bool dns_answers(const uint8_t *data, size_t size, uint16_t id, const struct dns_question *q)
 {
     if (size < DNS_HEADER || get16(data) != id || !(get16(data + 2) & QR))

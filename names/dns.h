@@ -1,15 +1,14 @@
-/* DNS on the wire (RFC 1035, 6891): questions are taken apart and answers put together, in buffers. No input
- * or output, no memory of its own.
- */
+/* DNS on the wire (RFC 1035, RFC 6891): parses questions and builds answers in buffers. No I/O, no
+ * allocation. */
 #pragma once
 
 #include <netctr/netns.h>
 
 #define DNS_HEADER 12
-#define DNS_NAME 255      /**< bytes of a name on the wire */
-#define DNS_QUESTION 1280 /**< a longer question is none */
-#define DNS_PLAIN 512     /**< bytes of an answer to whoever does not say more */
-#define DNS_SAFE 1232     /**< as many as get through everywhere without fragments */
+#define DNS_NAME 255      /**< bytes of a name in wire format */
+#define DNS_QUESTION 1280 /**< longer questions are invalid */
+#define DNS_PLAIN 512     /**< bytes of a UDP answer without EDNS */
+#define DNS_SAFE 1232     /**< largest UDP answer that passes everywhere without fragmentation */
 
 enum dns_type {
     DNS_A = 1,
@@ -27,40 +26,41 @@ enum dns_code {
     DNS_NXDOMAIN,
     DNS_NOTIMP,
     DNS_REFUSED,
-    DNS_BADVERS = 16, /**< more than the header holds: the rest is in the OPT record */
+    DNS_BADVERS = 16, /**< too large for the header: the upper bits are in the OPT record */
 };
 
 struct dns_question {
     uint16_t id, flags;      /**< as in the header */
-    const uint8_t *question; /**< name, type and class as they came; NULL: not understood */
+    const uint8_t *question; /**< name, type and class as received; NULL: not understood */
     size_t question_size;
     uint16_t type, class;
-    bool edns;               /**< there was an OPT record, which says: */
-    uint16_t payload;        /**< how long an answer may be */
-    bool plain;              /**< the name is made of what names of containers are made of: */
-    char name[DNS_NAME + 1]; /**< in small letters, with dots between its labels */
+    bool edns;               /**< there was an OPT record with: */
+    uint16_t payload;        /**< the largest answer accepted */
+    bool plain;              /**< the name has only characters of container names; if so, */
+    char name[DNS_NAME + 1]; /**< in lower case, labels joined by dots */
 };
 
-/** Takes @data apart. 0; or the code that it is to be answered with; or -EBADMSG: not even that. */
+/** Parses @data. Returns 0, or the error code to answer with, or -EBADMSG if no answer is
+ *  possible. */
 int dns_parse(const uint8_t *data, size_t size, struct dns_question *q);
 
-/** How long an answer may be. */
+/** The largest answer allowed, in bytes. */
 size_t dns_limit(const struct dns_question *q, bool tcp);
 
 struct dns_record {
-    struct ip address; /**< A or AAAA; or, with family 0: */
+    struct ip address; /**< A or AAAA; family 0: */
     const char *name;  /**< PTR */
 };
-/** The answer in @out, which has room for @limit bytes, at least DNS_PLAIN. With fewer records than @count,
- *  and marked as cut off, if not all have room. Returns its size. */
+/** Writes the answer to @out, which holds @limit bytes, at least DNS_PLAIN. If not all @count
+ *  records fit, the answer has fewer and the TC flag. Returns its size. */
 size_t dns_answer(const struct dns_question *q, unsigned code, const struct dns_record *records,
                   size_t count, uint8_t *out, size_t limit);
 
-/** Is this the answer to the question @q with this id? */
+/** Does the message answer question @q with this id? */
 bool dns_answers(const uint8_t *data, size_t size, uint16_t id, const struct dns_question *q);
-unsigned dns_code_of(const uint8_t *data);   /**< of an answer */
+unsigned dns_code_of(const uint8_t *data);   /**< the answer's error code */
 void dns_set_id(uint8_t *data, uint16_t id); /**< of a question or an answer */
 uint16_t dns_id(const uint8_t *data);
 
-/** The address that a name under in-addr.arpa or ip6.arpa, in small letters, stands for. */
+/** Parses a lower-case name below in-addr.arpa or ip6.arpa. False if it is not an address. */
 bool dns_reverse(const char *name, struct ip *out);

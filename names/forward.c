@@ -1,7 +1,7 @@
-/* Questions that are passed on. Each try has a socket of its own, connected to one server: the kernel lets in
- * nothing else, and chooses a port that nobody can guess; the id is random as well. A server that has not
- * answered within a second is not given up: the next one is asked too, and the first answer counts.
- */
+/* Forwards questions to other servers. Each attempt has its own socket, connected to one server:
+ * the kernel accepts no other sender and chooses an unpredictable port; the id is random too. A
+ * server that has not answered within a second stays in the race, but the next one is asked as
+ * well, and the first answer wins. */
 #include "names/server.h"
 
 #include <errno.h>
@@ -16,10 +16,10 @@ struct attempt {
     struct watch watch;
     struct forward *forward;
     uint16_t id;
-    size_t sent;     /* TCP: of the question with its length */
-    uint8_t head[2]; /* TCP: the answer's length */
+    size_t sent;     /* TCP: bytes sent of length and question */
+    uint8_t head[2]; /* TCP: length of the answer */
     uint8_t *answer;
-    size_t received; /* TCP: of both */
+    size_t received; /* TCP: bytes received of length and answer */
 };
 
 struct forward {
@@ -28,14 +28,14 @@ struct forward {
     struct ip servers[LOOKUP_SERVERS];
     size_t server_count;
     unsigned tried;
-    int64_t next, end; /* when the next is asked, when it is given up */
+    int64_t next, end; /* when to ask the next server, when to give up */
     struct dns_question question;
-    uint16_t id; /* the asker's */
+    uint16_t id; /* id of the client's question */
     bool tcp, ended;
     forward_done done;
     void *arg;
     size_t size;
-    uint8_t framed[]; /* the question behind its length */
+    uint8_t framed[]; /* the question, preceded by its length */
 };
 
 static void attempt_end(struct attempt *a)
@@ -85,7 +85,7 @@ static void finish(struct server *s, struct forward *f, uint8_t *answer, size_t 
     f->done(s, f->arg, answer, size);
 }
 
-/* ---- trying ----------------------------------------------------------------------------------*/
+/* ---- attempts ---------------------------------------------------------------------------------*/
 
 static int connect_to(const struct ip *server, bool tcp)
 {
@@ -106,7 +106,7 @@ static int connect_to(const struct ip *server, bool tcp)
     return take_fd(fd);
 }
 
-/* More of the question, once the connection is there. */
+/* Sends the rest of the question once the connection is established. */
 static int send_framed(struct attempt *a)
 {
     struct forward *f = a->forward;
@@ -133,8 +133,8 @@ static int begin(struct server *s, struct attempt *a, const struct ip *server)
     return server_watch(s, &a->watch, f->tcp ? EPOLLOUT : EPOLLIN);
 }
 
-/* Whoever is slow is not to begin anew: by UDP he is asked the same again, in case it was lost, and his answer to
- * either counts; a connection takes care of itself. */
+/* A slow server should not have to start again. Over UDP, the same question is repeated in case it
+ * was lost, and an answer to either counts; TCP retransmits by itself. */
 static int ask_again(struct attempt *a)
 {
     struct forward *f = a->forward;
@@ -144,7 +144,8 @@ static int ask_again(struct attempt *a)
     return send(a->watch.fd, f->framed + 2, f->size, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-/* Asks the next server; if that cannot be asked, the one after it. When all have been, it is time to wait. */
+/* Asks the next server; if that fails, the one after it. When all have been asked, waits for
+ * answers. */
 static void try_next(struct server *s, struct forward *f)
 {
     int r;
@@ -175,7 +176,7 @@ static void failed(struct server *s, struct attempt *a)
         try_next(s, a->forward);
 }
 
-/* A server that will not or cannot answer leaves it to the others, if there are any. */
+/* A server that refuses or fails leaves the answer to the other servers, if there are any. */
 static void take_answer(struct server *s, struct attempt *a, uint8_t *data, size_t size)
 {
     struct forward *f = a->forward;
@@ -188,7 +189,7 @@ static void take_answer(struct server *s, struct attempt *a, uint8_t *data, size
             return;
         }
     }
-    if (data != s->buffer) { /* it goes with the attempt */
+    if (data != s->buffer) { /* freed with the attempt */
         memcpy(s->buffer, data, size);
         data = s->buffer;
     }
@@ -212,7 +213,7 @@ static void read_datagrams(struct server *s, struct attempt *a)
     }
 }
 
-/* 1: the answer is whole; 0: not yet; -errno. */
+/* 1: the answer is complete; 0: not yet; -errno. */
 static int read_stream(struct attempt *a)
 {
     for (;;) {
@@ -257,10 +258,10 @@ static void on_ready(struct server *s, struct watch *w, uint32_t events)
         read_datagrams(s, a);
 }
 
-/* ---- from outside ----------------------------------------------------------------------------*/
+/* ---- interface --------------------------------------------------------------------------------*/
 
 struct forward *forward_start(struct server *s, const uint8_t *data, size_t size, bool tcp,
-                              const struct finding *finding, forward_done done, void *arg)
+                              const struct lookup_result *finding, forward_done done, void *arg)
 {
     struct forward *f = xcalloc(1, sizeof(*f) + 2 + size);
     f->framed[0] = (uint8_t)(size >> 8);
@@ -293,7 +294,7 @@ int64_t forward_clock(struct server *s)
     for (struct forward *f = s->forwards, *after; f; f = after) {
         after = f->after;
         if (f->end <= s->now) {
-            finish(s, f, NULL, 0); /* ends no other */
+            finish(s, f, NULL, 0); /* this ends no other forward */
             continue;
         }
         if (f->next <= s->now)

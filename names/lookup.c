@@ -1,6 +1,6 @@
-/* address/ASKER tells who asks; container/ID/ on which networks he is; network/NETWORK/NAME/ who is called so
- * there. What cannot be read is not there: its writer is at work, and the moment before or after is as good.
- */
+/* address/ASKER tells who asks; container/ID/ its networks; network/NETWORK/NAME/ who has that
+ * name. What cannot be read is treated as missing: its writer is at work, and the state just before
+ * or after is as good. */
 #include "names/lookup.h"
 
 #include "names/record.h"
@@ -9,19 +9,20 @@
 #include <string.h>
 #include <sys/random.h>
 
-#define FILE_MAX (1 << 20) /* as much as an entry may have */
+#define FILE_MAX (1 << 20) /* as large as an entry may be */
 
-void finding_clear(struct finding *f)
+void lookup_result_clear(struct lookup_result *f)
 {
     free(f->records);
     free(f->name);
-    *f = (struct finding){0};
+    *f = (struct lookup_result){0};
 }
 
 /* ---- reading ---------------------------------------------------------------------------------*/
 
-/* Adds what valid_name() there is in the directory. 0, also if there is no such directory; -errno. */
-static int list(int dir, const char *path, strv *out)
+/* Appends the entries of the directory that are valid names. 0, also if the directory is missing;
+ * -errno. */
+static int list(int dir, const char *path, struct strings *out)
 {
     char buffer[4096] __attribute__((aligned(8)));
     _cleanup_close_ int fd = openat(dir, path, LOOKUP_OPEN_DIRECTORY);
@@ -34,7 +35,7 @@ static int list(int dir, const char *path, strv *out)
         for (ssize_t at = 0; at < n;) {
             const struct dirent64 *entry = (const struct dirent64 *)(buffer + at);
             if (valid_name(entry->d_name))
-                strv_add(out, entry->d_name);
+                strings_add(out, entry->d_name);
             at += entry->d_reclen;
         }
     }
@@ -58,7 +59,8 @@ static char *read_text(int dir, const char *path)
     return take_ptr(text);
 }
 
-/* "NETWORK ID NAME" of an address; NULL: nobody has it, and errno tells if that is certain (ENOENT). */
+/* The three words "NETWORK ID NAME" of an address. NULL: no container has it if errno is ENOENT,
+ * else unknown. */
 static strv owner_of(int dir, const struct ip *address)
 {
     _cleanup_free_ char *text = ip_text(address), *path = xasprintf("address/%s", text),
@@ -74,9 +76,9 @@ static strv owner_of(int dir, const struct ip *address)
 
 /* ---- names -----------------------------------------------------------------------------------*/
 
-static void add_record(struct finding *f, const struct dns_record *record)
+static void add_record(struct lookup_result *f, const struct dns_record *record)
 {
-    if ((f->count & (f->count - 1)) == 0) /* a power of two is full */
+    if ((f->count & (f->count - 1)) == 0) /* a power of two: the array is full */
         f->records = xrealloc(f->records, f->count ? f->count * 2 : 1, sizeof(*f->records));
     f->records[f->count++] = *record;
 }
@@ -88,7 +90,7 @@ static bool is_wanted(const struct dns_question *q, enum dns_type type)
 }
 
 /* "10.88.0.2,fd4c::2" */
-static void add_addresses(struct finding *f, const struct dns_question *q, const char *text)
+static void add_addresses(struct lookup_result *f, const struct dns_question *q, const char *text)
 {
     _cleanup_strv_ strv words = strv_split(text, ',');
     strv_each (word, words) {
@@ -106,17 +108,17 @@ static size_t random_below(size_t limit)
     return random % limit;
 }
 
-/* 1 if somebody is called so on the network. Of more than have room in the answer, some: from one on that
- * nobody knows before. */
+/* Returns 1 if the network has the name. If there are more addresses than fit into the answer,
+ * starts at a random one. */
 static int find_name(int dir, const char *network, const struct dns_question *q, size_t most,
-                     struct finding *f)
+                     struct lookup_result *f)
 {
     _cleanup_free_ char *path = xasprintf("network/%s/%s", network, q->name);
-    _cleanup_strv_ strv ids = NULL;
+    _cleanup_strings_ struct strings ids = {0};
     int known = list(dir, path, &ids);
-    size_t count = strv_len(ids), first = count > most ? random_below(count) : 0;
+    size_t count = ids.count, first = count > most ? random_below(count) : 0;
     for (size_t i = 0; known >= 0 && i < count && f->count <= most; i++) {
-        _cleanup_free_ char *link = xasprintf("%s/%s", path, ids[(first + i) % count]),
+        _cleanup_free_ char *link = xasprintf("%s/%s", path, ids.items[(first + i) % count]),
                             *target = record_link(dir, link);
         if (!target)
             continue;
@@ -126,8 +128,8 @@ static int find_name(int dir, const char *network, const struct dns_question *q,
     return known;
 }
 
-/* Whoever takes the first of several is to meet another one each time. */
-static void rotate(struct finding *f)
+/* Clients use the first of several addresses, so the order changes with each answer. */
+static void rotate(struct lookup_result *f)
 {
     if (f->count < 2)
         return;
@@ -139,9 +141,9 @@ static void rotate(struct finding *f)
     f->records = turned;
 }
 
-/* 1 if the address is somebody's on a network of the asker's. */
+/* Returns 1 if a container on one of the asker's networks has the address. */
 static int find_address(int dir, char *const *networks, const struct ip *address,
-                        const struct dns_question *q, struct finding *f)
+                        const struct dns_question *q, struct lookup_result *f)
 {
     _cleanup_strv_ strv owner = owner_of(dir, address);
     if (!owner)
@@ -156,7 +158,7 @@ static int find_address(int dir, char *const *networks, const struct ip *address
 }
 
 static int find(int dir, char *const *networks, const struct dns_question *q, size_t most,
-                struct finding *f)
+                struct lookup_result *f)
 {
     struct ip address;
     int known = 0;
@@ -172,7 +174,7 @@ static int find(int dir, char *const *networks, const struct dns_question *q, si
     return known;
 }
 
-/* ---- what is nobody's name -------------------------------------------------------------------*/
+/* ---- other names ------------------------------------------------------------------------------*/
 
 static bool may_ask_outside(int dir, const char *id, char *const *networks)
 {
@@ -186,7 +188,7 @@ static bool may_ask_outside(int dir, const char *id, char *const *networks)
     return false;
 }
 
-static void add_servers(int dir, const char *id, struct finding *f)
+static void add_servers(int dir, const char *id, struct lookup_result *f)
 {
     _cleanup_free_ char *path = xasprintf("container/%s/.servers", id), *own = read_text(dir, path),
                         *text = own && *own ? NULL : read_text(dir, "upstream");
@@ -202,21 +204,22 @@ static void add_servers(int dir, const char *id, struct finding *f)
 }
 
 enum lookup lookup(int dir, const struct ip *asker, const struct dns_question *q, size_t most,
-                   struct finding *out)
+                   struct lookup_result *out)
 {
-    *out = (struct finding){0};
-    _cleanup_strv_ strv owner = owner_of(dir, asker), networks = NULL;
+    *out = (struct lookup_result){0};
+    _cleanup_strv_ strv owner = owner_of(dir, asker);
+    _cleanup_strings_ struct strings networks = {0};
     if (!owner)
         return errno == ENOENT ? LOOKUP_REFUSE : LOOKUP_FAIL;
     _cleanup_free_ char *container = xasprintf("container/%s", owner[1]);
     if (list(dir, container, &networks) < 0)
         return LOOKUP_FAIL;
-    int known = find(dir, networks, q, most, out);
+    int known = find(dir, networks.items, q, most, out);
     if (known < 0)
         return LOOKUP_FAIL;
     if (known > 0)
         return LOOKUP_TELL;
-    if (!may_ask_outside(dir, owner[1], networks))
+    if (!may_ask_outside(dir, owner[1], networks.items))
         return LOOKUP_REFUSE;
     add_servers(dir, owner[1], out);
     return LOOKUP_FORWARD;

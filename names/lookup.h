@@ -1,27 +1,26 @@
-/* What an asker is told, as RUN/dns has it at this moment. Only by system calls that are allowed in the
- * server's sandbox, and relative to the directory.
- */
+/* Answers a question from the present contents of RUN/dns. Uses only system calls that the server's
+ * sandbox allows, relative to the directory. */
 #pragma once
 
 #include "names/dns.h"
 
-#define LOOKUP_SERVERS 4 /**< of those that questions are passed on to; the others are not asked */
+#define LOOKUP_SERVERS 4 /**< at most this many servers are asked when a question is forwarded */
 
 enum lookup { LOOKUP_TELL, LOOKUP_FORWARD, LOOKUP_REFUSE, LOOKUP_FAIL };
-struct finding {
-    struct dns_record *records; /**< to tell */
+struct lookup_result {
+    struct dns_record *records; /**< of the answer */
     size_t count;
-    char *name;                        /**< that a record refers to */
+    char *name;                        /**< the name that a record points to */
     struct ip servers[LOOKUP_SERVERS]; /**< to forward to */
     size_t server_count;
 };
-void finding_clear(struct finding *f);
-#define _cleanup_finding_ __attribute__((cleanup(finding_clear), unused))
+void lookup_result_clear(struct lookup_result *f);
+#define _cleanup_lookup_result_ __attribute__((cleanup(lookup_result_clear), unused))
 
-/** Of more than @most records, at least one more than that many is found. */
+/** Looks up @q for @asker. Finds at least @most + 1 records if there are more than @most. */
 enum lookup lookup(int dir, const struct ip *asker, const struct dns_question *q, size_t most,
-                   struct finding *out);
+                   struct lookup_result *out);
 
-/** The flags of all that is opened, for the sandbox. */
+/** Flags of everything that is opened, for the sandbox. */
 #define LOOKUP_OPEN_FILE (O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
 #define LOOKUP_OPEN_DIRECTORY (O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_DIRECTORY)

@@ -6,9 +6,9 @@
  *     network/blue/web/4f1c09d2a7b3 -> 10.88.0.2,fd4c::2
  *     network/blue/www/4f1c09d2a7b3 -> 10.88.0.2,fd4c::2
  *
- * While an entry replaces another it has a second line, what the other said: whoever removes it, now or
- * after its writer was killed, removes what either leads to. Cutting the line off ends the change, and takes
- * no room.
+ * While an entry replaces another one, it has a second line with the old contents. Whoever removes the
+ * entry, now or after its writer was killed, removes what either line leads to. Truncating the second
+ * line ends the change and needs no free space.
  */
 #include "names/record.h"
 
@@ -21,7 +21,7 @@ int names_open(int run_fd, struct err *e)
                                         ("dns/" NAMES_BELL)};
     for (size_t i = 0; i < ARRAY_LEN(parts); i++)
         if (mkdirat(run_fd, parts[i], 0700) < 0 && errno != EEXIST)
-            return err_set(e, errno, "make the directory of names");
+            return err_set(e, errno, "create the directory of names");
     int fd = openat(run_fd, "dns", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     return fd < 0 ? err_set(e, errno, "open the directory of names") : fd;
 }
@@ -31,8 +31,8 @@ int names_exist(int run_fd)
     return file_exists_at(run_fd, "dns");
 }
 
-/* A time that is set is IN_ATTRIB for who watches; the first time the file is made. That it cannot be made
- * where there is no room is no reason for not leaving. */
+/* Setting a file's time is IN_ATTRIB for inotify; creating it is IN_CREATE. A full file system,
+ * where the file cannot be created, must not prevent leaving. */
 static int ring(int dir, const char *network)
 {
     _cleanup_free_ char *path = xasprintf(NAMES_BELL "/%s", network);
@@ -57,7 +57,7 @@ static int mkdir_there(int dir, const char *path)
     return mkdirat(dir, path, 0700) < 0 && errno != EEXIST ? -errno : 0;
 }
 
-/* What a link that is being made is called; no two processes make one for the same container. */
+/* The name of a link while it is made. No two processes make one for the same container. */
 static int make_link(int dir, const char *target, const char *unfinished, const char *path)
 {
     if (symlinkat(target, dir, unfinished) < 0 &&
@@ -79,7 +79,7 @@ static int put_address(const struct joining *j, const struct ip *address)
     return address->family ? make_link(j->dir, target, unfinished, path) : 0;
 }
 
-/* Whoever leaves last removes a directory, perhaps just when we have found it. */
+/* The last container to leave removes the directory, perhaps just after we found it. */
 static int put_name(const struct joining *j, const char *name, const char *addresses)
 {
     _cleanup_free_ char *network = xasprintf("network/%s", j->network), *lower = name_lower(name),
@@ -96,7 +96,7 @@ static int put_name(const struct joining *j, const char *name, const char *addre
         if (r == 0)
             r = mkdir_there(j->dir, path);
         if (r == 0)
-            r = -ENOENT; /* there now: once more */
+            r = -ENOENT; /* created: try again */
     }
     return r;
 }
@@ -116,27 +116,19 @@ static int put_index(const struct joining *j)
 
 static int write_servers(int dir, const struct name_entry *n)
 {
-    _cleanup_free_ char *path = xasprintf("container/%s/.servers", n->id), *text = xstrdup("");
-    strv_each (server, n->servers) {
-        char *more = xasprintf("%s%s%s", text, *text ? "," : "", server);
-        free(text);
-        text = more;
-    }
+    _cleanup_free_ char *path = xasprintf("container/%s/.servers", n->id),
+                        *text = strv_join(n->servers, ",");
     if (n->servers)
         return write_file_atomic(dir, path, text, strlen(text), 0600);
     return unlinkat(dir, path, 0) < 0 && errno != ENOENT ? -errno : 0;
 }
 
-/* The new line, and those that it replaces. */
+/* The new line, then the lines that it replaces. */
 static int write_entry(const struct joining *j, char *const *old)
 {
     _cleanup_free_ char *path = xasprintf("container/%s/%s", j->n->id, j->network),
-                        *text = record_text(j->n);
-    strv_each (line, old) {
-        char *more = xasprintf("%s%s", text, line);
-        free(text);
-        text = more;
-    }
+                        *first = record_text(j->n), *rest = strv_join(old, ""),
+                        *text = xasprintf("%s%s", first, rest);
     return write_file_atomic(j->dir, path, text, strlen(text), 0600);
 }
 
@@ -166,7 +158,7 @@ static int remove_address(const struct joining *j, const struct ip *old)
     return record_remove_address(j->dir, text, j->network, j->n->id);
 }
 
-/* What the line of @old leads to and the new entry does not. */
+/* Removes what @old leads to and the new entry does not. */
 static int remove_stale(const struct joining *j, const struct name_entry *old)
 {
     int r = remove_address(j, &old->address4);
@@ -220,7 +212,7 @@ int names_join(int dir, const char *network, const struct name_entry *n, struct 
 {
     const struct joining j = {dir, network, n};
     int r = valid_name(network) && valid_name(n->id) ? join(&j) : -EINVAL;
-    return r < 0 ? err_set(e, r, "write down the names on network `%s`", network) : 0;
+    return r < 0 ? err_set(e, r, "store the names on network `%s`", network) : 0;
 }
 
 /* ---- leaving ---------------------------------------------------------------------------------*/
@@ -228,7 +220,7 @@ int names_join(int dir, const char *network, const struct name_entry *n, struct 
 struct leaving {
     int dir;
     const char *id;
-    bool stays; /* on another network */
+    bool stays; /* it is on other networks too */
 };
 
 static int leave_one(const char *network, void *arg)
@@ -254,9 +246,9 @@ int names_leave(int dir, const char *network, const char *id, struct err *e)
     struct leaving l = {.dir = dir, .id = id};
     _cleanup_free_ char *container = xasprintf("container/%s", id);
     if (!valid_name(id) || (network && !valid_name(network)))
-        return err_say(e, -EINVAL, "`%s` cannot have names", id);
+        return err_say(e, -EINVAL, "`%s` is not a container id", id);
     int there = file_exists_at(dir, container);
-    if (there == 0) /* by the order of things there is nothing else of it */
+    if (there == 0) /* the entry is removed last, so nothing else is left */
         return 0;
     int r = there < 0 ? there
             : network ? leave_one(network, &l)
@@ -265,7 +257,7 @@ int names_leave(int dir, const char *network, const char *id, struct err *e)
         r = record_list(dir, container, find_network, &l);
     if (r == 0 && !l.stays)
         r = remove_tree_at(dir, container);
-    return r < 0 ? err_set(e, r, "take out the names of %s", id) : 0;
+    return r < 0 ? err_set(e, r, "remove the names of %s", id) : 0;
 }
 
 /* ---- reading ---------------------------------------------------------------------------------*/
@@ -299,7 +291,7 @@ static int walk_one(const char *id, void *arg)
     return r < 0 ? r : 0;
 }
 
-/* A directory has a link from each directory in it. */
+/* The link count of a directory includes one for each subdirectory. */
 size_t names_count(int dir, const char *network)
 {
     struct stat st;
@@ -323,14 +315,9 @@ int names_each(int dir, const char *network, int (*each)(const struct name_entry
 
 int names_set_upstream(int dir, char *const *servers, struct err *e)
 {
-    _cleanup_free_ char *text = xstrdup(""), *before = NULL;
-    strv_each (server, servers) {
-        char *more = xasprintf("%s%s%s", text, *text ? "," : "", server);
-        free(text);
-        text = more;
-    }
+    _cleanup_free_ char *text = strv_join(servers, ","), *before = NULL;
     if (read_state_at(dir, "upstream", 65536, &before, NULL) == 0 && streq(before, text))
         return 0;
     int r = write_file_atomic(dir, "upstream", text, strlen(text), 0600);
-    return r < 0 ? err_set(e, r, "write down the host's resolvers") : 0;
+    return r < 0 ? err_set(e, r, "store the host's resolvers") : 0;
 }

@@ -1,4 +1,5 @@
-/* Does a server answer? A question over UDP as a resolver sends it, to several servers at once. */
+/* Tests whether DNS servers answer: sends a question over UDP, as a resolver does, to several at
+ * once. */
 #include "names/dns.h"
 
 #include <netctr/names.h>
@@ -11,13 +12,13 @@
 
 enum { RD = 0x01, QUESTION_MAX = DNS_HEADER + DNS_NAME + 4 };
 
-/* Returns its size; 0: @name is too long for one. */
+/* Builds the question. Returns its size; 0: @name is too long. */
 static size_t make_question(const struct name_probe *p, uint16_t id, uint8_t out[QUESTION_MAX])
 {
     memset(out, 0, DNS_HEADER);
     dns_set_id(out, id);
     out[2] = RD;
-    out[5] = 1; /* question */
+    out[5] = 1; /* one question */
     size_t at = DNS_HEADER;
     _cleanup_strv_ strv labels = *p->name ? strv_split(p->name, '.') : NULL;
     strv_each (label, labels) {
@@ -57,7 +58,7 @@ static void take_answer(struct name_probe *p, const struct asked *a)
     uint8_t answer[4096];
     ssize_t n = recv(p->fd, answer, sizeof(answer), MSG_DONTWAIT);
     if (n < 0 && errno != EAGAIN && errno != EINTR)
-        p->error = errno; /* an ICMP message that nobody is there */
+        p->error = errno; /* an ICMP message: nothing listens there */
     else if (n >= 0 && dns_answers(answer, (size_t)n, a->id, &a->parsed))
         p->answered = true;
 }

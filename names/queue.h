@@ -1,43 +1,42 @@
-/* Whose question is next, and who may have how many: slots are counted by asker, and each asker has a turn
- * before any has a second one. Numbers only; knows nothing of what is in the slots.
- */
+/* Fair queueing: slots are counted per asker, and every asker gets a turn before any gets a second
+ * one. Handles numbers only and knows nothing of what the slots contain. */
 #pragma once
 
 #include "names/shared.h"
 
-#define QUEUE_SHARE 32             /* slots of one asker, when more than half are taken */
-#define QUEUE_ROOM (SLOTS - BATCH) /* the others are for receiving into */
+#define QUEUE_SHARE 32             /* slots per asker once more than half are taken */
+#define QUEUE_ROOM (SLOTS - BATCH) /* the other slots are for receiving */
 
-#define NOBODY UINT16_MAX
+#define QUEUE_NONE UINT16_MAX
 
 struct queue_asker {
     struct ip address;
-    uint16_t held;        /* slots; 0: the entry is free */
-    uint16_t first, last; /* of those that wait */
-    uint16_t next;        /* in its bucket, or in the list of the free */
-    uint16_t turn;        /* who is next, if any wait */
+    uint16_t held;        /* number of slots; 0: this entry is free */
+    uint16_t first, last; /* of its waiting slots */
+    uint16_t next;        /* next in its hash bucket, or in the free list */
+    uint16_t turn;        /* next asker in the ring, if any of its slots wait */
 };
 struct queue {
     struct queue_asker askers[SLOTS];
     uint16_t buckets[SLOTS];
-    uint16_t free;         /* first of the free askers */
-    uint16_t turn, behind; /* first and last of those whose questions wait */
-    uint16_t asker[SLOTS]; /* of each slot; NOBODY: not taken */
-    uint16_t next[SLOTS];  /* slot of the same asker that waits */
+    uint16_t free;         /* head of the free list */
+    uint16_t turn, behind; /* first and last of the ring */
+    uint16_t asker[SLOTS]; /* owner of each slot; QUEUE_NONE: not taken */
+    uint16_t next[SLOTS];  /* next waiting slot of the same asker */
     bool waits[SLOTS];
     unsigned taken;
     uint32_t seed;
 };
 
 void queue_init(struct queue *q);
-/** May @address have another slot? Then *@instead is NOBODY, or a slot whose owner has the most, to be given
- *  up for it. */
+/** May @address have another slot? If so, *@instead is QUEUE_NONE, or a slot of the asker with the
+ *  most, which must be given up for it. */
 bool queue_admits(const struct queue *q, const struct ip *address, uint16_t *instead);
-/** How many slots he has. */
+/** Number of slots of this asker. */
 unsigned queue_held(const struct queue *q, const struct ip *address);
-/** The question in @slot waits for its turn. */
+/** Queues the question in @slot. */
 void queue_add(struct queue *q, uint16_t slot, const struct ip *address);
-/** The slot whose turn it is: it waits no longer, but still counts. NOBODY: none waits. */
+/** Dequeues the slot whose turn it is; it still counts for its asker. QUEUE_NONE: none waits. */
 uint16_t queue_take(struct queue *q);
-/** The slot is free again. */
+/** Frees the slot. */
 void queue_release(struct queue *q, uint16_t slot);

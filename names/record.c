@@ -1,6 +1,5 @@
-/* One entry, and the index that leads to it. The index consists of symbolic links that nobody follows: they
- * are made and replaced in one step, and read by one call.
- */
+/* One entry, and the index that leads to it. The index consists of symbolic links that nobody
+ * follows: they are created and replaced in one step and read with one system call. */
 #include "names/record.h"
 
 #include <ctype.h>
@@ -13,7 +12,7 @@
 bool name_is_dns(const char *name)
 {
     size_t label = 0, length = strlen(name);
-    if (length == 0 || length > 253 || streq(name, "-")) /* which is none in an entry */
+    if (length == 0 || length > 253 || streq(name, "-")) /* "-" stands for no name in an entry */
         return false;
     for (const char *c = name; *c; c++) {
         if (!isascii(*c) || !(isalnum((unsigned char)*c) || strchr("_.-", *c)))
@@ -29,7 +28,7 @@ char *name_lower(const char *name)
 {
     char *lower = xstrdup(name);
     for (char *c = lower; *c; c++)
-        if (*c >= 'A' && *c <= 'Z') /* whatever the locale */
+        if (*c >= 'A' && *c <= 'Z') /* independent of the locale */
             *c = (char)(*c - 'A' + 'a');
     return lower;
 }
@@ -41,7 +40,7 @@ static const char *or_none(const char *text)
     return *text ? text : "-";
 }
 
-/* A name of other characters could be taken for something else in the line. */
+/* A name with other characters could be misread in the line. */
 static bool fits(const char *name)
 {
     return *name &&
@@ -52,15 +51,12 @@ static bool fits(const char *name)
 
 char *record_text(const struct name_entry *n)
 {
-    _cleanup_free_ char *four = ip_text(&n->address4), *six = ip_text(&n->address6),
-                        *names = xstrdup("");
-    strv_each (name, n->names) {
-        if (!fits(name))
-            continue;
-        char *more = xasprintf("%s%s%s", names, *names ? "," : "", name);
-        free(names);
-        names = more;
-    }
+    _cleanup_free_ char *four = ip_text(&n->address4), *six = ip_text(&n->address6), *names = NULL;
+    _cleanup_strings_ struct strings fitting = {0};
+    strv_each (name, n->names)
+        if (fits(name))
+            strings_add(&fitting, name);
+    names = strv_join(fitting.items, ",");
     return xasprintf("%s %s %s %s\n", or_none(four), or_none(six), or_none(names),
                      n->internal ? "internal" : "open");
 }
@@ -152,8 +148,9 @@ static bool is_of(int dir, const char *path, const char *owner)
     return target && skip_prefix(target, owner);
 }
 
-/* Between a look and the removal somebody may put his in its place, to whom the address was given. So it is
- * first put aside, which takes no room, looked at there, and put back if it is not what it was. */
+/* Between a check and the removal, another container that got the address could write its own link.
+ * So the link is first renamed, which needs no free space, then checked, and put back if it is
+ * another's. */
 int record_remove_address(int dir, const char *address, const char *network, const char *id)
 {
     _cleanup_free_ char *path = xasprintf("address/%s", address),
@@ -213,7 +210,7 @@ static int remove_line(struct removal *m, const struct name_entry *n)
     return r;
 }
 
-/* Of an entry that is damaged nobody knows what else there is: all is looked through. */
+/* A damaged entry does not tell what else there is, so the whole index is searched. */
 static int remove_index(struct removal *m)
 {
     _cleanup_strv_ strv lines = NULL;
@@ -243,7 +240,7 @@ int record_remove(int dir, const char *network, const char *id)
     _cleanup_free_ char *entry = xasprintf("container/%s/%s", id, network),
                         *names = xasprintf("network/%s", network);
     int r = remove_index(&m);
-    (void)unlinkat(dir, names, AT_REMOVEDIR); /* whoever leaves last, succeeds */
+    (void)unlinkat(dir, names, AT_REMOVEDIR); /* succeeds only for the last one to leave */
     if (r == 0)
         r = gone(unlinkat(dir, entry, 0));
     return r == 0 ? tidy_file_at(dir, entry) : r;

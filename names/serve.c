@@ -1,8 +1,9 @@
-/* The loop of one server, the sandbox around it, and its eye on the other server.
+/* The main loop of one server, its sandbox, and how it watches the other server.
  *
- * A server that has questions goes round at least every 100 ms, and its progress moves. When the other's has
- * not moved for a while although it has questions, it has been killed or stands still, and its questions are
- * taken. With nothing to do and nobody to look after, a server sleeps until somebody asks.
+ * A server with questions goes round its loop at least every 100 ms, and its progress counter
+ * moves. If the other server has questions and its counter has not moved for a while, it was killed
+ * or stopped, and its questions are taken over. A server with nothing to do and nothing to watch
+ * sleeps until a question comes.
  */
 #include "names/server.h"
 
@@ -12,12 +13,12 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
-#define ROUND_MS 100     /* at least one, while there are questions */
-#define LOOK_MS 50       /* at the other, while it has questions */
-#define STANDS_STILL 200 /* ms */
+#define ROUND_MS 100   /* longest round while there are questions */
+#define LOOK_MS 50     /* how often to look at the other server while it has questions */
+#define STALLED_MS 200 /* ms without progress */
 #define EVENTS 64
 
-/* ---- what the parts use ----------------------------------------------------------------------*/
+/* ---- used by the parts ------------------------------------------------------------------------*/
 
 static int control(struct server *s, int operation, struct watch *w, uint32_t events)
 {
@@ -40,23 +41,23 @@ void server_unwatch(struct watch *w)
     w->fd = close_fd(w->fd);
 }
 
-static enum verdict answer(const struct dns_question *q, unsigned code, const struct finding *f,
-                           bool tcp, uint8_t *out, size_t *out_size)
+static enum verdict answer(const struct dns_question *q, unsigned code,
+                           const struct lookup_result *f, bool tcp, uint8_t *out, size_t *out_size)
 {
     *out_size = dns_answer(q, code, f->records, f->count, out, dns_limit(q, tcp));
     return VERDICT_ANSWER;
 }
 
-enum verdict server_judge(struct server *s, const struct ip *asker, const uint8_t *data,
-                          size_t size, bool tcp, struct dns_question *q, struct finding *f,
-                          uint8_t *out, size_t *out_size)
+enum verdict server_decide(struct server *s, const struct ip *asker, const uint8_t *data,
+                           size_t size, bool tcp, struct dns_question *q, struct lookup_result *f,
+                           uint8_t *out, size_t *out_size)
 {
     int code = dns_parse(data, size, q);
     if (code < 0)
         return VERDICT_DROP;
     if (code > 0)
         return answer(q, (unsigned)code, f, tcp, out, out_size);
-    /* No address takes less than 16 bytes. */
+    /* An address takes at least 16 bytes. */
     switch (lookup(s->names, asker, q, dns_limit(q, tcp) / 16, f)) {
     case LOOKUP_TELL: return answer(q, DNS_NOERROR, f, tcp, out, out_size);
     case LOOKUP_REFUSE: return answer(q, DNS_REFUSED, f, tcp, out, out_size);
@@ -66,11 +67,11 @@ enum verdict server_judge(struct server *s, const struct ip *asker, const uint8_
         break;
     case LOOKUP_FAIL: break;
     }
-    finding_clear(f);
+    lookup_result_clear(f);
     return answer(q, DNS_SERVFAIL, f, tcp, out, out_size);
 }
 
-/* ---- the other one ---------------------------------------------------------------------------*/
+/* ---- the other server -------------------------------------------------------------------------*/
 
 static bool has_questions(const struct shared_server *s)
 {
@@ -82,7 +83,7 @@ static bool has_questions(const struct shared_server *s)
     return false;
 }
 
-static void look_at_other(struct server *s)
+static void watch_other(struct server *s)
 {
     if (s->now < s->look_at)
         return;
@@ -95,7 +96,7 @@ static void look_at_other(struct server *s)
     if (!watched || progress != s->progress) {
         s->progress = progress;
         s->since = s->now;
-    } else if (s->now - s->since >= STANDS_STILL) {
+    } else if (s->now - s->since >= STALLED_MS) {
         udp_take_over(s);
     }
 }
@@ -129,18 +130,19 @@ static int go_round(struct server *s)
         return -errno;
     atomic_fetch_add(&s->own->progress, 1);
     s->now = monotonic_ms();
-    if (s->now - before > STANDS_STILL)
-        udp_let_go(s);
+    if (s->now - before > STALLED_MS)
+        udp_forget_taken(s);
     for (int i = 0; i < count; i++) {
         struct watch *w = events[i].data.ptr;
         if (w->fd >= 0)
             w->ready(s, w, events[i].events);
     }
-    if (count != 0 && s->look_at == INT64_MAX) /* the other may have taken what woke us */
+    /* the other server may have taken the question that woke this one */
+    if (count != 0 && s->look_at == INT64_MAX)
         s->look_at = s->now + ROUND_MS;
     udp_receive(s);
     udp_answer(s);
-    look_at_other(s);
+    watch_other(s);
     forward_reap(s);
     tcp_reap(s);
     return 0;
@@ -148,7 +150,7 @@ static int go_round(struct server *s)
 
 /* ---- the sandbox -----------------------------------------------------------------------------*/
 
-/* A socket for each server that a question is passed on to, at worst; as a rule one for each. */
+/* At worst, each forwarded question needs a socket for each server; usually it needs one. */
 static void raise_limit(void)
 {
     struct rlimit limit;
@@ -197,9 +199,9 @@ static int enter_sandbox(const struct name_server *n, struct err *e)
     };
     raise_limit();
     if (fchdir(n->names) < 0 || chroot(".") < 0)
-        return err_set(e, errno, "make the directory of names a name server's root");
+        return err_set(e, errno, "make the directory of names the root of a name server");
     if (prctl(PR_SET_DUMPABLE, 0) < 0)
-        return err_set(e, errno, "close a name server to others");
+        return err_set(e, errno, "protect the memory of a name server");
     int r = sandbox_keep_caps(0, e);
     return r == 0 ? sandbox_allow_calls(calls, ARRAY_LEN(calls), e) : r;
 }
@@ -222,7 +224,7 @@ int names_serve(const struct name_server *n, struct err *e)
 {
     _cleanup_free_ struct server *s = xcalloc(1, sizeof(*s));
     if (n->self >= NAME_SERVERS)
-        return err_say(e, -EINVAL, "there are %d name servers", NAME_SERVERS);
+        return err_say(e, -EINVAL, "there are only %d name servers", NAME_SERVERS);
     int r = start(s, n);
     if (r < 0)
         return err_set(e, r, "start a name server");

@@ -1,6 +1,5 @@
-/* Making and mapping the memory that the servers share. Its size is sealed: nobody can cut it off under those
- * who work in it. What is not used of it takes no memory.
- */
+/* Creates and maps the memory that the servers share. Its size is sealed, so that nobody can
+ * truncate it under a running server. Unused parts take no memory. */
 #include "names/shared.h"
 
 #include <errno.h>
@@ -15,7 +14,7 @@ int names_shared_new(struct err *e)
     _cleanup_close_ int fd = memfd_create("netctr-names", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0 || ftruncate(fd, sizeof(struct names_shared)) < 0 ||
         fcntl(fd, F_ADD_SEALS, SEALS) < 0 || pwrite(fd, &magic, sizeof(magic), 0) < 0)
-        return err_set(e, errno, "make the memory that the name servers share");
+        return err_set(e, errno, "create the memory of the name servers");
     return take_fd(fd);
 }
 
@@ -24,19 +23,19 @@ struct names_shared *names_shared_map(int fd, struct err *e)
     struct stat st;
     if (fstat(fd, &st) < 0 || st.st_size != sizeof(struct names_shared) ||
         fcntl(fd, F_GET_SEALS) != SEALS) {
-        err_say(e, -EBADMSG, "this is not what the name servers share");
+        err_say(e, -EBADMSG, "this fd is not the memory of the name servers");
         return NULL;
     }
     void *p = mmap(NULL, sizeof(struct names_shared), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (p == MAP_FAILED) {
-        err_set(e, errno, "map the memory that the name servers share");
+        err_set(e, errno, "map the memory of the name servers");
         return NULL;
     }
     struct names_shared *s = p;
     if (s->magic == MAGIC)
         return s;
     names_shared_unmap(s);
-    err_say(e, -EBADMSG, "another version of netctr has made what the name servers share");
+    err_say(e, -EBADMSG, "another version of netctr has created the memory of the name servers");
     return NULL;
 }
 

@@ -1,10 +1,10 @@
-/* The memory that both servers see, which outlives either. A question lies there from the moment that the
- * kernel has taken it out of the socket: it is received right into its slot, and so is its length.
+/* The memory that both servers share and that outlives each of them. A question is received by the
+ * kernel right into its slot, and so is its length: no moment exists at which it is in no slot.
  *
- * Only the owner of a table gives out its slots and writes what is in them. The other server may take a
- * question away: it copies it, and then sets the slot free in one step, which fails if the owner has done
- * anything with it since. So a question may be answered twice, but not be lost, and nobody works on bytes
- * that change.
+ * Only the owner of a table allocates its slots and writes their contents. The other server may
+ * take over a question: it copies it and then frees the slot in one atomic step, which fails if the
+ * owner has touched the slot since. So a question may be answered twice, but is never lost, and
+ * nobody works on bytes that change.
  */
 #pragma once
 
@@ -16,15 +16,16 @@
 #include <sys/socket.h>
 
 #define SLOTS 512
-#define BATCH 32 /* received by one call */
+#define BATCH 32 /* received with one call */
 
 enum slot_state {
     SLOT_FREE,
-    SLOT_RECEIVING, /* by the call that the owner is in, or was in when it was killed */
+    /* target of the owner's current recvmmsg(), or of the one in which it was killed */
+    SLOT_RECEIVING,
     SLOT_RECEIVED,
-    SLOT_PENDING, /* passed on to another server, whose answer is waited for */
+    SLOT_PENDING, /* forwarded to another server */
 };
-/* With a number that tells each use of the slot from the one before. */
+/* With a counter that distinguishes each use of the slot. */
 #define STATE_OF(word) ((enum slot_state)((word)&7))
 #define STATE_WORD(word, state) (((word) & ~(uint64_t)7) | (state))
 #define NEXT_USE(word, state) ((((word) | 7) + 1) | (state))
@@ -36,11 +37,12 @@ union asker_address {
 };
 
 struct slot {
-    uint32_t header; /* the one of the batch that it is received by */
-    uint32_t size;   /* from SLOT_RECEIVED on; more than DNS_QUESTION: it was longer */
+    uint32_t header; /* the message header of the batch that receives into it */
+    uint32_t size;   /* valid from SLOT_RECEIVED on; above DNS_QUESTION: too long */
     uint32_t control_size;
     union asker_address asker;
-    uint8_t control[64] __attribute__((aligned(8))); /* which address it was sent to */
+    /* ancillary data: the address that it was sent to */
+    uint8_t control[64] __attribute__((aligned(8)));
     uint8_t data[DNS_QUESTION];
 };
 
@@ -58,9 +60,9 @@ struct names_shared {
     struct shared_server servers[NAME_SERVERS];
 };
 
-/** Is there a question in the slot, whose state is @word? */
+/** Does the slot, with state @word, hold a question? */
 bool slot_holds(const struct shared_server *s, unsigned slot, uint64_t word);
-/** Puts right what the headers say of a slot that was SLOT_RECEIVING. */
+/** Brings a slot that was SLOT_RECEIVING to the state that its headers imply. */
 void slot_settle(const struct shared_server *s, struct slot *slot);
-/** From the state @from to another, unless somebody has changed it since. */
+/** Changes the state from @from, unless it has changed since. False: it has. */
 bool slot_change(struct shared_server *s, unsigned slot, uint64_t from, enum slot_state to);

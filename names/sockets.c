@@ -1,6 +1,6 @@
-/* The sockets: one port for UDP and TCP of both families, on every address. Below 1024, because anybody may
- * bind what is above, and could wait for us to be away for a moment.
- */
+/* The server's sockets: one port for UDP and TCP of both families, on every address. The port is
+ * below 1024 because any user can bind higher ones, and could wait for a moment in which the server
+ * is away. */
 #include "names/dns.h"
 
 #include <netctr/names.h>
@@ -16,9 +16,9 @@ static void set(int fd, int level, int option, int value)
     (void)setsockopt(fd, level, option, &value, sizeof(value));
 }
 
-/* A flood of half a million questions a second is held until a server that has been put aside for 30 ms goes on;
- * at 4 MiB one in some thousand questions of others was lost. What is sent never is more than half of its
- * buffer, see names/udp.c. */
+/* Large enough to hold a flood of half a million questions per second for 30 ms, the time that a
+ * server may be descheduled; with 4 MiB, one in some thousand questions was lost. The send buffer
+ * is never more than half full, see names/udp.c. */
 static void enlarge(int fd)
 {
     int in = 16 << 20, out = 4 << 20;
@@ -45,7 +45,7 @@ static int open_one(int family, int type, uint16_t port)
     _cleanup_close_ int fd = socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return -errno;
-    /* Without these it would be another socket: an answer comes from the address that was asked. */
+    /* The answer must come from the address that was asked, which needs these options. */
     const int on = 1;
     bool four = family == AF_INET;
     if (!four && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) < 0)
@@ -54,7 +54,8 @@ static int open_one(int family, int type, uint16_t port)
                                          four ? IP_PKTINFO : IPV6_RECVPKTINFO, &on, sizeof(on)) < 0)
         return -errno;
     if (type == SOCK_STREAM) {
-        set(fd, SOL_SOCKET, SO_REUSEADDR, 1); /* connections of whoever had it before may linger */
+        /* connections of the port's previous user may be in TIME_WAIT */
+        set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
     } else {
         enlarge(fd);
     }
@@ -64,7 +65,7 @@ static int open_one(int family, int type, uint16_t port)
     return take_fd(fd);
 }
 
-/* -EAFNOSUPPORT: the host has no such family. Both or none. */
+/* Opens both sockets of a family or none. -EAFNOSUPPORT: the host lacks the family. */
 static int open_family(int family, uint16_t port, int *udp, int *tcp)
 {
     _cleanup_close_ int datagrams = open_one(family, SOCK_DGRAM, port);
@@ -103,7 +104,7 @@ static uint16_t port_of(int fd)
                                               : ((struct sockaddr_in6 *)&address)->sin6_port);
 }
 
-/* A port above 1023 that the kernel has for UDP. */
+/* A port above 1023 that the kernel has free for UDP. */
 static uint16_t some_port(void)
 {
     _cleanup_close_ int four = open_one(AF_INET, SOCK_DGRAM, 0),
@@ -111,7 +112,7 @@ static uint16_t some_port(void)
     return port_of(four >= 0 ? four : six);
 }
 
-/* Another port may be free, or permitted. What else fails, fails with every port. */
+/* Another port may be free or permitted. Any other error would occur with every port. */
 static bool is_taken(int code)
 {
     return code == -EADDRINUSE || code == -EACCES;
@@ -142,7 +143,7 @@ void name_sockets_close(struct name_sockets *s)
     s->tcp6 = close_fd(s->tcp6);
 }
 
-/* ---- those of somebody else ------------------------------------------------------------------*/
+/* ---- sockets of another process ---------------------------------------------------------------*/
 
 static int get(int fd, int level, int option)
 {

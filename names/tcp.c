@@ -1,7 +1,6 @@
-/* Questions by TCP: those whose answer is too long for UDP. A connection has one question at a time, and what
- * comes behind it waits in the kernel. Connections are few, so that nobody can hold all of them: whoever has
- * the most gives up one when there is no room for a new one.
- */
+/* Questions over TCP, used when an answer is too long for UDP. A connection handles one question at
+ * a time; what follows waits in the kernel. The number of connections is small, so no client may
+ * hold them all: when there is no room for a new one, the client with the most loses one. */
 #include "names/server.h"
 
 #include <errno.h>
@@ -12,18 +11,18 @@
 #define CONNECTIONS_OF_ONE 16
 #define IDLE_MS 10000
 #define HALF_MS 5000
-#define ACCEPT_MAX 64 /* in one round */
+#define ACCEPT_MAX 64 /* per round */
 
 struct connection {
     struct watch watch;
     struct connection *before, *after;
     struct ip asker;
     struct forward *forward;
-    int64_t due;     /* when it is closed, if nothing happens */
-    size_t received; /* of the length and the question */
-    uint8_t *answer; /* with its length; NULL: a question is read or waited for */
+    int64_t due;     /* when to close it if nothing happens */
+    size_t received; /* bytes received of length and question */
+    uint8_t *answer; /* with its length; NULL: reading or waiting for a question */
     size_t answer_size, sent;
-    bool last; /* there is no way to find the next question */
+    bool last; /* the stream is out of step: close after the answer */
     uint8_t question[2 + DNS_QUESTION];
 };
 
@@ -69,7 +68,7 @@ static void write_answer(struct server *s, struct connection *c)
         hang_up(s, c);
 }
 
-/* @answer has room for its length before it. */
+/* The 2 bytes before @answer are reserved for its length. */
 static void send_answer(struct server *s, struct connection *c, const uint8_t *answer, size_t size)
 {
     c->answer = xcalloc(2 + size, 1);
@@ -101,14 +100,14 @@ static void take_question(struct server *s, struct connection *c)
     const uint8_t *data = c->question + 2;
     size_t size = c->received - 2, answer_size = 0;
     struct dns_question q;
-    _cleanup_finding_ struct finding f = {0};
+    _cleanup_lookup_result_ struct lookup_result f = {0};
     c->due = s->now + IDLE_MS;
-    switch (server_judge(s, &c->asker, data, size, true, &q, &f, s->buffer, &answer_size)) {
+    switch (server_decide(s, &c->asker, data, size, true, &q, &f, s->buffer, &answer_size)) {
     case VERDICT_DROP: hang_up(s, c); return;
     case VERDICT_ANSWER: send_answer(s, c, s->buffer, answer_size); return;
     case VERDICT_FORWARD: break;
     }
-    if (server_rewatch(s, &c->watch, 0) < 0) { /* EPOLLHUP is told all the same */
+    if (server_rewatch(s, &c->watch, 0) < 0) { /* EPOLLHUP is reported anyway */
         hang_up(s, c);
         return;
     }
@@ -116,7 +115,7 @@ static void take_question(struct server *s, struct connection *c)
     c->forward = forward_start(s, data, size, true, &f, on_answer, c);
 }
 
-/* Of a question that is too long, its beginning is enough to say so. */
+/* Of a question that is too long, the beginning suffices to refuse it. */
 static size_t wanted_of(struct connection *c)
 {
     if (c->received < 2)
@@ -149,7 +148,7 @@ static void read_question(struct server *s, struct connection *c)
 static void on_ready(struct server *s, struct watch *w, uint32_t events)
 {
     struct connection *c = (struct connection *)w;
-    if (c->forward) { /* only an end is told now */
+    if (c->forward) { /* while forwarding, only a hangup is reported */
         if (events & (EPOLLHUP | EPOLLERR))
             hang_up(s, c);
     } else if (c->answer) {
@@ -174,7 +173,7 @@ static bool is_idle(const struct connection *c)
     return !c->forward && !c->answer;
 }
 
-/* The list begins with the newest. */
+/* The list starts with the newest. */
 static struct connection *oldest(const struct server *s, const struct ip *asker, bool busy_too)
 {
     struct connection *found = NULL;
@@ -184,7 +183,7 @@ static struct connection *oldest(const struct server *s, const struct ip *asker,
     return found;
 }
 
-static const struct ip *who_has_most(const struct server *s, unsigned *most)
+static const struct ip *largest_holder(const struct server *s, unsigned *most)
 {
     const struct ip *who = NULL;
     *most = 0;
@@ -198,8 +197,9 @@ static const struct ip *who_has_most(const struct server *s, unsigned *most)
     return who;
 }
 
-/* Is there a place for another connection of @asker's? Those who have more than he would have give one up, even one
- * in use: whoever reads slowly, or asks a slow server, would keep all of them else. */
+/* Is there room for another connection of @asker? Clients with more than @asker would have must
+ * give one up, even one in use. Otherwise clients that read slowly, or ask slow servers, would keep
+ * all connections. */
 static bool make_room(struct server *s, const struct ip *asker)
 {
     unsigned most = 0, held = count_of(s, asker);
@@ -207,7 +207,7 @@ static bool make_room(struct server *s, const struct ip *asker)
     if (held < CONNECTIONS_OF_ONE) {
         if (s->connection_count < CONNECTIONS_MAX)
             return true;
-        giver = who_has_most(s, &most);
+        giver = largest_holder(s, &most);
         if (most <= held)
             giver = asker;
     }

@@ -1,11 +1,10 @@
-/* Questions by UDP: out of the socket into the slots, then one of each asker in turn. Receiving goes before
- * answering, for what waits in the kernel's queue stands in the way of others, and is lost if it gets too
- * long.
+/* Questions over UDP: from the socket into slots, then one of each client in turn. Receiving comes
+ * before answering, because a full kernel queue delays and loses the questions of others.
  *
- * The sockets are watched for both directions, edge-triggered: so epoll_wait() returns whenever a question
- * comes, even if the other server has taken it by then, and this one knows that it has to look after the
- * other for a moment. A socket that is always ready to be written to is what does it: its buffer is large,
- * and never half full.
+ * The sockets are watched for reading and writing, edge-triggered. So epoll_wait() returns at every
+ * question, even if the other server has taken it by then, and this server knows that it has to
+ * watch the other one for a moment. This needs a socket that is always writable: its send buffer is
+ * large and never half full.
  */
 #include "names/server.h"
 
@@ -13,10 +12,10 @@
 #include <linux/sock_diag.h>
 #include <string.h>
 
-#define DRAIN_MAX 2048      /* received in one round */
-#define ANSWERS_MAX 16      /* answered in one round, */
-#define ANSWERS_US 1000     /* in which none is begun later than this */
-#define BACKLOG (512 << 10) /* bytes in the kernel's queue that are no cause for haste */
+#define DRAIN_MAX 2048      /* received per round */
+#define ANSWERS_MAX 16      /* answered per round, … */
+#define ANSWERS_US 1000     /* … and none is started after this time (µs) */
+#define BACKLOG (512 << 10) /* bytes in the kernel's queue that are no reason to hurry */
 
 struct ip asker_ip(const union asker_address *a)
 {
@@ -30,7 +29,7 @@ struct ip asker_ip(const union asker_address *a)
     return out;
 }
 
-/* How much waits in the kernel's queue. */
+/* Bytes waiting in the kernel's queue. */
 static unsigned backlog(const struct server *s, int which)
 {
     uint32_t info[SK_MEMINFO_VARS] = {0};
@@ -52,7 +51,7 @@ static void set_state(struct server *s, uint16_t slot, uint64_t word)
     atomic_store_explicit(&s->own->states[slot], word, memory_order_release);
 }
 
-/* Whatever it was: it may be free already, if the other server has taken the question. */
+/* In any state: the slot may be free already, if the other server has taken its question. */
 static void put_back(struct server *s, uint16_t slot)
 {
     set_state(s, slot, STATE_WORD(state(s->own, slot), SLOT_FREE));
@@ -68,7 +67,7 @@ static void release(struct server *s, uint16_t slot)
 
 static void answer_at_once(struct server *s, uint16_t slot);
 
-/* The question is there: the other server may have taken it by then. */
+/* Claims the question in the slot. False: the other server has taken it. */
 static bool claim(struct server *s, uint16_t slot)
 {
     uint64_t word = state(s->own, slot);
@@ -76,7 +75,7 @@ static bool claim(struct server *s, uint16_t slot)
            (STATE_OF(word) == SLOT_RECEIVING && slot_change(s->own, slot, word, SLOT_RECEIVED));
 }
 
-/* Into the queue, or away with it, or with another one that is to have less right to its place. */
+/* Queues the question, drops it, or drops another one that has less right to its place. */
 static void admit(struct server *s, uint16_t slot)
 {
     const struct ip asker = asker_ip(&s->own->slots[slot].asker);
@@ -87,7 +86,7 @@ static void admit(struct server *s, uint16_t slot)
         put_back(s, slot);
         return;
     }
-    if (instead != NOBODY)
+    if (instead != QUEUE_NONE)
         release(s, instead);
     queue_add(&s->queue, slot, &asker);
 }
@@ -106,11 +105,12 @@ static void prepare(struct server *s, unsigned header, uint16_t slot)
                                                            .msg_controllen = sizeof(to->control)}};
     to->header = header;
     to->asker.any.sa_family = 0;
-    to->data[sizeof(to->data) - 1] = 0; /* the page is there: the kernel need not wait for it */
+    /* touches the page, so that the kernel need not fault it in */
+    to->data[sizeof(to->data) - 1] = 0;
     set_state(s, slot, NEXT_USE(state(s->own, slot), SLOT_RECEIVING));
 }
 
-/* Returns how many have come. */
+/* Returns the number received. */
 static unsigned receive_batch(struct server *s, int which)
 {
     uint16_t slots[BATCH];
@@ -136,11 +136,11 @@ static unsigned receive_batch(struct server *s, int which)
     return count;
 }
 
-/* With many questions in hand, those are answered first, and the next ones are safe where they are: unless so
- * many come that they would be lost there, other askers' among them. */
+/* With many questions in hand, those are answered first, while the next ones wait in the kernel's
+ * queue. Unless so many come that they, and those of other clients, would be lost there. */
 static bool has_enough(const struct server *s, int which)
 {
-    return s->queue.taken > SLOTS / 2 && s->queue.turn != NOBODY && backlog(s, which) < BACKLOG;
+    return s->queue.taken > SLOTS / 2 && s->queue.turn != QUEUE_NONE && backlog(s, which) < BACKLOG;
 }
 
 void udp_receive(struct server *s)
@@ -155,12 +155,12 @@ void udp_receive(struct server *s)
 
 bool udp_pending(const struct server *s)
 {
-    return s->queue.turn != NOBODY || ((s->readable[0] || s->readable[1]) && s->free_count);
+    return s->queue.turn != QUEUE_NONE || ((s->readable[0] || s->readable[1]) && s->free_count);
 }
 
 /* ---- answering -------------------------------------------------------------------------------*/
 
-/* The address that the question was sent to; answers come from no other. */
+/* Ancillary data that sends the answer from the address that was asked. */
 static size_t reply_control(const struct slot *slot, uint8_t *out, size_t room)
 {
     uint8_t copy[sizeof(slot->control)] __attribute__((aligned(8)));
@@ -230,7 +230,7 @@ static void on_answer(struct server *s, void *arg, const uint8_t *answer, size_t
     release(s, slot);
 }
 
-/* The asker asks again while he waits: one answer will do. */
+/* The client has repeated a question that is being forwarded: one answer is enough. */
 static bool is_pending(const struct server *s, uint16_t slot)
 {
     const struct slot *new = &s->own->slots[slot];
@@ -252,11 +252,11 @@ static void answer_one(struct server *s, uint16_t slot)
     uint8_t answer[DNS_SAFE];
     size_t size = 0;
     struct dns_question q;
-    _cleanup_finding_ struct finding f = {0};
+    _cleanup_lookup_result_ struct lookup_result f = {0};
     enum verdict v =
         STATE_OF(word) == SLOT_RECEIVED
-            ? server_judge(s, &asker, from->data, from->size, false, &q, &f, answer, &size)
-            : VERDICT_DROP; /* it has been taken */
+            ? server_decide(s, &asker, from->data, from->size, false, &q, &f, answer, &size)
+            : VERDICT_DROP; /* the other server has taken it */
     if (v == VERDICT_FORWARD && !is_pending(s, slot) &&
         slot_change(s->own, slot, word, SLOT_PENDING)) {
         s->of_slot[slot] =
@@ -268,7 +268,7 @@ static void answer_one(struct server *s, uint16_t slot)
     release(s, slot);
 }
 
-/* There is no place to wait in for an answer from elsewhere, but ours he can have. */
+/* There is no slot to wait in for a forwarded answer, but a local answer is possible. */
 static void answer_at_once(struct server *s, uint16_t slot)
 {
     const struct slot *from = &s->own->slots[slot];
@@ -276,9 +276,9 @@ static void answer_at_once(struct server *s, uint16_t slot)
     uint8_t answer[DNS_SAFE];
     size_t size = 0;
     struct dns_question q;
-    _cleanup_finding_ struct finding f = {0};
-    if (claim(s, slot) && server_judge(s, &asker, from->data, from->size, false, &q, &f, answer,
-                                       &size) == VERDICT_ANSWER)
+    _cleanup_lookup_result_ struct lookup_result f = {0};
+    if (claim(s, slot) && server_decide(s, &asker, from->data, from->size, false, &q, &f, answer,
+                                        &size) == VERDICT_ANSWER)
         reply(s, slot, answer, size);
 }
 
@@ -287,13 +287,13 @@ void udp_answer(struct server *s)
     int64_t end = monotonic_us() + ANSWERS_US;
     for (int i = 0; i < ANSWERS_MAX && monotonic_us() < end; i++) {
         uint16_t slot = queue_take(&s->queue);
-        if (slot == NOBODY)
+        if (slot == QUEUE_NONE)
             break;
         answer_one(s, slot);
     }
 }
 
-/* ---- those of others -------------------------------------------------------------------------*/
+/* ---- taking over ------------------------------------------------------------------------------*/
 
 static void take_one(struct server *s, uint16_t theirs, uint64_t word)
 {
@@ -308,7 +308,8 @@ static void take_one(struct server *s, uint16_t theirs, uint64_t word)
     set_state(s, slot, NEXT_USE(state(s->own, slot), SLOT_RECEIVED));
     const struct ip asker = asker_ip(&to->asker);
     uint16_t instead;
-    /* Killed between the two, we leave it with both; what we have no room for stays where it is. */
+    /* If killed between the two steps, the question is in both tables. Without room it stays where
+     * it is. */
     if (queue_admits(&s->queue, &asker, &instead) && slot_change(s->other, theirs, word, SLOT_FREE))
         admit(s, slot);
     else
@@ -324,14 +325,14 @@ void udp_take_over(struct server *s)
     }
 }
 
-void udp_let_go(struct server *s)
+void udp_forget_taken(struct server *s)
 {
     for (uint16_t i = 0; i < SLOTS; i++)
         if (s->of_slot[i] && STATE_OF(state(s->own, i)) != SLOT_PENDING)
             release(s, i);
 }
 
-/* A question that the predecessor has left. That its place in the queue is gone does not matter. */
+/* A question left by the predecessor. Its old place in the queue does not matter. */
 static bool recover_one(struct server *s, uint16_t i, uint64_t word)
 {
     struct slot *slot = &s->own->slots[i];
@@ -350,7 +351,7 @@ static void recover(struct server *s)
 {
     for (uint16_t i = SLOTS; i-- > 0;) {
         uint64_t word = state(s->own, i);
-        if (STATE_OF(word) == SLOT_FREE) /* looking at more would take memory */
+        if (STATE_OF(word) == SLOT_FREE) /* reading further would allocate pages */
             s->free[s->free_count++] = i;
         else if (!slot_holds(s->own, i, word) || !recover_one(s, i, word))
             put_back(s, i);

@@ -1,4 +1,4 @@
-/* Addresses and their texts. */
+/* Addresses and names as text. */
 #include <netctr/netns.h>
 
 #include <arpa/inet.h>
@@ -51,4 +51,33 @@ int mac_parse(const char *s, uint8_t mac[6])
         mac[i] = (uint8_t)strtoul(s, NULL, 16);
     }
     return 0;
+}
+
+bool interface_name_valid(const char *name)
+{
+    if (!name || !*name || strlen(name) >= IFNAMSIZ || streq(name, ".") || streq(name, ".."))
+        return false;
+    for (const char *p = name; *p; p++)
+        if (isspace((unsigned char)*p) || strchr("/:%", *p))
+            return false;
+    return true;
+}
+
+char *nameserver_parse(const char *line, struct ip *out)
+{
+    const char *rest = skip_prefix(line, "nameserver");
+    size_t blanks = rest ? strspn(rest, " \t") : 0;
+    *out = (struct ip){0};
+    if (!blanks)
+        return NULL;
+    rest += blanks;
+    char *text = xstrndup(rest, strcspn(rest, " \t\r\n#;"));
+    _cleanup_free_ char *address = xstrndup(text, strcspn(text, "%"));
+    if (*text) {
+        if (ip_parse(address, out) < 0)
+            *out = (struct ip){0};
+        return text;
+    }
+    free(text);
+    return NULL;
 }

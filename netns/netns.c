@@ -1,8 +1,8 @@
-/* Network namespaces: made beside the container's process, entered only for an instant.
+/* Network namespaces: created for a container, and entered only for a moment.
  *
- * The container's child mounts its file systems while its parent makes the network namespace: the
- * parent unshares, opens what it needs in there, and goes back. It must not stay: a process inside
- * would keep the namespace, and with it the veth, alive after the container's death.
+ * While the container's child mounts its file systems, its parent creates the network namespace: it
+ * unshares, opens what it needs, and returns. It must not stay, because a process inside would keep
+ * the namespace, and so the veth, alive after the container has ended.
  */
 #include <netctr/netns.h>
 
@@ -46,7 +46,7 @@ int netns_in_use(uint64_t inode)
         _cleanup_free_ char *path = xasprintf("%s/ns/net", entry->d_name);
         if (fstatat(dirfd(d), path, &st, 0) < 0) {
             if (errno != ENOENT && errno != ESRCH && errno != EACCES && errno != EPERM)
-                return -errno; /* the former: it ended meanwhile, or we may not see it */
+                return -errno; /* ENOENT: it has ended meanwhile; EACCES: it is not visible */
         } else if (st.st_ino == inode) {
             return 1;
         }
@@ -97,13 +97,13 @@ static void go_home(int home)
             return;
         why = errno;
     }
-    /* Everything that follows, the undo as well, would hit the wrong host: this is said here, and the next command
-     * puts things right, as after any death. */
+    /* All that follows, undo included, would affect the wrong host. So report it here and exit; the
+     * next command cleans up, as after any crash. */
     fprintf(stderr, "netctr: cannot return to the host's network namespace: %s\n", strerror(why));
     _exit(EXIT_NETCTR);
 }
 
-/* What has to be done inside: an fd to find it again, a socket, sysctls before any link is born. */
+/* Steps inside the new namespace: an fd of it, a socket, and the sysctls before the first link. */
 static int configure_bridge(int *fd, struct rt **rt, const struct sysctl *sysctls, struct err *e)
 {
     *fd = netns_self();
@@ -121,7 +121,7 @@ int netns_create(int *fd, struct rt **rt, const struct sysctl *sysctls, struct e
     if (home < 0)
         return err_set(e, home, "open this network namespace");
     if (unshare(CLONE_NEWNET) < 0)
-        return err_set(e, errno, "make a network namespace");
+        return err_set(e, errno, "create a network namespace");
     int r = configure_bridge(fd, rt, sysctls, e);
     go_home(home);
     if (r < 0) {
@@ -132,9 +132,9 @@ int netns_create(int *fd, struct rt **rt, const struct sysctl *sysctls, struct e
     return r;
 }
 
-/* ---- visits ----------------------------------------------------------------------------------*/
+/* ---- in an existing namespace -----------------------------------------------------------------*/
 
-/* Into the namespace @fd. Returns an fd of the one that we were in. */
+/* Enters the namespace @fd. Returns an fd of the previous one, or -errno. */
 static int enter(int fd, struct err *e)
 {
     _cleanup_close_ int home = netns_self();
@@ -183,8 +183,8 @@ int netns_of_process(pid_t pid, uint64_t start)
     _cleanup_free_ char *path = xasprintf("/proc/%d/ns/net", pid);
     _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return -errno;
-    /* It has been that process all the time. */
+        return errno == ENOENT ? -ESRCH : -errno; /* a zombie has no namespaces */
+    /* The pidfd still works, so the path led to this process. */
     int r = pidfd_signal(process, 0);
     return r < 0 ? r : take_fd(fd);
 }

@@ -1,4 +1,5 @@
-/* What is in a network namespace: links and routes, read by libnl's parsers. */
+/* Reads what a network namespace contains: links, routes, addresses, neighbours. Parsed by
+ * libnl. */
 #include "rtnl.h"
 
 #include <errno.h>
@@ -15,9 +16,9 @@
 #include <string.h>
 
 #define LOOPBACK_INDEX 1
-#define LOWER_UP 0x10000 /* IFF_LOWER_UP of linux/if.h, which cannot be had beside net/if.h */
+#define LOWER_UP 0x10000 /* IFF_LOWER_UP of linux/if.h, which conflicts with net/if.h */
 
-/* What is read as a number or as text is long enough, or ends with a NUL. */
+/* The policies make sure that numbers and texts are long enough, or NUL-terminated. */
 static const struct nla_policy link_policy[IFLA_MAX + 1] = {
     [IFLA_MTU] = {.type = NLA_U32},
     [IFLA_MASTER] = {.type = NLA_U32},
@@ -84,7 +85,7 @@ static void parse_port(struct nlattr **info, struct link *out)
         out->floods = out->floods && !number(port[kept_back[i]]);
 }
 
-/* What a kernel does not know it does not say. */
+/* A kernel without the feature does not send the attribute. */
 static void parse_bridge(struct nlattr *data, struct link *out)
 {
     struct nlattr *bridge[IFLA_BR_MAX + 1];
@@ -128,8 +129,8 @@ static bool parse_link(struct nlmsghdr *h, struct link *out)
     return true;
 }
 
-/* What a dump has brought so far. It is handed on only when the dump is complete: the kernel may say
- * at the end that something changed meanwhile, and then it is asked again. */
+/* The entries of a dump. They are passed on only when the dump is complete: at its end, the kernel
+ * may say that something has changed meanwhile, and then the dump is repeated. */
 struct dumped {
     struct link *links;
     struct route *routes;
@@ -197,8 +198,8 @@ static void add_address(struct dumped *d, const struct address *a)
     d->addresses[d->count++] = *a;
 }
 
-/* IFA_ADDRESS is the prefix, which on a point-to-point link is the other end's; IFA_LOCAL, where it
- * differs, is the address itself. */
+/* IFA_ADDRESS is the prefix's address, or on a point-to-point link the peer's. IFA_LOCAL, if it
+ * differs, is the interface's own. */
 static int on_address(struct nl_msg *m, void *arg)
 {
     struct dumped *d = arg;
@@ -240,8 +241,8 @@ static int on_entry(struct nl_msg *m, void *arg)
     return NL_OK;
 }
 
-/* Our batches number their messages themselves, between the dumps; the kernel answers in order. (With
- * no function at all, libnl would use its own check.) */
+/* Replaces libnl's check of sequence numbers: our batches number their messages themselves, and the
+ * kernel answers in order. */
 static int any_sequence(struct nl_msg *m, void *arg)
 {
     (void)m;
@@ -274,7 +275,7 @@ static int dump_once(struct rt *rt, int type, int family, nl_recvmsg_msg_cb_t pa
 {
     struct rtgenmsg request = {.rtgen_family = (unsigned char)family};
     struct ndmsg of_neighbours = {.ndm_family = (unsigned char)family};
-    /* A bridge's entries are given out for the longer header only. */
+    /* The kernel dumps a bridge's entries only for the longer header. */
     return type == RTM_GETNEIGH
                ? dump_request(rt, type, &of_neighbours, sizeof(of_neighbours), parse, d)
                : dump_request(rt, type, &request, sizeof(request), parse, d);
@@ -388,8 +389,8 @@ int rt_each_neighbour(struct rt *rt, int family,
     return r;
 }
 
-/* One request, one answer of at most 32 KiB; @message is freed. Returns the answer, which the caller
- * frees, or NULL with the reason in *@code. */
+/* Sends one request with one answer of at most 32 KiB and frees @message. Returns the answer, which
+ * the caller frees, or NULL with *@code set. */
 static struct nlmsghdr *ask(struct rt *rt, struct nl_msg *message, uint16_t flags, int *code)
 {
     nl_complete_msg(rt->socket, message);
@@ -501,10 +502,10 @@ int rt_get_rate(struct rt *rt, int index, uint32_t *rate, struct err *e)
     return r < 0 ? err_say(e, -EIO, "read the kernel's queues: %s", nl_geterror(r)) : 0;
 }
 
-/* ---- what the kernel can, and how full it is ---------------------------------------------------*/
+/* ---- capabilities and limits of the kernel ----------------------------------------------------*/
 
-/* A kind that it knows is told that this is no number of queues; one that it does not, that there is none
- * such. */
+/* The request has an invalid number of queues. A kernel that knows the kind complains about that,
+ * one that does not complains about the kind. */
 int rt_knows_kind(struct rt *rt, const char *kind)
 {
     struct nl_msg *m = nlmsg_alloc_simple(RTM_NEWLINK, 0);
@@ -525,8 +526,8 @@ int rt_knows_kind(struct rt *rt, const char *kind)
     return code == -EINVAL ? 1 : code == -EOPNOTSUPP ? 0 : code < 0 ? code : -EEXIST;
 }
 
-/* The same question: without options none of them can be made. Of the flags, only all three together make
- * the kernel look for the kind whatever the loopback has now. */
+/* The same idea: without options, none of these can be created. Only all three flags together make
+ * the kernel look for the kind, whatever qdisc the loopback has. */
 int rt_knows_qdisc(struct rt *rt, const char *kind)
 {
     struct nl_msg *m = nlmsg_alloc_simple(RTM_NEWQDISC, 0);
@@ -546,7 +547,7 @@ static int on_table(struct nl_msg *m, void *arg)
 {
     struct neighbours *n = arg;
     struct nlattr *a[NDTA_MAX + 1];
-    /* Those of a device have no configuration. */
+    /* The entries of single devices have no configuration. */
     if (nlmsg_parse(nlmsg_hdr(m), sizeof(struct ndtmsg), a, NDTA_MAX, table_policy) < 0 ||
         !a[NDTA_CONFIG] || !a[NDTA_THRESH2] || !a[NDTA_THRESH3])
         return NL_OK;

@@ -1,14 +1,12 @@
-/* Transport: one sendmsg() for a whole batch, one answer for every message, matched by its sequence
- * number. libnl builds and parses the messages; the batch is ours, because libnl sends one message
- * at a time, and because its 3.7 does not hand out the kernel's extended ack, which holds the
- * reason that people need ("Nexthop has invalid gateway").
- */
+/* Transport for rtnetlink: one sendmsg() for a whole batch, and an answer to every message, matched
+ * by its sequence number. libnl builds and parses the messages. The batch is our own, because libnl
+ * sends one message at a time, and because libnl 3.7 does not give access to the extended ack with
+ * the kernel's reason ("Nexthop has invalid gateway"). */
 #include "rtnl.h"
 
 #include <errno.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
-#include <netlink/attr.h>
 #include <netlink/socket.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -20,7 +18,7 @@ int rt_open(struct rt **out, struct err *e)
     rt->socket = nl_socket_alloc();
     if (!rt->socket || nl_connect(rt->socket, NETLINK_ROUTE) < 0) {
         rt_close(rt);
-        return err_set(e, errno ? errno : ENOMEM, "open a rtnetlink socket");
+        return err_set(e, errno ? errno : ENOMEM, "open an rtnetlink socket");
     }
     int fd = nl_socket_get_fd(rt->socket);
     int one = 1;
@@ -85,20 +83,7 @@ static bool already_gone(int code)
     return code == -ENODEV || code == -ENOENT || code == -ESRCH || code == -EADDRNOTAVAIL;
 }
 
-/* The text behind an error message: attributes follow the (capped) copy of our header. */
-static const char *extended_ack(struct nlmsghdr *header)
-{
-    if (!(header->nlmsg_flags & NLM_F_ACK_TLVS))
-        return NULL;
-    struct nlmsgerr *answer = nlmsg_data(header);
-    int skip = (int)sizeof(*answer);
-    if (!(header->nlmsg_flags & NLM_F_CAPPED))
-        skip += (int)(answer->msg.nlmsg_len - NLMSG_HDRLEN);
-    struct nlattr *a = nlmsg_find_attr(header, NLMSG_ALIGN(skip), NLMSGERR_ATTR_MSG);
-    return a ? nla_get_string(a) : NULL;
-}
-
-/* Takes one answer. Returns how many verbs it settles (0 or 1). */
+/* Handles one answer. Returns the number of verbs that it answers (0 or 1). */
 static int settle(struct rt_batch *b, struct nlmsghdr *header, int *result, struct err *e)
 {
     if (header->nlmsg_type != NLMSG_ERROR)
@@ -110,7 +95,7 @@ static int settle(struct rt_batch *b, struct nlmsghdr *header, int *result, stru
         int code = answer->error;
         if (code < 0 && *result == 0 && !(b->verbs[i].deletes && already_gone(code))) {
             *result = err_set(e, code, "%s", b->verbs[i].label);
-            err_kernel_says(e, extended_ack(header));
+            err_kernel_says(e, netlink_error_text(header));
         }
         return 1;
     }
@@ -119,10 +104,7 @@ static int settle(struct rt_batch *b, struct nlmsghdr *header, int *result, stru
 
 void rt_drain(struct rt *rt)
 {
-    char byte;
-    int fd = nl_socket_get_fd(rt->socket);
-    while (recv(fd, &byte, sizeof(byte), MSG_DONTWAIT | MSG_TRUNC) > 0 || errno == EINTR)
-        continue;
+    netlink_drain(nl_socket_get_fd(rt->socket));
 }
 
 static int collect(struct rt_batch *b, struct err *e)

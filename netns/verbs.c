@@ -1,4 +1,4 @@
-/* What can be changed in a network namespace: one function a verb, one message each. */
+/* Changes in a network namespace: one function for each verb, one message for each function. */
 #include "rtnl.h"
 
 #include <errno.h>
@@ -33,8 +33,8 @@ static void set_mac(struct rtnl_link *link, const uint8_t mac[6])
     nl_addr_put(a);
 }
 
-/* A change to a link that is found by its name. libnl 3.7 cannot spell the port flags that we need
- * (IFLA_BRPORT_ISOLATED), so this message is put together here. */
+/* A change to a link, found by its name. Built by hand, since libnl 3.7 lacks some port flags
+ * (IFLA_BRPORT_ISOLATED). */
 static struct nl_msg *change_link(const char *name, const char *alias)
 {
     struct nl_msg *m = nlmsg_alloc_simple(RTM_NEWLINK, 0);
@@ -58,8 +58,8 @@ void rt_add_bridge(struct rt_batch *b, const char *name, const uint8_t mac[6], u
     rtnl_link_build_add_request(link, NLM_F_CREATE | NLM_F_EXCL, &m);
     rtnl_link_put(link);
     rt_push(b, m, false, xasprintf("create bridge `%s`", name));
-    /* Only an MTU that is changed afterwards is kept: one given at birth, as the 1500 that a bridge is
-     * born with, follows the ports. */
+    /* The kernel keeps only an MTU that was changed after creation. The initial one, given or 1500,
+     * follows the ports. */
     struct nl_msg *change = change_link(name, NULL);
     if (change && nla_put_u32(change, IFLA_MTU, mtu) < 0) {
         nlmsg_free(change);
@@ -68,7 +68,7 @@ void rt_add_bridge(struct rt_batch *b, const char *name, const uint8_t mac[6], u
     rt_push(b, change, false, xasprintf("set the MTU of `%s`", name));
 }
 
-/* Only what is on: a kernel without VLAN filtering refuses to have it switched off. */
+/* Turns off only what is on: a kernel without VLAN filtering refuses to turn it off. */
 static bool put_plain_bridge(struct nl_msg *m, const struct link *bridge)
 {
     struct nlattr *info = nla_nest_start(m, IFLA_LINKINFO), *data = NULL;
@@ -111,7 +111,7 @@ void rt_add_veth(struct rt_batch *b, const struct veth *v)
         rtnl_link_set_mtu(peer, v->mtu);
         set_mac(peer, v->peer_mac);
         rtnl_link_set_ns_fd(peer, v->peer_netns);
-        /* By default a veth has as many queues as the machine has processors. */
+        /* The default is one queue for each processor. */
         rtnl_link_set_num_tx_queues(link, 1);
         rtnl_link_set_num_rx_queues(link, 1);
         rtnl_link_set_num_tx_queues(peer, 1);
@@ -222,7 +222,8 @@ void rt_add_address(struct rt_batch *b, int index, const struct ip *address, uin
     if (address->family == AF_INET6)
         rtnl_addr_set_flags(a, IFA_F_NODAD);
     struct nl_addr *broadcast = NULL;
-    if (address->family == AF_INET && prefix <= 30) { /* a smaller subnet has none (RFC 3021) */
+    /* smaller subnets have no broadcast address (RFC 3021) */
+    if (address->family == AF_INET && prefix <= 30) {
         struct ip all = *address;
         all.v4.s_addr |= htonl(UINT32_MAX >> prefix);
         broadcast = address_of(&all, -1);
@@ -259,7 +260,7 @@ static struct rtnl_route *default_route(int index, const struct ip *gateway, uin
     struct nl_addr *via = address_of(gateway, -1);
     rtnl_route_set_family(route, (uint8_t)gateway->family);
     rtnl_route_set_dst(route, any);
-    /* IPv6 takes 0 for its own default, 1024. */
+    /* For IPv6, 0 means the kernel's default, 1024. */
     if (metric)
         rtnl_route_set_priority(route, metric + (gateway->family == AF_INET6 ? 1024 : 0));
     rtnl_route_nh_set_gateway(hop, via);
@@ -302,18 +303,24 @@ static struct rtnl_neigh *neighbour(int index, const struct ip *address)
     return n;
 }
 
+/* Adds or replaces the entry @n, which is freed. */
+static void push_neighbour(struct rt_batch *b, struct rtnl_neigh *n, char *label)
+{
+    struct nl_msg *m = NULL;
+    rtnl_neigh_build_add_request(n, NLM_F_CREATE | NLM_F_REPLACE, &m);
+    rtnl_neigh_put(n);
+    rt_push(b, m, false, label);
+}
+
 void rt_add_neighbour(struct rt_batch *b, int index, const struct ip *address, const uint8_t mac[6])
 {
     struct rtnl_neigh *n = neighbour(index, address);
     struct nl_addr *lladdr = nl_addr_build(AF_LLC, mac, 6);
     rtnl_neigh_set_lladdr(n, lladdr);
     rtnl_neigh_set_state(n, NUD_PERMANENT);
-    struct nl_msg *m = NULL;
-    rtnl_neigh_build_add_request(n, NLM_F_CREATE | NLM_F_REPLACE, &m);
     nl_addr_put(lladdr);
-    rtnl_neigh_put(n);
     _cleanup_free_ char *text = ip_text(address);
-    rt_push(b, m, false, xasprintf("add neighbour %s", text));
+    push_neighbour(b, n, xasprintf("add neighbour %s", text));
 }
 
 void rt_add_fdb(struct rt_batch *b, int port_index, const uint8_t mac[6])
@@ -324,14 +331,11 @@ void rt_add_fdb(struct rt_batch *b, int port_index, const uint8_t mac[6])
     rtnl_neigh_set_ifindex(n, port_index);
     rtnl_neigh_set_lladdr(n, lladdr);
     rtnl_neigh_set_flags(n, NTF_MASTER);
-    rtnl_neigh_set_state(n,
-                         NUD_NOARP); /* static; NUD_PERMANENT would be the bridge's own address */
-    struct nl_msg *m = NULL;
-    rtnl_neigh_build_add_request(n, NLM_F_CREATE | NLM_F_REPLACE, &m);
+    /* A static entry; NUD_PERMANENT would make it an address of the bridge itself. */
+    rtnl_neigh_set_state(n, NUD_NOARP);
     nl_addr_put(lladdr);
-    rtnl_neigh_put(n);
     _cleanup_free_ char *text = mac_text(mac);
-    rt_push(b, m, false, xasprintf("bind %s to its bridge port", text));
+    push_neighbour(b, n, xasprintf("bind %s to its bridge port", text));
 }
 
 void rt_delete_neighbour(struct rt_batch *b, int index, const struct ip *address)
@@ -393,7 +397,7 @@ void rt_set_rate(struct rt_batch *b, int index, uint32_t rate, uint32_t burst, u
     if (q && rtnl_tc_set_kind(TC_CAST(q), "tbf") == 0) {
         rtnl_tc_set_ifindex(TC_CAST(q), index);
         rtnl_tc_set_parent(TC_CAST(q), TC_H_ROOT);
-        rtnl_qdisc_tbf_set_rate(q, (int)rate, (int)burst, 0); /* libnl takes them back to 32 bits */
+        rtnl_qdisc_tbf_set_rate(q, (int)rate, (int)burst, 0); /* libnl reads them back as 32 bits */
         rtnl_qdisc_tbf_set_limit(q, (int)limit);
         rtnl_qdisc_build_add_request(q, NLM_F_CREATE | NLM_F_REPLACE, &m);
     }

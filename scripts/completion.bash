@@ -10,7 +10,7 @@ _netctr_flags() { # COMMAND...
     netctr "$@" --help 2>/dev/null | sed -n '/^flags:/,/^$/s/^  [- ].[, ] *\(--[a-z0-9-]*\).*/\1/p'
 }
 
-# Only root may look; then the files say more quickly than a command which names there are.
+# As root, listing the state directory is faster than running a command.
 _netctr_containers() {
     (cd /var/lib/netctr/containers 2>/dev/null && printf '%s\n' [!.]*/ | sed -n 's|/$||p')
 }

@@ -4,10 +4,10 @@
  *         Asks for the IPv4 addresses of the names in turn, one question after the other, each from a new
  *         socket. An answer is good if it has ADDRESS, or any address if none is given. A * at the beginning of
  *         NAME stands for 12 random letters. Prints a line of JSON; exit status 1: some failed.
- *             -n COUNT       how many questions (one for each name); 0: until SIGTERM
- *             -s SERVER      who is asked (the first of /etc/resolv.conf)
+ *             -n COUNT       how many queries (one for each name); 0: until SIGTERM
+ *             -s SERVER      the server (the first of /etc/resolv.conf)
  *             -t MS          how long each try waits (5000)
- *             -r RETRIES     how often the same is asked again when nobody has answered (0)
+ *             -r RETRIES     how often a query without an answer is repeated (0)
  *             -p US          pause between questions
  *             -T             by TCP
  *             --same-port    all from one socket
@@ -95,13 +95,13 @@ static uint32_t chance(void)
     while (x == 0)
         if (getrandom(&x, sizeof(x), 0) < 0)
             x = (uint64_t)now_us();
-    x ^= x << 13; /* xorshift: the kernel's would be what a flood spends its time with */
+    x ^= x << 13; /* xorshift, because a flood would spend its time in the kernel's generator */
     x ^= x >> 7;
     x ^= x << 17;
     return (uint32_t)(x >> 32);
 }
 
-/* NAME with random letters for the * in front of it. */
+/* NAME with random letters in place of a leading *. */
 static void fill_in(char *out, size_t room, const char *name)
 {
     char letters[13] = "";
@@ -192,7 +192,7 @@ static void put16(uint8_t *p, uint16_t value)
     p[1] = (uint8_t)value;
 }
 
-/* A question for the address of NAME; how long it is, or 0 if that is no name. */
+/* A query for the address of NAME; its length, or 0 if NAME is invalid. */
 static size_t write_question(uint8_t *message, uint16_t id, const char *name)
 {
     size_t at = HEADER, len = strlen(name);
@@ -220,7 +220,7 @@ static size_t write_question(uint8_t *message, uint16_t id, const char *name)
     return at + 4;
 }
 
-/* Behind the name at AT; 0 if it runs out of the message. */
+/* The position after the name at AT; 0 if the message ends before. */
 static size_t skip_name(const uint8_t *message, size_t size, size_t at)
 {
     while (at < size) {
@@ -236,12 +236,12 @@ static size_t skip_name(const uint8_t *message, size_t size, size_t at)
     return 0;
 }
 
-/* Whether it is an answer to that question: servers may change the letters' case. */
+/* Whether it is an answer to that query: servers may change the letters' case. */
 static bool is_answer_to(const uint8_t *answer, size_t size, const uint8_t *question, size_t asked)
 {
     if (size < HEADER || get16(answer) != get16(question) || !(answer[2] & 0x80))
         return false;
-    if (get16(answer + 4) == 0) /* as some refuse */
+    if (get16(answer + 4) == 0) /* as some servers refuse */
         return (answer[3] & 15) != 0;
     if (get16(answer + 4) != 1 || size < asked)
         return false;
@@ -251,7 +251,7 @@ static bool is_answer_to(const uint8_t *answer, size_t size, const uint8_t *ques
     return true;
 }
 
-/* NULL if the answer is as wanted, else what is wrong with it. */
+/* NULL if the answer is the expected one, else what is wrong with it. */
 static const char *judge(const uint8_t *answer, size_t size, const struct in_addr *wanted)
 {
     static const char *const codes[16] = {
@@ -297,7 +297,7 @@ static long asked, failed, retried;
 static uint32_t *took;
 static size_t took_max;
 
-/* Waits until the socket can be read or written; false: not before the deadline, or the end has come. */
+/* Waits until the socket is readable or writable; false: the deadline has passed, or SIGTERM came. */
 static bool ready(int fd, short events, int64_t deadline)
 {
     for (;;) {
@@ -399,7 +399,7 @@ out:
     return result;
 }
 
-/* false: the end has come while it waited. */
+/* false: SIGTERM came while it waited. */
 static bool ask_one(const char *name, const struct in_addr *wanted, int64_t begin)
 {
     uint8_t question[512];
@@ -495,7 +495,7 @@ enum { CONNECTIONS_MAX = 512 };
 
 struct connection {
     int fd;
-    uint64_t generation; /* an answer for one that has gone is for nobody */
+    uint64_t generation; /* a reply to a client that has gone is lost */
     size_t got;
     uint8_t message[2 + 1024];
 };
@@ -514,7 +514,7 @@ struct pending {
 static struct connection connections[CONNECTIONS_MAX];
 static struct pending *oldest, **newest = &oldest;
 
-/* The delay is the same for all, so that they come due in the order in which they came. */
+/* All have the same delay, so they are due in the order of their arrival. */
 static struct pending *answer(const uint8_t *question, size_t size, const struct in_addr *address,
                               int64_t due)
 {
@@ -523,7 +523,7 @@ static struct pending *answer(const uint8_t *question, size_t size, const struct
         (end_of_name = skip_name(question, size, HEADER)) == 0 || end_of_name + 4 > size)
         return NULL;
     size_t len = end_of_name + 4;
-    /* The world has no names without a dot. */
+    /* External names have a dot. */
     bool one_label = end_of_name == HEADER + question[HEADER] + 2u;
     bool known = !one_label && get16(question + end_of_name) == TYPE_A;
     struct pending *p = calloc(1, sizeof(*p) + len + 16);
@@ -807,7 +807,7 @@ static int trace(pid_t pid, long seconds)
     int64_t until = now_us() + seconds * 1000000;
     while (!ending && now_us() < until)
         sleep_us(until - now_us());
-    return 0; /* whoever is held goes on when its tracer ends */
+    return 0; /* the traced process continues when its tracer exits */
 }
 
 /* ---- the command line --------------------------------------------------------------------------- */

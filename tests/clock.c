@@ -1,5 +1,5 @@
-/* LD_PRELOAD: the time of day is $CLOCK, seconds since the epoch, or what the file of that path says just now
- * (tests/integration/clock.sh). */
+/* LD_PRELOAD: the time of day is $CLOCK, seconds since the epoch, or the current content of the file at that
+ * path (tests/integration/clock.sh). */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/syscall.h>

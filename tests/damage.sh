@@ -1,5 +1,5 @@
-# tests/damage.sh - sourced by the files damage_*.sh after lib.sh: a container whose files are damaged, a
-# neighbour and a process of the host that must not notice, and what is asked of every command.
+# tests/damage.sh - sourced by the files damage_*.sh after lib.sh: a container whose files are damaged, an undamaged
+# neighbour and a process of the host that must not be affected, and checks of every command.
 #
 # SEED=N  repeats a run
 
@@ -8,9 +8,9 @@
 seed=${SEED:-$((RANDOM * 32768 + RANDOM))}
 echo "# SEED=$seed"
 
-# Whose life is at stake: a neighbour that must not notice anything, and a process of the host.
+# Must not be affected: a neighbour, and a process of the host.
 begin() {
-    RANDOM=$seed # here: each test is a subshell, where it begins anew
+    RANDOM=$seed # here, because each test is a subshell in which RANDOM starts again
     warm_up
     serve neighbour -p 8080:80
     sleep 1000 &
@@ -34,7 +34,7 @@ unharmed() {
         fail 'the neighbour does not answer'
 }
 
-# A command ends within the deadline, by itself, and never says more than a line or two.
+# A command ends within the deadline, by itself, and prints at most a line or two.
 soon() { # COMMAND...
     local status=0
     timeout 30 "$ARENA/bin/netctr" "$@" >"$tmp/stdout" 2>"$tmp/stderr" </dev/null || status=$?
@@ -46,15 +46,15 @@ soon() { # COMMAND...
         ;;
     esac
     if [ $status = 125 ] && [ "$(grep -c '^netctr: ' "$tmp/stderr")" = 0 ]; then
-        fail "$what: netctr $* failed without a word"
+        fail "$what: netctr $* failed without a message"
     fi
     if grep -vq '^netctr: ' "$tmp/stderr"; then
         cat "$tmp/stderr"
-        fail "$what: netctr $* said something else"
+        fail "$what: netctr $* printed something else"
     fi
 }
 
-# Everything is asked about the container that is damaged; then it goes.
+# Runs every command on the damaged container; then it is removed.
 endure() { # WHAT [also_other_name]
     what=$1
     soon ps -a
@@ -80,8 +80,8 @@ no_trace_of_k() {
         [ "$cgroups" = 1 ] && [ "$(grep -cv -e ^# -e resting-until= "$run_state/leases/default")" = 1 ]
 }
 
-# What is tried of all ITEMS, in $tried: on a slow machine every third of them, from one that chance chooses. How
-# a file is read is the same under each kernel.
+# Which of ITEMS are tried, in $tried: on a slow machine every third of them, from a random start. How a file is read
+# does not depend on the kernel.
 try_of() { # ITEM...
     local i=1 step=1
     tried=()
@@ -89,7 +89,7 @@ try_of() { # ITEM...
     for (( ; i <= $#; i += step)); do tried+=("${!i}"); done
 }
 
-# One byte of FILE is another.
+# Changes one byte of FILE.
 flip() { # FILE
     local size at byte
     size=$(stat -c %s "$1")
@@ -98,7 +98,7 @@ flip() { # FILE
     printf "$byte" | dd of="$1" bs=1 seek=$at conv=notrunc status=none
 }
 
-# FILE changed by jq FILTER, with the sum that belongs to it: what a mere accident cannot do.
+# FILE changed by jq FILTER, with a correct checksum: no accident would do that.
 reseal() { # FILE FILTER
     python3 - "$1" "$(jq "($2) | del(.sum)" "$1")" <<-'END'
 	import json, sys
@@ -112,14 +112,14 @@ reseal() { # FILE FILTER
 }
 start_time() { sed 's/.*) //' "/proc/$1/stat" | cut -d' ' -f20; }
 
-# FILE of a container that lives is damaged, in each of these ways.
+# FILE of a running container is damaged in each of these ways.
 replaced_by() { # FILE HOW
     local file=$1
     case $2 in
     empty) rm -rf "$file" && : >"$file" ;;
     nothing) rm -rf "$file" ;;
     directory)
-        # Its monitor may be about to make it.
+        # Its monitor may be about to create it.
         until rm -rf "$file" && mkdir "$file" 2>/dev/null; do :; done
         mkdir "$file/below"
         ;;

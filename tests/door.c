@@ -1,5 +1,5 @@
-/* Tries, from inside a container, the ways to sockets that a filter of system calls cannot see through. Prints
- * each that is open; exit status 0: none is, and the ordinary ones are. */
+/* Tries, inside a container, the ways to sockets that a seccomp filter might not see. Prints each that is
+ * open; exit status 0: none is, and ordinary sockets work. */
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -23,7 +23,7 @@ static void expect(bool closed, const char *door, long result)
 }
 
 #if defined(__x86_64__)
-/* The 32-bit entry of the kernel, which every 64-bit program may use. */
+/* The kernel's 32-bit entry, which every 64-bit program may use. */
 static long call32(long number, long a, long b, long c, long d, long e)
 {
     long result;

@@ -1,10 +1,10 @@
-# What the tests of doctor and others' firewalls share: rules, and packets that show what these do.
+# Shared by the tests of doctor and other programs' firewalls: rules, and packets that show their effect.
 
 # shellcheck shell=bash
 # shellcheck source=names.sh
 . "$top/tests/names.sh"
 
-# Rules for what comes in also drop the LAN's neighbour discovery, and what the two know of each other expires.
+# Rules for incoming packets also drop the LAN's neighbour discovery, and the known neighbours expire.
 know_the_lan() {
     ip -6 neighbour replace 2001:db8::9 nud permanent dev eth0 \
         lladdr "$(in_lan ip -json link show eth0 | jq -r '.[0].address')"
@@ -25,7 +25,7 @@ serve_both() {
     wait_for 5 grep -q listening "$tmp/outside"
     wait_for 5 traffic_passes
 }
-connects() { # COMMAND... -- ADDRESS PORT: as that command has it
+connects() { # as that command sees it
     "${@:1:$#-3}" timeout 0.2 bash -c ": </dev/tcp/${*: -2:1}/${*: -1}" 2>/dev/null
 }
 # By both families: out of the container, and into it.
@@ -38,7 +38,7 @@ traffic_passes() {
     for id in "${pids[@]}"; do wait "$id" || status=1; done
     return $status
 }
-# Names by UDP and TCP of both families, and IPv6, for which neighbours have to be found first.
+# Names by UDP and TCP of both families; with IPv6, neighbours have to be resolved first.
 host_serves() {
     local gateway way pids=() status=0
     in_network_of c ip -6 neighbour flush all
@@ -62,7 +62,7 @@ answers_to_c() {
 }
 names_port() { netctr info --format json | jq .helpers.names_port; }
 
-# All that doctor finds of table x: its cures, as they are printed, leave nothing of it.
+# All findings about table x: the printed fixes leave none of them.
 all_cured() {
     local ours='.[] | select(.severity != "note" and (.text | contains(" x ")))'
     jq -r "$ours | .cure" "$tmp/findings" | tee "$tmp/cures"

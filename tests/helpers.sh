@@ -1,4 +1,4 @@
-# tests/helpers.sh - sourced behind tests/lib.sh by the files about the helpers: who they are, and how to stop them.
+# tests/helpers.sh - sourced after tests/lib.sh by the files about the helpers: finding and stopping them.
 
 # shellcheck shell=bash
 # shellcheck disable=SC2154 # lib.sh's
@@ -21,7 +21,7 @@ helper_processes() {
 no_helpers() {
     [ -z "$(helper_processes)" ]
 }
-# Nobody cleans up before the next start. They stand still first, or one would be replaced by another.
+# No helper cleans up before the next start. They are stopped first, or one would replace another.
 kill_helpers() {
     local signal
     wait_for 5 helpers_work
@@ -33,19 +33,19 @@ kill_helpers() {
 gone() { # PID
     ! kill -0 "$1" 2>/dev/null || [ "$(awk '{ print $3 }' "/proc/$1/stat" 2>/dev/null)" = Z ]
 }
-is_not() { # helper|standby PID: it is another one
+is_not() { # it is another process
     local now
     now=$(who "$1") && [ -n "$now" ] && [ "$now" != "$2" ]
 }
 
-# From here on nobody sees what is flushed or dies, until a command of netctr's does; names are told all the same.
+# From here on no helper notices flushes and deaths, until a command of netctr; names are served all the same.
 nobody_watches() {
     wait_for 5 helpers_work
     # shellcheck disable=SC2046
     kill -STOP $(who helper) $(who standby)
 }
 
-# Ways to make a process stand still, and to let it go again.
+# Ways to make a process hang, and to continue it.
 stop_signal() { kill -STOP "$@"; }
 go_signal() { kill -CONT "$@" 2>/dev/null || true; }
 stop_trace() {
@@ -55,7 +55,7 @@ stop_trace() {
         wait_for 5 traced "$pid"
     done
 }
-freezer() { # the directory of a cgroup of the test's own, v1 or v2
+freezer() { # the directory of the test's own cgroup, v1 or v2
     local v1
     v1=$(awk '$3 == "cgroup" && $4 ~ /(^|,)freezer(,|$)/ { print $2; exit }' /proc/mounts)
     echo "${v1:-$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)}/frozen-by-a-test"
@@ -64,7 +64,7 @@ stop_freeze() {
     local dir pid
     dir=$(freezer)
     mkdir -p "$dir"
-    trap go_freeze EXIT # what is frozen does not even die
+    trap go_freeze EXIT # a frozen process does not even die
     for pid in "$@"; do echo "$pid" >"$dir/cgroup.procs"; done
     if [ -e "$dir/freezer.state" ]; then echo FROZEN >"$dir/freezer.state"; else echo 1 >"$dir/cgroup.freeze"; fi
 }

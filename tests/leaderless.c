@@ -1,5 +1,5 @@
-/* A program that is hard to kill: its main thread has ended, and it has lost the signal for its parent's end by
- * becoming another user. */
+/* A program that is hard to kill: its main thread has ended, and changing its user cleared the signal for its
+ * parent's death. */
 #include <pthread.h>
 #include <unistd.h>
 

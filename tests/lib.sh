@@ -1,8 +1,7 @@
 # tests/lib.sh - sourced first by every file in tests/integration.
 #
-# It runs the file again in an "arena", a small machine of its own: network, mount, pid and cgroup
-# namespaces, an own /run, and beside them a second host on a wire, so that files can run side by
-# side and a test may do what it likes:
+# It runs the file again in an "arena", a small machine of its own: network, mount, pid and cgroup namespaces, its own
+# /run, and a second host on a link. So files can run at the same time, and a test may change anything:
 #
 #     host (the test runs here)  eth0 192.0.2.2/24, 2001:db8::2/64
 #      |
@@ -17,12 +16,11 @@
 #                                is removed. Anything that fails in it fails the test.
 #     assert_... skip fail wait_for http in_lan serve warm_up snapshot assert_clean and more, below
 #
-# BRIDGE_NF=0|1     whether bridged packets cross the IP firewall (the kernel's default is 1); $bridge_nf tells
+# BRIDGE_NF=0|1     whether bridged packets pass the IP firewall (the kernel's default is 1); $bridge_nf says
 #                   whether they do: without the module they never do
 # NETCTR_BUILD=DIR  where the program is (build)
-# FOREIGN_DROP=1    behind somebody else's forward chain that drops, with the cure that doctor prints
-# TEST_SLOWNESS=N   how many times slower than usual the machine is (1): deadlines are longer, and less
-#                   is repeated
+# FOREIGN_DROP=1    with another program's forward chain that drops, and with doctor's fix for it
+# TEST_SLOWNESS=N   how many times slower than usual the machine is (1): deadlines are longer, and repetitions fewer
 
 # shellcheck shell=bash
 set -euo pipefail
@@ -36,7 +34,7 @@ slowness=${TEST_SLOWNESS:-1}
 
 # ---- into the arena ------------------------------------------------------------------------------
 
-# The cgroup hierarchies of this machine, a line each: MOUNTPOINT TYPE CONTROLLERS.
+# The cgroup hierarchies of this machine, one per line: MOUNTPOINT TYPE CONTROLLERS.
 cgroup_hierarchies() {
     findmnt --raw --noheadings --types cgroup,cgroup2 --output TARGET,FSTYPE,FS-OPTIONS |
         while read -r target type options; do
@@ -46,9 +44,8 @@ cgroup_hierarchies() {
         done
 }
 
-# Makes a cgroup for the arena in every hierarchy and prints their directories. With version 1 it
-# is below our own, so that the limits set for us hold; with version 2 a cgroup with processes
-# cannot hand its controllers on, so it is at the top.
+# Creates a cgroup for the arena in every hierarchy and prints their directories. With version 1 it is below ours, so
+# that our limits apply; with version 2 a cgroup with processes cannot delegate its controllers, so it is at the top.
 make_cgroups() {
     local target type controllers own dir file
     cgroup_hierarchies | while read -r target type controllers; do
@@ -60,7 +57,7 @@ make_cgroups() {
             dir=$target${own%/}/netctr-test.$$
         fi
         mkdir "$dir"
-        for file in cpuset.cpus cpuset.mems; do # empty in a new one of version 1, which lets nobody in
+        for file in cpuset.cpus cpuset.mems; do # empty in a new one of version 1, which then accepts no process
             [ "$type" = cgroup2 ] || [ ! -e "$dir/$file" ] || cat "$dir/../$file" >"$dir/$file"
         done
         printf '%s\n' "$dir"
@@ -96,8 +93,8 @@ enter_arena() {
 
     (
         for dir in $cgroups; do echo $BASHPID >"$dir/cgroup.procs"; done
-        # --cgroup makes what was just joined the root of all that the arena sees.
-        # A cgroup of version 2 with processes cannot hand its controllers on: they sit one below.
+        # --cgroup makes the joined cgroup the root of what the arena sees. A cgroup of version 2 with processes
+        # cannot delegate its controllers: the processes are one level below.
         host=''
         if ! grep -q / <<<"${cgroups#"${cgroups%%$'\n'*}"}" && [ -e "$cgroups/cgroup.subtree_control" ]; then
             host=$cgroups/host
@@ -141,7 +138,7 @@ mount_cgroups() {
     done <<<"$hierarchies"
 }
 
-# Whether bridged packets cross the IP firewall.
+# Whether bridged packets pass the IP firewall.
 set_bridge_nf() { # 0|1
     local nf
     for nf in iptables ip6tables; do
@@ -152,7 +149,7 @@ set_bridge_nf() { # 0|1
 
 make_network() {
     ip netns add lan
-    # The wire's MTU is not the usual one, so that a test can see whether it is respected.
+    # The MTU of the links is not the usual one, so that a test can see whether it is used.
     ip -batch - <<-'END'
 	link set lo up
 	link add eth0 mtu 1450 type veth peer name eth0 mtu 1450 netns lan
@@ -173,7 +170,7 @@ make_network() {
     set_bridge_nf "${BRIDGE_NF:-1}"
 }
 
-# Somebody else's chain, which no accept of ours can override. Asked for more than once it is there once.
+# Another program's chain, which no accept rule of netctr can override. Repeated calls add it once.
 foreign_drop() {
     nft -f - <<-'END'
 	table inet foreign_drop
@@ -181,7 +178,7 @@ foreign_drop() {
 	table inet foreign_drop { chain f { type filter hook forward priority 1; policy drop; }; }
 	END
 }
-# What doctor says against it.
+# doctor's fix for it.
 foreign_cure() {
     { netctr doctor --format json || true; } |
         jq -er 'map(select(.text | contains("`inet foreign_drop f`"))) | first | .cure'
@@ -194,13 +191,13 @@ live_behind_foreign_drop() {
 
 sanitized() { ldd "$program" | has libasan; }
 
-# FILE of the tests' own libraries, for LD_PRELOAD: the sanitizer's insists on being the first.
+# FILE of the tests' own libraries, for LD_PRELOAD: the sanitizer's must be the first.
 preload() {
     ! sanitized || ldd "$program" | awk '/libasan/ { printf "%s:", $3 }'
     printf '%s\n' "$top/${NETCTR_BUILD:-build}/tests/$1"
 }
 
-# LeakSanitizer traces the process itself, so it fails where that is traced already.
+# LeakSanitizer traces the process itself, which fails if that is traced already.
 trace_without_leak_check() {
     cat >"$ARENA/bin/strace" <<-END
 	#!/bin/sh
@@ -215,7 +212,7 @@ make_arena() {
     make_network
     state=$ARENA/state run_state=/run/netctr tmp=$ARENA/tmp
     mkdir -p "$ARENA/bin" "$tmp"
-    # A program of its own and not a function, so that timeout, strace and kill can be put to it.
+    # A program and not a function, so that timeout, strace and kill can run it.
     cat >"$ARENA/bin/netctr" <<-END
 	#!/bin/sh
 	exec "$program" --root "$state" --run-root "$run_state" "\$@"
@@ -231,7 +228,7 @@ make_arena() {
 some_test_failed=0
 in_test=0
 
-# The line of the test file that is being run, however deep in the functions of this one.
+# The current line of the test file, however deep in functions of this one.
 test_line() {
     local i
     for ((i = 1; i < ${#BASH_SOURCE[@]}; i++)); do
@@ -242,7 +239,7 @@ test_line() {
     done
 }
 
-# The first reason given is the reason.
+# The first reason counts.
 because() {
     [ -s "$ARENA/why" ] || printf '%s (%s)\n' "$1" "$(test_line)" >"$ARENA/why"
 }
@@ -262,21 +259,21 @@ skip() {
     exit 0
 }
 
-# What else a file's tests leave behind.
+# For what else a file's tests leave behind.
 tidy_too() {
     :
 }
-# The next test finds no container, no process and no network of this one.
+# The next test finds no container, process or network of this one.
 tidy_after_test() {
     local names
     mapfile -t names < <(netctr ps -aq 2>/dev/null)
     [ ${#names[@]} = 0 ] || netctr rm -f "${names[@]}" || true
-    # The helpers end by themselves, a moment later; killed while they do, they leave an empty cgroup.
+    # The helpers exit by themselves, a moment later; if they are killed then, they leave an empty cgroup.
     for _ in {1..40}; do
         pgrep -f '^netctr (helper|names)' >/dev/null || break
         sleep 0.025
     done
-    kill -KILL -1 2>/dev/null || true # all of this pid namespace but ourselves
+    kill -KILL -1 2>/dev/null || true # all of this pid namespace except us
     [ ! -d "$state/networks" ] || netctr network prune -f >/dev/null || true
     tidy_too
 }
@@ -285,12 +282,12 @@ t() { # NAME FUNCTION
     local status=0
     rm -f "$ARENA/why" "$ARENA/skipped" "$ARENA/note"
     printf '%s\n' "$1" >"$ARENA/current"
-    live_behind_foreign_drop # or the last test has flushed it
+    live_behind_foreign_drop # the last test may have flushed it
     # In the background because set -e is ignored in whatever stands before || or in an if.
     (
         in_test=1
         set -E
-        # What fails in a command substitution is no reason yet.
+        # A failure in a command substitution is no reason yet.
         trap 'status=$?; [ $BASH_SUBSHELL -gt 1 ] || because "status $status: $BASH_COMMAND"' ERR
         "$2"
     ) >"$ARENA/output" 2>&1 &
@@ -333,7 +330,7 @@ assert_status() { # STATUS COMMAND...
     [ $status = "$expected" ] || fail "status $status, expected $expected: $*"
 }
 
-# It fails, and of itself: a program that was not found or crashed proves nothing.
+# It fails with a proper status: a program that was not found or crashed proves nothing.
 assert_fails() { # COMMAND...
     local status=0
     "$@" || status=$?
@@ -341,7 +338,7 @@ assert_fails() { # COMMAND...
     [ $status -lt 127 ] || fail "status $status: $*"
 }
 
-# The command says exactly LINE, on stderr and nothing else anywhere, and ends with STATUS.
+# The command prints exactly LINE on stderr, nothing else, and exits with STATUS.
 assert_error() { # LINE STATUS COMMAND...
     local line=$1 expected=$2 status=0
     shift 2
@@ -351,14 +348,14 @@ assert_error() { # LINE STATUS COMMAND...
     assert_eq $status "$expected" 'status'
 }
 
-# PROGRAM | has [FLAGS OF GREP] PATTERN. It reads to the end: whoever still writes when grep -q has left dies
-# of it, and pipefail makes "not found" of that.
+# PROGRAM | has [FLAGS OF GREP] PATTERN. It reads to the end: grep -q would exit early, the program would die of
+# SIGPIPE, and pipefail would make that "not found".
 has() {
     local count
     count=$(grep -c "$@")
 }
 
-# wait_for SECONDS COMMAND...: until it succeeds. Its output is shown only when it never does.
+# wait_for SECONDS COMMAND...: until it succeeds. Its output is shown only if it never does.
 wait_for() {
     local deadline=$((${EPOCHREALTIME/./} + $1 * slowness * 1000000))
     shift
@@ -371,30 +368,30 @@ wait_for() {
     done
 }
 
-# To be waited for: that strace has got hold of it.
+# For wait_for: strace has attached to it.
 traced() { # PID
     grep -q '^TracerPid:.[1-9]' "/proc/$1/status"
 }
 
-# To be waited for: while the helpers start, files come and go.
+# For wait_for: while the helpers start, files come and go.
 copy_run() { # DIR
     rm -rf "$1"
     cp -a "$run_state" "$1"
 }
 
-# Whoever starts or is a helper may just be writing there.
+# Waits for processes that start or are helpers and may be writing there.
 lose_run_directory() {
     until rm -rf "$run_state" 2>/dev/null; do :; done
 }
 
-# A container that lives, and whose run directory is lost; $orphan is its process.
+# A running container whose run directory is lost; $orphan is its process.
 make_orphan() { # NAME
     serve "$1" -p 8080:80
     orphan=$(pid_of "$1")
     lose_run_directory
 }
 
-# How many times what depends on chance is tried: N times, less often on a slow machine.
+# How often a random test is tried: N times, less often on a slow machine.
 often() { # N
     printf '%d\n' $(($1 / slowness > 5 ? $1 / slowness : 5))
 }
@@ -405,13 +402,13 @@ http() { # [CURL'S FLAGS] URL
 
 # ---- containers of tests -------------------------------------------------------------------------
 
-# These two are asked so often that a jq each time would be most of what some files do.
+# Called so often that a jq each time would take most of the time of some files.
 
-# The names of those that run; with -a of all.
+# The names of running containers; with -a of all.
 names() { # [-a]
     local lines line
     lines=$(netctr ps "$@") || return
-    [[ $lines == *$'\n'* ]] || return 0 # none below the head
+    [[ $lines == *$'\n'* ]] || return 0 # nothing but the heading
     while read -r line; do printf '%s\n' "${line##* }"; done <<<"${lines#*$'\n'}"
 }
 
@@ -459,8 +456,8 @@ serve() { # NAME [FLAGS OF RUN...]
     wait_for 5 netctr exec "$1" wget -qO /dev/null http://127.0.0.1/
 }
 
-# A server of tests/peer, for which the container sees the host's Python: tcp 80-90 and udp 53-63, or
-# what $serves says. Returns when it listens.
+# A server of tests/peer, for which the container gets the host's Python: tcp 80-90 and udp 53-63, or what $serves
+# says. Returns when it listens.
 serve_peer() { # NAME [FLAGS OF RUN...]
     local volumes=(-v /usr:/usr:ro -v /usr/lib:/lib:ro)
     [ ! -e /usr/lib64 ] || volumes+=(-v /usr/lib64:/lib64:ro)
@@ -470,11 +467,11 @@ serve_peer() { # NAME [FLAGS OF RUN...]
     wait_for 5 logged "$1" listening
 }
 
-logged() { # NAME TEXT: whether the container has said it
+logged() { # whether the container has written it
     netctr logs "$1" 2>&1 | has -F -- "$2"
 }
 
-# Nobody answered the peer, which asked as it should.
+# The peer's query was sent, and got no reply.
 assert_silent() { # COMMAND...
     assert_status 4 "$@"
 }
@@ -495,7 +492,7 @@ dropped() { # CHAIN COMMENT
         'index($0, comment) { for (i = 1; i < NF; i++) if ($i == "packets") n += $(i + 1) } END { print n + 0 }'
 }
 
-# From here on that chain of ours lets everything pass, for the positive control; until shut.
+# Until `shut', this chain of netctr's accepts everything, for the positive control.
 open_up() { # CHAIN
     case $1 in
     guard) nft insert rule bridge netctr_guard "$1" accept comment '"wide open"' ;;
@@ -504,20 +501,22 @@ open_up() { # CHAIN
 }
 shut() {
     set_bridge_nf "${BRIDGE_NF:-1}"
-    netctr network reload 2>/dev/null || true # it says what an attack has done inside a container, which stays
+    netctr network reload 2>/dev/null || true # it reports what an attack has changed inside a container, which stays
     assert_lacks "$(nft list ruleset)" 'wide open'
 }
 
 # ---- doctor ---------------------------------------------------------------------------------------
 
-# The host's resolver is in the LAN, where nothing listens and a question is refused at once: doctor need not wait.
+# The host's resolver is in the LAN, where nothing listens and a query is refused at once: doctor need not wait.
+# (By default the kernel sends one refusal per second.)
 refusing_resolver() {
+    in_lan sysctl -qw net.ipv4.icmp_ratelimit=0
     [ -e /etc/resolv.conf ] || return 0
     echo 'nameserver 192.0.2.9' >"$ARENA/resolv.conf"
     mount --bind "$ARENA/resolv.conf" "$(realpath /etc/resolv.conf)"
 }
 
-# What doctor finds: JSON. It ends with 1 if there is a problem, else with 0.
+# The findings of doctor: JSON. Its status is 1 if there is a problem, else 0.
 findings() {
     local status=0 problems
     netctr doctor --format json >"$tmp/findings" || status=$?
@@ -525,7 +524,7 @@ findings() {
     [ $status = $((problems > 0)) ] || fail "doctor: status $status with $problems problems"
 }
 
-# doctor says so, with that severity; its cure is kept for `cured'.
+# doctor reports it with that severity; its fix is kept for `cured'.
 finds() { # SEVERITY TEXT
     findings
     found=$2
@@ -541,7 +540,7 @@ finds_none() { # TEXT
         fail "doctor says: $(jq -r --arg text "$1" '.[] | select(.text | contains($text)) | .text' "$tmp/findings")"
 }
 
-# The cure that it printed is one.
+# The printed fix works.
 cured() {
     printf '%s\n' "$cure"
     sh -euc "$cure"
@@ -550,7 +549,7 @@ cured() {
 
 # ---- what is left behind -------------------------------------------------------------------------
 
-# The first run makes the default network, which stays.
+# The first run creates the default network, which stays.
 warm_up() {
     netctr run --rm "$box" true
 }
@@ -559,9 +558,8 @@ no_element_expires() {
     ! grep -q ' timeout [0-9]' <<<"$(nft --stateless list ruleset)"
 }
 
-# The firewall as text, when elements that were given a moment to live have gone.
-# Without the keeper's table, which belongs to the helper, and the foreign one, which nobody
-# restores.
+# The firewall as text, after expiring elements have gone. Without the NAT-holding table, which belongs to the helper,
+# and the foreign one, which is not restored.
 ruleset() {
     nft --stateless list ruleset |
         sed -e '/^table inet netctr_nat_hold /,/^}/d' -e '/^table inet foreign_drop /,/^}/d'
@@ -583,7 +581,7 @@ helpers_rest() {
     [ "$count" = "$(ls "$run_state/containers" 2>/dev/null | has . && echo 4 || echo 0)" ]
 }
 
-# What an earlier container left to the kernel or to the helper to remove may still be there: wait for it to settle.
+# What an earlier container left to the kernel or to the helper may still be there: wait until nothing changes.
 snapshot() {
     traces >"$ARENA/before"
     until sleep 0.1 && traces --until "$ARENA/before" 0 >"$ARENA/after" &&

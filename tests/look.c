@@ -1,12 +1,12 @@
-/* look - what there is, as sorted lines of text, fast enough to be asked thousands of times.
+/* look - prints what exists as sorted lines of text, fast enough for thousands of calls.
  *
  *     look host STATE RUN                    all that containers could leave on this host
  *     look host STATE RUN --until FILE MS    until it is as in FILE; status 1 if that never happens
  *     look container PID                     what a container is, seen from here: its privileges,
  *                                            mounts, limits, network, files
  *
- * Names that are drawn by lot (ids, inodes, numbers of links and processes) are not shown, so that two
- * looks can be compared.
+ * Random names (ids, inodes, numbers of links and processes) are left out, so that two outputs can be
+ * compared.
  */
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -128,7 +128,7 @@ static struct mnl_socket **bus_of(int bus)
     return s;
 }
 
-/* False when the kernel says that it does not know, or that something changed meanwhile: the rest of such an
+/* False if the kernel does not support the request, or something changed meanwhile: the rest of such an
  * answer is still to come, so the socket is not used again. */
 static bool dump(int bus, struct nlmsghdr *request, mnl_cb_t each, void *arg)
 {
@@ -226,7 +226,7 @@ static int on_address(const struct nlmsghdr *h, void *arg)
     (void)arg;
     mnl_attr_parse(h, sizeof(*m), index_attribute, a);
     const char *text = ip_text(m->ifa_family, a[IFA_ADDRESS]);
-    if (strncmp(text, "fe80:", 5) != 0) /* the kernel's own, in its own time */
+    if (strncmp(text, "fe80:", 5) != 0) /* the kernel's own entries, which change by themselves */
         say("address %s/%d on %s", text, m->ifa_prefixlen, name_of(m->ifa_index));
     return MNL_CB_OK;
 }
@@ -244,7 +244,7 @@ static int on_route(const struct nlmsghdr *h, void *arg)
     return MNL_CB_OK;
 }
 
-/* Neighbours and, with AF_BRIDGE, what it was told; a device's own groups come and go. */
+/* Neighbours and, with AF_BRIDGE, forwarding entries that were set; a device's own groups come and go. */
 static int on_neighbour(const struct nlmsghdr *h, void *arg)
 {
     const struct ndmsg *m = mnl_nlmsg_get_payload(h);
@@ -303,7 +303,7 @@ struct set_name {
 static struct set_name sets[256];
 static size_t set_count;
 
-/* The keeper's table belongs to whichever monitor listens. */
+/* The NAT-holding table belongs to the helper. */
 static bool passed_over(const char *table)
 {
     return strcmp(table, "netctr_nat_hold") == 0;
@@ -334,7 +334,7 @@ static int on_chain(const struct nlmsghdr *h, void *arg)
     return MNL_CB_OK;
 }
 
-/* Rules never change but all at once: how many there are, and their comments, tells enough. */
+/* Rules change only all at once: their number and comments are enough. */
 static int on_rule(const struct nlmsghdr *h, void *arg)
 {
     struct nftnl_rule *r = nftnl_rule_alloc();
@@ -434,8 +434,8 @@ static uint64_t hash(const char *text, uint64_t h)
     return h;
 }
 
-/* What says nothing: a lock's content is its holder; events only come to be more; leases rest for a moment,
- * and where the search for the next begins is in the file's first line. */
+/* Without information: a lock's content is its holder; the list of events only grows; leases pause for a
+ * moment, and the file's first line contains where the search for the next one starts. */
 static void look_at_file(const char *path, const char *name)
 {
     size_t n = strlen(name);
@@ -455,7 +455,7 @@ static void look_at_file(const char *path, const char *name)
             say("lease %s", line);
     if (strncmp(name, "log", 3) == 0)
         h = 0;
-    if (strcmp(name, "config.json") == 0) { /* its networks may have another order by now */
+    if (strcmp(name, "config.json") == 0) { /* its networks may have another order now */
         h = 0;
         for (const char *c = text; *c; c++)
             h += *c == '\n';
@@ -464,7 +464,7 @@ static void look_at_file(const char *path, const char *name)
     free(text);
 }
 
-/* The helpers come and go in their own time, which tests/integration/helpers.sh looks at. */
+/* The helpers start and exit independently, which tests/integration/helpers.sh checks. */
 static bool is_of_helpers(const char *name)
 {
     return strcmp(name, "helpers") == 0 || strcmp(name, "links") == 0;
@@ -499,7 +499,7 @@ static void look_at_tree(const char *path, bool files)
         closedir(d);
 }
 
-/* What is below netctr/INSTANCE in every hierarchy. An instance without containers has none, or an empty
+/* The cgroups below netctr/INSTANCE in every hierarchy. An instance without containers has none, or an empty
  * one. */
 static void look_at_cgroups(void)
 {
@@ -511,7 +511,7 @@ static void look_at_cgroups(void)
     globfree(&g);
 }
 
-/* Not those elsewhere on the machine: their directories may be renamed by whoever they belong to. */
+/* Not those elsewhere on the machine: their owners may rename the directories. */
 static void look_at_mounts(const char *state, const char *run)
 {
     const char *const places[] = {state, run, "/run", "/sys", "/proc", "/dev", "/etc", "/tmp"};
@@ -550,7 +550,7 @@ static bool is_helper(const char *pid)
     return is;
 }
 
-/* netctr's, with how many files they have open, and those of other pid namespaces. */
+/* Processes of netctr, with their number of open files, and those of other pid namespaces. */
 static void look_at_processes(void)
 {
     struct stat own, theirs;
@@ -690,14 +690,14 @@ static void look_at_status(const char *pid)
         snprintf(key, sizeof(key), " %.*s ", (int)strcspn(line, ":"), line);
         if (strstr(shown, key))
             say("status %s", line);
-        /* the last number is that of the container's own namespace: 1 leads a session of its own */
+        /* the last number is that of the container's namespace: 1 is a session leader */
         if (strcmp(key, " NSsid ") == 0 || strcmp(key, " NSpgid ") == 0)
             say("status%s%s", key, strrchr(line, '\t'));
     }
     free(text);
 }
 
-/* Mount point, options, type and source: the rest are numbers. */
+/* Mount point, options, type and source; the other fields are numbers. */
 static void look_at_its_mounts(const char *pid)
 {
     char *text = read_of(pid, "mountinfo");

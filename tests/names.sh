@@ -1,5 +1,5 @@
-# tests/names.sh - sourced behind tests/lib.sh by the files about names. The host's resolver is a real one
-# in the LAN, dnsmasq at 192.0.2.9, which knows outside.example and writes down what it is asked.
+# tests/names.sh - sourced after tests/lib.sh by the files about names. The host's resolver is a real one in the LAN,
+# dnsmasq at 192.0.2.9, which knows outside.example and logs its queries.
 
 # shellcheck shell=bash
 # shellcheck disable=SC2154 # lib.sh's
@@ -18,7 +18,7 @@ lan_resolver() { # [ADDRESS [ANSWER]]
     wait_for 3 in_lan dig +short +time=1 +tries=1 "@$address" ready.outside.example
 }
 
-# What the LAN's resolver was asked by the world outside of the LAN.
+# The queries from outside of the LAN that the LAN's resolver got.
 asked() {
     grep 'query\[' "$tmp/asked" | grep -v 'ready\.outside' || true
 }
@@ -37,7 +37,7 @@ gateway_of() { # NAME [-4|-6]
     in_network_of "$1" ip "${2--4}" route show default | awk '{ print $3; exit }'
 }
 
-# dig as the container NAME, at its gateway if there is no @. One try: nothing is asked twice here.
+# dig as the container NAME, at its gateway if there is no @. One try, without retries.
 dig_from() { # NAME QUESTION [DIG'S WORDS...]
     local at=()
     [[ " $* " = *' @'* ]] || at=("@$(gateway_of "$1")")
@@ -45,7 +45,7 @@ dig_from() { # NAME QUESTION [DIG'S WORDS...]
     in_network_of "$1" dig +time=$((2 * slowness)) +tries=1 "${at[@]}" -q "${@:2}"
 }
 
-# Addresses, sorted, in one line; nothing if there is no answer.
+# Addresses, sorted, on one line; nothing if there is no answer.
 ask() { # NAME QUESTION [DIG'S WORDS...]
     dig_from "$1" "$2" +short "${@:3}" | grep -v '^;' | sort | paste -sd' ' || true
 }

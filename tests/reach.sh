@@ -1,4 +1,4 @@
-# tests/reach.sh - sourced behind tests/lib.sh: who reaches whom, and what is refused.
+# tests/reach.sh - sourced after tests/lib.sh: what is reachable from where, and what is refused.
 # shellcheck shell=bash
 
 refused() { # TEXT COMMAND...
@@ -24,7 +24,7 @@ reaches_not() {
     done
     for address in "${probes[@]}"; do wait "$address"; done
 }
-listen_on_lan() { # tells who asks
+listen_on_lan() { # prints the client's address
     in_lan peer serve lan tcp/90 >"$tmp/lan" &
     wait_for 5 grep -q listening "$tmp/lan"
 }

@@ -4,25 +4,24 @@
  *     strike --list CMD…               prints all points, a line for each
  *     strike --kill POINT CMD…         SIGKILL for that process before the call is made
  *     strike --kill-all POINT CMD…     … and for every other process of the command
- *     strike --error POINT=ERRNO CMD…  the call is not made and fails with ERRNO
+ *     strike --error POINT=ERRNO CMD…  the call is skipped and fails with ERRNO
  *
  *     --all         wait until every process has ended or become the container's program, not for
  *                   the command alone
  *     --report FILE what happened ("reached POINT", "crashed ROLE SIGNAL"); stderr otherwise
  *     --deadline S  a command that takes longer hangs: all is killed, the status is 124
- *     --with PID    a netctr that runs already, the monitor whom the command asks for something, is
+ *     --with PID    a netctr that runs already (the monitor to which the command sends a request) is
  *                   traced as well, as process 1; it need not end
  *
- * Calls are counted by name because no two runs are alike: one waits where the other does not, and a few
- * more poll() must not push aside the rename() that comes after them.
+ * Calls are counted by name because no two runs are alike: one waits where another does not, and a few
+ * additional poll() must not shift the rename() that follows them.
  *
- * Processes are told apart by their order of birth: 0 is the command. What is counted is netctr: from
- * the entry point of the program, which the dynamic loader has come to by then, to the execve() of
- * something else. What has happened after the point is not traced more than is needed to see it end,
- * and whatever is left at the end goes on undisturbed.
+ * Processes are identified by the order of their creation: 0 is the command. Only netctr is counted: from
+ * the entry point of the program, after the dynamic loader, to the execve() of another program. After the
+ * point, processes are traced only as far as necessary to see them end, and those that remain are left alone.
  *
- * Faults that do not exist are not made: close() always lets go of the descriptor, so it is made and
- * then said to have failed; brk() has no error but to leave the end where it is.
+ * Only possible faults are injected: close() always releases the descriptor, so it is made and then reported
+ * as failed; brk() reports an error by leaving the end where it is.
  */
 #include <elf.h>
 #include <errno.h>
@@ -115,7 +114,7 @@ static void set_argument(pid_t pid, unsigned long value)
     ptrace(PTRACE_POKEUSER, pid, offsetof(struct user_regs_struct, rdi), value);
 }
 
-/* Whoever made the call counts on finding it where it was. */
+/* The caller expects the registers as they were. */
 static void restore_argument(pid_t pid, unsigned long value)
 {
     set_argument(pid, value);
@@ -154,7 +153,7 @@ static void set_argument(pid_t pid, unsigned long value)
     set_register(pid, offsetof(struct user_regs_struct, regs), value);
 }
 
-/* The result is in its place by then. */
+/* The result is in its register by then. */
 static void restore_argument(pid_t pid, unsigned long value)
 {
     (void)pid;
@@ -179,7 +178,7 @@ static struct role *find(pid_t pid)
     return NULL;
 }
 
-/* A child is what its parent is; it is seen first either in its parent's event or by itself. */
+/* A child has its parent's role; its first stop may come before or after its parent's event. */
 static struct role *birth(pid_t pid, const struct role *parent)
 {
     struct role *r = find(pid);
@@ -201,14 +200,14 @@ static int number_of(const struct role *r)
 
 static void proceed(struct role *r, int sig)
 {
-    /* After the point nobody's calls are looked at any more, but for the one that is to fail. */
+    /* After the point no calls are traced any more, except the one that is to fail. */
     bool calls = r->counting && (!struck || r->failing);
     ptrace(calls ? PTRACE_SYSCALL : PTRACE_CONT, r->pid, 0, sig);
 }
 
 /* ---- a new program ---------------------------------------------------------------------------*/
 
-/* netctr runs from its file, by whatever mount, or from memory; so does its stub. */
+/* netctr runs from its file, through any mount, or from memory; so does its stub. */
 static bool is_netctr(pid_t pid)
 {
     char path[64], target[64];
@@ -401,7 +400,7 @@ static void on_alarm(int sig)
     (PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC | \
      PTRACE_O_TRACESYSGOOD)
 
-/* It stops at once, or when its call has been interrupted, and is seen from then on. */
+/* It stops at once, or when its call has been interrupted, and is traced from then on. */
 static void join(pid_t pid)
 {
     if (ptrace(PTRACE_SEIZE, pid, 0, TRACE_OPTIONS) < 0 || ptrace(PTRACE_INTERRUPT, pid, 0, 0) < 0)
@@ -533,7 +532,7 @@ int main(int argc, char **argv)
     birth(pid, NULL);
     if (wanted.with)
         join(wanted.with);
-    /* Again and again: the signal could come when nobody waits yet. */
+    /* Repeatedly: the signal could come when nothing waits for it yet. */
     struct itimerval t = {.it_value.tv_sec = wanted.deadline, .it_interval.tv_sec = 1};
     setitimer(ITIMER_REAL, &t, NULL);
     follow();

@@ -1,20 +1,19 @@
-# tests/struck.sh - sourced by kill_*.sh and error_*.sh instead of lib.sh: a command of netctr is struck
-# at one system call after the other (tests/strike.c), and each time what is left is compared with what
-# was before (tests/look.c). Beside it runs a container of which nobody should notice anything.
+# tests/struck.sh - sourced by kill_*.sh and error_*.sh instead of lib.sh: a command of netctr is killed, or fails, at
+# one system call after the other (tests/strike.c), and each time what remains is compared with what was there before
+# (tests/look.c). A container that runs beside it must not be affected.
 #
-#     kill_each ONE|ALL COMMAND...      kills the process that is about to make the call, or all of
-#                                       the command's
-#     fail_each COMMAND...              lets the call fail, each time with another error
+#     kill_each ONE|ALL COMMAND...      kills the process that is about to make the call, or all processes of
+#                                       the command
+#     fail_each COMMAND...              makes the call fail, each time with another error
 #
-# A file may define, as functions: furnish (what is there all the time), set_up, prepare (before each
-# strike), after_strike, as_asked (the command said that it has succeeded: has it?), and set may_live=1
-# when the container k may be running afterwards, must_vanish=1 or must_stay=1 when it may not be left as one
-# that has ended, or has to be left; from_role=1 when the command's own calls are not of interest,
-# next_port when the one that the next command would take is not free.
+# A file may define these functions: furnish (what exists all the time), set_up, prepare (before each try),
+# after_strike, as_asked (the command reported success: is that true?). It may set may_live=1 if the container k may run
+# afterwards, must_vanish=1 if it must not remain as an ended one, must_stay=1 if it has to remain, from_role=1 if the
+# command's own calls do not matter, and next_port if the port that the next command would take is not free.
 #
 # STRIKE=all        every call (with every error); otherwise a sample of about $points of them, on a slow machine
-#                   of as few as make every kind of next command and every error come
-# STRIKE=every:N    each N-th of them (fail_each: with 5 every call fails with an error or two, and the next
+#                   as few as contain every kind of next command and every error
+# STRIKE=every:N    each N-th of them (fail_each: with 5 every call fails with one or two errors, and the next
 #                   one with others)
 # STRIKE=POINT      that one alone: ROLE:CALL.N (fail_each: ROLE:CALL.N=ERRNO)
 # STRIKE_CALL=NAME  none but calls of that name
@@ -31,11 +30,11 @@ points=${points-$((slowness > 1 ? 4 : 7))} may_live=0 await=(--all) from_role=0
 
 ! sanitized || skip 'a sanitizer does not stand being struck'
 
-# A container with one of everything, which answers on port 8080.
+# A container with many flags, which answers on port 8080.
 everything=(--name k --publish 8080:80 -p '[::1]:8081:80' -p 9090-9091:90-91/udp -m 64m --cpus 0.5
     --pids-limit 20 --tmpfs /t -v "$box/etc/passwd:/file:ro" --cap-drop CHOWN -w /work)
 
-# ---- what is left --------------------------------------------------------------------------------
+# ---- remains -------------------------------------------------------------------------------------
 
 look() { # what tests/look sees of this host
     "$tools/look" host "$state" "$run_state" "$@"
@@ -52,7 +51,7 @@ furnish_blue() {
     netctr run --rm --network blue "$box" true
 }
 
-# Each k gets the same address at once: a lease that rests would give the next one another, or let it wait.
+# Each k gets the same address at once: a pausing lease would give the next one another, or make it wait.
 same_leases() {
     cp "$tmp"/leases/* "$run_state/leases"
 }
@@ -82,7 +81,7 @@ remember() {
     done
 }
 
-# The healthy one's page, without a process of ours being made.
+# The healthy one's page, without a process for it.
 healthy_answers() {
     local answer=
     exec 9<>/dev/tcp/192.0.2.2/8888 || return
@@ -92,7 +91,7 @@ healthy_answers() {
     [[ $answer == *healthy* ]]
 }
 
-# eventually COMMAND...: as wait_for, but to be asked in a condition.
+# eventually COMMAND...: like wait_for, for use in a condition.
 eventually() {
     local deadline=$((${EPOCHREALTIME/./} + 10 * slowness * 1000000))
     until "$@" 2>"$tmp/waited"; do
@@ -101,7 +100,7 @@ eventually() {
     done
 }
 
-page() { # PORT: that an httpd without files serves it
+page() { # whether an httpd without files serves it
     local answer=
     exec 9<>"/dev/tcp/192.0.2.2/$1" || return
     printf 'GET / HTTP/1.0\r\n\r\n' >&9
@@ -117,14 +116,14 @@ bad() { # WHY
     spoilt=1
 }
 
-# The next command, whatever it is, is quiet and content.
+# Any next command succeeds without output.
 next_command() {
     local status=0
     "${nc[@]}" "$@" >"$tmp/next" 2>&1 || status=$?
     [ $status = 0 ] || bad "the next command, $*, fails with $status: $(cat "$tmp/next")"
 }
 
-# What has become of k: it lives, has ended as it should, or was never there.
+# What has become of k: it runs, has ended as it should, or was never there.
 look_after_k() {
     local pid
     if [ "${must_stay-0}" = 1 ]; then
@@ -162,10 +161,10 @@ compare() {
     fi
 }
 
-# ---- strikes -------------------------------------------------------------------------------------
+# ---- kills ---------------------------------------------------------------------------------------
 
-# Where there are points, from two runs that nobody disturbs: what waits for something calls the more often the
-# longer it takes, and the last of these calls would hardly be reached again.
+# Which points exist, from two undisturbed runs: a process that waits makes more calls the longer it takes, and the
+# last of these calls would hardly be reached again.
 list_points() { # COMMAND...
     local round
     for round in once twice; do
@@ -179,7 +178,7 @@ list_points() { # COMMAND...
         look_after_k
         next_command gc
         compare
-        [ $spoilt = 0 ] || fail "a run that nobody disturbs leaves something behind"
+        [ $spoilt = 0 ] || fail "an undisturbed run leaves something behind"
     done
     grep -Fxf "$tmp/twice" "$tmp/once" >"$tmp/points"
 }
@@ -191,8 +190,8 @@ after_strike() {
     :
 }
 
-# A run that waited less has fewer calls: an earlier one of the same name takes the place of one that was missed,
-# or where there is none the point before it.
+# A run that waited less has fewer calls: an earlier one of the same name replaces one that was missed, or, if there
+# is none, the point before it.
 strike_earlier() {
     [[ $point =~ ^(.*\.)([0-9]+)(=.*)?$ ]]
     local number=$((BASH_REMATCH[2] * 3 / 4)) earlier=
@@ -216,14 +215,14 @@ strike() { # --kill POINT | --error POINT=ERRNO, COMMAND...
         struck=$((struck + 1))
     else
         echo "$point" >>"$tmp/missed"
-        [ "$i" -ge "$tried" ] || missed=$((missed + 1)) # not one that had taken another's place
+        [ "$i" -ge "$tried" ] || missed=$((missed + 1)) # not one that replaced another
         [ "$STRIKE" != sample ] || strike_earlier
     fi
     ! grep -q ^crashed "$tmp/report" || bad "$(grep ^crashed "$tmp/report")"
     ! grep -q ^hangs "$tmp/report" || bad "$(grep ^hangs "$tmp/report")"
 }
 
-# Every k-th line of what is there, and two of the last, where a command has done what it was to do.
+# Every k-th line, and two of the last, where a command has done its work.
 sample() {
     local lines every
     mapfile -t lines
@@ -251,7 +250,7 @@ end_strikes() {
     total=$(wc -l <"$tmp/all-points")
     note "$struck of $total points"
     [ "$struck" -gt 0 ] || fail 'no point was reached'
-    # A few may differ from run to run; more, and it is something else that is struck.
+    # A few may differ from run to run; if there are more, something else is being tested.
     [ "$STRIKE" != sample ] || { [ "$struck" -ge $((tried - 1)) ] && [ "$missed" -le $((tried < 9 ? 2 : tried / 4)) ]; } ||
         fail "$missed of $tried points were not reached, and $((struck - tried + missed)) others in their place: $(paste -sd' ' "$tmp/missed")"
     [ "$failures" = 0 ] || fail "$failures of $struck points; the first: $(cat "$ARENA/why")"
@@ -263,7 +262,7 @@ points_but() { # NEVER, a regular expression
         '$1 >= from && $2 !~ never && (only == "" || $2 == only)' "$tmp/points"
 }
 
-# What only manages memory changes nothing that a death could leave behind.
+# Memory management changes nothing that a kill could leave behind.
 kill_each() { # ONE|ALL COMMAND...
     local how=--kill n=0 i all_points
     [ "$1" = ONE ] || how=--kill-all
@@ -292,7 +291,7 @@ kill_each() { # ONE|ALL COMMAND...
 
 # ---- errors --------------------------------------------------------------------------------------
 
-# One line that names the step and the reason, and the status of an error of ours.
+# The points in $tmp/points whose call does not match NEVER, and the requested one if there is any.
 is_clear_error() {
     local lines
     mapfile -t lines < <(grep -v '^netctr: warning: ' "$tmp/err")
@@ -314,7 +313,7 @@ as_asked() {
     :
 }
 
-# The kernel may interrupt these; whoever calls them has to try again.
+# The kernel may interrupt these; callers have to retry.
 interruptible=' read write recvmsg sendmsg recvfrom sendto poll ppoll flock wait4 waitid clock_nanosleep
     epoll_wait accept4 connect '
 
@@ -331,9 +330,9 @@ judge() {
     fi
 }
 
-# A `run` that says that it has failed has left nothing, which is looked at before a gc could hide it. An
-# attached one may have failed as the monitor of a program that ran: what that has written is kept. (With a
-# policy to begin anew it may have been the second start that failed.)
+# A `run` that reports a failure has left nothing, which is checked before a gc could hide it. An attached one may
+# have failed as the monitor of a program that ran: what that has written is kept. (With a restart policy the second
+# start may have failed.)
 nothing_is_left() { # COMMAND...
     case $1,$status in run,12[567]) ;; *) return 0 ;; esac
     ! grep -q '^hangs' "$tmp/report" || return 0
@@ -346,7 +345,7 @@ nothing_is_left() { # COMMAND...
     bad "status $status, and the container is there: $(state_of k status)"
 }
 
-# Calls that do not come back, or that the kernel has no reason to refuse.
+# Calls that do not return, or that the kernel has no reason to refuse.
 never_fails='exit|rt_sigaction|rt_sigprocmask|exit_group|rt_sigreturn|getpid|gettid|getppid|getuid|geteuid|getgid|getegid|umask|timerfd_settime'
 
 fail_each() { # COMMAND...

@@ -1,5 +1,5 @@
-/* LD_PRELOAD: while there is a file $TAKEN, others have all instances of inotify. To really take them would take
- * them from the whole machine, since the kernel counts them by user. */
+/* LD_PRELOAD: while the file $TAKEN exists, no inotify instance is free. Really taking them would affect the
+ * whole machine, since the kernel counts them by user. */
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/inotify.h>

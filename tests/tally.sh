@@ -1,10 +1,10 @@
-# tests/tally.sh - sourced by what runs several suites: one closing line for all of them.
+# tests/tally.sh - sourced by scripts that run several suites: one closing line for all of them.
 # shellcheck shell=bash
 
 passed=0 failed=0 skipped=0
 
-# Runs a suite and adds what its closing line says. One that fails with no test to blame, or ends
-# without that line, is a failed test.
+# Runs a suite and adds the numbers of its closing line. A suite that fails without a failed test, or ends without
+# that line, counts as a failed test.
 tally() { # COMMAND...
     local log status=0 line p=0 f=0 s=0
     log=$(mktemp)
@@ -16,7 +16,7 @@ tally() { # COMMAND...
     passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
 }
 
-# The last line, and whether all is well.
+# The closing line, and whether all is well.
 tally_end() {
     printf '\n%d passed, %d failed, %d skipped\n' $passed $failed $skipped
     [ $failed = 0 ]

@@ -23,7 +23,7 @@ static void put(struct nft_batch *b, enum change change, struct element element,
 /* A longer name would be truncated, possibly to the name of another interface. */
 static bool valid_interface(struct nft_batch *b, const char *name)
 {
-    if (name && *name && strlen(name) < IFNAMSIZ)
+    if (interface_name_valid(name))
         return true;
     nft_batch_refuse(b, -EINVAL, "firewall: `%s` is not an interface name", name ? name : "");
     return false;

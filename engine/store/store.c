@@ -271,13 +271,13 @@ static int is_locked(int dir)
 }
 
 /* The id of a living container: by its state, or else by its definition. */
-static int live_id(struct store *s, const char *name, int dir, strv *ids, struct err *e)
+static int live_id(struct store *s, const char *name, int dir, struct strings *ids, struct err *e)
 {
     _cleanup_json_ json_t *state = NULL, *config = NULL;
     _cleanup_spec_ struct spec spec = {0};
     int r = container_read_state(dir, &state, e);
     if (r == 0)
-        strv_add(ids, json_str(state, "id"));
+        strings_add(ids, json_str(state, "id"));
     else if (r != -EBADMSG && r != -ENOENT)
         return err_wrap(e, "container `%s`", name);
     int locked = r == -ENOENT ? is_locked(dir) : 1;
@@ -286,7 +286,7 @@ static int live_id(struct store *s, const char *name, int dir, strv *ids, struct
     if (r < 0 && locked) { /* otherwise it has nothing yet, or nothing any more */
         if (store_read_definition(s, name, &config, &spec, NULL) < 0)
             return err_hint(e, "`netctr rm -f %s` removes container `%s`", name, name);
-        strv_add(ids, spec.id);
+        strings_add(ids, spec.id);
     }
     err_clear(e);
     return 0;
@@ -351,7 +351,7 @@ int store_id_is_anothers(struct store *s, const char *name, const char *id, stru
 
 struct collecting {
     struct store *store;
-    strv *ids;
+    struct strings *ids;
     struct err *e;
 };
 
@@ -363,6 +363,9 @@ static int collect_id(const char *name, int dir, void *arg)
 
 int store_live_ids(struct store *s, strv *ids, struct err *e)
 {
-    struct collecting c = {s, ids, e};
-    return store_each_live(s, collect_id, &c, e);
+    struct strings found = {0};
+    struct collecting c = {s, &found, e};
+    int r = store_each_live(s, collect_id, &c, e);
+    *ids = strings_take(&found);
+    return r;
 }

@@ -1,6 +1,5 @@
-/* The ground that every other folder stands on: ownership, strings, files, locks, processes.
- * Knows nothing of containers or networks.
- */
+/* What every other folder builds on: errors, ownership, strings, files, locks, processes. Knows
+ * nothing of containers or networks. */
 #pragma once
 
 #include <dirent.h>
@@ -23,12 +22,11 @@
 
 /* ---- errors ---------------------------------------------------------------------------------*/
 
-/* One error object: which step failed, on which object, the kernel's reason, and the cure.
+/* One error object: the step that failed, its object, the kernel's reason and the remedy.
  *
- * Every fallible function of netctr returns 0 (or something positive) for success and a negative
- * errno for failure, and takes a `struct err *` as its last argument. The function that meets the
- * failure fills it with err_set(); those above it may add what they know with err_wrap(). Nobody
- * but cli/ prints it.
+ * A function that can fail returns 0 or a positive number for success and a negative errno for
+ * failure. Its last argument is a `struct err *`. The function that detects the failure fills it
+ * with err_set() or err_say(); callers may add context with err_wrap(). Only cli/ prints it.
  */
 
 /** Exit codes of docker and podman. */
@@ -40,57 +38,57 @@ enum {
 
 struct err {
     int code;   /**< negative errno of the failure; 0: no failure */
-    int status; /**< exit status that netctr should end with; 0 means EXIT_NETCTR */
+    int status; /**< exit status for netctr; 0 means EXIT_NETCTR */
     char *text; /**< "create bridge `nc-default`: File exists (Device already there)"; owned */
-    char *hint; /**< what to do about it, or NULL; owned */
+    char *hint; /**< the remedy, or NULL; owned */
 };
 
 #define ERR_INIT \
     {            \
     }
 
-/** Frees what @e holds and makes it empty again. Accepts NULL. */
+/** Frees the contents of @e and makes it empty. Accepts NULL. */
 void err_clear(struct err *e);
 
-/** Records a failure whose reason is the errno @code (negative or positive): the text becomes
- *  "FORMAT: strerror". An earlier failure in @e is replaced. Returns the negative errno, so that
- *  `return err_set(e, errno, "open `%s`", path);` is the whole error path. @e may be NULL. */
+/** Records a failure with the errno @code (negative or positive): the text becomes "FORMAT:
+ *  strerror". Replaces an earlier failure in @e, which may be NULL. Returns the negative errno, so
+ *  that `return err_set(e, errno, "open `%s`", path);` is a complete error path. */
 int err_set(struct err *e, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-/** The same without strerror: for failures that netctr itself finds (bad input, a conflict).
- *  @code still is what the caller gets back. */
+/** The same without strerror, for failures that netctr itself detects (bad input, a conflict). */
 int err_say(struct err *e, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-/** Adds the kernel's own words (netlink extended ack) in parentheses. NULL or "" adds nothing. */
+/** Appends the kernel's own words (netlink extended ack) in parentheses. NULL or "" adds
+ *  nothing. */
 void err_kernel_says(struct err *e, const char *words);
 
-/* These three return e->code, or -EIO when nobody asked for an error object: `return err_hint(…)`
- * is a failure either way. */
+/* These three return e->code, or -EIO if @e is NULL: `return err_hint(…)` always is a failure. */
 
-/** Puts "FORMAT: " before the text, unless that begins with the same words. */
+/** Puts "FORMAT: " before the text, unless the text starts with these words. */
 int err_wrap(struct err *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/** Says what the person can do; printed after the text. */
+/** Sets the remedy, which is printed after the text. */
 int err_hint(struct err *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /** Sets the exit status (EXIT_NOT_FOUND, …). */
 int err_status(struct err *e, int status);
 
-/** "TEXT; HINT", as netctr prints it; caller frees. */
+/** "TEXT; HINT", as netctr prints it. Caller frees. */
 char *err_line(const struct err *e);
 
 /** Moves the failure of @from into @to and empties @from. */
 void err_move(struct err *to, struct err *from);
 
-/** After a step of something that goes on when one fails: the first failure is kept in @first and @e, and @step
- *  is emptied. */
+/** Takes note of one step's result @r in a sequence that goes on after failures: @first and @e keep
+ *  the first failure; @step is emptied. */
 void err_note(int *first, int r, struct err *e, struct err *step);
 
 #define _cleanup_err_ __attribute__((cleanup(err_clear)))
 
-/* ---- ownership ------------------------------------------------------------------------------
- * A variable marked _cleanup_…_ owns what it holds until it goes out of scope; take() hands the
- * value on and leaves the variable empty. File descriptors start at -1, pointers at NULL. */
+/* ---- ownership --------------------------------------------------------------------------------
+ * A variable marked _cleanup_…_ owns its value until it goes out of scope. take_ptr() and take_fd()
+ * pass the value on and leave the variable empty. Empty is -1 for file descriptors, NULL for
+ * pointers. */
 
 static inline void cleanup_free(void *p)
 {
@@ -135,7 +133,7 @@ static inline void cleanup_json(json_t **j)
         (fd) = -1;         \
         taken_;            \
     })
-/** Closes @fd if it is open and returns -1, to be assigned back: fd = close_fd(fd). */
+/** Closes @fd if it is open. Returns -1, to be assigned: fd = close_fd(fd). */
 static inline int close_fd(int fd)
 {
     if (fd >= 0)
@@ -145,9 +143,9 @@ static inline int close_fd(int fd)
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
-/* ---- strings --------------------------------------------------------------------------------
- * Memory that cannot be had for a few bytes is not an error that anybody can handle: these abort
- * with a message (exit 125), so that no caller needs a path for it. */
+/* ---- strings ----------------------------------------------------------------------------------
+ * Nobody can handle that a few bytes of memory cannot be had, so these functions abort with a
+ * message (exit status 125), and callers need no error path. */
 
 void *xcalloc(size_t count, size_t size);
 void *xrealloc(void *p, size_t count, size_t size);
@@ -161,7 +159,7 @@ const char *skip_prefix(const char *s, const char *prefix); /**< the rest, or NU
 /** A NULL-terminated vector of strings that owns them. */
 typedef char **strv;
 void strv_add(strv *v, const char *s); /**< copies @s */
-void strv_add_take(strv *v, char *s);  /**< owns @s from now on */
+void strv_add_take(strv *v, char *s);  /**< takes ownership of @s */
 size_t strv_len(char *const *v);
 bool strv_has(char *const *v, const char *s);
 strv strv_copy(char *const *v);
@@ -171,196 +169,226 @@ void strv_free(strv v);
 void strv_cleanup(strv *v);
 #define strv_each(s, v) for (char *const *s##_i = (v), *s; s##_i && (s = *s##_i); s##_i++)
 
-/** Parses a whole unsigned decimal number in [min, max]; anything else is -EINVAL or -ERANGE. */
+/** A vector that grows in amortised constant time, for loops without a small bound; strv_add()
+ *  walks the whole vector at each call. Start with {0}. @items is NULL or NULL-terminated. */
+struct strings {
+    strv items;
+    size_t count;
+    size_t room; /**< number of allocated pointers */
+};
+void strings_add(struct strings *l, const char *s); /**< copies @s */
+void strings_add_take(struct strings *l, char *s);  /**< takes ownership of @s */
+strv strings_take(struct strings *l);               /**< moves the vector out; NULL if empty */
+void strings_clear(struct strings *l);
+#define _cleanup_strings_ __attribute__((cleanup(strings_clear), unused))
+
+/** Parses a whole unsigned decimal number in [min, max]. -EINVAL, or -ERANGE. */
 int parse_u64(const char *s, uint64_t min, uint64_t max, uint64_t *out);
-/** Bytes as docker writes them: 64m, 1.5g, 512k, 1024 or 1024b; powers of 1024; a part of a byte is cut off. */
+/** Parses bytes in docker's notation: 64m, 1.5g, 512k, 1024 or 1024b, with powers of 1024.
+ *  Fractions of a byte are cut off. -EINVAL, or -ERANGE. */
 int parse_size(const char *s, uint64_t *out);
-/** Bits per second: "10mbit", "1.5gbit", "64kbit", "8000bit" or "8000", as tc has them: a kbit is 1,000
- *  bits. -EINVAL; -ERANGE. */
+/** Parses bits per second in tc's notation: "10mbit", "1.5gbit", "64kbit", "8000bit" or "8000"; a
+ *  kbit is 1,000 bits. -EINVAL, or -ERANGE. */
 int parse_rate(const char *s, uint64_t *out);
-/** The inverse, in the largest unit that leaves no fraction; caller frees. */
+/** The inverse, in the largest unit without a fraction. Caller frees. */
 char *rate_text(uint64_t bits);
-#define NAME_LENGTH_MAX 63 /**< the longest label of the DNS */
-/** [a-zA-Z0-9][a-zA-Z0-9_.-]{0,62} without an empty label: names of containers and networks, safe in paths, which
- *  the DNS can hold. */
+#define NAME_LENGTH_MAX 63 /**< longest label in DNS */
+/** [a-zA-Z0-9][a-zA-Z0-9_.-]{0,62} without empty labels: names of containers and networks, safe in
+ *  paths and in DNS. */
 bool valid_name(const char *s);
 #define NAME_RULE                                                                                \
     "letters, digits, `_`, `.` and `-`, at most 63, the first a letter or digit, no `.` at the " \
     "end or beside another"
-/** Labels of letters, digits, `_` and `-`, the last not at an end; at most @max characters. */
+/** Labels of letters, digits, `_` and `-`, joined by dots; at most @max characters. No label starts
+ *  or ends with `-`. */
 bool valid_host_name(const char *s, size_t max);
-/** Can it be kept in a state file? */
+/** Is it valid UTF-8, and so storable in a state file? */
 bool valid_utf8(const char *s);
-/** The member of @words (NULL-terminated) that @s most likely is a typing error of, or NULL: at most two edits
- *  (an exchange of neighbours is one) in words of five letters or more, one in shorter words. */
+/** The member of @words (NULL-terminated) of which @s is most likely a misspelling, or NULL.
+ *  Tolerates two edits in words of five letters or more, one in shorter words; swapping two
+ *  neighbours is one edit. */
 const char *nearest_word(const char *s, const char *const *words);
-/** The length of the UTF-8 character at @p, of which @left bytes may be read; 0 if it is not valid. */
+/** The length of the UTF-8 character at @p, of which @left bytes are readable; 0 if it is
+ *  invalid. */
 size_t utf8_size(const unsigned char *p, size_t left);
-/** The character at *@p, which moves behind it; -1: a byte that is not UTF-8. */
+/** Reads the character at *@p and moves *@p behind it. -1: not UTF-8; one byte is skipped. */
 int64_t utf8_next(const char **p);
 struct char_range {
     uint32_t first, last;
 };
 bool char_in_ranges(const struct char_range *ranges, size_t count, uint32_t c);
-/** A copy in which control characters and bytes that are not UTF-8 are written as \\xNN, and those that change
- *  the direction of text as \\uNNNN; caller frees. */
+/** A copy with control characters and invalid bytes written as \\xNN, and characters that change
+ *  the direction of text as \\uNNNN. Caller frees. */
 char *text_printable(const char *text);
-/** FNV-1a, 64 bit: for names that must be short and the same every time; not against attackers. */
+/** FNV-1a, 64 bits: for short, reproducible names. Not safe against attackers. */
 uint64_t hash64(const char *s);
 
 /* ---- files ----------------------------------------------------------------------------------*/
 
-/** openat2() beneath @dirfd: @path is resolved as if @dirfd were "/" (RESOLVE_IN_ROOT), magic links
- *  are refused. @resolve_extra adds flags (RESOLVE_NO_SYMLINKS). Returns an O_CLOEXEC fd or -errno.
- *  For every path inside a root directory that somebody else may write to. */
+/** openat2() beneath @dirfd: resolves @path as if @dirfd were "/" (RESOLVE_IN_ROOT) and refuses
+ *  magic links. @resolve_extra adds flags (RESOLVE_NO_SYMLINKS). Returns a close-on-exec fd or
+ *  -errno. For every path inside a root directory that others may write to. */
 int open_in_root(int dirfd, const char *path, int flags, mode_t mode, uint64_t resolve_extra);
-/** Opens an absolute path on the host that was resolved before. -ELOOP: a symbolic link has come into it
- *  since (RESOLVE_NO_SYMLINKS). Returns an O_CLOEXEC fd or -errno. */
+/** Opens an absolute, already resolved path of the host (RESOLVE_NO_SYMLINKS). Returns a
+ *  close-on-exec fd or -errno; -ELOOP: it contains a symbolic link by now. */
 int open_canonical(const char *path, int flags);
-/** Makes @path and its parents beneath @dirfd, never leaving it (CVE-2024-45310), and what dangling symbolic
- *  links on the way lead to; existing directories are fine. Returns an O_PATH fd of the last one or -errno. */
+/** Creates @path and its parents beneath @dirfd without leaving it (CVE-2024-45310). Dangling
+ *  symbolic links are followed; existing directories are fine. Returns an O_PATH fd of the last
+ *  directory or -errno. */
 int mkdir_in_root(int dirfd, const char *path, mode_t mode);
-/** Opens @path beneath @dirfd with O_PATH, creating an empty file (and parents) when missing;
+/** Opens @path beneath @dirfd with O_PATH. If it is missing, creates an empty file and its parents;
  *  follows dangling symbolic links inside the root. Returns an fd or -errno. */
 int touch_in_root(int dirfd, const char *path, mode_t mode);
 
-/** mkdir -p for a path of the host's that only root can change. */
+/** mkdir -p for a path of the host that only root can change. */
 int mkdir_parents(const char *path, mode_t mode, struct err *e);
-/** The whole of a regular file, NUL-terminated, at most @max bytes (-EFBIG beyond). @size may be NULL. */
+/** Reads a whole regular file of at most @max bytes (else -EFBIG) and terminates it with NUL. The
+ *  caller owns *@out; @size may be NULL. -EINVAL, -EISDIR: not a regular file. */
 int read_file_at(int dirfd, const char *path, size_t max, char **out, size_t *size);
-/** The same for a file that only netctr writes: what is no file or too large is damaged (-EBADMSG), and
- *  so is a link: it may lead anywhere. */
+/** Reads an open file to its end. As above. */
+int read_fd(int fd, size_t max, char **out, size_t *size);
+/** read_file_at() for files that only netctr writes. A file that is too large, not a regular one, or a
+ *  symbolic link (which could lead anywhere) is damaged: -EBADMSG. */
 int read_state_at(int dirfd, const char *path, size_t max, char **out, size_t *size);
-/** Replaces a file in one step: written beside it, then renamed. Readers see old or new, and so does who comes
- *  after a power cut; which of the two is not waited for. */
+/** Replaces a file in one step: writes a temporary file and renames it. Readers see the old or the
+ *  new contents, also after a power failure; which of the two is not waited for. */
 int write_file_atomic(int dirfd, const char *path, const void *data, size_t size, mode_t mode);
-/** Removes the unfinished file that a killed write_file_atomic() may have left beside @path. Nobody may
- *  be writing. */
+/** Removes the temporary file that a killed write_file_atomic() of @path may have left. Nobody may
+ *  be writing it. */
 int tidy_file_at(int dirfd, const char *path);
-/** 1 if there is anything by that name, a link too, or 0; -errno when that cannot be found out. */
+/** 1: a file of any type exists, a dangling link included. 0: none. Or -errno. */
 int file_exists_at(int dirfd, const char *path);
-/** For how long an open file, or the entries of a directory, have not changed. Very long if that cannot be read, or
- *  if the clock has been set back since. */
+/** Milliseconds since an open file, or the entries of a directory, last changed. INT64_MAX if that
+ *  cannot be read or the clock was set back. */
 int64_t file_age_ms(int fd);
-/** Writes @text into an existing file (procfs, cgroupfs) by a single write(). */
+/** Writes @text into an existing file (procfs, cgroupfs) with a single write(). */
 int write_existing_at(int dirfd, const char *path, const char *text);
 /** Writes all of @data or fails. */
 int write_all(int fd, const void *data, size_t size);
-/** Opens the directory @path beneath @dirfd to be read from its beginning; NULL with errno. A descriptor
- *  that somebody else reads by as well would share its place. */
+/** Opens the directory @path beneath @dirfd for reading; NULL with errno. Always a new open file
+ *  description, because a shared one would share its position. */
 DIR *open_listing(int dirfd, const char *path);
-/** readdir() that tells a failure from the end: *@r is -errno then, and left alone otherwise. Whoever
- *  takes what is not in a list for nobody's has to know that the list is whole. */
+/** readdir() that tells failure from the end: sets *@r to -errno on failure and else leaves it
+ *  alone. Callers that delete what is not listed must know that the list is complete. */
 struct dirent *next_entry(DIR *d, int *r);
-/** Removes @name beneath @dirfd with everything in it; stays on one file system, follows no links,
- *  accepts "already gone". */
+/** Removes @name beneath @dirfd recursively. Stays on one file system, follows no links, and
+ *  succeeds if it is already gone. */
 int remove_tree_at(int dirfd, const char *name);
-/** "/proc/self/fd/N" for interfaces of the kernel that take only a path. Caller frees. */
+/** "/proc/self/fd/N", for kernel interfaces that take only a path. Caller frees. */
 char *fd_path(int fd);
-/** Where it is, as the kernel tells it; needs the host's /proc. 0 with *@out, which the caller frees, or -errno. */
+/** An executable, close-on-exec file in memory: MFD_EXEC where the kernel has it (Linux 6.3), since
+ *  vm.memfd_noexec=1 would remove the x permission. @flags: additional MFD_ flags. Returns an fd or
+ *  -errno; -EACCES: vm.memfd_noexec is 2. */
+int memfd_executable(unsigned flags);
+/** The path of an open file according to /proc/self/fd, which must be the host's. Caller frees
+ *  *@out. 0 or -errno. */
 int fd_read_path(int fd, char **out);
 
 /* ---- state files (JSON) ---------------------------------------------------------------------*/
 
-/** Reads a JSON object. -ENOENT when missing; -EBADMSG with a text that names the file when it is
- *  not valid. Caller owns *@out. */
+/** Reads a JSON object. -ENOENT: missing; -EBADMSG: invalid, with a text that names the file.
+ *  Caller owns *@out. */
 int json_read_at(int dirfd, const char *path, json_t **out, struct err *e);
 int json_write_at(int dirfd, const char *path, const json_t *j, struct err *e);
-/** Puts a sum over all of @j into it. For files on which it depends whom a command kills and what it
- *  takes away: a flipped bit must not make it somebody else. */
+/** Adds a checksum over all of @j. For files that decide which processes a command kills and which
+ *  objects it removes: a flipped bit must not select others. */
 void json_add_checksum(json_t *j);
-/** Takes the sum out again; -EBADMSG with a text that names @path when there is none or it does not match. */
+/** Removes the checksum again. -EBADMSG with a text that names @path: it is missing or wrong. */
 int json_verify_checksum(json_t *j, const char *path, struct err *e);
 const char *json_str(const json_t *j, const char *key); /**< NULL when missing */
 int64_t json_int(const json_t *j, const char *key, int64_t fallback);
 bool json_flag(const json_t *j, const char *key);
-strv json_strv(const json_t *j, const char *key);             /**< caller frees; NULL when empty */
-void json_put_str(json_t *j, const char *key, const char *s); /**< NULL: nothing */
+strv json_strv(const json_t *j, const char *key);             /**< caller frees; NULL if empty */
+void json_put_str(json_t *j, const char *key, const char *s); /**< NULL adds nothing */
 void json_put_strv(json_t *j, const char *key, char *const *v);
 
-/* ---- locks ----------------------------------------------------------------------------------
- * flock(): the kernel lets go of it when the last holder dies, so it is the one sign of life that
- * kill -9 cannot forge. */
+/* ---- locks ------------------------------------------------------------------------------------
+ * flock(): the kernel releases it when the last holder dies, so it is a sign of life that survives
+ * kill -9 and cannot be forged. */
 
-/** Opens (creates) and locks a file. @operation is LOCK_EX or LOCK_SH, with LOCK_NB if wanted.
- *  Returns the fd that holds the lock, or -errno (-EWOULDBLOCK: someone else holds it; -ETIMEDOUT: one
- *  and the same process has held it for 30 seconds, or been stopped for 5 while it did). */
+/** Opens a file, creating it if necessary, and locks it. @operation: LOCK_EX or LOCK_SH, optionally
+ *  with LOCK_NB. Returns the fd that holds the lock, or -errno. -EWOULDBLOCK: another process has
+ *  it. -ETIMEDOUT: one process has held it for 30 seconds, or has been stopped for 5 while holding
+ *  it. */
 int lock_file_at(int dirfd, const char *path, int operation);
-/** The same for what is open. */
+/** The same for an open file. Returns 0. */
 int lock_fd(int fd, int operation);
-/** Tells that "lock @what" has failed with @code, and, for -ETIMEDOUT, who holds the file. */
+/** Reports that "lock @what" failed with @code, and for -ETIMEDOUT which process holds the lock.
+ *  Returns @code. */
 int lock_failed(int code, int dirfd, const char *path, const char *what, struct err *e);
-/** Who has locked the file behind @fd, as /proc/locks tells it; 0: nobody that can be told. */
+/** The process that has locked the file behind @fd, according to /proc/locks; 0: unknown. */
 pid_t lock_holder(int fd);
-/** Takes a lock whose holder is expected to let go: tries for @timeout_ms. */
+/** Tries for @timeout_ms to take a lock that its holder is expected to release. */
 int lock_wait(int fd, int operation, int timeout_ms);
 
-/* ---- processes ------------------------------------------------------------------------------
- * A pid is not an identity: it is used again. A pidfd opened first and compared with the start time
- * second is. */
+/* ---- processes --------------------------------------------------------------------------------
+ * A pid is not an identity, because it is reused. A pidfd is, if it was opened before the start time
+ * was compared. */
 
-/** Field 22 of /proc/PID/stat, in clock ticks since boot; 0 and errno if there is no such
- *  process, or nobody can tell. */
+/** Field 22 of /proc/PID/stat, in clock ticks since boot. 0 and errno if there is no such process
+ *  or the field cannot be read. */
 uint64_t proc_start_time(pid_t pid);
-/** Closes every descriptor from 3 on but @count in @keep, which is sorted by this; -1 stands for none.
+/** Closes every fd from 3 on, except the @count fds in @keep (-1 counts as none), which it sorts.
  *  Returns 0 or -errno. */
 int close_other_fds(int *keep, size_t count);
-/** What `ps` shows in the place of this process' arguments, which every user may read: these can hold
- *  secrets (`-e PASSWORD=…`). Nothing may use argv as main() got it any more, but a copy. */
+/** Replaces this process's arguments in `ps`, since every user can read them and they may hold
+ *  secrets (`-e PASSWORD=…`). Afterwards the argv of main() must not be used any more. */
 void proc_set_title(const char *title);
-/** Has that process ended, or been killed and not gone yet? One that was killed may be busy in the
- *  kernel for a while, and holds its locks until it is done. */
+/** Has the process ended, or been killed without having ended yet? A killed process may be busy in
+ *  the kernel for a while, and keeps its locks until then. */
 bool proc_is_dying(pid_t pid, uint64_t start_time);
-/** Its state as ps shows it: 'R', 'S', 'T' when somebody has stopped it, …; 0 if there is none. */
+/** Its state as in ps: 'R', 'S', 'T' (stopped), …; 0 if there is no such process. */
 char proc_state(pid_t pid);
-/** CLOCK_MONOTONIC. */
+/** CLOCK_MONOTONIC in µs and ms. */
 int64_t monotonic_us(void);
 int64_t monotonic_ms(void);
-/** For whoever waits for @pid, and asks now and then: has somebody stopped it, and not let it go on for five
- *  seconds? *@since is the caller's, 0 at first. */
+/** Has @pid been stopped (SIGSTOP) for five seconds in a row? Call it repeatedly; *@since is the
+ *  caller's and starts at 0. */
 bool proc_stays_stopped(pid_t pid, int64_t *since);
-/** A pidfd of @pid if it still is the process that started at @start_time; -ESRCH if not, another error
- *  when that cannot be found out. */
+/** A pidfd of @pid, if it is still the process that started at @start_time. -ESRCH if not; other
+ *  errors if that cannot be found out. */
 int pidfd_of(pid_t pid, uint64_t start_time);
 int pidfd_signal(int pidfd, int sig);
-/** Waits until the process of @pidfd has ended; @timeout_ms < 0 waits for ever. -ETIMEDOUT. */
+/** Waits until the process of @pidfd has ended. @timeout_ms < 0: without limit. 0, or
+ *  -ETIMEDOUT. */
 int pidfd_wait(int pidfd, int timeout_ms);
-/** "SIGTERM", "TERM" or "15" → 15; "RTMIN+3", "RTMAX-1" as well; -EINVAL. */
+/** "SIGTERM", "TERM" or "15" → 15; also "RTMIN+3" and "RTMAX-1". -EINVAL. */
 int parse_signal(const char *s);
 /** This boot's id (/proc/sys/kernel/random/boot_id), 36 characters; caller frees. */
 int boot_id(char **id, struct err *e);
 
-/* ---- a sandbox ------------------------------------------------------------------------------*/
+/* ---- confinement ------------------------------------------------------------------------------*/
 
-/** Keeps the capabilities in @keep (bit n: capability n) and gives up all others, for good (no_new_privs; bounding,
- *  ambient and inheritable sets). Single-threaded. */
+/** Keeps the capabilities in @keep (bit n: capability n) and drops all others for good: bounding,
+ *  ambient and inheritable sets, no_new_privs. The caller must be single-threaded. */
 int sandbox_keep_caps(uint64_t keep, struct err *e);
-/** From now on every system call but @calls fails with EPERM, for this process and its children (seccomp). Needs
- *  no_new_privs: after sandbox_keep_caps(). At most 200. */
+/** Lets every system call except @calls fail with EPERM, for this process and its children
+ *  (seccomp). Call sandbox_keep_caps() before: no_new_privs is required. At most 200 calls. */
 int sandbox_allow(const int *calls, size_t count, struct err *e);
 struct sandbox_call {
     int call;
-    unsigned argument; /**< 1 to 6: only if this one's low 32 bits are: */
+    unsigned argument; /**< 1 to 6: allowed only if the low 32 bits of this argument are: */
     uint32_t value;
 };
-/** The same for calls with certain arguments; a call may be there several times. */
+/** The same with conditions on arguments. A call may be listed several times. */
 int sandbox_allow_calls(const struct sandbox_call *calls, size_t count, struct err *e);
 
-/* ---- what is left behind --------------------------------------------------------------------*/
+/* ---- cleaning up ------------------------------------------------------------------------------*/
 
 enum gc_deed { GC_REMOVE, GC_REPLACE };
-/** A search for what belongs to nobody any more, or is damaged. */
+/** How to clean up what no longer has an owner or is damaged. */
 struct gc {
-    bool dry_run;                                                 /**< only tell */
-    void (*tell)(enum gc_deed deed, const char *what, void *arg); /**< of each; may be NULL */
+    bool dry_run; /**< only report */
+    void (*tell)(enum gc_deed deed, const char *what,
+                 void *arg); /**< called for each; may be NULL */
     void *arg;
 };
 extern const struct gc gc_quietly;
 void gc_tell(const struct gc *gc, enum gc_deed deed, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/** How long ago @when (seconds since the epoch) was, as docker's ps tells it: "5 seconds"; "" when it is not known.
- *  Caller frees. */
+/** How long ago @when (seconds since the epoch) was, in the words of docker's ps: "5 seconds"; ""
+ *  if @when is 0. Caller frees. */
 char *time_ago(int64_t when);
-/** One warning on stderr: "netctr: warning: …". Warnings never change the result. */
+/** Prints "netctr: warning: …" on stderr. Warnings never change the result of a command. */
 void warn(const char *format, ...) __attribute__((format(printf, 1, 2)));

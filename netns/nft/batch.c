@@ -218,28 +218,6 @@ void nft_batch_refuse(struct nft_batch *b, int code, const char *format, ...)
 
 /* ---- answers ------------------------------------------------------------------------------*/
 
-/* The kernel's text for an error (extended ack), or NULL. It follows the header of the refused message; without
- * NETLINK_CAP_ACK the rest of that message comes first. */
-static const char *words_of(const struct nlmsghdr *answer)
-{
-    const struct nlmsgerr *error = mnl_nlmsg_get_payload(answer);
-    if (!(answer->nlmsg_flags & NLM_F_ACK_TLVS))
-        return NULL;
-    size_t skip = sizeof(*error);
-    if (!(answer->nlmsg_flags & NLM_F_CAPPED))
-        skip += NLMSG_ALIGN(error->msg.nlmsg_len) - sizeof(error->msg);
-    if (skip > mnl_nlmsg_get_payload_len(answer))
-        return NULL;
-    const struct nlattr *attribute;
-    mnl_attr_for_each(attribute, answer, skip)
-    {
-        if (mnl_attr_get_type(attribute) == NLMSGERR_ATTR_MSG &&
-            mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) == 0)
-            return mnl_attr_get_str(attribute);
-    }
-    return NULL;
-}
-
 static bool tolerated(const struct message *m)
 {
     return (m->error == -ENOENT && (m->tolerate & NFT_TOLERATE_ABSENT)) ||
@@ -267,7 +245,7 @@ static void take_answer(struct nft_batch *b, const struct nlmsghdr *answer, uint
     f->fatal = fatal;
     f->index = index;
     free(f->words);
-    f->words = xstrdup(words_of(answer));
+    f->words = xstrdup(netlink_error_text(answer));
 }
 
 /* Reads all answers that are waiting. -ENOBUFS if the kernel dropped some. */
@@ -416,10 +394,7 @@ int nft_batch_commit(struct nft *n, struct nft_batch *b, struct err *e)
 /* Answers that are left unread would be taken for those to the next request. */
 static void drain(struct nft *n)
 {
-    char byte;
-    int fd = mnl_socket_get_fd(n->socket);
-    while (recv(fd, &byte, sizeof(byte), MSG_DONTWAIT | MSG_TRUNC) > 0 || errno == EINTR)
-        continue;
+    netlink_drain(mnl_socket_get_fd(n->socket));
 }
 
 /* The answers to a dump, kept until the last one has come. */

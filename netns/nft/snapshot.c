@@ -21,7 +21,7 @@ const char *foreign_family(uint32_t family)
 
 /* ---- read ------------------------------------------------------------------------------------*/
 
-/* inet netctr, bridge netctr_guard, inet netctr_keeper. */
+/* inet netctr, bridge netctr_guard, inet netctr_nat_hold. */
 static bool is_ours(const char *table)
 {
     const char *rest = skip_prefix(table, "netctr");

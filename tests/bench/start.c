@@ -1,9 +1,9 @@
-/* start RUNS LABEL COMMAND… -- LABEL COMMAND… : how long from the spawn of a command to the first
- * instruction of the program that it starts, and from there until the command is reaped.
+/* start RUNS LABEL COMMAND… -- LABEL COMMAND… : the time from the spawn of a command to the first instruction
+ * of the program that it starts, and from there until the command is reaped.
  *
- * The commands run in turns, so that noise falls on all of them alike. The program in the container
- * is `stamp`: it writes the clock (CLOCK_MONOTONIC, 16 bytes) to stdout and ends; a runtime that
- * closes stdout may leave fd 9 open to it instead.
+ * The commands run in turns, so that noise affects all of them alike. The program in the container is
+ * `stamp`: it writes the clock (CLOCK_MONOTONIC, 16 bytes) to stdout and exits; for a runtime that closes
+ * stdout, it writes to fd 9 if that is open.
  */
 #include <poll.h>
 #include <spawn.h>
@@ -96,7 +96,7 @@ int main(int argc, char **argv)
     }
     for (int run = -2; run < runs; run++)
         for (int i = 0; i < count; i++) {
-            usleep(40000); /* let the kernel finish with the one before */
+            usleep(40000); /* lets the kernel finish the previous one */
             if (once(&contenders[i], run, pipe_ends) < 0)
                 return 1;
         }
@@ -111,4 +111,3 @@ int main(int argc, char **argv)
     }
     return 0;
 }
-

@@ -1,4 +1,4 @@
-/* `--network NAME:ip=…`: what is understood can be written again, and comes back as the same text. */
+/* `--network NAME:ip=…`: accepted text can be printed again, and gives the same text. */
 #include "fuzz.h"
 
 #include "engine/connect_request.h"

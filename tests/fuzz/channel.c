@@ -1,4 +1,4 @@
-/* A packet from the other side: a container's process, or whoever asks a monitor. */
+/* A packet from the peer: a container's process, or a monitor's client. */
 #include "fuzz.h"
 
 #include "core/packet.h"

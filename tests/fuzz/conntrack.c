@@ -1,5 +1,5 @@
-/* What is known of connections: an input that begins with "ipv" is lines of /proc, any other a netlink
- * message. In a network namespace of our own, for what is recognised is deleted.
+/* Connections: an input that starts with "ipv" is lines of /proc, any other a netlink message. In a network
+ * namespace of its own, because matching entries are deleted.
  */
 #include "fuzz.h"
 
@@ -58,7 +58,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     if (size < sizeof(struct nlmsghdr) || size > 32768)
         return 0;
-    /* libmnl counts on padding behind the last attribute, which the kernel gives. */
+    /* libmnl expects padding after the last attribute, as the kernel sends it. */
     _cleanup_free_ struct nlmsghdr *h = xcalloc(NLMSG_ALIGN(size), 1);
     memcpy(h, data, size);
     h->nlmsg_len = (uint32_t)size;

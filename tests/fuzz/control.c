@@ -1,4 +1,4 @@
-/* A request at a monitor's door: the input is a packet of the right kind, with this text. */
+/* A request to a monitor: the input is the text of a packet of the right kind. */
 #include "core/packet.h"
 #include "fuzz.h"
 

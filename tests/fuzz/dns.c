@@ -1,6 +1,5 @@
-/* A question off the wire, whoever sends it, and the answer to it; also what another server might answer. The
- * answer is as long as it may be, repeats the question, and is understood by whoever takes it apart.
- */
+/* A question from the network and its answer, and what another server might answer. The answer
+ * keeps its size limit, repeats the question, and can be parsed. */
 #include "fuzz.h"
 
 #include "names/dns.h"
@@ -10,7 +9,7 @@ static size_t u16(const uint8_t *p)
     return (size_t)(p[0] << 8 | p[1]);
 }
 
-/* Walks over what dns_answer() has made. */
+/* Parses what dns_answer() has built. */
 static void check_answer(const struct dns_question *q, const uint8_t *answer, size_t size,
                          size_t count)
 {

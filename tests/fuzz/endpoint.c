@@ -1,4 +1,4 @@
-/* An endpoint's record. What is accepted is written as what it was read as. */
+/* The record of an endpoint. What is accepted is written with the same meaning. */
 #include "fuzz.h"
 
 #include "bridge/record.c"

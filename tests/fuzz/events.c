@@ -1,4 +1,4 @@
-/* Filters, a line each, then a line "%%", then events, among them half ones. */
+/* Filters, one per line, then a line "%%", then events, some of them torn. */
 #include "fuzz.h"
 
 #include "cli/events.c"
@@ -7,7 +7,7 @@ int command_options(const struct command *command, const struct option *options,
                     int *argc, char **argv, struct err *e)
 {
     (void)command, (void)options, (void)intermixed, (void)argc, (void)argv, (void)e;
-    abort(); /* it is the command's, which is not run here */
+    abort(); /* defined in cli/, but unused here */
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -1,8 +1,8 @@
-/* What the fuzz targets share. A target is one file with the function that libFuzzer calls (`make fuzz`);
- * linked with replay.c instead, it runs its corpus once (`make check`). It must not depend on anything
- * but its input, and touches nothing but a directory and a network namespace of its own.
+/* Shared by the fuzz targets. A target is one file with the function that libFuzzer calls (`make fuzz`);
+ * linked with replay.c instead, it runs its corpus once (`make check`). It must depend on nothing but its
+ * input, and change nothing but a directory and a network namespace of its own.
  *
- * Where a parser is static, its target includes the file that it is in.
+ * If a parser is static, its target includes the file that contains it.
  */
 #pragma once
 
@@ -14,7 +14,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/** What must hold of every input. */
+/** Must hold for every input. */
 #define must(condition)                                                             \
     do {                                                                            \
         if (!(condition)) {                                                         \
@@ -29,7 +29,7 @@ static inline char *input_text(const uint8_t *data, size_t size)
     return xstrndup((const char *)data, size);
 }
 
-/** The input as JSON if it is an object, as json_read_at() takes it. */
+/** The input as JSON if it is an object, as json_read_at() accepts it. */
 static inline json_t *input_object(const uint8_t *data, size_t size)
 {
     json_t *j = json_loadb((const char *)data, size, JSON_REJECT_DUPLICATES, NULL);
@@ -39,7 +39,7 @@ static inline json_t *input_object(const uint8_t *data, size_t size)
     return NULL;
 }
 
-/** The input behind the first line @mark, which ends the part before it; NULL when there is none. */
+/** The input after the first line @mark, which ends the part before it; NULL if there is none. */
 static inline const uint8_t *input_part(const uint8_t *data, size_t *size, const char *mark,
                                         size_t *rest)
 {
@@ -56,7 +56,7 @@ static inline void scratch_remove(void)
 {
     (void)remove_tree_at(AT_FDCWD, scratch_path);
 }
-/** A directory that lives as long as the process. */
+/** A directory that exists as long as the process. */
 static inline int scratch_dir(void)
 {
     static int fd = -1;

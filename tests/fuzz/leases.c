@@ -1,6 +1,5 @@
-/* The lease file. An input that begins with "#" is the whole of it; else it is lines, and gets a header
- * whose sum is right, behind which the parsers of lines are.
- */
+/* The lease file. An input that starts with "#" is the whole file. Any other input is taken as
+ * lines and gets a header with a correct checksum, which lets it reach the parsers of lines. */
 #include "fuzz.h"
 
 #include "ipam/lease_file.c"
@@ -13,17 +12,17 @@ static char *with_header(const char *lines)
     return xasprintf("# netctr leases 1 boot=%s last=10.88.0.3 sum=%s\n%s", boot, sum, lines);
 }
 
-static size_t held(const struct book *b)
+static size_t held(const struct lease_file *b)
 {
     size_t count = 0;
     for (size_t i = 0; i < b->count; i++)
-        count += !lease_rests(&b->leases[i]);
+        count += !lease_is_cooling(&b->leases[i]);
     return count;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    _cleanup_book_ struct book b = {0}, again = {0};
+    _cleanup_lease_file_ struct lease_file b = {0}, again = {0};
     _cleanup_err_ struct err e = ERR_INIT;
     if (size && *data == '#') {
         put(scratch_dir(), "blue", data, size);
@@ -31,10 +30,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         _cleanup_free_ char *lines = input_text(data, size), *text = with_header(lines);
         put(scratch_dir(), "blue", text, strlen(text));
     }
-    if (book_read(scratch_dir(), "blue", &b, &e) < 0)
+    if (lease_file_read(scratch_dir(), "blue", &b, &e) < 0)
         return 0;
-    must(book_write(scratch_dir(), "blue", &b, NULL) == 0);
-    must(book_read(scratch_dir(), "blue", &again, NULL) == 1);
-    must(held(&b) == held(&again)); /* one that rests may have rested in between */
+    must(lease_file_write(scratch_dir(), "blue", &b, NULL) == 0);
+    must(lease_file_read(scratch_dir(), "blue", &again, NULL) == 1);
+    must(held(&b) == held(&again)); /* a cooling lease may have become free in between */
     return 0;
 }

@@ -1,4 +1,4 @@
-/* What nf_tables notifies: the input is a datagram of messages. */
+/* Notifications of nf_tables: the input is a datagram of messages. */
 #include "fuzz.h"
 
 #include "bridge/firewall/watch.c"
@@ -6,7 +6,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct firewall_watch l = {.name = "netctr"};
-    /* As long as what has come, and the padding that libmnl counts on. */
+    /* As long as the message, and the padding that libmnl expects. */
     if (size > BUFFER_SIZE)
         return 0;
     _cleanup_free_ char *buffer = xcalloc(NLMSG_ALIGN(size), 1);

@@ -1,4 +1,4 @@
-/* A log of two files, which a program fills with any bytes: printed, and looked at from its end. */
+/* A log of two files with any bytes: printed, and read from its end. */
 #include "fuzz.h"
 
 #include "cli/logs.c"
@@ -7,10 +7,10 @@ int command_options(const struct command *command, const struct option *options,
                     int *argc, char **argv, struct err *e)
 {
     (void)command, (void)options, (void)intermixed, (void)argc, (void)argv, (void)e;
-    abort(); /* it is the command's, which is not run here */
+    abort(); /* defined in cli/, but unused here */
 }
 
-/* How many lines of its stdout the reader has printed. */
+/* How many lines of stdout the reader has printed. */
 static uint64_t count_lines(const char *text, size_t size)
 {
     uint64_t lines = size && text[size - 1] != '\n';

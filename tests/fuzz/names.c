@@ -1,4 +1,4 @@
-/* An entry in RUN/dns. What is accepted is written as what it was read as. */
+/* An entry in RUN/dns. What is accepted is written with the same meaning. */
 #include "fuzz.h"
 
 #include "names/record.h"

@@ -1,4 +1,5 @@
-/* A network's definition: people may edit it. What is accepted is written as what it was read as. */
+/* A network definition, which people may edit. What is accepted is written with the same
+ * meaning. */
 #include "fuzz.h"
 
 #include "bridge/network_file.c"
@@ -10,6 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     _cleanup_err_ struct err e = ERR_INIT;
     if (!j || parse_definition(j, "blue", &n, &e) < 0)
         return 0;
+    must(interface_name_valid(n.bridge));
     first = network_to_json(&n);
     must(parse_definition(first, "blue", &again, NULL) == 0);
     second = network_to_json(&again);

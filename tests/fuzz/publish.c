@@ -1,4 +1,4 @@
-/* `--publish`: what is understood can be written again, and is understood as the same. */
+/* `--publish`: what is accepted can be written again and means the same. */
 #include "fuzz.h"
 
 #include <netctr/bridge.h>

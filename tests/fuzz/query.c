@@ -1,11 +1,10 @@
-/* What the kernel says of links, routes, neighbours and queues. The input is one message; its length is put
- * right, for libnl has looked at it by then.
- */
+/* The kernel's messages about links, routes, neighbours and queues. The input is one message; its
+ * length is corrected, because libnl has checked that before. */
 #include "fuzz.h"
 
 #include "netns/query.c"
 
-static volatile unsigned used; /* or the compiler leaves out what is read for nothing */
+static volatile unsigned used; /* keeps the compiler from removing reads */
 
 static void neighbours_message(struct nl_msg *m)
 {

@@ -1,5 +1,5 @@
 /* Runs a target with each file of its corpus, without libFuzzer. Each input is in a block of exactly its
- * size, so that a sanitizer sees who reads beyond it.
+ * size, so that a sanitizer detects reads beyond it.
  */
 #include "fuzz.h"
 

@@ -1,4 +1,4 @@
-/* The host's resolv.conf: of what a container can reach, all is left when it is asked again. */
+/* The host's resolv.conf: the part that a container can reach is unchanged by a second pass. */
 #include "fuzz.h"
 
 #include "engine/etc_text.c"

@@ -1,4 +1,4 @@
-/* A container's definition. What is accepted is written as what it was read as. */
+/* A container's definition. An accepted definition is written as it was read. */
 #include "fuzz.h"
 
 #include <netctr/store.h>

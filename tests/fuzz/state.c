@@ -1,5 +1,5 @@
-/* A container's state.json, in the run directory of one whose monitor is gone. An object gets a sum that is
- * right, behind which those who read its parts are; anything else is the whole of the file.
+/* A container's state.json, in the run directory of a dead monitor. An object gets the right checksum, so
+ * that the readers of its parts are reached; any other input is the whole file.
  */
 #include "fuzz.h"
 
@@ -31,7 +31,7 @@ static void write_state(const uint8_t *data, size_t size, bool lives)
     _cleanup_json_ json_t *j = input_object(data, size);
     if (!j)
         return put(run_dir, "state.json", data, size);
-    if (lives && json_int(j, "monitor", 0) > 0) { /* for a dead one who holds the lock one waits */
+    if (lives && json_int(j, "monitor", 0) > 0) { /* one waits for a dying holder of the lock */
         json_object_set_new(j, "monitor", json_integer(getpid()));
         json_object_set_new(j, "monitor_start",
                             json_integer((json_int_t)proc_start_time(getpid())));
@@ -40,7 +40,7 @@ static void write_state(const uint8_t *data, size_t size, bool lives)
     must(json_write_at(run_dir, "state.json", j, NULL) == 0);
 }
 
-/* What it tells of one whose monitor is dead (nobody may signal whom it names), or lives. */
+/* What it says of a container whose monitor is dead (its pids may be signalled by nothing), or lives. */
 static int look_at_record(const struct record *r, void *arg)
 {
     enum status *seen = arg;
@@ -57,7 +57,7 @@ static enum status status_of(struct store *s)
     return seen;
 }
 
-/* What it says of itself ends in paths, and in a cgroup's name. */
+/* Its values end up in paths, and in a cgroup's name. */
 static void look_at_remains(struct store *s)
 {
     _cleanup_container_ struct container c = CONTAINER_INIT;

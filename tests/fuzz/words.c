@@ -1,5 +1,5 @@
-/* The small values: times, sizes, addresses, subnets, signals, policies. What has a text of its own is
- * understood again.
+/* The small values: times, sizes, addresses, subnets, signals, policies. Values with a text form survive a
+ * round trip.
  */
 #include "fuzz.h"
 
@@ -10,7 +10,7 @@
 
 static void parse_time(const char *text)
 {
-    static const int64_t now = 1795442700000000000; /* of a day in 2026 */
+    static const int64_t now = 1795442700000000000; /* a day in 2026 */
     int64_t when;
     if (time_parse(text, now, &when) < 0)
         return;

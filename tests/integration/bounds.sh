@@ -1,13 +1,12 @@
 #!/usr/bin/env bash
-# What has an end though nobody has asked for it: processes, memory in a tmpfs, what is read of a hostile root
-# directory.
+# Default limits: processes, memory in a tmpfs, and how much netctr reads of a hostile root directory.
 . "$(dirname "$0")/../lib.sh"
 
 run() {
     netctr run --rm --network none "$@"
 }
 
-# The limit of a container's processes as the host's cgroup says it.
+# The limit of a container's processes, read from the host's cgroup.
 pids_of() { # CONTAINER
     local path
     path=$(sed -n 's/^[0-9]*:pids://p' "/proc/$(pid_of "$1")/cgroup")
@@ -41,7 +40,7 @@ no_limit() {
 }
 t '--pids-limit 0 and -1 are none' no_limit
 
-# A definition as older versions wrote it: without what came later.
+# A definition written by an older version, without the newer keys.
 older() {
     netctr run -d --name a --network none -m 64m --tmpfs /t "$box" sleep 100 >/dev/null
     netctr stop -t 0 a >/dev/null
@@ -52,9 +51,9 @@ older() {
     assert_eq "$(pids_of a)" max
     assert_eq "$(netctr exec a stat -fc '%b %S' /t)" '16384 4096'
 }
-t 'an older definition: as many processes as ever, a tmpfs with a size' older
+t 'an older definition: the number of processes is unlimited as before, a tmpfs has a size' older
 
-# SIZE INODES of a directory in a container that was run so.
+# SIZE INODES of a directory in a container run with these flags.
 room_of() { # DIR [FLAGS...]
     run "${@:2}" "$box" stat -fc '%b %S %c' "$1" | awk '{ print $1 * $2, $3 }'
 }
@@ -78,7 +77,7 @@ every_tmpfs_has_one() {
         'grep " tmpfs " /proc/mounts | grep -v "size=.*nr_inodes=" || true')
     assert_eq "$unbounded" ''
 }
-t 'so has every tmpfs that a container finds' every_tmpfs_has_one
+t 'so does every tmpfs that a container has by default' every_tmpfs_has_one
 
 tmpfs_options() {
     local mount
@@ -94,9 +93,9 @@ tmpfs_options() {
     mount=$(run --tmpfs /t:size=10%,nr_inodes=1k "$box" stat -f -c '%b %c' /t)
     [ $((${mount% *} * 4096)) -gt $((total / 11)) ] && [ $((${mount% *} * 4096)) -lt $((total / 9)) ] || fail "$mount"
     assert_eq "${mount#* }" 1024
-    # The one that every container has is replaced.
+    # It replaces the tmpfs that every container has there.
     assert_eq "$(run --tmpfs /dev/shm:size=1.5m "$box" stat -f -c %b /dev/shm)" 384
-    # Also when it is started again.
+    # Also after a new start.
     netctr run --name a --network none --tmpfs /t:size=8m,mode=700,uid=1000,gid=5 "$box" stat -c '%a %u %g' /t |
         has -x '700 1000 5'
     netctr start a
@@ -118,7 +117,7 @@ wrong_options() {
     done
 }
 # moby #22420
-t 'options of --tmpfs that there are not' wrong_options
+t 'unknown options of --tmpfs' wrong_options
 
 # ---- the root directory's files ------------------------------------------------------------------
 
@@ -126,7 +125,7 @@ t 'options of --tmpfs that there are not' wrong_options
 # shellcheck disable=SC2016 # the container expands it
 show='echo $HOME $(awk "/^[UG]id/ { print \$2 } /^Groups/ { \$1 = \"\"; print }" /proc/self/status)'
 
-# With that as /etc/passwd and as /etc/group: whoever needs nothing of them starts, and at once.
+# With that as /etc/passwd and as /etc/group: a container that needs neither starts, and at once.
 starts_without() { # WHAT
     local at=$EPOCHREALTIME line
     rm -f "$root/etc/group"
@@ -165,7 +164,7 @@ hostile_files() {
     ln -sfn ../../../../../../etc "$passwd"
     starts_without 'a link to a directory'
     rm "$passwd"
-    # Only the groups.
+    # Only the groups are missing.
     echo 'u:x:5:6::/home:/bin/sh' >"$passwd"
     rm "$root/etc/group"
     mkfifo "$root/etc/group"

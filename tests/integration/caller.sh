@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# What of its caller's limits a container has: four that the definition keeps, and no others.
+# Which limits of its caller a container has: the four in its definition, and no others.
 . "$(dirname "$0")/../lib.sh"
 
 limits_in() { # of the container's program
     netctr exec "$1" cat /proc/1/limits | awk '/open files/ {print "nofile", $4, $5} /processes/ {print "nproc", $3, $4}
         /core file/ {print "core", $5, $6} /locked memory/ {print "memlock", $4, $5}'
 }
-limits_of_exec() { # as an exec'd process has them
+limits_of_exec() { # as a process of exec has them
     netctr exec "$1" cat /proc/self/limits | awk '/open files/ {print "nofile", $4, $5} /processes/ {print "nproc", $3, $4}
         /core file/ {print "core", $5, $6} /locked memory/ {print "memlock", $4, $5}'
 }
@@ -27,14 +27,14 @@ kept() {
     netctr stop -t 0 c >/dev/null
     netctr start c >/dev/null
     assert_eq "$(limits_in c | sort)" "$wanted" start
-    kill -KILL "$(netctr inspect c | jq -r '.. | .pid? // empty' | head -1)" # its policy starts it again
+    kill -KILL "$(netctr inspect c | jq -r '.. | .pid? // empty' | head -1)" # its policy restarts it
     wait_for 5 eval 'netctr exec c true'
     assert_eq "$(limits_in c | sort)" "$wanted" 'by its policy'
     netctr stop --all --until-boot -t 0 >/dev/null
     netctr boot
     assert_eq "$(limits_in c | sort)" "$wanted" boot
 }
-t 'open files, processes, core and locked memory are those of run, for good' kept
+t 'open files, processes, core and locked memory are those of the first run' kept
 
 published() { # the monitor needs more descriptors than the program may have
     (ulimit -n 30; netctr run -d --name p --publish 20000-20100:20000-20100/udp "$box" sleep 1000 >/dev/null) || true
@@ -44,9 +44,9 @@ published() { # the monitor needs more descriptors than the program may have
     netctr start q >/dev/null
     assert_eq "$(netctr exec q sh -c 'ulimit -n')" 30
 }
-t 'the program has them also where its monitor needs more' published
+t 'the program has them even if its monitor needs more' published
 
-lower_caller() { # without the right to raise its limit, the caller is told
+lower_caller() { # a warning, if it may not raise its limit
     netctr run -d --name c --network none "$box" sleep 1000 >/dev/null
     local status=0
     (ulimit -n 40; netctr exec c sh -c 'ulimit -n') >"$tmp/out" 2>"$tmp/err" || status=$?
@@ -57,7 +57,7 @@ lower_caller() { # without the right to raise its limit, the caller is told
         grep -q "raise the limit of open files.*CAP_SYS_RESOURCE" "$tmp/err" || fail "$(cat "$tmp/err")"
     fi
 }
-t 'a caller who has less' lower_caller
+t 'a caller with lower limits' lower_caller
 
 nobodys() {
     (
@@ -91,7 +91,7 @@ small_files() {
 }
 t 'exec and run under a small soft limit of file size' small_files
 
-hard() { # cannot be lifted: nothing is cut short in silence
+hard() { # cannot be lifted: an error, not a truncated file
     local status=0
     (ulimit -f 10; netctr run --name h --network none "$box" seq 99999) >"$tmp/out" 2>"$tmp/err" || status=$?
     if [ $status = 125 ]; then
@@ -102,7 +102,7 @@ hard() { # cannot be lifted: nothing is cut short in silence
         assert_eq "$(netctr logs h | tail -1)" 99999
     fi
 }
-t 'a hard limit of file size is lifted, or told of' hard
+t 'a hard limit of file size is lifted, or reported' hard
 
 restarts_or_leaves() {
     netctr run -d --name r --network none "$box" sleep 1000 >/dev/null

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# A container that may mount cgroups (CAP_SYS_ADMIN): it finds none of the host's, and whatever it makes of its
-# own goes with it.
+# A container that may mount cgroups (CAP_SYS_ADMIN) sees none of the host's, and all that it creates below its own is
+# removed with it.
 . "$(dirname "$0")/../lib.sh"
 . "$top/tests/helpers.sh"
 
@@ -49,13 +49,13 @@ its_own_root() {
             [ ! -e "$f" ] || [ "$(grep -vcx 0 "$f")" = "$(wc -l <"$f")" ] || echo "$f has the host'"'"'s"
         done'
     assert_eq "$(netctr exec a sh -c "$look")" "$all"$'\n'"$all"
-    # What init is in, and what the host sees of both.
+    # The cgroup of init, and what the host shows of both.
     assert_eq "$(grep -vc "/netctr/[0-9a-f]*/[0-9a-f]*$" "/proc/$(pid_of a)/cgroup")" 0
     netctr exec -d a sleep 77
     assert_eq "$(grep -vc "/netctr/[0-9a-f]*/[0-9a-f]*$" "/proc/$(pgrep -x -f 'sleep 77')/cgroup")" 0
     netctr rm -f a
     assert_eq "$(left)" ''
-    # Where few have cgroups, nothing of the instance stays either.
+    # If few containers have cgroups, nothing of the instance stays either.
     assert_eq "$(find /sys/fs/cgroup -type d -name netctr | grep -Ev '/(memory|cpu|pids)/' |
         grep -v '^/sys/fs/cgroup/netctr$' || true)" ''
 }
@@ -67,14 +67,14 @@ others_pay_nothing() {
     [ ! -e /sys/fs/cgroup/cgroup.controllers ] || usual=1
     assert_eq "$(left | wc -l)" $usual
 }
-t 'without it, a container has cgroups where it has limits' others_pay_nothing
+t 'without it, a container has cgroups only for its limits' others_pay_nothing
 
 killed_monitor() {
     admin a
     kill -KILL "$(monitor_of a)"
     netctr gc
     assert_eq "$(left)" ''
-    netctr start a >/dev/null # what it made is in its layer, and the mounts fail: it ends
+    netctr start a >/dev/null # what it created is in its layer, so the mounts fail and it ends
     netctr rm -f a
     assert_eq "$(left)" ''
     netctr run --rm --network none --cap-add ALL "$box" true
@@ -96,7 +96,7 @@ killed_at_any_time() {
         netctr rm -f a 2>/dev/null || true
     done
 }
-t 'a start that is killed at any time leaves none of them either' killed_at_any_time
+t 'a start that is killed at any time leaves none behind either' killed_at_any_time
 
 not_mounted() {
     [ -e /sys/fs/cgroup/freezer ] || skip 'no version 1'
@@ -108,9 +108,9 @@ not_mounted() {
     mount -t cgroup -o freezer none $host
     assert_eq "$(left)" ''
 }
-t 'a hierarchy that is mounted nowhere is closed as well' not_mounted
+t 'a hierarchy that is not mounted anywhere is closed as well' not_mounted
 
-# depth DIR N NAME: for a shell in a container, with no path that grows.
+# depth DIR N NAME: for a shell in a container, with paths of constant length.
 # shellcheck disable=SC2016 # the container expands it
 deep='deep() { (cd "$1" && n=0 && while [ $n -lt "$2" ]; do mkdir "$3" && cd -P "./$3" || exit 8; n=$((n + 1)); done) || exit 8; }'
 
@@ -131,10 +131,10 @@ any_depth_and_name() {
     assert_eq "$(left)" ''
     netctr rm a
 }
-t 'cgroups 300 deep and with any name go with their container' any_depth_and_name
+t 'cgroups 300 deep and with any name are removed with their container' any_depth_and_name
 
 long_path() {
-    # Of a path beyond 4096 bytes the kernel shows the beginning or, if it is older, nothing.
+    # The kernel shows the beginning of a path beyond 4096 bytes or, if it is older, nothing.
     # shellcheck disable=SC2016 # the container expands it
     netctr run -d --name a --network none --cap-add SYS_ADMIN "$box" sh -c "$mount_all"'
         mount_all
@@ -151,7 +151,7 @@ long_path() {
     netctr rm -f a
     assert_eq "$(left)" ''
 }
-t 'a program in a cgroup whose path the kernel does not show whole' long_path
+t 'a program in a cgroup whose path the kernel truncates' long_path
 
 very_many() {
     # shellcheck disable=SC2016 # the container expands it
@@ -163,7 +163,7 @@ very_many() {
     netctr rm -f a
     assert_eq "$(left)" ''
 }
-t 'two thousand side by side, of a container that goes on making them' very_many
+t 'two thousand side by side, while the container creates more' very_many
 
 is_frozen() {
     cat /sys/fs/cgroup/freezer/netctr/*/*/x/freezer.state | has FROZEN
@@ -188,7 +188,7 @@ not_said() {
     dir=$(left | head -1)
     nobody_watches
     kill -KILL "$(monitor_of a)"
-    # A cgroup that cannot go: something is mounted on it.
+    # A cgroup that cannot be removed: something is mounted on it.
     mkdir "$dir/held"
     mount -t tmpfs -o size=4k none "$dir/held"
     local status=0
@@ -201,4 +201,4 @@ not_said() {
     assert_contains "$(netctr gc)" 'removed dead container a'
     assert_eq "$(left)" ''
 }
-t 'gc does not say that it has removed what is still there' not_said
+t 'gc does not claim to have removed what still exists' not_said

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# What netctr says of bad input: one line, the right one, before anything has been touched.
+# Errors for bad input: one line, the right one, before anything is changed.
 . "$(dirname "$0")/../lib.sh"
 
-# error TITLE STATUS LINE ARGUMENTS...: `netctr ARGUMENTS' says exactly LINE and ends with STATUS.
+# error TITLE STATUS LINE ARGUMENTS...: `netctr ARGUMENTS' prints exactly LINE and exits with STATUS.
 error() {
     local title=$1
     case_status=$2 case_line=$3
@@ -12,14 +12,14 @@ error() {
 }
 check() {
     assert_error "$case_line" "$case_status" netctr "${case_arguments[@]}"
-    assert_clean # since the ground was laid
+    assert_clean # since the setup
     assert_eq "$(names -a)" taken 'containers'
 }
 
-# ---- the ground: a network, a container with a published port, a program of somebody else's ------
+# ---- setup: a network, a container with a published port, another program with a port -----
 warm_up
 netctr run -d --name taken --publish 8080:80 "$box" sleep 1000 >/dev/null
-tidy_after_test() { :; } # it stands for all of this file
+tidy_after_test() { :; } # the containers are used by all tests of this file
 socat TCP-LISTEN:8181,fork,reuseaddr /dev/null &
 socat UDP-LISTEN:8181,fork,reuseaddr /dev/null &
 wait_for 5 sh -c 'ss -Hltn | grep -q :8181 && ss -Hlun | grep -q :8181'
@@ -132,8 +132,8 @@ error 'no such network' 125 \
 error 'bad name of a network' 125 \
     'netctr: invalid network name `../x`' run --network ../x "$box" true
 error 'no such user' 125 \
-    "netctr: user \`somebody\`: no user \`somebody\` in the container's \`/etc/passwd\`" \
-    run --rm --user somebody "$box" true
+    "netctr: user \`ghost\`: no user \`ghost\` in the container's \`/etc/passwd\`" \
+    run --rm --user ghost "$box" true
 error 'no such capability' 125 \
     'netctr: unknown capability `net_admim`; did you mean NET_ADMIN?' run --cap-add net_admim "$box" true
 error 'more processors than there are' 125 \
@@ -281,7 +281,7 @@ error 'rm of a running container' 125 \
     'netctr: container `taken` is running; `netctr rm -f taken` ends it first' rm taken
 error 'unknown signal' 125 'netctr: unknown signal `XYZ`' kill -s XYZ taken
 
-bad_names() { # a label of the DNS has 63 characters at most
+bad_names() { # a DNS label has at most 63 characters
     local name longest=${too_long%a}
     for name in "$too_long" a..b a. .a -a; do
         assert_status 125 netctr run --rm --name="$name" "$box" true 2>"$tmp/err"
@@ -322,12 +322,12 @@ not_root() {
 t 'not root' not_root
 
 errors_come_before_effects() {
-    # The last flag is wrong: nothing of what the others ask for is there afterwards.
+    # The last flag is wrong: nothing that the others request exists afterwards.
     snapshot
     assert_fails netctr run -d --name new --publish 8090:80 -m 64m -v "$tmp:/x" --network nowhere "$box" true
     assert_fails netctr run -d --name new --publish 8090:80 --publish 8181:80 "$box" sleep 100
     assert_fails netctr exec -Z taken true
     assert_clean
-    netctr run --rm --publish 8090:80 "$box" true # the positive control: it could have been
+    netctr run --rm --publish 8090:80 "$box" true # the positive control: it is possible
 }
 t 'an error leaves nothing behind' errors_come_before_effects

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Help, suggestions and tables: what netctr says to somebody who does not know it yet.
+# Help, suggestions and tables: what a newcomer sees.
 . "$(dirname "$0")/../lib.sh"
 
-# Every command, also of networks, in one word a line: "network create" is network/create.
+# Every command, also those of networks, one word per line: "network create" is network/create.
 commands() {
     netctr --help | sed -n 's/^  \([a-z][a-z]*\) .*/\1/p' | grep -v '^network$'
     netctr network --help | sed -n '/^commands:/,/^$/s/^  \([a-z][a-z]*\) .*/network\/\1/p'
@@ -13,7 +13,7 @@ destructive='netctr (network )?(kill|rm|stop|restart|prune|gc|unpublish|disconne
 
 no_way_to_a_loss() {
     local word command
-    # Docker's and podman's verbs, and typing errors of what ends or removes something.
+    # Docker's and podman's verbs, and typing errors in commands that end or remove something.
     for word in attach auto-update build builder buildx commit compose container context cp create delete diff \
         export generate history image images import kube load list login logout ls machine manifest mount node pause \
         play plugin pod prune pull push remove rename rmi save search secret service stack stats status swarm system \
@@ -32,7 +32,7 @@ no_way_to_a_loss() {
         ! grep -E "$destructive" "$tmp/said" || fail "network $word leads to a loss"
     done
 }
-t 'no unknown command leads to one that ends or removes something' no_way_to_a_loss
+t 'no suggestion for an unknown command ends or removes something' no_way_to_a_loss
 
 finds_typing_errors() {
     local typed meant
@@ -54,26 +54,26 @@ finds_typing_errors() {
 	prot port
 	END
 }
-t 'a typing error leads to the command that was meant' finds_typing_errors
+t 'a typing error suggests the command that was meant' finds_typing_errors
 
 flags_of_docker() {
     local flag
     for flag in --device --entrypoint --gpus --health-cmd --init --ipc --label --mount --pid --platform \
         --privileged --pull --replace --security-opt --shm-size --stop-signal --stop-timeout --sysctl --ulimit --userns \
         --uts --volumes-from --cidfile --cgroup-parent --expose --group-add --link --tty; do
-        netctr run --help | has -e " $flag " && continue # it has come since
+        netctr run --help | has -e " $flag " && continue # it has been added since
         assert_status 125 netctr run "$flag=x" "$box" true 2>"$tmp/said"
         assert_contains "$(cat "$tmp/said")" "unknown flag \`$flag\`; netctr does not have it yet"
     done
-    # Near, but each removes or opens something.
+    # Similar names, but each removes or opens something.
     for flag in 'rm --forec' 'stop --alll' 'network rm --froce' 'run --in-palce'; do
         assert_status 125 netctr $flag x 2>"$tmp/said"
         assert_lacks "$(cat "$tmp/said")" 'did you mean'
     done
 }
-t "docker's flags that are not there are named so, and none is guessed that does harm" flags_of_docker
+t "docker's missing flags are named as such, and no harmful flag is suggested" flags_of_docker
 
-# What is there is not said to be absent.
+# Existing flags are not reported as missing.
 no_dead_entries() {
     local command flag
     for command in run exec ps logs inspect start stop restart kill rm 'network create' 'network connect'; do
@@ -89,7 +89,7 @@ table_of() {
     *) echo "${1#network }_flags" ;;
     esac
 }
-t 'no flag is said to be absent that is there' no_dead_entries
+t 'no existing flag is reported as missing' no_dead_entries
 
 # ---- help ----------------------------------------------------------------------------------------
 has_help() {
@@ -111,7 +111,7 @@ has_help() {
 }
 t 'every command has help with an example, by --help, -h and help' has_help
 
-example() { # N COMMAND...: the Nth
+example() { # the Nth example
     netctr "${@:2}" --help | sed -n '/^examples*:/,$s/^  //p' | sed -n "$1p"
 }
 examples_fit() {
@@ -158,7 +158,7 @@ gives_a_terminal() {
     assert_contains "$(cat "$tmp/said")" '`nsenter -a -t PID sh` with the pid that `netctr inspect` shows'
     assert_eq "$(nsenter -a -t "$(netctr inspect web | jq '.[0].state.pid')" sh -c 'hostname; cat /proc/1/comm')" $'inside\nsleep'
 }
-t 'what is proposed instead of a terminal works' gives_a_terminal
+t 'what is suggested instead of a terminal works' gives_a_terminal
 
 sets_the_hostname() {
     assert_eq "$(netctr run --rm -h web "$box" hostname)" web
@@ -170,7 +170,7 @@ sets_the_hostname() {
 }
 t 'run -h NAME sets the hostname, as with docker' sets_the_hostname
 
-# What the error proposes works when it is pasted.
+# The suggested command works when it is pasted.
 proposes_jq() {
     local command template said result
     netctr network create back
@@ -207,7 +207,7 @@ proposes_jq() {
         assert_status 125 netctr $command '{{.X}}' web 2>/dev/null
     done
 }
-t 'a template of docker is answered with a jq that works' proposes_jq
+t 'a docker template is answered with a working jq command' proposes_jq
 
 # ---- ps ------------------------------------------------------------------------------------------
 chooses() {
@@ -252,7 +252,7 @@ shows() { # NAMES [FLAGS...]
     assert_eq "$(netctr ps "$@" --format json | jq -r '[.[].name] | join(" ")')" "$expected" "ps $*"
     assert_eq "$(names "$@" | paste -sd' ')" "$expected" "ps $*, the table"
 }
-t 'ps --filter, -n and -l choose' chooses
+t 'ps --filter, -n and -l select' chooses
 
 shows_all_addresses() {
     netctr network create --ipv6 --subnet 10.60.0.0/24 --subnet fd60::/64 both
@@ -279,7 +279,7 @@ cuts_the_command() {
     netctr ps --no-trunc >"$tmp/whole"
     has 'sh -c sleep 100; echo 1234567890 ' "$tmp/whole"
     has -F 'sleep 100; :\x1b[31m\u009b\x0ax ' "$tmp/whole"
-    # CREATED begins in one column.
+    # CREATED starts in one column.
     local file column line
     for file in ps whole; do
         column=$(sed -n '1s/CREATED.*//p' "$tmp/$file" | LC_ALL=C.UTF-8 wc -L)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The clock is wrong, or jumps: netctr sees the time of $CLOCK (seconds since the epoch) and goes on.
+# The clock is wrong, or jumps: netctr sees the time of $CLOCK (seconds since the epoch) and keeps working.
 . "$(dirname "$0")/../lib.sh"
 
 clock_so=$(preload clock.so)
@@ -13,14 +13,14 @@ clocks=(0 1 -1 -86400 "$((now - 86400 * 400))" "$now" "$((now + 86400 * 400))" 4
 [ "$slowness" = 1 ] || clocks=(0 -86400 "$now" 99999999999999)
 
 control() {
-    # The clock is really another one.
+    # The clock is really a different one.
     at 4102444800 run --name k "$box" true
     assert_eq "$(netctr inspect k | jq -r '.[0].created' | sed 's/\.[0-9]*//')" 2100-01-01T00:00:00Z
     netctr rm k
 }
 t 'the positive control: records have the time of the clock' control
 
-# A life under one clock, seen under every other.
+# A container's life under one clock, seen under every other.
 every_clock() {
     local before later said
     for before in "${clocks[@]}"; do
@@ -43,9 +43,9 @@ every_clock() {
     done
     assert_eq "$(names -a)" ''
 }
-t 'a life under one clock, seen under every other' every_clock
+t "a container's life under one clock, seen under every other" every_clock
 
-# It jumps while monitors are at work: one begins its program anew, the other serves a port.
+# The clock jumps while monitors run: one restarts its program, the other serves a port.
 jumping() {
     local restarts clock
     clock_is() {
@@ -66,9 +66,9 @@ jumping() {
     netctr rm again web >/dev/null
     assert_eq "$(names -a)" ''
 }
-t 'it jumps while containers live' jumping
+t 'the clock jumps while containers run' jumping
 
-# An address that rests is counted by the time since the boot, whatever the clock says.
+# The pause before an address is reused is measured in time since boot, whatever the clock says.
 resting() {
     warm_up
     local subnet=$state/networks/default.json first
@@ -89,14 +89,14 @@ resting() {
             --run-root "$run_state" run --rm "$box" true
     done
 }
-# Those that rest now do not rest any more when the next lease is written, which then rests alone.
+# Addresses that pause now no longer pause when the next lease is written, which then pauses alone.
 nothing_rests() {
     sleep 0.6
     netctr run -d --name r "$box" sleep 100 >/dev/null
     netctr rm -f r >/dev/null
     [ "$(grep -c resting-until "$run_state/leases/default")" = 1 ]
 }
-t 'an address rests half a second, whatever the clock does' resting
+t 'an address is reused after half a second, whatever the clock does' resting
 
 wrong_times() {
     netctr run --name k "$box" true
@@ -111,4 +111,4 @@ wrong_times() {
     done
     netctr rm k
 }
-t 'times in records that are no times' wrong_times
+t 'invalid times in records' wrong_times

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Files that belong to all containers damaged; and bytes changed at random.
+# Damage to files that all containers share, and bytes changed at random.
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../damage.sh"
 
@@ -43,7 +43,7 @@ damaged_leases() {
         *) replaced_by "$file" "$how" ;;
         esac
         what="leases: $how"
-        # Rather none than one that somebody has.
+        # Better no address than one that is in use.
         soon run -d --name other "$box" sleep 1000
         assert_eq "$(addresses | uniq -d)" '' "$what: given out twice"
         soon rm -f other
@@ -56,7 +56,7 @@ damaged_leases() {
     done
 }
 
-# By hand, or by a crash at the wrong moment: the next run finds those that live.
+# By hand, or by a crash at the wrong moment: the next run finds the running containers.
 lost_leases() {
     begin
     local address file=$run_state/leases/default
@@ -70,7 +70,7 @@ lost_leases() {
     netctr run -d --name other "$box" sleep 1000 >/dev/null
     assert_eq "$(addresses | uniq -d)" '' 'given out twice'
     assert_fails netctr run --rm --network "default:ip=$address" "$box" true
-    # Whose address cannot be told, has one all the same.
+    # A container whose address is unknown keeps it all the same.
     echo '{' >"$run_state/containers/other/endpoint.default.json"
     rm "$file"
     assert_error 'netctr: network `default`: the lease file is missing and cannot be rebuilt; `netctr network reload` says why' \
@@ -81,11 +81,11 @@ lost_leases() {
     wait_for 5 netctr run --rm "$box" true
     unharmed
 }
-t 'the lease file removed: the next run makes it anew from those that live' lost_leases
+t 'the lease file removed: the next run rebuilds it from running containers' lost_leases
 
-t 'leases damaged in every way: no address is given out twice, reload restores them' damaged_leases
+t 'leases damaged in every way: no address is assigned twice, reload restores them' damaged_leases
 
-buried_all_the_same() {
+cleaned_up_all_the_same() {
     local monitor
     begin
     victim
@@ -95,11 +95,11 @@ buried_all_the_same() {
     kill -KILL "$monitor"
     truncate -s -20 "$run_state/leases/default"
     netctr gc >"$tmp/stdout" || fail "$what: gc fails"
-    [ ! -e "$live" ] || fail "$what: it is not buried"
+    [ ! -e "$live" ] || fail "$what: it is not cleaned up"
     netctr rm k >"$tmp/stdout"
     unharmed
 }
-t 'a dead container without a record, and the leases damaged: it is buried' buried_all_the_same
+t 'a dead container without a record, and the leases damaged: it is cleaned up' cleaned_up_all_the_same
 
 damaged_network() {
     begin
@@ -134,7 +134,7 @@ damaged_rest() {
             soon ps
             soon run -d --name other "$box" sleep 1000
             soon rm -f other
-            # A directory in a file's place is for people to look at.
+            # A directory in a file's place is left for the administrator.
             [ $how != directory ] || rm -rf "$file"
             endure "$what"
         done
@@ -142,7 +142,7 @@ damaged_rest() {
     try_of fifo link directory
     for how in "${tried[@]}"; do
         victim
-        wait_for 5 test -e "$defined/log" # its monitor opens it a moment after the start
+        wait_for 5 test -e "$defined/log" # its monitor opens it shortly after the start
         replaced_by "$defined/log" "$how"
         endure "log: $how"
     done

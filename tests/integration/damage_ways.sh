@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# State files that are not what netctr wrote, one kind of damage after the other.
+# State files with content that netctr has not written, one kind of damage after the other.
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../damage.sh"
 

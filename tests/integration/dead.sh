@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Containers whose monitor was killed: what start, restart and boot say of them, and programs that wish to
-# outlive their monitor.
+# Containers whose monitor was killed: what start, restart and boot report, and programs that try to outlive their
+# monitor.
 . "$(dirname "$0")/../lib.sh"
 . "$top/tests/helpers.sh"
 
@@ -20,9 +20,9 @@ full_disk() {
     for command in 'start a' 'restart a' 'start b' 'restart b' boot; do
         # shellcheck disable=SC2086 # two words
         if out=$(netctr $command 2>"$tmp/err"); then
-            # It has done what it says.
+            # It has done what it reports.
             assert_eq "$(netctr exec "${command##* }" echo yes)" yes "after $command"
-            fail "a full disk is not in the way of $command: this shows nothing ($out)"
+            fail "a full disk does not hinder $command: this proves nothing ($out)"
         fi
         grep -q 'No space left' "$tmp/err" || fail "$command: $(cat "$tmp/err")"
     done
@@ -34,7 +34,7 @@ full_disk() {
     netctr rm -f a b >/dev/null
     wait_for 3 umount "$state" # the helper ends a moment later
 }
-t 'start, restart and boot of a dead container do what they say, or fail' full_disk
+t 'start, restart and boot of a dead container do what they report, or fail' full_disk
 
 # Its exit status does not fit on the disk that it has filled.
 fills_its_disk() {
@@ -55,7 +55,7 @@ fills_its_disk() {
 }
 t 'a container that fills its disk has its own exit status afterwards' fills_its_disk
 
-at_once() { # several who want the same
+at_once() { # concurrent starts of one container
     netctr run --name d --restart always --network none "$box" sh -c 'kill -9 1; exit 0' >/dev/null 2>&1 &
     wait_for 5 status_is d restarting
     netctr rm -f d >/dev/null
@@ -71,7 +71,7 @@ at_once() { # several who want the same
         status_is d running
     done
 }
-t 'several who start the same container all succeed' at_once
+t 'concurrent starts of one container all succeed' at_once
 
 # prctl(PR_SET_PDEATHSIG, 0): the kernel does not end it with its monitor any more.
 outlives() {
@@ -81,17 +81,17 @@ outlives() {
     wait_for 5 logged p ready
     pid=$(netctr inspect p | jq -r '.. | .pid? // empty' | head -1)
     wait_for 5 helpers_work
-    # Without helpers it ends with the next command.
+    # Without helpers the next command ends it.
     # shellcheck disable=SC2046
     kill -KILL $(helper_processes)
     kill -KILL "$(monitor_of p)"
     sleep 0.2
-    kill -0 "$pid" || fail 'it did not outlive its monitor: this shows nothing'
+    kill -0 "$pid" || fail 'it did not outlive its monitor: this proves nothing'
     netctr ps >/dev/null # any command looks
     ended() { ! kill -0 "$pid" 2>/dev/null || [ "$(ps -o stat= -p "$pid")" = Z ]; }
     ended || fail 'it goes on without a monitor'
     assert_eq "$(status_of p)" exited
-    # With one it ends at once.
+    # With a helper it ends at once.
     netctr start p
     wait_for 5 helpers_work
     wait_for 5 sh -c "[ \$($program --root '$state' --run-root '$run_state' logs p | grep -c ready) = 2 ]"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What the manual says is what is there.
+# The documents agree with the program.
 needs=nginx
 . "$(dirname "$0")/../lib.sh"
 
@@ -54,7 +54,7 @@ knows_the_bugs() {
     assert_eq "$(grep -c ' | `' "$top/docs/bugs.md")" 34 bugs
     [ $lines -ge 34 ]
 }
-t 'every test that docs/bugs.md names is there, and names the bug' knows_the_bugs
+t 'every test that docs/bugs.md names exists, and names the bug' knows_the_bugs
 
 both_ways() {
     local file
@@ -72,9 +72,9 @@ block() { # FILE TITLE
     sed -n "/^##* $2\$/,/^##* /p" "$top/$1" | sed -n '/^    /,/^$/p' | sed '/^$/,$d; s/^    //'
 }
 make() { :; }
-# A reader types the next command when nginx listens.
+# nginx may still be starting when the next command runs.
 curl() { command curl --retry 20 --retry-all-errors --retry-delay 1 "$@"; }
-# Runs it in $tmp, as it is, where ./rootfs is @ROOT, and netctr and its root directory are made already.
+# Runs the block in $tmp unchanged; ./rootfs is @ROOT, netctr and its root directory exist already.
 follow() { # ROOT FILE TITLE
     block "$2" "$3" >"$tmp/block"
     [ -s "$tmp/block" ] || fail "no commands below \`$3'"
@@ -102,7 +102,7 @@ lab() {
     ln -sfn "$box" "$tmp/rootfs"
     (cd "$tmp" && bash -eu lab)
     assert_contains "$last" 'ping -c 1 10.2.0.10'
-    wait_for 5 $last # the nodes have their routes a moment later
+    wait_for 5 $last # the nodes set their routes a moment later
 }
 t 'the lab of docs/networks.md works' lab
 

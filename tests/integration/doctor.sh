@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# netctr doctor and the rest of the host: the kernel, files, others who live there, and our own state.
+# netctr doctor and the rest of the host: kernel, files, other programs, and netctr's own state.
 . "$(dirname "$0")/../lib.sh"
 . "$top/tests/helpers.sh"
 refusing_resolver
 
-# doctor where something has been taken away, as `findings' leaves it: COMMAND... is put before it.
+# doctor on a host where something is missing, with output as of `findings'; COMMAND... runs doctor.
 findings_under() {
     "$@" netctr doctor --format json >"$tmp/findings" || true
     jq -r '.[] | .severity + ": " + .text' "$tmp/findings"
@@ -18,7 +18,7 @@ lacking_pieces() {
     assert_lacks "$(findings_under)" 'the kernel has no'
     assert_contains "$(injected fsopen:error=ENODEV)" 'the kernel has no overlayfs'
     assert_contains "$(injected seccomp:error=EINVAL)" 'the kernel has no seccomp filters'
-    # Nothing was made on the way, though the kernel was asked whether it would.
+    # The kernel was only asked; nothing was created.
     assert_eq "$(nft list tables)" ''
     assert_lacks "$(ip link show)" nc-
 }
@@ -60,7 +60,7 @@ t 'no cgroups' no_cgroups
 
 old_kernel() {
     warm_up
-    # The file as netctr has written it, with the other answer, and as it was at another boot.
+    # The file as netctr writes it, with the other answer, and as of another boot.
     local known
     known=$(cat "$run_state/leases/.expiry")
     echo "no ${known#* }" >"$run_state/leases/.expiry"
@@ -73,7 +73,7 @@ old_kernel() {
 }
 t 'a kernel without expiry' old_kernel
 
-# ---- who else lives here -------------------------------------------------------------------------
+# ---- other programs ------------------------------------------------------------------------------
 
 peers() {
     finds_none 'is here'
@@ -103,7 +103,7 @@ firewalld_cure() {
     netctr run -d --name c --network production-web-frontend "$box" sleep 100 >/dev/null
     local bridge=''
     bridge=$(netctr network inspect production-web-frontend | jq -r '.[0].bridge')
-    # A stand-in for firewalld's program that knows what is asked of it: an interface of a zone that accepts.
+    # A stand-in for firewall-cmd that checks its arguments: an interface of a zone that accepts.
     cat >"$ARENA/bin/firewall-cmd" <<-'END'
 	#!/bin/sh -eu
 	case $* in
@@ -135,11 +135,11 @@ firewalld_cure() {
     nft delete table inet firewalld
     netctr network rm -f production-web-frontend >/dev/null
 }
-t "firewalld's own cure for firewalld" firewalld_cure
+t "firewalld's own fix for firewalld" firewalld_cure
 
 # ---- files ---------------------------------------------------------------------------------------
 
-elsewhere() { # ROOT RUN: doctor with other directories; nothing is made
+elsewhere() { # doctor with other directories; nothing is created
     "$program" --root "$1" --run-root "$2" doctor --format json >"$tmp/findings" || true
     jq -r '.[] | .severity + ": " + .text' "$tmp/findings"
 }
@@ -191,7 +191,7 @@ tables_gone() {
 }
 t 'the firewall is gone' tables_gone
 
-# It may look, and change nothing.
+# It may read, and change nothing.
 no_permission() {
     warm_up
     assert_status 125 unshare --user --map-root-user netctr doctor >"$tmp/said" 2>"$tmp/errors"
@@ -211,7 +211,7 @@ rules_gone() {
     cured
     local set
     for set in macs addrs4 addrs6 nd_targets6; do
-        netctr gc # or it would be done by helpers that replace those that stand still for long
+        netctr gc # else the helpers' successors would do it
         nobody_watches
         nft flush set bridge netctr_guard $set
         finds problem 'the firewall: guard of '
@@ -228,7 +228,7 @@ leftovers() {
     kill -KILL "$(monitor_of k)"
     wait_for 5 sh -c "! kill -0 $program_pid 2>/dev/null"
     finds warning 'a killed command has left something: dead container k'
-    finds warning 'a killed command has left something: dead container k' # doctor has buried nothing
+    finds warning 'a killed command has left something: dead container k' # doctor has cleaned up nothing
     cured
     netctr rm k
     mkdir "$state/containers/.removed-x"
@@ -287,7 +287,7 @@ own_failure() {
 t 'a failure of its own: 125' own_failure
 
 never_up() {
-    # Of a network that has never been up there is nothing to lock.
+    # A network that has never been up has nothing to lock.
     warm_up
     cat >"$state/networks/tiny.json" <<-'END'
 	{"schema": 1, "name": "tiny", "bridge": "nc-tiny", "subnet": "10.77.0.0/24",
@@ -296,7 +296,7 @@ never_up() {
     find "$state" "$run_state" | sort >"$tmp/before"
     findings
     find "$state" "$run_state" | sort | diff "$tmp/before" -
-    # It is looked at all the same.
+    # It is checked all the same.
     ip route add 10.77.0.0/25 dev eth0
     finds problem 'takes packets away from network `tiny` (10.77.0.0/24)'
     cured
@@ -305,7 +305,7 @@ never_up() {
 t 'a network that has never been up' never_up
 
 text() {
-    # The same in words, the worst first.
+    # The same as text, the worst first.
     nft 'table ip x { chain f { type filter hook forward priority 1; policy drop; }; }'
     assert_status 1 netctr doctor >"$tmp/text"
     head -1 "$tmp/text" | has '^problem: nf_tables chain `ip x f`'
@@ -315,4 +315,4 @@ text() {
     netctr doctor >/dev/null
     nft delete table ip x
 }
-t 'as text: the worst first, each with its cure' text
+t 'as text: the worst first, each with its fix' text

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# netctr doctor and others' firewalls: what stops packets before and behind the hook forward.
+# netctr doctor and firewalls of other programs: what stops packets before and after the hook forward.
 . "$(dirname "$0")/../lib.sh"
 refusing_resolver
 
 . "$top/tests/foreign.sh"
 
-# Each as it arrives: a query comes to port 53 and is sent on to the name servers' port before the hook input.
+# Each packet as it arrives: a query to port 53 has been redirected to the name servers' port before the hook input.
 input_rules() {
     netctr run -d --name web "$box" sleep 1000 >/dev/null
     netctr run -d --name c "$box" sleep 1000 >/dev/null
@@ -70,7 +70,7 @@ input() {
     [ "$(names_port)" != "$port" ] || fail 'the name servers did not move'
     finds_none 'DNS queries'
     wait_for 5 host_serves
-    # Pings are a smaller matter.
+    # Lost pings are less severe.
     assert_fails netctr exec c ping -c 1 -W 0.5 "$(gateway_of c -4)"
     finds note 'nf_tables chain `ip x i` (hook input, policy drop) drops containers'"'"' pings to this host'
     cured
@@ -81,7 +81,7 @@ input() {
     nft delete table ip x
     nft delete table ip6 x
 }
-t 'an input chain that drops DNS queries, in ip and ip6; the cure outlives a change of the port' input
+t 'an input chain that drops DNS queries, in ip and ip6; the fix survives a change of the port' input
 
 input_six() {
     netctr network create --subnet fd01:2::/64 six
@@ -101,7 +101,7 @@ input_six() {
 }
 t 'the same on networks with IPv6 only, or that are internal' input_six
 
-# What is before and behind: nothing of netctr's own can make up for it.
+# Hooks before and after: netctr's own rules cannot compensate.
 other_hooks() {
     serve_both
     netctr run -d --name c "$box" sleep 1000 >/dev/null

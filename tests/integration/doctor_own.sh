@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# netctr doctor and netctr's own state: each fault is made, named, cured as doctor says, and a packet shows that it is
-# gone.
+# netctr doctor and netctr's own state: each fault is created, reported, and fixed as doctor says; a packet shows that
+# it is gone.
 . "$(dirname "$0")/../lib.sh"
 . "$top/tests/helpers.sh"
 
@@ -39,7 +39,7 @@ rich_networks() {
 }
 t 'networks with labels, links and sysctls' rich_networks
 
-# BREAK; doctor says TEXT; after the cure the port answers.
+# BREAK; doctor prints TEXT; after the fix the port answers.
 breaks() { # TEXT COMMAND...
     local text=$1
     shift
@@ -66,28 +66,28 @@ differences() {
     vc=$(vc_of web)
     breaks 'network `default`: the bridge is down' ip link set nc-default down
     breaks 'network `default`: address 10.88.0.1/16 is missing' ip address flush dev nc-default
-    breaks 'network `default`: container `web` is not plugged into the bridge' ip link set "$vc" nomaster
+    breaks 'network `default`: the port of container `web` is not in the bridge' ip link set "$vc" nomaster
     breaks 'network `default`: bridge `nc-default` is missing' ip link del nc-default
-    breaks 'network `default`: container `web`: there is no `eth0` any more' ip link del "$(vc_of web)"
+    breaks 'network `default`: container `web`: `eth0` is missing' ip link del "$(vc_of web)"
 }
 t 'a bridge that is down, without address, gone; a container that is unplugged' differences
 
 by_hand() {
     patient a
     ip address add 10.88.7.7/24 dev nc-default
-    finds warning 'network `default`: address 10.88.7.7/24 is not the network'"'"'s'
+    finds warning 'network `default`: address 10.88.7.7/24 does not belong to the network'
     cured
     ip link set nc-default address 02:00:00:00:00:07
-    finds warning 'network `default`: mac: made with'
+    finds warning 'network `default`: mac: should be'
     cured
     ip link set nc-default mtu 1300
     finds warning 'network `default`: mtu: the default route'"'"'s link has 1450, is 1300'
     cured
     pings a 10.88.0.1
 }
-t 'a bridge that somebody has changed' by_hand
+t 'a bridge that was changed by hand' by_hand
 
-# Rules of a chain are one finding, and many findings are few.
+# The rules of one chain are one finding, and many findings are summarised.
 flushed() {
     serves_differences
     wait_for 5 helpers_work
@@ -127,7 +127,7 @@ sharer() {
     netctr rm -f own
     finds warning 'container `m` was given the network of container `own`, which is gone'
 }
-t 'a container whose network went with another' sharer
+t 'a container whose shared network ended with its owner' sharer
 
 stopped_monitor() {
     patient a
@@ -159,13 +159,13 @@ inside() {
     in_network_of a ip link set eth0 down
     in_network_of a ip link set eth0 name lan0
     in_network_of a ip link set lan0 up
-    finds problem 'network `default`: container `a`: there is no `eth0` any more'
+    finds problem 'network `default`: container `a`: `eth0` is missing'
     cure_it
     pings b "$(address_of a)"
 }
 t 'an interface that is down, without its address, or has another name' inside
 
-# What a program with CAP_NET_ADMIN does to its end is its own affair: known, and no problem.
+# A program with CAP_NET_ADMIN may change its end of the link: reported, but no problem.
 own_end() {
     patient r --cap-add NET_ADMIN
     netctr exec r ip route del default
@@ -179,13 +179,13 @@ own_end() {
     assert_eq "$(netctr exec r cat /sys/class/net/eth0/mtu)" 1300
     cure_it
     assert_eq "$(netctr exec r cat /sys/class/net/eth0/mtu)" "$mtu"
-    # The veth is the host's as well.
+    # The host can see the veth as well.
     ip link del "$(vc_of r)"
-    finds problem 'network `default`: container `r`: there is no `eth0` any more'
+    finds problem 'network `default`: container `r`: `eth0` is missing'
     cure_it
     finds_none 'container `r`'
 }
-t 'what a container that may administer its network has changed there' own_end
+t 'changes by a container that may administer its network' own_end
 
 duplicates() {
     netctr network create --no-guard --subnet 10.77.1.0/24 open >/dev/null
@@ -211,7 +211,7 @@ duplicates() {
     cure_it
     finds_none 'has given itself'
 }
-t 'addresses that containers give themselves' duplicates
+t 'addresses that containers assign to themselves' duplicates
 
 drops() {
     patient a
@@ -227,13 +227,13 @@ drops() {
     finds note "netctr has dropped 2 packets with an address that cannot come from there (container address from outside)"
     netctr network reload
     finds_none 'not its IPv4'
-    finds_none 'outsider with'
+    finds_none 'address from outside'
 }
-t 'what the guard and the martians have dropped' drops
+t 'packets that the guard and the martians chain have dropped' drops
 
-# ---- who listens ---------------------------------------------------------------------------------
+# ---- listeners -----------------------------------------------------------------------------------
 
-# For two seconds after its start a program is not expected to listen.
+# A program is given two seconds after its start to listen.
 is_old_enough() { # NAME
     { netctr doctor --format json || true; } |
         jq -e --arg text "of container \`$1\` goes to" 'any(.severity == "problem" and (.text | contains($text)))'
@@ -248,7 +248,7 @@ loopback_only() {
     wait_for 3 lan_answers
     finds_none 'goes to 8000'
 }
-# Any answer: not refused.
+# Any reply: not refused.
 lan_answers() {
     in_lan curl -s --noproxy '*' --max-time 1 -o /dev/null http://192.0.2.2:8080/
 }
@@ -316,7 +316,7 @@ name_server() {
 }
 t 'a name server that does not answer containers' name_server
 
-# A question has another port when it comes to somebody else's chain: it is judged by whether it is answered.
+# A query has another port when it reaches another program's chain: only whether it is answered counts.
 names_behind_a_chain() {
     patient web
     patient asks
@@ -328,7 +328,7 @@ names_behind_a_chain() {
     looks_up asks web
     nft delete table inet strict
 }
-t "a name server behind somebody's input chain that drops" names_behind_a_chain
+t 'a name server behind an input chain that drops' names_behind_a_chain
 
 upstream() {
     patient a
@@ -347,14 +347,14 @@ upstream() {
     patient closed --network none
     finds_none 'does not answer this host'
 }
-t 'name servers outside that do not answer' upstream
+t 'external name servers that do not answer' upstream
 
 # ---- the machine ---------------------------------------------------------------------------------
 
 default_route() {
     finds_none 'no default route'
     ip route del default
-    finds_none 'no default route' # there is that of IPv6
+    finds_none 'no default route' # there is the one of IPv6
     ip -6 route del default
     finds note 'this host has no default route'
     ip route add default via 192.0.2.9
@@ -413,4 +413,4 @@ damaged_files() {
         -not -name '.*' -not -path '*/upper/*')
     netctr rm -f a
 }
-t 'damaged state: doctor ends, and says so' damaged_files
+t 'damaged state: doctor terminates, and reports it' damaged_files

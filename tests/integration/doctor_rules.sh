@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# netctr doctor and others' firewalls: what their rules do to a container's packets.
+# netctr doctor and firewalls of other programs: what their rules do to a container's packets.
 . "$(dirname "$0")/../lib.sh"
 refusing_resolver
 
@@ -32,7 +32,7 @@ policy_drop() {
 # moby #39439, #52612, lxd #8716
 t 'a forward chain with policy drop' policy_drop
 
-# Each ruleset, and what is said of it: SEVERITY, or nothing.
+# Each ruleset, and the finding: SEVERITY, or nothing.
 forward_rules() {
     serve_both
     local severity body
@@ -104,7 +104,7 @@ forward_rules() {
 }
 t 'rules of a forward chain, one by one' forward_rules
 
-# Rules by the thousand, sets with thousands of elements, and jumps that multiply: doctor follows as many as it can.
+# Thousands of rules, sets with thousands of elements, jumps that multiply: doctor follows as many as it can.
 many_rules() {
     local name
     for name in a b c; do
@@ -141,7 +141,7 @@ other_families() {
     finds problem 'nf_tables chain `ip6 x f` (hook forward, policy drop)'
     cured
     nft delete table ip6 x
-    # As iptables-nft makes it.
+    # As iptables-nft creates it.
     foreign 'table ip filter { chain FORWARD { type filter hook forward priority 0; policy drop; }; }'
     finds problem 'nf_tables chain `ip filter FORWARD` (hook forward, policy drop)'
     cured
@@ -154,9 +154,9 @@ other_families() {
     nft delete table arp x
     nft delete table ip y
 }
-t 'ip6, iptables-nft, and what is no forward chain' other_families
+t 'ip6, iptables-nft, and chains that are no forward chains' other_families
 
-# ip_tables of old, without its program: `legacy POLICY' replaces the filter table's FORWARD policy.
+# The old ip_tables, without its program: `legacy POLICY' replaces the policy of FORWARD in the table filter.
 legacy() {
     python3 - "$1" <<-'END'
 	import ctypes, socket, struct, sys
@@ -193,7 +193,7 @@ legacy_tables() {
     reaches_out
     finds_none 'ip_tables'
 }
-t 'the older ip_tables' legacy_tables
+t 'the old ip_tables' legacy_tables
 
 dnat() {
     serve_both
@@ -221,4 +221,4 @@ dnat() {
     nft delete table ip x
     nft delete table ip y
 }
-t "somebody else's DNAT to a container" dnat
+t "another program's DNAT to a container" dnat

@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
-# The commands that change the network of a running container, in which one system call fails: what they
-# say is true.
+# Commands that change the network of a running container, with one failing system call: what they report is true.
 . "$(dirname "$0")/../struck.sh"
 
 may_live=1 must_stay=1

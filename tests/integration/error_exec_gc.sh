@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# `exec` and `gc`, in which one system call fails: what they do is whole, or they say why not.
+# `exec` and `gc` with one failing system call: they do all of it, or say why not.
 . "$(dirname "$0")/../struck.sh"
 
 may_live=1 must_stay=1
@@ -28,7 +28,7 @@ collect() {
     prepare() {
         "${nc[@]}" run -d "${everything[@]}" "$box" sleep 100 >"$tmp/out"
         kill -KILL "$(sed -n 's/.*"monitor": \([0-9]*\).*/\1/p' "$run_state/containers/k/state.json")"
-        # Its program dies with it, but not at once; meanwhile the number of calls would differ.
+        # Its program dies with it, but a moment later, and the number of calls would differ until then.
         wait_for 5 gone
     }
     gone() {

@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
-# The commands that act on containers, in which one system call fails: they have done what they say, or
-# say why not.
+# Commands for containers with one failing system call: they have done what they report, or say why not.
 . "$(dirname "$0")/../struck.sh"
 
 may_live=1 must_stay=1

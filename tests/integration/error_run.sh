@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# `run`, attached, in which one system call fails, up to the very last: the command is the monitor. The
-# program tells what it finds; a success whose program found anything else is none.
+# `run`, attached, with one failing system call, up to the very last: the command is the monitor. The program prints
+# what it sees; a run that succeeds must show the same as without the failure.
 . "$(dirname "$0")/../struck.sh"
 
 # shellcheck disable=SC2016
@@ -10,10 +10,10 @@ tell='grep -E "^(Cap|NoNew|Seccomp|Uid|Gid|Groups|SigBlk|NSsid)" /proc/self/stat
     ls /proc/self/fd; ip -o address show dev eth0 2>/dev/null | cut -d" " -f2-7; ip route; exit 3'
 success=3
 
-report() { # what it told, without what is drawn by lot
+report() { # its output, without random values
     local id
     id=$(sed -n 's/^HOSTNAME=//p' "$tmp/out")
-    sed "s/${id:-nothing was told}/ID/g" "$tmp/out"
+    sed "s/${id:-no id}/ID/g" "$tmp/out"
 }
 
 set_up() {
@@ -30,7 +30,7 @@ set_up() {
 as_asked() {
     report >"$tmp/told"
     if ! cmp -s "$tmp/told" "$tmp/right"; then
-        # What the kernel refuses to mount of the cgroups is left out of the container.
+        # Cgroup files that the kernel refuses to mount are left out of the container.
         [[ $point == *=EPERM || $point == *=EBUSY ]] &&
             ! diff "$tmp/right" "$tmp/told" | grep '^[<>]' | has -vE '^< (/sys/fs/cgroup|[0-9]+$)' && return
         ! grep -q '^netctr: warning: cannot ' "$tmp/err" || return 0

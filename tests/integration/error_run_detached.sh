@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# `run -d` with one of everything, in which one system call fails: either the container is as it was
-# asked for, to the last mount and capability, or one line says what went wrong and nothing is left.
+# `run -d` with many flags and one failing system call: either the container is as requested, down to the last mount
+# and capability, or one line says what went wrong and nothing is left.
 . "$(dirname "$0")/../struck.sh"
 
 may_live=1
 await=()
 
-# Both halves of the container as text, without what is drawn by lot.
+# Both halves of the container as text, without random values.
 appearance() {
     local runtime=$run_state/containers/k id pid port text hex='' i
     id=$(sed -n 's/.*"id": "\(.*\)".*/\1/p' "$runtime/state.json")
@@ -16,7 +16,7 @@ appearance() {
     text=$(
         "$tools/look" container "$pid"
         look | grep -vE '^file .*/(containers/k|dns)/|^process sleep|^lease' | comm -13 "$tmp/before" -
-        # not as look sums them up: the id is in them
+        # not the sums of look, which contain the id
         (cd "$run_state/dns" && grep -sHF "$id" "container/$id/default" && find address -lname "*$id*" -printf '%p %l\n')
         grep -o '^[0-9a-f.:,]* *k ' "$run_state/leases/default"
     )
@@ -29,7 +29,7 @@ looks_right() {
     appearance >"$tmp/appearance" && cmp -s "$tmp/appearance" "$tmp/right"
 }
 
-# What the kernel refuses to mount of the cgroups is left out of the container.
+# Cgroup files that the kernel refuses to mount are left out of the container.
 lacks_cgroups() {
     [[ $point == *=EPERM || $point == *=EBUSY ]] &&
         diff <(grep -v '^mount /sys/fs/cgroup' "$tmp/right") <(grep -v '^mount /sys/fs/cgroup' "$tmp/appearance") >"$tmp/now"

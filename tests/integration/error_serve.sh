@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# A system call of a monitor fails while it changes the network of its container: whoever asked is told the
-# reason or has what he asked for, and the container lives on. What should have been added is there as a whole
-# or not at all; what should have gone is gone when it is asked for again.
+# A system call of a monitor fails while it changes the network of its container: the client gets the reason or has
+# what it requested, and the container goes on. A requested addition is there completely or not at all; a requested
+# removal can be repeated until it succeeds.
 points=${points-12}
 . "$(dirname "$0")/../struck.sh"
 
@@ -15,17 +15,17 @@ live() { # FLAGS OF RUN...
 is_in() { # FILE WORD
     grep -q "$2" "$1" && echo yes || echo no
 }
-on_blue() { # as its record, its definition and its interfaces tell
+on_blue() { # according to its record, its definition and its interfaces
     is_in "$state/containers/k/config.json" '"blue'
     [ -e "$run_state/containers/k/endpoint.blue.json" ] && echo yes || echo no
     in_network_of k ip -oneline link show dev eth1 >"$tmp/now" 2>&1 && echo yes || echo no
 }
-published() { # as its record, its definition and its sockets tell
+published() { # according to its record, its definition and its sockets
     is_in "$run_state/containers/k/endpoint.default.json" '"host_port": 8085'
     is_in "$state/containers/k/config.json" '"8085'
     is_in /proc/net/tcp ':1F95 .* 0A '
 }
-# All of it is as it was before, or as it was asked for; with status 0 the latter.
+# All of it is as before, or as requested; with status 0 the latter.
 expect() { # WHAT YES|NO
     local now
     now=$($1 | sort -u)
@@ -35,8 +35,8 @@ expect() { # WHAT YES|NO
         bad 'it is not done'
     fi
 }
-# Every other setns() goes home. Who cannot come back from the container's network namespace ends at once, lest
-# he do there what is for here; that nothing is left of him is looked at as ever.
+# Every second setns() leads back. A process that cannot leave the container's network namespace exits at once, before
+# it acts in the wrong one; that it leaves nothing behind is checked as usual.
 ended_by_itself() {
     [[ $point =~ :setns\.[0-9]*[02468]= ]]
 }
@@ -48,7 +48,7 @@ again() { # COMMAND...
 }
 lives() {
     page 8080 || bad 'the container does not answer any more'
-    # It can be asked again.
+    # The request can be repeated.
     "${nc[@]}" network disconnect nowhere k >"$tmp/next" 2>&1 || true
     grep -q 'is not on network' "$tmp/next" || bad "its monitor does not answer: $(<"$tmp/next")"
 }
@@ -67,7 +67,7 @@ disconnect() {
 }
 t 'network disconnect, a call of the monitor fails' disconnect
 
-# Its ports are published by the way out that there is, or wait; with status 0 they are published.
+# Its ports are published on the remaining default route, or set aside; with status 0 they are published.
 carried() { # STATUS
     local waiting
     waiting=$("${nc[@]}" inspect k | jq -r '.[0].unpublished // [] | length')
@@ -87,7 +87,7 @@ move() {
     }
     fail_each network disconnect default k
 }
-t 'network disconnect of what publishes, a call of the monitor fails' move
+t 'network disconnect of the publishing network, a call of the monitor fails' move
 
 take_over() {
     local points=6
@@ -95,7 +95,7 @@ take_over() {
     after_strike() { ended_by_itself || { carried 0; lives; expect on_blue yes; }; }
     fail_each network connect --gw-priority 5 blue k
 }
-t 'network connect of a new way out, a call of the monitor fails' take_over
+t 'network connect of a new default route, a call of the monitor fails' take_over
 
 publish() {
     prepare() { live; }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# A new life for a container that has ended, in which one system call fails: it runs, or one line says why
-# not; its definition stays.
+# A start of a container that has ended, with one failing system call: it runs, or one line says why not; its
+# definition stays.
 . "$(dirname "$0")/../struck.sh"
 
 may_live=1 must_stay=1

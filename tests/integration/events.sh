@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# netctr events: a line for each thing that happens, whoever did it, and no command that fails of it.
+# netctr events: one line for each event, whichever process caused it, and no command that fails because of it.
 . "$(dirname "$0")/../lib.sh"
 
 events() { netctr events --no-stream "$@"; }
-# "TYPE EVENT" of each, in one line.
+# "TYPE EVENT" of each, on one line.
 words() { jq -r '.type + " " + .event' | paste -sd,; }
 forget() { rm -f "$run_state/events" "$run_state/events.1"; }
 
@@ -46,7 +46,7 @@ other_lives() {
     assert_eq "$(events --filter type=container | jq -r .event | paste -sd,)" \
         create,start,die,stop,start,restart
 }
-t '--rm, a command that is not there, restart' other_lives
+t '--rm, a missing command, restart' other_lives
 
 policy() {
     forget
@@ -57,7 +57,7 @@ policy() {
 }
 t 'a restart policy: a start and a die for each run' policy
 
-# How it ended cannot be written, and every command tries again.
+# Its exit status cannot be written, and every command tries again.
 told_once() {
     forget
     netctr run -d --name k "$box" sleep 100 >/dev/null
@@ -73,7 +73,7 @@ told_once() {
     assert_eq "$(events --filter event=die | wc -l)" 1 'deaths'
     assert_eq "$(state_of k exit_status)" 137
 }
-t 'a death is told once, however often its end is tried' told_once
+t 'a death is reported once, however often its cleanup is tried' told_once
 
 out_of_memory() {
     forget
@@ -83,9 +83,9 @@ out_of_memory() {
     netctr run --name c -m 16m "$box" sh -c 'tail /dev/zero; exit 7' || true
     assert_eq "$(events --filter event=die | jq -c '[.oom_killed, .oom_kills, .exit_code]')" '[null,1,7]'
 }
-t 'die tells of the memory limit' out_of_memory
+t 'die reports the memory limit' out_of_memory
 
-buried() {
+cleaned_up() {
     forget
     netctr run -d --name k "$box" sleep 100 >/dev/null
     local program_pid
@@ -97,7 +97,7 @@ buried() {
     assert_eq "$(events --filter event=die | jq -r '.name + " " + (.exit_code | tostring)')" 'k 137'
     assert_eq "$(events --filter event=disconnect | wc -l)" 1
 }
-t "who buries a dead monitor's container tells of it, once" buried
+t 'the process that cleans up after a dead monitor emits the events, once' cleaned_up
 
 flushed() {
     netctr run -d --name web "$box" sleep 100 >/dev/null
@@ -117,7 +117,7 @@ follow() {
     warm_up
     netctr events --filter event=start --filter event=die >"$tmp/followed" &
     local follower=$!
-    # It has begun when it sees one.
+    # It is following when it shows one.
     begun() {
         netctr run --rm --name begin "$box" true
         grep -q begin "$tmp/followed"
@@ -127,15 +127,15 @@ follow() {
     wait_for 5 sh -c "grep -q '\"die\".*\"f\"' $tmp/followed"
     assert_eq "$(jq -r 'select(.name == "f") | .event' "$tmp/followed" | paste -sd,)" start,die
     kill "$follower"
-    # It ends by itself.
+    # It exits by itself.
     timeout 20 netctr events --until "$(date -u -d '+2 seconds' +%FT%T.%NZ)" >"$tmp/ended" &
     follower=$!
     netctr run --rm --name u "$box" true
     wait "$follower"
 }
-t 'it follows, and ends when it was told to' follow
+t 'events follows, and exits at the given time' follow
 
-# Containers have taken all instances of inotify, and later one of them ends.
+# Containers have taken all inotify instances, and later one of them ends.
 follow_without_inotify() {
     warm_up
     : >"$tmp/taken"
@@ -158,10 +158,10 @@ follow_without_inotify() {
     assert_eq "$(cat "$tmp/err")" ''
     kill "$follower"
 }
-t 'it follows without inotify' follow_without_inotify
+t 'events follows without inotify' follow_without_inotify
 
 replaced() {
-    # Larger than the bound, twice, before the eyes of a follower: it sees each once.
+    # Larger than the bound, twice, while a follower reads: it sees each event once.
     warm_up
     forget
     local line n seen
@@ -170,7 +170,7 @@ replaced() {
     seen=$!
     for n in 1 2 3; do
         for i in $(seq 13000); do echo "${line/NUMBER/$n-$i}"; done >>"$run_state/events"
-        netctr run --rm --name "r$n" "$box" true # makes the large one the older one
+        netctr run --rm --name "r$n" "$box" true # renames the large file
         wait_for 10 sh -c "grep -q '\"die\".*\"r$n\"' $tmp/followed"
     done
     assert_eq "$(grep -c '"fill"' "$tmp/followed")" 39000 'lines'
@@ -179,10 +179,10 @@ replaced() {
     [ "$(stat -c %s "$run_state/events")" -lt 1048576 ]
     [ "$(stat -c %s "$run_state/events.1")" -ge 1048576 ]
     assert_eq "$(find "$run_state" -name 'events*' | wc -l)" 2 files
-    # And who comes later sees the older one and the present one, each line once.
+    # A later reader sees both files, each line once.
     assert_eq "$(events --filter event=fill | wc -l)" 13000
     assert_eq "$(events --filter event=destroy | jq -r .name | paste -sd,)" r2,r3
-    # Also in the moment in which there is no present one.
+    # Also in the moment in which the new file does not exist yet.
     mv "$run_state/events" "$run_state/events.1"
     assert_eq "$(events --filter event=destroy | jq -r .name | paste -sd,)" r3
 }
@@ -197,10 +197,10 @@ torn() {
     netctr run --rm --name last "$box" true
     assert_eq "$(events --filter event=create | jq -r .name | paste -sd,)" after,last
 }
-t 'torn lines cost no others' torn
+t 'torn lines do not damage other lines' torn
 
 cannot_write() {
-    # A directory where the file should be: every write fails, and nothing else does.
+    # A directory in the file's place: every write fails, and nothing else does.
     warm_up
     forget
     mkdir "$run_state/events"
@@ -240,7 +240,7 @@ choices() {
         "netctr: unknown format \`yaml\`; the only one is json; pipe it to jq: netctr events --no-stream | jq -r '.event'" \
         125 netctr events --format yaml
 }
-t 'since, until, filters, and what is none' choices
+t 'since, until, filters, and invalid values' choices
 
 networks_and_ports() {
     netctr network create blue >/dev/null
@@ -255,4 +255,4 @@ networks_and_ports() {
     assert_eq "$(events --filter container=web | jq -r 'select(.ports) | .event + " " + .ports' | tr '\n' ';')" \
         'publish 8080:80/tcp,127.0.0.1:8053:53/udp;unpublish 8080:80/tcp;'
 }
-t 'networks that come and go, ports of a running container' networks_and_ports
+t 'creation and removal of networks, ports of a running container' networks_and_ports

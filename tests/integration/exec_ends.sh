@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# How exec ends: with its command, and never later; and what it leaves when its caller or the command
-# is killed, also where nobody reaps.
+# When exec ends: with its command, never later; and what remains when its caller or the command is killed, also if
+# pid 1 does not reap.
 . "$(dirname "$0")/../lib.sh"
 
 running() { netctr run -d --name c --network none "$box" sleep 1000 >/dev/null; }
@@ -12,24 +12,24 @@ background_writer() {
     assert_status 7 timeout 10 netctr exec c sh -c 'yes & exit 7' >"$tmp/out"
     assert_status 3 timeout 10 netctr exec -i c sh -c '(cat; yes) & exit 3' >"$tmp/out" </dev/null
     [ $((SECONDS - begin)) -lt 8 ] || fail 'it waits for the background'
-    # What the command itself wrote is there, all of it.
+    # The output of the command itself is complete.
     assert_eq "$(netctr exec c sh -c 'seq 20000; (sleep 5; echo late) & exit 0' | tail -1)" 20000
     assert_eq "$(netctr exec c sh -c 'head -c 60000 /dev/zero; exit 0' | { sleep 0.5; wc -c; })" 60000
     assert_eq "$(netctr exec c sh -c 'yes & seq 3 >&2; exit 0' 2>&1 >/dev/null | tail -1)" 3
 }
-t 'exec ends with its command, whoever else writes' background_writer
+t 'exec ends with its command, even if another process still writes' background_writer
 
 signals() {
     local signal pid
     running
-    for signal in INT TERM HUP QUIT; do # the default ends the command
+    for signal in INT TERM HUP QUIT; do # the default action ends the command
         "$ARENA/bin/netctr" exec c sleep 100 &
         pid=$!
         wait_for 5 eval '[ "$(netctr exec c pidof sleep | wc -w)" = 2 ]'
         kill -$signal $pid
         assert_status $((128 + $(kill -l $signal))) wait $pid
     done
-    # One that will not: the third time is a kill.
+    # A command that ignores it: the third signal kills.
     "$ARENA/bin/netctr" exec c sh -c 'trap "" INT TERM; echo here; while :; do sleep 0.1; done' >"$tmp/out" 2>"$tmp/err" &
     pid=$!
     wait_for 5 grep -q here "$tmp/out"
@@ -38,16 +38,16 @@ signals() {
     grep -q 'once more kills it' "$tmp/err" || fail "said: $(cat "$tmp/err")"
     kill -INT $pid
     assert_status 137 wait $pid
-    # Its last words, after a signal that it takes for a wish.
+    # Output written after a signal that the command handles.
     "$ARENA/bin/netctr" exec c sh -c 'trap "echo bye; exit 4" TERM; echo here; while :; do sleep 0.1; done' >"$tmp/last" &
     pid=$!
     wait_for 5 grep -q here "$tmp/last"
     kill -TERM $pid
     assert_status 4 wait $pid
-    grep -q bye "$tmp/last" || fail 'its last words are lost'
-    # The command has ended, and its reader sleeps: it still answers.
+    grep -q bye "$tmp/last" || fail 'its last output is lost'
+    # The command has ended, and its reader sleeps: exec still handles signals.
     mkfifo "$tmp/slow"
-    # shellcheck disable=SC2217 # a reader that never reads
+    # a reader that never reads
     sleep 100 <"$tmp/slow" &
     local reader=$!
     "$ARENA/bin/netctr" exec c sh -c 'yes | head -c 200000; exit 0' >"$tmp/slow" &
@@ -58,7 +58,7 @@ signals() {
     wait_for 3 eval "! kill -0 $pid 2>/dev/null"
     kill $reader
 }
-t 'exec answers signals, before and after its command has ended' signals
+t 'exec handles signals, before and after its command has ended' signals
 
 workdir() {
     running
@@ -75,9 +75,9 @@ workdir() {
     assert_status 126 netctr exec w pwd 2>/dev/null
     assert_eq "$(netctr exec -w / w pwd)" /
 }
-t 'exec -w makes no directory' workdir
+t 'exec -w does not create a directory' workdir
 
-# A pid 1 that reaps nobody, as in a container of others: `docker run … sleep infinity`.
+# A pid 1 that does not reap, as is common: `docker run … sleep infinity`.
 without_reaper() { nsenter -t "$lazy" -p -m -- "$ARENA/bin/netctr" "$@"; }
 nobody_reaps() {
     unshare --pid --mount --fork --mount-proc sleep 1000 &
@@ -95,7 +95,7 @@ nobody_reaps() {
     without_reaper exec z sleep 1000 &
     local client=$!
     wait_for 5 eval '[ "$(without_reaper exec z /bin/busybox pidof sleep | wc -w)" = 2 ]'
-    kill -KILL "$(pgrep -P $client || echo $client)" # netctr, not what keeps the command
+    kill -KILL "$(pgrep -P $client || echo $client)" # netctr, not the keeper
     sleep 0.3
     without_reaper stop -t 1 z >/dev/null
     wait_for 5 eval 'without_reaper ps -a | has Exited'
@@ -103,7 +103,7 @@ nobody_reaps() {
     without_reaper rm z >/dev/null
     kill "$lazy"
 }
-t 'no container hangs where pid 1 does not reap' nobody_reaps
+t 'no container hangs if pid 1 does not reap' nobody_reaps
 
 stopped_client() { # ^Z, and away
     running
@@ -115,9 +115,9 @@ stopped_client() { # ^Z, and away
     kill -CONT $pid
     wait $pid || true
 }
-t 'an exec that is stopped keeps no container from ending' stopped_client
+t 'a stopped exec does not keep a container from ending' stopped_client
 
-thief() { # what the command wrote is read by somebody else in the container
+thief() { # another process in the container reads what the command wrote
     running
     mkfifo "$tmp/stolen"
     exec 8<>"$tmp/stolen"
@@ -129,11 +129,11 @@ thief() { # what the command wrote is read by somebody else in the container
     wait_for 5 eval "! kill -0 $pid 2>/dev/null"
     exec 8<&-
 }
-t 'exec ends when somebody else has read what its command wrote' thief
+t 'exec ends if another process has read what its command wrote' thief
 
 early_signal() { # before the command runs
     running
-    netctr exec -d c sh -c 'sleep 0.1' # everything is warm
+    netctr exec -d c sh -c 'sleep 0.1' # fills the caches
     local pid i
     for i in 1 2 3 4 5 6 7 8; do
         "$ARENA/bin/netctr" exec c sh -c 'sleep 100' 2>/dev/null &
@@ -143,7 +143,7 @@ early_signal() { # before the command runs
         wait_for 5 eval "! kill -0 $pid 2>/dev/null"
         wait $pid && fail 'it succeeded' || true
     done
-    wait_for 5 eval '[ "$(netctr exec c pidof sleep | wc -w)" = 1 ]' # nothing runs for nobody
+    wait_for 5 eval '[ "$(netctr exec c pidof sleep | wc -w)" = 1 ]' # nothing runs on without a reader
 }
 t 'a signal before the command runs ends exec, and there is no command' early_signal
 
@@ -153,4 +153,4 @@ reader_gone() {
     assert_eq "$(timeout 10 "$ARENA/bin/netctr" exec c sh -c 'trap "" PIPE; yes; echo "status $?" >&2' 2>&1 >/dev/full | grep -c 'status 1')" 1
     wait_for 5 eval '[ -z "$(netctr exec c pidof yes)" ]'
 }
-t 'a command whose reader has gone hears so' reader_gone
+t 'a command whose reader has gone gets SIGPIPE or EPIPE' reader_gone

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Root in the container, with the right to trace, sees the process that exec brings in before it is the
-# command. It finds nothing of the host's in it, and nothing that it says for it harms anybody.
+# Root in the container, with SYS_PTRACE, watches the process of exec before it becomes the command. It finds nothing
+# of the host in it, and messages that it forges do no harm.
 . "$(dirname "$0")/../lib.sh"
 
 strace -o /dev/null true 2>/dev/null || skip 'no permission to trace'
 
-# The container's program: for each process that comes it tells what that has open, takes each of its
-# sockets and says in its name what $says makes: Perl's pack() of packets (core/packet.h).
+# The container's program: for each new process it prints its open files, takes each of its sockets and sends in its
+# name what $says creates: Perl's pack() of packets (core/packet.h).
 hostile() { # NAME SAYS
     local flags=(-v /usr:/usr:ro -v /usr/lib:/lib:ro --cap-add sys_ptrace)
     [ ! -e /usr/lib64 ] || flags+=(-v /usr/lib64:/lib64:ro)
@@ -35,7 +35,7 @@ hostile() { # NAME SAYS
                 next if $seen{$pid}++;
                 my $pidfd = syscall 434, $pid + 0, 0;
                 my $said = 0;
-                # What it is: its privileges, its words, its memory.
+                # What it is: its privileges, arguments, memory.
                 print "is $_\n" for grep { /^(CapEff|CapBnd|Seccomp|NSpid)/ } slurp("/proc/$pid/status");
                 print "env $_\n" for split /\0/, join "", slurp("/proc/$pid/environ");
                 print "arg $_\n" for split /\0/, join "", slurp("/proc/$pid/cmdline");
@@ -44,7 +44,7 @@ hostile() { # NAME SAYS
                 print "looked at ", length $memory, "\n";
                 for my $link (glob("/proc/$pid/fd/*"), "/proc/$pid/cwd", "/proc/$pid/root") {
                     my $to = readlink $link or next;
-                    # Where the user is looked up: our own passwd, and no other.
+                    # The user is looked up in the passwd of the container, and in no other.
                     next if $to =~ m{^/etc/(passwd|group)$} && "@{[(stat $link)[0, 1]]}" eq "@{[(stat $to)[0, 1]]}";
                     print "sees $to\n";
                     next unless $to =~ /^socket:/;
@@ -59,7 +59,7 @@ hostile() { # NAME SAYS
         }' "$2" >/dev/null
     wait_for 5 logged "$1" ready
 }
-# exec, which takes a second between its way in and its command.
+# exec, delayed by a second between its entry and its command.
 slow_exec() { # NAME COMMAND...
     timeout $((25 * slowness)) strace -f -qq -o /dev/null -e trace=execve -e inject=execve:delay_enter=700000 \
         "$ARENA/bin/netctr" exec "$@"
@@ -69,14 +69,14 @@ sees_nothing() {
     hostile k '[]'
     slow_exec k /bin/true
     netctr logs k | grep '^sees' | sort -u >"$tmp/seen"
-    grep -q 'sees socket:' "$tmp/seen" || fail 'it has seen nothing: this shows nothing'
-    # Its own root, the null device that is its own, pipes, the channel, and what will be executed.
+    grep -q 'sees socket:' "$tmp/seen" || fail 'it has seen nothing: this proves nothing'
+    # The container's root, its null device, pipes, the channel, and the memfd that will be executed.
     ! grep -Ev '^sees (/|/dev/null|pipe:.*|socket:.*|/memfd:netctr.*)$' "$tmp/seen" || fail 'it sees more'
     assert_eq "$(grep -c 'sees socket:' "$tmp/seen")" 1 'sockets'
 }
 t 'exec brings nothing of the host inside' sees_nothing
 
-# From its first instruction inside on, it is what the program will be.
+# From its first instruction inside on, it has the privileges of the command.
 is_small() {
     hostile small '[]'
     HOST_SECRET_env=hunter2 slow_exec -e GIVEN=yes small /bin/true "$tmp"
@@ -90,10 +90,10 @@ is_small() {
     own=$(netctr exec small /usr/bin/grep -E '^Cap(Eff|Bnd)|^Seccomp:' /proc/self/status | tr -d '\t')
     grep '^is' "$tmp/seen" | tr -d '\t' | sed 's/^is //' | grep -v NSpid | grep -v Seccomp_ | sort -u >"$tmp/was"
     assert_eq "$(cat "$tmp/was")" "$(sort -u <<<"$own")" 'privileges before and after'
-    # Neither is there a moment in which somebody else is there.
+    # There is no moment in which another process appears.
     ! grep -q '^arg .*netctr' "$tmp/seen" || fail "$(grep '^arg' "$tmp/seen")"
 }
-t 'exec is as small before its command as it will be' is_small
+t 'exec has its final privileges from its first moment inside' is_small
 
 # MESSAGE_PROCESS is 4, MESSAGE_NOT_RUN 7, MESSAGE_ERROR 6, MESSAGE_PREPARED 2.
 forged() {
@@ -108,7 +108,7 @@ forged() {
         "[pack('LlLL', 4, 1, 0, 0), pack('LlLLa8', 6, -5, 0, 4000000000, qq(\e[2Jx)), 'x' x 70000]"; do
         name=k$((${name#k} + 1))
         hostile $name "$says"
-        # It may fail, as that is what the container wants; only its own process ends.
+        # It may fail, as the container wants that; only its own process ends.
         slow_exec $name /bin/true 2>"$tmp/said" || [ $? -lt 128 ] || fail "status $?: $says"
         ! grep -q $'\e' "$tmp/said" || fail 'it speaks to the terminal'
         wait_for 5 logged $name 'said '
@@ -117,10 +117,10 @@ forged() {
     done
     kill $stranger
 }
-t 'what a container says in the name of exec kills nobody' forged
+t 'messages that a container forges in the name of exec kill no other process' forged
 
-# For a moment the stub is outside of the container's pid namespace, with the container's user, whom the
-# host may know, too; and its child is in the joiner's session until it makes one of its own.
+# For a moment the stub is outside of the container's pid namespace, with the container's uid, which the host may also
+# use; and its child is in the joiner's session until it creates its own.
 outside() {
     netctr run -d --name o --network none "$box" sleep 1000 >/dev/null
     local call stub
@@ -137,4 +137,4 @@ outside() {
         wait $!
     done
 }
-t 'a user of the host cannot trace what exec brings in, nor it the keeper' outside
+t 'a user of the host cannot trace the stub of exec, nor can the stub trace the keeper' outside

@@ -1,19 +1,19 @@
 #!/usr/bin/env bash
-# How a published port ends: its elements expire where the kernel can do that (6.12 and later), and
-# are deleted where it cannot (6.1 says that it has, and keeps them). Either way it is gone.
+# How a port is unpublished: its elements expire if the kernel can do that (6.12 and later), and are deleted otherwise
+# (6.1 reports success and keeps them). Either way the port is closed.
 . "$(dirname "$0")/../lib.sh"
 
 answer() {
     netctr info --format json | jq -r .firewall_expiry
 }
 
-# What nft sees when it asks the same of a set of its own: yes or no.
+# What nft sees with a set of its own: yes or no.
 expiry_by_nft() {
     nft 'add table inet test; add set inet test s { type inet_service; flags timeout; };
         add element inet test s { 1 }'
     nft 'add element inet test s { 1 timeout 50ms }'
     sleep 0.3
-    # Not by a pipe: grep may be done before nft is, whose failure would then look like "there are none".
+    # No pipe: grep may exit before nft does, whose failure would then look like "there are none".
     local left
     left=$(nft list set inet test s)
     case $left in *elements*) echo no ;; *) echo yes ;; esac
@@ -32,18 +32,18 @@ probe() {
     esac
     netctr info | has -E "^firewall_expiry +$truth\$"
 }
-t 'info tells whether elements of the firewall expire, and it is so' probe
+t 'info shows whether elements of the firewall expire, and that is true' probe
 
 left_of_8080() {
     nft list ruleset | grep 8080 || true
 }
 
-# The map itself is asked and not a client, to whom a port without a container looks closed as well.
+# The map is read, not the port, because a port without a container looks closed as well.
 gone_after() { # COMMAND...
     serve web -p 8080:80 -p 127.0.0.1:8080:80/udp
     [ -n "$(left_of_8080)" ] # the positive control
     "$@"
-    # An element that expires has 12 ms, in the kernel's ticks; one that is deleted is gone.
+    # An element that expires has 12 ms, in the kernel's ticks; a deleted one is gone.
     [ "$(answer)" = no ] || wait_for 1 no_element_expires
     assert_eq "$(left_of_8080)" '' "after $*"
     [ -z "$(netctr ps -aq)" ] || netctr rm web
@@ -59,9 +59,9 @@ gone() {
     gone_after netctr rm -f web
     gone_after ended_by_itself
 }
-t 'a published port is gone with its container' gone
+t 'a published port is closed with its container' gone
 
-told() { # yes|no: what netctr shall think of this kernel, till the end of the test
+told() { # yes|no: what netctr is to believe of this kernel, until the end of the test
     echo "$1 $(cat /proc/sys/kernel/random/boot_id)" >"$run_state/leases/.expiry"
     assert_eq "$(answer)" "$1"
 }
@@ -74,12 +74,12 @@ gone_by_deletion() {
     gone
     told "$truth"
 }
-t 'the same where elements are deleted, whatever this kernel can do' gone_by_deletion
+t 'the same with deleted elements, whatever this kernel can do' gone_by_deletion
 
 control() {
     warm_up
     [ "$(answer)" = no ] || skip 'elements expire on this kernel'
-    # Were the kernel believed when it says that it has done it, the port would stay.
+    # If netctr believed the kernel's success, the port would stay.
     told yes
     serve web -p 8080:80
     netctr stop -t 0 web

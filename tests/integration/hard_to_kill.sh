@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Containers that do not want to die, or cannot: what ends them is bounded in time, and nobody else waits.
+# Containers that are hard to kill: ending them takes a bounded time, and blocks no other command.
 . "$(dirname "$0")/../lib.sh"
 
 seconds() { # what a command takes
@@ -14,7 +14,7 @@ leaderless() {
     sleep 0.3
     pid=$(pid_of z)
     monitor=$(monitor_of z)
-    [ "$(awk '{ print $3 }' "/proc/$pid/stat")" = Z ] || fail 'its main thread lives: this shows nothing'
+    [ "$(awk '{ print $3 }' "/proc/$pid/stat")" = Z ] || fail 'its main thread lives: this proves nothing'
     kill -KILL "$monitor"
     [ "$(seconds netctr ps)" -lt $((5 * slowness)) ] || fail 'ps waits for it'
     [ ! -e "/proc/$pid/task" ] || [ "$(ls "/proc/$pid/task" 2>/dev/null | wc -l)" -le 1 ] || fail 'it lives'
@@ -25,7 +25,7 @@ t 'a program without a main thread, whose monitor was killed' leaderless
 
 many_on_little() {
     netctr run -d --name m --network none --cpus 0.01 "$box" sh -c 'sleep 1000' >/dev/null
-    # Started with the limit lifted for a moment, or they would take minutes to come.
+    # The limit is lifted during the start, which would take minutes otherwise.
     local file
     if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
         skip 'for version 1'
@@ -38,7 +38,7 @@ many_on_little() {
     [ "$(seconds netctr rm -f m)" -lt $((5 * slowness)) ] || fail 'rm -f takes its time'
     ! netctr ps -a | has ' m$' || fail 'it is still there'
 }
-t 'hundreds of processes on the hundredth part of a processor' many_on_little
+t 'hundreds of processes with one percent of a processor' many_on_little
 
 frozen() {
     [ -e /sys/fs/cgroup/freezer ] || skip 'no freezer of version 1'
@@ -58,4 +58,4 @@ slow_log() {
     sleep 0.5
     [ "$(seconds netctr stop -t 0 s)" -lt $((6 * slowness)) ] || fail 'stop waits for the log'
 }
-t 'a log of very small files keeps nobody from ending its container' slow_log
+t 'a log of very small files does not keep a container from ending' slow_log

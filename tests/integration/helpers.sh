@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The helper and its standby: they come with the first container and go with the last, hold nothing of anybody, and
-# whichever is killed or stands still makes no difference for long.
+# The helper and its standby: they start with the first container and exit with the last, hold nothing of any
+# container, and if one is killed or hangs, that has no effect for long.
 . "$(dirname "$0")/../lib.sh"
 . "$top/tests/helpers.sh"
 
@@ -24,17 +24,17 @@ comes_and_goes() {
     assert_eq "$(find /sys/fs/cgroup -path '*/netctr/*' -name helpers)" '' cgroups
     assert_eq "$(ls "$run_state/helpers")" state files
     assert_eq "$(ss -Hlnu; ss -Hlnt)" '' sockets
-    # Whoever has no network of netctr's is looked after as well.
+    # A container without a network of netctr's is looked after as well.
     idle c --network none
     wait_for 5 helpers_work
     netctr rm -f c
     wait_for 3 no_helpers
     assert_clean
 }
-t 'with the first container they come, with the last they go, and leave nothing' comes_and_goes
+t 'they start with the first container, exit with the last, and leave nothing' comes_and_goes
 
 a_moment() {
-    # What is over at once does not pay for them, unless it asks.
+    # A short-lived container does not start them, unless it sends a query.
     strace -o /dev/null true 2>/dev/null || skip 'no permission to trace'
     warm_up
     wait_for 3 no_helpers
@@ -44,10 +44,10 @@ a_moment() {
         grep -q '/proc/self/exe.*"helper"' "$tmp/trace"
     }
     ! begins true || fail 'it has been started'
-    begins nslookup one || fail 'who asks has it started'
+    begins nslookup one || fail 'a query does not start it'
     wait_for 3 no_helpers
 }
-t 'a container of a moment does not start them' a_moment
+t 'a short-lived container does not start them' a_moment
 
 sandboxed() {
     idle a -m 64m --publish 8080:80 -e SECRET=hidden
@@ -60,7 +60,7 @@ sandboxed() {
         *) pid=$(who $role) ;;
         esac
         assert_contains "$(tr '\0' ' ' <"/proc/$pid/cmdline")" netctr
-        # no_new_privs, a filter of system calls, and few capabilities, of which none can be gained
+        # no_new_privs, a seccomp filter, and few capabilities, none of which can be regained
         assert_eq "$(awk '/^NoNewPrivs|^Seccomp:/ { print $2 }' "/proc/$pid/status" | paste -sd,)" 1,2 "$role"
         caps=$(awk '/^Cap(Prm|Eff|Bnd)/ { print $2 }' "/proc/$pid/status" | sort -u)
         case $role in
@@ -68,7 +68,7 @@ sandboxed() {
         # DAC_OVERRIDE, DAC_READ_SEARCH, FOWNER, KILL, SETPCAP, NET_ADMIN, SYS_CHROOT
         *) assert_eq "$caps" 000000000004112e "$role" ;;
         esac
-        # Nothing of a container's is open in it, nor in its memory of how it was started.
+        # It has nothing of a container open, nor in the memory from which it was started.
         for fd in "/proc/$pid/fd/"*; do
             case $(readlink "$fd") in
             *"/containers/"* | *8080* | /dev/pts/* | *control*) fail "$role: open: $(readlink "$fd")" ;;
@@ -83,13 +83,13 @@ sandboxed() {
     assert_eq "$(ps -o ppid= -p "$(who helper)" | tr -d ' ')" 1 parent
     assert_contains "$(ss -Hltnp 'sport = :8080')" "pid=$(monitor_of a)," 
     assert_lacks "$(ss -Hltnp 'sport = :8080')" "pid=$(who helper),"
-    # A server sees nothing but the names.
+    # A server sees only the names.
     pid=$(name_servers | head -1)
     assert_eq "$(readlink "/proc/$pid/root")" "$run_state/dns"
 }
 t 'they hold nothing of a container, and have few capabilities and system calls' sandboxed
 
-two_of() { # EITHER: its pid, and the other's
+two_of() { # one of them: its pid, and the other's
     local other=standby
     [ "$1" = helper ] || other=helper
     echo "$(who "$1") $(who $other)"
@@ -119,7 +119,7 @@ stands_still() { # WAY WHICH
 for way in signal trace freeze; do
     for which in helper standby; do
         once() { stands_still "$way" "$which"; }
-        t "the $which stands still ($way), the ruleset is flushed: back within two seconds" once
+        t "the $which hangs ($way), the ruleset is flushed: back within two seconds" once
     done
 done
 
@@ -140,7 +140,7 @@ killed() {
     for before in $servers; do kill -KILL "$before"; done
     wait_for 2 helpers_work
     [ "$(name_servers)" != "$servers" ]
-    # Twenty times in a row, one or the other: they have not grown in number.
+    # Twenty times in a row, one or the other: their number has not grown.
     for before in 1 2 3 4 5 6 7 8 9 10; do
         kill -KILL "$(who helper)" "$(name_servers | head -1)" 2>/dev/null || true
         sleep 0.05
@@ -150,7 +150,7 @@ killed() {
     netctr rm -f a
     wait_for 3 no_helpers
 }
-t 'killed, one takes the place of the other, and the servers go on' killed
+t 'when one is killed, the other replaces it, and the servers go on' killed
 
 both() { # HOW
     idle a
@@ -163,7 +163,7 @@ both() { # HOW
     kill) kill -KILL "${pids[@]}" ;;
     *) "stop_$1" "${pids[@]}" && sleep 2 ;;
     esac
-    # The next command that starts something looks once; it does not wait.
+    # The next command that starts a container checks once and does not wait.
     netctr run -d --name b "$box" sleep 1000 >/dev/null
     wait_for 3 helpers_work
     [ "$1" != freeze ] || go_freeze
@@ -190,7 +190,7 @@ all_frozen() {
     stop_freeze "${before[@]}"
     sleep 2
     idle two
-    # Also whoever asks meanwhile is answered, by servers that have been replaced as soon as the pair was.
+    # Queries in the meantime are answered, too, by servers that are replaced as soon as the pair is.
     assert_eq "$(in_network_of one dig +short +time=4 +tries=1 @10.88.0.1 two)" "$(address_of two)"
     wait_for 3 helpers_work
     go_freeze
@@ -209,7 +209,7 @@ monitors_die() {
     local n
     for n in 1 2 3 4 5; do idle "m$n" --publish "800$n:80"; done
     for n in 1 2 3 4 5; do kill -KILL "$(monitor_of m$n)"; done
-    # Nobody calls netctr meanwhile: cgroups, links, rules and names go, at once.
+    # No command runs meanwhile: cgroups, links, rules and names are removed at once.
     only_one_lives() { [ "$(ls "$run_state/containers")" = keeps ]; }
     wait_for 3 only_one_lives
     assert_lacks "$(ls "$run_state/dns/network/default")" m1
@@ -217,7 +217,7 @@ monitors_die() {
     for n in 1 2 3 4 5; do assert_eq "$(state_of m$n status)" exited; done
     netctr rm m1 m2 m3 m4 m5
     assert_clean
-    # One whose monitor dies while it is being made.
+    # A container whose monitor dies while it is being created.
     for n in 1 2 3 4 5 6 7 8; do
         netctr run -d --name "h$n" "$box" sleep 1000 >/dev/null 2>&1 &
         sleep "0.00$n"
@@ -229,7 +229,7 @@ monitors_die() {
     netctr rm -f $(netctr ps -a --format json | jq -r '.[].name' | grep '^h') >/dev/null 2>&1 || true
     assert_clean
 }
-t 'what killed monitors held is taken down at once, without any command' monitors_die
+t 'what killed monitors leave is cleaned up at once, without any command' monitors_die
 
 last_monitor_dies() {
     warm_up
@@ -241,7 +241,7 @@ last_monitor_dies() {
     wait_for 3 no_helpers
     assert_clean
 }
-t 'the last monitor is killed: all is taken down, and they end' last_monitor_dies
+t 'the last monitor is killed: everything is cleaned up, and they exit' last_monitor_dies
 
 subscribers() {
     awk '$2 == 12 && substr($4, length($4) - 1, 1) ~ /[4567cdefCDEF]/ { print $3 }' /proc/net/netlink | wc -l
@@ -259,7 +259,7 @@ subscribe() {
     done
     [ "$most" -ge 1 ] && [ "$most" -le 2 ] || fail "$most subscribers"
     wait_for 3 helpers_work
-    # The positive control: the table shows who subscribes.
+    # The positive control: the table shows the subscribers.
     most=$(subscribers)
     nft monitor >/dev/null &
     n=$!
@@ -267,10 +267,10 @@ subscribe() {
     wait_for 2 one_more
     kill $n
 }
-t 'two listen to nf_tables at most, whatever runs' subscribe
+t 'at most two processes subscribe to nf_tables, whatever runs' subscribe
 
 comings_and_goings() {
-    # The last one goes while the next one comes, again and again: whoever lives is looked after.
+    # The last container ends while the next one starts, again and again: whichever runs has a helper.
     local n
     for n in $(seq 25); do
         netctr run -d --name a "$box" sleep 1000 >/dev/null
@@ -282,10 +282,10 @@ comings_and_goings() {
     done
     wait_for 3 no_helpers
 }
-t 'the last goes while the next comes' comings_and_goings
+t 'the last container ends while the next one starts' comings_and_goings
 
 stands_with_the_lock() { # WAY
-    # A chore has the store's lock, in which every command begins.
+    # A chore holds the store's lock, which every command takes first.
     strace -o /dev/null true 2>/dev/null || skip 'no permission to trace'
     idle a
     idle b
@@ -306,7 +306,7 @@ stands_with_the_lock() { # WAY
     wait_for 5 no_helpers
 }
 stopped_with_the_lock() { stands_with_the_lock signal; }
-t 'all stopped, while one has the lock of all: a start goes on' stopped_with_the_lock
+t "all are stopped, and one holds the store's lock: a start goes on" stopped_with_the_lock
 
 run_lost() {
     idle a
@@ -314,14 +314,14 @@ run_lost() {
     local pids
     mapfile -t pids < <(helper_processes)
     rm -r "$run_state/helpers"
-    # Its file is gone, so it is nobody's any more.
+    # Its file is gone, so it serves no instance any more.
     for n in "${pids[@]}"; do wait_for 3 gone "$n"; done
     idle b
     wait_for 5 helpers_work
     netctr rm -f a b
     wait_for 3 no_helpers
 }
-t 'their file is removed: they end, and the next start brings others' run_lost
+t 'their file is removed: they exit, and the next start creates others' run_lost
 
 told() {
     idle a
@@ -333,10 +333,10 @@ told() {
     cured
     wait_for 3 helpers_work
 }
-t 'doctor tells that nobody watches, and its cure helps' told
+t 'doctor reports that no helper runs, and its fix works' told
 
 port_taken() {
-    # Whoever has the port, it is not believed: another is taken.
+    # Another process has the recorded port: it is not trusted, another port is taken.
     python3 -c 'import socket, time
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("0.0.0.0", 1023))
 t = socket.socket(socket.AF_INET6, socket.SOCK_STREAM); t.bind(("::1", 1022)); t.listen()
@@ -348,7 +348,7 @@ print("bound", flush=True); time.sleep(60)' >"$tmp/bound" &
     assert_contains "$(nft list map inet netctr dns_redirect4)" ". $(names_port)"
     assert_eq "$(in_network_of one dig +short +time=2 @10.88.0.1 one)" "$(address_of one)"
 }
-t 'a port that somebody has: it takes another' port_taken
+t 'the port is in use: it takes another' port_taken
 
 port_wanted() {
     local port
@@ -360,19 +360,19 @@ port_wanted() {
     wait_for 5 helpers_work
     [ "$(names_port)" != "$port" ] || fail 'it has not moved'
     assert_contains "$(nft list map inet netctr publish4)" "$port"
-    # Also for who keeps his port, and conntrack would send to the old one.
+    # Also for a client that keeps its source port, for which conntrack has an entry to the old port.
     assert_eq "$(in_network_of one dig +short +time=2 -b 0.0.0.0#40000 @10.88.0.1 two)" "$(address_of two)"
-    # All that only root can bind, and where nobody has begun to tell names.
+    # All ports that only root can bind, before the first name server has started.
     netctr rm -f one two
     wait_for 3 no_helpers
     netctr run -d --name three --publish 512-1023:512-1023/udp "$box" sleep 1000 >/dev/null
     idle four
     assert_eq "$(in_network_of four dig +short +time=2 @10.88.0.1 three)" "$(address_of three)"
-    # By a container that runs.
+    # By a running container.
     netctr publish four "$(names_port):80/udp"
     assert_eq "$(in_network_of four dig +short +time=2 @10.88.0.1 three)" "$(address_of three)"
 }
-t 'its port is published: it moves' port_wanted
+t 'a container publishes its port: it moves' port_wanted
 
 define() { # NAME NUMBER
     mkdir -p "$state/networks"
@@ -384,7 +384,7 @@ knows() { # NAME GATEWAY: it finds itself
 }
 
 port_forgotten() {
-    # Nobody knows any more where the old ones listened; all networks are told where the new ones do.
+    # Where the old servers listened is unknown; all networks are redirected to the new ones.
     define red 1
     define blue 2
     idle r --network red
@@ -404,14 +404,14 @@ port_forgotten() {
     knows r 10.77.1.1
     knows b 10.77.2.1
 }
-t 'what is written down of the port is lost: every network finds the server again' port_forgotten
+t 'the record of the port is lost: every network finds the server again' port_forgotten
 
 moved_meanwhile() {
     strace -o /dev/null true 2>/dev/null || skip 'no permission to trace'
     define red 1
     idle r --network red
     wait_for 5 helpers_work
-    # One has looked where the server is, and connects to the network when it has moved.
+    # A container has read the port, and connects to the network when the server has moved.
     strace -f -qq -o /dev/null -e trace=unshare -e inject=unshare:delay_enter=1500000 \
         "$program" --root "$state" --run-root "$run_state" run -d --name late --network red "$box" sleep 1000 >/dev/null &
     sleep 0.7
@@ -423,10 +423,10 @@ moved_meanwhile() {
     netctr rm -f late
     wait $! || true
 }
-t 'the server moves while a container starts: its network is not sent to the old port' moved_meanwhile
+t 'the server moves while a container starts: its network is not redirected to the old port' moved_meanwhile
 
 half_a_cgroup() {
-    # What a start that was broken off has left, in some hierarchies and not in others.
+    # What an interrupted start has left: their cgroup in some hierarchies only.
     warm_up
     wait_for 3 no_helpers
     local target rest instance
@@ -440,10 +440,10 @@ half_a_cgroup() {
     wait_for 3 no_helpers
     assert_eq "$(find /sys/fs/cgroup -path '*/netctr/*' -name helpers)" '' cgroups
 }
-t 'their cgroup is there in part: they start' half_a_cgroup
+t 'a part of their cgroup exists: they start' half_a_cgroup
 
 unnoted() {
-    # The helper is killed after it has forked a name server and before it has written that down.
+    # The helper is killed after it has forked a name server and before it has recorded that.
     idle a
     wait_for 5 helpers_work
     local helper
@@ -459,7 +459,7 @@ unnoted() {
 }
 strace -o /dev/null true 2>/dev/null && t 'killed while it starts a name server: no second one stays' unnoted
 
-# How many processes begin in two seconds.
+# How many processes start in two seconds.
 begins() {
     local before
     before=$(cat /proc/sys/kernel/ns_last_pid)
@@ -471,7 +471,7 @@ cannot_be_done() {
     idle a
     idle b
     wait_for 5 helpers_work
-    # A monitor whose records say nothing, when a helper looks for the first time: it lives.
+    # A monitor with empty records when a helper first looks: it lives.
     cp "$run_state/containers/a/state.json" "$tmp/state"
     echo garbage >"$run_state/containers/a/state.json"
     sleep 1.2
@@ -482,7 +482,7 @@ cannot_be_done() {
     kill -KILL "$(monitor_of a)"
     only_b_lives() { [ "$(ls "$run_state/containers")" = b ]; }
     wait_for 2 only_b_lives
-    # Links that nobody can take off the list.
+    # Links that cannot be taken off the list.
     mkdir -p "$run_state/links/x"
     sleep 1
     [ "$(begins)" -lt 30 ] || fail 'for a directory among the links'
@@ -494,17 +494,17 @@ cannot_be_done() {
     umount "$run_state/links"
     links_gone() { [ ! -e "$run_state/links/77" ]; }
     wait_for 9 links_gone
-    # A container that cannot be buried.
+    # A container that cannot be cleaned up.
     mount --bind "$state/containers/b" "$state/containers/b"
     mount -o remount,bind,ro "$state/containers/b"
     kill -KILL "$(monitor_of b)"
     sleep 1
-    [ "$(begins)" -lt 30 ] || fail 'for a container that cannot be buried'
+    [ "$(begins)" -lt 30 ] || fail 'for a container that cannot be cleaned up'
     umount "$state/containers/b"
     wait_for 9 no_helpers
     rmdir "$run_state/links/x" "$run_state/links"
 }
-t 'what cannot be done is tried now and then, and keeps no processor' cannot_be_done
+t 'what fails is retried now and then, and takes little processor time' cannot_be_done
 
 large_files() {
     local n words=() id
@@ -554,7 +554,7 @@ state_damaged() {
     damaged 'a log that is a fifo' \
         "rm -f $run_state/helpers/log && mkfifo $run_state/helpers/log"' && kill -KILL $(who helper) $(who standby)'
 }
-t 'their file is damaged in whatever way: the next start mends it' state_damaged
+t 'their file is damaged in any way: the next start repairs it' state_damaged
 
 strangers() {
     local n pids=()
@@ -564,7 +564,7 @@ strangers() {
         sleep 1000 &
         pids+=($!)
     done
-    write_down() { # what says that they are the helper's
+    write_down() { # what identifies them as the helpers
         python3 - "$run_state/helpers/state" "$@" <<-'END'
 	import struct, sys
 	with open(sys.argv[1], "r+b") as f:
@@ -587,7 +587,7 @@ strangers() {
     netctr rm -f b
     for n in "${pids[@]}"; do kill -0 "$n" || fail "process $n was killed"; done
 }
-t 'strangers that have got their pids are left alone' strangers
+t 'unrelated processes with their pids are left alone' strangers
 
 few_descriptors() {
     local n
@@ -603,8 +603,8 @@ few_descriptors() {
     wait
     sleep 0.5
     kill -KILL "$(who standby)" "$(monitor_of c58)" "$(monitor_of c59)" "$(monitor_of c60)"
-    buried() { ! ls "$run_state/containers" | has -E '^c(58|59|60)$'; }
-    wait_for 2 buried
+    cleaned_up() { ! ls "$run_state/containers" | has -E '^c(58|59|60)$'; }
+    wait_for 2 cleaned_up
     wait_for 2 helpers_work
 }
 t 'fewer descriptors than containers: all are looked after' few_descriptors

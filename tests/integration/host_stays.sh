@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
-# The host stays as it was: what it learnt from router advertisements, and who may use it as a router.
+# The host keeps its own network settings: router advertisements, and which packets it forwards.
 #
 #     lan ── eth0 host eth1 ── lan2
 #
-# Each test begins on a host of its own, where netctr has not run yet (fresh).
+# Each test starts on a host of its own, on which netctr has not run yet (fresh).
 . "$(dirname "$0")/../lib.sh"
+refusing_resolver
 
 ip netns add lan2
 in_lan2() { nsenter --net=/run/netns/lan2 "$@"; }
 
-# A second link, and a kernel as after boot: forwarding off, nothing learnt.
+# A second link, and a kernel as after boot: forwarding off, no advertisement received.
 fresh() {
     rm -rf "$state" "$run_state"
     nft flush ruleset
@@ -24,7 +25,7 @@ fresh() {
     second_link
 }
 has_force() { grep -qs . /proc/sys/net/ipv6/conf/lo/force_forwarding; }
-# Kernels before 6.17 have no such key: one that is empty is taken for none.
+# Kernels before 6.17 have no such key; an empty value stands for that.
 as_before_6_17() {
     [ -e /proc/sys/net/ipv6/conf/lo/force_forwarding ] || return 0
     : >"$tmp/empty"
@@ -55,11 +56,11 @@ strangers_pass() { # from lan to lan2, and back
 strangers_pass6() {
     lan_pings 2001:db8:100::9 && in_lan2 ping -c 1 -W 0.5 2001:db8::9 >/dev/null
 }
-strangers_pass_at_last() { # while neighbours are still being asked for
+strangers_pass_at_last() { # while neighbours are still being resolved
     wait_for 5 strangers_pass
     wait_for 5 strangers_pass6
 }
-# Not even one way: an answer may be lost, a datagram is enough.
+# Not even one way: a reply may be lost, but a datagram is enough.
 nothing_arrives() {
     local id
     in_lan2 timeout $((4 * slowness)) tcpdump -Z root -ni eth1 --immediate-mode -l udp port 9999 >"$tmp/dump2" 2>&1 &
@@ -110,7 +111,7 @@ no_router_for_strangers() {
     nothing_arrives
     assert_eq "$(dropped host_forward 'forwarding is on for containers only (`netctr network forwarding`)')" 6
     containers_pass
-    # What is closed comes back with the firewall.
+    # The closed links are restored with the firewall.
     nft flush ruleset
     wait_for 3 eval 'nft list set inet netctr closed_from | has eth1'
     netctr network reload
@@ -120,10 +121,10 @@ no_router_for_strangers() {
     netctr run --rm "$box" true
     nothing_arrives
 }
-t 'a host that did not forward is no router for strangers afterwards' no_router_for_strangers
+t 'a host that did not forward is no router for others afterwards' no_router_for_strangers
 
 same_link() {
-    # Somebody on a link takes the host for a router to somebody on the same link.
+    # A machine on a link uses the host as a router to a machine on the same link.
     fresh
     netctr run --rm "$box" true 2>/dev/null
     in_lan2 ip address add 198.51.200.9/24 dev eth1
@@ -139,7 +140,7 @@ same_link() {
 t 'nor for two on the same link' same_link
 
 bridged_frames() {
-    # Two machines behind a bridge of the host's own: what it bridges is not forwarded, whatever br_netfilter says.
+    # Two machines behind another bridge of the host: bridged frames are not forwarded, whatever br_netfilter says.
     fresh
     ip netns add vm1 && ip netns add vm2
     ip link add br0 type bridge
@@ -160,10 +161,10 @@ bridged_frames() {
     ip netns del vm1
     ip netns del vm2
 }
-t "frames of the host's own bridges pass" bridged_frames
+t 'frames of other bridges of the host pass' bridged_frames
 
 turned_back() {
-    # Two subnets on one bridge of the host's own: from one to the other is routed, and goes back the way it came.
+    # Two subnets on another bridge of the host: packets between them are routed, and go back by the same bridge.
     fresh
     local vm rule='forwarding is on for containers only (`netctr network forwarding`)'
     ip link add br0 type bridge
@@ -188,11 +189,11 @@ turned_back() {
     assert_fails vm1 ping -c 1 -W 0.2 203.0.2.1
     assert_fails vm1 ping -c 1 -W 0.2 2001:db8:202::1
     assert_eq "$(dropped host_hairpin "$rule")" 2
-    # By the MAC of a port of the bridge, too, which is the host's as well.
+    # Also to the MAC of a port of the bridge, which is the host's as well.
     vm1 ip neighbour replace 203.0.1.254 dev eth0 lladdr "$(cat /sys/class/net/tap1/address)"
     assert_fails vm1 ping -c 1 -W 0.2 203.0.2.1
     assert_eq "$(dropped host_hairpin "$rule")" 3
-    # What the host itself says there is not routed.
+    # What the host itself sends there is not routed.
     ip neighbour flush dev br0
     ping -c 1 -W 1 203.0.2.1 >/dev/null
     ping -c 1 -W 1 2001:db8:202::1 >/dev/null
@@ -211,7 +212,7 @@ s.sendto(b"to all", ("203.0.1.255", 90))'
     ip netns del vm1
     ip netns del vm2
 }
-t "nor between two subnets on a bridge of the host's own" turned_back
+t 'nor between two subnets on another bridge of the host' turned_back
 
 opened() {
     fresh
@@ -234,7 +235,7 @@ opened() {
     nothing_arrives
     assert_error 'netctr: --open and --close exclude each other' 125 netctr network forwarding --open --close
 }
-t 'the command that opens the way, and the one that closes it' opened
+t 'the command that opens the links, and the one that closes them' opened
 
 damaged_note() {
     fresh
@@ -247,14 +248,14 @@ damaged_note() {
     nothing_arrives
     assert_contains "$(netctr info)" 'closed between eth0, eth1'
 }
-t 'a damaged note of closed links closes all' damaged_note
+t 'a damaged list of closed links closes all' damaged_note
 
 lost_note() {
-    # The run directory is lost, with the note; the firewall still has what it said.
+    # The run directory is lost, with the list; the firewall still has its elements.
     fresh
     netctr run -d --name c "$box" sleep 600 2>/dev/null
     ip netns add lan3
-    add_link docker0 lan3 101 # and this one came later
+    add_link docker0 lan3 101 # and this one was created later
     lose_run_directory
     netctr network reload
     nothing_arrives
@@ -262,13 +263,13 @@ lost_note() {
     netctr network reload
     nothing_arrives
     wait_for 5 lan_pings 198.51.101.9
-    # The note, without its file, is what the command goes by.
+    # Without its file, the command uses the elements.
     rm "$run_state/leases/.forwarding"
     netctr network forwarding --open
     wait_for 5 strangers_pass
     ip netns del lan3
 }
-t 'a lost note opens nothing' lost_note
+t 'a lost list opens nothing' lost_note
 
 renamed() {
     fresh
@@ -296,10 +297,10 @@ renamed() {
     ip link del wan2
     ip netns del lan3
 }
-t 'a link that is renamed is closed by the next start or reload' renamed
+t 'a renamed link is closed by the next start or reload' renamed
 
 named_like_ours() {
-    # What netctr made is told by what it has written on it, not by its name.
+    # netctr's links are recognised by their alias, not by their name.
     fresh
     ip link set eth1 down
     ip link set eth1 name nc-lan2
@@ -311,10 +312,10 @@ named_like_ours() {
     nothing_arrives
     ip link del nc-lan2
 }
-t "a link of somebody else's with a name like netctr's" named_like_ours
+t "another program's link with a name like netctr's" named_like_ours
 
 later_links() {
-    # Whoever makes a link later knows that the host forwards: docker0, wg0.
+    # Programs that create a link later know that the host forwards: docker0, wg0.
     fresh
     netctr run --rm "$box" true 2>/dev/null
     ip netns add lan3
@@ -324,7 +325,7 @@ later_links() {
     nothing_arrives
     ip netns del lan3
 }
-t 'links that come later are not closed' later_links
+t 'links that are created later are not closed' later_links
 
 was_on() {
     fresh
@@ -337,23 +338,23 @@ was_on() {
     ! has_force || assert_eq "$(cat /proc/sys/net/ipv6/conf/{default,eth0,eth1}/force_forwarding | sort -u)" 0
     finds_none 'for containers only'
 }
-t 'where forwarding was on before, nothing is closed' was_on
+t 'if forwarding was enabled before, nothing is closed' was_on
 
 some_were_on() {
-    # A link that forwarded before goes on forwarding, and takes nothing from those that did not.
+    # A link that forwarded before goes on forwarding, but not for those that did not.
     fresh
     sysctl -qw net.ipv4.conf.eth0.forwarding=1
     netctr run --rm "$box" true 2>/dev/null
     assert_eq "$(netctr info --format json | jq -c .forwarding.ipv4.closed)" '["eth1"]'
     in_lan2 peer serve outside udp/90 >"$tmp/lan2" &
     wait_for 5 grep -q listening "$tmp/lan2"
-    in_lan peer ask udp 198.51.100.9 90 0 0.5 || true # the answer comes back as one of a flow
+    in_lan peer ask udp 198.51.100.9 90 0 0.5 || true # the reply belongs to an established flow
     wait_for 2 grep -q 'datagram 192.0.2.9 90' "$tmp/lan2"
     before=$(dropped host_forward 'forwarding is on for containers only (`netctr network forwarding`)')
     in_lan2 peer ask udp 192.0.2.9 9999 0 0.2 || true
     assert_eq "$(dropped host_forward 'forwarding is on for containers only (`netctr network forwarding`)')" $((before + 1))
 }
-t 'links that forwarded on their own go on' some_were_on
+t 'links that forwarded on their own go on doing so' some_were_on
 
 one_family() {
     fresh
@@ -369,7 +370,7 @@ one_family() {
     netctr run --rm "$box" true 2>"$tmp/err"
     assert_contains "$(cat "$tmp/err")" 'now forwards IPv6 for containers'
 }
-t 'only what a network needs is switched on' one_family
+t 'only what a network needs is enabled' one_family
 
 # ---- router advertisements ------------------------------------------------------------------------
 
@@ -398,7 +399,7 @@ keeps_what_it_learnt() { # COMMAND...
     listens_to_router
     "$@"
     learnt
-    # And goes on listening.
+    # And it keeps receiving them.
     forget
     advertise
     wait_for 3 learnt
@@ -416,7 +417,7 @@ own_network() {
 }
 boots() {
     netctr run -d --restart always --name b "$box" sleep 600 2>/dev/null
-    netctr stop --all --until-boot
+    netctr stop --all --until-boot -t 0 # its program does not heed SIGTERM
     sysctl -qw net.ipv6.conf.all.forwarding=0
     ! has_force || for key in /proc/sys/net/ipv6/conf/{default,lo,eth0,nc-default}/force_forwarding; do [ ! -e "$key" ] || echo 0 >"$key"; done
     ip -6 route show default | has 'proto ra' || { advertise && wait_for 3 learnt; }
@@ -425,9 +426,9 @@ boots() {
 after_first_run() { keeps_what_it_learnt first_run; }
 after_own_network() { keeps_what_it_learnt own_network; }
 after_boot() { keeps_what_it_learnt boots; }
-t 'what a router advertised stays' after_first_run
-t "what a router advertised stays: a network of one's own" after_own_network
-t 'what a router advertised stays: boot' after_boot
+t 'routes from router advertisements stay' after_first_run
+t 'routes from router advertisements stay: a second network' after_own_network
+t 'routes from router advertisements stay: boot' after_boot
 old_kernel=true
-t 'what a router advertised stays, before Linux 6.17' after_first_run
-t 'what a router advertised stays, before Linux 6.17: boot' after_boot
+t 'routes from router advertisements stay, before Linux 6.17' after_first_run
+t 'routes from router advertisements stay, before Linux 6.17: boot' after_boot

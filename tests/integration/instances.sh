@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Two netctr on one machine, and netctr beside other programs: each touches only its own.
+# Two instances of netctr on one machine, and netctr beside other programs: each touches only its own objects.
 . "$(dirname "$0")/../lib.sh"
 . "$top/tests/helpers.sh"
 
@@ -26,7 +26,7 @@ side_by_side() {
     wait_for 5 two_answers
     local round
     for round in 1 2 3; do
-        wait_for 5 says_nothing netctr gc # what is dying may still be there
+        wait_for 5 says_nothing netctr gc # a dying process may still be there
         wait_for 5 says_nothing elsewhere gc
         assert_eq "$(names) $(elsewhere ps -q | wc -l)" 'one 1'
         netctr network reload
@@ -36,7 +36,7 @@ side_by_side() {
     done
     http http://127.0.0.1:8080/ | has -x one
     two_answers
-    # One's death is not the other's.
+    # The death of one does not affect the other.
     kill -KILL "$(monitor_of one)"
     netctr gc >/dev/null
     two_answers
@@ -63,14 +63,14 @@ same_run_root() {
     done
     status_is one running
     http http://127.0.0.1:8080/ | has -x one
-    # Its monitor dead, and whoever would have cleaned up, it still belongs to the namespace that is there.
+    # Its monitor and helpers are dead, but the run directory still belongs to the existing namespace.
     # shellcheck disable=SC2046
     kill -KILL $(helper_processes) "$(monitor_of one)"
     refused "${there[@]}" ps
     netctr gc >/dev/null
     assert_eq "$(names)" ''
     netctr rm one
-    # Nobody lives there: it may change hands, and back.
+    # No container runs there: it may change hands, and back.
     "${there[@]}" run -d --name two "$box" sleep 1000 >/dev/null
     refused netctr ps
     "${there[@]}" rm -f two
@@ -85,7 +85,7 @@ refused() { # COMMAND...
     grep -q "^netctr: .$run_state. belongs to another network namespace: container .* lives there; use netctr in" \
         "$tmp/stderr" || fail "$(cat "$tmp/stderr")"
 }
-t 'a run directory used from another network namespace: refused while anybody lives there' same_run_root
+t 'a run directory used from another network namespace: refused while containers run there' same_run_root
 
 namespace_is_gone() {
     second_host
@@ -94,7 +94,7 @@ namespace_is_gone() {
     local cgroups
     cgroups=$(find /sys/fs/cgroup -path '*/netctr/*/*' -type d | wc -l)
     [ "$cgroups" -gt 0 ]
-    # The monitor is killed, its container with it, and nobody is in the namespace any more.
+    # The monitor is killed, its container with it, and the namespace is empty.
     kill -KILL "$("${there[@]}" inspect gone | jq -r '.[0].state.monitor')"
     ip netns delete second
     wait_for 5 nobody_is_elsewhere
@@ -107,15 +107,15 @@ namespace_is_gone() {
     wait_for 5 says_nothing netctr gc
 }
 nobody_is_elsewhere() { ! pgrep -x sleep >/dev/null; }
-t 'the other network namespace is gone: what was left there is buried' namespace_is_gone
+t 'the other network namespace is gone: what was left there is cleaned up' namespace_is_gone
 
-# /run was not cleared at a reboot: everything in it says so, and nothing lives.
+# /run was not cleared at a reboot: all records are of the old boot, and nothing runs.
 another_boot() {
     warm_up
     netctr run -d --name old -p 8080:80 "$box" sleep 1000 >/dev/null
     local boot other=11111111-2222-3333-4444-555555555555
     boot=$(cat /proc/sys/kernel/random/boot_id)
-    # Records as that boot would have left them: the files, and a kernel that holds nothing.
+    # Records as that boot would have left them: the files, without kernel objects.
     wait_for 5 copy_run "$tmp/run.copy"
     cp -a "$state" "$tmp/state.copy"
     netctr rm -f old
@@ -125,7 +125,7 @@ another_boot() {
     printf %s 0123456789abcdef >"$run_state/instance"
     reseal "$run_state/containers/old/state.json" ".boot = \"$other\" | .instance = \"0123456789abcdef\""
     sed -i "s/$boot/$other/" "$run_state/leases/default" "$run_state/leases/.expiry"
-    # The pid is somebody else's in this boot.
+    # The pid belongs to another process in this boot.
     sleep 1000 &
     local stranger=$!
     reseal "$run_state/containers/old/state.json" \
@@ -139,7 +139,7 @@ another_boot() {
     wait_for 5 says_nothing netctr gc
 }
 start_time() { sed 's/.*) //' "/proc/$1/stat" | cut -d' ' -f20; }
-# FILE changed by jq FILTER, with the sum that belongs to it.
+# FILE changed by jq FILTER, with the correct checksum.
 reseal() { # FILE FILTER
     python3 - "$1" "$(jq "$2 | del(.sum)" "$1")" <<-'END'
 	import json, sys
@@ -151,7 +151,7 @@ reseal() { # FILE FILTER
 	json.dump(record, open(sys.argv[1], "w"))
 	END
 }
-t 'the run directory is of another boot: buried, whoever has the pids now' another_boot
+t 'the run directory is of another boot: cleaned up, whichever processes have the pids now' another_boot
 
 others() {
     warm_up
@@ -193,12 +193,12 @@ others() {
     nft delete table inet mine
     nft delete table ip netctr_other
 }
-t 'links, tables and cgroups of others stay' others
+t 'links, tables and cgroups of other programs stay' others
 
 without_run_directory() {
     warm_up
     make_orphan orphan
-    # Its address must not be another's while it lives: whoever comes next ends it.
+    # Its address must not be reused while it runs: the next command ends it.
     netctr run -d --name next "$box" sleep 1000 >/dev/null
     ! kill -0 "$orphan" 2>/dev/null || fail 'the orphan lives'
     assert_lacks "$(nft list table inet netctr)" 8080

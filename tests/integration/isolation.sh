@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# What a container sees of the host, and what it may do to it: nothing.
+# What a container sees of the host, and what it can do to it: nothing.
 . "$(dirname "$0")/../lib.sh"
 
-# in_box [FLAGS...] SCRIPT: what SCRIPT prints in a fresh container without a network.
+# in_box [FLAGS...] SCRIPT: the output of SCRIPT in a fresh container without a network.
 in_box() {
     netctr run --rm --network none "${@:1:$#-1}" "$box" sh -c "${!#}"
 }
@@ -68,9 +68,9 @@ sets_of() { # COMMAND...: inheritable, permitted, effective, bounding, ambient
 }
 caps_of_users() {
     local none=0000000000 raw=0000002000 all
-    # Without a word a user has nothing, and may get what is usual by a setuid program.
+    # By default a user has no capability, and may get the default ones through a setuid program.
     assert_eq "$(sets_of netctr run --rm --network none -u user "$box")" "$none $none $none 00a80425fb $none "
-    # What was added by name is the user's, as with podman, also of what is usual.
+    # Capabilities added by name are the user's, as with podman, also those of the default set.
     assert_eq "$(sets_of netctr run --rm --network none -u user --cap-add NET_RAW "$box")" \
         "$raw $raw $raw 00a80425fb $raw "
     assert_eq "$(sets_of netctr run --rm --network none -u user --cap-drop ALL --cap-add net_raw "$box")" \
@@ -78,7 +78,7 @@ caps_of_users() {
     all=$(sets_of netctr run --rm --network none --cap-add ALL "$box")
     all=$(cut -d' ' -f3 <<<"$all")
     assert_eq "$(sets_of netctr run --rm --network none -u 1000:5 --cap-add ALL "$box")" "$all $all $all $all $all "
-    # Root's sets are as ever: nothing is inheritable.
+    # Root's sets are as usual: nothing is inheritable.
     assert_eq "$(sets_of netctr run --rm --network none --cap-add NET_RAW "$box")" \
         "$none 00a80425fb 00a80425fb 00a80425fb $none "
     netctr run -d --name c --network none --cap-add NET_RAW "$box" sleep 1000 >/dev/null
@@ -102,7 +102,7 @@ other_user_has_none() {
 t 'another user than root has no capabilities' other_user_has_none
 
 seccomp_refuses() {
-    # The arena may do what the container may not.
+    # The test itself may do what the container may not.
     unshare --user true
     assert_fails in_box 'unshare -U true'
     in_box 'unshare -U true 2>&1 || true' | has 'Operation not permitted'
@@ -158,7 +158,7 @@ own_nodes_cannot_be_opened() {
     assert_fails in_box 'mknod /dev/shm/random c 1 8 && head -c 1 /dev/shm/random'
     assert_fails in_box --tmpfs /t 'mknod /t/random c 1 8 && head -c 1 /t/random'
     assert_fails in_box -v "$tmp:/t" 'mknod /t/other c 1 8; head -c 1 /t/random'
-    # The disk that all of this is on.
+    # The disk of the test machine.
     local name numbers
     name=$(basename "$(findmnt -no SOURCE -T "$box")")
     [ -e "/sys/class/block/$name/dev" ] || return 0
@@ -169,7 +169,7 @@ t 'a device that a container makes cannot be opened' own_nodes_cannot_be_opened
 
 no_leaked_descriptors() {
     local script='for f in /proc/self/fd/*; do echo ${f##*/}; done | sort -n | tr "\n" " "'
-    # The one more is the directory that the shell is reading.
+    # The additional one is the directory that the shell is reading.
     exec 9</ 10<"$top"
     assert_eq "$(readlink -e /proc/self/fd/9 >/dev/null && echo 1)" 1 'the leak of this test'
     assert_eq "$(in_box "$script")" '0 1 2 3 '
@@ -180,21 +180,21 @@ no_leaked_descriptors() {
 }
 t 'no file descriptor of the caller reaches the program' no_leaked_descriptors
 
-# Who has the network namespace open; who is in it is a namespace's business.
+# Processes that have the network namespace open, other than those inside it.
 holders() { # NAMESPACE
     find /proc/[0-9]*/fd -lname "${1/[/\\[}" 2>/dev/null | cut -d/ -f3 | sort -u
 }
 inhabitants() { # NAMESPACE
     find /proc/[0-9]*/ns/net -lname "${1/[/\\[}" 2>/dev/null | cut -d/ -f3 | sort -u
 }
-# A namespace that somebody still holds keeps its addresses, and answers ARP for them.
+# A namespace that a process keeps open keeps its addresses, and answers ARP for them.
 namespace_is_let_go() {
     local ns address
     netctr network create --subnet 10.71.0.0/24 other
     netctr run -d --name a -p 8080:80 --restart always "$box" sleep 1000 >/dev/null
     ns=$(readlink "/proc/$(pid_of a)/ns/net")
     address=$(address_of a)
-    # Whatever is started, and changed, beside it and in it; a new run of its own is started by who has it.
+    # Processes started, and changes made, in it and beside it; its own restart is done by its monitor.
     kill -KILL "$(pid_of a)"
     wait_for 10 eval '[ "$(netctr inspect a | jq ".[0].state.restarts")" = 1 ] && status_is a running'
     assert_eq "$(readlink "/proc/$(pid_of a)/ns/net")" "$ns" 'namespace of the next run'
@@ -214,10 +214,10 @@ namespace_is_let_go() {
     netctr network rm other
 }
 # moby #32090, #41136
-t 'nobody holds the network of a container that has ended' namespace_is_let_go
+t 'no process keeps the network of an ended container' namespace_is_let_go
 
 working_directory_by_descriptor() {
-    # CVE-2024-21626: a working directory that is somebody else's descriptor leads out.
+    # CVE-2024-21626: a working directory that is an inherited descriptor leads out.
     exec 9</
     local n
     for n in 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
@@ -232,14 +232,14 @@ working_directory_by_descriptor() {
 t 'a working directory behind /proc/self/fd is refused' working_directory_by_descriptor
 
 own_binary_is_out_of_reach() {
-    # CVE-2019-5736. The program is netctr itself if anything led to it.
+    # CVE-2019-5736. The program would be netctr itself if anything led to it.
     local root=$tmp/evil before
     before=$(sha256sum "$program")
     cp -a "$box" "$root"
     printf '#!/proc/self/exe\n' >"$root/evil"
     chmod +x "$root/evil"
     ! netctr run --rm --network none "$root" /evil || fail 'netctr ran itself in a container'
-    # While netctr waits for it, a container looks for its binary among all that it can see.
+    # While netctr waits for it, a container searches for netctr's binary in all that it can see.
     netctr run -d --name c --network none "$root" sleep 100
     local seen
     seen=$(netctr exec c sh -c 'for p in /proc/[0-9]*; do readlink $p/exe; done')
@@ -256,7 +256,7 @@ user_and_groups() {
     assert_eq "$(in_box --user user:nogroup 'id -u; id -g' | tr '\n' ' ')" '1000 65534 '
     assert_eq "$(in_box --user 4321:1234 'id -u; id -g; id -G' | tr '\n' ' ')" '4321 1234 1234 '
     assert_eq "$(in_box --user 1 'id -u')" 1 'CVE-2026-30892'
-    # Nothing of the caller's own groups comes along.
+    # The caller's own groups are not inherited.
     assert_eq "$(setpriv --groups 4,24 "$ARENA/bin/netctr" run --rm --network none "$box" id -G)" 0
     assert_eq "$(in_box --user user 'echo $HOME')" /home/user
 }
@@ -272,7 +272,7 @@ environment() {
     assert_contains "$seen" HOME=/root
     assert_lacks "$seen" SECRET
 }
-t '-e sets variables; those of the caller stay outside' environment
+t '-e sets variables; those of the caller are not inherited' environment
 
 host_is_out_of_reach() {
     assert_fails in_box 'chroot / mount -t tmpfs none /mnt'
@@ -293,7 +293,7 @@ t '--network none has a loopback that works and nothing else' interfaces_only_lo
 
 doors() {
     local door="$top/${NETCTR_BUILD:-build}/tests/door" flags
-    # The tool itself finds open doors where there are no walls.
+    # The tool itself finds open doors if there are no restrictions.
     ! "$door" >"$tmp/open" || fail 'it finds nothing on the host'
     grep -q 'open: PACKET_VNET_HDR' "$tmp/open" || fail "found on the host: $(cat "$tmp/open")"
     for flags in '' '--cap-add NET_ADMIN' '--cap-add SYS_ADMIN' '--cap-add ALL'; do
@@ -303,4 +303,4 @@ doors() {
     netctr run -d --name c --network none -v "$door:/door" "$box" sleep 100
     netctr exec c /door
 }
-t 'sockets that reach the hypervisor, the kernel'"'"'s crypto or past the guard: by no way' doors
+t "sockets to the hypervisor, the kernel's crypto or past the guard are closed in every way" doors

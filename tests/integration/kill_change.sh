@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
-# The commands that change the network of a running container, killed at one system call after the other.
-# Its monitor does what was asked of it to the end, or was not asked: its record, its definition and what
-# the host has of it are of one mind.
+# Commands that change the network of a running container, killed at each system call. Its monitor makes the whole
+# change or none: record, definition and host agree.
 . "$(dirname "$0")/../struck.sh"
 
 may_live=1 must_stay=1

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# `exec`, killed at one system call after the other: its container goes on, and nobody else is in it.
+# `exec`, killed at each system call: its container goes on, and no other process is in it.
 . "$(dirname "$0")/../struck.sh"
 
 may_live=1 must_stay=1
@@ -8,22 +8,21 @@ prepare() {
     "${nc[@]}" run -d "${everything[@]}" "$box" sleep 100 >"$tmp/out"
     eventually settled || fail "k has no relay: $(tr '\n' ';' <"$tmp/processes")"
 }
-# k pays for its processor time, so a process of its own writes its log: it takes its name after `run` has returned.
+# k has a limit of processor time, so its log is written by a relay, which gets its title after `run` has returned.
 settled() {
     processes >"$tmp/processes"
     grep -q 'process netctr-relay' "$tmp/processes"
 }
 
-# Called before k is removed: it lives, and is alone.
+# Called before k is removed: it runs, and has no other process.
 after_strike() {
     eventually alone || bad "not alone: $(tr '\n' ';' <"$tmp/more")"
     status_is k running || bad 'the container does not run'
 }
-processes() { # the monitors open and close files while they begin
+processes() { # monitors open and close files while they start
     look | sed -n 's/^\(process .*\) with .*/\1/p; /^process .* of /p'
 }
-# Nothing is there that was not there before. What was there before may end: a chore of the helper, a monitor of
-# the container that was removed.
+# There is nothing new. What was there before may end: a chore of the helper, the monitor of the removed container.
 alone() {
     processes >"$tmp/now"
     comm -13 "$tmp/processes" "$tmp/now" >"$tmp/more"

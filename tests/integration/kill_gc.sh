@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# What puts things right, killed while it does: the next one does the rest.
+# Commands that repair, killed while they do: the next one does the rest.
 . "$(dirname "$0")/../struck.sh"
 
 must_stay=1
 
-# A container whose monitor is dead, and a definition and a cgroup of nobody.
+# A container whose monitor is dead, and a definition and a cgroup without a container.
 prepare() {
     local cgroup
     "${nc[@]}" run -d "${everything[@]}" "$box" sleep 100 >"$tmp/out"
@@ -12,7 +12,7 @@ prepare() {
     mkdir -p "$state/containers/unfinished"
     cgroup=$(find /sys/fs/cgroup -type d -path '*/netctr/*/*' -print -quit)
     mkdir -p "${cgroup%/*}/0123456789ab"
-    # Its program dies with it, but not at once; meanwhile the number of calls would differ.
+    # Its program dies with it, but a moment later, and the number of calls would differ until then.
     wait_for 5 gone
 }
 gone() {
@@ -35,7 +35,7 @@ run_another() {
 }
 t 'run, killed while it repairs' run_another
 
-# Whoever comes after a gc that was killed gets an address of his own, or none.
+# A container that starts after a killed gc gets an address of its own, or none.
 mend_leases() { # HOW
     points=100 damage=$1 must_stay=0 # there is no k
     points_but() { grep -E ':(unlink|unlinkat|rename|renameat|write)\.' "$tmp/points" | head -20; }
@@ -53,11 +53,11 @@ mend_leases() { # HOW
             bad 'an address is given out twice'
         "${nc[@]}" rm -f other >"$tmp/next" 2>&1 || true
     }
-    # Others refuse while the file is damaged, which is right; it is gc that makes it anew.
+    # Other commands rightly refuse while the file is damaged; only gc rebuilds it.
     next_command() {
         "${nc[@]}" gc >"$tmp/next" 2>&1 || bad "gc fails: $(cat "$tmp/next")"
     }
-    # The leases are as before but for the time in them.
+    # The leases are as before, except for their time.
     compare() {
         [ "$(grep -c ' healthy ' "$run_state/leases/default")" = 1 ] || bad 'the healthy one has no lease'
         healthy_answers || bad 'the healthy container does not answer'
@@ -67,5 +67,5 @@ mend_leases() { # HOW
 }
 mend_file() { mend_leases file; }
 mend_directory() { mend_leases directory; }
-t 'gc, killed while it makes a damaged lease file anew' mend_file
-t 'gc, killed while it makes leases in the place of a directory' mend_directory
+t 'gc, killed while it rebuilds a damaged lease file' mend_file
+t 'gc, killed while it replaces a directory by a lease file' mend_directory

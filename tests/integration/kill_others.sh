@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# The commands that act on containers, killed at one system call after the other: what they act on has
-# a monitor of its own and ends, or goes on, as if nothing had happened.
+# Commands for containers, killed at each system call: the container has a monitor of its own and ends, or goes on, as
+# without the kill.
 . "$(dirname "$0")/../struck.sh"
 
-# k runs before each strike. Its program ends when it is asked to.
+# k runs before each kill. Its program exits on SIGTERM.
 prepare() {
     rm -f "$tmp/ready"
     mkdir -p "$tmp/shared"

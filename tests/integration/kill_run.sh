@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
-# `run` in its other forms, killed at one system call after the other. Attached, the command is the
-# monitor itself.
+# `run` in its other forms, killed at each system call. If attached, the command itself is the monitor.
 . "$(dirname "$0")/../struck.sh"
 
 attached() {
@@ -32,7 +31,7 @@ two_networks() {
 t 'run on two networks, all processes killed' two_networks
 
 in_place() {
-    # A root directory of its own: the mount points that are made in it stay, as they should.
+    # A root directory of its own, as mount points that are created in it stay.
     cp -a "$box" "$tmp/root"
     netctr run --rm --in-place "${everything[@]}" "$tmp/root" true
     kill_each ALL run -d --in-place "${everything[@]}" "$tmp/root" true

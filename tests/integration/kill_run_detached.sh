@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# `run -d` with one of everything, killed at one system call after the other: the command, its monitor
-# (through its whole life) or the container's init; each alone, and all at once.
+# `run -d` with many flags, killed at each system call: the command, its monitor (during its whole life) or the
+# container's init; each alone, and all at once.
 . "$(dirname "$0")/../struck.sh"
 
 one() {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# A monitor that is killed at one of its own calls while it changes the network of its container: the container
-# dies with it, whoever asked is told so, and nothing is left of the half of a change.
+# A monitor that is killed at one of its own calls while it changes the network of its container: the container dies
+# with it, the client gets an error, and nothing of a partial change is left.
 points=${points-12}
 . "$(dirname "$0")/../struck.sh"
 
@@ -12,7 +12,7 @@ live() { # FLAGS OF RUN...
     await=(--with "$(jq .monitor "$run_state/containers/k/state.json")")
 }
 after_strike() {
-    # Killed with its last call, it has answered.
+    # Killed at its last call, it has replied.
     [ "$status" = 0 ] || is_clear_error
 }
 

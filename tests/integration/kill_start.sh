@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# A new life for a container that has ended, and a program that begins anew, killed at one system call
-# after the other: the container is never lost.
+# A start of a container that has ended, and a restarted program, killed at each system call: the container is never
+# lost.
 . "$(dirname "$0")/../struck.sh"
 
 may_live=1 must_stay=1
@@ -27,7 +27,7 @@ boot() {
 }
 t 'boot, all processes killed' boot
 
-# What it needs is not there: its monitor waits.
+# What it needs is missing: its monitor retries.
 boot_waits() {
     prepare() {
         mkdir -p "$tmp/gone"
@@ -37,7 +37,7 @@ boot_waits() {
     }
     kill_each ALL boot
 }
-t 'boot of one that waits, all processes killed' boot_waits
+t 'boot of a container that retries, all processes killed' boot_waits
 
 await=(--all)
 again() {

@@ -1,12 +1,11 @@
 #!/usr/bin/env bash
-# The run directory is lost while a container lives, and whoever comes next is killed while it ends what nobody
-# knows any more: the one after that does the rest.
+# The run directory is lost while a container runs, and the next command is killed while it ends what no record
+# mentions any more: the command after that does the rest.
 . "$(dirname "$0")/../struck.sh"
 
-# Sampled is what comes before the end of the sweep, and the moment after it.
+# The sample covers the calls before the end of the sweep, and the moment after it.
 points=14
-# The monitor of a container that is ended like this is known to nobody: it lets go of its ports as soon as it
-# notices.
+# The monitor of a container that is ended this way has no record: it releases its ports as soon as it notices.
 next_port=8083
 points_but() { awk -F '[:.]' -v never="^($1)\$" '$1 == 0 && $2 !~ never && ++n <= 700' "$tmp/points"; }
 
@@ -17,13 +16,13 @@ prepare() {
     kill -0 "$orphan"
     lose_run_directory
 }
-# gc would look for everything anyway: what puts things right is a command that has come for something else.
+# gc would look for everything anyway: here another command has to repair.
 eval "$(declare -f next_command | sed '1s/next_command/any_command/')"
 next_command() {
     [ "$1" != gc ] || set -- ps
     any_command "$@"
 }
-# How it ended nobody knows.
+# How it ended is unknown.
 look_after_k() { next_command rm -f k; }
 compare() {
     ! kill -0 "$orphan" 2>/dev/null || bad 'the orphan lives'

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The life of a container: run, -d, ps, logs, exec, stop, kill, rm, inspect, and every exit code.
+# A container's life: run, -d, ps, logs, exec, stop, kill, rm, inspect, and every exit code.
 . "$(dirname "$0")/../lib.sh"
 
 # Most of this needs no network.
@@ -39,7 +39,7 @@ streams_of_attached() {
     assert_eq "$(cat "$tmp/err")" err
     assert_eq "$(echo hello | run -i "$box" cat)" hello
     assert_eq "$(echo hello | run "$box" cat)" '' 'stdin without -i'
-    # A megabyte arrives whole.
+    # A megabyte arrives complete.
     assert_eq "$(run "$box" sh -c 'head -c 1000000 /dev/zero' | wc -c)" 1000000
 }
 t 'attached: stdin by -i, stdout and stderr apart, nothing lost' streams_of_attached
@@ -73,7 +73,7 @@ detached() {
 t '-d, ps, ps -a, stop, rm' detached
 
 detached_is_free_of_its_caller() {
-    # The reader of a pipe sees its end as soon as -d has returned: nobody else holds it open.
+    # The reader of a pipe sees its end as soon as -d has returned: no process keeps it open.
     cd "$tmp" || return
     timeout 5 netctr run -d --network none --name c "$box" sleep 100 | cat
     status_is c running
@@ -87,7 +87,7 @@ detached_is_free_of_its_caller() {
 t '-d leaves nothing of the caller in the monitor' detached_is_free_of_its_caller
 
 detached_holds_no_lock() {
-    # Scripts lock by a file that is open, and wait for the end of a pipe.
+    # Scripts lock by an open file, and wait for the end of a pipe.
     (
         flock 9
         netctr run -d --name c "$box" sleep 100 >/dev/null
@@ -99,7 +99,7 @@ detached_holds_no_lock() {
         flock 9
         netctr start c >/dev/null
     ) 9>"$tmp/lock"
-    flock --nonblock "$tmp/lock" true || fail 'the monitor holds the lock of who started it again'
+    flock --nonblock "$tmp/lock" true || fail 'the monitor holds the lock of the caller of start'
 }
 t "-d does not keep its caller's files open" detached_holds_no_lock
 
@@ -140,7 +140,7 @@ log_before() {
     netctr rm -f r
     wait $!
 }
-t 'logs -f begins with what is there, and lasts until the last run' log_before
+t 'logs -f starts with what is there, and lasts until the last run' log_before
 
 log_of_attached() {
     run --name c "$box" echo kept >/dev/null
@@ -184,13 +184,13 @@ not_running() {
     done
     assert_status 125 netctr exec quiet true 2>"$tmp/err"
     grep -Eqx 'netctr: container `quiet` is not running \(exited 0, [a-z0-9 ]+ ago\)' "$tmp/err"
-    netctr stop c quiet # is what was asked for
+    netctr stop c quiet # requested, so this is no error
     background --name r --restart always "$box" false
     wait_for 20 eval '[ "$(state_of r restarts)" -ge 3 ] && status_is r restarting'
     assert_error 'netctr: container `r` is not running (restarting)' 125 netctr exec r true
     assert_error 'netctr: container `r` is not running (restarting)' 125 netctr run --network container:r "$box" true
 }
-t 'a command for one that does not run says how it has ended, and where to look' not_running
+t 'a command for a container that is not running says how it ended, and where to look' not_running
 
 stop_is_polite() {
     background --name c "$box" \
@@ -201,7 +201,7 @@ stop_is_polite() {
     assert_eq "$(state_of c exit_status)" 7
     timeout 5 netctr stop c # a second time does no harm
 }
-t 'stop asks by SIGTERM first' stop_is_polite
+t 'stop sends SIGTERM first' stop_is_polite
 
 stop_has_patience() {
     background --name c "$box" sh -c 'trap "" TERM; while :; do sleep 0.05; done'
@@ -210,7 +210,7 @@ stop_has_patience() {
     [ $((${EPOCHREALTIME/./} - before)) -ge 1000000 ] || fail 'killed before its second was over'
     status_is c exited
 }
-t 'stop kills after its patience' stop_has_patience
+t 'stop kills after its timeout' stop_has_patience
 
 stop_for_ever() {
     # shellcheck disable=SC2016 # the container expands it
@@ -237,7 +237,7 @@ realtime_signals() {
     # shellcheck disable=SC2016 # the container expands it
     background --name c "$box" sh -c 'trap "exit 37" 37; trap "exit 64" 64; echo up; while :; do sleep 0.02; done'
     wait_for 5 logged c up
-    netctr kill -s SIGRTMIN+3 c # what systemd listens to
+    netctr kill -s SIGRTMIN+3 c # systemd handles this signal
     wait_for 5 status_is c exited
     assert_eq "$(state_of c exit_status)" 37
     netctr start c
@@ -261,7 +261,7 @@ kill_waits() {
     wait $pid || assert_eq $? 137
     status_is k exited
 }
-t 'kill waits for a container that is just being made' kill_waits
+t 'kill waits for a container that is being created' kill_waits
 
 # More than pipes hold.
 slow_reader() {
@@ -269,7 +269,7 @@ slow_reader() {
     assert_eq "$(netctr logs k | wc -l)" 20000 'lines of the log'
     netctr run -d --name e --network none "$box" sleep 1000 >/dev/null
     assert_eq "$(netctr exec e seq 20000 | { sleep 1 && wc -l; })" 20000 'of exec'
-    # Who never reads keeps nobody from ending it.
+    # A reader that never reads does not keep it from ending.
     mkfifo "$tmp/pager"
     sleep 1000 <>"$tmp/pager" &
     netctr run --rm --name p --network none "$box" seq 20000 >"$tmp/pager" &
@@ -279,9 +279,9 @@ slow_reader() {
     timeout $((5 * slowness)) netctr rm -f p
     kill %1
 }
-t 'a reader who takes his time loses nothing' slow_reader
+t 'a slow reader loses nothing' slow_reader
 
-# A command that is dead, and not reaped, would hold on to the container's pid namespace.
+# A command that is dead, and not reaped, would keep the container's pid namespace alive.
 slow_reader_of_exec() {
     mkfifo "$tmp/pager-a" "$tmp/pager-r"
     sleep 1000 <>"$tmp/pager-a" 8<>"$tmp/pager-r" &
@@ -310,7 +310,7 @@ children_die_too() {
     wait_for 5 status_is c exited
     assert_fails pgrep -x -f 'sleep 100[01]'
 }
-t 'with the first program all others end' children_die_too
+t 'all processes end with the first program' children_die_too
 
 rm_needs_force() {
     background --name c "$box" sleep 100
@@ -345,7 +345,7 @@ naming() {
     netctr rm -f a.b-c_9
     background --name a.b-c_9 "$box" sleep 100
 }
-t 'names: given, made up, taken, free again' naming
+t 'names: given, generated, taken, free again' naming
 
 several_at_once() {
     background --name a "$box" sleep 100
@@ -353,7 +353,7 @@ several_at_once() {
     netctr stop -t 0 a b
     netctr rm a b
     background --name a "$box" sleep 100
-    # What can be done is done, and what not is said.
+    # Possible removals are done, the others reported.
     assert_status 125 netctr rm nobody a
     netctr rm -f nobody a
     assert_eq "$(names -a)" ''
@@ -377,7 +377,7 @@ inspect_says_all() {
     netctr info --format json | jq -e .version
     netctr version | has -E '[0-9]+\.[0-9]+'
 }
-t 'inspect, ps --format json and info are JSON and tell the truth' inspect_says_all
+t 'inspect, ps --format json and info print correct JSON' inspect_says_all
 
 made_in_order() {
     local name
@@ -386,17 +386,17 @@ made_in_order() {
     assert_eq "$(netctr ps -a --format json | jq -r 'sort_by(.created)[].name' | tr '\n' ' ')" 'd b a c '
     assert_eq "$(netctr inspect c a b d | jq -r 'sort_by(.created)[].name' | tr '\n' ' ')" 'd b a c '
     assert_eq "$(netctr inspect a | jq -r '.[0].created' | grep -Evx '20[0-9-]{8}T[0-9:]{8}\.[0-9]{9}Z')" ''
-    # Definitions of before know the second only.
+    # Older definitions have seconds only.
     sed -i '/"created_nsec"/d' "$state/containers/a/config.json"
     assert_eq "$(netctr inspect a | jq -r '.[0].created' | grep -Evx '20[0-9-]{8}T[0-9:]{8}Z')" ''
 }
-t 'containers can be ordered by when they were created' made_in_order
+t 'containers are ordered by their creation' made_in_order
 
 pid_of_inspect_is_the_program() {
     background --name c "$box" sleep 4711
     assert_eq "$(tr '\0' ' ' <"/proc/$(pid_of c)/cmdline")" 'sleep 4711 '
 }
-t 'inspect gives the pid of the program as the host sees it' pid_of_inspect_is_the_program
+t 'inspect prints the pid of the program as the host sees it' pid_of_inspect_is_the_program
 
 program_that_goes_to_the_background() {
     local said
@@ -404,16 +404,16 @@ program_that_goes_to_the_background() {
     assert_eq "$(wc -l <<<"$said")" 1 lines
     assert_contains "$said" 'netctr: '
     assert_contains "$said" background
-    # Of a detached one inspect tells, for its log is the program's own.
+    # For a detached one inspect prints it, because the log contains only the program's output.
     background --name d "$box" sh -c 'sleep 100 & exit 0'
     wait_for 5 status_is d exited
     assert_contains "$(state_of d hint)" background
     assert_eq "$(netctr logs d 2>&1)" ''
-    # One that simply ends says nothing of the kind.
+    # A program that just ends gets no such hint.
     assert_eq "$(run "$box" true 2>&1)" ''
     assert_eq "$(netctr run --publish 8080:80 "$box" false 2>&1 || true)" ''
 }
-t 'a program that leaves for the background is told the cure' program_that_goes_to_the_background
+t 'a program that goes to the background: the error says how to keep it in the foreground' program_that_goes_to_the_background
 
 help_for_each() {
     netctr --help | has run

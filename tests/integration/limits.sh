@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# -m, --cpus and --pids-limit: what the container is told, what the kernel holds, what it enforces.
+# -m, --cpus and --pids-limit: what the container sees, what the kernel is set to, what it enforces.
 . "$(dirname "$0")/../lib.sh"
 
 # in_box [FLAGS...] SCRIPT
@@ -7,7 +7,7 @@ in_box() {
     netctr run --rm --network none "${@:1:$#-1}" "$box" sh -c "${!#}"
 }
 
-# limit_of CONTAINER FILE_V1 FILE_V2: what the host's cgroup files say about its first program.
+# limit_of CONTAINER FILE_V1 FILE_V2: what the host's cgroup files say for its first program.
 limit_of() {
     local pid
     pid=$(pid_of "$1")
@@ -34,7 +34,7 @@ memory_is_set() {
 t '-m sets the limit of memory' memory_is_set
 
 fractions_and_none() {
-    container_with -m 1.5g --cpus .50 # as docker takes them
+    container_with -m 1.5g --cpus .50 # in docker's notation
     assert_eq "$(limit_of c memory.limit_in_bytes memory.max)" 1610612736
     assert_eq "$(netctr inspect c | jq '.[0].limits.cpu_milli')" 500
     netctr rm -f c
@@ -52,7 +52,7 @@ fractions_and_none() {
 t 'a fraction of memory; 0 is no limit' fractions_and_none
 
 memory_is_enforced() {
-    # tail keeps what it reads until the end; with room enough the same program ends well.
+    # tail keeps what it reads until the end; with enough memory the same program succeeds.
     in_box -m 128m 'head -c 30000000 /dev/zero | tail -c 30000000 | wc -c' | has -x 30000000
     assert_lacks "$(in_box -m 16m 'head -c 30000000 /dev/zero | tail -c 30000000 | wc -c' || true)" 30000000
 }
@@ -61,13 +61,13 @@ t '-m is enforced' memory_is_enforced
 killed_for_memory() {
     assert_status 137 netctr run --rm --network none -m 16m "$box" tail -c 100000000 /dev/zero
 }
-t 'a program beyond its memory is killed: 137' killed_for_memory
+t 'a program that exceeds its memory is killed: 137' killed_for_memory
 
 memory_of() { # NAME
     netctr inspect "$1" | jq -c '.[0].state | [.exit_status, .oom_killed, .oom_kills]'
 }
 eater='x=x; while :; do x=$x$x; done'
-# The kernel counts whom it kills in the container. What became of the program is another question.
+# The kernel counts the processes that it kills. What killed the program itself is a separate question.
 who_was_killed() {
     run() { netctr run --network none -m 16m "$@"; }
     assert_status 137 run --name program "$box" sh -c "$eater" 2>"$tmp/err"
@@ -78,7 +78,7 @@ who_was_killed() {
     assert_eq "$(memory_of child)" '[7,false,1]'
     assert_status 137 run --name says "$box" sh -c 'tail /dev/zero; exit 137' 2>>"$tmp/err"
     assert_eq "$(memory_of says)" '[137,false,1]'
-    # After a child, or a command of exec, has been killed, it is ended by others.
+    # After a child, or a command of exec, has been killed, something else ends it.
     for name in killed stopped; do
         run -d --name $name "$box" sleep 100 >/dev/null
         assert_status 137 netctr exec $name tail /dev/zero
@@ -86,23 +86,23 @@ who_was_killed() {
     done
     netctr kill killed
     netctr stop -t 0 stopped
-    run --rm "$box" sh -c 'kill -KILL $$' 2>>"$tmp/err" || true # a signal of its own does nothing to pid 1
+    run --rm "$box" sh -c 'kill -KILL $$' 2>>"$tmp/err" || true # pid 1 ignores its own SIGKILL
     assert_eq "$(memory_of killed) $(memory_of stopped)" '[137,false,1] [137,false,1]'
     assert_eq "$(netctr ps -a | grep -c 'out of memory')" 1
     assert_lacks "$(cat "$tmp/err")" memory
-    # Each run counts for itself.
+    # Each run is counted separately.
     netctr run -d --network none -m 16m --name twice --restart on-failure:1 "$box" sh -c "[ -e /ran ] && exit 3; touch /ran; $eater" >/dev/null
     wait_for 10 status_is twice exited
     assert_eq "$(memory_of twice)" '[3,false,0]'
     netctr run -d --network none -m 16m --name again --restart always "$box" sh -c "$eater" >/dev/null
     wait_for 10 eval 'netctr ps | has -F "Restarting (137), out of memory, "'
-    wait_for 10 eval '[ "$(memory_of again)" = "[137,true,null]" ]' # while it waits for its next run
+    wait_for 10 eval '[ "$(memory_of again)" = "[137,true,null]" ]' # while it pauses before its next run
     netctr start killed
     netctr stop -t 0 killed
     assert_eq "$(memory_of killed)" '[137,false,0]'
 }
 # ecs-agent #2467
-t 'out of memory is said of a program that died of it, and of no other' who_was_killed
+t 'out of memory is reported only for a program that died of it' who_was_killed
 
 cpus_are_set() {
     container_with --cpus 0.5
@@ -116,7 +116,7 @@ cpus_are_set() {
 t '--cpus sets quota and period' cpus_are_set
 
 cpus_are_enforced() {
-    # The same work takes as much CPU time, and at a fifth of a CPU it was held back.
+    # The same work takes the same CPU time, but a fifth of a CPU delays it.
     container_with --cpus 0.2
     netctr exec c timeout 1 sh -c 'while :; do :; done' || true
     limit_of c cpu.stat cpu.stat | awk '$1 == "nr_throttled" && $2 > 0 { found = 1 } END { exit !found }'
@@ -140,7 +140,7 @@ pids_are_set() {
 t '--pids-limit is set and enforced' pids_are_set
 
 from_the_first_instruction() {
-    # The program is in its cgroup before it runs: what it sees as the root is its own.
+    # The program is in its cgroup before it runs: it sees that as its cgroup root.
     local file=/sys/fs/cgroup/memory/memory.limit_in_bytes
     [ ! -e /sys/fs/cgroup/cgroup.controllers ] || file=/sys/fs/cgroup/memory.max
     assert_eq "$(netctr run --rm --network none -m 64m "$box" cat $file)" 67108864
@@ -153,6 +153,6 @@ nothing_is_left() {
     container_with -m 64m --pids-limit 10 --cpus 1
     netctr rm -f c
     no_cgroups() { [ -z "$(find /sys/fs/cgroup -type d -path '*/netctr/*/*')" ]; }
-    wait_for 3 no_cgroups # that of the helpers goes a moment later
+    wait_for 3 no_cgroups # the cgroup of the helpers is removed a moment later
 }
 t 'no cgroup outlives its container' nothing_is_left

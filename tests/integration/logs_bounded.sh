@@ -2,13 +2,13 @@
 # The log of a container is bounded: its size, its files, its driver.
 . "$(dirname "$0")/../lib.sh"
 
-run() { # FLAGS... COMMAND...: attached, its output is thrown away
+run() { # attached, its output is discarded
     netctr run --name k --network none "$@" >/dev/null
 }
 files() {
     (cd "$state/containers/k" && echo log*)
 }
-# All that is told is consecutive numbers up to N; $first is the first of them.
+# The log has consecutive numbers up to N only; $first is the first of them.
 tells_up_to() { # N
     netctr logs k >"$tmp/told"
     first=$(head -1 "$tmp/told")
@@ -29,7 +29,7 @@ is_bounded() {
     tells_up_to 5000
     [ "$first" -gt 1 ] && [ "$first" -lt 4500 ] || fail "begins with $first"
     local n
-    for n in 1 2; do # no line is divided between files
+    for n in 1 2; do # no line is split between files
         tail -n 1 "$state/containers/k/log.$n" | has ' F '
     done
     for n in 0 1 400 500 700 1000 9999; do
@@ -47,7 +47,7 @@ is_bounded() {
     tells_up_to 100000
     assert_eq "$first" 1
     netctr rm k
-    # Lines without end are cut.
+    # Endless lines are cut.
     run --log-opt max-size=50k "$box" sh -c 'head -c 400000 /dev/zero | tr "\0" x'
     no_file_beyond $((51200 + 4200))
     assert_eq "$(netctr logs k | tr -d x | wc -c)" 0
@@ -77,7 +77,7 @@ is_defined() {
         assert_status 125 netctr run --log-opt "$flag" "$box" true
     done
 }
-t 'what is asked for is checked, kept and shown' is_defined
+t 'the options are checked, kept and shown' is_defined
 
 has_none() {
     netctr run -d --name k --network none --log-driver none "$box" sh -c 'echo said; sleep 1000' >/dev/null
@@ -115,7 +115,7 @@ survives_kills() {
         kill -KILL "$monitor"
         netctr gc >/dev/null
         netctr logs k >"$tmp/told"
-        # The line that was being written is not whole.
+        # The line that was being written is incomplete.
         last=$(tail -n 2 "$tmp/told" | head -1)
         first=$(head -1 "$tmp/told")
         seq "$first" "$last" | cmp - <(head -n $((last - first + 1)) "$tmp/told")
@@ -126,7 +126,7 @@ survives_kills() {
 }
 t 'a monitor that is killed while it rotates leaves a readable log' survives_kills
 
-# What is in the way of a rotation does not make the log grow, nor anybody wait.
+# An obstacle to a rotation neither makes the log grow nor blocks the writer.
 is_in_the_way() {
     local dir=$state/containers/k how
     for how in mkdir mkfifo 'ln -s /dev/null'; do
@@ -141,7 +141,7 @@ is_in_the_way() {
         rm "$tmp/go"
     done
 }
-t 'things in the place of older files' is_in_the_way
+t 'other files in the place of older log files' is_in_the_way
 
 knows_since() {
     netctr run -d --name k --network none --log-opt max-size=4k "$box" \
@@ -162,7 +162,7 @@ knows_since() {
 }
 t 'logs --since and --until' knows_since
 
-# How many lines of the program's the log says that it has lost; each gap is told once.
+# How many lines of the program are lost according to the log; each gap is reported once.
 lost_lines() {
     netctr logs k 2>&1 >/dev/null | sed -n 's/^netctr: lost \([0-9]*\) lines (.*) here: .*/\1/p'
 }
@@ -170,7 +170,7 @@ has_whole_entries() {
     ! grep -hEv '^[0-9]{4}-[0-9-]{5}T[0-9:]{8}\.[0-9]{9}Z std(out|err) [FP](:netctr)? ' "$state"/containers/k/log* ||
         fail 'not all entries are whole'
 }
-# A program that writes 20,000 lines when $tmp/go is there, the last one in two pieces, and more at $tmp/more.
+# A program that writes 20,000 lines when $tmp/go appears, the last one in two pieces, and more at $tmp/more.
 write_twice() { # FLAGS...
     rm -f "$tmp/go" "$tmp/full" "$tmp/more"
     netctr run -d --name k --network none -v "$tmp:/t" "$@" "$box" sh -c '
@@ -184,11 +184,11 @@ tells_the_loss() { # REASON
     netctr logs k >"$tmp/stdout" 2>"$tmp/stderr"
     assert_eq "$(grep -c "^netctr: lost .* here: $1\$" "$tmp/stderr")" 1
     assert_eq "$(grep -c 'netctr: lost' "$tmp/stdout")" 0
-    # All numbers there are, are whole, and in order.
+    # All numbers that are there are complete, and in order.
     assert_eq "$(grep -c '^begun$' "$tmp/stdout") $(tail -n 2 "$tmp/stdout" | tr '\n' ,)" '1 end,half,'
     grep -x '[0-9]*' "$tmp/stdout" >"$tmp/numbers"
     seq "$(tail -1 "$tmp/numbers")" | cmp - "$tmp/numbers"
-    # 20,001 lines, "end", "half" and " end" were written. A piece of a line that is there ends one.
+    # 20,001 lines, "end", "half" and " end" were written. A piece of a line ends a line here.
     local there
     there=$(netctr logs k 2>&1 | grep -vc '^netctr: ')
     note "$there lines are there, $(lost_lines) are not"
@@ -215,7 +215,7 @@ full_disk() {
     umount -l "$state"
 }
 # moby #29511
-t 'a full disk tears no entry, and what is lost is told once' full_disk
+t 'a full disk tears no entry, and the loss is reported once' full_disk
 
 file_size_limit() {
     write_twice
@@ -230,7 +230,7 @@ file_size_limit() {
 }
 t 'nor does a limit of file size' file_size_limit
 
-# Nobody makes room before the program ends, whose last line is in pieces.
+# The disk stays full until the program ends, whose last line is in pieces.
 full_to_the_end() {
     local flags monitor pid
     for flags in '' --cpus=0.5; do
@@ -253,4 +253,4 @@ full_to_the_end() {
         netctr rm k >/dev/null
     done
 }
-t 'without room until the end the note takes the place of the last lines' full_to_the_end
+t 'without room until the end the note replaces the last lines' full_to_the_end

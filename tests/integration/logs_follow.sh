@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# logs -f: nothing lost, nothing doubled, whatever becomes of the files meanwhile.
+# logs -f: nothing lost, nothing doubled, whatever happens to the files meanwhile.
 . "$(dirname "$0")/../lib.sh"
 
 # A container that waits for $tmp/go, and then for $tmp/end.
@@ -9,18 +9,18 @@ background() { # FLAGS... SCRIPT
         sh -c "await() { until [ -e /t/\$1 ]; do usleep 10000; done; }; ${!#}; exit 1" >/dev/null
 }
 follow() { # in the background, into $tmp/followed
-    : >"$tmp/followed" # not that of the test before
+    : >"$tmp/followed" # not that of the previous test
     timeout $((20 * slowness)) netctr logs -f k >"$tmp/followed" 2>"$tmp/stderr" &
     follower=$!
 }
-ends_well() { # the follower, of itself
+ends_well() { # the follower exits by itself
     wait $follower
     assert_eq "$(cat "$tmp/stderr")" ''
 }
 
 through_rotations() {
     local files n
-    # Never more than one rotation before the reader is seen to have come so far: none of them is missed.
+    # At most one rotation before the reader is known to have seen the previous one, so it misses none.
     for files in 1 2 5; do
         background --log-opt max-size=12k --log-opt max-file=$files \
             'for i in $(seq 0 11); do await go; rm /t/go; seq $((i * 200 + 1)) $((i * 200 + 200)); done'
@@ -50,9 +50,9 @@ after_truncation() {
     assert_eq "$(netctr logs k)" new
 }
 # moby #45728
-t 'logs -f reads a file that somebody has emptied from its beginning' after_truncation
+t 'logs -f reads a truncated file from its beginning' after_truncation
 
-# Taken away by a rotation that is not ours, the program's next line is in a file with the name.
+# Another program renames the log: the program's next line is in a new file with the name.
 after_rename() {
     local log=$state/containers/k/log where flags
     for flags in '' '--cpus 0.5'; do
@@ -68,7 +68,7 @@ after_rename() {
             wait_for 5 grep -qx new "$tmp/followed"
             assert_eq "$(cut -c 32- "$log")" 'stdout F new'
             assert_eq "$(netctr logs --tail 1 k)" new
-            # Another file in its place, as logrotate makes one.
+            # Another file in its place, as logrotate creates it.
             mv "$log" "$where"
             install -m 0640 /dev/null "$log"
             touch "$tmp/end"
@@ -80,9 +80,9 @@ after_rename() {
     done
 }
 # moby #45728
-t 'a log that somebody has renamed is begun again, and followed' after_rename
+t 'a log that another program has renamed is created again, and followed' after_rename
 
-# What is longer than before, and yet another: a look at the size would not tell.
+# Longer than before, and different: the size alone would not show it.
 after_rewriting() {
     local log=$state/containers/k/log how
     for how in 'cat "$tmp/new" >"$log"' 'cp "$log" "$tmp/copy" && : >"$log" && cat "$tmp/new" >>"$log"' \
@@ -103,7 +103,7 @@ after_rewriting() {
         netctr rm k >/dev/null
     done
 }
-t 'logs -f sees that the file is another' after_rewriting
+t 'logs -f notices that the file was replaced' after_rewriting
 
 from_the_end() {
     local follower
@@ -120,7 +120,7 @@ from_the_end() {
     ends_well
     assert_eq "$(tr '\n' ' ' <"$tmp/followed")" '999 1000 1 2 3 4 5 '
     netctr rm k >/dev/null
-    # Nothing has been read yet when the file is emptied.
+    # Nothing has been read yet when the file is truncated.
     background 'seq 1000; await go; echo new; await end'
     wait_for 5 logged k 1000
     : >"$tmp/followed"
@@ -149,7 +149,7 @@ without_file() {
     ends_well
     assert_eq "$(sort -n "$tmp/followed" | uniq -d)" '' 'lines that came twice'
     netctr rm k >/dev/null
-    # None at all, at first.
+    # No file at first.
     background --log-opt max-size=20k --log-opt max-file=5 'echo early; await go; seq 1000; await end'
     wait_for 5 logged k early
     rm "$state/containers/k/log"
@@ -187,7 +187,7 @@ without_inotify() {
     { seq 0 1000 && echo last; } | cmp - "$tmp/followed"
     grep -q EMFILE "$tmp/trace"
 }
-t 'logs -f without inotify, of which there is an end' without_inotify
+t 'logs -f without a free inotify instance' without_inotify
 
 kilobytes() { # of the follower
     awk '/^VmHWM/ { print $2 }' "/proc/$follower/status"
@@ -212,9 +212,9 @@ slow_reader() {
     exec 8<&-
     netctr rm -f k >/dev/null
 }
-t 'logs -f that is read too slowly says so and goes on' slow_reader
+t 'logs -f reports that its reader is too slow, and goes on' slow_reader
 
-# As `less` does. What comes after the command was given is not waited for.
+# As with `less`: output written after the start of the command is not waited for.
 snapshot_of_flood() {
     background --log-opt max-size=100k 'yes'
     wait_for 5 test -e "$state/containers/k/log.2"
@@ -223,4 +223,4 @@ snapshot_of_flood() {
     assert_eq "$(sort -u "$tmp/told")" y
     [ "$(wc -l <"$tmp/told")" -lt 40000 ] || fail "$(wc -l <"$tmp/told") lines"
 }
-t 'logs of a container that does not stop writing has an end' snapshot_of_flood
+t 'logs of a container that writes without pause ends' snapshot_of_flood

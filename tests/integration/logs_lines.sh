@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# What logs prints: the lines of both streams in their order, each whole and with one time.
+# The output of logs: the lines of both streams in their order, each complete and with one time.
 . "$(dirname "$0")/../lib.sh"
 
-run() { # COMMAND...: its output is thrown away
+run() { # its output is discarded
     netctr run --name k --network none "$box" "$@" >/dev/null 2>&1
 }
-untimed() { # takes one time from each line, and marks it
+untimed() { # removes one time from each line, and marks it
     sed -E 's/^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]{9}Z /+/'
 }
-# Pieces of lines of both streams between each other.
+# Pieces of lines of both streams, mixed.
 interleave() {
     run sh -c 'printf a; sleep .05; echo E >&2; sleep .05; echo b; printf x; sleep .05; printf Y >&2; sleep .05; printf z'
 }
@@ -46,7 +46,7 @@ one_time_a_line() {
         assert_eq "$(netctr logs $flags k 2>&1 | untimed)" $'+E\n+ab\n+xz\n+Y'
     done
     netctr rm k >/dev/null
-    # Longer than an entry, than what is read at once, than what is held back; without a newline; NUL; nothing.
+    # Longer than an entry, than one read, than the buffer; without a newline; NUL; nothing.
     run sh -c 'for n in 1 4095 4096 4097 10000 70000 4000000; do head -c $n /dev/zero | tr "\0" x; echo; done
         echo; printf "nul\0nul\n"; head -c 4000000 /dev/zero'
     netctr logs -t k >"$tmp/told"
@@ -76,7 +76,7 @@ whole_lines() {
         assert_error "netctr: tail \`$n\` is not a number of lines, nor \`all\`" 125 netctr logs --tail "$n" k
     done
     netctr rm k >/dev/null
-    # From a file that is being written to: no more than that, none cut.
+    # From a file that is being written to: exactly N lines, none cut.
     netctr run -d --name k --network none --log-opt max-size=1m "$box" sh -c 'while :; do seq 100000 100200; done' >/dev/null
     wait_for 5 logged k 100200
     for n in 1 3 1000; do
@@ -85,7 +85,7 @@ whole_lines() {
         assert_eq "$(wc -l <"$tmp/told")" $n
     done
 }
-t 'logs --tail N prints N whole lines' whole_lines
+t 'logs --tail N prints N complete lines' whole_lines
 
 damaged() {
     run seq 3
@@ -96,14 +96,14 @@ damaged() {
     assert_eq "$(netctr logs k 2>"$tmp/stderr" | tr '\n' ' ')" '1 2 3 '
     grep -q 'lines of the log of `k` are damaged and left out$' "$tmp/stderr"
     assert_eq "$(netctr logs --tail 3 k 2>/dev/null | tr '\n' ' ')" '1 2 3 '
-    # A single line, also one that is longer than any entry, and at the end.
+    # A single line, also one longer than any entry, and at the end.
     cp "$log" "$tmp/log"
     for line in garbage "$(head -c 100000 /dev/zero | tr '\0' x)"; do
         { seq -f '2026-01-02T03:04:05.123456789Z stdout F %.0f' 3 && printf '%s' "$line"; } >"$log"
         assert_eq "$(netctr logs k 2>"$tmp/stderr" | tr '\n' ' ')" '1 2 3 '
         assert_eq "$(cat "$tmp/stderr")" 'netctr: warning: 1 line of the log of `k` is damaged and left out'
     done
-    # What has its name is something else.
+    # Something else has its name.
     for line in mkdir "ln -s /etc/passwd" mkfifo; do
         rm -rf "$log"
         $line "$log"
@@ -111,12 +111,12 @@ damaged() {
     done
     rm "$log"
     cp "$tmp/log" "$log"
-    # The next run removes what is no entry from its end.
+    # The next run removes the incomplete entry at its end.
     netctr start k >/dev/null
     wait_for 5 eval '[ "$(netctr logs k 2>/dev/null | tr "\n" " ")" = "1 2 3 1 2 3 " ]'
     assert_eq "$(grep -ac '^2026-01-02T03:0' "$log")" 1
 }
-t 'a damaged log is read as far as it is one' damaged
+t 'a damaged log is read as far as possible' damaged
 
 unwritable() {
     run sh -c 'seq 100000; echo err >&2'
@@ -128,9 +128,9 @@ unwritable() {
     done
     assert_eq "$(timeout 10 "$ARENA/bin/netctr" logs -f k | head -1)" 1
 }
-t 'logs says that its output is lost' unwritable
+t 'logs reports that its output is lost' unwritable
 
-early() { # what netctr says about the last run of k
+early() { # netctr's hint about the last run of k
     netctr inspect k | jq -r '.[0].state.hint // ""'
 }
 hint() {
@@ -143,13 +143,13 @@ hint() {
     assert_eq "$(cut -c 32- "$state/containers/k/log")" 'stdout F said'
     netctr rm k >/dev/null
     assert_contains "$(netctr run --rm -p 8080:80 "$box" true 2>&1)" "$text"
-    # A job may well be through in no time: only inspect tells.
+    # A job may well end at once: only inspect prints the hint.
     netctr run -d --name k "$box" echo said >/dev/null
     wait_for 5 status_is k exited
     assert_eq "$(netctr logs k 2>&1)" said
     assert_contains "$(early)" "\`echo\` $text"
     netctr rm k >/dev/null
-    # A failure, and one that was stopped.
+    # A failure, and a container that was stopped.
     assert_status 1 netctr run --name k -p 8080:80 "$box" false
     assert_eq "$(early)$(netctr logs k 2>&1)" ''
     netctr rm k >/dev/null
@@ -163,4 +163,4 @@ hint() {
         netctr rm k >/dev/null
     done
 }
-t 'what netctr guesses about a service that ended at once is not in its log' hint
+t "netctr's hint about a service that ended at once is not in its log" hint

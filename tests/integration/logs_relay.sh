@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# A container with a limit of processor time pays for the copying of what it writes: the relay.
+# A container with a limit of processor time pays for copying its output: the relay.
 . "$(dirname "$0")/../lib.sh"
 
-relay_of() { # NAME: it comes a moment after the start
+relay_of() { # it appears a moment after the start
     wait_for 5 pgrep -x netctr-relay -P "$(monitor_of "$1")"
     cat "$ARENA/waited"
 }
@@ -13,7 +13,7 @@ sizes() {
     cat "$state"/containers/k/log* | wc -c
 }
 
-cgroup_of() { # PID FILE: of its cgroup with a limit of processor time
+cgroup_of() { # its cgroup with a limit of processor time
     if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
         cat "/sys/fs/cgroup$(sed -n 's/^0:://p' "/proc/$1/cgroup")/$2"
     else
@@ -33,7 +33,7 @@ is_charged() {
     [ $used -lt 30 ] || fail "the monitor has used $used ticks"
     [ $(($(ticks "$relay") + $(ticks "$(pid_of k)"))) -lt $((75 * slowness)) ] || fail 'the limit does not hold'
     if [ $v2 = yes ]; then
-        # Beside the program, below one limit; the program sees that limit too.
+        # Beside the program, below one limit; the program sees that limit, too.
         has 20000 < <(cgroup_of "$relay" ../cpu.max)
         has -x "$(pid_of k)" < <(cgroup_of "$relay" ../program/cgroup.procs)
         has -x "$relay" < <(cgroup_of "$relay" cgroup.procs)
@@ -43,7 +43,7 @@ is_charged() {
         netctr exec k sh -c 'cat /sys/fs/cgroup/cgroup.procs' | has -x 1
     else
         has -x "$relay" < <(cgroup_of "$(pid_of k)" tasks)
-        # In nothing else: it is not to be killed for the container's memory.
+        # In no other one: it must not be killed for the container's memory.
         assert_eq "$(grep -cE '^[0-9]+:(memory|pids):.*netctr/' "/proc/$relay/cgroup" || true)" 0
     fi
     [ "$(sizes)" -le $((3 * 102400 + 65536)) ] || fail "$(sizes) bytes"
@@ -52,7 +52,7 @@ is_charged() {
 }
 t 'the container pays for the time that writing its log takes' is_charged
 
-# What it holds would live on with it: locks, ports, the run directory.
+# What it held open would live on with it: locks, ports, the run directory.
 holds_nothing() {
     local relay links
     serve k --cpus 0.5 -p 8080:80
@@ -89,7 +89,7 @@ copies_streams() {
     wait_for 5 eval '[ -z "$(pgrep -x seq)" ]'
     status_is p running
     timeout $((5 * slowness)) netctr rm -f p
-    # A SIGTERM for all is for the monitor to hand on.
+    # A SIGTERM for all is passed on by the monitor.
     netctr run -d --name k2 "${limits[@]}" "$box" sh -c 'trap "echo asked; exit 7" TERM; while :; do usleep 20000; done' >/dev/null
     kill "$(relay_of k2)"
     netctr stop k2 >/dev/null
@@ -108,20 +108,20 @@ comes_back() {
     wait_for 5 logged k 5000
     [ "$(relay_of k)" != "$first" ] || fail 'it is the same'
     { echo before && seq 5000; } | cmp - <(netctr logs k)
-    # Nor is it missed when the program has ended.
+    # Nor is it needed after the program has ended.
     kill -STOP "$(relay_of k)"
     netctr exec k sh -c 'echo last >/proc/1/fd/1'
     kill -KILL "$(relay_of k)" "$(pid_of k)"
     wait_for 5 status_is k exited
     assert_eq "$(netctr logs --tail 1 k)" last
-    # One that somebody has stopped is not waited for when the container is to end.
+    # A stopped relay does not delay the end of the container.
     netctr start k >/dev/null
     kill -STOP "$(relay_of k)"
     timeout $((15 * slowness)) netctr rm -f k
 }
-t 'a relay that was killed is replaced' comes_back
+t 'a killed relay is replaced' comes_back
 
-# The monitor has something to say after the relay has given the file other names.
+# The monitor writes a message after the relay has rotated the file.
 notes_go_to_the_present_file() {
     netctr run -d --name k --network none --cpus 0.5 --restart on-failure:2 --log-opt max-size=8k --log-opt max-file=50 \
         "$box" sh -c 'seq 1000; exit 3' >/dev/null
@@ -139,4 +139,4 @@ notes_go_to_the_present_file() {
     netctr run -d --name free --network none -m 32m "$box" sleep 1000 >/dev/null
     [ -z "$(pgrep -P "$(monitor_of free)" -x netctr-relay)" ] || fail 'there is a relay'
 }
-t 'what netctr itself says comes into the present file' notes_go_to_the_present_file
+t 'messages of netctr are written to the current file' notes_go_to_the_present_file

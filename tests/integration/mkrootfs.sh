@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# scripts/mkrootfs: a directory that is used, or that it did not make, is left as it is.
+# scripts/mkrootfs: a directory that is used, or that it did not create, is not changed.
 . "$(dirname "$0")/../lib.sh"
 
 make() { "$top/scripts/mkrootfs" --busybox "$@" 2>"$tmp/said"; }
 
-# From here on the directory counts as made of something else.
+# Marks the directory as made of something else.
 other_recipe() { # DIR
     sed -i '2s/.*/debian bookworm nginx-light/' "$1.made"
 }
@@ -27,7 +27,7 @@ mkrootfs: $tmp/new is ready: try \`netctr run --rm -i $tmp/new sh'"
     make "$tmp/empty"
     test -x "$tmp/empty/bin/busybox"
 }
-t 'says what it makes and how to run it' tells
+t 'prints what it creates and how to run it' tells
 
 in_use() {
     local flag
@@ -45,7 +45,7 @@ in_use() {
     mount -t tmpfs tmpfs "$tmp/used/srv"
     refused "see the mount on $tmp/used/srv" "$tmp/used"
     umount "$tmp/used/srv"
-    # One that has ended, in the usual state directory.
+    # A container that has ended, in the usual state directory.
     mount -t tmpfs tmpfs /var/lib
     "$program" --run-root /run/netctr-usual run --name ended --network none "$tmp/used" true
     refused "container .ended' uses $tmp/used" "$tmp/used"
@@ -95,13 +95,13 @@ its_name() {
     assert_contains "$(cat "$tmp/said")" 'packages are for Debian'
     assert_eq "$(find "$tmp" -maxdepth 2 \( -name '..made*' -o -name '.made*' -o -path "$tmp/more*" \))" ''
 }
-t 'the mark is beside the directory, and packages are not ignored' its_name
+t 'the marker is beside the directory, and packages are not ignored' its_name
 
 foreign() {
     cp -a "$box" "$tmp/foreign"
     refused 'was not made by mkrootfs' "$tmp/foreign"
     ! test -e "$tmp/foreign.made" || fail 'it left a marker'
-    # A copy of what it has made, marker and all: as after cp -a of the whole.
+    # A copy of what it has created, including the marker: as after cp -a of the whole.
     make "$tmp/first"
     cp -a "$tmp/first" "$tmp/copy"
     cp -a "$tmp/first.made" "$tmp/copy.made"
@@ -114,4 +114,4 @@ foreign() {
         ! test -e "$tmp/$dir.made" || fail "$dir: it left a marker"
     done
 }
-t 'a directory that it did not make is refused, and a copy adopted when asked' foreign
+t 'a directory that it did not create is refused, and a copy adopted on request' foreign

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Whoever is killed or stands still, names are told: those of who lives, and of nobody else. The helpers and servers
-# themselves: helpers.sh.
+# Whichever process is killed or hangs, names resolve: those of running containers, and no others. The helpers and
+# servers themselves: helpers.sh.
 . "$(dirname "$0")/../lib.sh"
 . "$top/tests/names.sh"
 
@@ -32,14 +32,14 @@ flushed() {
     nft flush ruleset
     wait_for 5 answers a b "$(address_of b)"
     assert_eq "$(firewall)" "$before"
-    # Where nobody watches, too.
+    # Also without helpers.
     nobody_watches
     nft delete table inet netctr
     netctr network reload
     assert_eq "$(ask a b)" "$(address_of b)"
     assert_eq "$(firewall)" "$before"
 }
-t 'a flushed firewall knows again who answers' flushed
+t 'a flushed firewall redirects to the server again' flushed
 
 in_time() { # COMMAND OF NETCTR...
     timeout $((5 * slowness)) "$ARENA/bin/netctr" "$@" >/dev/null || fail "status $? of netctr $*"
@@ -51,14 +51,14 @@ a_start_waits_not() {
     mapfile -t all < <(helper_processes)
     monitor=$(monitor_of a)
     kill -STOP "${all[@]}" "$monitor"
-    # At once, when it cannot be told yet; and when it can.
+    # At once, before it can be answered; and when it can.
     for n in 1 2; do
         in_time run -d --name "b$n" "$box" sleep 1000
         in_time exec "b$n" true
         in_time rm -f "b$n"
         sleep 2
     done
-    # Whoever comes then has names, by servers that take the place of those.
+    # A container that starts then has names, from servers that replace those.
     idle c
     idle d
     wait_for 5 answers c d "$(address_of d)"
@@ -70,13 +70,13 @@ a_start_waits_not() {
     assert_eq "$(helper_processes | wc -l)" 4 processes
     assert_eq "$(ask a c)" "$(address_of c)"
 }
-t 'a start waits neither for the helpers and servers nor for a monitor' a_start_waits_not
+t 'a start waits neither for helpers and servers nor for a monitor' a_start_waits_not
 
 # ---- killed at each step ----------------------------------------------------------------------------
 
 tree() { find "$run_state/dns" -printf '%P %l\n' | grep -v '^upstream' | sort; }
 
-# The N-th call of CALL for RUN/dns is the last of whoever makes it. 1: there was no such call, and it lives.
+# The process that makes the N-th call of CALL for RUN/dns is killed there. 1: there was no such call, and it lives.
 killed_at() { # CALL N COMMAND OF NETCTR...
     : >"$tmp/trace"
     strace -f -qq -o "$tmp/trace" -P "$run_state/dns" -e "trace=$1" -e "inject=$1:signal=SIGKILL:when=$2" \
@@ -89,7 +89,7 @@ killed_at() { # CALL N COMMAND OF NETCTR...
     grep -q 'killed by SIGKILL' "$tmp/trace" || fail "$1 $2: nothing was struck: $(tail -3 "$tmp/trace")"
 }
 
-each_step() { # FUNCTION: what is done and asked when c was killed
+each_step() { # what is done and queried when c was killed
     strace -o /dev/null true 2>/dev/null || skip 'no permission to trace'
     local call n struck=0
     for call in mkdirat symlinkat renameat; do
@@ -107,7 +107,7 @@ each_step() { # FUNCTION: what is done and asked when c was killed
     note "$struck steps"
 }
 
-# Its neighbour's helpers clean up after it, while the next one comes.
+# Its neighbour's helpers clean up after it, while the next one starts.
 next_of_network() {
     idle d --network blue
     assert_eq "$(ask d d)" "$(address_of d)"
@@ -127,9 +127,9 @@ first_of_network() {
     before=$(tree)
     each_step next_of_network
 }
-t 'the first of a network is killed at each step: the next one is told names' first_of_network
+t 'the first of a network is killed at each step: the next one has its names' first_of_network
 
-# There is nobody but gc.
+# Only gc runs.
 gc_after_it() {
     netctr gc
     netctr rm -f c 2>/dev/null || true
@@ -148,7 +148,7 @@ first_of_all() {
 }
 t 'the first of all is killed at each step: gc leaves nothing' first_of_all
 
-# COMMAND is killed before its N-th removal of a file of RUN/dns. 1: it has come to its end.
+# COMMAND is killed before its N-th removal of a file of RUN/dns. 1: it completed.
 removal_killed_at() { # N COMMAND OF NETCTR...
     ! strace -f -qq -o "$tmp/trace" -P "$run_state/dns" -P "$run_state/dns/bell" -P "$run_state/dns/network" \
         -e trace=unlinkat -e "inject=unlinkat:signal=SIGKILL:when=$1" \
@@ -165,7 +165,7 @@ network_half_removed() {
         netctr rm -f b
         removal_killed_at $n network rm blue || break
         echo "removal $n"
-        # It is still there, and of use.
+        # It still exists, and works.
         idle c --network blue
         idle d --network blue
         assert_eq "$(ask c d)" "$(address_of d)"
@@ -175,7 +175,7 @@ network_half_removed() {
     done
     [ $n -gt 1 ] || fail 'nothing was struck'
     assert_eq "$(tree)" "$before"
-    # What is on it goes with it, by -f.
+    # Its containers are removed with it by -f.
     for ((n = 1; ; n++)); do
         netctr network create --subnet 10.77.9.0/24 blue >/dev/null
         idle b --network blue
@@ -188,4 +188,4 @@ network_half_removed() {
     netctr rm -f b
     assert_eq "$(tree)" "$before"
 }
-t 'the removal of a network is killed half-way' network_half_removed
+t 'the removal of a network is killed halfway' network_half_removed

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Where no server tells names, on isolated networks and with --no-dns, they are in /etc/hosts.
+# On networks without a name server, isolated or --no-dns, names are in /etc/hosts.
 . "$(dirname "$0")/../lib.sh"
 . "$top/tests/names.sh"
 
@@ -27,7 +27,7 @@ by_hosts() { # [FLAGS OF RUN...]
     wait_for 5 knows_not a www
     knows a '192.0.2.200 mine'
     [ "$(hosts_of a | wc -l)" -lt "$before" ]
-    # A program that has made the file its own keeps it.
+    # A program that has replaced the file keeps it.
     netctr exec a sh -c 'echo "127.0.0.1 localhost" >/etc/hosts'
     idle c "$@"
     wait_for 5 knows c "$(address_of a) a $(netctr inspect a | jq -r '.[0].id')"
@@ -48,7 +48,7 @@ isolated() {
 }
 t 'isolated: by /etc/hosts, and no resolvers' isolated
 
-# Of those whom a server tells, /etc/hosts says nothing, and nobody rewrites it when they come and go.
+# On networks with a server, /etc/hosts has no neighbours, and is not rewritten when they come and go.
 served_is_silent() {
     define vault 1 ', "internal": true'
     define plain 2 ', "dns": false'
@@ -68,7 +68,7 @@ served_is_silent() {
 nameserver $(gateway_of a -6)
 options ndots:0"
 }
-t 'where a server tells them, /etc/hosts does not' served_is_silent
+t 'with a name server, /etc/hosts has no neighbours' served_is_silent
 
 two_networks() {
     define red 1 ', "dns": false'
@@ -76,7 +76,7 @@ two_networks() {
     idle r --network red
     idle b --network blue
     idle both --network red --network blue
-    # Not by ping: one that comes too early asks a resolver that is not there, for longer than we wait.
+    # Not by ping: if it is too early, it queries a missing resolver for longer than we wait.
     wait_for 5 eval 'hosts_of r | has -w both && hosts_of b | has -w both'
     netctr exec r ping -c 1 -W 1 both
     netctr exec b ping -c 1 -W 1 both
@@ -119,10 +119,10 @@ storm() {
         wait_for 10 all_there
     done
 }
-t 'twenty at once know each other' storm
+t 'twenty at once resolve each other' storm
 
 hostile_file() {
-    # A file that the program has made huge, full or unreadable is its own harm: its monitor goes on.
+    # A program that makes the file huge, full or unreadable harms only itself: its monitor goes on.
     define plain 1 ', "dns": false'
     idle a --network plain
     netctr exec a sh -c 'dd if=/dev/zero bs=1M seek=100000 count=0 of=/etc/hosts 2>/dev/null || true'
@@ -135,9 +135,9 @@ hostile_file() {
     netctr start a
     knows a "$(address_of c) c $(netctr inspect c | jq -r '.[0].id')"
 }
-t 'what a program does to the file harms nobody else' hostile_file
+t "a program's damage to the file harms only itself" hostile_file
 
-# KIND: what becomes of its three files; says "done".
+# KIND: what happens to its three files; prints "done".
 hostile() {
     local flags=(--network plain --cap-add sys_admin) script="cd /etc; files='hosts resolv.conf hostname'; "
     case $1 in
@@ -189,9 +189,9 @@ hostile_files() {
     assert_eq "$(cat /run/canary)" canary
     rm /run/canary
 }
-t 'files that are leased, read-only, sparse, replaced or gone harm nobody else' hostile_files
+t 'files that are leased, read-only, sparse, replaced or gone harm no other container' hostile_files
 
-# ---- when containers have taken all instances of inotify -----------------------------------------
+# ---- when containers have taken all inotify instances ---------------------------------------------
 
 taken=/run/taken
 untaken() { rm -f "$taken"; }
@@ -206,32 +206,32 @@ counts_instances() { # PID
 names_without_inotify() {
     define plain 1 ', "dns": false'
     without_inotify netctr run -d --name a --network plain "$box" sleep 1000 >/dev/null
-    wait_for 5 logged a 'hear of names by inotify: Too many open files; /etc/hosts is up to a second late'
+    wait_for 5 logged a 'watch names by inotify: Too many open files; /etc/hosts is up to a second late'
     local monitor used n
     monitor=$(monitor_of a)
-    for n in 1 2; do # the second finds the files as the first has left them
+    for n in 1 2; do # the second time with the files that the first has left
         idle "b$n" --network plain
         wait_for 2 knows a "$(address_of "b$n") b$n $(netctr inspect "b$n" | jq -r '.[0].id')"
     done
     netctr rm -f b1
     wait_for 2 knows_not a b1
     assert_eq "$(counts_instances "$monitor")" 0 'instances'
-    # Looking costs next to nothing.
+    # Polling costs next to nothing.
     used=$(awk '{ print $14 + $15 }' "/proc/$monitor/stat")
     sleep 1.2
     [ $(($(awk '{ print $14 + $15 }' "/proc/$monitor/stat") - used)) -le 2 ]
     assert_eq "$(netctr logs a 2>&1 | grep -c "/etc/hosts is up to")" 1 notes
-    # It hears again when there is one.
+    # It uses inotify again when there is a free instance.
     untaken
     has_some() { [ "$(counts_instances "$monitor")" -ge 1 ]; }
     wait_for 2 has_some
     idle c --network plain
     wait_for 1 knows a "$(address_of c) c $(netctr inspect c | jq -r '.[0].id')"
 }
-t 'all instances of inotify are taken: names are learnt all the same' names_without_inotify
+t 'all inotify instances are taken: names are learnt all the same' names_without_inotify
 
 served_without_inotify() {
-    # The server looks where the names are: it hears of nothing.
+    # The server reads the names for each query, without inotify.
     without_inotify netctr run -d --name a "$box" sleep 1000 >/dev/null
     idle b
     assert_eq "$(ask a b)" "$(address_of b)"
@@ -240,4 +240,4 @@ served_without_inotify() {
     assert_eq "$(netctr logs a 2>&1)" '' notes
     untaken
 }
-t 'the same where a server tells them: it needs none' served_without_inotify
+t 'the same with a name server, which needs no inotify' served_without_inotify

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Two netctr on one machine, each with its own helpers and servers: what one does never touches the other's.
+# Two instances of netctr on one machine, each with its own helpers and servers: neither touches the other's.
 . "$(dirname "$0")/../lib.sh"
 . "$top/tests/names.sh"
 
@@ -11,14 +11,14 @@ another_host() {
     ip netns add second
     nsenter --net=/run/netns/second ip link set lo up
 }
-helpers_of() { # NETCTR|ELSEWHERE: the four of that instance; null is one that is not there
+helpers_of() { # the four of that instance; null for a missing one
     "$1" info --format json | jq -r '.helpers | .helper, .standby, .name_servers[]' | paste -sd' '
 }
 complete() {
     [[ $(helpers_of "$1") =~ ^[0-9]+\ [0-9]+\ [0-9]+\ [0-9]+$ ]]
 }
 cgroup_of() { sed -n 's,.*/netctr/\([0-9a-f]*\)/helpers$,\1,p' "/proc/$1/cgroup" | sort -u; }
-there() { # COMMAND...: in the network of the other instance's container
+there() { # in the network of the other instance's container
     nsenter --target "$(elsewhere inspect a | jq '.[0].state.pid')" --net "$@"
 }
 
@@ -34,7 +34,7 @@ two_of_them() {
     for pid in $here; do assert_eq "$(cgroup_of "$pid")" "$(cgroup_of "${here%% *}")" cgroup; done
     for pid in $far; do assert_eq "$(cgroup_of "$pid")" "$(cgroup_of "${far%% *}")" cgroup; done
     [ "$(cgroup_of "${here%% *}")" != "$(cgroup_of "${far%% *}")" ] || fail 'they have one cgroup'
-    # Both call it a. On one host they would want the same port; each is alone on its own.
+    # Both call it a. On one host they would want the same port; each has its own network namespace.
     assert_eq "$(ask a a)" "$(address_of a)"
     assert_eq "$(there dig +short +time=2 +tries=1 @10.88.0.1 -q a)" \
         "$(there ip -4 -oneline address show dev eth0 | awk '{ sub("/.*", "", $4); print $4 }')"
@@ -48,7 +48,7 @@ two_of_them() {
         assert_eq "$(helpers_of netctr)" "$here" 'the helpers of here'
         assert_eq "$(helpers_of elsewhere)" "$far" 'the helpers of there'
     done
-    # Everything of one dies and is swept: the other is as it was.
+    # Everything of one dies and is swept: the other is unchanged.
     # shellcheck disable=SC2086
     kill -KILL "$(monitor_of a)" $here
     netctr gc >/dev/null
@@ -56,7 +56,7 @@ two_of_them() {
     assert_eq "$(helpers_of elsewhere)" "$far" 'the helpers of there'
     assert_eq "$(helper_processes | wc -l)" 4 processes
     [ -n "$(there dig +short +time=2 +tries=1 @10.88.0.1 -q a)" ] || fail 'the other does not answer'
-    # The last of one goes by itself, with its helpers; and they are nobody else's.
+    # The last container of one ends by itself, with its own helpers only.
     idle b
     wait_for 5 complete netctr
     here=$(helpers_of netctr)
@@ -70,7 +70,7 @@ two_of_them() {
 }
 t 'gc, reload, run and death of one leave the helpers of the other alone' two_of_them
 
-# A run directory that others try to take: it has a dead container among living ones.
+# A run directory that others try to take: it has a dead container among running ones.
 not_taken() {
     another_host
     local k here others=(nsenter --net=/run/netns/second "$program" --root "$state" --run-root "$run_state")
@@ -90,4 +90,4 @@ not_taken() {
     netctr rm -f a b c d
     ip netns delete second
 }
-t 'a run directory with a living container is not taken, and its helpers are not ended' not_taken
+t 'a run directory with a running container is not taken, and its helpers are not killed' not_taken

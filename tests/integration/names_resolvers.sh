@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Names as the programs of Debian ask for them: dig, glibc, musl, busybox, Go and c-ares; a thousand of them, and
-# one with more addresses than a datagram has room for.
+# Names as resolved by programs of Debian: dig, glibc, musl, busybox, Go and c-ares; a thousand of them, and one with
+# more addresses than a datagram can hold.
 . "$(dirname "$0")/../lib.sh"
 . "$top/tests/names.sh"
 
 programs=$top/${NETCTR_BUILD:-build}/tests
 printf 'hosts: files dns\n' >"$tmp/nsswitch"
 
-# A container that sees the host's programs, and those two.
+# A container with the host's programs and those two.
 with_programs() { # NAME [FLAGS OF RUN...]
     local flags=(-v /usr:/usr:ro -v /usr/lib:/lib:ro -v "$programs/lookup_musl:/musl:ro"
         -v "$programs/lookup_ares:/ares:ro" -v "$tmp/nsswitch:/etc/nsswitch.conf:ro")
@@ -15,7 +15,7 @@ with_programs() { # NAME [FLAGS OF RUN...]
     netctr run -d --name "$1" "${flags[@]}" "${@:2}" "$box" sleep 1000 >/dev/null
 }
 
-# How each finds the IPv4 addresses of a name: sorted, in one line; nothing if there is none.
+# The IPv4 addresses of a name as found by each: sorted, on one line; nothing if there is none.
 by() { # PROGRAM NAME
     case $1 in
     dig) netctr exec asks dig +short +time=2 +tries=1 "$2" ;;
@@ -37,7 +37,7 @@ back() { # PROGRAM ADDRESS
     esac | sed 's/\.$//' || true
 }
 
-# The world has an address for everything, behind which there is a web server.
+# The external resolver has an address for every name, with a web server behind it.
 world() {
     in_lan "$programs/ask" --upstream 192.0.2.9 --delay 5 --answer 203.0.113.7 &
     in_lan ip address replace 203.0.113.7/32 dev lo
@@ -66,11 +66,11 @@ with_dig() {
     finds_all dig
     assert_eq "$(netctr exec asks dig +short web AAAA)" "$(address_of web -6)" AAAA
     assert_eq "$(netctr exec asks dig +short "@$(gateway_of asks -6)" web)" "$(address_of web)" 'by IPv6'
-    # That there is such a name, but nothing of that kind, is another answer than that there is none.
+    # "The name exists without such a record" is another answer than "no such name".
     assert_contains "$(netctr exec asks dig web MX)" 'status: NOERROR'
     assert_contains "$(netctr exec asks dig nobody)" 'status: NXDOMAIN'
 }
-t 'dig finds neighbours by each of their names, and the world' with_dig
+t 'dig finds neighbours by each of their names, and external names' with_dig
 
 with_glibc() {
     finds_all glibc
@@ -110,7 +110,7 @@ with_go() {
     assert_fails netctr exec -e GODEBUG=netdns=go asks gron http://nobody/ 2>"$tmp/said"
     assert_contains "$(cat "$tmp/said")" 'no such host'
 }
-t 'Go'"'"'s own resolver finds neighbours, and the world' with_go
+t "Go's own resolver finds neighbours, and external names" with_go
 
 addresses_back() {
     world
@@ -119,14 +119,14 @@ addresses_back() {
         for address in "$(address_of web)" "$(address_of web -6)"; do
             names=$(back $program "$address")
             [ -n "$names" ] || fail "$program finds no name of $address"
-            # Which of its names comes first is not said.
+            # The order of its names is unspecified.
             ! grep -vxE "web|www|shop\.example\.org|front\.inside|${web:0:12}|$web" <<<"$names" ||
                 fail "$program finds a name of $address that is none: $names"
         done
     done
     assert_contains "$(back dig "$(address_of web)")" web
 }
-t 'an address has names of its container, with each of them' addresses_back
+t 'an address resolves to names of its container, with each of them' addresses_back
 
 internal() {
     netctr network create --internal --ipv6 inner >/dev/null
@@ -155,13 +155,13 @@ thousand() {
     idle asks --network many "${flags[@]}"
     for ((n = 0; n < 1000; n += 10)); do sample+=("service-$n.of.many=$(address_of "m$((n / 250))")"); done
     netctr exec asks /ask -t 2000 "${sample[@]}"
-    # The last of them leaves: its names go, and no others.
+    # The last of them leaves: its names are removed, and no others.
     netctr rm -f m3
     wait_for 1 gone
     netctr exec asks /ask -t 2000 "${sample[@]:0:75}"
     netctr exec asks /ask -t 2000 -T "${sample[@]:0:75}"
 }
-t 'a thousand names of one network' thousand
+t 'a thousand names on one network' thousand
 
 # Addresses in an answer of dig.
 count() { awk '$4 == "A" { n++ } END { print n + 0 }'; }
@@ -193,7 +193,7 @@ crowd() {
     for program in glibc ares; do
         assert_eq "$(by $program crowd | wc -w)" 40 "with $program"
     done
-    for program in musl busybox ping; do # these make do with what they get
+    for program in musl busybox ping; do # these use what they get
         [ "$(by $program crowd | wc -w)" -ge 1 ] || fail "$program finds none"
     done
 }

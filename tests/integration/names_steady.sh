@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Names that always answer, in small: what tests/bench/names measures, with fewer questions. Nobody's is lost.
+# Names that always resolve: what tests/bench/names measures, with fewer queries. None is lost.
 top=$(realpath "$(dirname "$0")/../..")
 out=$(QUESTIONS=400 OTHERS=8 KILLS=2 HELD=1.5 HOWS='kill stop' "$top/tests/bench/names" 4 2>&1) || true
 lines=$(grep -cE '^(stack|nothing|kill|stop|freeze)' <<<"$out")

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What must not be reached in spite of what was opened: closed networks beside open ones, both ends of a link,
-# and the networks of a container that is on two.
+# What must stay unreachable although something was opened: closed networks beside open ones, both ends of a link, and
+# the networks of a container that is on two.
 . "$(dirname "$0")/../lib.sh"
 . "$top/tests/reach.sh"
 
@@ -24,7 +24,7 @@ closed_beside_open() {
     reaches a b
     reaches a c 81
     reaches c a
-    # An internal network is reached by nobody, and reaches nobody, whatever root in it routes.
+    # An internal network cannot be reached, and reaches nothing, whatever routes root in it adds.
     local closed open
     in_network_of vault ip route add default via "$(gateway v)"
     in_network_of alone ip route add default dev eth0
@@ -37,7 +37,7 @@ closed_beside_open() {
     for pid in "${pids[@]}"; do wait "$pid"; done
     reaches_not vault alone
     reaches_not alone vault
-    # The LAN reaches of the routed one what is open and nothing of the others.
+    # From the LAN only the routed one's open port can be reached.
     assert_contains "$(in_lan peer ask tcp "$(address_of c)" 80)" 'c '
     assert_silent in_lan peer ask tcp "$(address_of c)" 81 0 0.3
     for open in a b vault alone; do
@@ -52,20 +52,20 @@ link_ends() {
     serve_peer x --network a
     serve_peer y --network b
     netctr network link a b
-    # What is open goes on without the link, as the manual says; the other way nothing was ever open.
+    # An open connection goes on without the link, as documented; nothing was ever open the other way.
     in_network_of x peer hold "$(address_of y)" 80 2 >"$tmp/held" &
     local held=$!
     established() { in_network_of x ss -Htn state established dst "$(address_of y)" | has .; }
     wait_for 2 established
     assert_silent from y tcp "$(address_of x)" 80
-    # Not from the port that is asked to the one that asks either: that is an answer of nobody's.
+    # Not from the queried port to the querying one either: such a reply belongs to no connection.
     in_network_of y peer ask tcp "$(address_of x)" 80 5000 0.3 && fail 'y reaches x'
     netctr network unlink a b
     assert_silent from x tcp "$(address_of y)" 81
     wait $held || fail "the connection ended: $(cat "$tmp/held")"
     assert_silent from x tcp "$(address_of y)" 80
 }
-t 'unlink ends no connection that is open, and there is no way back' link_ends
+t 'unlink ends no open connection, and there is no way back' link_ends
 
 between_two() {
     netctr network create p
@@ -78,32 +78,32 @@ between_two() {
     x=$(address_of x) y=$(address_of y)
     assert_eq "$(netctr exec both cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/all/forwarding | sort -u)" 0
     assert_contains "$(from x tcp "$on_p" 80)" 'both ' # the control
-    # By way of it.
+    # Through it.
     in_network_of x ip route add "$y" via "$on_p"
     in_network_of y ip route add "$x" via "$on_q"
     assert_silent from x tcp "$y" 80
     assert_fails in_network_of x ping -c 1 -W 0.3 "$y"
-    # Even if it would, which only root of the host can make it: the guard knows whose address that is.
+    # Even if it forwarded, which only root of the host can enable: the guard knows whose address that is.
     in_network_of both sysctl -qw net.ipv4.ip_forward=1
     assert_silent from x tcp "$y" 80
     assert_lacks "$(netctr logs y)" "$x"
     in_network_of both sysctl -qw net.ipv4.ip_forward=0
-    # It does not answer for its address on the other network.
+    # It does not reply for its address on the other network.
     in_network_of x ip route add "$on_q" dev eth0
     assert_fails in_network_of x ping -c 1 -W 0.5 "$on_q"
     assert_lacks "$(in_network_of x ip neighbour show "$on_q")" lladdr
     in_network_of x ip route replace "$on_q" via "$on_p"
     assert_silent from x tcp "$on_q" 80
-    # The control: without the guard's chain all of these would be.
+    # The control: without the guard's chain all of these would get through.
     open_up guard
     in_network_of both sysctl -qw net.ipv4.ip_forward=1
     assert_contains "$(from x tcp "$on_q" 80)" 'both '
     assert_contains "$(from x tcp "$y" 80)" 'y '
     shut
 }
-t 'a container on two networks is no way from one to the other' between_two
+t 'a container on two networks does not connect them' between_two
 
-# Where nothing guards them it is only that which keeps them apart, unless a router is asked for.
+# Without a guard, only disabled forwarding keeps them apart, unless a router is requested.
 no_guard() {
     netctr network create --no-guard p
     netctr network create --no-guard q
@@ -112,7 +112,7 @@ no_guard() {
     serve_peer x --network p
     serve_peer y --network q
     serve_peer both --network p --network q
-    join() { # FROM TO BY: routes there and back
+    join() { # routes there and back
         local first second
         first=$(in_network_of "$3" ip -4 -o address show eth0 | sed 's/.*inet \([0-9.]*\).*/\1/')
         second=$(in_network_of "$3" ip -4 -o address show eth1 | sed 's/.*inet \([0-9.]*\).*/\1/')
@@ -130,4 +130,4 @@ no_guard() {
     assert_contains "$(from x tcp "$(address_of y)" 80)" 'y '
     assert_contains "$(from y udp "$(address_of x)" 53)" 'x '
 }
-t '--no-guard: a container on two networks forwards nothing, unless it is to be a router' no_guard
+t '--no-guard: a container on two networks forwards nothing, unless it is made a router' no_guard

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Networks beside each other: isolate, links, icc. Every promise is a connection that must fail, beside
-# one that must not.
+# Networks beside each other: isolate, links, icc. Every promise is a connection that must fail, beside one that must
+# not.
 . "$(dirname "$0")/../lib.sh"
 . "$top/tests/reach.sh"
 
@@ -19,16 +19,16 @@ closed_and_open() {
     reaches_not c a
     in_network_of a ping -c 1 -W 1 "$(address_of b)" >/dev/null
     assert_contains "$(from a tcp $host4 8080)" 'c '
-    # Open to each other, not to the world.
+    # Open to each other, not to the LAN.
     assert_silent in_lan peer ask tcp "$(address_of a)" 80 0 0.3
-    assert_silent in_lan peer ask tcp "$(address_of c)" 80 0 0.3 # published, but not so
+    assert_silent in_lan peer ask tcp "$(address_of c)" 80 0 0.3 # published, but not this way
     assert_contains "$(in_lan peer ask tcp $host4 8080)" 'c '
     nft flush ruleset
     netctr network reload
     reaches a b
     reaches_not a c
 }
-t '--isolate=false: those that say so reach each other, the others do not' closed_and_open
+t '--isolate=false: networks with it reach each other, the others do not' closed_and_open
 
 linked() {
     netctr network create --ipv6 a
@@ -41,7 +41,7 @@ linked() {
     refused 'no such network `z`' netctr network link a z
     refused 'network `v` is internal' netctr network link a v
     refused 'network `i` is isolated' netctr network link i a
-    refused 'has IPv6 only' netctr network link six four
+    refused 'has only IPv6' netctr network link six four
     refused 'is not linked' netctr network unlink a b
     serve_peer x --network a
     serve_peer y --network b
@@ -59,7 +59,7 @@ linked() {
     assert_silent from x tcp "$(address_of y)" 80
     netctr network reload
     assert_silent from x tcp "$(address_of y)" 80
-    # With the network goes the link to it.
+    # The link is removed with the network.
     netctr network link a b
     netctr rm -f y
     netctr network rm b
@@ -86,11 +86,11 @@ icc_off() {
     reaches_not a b
     reaches_not b a
     assert_eq "$(from a tcp $lan4 90)" "lan $host4"
-    # Not by way of the gateway either.
+    # Not through the gateway either.
     in_network_of a ip route add "$(address_of b)" via "$(in_network_of a ip -4 route show default | awk '{ print $3 }')"
     reaches_not a b
-    # Its published port is for everybody; for those beside it only where bridged packets do not cross
-    # the IP firewall: with bridge-nf the answer stays a frame between two isolated ports.
+    # Its published port is open to all, but to neighbours only where bridged packets do not pass the IP firewall:
+    # with bridge-nf the reply remains a frame between two isolated ports.
     assert_contains "$(in_lan peer ask tcp $host4 8080)" 'b '
     assert_contains "$(from c tcp $host4 8080)" 'b '
     if [ "$bridge_nf" = 1 ]; then
@@ -99,4 +99,4 @@ icc_off() {
         assert_contains "$(from a tcp $host4 8080)" 'b '
     fi
 }
-t '--icc=false: not the neighbour, also not by way of the gateway' icc_off
+t '--icc=false: not the neighbour, not through the gateway either' icc_off

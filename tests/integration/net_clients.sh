@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Programs that people use, through networks of every kind: curl, dig, nc, iperf3, ping.
+# Common programs through networks of every kind: curl, dig, nc, iperf3, ping.
 . "$(dirname "$0")/../lib.sh"
 
 # The servers are the host's programs in the container's network.
@@ -20,7 +20,7 @@ from_lan() { # ADDRESS DNS-PORT
     wait_for 5 transfers in_lan iperf3 --client "$1" --bytes 2M --reverse
     wait_for 5 transfers in_lan iperf3 --client "$1" --udp --bytes 100K --bitrate 10M
 }
-# Its server is busy for a moment after each.
+# The iperf3 server is busy for a moment after each transfer.
 transfers() { # COMMAND...
     "$@" --json >"$tmp/report"
     jq -e '(.end.sum_received // .end.sum).bytes >= 100000 and (.end.sum.lost_packets // 0) == 0' "$tmp/report"
@@ -42,10 +42,10 @@ by_route() {
     servers c
     from_lan "$(address_of c)" 53
     from_lan "$(address_of c -6)" 53
-    # A path with a smaller MTU than the wire's: the LAN is told.
+    # A path with a smaller MTU than the link's: the LAN gets an ICMP message.
     assert_contains "$(in_lan ping -c 1 -W 1 -M "do" -s 1400 "$(address_of c)" 2>&1)" 'mtu = 1400'
 }
-t 'routed, with a smaller MTU: the same, by the own address' by_route
+t 'routed, with a smaller MTU: the same, with its own address' by_route
 
 to_the_outside() {
     netctr network create --ipv6 n

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What a network is in the kernel: MTU, MAC, sysctls; and what somebody changes there behind our back.
+# A network in the kernel: MTU, MAC, sysctls; and changes made by hand.
 . "$(dirname "$0")/../lib.sh"
 . "$top/tests/helpers.sh"
 
@@ -20,33 +20,33 @@ mtu() {
     assert_eq "$(bridge -json link show | jq -c '[.[] | select(.master == "nc-a") | .mtu] | unique')" '[1400]' ports
     in_network_of c ping -c 1 -W 1 -M "do" -s 1372 "$(address_of d)" >/dev/null
     assert_fails in_network_of c ping -c 1 -W 1 -M "do" -s 1373 "$(address_of d)"
-    # It stays, whatever is plugged in or comes and goes.
+    # It is constant, whatever is connected and disconnected.
     ip link add small mtu 1300 type veth peer name other
     ip link set small master nc-a
     assert_eq "$(cat /sys/class/net/nc-a/mtu)" 1400 'bridge with a smaller port'
     ip link del small
-    # Unasked it is that of the way out, then and there.
+    # By default that of the default route at creation.
     ip link set eth0 mtu 1400
     in_lan ip link set eth0 mtu 1400
     netctr network create b
     netctr run -d --name e --network b "$box" sleep 100 >/dev/null
     assert_eq "$(netctr exec e cat /sys/class/net/eth0/mtu)" 1400
     in_network_of e ping -c 1 -W 1 -M "do" -s 1372 192.0.2.9 >/dev/null
-    # Too large is said at once, inside, and not by an answer that may be lost.
+    # Too large packets are refused inside, at once, and not by a message that may be lost.
     assert_fails in_network_of e ping -c 1 -W 1 -M "do" -s 1373 192.0.2.9 >"$tmp/ping" 2>&1
     assert_contains "$(cat "$tmp/ping")" 'mtu=1400'
     ip link set eth0 mtu 1450
     in_lan ip link set eth0 mtu 1450
 }
 # moby #22028, #20178, #12565
-t 'MTU: as defined, or of the way out' mtu
+t 'MTU: as defined, or that of the default route' mtu
 
 mac() {
     netctr network create a
     netctr run -d --name c --network a "$box" sleep 100 >/dev/null
     local before
     before=$(cat /sys/class/net/nc-a/address)
-    ip link add low address 00:00:00:00:00:02 type veth peer name other # a bridge of its own mind takes the lowest
+    ip link add low address 00:00:00:00:00:02 type veth peer name other # a bridge with its default behaviour takes the lowest
     ip link set low master nc-a
     netctr run -d --name d --network a "$box" sleep 100 >/dev/null
     netctr rm -f c
@@ -58,7 +58,7 @@ mac() {
     assert_eq "$(cat /sys/class/net/nc-a/address)" "$before" 'MAC of the next one'
 }
 # netavark #833, lxc #604, nomad #12103
-t "the bridge's MAC is constant, also of the bridge that follows" mac
+t "the bridge's MAC is constant, also after the bridge is created again" mac
 
 sysctls() {
     netctr network create --ipv6 --sysctl net.ipv4.conf.IFNAME.rp_filter=2 \
@@ -89,10 +89,10 @@ differences_are_told() {
     ip address del 10.71.0.1/24 dev nc-a
     differences a | has -x 'address 10.71.0.1/24 is missing'
     ip address add 10.71.0.1/24 dev nc-a
-    only_difference 'the permanent neighbour 10.71.0.2 of container `c` is missing' # which the last address takes along
+    only_difference 'the permanent neighbour 10.71.0.2 of container `c` is missing' # removed together with the last address
     netctr network reload
     ip address add 10.72.0.1/24 dev nc-a
-    only_difference "address 10.72.0.1/24 is not the network's"
+    only_difference "address 10.72.0.1/24 does not belong to the network"
     ip address del 10.72.0.1/24 dev nc-a
     sysctl -qw net.ipv4.conf.nc-a.route_localnet=0
     only_difference 'sysctl net/ipv4/conf/nc-a/route_localnet: should be 1, is 0'
@@ -100,17 +100,17 @@ differences_are_told() {
     local port
     port=$(netctr inspect c | jq -r '.[0].endpoints[0].port')
     ip link set "$port" nomaster
-    only_difference 'container `c` is not plugged into the bridge'
+    only_difference 'the port of container `c` is not in the bridge'
     netctr network reload
     assert_eq "$(differences a)" ''
     ip link set nc-a address 02:00:00:00:00:09
-    differences a | has '^mac: made with .*, is 02:00:00:00:00:09$'
+    differences a | has '^mac: should be .*, is 02:00:00:00:00:09$'
     ip link del nc-a
     only_difference 'bridge `nc-a` is missing'
     netctr network reload
     assert_eq "$(differences a)" ''
     in_lan curl -sf --max-time 2 http://192.0.2.2:8080/ | has -x c
-    # The rules, without the one who would restore them.
+    # The rules, with the helper stopped.
     wait_for 5 helpers_work
     local stopped
     stopped=$(helper_processes)
@@ -126,7 +126,7 @@ differences_are_told() {
     netctr network reload
     assert_eq "$(differences a)" ''
 }
-t 'inspect names what is not as defined' differences_are_told
+t 'inspect reports differences from the definition' differences_are_told
 
 restored() {
     netctr network create --ipv6 --subnet 10.71.0.0/24 a
@@ -141,7 +141,7 @@ restored() {
         in_network_of c ping -c 1 -W 1 2001:db8::9 >/dev/null
     }
     reachable
-    # Taken down by hand: IPv6 addresses go with that.
+    # Set down by hand: this removes its IPv6 addresses.
     ip link set nc-a down
     assert_fails http "http://$(address_of c)/"
     netctr run --rm --network a "$box" true
@@ -152,13 +152,13 @@ restored() {
     netctr run --rm --network a "$box" true
     wait_for 3 reachable
     assert_eq "$(differences a)" ''
-    # What is there otherwise stays as somebody wanted it.
+    # Existing settings stay as the administrator changed them.
     ip address add 10.72.0.1/24 dev nc-a
     ip link set nc-a mtu 1300
     netctr run --rm --network a "$box" true
     assert_eq "$(cat /sys/class/net/nc-a/mtu)" 1300
     assert_contains "$(ip -oneline address show dev nc-a)" 10.72.0.1/
-    # Deleted: the next container, or a reload, gives those that run their bridge back.
+    # Deleted: the next container, or a reload, reattaches running containers.
     ip link del nc-a
     assert_fails http "http://$(address_of c)/"
     netctr run --rm --network a "$box" true
@@ -174,7 +174,7 @@ restored() {
     netctr rm -f c
     netctr network rm a
 }
-t 'a bridge that was taken down, emptied or deleted comes back with its containers' restored
+t 'a bridge that was set down, emptied or deleted is restored with its containers' restored
 
 new_mac_on_an_old_address() {
     netctr network create --subnet 10.71.0.0/24 --subnet fd71::/64 a
@@ -187,7 +187,7 @@ new_mac_on_an_old_address() {
         http http://10.71.0.50/ >/dev/null
         netctr rm -f one
         serve one --network a:ip=10.71.0.50,ip6=fd71::50,mac=02:11:11:11:11:2$n
-        # At once, and not when somebody's ARP entry has become old.
+        # At once, and not when an old ARP entry expires.
         assert_eq "$(in_network_of neighbour curl -sf --noproxy '*' --max-time 0.5 http://10.71.0.50/)" one
         assert_eq "$(in_network_of neighbour curl -sf --noproxy '*' --max-time 0.5 'http://[fd71::50]/')" one
         assert_eq "$(curl -sf --noproxy '*' --max-time 0.5 http://10.71.0.50/)" one
@@ -212,4 +212,4 @@ empty_namespace() {
     assert_eq "$(netctr inspect c | jq -r '.[0].endpoints[].network')" default
 }
 # nerdctl #1872
-t 'disconnect and rm of who has lost its interface' empty_namespace
+t 'disconnect and rm of a container that has lost its interface' empty_namespace

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# netctr doctor and the host's network: each bad condition is made, named, cured as it says, and gone.
+# netctr doctor and the host's network: each fault is created, reported, fixed as doctor says, and gone.
 . "$(dirname "$0")/../lib.sh"
 refusing_resolver
 
@@ -30,7 +30,7 @@ healthy() {
         "netctr: unknown format \`yaml\`; the only one is json; pipe it to jq: netctr doctor --format json | jq -r '.[].text'" \
         125 netctr doctor --format yaml
 }
-t 'a healthy host: status 0, and nothing is made or changed' healthy
+t 'a healthy host: status 0, and nothing is created or changed' healthy
 
 # Nothing is wrong, whenever doctor looks, and nothing differs.
 comes_and_goes() {
@@ -42,7 +42,7 @@ comes_and_goes() {
     (for _ in {1..12}; do netctr run --rm --network a --network b -p 9191:80 "$box" true; done) & pids+=($!)
     (for _ in {1..25}; do netctr network connect b c; netctr network disconnect b c; done) & pids+=($!)
     (for _ in {1..12}; do netctr network create new >/dev/null; netctr run --rm --network new "$box" true; netctr network rm new >/dev/null; done) & pids+=($!)
-    # Whatever reads rules meanwhile has to read them again.
+    # Every reader of the rules has to start again.
     (while sleep 0.001; do nft 'add table ip other; add chain ip other x; delete table ip other'; done) & way=$!
     while kill -0 "${pids[@]}" 2>/dev/null; do
         nothing_wrong
@@ -72,7 +72,7 @@ forwarding() {
     finds problem 'this host does not forward (net.ipv4.ip_forward is 0'
     cured
     reaches_out
-    # Since Linux 6.17 links forward by themselves, and this clears them all.
+    # Since Linux 6.17 links forward individually, and this clears them all.
     echo 0 >/proc/sys/net/ipv6/conf/all/forwarding
     assert_fails in_network_of c ping -c 1 -W 0.3 2001:db8::9
     finds problem "this host does not forward ($ipv6_key is 0"
@@ -91,12 +91,12 @@ forwarding() {
     cured
     reaches_out
 }
-t 'forwarding that was set back' forwarding
+t 'forwarding that was disabled' forwarding
 
 reverse_path() {
     serve_peer web -p 8080:80
     echo 1 >/proc/sys/net/ipv4/conf/eth0/rp_filter
-    finds_none rp_filter # one way out: nothing wrong with it
+    finds_none rp_filter # one way out: no problem
     ip link add up1 type veth peer name up2 netns lan
     ip address add 198.51.100.2/24 dev up1
     ip link set up1 up
@@ -105,7 +105,7 @@ reverse_path() {
     in_lan ip link set up2 up
     echo 0 >/proc/sys/net/ipv4/conf/all/rp_filter
     echo 1 >/proc/sys/net/ipv4/conf/up1/rp_filter
-    # From afar, in by the second way; the answer would leave by the first.
+    # From a distant address, in by the second link; the reply would leave by the first.
     from_afar() {
         { in_lan curl -s --http0.9 --max-time 0.5 --interface 203.0.113.9 http://198.51.100.2:8080 || true; } | has 'web '
     }
@@ -125,7 +125,7 @@ advertisements() {
     warm_up
     finds_none 'router advertisements'
     ip -6 route del default
-    echo 1 >/proc/sys/net/ipv6/conf/all/forwarding # as somebody else may have set it
+    echo 1 >/proc/sys/net/ipv6/conf/all/forwarding # as another program may have set it
     echo 1 >/proc/sys/net/ipv6/conf/eth0/accept_ra
     local router mac
     router=$(in_lan ip -6 -oneline address show dev eth0 scope link | awk '{ sub("/.*", "", $4); print $4 }')
@@ -145,7 +145,7 @@ advertisements() {
     echo 0 >/proc/sys/net/ipv6/conf/all/forwarding
     ip -6 route add default via 2001:db8::9
 }
-t 'router advertisements that are no longer heard' advertisements
+t 'router advertisements that are no longer received' advertisements
 
 subnets() {
     netctr run -d --name c --ip 10.88.3.7 "$box" sleep 100 >/dev/null
@@ -174,7 +174,7 @@ subnets() {
     ping -c 1 -W 1 "$prefix" >/dev/null
     ip link del tun9
 }
-t "routes that came later and collide with a network's addresses" subnets
+t "later routes that collide with a network's addresses" subnets
 
 nameserver() {
     warm_up
@@ -199,7 +199,7 @@ class Taker(socketserver.BaseRequestHandler):
         while self.request.recv(65536): pass
         self.request.sendall(b"all of it")
 socketserver.ThreadingTCPServer(("", 91), Taker).serve_forever()' 2>/dev/null &
-    # What it sends arrives whole.
+    # Its packets arrive whole.
     uploads() {
         in_network_of c timeout 1 python3 -c '
 import socket
@@ -209,13 +209,13 @@ c.shutdown(socket.SHUT_WR)
 exit(c.recv(9) != b"all of it")' 2>/dev/null
     }
     wait_for 5 uploads
-    # A VPN narrows the way out, and the answer that says so is lost.
+    # A VPN narrows the way out, and the ICMP message about it is lost.
     nft 'table ip x { chain o { type filter hook output priority 0; icmp type destination-unreachable drop; }; }'
     ip link set eth0 mtu 1300
     assert_fails uploads
     finds warning 'packets of network `default` may be larger (MTU 1450) than `eth0` takes (1300)'
     assert_contains "$cure" 'ip link set nc-default mtu 1300 && netctr restart '
-    # The bridge alone does not make it: containers that run keep what they have.
+    # Changing the bridge alone is not enough: running containers keep their MTU.
     ip link set nc-default mtu 1300
     assert_fails uploads
     finds warning 'packets of network `default` may be larger (MTU 1450) than `eth0` takes (1300)'
@@ -224,7 +224,7 @@ exit(c.recv(9) != b"all of it")' 2>/dev/null
     wait_for 5 uploads
     nft delete table ip x
     netctr rm -f c other >/dev/null
-    # It was asked for.
+    # It was requested.
     netctr network create --mtu 9000 big
     netctr run -d --name c --network big "$box" sleep 1000 >/dev/null
     finds warning 'packets of network `big` may be larger (MTU 9000) than `eth0` takes (1300)'
@@ -242,7 +242,7 @@ exit(c.recv(9) != b"all of it")' 2>/dev/null
 # moby #22028, #20178, #12565
 t 'packets that are too large for the uplink: of the bridge, of containers that run' mtu
 
-# ---- what can be full ----------------------------------------------------------------------------
+# ---- limits --------------------------------------------------------------------------------------
 
 ports() {
     warm_up
@@ -256,13 +256,13 @@ ports() {
     finds_none 'ports of the 1023'
 }
 # moby #44973, #31100
-t "a bridge with hardly a port left" ports
+t 'a bridge with hardly a free port' ports
 
 neighbours() {
     local i threshold
     threshold=$(ip ntable show name arp_cache 2>/dev/null | awk '/thresh2/ { for (i = 1; i < NF; i++) if ($i == "thresh2") print $(i + 1); exit }')
     [ "${threshold:-0}" -le 1024 ] && [ "${threshold:-0}" -gt 0 ] || skip "the threshold is ${threshold:-not known}"
-    # Permanent ones do not count: netctr's own are such.
+    # Permanent entries, such as netctr's, do not count.
     for i in $(seq $((threshold / 2 + 20))); do
         echo "neighbour replace 192.0.2.$((i % 200 + 20)) lladdr 02:00:00:00:00:01 dev eth0 nud permanent"
     done | ip -batch -
@@ -279,7 +279,7 @@ t 'a neighbour table that fills' neighbours
 
 conntrack() {
     warm_up
-    # Its limits are the machine's, and not a test's to change: the numbers are put before it.
+    # Its limits are those of the machine, which a test must not change: doctor is given the numbers.
     local n
     for n in 215000:warning 255000:problem; do
         echo "${n%:*}" >"$tmp/count"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# From the first packet: who knocks all the time is answered as soon as there is somebody to answer,
-# and the neighbours know where an address is now. Deadlines only: a second is what one ARP retry costs.
+# From the first packet: a client that tries all the time gets a reply as soon as the server listens, and the
+# neighbours know the new location of an address. All checks are deadlines: one ARP retry takes a second.
 . "$(dirname "$0")/../lib.sh"
 
 v4=192.0.2.2 v6=2001:db8::2
@@ -12,8 +12,8 @@ small_network() { # NAME SUBNET GATEWAY
         "internal": false, "masquerade": true, "icc": true}\n' "$1" "$1" "$2" "$3" >"$state/networks/$1.json"
 }
 
-# Clients knock from before the start; each must be answered at once when the container's program has
-# begun to listen, by this container, in every round.
+# Clients try from before the start; each must get a reply from this container at once when the container's program
+# has started to listen, in every round.
 hammered() { # ROUNDS PROTO PORT WHERE...: WHERE is [lan@]ADDRESS
     local rounds=$1 proto=$2 port=$3 round where pids file ready first who gap
     shift 3
@@ -47,11 +47,11 @@ hammered() { # ROUNDS PROTO PORT WHERE...: WHERE is [lan@]ADDRESS
 
 hammered_tcp() { hammered 4 tcp 8080 127.0.0.1 ::1 $v4 lan@$v4 lan@$v6; }
 hammered_udp() { hammered 4 udp 5353 127.0.0.1 ::1 $v6 lan@$v4 lan@$v6; }
-t 'TCP: clients that knock all the time get their first answer at once' hammered_tcp
-t 'UDP: the same, also for who was talking before' hammered_udp
+t 'TCP: clients that try all the time get their first reply at once' hammered_tcp
+t 'UDP: the same, also for a client with an earlier flow' hammered_udp
 
 hammered_from_a_neighbour() {
-    # A container that looks for the next one's address before it is there.
+    # A container that resolves the next one's address before that exists.
     serve_peer neighbour
     local own next
     own=$(address_of neighbour)
@@ -70,13 +70,13 @@ hammered_from_a_neighbour() {
     echo "$gap ms"
     [ "$gap" -lt $at_once ] || fail "first answer after $gap ms"
 }
-t 'a neighbour that was already looking for the address' hammered_from_a_neighbour
+t 'a neighbour that was already resolving the address' hammered_from_a_neighbour
 
 a_bridge_that_carries() {
-    # A bridge without a port has no carrier, and when one comes it drops what is sent through it until
-    # the kernel has seen to that: the host's answer to the container's very first question, for
-    # example. The program must find it carrying. This depends on moments of the kernel's, so: often;
-    # and with few addresses, so that a start waits for one, and all else is ready when it comes.
+    # A bridge without a port has no carrier, and when it gets one, packets sent through it are dropped until the
+    # kernel has processed that: the host's reply to the container's very first query, for example. The program must
+    # find a carrier. This depends on kernel timing, hence many tries; and few addresses, so that a start waits for
+    # one, and all else is ready when it comes.
     small_network few 10.79.1.0/29 10.79.1.1
     local n rounds
     rounds=$(often 60)
@@ -86,7 +86,7 @@ a_bridge_that_carries() {
     done >"$tmp/states"
     assert_eq "$(sort "$tmp/states" | uniq -c | xargs)" "$rounds up" 'state of the bridge'
 }
-t 'the first container on a bridge at rest: its first packet is not lost' a_bridge_that_carries
+t 'the first container on an idle bridge: its first packet is not lost' a_bridge_that_carries
 
 # What a container's program finds in its very first moment, and whether it may use it.
 first_act() {
@@ -142,12 +142,12 @@ permanent_neighbours() {
     )" neighbours
     netctr rm -f a
     assert_eq "$(neighbours_of_host | wc -l)" 2 'neighbours after the end of one'
-    # And when the monitor is killed: whoever comes next removes them.
+    # And when the monitor is killed: the next command removes them.
     kill -KILL "$(monitor_of b)"
     wait_for 3 sh -c 'netctr gc && [ -z "$(ip neighbour show dev nc-default nud permanent)" ]'
 }
 # lxd #4799, e2b #3508
-t 'the host knows the MACs of its containers, and forgets them' permanent_neighbours
+t 'the host has permanent entries for its containers, and removes them' permanent_neighbours
 
 announced() {
     serve_peer witness
@@ -168,8 +168,8 @@ announced() {
 t 'gratuitous ARP and an unsolicited NA arrive at the neighbour and the host' announced
 
 next_holder_is_believed() {
-    # A neighbour that knew the address' last holder talks to the next one at once. The network has
-    # room for two, so that the address is given out again.
+    # A neighbour of the address' last holder reaches the next one at once. The network has room for two, so that the
+    # address is assigned again.
     small_network two 10.78.2.0/29 10.78.2.1
     serve_peer neighbour --network two
     local n address
@@ -182,7 +182,7 @@ next_holder_is_believed() {
     done | sort | uniq -d | has . || fail 'no address was given out twice'
 }
 
-t "the next holder of an address is reached at once by who knew the last one" next_holder_is_believed
+t 'the next holder of an address is reached at once by a neighbour of the last one' next_holder_is_believed
 
 macs_tell_the_address() {
     local n address
@@ -194,9 +194,9 @@ macs_tell_the_address() {
             "$(printf '02:42:%02x:%02x:%02x:%02x' ${address//./ })" MAC
     done
 }
-t 'a MAC tells the address' macs_tell_the_address
+t 'the MAC is derived from the address' macs_tell_the_address
 
-# Writes down every moment at which two veths have one address: the host's side has it in its MAC.
+# Records every moment at which two veths have one address: the host end has it in its MAC.
 watch_for_twins() {
     while sleep 0.002; do
         ip -oneline link show type veth | { grep -o '02:43:0a:4e:05:..' || true; } | sort | uniq -d
@@ -204,8 +204,8 @@ watch_for_twins() {
 }
 
 dying_veths() {
-    # Five addresses and up to a hundred quick containers: none gets an address that a veth of the last
-    # holder still has.
+    # Five addresses and up to a hundred short-lived containers: none gets an address that a veth of the last holder
+    # still has.
     small_network five 10.78.5.0/29 10.78.5.1
     watch_for_twins &
     local sampler=$! n failed=0
@@ -220,10 +220,10 @@ dying_veths() {
     [ $failed = 0 ] || fail "$failed of $n failed"
     assert_eq "$(cat "$tmp/twins")" '' 'two veths with one address'
 }
-t 'quick containers, one after the other, on five addresses' dying_veths
+t 'short-lived containers, one after the other, on five addresses' dying_veths
 
 dying_veths_published() {
-    # The same with a port, killed and not ended, and each must answer.
+    # The same with a port, killed instead of ended, and each must reply.
     small_network five 10.78.5.0/29 10.78.5.1
     watch_for_twins &
     local sampler=$! n
@@ -236,8 +236,8 @@ dying_veths_published() {
     kill $sampler
     assert_eq "$(sort "$tmp/twins" | uniq -c)" '' 'two veths with one address'
 }
-answers() { # NAME: it and no other
+answers() { # this container and no other
     local answer
     answer=$(in_lan peer ask tcp $v4 8080 0 0.3) && assert_eq "$answer" "$1"
 }
-t 'the same with published ones, killed' dying_veths_published
+t 'the same with published ports, killed' dying_veths_published

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# After nft flush ruleset (or a firewall's reload, which does that): restored, by the helper or the next command.
+# After nft flush ruleset (or a firewall's reload, which does that): restored by the helper or the next command.
 . "$(dirname "$0")/../lib.sh"
 . "$top/tests/helpers.sh"
 
 v4=192.0.2.2 v6=2001:db8::2 lan4=192.0.2.9
 
-# What the ruleset is when all is well; the kernel's order of a set's elements may differ.
+# The complete ruleset; the kernel's order of a set's elements may differ.
 is_restored() {
     ruleset >"$tmp/now"
     cmp -s "$tmp/before" "$tmp/now"
@@ -39,7 +39,7 @@ open() {
     assert_contains "$(peer ask tcp 127.0.0.1 9090)" 'web '
 }
 
-# The helpers hear nothing until they are woken up, or the test is over.
+# The helpers notice nothing until they are continued, or the test is over.
 freeze() {
     wait_for 5 helpers_work
     trap wake_up EXIT
@@ -66,7 +66,7 @@ by_the_helper() {
 # netavark #723, #230, #1258, firewalld #863
 t 'by the helper, within a moment, again and again' by_the_helper
 
-# Files run short just then, and no other change of the firewall comes to remind anybody.
+# The helper has no free descriptors at that moment, and no other change of the firewall wakes it.
 tried_again() {
     local tracer
     strace -o /dev/null true 2>/dev/null || skip 'no permission to trace'
@@ -88,7 +88,7 @@ tried_again() {
 told_why() { # once
     [ "$(grep -c 'Too many open files in system' "$run_state/helpers/log")" = 1 ]
 }
-t 'what kept the helper from restoring it is over' tried_again
+t 'the helper could not restore it at first, and retries' tried_again
 
 parts_of_it() {
     two
@@ -128,14 +128,14 @@ as_a_firewall_reloads() {
     restored_within 1
 }
 # netavark #723, #230, #1258, firewalld #863
-t "with somebody else's rules in the same transaction" as_a_firewall_reloads
+t "with another program's rules in the same transaction" as_a_firewall_reloads
 
 by_the_next_command() {
     two
     freeze
     nft flush ruleset
     sleep 0.3
-    # The positive control: this is what a flush opens, and what nobody else has mended.
+    # The positive control: a flush opens this, and nothing else restores it.
     assert_eq "$(ruleset)" "" ruleset
     assert_eq "$(in_lan peer ask tcp "$(address_of secret)" 80)" "secret $lan4"
     netctr run --rm "$box" true
@@ -148,8 +148,8 @@ by_the_next_command() {
 t 'by the next run' by_the_next_command
 
 begun_in_between() {
-    # Somebody begins to talk while the ports are gone, and never pauses: conntrack goes on without our tables,
-    # and remembers that he led nowhere.
+    # A client starts to send while the ports are gone, and never pauses: conntrack goes on without netctr's tables,
+    # and keeps an entry that leads nowhere.
     two
     freeze
     nft flush ruleset
@@ -163,8 +163,8 @@ begun_in_between() {
 }
 begun_before_reload() { begun_in_between netctr network reload; }
 begun_before_the_helper() { begun_in_between wake_up; }
-t 'who began to talk in between is answered: network reload' begun_before_reload
-t 'who began to talk in between is answered: the helper' begun_before_the_helper
+t 'a client that started in between gets replies: network reload' begun_before_reload
+t 'a client that started in between gets replies: the helper' begun_before_the_helper
 
 by_network_reload() {
     two
@@ -178,7 +178,7 @@ by_network_reload() {
     open
     closed
     wake_up
-    # Where nothing is missing it changes nothing.
+    # If nothing is missing, it changes nothing.
     netctr network reload
     ruleset >"$tmp/now"
     diff "$tmp/before" "$tmp/now"
@@ -187,7 +187,7 @@ by_network_reload() {
 t 'by netctr network reload' by_network_reload
 
 by_who_publishes() {
-    # A monitor is asked for a port, and finds the firewall gone.
+    # A monitor is asked to publish a port, and finds the firewall gone.
     two
     freeze
     nft flush ruleset
@@ -205,7 +205,7 @@ by_who_publishes() {
 t 'by the next port that is published' by_who_publishes
 
 rules_changed_by_hand() {
-    # Rules that somebody has added to our tables are gone with a reload, which makes them anew.
+    # Rules added to netctr's tables are removed by a reload, which replaces the tables.
     two
     nft insert rule inet netctr forward accept
     assert_eq "$(in_lan peer ask tcp "$(address_of secret)" 80)" "secret $lan4"
@@ -213,11 +213,10 @@ rules_changed_by_hand() {
     is_restored
     closed
 }
-t 'network reload removes what was put into our tables' rules_changed_by_hand
+t "network reload removes what was added to netctr's tables" rules_changed_by_hand
 
-# Connections that are open all the time, of every kind of way that NAT takes; a line goes there and
-# back every 5 ms.
-flows_live() { # HOW: a command that flushes or reloads
+# Connections that stay open, through every kind of NAT; a line is sent there and back every 5 ms.
+flows_live() { # a command that flushes or reloads
     serve_peer web -p 8080:80
     serve_peer secret
     in_lan peer serve lan tcp/7000 >"$tmp/server" &
@@ -245,8 +244,8 @@ flows_live() { # HOW: a command that flushes or reloads
 }
 flows_live_flush() { flows_live nft flush ruleset; }
 flows_live_reload() { flows_live netctr network reload; }
-t 'connections live through network reload' flows_live_reload
-t 'connections live through a flush' flows_live_flush
+t 'connections survive network reload' flows_live_reload
+t 'connections survive a flush' flows_live_flush
 
 downloads_live() { # COMMAND
     serve_peer web -p 8080:80
@@ -267,11 +266,11 @@ downloads_live() { # COMMAND
 }
 downloads_live_reload() { downloads_live netctr network reload; }
 downloads_live_flush() { downloads_live nft flush ruleset; }
-t 'downloads at full speed live through network reload' downloads_live_reload
-t 'downloads at full speed live through a flush' downloads_live_flush
+t 'downloads at full speed survive network reload' downloads_live_reload
+t 'downloads at full speed survive a flush' downloads_live_flush
 
 succession() {
-    # Whoever listens may go, by whatever way: another one listens then.
+    # The subscriber may end in any way: another one takes over.
     local n
     for n in 1 2 3 4; do serve_peer "web$n" -p "808$n:80"; done
     wait_for 5 helpers_work
@@ -279,8 +278,8 @@ succession() {
     for n in 1 2 3; do
         if [ $n = 2 ]; then
             kill -KILL "$(monitor_of web$n)" "$(who helper)"
-            buried() { [ ! -e "$run_state/containers/web2" ]; }
-            wait_for 3 buried
+            cleaned_up() { [ ! -e "$run_state/containers/web2" ]; }
+            wait_for 3 cleaned_up
         else
             netctr rm -f web$n
         fi
@@ -294,10 +293,10 @@ succession() {
     netctr rm -f web4 web2
     wait_for 3 no_helpers
 }
-t 'containers and helpers go, one by one' succession
+t 'containers and helpers end, one by one' succession
 
 at_rest() {
-    # Who restores hears of it, too; that must not be a reason to restore again.
+    # The helper is notified of its own restoration, which must not trigger another one.
     two
     nft flush ruleset
     restored_within 1
@@ -313,7 +312,7 @@ at_rest() {
     assert_contains "$(cat "$tmp/events")" mine
     is_restored
 }
-t 'after restoring there is quiet' at_rest
+t 'after restoring nothing more happens' at_rest
 
 # COUNT containers have their port of 7001 and so on, and web has its own.
 published() { # COUNT
@@ -323,7 +322,7 @@ published() { # COUNT
 }
 
 flushed_while_starting() {
-    # Whatever the moment: in the end everything is there that should be, and nothing else.
+    # Whenever it happens: in the end everything is there that should be, and nothing else.
     local n rounds
     rounds=$(often 12)
     serve_peer web -p 8080:80
@@ -359,9 +358,9 @@ nobody_there() {
     open
     closed
 }
-t 'flushed when nothing runs: the next run makes it whole' nobody_there
+t 'flushed when nothing runs: the next run restores it' nobody_there
 
-# Nobody else is there to see it.
+# No other process is there to notice.
 alone_and_attached() {
     warm_up
     local n begin longest=0
@@ -379,4 +378,4 @@ alone_and_attached() {
     done
     note "answered again after $longest ms at most"
 }
-t 'flushed at the first moment of the only one, which is attached' alone_and_attached
+t 'flushed in the first moment of the only container, which is attached' alone_and_attached

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Behind somebody else's forward chain that drops. No accept of ours can override it; what does not cross the
-# forward hook works all the same, nothing hangs, and with the cure that doctor prints everything does. (All
-# other net_ files run behind it, too: make check-foreign.)
+# With another program's forward chain that drops. netctr's accept rules cannot override it. What does not pass the
+# forward hook works all the same, nothing hangs, and with doctor's fix everything works. (All other net_ files can
+# run with such a chain, too: make check-foreign.)
 . "$(dirname "$0")/../lib.sh"
 refusing_resolver
 . "$top/tests/names.sh"
@@ -13,9 +13,9 @@ tidy_too() {
 from() { in_network_of "$1" peer ask "${@:2}" 0 0.4; } # CONTAINER PROTO ADDRESS PORT
 gateways() { ip -oneline address show dev "$1" scope global | awk '{ sub("/.*", "", $4); print $4 }'; }
 
-# web is on the default network, beside it another; p and q are on two that are open to each other, r on one
-# that is routed.
-everybody() {
+# web is on the default network, beside it another; p and q are on two networks that are open to each other, r is on a
+# routed one.
+start_all() {
     netctr network create --ipv6 --isolate=false x
     netctr network create --ipv6 --isolate=false y
     netctr network create --mode routed --subnet 10.70.0.0/24 r
@@ -35,7 +35,7 @@ listen_on() { # NAME [in_lan]
 
 needs_no_forwarding() {
     local address
-    # The host's own questions.
+    # The host's own connections.
     for address in 127.0.0.1 ::1 $v4 $v6; do
         assert_contains "$(peer ask tcp "$address" 8080)" 'web '
         assert_contains "$(peer ask udp "$address" 5353)" 'web '
@@ -45,12 +45,12 @@ needs_no_forwarding() {
         ping -c 1 -W 1 "$address" >/dev/null
     done
     assert_contains "$(peer ask tcp "$(address_of r)" 80)" 'r '
-    # The container's questions to the host.
+    # The container's connections to the host.
     for address in $(gateways nc-default) $v4 $v6; do
         assert_contains "$(from web tcp "$address" 7001)" 'host '
         in_network_of web ping -c 1 -W 1 "$address" >/dev/null
     done
-    # Names, those of its neighbours and those of the world, which this host asks for it.
+    # Names, those of its neighbours and external ones, which the host resolves for it.
     wait_for 5 answers web beside "$(address_of beside)"
     wait_for 5 answers web www.outside.example 203.0.113.7
 }
@@ -60,7 +60,7 @@ same_network() { # also: by the published port, and to itself
         assert_contains "$(from beside tcp "$address" 80)" 'web '
     done
 }
-needs_forwarding() { # ways, a line each
+needs_forwarding() { # ways, one per line
     printf '%s\n' "in_lan peer ask tcp $v4 8080 0 0.4" "in_lan peer ask tcp $v6 8080 0 0.4" \
         "in_lan peer ask udp $v4 5353 0 0.4" "in_lan peer ask tcp $(address_of r) 80 0 0.4" \
         "from web tcp $lan4 7000" "from web tcp $lan6 7000" "from r tcp $lan4 7000" \
@@ -70,7 +70,7 @@ needs_forwarding() { # ways, a line each
 
 without_cure() {
     lan_resolver
-    everybody
+    start_all
     foreign_drop
     needs_no_forwarding
     local way pids=() problem
@@ -81,10 +81,10 @@ without_cure() {
     for way in "${pids[@]}"; do wait "$way"; done
     if [ "$bridge_nf" = 0 ]; then
         same_network
-    else # bridged packets cross the forward hook as well
+    else # bridged packets pass the forward hook as well
         assert_silent from beside tcp "$(address_of web)" 80
     fi
-    # Nothing hangs, and nothing is said of what works.
+    # Nothing hangs, and working traffic is not reported.
     local netctr="timeout $((10 * slowness)) $ARENA/bin/netctr"
     $netctr run --rm "$box" true
     $netctr network connect x web
@@ -96,7 +96,7 @@ without_cure() {
     $netctr exec web true
     $netctr restart -t 0 beside
     $netctr rm -f beside
-    # It is named, once for what goes out and what comes in, and left alone.
+    # It is named, once for each direction, and not changed.
     finds problem 'nf_tables chain `inet foreign_drop f` (hook forward, policy drop) drops what containers send and what reaches their published ports'
     problem=$(jq '[.[] | select(.severity == "problem")] | length' "$tmp/findings")
     assert_eq "$problem" 1 problems
@@ -107,7 +107,7 @@ t 'what needs no forwarding works, nothing hangs, and doctor names the chain' wi
 
 with_cure() {
     lan_resolver
-    everybody
+    start_all
     foreign_drop
     assert_silent in_lan peer ask tcp $v4 8080 0 0.4
     finds problem '`inet foreign_drop f`'
@@ -126,7 +126,7 @@ with_cure() {
     # What is not published is no more open than before.
     assert_silent in_lan peer ask tcp "$(address_of web)" 80 0 0.3
     assert_silent from web tcp "$(address_of p)" 80
-    # A network that comes later needs no other cure, and a reload takes it from nobody.
+    # A later network needs no other fix, and a reload does not undo it.
     netctr network reload
     netctr network create later
     serve_peer l --network later -p 8082:82
@@ -136,4 +136,4 @@ with_cure() {
     finds_none foreign_drop
 }
 # moby #39439, #52612, lxd #8716
-t 'with the cure that doctor prints everything works again' with_cure
+t "with doctor's fix everything works again" with_cure

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The front door: every way into a published port, and no other way in.
-# What must fail stands beside what shows that it could have succeeded.
+# The front door: every way into a published port, and no other way in. Each way that must fail stands beside a
+# control that it could have succeeded.
 . "$(dirname "$0")/../lib.sh"
 
 v4=192.0.2.2 v6=2001:db8::2 lan4=192.0.2.9 lan6=2001:db8::9
@@ -20,14 +20,14 @@ five_ways() { # PROTO PORT
     serve_peer neighbour
     for address in $v4 $v6; do
         assert_contains "$(peer ask "$1" $address "$2")" 'web '
-        # The LAN's own address is what the container sees; never a gateway's.
+        # The container sees the LAN's own address, never a gateway's.
         assert_eq "$(in_lan peer ask "$1" $address "$2")" "web $(lan_of $address)" 'from the LAN'
         assert_contains "$(in_network_of neighbour peer ask "$1" $address "$2")" 'web '
         assert_contains "$(in_network_of web peer ask "$1" $address "$2")" 'web '
     done
     assert_contains "$(peer ask "$1" 127.0.0.1 "$2")" 'web '
     assert_contains "$(peer ask "$1" ::1 "$2")" 'web '
-    # The positive control of all that is silent below: another port is.
+    # The positive control of all that is silent below: another port is open.
     for address in $v4 $v6 127.0.0.1 ::1; do
         assert_silent peer ask "$1" "$address" $(($2 + 1))
         [[ $address == *1 ]] || assert_silent in_lan peer ask "$1" "$address" $(($2 + 1)) 0 0.3
@@ -41,7 +41,7 @@ t 'TCP: the host, 127.0.0.1, [::1], the LAN as itself, the neighbour and the con
 t 'UDP: the same' five_ways_udp
 
 gateways() {
-    # A container knows the host by its gateway's address, too.
+    # A container reaches the host by its gateway's address, too.
     serve_peer web -p 8080:80 -p 5353:53/udp
     local address
     for address in $(ip -oneline address show dev nc-default scope global | awk '{ sub("/.*", "", $4); print $4 }'); do
@@ -52,7 +52,7 @@ gateways() {
 t "the gateway's addresses, from inside" gateways
 
 loopback6_carries_streams() {
-    # [::1] is the monitor's: many at once, both ends closing, a stream that lasts.
+    # [::1] is served by the monitor: many at once, both ends closing, a long stream.
     serve_peer web -p 8080:80 -p 5353:53/udp
     local n pids=()
     peer hold ::1 8080 2 >"$tmp/hold" &
@@ -68,10 +68,10 @@ loopback6_carries_streams() {
     for n in "${pids[@]}"; do wait "$n"; done
     assert_eq "$(grep -c '^web ' "$tmp/answers")" 40 answers
     cat "$tmp/hold" "$tmp/download"
-    # Each of two clients gets its own answer, and none the other's.
+    # Each of two clients gets its own reply, and none the other's.
     assert_contains "$(peer ask udp ::1 5353 21001)" 'web '
     assert_contains "$(peer ask udp ::1 5353 21002)" 'web '
-    # The monitor holds no connection of clients that have gone.
+    # The monitor keeps no connection of clients that have gone.
     local monitor sockets
     monitor=$(monitor_of web)
     all_gone() {
@@ -79,21 +79,21 @@ loopback6_carries_streams() {
         [ "$sockets" = 0 ]
     }
     wait_for 3 all_gone
-    # A client that says nothing and goes, and one that only listens, harm nobody.
+    # A client that sends nothing and goes, and one that only listens, do no harm.
     assert_contains "$(peer ask tcp ::1 8080)" 'web '
 }
 t '[::1]: many at once, long streams, nothing kept' loopback6_carries_streams
 
 loopback6_refuses() {
-    # Nobody listens in the container: refused at once, neither a hang nor an answer.
+    # The container has no listener: refused at once, neither a hang nor a reply.
     netctr run -d --name quiet -p 8080:80 "$box" sleep 100 >/dev/null
     local begin=${EPOCHREALTIME/./}
     assert_silent peer ask tcp ::1 8080 0 2
     [ $((${EPOCHREALTIME/./} - begin)) -lt 1000000 ] || fail 'hangs'
-    # And the container lives on.
+    # And the container goes on.
     status_is quiet running
 }
-t '[::1]: refused when nobody listens in the container' loopback6_refuses
+t '[::1]: refused without a listener in the container' loopback6_refuses
 
 ranges() {
     serve_peer web -p 8000-8010:80-90 -p 5000-5010:53-63/udp
@@ -111,7 +111,7 @@ ranges() {
     assert_silent in_lan peer ask tcp $v4 7999 0 0.3
     assert_silent in_lan peer ask tcp $v4 8011 0 0.3
     assert_eq "$(netctr port web | wc -l)" 44 'lines of port'
-    # One that is taken: none of the range is.
+    # If one is taken, none of the range is published.
     netctr rm -f web
     socat -u TCP-LISTEN:8005 OPEN:/dev/null &
     wait_for 2 sh -c 'ss -Hltn | grep -q :8005'
@@ -121,7 +121,7 @@ ranges() {
     assert_silent peer ask tcp 127.0.0.1 8000
     assert_lacks "$(nft list table inet netctr)" 8000
 }
-t 'ranges, tcp and udp; taken as a whole or not at all' ranges
+t 'ranges, tcp and udp; published as a whole or not at all' ranges
 
 host_addresses() {
     serve_peer at4 -p $v4:8080:80 -p $v4:5353:53/udp
@@ -143,7 +143,7 @@ host_addresses() {
     done
     assert_contains "$(in_network_of lo4 peer ask tcp $v6 8080)" 'at6 '
     netctr rm -f at6
-    # Where the address' own container has gone, no other one takes its place.
+    # If the address' own container has gone, no other one takes its place.
     assert_silent peer ask tcp $v6 8080
     assert_silent in_lan peer ask tcp $v6 8080 0 0.3
     assert_silent in_lan peer ask udp $v6 5353 0 0.3
@@ -167,7 +167,7 @@ ephemeral() {
     assert_silent in_lan peer ask tcp $v4 "${lo##*:}" 0 0.3
     assert_fails netctr port web 82
 }
-t 'ephemeral ports, as `netctr port` tells them' ephemeral
+t 'ephemeral ports, as printed by `netctr port`' ephemeral
 
 ipv6_address_only() {
     serve_peer web -p '[::]:8080:80' -p '[::]:5353:53/udp'
@@ -178,12 +178,12 @@ ipv6_address_only() {
     assert_silent in_lan peer ask tcp $v4 8080 0 0.3
     assert_silent in_lan peer ask udp $v4 5353 0 0.3
     assert_silent peer ask tcp 127.0.0.1 8080
-    # The same number of IPv4 is somebody else's.
+    # The same number of IPv4 belongs to another program.
     serve_peer other -p 0.0.0.0:8081:80 -p $v4:8080:80
     assert_contains "$(in_lan peer ask tcp $v4 8080)" 'other '
     assert_contains "$(in_lan peer ask tcp $v6 8080)" 'web '
 }
-t '[::]:8080:80 is IPv6 alone' ipv6_address_only
+t '[::]:8080:80 is IPv6 only' ipv6_address_only
 
 ipv4_only() {
     ipv4_only_network four 4
@@ -198,15 +198,15 @@ ipv4_only() {
     assert_contains "$(peer ask udp ::1 5354)" 'lo6 '
     assert_silent peer ask tcp 127.0.0.1 8081
     netctr rm -f lo6
-    # What has no address in its notation works where there is an address to reach.
+    # A port without a host address works if there is an address to reach.
     serve_peer web --network four -p 8080:80 -p 5353:53/udp
     assert_eq "$(in_lan peer ask tcp $v4 8080)" "web $lan4"
     assert_contains "$(peer ask tcp 127.0.0.1 8080)" 'web '
     assert_contains "$(peer ask udp 127.0.0.1 5353)" 'web '
-    # localhost is ::1 first for most programs; the error above promises it.
+    # Most programs resolve localhost to ::1 first; the error above promises it.
     assert_contains "$(peer ask tcp ::1 8080)" 'web '
     assert_silent in_lan peer ask tcp $v6 8080 0 0.3
-    # No address of IPv6 inside, link-local neither (CVE-2024-32473).
+    # No IPv6 address inside, not even link-local (CVE-2024-32473).
     assert_eq "$(in_network_of web ip -6 address show dev eth0)" '' 'IPv6 addresses'
 }
 t 'a network without IPv6: [::]:8080:80 is an error, 8080:80 works' ipv4_only
@@ -243,13 +243,13 @@ directly() {
 # moby #45610, #50506
 t "the container's own address, from the LAN, though its port is published" directly
 
-# What the LAN's host puts on the wire to this one.
+# What the LAN's host sends to this one.
 from_wire() { # KIND KEY=VALUE...
     local mac
     mac=$(in_lan ip -oneline link show dev eth0 | grep -o 'link/ether [^ ]*' | cut -d' ' -f2)
     in_lan peer forge eth0 "$1" smac="$mac" dmac="$(cat /sys/class/net/eth0/address)" "${@:2}"
 }
-# A host that is willing to take anything from the wire.
+# A host that accepts anything from outside.
 credulous_host() {
     sysctl -qw net.ipv4.conf.eth0.route_localnet=1 net.ipv4.conf.eth0.rp_filter=0 \
         net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.eth0.accept_local=1
@@ -261,12 +261,12 @@ cautious_host() {
 loopback_from_the_wire() {
     serve_peer web -p 127.0.0.1:8080:80 -p 127.0.0.1:5353:53/udp
     serve_peer open -p 5354:54/udp
-    assert_contains "$(peer ask udp 127.0.0.1 5353)" 'web ' # it is there
+    assert_contains "$(peer ask udp 127.0.0.1 5353)" 'web ' # the port is open
     assert_silent in_lan peer ask tcp $v4 8080 0 0.3
     assert_silent in_lan peer ask udp $v4 5353 0 0.3
     assert_silent peer ask udp ::1 5353
     credulous_host
-    attack() { # forged packets that say which they are
+    attack() { # forged packets that contain which they are
         from_wire udp src=$lan4 dst=127.0.0.1 dport=5353 text=to-loopback
         from_wire udp src=127.0.0.1 dst=127.0.0.1 dport=5353 text=loopback-to-loopback
         from_wire udp src=127.0.0.1 dst=$v4 dport=5354 text=from-loopback
@@ -289,7 +289,7 @@ loopback_from_the_wire() {
     cautious_host
 }
 # kubernetes #92315, moby #41872
-t '127.0.0.1 off the wire, also from a forged 127.0.0.1, of a host that would take it' loopback_from_the_wire
+t '127.0.0.1 from outside, also from a forged 127.0.0.1, on a host that would accept it' loopback_from_the_wire
 
 loopback6_from_the_wire() {
     serve_peer web -p '[::1]:8080:80' -p '[::1]:5353:53/udp'
@@ -308,12 +308,12 @@ loopback6_from_the_wire() {
     from_wire udp src=::1 dst=$v6 dport=5353
     sleep 0.2
     assert_eq "$(netctr logs web)" "$(cat "$tmp/before")" log
-    # From a container neither.
+    # Nor from a container.
     serve_peer other
     assert_silent in_network_of other peer ask tcp "$(ip -6 -oneline address show dev nc-default scope global |
         awk '{ sub("/.*", "", $4); print $4 }')" 8080 0 0.3
 }
-t '[::1] off the wire' loopback6_from_the_wire
+t '[::1] from outside' loopback6_from_the_wire
 
 other_resolver() {
     # CVE-2025-67499
@@ -325,16 +325,16 @@ other_resolver() {
     assert_eq "$(in_network_of c peer ask udp $lan6 53)" "lan $v6"
     assert_eq "$(in_network_of c peer ask tcp $lan4 53)" "lan $v4"
     assert_eq "$(in_network_of c peer ask tcp $lan6 53)" "lan $v6"
-    # Nor the publisher's own questions, nor the host's.
+    # Neither the publisher's own queries, nor the host's.
     assert_eq "$(in_network_of dns peer ask udp $lan4 53)" "lan $v4"
     assert_eq "$(peer ask udp $lan4 53)" "lan $v4"
     assert_eq "$(peer ask tcp $lan6 53)" "lan $v6"
-    # What is asked of this host is the publisher's.
+    # Queries to this host go to the publisher.
     assert_contains "$(in_network_of c peer ask udp $v4 53)" 'dns '
     assert_contains "$(in_lan peer ask udp $v6 53)" 'dns '
 }
 # plugins #1209, #1210
-t "another's resolver is reached though a container publishes port 53" other_resolver
+t 'an external resolver is reached though a container publishes port 53' other_resolver
 
 outsiders() {
     serve_peer web -p 5353:53/udp
@@ -366,11 +366,11 @@ outsiders() {
 }
 t "a host of the LAN with a container's address" outsiders
 
-# ---- 3. what a container is told -----------------------------------------------------------------
+# ---- 3. what a container gets --------------------------------------------------------------------
 
 upstream_resolvers() {
     mkdir -p /run/systemd/resolve
-    # On a network without a resolver of netctr's own.
+    # On a network without netctr's name server.
     mkdir -p "$state/networks"
     echo '{"schema": 1, "name": "plain", "bridge": "nc-plain", "subnet": "10.78.0.0/24", "gateway": "10.78.0.1",
         "subnet6": "fd78::/64", "gateway6": "fd78::1", "dns": false}' >"$state/networks/plain.json"
@@ -388,12 +388,12 @@ upstream_resolvers() {
     # On the host's network 127.0.0.53 is the right one.
     printf 'nameserver 127.0.0.53\n' >"$tmp/stub"
     assert_contains "$(netctr run --rm --network host "$box" cat /etc/resolv.conf)" 127.0.0.53
-    # Nothing to be had: not 127.0.0.53 either.
+    # None is reachable: 127.0.0.53 is left out as well.
     rm /run/systemd/resolve/resolv.conf
     assert_lacks "$(netctr run --rm --network plain "$box" cat /etc/resolv.conf)" 127.0.0.53
     umount "$(realpath /etc/resolv.conf)"
 }
-t "127.0.0.53 is not handed on, the host's real resolvers are" upstream_resolvers
+t "127.0.0.53 is not passed on, the host's real resolvers are" upstream_resolvers
 
 nothing_to_run() {
     assert_status 125 netctr run -p 8080:80 "$box" >"$tmp/out" 2>"$tmp/err"
@@ -401,7 +401,7 @@ nothing_to_run() {
     assert_contains "$(cat "$tmp/err")" 'COMMAND is missing'
     assert_contains "$(cat "$tmp/err")" "netctr run $box COMMAND"
     assert_eq "$(names -a)" '' containers
-    # The line that it proposes is one that works.
+    # The suggested command works.
     assert_eq "$(netctr run --rm "$box" echo works)" works
 }
 t 'ROOTFS without COMMAND: an error that says what to type' nothing_to_run
@@ -414,4 +414,4 @@ limit_of_files() {
     assert_eq "$(netctr logs many)" 256
     assert_eq "$(netctr port many | wc -l)" 600
 }
-t 'three hundred ports: the program keeps the limit of open files that the caller has' limit_of_files
+t "three hundred ports: the program keeps the caller's limit of open files" limit_of_files

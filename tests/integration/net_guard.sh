@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# The guard: a container speaks only as itself, whatever it puts on the wire. What must fail stands
-# beside what shows that it could have succeeded.
+# The guard: a container speaks only as itself, whatever it sends. Each attack that must fail stands beside a control
+# that it could have succeeded.
 . "$(dirname "$0")/../lib.sh"
 
 lan4=192.0.2.9 lan6=2001:db8::9
 
-# evil attacks; victim is the one it speaks as, and dupe the one that should believe it. The dupe
-# believes whatever the kernel lets it.
+# evil attacks; victim is the one it pretends to be, and dupe the one that should believe it. The dupe believes
+# whatever the kernel lets it.
 three() {
-    shut # should a test have failed while it was open
+    shut # in case a test failed while it was open
     serve_peer evil
     serve_peer victim
     serve_peer dupe
@@ -25,10 +25,10 @@ three() {
         net.ipv4.conf.all.accept_redirects=1 net.ipv4.conf.eth0.accept_redirects=1 \
         net.ipv4.conf.all.secure_redirects=0 net.ipv4.conf.eth0.secure_redirects=0 \
         net.ipv6.conf.eth0.accept_redirects=1 net.ipv6.conf.eth0.suppress_frag_ndisc=0
-    all_is_well # and the dupe knows everybody
+    all_is_well # and the dupe has entries for all
 }
 
-# The dupe reaches everybody, and everybody is who he says.
+# The dupe reaches all, and all have their own MAC.
 all_is_well() {
     local address
     assert_eq "$(in_network_of dupe peer ask udp "$victim4" 53)" "victim $dupe4"
@@ -42,12 +42,12 @@ known() { # ADDRESS: the MAC that the dupe has for it
     in_network_of dupe ip neighbour show "$1" dev eth0 | grep -o 'lladdr [^ ]*' | cut -d' ' -f2
 }
 
-evil() { # KIND KEY=VALUE...: to the dupe, with evil's own MAC; both can be said otherwise
+evil() { # to the dupe, with evil's own MAC; both can be overridden
     in_network_of evil peer forge eth0 "$1" smac="$evil_mac" dmac="$dupe_mac" "${@:2}"
 }
 
-# attack is dropped by the rule with COMMENT, as often as it has packets, and seen by nobody; with
-# the guard wide open it has its effect (on a bridge without the IP firewall, which stops some of it).
+# attack is dropped by the rule with COMMENT, once for each of its packets, and seen nowhere; with the guard open it
+# has its effect (on a bridge without the IP firewall, which stops some of it).
 guarded() { # CHAIN COMMENT PACKETS HARM
     local before
     before=$(dropped "$1" "$2")
@@ -70,7 +70,7 @@ spoofed_mac() {
         evil udp smac="$gateway_mac" src="$evil4" dst="$dupe4" dport=60 text=false-mac
         evil udp smac=02:00:00:00:00:01 src="$evil6" dst="$dupe6" dport=60 text=false-mac
     }
-    moved() { # the bridge believes that the victim is where evil is; dupe heard it
+    moved() { # the bridge believes that the victim is where evil is, and the dupe received it
         logged dupe false-mac
     }
     guarded guard 'not its MAC' 3 moved
@@ -89,8 +89,8 @@ spoofed_mac_moves_nothing() {
     assert_contains "$home" vc-
     attack() {
         evil arp smac="$victim_mac" op=1 sha="$victim_mac" spa="$victim4" tpa="$dupe4"
-        # Frames for the bridge itself (STP, LLDP and their kind) would take another way through it,
-        # past the hook of the guard, and still be learned from.
+        # Frames for the bridge itself (STP, LLDP and the like) would bypass the hook of the guard, and still be
+        # learned from.
         local last
         for last in 0 1 2 3 8 d e f; do
             evil udp smac="$victim_mac" dmac=01:80:c2:00:00:0$last src="$evil4" dst="$dupe4" dport=60
@@ -99,7 +99,7 @@ spoofed_mac_moves_nothing() {
     attack
     assert_eq "$(port_to "$victim_mac")" "$home" "the victim's port"
     all_is_well
-    # The guard alone would do, and so would a port that does not learn.
+    # The guard alone would be enough, and so would a port that does not learn.
     bridge link set dev "$own" learning on
     attack
     assert_eq "$(port_to "$victim_mac")" "$home" "the victim's port, when the bridge learns"
@@ -116,8 +116,8 @@ spoofed_mac_moves_nothing() {
 t "a container does not draw another's frames to itself" spoofed_mac_moves_nothing
 
 no_unknown_frames() {
-    # Nobody's MAC is learned, so nothing may be sent to all ports for want of knowing: what the host
-    # or a neighbour sends to a container is seen by that container alone.
+    # No MAC is learned, so nothing may be flooded to all ports for lack of an entry: packets from the host or a
+    # neighbour to a container are seen by that container alone.
     three
     in_network_of evil timeout $((20 * slowness)) tcpdump -Z root -nei eth0 --immediate-mode -l udp >"$tmp/dump" 2>&1 &
     wait_for 3 grep -q 'listening on' "$tmp/dump"
@@ -160,7 +160,7 @@ forged_arp() {
     three
     assert_eq "$(known "$victim4")" "$victim_mac"
     attack() {
-        # Gratuitous, as question and as answer, to all and to one; inside it a MAC not its own.
+        # Gratuitous, as request and as reply, to all and to one; with a MAC inside that is not its own.
         evil arp op=1 dmac=ff:ff:ff:ff:ff:ff sha="$evil_mac" spa="$victim4" tpa="$victim4"
         evil arp op=2 dmac=ff:ff:ff:ff:ff:ff sha="$evil_mac" spa="$victim4" tpa="$victim4"
         evil arp op=2 sha="$evil_mac" spa="$victim4" tha="$dupe_mac" tpa="$dupe4"
@@ -172,7 +172,7 @@ forged_arp() {
             [ "$(known "$evil4")" != "$evil_mac" ]
     }
     guarded guard_arp 'ARP for an address it does not own' 5 deceived
-    # The host knows better whatever it hears.
+    # The host ignores all of them.
     assert_contains "$(ip neighbour show "$victim4" dev nc-default)" "$victim_mac PERMANENT"
 }
 t "gratuitous ARP for the neighbour's address" forged_arp
@@ -183,7 +183,7 @@ arp_probes_pass() {
     wait_for 3 grep -q 'listening on' "$tmp/dump"
     evil arp op=1 dmac=ff:ff:ff:ff:ff:ff sha="$evil_mac" spa=0.0.0.0 tpa="$victim4"
     wait_for 2 grep -q "$evil_mac.*who-has $victim4" "$tmp/dump"
-    # As an answer, 0.0.0.0 is nobody's.
+    # In a reply, 0.0.0.0 is not allowed.
     local before
     before=$(dropped guard_arp 'ARP for an address it does not own')
     evil arp op=2 sha="$evil_mac" spa=0.0.0.0 tpa="$dupe4"
@@ -209,7 +209,8 @@ t "unsolicited NA for the neighbour's address" forged_na
 
 link_local_of() { in_network_of "$1" ip -6 -oneline address show dev eth0 scope link | awk '{ sub("/.*", "", $4); print $4 }'; }
 
-# What bridge-nf-call-ip6tables reassembles is handed on as one whole packet, of which RFC 6980 says nothing.
+# Fragments that bridge-nf-call-ip6tables reassembles are passed on as one whole packet, to which RFC 6980 does not
+# apply.
 pieces() { # CUT KIND KEY=VALUE...
     in_network_of evil peer pieces eth0 "$1" "$2" smac="$evil_mac" dmac="$dupe_mac" "${@:3}"
 }
@@ -229,12 +230,12 @@ hidden_na() {
     three
     attack() {
         local claim=(na src="$evil6" dst="$dupe6" target="$victim6" lladdr="$evil_mac")
-        pieces 8 "${claim[@]}" extended=1 # the first ends where the second says what it is
+        pieces 8 "${claim[@]}" extended=1 # the first ends where the second shows the type
         pieces 8 "${claim[@]}" extended=2 # … or which header comes next
         pieces behind "${claim[@]}"       # … or seems to end the chain, in bytes that are cut off
     }
     deceived() { [ "$(known "$victim6")" != "$victim_mac" ]; }
-    # What receives fragments drops such by itself; what br_netfilter has reassembled it believes.
+    # The receiver drops such fragments by itself; it believes what br_netfilter has reassembled.
     [ -e /proc/sys/net/bridge ] || skip 'no br_netfilter'
     control_nf=1 guarded guard_ip6 'a fragment must show what it carries' 5 deceived
 }
@@ -280,17 +281,17 @@ ordinary_fragments() {
 }
 t 'ordinary packets in fragments pass, and multicast groups' ordinary_fragments
 
-# A bridge that snoops takes who queries for a multicast router, and forgets the groups that he asks for: a
-# container could end IPv6 for all others, whose neighbour discovery is multicast.
+# A bridge with snooping takes a container that sends queries for a multicast router, and forgets the groups that it
+# asks for: it could end IPv6 for all others, whose neighbour discovery is multicast.
 no_snooping() {
     three
     local snoops=/sys/class/net/nc-default/bridge/multicast_snooping
     assert_eq "$(cat $snoops)" 0
-    echo 1 >$snoops # one that was made by an older netctr
+    echo 1 >$snoops # as created by an older netctr
     netctr run --rm "$box" true
     assert_eq "$(cat $snoops)" 0
 }
-t 'no container decides who gets multicast' no_snooping
+t 'no container controls the delivery of multicast' no_snooping
 
 
 forged_ra() {
@@ -324,7 +325,7 @@ no_ra_is_believed() {
     wait_for 2 routed
 }
 # kubernetes #91507, libnetwork #2558, plugins #160
-t 'a container believes no router advertisement' no_ra_is_believed
+t 'a container ignores router advertisements' no_ra_is_believed
 
 forged_redirect4() {
     three

@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
-# Who reaches whom: routed, isolated, internal. Every promise is a connection that must fail,
-# beside one that must not.
+# Reachability: routed, isolated, internal. Every promise is a connection that must fail, beside one that must not.
 . "$(dirname "$0")/../lib.sh"
 . "$top/tests/reach.sh"
 
@@ -16,7 +15,7 @@ routed() {
     serve_peer other --network n
     listen_on_lan
     local address
-    refused 'a port of the host cannot lead into it' netctr run --rm --network r -p 8080:80 "$box" true
+    refused 'it cannot be reached through a host port' netctr run --rm --network r -p 8080:80 "$box" true
     for address in $(address_of web) $(address_of web -6); do
         in_lan peer ask tcp "$address" 80 | has -Ex "web ($lan4|$lan6)"
         in_lan peer ask udp "$address" 53 | has -Ex "web ($lan4|$lan6)"
@@ -30,13 +29,13 @@ routed() {
     done
     assert_silent in_lan peer ask tcp "$(address_of beside)" 80 0 0.3
     reaches beside web 81 # its own network
-    # It goes out as itself.
+    # It goes out with its own address.
     assert_eq "$(from web tcp $lan4 90)" "lan $(address_of web)"
     assert_eq "$(from web tcp $lan6 90)" "lan $(address_of web -6)"
     assert_eq "$(from other tcp $lan4 90)" "lan $host4" # the control: nat
     in_lan ping -c 1 -W 1 "$(address_of beside)" >/dev/null
     assert_fails in_lan ping -c 1 -W 0.3 "$(address_of other)" # nat
-    # The port of the host is nobody's.
+    # The port of the host is free.
     assert_silent ask tcp $host4 80
     # The positive control of what is silent.
     open_up forward
@@ -45,7 +44,7 @@ routed() {
     netctr unpublish web 80
     wait_for 2 assert_silent in_lan peer ask tcp "$(address_of web)" 80 0 0.3
 }
-t 'routed: the LAN reaches exactly the open ports, nothing is translated' routed
+t 'routed: the LAN reaches exactly the open ports, without translation' routed
 
 isolated() {
     netctr network create --mode isolated --ipv6 i
@@ -60,7 +59,7 @@ isolated() {
     assert_eq "$(ip -oneline address show dev nc-i)" '' "the bridge's addresses"
     refused 'the container' netctr run --rm --network i -p 80 "$box" true
     assert_silent ask tcp "$(address_of a)" 80
-    # Root in the container finds the host's MAC by itself, and routes to it.
+    # Root in the container adds the host's MAC, and a route through it.
     in_network_of a ip route add 192.0.2.0/24 dev eth0
     in_network_of a ip route add default via $host4 dev eth0 onlink
     assert_fails in_network_of a ping -c 1 -W 0.3 $host4
@@ -78,11 +77,11 @@ isolated() {
     [ "$(dropped input 'isolated network: the host is out of reach')" -gt "$before" ]
     assert_lacks "$(cat "$tmp/host")" datagram
     open_up input
-    assert_silent from a udp $host4 53 # the answer has no way back
+    assert_silent from a udp $host4 53 # the reply has no way back
     wait_for 2 grep -q datagram "$tmp/host"
     shut
 }
-t 'isolated: the containers have each other, and not even the host' isolated
+t 'isolated: the containers reach each other, and not even the host' isolated
 
 internal() {
     netctr network create --internal --ipv6 v
@@ -97,7 +96,7 @@ internal() {
     gateway6=$(netctr network inspect v | jq -r '.[0].gateway6')
     reaches a b
     refused 'closed to the outside' netctr run --rm --network v -p 80 "$box" true
-    # Out, with a route that root in the container has made; in; and the host.
+    # Out, with a route that root in the container has added; in; and the host.
     in_network_of a ip route add default via "$gateway"
     in_network_of a ip -6 route add default via "$gateway6"
     assert_silent from a tcp $lan4 90
@@ -109,13 +108,13 @@ internal() {
     assert_silent from a tcp "$gateway" 90
     assert_silent from a tcp $host4 90
     assert_silent from a tcp "$gateway6" 90
-    # Nor the host's resolver, which would ask the world for it (CVE-2024-29018): who tells names takes its questions.
+    # Nor the host's resolver, which would query external servers (CVE-2024-29018): the name server gets its queries.
     assert_silent from a udp "$gateway" 53
     assert_silent from a tcp "$gateway" 53
     assert_contains "$(in_network_of a dig +time=2 +tries=1 @"$gateway" outside.example)" 'status: REFUSED'
     assert_lacks "$(cat "$tmp/host")" datagram
     in_network_of a ping -c 1 -W 1 "$gateway" >/dev/null
-    # A published port of the others is not for it.
+    # Published ports of other networks are closed to it.
     serve_peer web -p 8080:80
     assert_silent from a tcp $host4 8080
     assert_contains "$(from out tcp $host4 8080)" 'web '

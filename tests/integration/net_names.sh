@@ -18,11 +18,11 @@ every_name() {
         assert_eq "$(ask a "$name" "@$(gateway_of a -6)")" "$address" "$name by IPv6"
         assert_eq "$(ask a "$name" +tcp)" "$address" "$name by TCP"
     done
-    # As programs ask: musl's and busybox's way, and glibc's.
+    # As programs query: as musl and busybox do, and as glibc does.
     assert_contains "$(netctr exec a nslookup web)" "Address: $address"
     netctr run -d --name glibc "$debian" sleep 1000 >/dev/null
     assert_eq "$(netctr exec glibc getent ahostsv4 www | awk 'NR == 1 { print $1 }')" "$address" getent
-    # Whose address that is. What nobody is called, the host's resolver is asked: it says that there is none.
+    # Reverse look-ups. Unknown names go to the host's resolver, which answers that there are none.
     assert_eq "$(back a "$address")" web. 'the name of an address'
     assert_eq "$(back a "$(address_of web -6)")" web. 'the name of an address'
     : >"$tmp/asked"
@@ -36,13 +36,13 @@ one_family() {
     define red 1
     idle r --network red
     idle web --network red
-    # There is such a name, and nothing of that kind: who asks for both kinds has found it.
+    # The name exists without such a record: a program that asks for both kinds has found it.
     assert_eq "$(rcode r web AAAA)" NOERROR
     assert_eq "$(ask r web AAAA)" ''
     assert_eq "$(ask r web)" "$(address_of web)"
     assert_contains "$(netctr exec r nslookup web)" "Address: $(address_of web)"
 }
-t 'a name that has no address of the family that is asked for' one_family
+t 'a name without an address of the requested family' one_family
 
 one_alias() {
     idle a
@@ -68,12 +68,12 @@ networks_apart() {
     assert_eq "$(back b "$(address_of r)")" '' 'an address of the other network'
     assert_contains "$(ask b both)" 10.77.2.
     assert_lacks "$(ask b both)" 10.77.1.
-    # A network that comes when the server has run for long.
+    # A network that is created when the server has run for long.
     define green 3
     idle g --network green
     assert_eq "$(ask g g)" "$(address_of g)"
 }
-t 'names are their networks'"'"': who is on both knows both' networks_apart
+t 'names are visible on their networks: a container on both resolves both' networks_apart
 
 made_anew() {
     idle one
@@ -87,7 +87,7 @@ made_anew() {
         [ ! -e "$run_state/dns/network/fresh" ] && [ ! -e "$run_state/dns/bell/fresh" ] || fail 'its names are left'
     done
 }
-t 'a network that is made anew' made_anew
+t 'a network that is created again' made_anew
 
 connected() {
     define red 1
@@ -107,7 +107,7 @@ connected() {
 }
 t 'connect and disconnect change names at once' connected
 
-# Its address may be another's already.
+# Its address may belong to another container already.
 half_disconnected() {
     define red 1
     netctr run -d --name d --network default --network red "$box" sleep 1000 >/dev/null
@@ -122,7 +122,7 @@ half_disconnected() {
     netctr network disconnect red d
     assert_eq "$(netctr inspect d | jq -r '.[0].endpoints[].network')" default
 }
-t 'a network that was left in part has the name no more, and can be left again' half_disconnected
+t 'a partly disconnected network no longer has the name, and can be disconnected again' half_disconnected
 
 begun_again() { # NAME PID-BEFORE
     local now
@@ -137,7 +137,7 @@ lives() {
     before=$(pid_of again)
     kill -KILL "$before"
     wait_for 10 begun_again again "$before"
-    assert_eq "$(ask a again)" "$address" 'after its program began anew'
+    assert_eq "$(ask a again)" "$address" 'after its program restarted'
     assert_contains "$(netctr exec again cat /etc/hosts)" '192.0.2.77 extra'
     assert_contains "$(netctr exec again cat /etc/resolv.conf)" "nameserver $(gateway_of a)"
     netctr exec again nslookup a
@@ -146,7 +146,7 @@ lives() {
     netctr start again
     assert_eq "$(ask a again)" "$(address_of again)"
 }
-t 'a new run and a new life have the names again' lives
+t 'a restarted program and a started container have the names again' lives
 
 restarted() {
     local n said
@@ -158,16 +158,16 @@ restarted() {
         assert_contains "$said" "Address: $(address_of q1)"
     done
 }
-t 'restarted, it is found at once, twenty times' restarted
+t 'a restarted container is found at once, twenty times' restarted
 
 first_moment() {
-    # The very first question of the very first container: nothing runs yet that could answer.
+    # The very first query of the very first container: no server runs yet.
     lan_resolver
     warm_up
     wait_for 3 no_helpers
     assert_contains "$(netctr run --rm "$box" nslookup -type=a sub.outside.example)" 203.0.113.7
     wait_for 3 no_helpers
-    # dig has no patience: its question is the one that has them started.
+    # dig does not retry: its query starts the servers.
     idle a
     assert_eq "$(ask a outside.example)" 203.0.113.7
     assert_eq "$(ask a outside.example +tcp)" 203.0.113.7 TCP
@@ -176,9 +176,9 @@ first_moment() {
     idle a
     assert_eq "$(ask a outside.example +tcp)" 203.0.113.7 TCP
 }
-t 'the world is known from the first moment, by UDP and TCP' first_moment
+t 'external names resolve from the first moment, by UDP and TCP' first_moment
 
-# Also one's own, and that of the only one that there is.
+# Also its own name, as the only container.
 first_letters() {
     local n said
     idle web
@@ -208,7 +208,7 @@ loopback_resolver() {
 }
 t "the host's resolver may be on its loopback" loopback_resolver
 
-# A laptop that comes into another network: the host's file is another, and what runs goes on.
+# A laptop that moves to another network: the host's file changes, and running containers go on.
 host_moves() {
     lan_resolver
     lan_resolver 192.0.2.10 203.0.113.10
@@ -217,11 +217,11 @@ host_moves() {
     printf 'nameserver 192.0.2.10\n' >"$own_resolv"
     wait_for 2 answers a outside.example 203.0.113.10
     assert_contains "$(netctr exec a nslookup -type=a outside.example)" 203.0.113.10
-    # As NetworkManager and resolved do it: another file in its place.
+    # As NetworkManager and resolved do it: they replace the file.
     printf 'nameserver 192.0.2.9\n' >"$tmp/other.conf"
     mount --bind "$tmp/other.conf" "$(realpath /etc/resolv.conf)"
     wait_for 2 answers a outside.example 203.0.113.7
-    # One that is not there, before one that is.
+    # A missing server, before an existing one.
     printf 'nameserver 192.0.2.11\nnameserver 192.0.2.10\n' >"$tmp/other.conf"
     wait_for 4 answers a outside.example 203.0.113.10
     # None at all, and one again.
@@ -229,7 +229,7 @@ host_moves() {
     wait_for 2 says a SERVFAIL
     printf 'nameserver 192.0.2.10\n' >"$tmp/other.conf"
     wait_for 2 answers a outside.example 203.0.113.10
-    # While nobody watches, whoever starts the next one tells it.
+    # Without a helper the next start updates it.
     netctr rm -f a
     wait_for 3 no_helpers
     umount "$(realpath /etc/resolv.conf)"
@@ -240,7 +240,7 @@ host_moves() {
 says() { # NAME RCODE
     [ "$(rcode "$1" outside.example)" = "$2" ]
 }
-t "the host's resolvers change: what runs follows" host_moves
+t "the host's resolvers change: running containers follow" host_moves
 
 own_servers() {
     lan_resolver
@@ -273,9 +273,9 @@ extra_hosts() {
 }
 t '--add-host, host.docker.internal' extra_hosts
 
-# ---- one's own name --------------------------------------------------------------------------------
+# ---- own names --------------------------------------------------------------------------------------
 
-# Java, Erlang, sudo and others ask for it first of all, and end or hang if there is none.
+# Java, Erlang, sudo and others look it up first, and fail or hang if there is none.
 finds_itself() { # HOSTNAME|'' ADDRESS FLAGS OF RUN...
     local said
     said=$(netctr run --rm --name me "${@:3}" "$box" sh -c 'hostname; ping -4 -c 1 -W 2 "$(hostname)"') || fail "${*:3}: $said"
@@ -301,7 +301,7 @@ own_name() {
     finds_itself '' "$(address_of shared)" --network container:shared
     idle alone --network none
     finds_itself '' 127.0.0.1 --network container:alone
-    # On the host's network the host's name is its own, and the host's file says who that is.
+    # On the host's network it has the host's name, and the host's file resolves it.
     printf '127.0.0.1 localhost\n127.0.1.1 %s\n192.0.2.222 of.the.host\n' "$(hostname)" >"$tmp/hosts"
     mount --bind "$tmp/hosts" "$(realpath /etc/hosts)"
     finds_itself "$(hostname)" 127.0.1.1 --network host
@@ -312,10 +312,10 @@ own_name() {
     printf '127.0.0.1 localhost' >"$tmp/hosts"
     mount --bind "$tmp/hosts" "$(realpath /etc/hosts)"
     finds_itself "$(hostname)" 127.0.0.1 --network host
-    # One that cannot be read is not taken for none without a word.
+    # An unreadable file is reported, not taken for a missing one.
     truncate -s 2M "$tmp/hosts"
-    assert_contains "$(netctr run --rm --network host "$box" true 2>&1)" "cannot read this host's /etc/hosts"
+    assert_contains "$(netctr run --rm --network host "$box" true 2>&1)" "cannot read the host's /etc/hosts"
     umount "$(realpath /etc/hosts)"
     ip netns delete other
 }
-t "one's own name is found on every kind of network" own_name
+t 'a container resolves its own name on every kind of network' own_name

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Names are told to their network and to nobody else; published ports and internal networks leave them alone.
+# Names are visible on their network only; published ports and internal networks do not affect them.
 . "$(dirname "$0")/../lib.sh"
 . "$top/tests/names.sh"
 
-unanswered() { # DIG...: nobody answers that question
+unanswered() { # the query gets no reply
     local said
     said=$("$@" +time=1 +tries=1) || true
     assert_contains "$said" 'no servers could be reached'
@@ -19,12 +19,12 @@ outsiders() {
     assert_eq "$(ask b b)" "$(address_of b)"
     local port before kept_out=0 kind
     port=$(names_port)
-    # Another network's container at the first's gateway: at 53 there is nobody, and behind it the rule.
+    # Another network's container at the first's gateway: at 53 there is no server, and behind it the rule.
     unanswered from b r @10.77.1.1
     before=$(dropped input 'DNS is for the containers of its network')
     for kind in +notcp +tcp; do
         unanswered from b r @10.77.1.1 -p "$port" $kind
-        # And its own network's container has to ask at port 53, too.
+        # And its own network's container has to use port 53, too.
         unanswered from r r @10.77.1.1 -p "$port" $kind
         unanswered from r r @fd77:1::1 -p "$port" $kind
         # Wherever else the server might be found: it listens on every address.
@@ -37,13 +37,13 @@ outsiders() {
     done
     unanswered in_lan dig @10.77.1.1 r
     [ "$(dropped input 'DNS is for the containers of its network')" -ge $((before + kept_out)) ] || fail 'something else kept them out'
-    # The host itself: it is let in by no map, and nobody on it has a name.
+    # The host itself: no map redirects its queries, and it has no names.
     for kind in +notcp +tcp; do
         unanswered dig @10.77.1.1 r -p "$port" $kind
         unanswered dig @127.0.0.1 r -p "$port" $kind
         unanswered dig @::1 r -p "$port" $kind
     done
-    # The positive control: it is the rule that keeps them out; and then they are refused.
+    # The positive control: the rule blocks them; without it the server refuses them.
     open_up input
     assert_contains "$(in_lan dig +time=2 +tries=1 -p "$port" @10.77.1.1 r)" 'status: REFUSED'
     assert_eq "$(ask r r -p "$port")" "$(address_of r)"
@@ -51,7 +51,7 @@ outsiders() {
 }
 t 'not to other networks, not to the LAN, not to the host' outsiders
 
-binds() { # PORT: a user without privileges, at every kind of address
+binds() { # a user without privileges, at every kind of address
     setpriv --reuid 65534 --regid 65534 --clear-groups /usr/bin/python3 -ISc '
 import socket, sys
 bound = 0
@@ -65,7 +65,8 @@ for family, address in ((socket.AF_INET, "127.0.0.7"), (socket.AF_INET, "0.0.0.0
 print(bound)' "$1"
 }
 privileged() {
-    # Whoever had the port between two servers would be asked. Without the servers, who lived on it:
+    # A process that took the port between two servers would get the queries. Without the servers and their
+    # containers:
     idle a
     wait_for 5 helpers_work
     local port
@@ -74,7 +75,7 @@ privileged() {
     # shellcheck disable=SC2046
     kill -KILL "$(monitor_of a)" $(helper_processes)
     wait_for 3 no_helpers
-    [ -z "$(ss -Hlnptu "sport = :$port")" ] || fail 'somebody holds it'
+    [ -z "$(ss -Hlnptu "sport = :$port")" ] || fail 'the port is taken'
     assert_eq "$(binds "$port")" 0 'sockets on the port'
     assert_eq "$(binds $((port + 1024)))" 6 'sockets on another one'
     # The next ones have it again.
@@ -97,16 +98,16 @@ published_53() {
     assert_eq "$(ask a hijacker @"$(gateway_of a -6)")" "$(address_of hijacker)"
     assert_eq "$(ask a outside.example)" 203.0.113.7
     assert_eq "$(ask a outside.example +tcp)" 203.0.113.7
-    # Asked directly, the outside is the outside (CVE-2025-67499).
+    # Queries to an external server go there (CVE-2025-67499).
     : >"$tmp/asked"
     assert_eq "$(ask a direct.outside.example @192.0.2.9)" 203.0.113.7
     assert_contains "$(asked)" direct.outside.example
     assert_eq "$(netctr logs hijacker | grep -c datagram)" "$before" 'questions that the publisher saw'
 }
 # plugins #1209, #1210
-t 'a published port 53 takes no question of anybody' published_53
+t "a published port 53 receives no other container's queries" published_53
 
-# How many packets for port 53 have left by the wire.
+# How many packets for port 53 have left on the wire.
 leaked() {
     nft list counter inet watch leaked | awk '/packets/ { print $2 }'
 }
@@ -116,7 +117,7 @@ internal() {
     define vault 3 ', "internal": true, "subnet6": "fd77:3::/64", "gateway6": "fd77:3::1"'
     define cell 4 ', "mode": "isolated"'
     define usual 5
-    # A resolver of the host's on every address, which would ask the world, and somebody else.
+    # A resolver of the host on every address, which would query external servers, and another one.
     dnsmasq --keep-in-foreground --conf-file=/dev/null --no-resolv --server=192.0.2.9 --no-hosts --user=root --pid-file= \
         --port 53 --bind-dynamic &
     wait_for 3 dig +short +time=1 +tries=1 @192.0.2.2 ready.outside.example
@@ -127,7 +128,7 @@ internal() {
     assert_eq "$(ask u u)" "$(address_of u)"
     idle one --network vault --network-alias first
     idle two --network vault
-    # Neighbours, by the server; each way that there is.
+    # Neighbours, by the server; in every way.
     assert_eq "$(netctr exec two cat /etc/resolv.conf)" "nameserver 10.77.3.1
 nameserver fd77:3::1
 options ndots:0"
@@ -143,7 +144,7 @@ options ndots:0"
     nft 'add table inet watch; add counter inet watch leaked; add chain inet watch out { type filter hook postrouting priority 200; }
          add rule inet watch out oifname "eth0" th dport 53 counter name leaked'
     : >"$tmp/asked"
-    # The outside: refused by the server, and out of reach by any other way.
+    # External names: refused by the server, and unreachable in every other way.
     for gateway in 10.77.3.1 fd77:3::1; do
         for kind in +notcp +tcp; do
             assert_eq "$(rcode two secret.outside.example @$gateway $kind)" REFUSED "$kind at $gateway"
@@ -158,18 +159,18 @@ options ndots:0"
     assert_silent in_network_of two peer ask tcp 10.77.3.1 90 0 0.4
     assert_silent in_network_of two peer ask udp 10.77.3.1 90 0 0.4
     assert_silent in_network_of two peer ask tcp fd77:3::1 90 0 0.4
-    # With the host's address for a way out, which root in the container could make.
+    # With the host's address for a way out, which root in the container could set.
     in_network_of two ip route add default via 10.77.3.1
     unanswered from two secret.outside.example @192.0.2.2
     unanswered from two secret.outside.example @192.0.2.9
     assert_silent in_network_of two peer ask tcp 192.0.2.2 90 0 0.4
     netctr exec two nslookup secret.outside.example || true
-    # --dns is no way out of there, and leads neighbours nowhere.
+    # --dns is no way out, and does not mislead neighbours.
     idle three --network vault --dns 192.0.2.9
     assert_eq "$(rcode three secret.outside.example @10.77.3.1)" REFUSED '--dns'
     assert_eq "$(ask three one @10.77.3.1)" "$(address_of one)"
 
-    # Isolated: by /etc/hosts, and there is nobody to be asked.
+    # Isolated: by /etc/hosts, and there is no server.
     idle ego --network cell --network-alias second
     idle alter --network cell
     assert_lacks "$(netctr exec alter cat /etc/resolv.conf)" nameserver
@@ -188,7 +189,7 @@ options ndots:0"
     assert_contains "$(in_network_of u peer ask tcp 10.77.5.1 90)" 'host '
 }
 # moby #47538, podman #15452
-t 'internal and isolated: names of neighbours, and no question leaves' internal
+t 'internal and isolated: names of neighbours, and no query leaves' internal
 
 fifty() {
     local n pids=()

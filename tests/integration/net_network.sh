@@ -13,12 +13,12 @@ what_a_container_gets() {
     ip -4 -oneline address show dev nc-default | has "inet $gateway/16"
     netctr exec c ping -c 1 -W 1 "$gateway"
     in_network_of c ip link show lo | has UP
-    # As large as the host's own wire lets it be.
+    # As large as the host's link permits.
     assert_eq "$(netctr exec c cat /sys/class/net/eth0/mtu)" 1450 MTU
     # An interface of its own, its peer on the bridge.
     assert_eq "$(in_network_of c ip -oneline link show | wc -l)" 2 links
     bridge link show | has 'master nc-default'
-    # No router advertisement of anybody's is believed.
+    # Router advertisements are ignored.
     assert_eq "$(cat /proc/sys/net/ipv6/conf/nc-default/accept_ra)" 0
 }
 t 'address, gateway, MTU, links' what_a_container_gets
@@ -38,7 +38,7 @@ addresses_differ() {
     local n
     for n in 1 2 3 4; do netctr run -d --name c$n "$box" sleep 100 >/dev/null; done
     assert_eq "$(for n in 1 2 3 4; do address_of c$n; done | sort -u | wc -l)" 4
-    # The address of one that just ended is not the next to be given out.
+    # The address of a container that just ended is not the next to be assigned.
     local old
     old=$(address_of c4)
     netctr rm -f c4
@@ -62,7 +62,7 @@ fifty_at_once() {
 t 'fifty at once: fifty addresses and no error' fifty_at_once
 
 listener_is_one() {
-    # Each subscriber of the firewall's changes makes every change slower: one monitor listens for all.
+    # Each subscriber makes every change of the firewall slower: one subscribes for all.
     local n
     for n in 1 2 3 4; do netctr run -d --name c$n -p 80 "$box" sleep 100 >/dev/null; done
     local listeners=0 protocol groups
@@ -70,9 +70,9 @@ listener_is_one() {
         # Groups are a bitmap: NFNLGRP_NFTABLES is number 7; protocol 12 is netfilter.
         [ "$protocol" != 12 ] || [ $((16#$groups & 0x40)) = 0 ] || listeners=$((listeners + 1))
     done < <(tail -n +2 /proc/net/netlink)
-    [ "$listeners" -le 1 ] || fail "$listeners listeners"
+    [ "$listeners" -le 1 ] || fail "$listeners subscribers"
 }
-t 'at most one monitor listens for changes of the firewall' listener_is_one
+t 'at most one process subscribes to changes of the firewall' listener_is_one
 
 guard_holds() {
     serve other
@@ -80,7 +80,7 @@ guard_holds() {
     local gateway
     gateway=$(in_network_of c ip -4 route show default | awk '{ print $3 }')
     netctr exec c ping -c 1 -W 1 "$gateway"
-    # Another address, another MAC, somebody else's address.
+    # Another address, another MAC, another container's address.
     in_network_of c ip address add 10.88.200.200/16 dev eth0
     assert_fails in_network_of c ping -c 1 -W 1 -I 10.88.200.200 "$gateway"
     in_network_of c ip address del 10.88.200.200/16 dev eth0
@@ -90,7 +90,7 @@ guard_holds() {
     assert_fails in_network_of c ping -c 1 -W 1 "$gateway"
     in_network_of c ip link set eth0 address "$mac"
     in_network_of c ip route replace default via "$gateway"
-    wait_for 3 in_network_of c ping -c 1 -W 1 "$gateway" # as itself it may speak again
+    wait_for 3 in_network_of c ping -c 1 -W 1 "$gateway" # with its own address it may send again
 }
 t 'a container speaks only as itself' guard_holds
 
@@ -101,13 +101,13 @@ no_network() {
 t '--network none' no_network
 
 host_network() {
-    # Without the veths of the tests before, of which the kernel removes one at any moment.
+    # Without the veths of the tests before, which the kernel may remove at any moment.
     assert_eq "$(netctr run --rm --network host "$box" ls -1 /sys/class/net | grep -v ^vc-)" \
         "$(find /sys/class/net -mindepth 1 -printf '%f\n' | grep -v ^vc- | sort)"
     netctr run -d --name c --network host "$box" sh -c 'echo host >/index.html; exec httpd -f -p 8088 -h /' >/dev/null
     wait_for 5 http -o /dev/null http://127.0.0.1:8088/
     in_lan curl -sf --max-time 2 http://192.0.2.2:8088/ | has -x host
-    # The network is the host's, not the container's to change.
+    # The network is the host's; the container must not change it.
     assert_fails netctr exec c ip link set eth0 down
 }
 t '--network host' host_network
@@ -121,7 +121,7 @@ firewall_reads_back() {
     in_lan nft flush ruleset
     diff "$tmp/first" "$tmp/second"
 }
-t "what nft lists of the firewall can be loaded again and is the same" firewall_reads_back
+t 'the output of nft list can be loaded again and is the same' firewall_reads_back
 
 flushed() {
     serve web --publish 8080:80
@@ -146,7 +146,7 @@ rules_of_others_stay() {
     assert_eq "$(nft --stateless list table inet mine)" "$before"
     nft delete table inet mine
 }
-t "somebody else's firewall is left alone" rules_of_others_stay
+t "another program's firewall is left alone" rules_of_others_stay
 
 full_network() {
     netctr network create --subnet 10.77.0.0/30 tiny

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Networks as things that come and go: create, ls, inspect, rm, prune, and what a network is on the host.
+# The life of networks: create, ls, inspect, rm, prune, and what a network is on the host.
 . "$(dirname "$0")/../lib.sh"
 
 of_network() { # NAME JQ-PATH
@@ -45,13 +45,13 @@ names_of_networks() {
     refused 'invalid network name' netctr network create ../a
     local word
     for word in bridge container default host none ns; do
-        refused "\`$word\` is a word of \`--network\` and cannot be a network's name" netctr network create "$word"
+        refused "\`$word\` has a meaning of its own in \`--network\` and cannot name a network" netctr network create "$word"
     done
     refused 'the default network cannot be removed' netctr network rm default
     refused 'did you mean `netctr network create`?' netctr network creat a
     refused 'unknown network driver `macvlan`' netctr network create -d macvlan b
     netctr network create -d bridge b
-    # The first failure is told at the end, the others are done.
+    # The first failure is reported at the end, the other removals are done.
     assert_fails netctr network rm a missing b
     assert_eq "$(netctr network ls -q)" default
 }
@@ -62,18 +62,18 @@ interfaces() {
     assert_eq "$(of_network twelve-chars .bridge)" nc-twelve-chars
     netctr network create thirteen-char
     of_network thirteen-char .bridge | has -Ex 'nc-[0-9a-f]{11}'
-    # A link of somebody else's has the name.
+    # Another program's link has the name.
     ip link add nc-taken type veth peer name taken
     netctr network create taken
     of_network taken .bridge | has -Ex 'nc-[0-9a-f]{11}'
     netctr run --rm --network taken "$box" true
     netctr network rm taken
     ip link show nc-taken >/dev/null # it stays
-    # It comes later: said before anything is made.
+    # It is created later: reported before anything is created.
     ip link del nc-taken
     netctr network create taken
     ip link add nc-taken type veth peer name taken
-    refused 'there is a link `nc-taken` that netctr has not made' netctr run --rm --network taken "$box" true
+    refused 'link `nc-taken` was not created by netctr' netctr run --rm --network taken "$box" true
     netctr network rm taken
     ip link show nc-taken >/dev/null
     ip link del nc-taken
@@ -83,7 +83,7 @@ interfaces() {
     refused 'cannot be a bridge of' netctr network create -o com.docker.network.bridge.name=docker0 x
     refused '`nc-mine` is in use' netctr network create -o bridge=nc-mine x
 }
-t 'names of interfaces: nc-NAME, or a hash; those of others are left alone' interfaces
+t 'names of interfaces: nc-NAME, or a hash; those of other programs are left alone' interfaces
 
 subnets_chosen() {
     ip address add 10.89.0.7/32 dev lo
@@ -103,7 +103,7 @@ subnets_chosen() {
     refused 'overlaps address 10.89.0.7/32 of interface `lo`' netctr network create --subnet 10.89.0.0/28 x
     refused 'overlaps nameserver 10.89.3.53 of /etc/resolv.conf' netctr network create --subnet 10.89.3.0/24 x
     refused 'overlaps address 2001:db8::2/64 of interface `eth0`' netctr network create --subnet 2001:db8::/48 x
-    # A route by a gateway is avoided, but who says so may have it.
+    # A route through a gateway is avoided, but may be given explicitly.
     netctr network create --subnet 10.89.5.0/24 asked
     umount /etc/resolv.conf
     ip address del 10.89.0.7/32 dev lo
@@ -113,7 +113,7 @@ subnets_chosen() {
     assert_eq "$mine" 10.89.6.0/24
 }
 # moby #46615, docker/for-linux #418
-t "a chosen subnet is nobody else's; an explicit clash is named" subnets_chosen
+t 'a chosen subnet overlaps no other; an explicit overlap is reported' subnets_chosen
 
 fifty_creates() {
     local n pids=()
@@ -144,15 +144,15 @@ families() {
     assert_eq "$(in_network_of d ip -6 route show default | awk '{ print $3 }')" fd77::5
     address_of d | has -Ex '10\.70\.0\.(6[4-9]|7[0-9])'
 }
-t 'IPv6 alone, both, and what is asked for' families
+t 'IPv6 alone, both, and what is requested' families
 
 refused_properties() {
     snapshot
     refused 'one for IPv4 is given already' netctr network create --subnet 10.1.0.0/24 --subnet 10.2.0.0/24 x
     refused 'has host bits set' netctr network create --subnet 10.1.0.1/24 x
-    refused 'cannot be a network' netctr network create --subnet 127.3.0.0/16 x
-    refused 'cannot be a network' netctr network create --subnet fe80::/64 x
-    refused 'cannot be a network' netctr network create --subnet 224.0.0.0/24 x
+    refused 'cannot be used by a network' netctr network create --subnet 127.3.0.0/16 x
+    refused 'cannot be used by a network' netctr network create --subnet fe80::/64 x
+    refused 'cannot be used by a network' netctr network create --subnet 224.0.0.0/24 x
     refused 'is not in a subnet' netctr network create --subnet 10.1.0.0/24 --gateway 10.2.0.1 x
     refused 'is the broadcast address' netctr network create --subnet 10.1.0.0/24 --gateway 10.1.0.255 x
     refused 'is the network address' netctr network create --subnet 10.1.0.0/24 --gateway 10.1.0.0 x
@@ -173,7 +173,7 @@ refused_properties() {
     refused 'has no `nonsense` there' netctr network create --sysctl net.ipv4.conf.IFNAME.nonsense=0 x
     assert_clean
 }
-t 'what cannot be is refused, and leaves nothing' refused_properties
+t 'impossible properties are refused, and nothing is left' refused_properties
 
 flags_as_docker_has_them() {
     netctr network create --internal=true -o com.docker.network.driver.mtu=1400 --label a=b x
@@ -199,14 +199,14 @@ removed_while_used() {
     netctr network rm -f a
     assert_eq "$(netctr network ls -q | xargs)" 'b default'
     status_is c running
-    netctr exec c ping -c 1 -W 1 192.0.2.9 # by the other
+    netctr exec c ping -c 1 -W 1 192.0.2.9 # through the other
     assert_eq "$(netctr inspect c | jq -r '.[0].endpoints[].network')" b
     refused 'no such network `a`' netctr network connect a c
     http http://127.0.0.1:8080/ | has -x c # its ports have moved there
     assert_eq "$(netctr network rm -f b 2>&1)" 'netctr: warning: container `c` does not publish 8080:80/tcp any more: none of its networks can carry that
 b'
 }
-t 'rm: refused while containers are on it, -f disconnects them' removed_while_used
+t 'rm: refused while containers use it, -f disconnects them' removed_while_used
 
 pruned() {
     netctr network create --label keep a
@@ -221,7 +221,7 @@ pruned() {
     assert_eq "$(netctr network ls -q | xargs)" 'a c default'
     assert_eq "$(echo y | netctr network prune 2>/dev/null)" a
 }
-t 'prune: what no container uses, and not the default one' pruned
+t 'prune: networks that no container uses, except the default one' pruned
 
 damaged_definition() {
     netctr network create a
@@ -230,13 +230,13 @@ damaged_definition() {
     refused 'a.json' netctr network inspect a
     assert_eq "$(netctr network ls -q 2>"$tmp/err" | xargs)" 'b default'
     assert_contains "$(cat "$tmp/err")" 'warning'
-    # The others go on, also when the firewall has to be made anew.
+    # The others go on, also when the firewall has to be rebuilt.
     nft flush ruleset
     netctr run --rm --network b "$box" true
     netctr network reload
     rm "$state/networks/a.json"
 }
-t 'a damaged definition is named and passed over' damaged_definition
+t 'a damaged definition is reported and skipped' damaged_definition
 
 newer_definition() {
     netctr network create a
@@ -252,7 +252,7 @@ newer_definition() {
 t 'the definition of a newer netctr is refused' newer_definition
 
 removed_while_starting() {
-    # Whoever wins, nothing of the network is left without its definition.
+    # Whichever wins, nothing of the network is left without its definition.
     local n round
     for round in 1 2 3 4 5 6 7 8; do
         netctr network create a >/dev/null

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# --no-guard: what a container may do there, and what holds all the same.
+# --no-guard: what a container may do there, and what is guaranteed all the same.
 . "$(dirname "$0")/../lib.sh"
 
 mac_of() { netctr exec "$1" cat /sys/class/net/eth0/address; }
 from() { in_network_of "$1" peer ask "${@:2}" 0 0.4; } # CONTAINER PROTO ADDRESS PORT
 
-moving_address() { # NETWORK: 10.71.0.200 is first at a, then at b, as keepalived moves it
+moving_address() { # 10.71.0.200 is first at a, then at b, as keepalived moves it
     local name
     for name in a b c; do serve_peer $name --network "$1" --cap-add net_admin; done
     for name in a b a; do
@@ -40,7 +40,7 @@ no_second_address() {
 t 'with the guard it has its own address only' no_second_address
 
 # A DHCP server in one container, busybox' client, which reads raw frames, in another.
-dhcp() { # NETWORK: prints what the client got
+dhcp() { # prints what the client got
     printf '#!/bin/sh\necho "$1 $ip $router" >>/tmp/got\n' >"$tmp/got.sh"
     chmod +x "$tmp/got.sh"
     netctr run -d --name server --network "$1" "$box" sleep 100 >/dev/null
@@ -66,8 +66,8 @@ dhcp_works() {
 # felix #40, weave #1255
 t '--no-guard: DHCP between two containers, whose client reads raw frames' dhcp_works
 
-# Sums are filled in where a frame leaves the machine, and a veth is no such place: who reads raw frames
-# there has to look at the kernel's mark, which says that a sum is still to come.
+# Checksums are filled in where a frame leaves the machine, which a veth does not do: a reader of raw frames has to
+# check the kernel's mark that a checksum is still missing.
 raw_reader() {
     cat <<-'END'
 	import socket, struct
@@ -108,14 +108,14 @@ raw_frames() {
     assert_lacks "$(cat "$tmp/read")" WRONG
 }
 # felix #40, weave #1255
-t 'raw frames: each sum is whole, or marked as still to come' raw_frames
+t 'raw frames: each checksum is complete, or marked as missing' raw_frames
 
 dhcp_is_guarded() {
     netctr network create --subnet 10.71.0.0/24 strict
     assert_fails dhcp strict
     assert_lacks "$(cat "$tmp/dhcp")" DHCPDISCOVER
 }
-t 'with the guard no container asks as 0.0.0.0' dhcp_is_guarded
+t 'with the guard no container sends from 0.0.0.0' dhcp_is_guarded
 
 router_advertisements() {
     # On a network without a guard they arrive; neither the host nor a container believes them.
@@ -141,4 +141,4 @@ router_advertisements() {
     wait_for 2 believed
     ip -6 route del default via "$self" dev nc-free
 }
-t '--no-guard: router advertisements arrive, and nobody believes them' router_advertisements
+t '--no-guard: router advertisements arrive, and are ignored' router_advertisements

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A container on several networks, or on another's; changes to its networks and ports while it runs.
+# A container on several networks, or sharing those of another; changes to its networks and ports while it runs.
 . "$(dirname "$0")/../lib.sh"
 
 no_ports_left() { ! ip -oneline link show | has ': vc-'; }
@@ -14,10 +14,10 @@ blue() { define blue '"subnet": "10.90.0.0/24", "gateway": "10.90.0.1"'; }
 six() { define six '"subnet6": "fd06::/64", "gateway6": "fd06::1"'; }
 inner() { define inner '"internal": true, "subnet": "10.92.0.0/24", "gateway": "10.92.0.1"'; }
 
-interfaces() { # NAME: "eth0 10.88.0.2/16 …" a line each
+interfaces() { # "eth0 10.88.0.2/16 …" one per line
     in_network_of "$1" ip -oneline address show scope global | awk '{ print $2, $4 }' | sort
 }
-default_by() { # NAME [-6]: the interface that packets for the outside take
+default_by() { # the interface of its default route
     in_network_of "$1" ip ${2--4} route get "$([ "${2-}" = -6 ] && echo 2001:db8::9 || echo 192.0.2.9)" |
         sed -n 's/.* dev \([^ ]*\).*/\1/p'
 }
@@ -34,7 +34,7 @@ several_networks() {
     assert_eq "$(http_from a "http://$(address_of b)/")" b
     assert_eq "$(http_from a "http://$(address_of c)/")" c
     assert_eq "$(in_lan curl -s --noproxy '*' http://192.0.2.2:8080/)" a
-    # What a has in common with both does not join them.
+    # Sharing networks with a does not connect the others.
     assert_status 28 http_from b "http://$(address_of c)/"
     assert_status 28 http_from c "http://$(address_of b)/"
 }
@@ -47,7 +47,7 @@ way_out() {
         "$box" httpd -f -h /etc >/dev/null
     assert_eq "$(default_by a)" eth2
     wait_for 5 in_lan curl -sf --noproxy '*' -o /dev/null http://192.0.2.2:8080/passwd
-    # The next takes over when it goes; an internal network never is a way out.
+    # The next one takes over when it is disconnected; an internal network never gets the default route.
     netctr unpublish a --all
     netctr network disconnect blue a
     assert_eq "$(default_by a)" eth1
@@ -55,7 +55,7 @@ way_out() {
     assert_fails in_network_of a ping -c1 -W1 192.0.2.9
     assert_status 125 netctr publish a 8080:80
 }
-t 'the way out: highest gw-priority, else the first that has one' way_out
+t 'the default route: highest gw-priority, else the first network that can have it' way_out
 
 takes_over() {
     blue
@@ -63,7 +63,7 @@ takes_over() {
     netctr run -d --name a "$box" sleep 100 >/dev/null
     netctr network connect blue a
     netctr network connect green a
-    # What comes back is the last of its rank, and meets nobody's metric.
+    # A network that is connected again is the last of its rank, and has a metric of its own.
     netctr network disconnect blue a
     netctr network connect blue a
     netctr network disconnect default a
@@ -82,14 +82,14 @@ takes_over() {
     netctr network disconnect green a
     assert_eq "$(default_by a)" eth1
 }
-t 'networks that come back and that take over while it runs' takes_over
+t 'networks that are connected again and that take over while it runs' takes_over
 
 many_ports() {
     netctr run -d --name a "$box" sleep 100 >/dev/null
     assert_eq "$(netctr publish a 10000-10200 | wc -l)" 402
     assert_eq "$(netctr port a | wc -l)" 402
 }
-t 'publish tells of as many ports as there are' many_ports
+t 'publish prints as many ports as there are' many_ports
 
 full_files() {
     blue
@@ -102,7 +102,7 @@ full_files() {
     netctr network rm -f inner
     assert_eq "$(netctr inspect a | jq '.[0].endpoints | length')" 0
 }
-t 'a program that fills its files keeps no network from changing' full_files
+t 'a program that fills its files does not keep a network from changing' full_files
 
 between_runs() {
     blue
@@ -134,15 +134,15 @@ asked_for() {
         125 netctr run --network six:ip=10.93.0.5 "$box" true
     assert_error 'netctr: network `both`: unknown option `ipp`; ip, ip6, mac, name, alias, rate or gw-priority' \
         125 netctr run --network both:ipp=1 "$box" true
-    assert_error 'netctr: network `both` is given twice' 125 netctr run --network both --network both "$box" true
-    assert_error 'netctr: the container has an interface `x0` already' \
+    assert_error 'netctr: network `both` is listed twice' 125 netctr run --network both --network both "$box" true
+    assert_error 'netctr: the container already has an interface `x0`' \
         125 netctr run --network both:name=x0 --network six:name=x0 "$box" true
     assert_error 'netctr: no such network `nowhere`' 125 netctr run --network nowhere "$box" true
-    # The same again after a restart.
+    # The same after a restart.
     netctr restart -t 0 a
     assert_eq "$(interfaces a)" $'wan0 10.93.0.77/24\nwan0 fd93::abcd/64'
 }
-t 'addresses, MAC and interface that are asked for, and refusals' asked_for
+t 'addresses, MAC and interface as requested, and refusals' asked_for
 
 families() {
     six
@@ -152,7 +152,7 @@ families() {
     assert_eq "$(in_lan curl -s --noproxy '*' 'http://[2001:db8::2]:8080/')" a
     assert_eq "$(http 'http://[::1]:8080/')" a
     assert_status 125 netctr run --network six -p 127.0.0.1:8081:80 "$box" true
-    # IPv6 is off, not only without an address (CVE-2024-32473) …
+    # IPv6 is disabled, not only without an address (CVE-2024-32473) …
     netctr run -d --name b --network blue "$box" sleep 100 >/dev/null
     assert_eq "$(netctr exec b cat /proc/sys/net/ipv6/conf/eth0/disable_ipv6)" 1
     assert_eq "$(in_network_of b ip -6 -oneline address show dev eth0)" ''
@@ -185,13 +185,13 @@ connected() {
     assert_error 'netctr: container `a` is not on network `blue`' 125 netctr network disconnect blue a
     assert_error 'netctr: no such container `nobody`' 125 netctr network connect blue nobody
     assert_error 'netctr: no such network `nowhere`' 125 netctr network connect nowhere a
-    # What it has come to is what it starts with.
+    # It starts with its current networks.
     netctr network connect blue a
     netctr restart -t 0 a
     assert_eq "$(netctr inspect a | jq -c '.[0].endpoints | map(.network)')" '["default","blue"]'
     netctr stop -t 0 a
     assert_error 'netctr: container `a` is on network `blue` already' 125 netctr network connect blue a
-    # docker's name for the default network, both ways.
+    # docker's name for the default network, in both directions.
     netctr start a
     netctr network disconnect bridge a
     assert_eq "$(netctr inspect a | jq -c '.[0].endpoints | map(.network)')" '["blue"]'
@@ -209,7 +209,7 @@ reloaded_meanwhile() {
     port=$(netctr inspect a | jq -r '.[0].endpoints[] | select(.network == "blue").port')
     monitor=$(state_of a monitor)
     assert_contains "$(nft list table bridge netctr_guard)" "$port"
-    # The monitor takes its time to remove the record, when the guard is gone already.
+    # The monitor is slowed down when it removes the record, after the guard.
     strace -f -qq -o "$tmp/trace" -P endpoint.blue.json -e trace=unlinkat \
         -e inject=unlinkat:delay_enter=700000 -p "$monitor" &
     tracer=$!
@@ -233,7 +233,7 @@ undone_meanwhile() {
     netctr run -d --name a "$box" sleep 100 >/dev/null
     firewall >/dev/null
     assert_lacks "$(nft list table bridge netctr_guard)" ' 10.90.0.'
-    # The interface is taken, and the monitor takes its time to remove the record of what has failed.
+    # The interface name is taken, and the monitor is slowed down when it removes the record of the failed connect.
     in_network_of a ip link add eth1 type bridge
     local tracer asker
     strace -f -qq -o "$tmp/trace" -e trace=unlinkat -e inject=unlinkat:delay_enter=700000 -p "$(monitor_of a)" &
@@ -252,7 +252,7 @@ undone_meanwhile() {
     netctr network connect blue a
     assert_contains "$(nft list table bridge netctr_guard)" ' 10.90.0.' # the control
 }
-t 'a reload while a connection that failed is undone: nothing of it comes back' undone_meanwhile
+t 'a reload while a failed connect is undone: nothing of it comes back' undone_meanwhile
 
 from_nothing() {
     netctr run -d --name a --network none "$box" sleep 100 >/dev/null
@@ -264,7 +264,7 @@ from_nothing() {
 }
 t 'a container without a network is connected to one' from_nothing
 
-# Every change of a network that is not the container's own is refused for that reason.
+# Changes to a network that the container shares are refused, with the reason.
 refuses_changes() { # NAME WHOSE CONNECT_HINT PUBLISH_HINT
     local uses="netctr: container \`$1\` uses $2"
     assert_error "$uses: only a container with a network of its own can be connected to one$3" 125 netctr network connect blue "$1"
@@ -295,9 +295,9 @@ others_networks() {
     netctr rm -f h s n
     ip netns delete foreign
 }
-t "changes to a network that is another's are refused for that reason" others_networks
+t 'changes to a shared network are refused for that reason' others_networks
 
-# ---- published ports follow the way out ------------------------------------------------------------
+# ---- published ports follow the default route ------------------------------------------------------
 
 unpublished_of() { # NAME
     netctr inspect "$1" | jq -r '.[0].unpublished // [] | join(" ")'
@@ -318,25 +318,25 @@ ports_move() {
     assert_eq "$(lan_gets http://192.0.2.2:8080/)" a
     assert_eq "$(http 'http://[::1]:8080/')" a
     assert_contains "$(netctr port a)" '80/tcp -> 0.0.0.0:8080'
-    # One that takes over has them at once, and gives them back.
+    # A network that takes over has them at once, and gives them back.
     netctr network connect --gw-priority 5 default a
     assert_eq "$(default_by a)" eth0
     assert_eq "$(lan_gets http://192.0.2.2:8080/)" a
     netctr network disconnect default a
     assert_eq "$(lan_gets http://192.0.2.2:8080/)" a
-    # So does a firewall that is made anew, and the next life.
+    # So does a rebuilt firewall, and the next start.
     netctr network reload
     assert_eq "$(lan_gets http://192.0.2.2:8080/)" a
     netctr restart -t 0 a
     wait_for 5 in_lan curl -sf --noproxy '*' -o /dev/null http://192.0.2.2:8080/
     netctr rm -f a
-    # The same for UDP, also for a client that has talked before.
+    # The same for UDP, also for a client that has sent before.
     serve_peer a --network default --network blue -p 5353:53/udp
     in_lan peer ask udp 192.0.2.2 5353 >/dev/null
     netctr network disconnect default a
     in_lan peer ask udp 192.0.2.2 5353 >/dev/null
 }
-t 'disconnect and connect: published ports move to the way out' ports_move
+t 'disconnect and connect: published ports move to the default route' ports_move
 
 ports_wait() {
     define both '"subnet": "10.93.0.0/24", "gateway": "10.93.0.1", "subnet6": "fd93::/64", "gateway6": "fd93::1"'
@@ -351,7 +351,7 @@ ports_wait() {
     assert_error 'netctr: container `a` does not publish port 80' 125 netctr port a 80
     assert_lacks "$(netctr ps)" 8080
     wait_for 2 nobody_listens 8080
-    # A network that is closed to the outside is no help, nor a restart.
+    # A network that is closed to the outside does not help, nor does a restart.
     netctr network connect inner a
     netctr restart -t 0 a 2>/dev/null
     assert_eq "$(unpublished_of a)" '8080:80/tcp 81/tcp [::]:8082:80/tcp'
@@ -367,7 +367,7 @@ ports_wait() {
         'unpublish 8080:80/tcp,N:81/tcp,[::]:8082:80/tcp
 publish 8080:80/tcp,N:81/tcp,[::]:8082:80/tcp'
 }
-t 'disconnect of the only way out: ports wait for one that can carry them' ports_wait
+t 'disconnect of the only way out: ports are set aside until a network can carry them' ports_wait
 
 ports_taken() {
     blue
@@ -375,7 +375,7 @@ ports_taken() {
     serve b
     netctr network disconnect default a 2>/dev/null
     netctr publish b 8080:80 >/dev/null
-    # Nothing is half-made when the port is another's by now.
+    # Nothing is half done if the port has been taken.
     assert_error 'netctr: network `blue` publishes the ports of container `a`: port 8080/tcp is in use on this host; container `b` publishes it' \
         125 netctr network connect blue a
     assert_eq "$(interfaces a)" ''
@@ -384,7 +384,7 @@ ports_taken() {
     netctr rm -f b
     netctr network connect blue a
     assert_eq "$(lan_gets http://192.0.2.2:8080/)" a
-    # What waits can be withdrawn like what is published.
+    # Ports that are set aside can be unpublished, too.
     netctr network disconnect blue a 2>/dev/null
     netctr unpublish a 8080
     assert_error 'netctr: container `a` does not publish port 8080' 125 netctr unpublish a 8080
@@ -392,7 +392,7 @@ ports_taken() {
     netctr network connect blue a
     assert_eq "$(netctr port a)" ''
 }
-t 'a port that somebody has taken meanwhile: connect fails as a whole' ports_taken
+t 'a port that was taken meanwhile: connect fails as a whole' ports_taken
 
 ports_of_other_kinds() {
     blue
@@ -400,14 +400,14 @@ ports_of_other_kinds() {
     define open '"mode": "routed", "subnet": "10.95.0.0/24", "gateway": "10.95.0.1"'
     sed -i 's/"mode": "nat", "mode": "routed"/"mode": "routed"/' "$state/networks/open.json"
     serve a --network blue -p 0.0.0.0:8080:80 -p 80
-    # What is published now is not lost by a network that is added.
+    # Connecting a network does not unpublish a port.
     assert_error 'netctr: network `six` would be the way out of container `a`: publish `0.0.0.0:8080:80/tcp`: network `six` has no IPv4; `netctr unpublish a 0.0.0.0:8080:80/tcp` first, or a lower --gw-priority' \
         125 netctr network connect --gw-priority 7 six a
-    assert_error 'netctr: network `open` would be the way out of container `a`: network `open` is routed: a port of the host cannot lead into it; `netctr unpublish a 0.0.0.0:8080:80/tcp` first, or a lower --gw-priority' \
+    assert_error 'netctr: network `open` would be the way out of container `a`: network `open` is routed: it cannot be reached through a host port; `netctr unpublish a 0.0.0.0:8080:80/tcp` first, or a lower --gw-priority' \
         125 netctr network connect --gw-priority 7 open a
     assert_eq "$(interfaces a | wc -l)" 1
     assert_eq "$(lan_gets http://192.0.2.2:8080/)" a
-    # By one that goes it is: the rest moves.
+    # Disconnecting one does; the rest moves.
     netctr network connect six a
     netctr network connect open a
     netctr network disconnect blue a 2>/dev/null
@@ -423,7 +423,7 @@ ports_of_other_kinds() {
     assert_eq "$(lan_gets http://192.0.2.2:8080/)" a
     assert_eq "$(netctr port a | wc -l)" 3
 }
-t 'ports move as far as a network of another family or mode can carry them' ports_of_other_kinds
+t 'ports move if a network of another family or mode can carry them' ports_of_other_kinds
 
 shared() {
     serve a -p 8080:80
@@ -434,12 +434,12 @@ shared() {
     assert_status 125 netctr run --network container:a -p 81:81 "$box" true
     assert_status 125 netctr run --network container:nobody "$box" true
     assert_status 125 netctr run --network container:a --network default "$box" true
-    # The namespace lives as long as somebody is in it; a's ports end with a.
+    # The namespace lives as long as a process is in it; a's ports end with a.
     local address
     address=$(address_of a)
     netctr rm -f a
     status_is b running
-    # Its address is free, and so it is nobody's any more.
+    # Its address is free, so it belongs to no container.
     wait_for 1 no_ports_left # the namespace is still held, by b
     netctr run --rm --network "default:ip=$address" "$box" true
     assert_status 7 curl -s --noproxy '*' --max-time 5 http://127.0.0.1:8080/
@@ -451,7 +451,7 @@ shared() {
     assert_status 125 netctr run --network ns:/run/netns/none "$box" true
     ip netns delete foreign
 }
-t "another container's network, or a namespace of somebody else" shared
+t "another container's network, or a given namespace" shared
 
 ports_while_it_runs() {
     serve_peer a -p 8080:80
@@ -473,12 +473,12 @@ ports_while_it_runs() {
     assert_error 'netctr: container `a` does not publish port 8081' 125 netctr unpublish a 8081
     in_lan peer ask tcp 192.0.2.2 8080 >/dev/null
     peer ask tcp 127.0.0.1 8082 >/dev/null
-    # The rules come back from the records as they are now.
+    # The rules are restored from the current records.
     netctr network reload
     in_lan peer ask tcp 192.0.2.2 8080 >/dev/null
     assert_silent in_lan peer ask tcp 192.0.2.2 8081
     netctr rm -f a
-    netctr network reload # intervals are listed in the order in which they were made
+    netctr network reload # intervals are listed in the order of their creation
     ruleset >"$ARENA/rules"
     assert_lacks "$(cat "$ARENA/rules")" 'comment "a"'
 }
@@ -496,7 +496,7 @@ monitor_killed() {
     status_is a exited
     netctr rm a
     assert_clean
-    # The same for one that was connected later.
+    # The same for a network that was connected later.
     serve a
     netctr network connect blue a
     kill -KILL "$(monitor_of a)"
@@ -527,4 +527,4 @@ asker_killed() {
     assert_clean
     http http://127.0.0.1:8080/ >/dev/null
 }
-t 'kill -9 of who asks: the change is made or it is not' asker_killed
+t 'kill -9 of the client: the change is made completely or not at all' asker_killed

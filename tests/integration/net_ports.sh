@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The host's end of a container's link: a port of a bridge, and never an interface of the host. And a link whose
-# container has ended, while somebody still holds its network namespace.
+# The host end of a container's veth: a bridge port, and never an interface of the host. And a link whose container
+# has ended, while a process keeps its network namespace.
 . "$(dirname "$0")/../lib.sh"
 . "$top/tests/helpers.sh"
 
@@ -8,7 +8,7 @@ host4=192.0.2.2 host6=2001:db8::2
 spoofed4=192.0.2.77 spoofed6=2001:db8::77
 
 link_of() { in_network_of "$1" ip -oneline link show dev eth0; }
-port_of() { # NAME: "eth0@if9" says the index of its other end
+port_of() { # "eth0@if9" contains the index of its other end
     local index
     index=$(link_of "$1" | sed -n 's/.*eth0@if\([0-9]*\):.*/\1/p')
     ip -oneline link show | sed -n "s/^$index: \([^@:]*\).*/\1/p"
@@ -41,7 +41,7 @@ run_on() { # FLAGS OF network create...
     port=$(port_of evil)
     [[ $port = vc-* ]] || fail "no port: $port"
 }
-# Nothing of what is sent has an effect on the host.
+# Nothing that is sent has an effect on the host.
 harmless() { # [guarded]
     watch_host
     attack evil
@@ -52,7 +52,7 @@ harmless() { # [guarded]
     [ "${1-guarded}" != guarded ] || ! other_kinds || fail "received: $(grep ' 0x88' "$tmp/sniffed" | head -1)"
     ! grep -q ' 01:80:c2:00:00:01$' "$tmp/sniffed" || fail 'a pause frame came in'
 }
-# What a port was before: the attack works then.
+# A port without netctr's settings: the attack works then.
 as_a_plain_port() {
     open_up martians
     open_up guard
@@ -90,7 +90,7 @@ positive_control() {
     shut
     ip -6 route flush proto ra
 }
-t 'the positive control: a port as the kernel makes it' positive_control
+t "the positive control: a port with the kernel's defaults" positive_control
 
 advertisements() {
     local forwarding accept
@@ -100,7 +100,7 @@ advertisements() {
                 net.ipv6.conf.eth0.accept_ra=0
             run_on --ipv6
             harmless
-            # Also for what is set on the port by hand afterwards.
+            # Also for settings changed by hand afterwards.
             sysctl -qw "net.ipv6.conf.$port.accept_ra=2"
             harmless
             netctr rm -f evil
@@ -125,7 +125,7 @@ bridge_deleted() {
     attack evil || true # its link has no carrier
     stop_watching
     ! by_port || fail "received by the port: $(grep '^vc-' "$tmp/sniffed" | head -1)"
-    ip link set "$port" up # by hand, which nobody takes back
+    ip link set "$port" up # by hand, which netctr does not undo
     watch_host
     in_network_of evil peer sniff 0x0806 >"$tmp/answers" &
     wait_for 5 grep -q sniffing "$tmp/answers"
@@ -141,7 +141,7 @@ bridge_deleted() {
     is_a_port
     harmless
 }
-t 'the same after somebody has deleted the bridge' bridge_deleted
+t 'the same after the bridge was deleted' bridge_deleted
 
 taken_out() {
     run_on
@@ -152,13 +152,13 @@ taken_out() {
     netctr network reload
     is_a_port
     wait_for 5 netctr exec evil ping -c1 -W2 10.89.0.1 >/dev/null
-    # Moved to a bridge of somebody else's, it stays up: whoever did that wants it.
+    # Moved to another program's bridge, it stays up, as intended.
     ip link add own type bridge
     ip link set own up
     ip link set "$port" master own
     sleep 0.3
     ! is_down || fail 'a port was brought down that is in a bridge'
-    # So does one that is moved in two steps, brought down between them or not.
+    # So does one that is moved in two steps, set down between them or not.
     local i
     for i in 1 2 3 4 5 6 7 8 9 10; do
         ip -batch - <<<"link set $port nomaster
@@ -172,7 +172,7 @@ link set $port master own"
 t 'a port that is taken out of its bridge is brought down' taken_out
 
 anybodys() {
-    # A link that is called like a port and is none: its alias is not netctr's, or another instance's.
+    # A link with the name of a port but without its alias, or with another instance's.
     run_on
     ip link add vc-lan type veth peer name vc-other
     ip link set vc-lan up
@@ -191,7 +191,7 @@ anybodys() {
     ip link del vc-lan
     ip link del own
 }
-t 'links of others with names like those of ports stay as they are' anybodys
+t 'other links with names like those of ports stay as they are' anybodys
 
 lldp() {
     run_on --no-guard
@@ -202,21 +202,21 @@ lldp() {
     assert_contains "$(cat "$tmp/b")" 'eth0 0x88cc 01:80:c2:00:00:0e'
     assert_lacks "$(cat "$tmp/b")" 01:80:c2:00:00:01
 }
-t '--no-guard: LLDP passes between containers, and does not reach the host by the port' lldp
+t '--no-guard: LLDP passes between containers, and does not reach the host through the port' lldp
 
 as_another() {
-    # The promises of net_guard again, for frames to such addresses: to a neighbour that would take them.
+    # The promises of net_guard again, for frames to such addresses: to a neighbour that would accept them.
     netctr run -d --name evil "$box" sleep 600 >/dev/null
     netctr run -d --name b "$box" sleep 600 >/dev/null
     in_network_of b peer sniff 0x0800 0x86dd 0x0806 0x88cc >"$tmp/b" &
     wait_for 5 grep -q sniffing "$tmp/b"
     attack evil
     assert_eq "$(grep -c ' 01:80:c2' "$tmp/b" || true)" 0 'spoofed frames at the neighbour'
-    # As itself it may.
+    # With its own address it may.
     in_network_of evil peer forge eth0 udp smac="$(mac_of evil)" dmac=01:80:c2:00:00:0e \
         src="$(address_of evil)" dst="$(address_of b)" dport=9
     wait_for 2 grep -q 'eth0 0x800 01:80:c2:00:00:0e' "$tmp/b"
-    # Not where neighbours do not reach each other, nor from one network to another.
+    # Not if neighbours do not reach each other, nor from one network to another.
     netctr network create --icc=false apart
     netctr run -d --name c --network apart "$box" sleep 600 >/dev/null
     netctr run -d --name d --network apart "$box" sleep 600 >/dev/null
@@ -229,12 +229,12 @@ as_another() {
 }
 t 'a container speaks only as itself to such addresses, too' as_another
 
-# ---- somebody holds the namespace -------------------------------------------------------------------
+# ---- a process keeps the namespace -------------------------------------------------------------------
 
-heard() { # how many datagrams of evil's the victim has got
+heard() { # how many datagrams of evil's the victim has received
     netctr logs victim 2>&1 | grep -c "datagram $evil4" || true
 }
-hold() { # a process of the host's stays in evil's namespace and goes on speaking
+hold() { # a process of the host stays in evil's namespace and keeps sending
     serve_peer victim --network m
     netctr run -d --name evil --network m "$box" sleep 600 >/dev/null
     port=$(port_of evil)
@@ -248,7 +248,7 @@ hold() { # a process of the host's stays in evil's namespace and goes on speakin
         spa="$gateway" tha="$(mac_of victim)" tpa="$(address_of victim)" >/dev/null &
     holders=("$holder" $!)
     wait_for 5 grep -q repeating "$tmp/holder"
-    wait_for 5 eval '[ "$(heard)" -gt 3 ]' # the positive control: it is heard
+    wait_for 5 eval '[ "$(heard)" -gt 3 ]' # the positive control: they arrive
     ip -oneline monitor link >"$tmp/links" &
     holders+=($!)
 }
@@ -261,26 +261,26 @@ silent_after() { # COMMAND...
     sleep 0.3
     assert_eq "$(heard)" "$before" 'datagrams after the end'
     wait_for 1 gone
-    kill -0 "$holder" # it holds on all the time
+    kill -0 "$holder" # it stays there all the time
     ! grep -v '^Deleted' "$tmp/links" | grep " $port@" | grep '[<,]UP' | has -v ' master ' || fail 'up outside of its bridge'
     kill "${holders[@]}" 2>/dev/null || true
     netctr rm -f evil victim >/dev/null 2>&1 || true
 }
 disconnected() { netctr network disconnect m evil; }
 ended_by_itself() { kill -KILL "$(pid_of evil)" && wait_for 5 status_is evil exited; }
-buried() {
+cleaned_up() {
     local pid
     pid=$(pid_of evil)
     kill -KILL "$(monitor_of evil)"
     wait_for 5 eval "! kill -0 $pid 2>/dev/null"
     netctr gc >/dev/null
 }
-flushed() { # and the firewall is restored by the victim's monitor
+flushed() { # and the firewall is restored by the helper
     netctr rm -f evil
     nft flush ruleset
     wait_for 3 eval 'nft list table bridge netctr_guard >/dev/null'
 }
-# The bridge goes at once: no port may be up without it.
+# The bridge is deleted at once: no port may be up without it.
 network_removed() {
     netctr rm -f evil victim
     netctr network rm m
@@ -289,7 +289,7 @@ network_removed() {
 nobody_speaks() {
     local path
     netctr network create m
-    for path in 'netctr rm -f evil' 'netctr stop -t 0 evil' disconnected ended_by_itself buried flushed; do
+    for path in 'netctr rm -f evil' 'netctr stop -t 0 evil' disconnected ended_by_itself cleaned_up flushed; do
         hold
         # shellcheck disable=SC2086 # several words
         silent_after $path
@@ -300,7 +300,7 @@ removed_with_its_network() {
     hold
     local foreign
     ip link add mine type veth peer name mine2
-    ip link set mine master nc-m # a link of the user's own, which stays
+    ip link set mine master nc-m # another link of the user, which stays
     network_removed
     foreign=$(ip -oneline link show mine)
     assert_lacks "$foreign" master
@@ -309,7 +309,7 @@ removed_with_its_network() {
     ip link del mine
 }
 t 'a network that is removed takes the links of ended containers with it' removed_with_its_network
-t 'a link whose container has ended is silent, and gone within a second' nobody_speaks
+t 'a link whose container has ended passes nothing, and is deleted within a second' nobody_speaks
 
 no_guard_gone() {
     netctr network create --no-guard m
@@ -322,11 +322,11 @@ no_guard_gone() {
         netctr rm -f evil victim >/dev/null 2>&1 || true
     done
 }
-t '--no-guard: it is gone when the command returns' no_guard_gone
+t '--no-guard: it is deleted when the command returns' no_guard_gone
 
-no_process() { [ -z "$(pgrep -x netctr | grep -vxFf <(helper_processes))" ]; } # but for helpers
+no_process() { [ -z "$(pgrep -x netctr | grep -vxFf <(helper_processes))" ]; } # except helpers
 no_process_stays() {
-    # Deleting beside the way keeps no pipe open, no lock, and no process for long.
+    # Deleting in the background keeps no pipe open, no lock, and no process for long.
     netctr run -d --name evil "$box" sleep 600 >/dev/null
     nsenter --target "$(pid_of evil)" --net sleep 5 &
     netctr rm -f evil | cat

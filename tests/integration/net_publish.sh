@@ -3,7 +3,7 @@
 needs=nginx
 . "$(dirname "$0")/../lib.sh"
 
-said_by() { # NAME TEXT: whether the log has it
+said_by() { # whether the log has it
     netctr logs "$1" 2>&1 | has -F -- "$2"
 }
 
@@ -12,7 +12,7 @@ nginx_from_everywhere() {
     http http://127.0.0.1:8080/ | has 'It works'
     http http://192.0.2.2:8080/ | has 'It works'
     in_lan curl -sf --max-time 2 http://192.0.2.2:8080/ | has 'It works'
-    # nginx sees who asked, not a gateway.
+    # nginx sees the client, not a gateway.
     wait_for 5 said_by web '192.0.2.9 - - '
 }
 t 'nginx: 127.0.0.1, the address of the host, the LAN (which it sees as itself)' nginx_from_everywhere
@@ -65,7 +65,7 @@ host_chooses_the_port() {
     http "http://192.0.2.2:$port/" | has -x web
     assert_contains "$(netctr ps)" "$port"
 }
-t '-p PORT: the host chooses its own' host_chooses_the_port
+t '-p PORT: the host port is chosen' host_chooses_the_port
 
 one_address() {
     serve at-host -p 192.0.2.2:8080:80
@@ -77,17 +77,17 @@ one_address() {
     assert_fails in_lan curl -sf --max-time 1 http://192.0.2.2:8080/
     assert_fails http http://192.0.2.2:8080/
 }
-t '-p HOSTIP:HOSTPORT:PORT: there and nowhere else' one_address
+t '-p HOSTIP:HOSTPORT:PORT: at this address only' one_address
 
 loopback_is_not_on_the_wire() {
     serve web -p 127.0.0.1:8080:80
-    # A neighbour that sends packets for 127.0.0.1, to a host that is willing to take them (CVE-2020-8558).
+    # A neighbour that sends packets for 127.0.0.1, to a host that is willing to accept them (CVE-2020-8558).
     sysctl -qw net.ipv4.conf.eth0.route_localnet=1 net.ipv4.conf.eth0.rp_filter=0 net.ipv4.conf.all.rp_filter=0
     in_lan sh -c 'sysctl -qw net.ipv4.conf.eth0.route_localnet=1
         ip route del local 127.0.0.1 table local
         ip route del local 127.0.0.0/8 table local
         ip route add 127.0.0.1/32 via 192.0.2.2 src 192.0.2.9'
-    # Reached is who is tracked: that the answer finds its way back to the attacker is not needed.
+    # A tracked packet has reached the container; the reply need not find its way back to the attacker.
     attack() {
         in_lan curl -s -o /dev/null --max-time 0.5 http://127.0.0.1:8080/ || true
         conntrack -L -p tcp --orig-src 192.0.2.9 --orig-dst 127.0.0.1 2>/dev/null | has SYN_RECV
@@ -103,7 +103,7 @@ loopback_is_not_on_the_wire() {
     sysctl -qw net.ipv4.conf.eth0.route_localnet=0
 }
 # kubernetes #92315, moby #41872
-t 'a port on 127.0.0.1 is out of reach from the wire' loopback_is_not_on_the_wire
+t 'a port on 127.0.0.1 cannot be reached from outside' loopback_is_not_on_the_wire
 
 unpublished_is_unreachable() {
     serve web --publish 8080:80
@@ -112,13 +112,13 @@ unpublished_is_unreachable() {
     address=$(address_of secret)
     published=$(address_of web)
     assert_fails in_lan curl -sf --max-time 1 http://192.0.2.2:80/
-    # The LAN has a route to the containers; not even the published one answers there.
+    # The LAN has a route to the containers; not even the published port answers there.
     assert_fails in_lan curl -sf --max-time 1 "http://$address/"
     assert_fails in_lan curl -sf --max-time 1 "http://$published/"
     assert_fails in_lan ping -c 1 -W 1 "$address"
     # The host itself may.
     http "http://$address/" | has -x secret
-    # The positive control: it is the firewall that refused.
+    # The positive control: the firewall refused it.
     nft insert rule inet netctr forward iifname eth0 accept
     in_lan curl -sf --max-time 2 "http://$address/" | has -x secret
     nft delete rule inet netctr forward handle \
@@ -131,11 +131,11 @@ way_out() {
     netctr run -d --name c "$box" sleep 100 >/dev/null
     in_lan socat TCP-LISTEN:7000,fork,reuseaddr SYSTEM:'echo $SOCAT_PEERADDR' &
     wait_for 5 in_lan sh -c 'ss -Hltn | grep -q :7000'
-    # The LAN could answer the container's own address too, it has a route: it is masqueraded.
+    # The LAN could answer the container's own address too, as it has a route: it is masqueraded.
     assert_eq "$(netctr exec c sh -c 'nc -w 2 192.0.2.9 7000 </dev/null')" 192.0.2.2
     netctr exec c ping -c 1 -W 1 192.0.2.9
 }
-t 'out to the LAN, seen there as the host' way_out
+t "out to the LAN, with the host's address" way_out
 
 udp() {
     netctr run -d --name c -p 5353:53/udp "$box" sleep 100 >/dev/null
@@ -155,7 +155,7 @@ sctp() {
     grep -q listening "$tmp/host" || skip 'this kernel has no SCTP'
     kill $!
     serves='sctp/80' serve_peer c -p 8080:80/sctp
-    # The same number of another protocol is not taken.
+    # The same number of another protocol is free.
     serve web -p 8080:80
     assert_eq "$(in_lan peer ask sctp 192.0.2.2 8080)" 'c 192.0.2.9'
     assert_eq "$(in_lan peer ask sctp 2001:db8::2 8080)" 'c 2001:db8::9'
@@ -170,7 +170,7 @@ sctp() {
 t 'SCTP' sctp
 
 udp_that_was_there_before() {
-    # A client that never pauses: its connection tracking entry is older than the published port.
+    # A client that never pauses: its conntrack entry is older than the published port.
     warm_up
     in_lan peer hammer udp 192.0.2.2 5353 $((5 * slowness)) >"$tmp/lan4" 2>&1 &
     local pids=($!) n
@@ -186,11 +186,11 @@ udp_that_was_there_before() {
     for n in lan4 lan6 loopback; do grep -q ' c ' "$tmp/$n"; done
 }
 # moby #8795, #44742, #53384
-t 'UDP: a client that was talking already reaches the container' udp_that_was_there_before
+t 'UDP: a client that was sending already reaches the container' udp_that_was_there_before
 
 udp_on_its_way() {
-    # What a packet leaves that looked for the port just before it was there: nothing is as quick as we need
-    # here, so the entry is made by hand.
+    # The entry of a packet that passed the rules just before the port was published: this timing cannot be forced, so
+    # the entry is made by hand.
     serve_peer c
     netctr publish c 5353:53/udp
     conntrack -I -p udp -t 100 -s 192.0.2.9 -d 192.0.2.2 --sport 21000 --dport 5353 \
@@ -198,7 +198,7 @@ udp_on_its_way() {
     gone() { [ -z "$(conntrack -L -p udp --orig-port-src 21000 2>/dev/null)" ]; }
     wait_for 5 gone
     assert_eq "$(in_lan peer ask udp 192.0.2.2 5353 21000)" 'c 192.0.2.9'
-    # Others publish, the firewall is made anew: who talks to c goes on doing so.
+    # Other ports are published, the firewall is rebuilt: the client of c goes on.
     local before
     before=$(conntrack -L -o id -p udp --orig-port-src 21000 2>/dev/null | grep -o 'id=.*')
     serve_peer d -p 5454:53/udp
@@ -206,7 +206,7 @@ udp_on_its_way() {
     netctr network reload
     assert_eq "$(conntrack -L -o id -p udp --orig-port-src 21000 2>/dev/null | grep -o 'id=.*')" "$before" 'flow'
 }
-t 'UDP: a packet that was on its way when the port came leads nobody astray' udp_on_its_way
+t 'UDP: a packet that passed just before the port was published leaves no wrong flow' udp_on_its_way
 
 udp_entries() { # of the port 5353, that lead to a container
     { conntrack -L -p udp --orig-port-dst 5353; conntrack -L -f ipv6 -p udp --orig-port-dst 5353; } 2>/dev/null |
@@ -214,7 +214,7 @@ udp_entries() { # of the port 5353, that lead to a container
 }
 
 udp_after_the_end() {
-    # The client goes on from the same port: nothing leads it to the container that was.
+    # The client goes on from the same port: nothing leads it to the ended container.
     serve_peer c -p 5353:53/udp
     serve_peer bystander -p 5454:53/udp
     assert_eq "$(in_lan peer ask udp 192.0.2.2 5353 21000)" 'c 192.0.2.9'
@@ -223,9 +223,9 @@ udp_after_the_end() {
     [ -n "$(udp_entries)" ] # the positive control
     netctr rm -f c
     assert_eq "$(udp_entries)" '' 'connection tracking'
-    # What is none of its business stays: another's port.
+    # Entries of other ports stay.
     conntrack -L -p udp --orig-port-dst 5454 2>/dev/null | has src=192.0.2.9
-    # A program of the host that takes the port gets what the client sends.
+    # A program of the host that takes the port receives what the client sends.
     peer serve host udp/5353 >"$tmp/host" &
     local host=$!
     wait_for 2 grep -q listening "$tmp/host"
@@ -234,10 +234,10 @@ udp_after_the_end() {
     kill $host
     wait $host || true # the next test publishes the port
 }
-t 'UDP: after the end nothing leads there any more' udp_after_the_end
+t 'UDP: after the end no entry leads to the container' udp_after_the_end
 
 udp_that_is_unpublished() {
-    # A client that never pauses is answered until then, and no longer; others are.
+    # A client that never pauses gets replies until then, and no longer; others still do.
     serve_peer c -p 5353:53/udp -p 5454:54/udp
     local way
     for way in 'in_lan peer ask udp 192.0.2.2 5353 21000' 'in_lan peer ask udp 2001:db8::2 5353 21000' \
@@ -258,18 +258,18 @@ udp_that_is_unpublished() {
     netctr publish c 5353:53/udp
     assert_eq "$(in_lan peer ask udp 192.0.2.2 5353 21000)" 'c 192.0.2.9'
 }
-t 'UDP: unpublish ends what leads there, at once' udp_that_is_unpublished
+t 'UDP: unpublish ends its flows at once' udp_that_is_unpublished
 
 again_and_again() {
-    # The same ports many times in a row, the same clients from the same ports: each container
-    # answers at once, and never one that has been.
+    # The same ports many times in a row, the same clients from the same ports: each container replies at once, and
+    # never an earlier one.
     local n ways=('in_lan peer ask udp 192.0.2.2 5353 21000' 'in_lan peer ask udp 2001:db8::2 5353 21000'
         'peer ask udp 127.0.0.1 5353 21001' 'peer ask udp ::1 5353 21002'
         'in_lan peer ask tcp 192.0.2.2 8080' 'in_lan peer ask tcp 2001:db8::2 8080'
         'peer ask tcp 127.0.0.1 8080' 'peer ask tcp ::1 8080') way
     for n in $(seq "$(often 20)"); do
         serve_peer "web$n" -p 8080:80 -p 5353:53/udp
-        # The way that is asked first is another one each time.
+        # Each round starts with another way.
         for way in "${ways[@]:n % 8}" "${ways[@]:0:n % 8}"; do
             assert_eq "$($way | cut -d' ' -f1)" "web$n" "round $n, $way"
         done
@@ -280,9 +280,9 @@ again_and_again() {
         esac
     done
 }
-t 'many containers in a row on the same ports, each answers at once' again_and_again
+t 'many containers in a row on the same ports, each replies at once' again_and_again
 
-# Holds so many connections to [::1]:8080 as that user, and says so.
+# Holds so many connections to [::1]:8080 as that user, and prints when it has them.
 hold() { # UID COUNT
     exec setpriv --reuid "$1" --regid "$1" --clear-groups /usr/bin/python3 -ISc "
 import resource, signal, socket
@@ -291,12 +291,12 @@ held = []
 for n in range($2):
     try:
         held.append(socket.create_connection(('::1', 8080)))
-        if n % 2: held[-1].send(b'G')  # half of them speak, a little
-    except OSError: pass  # this one had to make room
+        if n % 2: held[-1].send(b'G')  # half of them send a little
+    except OSError: pass  # this one was replaced
 print('held', flush=True)
 signal.pause()"
 }
-# One that was there before them all says the rest of its request.
+# A client from before all of them sends the rest of its request.
 finish() {
     local page
     printf '\r\n' >&"${half[1]}"
@@ -314,17 +314,17 @@ crowded() {
     for n in 1 2; do # nor two of them
         hold $((65535 - n)) 1100 >"$tmp/held$n" &
         wait_for 10 grep -q held "$tmp/held$n"
-        # A process of httpd for each connection: where that takes long, these wait behind the others.
+        # One process of httpd for each connection: if that takes long, these wait behind the others.
         http --max-time $((20 * slowness)) 'http://[::1]:8080/' | has -x web
         setpriv --reuid 2 --regid 2 --clear-groups \
             curl -sSf --noproxy '*' --max-time $((20 * slowness)) 'http://[::1]:8080/' | has -x web
     done
     finish
-    assert_contains "$(netctr logs web 2>&1)" 'connections to [::1] by published ports are used up, '
+    assert_contains "$(netctr logs web 2>&1)" 'all connections to [::1] through published ports are in use, '
     assert_contains "$(netctr logs web 2>&1)" 'of them by user 65534;'
-    assert_eq "$(netctr logs web 2>&1 | grep -c 'used up')" 1
+    assert_eq "$(netctr logs web 2>&1 | grep -c 'through published ports are in use')" 1
 }
-t 'who holds more connections to [::1] than there are closes it to nobody else' crowded
+t 'a user with all connections to [::1] does not block others' crowded
 
 port_is_really_held() {
     serve web --publish 8080:80
@@ -340,7 +340,7 @@ port_is_really_held() {
     serve web --publish 8080:80
     http http://127.0.0.1:8080/ | has -x web
 }
-t 'a published port belongs to the container as long as it runs' port_is_really_held
+t 'a published port is held as long as its container runs' port_is_really_held
 
 gone_with_its_container() {
     serve web --publish 8080:80
@@ -349,7 +349,7 @@ gone_with_its_container() {
     assert_fails in_lan curl -sf --max-time 1 http://192.0.2.2:8080/
     assert_lacks "$(nft list table inet netctr)" 8080
 }
-t 'a port is unpublished with the end of its container' gone_with_its_container
+t 'a port is unpublished when its container ends' gone_with_its_container
 
 next_holder_of_an_address() {
     # The same port again and again, each time another container behind it.

@@ -1,21 +1,21 @@
 #!/usr/bin/env bash
-# 0.0.0.0 is every IPv4 address, [::] every IPv6 address, and a port without an address is on both. What `port`,
-# `ps` and `inspect` print is where it can be reached.
+# 0.0.0.0 is every IPv4 address, [::] every IPv6 address, and a port without an address is on both. `port`, `ps` and
+# `inspect` print where it can be reached.
 . "$(dirname "$0")/../lib.sh"
 
 v4=192.0.2.2 v6=2001:db8::2
 
-ports_of() { # NAME: what inspect says, in one line
+ports_of() { # what inspect prints, on one line
     netctr inspect "$1" | jq -r '.[0].published | join(" ")'
 }
-assert_shown() { # NAME TEXTS: the same in inspect, ps and port
+assert_shown() { # the same in inspect, ps and port
     assert_eq "$(ports_of "$1")" "$2" inspect
     assert_eq "$(netctr ps --format json | jq -r --arg name "$1" '.[] | select(.name == $name).ports | join(" ")')" "$2" 'ps in JSON'
     netctr ps | grep -F -- " ${2// /, } " | has " $1\$"
     assert_eq "$(netctr port "$1" | sed -E 's/(.*) -> (.*)/\2->\1/' | paste -sd ' ')" "$2" port
 }
 
-reached4() { # NAME PORT UDP-PORT: from the LAN, from the host, by loopback
+reached4() { # from the LAN, from the host, by loopback
     local address
     assert_contains "$(in_lan peer ask tcp $v4 "$2")" "$1 "
     assert_contains "$(in_lan peer ask udp $v4 "$3")" "$1 "
@@ -51,7 +51,7 @@ silent6() { # PORT UDP-PORT
         assert_silent peer ask udp $address "$2" 0 0.3
     done
 }
-sockets_on() { # PORT -4|-6: how many hold it
+sockets_on() { # how many hold it
     ss -Hln "$2" -tu "sport = :$1" | wc -l
 }
 
@@ -69,7 +69,7 @@ ipv4_alone() {
     reached4 both 8001 5301
     reached6 both 8001 5301
 }
-t '-p 0.0.0.0:8001:80 is open on IPv4 alone: no address of IPv6 answers, nor [::1]' ipv4_alone
+t '-p 0.0.0.0:8001:80 is open on IPv4 only: no IPv6 address answers, not even [::1]' ipv4_alone
 
 side_by_side() {
     serve_peer four -p 0.0.0.0:8001:80 -p 0.0.0.0:5301:53/udp
@@ -109,11 +109,11 @@ refused() {
     assert_error "netctr: port 8001/tcp is in use on [$v6]; container \`six\` publishes it" 125 run -p "[$v6]:8001:80"
     netctr rm -f four
     assert_error 'netctr: port 8001/tcp is in use on this host; container `six` publishes it' 125 run -p 8001:80
-    assert_error 'netctr: port 8001/tcp is asked for twice' 125 run -p 0.0.0.0:8001:80 -p 0.0.0.0:8001:81
+    assert_error 'netctr: port 8001/tcp is published twice' 125 run -p 0.0.0.0:8001:80 -p 0.0.0.0:8001:81
     netctr rm -f six
-    assert_error 'netctr: port 8001/tcp is asked for twice' 125 run -p 0.0.0.0:8001:80 -p 8001:80
-    assert_error 'netctr: port 8001/tcp is asked for twice' 125 run -p '[::]:8001:80' -p 8001:80
-    # A container that has the number at another address is not the one in the way.
+    assert_error 'netctr: port 8001/tcp is published twice' 125 run -p 0.0.0.0:8001:80 -p 8001:80
+    assert_error 'netctr: port 8001/tcp is published twice' 125 run -p '[::]:8001:80' -p 8001:80
+    # A container that has the number at another address is not the conflicting one.
     socat TCP-LISTEN:8003,bind=$v4,fork /dev/null &
     socat TCP6-LISTEN:8002,ipv6only,fork /dev/null &
     wait_for 2 eval '[ "$(ss -Hlnt "sport = :8002 or sport = :8003" | wc -l)" = 4 ]'
@@ -122,7 +122,7 @@ refused() {
     assert_error "netctr: port 8003/tcp is in use on $v4; $program" 125 run -p $v4:8003:80
     assert_error "netctr: port 8002/tcp is in use on [::]; $program" 125 run -p '[::]:8002:80'
 }
-t 'a port on every address collides with both; the error names the container that is in the way' refused
+t 'a port on every address collides with both; the error names the conflicting container' refused
 
 shown() {
     serve_peer both -p 8001:80
@@ -147,14 +147,14 @@ joined() {
     netctr ps | has -F "$(printf '%s, ' '0.0.0.0:9000-9010->9000-9010/tcp' '[::]:9000-9010->9000-9010/tcp' \
         '0.0.0.0:9100-9101->80-81/tcp' '[::]:9100-9101->80-81/tcp' 127.0.0.1:9102-\>82/tcp \
         '0.0.0.0:9000-9001->9000-9001/udp' '[::]:9000-9001->9000-9001/udp' '0.0.0.0:9012->9012/tcp')[::]:9012->9012/tcp   many"
-    # What a script reads has them one by one.
+    # Machine-readable output has them one by one.
     assert_eq "$(netctr port many | wc -l)" 33
     assert_eq "$(netctr inspect many | jq '.[0].published | length')" 33
     assert_eq "$(netctr ps --format json | jq '.[0].ports | length')" 33
     netctr network create --mode routed lab
     netctr run -d --name open --network lab -p 80-83 "$box" sleep 100 >/dev/null
     netctr ps | has ' 80-83/tcp   *open$'
-    # Nothing is published by a container that has ended.
+    # A container that has ended publishes nothing.
     netctr stop -t 0 many
     assert_lacks "$(netctr ps -a | grep ' many$')" 9000
     assert_eq "$(netctr inspect many | jq -c '.[0].published')" '[]'
@@ -162,13 +162,13 @@ joined() {
     netctr start many
     netctr ps | has -F '0.0.0.0:9000-9010->9000-9010/tcp'
 }
-t 'ps joins ports that follow each other; an ended container publishes nothing' joined
+t 'ps merges consecutive ports; an ended container publishes nothing' joined
 
 shown_on_one_family() {
     netctr network create n4
     netctr network create --subnet fd06::/64 n6
     serve_peer four --network n4 -p 8001:80 -p 5301:53/udp -p 0.0.0.0:8002:80 -p '[::1]:8003:80'
-    # What is printed is what answers: [::1] by the proxy, no other address of IPv6.
+    # What is printed is what answers: [::1] by the proxy, no other IPv6 address.
     assert_shown four '0.0.0.0:8001->80/tcp [::1]:8001->80/tcp 0.0.0.0:5301->53/udp [::1]:5301->53/udp 0.0.0.0:8002->80/tcp [::1]:8003->80/tcp'
     reached4 four 8001 5301
     assert_contains "$(peer ask tcp ::1 8001)" 'four '
@@ -259,7 +259,7 @@ withdrawn() {
     netctr publish four 0.0.0.0:8001:80 >/dev/null
     netctr unpublish four 8001
     assert_shown four '0.0.0.0:8002->80/tcp [::]:8002->80/tcp'
-    # A port on every address is one thing.
+    # A port on every address counts as one.
     assert_error 'netctr: container `four` does not publish port 0.0.0.0:8002:80; it publishes 8002:80/tcp on every address: `netctr unpublish four 8002:80/tcp`' \
         125 netctr unpublish four 0.0.0.0:8002:80
     assert_contains "$(in_lan peer ask tcp $v4 8002)" 'four '

@@ -4,7 +4,7 @@
 
 many=50
 
-# Runs COMMAND 1 … COMMAND $many at the same time. Every one succeeds and has nothing to say.
+# Runs COMMAND 1 … COMMAND $many at the same time. Every one succeeds without output.
 all_at_once() { # COMMAND
     local n pid failed=0
     local -A number_of=()
@@ -35,7 +35,7 @@ says() { # NAME PORT
     [ "$(in_lan curl --silent --max-time 2 "http://192.0.2.2:$2/")" = "$1" ]
 }
 
-# The kernel takes its time to remove the veth of a container that has ended.
+# The kernel takes some time to remove the veth of a container that has ended.
 no_port() { [ -z "$(ip -oneline link show | sed -n '/: vc-/p')" ]; }
 nothing_for_gc() {
     wait_for 5 no_port
@@ -76,7 +76,7 @@ t "$many starts at once, $many stops, $many removals" start_and_stop
 
 # ---- races for one name --------------------------------------------------------------------------
 
-# What may be said when somebody else was faster.
+# Errors that are allowed if another command was faster.
 one_name() { # WORKER COUNT
     local round status command
     for ((round = 0; round < $2; round++)); do
@@ -88,7 +88,7 @@ one_name() { # WORKER COUNT
         esac
         status=0
         timeout 60 "$ARENA/bin/netctr" "${command[@]}" >/dev/null 2>"$tmp/said.$1" </dev/null || status=$?
-        # LeakSanitizer says so of a thread that has just ended.
+        # LeakSanitizer prints this of a thread that has just ended.
         printf '%s: %s: %s\n' $status "${command[0]}" \
             "$(sed '/^==[0-9]*==Unable to get registers/d' "$tmp/said.$1")" >>"$tmp/story.$1"
     done
@@ -98,7 +98,7 @@ one_name() { # WORKER COUNT
 sensible='^0: (run|rm|stop): $'
 sensible+='|^125: run: netctr: container name `x` is in use; `netctr rm -f x` removes that container$'
 sensible+='|^125: run: netctr: port 8080/tcp is in use on this host; (container `x` publishes it|another program listens there.*)$'
-# Between the record of the start and the start itself the program can be killed as later.
+# Between the record of the start and the start itself the program can be killed, as later.
 sensible+='|^125: run: netctr: the container.s process was killed by signal 9 before its program ran$'
 sensible+='|^125: (rm|stop): netctr: no such container `x`$'
 
@@ -124,7 +124,7 @@ t '500 run, rm and stop of one name against each other' races
 
 # ---- everything against everything ---------------------------------------------------------------
 
-# Repeats a command until the file `stop` appears; what it says and how it ends is kept.
+# Repeats a command until the file `stop` appears; its output and status are kept.
 repeat() { # LABEL COMMAND...
     local status
     while [ ! -e "$tmp/stop" ]; do
@@ -132,7 +132,8 @@ repeat() { # LABEL COMMAND...
         "${@:2}" >/dev/null 2>"$tmp/said.$1" || status=$?
         [ $status = 0 ] && [ ! -s "$tmp/said.$1" ] ||
             printf '%s: %s: %s\n' "$1" $status "$(cat "$tmp/said.$1")" >>"$tmp/complaints"
-        sleep 0.0$((RANDOM % 9))
+        # A flush that follows sooner than a reload can read what it has written would never let it succeed.
+        sleep "$(printf '0.%02d' $((RANDOM % 9 * slowness % 100)))"
     done
 }
 
@@ -146,14 +147,14 @@ storm() {
     for worker in 1 2 3; do
         for ((round = 0; round < 15; round++)); do
             netctr run -d --name "w$worker" -p "$((8200 + worker)):80" "$box" sleep 100 >/dev/null || true
-            netctr rm -f "w$worker" >/dev/null || true # what they say decides
+            netctr rm -f "w$worker" >/dev/null || true # the other commands are checked
         done >"$tmp/worker.$worker" 2>&1 &
         workers+=($!)
     done
     for ((round = 0; round < 15; round++)); do
         netctr run --rm "$box" true || true
     done >"$tmp/worker.0" 2>&1
-    wait "${workers[@]}" || cat "$tmp"/worker.* # and says so below
+    wait "${workers[@]}" || cat "$tmp"/worker.* # and is reported below
     touch "$tmp/stop"
     wait
     assert_eq "$(cat "$tmp"/worker.*)" '' 'what the runs said'

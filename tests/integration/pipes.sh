@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# A reader of run's or exec's output that leaves ends the command, as in any pipeline; one that only stops does not.
+# When the reader of run's or exec's output exits, the command ends, as in any pipeline; a reader that only stops has
+# no effect.
 . "$(dirname "$0")/../lib.sh"
 
 run() { # FLAGS... COMMAND...
@@ -8,7 +9,7 @@ run() { # FLAGS... COMMAND...
 in_c() { # COMMAND...
     timeout $((20 * slowness)) "$ARENA/bin/netctr" exec "$@"
 }
-# The first command of the last pipeline has ended with that.
+# The first command of the last pipeline has ended with that status.
 ended_with() { # STATUS PIPESTATUS...
     [ "$2" = "$1" ] || fail "status $2, expected $1"
 }
@@ -19,7 +20,7 @@ ends_run() {
     local flags status
     set +o pipefail
     for flags in '' '--cpus 0.5'; do
-        # pid 1 cannot die of SIGPIPE, and may not even look whether it can write.
+        # pid 1 cannot die of SIGPIPE, and may not even check whether it can write.
         # shellcheck disable=SC2086 # several words
         run --name k $flags "$box" yes | head -1 | has -x y
         ended_with 141 "${PIPESTATUS[@]}"
@@ -31,7 +32,7 @@ ends_run() {
         # shellcheck disable=SC2086
         run --rm $flags "$box" sh -c "$loop_err" 2>&1 >/dev/null | grep -q x
         ended_with 141 "${PIPESTATUS[@]}"
-        # stdin that stays open is no reason to stay.
+        # stdin that stays open does not keep it.
         # shellcheck disable=SC2086
         run --rm -i $flags "$box" sh -c "cat & $loop" < <(exec sleep 1000) | head -1 >/dev/null
         ended_with 141 "${PIPESTATUS[@]}"
@@ -40,7 +41,7 @@ ends_run() {
         run --rm $flags "$box" sh -c 'yes; echo "yes: $?" >&2; exit 3' 2>"$tmp/stderr" | head -1 >/dev/null
         ended_with 3 "${PIPESTATUS[@]}"
         assert_eq "$(cat "$tmp/stderr")" 'yes: 141'
-        # So does one that ignores it, and hears of it by EPIPE.
+        # So does a program that ignores it, and gets EPIPE.
         # shellcheck disable=SC2086
         run --rm $flags "$box" sh -c 'trap "" PIPE; yes 2>/dev/null; echo "yes: $?" >&2; sleep 1.5; exit 4' 2>"$tmp/stderr" | head -1 >/dev/null
         ended_with 4 "${PIPESTATUS[@]}"
@@ -70,13 +71,13 @@ ends_exec() {
 # moby #38769
 t 'exec ends when its reader has gone' ends_exec
 
-# A reader that reads later, or nothing at all, or output that was closed from the beginning.
+# A reader that reads later, or not at all, or output that was closed from the beginning.
 stays() {
     local flags
     for flags in '' '--cpus 0.5'; do
         # shellcheck disable=SC2086 # several words
         assert_eq "$(run --rm $flags "$box" seq 50000 | { sleep 0.3 && wc -l; })" 50000
-        # What the program has written before its reader left is no reason either, when it writes no more.
+        # Nor does output that was written before its reader exited, if nothing more is written.
         # shellcheck disable=SC2086
         run --rm $flags "$box" sh -c 'echo x; exec sleep 0.5' | head -1 >/dev/null
         # shellcheck disable=SC2086
@@ -89,7 +90,7 @@ stays() {
         netctr rm -f k >/dev/null
     done
 }
-t 'a reader that is slow, or was never there, ends nothing' stays
+t 'a reader that is slow, or never existed, ends nothing' stays
 
 full() {
     local warning="netctr: warning: cannot write the program's stdout any more: No space left on device" flags
@@ -97,7 +98,7 @@ full() {
     for flags in 'run --rm --network none' 'run --rm --network none --cpus 0.5' exec; do
         local what=$box
         [ "$flags" != exec ] || what=c
-        # The command does not know, and ends well; one that goes on is ended; one that fails has its own status.
+        # The command does not notice, and succeeds; one that goes on is ended; one that fails has its own status.
         # shellcheck disable=SC2086 # several words
         assert_status 125 netctr $flags "$what" echo hi >/dev/full 2>"$tmp/stderr"
         assert_eq "$(cat "$tmp/stderr")" "$warning"
@@ -106,13 +107,13 @@ full() {
         # shellcheck disable=SC2086
         assert_status 141 timeout $((20 * slowness)) "$ARENA/bin/netctr" $flags "$what" sh -c "$loop" >/dev/full 2>/dev/null
     done
-    # What the program has ended with is what is kept.
+    # The program's exit status is kept.
     assert_status 125 netctr run --name k --network none "$box" echo hi >/dev/full 2>/dev/null
     assert_eq "$(state_of k exit_status) $(netctr logs k)" '0 hi'
 }
-t 'output that a full disk does not take is an error' full
+t 'output that a full disk does not accept is an error' full
 
-# More than the pipes to the reader hold. The program has written it, and does not hear that the reader has gone.
+# More than the pipes to the reader hold. The program has written it, and does not notice that the reader has gone.
 logs_the_rest() {
     local flags
     set +o pipefail
@@ -127,7 +128,7 @@ logs_the_rest() {
 }
 t 'what was written before the reader left is in the log' logs_the_rest
 
-# A terminal says that it can be written to, and then takes only a part.
+# A terminal reports that it is writable, and then accepts only a part.
 stopped_terminal() {
     local typed flags
     mkfifo "$tmp/slow"
@@ -147,4 +148,4 @@ stopped_terminal() {
     kill -TERM "$(cat "$tmp/pid")"
     wait_for 5 eval '[ ! -e "/proc/$(cat "$tmp/pid")" ] || grep -q "^State:.Z" "/proc/$(cat "$tmp/pid")/status"'
 }
-t 'a terminal that nobody reads keeps no container from ending' stopped_terminal
+t 'a terminal without a reader does not keep a container from ending' stopped_terminal

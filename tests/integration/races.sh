@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# What comes in the middle of something else: a container that begins anew again and again against everything
-# that can be asked of it, and networks that go while containers come.
+# Concurrent commands: a container that restarts again and again against every command for it, and networks that are
+# removed while containers start.
 . "$(dirname "$0")/../lib.sh"
 
-# Runs COMMAND and keeps how it ended: "STATUS: COMMAND: WHAT IT SAID".
+# Runs COMMAND and records "STATUS: COMMAND: OUTPUT".
 tell() { # WORKER COMMAND...
     local status=0
     timeout $((40 * slowness)) "$ARENA/bin/netctr" "${@:2}" >/dev/null 2>"$tmp/said.$1" </dev/null || status=$?
@@ -38,7 +38,7 @@ sensible+='|^125: (kill|exec|network (dis)?connect|(un)?publish).*: netctr: cont
 sensible+='|^125: network connect: netctr: container `k` is on network `a` already$'
 sensible+='|^125: network disconnect: netctr: container `k` is not on network `a`$'
 sensible+='|^125: unpublish k: netctr: container `k` does not publish port 8081$'
-# Between the record of the start and the start itself the program can be killed as later.
+# Between the record of the start and the start itself the program can be killed, as later.
 sensible+='|^125: (run -d|start k): netctr: (start container `k`: )?the container.s process was killed by signal 9 before its program ran$'
 sensible+='|^125: start k: netctr: start container `k`: it does not run yet: .*; its monitor tries again$'
 sensible+='|^137: exec k: $'
@@ -53,13 +53,13 @@ restart_loop() {
     local worker workers=() steady outcome
     steady=$(monitor_of steady)
     for worker in 1 2 3; do
-        asks $worker $((40 + $(often 40))) & # enough for everything to have its turn
+        asks $worker $((40 + $(often 40))) & # enough for every command to have its turn
         workers+=($!)
     done
     for worker in "${workers[@]}"; do wait "$worker"; done
     cat "$tmp"/story.* >"$tmp/story"
     ! grep -Ev "$sensible" "$tmp/story" || fail 'not a sensible end'
-    # The positive control: they did meet. Not each of them has its turn on a slow machine.
+    # The positive control: they did meet. On a slow machine not each of them has its turn.
     local seen=0
     for outcome in '^0: stop' '^0: kill' '^0: rm' '^0: start' '^0: network connect' '^0: publish'; do
         ! grep -q "$outcome" "$tmp/story" || seen=$((seen + 1))
@@ -74,9 +74,9 @@ restart_loop() {
     netctr rm -f steady
     netctr network rm a
 }
-t 'a container that begins anew all the time, and everything that can be asked of it at random' restart_loop
+t 'a container that restarts all the time, and random commands for it' restart_loop
 
-# However it is met, it ends with the status of its program or of who killed it.
+# It always ends with the status of its program or of the signal.
 true_status() {
     warm_up
     local round status
@@ -94,9 +94,9 @@ true_status() {
         netctr rm k
     done
 }
-t 'stop and kill in the middle of it: the exit status is true' true_status
+t 'stop and kill in the middle of it: the exit status is correct' true_status
 
-# Each run has the network as a whole, or is told that there is none.
+# Each run has the complete network, or gets the error that there is none.
 pruned() {
     warm_up
     rm -f "$tmp"/story* "$tmp"/said*
@@ -124,7 +124,7 @@ pruned() {
     for worker in "${workers[@]}"; do wait "$worker"; done
     cat "$tmp"/story.* >"$tmp/story"
     # shellcheck disable=SC2016
-    ! grep -Ev '^0: run --rm: $|^125: run --rm: netctr: (network `a`: )?(no such network `a`|it was removed( and created again)? a moment ago)$' \
+    ! grep -Ev '^0: run --rm: $|^125: run --rm: netctr: (network `a`: )?(no such network `a`|it has just been removed( and created again)?)$' \
         "$tmp/story" || fail 'not a sensible end'
     ! grep -Ev '^netctr: (network `a` is used by containers? |no such network `a`)' "$tmp/complaints" || fail 'not a sensible complaint'
     met || fail 'they did not meet'

@@ -1,14 +1,13 @@
 #!/usr/bin/env bash
-# `rate=`: how much a container may send and be sent, in each direction, and that nobody else is limited.
-# Measured by what arrives. Above, it is bounded by what was asked for; that it is not much less shows that
-# it can be used.
+# `rate=`: how much a container may send and receive, in each direction, without limiting others. The measured traffic
+# is bounded by the rate; a lower bound shows that the rate is usable.
 . "$(dirname "$0")/../lib.sh"
 
 lan4=192.0.2.9 lan6=2001:db8::9
 tc qdisc add dev lo root tbf rate 1mbit burst 2k limit 20k 2>/dev/null || skip 'this kernel has no tbf'
 tc qdisc del dev lo root
 
-server() { # PORT: one that answers one client
+server() { # a server for one client
     in_lan iperf3 --server --one-off --port "$1" >"$tmp/server.$1" 2>&1 &
     wait_for 5 in_lan bash -c "exec 3<>/proc/self/fd/0; ss -Hltn sport = :$1 | grep -q ."
 }
@@ -22,7 +21,7 @@ within() { # WHAT KBIT LOW HIGH
     printf '%s: %d kbit/s\n' "$1" "$2"
     [ "$2" -ge "$3" ] && [ "$2" -le "$4" ] || fail "$1: $2 kbit/s, not $3 to $4"
 }
-rates() { # of the host's end and of the container's
+rates() { # of the host end and of the container's
     {
         tc qdisc show dev "$(netctr inspect "$1" | jq -r '.[0].endpoints[0].port')" root
         in_network_of "$1" tc qdisc show dev eth0 root
@@ -39,15 +38,15 @@ both_ways() {
     within 'to a' "$(measure a $lan4 5001 --reverse)" 7000 12000
     within 'from a' "$(measure a $lan4 5002)" 7000 12000
     within 'to a by IPv6' "$(measure a $lan6 5003 --reverse)" 7000 12000
-    # The positive control: who was given none has none.
+    # The positive control: without the option there is no limit.
     within 'from b' "$(measure b $lan4 5004)" 60000 1000000000
-    # Side by side: each has its own, and a's is no less for b.
+    # Concurrently: each has its own, and a's is no less because of b.
     measure b $lan4 5005 --reverse >"$tmp/b" &
     within 'to a beside b' "$(measure a $lan4 5006 --reverse)" 7000 12000
     wait $!
     within 'to b beside a' "$(cat "$tmp/b")" 60000 1000000000
 }
-t 'rate=10mbit: each way, by both families, and not who is beside it' both_ways
+t 'rate=10mbit: each direction, both families, without limiting neighbours' both_ways
 
 each_their_own() {
     run a --network default:rate=4mbit
@@ -56,14 +55,14 @@ each_their_own() {
     within 'from b' "$(measure b $lan4 5002)" 14000 24000
     wait $!
     within 'from a' "$(cat "$tmp/a")" 2500 5000
-    # Neighbours as well. TCP is made to wait, and has next to nothing to send again.
+    # Between neighbours as well. TCP has to wait, and retransmits next to nothing.
     in_network_of b iperf3 --server --one-off --port 5003 >/dev/null 2>&1 &
     wait_for 5 in_network_of b bash -c 'ss -Hltn sport = :5003 | grep -q .'
     in_network_of a iperf3 --json --time 1 --client "$(address_of b)" --port 5003 >"$tmp/out"
     within 'from a to b' "$(jq '.end.sum_received.bits_per_second / 1000 | floor' "$tmp/out")" 2500 5000
     [ "$(jq .end.sum_sent.retransmits "$tmp/out")" -le 10 ] || fail 'it sends again and again'
 }
-t 'two rates do not touch each other; it holds among neighbours, and TCP is made to wait' each_their_own
+t 'two rates are independent; they hold between neighbours, and TCP has to wait' each_their_own
 
 kept() {
     run a --network default:rate=1.5mbit --restart always
@@ -76,7 +75,7 @@ kept() {
     netctr stop -t 0 a
     netctr start a
     assert_eq "$(rates a)" '1500Kbit 1500Kbit'
-    # Its bridge taken away and given back.
+    # Its bridge is deleted and restored.
     ip link del nc-default
     netctr network reload
     assert_eq "$(rates a)" '1500Kbit 1500Kbit'
@@ -91,7 +90,7 @@ kept() {
     assert_eq "$(rate_of a)" '[64000]'
     netctr network rm -f other
 }
-t 'kept over runs, start, connect, restart, and a bridge that was taken away' kept
+t 'kept over runs, start, connect, restart, and a deleted bridge' kept
 
 told() {
     netctr doctor >/dev/null || true
@@ -110,17 +109,17 @@ told() {
     netctr network reload
     assert_eq "$(differences default)" ''
     assert_eq "$(rates a)" '10Mbit 10Mbit'
-    # Only who was given the capability can lift what limits it inside.
+    # Only with the capability can a container lift the limit at its end.
     assert_fails netctr exec a ip link set eth0 mtu 1000
 }
-t 'a rate that is missing or another is told, by whom it was given, and put back' told
+t 'a missing or different rate is reported and restored' told
 
 smallest_and_largest() {
     run a --network default:rate=8kbit
     run b --network default:rate=34gbit
     run c --network default:rate=34359738360
     assert_eq "$(rate_of c)" '[34359738360]'
-    # Frames of the full size pass at the smallest as well.
+    # Frames of the full size pass at the smallest rate as well.
     in_network_of a ping -c 1 -W 2 -s 1372 $lan4 >/dev/null
     within 'from b' "$(measure b $lan4 5001)" 60000 1000000000
 }
@@ -141,20 +140,20 @@ refused() {
     assert_error 'netctr: network `default`: `rate` has no value' 125 netctr run --network default:rate "$box" true
     assert_clean
 }
-t 'refused: what is no rate, or too little, or too much' refused
+t 'refused: an invalid, too small or too large rate' refused
 
 without_tbf() {
     strace -o /dev/null true 2>/dev/null || skip 'no permission to trace'
     warm_up
     snapshot
-    # Such a kernel has no such file or directory for the question.
+    # On such a kernel the request fails with ENOENT.
     local asked
     export ASAN_OPTIONS=detect_leaks=0 # which cannot be traced
     strace -qq -o "$tmp/trace" -e trace=sendto "$ARENA/bin/netctr" run --rm --network default:rate=10mbit "$box" true
     asked=$(grep -n 'RTM_NEWQDISC' "$tmp/trace" | head -1 | cut -d: -f1)
     injected() { strace -qq -o /dev/null -e trace=sendto -e "inject=sendto:error=ENOENT:when=$asked" "$@"; }
     assert_clean
-    assert_error 'netctr: this kernel has no tbf (token bucket filter), so there are no rates; modprobe sch_tbf, or no `rate=`' \
+    assert_error 'netctr: this kernel has no tbf (token bucket filter), which `rate=` needs; run `modprobe sch_tbf`, or leave `rate=` out' \
         125 injected "$ARENA/bin/netctr" run --name a --network default:rate=10mbit "$box" true
     assert_clean
     strace -qq -o "$tmp/trace" -e trace=sendto "$ARENA/bin/netctr" doctor >/dev/null || true
@@ -163,4 +162,4 @@ without_tbf() {
     assert_contains "$(cat "$tmp/doctor")" 'the kernel has no tbf'
     assert_lacks "$(netctr doctor || true)" 'the kernel has no tbf'
 }
-t 'a kernel without tbf is told of before anything is made, and by doctor' without_tbf
+t 'a kernel without tbf: refused before anything is created, and reported by doctor' without_tbf

@@ -11,7 +11,7 @@ host_as_it_is() {
     ip -details link show
     ip address show | grep -v valid_lft
     ip route show table all
-    # What counts by itself is no setting.
+    # Counters are no settings.
     sysctl -a 2>/dev/null | grep -E '^net\.(ipv[46]\.(conf|ip_forward|neigh)|bridge|netfilter)' | grep -Ev '_count |\.flush'
     mount
 }
@@ -67,4 +67,4 @@ partly_there() {
     netctr doctor >/dev/null || true
     tree | diff "$tmp/before" - || fail 'something was created'
 }
-t 'nor do gc --dry-run and doctor where it has' partly_there
+t 'gc --dry-run and doctor do not either where it has run' partly_there

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# What somebody changes of networks is named by `network inspect` and put back by `network reload`, each by itself.
+# Changes to networks made by hand are reported by `network inspect` and reverted by `network reload`, each by itself.
 . "$(dirname "$0")/../lib.sh"
 . "$top/tests/helpers.sh"
 
 differences() { netctr network inspect "$1" | jq -r '.[0].differences[]'; }
 port_of() { netctr inspect "$1" | jq -r '.[0].endpoints[0].port'; }
 
-# c on network a (both families, published ports, a rate), d on the linked network b, e on a routed one.
+# c is on network a (both families, published ports, a rate), d on the linked network b, e on a routed one.
 build() {
     netctr network create --ipv6 --subnet 10.71.0.0/24 --mtu 1400 a
     netctr network create --subnet 10.72.0.0/24 b
@@ -24,7 +24,7 @@ build() {
     port=$(port_of c)
     wait_for 5 helpers_work
 }
-# Commands of netctr replace helpers that stand still: before each damage.
+# Commands replace hanging helpers, so this is done before each damage.
 nobody_repairs() {
     wait_for 5 pgrep -f '^netctr helper'
     # shellcheck disable=SC2046
@@ -46,8 +46,8 @@ works() {
     in_network_of c ping -c 1 -W 1 2001:db8::9 >/dev/null
     netctr exec d nslookup d >/dev/null
 }
-# Every line of stdin is a damage, done by a shell; what is expected stands before it, up to a tab. That nothing differs
-# afterwards is what the status of reload says.
+# Every line of stdin is a damage, done by a shell; the expected text comes first, up to a tab. The status of reload
+# shows that nothing differs afterwards.
 each_is_put_back() { # NETWORK
     local text damage
     while IFS=$'\t' read -r text damage; do
@@ -70,17 +70,17 @@ links() {
 	address 10.71.0.1/24 is missing	ip address del 10.71.0.1/24 dev nc-a
 	address 10.71.0.1/24 is missing	ip address del 10.71.0.1/24 dev nc-a; ip address add 10.71.0.1/24 dev eth0; ip address del 10.71.0.1/24 dev eth0
 	address $six/64 is missing	ip address del $six/64 dev nc-a
-	the route to 10.71.0.0/24	ip route del 10.71.0.0/24 dev nc-a
-	the route to 	ip -6 route del ${six%::*}::/64 dev nc-a
+	the connected route to 10.71.0.0/24	ip route del 10.71.0.0/24 dev nc-a
+	the connected route to 	ip -6 route del ${six%::*}::/64 dev nc-a
 	bridge \`nc-a\` is missing	ip link del nc-a
 	bridge \`nc-a\` is missing	ip link set nc-a down; ip link set nc-a name br7; ip link set br7 up
-	a link that netctr has not made	ip link set nc-a alias mine
+	was not created by netctr	ip link set nc-a alias mine
 	mtu: defined 1400, is 1300	ip link set nc-a mtu 1300
-	mac: made with	ip link set nc-a address 02:00:00:00:00:09
+	mac: should be	ip link set nc-a address 02:00:00:00:00:09
 	multicast snooping, STP or VLAN filtering	ip link set nc-a type bridge mcast_snooping 1
 	multicast snooping, STP or VLAN filtering	ip link set nc-a type bridge stp_state 1
-	container \`c\` is not plugged into the bridge	ip link set $port nomaster
-	container \`c\` is not plugged into the bridge	ip link set $port master nc-b
+	the port of container \`c\` is not in the bridge	ip link set $port nomaster
+	the port of container \`c\` is not in the bridge	ip link set $port master nc-b
 	port \`$port\` of container \`c\` is missing	ip link set $port down; ip link set $port name mine; ip link set mine up
 	is down	ip link set $port down
 	does not forward	bridge link set dev $port state 0
@@ -109,7 +109,7 @@ links() {
 	sysctl net/ipv6/conf	sysctl -qw net.ipv6.conf.all.forwarding=1 net.ipv6.conf.all.forwarding=0
 	END
 }
-t 'bridge, addresses, ports, neighbours, sysctls: named and put back' links
+t 'bridge, addresses, ports, neighbours, sysctls: reported and restored' links
 
 all_differences() {
     # shellcheck disable=SC2046
@@ -122,7 +122,7 @@ put_back() { # DAMAGE
 sets() {
     build
     local kind set sets=0
-    # Every set that holds something, emptied one by one; the networks whose elements these were tell of it.
+    # Every set with elements, emptied one by one; reported for the networks of these elements.
     nobody_repairs
     while read -r kind set; do
         sets=$((sets + 1))
@@ -135,12 +135,12 @@ sets() {
     put_back 'every set emptied'
     [ "$sets" -ge 18 ] || fail "only $sets sets hold something"
     nobody_repairs
-    # One network's damage is not another's.
+    # One network's damage is not reported for another.
     nft delete element bridge netctr_guard macs "{ \"$port\" . $(netctr exec c cat /sys/class/net/eth0/address) }"
     assert_eq "$(differences a)" "firewall: guard of \`$port\` is not in set \`macs\`"
     assert_eq "$(differences b)" ''
     put_back macs
-    # Too much, and other values.
+    # Additional elements, and other values.
     nobody_repairs
     nft -f - <<-END
 	add element inet netctr internal { nc-a }
@@ -158,7 +158,7 @@ sets() {
     put_back 'too much'
     wait_for 5 works
 }
-t 'every set of the firewall: what is missing, too much or changed is named and put back' sets
+t 'every set of the firewall: missing, additional or changed elements are reported and restored' sets
 
 rules() {
     build
@@ -172,7 +172,7 @@ rules() {
     assert_eq "$(differences a | grep -c '^firewall: rule .* is missing$')" "$rules" 'rules told'
     put_back 'every rule deleted'
     wait_for 5 works
-    # Others, in another order, or elsewhere.
+    # Other rules, in another order, or elsewhere.
     local damage text
     while IFS=$'\t' read -r text damage; do
         nobody_repairs
@@ -194,9 +194,9 @@ rules() {
 	END
     wait_for 5 works
 }
-t 'every rule of the firewall: what is missing, too much or changed is named and put back' rules
+t 'every rule of the firewall: missing, additional or changed rules are reported and restored' rules
 
-# What is the container's own, or somebody else's, is left, and said.
+# What belongs to the container, or to another program, is left as it is, and reported.
 left() { # NETWORK TEXT
     assert_contains "$(differences "$1")" "$2"
     assert_status 125 netctr network reload 2>"$tmp/said"
@@ -226,22 +226,22 @@ not_put_back() {
     netctr restart -t 0 c
     in_network_of c ip link set eth0 down
     in_network_of c ip link set eth0 name wan
-    left a 'container `c`: there is no `eth0` any more'
+    left a 'container `c`: `eth0` is missing'
     netctr restart -t 0 c
     ip link del "$(port_of c)"
-    left a 'container `c`: there is no `eth0` any more (`netctr restart c` puts it back)'
+    left a 'container `c`: `eth0` is missing (`netctr restart c` puts it back)'
     http "http://$(address_of d)/" | has -x d # the others have lost nothing
     netctr restart -t 0 c
     ip address add 10.99.0.1/24 dev nc-a
-    left a "address 10.99.0.1/24 is not the network's (\`ip address del 10.99.0.1/24 dev nc-a\` removes it)"
+    left a "address 10.99.0.1/24 does not belong to the network (\`ip address del 10.99.0.1/24 dev nc-a\` removes it)"
     ip address del 10.99.0.1/24 dev nc-a
     netctr network reload
     wait_for 5 in_lan curl -sf --max-time 2 http://192.0.2.2:8080/
 }
-t 'what a container has changed of its own end, and what is lost, is said: status 125' not_put_back
+t 'changes by a container to its own end, and a lost interface, are reported: status 125' not_put_back
 
 one_of_many() {
-    # A bridge of somebody else's is in the way of one network, and of no other.
+    # Another program's bridge blocks one network, and no other.
     netctr network create --subnet 10.71.0.0/24 a
     netctr network create --subnet 10.72.0.0/24 b
     serve c --network a
@@ -249,14 +249,14 @@ one_of_many() {
     ip link del nc-a
     ip link add nc-a type bridge
     ip link set nc-b down
-    assert_error 'netctr: network `a`: there is a link `nc-a` that netctr has not made; rename or remove it' 125 netctr network reload
+    assert_error 'netctr: network `a`: link `nc-a` was not created by netctr; rename or remove it' 125 netctr network reload
     wait_for 5 http -o /dev/null "http://$(address_of d)/"
     ip link set nc-b down
-    netctr run --rm --network b "$box" true 2>"$tmp/said" # as little
-    assert_contains "$(cat "$tmp/said")" 'warning: network `a`: there is a link `nc-a`'
+    netctr run --rm --network b "$box" true 2>"$tmp/said" # nor here
+    assert_contains "$(cat "$tmp/said")" 'warning: network `a`: link `nc-a` was not created'
     wait_for 5 http -o /dev/null "http://$(address_of d)/"
     ip link del nc-a
     netctr network reload
     wait_for 5 http -o /dev/null "http://$(address_of c)/"
 }
-t "one network's trouble is not another's, at reload and at a start" one_of_many
+t 'a problem of one network does not affect another, at reload and at a start' one_of_many

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# After the program's end: restart policies, start, restart, and what is left after a reboot.
+# After the program's end: restart policies, start, restart, and what remains after a reboot.
 . "$(dirname "$0")/../lib.sh"
 . "$top/tests/helpers.sh"
 
@@ -46,14 +46,14 @@ counted() {
     wait_for 20 status_is a exited
     assert_eq "$(restarts_of a)" 3
     netctr ps -a | grep ' a$' | has -E 'Exited \(1\) .* ago, 3 restarts'
-    # A monitor that is killed takes nothing of it along.
+    # A killed monitor does not lose the count.
     background --name c --restart always "$box" sh -c '[ -e /ran ] && exec sleep 100; touch /ran; exit 1'
     wait_for 10 has_restarted c 1
     wait_for 5 status_is c running
     kill -KILL "$(monitor_of c)"
     wait_for 5 status_is c exited
     assert_eq "$(restarts_of c)" 1
-    # Who starts it by hand begins to count again.
+    # A start by hand begins the count again.
     netctr start c
     assert_eq "$(restarts_of c)" 0
 }
@@ -68,7 +68,7 @@ restart_restarting() {
     status_is r running
     assert_eq "$(restarts_of r)" 0
 }
-t 'restart of one that waits for its next run' restart_restarting
+t 'restart of a container that pauses before its next run' restart_restarting
 
 policies_of_others() {
     background --name a "$box" false
@@ -82,7 +82,7 @@ policies_of_others() {
     assert_status 125 netctr run --restart always --rm "$box" true
     assert_eq "$(names -a | sort | tr '\n' ' ')" 'a b '
 }
-t 'no is the default; a word that is no policy, or --rm beside one, is refused' policies_of_others
+t 'no is the default; an unknown policy, or one together with --rm, is refused' policies_of_others
 
 stop_means_stop() {
     background --name a --restart always "$box" sleep 100
@@ -97,7 +97,7 @@ stop_means_stop() {
     assert_eq "$(state_of d exit_status)" 5
     assert_eq "$(names)" ''
     assert_eq "$(names -a | sort | tr '\n' ' ')" 'a b d '
-    # Another signal is none of that.
+    # Another signal has no such effect.
     background --name e --restart always "$box" sleep 100
     netctr kill -s USR1 e
     status_is e running
@@ -105,7 +105,7 @@ stop_means_stop() {
 t 'stop, kill, rm -f and a signal for the monitor end it for good' stop_means_stop
 
 stop_between_runs() {
-    # Back-off grows: after a few runs it waits for most of the time.
+    # The pause grows: after a few runs it pauses for most of the time.
     background --name a --restart always "$box" false
     background --name b --restart always "$box" false
     background --name c --restart always "$box" false
@@ -125,7 +125,7 @@ stop_between_runs() {
 }
 t 'stop, kill and rm -f between two runs' stop_between_runs
 
-# One of them is gone before it is asked for again.
+# One of them is gone before its turn.
 several_of_which_one_goes() {
     background --name deaf "$box" sleep 1000
     background --name gone --rm "$box" sh -c 'trap "exit 0" TERM; while :; do sleep 0.02; done'
@@ -134,7 +134,7 @@ several_of_which_one_goes() {
     assert_eq "$(names)" ''
     assert_eq "$(netctr events --no-stream --filter event=stop | jq -r .name | tail -3 | paste -sd' ')" 'deaf gone quick'
 }
-t 'stop of several, one of which is gone at once' several_of_which_one_goes
+t 'stop of several containers, one of which is gone at once' several_of_which_one_goes
 
 killed_between() {
     background --name a --restart always "$box" sh -c 'exit 3'
@@ -149,9 +149,9 @@ killed_between() {
     wait_for 5 status_is a exited
     assert_eq "$(state_of a exit_status)" 3
 }
-t 'a monitor that is killed between two runs: how the last one ended is known' killed_between
+t 'a monitor that is killed between two runs: the last exit status is known' killed_between
 
-dies_at() { # NAME CALL: its monitor is killed by the next one
+dies_at() { # its monitor is killed at the next such call
     local monitor
     monitor=$(monitor_of "$1")
     strace -qq -o "$tmp/trace" -p "$monitor" -e trace="$2" -e inject="$2:signal=SIGKILL" &
@@ -166,14 +166,14 @@ killed_as_it_begins() {
     touch "$tmp/go"
     wait_for 5 status_is a exited
     assert_eq "$(state_of a exit_status)" 3
-    # The same by hand.
+    # The same by a command.
     rm "$tmp/go"
     strace -f -qq -o "$tmp/trace" -e trace=clone3 -e inject=clone3:signal=SIGKILL \
         "$program" --root "$state" --run-root "$run_state" start a 2>/dev/null && fail 'it was not killed'
     wait_for 5 status_is a exited
     assert_eq "$(state_of a exit_status)" 3
 }
-t 'a monitor that is killed as the next run begins: how the last one ended is known' killed_as_it_begins
+t 'a monitor that is killed as the next run starts: the last exit status is known' killed_as_it_begins
 
 # What stop does under the lock, when the pause is over and the monitor waits for the lock.
 stop_comes_in_between() {
@@ -193,7 +193,7 @@ stop_comes_in_between() {
     wait_for 10 status_is a exited
     assert_eq "$(grep -c run "$state/containers/a/log")" "$runs" 'runs'
 }
-t 'what is stopped when its pause is over does not run again' stop_comes_in_between
+t 'a container that is stopped when its pause is over does not run again' stop_comes_in_between
 
 masked() {
     # shellcheck disable=SC2016 # the container expands it
@@ -218,8 +218,8 @@ port_stays() {
     wait_for 5 http http://127.0.0.1:8080/
     [ "$(http http://127.0.0.1:8080/ | wc -l)" -gt 1 ] || fail 'what the first run has written is lost'
     assert_eq "$(netctr inspect a | jq -c '.[0].endpoints')" "$before" 'the endpoints'
-    wait_for 10 has_restarted a 4 # by now it waits for most of the time, and does not serve
-    # Refused at once, on every way in; and nobody else can have the port.
+    wait_for 10 has_restarted a 4 # by now it pauses for most of the time, without a listener
+    # Refused at once, on every way in; and no other process can have the port.
     assert_status 7 curl -s --noproxy '*' --max-time 5 http://127.0.0.1:8080/
     assert_status 7 in_lan curl -s --noproxy '*' --max-time 5 http://192.0.2.2:8080/
     assert_status 125 netctr run --name b -p 8080:80 "$box" true
@@ -230,17 +230,17 @@ t 'the endpoint and its ports outlive a run' port_stays
 
 several_at_once() {
     local name began
-    for name in a b c d e; do background --name $name "$box" sleep 100; done # deaf to SIGTERM
+    for name in a b c d e; do background --name $name "$box" sleep 100; done # they ignore SIGTERM
     began=$EPOCHSECONDS
     netctr stop -t 2 --all
     assert_eq "$(names)" ''
     # Two seconds for all of them, not for each.
     [ $((EPOCHSECONDS - began)) -lt 8 ] || fail "it took $((EPOCHSECONDS - began)) s"
 }
-t 'stop --all tells all of them at once' several_at_once
+t 'stop --all signals all of them at once' several_at_once
 
 limits_every_time() {
-    # The second run stays, to be looked at.
+    # The second run stays, for the checks.
     background --name a --restart always --pids-limit 7 -m 32m "$box" \
         sh -c '[ -e /ran ] && exec sleep 100; touch /ran; exit 1'
     wait_for 10 has_restarted a 1
@@ -259,15 +259,15 @@ missing_program() {
     background --name a --restart on-failure:2 "$box" sh -c 'rm /program; exit 1'
     wait_for 10 status_is a exited
     mkdir -p "$tmp/share"
-    cp "$box/bin/busybox" "$tmp/share/sh" # which of its programs it is, its name tells
+    cp "$box/bin/busybox" "$tmp/share/sh" # its name decides which of its programs it is
     netctr run -d --name b --network none --restart on-failure:2 -v "$tmp/share:/share" "$box" \
         /share/sh -c 'rm /share/sh; exit 1' >/dev/null
     wait_for 10 status_is b exited
     assert_eq "$(state_of b exit_status)" 127
-    # It has run before, and inspect tells when.
+    # It has run before, and inspect shows when.
     assert_lacks "$(state_of a started) $(state_of b started)" null
     assert_contains "$(netctr logs b 2>&1)" 'netctr: command `/share/sh`'
-    # While it waits to be tried again, ps and inspect say it too; not when it has begun.
+    # While it pauses before the next try, ps and inspect show it too; not after it has started.
     cp "$box/bin/busybox" "$tmp/share/sh"
     netctr run -d --name c --network none --restart always -v "$tmp/share:/share" "$box" \
         /share/sh -c '[ ! -e /ran ] || exec /bin/sleep 100; touch /ran; rm /share/sh; exit 1' >/dev/null
@@ -280,7 +280,7 @@ missing_program() {
     wait_for 10 status_is c running
     assert_eq "$(state_of c failure)" null
 }
-t 'a run that cannot begin counts as a failure, and the log says why' missing_program
+t 'a run that cannot start counts as a failure, and the log says why' missing_program
 
 cannot_start_again() {
     mkdir -p "$tmp/share"
@@ -293,10 +293,10 @@ cannot_start_again() {
     assert_eq "$(state_of c exit_status)" 127
     assert_eq "$(state_of c started)" "$started"
 }
-t 'a start that fails does not change when it has run' cannot_start_again
+t 'a failing start does not change when it last ran' cannot_start_again
 
-# How a container has ended is known, and its monitor is killed before it can go.
-known_end() { # command|helper: who clears up
+# A container's exit status is recorded, and its monitor is killed before it can exit.
+known_end() { # who cleans up
     strace -o /dev/null true 2>/dev/null || skip 'no permission to trace'
     mkdir -p "$tmp/share"
     rm -f "$tmp/share/go"
@@ -308,7 +308,7 @@ known_end() { # command|helper: who clears up
     started=$(state_of d started)
     monitor=$(monitor_of d)
     kill_helpers
-    if [ "$1" = helper ]; then # begun by somebody else
+    if [ "$1" = helper ]; then # started by another process
         background --name other "$box" sleep 100
         wait_for 5 helpers_work
     fi
@@ -328,8 +328,8 @@ known_end() { # command|helper: who clears up
 }
 known_to_commands() { known_end command; }
 known_to_helper() { known_end helper; }
-t 'an end that is known stays what it was, whoever clears up' known_to_commands
-t 'an end that is known stays what it was, also if the helper clears up' known_to_helper
+t 'a recorded exit status stays, whichever command cleans up' known_to_commands
+t 'a recorded exit status stays, also if the helper cleans up' known_to_helper
 
 killed_as_it_tells() {
     strace -o /dev/null true 2>/dev/null || skip 'no permission to trace'
@@ -341,7 +341,7 @@ killed_as_it_tells() {
     assert_eq "$(state_of teller exit_status)" 3
     assert_eq "$(netctr events --no-stream --filter container=teller --filter event=die | jq .exit_code | sort -u)" 3
 }
-t 'a monitor that is killed as it tells of the end: who clears up tells the same' killed_as_it_tells
+t 'a monitor that is killed as it emits "die": the cleanup emits the same' killed_as_it_tells
 
 started_again() {
     local id
@@ -355,7 +355,7 @@ started_again() {
     wait_for 5 http http://127.0.0.1:8080/www.html
     assert_eq "$(http http://127.0.0.1:8080/www.html)" $'x\nx' 'the layer is the old one'
     assert_eq "$(netctr ps -q)" "$id" 'the id'
-    netctr start a # is fine, and does nothing
+    netctr start a # succeeds, and does nothing
     netctr restart -t 0 a
     wait_for 5 http http://127.0.0.1:8080/www.html
     assert_eq "$(http http://127.0.0.1:8080/www.html | wc -l)" 3
@@ -369,9 +369,9 @@ started_again() {
     netctr start a
     assert_error 'netctr: no such container `nobody`' 125 netctr start nobody
 }
-t 'start and restart: the definition, the layer and the id that it had' started_again
+t 'start and restart: the same definition, layer and id' started_again
 
-# What a reboot does: nobody runs, /run is empty, the kernel has nothing, the boot has another id.
+# What a reboot does: no process runs, /run is empty, the kernel has nothing, the boot has another id.
 reboot_host() {
     local link
     wait_for 5 all_killed
@@ -386,12 +386,12 @@ reboot_host() {
     cat /proc/sys/kernel/random/uuid >"$tmp/boot_id"
     mount --bind "$tmp/boot_id" /proc/sys/kernel/random/boot_id
 }
-# All at once: a helper would note the end of a monitor that is killed before it.
+# All at once: a helper would record the end of a monitor that is killed before it.
 all_killed() {
     local signal
     for signal in STOP KILL; do
         pkill -$signal -x netctr || true
-        pkill -$signal -f '^netctr ' || true # one that has just begun has another name
+        pkill -$signal -f '^netctr ' || true # a process that has just started has another name
     done
     nobody_runs
 }
@@ -450,7 +450,7 @@ orderly_shutdown() {
     background --name plain "$box" sleep 100
     netctr stop -t 0 s
     netctr kill x
-    kill -TERM "$(monitor_of d)" # systemd does not wait for the unit with what is in a session
+    kill -TERM "$(monitor_of d)" # systemd does not wait for the unit before it signals processes in a session
     wait_for 5 status_is d exited
     wait_for 20 has_restarted between 3
     shut_down 2 >/dev/null
@@ -459,16 +459,16 @@ orderly_shutdown() {
     reboot_host
     assert_eq "$(netctr boot | sort | tr '\n' ' ')" 'a b between c d '
     assert_eq "$(names -a | sort | tr '\n' ' ')" 'a b between c d e plain s x '
-    # Whom a user stops stays stopped, whatever comes after.
+    # A container that a user stopped stays stopped, whatever comes after.
     netctr stop -t 0 b
     shut_down >/dev/null
     reboot_host
     assert_eq "$(netctr boot | sort | tr '\n' ' ')" 'a between c d '
 }
-t 'an orderly shutdown, as the unit does it: boot starts what nobody had stopped' orderly_shutdown
+t 'an orderly shutdown, as the unit does it: boot starts what no user had stopped' orderly_shutdown
 
-# A next life that was cut short before its first record (as in undo.sh), and one whose record is damaged: of a
-# container whose definition has no end.
+# A start that was interrupted before its first record (as in undo.sh), and one whose record is damaged: of a
+# container whose definition has no exit record.
 half_claimed_lost() {
     netctr run -d --name k --network none "$box" sh -c 'echo precious >/kept; sleep 1000' >/dev/null
     wait_for 5 test -s "$state/containers/k/upper/kept"
@@ -486,7 +486,7 @@ half_claimed_lost() {
     assert_eq "$(state_of k exit_status)" 137
     assert_eq "$(cat "$state/containers/k/upper/kept")" precious
 }
-t 'what has run is not lost with its records' half_claimed_lost
+t 'that a container has run is not lost with its records' half_claimed_lost
 
 run_survives_a_reboot() {
     # /run on a disk: the records of another boot are there, and say nothing about this one.
@@ -498,7 +498,7 @@ run_survives_a_reboot() {
     reboot_host
     rm -rf --one-file-system "$run_state"
     cp -a "$tmp/run" "$run_state"
-    rm -r "$run_state/containers/only" # nobody is left to give its lease back
+    rm -r "$run_state/containers/only" # no record remains that would release its lease
     assert_eq "$(names)" ''
     netctr run --rm --network tiny "$box" true # its lease is of another boot
     assert_eq "$(netctr boot)" a
@@ -513,13 +513,13 @@ nothing_for_gc() {
 # cni #204, plugins #252, podman #15708, #25422
 t 'a reboot that leaves the run directory as it was' run_survives_a_reboot
 
-# ---- boot, when what a container needs is not there yet -------------------------------------------
+# ---- boot, when something that a container needs is still missing -----------------------------------
 
 is_waiting() { # NAME WHY
     netctr ps | grep "  $1\$" | has -F "Restarting (125), $2"
 }
 waits() { # NAME WHY
-    wait_for 5 is_waiting "$@" # but for the moment in which it tries
+    wait_for 5 is_waiting "$@" # except in the moment of a try
 }
 no_address='this host has no address 192.0.2.77'
 needs_address() { # NAME [FLAGS OF RUN]
@@ -527,7 +527,7 @@ needs_address() { # NAME [FLAGS OF RUN]
     netctr run -d --name "$1" -p 192.0.2.77:8088:80 --restart always "${@:2}" "$box" \
         sh -c 'echo late >/i; exec httpd -f -h /' >/dev/null
 }
-# What is on after the reboot, but for the address.
+# The state after the reboot, but without the address.
 reboot_without_address() {
     reboot_host
     ip address del 192.0.2.77/32 dev lo
@@ -545,17 +545,17 @@ boot_goes_on() {
     assert_eq "$(tr '\n' ' ' <"$tmp/out")" 'a d '
     assert_eq "$(grep -c '^netctr: warning: container `[bc]` does not run yet: ' "$tmp/err")" 2
     assert_eq "$(wc -l <"$tmp/err")" 2 'lines of errors'
-    # As the disk that is mounted later.
+    # As a disk that is mounted later.
     mkdir "$tmp/gone"
     wait_for 15 status_is b running
     wait_for 15 status_is c running
-    # A start by hand is tried once.
+    # A start by hand tries once.
     netctr stop -t 0 b
     rmdir "$tmp/gone"
     assert_status 125 netctr start b 2>/dev/null
     status_is b exited
 }
-t 'boot: one that cannot start does not stop the others, and comes when it can' boot_goes_on
+t 'boot: a container that cannot start does not stop the others, and starts when it can' boot_goes_on
 
 late_address() {
     needs_address late
@@ -568,7 +568,7 @@ late_address() {
     ip address replace 192.0.2.77/32 dev lo
     wait_for 15 http http://192.0.2.77:8088/i
     assert_eq "$(netctr logs late 2>&1 | grep -c "netctr: $no_address")" 1 'the log tells it once'
-    # It lives like any other.
+    # It then runs like any other.
     assert_eq "$(netctr inspect late | jq -c '.[0].state | [.status, .failure, .restarts]')" '["running",null,0]'
     kill -KILL "$(pid_of late)"
     wait_for 10 has_restarted late 1
@@ -609,9 +609,9 @@ ways_to_end() {
     assert_eq "$(netctr boot 2>/dev/null | wc -l)" 1 'the first has the port'
     for name in $(names); do netctr rm -f "$name"; done
 }
-t 'boot: a container that waits is ended like one that runs, and a killed monitor leaves nothing' ways_to_end
+t 'boot: a container that retries is ended like a running one, and a killed monitor leaves nothing' ways_to_end
 
-# What it does not hold, it does not show; its networks can be changed, as its reason may demand.
+# It does not show what it does not hold; its networks can be changed, which may be the fix.
 changed_while_it_waits() {
     netctr network create blue >/dev/null
     netctr network create green >/dev/null
@@ -620,7 +620,7 @@ changed_while_it_waits() {
     netctr boot 2>/dev/null
     waits late "$no_address"
     local why="netctr: container \`late\` is not running (restarting: $no_address)" ports='192.0.2.77:8088->80/tcp'
-    says() { # COMMAND..., but for the moment in which it tries
+    says() { # except in the moment of a try
         [ "$(netctr "$@" 2>&1)" = "$why" ]
     }
     wait_for 5 says publish late 8089:80
@@ -637,7 +637,7 @@ changed_while_it_waits() {
     wait_for 15 status_is late running
     assert_eq "$(netctr inspect late | jq -c '.[0] | [.networks, (.endpoints | map(.network)), .published]')" \
         "[[\"default\",\"blue\"],[\"default\",\"blue\"],[\"$ports\"]]"
-    # The change outlives the wait, however that ends.
+    # The change is kept, however the retries end.
     netctr stop -t 0 late
     rm "$state/networks/blue.json"
     ip address del 192.0.2.77/32 dev lo
@@ -648,7 +648,7 @@ changed_while_it_waits() {
     netctr stop late
     assert_eq "$(netctr inspect late | jq -c '.[0].networks')" '[]'
 }
-t 'boot: one that waits holds no ports, and its networks can be changed' changed_while_it_waits
+t 'boot: a container that retries holds no ports, and its networks can be changed' changed_while_it_waits
 
 start_of_one_that_waits() {
     needs_address late
@@ -659,14 +659,14 @@ start_of_one_that_waits() {
     wait_for 5 says
     assert_fails netctr start late
     waits late "$no_address"
-    # What was missing has come: it need not wait for its monitor's turn.
+    # What was missing is there: start need not wait for the next retry.
     ip address add 192.0.2.77/32 dev lo
     netctr start late
     status_is late running
     netctr rm -f late
     ip address del 192.0.2.77/32 dev lo
 }
-t 'start of one that waits tries at once, and does not claim that it runs' start_of_one_that_waits
+t 'start of a container that retries tries at once, and does not claim that it runs' start_of_one_that_waits
 
 unless_stopped_while_it_waits() {
     strace -o /dev/null true 2>/dev/null || skip 'no permission to trace'
@@ -677,7 +677,7 @@ unless_stopped_while_it_waits() {
     netctr stop waiting
     assert_eq "$(netctr boot 2>&1)" '' 'boot'
     status_is waiting exited
-    # So is one that is stopped while an attempt fails: its end is written down, and its monitor has not looked yet.
+    # So does one that is stopped during a failing try: its end is recorded before its monitor checks.
     netctr rm waiting
     needs_address trying --restart unless-stopped
     reboot_without_address
@@ -687,7 +687,7 @@ unless_stopped_while_it_waits() {
     netctr stop trying
     assert_eq "$(netctr boot 2>&1)" '' 'boot'
     status_is trying exited
-    # Until the next boot is another thing.
+    # Until the next boot is different.
     needs_address until --restart unless-stopped
     reboot_without_address
     netctr boot 2>/dev/null
@@ -695,7 +695,7 @@ unless_stopped_while_it_waits() {
     netctr stop --until-boot until
     assert_contains "$(netctr boot 2>&1)" "container \`until\` does not run yet"
 }
-t 'boot: an unless-stopped container that is stopped while it waits stays stopped' unless_stopped_while_it_waits
+t 'boot: an unless-stopped container that is stopped while it retries stays stopped' unless_stopped_while_it_waits
 
 port_in_use() {
     netctr run -d --name a --restart always -p 8080:80 "$box" sh -c 'echo a >/i; exec httpd -f -h /' >/dev/null
@@ -710,14 +710,14 @@ port_in_use() {
 }
 t 'boot: a port that becomes free later' port_in_use
 
-# Each shares the network of the one before it, and was made before that one.
+# Each shares the network of the one before it, and was created before that one.
 owners_first() {
     local name owner
     for name in own mate mate2; do netctr run -d --name $name --restart always "$box" sleep 100 >/dev/null; done
     netctr rm -f mate mate2
     netctr run -d --name mate --network container:own --restart always "$box" sleep 100 >/dev/null
     netctr run -d --name mate2 --network container:mate --restart always "$box" sleep 100 >/dev/null
-    for name in own mate; do # created after those that share theirs
+    for name in own mate; do # created after the containers that share theirs
         netctr rm -f $name
         [ $name = own ] || owner=(--network container:own)
         netctr run -d --name $name "${owner[@]}" --restart always "$box" sleep 100 >/dev/null
@@ -730,14 +730,14 @@ owners_first() {
     assert_eq "$(netctr restart -t 0 mate2 nobody own mate 2>/dev/null | tr '\n' ' ')" 'own mate mate2 '
     assert_eq "$(address_of mate2)" "$(address_of own)"
 }
-t 'boot, start, restart: the owner of a network before those that share it' owners_first
+t 'boot, start, restart: the owner of a network before the containers that share it' owners_first
 
 late_owner() {
     needs_address own
     netctr run -d --name mate --network container:own --restart always "$box" sleep 100 >/dev/null
     netctr run -d --name plain "$box" sleep 100 >/dev/null
     netctr run -d --name mate2 --network container:plain --restart always "$box" sleep 100 >/dev/null
-    # A circle: neither can begin, and neither harms the others.
+    # A circle: neither can start, and neither harms the others.
     netctr run -d --name c1 --restart always "$box" sleep 100 >/dev/null
     netctr run -d --name c2 --network container:c1 --restart always "$box" sleep 100 >/dev/null
     netctr rm -f c1
@@ -755,7 +755,7 @@ late_owner() {
     netctr rm -f c1 c2
 }
 # moby #39559, #50326
-t 'boot: one that shares a network comes when its owner does' late_owner
+t 'boot: a container that shares a network starts when its owner does' late_owner
 
 boot_twice() {
     local i

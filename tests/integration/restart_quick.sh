@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A new life that begins while the kernel is still taking the last one down.
+# A start while the kernel is still removing the previous run.
 . "$(dirname "$0")/../lib.sh"
 
 again_and_again() {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The root directory of a container: the overlay over it, --in-place, --read-only, volumes, tmpfs,
-# and root directories that were made to lead out.
+# The root directory of a container: the overlay, --in-place, --read-only, volumes, tmpfs, and hostile root
+# directories that try to lead out.
 . "$(dirname "$0")/../lib.sh"
 
 run() { netctr run --rm --network none "$@"; }
@@ -10,7 +10,7 @@ fingerprint() {
     (cd "$1" && find . -printf '%p %y %m %U %G %s %T@ %l\n' | sort | sha256sum)
 }
 
-# own_root NAME: a busybox root directory that this test may change.
+# a busybox root directory that this test may change.
 own_root() {
     cp -a "$box" "$tmp/$1"
     printf %s "$tmp/$1"
@@ -51,7 +51,7 @@ in_place_leaves_no_marks() {
     before=$(cd "$root" && find . | sort)
     run --in-place "$root" true
     after=$(cd "$root" && find . | sort)
-    # Files made for the container (hosts, resolv.conf, hostname) may have needed a place.
+    # Files for the container (hosts, resolv.conf, hostname) may have needed mount points.
     assert_eq "$(diff <(echo "$before") <(echo "$after") | grep '^[<>]' |
         grep -vE '> \./etc/(hosts|hostname|resolv.conf)$' || true)" ''
     assert_eq "$(awk -v r="$root" 'index($5, r) == 1' /proc/self/mountinfo)" '' 'mounts'
@@ -81,7 +81,7 @@ volumes() {
     assert_fails run -v "$tmp/data:/data:ro" "$box" sh -c 'echo x >/data/x'
     assert_fails run -v "$tmp/data:/data:ro" "$box" mount -o remount,rw /data
     assert_fails run -v "$tmp/data:/data:ro" --cap-add sys_admin "$box" sh -c 'rm /data/file'
-    # A single file, at a place that is not there yet.
+    # A single file, at a place that does not exist yet.
     assert_eq "$(run -v "$tmp/data/file:/deep/er/file" "$box" cat /deep/er/file)" from-host
     assert_fails run -v "$tmp/nothing:/data" "$box" true
 }
@@ -97,7 +97,7 @@ read_only_volume_is_so_below() {
 t 'a :ro volume is read-only in the mounts below it too' read_only_volume_is_so_below
 
 volume_follows_no_link_out() {
-    # The destination goes through a link that the root directory holds: it must stay inside.
+    # The destination leads through a link in the root directory: it must stay inside.
     local root
     root=$(own_root linkvolume)
     mkdir "$tmp/outside" "$tmp/source"
@@ -180,7 +180,7 @@ links_of_devices() {
         run --in-place "$root" sh -c "echo gotcha >/dev/$name" || true
         assert_eq "$(cat "$tmp/victim")" untouched "behind /dev/$name"
     done
-    # CVE-2025-31133: a false /dev/null as the cover of what is masked.
+    # CVE-2025-31133: a false /dev/null as the cover of masked files.
     root=$(own_root evil-null)
     ln -sf /proc/sys/kernel/core_pattern "$root/dev/null"
     local before
@@ -191,7 +191,7 @@ links_of_devices() {
 t 'device files as links to the host: untouched' links_of_devices
 
 command_is_found_inside() {
-    # A command that exists on the host only is not found; one that is a link out neither.
+    # A command that exists on the host only is not found; nor is one that is a link out.
     assert_status 127 run "$box" nft --version
     local root
     root=$(own_root evil-command)
@@ -208,7 +208,7 @@ working_directory() {
     assert_eq "$(run -w /not/there/yet "$box" pwd)" /not/there/yet
     assert_eq "$(run "$box" pwd)" /
 }
-t '-w is made when it is missing, as docker does' working_directory
+t '-w is created if it is missing, as docker does' working_directory
 
 made_files() {
     assert_eq "$(run "$box" cat /etc/hosts | grep -c localhost)" 2
@@ -218,12 +218,12 @@ made_files() {
     echo '{"schema": 1, "name": "plain", "bridge": "nc-plain", "subnet": "10.78.0.0/24", "gateway": "10.78.0.1",
         "dns": false}' >"$state/networks/plain.json"
     assert_contains "$(netctr run --rm --network plain "$box" cat /etc/resolv.conf)" 'nameserver 192.0.2.9'
-    assert_lacks "$(netctr run --rm "$box" cat /etc/resolv.conf)" 192.0.2.9 # its gateway is asked, for names
+    assert_lacks "$(netctr run --rm "$box" cat /etc/resolv.conf)" 192.0.2.9 # the gateway is its server
     umount /etc/resolv.conf
     netctr run --rm --name c --hostname anna "$box" sh -c \
         'grep "$(ip -4 -o addr show eth0 | sed "s/.*inet \([0-9.]*\).*/\1/").*anna" /etc/hosts'
 }
-t '/etc/hosts and /etc/resolv.conf are made for the container' made_files
+t '/etc/hosts and /etc/resolv.conf are written for the container' made_files
 
 nothing_is_left() {
     warm_up

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# What -e, --env-file and a definition hold is for root and for the container: no other user of the host
-# can read it, for as long as the container lives.
+# -e, --env-file and definitions are readable for root and the container only: no other user of the host can read
+# them, as long as the container lives.
 . "$(dirname "$0")/../lib.sh"
 
 nobody() { setpriv --reuid 65534 --regid 65534 --clear-groups "$@"; }
-# Everything of every process that a user may read; of our files, what he may open.
+# Everything of every process that a user may read; and the files of netctr that they may open.
 readable() {
     nobody bash -c 'for f in /proc/[0-9]*/{cmdline,environ,comm,status,maps}; do
             [ "$f" = "/proc/$$/cmdline" ] || cat "$f" 2>/dev/null | tr "\0" "\n"
@@ -13,7 +13,7 @@ readable() {
 hidden() { # while
     readable >"$tmp/read"
     grep -q 'netctr' "$tmp/read" || fail 'it has read nothing'
-    ! grep -n 's3cr' "$tmp/read" || fail "$1: readable for everybody"
+    ! grep -n 's3cr' "$tmp/read" || fail "$1: readable for others"
 }
 secrets() {
     printf '# not this one\nFROM_FILE=s3cret-f\n\n  INDENTED=s3cret=i \nHANDED\nABSENT\n' >"$tmp/env"
@@ -33,13 +33,13 @@ secrets() {
     assert_eq "$(HANDED=s3cret-h netctr exec -e HANDED -e A=1 -e A=2 s1 sh -c 'echo $HANDED$A')" s3cret-h2
     netctr restart -t 0 s1 >/dev/null
     hidden restart
-    # Whoever looks for a container's monitor finds it.
+    # The monitor of a container can still be found by name.
     netctr run -d --name look-for-me "$box" sleep 1000 >/dev/null
     netctr stop -t 0 s1 s2 >/dev/null
     hidden 'the end'
     ps -eo args | has 'netctr monitor of look-for-me'
 }
-t 'no other user can read what a container is told' secrets
+t "no other user can read a container's arguments and environment" secrets
 
 damaged_files() {
     assert_status 125 netctr run --rm --env-file "$tmp/none" "$box" true 2>/dev/null
@@ -59,4 +59,4 @@ damaged_files() {
     assert_status 125 netctr run --rm --env-file "$tmp/long" "$box" true 2>"$tmp/err"
     grep -q 'File too large' "$tmp/err" || fail "$(cat "$tmp/err")"
 }
-t '--env-file says where it is wrong, and no value' damaged_files
+t '--env-file: an error names the line, and no value' damaged_files

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Root directories and sources of volumes are resolved once, at `run`. A container that can write to a
-# directory on the way puts a link there: no later start follows it.
+# Root directories and sources of volumes are resolved once, at `run`. A container that can write to a directory on
+# the way puts a link there: no later start follows it.
 . "$(dirname "$0")/../lib.sh"
 
 prepare() {
@@ -19,7 +19,7 @@ by_policy() {
         sh -c "${evil/HOSTDIR/$hostdir}" >/dev/null || true
     sleep 0.5
     ! escaped evil || fail 'a restart followed the link'
-    wait_for 10 eval 'netctr logs evil 2>&1 | has "symbolic link"' # it goes on trying, as the policy says
+    wait_for 10 eval 'netctr logs evil 2>&1 | has "symbolic link"' # it goes on trying, by its policy
     netctr stop evil >/dev/null
     ! escaped evil || fail 'a restart followed the link'
     assert_status 125 netctr start evil 2>"$tmp/err"
@@ -43,7 +43,7 @@ above() { # a directory above, not the source itself
         sh -c "rm -r /app/deep; ln -s $hostdir /app/deep" || true
     assert_status 125 netctr start evil 2>"$tmp/err"
     grep -q 'symbolic link' "$tmp/err"
-    # By a link to the same directory, too: what is meant is what was given.
+    # Also a link to the same directory: the path must be the same.
     rm "$srv/app/deep"
     mkdir -p "$srv/app/other/data"
     ln -s other "$srv/app/deep"
@@ -128,8 +128,8 @@ namespaces() {
     assert_status 125 netctr start n 2>/dev/null
     netctr rm n
     assert_status 125 netctr run --rm --network "ns:/proc/$$/ns/net" "$box" true 2>"$tmp/err"
-    grep -q "the host's own; .--network host. says so" "$tmp/err" || fail "$(cat "$tmp/err")"
-    # The kernel's own links are no such links.
+    grep -q "the host's; use .--network host." "$tmp/err" || fail "$(cat "$tmp/err")"
+    # The kernel's magic links in /proc are allowed.
     exec 9</run/netns/foreign
     netctr run --rm --network ns:/proc/self/fd/9 "$box" true
     ip netns exec foreign sleep 60 &

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The networks of a container that does not run: its definition is changed, and its next start has them. And those
-# of a container that shares the network of one that has ended.
+# The networks of a container that is not running: its definition is changed, and its next start applies that. And
+# those of a container that shares the network of an ended one.
 . "$(dirname "$0")/../lib.sh"
 
 networks_of() { # NAME
@@ -76,8 +76,8 @@ refusals() {
     refused 'network `a`: address 10.71.0.255 is the broadcast address of 10.71.0.0/24, not a host'"'s" --ip 10.71.0.255 a
     refused 'network `a`: MAC address 02:00:00:00:00:09 is in use by container `holder` on network `a`' \
         --mac-address 02:00:00:00:00:09 a
-    refused 'network `a`: MAC address `01:00:00:00:00:09` is a group'"'s, not a host's" --mac-address 01:00:00:00:00:09 a
-    refused 'the container has an interface `eth0` already' --interface eth0 a
+    refused 'network `a`: MAC address `01:00:00:00:00:09` is a multicast address' --mac-address 01:00:00:00:00:09 a
+    refused 'the container already has an interface `eth0`' --interface eth0 a
     assert_status 125 netctr network connect --alias=-x a c 2>"$tmp/err"
     assert_contains "$(cat "$tmp/err")" 'netctr: network `a`: alias `-x` is not a name'
     refused 'network `a`: rate `1bit` is not between 8kbit and 34gbit' --rate 1bit a
@@ -90,11 +90,11 @@ refusals() {
         grep -q '^netctr: container `c` is not running (exited 0, .* ago)' "$tmp/err"
     done
     assert_eq "$(cat "$state/containers/c/config.json")" "$before"
-    # Nothing was taken by asking.
+    # The refused requests changed nothing.
     netctr network connect --ip 10.71.0.10 a c
     netctr run --rm --network a:ip=10.71.0.10 "$box" true
 }
-t 'what a running container is refused, a stopped one is as well' refusals
+t 'what is refused for a running container is refused for a stopped one' refusals
 
 gone() {
     both
@@ -108,7 +108,7 @@ gone() {
     assert_error 'netctr: network `a` is used by containers `c` (stopped), `d` (stopped); `netctr network rm -f a` disconnects them first' \
         125 netctr network rm a
     netctr start d
-    # -f takes it off all of them, and removes none.
+    # -f disconnects all of them, and removes none.
     assert_eq "$(netctr network rm -f a)" a
     assert_eq "$(networks_of c)$(networks_of d)" '["b",["b"]]["b",["b:name=eth0"]]'
     status_is d running
@@ -126,7 +126,7 @@ gone() {
     assert_eq "$(endpoints_of c)" 'default eth0'
     assert_contains "$(netctr port c)" 0.0.0.0:8080
 }
-t 'rm names those that are stopped, -f disconnects them, and start names a network that is gone' gone
+t 'rm names stopped users, -f disconnects them, and start names a network that is gone' gone
 
 not_there() {
     assert_eq "$(netctr network rm -f nowhere 2>&1)" ''
@@ -137,7 +137,7 @@ not_there() {
     netctr run -d --name c "$box" true >/dev/null
     assert_eq "$(netctr rm -f nobody c nobody 2>&1)" c
     assert_error 'netctr: no such container `nobody`' 125 netctr rm nobody
-    # One that is still named, by a container that is stopped.
+    # A network that no longer exists but is named by a stopped container.
     netctr network create a >/dev/null
     netctr run -d --name c --network a "$box" true >/dev/null
     wait_for 5 status_is c exited
@@ -146,7 +146,7 @@ not_there() {
     netctr network rm -f a
     assert_eq "$(networks_of c)" '["none",[]]'
 }
-t 'rm -f of what is not there succeeds and says nothing' not_there
+t 'rm -f of something that does not exist succeeds without output' not_there
 
 dead() {
     both
@@ -158,7 +158,7 @@ dead() {
     netctr start c
     assert_eq "$(endpoints_of c)" 'b eth0'
 }
-t 'one whose monitor was killed' dead
+t 'a container whose monitor was killed' dead
 
 while_it_starts() {
     both
@@ -177,7 +177,7 @@ while_it_starts() {
         done
     done
 }
-t 'connect and disconnect while it is being started: either is done' while_it_starts
+t 'connect and disconnect during a start: each is done completely' while_it_starts
 
 claimed_meanwhile() { # the definition is changed between its reading and its claim
     strace -o /dev/null true 2>/dev/null || skip 'no permission to trace'
@@ -207,7 +207,7 @@ killed() {
         netctr network disconnect b c
     done
 }
-t 'kill -9 of who asks: the definition is the old one or the new one' killed
+t 'kill -9 of the client: the definition is the old or the new one' killed
 
 # ---- ports -------------------------------------------------------------------------------------------
 
@@ -228,7 +228,7 @@ c'
     assert_contains "$(netctr port c)" '80/tcp -> 0.0.0.0:8080'
     wait_for 5 in_lan curl -sf --noproxy '*' -o /dev/null http://192.0.2.2:8080/passwd
 }
-t 'the ports of a stopped container wait for a network as well' ports
+t 'the ports of a stopped container are set aside as well' ports
 
 # ---- sharers -----------------------------------------------------------------------------------------
 
@@ -262,7 +262,7 @@ netctr: no such container `nobody`'
     netctr restart -t 0 own 2>/dev/null
     assert_eq "$(lost mate)" true
     netctr restart -t 0 mate
-    # All of them at once: the owner first, whatever the order in which they were given.
+    # All of them at once: the owner first, whatever the order of the arguments.
     assert_eq "$(netctr restart -t 0 mate own 2>&1)" 'own
 mate'
     assert_eq "$(lost mate)" false
@@ -278,7 +278,7 @@ mate'
     assert_eq "$(lost mate)" false
     in_network_of mate ip -oneline address show dev eth0 | has 10.88.0.
 }
-t 'a container that shares a network is named when its owner ends' sharers
+t 'containers that share a network are named when its owner ends' sharers
 
 several() {
     netctr network create a >/dev/null
@@ -292,4 +292,4 @@ netctr: no such container `nobody`'
     assert_eq "$(cat "$tmp/err")" 'netctr: no such network `nowhere`'
     assert_error 'netctr: no such network `nowhere`' 125 netctr network inspect nowhere
 }
-t 'inspect prints those that it knows' several
+t 'inspect prints those that exist' several

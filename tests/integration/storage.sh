@@ -45,15 +45,15 @@ no_port() { [ -z "$(ip -oneline link show | sed -n '/: vc-/p')" ]; }
 tells_where() { # ROOT RUN
     grep -qF "$1" "$tmp/errors" || grep -qF "$2" "$tmp/errors" || fail "no path: $(cat "$tmp/errors")"
 }
-# Nobody lives, and nothing says that anybody does.
+# No container runs, and no record says so.
 no_record() { # ROOT RUN
     assert_eq "$(find "$1/containers" "$2/containers" "$2/dns"/{container,address,network} -mindepth 1)" '' 'records left'
     assert_eq "$(grep -v '^#' "$2/leases/default" | grep -v ' resting-until=')" '' 'leases left'
 }
 
-# A container on disks of every size, until it fits. Each file that netctr writes is once the one that does
-# not: whichever it is, nothing may be left that rm -f and gc, on the same full disk, cannot remove; but for its
-# lease, which waits for room, and with it its name. With room, all is as if it had never been begun.
+# A container on disks of every size, until it fits. Each file that netctr writes is once the one that does not:
+# whichever it is, rm -f and gc, on the same full disk, can remove all that is left; except its lease, which waits for
+# room, and with it its name. With room, all is as if it had never started.
 every_size() { # ROOT|RUN OPTION FIRST LAST STEP
     local n fitted=0 refused=0 root run
     mkdir -p "$tmp/small"
@@ -69,7 +69,7 @@ every_size() { # ROOT|RUN OPTION FIRST LAST STEP
             tells_where "$root" "$run"
         fi
         works_or_tells at "$root" "$run" ps -a || true
-        # What is full may be so full that even the lock has no room: then there is nothing either.
+        # The disk may be so full that even the lock has no room: then there is nothing either.
         works_or_tells at "$root" "$run" rm -f k || grep -q 'no such container' "$tmp/errors" || tells_where "$root" "$run"
         works_or_tells at "$root" "$run" gc || tells_where "$root" "$run"
         no_trace
@@ -107,7 +107,7 @@ no_room_to_leave() {
     id=$(at "$tmp/state" "$small" run -d --name k --network plain -p 8080:80 "$box" sleep 1000)
     wait_for 5 at "$tmp/state" "$small" exec a grep -qw "$id" /etc/hosts
     ! dd if=/dev/zero of="$tmp/small/filler" bs=4096 2>"$tmp/said" || fail 'it is not full'
-    # Its lease waits for room. Nobody is led to it any more.
+    # Its lease waits for room. Its names no longer resolve.
     works_or_tells at "$tmp/state" "$small" rm -f k || true
     assert_lacks "$(nft list ruleset)" 8080
     assert_eq "$(find "$small/dns" -path "*$id*" -o -path '*/plain/k*')" '' 'names'
@@ -121,7 +121,7 @@ no_room_to_leave() {
     rm -rf --one-file-system "$tmp/state"
 }
 lacks_word() { ! at "$tmp/state" "$tmp/small/state" exec a grep -qw "$1" /etc/hosts; }
-t 'names need no room to be taken out, and its neighbours see that' no_room_to_leave
+t 'removing names needs no room, and neighbours see that' no_room_to_leave
 
 names_in_the_way() {
     other_owner
@@ -134,10 +134,9 @@ names_in_the_way() {
     netctr rm -f k
     assert_eq "$(find "$run_state/dns"/{container,address,network} -mindepth 1)" '' 'names'
 }
-t 'names that cannot be taken out keep no port open' names_in_the_way
+t 'names that cannot be removed keep no port open' names_in_the_way
 
-# The disk is full when helpers are to be started: nothing is begun without them that needs them, and nothing
-# hangs.
+# The disk is full when helpers are to be started: nothing starts that needs them, and nothing hangs.
 no_room_for_helpers() {
     other_owner
     mkdir -p "$tmp/small"
@@ -166,7 +165,7 @@ no_room_for_helpers() {
 }
 t 'a run directory without room for helpers' no_room_for_helpers
 
-# What is no directory of theirs makes way.
+# Other files in the place of their directory are removed.
 in_their_place() {
     other_owner
     warm_up
@@ -188,7 +187,7 @@ fills_up_later() {
         sh -c 'i=0; while [ $i -lt 20000 ]; do echo "a line that is thirty bytes long $i"; i=$((i + 1)); done
                echo done >/t/done; read x </t/go; exit 3' >/dev/null
     mkfifo "$tmp/go"
-    # It is not killed, nor does it wait, because its log has no room.
+    # It is neither killed nor blocked because its log has no room.
     wait_for 20 test -s "$tmp/done"
     assert_eq "$(df --output=avail "$tmp/small" | tail -1 | tr -d ' ')" 0 'room left'
     at "$tmp/small/state" /run/netctr-s logs --tail 1 k >/dev/null
@@ -202,9 +201,9 @@ fills_up_later() {
     wait_for 5 umount "$tmp/small"
 }
 no_program() { [ -z "$(pgrep -x sh -P "$(pgrep -f "^netctr (run|monitor)" | head -1)" 2>/dev/null)" ]; }
-t 'the disk fills up in the middle of a life: the program goes on' fills_up_later
+t 'the disk fills up while it runs: the program goes on' fills_up_later
 
-# What a disk holds when the power is cut: its bytes at that moment, and nothing of what only memory knew.
+# The contents of a disk when the power is cut: its bytes at that moment, without what was only in memory.
 power_cut() {
     other_owner
     mkdir "$tmp/before" "$tmp/after"
@@ -213,7 +212,7 @@ power_cut() {
     mount -o loop,commit=1 "$tmp/disk" "$tmp/before" 2>"$tmp/said" || skip "no loop device: $(<"$tmp/said")"
     at "$tmp/before/state" /run/netctr-s network create blue >/dev/null
     at "$tmp/before/state" /run/netctr-s run -d --name k --restart always --network blue "$box" sleep 1000 >/dev/null
-    # The positive control: what is written as most programs write it.
+    # The positive control: a file written as most programs do.
     echo 'all of it' >"$tmp/before/plain.new"
     mv "$tmp/before/plain.new" "$tmp/before/plain"
     sleep 3
@@ -234,7 +233,7 @@ power_cut() {
     no_trace
     wait_for 5 umount "$tmp/after"
 }
-t 'after a power cut what was defined is whole' power_cut
+t 'after a power cut definitions are complete' power_cut
 
 read_only() {
     other_owner
@@ -253,9 +252,9 @@ read_only() {
         assert_eq "$(names -a)" ''
     done
 }
-t 'a state or run directory that is read-only is named' read_only
+t 'a read-only state or run directory is named' read_only
 
-other_places() { # read-only elsewhere: our directories are not the reason
+other_places() { # read-only elsewhere: netctr's directories are not the reason
     other_owner
     mount --bind /proc/sys /proc/sys
     mount -o remount,bind,ro /proc/sys
@@ -296,13 +295,13 @@ on_overlay() {
         assert_contains "$(cat "$tmp/stderr")" '--root'
     fi
     assert_eq "$(at "$tmp/merged/state" /run/netctr-s ps -aq)" ''
-    # The cures work.
+    # The fixes work.
     cp -a "$box" "$tmp/merged/box"
     at "$tmp/merged/state" /run/netctr-s run --rm --in-place "$tmp/merged/box" true
     at "$tmp/other" /run/netctr-s run --rm "$tmp/merged/box" true
     umount "$tmp/merged"
 }
-t 'a state directory on overlayfs: the cure is told and works; a root directory on one works' on_overlay
+t 'a state directory on overlayfs: the fix is printed and works; a root directory on one works' on_overlay
 
 on_tmpfs_and_links() {
     other_owner
@@ -315,7 +314,7 @@ on_tmpfs_and_links() {
     ln -s real "$tmp/link"
     ln -s "$tmp/real-run" "$tmp/link-run"
     at "$tmp/link" "$tmp/link-run" run -d --name k "$box" sleep 1000 >/dev/null
-    # By its link or by itself, it is the same.
+    # The link and its target are the same.
     assert_eq "$(at "$tmp/real" "$tmp/real-run" ps --format json | jq -r '.[].name')" k
     at "$tmp/real" "$tmp/link-run" rm -f k >/dev/null
     assert_eq "$(at "$tmp/link" "$tmp/link-run" ps -aq)" ''
@@ -343,7 +342,7 @@ made_files() {
         grep -q 'No space left' "$tmp/said" || fail "$(cat "$tmp/said")"
     done
     [ "$(df --output=used /run | tail -1)" -lt $((before + 1000)) ] || fail "the host's /run has grown"
-    # A program may still change them, as under docker; not replace, run or make a device of them.
+    # A program may still change them, as with docker; but not replace, execute or make a device of them.
     netctr exec k sh -c 'echo "192.0.2.1 other" >/etc/hosts; grep -q other /etc/hosts'
     assert_fails netctr exec k rm /etc/hosts
     netctr exec k sh -c 'echo "#!/bin/sh" >/etc/hosts; chmod 755 /etc/hosts'

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Locks that somebody holds who has been stopped (SIGSTOP), or is slow: nobody waits for ever, who gives up
-# says for whom he waited, and when that one goes on everything does.
+# Locks held by a stopped (SIGSTOP) or slow process: no command waits for ever, the error names the holder, and all go
+# on when the holder does.
 . "$(dirname "$0")/../lib.sh"
 . "$top/tests/helpers.sh"
 
@@ -41,14 +41,14 @@ lock_of_all() {
         (tmp=$(mktemp -d "$tmp/XXXXXX") && gives_up "$run_state/lock" "lock \`$run_state\`" netctr $command) &
         commands+=($!)
     done
-    # Whoever lives, lives on; who ends meanwhile, or begins anew, waits for his turn.
+    # Running containers go on; those that end or restart meanwhile wait.
     kill -KILL "$(jq .pid "$run_state/containers/again/state.json")"
     touch "$tmp/go"
     for command in "${commands[@]}"; do wait "$command"; done
     rm -r "$tmp"/??????
     [ -e "$run_state/containers/short" ] && [ -e "$run_state/containers/again" ] || fail 'they did not wait'
     wait_for 20 grep -q 'cannot restore the firewall yet: lock' "$run_state/helpers/log"
-    ! has_port || fail 'the firewall was made anew without the lock'
+    ! has_port || fail 'the firewall was rebuilt without the lock'
     kill -CONT "$holder"
     release
     wait_for 3 has_port
@@ -63,9 +63,9 @@ lock_of_all() {
     netctr rm -f again k
     assert_clean
 }
-t 'the lock of all, held by who has been stopped' lock_of_all
+t "the store's lock, held by a stopped process" lock_of_all
 
-# Of other locks only those wait who need them.
+# Other locks delay only the commands that need them.
 other_locks() {
     warm_up
     netctr network create a
@@ -97,11 +97,11 @@ other_locks() {
     first "$run_state/leases/.b.lock" 'network `b`: lock the leases of network `b`' netctr run --rm --network b "$box" true
     first "$state/networks/.lock" 'lock the network definitions' netctr network create c
     sleep 0.2
-    netctr run --rm "$box" true # the others are not disturbed
+    netctr run --rm "$box" true # the others are not delayed
     netctr ps -a >/dev/null
     together 3
     netctr gc >/dev/null
-    # Names have none: who keeps them, or the state of the helpers, keeps nobody waiting.
+    # Names have no lock: a lock on them, or on the helpers' state file, blocks no command.
     local held
     netctr run -d --name a --network a "$box" sleep 1000 >/dev/null
     wait_for 5 helpers_work
@@ -136,7 +136,7 @@ other_locks() {
 }
 t 'the locks of networks, leases and names' other_locks
 
-buried_beside() {
+cleaned_up_beside() {
     netctr network create blue >/dev/null
     netctr run --rm --network blue "$box" true
     netctr run -d --name k -p 8080:80 "$box" sleep 1000 >/dev/null
@@ -147,9 +147,9 @@ buried_beside() {
     release
     status_is k exited
 }
-t 'a dead container is buried, whoever holds the leases of a network that it was not on' buried_beside
+t 'a dead container is cleaned up while the leases of another network are locked' cleaned_up_beside
 
-# Held by somebody who is only slow: nobody gives up.
+# Held by a slow process: no command gives up.
 slow_holder() {
     warm_up
     local pids=() i
@@ -161,4 +161,4 @@ slow_holder() {
     netctr ps >/dev/null & pids+=($!)
     for i in "${pids[@]}"; do wait "$i"; done
 }
-t 'a lock that goes from hand to hand slowly is waited for' slow_holder
+t 'a lock that is passed on slowly is waited for' slow_holder

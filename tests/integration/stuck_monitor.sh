@@ -1,23 +1,22 @@
 #!/usr/bin/env bash
-# A monitor that somebody has stopped (SIGSTOP): nobody waits for it for ever, and when it goes on everything
-# does.
+# A stopped (SIGSTOP) monitor: no command waits for it for ever, and all go on when it does.
 . "$(dirname "$0")/../lib.sh"
 . "$top/tests/helpers.sh"
 
-is_at_rest() { # PID: stopped, and holds no lock
+is_at_rest() { # stopped, and holds no lock
     kill -STOP "$1"
     flock --nonblock "$run_state/lock" true && return 0
     kill -CONT "$1"
     return 1
 }
-asleep() { # NAME: its monitor is stopped
+asleep() { # its monitor is stopped
     wait_for 5 is_at_rest "$(jq .monitor "$run_state/containers/$1/state.json")"
 }
 wakes() { # NAME
     kill -CONT "$(jq .monitor "$run_state/containers/$1/state.json")"
 }
 
-# What needs k's monitor says that it has been stopped; nothing else notices.
+# Commands that need k's monitor report that it is stopped; nothing else notices.
 stopped_monitor() {
     warm_up
     netctr network create a
@@ -50,7 +49,7 @@ stopped_monitor() {
     for pid in "${pids[@]}"; do wait "$pid"; done
     rm -r "$tmp"/??????
     wakes k
-    # It has done what it was asked for meanwhile.
+    # It has made the requested change meanwhile.
     wait_for 5 eval '! netctr port k | has 8080 && netctr port k | has 81'
     netctr rm -f k
     netctr network reload
@@ -58,9 +57,9 @@ stopped_monitor() {
     netctr rm -f other
     netctr network rm a
 }
-t 'a monitor that has been stopped: what needs it says so, nothing else notices' stopped_monitor
+t 'a stopped monitor: commands that need it report it, nothing else notices' stopped_monitor
 
-# Between two runs, and before the first, there is only the monitor to be told.
+# Between two runs, and before the first, only the monitor can be signalled.
 stopped_elsewhere() {
     warm_up
     snapshot
@@ -75,7 +74,7 @@ stopped_elsewhere() {
     done
     assert_clean
 }
-t 'a monitor that has been stopped between two runs: stop, kill and rm -f end it' stopped_elsewhere
+t 'a monitor stopped between two runs: stop, kill and rm -f end it' stopped_elsewhere
 
 # A start of k whose $monitor is stopped before it listens; $tracer holds it there.
 stop_while_it_listens() {
@@ -90,11 +89,11 @@ stop_while_it_listens() {
     kill -STOP "$monitor"
 }
 
-# Before its container runs: who has it started is told, rm -f ends it, and what it had made is undone.
+# Before its container runs: the client gets an error, rm -f ends it, and what it had created is undone.
 stopped_at_the_start() {
     strace -o /dev/null true 2>/dev/null || skip 'no permission to trace'
     warm_up
-    # With helpers, or it would also make sockets for them, under the lock of all.
+    # With helpers, else it would also create sockets for them, under the store's lock.
     netctr run -d --name other "$box" sleep 1000 >/dev/null
     wait_for 5 helpers_work
     snapshot
@@ -114,9 +113,9 @@ stopped_at_the_start() {
         assert_clean
     done
 }
-t 'a monitor that has been stopped before its container runs' stopped_at_the_start
+t 'a monitor stopped before its container runs' stopped_at_the_start
 
-# The first one, which has the lock of all while it makes sockets for the helpers.
+# The first one, which holds the store's lock while it creates sockets for the helpers.
 stopped_with_the_lock() {
     strace -o /dev/null true 2>/dev/null || skip 'no permission to trace'
     warm_up
@@ -130,7 +129,7 @@ stopped_with_the_lock() {
         assert_error "netctr: lock \`$run_state\`: \`$run_state/lock\` is held by process $monitor (netctr), which has been stopped; \`kill -CONT $monitor\` lets it go on" \
             125 timeout $((20 * slowness)) netctr run -d --name other "$box" sleep 1000
         kill -$how "$monitor"
-        # It goes on, or is buried.
+        # It goes on, or is cleaned up.
         timeout $((10 * slowness)) netctr run -d --name other "$box" sleep 1000 >/dev/null
         wait_for 5 helpers_work
         netctr rm -f other
@@ -139,4 +138,4 @@ stopped_with_the_lock() {
         assert_clean
     done
 }
-t 'a monitor that has been stopped while it begins the helpers' stopped_with_the_lock
+t 'a monitor stopped while it starts the helpers' stopped_with_the_lock

@@ -1,25 +1,25 @@
 #!/usr/bin/env bash
-# Killed, failed, or taken apart by others: after the next command, or gc, nothing is left. Killed and failing
-# at every system call: kill_*.sh, error_*.sh.
+# Killed, failed, or damaged by other programs: after the next command, or gc, nothing is left. Killed and failing at
+# every system call: kill_*.sh, error_*.sh.
 . "$(dirname "$0")/../lib.sh"
 . "$top/tests/helpers.sh"
 
-# What is killed is a container with one of everything.
+# The killed container has many flags.
 everything=(--name k --publish 8080:80 -p 127.0.0.1:9090:80/udp -m 64m --pids-limit 20 --tmpfs /t
     -v "$box/etc/passwd:/file:ro")
 
 kill_all_of_netctr() {
     local pids
-    # The arena's own pid namespace: nobody else's are seen. One may have been born between the look and the blow.
+    # The test's own pid namespace: only its processes are seen. One may start between the listing and the kill.
     while pids=$(pgrep -x netctr); do
         # shellcheck disable=SC2086
         kill -KILL $pids 2>/dev/null || true
     done
-    wait_for 3 no_helpers # or the next ones would have another port
+    wait_for 3 no_helpers # else the next ones would have another port
 }
 
 nothing_is_killed() {
-    # The positive control of all below: unhindered it runs.
+    # The positive control of all below: undisturbed it runs.
     warm_up
     snapshot
     netctr run -d "${everything[@]}" "$box" sleep 100 >/dev/null
@@ -32,7 +32,7 @@ same_as_before() {
     traces >"$ARENA/after"
     cmp "$ARENA/before" "$ARENA/after"
 }
-t 'a run with one of everything leaves nothing' nothing_is_killed
+t 'a run with many flags leaves nothing' nothing_is_killed
 
 failing_runs() {
     warm_up
@@ -69,7 +69,7 @@ killed_monitor() {
     local program_pid
     program_pid=$(pid_of k)
     kill_all_of_netctr
-    # Nobody would hold its port any more: the container ends with its monitor.
+    # No process would hold its port any more: the container ends with its monitor.
     wait_for 5 sh -c "! kill -0 $program_pid 2>/dev/null"
     netctr gc
     assert_eq "$(names)" ''
@@ -86,7 +86,7 @@ gc_spares_the_living() {
     http http://192.0.2.2:8080/ | has -x web
     in_lan curl -sf --max-time 2 http://192.0.2.2:8080/ | has -x web
 }
-t 'gc does not touch a container that runs' gc_spares_the_living
+t 'gc does not touch a running container' gc_spares_the_living
 
 killed_program() {
     warm_up
@@ -95,7 +95,7 @@ killed_program() {
     kill -KILL "$(pid_of k)"
     assert_clean
 }
-t 'a program that was killed: its monitor takes everything down' killed_program
+t 'a killed program: its monitor takes everything down' killed_program
 
 gone_is_gone() {
     strace -o /dev/null true 2>/dev/null || skip 'no permission to trace'
@@ -108,12 +108,12 @@ gone_is_gone() {
     assert_eq "$(ss -Hlnt sport = :8080)" '' 'who holds its port'
     wait $!
 }
-t 'who sees that a container is gone may have its ports' gone_is_gone
+t 'when a container is seen to be gone, its ports are free' gone_is_gone
 
 torn_out() {
     warm_up
     snapshot
-    # Somebody else removes what is netctr's; rm finds it gone and is content.
+    # Another program removes what is netctr's; rm finds it gone and succeeds.
     netctr run -d "${everything[@]}" "$box" sleep 100 >/dev/null
     ip link del "$(ip -oneline link show master nc-default | sed 's/^[0-9]*: \([^@]*\)@.*/\1/')"
     netctr rm -f k
@@ -121,7 +121,7 @@ torn_out() {
     netctr run -d "${everything[@]}" "$box" sleep 100 >/dev/null
     nft flush ruleset
     netctr rm -f k
-    wait_for 3 no_helpers # while they end, their port is not free, and the next ones would have another
+    wait_for 3 no_helpers # while they exit, their port is not free, and the next ones would have another
     warm_up
     assert_clean
     netctr run -d "${everything[@]}" "$box" sleep 100 >/dev/null
@@ -130,11 +130,11 @@ torn_out() {
     warm_up
     netctr run --rm "$box" ping -c 1 -W 1 192.0.2.9
 }
-t 'a link, the rules or the bridge removed by somebody else' torn_out
+t 'a link, the rules or the bridge removed by another program' torn_out
 
 second_run_root() {
-    # Two that do not know of each other would give out the same addresses (and one's gc would take the
-    # other's): the second is refused.
+    # Two that do not know of each other would assign the same addresses (and the gc of one would remove the other's
+    # objects): the second is refused.
     serve web --publish 8080:80
     firewall >"$tmp/before"
     assert_fails "$program" --root "$tmp/root2" --run-root /run/netctr2 run --rm "$box" true
@@ -158,7 +158,7 @@ concurrent_removal() {
 t 'several rm and gc at once' concurrent_removal
 
 damaged_records() {
-    # One that cannot be cleaned up does not stand in the way of the others, and its port is nobody's.
+    # One that cannot be cleaned up does not block the others, and its port is closed.
     warm_up
     snapshot
     netctr run -d "${everything[@]}" "$box" sleep 100 >/dev/null
@@ -172,13 +172,13 @@ damaged_records() {
     netctr rm -f k other
     netctr gc
     wait_for 3 no_helpers
-    rm -f "$run_state/helpers/log" # where the helper has told of it
+    rm -f "$run_state/helpers/log" # where the helper has reported it
     assert_clean
 }
 t 'a damaged record: the rest goes on, its port is closed' damaged_records
 
 damaged_definition() {
-    # gc does not take the container for nobody's.
+    # gc does not take the container for garbage.
     netctr run -d --name k "$box" sleep 100 >/dev/null
     local config pid
     config=$(find "$state" -path '*/k/config.json')
@@ -211,8 +211,8 @@ damaged_and_dead() {
 t 'a damaged definition, and its monitor killed: what the container wrote stays' damaged_and_dead
 
 half_claimed() {
-    # `start` was killed when it had made the run directory and not yet written into it: the container
-    # is what it was before.
+    # `start` was killed when it had created the run directory and not yet written into it: the container is as it was
+    # before.
     local before after
     warm_up
     snapshot
@@ -234,10 +234,10 @@ half_claimed() {
     netctr rm -f k
     assert_clean
 }
-t 'a start cut short before its first record: the container is what it was' half_claimed
+t 'a start interrupted before its first record: the container is as it was' half_claimed
 
 unfinished_files() {
-    # Somebody was killed between writing a file and putting it in the place of the old one.
+    # Killed between writing a file and renaming it over the old one.
     local file id names=/run/netctr/dns
     warm_up
     id=$(netctr run -d --name k "$box" sleep 100)
@@ -259,7 +259,7 @@ unfinished_files() {
     assert_clean
     in_network_of k dig +short +time=2 @10.88.0.1 "$id" | grep -qx "$(address_of k)"
 }
-t 'files that were never finished: gc removes them' unfinished_files
+t 'unfinished files: gc removes them' unfinished_files
 
 # COMMAND, in which every call of CALLS for PATH fails.
 unable_to() { # CALLS PATH COMMAND...
@@ -270,15 +270,15 @@ unknown_is_not_absent() {
     strace -o /dev/null true 2>/dev/null || skip 'no permission to trace'
     warm_up
     netctr run -d --name k "$box" sleep 100 >/dev/null
-    # Whose process it is cannot be told: that does not make it a stranger's, and its state damaged.
+    # The process of a pid is unknown: that does not mean another process, and a damaged state.
     assert_status 125 unable_to openat "/proc/$(pid_of k)/cgroup" netctr rm -f k 2>"$tmp/err"
     assert_contains "$(cat "$tmp/err")" 'Cannot allocate memory'
     status_is k running
     netctr rm -f k
-    # What its caller has open cannot be told: its monitor would keep a pipe that somebody waits for.
+    # The open files of its caller are unknown: its monitor would keep a pipe whose end is waited for.
     assert_status 125 unable_to openat /proc/self/fd netctr run -d --name k "$box" sleep 100 2>"$tmp/err"
     assert_contains "$(cat "$tmp/err")" 'open files'
-    # Whether helpers watch cannot be told: there may be none, and others take their place, with the names' port.
+    # It is unknown whether helpers run: there may be none, and others take their place, with the names' port.
     netctr run -d --name k "$box" sleep 100 >/dev/null
     wait_for 5 helpers_work
     local port
@@ -287,17 +287,17 @@ unknown_is_not_absent() {
     wait_for 5 helpers_work
     assert_eq "$(helper_processes | wc -l)" 4 processes
     assert_eq "$(names_port)" "$port" port
-    # Whose names there are cannot be told: they are not nobody's.
+    # The existing names are unknown: they are not garbage.
     unable_to getdents64 "$run_state/dns/container" netctr gc 2>"$tmp/err" || true
     assert_contains "$(cat "$tmp/err")" 'names'
     unable_to getdents64 "$run_state/dns/network" netctr gc 2>"$tmp/err" || true
     assert_contains "$(cat "$tmp/err")" 'names'
-    # Nor who lives.
+    # Nor is it known which containers run.
     unable_to getdents64 "$run_state/containers" netctr gc 2>"$tmp/err" || true
     assert_contains "$(cat "$tmp/err")" 'Cannot allocate memory'
     assert_eq "$(in_network_of k dig +short +time=2 @10.88.0.1 k)" "$(address_of k)"
 }
-t 'what cannot be looked at is not taken for absent' unknown_is_not_absent
+t 'what cannot be read is not taken for absent' unknown_is_not_absent
 
 one_run_root() {
     netctr run -d --name k "$box" sleep 100 >/dev/null
@@ -310,4 +310,4 @@ callers_signals() {
     (trap '' CHLD && assert_status 3 netctr run --rm "$box" sh -c 'exit 3')
     (umask 077 && assert_eq "$(netctr run --rm -u nobody -w /work/dir "$box" pwd)" /work/dir)
 }
-t 'what the caller ignores and masks does not reach the container' callers_signals
+t 'signals that the caller ignores or blocks are reset for the container' callers_signals

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# gc: what it says, with --dry-run and without, and that nothing stands in its way.
+# gc: its output, with --dry-run and without, and that no obstacle stops it.
 . "$(dirname "$0")/../lib.sh"
 . "$top/tests/helpers.sh"
 
@@ -9,7 +9,7 @@ same_as_before() {
     diff "$ARENA/before" "$ARENA/after"
 }
 
-# One of each that somebody who was killed can leave.
+# One of each that a killed command can leave.
 litter() {
     local instance cgroup
     warm_up
@@ -56,11 +56,11 @@ says_what_it_would_do() {
     assert_eq "$(netctr gc)" ''
     clean_again
 }
-t 'gc --dry-run changes nothing and says what gc then does' says_what_it_would_do
+t 'gc --dry-run changes nothing and prints what gc then does' says_what_it_would_do
 
 goes_on() {
     litter
-    # A directory of a dead one that cannot be removed.
+    # A directory of a dead container that cannot be removed.
     mkdir -p "$run_state/containers/bad/mount"
     mount -t tmpfs tmpfs "$run_state/containers/bad/mount"
     assert_status 125 netctr gc >"$tmp/removed" 2>"$tmp/err"
@@ -88,7 +88,7 @@ without_run_directory() {
     assert_lacks "$(nft list table inet netctr)" 8080
     netctr rm orphan
 }
-t 'the run directory is lost: gc --dry-run ends nobody, gc does' without_run_directory
+t 'the run directory is lost: gc --dry-run ends no container, gc does' without_run_directory
 
 no_record() {
     warm_up
@@ -106,9 +106,9 @@ no_record() {
         assert_clean
     done
 }
-t 'a dead container whose record is gone: its port is nobody'"'"'s' no_record
+t 'a dead container without a record: its port is closed' no_record
 
-# Who only looks is told, and sees; gc says that it has failed.
+# Read-only commands warn and go on; gc fails with an error.
 no_directory_of_names() {
     netctr run -d --name k -p 8080:80 "$box" sleep 1000 >/dev/null
     kill_helpers
@@ -117,10 +117,10 @@ no_directory_of_names() {
     kill -KILL "$(monitor_of k)"
     netctr ps -a >/dev/null 2>"$tmp/err"
     assert_contains "$(cat "$tmp/err")" \
-        'netctr: warning: clean up after container `k`: make the directory of names: Not a directory'
+        'netctr: warning: clean up after container `k`: create the directory of names: Not a directory'
     netctr network ls >/dev/null 2>&1
     assert_fails netctr gc 2>"$tmp/err"
-    assert_contains "$(tail -1 "$tmp/err")" 'netctr: clean up after container `k`: make the directory of names: Not a directory'
+    assert_contains "$(tail -1 "$tmp/err")" 'netctr: clean up after container `k`: create the directory of names: Not a directory'
     assert_lacks "$(nft list ruleset)" 8080
     rm "$run_state/dns"
     mv "$tmp/names" "$run_state/dns"
@@ -128,9 +128,9 @@ no_directory_of_names() {
     assert_eq "$(find "$run_state/dns"/{container,address,network} -mindepth 1)" '' 'names'
     netctr rm k
 }
-t 'what cannot be released keeps nobody from looking' no_directory_of_names
+t 'what cannot be released does not block read-only commands' no_directory_of_names
 
-# By the helper: it says so once, and goes on trying without haste.
+# By the helper: it logs that once, and retries slowly.
 no_haste() {
     netctr run -d --name keeps "$box" sleep 1000 >/dev/null
     netctr run -d --name k -p 8080:80 "$box" sleep 1000 >/dev/null
@@ -148,7 +148,7 @@ no_haste() {
     umount "$run_state/containers/k/mount"
     wait_for 10 test ! -e "$run_state/containers/k"
     helpers_work
-    # After that the next one is told of.
+    # After that the next one is reported.
     netctr rm k
     netctr run -d --name k "$box" sleep 1000 >/dev/null
     mkdir "$run_state/containers/k/mount"
@@ -157,9 +157,9 @@ no_haste() {
     wait_for 3 eval '[ "$(wc -l <"$run_state/helpers/log")" = 2 ]'
     umount "$run_state/containers/k/mount"
 }
-t 'what the helper cannot remove: said once, tried by and by' no_haste
+t 'what the helper cannot remove: logged once, retried slowly' no_haste
 
-# Nor has it haste with one that lives and does not say who it is.
+# Nor does it hurry with a running monitor whose record is damaged.
 nobody_known() {
     netctr run -d --name k "$box" sleep 1000 >/dev/null
     kill_helpers
@@ -176,9 +176,9 @@ nobody_known() {
     netctr exec k true
     netctr rm -f k
 }
-t 'one that lives and has a damaged record keeps the helper from nothing' nobody_known
+t 'a running container with a damaged record does not block the helper' nobody_known
 
-# What it says has its bounds; the files that it writes are as long as they are.
+# Its log is bounded; the files that it writes for containers are not.
 long_files() {
     netctr run -d --name keeps "$box" sleep 1000 >/dev/null
     netctr run -d --name k "$box" sleep 1000 >/dev/null
@@ -188,7 +188,7 @@ long_files() {
     wait_for 3 test ! -e "$run_state/containers/k"
     grep -q '"event":"die".*"name":"k"' "$run_state/events" || fail 'its end has no event'
 }
-t 'the helper writes where there is much already' long_files
+t 'the helper writes large files' long_files
 
 gone_meanwhile() {
     warm_up
@@ -197,7 +197,7 @@ gone_meanwhile() {
     local b
     b=$(pid_of b)
     netctr stop -t 1 a b >"$tmp/out" 2>"$tmp/err" &
-    wait_for 5 test -x "$run_state/containers/a/lock" # a is asked to end
+    wait_for 5 test -x "$run_state/containers/a/lock" # a has been asked to end
     lose_run_directory
     assert_status 125 wait $!
     assert_contains "$(cat "$tmp/err")" "the run directory \`$run_state\` has been removed"
@@ -205,10 +205,10 @@ gone_meanwhile() {
     kill -0 "$b"
     netctr gc >/dev/null
 }
-t 'the run directory is lost while something is stopped: what lives is not called stopped' gone_meanwhile
+t 'the run directory is lost during a stop: what runs is not reported as stopped' gone_meanwhile
 
 cannot_be_swept() {
-    # RUN does not say whose it is, and not all can be looked at: nothing new beside it.
+    # RUN does not name its instance, and not everything can be read: nothing new is started.
     warm_up
     netctr network create blue >/dev/null
     netctr run --rm --network blue "$box" true
@@ -225,4 +225,4 @@ cannot_be_swept() {
     netctr run --rm "$box" true
     [ -e "$run_state/instance" ]
 }
-t 'a run directory that cannot be swept: nothing new is begun in it' cannot_be_swept
+t 'a run directory that cannot be swept: nothing new is started in it' cannot_be_swept

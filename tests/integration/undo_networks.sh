@@ -1,20 +1,20 @@
 #!/usr/bin/env bash
-# network create, rm, link: killed anywhere, what was begun is finished by the same command again.
+# network create, rm, link: killed anywhere, the same command completes what was started.
 . "$(dirname "$0")/../lib.sh"
 
 strace -o /dev/null true 2>/dev/null || skip 'no permission to trace'
 
-# The order of a set's elements is that of their coming.
+# The order of a set's elements is that of their creation.
 ruleset() { nft --stateless list ruleset | sed '/^table inet netctr_nat_hold /,/^}/d' | sed 's/elements =//; s/[,{}[:space:]]\+/ /g' | sort; }
 
-# strace counts the calls of each kind for themselves.
+# strace counts the calls of each kind separately.
 killed=0
-kill_at() { # CALL COMMAND...: kills it at its system call of that number
+kill_at() { # kills it at its system call of that number
     strace -f -qq -o "$tmp/trace" -e inject=all:signal=KILL:when="$1" "${@:2}" >/dev/null 2>&1 </dev/null || true
     ! grep -q 'killed by SIGKILL' "$tmp/trace" || killed=$((killed + 1))
 }
 gone() { # NAME
-    netctr network rm "$1" >/dev/null 2>&1 || true # perhaps it was never there
+    netctr network rm "$1" >/dev/null 2>&1 || true # it may never have existed
     assert_eq "$(netctr network ls -q)" default
     netctr gc >/dev/null
 }
@@ -95,7 +95,7 @@ killed_links() {
 }
 t 'link and unlink killed at the 1st to 40th call of a kind' killed_links
 
-removed_before_it_is_known() { # COMMAND...: between the look at the definition and the claim of a name
+removed_before_it_is_known() { # between the look at the definition and the claim of a name
     rm -f "$tmp/trace"
     strace -qq -o "$tmp/trace" -e trace=bind,listen -e inject=listen:delay_enter=1500000 \
         netctr run --rm --network a -p 8080:80 "$box" true >/dev/null 2>"$tmp/err" &
@@ -108,7 +108,7 @@ outrun() {
     snapshot
     netctr network create --subnet 10.71.0.0/24 a
     removed_before_it_is_known netctr network rm a
-    assert_eq "$(cat "$tmp/err")" 'netctr: network `a`: it was removed a moment ago'
+    assert_eq "$(cat "$tmp/err")" 'netctr: network `a`: it has just been removed'
     assert_clean
     netctr network create --subnet 10.71.0.0/24 a
     made_anew() {
@@ -116,8 +116,8 @@ outrun() {
         netctr network create --subnet 10.72.0.0/24 a
     }
     removed_before_it_is_known made_anew
-    assert_eq "$(cat "$tmp/err")" 'netctr: network `a`: it was removed and created again a moment ago'
+    assert_eq "$(cat "$tmp/err")" 'netctr: network `a`: it has just been removed and created again'
     netctr network rm a
     assert_clean
 }
-t 'a network that is removed, or made anew, under a run: nothing is left' outrun
+t 'a network that is removed, or created again, during a run: nothing is left' outrun

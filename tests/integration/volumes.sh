@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Targets of volumes: what a place in the root is, and not what it is called.
+# Targets of volumes: the place in the root counts, not its name.
 . "$(dirname "$0")/../lib.sh"
 
 hosts_by_other_names() {
@@ -11,7 +11,7 @@ hosts_by_other_names() {
     for target in /etc/hosts /etc//hosts /etc/./hosts //etc/hosts /etc/hosts/ /conf/hosts /conf/../etc/hosts /../etc/hosts; do
         assert_eq "$(netctr run --rm -v "$tmp/hosts:$target" "$tmp/root" cat /etc/hosts)" '192.0.2.1 mine' "$target"
     done
-    # Without: netctr's own.
+    # Without it: netctr's own.
     netctr run --rm --name own "$tmp/root" cat /etc/hosts | has own
     assert_eq "$(cat "$tmp/hosts")" '192.0.2.1 mine'
 }
@@ -87,7 +87,7 @@ sources() {
 }
 t 'options of volumes, and . and .. as their source' sources
 
-# /home -> var/home where /var is missing, as an ostree has it.
+# /home -> var/home without /var, as in an ostree.
 dangling() {
     local flag
     mkdir -p "$tmp/d"
@@ -110,9 +110,9 @@ dangling() {
     done
 }
 # bootc #1952
-t 'targets below a link that leads to nothing are made where it leads' dangling
+t 'targets behind a dangling link are created where it leads' dangling
 
-read_only_places() { # the hint is that of the place, and not of the state directory
+read_only_places() { # the hint is about the place, not about the state directory
     mkdir "$tmp/ro"
     cp -a "$box" "$tmp/fixed"
     mount --bind "$tmp/fixed" "$tmp/fixed"
@@ -129,7 +129,7 @@ read_only_places() { # the hint is that of the place, and not of the state direc
     # But the root itself is made read-only when all is there.
     assert_eq "$(netctr run --rm --read-only -w /new/dir "$box" pwd)" /new/dir
 }
-t 'a target that is missing where nothing can be made' read_only_places
+t 'a missing target where nothing can be created' read_only_places
 
 closed_stdout() {
     netctr run -d --name c --network none "$box" sleep 100 >/dev/null
@@ -142,4 +142,4 @@ closed_stdout() {
     netctr rm -f c 2>/dev/null >&- || true
     ! netctr ps -a | has ' c$' || fail 'it was not removed'
 }
-t 'output that cannot be written is not lost in silence' closed_stdout
+t 'lost output is reported' closed_stdout

@@ -1,6 +1,5 @@
-/* Checks that have a process and a network namespace of their own, each: what the kernel keeps of one is
- * gone before the next. They are stopped at the first thing that is not as required. Without root all of
- * them are skipped.
+/* Checks that run in a process and a network namespace of their own, so that one leaves nothing in the kernel
+ * for the next. They stop at the first failure. Without root all of them are skipped.
  */
 #pragma once
 
@@ -13,9 +12,9 @@
 
 #define INSTANCE "0123456789abcdef"
 
-#define SKIPPED 77 /**< exit status of a check that this kernel cannot show */
+#define SKIPPED 77 /**< exit status of a check that this kernel does not support */
 
-/** What may help to understand a failure is printed behind it. */
+/** Adds text that may help to understand a failure. */
 static void (*show_more)(void);
 
 #define require(condition, ...)                                      \
@@ -55,7 +54,7 @@ static inline int run_apart(void (*prepare)(void), void (*run)(void))
     return WIFEXITED(status) && WEXITSTATUS(status) == SKIPPED ? SKIPPED : status != 0;
 }
 
-/** Runs @count checks; returns how `main` is to end. */
+/** Runs @count checks; returns the exit status of main(). */
 static inline int run_all_apart(void (*prepare)(void), const struct apart *checks, size_t count)
 {
     bool failed = false;

@@ -1,5 +1,5 @@
-/* What the unit tests share: a line of output for each check, a directory to spoil, a network
- * namespace to work in, and children that must not take the test with them.
+/* Shared by the unit tests: one line of output for each check, a temporary directory, a network namespace,
+ * and children that cannot end the test.
  */
 #pragma once
 
@@ -19,7 +19,7 @@ static inline void check(bool ok, const char *name, const char *why)
     failures += !ok;
 }
 
-/** The same with a reason that is put together. */
+/** The same with a formatted reason. */
 static inline __attribute__((format(printf, 3, 4))) void expect(bool ok, const char *name,
                                                                 const char *format, ...)
 {
@@ -31,7 +31,7 @@ static inline __attribute__((format(printf, 3, 4))) void expect(bool ok, const c
     check(ok, name, why);
 }
 
-/** The text of an error, to be printed when there may be none. */
+/** The text of an error, printable even if there is none. */
 static inline const char *text_of(const struct err *e)
 {
     return e->text ? e->text : "no error";
@@ -91,7 +91,7 @@ static inline int in_child(int (*test)(void *arg), void *arg)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-/** How many fds this process has; to find leaks. */
+/** The number of fds of this process; to find leaks. */
 static inline int open_fds(void)
 {
     int count = 0;
@@ -100,7 +100,7 @@ static inline int open_fds(void)
     return count;
 }
 
-/** Enters a network namespace of our own, with loopback up; false: not allowed. */
+/** Enters a new network namespace, with loopback up; false: not permitted. */
 static inline bool own_network(void)
 {
     if (unshare(CLONE_NEWNET) < 0)

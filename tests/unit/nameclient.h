@@ -1,4 +1,4 @@
-/* What asks the name servers, and what answers in the place of the host's resolvers: for their test. */
+/* Asks the name servers, and answers in place of the host's resolvers: for test_nameserver.c. */
 #pragma once
 
 #include "apart.h"
@@ -14,7 +14,7 @@
 
 struct reply {
     int code; /* -1: none */
-    bool cut; /* not all that there is */
+    bool cut; /* truncated (TC) */
     size_t count;
     struct ip addresses[256];
     char name[256]; /* of a PTR record */
@@ -35,7 +35,7 @@ static inline socklen_t endpoint(const char *address, uint16_t port, struct sock
     return sizeof(struct sockaddr_in6);
 }
 
-/** A question; its size. @payload 0: no EDNS. */
+/** Builds a question; returns its size. @payload 0: no EDNS. */
 static inline size_t question(const char *name, unsigned type, uint16_t id, unsigned payload,
                               uint8_t *out)
 {
@@ -65,7 +65,7 @@ static inline unsigned u16(const uint8_t *p)
     return (unsigned)(p[0] << 8 | p[1]);
 }
 
-/** Takes an answer to a question of @asked bytes before its OPT record apart. */
+/** Parses an answer to a question of @asked bytes (without its OPT record). */
 static inline struct reply reply_of(const uint8_t *data, size_t size, size_t asked)
 {
     struct reply r = {.code = data[3] & 15, .cut = data[2] & 2, .size = size};
@@ -158,7 +158,7 @@ static inline struct reply ask_by(const struct asking *a, const char *name, unsi
 struct outside {
     const char *address;
     int delay_ms;  /* -1: never answers */
-    unsigned code; /* what it answers */
+    unsigned code; /* the error code of its answers */
     const char *tells;
 };
 
@@ -223,7 +223,7 @@ static inline void outside_serve(const struct outside *o, int udp, int tcp)
     }
 }
 
-/** A process that answers at port 53 of its address. */
+/** Starts a process that answers on port 53 of its address. */
 static inline pid_t outside_start(const struct outside *o)
 {
     struct sockaddr_storage own;

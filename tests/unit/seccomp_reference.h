@@ -1,6 +1,6 @@
-/* The same filter by another hand: what libseccomp makes of the table (its binary tree), behind a head
- * that decides the calls that it does not know. It takes a hundred times as long to make and has five
- * times the instructions; test_seccomp_equal.c compares the two.
+/* The same filter from another source: libseccomp's compilation of the table (its binary tree), after a head
+ * that decides calls that it does not know. It takes a hundred times as long to compile and has five times
+ * the instructions; test_seccomp_equal.c compares the two.
  */
 #pragma once
 
@@ -18,8 +18,8 @@ enum {
     HEAD_MAX = 64,
     FILTER_MAX = BPF_MAXINSNS,   /* 4096, the kernel's limit */
     X32_BIT = 0x40000000,        /* __X32_SYSCALL_BIT */
-    X32_PRIVATE_CALLS = 512,     /* x32 has variants of its own from here on */
-    X86_64_URETPROBE = 335,      /* not callable: the kernel puts it into traced programs */
+    X32_PRIVATE_CALLS = 512,     /* x32 has its own variants from here on */
+    X86_64_URETPROBE = 335,      /* not callable: the kernel inserts it into traced programs */
     ARM_PRIVATE_CALLS = 0xf0000, /* cacheflush, set_tls, … beyond all other numbers */
     FIRST_NEW = 451,             /* cachestat: the first that a libseccomp 2.5.4 may lack */
 };
@@ -31,7 +31,7 @@ static bool rule_applies(const struct syscall_rule *rule, uint64_t caps)
 
 /* One system call of a rule. */
 struct word {
-    const char *next; /* where to go on */
+    const char *next; /* where to continue */
     char name[32];
     uint32_t number; /* 0: ask libseccomp */
 };
@@ -53,8 +53,7 @@ static bool next_word(struct word *w)
 
 /* ---- the head ------------------------------------------------------------------------------*/
 
-/* Jump targets. Their places are known only when everything is written: until then the jump fields
- * hold these. */
+/* Jump targets. Their positions are known only when all is written: until then the jump fields contain these. */
 enum label { NEXT, SECOND_ARCH, COMPARE, ALLOW, REFUSE, NOSYS, BODY, LABELS };
 
 struct head {
@@ -87,7 +86,7 @@ static void load_number_x86(struct head *h)
 {
     jump_if(h, BPF_JEQ, AUDIT_ARCH_X86_64, NEXT, SECOND_ARCH);
     load(h, offsetof(struct seccomp_data, nr));
-    /* uretprobe: refusing it would kill programs that a uprobe of the host's is on */
+    /* uretprobe: refusing it would kill programs with a uprobe of the host */
     jump_if(h, BPF_JEQ, X86_64_URETPROBE, ALLOW, NEXT);
     jump_if(h, BPF_JGE, X32_BIT, NEXT, COMPARE);
     jump_if(h, BPF_JGE, X32_BIT + X32_PRIVATE_CALLS, BODY, NEXT);
@@ -188,7 +187,7 @@ static int add_for_values(scmp_filter_ctx ctx, int number, const struct syscall_
 static int add_call(scmp_filter_ctx ctx, const char *name, const struct syscall_rule *rule,
                     struct err *e)
 {
-    /* A negative number is one that only another architecture of the filter has. */
+    /* A negative number exists only on another architecture of the filter. */
     int r, number = seccomp_syscall_resolve_name(name);
     if (number == __NR_SCMP_ERROR) {
         r = err_say(e, -EOPNOTSUPP, "libseccomp does not know the system call `%s`", name);
@@ -196,7 +195,7 @@ static int add_call(scmp_filter_ctx ctx, const char *name, const struct syscall_
         return r;
     }
     switch (rule->when) {
-    case SOCKET_OPTION: /* looked at by test_seccomp.c: libseccomp compares whole arguments */
+    case SOCKET_OPTION: /* checked by test_seccomp.c: libseccomp compares whole arguments */
     case ALWAYS: r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, number, 0); break;
     case NOT_IMPLEMENTED: r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), number, 0); break;
     case NO_NAMESPACE_FLAGS:

@@ -1,4 +1,4 @@
-/* Runs a seccomp filter outside of the kernel: what does it say to a call? */
+/* Runs a seccomp filter outside of the kernel: its verdict on a call. */
 #pragma once
 
 #include "core/seccomp.h"
@@ -9,8 +9,8 @@
 
 enum { BAD_FILTER = 0xdead };
 
-/* Knows the instructions that the kernel can foresee (seccomp_is_const_allow), no others: with another,
- * or for a call whose argument is loaded, the kernel runs the filter every time. */
+/* Supports only the instructions that the kernel can predict (seccomp_is_const_allow): for others, or for a
+ * call whose argument is loaded, the kernel runs the filter every time. */
 static inline uint32_t run_filter(const struct seccomp_filter *f, const struct seccomp_data *data)
 {
     uint32_t a = 0;

@@ -1,4 +1,4 @@
-/* The ground: strings, parsers, state files, processes. Files have their own test. */
+/* base/: strings, parsers, state files, locks, processes. test_fs.c tests files. */
 #include "check.h"
 
 #include <signal.h>
@@ -268,6 +268,37 @@ static void test_strv(void)
           "is another function");
 }
 
+/* Counts reallocations instead of time: growing by one string each would need 200,000. */
+static void test_strings(void)
+{
+    enum { COUNT = 200000 };
+    _cleanup_strings_ struct strings l = {0};
+    size_t grown = 0;
+    for (size_t i = 0, room = 0; i < COUNT; i++) {
+        if (i % 2)
+            strings_add(&l, "x");
+        else
+            strings_add_take(&l, xstrdup("y"));
+        grown += l.room != room;
+        room = l.room;
+    }
+    expect(l.count == COUNT && strv_len(l.items) == COUNT && streq(l.items[1], "x") &&
+               streq(l.items[COUNT - 2], "y"),
+           "a long vector", "%zu strings", l.count);
+    expect(grown < 20, "a long vector is moved a few times only", "%zu times", grown);
+    _cleanup_free_ char *text = strv_join(l.items, "\n");
+    _cleanup_strv_ strv lines = strv_split(text, '\n'), copy = strv_copy(lines);
+    check(strv_len(lines) == COUNT && strv_len(copy) == COUNT, "a long text in lines",
+          "miscounted");
+    _cleanup_strv_ strv taken = strings_take(&l);
+    check(strv_len(taken) == COUNT && !l.items && !l.count && !l.room, "take leaves it empty",
+          "it does not");
+    strings_add(&l, "again");
+    check(l.count == 1 && streq(l.items[0], "again") && !l.items[1], "used after take", "differs");
+    strings_clear(&l);
+    check(!strings_take(&l), "nothing is a NULL vector", "it is not");
+}
+
 /* ---- errors -----------------------------------------------------------------------------------*/
 
 static void test_errors(void)
@@ -283,10 +314,11 @@ static void test_errors(void)
     check(streq(e.text, "start `web`: open `x`: No such file or directory (no way)"),
           "wrap and the kernel's words", text_of(&e));
     err_wrap(&e, "start `%s`", "web");
-    check(skip_prefix(e.text, "start `web`: open"), "nothing is said twice", text_of(&e));
+    check(skip_prefix(e.text, "start `web`: open"), "nothing is repeated", text_of(&e));
     check(err_hint(&e, "make it") == -ENOENT && streq(e.hint, "make it"), "hint", "lost");
     check(err_status(&e, 127) == -ENOENT && e.status == 127, "status", "lost");
-    err_say(&e, -EINVAL, "not \"%s\"", e.text); /* made of the one that it replaces */
+    /* the arguments include the text that is replaced */
+    err_say(&e, -EINVAL, "not \"%s\"", e.text);
     check(!e.hint && e.status == 0 && skip_prefix(e.text, "not \"start"),
           "an error is replaced whole", text_of(&e));
     err_move(&other, &e);
@@ -371,7 +403,8 @@ static void test_json(int dir)
     check(strv_len(mixed) == 2, "no string is left out", "it is kept");
 }
 
-/* What cannot be stored must not be dropped: a command without one of its arguments is another. */
+/* Text that cannot be stored must not be dropped: a command without one of its arguments is another
+ * command. */
 static void test_json_not_text(int dir)
 {
     char *words[] = {(char *)"rm", (char *)"a\xff", NULL};
@@ -389,7 +422,7 @@ static void test_json_not_text(int dir)
     }
 }
 
-/* Has @pid that file open? */
+/* Does @pid have that file open? */
 static bool has_open(pid_t pid, int fd)
 {
     struct stat st, other;
@@ -404,7 +437,7 @@ static bool has_open(pid_t pid, int fd)
     return found;
 }
 
-/* Who waited for a lock whose file was removed has the lock of the file that is there now. */
+/* A process that waited for a lock whose file was removed locks the new file. */
 static void test_removed_lock(int dir)
 {
     int held = lock_file_at(dir, "removed", LOCK_EX), gate[2];
@@ -413,7 +446,7 @@ static void test_removed_lock(int dir)
     if (pid == 0) {
         close(held);
         close(gate[0]);
-        close(gate[1]); /* from here on it has the file open only to wait for it */
+        close(gate[1]); /* from here on, the child has the file open only to wait for it */
         int own = lock_file_at(dir, "removed", LOCK_EX);
         _exit(own >= 0 && lock_file_at(dir, "removed", LOCK_EX | LOCK_NB) == -EWOULDBLOCK ? 0 : 1);
     }
@@ -428,14 +461,14 @@ static void test_removed_lock(int dir)
     close(held);
     int status = -1;
     waitpid(pid, &status, 0);
-    check(status == 0, "a lock is that of the file that is there", "it is another's");
+    check(status == 0, "a lock is on the current file", "it is another lock");
 }
 
 static void test_lock(int dir)
 {
     _cleanup_close_ int held = lock_file_at(dir, "lock", LOCK_EX);
     int second = lock_file_at(dir, "lock", LOCK_EX | LOCK_NB);
-    check(held >= 0 && second == -EWOULDBLOCK, "a lock is had once", "twice");
+    check(held >= 0 && second == -EWOULDBLOCK, "a lock is exclusive", "twice");
     held = close_fd(held);
     second = lock_file_at(dir, "lock", LOCK_EX | LOCK_NB);
     check(second >= 0, "a closed lock is free", "it is not");
@@ -453,7 +486,7 @@ static int wait_for_end(void *arg)
     return read(*(int *)arg, &c, 1) != 0;
 }
 
-/* A process by another name; it ends when @wake is closed here. */
+/* A process with this name; it ends when @wake is closed here. */
 static pid_t named_process(const char *name, int wake[2])
 {
     int ready[2];
@@ -512,7 +545,7 @@ static void nothing(int sig)
     (void)sig;
 }
 
-/* The timer rings more often than the wait is long. */
+/* The timer fires more often than the wait is long. */
 static void test_wait_under_signals(void)
 {
     struct sigaction act = {.sa_handler = nothing}, old;
@@ -521,7 +554,7 @@ static void test_wait_under_signals(void)
     _cleanup_close_ int self = pidfd_of(getpid(), proc_start_time(getpid()));
     struct timespec before, after;
     clock_gettime(CLOCK_MONOTONIC, &before);
-    pid_t guard = fork(); /* should the wait not end, the process that is waited for does */
+    pid_t guard = fork(); /* if the wait does not end, this kills the process that is waited for */
     if (guard == 0) {
         sleep(3);
         kill(getppid(), SIGTERM);
@@ -603,6 +636,7 @@ int main(void)
     test_text();
     test_nearest_word();
     test_strv();
+    test_strings();
     test_errors();
     test_json_damage(s.fd);
     test_json(s.fd);

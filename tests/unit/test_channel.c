@@ -1,4 +1,4 @@
-/* Packets between a parent and its child, also from one that sends nonsense or dies. */
+/* Packets between a parent and its child, also from a child that sends garbage or dies. */
 #include "check.h"
 
 #include "core/packet.h"
@@ -61,13 +61,13 @@ static void test_fd(void)
     check(fcntl(got, F_GETFD) == FD_CLOEXEC, "no program inherits it", "one does");
     close(got);
     (void)channel_send_fd(p.ends[0], MESSAGE_NETNS, pipe[1]);
-    check(receives(p.ends[1], MESSAGE_NETNS, NULL), "an fd that nobody wants", "fails");
+    check(receives(p.ends[1], MESSAGE_NETNS, NULL), "an fd that is not wanted", "fails");
     close(pipe[0]);
     close(pipe[1]);
     expect(open_fds() == before, "no fd is left", "%d", open_fds() - before);
 }
 
-/* Puts together by hand what our own sender never sends. */
+/* A packet that our own sender never sends. */
 static void send_raw(int channel, const void *data, size_t size, const int *fds, size_t count)
 {
     struct iovec part = {(void *)data, size};
@@ -94,8 +94,8 @@ static void test_too_many_fds(void)
         send_raw(p.ends[0], header, sizeof(header), fds, count);
         bool right = receives(p.ends[1], MESSAGE_NETNS, &got);
         close_fd(got);
-        expect(right && got >= 0 && open_fds() == before, "more fds than one are not kept",
-               "%zu: %d are left", count, open_fds() - before);
+        expect(right && got >= 0 && open_fds() == before, "only one fd is kept", "%zu: %d are left",
+               count, open_fds() - before);
     }
 }
 
@@ -107,9 +107,9 @@ static void test_errors(void)
         const char *name, *text, *hint;
         int code, status;
     } rows[] = {
-        {"an error with all it has", "mount `x`: No such device", "load the module", -ENODEV, 126},
+        {"a complete error", "mount `x`: No such device", "load the module", -ENODEV, 126},
         {"an error without a hint", "mount `x`: No such device", NULL, -ENODEV, 0},
-        {"an error without words", "", NULL, -EPERM, 127},
+        {"an error without a text", "", NULL, -EPERM, 127},
         {"an error with per cent signs", "%s%n%d", "%s%n", -EPERM, 0},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -128,7 +128,7 @@ static void test_errors(void)
               rows[i].name, text_of(&e));
         (void)channel_send_error(p.ends[0], &sent);
         check(channel_receive(p.ends[1], &kind, NULL, NULL) == rows[i].code,
-              "nobody asks for its words", "another code");
+              "without an error object", "another code");
     }
     _cleanup_pair_ struct pair p = pair_open();
     _cleanup_err_ struct err sent = ERR_INIT, e = ERR_INIT;
@@ -139,7 +139,7 @@ static void test_errors(void)
               channel_receive(p.ends[1], &kind, NULL, &e) == -EIO && strlen(e.text) > 1000 &&
               e.hint && strlen(e.hint) > 1000 && skip_prefix(longest, e.text) &&
               skip_prefix(longest, e.hint),
-          "long words are cut", text_of(&e));
+          "long texts are cut", text_of(&e));
 }
 
 /* A failure is a failure, even if its code was lost. */
@@ -152,7 +152,8 @@ static void test_nonsense(void)
     check(channel_receive(p.ends[1], &kind, NULL, &e) == -EIO, "an error without a code",
           text_of(&e));
     (void)channel_send_error(p.ends[0], &none);
-    check(channel_receive(p.ends[1], &kind, NULL, NULL) == -EIO, "is one for everybody", "success");
+    check(channel_receive(p.ends[1], &kind, NULL, NULL) == -EIO, "also without an error object",
+          "success");
     send_raw(p.ends[0], "abc", 3, NULL, 0);
     check(channel_receive(p.ends[1], &kind, NULL, &e) == -EBADMSG, "half a message", text_of(&e));
     struct packet error = {.kind = MESSAGE_ERROR, .code = -EPERM};
@@ -160,10 +161,10 @@ static void test_nonsense(void)
     send_raw(p.ends[0], &error, sizeof(error), NULL, 0);
     check(channel_receive(p.ends[1], &kind, NULL, &e) == -EPERM &&
               strlen(e.text) < sizeof(error.text) && !e.hint,
-          "words without an end", "are read on");
+          "a text without an end", "are read on");
     send_raw(p.ends[0], &error, PACKET_HEADER, NULL, 0);
     check(channel_receive(p.ends[1], &kind, NULL, &e) == -EPERM && streq(e.text, ""),
-          "no words at all", text_of(&e));
+          "no text at all", text_of(&e));
     send_raw(p.ends[0], &error, PACKET_HEADER + 5, NULL, 0);
     check(channel_receive(p.ends[1], &kind, NULL, &e) == -EPERM && streq(e.text, "xxxxx") &&
               !e.hint,
@@ -193,20 +194,20 @@ static void test_death(void)
     _cleanup_pair_ struct pair p = pair_open();
     _cleanup_err_ struct err e = ERR_INIT;
     enum message kind = MESSAGE_ERROR;
-    (void)channel_send(p.ends[0], MESSAGE_START); /* it will not read this */
+    (void)channel_send(p.ends[0], MESSAGE_START); /* the receiver will not read this */
     int status = in_child(die_with_the_rest_unread, &p);
     p.ends[1] = close_fd(p.ends[1]);
     check(status == 0 && receives(p.ends[0], MESSAGE_PREPARED, NULL),
-          "what the dead have sent is read", "it is not");
+          "what a dead process sent is read", "it is not");
     check(channel_receive(p.ends[0], &kind, NULL, &e) == -ENOEXEC && streq(e.text, "the reason"),
           "their reason, too", text_of(&e));
     int value = 7;
     check(receives(p.ends[0], MESSAGE_END, &value) && value == -1 &&
               receives(p.ends[0], MESSAGE_END, NULL),
-          "then the end, again and again", "it is not");
+          "then end of file, repeatedly", "it is not");
     check(channel_send(p.ends[0], MESSAGE_START) == -EPIPE &&
               channel_send_error(p.ends[0], &e) == -EPIPE,
-          "sending to the dead is EPIPE", "it is not");
+          "sending to a dead process is EPIPE", "it is not");
 }
 
 int main(void)

@@ -1,10 +1,10 @@
-/* Forgetting connections: what has to go, and what must not.
+/* Deleting conntrack entries: which have to go, and which must not.
  *
- * Each check runs in a process and a network namespace of its own, with the real ruleset loaded (so
- * that connections are tracked at all) and a wire to nowhere as its default route. Needs root.
+ * Each check runs in a process and a network namespace of its own, with the real ruleset loaded (so that
+ * connections are tracked at all) and a link to nowhere as its default route. Needs root.
  *
- *   test_conntrack           all checks
- *   test_conntrack --bench   prints what forgetting costs
+ *     test_conntrack           all checks
+ *     test_conntrack --bench   prints what deleting costs
  */
 #include "bridge/bridge.h"
 #include <netctr/firewall.h>
@@ -24,8 +24,8 @@ static void show_entries(void)
 
 /* ---- a host ----------------------------------------------------------------------------------*/
 
-/* The kernel adds the local route of an IPv6 address by and by. Until then datagrams to it leave by
- * the wire; after that they are refused. */
+/* The kernel adds the local route of an IPv6 address with a delay. Until then datagrams to it leave by the
+ * link; after that they are refused. */
 static void wait_for_route(void)
 {
     struct sockaddr_in6 a = {.sin6_family = AF_INET6, .sin6_port = htons(9)};
@@ -49,8 +49,8 @@ static void set_up(struct rt *rt, int index)
     require(rt_commit(b, &e) == 0, "%s", e.text);
 }
 
-/* A veth from here to a namespace that is kept by nothing but the fd, which stays open. Its MAC there
- * is @mac. Returns its index here. */
+/* A veth from here to a namespace that only the fd, which stays open, keeps alive. Its MAC there is @mac.
+ * Returns its index here. */
 static int add_wire(struct rt *rt, uint8_t mac[6])
 {
     _cleanup_err_ struct err e = ERR_INIT;
@@ -70,7 +70,7 @@ static int add_wire(struct rt *rt, uint8_t mac[6])
     return wire.index;
 }
 
-/* lo, and wire0 with 192.0.2.2 and 2001:db8::2, beyond which everything else is said to be. */
+/* lo, and wire0 with 192.0.2.2 and 2001:db8::2, with the default route. */
 static void make_host(void)
 {
     _cleanup_err_ struct err e = ERR_INIT;
@@ -121,7 +121,7 @@ static socklen_t address(const char *host, uint16_t port, struct sockaddr_storag
     return sizeof(*in6);
 }
 
-/* A UDP socket of @host's family that talks from @from (NULL: whatever the route says). */
+/* A UDP socket of @host's family that sends from @from (NULL: as the route says). */
 static int talker(const char *host, const char *from)
 {
     struct sockaddr_storage a;
@@ -139,7 +139,7 @@ static void say(int fd, const char *host, uint16_t port)
 {
     struct sockaddr_storage a;
     socklen_t size = address(host, port, &a);
-    /* The refusal of an earlier datagram is told first. */
+    /* The refusal of an earlier datagram is reported first. */
     for (int i = 0; i < 3; i++)
         if (sendto(fd, "x", 1, 0, (struct sockaddr *)&a, size) == 1)
             return;
@@ -152,7 +152,7 @@ static void udp(const char *host, uint16_t port)
     say(fd, host, port);
 }
 
-/* A connection to a socket that listens there. (Of one that is refused conntrack keeps nothing.) */
+/* A connection to a socket that listens there. (conntrack keeps no entry of a refused one.) */
 static void tcp(const char *host, uint16_t port)
 {
     struct sockaddr_storage a;
@@ -234,22 +234,22 @@ static void check_nothing(void)
     port_mappings_clear(&ep.port_mappings);
 }
 
-/* Flows to the port in every local way, and everything that only looks like them. */
+/* Flows to the port in every local way, and flows that only look like them. */
 static void begin_flows(void)
 {
     make_host();
     load_ruleset();
     udp("127.0.0.1", 5353);
-    udp("127.0.1.1", 5353); /* what Debian's /etc/hosts says the host's name means */
+    udp("127.0.1.1", 5353); /* the host's name in Debian's /etc/hosts */
     udp("192.0.2.2", 5353);
     udp("2001:db8::2", 5353);
     require(entries("dport=5353") == 4, "%zu", entries("dport=5353"));
-    udp("198.51.100.9", 5353); /* somebody else's port */
+    udp("198.51.100.9", 5353); /* another program's port */
     udp("2001:db8:9::9", 5353);
     udp("127.0.0.1", 5354); /* another port */
     udp("192.0.2.2", 53);   /* the container's port */
     tcp("127.0.0.1", 5353);
-    /* What is read while others, in namespaces of their own, change the one table may lack a line. */
+    /* A read while others, in other namespaces, change the one table may miss a line. */
     for (int i = 0; i < 100 && (entries("udp") != 8 || entries("tcp") != 1); i++)
         pause_ms(10);
     require(entries("udp") == 8 && entries("tcp") == 1, "%zu, %zu", entries("udp"), entries("tcp"));
@@ -318,7 +318,7 @@ static void check_host(void)
     require(entries("dst=127.0.0.1 ") == 1 && entries("ipv6") == 0, "still there");
 }
 
-/* One family of the container: the other one's flows stay with the host. */
+/* One family of the container: flows of the other one stay with the host. */
 static void check_family(void)
 {
     make_host();
@@ -355,7 +355,7 @@ static void check_addresses(void)
     udp("fd00:1:2::7", 80);
     udp("10.88.0.8", 80);
     udp("fd00:1:2::8", 80);
-    add_addresses(); /* the way to be heard as the container without one */
+    add_addresses(); /* makes the container without one receive */
     _cleanup_close_ int from = talker("198.51.100.9", "10.88.0.7");
     say(from, "198.51.100.9", 53);
     _cleanup_close_ int from6 = talker("2001:db8:9::9", "fd00:1:2::7");
@@ -389,7 +389,7 @@ static void check_other_namespace(void)
     require(entries("dport=5353") == 1, "another host's flow is forgotten");
 }
 
-/* Other zones are other worlds, with the same addresses. */
+/* Other zones are separate, with the same addresses. */
 static void check_zone(void)
 {
     make_host();
@@ -435,8 +435,8 @@ static struct endpoint at_wire(const char *publish)
 }
 #define REACHES_WIRE "src=192.0.2.1 dst=192.0.2.2 sport=53"
 
-/* Somebody talks to a port before and after it is published, never pausing, always from the same
- * port of his own. Without forgetting, his flow stays what it was when it began. */
+/* A client sends to a port before and after it is published, without pause, always from the same port. If the
+ * entry is not deleted, its flow stays as it was at the start. */
 static void talk(void)
 {
     _cleanup_close_ int fd = talker("192.0.2.2", "192.0.2.2");
@@ -488,7 +488,7 @@ static void connect_from(uint16_t port)
     (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
 }
 
-/* Why TCP needs none of this: a SYN from the port of an earlier connection begins a new flow. */
+/* TCP needs none of this: a SYN from the port of an earlier connection starts a new flow. */
 static void check_tcp(void)
 {
     struct sockaddr_storage a;
@@ -558,7 +558,7 @@ static const struct apart checks[] = {
     {"what a container was an end of", check_addresses},
     {"other network namespaces are left alone", check_other_namespace},
     {"other zones are left alone", check_zone},
-    {"a constant talker reaches the container", check_talker},
+    {"a client that never pauses reaches the container", check_talker},
     {"the same in a large table", check_talker_in_a_crowd},
     {"a new connection from an old port reaches the container", check_tcp},
 };

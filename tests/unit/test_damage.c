@@ -1,5 +1,5 @@
-/* Records cut off at every length and with bytes changed at random: what is read is what was written, or
- * an error; never a crash, and never something else. SEED=N repeats a run. */
+/* Records cut off at every length and with bytes changed at random: reading returns what was written, or an
+ * error; never a crash, and never something else. SEED=N repeats a run. */
 #include "check.h"
 
 #include "bridge/bridge.h"
@@ -106,7 +106,7 @@ static void write_leases(void)
     }
 }
 
-/* A definition is for people, too, who may change it: any that can be read is right. */
+/* A definition may be edited by hand: any that can be read is right. */
 static int read_definition(void)
 {
     _cleanup_json_ json_t *j = NULL;
@@ -151,7 +151,7 @@ static void torture(const struct subject *s)
         put_file(dir, s->file, text, length);
         int r = s->read();
         refused += r == 0;
-        /* without its last newline a JSON object is still whole */
+        /* a JSON object is complete without its last newline */
         wrong += r < 0 || (r == 1 && length + 1 < size);
     }
     expect(wrong == 0, s->name, "cut off: %zu times believed", wrong);

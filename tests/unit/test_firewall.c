@@ -1,10 +1,10 @@
-/* The firewall against the kernel: what is loaded, what nft says it is, and what is refused.
+/* The firewall on the kernel: what is loaded, how nft prints it, and what is refused.
  *
  * Each check runs in a process and a network namespace of its own. Needs root and nft.
  *
- *   test_firewall            all checks
- *   test_firewall --golden   prints the ruleset of the golden test, to be reviewed and checked in
- *   test_firewall --bench    prints what a commit costs
+ *     test_firewall            all checks
+ *     test_firewall --golden   prints the ruleset of the golden test, to be reviewed and checked in
+ *     test_firewall --bench    prints what a commit costs
  */
 #include "bridge/firewall/expiry.h"
 #include "bridge/firewall/schema.h"
@@ -81,8 +81,8 @@ static int by_text(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* Writes the items between two braces in alphabetical order: the kernel's order is that of hashes
- * which differ each time. @p is behind the opening brace; returns what follows the closing one. */
+/* Prints the items between two braces in alphabetical order, because the kernel's order (by hash) differs
+ * each time. @p is after the opening brace; returns what follows the closing one. */
 static const char *sort_items(FILE *out, const char *p, const char *separator)
 {
     _cleanup_strv_ strv items = NULL;
@@ -139,7 +139,7 @@ static char *listing(void)
     return sorted(raw);
 }
 
-/* Says in which line two texts part. */
+/* Reports the first line in which two texts differ. */
 static void require_same(const char *got, const char *want, const char *what)
 {
     size_t line = 1, start = 0;
@@ -323,7 +323,7 @@ static void check_golden_empty(void)
     require_same(got, want, "the empty ruleset");
 }
 
-/* Only the lines of expressions: object handles depend on the order in which things were made. */
+/* Only the lines of expressions: object handles depend on the order of creation. */
 static char *expressions(void)
 {
     _cleanup_free_ char *all = NFT("--debug=netlink", "list", "ruleset");
@@ -380,7 +380,7 @@ static void check_network_again(void)
     _cleanup_free_ char *before = listing();
     _cleanup_fw_batch_ struct fw_batch *b = fw_batch_new(fw);
     struct fw_network blue = network("nc-blue", "10.88.1.77", "fd88:1::77");
-    fw_add_network(b, &blue); /* host bits are no part of a subnet */
+    fw_add_network(b, &blue); /* host bits do not belong to a subnet */
     commit(b);
     _cleanup_free_ char *after = listing();
     require_same(after, before, "the ruleset");
@@ -621,7 +621,7 @@ static void check_expiry_probe(void)
     require_same(after, before, "the ruleset after the probe");
 }
 
-/* A container that is started again at once: its guard must not vanish with the old one's. */
+/* A container that is started again at once: its guard must not be removed with the old one's. */
 static void check_revive_expiring(void)
 {
     _cleanup_err_ struct err e = ERR_INIT;
@@ -967,7 +967,7 @@ static const struct apart checks[] = {
     {"a port is published once", check_double_publish},
     {"comments cannot break out", check_comments},
     {"20000 ports in one batch", check_large_batch},
-    {"undoing what is not there", check_undo},
+    {"undoing what does not exist", check_undo},
     {"expiry is probed by effect and leaves nothing", check_expiry_probe},
     {"elements expire", check_expire_works},
     {"elements are deleted where they cannot expire", check_expire_ignored},
@@ -977,8 +977,8 @@ static const struct apart checks[] = {
     {"a held port replaces what is in its way", check_held},
     {"after a flush adding fails", check_flushed},
     {"bad input is refused before it is sent", check_bad_input},
-    {"tables tell whose they are", check_instances},
-    {"tables tell which version made them", check_versions},
+    {"tables name their instance", check_instances},
+    {"tables name the version that made them", check_versions},
     {"netctr's own tables", check_own_tables},
 };
 

@@ -1,4 +1,4 @@
-/* Files: paths inside a root directory that is hostile, and trees that do not want to be removed. */
+/* Files: paths inside a hostile root directory, and trees that resist removal. */
 #include "check.h"
 
 #include <linux/fs.h>
@@ -8,7 +8,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
-/* A root directory, and one beside it that nothing may reach from there. */
+/* A root directory, and a directory beside it that must be out of reach. */
 struct trees {
     struct scratch scratch;
     int root, outside;
@@ -33,7 +33,7 @@ static void link_to(const char *target, int dirfd, const char *name)
         expect(false, name, "cannot be linked: %s", strerror(errno));
 }
 
-/* The path of what @fd is open on. */
+/* The path behind @fd. */
 static char *path_of(int fd)
 {
     _cleanup_free_ char *link = fd_path(fd);
@@ -148,13 +148,13 @@ static void test_mkdir_in_root(const struct trees *t)
         {"", 0, "."},
         {"file", -ENOTDIR, NULL},
         {"file/x", -ENOTDIR, NULL},
-        {"home", 0, "var/home"}, /* what a link leads to is made, too */
+        {"home", 0, "var/home"}, /* the target of a dangling link is created too */
         {"home2/u", 0, "var/home2/u"},
         {"links/x", 0, "srv/end/x"},
         {"far/../y", 0, "made/for/y"},
         {"up/x", 0, "outside/x"},
         {"dangling-out/x", 0, "outside/new/x"},
-        {"out/x", 0, NULL}, /* a path of the same name, but beneath the root */
+        {"out/x", 0, NULL}, /* the same path, but beneath the root */
         {"loop", -ELOOP, NULL},
         {"loop/x", -ELOOP, NULL},
         {"self/x", -ELOOP, NULL},
@@ -200,7 +200,7 @@ static void test_touch_in_root(const struct trees *t)
         {"dangling-far", 0, "made/by/link"},
         {"absolute/resolv.conf", 0, "etc/resolv.conf"},
         {"../../t", 0, "t"},
-        {"out-file", 0, NULL}, /* a path of the same name, but beneath the root */
+        {"out-file", 0, NULL}, /* the same path, but beneath the root */
         {"dangling-out", 0, NULL},
         {"dir", 0, "dir"},
         {"loop", -ELOOP, NULL},
@@ -230,7 +230,8 @@ static void test_touch_in_root(const struct trees *t)
 
 /* ---- races ------------------------------------------------------------------------------------*/
 
-/* Makes "swap" a directory and a link out of the root by turns, and moves "walk" out and in. */
+/* Turns "swap" into a directory and a link out of the root alternately, and moves "walk" out and
+ * in. */
 static void swap_for_ever(const struct trees *t)
 {
     for (;;) {
@@ -254,7 +255,7 @@ static void test_races(const struct trees *t)
     for (int64_t end = milliseconds() + 1000; milliseconds() < end; rounds++) {
         _cleanup_close_ int made = mkdir_in_root(t->root, "swap/new", 0755);
         _cleanup_close_ int touched = touch_in_root(t->root, "swap/file", 0644);
-        /* "walk/below" may be outside by now, with everything in it; its ".." must not be followed */
+        /* "walk/below" may be outside by now, with its contents; its ".." must not be followed */
         _cleanup_close_ int above =
             open_in_root(t->root, "walk/below/deep/../../../outside/secret", O_PATH, 0, 0);
         escaped += above >= 0;
@@ -347,7 +348,8 @@ static void test_plain_files(int dir)
     check(read_file_at(dir, ".", 9, &none, NULL) == -EISDIR && !none, "a directory", "read");
     char edge[8193];
     memset(edge, 'e', sizeof(edge));
-    for (size_t n = 4094; n <= 8193; n = n == 4097 ? 8190 : n + 1) { /* around the buffer's sizes */
+    /* around the sizes of the buffer */
+    for (size_t n = 4094; n <= 8193; n = n == 4097 ? 8190 : n + 1) {
         _cleanup_free_ char *back = NULL;
         put_file(dir, "edge", edge, n);
         expect(read_file_at(dir, "edge", 10000, &back, &size) == 0 && size == n &&
@@ -368,7 +370,7 @@ static void test_plain_files(int dir)
 
 /* ---- trees that do not want to go -------------------------------------------------------------*/
 
-/* A chain of @depth directories called "d", each with a file before and one behind it. */
+/* A chain of @depth directories named "d", each with one file before and one behind it. */
 static void chain(int dirfd, const char *name, int depth)
 {
     int at = directory(dirfd, name);
@@ -473,7 +475,7 @@ static int test_mounts_stay(void *arg)
     return failures != 0;
 }
 
-/* Moves a branch away and puts a link out in its place, while the tree is being removed. */
+/* Moves a branch away and replaces it by a link out of the tree while the tree is removed. */
 static void test_remove_race(const struct trees *t)
 {
     close_fd(directory(t->outside, "precious"));
@@ -509,8 +511,8 @@ static void test_remove_race(const struct trees *t)
     (void)remove_tree_at(t->outside, "stolen");
 }
 
-/* This program removes trees, as root, while others move them about. Should the code under test have a
- * defect, nothing but its own tmpfs is to be in reach: all other mounts are read-only here. */
+/* This program removes trees, as root, while others are moved about. In case of a defect, only its
+ * own tmpfs must be in reach: all other mounts are read-only here. */
 static bool enter_box(void)
 {
     struct mount_attr read_only = {.attr_set = MOUNT_ATTR_RDONLY};

@@ -1,4 +1,4 @@
-/* Subnets and leases: no address is given out twice, whatever happened to the file. */
+/* Subnets and leases: no address is allocated twice, whatever happens to the file. */
 #include "check.h"
 
 #include <netctr/ipam.h>
@@ -12,7 +12,7 @@
 static void test_parse(void)
 {
     static const struct {
-        const char *text, *says; /* NULL: it is a subnet */
+        const char *text, *says; /* NULL: valid */
     } rows[] = {
         {"10.88.0.0/16", NULL},
         {"10.89.1.0/24", NULL},
@@ -148,7 +148,7 @@ static struct fixture fixture(int dir, const char *prefix)
     return f;
 }
 
-/* With @l NULL nothing is taken. */
+/* If @l is NULL, nothing is allocated. */
 static int take(const struct fixture *f, const char *owner, const struct ip *wanted,
                 struct lease *l, struct err *e)
 {
@@ -169,7 +169,7 @@ static const struct ip *address_of(const struct lease *l)
     return l->address4.family ? &l->address4 : &l->address6;
 }
 
-/* The address that @owner gets, or what was said instead. */
+/* The address that @owner gets, or the error. */
 static char *acquire(const struct fixture *f, const char *owner, const char *wanted)
 {
     _cleanup_err_ struct err e = ERR_INIT;
@@ -254,9 +254,9 @@ static void test_examine(int dir)
              "address 10.8.0.3 is not in 10.9.0.0/29, the subnet of network `net`");
     check(leases(&f) == 1, "examine takes nothing", "it does");
     release(&f, "a");
-    examined(&f, "examine: one that rests is waited for by whoever takes it", "10.9.0.2", "");
+    examined(&f, "examine: a pausing address may be requested", "10.9.0.2", "");
     (void)unlinkat(dir, "net", 0);
-    examined(&f, "examine: without a file nobody has anything", "10.9.0.2", "");
+    examined(&f, "examine: without a file no address is in use", "10.9.0.2", "");
 }
 
 static void test_wanted(int dir)
@@ -292,7 +292,7 @@ static void test_wanted(int dir)
     f = fixture(dir, "10.9.0.4/30");
     gets(&f, "the smallest subnet", "a", "", "10.9.0.6");
     gets(&f, "is soon full", "b", "", "-28: network `net` has no free address left in 10.9.0.4/30");
-    f.gateway = ip("10.9.0.6"); /* not the first */
+    f.gateway = ip("10.9.0.6"); /* not the first address */
     release(&f, "a");
     gets(&f, "another gateway is left out", "a", "", "10.9.0.5");
 }
@@ -321,7 +321,7 @@ static void test_range(int dir)
     gets(&f, "goes on", "b", "", "fd00::8000:1");
 }
 
-/* IPv4 and IPv6 as one lease: "ADDRESS4 ADDRESS6", or what was said. */
+/* IPv4 and IPv6 in one lease: "ADDRESS4 ADDRESS6", or the error. */
 static char *both(int dir, const struct pool *p, const char *owner, const char *wanted4,
                   const char *wanted6, const char *mac)
 {
@@ -421,7 +421,7 @@ static void test_lease_itself(int dir)
 static void put_leases(int dir, const char *boot, const char *rest, size_t size)
 {
     char text[1024];
-    /* With the right sum: the lines are looked at, and not only it. */
+    /* With a correct checksum, so that the lines themselves are checked. */
     _cleanup_free_ char *summed = xasprintf("%s 10.9.0.2\n%s", boot, rest);
     int n =
         snprintf(text, sizeof(text), "# netctr leases 1 boot=%s last=10.9.0.2 sum=%016" PRIx64 "\n",
@@ -452,7 +452,7 @@ static void test_damage(int dir)
         put_leases(dir, boot, rows[i].text, strlen(rows[i].text));
         _cleanup_free_ char *got = acquire(&f, "new", "");
         _cleanup_free_ char *name = xasprintf("damaged: %s", rows[i].name);
-        check(skip_prefix(got, "-74: the lease file of network `net` is damaged in line "), name,
+        check(skip_prefix(got, "-74: the lease file of network `net` is damaged at line "), name,
               got);
         check(lease_release(dir, "net", "x", NULL) == -EBADMSG && leases(&f) == -EBADMSG,
               "neither released nor listed", "it is");
@@ -460,12 +460,12 @@ static void test_damage(int dir)
     put_leases(dir, boot, LINE("10.9.0.2") "\0\n" LINE("10.9.0.3"),
                2 * strlen(LINE("10.9.0.2")) + 2);
     gets(&f, "damaged: a NUL byte", "new", "",
-         "-74: the lease file of network `net` is damaged in line 3");
+         "-74: the lease file of network `net` is damaged at line 3");
     put_leases(dir, boot, LINE("10.9.0.2") "\n" LINE("10.9.0.3"), 2 * strlen(LINE("10.9.0.2")) + 1);
     gets(&f, "an empty line is none", "new", "", "10.9.0.4");
 }
 
-/* No file says nothing, and above all not that every address is free. */
+/* A missing file tells nothing, least of all that every address is free. */
 static void test_missing(int dir)
 {
     struct fixture f = fixture(dir, "10.9.0.0/24");
@@ -473,9 +473,9 @@ static void test_missing(int dir)
     (void)unlinkat(dir, "net", 0);
     gets(&f, "no file, no address", "b", "", "-2: the lease file of network `net` is missing");
     struct lease living = {.address4 = ip("10.9.0.2"), .container = "a", .owner = "a"};
-    check(lease_restore(dir, "net", &living, 1, NULL) == 1, "made anew", "it is not");
-    check(lease_restore(dir, "net", NULL, 0, NULL) == 0, "one that is there is left", "it is not");
-    gets(&f, "who lives has his address", "b", "10.9.0.2",
+    check(lease_restore(dir, "net", &living, 1, NULL) == 1, "rebuilt", "it is not");
+    check(lease_restore(dir, "net", NULL, 0, NULL) == 0, "an existing one is left", "it is not");
+    gets(&f, "a running container has its address", "b", "10.9.0.2",
          "-98: address 10.9.0.2 is in use by container `a`");
     put_file(dir, "net", "x", 1);
     check(lease_check(dir, "net", NULL) == -EBADMSG, "damaged", "it is not");
@@ -501,7 +501,7 @@ static void test_header(int dir)
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         put_file(dir, "net", bad[i], strlen(bad[i]));
         gets(&f, "a damaged header is no other boot", "new", "",
-             "-74: the lease file of network `net` is damaged in line 1");
+             "-74: the lease file of network `net` is damaged at line 1");
     }
     put_leases(dir, "5e0b0000-0000-0000-0000-000000000000", LINE("10.9.0.2"),
                strlen(LINE("10.9.0.2")));
@@ -564,6 +564,30 @@ static void test_parallel(int dir)
     munmap(given, size);
 }
 
+static int count_lease(const struct lease *l, void *arg)
+{
+    *(size_t *)arg += l->owner != NULL;
+    return 0;
+}
+
+/* Far more than a bridge has ports. test_base.c counts the steps of splitting such a text. */
+static void test_many(int dir)
+{
+    enum { COUNT = 10000 };
+    _cleanup_free_ struct lease *leases = xcalloc(COUNT, sizeof(*leases));
+    struct fixture f = fixture(dir, "10.8.0.0/16");
+    (void)unlinkat(dir, "net", 0);
+    for (uint32_t i = 0; i < COUNT; i++)
+        leases[i] = (struct lease){
+            .address4 = subnet_host(&f.subnet, i + 2), .container = "web", .owner = "a"};
+    check(lease_restore(dir, "net", leases, COUNT, NULL) == 1, "10,000 leases are written",
+          "they are not");
+    size_t count = 0;
+    expect(lease_each(dir, "net", count_lease, &count, NULL) == 0 && count == COUNT,
+           "10,000 leases are read", "%zu", count);
+    gets(&f, "the next one", "b", "", "10.8.39.18");
+}
+
 int main(void)
 {
     _cleanup_scratch_ struct scratch s = scratch_open();
@@ -579,6 +603,7 @@ int main(void)
     test_damage(s.fd);
     test_missing(s.fd);
     test_header(s.fd);
+    test_many(s.fd);
     test_parallel(s.fd);
     return failures != 0;
 }

@@ -1,5 +1,4 @@
-/* The listener: that it hears what others do to our tables, and that it takes no
- * notice of what netctr does.
+/* The firewall watch: it notices what others do to netctr's tables, and ignores what netctr does.
  *
  * Each check runs in a process and a network namespace of its own. Needs root and nft.
  */
@@ -52,13 +51,13 @@ static struct fw_publish publish(uint16_t port)
 
 /* ---- listeners -------------------------------------------------------------------------------*/
 
-/* A process that listens, and says so each time that it has put the tables back. */
+/* A process with a firewall watch, which reports each time that it has restored the tables. */
 struct process {
     pid_t pid;
     int said;
 };
 
-/* What a callback is given: where to say that it has been called, and how often it is to fail. */
+/* The callback's argument: where to report its calls, and how often it is to fail. */
 struct task {
     int say, failures;
 };
@@ -110,8 +109,8 @@ static void end(const struct process *p)
     (void)waitpid(p->pid, NULL, 0);
 }
 
-/* How often it put the tables back since it was asked last; gives it time to do so, and after the first time
- * to do it once too often. */
+/* How often it restored the tables since the last call; gives it time to do so, and after the first time to
+ * do it once too often. */
 static int said(const struct process *p)
 {
     char text[1024];
@@ -190,7 +189,7 @@ static void check_elements(void)
     nft("add element inet netctr publish4 { tcp . 9090 : 10.88.0.3 . 80 }");
     require(said(&process) == 0, "an element more hurts nobody");
     nft("delete element inet netctr publish4 { tcp . 8080 }");
-    require(said(&process) == 1, "a port was closed by somebody else");
+    require(said(&process) == 1, "a port was closed by another program");
     end(&process);
 }
 
@@ -221,8 +220,8 @@ static void check_own(void)
         require(fw_commit(b, &e) == 0, "%s", e.text);
         pause_ms(30);
     }
-    /* What expires, and is swept up a second later, is nobody's deed: least of all of whom the next
-     * transaction is. */
+    /* Elements that expire, and are collected a second later, belong to no process, and not to the next
+     * transaction. */
     pause_ms(1200);
     nft("add table ip other");
     nft("delete table ip other");
@@ -232,7 +231,7 @@ static void check_own(void)
     end(&process);
 }
 
-/* What is done while nobody listens is found by the next who does. */
+/* Changes while no process subscribes are noticed by the next subscriber. */
 static void check_gap(void)
 {
     static const char *const damages[] = {"flush ruleset", "flush table bridge netctr_guard"};
@@ -250,7 +249,7 @@ static void check_gap(void)
     }
 }
 
-/* Tables that bear another instance's stamp are not ours to put back. */
+/* Tables with another instance's stamp are not restored. */
 static void check_foreign(void)
 {
     _cleanup_err_ struct err e = ERR_INIT;
@@ -265,7 +264,7 @@ static void check_foreign(void)
     end(&p);
 }
 
-/* Until it succeeds; then it is over. */
+/* Retries until it succeeds, and not after that. */
 static void check_again(void)
 {
     enum { FAILURES = 2 };
@@ -319,7 +318,7 @@ static void overflow(struct fw *fw)
     require(drops > before, "nothing was dropped");
 }
 
-/* More notifications than the kernel keeps: it is looked at what cannot be heard. */
+/* More notifications than the kernel keeps: lost ones are replaced by a look at the tables. */
 static void check_lost(void)
 {
     _cleanup_err_ struct err e = ERR_INIT;
@@ -343,14 +342,14 @@ static void check_lost(void)
 /* ---- all -------------------------------------------------------------------------------------*/
 
 static const struct apart checks[] = {
-    {"damage is told once", check_damage},
-    {"so is an element that somebody else deletes", check_elements},
+    {"damage is reported once", check_damage},
+    {"so is an element that another program deletes", check_elements},
     {"netctr's own changes are not", check_own},
-    {"what happens while nobody listens", check_gap},
+    {"changes while no process subscribes", check_gap},
     {"another netctr's tables are left alone", check_foreign},
-    {"what fails is tried again", check_again},
-    {"a storm is told at intervals", check_storm},
-    {"what is lost is looked for", check_lost},
+    {"failures are retried", check_again},
+    {"a burst is reported at intervals", check_storm},
+    {"lost notifications are made up for", check_lost},
 };
 
 int main(void)

@@ -1,4 +1,4 @@
-/* The log: its entries, its bounds, and what is in the way of them. */
+/* The log: its entries, its bounds, and obstacles. */
 #include "check.h"
 
 #include "core/log.h"
@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 
-/* Text of a file without the times, a space and a newline after each entry; caller frees. */
+/* The text of a file without the times, with a space and a newline after each entry; caller frees. */
 static char *text_in(int dir, const char *name)
 {
     _cleanup_free_ char *all = NULL;
@@ -56,12 +56,12 @@ static void test_rotation(void)
     expect_text(s.fd, "log.1", "F e/F f/");
     expect_text(s.fd, "log.2", "F c/F d/");
     check(!exists(s.fd, "log.3") && !exists(s.fd, "log.new"), "no more files than that", "more");
-    /* A line stays in one file, if it ends in time. */
+    /* A line stays in one file if it ends in time. */
     check(add(fd, &r, "long", false), "in the middle of a line", "it is not");
     check(!add(fd, &r, "er\nnext\n", true), "at the end of one", "it is not");
     expect_text(s.fd, "log.1", "F g/P long/F er/");
     expect_text(s.fd, "log", "F next/");
-    /* One rotation was cut short. */
+    /* One rotation was interrupted. */
     unlinkat(s.fd, "log.1", 0);
     (void)add(fd, &r, "h\nj\n", false);
     expect_text(s.fd, "log.2", "F e/F f/");
@@ -129,11 +129,11 @@ static void test_strange(void)
     unlinkat(s.fd, "log.1", AT_REMOVEDIR);
     unlinkat(s.fd, "log.new", AT_REMOVEDIR);
     struct stat now, before;
-    /* Emptied by somebody: not full any more. */
+    /* Truncated by another program: not full any more. */
     (void)!ftruncate(fd, 0);
     (void)add(fd, &r, "1\n", false);
     expect_text(s.fd, "log", "F 1/");
-    /* Taken away by somebody: the next one has the name. */
+    /* Renamed by another program: the next file has the name. */
     (void)!renameat(s.fd, "log", s.fd, "mine");
     r.looked = 0;
     for (char text[] = "2\n"; text[0] <= '5'; text[0]++)
@@ -145,7 +145,7 @@ static void test_strange(void)
     fstatat(s.fd, "mine", &before, 0);
     check(log_generation(now.st_mode) == log_generation_after(log_generation(before.st_mode)),
           "a file that takes the name counts as the next", "it does not");
-    /* Somebody else has begun another: it is the present one. */
+    /* Another program has created another file: it is the current one. */
     _cleanup_close_ int other = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     (void)!renameat(s.fd, "log", s.fd, "log.1");
     put_file(s.fd, "log", "", 0);
@@ -179,7 +179,7 @@ static void test_torn(void)
     close_fd(fd);
     fd = log_open(s.fd);
     log_mend(fd);
-    expect(size_of(s.fd, "log") == 9, "what somebody else wrote is ended", "%ld",
+    expect(size_of(s.fd, "log") == 9, "another program's line is ended", "%ld",
            (long)size_of(s.fd, "log"));
 }
 
@@ -217,7 +217,7 @@ static void test_parse(void)
               "is an entry", good[i].line);
 }
 
-/* The disk is as full as the limit of file size makes it. */
+/* The limit of file size stands for a full disk. */
 static void set_room(rlim_t bytes)
 {
     const struct rlimit limit = {bytes, RLIM_INFINITY};
@@ -230,19 +230,19 @@ static void test_no_room(void)
     _cleanup_close_ int fd = log_open(s.fd);
     struct rotation r = {.dir = s.fd, .max_size = -1, .max_file = 1};
     signal(SIGXFSZ, SIG_IGN);
-    set_room(130); /* three entries of "a", and the beginning of a fourth */
+    set_room(130); /* three entries of "a", and a part of a fourth */
     check(!add(fd, &r, "a\na\na\na\na\n", false), "the end of a line", "in a line");
     expect_text(s.fd, "log", "F a/F a/F a/");
     check(r.size == 126 && size_of(s.fd, "log") == 126, "whole entries are kept", "they are not");
     (void)add(fd, &r, "lost\n", false);
-    set_room(180); /* a note, and nothing behind it */
+    set_room(180); /* a note, and nothing after it */
     (void)add(fd, &r, "lost\nlost\n", false);
     expect_text(s.fd, "log", "F a/F a/F a/");
     set_room(RLIM_INFINITY);
     (void)add(fd, &r, "b\n", false);
     expect_text(s.fd, "log",
                 "F a/F a/F a/F:netctr netctr: lost 5 lines (19 bytes) here: File too large/F b/");
-    /* In the middle of a line: what is there of it is no beginning of what comes next. */
+    /* In the middle of a line: the part that is there is not joined with what comes next. */
     (void)add(fd, &r, "half", false);
     set_room((rlim_t)size_of(s.fd, "log") + 10);
     (void)add(fd, &r, " a line\n", true);
@@ -250,7 +250,7 @@ static void test_no_room(void)
     (void)!ftruncate(fd, 0);
     (void)add(fd, &r, "c\n", false);
     expect_text(s.fd, "log", "F /F:netctr netctr: lost 1 line (8 bytes) here: File too large/F c/");
-    /* Where there is room is another file. */
+    /* Another file has room. */
     set_room((rlim_t)size_of(s.fd, "log") + 10);
     (void)add(fd, &r, "lost\n", false);
     r.max_size = 100;
@@ -265,7 +265,7 @@ static void test_no_room(void)
     set_room((rlim_t)size_of(s.fd, "log") + 10);
     (void)add(fd, &r, "d\n", false);
     log_finish(fd, &r);
-    check(r.loss.error != 0, "it is not told yet", "it is");
+    check(r.loss.error != 0, "it is not reported yet", "it is");
     set_room(RLIM_INFINITY);
     (void)!ftruncate(fd, 0);
     log_finish(fd, &r);
@@ -284,7 +284,7 @@ static void test_no_room_at_the_end(void)
     (void)add(fd, &r, "lost\n", false);
     log_finish(fd, &r);
     set_room(RLIM_INFINITY);
-    /* "b" has lost its end with the lines behind it: the note ends it. */
+    /* "b" has lost its end with the lines after it: the note ends it. */
     expect_text(s.fd, "log",
                 "F a/P b/F /F:netctr netctr: lost 8 lines (19 bytes) here: File too large/");
 }

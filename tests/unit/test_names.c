@@ -1,6 +1,5 @@
-/* Who is called what: the entries, the index that leads to them, and what is left of those who are killed
- * while they write.
- */
+/* The entries of names, the index that leads to them, and what processes leave that are killed
+ * while writing. */
 #include "check.h"
 
 #include <netctr/names.h>
@@ -44,12 +43,12 @@ static void walk(int dir, const char *path, strv *out)
     }
     if (!strchr(path, '/'))
         return;
-    struct stat st; /* an empty directory is told as well */
+    struct stat st; /* empty directories are listed too */
     if (fstatat(dir, path, &st, 0) == 0 && st.st_nlink == 2 && out)
         strv_add_take(out, xasprintf("%s/", path));
 }
 
-/* Everything but the bells, sorted, a line each. */
+/* Everything except the bells, sorted, one line each. */
 static char *tree(int dir)
 {
     strv all = NULL;
@@ -69,7 +68,7 @@ static char *tree(int dir)
     return text;
 }
 
-/* Not even an empty directory. */
+/* Not even an empty directory is left. */
 static bool is_empty(int dir)
 {
     static const char *const tops[] = {"container", "address", "network"};
@@ -174,7 +173,8 @@ static void test_again(int dir)
     check(streq(text, "10.0.0.9 - WWW,api open\n"), "one line", text);
     (void)names_join(dir, "red", &one, NULL);
     (void)names_join(dir, "red", &heir, NULL); /* the address was given out again */
-    check(names_leave(dir, "red", "aaaa", NULL) == 0, "one whose address is another's", "stays");
+    check(names_leave(dir, "red", "aaaa", NULL) == 0, "one whose address has been reassigned",
+          "stays");
     check_tree(dir,
                "address/10.0.0.2 -> red bbbb web\ncontainer/bbbb/red\n"
                "network/red/web/bbbb -> 10.0.0.2\nnetwork/red/www/bbbb -> 10.0.0.2\n",
@@ -262,7 +262,7 @@ static void test_bell(int dir)
     (void)names_leave(dir, "green", "aaaa", NULL);
     check(rung(fd) != 0, "the bell when one leaves", "is silent");
     (void)names_leave(dir, "green", "aaaa", NULL);
-    check(rung(fd) == 0, "nobody has left", "it rings");
+    check(rung(fd) == 0, "no container has left", "it rings");
     struct stat first, second;
     check(names_set_upstream(dir, upstream, NULL) == 0 &&
               fstatat(dir, "upstream", &first, 0) == 0 &&
@@ -304,7 +304,7 @@ static void test_many(int dir)
     check(is_empty(dir), "nothing is left of them", "something is");
 }
 
-/* Comes, changes its names and addresses, and goes, until it is killed. */
+/* Joins, changes names and addresses, and leaves, until it is killed. */
 static void change_for_ever(int dir)
 {
     char *some[] = {"web", "stays", NULL}, *others[] = {"stays", "www", "api", NULL},
@@ -330,7 +330,7 @@ static void test_killed(int dir)
         if (pid == 0)
             change_for_ever(dir);
         usleep((useconds_t)(rand_r(&seed) % 1500));
-        if (i % 3 == 0) { /* a second kill falls into a state that another has left */
+        if (i % 3 == 0) { /* the second process starts from the state that the killed one left */
             kill(pid, SIGKILL);
             waitpid(pid, NULL, 0);
             if ((pid = fork()) == 0)
@@ -345,7 +345,7 @@ static void test_killed(int dir)
     expect(left == 0, "killed at any moment", "%d times something was left", left);
 }
 
-/* A name that stays is there at every moment of a change, and so is the address. */
+/* During a change, a name that stays is there at every moment, and so is its address. */
 static void test_stays(int dir)
 {
     char *some[] = {"web", "stays", NULL}, *others[] = {"stays", "www", NULL};
@@ -372,7 +372,7 @@ static void test_stays(int dir)
     check(is_empty(dir), "nothing is left of the changes", "something is");
 }
 
-/* A tmpfs that is full, to the last inode. */
+/* A tmpfs without a free inode. */
 static int leave_full(void *arg)
 {
     const char *top = arg;

@@ -1,5 +1,5 @@
-/* Two name servers, asked by UDP and TCP from addresses of the loopback interface, killed and stopped with
- * questions in their hands, and flooded. */
+/* Two name servers, asked over UDP and TCP from addresses of the loopback interface; killed and
+ * stopped while they have questions, and flooded. */
 #include "nameclient.h"
 
 #include "names/queue.h"
@@ -78,7 +78,7 @@ static void remove_tree(void)
     (void)remove_tree_at(AT_FDCWD, t.path);
 }
 
-/* The network namespace is new: its loopback interface gets addresses of both families. */
+/* The network namespace is new: gives its loopback interface addresses of both families. */
 static void prepare(void)
 {
     _cleanup_rt_ struct rt *rt = NULL;
@@ -160,7 +160,8 @@ static void answers(void)
             DNS_PTR);
     require(r.count == 1 && streq(r.name, "Web"), "%s", r.name);
     struct asking a = {.from = "127.0.0.2", .to = "127.1.2.3", .port = t.port, .ms = 3000};
-    require_reply(ask_by(&a, "db", DNS_A), DNS_NOERROR, 1); /* from where it was sent to */
+    /* answered from the address that was asked */
+    require_reply(ask_by(&a, "db", DNS_A), DNS_NOERROR, 1);
     a.from = "fd00::2";
     a.to = "fd00::53";
     require_reply(ask_by(&a, "db", DNS_A), DNS_NOERROR, 1);
@@ -180,17 +181,18 @@ static void refusals(void)
     require_reply(ask("127.0.0.6", "web", DNS_A), DNS_REFUSED, 0);
     require_reply(ask("127.0.0.6", "example.com", DNS_A), DNS_REFUSED, 0);
     require_reply(ask("127.0.0.6", "other", DNS_A), DNS_NOERROR, 1);
-    require_reply(ask("127.0.0.2", "secret", DNS_A), DNS_SERVFAIL, 0); /* nobody to be asked */
+    /* there is no server to forward to */
+    require_reply(ask("127.0.0.2", "secret", DNS_A), DNS_SERVFAIL, 0);
     require_reply(ask("127.0.0.6", "2.0.0.127.in-addr.arpa", DNS_PTR), DNS_REFUSED, 0);
     join("red", "dddd", "127.0.0.5", NULL, "secret", false, NULL);
-    require_reply(ask("127.0.0.2", "secret", DNS_A), DNS_NOERROR, 1); /* known at once */
+    require_reply(ask("127.0.0.2", "secret", DNS_A), DNS_NOERROR, 1); /* effective at once */
     require(names_leave(t.dir, "red", "dddd", NULL) == 0, "dddd");
     require_reply(ask("127.0.0.2", "secret", DNS_A), DNS_SERVFAIL, 0);
-    /* Bytes that are no question. */
+    /* Bytes that are not a question. */
     static const struct {
         const char *data;
         size_t size;
-        int code; /* -1: not answered */
+        int code; /* -1: no answer */
     } rows[] = {
         {"\0\1\1\0\0\1\0\0\0\0\0", 11, -1},
         {"\0\1\x81\0\0\1\0\0\0\0\0\0\0\0\1\0\1", 17, -1},
@@ -263,15 +265,15 @@ static void forwards(void)
     } rows[] = {
         {"127.0.0.53", "127.0.0.2", "192.0.2.1", 0, false},
         {"fd00::53", "127.0.0.2", "192.0.2.5", 0, false},   /* changed between two questions */
-        {"127.0.0.53", "127.0.0.3", "192.0.2.2", 0, false}, /* has a server of its own */
-        {"127.0.0.99,127.0.0.53", "127.0.0.2", "192.0.2.1", 0, false}, /* nobody is there */
+        {"127.0.0.53", "127.0.0.3", "192.0.2.2", 0, false}, /* has its own server */
+        {"127.0.0.99,127.0.0.53", "127.0.0.2", "192.0.2.1", 0, false}, /* nothing listens there */
         {"127.0.0.56,127.0.0.53", "127.0.0.2", "192.0.2.1", 0, false},
         {"127.0.0.56", "127.0.0.2", NULL, DNS_SERVFAIL, false},
         {"127.0.0.55,127.0.0.54", "127.0.0.2", "192.0.2.2", 0, false}, /* does not answer */
         {"127.0.0.53", "127.0.0.2", "192.0.2.1", 0, true},
         {"127.0.0.99,127.0.0.53", "127.0.0.2", "192.0.2.1", 0, true},
         {"", "127.0.0.2", NULL, DNS_SERVFAIL, true},
-        {"127.0.0.57", "127.0.0.2", "192.0.2.6", 0, false}, /* later than it is asked again */
+        {"127.0.0.57", "127.0.0.2", "192.0.2.6", 0, false}, /* after the question was repeated */
         {"127.0.0.57", "127.0.0.2", "192.0.2.6", 0, true},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -285,7 +287,7 @@ static void forwards(void)
         require(rows[i].answer ? tells(&r, rows[i].answer) : r.code == (int)rows[i].code,
                 "row %zu: code %d, %zu records", i, r.code, r.count);
     }
-    /* Whoever has very many names asks the world as well. */
+    /* A container with very many names can still ask outside servers. */
     _cleanup_free_ char *names = xstrdup("many");
     for (int i = 0; i < 2000; i++) {
         char *more = xasprintf("%s,an-alias-of-about-forty-characters-%d", names, i);
@@ -321,7 +323,7 @@ static void crowd_ask(struct crowd *c, unsigned count, const char *name)
     c->count = count;
 }
 
-/* Returns how many have no answer by then. */
+/* Returns how many have no answer yet. */
 static unsigned crowd_wait(struct crowd *c, int ms)
 {
     int64_t end_at = monotonic_ms() + ms;
@@ -366,7 +368,7 @@ static void killed(void)
     go_on(1);
     crowd_close(&c);
     for (unsigned self = 0; self < NAME_SERVERS; self++) {
-        crowd_ask(&c, 100, "www.example.com"); /* of which either has some */
+        crowd_ask(&c, 100, "www.example.com"); /* some reach each server */
         pause_ms(50);
         end(self);
         start(self);
@@ -376,7 +378,7 @@ static void killed(void)
     }
     crowd_ask(&c, 100, "www.example.com");
     pause_ms(50);
-    end(0); /* and nobody starts another */
+    end(0); /* and no other one is started */
     missing = crowd_wait(&c, 3000);
     require(missing == 0, "%u are not answered", missing);
     crowd_close(&c);
@@ -385,7 +387,7 @@ static void killed(void)
     done();
 }
 
-/* Servers are killed as fast as they can be started; whoever asks does not notice. */
+/* Servers are killed as fast as they can be started; clients do not notice. */
 static void killed_often(void)
 {
     unsigned seed = 3, lost = 0, asked = 0;
@@ -431,7 +433,7 @@ static void stopped(void)
         pause_ms(50);
         require_reply(ask("127.0.0.2", "web", DNS_A), DNS_NOERROR, 1);
     }
-    crowd_ask(&c, 100, "www.example.com"); /* both, and both go on */
+    crowd_ask(&c, 100, "www.example.com"); /* both, and both continue */
     pause_ms(30);
     stop(0);
     stop(1);
@@ -446,7 +448,7 @@ static void stopped(void)
         if (!names_shared_busy(t.shared, 0) && !names_shared_busy(t.shared, 1))
             break;
     require(!names_shared_busy(t.shared, 0) && !names_shared_busy(t.shared, 1), "a slot is held");
-    pause_ms(400); /* with nothing to do they sleep */
+    pause_ms(400); /* idle servers sleep */
     uint64_t before = names_shared_progress(t.shared, 0) + names_shared_progress(t.shared, 1);
     pause_ms(400);
     require(names_shared_progress(t.shared, 0) + names_shared_progress(t.shared, 1) == before,
@@ -454,7 +456,7 @@ static void stopped(void)
     done();
 }
 
-/* A server that receives one question and is gone in the same moment. */
+/* A server that receives one question and ends in the same moment. */
 static void thief(struct shared_server *own)
 {
     struct slot *slot = &own->slots[7];
@@ -473,7 +475,7 @@ static void thief(struct shared_server *own)
     _exit(0);
 }
 
-/* The other sleeps, is woken by a question that is not there any more, and has to look for it. */
+/* The other server sleeps, is woken by a question that is gone already, and has to look for it. */
 static void taken_away(void)
 {
     uint8_t data[512];
@@ -498,7 +500,8 @@ static void taken_away(void)
     done();
 }
 
-/* Who asks again because he has not the answer yet gets no more than one of each server. */
+/* A client that repeats a question before it is answered gets at most one answer from each
+ * server. */
 static void asked_again(void)
 {
     static const struct outside far = {"127.0.0.53", 100, 0, "192.0.2.1"};
@@ -583,7 +586,7 @@ static void half_open(void)
         struct reply r = ask_by(&a, "web", DNS_A);
         require(tells(&r, "127.0.0.2"), "question %d: code %d", i, r.code);
     }
-    a.from = "127.0.0.2"; /* it still has connections itself */
+    a.from = "127.0.0.2"; /* this client has connections itself */
     struct reply r = ask_by(&a, "web", DNS_A);
     require(tells(&r, "127.0.0.2"), "code %d", r.code);
     for (int i = 0; i < COUNT; i++)
@@ -591,7 +594,7 @@ static void half_open(void)
     done();
 }
 
-/* As many as there may be, each with a question that nobody answers yet. */
+/* The maximum of connections, each with a question that is not answered yet. */
 static void in_use(void)
 {
     enum { ASKERS = 20, EACH = 16 };
@@ -622,7 +625,7 @@ static void in_use(void)
     done();
 }
 
-/* Several questions by one connection, byte by byte; then one that is too long. */
+/* Several questions over one connection, byte by byte; then one that is too long. */
 static void streams(void)
 {
     _cleanup_close_ int fd = open_socket("127.0.0.3", "127.0.0.1", t.port, SOCK_STREAM);
@@ -665,7 +668,7 @@ static void around(void)
     mixed.udp6 = mixed.udp4;
     require(!name_sockets_valid(&mixed, t.port), "mixed up");
     require(!name_sockets_valid(&other, t.port), "none");
-    int port = name_sockets_open(t.port, is_first, NULL, &other, NULL); /* t.port is taken */
+    int port = name_sockets_open(t.port, is_first, NULL, &other, NULL); /* t.port is in use */
     require(t.port == 1023 && port == 1021 && name_sockets_valid(&other, 1021), "%d", port);
     name_sockets_close(&other);
     _cleanup_err_ struct err e = ERR_INIT;
@@ -693,29 +696,29 @@ static void queue(void)
     queue_init(&q);
     while (queue_admits(&q, &many, &instead))
         queue_add(&q, next++, &many);
-    require(next == SLOTS / 2 + 1 && instead == NOBODY, "%u", next);
+    require(next == SLOTS / 2 + 1 && instead == QUEUE_NONE, "%u", next);
     queue_add(&q, next++, &other);
     queue_add(&q, next++, &other);
     require(q.asker[queue_take(&q)] != q.asker[queue_take(&q)], "one after the other");
-    for (unsigned i = 0; i < 230; i++) { /* more askers than there is room for */
+    for (unsigned i = 0; i < 230; i++) { /* more clients than there are entries */
         const struct ip another = {.family = AF_INET, .bytes = {10, 1, 0, (uint8_t)i}};
         require(queue_admits(&q, &another, &instead), "asker %u", i);
-        if (instead != NOBODY) {
+        if (instead != QUEUE_NONE) {
             require(q.askers[q.asker[instead]].held > 1, "one who has but one gives it up");
             queue_release(&q, instead);
         }
-        for (next = 0; q.asker[next] != NOBODY;)
+        for (next = 0; q.asker[next] != QUEUE_NONE;)
             next++;
         queue_add(&q, next, &another);
         require(q.taken <= QUEUE_ROOM, "%u", q.taken);
     }
     unsigned count = 0;
-    for (uint16_t slot; (slot = queue_take(&q)) != NOBODY; count++)
+    for (uint16_t slot; (slot = queue_take(&q)) != QUEUE_NONE; count++)
         queue_release(&q, slot);
     for (uint16_t i = 0; i < SLOTS; i++)
-        if (q.asker[i] != NOBODY)
+        if (q.asker[i] != QUEUE_NONE)
             queue_release(&q, i);
-    require(q.taken == 0 && q.turn == NOBODY && count > 300, "%u", q.taken);
+    require(q.taken == 0 && q.turn == QUEUE_NONE && count > 300, "%u", q.taken);
     done();
 }
 
@@ -723,18 +726,18 @@ int main(void)
 {
     static const struct apart checks[] = {
         {"answers", answers},
-        {"refusals, and what is no question", refusals},
+        {"refusals, and packets that are no query", refusals},
         {"answers that are too long", lengths},
-        {"questions that are passed on", forwards},
-        {"servers that are killed with questions in their hands", killed},
+        {"queries that are forwarded", forwards},
+        {"servers that are killed while they process queries", killed},
         {"servers that are killed all the time", killed_often},
-        {"servers that stand still", stopped},
-        {"a question in the hands of one who is gone", taken_away},
-        {"a question that is asked again", asked_again},
-        {"one who floods", flooded},
-        {"one who holds connections", half_open},
-        {"many who use what connections there are", in_use},
-        {"several questions by one connection", streams},
+        {"servers that hang", stopped},
+        {"a query of a client that has gone", taken_away},
+        {"a repeated query", asked_again},
+        {"a client that floods", flooded},
+        {"a client that holds connections", half_open},
+        {"many clients that use all connections", in_use},
+        {"several queries on one connection", streams},
         {"sockets, memory, sandbox", around},
         {"turns", queue},
     };

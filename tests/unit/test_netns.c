@@ -1,4 +1,4 @@
-/* Verbs over a network namespace, against the kernel. "Here" is a namespace of our own. */
+/* Verbs over a network namespace, against the kernel. "Here" is a namespace of the test's own. */
 #include "check.h"
 
 #include "netns/rtnl.h"
@@ -73,7 +73,7 @@ static uint64_t here(void)
     return netns_inode(fd);
 }
 
-/* A new namespace, with what the tests need of it. */
+/* A new namespace, and what the tests need from it. */
 struct inside {
     int fd;
     struct rt *rt;
@@ -111,7 +111,7 @@ static void test_create(void)
 {
     const struct sysctl sysctls[] = {
         {"net/ipv4/ip_unprivileged_port_start", "77"},
-        {"net/ipv4/no_such_key", "1"}, /* passed over */
+        {"net/ipv4/no_such_key", "1"}, /* skipped */
         {"net/ipv4/conf/default/arp_notify", "1"},
         {NULL, NULL},
     };
@@ -213,7 +213,8 @@ static void test_veth(struct rt *rt, int bridge)
     check(rt_get_link(rt, "eth0", &none) == -ENODEV &&
               rt_get_link(in.rt, "vc-one", &none) == -ENODEV,
           "and nowhere else", "it is");
-    /* The kernel says so of itself, but later: until its linkwatch has run, no state is a good one. */
+    /* The kernel changes the state by itself, but later: no state is certain until its link watch
+     * has run. */
     for (int i = 0; i < 100 && link_of(rt, "vc-one").forwarding; i++)
         usleep(10000);
     check(!link_of(rt, "vc-one").forwarding, "without a carrier the port does not forward",
@@ -240,7 +241,7 @@ static void test_bridge_mac(struct rt *rt)
           "has its MAC and MTU, and is down", "it has not");
     struct veth one = veth("vc-low", bridge.index, &in), two = veth("vc-high", bridge.index, &in);
     memcpy(one.host_mac, low_mac,
-           6); /* lower than the bridge's: without its own it would take this */
+           6); /* lower than the bridge's MAC, which would otherwise be replaced by it */
     one.mtu = 1300;
     two.peer = "eth1";
     rt_set_up(b, bridge.index);
@@ -296,7 +297,7 @@ static void test_failures(struct rt *rt, int bridge)
     _cleanup_err_ struct err e = ERR_INIT;
     int r = rt_commit(b, &e);
     check(r == -ENODEV && skip_prefix(text_of(&e), "add address 10.88.0.1/24: No such device"),
-          "the first failure of a batch is told", text_of(&e));
+          "the first failure of a batch is reported", text_of(&e));
     rt_add_address(b, bridge, &address, 24);
     r = rt_commit(b, &e);
     check(r == -EEXIST && skip_prefix(text_of(&e), "add address 10.88.0.1/24: File exists"),
@@ -338,7 +339,7 @@ static void test_already_gone(struct rt *rt, int bridge)
     commit(b, "neighbours are deleted");
 }
 
-/* As many verbs as a network with many containers could need at once. */
+/* As many verbs as a network with many containers may need at once. */
 static void test_large_batch(struct rt *rt, int bridge)
 {
     _cleanup_rt_batch_ struct rt_batch *b = rt_batch_new(rt);
@@ -447,7 +448,7 @@ static void test_rate(struct rt *rt, int bridge)
     rt_add_veth(b, &other);
     commit(b, "two veths");
     int index = link_of(rt, "vc-rate").index;
-    /* Twice the same, another one, and the largest. */
+    /* The same rate twice, another one, and the largest. */
     const uint32_t rates[] = {1000, 1000, 1250000, UINT32_MAX};
     for (size_t i = 0; i < ARRAY_LEN(rates); i++) {
         rt_set_rate(b, index, rates[i], 100000, 200000);
@@ -455,8 +456,8 @@ static void test_rate(struct rt *rt, int bridge)
         uint32_t is = rate_of(rt, index);
         expect(is == rates[i], "it is as it was set", "%u, not %u", is, rates[i]);
     }
-    check(rate_of(rt, link_of(rt, "vc-other").index) == 0 && rate_of(rt, 1) == 0,
-          "and nobody else's", "it is");
+    check(rate_of(rt, link_of(rt, "vc-other").index) == 0 && rate_of(rt, 1) == 0, "and no other",
+          "it is");
     check(rt_knows_qdisc(rt, "tbf") == 1 && rate_of(in.rt, 2) == 0, "nor the other end's", "it is");
     rt_set_rate(b, 4711, 1000, 4000, 8000);
     fails(b, "a rate of no link", -ENODEV, "limit the rate of interface 4711: No such device");

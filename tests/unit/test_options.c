@@ -1,4 +1,4 @@
-/* Flags, in every way that people type them. */
+/* Flags, in all the ways that users type them. */
 #include "check.h"
 
 #include "cli/options.h"
@@ -81,7 +81,7 @@ static const struct row command[] = {
     {"run --detachx img", "unknown flag `--detachx`; did you mean `--detach`?"},
     {"run --xyzzyx img", "unknown flag `--xyzzyx`"},
     {"run --=x img", "unknown flag `--`"},
-    {"run --forc img", "unknown flag `--forc`"}, /* it could remove something */
+    {"run --forc img", "unknown flag `--forc`"}, /* its suggestion could remove something */
     {"run --nane x img", "unknown flag `--nane`; netctr does not have it yet"}, /* not --name */
     {"run --tty img", "unknown flag `--tty`; netctr does not have it yet: use `-i`"},
     {"run --tty=true img", "unknown flag `--tty`; netctr does not have it yet: use `-i`"},
@@ -95,7 +95,7 @@ static const struct row command[] = {
     {"run -dx img", "unknown flag `-x` in `-dx`"},
 };
 
-/* Flags and words in any order: the words come last then, in theirs. */
+/* Flags and words in any order: the words come last then, in their order. */
 static const struct row mixed[] = {
     {"rm a -d b", "d=1 i=0 name=- p= | a b"},
     {"rm a b c", "d=0 i=0 name=- p= | a b c"},
@@ -198,7 +198,7 @@ static void test_text(void)
         {"a\nb\tc", "a\\x0ab\\x09c", 11},
         {"\x1b[31m\x7f", "\\x1b[31m\\x7f", 12},
         {"\xc2\x9b", "\\u009b", 6},     /* CSI in one character */
-        {"\xe2\x80\xae", "\\u202e", 6}, /* the rest from right to left */
+        {"\xe2\x80\xae", "\\u202e", 6}, /* reverses the direction of the rest */
         {"\xff\xc3", "\\xff\\xc3", 8},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {

@@ -1,10 +1,7 @@
-/* The way in by [::1], and the refusal of everybody else who reaches a held socket.
+/* Access through [::1], and the refusal of everything else that reaches a held socket.
  *
  * Each check runs in a process and a network namespace of its own. The container is a server at
- * addresses of this host; the proxy runs in a child, as it does in the monitor. Needs root.
- *
- *   test_proxy           all checks
- *   test_proxy --bench   compares with a direct connection
+ * addresses of this host. The proxy runs in a child, as it does in the monitor.
  */
 #include <netctr/bridge.h>
 
@@ -45,8 +42,8 @@ static socklen_t address(const char *host, uint16_t port, struct sockaddr_storag
     return sizeof(*in6);
 }
 
-/* The kernel adds the local route of an IPv6 address by and by. Before that, nothing arrives there;
- * after that, a datagram to nobody is refused. */
+/* The kernel adds the local route of an IPv6 address asynchronously. Before, packets do not arrive;
+ * after that, a datagram to a closed port is refused. */
 static void wait_for_route(const char *host)
 {
     struct sockaddr_storage a;
@@ -79,7 +76,7 @@ static void make_host(void)
     wait_for_route(CONTAINER6);
 }
 
-/* A socket with everything that keeps a test from hanging. */
+/* A socket with timeouts, so that no test hangs. */
 static int new_socket(const char *host, int type)
 {
     struct timeval patience = {.tv_sec = PATIENCE_MS / 1000};
@@ -102,7 +99,7 @@ static int serve(const char *host, uint16_t port, int type)
     return fd;
 }
 
-/* -1 with errno when it is refused. */
+/* -1 with errno if it is refused. */
 static int call_from(const char *from, const char *host, uint16_t port, int type)
 {
     struct sockaddr_storage a;
@@ -140,7 +137,7 @@ static int answer_call(int server)
 
 struct options {
     bool ipv4_only;  /* the container has no IPv6 address */
-    rlim_t fd_limit; /* 0: as it is */
+    rlim_t fd_limit; /* 0: unchanged */
     const char *publish;
 };
 
@@ -190,7 +187,7 @@ static void end(pid_t pid)
 static const struct options tcp = {.publish = "8080:80"};
 static const struct options udp = {.publish = "8080:80/udp"};
 
-/* Milliseconds of processor time that a process has used. */
+/* CPU time of a process, in ms. */
 static int cpu_ms(pid_t pid)
 {
     _cleanup_free_ char *path = xasprintf("/proc/%d/schedstat", pid), *text = NULL;
@@ -200,7 +197,7 @@ static int cpu_ms(pid_t pid)
     return (int)(ns / 1000000);
 }
 
-/* The fds of a process, and how many of them a program that it executes would inherit. */
+/* The number of fds of a process, and how many of them are not close-on-exec. */
 static int count_fds(pid_t pid, int *inherited)
 {
     _cleanup_free_ char *path = xasprintf("/proc/%d/fdinfo", pid);
@@ -257,7 +254,7 @@ static void hang_up(int fd)
     close(fd);
 }
 
-/* Whether a call is refused: at once, or by a reset of what was accepted. */
+/* Checks that a connection is refused, at once or by a reset after it was accepted. */
 static void expect_refusal(const char *from, const char *host)
 {
     int fd = call_from(from, host, HOST_PORT, SOCK_STREAM);
@@ -322,7 +319,7 @@ static void check_refusals(void)
     expect_refusal(HOST6, "::1");
     expect_refusal("::1", HOST6);
     struct pollfd p[] = {{.fd = server4, .events = POLLIN}, {.fd = server6, .events = POLLIN}};
-    require(poll(p, 2, 50) == 0, "somebody got through");
+    require(poll(p, 2, 50) == 0, "a packet got through");
     converse(server6);
     end(pid);
 }
@@ -343,7 +340,7 @@ static void check_half_close(void)
     pid_t pid = begin(&tcp);
     _cleanup_close_ int client = call("::1", HOST_PORT);
     say(client, "question");
-    (void)shutdown(client, SHUT_WR); /* before the connection behind the proxy is made, perhaps */
+    (void)shutdown(client, SHUT_WR); /* perhaps before the proxy has connected to the container */
     _cleanup_close_ int there = answer_call(server);
     expect_text(there, "question");
     expect_end(there);
@@ -353,7 +350,7 @@ static void check_half_close(void)
     expect_text(client, "answer");
     expect_end(client);
 
-    /* and the other way round */
+    /* and in the other direction */
     _cleanup_close_ int client2 = call("::1", HOST_PORT);
     _cleanup_close_ int there2 = answer_call(server);
     say(there2, "welcome");
@@ -386,7 +383,7 @@ static void check_reset(void)
     end(pid);
 }
 
-/* A server that answers without listening to the end, and resets: what it said still arrives. */
+/* A server that answers before it has read everything, and resets: its answer still arrives. */
 static void check_early_answer(void)
 {
     _cleanup_close_ int server = serve(CONTAINER6, PORT, SOCK_STREAM);
@@ -397,12 +394,12 @@ static void check_early_answer(void)
     require(send(client, body, 100000, 0) == 100000, "%s", strerror(errno));
     say(there, "413 too large");
     pause_ms(50);
-    close(there); /* with unread data: a reset */
+    close(there); /* with unread data, this is a reset */
     expect_text(client, "413 too large");
     end(pid);
 }
 
-/* A stream of bytes that tells where one is missing or came twice. */
+/* A byte stream in which missing and repeated bytes are noticed. */
 static void fill(uint8_t *data, size_t size, uint64_t at)
 {
     for (size_t i = 0; i < size; i++, at++)
@@ -464,7 +461,7 @@ static void receive_slowly(int fd, uint64_t size)
     receive_stream(fd, size, true);
 }
 
-/* Both directions at once, one of them to a reader who cannot keep up. */
+/* Both directions at once, one of them to a slow reader. */
 static void check_streams(void)
 {
     enum { SIZE = 32 * 1024 * 1024 };
@@ -484,7 +481,7 @@ static void check_streams(void)
     end(pid);
 }
 
-/* Nobody reads: the writer has to wait, the proxy does nothing, and others are served. */
+/* Nobody reads: the writer blocks, the proxy is idle, and others are served. */
 static void check_back_pressure(void)
 {
     static char data[CHUNK];
@@ -549,7 +546,7 @@ static void allow_fds(rlim_t count)
         exit(SKIPPED);
 }
 
-/* 1,024 connections are served, the next are sent away, and later ones are served again. */
+/* 1,024 connections are served, further ones refused, and later ones served again. */
 static void check_bound(void)
 {
     enum { MAX = 1024 };
@@ -574,7 +571,7 @@ static void check_bound(void)
     end(pid);
 }
 
-/* The kernel tells who made a socket by the effective user of that moment. */
+/* The kernel records the effective user at the moment when a socket is created. */
 static int call_as(uid_t user, int type)
 {
     require(seteuid(user) == 0, "%s", strerror(errno));
@@ -586,7 +583,7 @@ static int call_as(uid_t user, int type)
 
 enum { CROWD = 1100, GREEDY = 65534, MODEST = 65533 };
 
-/* One user takes all there is and more, @spread over so many ids; nobody else loses anything. */
+/* One user takes all connections and more, with @spread ids; no other user loses any. */
 static void crowd(const struct options *o, int spread, bool busy)
 {
     static int theirs[CROWD];
@@ -601,7 +598,7 @@ static void crowd(const struct options *o, int spread, bool busy)
         (void)!send(theirs[i], "x", 1, MSG_NOSIGNAL);
     pause_ms(50);
     for (struct pollfd p = {.fd = server, .events = POLLIN}; poll(&p, 1, 50) == 1;)
-        close(answer_call(server)); /* those that made room, and the others half of the way */
+        close(answer_call(server)); /* those that made room, and the others that are half open */
     for (int i = 0; i < 20; i++)
         converse(server);
     say(there, "and am still here");
@@ -621,7 +618,7 @@ static void check_greedy(void)
     crowd(&tcp, 1, true);
 }
 
-/* The container does not accept: who waits for it half of the way counts like everybody else. */
+/* The container does not accept: connections that wait for it count as well. */
 static void check_half_way(void)
 {
     static int theirs[CROWD];
@@ -644,7 +641,7 @@ static void check_half_way(void)
     end(pid);
 }
 
-/* What one user may take as subordinate ids is his. */
+/* The subordinate ids of a user count as that user. */
 static void check_subordinate(void)
 {
     char path[] = "/tmp/subuid.XXXXXX";
@@ -666,7 +663,7 @@ static void check_greedy_fds(void)
     crowd(&o, 1, false);
 }
 
-/* The proxy has no fds left: clients are sent away, and it does not run in circles. */
+/* The proxy has no fds left: clients are refused, and it does not spin. */
 static void check_no_fds(void)
 {
     enum { CLIENTS = 60 };
@@ -704,7 +701,7 @@ static int udp_call(const char *from, const char *host)
     return fd;
 }
 
-/* Sends back what comes, once. */
+/* Sends back what it receives, once. */
 static void echo(int server)
 {
     static char data[65536];
@@ -764,13 +761,13 @@ static void check_udp_others(void)
         say(fd, "let me in");
     }
     struct pollfd p[] = {{.fd = server4, .events = POLLIN}, {.fd = server6, .events = POLLIN}};
-    require(poll(p, 2, 100) == 0, "somebody got through");
+    require(poll(p, 2, 100) == 0, "a packet got through");
     require(cpu_ms(pid) < 50, "%d ms of processor time", cpu_ms(pid));
     converse_udp(server6);
     end(pid);
 }
 
-/* The container does not listen yet: silence, and no datagram more is lost than those. */
+/* The container does not listen yet: no answer, and only these datagrams are lost. */
 static void check_udp_late(void)
 {
     pid_t pid = begin(&udp);
@@ -790,7 +787,7 @@ static void check_udp_late(void)
     end(pid);
 }
 
-/* More clients than talks: each is answered when its turn comes, and fds are bounded. */
+/* More clients than talks: each is answered in turn, and fds are bounded. */
 static void check_udp_many(void)
 {
     _cleanup_close_ int server = serve(CONTAINER6, PORT, SOCK_DGRAM);
@@ -923,25 +920,25 @@ static const struct apart checks[] = {
     {"[::1] reaches the container", check_tcp6},
     {"and one that has IPv4 only", check_tcp4},
     {"published at [::1] and [::]", check_addresses},
-    {"everybody else is refused", check_refusals},
-    {"a refusal by the container is one by the proxy", check_nobody_there},
+    {"all others are refused", check_refusals},
+    {"a refusal by the container is passed on", check_nobody_there},
     {"each direction ends by itself", check_half_close},
-    {"a reset is handed on", check_reset},
-    {"an early answer arrives", check_early_answer},
+    {"a reset is passed on", check_reset},
+    {"an early reply arrives", check_early_answer},
     {"streams arrive whole, both ways, to slow readers too", check_streams},
-    {"who does not read stops the writer and nobody else", check_back_pressure},
+    {"a client that does not read stops only its writer", check_back_pressure},
     {"idle connections cost two fds and no time", check_idle},
     {"no more than 1,024 connections", check_bound},
-    {"a user who takes all of them, idle or not, takes none from others", check_greedy},
-    {"nor by those that the container does not accept", check_half_way},
-    {"nor one with many subordinate ids", check_subordinate},
-    {"nor when there are few fds", check_greedy_fds},
+    {"a user with all of them, idle or not, takes none from others", check_greedy},
+    {"nor through connections that the container does not accept", check_half_way},
+    {"nor does one with many subordinate ids", check_subordinate},
+    {"nor if there are few fds", check_greedy_fds},
     {"without fds clients are refused", check_no_fds},
     {"UDP to [::1] reaches the container", check_udp},
     {"UDP from or to anywhere else does not", check_udp_others},
-    {"UDP to a container that is late", check_udp_late},
+    {"UDP to a container that listens late", check_udp_late},
     {"UDP clients are bounded", check_udp_many},
-    {"and the many of one user take nothing from another", check_udp_greedy},
+    {"and those of one user take nothing from another", check_udp_greedy},
 };
 
 int main(int argc, char **argv)

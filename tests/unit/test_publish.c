@@ -1,6 +1,5 @@
-/* Published ports: every way to write them, what is said of the wrong ones, and that a held port
- * really is held. The sockets live in a network namespace of our own.
- */
+/* Published ports: every notation, the errors for wrong ones, and that held ports really are held.
+ * The sockets are in a network namespace of the test's own. */
 #include "check.h"
 
 #include <netctr/bridge.h>
@@ -12,9 +11,9 @@
 
 /* ---- notation ---------------------------------------------------------------------------------*/
 
-/* What is parsed is written as the definition keeps it, and that is understood as the same. */
+/* A port that was parsed is written in the definition's notation, which parses to the same port. */
 static const struct {
-    const char *text, *parsed; /* the ports, or what is said */
+    const char *text, *parsed; /* the ports, or the error */
 } notation[] = {
     {"80", "80/tcp"},
     {"8080:80", "8080:80/tcp"},
@@ -66,12 +65,9 @@ static const struct {
     {"256.0.0.1:1:1", "publish `256.0.0.1:1:1`: `256.0.0.1` is not an address"},
     {"localhost:1:1", "publish `localhost:1:1`: `localhost` is not an address"},
     {"::1:8080:80", "publish `::1:8080:80`: `::1` is not an address (write IPv6 as [ADDRESS])"},
-    {"224.0.0.1:1:1",
-     "publish `224.0.0.1:1:1`: `224.0.0.1` is a multicast address, not one of a host"},
-    {"239.9.9.9::1",
-     "publish `239.9.9.9::1`: `239.9.9.9` is a multicast address, not one of a host"},
-    {"[ff02::1]:1:1",
-     "publish `[ff02::1]:1:1`: `[ff02::1]` is a multicast address, not one of a host"},
+    {"224.0.0.1:1:1", "publish `224.0.0.1:1:1`: `224.0.0.1` is a multicast address, not a host's"},
+    {"239.9.9.9::1", "publish `239.9.9.9::1`: `239.9.9.9` is a multicast address, not a host's"},
+    {"[ff02::1]:1:1", "publish `[ff02::1]:1:1`: `[ff02::1]` is a multicast address, not a host's"},
     {"[::ffff:192.0.2.2]:1:1", "publish `[::ffff:192.0.2.2]:1:1`: `[::ffff:192.0.2.2]` is an IPv4 "
                                "address: write it as 192.0.2.2"},
     {"[127.0.0.1]:80:80",
@@ -222,7 +218,7 @@ static void test_collide(void)
 
 static const struct {
     const char *text;
-    bool ipv6; /* the network's only family, or IPv4 */
+    bool ipv6; /* the network has only IPv6, or only IPv4 */
     const char *refusal;
 } checks[] = {
     {"8080:80", false, NULL},
@@ -269,7 +265,7 @@ static uint16_t port_of(int fd)
     return getsockname(fd, (struct sockaddr *)&a, &size) < 0 ? 0 : ntohs(a.sin6_port);
 }
 
-/* A socket that says something to a port of loopback. */
+/* A socket that sends something to a port of the loopback. */
 static int dial(int family, int type, uint16_t port)
 {
     int fd = socket(family, type | SOCK_CLOEXEC, 0);
@@ -321,7 +317,7 @@ static void test_hold(void)
     bound_ports_clear(&none);
     check(hold(&second, "10.1.2.3:80:80", &none, &e) == -EADDRNOTAVAIL &&
               streq(text_of(&e), "this host has no address 10.1.2.3"),
-          "an address that the host has not", text_of(&e));
+          "an address that the host does not have", text_of(&e));
     bound_ports_clear(&held);
     check(open_fds() == before, "all are let go", "some are not");
     r = hold(&list, "8080:80", &held, &e);
@@ -360,7 +356,7 @@ static void test_families(void)
     }
 }
 
-/* 0.0.0.0 and [::] have nothing in common. Without an address a port is on both. */
+/* 0.0.0.0 and [::] do not overlap. A port without an address is on both. */
 static void test_side_by_side(void)
 {
     static const char *const protocols[] = {"tcp", "udp"};
@@ -375,26 +371,27 @@ static void test_side_by_side(void)
         r = r < 0 ? r : hold(&six, text6, &held6, &e);
         check(r == 0, "0.0.0.0 and [::] side by side", text_of(&e));
         bound_ports_clear(&held6);
-        check(hold(&every, text, &none, &e) == -EADDRINUSE, "0.0.0.0 is in the way of both", "no");
+        check(hold(&every, text, &none, &e) == -EADDRINUSE, "0.0.0.0 conflicts with both", "no");
         r = hold(&six, text6, &held6, &e);
-        check(r == 0, "what was refused holds nothing", text_of(&e));
+        check(r == 0, "a refused request holds nothing", text_of(&e));
         bound_ports_clear(&held4);
-        check(hold(&every, text, &none, &e) == -EADDRINUSE, "[::] is in the way of both", "no");
+        check(hold(&every, text, &none, &e) == -EADDRINUSE, "[::] conflicts with both", "no");
         (void)port_mapping_parse(text4, &one, NULL);
         (void)port_mapping_parse(text, &one, NULL);
         check(port_mappings_bind(&one, true, &none, NULL, &e) == -EINVAL &&
-                  strstr(text_of(&e), "is asked for twice"),
+                  strstr(text_of(&e), "is published twice"),
               "both in one request", text_of(&e));
     }
 }
 
-/* An ephemeral port is the same in both families: where IPv6's is taken, another is found. */
+/* An ephemeral port is the same in both families: if it is taken for IPv6, another one is
+ * chosen. */
 static void test_ephemeral(void)
 {
     _cleanup_err_ struct err e = ERR_INIT;
     _cleanup_port_mappings_ struct port_mappings list = {0}, half = {0};
     _cleanup_bound_ struct bound_ports held = {0}, taken = {0};
-    /* with SO_REUSEADDR the kernel looks for a port in the range's lower half first */
+    /* with SO_REUSEADDR, the kernel tries the lower half of the range first */
     check(sysctl_write("net/ipv4/ip_local_port_range", "40000 40039", &e) == 0, "a narrow range",
           text_of(&e));
     (void)port_mapping_parse("[::]:40000-40015:1-16", &half, NULL);
@@ -444,8 +441,8 @@ static int test_too_few_fds(void *arg)
     setrlimit(RLIMIT_NOFILE, &hard);
     int before = open_fds();
     r = hold(&list, "10000-10499:1-500", &held, &e);
-    check(r == -EMFILE && e.hint && strstr(text_of(&e), "hold port 10") && open_fds() == before,
-          "the hard limit is told", text_of(&e));
+    check(r == -EMFILE && e.hint && strstr(text_of(&e), "reserve port 10") && open_fds() == before,
+          "the hard limit is reported", text_of(&e));
     return failures != 0;
 }
 

@@ -1,4 +1,5 @@
-/* The endpoint's record: it comes back as it was written, and damage is an error, never a crash. */
+/* The record of an endpoint: it is read as it was written, and damage is an error, never a
+ * crash. */
 #include "check.h"
 
 #include "bridge/bridge.h"
@@ -72,7 +73,7 @@ static void test_round_trip(void)
     check(endpoint_load(dir, "blue", &none, NULL) == -ENOENT, "no record", "one");
 }
 
-/* One value of the record is another; NULL takes it away. */
+/* Changes one value of the record; NULL removes it. */
 static int load_with(const char *key, json_t *value, bool in_port, struct err *e)
 {
     _cleanup_endpoint_ struct endpoint ep = example(true), back = {0};
@@ -86,7 +87,7 @@ static int load_with(const char *key, json_t *value, bool in_port, struct err *e
         json_object_set_new(where, key, value);
     else
         json_object_del(where, key);
-    json_add_checksum(j); /* the value is looked at, and not only the sum */
+    json_add_checksum(j); /* so that the value is checked, not only the checksum */
     r = json_write_at(dir, RECORD, j, e);
     r = r < 0 ? r : endpoint_load(dir, "blue", &back, e);
     if (r < 0 && (back.network || back.port_mappings.items))
@@ -105,6 +106,8 @@ static void test_bad_values(void)
         {"network", json_string("../x"), false},
         {"network", json_integer(1), false},
         {"bridge", NULL, false},
+        {"bridge", json_string("nc a"), false},
+        {"bridge", json_string("nc:a"), false},
         {"container", json_null(), false},
         {"id", NULL, false},
         {"port", NULL, false},
@@ -114,6 +117,7 @@ static void test_bad_values(void)
         {"interface", json_string(""), false},
         {"interface", json_string(".."), false},
         {"interface", json_string("a/b"), false},
+        {"interface", json_string("a%d"), false},
         {"interface", json_string("a-name-of-16-chars"), false},
         {"rate", json_integer(1), false},
         {"rate", json_integer(-8000), false},
@@ -147,8 +151,8 @@ static void test_bad_values(void)
     }
 }
 
-/* Bits are flipped, bytes taken out, doubled, cut off: whatever is read is an error or a record that
- * can be written again. The numbers are the same in every run. */
+/* Flips bits, and removes, doubles and truncates bytes: the result is an error or a record that can
+ * be written again. The random numbers are the same in every run. */
 static uint32_t chance(uint32_t *state)
 {
     *state = *state * 1664525 + 1013904223;
@@ -200,7 +204,7 @@ static void test_damage(void)
     expect(refused > 3000, "most damage is seen", "%d of 5,000", refused);
 }
 
-/* Every prefix of a record is damaged. */
+/* Every proper prefix of a record is damaged. */
 static void test_truncated(void)
 {
     _cleanup_endpoint_ struct endpoint ep = example(true);

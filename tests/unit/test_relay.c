@@ -1,4 +1,4 @@
-/* Streams: nothing is lost, nothing waits for a reader who does not read, and the log has it all. */
+/* Streams: nothing is lost, no write waits for a reader that does not read, and the log is complete. */
 #include "check.h"
 
 #include "core/relay.h"
@@ -33,7 +33,7 @@ static void line_close(struct line *l)
 }
 #define _cleanup_line_ __attribute__((cleanup(line_close)))
 
-/* Runs the stream for as long as it has something to do, as the monitor does. */
+/* Runs the stream as long as it has work, as the monitor does. */
 static int run(struct stream *s)
 {
     int steps = 0;
@@ -116,7 +116,7 @@ static void test_binary(void)
     ssize_t n = read(l.out, back, sizeof(back));
     check(n == sizeof(data) && memcmp(back, data, sizeof(data)) == 0, "the reader gets every byte",
           "no");
-    /* what is in the log, put together again */
+    /* the content of the log, joined again */
     size_t size = 0, got = 0;
     _cleanup_free_ char *log = log_of(&l.stream, &size), *joined = xcalloc(size + 1, 1);
     for (char *at = log, *end = log + size; at < end;) {
@@ -133,7 +133,7 @@ static void test_binary(void)
            "%zu of %zu", got, sizeof(data));
 }
 
-/* Nobody reads: the stream waits in poll(), not in write(). */
+/* The reader does not read: the stream waits in poll(), not in write(). */
 static void test_slow_reader(void)
 {
     _cleanup_line_ struct line l = line_open(false);
@@ -141,7 +141,7 @@ static void test_slow_reader(void)
     memset(data, 'x', sizeof(data));
     fcntl(l.in, F_SETFL, O_NONBLOCK);
     size_t written = 0, read_back = 0;
-    alarm(20); /* a test that waits is a failed test */
+    alarm(20); /* a test that blocks has failed */
     for (int i = 0; i < 50; i++) {
         ssize_t n = write(l.in, data, sizeof(data));
         written += n > 0 ? (size_t)n : 0;
@@ -149,7 +149,7 @@ static void test_slow_reader(void)
     }
     struct pollfd p = stream_interest(&l.stream);
     check(p.fd == l.stream.to && p.events == POLLOUT && poll(&p, 1, 0) == 0,
-          "a slow reader stops the stream, not us", "it does not");
+          "a slow reader stops the stream, not the caller", "it does not");
     expect(written > 65536 && written < 300000, "and then the program", "%zu bytes", written);
     l.in = close_fd(l.in);
     while (read_back < written) {
@@ -177,10 +177,10 @@ static void test_reader_gone(void)
     run(&l.stream);
     _cleanup_free_ char *log = log_of(&l.stream, NULL);
     check(l.stream.broken == EPIPE && !stream_failed(&l.stream) && streq(log, "stdout F a\n"),
-          "nothing is read for nobody", log);
+          "without a reader nothing is read", log);
     check(stream_hang_up(&l.stream, &from) && from < 0 && stream_drained(&l.stream) &&
               write(l.in, "c", 1) < 0 && errno == EPIPE,
-          "and the writer hears so", "it does not");
+          "and the writer gets EPIPE", "it does not");
     close(to);
     _cleanup_line_ struct line full = line_open(false);
     close_fd(full.stream.to);
@@ -203,7 +203,7 @@ static void test_reader_gone(void)
     input.out = close_fd(input.out);
     say(&input, "a", 1);
     run(&input.stream);
-    check(stream_ended(&input.stream) && input.stream.to < 0, "stdin that nobody reads ends",
+    check(stream_ended(&input.stream) && input.stream.to < 0, "stdin without a reader ends",
           "it goes on");
 }
 

@@ -1,5 +1,5 @@
-/* /etc/hosts and /etc/resolv.conf of a container, from hosts of every kind. In a mount namespace of
- * our own, where /etc and /run are ours.
+/* /etc/hosts and /etc/resolv.conf of a container, on hosts of every kind. In a mount namespace of its own,
+ * with its own /etc and /run.
  */
 #include "check.h"
 
@@ -18,7 +18,7 @@ static const struct {
     {"no newline at the end", "nameserver 192.0.2.1", NULL, "nameserver 192.0.2.1\n"},
     {"a stub, and what it forwards to", "nameserver 127.0.0.53\nsearch a\n",
      "nameserver 192.0.2.2\nsearch b\n", "nameserver 192.0.2.2\nsearch b\n"},
-    {"a stub that forwards to nobody", "nameserver 127.0.0.53\n", "search b\n", NONE},
+    {"a stub without servers", "nameserver 127.0.0.53\n", "search b\n", NONE},
     {"a stub without its file", "nameserver 127.0.0.53\n", NULL, NONE},
     {"loopback beside another", "nameserver 127.0.0.1\nnameserver 192.0.2.1\n",
      "nameserver 192.0.2.2\n", "nameserver 192.0.2.1\n"},
@@ -74,7 +74,7 @@ static void test_resolv(void)
     check(streq(none, NONE), "a file that is too big is none", "it is used");
 }
 
-/* What is asked for, and what the host's file is then. */
+/* The request, and the host's file. */
 static void test_plans(void)
 {
     char *gateways[] = {"10.88.0.1", "fd00::1", NULL}, *servers[] = {"192.0.2.7", NULL},
@@ -97,10 +97,10 @@ static void test_plans(void)
         {"servers", "search b\nnameserver 192.0.2.7\n", {.servers = servers}},
         {"search domains", "search x.org y.org\nnameserver 192.0.2.2\n", {.search = search}},
         {"no search domain", "nameserver 192.0.2.2\n", {.search = no_search}},
-        {"nobody", "search a\noptions edns0\n", {.nobody = true}},
-        {"nobody but whom one asks for",
+        {"unreachable", "search a\noptions edns0\n", {.unreachable = true}},
+        {"only the requested servers",
          "search a\nnameserver 192.0.2.7\noptions edns0\n",
-         {.nobody = true, .servers = servers}},
+         {.unreachable = true, .servers = servers}},
     };
     set("/etc/resolv.conf", "nameserver 127.0.0.53\nsearch a\noptions edns0\n");
     set("/run/systemd/resolve/resolv.conf", "nameserver 192.0.2.2\nsearch b\n");

@@ -32,11 +32,11 @@ static void test_decisions(void)
 {
     const struct restart no = {RESTART_NO, 0}, failure = {RESTART_ON_FAILURE, 0},
                          twice = {RESTART_ON_FAILURE, 2}, always = {RESTART_ALWAYS, 0};
-    check(!restart_wanted(&no, 1, 0), "no: never", "it began anew");
+    check(!restart_wanted(&no, 1, 0), "no: never", "it restarted");
     check(restart_wanted(&failure, 1, 1000), "on-failure: after a failure", "it ended");
-    check(!restart_wanted(&failure, 0, 0), "on-failure: not after success", "it began anew");
+    check(!restart_wanted(&failure, 0, 0), "on-failure: not after success", "it restarted");
     check(restart_wanted(&twice, 137, 1), "on-failure:2: a second time", "it ended");
-    check(!restart_wanted(&twice, 137, 2), "on-failure:2: not a third time", "it began anew");
+    check(!restart_wanted(&twice, 137, 2), "on-failure:2: not a third time", "it restarted");
     check(restart_wanted(&always, 0, 1000), "always: always", "it ended");
 }
 

@@ -124,7 +124,7 @@ static const struct row rows[] = {
     {ARM, NULL, 999, 0, 0, ENOSYS},
 };
 
-/* What may be set on a socket. The kernel does not look at the upper halves of level and option. */
+/* The allowed socket options. The kernel ignores the upper halves of level and option. */
 static void test_options(void)
 {
     static const struct {
@@ -225,7 +225,7 @@ static void *nothing(void *arg)
     return arg;
 }
 
-/* Each returns 0 if it was as it should be. Run in a child under the filter. */
+/* Each returns 0 on success. They run in a child under the filter. */
 static int refused(long r, int code)
 {
     return r == -1 && errno == code ? 0 : 1;

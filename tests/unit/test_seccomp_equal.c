@@ -1,9 +1,9 @@
-/* That our seccomp filters say what libseccomp's say, of the same table: for every number, and every
- * value of the argument that is looked at.
+/* netctr's seccomp filters give the same verdicts as libseccomp's for the same table: for every number, and
+ * every value of the argument that is checked.
  *
- * "Every" is meant literally. A filter only compares what it has loaded with constants; so what it says
- * can change at its constants alone, and two filters that agree at all constants of both, one below and
- * one above, agree everywhere. The numbers up to 1100 are tried besides, one by one.
+ * "Every" is meant literally. A filter only compares loaded values with constants; so its verdict can change
+ * at its constants alone, and two filters that agree at all constants of both, one below and one above, agree
+ * everywhere. The numbers up to 1100 are also tried one by one.
  */
 #include "core/caps.h"
 #include "core/seccomp_bpf.h"
@@ -49,8 +49,8 @@ static void clear_samples(struct samples *s)
 }
 #define _cleanup_samples_ __attribute__((cleanup(clear_samples)))
 
-/* The constants of the comparisons, and what is around them, with the x32 bit and without: the
- * reference compares some numbers after it has masked it. */
+/* The constants of the comparisons, and their neighbours, with the x32 bit and without: the reference
+ * compares some numbers after masking it. */
 static void add_constants(struct samples *s, const struct seccomp_filter *f)
 {
     for (size_t i = 0; i < f->len; i++) {
@@ -73,7 +73,7 @@ static void add_numbers(struct samples *s)
             add_sample(s, bases[b] + i);
 }
 
-/* For conditions that look at bits: each bit, and mixtures (the same ones every time). */
+/* For conditions on bits: each bit, and mixtures (the same ones every time). */
 static void add_bits(struct samples *s)
 {
     for (int bit = 0; bit < 32; bit++)
@@ -93,7 +93,7 @@ struct pair {
     size_t compared, different;
 };
 
-/* By the names of its parts libseccomp allows some of i386's socketcall again; ours never does
+/* libseccomp allows some of i386's socketcall through the calls that it multiplexes; ours never does
  * (test_seccomp.c). */
 static bool is_socketcall(uint32_t arch, uint32_t number)
 {
@@ -193,7 +193,7 @@ static void test_all_sets(void)
     expect(longest <= 300, "no filter is long", "%zu instructions", longest);
 }
 
-/* The samples above vary these alone; so nothing else may be looked at, but for level and option of
+/* The samples above vary these alone; so a filter may check nothing else, except level and option of
  * setsockopt (test_seccomp.c). */
 static void test_loads(void)
 {
@@ -217,7 +217,7 @@ static uint32_t next_random(uint32_t *x)
     return *x >> 16;
 }
 
-/* Runs of 1 to @widest numbers with answers out of @kinds; returns the first number after them. */
+/* Runs of 1 to @widest numbers with verdicts out of @kinds; returns the first number after them. */
 static uint32_t make_runs(struct bpf_run *runs, size_t count, uint32_t widest, unsigned kinds,
                           uint32_t *x)
 {
@@ -258,7 +258,7 @@ static bool search_finds(const struct bpf_run *runs, size_t count, uint32_t end)
 
 static void test_search(void)
 {
-    static struct bpf_run runs[900]; /* more than jumps reach */
+    static struct bpf_run runs[900]; /* beyond the reach of a jump */
     uint32_t x = 7;
     for (size_t count = 1; count < ARRAY_LEN(runs); count += count < 40 ? 1 : 61)
         for (uint32_t widest = 1; widest < 8; widest += 3)

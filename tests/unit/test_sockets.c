@@ -1,4 +1,4 @@
-/* Lines of /proc/PID/net/tcp and its like, and which packets a socket accepts. */
+/* Lines of /proc/PID/net/tcp and similar files, and which packets a socket accepts. */
 #include "check.h"
 
 #include "doctor/sockets.h"
@@ -7,7 +7,7 @@ struct row {
     const char *line;
     int family;
     uint8_t protocol;
-    const char *expected; /* NULL: it does not wait for anybody */
+    const char *expected; /* NULL: not a listening socket */
 };
 
 #define TCP_LINE(address, state)             \

@@ -54,7 +54,7 @@ static const struct row rows[] = {
     {"root", 0, 0, 0, "/root", 1},
     {"1", 0, 1, 1, "/bin", 1}, /* CVE-2026-30892 */
     {"0001", 0, 1, 1, "/bin", 1},
-    {"3", 0, 3, 0, "/", 0}, /* an id, whatever names there are */
+    {"3", 0, 3, 0, "/", 0}, /* an id, even if a name looks like it */
     {"web", 0, 33, 33, "/var/www", 2},
     {"33", 0, 33, 33, "/var/www", 2},
     {"web:logs", 0, 33, 51, "/var/www", 0},
@@ -127,7 +127,7 @@ static int resolve(int root, const char *spec)
     return r < 0 ? r : (int)u.uid;
 }
 
-/* An id whose files cannot be used: no groups, and a home all the same. */
+/* An id with unusable files: no groups, but a home. */
 static void check_id(int root, const char *what)
 {
     static const struct {
@@ -198,7 +198,7 @@ static void test_hostile_files(int root)
     check(resolve(root, "33") == 33, "an id whose groups cannot be read", "refused");
 }
 
-/* An id of digits alone, as one in three hundred would be, is taken for an address where it is a hostname. */
+/* An id of digits alone (one in three hundred) would be taken for an address if used as a hostname. */
 static void test_id(void)
 {
     const uint64_t bits[] = {0, 0x055138303557, 0x686291800873, 0xabcdef, 0xffffffffffffffff};

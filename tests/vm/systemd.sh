@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# netctr on a host whose PID 1 is systemd, in a machine of scripts/vmtest that is thrown away: no arena,
-# the containers are this host's. Both want the tree of cgroups, and udev wants every link.
+# netctr on a host whose PID 1 is systemd, in a disposable machine of scripts/vmtest: no arena, the containers are on
+# this host. systemd manages the cgroup tree as well, and udev sees every link.
 # shellcheck disable=SC2317 # t calls the functions
 set -euo pipefail
 top=$(cd "$(dirname "$0")/../.." && pwd)
@@ -51,7 +51,7 @@ wait_for() { # COMMAND...
 page() { # TEXT
     [ "$(curl -s --max-time 5 http://127.0.0.1:8080/)" = "$1" ]
 }
-# A web server on port 8080; what it is started with comes first.
+# A web server on port 8080, started by the given command.
 server() { # COMMAND... NAME
     # shellcheck disable=SC2016 # the container expands it
     "${@:1:$#-1}" --name "${!#}" -m 64m --cpus 0.5 -p 8080:80 "$box" \
@@ -93,7 +93,7 @@ t 'from a shell' from_a_shell
 
 from_systemd_run() {
     assert_eq "$(systemd-run --quiet --wait --pipe netctr run --rm -m 64m "$box" cat /sys/fs/cgroup/memory.max)" 67108864
-    # What a scope started in the background lives on when its first command has ended.
+    # Keeps a scope that was started in the background alive after its first command has ended.
     server systemd-run --quiet --scope --unit=test-scope netctr run -d web
     wait_for page web
     in_force web
@@ -102,7 +102,7 @@ from_systemd_run() {
 }
 t 'from systemd-run' from_systemd_run
 
-# A unit that is a container, whose program ends when it is asked to.
+# A unit that is a container, whose program exits on request.
 unit() { # DELEGATE
     cat >/run/systemd/system/test-web.service <<-END
 	[Service]
@@ -125,7 +125,7 @@ as_a_unit() {
         systemctl stop test-web
         assert_eq "$(systemctl show -P Result test-web)" success
         nothing_left
-        # What systemd kills leaves its container to the kernel, and the rest to the next command.
+        # The kernel ends the container of a process that systemd kills; the next command does the rest.
         systemctl start test-web
         wait_for page web
         systemctl kill --signal=KILL test-web
@@ -142,7 +142,7 @@ reloads() {
     before=$(sort </sys/fs/cgroup/cgroup.subtree_control)
     systemctl daemon-reload
     systemctl daemon-reexec
-    # systemd goes through the controllers of the root when a unit comes or goes.
+    # systemd walks the controllers of the root when a unit starts or stops.
     systemd-run --quiet --wait -p CPUWeight=50 -p MemoryMax=1G true
     systemctl daemon-reload
     in_force web
@@ -150,7 +150,7 @@ reloads() {
     echo "controllers: $before, now $(cat /sys/fs/cgroup/cgroup.subtree_control)"
     netctr exec web true
     assert_eq "$(netctr run --rm -m 32m --pids-limit 9 "$box" cat /sys/fs/cgroup/memory.max)" 33554432
-    # And at rest, when no container asks for them.
+    # And at rest, when no container needs them.
     netctr rm -f web
     systemctl daemon-reload
     server netctr run -d web
@@ -172,7 +172,7 @@ udev() {
     wait_for page web
     links >"$work/before"
     grep -q nc-default "$work/before" && grep -q vc- "$work/before"
-    # Whoever comes late sees each link as new.
+    # A udev that starts late sees each link as new.
     udevadm trigger --action=add --subsystem-match=net
     udevadm settle
     networkctl reload
@@ -182,7 +182,7 @@ udev() {
     links >"$work/after"
     diff "$work/before" "$work/after"
     page web
-    # "set" (3): udev gives an address of its own making to what has a random one (1).
+    # "set" (3): udev assigns its own address to a link with a random one (1).
     local link
     for link in nc-default "$(basename /sys/class/net/vc-*)"; do
         assert_eq "$(cat "/sys/class/net/$link/addr_assign_type")" 3 "$link"
@@ -213,12 +213,12 @@ boot_unit() {
     wait_for page web
     assert_eq "$(netctr ps --format json | jq -r '.[].name' | sort | xargs)" 'kept web'
 }
-t 'netctr-boot.service starts what has a policy, and ends everything' boot_unit
+t 'netctr-boot.service starts containers with a policy, and stops all' boot_unit
 
 healthy() {
     systemctl is-system-running || { systemctl list-units --failed && exit 1; }
 }
-t 'systemd is content' healthy
+t 'systemd reports no failures' healthy
 
 rm -rf "$work"
 exit $some_test_failed

@@ -1,0 +1,80 @@
+/* Rebuilds lease files that were lost or damaged from the endpoints in use. An address must never
+ * be given out twice, so a file is rebuilt only when every endpoint that may be on its network is
+ * known. */
+#include "bridge.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+struct lease_restoring {
+    struct net *net;
+    const struct net_leases *leases;
+    struct err *e;
+};
+
+/* The leases of the endpoints in use on @n. The caller frees the array, not its strings. */
+static struct lease *leases_on(const struct network *n, const struct net_leases *s, size_t *count)
+{
+    struct lease *leases = xcalloc(s->count, sizeof(*leases));
+    *count = 0;
+    for (size_t i = 0; i < s->count; i++) {
+        const struct endpoint *ep = &s->live[i];
+        if (!streq(ep->network, n->name))
+            continue;
+        leases[*count] = (struct lease){.address4 = ep->address4,
+                                        .address6 = ep->address6,
+                                        .container = ep->container,
+                                        .owner = ep->id,
+                                        .since = time(NULL)};
+        memcpy(leases[(*count)++].mac, ep->mac, 6);
+    }
+    return leases;
+}
+
+/* An endpoint whose record cannot be read may be on any network. Only a network without ports is
+ * certain not to have it. 1, 0 or -errno. */
+static int all_are_known(struct lease_restoring *s, const struct network *n, bool missing,
+                         size_t count)
+{
+    if (!s->leases->unknown)
+        return 1;
+    int ports = missing && count == 0 ? device_has_ports(s->net, n, s->e) : 1;
+    return ports < 0 ? ports : !ports;
+}
+
+static int restore_leases(const struct network *n, void *arg)
+{
+    struct lease_restoring *s = arg;
+    const struct net_leases *l = s->leases;
+    if (l->only && !streq(l->only, n->name))
+        return 0;
+    int known = lease_check(s->net->leases_fd, n->name, s->e);
+    if (known > 0 || (known < 0 && known != -EBADMSG))
+        return known < 0 ? known : 0;
+    err_clear(s->e);
+    size_t count;
+    _cleanup_free_ struct lease *leases = leases_on(n, l, &count);
+    if (known == 0 && count == 0 && !l->only) /* no container needs it */
+        return 0;
+    int complete = all_are_known(s, n, known == 0, count);
+    if (complete <= 0)
+        return complete;
+    int r = l->gc->dry_run ? 1 : lease_restore(s->net->leases_fd, n->name, leases, count, s->e);
+    if (r > 0)
+        gc_tell(l->gc, GC_REPLACE, "%s lease file of network `%s`", known == 0 ? "lost" : "damaged",
+                n->name);
+    return r < 0 ? r : 0;
+}
+
+int net_restore_leases(struct net *net, const struct net_leases *leases, struct err *e)
+{
+    struct lease_restoring s = {net, leases, e};
+    return network_each(net, restore_leases, &s, e);
+}
+
+int net_has_leases(struct net *net, const struct network *n, struct err *e)
+{
+    int r = file_exists_at(net->leases_fd, n->name);
+    return r < 0 ? err_set(e, r, "look for the leases of network `%s`", n->name) : r;
+}
