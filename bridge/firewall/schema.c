@@ -274,7 +274,7 @@ static const struct rule DNAT_OUTPUT[] = {
     {"fib daddr type local goto publish", NULL, {TO_LOCAL, GOTO("publish")}},
 };
 
-/* 3. Forward: who may talk to whom. */
+/* 3. Forward: which networks may talk to which. */
 static const struct rule FORWARD[] = {
     {"iifname != @networks oifname != @networks goto host_forward", "not netctr's traffic",
      {IIF, NOT(SET_NETWORKS), OIF, NOT(SET_NETWORKS), GOTO("host_forward")}},

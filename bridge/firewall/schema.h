@@ -123,7 +123,7 @@ extern const struct table NAT_HOLD;
 const struct table *schema_find_table(uint32_t family, const char *name);
 /** One of TABLES, or NAT_HOLD. */
 bool schema_owns_table(uint32_t family, const char *name);
-/** Do the drops of this chain tell of packets with forged addresses? */
+/** Do the drops of this chain count packets with forged addresses? */
 bool schema_counts_spoofing(const struct table *t, const char *chain);
 
 /** A command line that shows these rules. */

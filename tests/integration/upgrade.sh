@@ -32,7 +32,7 @@ tidy_too() {
 
 # As firewall(), also without the released one's table that holds NAT.
 rules() {
-    firewall | sed '/^table inet netctr_nat_hold /,/^}/d'
+    firewall | sed '/^table inet netctr_keeper /,/^}/d'
 }
 
 # Whose tables these are.
@@ -40,7 +40,7 @@ tables() {
     local text
     text=$(nft --stateless list ruleset)
     case $text in
-    *'chain guard_ip6'*) echo old ;;
+    *'chain speaks_ip6'*) echo old ;;
     *'chain guard_ip6'*) echo new ;;
     *) echo none ;;
     esac
