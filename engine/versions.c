@@ -2,7 +2,7 @@
  *
  * All monitors of an instance share the firewall's tables, and each changes them by the names that it knows. So they
  * must agree on the schema (NETCTR_SCHEMA): while a monitor with another one runs, commands that change the network
- * are refused. Liveness is read without locks: whoever starts a monitor later meets the same check.
+ * are refused. No lock is needed: a monitor that starts later meets the same check.
  */
 #include "helpers.h"
 #include "repair.h"
