@@ -135,7 +135,7 @@ $(BUILD)/tests/netctr-0.1:
 	@mkdir -p $@.src
 	$(call say,MAKE $@)
 	$(Q)if git archive $(RELEASED) 2>/dev/null | tar -x -C $@.src 2>/dev/null; then \
-	    MAKEFLAGS= $(MAKE) -s -j2 -C $@.src CC="$(CC)" STATIC=$(STATIC) all >/dev/null && \
+	    MAKEFLAGS= $(MAKE) -s -j2 -C $@.src BUILD=build CFLAGS="-O2 -g" CC="$(CC)" STATIC=no all >/dev/null && \
 	    cp $@.src/build/netctr $@.new && mv $@.new $@; fi
 	$(Q)rm -rf $@.src
 tests: $(UNITS) $(REPLAYS) $(TOOLS) $(PRELOADS) $(INSIDE) $(LOOKUPS) $(BUILD)/tests/netctr-0.1
