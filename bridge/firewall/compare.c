@@ -246,7 +246,7 @@ static void judge_kernels(const struct comparison *c, const struct item *is)
 {
     const struct set *s = &SETS[is->set];
     _cleanup_free_ char *key = fields_text(s->key, ARRAY_LEN(s->key), is->key);
-    tell(c, is, xasprintf("set `%s` has the unexpected element `%s`", key, s->name));
+    tell(c, is, xasprintf("set `%s` has the unexpected element `%s`", s->name, key));
 }
 
 static void tell_rule(char *text, void *comparison)
