@@ -1,7 +1,7 @@
 /* Entries of a container's log, printed as the program wrote them. */
 #pragma once
 
-#include "core/log.h"
+#include <netctr/core.h>
 
 #include <stdio.h>
 

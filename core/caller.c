@@ -18,12 +18,12 @@
 
 static const struct {
     int resource;
-    const char *key, *what;
+    const char *what;
 } kept[ULIMITS] = {
-    [ULIMIT_NOFILE] = {RLIMIT_NOFILE, "nofile", "open files"},
-    [ULIMIT_NPROC] = {RLIMIT_NPROC, "nproc", "processes"},
-    [ULIMIT_CORE] = {RLIMIT_CORE, "core", "core dumps"},
-    [ULIMIT_MEMLOCK] = {RLIMIT_MEMLOCK, "memlock", "locked memory"},
+    [ULIMIT_NOFILE] = {RLIMIT_NOFILE, "open files"},
+    [ULIMIT_NPROC] = {RLIMIT_NPROC, "processes"},
+    [ULIMIT_CORE] = {RLIMIT_CORE, "core dumps"},
+    [ULIMIT_MEMLOCK] = {RLIMIT_MEMLOCK, "locked memory"},
 };
 
 int ulimits_read(struct ulimits *out, struct err *e)
@@ -33,46 +33,6 @@ int ulimits_read(struct ulimits *out, struct err *e)
             return err_set(e, errno, "read the limit of %s", kept[i].what);
     out->known = true;
     return 0;
-}
-
-/* ---- in the definition -----------------------------------------------------------------------*/
-
-static json_t *number(rlim_t value)
-{
-    return json_integer(value == RLIM_INFINITY ? -1 : (json_int_t)value);
-}
-
-json_t *ulimits_to_json(const struct ulimits *u)
-{
-    json_t *j = json_object();
-    for (size_t i = 0; u->known && i < ULIMITS; i++) {
-        json_t *pair = json_array();
-        json_array_append_new(pair, number(u->items[i].rlim_cur));
-        json_array_append_new(pair, number(u->items[i].rlim_max));
-        json_object_set_new(j, kept[i].key, pair);
-    }
-    return j;
-}
-
-static bool read_number(const json_t *j, rlim_t *out)
-{
-    json_int_t n = json_integer_value(j);
-    *out = n == -1 ? RLIM_INFINITY : (rlim_t)n;
-    return json_is_integer(j) && n >= -1;
-}
-
-void ulimits_from_json(const json_t *j, struct ulimits *u)
-{
-    struct ulimits read = {.known = true};
-    for (size_t i = 0; i < ULIMITS; i++) {
-        const json_t *pair = json_object_get(j, kept[i].key);
-        struct rlimit *limit = &read.items[i];
-        if (!read_number(json_array_get(pair, 0), &limit->rlim_cur) ||
-            !read_number(json_array_get(pair, 1), &limit->rlim_max) ||
-            limit->rlim_cur > limit->rlim_max)
-            return; /* of an older netctr: there are none */
-    }
-    *u = read;
 }
 
 /* ---- for the program -------------------------------------------------------------------------*/
@@ -180,7 +140,7 @@ static void lift_if_permitted(void)
     (void)syscall(SYS_set_mempolicy, 0 /* MPOL_DEFAULT */, NULL, 0);
 }
 
-int caller_forget(struct err *e)
+int caller_reset(struct err *e)
 {
     /* The kernel takes away what the machine has not, and what the cpuset does not permit. */
     unsigned long all[128];

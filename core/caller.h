@@ -3,8 +3,6 @@
 
 #include <netctr/core.h>
 
-json_t *ulimits_to_json(const struct ulimits *u);           /**< caller owns */
-void ulimits_from_json(const json_t *j, struct ulimits *u); /**< leaves @u as it is without them */
 /** While the process has its capabilities: lets ulimits_set() succeed. */
 int ulimits_raise(const struct ulimits *u, struct err *e);
 /** Last of all: no descriptor can be opened any more, perhaps. */

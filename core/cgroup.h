@@ -8,15 +8,7 @@
  */
 #pragma once
 
-#include <netctr/base.h>
-
-enum cgroup_kind {
-    CGROUP_NONE, /**< nothing is mounted: all functions succeed and do nothing, limits are refused */
-    CGROUP_V1,   /**< controllers on v1; an empty v2 beside them (hybrid) is not used */
-    CGROUP_V2,
-};
-
-enum cgroup_controller { CGROUP_MEMORY, CGROUP_CPU, CGROUP_PIDS, CGROUP_CONTROLLERS };
+#include <netctr/core.h>
 
 enum { CGROUP_HIERARCHIES = 32 };
 
@@ -74,8 +66,6 @@ int cgroup_add_others(struct cgroup_host *host, bool all, struct err *e);
 void cgroup_host_clear(struct cgroup_host *host);
 #define _cleanup_cgroup_host_ __attribute__((cleanup(cgroup_host_clear)))
 
-/** "memory", "cpu", "pids". */
-const char *cgroup_controller_name(enum cgroup_controller controller);
 /** "CPU shares" of docker (2 to 262144, 1024 is normal) as a weight. */
 int64_t cgroup_weight_of_shares(int64_t shares);
 
@@ -106,9 +96,6 @@ int cgroup_open_entry(const struct cgroup_host *host, const char *path, struct c
 int cgroup_join_self(const struct cgroup_entry *entry, struct err *e);
 void cgroup_entry_close(struct cgroup_entry *entry);
 #define _cleanup_cgroup_entry_ __attribute__((cleanup(cgroup_entry_close)))
-
-/** Is the process in @path, or below, by its own /proc/PID/cgroup? 1, 0 (also when it is gone) or -errno. */
-int cgroup_process_is_in(pid_t pid, const char *path);
 
 /** Kills everything in @path and below, and waits until it is empty: v2 cgroup.kill (Linux 5.14),
  *  else one by one by pidfd. Against a fork bomb pids.max becomes 0 on the way. "Already gone" is

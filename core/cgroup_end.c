@@ -50,32 +50,6 @@ static int lists(int parent, const char *name, pid_t pid)
     return 0;
 }
 
-struct search {
-    pid_t pid;
-    bool found;
-};
-
-static int search_in(int parent, const char *name, void *arg)
-{
-    struct search *search = arg;
-    int r = search->found ? 0 : lists(parent, name, search->pid);
-    search->found = search->found || r > 0;
-    return r < 0 ? r : 0;
-}
-
-/* The same by looking at every cgroup below @path. */
-static int search_below(pid_t pid, const char *path)
-{
-    _cleanup_cgroup_host_ struct cgroup_host host = {0};
-    struct search search = {.pid = pid};
-    int r = cgroup_probe(NULL, &host, NULL);
-    for (size_t i = 0; r == 0 && !search.found && i < host.count; i++) {
-        _cleanup_close_ int dir = cgroup_open_dir(&host.hierarchies[i], path, O_RDONLY);
-        r = dir >= 0 ? walk_with(dir, search_in, &search) : dir == -ENOENT ? 0 : dir;
-    }
-    return search.found ? 1 : r;
-}
-
 /* 1, 0, -ENAMETOOLONG: of a path beyond 4096 bytes older kernels show nothing, newer ones the beginning. */
 static int shows_path(pid_t pid, const char *path)
 {
@@ -90,12 +64,6 @@ static int shows_path(pid_t pid, const char *path)
         if (at[length] == '\n' || at[length] == '/' || at[length] == '\0')
             return 1;
     return 0;
-}
-
-int cgroup_process_is_in(pid_t pid, const char *path)
-{
-    int r = shows_path(pid, path);
-    return r == -ENAMETOOLONG ? search_below(pid, path) : r;
 }
 
 struct kill_pass {

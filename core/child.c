@@ -163,7 +163,7 @@ static int receive_netns(int channel, struct err *e)
 
 static int prepare(const struct child *c, int *root, struct err *e)
 {
-    const struct spec *s = c->rootfs.spec;
+    const struct plan *s = c->rootfs.plan;
     oom_score_of_program();
     int r = die_with_parent(e);
     if (r == 0 && c->cgroup)

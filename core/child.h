@@ -1,4 +1,4 @@
-/* What the child of container_create() and of container_exec() does until it is the program.
+/* What the child of process_create() and of process_exec() does until it is the program.
  * Private to core/. */
 #pragma once
 
@@ -26,7 +26,7 @@ struct become {
 int become_program(const struct become *b, int root, struct err *e);
 
 struct child {
-    struct rootfs_plan rootfs;
+    struct rootfs rootfs;
     struct become become;
     const struct cgroup_entry *cgroup; /**< NULL: born in its cgroup, the only one */
 };

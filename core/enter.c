@@ -44,19 +44,19 @@ static int leave_host_behind(const struct joining *j, int channel)
 
 static const char *user_of(const struct joining *j)
 {
-    return j->request->user ? j->request->user : j->record->spec.user;
+    return j->request->user ? j->request->user : j->plan->user;
 }
 
 /* What was added by name is the container's user's. As with podman, another user of exec has none of it. */
 static uint64_t ambient_of(const struct joining *j)
 {
-    const struct spec *s = &j->record->spec;
+    const struct plan *s = j->plan;
     return streq(user_of(j), s->user) ? s->ambient_caps : 0;
 }
 
 static int join(const struct joining *j, int channel, struct err *e)
 {
-    const struct spec *s = &j->record->spec;
+    const struct plan *s = j->plan;
     /* Of a user that the host knows, too: he could trace it until it is the stub. */
     if (prctl(PR_SET_DUMPABLE, 0) < 0)
         return err_set(e, errno, "hide from other processes");
@@ -181,7 +181,7 @@ static int hear(int channel, const struct joining *j, struct command *c, struct 
         case MESSAGE_NOT_RUN:
         case MESSAGE_NO_LOADER:
         case MESSAGE_NO_PROCESS:
-            return stub_failure(&j->record->spec, user_of(j), j->request->argv[0], kind, value, e);
+            return stub_failure(j->plan, user_of(j), j->request->argv[0], kind, value, e);
         default:
             return c->pid > 0 && prepared ? 0
                                           : err_say(e, -EPIPE, "the command's process was killed");
@@ -254,7 +254,7 @@ static _Noreturn void run_keeper(struct joining *j, int up)
     struct command c = {.caller = up, .pidfd = -1};
     /* The terminal's signals are for the caller, who hands them on. */
     (void)setsid();
-    _cleanup_free_ char *title = xasprintf("netctr exec in %s", j->record->spec.name);
+    _cleanup_free_ char *title = xasprintf("netctr exec in %s", j->plan->name);
     proc_set_title(title);
     for (size_t i = 0; i < 4; i++)
         (void)signal((const int[]){SIGINT, SIGTERM, SIGHUP, SIGQUIT}[i], SIG_IGN);

@@ -2,11 +2,11 @@
 #pragma once
 
 #include "cgroup.h"
-#include "container.h"
+#include "process.h"
 #include "seccomp.h"
 
 struct joining {
-    const struct record *record;
+    const struct plan *plan; /**< of the container */
     const struct exec_request *request;
     const struct cgroup_entry *entry;
     const struct seccomp_filter *filter;

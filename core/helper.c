@@ -6,7 +6,7 @@
  * anew because the monitor's memory has what is the container's alone: its environment, for example.
  */
 #include "child.h"
-#include "container.h"
+#include "process.h"
 
 #include <errno.h>
 #include <linux/close_range.h>
@@ -148,9 +148,9 @@ static _Noreturn void middle(const char *cgroup, const struct helper_request *h)
     _exit(pid <= 0);
 }
 
-int helper_start(struct store *s, const struct helper_request *h, struct err *e)
+int helper_start(const char *instance, const struct helper_request *h, struct err *e)
 {
-    _cleanup_free_ char *cgroup = cgroup_path(s->instance);
+    _cleanup_free_ char *cgroup = cgroup_path(instance);
     int status = 0;
     fflush(NULL);
     pid_t pid = fork();

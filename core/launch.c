@@ -82,7 +82,7 @@ static bool may_enter(const struct stat *dir, const struct container_user *u)
 }
 
 /* The root directory itself may be closed to the user, as what `mktemp -d` makes is. */
-static void explain_refusal(const struct spec *s, const char *user, int root, struct err *e)
+static void explain_refusal(const struct plan *s, const char *user, int root, struct err *e)
 {
     struct stat st;
     _cleanup_user_ struct container_user u = {0};
@@ -93,7 +93,7 @@ static void explain_refusal(const struct spec *s, const char *user, int root, st
 }
 
 /* ROOTFS may be a directory above the one that was meant, or a part of it. */
-static void explain_absence(const struct spec *s, int root, struct err *e)
+static void explain_absence(const struct plan *s, int root, struct err *e)
 {
     if (file_exists_at(root, "bin") == 0 && file_exists_at(root, "usr") == 0)
         err_hint(e, "`%s` has no bin and no usr: is it a root directory?", s->rootfs);
@@ -114,7 +114,7 @@ static int not_run(const char *command, enum message kind, int code, struct err 
     return err_status(e, EXIT_NOT_INVOKABLE);
 }
 
-int stub_failure(const struct spec *s, const char *user, const char *command, enum message kind,
+int stub_failure(const struct plan *s, const char *user, const char *command, enum message kind,
                  int code, struct err *e)
 {
     if (kind == MESSAGE_NO_PROCESS)

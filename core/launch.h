@@ -13,5 +13,5 @@ int stub_execute(int stub, int channel, char *const *argv, char *const *env,
                  const struct ulimits *ulimits, struct err *e);
 /** What the stub's MESSAGE_NOT_RUN, MESSAGE_NO_LOADER or MESSAGE_NO_PROCESS with the errno @code means for @command
  *  of @user in a container: an error with exit status 126 or 127, and a hint where the root directory is why. */
-int stub_failure(const struct spec *s, const char *user, const char *command, enum message kind,
+int stub_failure(const struct plan *s, const char *user, const char *command, enum message kind,
                  int code, struct err *e);

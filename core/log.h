@@ -3,10 +3,9 @@
  */
 #pragma once
 
-#include <netctr/base.h>
+#include <netctr/core.h>
 
-#define LOG_FILE "log"     /**< the file that is written to; older ones are log.1, log.2, … */
-#define LOG_PIECE_MAX 4096 /**< no entry holds more of a line than that */
+#define LOG_FILE "log" /**< the file that is written to; older ones are log.1, log.2, … */
 
 /** "log.3"; 0: "log". */
 struct log_name {
@@ -18,18 +17,6 @@ struct log_name log_name(unsigned age);
 unsigned log_generation(mode_t mode);
 /** Of the file that follows: 1 to 7, and 1 again. */
 unsigned log_generation_after(unsigned generation);
-
-/** What an entry holds: a line of the program's, or of netctr's own. */
-enum log_kind { LOG_STDOUT, LOG_STDERR, LOG_NOTE, LOG_KINDS };
-struct log_entry {
-    enum log_kind kind;
-    bool partial; /**< the line goes on in the next entry of this kind */
-    size_t head;  /**< so many bytes come before the text */
-};
-#define LOG_TIME_SIZE 30 /**< "2026-11-23T14:05:00.123456789Z", with which an entry begins */
-#define LOG_HEAD_MAX 64
-/** Reads the head of an entry, for which its first LOG_HEAD_MAX bytes are enough. False: it is none. */
-bool log_entry_parse(const char *line, size_t size, struct log_entry *out);
 
 /** What did not fit on the disk, until there is room for an entry that says so. */
 struct log_loss {

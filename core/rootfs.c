@@ -39,7 +39,7 @@ static int open_directory(const char *parent, const char *name, struct err *e)
 
 /* Where overlayfs cannot make a directory of its own, on a full disk for example, it says so in the kernel's log
  * and mounts read-only. The first file that is to be written would fail for no reason. */
-static int check_writable(const struct rootfs_plan *plan, int overlay, int work, struct err *e)
+static int check_writable(const struct rootfs *f, int overlay, int work, struct err *e)
 {
     static const char probe[] = "netctr";
     struct statfs fs;
@@ -49,14 +49,14 @@ static int check_writable(const struct rootfs_plan *plan, int overlay, int work,
         return 0;
     int r = mkdirat(work, probe, 0700) < 0 ? -errno : -EROFS;
     (void)unlinkat(work, probe, AT_REMOVEDIR);
-    return err_set(e, r, "make a directory in `%s/work`", plan->layers);
+    return err_set(e, r, "make a directory in `%s/work`", f->plan->layers);
 }
 
 /* Paths may hold ':' and ',', to which overlayfs gives a meaning; those of our fds do not. */
-static int mount_overlay(const struct rootfs_plan *plan, int lower_fd, struct err *e)
+static int mount_overlay(const struct rootfs *f, int lower_fd, struct err *e)
 {
-    _cleanup_close_ int upper_fd = open_directory(plan->layers, "upper", e);
-    _cleanup_close_ int work_fd = upper_fd < 0 ? -1 : open_directory(plan->layers, "work", e);
+    _cleanup_close_ int upper_fd = open_directory(f->plan->layers, "upper", e);
+    _cleanup_close_ int work_fd = upper_fd < 0 ? -1 : open_directory(f->plan->layers, "work", e);
     if (upper_fd < 0 || work_fd < 0)
         return e->code;
     _cleanup_free_ char *lower = fd_path(lower_fd), *upper = fd_path(upper_fd),
@@ -68,7 +68,7 @@ static int mount_overlay(const struct rootfs_plan *plan, int lower_fd, struct er
     if (fd == -EINVAL && fstatfs(upper_fd, &fs) == 0 && fs.f_type == OVERLAYFS_SUPER_MAGIC)
         err_hint(e, "the state directory is on an overlay, and overlayfs cannot write to another: "
                     "use --root, or --in-place");
-    int r = fd < 0 ? fd : check_writable(plan, fd, work_fd, e);
+    int r = fd < 0 ? fd : check_writable(f, fd, work_fd, e);
     return r < 0 ? r : take_fd(fd);
 }
 
@@ -79,14 +79,13 @@ static int mount_bind(int lower, struct err *e)
     return r < 0 ? r : take_fd(fd);
 }
 
-static int mount_root(const struct rootfs_plan *plan, int run, struct err *e)
+static int mount_root(const struct rootfs *f, int run, struct err *e)
 {
-    _cleanup_close_ int lower = source_open_root(plan->spec->rootfs, e);
+    _cleanup_close_ int lower = source_open_root(f->plan->rootfs, e);
     if (lower < 0)
         return lower;
-    _cleanup_close_ int fd =
-        plan->spec->in_place ? mount_bind(lower, e) : mount_overlay(plan, lower, e);
-    int r = fd < 0 ? fd : mount_attach(fd, run, plan->run, e);
+    _cleanup_close_ int fd = f->plan->in_place ? mount_bind(lower, e) : mount_overlay(f, lower, e);
+    int r = fd < 0 ? fd : mount_attach(fd, run, f->plan->mount_point, e);
     return r < 0 ? r : take_fd(fd);
 }
 
@@ -184,7 +183,7 @@ static int pivot(int root, struct err *e)
     return 0;
 }
 
-int rootfs_build(const struct rootfs_plan *plan, struct err *e)
+int rootfs_build(const struct rootfs *f, struct err *e)
 {
     /* What happens here must not reach the host's mount tables. */
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
@@ -196,15 +195,15 @@ int rootfs_build(const struct rootfs_plan *plan, struct err *e)
     }
     /* The files' own file system lies beneath the root and goes with the old one: a mount can be cloned
      * only where it is attached. */
-    _cleanup_close_ int run = source_open("directory", plan->run, O_DIRECTORY, e);
-    int r = run < 0 ? run : mount_attach(plan->files, run, plan->run, e);
-    _cleanup_close_ int root = r < 0 ? -1 : mount_root(plan, run, e);
+    _cleanup_close_ int run = source_open("directory", f->plan->mount_point, O_DIRECTORY, e);
+    int r = run < 0 ? run : mount_attach(f->files, run, f->plan->mount_point, e);
+    _cleanup_close_ int root = r < 0 ? -1 : mount_root(f, run, e);
     if (root < 0)
         return e->code;
     r = real_directory(root, "sys", e);
     close_fd(r);
     if (r < 0 || (r = dev_build(root, e)) < 0 || (r = build_proc(root, e)) < 0 ||
-        (r = volumes_mount(root, plan->spec, plan->files, e)) < 0 || (r = pivot(root, e)) < 0)
+        (r = volumes_mount(root, f->plan, f->files, e)) < 0 || (r = pivot(root, e)) < 0)
         return r;
     return take_fd(root);
 }
@@ -260,7 +259,7 @@ static int mount_cgroups(int sys, bool cgroup2, struct err *e)
     return r == 0 ? mount_set(directory, MOUNT_ATTR_RDONLY, false, e) : r;
 }
 
-int rootfs_finish(const struct rootfs_plan *plan, int root, struct err *e)
+int rootfs_finish(const struct rootfs *f, int root, struct err *e)
 {
     _cleanup_close_ int place = real_directory(root, "sys", e);
     if (place < 0)
@@ -273,14 +272,14 @@ int rootfs_finish(const struct rootfs_plan *plan, int root, struct err *e)
         r = mask_all(root, sys, masked_sys, e);
     if (r < 0)
         return r;
-    r = mount_cgroups(sys, plan->cgroup2, e);
+    r = mount_cgroups(sys, f->cgroup2, e);
     if (r < 0 && !is_refused(r))
         return r;
     err_clear(e);
-    if (!plan->spec->read_only)
+    if (!f->plan->read_only)
         return 0;
     /* It can be made only now. A failure is reported when the program enters it. */
-    if (plan->spec->workdir)
-        close_fd(mkdir_in_root(root, plan->spec->workdir, 0755));
+    if (f->plan->workdir)
+        close_fd(mkdir_in_root(root, f->plan->workdir, 0755));
     return mount_set(root, MOUNT_ATTR_RDONLY, false, e);
 }

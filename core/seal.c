@@ -7,7 +7,7 @@
  * The way back into seal_self() after execve cannot loop: it looks at what we run from, not at a
  * variable that somebody could set.
  */
-#include "core/seal.h"
+#include <netctr/core.h>
 
 #include <errno.h>
 #include <string.h>

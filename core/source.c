@@ -43,7 +43,7 @@ int source_open_root(const char *path, struct err *e)
     return r < 0 ? r : take_fd(fd);
 }
 
-void sources_wake(const struct spec *s)
+void sources_wake(const struct plan *s)
 {
     close_fd(open_canonical(s->rootfs, O_PATH | O_DIRECTORY));
     for (size_t i = 0; i < s->volume_count; i++)

@@ -10,4 +10,4 @@ int source_open(const char *what, const char *path, int flags, struct err *e);
 int source_open_root(const char *path, struct err *e);
 /** Automounts them, while we are in the host's mount namespace: what is mounted there later, or elsewhere, does
  *  not reach the container. */
-void sources_wake(const struct spec *s);
+void sources_wake(const struct plan *s);

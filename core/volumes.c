@@ -201,7 +201,7 @@ static int check_seen(int root, const struct volume *v, const struct place *plac
                        "itself");
 }
 
-static int mount_all(int root, const struct spec *s, struct places *p, struct err *e)
+static int mount_all(int root, const struct plan *s, struct places *p, struct err *e)
 {
     if (s->volume_count > 1)
         qsort(s->volumes, s->volume_count, sizeof(*s->volumes), by_target);
@@ -234,7 +234,7 @@ static int mount_file(int root, int files, const char *name, const struct places
     return mount < 0 ? mount : mount_attach(mount, place, target, e);
 }
 
-int volumes_mount(int root, const struct spec *s, int files, struct err *e)
+int volumes_mount(int root, const struct plan *s, int files, struct err *e)
 {
     const char *const names[] = {"hosts", "hostname", "resolv.conf"};
     _cleanup_free_ struct place *list = xcalloc(s->volume_count + 1, sizeof(*list));

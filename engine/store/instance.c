@@ -6,7 +6,7 @@
  * also says that whatever of this instance had lost its run directory has been swept, so it is written after
  * that.
  */
-#include "core/container.h"
+#include "files.h"
 
 #include <netctr/netns.h>
 
@@ -136,7 +136,7 @@ static int is_anothers(struct store *s, const char *name, bool living)
         return lock;
     if (lives != living)
         return 0;
-    int r = container_read_state(dir, &j, NULL);
+    int r = container_read_state(dir, name, &j, NULL);
     if (r == -ENOENT ||
         r == -EBADMSG) /* RUN has belonged to another; whoever lives here is of that one */
         return lives;

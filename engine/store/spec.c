@@ -1,5 +1,5 @@
 /* The spec as JSON: written once when a container is made, read back by every later command. */
-#include "core/caller.h"
+#include "files.h"
 
 #include <errno.h>
 #include <inttypes.h>

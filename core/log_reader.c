@@ -1,7 +1,7 @@
 /* A file is known by its inode: names move on while one reads, always to older ones. So a look from newer to
  * older names sees a file twice at worst, and misses none.
  */
-#include "log_reader.h"
+#include "log.h"
 
 #include <errno.h>
 #include <string.h>
