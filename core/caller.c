@@ -1,9 +1,9 @@
-/* What a process inherits from whoever started netctr, and how much of that is a container's.
+/* What a process inherits from the caller of netctr, and how much of that a container gets.
  *
- * Four limits are: of open files, processes, core dumps and locked memory. They are those of the caller of
- * `run`; the definition keeps them, so that start, restart, boot and exec give the same, whoever
- * calls. Everything else belongs to somebody's shell: a file size that would end the log, a few seconds
- * of processor time that would end the monitor, a processor that happened to be idle.
+ * Four limits are passed on: open files, processes, core dumps and locked memory. They are those of the caller of
+ * `run`; the definition keeps them, so that start, restart, boot and exec give the same. Everything else belongs
+ * to the caller's shell and is reset: a file size that would end the log, a few seconds of processor time that
+ * would end the monitor, an affinity to one processor.
  */
 #include "caller.h"
 
@@ -37,7 +37,8 @@ int ulimits_read(struct ulimits *out, struct err *e)
 
 /* ---- for the program -------------------------------------------------------------------------*/
 
-/* Nobody may have more open files than fs.nr_open, which may be lower than where the definition was made. */
+/* No process may have more open files than fs.nr_open, which may be lower here than on the host that wrote the
+ * definition. */
 static struct rlimit possible(size_t i, const struct rlimit *wanted)
 {
     uint64_t most;
@@ -54,8 +55,8 @@ static struct rlimit possible(size_t i, const struct rlimit *wanted)
     return limit;
 }
 
-/* The descriptors that we need until execve may be more than the program is allowed. So what has to be
- * higher is raised while that is permitted, and the rest is left to ulimits_set(). */
+/* Until execve this process may need more descriptors than the program is allowed. So limits that have to rise are
+ * raised while that is permitted; ulimits_set() does the rest. */
 int ulimits_raise(const struct ulimits *u, struct err *e)
 {
     for (size_t i = 0; u->known && i < ULIMITS; i++) {
@@ -80,7 +81,7 @@ int ulimits_raise(const struct ulimits *u, struct err *e)
 
 int ulimits_set(const struct ulimits *u, struct err *e)
 {
-    for (size_t i = ULIMITS; u->known && i-- > 0;) { /* that of open files last */
+    for (size_t i = ULIMITS; u->known && i-- > 0;) { /* open files last */
         const struct rlimit limit = possible(i, &u->items[i]);
         if (setrlimit(kept[i].resource, &limit) < 0)
             return err_set(e, errno, "set the limit of %s", kept[i].what);
@@ -117,10 +118,10 @@ static void lift_as_far_as_permitted(int resource, rlim_t soft)
     (void)setrlimit((__rlimit_resource_t)resource, &now);
 }
 
-/* Some of these need a capability when they go down, as niceness does. Then they stay. */
+/* Lowering some of these, such as niceness, needs a capability. Without it they stay. */
 static void lift_if_permitted(void)
 {
-    /* Of the last two the kernel has limits of its own, which the hard limits are. */
+    /* The kernel has its own limits for the last two; they are the hard limits. */
     static const int without_limit[] = {RLIMIT_AS,      RLIMIT_DATA,   RLIMIT_RSS,
                                         RLIMIT_LOCKS,   RLIMIT_RTTIME, RLIMIT_SIGPENDING,
                                         RLIMIT_MSGQUEUE};
@@ -142,7 +143,7 @@ static void lift_if_permitted(void)
 
 int caller_reset(struct err *e)
 {
-    /* The kernel takes away what the machine has not, and what the cpuset does not permit. */
+    /* The kernel masks processors that do not exist, or that the cpuset forbids. */
     unsigned long all[128];
     memset(all, 0xff, sizeof(all));
     (void)syscall(SYS_sched_setaffinity, 0, sizeof(all), all);
@@ -164,7 +165,7 @@ void oom_score_of_monitor(void)
     set_oom_score(MONITOR_OOM_SCORE);
 }
 
-/* With CAP_SYS_RESOURCE this is also the lowest that the program may set. */
+/* Written with CAP_SYS_RESOURCE, this is also the lowest value that the program may set. */
 void oom_score_of_program(void)
 {
     set_oom_score("0");

@@ -1,7 +1,7 @@
-/* create → (join) → start: the parent's half of what child.c tells.
+/* create → (join) → await → start: the parent's half of child.c.
  *
- * The parent opens everything that the child needs (the child itself resolves only paths inside the
- * container), clones it into its namespaces, and is free to make the network while the child mounts.
+ * The parent opens everything that the child needs, because the child resolves only paths inside the container. It
+ * clones the child into its namespaces, and its caller sets up the network while the child mounts.
  */
 #include "caps.h"
 #include "child.h"
@@ -48,7 +48,7 @@ static struct cgroup_limits limits_of(const struct plan *s)
     };
 }
 
-/* That of everybody, where the kernel has the controller and it could be handed on to us. */
+/* The default limit of processes, where the kernel has the controller and the cgroups above pass it on. */
 static int set_default_pids(const struct plan *s, const struct cgroup_host *host, const char *path,
                             struct err *e)
 {
@@ -61,8 +61,8 @@ static int set_default_pids(const struct plan *s, const struct cgroup_host *host
     return 0;
 }
 
-/* The limits are in force before anything is inside. v2: the child is born there; v1: it moves
- * itself through fds that are open already, which spares the kernel's global lock (7-15 ms). */
+/* The limits are set before any process is inside. v2: the child is born there; v1: it moves itself through fds
+ * that are open already, which avoids a global lock of the kernel (7-15 ms). */
 static int make_cgroup(const struct process *c, struct preparation *p, struct err *e)
 {
     _cleanup_free_ char *path = plan_cgroup(&c->plan);
@@ -84,7 +84,7 @@ static int make_cgroup(const struct process *c, struct preparation *p, struct er
     return r;
 }
 
-/* One end for the child, the other for us, ours not blocking. */
+/* One end for the child; ours does not block. */
 static int open_pipe(int *child, int *ours, bool child_reads, struct err *e)
 {
     int ends[2];
@@ -103,9 +103,8 @@ int open_streams(bool interactive, int child[3], int *in, int *out, int *err, st
     return r < 0 ? r : open_pipe(&child[2], err, false, e);
 }
 
-/* The container may write to its /etc/hosts and what is beside it: they are files of a small file
- * system of their own, which it can fill without the host noticing. Made here and not by the child, so
- * that we can write what the network will be while the child mounts. */
+/* The container may write to /etc/hosts, hostname and resolv.conf. They are on a small tmpfs of their own, which
+ * it can fill without harming the host. The parent makes it, so that it can write them while the child mounts. */
 static int make_files(struct process *c, struct err *e)
 {
     const struct mount_option small[] = {
@@ -116,8 +115,7 @@ static int make_files(struct process *c, struct err *e)
     int r = c->files_fd < 0 ? c->files_fd : 0;
     for (size_t i = 0; r == 0 && i < ARRAY_LEN(files); i++)
         if ((r = process_write_file(c, files[i], "", e)) == 0 &&
-            fchmodat(c->files_fd, files[i], 0644, 0) <
-                0) /* our caller's umask is not the container's */
+            fchmodat(c->files_fd, files[i], 0644, 0) < 0) /* independent of the caller's umask */
             r = err_set(e, errno, "make the container's `%s` readable", files[i]);
     return r;
 }
@@ -129,7 +127,7 @@ static int get_ready(struct process *c, struct preparation *p, struct err *e)
     if (r == 0)
         r = open_streams(c->plan.interactive, p->streams, &c->stdin_fd, &c->stdout_fd,
                          &c->stderr_fd, e);
-    /* Here and not by the monitor, when there is nobody any more to be told that it cannot be. */
+    /* Opened here, while a failure can still be reported. */
     if (r == 0 && c->signal_fd < 0 && (c->signal_fd = supervise_open_signals(e)) < 0)
         r = c->signal_fd;
     if (r == 0)
@@ -183,7 +181,7 @@ static _Noreturn void run_child(const struct process *c, const struct preparatio
                    .streams = {p->streams[0], p->streams[1], p->streams[2]}},
         .cgroup = p->entry.count ? &p->entry : NULL,
     };
-    /* Its copy of our end would keep the channel open when we die. */
+    /* A copy of our end in the child would keep the channel open when we die. */
     close_fd(c->channel);
     child_main(&child);
 }
@@ -200,7 +198,7 @@ int process_create(struct process *c, struct err *e)
     int r = get_ready(c, &p, e);
     if (r < 0)
         return r;
-    /* Signals for the container wait until its monitor listens. */
+    /* Signals for the container stay pending until its monitor listens. */
     supervise_block_signals();
     c->pid = clone_child(p.cgroup, &c->pidfd);
     if (c->pid < 0)
@@ -212,7 +210,7 @@ int process_create(struct process *c, struct err *e)
 
 /* ---- meet ------------------------------------------------------------------------------------*/
 
-/* The child is gone without a word: killed, most likely by its memory limit. */
+/* The child ended without an error packet: most likely killed by its memory limit. */
 static int died(struct process *c, struct err *e)
 {
     int status = 0;
@@ -234,7 +232,7 @@ int process_join_netns(struct process *c, int netns, struct err *e)
     int r = channel_send_fd(c->channel, MESSAGE_NETNS, netns);
     if (r != -EPIPE)
         return r < 0 ? err_set(e, r, "hand over the network namespace") : 0;
-    /* It failed before it needed one: its reason waits in the channel. */
+    /* It failed earlier: the reason waits in the channel. */
     enum message kind;
     r = channel_receive(c->channel, &kind, NULL, e);
     return r < 0 ? r : died(c, e);

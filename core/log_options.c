@@ -1,4 +1,4 @@
-/* Where a container's log is kept, and how much of it: docker's words, checked before anything is made. */
+/* The options of a container's log, in docker's words, validated before anything is made. */
 #include <netctr/core.h>
 
 #include <errno.h>

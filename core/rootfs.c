@@ -1,12 +1,11 @@
 /* From a directory on the host to the container's root:
  *
- *     overlay or bind → attach (over our own run directory) → /proc /dev volumes files masks
+ *     overlay or bind → attach (over the run directory) → /proc /dev volumes files masks
  *       → pivot_root → [network namespace] → /sys, cgroups → read-only
  *
- * Everything in the tree is hostile: whoever made the root directory chose what its names mean. So
- * each place is resolved beneath the root by fd; the places of /proc, /dev and /sys must be real
- * directories (CVE-2019-19921); /proc is our own procfs, used through its own fd. All mounts are
- * nodev (dev.c tells why).
+ * Everything in the tree is hostile: its author chose what the names mean. So each place is resolved beneath the
+ * root, by fd; /proc, /dev and /sys must be real directories (CVE-2019-19921); /proc is a procfs of netctr's, used
+ * through its own fd. All mounts are nodev (dev.c explains why).
  */
 #include "rootfs.h"
 
@@ -22,7 +21,7 @@
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 
-/* docker's defaults: what would tell a container about the host, or let it change the host. */
+/* docker's defaults: files that tell a container about the host, or let it change the host. */
 static const char *const masked_proc[] = {
     "acpi",       "asound",      "interrupts",  "kcore", "keys", "latency_stats",
     "timer_list", "timer_stats", "sched_debug", "scsi",  NULL};
@@ -37,8 +36,8 @@ static int open_directory(const char *parent, const char *name, struct err *e)
     return source_open("directory", path, O_DIRECTORY, e);
 }
 
-/* Where overlayfs cannot make a directory of its own, on a full disk for example, it says so in the kernel's log
- * and mounts read-only. The first file that is to be written would fail for no reason. */
+/* When overlayfs cannot make its work directory, on a full disk for example, it only writes to the kernel log and
+ * mounts read-only. Then the first write would fail for no visible reason. */
 static int check_writable(const struct rootfs *f, int overlay, int work, struct err *e)
 {
     static const char probe[] = "netctr";
@@ -52,7 +51,7 @@ static int check_writable(const struct rootfs *f, int overlay, int work, struct 
     return err_set(e, r, "make a directory in `%s/work`", f->plan->layers);
 }
 
-/* Paths may hold ':' and ',', to which overlayfs gives a meaning; those of our fds do not. */
+/* overlayfs gives ':' and ',' in paths a meaning; the paths of our fds have none. */
 static int mount_overlay(const struct rootfs *f, int lower_fd, struct err *e)
 {
     _cleanup_close_ int upper_fd = open_directory(f->plan->layers, "upper", e);
@@ -91,7 +90,7 @@ static int mount_root(const struct rootfs *f, int run, struct err *e)
 
 /* ---- places ----------------------------------------------------------------------------------*/
 
-/* A real directory directly below the root, made if it is missing. */
+/* A real directory directly below the root; made if it is missing. */
 static int real_directory(int root, const char *name, struct err *e)
 {
     close_fd(mkdir_in_root(root, name, 0755));
@@ -99,7 +98,7 @@ static int real_directory(int root, const char *name, struct err *e)
     return fd < 0 ? err_set(e, fd, "the root directory's /%s is not a directory", name) : fd;
 }
 
-/* A second mount of what is at @at, made read-only, on itself. What is not there needs none. */
+/* Mounts @at read-only on itself. A missing one is skipped. */
 static int make_read_only(int dir, const char *at, struct err *e)
 {
     _cleanup_close_ int place = openat(dir, at, O_PATH | O_NOFOLLOW | O_CLOEXEC);
@@ -110,8 +109,8 @@ static int make_read_only(int dir, const char *at, struct err *e)
     return r < 0 ? r : mount_attach(mount, place, at, e);
 }
 
-/* What covers a masked path. Both are made by us: a /dev/null that the root directory supplied could
- * be anything (CVE-2025-31133). */
+/* What covers a masked path. netctr makes both: a /dev/null from the root directory could be anything
+ * (CVE-2025-31133). */
 struct covers {
     int file;      /* our own /dev/null */
     int directory; /* an empty read-only tmpfs; -1 until the first one is attached */
@@ -137,7 +136,7 @@ static int mask(int dir, const char *name, struct covers *c, struct err *e)
         return err_set(e, errno, "look at `%s`", name);
     _cleanup_close_ int mount = cover(c, S_ISDIR(st.st_mode), e);
     int r = mount < 0 ? mount : mount_attach(mount, place, name, e);
-    /* A mount can be cloned only once it is part of a namespace: the first one serves the rest. */
+    /* Only a mount in a namespace can be cloned: the first one is the source of the others. */
     if (r == 0 && S_ISDIR(st.st_mode) && c->directory < 0)
         c->directory = take_fd(mount);
     return r;
@@ -185,7 +184,7 @@ static int pivot(int root, struct err *e)
 
 int rootfs_build(const struct rootfs *f, struct err *e)
 {
-    /* What happens here must not reach the host's mount tables. */
+    /* Mounts must not propagate to the host. */
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
         int code = err_set(e, errno, "make the mounts private");
         return code == -EINVAL
@@ -193,8 +192,7 @@ int rootfs_build(const struct rootfs *f, struct err *e)
                                  "DIR` before `chroot DIR` makes it one")
                    : code;
     }
-    /* The files' own file system lies beneath the root and goes with the old one: a mount can be cloned
-     * only where it is attached. */
+    /* The files' tmpfs is beneath the root and goes away with the old one: only an attached mount can be cloned. */
     _cleanup_close_ int run = source_open("directory", f->plan->mount_point, O_DIRECTORY, e);
     int r = run < 0 ? run : mount_attach(f->files, run, f->plan->mount_point, e);
     _cleanup_close_ int root = r < 0 ? -1 : mount_root(f, run, e);
@@ -208,13 +206,13 @@ int rootfs_build(const struct rootfs *f, struct err *e)
     return take_fd(root);
 }
 
-/* A file system that the kernel has not, or does not let us mount in this place. */
+/* A file system that the kernel does not have, or does not permit here. */
 static bool is_refused(int code)
 {
     return code == -ENODEV || code == -EINVAL || code == -EBUSY || code == -EPERM;
 }
 
-/* One hierarchy of version 1 in a directory of its own. */
+/* One v1 hierarchy in a directory of its own. */
 static int mount_hierarchy(int directory, const char *controller, unsigned attributes,
                            struct err *e)
 {
@@ -229,8 +227,8 @@ static int mount_hierarchy(int directory, const char *controller, unsigned attri
                   : mount_attach(v1, at, controller, e);
 }
 
-/* The container's own cgroup, read-only (CVE-2023-25809). Programs look there for their limits;
- * one that is not there harms nobody, so what the kernel refuses is left out. */
+/* The container's own cgroup, read-only (CVE-2023-25809). Programs look there for their limits; a missing one
+ * harms nothing, so what the kernel refuses is left out. */
 static int mount_cgroups(int sys, bool cgroup2, struct err *e)
 {
     const unsigned quiet =
@@ -278,7 +276,7 @@ int rootfs_finish(const struct rootfs *f, int root, struct err *e)
     err_clear(e);
     if (!f->plan->read_only)
         return 0;
-    /* It can be made only now. A failure is reported when the program enters it. */
+    /* The last chance to make it. A failure shows when the program enters it. */
     if (f->plan->workdir)
         close_fd(mkdir_in_root(root, f->plan->workdir, 0755));
     return mount_set(root, MOUNT_ATTR_RDONLY, false, e);

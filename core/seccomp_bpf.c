@@ -1,7 +1,6 @@
-/* The search: one comparison for each border between two runs, in a balanced tree. A run of a single
- * number between two with the same answer has two borders but needs one comparison only ("is it this
- * one?"); a call table has many of those.
- */
+/* The search: one comparison for each border between two runs, in a balanced tree. A run of a single number
+ * between two with the same answer has two borders but needs one comparison ("is it this one?"); call tables have
+ * many of those. */
 #include "core/seccomp_bpf.h"
 
 #include <string.h>

@@ -1,8 +1,8 @@
-/* A container's state on disk: the name is taken, what happens is written down, all of it goes.
+/* A container's entries on disk: the name is claimed, events are recorded, everything is removed.
  *
- * Intent before effect: the run directory with its lock and state.json stand before anything is made
- * in the kernel, and are removed after everything is gone from it. What the kernel holds is found by
- * the id that they name.
+ * Intent before effect: the run directory with its lock and state.json exists before anything is made in the
+ * kernel, and is removed after everything is gone from it. What the kernel holds is found by the id that they
+ * name.
  */
 #include "files.h"
 
@@ -48,7 +48,7 @@ static int claim_run_directory(struct container *c, struct err *e)
                  : container_save_state(c, e);
 }
 
-/* The overlay's upper directory is the container's "/": it looks like the one below it. */
+/* The upper directory is the container's "/": it gets the mode and owner of the one below it. */
 static int make_layers(struct container *c, struct err *e)
 {
     struct stat st;
@@ -63,7 +63,7 @@ static int make_layers(struct container *c, struct err *e)
     return 0;
 }
 
-/* Without a word of how it ended, which a container has until it has ended. */
+/* Without an exit record, which a container has once it has ended. */
 int container_save_definition(struct container *c, struct err *e)
 {
     _cleanup_json_ json_t *j = spec_to_json(&c->spec);
@@ -111,7 +111,8 @@ static int claim_definition(struct container *c, struct err *e)
 
 int container_claim(struct store *store, struct spec *spec, struct container *out, struct err *e)
 {
-    /* What is in the way is another's: below, what could not be finished is removed by this name. */
+    /* An existing directory belongs to another container: below, what could not be finished is removed by this
+     * name. */
     int taken = file_exists_at(store->defined_fd, spec->name);
     if (taken == 0)
         taken = file_exists_at(store->live_fd, spec->name);
@@ -144,7 +145,7 @@ int container_claim(struct store *store, struct spec *spec, struct container *ou
     return 0;
 }
 
-/* When it ran before and how that ended, which stays true if it cannot begin now. */
+/* Its last run and exit status, which stay true if it cannot start now. */
 static void take_last_run(struct container *c)
 {
     _cleanup_json_ json_t *j = NULL;
@@ -155,8 +156,8 @@ static void take_last_run(struct container *c)
     c->exit_status = (int)json_int(ended, "status", 0);
 }
 
-/* It was read without the lock: what has been changed since must not be undone, nor its address be taken for
- * another container of the name. */
+/* @c was read without the lock: a change since then must not be undone, nor its address given to another container
+ * of the same name. */
 static int require_current(const struct container *c, struct err *e)
 {
     static const char *const keys[] = {"id", "networks", "publish"};
@@ -186,7 +187,7 @@ int container_restart_claim(struct store *store, struct spec *spec, struct conta
     c.store = store;
     c.existing = true;
     c.dir_fd = store_defined_dir(store, spec->name);
-    if (c.dir_fd == -ENOENT) /* somebody has removed it since */
+    if (c.dir_fd == -ENOENT) /* it was removed since */
         return err_say(e, -ENOENT, "no such container `%s`", spec->name);
     if (c.dir_fd < 0)
         return err_set(e, c.dir_fd, "open container `%s`", spec->name);
@@ -249,7 +250,7 @@ int container_set_restarting(struct container *c, bool restarting, int exit_stat
 
 /* ---- end -------------------------------------------------------------------------------------*/
 
-/* The definition of a container that has ended says how. */
+/* Writes the exit record to the definition. */
 static int save_exit(struct container *c, int exit_status, struct err *e)
 {
     int asked = end_asked_for_good(c);
@@ -316,8 +317,8 @@ int container_release_name(struct container *c, bool keep, struct err *e)
     return r;
 }
 
-/* Not there (any more, or yet), or damaged: it will never be read. Of everything else that may keep us
- * from reading it nobody knows whether there is something to be spared. */
+/* Missing or damaged: it will never be readable. After any other error, such as ENOMEM, there may be something to
+ * keep. */
 static bool is_missing(int code)
 {
     return code == -ENOENT || code == -EBADMSG;
@@ -339,8 +340,8 @@ static void take_state(struct container *c, const json_t *state, const json_t *c
         c->instance = xstrdup(json_str(state, "instance"));
 }
 
-/* What is left is believed as far as it can harm nobody else: the name is the directory's, the id that of
- * the state, and no other container's. */
+/* The name is the directory's, the id that of the state, which has a checksum; without a state, that of the
+ * definition. */
 static int read_remains(struct container *c, const char *name, enum status *status, struct err *e)
 {
     _cleanup_json_ json_t *config = NULL, *state = NULL;
@@ -357,13 +358,13 @@ static int read_remains(struct container *c, const char *name, enum status *stat
     else if (!is_missing(r))
         return r;
     else if (defined != -ENOENT) {
-        /* What had not begun is written before the definition: without it, this is a next life that has not
-         * begun, and it is what it was; damaged, nobody knows, and nothing is lost. */
+        /* container_claim() writes the state before the definition. So a definition without a state means a
+         * restart that has not begun: the exit record stays. With a damaged state nothing is known. */
         c->existing = true;
         c->noted = r == -ENOENT || json_object_get(config, "exit");
     }
     err_clear(e);
-    /* A damaged definition stays as it is, and what the container wrote with it: that is its user's. */
+    /* A damaged definition is not overwritten: the user may repair it, and the layer is still there. */
     c->noted = c->noted || defined == -EBADMSG;
     *status = (c->started || c->existing) && defined != -ENOENT ? STATUS_RUNNING : STATUS_CREATING;
     return 0;

@@ -33,7 +33,7 @@ void spec_clear(struct spec *s)
     *s = (struct spec){0};
 }
 
-/* It is a hostname as well, and one of digits alone is taken for an address (inet_aton). */
+/* It serves as a hostname, too, and digits alone would be taken for an address (inet_aton). */
 char *spec_id_of(uint64_t bits)
 {
     char *id = xasprintf("%012" PRIx64, bits & 0xffffffffffff);
@@ -170,7 +170,7 @@ static void read_volumes(const json_t *j, struct spec *s)
         };
         read_tmpfs(v, &s->volumes[s->volume_count - 1]);
     }
-    spec_bound_tmpfs(s); /* older definitions say nothing of it */
+    spec_bound_tmpfs(s); /* older definitions have no sizes */
 }
 
 int spec_from_json(const json_t *j, struct spec *s, struct err *e)

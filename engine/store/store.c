@@ -1,8 +1,8 @@
-/* The store: which containers there are, and what is known of each.
+/* Which containers exist, and what is known of each.
  *
- * Two directories make a container: its definition (ROOT, survives a reboot) and its run directory
- * (RUN, usually a tmpfs). A run directory whose lock is held is a living container; one whose lock
- * is free is what a dead monitor left; a definition alone is a container that has ended.
+ * Two directories make a container: its definition (ROOT, survives a reboot) and its run directory (RUN, usually a
+ * tmpfs). A run directory whose lock is held is a living container; one whose lock is free was left by a dead
+ * monitor; a definition alone is a container that has ended.
  */
 #include "files.h"
 
@@ -20,7 +20,7 @@ void record_clear(struct record *r)
     *r = (struct record){0};
 }
 
-/* Later runs are restarts. */
+/* Later runs count as restarts. */
 bool record_waits(const struct record *r)
 {
     return r->status == STATUS_RESTARTING && r->failure && r->restarts == 0;
@@ -49,7 +49,7 @@ static void take_state(const json_t *j, struct record *r)
         r->status = STATUS_RUNNING;
 }
 
-/* A dead monitor's state matters to its cleanup only, which accepts a damaged one. */
+/* The state of a dead monitor only matters to the cleanup, which accepts a damaged one. */
 static int read_runtime(int run_dir, bool locked, struct record *r, struct err *e)
 {
     _cleanup_json_ json_t *j = NULL;
@@ -73,14 +73,14 @@ static int read_runtime(int run_dir, bool locked, struct record *r, struct err *
     return 0;
 }
 
-/* Nobody lives in what is no directory. */
+/* What is not a directory has no living container. */
 static bool is_no_directory(int code)
 {
     return code == -ENOENT || code == -ENOTDIR || code == -ELOOP;
 }
 
-/* Is it alive? A container that ended has no run directory. What cannot be looked at is not taken for
- * ended: it could be removed while it runs. */
+/* Is it alive? A container that has ended has no run directory. An error does not mean that it has ended: it could
+ * be removed while it runs. */
 static int read_life(struct store *s, const char *name, struct record *out, struct err *e)
 {
     _cleanup_close_ int run_dir = store_live_dir(s, name);
@@ -258,7 +258,7 @@ static int is_locked(int dir)
     return lock == -ENOENT || lock >= 0 ? 0 : lock;
 }
 
-/* The id of a living container: by its state, or else by its definition. */
+/* The id of a container with a run directory: from its state, or else its definition. */
 static int live_id(struct store *s, const char *name, int dir, strv *ids, struct err *e)
 {
     _cleanup_json_ json_t *state = NULL, *config = NULL;
@@ -271,7 +271,7 @@ static int live_id(struct store *s, const char *name, int dir, strv *ids, struct
     int locked = r == -ENOENT ? is_locked(dir) : 1;
     if (locked < 0)
         return err_set(e, locked, "container `%s`: try the lock", name);
-    if (r < 0 && locked) { /* otherwise it has nothing yet, or nothing any more */
+    if (r < 0 && locked) { /* otherwise nothing exists yet, or nothing is left */
         if (store_read_definition(s, name, &config, &spec, NULL) < 0)
             return err_hint(e, "`netctr rm -f %s` removes container `%s`", name, name);
         strv_add(ids, spec.id);

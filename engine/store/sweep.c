@@ -1,5 +1,4 @@
-/* What is left of containers that are no more: definitions without an end, layers that were put aside to be
- * emptied, cgroups of nobody. */
+/* Removes what belongs to no container: unfinished definitions, layers that were put aside to be emptied, cgroups. */
 #include "files.h"
 
 #include <errno.h>
@@ -17,7 +16,7 @@ struct sweeping {
     const struct gc *gc;
 };
 
-/* Has it a definition? That of one with --rm, whose monitor went down with the host, is none any more. */
+/* Does it have a definition? With --rm it counts as none when the monitor went down with the host. */
 static int is_defined(const struct sweeping *s, const char *config)
 {
     _cleanup_json_ json_t *j = NULL;
@@ -44,7 +43,7 @@ static int sweep_definition(struct sweeping *s, const char *name, struct err *e)
     return 0;
 }
 
-/* Definitions that were never finished, or whose removal was cut short. */
+/* Removes definitions that were never finished, or whose removal was interrupted. */
 static int sweep_definitions(struct sweeping *s, struct err *e)
 {
     _cleanup_dir_ DIR *d = open_listing(s->store->defined_fd, ".");
