@@ -89,7 +89,7 @@ int ulimits_set(const struct ulimits *u, struct err *e)
     return 0;
 }
 
-/* ---- what is nobody's ------------------------------------------------------------------------*/
+/* ---- what is reset ---------------------------------------------------------------------------*/
 
 static int lift(int resource, const char *what, struct err *e)
 {

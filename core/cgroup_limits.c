@@ -99,7 +99,7 @@ static int write_number(const char *dir, const char *file, int64_t value, struct
     return write_value(dir, file, text, e);
 }
 
-/* A swap limit that nobody asked for is left out where the kernel does not account swap. */
+/* A swap limit that the user did not give is left out where the kernel does not account swap. */
 static int write_swap(const char *dir, const char *file, const char *value, bool optional,
                       struct err *e)
 {

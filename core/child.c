@@ -154,7 +154,7 @@ static int receive_netns(int channel, struct err *e)
     if (r < 0)
         return r;
     if (kind != MESSAGE_NETNS || netns < 0)
-        return err_say(e, -EPIPE, "no network namespace came");
+        return err_say(e, -EPIPE, "the parent sent no network namespace");
     if (setns(netns, CLONE_NEWNET) < 0)
         return err_set(e, errno, "enter the network namespace");
     return 0;

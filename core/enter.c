@@ -135,7 +135,7 @@ static int await_message(int channel, const struct command *c, int64_t deadline,
         if (n < 0 && errno != EINTR)
             return err_set(e, errno, "hear from the command's process");
         if (n > 0 && p[2].revents)
-            return err_say(e, -EINTR, "nobody waits for the command any more");
+            return err_say(e, -EINTR, "the caller of the command has ended");
         if (n > 0 && p[0].revents)
             return 0;
         /* Any last message came before its end. End of file means that the joiner ends too: it has nothing left to

@@ -1,5 +1,6 @@
-/* exec: another command in a running container. enter.c explains how it gets inside; this file has what it takes
- * along, and copies its streams. */
+/* exec: another command in a container that runs. The way in is told in enter.c; here are what it takes
+ * along and the copying of its streams.
+ */
 #include "enter.h"
 #include "launch.h"
 #include "relay.h"
@@ -14,14 +15,15 @@
 
 struct attending {
     int command; /* pidfd */
-    int keeper;  /* sends its exit status */
+    int keeper;  /* tells how it has ended */
     int signals;
     struct stream *streams; /* in, out, err */
-    int *ends[3];           /* our ends of the pipes that they are read from */
-    unsigned asked;         /* how often a signal asked for the end */
+    int *ends[3];           /* ours of the pipes that they are read from */
+    unsigned asked;         /* to end, how often */
     bool ended;
     int64_t grace_ends;
-    size_t owed[3]; /* unread bytes that were in the pipe when the command ended */
+    size_t
+        owed[3]; /* bytes that the command had written when it ended, and that have not been read */
     int status;
 };
 
@@ -31,7 +33,7 @@ static size_t waiting(const struct stream *s)
     return s->from >= 0 && ioctl(s->from, FIONREAD, &bytes) == 0 ? (size_t)bytes : 0;
 }
 
-/* Its output is in the pipes. Other processes may go on writing to them for as long as they like. */
+/* What it wrote is in the pipes. Others may go on writing to these, for as long as they like. */
 static int note_end(struct attending *a, struct err *e)
 {
     enum message kind;
@@ -47,8 +49,8 @@ static int note_end(struct attending *a, struct err *e)
     return 0;
 }
 
-/* Has all output of the command itself been copied? A slow reader (a pager) is waited for, unless a signal has
- * asked for the end. */
+/* Has everything been handed on that the command itself wrote? A slow reader (a pager) is waited for, unless a signal
+ * has asked for the end. */
 static bool is_over(const struct attending *a)
 {
     const struct stream *out = &a->streams[1], *err = &a->streams[2];
@@ -60,7 +62,7 @@ static bool is_over(const struct attending *a)
     return (handed_on || a->asked > 0) && monotonic_ms() >= a->grace_ends;
 }
 
-/* Another process in the container may read from our pipe. */
+/* Somebody else in the container may read what is ours. */
 static void forget_what_is_gone(struct attending *a)
 {
     for (int i = 1; i < 3; i++)
@@ -82,7 +84,7 @@ static void run_stream(struct attending *a, int i, short events)
         a->owed[i] -= read;
 }
 
-/* As for `run`: the third signal kills. */
+/* As for `run`: the third time is a kill. */
 static void forward(struct attending *a)
 {
     struct signalfd_siginfo info;
@@ -104,7 +106,7 @@ static int turn(struct attending *a, struct err *e)
         polled[i] = stream_interest(&a->streams[i]);
     polled[3] = (struct pollfd){.fd = a->ended ? -1 : a->keeper, .events = POLLIN};
     polled[4] = (struct pollfd){.fd = a->signals, .events = POLLIN};
-    /* After the grace period it waits only for the reader, and checks that the unread bytes are still there. */
+    /* After the grace it waits for the reader alone, but looks whether what is owed is still there. */
     int patience = !a->ended ? -1 : left > 0 ? (int)left : GRACE_MS;
     int n = poll(polled, ARRAY_LEN(polled), patience);
     if (n < 0 && errno != EINTR)
@@ -119,7 +121,7 @@ static int turn(struct attending *a, struct err *e)
     return n > 0 && polled[3].revents ? note_end(a, e) : 0;
 }
 
-/* Copies the streams until the command has ended and its output has been read or is not wanted. */
+/* Copies the streams until the command has ended, and what it wrote has been read or is not wanted. */
 static int attend(struct entered *entered, struct stream streams[3], int *out, int *err,
                   struct err *e)
 {
@@ -163,8 +165,8 @@ static strv environment(const struct plan *s, const struct exec_request *request
     return env;
 }
 
-/* A container that ends loses its parts one by one: namespaces, cgroup, a process that has just entered. The
- * errors of these steps do not say what has happened. */
+/* The container ends, and what it was made of goes piece by piece: its namespaces are left, its cgroup is
+ * removed, a process that has just entered is killed. None of these says what has happened. */
 static int explain_end(const struct plan *plan, int pidfd, int code, struct err *e)
 {
     /* ENOMEM: clone() into a pid namespace that ends */

@@ -30,7 +30,7 @@ int stub_open(bool forks, struct err *e)
                            : (uintptr_t)stub_end - (uintptr_t)stub_begin;
     unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
     _cleanup_close_ int fd = memfd_create("netctr", flags | MFD_EXEC);
-    if (fd < 0 && errno == EINVAL) /* before 6.3 every memfd is executable */
+    if (fd < 0 && errno == EINVAL) /* before 6.3 every memfd can be executed */
         fd = memfd_create("netctr", flags);
     if (fd < 0) {
         int code = err_set(e, errno, "make an executable memfd");

@@ -155,7 +155,7 @@ void process_kill(struct process *p)
 int process_reset(struct process *p, struct err *e)
 {
     int r = plan_end_cgroup(&p->plan, false, e);
-    if (p->pid > 0) /* after a start that failed it has not been reaped */
+    if (p->pid > 0) /* after a failed start it is not reaped yet */
         (void)waitpid(p->pid, NULL, WNOHANG);
     p->pid = 0;
     p->sigkilled = false;

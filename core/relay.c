@@ -1,7 +1,7 @@
 /* Streams.
  *
- * A chunk is read only when the previous one has been written, so a reader that pauses (a pager) stops the program
- * and nothing else: the copying process goes on answering.
+ * A chunk is read only when the one before it has been written, so a reader that stops (a pager)
+ * stops the program and nothing else: the process that copies goes on answering.
  */
 #include "relay.h"
 

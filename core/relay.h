@@ -1,4 +1,4 @@
-/* Copies a program's streams without blocking on one side while the other waits. Private to core/. */
+/* Copying a program's streams: never blocking on one side while the other waits. Private to core/. */
 #pragma once
 
 #include "log.h"
@@ -11,35 +11,36 @@
 /** Bytes from one fd to another, and into a log on the way. */
 struct stream {
     int from;                  /**< -1: ended */
-    int to;                    /**< -1: no reader; the data is only logged */
+    int to;                    /**< -1: nobody listens; what comes is only logged */
     bool close_to;             /**< at the end of file @to is closed (a program's stdin) */
     int log;                   /**< -1: no log */
-    struct rotation *rotation; /**< the bounds of the log, or NULL */
+    struct rotation *rotation; /**< what bounds it, or NULL */
     const char *tag;           /**< "stdin", "stdout" or "stderr"; in the log, too */
     bool mid_line;             /**< the log's last line is not complete */
-    int broken;                /**< errno of a write to @to; nothing more is written then */
+    int broken;                /**< nothing can be written to @to any more, why: errno */
     char data[RELAY_CHUNK];
     size_t used, sent;
 };
 
 /** What to poll for: one fd, or none (fd -1). */
 struct pollfd stream_interest(const struct stream *s);
-/** Copies as much as is possible without waiting. */
+/** Does what is possible without waiting. */
 void stream_run(struct stream *s, short events);
-/** A terminal reports POLLOUT when it has room for some bytes, and then blocks for the rest, forever if it is
- *  stopped (^S). Replaces @fd, if it is a terminal, by a description of its own that does not block. */
+/** A terminal says POLLOUT when it has room for some bytes, and then waits for the rest, for ever if it is stopped (^S).
+ *  @fd, one of the caller's, becomes a description of its own that does not wait. Other files stay as they are. */
 void stream_unblock_terminal(int fd);
-/** Logs the rest of a broken stream. To be called before stream_hang_up(), by the process that copies the stream. */
+/** Logs what the program has already written to a stream that is broken. To be called before stream_hang_up(), and only
+ *  by the process that copies the stream. */
 void stream_log_rest(struct stream *s);
-/** Closes *@end, our end of the pipe, so that the program notices by SIGPIPE or EPIPE that its output has no
- *  reader, as in a pipeline. False: it has one, or this was done before. */
+/** Lets the program know that its output has no reader any more, as in a pipeline: by SIGPIPE or EPIPE, once the end that
+ *  it was read from, *@end, is closed. False: it has one, or this was done before. */
 bool stream_hang_up(struct stream *s, int *end);
-/** Was output lost for another reason than a reader that left? A full disk, for example. */
+/** Output was lost, and not because its reader did not want it: a full disk. */
 static inline bool stream_failed(const struct stream *s)
 {
     return s->broken && s->broken != EPIPE;
 }
-/** Is there data that was read and not yet written? */
+/** Has something been read that is not yet written? */
 static inline bool stream_pending(const struct stream *s)
 {
     return s->sent < s->used;
@@ -53,6 +54,6 @@ static inline bool stream_drained(const struct stream *s)
     return stream_ended(s) && !stream_pending(s);
 }
 
-/** The streams of a program. */
+/** Those of a program. */
 enum { STREAM_OUT, STREAM_ERR, STREAM_IN, STREAMS };
-#define DRAIN_MS 200 /* for output that only the pipe holds when init has ended */
+#define DRAIN_MS 200 /* for output of processes that outlive init only in the pipe */

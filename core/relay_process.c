@@ -11,22 +11,25 @@
 #include <sys/wait.h>
 #include <time.h>
 
-enum { RETRY_MS = 250 }; /* delay before a killed relay is replaced; nothing is lost meanwhile */
+enum {
+    RETRY_MS = 250
+}; /* when it was killed; a few times a second, for nothing is lost meanwhile */
 
-/* What the relay sends, a byte each. About a broken stream: SAYS_BROKEN + its number, and whether its reader left. */
+/* What it says, a byte each. Of a stream that is broken it says SAYS_BROKEN + which, and whether for want of a
+ * reader. */
 enum {
     SAYS_STDIN_ENDED = 'i',
     SAYS_WAITS = 'w',
     SAYS_NO_READER = '0',
     SAYS_BROKEN = '4',
 };
-/* What it receives, except end of file. */
+/* And what it hears, apart from the end. */
 #define HEARS_HANG_UP 'h'
 
 /* ---- the relay itself ------------------------------------------------------------------------*/
 
-/* It must not keep locks, ports or the run directory of the monitor. 0 to 2 stay open, because warnings are
- * written there and no other file may take their numbers. */
+/* It must keep nothing of the monitor's alive: locks, ports, the run directory. Of 0 to 2 nothing may become
+ * another file, for warnings are written there. */
 static int close_others(const struct stream *s, const struct relay_work *w, int talk)
 {
     int keep[] = {talk,      w->log,  w->rotation.dir, s[0].from, s[0].to,
@@ -63,7 +66,7 @@ static void let_go(struct stream *streams)
     }
 }
 
-/* The monitor has sent a byte (let go of a broken stream), or end of file: the program has ended. */
+/* The monitor has something to say: let go of what is broken, or by the end of its words: the program has ended. */
 static bool hear_end(struct stream *streams, int talk)
 {
     char word;
@@ -73,7 +76,7 @@ static bool hear_end(struct stream *streams, int talk)
     return n == 0;
 }
 
-/* Polls all fds once. 0: the program has ended, and nothing happened for a while. */
+/* One look at all fds. 0: the program has ended and there was nothing to be done for a while. */
 static int turn(struct stream *streams, int talk, bool *ended)
 {
     struct pollfd p[STREAMS + 1];
@@ -82,7 +85,7 @@ static int turn(struct stream *streams, int talk, bool *ended)
         p[i] = stream_interest(&streams[i]);
     p[STREAMS] = (struct pollfd){.fd = *ended ? -1 : talk, .events = POLLIN};
     int n = poll(p, ARRAY_LEN(p), *ended ? DRAIN_MS : -1);
-    if (n < 0 && errno != EINTR) /* short of memory for a moment */
+    if (n < 0 && errno != EINTR) /* memory that is short for a moment */
         nanosleep(&pause, NULL);
     for (int i = 0; n > 0 && i < STREAMS; i++)
         if (p[i].revents)
@@ -91,8 +94,8 @@ static int turn(struct stream *streams, int talk, bool *ended)
     return n < 0 ? 1 : n;
 }
 
-/* The monitor's rules: it copies what is in the pipes, and waits for a slow reader. The monitor knows whether the
- * container must end meanwhile. */
+/* The same rules as the monitor's: what is in the pipes is copied, and a slow reader is waited for; whether somebody
+ * wants the container to end meanwhile, the monitor knows. */
 static void copy(struct stream *streams, int talk)
 {
     bool ended = false, told = stream_ended(&streams[STREAM_IN]), said_broken[STREAMS] = {false};
@@ -103,7 +106,7 @@ static void copy(struct stream *streams, int talk)
             say(talk, SAYS_WAITS);
         }
         say_broken(streams, said_broken, talk);
-        if (ended) /* no more from the monitor */
+        if (ended) /* the monitor does not say more */
             let_go(streams);
         if (!told && stream_drained(&streams[STREAM_IN])) {
             say(talk, SAYS_STDIN_ENDED);
@@ -121,12 +124,11 @@ static _Noreturn void relay_main(const struct relay_work *w, int talk, pid_t mon
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != monitor ||
         close_others(streams, w, talk) < 0 || prctl(PR_SET_NAME, "netctr-relay") < 0)
         _exit(1);
-    /* Even without the limit: the program must not wait for its output to be read. */
+    /* Limited or not: the program must not wait for what it says to be read. */
     if (w->cgroup)
         (void)cgroup_join_cpu(w->cgroup, NULL);
     if (w->log >= 0) {
-        log_reopen(w->log,
-                   rotation.dir); /* the previous relay may have rotated before it was killed */
+        log_reopen(w->log, rotation.dir); /* the one before may have rotated, and been killed */
         log_mend(w->log);
         struct stat st;
         rotation.size = fstat(w->log, &st) == 0 ? st.st_size : 0;
@@ -205,7 +207,8 @@ void relay_hear(struct relay *r)
 void relay_stop(struct relay *r)
 {
     if (r->pid > 0) {
-        (void)kill(r->pid, SIGKILL); /* an unreaped child: the pid is still its own */
+        (void)kill(r->pid,
+                   SIGKILL); /* it is our child and not reaped: the number is still its own */
         while (waitpid(r->pid, NULL, 0) < 0 && errno == EINTR)
             ;
     }

@@ -56,14 +56,14 @@ static int read_only_clone(void)
 
 static int memory_file(void)
 {
-    /* Since Linux 6.3 vm.memfd_noexec may remove the x bit without MFD_EXEC; older kernels do not know the flag */
+    /* Linux 6.3 and later: MFD_EXEC, else vm.memfd_noexec may take the x bit away; unknown before */
     int fd = memfd_create("netctr", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
     if (fd < 0 && errno == EINVAL)
         fd = memfd_create("netctr", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     return fd < 0 ? -errno : fd;
 }
 
-/* An fd of a sealed copy of our binary in memory. */
+/* An fd of a copy of our binary in memory that nobody can change. */
 static int sealed_copy(void)
 {
     _cleanup_close_ int from = open(own_binary, O_RDONLY | O_CLOEXEC);

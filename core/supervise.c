@@ -1,8 +1,10 @@
-/* The monitor: the one process that a container has beside its own. It is the parent of init, so only it learns
- * the exit status; it writes the log, forwards signals, and watches fds for others. If it dies, the kernel kills
- * the container (PR_SET_PDEATHSIG): without a monitor nothing would hold its ports. A program that changes its own
- * user loses that bond (a kernel rule); the next command ends it. A container with a limit of processor time has
- * one more process, for the streams and the log: relay_process.h. */
+/* The monitor: one process that a container has beside its own, and its only one. It is the parent
+ * of init, so it alone learns how it ended; it writes the log, forwards signals, and watches fds for
+ * others (held ports) of which it knows nothing else. Should it die, the kernel takes the container
+ * with it (PR_SET_PDEATHSIG): a container without a monitor would have nobody to hold its ports. A
+ * program that changes its own user loses that bond (the kernel's rule); the next command ends it.
+ * A container that pays for its processor time has one more process, for the streams and the log: relay_process.h.
+ */
 #include "cgroup_relay.h"
 #include "process.h"
 #include "relay_process.h"
@@ -14,7 +16,7 @@
 #include <time.h>
 
 enum {
-    RELAY_PATIENCE_MS = 1000, /* for a stuck relay while a command waits for the end */
+    RELAY_PATIENCE_MS = 1000, /* with a relay that is stuck while somebody waits for the end */
     PIPE_GRACE_MS = 1000, /* for a program that cannot die of SIGPIPE and has children that can */
 };
 
@@ -61,9 +63,9 @@ struct monitor {
     bool ended;
     int64_t end; /* when */
     int status;
-    int failures;          /* consecutive failures of poll() */
+    int failures;          /* of poll(), in a row */
     bool output_broken;    /* a reader of its output has gone */
-    int64_t pipe_deadline; /* when to kill it if it ignores SIGPIPE; 0: never */
+    int64_t pipe_deadline; /* when it is killed if it ignores SIGPIPE; 0: never */
     bool pipe_killed;
 };
 
@@ -115,15 +117,16 @@ static bool drained(const struct monitor *m)
     return stream_drained(&m->streams[STREAM_OUT]) && stream_drained(&m->streams[STREAM_ERR]);
 }
 
-/* The program has ended, and a slow reader (a pager) has not read all of its output: wait for it, unless a command
- * asks for the end now. */
+/* The program has ended, and a slow reader (a pager) has not read all that it wrote: nothing is lost, unless a
+ * command asks for the end of the container now. */
 static bool is_read_slowly(const struct monitor *m)
 {
     return (stream_pending(&m->streams[STREAM_OUT]) || stream_pending(&m->streams[STREAM_ERR])) &&
            end_asked(m) == 0;
 }
 
-/* The last output is still being written to a slow log: not for longer than this when a command asks for the end. */
+/* What it wrote last is still being written, to a log that is slow: not for longer than this when somebody wants
+ * the end. */
 static bool is_overdue(const struct monitor *m)
 {
     return m->ended && monotonic_ms() - m->end > RELAY_PATIENCE_MS && end_asked(m) != 0;
@@ -131,7 +134,7 @@ static bool is_overdue(const struct monitor *m)
 
 /* ---- a reader that leaves --------------------------------------------------------------------*/
 
-/* The kernel ignores SIGPIPE for a pid 1 that has no handler for it. */
+/* By the kernel's rule a pid 1 that has not changed what SIGPIPE does ignores it. */
 static bool is_deaf_to_sigpipe(pid_t pid)
 {
     static const char *const fields[] = {"\nSigBlk:\t", "\nSigIgn:\t", "\nSigCgt:\t"};
@@ -160,9 +163,9 @@ static bool is_newly_broken(struct monitor *m, int i)
     return s->broken && s->from >= 0;
 }
 
-/* `netctr run … | head -1` ends like any pipeline: the next writer gets SIGPIPE or EPIPE. A pid 1 that SIGPIPE
- * would end elsewhere is killed: at once if only it can have written, before it sees EPIPE; otherwise it has time
- * to see how its children end. */
+/* `netctr run … | head -1` ends as any pipeline does: the next writer gets SIGPIPE or EPIPE. A pid 1 that SIGPIPE would
+ * end anywhere else is killed: at once if only it can have written, and before it sees EPIPE; else it has time to see how
+ * its children end. */
 static void hang_up(struct monitor *m)
 {
     int *const ends[] = {&m->c->stdout_fd, &m->c->stderr_fd};
@@ -192,7 +195,8 @@ static void hang_up(struct monitor *m)
 
 /* ---- one turn --------------------------------------------------------------------------------*/
 
-/* poll() has failed. A shortage of memory may pass: the program runs meanwhile, and the caller was told so. */
+/* poll() has failed. Memory that is short may be short for a moment only: the program runs meanwhile, and
+ * its caller has been told that it does. */
 static int endure(struct monitor *m)
 {
     const struct timespec pause = {.tv_nsec = 10000000};
@@ -258,7 +262,7 @@ static struct rotation rotation_of(const struct process *c)
 
 /* ---- the relay -------------------------------------------------------------------------------*/
 
-/* The relay may have begun another file of the log. */
+/* The relay may have begun another file of the log since. */
 static void take_over(struct monitor *m)
 {
     m->c->relayed = false;
@@ -268,9 +272,9 @@ static void take_over(struct monitor *m)
         m->streams[i].log = m->c->log_fd;
 }
 
-/* A relay that is killed after the program has ended is not replaced: little is left and a caller waits for the
- * end, so the monitor copies the rest. Before the end that would be unbounded work, which the container must pay
- * for. */
+/* What is left when the program has ended is little, and somebody waits for the end: a relay that was killed
+ * with it is not replaced, the monitor does the rest. Before, it would do work without end that the
+ * container is to pay for. */
 static void start_relay(struct monitor *m)
 {
     if (m->relay.pid || m->relay.through)
@@ -285,7 +289,7 @@ static void start_relay(struct monitor *m)
     (void)relay_start(&m->relay, &work);
 }
 
-/* A killed relay is restarted: only what it had read and not yet written is lost. */
+/* It is started again when it was killed: what it had read and not written yet is all that is lost. */
 static void tend_relay(struct monitor *m)
 {
     struct relay *r = &m->relay;
@@ -335,7 +339,8 @@ static int relayed_turn(struct monitor *m, struct pollfd *polled)
 
 /* ---- the log ---------------------------------------------------------------------------------*/
 
-/* Something that is not a regular file is no log. A later run keeps the previous log when it cannot open its own. */
+/* What is no file is no log. A run that follows another goes on with the log of before when it cannot have one
+ * of its own. */
 int supervise_open_log(struct process *c, struct err *e)
 {
     if (c->plan.log.driver == LOG_NONE)
@@ -352,7 +357,7 @@ int supervise_open_log(struct process *c, struct err *e)
     return 0;
 }
 
-/* Only one process rotates: the relay while there is one, and the file may have changed since. */
+/* Only one may rotate: while there is a relay, that one does, and the file may be another since. */
 static void note(struct process *c, const char *text)
 {
     if (c->log_fd < 0)
@@ -365,7 +370,7 @@ static void note(struct process *c, const char *text)
 void process_note(struct process *c, const char *text)
 {
     _cleanup_free_ char *line = xasprintf("netctr: %s", text);
-    if (c->log_fd < 0) /* its program has not started yet */
+    if (c->log_fd < 0) /* its program has not begun yet */
         (void)supervise_open_log(c, NULL);
     note(c, line);
 }

@@ -44,7 +44,7 @@ static int read_all(int fd, char **out, size_t *size)
     return 0;
 }
 
-/* Kernel files pretend to be regular: reading /proc/kmsg would consume the host's messages. */
+/* Files of the kernel pretend to be regular ones: reading /proc/kmsg takes the host's messages away. */
 static int check_kind(int fd, const char *path, struct err *e)
 {
     struct stat st;

@@ -123,7 +123,7 @@ static int is_this_boot(const char *boot)
 
 /* Does this container belong to another instance that can still clean up after it? One of another boot cannot, nor
  * one whose network namespace is gone: any instance may remove what they left. */
-static int is_anothers(struct store *s, const char *name, bool living)
+static int blocks_claim(struct store *s, const char *name, bool living)
 {
     _cleanup_json_ json_t *j = NULL;
     _cleanup_close_ int dir = store_live_dir(s, name);
@@ -150,8 +150,8 @@ static int is_anothers(struct store *s, const char *name, bool living)
     return lives ? 1 : netns_in_use((uint64_t)json_int(j, "netns", 0));
 }
 
-/* 1, 0, or -errno: an unreadable file does not mean that RUN is another's. */
-static int is_ours(struct store *s, struct err *e)
+/* 1, 0, or -errno: an unreadable file does not mean that RUN belongs to another instance. */
+static int run_is_own(struct store *s, struct err *e)
 {
     _cleanup_free_ char *owner = NULL;
     int r = read_state_at(s->run_fd, INSTANCE_FILE, 64, &owner, NULL);
@@ -167,10 +167,10 @@ static int refuse_others(struct store *s, bool living, struct err *e)
         return err_set(e, errno, "list the living containers in `%s`", s->run);
     int r = 0;
     for (struct dirent *entry; (entry = next_entry(d, &r));) {
-        int anothers = valid_name(entry->d_name) ? is_anothers(s, entry->d_name, living) : 0;
-        if (anothers < 0)
-            return err_set(e, anothers, "look whose container `%s` is", entry->d_name);
-        if (!anothers)
+        int blocks = valid_name(entry->d_name) ? blocks_claim(s, entry->d_name, living) : 0;
+        if (blocks < 0)
+            return err_set(e, blocks, "find the instance of container `%s`", entry->d_name);
+        if (!blocks)
             continue;
         err_say(e, -EBUSY, "`%s` belongs to another network namespace: container `%s` lives there",
                 s->run, entry->d_name);
@@ -183,10 +183,10 @@ static int refuse_others(struct store *s, bool living, struct err *e)
  * (store_claim_run_root()); read-only commands do so too, unless containers of another live there. */
 static int instance_bind(struct store *s, struct err *e)
 {
-    int ours = is_ours(s, e);
-    s->fresh = ours == 0;
-    if (ours != 0)
-        return ours < 0 ? ours : 0;
+    int own = run_is_own(s, e);
+    s->fresh = own == 0;
+    if (own != 0)
+        return own < 0 ? own : 0;
     _cleanup_close_ int lock = store_lock(s, e);
     return lock < 0 ? lock : refuse_others(s, true, e);
 }
@@ -194,10 +194,10 @@ static int instance_bind(struct store *s, struct err *e)
 /* Living ones first: while there is one, nothing of its instance is touched. */
 int store_claim_run_root(struct store *s, bool dry_run, struct err *e)
 {
-    int ours = s->fresh ? is_ours(s, e) : 1;
-    s->fresh = ours == 0;
-    if (ours != 0)
-        return ours < 0 ? ours : 0;
+    int own = s->fresh ? run_is_own(s, e) : 1;
+    s->fresh = own == 0;
+    if (own != 0)
+        return own < 0 ? own : 0;
     int r = refuse_others(s, true, e);
     return r == 0 && !dry_run ? refuse_others(s, false, e) : r;
 }
@@ -216,9 +216,9 @@ int store_commit_run_root(struct store *s, struct err *e)
 
 static int instance_check(struct store *s, struct err *e)
 {
-    int ours = is_ours(s, e);
-    if (ours != 0)
-        return ours < 0 ? ours : 0;
+    int own = run_is_own(s, e);
+    if (own != 0)
+        return own < 0 ? own : 0;
     if (s->fresh) {
         err_say(e, -EBUSY, "containers of a previous instance under `%s` could not all be stopped",
                 s->run);

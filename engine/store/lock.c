@@ -83,7 +83,7 @@ static bool is_no_file(int code)
 }
 
 /* A claim makes the lock before the state, and a removal may delete it first: without a lock nothing lives there. If
- * somebody has deleted the lock of a running container, its monitor is in the state. */
+ * the lock of a running container was deleted, its monitor is in the state. */
 static int without_lock(int live_dir)
 {
     int lives = monitor_lives(live_dir);

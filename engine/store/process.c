@@ -135,7 +135,7 @@ void container_note(struct container *c, const char *text)
 }
 
 /* The kernel counts the processes that it kills, and does not say which they were: a program that SIGKILL ended died
- * for want of memory only if nobody had asked for its end. */
+ * for want of memory only if its end was not asked for. */
 void container_note_memory(struct container *c)
 {
     const struct plan plan = spec_plan(&c->spec, c->instance ? c->instance : c->store->instance);

@@ -1,7 +1,7 @@
 /* state.json in a run directory: who monitors the container, and once it runs, which process it is.
  *
  * It decides which processes a command signals, so it is believed only as far as it can be checked: a checksum over all
- * of it, the container's name, the boot id. Who reads it checks the start times of the processes, too.
+ * of it, the container's name, the boot id. Its readers also check the start times of the processes.
  */
 #include "files.h"
 
@@ -26,11 +26,11 @@ int container_save_state(struct container *c, struct err *e)
     if (r < 0)
         return r;
     json_object_set_new(j, "schema", json_integer(1));
-    json_put_str(j, "name", c->spec.name);
     json_put_str(j, "id", c->spec.id);
     json_put_str(j, "boot", boot);
     json_put_str(j, "instance", c->store->instance);
     json_object_set_new(j, "netns", json_integer((json_int_t)c->store->netns));
+    json_put_str(j, "name", c->spec.name);
     r = put_process(j, "monitor", "monitor_start", getpid(), e);
     json_object_set_new(j, "existing", json_boolean(c->existing));
     json_object_set_new(j, "restarting", json_boolean(c->restarting));

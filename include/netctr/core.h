@@ -170,7 +170,7 @@ int cgroups_sweep(const char *instance, char *const *keep, const struct gc *gc, 
 
 /* ---- supervision -----------------------------------------------------------------------------*/
 
-/** An fd that supervise_run() watches for somebody else. */
+/** An fd that supervise_run() watches for its caller. */
 struct watch {
     int fd;
     void (*ready)(void *arg);
@@ -181,8 +181,8 @@ struct supervise_options {
         attached; /**< copy output to our stdout and stderr, and stdin if the plan is interactive */
     const struct watch *watches;
     size_t watch_count;
-    /** Has anybody asked for the end of this container? 1, 0 or -errno. A slow reader of its output is not waited
-     *  for then. NULL: only signals for this process count. */
+    /** Was this container asked to end? 1, 0 or -errno. Then a slow reader of its output is not waited for.
+     *  NULL: only signals for this process count. */
     int (*end_asked)(void *arg);
     void *arg;
 };
@@ -247,10 +247,10 @@ struct helper_request {
     int fds[HELPER_FDS]; /**< become its fds 3, 4, …; -1: none */
     int log;             /**< for its output, which is cut off at 64 KiB */
 };
-/** Starts one that is no child of ours and inherits nothing else. Returns when it is in its cgroup. The caller holds
+/** Starts one, as a child of init, that inherits nothing else. Returns when it is in its cgroup. The caller holds
  *  the lock that keeps others from starting one. */
 int helper_start(const char *instance, const struct helper_request *h, struct err *e);
-/** Thaws their cgroup, in case somebody has frozen it. */
+/** Thaws their cgroup, in case it was frozen. */
 void helpers_thaw(const char *instance);
 /** Thaws their cgroup, kills all that are in it, and removes it; waits at most @ms. Accepts "already gone". -EBUSY:
  *  one does not die, for it has been frozen elsewhere. */

@@ -23,7 +23,7 @@ struct store {
     int live_fd;    /**< RUN/containers */
     char *instance; /**< 16 hex digits: a hash of boot, network namespace and run-root */
     uint64_t netns; /**< the namespace's inode number */
-    bool fresh; /**< RUN does not belong to this instance yet: it was another's, or has been lost */
+    bool fresh; /**< RUN does not belong to this instance yet: it is new, or belonged to another */
 };
 #define STORE_INIT ((struct store){.root_fd = -1, .run_fd = -1, .defined_fd = -1, .live_fd = -1})
 /** Makes the directories if they are missing. Does not take over a RUN that belongs to another instance: @out->fresh
@@ -39,7 +39,7 @@ void store_close(struct store *s);
 /** Takes the instance lock, which protects the set of names. Returns an fd; hold it shortly, never while waiting for a
  *  process. */
 int store_lock(struct store *s, struct err *e);
-/** -EWOULDBLOCK while somebody holds it. */
+/** -EWOULDBLOCK while it is held. */
 int store_lock_if_free(struct store *s, struct err *e);
 
 /** When the store is fresh, with its lock held: may this instance take RUN over? -EBUSY with a text while containers of
@@ -51,7 +51,7 @@ int store_commit_run_root(struct store *s, struct err *e);
 /** Directory fd of RUN/containers/NAME or ROOT/containers/NAME; -errno. */
 int store_live_dir(struct store *s, const char *name);
 int store_defined_dir(struct store *s, const char *name);
-/** Takes the lock of a run directory, which tells that its monitor is dead; the fd keeps it. -EWOULDBLOCK: the monitor
+/** Takes the lock of a run directory, which proves that its monitor is dead; the fd keeps it. -EWOULDBLOCK: the monitor
  *  lives. -ENOENT: nothing lives there. The store must be locked. */
 int store_try_lock(int live_dir);
 
@@ -252,7 +252,7 @@ int container_adopt(struct store *store, const char *name, struct container *out
 int container_create(struct container *c, struct err *e);
 /** Writes the state before the program runs, and emits "start" when it does. */
 int container_start(struct container *c, struct err *e);
-/** supervise_run(), which also ends early when somebody has asked for it. */
+/** supervise_run(); a slow reader of the output does not delay a container that was asked to end. */
 int container_supervise(struct container *c, const struct supervise_options *options,
                         struct err *e);
 /** After a run: emits "die", so that container_create() can follow. */

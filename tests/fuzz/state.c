@@ -1,6 +1,5 @@
-/* A container's state.json, in the run directory of one whose monitor is gone. An object gets a sum that is
- * right, behind which those who read its parts are; anything else is the whole of the file.
- */
+/* A container's state.json, in the run directory of a dead monitor. An object gets a valid checksum, so that the
+ * readers of its parts see it; any other input is the whole file. */
 #include "fuzz.h"
 
 #include <netctr/store.h>
@@ -57,7 +56,7 @@ static enum status status_of(struct store *s)
     return seen;
 }
 
-/* What it says of itself ends in paths, and in a cgroup's name. */
+/* Its values end up in paths, and in the name of a cgroup. */
 static void look_at_remains(struct store *s)
 {
     _cleanup_container_ struct container c = CONTAINER_INIT;

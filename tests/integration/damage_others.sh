@@ -18,7 +18,7 @@ somebody_else() {
         victim
         reseal "$live/state.json" "$filter"
         endure "state.json: $filter"
-        # The same when nobody is there any more to know better.
+        # The same when the monitor is dead.
         victim
         reseal "$live/state.json" "$filter"
         kill -KILL "$(pgrep -f "^netctr monitor" | sort -n | tail -1)"

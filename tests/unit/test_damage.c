@@ -1,5 +1,5 @@
-/* Records cut off at every length and with bytes changed at random: what is read is what was written, or
- * an error; never a crash, and never something else. SEED=N repeats a run. */
+/* State files cut off at every length, and with bytes changed at random: reading gives what was written, or an
+ * error; never a crash, and never anything else. SEED=N repeats a run. */
 #include "check.h"
 
 #include "bridge/bridge.h"
@@ -107,7 +107,7 @@ static void write_leases(void)
     }
 }
 
-/* A definition is for people, too, who may change it: any that can be read is right. */
+/* Users may edit a definition, so any that parses is right. */
 static int read_definition(void)
 {
     _cleanup_json_ json_t *j = NULL;

@@ -1,4 +1,4 @@
-/* The file of events: lines of any content, many writers, its bound, a full disk, what it costs. */
+/* The file of events: lines of any content, many writers, its bound, a full disk, its cost. */
 #include "check.h"
 
 #include <netctr/store.h>
@@ -51,7 +51,7 @@ static void test_content(void)
     char text[1000];
     memset(text, 'x', sizeof(text) - 1);
     text[sizeof(text) - 1] = '\0';
-    memcpy(text + 254, "\xe2\x82\xac", 3); /* a character over the border */
+    memcpy(text + 254, "\xe2\x82\xac", 3); /* a character across the limit */
     const char *const values[] = {"plain", "a \"quoted\"\n\\line\x01", "\xff\xfe no UTF-8", text,
                                   "{\"time\":\"x\"}"};
     const char *const expected[] = {"plain", "a \"quoted\"\n\\line\x01", "?? no UTF-8", NULL,
@@ -135,7 +135,7 @@ static void test_nowhere(void)
     expect(status == 0, "a full disk: what was written can be read", "status %d", status);
 }
 
-/* On a tmpfs, as RUN is. For people: a number on a shared machine is no test. */
+/* On a tmpfs, as RUN is. Informational: a number on a shared machine is no test. */
 static int tell_cost(void *arg)
 {
     (void)arg;
