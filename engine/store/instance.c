@@ -7,8 +7,6 @@
  */
 #include "files.h"
 
-#include <netctr/netns.h>
-
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -102,13 +100,41 @@ static int instance_find(struct store *s, struct err *e)
     int r = boot_id(&boot, e);
     if (r < 0)
         return r;
-    _cleanup_close_ int netns = netns_self();
-    s->netns = netns < 0 ? 0 : netns_inode(netns);
-    if (!s->netns)
-        return err_set(e, netns < 0 ? netns : errno, "look at this network namespace");
+    struct stat netns;
+    if (stat("/proc/thread-self/ns/net", &netns) < 0)
+        return err_set(e, errno, "look at this network namespace");
+    s->netns = netns.st_ino;
     _cleanup_free_ char *text = xasprintf("%s %" PRIu64 " %s", boot, s->netns, s->run);
     s->instance = xasprintf("%016" PRIx64, hash64(text));
     return 0;
+}
+
+/* Does a process live in the network namespace with this inode number, or a mount keep it? 1, 0 or -errno. */
+static int namespace_in_use(uint64_t inode)
+{
+    _cleanup_free_ char *mounts = NULL, *name = xasprintf("net:[%" PRIu64 "]", inode);
+    int r = read_file_at(AT_FDCWD, "/proc/self/mountinfo", 64 << 20, &mounts, NULL);
+    if (r < 0)
+        return r;
+    if (strstr(mounts, name))
+        return 1;
+    _cleanup_dir_ DIR *d = opendir("/proc");
+    if (!d)
+        return -errno;
+    for (struct dirent *entry; (entry = next_entry(d, &r));) {
+        uint64_t pid;
+        struct stat st;
+        if (parse_u64(entry->d_name, 1, INT32_MAX, &pid) < 0)
+            continue;
+        _cleanup_free_ char *path = xasprintf("%s/ns/net", entry->d_name);
+        if (fstatat(dirfd(d), path, &st, 0) < 0) {
+            if (errno != ENOENT && errno != ESRCH && errno != EACCES && errno != EPERM)
+                return -errno; /* it has ended, or we may not see it */
+        } else if (st.st_ino == inode) {
+            return 1;
+        }
+    }
+    return r;
 }
 
 static int is_this_boot(const char *boot)
@@ -147,7 +173,7 @@ static int blocks_claim(struct store *s, const char *name, bool living)
     /* A helper that has outlived its last monitor is no reason to refuse, and would keep its namespace. */
     if (!lives && valid_name(instance))
         (void)helpers_end(instance, 200);
-    return lives ? 1 : netns_in_use((uint64_t)json_int(j, "netns", 0));
+    return lives ? 1 : namespace_in_use((uint64_t)json_int(j, "netns", 0));
 }
 
 /* 1, 0, or -errno: an unreadable file does not mean that RUN belongs to another instance. */

@@ -65,9 +65,6 @@ bool netns_is(int fd);
 int netns_self(void);
 /** Its inode number: the namespace's identity while somebody holds it. 0 on failure. */
 uint64_t netns_inode(int fd);
-/** Is somebody in it, as far as we see, or is it mounted? The inode number of one that is gone may be
- *  another's by now. */
-int netns_in_use(uint64_t inode); /**< 1, 0 or -errno */
 /** Writes one sysctl of the namespace that the caller is in. */
 int sysctl_write(const char *key, const char *value, struct err *e);
 /** Reads it; caller frees; NULL when there is none. Trailing newline removed. */
