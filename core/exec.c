@@ -177,6 +177,34 @@ static int explain_end(const struct plan *plan, int pidfd, int code, struct err 
     return err_say(e, -ESRCH, "container `%s` has just ended", plan->name);
 }
 
+/* Starts the command, and copies its streams unless it is detached. */
+static int run_command(struct joining *j, struct err *e)
+{
+    const struct exec_request *request = j->request;
+    struct entered in_there = ENTERED_INIT;
+    int in = -1, out = -1, err = -1;
+    int code =
+        request->detached ? 0 : open_streams(request->interactive, j->streams, &in, &out, &err, e);
+    struct stream streams[3] = {
+        {.from = in >= 0 ? STDIN_FILENO : -1,
+         .to = in,
+         .close_to = true,
+         .log = -1,
+         .tag = "stdin"},
+        {.from = out, .to = STDOUT_FILENO, .log = -1, .tag = "stdout"},
+        {.from = err, .to = STDERR_FILENO, .log = -1, .tag = "stderr"},
+    };
+    if (code == 0)
+        code = enter_start(j, &in_there, e);
+    if (code == 0 && !request->detached)
+        code = attend(&in_there, streams, &out, &err, e);
+    entered_clear(&in_there);
+    close_fd(streams[0].to);
+    close_fd(out);
+    close_fd(err);
+    return code;
+}
+
 int process_exec(const struct plan *plan, pid_t pid, uint64_t pid_start,
                  const struct exec_request *request, struct err *e)
 {
@@ -201,36 +229,14 @@ int process_exec(const struct plan *plan, pid_t pid, uint64_t pid_start,
     _cleanup_close_ int stub = stub_open(true, e);
     if (stub < 0)
         return stub;
+    _cleanup_strv_ strv env = environment(plan, request);
     struct joining j = {.plan = plan,
                         .request = request,
                         .entry = &entry,
                         .filter = &filter,
+                        .env = env,
                         .pidfd = pidfd,
                         .stub = stub,
                         .streams = {-1, -1, -1}};
-    int in = -1, out = -1, err = -1;
-    code =
-        request->detached ? 0 : open_streams(request->interactive, j.streams, &in, &out, &err, e);
-    struct stream streams[3] = {
-        {.from = in >= 0 ? STDIN_FILENO : -1,
-         .to = in,
-         .close_to = true,
-         .log = -1,
-         .tag = "stdin"},
-        {.from = out, .to = STDOUT_FILENO, .log = -1, .tag = "stdout"},
-        {.from = err, .to = STDERR_FILENO, .log = -1, .tag = "stderr"},
-    };
-    j.env = environment(plan, request);
-    struct entered in_there = ENTERED_INIT;
-    if (code == 0)
-        code = enter_start(&j, &in_there, e);
-    if (code == 0 && !request->detached)
-        code = attend(&in_there, streams, &out, &err, e);
-    entered_clear(&in_there);
-    code = explain_end(plan, pidfd, code, e);
-    strv_free(j.env);
-    close_fd(streams[0].to);
-    close_fd(out);
-    close_fd(err);
-    return code;
+    return explain_end(plan, pidfd, run_command(&j, e), e);
 }
