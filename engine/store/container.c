@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/wait.h>
 #include <time.h>
 
 void container_clear(struct container *c)
