@@ -1,4 +1,4 @@
-/* netctr inspect: all that is known of a container, as JSON. */
+/* netctr inspect: everything about a container, as JSON. */
 #include "cli.h"
 #include "ports.h"
 
@@ -28,9 +28,7 @@ static json_t *endpoints_json(struct engine *engine, const struct record *r)
 {
     json_t *list = json_array();
     _cleanup_endpoints_ struct endpoint_list all = {0};
-    _cleanup_close_ int dir = store_live_dir(&engine->store, r->spec.name);
-    if (dir >= 0)
-        (void)endpoint_load_all(dir, &all, NULL);
+    engine_endpoints(engine, r, &all);
     for (size_t i = 0; i < all.count; i++)
         json_array_append_new(list, endpoint_json(&all.items[i]));
     return list;
@@ -90,21 +88,10 @@ static json_t *record_json(struct engine *engine, const struct record *r)
     return j;
 }
 
-void inspect_failed(int *result, int code, struct err *e, struct err *why)
-{
-    if (*result == 0)
-        err_move(e, why);
-    else
-        warn_err(why);
-    *result = *result == 0 ? code : *result;
-}
-
 int inspect_print(const json_t *all, int result, struct err *e)
 {
-    if (result == 0 || json_array_size(all)) {
-        json_dumpf(all, stdout, JSON_INDENT(2));
-        putchar('\n');
-    }
+    if (result == 0 || json_array_size(all))
+        print_json(all);
     return result < 0 && json_array_size(all) ? err_status(e, 1) : result;
 }
 
@@ -112,7 +99,7 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
 {
     char *format = NULL;
     const struct option options[] = {
-        {"format", 'f', OPTION_TEXT, "json", "the default, and the only one", &format},
+        {"format", 'f', OPTION_TEXT, "json", "print JSON (the default)", &format},
         {0},
     };
     int first = command_options(&command_inspect, options, true, &argc, argv, e);
@@ -132,8 +119,7 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
         int found = cli_find(&engine, argv[i], &r, &why);
         if (found == 0)
             json_array_append_new(all, record_json(&engine, &r));
-        else
-            inspect_failed(&result, found, e, &why);
+        first_error(&result, found, e, &why);
     }
     if (code < 0)
         return code;
@@ -143,7 +129,7 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
 const struct command command_inspect = {
     .name = "inspect",
     .usage = "NAME…",
-    .summary = "Show all that is known of containers, as JSON",
+    .summary = "Show everything about containers, as JSON",
     .example = "netctr inspect web\nnetctr inspect web | jq -r '.[0].state.pid'",
     .run = run,
 };

@@ -1,22 +1,9 @@
-/* Where ports are published, as `ps`, `port` and `inspect` tell it. */
+/* Published ports in the output of `ps` and `inspect`. */
 #pragma once
 
 #include "cli.h"
 
-/** What is published now, one text for each port and family; nothing of a container that has ended, or waits for
- *  its start. Stays @r's. */
+/** The published ports of @r, a text for each port and address family; NULL if it holds none now. Owned by @r. */
 strv ports_of(const struct record *r);
-
-/** One of these texts in its parts, which point into it. */
-struct published_port {
-    const char *host; /**< "0.0.0.0" */
-    size_t host_size;
-    unsigned host_port; /**< 0: the container's own port is open, there is none of the host */
-    unsigned port;
-    const char *protocol;
-};
-bool port_parse(const char *text, struct published_port *out);
-
-/** All of them in one line, ports that follow each other joined as docker does: "0.0.0.0:9000-9010->9000-9010/tcp";
- *  caller frees. */
+/** All of them in one line, consecutive ports joined as in docker: "0.0.0.0:9000-9010->9000-9010/tcp"; caller frees. */
 char *ports_text(strv published);

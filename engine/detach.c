@@ -1,9 +1,7 @@
 /* A life in a process of its own, the monitor, which lets go of the caller as soon as the program runs.
  * That, or why it does not, comes back over a channel.
  */
-#include <netctr/engine.h>
-
-#include <netctr/store.h>
+#include "internal.h"
 
 #include <errno.h>
 #include <poll.h>

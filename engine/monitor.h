@@ -1,9 +1,8 @@
 /* A container while it lives, as its monitor holds it. What the files of engine/ share about it. */
 #pragma once
 
-#include "connect_request.h"
 #include "hub.h"
-#include <netctr/engine.h>
+#include "internal.h"
 
 #include "helpers.h"
 
@@ -163,5 +162,6 @@ int seed_watch(struct monitor *m, struct err *e);
 void seed_unwatch(struct monitor *m);
 
 /* change.c */
-int change_network(void *living, const char *what, char *const *words, char **answer,
+/** Serves a request of the control socket: a control_handler for a struct monitor. */
+int change_network(void *monitor, const char *what, char *const *words, json_t **answer,
                    struct err *e);

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "hub.h"
-#include <netctr/engine.h>
+#include "internal.h"
 
 struct names_watch;
 /** From now on @changed is called when the names of a network have changed that @concerns (NULL: any). 0; 1: there

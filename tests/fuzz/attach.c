@@ -1,7 +1,7 @@
 /* `--network NAME:ip=…`: what is understood can be written again, and comes back as the same text. */
 #include "fuzz.h"
 
-#include "engine/connect_request.h"
+#include "netctr/engine.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
