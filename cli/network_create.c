@@ -121,7 +121,7 @@ static int agree(struct create_flags *f, enum opt what, const char *key, const c
                         : streq(value, "0")                         ? "false"
                                                                     : value;
     if (f->said[what] && !streq(f->said[what], plain))
-        return err_say(e, -EINVAL, "option `%s`: `%s` contradicts `%s`, which was given, too", key,
+        return err_say(e, -EINVAL, "option `%s`: `%s` contradicts `%s`, which is given, too", key,
                        value, f->said[what]);
     f->said[what] = plain;
     return 0;

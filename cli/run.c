@@ -176,24 +176,14 @@ int check_command(const char *command, const char *before, struct err *e)
     return err_hint(e, "flags go before %s", before);
 }
 
-/* ROOTFS COMMAND [ARG…] */
-static int take_words(char **words, struct run_request *request, struct err *e)
+/* ROOTFS COMMAND [ARG…]; run_request_complete() reports missing ones. */
+static int take_words(char **words, struct spec *s, struct err *e)
 {
-    if (!words[0]) {
-        err_say(e, -EINVAL, "ROOTFS is missing");
-        return err_hint(e, "netctr run [FLAGS] ROOTFS COMMAND [ARG…]");
-    }
-    int r = run_request_set_rootfs(request, words[0], e);
-    if (r < 0)
-        return r;
-    if (!words[1]) {
-        err_say(e, -EINVAL, "COMMAND is missing");
-        return err_hint(
-            e, "say what to run in it: netctr run %s COMMAND [ARG…], as in `netctr run %s nginx`",
-            words[0], words[0]);
-    }
-    request->spec.argv = strv_copy(words + 1);
-    return check_command(words[1], "ROOTFS", e);
+    if (!words[0])
+        return 0;
+    s->rootfs = xstrdup(words[0]);
+    s->argv = strv_copy(words + 1);
+    return words[1] ? check_command(words[1], "ROOTFS", e) : 0;
 }
 
 /* ---- the command -----------------------------------------------------------------------------*/
@@ -247,7 +237,7 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
     _cleanup_engine_ struct engine engine = {0};
     int r = take_flags(&f, &request->spec, e);
     if (r == 0)
-        r = take_words(argv + first, request, e);
+        r = take_words(argv + first, &request->spec, e);
     if (r == 0)
         r = run_request_complete(request, e);
     if (r == 0)

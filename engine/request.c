@@ -33,13 +33,16 @@ static int no_such_root(const char *path, struct err *e)
                     strpbrk(path, "/:") ? "DIR" : path);
 }
 
-int run_request_set_rootfs(struct run_request *q, const char *path, struct err *e)
+static int complete_rootfs(struct spec *s, struct err *e)
 {
     struct stat st;
-    struct spec *s = &q->spec;
-    if (!*path)
+    if (!s->rootfs) {
+        err_say(e, -EINVAL, "ROOTFS is missing");
+        return err_hint(e, "netctr run [FLAGS] ROOTFS COMMAND [ARG…]");
+    }
+    if (!*s->rootfs)
         return err_say(e, -EINVAL, "ROOTFS is empty");
-    free(s->rootfs);
+    _cleanup_free_ char *path = s->rootfs;
     s->rootfs = realpath(path, NULL);
     if (!s->rootfs && errno == ENOENT)
         return no_such_root(path, e);
@@ -49,7 +52,17 @@ int run_request_set_rootfs(struct run_request *q, const char *path, struct err *
         return err_say(e, -ENOTDIR, "root directory `%s` is not a directory", path);
     if (streq(s->rootfs, "/"))
         return err_say(e, -EINVAL, "the host's own `/` cannot be a container's root directory");
-    return 0;
+    if (strv_len(s->argv))
+        return 0;
+    err_say(e, -EINVAL, "COMMAND is missing");
+    return err_hint(
+        e, "say what to run in it: netctr run %s COMMAND [ARG…], as in `netctr run %s nginx`", path,
+        path);
+}
+
+static int check_command(const struct spec *s, struct err *e)
+{
+    return *s->argv[0] ? 0 : err_say(e, -EINVAL, "COMMAND is empty");
 }
 
 /* The name of the program and the first digits of the id: "nginx-4f1c". */
@@ -302,12 +315,8 @@ static int complete_caps(struct run_request *q, struct err *e)
     return r;
 }
 
-static int check_spec(const struct spec *s, struct err *e)
+static int check_flags(const struct spec *s, struct err *e)
 {
-    if (!s->rootfs)
-        return err_say(e, -EINVAL, "ROOTFS is missing");
-    if (strv_len(s->argv) == 0 || !*s->argv[0])
-        return err_say(e, -EINVAL, "COMMAND is empty");
     if (s->auto_remove && s->restart.policy != RESTART_NO)
         return err_say(e, -EINVAL,
                        "--rm and --restart exclude each other: a container that has ended is "
@@ -327,7 +336,7 @@ int run_request_complete(struct run_request *q, struct err *e)
     s->created_nsec = now.tv_nsec;
     free(s->id);
     s->id = spec_new_id();
-    int r = check_spec(s, e);
+    int r = check_flags(s, e);
     if (r == 0)
         r = complete_hostname(s, e);
     if (r == 0)
@@ -337,6 +346,10 @@ int run_request_complete(struct run_request *q, struct err *e)
         spec_bound_tmpfs(s);
         r = complete_caps(q, e);
     }
+    if (r == 0)
+        r = complete_rootfs(s, e);
+    if (r == 0)
+        r = check_command(s, e);
     if (r == 0)
         r = complete_name(s, e);
     return r == 0 ? check_text(s, e) : r;

@@ -138,11 +138,9 @@ struct run_request {
                                    .limits = {.pids = PIDS_DEFAULT, .pids_by_default = true}}})
 void run_request_clear(struct run_request *q);
 #define _cleanup_run_request_ __attribute__((cleanup(run_request_clear)))
-/** Sets spec.rootfs to the canonical path of an existing directory. */
-int run_request_set_rootfs(struct run_request *q, const char *path, struct err *e);
 /** Checks all of a request and fills in what is not given: id, time of creation, name, hostname, PATH, HOSTNAME,
- *  capabilities and network. Before this, spec.networks may also hold one of the words of enum network_word, and
- *  spec.publish holds ports as "8080:80". Creates nothing. */
+ *  capabilities and network. Before this, spec.rootfs is any path, spec.networks holds what `--network` takes, and
+ *  spec.publish holds ports as "8080:80". spec.argv is required. Creates nothing. */
 int run_request_complete(struct run_request *q, struct err *e);
 /** Runs a container until it ends, with the caller as its monitor. Returns its exit status. */
 int engine_run(struct engine *engine, struct run_request *request, struct err *e);

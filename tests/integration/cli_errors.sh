@@ -161,7 +161,7 @@ error 'an unknown option of a tmpfs' 125 \
     'netctr: tmpfs `/t:size=1m,dev`: `dev` is not an option that it can have; size=64m, mode=1777, uid=N, gid=N, nr_inodes=N, ro, rw, exec, noexec, suid, nosuid' \
     run --tmpfs /t:size=1m,dev "$box" true
 error 'an unknown option of a volume' 125 \
-    "netctr: volume \`$tmp:/x:ro,rslave\`: unknown option \`rslave\`; ro or rw; z and Z are accepted and change nothing" \
+    "netctr: volume \`$tmp:/x:ro,rslave\`: unknown option \`rslave\`; ro or rw; z and Z are accepted and ignored" \
     run -v "$tmp:/x:ro,rslave" "$box" true
 error 'the name of a volume' 125 \
     'netctr: volume `data:/x`: `data` is not a path; for a directory here write ./data' run -v data:/x "$box" true

@@ -80,7 +80,7 @@ interfaces() {
     netctr network create -o com.docker.network.bridge.name=nc-mine other
     netctr run --rm --network other "$box" true
     ip link show nc-mine >/dev/null
-    refused 'cannot be a bridge of' netctr network create -o com.docker.network.bridge.name=docker0 x
+    refused 'is not a valid name of a bridge' netctr network create -o com.docker.network.bridge.name=docker0 x
     refused '`nc-mine` is in use' netctr network create -o bridge=nc-mine x
 }
 t 'names of interfaces: nc-NAME, or a hash; those of others are left alone' interfaces
@@ -148,7 +148,7 @@ t 'IPv6 alone, both, and what is asked for' families
 
 refused_properties() {
     snapshot
-    refused 'one for IPv4 is given already' netctr network create --subnet 10.1.0.0/24 --subnet 10.2.0.0/24 x
+    refused 'there is already one for IPv4' netctr network create --subnet 10.1.0.0/24 --subnet 10.2.0.0/24 x
     refused 'has host bits set' netctr network create --subnet 10.1.0.1/24 x
     refused 'cannot be a network' netctr network create --subnet 127.3.0.0/16 x
     refused 'cannot be a network' netctr network create --subnet fe80::/64 x
