@@ -1,7 +1,7 @@
-/* netctr events: what has happened and what happens, a line of JSON each.
+/* netctr events: past and present events, a line of JSON each.
  *
- * The file is replaced when it is large. So two are read at once: the one before, into which somebody may
- * still be writing, and the present one. inotify wakes; what there is to read is found out by reading.
+ * The file is rotated when it is large. So two files are read: the older one, into which a command may still be writing,
+ * and the present one. inotify only wakes the reader, which then reads what is there.
  */
 #include "cli.h"
 
@@ -13,7 +13,7 @@
 #include <time.h>
 
 #define NS 1000000000LL
-#define LOOK_MS 250 /* without inotify */
+#define LOOK_MS 250 /* interval of polling without inotify */
 #define WATCHED (IN_MODIFY | IN_CREATE | IN_MOVED_TO)
 
 struct choice {
@@ -71,7 +71,7 @@ static bool is_of_network(strv wanted, const json_t *j)
     return streq(json_str(j, "type"), "network") && strv_has(wanted, json_str(j, "name"));
 }
 
-/* Of one key any value will do; every key that is given must be met. */
+/* One value of each key that is given must match. */
 static bool is_wanted(const struct choice *c, const json_t *j)
 {
     int64_t when;
@@ -87,7 +87,7 @@ static bool is_wanted(const struct choice *c, const json_t *j)
 struct tail {
     int fd;
     ino_t inode;
-    char *data; /* not a whole line yet */
+    char *data; /* an incomplete line */
     size_t size;
 };
 
@@ -112,7 +112,7 @@ static void view_clear(struct view *v)
     v->notify = close_fd(v->notify);
 }
 
-/* The file is taken if it is there and not the one that is held. */
+/* Opens the file unless it is the one with the inode @held. */
 static void tail_open(struct tail *t, int run_fd, const char *file, ino_t held)
 {
     struct stat st;
@@ -179,7 +179,7 @@ static int read_new(struct view *v)
 
 /* ---- follow ----------------------------------------------------------------------------------*/
 
-/* -1: not now. Instances of inotify are few, and containers may have taken them all. */
+/* -1: not possible now. inotify instances are limited for each user, and containers may use all of them. */
 static int watch(int run_fd)
 {
     _cleanup_free_ char *path = fd_path(run_fd);
@@ -196,7 +196,7 @@ static int wait_time(int64_t until, bool looks)
     return looks && ms > LOOK_MS ? LOOK_MS : (int)ms;
 }
 
-/* Until @until, or until nobody reads what is printed. */
+/* Until @until, or until the reader of stdout has gone. */
 static int follow(struct view *v, int64_t until)
 {
     for (;;) {
@@ -213,8 +213,7 @@ static int follow(struct view *v, int64_t until)
     }
 }
 
-/* Where netctr has never run there is nothing to watch, and watching creates nothing: the first container is
- * waited for. */
+/* Read-only commands create no directories, so where netctr has never run, there is nothing to watch yet. */
 static void await_store(const struct cli *cli, int64_t until)
 {
     struct pollfd out = {.fd = STDOUT_FILENO};
@@ -228,7 +227,7 @@ static int look(struct engine *engine, const struct choice *choice, bool follows
                                                           .choice = choice,
                                                           .older = {.fd = -1},
                                                           .present = {.fd = -1}};
-    /* Before the first look: what comes after it is heard of. */
+    /* Watch first, then read: no event is missed in between. */
     v.notify = follows ? watch(v.run_fd) : -1;
     tail_open(&v.older, v.run_fd, EVENTS_OLDER, 0);
     int r = read_new(&v);
@@ -260,7 +259,7 @@ static int compose(const struct flags *f, struct choice *c, bool *follows, struc
         return err_say(e, -EINVAL, "until `%s` is not a time (as in 10m, 2026-01-02T15:04:05Z)",
                        f->until);
     *follows = !f->no_stream && c->until > now;
-    /* What there has been is shown only to those who ask for it. */
+    /* Past events are shown only with --since or --no-stream. */
     if (!f->since && *follows)
         c->since = now;
     return take_filters(f->filters, c, e);
@@ -274,7 +273,7 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
          &f.since},
         {"until", 0, OPTION_TEXT, "TIME", "end at this time", &f.until},
         {"follow", 'f', OPTION_FLAG, NULL, "show events as they happen (the default)", &f.follow},
-        {"no-stream", 0, OPTION_FLAG, NULL, "end after what has happened so far", &f.no_stream},
+        {"no-stream", 0, OPTION_FLAG, NULL, "show past events and exit", &f.no_stream},
         {"filter", 0, OPTION_LIST, "KEY=VALUE",
          "type=, container=, network= or event=", &f.filters},
         {"format", 0, OPTION_TEXT, "json", "one line of JSON for each event (the default)",
@@ -302,7 +301,7 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
 const struct command command_events = {
     .name = "events",
     .usage = "[FLAGS]",
-    .summary = "Show what happens to containers, as it happens",
+    .summary = "Show events of containers and networks as they happen",
     .example = "netctr events\nnetctr events --since 10m --no-stream --filter container=web",
     .run = run,
 };

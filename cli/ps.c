@@ -40,7 +40,7 @@ static bool is_status(const char *word)
     return false;
 }
 
-/* A regular expression, as with docker, whose names begin with a slash: both match. */
+/* A regular expression. In docker, names begin with a slash, so a pattern may match with or without one. */
 static bool name_matches(const char *pattern, const char *name, bool *valid)
 {
     regex_t regex;

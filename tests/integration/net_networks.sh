@@ -162,7 +162,7 @@ refused_properties() {
     refused 'is not a number' netctr network create --mtu big x
     refused 'unknown mode `natt`' netctr network create --mode natt x
     refused 'did you mean `isolate`?' netctr network create -o isolat=true x
-    refused 'mode nat needs it' netctr network create -o com.docker.network.bridge.enable_ip_masquerade=false x
+    refused 'mode nat cannot do without it' netctr network create -o com.docker.network.bridge.enable_ip_masquerade=false x
     refused 'takes no value but true or false' netctr network create --internal=maybe x
     refused 'an internal network cannot be routed' netctr network create --internal --mode routed x
     refused 'cannot be open' netctr network create --internal --isolate=false x
