@@ -38,9 +38,6 @@ int command_options(const struct command *command, const struct option *options,
 /** The text of `netctr NAME --help`. */
 void command_help(FILE *out, const struct command *command, const struct option *options);
 
-/** --tmpfs; @out->target is not checked. (tmpfs.c) */
-int tmpfs_parse(const char *text, struct volume *out, struct err *e);
-
 /** engine_open() with the directories that the global flags name. */
 int cli_engine(const struct cli *cli, struct engine *out, struct err *e);
 /** The same for read-only commands: they create nothing on a host where netctr has never run. */
@@ -53,16 +50,8 @@ int cli_open_find(const struct cli *cli, const char *name, struct engine *engine
 int cli_open_find_to_read(const struct cli *cli, const char *name, struct engine *engine,
                           struct record *out, struct err *e);
 
-/** Adds the values of `-v` and `--tmpfs` to @s. (volumes.c) */
-int volumes_parse(strv volumes, strv tmpfs, struct spec *s, struct err *e);
-/** --memory, --cpus and --pids-limit; NULL: not given. (limits.c) */
-int limits_parse(const char *memory, const char *cpus, const char *pids, struct limits *out,
-                 struct err *e);
 /** Refuses an empty COMMAND, and a flag in its place, which belongs before the word @before. (run.c) */
 int check_command(const char *command, const char *before, struct err *e);
-/** Adds the variables of `--env-file` and `-e` to @out, each name once; the caller frees it. (env.c) */
-int env_compose(strv files, strv entries, strv *out, struct err *e);
-
 /** `-t` of stop and restart; NULL: not given, @seconds stays. (lifecycle.c) */
 int patience_parse(const char *text, uint64_t *seconds, struct err *e);
 

@@ -240,7 +240,7 @@ static int compose(struct create_flags *f, const char *name, struct network *n, 
 
 static int create(const struct cli *cli, struct create_flags *f, const char *name, struct err *e)
 {
-    _cleanup_network_ struct network n = {0};
+    _cleanup_network_ struct network n = NETWORK_DEFAULTS;
     _cleanup_engine_ struct engine engine = {0};
     int r = compose(f, name, &n, e);
     if (r == 0)

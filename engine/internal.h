@@ -76,6 +76,11 @@ int engine_ask_end(struct engine *engine, const struct record *r, enum mark mark
 int engine_settle(struct engine *engine, const struct record *r, bool ends, struct record *now,
                   struct err *e);
 
+/* ---- tmpfs.c ---------------------------------------------------------------------------------*/
+
+/** "DST[:OPTION,…]" as `--tmpfs` takes it; @out->target is not checked. */
+int tmpfs_parse(const char *text, struct volume *out, struct err *e);
+
 /* ---- connect_request.c -----------------------------------------------------------------------*/
 
 /** "default" for "bridge", which is docker's name for the default network; any other word as it is. */

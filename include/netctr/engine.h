@@ -138,6 +138,15 @@ struct run_request {
                                    .limits = {.pids = PIDS_DEFAULT, .pids_by_default = true}}})
 void run_request_clear(struct run_request *q);
 #define _cleanup_run_request_ __attribute__((cleanup(run_request_clear)))
+/** Parses what users write into a spec, with docker's words and rules. -EINVAL with a text.
+ *  Volumes "SRC:DST[:ro]" and tmpfs "DST[:OPTION,…]"; call it once. */
+int volumes_parse(char *const *volumes, char *const *tmpfs, struct spec *s, struct err *e);
+/** Memory "64m", processors "1.5", number of tasks; NULL: not given. "0" means no limit. */
+int limits_parse(const char *memory, const char *cpus, const char *pids, struct limits *out,
+                 struct err *e);
+/** Adds the variables of files with a line for each, and then @entries: "K=V", or "K" to pass the caller's value through.
+ *  The last value of a name wins. The caller frees *@out. */
+int env_compose(char *const *files, char *const *entries, strv *out, struct err *e);
 /** Checks all of a request and fills in what is not given: id, time of creation, name, hostname, PATH, HOSTNAME,
  *  capabilities and network. Before this, spec.rootfs is any path, spec.networks holds what `--network` takes, and
  *  spec.publish holds ports as "8080:80". spec.argv is required. Creates nothing. */
@@ -188,6 +197,9 @@ int engine_remove_damaged(struct engine *engine, const char *name, struct err *e
 
 /* ---- networks --------------------------------------------------------------------------------*/
 
+/** What a network is by default, to begin with. */
+#define NETWORK_DEFAULTS \
+    ((struct network){.icc = true, .isolate = true, .guard = true, .dns = true})
 /** network_create() with its event. */
 int engine_network_create(struct engine *engine, struct network *n, bool dual, struct err *e);
 /** Removes a network. -EBUSY with the names of the containers that use it, running or not; with @force, these are
@@ -232,6 +244,13 @@ int engine_publish(struct engine *engine, const char *container, char *const *po
 /** Withdraws ports ("8080", "5353/udp"); NULL: all. */
 int engine_unpublish(struct engine *engine, const char *container, char *const *ports,
                      struct err *e);
+
+/* ---- events ----------------------------------------------------------------------------------*/
+
+/** Calls @each for every event, older ones first. With @follow, waits for more until @until (nanoseconds since the epoch),
+ *  or until the reader of @out, a pipe, has gone (-1: none). */
+int engine_events(struct engine *engine, bool follow, int64_t until, int out,
+                  void (*each)(const json_t *event, void *arg), void *arg, struct err *e);
 
 /* ---- this host -------------------------------------------------------------------------------*/
 

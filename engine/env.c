@@ -1,5 +1,5 @@
 /* Environment variables from `--env-file`, then `-e`. The last value of a name wins. */
-#include "cli.h"
+#include "internal.h"
 
 #include <errno.h>
 #include <string.h>
@@ -89,7 +89,7 @@ static int take_file(strv *env, const char *path, struct err *e)
     return 0;
 }
 
-int env_compose(strv files, strv entries, strv *out, struct err *e)
+int env_compose(char *const *files, char *const *entries, strv *out, struct err *e)
 {
     int r = 0;
     strv_each (path, files)

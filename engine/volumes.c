@@ -1,5 +1,5 @@
 /* -v and --tmpfs. */
-#include "cli.h"
+#include "internal.h"
 
 #include <errno.h>
 #include <string.h>
@@ -100,7 +100,7 @@ static int check_twice(const struct spec *s, struct err *e)
     return 0;
 }
 
-int volumes_parse(strv volumes, strv tmpfs, struct spec *s, struct err *e)
+int volumes_parse(char *const *volumes, char *const *tmpfs, struct spec *s, struct err *e)
 {
     int r = 0;
     s->volumes = xcalloc(strv_len(volumes) + strv_len(tmpfs), sizeof(*s->volumes));

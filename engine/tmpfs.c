@@ -1,5 +1,5 @@
 /* --tmpfs DST[:OPTION,…]. The options have docker's names. */
-#include "cli.h"
+#include "internal.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* --memory, --cpus and --pids-limit. As in docker, 0 means no limit. */
-#include "cli.h"
+#include "internal.h"
 
 #include <errno.h>
 #include <string.h>
