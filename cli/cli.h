@@ -110,11 +110,3 @@ const char *absent_command(const char *name);
 const struct absent *absent_flags(const char *command);
 /** Prints the result of net_forwarding(), a line for each family. (network_forwarding.c) */
 void print_forwarding(const json_t *forwarding);
-/** RFC 3339, UTC; caller frees. */
-char *time_utc(int64_t when);
-/** When it was created, with nanoseconds, so that containers can be sorted; caller frees. */
-char *created_utc(const struct spec *s);
-/** A moment in nanoseconds since the epoch: RFC 3339 ("2026-01-02T15:04:05.5Z", without a zone UTC, also
- *  the day alone), seconds since the epoch ("1700000000.5"), or how long before @now ("10m", "1h30m").
- *  -EINVAL. */
-int time_parse(const char *text, int64_t now, int64_t *out);

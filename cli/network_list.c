@@ -41,15 +41,6 @@ bool network_filters_match(char *const *filters, const struct network *n)
     return true;
 }
 
-/* With the time of creation as people read it. */
-static void format_created(json_t *j)
-{
-    int64_t when = json_int(j, "created", 0);
-    _cleanup_free_ char *created = when ? time_utc(when) : NULL;
-    json_object_del(j, "created");
-    json_put_str(j, "created", created);
-}
-
 /* ---- ls --------------------------------------------------------------------------------------*/
 
 struct listing {
@@ -58,14 +49,6 @@ struct listing {
     strv filters;
     bool quiet;
 };
-
-static json_t *definition(const struct network *n)
-{
-    json_t *j = network_to_json(n);
-    json_object_del(j, "schema");
-    format_created(j);
-    return j;
-}
 
 static int add_row(const struct network *n, void *arg)
 {
@@ -79,7 +62,7 @@ static int add_row(const struct network *n, void *arg)
         printf("%s\n", n->name);
         return 0;
     }
-    json_array_append_new(l->json, definition(n));
+    json_array_append_new(l->json, network_definition(n));
     const char *const cells[] = {n->name, n->internal ? "internal" : gateway_mode_name(n->mode),
                                  n->bridge, both};
     for (size_t i = 0; i < ARRAY_LEN(cells); i++)
@@ -145,7 +128,6 @@ static int inspect(struct engine *engine, const char *name, json_t *all, struct 
     int r = engine_network_inspect(engine, name, &j, e);
     if (r < 0)
         return r == -ENOENT ? suggest(engine, name, e) : r;
-    format_created(j);
     json_array_append_new(all, j);
     return 0;
 }

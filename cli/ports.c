@@ -1,15 +1,10 @@
-/* netctr port, and published ports in the output of `ps` and `inspect`. A port is stored as one text for each address family,
+/* netctr port, and published ports in the output of `ps`. A port is stored as one text for each address family,
  * "0.0.0.0:8080->80/tcp", or "80/tcp" where the port of the container itself is open. Only this file parses these texts.
  */
 #include "ports.h"
 
 #include <errno.h>
 #include <string.h>
-
-strv ports_of(const struct record *r)
-{
-    return record_holds_ports(r) ? r->spec.published : NULL;
-}
 
 /* One of these texts in its parts, which point into it. */
 struct published_port {
@@ -144,8 +139,8 @@ static int port(const struct cli *cli, int argc, char **argv, struct err *e)
         return engine_not_running(&r, e);
     const char *wanted = argv[first + 1];
     if (!wanted)
-        print_ports(ports_of(&r));
-    else if (!print_addresses(ports_of(&r), wanted))
+        print_ports(record_ports(&r));
+    else if (!print_addresses(record_ports(&r), wanted))
         return err_say(e, -ENOENT, "container `%s` does not publish port %s", r.spec.name, wanted);
     return 0;
 }

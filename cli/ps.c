@@ -162,7 +162,7 @@ static json_t *row_json(const struct record *r, strv addresses)
     json_put_str(j, "network", r->spec.network);
     json_put_str(j, "address", addresses ? addresses[0] : NULL);
     json_put_strv(j, "addresses", addresses);
-    json_put_strv(j, "ports", ports_of(r));
+    json_put_strv(j, "ports", record_ports(r));
     return j;
 }
 
@@ -199,7 +199,7 @@ static int add_row(const struct record *r, void *arg)
     }
     _cleanup_free_ char *command = command_text(&r->spec, l->whole),
                         *address = strv_join(addresses, ", "), *status = status_text(r),
-                        *ports = ports_text(ports_of(r)), *age = time_ago(r->spec.created),
+                        *ports = ports_text(record_ports(r)), *age = time_ago(r->spec.created),
                         *created = xasprintf("%s%s", age, *age ? " ago" : "unknown");
     const char *cells[] = {r->spec.id, command, created, status, address, ports, r->spec.name};
     for (size_t i = 0; i < ARRAY_LEN(cells); i++)

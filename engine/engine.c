@@ -161,6 +161,11 @@ bool record_holds_ports(const struct record *r)
     return r->status == STATUS_RUNNING || (r->status == STATUS_RESTARTING && !record_waits(r));
 }
 
+strv record_ports(const struct record *r)
+{
+    return record_holds_ports(r) ? r->spec.published : NULL;
+}
+
 int engine_not_running(const struct record *r, struct err *e)
 {
     const char *name = r->spec.name;

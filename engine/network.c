@@ -52,6 +52,16 @@ int engine_network_each(struct engine *engine, int (*each)(const struct network 
     return r;
 }
 
+json_t *network_definition(const struct network *n)
+{
+    json_t *j = network_to_json(n);
+    _cleanup_free_ char *created = n->created ? time_utc(n->created) : NULL;
+    json_object_del(j, "schema");
+    json_object_del(j, "created");
+    json_put_str(j, "created", created);
+    return j;
+}
+
 int engine_network_inspect(struct engine *engine, const char *name, json_t **out, struct err *e)
 {
     static const char *const of_network[] = {"containers", "differences", "changed_inside"};
@@ -65,8 +75,7 @@ int engine_network_inspect(struct engine *engine, const char *name, json_t **out
         r = engine_survey(engine, &n, &live, e);
     if (r < 0)
         return r;
-    json_t *j = network_to_json(&n);
-    json_object_del(j, "schema");
+    json_t *j = network_definition(&n);
     for (size_t i = 0; i < ARRAY_LEN(of_network); i++) {
         json_object_set(j, of_network[i], json_object_get(live, of_network[i]));
         json_object_del(live, of_network[i]);

@@ -55,6 +55,11 @@ int engine_each(struct engine *engine, int (*each)(const struct record *r, void 
                 struct err *e);
 /** Does @r hold its ports: does it run, or wait for its next run? */
 bool record_holds_ports(const struct record *r);
+/** The ports that it has published now, "0.0.0.0:8080->80/tcp" for each port and address family, or "80/tcp" where the
+ *  port of the container itself is open; NULL: none. Owned by @r. */
+strv record_ports(const struct record *r);
+/** What `netctr inspect` shows: definition, state and endpoints; caller owns. */
+json_t *engine_inspect(struct engine *engine, const struct record *r);
 /** Was @r started with `--network @network`? */
 bool record_names_network(const struct record *r, const char *network);
 /** The endpoints of a container that runs; empty if they cannot be read. The caller clears @out. */
@@ -210,12 +215,14 @@ int engine_network_remove(struct engine *engine, const char *name, bool force, s
  *  names of the removed ones are added to @removed, also before a failure; the caller frees it. */
 int engine_network_prune(struct engine *engine, bool (*wanted)(const struct network *n, void *arg),
                          void *arg, strv *removed, struct err *e);
+/** The definition of a network, as `netctr network ls` shows it; caller owns. */
+json_t *network_definition(const struct network *n);
 /** The names of all networks, sorted; caller frees. */
 int engine_network_names(struct engine *engine, strv *names, struct err *e);
 /** Calls @each for every network, sorted by name. */
 int engine_network_each(struct engine *engine, int (*each)(const struct network *n, void *arg),
                         void *arg, struct err *e);
-/** Definition and state of a network: what is stored, "containers", "differences" between the definition and the kernel,
+/** Definition and state of a network: network_definition(), "containers", "differences" between the definition and the kernel,
  *  "changed_inside" and "live". Caller owns *@out. */
 int engine_network_inspect(struct engine *engine, const char *name, json_t **out, struct err *e);
 /** Allows containers of @from to open connections to those of @to, or withdraws that. */
@@ -244,6 +251,17 @@ int engine_publish(struct engine *engine, const char *container, char *const *po
 /** Withdraws ports ("8080", "5353/udp"); NULL: all. */
 int engine_unpublish(struct engine *engine, const char *container, char *const *ports,
                      struct err *e);
+
+/* ---- times -----------------------------------------------------------------------------------*/
+
+/** RFC 3339, UTC; caller frees. */
+char *time_utc(int64_t when);
+/** When it was created, with nanoseconds, so that containers can be sorted; caller frees. */
+char *created_utc(const struct spec *s);
+/** A moment in nanoseconds since the epoch: RFC 3339 ("2026-01-02T15:04:05.5Z", without a zone UTC, also
+ *  the day alone), seconds since the epoch ("1700000000.5"), or how long before @now ("10m", "1h30m").
+ *  -EINVAL. */
+int time_parse(const char *text, int64_t now, int64_t *out);
 
 /* ---- events ----------------------------------------------------------------------------------*/
 

@@ -1,5 +1,5 @@
 /* Times as text, and back. */
-#include "cli.h"
+#include "internal.h"
 
 #include <errno.h>
 #include <string.h>
