@@ -198,9 +198,9 @@ static int run_on(struct monitor *m, const struct supervise_options *options, st
     return status;
 }
 
-static void serve_control(void *living)
+static void serve_control(void *monitor)
 {
-    struct monitor *m = living;
+    struct monitor *m = monitor;
     control_serve(m->control, change_network, m);
 }
 
@@ -363,7 +363,7 @@ static int begin(struct monitor *m, struct err *e)
 }
 
 /* From the running program to its end. */
-static int live_on(struct monitor *m, struct err *e)
+static int run_to_end(struct monitor *m, struct err *e)
 {
     int status = watch_over(m, e);
     if (status < 0) { /* there may be no caller to report to */
@@ -380,7 +380,7 @@ static int live_on(struct monitor *m, struct err *e)
     return status;
 }
 
-static int live(struct monitor *m, struct err *e)
+static int run_once(struct monitor *m, struct err *e)
 {
     int r;
     if ((r = look_before(m, e)) < 0 || (r = claim(m, e)) < 0)
@@ -392,7 +392,7 @@ static int live(struct monitor *m, struct err *e)
         (void)leave(m, m->container.existing, e->status ? e->status : EXIT_NETCTR, &ignored);
         return r;
     }
-    return live_on(m, e);
+    return run_to_end(m, e);
 }
 
 /* ---- a start that waits -----------------------------------------------------------------------
@@ -488,7 +488,7 @@ static int try_to_begin(struct monitor *m, struct err *e)
     return r == 0 ? begin(m, e) : r;
 }
 
-static int live_patiently(struct monitor *m, struct err *e)
+static int run_patiently(struct monitor *m, struct err *e)
 {
     _cleanup_free_ char *reason = NULL;
     int r = claim(m, e);
@@ -498,7 +498,7 @@ static int live_patiently(struct monitor *m, struct err *e)
     for (unsigned times = 0;; times++) {
         _cleanup_err_ struct err failure = ERR_INIT, ignored = ERR_INIT;
         if (try_to_begin(m, &failure) == 0)
-            return live_on(m, e);
+            return run_to_end(m, e);
         engine_explain(m->engine, failure.code, &failure);
         r = step_back(m, &failure, e);
         if (r > 0)
@@ -517,7 +517,7 @@ static int live_patiently(struct monitor *m, struct err *e)
 int engine_run(struct engine *engine, struct run_request *request, struct err *e)
 {
     struct monitor m = monitor_new(engine, request);
-    int r = request->patient ? live_patiently(&m, e) : live(&m, e);
+    int r = request->patient ? run_patiently(&m, e) : run_once(&m, e);
     if (r < 0)
         engine_explain(engine, r, e);
     monitor_clear(&m);

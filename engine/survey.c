@@ -1,4 +1,4 @@
-/* Is a network as it should be? Collects the endpoints of living containers with their network namespaces, and has
+/* Is a network as it should be? Collects the endpoints of running containers with their network namespaces, and has
  * bridge/ compare them with the kernel. */
 #include "survey.h"
 
