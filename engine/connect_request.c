@@ -1,4 +1,4 @@
-/* `--network NAME:ip=…,mac=…`: text to struct connect_request, and back. */
+/* Parses and prints `--network NAME:ip=…,mac=…`. */
 #include "internal.h"
 
 #include <errno.h>
@@ -104,7 +104,7 @@ static const struct {
     {"alias", take_alias},
     {"rate", take_rate},
     {"gw-priority", take_priority},
-    {"interface_name", take_interface}, /* podman's name for it */
+    {"interface_name", take_interface}, /* podman's name of the option */
 };
 
 int connect_request_set(struct connect_request *a, const char *key, const char *value,

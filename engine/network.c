@@ -153,6 +153,8 @@ int engine_network_create(struct engine *engine, struct network *n, bool dual, s
     struct net *net;
     int r = engine_net(engine, &net, e);
     if (r == 0)
+        r = engine_upgrade_tables(engine, e);
+    if (r == 0)
         r = network_create(net, n, dual, e);
     if (r == 0)
         engine_defined_event(engine, "create", n->name);
@@ -225,6 +227,8 @@ int engine_network_remove(struct engine *engine, const char *name, bool force, s
     if (streq(name, DEFAULT_NETWORK))
         return err_say(e, -EINVAL, "the default network cannot be removed");
     int r = engine_net(engine, &net, e);
+    if (r == 0)
+        r = engine_upgrade_tables(engine, e);
     /* Others may connect containers at the same time. */
     for (int tries = 1; r == 0; tries++) {
         _cleanup_users_ struct users users = {.engine = engine, .network = name};
@@ -267,7 +271,8 @@ int engine_network_prune(struct engine *engine, bool (*wanted)(const struct netw
                          void *arg, strv *removed, struct err *e)
 {
     struct pruning p = {engine, wanted, arg, removed, e};
-    _cleanup_close_ int lock = store_lock(&engine->store, e);
+    int r = engine_upgrade_tables(engine, e);
+    _cleanup_close_ int lock = r < 0 ? r : store_lock(&engine->store, e);
     return lock < 0 ? lock : engine_network_each(engine, prune_one, &p, e);
 }
 
