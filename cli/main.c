@@ -189,7 +189,8 @@ static int dispatch(int argc, char **argv, struct err *e)
     bool help = false, version = false;
     const struct option globals[] = {
         {"root", 0, OPTION_TEXT, "DIR", "state that survives a reboot (/var/lib/netctr)", &root},
-        {"run-root", 0, OPTION_TEXT, "DIR", "state that does not (/run/netctr)", &run_root},
+        {"run-root", 0, OPTION_TEXT, "DIR", "state that does not survive a reboot (/run/netctr)",
+         &run_root},
         {"version", 'v', OPTION_FLAG, NULL, "print the version", &version},
         {0},
     };

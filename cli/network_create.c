@@ -283,9 +283,9 @@ int network_create_command(const struct cli *cli, const struct command *command,
         {"sysctl", 0, OPTION_LIST, "K=V",
          "sysctl of each interface, with the word IFNAME: net.ipv4.conf.IFNAME.forwarding=1",
          &f.sysctls},
-        {"label", 0, OPTION_LIST, "K=V", "a label", &f.labels},
+        {"label", 0, OPTION_LIST, "K=V", "add a label", &f.labels},
         {"opt", 'o', OPTION_LIST, "K=V", "an option by its name in docker or podman", &f.opts},
-        {"driver", 'd', OPTION_TEXT, "bridge", "the only one", &f.driver},
+        {"driver", 'd', OPTION_TEXT, "bridge", "the driver; bridge is the only one", &f.driver},
         {0},
     };
     int first = command_options(command, options, true, &argc, argv, e);

@@ -43,7 +43,18 @@ int control_listen(int run_dir, struct err *e)
     return take_fd(fd);
 }
 
-static int handle(int client, control_handler handler, void *arg, json_t **answer, struct err *e)
+/* Commands of version 0.1.0 do not ask for JSON: they print the text of an answer as it is. */
+static char *answer_text(const json_t *request, const json_t *answer)
+{
+    if (streq(json_str(request, "answer"), "json"))
+        return answer ? json_dumps(answer, JSON_COMPACT) : xstrdup("{}");
+    _cleanup_strv_ strv lines = json_strv(answer, "ports");
+    if (lines)
+        strv_add(&lines, ""); /* ends the last line */
+    return strv_join(lines, "\n");
+}
+
+static int handle(int client, control_handler handler, void *arg, char **answer, struct err *e)
 {
     enum message kind;
     _cleanup_free_ char *text = NULL;
@@ -55,7 +66,11 @@ static int handle(int client, control_handler handler, void *arg, json_t **answe
     if (kind != MESSAGE_REQUEST || !what)
         return err_say(e, -EBADMSG, "the monitor does not understand the request");
     _cleanup_strv_ strv words = json_strv(j, "words");
-    return handler(arg, what, words, answer, e);
+    _cleanup_json_ json_t *result = NULL;
+    r = handler(arg, what, words, &result, e);
+    if (r >= 0)
+        *answer = answer_text(j, result);
+    return r;
 }
 
 /* An answer may be longer than a packet: a range of ports has one text for each. */
@@ -75,15 +90,14 @@ void control_serve(int socket, control_handler handler, void *arg)
     if (client < 0)
         return;
     _cleanup_err_ struct err e = ERR_INIT;
-    _cleanup_json_ json_t *answer = NULL;
+    _cleanup_free_ char *answer = NULL;
     int r = limit_wait(client, 1); /* a silent client must not block the monitor */
     r = r < 0 ? err_set(&e, r, "limit the wait for the request")
               : handle(client, handler, arg, &answer, &e);
-    _cleanup_free_ char *text = answer ? json_dumps(answer, JSON_COMPACT) : xstrdup("{}");
     if (r < 0)
         (void)channel_send_error(client, &e);
     else
-        (void)send_answer(client, text);
+        (void)send_answer(client, answer);
 }
 
 /* ---- the client's side -----------------------------------------------------------------------*/
@@ -199,6 +213,7 @@ int control_ask(struct engine *engine, const struct record *r, const char *what,
     _cleanup_json_ json_t *j = json_object();
     json_put_str(j, "do", what);
     json_put_strv(j, "words", words);
+    json_put_str(j, "answer", "json");
     _cleanup_free_ char *request = json_dumps(j, JSON_COMPACT), *text = NULL;
     int code = channel_send_text(fd, MESSAGE_REQUEST, request);
     if (code == -EPIPE || code == -ECONNRESET)

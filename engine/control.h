@@ -2,9 +2,9 @@
  * container is changed by its monitor, which holds the ports and the endpoints. So there is one writer, and a change is
  * completed or undone even if the command that asked for it is killed.
  *
- * One request a connection, a JSON object {"do": WHAT, "words": [WORD, …]}, and one answer, a JSON object as well:
- * {"ports": ["0.0.0.0:8080->80/tcp", …]} for "publish", {} for the others. Monitors of version 0.1.0 answer with the
- * lines of "ports" as text; control_ask() accepts both.
+ * One request a connection, a JSON object {"do": WHAT, "words": [WORD, …], "answer": "json"}, and one answer, a JSON object
+ * as well: {"ports": ["0.0.0.0:8080->80/tcp", …]} for "publish", {} for the others. In version 0.1.0, requests have no
+ * "answer", and answers are the lines of "ports" as text. Both sides accept both.
  */
 #pragma once
 

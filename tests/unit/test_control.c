@@ -25,6 +25,20 @@ static void answers(void)
     }
 }
 
+/* What a monitor of this version answers to requests of both versions. */
+static void compatibility(void)
+{
+    _cleanup_json_ json_t *old = json_pack("{s:s}", "do", "publish"),
+                          *now = json_pack("{s:s, s:s}", "do", "publish", "answer", "json"),
+                          *answer = json_pack("{s:[s, s]}", "ports", "1->2/tcp", "80/tcp");
+    _cleanup_free_ char *text = answer_text(old, answer), *json = answer_text(now, answer),
+                        *no_text = answer_text(old, NULL), *no_json = answer_text(now, NULL);
+    check(streq(text, "1->2/tcp\n80/tcp\n") && streq(no_text, ""),
+          "an answer to a command of version 0.1.0", text);
+    check(streq(json, "{\"ports\":[\"1->2/tcp\",\"80/tcp\"]}") && streq(no_json, "{}"),
+          "an answer to a command of this version", json);
+}
+
 /* An answer that is longer than a packet, over a socket. */
 static void long_answer(void)
 {
@@ -86,6 +100,7 @@ static void requests(void)
 int main(void)
 {
     answers();
+    compatibility();
     long_answer();
     order();
     requests();
