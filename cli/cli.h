@@ -83,7 +83,7 @@ void warn_of_lost_networks(struct engine *engine, const struct record *all, size
 void first_error(int *result, int code, struct err *e, struct err *why);
 /** A failure that does not end the command, with its hint. (each.c) */
 void warn_err(const struct err *e);
-/** A warning for each sentence. (connect.c) */
+/** A warning for each sentence. (each.c) */
 void warn_each(strv warnings);
 
 /** Prints what `inspect` of several names has found, unless there are only failures. Returns the command's result: as with

@@ -72,12 +72,6 @@ int network_connect(const struct cli *cli, const struct command *command, int ar
     return r == 0 ? connect_container(cli, argv[first + 1], &request, e) : r;
 }
 
-void warn_each(strv warnings)
-{
-    strv_each (warning, warnings)
-        warn("%s", warning);
-}
-
 int network_disconnect(const struct cli *cli, const struct command *command, int argc, char **argv,
                        struct err *e)
 {

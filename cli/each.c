@@ -37,6 +37,12 @@ void warn_err(const struct err *e)
     warn("%s", line);
 }
 
+void warn_each(strv warnings)
+{
+    strv_each (warning, warnings)
+        warn("%s", warning);
+}
+
 void first_error(int *result, int code, struct err *e, struct err *why)
 {
     if (code >= 0)

@@ -3,13 +3,6 @@
 
 #include "cli/logs.c"
 
-int command_options(const struct command *command, const struct option *options, bool intermixed,
-                    int *argc, char **argv, struct err *e)
-{
-    (void)command, (void)options, (void)intermixed, (void)argc, (void)argv, (void)e;
-    abort(); /* it is the command's, which is not run here */
-}
-
 /* How many lines of its stdout the reader has printed. */
 static uint64_t count_lines(const char *text, size_t size)
 {
