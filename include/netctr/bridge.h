@@ -8,6 +8,7 @@
 #pragma once
 
 #include <netctr/ipam.h>
+#include <netctr/netns.h>
 
 /* ---- the host -------------------------------------------------------------------------------*/
 
