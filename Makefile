@@ -94,7 +94,7 @@ $(BUILD)/core/launch.o: ALL_CFLAGS += -DSTUB_FILE='"$(BUILD)/stub"'
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/parts.a | $(LIBS_FILE)
 	$(call say,LD $@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
-# What the tests of killed and failing system calls work with.
+# Tools of the tests that kill, or fail, at a system call.
 TOOLS := $(BUILD)/tests/strike $(BUILD)/tests/look
 $(TOOLS): $(BUILD)/tests/%: tests/%.c Makefile
 	@mkdir -p $(@D)
@@ -114,13 +114,13 @@ $(PRELOADS): $(BUILD)/tests/%.so: tests/%.c Makefile
 	$(call say,CC $<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu17 -D_GNU_SOURCE $(WARNINGS) -O2 -shared -fPIC -o $@ $<
-# Runs inside containers, which have no C library.
+# Programs for the inside of containers, which have no C library.
 INSIDE := $(BUILD)/tests/door $(BUILD)/tests/leaderless $(BUILD)/tests/ask
 $(INSIDE): $(BUILD)/tests/%: tests/%.c Makefile
 	$(call say,CC $<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu17 -D_GNU_SOURCE $(WARNINGS) -O1 -static -pthread -o $@ $<
-# The same by the resolvers of two libraries.
+# The same look-up by the resolvers of two libraries.
 LOOKUPS := $(BUILD)/tests/lookup_musl $(BUILD)/tests/lookup_ares
 $(BUILD)/tests/lookup_musl: LOOKUP_CC = musl-gcc -static
 $(BUILD)/tests/lookup_ares: LOOKUP_CC = $(CC) -DARES
@@ -172,7 +172,7 @@ demo:  ## install what is missing, build, run nginx in a container and fetch its
 	$(MAKE) all
 	scripts/demo
 
-# Installs nothing: for a machine where that is somebody else's decision.
+# Installs nothing: the machine's owner decides about packages.
 test: all tests  ## build, then run the tests (root); T=PATTERN for some of them
 	@scripts/deps --missing build test
 	tests/run $(if $(T),--filter '$(T)')

@@ -1,5 +1,5 @@
-/* What docker and podman have and netctr has not, and what to do instead. A word that is here is never taken for
- * a typing error: `pull` is not `kill`, `--gpus` is not `--cpus`.
+/* Commands and flags that docker and podman have and netctr has not, and what to do instead. Without this list they would be
+ * taken for typing errors: `pull` for `kill`, `--gpus` for `--cpus`.
  */
 #include "cli.h"
 
@@ -15,7 +15,7 @@ static const char shell[] = "`netctr exec -i NAME sh` runs a shell in a containe
 static const struct {
     const char *name, *instead;
 } commands[] = {
-    {"attach", "netctr does not have it yet: `netctr logs -f NAME` shows what is written"},
+    {"attach", "netctr does not have it yet: `netctr logs -f NAME` shows the output"},
     {"bash", shell},
     {"build", images},
     {"builder", images},
@@ -44,7 +44,7 @@ static const struct {
     {"kube", plain},
     {"list", "`netctr ps` lists containers"},
     {"load", images},
-    {"log", "`netctr logs NAME` shows what a container has written"},
+    {"log", "`netctr logs NAME` shows the output of a container"},
     {"login", images},
     {"logout", images},
     {"ls", "`netctr ps` lists containers"},
@@ -70,7 +70,7 @@ static const struct {
     {"service", plain},
     {"sh", shell},
     {"shell", shell},
-    {"show", "`netctr inspect NAME` shows all that is known of a container"},
+    {"show", "`netctr inspect NAME` shows everything about a container"},
     {"stack", compose},
     {"stats", "netctr does not have it yet: the container's cgroup below netctr/ has the numbers"},
     {"status", "`netctr ps -a` lists containers, `netctr info` describes this host"},
@@ -87,7 +87,8 @@ static const struct {
     {"up", compose},
     {"update", plain},
     {"volume", "netctr has no named volumes: `netctr run -v DIR:/PATH` mounts a directory"},
-    {"wait", "netctr does not have it yet: `netctr events --filter event=die` shows the ends"},
+    {"wait",
+     "netctr does not have it yet: `netctr events --filter event=die` shows when containers end"},
 };
 
 const char *absent_command(const char *name)
@@ -219,7 +220,7 @@ static const struct absent ps_flags[] = {
     {"size", 's', NULL},
     {"sort", 0, "`--format json | jq` sorts"},
     {"sync", 0, NULL},
-    {"watch", 'w', "`netctr events` shows what happens"},
+    {"watch", 'w', "`netctr events` shows changes"},
     {0},
 };
 
@@ -235,7 +236,7 @@ static const struct absent inspect_flags[] = {
 };
 
 static const struct absent start_flags[] = {
-    {"attach", 'a', "`netctr logs -f NAME` shows what is written"},
+    {"attach", 'a', "`netctr logs -f NAME` shows the output"},
     {"checkpoint", 0, NULL},
     {"detach-keys", 0, NULL},
     {"filter", 'f', NULL},

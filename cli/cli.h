@@ -1,4 +1,4 @@
-/* What the commands share. One file holds one command: parse, compose, print. */
+/* What the commands share. A command parses its words, calls one function of <netctr/engine.h>, and prints. */
 #pragma once
 
 #include "options.h"
@@ -18,10 +18,10 @@ struct command {
     const char *summary; /**< one line */
     const char *example; /**< one or more lines as typed */
     bool unprivileged;   /**< does not need root */
-    bool hidden;         /**< not in the list: netctr starts it itself */
-    bool sealed;         /**< a process of ours enters a running container: seal.h */
-    bool risky;          /**< ends or removes something: no typing error leads to it */
-    bool group;          /**< the next word is a command, too */
+    bool hidden;         /**< not listed: only netctr itself starts it */
+    bool sealed;         /**< enters a running container: seal_self() */
+    bool risky;          /**< ends or removes something: never suggested for a typing error */
+    bool group;          /**< the next word is a subcommand */
     /** argv[0] is the command's name. Returns an exit status, or a negative errno with @e. */
     int (*run)(const struct cli *cli, int argc, char **argv, struct err *e);
 };
@@ -31,99 +31,82 @@ extern const struct command command_run, command_exec, command_ps, command_logs,
     command_port, command_publish, command_unpublish, command_network, command_gc, command_info,
     command_helper, command_version, command_events, command_doctor;
 
-/** Parses the flags of @command. Returns the index of the first word that is not a flag; 0: the user asked for
- *  help, which is printed, and the command must return. */
+/** Parses the flags of @command. Returns the index of the first word that is not a flag; 0: help was asked for and has
+ *  been printed, and the command must return. */
 int command_options(const struct command *command, const struct option *options, bool intermixed,
                     int *argc, char **argv, struct err *e);
 /** The text of `netctr NAME --help`. */
 void command_help(FILE *out, const struct command *command, const struct option *options);
 
-/** --tmpfs; @out->target is not checked. (tmpfs.c) */
-int tmpfs_parse(const char *text, struct volume *out, struct err *e);
-
-/** engine_open() where the global flags say. */
+/** engine_open() with the directories that the global flags name. */
 int cli_engine(const struct cli *cli, struct engine *out, struct err *e);
-/** The same, and its bridge. */
-int cli_bridge(const struct cli *cli, struct engine *out, struct net **net, struct err *e);
-/** Both for commands that only show something: on a host where netctr has never run they create nothing. */
+/** The same for read-only commands: they create nothing on a host where netctr has never run. */
 int cli_engine_to_read(const struct cli *cli, struct engine *out, struct err *e);
-int cli_bridge_to_read(const struct cli *cli, struct engine *out, struct net **net, struct err *e);
+/** engine_find(). The error names a similar container; commands that end or remove something do not use this. (find.c) */
+int cli_find(struct engine *engine, const char *name, struct record *out, struct err *e);
+/** Opens the engine and finds a container in it. The caller closes and clears both, also after a failure. (find.c) */
+int cli_open_find(const struct cli *cli, const char *name, struct engine *engine,
+                  struct record *out, struct err *e);
+int cli_open_find_to_read(const struct cli *cli, const char *name, struct engine *engine,
+                          struct record *out, struct err *e);
 
-/** Adds what `-v` and `--tmpfs` say to @s. (volumes.c) */
-int volumes_parse(strv volumes, strv tmpfs, struct spec *s, struct err *e);
-/** --memory, --cpus and --pids-limit; those that are NULL were not given. (limits.c) */
-int limits_parse(const char *memory, const char *cpus, const char *pids, struct limits *out,
-                 struct err *e);
-/** Refuses an empty COMMAND and a flag in its place, which belongs before the word @before. (text.c) */
+/** Refuses an empty COMMAND, and a flag in its place, which belongs before the word @before. (run.c) */
 int check_command(const char *command, const char *before, struct err *e);
-/** Refuses what config.json cannot hold, naming it. (text.c) */
-int spec_check_text(const struct spec *s, struct err *e);
-/** Adds what `--env-file` and `-e` say to @out, which is the caller's; no name is there twice. (env.c) */
-int env_compose(strv files, strv entries, strv *out, struct err *e);
-
-/** What `-t` of stop and restart says (NULL: nothing, @seconds stays). (lifecycle.c) */
+/** `-t` of stop and restart; NULL: not given, @seconds stays. (lifecycle.c) */
 int patience_parse(const char *text, uint64_t *seconds, struct err *e);
 
-/** Something to be done to a container; -errno with @e; 1: its name is not to be printed. */
-typedef int (*container_action)(struct engine *w, const struct record *r, void *arg, struct err *e);
+/** An operation on a container; -errno with @e. */
+typedef int (*container_action)(struct engine *engine, const struct record *r, void *arg,
+                                struct err *e);
 struct each {
     container_action act;
     void *arg;
-    /** Called once before, with all of them; those that were not found are empty. May be NULL. */
-    void (*before)(struct engine *w, const struct record *all, size_t count, void *arg);
-    /** The same, but after; @all is as it was before. */
-    void (*after)(struct engine *w, const struct record *all, size_t count, void *arg);
+    /** Called once before, with all of them; a container that was not found has no name. May be NULL. */
+    void (*before)(struct engine *engine, const struct record *all, size_t count, void *arg);
+    /** The same afterwards, with the records as they were before. */
+    void (*after)(struct engine *engine, const struct record *all, size_t count);
     bool (*all)(const struct record *r); /**< instead of names: those for which it is true */
-    bool owners_first; /**< a container whose network is another's comes after that one */
+    bool owners_first; /**< a container that shares a network comes after the owner */
     /** What to do with a name whose definition cannot be read; NULL: that is a failure. */
-    int (*damaged)(struct engine *w, const char *name, struct err *e);
-    bool missing_is_fine; /**< a name that nobody has is passed over */
+    int (*damaged)(struct engine *engine, const char *name, struct err *e);
+    bool missing_is_fine; /**< skip names that do not exist */
 };
-/** Does it to each named container, or to all of a kind; prints the names of those where it went well,
- *  goes on after a failure. Opens the world. (each.c) */
+/** Opens the engine and does it to each named container, or to all of a kind. Prints the names of those where it
+ *  succeeded, and goes on after a failure. (each.c) */
 int each_named(const struct cli *cli, const struct command *command, char **names,
                const struct each *each, struct err *e);
-/** The same to all of a kind in a world that is open. */
-int each_chosen(struct engine *engine, const struct each *each, struct err *e);
+/** For `after`: warns of containers that have lost the network that they share with one of @all. (each.c) */
+void warn_of_lost_networks(struct engine *engine, const struct record *all, size_t count);
 
-/** A failure that is not the command's own, with its hint. (each.c) */
+/** One of several names has failed with @code and @why: the first failure becomes the command's, @result and @e, and the
+ *  others are warnings. Nothing if @code is not negative. (each.c) */
+void first_error(int *result, int code, struct err *e, struct err *why);
+/** A failure that does not end the command, with its hint. (each.c) */
 void warn_err(const struct err *e);
+/** A warning for each sentence. (each.c) */
+void warn_each(strv warnings);
 
-/** For `after`: warns of containers that have lost the network that they share with one of @all. (sharers.c) */
-void warn_sharers(struct engine *engine, const struct record *all, size_t count, void *arg);
-
-/** `inspect` of several names prints what it has found. Notes that one was not: the first is the command's error. */
-void inspect_failed(int *result, int code, struct err *e, struct err *why);
-/** Prints @all, unless there is nothing but failures. What it returns is the command's; the status is docker's, 1,
- *  when a part was found. */
+/** Prints what `inspect` of several names has found, unless there are only failures. Returns the command's result: as with
+ *  docker, the exit status is 1 when only a part was found. (inspect.c) */
 int inspect_print(const json_t *all, int result, struct err *e);
+/** Prints @j as people read it. (format.c) */
+void print_json(const json_t *j);
 
-/** -EINVAL with a text unless @format is "json" or NULL. The text has an example of jq for @command. (format.c) */
+/** -EINVAL unless @format is "json" or NULL. The hint is an example of jq for @command. (format.c) */
 int format_check(const char *format, const char *command, struct err *e);
-/** A key of --filter with its "=", and where its values go. */
+/** A key of --filter, with its "=", and where its values go. */
 struct filter_key {
     const char *key;
     strv *values;
 };
-/** Adds the value of "KEY=VALUE" to its key's; the last of @keys has none. False: no such key, or no value. (format.c) */
+/** Adds the value of "KEY=VALUE" to the values of its key; the last of @keys is empty. False: no such key, or no value.
+ *  (format.c) */
 bool filter_take(const char *text, const struct filter_key *keys);
 /** --format and --quiet exclude each other. (format.c) */
 int format_check_quiet(const char *format, bool quiet, const char *command, struct err *e);
-/** What docker or podman has under the name @name and netctr has not: what to do instead, or NULL. (absent.c) */
+/** What to do instead of a command that docker or podman has and netctr has not; NULL: not known. (absent.c) */
 const char *absent_command(const char *name);
-/** The flags of @command ("": the global ones) that docker or podman has and netctr has not; NULL: none.
- *  (absent.c) */
+/** The flags of @command ("": the global ones) that docker or podman has and netctr has not; NULL: none. (absent.c) */
 const struct absent *absent_flags(const char *command);
-/** engine_find(); the error names the container that may have been meant. For commands that do no harm. (find.c) */
-int cli_find(struct engine *engine, const char *name, struct record *out, struct err *e);
-
-/** Two lines of what net_forwarding() says. (network_forwarding.c) */
+/** Prints the result of net_forwarding(), a line for each family. (network_forwarding.c) */
 void print_forwarding(const json_t *forwarding);
-/** RFC 3339, UTC; caller frees. */
-char *time_utc(int64_t when);
-/** When it was created, so finely that containers can be ordered; caller frees. */
-char *created_utc(const struct spec *s);
-/** A moment in nanoseconds since the epoch: RFC 3339 ("2026-01-02T15:04:05.5Z", without a zone UTC, also
- *  the day alone), seconds since the epoch ("1700000000.5"), or how long before @now ("10m", "1h30m").
- *  -EINVAL. */
-int time_parse(const char *text, int64_t now, int64_t *out);

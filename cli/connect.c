@@ -1,40 +1,38 @@
 /* netctr network connect, disconnect; publish, unpublish. */
-#include "engine/connect_request.h"
-#include "engine/control.h"
 #include "network.h"
 
 #include <errno.h>
 #include <string.h>
-
-static int ask(const struct cli *cli, const char *name, const char *what, char *const *words,
-               struct err *e)
-{
-    _cleanup_engine_ struct engine engine = {0};
-    int code = cli_engine(cli, &engine, e);
-    return code < 0 ? code : engine_change_network(&engine, name, what, words, e);
-}
 
 /* ---- networks --------------------------------------------------------------------------------*/
 
 /* A flag, and the option of `--network` that it stands for. */
 struct given {
     const char *flag, *key, *value;
-    int family; /* of an address; 0: it is none */
+    int family; /* of an address; 0: not an address */
 };
 
-/* A comma would begin another option. */
-static int add_flag(char **text, const struct given *g, struct err *e)
+static int take_flag(struct connect_request *request, const struct given *g, struct err *e)
 {
     struct ip ip;
     if (!g->value)
         return 0;
+    /* As in `--network`, where a comma would begin another option. */
     if (!*g->value || strchr(g->value, ','))
         return err_say(e, -EINVAL, "--%s `%s` is not one value", g->flag, g->value);
     if (g->family && (ip_parse(g->value, &ip) < 0 || ip.family != g->family))
         return err_say(e, -EINVAL, "--%s `%s` is not an %s address", g->flag, g->value,
                        g->family == AF_INET ? "IPv4" : "IPv6");
-    connect_request_add_option(text, g->key, g->value);
-    return 0;
+    int r = connect_request_set(request, g->key, g->value, e);
+    return r < 0 ? err_wrap(e, "network `%s`", request->network) : r;
+}
+
+static int connect_container(const struct cli *cli, const char *name,
+                             const struct connect_request *request, struct err *e)
+{
+    _cleanup_engine_ struct engine engine = {0};
+    int r = cli_engine(cli, &engine, e);
+    return r < 0 ? r : engine_connect(&engine, name, request, e);
 }
 
 int network_connect(const struct cli *cli, const struct command *command, int argc, char **argv,
@@ -42,7 +40,7 @@ int network_connect(const struct cli *cli, const struct command *command, int ar
 {
     char *ip = NULL, *ip6 = NULL, *mac = NULL, *interface = NULL, *rate = NULL, *priority = NULL;
     _cleanup_strv_ strv aliases = NULL;
-    _cleanup_connect_request_ struct connect_request connect_request = {0};
+    _cleanup_connect_request_ struct connect_request request = {0};
     const struct option options[] = {
         {"ip", 0, OPTION_TEXT, "ADDRESS", "IPv4 address of the container there", &ip},
         {"ip6", 0, OPTION_TEXT, "ADDRESS", "IPv6 address of the container there", &ip6},
@@ -52,7 +50,7 @@ int network_connect(const struct cli *cli, const struct command *command, int ar
         {"rate", 0, OPTION_TEXT, "RATE", "limit each direction to this rate: 500kbit, 10mbit",
          &rate},
         {"gw-priority", 0, OPTION_TEXT, "N",
-         "the network with the highest one has the default route", &priority},
+         "the network with the highest one gets the default route", &priority},
         {0},
     };
     int first = command_options(command, options, true, &argc, argv, e);
@@ -65,50 +63,13 @@ int network_connect(const struct cli *cli, const struct command *command, int ar
         {"mac-address", "mac", mac, 0}, {"interface", "name", interface, 0},
         {"rate", "rate", rate, 0},      {"gw-priority", "gw-priority", priority, 0},
     };
-    _cleanup_free_ char *text = xstrdup(argv[first]);
-    int r = 0;
+    int r = connect_request_parse(argv[first], &request, e);
     for (size_t i = 0; r == 0 && i < ARRAY_LEN(given); i++)
-        r = add_flag(&text, &given[i], e);
+        r = take_flag(&request, &given[i], e);
     strv_each (alias, aliases)
         if (r == 0)
-            r = add_flag(&text, &(struct given){"alias", "alias", alias, 0}, e);
-    if (r == 0)
-        r = connect_request_parse(text, &connect_request, e);
-    if (r < 0)
-        return r;
-    char *const request[] = {text, NULL};
-    return ask(cli, argv[first + 1], "connect", request, e);
-}
-
-/* Not of those that waited before. */
-static void warn_of_lost_ports(struct engine *engine, const struct record *before)
-{
-    const char *name = before->spec.name;
-    _cleanup_record_ struct record now = {0};
-    _cleanup_strv_ strv lost = NULL;
-    if (engine_find(engine, name, &now, NULL) < 0 || now.status == STATUS_EXITED)
-        return;
-    strv_each (port, now.spec.unpublished)
-        if (!strv_has(before->spec.unpublished, port))
-            strv_add(&lost, port);
-    _cleanup_free_ char *ports = strv_join(lost, ", ");
-    if (lost)
-        warn("container `%s` does not publish %s any more: none of its networks can carry that",
-             name, ports);
-}
-
-int disconnect_container(struct engine *engine, const char *name, const char *network,
-                         struct err *e)
-{
-    _cleanup_record_ struct record before = {0};
-    _cleanup_free_ char *word = xstrdup(network);
-    char *const words[] = {word, NULL};
-    int r = engine_find(engine, name, &before, e);
-    if (r == 0)
-        r = engine_change_network(engine, before.spec.name, "disconnect", words, e);
-    if (r == 0)
-        warn_of_lost_ports(engine, &before);
-    return r;
+            r = take_flag(&request, &(struct given){"alias", "alias", alias, 0}, e);
+    return r == 0 ? connect_container(cli, argv[first + 1], &request, e) : r;
 }
 
 int network_disconnect(const struct cli *cli, const struct command *command, int argc, char **argv,
@@ -116,8 +77,8 @@ int network_disconnect(const struct cli *cli, const struct command *command, int
 {
     bool force = false;
     const struct option options[] = {
-        {"force", 'f', OPTION_FLAG, NULL, "as in docker; a network that is gone needs no flag",
-         &force},
+        {"force", 'f', OPTION_FLAG, NULL,
+         "accepted as in docker; a network that is gone needs no flag", &force},
         {0},
     };
     int first = command_options(command, options, true, &argc, argv, e);
@@ -125,11 +86,13 @@ int network_disconnect(const struct cli *cli, const struct command *command, int
         return first;
     if (argc - first != 2)
         return err_say(e, -EINVAL, "usage: netctr %s %s", command->name, command->usage);
-    if (!valid_name(argv[first]))
-        return err_say(e, -EINVAL, "invalid network name `%s`", argv[first]);
     _cleanup_engine_ struct engine engine = {0};
+    _cleanup_strv_ strv warnings = NULL;
     int r = cli_engine(cli, &engine, e);
-    return r < 0 ? r : disconnect_container(&engine, argv[first + 1], argv[first], e);
+    if (r == 0)
+        r = engine_disconnect(&engine, argv[first + 1], argv[first], &warnings, e);
+    warn_each(warnings);
+    return r;
 }
 
 /* ---- ports -----------------------------------------------------------------------------------*/
@@ -142,7 +105,14 @@ static int publish(const struct cli *cli, int argc, char **argv, struct err *e)
         return first;
     if (argc - first < 2)
         return err_say(e, -EINVAL, "usage: netctr publish %s", command_publish.usage);
-    return ask(cli, argv[first], "publish", argv + first + 1, e);
+    _cleanup_engine_ struct engine engine = {0};
+    _cleanup_strv_ strv published = NULL;
+    int r = cli_engine(cli, &engine, e);
+    if (r == 0)
+        r = engine_publish(&engine, argv[first], argv + first + 1, &published, e);
+    strv_each (port, published)
+        printf("%s\n", port);
+    return r;
 }
 
 const struct command command_publish = {
@@ -155,7 +125,6 @@ const struct command command_publish = {
 
 static int unpublish(const struct cli *cli, int argc, char **argv, struct err *e)
 {
-    static char *const everything[] = {"--all", NULL};
     bool all = false;
     const struct option options[] = {
         {"all", 'a', OPTION_FLAG, NULL, "all ports of the container", &all},
@@ -168,7 +137,9 @@ static int unpublish(const struct cli *cli, int argc, char **argv, struct err *e
         return err_say(e, -EINVAL, "--all and ports exclude each other");
     if (argc - first < (all ? 1 : 2))
         return err_say(e, -EINVAL, "usage: netctr unpublish %s", command_unpublish.usage);
-    return ask(cli, argv[first], "unpublish", all ? everything : argv + first + 1, e);
+    _cleanup_engine_ struct engine engine = {0};
+    int r = cli_engine(cli, &engine, e);
+    return r < 0 ? r : engine_unpublish(&engine, argv[first], all ? NULL : argv + first + 1, e);
 }
 
 const struct command command_unpublish = {

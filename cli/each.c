@@ -1,8 +1,7 @@
-/* One thing done to several containers: those that are named, or all of a kind. */
+/* One operation on several containers: those that are named, or all that a command chooses. */
 #include "cli.h"
 
 #include <errno.h>
-#include <string.h>
 
 struct found {
     struct record *records;
@@ -32,55 +31,47 @@ static void found_clear(struct found *f)
     free(f->errors);
 }
 
-/* Matches as store_find() does. */
-static bool is_meant(const struct record *r, const char *name_or_id)
-{
-    return r->spec.name && (streq(r->spec.name, name_or_id) ||
-                            (strlen(name_or_id) >= 4 && skip_prefix(r->spec.id, name_or_id)));
-}
-
-/* The index of the container whose network @r shares, or f->count. */
-static size_t owner_of(const struct found *f, const struct record *r)
-{
-    const char *owner = r->spec.name ? network_owner(&r->spec) : NULL;
-    size_t i = owner ? 0 : f->count;
-    while (i < f->count && !is_meant(&f->records[i], owner))
-        i++;
-    return i;
-}
-
-/* The order given, but a container that shares a network comes after its owner. A circle may begin anywhere. */
-static size_t *put_in_order(const struct found *f, bool owners_first)
-{
-    size_t *order = xcalloc(f->count, sizeof(*order)), count = 0;
-    _cleanup_free_ bool *placed = xcalloc(f->count, sizeof(*placed));
-    for (size_t i = 0; i < f->count; i++) {
-        size_t first = count;
-        for (size_t k = i; k < f->count && !placed[k]; k = owner_of(f, &f->records[k])) {
-            placed[k] = true;
-            memmove(order + first + 1, order + first, (count - first) * sizeof(*order));
-            order[first] = k;
-            count++;
-            if (!owners_first)
-                break;
-        }
-    }
-    return order;
-}
-
 void warn_err(const struct err *e)
 {
     _cleanup_free_ char *line = err_line(e);
     warn("%s", line);
 }
 
-/* Goes on after a failure; the first is the command's, the others are warnings. */
+void warn_each(strv warnings)
+{
+    strv_each (warning, warnings)
+        warn("%s", warning);
+}
+
+void first_error(int *result, int code, struct err *e, struct err *why)
+{
+    if (code >= 0)
+        return;
+    if (*result == 0) {
+        err_move(e, why);
+        *result = code;
+    } else {
+        warn_err(why);
+    }
+}
+
+/* The order given, or owners of shared networks first. */
+static size_t *put_in_order(const struct found *f, const struct each *each)
+{
+    if (each->owners_first)
+        return owners_first(f->records, f->count);
+    size_t *order = xcalloc(f->count, sizeof(*order));
+    for (size_t i = 0; i < f->count; i++)
+        order[i] = i;
+    return order;
+}
+
 static int do_each(struct engine *engine, char *const *names, const struct each *each,
                    struct err *e)
 {
     int result = 0;
     __attribute__((cleanup(found_clear))) struct found f = look_up(engine, names);
-    _cleanup_free_ size_t *order = put_in_order(&f, each->owners_first);
+    _cleanup_free_ size_t *order = put_in_order(&f, each);
     if (each->before)
         each->before(engine, f.records, f.count, each->arg);
     for (size_t k = 0; k < f.count; k++) {
@@ -93,15 +84,11 @@ static int do_each(struct engine *engine, char *const *names, const struct each 
             code = each->damaged(engine, names[i], why);
         if (code == 0)
             printf("%s\n", names[i]);
-        else if (f.codes[i] == -ENOENT && each->missing_is_fine)
-            continue;
-        else if (code < 0 && result == 0)
-            err_move(e, why), result = code;
-        else if (code < 0)
-            warn_err(why);
+        else if (f.codes[i] != -ENOENT || !each->missing_is_fine)
+            first_error(&result, code, e, why);
     }
     if (each->after)
-        each->after(engine, f.records, f.count, each->arg);
+        each->after(engine, f.records, f.count);
     return result;
 }
 
@@ -118,7 +105,7 @@ static int choose(const struct record *r, void *arg)
     return 0;
 }
 
-int each_chosen(struct engine *engine, const struct each *each, struct err *e)
+static int do_all(struct engine *engine, const struct each *each, struct err *e)
 {
     struct choice choice = {.each = each};
     int r = engine_each(engine, choose, &choice, e);
@@ -139,5 +126,29 @@ int each_named(const struct cli *cli, const struct command *command, char **name
     int r = cli_engine(cli, &engine, e);
     if (r < 0)
         return r;
-    return each->all ? each_chosen(&engine, each, e) : do_each(&engine, names, each, e);
+    return each->all ? do_all(&engine, each, e) : do_each(&engine, names, each, e);
+}
+
+/* ---- what stop, restart, kill and rm warn of --------------------------------------------------*/
+
+static void warn_of_lost_network(const struct lost_network *lost, void *arg)
+{
+    (void)arg;
+    const char *name = lost->name, *owner = lost->owner;
+    if (lost->owner_gone)
+        warn("container `%s` shares the network of `%s`, which is gone, and has lost it: "
+             "`netctr rm -f %s`",
+             name, owner, name);
+    else if (lost->owner_ended)
+        warn("container `%s` shares the network of `%s` and has lost it: `netctr start %s` and "
+             "`netctr restart %s`",
+             name, owner, owner, name);
+    else
+        warn("container `%s` shares the network of `%s` and has lost it: `netctr restart %s`", name,
+             owner, name);
+}
+
+void warn_of_lost_networks(struct engine *engine, const struct record *all, size_t count)
+{
+    engine_lost_networks(engine, all, count, warn_of_lost_network, NULL);
 }

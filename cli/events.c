@@ -1,20 +1,14 @@
-/* netctr events: what has happened and what happens, a line of JSON each.
- *
- * The file is replaced when it is large. So two are read at once: the one before, into which somebody may
- * still be writing, and the present one. inotify wakes; what there is to read is found out by reading.
- */
+/* netctr events: past and present events, a line of JSON each. */
 #include "cli.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/inotify.h>
 #include <time.h>
 
 #define NS 1000000000LL
-#define LOOK_MS 250 /* without inotify */
-#define WATCHED (IN_MODIFY | IN_CREATE | IN_MOVED_TO)
+#define LOOK_MS 250 /* interval of looking for a store */
 
 struct choice {
     strv types, containers, networks, events;
@@ -71,7 +65,7 @@ static bool is_of_network(strv wanted, const json_t *j)
     return streq(json_str(j, "type"), "network") && strv_has(wanted, json_str(j, "name"));
 }
 
-/* Of one key any value will do; every key that is given must be met. */
+/* One value of each key that is given must match. */
 static bool is_wanted(const struct choice *c, const json_t *j)
 {
     int64_t when;
@@ -82,159 +76,28 @@ static bool is_wanted(const struct choice *c, const json_t *j)
            (!c->networks || is_of_network(c->networks, j));
 }
 
-/* ---- read ------------------------------------------------------------------------------------*/
+/* ---- show ------------------------------------------------------------------------------------*/
 
-struct tail {
-    int fd;
-    ino_t inode;
-    char *data; /* not a whole line yet */
-    size_t size;
-};
-
-struct view {
-    int run_fd;
-    int notify; /* inotify, or -1 */
-    const struct choice *choice;
-    struct tail older, present;
-};
-
-static void tail_clear(struct tail *t)
+static void show(const json_t *event, void *arg)
 {
-    close_fd(t->fd);
-    free(t->data);
-    *t = (struct tail){.fd = -1};
-}
-
-static void view_clear(struct view *v)
-{
-    tail_clear(&v->older);
-    tail_clear(&v->present);
-    v->notify = close_fd(v->notify);
-}
-
-/* The file is taken if it is there and not the one that is held. */
-static void tail_open(struct tail *t, int run_fd, const char *file, ino_t held)
-{
-    struct stat st;
-    _cleanup_close_ int fd = openat(run_fd, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0 || fstat(fd, &st) < 0 || st.st_ino == held)
+    if (!is_wanted(arg, event))
         return;
-    tail_clear(t);
-    t->fd = take_fd(fd);
-    t->inode = st.st_ino;
-}
-
-static void show(const struct view *v, const char *line, size_t size)
-{
-    _cleanup_json_ json_t *j = event_parse(line, size);
-    if (!j || !is_wanted(v->choice, j))
-        return;
-    json_dumpf(j, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
+    json_dumpf(event, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
     putchar('\n');
 }
 
-static int tail_read(struct view *v, struct tail *t)
-{
-    for (ssize_t n = 1; t->fd >= 0 && n > 0;) {
-        t->data = xrealloc(t->data, t->size + 65536, 1);
-        n = read(t->fd, t->data + t->size, 65536);
-        if (n < 0)
-            return -errno;
-        t->size += (size_t)n;
-        char *line = t->data, *end = t->data + t->size, *newline;
-        for (; (newline = memchr(line, '\n', (size_t)(end - line))); line = newline + 1)
-            show(v, line, (size_t)(newline - line));
-        t->size = (size_t)(end - line);
-        memmove(t->data, line, t->size);
-    }
-    return 0;
-}
-
-/* All that there is. Another file under the name: the present one has become the older one, and if it was
- * replaced twice since the last look, there is one between them, which is the older one now. */
-static int read_new(struct view *v)
-{
-    int r = tail_read(v, &v->older);
-    if (r == 0)
-        r = tail_read(v, &v->present);
-    struct tail next = {.fd = -1};
-    tail_open(&next, v->run_fd, EVENTS_FILE, v->present.inode);
-    if (next.fd >= 0) {
-        if (v->present.fd >= 0) {
-            tail_clear(&v->older);
-            v->older = v->present;
-        }
-        v->present = next;
-        if (r == 0)
-            r = tail_read(v, &v->older); /* what came between the two looks */
-        tail_open(&v->older, v->run_fd, EVENTS_OLDER, v->older.inode);
-        if (r == 0)
-            r = tail_read(v, &v->older);
-        if (r == 0)
-            r = tail_read(v, &v->present);
-    }
-    fflush(stdout);
-    return r;
-}
-
-/* ---- follow ----------------------------------------------------------------------------------*/
-
-/* -1: not now. Instances of inotify are few, and containers may have taken them all. */
-static int watch(int run_fd)
-{
-    _cleanup_free_ char *path = fd_path(run_fd);
-    _cleanup_close_ int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-    return fd < 0 || inotify_add_watch(fd, path, WATCHED) < 0 ? -1 : take_fd(fd);
-}
-
-static int wait_time(int64_t until, bool looks)
+static int64_t look_ms(int64_t until)
 {
     int64_t ms = (until - now_ns()) / 1000000 + 1;
-    if (until == INT64_MAX)
-        return looks ? LOOK_MS : -1;
-    ms = ms < 0 ? 0 : ms > INT32_MAX ? INT32_MAX : ms;
-    return looks && ms > LOOK_MS ? LOOK_MS : (int)ms;
+    return ms < 0 ? 0 : ms < LOOK_MS ? ms : LOOK_MS;
 }
 
-/* Until @until, or until nobody reads what is printed. */
-static int follow(struct view *v, int64_t until)
-{
-    for (;;) {
-        char changes[4096];
-        struct pollfd p[] = {{.fd = v->notify, .events = POLLIN}, {.fd = STDOUT_FILENO}};
-        int n = poll(p, ARRAY_LEN(p), wait_time(until, v->notify < 0));
-        while (v->notify >= 0 && read(v->notify, changes, sizeof(changes)) > 0)
-            ;
-        if (v->notify < 0)
-            v->notify = watch(v->run_fd);
-        int r = n < 0 && errno != EINTR ? -errno : read_new(v);
-        if (r < 0 || now_ns() >= until || (p[1].revents & POLLERR))
-            return r;
-    }
-}
-
-/* Where netctr has never run there is nothing to watch, and watching creates nothing: the first container is
- * waited for. */
+/* Read-only commands create no directories, so where netctr has never run, there is nothing to watch yet. */
 static void await_store(const struct cli *cli, int64_t until)
 {
     struct pollfd out = {.fd = STDOUT_FILENO};
     while (!store_exists(cli->root, cli->run_root) && now_ns() < until && !(out.revents & POLLERR))
-        (void)poll(&out, 1, wait_time(until, true));
-}
-
-static int look(struct engine *engine, const struct choice *choice, bool follows, struct err *e)
-{
-    __attribute__((cleanup(view_clear))) struct view v = {.run_fd = engine->store.run_fd,
-                                                          .choice = choice,
-                                                          .older = {.fd = -1},
-                                                          .present = {.fd = -1}};
-    /* Before the first look: what comes after it is heard of. */
-    v.notify = follows ? watch(v.run_fd) : -1;
-    tail_open(&v.older, v.run_fd, EVENTS_OLDER, 0);
-    int r = read_new(&v);
-    if (r == 0 && follows)
-        r = follow(&v, choice->until);
-    return r < 0 ? err_set(e, r, "read the events") : 0;
+        (void)poll(&out, 1, (int)look_ms(until));
 }
 
 /* ---- the command -----------------------------------------------------------------------------*/
@@ -260,7 +123,7 @@ static int compose(const struct flags *f, struct choice *c, bool *follows, struc
         return err_say(e, -EINVAL, "until `%s` is not a time (as in 10m, 2026-01-02T15:04:05Z)",
                        f->until);
     *follows = !f->no_stream && c->until > now;
-    /* What there has been is shown only to those who ask for it. */
+    /* Past events are shown only with --since or --no-stream. */
     if (!f->since && *follows)
         c->since = now;
     return take_filters(f->filters, c, e);
@@ -274,7 +137,7 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
          &f.since},
         {"until", 0, OPTION_TEXT, "TIME", "end at this time", &f.until},
         {"follow", 'f', OPTION_FLAG, NULL, "show events as they happen (the default)", &f.follow},
-        {"no-stream", 0, OPTION_FLAG, NULL, "end after what has happened so far", &f.no_stream},
+        {"no-stream", 0, OPTION_FLAG, NULL, "show past events and exit", &f.no_stream},
         {"filter", 0, OPTION_LIST, "KEY=VALUE",
          "type=, container=, network= or event=", &f.filters},
         {"format", 0, OPTION_TEXT, "json", "one line of JSON for each event (the default)",
@@ -292,17 +155,21 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
     __attribute__((cleanup(choice_clear))) struct choice choice = {.until = INT64_MAX};
     _cleanup_engine_ struct engine engine = {0};
     int r = compose(&f, &choice, &follows, e);
-    if (r == 0 && follows)
+    if (r == 0 && follows) {
+        (void)setvbuf(stdout, NULL, _IOLBF, BUFSIZ); /* show each event at once */
         await_store(cli, choice.until);
+    }
     if (r == 0)
         r = cli_engine_to_read(cli, &engine, e);
-    return r < 0 ? r : look(&engine, &choice, follows, e);
+    if (r == 0)
+        r = engine_events(&engine, follows, choice.until, STDOUT_FILENO, show, &choice, e);
+    return r;
 }
 
 const struct command command_events = {
     .name = "events",
     .usage = "[FLAGS]",
-    .summary = "Show what happens to containers, as it happens",
+    .summary = "Show events of containers and networks as they happen",
     .example = "netctr events\nnetctr events --since 10m --no-stream --filter container=web",
     .run = run,
 };

@@ -1,4 +1,4 @@
-/* netctr exec: another command in a container that runs. */
+/* netctr exec: another command in a running container. */
 #include "cli.h"
 
 #include <errno.h>
@@ -36,21 +36,8 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
     q.workdir = workdir;
     _cleanup_engine_ struct engine engine = {0};
     _cleanup_record_ struct record r = {0};
-    code = cli_engine(cli, &engine, e);
-    if (code == 0)
-        code = cli_find(&engine, argv[first], &r, e);
-    if (code < 0)
-        return code;
-    if (r.status != STATUS_RUNNING)
-        return engine_not_running(&r, e);
-    const struct event_attribute what[] = {{"command", q.argv[0], 0}, {0}};
-    engine_event(&engine, &r, "exec_start", what);
-    code = container_exec(&engine.store, &r, &q, e);
-    /* Of one that is detached nobody learns how it ends. */
-    if (code >= 0 && !q.detached)
-        engine_event(&engine, &r, "exec_die",
-                     (const struct event_attribute[]){{"exit_code", NULL, code}, what[0], {0}});
-    return code;
+    code = cli_open_find(cli, argv[first], &engine, &r, e);
+    return code < 0 ? code : engine_exec(&engine, &r, &q, e);
 }
 
 const struct command command_exec = {

@@ -1,4 +1,4 @@
-/* The container that the user has named, or may have meant. */
+/* Finding the container that the user has named. */
 #include "cli.h"
 
 #include <errno.h>
@@ -17,4 +17,18 @@ int cli_find(struct engine *engine, const char *name, struct record *out, struct
         return r;
     const char *near = nearest_word(name, (const char *const *)names);
     return near ? err_hint(e, "did you mean `%s`?", near) : r;
+}
+
+int cli_open_find(const struct cli *cli, const char *name, struct engine *engine,
+                  struct record *out, struct err *e)
+{
+    int r = cli_engine(cli, engine, e);
+    return r == 0 ? cli_find(engine, name, out, e) : r;
+}
+
+int cli_open_find_to_read(const struct cli *cli, const char *name, struct engine *engine,
+                          struct record *out, struct err *e)
+{
+    int r = cli_engine_to_read(cli, engine, e);
+    return r == 0 ? cli_find(engine, name, out, e) : r;
 }

@@ -1,4 +1,4 @@
-/* --format: json, and where docker's users find what they know from templates. */
+/* --format json, --filter, and for users of docker's templates an example of jq. */
 #include "cli.h"
 
 #include <errno.h>
@@ -7,7 +7,7 @@
 static const struct example {
     const char *command, *field, *words, *filter;
 } examples[] = {
-    /* Of one command the first is the one for fields that are not here. */
+    /* The first one of a command is for fields that are not listed. */
     {"inspect", ".State.Pid", "inspect NAME", ".[0].state.pid"},
     {"inspect", ".State.Status", "inspect NAME", ".[0].state.status"},
     {"inspect", ".State.Running", "inspect NAME", ".[0].state.status == \"running\""},
@@ -56,6 +56,12 @@ int format_check_quiet(const char *format, bool quiet, const char *command, stru
     if (format && quiet)
         return err_say(e, -EINVAL, "--format and --quiet exclude each other");
     return format_check(format, command, e);
+}
+
+void print_json(const json_t *j)
+{
+    json_dumpf(j, stdout, JSON_INDENT(2));
+    putchar('\n');
 }
 
 bool filter_take(const char *text, const struct filter_key *keys)

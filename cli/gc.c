@@ -3,31 +3,20 @@
 
 #include <errno.h>
 
-struct finding {
-    bool dry_run;
-    struct engine *engine;
-};
-
-static void tell(enum gc_deed deed, const char *what, void *arg)
+static void show(enum gc_deed deed, const char *what, void *dry_run)
 {
-    static const struct {
-        const char *would, *has, *event;
-    } said[] = {
-        [GC_REMOVE] = {"would remove", "removed", "prune"},
-        [GC_REPLACE] = {"would replace", "replaced", "repair"},
+    static const char *const said[][2] = {
+        [GC_REMOVE] = {"removed", "would remove"},
+        [GC_REPLACE] = {"replaced", "would replace"},
     };
-    const struct finding *f = arg;
-    printf("%s %s\n", f->dry_run ? said[deed].would : said[deed].has, what);
-    const struct event event = {"system", said[deed].event, NULL, what};
-    if (!f->dry_run)
-        event_emit(f->engine->store.run_fd, &event, NULL);
+    printf("%s %s\n", said[deed][*(bool *)dry_run], what);
 }
 
 static int run(const struct cli *cli, int argc, char **argv, struct err *e)
 {
-    struct finding f = {0};
+    bool dry_run = false;
     const struct option options[] = {
-        {"dry-run", 'n', OPTION_FLAG, NULL, "only say what it would remove or replace", &f.dry_run},
+        {"dry-run", 'n', OPTION_FLAG, NULL, "only show what it would remove or replace", &dry_run},
         {0},
     };
     int first = command_options(&command_gc, options, true, &argc, argv, e);
@@ -36,10 +25,8 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
     if (first < argc)
         return err_say(e, -EINVAL, "`gc` takes no names");
     _cleanup_engine_ struct engine engine = {0};
-    f.engine = &engine;
-    int r = f.dry_run ? store_open_to_read(cli->root, cli->run_root, &engine.store, e)
-                      : store_open(cli->root, cli->run_root, &engine.store, e);
-    return r < 0 ? r : engine_gc(&engine, &(struct gc){f.dry_run, tell, &f}, e);
+    int r = engine_open_to_clean(cli->root, cli->run_root, dry_run, &engine, e);
+    return r < 0 ? r : engine_gc(&engine, &(struct gc){dry_run, show, &dry_run}, e);
 }
 
 const struct command command_gc = {

@@ -1,4 +1,4 @@
-/* netctr helper: serves all containers. A monitor starts it (engine/pair.c); it is not meant for people. */
+/* netctr helper: serves all containers. Only monitors start it (engine/pair.c). */
 #include "cli.h"
 
 static int helper(const struct cli *cli, int argc, char **argv, struct err *e)
@@ -11,7 +11,7 @@ static int helper(const struct cli *cli, int argc, char **argv, struct err *e)
 const struct command command_helper = {
     .name = "helper",
     .usage = "",
-    .summary = "Look after all containers (netctr starts it itself)",
+    .summary = "Serve all containers (only netctr itself starts this)",
     .example = "netctr helper",
     .hidden = true,
     .run = helper,

@@ -1,4 +1,4 @@
-/* netctr stop, kill, rm: ending containers and forgetting them. */
+/* netctr stop, kill, rm. */
 #include "cli.h"
 
 #include <errno.h>
@@ -10,29 +10,24 @@ int patience_parse(const char *text, uint64_t *seconds, struct err *e)
     if (text && streq(text, "-1"))
         *seconds = STOP_NEVER_KILLS;
     else if (text && parse_u64(text, 0, 86400, seconds) < 0)
-        return err_say(e, -EINVAL, "time `%s` is not a number of seconds, or -1 (wait for ever)",
-                       text);
+        return err_say(e, -EINVAL, "time `%s` is not a number of seconds, or -1 (no limit)", text);
     return 0;
 }
 
-/* Several containers are told at once, and waited for one by one: their time is the same. */
+/* All containers get SIGTERM at once and are then waited for one by one, so they share one deadline. */
 struct stopping {
     enum mark mark;
     uint64_t seconds;
-    int64_t deadline; /* CLOCK_MONOTONIC, seconds; 0: nobody has been told yet */
+    int64_t deadline; /* CLOCK_MONOTONIC, seconds */
 };
 
-static void tell_all(struct engine *engine, const struct record *all, size_t count, void *arg)
+static void begin_stop(struct engine *engine, const struct record *all, size_t count, void *arg)
 {
     struct stopping *s = arg;
     if (s->seconds != STOP_NEVER_KILLS)
         s->deadline = monotonic_ms() / 1000 + (int64_t)s->seconds;
-    for (size_t i = 0; s->seconds && i < count; i++) {
-        _cleanup_record_ struct record now = {0};
-        if (all[i].spec.name && engine_ask_end(engine, &all[i], s->mark, &now, NULL) == 0 &&
-            now.status == STATUS_RUNNING)
-            (void)engine_signal(&now, SIGTERM, NULL);
-    }
+    if (s->seconds)
+        engine_begin_stop(engine, all, count, s->mark);
 }
 
 static int stop_one(struct engine *engine, const struct record *r, void *arg, struct err *e)
@@ -57,9 +52,9 @@ static int stop(const struct cli *cli, int argc, char **argv, struct err *e)
     const struct option options[] = {
         {"all", 'a', OPTION_FLAG, NULL, "stop all running containers", &all},
         {"time", 't', OPTION_TEXT, "SECONDS",
-         "wait so long for a container to end, then kill it (default: 10; -1: never)", &time},
+         "time to end before a container is killed (default: 10; -1: no limit)", &time},
         {"until-boot", 0, OPTION_FLAG, NULL,
-         "for the shutdown of the host: `netctr boot` also starts those with --restart unless-stopped",
+         "at shutdown of the host: `netctr boot` then starts those with --restart unless-stopped, too",
          &until_boot},
         {0},
     };
@@ -72,8 +67,8 @@ static int stop(const struct cli *cli, int argc, char **argv, struct err *e)
     struct stopping stopping = {.mark = until_boot ? MARK_UNTIL_BOOT : MARK_END_ASKED,
                                 .seconds = seconds};
     const struct each each = {.act = stop_one,
-                              .before = tell_all,
-                              .after = warn_sharers,
+                              .before = begin_stop,
+                              .after = warn_of_lost_networks,
                               .arg = &stopping,
                               .all = all ? runs : NULL};
     return each_named(cli, &command_stop, argv + first, &each, e);
@@ -82,7 +77,7 @@ static int stop(const struct cli *cli, int argc, char **argv, struct err *e)
 const struct command command_stop = {
     .name = "stop",
     .usage = "[-t SECONDS] [--until-boot] NAME… | --all",
-    .summary = "End containers: SIGTERM, then SIGKILL for those that do not end",
+    .summary = "Stop containers: SIGTERM, then SIGKILL for those that do not end",
     .example = "netctr stop web\nnetctr stop -t 30 --all",
     .risky = true,
     .run = stop,
@@ -108,7 +103,7 @@ static int kill_command(const struct cli *cli, int argc, char **argv, struct err
     int sig = parse_signal(name);
     if (sig < 0)
         return err_say(e, -EINVAL, "unknown signal `%s`", name);
-    const struct each each = {.act = kill_one, .after = warn_sharers, .arg = &sig};
+    const struct each each = {.act = kill_one, .after = warn_of_lost_networks, .arg = &sig};
     return each_named(cli, &command_kill, argv + first, &each, e);
 }
 
@@ -125,12 +120,7 @@ const struct command command_kill = {
 
 static int remove_one(struct engine *engine, const struct record *r, void *force, struct err *e)
 {
-    if (*(bool *)force)
-        return engine_force_remove(engine, r, e);
-    if (r->status == STATUS_EXITED)
-        return engine_remove(engine, r, e);
-    err_say(e, -EBUSY, "container `%s` is %s", r->spec.name, status_name(r->status));
-    return err_hint(e, "`netctr rm -f %s` ends it first", r->spec.name);
+    return *(bool *)force ? engine_force_remove(engine, r, e) : engine_remove(engine, r, e);
 }
 
 static int rm(const struct cli *cli, int argc, char **argv, struct err *e)
@@ -138,14 +128,14 @@ static int rm(const struct cli *cli, int argc, char **argv, struct err *e)
     bool force = false;
     const struct option options[] = {
         {"force", 'f', OPTION_FLAG, NULL,
-         "kill and remove running containers, too; no error for one that is not there", &force},
+         "kill and remove running containers, too; no error if one does not exist", &force},
         {0},
     };
     int first = command_options(&command_rm, options, true, &argc, argv, e);
     if (first <= 0)
         return first;
     const struct each each = {.act = remove_one,
-                              .after = warn_sharers,
+                              .after = warn_of_lost_networks,
                               .arg = &force,
                               .damaged = force ? engine_remove_damaged : NULL,
                               .missing_is_fine = force};
@@ -155,7 +145,7 @@ static int rm(const struct cli *cli, int argc, char **argv, struct err *e)
 const struct command command_rm = {
     .name = "rm",
     .usage = "[-f] NAME…",
-    .summary = "Remove containers and what they have written",
+    .summary = "Remove containers and their files",
     .example = "netctr rm web\nnetctr rm -f web db",
     .risky = true,
     .run = rm,

@@ -1,7 +1,6 @@
-/* netctr logs: what a container has written, from the files that its monitor keeps. */
+/* netctr logs: the output of a container, from the files that its monitor writes. */
 #include "cli.h"
 #include "log_print.h"
-#include "log_reader.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -18,11 +17,11 @@ struct log_view {
     struct log_printer *printer;
 };
 
-/* What has been read and is not a whole line yet. What is longer than any entry is none. */
+/* An incomplete line. Data longer than any entry is damaged and skipped. */
 struct rest {
     char data[65536];
     size_t size;
-    bool skip; /* up to the next newline */
+    bool skip; /* skip up to the next newline */
 };
 
 static void print_lines(struct log_reader *r, struct rest *rest, const struct log_view *v)
@@ -42,7 +41,7 @@ static void print_lines(struct log_reader *r, struct rest *rest, const struct lo
     }
 }
 
-/* An entry that nobody will end: its writer was killed, or the disk was full. */
+/* An entry without a newline at the end of a file: its writer was killed, or the disk was full. */
 static void print_rest(struct log_reader *r, struct rest *rest, const struct log_view *v)
 {
     if (!rest->skip && rest->size)
@@ -51,7 +50,7 @@ static void print_rest(struct log_reader *r, struct rest *rest, const struct log
     rest->skip = false;
 }
 
-/* All that there is of the file that is being read. */
+/* Prints the rest of the file that is being read. */
 static int print_file(struct log_reader *r, struct rest *rest, const struct log_view *v)
 {
     for (;;) {
@@ -75,7 +74,7 @@ static int print_new(struct log_reader *r, struct rest *rest, const struct log_v
     while (code == 0) {
         _cleanup_close_ int next = log_reader_next(r, v->follow);
         if (next >= 0) {
-            code = print_file(r, rest, v); /* what came between the two looks */
+            code = print_file(r, rest, v); /* what was written before the rotation */
             print_rest(r, rest, v);
             log_reader_enter(r, take_fd(next));
         }
@@ -95,8 +94,8 @@ static int print_new(struct log_reader *r, struct rest *rest, const struct log_v
     return code < 0 ? code : printed;
 }
 
-/* Rather than by a watch, of which a container can have taken all: they are counted by user, and its root may be
- * the host's. */
+/* Interval of polling without inotify. Its instances are limited for each user, and a container whose root user is the
+ * host's can use all of them. */
 enum { POLL_MS = 200 };
 
 static int watch(int dir)
@@ -115,7 +114,7 @@ static int64_t now_ns(void)
     return now.tv_sec * 1000000000LL + now.tv_nsec;
 }
 
-/* -1: until something happens. */
+/* -1: no timeout. */
 static int wait_time(const struct log_view *v, bool looks)
 {
     const int64_t most = looks ? POLL_MS : INT_MAX;
@@ -125,7 +124,7 @@ static int wait_time(const struct log_view *v, bool looks)
     return ms < 0 ? 0 : ms < most ? (int)ms : (int)most;
 }
 
-/* inotify tells of new entries, the monitor's pidfd of the end. */
+/* inotify reports new entries, the pidfd of the monitor the end. */
 static int follow(struct log_reader *reader, int notify, int monitor, struct log_view *v)
 {
     struct rest rest = {0};
@@ -139,7 +138,7 @@ static int follow(struct log_reader *reader, int notify, int monitor, struct log
                              {.fd = STDOUT_FILENO},
                              {.fd = notify, .events = POLLIN}};
         int n = poll(p, ARRAY_LEN(p), wait_time(v, notify < 0));
-        if (n > 0 && (p[1].revents & POLLERR)) /* nobody reads what is printed */
+        if (n > 0 && (p[1].revents & POLLERR)) /* the reader of stdout has gone */
             return 0;
         ended = ended || (n > 0 && p[0].revents);
         char events[4096];
@@ -163,18 +162,17 @@ static int read_log(struct engine *engine, const struct record *r, struct log_vi
     v->range.lives = !ended;
     _cleanup_close_ int monitor = !ended && v->follow ? pidfd_of(r->monitor, r->monitor_start) : -1;
     _cleanup_close_ int dir = store_defined_dir(&engine->store, name);
-    /* Before the first look: what comes after it is heard of. */
+    /* Watch first, then read: no entry is missed in between. */
     _cleanup_close_ int notify = dir >= 0 && monitor >= 0 ? watch(dir) : -1;
     _cleanup_log_reader_ struct log_reader reader = {.fd = -1};
     int code = dir < 0 ? dir : log_reader_open(dir, r->spec.log.max_file, &v->range, &reader);
     if (code == -EBADMSG)
-        return err_say(e, code, "the log of `%s` is damaged: it is no file", name);
+        return err_say(e, code, "the log of `%s` is damaged: it is not a regular file", name);
     if (code < 0)
         return err_set(e, code, "open the log of `%s`", name);
     if (!log_reader_found(&reader) && monitor < 0 && r->status != STATUS_CREATING)
-        return err_say(e, -ENOENT,
-                       "the log of container `%s` is missing: %s/containers/%s/" LOG_FILE, name,
-                       engine->store.root, name);
+        return err_say(e, -ENOENT, "the log of container `%s` is missing: %s/containers/%s/log",
+                       name, engine->store.root, name);
     struct rest rest = {0};
     code = v->follow ? follow(&reader, notify, monitor, v) : print_new(&reader, &rest, v);
     if (v->printer->error)
@@ -191,9 +189,10 @@ static int show(struct engine *engine, const struct record *r, struct log_view *
     p->out = stdout;
     p->err = stderr;
     p->one_place = in_one_place();
-    (void)setvbuf(stderr, NULL, _IOFBF, BUFSIZ); /* it is flushed as often as the order demands */
+    (void)setvbuf(stderr, NULL, _IOFBF,
+                  BUFSIZ); /* flushed whenever the order of lines requires it */
     int code = read_log(engine, r, v, e);
-    /* What publishes ports is a service, and not a job that was through in no time. */
+    /* A container with published ports is a service, and not meant to end at once. */
     const bool early = r->ended_early && strv_len(r->spec.published) > 0;
     _cleanup_free_ char *hint = early ? spec_early_hint(&r->spec) : NULL;
     if (p->damaged)
@@ -205,7 +204,7 @@ static int show(struct engine *engine, const struct record *r, struct log_view *
     return code;
 }
 
-/* As it is written in an entry. */
+/* Also as text, as entries have it. */
 static int take_moment(const char *name, const char *text, int64_t *when,
                        char out[2 * LOG_TIME_SIZE], struct err *e)
 {
@@ -218,13 +217,13 @@ static int take_moment(const char *name, const char *text, int64_t *when,
     return 0;
 }
 
-/* With docker and podman any negative number means all. */
+/* As in docker and podman, any negative number means all. */
 static int take_tail(const char *text, uint64_t *lines, struct err *e)
 {
     const char *negative = skip_prefix(text, "-");
     const bool all = streq(text, "all");
     if (!all && parse_u64(negative ? negative : text, 0, UINT64_MAX - 1, lines) < 0)
-        return err_say(e, -EINVAL, "tail `%s` is not a number of lines, nor `all`", text);
+        return err_say(e, -EINVAL, "tail `%s` is neither a number of lines nor `all`", text);
     if (all || negative)
         *lines = LOG_ALL;
     return 0;
@@ -237,13 +236,12 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
     char *tail = NULL, *since = NULL, *until = NULL;
     int64_t begin;
     const struct option options[] = {
-        {"follow", 'f', OPTION_FLAG, NULL, "show what is written until the container ends",
-         &v.follow},
+        {"follow", 'f', OPTION_FLAG, NULL, "follow the output until the container ends", &v.follow},
         {"timestamps", 't', OPTION_FLAG, NULL, "show the time of each line", &printer->times},
-        {"tail", 'n', OPTION_TEXT, "N", "only the last N lines; `all` or -1: all of them", &tail},
-        {"since", 0, OPTION_TEXT, "TIME", "only what is younger: 10m (ten minutes), or RFC 3339",
-         &since},
-        {"until", 0, OPTION_TEXT, "TIME", "up to then, and no further", &until},
+        {"tail", 'n', OPTION_TEXT, "N", "show the last N lines; `all` or -1: all lines", &tail},
+        {"since", 0, OPTION_TEXT, "TIME",
+         "show lines since then: 10m (ten minutes ago), or RFC 3339", &since},
+        {"until", 0, OPTION_TEXT, "TIME", "show lines until then", &until},
         {0},
     };
     int first = command_options(&command_logs, options, true, &argc, argv, e);
@@ -268,7 +266,7 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
 const struct command command_logs = {
     .name = "logs",
     .usage = "[FLAGS] NAME",
-    .summary = "Show what a container has written to stdout and stderr",
+    .summary = "Show the output of a container",
     .example = "netctr logs --tail 20 web\nnetctr logs -f --since 10m web",
     .run = run,
 };

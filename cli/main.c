@@ -1,7 +1,5 @@
-/* netctr: parses the global flags, finds the command, prints its error. Nothing else. */
+/* netctr: parses the global flags, runs the command, and prints its error. */
 #include "cli.h"
-
-#include "core/seal.h"
 
 #include <errno.h>
 #include <linux/close_range.h>
@@ -10,7 +8,7 @@
 #include <sys/prctl.h>
 
 static const struct {
-    const char *title; /* NULL: not shown */
+    const char *title; /* NULL: not listed */
     const struct command *commands[10];
 } groups[] = {
     {"containers",
@@ -40,10 +38,10 @@ static void print_usage(FILE *out, const struct option *globals)
     fprintf(out, "\nflags:\n");
     options_print(out, globals);
     fprintf(out, "\n`netctr COMMAND --help` or `netctr help COMMAND` describes a command.\n"
-                 "`netctr run --rm -i ROOTFS sh` runs a first one; ROOTFS is a directory.\n");
+                 "To begin: `netctr run --rm -i ROOTFS sh`, where ROOTFS is a directory.\n");
 }
 
-/* The command that may have been meant: none that ends or removes something. */
+/* The command that may have been meant. Commands that end or remove something are never suggested. */
 static const char *nearest_command(const char *name)
 {
     const char *names[ARRAY_LEN(groups) * ARRAY_LEN(groups[0].commands) + 1] = {NULL};
@@ -79,56 +77,8 @@ static const struct command *find_command(const char *name, struct err *e)
     return NULL;
 }
 
-void command_help(FILE *out, const struct command *command, const struct option *options)
-{
-    fprintf(out, "usage: netctr %s%s%s\n\n%s\n", command->name, *command->usage ? " " : "",
-            command->usage, command->summary);
-    if (options->name) {
-        fprintf(out, "\nflags:\n");
-        options_print(out, options);
-    }
-    _cleanup_strv_ strv lines = strv_split(command->example ? command->example : "", '\n');
-    fprintf(out, "\nexample%s:\n", lines[0] && lines[1] ? "s" : "");
-    strv_each (line, lines)
-        fprintf(out, "  %s\n", line);
-}
-
-int command_options(const struct command *command, const struct option *options, bool intermixed,
-                    int *argc, char **argv, struct err *e)
-{
-    bool help = false;
-    int first =
-        options_parse(options, absent_flags(command->name), intermixed, *argc, argv, &help, e);
-    if (first < 0 || !help)
-        return first;
-    command_help(stdout, command, options);
-    return 0;
-}
-
-int cli_engine(const struct cli *cli, struct engine *out, struct err *e)
-{
-    return engine_open(cli->root, cli->run_root, out, e);
-}
-
-int cli_bridge(const struct cli *cli, struct engine *out, struct net **net, struct err *e)
-{
-    int r = cli_engine(cli, out, e);
-    return r == 0 ? engine_net(out, net, e) : r;
-}
-
-int cli_engine_to_read(const struct cli *cli, struct engine *out, struct err *e)
-{
-    return engine_open_to_read(cli->root, cli->run_root, out, e);
-}
-
-int cli_bridge_to_read(const struct cli *cli, struct engine *out, struct net **net, struct err *e)
-{
-    int r = cli_engine_to_read(cli, out, e);
-    return r == 0 ? engine_net(out, net, e) : r;
-}
-
-/* A container must not inherit what the caller left open, and the three streams must be open, or a socket of
- * ours would take their place. Writing to one that was closed fails (EBADF). */
+/* A container must not inherit descriptors that the caller left open. The three standard streams must be open, or a socket
+ * would get one of their numbers; what was closed becomes /dev/null, read-only, so that writing to it fails (EBADF). */
 static int tidy_descriptors(struct err *e)
 {
     int fd;
@@ -143,14 +93,14 @@ static int tidy_descriptors(struct err *e)
                : 0;
 }
 
-/* The arguments may hold secrets: `ps` of the host shows only the command. */
+/* The arguments may hold secrets: let `ps` on the host show only the command. */
 static void hide_arguments(const char *command)
 {
     _cleanup_free_ char *title = xasprintf("netctr %s", command);
     proc_set_title(title);
 }
 
-/* Whether the help is asked for, which needs no root. */
+/* Help needs no root. */
 static bool asks_help(const struct command *command, int argc, char **argv)
 {
     int at = command->group && argc > 2 && argv[1][0] != '-' ? 2 : 1;
@@ -201,7 +151,8 @@ static int dispatch(int argc, char **argv, struct err *e)
     bool help = false, version = false;
     const struct option globals[] = {
         {"root", 0, OPTION_TEXT, "DIR", "state that survives a reboot (/var/lib/netctr)", &root},
-        {"run-root", 0, OPTION_TEXT, "DIR", "state that does not (/run/netctr)", &run_root},
+        {"run-root", 0, OPTION_TEXT, "DIR", "state that does not survive a reboot (/run/netctr)",
+         &run_root},
         {"version", 'v', OPTION_FLAG, NULL, "print the version", &version},
         {0},
     };
@@ -223,7 +174,7 @@ static int dispatch(int argc, char **argv, struct err *e)
     return run_command(&cli, argc - first, argv + first, all, e);
 }
 
-/* What an interrupted write has not taken is still in the buffer. */
+/* After an interrupted write, the rest is still in the buffer. */
 static int flush(FILE *f)
 {
     int r;
@@ -235,9 +186,10 @@ static int flush(FILE *f)
 int main(int argc, char **argv)
 {
     struct err e = ERR_INIT;
-    (void)signal(SIGCHLD, SIG_DFL); /* ignored, it would take our children's exit statuses away */
-    (void)signal(SIGXFSZ, SIG_IGN); /* a limit of file size is an error, not an end */
-    /* The parser reorders them. */
+    (void)signal(SIGCHLD,
+                 SIG_DFL); /* if ignored, the kernel would discard the exit statuses of children */
+    (void)signal(SIGXFSZ, SIG_IGN); /* make a file size limit an error (EFBIG) */
+    /* The parser reorders the words; seal_self() needs them as they were. */
     _cleanup_strv_ strv copy = strv_copy(argv);
     _cleanup_free_ char **arguments = xcalloc((size_t)argc + 1, sizeof(*arguments));
     memcpy(arguments, copy, (size_t)argc * sizeof(*arguments));
@@ -251,7 +203,7 @@ int main(int argc, char **argv)
     if (r >= 0)
         return r;
     _cleanup_free_ char *text = e.text ? err_line(&e) : xstrdup(strerror(-r)),
-                        *line = text_printable(text); /* it may quote anything */
+                        *line = text_printable(text); /* it may quote user input */
     fprintf(stderr, "netctr: %s\n", line);
     r = e.status ? e.status : EXIT_NETCTR;
     err_clear(&e);

@@ -1,6 +1,5 @@
-/* netctr network: the networks themselves. netctr port: what is published. */
+/* netctr network: finds the subcommand. netctr network reload. */
 #include "network.h"
-#include "ports.h"
 
 #include <errno.h>
 #include <string.h>
@@ -18,9 +17,8 @@ static int reload(const struct cli *cli, const struct command *command, int argc
     _cleanup_strv_ strv remaining = NULL;
     int r = cli_engine(cli, &engine, e);
     if (r == 0)
-        r = engine_restore(&engine, &remaining, e);
-    strv_each (difference, remaining)
-        warn("%s", difference);
+        r = engine_network_reload(&engine, &remaining, e);
+    warn_each(remaining);
     return r < 0 ? r : remaining ? EXIT_NETCTR : 0;
 }
 
@@ -42,7 +40,7 @@ static const struct {
      network_ls},
     {{.name = "network inspect",
       .usage = "NAME…",
-      .summary = "Show networks, and where the kernel differs from them, as JSON",
+      .summary = "Show networks, and how the kernel differs from their definition, as JSON",
       .example = "netctr network inspect back\n"
                  "netctr network inspect back | jq '.[0].differences'"},
      network_inspect},
@@ -60,20 +58,19 @@ static const struct {
      network_prune},
     {{.name = "network connect",
       .usage = "[FLAGS] NETWORK CONTAINER",
-      .summary =
-          "Put a container on one more network; one that does not run, from its next start on",
+      .summary = "Put a container on one more network, at once or from its next start on",
       .example = "netctr network connect back web\n"
                  "netctr network connect --ip 10.1.0.7 --alias www back web"},
      network_connect},
     {{.name = "network disconnect",
       .usage = "[-f] NETWORK CONTAINER",
-      .summary = "Take a container off a network; the ports published by it move to another",
+      .summary = "Take a container off a network; its published ports move to another one",
       .example = "netctr network disconnect back web",
       .risky = true},
      network_disconnect},
     {{.name = "network link",
       .usage = "FROM TO",
-      .summary = "Let containers of FROM open connections to those of TO",
+      .summary = "Allow containers of FROM to open connections to those of TO",
       .example = "netctr network link front back"},
      network_link_command},
     {{.name = "network unlink",
@@ -84,13 +81,13 @@ static const struct {
      network_unlink_command},
     {{.name = "network forwarding",
       .usage = "[--open | --close]",
-      .summary = "Show or change whether this host forwards between its own links",
+      .summary = "Show or change whether this host forwards packets between its own links",
       .example = "netctr network forwarding\nnetctr network forwarding --open",
       .risky = true},
      network_forwarding},
     {{.name = "network reload",
       .usage = "",
-      .summary = "Put back what somebody has changed of networks, and say what remains",
+      .summary = "Restore firewall, bridges and ports, and show what still differs",
       .example = "netctr network reload"},
      reload},
 };
@@ -109,7 +106,7 @@ static void list_verbs(FILE *out)
     fprintf(out, "\n`netctr network COMMAND --help` describes a command.\n");
 }
 
-/* What docker and podman call one, then a typing error, but of none that ends or removes something. */
+/* The name that docker or podman uses, else a similar one; commands that end or remove something are not suggested. */
 static int unknown_verb(const char *word, struct err *e)
 {
     static const struct {
@@ -159,68 +156,4 @@ const struct command command_network = {
     .example = "netctr network create back",
     .group = true,
     .run = run,
-};
-
-/* ---- port ------------------------------------------------------------------------------------*/
-
-/* As docker's `port` has it: "80/tcp -> 0.0.0.0:8080". */
-static void print_ports(strv published)
-{
-    strv_each (text, published) {
-        struct published_port p;
-        if (port_parse(text, &p) && p.host_port)
-            printf("%u/%s -> %.*s:%u\n", p.port, p.protocol, (int)p.host_size, p.host, p.host_port);
-    }
-}
-
-/* The host's addresses of one port of the container. Those of IPv4 first: many scripts read only one line. */
-static bool print_addresses(strv published, const char *wanted)
-{
-    _cleanup_free_ char *port = strchr(wanted, '/') ? xstrdup(wanted) : xasprintf("%s/tcp", wanted);
-    bool any = false;
-    for (int v6 = 0; v6 < 2; v6++)
-        strv_each (text, published) {
-            struct published_port p;
-            bool good = port_parse(text, &p) && p.host_port;
-            _cleanup_free_ char *own = good ? xasprintf("%u/%s", p.port, p.protocol) : NULL;
-            if (!own || !streq(own, port) || (*p.host == '[') != v6)
-                continue;
-            printf("%.*s:%u\n", (int)p.host_size, p.host, p.host_port);
-            any = true;
-        }
-    return any;
-}
-
-static int port(const struct cli *cli, int argc, char **argv, struct err *e)
-{
-    const struct option options[] = {{0}};
-    int first = command_options(&command_port, options, true, &argc, argv, e);
-    if (first <= 0)
-        return first;
-    if (argc - first < 1 || argc - first > 2)
-        return err_say(e, -EINVAL, "usage: netctr port %s", command_port.usage);
-    _cleanup_engine_ struct engine engine = {0};
-    _cleanup_record_ struct record r = {0};
-    int code = cli_engine_to_read(cli, &engine, e);
-    if (code == 0)
-        code = cli_find(&engine, argv[first], &r, e);
-    if (code < 0)
-        return code;
-    /* Between two runs it holds its ports. */
-    if (r.status != STATUS_RUNNING && (r.status != STATUS_RESTARTING || record_waits(&r)))
-        return engine_not_running(&r, e);
-    const char *wanted = argv[first + 1];
-    if (!wanted)
-        print_ports(ports_of(&r));
-    else if (!print_addresses(ports_of(&r), wanted))
-        return err_say(e, -ENOENT, "container `%s` does not publish port %s", r.spec.name, wanted);
-    return 0;
-}
-
-const struct command command_port = {
-    .name = "port",
-    .usage = "NAME [PORT[/PROTOCOL]]",
-    .summary = "Show where a container's ports are published",
-    .example = "netctr port web\nnetctr port web 80/tcp",
-    .run = port,
 };

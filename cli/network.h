@@ -1,4 +1,4 @@
-/* The commands below `netctr network`: one function each, called with its own name as argv[0]. */
+/* The subcommands of `netctr network`: one function each, called with its own name as argv[0]. */
 #pragma once
 
 #include "cli.h"
@@ -16,15 +16,6 @@ network_verb network_rm, network_prune, network_link_command, network_unlink_com
 network_verb network_forwarding;
 /* connect.c */
 network_verb network_connect, network_disconnect;
-/** Disconnects a container, and warns if that has taken published ports from it. */
-int disconnect_container(struct engine *engine, const char *name, const char *network,
-                         struct err *e);
-
-/** `--filter label=K[=V]`, `label!=K[=V]` and `name=PART`: -EINVAL with a text unless all are such.
- *  (network_list.c) */
+/** -EINVAL unless all are `label=K[=V]`, `label!=K[=V]` or `name=PART`. (network_list.c) */
 int network_filters_check(char *const *filters, struct err *e);
 bool network_filters_match(char *const *filters, const struct network *n);
-/** Whether @r was started with `--network @network`. (network_remove.c) */
-bool record_names_network(const struct record *r, const char *network);
-/** The names of all networks, sorted; caller frees. (network_list.c) */
-int network_names(struct net *net, strv *names, struct err *e);

@@ -1,4 +1,4 @@
-/* netctr network create: from docker's and podman's words to a definition. */
+/* netctr network create: from the words of docker and podman to a definition. */
 #include "network.h"
 
 #include <errno.h>
@@ -10,7 +10,7 @@ struct create_flags {
     strv subnets, gateways, ranges, labels, sysctls, opts;
     char *mode, *mtu, *driver;
     bool ipv6, internal, icc, isolate, no_guard, no_dns;
-    const char *said[OPTS]; /* the value of each option that was given, also by a flag */
+    const char *said[OPTS]; /* the value of each option that was given, by -o or by a flag */
 };
 
 static void create_flags_clear(struct create_flags *f)
@@ -53,7 +53,7 @@ static int take_mode(const char *value, struct network *n, struct err *e)
     return err_hint(e, "nat, routed or isolated");
 }
 
-/* Podman's "strict" closes what its "true" leaves open: here there is one way to be closed. */
+/* Podman's "true" leaves some ways open that "strict" closes; here, both mean isolated. */
 static int take_isolate(const char *key, const char *value, struct network *n, struct err *e)
 {
     if (streq(value, "strict"))
@@ -67,17 +67,17 @@ static int take_masquerade(const char *key, const char *value, struct err *e)
     int r = take_flag(key, value, &wanted, e);
     if (r < 0 || wanted)
         return r;
-    err_say(e, -EINVAL, "option `%s`: mode nat needs it", key);
+    err_say(e, -EINVAL, "option `%s`: mode nat cannot do without it", key);
     return err_hint(e, "`--mode routed` leaves the containers' addresses as they are");
 }
 
-/* netctr touches links of its own only, and their names begin so. */
+/* netctr changes only its own links, whose names begin with "nc-". */
 static int take_bridge(const char *key, const char *value, struct network *n, struct err *e)
 {
     const char *rest = skip_prefix(value, "nc-");
     if (!rest || !*rest || !interface_name_valid(value)) {
-        err_say(e, -EINVAL, "option `%s`: `%s` cannot be a bridge of netctr's", key, value);
-        return err_hint(e, "`nc-` and at most 12 characters");
+        err_say(e, -EINVAL, "option `%s`: `%s` is not a valid name of a bridge", key, value);
+        return err_hint(e, "`nc-` followed by at most 12 characters");
     }
     free(n->bridge);
     n->bridge = xstrdup(value);
@@ -113,7 +113,7 @@ static int unknown_opt(const char *key, struct err *e)
                 : err_hint(e, "mtu, isolate, icc, mode, bridge, or docker's names for them");
 }
 
-/* Several names mean the same option, and so do flags: all must agree. */
+/* Several names and a flag may stand for the same option: their values must agree. */
 static int agree(struct create_flags *f, enum opt what, const char *key, const char *value,
                  struct err *e)
 {
@@ -131,7 +131,7 @@ static void note_flags(struct create_flags *f)
 {
     f->said[OPT_MODE] = f->mode;
     f->said[OPT_MTU] = f->mtu;
-    f->said[OPT_ICC] = f->icc ? NULL : "false"; /* true is the default: nobody may have said it */
+    f->said[OPT_ICC] = f->icc ? NULL : "false"; /* true may only be the default */
     f->said[OPT_ISOLATE] = f->isolate ? NULL : "false";
     f->said[OPT_IPV6] = f->ipv6 ? "true" : NULL;
 }
@@ -175,7 +175,7 @@ static int take_subnets(char *const *texts, const char *what, struct subnet *fou
             return r;
         struct subnet *place = s.address.family == AF_INET ? four : six;
         if (place->prefix)
-            return err_say(e, -EINVAL, "%s `%s`: one for IPv%d is given already", what, text,
+            return err_say(e, -EINVAL, "%s `%s`: there is already one for IPv%d", what, text,
                            place == four ? 4 : 6);
         *place = s;
     }
@@ -191,7 +191,7 @@ static int take_gateways(char *const *texts, struct network *n, struct err *e)
         struct ip *place = ip.family == AF_INET ? &n->gateway4 : &n->gateway6;
         const struct subnet *subnet = ip.family == AF_INET ? &n->subnet4 : &n->subnet6;
         if (place->family)
-            return err_say(e, -EINVAL, "gateway `%s`: one for IPv%d is given already", text,
+            return err_say(e, -EINVAL, "gateway `%s`: there is already one for IPv%d", text,
                            ip.family == AF_INET ? 4 : 6);
         if (!subnet->prefix)
             return err_say(e, -EINVAL, "gateway `%s` needs a --subnet", text);
@@ -240,20 +240,15 @@ static int compose(struct create_flags *f, const char *name, struct network *n, 
 
 static int create(const struct cli *cli, struct create_flags *f, const char *name, struct err *e)
 {
-    _cleanup_network_ struct network n = {0};
+    _cleanup_network_ struct network n = NETWORK_DEFAULTS;
     _cleanup_engine_ struct engine engine = {0};
-    struct net *net = NULL;
     int r = compose(f, name, &n, e);
     if (r == 0)
-        r = cli_bridge(cli, &engine, &net, e);
+        r = cli_engine(cli, &engine, e);
     if (r == 0)
-        r = engine_upgrade_tables(&engine, e);
+        r = engine_network_create(&engine, &n, f->ipv6, e);
     if (r == 0)
-        r = network_create(net, &n, f->ipv6, e);
-    if (r == 0) {
-        engine_defined_event(&engine, "create", n.name);
         printf("%s\n", n.name);
-    }
     return r;
 }
 
@@ -269,30 +264,28 @@ int network_create_command(const struct cli *cli, const struct command *command,
          "address of the host on the network (default: the first)", &f.gateways},
         {"ip-range", 0, OPTION_LIST, "CIDR",
          "give containers addresses from this part of the subnet", &f.ranges},
-        {"ipv6", 0, OPTION_FLAG, NULL, "IPv4 and IPv6; a subnet that is not given is chosen",
+        {"ipv6", 0, OPTION_FLAG, NULL, "IPv4 and IPv6; subnets that are not given are chosen",
          &f.ipv6},
         {"mode", 0, OPTION_TEXT, "MODE",
-         "nat (default), routed (no NAT) or isolated (not even the host)", &f.mode},
-        {"internal", 0, OPTION_FLAG, NULL, "no connections to other networks or from them",
-         &f.internal},
+         "nat (default), routed (no NAT) or isolated (no connection to the host either)", &f.mode},
+        {"internal", 0, OPTION_FLAG, NULL, "no connections to or from other networks", &f.internal},
         {"icc", 0, OPTION_FLAG, NULL, "`--icc=false`: its containers cannot reach each other",
          &f.icc},
         {"isolate", 0, OPTION_FLAG, NULL,
-         "`--isolate=false`: it and other networks with this flag can reach each other",
-         &f.isolate},
+         "`--isolate=false`: networks with this flag can reach each other", &f.isolate},
         {"mtu", 0, OPTION_TEXT, "N", "MTU (default: that of the link with the default route)",
          &f.mtu},
         {"no-guard", 0, OPTION_FLAG, NULL,
          "let containers send from other addresses and MACs (routers, DHCP)", &f.no_guard},
-        {"no-dns", 0, OPTION_FLAG, NULL,
-         "no name server: containers do not find each other by name", &f.no_dns},
+        {"no-dns", 0, OPTION_FLAG, NULL, "no DNS: containers do not find each other by name",
+         &f.no_dns},
         {"disable-dns", 0, OPTION_FLAG, NULL, "podman's name for --no-dns", &f.no_dns},
         {"sysctl", 0, OPTION_LIST, "K=V",
          "sysctl of each interface, with the word IFNAME: net.ipv4.conf.IFNAME.forwarding=1",
          &f.sysctls},
-        {"label", 0, OPTION_LIST, "K=V", "a label", &f.labels},
-        {"opt", 'o', OPTION_LIST, "K=V", "an option with docker's or podman's name", &f.opts},
-        {"driver", 'd', OPTION_TEXT, "bridge", "the only one", &f.driver},
+        {"label", 0, OPTION_LIST, "K=V", "add a label", &f.labels},
+        {"opt", 'o', OPTION_LIST, "K=V", "an option by its name in docker or podman", &f.opts},
+        {"driver", 'd', OPTION_TEXT, "bridge", "the driver; bridge is the only one", &f.driver},
         {0},
     };
     int first = command_options(command, options, true, &argc, argv, e);

@@ -1,4 +1,5 @@
-/* netctr network forwarding: what netctr keeps closed since it switched forwarding on, and the way to open it. */
+/* netctr network forwarding. When netctr switches forwarding on for containers, it blocks forwarding between the host's own
+ * links; this shows that, and opens or closes it. */
 #include "network.h"
 
 #include <errno.h>
@@ -35,16 +36,15 @@ void print_forwarding(const json_t *forwarding)
     }
 }
 
-static int show(struct net *net, const char *format, struct err *e)
+static int show(struct engine *engine, const char *format, struct err *e)
 {
+    struct net *net;
     _cleanup_json_ json_t *j = NULL;
-    int r = net_forwarding(net, &j, e);
-    if (r == 0 && format) {
-        json_dumpf(j, stdout, JSON_INDENT(2));
-        putchar('\n');
-    } else if (r == 0) {
-        print_forwarding(j);
-    }
+    int r = engine_net(engine, &net, e);
+    if (r == 0)
+        r = net_forwarding(net, &j, e);
+    if (r == 0)
+        (format ? print_json : print_forwarding)(j);
     return r;
 }
 
@@ -55,7 +55,7 @@ int network_forwarding(const struct cli *cli, const struct command *command, int
     char *format = NULL;
     const struct option options[] = {
         {"open", 0, OPTION_FLAG, NULL, "forward packets between them, until the next boot", &open},
-        {"close", 0, OPTION_FLAG, NULL, "do not forward packets between them any more", &closed},
+        {"close", 0, OPTION_FLAG, NULL, "stop forwarding packets between them", &closed},
         {"format", 0, OPTION_TEXT, "json", "print JSON", &format},
         {0},
     };
@@ -70,14 +70,10 @@ int network_forwarding(const struct cli *cli, const struct command *command, int
         return err_say(e, -EINVAL, "--format and --%s exclude each other", open ? "open" : "close");
     int r = format_check(format, "network forwarding", e);
     _cleanup_engine_ struct engine engine = {0};
-    struct net *net;
+    bool change = open || closed;
     if (r == 0)
-        r = open || closed ? cli_engine(cli, &engine, e) : cli_engine_to_read(cli, &engine, e);
-    if (r == 0)
-        r = engine_net(&engine, &net, e);
-    if (r == 0 && (open || closed))
-        r = engine_upgrade_tables(&engine, e);
-    if (r == 0 && (open || closed))
-        return net_open_forwarding(net, open, e);
-    return r < 0 ? r : show(net, format, e);
+        r = change ? cli_engine(cli, &engine, e) : cli_engine_to_read(cli, &engine, e);
+    if (r < 0)
+        return r;
+    return change ? engine_network_forwarding(&engine, open, e) : show(&engine, format, e);
 }

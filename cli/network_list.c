@@ -1,4 +1,4 @@
-/* netctr network ls, inspect: which networks there are, and what the kernel holds of them. */
+/* netctr network ls, inspect. */
 #include "network.h"
 
 #include <errno.h>
@@ -16,7 +16,7 @@ int network_filters_check(char *const *filters, struct err *e)
     return 0;
 }
 
-/* "K" matches whatever its value is. */
+/* "K" matches any value of the label. */
 static bool has_label(const struct network *n, const char *wanted)
 {
     size_t length = strlen(wanted);
@@ -41,84 +41,40 @@ bool network_filters_match(char *const *filters, const struct network *n)
     return true;
 }
 
-static int add_name(const struct network *n, void *arg)
-{
-    strv_add(arg, n->name);
-    return 0;
-}
-
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-int network_names(struct net *net, strv *names, struct err *e)
-{
-    int r = network_each(net, add_name, names, e);
-    if (strv_len(*names) > 1)
-        qsort(*names, strv_len(*names), sizeof(char *), by_name);
-    return r;
-}
-
-static json_t *definition(const struct network *n)
-{
-    json_t *j = network_to_json(n);
-    _cleanup_free_ char *created = n->created ? time_utc(n->created) : NULL;
-    json_object_del(j, "schema");
-    json_object_del(j, "created");
-    json_put_str(j, "created", created);
-    return j;
-}
-
-static void print_json(json_t *j)
-{
-    json_dumpf(j, stdout, JSON_INDENT(2));
-    putchar('\n');
-}
-
 /* ---- ls --------------------------------------------------------------------------------------*/
 
 struct listing {
     json_t *json;
     strv cells;
+    strv filters;
     bool quiet;
 };
 
-static void add_row(struct listing *l, const struct network *n)
+static int add_row(const struct network *n, void *arg)
 {
+    struct listing *l = arg;
     _cleanup_free_ char *subnet = subnet_text(&n->subnet4), *subnet6 = subnet_text(&n->subnet6);
     _cleanup_free_ char *both =
         xasprintf("%s%s%s", subnet, *subnet && *subnet6 ? ", " : "", subnet6);
+    if (!network_filters_match(l->filters, n))
+        return 0;
     if (l->quiet) {
         printf("%s\n", n->name);
-        return;
+        return 0;
     }
-    json_array_append_new(l->json, definition(n));
+    json_array_append_new(l->json, network_definition(n));
     const char *const cells[] = {n->name, n->internal ? "internal" : gateway_mode_name(n->mode),
                                  n->bridge, both};
     for (size_t i = 0; i < ARRAY_LEN(cells); i++)
         strv_add(&l->cells, cells[i]);
+    return 0;
 }
 
-static int list(const struct cli *cli, char *const *filters, struct listing *l, struct err *e)
+static int list(const struct cli *cli, struct listing *l, struct err *e)
 {
     _cleanup_engine_ struct engine engine = {0};
-    struct net *net = NULL;
-    _cleanup_strv_ strv names = NULL;
-    int r = cli_bridge_to_read(cli, &engine, &net, e);
-    if (r == 0)
-        r = network_names(net, &names, e);
-    strv_each (name, names) {
-        _cleanup_network_ struct network n = {0};
-        int found = r == 0 ? network_load(net, name, &n, e) : r;
-        if (found == -ENOENT) /* removed while we looked */
-            err_clear(e);
-        else if (found < 0)
-            return found;
-        else if (network_filters_match(filters, &n))
-            add_row(l, &n);
-    }
-    return r;
+    int r = cli_engine_to_read(cli, &engine, e);
+    return r < 0 ? r : engine_network_each(&engine, add_row, l, e);
 }
 
 int network_ls(const struct cli *cli, const struct command *command, int argc, char **argv,
@@ -126,14 +82,14 @@ int network_ls(const struct cli *cli, const struct command *command, int argc, c
 {
     struct listing l = {0};
     char *format = NULL;
-    _cleanup_strv_ strv filters = NULL;
     const struct option options[] = {
-        {"quiet", 'q', OPTION_FLAG, NULL, "only the names", &l.quiet},
-        {"filter", 'f', OPTION_LIST, "K=V", "label=K[=V], label!=K[=V], name=PART", &filters},
+        {"quiet", 'q', OPTION_FLAG, NULL, "print only the names", &l.quiet},
+        {"filter", 'f', OPTION_LIST, "K=V", "label=K[=V], label!=K[=V], name=PART", &l.filters},
         {"format", 0, OPTION_TEXT, "json", "print JSON", &format},
         {0},
     };
     int first = command_options(command, options, true, &argc, argv, e);
+    _cleanup_strv_ strv filters = l.filters;
     if (first <= 0)
         return first;
     if (first < argc)
@@ -146,7 +102,7 @@ int network_ls(const struct cli *cli, const struct command *command, int argc, c
     for (size_t i = 0; i < ARRAY_LEN(titles); i++)
         strv_add(&l.cells, titles[i]);
     if (r == 0)
-        r = list(cli, filters, &l, e);
+        r = list(cli, &l, e);
     if (r == 0 && format)
         print_json(json);
     else if (r == 0 && !l.quiet)
@@ -157,34 +113,21 @@ int network_ls(const struct cli *cli, const struct command *command, int argc, c
 
 /* ---- inspect ---------------------------------------------------------------------------------*/
 
-static int suggest(struct net *net, const char *name, struct err *e)
+static int suggest(struct engine *engine, const char *name, struct err *e)
 {
     _cleanup_strv_ strv names = NULL;
-    const char *near = network_names(net, &names, NULL) == 0 && names
+    const char *near = engine_network_names(engine, &names, NULL) == 0 && names
                            ? nearest_word(name, (const char *const *)names)
                            : NULL;
     return near ? err_hint(e, "did you mean `%s`?", near) : -ENOENT;
 }
 
-static int inspect(struct engine *engine, struct net *net, const char *name, json_t *all,
-                   struct err *e)
+static int inspect(struct engine *engine, const char *name, json_t *all, struct err *e)
 {
-    _cleanup_network_ struct network n = {0};
-    json_t *live;
-    int r = network_load(net, name, &n, e);
-    if (r == 0)
-        r = engine_survey(engine, &n, &live, e);
+    json_t *j;
+    int r = engine_network_inspect(engine, name, &j, e);
     if (r < 0)
-        return r == -ENOENT ? suggest(net, name, e) : r;
-    json_t *j = definition(&n);
-    /* Beside each other: what shall be, and what is. */
-    json_object_set(j, "containers", json_object_get(live, "containers"));
-    json_object_set(j, "differences", json_object_get(live, "differences"));
-    json_object_set(j, "changed_inside", json_object_get(live, "changed_inside"));
-    json_object_del(live, "containers");
-    json_object_del(live, "differences");
-    json_object_del(live, "changed_inside");
-    json_object_set_new(j, "live", live);
+        return r == -ENOENT ? suggest(engine, name, e) : r;
     json_array_append_new(all, j);
     return 0;
 }
@@ -194,7 +137,7 @@ int network_inspect(const struct cli *cli, const struct command *command, int ar
 {
     char *format = NULL;
     const struct option options[] = {
-        {"format", 'f', OPTION_TEXT, "json", "the default, and the only one", &format},
+        {"format", 'f', OPTION_TEXT, "json", "print JSON (the default)", &format},
         {0},
     };
     int first = command_options(command, options, true, &argc, argv, e);
@@ -204,16 +147,13 @@ int network_inspect(const struct cli *cli, const struct command *command, int ar
         return err_say(e, -EINVAL, "usage: netctr %s %s", command->name, command->usage);
     int r = format_check(format, "network inspect", e);
     _cleanup_engine_ struct engine engine = {0};
-    struct net *net = NULL;
     _cleanup_json_ json_t *all = json_array();
     int result = 0;
     if (r == 0)
-        r = cli_bridge_to_read(cli, &engine, &net, e);
+        r = cli_engine_to_read(cli, &engine, e);
     for (int i = first; r == 0 && i < argc; i++) {
         _cleanup_err_ struct err why = ERR_INIT;
-        int found = inspect(&engine, net, argv[i], all, &why);
-        if (found < 0)
-            inspect_failed(&result, found, e, &why);
+        first_error(&result, inspect(&engine, argv[i], all, &why), e, &why);
     }
     return r < 0 ? r : inspect_print(all, result, e);
 }

@@ -20,7 +20,7 @@ static const struct option *by_name(const struct option *o, const char *name, si
     return NULL;
 }
 
-/* No typing error leads to one of these: they remove, overwrite or open something. */
+/* Never suggested for a typing error: these remove, overwrite or open something. */
 static bool is_risky(const char *name)
 {
     static const char *const risky[] = {"force", "all", "in-place", "open", "privileged", NULL};
@@ -99,7 +99,7 @@ static int unknown_letter(const struct parser *p, const char *letter, struct err
     return err_hint(e, "did you mean `--%s`?", nearest_flag(p->options, word + 1));
 }
 
-/* The value that stands in the next word. */
+/* The value is the next word. */
 static int take_next(struct parser *p, const struct option *o, struct err *e)
 {
     if (p->at + 1 >= p->argc)
@@ -150,7 +150,7 @@ int options_parse(const struct option *options, const struct absent *absent, boo
                   int argc, char **argv, bool *help, struct err *e)
 {
     struct parser p = {options, absent, argc, 1, argv, help};
-    if (argc == 2 && streq(argv[1], "-h")) { /* alone, it cannot be docker's --hostname */
+    if (argc == 2 && streq(argv[1], "-h")) { /* without a value, it cannot be docker's --hostname */
         *help = true;
         return 2;
     }

@@ -1,5 +1,5 @@
-/* Flags as docker's users type them: --publish 8080:80, --publish=8080:80, -p 8080:80, -p8080:80,
- * -di. One table defines the flags, prints the help and suggests the nearest flag for a typing error.
+/* Flags as users of docker type them: --publish 8080:80, --publish=8080:80, -p 8080:80, -p8080:80, -di. One table defines the
+ * flags, prints the help, and suggests a similar flag for a typing error.
  */
 #pragma once
 
@@ -24,16 +24,16 @@ struct option {
 struct absent {
     const char *name;    /**< without dashes; NULL ends the table */
     char letter;         /**< 0: none */
-    const char *instead; /**< what to do instead; NULL: nothing comes near */
+    const char *instead; /**< what to do instead; NULL: nothing similar */
 };
 
-/** Parses @argv from index 1. A flag that is not in @options but in @absent (which may be NULL) is refused with
- *  what to do instead. With @intermixed, flags may follow other words, and @argv is sorted so
- *  that those words come last; else the first other word ends the flags. "--" always does. Returns
- *  the index of the first other word; -EINVAL with a text. "--help" and "-h" set *@help; if @options has
- *  a "-h" of its own, only a "-h" that stands alone does. */
+/** Parses @argv from index 1. Returns the index of the first word that is not a flag; -EINVAL with a text.
+ *
+ *  Without @intermixed, the first such word ends the flags. With it, flags may follow other words, and @argv is reordered
+ *  so that those words come last. "--" always ends the flags. A flag of @absent (may be NULL) is refused with what to do
+ *  instead. "--help" and "-h" set *@help; if @options has a "-h" of its own, only a "-h" without other words does. */
 int options_parse(const struct option *options, const struct absent *absent, bool intermixed,
                   int argc, char **argv, bool *help, struct err *e);
-/** The help: a line or more for each flag, of at most OPTIONS_COLUMNS columns. */
+/** Prints the help of each flag, in lines of at most OPTIONS_COLUMNS columns. */
 #define OPTIONS_COLUMNS 100
 void options_print(FILE *out, const struct option *options);

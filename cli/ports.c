@@ -1,17 +1,21 @@
-/* Where ports are published, as `ps`, `port` and `inspect` tell it. A port is kept as one text for each family,
- * "0.0.0.0:8080->80/tcp", or "80/tcp" where the container's own is open; only this file takes it apart.
+/* netctr port, and published ports in the output of `ps`. A port is stored as one text for each address family,
+ * "0.0.0.0:8080->80/tcp", or "80/tcp" where the port of the container itself is open. Only this file parses these texts.
  */
 #include "ports.h"
 
+#include <errno.h>
 #include <string.h>
 
-strv ports_of(const struct record *r)
-{
-    bool holds = r->status == STATUS_RUNNING || r->status == STATUS_RESTARTING;
-    return holds && !record_waits(r) ? r->spec.published : NULL;
-}
+/* One of these texts in its parts, which point into it. */
+struct published_port {
+    const char *host; /* "0.0.0.0" */
+    size_t host_size;
+    unsigned host_port; /* 0: the container's own port is open, not one of the host */
+    unsigned port;
+    const char *protocol;
+};
 
-bool port_parse(const char *text, struct published_port *out)
+static bool port_parse(const char *text, struct published_port *out)
 {
     const char *arrow = strstr(text, "->"), *port = arrow ? arrow + 2 : text;
     const char *slash = strchr(port, '/');
@@ -82,8 +86,69 @@ char *ports_text(strv published)
         else
             ranges[count++] = (struct range){p, 1};
     }
-    _cleanup_strings_ struct strings all = {0};
+    _cleanup_strv_ strv texts = NULL;
     for (size_t i = 0; i < count; i++)
-        strings_add_take(&all, range_text(&ranges[i]));
-    return strv_join(all.items, ", ");
+        strv_add_take(&texts, range_text(&ranges[i]));
+    return strv_join(texts, ", ");
 }
+
+/* ---- the command -----------------------------------------------------------------------------*/
+
+/* As `docker port` prints it: "80/tcp -> 0.0.0.0:8080". */
+static void print_ports(strv published)
+{
+    strv_each (text, published) {
+        struct published_port p;
+        if (port_parse(text, &p) && p.host_port)
+            printf("%u/%s -> %.*s:%u\n", p.port, p.protocol, (int)p.host_size, p.host, p.host_port);
+    }
+}
+
+/* The host's addresses of one port of the container, IPv4 first, because many scripts read only one line. */
+static bool print_addresses(strv published, const char *wanted)
+{
+    _cleanup_free_ char *port = strchr(wanted, '/') ? xstrdup(wanted) : xasprintf("%s/tcp", wanted);
+    bool any = false;
+    for (int v6 = 0; v6 < 2; v6++)
+        strv_each (text, published) {
+            struct published_port p;
+            bool good = port_parse(text, &p) && p.host_port;
+            _cleanup_free_ char *own = good ? xasprintf("%u/%s", p.port, p.protocol) : NULL;
+            if (!own || !streq(own, port) || (*p.host == '[') != v6)
+                continue;
+            printf("%.*s:%u\n", (int)p.host_size, p.host, p.host_port);
+            any = true;
+        }
+    return any;
+}
+
+static int port(const struct cli *cli, int argc, char **argv, struct err *e)
+{
+    const struct option options[] = {{0}};
+    int first = command_options(&command_port, options, true, &argc, argv, e);
+    if (first <= 0)
+        return first;
+    if (argc - first < 1 || argc - first > 2)
+        return err_say(e, -EINVAL, "usage: netctr port %s", command_port.usage);
+    _cleanup_engine_ struct engine engine = {0};
+    _cleanup_record_ struct record r = {0};
+    int code = cli_open_find_to_read(cli, argv[first], &engine, &r, e);
+    if (code < 0)
+        return code;
+    if (!record_holds_ports(&r))
+        return engine_not_running(&r, e);
+    const char *wanted = argv[first + 1];
+    if (!wanted)
+        print_ports(record_ports(&r));
+    else if (!print_addresses(record_ports(&r), wanted))
+        return err_say(e, -ENOENT, "container `%s` does not publish port %s", r.spec.name, wanted);
+    return 0;
+}
+
+const struct command command_port = {
+    .name = "port",
+    .usage = "NAME [PORT[/PROTOCOL]]",
+    .summary = "Show where a container's ports are published",
+    .example = "netctr port web\nnetctr port web 80/tcp",
+    .run = port,
+};

@@ -1,5 +1,4 @@
-/* netctr ps: which containers there are. */
-#include "network.h"
+/* netctr ps. */
 #include "ports.h"
 
 #include <errno.h>
@@ -9,7 +8,7 @@
 
 #define COMMAND_COLUMNS 24
 
-/* Docker's: values of one key are alternatives, every key must be met. */
+/* As in docker: one value of each key must match. */
 struct filters {
     strv names, ids, statuses, networks;
 };
@@ -25,7 +24,7 @@ static void filters_clear(struct filters *f)
 struct listing {
     struct engine *engine;
     bool all, ids_only, whole;
-    size_t skip; /* so many of those that match */
+    size_t skip; /* number of matching containers that are not shown */
     const struct filters *filters;
     json_t *json; /* NULL: a table */
     strv rows;
@@ -41,7 +40,7 @@ static bool is_status(const char *word)
     return false;
 }
 
-/* A regular expression, as with docker, whose names begin with a slash: both match. */
+/* A regular expression. In docker, names begin with a slash, so a pattern may match with or without one. */
 static bool name_matches(const char *pattern, const char *name, bool *valid)
 {
     regex_t regex;
@@ -80,15 +79,6 @@ static int filters_parse(char *const *texts, struct filters *f, struct err *e)
     return 0;
 }
 
-static bool is_on_network(struct engine *engine, const struct record *r, const char *network)
-{
-    _cleanup_endpoint_ struct endpoint ep = {0};
-    _cleanup_close_ int dir = store_live_dir(&engine->store, r->spec.name);
-    if (r->status == STATUS_EXITED || !valid_name(network) || dir < 0)
-        return record_names_network(r, network) || streq(r->spec.network, network);
-    return endpoint_load(dir, network, &ep, NULL) == 0 || streq(r->spec.network, network);
-}
-
 static bool filters_match(struct engine *engine, const struct filters *f, const struct record *r)
 {
     bool name = !f->names, id = !f->ids, status = !f->statuses, network = !f->networks;
@@ -100,7 +90,7 @@ static bool filters_match(struct engine *engine, const struct filters *f, const 
     strv_each (word, f->statuses)
         status = status || streq(word, status_name(r->status));
     strv_each (word, f->networks)
-        network = network || is_on_network(engine, r, word);
+        network = network || engine_is_on_network(engine, r, word);
     return name && id && status && network;
 }
 
@@ -125,7 +115,7 @@ static char *state_text(const struct record *r)
     if (r->status == STATUS_EXITED)
         return xasprintf("Exited (%d)%s%s%s%s", r->exit_status, *since ? " " : "", since,
                          *since ? " ago" : "", r->oom_killed ? ", out of memory" : "");
-    return xstrdup(r->damaged ? "Damaged" : r->status == STATUS_DEAD ? "Dead" : "Creating");
+    return xstrdup(r->status == STATUS_DEAD ? "Dead" : "Creating");
 }
 
 static char *status_text(const struct record *r)
@@ -136,14 +126,13 @@ static char *status_text(const struct record *r)
                : take_ptr(state);
 }
 
-/* Of each network, in the order of the endpoints; both families if @both, else one. */
+/* Addresses in the order of the endpoints: both families if @both, else one. */
 static strv addresses_of(struct engine *engine, const struct record *r, bool both)
 {
     strv out = NULL;
     _cleanup_endpoints_ struct endpoint_list all = {0};
-    _cleanup_close_ int dir = store_live_dir(&engine->store, r->spec.name);
-    if (r->status != STATUS_RUNNING || dir < 0 || endpoint_load_all(dir, &all, NULL) < 0)
-        return NULL;
+    if (r->status == STATUS_RUNNING)
+        engine_endpoints(engine, r, &all);
     for (size_t i = 0; i < all.count; i++) {
         const struct endpoint *ep = &all.items[i];
         if (ep->address4.family)
@@ -173,7 +162,7 @@ static json_t *row_json(const struct record *r, strv addresses)
     json_put_str(j, "network", r->spec.network);
     json_put_str(j, "address", addresses ? addresses[0] : NULL);
     json_put_strv(j, "addresses", addresses);
-    json_put_strv(j, "ports", ports_of(r));
+    json_put_strv(j, "ports", record_ports(r));
     return j;
 }
 
@@ -210,7 +199,7 @@ static int add_row(const struct record *r, void *arg)
     }
     _cleanup_free_ char *command = command_text(&r->spec, l->whole),
                         *address = strv_join(addresses, ", "), *status = status_text(r),
-                        *ports = ports_text(ports_of(r)), *age = time_ago(r->spec.created),
+                        *ports = ports_text(record_ports(r)), *age = time_ago(r->spec.created),
                         *created = xasprintf("%s%s", age, *age ? " ago" : "unknown");
     const char *cells[] = {r->spec.id, command, created, status, address, ports, r->spec.name};
     for (size_t i = 0; i < ARRAY_LEN(cells); i++)
@@ -218,7 +207,7 @@ static int add_row(const struct record *r, void *arg)
     return 0;
 }
 
-/* The newest come last. */
+/* engine_each() sorts by creation, so --last skips the first ones. */
 static int list(const struct cli *cli, struct listing *l, uint64_t last, bool json, struct err *e)
 {
     static const char *const titles[] = {"CONTAINER ID", "COMMAND", "CREATED", "STATUS",
@@ -235,8 +224,7 @@ static int list(const struct cli *cli, struct listing *l, uint64_t last, bool js
     if (r == 0)
         r = engine_each(l->engine, add_row, l, e);
     if (r == 0 && json) {
-        json_dumpf(rows, stdout, JSON_INDENT(2));
-        putchar('\n');
+        print_json(rows);
     } else if (r == 0 && !l->ids_only) {
         print_table(l->rows, ARRAY_LEN(titles));
     }
@@ -254,13 +242,12 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
     uint64_t last = UINT64_MAX;
     _cleanup_strv_ strv filters = NULL;
     const struct option options[] = {
-        {"all", 'a', OPTION_FLAG, NULL, "also containers that have ended", &l.all},
-        {"quiet", 'q', OPTION_FLAG, NULL, "only the ids", &l.ids_only},
+        {"all", 'a', OPTION_FLAG, NULL, "also show containers that have ended", &l.all},
+        {"quiet", 'q', OPTION_FLAG, NULL, "print only the ids", &l.ids_only},
         {"filter", 'f', OPTION_LIST, "KEY=VALUE",
          "name=REGEX, id=PREFIX, status=STATUS or network=NETWORK", &filters},
-        {"last", 'n', OPTION_TEXT, "N", "the last N that were created, also ended ones",
-         &last_text},
-        {"latest", 'l', OPTION_FLAG, NULL, "the last one that was created", &latest},
+        {"last", 'n', OPTION_TEXT, "N", "show the N newest, also if they have ended", &last_text},
+        {"latest", 'l', OPTION_FLAG, NULL, "show the newest, also if it has ended", &latest},
         {"no-trunc", 0, OPTION_FLAG, NULL, "do not cut the command", &l.whole},
         {"format", 0, OPTION_TEXT, "json", "print JSON", &format},
         {0},

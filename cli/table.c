@@ -1,4 +1,4 @@
-/* Text in columns of a terminal: how wide it is, where it is cut. */
+/* The width of text in a terminal, and tables. */
 #include "cli.h"
 
 #include <string.h>

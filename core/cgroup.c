@@ -1,10 +1,10 @@
-/* Cgroups, v1 and v2, as loops over hierarchies (see cgroup.h).
+/* Cgroups v1 and v2, as loops over hierarchies (see cgroup.h).
  *
- * Speed decides two things. A process never moves by `cgroup.procs` if it can be helped: the write
- * takes a lock over all threads of the machine, after which a grace period of milliseconds passes.
- * On v2 the child is born inside (CLONE_INTO_CGROUP); on v1 the single-threaded child writes "0" to
- * `tasks`, which moves the writing thread alone and skips the lock. And the usual start, where
- * `netctr/INSTANCE` is there and ready, makes one directory in each hierarchy, nothing else.
+ * Speed decides two things. A process does not move by `cgroup.procs` if that can be avoided: the write takes a
+ * lock over all threads of the machine and waits for a grace period of milliseconds. On v2 the child is born
+ * inside (CLONE_INTO_CGROUP); on v1 the single-threaded child writes "0" to `tasks`, which moves the writing
+ * thread alone and skips the lock. And the usual start, where `netctr/INSTANCE` exists and is ready, makes one
+ * directory in each hierarchy and nothing else.
  */
 #include "core/cgroup_internal.h"
 
@@ -61,8 +61,8 @@ int cgroup_enable_here(const char *dir, unsigned wanted, unsigned required, stru
     return 0;
 }
 
-/* From the root down to the parent of @path: makes the directories, and on v2 enables controllers
- * (top down: a cgroup can give on only what it was given). */
+/* From the root down to the parent of @path: makes the directories, and on v2 enables controllers, top down,
+ * because a cgroup can pass on only what it was given. */
 static int prepare_parents(const struct cgroup_hierarchy *h, const char *path, unsigned required,
                            struct err *e)
 {
@@ -73,7 +73,7 @@ static int prepare_parents(const struct cgroup_hierarchy *h, const char *path, u
         *slash = '\0';
         if (mkdir(at, 0755) < 0 && errno != EEXIST)
             return err_set(e, errno, "make cgroup `%s`", at);
-        /* -ENOENT: gone again (another's cgroup_remove_instance); the caller tries once more */
+        /* -ENOENT: removed again, by cgroup_remove_instance() in another process; the caller tries once more */
         int r = h->v2 && h->controllers ? cgroup_enable_here(at, h->controllers, required, e) : 0;
         if (r < 0)
             return r;
@@ -132,7 +132,8 @@ static int create_in(const struct cgroup_hierarchy *h, const char *path, unsigne
     return err_set(e, ENOENT, "make cgroup `%s`", full);
 }
 
-/* Processor time is limited for the relay too, where it has a leaf of its own; the rest is the program's. */
+/* The limit of processor time includes the relay, where that has a leaf of its own; the other limits are the
+ * program's. */
 static int write_limits(const struct cgroup_host *host, const struct cgroup_hierarchy *h,
                         const char *path, const struct cgroup_limits *limits, struct err *e)
 {
@@ -283,7 +284,7 @@ int cgroup_oom_kills(const struct cgroup_host *host, const char *path, uint64_t 
         _cleanup_free_ char *full = xasprintf("%s/%s/%s", host->hierarchies[i].mount, path, file);
         char text[1024];
         r = cgroup_read_file(full, text, sizeof(text));
-        if (r < 0) /* the controller may not be enabled for it, or the cgroup be gone */
+        if (r < 0) /* the controller may be disabled for it, or the cgroup gone */
             return r == -ENOENT || r == -ENODEV ? 0 : err_set(e, r, "read `%s`", full);
         char *rest = text;
         for (char *line; (line = strsep(&rest, "\n"));) {

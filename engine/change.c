@@ -1,6 +1,6 @@
-/* Changes to the network of a container that runs: connect, disconnect, publish, unpublish. Its monitor
- * makes them, when somebody asks at its door (control.h). The definition follows, so that the next
- * start has what this life has come to.
+/* Changes to the network of a running container: connect, disconnect, publish, unpublish. Its monitor makes them, when it
+ * is asked over the control socket (control.h). The definition is saved after each, so that the next start has the same
+ * networks and ports.
  */
 #include "monitor.h"
 
@@ -28,15 +28,15 @@ static int keep(struct monitor *m, struct err *e)
     return r;
 }
 
-/* What has gone is gone, whatever failed on the way (@r): the definition follows. If it cannot be written now,
- * it is when somebody asks again for what is not there any more. */
-static int keep_all_the_same(struct monitor *m, int r, struct err *e)
+/* What has been removed stays removed even if a later step failed (@r), so the definition is saved in any case. If that
+ * fails now, it is tried again when the same is asked for once more: retry_keep(). */
+static int keep_anyway(struct monitor *m, int r, struct err *e)
 {
     int kept = keep(m, r == 0 ? e : NULL);
     return r < 0 ? r : kept;
 }
 
-static void keep_what_was_not(struct monitor *m)
+static void retry_keep(struct monitor *m)
 {
     if (m->unsaved)
         (void)keep(m, NULL);
@@ -48,7 +48,7 @@ static int attach_new(struct monitor *m, struct attachment *p, struct port_bindi
                       struct err *e)
 {
     _cleanup_rt_ struct rt *inside = NULL;
-    int r = engine_net(m->engine, &m->net, e); /* one that was run without a network has none */
+    int r = engine_net(m->engine, &m->net, e); /* not opened yet if it was run without a network */
     if (r == 0)
         r = helpers_prepare(m->engine, &m->seed, e);
     if (r == 0)
@@ -66,8 +66,8 @@ static int attach_new(struct monitor *m, struct attachment *p, struct port_bindi
     return r == 0 ? seed_watch(m, e) : r;
 }
 
-/* Its name goes first: the address may be another's at once. A reload between the guard's end and the record's
- * would bring the guard back: hence the lock, without which nothing has changed. */
+/* The name goes first, because the address may be given to another container at once. The lock excludes a reload between
+ * the deletion of the guard's elements and that of the record, which would bring the elements back. */
 static int leave_network(struct monitor *m, struct attachment *p, bool anyway, struct err *e)
 {
     _cleanup_close_ int lock = store_lock(&m->engine->store, e);
@@ -77,12 +77,12 @@ static int leave_network(struct monitor *m, struct attachment *p, bool anyway, s
     return r < 0 ? r : endpoint_detach(m->net, &p->endpoint, false, m->container.run_fd, e);
 }
 
-/* A change that cannot be written down is none. */
+/* A change that cannot be saved is undone. */
 static void undo_connect(struct monitor *m, struct attachment *p, struct port_binding *fresh)
 {
     _cleanup_err_ struct err ignored = ERR_INIT;
     if (leave_network(m, p, true, &ignored) < 0)
-        return; /* what cannot be undone keeps its record, and its ports their sockets */
+        return; /* the record and the sockets stay, so that a later cleanup finds them */
     engine_network_event(m->engine, "disconnect", &p->endpoint);
     attachments_remove(m, p);
     if (fresh)
@@ -95,7 +95,7 @@ static void undo_connect(struct monitor *m, struct attachment *p, struct port_bi
 static int connect_network(struct monitor *m, const char *text, struct err *e)
 {
     struct attachment *p = attachments_add(m);
-    struct port_binding *fresh = NULL; /* ports that it brings back */
+    struct port_binding *fresh = NULL; /* ports that waited for a network like this */
     int r = connect_request_parse(text, &p->wanted, e);
     for (size_t i = 0; r == 0 && i + 1 < m->attachment_count; i++)
         if (streq(m->attachments[i].network.name, p->wanted.network))
@@ -130,7 +130,7 @@ static int disconnect_network(struct monitor *m, const char *name, struct err *e
         if (streq(m->attachments[i].network.name, name))
             p = &m->attachments[i];
     if (!p) {
-        keep_what_was_not(m);
+        retry_keep(m);
         return err_say(e, -ENOENT, "container `%s` is not on network `%s`", m->container.spec.name,
                        name);
     }
@@ -149,18 +149,18 @@ static int disconnect_network(struct monitor *m, const char *name, struct err *e
         err_hint(e, "`netctr publish %s PORT` tries again", container);
     }
     int written = rewrite_files(m, r == 0 ? e : NULL);
-    return keep_all_the_same(m, r < 0 ? r : written, e);
+    return keep_anyway(m, r < 0 ? r : written, e);
 }
 
 /* ---- publish, unpublish ------------------------------------------------------------------------*/
 
-/* A line for each text of binding_describe(). */
-static char *describe_lines(struct monitor *m, const struct port_binding *h)
+static json_t *describe_ports(struct monitor *m, const struct port_binding *h)
 {
     _cleanup_strv_ strv ports = NULL;
+    json_t *j = json_object();
     binding_describe(m, h, &ports);
-    _cleanup_free_ char *text = strv_join(ports, "\n");
-    return xasprintf("%s%s", text, *text ? "\n" : "");
+    json_put_strv(j, "ports", ports);
+    return j;
 }
 
 static void redescribe_publish(struct monitor *m)
@@ -184,7 +184,7 @@ static void undo_publish(struct monitor *m, struct port_binding *h)
     bindings_describe(m);
 }
 
-/* The definition names ports once, also those that waited until now. */
+/* The definition has each port once, also one that waited until now. */
 static void add_words(struct monitor *m, const struct port_binding *h, char *const *words)
 {
     size_t kept = 0, count = m->waiting.count;
@@ -199,7 +199,7 @@ static void add_words(struct monitor *m, const struct port_binding *h, char *con
             strv_add(&m->container.spec.publish, word);
 }
 
-static int publish_ports(struct monitor *m, char *const *words, char **answer, struct err *e)
+static int publish_ports(struct monitor *m, char *const *words, json_t **answer, struct err *e)
 {
     _cleanup_port_mappings_ struct port_mappings list = {0};
     struct port_binding *h = NULL;
@@ -217,16 +217,19 @@ static int publish_ports(struct monitor *m, char *const *words, char **answer, s
         return r;
     }
     add_words(m, h, words);
-    *answer = describe_lines(m, h);
+    json_t *ports = describe_ports(m, h);
     r = keep(m, e);
-    if (r < 0)
+    if (r < 0) {
+        json_decref(ports);
         undo_publish(m, h);
-    else
-        ports_event(m, "publish", &h->port_mappings);
-    return r;
+        return r;
+    }
+    *answer = ports;
+    ports_event(m, "publish", &h->port_mappings);
+    return 0;
 }
 
-/* One that waits for a network may have no host port yet. */
+/* A port that waits for a network may have no host port yet. */
 static bool same_ports(const struct port_mapping *p, const struct port_mapping *wanted)
 {
     if (p->protocol != wanted->protocol)
@@ -236,15 +239,15 @@ static bool same_ports(const struct port_mapping *p, const struct port_mapping *
     return p->host_port == wanted->host_port && p->port == wanted->port;
 }
 
-/* "8080", "8080/udp", "8080:80" or "192.0.2.2:8080:80": the host's port is what counts. Without an address
- * it is meant on all of them. */
+/* "8080", "8080/udp", "8080:80" or "192.0.2.2:8080:80": the host's port counts. Without an address, all addresses
+ * match. */
 static bool matches(const struct port_mapping *p, const struct port_mapping *wanted)
 {
     return same_ports(p, wanted) && (!wanted->host.family || ip_equal(&p->host, &wanted->host));
 }
 
-/* `port` shows 0.0.0.0:8080 and [::]:8080 for a port on every address, of which only the whole can be
- * withdrawn. */
+/* `netctr port` shows 0.0.0.0:8080 and [::]:8080 for a port on every address, which can only be withdrawn as a
+ * whole. */
 static int hint_at_both(const struct monitor *m, const struct port_mappings *wanted, struct err *e)
 {
     for (struct port_binding *h = m->bindings; h; h = h->next)
@@ -260,12 +263,12 @@ static int hint_at_both(const struct monitor *m, const struct port_mappings *wan
     return e->code;
 }
 
-/* What is to end of some ports; @words name it, or "--all". */
+/* Ports to withdraw: those that the words of the request name, or all. */
 struct ending {
     bool all;
     struct port_mappings wanted;
-    struct port_mappings published; /* what ends of the published ones … */
-    struct port_mappings waiting;   /* … and what stays of the others */
+    struct port_mappings published; /* published ports to withdraw … */
+    struct port_mappings waiting;   /* … and waiting ports to keep */
 };
 
 static void ending_clear(struct ending *x)
@@ -298,7 +301,7 @@ static int choose(struct monitor *m, char *const *words, struct ending *x, struc
             port_mappings_append(&x->waiting, &m->waiting.items[i]);
     bool any = x->published.count || x->waiting.count < m->waiting.count;
     if (!any)
-        keep_what_was_not(m);
+        retry_keep(m);
     if (any || x->all)
         return any;
     err_say(e, -ENOENT, "container `%s` does not publish port %s", m->container.spec.name,
@@ -306,7 +309,7 @@ static int choose(struct monitor *m, char *const *words, struct ending *x, struc
     return hint_at_both(m, &x->wanted, e);
 }
 
-/* The proxy of those that stay is made again: connections of [::1] that go through it end. */
+/* Restarts the proxy for the ports that stay; connections to [::1] that go through it end. */
 static int shrink(struct monitor *m, struct port_binding *h, const struct port_mappings *ended,
                   struct err *e)
 {
@@ -333,14 +336,15 @@ static int unpublish_ports(struct monitor *m, char *const *words, struct err *e)
     ending.waiting = (struct port_mappings){0};
     redescribe_publish(m);
     ports_event(m, "unpublish", &ending.published);
-    return keep_all_the_same(m, r, e);
+    return keep_anyway(m, r, e);
 }
 
-/* ---- the door ----------------------------------------------------------------------------------*/
+/* ---- the request -------------------------------------------------------------------------------*/
 
-int change_network(void *living, const char *what, char *const *words, char **answer, struct err *e)
+int change_network(void *monitor, const char *what, char *const *words, json_t **answer,
+                   struct err *e)
 {
-    struct monitor *m = living;
+    struct monitor *m = monitor;
     if (streq(what, "publish"))
         return publish_ports(m, words, answer, e);
     if (streq(what, "unpublish"))
@@ -349,7 +353,7 @@ int change_network(void *living, const char *what, char *const *words, char **an
         return connect_network(m, words[0], e);
     if (streq(what, "disconnect") && words && words[0])
         return disconnect_network(m, words[0], e);
-    err_say(e, -EOPNOTSUPP, "the monitor of container `%s` cannot do that: `%s`",
+    err_say(e, -EOPNOTSUPP, "the monitor of container `%s` does not know the request `%s`",
             m->container.spec.name, what);
     return err_hint(e, "it was started by another version of netctr: restart the container");
 }

@@ -1,5 +1,5 @@
 /* Parses and prints `--network NAME:ip=…,mac=…`. */
-#include "connect_request.h"
+#include "internal.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -106,24 +106,29 @@ static const struct {
     {"interface_name", take_interface}, /* podman's name of the option */
 };
 
-static int take_option(struct connect_request *a, const char *text, struct err *e)
+int connect_request_set(struct connect_request *a, const char *key, const char *value,
+                        struct err *e)
 {
-    size_t length = strcspn(text, "=");
     const char *names[ARRAY_LEN(options) + 1] = {NULL};
     for (size_t i = 0; i < ARRAY_LEN(options); i++) {
         names[i] = options[i].key;
-        if (strlen(options[i].key) != length || strncmp(options[i].key, text, length) != 0)
+        if (!streq(options[i].key, key))
             continue;
-        if (!text[length])
-            return err_say(e, -EINVAL, "`%s` has no value", text);
-        return options[i].take(a, text + length + 1, e);
+        return value ? options[i].take(a, value, e) : err_say(e, -EINVAL, "`%s` has no value", key);
     }
-    _cleanup_free_ char *key = xstrndup(text, length);
     const char *near = nearest_word(key, names);
     err_say(e, -EINVAL, "unknown option `%s`", key);
     if (near)
         return err_hint(e, "did you mean `%s`?", near);
     return err_hint(e, "ip, ip6, mac, name, alias, rate or gw-priority");
+}
+
+/* "KEY=VALUE" */
+static int take_option(struct connect_request *a, const char *text, struct err *e)
+{
+    const char *equals = strchr(text, '=');
+    _cleanup_free_ char *key = xstrndup(text, strcspn(text, "="));
+    return connect_request_set(a, key, equals ? equals + 1 : NULL, e);
 }
 
 const char *connect_request_network(const char *word)
@@ -149,7 +154,8 @@ int connect_request_parse(const char *text, struct connect_request *out, struct 
     return r;
 }
 
-void connect_request_add_option(char **text, const char *key, const char *value)
+/* Adds an option to such a text; nothing if @value is NULL or empty. */
+static void add_option(char **text, const char *key, const char *value)
 {
     if (!value || !*value)
         return;
@@ -165,15 +171,15 @@ char *connect_request_text(const struct connect_request *a)
     _cleanup_free_ char *ip4 = ip_text(&a->address4), *ip6 = ip_text(&a->address6),
                         *mac = mac_text(a->mac), *rate = a->rate ? rate_text(a->rate) : NULL,
                         *priority = a->priority ? xasprintf("%d", a->priority) : NULL;
-    connect_request_add_option(&text, "ip", ip4);
-    connect_request_add_option(&text, "ip6", ip6);
+    add_option(&text, "ip", ip4);
+    add_option(&text, "ip6", ip6);
     if (memcmp(a->mac, none, 6) != 0)
-        connect_request_add_option(&text, "mac", mac);
-    connect_request_add_option(&text, "name", a->interface);
+        add_option(&text, "mac", mac);
+    add_option(&text, "name", a->interface);
     strv_each (alias, a->aliases)
-        connect_request_add_option(&text, "alias", alias);
-    connect_request_add_option(&text, "rate", rate);
-    connect_request_add_option(&text, "gw-priority", priority);
+        add_option(&text, "alias", alias);
+    add_option(&text, "rate", rate);
+    add_option(&text, "gw-priority", priority);
     return text;
 }
 

@@ -1,10 +1,8 @@
-/* Both sides of the door. The monitor serves a request to its end before it does anything else; what it
- * is asked takes milliseconds, and an asker who does not speak within a second is sent away.
+/* Both sides of the control socket. The monitor completes one request, which takes milliseconds, before it does anything
+ * else. A client that sends nothing within a second is dropped.
  */
 #include "control.h"
-#include "repair.h"
-
-#include <netctr/store.h>
+#include "internal.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -15,9 +13,9 @@
 #include <time.h>
 
 #define CONTROL "control"
-#define ASK_MS 60000 /* it may have to wait for a lock itself */
+#define ASK_MS 60000 /* the monitor may have to wait for a lock */
 
-/* A path in a Unix address has 107 bytes at most; a directory's fd makes any path short. */
+/* A path in a Unix address has 107 bytes at most. By the fd of its directory, every path is short. */
 static struct sockaddr_un address_in(int dir)
 {
     struct sockaddr_un a = {.sun_family = AF_UNIX};
@@ -46,6 +44,17 @@ int control_listen(int run_dir, struct err *e)
     return take_fd(fd);
 }
 
+/* Commands of version 0.1.0 do not ask for JSON: they print the text of an answer as it is. */
+static char *answer_text(const json_t *request, const json_t *answer)
+{
+    if (streq(json_str(request, "answer"), "json"))
+        return answer ? json_dumps(answer, JSON_COMPACT) : xstrdup("{}");
+    _cleanup_strv_ strv lines = json_strv(answer, "ports");
+    if (lines)
+        strv_add(&lines, ""); /* ends the last line */
+    return strv_join(lines, "\n");
+}
+
 static int handle(int client, control_handler handler, void *arg, char **answer, struct err *e)
 {
     enum message kind;
@@ -58,10 +67,14 @@ static int handle(int client, control_handler handler, void *arg, char **answer,
     if (kind != MESSAGE_REQUEST || !what)
         return err_say(e, -EBADMSG, "the monitor does not understand the request");
     _cleanup_strv_ strv words = json_strv(j, "words");
-    return handler(arg, what, words, answer, e);
+    _cleanup_json_ json_t *result = NULL;
+    r = handler(arg, what, words, &result, e);
+    if (r >= 0)
+        *answer = answer_text(j, result);
+    return r;
 }
 
-/* An answer may be longer than a packet: a range of ports has a line each. */
+/* An answer may be longer than a packet: a range of ports has one text for each. */
 static int send_answer(int client, const char *answer)
 {
     int r = 0;
@@ -79,16 +92,16 @@ void control_serve(int socket, control_handler handler, void *arg)
         return;
     _cleanup_err_ struct err e = ERR_INIT;
     _cleanup_free_ char *answer = NULL;
-    int r = limit_wait(client, 1); /* without it, one who does not speak would stop the monitor */
+    int r = limit_wait(client, 1); /* a silent client must not block the monitor */
     r = r < 0 ? err_set(&e, r, "limit the wait for the request")
               : handle(client, handler, arg, &answer, &e);
     if (r < 0)
         (void)channel_send_error(client, &e);
     else
-        (void)send_answer(client, answer ? answer : "");
+        (void)send_answer(client, answer);
 }
 
-/* ---- the asker's side ------------------------------------------------------------------------*/
+/* ---- the client's side -----------------------------------------------------------------------*/
 
 struct asking {
     const struct record *record;
@@ -102,7 +115,7 @@ int monitor_is_stopped(const struct record *r, struct err *e)
     return err_hint(e, "`kill -CONT %d` lets it go on", r->monitor);
 }
 
-/* Is there still hope? */
+/* Is the monitor still able to answer in time? */
 static int look_at_monitor(struct asking *a, struct err *e)
 {
     const struct record *r = a->record;
@@ -114,7 +127,7 @@ static int look_at_monitor(struct asking *a, struct err *e)
                          r->spec.name);
 }
 
-/* EAGAIN: so many are asking that there is no room for one more. */
+/* EAGAIN: the listen queue is full. */
 static int reach(struct engine *engine, struct asking *asking, struct err *e)
 {
     const struct timespec pause = {.tv_nsec = 20000000};
@@ -151,11 +164,48 @@ static int await_answer(int fd, struct asking *a, struct err *e)
     return 0;
 }
 
-int control_ask(struct engine *engine, const struct record *r, const char *what, char *const *words,
-                struct err *e)
+/* The whole text of an answer, which may come in parts. */
+static int receive_answer(int fd, struct asking *asking, char **text, struct err *e)
 {
-    /* One that is being made has no door yet (reach() tells), or is about to begin anew and answers then. */
-    if (r->damaged || r->status == STATUS_DEAD || r->status == STATUS_EXITED || record_waits(r))
+    _cleanup_strv_ strv parts = NULL;
+    enum message kind = MESSAGE_END;
+    int code;
+    do {
+        char *part = NULL;
+        code = await_answer(fd, asking, e);
+        if (code == 0)
+            code = channel_receive_text(fd, &kind, &part, e);
+        if (code == 0)
+            strv_add_take(&parts, part);
+    } while (code == 0 && kind == MESSAGE_PART);
+    if (code == 0 && kind != MESSAGE_DONE)
+        return err_say(e, -ESRCH, "container `%s` has ended", asking->record->spec.name);
+    if (code == 0)
+        *text = strv_join(parts, "");
+    return code;
+}
+
+/* Monitors of version 0.1.0 answer with lines of text: the published ports. */
+static json_t *parse_answer(const char *text)
+{
+    json_t *j = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    if (json_is_object(j))
+        return j;
+    json_decref(j);
+    j = json_object();
+    _cleanup_strv_ strv lines = strv_split(text, '\n'), ports = NULL;
+    strv_each (line, lines)
+        if (*line)
+            strv_add(&ports, line);
+    json_put_strv(j, "ports", ports);
+    return j;
+}
+
+int control_ask(struct engine *engine, const struct record *r, const char *what, char *const *words,
+                json_t **answer, struct err *e)
+{
+    /* One that is being created has no socket yet, which reach() reports. Between two runs the monitor answers. */
+    if (r->status == STATUS_DEAD || r->status == STATUS_EXITED || record_waits(r))
         return engine_not_running(r, e);
     int same = engine_require_version(engine, r, e);
     if (same < 0)
@@ -167,23 +217,17 @@ int control_ask(struct engine *engine, const struct record *r, const char *what,
     _cleanup_json_ json_t *j = json_object();
     json_put_str(j, "do", what);
     json_put_strv(j, "words", words);
-    _cleanup_free_ char *request = json_dumps(j, JSON_COMPACT), *answer = NULL;
+    json_put_str(j, "answer", "json");
+    _cleanup_free_ char *request = json_dumps(j, JSON_COMPACT), *text = NULL;
     int code = channel_send_text(fd, MESSAGE_REQUEST, request);
     if (code == -EPIPE || code == -ECONNRESET)
         return err_say(e, -ESRCH, "container `%s` has ended", r->spec.name);
+    if (code == -EMSGSIZE)
+        return err_say(e, code, "the request is too long: split it into several");
     if (code < 0)
-        return code == -EMSGSIZE
-                   ? err_say(e, code, "too much at once; do it in several steps")
-                   : err_set(e, code, "ask the monitor of container `%s`", r->spec.name);
-    enum message kind = MESSAGE_END;
-    while ((code = await_answer(fd, &asking, e)) == 0 &&
-           (code = channel_receive_text(fd, &kind, &answer, e)) == 0 && kind == MESSAGE_PART) {
-        fputs(answer, stdout);
-        free(take_ptr(answer));
-    }
-    if (code == 0 && kind != MESSAGE_DONE)
-        return err_say(e, -ESRCH, "container `%s` has ended", r->spec.name);
+        return err_set(e, code, "ask the monitor of container `%s`", r->spec.name);
+    code = receive_answer(fd, &asking, &text, e);
     if (code == 0)
-        fputs(answer, stdout);
+        *answer = parse_answer(text);
     return code;
 }

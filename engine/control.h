@@ -1,16 +1,17 @@
-/* A door to a running container's monitor: RUN/containers/NAME/control, a SOCK_SEQPACKET socket that
- * only root can reach. Whoever wants to change the network of a running container asks its monitor,
- * which holds the ports and the endpoints: so there is one writer, and what it was doing when somebody
- * is killed is finished or undone by the one who knows.
+/* The control socket of a monitor: RUN/containers/NAME/control, SOCK_SEQPACKET, for root only. The network of a running
+ * container is changed by its monitor, which holds the ports and the endpoints. So there is one writer, and a change is
+ * completed or undone even if the command that asked for it is killed.
  *
- * One request a connection: a JSON object {"do": WHAT, "words": [WORD, …]}; one answer.
+ * One request a connection, a JSON object {"do": WHAT, "words": [WORD, …], "answer": "json"}, and one answer, a JSON object
+ * as well: {"ports": ["0.0.0.0:8080->80/tcp", …]} for "publish", {} for the others. In version 0.1.0, requests have no
+ * "answer", and answers are the lines of "ports" as text. Both sides accept both.
  */
 #pragma once
 
-#include <netctr/engine.h>
+#include "internal.h"
 
-/** Serves one request. *@answer (may stay NULL) is what the asker prints; -errno with @e. */
-typedef int (*control_handler)(void *arg, const char *what, char *const *words, char **answer,
+/** Serves one request. *@answer (may stay NULL) is a JSON object, which the caller owns; -errno with @e. */
+typedef int (*control_handler)(void *arg, const char *what, char *const *words, json_t **answer,
                                struct err *e);
 
 /** Listens in @run_dir. Returns the socket. */
@@ -18,13 +19,12 @@ int control_listen(int run_dir, struct err *e);
 /** Takes one request from @socket and answers it. */
 void control_serve(int socket, control_handler handler, void *arg);
 
-/** `network connect` and `disconnect`, `publish` and `unpublish`: asks the monitor of a container that lives, and
- *  changes the definition of one that does not, for its next start (networks only; redefine.c). The answer is
- *  printed. */
-int engine_change_network(struct engine *engine, const char *name, const char *what,
-                          char *const *words, struct err *e);
-/** Asks the monitor of a running container and prints its answer. */
+/** Asks the monitor of a running container. *@answer is a JSON object, which the caller owns. */
 int control_ask(struct engine *engine, const struct record *r, const char *what, char *const *words,
-                struct err *e);
-/** -ETIMEDOUT with the text that says so. */
+                json_t **answer, struct err *e);
+/** "connect", "disconnect", "publish" and "unpublish": asks the monitor of a running container, or changes the
+ *  definition of one that does not run (networks only). (redefine.c) */
+int engine_change_network(struct engine *engine, const char *name, const char *what,
+                          char *const *words, json_t **answer, struct err *e);
+/** -ETIMEDOUT with a text: the monitor of @r has been stopped (SIGSTOP). */
 int monitor_is_stopped(const struct record *r, struct err *e);

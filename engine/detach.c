@@ -1,9 +1,7 @@
-/* A life in a process of its own, the monitor, which lets go of the caller as soon as the program runs.
- * That, or why it does not, comes back over a channel.
+/* Runs a container with a monitor in a process of its own. The monitor reports over a channel when the program runs, or why it
+ * does not, and keeps nothing of the caller open.
  */
-#include <netctr/engine.h>
-
-#include <netctr/store.h>
+#include "internal.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -11,9 +9,8 @@
 #include <sys/wait.h>
 #include <time.h>
 
-/* What else the caller has open: a lock perhaps, or a pipe whose end somebody waits for. Found while the
- * store and the channel are all that is ours; closed when it cannot be asked for any more, as in
- * `--network ns:/proc/self/fd/9`. */
+/* Other descriptors of the caller: a lock, or a pipe whose reader waits for its end. They are listed at first, when only the
+ * store and the channel are ours, and closed last, because the request may name one (`--network ns:/proc/self/fd/9`). */
 struct inherited {
     int channel, *fds;
     size_t count;
@@ -39,7 +36,7 @@ static int find_inherited(const struct store *s, struct inherited *i, struct err
     return r < 0 ? err_set(e, r, "list the open files") : 0;
 }
 
-/* Whoever waits for the end of a pipe would wait as long as the container lives. */
+/* Otherwise a reader of the caller's output would wait as long as the container runs. */
 static int let_go_of_streams(void)
 {
     _cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -50,7 +47,7 @@ static int let_go_of_streams(void)
     return 0;
 }
 
-/* Last, the caller is told: nothing can fail after that. */
+/* The report to the caller comes last: nothing can fail after it. */
 static int report_started(const char *waits, void *arg)
 {
     const struct inherited *inherited = arg;
@@ -72,9 +69,9 @@ static _Noreturn void monitor_process(struct engine *engine, struct run_request 
     struct err e = ERR_INIT;
     struct inherited inherited = {.channel = channel};
     (void)setsid();
-    /* Two processes cannot share a netlink socket: each would read the other's answers. */
+    /* Two processes cannot share a netlink socket: each would read answers for the other. */
     net_close(take_ptr(engine->net));
-    engine_forget_names(engine); /* or it would be closed as the caller's */
+    engine_forget_names(engine); /* find_inherited() would take it for the caller's */
     request->started = report_started;
     // cppcheck-suppress autoVariables ; this function never returns
     request->arg = &inherited;
@@ -89,7 +86,7 @@ static _Noreturn void monitor_process(struct engine *engine, struct run_request 
     exit(r < 0 ? EXIT_NETCTR : 0);
 }
 
-/* The monitor tells how its start went; nobody else does, so it is watched. */
+/* Waits for the report of the monitor. A monitor that has been stopped (SIGSTOP) never reports. */
 static int await_monitor(int channel, pid_t pid, struct err *e)
 {
     struct pollfd p = {.fd = channel, .events = POLLIN};
@@ -99,7 +96,7 @@ static int await_monitor(int channel, pid_t pid, struct err *e)
     for (int n; (n = poll(&p, 1, 500)) <= 0;) {
         if (n < 0 && errno != EINTR && ++failures > 100)
             return err_set(e, errno, "hear from the monitor");
-        if (n < 0) /* memory is short, perhaps for a moment only: the monitor may have succeeded */
+        if (n < 0) /* short of memory, perhaps only for a moment: the monitor may have succeeded */
             nanosleep(&pause, NULL);
         if (n == 0 && proc_stays_stopped(pid, &stopped)) {
             err_say(e, -ETIMEDOUT,
@@ -117,7 +114,7 @@ int engine_run_detached(struct engine *engine, struct run_request *request, stru
     int r = channel_open(ends, e);
     if (r < 0)
         return r;
-    fflush(NULL); /* or both would write what is in the buffers */
+    fflush(NULL); /* or both processes would write what is buffered */
     pid_t pid = fork();
     if (pid == 0) {
         close(ends[0]);
@@ -133,8 +130,8 @@ int engine_run_detached(struct engine *engine, struct run_request *request, stru
     if (r == 0)
         r = channel_receive_text(channel, &kind, &text, e);
     if (r < 0 && r != -ETIMEDOUT) {
-        /* It has said why, and has nothing left to do; or it cannot be heard, and nothing may run of which
-         * its caller was told that it does not. */
+        /* It has reported a failure and cleaned up; or its report is lost, and then it must not run, because this command
+         * fails. */
         (void)kill(pid, SIGKILL);
         (void)waitpid(pid, NULL, 0);
     }

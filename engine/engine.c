@@ -1,5 +1,5 @@
-/* What every command stands on: the store, and the network's side of it, opened when first needed. */
-#include <netctr/engine.h>
+/* Opens an instance (its store, and the network half when first needed), looks containers up, and emits events. */
+#include "internal.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -17,7 +17,7 @@ int engine_net(struct engine *engine, struct net **out, struct err *e)
     return r;
 }
 
-/* With all that opening it would create. */
+/* Does everything exist that opening would create? */
 static bool is_complete(const char *root, const char *run)
 {
     const char *const places[][2] = {{root, "containers"},
@@ -74,15 +74,14 @@ void engine_close(struct engine *engine)
         store_close(&engine->store);
 }
 
-/* The errno alone does not tell which file system is meant: it may be one of the container's, or of the kernel's.
- * So they are asked. */
+/* The errno does not say which file system is full or read-only: it may be one of the container's. So ask ours. */
 static bool is_read_only(const char *path)
 {
     struct statvfs fs;
     return statvfs(path, &fs) == 0 && (fs.f_flag & ST_RDONLY);
 }
 
-/* What failed has been undone, which leaves a little room again. */
+/* Almost full counts: undoing the failed operation has freed a little. */
 static bool is_full(const char *path)
 {
     enum { BYTES = 1024 * 1024, INODES = 64 };
@@ -94,7 +93,7 @@ static bool is_full(const char *path)
 
 void engine_explain(const struct engine *engine, int code, struct err *e)
 {
-    /* "No address is left" has the number of a full disk, but other words. */
+    /* "No address is left" has the same errno as a full disk, but another text. */
     bool known = code == -ENOSPC || code == -EROFS;
     if (!known || !e->text || e->hint || !strstr(e->text, strerror(-code)))
         return;
@@ -153,8 +152,17 @@ int engine_each(struct engine *engine, int (*each)(const struct record *r, void 
     _cleanup_close_ int lock = store_lock(&engine->store, e);
     if (lock < 0)
         return lock;
-    store_warn_of_lost(&engine->store);
     return store_each(&engine->store, each, arg, e);
+}
+
+bool record_holds_ports(const struct record *r)
+{
+    return r->status == STATUS_RUNNING || (r->status == STATUS_RESTARTING && !record_waits(r));
+}
+
+strv record_ports(const struct record *r)
+{
+    return record_holds_ports(r) ? r->spec.published : NULL;
 }
 
 int engine_not_running(const struct record *r, struct err *e)
@@ -173,14 +181,4 @@ int engine_not_running(const struct record *r, struct err *e)
     return r->spec.log.driver == LOG_NONE
                ? -ESRCH
                : err_hint(e, "`netctr logs %s` shows what it wrote", name);
-}
-
-int engine_ask_end(struct engine *engine, const struct record *r, enum mark mark,
-                   struct record *now, struct err *e)
-{
-    _cleanup_close_ int lock = store_lock(&engine->store, e);
-    int code = lock < 0 ? lock : store_find(&engine->store, r->spec.name, now, e);
-    if (code == 0 && !streq(now->spec.id, r->spec.id))
-        code = err_say(e, -ENOENT, "no such container `%s`", r->spec.id);
-    return code == 0 ? container_ask_end(&engine->store, r->spec.name, mark, e) : code;
 }

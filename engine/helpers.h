@@ -9,7 +9,7 @@
  */
 #pragma once
 
-#include <netctr/engine.h>
+#include "internal.h"
 #include <netctr/names.h>
 
 enum {

@@ -1,4 +1,4 @@
-/* What a monitor holds, before it holds anything and when it lets go of it. */
+/* The state of a monitor: empty, and freed. */
 #include "monitor.h"
 
 struct monitor monitor_new(struct engine *engine, struct run_request *request)

@@ -1,16 +1,16 @@
-/* Changes to the networks of a container: by its monitor, or, of one that does not run, in its definition, for the
- * next start. The definition is replaced in one step under the store's lock, under which a start claims it, and under
- * which the monitor of one that waits reads it before it tries again.
+/* Changes to the network of a container. If it runs, its monitor makes them. If not, its networks are changed in its
+ * definition, for the next start. The definition is replaced in one step under the store's lock. A start claims it, and a
+ * monitor that waits reads it again, under the same lock.
  */
 #include "control.h"
+#include "internal.h"
 #include "monitor.h"
-#include "repair.h"
 
 #include <errno.h>
 #include <string.h>
 #include <time.h>
 
-/* ---- whose network it is ---------------------------------------------------------------------*/
+/* ---- containers without a network of their own -----------------------------------------------*/
 
 static int refuse(const struct spec *s, const char *whose, const char *what, const char *word,
                   struct err *e)
@@ -29,7 +29,7 @@ static int refuse(const struct spec *s, const char *whose, const char *what, con
     return err_say(e, -ENOENT, "container `%s` uses %s: it publishes no ports", s->name, whose);
 }
 
-/* The same sentence whether it runs or not. */
+/* Checked here so that the error is the same whether the container runs or not. */
 static int require_own_network(const struct spec *s, const char *what, const char *word,
                                struct err *e)
 {
@@ -51,8 +51,8 @@ static int require_own_network(const struct spec *s, const char *what, const cha
 
 /* ---- the definition --------------------------------------------------------------------------*/
 
-/* What it has already, as far as that stands in the way of one more. A network that is gone, or cannot be read,
- * is no reason to refuse another. */
+/* A network that it has already, as far as that can conflict with a new one. One that is gone or damaged does not keep the
+ * container from another. */
 static int add_defined(struct monitor *m, const char *text, const char *wanted, struct err *e)
 {
     struct attachment *p = attachments_add(m);
@@ -67,7 +67,7 @@ static int add_defined(struct monitor *m, const char *text, const char *wanted, 
     return 0;
 }
 
-/* Nothing is taken for it: what is free now may be taken when it starts. */
+/* Nothing is reserved: an address that is free now may be taken when the container starts. */
 static int examine(struct monitor *m, struct attachment *p, struct err *e)
 {
     static const uint8_t none[6];
@@ -84,7 +84,7 @@ static int examine(struct monitor *m, struct attachment *p, struct err *e)
     return endpoint_examine(m->net, &p->network, &request, e);
 }
 
-/* Refuses what a running container would be refused. *@out is the attachment's text. */
+/* The same checks as for a running container. */
 static int examine_new(struct monitor *m, const struct connect_request *wanted, struct err *e)
 {
     int r = 0;
@@ -112,7 +112,7 @@ static int add_network(struct engine *engine, struct spec *s, const char *text, 
         r = engine_net(engine, &m.net, e);
     if (r < 0)
         return r;
-    m.container.spec = *s; /* lent */
+    m.container.spec = *s; /* borrowed: @m is not cleared */
     r = examine_new(&m, &wanted, e);
     attachments_clear(&m);
     if (r == 0)
@@ -142,7 +142,7 @@ static bool is_only_defined(const struct record *r)
     return r->status == STATUS_EXITED || record_waits(r);
 }
 
-/* -ESTALE: it has been started meanwhile. */
+/* -ESTALE: it has been started since @r was read. */
 static int redefine(struct engine *engine, const struct record *r, const char *what,
                     const char *word, struct err *e)
 {
@@ -156,7 +156,7 @@ static int redefine(struct engine *engine, const struct record *r, const char *w
                                       : remove_network(&now.spec, word, e);
     if (code < 0)
         return code;
-    /* Which of its ports are published, the next start finds out. */
+    /* The next start decides which of its ports can be published. */
     strv_free(take_ptr(now.spec.published));
     strv_free(take_ptr(now.spec.unpublished));
     free(now.spec.network);
@@ -164,10 +164,10 @@ static int redefine(struct engine *engine, const struct record *r, const char *w
     return container_redefine(&engine->store, &now.spec, e);
 }
 
-/* ---- whichever it is -------------------------------------------------------------------------*/
+/* ---- running or not --------------------------------------------------------------------------*/
 
 static int change(struct engine *engine, const char *name, const char *what, char *const *words,
-                  struct err *e)
+                  json_t **answer, struct err *e)
 {
     _cleanup_record_ struct record found = {0}, now = {0};
     bool networks = streq(what, "connect") || streq(what, "disconnect");
@@ -185,21 +185,21 @@ static int change(struct engine *engine, const char *name, const char *what, cha
         r = &found;
     if (code == 0)
         code = networks && is_only_defined(r) ? redefine(engine, r, what, words[0], e)
-                                              : control_ask(engine, r, what, words, e);
+                                              : control_ask(engine, r, what, words, answer, e);
     return code;
 }
 
 int engine_change_network(struct engine *engine, const char *name, const char *what,
-                          char *const *words, struct err *e)
+                          char *const *words, json_t **answer, struct err *e)
 {
     const struct timespec pause = {.tv_nsec = 10000000};
     bool networks = streq(what, "connect") || streq(what, "disconnect");
-    int code = change(engine, name, what, words, e);
-    /* It ends or begins just now: a moment later it is the other's business. */
+    int code = change(engine, name, what, words, answer, e);
+    /* It is just starting or ending: a moment later, the other way to change it works. */
     for (int tries = 0; networks && (code == -ESRCH || code == -ESTALE) && tries < 500; tries++) {
         err_clear(e);
         nanosleep(&pause, NULL);
-        code = change(engine, name, what, words, e);
+        code = change(engine, name, what, words, answer, e);
     }
     return code;
 }

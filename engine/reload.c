@@ -1,14 +1,14 @@
-/* The host's side made anew from the containers that live: firewall, leases, bridge ports. */
+/* Rebuilds the host's side from the running containers: firewall, lease files, bridges and their ports. */
 #include "helpers.h"
-#include "repair.h"
+#include "internal.h"
 #include "survey.h"
 
 #include <errno.h>
 
 struct endpoints {
-    bool leaving; /* those, too, that are being detached */
+    bool leaving; /* include containers that are being detached */
     struct endpoint_list list;
-    char *unknown; /* a container whose endpoint cannot be told */
+    char *unknown; /* a container with a damaged record */
 };
 
 static void endpoints_clear(struct endpoints *all)
@@ -18,7 +18,7 @@ static void endpoints_clear(struct endpoints *all)
 }
 #define _cleanup_collected_ __attribute__((cleanup(endpoints_clear)))
 
-/* By its run directory alone: a container whose definition is damaged has a network all the same. */
+/* Reads only the run directory: a container with a damaged definition still has a network. */
 static int collect_endpoint(const char *name, int dir, void *arg)
 {
     struct endpoints *all = arg;
@@ -28,8 +28,8 @@ static int collect_endpoint(const char *name, int dir, void *arg)
     return endpoints_collect(dir, name, &all->list, &all->unknown);
 }
 
-/* An error is about the firewall. In @flows, with @e, is that of ending stale ones: 0, or why they may go on. */
-static int make_anew(struct engine *engine, int *flows, struct err *e)
+/* The result is about the firewall. *@flows is that of deleting stale conntrack entries, also with its text in @e. */
+static int rebuild(struct engine *engine, int *flows, struct err *e)
 {
     struct net *net;
     _cleanup_collected_ struct endpoints all = {0};
@@ -45,7 +45,7 @@ static int make_anew(struct engine *engine, int *flows, struct err *e)
              all.unknown, all.unknown);
     if (r == 0)
         r = net_reload(net, all.list.items, all.list.count, helpers_port(engine), e);
-    /* Without anybody behind it, it was made for the first time, or nobody has missed it. */
+    /* Without endpoints, it was created for the first time, or has not been missed. */
     if (r == 0 && all.list.count > 0) {
         const struct event event = {"system", "reload", NULL, "firewall"};
         event_emit(
@@ -58,11 +58,11 @@ static int make_anew(struct engine *engine, int *flows, struct err *e)
 
 int engine_reload_locked(struct engine *engine, struct err *e)
 {
-    int flows, r = make_anew(engine, &flows, e);
+    int flows, r = rebuild(engine, &flows, e);
     return r < 0 ? r : flows;
 }
 
-/* A damaged lease file, or none, gives out no address. Those that live know theirs. */
+/* With a damaged or missing lease file, no addresses are given out. The records of the running containers restore it. */
 static int restore_leases(struct engine *engine, struct net_leases leases, struct err *e)
 {
     struct net *net;
@@ -83,7 +83,7 @@ int engine_restore_leases(struct engine *engine, const struct gc *gc, struct err
     return restore_leases(engine, (struct net_leases){.gc = gc}, e);
 }
 
-/* Who is being attached has a lease and no record yet only as long as nobody has removed the file. */
+/* Called before an attachment takes its lease, which has no record yet. */
 int engine_make_leases(struct engine *engine, const struct network *n, struct err *e)
 {
     struct net *net;
@@ -103,8 +103,8 @@ int engine_make_leases(struct engine *engine, const struct network *n, struct er
     return r < 0 ? r : 0;
 }
 
-/* Under the store's lock, and looked at again under it: two that find the tables missing must not
- * both replace them, for the second would not know what the first has added since. */
+/* Checked again under the lock: if two commands find the tables missing, the second must not replace those of the first,
+ * to which elements may have been added since. */
 int engine_reload(struct engine *engine, bool only_if_needed, struct err *e)
 {
     struct net *net;
@@ -132,7 +132,7 @@ int engine_restore_firewall(struct engine *engine, bool *restored, struct err *e
     _cleanup_close_ int lock = store_lock(&engine->store, e);
     if (lock < 0)
         return lock;
-    r = make_anew(engine, &flows, e);
+    r = rebuild(engine, &flows, e);
     *restored = r == 0;
     return r < 0 ? r : flows;
 }
@@ -164,7 +164,7 @@ static int restore_once(struct engine *engine, struct err *e)
         r = engine_restore_leases(engine, &(struct gc){.tell = tell_restored}, e);
     if (r < 0)
         return r;
-    /* ENOENT: the firewall was flushed, or a network removed, between the two steps. */
+    /* -ENOENT: the firewall was flushed, or a network removed, between the two steps. */
     r = -ENOENT;
     for (int tries = 0; r == -ENOENT && tries < 30; tries++) {
         err_clear(e);
@@ -181,8 +181,8 @@ static void note_remaining(const char *network, const char *what, void *arg)
     strv_add_take(remaining, xasprintf("network `%s`: %s", network, what));
 }
 
-/* Somebody may flush the firewall at any moment, also between putting back and looking. */
-int engine_restore(struct engine *engine, strv *remaining, struct err *e)
+/* The firewall may be flushed at any moment, also between the restoration and the survey. */
+int engine_network_reload(struct engine *engine, strv *remaining, struct err *e)
 {
     int r = -ENOENT;
     for (int tries = 0; (r == -ENOENT || *remaining) && tries < 10; tries++) {
@@ -204,7 +204,8 @@ int engine_reattach(struct engine *engine, struct err *e)
     int r = lock < 0 ? lock : engine_net(engine, &net, e);
     if (r < 0)
         return r;
-    /* Another network's trouble does not keep a container from starting; a flush (ENOENT) is tried again. */
+    /* Trouble with another network does not keep a container from starting. After a flush (-ENOENT) the caller tries
+     * again. */
     r = restore_links(engine, e);
     if (r < 0 && r != -ENOENT && e) {
         warn("%s", e->text);

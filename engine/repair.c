@@ -1,15 +1,15 @@
-/* What dead monitors left, and what belongs to nobody: found, told, removed. Undo steps accept "already
- * gone", for somebody may have been here before.
+/* Cleans up after dead monitors, and removes what belongs to no container. Undo steps accept "already gone", because
+ * another command may have done part of the work.
  */
-#include "repair.h"
 #include "helpers.h"
+#include "internal.h"
 #include "survey.h"
 
 #include <errno.h>
 #include <netctr/names.h>
 #include <signal.h>
 
-/* Undoes what the records tell. The first failure is told, the others are tried all the same. */
+/* Detaches the recorded endpoints. Goes on after a failure and returns the first. */
 static int detach_all(struct engine *engine, struct net *net, const struct endpoint_list *all,
                       bool aside, int run_fd, struct err *e)
 {
@@ -39,26 +39,27 @@ int engine_detach(struct engine *engine, struct container *c, bool aside, bool l
     int r = endpoints_load(c->run_fd, c->spec.name, c->spec.id, &all);
     bool damaged = r == -EBADMSG;
     if (damaged)
-        warn("container `%s`: an endpoint's record is damaged, or another container's",
-             c->spec.name);
+        warn(
+            "container `%s`: the record of an endpoint is damaged, or belongs to another container",
+            c->spec.name);
     else if (r < 0)
         return err_set(e, r, "read the endpoints of container `%s`", c->spec.name);
     if (!all.count && !c->spec.id)
         return 0;
     _cleanup_err_ struct err why = ERR_INIT;
-    int unnamed = forget_names(engine, c, &why); /* before the address is another's */
+    int unnamed =
+        forget_names(engine, c, &why); /* before the address can be given to another container */
     r = engine_net(engine, &net, e);
     if (r == 0)
         r = detach_all(engine, net, &all, aside, c->run_fd, e);
-    /* Also of a monitor that was killed before it wrote any. */
+    /* The monitor may have been killed before it wrote any record. */
     bool missing = !aside && all.count < strv_len(c->spec.networks);
     if (r == 0 && c->spec.id && (damaged || !aside || !all.count))
         r = endpoint_forget(net, c->spec.id, e);
-    /* What a record that is damaged or gone stood for is not known: the firewall is made anew from those that
-     * are. */
+    /* A damaged or missing record does not say which elements to delete: rebuild the firewall from the others. */
     if (r == 0 && (damaged || (missing && net_check(net, NULL) == 0)))
         r = locked ? engine_reload_locked(engine, e) : engine_reload(engine, false, e);
-    /* A name that stays is no reason for a port that stays open. */
+    /* Reported only now: a name that could not be removed must not keep a port open. */
     if (r == 0 && unnamed < 0) {
         err_move(e, &why);
         r = unnamed;
@@ -66,8 +67,7 @@ int engine_detach(struct engine *engine, struct container *c, bool aside, bool l
     return r;
 }
 
-/* What a dead monitor left: its processes are killed, then everything is undone from the records. A
- * container that had run stays in `ps -a`, as if it had been killed. */
+/* A container that had run stays in `ps -a`, as if it had been killed. */
 int engine_cleanup_dead(struct engine *engine, const char *name, bool discard, struct err *e)
 {
     _cleanup_container_ struct container c = CONTAINER_INIT;
@@ -76,7 +76,7 @@ int engine_cleanup_dead(struct engine *engine, const char *name, bool discard, s
     if (r < 0)
         return r;
     bool keep = status == STATUS_RUNNING && !c.spec.auto_remove && !discard;
-    /* Between two runs there is nobody to be killed, and the last one's end is known. */
+    /* Between two runs there is no program to kill, and the last exit status is known. */
     int exit_status = c.between_runs ? c.exit_status : 128 + SIGKILL;
     container_kill(&c);
     if (keep)
@@ -89,8 +89,8 @@ int engine_cleanup_dead(struct engine *engine, const char *name, bool discard, s
     return container_release_name(&c, keep, e);
 }
 
-/* It is dead because it could not be buried, on a full disk for example, or because its monitor has just been
- * killed. It is tried once more, and whoever asks hears why it fails. */
+/* An earlier cleanup failed, on a full disk for example, or the monitor has just been killed. This one tries again and
+ * reports why it fails. */
 int engine_clear_dead(struct engine *engine, const struct record *r, struct record *now,
                       struct err *e)
 {
@@ -99,19 +99,19 @@ int engine_clear_dead(struct engine *engine, const struct record *r, struct reco
     if (code == 0 && now->status == STATUS_DEAD)
         code = engine_cleanup_dead(engine, r->spec.name, false, e);
     record_clear(now);
-    if (code == 0 || code == -EWOULDBLOCK) /* somebody else was faster */
+    if (code == 0 || code == -EWOULDBLOCK) /* another command was faster */
         code = store_find(&engine->store, r->spec.name, now, e);
     if (code == 0 && now->status == STATUS_DEAD)
-        code = err_say(e, -EBUSY, "what its dead monitor left is not cleared away");
+        code = err_say(e, -EBUSY, "what its dead monitor left could not be cleaned up");
     return code;
 }
 
-/* Is the holder of its lock gone? A run directory without a lock has just begun to be, or has all but
- * ceased to be: nothing was made yet, or nothing is left, but for the directory. */
+/* Takes the lock of a dead monitor: 0. A run directory without a lock file (@empty) is just being created or removed: apart
+ * from the directory there is nothing to clean up. */
 static int find_dead(struct engine *engine, const char *name, bool *empty)
 {
     _cleanup_close_ int dir = store_live_dir(&engine->store, name);
-    *empty = dir == -ENOTDIR || dir == -ELOOP; /* no directory: nobody lives there */
+    *empty = dir == -ENOTDIR || dir == -ELOOP; /* not a directory */
     if (dir < 0)
         return *empty ? 0 : dir;
     _cleanup_close_ int lock = store_try_lock(dir);
@@ -141,10 +141,10 @@ static int repair_if_dead(struct engine *engine, const char *name, const struct 
     int r = gc->dry_run ? 0 : repair_one(engine, name, empty, &why);
     if (r == 0)
         gc_tell(gc, GC_REMOVE, "dead container %s", name);
-    if (r == 0 || r == -EWOULDBLOCK) /* done, or somebody is faster */
+    if (r == 0 || r == -EWOULDBLOCK) /* done, or another command is faster */
         return 0;
     warn("%s", why.text);
-    if (!gc->tell) /* who has come for something else gets it */
+    if (!gc->tell) /* the command has another purpose, and continues */
         return 0;
     err_move(e, &why);
     return r;
@@ -154,7 +154,7 @@ int engine_repair(struct engine *engine, const struct gc *gc, struct err *e)
 {
     _cleanup_dir_ DIR *d = open_listing(engine->store.live_fd, ".");
     if (!d)
-        return err_set(e, errno, "list the living containers");
+        return err_set(e, errno, "list the running containers");
     int first = 0, listed = 0;
     bool any = false, none = true;
     _cleanup_err_ struct err step = ERR_INIT;
@@ -164,9 +164,9 @@ int engine_repair(struct engine *engine, const struct gc *gc, struct err *e)
             err_note(&first, repair_if_dead(engine, entry->d_name, gc, &any, &step), e, &step);
         }
     if (listed < 0)
-        err_note(&first, err_set(&step, listed, "list the living containers"), e, &step);
+        err_note(&first, err_set(&step, listed, "list the running containers"), e, &step);
     int r = 0;
-    if ((any || none) && !gc->dry_run) /* the last one may have been killed before it did */
+    if ((any || none) && !gc->dry_run) /* the last monitor may have been killed before it did */
         r = helpers_release(engine, &step);
     if (r < 0 && !gc->tell) { /* as in repair_if_dead() */
         warn("%s", step.text);
@@ -187,7 +187,7 @@ static bool is_listed(const char *network, void *names)
     return strv_has(*(strv *)names, network);
 }
 
-/* Names of networks that are no more. */
+/* Removes the names of networks that do not exist any more. */
 static int prune_names(struct engine *engine, int names, struct err *e)
 {
     struct net *net;
@@ -218,14 +218,14 @@ int engine_forget_network(struct engine *engine, const char *network, struct err
         r = network_load(net, network, &n, e);
     if (r == 0 && net_check(net, NULL) == 0)
         r = net_set_names_port(net, &n, 0, e);
-    if (r == -ENOENT || r == -EBADMSG) { /* flushed; or whoever removes it will say what is wrong */
+    if (r == -ENOENT || r == -EBADMSG) { /* flushed, or damaged: network_remove() reports it */
         err_clear(e);
         r = 0;
     }
     return r;
 }
 
-/* Names of nobody, and helpers when there is nobody. */
+/* Removes names of no container, and ends the helpers if no container runs. */
 static int sweep_names(struct engine *engine, const struct gc *gc, struct err *e)
 {
     int names = -1;
@@ -244,8 +244,7 @@ static int sweep_names(struct engine *engine, const struct gc *gc, struct err *e
     return r;
 }
 
-/* What is in the kernel of the network's: by the ids of those that live, without which nobody's could not be
- * told from theirs. */
+/* Removes what the network half left in the kernel. Needs the ids of all running containers, to know what is in use. */
 static int sweep_network(struct engine *engine, const struct gc *gc, struct err *e)
 {
     struct net *net = NULL;
@@ -261,7 +260,7 @@ static int sweep_network(struct engine *engine, const struct gc *gc, struct err 
     err_note(&first, r, e, &step);
     if (!gc->dry_run)
         err_note(&first, links_reap(net, &step), e, &step);
-    /* Elements of nobody are not looked for one by one: what is known is written anew. */
+    /* Stale elements of the firewall are not searched for: it is rebuilt from the records. */
     if (!gc->dry_run && net_check(net, NULL) == 0)
         err_note(&first, engine_reload_locked(engine, &step), e, &step);
     return first;
@@ -280,20 +279,38 @@ int engine_gc_locked(struct engine *engine, const struct gc *gc, struct err *e)
     return first;
 }
 
-/* After store_claim_run_root(): RUN that was not ours is when all that it does not know of is gone. Idempotent:
- * whoever is killed in between has not begun. */
-static int take_over(struct engine *engine, const struct gc *gc, struct err *e)
+/* After store_claim_run_root(): RUN becomes this instance's once everything that it does not list is removed. If this is
+ * killed in between, the next command repeats all of it. */
+static int take_run_root(struct engine *engine, const struct gc *gc, struct err *e)
 {
     int r = engine_gc_locked(engine, gc, e);
     return r == 0 && !gc->dry_run ? store_commit_run_root(&engine->store, e) : r;
 }
 
-int engine_gc(struct engine *engine, const struct gc *gc, struct err *e)
+struct telling {
+    struct engine *engine;
+    const struct gc *gc;
+};
+
+/* Passes a deed on to the caller, and emits its event. */
+static void tell_deed(enum gc_deed deed, const char *what, void *arg)
 {
+    const struct telling *t = arg;
+    const struct event event = {"system", deed == GC_REMOVE ? "prune" : "repair", NULL, what};
+    t->gc->tell(deed, what, t->gc->arg);
+    if (!t->gc->dry_run)
+        event_emit(t->engine->store.run_fd, &event, NULL);
+}
+
+int engine_gc(struct engine *engine, const struct gc *caller, struct err *e)
+{
+    struct telling telling = {engine, caller};
+    const struct gc told = {caller->dry_run, tell_deed, &telling};
+    const struct gc *gc = caller->tell ? &told : caller;
     _cleanup_close_ int lock = store_lock(&engine->store, e);
     int r = lock < 0 ? lock : store_claim_run_root(&engine->store, gc->dry_run, e);
     if (r == 0)
-        r = take_over(engine, gc, e);
+        r = take_run_root(engine, gc, e);
     lock = close_fd(lock);
     if (r == 0 && !gc->dry_run)
         r = helpers_revive(engine, e);
@@ -302,9 +319,9 @@ int engine_gc(struct engine *engine, const struct gc *gc, struct err *e)
     return r;
 }
 
-/* ---- the damaged -----------------------------------------------------------------------------*/
+/* ---- damaged containers ----------------------------------------------------------------------*/
 
-/* Whoever holds the lock is the monitor, whatever the records say; with it the container dies. */
+/* The holder of the lock is the monitor, whatever the records say. The container dies with it. */
 static int end_monitor(struct engine *engine, const char *name, struct err *e)
 {
     _cleanup_close_ int dir = store_live_dir(&engine->store, name);
@@ -326,10 +343,10 @@ int engine_remove_damaged(struct engine *engine, const char *name, struct err *e
     _cleanup_record_ struct record now = {0};
     _cleanup_err_ struct err why = ERR_INIT;
     int r = lock < 0 ? lock : store_find(&engine->store, name, &now, &why);
-    if (lock >= 0 && r == -ENOENT) /* somebody else has removed it */
+    if (lock >= 0 && r == -ENOENT) /* another command has removed it */
         return 0;
-    if (lock >= 0 && r == 0) /* and has made another; or what looked like damage was none */
-        return err_say(e, -EBUSY, "container `%s` is not the damaged one any more", name);
+    if (lock >= 0 && r == 0) /* removed and created again */
+        return err_say(e, -EBUSY, "container `%s` is not damaged any more", name);
     if (lock >= 0 && r != -EBADMSG)
         return err_set(e, r, "look for container `%s`", name);
     r = lock < 0 ? lock : end_monitor(engine, name, e);
@@ -340,10 +357,10 @@ int engine_remove_damaged(struct engine *engine, const char *name, struct err *e
     if (lives < 0)
         r = err_set(e, lives, "look for container `%s`", name);
     else if (lives)
-        r = err_say(e, -EBUSY, "container `%s` is damaged, and lives", name);
+        r = err_say(e, -EBUSY, "container `%s` is damaged and could not be ended", name);
     if (r == 0)
         r = container_remove(&engine->store, name, e);
-    /* What could not be told from its records belongs to nobody now. */
+    /* What its damaged records did not show belongs to no container now. */
     if (r == 0)
         r = engine_gc_locked(engine, &gc_quietly, e);
     lock = close_fd(lock);
@@ -359,13 +376,13 @@ static int repair_at_first(struct engine *out, struct err *e)
     int r = lock;
     if (r < 0)
         return r;
-    /* The run directory has been removed, or was another instance's: what lives of ours without one is
-     * ended, and its address may be given out again. What cannot be ended must not keep anybody from looking,
-     * nor from removing it; nothing new is begun beside it (store_hold_binding()). */
+    /* The run directory was removed, or belonged to another instance. Containers of this instance that it does not list
+     * are ended, so that their addresses can be given out again. A failure is only a warning: commands that show or remove
+     * something must work, and starts are refused elsewhere (store_hold_binding()). */
     _cleanup_err_ struct err why = ERR_INIT;
     if (out->store.fresh && (r = store_claim_run_root(&out->store, false, e)) < 0)
         return r;
-    if (out->store.fresh && take_over(out, &gc_quietly, &why) < 0)
+    if (out->store.fresh && take_run_root(out, &gc_quietly, &why) < 0)
         warn("%s", why.text);
     return engine_repair(out, &gc_quietly, e);
 }
@@ -387,4 +404,11 @@ int engine_open_to_read(const char *root, const char *run_root, struct engine *o
 {
     *out = (struct engine){0};
     return repair_opened(store_open_to_read(root, run_root, &out->store, e), out, e);
+}
+
+int engine_open_to_clean(const char *root, const char *run_root, bool dry_run, struct engine *out,
+                         struct err *e)
+{
+    *out = (struct engine){0};
+    return (dry_run ? store_open_to_read : store_open)(root, run_root, &out->store, e);
 }

@@ -1,10 +1,9 @@
-/* A container's whole life, and the one place where its two halves meet: core's process and bridge's
- * endpoint.
+/* Runs a container, and pairs its two halves: the process of core/ and the endpoints of bridge/.
  *
  *     look before → claim → create → attach (while the child mounts) → start → watch over → leave
  *
- * With a restart policy the program begins anew on the endpoint that it had: its address stays, and
- * its ports are never free for others, as a pod's in Kubernetes.
+ * A restart policy runs the program again on the same endpoints: the address stays, and the ports are never free for other
+ * containers, as with a pod in Kubernetes.
  */
 #include "control.h"
 #include "monitor.h"
@@ -12,7 +11,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* Each life asks for its ports again, so ephemeral ones may change. */
+/* Each start binds its ports again, so ephemeral ones may change. */
 static int take_ports(struct monitor *m, struct err *e)
 {
     int r = 0;
@@ -22,14 +21,14 @@ static int take_ports(struct monitor *m, struct err *e)
     return r;
 }
 
-/* Everything that can be refused is refused here, before anything is made. */
+/* Everything that can be refused is refused here, before anything is created. */
 static int look_before(struct monitor *m, struct err *e)
 {
-    /* The caller's, before ports are held. */
+    /* The caller's limits, before caller_forget() changes them. */
     struct ulimits *ulimits = &monitor_spec(m)->ulimits;
     int r = ulimits->known ? 0 : ulimits_read(ulimits, e);
     if (r == 0)
-        r = caller_forget(e);
+        r = caller_reset(e);
     if (r == 0)
         r = hub_new(&m->hub, e);
     if (r == 0)
@@ -47,9 +46,9 @@ static int look_before(struct monitor *m, struct err *e)
     return r;
 }
 
-/* The store's lock. Whose ports we could take is dead, but may not be buried: its rules must not be taken for
- * ours. */
-static int lock_and_bury(struct monitor *m, struct err *e)
+/* The store's lock, after cleaning up. The previous owner of a port that could be bound is dead, but its rules may still
+ * exist. */
+static int lock_and_clean_up(struct monitor *m, struct err *e)
 {
     _cleanup_close_ int lock = store_lock(&m->engine->store, e);
     int r = lock < 0 || !m->bindings ? 0 : engine_repair(m->engine, &gc_quietly, e);
@@ -58,7 +57,7 @@ static int lock_and_bury(struct monitor *m, struct err *e)
 
 static int claim(struct monitor *m, struct err *e)
 {
-    _cleanup_close_ int lock = lock_and_bury(m, e);
+    _cleanup_close_ int lock = lock_and_clean_up(m, e);
     if (lock < 0)
         return lock;
     return (m->request->existing ? container_restart_claim : container_claim)(
@@ -77,8 +76,8 @@ static int attach(struct monitor *m, struct err *e)
 {
     if (m->container.spec.network_mode == NETWORK_HOST)
         return 0;
-    if (m->netns >= 0) /* another's */
-        return container_join_netns(&m->container, m->netns, e);
+    if (m->netns >= 0) /* shared with another container */
+        return process_join_netns(&m->container.process, m->netns, e);
     _cleanup_rt_ struct rt *inside = NULL;
     if (m->attachment_count) {
         int prepared = helpers_prepare(m->engine, &m->seed, e);
@@ -89,7 +88,7 @@ static int attach(struct monitor *m, struct err *e)
     m->born = ipv6 ? BORN_WITH_IPV6 : BORN_WITHOUT_IPV6;
     int r = netns_create(&m->netns, &inside, network_sysctls(ipv6), e);
     if (r == 0)
-        r = container_join_netns(&m->container, m->netns, e);
+        r = process_join_netns(&m->container.process, m->netns, e);
     const struct attachment *gateway = attachments_gateway(m);
     for (size_t i = 0; r == 0 && i < m->attachment_count; i++)
         r = attachment_connect(
@@ -98,8 +97,7 @@ static int attach(struct monitor *m, struct err *e)
     return r == 0 && m->attachment_count == 0 ? raise_loopback(inside, e) : r;
 }
 
-/* A program does not end, nor stay away, because somebody keeps the lock for long: whoever looks after it
- * has nothing else to do. */
+/* A lock that is held for long must not end the program or keep it from restarting, so the monitor waits. */
 static int lock_patiently(struct monitor *m, struct err *e)
 {
     int lock = store_lock(&m->engine->store, e);
@@ -121,8 +119,8 @@ static int is_to_end(const struct container *c, struct err *e)
                      : asked;
 }
 
-/* Does it begin anew? Decided under the lock under which `stop` leaves its word, as is what begin_anew() does:
- * it may have come in between. */
+/* Is the program to run again? Decided under the lock under which `stop` leaves its mark; so is run_again(), because `stop`
+ * may come in between. */
 static int decide(struct monitor *m, int status, bool *again, struct err *e)
 {
     struct container *c = &m->container;
@@ -136,8 +134,8 @@ static int decide(struct monitor *m, int status, bool *again, struct err *e)
     return *again ? container_set_restarting(c, true, status, e) : 0;
 }
 
-/* 1: somebody has asked that it end. */
-static int begin_anew(struct monitor *m, struct err *e)
+/* 1: the container has been stopped in the meantime. */
+static int run_again(struct monitor *m, struct err *e)
 {
     struct container *c = &m->container;
     _cleanup_close_ int lock = lock_patiently(m, e);
@@ -151,13 +149,13 @@ static int begin_anew(struct monitor *m, struct err *e)
     if (r == 0)
         r = container_create(c, e);
     if (r == 0 && m->netns >= 0)
-        r = container_join_netns(c, m->netns, e);
+        r = process_join_netns(&c->process, m->netns, e);
     if (r == 0)
         r = write_files(m, e);
     return r == 0 ? container_start(c, e) : r;
 }
 
-/* What a start that failed counts as: the program's end, with this status. */
+/* A failed start counts as an end of the program, with the exit status that this returns. */
 static int failed_start(struct monitor *m, struct err *e)
 {
     struct container *c = &m->container;
@@ -172,15 +170,15 @@ static int failed_start(struct monitor *m, struct err *e)
     return status;
 }
 
-enum { GOOD_RUN_MS = 10000 }; /* after one of these the pauses begin small again */
+enum { GOOD_RUN_MS = 10000 }; /* a run of this length resets the pauses between runs */
 
-/* One run after the other, as long as the policy says. Returns the last one's exit status. */
+/* Runs the program again as long as the policy says. Returns the last exit status. */
 static int run_on(struct monitor *m, const struct supervise_options *options, struct err *e)
 {
     struct container *c = &m->container;
     unsigned in_a_row = 0;
     int64_t began = monotonic_ms();
-    int status = supervise_run(c, options, e);
+    int status = container_supervise(c, options, e);
     for (bool again = true; status >= 0;) {
         in_a_row = began && monotonic_ms() - began >= GOOD_RUN_MS ? 1 : in_a_row + 1;
         int r = decide(m, status, &again, e);
@@ -188,22 +186,21 @@ static int run_on(struct monitor *m, const struct supervise_options *options, st
             return r < 0 ? r : status;
         r = container_reset(c, e);
         if (r == 0)
-            r = supervise_pause(c, options, restart_delay_ms(in_a_row - 1), e);
+            r = supervise_pause(&c->process, options, restart_delay_ms(in_a_row - 1), e);
         if (r < 0)
             return r;
-        r = begin_anew(m, e);
+        r = run_again(m, e);
         if (r > 0)
             return status;
-        began = r == 0 ? monotonic_ms()
-                       : 0; /* what has not begun was no good run, however long it took */
-        status = r == 0 ? supervise_run(c, options, e) : failed_start(m, e);
+        began = r == 0 ? monotonic_ms() : 0; /* a failed start is never a good run */
+        status = r == 0 ? container_supervise(c, options, e) : failed_start(m, e);
     }
     return status;
 }
 
-static void serve_control(void *living)
+static void serve_control(void *monitor)
 {
-    struct monitor *m = living;
+    struct monitor *m = monitor;
     control_serve(m->control, change_network, m);
 }
 
@@ -223,7 +220,7 @@ static bool on_a_bridge(const struct monitor *m)
     return m->attachment_count || streq(m->container.spec.network, "none");
 }
 
-/* Tells the caller, once, that the program runs (@waits NULL), or why it does not run yet. */
+/* Reports to the caller, once, that the program runs (@waits NULL), or why it does not run yet. */
 static int tell_caller(struct monitor *m, const char *waits, struct err *e)
 {
     int r = m->request->started && !m->begun ? m->request->started(waits, m->request->arg) : 0;
@@ -233,8 +230,7 @@ static int tell_caller(struct monitor *m, const char *waits, struct err *e)
     return 0;
 }
 
-/* What the monitor watches for the network: what reaches the held ports, whether there are helpers, and who asks
- * for a change. */
+/* Watches the sockets of the ports, the helpers, names, and the control socket while the program runs. */
 static int watch_over(struct monitor *m, struct err *e)
 {
     struct container *c = &m->container;
@@ -250,19 +246,19 @@ static int watch_over(struct monitor *m, struct err *e)
         r = hub_add(m->hub, m->control, serve_control, m, e);
     if (r < 0)
         return r;
-    /* Only now: what fails after this, nobody is told. */
+    /* Last: failures after this are not reported to the caller. */
     r = tell_caller(m, NULL, e);
     return r < 0 ? r : run_on(m, &options, e);
 }
 
-/* For the way back. Whoever runs it attached is told the truth rather than kept waiting. */
+/* At the end. With an attached `run`, the user gets the error instead of waiting. */
 static int lock_to_leave(struct monitor *m, struct err *e)
 {
     return m->container.spec.detached ? lock_patiently(m, e) : store_lock(&m->engine->store, e);
 }
 
-/* Under the lock that a reload holds from reading the records to committing the rules: what is taken
- * from the firewall after this stays away. */
+/* A reload holds the lock from reading the records to committing the rules. After the mark it skips this container, so
+ * that elements which are deleted later do not come back. */
 static int mark_leaving(struct monitor *m, struct err *e)
 {
     _cleanup_close_ int lock = lock_to_leave(m, e);
@@ -272,7 +268,7 @@ static int mark_leaving(struct monitor *m, struct err *e)
     return r < 0 && r != -ENOENT ? err_set(e, r, "mark the container as ending") : 0;
 }
 
-/* Nobody is served from here on. The ports stay held until their rules are gone. */
+/* Stops serving. The sockets of the ports stay bound until their rules are gone. */
 static void stop_serving(struct monitor *m)
 {
     if (m->control >= 0)
@@ -285,7 +281,7 @@ static void stop_serving(struct monitor *m)
     seed_unwatch(m);
 }
 
-/* The last one ends what is left of helpers that do not end by themselves. */
+/* The last monitor ends helpers that do not end by themselves. */
 static void release_helpers(struct monitor *m)
 {
     _cleanup_err_ struct err e = ERR_INIT;
@@ -296,7 +292,7 @@ static void release_helpers(struct monitor *m)
         warn("%s", e.text);
 }
 
-/* The host's ends of its links, to be looked after when the namespace is let go of. */
+/* The host ends of its links, which links_retire() removes after the namespace is closed. */
 static struct link *find_links(struct monitor *m, size_t *count)
 {
     struct link *links = xcalloc(m->attachment_count + 1, sizeof(*links));
@@ -307,7 +303,7 @@ static struct link *find_links(struct monitor *m, size_t *count)
     return links;
 }
 
-/* The way back, but for the name; also after a start that failed half-way. The first failure is reported. */
+/* Undoes everything except the name, also after a start that failed half-way. Returns the first failure. */
 static int undo(struct monitor *m, bool keep, int status, struct err *e)
 {
     struct container *c = &m->container;
@@ -320,10 +316,10 @@ static int undo(struct monitor *m, bool keep, int status, struct err *e)
     int result = m->net ? mark_leaving(m, e) : 0;
     if (result == 0)
         result = engine_detach(m->engine, c, true, false, e);
-    /* Before the name goes: who sees the container gone may have its ports. */
+    /* Before the name is released: once a container is gone, its ports must be free. */
     while (result == 0 && m->bindings)
         binding_close(m, m->bindings);
-    /* Late: from here on the kernel takes the namespace apart, and would keep us waiting for its lock. */
+    /* Late: the kernel then dismantles the namespace under RTNL, and other netlink requests have to wait. */
     m->netns = close_fd(m->netns);
     if (link_count)
         links_retire(m->net, links, link_count, helpers_work(m->engine, NULL));
@@ -336,14 +332,14 @@ static int leave(struct monitor *m, bool keep, int status, struct err *e)
 {
     _cleanup_err_ struct err step = ERR_INIT;
     int result = undo(m, keep, status, e), r = 0;
-    /* What could not be undone keeps its records: the next command tries again. */
+    /* After a failure the records stay, so that the next command tries again. */
     if (result == 0) {
         _cleanup_close_ int lock = lock_to_leave(m, &step);
         r = lock < 0 ? lock : container_release_name(&m->container, keep, &step);
     }
     err_note(&result, r, e, &step);
     store_empty_trash(&m->engine->store);
-    if (result != -ETIMEDOUT) /* nobody waits for that lock twice */
+    if (result != -ETIMEDOUT) /* do not wait for the same lock twice */
         release_helpers(m);
     return result;
 }
@@ -355,7 +351,7 @@ static void become_monitor(const struct monitor *m)
     proc_set_title(title);
 }
 
-/* From the claim to a program that runs. */
+/* From the claim to a running program. */
 static int begin(struct monitor *m, struct err *e)
 {
     int r;
@@ -366,11 +362,11 @@ static int begin(struct monitor *m, struct err *e)
     return container_start(&m->container, e);
 }
 
-/* From a program that runs to its end. */
-static int live_on(struct monitor *m, struct err *e)
+/* From the running program to its end. */
+static int run_to_end(struct monitor *m, struct err *e)
 {
     int status = watch_over(m, e);
-    if (status < 0) { /* whoever ran it in the background has gone */
+    if (status < 0) { /* there may be no caller to report to */
         container_note(&m->container, e->text);
         container_kill(&m->container);
     }
@@ -379,12 +375,12 @@ static int live_on(struct monitor *m, struct err *e)
     if (leave(m, keep, status < 0 ? EXIT_NETCTR : status, &trouble) < 0)
         warn("%s (the next command tries again)", trouble.text);
     m->request->oom_killed = m->container.oom_killed;
-    if (status == 0 && m->container.output_failed)
-        return EXIT_NETCTR; /* the program does not know that its output is lost */
+    if (status == 0 && m->container.process.output_failed)
+        return EXIT_NETCTR; /* the program did not notice that its output is lost */
     return status;
 }
 
-static int live(struct monitor *m, struct err *e)
+static int run_once(struct monitor *m, struct err *e)
 {
     int r;
     if ((r = look_before(m, e)) < 0 || (r = claim(m, e)) < 0)
@@ -396,17 +392,19 @@ static int live(struct monitor *m, struct err *e)
         (void)leave(m, m->container.existing, e->status ? e->status : EXIT_NETCTR, &ignored);
         return r;
     }
-    return live_on(m, e);
+    return run_to_end(m, e);
 }
 
-/* ---- one that waits ---------------------------------------------------------------------------
+/* ---- a start that waits -----------------------------------------------------------------------
  *
- * After a reboot, what a container needs may come later: an address, a disk, the container whose network it
- * shares. Its monitor then tries again. Meanwhile the container counts as restarting: `ps` shows it so, and `stop`
- * ends it. The name is claimed all the time, so that no request to end it is lost.
+ * After a reboot, what a container needs may come later: an address, a disk, the container whose network it shares. Its
+ * monitor tries again. Meanwhile the status is "restarting", and `stop` works. The name stays claimed, so that no
+ * request to stop it is lost.
  */
 
-enum { START_PAUSE_MAX_MS = 10000 }; /* the user has provided what was missing, and waits */
+enum {
+    START_PAUSE_MAX_MS = 10000
+}; /* so that users need not wait long once they have fixed the cause */
 
 static int claim_again(struct monitor *m, struct spec *spec, int status, const char *why,
                        struct err *e)
@@ -417,11 +415,11 @@ static int claim_again(struct monitor *m, struct spec *spec, int status, const c
         return r;
     c->failure = xstrdup(why);
     r = container_set_restarting(c, true, status, e);
-    return r == 0 ? supervise_listen(c, e) : r;
+    return r == 0 ? supervise_listen(&c->process, e) : r;
 }
 
-/* Undoes what the failed start has made, and claims the container again under the same lock. Returns 1 if somebody
- * has asked for its end: then it has ended. */
+/* Undoes a failed start, and claims the container again under the same lock. Returns 1 if it has been stopped; then it has
+ * ended. */
 static int step_back(struct monitor *m, const struct err *failure, struct err *e)
 {
     const int status = failure->status ? failure->status : EXIT_NETCTR;
@@ -430,7 +428,7 @@ static int step_back(struct monitor *m, const struct err *failure, struct err *e
     int r = undo(m, true, status, e);
     _cleanup_close_ int lock = r < 0 ? r : lock_patiently(m, e);
     int asked = lock < 0 ? lock : is_to_end(&m->container, e);
-    if (asked > 0) { /* which may have come after the end was written down */
+    if (asked > 0) { /* perhaps only after the exit record was written */
         m->container.noted = false;
         (void)container_note_end(&m->container, status, NULL);
     }
@@ -446,8 +444,8 @@ static int step_back(struct monitor *m, const struct err *failure, struct err *e
     return claim_again(m, &spec, status, why, e);
 }
 
-/* The pause is over. Returns 1 if somebody has asked meanwhile for the end of the container. Its networks may have
- * been changed as well: the next attempt, and the definition that it leaves, have them. */
+/* After the pause. Returns 1 if the container has been stopped. Its networks may have been changed as well, so the definition
+ * is read again. */
 static int stop_waiting(struct monitor *m, struct err *e)
 {
     struct container *c = &m->container;
@@ -457,7 +455,7 @@ static int stop_waiting(struct monitor *m, struct err *e)
     return asked ? asked : container_set_restarting(c, false, c->exit_status, e);
 }
 
-/* The log has each reason once, not once for each attempt. */
+/* Logs a reason only when it changes, not for each attempt. */
 static void note_reason(struct monitor *m, char **last)
 {
     const char *why = m->container.failure;
@@ -474,23 +472,23 @@ static int wait_for_turn(struct monitor *m, unsigned times, struct err *e)
     pause = pause < START_PAUSE_MAX_MS ? pause : START_PAUSE_MAX_MS;
     int r = tell_caller(m, m->container.failure, e);
     if (r == 0)
-        r = supervise_pause(&m->container, &options, pause, e);
+        r = supervise_pause(&m->container.process, &options, pause, e);
     return r == 0 ? stop_waiting(m, e) : r;
 }
 
 static int try_to_begin(struct monitor *m, struct err *e)
 {
     int r = look_before(m, e);
-    if (r == 0 && m->bindings && (r = lock_and_bury(m, e)) >= 0) {
+    if (r == 0 && m->bindings && (r = lock_and_clean_up(m, e)) >= 0) {
         close_fd(r);
         r = 0;
     }
-    if (r == 0) /* its ports are this attempt's */
+    if (r == 0) /* with the ports of this attempt */
         r = container_save_definition(&m->container, e);
     return r == 0 ? begin(m, e) : r;
 }
 
-static int live_patiently(struct monitor *m, struct err *e)
+static int run_patiently(struct monitor *m, struct err *e)
 {
     _cleanup_free_ char *reason = NULL;
     int r = claim(m, e);
@@ -500,7 +498,7 @@ static int live_patiently(struct monitor *m, struct err *e)
     for (unsigned times = 0;; times++) {
         _cleanup_err_ struct err failure = ERR_INIT, ignored = ERR_INIT;
         if (try_to_begin(m, &failure) == 0)
-            return live_on(m, e);
+            return run_to_end(m, e);
         engine_explain(m->engine, failure.code, &failure);
         r = step_back(m, &failure, e);
         if (r > 0)
@@ -519,7 +517,7 @@ static int live_patiently(struct monitor *m, struct err *e)
 int engine_run(struct engine *engine, struct run_request *request, struct err *e)
 {
     struct monitor m = monitor_new(engine, request);
-    int r = request->patient ? live_patiently(&m, e) : live(&m, e);
+    int r = request->patient ? run_patiently(&m, e) : run_once(&m, e);
     if (r < 0)
         engine_explain(engine, r, e);
     monitor_clear(&m);

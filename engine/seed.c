@@ -49,8 +49,7 @@ static void start(void *living)
     stop_listening(m); /* or the query would wake us all the time */
     set_timer(m, r == -EWOULDBLOCK ? RETRY_MS : FAILED_MS);
     if (r != -EWOULDBLOCK && !m->unhelped) {
-        _cleanup_free_ char *text =
-            xasprintf("no helper serves this container yet: %s", e.text);
+        _cleanup_free_ char *text = xasprintf("no helper serves this container yet: %s", e.text);
         container_note(&m->container, text);
         if (!m->container.spec.detached)
             warn("%s", text);

@@ -1,10 +1,10 @@
-/* Containers that share the network of another one (`--network container:NAME`). The namespace is its owner's: it
- * keeps its addresses no longer than the owner's life, and the next life has a namespace of its own.
+/* Containers that share the network of another one (`--network container:NAME`). The namespace belongs to its owner:
+ * its addresses are released when the owner ends, and a restarted owner has a new namespace.
  */
-#include "connect_request.h"
-#include <netctr/engine.h>
+#include "internal.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/stat.h>
 
 enum { CHAIN_MAX = 16 };
@@ -15,7 +15,9 @@ const char *network_owner(const struct spec *s)
     return network_word(s->network, &rest) == NETWORK_WORD_CONTAINER ? rest : NULL;
 }
 
-/* -ESRCH: its program has ended meanwhile. */
+/* ---- has it lost the network? ----------------------------------------------------------------*/
+
+/* -ESRCH: its program has ended since. */
 static int netns_of(const struct record *r, struct stat *out)
 {
     _cleanup_close_ int fd = netns_of_process(r->pid, r->pid_start);
@@ -33,7 +35,7 @@ static int differs(const struct record *a, const struct record *b)
     return r < 0 ? r : x.st_ino != y.st_ino || x.st_dev != y.st_dev;
 }
 
-/* Between two runs of its program the owner's namespace stays. */
+/* The owner's namespace stays between two runs of its program. */
 static int lost(struct engine *engine, const struct record *r, int depth, struct err *e)
 {
     const char *name = network_owner(&r->spec);
@@ -58,4 +60,82 @@ static int lost(struct engine *engine, const struct record *r, int depth, struct
 int engine_network_lost(struct engine *engine, const struct record *r, struct err *e)
 {
     return lost(engine, r, 0, e);
+}
+
+/* ---- in order --------------------------------------------------------------------------------*/
+
+/* Matches as store_find() does. */
+static bool is_meant(const struct record *r, const char *name_or_id)
+{
+    return r->spec.name && (streq(r->spec.name, name_or_id) ||
+                            (strlen(name_or_id) >= 4 && skip_prefix(r->spec.id, name_or_id)));
+}
+
+/* Its index, or @count. */
+static size_t find_meant(const struct record *all, size_t count, const char *name_or_id)
+{
+    size_t i = 0;
+    while (i < count && !is_meant(&all[i], name_or_id))
+        i++;
+    return i;
+}
+
+size_t *owners_first(const struct record *all, size_t count)
+{
+    size_t *order = xcalloc(count + 1, sizeof(*order)), placed_count = 0;
+    _cleanup_free_ bool *placed = xcalloc(count + 1, sizeof(*placed));
+    /* From a container to its owner, to the owner's owner …: each goes before the one that led there. In a circle, the
+     * first one given comes last. */
+    for (size_t i = 0; i < count; i++) {
+        size_t first = placed_count, k = i;
+        while (k < count && !placed[k]) {
+            placed[k] = true;
+            memmove(order + first + 1, order + first, (placed_count - first) * sizeof(*order));
+            order[first] = k;
+            placed_count++;
+            const char *owner = all[k].spec.name ? network_owner(&all[k].spec) : NULL;
+            k = owner ? find_meant(all, count, owner) : count;
+        }
+    }
+    return order;
+}
+
+/* ---- whose network was lost by the end of others ---------------------------------------------*/
+
+static int add_sharer(const struct record *r, void *names)
+{
+    if (r->status == STATUS_RUNNING && network_owner(&r->spec))
+        strv_add(names, r->spec.name);
+    return 0;
+}
+
+/* The owner may share the network of another one itself. */
+static bool depends_on(struct engine *engine, const struct record *r, const struct record *ended,
+                       size_t count, int depth)
+{
+    const char *owner = network_owner(&r->spec);
+    _cleanup_record_ struct record next = {0};
+    if (!owner || depth == CHAIN_MAX)
+        return false;
+    return find_meant(ended, count, owner) < count ||
+           (engine_find(engine, owner, &next, NULL) == 0 &&
+            depends_on(engine, &next, ended, count, depth + 1));
+}
+
+void engine_lost_networks(struct engine *engine, const struct record *ended, size_t count,
+                          void (*each)(const struct lost_network *lost, void *arg), void *arg)
+{
+    _cleanup_strv_ strv names = NULL;
+    if (engine_each(engine, add_sharer, &names, NULL) < 0)
+        return;
+    strv_each (name, names) {
+        _cleanup_record_ struct record r = {0}, owner = {0};
+        if (engine_find(engine, name, &r, NULL) < 0 || !depends_on(engine, &r, ended, count, 0) ||
+            engine_network_lost(engine, &r, NULL) <= 0)
+            continue;
+        struct lost_network found = {.name = name, .owner = network_owner(&r.spec)};
+        found.owner_gone = engine_find(engine, found.owner, &owner, NULL) < 0;
+        found.owner_ended = !found.owner_gone && owner.status == STATUS_EXITED;
+        each(&found, arg);
+    }
 }

@@ -1,15 +1,15 @@
-/* The end of a container that somebody asks for: a signal, a time to listen to it, SIGKILL; and its removal.
- * Its monitor does what there is to do; we wait for it, or do its work when it cannot.
+/* Stop, kill and remove. The monitor of the container cleans up, and the command waits for it; it does the work itself if
+ * the monitor hangs.
  */
 #include "control.h"
-#include "repair.h"
+#include "internal.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <time.h>
 
-/* The program is dead; its monitor cleans up. One that somebody has stopped (SIGSTOP), or that hangs, is
- * killed, and buried with what it held. */
+/* The program is dead and its monitor cleans up. A monitor that has been stopped (SIGSTOP), or hangs, is killed, and what
+ * it held is cleaned up here. */
 static int await_end(struct engine *engine, const struct record *r, struct err *e)
 {
     _cleanup_close_ int monitor = pidfd_of(r->monitor, r->monitor_start);
@@ -32,7 +32,7 @@ static int await_end(struct engine *engine, const struct record *r, struct err *
     return code;
 }
 
-/* Waits until the monitor has cleaned up: only then is the container gone for the next command. */
+/* Waits for the monitor to clean up: only then is the container gone for the next command. */
 static int wait_for_end(const struct record *r, int timeout_ms)
 {
     _cleanup_close_ int monitor = pidfd_of(r->monitor, r->monitor_start);
@@ -49,7 +49,7 @@ int engine_signal(const struct record *r, int sig, struct err *e)
                                        : err_set(e, code, "signal container `%s`", r->spec.name);
 }
 
-/* Between two runs there is only the monitor to be told. */
+/* Between two runs there is no program, only the monitor. */
 static int end_restarting(struct engine *engine, const struct record *r, struct err *e)
 {
     _cleanup_close_ int monitor = pidfd_of(r->monitor, r->monitor_start);
@@ -77,7 +77,7 @@ static int stop_record(struct engine *engine, const struct record *r, uint64_t s
     return code == 0 ? await_end(engine, r, e) : code;
 }
 
-/* What @r stands for, as it is now: its program may be another run's. */
+/* The container of @r as it is now: it may be in another run. */
 static int look_again(struct engine *engine, const struct record *r, struct record *now,
                       struct err *e)
 {
@@ -87,8 +87,6 @@ static int look_again(struct engine *engine, const struct record *r, struct reco
                : code;
 }
 
-/* A container that is just being made either runs soon or is gone soon, unless somebody has stopped its
- * monitor; then it is ended if it is to end. */
 int engine_settle(struct engine *engine, const struct record *r, bool ends, struct record *now,
                   struct err *e)
 {
@@ -104,7 +102,28 @@ int engine_settle(struct engine *engine, const struct record *r, bool ends, stru
             return code;
         nanosleep(&pause, NULL);
     }
-    return err_say(e, -ETIMEDOUT, "container `%s` is still being made", r->spec.name);
+    return err_say(e, -ETIMEDOUT, "container `%s` is still being created", r->spec.name);
+}
+
+int engine_ask_end(struct engine *engine, const struct record *r, enum mark mark,
+                   struct record *now, struct err *e)
+{
+    _cleanup_close_ int lock = store_lock(&engine->store, e);
+    int code = lock < 0 ? lock : store_find(&engine->store, r->spec.name, now, e);
+    if (code == 0 && !streq(now->spec.id, r->spec.id))
+        code = err_say(e, -ENOENT, "no such container `%s`", r->spec.id);
+    return code == 0 ? container_ask_end(&engine->store, r->spec.name, mark, e) : code;
+}
+
+void engine_begin_stop(struct engine *engine, const struct record *all, size_t count,
+                       enum mark mark)
+{
+    for (size_t i = 0; i < count; i++) {
+        _cleanup_record_ struct record now = {0};
+        if (all[i].spec.name && engine_ask_end(engine, &all[i], mark, &now, NULL) == 0 &&
+            now.status == STATUS_RUNNING)
+            (void)engine_signal(&now, SIGTERM, NULL); /* engine_stop() reports failures */
+    }
 }
 
 int engine_stop(struct engine *engine, const struct record *r, enum mark mark, uint64_t seconds,
@@ -116,7 +135,7 @@ int engine_stop(struct engine *engine, const struct record *r, enum mark mark, u
         code = engine_settle(engine, r, true, &now, e);
     if (code == 0)
         code = stop_record(engine, &now, seconds, e);
-    else if (code == -ENOENT) { /* it has ended, and with --rm is gone */
+    else if (code == -ENOENT) { /* it has ended, and was started with --rm */
         err_clear(e);
         code = 0;
     }
@@ -135,7 +154,7 @@ int engine_kill(struct engine *engine, const struct record *r, int sig, struct e
     if (begins)
         code = engine_settle(engine, r, ends, &now, e);
     if (begins && ends && (code == -ENOENT || (code == 0 && now.status == STATUS_EXITED))) {
-        err_clear(e); /* it has not begun, or has been ended before it did */
+        err_clear(e); /* it ended before its program ran */
         return 0;
     }
     if (code < 0)
@@ -153,7 +172,13 @@ int engine_kill(struct engine *engine, const struct record *r, int sig, struct e
 
 /* ---- removal ---------------------------------------------------------------------------------*/
 
-static int remove_ended(struct engine *engine, const struct record *r, struct err *e)
+static int refuse_running(const struct record *r, struct err *e)
+{
+    err_say(e, -EBUSY, "container `%s` is %s", r->spec.name, status_name(r->status));
+    return err_hint(e, "`netctr rm -f %s` ends it first", r->spec.name);
+}
+
+static int remove_locked(struct engine *engine, const struct record *r, struct err *e)
 {
     _cleanup_record_ struct record now = {0};
     _cleanup_close_ int lock = store_lock(&engine->store, e);
@@ -162,21 +187,26 @@ static int remove_ended(struct engine *engine, const struct record *r, struct er
         err_clear(e);
         return 0;
     }
-    /* How it ended could not be written, on a full disk: nobody asks any more. */
+    /* Its exit record could not be written, on a full disk for example; it is not needed any more. */
     if (code == 0 && now.status == STATUS_DEAD)
         return engine_cleanup_dead(engine, r->spec.name, true, e);
     if (code == 0 && now.status != STATUS_EXITED)
-        return err_say(e, -EBUSY, "container `%s` is running", r->spec.name);
+        return refuse_running(&now, e);
     if (code == 0 && (code = container_remove(&engine->store, r->spec.name, e)) == 0)
         engine_event(engine, r, "destroy", NULL);
     return code;
 }
 
-int engine_remove(struct engine *engine, const struct record *r, struct err *e)
+static int remove_ended(struct engine *engine, const struct record *r, struct err *e)
 {
-    int code = remove_ended(engine, r, e);
+    int code = remove_locked(engine, r, e);
     store_empty_trash(&engine->store);
     return code;
+}
+
+int engine_remove(struct engine *engine, const struct record *r, struct err *e)
+{
+    return r->status == STATUS_EXITED ? remove_ended(engine, r, e) : refuse_running(r, e);
 }
 
 static int end_and_remove(struct engine *engine, const struct record *given, struct err *e)
@@ -185,22 +215,23 @@ static int end_and_remove(struct engine *engine, const struct record *given, str
     int code = engine_ask_end(engine, given, MARK_END_ASKED, &now, e);
     if (code == 0 && now.status == STATUS_CREATING)
         code = engine_settle(engine, given, true, &now, e);
-    if (code == -ENOENT) { /* it has failed to start, and is gone */
+    if (code == -ENOENT) { /* it failed to start */
         err_clear(e);
         return 0;
     }
     if (code == 0)
         code = stop_record(engine, &now, 0, e);
-    /* With --rm its monitor has removed it already, and the name may be another's by now. */
+    /* With --rm its monitor has removed it, and another container may have the name by now. */
     bool gone = given->spec.auto_remove && given->status != STATUS_DEAD;
-    return code < 0 || gone ? code : engine_remove(engine, given, e);
+    return code < 0 || gone ? code : remove_ended(engine, given, e);
 }
 
 int engine_force_remove(struct engine *engine, const struct record *given, struct err *e)
 {
-    int code = given->status == STATUS_EXITED ? engine_remove(engine, given, e)
+    int code = given->status == STATUS_EXITED ? remove_ended(engine, given, e)
                                               : end_and_remove(engine, given, e);
-    for (int tries = 0; code == -EBUSY && tries < 20; tries++) { /* somebody has started it again */
+    for (int tries = 0; code == -EBUSY && tries < 20;
+         tries++) { /* another command has started it */
         err_clear(e);
         code = end_and_remove(engine, given, e);
     }

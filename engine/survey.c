@@ -1,4 +1,4 @@
-/* Is a network as it should be? Collects the endpoints of living containers with their network namespaces, and has
+/* Is a network as it should be? Collects the endpoints of running containers with their network namespaces, and has
  * bridge/ compare them with the kernel. */
 #include "survey.h"
 
@@ -10,8 +10,6 @@
 
 /* ---- endpoints -------------------------------------------------------------------------------*/
 
-/* The records in a run directory that are this container's. -EBADMSG: there are others, or damaged
- * ones. */
 int endpoints_load(int dir, const char *name, const char *id, struct endpoint_list *out)
 {
     int r = endpoint_load_all(dir, out, NULL);
@@ -33,7 +31,7 @@ int endpoints_collect(int dir, const char *name, struct endpoint_list *list, cha
 {
     struct endpoint_list own;
     int r = endpoints_load(dir, name, NULL, &own);
-    /* Should its record only not be read now, the container would lose its rules. */
+    /* On an I/O error give up: without its endpoint, a reload would delete the rules of a running container. */
     if (r < 0 && r != -EBADMSG) {
         endpoint_list_clear(&own);
         return r;
@@ -66,7 +64,7 @@ struct settling {
     struct live_list *list;
 };
 
-/* The network namespace of a container that runs, an fd; -1: no process is in it just now. */
+/* An fd of the network namespace of a running container; -1: it has no process just now. */
 static int record_netns(const struct record *r)
 {
     int fd = r->status == STATUS_RUNNING ? netns_of_process(r->pid, r->pid_start) : -1;
@@ -117,7 +115,7 @@ void live_list_clear(struct live_list *l)
 
 /* ---- the survey ------------------------------------------------------------------------------*/
 
-/* Is a container just being connected to it, or disconnected, or some network being created or removed? */
+/* Is a container just being connected or disconnected, or a network being created or removed? */
 static bool is_moving(const struct net *net, const struct live_list *l, const struct network *n)
 {
     enum { SETTLED_MS = 300 };
@@ -151,7 +149,7 @@ static bool has_text(const json_t *list, const json_t *text)
     return false;
 }
 
-/* Removes from @now what was not in @before. */
+/* Removes from @now what is not in @before. */
 static void keep_common(json_t *now, const json_t *before)
 {
     for (size_t i = json_array_size(now); i > 0; i--)
@@ -159,8 +157,8 @@ static void keep_common(json_t *now, const json_t *before)
             json_array_remove(now, i - 1);
 }
 
-/* Containers come and go while we look. What differs twice is not on its way, unless something is just being
- * changed: then it has to differ in every look until that is done. */
+/* Containers start and end during a survey. A difference counts if two surveys find it; while something is being changed,
+ * if all surveys until the end of the change find it. */
 int engine_survey(struct engine *engine, const struct network *n, json_t **out, struct err *e)
 {
     enum { LOOKS_MAX = 12 };

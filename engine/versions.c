@@ -5,7 +5,7 @@
  * are refused. No lock is needed: a monitor that starts later meets the same check.
  */
 #include "helpers.h"
-#include "repair.h"
+#include "internal.h"
 
 #include <errno.h>
 #include <string.h>

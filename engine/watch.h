@@ -4,7 +4,7 @@
 #pragma once
 
 #include "hub.h"
-#include <netctr/engine.h>
+#include "internal.h"
 
 struct names_watch;
 /** Calls @changed from runs of @hub whenever names change on a network for which @concerns returns true

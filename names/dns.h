@@ -2,7 +2,7 @@
  * allocation. */
 #pragma once
 
-#include <netctr/netns.h>
+#include <netctr/base.h>
 
 #define DNS_HEADER 12
 #define DNS_NAME 255      /**< bytes of a name in wire format */

@@ -1,5 +1,5 @@
-# tests/damage.sh - sourced by the files damage_*.sh after lib.sh: a container whose files are damaged, an undamaged
-# neighbour and a process of the host that must not be affected, and checks of every command.
+# tests/damage.sh - sourced by the files damage_*.sh after lib.sh: a container whose files are damaged, a
+# neighbour and a process of the host that must not be affected, and what every command must do.
 #
 # SEED=N  repeats a run
 
@@ -8,9 +8,9 @@
 seed=${SEED:-$((RANDOM * 32768 + RANDOM))}
 echo "# SEED=$seed"
 
-# Must not be affected: a neighbour, and a process of the host.
+# A neighbour and a process of the host, neither of which may be affected.
 begin() {
-    RANDOM=$seed # here, because each test is a subshell in which RANDOM starts again
+    RANDOM=$seed # here: each test is a subshell with its own RANDOM
     warm_up
     serve neighbour -p 8080:80
     sleep 1000 &
@@ -28,13 +28,13 @@ victim() {
 }
 
 unharmed() {
-    kill -0 $stranger 2>/dev/null || fail 'a stranger was killed'
+    kill -0 $stranger 2>/dev/null || fail 'a process of the host was killed'
     assert_eq "$(witness)" "$neighbour_before" neighbour
     [ "$(in_lan curl --silent --max-time 2 http://192.0.2.2:8080/)" = neighbour ] ||
         fail 'the neighbour does not answer'
 }
 
-# A command ends within the deadline, by itself, and prints at most a line or two.
+# A command ends by itself within the deadline, and prints only messages of netctr.
 soon() { # COMMAND...
     local status=0
     timeout 30 "$ARENA/bin/netctr" "$@" >"$tmp/stdout" 2>"$tmp/stderr" </dev/null || status=$?
@@ -54,7 +54,7 @@ soon() { # COMMAND...
     fi
 }
 
-# Runs every command on the damaged container; then it is removed.
+# Runs every command on the damaged container, then removes it.
 endure() { # WHAT [also_other_name]
     what=$1
     soon ps -a
@@ -67,7 +67,7 @@ endure() { # WHAT [also_other_name]
     [ ! -e "$run_state/containers/k" ] && [ ! -e "$state/containers/k" ] || fail "$what: rm -f leaves it"
     unharmed
     soon gc
-    # What one command had to leave to the kernel, the next one must not find.
+    # The kernel may take a moment to remove the rest.
     wait_for 3 no_trace_of_k
     assert_eq "$(netctr gc 2>&1)" '' "$what: what gc still finds"
 }
@@ -80,8 +80,8 @@ no_trace_of_k() {
         [ "$cgroups" = 1 ] && [ "$(grep -cv -e ^# -e resting-until= "$run_state/leases/default")" = 1 ]
 }
 
-# Which of ITEMS are tried, in $tried: on a slow machine every third of them, from a random start. How a file is read
-# does not depend on the kernel.
+# Sets $tried to the ITEMS to try: on a slow machine every third, from a random one on. How a file is read does not
+# depend on the kernel.
 try_of() { # ITEM...
     local i=1 step=1
     tried=()
@@ -98,7 +98,7 @@ flip() { # FILE
     printf "$byte" | dd of="$1" bs=1 seek=$at conv=notrunc status=none
 }
 
-# FILE changed by jq FILTER, with a correct checksum: no accident would do that.
+# Changes FILE by jq FILTER, with a valid checksum: no accident can do that.
 reseal() { # FILE FILTER
     python3 - "$1" "$(jq "($2) | del(.sum)" "$1")" <<-'END'
 	import json, sys
@@ -112,7 +112,7 @@ reseal() { # FILE FILTER
 }
 start_time() { sed 's/.*) //' "/proc/$1/stat" | cut -d' ' -f20; }
 
-# FILE of a running container is damaged in each of these ways.
+# Damages FILE of a running container in one of these ways.
 replaced_by() { # FILE HOW
     local file=$1
     case $2 in

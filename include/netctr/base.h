@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -392,3 +393,36 @@ void gc_tell(const struct gc *gc, enum gc_deed deed, const char *format, ...)
 char *time_ago(int64_t when);
 /** Prints "netctr: warning: …" on stderr. Warnings never change the result of a command. */
 void warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* ---- addresses ------------------------------------------------------------------------------*/
+
+/** An IPv4 or IPv6 address in network byte order. Family AF_UNSPEC (0) means none. */
+struct ip {
+    int family;
+    union {
+        struct in_addr v4;
+        struct in6_addr v6;
+        uint8_t bytes[16];
+    };
+};
+/** Parses an address of either family, without scope or brackets. -EINVAL. */
+int ip_parse(const char *s, struct ip *out);
+/** Canonical text; caller frees. AF_UNSPEC gives "". */
+char *ip_text(const struct ip *a);
+/** Is it unset, 0.0.0.0 or [::]? */
+bool ip_is_any(const struct ip *a);
+bool ip_equal(const struct ip *a, const struct ip *b);
+static inline size_t ip_size(const struct ip *a)
+{
+    return a->family == AF_INET ? 4 : a->family == AF_INET6 ? 16 : 0;
+}
+char *mac_text(const uint8_t mac[6]);         /**< caller frees */
+int mac_parse(const char *s, uint8_t mac[6]); /**< -EINVAL */
+/** Can a link have this name? As the kernel's dev_valid_name(): at most 15 bytes, not "." or "..",
+ *  no "/", ":" or white space. Also no "%", which asks the kernel to number the name. False for
+ *  NULL. */
+bool interface_name_valid(const char *name);
+/** Parses a `nameserver ADDRESS` line of resolv.conf(5). Returns the address as written, with its
+ *  scope ("fe80::1%eth0"), and @out without it; @out has family 0 if that is not an address. NULL:
+ *  another line. Caller frees. */
+char *nameserver_parse(const char *line, struct ip *out);

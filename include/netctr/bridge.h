@@ -9,6 +9,7 @@
 
 #include <netctr/firewall.h>
 #include <netctr/ipam.h>
+#include <netctr/netns.h>
 
 /* ---- the host -------------------------------------------------------------------------------*/
 

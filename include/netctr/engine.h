@@ -1,9 +1,22 @@
-/* The one place where the two halves of a container meet: the world, which is one instance with what dead
- * monitors left put right, and a container's life in it. Commands stand on this, and whatever else
- * starts containers.
+/* The engine: containers from run to rm, and networks as a whole. Every front door (the command line, later labs, CNI
+ * and OCI) stands on this header. Nothing here parses flags or prints results.
  *
- * A struct engine belongs to one process: it holds netlink sockets. Functions return 0 or a negative errno
- * with @e, and take the store's lock themselves unless they say otherwise.
+ * What a lab needs, in ten calls:
+ *
+ *     engine_open()            open the store and clean up after dead monitors
+ *     engine_network_create()  define a network
+ *     run_request_complete()   check a request and fill in its defaults
+ *     engine_run_detached()    start a new container in the background
+ *     engine_connect()         put a container on one more network
+ *     engine_publish()         publish more of its ports
+ *     engine_exec()            run another command in it
+ *     engine_start()           run a container again that has ended
+ *     engine_force_remove()    kill and remove a container
+ *     engine_network_remove()  remove a network; engine_close() at the end
+ *
+ * A struct engine belongs to one process, because it holds netlink sockets. Unless stated otherwise, functions return 0
+ * or a negative errno with a text in @e, and take the store's lock themselves. @e must not be NULL unless a function
+ * allows it.
  */
 #pragma once
 
@@ -12,144 +25,262 @@
 
 struct engine {
     struct store store;
-    struct net *net; /**< opened when first needed: engine_net() */
+    struct net *net; /**< use engine_net(), which opens it */
     bool has_names;
-    int names; /**< RUN/dns, opened when first needed: engine_names() */
+    int names; /**< RUN/dns; engine/ opens it when first needed */
 };
-/** Opens the store at @root (state that outlives a reboot) and @run_root (the rest), and buries what dead
- *  monitors left. engine_close() also after a failure. */
+/** Opens the store at @root (state that survives a reboot) and @run_root (state that does not), and cleans up after
+ *  dead monitors. Call engine_close() also after a failure. */
 int engine_open(const char *root, const char *run_root, struct engine *out, struct err *e);
-/** The same for commands that only show something: where netctr has never run, they create nothing and find an empty
- *  world. Where it has, they clean up after dead monitors like any other. */
+/** The same for read-only commands: where netctr has never run, they create no directories and find no containers. Where
+ *  it has, they clean up after dead monitors as well. */
 int engine_open_to_read(const char *root, const char *run_root, struct engine *out, struct err *e);
-/** For `doctor`: repairs nothing and creates nothing. Where the state is not there, or not all of it, @out has a
- *  bridge and no store (store.root is NULL). */
+/** Opens without cleaning up, for engine_gc() and engine_boot(), which clean up more thoroughly. With @dry_run, nothing
+ *  is created. */
+int engine_open_to_clean(const char *root, const char *run_root, bool dry_run, struct engine *out,
+                         struct err *e);
+/** For `doctor`: neither cleans up nor creates anything. Where the state is missing or incomplete, @out has a net and no
+ *  store (store.root is NULL). */
 int engine_look(const char *root, const char *run_root, struct engine *out, struct err *e);
 void engine_close(struct engine *engine);
 #define _cleanup_engine_ __attribute__((cleanup(engine_close)))
+/** The network half, opened by the first call; stays the engine's. */
 int engine_net(struct engine *engine, struct net **out, struct err *e);
-int engine_names(struct engine *engine, int *out, struct err *e);
-/** Closes it. */
-void engine_forget_names(struct engine *engine);
-/** store_find() and store_each() under the store's lock. */
+
+/* ---- containers ------------------------------------------------------------------------------*/
+
+/** store_find() and store_each() under the store's lock. @e may be NULL. */
 int engine_find(struct engine *engine, const char *name, struct record *out, struct err *e);
 int engine_each(struct engine *engine, int (*each)(const struct record *r, void *arg), void *arg,
                 struct err *e);
-
-/** -ESRCH with a text: @r does not run, how it has ended, and where to look. */
+/** Does @r hold its ports: does it run, or wait for its next run? */
+bool record_holds_ports(const struct record *r);
+/** The ports that it has published now, "0.0.0.0:8080->80/tcp" for each port and address family, or "80/tcp" where the
+ *  port of the container itself is open; NULL: none. Owned by @r. */
+strv record_ports(const struct record *r);
+/** What `netctr inspect` shows: definition, state and endpoints; caller owns. */
+json_t *engine_inspect(struct engine *engine, const struct record *r);
+/** Was @r started with `--network @network`? */
+bool record_names_network(const struct record *r, const char *network);
+/** The endpoints of a container that runs; empty if they cannot be read. The caller clears @out. */
+void engine_endpoints(struct engine *engine, const struct record *r, struct endpoint_list *out);
+/** Is @r on @network now or, if it has ended, at its next start? */
+bool engine_is_on_network(struct engine *engine, const struct record *r, const char *network);
+/** -ESRCH with a text: @r does not run, how it ended, and where to look. */
 int engine_not_running(const struct record *r, struct err *e);
-/** The container whose network it shares (`--network container:NAME`), by name or id; NULL: it shares none. */
+
+/* ---- containers that share a network (`--network container:NAME`) -----------------------------*/
+
+/** The name or id of the container whose network @s shares; NULL: none. */
 const char *network_owner(const struct spec *s);
-/** Has a running container lost the network that it shares? It has when the owner has ended, whether that was started
- *  again or not: then it has loopback alone until it is restarted. 1, 0 or -errno. (sharers.c) */
+/** Has a running container lost the network that it shares? It has when the owner has ended, even if the owner was
+ *  started again: then only loopback is left until it is restarted. 1, 0 or -errno. */
 int engine_network_lost(struct engine *engine, const struct record *r, struct err *e);
+/** Indexes of @all in an order in which each container comes after the owner of its network, else in the order given.
+ *  Records without a name are allowed. Caller frees. */
+size_t *owners_first(const struct record *all, size_t count);
+/** A running container that has lost the network that it shares. */
+struct lost_network {
+    const char *name, *owner;
+    bool owner_gone;  /**< the owner has been removed … */
+    bool owner_ended; /**< … or has ended and can be started */
+};
+/** Calls @each for every container that has lost its network because one of @ended has ended. */
+void engine_lost_networks(struct engine *engine, const struct record *ended, size_t count,
+                          void (*each)(const struct lost_network *lost, void *arg), void *arg);
 
-/* ---- repair ----------------------------------------------------------------------------------*/
+/* ---- run -------------------------------------------------------------------------------------*/
 
-/** Undoes what the dead monitor of @r left. *@now, the caller's to clear, is what the container is then. */
-int engine_clear_dead(struct engine *engine, const struct record *r, struct record *now,
-                      struct err *e);
-/** Under the store's lock: removes what dead monitors left. */
-int engine_repair(struct engine *engine, const struct gc *gc, struct err *e);
-/** Undoes the network's half of a container, from its record or without one. @aside: its monitor does it, and
- *  leaves links that have become mute to links_retire(); else nothing remains on return. @locked: the
- *  caller has the store's lock; otherwise this takes it if the firewall has to be rebuilt. */
-int engine_detach(struct engine *engine, struct container *c, bool aside, bool locked,
-                  struct err *e);
-/** Everything of this instance that belongs to no container: repair, then a sweep by name. */
-int engine_gc(struct engine *engine, const struct gc *gc, struct err *e);
-/** Makes the firewall anew from what lives; with @only_if_needed, if it is not as it should be. */
-int engine_reload(struct engine *engine, bool only_if_needed, struct err *e);
-/** Before a command changes the network: replaces tables of an older schema. Refuses (-EPROTONOSUPPORT) while a
- *  container runs under a netctr whose schema differs, unless the tables have ours. */
-int engine_upgrade_tables(struct engine *engine, struct err *e);
-/** Before @r is stopped to be started again: could it start, or do others run under a netctr with another schema? */
-int engine_require_restart(struct engine *engine, const struct record *r, struct err *e);
-/** engine_reload(), whatever is left of the firewall. After an error @restored tells whether it is about the flows only,
- *  which may be astray. */
-int engine_restore_firewall(struct engine *engine, bool *restored, struct err *e);
-/** The lease file of @n, if there is none, from the containers that live: without it nobody gets an address. */
-int engine_make_leases(struct engine *engine, const struct network *n, struct err *e);
-/** A network is about to be removed: it has no names any more. The store must be locked. */
-int engine_forget_network(struct engine *engine, const char *network, struct err *e);
-/** Gives their bridges back to containers from which somebody has taken them. */
-int engine_reattach(struct engine *engine, struct err *e);
-/** `network reload`: rebuilds the firewall, restores damaged or lost leases, and puts back what somebody has changed of
- *  bridges and ports. Goes on after a failure. @remaining gets a line for each difference that is left; it must be
- *  empty, and the caller frees it. */
-int engine_restore(struct engine *engine, strv *remaining, struct err *e);
-/** network_survey() with those that live, twice if something differs: what is on its way is no difference. Changes
- *  nothing. */
-int engine_survey(struct engine *engine, const struct network *n, json_t **out, struct err *e);
-/** Calls @found for each difference of each network. */
-int engine_survey_each(struct engine *engine,
-                       void (*found)(const char *network, const char *what, void *arg), void *arg,
-                       struct err *e);
-/** Removes a container whose records cannot be believed, alive or not (store_find() says -EBADMSG). */
-int engine_remove_damaged(struct engine *engine, const char *name, struct err *e);
+/** A network to connect to, and what the container shall be on it: what `--network` takes. */
+struct connect_request {
+    char *network;
+    char *interface; /**< NULL: the next free ethN */
+    struct ip address4, address6;
+    uint8_t mac[6];
+    strv aliases;
+    uint64_t rate; /**< bits a second; 0: no limit */
+    int priority;  /**< the network with the highest one gets the default route */
+};
+void connect_request_clear(struct connect_request *a);
+#define _cleanup_connect_request_ __attribute__((cleanup(connect_request_clear)))
+/** Parses NAME[:ip=…,ip6=…,mac=…,name=…,alias=…,rate=…,gw-priority=…]. -EINVAL with a text. */
+int connect_request_parse(const char *text, struct connect_request *out, struct err *e);
+/** Sets one of these options. -EINVAL with a text. */
+int connect_request_set(struct connect_request *a, const char *key, const char *value,
+                        struct err *e);
+/** The inverse of connect_request_parse(); caller frees. */
+char *connect_request_text(const struct connect_request *a);
 
-/* ---- events ----------------------------------------------------------------------------------*/
+/** What the first word of `--network` means where it is not the name of a network. */
+enum network_word {
+    NETWORK_NAME,
+    NETWORK_WORD_HOST,      /**< "host" */
+    NETWORK_WORD_NONE,      /**< "none" */
+    NETWORK_WORD_CONTAINER, /**< "container:NAME" */
+    NETWORK_WORD_NS,        /**< "ns:PATH" */
+};
+/** @rest (may be NULL) becomes what follows the colon in the last two. */
+enum network_word network_word(const char *text, const char **rest);
 
-/** Emits an event of a container; @attributes may be NULL. */
-void engine_event(struct engine *engine, const struct record *r, const char *name,
-                  const struct event_attribute *attributes);
-/** Emits that a container has come to a network ("connect") or left it ("disconnect"). */
-void engine_network_event(struct engine *engine, const char *name, const struct endpoint *ep);
-/** "create" or "remove" of a network. */
-void engine_defined_event(struct engine *engine, const char *name, const char *network);
-
-/* ---- the end ---------------------------------------------------------------------------------*/
-
-#define STOP_NEVER_KILLS UINT64_MAX
-/** Ends a container's program: SIGTERM, after @seconds SIGKILL, or never; returns when all is undone. @mark as in
- *  engine_ask_end(). */
-int engine_stop(struct engine *engine, const struct record *r, enum mark mark, uint64_t seconds,
-                struct err *e);
-/** `kill`: with a signal that ends programs no other run of it begins; returns behind SIGKILL when all is
- *  undone. */
-int engine_kill(struct engine *engine, const struct record *r, int sig, struct err *e);
-/** Sends a signal to its program, nothing else. One that has just ended is no error. */
-int engine_signal(const struct record *r, int sig, struct err *e);
-/** What @r stands for is not to begin anew when its program ends, at all (MARK_END_ASKED) or before the host
- *  comes up again (MARK_UNTIL_BOOT); *@now is what it is at this moment. -ENOENT with a text when it is gone,
- *  or the name another's. */
-int engine_ask_end(struct engine *engine, const struct record *r, enum mark mark,
-                   struct record *now, struct err *e);
-/** Removes a container that has ended. If the name is another's by now, nothing is done. */
-int engine_remove(struct engine *engine, const struct record *r, struct err *e);
-/** The same after killing it, if it lives. */
-int engine_force_remove(struct engine *engine, const struct record *r, struct err *e);
-
-/* ---- a life ----------------------------------------------------------------------------------*/
-
-/** What `run` asks for. */
+/** A container to run. */
 struct run_request {
     struct spec spec;
+    strv cap_add, cap_drop; /**< names of capabilities, for run_request_complete() */
     struct port_mappings port_mappings;
-    bool existing; /**< a new life of a container that has ended; its ports are those of the spec */
-    /** With @existing: if it cannot start, its monitor tries again until somebody ends it. */
+    bool existing; /**< run a container again that has ended; its ports are those of the spec */
+    /** With @existing: if it cannot start, its monitor tries again until the container is stopped. */
     bool patient;
-    /** Called once the program runs (@waits NULL), or when it cannot begin yet (@waits says why); a negative
-     *  result ends it. May be NULL. */
+    /** Called once the program runs (@waits NULL), or when it cannot start yet (@waits says why); a negative result ends
+     *  it. May be NULL. */
     int (*started)(const char *waits, void *arg);
     void *arg;
     bool oom_killed; /**< set by engine_run(): how the last run ended */
-    char *waits;     /**< set by engine_run_detached(): why it does not run yet; caller frees */
+    char *waits;     /**< set by engine_run_detached(): why it does not run yet */
 };
-/** Adds the directory of netctr's that is full or read-only to a failure that such a one explains. */
-void engine_explain(const struct engine *engine, int code, struct err *e);
-/** A container's whole life. Returns its exit status. */
+/** A request with the default log and limits, to begin with. */
+#define RUN_REQUEST_INIT                                       \
+    ((struct run_request){.spec = {.log = LOG_OPTIONS_DEFAULT, \
+                                   .limits = {.pids = PIDS_DEFAULT, .pids_by_default = true}}})
+void run_request_clear(struct run_request *q);
+#define _cleanup_run_request_ __attribute__((cleanup(run_request_clear)))
+/** Parses what users write into a spec, with docker's words and rules. -EINVAL with a text.
+ *  Volumes "SRC:DST[:ro]" and tmpfs "DST[:OPTION,…]"; call it once. */
+int volumes_parse(char *const *volumes, char *const *tmpfs, struct spec *s, struct err *e);
+/** Memory "64m", processors "1.5", number of tasks; NULL: not given. "0" means no limit. */
+int limits_parse(const char *memory, const char *cpus, const char *pids, struct limits *out,
+                 struct err *e);
+/** Adds the variables of files with a line for each, and then @entries: "K=V", or "K" to pass the caller's value through.
+ *  The last value of a name wins. The caller frees *@out. */
+int env_compose(char *const *files, char *const *entries, strv *out, struct err *e);
+/** Checks all of a request and fills in what is not given: id, time of creation, name, hostname, PATH, HOSTNAME,
+ *  capabilities and network. Before this, spec.rootfs is any path, spec.networks holds what `--network` takes, and
+ *  spec.publish holds ports as "8080:80". spec.argv is required. Creates nothing. */
+int run_request_complete(struct run_request *q, struct err *e);
+/** Runs a container until it ends, with the caller as its monitor. Returns its exit status. */
 int engine_run(struct engine *engine, struct run_request *request, struct err *e);
-/** The same in a process of its own, the monitor. Returns when the program runs, or @request->waits says why its monitor
- *  will try again. (background.c) */
+/** The same with a monitor in a process of its own. Returns when the program runs, or when @request->waits says why the
+ *  monitor will try again. */
 int engine_run_detached(struct engine *engine, struct run_request *request, struct err *e);
 
-/* ---- helpers ---------------------------------------------------------------------------------*/
+/** Runs a container again that has ended, in the background. One that runs already is left alone. */
+int engine_start(struct engine *engine, const struct record *r, struct err *e);
+/** Stops a container as engine_stop() does with @seconds, and starts it. */
+int engine_restart(struct engine *engine, const struct record *r, uint64_t seconds, struct err *e);
+/** The outcome of starting one container at boot: @code is 0 or a negative errno with @why; @waits (NULL: it runs) says
+ *  why its monitor has to try again. */
+typedef void (*engine_booted)(const char *name, int code, const char *waits, struct err *why,
+                              void *arg);
+/** After a reboot: cleans up, then starts the containers with the restart policies `always` and `unless-stopped`, owners
+ *  of shared networks first. Goes on after a failure of one container. */
+int engine_boot(struct engine *engine, engine_booted done, void *arg, struct err *e);
 
-/** What `netctr helper` is: looks after all containers of the instance, and sees to it that names are told, until the
- *  last one has ended. It is given its descriptors by whoever has started it (engine/helpers.c). */
-int engine_help(const char *root, const char *run_root, struct err *e);
-/** Does a container live? Also true when that cannot be told. */
-bool engine_has_living(const struct engine *engine);
+/** Runs a command in a running container. Returns its exit status, or 0 if it is detached. */
+int engine_exec(struct engine *engine, const struct record *r, const struct exec_request *request,
+                struct err *e);
+
+/* ---- stop, remove ----------------------------------------------------------------------------*/
+
+#define STOP_NEVER_KILLS UINT64_MAX
+/** Ends a container: SIGTERM, and after @seconds SIGKILL. Returns when everything is undone. @mark: MARK_END_ASKED, or
+ *  MARK_UNTIL_BOOT if engine_boot() shall start it again. */
+int engine_stop(struct engine *engine, const struct record *r, enum mark mark, uint64_t seconds,
+                struct err *e);
+/** Sends SIGTERM to several containers at once, so that engine_stop() waits for all of them at the same time. Records
+ *  without a name are skipped. */
+void engine_begin_stop(struct engine *engine, const struct record *all, size_t count,
+                       enum mark mark);
+/** Sends a signal. After one that ends programs, the restart policy does not run the program again; with SIGKILL, this
+ *  returns when everything is undone. */
+int engine_kill(struct engine *engine, const struct record *r, int sig, struct err *e);
+/** Removes a container that has ended; -EBUSY for one that has not. Does nothing if another container has its name by
+ *  now. */
+int engine_remove(struct engine *engine, const struct record *r, struct err *e);
+/** The same after killing it, if it runs. */
+int engine_force_remove(struct engine *engine, const struct record *r, struct err *e);
+/** Removes a container whose records are damaged (store_find() returns -EBADMSG), whether it runs or not. */
+int engine_remove_damaged(struct engine *engine, const char *name, struct err *e);
+
+/* ---- networks --------------------------------------------------------------------------------*/
+
+/** What a network is by default, to begin with. */
+#define NETWORK_DEFAULTS \
+    ((struct network){.icc = true, .isolate = true, .guard = true, .dns = true})
+/** network_create() with its event. */
+int engine_network_create(struct engine *engine, struct network *n, bool dual, struct err *e);
+/** Removes a network. -EBUSY with the names of the containers that use it, running or not; with @force, these are
+ *  disconnected first (@warnings: see engine_disconnect()). -ENOENT: there is no such network. */
+int engine_network_remove(struct engine *engine, const char *name, bool force, strv *warnings,
+                          struct err *e);
+/** Removes all networks that no container uses, but for the default network and those for which @wanted is false. The
+ *  names of the removed ones are added to @removed, also before a failure; the caller frees it. */
+int engine_network_prune(struct engine *engine, bool (*wanted)(const struct network *n, void *arg),
+                         void *arg, strv *removed, struct err *e);
+/** The definition of a network, as `netctr network ls` shows it; caller owns. */
+json_t *network_definition(const struct network *n);
+/** The names of all networks, sorted; caller frees. */
+int engine_network_names(struct engine *engine, strv *names, struct err *e);
+/** Calls @each for every network, sorted by name. */
+int engine_network_each(struct engine *engine, int (*each)(const struct network *n, void *arg),
+                        void *arg, struct err *e);
+/** Definition and state of a network: network_definition(), "containers", "differences" between the definition and the kernel,
+ *  "changed_inside" and "live". Caller owns *@out. */
+int engine_network_inspect(struct engine *engine, const char *name, json_t **out, struct err *e);
+/** Allows containers of @from to open connections to those of @to, or withdraws that. */
+int engine_network_link(struct engine *engine, const char *from, const char *to, bool allow,
+                        struct err *e);
+/** Opens or closes forwarding between the host's own links: net_open_forwarding(). */
+int engine_network_forwarding(struct engine *engine, bool open, struct err *e);
+/** Rebuilds the firewall, damaged or lost lease files, bridges and ports from the running containers. Goes on after a
+ *  failure. @remaining, which must be empty, gets a line for each difference that is left; the caller frees it. */
+int engine_network_reload(struct engine *engine, strv *remaining, struct err *e);
+/** network_survey() with the running containers. Looks again if something differs, because a change may be under way.
+ *  Changes nothing. Caller owns *@out. */
+int engine_survey(struct engine *engine, const struct network *n, json_t **out, struct err *e);
+
+/** Connects a container to a network: at once if it runs, else from its next start on. */
+int engine_connect(struct engine *engine, const char *container,
+                   const struct connect_request *request, struct err *e);
+/** Disconnects it. Its published ports move to another of its networks; @warnings gets a sentence for the user if none can
+ *  carry them. The caller frees it. */
+int engine_disconnect(struct engine *engine, const char *container, const char *network,
+                      strv *warnings, struct err *e);
+/** Publishes more ports ("8080:80") of a running container. @published gets the texts of the new ones, as `ps` shows
+ *  them; the caller frees it. */
+int engine_publish(struct engine *engine, const char *container, char *const *ports,
+                   strv *published, struct err *e);
+/** Withdraws ports ("8080", "5353/udp"); NULL: all. */
+int engine_unpublish(struct engine *engine, const char *container, char *const *ports,
+                     struct err *e);
+
+/* ---- times -----------------------------------------------------------------------------------*/
+
+/** RFC 3339, UTC; caller frees. */
+char *time_utc(int64_t when);
+/** When it was created, with nanoseconds, so that containers can be sorted; caller frees. */
+char *created_utc(const struct spec *s);
+/** A moment in nanoseconds since the epoch: RFC 3339 ("2026-01-02T15:04:05.5Z", without a zone UTC, also
+ *  the day alone), seconds since the epoch ("1700000000.5"), or how long before @now ("10m", "1h30m").
+ *  -EINVAL. */
+int time_parse(const char *text, int64_t now, int64_t *out);
+
+/* ---- events ----------------------------------------------------------------------------------*/
+
+/** Calls @each for every event, older ones first. With @follow, waits for more until @until (nanoseconds since the epoch),
+ *  or until the reader of @out, a pipe, has gone (-1: none). */
+int engine_events(struct engine *engine, bool follow, int64_t until, int out,
+                  void (*each)(const json_t *event, void *arg), void *arg, struct err *e);
+
+/* ---- this host -------------------------------------------------------------------------------*/
+
+/** Finds what killed commands have left and what is damaged, calls @gc->tell for each, and unless @gc->dry_run removes
+ *  or replaces it. Use engine_open_to_clean(). */
+int engine_gc(struct engine *engine, const struct gc *gc, struct err *e);
+/** What `netctr info` shows; caller owns *@out. */
+int engine_info(struct engine *engine, json_t **out, struct err *e);
 /** {"work": true, "helper": PID, "standby": PID, "name_servers": [PID, PID], "names_port": 1023}; caller owns. */
 json_t *engine_helpers(const struct engine *engine);
+/** Does any container run? Also true when that cannot be told. */
+bool engine_has_living(const struct engine *engine);
+/** The process `netctr helper`: serves all containers of the instance until the last one has ended. It inherits its
+ *  descriptors from the monitor that starts it (engine/helpers.c). */
+int engine_help(const char *root, const char *run_root, struct err *e);

@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include <netctr/netns.h>
+#include <netctr/base.h>
 
 /** An IPv4 or IPv6 prefix; address.family 0: none. */
 struct subnet {

@@ -17,7 +17,7 @@
  */
 #pragma once
 
-#include <netctr/netns.h>
+#include <netctr/base.h>
 
 /* ---- entries ---------------------------------------------------------------------------------*/
 

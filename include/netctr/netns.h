@@ -10,40 +10,6 @@
 #include <netctr/base.h>
 
 #include <net/if.h>
-#include <netinet/in.h>
-
-/* ---- addresses ------------------------------------------------------------------------------*/
-
-/** An IPv4 or IPv6 address in network byte order. Family AF_UNSPEC (0) means none. */
-struct ip {
-    int family;
-    union {
-        struct in_addr v4;
-        struct in6_addr v6;
-        uint8_t bytes[16];
-    };
-};
-/** Parses an address of either family, without scope or brackets. -EINVAL. */
-int ip_parse(const char *s, struct ip *out);
-/** Canonical text; caller frees. AF_UNSPEC gives "". */
-char *ip_text(const struct ip *a);
-/** Is it unset, 0.0.0.0 or [::]? */
-bool ip_is_any(const struct ip *a);
-bool ip_equal(const struct ip *a, const struct ip *b);
-static inline size_t ip_size(const struct ip *a)
-{
-    return a->family == AF_INET ? 4 : a->family == AF_INET6 ? 16 : 0;
-}
-char *mac_text(const uint8_t mac[6]);         /**< caller frees */
-int mac_parse(const char *s, uint8_t mac[6]); /**< -EINVAL */
-/** Can a link have this name? As the kernel's dev_valid_name(): at most 15 bytes, not "." or "..",
- *  no "/", ":" or white space. Also no "%", which asks the kernel to number the name. False for
- *  NULL. */
-bool interface_name_valid(const char *name);
-/** Parses a `nameserver ADDRESS` line of resolv.conf(5). Returns the address as written, with its
- *  scope ("fe80::1%eth0"), and @out without it; @out has family 0 if that is not an address. NULL:
- *  another line. Caller frees. */
-char *nameserver_parse(const char *line, struct ip *out);
 
 /* ---- the namespace --------------------------------------------------------------------------*/
 
@@ -76,10 +42,7 @@ int netns_self(void);
 /** The inode number of the namespace @fd. It identifies the namespace as long as somebody holds it.
  *  0 on failure. */
 uint64_t netns_inode(int fd);
-/** Does a visible process use the namespace, or is it mounted somewhere? The inode number of a
- *  namespace that is gone may have been given to another one. */
-int netns_in_use(uint64_t inode); /**< 1, 0 or -errno */
-/** Writes a sysctl of the caller's namespace. */
+/** Writes one sysctl of the namespace that the caller is in. */
 int sysctl_write(const char *key, const char *value, struct err *e);
 /** Reads a sysctl, without its trailing newline. Caller frees. */
 char *sysctl_read(const char *key); /**< NULL with errno */

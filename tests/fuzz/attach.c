@@ -1,7 +1,7 @@
 /* `--network NAME:ip=…`: accepted text can be printed again, and gives the same text. */
 #include "fuzz.h"
 
-#include "engine/connect_request.h"
+#include "netctr/engine.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

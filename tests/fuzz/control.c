@@ -4,7 +4,7 @@
 
 #include "engine/control.c"
 
-static int handler(void *arg, const char *what, char *const *words, char **answer, struct err *e)
+static int handler(void *arg, const char *what, char *const *words, json_t **answer, struct err *e)
 {
     (void)arg;
     (void)e;
@@ -12,7 +12,7 @@ static int handler(void *arg, const char *what, char *const *words, char **answe
     size_t length = 0;
     strv_each (word, words)
         length += strlen(word);
-    *answer = xasprintf("%zu", length);
+    *answer = json_pack("{s:i}", "length", (int)length);
     return 0;
 }
 

@@ -3,13 +3,6 @@
 
 #include "cli/events.c"
 
-int command_options(const struct command *command, const struct option *options, bool intermixed,
-                    int *argc, char **argv, struct err *e)
-{
-    (void)command, (void)options, (void)intermixed, (void)argc, (void)argv, (void)e;
-    abort(); /* defined in cli/, but unused here */
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     size_t rest = 0;

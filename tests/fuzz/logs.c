@@ -3,14 +3,7 @@
 
 #include "cli/logs.c"
 
-int command_options(const struct command *command, const struct option *options, bool intermixed,
-                    int *argc, char **argv, struct err *e)
-{
-    (void)command, (void)options, (void)intermixed, (void)argc, (void)argv, (void)e;
-    abort(); /* defined in cli/, but unused here */
-}
-
-/* How many lines of stdout the reader has printed. */
+/* How many lines of its stdout the reader has printed. */
 static uint64_t count_lines(const char *text, size_t size)
 {
     uint64_t lines = size && text[size - 1] != '\n';

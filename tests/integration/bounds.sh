@@ -113,7 +113,7 @@ wrong_options() {
         size=99999999999999999999; do
         assert_fails netctr run --rm --tmpfs "/t:size=1m,$option" "$box" true 2>"$tmp/why"
         assert_eq "$(cat "$tmp/why")" \
-            "netctr: tmpfs \`/t:size=1m,$option\`: \`$option\` is not an option that it can have; $hint"
+            "netctr: tmpfs \`/t:size=1m,$option\`: unknown option \`$option\`; $hint"
     done
 }
 # moby #22420

@@ -122,7 +122,7 @@ error 'bad hostname' 125 \
 error 'bad size of memory' 125 \
     'netctr: memory `10x` is not a size (as in 64m, 1.5g; 0: no limit)' run -m 10x "$box" true
 error 'hardly any memory' 125 \
-    'netctr: memory `1k` is less than 6m, the least that a container needs' run -m 1k "$box" true
+    'netctr: memory `1k` is less than 6m, the minimum for a container' run -m 1k "$box" true
 error 'bad number of CPUs' 125 \
     'netctr: cpus `much` is not a number of processors (as in 0.5, 2)' run --cpus much "$box" true
 error 'bad limit of processes' 125 \
@@ -140,7 +140,7 @@ error 'more processors than there are' 125 \
     "netctr: cpus \`$(($(nproc --all) + 1))\` is more than the $(nproc --all) processors of this host" \
     run --cpus $(($(nproc --all) + 1)) "$box" true
 error 'hardly any processor' 125 \
-    'netctr: cpus `0.001` is less than 0.01, the least that the kernel grants' run --cpus 0.001 "$box" true
+    'netctr: cpus `0.001` is less than 0.01, the minimum of the kernel' run --cpus 0.001 "$box" true
 error 'too exact' 125 'netctr: cpus `0.3333` has more than three decimals' run --cpus 0.3333 "$box" true
 error 'an alias that is too long' 125 \
     "netctr: --network-alias \`$too_long\` is not a name; letters, digits, \`_\`, \`.\` and \`-\`, at most 63, the first a letter or digit, no \`.\` at the end or beside another" \
@@ -158,10 +158,10 @@ error 'a volume that is not UTF-8' 125 \
 error 'a label that is not UTF-8' 125 \
     'netctr: write `new.json`: `a=\xff` is not UTF-8' network create --label $'a=\xff' new
 error 'an unknown option of a tmpfs' 125 \
-    'netctr: tmpfs `/t:size=1m,dev`: `dev` is not an option that it can have; size=64m, mode=1777, uid=N, gid=N, nr_inodes=N, ro, rw, exec, noexec, suid, nosuid' \
+    'netctr: tmpfs `/t:size=1m,dev`: unknown option `dev`; size=64m, mode=1777, uid=N, gid=N, nr_inodes=N, ro, rw, exec, noexec, suid, nosuid' \
     run --tmpfs /t:size=1m,dev "$box" true
 error 'an unknown option of a volume' 125 \
-    "netctr: volume \`$tmp:/x:ro,rslave\`: unknown option \`rslave\`; ro or rw; z and Z are accepted and change nothing" \
+    "netctr: volume \`$tmp:/x:ro,rslave\`: unknown option \`rslave\`; ro or rw; z and Z are accepted and ignored" \
     run -v "$tmp:/x:ro,rslave" "$box" true
 error 'the name of a volume' 125 \
     'netctr: volume `data:/x`: `data` is not a path; for a directory here write ./data' run -v data:/x "$box" true

@@ -42,7 +42,7 @@ patch_file() { # FILE DIFF
 follow() { # N: what its commands print is in $tmp/said
     local step file steps=0
     take_apart "$1"
-    cd "$tree"
+    cd "$tree" || exit
     : >"$tmp/said"
     for step in "$tmp"/steps/*; do
         [ -e "$step" ] || fail "CONTRIBUTING.md has no recipe $1"
@@ -69,7 +69,7 @@ runs_one_test() {
     follow_but_arena() {
         take_apart 2
         sed -i '/^tests\/run --filter/d' "$tmp"/steps/*.sh
-        cd "$tree"
+        cd "$tree" || exit
         sed 1d "$tmp"/steps/*.sh | bash -euo pipefail >"$tmp/said"
     }
     follow_but_arena

@@ -1,16 +1,12 @@
 #!/usr/bin/env bash
-# Records that name another container, or another process.
+# Records that belong to another container, or name another one.
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../damage.sh"
 
 somebody_else() {
     begin
-    local id
-    id=$(jq -r .id "$run_state/containers/neighbour/state.json")
     local -a states=(
-        ".pid = $stranger | .pid_start = $(start_time $stranger)"
-        ".pid = 1 | .pid_start = $(start_time 1)"
-        ".id = \"$id\""
+        '.name = "neighbour"'
         ".id = \"..\""
         ".id = \"../../../x\""
         ".instance = \"../..\""
@@ -22,14 +18,14 @@ somebody_else() {
         victim
         reseal "$live/state.json" "$filter"
         endure "state.json: $filter"
-        # The same without a process that knows better.
+        # The same when the monitor is dead.
         victim
         reseal "$live/state.json" "$filter"
         kill -KILL "$(pgrep -f "^netctr monitor" | sort -n | tail -1)"
         endure "state.json of a dead one: $filter"
     done
 }
-t 'state.json that names another container or process' somebody_else
+t 'state.json that names another container, or no container' somebody_else
 
 anothers_endpoint() {
     begin

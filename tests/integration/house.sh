@@ -5,15 +5,15 @@
 
 command -v gcc nm >/dev/null || skip 'no compiler'
 
-house() { # [FLAGS]
-    "$top/scripts/lint-house" --top "$tmp/tree" "$@"
+house() {
+    "$top/scripts/lint-house" --top "$tmp/tree"
 }
 
 # Four folders of one file each, whose calls the table of arrows allows.
 make_tree() {
     rm -rf "$tmp/tree"
     mkdir -p "$tmp"/tree/{base,netns/nft,bridge/firewall,cli,include/netctr,scripts}
-    cd "$tmp/tree"
+    cd "$tmp/tree" || exit
     echo 'int base_one(void);' >include/netctr/base.h
     echo 'int nft_one(void);' >include/netctr/nft.h
     printf '#include "netctr/base.h"\nint fw_one(void);\n' >include/netctr/firewall.h

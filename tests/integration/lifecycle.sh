@@ -227,8 +227,8 @@ stop_for_ever() {
     status_is c running
     local text
     for text in -2 x '' 1s 99999999999; do
-        assert_error "netctr: time \`$text\` is not a number of seconds, or -1 (wait for ever)" 125 netctr stop -t "$text" c
-        assert_error "netctr: time \`$text\` is not a number of seconds, or -1 (wait for ever)" 125 netctr restart -t "$text" c
+        assert_error "netctr: time \`$text\` is not a number of seconds, or -1 (no limit)" 125 netctr stop -t "$text" c
+        assert_error "netctr: time \`$text\` is not a number of seconds, or -1 (no limit)" 125 netctr restart -t "$text" c
     done
 }
 t 'stop -t -1 waits for ever' stop_for_ever

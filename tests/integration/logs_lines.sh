@@ -73,7 +73,7 @@ whole_lines() {
         assert_eq "$(netctr logs --tail "$n" k 2>&1)" "$(netctr logs k 2>&1)" "--tail $n"
     done
     for n in '' abc -x 1k '1 '; do
-        assert_error "netctr: tail \`$n\` is not a number of lines, nor \`all\`" 125 netctr logs --tail "$n" k
+        assert_error "netctr: tail \`$n\` is neither a number of lines nor \`all\`" 125 netctr logs --tail "$n" k
     done
     netctr rm k >/dev/null
     # From a file that is being written to: exactly N lines, none cut.
@@ -107,7 +107,7 @@ damaged() {
     for line in mkdir "ln -s /etc/passwd" mkfifo; do
         rm -rf "$log"
         $line "$log"
-        assert_error 'netctr: the log of `k` is damaged: it is no file' 125 timeout 5 "$ARENA/bin/netctr" logs k
+        assert_error 'netctr: the log of `k` is damaged: it is not a regular file' 125 timeout 5 "$ARENA/bin/netctr" logs k
     done
     rm "$log"
     cp "$tmp/log" "$log"

@@ -80,7 +80,7 @@ interfaces() {
     netctr network create -o com.docker.network.bridge.name=nc-mine other
     netctr run --rm --network other "$box" true
     ip link show nc-mine >/dev/null
-    refused 'cannot be a bridge of' netctr network create -o com.docker.network.bridge.name=docker0 x
+    refused 'is not a valid name of a bridge' netctr network create -o com.docker.network.bridge.name=docker0 x
     refused '`nc-mine` is in use' netctr network create -o bridge=nc-mine x
 }
 t 'names of interfaces: nc-NAME, or a hash; those of other programs are left alone' interfaces
@@ -148,7 +148,7 @@ t 'IPv6 alone, both, and what is requested' families
 
 refused_properties() {
     snapshot
-    refused 'one for IPv4 is given already' netctr network create --subnet 10.1.0.0/24 --subnet 10.2.0.0/24 x
+    refused 'there is already one for IPv4' netctr network create --subnet 10.1.0.0/24 --subnet 10.2.0.0/24 x
     refused 'has host bits set' netctr network create --subnet 10.1.0.1/24 x
     refused 'cannot be used by a network' netctr network create --subnet 127.3.0.0/16 x
     refused 'cannot be used by a network' netctr network create --subnet fe80::/64 x
@@ -162,7 +162,7 @@ refused_properties() {
     refused 'is not a number' netctr network create --mtu big x
     refused 'unknown mode `natt`' netctr network create --mode natt x
     refused 'did you mean `isolate`?' netctr network create -o isolat=true x
-    refused 'mode nat needs it' netctr network create -o com.docker.network.bridge.enable_ip_masquerade=false x
+    refused 'mode nat cannot do without it' netctr network create -o com.docker.network.bridge.enable_ip_masquerade=false x
     refused 'takes no value but true or false' netctr network create --internal=maybe x
     refused 'an internal network cannot be routed' netctr network create --internal --mode routed x
     refused 'cannot be open' netctr network create --internal --isolate=false x

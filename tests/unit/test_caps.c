@@ -1,4 +1,4 @@
-/* Capabilities: docker's words, and what the kernel has after the two steps. Needs root. */
+/* Capabilities: docker's words, and what the kernel shows after the three steps. Needs root. */
 #include "core/caps.h"
 
 #include <errno.h>
@@ -113,7 +113,7 @@ static int apply_and_look(uid_t uid, uint64_t mask, uint64_t ambient)
     return 0;
 }
 
-/* Capabilities that are not there need not be dropped, and need no privilege. */
+/* Dropping what is not there needs no privilege. */
 static int drop_without_privilege(void)
 {
     if (caps_drop_bounding(0, NULL) < 0 || caps_set_after_uid(0, 0, 0, NULL) < 0)

@@ -1,5 +1,5 @@
-/* Cgroups on the running kernel, v1 or v2; and the directory code for v2 in a private mount namespace on a v1
- * machine. Needs root. Leaves nothing below netctr/test-PID. */
+/* Cgroups on the running kernel, v1 or v2; and the v2 directory logic in a private mount namespace where it has
+ * v1. Needs root. Leaves nothing below netctr/test-PID. */
 #include "core/cgroup.h"
 
 #include <errno.h>
@@ -39,7 +39,7 @@ static const struct cgroup_hierarchy *hierarchy_of(const struct cgroup_host *hos
 static char *value_of(const struct fixture *f, enum cgroup_controller controller, const char *file)
 {
     const struct cgroup_hierarchy *h = hierarchy_of(&f->host, controller);
-    /* Version 2, with a limit of processor time: in the program's leaf. */
+    /* v2, with a limit of processor time: in the program's leaf. */
     _cleanup_free_ char *leaf = xasprintf("%s/%s/program", h ? h->mount : "", f->path);
     bool split = h && h->v2 && access(leaf, F_OK) == 0;
     _cleanup_free_ char *full =
@@ -406,7 +406,7 @@ static void test_end(const struct fixture *f)
     check(cgroup_end(&f->host, "netctr/../x", &e) == -EINVAL, "the end of a bad path", "accepted");
 }
 
-/* Several processes create cgroups while another removes the parent: none fails. */
+/* Creators and a remover of the parent at once: none fails. */
 static void test_parallel(const struct fixture *f)
 {
     fflush(stdout);

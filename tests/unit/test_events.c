@@ -1,4 +1,4 @@
-/* The file of events: any content, many writers, its bound, a full disk, its cost. */
+/* The file of events: lines of any content, many writers, its bound, a full disk, its cost. */
 #include "check.h"
 
 #include <netctr/store.h>
@@ -135,7 +135,7 @@ static void test_nowhere(void)
     expect(status == 0, "a full disk: what was written can be read", "status %d", status);
 }
 
-/* On a tmpfs, as RUN is. Only printed: a duration on a shared machine is no test. */
+/* On a tmpfs, as RUN is. Informational: a number on a shared machine is no test. */
 static int tell_cost(void *arg)
 {
     (void)arg;

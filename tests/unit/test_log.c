@@ -1,9 +1,9 @@
-/* The log: its entries, its bounds, and obstacles. */
+/* The log: its entries, its bounds, and obstacles to both. */
 #include "check.h"
 
 #include "core/log.h"
 
-#include <netctr/store.h>
+#include "engine/store/files.h"
 
 #include <signal.h>
 #include <sys/mman.h>
@@ -129,11 +129,11 @@ static void test_strange(void)
     unlinkat(s.fd, "log.1", AT_REMOVEDIR);
     unlinkat(s.fd, "log.new", AT_REMOVEDIR);
     struct stat now, before;
-    /* Truncated by another program: not full any more. */
+    /* Truncated by another process: not full any more. */
     (void)!ftruncate(fd, 0);
     (void)add(fd, &r, "1\n", false);
     expect_text(s.fd, "log", "F 1/");
-    /* Renamed by another program: the next file has the name. */
+    /* Moved away by another process: the next file gets the name. */
     (void)!renameat(s.fd, "log", s.fd, "mine");
     r.looked = 0;
     for (char text[] = "2\n"; text[0] <= '5'; text[0]++)
@@ -145,7 +145,7 @@ static void test_strange(void)
     fstatat(s.fd, "mine", &before, 0);
     check(log_generation(now.st_mode) == log_generation_after(log_generation(before.st_mode)),
           "a file that takes the name counts as the next", "it does not");
-    /* Another program has created another file: it is the current one. */
+    /* Another process has begun another file: it is the present one. */
     _cleanup_close_ int other = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     (void)!renameat(s.fd, "log", s.fd, "log.1");
     put_file(s.fd, "log", "", 0);
@@ -250,7 +250,7 @@ static void test_no_room(void)
     (void)!ftruncate(fd, 0);
     (void)add(fd, &r, "c\n", false);
     expect_text(s.fd, "log", "F /F:netctr netctr: lost 1 line (8 bytes) here: File too large/F c/");
-    /* Another file has room. */
+    /* The next file has room. */
     set_room((rlim_t)size_of(s.fd, "log") + 10);
     (void)add(fd, &r, "lost\n", false);
     r.max_size = 100;

@@ -481,7 +481,7 @@ static void check_streams(void)
     end(pid);
 }
 
-/* Nobody reads: the writer blocks, the proxy is idle, and others are served. */
+/* The client does not read: the writer blocks, the proxy is idle, and others are served. */
 static void check_back_pressure(void)
 {
     static char data[CHUNK];

@@ -1,4 +1,4 @@
-/* Streams: nothing is lost, no write waits for a reader that does not read, and the log is complete. */
+/* Streams: nothing is lost, a reader that pauses does not block, and the log is complete. */
 #include "check.h"
 
 #include "core/relay.h"
@@ -133,7 +133,7 @@ static void test_binary(void)
            "%zu of %zu", got, sizeof(data));
 }
 
-/* The reader does not read: the stream waits in poll(), not in write(). */
+/* Without a reader the stream waits in poll(), not in write(). */
 static void test_slow_reader(void)
 {
     _cleanup_line_ struct line l = line_open(false);
@@ -141,7 +141,7 @@ static void test_slow_reader(void)
     memset(data, 'x', sizeof(data));
     fcntl(l.in, F_SETFL, O_NONBLOCK);
     size_t written = 0, read_back = 0;
-    alarm(20); /* a test that blocks has failed */
+    alarm(20); /* a test that blocks is a failed test */
     for (int i = 0; i < 50; i++) {
         ssize_t n = write(l.in, data, sizeof(data));
         written += n > 0 ? (size_t)n : 0;

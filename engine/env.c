@@ -1,5 +1,5 @@
-/* The variables that a user gives: `--env-file`, then `-e`, of which a later one of a name wins. */
-#include "cli.h"
+/* Environment variables from `--env-file`, then `-e`. The last value of a name wins. */
+#include "internal.h"
 
 #include <errno.h>
 #include <string.h>
@@ -18,7 +18,7 @@ static void set(strv *env, const char *entry)
     strv_add(env, entry);
 }
 
-/* "NAME" hands on the caller's value; one that is not set is left out. */
+/* "NAME" passes the caller's value through; an unset variable is skipped. */
 static int take(strv *env, const char *entry, struct err *e)
 {
     if (*entry == '=' || !*entry)
@@ -35,7 +35,7 @@ static int take(strv *env, const char *entry, struct err *e)
     return 0;
 }
 
-/* Of any kind: a pipe (`<(…)`), /dev/null, /dev/stdin. */
+/* Not only regular files: also a pipe (`<(…)`), /dev/null, /dev/stdin. */
 static int read_env_file(const char *path, char **out, size_t *size)
 {
     _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
@@ -58,8 +58,8 @@ static int read_env_file(const char *path, char **out, size_t *size)
     return -EFBIG;
 }
 
-/* As docker reads it: a line is KEY=VALUE or KEY, the value as it stands, without quotes; '#' begins a
- * line that says nothing. No error shows a value. */
+/* As in docker: a line is KEY=VALUE or KEY, quotes are part of the value, and '#' begins a comment line. Errors never show a
+ * value. */
 static int take_file(strv *env, const char *path, struct err *e)
 {
     _cleanup_free_ char *text = NULL;
@@ -68,7 +68,7 @@ static int take_file(strv *env, const char *path, struct err *e)
     if (r < 0)
         return err_set(e, r, "read environment file `%s`", path);
     if (strlen(text) != size)
-        return err_say(e, -EINVAL, "environment file `%s` is no text", path);
+        return err_say(e, -EINVAL, "environment file `%s` is not text", path);
     const char *marked = skip_prefix(text, "\xef\xbb\xbf"); /* as some editors mark UTF-8 */
     char *rest = marked ? text + (marked - text) : text;
     for (int number = 1; rest; number++) {
@@ -89,7 +89,7 @@ static int take_file(strv *env, const char *path, struct err *e)
     return 0;
 }
 
-int env_compose(strv files, strv entries, strv *out, struct err *e)
+int env_compose(char *const *files, char *const *entries, strv *out, struct err *e)
 {
     int r = 0;
     strv_each (path, files)

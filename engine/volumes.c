@@ -1,5 +1,5 @@
-/* -v and --tmpfs: what is mounted where. */
-#include "cli.h"
+/* -v and --tmpfs. */
+#include "internal.h"
 
 #include <errno.h>
 #include <string.h>
@@ -8,22 +8,20 @@
 static char *clean(const char *target)
 {
     _cleanup_strv_ strv parts = strv_split(target, '/');
-    char *path = xstrdup("");
-    strv_each (part, parts) {
-        if (!*part || streq(part, "."))
-            continue;
-        if (streq(part, "..")) {
-            path[strrchr(path, '/') ? strrchr(path, '/') - path : 0] = '\0';
-            continue;
-        }
-        _cleanup_free_ char *before = path;
-        path = xasprintf("%s/%s", before, part);
-    }
-    return path;
+    _cleanup_free_ const char **kept = xcalloc(strv_len(parts) + 2, sizeof(*kept));
+    size_t count = 1;
+    kept[0] = ""; /* so that the path begins with a slash */
+    strv_each (part, parts)
+        if (streq(part, ".."))
+            count -= count > 1;
+        else if (*part && !streq(part, "."))
+            kept[count++] = part;
+    kept[count] = NULL;
+    return strv_join((char *const *)kept, "/");
 }
 
-/* /proc and /sys belong to the kernel (CVE-2019-19921), /dev holds what netctr has put there. A link in the
- * root directory that leads there is found when the volume is mounted. */
+/* A volume over /proc or /sys would hide or fake kernel files (CVE-2019-19921); one over /dev would hide the devices that
+ * netctr creates. Symbolic links in the root directory that lead there are refused when the volume is mounted. */
 static int take_target(const char *kind, const char *text, char **target, struct err *e)
 {
     char *path = clean(*target);
@@ -42,14 +40,14 @@ static int take_target(const char *kind, const char *text, char **target, struct
     return 0;
 }
 
-/* z and Z are for SELinux, which netctr leaves alone: every script that was written for it has them. */
+/* z and Z relabel for SELinux, which netctr does not do; they are accepted because many scripts use them. */
 static int take_option(const char *text, const char *option, struct volume *v, struct err *e)
 {
     if (streq(option, "ro") || streq(option, "rw"))
         v->read_only = streq(option, "ro");
     else if (!streq(option, "z") && !streq(option, "Z")) {
         err_say(e, -EINVAL, "volume `%s`: unknown option `%s`", text, option);
-        return err_hint(e, "ro or rw; z and Z are accepted and change nothing");
+        return err_hint(e, "ro or rw; z and Z are accepted and ignored");
     }
     return 0;
 }
@@ -102,11 +100,11 @@ static int check_twice(const struct spec *s, struct err *e)
     return 0;
 }
 
-int volumes_parse(strv volumes, strv tmpfs, struct spec *s, struct err *e)
+int volumes_parse(char *const *volumes, char *const *tmpfs, struct spec *s, struct err *e)
 {
     int r = 0;
     s->volumes = xcalloc(strv_len(volumes) + strv_len(tmpfs), sizeof(*s->volumes));
-    /* What is begun is the spec's, also after a failure. */
+    /* Also after a failure, spec_clear() frees what is there. */
     strv_each (text, volumes)
         if (r == 0)
             r = take_volume(text, &s->volumes[s->volume_count++], e);

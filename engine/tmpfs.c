@@ -1,5 +1,5 @@
-/* --tmpfs DST[:OPTION,…], with docker's names for the options. */
-#include "cli.h"
+/* --tmpfs DST[:OPTION,…]. The options have docker's names. */
+#include "internal.h"
 
 #include <errno.h>
 #include <string.h>
@@ -17,7 +17,7 @@ static int parse_mode(const char *text, unsigned *mode)
     return 0;
 }
 
-/* "64m", or as the kernel has it "10%" of the memory. Bounded: what is in it is memory. */
+/* "64m", or "10%" of the host's memory, as the kernel accepts it. */
 static int parse_tmpfs_size(const char *text, uint64_t *size)
 {
     uint64_t percent;
@@ -47,7 +47,7 @@ static int parse_id(const char *text, uint32_t *id)
     return r;
 }
 
-/* Those with a value. 1: it is none of them. */
+/* Options with a value. 1: unknown. */
 static int take_value(const char *option, struct volume *v)
 {
     const char *value;
@@ -64,7 +64,8 @@ static int take_value(const char *option, struct volume *v)
     return 1;
 }
 
-/* Devices are left out: whoever may make nodes (CAP_MKNOD, which is usual) could open the host's disks. */
+/* There is no "dev": with CAP_MKNOD, which is a default, a container could create nodes for the host's disks and open
+ * them. */
 static int take_option(const char *option, struct volume *v)
 {
     const struct {
@@ -94,7 +95,7 @@ int tmpfs_parse(const char *text, struct volume *out, struct err *e)
     _cleanup_strv_ strv options = text[length] ? strv_split(text + length + 1, ',') : NULL;
     strv_each (option, options)
         if (take_option(option, &v) < 0) {
-            err_say(e, -EINVAL, "tmpfs `%s`: `%s` is not an option that it can have", text, option);
+            err_say(e, -EINVAL, "tmpfs `%s`: unknown option `%s`", text, option);
             return err_hint(e,
                             "size=64m, mode=1777, uid=N, gid=N, nr_inodes=N, ro, rw, exec, noexec, "
                             "suid, nosuid");

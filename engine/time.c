@@ -1,5 +1,5 @@
-/* Times as people read them. */
-#include "cli.h"
+/* Times as text, and back. */
+#include "internal.h"
 
 #include <errno.h>
 #include <string.h>
@@ -10,7 +10,7 @@ char *time_utc(int64_t when)
     time_t t = (time_t)when;
     struct tm tm;
     char text[32] = "";
-    /* What does not fit, in a year of ten digits, is no time. */
+    /* Damaged state may hold any number: a year of ten digits does not fit. */
     if (!gmtime_r(&t, &tm) || !strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm))
         return xstrdup("");
     return xstrdup(text);
@@ -29,7 +29,7 @@ char *created_utc(const struct spec *s)
 
 #define NS 1000000000LL
 
-/* Digits, and perhaps a fraction, in nanoseconds. Moves *@p behind it. */
+/* Seconds with an optional fraction, in nanoseconds. Moves *@p behind them. */
 static int take_seconds(const char **p, int64_t *ns)
 {
     size_t digits = strspn(*p, "0123456789");
@@ -49,7 +49,7 @@ static int take_seconds(const char **p, int64_t *ns)
     return 0;
 }
 
-/* "1h30m": hours, minutes, seconds, milliseconds, as Go writes durations. */
+/* A duration as in Go: "1h30m". */
 static int take_age(const char *p, int64_t *age)
 {
     static const struct {
@@ -102,7 +102,7 @@ static int take_date(const char *text, int64_t *ns)
         if (fraction > 61 * NS)
             return -EINVAL;
     }
-    /* In nanoseconds time ends in 2262. */
+    /* 64 bits of nanoseconds end in 2262. */
     if (__builtin_mul_overflow((int64_t)timegm(&tm), NS, ns) ||
         __builtin_add_overflow(*ns, fraction, ns))
         return -EINVAL;

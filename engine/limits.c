@@ -1,13 +1,13 @@
-/* --memory, --cpus and --pids-limit. 0 is docker's word for no limit, in all three. */
-#include "cli.h"
+/* --memory, --cpus and --pids-limit. As in docker, 0 means no limit. */
+#include "internal.h"
 
 #include <errno.h>
 #include <string.h>
 
-/* The kernel's quota has a least value. */
+/* The kernel refuses a quota below 1 ms of 100 ms. */
 enum { CPU_MILLI_MIN = 10, CPU_DIGITS = 3 };
 
-/* "1.5" → 1500. -E2BIG: it has more digits than that. */
+/* "1.5" → 1500. -E2BIG: more than three decimals. */
 static int parse_cpus(const char *text, uint64_t *milli)
 {
     size_t digits = strspn(text, "0123456789");
@@ -17,7 +17,7 @@ static int parse_cpus(const char *text, uint64_t *milli)
         return -EINVAL;
     if (places > CPU_DIGITS && strspn(fraction + CPU_DIGITS, "0") != places - CPU_DIGITS)
         return -E2BIG;
-    /* The first digits of the fraction, filled up, behind those before the point. */
+    /* Integer part and exactly three digits of the fraction. */
     _cleanup_free_ char *padded = xasprintf("%s000", fraction);
     _cleanup_free_ char *whole = xasprintf("%.*s%.*s", (int)digits, text, CPU_DIGITS, padded);
     return parse_u64(whole, 0, UINT64_MAX, milli);
@@ -35,23 +35,22 @@ static int take_cpus(const char *text, uint64_t *milli, struct err *e)
         return err_say(e, -EINVAL, "cpus `%s` is more than the %ld processor%s of this host", text,
                        there, there == 1 ? "" : "s");
     if (*milli > 0 && *milli < CPU_MILLI_MIN)
-        return err_say(e, -EINVAL, "cpus `%s` is less than 0.01, the least that the kernel grants",
-                       text);
+        return err_say(e, -EINVAL, "cpus `%s` is less than 0.01, the minimum of the kernel", text);
     return 0;
 }
 
 static int take_memory(const char *text, uint64_t *bytes, struct err *e)
 {
-    if (parse_size(text, bytes) < 0 || *bytes > INT64_MAX / 2) /* swap is counted with it */
+    if (parse_size(text, bytes) < 0 || *bytes > INT64_MAX / 2) /* with swap, the limit is doubled */
         return err_say(e, -EINVAL, "memory `%s` is not a size (as in 64m, 1.5g; 0: no limit)",
                        text);
     if (*bytes > 0 && *bytes < 6 << 20)
-        return err_say(e, -EINVAL, "memory `%s` is less than 6m, the least that a container needs",
+        return err_say(e, -EINVAL, "memory `%s` is less than 6m, the minimum for a container",
                        text);
     return 0;
 }
 
-/* "-1" is podman's word for none. */
+/* As in podman, "-1" means no limit, too. */
 static int take_pids(const char *text, struct limits *limits, struct err *e)
 {
     limits->pids_by_default = !text;

@@ -1,9 +1,10 @@
 /* Addresses and names as text. */
-#include <netctr/netns.h>
+#include <netctr/base.h>
 
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
+#include <net/if.h>
 #include <string.h>
 
 int ip_parse(const char *s, struct ip *out)
