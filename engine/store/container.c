@@ -223,13 +223,6 @@ int container_ask_end(struct store *store, const char *name, enum mark mark, str
     return err_set(e, r, "tell container `%s` to end", name);
 }
 
-int container_end_asked(const struct container *c)
-{
-    int r =
-        c->process.told_to_end ? 1 : container_marked(c->run_fd, MARK_END_ASKED | MARK_UNTIL_BOOT);
-    return r == -EBADMSG ? 1 : r;
-}
-
 /* For good. When the host goes down, systemd sends SIGTERM to every monitor, in its session's scope or its unit, and
  * does not wait for `stop --until-boot`: that is no reason not to start the container at the next boot. */
 static int end_asked_for_good(const struct container *c)

@@ -159,3 +159,10 @@ int container_marked(int run_dir, unsigned marks)
     }
     return 0;
 }
+
+int container_end_asked(const struct container *c)
+{
+    int r =
+        c->process.told_to_end ? 1 : container_marked(c->run_fd, MARK_END_ASKED | MARK_UNTIL_BOOT);
+    return r == -EBADMSG ? 1 : r;
+}

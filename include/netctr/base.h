@@ -421,3 +421,26 @@ bool interface_name_valid(const char *name);
  *  scope ("fe80::1%eth0"), and @out without it; @out has family 0 if that is not an address. NULL:
  *  another line. Caller frees. */
 char *nameserver_parse(const char *line, struct ip *out);
+
+/** An IPv4 or IPv6 prefix; address.family 0: none. */
+struct subnet {
+    struct ip address; /**< host bits are zero */
+    uint8_t prefix;
+};
+/** Parses "10.88.0.0/16". -EINVAL with a text: not a prefix, host bits are set, or there is no room
+ *  for hosts. */
+int subnet_parse(const char *s, struct subnet *out, struct err *e);
+char *subnet_text(const struct subnet *s); /**< caller frees; "" if there is none */
+bool subnet_contains(const struct subnet *s, const struct ip *a);
+static inline bool subnet_equal(const struct subnet *a, const struct subnet *b)
+{
+    return a->prefix == b->prefix && ip_equal(&a->address, &b->address);
+}
+bool subnet_overlaps(const struct subnet *a, const struct subnet *b);
+/** @a without its host bits. */
+struct ip subnet_base(const struct ip *a, uint8_t prefix);
+/** The address with host number @n, counted from 0 (the network's address). @n must fit into the
+ *  subnet. */
+struct ip subnet_host(const struct subnet *s, uint32_t n);
+/** The inverse of subnet_host(). */
+uint32_t subnet_host_number(const struct subnet *s, const struct ip *a);
