@@ -1,9 +1,6 @@
 /* netctr info, netctr version. */
 #include "cli.h"
 
-#include "core/caps.h"
-#include "core/cgroup.h"
-
 #include <errno.h>
 #include <sys/utsname.h>
 
@@ -17,8 +14,8 @@ static int count_one(const struct record *r, void *arg)
 static const char *cgroup_name(void)
 {
     static const char *const names[] = {"none", "v1", "v2"};
-    _cleanup_cgroup_host_ struct cgroup_host host = {0};
-    return cgroup_probe(NULL, &host, NULL) < 0 ? "none" : names[host.kind];
+    enum cgroup_kind kind;
+    return cgroups_survey(&kind, NULL, NULL) < 0 ? "none" : names[kind];
 }
 
 static const char *expiry_name(struct engine *engine)

@@ -2,8 +2,6 @@
 #include "cli.h"
 #include "ports.h"
 
-#include "core/caps.h"
-
 #include <errno.h>
 
 static json_t *endpoint_json(const struct endpoint *ep)

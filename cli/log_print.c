@@ -1,13 +1,15 @@
-/* The order of the two streams is kept: one is flushed before the other is written to. A line has one time, however many
- * entries it came in. Where both streams come together, lines with times are put together from their pieces, so that
- * none is printed into the middle of another.
+/* Prints a log's entries as the program wrote them.
+ *
+ * The order of the two streams is kept: one is flushed before the other is written to. A line gets one time,
+ * however many entries it consists of. When both streams go to the same place with times, lines are assembled
+ * first, so that none is printed into the middle of another.
  */
 #include "log_print.h"
 
 #include <errno.h>
 #include <string.h>
 
-/* Errors of stderr are ignored: there is no other place to report them. */
+/* Errors of stderr are ignored: they could not be reported anywhere. */
 static void note_error(struct log_printer *p)
 {
     if (!p->error && ferror(p->out))

@@ -1,7 +1,6 @@
 /* netctr logs: what a container has written, from the files that its monitor keeps. */
 #include "cli.h"
 #include "log_print.h"
-#include "log_reader.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -172,9 +171,8 @@ static int read_log(struct engine *engine, const struct record *r, struct log_vi
     if (code < 0)
         return err_set(e, code, "open the log of `%s`", name);
     if (!log_reader_found(&reader) && monitor < 0 && r->status != STATUS_CREATING)
-        return err_say(e, -ENOENT,
-                       "the log of container `%s` is missing: %s/containers/%s/" LOG_FILE, name,
-                       engine->store.root, name);
+        return err_say(e, -ENOENT, "the log of container `%s` is missing: %s/containers/%s/log",
+                       name, engine->store.root, name);
     struct rest rest = {0};
     code = v->follow ? follow(&reader, notify, monitor, v) : print_new(&reader, &rest, v);
     if (v->printer->error)

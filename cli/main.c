@@ -1,8 +1,6 @@
 /* netctr: parses the global flags, finds the command, prints its error. Nothing else. */
 #include "cli.h"
 
-#include "core/seal.h"
-
 #include <errno.h>
 #include <linux/close_range.h>
 #include <signal.h>

@@ -125,7 +125,7 @@ static char *state_text(const struct record *r)
     if (r->status == STATUS_EXITED)
         return xasprintf("Exited (%d)%s%s%s%s", r->exit_status, *since ? " " : "", since,
                          *since ? " ago" : "", r->oom_killed ? ", out of memory" : "");
-    return xstrdup(r->damaged ? "Damaged" : r->status == STATUS_DEAD ? "Dead" : "Creating");
+    return xstrdup(r->status == STATUS_DEAD ? "Dead" : "Creating");
 }
 
 static char *status_text(const struct record *r)

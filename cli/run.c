@@ -2,8 +2,6 @@
 #include "cli.h"
 #include "engine/connect_request.h"
 
-#include "core/caps.h"
-
 #include <errno.h>
 #include <libgen.h>
 #include <limits.h>

@@ -111,7 +111,7 @@ static int restart_one(struct engine *engine, const struct record *r, void *seco
     _cleanup_record_ struct record now = {0};
     bool ended = r->status == STATUS_EXITED || r->status == STATUS_DEAD;
     /* A caller that cannot start it does not stop it either. */
-    int code = ended ? 0 : caller_forget(e);
+    int code = ended ? 0 : caller_reset(e);
     if (code < 0)
         return err_wrap(e, "restart container `%s`", r->spec.name);
     if (!ended)

@@ -1,9 +1,9 @@
-/* What a process inherits from whoever started netctr, and how much of that is a container's.
+/* What a process inherits from the caller of netctr, and how much of that a container gets.
  *
- * Four limits are: of open files, processes, core dumps and locked memory. They are those of the caller of
- * `run`; the definition keeps them, so that start, restart, boot and exec give the same, whoever
- * calls. Everything else belongs to somebody's shell: a file size that would end the log, a few seconds
- * of processor time that would end the monitor, a processor that happened to be idle.
+ * Four limits are passed on: open files, processes, core dumps and locked memory. They are those of the caller of
+ * `run`; the definition keeps them, so that start, restart, boot and exec give the same. Everything else belongs
+ * to the caller's shell and is reset: a file size that would end the log, a few seconds of processor time that
+ * would end the monitor, an affinity to one processor.
  */
 #include "caller.h"
 
@@ -18,12 +18,12 @@
 
 static const struct {
     int resource;
-    const char *key, *what;
+    const char *what;
 } kept[ULIMITS] = {
-    [ULIMIT_NOFILE] = {RLIMIT_NOFILE, "nofile", "open files"},
-    [ULIMIT_NPROC] = {RLIMIT_NPROC, "nproc", "processes"},
-    [ULIMIT_CORE] = {RLIMIT_CORE, "core", "core dumps"},
-    [ULIMIT_MEMLOCK] = {RLIMIT_MEMLOCK, "memlock", "locked memory"},
+    [ULIMIT_NOFILE] = {RLIMIT_NOFILE, "open files"},
+    [ULIMIT_NPROC] = {RLIMIT_NPROC, "processes"},
+    [ULIMIT_CORE] = {RLIMIT_CORE, "core dumps"},
+    [ULIMIT_MEMLOCK] = {RLIMIT_MEMLOCK, "locked memory"},
 };
 
 int ulimits_read(struct ulimits *out, struct err *e)
@@ -35,49 +35,10 @@ int ulimits_read(struct ulimits *out, struct err *e)
     return 0;
 }
 
-/* ---- in the definition -----------------------------------------------------------------------*/
-
-static json_t *number(rlim_t value)
-{
-    return json_integer(value == RLIM_INFINITY ? -1 : (json_int_t)value);
-}
-
-json_t *ulimits_to_json(const struct ulimits *u)
-{
-    json_t *j = json_object();
-    for (size_t i = 0; u->known && i < ULIMITS; i++) {
-        json_t *pair = json_array();
-        json_array_append_new(pair, number(u->items[i].rlim_cur));
-        json_array_append_new(pair, number(u->items[i].rlim_max));
-        json_object_set_new(j, kept[i].key, pair);
-    }
-    return j;
-}
-
-static bool read_number(const json_t *j, rlim_t *out)
-{
-    json_int_t n = json_integer_value(j);
-    *out = n == -1 ? RLIM_INFINITY : (rlim_t)n;
-    return json_is_integer(j) && n >= -1;
-}
-
-void ulimits_from_json(const json_t *j, struct ulimits *u)
-{
-    struct ulimits read = {.known = true};
-    for (size_t i = 0; i < ULIMITS; i++) {
-        const json_t *pair = json_object_get(j, kept[i].key);
-        struct rlimit *limit = &read.items[i];
-        if (!read_number(json_array_get(pair, 0), &limit->rlim_cur) ||
-            !read_number(json_array_get(pair, 1), &limit->rlim_max) ||
-            limit->rlim_cur > limit->rlim_max)
-            return; /* of an older netctr: there are none */
-    }
-    *u = read;
-}
-
 /* ---- for the program -------------------------------------------------------------------------*/
 
-/* Nobody may have more open files than fs.nr_open, which may be lower than where the definition was made. */
+/* No process may have more open files than fs.nr_open, which may be lower here than on the host that wrote the
+ * definition. */
 static struct rlimit possible(size_t i, const struct rlimit *wanted)
 {
     uint64_t most;
@@ -94,8 +55,8 @@ static struct rlimit possible(size_t i, const struct rlimit *wanted)
     return limit;
 }
 
-/* The descriptors that we need until execve may be more than the program is allowed. So what has to be
- * higher is raised while that is permitted, and the rest is left to ulimits_set(). */
+/* Until execve this process may need more descriptors than the program is allowed. So limits that have to rise are
+ * raised while that is permitted; ulimits_set() does the rest. */
 int ulimits_raise(const struct ulimits *u, struct err *e)
 {
     for (size_t i = 0; u->known && i < ULIMITS; i++) {
@@ -120,7 +81,7 @@ int ulimits_raise(const struct ulimits *u, struct err *e)
 
 int ulimits_set(const struct ulimits *u, struct err *e)
 {
-    for (size_t i = ULIMITS; u->known && i-- > 0;) { /* that of open files last */
+    for (size_t i = ULIMITS; u->known && i-- > 0;) { /* open files last */
         const struct rlimit limit = possible(i, &u->items[i]);
         if (setrlimit(kept[i].resource, &limit) < 0)
             return err_set(e, errno, "set the limit of %s", kept[i].what);
@@ -128,7 +89,7 @@ int ulimits_set(const struct ulimits *u, struct err *e)
     return 0;
 }
 
-/* ---- what is nobody's ------------------------------------------------------------------------*/
+/* ---- what is reset ---------------------------------------------------------------------------*/
 
 static int lift(int resource, const char *what, struct err *e)
 {
@@ -157,10 +118,10 @@ static void lift_as_far_as_permitted(int resource, rlim_t soft)
     (void)setrlimit((__rlimit_resource_t)resource, &now);
 }
 
-/* Some of these need a capability when they go down, as niceness does. Then they stay. */
+/* Lowering some of these, such as niceness, needs a capability. Without it they stay. */
 static void lift_if_permitted(void)
 {
-    /* Of the last two the kernel has limits of its own, which the hard limits are. */
+    /* The kernel has its own limits for the last two; they are the hard limits. */
     static const int without_limit[] = {RLIMIT_AS,      RLIMIT_DATA,   RLIMIT_RSS,
                                         RLIMIT_LOCKS,   RLIMIT_RTTIME, RLIMIT_SIGPENDING,
                                         RLIMIT_MSGQUEUE};
@@ -180,9 +141,9 @@ static void lift_if_permitted(void)
     (void)syscall(SYS_set_mempolicy, 0 /* MPOL_DEFAULT */, NULL, 0);
 }
 
-int caller_forget(struct err *e)
+int caller_reset(struct err *e)
 {
-    /* The kernel takes away what the machine has not, and what the cpuset does not permit. */
+    /* The kernel masks processors that do not exist, or that the cpuset forbids. */
     unsigned long all[128];
     memset(all, 0xff, sizeof(all));
     (void)syscall(SYS_sched_setaffinity, 0, sizeof(all), all);
@@ -204,7 +165,7 @@ void oom_score_of_monitor(void)
     set_oom_score(MONITOR_OOM_SCORE);
 }
 
-/* With CAP_SYS_RESOURCE this is also the lowest that the program may set. */
+/* Written with CAP_SYS_RESOURCE, this is also the lowest value that the program may set. */
 void oom_score_of_program(void)
 {
     set_oom_score("0");

@@ -1,13 +1,11 @@
-/* What of its caller's limits a container has. The rest of it is in include/netctr/core.h. Private. */
+/* The limits that a container has from its caller; the public part is in core.h. Private to core/. */
 #pragma once
 
 #include <netctr/core.h>
 
-json_t *ulimits_to_json(const struct ulimits *u);           /**< caller owns */
-void ulimits_from_json(const json_t *j, struct ulimits *u); /**< leaves @u as it is without them */
-/** While the process has its capabilities: lets ulimits_set() succeed. */
+/** While the process still has its capabilities: raises what ulimits_set() could not. */
 int ulimits_raise(const struct ulimits *u, struct err *e);
-/** Last of all: no descriptor can be opened any more, perhaps. */
+/** The last step: after it, opening a descriptor may fail. */
 int ulimits_set(const struct ulimits *u, struct err *e);
-/** The kernel's preference for this process when memory is short: none. */
+/** Resets oom_score_adj to 0: the program is neither preferred nor spared. */
 void oom_score_of_program(void);

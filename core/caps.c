@@ -1,7 +1,5 @@
-/* Capabilities. All parsing and policy happens in the parent on plain 64-bit sets; the child only
- * makes the system calls. The raw calls are used, not libcap: three sets of 64 bits need no library,
- * and the child has none of its allocations.
- */
+/* Capabilities. All parsing and policy happens in the parent, on 64-bit sets; the child only makes the system
+ * calls. They are raw system calls: libcap would add allocations to the child for three sets of 64 bits. */
 #include "core/caps.h"
 
 #include <ctype.h>
@@ -117,12 +115,12 @@ uint64_t caps_held_of(uint64_t asked)
 {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {0};
-    /* What cannot be found out counts as held: the kernel refuses the container what we lack. The
-     * other way round it would get less than was asked for, and nobody would know. */
+    /* Unknown counts as held: then the kernel refuses the container. The other way round it would silently get
+     * less than it asked for. */
     if (syscall(SYS_capget, &header, data) == 0)
         asked &= data[0].permitted | (uint64_t)data[1].permitted << 32;
     uint64_t held = 0;
-    /* one call each, and even all of them cost less than one look into /proc/self/status */
+    /* one call each; even all of them cost less than one read of /proc/self/status */
     for (int cap = 0; cap < SET_BITS && asked >> cap; cap++) {
         if (!(asked & CAPS_BIT(cap)))
             continue;
@@ -192,8 +190,8 @@ int caps_drop_bounding(uint64_t mask, struct err *e)
         if ((mask & CAPS_BIT(cap)) || prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == 0)
             continue;
         int r = -errno;
-        /* Dropping needs CAP_SETPCAP even when it would change nothing. Usually all are there, so that
-         * whether this one is, is asked only now: below 0, it is beyond the last that the kernel knows. */
+        /* Dropping needs CAP_SETPCAP even when it would change nothing, so the bounding set is read only after a
+         * refusal. A negative result: beyond the last capability that this kernel knows. */
         int there = prctl(PR_CAPBSET_READ, cap, 0, 0, 0);
         if (there < 0)
             break;

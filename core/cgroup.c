@@ -1,10 +1,10 @@
-/* Cgroups, v1 and v2, as loops over hierarchies (see cgroup.h).
+/* Cgroups v1 and v2, as loops over hierarchies (see cgroup.h).
  *
- * Speed decides two things. A process never moves by `cgroup.procs` if it can be helped: the write
- * takes a lock over all threads of the machine, after which a grace period of milliseconds passes.
- * On v2 the child is born inside (CLONE_INTO_CGROUP); on v1 the single-threaded child writes "0" to
- * `tasks`, which moves the writing thread alone and skips the lock. And the usual start, where
- * `netctr/INSTANCE` is there and ready, makes one directory in each hierarchy, nothing else.
+ * Speed decides two things. A process does not move by `cgroup.procs` if that can be avoided: the write takes a
+ * lock over all threads of the machine and waits for a grace period of milliseconds. On v2 the child is born
+ * inside (CLONE_INTO_CGROUP); on v1 the single-threaded child writes "0" to `tasks`, which moves the writing
+ * thread alone and skips the lock. And the usual start, where `netctr/INSTANCE` exists and is ready, makes one
+ * directory in each hierarchy and nothing else.
  */
 #include "core/cgroup_internal.h"
 
@@ -34,35 +34,8 @@ int cgroup_open_dir(const struct cgroup_hierarchy *h, const char *path, int flag
 
 /* ---- making --------------------------------------------------------------------------------*/
 
-int cgroup_enable_here(const char *dir, unsigned wanted, unsigned required, struct err *e)
-{
-    _cleanup_free_ char *file = xasprintf("%s/cgroup.subtree_control", dir);
-    unsigned enabled;
-    int r = cgroup_read_controllers(file, &enabled);
-    if (r < 0)
-        return err_set(e, r, "read `%s`", file);
-    for (int c = 0; c < CGROUP_CONTROLLERS; c++) {
-        if (!(wanted & ~enabled & (1u << c)))
-            continue;
-        /* one by one: a write with several is refused as a whole */
-        _cleanup_free_ char *word = xasprintf("+%s", cgroup_controller_name(c));
-        r = write_existing_at(AT_FDCWD, file, word);
-        if (r == 0 || !(required & (1u << c)))
-            continue;
-        err_set(e, r, "enable the controller `%s` for the children of cgroup `%s`",
-                cgroup_controller_name(c), dir);
-        if (r == -EBUSY)
-            err_hint(e, "a cgroup with processes of its own cannot give controllers to children "
-                        "(\"no internal processes\"): move them into a child of it first");
-        if (r == -ENOENT)
-            err_hint(e, "the cgroup above does not give it on; see its cgroup.subtree_control");
-        return r == -ENOENT ? -EOPNOTSUPP : r; /* ENOENT is for "removed": the caller tries again */
-    }
-    return 0;
-}
-
-/* From the root down to the parent of @path: makes the directories, and on v2 enables controllers
- * (top down: a cgroup can give on only what it was given). */
+/* From the root down to the parent of @path: makes the directories, and on v2 enables controllers, top down,
+ * because a cgroup can pass on only what it was given. */
 static int prepare_parents(const struct cgroup_hierarchy *h, const char *path, unsigned required,
                            struct err *e)
 {
@@ -73,7 +46,7 @@ static int prepare_parents(const struct cgroup_hierarchy *h, const char *path, u
         *slash = '\0';
         if (mkdir(at, 0755) < 0 && errno != EEXIST)
             return err_set(e, errno, "make cgroup `%s`", at);
-        /* -ENOENT: gone again (another's cgroup_remove_instance); the caller tries once more */
+        /* -ENOENT: removed again, by cgroup_remove_instance() in another process; the caller tries once more */
         int r = h->v2 && h->controllers ? cgroup_enable_here(at, h->controllers, required, e) : 0;
         if (r < 0)
             return r;
@@ -132,7 +105,8 @@ static int create_in(const struct cgroup_hierarchy *h, const char *path, unsigne
     return err_set(e, ENOENT, "make cgroup `%s`", full);
 }
 
-/* Processor time is limited for the relay too, where it has a leaf of its own; the rest is the program's. */
+/* The limit of processor time includes the relay, where that has a leaf of its own; the other limits are the
+ * program's. */
 static int write_limits(const struct cgroup_host *host, const struct cgroup_hierarchy *h,
                         const char *path, const struct cgroup_limits *limits, struct err *e)
 {
@@ -283,7 +257,7 @@ int cgroup_oom_kills(const struct cgroup_host *host, const char *path, uint64_t 
         _cleanup_free_ char *full = xasprintf("%s/%s/%s", host->hierarchies[i].mount, path, file);
         char text[1024];
         r = cgroup_read_file(full, text, sizeof(text));
-        if (r < 0) /* the controller may not be enabled for it, or the cgroup be gone */
+        if (r < 0) /* the controller may be disabled for it, or the cgroup gone */
             return r == -ENOENT || r == -ENODEV ? 0 : err_set(e, r, "read `%s`", full);
         char *rest = text;
         for (char *line; (line = strsep(&rest, "\n"));) {

@@ -1,22 +1,14 @@
-/* Control groups of containers: `netctr/INSTANCE/ID` below the root of each hierarchy.
+/* Control groups of containers: `netctr/INSTANCE/ID` below the root of each hierarchy. Private to core/.
  *
- * One model for both versions: a host has hierarchies, each with a mount point and the controllers
- * it carries. v2 is one hierarchy with all of them; v1 (also "hybrid") has up to one for each.
- * Every path here is relative to the mount point ("netctr/INSTANCE/ID"), without ".." or a leading
- * slash, and the same in all hierarchies. Nothing but what is below `netctr/` is ever changed, except
- * that v2 controllers are enabled for the children of the cgroups above.
+ * One model for both versions: a host has hierarchies, each with a mount point and the controllers that it
+ * carries. v2 is one hierarchy with all of them; v1 (also "hybrid") has up to one for each. Every path here is
+ * relative to the mount point ("netctr/INSTANCE/ID"), without ".." or a leading slash, and the same in all
+ * hierarchies. Only what is below `netctr/` is changed, except that v2 controllers are enabled for the children of
+ * the cgroups above.
  */
 #pragma once
 
-#include <netctr/base.h>
-
-enum cgroup_kind {
-    CGROUP_NONE, /**< nothing is mounted: all functions succeed and do nothing, limits are refused */
-    CGROUP_V1,   /**< controllers on v1; an empty v2 beside them (hybrid) is not used */
-    CGROUP_V2,
-};
-
-enum cgroup_controller { CGROUP_MEMORY, CGROUP_CPU, CGROUP_PIDS, CGROUP_CONTROLLERS };
+#include <netctr/core.h>
 
 enum { CGROUP_HIERARCHIES = 32 };
 
@@ -24,15 +16,15 @@ struct cgroup_hierarchy {
     char *mount;          /**< "/sys/fs/cgroup/memory"; owned */
     unsigned controllers; /**< those that we use: bits 1 << CGROUP_MEMORY … */
     bool v2;
-    bool cpuset, freezer; /**< it has these controllers of v1 too, which we set nothing of */
-    bool detached;        /**< @mount is attached nowhere, and names @fd, which is owned */
+    bool cpuset, freezer; /**< v1: it also has these controllers, in which netctr sets nothing */
+    bool detached;        /**< @mount is a detached mount, named by @fd, which is owned */
     int fd;
 };
 
 struct cgroup_host {
     enum cgroup_kind kind;
     size_t count;
-    size_t usual; /**< the first of them, which every container has a cgroup in */
+    size_t usual; /**< how many of the first ones every container has a cgroup in */
     struct cgroup_hierarchy hierarchies[CGROUP_HIERARCHIES];
 };
 
@@ -50,32 +42,29 @@ struct cgroup_limits {
     int64_t pids;       /**< tasks; -1 is unlimited too */
 };
 
-/** The fds by which a process enters a cgroup; opened by the parent, so that the child needs no path
- *  and no mount. Begin with CGROUP_ENTRY_INIT. */
+/** The fds by which a process enters a cgroup. The parent opens them, so that the child needs no path and no
+ *  mount. Initialize with CGROUP_ENTRY_INIT. */
 struct cgroup_entry {
     int fds[CGROUP_HIERARCHIES];
     size_t count;
     char *
-        everywhere; /**< the path; who has joined must be there in all hierarchies; NULL: not looked at */
+        everywhere; /**< the path that cgroup_join_self() must find in all hierarchies; NULL: not checked */
 };
 #define CGROUP_ENTRY_INIT \
     {                     \
         .count = 0        \
     }
 
-/** What the host has. Looks at @root (NULL: "/sys/fs/cgroup") by statfs; only if nothing is there
- *  does it read /proc/self/mountinfo. The caller calls cgroup_host_clear. Finding nothing is no
- *  error (CGROUP_NONE). */
+/** Finds the hierarchies of this host. Looks at @root (NULL: "/sys/fs/cgroup") by statfs, and only if nothing is
+ *  there reads /proc/self/mountinfo. The caller calls cgroup_host_clear(). Finding none is no error (CGROUP_NONE). */
 int cgroup_probe(const char *root, struct cgroup_host *out, struct err *e);
-/** Adds the hierarchies of /proc/self/cgroup that we use no controller of; those that are not mounted are
- *  mounted for us alone. @all: one that cannot be had is an error (else it is passed over), and that of v2
- *  is there too. */
+/** Adds the hierarchies of /proc/self/cgroup in which netctr uses no controller, and mounts those that are not
+ *  mounted, detached. @all: one that cannot be mounted is an error (else it is skipped), and the one of v2 is
+ *  added too. */
 int cgroup_add_others(struct cgroup_host *host, bool all, struct err *e);
 void cgroup_host_clear(struct cgroup_host *host);
 #define _cleanup_cgroup_host_ __attribute__((cleanup(cgroup_host_clear)))
 
-/** "memory", "cpu", "pids". */
-const char *cgroup_controller_name(enum cgroup_controller controller);
 /** "CPU shares" of docker (2 to 262144, 1024 is normal) as a weight. */
 int64_t cgroup_weight_of_shares(int64_t shares);
 
@@ -101,14 +90,11 @@ int cgroup_open_for_clone(const struct cgroup_host *host, const char *path, int 
  *  CAP_SYS_ADMIN has none there. */
 int cgroup_open_entry(const struct cgroup_host *host, const char *path, struct cgroup_entry *entry,
                       struct err *e);
-/** Moves the calling thread, which must be its process's only one, into the cgroup. Async-signal-safe
- *  but for @e. */
+/** Moves the calling thread, which must be the only one of its process, into the cgroup. Async-signal-safe except
+ *  for @e. */
 int cgroup_join_self(const struct cgroup_entry *entry, struct err *e);
 void cgroup_entry_close(struct cgroup_entry *entry);
 #define _cleanup_cgroup_entry_ __attribute__((cleanup(cgroup_entry_close)))
-
-/** Is the process in @path, or below, by its own /proc/PID/cgroup? 1, 0 (also when it is gone) or -errno. */
-int cgroup_process_is_in(pid_t pid, const char *path);
 
 /** Kills everything in @path and below, and waits until it is empty: v2 cgroup.kill (Linux 5.14),
  *  else one by one by pidfd. Against a fork bomb pids.max becomes 0 on the way. "Already gone" is
@@ -116,22 +102,22 @@ int cgroup_process_is_in(pid_t pid, const char *path);
  *  not joined yet is not inside and so not killed: end it by its pidfd. */
 int cgroup_kill(const struct cgroup_host *host, const char *path, struct err *e);
 
-/** Thaws what a container has frozen of itself by v1, and lifts its limit of processor time: or it would not die,
- *  or take minutes for it. For one that is killed. */
+/** Before a kill: thaws what a container has frozen of itself with v1, and lifts its limit of processor time.
+ *  Otherwise it would not die, or take minutes. */
 void cgroup_let_die(const struct cgroup_host *host, const char *path);
 
 /** Removes @path, with what a container may have made below it, in all hierarchies. Retries EBUSY for
  *  about 1 s: the last process may be gone a moment before its cgroup knows. "Already gone" is
  *  success. */
 int cgroup_remove(const struct cgroup_host *host, const char *path, struct err *e);
-/** Both: kills what is inside and removes it; at once if nothing is inside, which is usual. */
+/** cgroup_kill() and cgroup_remove(); at once if nothing is inside, which is usual. */
 int cgroup_end(const struct cgroup_host *host, const char *path, struct err *e);
-/** The same for one that has none below it, and may have processes in it that somebody has frozen elsewhere: waits no
- *  longer than @ms. They are killed only if @kills. 0, or -EBUSY while they are not gone. */
+/** The same for a cgroup without children whose processes may be frozen elsewhere: waits at most @ms. They are
+ *  killed only if @kills. -EBUSY: they are not gone. */
 int cgroup_end_soon(const struct cgroup_host *host, const char *path, bool kills, int ms);
-/** Removes `netctr/INSTANCE`, and `netctr`, if they are empty; if not, that is fine too. */
+/** Removes `netctr/INSTANCE` and `netctr` if they are empty; otherwise succeeds. */
 int cgroup_remove_instance(const struct cgroup_host *host, const char *instance, struct err *e);
-/** The same in the hierarchies that cgroup_add_others() has added, where few containers are. */
+/** The same in the hierarchies of cgroup_add_others(), where few containers are. */
 int cgroup_leave_others(const struct cgroup_host *host, const char *instance, struct err *e);
 
 /** The names below `netctr/INSTANCE` in any hierarchy, each once; NULL for none; caller frees. */

@@ -1,8 +1,7 @@
 /* The end of a cgroup: its processes, the cgroups below it, itself.
  *
- * Nearly always everybody is dead by then, and nothing is below. So the first thing to try is rmdir(),
- * which refuses (EBUSY) when that is not so. And of a directory without subdirectories, which its link
- * count tells, nothing is listed.
+ * Usually all processes are dead by then and nothing is below. So rmdir() comes first, which refuses (EBUSY)
+ * otherwise; and a directory without subdirectories, which its link count tells, is not listed.
  */
 #include "core/cgroup_internal.h"
 
@@ -16,7 +15,7 @@ enum {
     PASSES_BEFORE_NO_FORK = 10,
     REMOVE_TRIES = 200, /* of 5 ms */
     PAUSE_US = 5000,
-    PATIENCE_MS = 10000, /* a tree of very many cgroups takes its time to be walked */
+    PATIENCE_MS = 10000, /* walking a tree of very many cgroups takes its time */
 };
 
 static void pause_us(long us)
@@ -50,33 +49,7 @@ static int lists(int parent, const char *name, pid_t pid)
     return 0;
 }
 
-struct search {
-    pid_t pid;
-    bool found;
-};
-
-static int search_in(int parent, const char *name, void *arg)
-{
-    struct search *search = arg;
-    int r = search->found ? 0 : lists(parent, name, search->pid);
-    search->found = search->found || r > 0;
-    return r < 0 ? r : 0;
-}
-
-/* The same by looking at every cgroup below @path. */
-static int search_below(pid_t pid, const char *path)
-{
-    _cleanup_cgroup_host_ struct cgroup_host host = {0};
-    struct search search = {.pid = pid};
-    int r = cgroup_probe(NULL, &host, NULL);
-    for (size_t i = 0; r == 0 && !search.found && i < host.count; i++) {
-        _cleanup_close_ int dir = cgroup_open_dir(&host.hierarchies[i], path, O_RDONLY);
-        r = dir >= 0 ? walk_with(dir, search_in, &search) : dir == -ENOENT ? 0 : dir;
-    }
-    return search.found ? 1 : r;
-}
-
-/* 1, 0, -ENAMETOOLONG: of a path beyond 4096 bytes older kernels show nothing, newer ones the beginning. */
+/* 1, 0, or -ENAMETOOLONG: beyond 4096 bytes older kernels show no path, newer ones its beginning. */
 static int shows_path(pid_t pid, const char *path)
 {
     _cleanup_free_ char *file = xasprintf("/proc/%d/cgroup", pid);
@@ -92,18 +65,12 @@ static int shows_path(pid_t pid, const char *path)
     return 0;
 }
 
-int cgroup_process_is_in(pid_t pid, const char *path)
-{
-    int r = shows_path(pid, path);
-    return r == -ENAMETOOLONG ? search_below(pid, path) : r;
-}
-
 struct kill_pass {
     const char *path;
-    bool found; /* there was somebody */
+    bool found; /* there was a process */
 };
 
-/* One cgroup: everybody in its cgroup.procs. @name is "." for the container's own. */
+/* Kills all processes in the cgroup.procs of one cgroup. @name is "." for the container's own. */
 static int kill_in(int parent, const char *name, void *arg)
 {
     struct kill_pass *pass = arg;
@@ -118,9 +85,9 @@ static int kill_in(int parent, const char *name, void *arg)
             continue;
         pass->found = true;
         _cleanup_close_ int fd = pidfd_open((pid_t)number, 0);
-        /* Looked up after the pidfd is open: it is of a process that was inside, or of one that is dead. */
+        /* Checked after the pidfd is open: so it names a process that was inside, or a dead one. */
         int inside = fd >= 0 ? shows_path((pid_t)number, pass->path) : 0;
-        /* Of one whose main thread has ended /proc shows the root, while the others live. */
+        /* When the main thread has ended, /proc shows the root while other threads live. */
         if (fd >= 0 && (inside == -ENAMETOOLONG || inside == 0))
             inside = lists(parent, name, (pid_t)number);
         if (inside < 0)
@@ -131,9 +98,9 @@ static int kill_in(int parent, const char *name, void *arg)
     return 0;
 }
 
-/* What a container has frozen by version 1 does not even die before it is thawed; version 2 lets it. And what is
- * killed needs processor time to die: hundreds of processes on the thousandth part of a processor take
- * minutes. Each level is frozen, and limited, by itself. */
+/* A process that the container has frozen with v1 does not die before it is thawed (v2 lets it). And dying needs
+ * processor time: hundreds of processes on a thousandth of a processor take minutes. Each level is frozen and
+ * limited by itself. */
 static int free_in(int parent, const char *name, void *arg)
 {
     static const struct {
@@ -168,7 +135,7 @@ static int kill_once(const struct cgroup_hierarchy *h, struct kill_pass *pass)
     return dir >= 0 ? walk_with(dir, kill_in, pass) : dir == -ENOENT ? 0 : dir;
 }
 
-/* cgroup.kill takes the cgroups below with it, and nothing can be forked meanwhile. */
+/* cgroup.kill includes the cgroups below, and blocks forks meanwhile. */
 static int kill_v2(const struct cgroup_hierarchy *h, const char *path)
 {
     _cleanup_close_ int dir = cgroup_open_dir(h, path, O_PATH);
@@ -238,7 +205,7 @@ static int remove_one(int parent, const char *name, void *arg)
     return unlinkat(parent, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
 }
 
-/* *@tries counts over all hierarchies, so that the caller waits once and not once for each. */
+/* *@tries counts over all hierarchies, so that the caller waits once, not once for each. */
 static int remove_in(const struct cgroup_hierarchy *h, const char *path, int *tries)
 {
     _cleanup_free_ char *full = cgroup_join_path(h, path);

@@ -1,7 +1,6 @@
-/* What the host has: which cgroup file systems are mounted, and with which controllers.
+/* Which cgroup file systems the host has mounted, and with which controllers.
  *
- * Nearly every command asks this, so it costs one statfs() for each place that is looked at, and
- * nothing else where the answer is the usual one.
+ * Nearly every command needs this, so the usual layout costs one statfs() for each place and nothing else.
  */
 #include "core/cgroup_internal.h"
 
@@ -83,8 +82,8 @@ static int use_v2(const char *mount, struct cgroup_host *host, struct err *e)
     return 0;
 }
 
-/* What tells two v1 hierarchies apart. Newer kernels give it with statfs(), for nothing; with others it is
- * 0 there, and the device number has to be asked for. */
+/* Tells two v1 hierarchies apart. Newer kernels return it with statfs(); with others it is 0, and the device
+ * number costs a stat(). */
 static bool identify(const char *mount, const struct statfs *fs, uint64_t *id)
 {
     struct stat st;
@@ -94,7 +93,7 @@ static bool identify(const char *mount, const struct statfs *fs, uint64_t *id)
     return *id;
 }
 
-/* Hierarchies that are found one after the other. */
+/* The hierarchies found so far. */
 struct finder {
     struct cgroup_host host;
     uint64_t ids[CGROUP_CONTROLLERS];
@@ -178,7 +177,7 @@ static int scan_mountinfo(struct finder *f, struct err *e)
     return f->host.count == 0 && v2 ? use_v2(v2, &f->host, e) : 0;
 }
 
-/* What is not there has no type. A hierarchy that was only not seen would keep a cgroup of ours. */
+/* A place that does not exist has no type. Errors count: an overlooked hierarchy would keep a cgroup of netctr. */
 static int look_at(const char *path, struct statfs *fs, struct err *e)
 {
     *fs = (struct statfs){0};

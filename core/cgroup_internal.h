@@ -1,17 +1,17 @@
-/* What the files of the cgroup part share. For everybody else there is cgroup.h. */
+/* What the files cgroup*.c share; the others use cgroup.h. Private to core/. */
 #pragma once
 
 #include "core/cgroup.h"
 
-/** Paths go into open() as they are: a bug above must not reach other cgroups. -EINVAL. */
+/** Rejects a path that could reach other cgroups: it goes into open() as it is. -EINVAL. */
 int cgroup_check_path(const char *path, struct err *e);
 /** "MOUNT/PATH"; caller frees. */
 char *cgroup_join_path(const struct cgroup_hierarchy *h, const char *path);
 /** The directory of a cgroup as a new fd, or -errno. */
 int cgroup_open_dir(const struct cgroup_hierarchy *h, const char *path, int flags);
 
-/** A file that the kernel writes as a whole, by one read(): kernfs gives all of it to a buffer that is
- *  large enough, so that "end of file" need not be asked for. -EFBIG if it is not. */
+/** Reads a file by one read(): kernfs fills a buffer that is large enough, so end of file need not be read for.
+ *  -EFBIG if it is not. */
 int cgroup_read_file(const char *file, char *text, size_t size);
 
 /** The controllers named in @words (cgroup.controllers, cgroup.subtree_control, mount options). */
@@ -28,23 +28,23 @@ int cgroup_write_limits(enum cgroup_kind kind, const struct cgroup_hierarchy *h,
 int cgroup_enable_here(const char *dir, unsigned wanted, unsigned required, struct err *e);
 
 /* cgroup_leaves.c */
-/** Where the container itself is: @path, or a leaf of it; caller frees. */
+/** The cgroup of the program: @path, or a leaf of it; caller frees. */
 char *cgroup_program_path(const struct cgroup_hierarchy *h, const char *path);
-/** Where its relay shall be; NULL: there is no such leaf; caller frees. */
+/** The cgroup of its relay; NULL: there is no such leaf; caller frees. */
 char *cgroup_relay_path(const struct cgroup_hierarchy *h, const char *path);
-/** Makes the leaves of a new cgroup @path of version 2. */
+/** Makes the leaves of a new v2 cgroup @path. */
 int cgroup_split(const struct cgroup_hierarchy *h, const char *path, unsigned required,
                  struct err *e);
-/** Removes them while nobody is inside. */
+/** Removes them while they are empty. */
 void cgroup_unsplit(const struct cgroup_hierarchy *h, const char *path);
 
-/** In a hierarchy with cpusets: what is empty in a cgroup of @path gets the value of the one above, without
- *  which nobody can enter. -errno. */
+/** v1 cpuset: copies empty values (cpus, mems) of @path from its parent; without them no process can enter.
+ *  -errno. */
 int cgroup_fill_cpuset(const struct cgroup_hierarchy *h, const char *path);
-/** Is this process in @path in every hierarchy that there is? */
+/** Is this process in @path in every hierarchy of the host? */
 int cgroup_check_joined(const char *path, struct err *e);
 
-/** Calls @visit for each cgroup below the open @dir, the deepest first, by its name in its @parent. A failure
- *  is told at the end; the others are visited all the same. One that goes meanwhile is fine. */
+/** Calls @visit for each cgroup below the open @dir, deepest first, with its name in @parent. Visits all and
+ *  returns the first failure. A cgroup that disappears meanwhile is no failure. */
 typedef int cgroup_visit_fn(int parent, const char *name, void *arg);
 int cgroup_walk(int dir, cgroup_visit_fn *visit, void *arg);

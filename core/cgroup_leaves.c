@@ -1,9 +1,9 @@
-/* A container with a limit of processor time under version 2, where who is in a cgroup is there with all
- * controllers, and processes live in leaves only:
+/* A container with a limit of processor time under v2, where a process is in one cgroup for all controllers, and
+ * only leaves have processes:
  *
  *     netctr/INSTANCE/ID            cpu.max: for both together
- *     netctr/INSTANCE/ID/program    memory.max, pids.max; cpu.max again, for the programs that look for it
- *     netctr/INSTANCE/ID/relay      who copies what the program writes: not killed for its memory
+ *     netctr/INSTANCE/ID/program    memory.max, pids.max; cpu.max again, for programs that read it
+ *     netctr/INSTANCE/ID/relay      copies the program's output; not killed for its memory
  *
  * Without such a limit there is no relay, and the container is in ID itself.
  */
@@ -22,8 +22,7 @@ static char *leaf(const struct cgroup_hierarchy *h, const char *path, const char
 
 char *cgroup_program_path(const struct cgroup_hierarchy *h, const char *path)
 {
-    /* A container that may mount can make these two in its own cgroup: exec then enters there, below the
-     * same limits. */
+    /* A container that may mount can make both in its own cgroup: exec then enters there, below the same limits. */
     _cleanup_free_ char *relay = leaf(h, path, RELAY),
                         *program = relay ? leaf(h, path, PROGRAM) : NULL;
     return program ? take_ptr(program) : xstrdup(path);

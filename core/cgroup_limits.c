@@ -1,7 +1,7 @@
-/* Limits: whether they make sense, and which files they are written to.
+/* Limits: validation, and the files that they are written to.
  *
- * Files are named by their whole path. The directory as an fd would be one more to open and to close,
- * and most containers have one limit in a hierarchy, or none.
+ * Files are named by their whole path: an fd of the directory would cost an open and a close, and most containers
+ * have at most one limit in a hierarchy.
  */
 #include "core/cgroup_internal.h"
 
@@ -99,7 +99,7 @@ static int write_number(const char *dir, const char *file, int64_t value, struct
     return write_value(dir, file, text, e);
 }
 
-/* A swap limit that nobody asked for is left out where the kernel does not account swap. */
+/* A swap limit that the user did not give is left out where the kernel does not account swap. */
 static int write_swap(const char *dir, const char *file, const char *value, bool optional,
                       struct err *e)
 {
@@ -118,8 +118,8 @@ static int write_memory_v1(const char *dir, const struct cgroup_limits *l, struc
     int64_t both = l->memory_swap ? l->memory_swap : 2 * l->memory;
     char text[24];
     snprintf(text, sizeof(text), "%" PRId64, both);
-    /* The kernel keeps memory <= memsw at all times. A new cgroup has neither, so memory is first; in
-     * an update that raises both, that fails until memsw is raised. */
+    /* The kernel requires memory <= memsw at all times. A new cgroup has neither, so memory comes first; an update
+     * that raises both fails until memsw is raised. */
     int r = 0;
     if (l->memory && write_number(dir, "memory.limit_in_bytes", l->memory, NULL) < 0) {
         (void)write_file(dir, memsw, text);
@@ -177,7 +177,7 @@ static int write_cpu_v2(const char *dir, const struct cgroup_limits *l, struct e
     int r = l->cpu_weight ? write_number(dir, "cpu.weight", l->cpu_weight, e) : 0;
     if (r < 0 || !(l->cpu_quota_us || l->cpu_period_us))
         return r;
-    /* "QUOTA PERIOD" or "QUOTA": a period alone needs the quota that is there */
+    /* "QUOTA PERIOD" or "QUOTA": a period alone needs the present quota */
     _cleanup_free_ char *quota = NULL;
     if (l->cpu_quota_us)
         quota = xasprintf("%" PRId64, l->cpu_quota_us);
@@ -205,4 +205,33 @@ int cgroup_write_limits(enum cgroup_kind kind, const struct cgroup_hierarchy *h,
     if (r == 0 && l->pids < 0 && (h->controllers & (1u << CGROUP_PIDS)))
         r = write_value(dir, "pids.max", "max", e);
     return r;
+}
+
+/* ---- controllers of v2 -----------------------------------------------------------------------*/
+
+int cgroup_enable_here(const char *dir, unsigned wanted, unsigned required, struct err *e)
+{
+    _cleanup_free_ char *file = xasprintf("%s/cgroup.subtree_control", dir);
+    unsigned enabled;
+    int r = cgroup_read_controllers(file, &enabled);
+    if (r < 0)
+        return err_set(e, r, "read `%s`", file);
+    for (int c = 0; c < CGROUP_CONTROLLERS; c++) {
+        if (!(wanted & ~enabled & (1u << c)))
+            continue;
+        /* one by one: a write with several is refused as a whole */
+        _cleanup_free_ char *word = xasprintf("+%s", cgroup_controller_name(c));
+        r = write_existing_at(AT_FDCWD, file, word);
+        if (r == 0 || !(required & (1u << c)))
+            continue;
+        err_set(e, r, "enable the controller `%s` for the children of cgroup `%s`",
+                cgroup_controller_name(c), dir);
+        if (r == -EBUSY)
+            err_hint(e, "a cgroup with processes of its own cannot give controllers to children "
+                        "(\"no internal processes\"): move them into a child of it first");
+        if (r == -ENOENT)
+            err_hint(e, "the cgroup above does not give it on; see its cgroup.subtree_control");
+        return r == -ENOENT ? -EOPNOTSUPP : r; /* ENOENT is for "removed": the caller tries again */
+    }
+    return 0;
 }

@@ -1,15 +1,14 @@
-/* The hierarchies that netctr sets no limits in: freezer, devices, blkio, cpuset, named ones, and the empty
- * one of version 2 beside those of version 1.
+/* The hierarchies in which netctr sets no limits: freezer, devices, blkio, cpuset, named ones, and the empty v2
+ * beside those of v1.
  *
- * A process that has not been moved in them is in the cgroup where netctr was started, mostly the host's
- * root, and a cgroup namespace then shows that one. With CAP_SYS_ADMIN a container can mount it, and
- * write to the host's /release_agent, which the kernel executes on the host (CVE-2022-0492), to its
- * devices.allow, or to everybody's freezer.state. So such a container, and only such a one, has a
- * cgroup of its own in every hierarchy; it can make no new one, which the kernel refuses outside of the
- * first cgroup namespace.
+ * A process that was not moved in them is in the cgroup where netctr was started, usually the host's root, and a
+ * cgroup namespace shows that one. With CAP_SYS_ADMIN a container can mount it and write to the host's
+ * /release_agent, which the kernel executes on the host (CVE-2022-0492), to its devices.allow, or to the
+ * freezer.state of the whole host. So a container with CAP_SYS_ADMIN, and only such a one, has a cgroup of its own
+ * in every hierarchy. It cannot mount a new hierarchy: the kernel refuses that outside of the initial cgroup
+ * namespace.
  *
- * /proc/self/cgroup tells which there are, mounted or not. One that is not in its usual place is mounted
- * for us alone, attached nowhere.
+ * /proc/self/cgroup lists them, mounted or not. One that is not in its usual place is mounted detached.
  */
 #include "core/cgroup_internal.h"
 #include "core/mounts.h"
@@ -27,7 +26,7 @@ static bool is_mounted(const char *place, long type)
     return statfs(place, &fs) == 0 && fs.f_type == type;
 }
 
-/* Where everybody mounts it; NULL: it is not there. */
+/* Its usual place; NULL: it is not mounted there. */
 static char *usual_place(const char *words, bool v2)
 {
     size_t length = strcspn(words, ",");
@@ -42,7 +41,7 @@ static char *usual_place(const char *words, bool v2)
     return there ? take_ptr(place) : NULL;
 }
 
-/* "cpu,cpuacct" or "name=systemd": its controllers as options of mount. */
+/* The controllers of "cpu,cpuacct" or "name=systemd", as mount options. */
 static int mount_detached(const char *words, bool v2, struct err *e)
 {
     struct mount_option options[WORDS_MAX + 2] = {0};
@@ -93,7 +92,7 @@ static bool is_known(const struct cgroup_host *host, const char *words)
     return false;
 }
 
-/* A hierarchy that cannot be had has no cgroup of ours, for no container was started then. */
+/* A hierarchy that cannot be mounted has no cgroup of netctr: no container could be started then. */
 int cgroup_add_others(struct cgroup_host *host, bool all, struct err *e)
 {
     _cleanup_free_ char *text = NULL;
@@ -112,7 +111,7 @@ int cgroup_add_others(struct cgroup_host *host, bool all, struct err *e)
             r = add(host, words + 1, all ? e : NULL);
         r = all ? r : 0;
     }
-    /* That of version 2 is listed only once somebody has mounted it, which the container could do. */
+    /* v2 is listed only once it has been mounted, which the container could do. */
     if (r == 0 && all && !v2 && add(host, "", NULL) < 0)
         return 0;
     return r;

@@ -1,13 +1,12 @@
-/* Version 1 has a hierarchy of its own for processor time; version 2 has a leaf for the relay beside the
- * program's (cgroup_leaves.c).
- */
+/* v1 has a separate hierarchy for processor time; v2 has a leaf for the relay beside the program's
+ * (cgroup_leaves.c). */
 #include "cgroup_relay.h"
 
 #include "core/cgroup_internal.h"
 
 #include <errno.h>
 
-/* The hierarchy with a limit of processor time that can be had alone. */
+/* The hierarchy that limits processor time and nothing else. */
 static const struct cgroup_hierarchy *cpu_alone(const struct cgroup_host *host)
 {
     for (size_t i = 0; i < host->count; i++)
@@ -24,7 +23,7 @@ static int write_in(const struct cgroup_hierarchy *h, const char *path, const ch
     return r < 0 ? err_set(e, r, "write `%s`", full) : 1;
 }
 
-/* `tasks` and not `cgroup.procs`, which takes a lock over all threads of the machine; version 2 has no other. */
+/* `tasks`, because `cgroup.procs` takes a lock over all threads of the machine; v2 has only the latter. */
 int cgroup_join_cpu(const char *path, struct err *e)
 {
     _cleanup_cgroup_host_ struct cgroup_host host = {0};

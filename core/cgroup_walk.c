@@ -1,10 +1,9 @@
-/* A walk over the cgroups below one, the deepest first.
+/* A walk over the cgroups below one, deepest first.
  *
- * The tree may be the work of a container that may mount cgroups, so nothing of its shape is bounded:
- * neither its depth, nor how many stand side by side, nor what they are called. Hence no recursion, no
- * path, which the kernel would not take beyond 4096 bytes, and one open directory whatever the depth: the
- * way back is "..", which nobody can bend, for a cgroup cannot be moved to another parent. What is kept
- * is memory: the names that are still to be visited, which is less than what the kernel keeps of them.
+ * A container that may mount cgroups can make the tree, so its shape is unbounded: depth, width, names. Hence no
+ * recursion, no path (the kernel accepts 4096 bytes), and one open directory at any depth: the way back is "..",
+ * which is safe because a cgroup cannot be moved to another parent. The walk keeps the names that it has not
+ * visited yet, which is less than the kernel keeps of them.
  */
 #include "core/cgroup_internal.h"
 
@@ -15,9 +14,9 @@
 struct level {
     dev_t device;
     ino_t inode;
-    char *names; /* of the cgroups in it, each with its NUL */
+    char *names; /* of the cgroups in it, NUL-terminated */
     size_t used, room;
-    size_t next; /* where the name begins that is to be visited next */
+    size_t next; /* offset of the name to visit next */
 };
 
 struct walk {
@@ -57,8 +56,8 @@ static int list_names(int dir, struct level *l)
     return r;
 }
 
-/* Goes on in @dir, which is taken over. Its links are its name, its "." and one ".." for each cgroup in it:
- * with two there is none, and nothing is listed. */
+/* Continues in @dir, which it takes over. The link count is one for the name, one for "." and one for each child:
+ * with two links there is nothing to list. */
 static int enter(struct walk *w, int dir)
 {
     struct stat st;
@@ -118,7 +117,7 @@ int cgroup_walk(int dir, cgroup_visit_fn *visit, void *arg)
         } else if ((r = leave(&w)) < 0 || !w.depth) {
             break;
         }
-        /* what has just been left, or cannot be entered */
+        /* the one that was just left, or that cannot be entered */
         struct level *above = &w.levels[w.depth - 1];
         const char *name = above->names + above->next;
         int visited = visit(w.at, name, arg);

@@ -1,4 +1,4 @@
-/* Packets between a parent and its child. */
+/* Packets between a parent and its child, or a command and a monitor. */
 #include "packet.h"
 
 #include <netctr/core.h>
@@ -82,8 +82,8 @@ int channel_send_error(int channel, const struct err *error)
     return send_packet(channel, &p, offsetof(struct packet, text) + p.text_length, -1);
 }
 
-/* Takes the fd out of a received message. The padding behind it has room for a second one, which is
- * closed; the kernel drops any others. */
+/* Takes the fd out of a received message. Its padding has room for a second one, which is closed; the kernel drops
+ * any others. */
 static int received_fd(struct msghdr *m)
 {
     int fd = -1;
@@ -106,7 +106,7 @@ static int unpack_error(struct packet *p, size_t size, struct err *e)
     size_t room = size - offsetof(struct packet, text);
     p->text[room < PACKET_TEXT ? room : PACKET_TEXT - 1] = '\0';
     size_t n = strlen(p->text);
-    /* It may be a container that speaks, to somebody's terminal. */
+    /* The sender may be a container, and the text goes to a terminal. */
     for (size_t i = 0; i < room && i < PACKET_TEXT; i++)
         if (p->text[i] && ((unsigned char)p->text[i] < ' ' || p->text[i] == 0x7f))
             p->text[i] = '?';
@@ -117,10 +117,9 @@ static int unpack_error(struct packet *p, size_t size, struct err *e)
     return code;
 }
 
-/* Is it to be tried again? The other side goes on when it has spoken: who gave up because memory was short
- * for a moment would not know what has been done.
- * ECONNRESET: the other side ended without having read all that we sent. It is told once, and before the
- * packets that wait for us, of which the last may be the reason. */
+/* Is the receive to be retried? The other side continues once it has spoken: giving up because memory was short
+ * for a moment would lose what it has done. ECONNRESET: the other side ended without reading all that we sent. The
+ * kernel reports it once, before the packets that wait for us, and the last of those may hold the reason. */
 static bool once_more(int *failures)
 {
     const struct timespec pause = {.tv_nsec = 10000000};

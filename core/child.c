@@ -1,11 +1,11 @@
-/* A container's init, before it is the program:
+/* A container's init, before it becomes the program:
  *
  *     die with the monitor → cgroup → root filesystem → network namespace → /sys …
  *       → streams, directory, seccomp, capabilities, user → stub: "prepared" … "start" → execve
  *
- * While it mounts, its parent makes the network; the two meet twice: when the namespace is handed
- * over, and at "start", which the stub (stub.c) waits for. Each failure goes to the parent as an
- * error object over the channel, whose close-on-exec end is also the sign of success.
+ * While it mounts, its parent sets up the network. The two meet twice: when the namespace is handed over, and at
+ * "start", which the stub (stub.c) waits for. Each failure goes to the parent as an error object over the channel;
+ * its close-on-exec end is the sign of success.
  */
 #include "child.h"
 
@@ -40,11 +40,11 @@ static int set_streams(const struct become *b, const struct container_user *u, i
     for (int i = 0; i < 3; i++) {
         int fd = b->streams[i];
         _cleanup_close_ int null = -1;
-        if (fd < 0) /* the container's own null: the host's may be anybody's */
+        if (fd < 0) /* the container's own /dev/null: the host's may have been replaced */
             fd = null = open_in_root(root, "dev/null", O_RDWR, 0, RESOLVE_NO_SYMLINKS);
         struct stat st;
-        /* A program that opens /dev/stdout anew needs to own the pipe; devices are never given
-         * away (runc once chowned the host's /dev/null). */
+        /* A program that reopens /dev/stdout must own the pipe; devices are never given away (runc once chowned
+         * the host's /dev/null). */
         if (fd >= 0 && u->uid != 0 &&
             (fstat(fd, &st) < 0 || (S_ISFIFO(st.st_mode) && fchown(fd, u->uid, u->gid) < 0)))
             return err_set(e, errno, "hand over the standard streams");
@@ -54,8 +54,8 @@ static int set_streams(const struct become *b, const struct container_user *u, i
     return 0;
 }
 
-/* The directory is resolved beneath the root and magic links are refused: "/proc/self/fd/9" could
- * be a directory of the host's that somebody left open (CVE-2024-21626). */
+/* The directory is resolved beneath the root, and magic links are refused: "/proc/self/fd/9" could be a directory
+ * of the host that was left open (CVE-2024-21626). */
 static int enter_workdir(const struct become *b, int root, struct err *e)
 {
     const char *workdir = b->workdir ? b->workdir : "/";
@@ -67,7 +67,7 @@ static int enter_workdir(const struct become *b, int root, struct err *e)
     else if (dir < 0)
         err_set(e, dir, "working directory `%s`", workdir);
     volumes_explain(dir, e);
-    if (dir < 0) /* of exec: the command is there and cannot be run like this */
+    if (dir < 0) /* exec: the command exists but cannot be run like this */
         return b->makes_workdir ? dir : err_status(e, EXIT_NOT_INVOKABLE);
     if (fchdir(dir) < 0)
         return err_set(e, errno, "enter working directory `%s`", workdir);
@@ -95,8 +95,7 @@ static int die_with_parent(struct err *e)
     return 0;
 }
 
-/* Seccomp comes first: without no_new_privs it needs CAP_SYS_ADMIN. The rest of the order is told in
- * caps.h. */
+/* Seccomp comes first: without no_new_privs it needs CAP_SYS_ADMIN. caps.h explains the rest of the order. */
 static int drop_privileges(const struct become *b, const struct container_user *u, struct err *e)
 {
     int r = b->filter->len ? seccomp_install(b->filter, e) : 0;
@@ -137,7 +136,7 @@ int become_program(const struct become *b, int root, struct err *e)
     if ((r = set_streams(b, &u, root, e)) < 0 || (r = enter_workdir(b, root, e)) < 0)
         return r;
     umask(022);
-    /* Everything but the streams closes at execve, whoever opened it. */
+    /* Everything but the streams closes at execve, including what the caller left open. */
     if (close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
         return err_set(e, errno, "mark the open files");
     if ((r = ulimits_raise(b->ulimits, e)) < 0 || (r = drop_privileges(b, &u, e)) < 0)
@@ -155,7 +154,7 @@ static int receive_netns(int channel, struct err *e)
     if (r < 0)
         return r;
     if (kind != MESSAGE_NETNS || netns < 0)
-        return err_say(e, -EPIPE, "no network namespace came");
+        return err_say(e, -EPIPE, "the parent sent no network namespace");
     if (setns(netns, CLONE_NEWNET) < 0)
         return err_set(e, errno, "enter the network namespace");
     return 0;
@@ -163,14 +162,14 @@ static int receive_netns(int channel, struct err *e)
 
 static int prepare(const struct child *c, int *root, struct err *e)
 {
-    const struct spec *s = c->rootfs.spec;
+    const struct plan *s = c->rootfs.plan;
     oom_score_of_program();
     int r = die_with_parent(e);
     if (r == 0 && c->cgroup)
         r = cgroup_join_self(c->cgroup, e);
     if (r < 0)
         return r;
-    /* Only now: a cgroup namespace shows as its root the cgroup in which it was made. */
+    /* After joining: the root of a cgroup namespace is the cgroup in which it was made. */
     if (unshare(CLONE_NEWCGROUP) < 0)
         return err_set(e, errno, "make a cgroup namespace");
     if (sethostname(s->hostname, strlen(s->hostname)) < 0)
@@ -186,10 +185,10 @@ static int prepare(const struct child *c, int *root, struct err *e)
 static int story(const struct child *c, struct err *e)
 {
     _cleanup_close_ int root = -1;
-    umask(022); /* the caller's is not the container's */
+    umask(022); /* independent of the caller's */
     reset_signals();
-    /* A session of its own: the caller's terminal is not its controlling terminal, so nothing can
-     * be typed into it from inside (CVE-2017-5226). */
+    /* A session of its own: without a controlling terminal, nothing inside can type into the caller's
+     * (CVE-2017-5226). */
     if (setsid() < 0)
         return err_set(e, errno, "begin a session");
     int r = prepare(c, &root, e);

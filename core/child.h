@@ -1,4 +1,4 @@
-/* What the child of container_create() and of container_exec() does until it is the program.
+/* What the child of process_create() and of process_exec() does until it is the program.
  * Private to core/. */
 #pragma once
 
@@ -7,7 +7,7 @@
 #include "rootfs.h"
 #include "seccomp.h"
 
-/** How a process becomes the container's program: the last part of both stories. */
+/** How a process becomes the container's program: the last part for both. */
 struct become {
     char *const *argv;
     char *const *env; /**< without HOME unless the user set it */
@@ -21,17 +21,17 @@ struct become {
     int channel;    /**< to the parent */
     int streams[3]; /**< stdin (-1: /dev/null), stdout, stderr */
 };
-/** Streams, working directory, user, capabilities, seccomp, stub. Returns only on failure. @root is an
- *  fd of the container's root, which is the process' root already. */
+/** Sets streams, working directory, user, capabilities and seccomp, then executes the stub. Returns only on
+ *  failure. @root is an fd of the container's root, which is already the root of the process. */
 int become_program(const struct become *b, int root, struct err *e);
 
 struct child {
-    struct rootfs_plan rootfs;
+    struct rootfs rootfs;
     struct become become;
     const struct cgroup_entry *cgroup; /**< NULL: born in its cgroup, the only one */
 };
-/** The whole story of a container's init, from clone3() to execve(). */
+/** The container's init, from clone3() to execve(). */
 _Noreturn void child_main(const struct child *c);
 
-/** Signal dispositions and mask as a program expects them; the kernel has no reason to refuse. */
+/** Resets signal dispositions and mask, as a program expects them. Cannot fail. */
 void reset_signals(void);

@@ -1,12 +1,12 @@
-/* create → (join) → start: the parent's half of what child.c tells.
+/* create → (join) → await → start: the parent's half of child.c.
  *
- * The parent opens everything that the child needs (the child itself resolves only paths inside the
- * container), clones it into its namespaces, and is free to make the network while the child mounts.
+ * The parent opens everything that the child needs, because the child resolves only paths inside the container. It
+ * clones the child into its namespaces, and its caller sets up the network while the child mounts.
  */
 #include "caps.h"
 #include "child.h"
-#include "container.h"
 #include "mounts.h"
+#include "process.h"
 #include "source.h"
 
 #include <errno.h>
@@ -15,16 +15,14 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 
 /* ---- what the child needs --------------------------------------------------------------------*/
 
 struct preparation {
     int channel; /* the child's end */
     int stub;
-    int streams[3];     /* the child's ends */
-    int cgroup;         /* for CLONE_INTO_CGROUP, or -1 */
-    char *layers, *run; /* directories on the host */
+    int streams[3]; /* the child's ends */
+    int cgroup;     /* for CLONE_INTO_CGROUP, or -1 */
     struct cgroup_host host;
     struct cgroup_entry entry;
     struct seccomp_filter filter;
@@ -36,14 +34,12 @@ static void preparation_clear(struct preparation *p)
                         &p->streams[1], &p->streams[2], &p->cgroup};
     for (size_t i = 0; i < ARRAY_LEN(fds); i++)
         *fds[i] = close_fd(*fds[i]);
-    free(p->layers);
-    free(p->run);
     cgroup_entry_close(&p->entry);
     cgroup_host_clear(&p->host);
     seccomp_filter_clear(&p->filter);
 }
 
-static struct cgroup_limits limits_of(const struct spec *s)
+static struct cgroup_limits limits_of(const struct plan *s)
 {
     return (struct cgroup_limits){
         .memory = (int64_t)s->limits.memory,
@@ -52,8 +48,8 @@ static struct cgroup_limits limits_of(const struct spec *s)
     };
 }
 
-/* That of everybody, where the kernel has the controller and it could be handed on to us. */
-static int set_default_pids(const struct spec *s, const struct cgroup_host *host, const char *path,
+/* The default limit of processes, where the kernel has the controller and the cgroups above pass it on. */
+static int set_default_pids(const struct plan *s, const struct cgroup_host *host, const char *path,
                             struct err *e)
 {
     const struct cgroup_limits limits = {.pids = (int64_t)s->limits.pids};
@@ -65,20 +61,20 @@ static int set_default_pids(const struct spec *s, const struct cgroup_host *host
     return 0;
 }
 
-/* The limits are in force before anything is inside. v2: the child is born there; v1: it moves
- * itself through fds that are open already, which spares the kernel's global lock (7-15 ms). */
-static int make_cgroup(const struct container *c, struct preparation *p, struct err *e)
+/* The limits are set before any process is inside. v2: the child is born there; v1: it moves itself through fds
+ * that are open already, which avoids a global lock of the kernel (7-15 ms). */
+static int make_cgroup(const struct process *c, struct preparation *p, struct err *e)
 {
-    _cleanup_free_ char *path = container_cgroup(c->store, c->spec.id);
-    struct cgroup_limits limits = limits_of(&c->spec);
-    bool may_mount = c->spec.caps & CAPS_BIT(CAP_SYS_ADMIN);
+    _cleanup_free_ char *path = plan_cgroup(&c->plan);
+    struct cgroup_limits limits = limits_of(&c->plan);
+    bool may_mount = c->plan.caps & CAPS_BIT(CAP_SYS_ADMIN);
     int r = cgroup_probe(NULL, &p->host, e);
     if (r == 0 && may_mount)
         r = cgroup_add_others(&p->host, true, e);
     if (r == 0)
         r = cgroup_create(&p->host, path, &limits, e);
     if (r == 0)
-        r = set_default_pids(&c->spec, &p->host, path, e);
+        r = set_default_pids(&c->plan, &p->host, path, e);
     if (r == 0)
         r = cgroup_open_for_clone(&p->host, path, &p->cgroup, e);
     if (r == 0 && (p->cgroup < 0 || may_mount))
@@ -88,7 +84,7 @@ static int make_cgroup(const struct container *c, struct preparation *p, struct 
     return r;
 }
 
-/* One end for the child, the other for us, ours not blocking. */
+/* One end for the child; ours does not block. */
 static int open_pipe(int *child, int *ours, bool child_reads, struct err *e)
 {
     int ends[2];
@@ -107,10 +103,9 @@ int open_streams(bool interactive, int child[3], int *in, int *out, int *err, st
     return r < 0 ? r : open_pipe(&child[2], err, false, e);
 }
 
-/* The container may write to its /etc/hosts and what is beside it: they are files of a small file
- * system of their own, which it can fill without the host noticing. Made here and not by the child, so
- * that we can write what the network will be while the child mounts. */
-static int make_files(struct container *c, struct err *e)
+/* The container may write to /etc/hosts, hostname and resolv.conf. They are on a small tmpfs of their own, which
+ * it can fill without harming the host. The parent makes it, so that it can write them while the child mounts. */
+static int make_files(struct process *c, struct err *e)
 {
     const struct mount_option small[] = {
         {"mode", "755"}, {"size", "256k"}, {"nr_inodes", "16"}, {NULL, NULL}};
@@ -119,23 +114,20 @@ static int make_files(struct container *c, struct err *e)
         mount_new("tmpfs", small, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, e);
     int r = c->files_fd < 0 ? c->files_fd : 0;
     for (size_t i = 0; r == 0 && i < ARRAY_LEN(files); i++)
-        if ((r = container_write_file(c, files[i], "", e)) == 0 &&
-            fchmodat(c->files_fd, files[i], 0644, 0) <
-                0) /* our caller's umask is not the container's */
+        if ((r = process_write_file(c, files[i], "", e)) == 0 &&
+            fchmodat(c->files_fd, files[i], 0644, 0) < 0) /* independent of the caller's umask */
             r = err_set(e, errno, "make the container's `%s` readable", files[i]);
     return r;
 }
 
-static int get_ready(struct container *c, struct preparation *p, struct err *e)
+static int get_ready(struct process *c, struct preparation *p, struct err *e)
 {
-    p->layers = xasprintf("%s/containers/%s", c->store->root, c->spec.name);
-    p->run = xasprintf("%s/containers/%s", c->store->run, c->spec.name);
-    sources_wake(&c->spec);
-    int r = seccomp_filter_for(c->spec.caps, &p->filter, e);
+    sources_wake(&c->plan);
+    int r = seccomp_filter_for(c->plan.caps, &p->filter, e);
     if (r == 0)
-        r = open_streams(c->spec.interactive, p->streams, &c->stdin_fd, &c->stdout_fd,
+        r = open_streams(c->plan.interactive, p->streams, &c->stdin_fd, &c->stdout_fd,
                          &c->stderr_fd, e);
-    /* Here and not by the monitor, when there is nobody any more to be told that it cannot be. */
+    /* Opened here, while a failure can still be reported. */
     if (r == 0 && c->signal_fd < 0 && (c->signal_fd = supervise_open_signals(e)) < 0)
         r = c->signal_fd;
     if (r == 0)
@@ -170,35 +162,31 @@ static pid_t clone_child(int cgroup, int *pidfd)
     return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
 }
 
-static _Noreturn void run_child(const struct container *c, const struct preparation *p)
+static _Noreturn void run_child(const struct process *c, const struct preparation *p)
 {
     struct child child = {
-        .rootfs = {.spec = &c->spec,
-                   .layers = p->layers,
-                   .run = p->run,
-                   .files = c->files_fd,
-                   .cgroup2 = p->host.kind == CGROUP_V2},
-        .become = {.argv = c->spec.argv,
-                   .env = c->spec.env,
-                   .user = c->spec.user,
-                   .workdir = c->spec.workdir,
-                   .caps = c->spec.caps,
-                   .ambient_caps = c->spec.ambient_caps,
+        .rootfs = {.plan = &c->plan, .files = c->files_fd, .cgroup2 = p->host.kind == CGROUP_V2},
+        .become = {.argv = c->plan.argv,
+                   .env = c->plan.env,
+                   .user = c->plan.user,
+                   .workdir = c->plan.workdir,
+                   .caps = c->plan.caps,
+                   .ambient_caps = c->plan.ambient_caps,
                    .filter = &p->filter,
                    .die_with_parent = true,
                    .makes_workdir = true,
-                   .ulimits = &c->spec.ulimits,
+                   .ulimits = &c->plan.ulimits,
                    .stub = p->stub,
                    .channel = p->channel,
                    .streams = {p->streams[0], p->streams[1], p->streams[2]}},
         .cgroup = p->entry.count ? &p->entry : NULL,
     };
-    /* Its copy of our end would keep the channel open when we die. */
+    /* A copy of our end in the child would keep the channel open when we die. */
     close_fd(c->channel);
     child_main(&child);
 }
 
-int container_create(struct container *c, struct err *e)
+int process_create(struct process *c, struct err *e)
 {
     __attribute__((cleanup(preparation_clear))) struct preparation p = {
         .channel = -1,
@@ -210,7 +198,7 @@ int container_create(struct container *c, struct err *e)
     int r = get_ready(c, &p, e);
     if (r < 0)
         return r;
-    /* Signals for the container wait until its monitor listens. */
+    /* Signals for the container stay pending until its monitor listens. */
     supervise_block_signals();
     c->pid = clone_child(p.cgroup, &c->pidfd);
     if (c->pid < 0)
@@ -222,21 +210,16 @@ int container_create(struct container *c, struct err *e)
 
 /* ---- meet ------------------------------------------------------------------------------------*/
 
-/* The child is gone without a word: killed, most likely by its memory limit. */
-static int died(struct container *c, struct err *e)
+/* The child ended without an error packet: most likely killed by its memory limit. */
+static int died(struct process *c, struct err *e)
 {
     int status = 0;
-    uint64_t oom_kills = 0;
-    _cleanup_cgroup_host_ struct cgroup_host host = {0};
-    _cleanup_free_ char *path = container_cgroup(c->store, c->spec.id);
-    if (cgroup_probe(NULL, &host, NULL) == 0)
-        (void)cgroup_oom_kills(&host, path, &oom_kills, NULL);
+    uint64_t oom_kills = plan_oom_kills(&c->plan);
     (void)waitpid(c->pid, &status, 0);
-    if (oom_kills) {
-        err_say(e, -ENOMEM,
-                "the container was killed before its program ran: its memory limit is too low");
-        return -ENOMEM;
-    }
+    if (oom_kills)
+        return err_say(
+            e, -ENOMEM,
+            "the container was killed before its program ran: its memory limit is too low");
     if (WIFSIGNALED(status))
         return err_say(e, -EPIPE,
                        "the container's process was killed by signal %d before its program ran",
@@ -244,19 +227,19 @@ static int died(struct container *c, struct err *e)
     return err_say(e, -EPIPE, "the container's process ended before its program ran");
 }
 
-int container_join_netns(struct container *c, int netns, struct err *e)
+int process_join_netns(struct process *c, int netns, struct err *e)
 {
     int r = channel_send_fd(c->channel, MESSAGE_NETNS, netns);
     if (r != -EPIPE)
         return r < 0 ? err_set(e, r, "hand over the network namespace") : 0;
-    /* It failed before it needed one: its reason waits in the channel. */
+    /* It failed earlier: the reason waits in the channel. */
     enum message kind;
     r = channel_receive(c->channel, &kind, NULL, e);
     return r < 0 ? r : died(c, e);
 }
 
 /* Waits for @wanted; everything else is a failure. */
-static int await(struct container *c, enum message wanted, struct err *e)
+static int await(struct process *c, enum message wanted, struct err *e)
 {
     enum message kind;
     int value;
@@ -264,32 +247,23 @@ static int await(struct container *c, enum message wanted, struct err *e)
     if (r < 0)
         return r;
     if (kind == MESSAGE_NOT_RUN || kind == MESSAGE_NO_LOADER)
-        return stub_failure(&c->spec, c->spec.user, c->spec.argv[0], kind, value, e);
+        return stub_failure(&c->plan, c->plan.user, c->plan.argv[0], kind, value, e);
     return kind == wanted ? 0 : died(c, e);
 }
 
-int container_start(struct container *c, struct err *e)
+int process_await(struct process *c, struct err *e)
 {
-    int r = await(c, MESSAGE_PREPARED, e);
+    return await(c, MESSAGE_PREPARED, e);
+}
+
+int process_start(struct process *c, struct err *e)
+{
+    int r = channel_send(c->channel, MESSAGE_START);
     if (r < 0)
-        return r;
-    int64_t last = c->started;
-    /* Written before it runs: who is killed from here on leaves a container that has run. */
-    c->started = time(NULL);
-    if (!c->started) /* the clock's first second; 0 means "not yet" */
-        c->started = 1;
-    r = container_save_state(c, e);
-    if (r == 0 && (r = channel_send(c->channel, MESSAGE_START)) < 0)
         r = r == -EPIPE ? died(c, e) : err_set(e, r, "start the container");
-    /* Close-on-exec: end of file is the news that it has become the program. */
+    /* The channel is close-on-exec: end of file means that the child has become the program. */
     if (r == 0)
         r = await(c, MESSAGE_END, e);
-    if (r < 0) {
-        c->started = last;
-    } else {
-        container_remember_start(c, true);
-        container_event(c, "start", NULL);
-    }
     c->channel = close_fd(c->channel);
     return r;
 }

@@ -1,10 +1,9 @@
-/* /dev: a tmpfs with the six harmless nodes, each mounted on itself.
+/* /dev: a tmpfs with six harmless nodes, each a mount of its own.
  *
- * CAP_MKNOD is among docker's default capabilities, so a container can make a node for the host's
- * disk. It must not be able to open it. docker relies on the device cgroup, which exists in two
- * forms (v1 files, v2 BPF); we need neither: every mount of the container is nodev, /dev as well,
- * and only the six nodes are small mounts of their own without that flag. A container without
- * CAP_SYS_ADMIN cannot make another mount.
+ * CAP_MKNOD is among docker's default capabilities, so a container can make a node for the host's disk; it must
+ * not be able to open it. docker relies on the device cgroup, which has two forms (v1 files, v2 BPF). netctr needs
+ * neither: every mount of the container is nodev, /dev too, and only the six nodes are mounts without that flag. A
+ * container without CAP_SYS_ADMIN cannot make another mount.
  */
 #include "rootfs.h"
 
@@ -63,8 +62,8 @@ static int mount_below(int dev, const char *name, const char *type,
 
 int dev_build(int root, struct err *e)
 {
-    /* A root directory whose /dev is a link would have us make nodes somewhere else
-     * (CVE-2026-41579): the last component and all before it must be real. */
+    /* If /dev in the root directory were a link, nodes would be made elsewhere (CVE-2026-41579): the last
+     * component and all before it must be real directories. */
     close_fd(mkdir_in_root(root, "dev", 0755));
     _cleanup_close_ int place =
         open_in_root(root, "dev", O_PATH | O_DIRECTORY | O_NOFOLLOW, 0, RESOLVE_NO_SYMLINKS);

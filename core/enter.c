@@ -1,13 +1,13 @@
-/* A command's way into a container that runs, by three processes:
+/* How a command enters a running container, in three processes:
  *
  *     caller → keeper → joiner: cgroup → namespaces → user, capabilities, seccomp → stub
  *                     → program (made by the stub, as a child of the keeper)
  *
- * The joiner is still outside of the pid namespace, as setns() holds for children only: it becomes as
- * small as the program shall be before there is anything to be seen inside, where CAP_SYS_PTRACE would
- * see into it. The keeper is the program's parent for as long as it runs. Otherwise the caller's end
- * would make it a child of the host's init; where that does not reap, as in many a container, a dead
- * process would keep the pid namespace, and the container could not end.
+ * setns() moves only children into a pid namespace, so the joiner is still outside of it. It drops its privileges
+ * before anything of it is visible inside, where a process with CAP_SYS_PTRACE could read it. The keeper is the
+ * program's parent as long as it runs. If the caller were, its end would make the program a child of the host's
+ * init; where that does not reap, as in many a container, a zombie would keep the pid namespace alive, and the
+ * container could not end.
  */
 #include "enter.h"
 
@@ -35,7 +35,8 @@ static int leave_host_behind(const struct joining *j, int channel)
     int r = close_other_fds(keep, ARRAY_LEN(keep));
     if (r < 0)
         return r;
-    _cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC); /* the container's, by now */
+    _cleanup_close_ int null = open(
+        "/dev/null", O_RDWR | O_CLOEXEC); /* the container's: the mount namespace was entered */
     for (int i = 0; i < 3; i++)
         if (dup2(j->streams[i] >= 0 ? j->streams[i] : null, i) < 0)
             return -errno;
@@ -44,20 +45,21 @@ static int leave_host_behind(const struct joining *j, int channel)
 
 static const char *user_of(const struct joining *j)
 {
-    return j->request->user ? j->request->user : j->record->spec.user;
+    return j->request->user ? j->request->user : j->plan->user;
 }
 
-/* What was added by name is the container's user's. As with podman, another user of exec has none of it. */
+/* Capabilities added by name belong to the container's user. As with podman, another user of exec gets none of
+ * them. */
 static uint64_t ambient_of(const struct joining *j)
 {
-    const struct spec *s = &j->record->spec;
+    const struct plan *s = j->plan;
     return streq(user_of(j), s->user) ? s->ambient_caps : 0;
 }
 
 static int join(const struct joining *j, int channel, struct err *e)
 {
-    const struct spec *s = &j->record->spec;
-    /* Of a user that the host knows, too: he could trace it until it is the stub. */
+    const struct plan *s = j->plan;
+    /* The user may exist on the host, too, and could trace this process until it is the stub. */
     if (prctl(PR_SET_DUMPABLE, 0) < 0)
         return err_set(e, errno, "hide from other processes");
     reset_signals();
@@ -95,7 +97,7 @@ static int join(const struct joining *j, int channel, struct err *e)
 static _Noreturn void run_joiner(const struct joining *j, int channel)
 {
     struct err e = ERR_INIT;
-    /* The stub inside is born into this session: a signal for its group must not reach the keeper. */
+    /* The stub inside inherits this session: a signal for its group must not reach the keeper. */
     (void)setsid();
     (void)join(j, channel, &e);
     (void)channel_send_error(channel, &e);
@@ -104,8 +106,8 @@ static _Noreturn void run_joiner(const struct joining *j, int channel)
 
 /* ---- the keeper ------------------------------------------------------------------------------*/
 
-/* From the stub on, the other end is inside the container, where anybody who may trace it can speak for
- * it: a number is believed once, and only of a process that is our own child. */
+/* From the stub on, the other end is inside the container, where any process that may trace the stub can send
+ * packets. A pid is believed once, and only if it is a child of ours. */
 static bool is_child(int pid)
 {
     siginfo_t info;
@@ -113,14 +115,14 @@ static bool is_child(int pid)
 }
 
 struct command {
-    int caller; /* hangs up when the caller is gone, or has changed its mind; -1: too late for that */
+    int caller; /* hangs up when the caller is gone or has cancelled; -1: too late to cancel */
     pid_t joiner;
     pid_t pid; /* 0: not known yet */
     int pidfd;
 };
 
-/* Waits for the next message. A process in the container can stop ours before it is the command, or kill
- * it and keep the channel open. */
+/* Waits for the next message. A process in the container can stop ours before it becomes the command, or kill it
+ * and keep the channel open. */
 static int await_message(int channel, const struct command *c, int64_t deadline, struct err *e)
 {
     siginfo_t info;
@@ -129,16 +131,15 @@ static int await_message(int channel, const struct command *c, int64_t deadline,
                          {.fd = c->caller, .events = POLLRDHUP}};
     for (;;) {
         int64_t left = deadline - monotonic_ms();
-        int n = left > 0 ? poll(p, ARRAY_LEN(p), (int)left)
-                         : 0; /* also when there is always something */
+        int n = left > 0 ? poll(p, ARRAY_LEN(p), (int)left) : 0; /* even if messages keep coming */
         if (n < 0 && errno != EINTR)
             return err_set(e, errno, "hear from the command's process");
         if (n > 0 && p[2].revents)
-            return err_say(e, -EINTR, "nobody waits for the command any more");
+            return err_say(e, -EINTR, "the caller of the command has ended");
         if (n > 0 && p[0].revents)
             return 0;
-        /* Its last words, if there are any, came before its end; the channel's end is that of the
-         * joiner, too, which has nothing left to do. */
+        /* Any last message came before its end. End of file means that the joiner ends too: it has nothing left to
+         * do. */
         if (n > 0)
             (void)waitid(P_PID, (id_t)c->joiner, &info, WEXITED | WNOWAIT);
         if (n > 0)
@@ -148,7 +149,7 @@ static int await_message(int channel, const struct command *c, int64_t deadline,
     }
 }
 
-/* Until the channel ends: the program's process, or why there is none. */
+/* Receives until the channel ends: the program's pid, or why it does not run. */
 static int hear(int channel, const struct joining *j, struct command *c, struct err *e)
 {
     const int64_t deadline = monotonic_ms() + HANDSHAKE_MS;
@@ -172,16 +173,17 @@ static int hear(int channel, const struct joining *j, struct command *c, struct 
         case MESSAGE_PREPARED:
             r = prepared
                     ? 0
-                    : channel_send(channel, MESSAGE_START); /* once: nobody may fill the queue */
+                    : channel_send(channel,
+                                   MESSAGE_START); /* once: the container must not fill the queue */
             prepared = true;
             c->caller = -1;
-            if (r < 0 && r != -EPIPE) /* EPIPE: it is gone, and has told why or will not */
+            if (r < 0 && r != -EPIPE) /* EPIPE: it is gone, and has sent the reason or never will */
                 return err_set(e, r, "start the command");
             break;
         case MESSAGE_NOT_RUN:
         case MESSAGE_NO_LOADER:
         case MESSAGE_NO_PROCESS:
-            return stub_failure(&j->record->spec, user_of(j), j->request->argv[0], kind, value, e);
+            return stub_failure(j->plan, user_of(j), j->request->argv[0], kind, value, e);
         default:
             return c->pid > 0 && prepared ? 0
                                           : err_say(e, -EPIPE, "the command's process was killed");
@@ -211,11 +213,11 @@ static int start_joiner(struct joining *j, struct command *c, struct err *e)
     if (joiner < 0)
         return err_set(e, errno, "fork");
     c->joiner = joiner;
-    /* Our end of the channel tells the rest: the joiner ends when it has told the number. */
+    /* hear() learns the rest from the channel: the joiner ends when it has sent the pid. */
     r = hear(channel, j, c, e);
     if (r < 0) {
-        /* Our own children, not reaped: the numbers are theirs. They may take their time to die (a container can
-         * freeze what enters it), so reap_all() waits for them, when the caller has heard. */
+        /* Both are unreaped children, so the pids are still theirs. They may be slow to die (a container can
+         * freeze a process that enters it), so reap_all() waits for them after the caller has its answer. */
         (void)kill(joiner, SIGKILL);
         if (c->pid > 0)
             (void)kill(c->pid, SIGKILL);
@@ -225,7 +227,7 @@ static int start_joiner(struct joining *j, struct command *c, struct err *e)
     return 0;
 }
 
-/* It may live as long as the container, and nobody shall wait for a pipe or a directory because of it. */
+/* The keeper may live as long as the container: it must not keep a pipe or a directory of the caller's open. */
 static int let_go(int up)
 {
     int keep[] = {up}; /* -1: none */
@@ -236,7 +238,7 @@ static int let_go(int up)
     return chdir("/") < 0 ? -errno : close_other_fds(keep, 1);
 }
 
-/* All that are its children, also what the command has made with CLONE_PARENT, and a command that was killed
+/* Reaps all children, including processes that the command made with CLONE_PARENT, and a command that was killed
  * before it ran, which a tracer may hold back. */
 static void reap_all(const struct command *c, int up)
 {
@@ -252,15 +254,15 @@ static _Noreturn void run_keeper(struct joining *j, int up)
 {
     struct err e = ERR_INIT;
     struct command c = {.caller = up, .pidfd = -1};
-    /* The terminal's signals are for the caller, who hands them on. */
+    /* The terminal's signals are for the caller, which forwards them. */
     (void)setsid();
-    _cleanup_free_ char *title = xasprintf("netctr exec in %s", j->record->spec.name);
+    _cleanup_free_ char *title = xasprintf("netctr exec in %s", j->plan->name);
     proc_set_title(title);
     for (size_t i = 0; i < 4; i++)
         (void)signal((const int[]){SIGINT, SIGTERM, SIGHUP, SIGQUIT}[i], SIG_IGN);
     int r = start_joiner(j, &c, &e);
     if (r == 0 && (r = channel_send_fd(up, MESSAGE_PIDFD, c.pidfd)) == -EPIPE)
-        r = 0; /* the caller was killed: the command runs, as it would a moment later */
+        r = 0; /* the caller was killed: the command runs anyway */
     if (r < 0)
         (void)channel_send_error(up, &e);
     (void)let_go(r < 0 ? -1 : up);
@@ -277,7 +279,7 @@ void entered_clear(struct entered *entered)
     *entered = (struct entered)ENTERED_INIT;
 }
 
-/* It ends at once, but for one that has more to wait for: that is not waited for. */
+/* It ends at once, unless it has other children to reap: then it is not waited for. */
 void entered_reap(const struct entered *entered)
 {
     struct pollfd p = {.fd = entered->channel};
@@ -289,8 +291,8 @@ void entered_reap(const struct entered *entered)
     }
 }
 
-/* Until the keeper answers. A signal tells it that the command is not wanted any more; if it runs by then, it
- * gets the signal. The second time we are tired of waiting. */
+/* Waits for the keeper's answer. A first signal cancels the command; if it runs by then, it gets the signal. A
+ * second one gives up waiting. */
 static int await_keeper(const struct entered *entered, int *early, struct err *e)
 {
     _cleanup_close_ int signals = supervise_open_signals(e);

@@ -1,25 +1,26 @@
-/* A command's way into a container that runs. Private to core/. */
+/* How a command enters a running container. Private to core/. */
 #pragma once
 
 #include "cgroup.h"
-#include "container.h"
+#include "process.h"
 #include "seccomp.h"
 
 struct joining {
-    const struct record *record;
+    const struct plan *plan; /**< of the container */
     const struct exec_request *request;
     const struct cgroup_entry *entry;
     const struct seccomp_filter *filter;
     strv env;
     int pidfd; /**< of the container's init */
     int stub;
-    int streams[3]; /**< the command's ends; closed in the caller when the command has them */
+    int streams
+        [3]; /**< the command's ends; the caller closes its copies when the command has them */
 };
 
 /** A command that has been started. */
 struct entered {
     int command;  /**< its pidfd */
-    int channel;  /**< MESSAGE_EXITED tells its exit status */
+    int channel;  /**< receives MESSAGE_EXITED with its exit status */
     pid_t keeper; /**< our child */
 };
 #define ENTERED_INIT                 \
@@ -27,8 +28,8 @@ struct entered {
         .command = -1, .channel = -1 \
     }
 
-/** Starts the command, which goes on when the caller ends. */
+/** Starts the command, which survives the end of the caller. */
 int enter_start(struct joining *j, struct entered *out, struct err *e);
-/** After MESSAGE_EXITED. */
+/** Reaps the keeper, after MESSAGE_EXITED. */
 void entered_reap(const struct entered *entered);
 void entered_clear(struct entered *entered);

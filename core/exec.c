@@ -1,4 +1,4 @@
-/* exec: another command in a container that runs. The way in is told in enter.c; here are what it takes
+/* exec: another command in a container that runs. enter.c explains how it gets inside; this file has what it takes
  * along and the copying of its streams.
  */
 #include "enter.h"
@@ -62,7 +62,7 @@ static bool is_over(const struct attending *a)
     return (handed_on || a->asked > 0) && monotonic_ms() >= a->grace_ends;
 }
 
-/* Somebody else in the container may read what is ours. */
+/* Another process in the container may read from our pipe. */
 static void forget_what_is_gone(struct attending *a)
 {
     for (int i = 1; i < 3; i++)
@@ -151,7 +151,7 @@ static int attend(struct entered *entered, struct stream streams[3], int *out, i
     return r < 0 ? r : a.status;
 }
 
-static strv environment(const struct spec *s, const struct exec_request *request)
+static strv environment(const struct plan *s, const struct exec_request *request)
 {
     strv env = strv_copy(request->env);
     strv_each (entry, s->env) {
@@ -167,50 +167,24 @@ static strv environment(const struct spec *s, const struct exec_request *request
 
 /* The container ends, and what it was made of goes piece by piece: its namespaces are left, its cgroup is
  * removed, a process that has just entered is killed. None of these says what has happened. */
-static int explain_end(const struct record *r, int pidfd, int code, struct err *e)
+static int explain_end(const struct plan *plan, int pidfd, int code, struct err *e)
 {
     /* ENOMEM: clone() into a pid namespace that ends */
     bool perhaps =
         code == -ESRCH || code == -ENODEV || code == -ENOENT || code == -EPIPE || code == -ENOMEM;
     if (!perhaps || (e && e->status) || pidfd_wait(pidfd, 200) < 0)
         return code;
-    return err_say(e, -ESRCH, "container `%s` has just ended", r->spec.name);
+    return err_say(e, -ESRCH, "container `%s` has just ended", plan->name);
 }
 
-int container_exec(struct store *s, const struct record *r, const struct exec_request *request,
-                   struct err *e)
+/* Starts the command, and copies its streams unless it is detached. */
+static int run_command(struct joining *j, struct err *e)
 {
-    _cleanup_free_ char *path = container_cgroup(s, r->spec.id);
-    _cleanup_cgroup_host_ struct cgroup_host host = {0};
-    _cleanup_cgroup_entry_ struct cgroup_entry entry = CGROUP_ENTRY_INIT;
-    _cleanup_seccomp_ struct seccomp_filter filter = {0};
-    _cleanup_close_ int pidfd = pidfd_of(r->pid, r->pid_start);
-    if (pidfd < 0)
-        return pidfd == -ESRCH
-                   ? err_say(e, pidfd, "container `%s` has just ended", r->spec.name)
-                   : err_set(e, pidfd, "look at the program of container `%s`", r->spec.name);
-    int code = caller_forget(e);
-    if (code == 0)
-        code = container_probe_cgroups(&r->spec, &host, e);
-    if (code == 0)
-        code = cgroup_open_entry(&host, path, &entry, e);
-    if (code == 0)
-        code = seccomp_filter_for(r->spec.caps, &filter, e);
-    if (code < 0)
-        return explain_end(r, pidfd, code, e);
-    _cleanup_close_ int stub = stub_open(true, e);
-    if (stub < 0)
-        return stub;
-    struct joining j = {.record = r,
-                        .request = request,
-                        .entry = &entry,
-                        .filter = &filter,
-                        .pidfd = pidfd,
-                        .stub = stub,
-                        .streams = {-1, -1, -1}};
+    const struct exec_request *request = j->request;
+    struct entered in_there = ENTERED_INIT;
     int in = -1, out = -1, err = -1;
-    code =
-        request->detached ? 0 : open_streams(request->interactive, j.streams, &in, &out, &err, e);
+    int code =
+        request->detached ? 0 : open_streams(request->interactive, j->streams, &in, &out, &err, e);
     struct stream streams[3] = {
         {.from = in >= 0 ? STDIN_FILENO : -1,
          .to = in,
@@ -220,17 +194,49 @@ int container_exec(struct store *s, const struct record *r, const struct exec_re
         {.from = out, .to = STDOUT_FILENO, .log = -1, .tag = "stdout"},
         {.from = err, .to = STDERR_FILENO, .log = -1, .tag = "stderr"},
     };
-    j.env = environment(&r->spec, request);
-    struct entered in_there = ENTERED_INIT;
     if (code == 0)
-        code = enter_start(&j, &in_there, e);
+        code = enter_start(j, &in_there, e);
     if (code == 0 && !request->detached)
         code = attend(&in_there, streams, &out, &err, e);
     entered_clear(&in_there);
-    code = explain_end(r, pidfd, code, e);
-    strv_free(j.env);
     close_fd(streams[0].to);
     close_fd(out);
     close_fd(err);
     return code;
+}
+
+int process_exec(const struct plan *plan, pid_t pid, uint64_t pid_start,
+                 const struct exec_request *request, struct err *e)
+{
+    _cleanup_free_ char *path = plan_cgroup(plan);
+    _cleanup_cgroup_host_ struct cgroup_host host = {0};
+    _cleanup_cgroup_entry_ struct cgroup_entry entry = CGROUP_ENTRY_INIT;
+    _cleanup_seccomp_ struct seccomp_filter filter = {0};
+    _cleanup_close_ int pidfd = pidfd_of(pid, pid_start);
+    if (pidfd < 0)
+        return pidfd == -ESRCH
+                   ? err_say(e, pidfd, "container `%s` has just ended", plan->name)
+                   : err_set(e, pidfd, "look at the program of container `%s`", plan->name);
+    int code = caller_reset(e);
+    if (code == 0)
+        code = plan_probe_cgroups(plan, &host, e);
+    if (code == 0)
+        code = cgroup_open_entry(&host, path, &entry, e);
+    if (code == 0)
+        code = seccomp_filter_for(plan->caps, &filter, e);
+    if (code < 0)
+        return explain_end(plan, pidfd, code, e);
+    _cleanup_close_ int stub = stub_open(true, e);
+    if (stub < 0)
+        return stub;
+    _cleanup_strv_ strv env = environment(plan, request);
+    struct joining j = {.plan = plan,
+                        .request = request,
+                        .entry = &entry,
+                        .filter = &filter,
+                        .env = env,
+                        .pidfd = pidfd,
+                        .stub = stub,
+                        .streams = {-1, -1, -1}};
+    return explain_end(plan, pidfd, run_command(&j, e), e);
 }

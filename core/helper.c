@@ -1,12 +1,12 @@
 /* Processes of netctr's own that serve all containers of an instance.
  *
- *     monitor ── fork ─► session, cgroup, the fds that are given on ── fork ─► execve netctr
+ *     monitor ── fork ─► session, cgroup, the fds that it gets ── fork ─► execve netctr
  *
- * The one in the middle ends at once, so the helper is init's child and outlives the monitor. It is executed
- * anew because the monitor's memory has what is the container's alone: its environment, for example.
+ * The one in the middle ends at once, so the helper becomes a child of init and outlives the monitor. It is
+ * executed again because the monitor's memory holds what belongs to the container, such as its environment.
  */
 #include "child.h"
-#include "container.h"
+#include "process.h"
 
 #include <errno.h>
 #include <linux/close_range.h>
@@ -19,7 +19,7 @@ enum {
     LOG_MAX = 65536,
     FIRST_FD = 3,
     CGROUP_TRIES = 100,
-    FILES_MAX = 1 << 20, /* as many as the kernel permits where nobody has changed that */
+    FILES_MAX = 1 << 20, /* as many as the kernel permits by default */
 };
 
 #define CAME_FROM "NETCTR_CAME_FROM"
@@ -31,7 +31,7 @@ static char *cgroup_path(const char *instance)
 
 /* ---- the way out of here ---------------------------------------------------------------------*/
 
-/* It may be there in some hierarchies only, when a start was broken off. */
+/* An interrupted start may have left it in some hierarchies only. */
 static int make_cgroup(const struct cgroup_host *host, const char *path, struct err *e)
 {
     int r = 0;
@@ -55,8 +55,8 @@ static int join_cgroup(const struct cgroup_host *host, const char *path, struct 
     return r == 0 ? cgroup_join_self(&entry, e) : r;
 }
 
-/* Where there are no cgroups, it has none. The pair that was there before removes it when it leaves, perhaps just
- * when we have found it. */
+/* Without cgroups there is none. The previous pair removes the cgroup when it leaves, perhaps just when it was
+ * found here. */
 static int enter_cgroup(const char *path, struct err *e)
 {
     _cleanup_cgroup_host_ struct cgroup_host host = {0};
@@ -71,8 +71,8 @@ static int enter_cgroup(const char *path, struct err *e)
     return r;
 }
 
-/* Its output is bounded; who writes more is told so, and not killed. The hard limit stays, for the files that it
- * writes for containers (engine/chores.c). It may hold as many descriptors as there are: one for each container. */
+/* Its output is bounded: a write beyond the soft limit fails with EFBIG instead of SIGXFSZ. The hard limit stays,
+ * for the files that it writes for containers (engine/chores.c). It needs one descriptor for each container. */
 static void settle_limits(void)
 {
     const struct rlimit many = {FILES_MAX, FILES_MAX};
@@ -82,14 +82,14 @@ static void settle_limits(void)
         size.rlim_cur = size.rlim_max < LOG_MAX ? size.rlim_max : LOG_MAX;
         (void)setrlimit(RLIMIT_FSIZE, &size);
     }
-    /* The caller's may be low. Not every machine permits to raise it. */
+    /* The caller's limit may be low. Not every machine permits raising it. */
     if (setrlimit(RLIMIT_NOFILE, &many) < 0 && getrlimit(RLIMIT_NOFILE, &files) == 0) {
         files.rlim_cur = files.rlim_max;
         (void)setrlimit(RLIMIT_NOFILE, &files);
     }
 }
 
-/* The numbers that they have may be those that they are to get: so all are moved out of the way first. */
+/* A source number may be another one's target, so all are moved out of the way first. */
 static int place_fds(const struct helper_request *h, struct err *e)
 {
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -120,8 +120,8 @@ static int leave_all(const char *cgroup, const struct helper_request *h, struct 
     return enter_cgroup(cgroup, e);
 }
 
-/* Where a process of version 2 may go when it leaves: who started it was there, so it is no cgroup that has others
- * below it. "0::/user.slice/…" */
+/* The cgroup that a helper moves to when it leaves under v2: the process that started it was there, so it has no
+ * cgroups with controllers below it. "0::/user.slice/…" */
 static char *own_cgroup(void)
 {
     _cleanup_free_ char *text = NULL;
@@ -148,9 +148,9 @@ static _Noreturn void middle(const char *cgroup, const struct helper_request *h)
     _exit(pid <= 0);
 }
 
-int helper_start(struct store *s, const struct helper_request *h, struct err *e)
+int helper_start(const char *instance, const struct helper_request *h, struct err *e)
 {
-    _cleanup_free_ char *cgroup = cgroup_path(s->instance);
+    _cleanup_free_ char *cgroup = cgroup_path(instance);
     int status = 0;
     fflush(NULL);
     pid_t pid = fork();
@@ -185,7 +185,7 @@ int helpers_end(const char *instance, int ms)
     return r;
 }
 
-/* With version 2, only a cgroup that hands no controller on has processes. */
+/* Under v2 only a cgroup that passes on no controller can have processes. */
 static void leave_cgroup(const struct cgroup_hierarchy *h)
 {
     const char *before = getenv(CAME_FROM);
@@ -195,7 +195,7 @@ static void leave_cgroup(const struct cgroup_hierarchy *h)
         (void)write_existing_at(AT_FDCWD, top, "0");
 }
 
-/* A cgroup goes when nobody is in it: who is the last leaves it first. */
+/* A cgroup can be removed when it is empty: the last helper leaves it first. */
 void helpers_leave(const char *instance, int ms)
 {
     _cleanup_cgroup_host_ struct cgroup_host host = {0};

@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-/* The programs that the build has made of stub.c. */
+/* The two builds of stub.c. */
 __asm__(".section .rodata\n"
         "stub_begin:\n"
         "\t.incbin \"" STUB_FILE "\"\n"
@@ -32,8 +32,8 @@ int stub_open(bool forks, struct err *e)
     int r = write_all(fd, begin, size);
     if (r < 0)
         return err_set(e, r, "write the stub");
-    /* Whoever may not read what it executes cannot be traced by others of its user: exec's stub is outside of
-     * the pid namespace for a moment, with the user of the container. */
+    /* A process that cannot read its executable is not dumpable, so others of its user cannot trace it: the stub
+     * of exec is outside of the pid namespace for a moment, with the container's user. */
     if (fchmod(fd, 0711) < 0)
         return err_set(e, errno, "make the stub unreadable");
     if (fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
@@ -44,13 +44,13 @@ int stub_open(bool forks, struct err *e)
 int stub_execute(int stub, int channel, char *const *argv, char *const *env,
                  const struct ulimits *ulimits, struct err *e)
 {
-    /* dup2() leaves the copy open across execve; the stub itself marks it close-on-exec. Errors until
-     * then travel over the copy that the caller has. */
+    /* dup2() leaves the copy open across execve; the stub marks it close-on-exec. Errors until then travel over
+     * the caller's copy. */
     _cleanup_close_ int program = fcntl(stub, F_DUPFD_CLOEXEC, 10);
     _cleanup_close_ int ours = fcntl(channel, F_DUPFD_CLOEXEC, 10);
     if (program < 0 || ours < 0 || dup2(ours, 3) < 0)
         return err_set(e, errno, "hand the channel to the stub");
-    /* Last of all: this process has copies of the monitor's fds, and may need one above the limit. */
+    /* The last step: this process has copies of the monitor's fds, and may need one above the limit. */
     int r = ulimits_set(ulimits, e);
     if (r < 0)
         return r;
@@ -74,8 +74,8 @@ static bool may_enter(const struct stat *dir, const struct container_user *u)
     return dir->st_mode & (member ? S_IXGRP : S_IXOTH);
 }
 
-/* The root directory itself may be closed to the user, as what `mktemp -d` makes is. */
-static void explain_refusal(const struct spec *s, const char *user, int root, struct err *e)
+/* The root directory itself may be closed to the user: `mktemp -d` makes mode 0700. */
+static void explain_refusal(const struct plan *s, const char *user, int root, struct err *e)
 {
     struct stat st;
     _cleanup_user_ struct container_user u = {0};
@@ -85,8 +85,8 @@ static void explain_refusal(const struct spec *s, const char *user, int root, st
              st.st_mode & 07777);
 }
 
-/* ROOTFS may be a directory above the one that was meant, or a part of it. */
-static void explain_absence(const struct spec *s, int root, struct err *e)
+/* ROOTFS may be the parent of the intended directory, or a part of it. */
+static void explain_absence(const struct plan *s, int root, struct err *e)
 {
     if (file_exists_at(root, "bin") == 0 && file_exists_at(root, "usr") == 0)
         err_hint(e, "`%s` has no bin and no usr: is it a root directory?", s->rootfs);
@@ -107,7 +107,7 @@ static int not_run(const char *command, enum message kind, int code, struct err 
     return err_status(e, EXIT_NOT_INVOKABLE);
 }
 
-int stub_failure(const struct spec *s, const char *user, const char *command, enum message kind,
+int stub_failure(const struct plan *s, const char *user, const char *command, enum message kind,
                  int code, struct err *e)
 {
     if (kind == MESSAGE_NO_PROCESS)

@@ -1,13 +1,12 @@
-/* The log has the format of Kubernetes' CRI, which every log shipper reads:
+/* The log has the format of Kubernetes' CRI, which log shippers read:
  *
  *     2026-11-23T14:05:00.123456789Z stdout F a whole line
  *     2026-11-23T14:05:00.123456790Z stderr P the beginning of a line
  *     2026-11-23T14:05:00.123456791Z stderr F:netctr a line of netctr's own (CRI allows more tags after a colon)
  *
- * It is bounded: a file that is full becomes log.1, that one log.2, and so on by rename(), the oldest first.
- * A writer that is killed in between leaves a gap in the names, also in the place of log, and nothing else; the next
- * rotation closes it. One writer at a time rotates. The fd keeps its number through that, so that its holders need not
- * know.
+ * It is bounded: a full file becomes log.1, that one log.2, and so on by rename(), the oldest first. A writer that
+ * is killed in between leaves a gap in the names, perhaps at `log` itself, which the next rotation closes. One
+ * writer at a time rotates. The fd keeps its number, so that its holders need not know.
  */
 #include "log.h"
 
@@ -19,9 +18,9 @@
 #define LOG_NEW LOG_FILE ".new"
 #define NOTE_TAG "netctr"
 #define LOOK_MS \
-    10 /* whether the file still has its name; a program that writes all the time pays for it */
-#define NOTE_ROOM 256 /* enough for a note, and the ends of two lines before it */
-#define BATCH 65536   /* written at once; more than a chunk that is not all newlines becomes */
+    10 /* how often to check that the file still has its name; a program that writes all the time pays for it */
+#define NOTE_ROOM 256 /* bytes for a note and the ends of two lines before it */
+#define BATCH 65536   /* bytes of one write(); a chunk that is not all newlines needs less */
 
 struct log_name log_name(unsigned age)
 {
@@ -65,7 +64,8 @@ bool log_entry_parse(const char *line, size_t size, struct log_entry *out)
 
 /* ---- opening ---------------------------------------------------------------------------------*/
 
-/* The execute bits, which mean nothing here: they need no room, and are never apart from the file. */
+/* The generation is in the execute bits, which mean nothing here: they need no room on the disk and cannot be
+ * separated from the file. */
 unsigned log_generation(mode_t mode)
 {
     return (mode & S_IXUSR ? 4 : 0) | (mode & S_IXGRP ? 2 : 0) | (mode & S_IXOTH ? 1 : 0);
@@ -92,7 +92,7 @@ static int open_file(int dir, const char *name, int flags)
     return S_ISREG(st.st_mode) ? take_fd(fd) : -EBADMSG;
 }
 
-/* A writer must never wait for it, whatever somebody has put in its place. */
+/* O_NONBLOCK: a FIFO in its place must not block the writer. */
 int log_open(int dir)
 {
     return open_file(dir, LOG_FILE, O_CREAT);
@@ -113,7 +113,7 @@ void log_reopen(int fd, int dir)
         (void)dup3(now, fd, O_CLOEXEC);
 }
 
-/* Removes the last @surplus bytes that this fd has written, unless somebody else has added to the file since. */
+/* Removes the last @surplus bytes that this fd has written, unless another process has appended since. */
 static bool cut_back(int fd, size_t surplus)
 {
     struct stat st;
@@ -143,7 +143,7 @@ void log_mend(int fd)
 
 void log_tidy(int dir, unsigned max_file)
 {
-    /* A rotation that was cut short leaves a gap, and hardly ever one beside another. */
+    /* An interrupted rotation leaves a gap, rarely two in a row. */
     unsigned age = max_file ? max_file : 1;
     for (int missing = 0; missing < 3; age++)
         if (unlinkat(dir, log_name(age).text, 0) < 0)
@@ -152,7 +152,7 @@ void log_tidy(int dir, unsigned max_file)
 
 /* ---- rotating --------------------------------------------------------------------------------*/
 
-/* The present file becomes log.1, after the older ones up to the first gap have moved on. */
+/* The present file becomes log.1, after the older ones up to the first gap have moved. */
 static void make_way(const struct rotation *r)
 {
     struct stat st;
@@ -164,7 +164,7 @@ static void make_way(const struct rotation *r)
         (void)renameat(r->dir, log_name(age - 1).text, r->dir, log_name(age).text);
 }
 
-/* Complete before it has the name, and where there is to be one file only, in the place of the one before. */
+/* The new file is complete before it gets the name; with max-file=1 it replaces the old one. */
 static int begin_file(const struct rotation *r, mode_t before)
 {
     (void)unlinkat(r->dir, LOG_NEW, 0);
@@ -176,8 +176,8 @@ static int begin_file(const struct rotation *r, mode_t before)
     return renameat(r->dir, LOG_NEW, r->dir, LOG_FILE) < 0 ? -errno : take_fd(fd);
 }
 
-/* Somebody may have taken the file away, to keep it elsewhere (logrotate), or put another in its place: the name alone
- * decides. What is begun here counts as the next file, so that a reader misses nothing. */
+/* Another process may have moved the file away (logrotate), or put another in its place: the name decides. A file
+ * begun here counts as the next one, so that a reader misses nothing. */
 static void follow_name(int fd, struct rotation *r)
 {
     struct stat before = {0}, st;
@@ -204,10 +204,10 @@ static void rotate(int fd, struct rotation *r)
     if (next >= 0 && dup3(next, fd, O_CLOEXEC) >= 0)
         r->size = fstat(fd, &st) == 0 ? st.st_size : 0;
     else if (r->size / 2 > r->max_size && ftruncate(fd, 0) == 0)
-        r->size = 0; /* something else has the name: the disk is worth more */
+        r->size = 0; /* something else has the name: no file grows without a bound */
 }
 
-/* Asked of the file only when it seems full: it may have been emptied. */
+/* Read from the file only when it seems full: it may have been truncated. */
 static bool is_full(int fd, struct rotation *r, size_t more)
 {
     struct stat st;
@@ -223,11 +223,11 @@ static bool is_full(int fd, struct rotation *r, size_t more)
 struct head {
     char text[LOG_HEAD_MAX];
     size_t size;
-    size_t flag; /* where its F or P is */
+    size_t flag; /* offset of its F or P */
     enum log_kind kind;
 };
 
-/* One moment for all that was read at once. */
+/* One time for everything that was read at once. */
 static struct head make_head(const char *stream, enum log_kind kind)
 {
     struct head head = {.kind = kind, .flag = LOG_TIME_SIZE + strlen(" stdout ")};
@@ -242,7 +242,7 @@ static struct head make_head(const char *stream, enum log_kind kind)
     return head;
 }
 
-/* As much as there is room for. */
+/* Writes as much as the disk has room for. */
 static size_t write_some(int fd, const char *data, size_t size, int *error)
 {
     size_t done = 0;
@@ -273,7 +273,7 @@ static void count_loss(struct rotation *r, const char *entries, size_t size, int
     }
 }
 
-/* An entry that says how much was lost, after the ends of lines of which the rest is. */
+/* An entry that says how much was lost, after the ends of lines whose rest is missing. */
 static size_t write_loss(int fd, const struct rotation *r)
 {
     static const char *const streams[] = {[LOG_STDOUT] = "stdout", [LOG_STDERR] = "stderr"};
@@ -298,7 +298,7 @@ static size_t write_loss(int fd, const struct rotation *r)
     return 0;
 }
 
-/* Whole entries of one kind, or as many of them as fit. */
+/* Writes whole entries of one kind, as many as fit. */
 static void append(int fd, struct rotation *r, enum log_kind kind, const char *entries, size_t size)
 {
     struct log_entry last;
@@ -313,7 +313,7 @@ static void append(int fd, struct rotation *r, enum log_kind kind, const char *e
     const size_t done = write_some(fd, entries, size, &error);
     const char *newline = done ? memrchr(entries, '\n', done) : NULL;
     const size_t whole = newline ? (size_t)(newline + 1 - entries) : 0;
-    /* A note that nothing follows would be repeated for each line that does not fit either. */
+    /* A note without a following entry would be repeated for each line that does not fit either. */
     const size_t note_kept = whole ? noted : 0;
     if (!cut_back(fd, noted - note_kept + done - whole))
         (void)write_all(fd, "\n", 1);
@@ -333,7 +333,7 @@ static void append(int fd, struct rotation *r, enum log_kind kind, const char *e
         count_loss(r, entries + whole, size - whole, error);
 }
 
-/* Removes the last entries, which count as lost too, to have room for the note; but no other note. */
+/* Removes the last entries, which count as lost too, to make room for the note; but no other note. */
 static bool give_way(int fd, struct rotation *r)
 {
     char last[2 * (LOG_PIECE_MAX + LOG_HEAD_MAX)];
@@ -370,7 +370,7 @@ void log_finish(int fd, struct rotation *r)
         r->loss = (struct log_loss){0};
 }
 
-/* Whole entries. Their first @rest bytes belong to a line that the file has begun: it stays in one piece. */
+/* Writes whole entries. Their first @rest bytes belong to a line that the file has begun: it stays in one piece. */
 static void put(int fd, struct rotation *r, enum log_kind kind, const char *entries, size_t size,
                 size_t rest)
 {
@@ -383,7 +383,7 @@ static void put(int fd, struct rotation *r, enum log_kind kind, const char *entr
     append(fd, r, kind, entries, size);
 }
 
-/* With its head; its newline is in the place of the text's, or added. Returns where it ends. */
+/* Appends an entry with its head; its newline replaces the text's, or is added. Returns its end. */
 static char *add_entry(char *to, const struct head *head, const char *text, size_t size, char flag)
 {
     memcpy(to, head->text, head->size);

@@ -1,70 +1,53 @@
-/* The log of a container: written line by line, and kept within its bounds. Private to core/, but for
- * cli/logs.c, which reads it.
- */
+/* Writing a container's log: line by line, and within its bounds. Reading is in core.h. Private to core/. */
 #pragma once
 
-#include <netctr/base.h>
+#include <netctr/core.h>
 
-#define LOG_FILE "log"     /**< the file that is written to; older ones are log.1, log.2, … */
-#define LOG_PIECE_MAX 4096 /**< no entry holds more of a line than that */
+#define LOG_FILE "log" /**< the file that is written to; older ones are log.1, log.2, … */
 
 /** "log.3"; 0: "log". */
 struct log_name {
     char text[24];
 };
 struct log_name log_name(unsigned age);
-/** Each file knows which one it is, from its birth on: a reader of one after the other sees whether there was one between
- *  them that is gone. 0: not known, for no rotation has begun it. */
+/** The generation of a file, stored in its mode when it was created: two consecutive files whose generations are
+ *  not consecutive have lost one between them. 0: unknown, no rotation has made it. */
 unsigned log_generation(mode_t mode);
-/** Of the file that follows: 1 to 7, and 1 again. */
+/** The generation of the next file: 1 to 7, then 1 again. */
 unsigned log_generation_after(unsigned generation);
 
-/** What an entry holds: a line of the program's, or of netctr's own. */
-enum log_kind { LOG_STDOUT, LOG_STDERR, LOG_NOTE, LOG_KINDS };
-struct log_entry {
-    enum log_kind kind;
-    bool partial; /**< the line goes on in the next entry of this kind */
-    size_t head;  /**< so many bytes come before the text */
-};
-#define LOG_TIME_SIZE 30 /**< "2026-11-23T14:05:00.123456789Z", with which an entry begins */
-#define LOG_HEAD_MAX 64
-/** Reads the head of an entry, for which its first LOG_HEAD_MAX bytes are enough. False: it is none. */
-bool log_entry_parse(const char *line, size_t size, struct log_entry *out);
-
-/** What did not fit on the disk, until there is room for an entry that says so. */
+/** What did not fit on the disk, until there is room for an entry that reports it. */
 struct log_loss {
     uint64_t lines, bytes; /**< of the program's text */
     int error;             /**< why: -errno */
 };
-/** What bounds a log. A writer without one only adds to the file that there is. */
+/** The bounds of a log. A writer without them only appends to the present file. */
 struct rotation {
     int dir;              /**< where the files are; borrowed */
     int64_t max_size;     /**< of a file; <= 0: no limit */
-    unsigned max_file;    /**< so many files */
+    unsigned max_file;    /**< number of files */
     int64_t size;         /**< of the present file, as far as this writer knows */
     bool open[LOG_KINDS]; /**< the last entry of this kind in the file is partial */
     struct log_loss loss;
-    int64_t looked; /**< monotonic_ms() of the last look at whether the file still has its name */
+    int64_t looked; /**< monotonic_ms() of the last check that the file still has its name */
 };
 
-/** Opens the log in @dir to be added to; a new one if there is none. -errno; -EBADMSG: what is there is no
- *  file. */
+/** Opens the log in @dir for appending, or creates it. -errno; -EBADMSG: it is not a regular file. */
 int log_open(int dir);
-/** Makes @fd one of the file that has the name now: somebody else may have begun a new one. */
+/** Reopens @fd if another process has begun a new file under the name. */
 void log_reopen(int fd, int dir);
-/** Ends the entry that a writer that was killed may have left unfinished, or removes it if not even its head is
- *  complete. */
+/** Completes the entry that a killed writer may have left unfinished, or removes it if its head is incomplete. */
 void log_mend(int fd);
-/** Removes files beyond @max_file: there were more of them once. */
+/** Removes files beyond @max_file, from a time when more were permitted. */
 void log_tidy(int dir, unsigned max_file);
-/** Adds what the program has written, an entry for each line or piece of one, by one write() as a rule; before it, if
- *  the file is full or no longer has its name, another is begun. @mid_line: it begins in the middle of a line. Returns
- *  whether it ends in one. Never fails: a full disk must not end the container. Entries that do not fit are left out
- *  whole, and a note says so as soon as there is room. @r may be NULL. */
+/** Appends the program's output, an entry for each line or piece of one, usually by one write(). Before it, begins
+ *  a new file if the present one is full or has lost its name. @mid_line: the output begins in the middle of a
+ *  line. Returns whether it ends in one. Never fails, because a full disk must not end the container: entries that
+ *  do not fit are dropped whole, and a note reports them as soon as there is room. @r may be NULL. */
 bool log_write(int fd, struct rotation *r, const char *tag, const char *data, size_t size,
                bool mid_line);
-/** Writes the note about what was lost: no more entries follow. If there is no room for it, it takes the place of the
- *  last entries, unless there is another note among them. */
+/** Writes the note about what was lost, when no more entries follow. Without room for it, it replaces the last
+ *  entries, unless another note is among them. */
 void log_finish(int fd, struct rotation *r);
-/** One line of netctr's own. It is marked, so that readers can tell it from the program's. */
+/** Appends a line of netctr's own, marked so that readers can tell it from the program's. */
 void log_note(int fd, struct rotation *r, const char *text);

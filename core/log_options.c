@@ -1,4 +1,4 @@
-/* Where a container's log is kept, and how much of it: docker's words, checked before anything is made. */
+/* The options of a container's log, in docker's words, validated before anything is made. */
 #include <netctr/core.h>
 
 #include <errno.h>
@@ -11,6 +11,11 @@ static int find_driver(const char *text)
         if (streq(text, drivers[i]))
             return (int)i;
     return -EINVAL;
+}
+
+const char *log_driver_name(enum log_driver driver)
+{
+    return drivers[driver];
 }
 
 int log_driver_parse(const char *text, struct log_options *o, struct err *e)
@@ -51,29 +56,5 @@ int log_option_parse(const char *text, struct log_options *o, struct err *e)
         return err_say(e, -EINVAL, "--log-opt max-file `%s` is not a number (1-%d)", value,
                        LOG_FILES_MAX);
     o->max_file = (unsigned)files;
-    return 0;
-}
-
-json_t *log_options_to_json(const struct log_options *o)
-{
-    json_t *j = json_object();
-    json_put_str(j, "driver", drivers[o->driver]);
-    json_object_set_new(j, "max_size", json_integer(o->max_size));
-    json_object_set_new(j, "max_file", json_integer(o->max_file));
-    return j;
-}
-
-int log_options_from_json(const json_t *j, struct log_options *o, struct err *e)
-{
-    *o = LOG_OPTIONS_DEFAULT;
-    if (!j)
-        return 0;
-    const char *driver = json_str(j, "driver");
-    int found = driver ? find_driver(driver) : (int)o->driver;
-    int64_t size = json_int(j, "max_size", o->max_size);
-    int64_t files = json_int(j, "max_file", o->max_file);
-    if (found < 0 || size < -1 || size == 0 || files < 1 || files > LOG_FILES_MAX)
-        return err_say(e, -EBADMSG, "damaged: its log's driver or limits are none");
-    *o = (struct log_options){(enum log_driver)found, size, (unsigned)files};
     return 0;
 }

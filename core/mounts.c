@@ -7,7 +7,7 @@
 #define MOVE_MOUNT_T_EMPTY_PATH 0x00000040
 #endif
 
-/* A file system context keeps what the file system had to say about a failure. */
+/* A file system context holds the file system's own messages about a failure. */
 static int explain(int context, int code, const char *type, struct err *e)
 {
     char words[512];

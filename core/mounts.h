@@ -1,8 +1,6 @@
-/* Mounts as file descriptors: made detached, given their flags, and only then attached, by the fd
- * of the place that was resolved beneath the container's root. No path is ever resolved twice, so
- * there is nothing to race (CVE-2021-30465), and no mount is visible before it is complete. Linux
- * 5.12 (mount_setattr). Private to core/.
- */
+/* Mounts as file descriptors: created detached, given their flags, and only then attached, to the fd of a place
+ * that was resolved beneath the container's root. No path is resolved twice, so there is no race (CVE-2021-30465),
+ * and no mount is visible before it is complete. Linux 5.12 (mount_setattr). Private to core/. */
 #pragma once
 
 #include <netctr/base.h>
@@ -15,13 +13,13 @@ struct mount_option {
     const char *value; /**< NULL: a flag */
 };
 
-/** A new file system of @type; @options ends with a NULL key; @attributes are MOUNT_ATTR_…. Returns
- *  the detached mount, or -errno with what the file system said. */
+/** A new file system of @type. @options ends with a NULL key; @attributes are MOUNT_ATTR_…. Returns the detached
+ *  mount, or -errno with the file system's own message. */
 int mount_new(const char *type, const struct mount_option *options, unsigned attributes,
               struct err *e);
-/** A detached copy of what is mounted at @fd (@recursive: and below it). */
+/** A detached copy of the mount at @fd (@recursive: with the mounts below it). */
 int mount_clone(int fd, bool recursive, struct err *e);
-/** Sets MOUNT_ATTR_… on a mount (@recursive: and on all below it). */
+/** Sets MOUNT_ATTR_… on a mount (@recursive: also on all below it). */
 int mount_set(int mount, uint64_t attributes, bool recursive, struct err *e);
-/** Attaches a detached mount on the file or directory @place, of which @name tells the reader. */
+/** Attaches a detached mount to the file or directory @place; @name is for messages. */
 int mount_attach(int mount, int place, const char *name, struct err *e);

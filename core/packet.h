@@ -1,4 +1,5 @@
-/* The packets of core.h on the wire. Apart, because the stub (core/stub.c) has no C library. */
+/* The packets of core.h on the wire. A header of its own, because the stub (core/stub.c) has no C library. Private
+ * to core/. */
 #pragma once
 
 #include <netctr/message.h>

@@ -1,12 +1,11 @@
 /* From a directory on the host to the container's root:
  *
- *     overlay or bind → attach (over our own run directory) → /proc /dev volumes files masks
+ *     overlay or bind → attach (over the run directory) → /proc /dev volumes files masks
  *       → pivot_root → [network namespace] → /sys, cgroups → read-only
  *
- * Everything in the tree is hostile: whoever made the root directory chose what its names mean. So
- * each place is resolved beneath the root by fd; the places of /proc, /dev and /sys must be real
- * directories (CVE-2019-19921); /proc is our own procfs, used through its own fd. All mounts are
- * nodev (dev.c tells why).
+ * Everything in the tree is hostile: its author chose what the names mean. So each place is resolved beneath the
+ * root, by fd; /proc, /dev and /sys must be real directories (CVE-2019-19921); /proc is a procfs of netctr's, used
+ * through its own fd. All mounts are nodev (dev.c explains why).
  */
 #include "rootfs.h"
 
@@ -22,7 +21,7 @@
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 
-/* docker's defaults: what would tell a container about the host, or let it change the host. */
+/* docker's defaults: files that tell a container about the host, or let it change the host. */
 static const char *const masked_proc[] = {
     "acpi",       "asound",      "interrupts",  "kcore", "keys", "latency_stats",
     "timer_list", "timer_stats", "sched_debug", "scsi",  NULL};
@@ -37,9 +36,9 @@ static int open_directory(const char *parent, const char *name, struct err *e)
     return source_open("directory", path, O_DIRECTORY, e);
 }
 
-/* Where overlayfs cannot make a directory of its own, on a full disk for example, it says so in the kernel's log
- * and mounts read-only. The first file that is to be written would fail for no reason. */
-static int check_writable(const struct rootfs_plan *plan, int overlay, int work, struct err *e)
+/* When overlayfs cannot make its work directory, on a full disk for example, it only writes to the kernel log and
+ * mounts read-only. Then the first write would fail for no visible reason. */
+static int check_writable(const struct rootfs *f, int overlay, int work, struct err *e)
 {
     static const char probe[] = "netctr";
     struct statfs fs;
@@ -49,14 +48,14 @@ static int check_writable(const struct rootfs_plan *plan, int overlay, int work,
         return 0;
     int r = mkdirat(work, probe, 0700) < 0 ? -errno : -EROFS;
     (void)unlinkat(work, probe, AT_REMOVEDIR);
-    return err_set(e, r, "make a directory in `%s/work`", plan->layers);
+    return err_set(e, r, "make a directory in `%s/work`", f->plan->layers);
 }
 
-/* Paths may hold ':' and ',', to which overlayfs gives a meaning; those of our fds do not. */
-static int mount_overlay(const struct rootfs_plan *plan, int lower_fd, struct err *e)
+/* overlayfs gives ':' and ',' in paths a meaning; the paths of our fds have none. */
+static int mount_overlay(const struct rootfs *f, int lower_fd, struct err *e)
 {
-    _cleanup_close_ int upper_fd = open_directory(plan->layers, "upper", e);
-    _cleanup_close_ int work_fd = upper_fd < 0 ? -1 : open_directory(plan->layers, "work", e);
+    _cleanup_close_ int upper_fd = open_directory(f->plan->layers, "upper", e);
+    _cleanup_close_ int work_fd = upper_fd < 0 ? -1 : open_directory(f->plan->layers, "work", e);
     if (upper_fd < 0 || work_fd < 0)
         return e->code;
     _cleanup_free_ char *lower = fd_path(lower_fd), *upper = fd_path(upper_fd),
@@ -68,7 +67,7 @@ static int mount_overlay(const struct rootfs_plan *plan, int lower_fd, struct er
     if (fd == -EINVAL && fstatfs(upper_fd, &fs) == 0 && fs.f_type == OVERLAYFS_SUPER_MAGIC)
         err_hint(e, "the state directory is on an overlay, and overlayfs cannot write to another: "
                     "use --root, or --in-place");
-    int r = fd < 0 ? fd : check_writable(plan, fd, work_fd, e);
+    int r = fd < 0 ? fd : check_writable(f, fd, work_fd, e);
     return r < 0 ? r : take_fd(fd);
 }
 
@@ -79,20 +78,19 @@ static int mount_bind(int lower, struct err *e)
     return r < 0 ? r : take_fd(fd);
 }
 
-static int mount_root(const struct rootfs_plan *plan, int run, struct err *e)
+static int mount_root(const struct rootfs *f, int run, struct err *e)
 {
-    _cleanup_close_ int lower = source_open_root(plan->spec->rootfs, e);
+    _cleanup_close_ int lower = source_open_root(f->plan->rootfs, e);
     if (lower < 0)
         return lower;
-    _cleanup_close_ int fd =
-        plan->spec->in_place ? mount_bind(lower, e) : mount_overlay(plan, lower, e);
-    int r = fd < 0 ? fd : mount_attach(fd, run, plan->run, e);
+    _cleanup_close_ int fd = f->plan->in_place ? mount_bind(lower, e) : mount_overlay(f, lower, e);
+    int r = fd < 0 ? fd : mount_attach(fd, run, f->plan->mount_point, e);
     return r < 0 ? r : take_fd(fd);
 }
 
 /* ---- places ----------------------------------------------------------------------------------*/
 
-/* A real directory directly below the root, made if it is missing. */
+/* A real directory directly below the root; made if it is missing. */
 static int real_directory(int root, const char *name, struct err *e)
 {
     close_fd(mkdir_in_root(root, name, 0755));
@@ -100,7 +98,7 @@ static int real_directory(int root, const char *name, struct err *e)
     return fd < 0 ? err_set(e, fd, "the root directory's /%s is not a directory", name) : fd;
 }
 
-/* A second mount of what is at @at, made read-only, on itself. What is not there needs none. */
+/* Mounts @at read-only on itself. A missing one is skipped. */
 static int make_read_only(int dir, const char *at, struct err *e)
 {
     _cleanup_close_ int place = openat(dir, at, O_PATH | O_NOFOLLOW | O_CLOEXEC);
@@ -111,8 +109,8 @@ static int make_read_only(int dir, const char *at, struct err *e)
     return r < 0 ? r : mount_attach(mount, place, at, e);
 }
 
-/* What covers a masked path. Both are made by us: a /dev/null that the root directory supplied could
- * be anything (CVE-2025-31133). */
+/* What covers a masked path. netctr makes both: a /dev/null from the root directory could be anything
+ * (CVE-2025-31133). */
 struct covers {
     int file;      /* our own /dev/null */
     int directory; /* an empty read-only tmpfs; -1 until the first one is attached */
@@ -138,7 +136,7 @@ static int mask(int dir, const char *name, struct covers *c, struct err *e)
         return err_set(e, errno, "look at `%s`", name);
     _cleanup_close_ int mount = cover(c, S_ISDIR(st.st_mode), e);
     int r = mount < 0 ? mount : mount_attach(mount, place, name, e);
-    /* A mount can be cloned only once it is part of a namespace: the first one serves the rest. */
+    /* Only a mount in a namespace can be cloned: the first one is the source of the others. */
     if (r == 0 && S_ISDIR(st.st_mode) && c->directory < 0)
         c->directory = take_fd(mount);
     return r;
@@ -184,9 +182,9 @@ static int pivot(int root, struct err *e)
     return 0;
 }
 
-int rootfs_build(const struct rootfs_plan *plan, struct err *e)
+int rootfs_build(const struct rootfs *f, struct err *e)
 {
-    /* What happens here must not reach the host's mount tables. */
+    /* Mounts must not propagate to the host. */
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
         int code = err_set(e, errno, "make the mounts private");
         return code == -EINVAL
@@ -194,28 +192,27 @@ int rootfs_build(const struct rootfs_plan *plan, struct err *e)
                                  "DIR` before `chroot DIR` makes it one")
                    : code;
     }
-    /* The files' own file system lies beneath the root and goes with the old one: a mount can be cloned
-     * only where it is attached. */
-    _cleanup_close_ int run = source_open("directory", plan->run, O_DIRECTORY, e);
-    int r = run < 0 ? run : mount_attach(plan->files, run, plan->run, e);
-    _cleanup_close_ int root = r < 0 ? -1 : mount_root(plan, run, e);
+    /* The files' tmpfs is beneath the root and goes away with the old one: only an attached mount can be cloned. */
+    _cleanup_close_ int run = source_open("directory", f->plan->mount_point, O_DIRECTORY, e);
+    int r = run < 0 ? run : mount_attach(f->files, run, f->plan->mount_point, e);
+    _cleanup_close_ int root = r < 0 ? -1 : mount_root(f, run, e);
     if (root < 0)
         return e->code;
     r = real_directory(root, "sys", e);
     close_fd(r);
     if (r < 0 || (r = dev_build(root, e)) < 0 || (r = build_proc(root, e)) < 0 ||
-        (r = volumes_mount(root, plan->spec, plan->files, e)) < 0 || (r = pivot(root, e)) < 0)
+        (r = volumes_mount(root, f->plan, f->files, e)) < 0 || (r = pivot(root, e)) < 0)
         return r;
     return take_fd(root);
 }
 
-/* A file system that the kernel has not, or does not let us mount in this place. */
+/* A file system that the kernel does not have, or does not permit here. */
 static bool is_refused(int code)
 {
     return code == -ENODEV || code == -EINVAL || code == -EBUSY || code == -EPERM;
 }
 
-/* One hierarchy of version 1 in a directory of its own. */
+/* One v1 hierarchy in a directory of its own. */
 static int mount_hierarchy(int directory, const char *controller, unsigned attributes,
                            struct err *e)
 {
@@ -230,8 +227,8 @@ static int mount_hierarchy(int directory, const char *controller, unsigned attri
                   : mount_attach(v1, at, controller, e);
 }
 
-/* The container's own cgroup, read-only (CVE-2023-25809). Programs look there for their limits;
- * one that is not there harms nobody, so what the kernel refuses is left out. */
+/* The container's own cgroup, read-only (CVE-2023-25809). Programs look there for their limits; a missing one
+ * harms nothing, so what the kernel refuses is left out. */
 static int mount_cgroups(int sys, bool cgroup2, struct err *e)
 {
     const unsigned quiet =
@@ -260,7 +257,7 @@ static int mount_cgroups(int sys, bool cgroup2, struct err *e)
     return r == 0 ? mount_set(directory, MOUNT_ATTR_RDONLY, false, e) : r;
 }
 
-int rootfs_finish(const struct rootfs_plan *plan, int root, struct err *e)
+int rootfs_finish(const struct rootfs *f, int root, struct err *e)
 {
     _cleanup_close_ int place = real_directory(root, "sys", e);
     if (place < 0)
@@ -273,14 +270,14 @@ int rootfs_finish(const struct rootfs_plan *plan, int root, struct err *e)
         r = mask_all(root, sys, masked_sys, e);
     if (r < 0)
         return r;
-    r = mount_cgroups(sys, plan->cgroup2, e);
+    r = mount_cgroups(sys, f->cgroup2, e);
     if (r < 0 && !is_refused(r))
         return r;
     err_clear(e);
-    if (!plan->spec->read_only)
+    if (!f->plan->read_only)
         return 0;
-    /* It can be made only now. A failure is reported when the program enters it. */
-    if (plan->spec->workdir)
-        close_fd(mkdir_in_root(root, plan->spec->workdir, 0755));
+    /* The last chance to make it. A failure shows when the program enters it. */
+    if (f->plan->workdir)
+        close_fd(mkdir_in_root(root, f->plan->workdir, 0755));
     return mount_set(root, MOUNT_ATTR_RDONLY, false, e);
 }

@@ -1,13 +1,12 @@
-/* Sealing our own binary. While netctr enters a container (run, exec), a hostile process inside can
- * open /proc/PID/exe of ours and, once we are gone, write to what it opened: the host's netctr.
- * (CVE-2019-5736.) Writing needs a writable mount, so we run from one that is not: a clone of the
- * mount of the file, read-only, attached nowhere, which lives as long as the process does. No data
- * is copied. Where that is not possible, a copy in memory with all seals does the same.
+/* Protects netctr's own binary. While netctr enters a container (run, exec), a hostile process inside can open
+ * /proc/PID/exe and, once we are gone, write to it: the host's netctr (CVE-2019-5736). Writing needs a writable
+ * mount, so netctr runs from one that is not: a read-only clone of the file's mount, attached nowhere, which lives
+ * as long as the process. No data is copied. Where that is not possible, a sealed copy in memory does the same.
  *
- * The way back into seal_self() after execve cannot loop: it looks at what we run from, not at a
- * variable that somebody could set.
+ * execve leads back to seal_self(), which cannot loop: it checks the file that it runs from, not a variable that
+ * the caller could set.
  */
-#include "core/seal.h"
+#include <netctr/core.h>
 
 #include <errno.h>
 #include <string.h>
@@ -39,7 +38,7 @@ static int is_sealed(bool *sealed)
     return *sealed ? 0 : on_sealed_memfd(sealed);
 }
 
-/* An fd of our binary on a mount of its own that is read-only. */
+/* An fd of our binary on a read-only mount of its own. */
 static int read_only_clone(void)
 {
     _cleanup_close_ int fd = open_tree(AT_FDCWD, own_binary, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
@@ -51,7 +50,7 @@ static int read_only_clone(void)
     return take_fd(fd);
 }
 
-/* An fd of a copy of our binary in memory that nobody can change. */
+/* An fd of a sealed copy of our binary in memory. */
 static int sealed_copy(void)
 {
     _cleanup_close_ int from = open(own_binary, O_RDONLY | O_CLOEXEC);
@@ -76,7 +75,7 @@ static int sealed_copy(void)
     return take_fd(to);
 }
 
-/* Becomes the file of @fd; returns only to fail. */
+/* Executes the file of @fd; returns only on failure. */
 static int become(int fd, char **argv)
 {
     if (fd < 0)
@@ -94,7 +93,7 @@ int seal_self(char **argv, struct err *e)
     if (r < 0)
         return err_set(e, r, "look at `%s`", own_binary);
     if (sealed) {
-        /* executed by fd, the kernel names the process after the fd's number */
+        /* the kernel names a process that was executed by fd after the fd's number */
         (void)prctl(PR_SET_NAME, "netctr", 0, 0, 0);
         return 0;
     }

@@ -1,17 +1,17 @@
 /* From the table (seccomp_default.h) to the filter, in three steps:
  *
- *   calls    for each of the two architectures that a process of ours can have system calls of, what
- *            is said to each number. libseccomp knows the numbers of the names, up to the Linux
- *            version of its own release; newer calls are in the table by number.
+ *   calls    for each of the two architectures whose system calls a process can make, the answer to each
+ *            number. libseccomp knows the numbers of names up to its own release; the table has newer
+ *            calls by number.
  *   runs     neighbours with the same answer as one: about fifty runs for five hundred numbers.
  *   program  a binary search through the runs of each architecture (seccomp_bpf.c).
  *
- * libseccomp could make the program too, in 24 ms and with five times the instructions; each of them
- * costs at every start, where the kernel checks and compiles the filter and runs it once for every
- * number to find out which calls it need not run it for. The test compares the two.
+ * libseccomp could make the program too, in 24 ms and with five times the instructions. Each instruction costs at
+ * every start: the kernel checks and compiles the filter, and runs it once for every number to find the calls that
+ * never need it. The test compares the two.
  *
- * Numbers that are newer than our whole list fail with ENOSYS. With EPERM a program of a newer C
- * library would take the refusal for an answer and break; with ENOSYS it uses the older call.
+ * Numbers beyond the whole list fail with ENOSYS: then a newer C library falls back to an older call. With EPERM
+ * it would take the refusal for an answer.
  */
 #include "core/seccomp.h"
 
@@ -28,7 +28,7 @@
 #include <sys/syscall.h>
 
 enum {
-    WINDOW = 1024, /* numbers that one table of calls covers, from its base on */
+    WINDOW = 1024, /* size of one table of calls */
     RUNS_MAX = 2 * WINDOW + 4,
     X32_BASE = 0x40000000,      /* __X32_SYSCALL_BIT */
     X32_PRIVATE_CALLS = 512,    /* x32 has variants of its own from here on */
@@ -36,8 +36,8 @@ enum {
     ARM_PRIVATE_BASE = 0xf0000, /* cacheflush, set_tls, … beyond all other numbers */
 };
 
-/* What is said to a call. Those with a condition have a second entry for the ABIs whose arguments are
- * 32 bits wide: there the upper half means nothing, and is not looked at. */
+/* The answer to a call. A conditional one has a second entry for ABIs with 32-bit arguments, where the upper half
+ * means nothing and is not compared. */
 enum answer {
     REFUSE,
     ALLOW,
@@ -115,7 +115,7 @@ static enum answer answer_of(const struct syscall_rule *rule, uint32_t abi)
     return REFUSE;
 }
 
-/* Of a system call of i386; @fallback if it has none of its own. */
+/* The number of a system call of i386; @fallback if it has none. */
 static int direct_number(const char *name, int fallback)
 {
     struct word w = {.next = seccomp_i386_direct};
@@ -139,7 +139,7 @@ static int number_of(uint32_t abi, const struct word *w, struct err *e)
     return number < 0 && abi == SCMP_ARCH_X86 ? direct_number(w->name, number) : number;
 }
 
-/* Enters the rules, for the names and numbers of one ABI (SCMP_ARCH_…). */
+/* Enters the rules for the names and numbers of one ABI (SCMP_ARCH_…). */
 static int add_rules(struct calls *c, uint32_t abi, uint64_t caps, struct err *e)
 {
     for (size_t i = 0; i < ARRAY_LEN(seccomp_rules); i++) {
@@ -155,14 +155,14 @@ static int add_rules(struct calls *c, uint32_t abi, uint64_t caps, struct err *e
             if (number >= 0 && !entry)
                 return err_say(e, -ERANGE, "the system call `%s` has the number %d", w.name,
                                number);
-            if (entry && *entry != ALLOW) /* several rules: what one allows is allowed */
+            if (entry && *entry != ALLOW) /* several rules: one that allows wins */
                 *entry = answer;
         }
     }
     return 0;
 }
 
-/* The newest of the whole list, for whatever capabilities. All from about 424 on have one number. */
+/* The highest number of the whole list, for any capabilities. From about 424 on all architectures share numbers. */
 static uint32_t newest_call(void)
 {
     uint32_t newest = 0;
@@ -174,8 +174,8 @@ static uint32_t newest_call(void)
     return newest;
 }
 
-/* The architecture itself (x86-64, arm64) in @native, the 32-bit one beside it in @compat. x32 is not
- * one beside it: it is a range of numbers of x86-64. */
+/* The architecture itself (x86-64, arm64) in @native, its 32-bit one in @compat. x32 is no third one: it is a
+ * range of numbers of x86-64. */
 static int decide_calls(uint32_t arch, uint64_t caps, struct calls *native, struct calls *compat,
                         struct err *e)
 {
@@ -186,7 +186,8 @@ static int decide_calls(uint32_t arch, uint64_t caps, struct calls *native, stru
     if (x86) {
         native->far_base = X32_BASE;
         memset(native->far + unknown, NOSYS, X32_PRIVATE_CALLS - unknown);
-        native->low[X86_64_URETPROBE] = ALLOW; /* else a uprobe of the host's kills the program */
+        native->low[X86_64_URETPROBE] =
+            ALLOW; /* otherwise a uprobe of the host's kills the program */
     } else {
         compat->far_base = ARM_PRIVATE_BASE;
     }
@@ -223,7 +224,7 @@ static void runs_of_calls(const struct calls *c, struct runs *r)
         add_run(r, c->far_base + WINDOW, REFUSE);
 }
 
-/* Those of @values (in ascending order) are allowed, everything else is refused. */
+/* Allows @values (ascending), refuses everything else. */
 static void runs_of_values(const uint32_t *values, size_t count, struct runs *r)
 {
     uint32_t next = 0;
@@ -233,7 +234,7 @@ static void runs_of_values(const uint32_t *values, size_t count, struct runs *r)
         add_run(r, values[i], ALLOW);
         next = values[i] + 1;
     }
-    if (next) /* else the last was the highest that there is */
+    if (next) /* otherwise the last one was the highest possible */
         add_run(r, next, REFUSE);
 }
 

@@ -1,8 +1,8 @@
 /* The system calls of a container: docker's default profile as a seccomp filter (classic BPF).
  *
- * The filter of the default capabilities is made when netctr is built (seccomp_gen.c) and only has to
- * be loaded; one for other capabilities is made when it is needed. A privileged container has no filter
- * at all; that is the caller's decision.
+ * The filter of the default capabilities is compiled with netctr (seccomp_gen.c) and only has to be loaded; one
+ * for other capabilities is compiled when it is needed. A privileged container has no filter; that is the caller's
+ * decision. Private to core/.
  */
 #pragma once
 

@@ -1,7 +1,6 @@
-/* The search: one comparison for each border between two runs, in a balanced tree. A run of a single
- * number between two with the same answer has two borders but needs one comparison only ("is it this
- * one?"); a call table has many of those.
- */
+/* The search: one comparison for each border between two runs, in a balanced tree. A run of a single number
+ * between two with the same answer has two borders but needs one comparison ("is it this one?"); call tables have
+ * many of those. */
 #include "core/seccomp_bpf.h"
 
 #include <string.h>
@@ -60,7 +59,7 @@ bpf_place bpf_branch(struct bpf_program *p, uint16_t test, uint32_t k, bpf_place
 struct search {
     struct bpf_program *program;
     const struct bpf_run *runs;
-    const bool *border; /* of each run: whether it must be told from the one before by its first */
+    const bool *border; /* of each run: whether its first number must be compared */
     bpf_place *answers;
 };
 
@@ -93,7 +92,7 @@ static size_t choose_split(const struct search *s, size_t begin, size_t end)
     return end - begin > 2 * CHAIN_MAX + 1 ? middle - (middle - begin) % 2 : 0;
 }
 
-/* One comparison after the other; @begin is where the answer of all others is told. */
+/* One comparison after the other; @begin has the answer of all others. */
 static bpf_place *write_chain(const struct search *s, size_t begin, size_t end, bpf_place *own)
 {
     bpf_place *next = &s->answers[s->runs[begin].answer];

@@ -8,7 +8,7 @@
 
 #include <seccomp.h>
 
-/* seccomp.c wants them; nothing is compiled yet */
+/* seccomp.c refers to them; nothing is compiled yet */
 const struct sock_filter seccomp_default[] = {{0}};
 const size_t seccomp_default_len = 0;
 

@@ -1,10 +1,10 @@
-/* The root directory and the sources of volumes, opened at each start as they were meant at `run`. */
+/* The root directory and the sources of volumes, opened at each start as they were resolved at `run`. */
 #include "source.h"
 
 #include <errno.h>
 
-/* The definition holds what realpath() said at `run`. At each start it may lead elsewhere: who can write
- * to a directory on the way, which may be a volume of this very container, can put a link there. */
+/* The definition holds the realpath() of `run`. At a later start it may lead elsewhere: a process that can write
+ * to a directory on the way, perhaps a volume of this very container, can put a link there. */
 int source_open(const char *what, const char *path, int flags, struct err *e)
 {
     int fd = open_canonical(path, O_PATH | flags);
@@ -15,8 +15,8 @@ int source_open(const char *what, const char *path, int flags, struct err *e)
     return err_hint(e, "links are followed at `run` only: remove the link, or the container");
 }
 
-/* Is it the host's "/", by whatever name? A bind mount has its number, another file system mounted on
- * top of it, its mount. */
+/* Is it the host's "/" by another name? A bind mount has its inode number, another file system mounted over it its
+ * mount. */
 static int is_host_root(int fd, bool *is, struct err *e)
 {
     const unsigned mask = STATX_INO | STATX_MNT_ID;
@@ -43,7 +43,7 @@ int source_open_root(const char *path, struct err *e)
     return r < 0 ? r : take_fd(fd);
 }
 
-void sources_wake(const struct spec *s)
+void sources_wake(const struct plan *s)
 {
     close_fd(open_canonical(s->rootfs, O_PATH | O_DIRECTORY));
     for (size_t i = 0; i < s->volume_count; i++)

@@ -1,20 +1,18 @@
-/* The last few instructions before a container's program: a program of its own, without a C library,
- * executed from memory (stub_open() in launch.c).
+/* The last few instructions before a container's program: a program of its own, without a C library, executed from
+ * memory (stub_open() in launch.c).
  *
- * Why it exists: a hostile root directory can name "#!/proc/self/exe" as its program's interpreter,
- * and the kernel then runs, inside the container, whatever file the process that called execve() was
- * running: netctr itself, whose file on the host could then be held open and overwritten
- * (CVE-2019-5736). The answer of others is to execute their whole binary a second time from a sealed
- * copy, which costs as much as all the rest of a start. What calls execve() here is this: a few
- * hundred bytes in a sealed memfd that belongs to nobody.
+ * A hostile root directory can name "#!/proc/self/exe" as its program's interpreter. The kernel then runs, inside
+ * the container, the file that the process that called execve() was running: netctr itself, whose file on the host
+ * could then be held open and overwritten (CVE-2019-5736). Other runtimes execute their whole binary a second time
+ * from a sealed copy, which costs as much as all the rest of a start. Here the process that calls execve() runs
+ * this: a few hundred bytes in a sealed memfd.
  *
- * For exec it is built a second time (FORKS): it first makes the process that becomes the program, as a
- * child of its own parent. All that the process inside the container ever had in its memory is this
- * program, and argv and environment of its own: nothing of netctr's is there to be read by
- * whoever may trace it, and its privileges were dropped before it was born.
+ * For exec it is built a second time (FORKS): it first makes the process that becomes the program, as a child of
+ * its own parent. That process never had anything in its memory but this program, argv and environment, so a
+ * tracer inside finds nothing of netctr's, and its privileges were dropped before it was born.
  *
- * It has the program's argv and environment, and the channel as fd 3. It says "prepared", waits for
- * "start", and becomes the program; should it be run by anybody else, fd 3 is no channel and it ends.
+ * It has the program's argv and environment, and the channel as fd 3. It sends "prepared", waits for "start", and
+ * becomes the program. Run by anything else, fd 3 is no channel and it ends.
  */
 #include "packet.h"
 
@@ -63,7 +61,7 @@ static __attribute__((noreturn)) void end(long status)
         (void)call(__NR_exit_group, status, 0, 0, 0);
 }
 
-/* Whoever is not heard must not go on: the other side would wait for ever. */
+/* If a message cannot be sent, it must not continue: the other side would wait forever. */
 static void say(enum message kind, long code)
 {
     struct packet p;
@@ -79,7 +77,7 @@ static void say(enum message kind, long code)
         end(125);
 }
 
-/* 0, or why not. Nobody there any more is no reason that anybody would hear. */
+/* 0, or -errno. A missing receiver is no error: nothing could be reported. */
 static long await_start(void)
 {
     struct packet p;
@@ -110,7 +108,7 @@ static const char *environment_path(char *const *env)
     return 0;
 }
 
-/* Only returns on failure. ENOENT for a file that is there is about its interpreter. */
+/* Returns only on failure. ENOENT for an existing file is about its interpreter. */
 static long attempt(const char *file, char *const *argv, char *const *env)
 {
     long r = call(__NR_execve, (long)file, (long)argv, (long)env, 0);
@@ -140,8 +138,8 @@ static int join(char *out, const char *directory, long size, const char *name)
     return 1;
 }
 
-/* As execvp(): a directory where the program may not be executed does not end the search, but is
- * what is told if nothing better comes. */
+/* As execvp(): a refusal (EACCES) does not end the search through PATH, but is reported if no other directory has
+ * the program. */
 static long search(const char *path, char *const *argv, char *const *env)
 {
     char full[MAX_PATH];
@@ -162,8 +160,7 @@ static long search(const char *path, char *const *argv, char *const *env)
 }
 
 #ifdef FORKS
-/* setns() into a pid namespace holds for children only. The parent tells the child's number, as it is
- * outside. */
+/* setns() into a pid namespace affects children only. The parent reports the child's pid, as it is outside. */
 static void be_born_inside(void)
 {
     long pid = call(__NR_clone, CLONE_PARENT_, 0, 0, 0);
@@ -194,7 +191,7 @@ __attribute__((noreturn, used)) void begin(long *stack)
         if (failure == 0)
             failure =
                 has_slash(argv[0]) || !path ? attempt(argv[0], argv, env) : search(path, argv, env);
-        /* A channel that ends without a word is the sign of success. */
+        /* End of file without a message is the sign of success. */
         say(MESSAGE_NOT_RUN, -failure);
     }
     end(125);

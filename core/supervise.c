@@ -6,7 +6,7 @@
  * A container that pays for its processor time has one more process, for the streams and the log: relay_process.h.
  */
 #include "cgroup_relay.h"
-#include "container.h"
+#include "process.h"
 #include "relay_process.h"
 
 #include <errno.h>
@@ -18,7 +18,6 @@
 enum {
     RELAY_PATIENCE_MS = 1000, /* with a relay that is stuck while somebody waits for the end */
     PIPE_GRACE_MS = 1000, /* for a program that cannot die of SIGPIPE and has children that can */
-    EARLY_MS = 2000,      /* no service ends before that */
 };
 
 static void forwarded_signals(sigset_t *set)
@@ -45,7 +44,7 @@ int supervise_open_signals(struct err *e)
     return fd < 0 ? err_set(e, errno, "listen for signals") : fd;
 }
 
-int supervise_listen(struct container *c, struct err *e)
+int supervise_listen(struct process *c, struct err *e)
 {
     supervise_block_signals();
     if (c->signal_fd < 0)
@@ -54,7 +53,7 @@ int supervise_listen(struct container *c, struct err *e)
 }
 
 struct monitor {
-    struct container *c;
+    struct process *c;
     const struct supervise_options *options;
     int signals;
     int interrupts; /* SIGINT and SIGTERM so far */
@@ -70,6 +69,15 @@ struct monitor {
     bool pipe_killed;
 };
 
+/* 1, 0 or -errno. */
+static int end_asked(const struct monitor *m)
+{
+    const struct supervise_options *o = m->options;
+    if (m->c->told_to_end)
+        return 1;
+    return o->end_asked ? o->end_asked(o->arg) : 0;
+}
+
 /* A program that is pid 1 and has no handler ignores every signal but SIGKILL: the third ^C is one. */
 static void forward(struct monitor *m)
 {
@@ -80,7 +88,7 @@ static void forward(struct monitor *m)
     if ((sig == SIGINT || sig == SIGTERM) && ++m->interrupts >= 3)
         sig = SIGKILL;
     else if (m->interrupts == 2 && m->options->attached)
-        warn("`%s` has not ended yet; once more kills it", m->c->spec.name);
+        warn("`%s` has not ended yet; once more kills it", m->c->plan.name);
     m->c->told_to_end = m->c->told_to_end || m->interrupts > 0;
     m->c->interrupted = m->c->interrupted || info.ssi_signo == SIGINT;
     if (m->c->pidfd >= 0)
@@ -114,15 +122,14 @@ static bool drained(const struct monitor *m)
 static bool is_read_slowly(const struct monitor *m)
 {
     return (stream_pending(&m->streams[STREAM_OUT]) || stream_pending(&m->streams[STREAM_ERR])) &&
-           container_end_asked(m->c) == 0;
+           end_asked(m) == 0;
 }
 
 /* What it wrote last is still being written, to a log that is slow: not for longer than this when somebody wants
  * the end. */
 static bool is_overdue(const struct monitor *m)
 {
-    return m->ended && monotonic_ms() - m->end > RELAY_PATIENCE_MS &&
-           container_end_asked(m->c) != 0;
+    return m->ended && monotonic_ms() - m->end > RELAY_PATIENCE_MS && end_asked(m) != 0;
 }
 
 /* ---- a reader that leaves --------------------------------------------------------------------*/
@@ -244,12 +251,12 @@ static int turn(struct monitor *m, struct pollfd *polled, int timeout_ms)
     return 1;
 }
 
-static struct rotation rotation_of(const struct container *c)
+static struct rotation rotation_of(const struct process *c)
 {
     struct stat st;
-    return (struct rotation){.dir = c->log_fd >= 0 ? c->dir_fd : -1,
-                             .max_size = c->spec.log.max_size,
-                             .max_file = c->spec.log.max_file,
+    return (struct rotation){.dir = c->log_fd >= 0 ? c->plan.log_dir : -1,
+                             .max_size = c->plan.log.max_size,
+                             .max_file = c->plan.log.max_file,
                              .size = fstat(c->log_fd, &st) == 0 ? st.st_size : 0};
 }
 
@@ -276,7 +283,7 @@ static void start_relay(struct monitor *m)
         take_over(m);
         return;
     }
-    _cleanup_free_ char *cgroup = container_cgroup(m->c->store, m->c->spec.id);
+    _cleanup_free_ char *cgroup = plan_cgroup(&m->c->plan);
     const struct relay_work work = {
         .streams = m->streams, .log = m->c->log_fd, .rotation = m->rotation, .cgroup = cgroup};
     (void)relay_start(&m->relay, &work);
@@ -293,11 +300,11 @@ static void tend_relay(struct monitor *m)
     if (!m->ended)
         return;
     if (r->pid && !r->told) {
-        container_let_die(m->c->store, &m->c->spec); /* the relay need not wait for used-up time */
+        plan_let_die(&m->c->plan); /* the relay need not wait for used-up time */
         relay_tell_end(r);
     }
     bool stuck = r->pid && monotonic_ms() - m->end > RELAY_PATIENCE_MS;
-    if ((r->waits || stuck) && container_end_asked(m->c) != 0) {
+    if ((r->waits || stuck) && end_asked(m) != 0) {
         relay_stop(r);
         r->through = true;
     }
@@ -334,33 +341,33 @@ static int relayed_turn(struct monitor *m, struct pollfd *polled)
 
 /* What is no file is no log. A run that follows another goes on with the log of before when it cannot have one
  * of its own. */
-int supervise_open_log(struct container *c, struct err *e)
+int supervise_open_log(struct process *c, struct err *e)
 {
-    if (c->spec.log.driver == LOG_NONE)
+    if (c->plan.log.driver == LOG_NONE)
         return 0;
-    int log = log_open(c->dir_fd);
+    int log = log_open(c->plan.log_dir);
     if (log < 0 && log != -EBADMSG)
         return c->log_fd >= 0 ? 0 : err_set(e, log, "open the container's log");
     close_fd(c->log_fd);
     c->log_fd = log < 0 ? -1 : log;
     if (log >= 0)
         log_mend(log);
-    if (c->existing && c->restarts == 0) /* only then can there have been more files */
-        log_tidy(c->dir_fd, c->spec.log.max_file);
+    if (c->plan.log_before)
+        log_tidy(c->plan.log_dir, c->plan.log.max_file);
     return 0;
 }
 
 /* Only one may rotate: while there is a relay, that one does, and the file may be another since. */
-static void note(struct container *c, const char *text)
+static void note(struct process *c, const char *text)
 {
     if (c->log_fd < 0)
         return;
-    log_reopen(c->log_fd, c->dir_fd);
+    log_reopen(c->log_fd, c->plan.log_dir);
     struct rotation rotation = rotation_of(c);
     log_note(c->log_fd, c->relayed ? NULL : &rotation, text);
 }
 
-void container_note(struct container *c, const char *text)
+void process_note(struct process *c, const char *text)
 {
     _cleanup_free_ char *line = xasprintf("netctr: %s", text);
     if (c->log_fd < 0) /* its program has not begun yet */
@@ -370,23 +377,9 @@ void container_note(struct container *c, const char *text)
 
 /* ---- the program's life ----------------------------------------------------------------------*/
 
-/* nginx, and many a service, leaves for the background by itself: init ends, and with it the container, and no message
- * says why. The kernel does not tell what init has left behind, so a job that is through in no time looks the same. */
-static void note_early_end(const struct monitor *m, int64_t begin)
-{
-    struct container *c = m->c;
-    c->ended_early = m->status == 0 && monotonic_ms() - begin < EARLY_MS &&
-                     c->spec.restart.policy == RESTART_NO &&
-                     (c->spec.detached || strv_len(c->spec.published) > 0) &&
-                     container_end_asked(c) == 0;
-    _cleanup_free_ char *hint = c->ended_early ? spec_early_hint(&c->spec) : NULL;
-    if (hint && m->options->attached)
-        warn("%s", hint);
-}
-
 static void open_monitor_streams(struct monitor *m)
 {
-    struct container *c = m->c;
+    struct process *c = m->c;
     bool attached = m->options->attached, reads = attached && c->stdin_fd >= 0;
     int program_stdin = take_fd(c->stdin_fd);
     if (attached) {
@@ -409,13 +402,12 @@ static void open_monitor_streams(struct monitor *m)
                                             .close_to = true,
                                             .log = -1,
                                             .tag = "stdin"};
-    c->relayed = c->spec.limits.cpu_milli > 0;
+    c->relayed = c->plan.limits.cpu_milli > 0;
 }
 
-int supervise_run(struct container *c, const struct supervise_options *options, struct err *e)
+int supervise_run(struct process *c, const struct supervise_options *options, struct err *e)
 {
     struct monitor m = {.c = c, .options = options, .relay = RELAY_INIT};
-    const int64_t begin = monotonic_ms();
     m.signals = c->signal_fd;
     open_monitor_streams(&m);
     _cleanup_free_ struct pollfd *polled =
@@ -435,11 +427,10 @@ int supervise_run(struct container *c, const struct supervise_options *options, 
     close_fd(m.streams[STREAM_IN].to);
     if (r < 0)
         return err_set(e, r, "watch the container");
-    note_early_end(&m, begin);
     return m.status;
 }
 
-int supervise_pause(struct container *c, const struct supervise_options *options, int ms,
+int supervise_pause(struct process *c, const struct supervise_options *options, int ms,
                     struct err *e)
 {
     struct monitor m = {

@@ -1,7 +1,5 @@
-/* USER[:GROUP]. The parser works on text that the container's author wrote, so it takes nothing for
- * granted: a line that does not parse does not exist, a number is digits and nothing else, and what
- * is asked for but cannot be found is an error, never uid 0.
- */
+/* USER[:GROUP]. The files are written by the container's author, so the parser trusts nothing: a line that does
+ * not parse does not exist, a number is only digits, and a missing entry is an error, never uid 0. */
 #include "core/user.h"
 
 #include <errno.h>
@@ -12,7 +10,7 @@
 
 enum {
     FILE_MAX_SIZE = 1 << 20,
-    ID_MAX = INT32_MAX, /* docker's and the OCI tools' limit; keeps clear of (uid_t)-1 */
+    ID_MAX = INT32_MAX, /* the limit of docker and the OCI tools; keeps clear of (uid_t)-1 */
     GROUPS_MAX = 65536, /* NGROUPS_MAX: setgroups() takes no more */
     FIELDS_MAX = 7,
 };
@@ -40,8 +38,8 @@ static int check_kind(int fd, const char *path, struct err *e)
 /* A regular file beneath @rootfd; a missing one reads as empty. */
 static int read_in_root(int rootfd, const char *path, char **out, size_t *size, struct err *e)
 {
-    /* O_PATH first, because opening a device can already do something (a tape rewinds, a watchdog
-     * starts); then again with O_NONBLOCK, which a FIFO put there in between cannot hold up. */
+    /* O_PATH first, because opening a device can have effects (a tape rewinds, a watchdog starts); then again with
+     * O_NONBLOCK, so that a FIFO put there in between does not block. */
     _cleanup_close_ int looked = open_in_root(rootfd, path, O_PATH, 0, 0);
     if (looked == -ENOENT || looked == -ENOTDIR) {
         *out = xstrdup("");
@@ -62,8 +60,8 @@ static int read_in_root(int rootfd, const char *path, char **out, size_t *size, 
     return r < 0 ? err_set(e, r, "read the container's `/%s`", path) : 0;
 }
 
-/* The next line of *@at as NUL-terminated text, or NULL at the end. A line that holds a NUL is given
- * as "": cut short it could pass for another one. */
+/* The next line of *@at as NUL-terminated text, or NULL at the end. A line with a NUL inside is returned as "":
+ * cut short it could pass for another one. */
 static char *next_line(char **at, const char *end)
 {
     if (*at >= end)
@@ -78,7 +76,7 @@ static char *next_line(char **at, const char *end)
     return line;
 }
 
-/* Cuts @line at its colons. Fields that are not there are "". */
+/* Splits @line at its colons. Missing fields are "". */
 static void split_fields(char *line, char *fields[FIELDS_MAX])
 {
     char *const none = line + strlen(line);
@@ -116,7 +114,7 @@ static int parse_wanted(const char *what, const char *text, struct wanted *w, st
     return 0;
 }
 
-/* The first entry of /etc/passwd that is @w. Returns 1 found, 0 not there, or an error. */
+/* The first entry of /etc/passwd that matches @w. Returns 1 found, 0 not there, or an error. */
 static int find_user(int rootfd, const struct wanted *w, struct container_user *u, struct err *e)
 {
     _cleanup_free_ char *text = NULL;
@@ -188,7 +186,7 @@ static int find_groups(int rootfd, const struct wanted *w, struct container_user
     return err_say(e, -ENOENT, "no group `%s` in the container's `/etc/group`", w->text);
 }
 
-/* It is the file that cannot be used, and not the machine that is short of something. */
+/* The file cannot be used; the machine is not short of anything. */
 static bool is_unusable(int code)
 {
     static const int codes[] = {EFBIG, EBADMSG, ELOOP, EXDEV, ENAMETOOLONG, EAGAIN, EACCES, E2BIG};
@@ -198,8 +196,8 @@ static bool is_unusable(int code)
     return false;
 }
 
-/* A user by number needs nothing of the files but its home directory and its groups: those of a root directory
- * that is broken or hostile are done without, so that one can get in and mend it. */
+/* A user by number needs only its home directory and its groups from the files: with a broken or hostile root
+ * directory it does without, so that one can get in and repair it. */
 static int resolve(int rootfd, const struct wanted *user, const struct wanted *group,
                    struct container_user *u, struct err *e)
 {

@@ -1,6 +1,4 @@
-/* Who a container's program runs as: `-u USER[:GROUP]` against the container's own /etc/passwd and
- * /etc/group.
- */
+/* Resolves `-u USER[:GROUP]` against the container's own /etc/passwd and /etc/group. Private to core/. */
 #pragma once
 
 #include <netctr/base.h>
@@ -16,15 +14,14 @@ struct container_user {
 
 /** Resolves @spec beneath @rootfd (an O_PATH or directory fd of the container's root).
  *
- *  USER and GROUP are a decimal id or a name. An id is never looked up as a name (CVE-2026-30892)
- *  and needs no entry; ids end at 2147483647. NULL is uid 0 with what /etc/passwd knows of it.
- *  Without GROUP: the primary group of the entry (0 without one) and every group that lists the
- *  user; with GROUP: that one alone. As docker does.
+ *  USER and GROUP are a decimal id or a name. An id is never looked up as a name (CVE-2026-30892) and needs no
+ *  entry; ids end at 2147483647. NULL is uid 0 with its entry of /etc/passwd. Without GROUP: the primary group of
+ *  the entry (0 without one) and every group that lists the user; with GROUP: that one alone. As docker does.
  *
- *  The files are hostile: opened in the root, regular files of at most 1 MiB only; missing ones are
- *  empty. What is none of that is an error for who needs it, by a name; for an id it is as if it were
- *  missing, but that the home of uid 0 is "/root" then. Errors: -EINVAL bad syntax, -ERANGE an id too big, -ENOENT no such name, -EBADMSG an entry
- *  that cannot be read, -EFBIG, or what openat2 says. *@out is untouched then. */
+ *  The files are hostile: they are opened beneath the root, and must be regular files of at most 1 MiB; missing
+ *  ones are empty. Any other file is an error for a user by name; for an id it counts as missing, except that the
+ *  home of uid 0 is "/root" then. -EINVAL: bad syntax; -ERANGE: an id too large; -ENOENT: no such name; -EBADMSG:
+ *  an entry that cannot be parsed; -EFBIG; or an error of openat2. *@out is untouched then. */
 int user_resolve(int rootfd, const char *spec, struct container_user *out, struct err *e);
 
 /** Frees what @u holds and makes it empty again. */

@@ -1,6 +1,5 @@
-/* Volumes, and the three files that netctr writes for a container, on their places in its root. What a place
- * is, its path does not tell: links in the root directory, which are anybody's, give it other names.
- */
+/* Mounts volumes, and the three files that netctr writes for a container, beneath its root. A path does not
+ * identify a place: links in the root directory, which is hostile, give it other names. */
 #include "volumes.h"
 
 #include "mounts.h"
@@ -13,9 +12,9 @@
 #include <string.h>
 #include <sys/vfs.h>
 
-/* /proc and /sys belong to the kernel: a directory in their place would let a container feed lies to
- * whoever writes there (CVE-2019-19921, CVE-2023-27561). Asked of the place itself, because a link
- * in the root may lead there by another name. */
+/* /proc and /sys belong to the kernel: a directory in their place would let a container deceive processes that
+ * write there (CVE-2019-19921, CVE-2023-27561). The place itself is checked, because a link in the root may lead
+ * there by another name. */
 static bool belongs_to_kernel(int place)
 {
     struct statfs fs;
@@ -54,7 +53,7 @@ void volumes_explain(int code, struct err *e)
         err_hint(e, "it does not exist, and its file system is read-only");
 }
 
-/* sysfs is mounted last, when the network namespace is there. */
+/* sysfs is mounted last, when the network namespace exists. */
 static int is_below_sys(int root, int place, bool *is, struct err *e)
 {
     _cleanup_free_ char *top = NULL, *path = NULL;
@@ -69,7 +68,7 @@ static int is_below_sys(int root, int place, bool *is, struct err *e)
     return 0;
 }
 
-/* What is at a place: a directory by two names, through a link in the root, is one place. */
+/* Identifies a place: a directory reached by two names, through a link, is one place. */
 struct place {
     uint64_t mount, inode;
 };
@@ -165,7 +164,7 @@ static int mount_volume(int root, const struct volume *v, struct places *p, stru
         return err_set(e, errno, "look at volume `%s`", v->source);
     _cleanup_close_ int place = S_ISDIR(st.st_mode) ? mkdir_in_root(root, v->target, 0755)
                                                     : touch_in_root(root, v->target, 0644);
-    if (place == -ENOTDIR) /* it may be a file itself: check_kind() says so */
+    if (place == -ENOTDIR) /* it may be a file: check_kind() reports that */
         place = open_in_root(root, v->target, O_PATH, 0, 0);
     if (place < 0)
         return cannot_make(place, v->target, e);
@@ -177,20 +176,20 @@ static int mount_volume(int root, const struct volume *v, struct places *p, stru
     return r < 0 ? r : look_at_place(mount, &p->list[p->count++], e);
 }
 
-/* Parents before children, whatever order the user gave. */
+/* Parents before children, in any order that the user gave. */
 static int by_target(const void *a, const void *b)
 {
     return strcmp(((const struct volume *)a)->target, ((const struct volume *)b)->target);
 }
 
-/* One may have been mounted over the way to another, which its path does not tell: /home/u and /var/home where /home
- * is a link. */
+/* A volume may have been mounted over the way to another, which the path does not show: /home/u and /var/home
+ * where /home is a link. */
 static int check_seen(int root, const struct volume *v, const struct place *place, struct err *e)
 {
     struct place now = {0};
     _cleanup_close_ int fd = open_in_root(root, v->target, O_PATH, 0, 0);
     int r = fd < 0 ? fd : look_at_place(fd, &now, e);
-    if (r == -ENOENT) /* what hides it has no such directory */
+    if (r == -ENOENT) /* the volume that hides it has no such directory */
         r = 0;
     if (fd < 0 && r < 0)
         return err_set(e, r, "look at volume target `%s`", v->target);
@@ -201,7 +200,7 @@ static int check_seen(int root, const struct volume *v, const struct place *plac
                        "itself");
 }
 
-static int mount_all(int root, const struct spec *s, struct places *p, struct err *e)
+static int mount_all(int root, const struct plan *s, struct places *p, struct err *e)
 {
     if (s->volume_count > 1)
         qsort(s->volumes, s->volume_count, sizeof(*s->volumes), by_target);
@@ -216,7 +215,7 @@ static int mount_all(int root, const struct spec *s, struct places *p, struct er
     return r;
 }
 
-/* Written by netctr for this container, over what the root has; not over what the user has mounted there. */
+/* Mounts a file that netctr writes for the container over the root's, but not over a volume. */
 static int mount_file(int root, int files, const char *name, const struct places *p, struct err *e)
 {
     struct place at = {0};
@@ -234,7 +233,7 @@ static int mount_file(int root, int files, const char *name, const struct places
     return mount < 0 ? mount : mount_attach(mount, place, target, e);
 }
 
-int volumes_mount(int root, const struct spec *s, int files, struct err *e)
+int volumes_mount(int root, const struct plan *s, int files, struct err *e)
 {
     const char *const names[] = {"hosts", "hostname", "resolv.conf"};
     _cleanup_free_ struct place *list = xcalloc(s->volume_count + 1, sizeof(*list));

@@ -3,8 +3,8 @@
 
 #include <netctr/core.h>
 
-/** Mounts @s' volumes beneath @root, and hosts, hostname and resolv.conf of @files (a mount that is attached)
+/** Mounts the plan's volumes beneath @root, and hosts, hostname and resolv.conf of @files (an attached mount)
  *  where no volume is. Sorts the volumes. */
-int volumes_mount(int root, const struct spec *s, int files, struct err *e);
-/** Adds why something that is missing in a container cannot be made, after a failure with @code. */
+int volumes_mount(int root, const struct plan *s, int files, struct err *e);
+/** After a failure with @code: adds why a missing file or directory cannot be made. */
 void volumes_explain(int code, struct err *e);

@@ -3,9 +3,6 @@
  */
 #include <netctr/doctor.h>
 
-#include "core/caps.h"
-#include "core/cgroup.h"
-
 #include <errno.h>
 #include <linux/seccomp.h>
 #include <string.h>
@@ -99,18 +96,16 @@ int check_kernel(struct doctor *d, struct err *e)
 
 int check_cgroups(struct doctor *d, struct err *e)
 {
-    _cleanup_cgroup_host_ struct cgroup_host host = {0};
-    int r = cgroup_probe(NULL, &host, e);
+    enum cgroup_kind kind;
+    unsigned there = 0;
+    int r = cgroups_survey(&kind, &there, e);
     if (r < 0)
         return r;
-    if (host.kind == CGROUP_NONE) {
+    if (kind == CGROUP_NONE) {
         doctor_say(d, WARNING, xasprintf("mount -t cgroup2 cgroup2 /sys/fs/cgroup"),
                    "no cgroups are mounted, so limits are refused");
         return 0;
     }
-    unsigned there = 0;
-    for (size_t i = 0; i < host.count; i++)
-        there |= host.hierarchies[i].controllers;
     for (int c = 0; c < CGROUP_CONTROLLERS; c++)
         if (!(there & 1u << c))
             doctor_say(d, WARNING,

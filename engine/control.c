@@ -154,7 +154,7 @@ int control_ask(struct engine *engine, const struct record *r, const char *what,
                 struct err *e)
 {
     /* One that is being made has no door yet (reach() tells), or is about to begin anew and answers then. */
-    if (r->damaged || r->status == STATUS_DEAD || r->status == STATUS_EXITED || record_waits(r))
+    if (r->status == STATUS_DEAD || r->status == STATUS_EXITED || record_waits(r))
         return engine_not_running(r, e);
     struct asking asking = {.record = r, .deadline = monotonic_ms() + ASK_MS};
     _cleanup_close_ int fd = reach(engine, &asking, e);

@@ -153,7 +153,6 @@ int engine_each(struct engine *engine, int (*each)(const struct record *r, void 
     _cleanup_close_ int lock = store_lock(&engine->store, e);
     if (lock < 0)
         return lock;
-    store_warn_of_lost(&engine->store);
     return store_each(&engine->store, each, arg, e);
 }
 

@@ -200,19 +200,19 @@ static int write_hosts(struct view *v, struct err *e)
     bool host = v->l->container.spec.network_mode == NETWORK_HOST;
     _cleanup_free_ char *empty = make_hosts(host, added), *block = make_block(v);
     _cleanup_free_ char *text = hosts_with(empty, block);
-    return container_write_file(&v->l->container, "hosts", text, e);
+    return process_write_file(&v->l->container.process, "hosts", text, e);
 }
 
 static int refresh(struct view *v, struct err *e)
 {
     _cleanup_free_ char *old = NULL, *text = NULL, *block = make_block(v);
-    int r = container_read_file(&v->l->container, "hosts", &old, e);
+    int r = process_read_file(&v->l->container.process, "hosts", &old, e);
     if (r < 0)
         return r;
     text = hosts_with(old, block);
     if (!text || streq(text, old)) /* the program has replaced the file, or nothing is new */
         return 0;
-    return container_write_file(&v->l->container, "hosts", text, e);
+    return process_write_file(&v->l->container.process, "hosts", text, e);
 }
 
 int refresh_hosts(struct monitor *m, struct err *e)
@@ -258,7 +258,7 @@ static int write_resolv(struct view *v, struct err *e)
         return e->code;
     free(v->l->resolv);
     v->l->resolv = text;
-    return container_write_file(&v->l->container, "resolv.conf", v->l->resolv, e);
+    return process_write_file(&v->l->container.process, "resolv.conf", v->l->resolv, e);
 }
 
 /* ---- all three files ------------------------------------------------------------------------*/
@@ -271,7 +271,7 @@ int write_files(struct monitor *m, struct err *e)
     if (r == 0)
         r = write_hosts(&v, e);
     if (r == 0)
-        r = container_write_file(&m->container, "hostname", hostname, e);
+        r = process_write_file(&m->container.process, "hostname", hostname, e);
     return r == 0 ? write_resolv(&v, e) : r;
 }
 
@@ -290,7 +290,7 @@ static int spare(int code, struct err *e)
 
 int rewrite_files(struct monitor *m, struct err *e)
 {
-    if (m->container.files_fd < 0) /* between two runs; the next start writes new ones */
+    if (m->container.process.files_fd < 0) /* between two runs; the next start writes new ones */
         return 0;
     __attribute__((cleanup(view_clear))) struct view v;
     _cleanup_free_ char *now = NULL;
@@ -298,6 +298,6 @@ int rewrite_files(struct monitor *m, struct err *e)
     if (r == 0)
         r = spare(refresh(&v, e), e);
     if (r == 0)
-        r = spare(container_read_file(&m->container, "resolv.conf", &now, e), e);
+        r = spare(process_read_file(&m->container.process, "resolv.conf", &now, e), e);
     return r == 0 && now && streq(now, m->resolv) ? spare(write_resolv(&v, e), e) : r;
 }

@@ -352,7 +352,7 @@ static int spawn(struct engine *engine, struct helpers_state *s, const struct he
                                                    seed->sockets.tcp4, seed->sockets.tcp6,
                                                    seed->shared},
                                            .log = log};
-    return helper_start(&engine->store, &request, e);
+    return helper_start(engine->store.instance, &request, e);
 }
 
 static int start_locked(struct engine *engine, struct helpers_state *s, struct helpers_seed *seed,

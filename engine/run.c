@@ -29,7 +29,7 @@ static int look_before(struct monitor *m, struct err *e)
     struct ulimits *ulimits = &monitor_spec(m)->ulimits;
     int r = ulimits->known ? 0 : ulimits_read(ulimits, e);
     if (r == 0)
-        r = caller_forget(e);
+        r = caller_reset(e);
     if (r == 0)
         r = hub_new(&m->hub, e);
     if (r == 0)
@@ -78,7 +78,7 @@ static int attach(struct monitor *m, struct err *e)
     if (m->container.spec.network_mode == NETWORK_HOST)
         return 0;
     if (m->netns >= 0) /* another's */
-        return container_join_netns(&m->container, m->netns, e);
+        return process_join_netns(&m->container.process, m->netns, e);
     _cleanup_rt_ struct rt *inside = NULL;
     if (m->attachment_count) {
         int prepared = helpers_prepare(m->engine, &m->seed, e);
@@ -89,7 +89,7 @@ static int attach(struct monitor *m, struct err *e)
     m->born = ipv6 ? BORN_WITH_IPV6 : BORN_WITHOUT_IPV6;
     int r = netns_create(&m->netns, &inside, network_sysctls(ipv6), e);
     if (r == 0)
-        r = container_join_netns(&m->container, m->netns, e);
+        r = process_join_netns(&m->container.process, m->netns, e);
     const struct attachment *gateway = attachments_gateway(m);
     for (size_t i = 0; r == 0 && i < m->attachment_count; i++)
         r = attachment_connect(
@@ -151,7 +151,7 @@ static int begin_anew(struct monitor *m, struct err *e)
     if (r == 0)
         r = container_create(c, e);
     if (r == 0 && m->netns >= 0)
-        r = container_join_netns(c, m->netns, e);
+        r = process_join_netns(&c->process, m->netns, e);
     if (r == 0)
         r = write_files(m, e);
     return r == 0 ? container_start(c, e) : r;
@@ -180,7 +180,7 @@ static int run_on(struct monitor *m, const struct supervise_options *options, st
     struct container *c = &m->container;
     unsigned in_a_row = 0;
     int64_t began = monotonic_ms();
-    int status = supervise_run(c, options, e);
+    int status = container_supervise(c, options, e);
     for (bool again = true; status >= 0;) {
         in_a_row = began && monotonic_ms() - began >= GOOD_RUN_MS ? 1 : in_a_row + 1;
         int r = decide(m, status, &again, e);
@@ -188,7 +188,7 @@ static int run_on(struct monitor *m, const struct supervise_options *options, st
             return r < 0 ? r : status;
         r = container_reset(c, e);
         if (r == 0)
-            r = supervise_pause(c, options, restart_delay_ms(in_a_row - 1), e);
+            r = supervise_pause(&c->process, options, restart_delay_ms(in_a_row - 1), e);
         if (r < 0)
             return r;
         r = begin_anew(m, e);
@@ -196,7 +196,7 @@ static int run_on(struct monitor *m, const struct supervise_options *options, st
             return status;
         began = r == 0 ? monotonic_ms()
                        : 0; /* what has not begun was no good run, however long it took */
-        status = r == 0 ? supervise_run(c, options, e) : failed_start(m, e);
+        status = r == 0 ? container_supervise(c, options, e) : failed_start(m, e);
     }
     return status;
 }
@@ -379,7 +379,7 @@ static int live_on(struct monitor *m, struct err *e)
     if (leave(m, keep, status < 0 ? EXIT_NETCTR : status, &trouble) < 0)
         warn("%s (the next command tries again)", trouble.text);
     m->request->oom_killed = m->container.oom_killed;
-    if (status == 0 && m->container.output_failed)
+    if (status == 0 && m->container.process.output_failed)
         return EXIT_NETCTR; /* the program does not know that its output is lost */
     return status;
 }
@@ -417,7 +417,7 @@ static int claim_again(struct monitor *m, struct spec *spec, int status, const c
         return r;
     c->failure = xstrdup(why);
     r = container_set_restarting(c, true, status, e);
-    return r == 0 ? supervise_listen(c, e) : r;
+    return r == 0 ? supervise_listen(&c->process, e) : r;
 }
 
 /* Undoes what the failed start has made, and claims the container again under the same lock. Returns 1 if somebody
@@ -474,7 +474,7 @@ static int wait_for_turn(struct monitor *m, unsigned times, struct err *e)
     pause = pause < START_PAUSE_MAX_MS ? pause : START_PAUSE_MAX_MS;
     int r = tell_caller(m, m->container.failure, e);
     if (r == 0)
-        r = supervise_pause(&m->container, &options, pause, e);
+        r = supervise_pause(&m->container.process, &options, pause, e);
     return r == 0 ? stop_waiting(m, e) : r;
 }
 

@@ -7,7 +7,6 @@
 #include <netctr/netns.h>
 
 #include <errno.h>
-#include <inttypes.h>
 #include <linux/nsfs.h>
 #include <sched.h>
 #include <string.h>
@@ -25,33 +24,6 @@ uint64_t netns_inode(int fd)
 {
     struct stat st;
     return fstat(fd, &st) < 0 ? 0 : st.st_ino;
-}
-
-int netns_in_use(uint64_t inode)
-{
-    _cleanup_free_ char *mounts = NULL, *name = xasprintf("net:[%" PRIu64 "]", inode);
-    int r = read_file_at(AT_FDCWD, "/proc/self/mountinfo", 64 << 20, &mounts, NULL);
-    if (r < 0)
-        return r;
-    if (strstr(mounts, name))
-        return 1;
-    _cleanup_dir_ DIR *d = opendir("/proc");
-    if (!d)
-        return -errno;
-    for (struct dirent *entry; (entry = next_entry(d, &r));) {
-        uint64_t pid;
-        struct stat st;
-        if (parse_u64(entry->d_name, 1, INT32_MAX, &pid) < 0)
-            continue;
-        _cleanup_free_ char *path = xasprintf("%s/ns/net", entry->d_name);
-        if (fstatat(dirfd(d), path, &st, 0) < 0) {
-            if (errno != ENOENT && errno != ESRCH && errno != EACCES && errno != EPERM)
-                return -errno; /* ENOENT: it has ended meanwhile; EACCES: it is not visible */
-        } else if (st.st_ino == inode) {
-            return 1;
-        }
-    }
-    return r;
 }
 
 int sysctl_write(const char *key, const char *value, struct err *e)

@@ -1,17 +1,14 @@
-/* A container's state on disk: the name is taken, what happens is written down, all of it goes.
+/* A container's entries on disk: the name is claimed, events are recorded, everything is removed.
  *
- * Intent before effect: the run directory with its lock and state.json stand before anything is made
- * in the kernel, and are removed after everything is gone from it. What the kernel holds is found by
- * the id that they name.
+ * Intent before effect: the run directory with its lock and state.json exists before anything is made in the
+ * kernel, and is removed after everything is gone from it. What the kernel holds is found by the id that they
+ * name.
  */
-#include "core/container.h"
-
-#include "core/caps.h"
+#include "files.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/wait.h>
 #include <time.h>
 
 void container_clear(struct container *c)
@@ -19,17 +16,12 @@ void container_clear(struct container *c)
     spec_clear(&c->spec);
     free(take_ptr(c->instance));
     free(take_ptr(c->failure));
-    int *const fds[] = {&c->dir_fd,  &c->run_fd,    &c->lock_fd,   &c->files_fd,
-                        &c->channel, &c->stdin_fd,  &c->stdout_fd, &c->stderr_fd,
-                        &c->log_fd,  &c->signal_fd, &c->pidfd};
+    free(take_ptr(c->layers));
+    free(take_ptr(c->mount_point));
+    process_clear(&c->process);
+    int *const fds[] = {&c->dir_fd, &c->run_fd, &c->lock_fd};
     for (size_t i = 0; i < ARRAY_LEN(fds); i++)
         *fds[i] = close_fd(*fds[i]);
-}
-
-/* One that was adopted may be of an instance that is no more. */
-static char *own_cgroup(const struct container *c)
-{
-    return xasprintf("netctr/%s/%s", c->instance ? c->instance : c->store->instance, c->spec.id);
 }
 
 /* ---- claim -----------------------------------------------------------------------------------*/
@@ -42,19 +34,6 @@ static int make_directory(int at, const char *name, mode_t mode, struct err *e)
     return fd < 0 ? err_set(e, errno, "open directory `%s`", name) : fd;
 }
 
-/* The run directory's own bit: nobody else changes its mode, and it has room where there is none for a file. */
-void container_remember_start(struct container *c, bool told)
-{
-    c->told_start = told;
-    (void)fchmod(c->run_fd, told ? 01700 : 0700);
-}
-
-static bool remembers_start(const struct container *c)
-{
-    struct stat st;
-    return fstat(c->run_fd, &st) == 0 && (st.st_mode & S_ISVTX);
-}
-
 static int claim_run_directory(struct container *c, struct err *e)
 {
     c->run_fd = make_directory(c->store->live_fd, c->spec.name, 0700, e);
@@ -63,10 +42,12 @@ static int claim_run_directory(struct container *c, struct err *e)
     c->lock_fd = lock_file_at(c->run_fd, "lock", LOCK_EX);
     if (c->lock_fd < 0)
         return err_set(e, c->lock_fd, "lock container `%s`", c->spec.name);
-    return container_save_state(c, e);
+    int r = flags_create(c->run_fd);
+    return r < 0 ? err_set(e, r, "write the flags of container `%s`", c->spec.name)
+                 : container_save_state(c, e);
 }
 
-/* The overlay's upper directory is the container's "/": it looks like the one below it. */
+/* The upper directory is the container's "/": it gets the mode and owner of the one below it. */
 static int make_layers(struct container *c, struct err *e)
 {
     struct stat st;
@@ -81,7 +62,7 @@ static int make_layers(struct container *c, struct err *e)
     return 0;
 }
 
-/* Without a word of how it ended, which a container has until it has ended. */
+/* Without an exit record, which a container has once it has ended. */
 int container_save_definition(struct container *c, struct err *e)
 {
     _cleanup_json_ json_t *j = spec_to_json(&c->spec);
@@ -112,6 +93,7 @@ int container_reread(struct container *c, struct err *e)
         return r;
     spec_clear(&c->spec);
     c->spec = now;
+    container_plan(c);
     return 0;
 }
 
@@ -128,7 +110,8 @@ static int claim_definition(struct container *c, struct err *e)
 
 int container_claim(struct store *store, struct spec *spec, struct container *out, struct err *e)
 {
-    /* What is in the way is another's: below, what could not be finished is removed by this name. */
+    /* An existing directory belongs to another container: below, what could not be finished is removed by this
+     * name. */
     int taken = file_exists_at(store->defined_fd, spec->name);
     if (taken == 0)
         taken = file_exists_at(store->live_fd, spec->name);
@@ -155,12 +138,13 @@ int container_claim(struct store *store, struct spec *spec, struct container *ou
         container_clear(&c);
         return r;
     }
+    container_plan(&c);
     container_event(&c, "create", NULL);
     *out = c;
     return 0;
 }
 
-/* When it ran before and how that ended, which stays true if it cannot begin now. */
+/* Its last run and exit status, which stay true if it cannot start now. */
 static void take_last_run(struct container *c)
 {
     _cleanup_json_ json_t *j = NULL;
@@ -171,8 +155,8 @@ static void take_last_run(struct container *c)
     c->exit_status = (int)json_int(ended, "status", 0);
 }
 
-/* It was read without the lock: what has been changed since must not be undone, nor its address be taken for
- * another container of the name. */
+/* @c was read without the lock: a change since then must not be undone, nor its address given to another container
+ * of the same name. */
 static int require_current(const struct container *c, struct err *e)
 {
     static const char *const keys[] = {"id", "networks", "publish"};
@@ -202,7 +186,7 @@ int container_restart_claim(struct store *store, struct spec *spec, struct conta
     c.store = store;
     c.existing = true;
     c.dir_fd = store_defined_dir(store, spec->name);
-    if (c.dir_fd == -ENOENT) /* somebody has removed it since */
+    if (c.dir_fd == -ENOENT) /* it was removed since */
         return err_say(e, -ENOENT, "no such container `%s`", spec->name);
     if (c.dir_fd < 0)
         return err_set(e, c.dir_fd, "open container `%s`", spec->name);
@@ -222,208 +206,31 @@ int container_restart_claim(struct store *store, struct spec *spec, struct conta
         container_clear(&c);
         return r;
     }
+    container_plan(&c);
     *out = c;
     return 0;
 }
 
-/* The program may have taken a lease on the file, which would make us wait for it: hence O_NONBLOCK. */
-static int open_file(const struct container *c, const char *file, int flags)
-{
-    int fd = openat(c->files_fd, file, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0644);
-    return fd < 0 ? -errno : fd;
-}
-
-int container_write_file(struct container *c, const char *file, const char *text, struct err *e)
-{
-    /* Written in place: the file's inode is what is mounted in the container. It is cut last, so that
-     * who reads meanwhile finds no empty file. */
-    _cleanup_close_ int fd = open_file(c, file, O_WRONLY | O_CREAT);
-    size_t size = strlen(text);
-    int r = fd < 0 ? fd : write_all(fd, text, size);
-    if (r == 0 && ftruncate(fd, (off_t)size) < 0)
-        r = -errno;
-    return r < 0 ? err_set(e, r, "write the container's `%s`", file) : 0;
-}
-
-int container_read_file(const struct container *c, const char *file, char **text, struct err *e)
-{
-    _cleanup_close_ int fd = open_file(c, file, O_RDONLY);
-    _cleanup_free_ char *path = fd_path(fd);
-    int r = fd < 0 ? fd : read_file_at(AT_FDCWD, path, 256 << 10, text, NULL);
-    return r < 0 ? err_set(e, r, "read the container's `%s`", file) : 0;
-}
-
-int container_probe_cgroups(const struct spec *spec, struct cgroup_host *host, struct err *e)
-{
-    /* Of a definition that could not be read nothing is there, not even its root. */
-    bool all = !spec->rootfs || (spec->caps & CAPS_BIT(CAP_SYS_ADMIN));
-    int r = cgroup_probe(NULL, host, e);
-    return r == 0 && all ? cgroup_add_others(host, false, e) : r;
-}
-
-static int remove_cgroup(struct container *c, struct err *e)
-{
-    _cleanup_cgroup_host_ struct cgroup_host host = {0};
-    _cleanup_free_ char *path = own_cgroup(c);
-    const char *instance = c->instance ? c->instance : c->store->instance;
-    int r = container_probe_cgroups(&c->spec, &host, e);
-    if (r < 0)
-        return r;
-    r = cgroup_end(&host, path, e);
-    if (r == 0 && !streq(instance, c->store->instance))
-        r = cgroup_remove_instance(&host, instance, e);
-    else if (r == 0)
-        r = cgroup_leave_others(&host, instance, e);
-    return r;
-}
-
-static uint64_t oom_kills(const char *cgroup)
-{
-    uint64_t kills = 0;
-    _cleanup_cgroup_host_ struct cgroup_host host = {0};
-    if (cgroup_probe(NULL, &host, NULL) == 0)
-        (void)cgroup_oom_kills(&host, cgroup, &kills, NULL);
-    return kills;
-}
-
-uint64_t container_oom_kills(const struct store *s, const struct spec *spec)
-{
-    _cleanup_free_ char *path = container_cgroup(s, spec->id);
-    return oom_kills(path);
-}
-
-/* The cgroup must still be there. The kernel counts the processes that it kills, and does not say which they were:
- * a program that was ended by SIGKILL died for want of memory only if nobody had asked for its end. */
-static void note_memory(struct container *c)
-{
-    _cleanup_free_ char *path = own_cgroup(c);
-    uint64_t kills = c->spec.id ? oom_kills(path) : 0;
-    if (kills > c->oom_kills)
-        c->oom_kills = kills;
-    c->oom_killed = c->oom_kills > 0 && c->sigkilled && container_end_asked(c) == 0;
-}
-
-/* ---- events ----------------------------------------------------------------------------------*/
-
-void container_event(const struct container *c, const char *name,
-                     const struct event_attribute *attributes)
-{
-    const struct event event = {"container", name, c->spec.id, c->spec.name};
-    event_emit(c->store->run_fd, &event, attributes);
-}
-
-/* Once for each run of the program, whoever comes to know of its end. Killed in between, it is told twice; how it
- * ended has been written down before, so that both say the same. */
-static void tell_death(struct container *c, int exit_status)
-{
-    struct event_attribute attributes[4] = {{"exit_code", NULL, exit_status}};
-    size_t count = 1;
-    if (c->oom_killed)
-        attributes[count++] = (struct event_attribute){"oom_killed", event_true, 0};
-    if (c->oom_kills)
-        attributes[count] = (struct event_attribute){"oom_kills", NULL, (int64_t)c->oom_kills};
-    if (!c->told_start)
-        return;
-    container_event(c, "die", attributes);
-    container_remember_start(c, false);
-}
-
-/* ---- again -----------------------------------------------------------------------------------*/
-
-/* Marks are permission bits of the lock file, which nobody needs: they must have room where there is
- * none for another file. */
-int container_mark(int run_dir, enum mark mark)
-{
-    struct stat st;
-    if (fstatat(run_dir, "lock", &st, AT_SYMLINK_NOFOLLOW) < 0)
-        return -errno;
-    if (!S_ISREG(st.st_mode))
-        return -EBADMSG;
-    return fchmodat(run_dir, "lock", (st.st_mode & 07777) | (mode_t)mark, 0) < 0 ? -errno : 0;
-}
-
-int container_marked(int run_dir, enum mark mark)
-{
-    struct stat st;
-    if (fstatat(run_dir, "lock", &st, AT_SYMLINK_NOFOLLOW) < 0)
-        return errno == ENOENT ? 0 : -errno;
-    return S_ISREG(st.st_mode) && (st.st_mode & (mode_t)mark) != 0;
-}
-
-int container_ask_end(struct store *store, const char *name, enum mark mark, struct err *e)
-{
-    _cleanup_close_ int dir = store_live_dir(store, name);
-    int r = dir < 0 ? dir : container_mark(dir, mark);
-    /* Gone, or damaged: then no monitor of it lets anything begin anew. */
-    if (r == 0 || r == -ENOENT || r == -EBADMSG)
-        return 0;
-    return err_set(e, r, "tell container `%s` to end", name);
-}
-
-int container_end_asked(const struct container *c)
-{
-    return c->told_to_end ? 1 : container_marked(c->run_fd, MARK_END_ASKED | MARK_UNTIL_BOOT);
-}
-
-/* By somebody who wants it to stay so. When the host goes down, systemd sends SIGTERM to every monitor, in its
- * session's scope or its unit, and does not wait for `stop --until-boot`. */
-static int end_asked_for_good(const struct container *c)
-{
-    return c->interrupted ? 1 : container_marked(c->run_fd, MARK_END_ASKED);
-}
+/* ---- end -------------------------------------------------------------------------------------*/
 
 int container_set_restarting(struct container *c, bool restarting, int exit_status, struct err *e)
 {
     if (restarting)
-        note_memory(c);
+        container_note_memory(c);
     c->restarting = restarting;
     c->exit_status = exit_status;
     return container_save_state(c, e);
 }
 
-int container_reset(struct container *c, struct err *e)
+/* Was it asked to end for good? When the host goes down, systemd sends SIGTERM to every monitor, in its session's scope or its unit, and
+ * does not wait for `stop --until-boot`: that is no reason not to start the container at the next boot. */
+static int end_asked_for_good(const struct container *c)
 {
-    note_memory(c);
-    int r = remove_cgroup(c, e);
-    tell_death(c, c->exit_status);
-    if (c->pid > 0) /* one whose start failed has not been reaped */
-        (void)waitpid(c->pid, NULL, WNOHANG);
-    c->pid = 0;
-    c->sigkilled = c->oom_killed = false;
-    c->oom_kills = 0;
-    int *const fds[] = {&c->channel,   &c->stdin_fd, &c->stdout_fd,
-                        &c->stderr_fd, &c->pidfd,    &c->files_fd};
-    for (size_t i = 0; i < ARRAY_LEN(fds); i++)
-        *fds[i] = close_fd(*fds[i]);
-    return r;
+    int r = c->process.interrupted ? 1 : container_marked(c->run_fd, MARK_END_ASKED);
+    return r == -EBADMSG ? 0 : r;
 }
 
-void container_let_die(const struct store *s, const struct spec *spec)
-{
-    _cleanup_cgroup_host_ struct cgroup_host host = {0};
-    _cleanup_free_ char *path = container_cgroup(s, spec->id);
-    bool hindered = (spec->caps & CAPS_BIT(CAP_SYS_ADMIN)) || spec->limits.cpu_milli;
-    if (hindered && container_probe_cgroups(spec, &host, NULL) == 0)
-        cgroup_let_die(&host, path);
-}
-
-/* ---- end -------------------------------------------------------------------------------------*/
-
-void container_kill(struct container *c)
-{
-    _cleanup_cgroup_host_ struct cgroup_host host = {0};
-    _cleanup_free_ char *path = own_cgroup(c);
-    bool known = c->spec.id && container_probe_cgroups(&c->spec, &host, NULL) == 0;
-    bool signalled = c->pidfd >= 0 && pidfd_signal(c->pidfd, SIGKILL) == 0;
-    if (known)
-        cgroup_let_die(&host, path);
-    if (signalled)
-        (void)pidfd_wait(c->pidfd, 10000);
-    if (known)
-        (void)cgroup_kill(&host, path, NULL);
-}
-
-/* The definition of a container that has ended says how. */
+/* Writes the exit record to the definition. */
 static int save_exit(struct container *c, int exit_status, struct err *e)
 {
     int asked = end_asked_for_good(c);
@@ -445,28 +252,30 @@ static int save_exit(struct container *c, int exit_status, struct err *e)
 
 int container_note_end(struct container *c, int exit_status, struct err *e)
 {
-    note_memory(c);
+    container_note_memory(c);
     int r = c->noted || !c->spec.id ? 0 : save_exit(c, exit_status, e);
     c->noted = c->noted || (r == 0 && c->spec.id);
-    tell_death(c, exit_status);
+    container_tell_death(c, exit_status);
     return r;
 }
 
 int container_remember_end(struct container *c, int exit_status, struct err *e)
 {
-    const pid_t pid = c->pid;
+    const pid_t pid = c->process.pid;
     c->exit_status = exit_status;
-    c->pid = 0; /* as between two runs */
+    c->process.pid = 0; /* as between two runs */
     int r = container_save_state(c, e);
-    c->pid = pid;
+    c->process.pid = pid;
     return r;
 }
 
 int container_end(struct container *c, bool keep, int exit_status, struct err *e)
 {
-    note_memory(c);
-    int r = c->spec.id ? remove_cgroup(c, e) : 0;
-    tell_death(c, exit_status);
+    container_note_memory(c);
+    const bool other = c->instance && !streq(c->instance, c->store->instance);
+    container_plan(c);
+    int r = plan_end_cgroup(&c->process.plan, other, e);
+    container_tell_death(c, exit_status);
     return r == 0 && keep ? container_note_end(c, exit_status, e) : r;
 }
 
@@ -488,8 +297,8 @@ int container_release_name(struct container *c, bool keep, struct err *e)
     return r;
 }
 
-/* Not there (any more, or yet), or damaged: it will never be read. Of everything else that may keep us
- * from reading it nobody knows whether there is something to be spared. */
+/* Missing or damaged: it will never be readable. After any other error, such as ENOMEM, there may be something to
+ * keep. */
 static bool is_missing(int code)
 {
     return code == -ENOENT || code == -EBADMSG;
@@ -511,8 +320,8 @@ static void take_state(struct container *c, const json_t *state, const json_t *c
         c->instance = xstrdup(json_str(state, "instance"));
 }
 
-/* What is left is believed as far as it can harm nobody else: the name is the directory's, the id that of
- * the state, and no other container's. */
+/* The name is the directory's, the id that of the state, which has a checksum; without a state, that of the
+ * definition. */
 static int read_remains(struct container *c, const char *name, enum status *status, struct err *e)
 {
     _cleanup_json_ json_t *config = NULL, *state = NULL;
@@ -522,25 +331,20 @@ static int read_remains(struct container *c, const char *name, enum status *stat
     if (defined < 0)
         c->spec.name = xstrdup(name);
     err_clear(e);
-    c->told_start = remembers_start(c);
-    int r = container_read_state(c->run_fd, &state, e);
+    c->told_start = container_marked(c->run_fd, MARK_STARTED) > 0;
+    int r = container_read_state(c->run_fd, name, &state, e);
     if (r == 0)
         take_state(c, state, config);
     else if (!is_missing(r))
         return r;
     else if (defined != -ENOENT) {
-        /* What had not begun is written before the definition: without it, this is a next life that has not
-         * begun, and it is what it was; damaged, nobody knows, and nothing is lost. */
+        /* container_claim() writes the state before the definition. So a definition without a state means a
+         * restart that has not begun: the exit record stays. With a damaged state nothing is known. */
         c->existing = true;
         c->noted = r == -ENOENT || json_object_get(config, "exit");
     }
     err_clear(e);
-    r = c->spec.id ? store_id_is_anothers(c->store, name, c->spec.id, e) : 0;
-    if (r < 0)
-        return r;
-    if (r > 0)
-        free(take_ptr(c->spec.id));
-    /* A damaged definition stays as it is, and what the container wrote with it: that is its user's. */
+    /* A damaged definition is not overwritten: the user may repair it, and the layer is still there. */
     c->noted = c->noted || defined == -EBADMSG;
     *status = (c->started || c->existing) && defined != -ENOENT ? STATUS_RUNNING : STATUS_CREATING;
     return 0;
@@ -567,6 +371,7 @@ int container_adopt(struct store *store, const char *name, struct container *out
         container_clear(&c);
         return err_wrap(e, "read the state of container `%s`", name);
     }
+    container_plan(&c);
     *out = c;
     return 0;
 }

@@ -1,10 +1,9 @@
-/* Events. There is no daemon that could tell of them: who acts adds a line to one file, and who wants to
- * know reads it.
+/* Events. No daemon collects them: each process that changes something appends a line to one file.
  *
- * A line is one write() with O_APPEND, which the kernel does not mix with another's. The file is bounded:
- * who has made it too large makes it the older one. He holds the lock of that very file, and only
- * while its name still leads to it, so that of several only one renames, and never a new one. A line that
- * is written meanwhile into a file that was renamed is there, in the older one.
+ * A line is one write() with O_APPEND, which the kernel does not mix with others. The file is bounded: the process that
+ * makes it too large renames it to the older one. It holds the lock of that very file meanwhile, and only while the name
+ * still leads to it, so that of several processes one renames, and never a new file. A line that is written to a file
+ * after its rename is in the older one.
  */
 #include <netctr/store.h>
 
@@ -14,102 +13,79 @@
 #include <sys/file.h>
 #include <time.h>
 
-#define TEXT_MAX 256 /* of one value */
+enum { TEXT_MAX = 256 }; /* bytes of one value */
 
 const char event_true[] = "true";
 
-/* A line under construction. Made by hand: every start pays for three. Never longer than PIPE_BUF. */
-struct line {
-    char text[PIPE_BUF];
-    size_t size;
-    bool full;
-};
-
-static void put(struct line *l, const char *data, size_t size)
+/* A command line may hold bytes that are not UTF-8, which JSON cannot. A value that is cut off may end in the middle of
+ * a character. */
+static json_t *text_value(const char *text)
 {
-    if (l->full || size > sizeof(l->text) - l->size)
-        l->full = true;
-    else
-        memcpy(l->text + l->size, data, size), l->size += size;
-}
-
-/* Any bytes: a command line may hold what is no UTF-8. */
-static void put_string(struct line *l, const char *text)
-{
-    const unsigned char *p = (const unsigned char *)text, *end = p + strnlen(text, TEXT_MAX);
-    put(l, "\"", 1);
-    while (p < end) {
-        size_t size = utf8_size(p, (size_t)(end - p));
-        char escaped[8];
-        if (size == 0 && p + 3 >= end && end - (const unsigned char *)text == TEXT_MAX)
-            break; /* a character that the limit has cut */
-        if (size == 0)
-            put(l, "?", size = 1);
-        else if (*p < 0x20 || *p == 0x7f)
-            put(l, escaped, (size_t)snprintf(escaped, sizeof(escaped), "\\u%04x", *p));
-        else if (*p == '"' || *p == '\\')
-            put(l, (char[]){'\\', (char)*p}, 2);
-        else
-            put(l, (const char *)p, size);
-        p += size;
+    char ascii[TEXT_MAX];
+    const size_t size = strnlen(text, TEXT_MAX);
+    for (size_t cut = 0; cut < 4 && cut <= size; cut++) {
+        json_t *j = json_stringn(text, size - cut);
+        if (j)
+            return j;
+        if (size < TEXT_MAX)
+            break;
     }
-    put(l, "\"", 1);
+    for (size_t i = 0; i < size; i++)
+        ascii[i] = (unsigned char)text[i] < 0x80 ? text[i] : '?';
+    return json_stringn(ascii, size);
 }
 
-static void put_key(struct line *l, const char *key)
+static void put_text(json_t *j, const char *key, const char *text)
 {
-    put(l, ",\"", 2);
-    put(l, key, strlen(key));
-    put(l, "\":", 2);
-}
-
-static void put_text(struct line *l, const char *key, const char *text)
-{
-    if (!text)
-        return;
-    put_key(l, key);
-    put_string(l, text);
+    if (text)
+        json_object_set_new(j, key, text_value(text));
 }
 
 /* RFC 3339 with nanoseconds, UTC. */
-static void put_time(struct line *l)
+static void put_time(json_t *j)
 {
     struct timespec now;
     struct tm tm;
-    char text[80];
     clock_gettime(CLOCK_REALTIME, &now);
     gmtime_r(&now.tv_sec, &tm);
-    int n = snprintf(text, sizeof(text), "{\"time\":\"%04d-%02d-%02dT%02d:%02d:%02d.%09ldZ\"",
-                     tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
-                     now.tv_nsec);
-    put(l, text, (size_t)n);
+    _cleanup_free_ char *text =
+        xasprintf("%04d-%02d-%02dT%02d:%02d:%02d.%09ldZ", tm.tm_year + 1900, tm.tm_mon + 1,
+                  tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, now.tv_nsec);
+    json_put_str(j, "time", text);
 }
 
-static void compose(struct line *l, const struct event *event, const struct event_attribute *a)
+/* The keys keep their order: "time" is what event_parse() looks for. */
+static json_t *compose(const struct event *event, const struct event_attribute *a)
 {
-    l->size = 0;
-    l->full = false;
-    put_time(l);
-    put_text(l, "type", event->type);
-    put_text(l, "event", event->name);
-    put_text(l, "id", event->id);
-    put_text(l, "name", event->of);
-    for (; a && a->key; a++) {
-        char number[24];
-        if (a->text && a->text != event_true) {
-            put_text(l, a->key, a->text);
-            continue;
-        }
-        put_key(l, a->key);
-        if (a->text)
-            put(l, event_true, strlen(event_true));
+    json_t *j = json_object();
+    put_time(j);
+    put_text(j, "type", event->type);
+    put_text(j, "event", event->name);
+    put_text(j, "id", event->id);
+    put_text(j, "name", event->of);
+    for (; a && a->key; a++)
+        if (a->text == event_true)
+            json_object_set_new(j, a->key, json_true());
+        else if (a->text)
+            put_text(j, a->key, a->text);
         else
-            put(l, number, (size_t)snprintf(number, sizeof(number), "%" PRId64, a->number));
-    }
-    put(l, "}\n", 2);
+            json_object_set_new(j, a->key, json_integer(a->number));
+    return j;
 }
 
-/* What was written last ends where the file does: its size without another question. */
+/* Never longer than PIPE_BUF. Returns its size, or 0. */
+static size_t print_line(const struct event *event, const struct event_attribute *attributes,
+                         char line[PIPE_BUF])
+{
+    _cleanup_json_ json_t *j = compose(event, attributes);
+    size_t size = json_dumpb(j, line, PIPE_BUF - 1, JSON_COMPACT);
+    if (size == 0 || size > PIPE_BUF - 1)
+        return 0;
+    line[size] = '\n';
+    return size + 1;
+}
+
+/* After a write with O_APPEND the file position is the file's size: no fstat(). */
 static void keep_small(int run_fd, int fd)
 {
     struct stat own, named;
@@ -122,20 +98,20 @@ static void keep_small(int run_fd, int fd)
 
 void event_emit(int run_fd, const struct event *event, const struct event_attribute *attributes)
 {
-    struct line line;
-    compose(&line, event, attributes);
-    if (line.full) /* what happened, without its circumstances */
-        compose(&line, event, NULL);
-    if (line.full)
+    char line[PIPE_BUF];
+    size_t size = print_line(event, attributes, line);
+    if (size == 0) /* what happened, without the circumstances */
+        size = print_line(event, NULL, line);
+    if (size == 0)
         return;
     _cleanup_close_ int fd =
         openat(run_fd, EVENTS_FILE, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd >= 0 && write(fd, line.text, line.size) > 0)
+    if (fd >= 0 && write(fd, line, size) > 0)
         keep_small(run_fd, fd);
 }
 
-/* A writer that met a full disk may have left half a line, and the next one stands behind it. Within a
- * JSON text a quote is escaped, so this can only be where a line begins. */
+/* A writer that met a full disk may have left half a line, and the next line follows it. Within a JSON text a quote is
+ * escaped, so this can only be the start of a line. */
 json_t *event_parse(const char *line, size_t size)
 {
     static const char beginning[] = "{\"time\":\"";

@@ -1,14 +1,11 @@
-/* Opening a store: whose ROOT and RUN these are.
+/* Opening a store: which instance ROOT and RUN belong to.
  *
- * An instance is a boot, a network namespace and a run-root: what the kernel holds of a container is
- * found only by commands of the same one. RUN/instance names the one that RUN belongs to as long as
- * containers of it live, so that most commands compare one word; ROOT/run-root does the same for ROOT. It
- * also says that whatever of this instance had lost its run directory has been swept, so it is written after
- * that.
+ * An instance is a boot, a network namespace and a run-root: only commands of the same instance find what the
+ * kernel holds of a container. RUN/instance names the one that RUN belongs to as long as it has containers, so
+ * that most commands compare one word; ROOT/run-root does the same for ROOT. RUN/instance also says that
+ * everything of this instance that had lost its run directory has been removed, so it is written after that.
  */
-#include "core/container.h"
-
-#include <netctr/netns.h>
+#include "files.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -40,7 +37,7 @@ static int open_top(const char *path, char **canonical, struct err *e)
 
 #define RUN_ROOT_FILE "run-root"
 
-/* 1, or 0 with *@bound the one that it is bound to, if any. */
+/* 1, or 0 with *@bound the run-root that it belongs to, if any. */
 static int is_bound(const struct store *s, char **bound, struct err *e)
 {
     free(take_ptr(*bound));
@@ -82,8 +79,8 @@ static int bind_locked(struct store *s, struct err *e)
     return r < 0 ? err_set(e, r, "write `%s/" RUN_ROOT_FILE "`", s->root) : 0;
 }
 
-/* Which containers live is told by the locks in RUN: two run-roots over one ROOT would each take the
- * other's containers for ended ones. ROOT belongs to one of them as long as that has any. */
+/* The locks in RUN tell which containers live: with two run-roots over one ROOT, each would take the other's
+ * containers for ended ones. ROOT belongs to one of them as long as that has containers. */
 static int bind_roots(struct store *s, struct err *e)
 {
     _cleanup_free_ char *bound = NULL;
@@ -96,20 +93,48 @@ static int bind_roots(struct store *s, struct err *e)
 
 /* ---- instances -------------------------------------------------------------------------------*/
 
-/* Under a wrong name we would find nothing of ours, and nobody would find what we make. */
+/* The name must be right: under another one no command would find what this one makes. */
 static int instance_find(struct store *s, struct err *e)
 {
     _cleanup_free_ char *boot = NULL;
     int r = boot_id(&boot, e);
     if (r < 0)
         return r;
-    _cleanup_close_ int netns = netns_self();
-    s->netns = netns < 0 ? 0 : netns_inode(netns);
-    if (!s->netns)
-        return err_set(e, netns < 0 ? netns : errno, "look at this network namespace");
+    struct stat netns;
+    if (stat("/proc/thread-self/ns/net", &netns) < 0)
+        return err_set(e, errno, "look at this network namespace");
+    s->netns = netns.st_ino;
     _cleanup_free_ char *text = xasprintf("%s %" PRIu64 " %s", boot, s->netns, s->run);
     s->instance = xasprintf("%016" PRIx64, hash64(text));
     return 0;
+}
+
+/* Does a process live in the network namespace with this inode number, or a mount keep it? 1, 0 or -errno. */
+static int namespace_in_use(uint64_t inode)
+{
+    _cleanup_free_ char *mounts = NULL, *name = xasprintf("net:[%" PRIu64 "]", inode);
+    int r = read_file_at(AT_FDCWD, "/proc/self/mountinfo", 64 << 20, &mounts, NULL);
+    if (r < 0)
+        return r;
+    if (strstr(mounts, name))
+        return 1;
+    _cleanup_dir_ DIR *d = opendir("/proc");
+    if (!d)
+        return -errno;
+    for (struct dirent *entry; (entry = next_entry(d, &r));) {
+        uint64_t pid;
+        struct stat st;
+        if (parse_u64(entry->d_name, 1, INT32_MAX, &pid) < 0)
+            continue;
+        _cleanup_free_ char *path = xasprintf("%s/ns/net", entry->d_name);
+        if (fstatat(dirfd(d), path, &st, 0) < 0) {
+            if (errno != ENOENT && errno != ESRCH && errno != EACCES && errno != EPERM)
+                return -errno; /* it has ended, or we may not see it */
+        } else if (st.st_ino == inode) {
+            return 1;
+        }
+    }
+    return r;
 }
 
 static int is_this_boot(const char *boot)
@@ -122,9 +147,9 @@ static int is_this_boot(const char *boot)
     return r;
 }
 
-/* Does this container belong to an instance that can still look after it? One of another boot cannot,
- * nor one whose network namespace is gone: what they left is anybody's to bury. */
-static int is_anothers(struct store *s, const char *name, bool living)
+/* Does this container belong to another instance that can still clean up after it? One of another boot cannot, nor
+ * one whose network namespace is gone: any instance may remove what they left. */
+static int blocks_claim(struct store *s, const char *name, bool living)
 {
     _cleanup_json_ json_t *j = NULL;
     _cleanup_close_ int dir = store_live_dir(s, name);
@@ -136,23 +161,23 @@ static int is_anothers(struct store *s, const char *name, bool living)
         return lock;
     if (lives != living)
         return 0;
-    int r = container_read_state(dir, &j, NULL);
+    int r = container_read_state(dir, name, &j, NULL);
     if (r == -ENOENT ||
-        r == -EBADMSG) /* RUN has belonged to another; whoever lives here is of that one */
+        r == -EBADMSG) /* RUN belonged to another instance; what lives here is of that one */
         return lives;
     if (r < 0 || (r = is_this_boot(json_str(j, "boot"))) < 0)
         return r;
     const char *instance = json_str(j, "instance");
     if (!instance || streq(instance, s->instance) || !r)
         return 0;
-    /* A helper that has outlived its last monitor is nobody's life, and would keep its namespace. */
+    /* A helper that has outlived its last monitor is no reason to refuse, and would keep its namespace. */
     if (!lives && valid_name(instance))
         (void)helpers_end(instance, 200);
-    return lives ? 1 : netns_in_use((uint64_t)json_int(j, "netns", 0));
+    return lives ? 1 : namespace_in_use((uint64_t)json_int(j, "netns", 0));
 }
 
-/* 1, 0, or -errno: who cannot read it must not take RUN for somebody else's. */
-static int is_ours(struct store *s, struct err *e)
+/* 1, 0, or -errno: an unreadable file does not mean that RUN belongs to another instance. */
+static int run_is_own(struct store *s, struct err *e)
 {
     _cleanup_free_ char *owner = NULL;
     int r = read_state_at(s->run_fd, INSTANCE_FILE, 64, &owner, NULL);
@@ -168,10 +193,10 @@ static int refuse_others(struct store *s, bool living, struct err *e)
         return err_set(e, errno, "list the living containers in `%s`", s->run);
     int r = 0;
     for (struct dirent *entry; (entry = next_entry(d, &r));) {
-        int anothers = valid_name(entry->d_name) ? is_anothers(s, entry->d_name, living) : 0;
-        if (anothers < 0)
-            return err_set(e, anothers, "look whose container `%s` is", entry->d_name);
-        if (!anothers)
+        int blocks = valid_name(entry->d_name) ? blocks_claim(s, entry->d_name, living) : 0;
+        if (blocks < 0)
+            return err_set(e, blocks, "find the instance of container `%s`", entry->d_name);
+        if (!blocks)
             continue;
         err_say(e, -EBUSY, "`%s` belongs to another network namespace: container `%s` lives there",
                 s->run, entry->d_name);
@@ -180,30 +205,30 @@ static int refuse_others(struct store *s, bool living, struct err *e)
     return r < 0 ? err_set(e, r, "list the living containers in `%s`", s->run) : 0;
 }
 
-/* Not ours yet. It is taken over by whoever is about to change something (store_claim_run_root()); who only looks
- * does so all the same, unless somebody else lives there. */
+/* RUN does not belong to this instance yet. A command that changes something takes it over
+ * (store_claim_run_root()); read-only commands do so too, unless containers of another live there. */
 static int instance_bind(struct store *s, struct err *e)
 {
-    int ours = is_ours(s, e);
-    s->fresh = ours == 0;
-    if (ours != 0)
-        return ours < 0 ? ours : 0;
+    int own = run_is_own(s, e);
+    s->fresh = own == 0;
+    if (own != 0)
+        return own < 0 ? own : 0;
     _cleanup_close_ int lock = store_lock(s, e);
     return lock < 0 ? lock : refuse_others(s, true, e);
 }
 
-/* First those that live: as long as there is one, nothing of its instance is touched. */
+/* Living ones first: while there is one, nothing of its instance is touched. */
 int store_claim_run_root(struct store *s, bool dry_run, struct err *e)
 {
-    int ours = s->fresh ? is_ours(s, e) : 1;
-    s->fresh = ours == 0;
-    if (ours != 0)
-        return ours < 0 ? ours : 0;
+    int own = s->fresh ? run_is_own(s, e) : 1;
+    s->fresh = own == 0;
+    if (own != 0)
+        return own < 0 ? own : 0;
     int r = refuse_others(s, true, e);
     return r == 0 && !dry_run ? refuse_others(s, false, e) : r;
 }
 
-/* Last: whoever is killed before has not taken it over, and the next one begins again. */
+/* The last step: if this process is killed before, the next command starts again. */
 int store_commit_run_root(struct store *s, struct err *e)
 {
     int r = s->fresh ? write_file_atomic(s->run_fd, INSTANCE_FILE, s->instance, strlen(s->instance),
@@ -217,9 +242,9 @@ int store_commit_run_root(struct store *s, struct err *e)
 
 static int instance_check(struct store *s, struct err *e)
 {
-    int ours = is_ours(s, e);
-    if (ours != 0)
-        return ours < 0 ? ours : 0;
+    int own = run_is_own(s, e);
+    if (own != 0)
+        return own < 0 ? own : 0;
     if (s->fresh) {
         err_say(e, -EBUSY, "containers of a previous instance under `%s` could not all be stopped",
                 s->run);
@@ -246,7 +271,7 @@ int store_hold_binding(struct store *s, struct err *e)
     return r < 0 ? r : take_fd(lock);
 }
 
-/* Root and run directory are open, or tell why not. */
+/* Both top directories are open, or their fd is the error. */
 static int open_below(struct store *s, struct err *e)
 {
     int r = s->root_fd < 0 ? s->root_fd : s->run_fd < 0 ? s->run_fd : 0;
@@ -274,7 +299,7 @@ int store_open(const char *root, const char *run, struct store *out, struct err 
     return open_below(out, e);
 }
 
-/* What cannot be looked at, or is below a file, is not absent: opening it tells why. */
+/* Only ENOENT means absent; any other error is reported when the directory is opened. */
 static bool has_containers(const char *top)
 {
     _cleanup_free_ char *path = xasprintf("%s/containers", top);
@@ -286,7 +311,7 @@ bool store_exists(const char *root, const char *run)
     return has_containers(root) || has_containers(run);
 }
 
-/* A file system in memory that is mounted nowhere, and gone when it is closed. */
+/* A detached tmpfs, which is gone when it is closed. */
 static int open_memory(struct err *e)
 {
     _cleanup_close_ int fs = fsopen("tmpfs", FSOPEN_CLOEXEC);

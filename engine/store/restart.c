@@ -1,6 +1,5 @@
-/* When a program has ended: does it begin anew, and when? The rules are docker's; who applies them is
- * the monitor, for there is no daemon. After a reboot it is `netctr boot`.
- */
+/* Whether and when a program is restarted after it ended. The rules are docker's; the monitor applies them,
+ * because there is no daemon. After a reboot `netctr boot` does. */
 #include <netctr/store.h>
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* The spec as JSON: written once when a container is made, read back by every later command. */
-#include "core/caller.h"
+#include "files.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -33,7 +33,7 @@ void spec_clear(struct spec *s)
     *s = (struct spec){0};
 }
 
-/* It is a hostname as well, and one of digits alone is taken for an address (inet_aton). */
+/* It serves as a hostname, too, and digits alone would be taken for an address (inet_aton). */
 char *spec_id_of(uint64_t bits)
 {
     char *id = xasprintf("%012" PRIx64, bits & 0xffffffffffff);
@@ -99,6 +99,32 @@ void spec_bound_tmpfs(struct spec *s)
     }
 }
 
+static json_t *volumes_to_json(const struct spec *s)
+{
+    json_t *volumes = json_array();
+    for (size_t i = 0; i < s->volume_count; i++) {
+        json_t *v = json_object();
+        json_put_str(v, "source", s->volumes[i].source);
+        json_put_str(v, "target", s->volumes[i].target);
+        json_object_set_new(v, "read_only", json_boolean(s->volumes[i].read_only));
+        if (!s->volumes[i].source)
+            put_tmpfs(v, &s->volumes[i]);
+        json_array_append_new(volumes, v);
+    }
+    return volumes;
+}
+
+static json_t *limits_to_json(const struct limits *l)
+{
+    json_t *limits = json_object();
+    json_object_set_new(limits, "memory", json_integer((json_int_t)l->memory));
+    json_object_set_new(limits, "cpu_milli", json_integer((json_int_t)l->cpu_milli));
+    json_object_set_new(limits, "pids", json_integer((json_int_t)l->pids));
+    if (l->pids_by_default)
+        json_object_set_new(limits, "pids_by_default", json_true());
+    return limits;
+}
+
 json_t *spec_to_json(const struct spec *s)
 {
     json_t *j = json_object();
@@ -116,24 +142,8 @@ json_t *spec_to_json(const struct spec *s)
     json_put_str(j, "workdir", s->workdir);
     json_put_str(j, "user", s->user);
     json_put_str(j, "hostname", s->hostname);
-    json_t *volumes = json_array();
-    for (size_t i = 0; i < s->volume_count; i++) {
-        json_t *v = json_object();
-        json_put_str(v, "source", s->volumes[i].source);
-        json_put_str(v, "target", s->volumes[i].target);
-        json_object_set_new(v, "read_only", json_boolean(s->volumes[i].read_only));
-        if (!s->volumes[i].source)
-            put_tmpfs(v, &s->volumes[i]);
-        json_array_append_new(volumes, v);
-    }
-    json_object_set_new(j, "volumes", volumes);
-    json_t *limits = json_object();
-    json_object_set_new(limits, "memory", json_integer((json_int_t)s->limits.memory));
-    json_object_set_new(limits, "cpu_milli", json_integer((json_int_t)s->limits.cpu_milli));
-    json_object_set_new(limits, "pids", json_integer((json_int_t)s->limits.pids));
-    if (s->limits.pids_by_default)
-        json_object_set_new(limits, "pids_by_default", json_true());
-    json_object_set_new(j, "limits", limits);
+    json_object_set_new(j, "volumes", volumes_to_json(s));
+    json_object_set_new(j, "limits", limits_to_json(&s->limits));
     json_object_set_new(j, "ulimits", ulimits_to_json(&s->ulimits));
     json_object_set_new(j, "caps", json_integer((json_int_t)s->caps));
     json_object_set_new(j, "ambient_caps", json_integer((json_int_t)s->ambient_caps));
@@ -170,7 +180,32 @@ static void read_volumes(const json_t *j, struct spec *s)
         };
         read_tmpfs(v, &s->volumes[s->volume_count - 1]);
     }
-    spec_bound_tmpfs(s); /* older definitions say nothing of it */
+    spec_bound_tmpfs(s); /* older definitions have no sizes */
+}
+
+static void read_limits(const json_t *j, struct spec *s)
+{
+    const json_t *limits = json_object_get(j, "limits");
+    s->limits.memory = (uint64_t)json_int(limits, "memory", 0);
+    s->limits.cpu_milli = (uint64_t)json_int(limits, "cpu_milli", 0);
+    s->limits.pids = (uint64_t)json_int(limits, "pids", 0);
+    s->limits.pids_by_default = json_flag(limits, "pids_by_default");
+    ulimits_from_json(json_object_get(j, "ulimits"), &s->ulimits);
+}
+
+static int check(const json_t *j, struct spec *s, struct err *e)
+{
+    const char *restart = json_str(j, "restart");
+    int64_t schema = json_int(j, "schema", 0);
+    if (restart && restart_parse(restart, &s->restart, NULL) < 0)
+        return err_say(e, -EBADMSG, "damaged: unknown restart policy `%s`", restart);
+    if (log_options_from_json(json_object_get(j, "log"), &s->log, e) < 0)
+        return -EBADMSG;
+    if (schema > 1)
+        return err_say(e, -EBADMSG, "written by a newer netctr (schema %d)", (int)schema);
+    if (!valid_name(s->name) || !valid_name(s->id) || !s->rootfs || !s->argv || !s->network)
+        return err_say(e, -EBADMSG, "damaged: name, id, rootfs, argv or network is missing");
+    return 0;
 }
 
 int spec_from_json(const json_t *j, struct spec *s, struct err *e)
@@ -203,31 +238,11 @@ int spec_from_json(const json_t *j, struct spec *s, struct err *e)
         .created = json_int(j, "created", 0),
         .created_nsec = json_int(j, "created_nsec", 0),
     };
-    const json_t *limits = json_object_get(j, "limits");
-    s->limits.memory = (uint64_t)json_int(limits, "memory", 0);
-    s->limits.cpu_milli = (uint64_t)json_int(limits, "cpu_milli", 0);
-    s->limits.pids = (uint64_t)json_int(limits, "pids", 0);
-    ulimits_from_json(json_object_get(j, "ulimits"), &s->ulimits);
-    s->limits.pids_by_default = json_flag(limits, "pids_by_default");
+    read_limits(j, s);
     read_volumes(j, s);
     s->network_mode = streq(s->network, "host") ? NETWORK_HOST : NETWORK_OWN;
-    const char *restart = json_str(j, "restart");
-    if (restart && restart_parse(restart, &s->restart, NULL) < 0) {
+    int r = check(j, s, e);
+    if (r < 0)
         spec_clear(s);
-        return err_say(e, -EBADMSG, "damaged: unknown restart policy `%s`", restart);
-    }
-    if (log_options_from_json(json_object_get(j, "log"), &s->log, e) < 0) {
-        spec_clear(s);
-        return -EBADMSG;
-    }
-    int64_t schema = json_int(j, "schema", 0);
-    if (schema > 1) {
-        spec_clear(s);
-        return err_say(e, -EBADMSG, "written by a newer netctr (schema %d)", (int)schema);
-    }
-    if (!valid_name(s->name) || !valid_name(s->id) || !s->rootfs || !s->argv || !s->network) {
-        spec_clear(s);
-        return err_say(e, -EBADMSG, "damaged: name, id, rootfs, argv or network is missing");
-    }
-    return 0;
+    return r;
 }

@@ -1,13 +1,13 @@
-/* state.json in a run directory: who monitors, and once it runs, who runs.
+/* state.json in a run directory: who monitors the container, and once it runs, which process it is.
  *
- * What it says decides whom a command kills, so it is believed only as far as it can be checked: a sum
- * over all of it, its boot, its instance.
+ * It decides which processes a command signals, so it is believed only as far as it can be checked: a checksum over all
+ * of it, the container's name, the boot id. Its readers also check the start times of the processes.
  */
-#include "core/container.h"
+#include "files.h"
 
 #include <errno.h>
 
-/* A number without its start time would be nobody's: stop and exec would not find the process. */
+/* A pid without its start time could not be told from a later process with the same number. */
 static int put_process(json_t *j, const char *key, const char *key_start, pid_t pid, struct err *e)
 {
     uint64_t start = proc_start_time(pid);
@@ -30,6 +30,7 @@ int container_save_state(struct container *c, struct err *e)
     json_put_str(j, "boot", boot);
     json_put_str(j, "instance", c->store->instance);
     json_object_set_new(j, "netns", json_integer((json_int_t)c->store->netns));
+    json_put_str(j, "name", c->spec.name);
     r = put_process(j, "monitor", "monitor_start", getpid(), e);
     json_object_set_new(j, "existing", json_boolean(c->existing));
     json_object_set_new(j, "restarting", json_boolean(c->restarting));
@@ -39,8 +40,8 @@ int container_save_state(struct container *c, struct err *e)
         json_put_str(j, "failure", c->failure);
         json_object_set_new(j, "oom_killed", json_boolean(c->oom_killed));
     }
-    if (r == 0 && c->pid > 0 && c->started && !c->restarting)
-        r = put_process(j, "pid", "pid_start", c->pid, e);
+    if (r == 0 && c->process.pid > 0 && c->started && !c->restarting)
+        r = put_process(j, "pid", "pid_start", c->process.pid, e);
     if (r < 0)
         return r;
     if (c->started)
@@ -49,7 +50,16 @@ int container_save_state(struct container *c, struct err *e)
     return json_write_at(c->run_fd, "state.json", j, e);
 }
 
-int container_read_state(int run_dir, json_t **out, struct err *e)
+/* Up to netctr 0.1 it had no name. */
+static int check_name(const json_t *j, const char *name, struct err *e)
+{
+    const char *own = json_str(j, "name");
+    if (!name || !own || streq(own, name))
+        return 0;
+    return err_say(e, -EBADMSG, "state file `state.json` is container `%s`'s", own);
+}
+
+int container_read_state(int run_dir, const char *name, json_t **out, struct err *e)
 {
     _cleanup_json_ json_t *j = NULL;
     int r = json_read_at(run_dir, "state.json", &j, e);
@@ -59,6 +69,8 @@ int container_read_state(int run_dir, json_t **out, struct err *e)
         r = err_say(e, -EBADMSG, "state file `state.json` is damaged, or a newer netctr's");
     if (r == 0 && (!valid_name(json_str(j, "id")) || json_int(j, "monitor", 0) <= 0))
         r = err_say(e, -EBADMSG, "state file `state.json` is damaged: it has no id or monitor");
+    if (r == 0)
+        r = check_name(j, name, e);
     if (r == 0)
         *out = take_ptr(j);
     return r;

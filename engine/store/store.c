@@ -1,20 +1,15 @@
-/* The store: which containers there are, and what is known of each.
+/* Which containers exist, and what is known of each.
  *
- * Two directories make a container: its definition (ROOT, survives a reboot) and its run directory
- * (RUN, usually a tmpfs). A run directory whose lock is held is a living container; one whose lock
- * is free is what a dead monitor left; a definition alone is a container that has ended.
+ * Two directories make a container: its definition (ROOT, survives a reboot) and its run directory (RUN, usually a
+ * tmpfs). A run directory whose lock is held is a living container; one whose lock is free was left by a dead
+ * monitor; a definition alone is a container that has ended.
  */
-#include "core/container.h"
+#include "files.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 #include <sys/file.h>
-
-char *container_cgroup(const struct store *s, const char *id)
-{
-    return xasprintf("netctr/%s/%s", s->instance, id);
-}
 
 /* ---- records ---------------------------------------------------------------------------------*/
 
@@ -25,7 +20,7 @@ void record_clear(struct record *r)
     *r = (struct record){0};
 }
 
-/* Later runs are restarts. */
+/* Later runs count as restarts. */
 bool record_waits(const struct record *r)
 {
     return r->status == STATUS_RESTARTING && r->failure && r->restarts == 0;
@@ -37,17 +32,8 @@ const char *status_name(enum status s)
     return names[s];
 }
 
-static int read_runtime(int run_dir, struct record *r, struct err *e)
+static void take_state(const json_t *j, struct record *r)
 {
-    _cleanup_json_ json_t *j = NULL;
-    int code = container_read_state(run_dir, &j, e);
-    if (code < 0 && code != -ENOENT && code != -EBADMSG)
-        return code;
-    err_clear(e); /* it has none yet, or one that says nothing */
-    r->damaged =
-        r->status == STATUS_CREATING && (code < 0 || !streq(json_str(j, "id"), r->spec.id));
-    if (code < 0 || r->damaged)
-        return 0;
     r->pid = (pid_t)json_int(j, "pid", 0);
     r->pid_start = (uint64_t)json_int(j, "pid_start", 0);
     r->monitor = (pid_t)json_int(j, "monitor", 0);
@@ -61,17 +47,40 @@ static int read_runtime(int run_dir, struct record *r, struct err *e)
         r->oom_killed = json_flag(j, "oom_killed");
     } else if (r->status == STATUS_CREATING && r->pid)
         r->status = STATUS_RUNNING;
+}
+
+/* The state of a dead monitor only matters to the cleanup, which accepts a damaged one. */
+static int read_runtime(int run_dir, bool locked, struct record *r, struct err *e)
+{
+    _cleanup_json_ json_t *j = NULL;
+    int code = container_read_state(run_dir, r->spec.name, &j, e);
+    if (code == -ENOENT && locked)
+        return err_say(e, -EBADMSG, "its state file `state.json` is missing");
+    if (code == -ENOENT || (code == -EBADMSG && r->status == STATUS_DEAD)) {
+        err_clear(e);
+        return 0;
+    }
+    if (code < 0)
+        return code;
+    if (!streq(json_str(j, "id"), r->spec.id))
+        return r->status == STATUS_DEAD
+                   ? 0
+                   : err_say(e, -EBADMSG,
+                             "its state file `state.json` is damaged: it names id `%s`, the "
+                             "definition `%s`",
+                             json_str(j, "id"), r->spec.id);
+    take_state(j, r);
     return 0;
 }
 
-/* Nobody lives in what is no directory. */
+/* What is not a directory has no living container. */
 static bool is_no_directory(int code)
 {
     return code == -ENOENT || code == -ENOTDIR || code == -ELOOP;
 }
 
-/* Is it alive? A container that ended has no run directory. What cannot be looked at is not taken for
- * ended: it could be removed while it runs. */
+/* Is it alive? A container that has ended has no run directory. An error does not mean that it has ended: it could
+ * be removed while it runs. */
 static int read_life(struct store *s, const char *name, struct record *out, struct err *e)
 {
     _cleanup_close_ int run_dir = store_live_dir(s, name);
@@ -83,7 +92,7 @@ static int read_life(struct store *s, const char *name, struct record *out, stru
     if (lock < 0 && lock != -EWOULDBLOCK && lock != -ENOENT)
         return err_set(e, lock, "try the lock");
     out->status = lock < 0 ? STATUS_CREATING : STATUS_DEAD;
-    return read_runtime(run_dir, out, e);
+    return read_runtime(run_dir, lock == -EWOULDBLOCK, out, e);
 }
 
 int store_read_definition(struct store *s, const char *name, json_t **j, struct spec *spec,
@@ -221,19 +230,6 @@ static int find_by_id(struct store *s, const char *id, struct record *out, struc
     return 0;
 }
 
-/* Is the process that the record names another's? One that is just ending is shown in no cgroup. 1, 0 or
- * -errno. */
-static int names_a_stranger(struct store *s, const struct record *r)
-{
-    _cleanup_free_ char *path = container_cgroup(s, r->spec.id);
-    _cleanup_cgroup_host_ struct cgroup_host host = {0};
-    int inside = r->pid > 0 ? cgroup_process_is_in(r->pid, path) : 1;
-    if (inside != 0 || proc_is_dying(r->pid, r->pid_start))
-        return inside < 0 ? inside : 0;
-    int code = cgroup_probe(NULL, &host, NULL);
-    return code < 0 ? code : host.count > 0;
-}
-
 int store_find(struct store *s, const char *name_or_id, struct record *out, struct err *e)
 {
     *out = (struct record){0};
@@ -244,18 +240,10 @@ int store_find(struct store *s, const char *name_or_id, struct record *out, stru
         return err_set(e, defined < 0 ? defined : lives, "look for container `%s`", name_or_id);
     int r = defined ? read_record(s, name_or_id, out, e) : -ENOENT;
     if (r == -ENOENT && lives)
-        r = err_say(e, -EBADMSG, "container `%s` has lost its definition", name_or_id);
+        r = err_say(e, -EBADMSG, "container `%s`: its definition `%s/containers/%s` is missing",
+                    name_or_id, s->root, name_or_id);
     else if (!defined)
         r = find_by_id(s, name_or_id, out, e);
-    int strange = r == 0 && !out->damaged ? names_a_stranger(s, out) : 0;
-    if (strange < 0) {
-        r = err_set(e, strange, "look at the process of container `%s`", out->spec.name);
-        record_clear(out);
-    } else if (r == 0 && (out->damaged || strange)) {
-        r = err_say(e, -EBADMSG, "container `%s`: its state in `%s` is damaged", out->spec.name,
-                    s->run);
-        record_clear(out);
-    }
     if (r == -EBADMSG)
         err_hint(e, "`netctr rm -f %s` removes that container", name_or_id);
     return r;
@@ -270,12 +258,12 @@ static int is_locked(int dir)
     return lock == -ENOENT || lock >= 0 ? 0 : lock;
 }
 
-/* The id of a living container: by its state, or else by its definition. */
+/* The id of a container with a run directory: from its state, or else its definition. */
 static int live_id(struct store *s, const char *name, int dir, struct strings *ids, struct err *e)
 {
     _cleanup_json_ json_t *state = NULL, *config = NULL;
     _cleanup_spec_ struct spec spec = {0};
-    int r = container_read_state(dir, &state, e);
+    int r = container_read_state(dir, name, &state, e);
     if (r == 0)
         strings_add(ids, json_str(state, "id"));
     else if (r != -EBADMSG && r != -ENOENT)
@@ -283,7 +271,7 @@ static int live_id(struct store *s, const char *name, int dir, struct strings *i
     int locked = r == -ENOENT ? is_locked(dir) : 1;
     if (locked < 0)
         return err_set(e, locked, "container `%s`: try the lock", name);
-    if (r < 0 && locked) { /* otherwise it has nothing yet, or nothing any more */
+    if (r < 0 && locked) { /* otherwise nothing exists yet, or nothing is left */
         if (store_read_definition(s, name, &config, &spec, NULL) < 0)
             return err_hint(e, "`netctr rm -f %s` removes container `%s`", name, name);
         strings_add(ids, spec.id);
@@ -309,44 +297,6 @@ int store_each_live(struct store *s, int (*each)(const char *name, int dir, void
             return e && !e->code ? err_set(e, r, "look at container `%s`", entry->d_name) : r;
     }
     return r < 0 ? err_set(e, r, "list the living containers in `%s`", s->run) : 0;
-}
-
-/* A container whose definition somebody has removed lives on. */
-static int warn_of_lost(const char *name, int dir, void *arg)
-{
-    struct store *s = arg;
-    _cleanup_free_ char *config = xasprintf("%s/config.json", name);
-    if (file_exists_at(s->defined_fd, config) == 0 && file_exists_at(dir, "state.json") > 0)
-        warn("container `%s` has lost its definition; `netctr rm -f %s` ends it", name, name);
-    return 0;
-}
-
-/* Whoever lists them without this warning has lost nothing that he does with them. */
-void store_warn_of_lost(struct store *s)
-{
-    (void)store_each_live(s, warn_of_lost, s, NULL);
-}
-
-struct searching {
-    const char *name, *id;
-    bool found;
-};
-
-static int compare_id(const char *name, int dir, void *arg)
-{
-    struct searching *s = arg;
-    _cleanup_json_ json_t *j = NULL;
-    int r = streq(name, s->name) ? -ENOENT : container_read_state(dir, &j, NULL);
-    if (r == 0)
-        s->found = s->found || streq(json_str(j, "id"), s->id);
-    return r == -ENOENT || r == -EBADMSG ? 0 : r;
-}
-
-int store_id_is_anothers(struct store *s, const char *name, const char *id, struct err *e)
-{
-    struct searching search = {name, id, false};
-    int r = store_each_live(s, compare_id, &search, e);
-    return r < 0 ? r : search.found;
 }
 
 struct collecting {

@@ -1,6 +1,5 @@
-/* What is left of containers that are no more: definitions without an end, layers that were put aside to be
- * emptied, cgroups of nobody. */
-#include "core/container.h"
+/* Removes what belongs to no container: unfinished definitions, layers that were put aside to be emptied, cgroups. */
+#include "files.h"
 
 #include <errno.h>
 
@@ -15,37 +14,9 @@ void store_empty_trash(struct store *s)
 struct sweeping {
     struct store *store;
     const struct gc *gc;
-    strv ids; /* of every container that lives: what has no run directory is nobody's */
 };
 
-static int sweep_cgroups(struct sweeping *s, struct err *e)
-{
-    _cleanup_cgroup_host_ struct cgroup_host host = {0};
-    _cleanup_strv_ strv found = NULL;
-    int r = cgroup_probe(NULL, &host, e);
-    if (r == 0)
-        r = cgroup_add_others(&host, false, e);
-    if (r == 0)
-        r = cgroup_list(&host, s->store->instance, &found, e);
-    if (r < 0)
-        return r;
-    int first = 0;
-    _cleanup_err_ struct err step = ERR_INIT;
-    strv_each (id, found) {
-        _cleanup_free_ char *path = container_cgroup(s->store, id);
-        if (strv_has(s->ids, id))
-            continue;
-        r = s->gc->dry_run ? 0 : cgroup_end(&host, path, &step);
-        if (r == 0)
-            gc_tell(s->gc, GC_REMOVE, "cgroup %s", path);
-        err_note(&first, r, e, &step);
-    }
-    if (first == 0 && !s->gc->dry_run)
-        first = cgroup_remove_instance(&host, s->store->instance, e);
-    return first;
-}
-
-/* Has it a definition? That of one with --rm, whose monitor went down with the host, is none any more. */
+/* Does it have a definition? With --rm it counts as none when the monitor went down with the host. */
 static int is_defined(const struct sweeping *s, const char *config)
 {
     _cleanup_json_ json_t *j = NULL;
@@ -72,7 +43,7 @@ static int sweep_definition(struct sweeping *s, const char *name, struct err *e)
     return 0;
 }
 
-/* Definitions that were never finished, or whose removal was cut short. */
+/* Removes definitions that were never finished, or whose removal was interrupted. */
 static int sweep_definitions(struct sweeping *s, struct err *e)
 {
     _cleanup_dir_ DIR *d = open_listing(s->store->defined_fd, ".");
@@ -88,23 +59,21 @@ static int sweep_definitions(struct sweeping *s, struct err *e)
     return first;
 }
 
-static int sweep_all_cgroups(struct sweeping *s, const char *helper, struct err *e)
+static int sweep_cgroups(struct store *s, const char *helper, const struct gc *gc, struct err *e)
 {
-    int r = store_live_ids(s->store, &s->ids, e);
+    _cleanup_strv_ strv keep = NULL;
+    int r = store_live_ids(s, &keep, e);
     if (helper)
-        strv_add(&s->ids, helper);
-    if (r == 0)
-        r = sweep_cgroups(s, e);
-    strv_free(take_ptr(s->ids));
-    return r;
+        strv_add(&keep, helper);
+    return r == 0 ? cgroups_sweep(s->instance, keep, gc, e) : r;
 }
 
 int store_sweep(struct store *s, const char *helper, const struct gc *gc, struct err *e)
 {
     int first = 0;
-    struct sweeping sweeping = {s, gc, NULL};
+    struct sweeping sweeping = {s, gc};
     _cleanup_err_ struct err step = ERR_INIT;
     err_note(&first, sweep_definitions(&sweeping, &step), e, &step);
-    err_note(&first, sweep_all_cgroups(&sweeping, helper, &step), e, &step);
+    err_note(&first, sweep_cgroups(s, helper, gc, &step), e, &step);
     return first;
 }

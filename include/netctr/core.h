@@ -1,275 +1,206 @@
-/* One container as an isolated process: what it shall be (spec), where its state lives (store), and
- * its life: claim → create → start → monitor → delete. Knows nothing of bridges: a network
- * namespace reaches it as an fd, and what the monitor watches for others as fds with callbacks.
+/* One isolated process: a plan goes in, a process comes out.
+ *
+ *     process_create()       clone into namespaces and cgroup; the child mounts its root file system
+ *     process_join_netns()   meanwhile the caller hands over a network namespace, as an fd
+ *     process_await()        the child is prepared
+ *     process_start()        the child drops its privileges and becomes the program
+ *     supervise_run()        copy its output, write its log, reap it
+ *     process_reset()        kill what is left in the cgroup, and remove it
+ *
+ * This folder knows no network, no store and no other container. Functions return 0 (or an fd) or -errno, and
+ * describe a failure in @e.
  */
 #pragma once
 
 #include <netctr/base.h>
 #include <netctr/message.h>
 
+#include <linux/capability.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
-struct store;
-struct record;
-
-/* ---- spec -----------------------------------------------------------------------------------*/
+/* ---- the plan: what to run -------------------------------------------------------------------*/
 
 struct volume {
     char *source; /**< path on the host; NULL: a new tmpfs */
     char *target; /**< absolute path in the container */
     bool read_only;
-    /* Of a tmpfs. What is in it is memory: none is without a size (spec_bound_tmpfs). */
+    /* Of a tmpfs. Its files are memory, so every tmpfs has a size (spec_bound_tmpfs() in store.h). */
     uint64_t size;     /**< bytes */
-    uint64_t inodes;   /**< files and directories, which take memory too */
-    unsigned mode;     /**< of its root; 0: 01777 */
-    uint32_t uid, gid; /**< of its root */
-    bool exec, suid;   /**< programs can be run, and are setuid */
+    uint64_t inodes;   /**< files and directories; each costs memory too */
+    unsigned mode;     /**< of its root directory; 0: 01777 */
+    uint32_t uid, gid; /**< of its root directory */
+    bool exec, suid;   /**< permit execution, and set-user-ID programs */
 };
-#define TMPFS_SIZE_MAX (UINT64_C(1) << 30) /**< of one whose size nobody has given */
+#define TMPFS_SIZE_MAX (UINT64_C(1) << 30) /**< bytes of a tmpfs without a size of its own */
 
-/** Limits; 0 means none. */
+/** Limits of the cgroup; 0 means no limit. */
 struct limits {
     uint64_t memory;    /**< bytes */
     uint64_t cpu_milli; /**< thousandths of a processor (--cpus 1.5 is 1500) */
-    uint64_t pids;
-    bool pids_by_default; /**< nobody asked for it: where the kernel cannot, there is none */
+    uint64_t pids;      /**< tasks */
+    bool
+        pids_by_default; /**< @pids is netctr's default: without the pids controller it is dropped silently */
 };
-#define PIDS_DEFAULT 2048 /**< podman's; enough for any service, and not for a fork bomb */
+#define PIDS_DEFAULT \
+    2048 /**< podman's default: enough for any service, too little for a fork bomb */
 
-/** The limits of the caller of `run` that are the container's. */
+/** The resource limits that a container inherits from the caller of `run`. */
 enum { ULIMIT_NOFILE, ULIMIT_NPROC, ULIMIT_CORE, ULIMIT_MEMLOCK, ULIMITS };
 struct ulimits {
-    bool known; /**< false: those of whoever starts it */
+    bool known; /**< false: the container gets those of the process that starts it */
     struct rlimit items[ULIMITS];
 };
-/** Those of this process. */
+/** Reads those of this process. */
 int ulimits_read(struct ulimits *out, struct err *e);
-/** Resets what this process has inherited and no container shall have: other limits, processors,
- *  personality, niceness. -EPERM with a text when a limit of file size or processor time cannot be lifted. */
-int caller_forget(struct err *e);
-/** The kernel ends a monitor, and with it a container, late when memory is short. */
-void oom_score_of_monitor(void);
+/** Resets what this process inherited and a container must not: other limits, CPU affinity, personality, niceness.
+ *  -EPERM with a text when a hard limit of file size or processor time cannot be lifted. */
+int caller_reset(struct err *e);
 
-enum network_mode { NETWORK_OWN, NETWORK_HOST };
-
-/** What happens when the program has ended by itself; podman's and docker's words. */
-enum restart_policy { RESTART_NO, RESTART_ON_FAILURE, RESTART_ALWAYS, RESTART_UNLESS_STOPPED };
-struct restart {
-    enum restart_policy policy;
-    unsigned max; /**< on-failure: so many times at most; 0: no limit */
+enum network_mode {
+    NETWORK_OWN, /**< the namespace that process_join_netns() hands over */
+    NETWORK_HOST,
 };
-/** "no", "on-failure[:N]", "always" or "unless-stopped". -EINVAL with a text. */
-int restart_parse(const char *text, struct restart *out, struct err *e);
-char *restart_text(const struct restart *r); /**< the inverse; caller frees */
-/** Does a program that has ended with @exit_status for the @times-th time begin anew? */
-bool restart_wanted(const struct restart *r, int exit_status, unsigned times);
-/** How long to wait before the @times-th new beginning in a row, in ms: 100, doubled each time, at
- *  most a minute. */
-int restart_delay_ms(unsigned times);
 
-/** What becomes of what the program writes. */
+/** What happens to the program's output. */
 enum log_driver { LOG_K8S_FILE, LOG_NONE };
 struct log_options {
     enum log_driver driver;
     int64_t max_size;  /**< bytes of a file; -1: no limit */
-    unsigned max_file; /**< so many files, the one that is written to among them */
+    unsigned max_file; /**< number of files, including the one that is being written */
 };
 #define LOG_OPTIONS_DEFAULT ((struct log_options){LOG_K8S_FILE, 10 << 20, 3})
 #define LOG_FILES_MAX 100
-#define LOG_SIZE_MIN 4096 /**< of a file: each costs LOG_FILES_MAX renames at most */
+#define LOG_SIZE_MIN 4096 /**< of max_size: a rotation costs up to LOG_FILES_MAX renames */
 /** "k8s-file" or "none". -EINVAL with a text. */
 int log_driver_parse(const char *text, struct log_options *o, struct err *e);
+const char *log_driver_name(enum log_driver driver);
 /** "max-size=10m" or "max-file=3". -EINVAL with a text. */
 int log_option_parse(const char *text, struct log_options *o, struct err *e);
-json_t *log_options_to_json(const struct log_options *o); /**< caller owns */
-/** NULL: the default. -EBADMSG with a text. */
-int log_options_from_json(const json_t *j, struct log_options *o, struct err *e);
 
-/** PATH of a program that is given none: docker's. */
+/** PATH of a program whose environment has none: docker's. */
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-/** A validated, resolved container. Plain data: it is stored as config.json and read back by exec,
- *  inspect and start. */
-struct spec {
-    char *name;
-    char *id;      /**< 12 hex digits, random, never used again */
-    char *rootfs;  /**< canonical path of the root directory on the host */
-    bool in_place; /**< write to rootfs itself; else into an overlay's upper layer */
-    bool read_only;
-    bool auto_remove; /**< --rm */
-    bool interactive; /**< -i: stdin stays open */
-    bool detached;
-    strv argv;
-    strv env;      /**< KEY=VALUE, complete but for HOME */
-    char *workdir; /**< absolute; NULL: "/" */
-    char *user;    /**< as given; NULL: root */
-    char *hostname;
-    struct volume *volumes;
+/** Everything that core needs to know. Plain data; all pointers are borrowed and must outlive the process. */
+struct plan {
+    const char *name;     /**< for messages and the process title */
+    const char *instance; /**< with @id the cgroup: netctr/INSTANCE/ID */
+    const char *id;       /**< NULL: unknown; then there is no cgroup to look after */
+    const char
+        *rootfs; /**< canonical path of the root directory; NULL: unknown (a damaged definition) */
+    const char *layers; /**< directory with the overlay's `upper` and `work` */
+    const char
+        *mount_point;    /**< a directory that the root is mounted over, in the child's namespace */
+    bool in_place;       /**< write to @rootfs itself; else to the overlay's upper layer */
+    bool read_only;      /**< the root directory cannot be written to */
+    bool interactive;    /**< -i: stdin stays open */
+    char *const *argv;   /**< the program and its arguments */
+    char *const *env;    /**< KEY=VALUE, complete but for HOME */
+    const char *workdir; /**< absolute; NULL: "/" */
+    const char *user;    /**< USER[:GROUP] as given; NULL: root */
+    const char *hostname;   /**< of the UTS namespace */
+    struct volume *volumes; /**< the child sorts its copy */
     size_t volume_count;
     struct limits limits;
     struct ulimits ulimits;
     uint64_t caps;         /**< bounding set, one bit a capability */
-    uint64_t ambient_caps; /**< those that @user has if it is not root: added by name */
+    uint64_t ambient_caps; /**< what a @user other than root keeps: those added by name */
     enum network_mode network_mode;
-    char *network;    /**< for people: "default", "a,b", "none", "host", "container:x" */
-    strv networks;    /**< as asked for, what --network takes; the CLI's */
-    strv publish;     /**< as asked for: "8080:80" */
-    strv published;   /**< as in `ps`: "0.0.0.0:8080->80/tcp" */
-    strv unpublished; /**< those of publish that none of its networks can carry: "8080:80/tcp" */
-    strv dns, dns_search, dns_options; /**< in the place of the host's; NULL: the host's */
-    strv add_hosts;                    /**< as asked for: "NAME:ADDRESS", "NAME:host-gateway" */
-    struct restart restart;
     struct log_options log;
-    int64_t created;      /**< seconds since the epoch */
-    int64_t created_nsec; /**< and the part of one behind that */
+    int log_dir;     /**< where the log is kept; -1: nowhere */
+    bool log_before; /**< an earlier life may have left more files than @log permits */
 };
-void spec_clear(struct spec *s);
-#define _cleanup_spec_ __attribute__((cleanup(spec_clear)))
-json_t *spec_to_json(const struct spec *s); /**< caller owns */
-int spec_from_json(const json_t *j, struct spec *out, struct err *e);
-/** Gives a size and a number of inodes to each tmpfs that has none: at most the memory limit. */
-void spec_bound_tmpfs(struct spec *s);
-/** What a user may need to know about a service that has ended as soon as it was started; caller frees. */
-char *spec_early_hint(const struct spec *s);
-/** A new container id; caller frees. */
-char *spec_new_id(void);
-/** The id that these bits make: 12 hex digits, of which one at least is a letter. */
-char *spec_id_of(uint64_t bits);
 
-/* ---- a container's life ---------------------------------------------------------------------*/
+/* ---- the process -----------------------------------------------------------------------------*/
 
-struct container {
-    struct store *store;
-    struct spec spec;
-    char *instance; /**< of one that was adopted; NULL: the store's */
-    int dir_fd;     /**< ROOT/containers/NAME */
-    int run_fd;     /**< RUN/containers/NAME */
-    int lock_fd;
-    int files_fd;                       /**< hosts, hostname and resolv.conf */
+struct process {
+    struct plan plan;
+    pid_t pid; /**< of the container's init; 0: none */
+    int pidfd;
+    int files_fd;                       /**< a tmpfs with hosts, hostname and resolv.conf */
     int channel;                        /**< to the child, until it has become the program */
     int stdin_fd, stdout_fd, stderr_fd; /**< our ends of its pipes */
-    int log_fd, signal_fd;              /**< for the monitor, through all of its runs */
-    bool relayed; /**< its streams are copied, and its log rotated, by the relay */
-    pid_t pid;
-    int pidfd;
-    int64_t started;
-    bool noted;        /**< the definition knows how it ended */
-    bool existing;     /**< its definition is older than this life: it is kept whatever happens */
-    bool told_to_end;  /**< its monitor was signalled to end */
-    bool interrupted;  /**< by ^C, and not as a host that goes down does it */
-    bool restarting;   /**< between two runs of its program */
-    bool between_runs; /**< adopted: its program did not run when its monitor died */
-    int exit_status;   /**< of the last run, if there was one */
-    char *failure;     /**< why its last start failed; NULL: it did not */
-    bool ended_early;  /**< see struct record */
-    bool
-        output_failed; /**< attached: some of its output could not be written, other than for want of a reader */
-    unsigned restarts;
-    bool told_start;    /**< the event "start" has no "die" yet */
-    bool sigkilled;     /**< its program was ended by SIGKILL, as its monitor has seen */
-    bool oom_killed;    /**< by the kernel, for want of memory */
-    uint64_t oom_kills; /**< so many processes of this run, be it the program or others */
+    int log_fd, signal_fd;              /**< kept from one run to the next */
+    bool relayed;       /**< the relay copies its streams and rotates its log (relay_process.h) */
+    bool told_to_end;   /**< this process got SIGINT or SIGTERM, or the reader of its output left */
+    bool interrupted;   /**< by SIGINT: a user's ^C, which a host that shuts down does not send */
+    bool sigkilled;     /**< SIGKILL ended the program */
+    bool output_failed; /**< attached: output was lost, and not because its reader had closed it */
 };
-#define CONTAINER_INIT                                                                            \
-    {                                                                                             \
-        .dir_fd = -1, .run_fd = -1, .lock_fd = -1, .files_fd = -1, .channel = -1, .stdin_fd = -1, \
-        .stdout_fd = -1, .stderr_fd = -1, .log_fd = -1, .signal_fd = -1, .pidfd = -1              \
+#define PROCESS_INIT                                                                         \
+    {                                                                                        \
+        .plan = {.log_dir = -1}, .pidfd = -1, .files_fd = -1, .channel = -1, .stdin_fd = -1, \
+        .stdout_fd = -1, .stderr_fd = -1, .log_fd = -1, .signal_fd = -1                      \
     }
-/** Closes what @c holds; kills nothing, removes nothing. */
-void container_clear(struct container *c);
-#define _cleanup_container_ __attribute__((cleanup(container_clear)))
+/** Closes what @p holds; kills nothing, removes nothing. */
+void process_clear(struct process *p);
 
-/** Clones the child into its namespaces and cgroup; it begins to prepare its root filesystem and
- *  then waits. The caller must be single-threaded. */
-int container_create(struct container *c, struct err *e);
-/** Gives the child its network namespace (not for NETWORK_HOST). May come while it prepares. */
-int container_join_netns(struct container *c, int netns, struct err *e);
-/** Text of a file that is made for the container: "hosts", "hostname" or "resolv.conf". From
- *  container_create() on, also while it runs. */
-int container_write_file(struct container *c, const char *file, const char *text, struct err *e);
-/** The opposite: the program may have changed it. Caller frees. */
-int container_read_file(const struct container *c, const char *file, char **text, struct err *e);
-/** Waits until the child is prepared and lets it become the program. On return it has (0), or the
- *  error says why not (with exit status 126 or 127 where it is the command's fault). */
-int container_start(struct container *c, struct err *e);
+/** Clones the child into its namespaces and cgroup (clone3, CLONE_INTO_CGROUP with cgroup v2). The child prepares
+ *  its root file system, then waits. @p->plan must be set. The caller must be single-threaded. */
+int process_create(struct process *p, struct err *e);
+/** Gives the child its network namespace (not with NETWORK_HOST), also while it is still preparing. @netns stays
+ *  the caller's. */
+int process_join_netns(struct process *p, int netns, struct err *e);
+/** Writes a file that is made for the container: "hosts", "hostname" or "resolv.conf". From process_create() on,
+ *  also while the program runs. */
+int process_write_file(struct process *p, const char *file, const char *text, struct err *e);
+/** Reads one back: the program may have changed it. The caller frees @text. */
+int process_read_file(const struct process *p, const char *file, char **text, struct err *e);
+/** Waits until the child is prepared: what comes next is the program. */
+int process_await(struct process *p, struct err *e);
+/** Lets the prepared child become the program. Returns when it has; a failure that is the command's fault has exit
+ *  status 126 or 127. */
+int process_start(struct process *p, struct err *e);
+/** Kills the program by its pidfd and everything else in its cgroup, and waits for both. Idempotent. */
+void process_kill(struct process *p);
+/** After a run: kills what is left in the cgroup, removes it, and closes the fds of that run, so that
+ *  process_create() can follow. */
+int process_reset(struct process *p, struct err *e);
 
-/** An fd that the monitor watches for somebody else. */
+/** Removes the cgroup, and kills what is left in it; and netctr/INSTANCE, if @with_instance. Accepts "already
+ *  gone". */
+int plan_end_cgroup(const struct plan *plan, bool with_instance, struct err *e);
+/** How many processes of this run the kernel has killed for want of memory. */
+uint64_t plan_oom_kills(const struct plan *plan);
+/** Before a signal that ends the program: thaws what a container with CAP_SYS_ADMIN has frozen of itself, and lifts
+ *  the limit of processor time. Otherwise it would not die, or only after minutes. */
+void plan_let_die(const struct plan *plan);
+/** Removes the cgroups below netctr/INSTANCE that @keep does not list, and kills what is in them. */
+int cgroups_sweep(const char *instance, char *const *keep, const struct gc *gc, struct err *e);
+
+/* ---- supervision -----------------------------------------------------------------------------*/
+
+/** An fd that supervise_run() watches for its caller. */
 struct watch {
     int fd;
     void (*ready)(void *arg);
     void *arg;
 };
 struct supervise_options {
-    bool attached; /**< copy output to our stdout and stderr, stdin if interactive */
+    bool
+        attached; /**< copy output to our stdout and stderr, and stdin if the plan is interactive */
     const struct watch *watches;
     size_t watch_count;
+    /** Was this container asked to end? 1, 0 or -errno. Then a slow reader of its output is not waited for.
+     *  NULL: only signals for this process count. */
+    int (*end_asked)(void *arg);
+    void *arg;
 };
-/** Runs until the container's init has ended: log, attached streams, signals to forward, watches.
- *  Returns the exit status as a shell tells it (128+n for signal n). An output whose reader has gone ends the program as
- *  in a pipeline (128+SIGPIPE). */
-int supervise_run(struct container *c, const struct supervise_options *options, struct err *e);
+/** Runs until the container's init has ended: copies streams, writes the log, forwards signals, serves the watches.
+ *  Returns the exit status as a shell shows it (128+n for signal n). When the reader of its output has gone, the
+ *  program ends as in a pipeline (128+SIGPIPE). */
+int supervise_run(struct process *p, const struct supervise_options *options, struct err *e);
 /** From here on signals do not end this process: supervise_run() and supervise_pause() receive them. */
-int supervise_listen(struct container *c, struct err *e);
-/** While no program runs: serves the watches for @ms, or until it is told to end. */
-int supervise_pause(struct container *c, const struct supervise_options *options, int ms,
+int supervise_listen(struct process *p, struct err *e);
+/** While no program runs: serves the watches for @ms, or until a signal asks for the end. */
+int supervise_pause(struct process *p, const struct supervise_options *options, int ms,
                     struct err *e);
+/** Writes a line of netctr's own to the container's log, marked as such. Opens the log if it has to. */
+void process_note(struct process *p, const char *text);
+/** Makes this process, and with it its container, a late victim of the OOM killer (oom_score_adj). */
+void oom_score_of_monitor(void);
 
-/** After a run: ends what is left of its processes, so that container_create() can follow. */
-int container_reset(struct container *c, struct err *e);
-/** One line of netctr's own in the container's log, marked as such. */
-void container_note(struct container *c, const char *text);
-/** How many processes of a container that runs the kernel has killed for want of memory, in this run. */
-uint64_t container_oom_kills(const struct store *s, const struct spec *spec);
-/** What a container that may mount cgroups has frozen of itself goes on, for else no signal would end it. */
-void container_let_die(const struct store *s, const struct spec *spec);
-/** Ends whatever of the container runs, at once: init by its pidfd and the cgroup. Idempotent. */
-void container_kill(struct container *c);
-/* ---- channels -------------------------------------------------------------------------------
- * The one protocol between a parent and the child that it prepares, and between a command and a monitor: packets over
- * a SOCK_SEQPACKET pair. A packet is a kind, an errno, an exit status and a text; one kind carries an fd. End of file
- * means that the other side is gone, or has become another program. */
-
-/** Both ends are O_CLOEXEC. */
-int channel_open(int ends[2], struct err *e);
-/** Sends a message without more. A receiver that is gone is -EPIPE. */
-int channel_send(int channel, enum message kind);
-int channel_send_fd(int channel, enum message kind, int fd);
-int channel_send_number(int channel, enum message kind, int number);
-/** A text of at most PACKET_TEXT - 1 bytes; -EMSGSIZE. */
-int channel_send_text(int channel, enum message kind, const char *text);
-/** Waits for one message that may carry a text; *@text is the caller's, never NULL on success. */
-int channel_receive_text(int channel, enum message *kind, char **text, struct err *e);
-int channel_send_error(int channel, const struct err *error);
-/** Waits for one message. MESSAGE_ERROR is turned into a failure: its error moves into @e and its
- *  code is returned. *@value (may be NULL) becomes the fd or the number that came along, else -1; an
- *  fd is the caller's. */
-int channel_receive(int channel, enum message *kind, int *value, struct err *e);
-
-/* ---- helpers --------------------------------------------------------------------------------
- * Processes of netctr's own that serve all containers of an instance, in cgroup netctr/INSTANCE/helpers. Who
- * they are, and what they do, is the business of whoever starts them. */
-
-#define HELPERS "helpers"
-#define HELPER_FDS 6
-
-struct helper_request {
-    char *const *argv;   /**< of netctr itself, which is executed anew */
-    int fds[HELPER_FDS]; /**< what it gets, as 3, 4, …; -1: nothing there */
-    int log;             /**< for its output, which is cut off at 64 KiB */
-};
-/** Starts it as nobody's child, with nothing else of ours. Returns when it is in its cgroup. The store must be
- *  locked. */
-int helper_start(struct store *s, const struct helper_request *h, struct err *e);
-/** Should somebody have frozen their cgroup: it goes on. */
-void helpers_thaw(const char *instance);
-/** Kills all of an instance's that are in their cgroup, which is thawed, and removes it; waits no longer than @ms.
- *  Accepts "already gone". 0, or -EBUSY: somebody has frozen one elsewhere. */
-int helpers_end(const char *instance, int ms);
-/** For one that ends: leaves the cgroup, and removes it and what is empty above, if it is the last; it waits @ms for
- *  others that have been killed. */
-void helpers_leave(const char *instance, int ms);
-
-/* ---- exec -----------------------------------------------------------------------------------*/
+/* ---- exec ------------------------------------------------------------------------------------*/
 
 struct exec_request {
     strv argv;
@@ -279,7 +210,156 @@ struct exec_request {
     bool interactive;
     bool detached;
 };
-/** Runs a command in a running container and returns its exit status; the caller's streams are
- *  copied. Detached: returns 0 as soon as it has become the command. */
-int container_exec(struct store *s, const struct record *r, const struct exec_request *request,
-                   struct err *e);
+/** Runs a command in a running container: @pid and @pid_start name its init, @plan is what it was made from. Copies
+ *  the caller's streams and returns the command's exit status. Detached: returns 0 as soon as the command runs. */
+int process_exec(const struct plan *plan, pid_t pid, uint64_t pid_start,
+                 const struct exec_request *request, struct err *e);
+
+/* ---- channels --------------------------------------------------------------------------------
+ * The one protocol between a parent and the child that it prepares, and between a command and a monitor: packets
+ * over a SOCK_SEQPACKET pair. A packet is a kind, an errno, an exit status and a text; one kind carries an fd. End
+ * of file means that the other side is gone, or has become another program. */
+
+/** Both ends are O_CLOEXEC. */
+int channel_open(int ends[2], struct err *e);
+/** Sends a message without more. -EPIPE: the receiver is gone. */
+int channel_send(int channel, enum message kind);
+int channel_send_fd(int channel, enum message kind, int fd);
+int channel_send_number(int channel, enum message kind, int number);
+/** A text of at most PACKET_TEXT - 1 bytes; -EMSGSIZE. */
+int channel_send_text(int channel, enum message kind, const char *text);
+/** Waits for one message that may carry a text. The caller frees *@text, which is never NULL on success. */
+int channel_receive_text(int channel, enum message *kind, char **text, struct err *e);
+int channel_send_error(int channel, const struct err *error);
+/** Waits for one message. MESSAGE_ERROR becomes a failure: its error moves into @e and its code is returned.
+ *  *@value (may be NULL) becomes the fd or the number that came along, else -1; the caller owns an fd. */
+int channel_receive(int channel, enum message *kind, int *value, struct err *e);
+
+/* ---- helpers ---------------------------------------------------------------------------------
+ * Processes of netctr's own that serve all containers of an instance, in cgroup netctr/INSTANCE/helpers. The engine
+ * decides which there are and what they do. */
+
+#define HELPERS "helpers"
+#define HELPER_FDS 6
+
+struct helper_request {
+    char *const *argv;   /**< of netctr itself, which is executed again */
+    int fds[HELPER_FDS]; /**< become its fds 3, 4, …; -1: none */
+    int log;             /**< for its output, which is cut off at 64 KiB */
+};
+/** Starts one, as a child of init, that inherits nothing else. Returns when it is in its cgroup. The caller holds
+ *  the lock that keeps others from starting one. */
+int helper_start(const char *instance, const struct helper_request *h, struct err *e);
+/** Thaws their cgroup, in case it was frozen. */
+void helpers_thaw(const char *instance);
+/** Thaws their cgroup, kills all that are in it, and removes it; waits at most @ms. Accepts "already gone". -EBUSY:
+ *  one does not die, for it has been frozen elsewhere. */
+int helpers_end(const char *instance, int ms);
+/** For a helper that ends: leaves the cgroup, and removes it and its empty parents if it was the last one. Waits @ms
+ *  for others that have been killed. */
+void helpers_leave(const char *instance, int ms);
+
+/* ---- capabilities ----------------------------------------------------------------------------
+ * A set is a uint64_t with bit n for capability n (linux/capability.h). */
+
+#define CAPS_BIT(cap) (UINT64_C(1) << (cap))
+
+/** The fourteen that docker leaves to a container's root. */
+#define CAPS_DEFAULT                                                                             \
+    (CAPS_BIT(CAP_CHOWN) | CAPS_BIT(CAP_DAC_OVERRIDE) | CAPS_BIT(CAP_FSETID) |                   \
+     CAPS_BIT(CAP_FOWNER) | CAPS_BIT(CAP_MKNOD) | CAPS_BIT(CAP_NET_RAW) | CAPS_BIT(CAP_SETGID) | \
+     CAPS_BIT(CAP_SETUID) | CAPS_BIT(CAP_SETFCAP) | CAPS_BIT(CAP_SETPCAP) |                      \
+     CAPS_BIT(CAP_NET_BIND_SERVICE) | CAPS_BIT(CAP_SYS_CHROOT) | CAPS_BIT(CAP_KILL) |            \
+     CAPS_BIT(CAP_AUDIT_WRITE))
+
+/** The names of all in @mask ("CAP_CHOWN"), in the kernel's order; NULL when empty. The caller frees. */
+strv caps_names(uint64_t mask);
+/** Those of @asked that this thread can pass on: in its bounding and its permitted set. Each costs a system call
+ *  (PR_CAPBSET_READ). */
+uint64_t caps_held_of(uint64_t asked);
+/** Those that @add names; "ALL" is every bit. Unknown names add nothing. */
+uint64_t caps_added(char *const *add);
+/** All that caps_resolve() looks at in its @held, for these arguments. */
+uint64_t caps_asked(char *const *add, bool privileged);
+/** The set of a container, by docker's rules: add ALL gives everything but the dropped ones; drop ALL leaves what is
+ *  added; else the default less the dropped plus the added (adding wins). @add and @drop (may be NULL) are names, @held
+ *  is caps_held_of() what is asked. What comes with the default, ALL or @privileged and is not held is left out; -EPERM:
+ *  one that was added by name is not held. -EINVAL: an unknown name, with the nearest one as a hint. */
+int caps_resolve(char *const *add, char *const *drop, bool privileged, uint64_t held,
+                 uint64_t *mask, struct err *e);
+
+/* ---- what this host has ----------------------------------------------------------------------*/
+
+enum cgroup_kind {
+    CGROUP_NONE, /**< no cgroup is mounted: limits are refused */
+    CGROUP_V1,   /**< controllers on v1; an empty v2 beside them ("hybrid") is not used */
+    CGROUP_V2,
+};
+enum cgroup_controller { CGROUP_MEMORY, CGROUP_CPU, CGROUP_PIDS, CGROUP_CONTROLLERS };
+/** Which cgroups the host has mounted, and a bit 1 << CGROUP_… in *@controllers (may be NULL) for each controller. */
+int cgroups_survey(enum cgroup_kind *kind, unsigned *controllers, struct err *e);
+/** "memory", "cpu" or "pids". */
+const char *cgroup_controller_name(enum cgroup_controller controller);
+
+/** Makes sure that no container can write to the binary that this process runs from, through /proc/PID/exe
+ *  (CVE-2019-5736). To be called first in main().
+ *
+ *  Returns 0 when the binary is on a read-only mount or a sealed memfd. Otherwise it executes the binary again, with
+ *  the same @argv, environment and inheritable fds, from a detached read-only clone of its mount (open_tree,
+ *  mount_setattr: Linux 5.12, CAP_SYS_ADMIN) or from a sealed memfd. -errno: neither is possible; then no container
+ *  may be entered. */
+int seal_self(char **argv, struct err *e);
+
+/* ---- the log, read ---------------------------------------------------------------------------
+ * DIR/log and older files log.1, log.2, …; an entry is a line of the program's, or a part of one. */
+
+#define LOG_PIECE_MAX 4096 /**< bytes of a line that one entry holds at most */
+#define LOG_TIME_SIZE 30   /**< an entry begins with "2026-11-23T14:05:00.123456789Z" */
+#define LOG_HEAD_MAX 64
+
+enum log_kind { LOG_STDOUT, LOG_STDERR, LOG_NOTE, LOG_KINDS }; /* LOG_NOTE: netctr's own */
+struct log_entry {
+    enum log_kind kind;
+    bool partial; /**< the line continues in the next entry of this kind */
+    size_t head;  /**< bytes before the text */
+};
+/** Reads the head of an entry; its first LOG_HEAD_MAX bytes are enough. False: @line is no entry. */
+bool log_entry_parse(const char *line, size_t size, struct log_entry *out);
+
+/** Reads the files as one stream while their writer appends and renames them. */
+struct log_reader {
+    int dir;           /**< borrowed */
+    unsigned max_file; /**< number of files that there can be */
+    int fd;            /**< the file that is being read; -1: none yet */
+    struct stat file;  /**< of @fd when it was opened */
+    off_t at;          /**< how far it has been read */
+    char seen[64];     /**< the bytes before @at: if they have changed, the file was truncated */
+    size_t seen_size;
+    uint64_t
+        skip[LOG_KINDS]; /**< how many of the next entries belong to lines that are not wanted */
+    struct stat last;    /**< the newest file when reading began, with its size then */
+    bool lost;           /**< the writer removed files before they were read */
+};
+#define LOG_ALL UINT64_MAX
+
+struct log_range {
+    uint64_t tail; /**< lines from the end, netctr's own not counted; LOG_ALL: all */
+    bool lives;    /**< the container runs: text after the last newline is still being written */
+};
+/** Starts at the first wanted line. Without any file @out is at its end. -EBADMSG: the log is not a regular file. */
+int log_reader_open(int dir, unsigned max_file, const struct log_range *range,
+                    struct log_reader *out);
+void log_reader_close(struct log_reader *r);
+#define _cleanup_log_reader_ __attribute__((cleanup(log_reader_close)))
+/** Was there a file when reading began? */
+static inline bool log_reader_found(const struct log_reader *r)
+{
+    return r->last.st_nlink > 0;
+}
+/** Reads on in the present file, up to its size at the beginning unless @follows. Returns bytes, or 0 for no more.
+ *  With *@again set, 0 says that the file was truncated and is read from its start next. -errno. */
+ssize_t log_reader_read(struct log_reader *r, char *data, size_t size, bool follows, bool *again);
+/** The file after the present one, which the writer has left: an fd for log_reader_enter(), or -ENOENT. */
+int log_reader_next(struct log_reader *r, bool follows);
+/** Continues with that file. Before, read the present one to its end once more. */
+void log_reader_enter(struct log_reader *r, int next);

@@ -1,24 +1,25 @@
-/* The kinds of packets that a channel carries (core.h). Apart from it, because the stub (core/stub.c), which sends
- * some of them, has no C library. */
+/* The kinds of packets that a channel carries (core.h). A header of its own, because the stub (core/stub.c), which sends
+ * some of them, is built without a C library.
+ */
 #pragma once
 
-#define PACKET_TEXT 2048 /**< bytes of the text of one, with its NUL */
+#define PACKET_TEXT 2048 /**< bytes of a packet's text, with its NUL */
 
 enum message {
-    MESSAGE_END,        /**< end of file */
-    MESSAGE_NETNS,      /**< to the child: your network namespace; carries an fd */
-    MESSAGE_PREPARED,   /**< from the child: ready to become the program */
-    MESSAGE_START,      /**< to the child: become the program */
-    MESSAGE_PROCESS,    /**< from the child: the number of the process that it has made */
-    MESSAGE_STARTED,    /**< from a detached monitor: the container runs */
-    MESSAGE_ERROR,      /**< from the child: the error object */
-    MESSAGE_NOT_RUN,    /**< from the child: execve failed; carries the errno */
-    MESSAGE_REQUEST,    /**< to a monitor: a change, as JSON (engine/control.h) */
-    MESSAGE_DONE,       /**< from a monitor: it is done; the text is for stdout */
-    MESSAGE_PART,       /**< from a monitor: a part of a text for stdout that is too long for one */
-    MESSAGE_NO_PROCESS, /**< from the child: it cannot make another process; carries the errno */
+    MESSAGE_END,      /**< end of file */
+    MESSAGE_NETNS,    /**< to the child: its network namespace; carries an fd */
+    MESSAGE_PREPARED, /**< from the child: ready to become the program */
+    MESSAGE_START,    /**< to the child: become the program */
+    MESSAGE_PROCESS,  /**< from the child: the pid of the process that it has made */
+    MESSAGE_STARTED,  /**< from a detached monitor: the container runs */
+    MESSAGE_ERROR,    /**< from the child: the error object */
+    MESSAGE_NOT_RUN,  /**< from the child: execve failed; carries the errno */
+    MESSAGE_REQUEST,  /**< to a monitor: a change, as JSON (engine/control.h) */
+    MESSAGE_DONE,     /**< from a monitor: the change is made; the text is for stdout */
+    MESSAGE_PART,     /**< from a monitor: a part of a text for stdout that needs several packets */
+    MESSAGE_NO_PROCESS, /**< from the child: fork failed; carries the errno */
     MESSAGE_PIDFD,      /**< from the keeper of a command (core/enter.c): it runs; carries an fd */
     MESSAGE_EXITED,     /**< from the keeper of a command: carries the exit status */
-    MESSAGE_NO_LOADER,  /**< from the child: the program is there, its interpreter is not */
-    MESSAGE_WAITS,      /**< from a detached monitor: it tries again later; the text says why */
+    MESSAGE_NO_LOADER,  /**< from the child: the program exists, its interpreter does not */
+    MESSAGE_WAITS,      /**< from a detached monitor: it will try again later; the text says why */
 };

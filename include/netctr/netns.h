@@ -76,9 +76,6 @@ int netns_self(void);
 /** The inode number of the namespace @fd. It identifies the namespace as long as somebody holds it.
  *  0 on failure. */
 uint64_t netns_inode(int fd);
-/** Does a visible process use the namespace, or is it mounted somewhere? The inode number of a
- *  namespace that is gone may have been given to another one. */
-int netns_in_use(uint64_t inode); /**< 1, 0 or -errno */
 /** Writes a sysctl of the caller's namespace. */
 int sysctl_write(const char *key, const char *value, struct err *e);
 /** Reads a sysctl, without its trailing newline. Caller frees. */

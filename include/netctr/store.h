@@ -1,52 +1,132 @@
-/* What is on disk of an instance: definitions and layers that survive a reboot, run directories and records that do
- * not, and the events. The name of a container, its marks, and how it ended are kept here.
+/* What an instance keeps on disk, and the life of a container as far as it is written down.
+ *
+ *     ROOT/containers/NAME/  config.json, upper, work, log, log.1 …      survives a reboot
+ *     RUN/containers/NAME/   lock, state.json, flags, endpoint.NETWORK.json, control
+ *                                                                        exists while the container lives
+ *     RUN/events             one line of JSON for each thing that happened
+ *
+ * The container's monitor holds `lock`: a process that can take it knows that the monitor is dead. state.json carries
+ * a checksum and the boot id, because it decides which processes a command signals.
+ *
+ * Functions return 0 (or an fd) or -errno, and describe a failure in @e.
  */
 #pragma once
 
 #include <netctr/core.h>
 
-/* ---- store ----------------------------------------------------------------------------------
- * ROOT/containers/NAME/  config.json, upper, work, log, log.1 …    survives a reboot
- * RUN/containers/NAME/   lock, state.json, endpoint.NETWORK.json, control: lives as long as the container runs
- *
- * The lock is held by the container's monitor: whoever can take it knows that the monitor is dead. */
+/* ---- store -----------------------------------------------------------------------------------*/
 
 struct store {
     char *root, *run; /**< canonical paths */
     int root_fd, run_fd;
     int defined_fd; /**< ROOT/containers */
     int live_fd;    /**< RUN/containers */
-    char *instance; /**< 16 hex digits: boot, network namespace and run-root */
+    char *instance; /**< 16 hex digits: a hash of boot, network namespace and run-root */
     uint64_t netns; /**< the namespace's inode number */
-    bool fresh;     /**< RUN is not this instance's yet: it was another's, or has been lost */
+    bool fresh; /**< RUN does not belong to this instance yet: it is new, or belonged to another */
 };
 #define STORE_INIT ((struct store){.root_fd = -1, .run_fd = -1, .defined_fd = -1, .live_fd = -1})
-/** Changes nothing of what is there: when @out is fresh, engine_open() or engine_gc() takes RUN over. */
+/** Makes the directories if they are missing. Does not take over a RUN that belongs to another instance: @out->fresh
+ *  says that engine_open() or engine_gc() must. */
 int store_open(const char *root, const char *run, struct store *out, struct err *e);
-/** The same for commands that only read. Where no store exists they create none: they get an empty one in memory,
- *  which nobody else sees. */
+/** The same for read-only commands, which do not create directories: without a store they get an empty one in
+ *  memory. */
 int store_open_to_read(const char *root, const char *run, struct store *out, struct err *e);
-/** Has netctr ever run with these directories? Also true when that cannot be found out. */
+/** Has netctr ever run with these directories? True if that cannot be found out. */
 bool store_exists(const char *root, const char *run);
 void store_close(struct store *s);
 #define _cleanup_store_ __attribute__((cleanup(store_close)))
-/** The instance lock: protects which names exist. Held shortly, never while waiting for a process.
- *  Returns an fd. */
+/** Takes the instance lock, which protects the set of names. Returns an fd; hold it shortly, never while waiting for a
+ *  process. */
 int store_lock(struct store *s, struct err *e);
-/** -EWOULDBLOCK while somebody has it. */
+/** -EWOULDBLOCK while it is held. */
 int store_lock_if_free(struct store *s, struct err *e);
 
-/** Under the store's lock, when it is fresh: may RUN become this instance's? -EBUSY with a text when others live
- *  there. Then everything of this instance that RUN does not know is to be ended, and store_commit_run_root() says
- *  so last. Somebody may have been faster: then it is fresh no more. */
+/** When the store is fresh, with its lock held: may this instance take RUN over? -EBUSY with a text while containers of
+ *  another live there. After this the caller removes everything of this instance that RUN does not know, and calls
+ *  store_commit_run_root() last. If another process was faster, the store is fresh no longer. */
 int store_claim_run_root(struct store *s, bool dry_run, struct err *e);
 int store_commit_run_root(struct store *s, struct err *e);
 
+/** Directory fd of RUN/containers/NAME or ROOT/containers/NAME; -errno. */
+int store_live_dir(struct store *s, const char *name);
+int store_defined_dir(struct store *s, const char *name);
+/** Takes the lock of a run directory, which proves that its monitor is dead; the fd keeps it. -EWOULDBLOCK: the monitor
+ *  lives. -ENOENT: nothing lives there. The store must be locked. */
+int store_try_lock(int live_dir);
+
+/* ---- spec ------------------------------------------------------------------------------------*/
+
+/** When the program is started again after it ended; podman's and docker's words. */
+enum restart_policy { RESTART_NO, RESTART_ON_FAILURE, RESTART_ALWAYS, RESTART_UNLESS_STOPPED };
+struct restart {
+    enum restart_policy policy;
+    unsigned max; /**< on-failure: at most this many restarts; 0: no limit */
+};
+/** "no", "on-failure[:N]", "always" or "unless-stopped". -EINVAL with a text. */
+int restart_parse(const char *text, struct restart *out, struct err *e);
+char *restart_text(const struct restart *r); /**< the inverse; the caller frees */
+/** Is a program restarted that ended with @exit_status, after @times restarts? */
+bool restart_wanted(const struct restart *r, int exit_status, unsigned times);
+/** Milliseconds before the restart after @times others in a row: 100, doubled each time, at most a minute. */
+int restart_delay_ms(unsigned times);
+
+/** A validated, resolved container. Plain data: stored as config.json and read back by every later command. */
+struct spec {
+    char *name;
+    char *id;      /**< 12 hex digits, random, never used again */
+    char *rootfs;  /**< canonical path of the root directory on the host */
+    bool in_place; /**< write to rootfs itself; else to an overlay's upper layer */
+    bool read_only;
+    bool auto_remove; /**< --rm */
+    bool interactive; /**< -i: stdin stays open */
+    bool detached;
+    strv argv;
+    strv env;      /**< KEY=VALUE, complete but for HOME */
+    char *workdir; /**< absolute; NULL: "/" */
+    char *user;    /**< as given; NULL: root */
+    char *hostname;
+    struct volume *volumes;
+    size_t volume_count;
+    struct limits limits;
+    struct ulimits ulimits;
+    uint64_t caps;         /**< bounding set, one bit a capability */
+    uint64_t ambient_caps; /**< what a @user other than root keeps: those added by name */
+    enum network_mode network_mode;
+    char *network;    /**< for display: "default", "a,b", "none", "host", "container:x" */
+    strv networks;    /**< as requested: values of --network */
+    strv publish;     /**< as requested: "8080:80" */
+    strv published;   /**< as in `ps`: "0.0.0.0:8080->80/tcp" */
+    strv unpublished; /**< of publish, what none of its networks can carry: "8080:80/tcp" */
+    strv dns, dns_search, dns_options; /**< instead of the host's; NULL: the host's */
+    strv add_hosts;                    /**< as requested: "NAME:ADDRESS", "NAME:host-gateway" */
+    struct restart restart;
+    struct log_options log;
+    int64_t created;      /**< seconds since the epoch */
+    int64_t created_nsec; /**< nanoseconds after that second */
+};
+void spec_clear(struct spec *s);
+#define _cleanup_spec_ __attribute__((cleanup(spec_clear)))
+json_t *spec_to_json(const struct spec *s); /**< the caller owns it */
+/** -EBADMSG with a text: damaged, or of a newer schema. */
+int spec_from_json(const json_t *j, struct spec *out, struct err *e);
+/** Gives a size and a number of inodes to each tmpfs that has none: at most the memory limit. */
+void spec_bound_tmpfs(struct spec *s);
+/** Why a service may have ended as soon as it was started (record.ended_early); the caller frees. */
+char *spec_early_hint(const struct spec *s);
+/** A new container id; the caller frees. */
+char *spec_new_id(void);
+/** The id that @bits make: 12 hex digits, at least one of them a letter. */
+char *spec_id_of(uint64_t bits);
+
+/* ---- records ---------------------------------------------------------------------------------*/
+
 enum status { STATUS_CREATING, STATUS_RUNNING, STATUS_RESTARTING, STATUS_DEAD, STATUS_EXITED };
+const char *status_name(enum status s);
 
-#define EXIT_LOST 255 /**< the exit status of one that ended with the host */
+#define EXIT_LOST 255 /**< the exit status of a container that ended with the host */
 
-/** What is known of a container. STATUS_DEAD: its monitor was killed and nobody has repaired yet. */
+/** What is known of a container. STATUS_DEAD: its monitor was killed, and nothing has been cleaned up yet. */
 struct record {
     enum status status;
     struct spec spec;
@@ -55,51 +135,39 @@ struct record {
     pid_t monitor;
     uint64_t monitor_start;
     int64_t started, finished; /**< seconds since the epoch; 0: not yet */
-    int exit_status;           /**< EXITED: how; RESTARTING: how the last run ended */
-    bool damaged;    /**< it lives, and what its run directory says of it cannot be believed */
+    int exit_status;           /**< EXITED: of the program; RESTARTING: of its last run */
     bool oom_killed; /**< EXITED, RESTARTING: the kernel killed the program for want of memory */
     uint64_t
-        oom_kills;    /**< EXITED: so many processes in its last run, be it the program or others */
-    bool asked;       /**< EXITED: somebody wanted it to end, for good */
-    bool ended_early; /**< EXITED: of itself, and so soon that spec_early_hint() may tell why */
-    bool lost;        /**< EXITED: it ran when the host went down; nobody knows how it ended */
-    char *failure;    /**< RESTARTING: why its last start failed; NULL: it ran */
-    unsigned restarts; /**< new beginnings since it was started */
+        oom_kills; /**< EXITED: processes that it killed in the last run, the program or others */
+    bool asked;    /**< EXITED: the user stopped it, for good */
+    bool ended_early;  /**< EXITED: by itself, so soon that spec_early_hint() may explain it */
+    bool lost;         /**< EXITED: it ran when the host went down; its exit status is unknown */
+    char *failure;     /**< RESTARTING: why its last start failed; NULL: it ran */
+    unsigned restarts; /**< since it was started */
 };
 void record_clear(struct record *r);
-/** RESTARTING, and not even its first run has begun: it has no network, holds no port, and its definition may be
- *  changed. */
+/** RESTARTING before its first run: it has no network and holds no port, and its definition may be changed. */
 bool record_waits(const struct record *r);
 #define _cleanup_record_ __attribute__((cleanup(record_clear)))
-const char *status_name(enum status s);
-/** Finds by name, or by an unambiguous prefix of the id (4 digits or more). -ENOENT with a text; -EBADMSG
- *  when what is found is damaged: then only container_remove() and its like may touch it. */
+/** Finds a container by name, or by an unambiguous prefix of its id (4 digits or more). -ENOENT with a text. -EBADMSG
+ *  with a text: one of its files is damaged; only engine_remove_damaged() can handle it. */
 int store_find(struct store *s, const char *name_or_id, struct record *out, struct err *e);
-/** Calls @each for every container, sorted by creation; a negative result ends the walk. Damaged
- *  definitions are warned of and passed over. */
+/** Calls @each for every container, sorted by creation; a negative result ends the walk. Containers with damaged files
+ *  are warned about and skipped. */
 int store_each(struct store *s, int (*each)(const struct record *r, void *arg), void *arg,
                struct err *e);
 /** Calls @each for every run directory, whatever is in it. */
 int store_each_live(struct store *s, int (*each)(const char *name, int dir, void *arg), void *arg,
                     struct err *e);
-/** Warns of containers that live without a definition. The store must be locked. */
-void store_warn_of_lost(struct store *s);
-/** Adds the id of every container that has a run directory, also of one whose definition is damaged.
- *  -EBADMSG with a text when one cannot be told: then nothing may be taken for nobody's. */
+/** Adds the id of every container that has a run directory: from its state, or else its definition. -EBADMSG with a
+ *  text if both are damaged: then nothing may be treated as garbage. */
 int store_live_ids(struct store *s, strv *ids, struct err *e);
-/** Directory fd of RUN/containers/NAME or ROOT/containers/NAME; -errno. */
-int store_live_dir(struct store *s, const char *name);
-int store_defined_dir(struct store *s, const char *name);
-/** Takes the lock of a run directory if nobody holds it, which tells that its monitor is dead; the fd
- *  keeps it. -EWOULDBLOCK: it lives. -ENOENT: there is none yet. The store must be locked. */
-int store_try_lock(int live_dir);
 
-/* ---- events ---------------------------------------------------------------------------------
- * RUN/events: one line of JSON for each thing that happened, added by whoever did it. */
+/* ---- events ----------------------------------------------------------------------------------*/
 
 #define EVENTS_FILE "events"
 #define EVENTS_OLDER "events.1"       /**< the file before this one */
-#define EVENTS_SIZE_MAX (1024 * 1024) /**< a larger one becomes the older one */
+#define EVENTS_SIZE_MAX (1024 * 1024) /**< bytes; a larger file becomes the older one */
 
 struct event {
     const char *type; /**< "container", "network" or "system" */
@@ -107,78 +175,130 @@ struct event {
     const char *id;   /**< of the container; NULL: none */
     const char *of;   /**< its name, or the network's; NULL: none */
 };
-extern const char event_true[]; /**< as a text: the value is true, which is no string */
+extern const char event_true[]; /**< as a text: the JSON value true */
 struct event_attribute {
     const char *key; /**< NULL ends a list */
     const char *text;
     int64_t number; /**< when @text is NULL */
 };
-/** Adds a line. @attributes may be NULL. An event that cannot be written is lost, and nothing else: this
- *  never fails, never waits for anybody and writes no message. */
+/** Appends a line. @attributes may be NULL. An event that cannot be written is lost: this never fails, never waits and
+ *  prints nothing. */
 void event_emit(int run_fd, const struct event *event, const struct event_attribute *attributes);
-/** Parses one line; what a torn line has left before it is passed over. NULL: no event. Caller owns. */
+/** Parses one line, and skips half a line before it that a full disk has left. NULL: no event. The caller owns it. */
 json_t *event_parse(const char *line, size_t size);
 
-/* ---- a container in the store ---------------------------------------------------------------*/
+/* ---- flags -----------------------------------------------------------------------------------
+ * RUN/containers/NAME/flags: what other processes tell a monitor, and what must outlive it. `cat flags` shows it. Each
+ * flag is 16 bytes in their place, written when the container is claimed, so that setting one needs no room on a full
+ * disk. */
 
-/** Takes the name: directories, lock, config.json, state.json. @spec is taken over. -EEXIST with a
- *  text when the name is in use. The store must be locked. */
+enum mark {
+    MARK_END_ASKED = 1,  /**< the user stopped it: do not restart it */
+    MARK_UNTIL_BOOT = 2, /**< do not restart it before the host boots again */
+    MARK_LEAVING = 4,    /**< its endpoints are being detached: a reload must not put them back */
+    MARK_STARTED = 8,    /**< the event "start" was emitted, and no "die" since */
+};
+/** Sets one. -errno. The store must be locked, except for its own monitor. */
+int container_mark(int run_dir, enum mark mark);
+int container_unmark(int run_dir, enum mark mark);
+/** Is one of @marks set? 1, 0, or -errno. -EBADMSG: the file is damaged. */
+int container_marked(int run_dir, unsigned marks);
+
+/* ---- a container in the store ----------------------------------------------------------------
+ * Used by its monitor, and by the command that cleans up after a dead one. */
+
+struct container {
+    struct store *store;
+    struct spec spec;
+    struct process process;
+    char *instance; /**< of a container that was adopted; NULL: the store's */
+    int dir_fd;     /**< ROOT/containers/NAME */
+    int run_fd;     /**< RUN/containers/NAME */
+    int lock_fd;
+    char *layers, *mount_point; /**< paths of both directories, for the process */
+    int64_t started;            /**< seconds since the epoch; 0: not yet */
+    bool noted;                 /**< the definition says how it ended */
+    bool existing;     /**< its definition is older than this life, and outlives a failed start */
+    bool restarting;   /**< between two runs of its program */
+    bool between_runs; /**< adopted: its program did not run when its monitor died */
+    int exit_status;   /**< of the last run, if there was one */
+    char *failure;     /**< why its last start failed; NULL: it did not */
+    bool ended_early;  /**< see struct record */
+    unsigned restarts;
+    bool told_start;    /**< as MARK_STARTED */
+    bool oom_killed;    /**< the kernel killed the program for want of memory */
+    uint64_t oom_kills; /**< processes that it killed in this run */
+};
+#define CONTAINER_INIT                                                      \
+    {                                                                       \
+        .process = PROCESS_INIT, .dir_fd = -1, .run_fd = -1, .lock_fd = -1, \
+    }
+/** Closes what @c holds; kills nothing, removes nothing. */
+void container_clear(struct container *c);
+#define _cleanup_container_ __attribute__((cleanup(container_clear)))
+
+/** Takes the name: directories, lock, config.json, state.json, flags. @spec is moved into @out. -EEXIST with a text when
+ *  the name is in use. The store must be locked. */
 int container_claim(struct store *store, struct spec *spec, struct container *out, struct err *e);
-/** The same for a container that has ended: a new life on the old definition and layer. -ESTALE: that is not @spec's
- *  any more; read it again. */
+/** The same for a container that has ended, with its old definition and layer. -ESTALE: the definition has changed
+ *  since @spec was read. */
 int container_restart_claim(struct store *store, struct spec *spec, struct container *out,
                             struct err *e);
+/** Opens what a dead monitor left, to clean it up. -EWOULDBLOCK: the monitor lives. The store must be locked. */
+int container_adopt(struct store *store, const char *name, struct container *out,
+                    enum status *status, struct err *e);
 
-/** What is said of a living container in passing, under the store's lock. */
-enum mark {
-    MARK_END_ASKED = 0100,  /**< it is not to begin anew: somebody has stopped it */
-    MARK_UNTIL_BOOT = 0001, /**< nor now, but when the host comes up again */
-    MARK_LEAVING =
-        0010, /**< its endpoints are being detached: they must not come back to the firewall
-                                when somebody makes it anew */
-};
-/** Sets one on a run directory. -errno. */
-int container_mark(int run_dir, enum mark mark);
-/** 1, 0, or -errno when that cannot be found out. */
-int container_marked(int run_dir, enum mark mark);
-/** Somebody wants it to end, for good (MARK_END_ASKED) or not (MARK_UNTIL_BOOT): its monitor will not let it
- *  begin anew. The store must be locked. */
+/* Its process: the functions of core.h, with what has to be written down at each step. */
+int container_create(struct container *c, struct err *e);
+/** Writes the state before the program runs, and emits "start" when it does. */
+int container_start(struct container *c, struct err *e);
+/** supervise_run(); a slow reader of the output does not delay a container that was asked to end. */
+int container_supervise(struct container *c, const struct supervise_options *options,
+                        struct err *e);
+/** After a run: emits "die", so that container_create() can follow. */
+int container_reset(struct container *c, struct err *e);
+void container_kill(struct container *c);
+/** One line of netctr's own in the container's log. */
+void container_note(struct container *c, const char *text);
+/** plan_oom_kills() and plan_let_die() of a container that runs. */
+uint64_t container_oom_kills(const struct store *s, const struct spec *spec);
+void container_let_die(const struct store *s, const struct spec *spec);
+/** process_exec() in a container that runs. */
+int container_exec(struct store *s, const struct record *r, const struct exec_request *request,
+                   struct err *e);
+
+/** Asks for its end, for good (MARK_END_ASKED) or until the host boots (MARK_UNTIL_BOOT): its monitor will not restart
+ *  it. The store must be locked. */
 int container_ask_end(struct store *store, const char *name, enum mark mark, struct err *e);
-/** Was it told to, by container_ask_end() or by a signal for its monitor? 1, 0 or -errno. */
+/** Was it asked to end, by container_ask_end() or by a signal for its monitor? 1, 0 or -errno. */
 int container_end_asked(const struct container *c);
 /** Emits an event of this container. */
 void container_event(const struct container *c, const char *name,
                      const struct event_attribute *attributes);
-/** Its definition, after a change to the spec while it runs. */
+/** Writes its definition, after a change to the spec while it runs. */
 int container_save_definition(struct container *c, struct err *e);
-/** Replaces the definition of a container that does not run, or waits; how it ended stays. The store must be
+/** Replaces the definition of a container that does not run, or waits; its exit record stays. The store must be
  *  locked. */
 int container_redefine(struct store *store, const struct spec *spec, struct err *e);
-/** Reads the definition of one that waits again, which may have been replaced. The store must be locked. */
+/** Reads the definition of a container that waits again: it may have been replaced. The store must be locked. */
 int container_reread(struct container *c, struct err *e);
-/** Writes down whether it waits for its next run, and how the last one ended (@c->failure: or why it did not begin). */
+/** Writes whether it waits for its next run, how the last one ended, and @c->failure. */
 int container_set_restarting(struct container *c, bool restarting, int exit_status, struct err *e);
 
-/** After the last process: writes to the definition how it ended, once. Before any step that can fail: a command that
- *  finishes the work later does not know the exit status. */
+/** After the last process: writes the exit record to the definition, once. To be called before any step that can fail:
+ *  a later cleanup did not reap the process and cannot know its exit status. */
 int container_note_end(struct container *c, int exit_status, struct err *e);
-/** For its monitor, when container_note_end() has failed (a full disk): the state of this boot keeps how it ended, for
- *  the command that finishes the work. */
+/** When container_note_end() has failed (a full disk): keeps the exit status in the state, for the command that cleans
+ *  up. */
 int container_remember_end(struct container *c, int exit_status, struct err *e);
-/** The cgroup goes, and with @keep the definition learns how it ended, if it does not know. Accepts
- *  "already gone". */
+/** Removes the cgroup, and with @keep writes the exit record unless it is there. Accepts "already gone". */
 int container_end(struct container *c, bool keep, int exit_status, struct err *e);
-/** The name is free again: the run directory goes, and without @keep the definition. The store must
- *  be locked. */
+/** Frees the name: removes the run directory, and without @keep the definition. The store must be locked. */
 int container_release_name(struct container *c, bool keep, struct err *e);
-/** Opens what a dead monitor left, so that it can be deleted. -EWOULDBLOCK: the monitor lives. The store
- *  must be locked. */
-int container_adopt(struct store *store, const char *name, struct container *out,
-                    enum status *status, struct err *e);
 /** Removes the definition of a container that does not run. The store must be locked. */
 int container_remove(struct store *store, const char *name, struct err *e);
-/** Deletes the files of removed containers, which may take long: with no lock held. */
+/** Deletes the files of removed containers. May take long: hold no lock. */
 void store_empty_trash(struct store *s);
-/** Removes cgroups and directories of this instance that belong to no container in the store, which
- *  must be locked. @helper (may be NULL) names a cgroup that stays. */
+/** Removes cgroups and directories of this instance that belong to no container. @helper (may be NULL) names a cgroup
+ *  that stays. The store must be locked. */
 int store_sweep(struct store *s, const char *helper, const struct gc *gc, struct err *e);

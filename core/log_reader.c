@@ -1,12 +1,14 @@
-/* A file is known by its inode: names move on while one reads, always to older ones. So a look from newer to
- * older names sees a file twice at worst, and misses none.
+/* Reads the files of a log as one stream, while their writer renames them.
+ *
+ * A file is identified by its inode, because names change during a read, always to older ones. Scanning from newer
+ * to older names therefore sees a file twice at worst, and misses none.
  */
-#include "log_reader.h"
+#include "log.h"
 
 #include <errno.h>
 #include <string.h>
 
-enum { TRIES = 50 }; /* the names have moved while they were looked at */
+enum { TRIES = 50 }; /* retries when a rotation interferes */
 
 static bool same(const struct stat *a, const struct stat *b)
 {
@@ -18,7 +20,7 @@ static int open_age(int dir, unsigned age, struct stat *st)
     _cleanup_close_ int fd =
         openat(dir, log_name(age).text, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0 || fstat(fd, st) < 0)
-        return errno == ELOOP || errno == ENXIO ? -EBADMSG : -errno; /* a link, a socket */
+        return errno == ELOOP || errno == ENXIO ? -EBADMSG : -errno; /* a symbolic link, a socket */
     return S_ISREG(st->st_mode) ? take_fd(fd) : -EBADMSG;
 }
 
@@ -28,7 +30,7 @@ static bool is_at(const struct log_reader *r, const struct stat *file, unsigned 
     return fstatat(r->dir, log_name(age).text, &st, AT_SYMLINK_NOFOLLOW) == 0 && same(&st, file);
 }
 
-/* Upwards, as the file moves. -1: it has gone. */
+/* Upwards, as files move. -1: it is gone. */
 static int age_of(const struct log_reader *r, const struct stat *file)
 {
     for (unsigned age = 0; age < r->max_file; age++)
@@ -37,7 +39,7 @@ static int age_of(const struct log_reader *r, const struct stat *file)
     return -1;
 }
 
-/* Behind the last newline: what follows is still being written. */
+/* The offset after the last newline: the rest is still being written. */
 static off_t end_of_entries(int fd, off_t size)
 {
     char last[LOG_PIECE_MAX + LOG_HEAD_MAX];
@@ -49,20 +51,20 @@ static off_t end_of_entries(int fd, off_t size)
 
 /* ---- the last lines --------------------------------------------------------------------------*/
 
-enum { SEARCH_MAX = 64 << 20 }; /* for the beginning of a line that has none */
+enum { SEARCH_MAX = 64 << 20 }; /* bytes to search for the beginning of a line */
 
-/* A line is several entries if it is long, or came in pieces, and those of the two streams may lie between each other.
- * So each stream has its own first wanted entry; what comes before it is counted, to be skipped. */
+/* A long line is several entries, and entries of the two streams may alternate. So each stream has its own first
+ * wanted entry; entries before it are counted, to be skipped. */
 struct tail {
     int fd;
-    uint64_t wanted;        /* so many more lines */
-    off_t end;              /* of the entry that is looked at */
-    off_t begin;            /* of the first wanted entry; -1: none in this file */
+    uint64_t wanted;        /* how many more lines */
+    off_t end;              /* end of the present entry */
+    off_t begin;            /* start of the first wanted entry; -1: none in this file */
     bool seen[LOG_KINDS];   /* an entry */
-    bool inside[LOG_KINDS]; /* a wanted line, of which the last entry has been seen */
+    bool inside[LOG_KINDS]; /* a wanted line whose last entry has been seen */
     uint64_t unwanted[LOG_KINDS];
-    uint64_t skip[LOG_KINDS]; /* the unwanted ones from the first wanted entry on */
-    off_t searched;           /* since there are enough lines */
+    uint64_t skip[LOG_KINDS]; /* the unwanted ones after the first wanted entry */
+    off_t searched;           /* bytes read since there were enough lines */
 };
 
 static bool is_enough(const struct tail *t)
@@ -89,7 +91,7 @@ static void look_at(struct tail *t, const struct log_entry *entry, off_t start)
     memcpy(t->skip, t->unwanted, sizeof(t->skip));
 }
 
-/* An entry may begin at @start, of which @size bytes are known, and ends where the one seen before it began. */
+/* An entry may begin at @start, of which @size bytes are known; it ends where the previous one began. */
 static void look_back(struct tail *t, off_t start, const char *known, size_t size)
 {
     char head[LOG_HEAD_MAX];
@@ -105,7 +107,7 @@ static void look_back(struct tail *t, off_t start, const char *known, size_t siz
     t->end = start;
 }
 
-/* One file, from its end, for it may be large. */
+/* Reads one file backwards, because it may be large. */
 static int look_through(struct tail *t, off_t size)
 {
     char block[65536];
@@ -128,7 +130,7 @@ static int look_through(struct tail *t, off_t size)
     return 0;
 }
 
-/* The reading begins there. @fd is taken over. */
+/* Starts reading there. Takes over @fd. */
 static void begin_at(struct log_reader *r, int fd, const struct stat *st, off_t at)
 {
     close_fd(r->fd);
@@ -139,7 +141,7 @@ static void begin_at(struct log_reader *r, int fd, const struct stat *st, off_t 
     r->seen_size = pread(fd, r->seen, size, at - (off_t)size) == (ssize_t)size ? size : 0;
 }
 
-/* The present file, and with it where the log ends; what is added while one looks is not wanted. */
+/* Notes the newest file and where the log ends; later entries are not wanted. */
 static void begin_at_end(struct log_reader *r, int fd, const struct stat *st, bool lives)
 {
     r->last = *st;
@@ -187,7 +189,8 @@ int log_reader_open(int dir, unsigned max_file, const struct log_range *range,
     *out = (struct log_reader){.dir = dir, .max_file = max_file, .fd = -1};
     int present = -ENOENT;
     for (unsigned age = 0; present == -ENOENT && age < max_file; age++)
-        present = open_age(dir, age, &out->last); /* killed while it rotated, the newest is log.1 */
+        present =
+            open_age(dir, age, &out->last); /* after an interrupted rotation the newest is log.1 */
     if (present < 0)
         return present == -ENOENT ? 0 : present;
     if (range->lives)
@@ -227,7 +230,7 @@ ssize_t log_reader_read(struct log_reader *r, char *data, size_t size, bool foll
     if (n < 0)
         return -errno;
     if (follows &&
-        is_rewritten(r)) { /* looked at last: what was read may be of the middle of another line */
+        is_rewritten(r)) { /* checked last: the data may be from the middle of another line */
         r->at = 0;
         r->seen_size = 0;
         *again = true;
@@ -246,8 +249,8 @@ static bool is_older(const struct timespec *a, const struct timespec *b)
     return a->tv_sec != b->tv_sec ? a->tv_sec < b->tv_sec : a->tv_nsec < b->tv_nsec;
 }
 
-/* The first file from @age on towards the newest. One that nobody has written to since the present one is
- * older, when that has lost its name: somebody has removed it, and not the writer. */
+/* The first file from @age towards the newest. If the present one has no name any more, a file that is older than
+ * it is skipped: something other than the writer has removed the present one. */
 static int open_from(const struct log_reader *r, int age, bool gone)
 {
     struct stat now = {0}, st;
@@ -269,7 +272,7 @@ int log_reader_next(struct log_reader *r, bool follows)
         _cleanup_close_ int next = open_from(r, age < 0 ? (int)r->max_file - 1 : age - 1, age < 0);
         if (next < 0)
             return next;
-        /* All that there was at the beginning is gone: what there is now was not asked for. */
+        /* Every file from the beginning is gone: the present ones were not asked for. */
         r->lost = !follows && age_of(r, &r->last) < 0;
         if (r->lost)
             return -ENOENT;

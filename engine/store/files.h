@@ -1,0 +1,41 @@
+/* What the files of engine/store/ share. Private. */
+#pragma once
+
+#include <netctr/store.h>
+
+/* The name that a removed container's directory gets. A layer can hold very many files: it is renamed in one step, and
+ * emptied when no lock is held (store_empty_trash). */
+#define TRASH ".removed-"
+
+/* config.json */
+json_t *ulimits_to_json(const struct ulimits *u);           /**< the caller owns it */
+void ulimits_from_json(const json_t *j, struct ulimits *u); /**< leaves @u as it is without them */
+json_t *log_options_to_json(const struct log_options *o);   /**< the caller owns it */
+/** NULL: the default. -EBADMSG with a text. */
+int log_options_from_json(const json_t *j, struct log_options *o, struct err *e);
+/** config.json of ROOT/containers/NAME. -EBADMSG: it is damaged. */
+int store_read_definition(struct store *s, const char *name, json_t **j, struct spec *spec,
+                          struct err *e);
+
+/* state.json: who monitors the container, and once it runs, which process it is. */
+int container_save_state(struct container *c, struct err *e);
+/** Reads it back. -EBADMSG: it is damaged, of a newer schema, or of a container other than @name (NULL: any). */
+int container_read_state(int run_dir, const char *name, json_t **out, struct err *e);
+
+/** Writes the file `flags` of a new run directory. -errno. */
+int flags_create(int run_dir);
+
+/** What core needs to know of @s; its pointers are those of @s and @instance. The process's directories are missing. */
+struct plan spec_plan(const struct spec *s, const char *instance);
+/** Makes the plan of @c's process follow its spec, when that has been read or replaced. */
+void container_plan(struct container *c);
+/** After a run: asks the kernel how many processes it has killed for want of memory. The cgroup must still exist. */
+void container_note_memory(struct container *c);
+/** Emits "die", if "start" was emitted for this run. */
+void container_tell_death(struct container *c, int exit_status);
+
+/** Makes sure that ROOT and RUN still belong to this store, and that they do as long as the fd is open. The store must
+ *  be locked. */
+int store_hold_binding(struct store *s, struct err *e);
+/** Why the lock in @dir, whose path is @path, was not obtained. */
+int store_cannot_lock(int code, int dir, const char *path, struct err *e);

@@ -1,0 +1,193 @@
+/* A container's process: the functions of core.h, with what has to be written down at each step.
+ *
+ * core/ gets a plan that points into the container's spec. What a process may have written to outlives it: the events
+ * "start" and "die", and the state, which names the process before it runs.
+ */
+#include "files.h"
+
+#include <errno.h>
+#include <time.h>
+
+enum { EARLY_MS = 2000 }; /* no service ends before that */
+
+/* ---- the plan --------------------------------------------------------------------------------*/
+
+struct plan spec_plan(const struct spec *s, const char *instance)
+{
+    return (struct plan){
+        .name = s->name,
+        .instance = instance,
+        .id = s->id,
+        .rootfs = s->rootfs,
+        .in_place = s->in_place,
+        .read_only = s->read_only,
+        .interactive = s->interactive,
+        .argv = s->argv,
+        .env = s->env,
+        .workdir = s->workdir,
+        .user = s->user,
+        .hostname = s->hostname,
+        .volumes = s->volumes,
+        .volume_count = s->volume_count,
+        .limits = s->limits,
+        .ulimits = s->ulimits,
+        .caps = s->caps,
+        .ambient_caps = s->ambient_caps,
+        .network_mode = s->network_mode,
+        .log = s->log,
+        .log_dir = -1,
+    };
+}
+
+void container_plan(struct container *c)
+{
+    c->process.plan = spec_plan(&c->spec, c->instance ? c->instance : c->store->instance);
+    c->process.plan.layers = c->layers;
+    c->process.plan.mount_point = c->mount_point;
+    c->process.plan.log_dir = c->dir_fd;
+    c->process.plan.log_before = c->existing && c->restarts == 0;
+}
+
+/* ---- its life --------------------------------------------------------------------------------*/
+
+int container_create(struct container *c, struct err *e)
+{
+    free(c->layers);
+    free(c->mount_point);
+    c->layers = xasprintf("%s/containers/%s", c->store->root, c->spec.name);
+    c->mount_point = xasprintf("%s/containers/%s", c->store->run, c->spec.name);
+    container_plan(c);
+    return process_create(&c->process, e);
+}
+
+int container_start(struct container *c, struct err *e)
+{
+    int r = process_await(&c->process, e);
+    if (r < 0)
+        return r;
+    int64_t last = c->started;
+    /* Written before it runs: if this monitor is killed from here on, the container counts as one that has run. */
+    c->started = time(NULL);
+    if (!c->started) /* the clock's first second; 0 means "not yet" */
+        c->started = 1;
+    r = container_save_state(c, e);
+    if (r == 0)
+        r = process_start(&c->process, e);
+    if (r < 0) {
+        c->started = last;
+        c->process.channel = close_fd(c->process.channel);
+        return r;
+    }
+    c->told_start = true;
+    (void)container_mark(c->run_fd, MARK_STARTED);
+    container_event(c, "start", NULL);
+    return 0;
+}
+
+static int end_asked(void *container)
+{
+    return container_end_asked(container);
+}
+
+/* nginx, and many a service, goes to the background by itself: init ends, and with it the container, and no message
+ * says why. The kernel does not tell what init has left behind, so a short job looks the same. */
+static void note_early_end(struct container *c, int status, int64_t begin, bool attached)
+{
+    c->ended_early =
+        status == 0 && monotonic_ms() - begin < EARLY_MS && c->spec.restart.policy == RESTART_NO &&
+        (c->spec.detached || strv_len(c->spec.published) > 0) && container_end_asked(c) == 0;
+    _cleanup_free_ char *hint = c->ended_early ? spec_early_hint(&c->spec) : NULL;
+    if (hint && attached)
+        warn("%s", hint);
+}
+
+int container_supervise(struct container *c, const struct supervise_options *options, struct err *e)
+{
+    const int64_t begin = monotonic_ms();
+    struct supervise_options own = *options;
+    own.end_asked = end_asked;
+    own.arg = c;
+    int status = supervise_run(&c->process, &own, e);
+    if (status >= 0)
+        note_early_end(c, status, begin, options->attached);
+    return status;
+}
+
+int container_reset(struct container *c, struct err *e)
+{
+    container_note_memory(c);
+    int r = process_reset(&c->process, e);
+    container_tell_death(c, c->exit_status);
+    c->oom_killed = false;
+    c->oom_kills = 0;
+    return r;
+}
+
+void container_kill(struct container *c)
+{
+    container_plan(c);
+    process_kill(&c->process);
+}
+
+void container_note(struct container *c, const char *text)
+{
+    process_note(&c->process, text);
+}
+
+/* The kernel counts the processes that it kills, and does not say which they were: a program that SIGKILL ended died
+ * for want of memory only if its end was not asked for. */
+void container_note_memory(struct container *c)
+{
+    const struct plan plan = spec_plan(&c->spec, c->instance ? c->instance : c->store->instance);
+    uint64_t kills = plan_oom_kills(&plan);
+    if (kills > c->oom_kills)
+        c->oom_kills = kills;
+    c->oom_killed = c->oom_kills > 0 && c->process.sigkilled && container_end_asked(c) == 0;
+}
+
+/* ---- events ----------------------------------------------------------------------------------*/
+
+void container_event(const struct container *c, const char *name,
+                     const struct event_attribute *attributes)
+{
+    const struct event event = {"container", name, c->spec.id, c->spec.name};
+    event_emit(c->store->run_fd, &event, attributes);
+}
+
+/* Once for each run. If this process is killed in between, a later cleanup emits it again; the exit status was written
+ * down before, so that both say the same. */
+void container_tell_death(struct container *c, int exit_status)
+{
+    struct event_attribute attributes[4] = {{"exit_code", NULL, exit_status}};
+    size_t count = 1;
+    if (c->oom_killed)
+        attributes[count++] = (struct event_attribute){"oom_killed", event_true, 0};
+    if (c->oom_kills)
+        attributes[count] = (struct event_attribute){"oom_kills", NULL, (int64_t)c->oom_kills};
+    if (!c->told_start)
+        return;
+    container_event(c, "die", attributes);
+    c->told_start = false;
+    (void)container_unmark(c->run_fd, MARK_STARTED);
+}
+
+/* ---- of a container that runs ----------------------------------------------------------------*/
+
+uint64_t container_oom_kills(const struct store *s, const struct spec *spec)
+{
+    const struct plan plan = spec_plan(spec, s->instance);
+    return plan_oom_kills(&plan);
+}
+
+void container_let_die(const struct store *s, const struct spec *spec)
+{
+    const struct plan plan = spec_plan(spec, s->instance);
+    plan_let_die(&plan);
+}
+
+int container_exec(struct store *s, const struct record *r, const struct exec_request *request,
+                   struct err *e)
+{
+    const struct plan plan = spec_plan(&r->spec, s->instance);
+    return process_exec(&plan, r->pid, r->pid_start, request, e);
+}

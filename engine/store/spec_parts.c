@@ -1,0 +1,78 @@
+/* The parts of a spec that core/ has types for, as JSON: resource limits, and the log's options. */
+#include "files.h"
+
+#include <errno.h>
+
+/* ---- resource limits -------------------------------------------------------------------------*/
+
+static const char *const limit_keys[ULIMITS] = {
+    [ULIMIT_NOFILE] = "nofile",
+    [ULIMIT_NPROC] = "nproc",
+    [ULIMIT_CORE] = "core",
+    [ULIMIT_MEMLOCK] = "memlock",
+};
+
+static json_t *number(rlim_t value)
+{
+    return json_integer(value == RLIM_INFINITY ? -1 : (json_int_t)value);
+}
+
+json_t *ulimits_to_json(const struct ulimits *u)
+{
+    json_t *j = json_object();
+    for (size_t i = 0; u->known && i < ULIMITS; i++) {
+        json_t *pair = json_array();
+        json_array_append_new(pair, number(u->items[i].rlim_cur));
+        json_array_append_new(pair, number(u->items[i].rlim_max));
+        json_object_set_new(j, limit_keys[i], pair);
+    }
+    return j;
+}
+
+static bool read_number(const json_t *j, rlim_t *out)
+{
+    json_int_t n = json_integer_value(j);
+    *out = n == -1 ? RLIM_INFINITY : (rlim_t)n;
+    return json_is_integer(j) && n >= -1;
+}
+
+void ulimits_from_json(const json_t *j, struct ulimits *u)
+{
+    struct ulimits read = {.known = true};
+    for (size_t i = 0; i < ULIMITS; i++) {
+        const json_t *pair = json_object_get(j, limit_keys[i]);
+        struct rlimit *limit = &read.items[i];
+        if (!read_number(json_array_get(pair, 0), &limit->rlim_cur) ||
+            !read_number(json_array_get(pair, 1), &limit->rlim_max) ||
+            limit->rlim_cur > limit->rlim_max)
+            return; /* of an older netctr: there are none */
+    }
+    *u = read;
+}
+
+/* ---- the log ---------------------------------------------------------------------------------*/
+
+json_t *log_options_to_json(const struct log_options *o)
+{
+    json_t *j = json_object();
+    json_put_str(j, "driver", log_driver_name(o->driver));
+    json_object_set_new(j, "max_size", json_integer(o->max_size));
+    json_object_set_new(j, "max_file", json_integer(o->max_file));
+    return j;
+}
+
+int log_options_from_json(const json_t *j, struct log_options *o, struct err *e)
+{
+    *o = LOG_OPTIONS_DEFAULT;
+    if (!j)
+        return 0;
+    const char *driver = json_str(j, "driver");
+    int64_t size = json_int(j, "max_size", o->max_size);
+    int64_t files = json_int(j, "max_file", o->max_file);
+    if ((driver && log_driver_parse(driver, o, NULL) < 0) || size < -1 || size == 0 || files < 1 ||
+        files > LOG_FILES_MAX)
+        return err_say(e, -EBADMSG, "damaged: unknown log driver, or log limits out of range");
+    o->max_size = size;
+    o->max_file = (unsigned)files;
+    return 0;
+}
