@@ -28,7 +28,7 @@ victim() {
 }
 
 unharmed() {
-    kill -0 $stranger 2>/dev/null || fail 'a stranger was killed'
+    kill -0 $stranger 2>/dev/null || fail 'a process of the host was killed'
     assert_eq "$(witness)" "$neighbour_before" neighbour
     [ "$(in_lan curl --silent --max-time 2 http://192.0.2.2:8080/)" = neighbour ] ||
         fail 'the neighbour does not answer'
@@ -67,7 +67,7 @@ endure() { # WHAT [also_other_name]
     [ ! -e "$run_state/containers/k" ] && [ ! -e "$state/containers/k" ] || fail "$what: rm -f leaves it"
     unharmed
     soon gc
-    # What one command had to leave to the kernel, the next one must not find.
+    # The kernel may take a moment to remove the rest.
     wait_for 3 no_trace_of_k
     assert_eq "$(netctr gc 2>&1)" '' "$what: what gc still finds"
 }

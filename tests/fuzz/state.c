@@ -46,7 +46,7 @@ static int look_at_record(const struct record *r, void *arg)
     enum status *seen = arg;
     *seen = r->status;
     must(streq(r->spec.id, "4f1c09d2a7b3"));
-    must(r->status != STATUS_RUNNING || (r->pid && !r->damaged));
+    must(r->status != STATUS_RUNNING || r->pid);
     return 0;
 }
 
@@ -82,6 +82,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     must(held >= 0);
     write_state(data, size, true);
     enum status status = status_of(&s);
-    must(status == STATUS_CREATING || status == STATUS_RUNNING || status == STATUS_RESTARTING);
+    /* A damaged state hides the container (STATUS_EXITED is where status_of() begins). */
+    must(status != STATUS_DEAD);
     return 0;
 }

@@ -20,8 +20,10 @@ each_way() { # FILE
 damaged_state() { each_way @/containers/k/state.json; }
 damaged_endpoint() { each_way @/containers/k/endpoint.default.json; }
 damaged_lock() { ways=(empty nothing directory link fifo) && each_way @/containers/k/lock; }
+damaged_flags() { ways=(empty nothing directory link fifo) && each_way @/containers/k/flags; }
 damaged_definition() { ways=(empty nothing directory link fifo deep newer types numbers) && each_way "$state/containers/k/config.json"; }
 t 'state.json damaged in every way' damaged_state
 t 'endpoint.default.json damaged in every way' damaged_endpoint
 t 'lock damaged in every way' damaged_lock
+t 'flags damaged in every way' damaged_flags
 t 'config.json damaged in every way' damaged_definition

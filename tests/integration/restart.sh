@@ -188,7 +188,8 @@ stop_comes_in_between() {
     runs=$(grep -c run "$state/containers/a/log")
     restarts=$(jq .restarts "$file")
     sleep "$(((150 << restarts) / 1000 + 1))" # longer than its pause
-    chmod u+x "$run_state/containers/a/lock"
+    assert_eq "$(head -1 "$run_state/containers/a/flags")" 'end-asked=no   '
+    printf 'end-asked=yes' | dd of="$run_state/containers/a/flags" conv=notrunc status=none
     exec 8>&-
     wait_for 10 status_is a exited
     assert_eq "$(grep -c run "$state/containers/a/log")" "$runs" 'runs'
@@ -334,7 +335,7 @@ t 'a recorded exit status stays, also if the helper cleans up' known_to_helper
 killed_as_it_tells() {
     strace -o /dev/null true 2>/dev/null || skip 'no permission to trace'
     background --name teller -v "$tmp:/t" "$box" sh -c 'until [ -e /t/ends ]; do usleep 20000; done; exit 3'
-    dies_at teller fchmod
+    dies_at teller pwrite64
     touch "$tmp/ends"
     wait_for 5 status_is teller exited
     grep -q 'killed by SIGKILL' "$tmp/trace" || fail 'it was not killed'

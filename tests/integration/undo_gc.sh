@@ -197,7 +197,7 @@ gone_meanwhile() {
     local b
     b=$(pid_of b)
     netctr stop -t 1 a b >"$tmp/out" 2>"$tmp/err" &
-    wait_for 5 test -x "$run_state/containers/a/lock" # a has been asked to end
+    wait_for 5 grep -q end-asked=yes "$run_state/containers/a/flags" # a has been asked to end
     lose_run_directory
     assert_status 125 wait $!
     assert_contains "$(cat "$tmp/err")" "the run directory \`$run_state\` has been removed"

@@ -1,4 +1,4 @@
-/* Capabilities: docker's words, and what the kernel has after the two steps. Needs root. */
+/* Capabilities: docker's words, and what the kernel shows after the three steps. Needs root. */
 #include "core/caps.h"
 
 #include <errno.h>

@@ -3,7 +3,7 @@
 #include "check.h"
 
 #include "bridge/bridge.h"
-#include "core/container.h"
+#include "engine/store/files.h"
 
 #include <netctr/ipam.h>
 
@@ -51,7 +51,7 @@ static void write_endpoint(void)
 static int read_state(void)
 {
     _cleanup_json_ json_t *j = NULL;
-    if (container_read_state(dir, &j, NULL) < 0)
+    if (container_read_state(dir, "web", &j, NULL) < 0)
         return 0;
     return streq(json_str(j, "id"), "4f1c09d2a7b3") && json_int(j, "monitor", 0) == getpid() &&
                    json_int(j, "pid", 0) == getpid() &&
@@ -66,8 +66,9 @@ static void write_state(void)
     struct container c = CONTAINER_INIT;
     c.store = &s;
     c.spec.id = (char *)"4f1c09d2a7b3";
+    c.spec.name = (char *)"web";
     c.run_fd = dir;
-    c.pid = getpid();
+    c.process.pid = getpid();
     c.started = 1795455624;
     check(container_save_state(&c, NULL) == 0, "state.json", "is not written");
 }

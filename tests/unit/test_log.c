@@ -3,7 +3,7 @@
 
 #include "core/log.h"
 
-#include <netctr/store.h>
+#include "engine/store/files.h"
 
 #include <signal.h>
 #include <sys/mman.h>
