@@ -136,14 +136,13 @@ struct record {
     uint64_t monitor_start;
     int64_t started, finished; /**< seconds since the epoch; 0: not yet */
     int exit_status;           /**< EXITED: of the program; RESTARTING: of its last run */
-    bool oom_killed; /**< EXITED, RESTARTING: the kernel killed the program for want of memory */
-    uint64_t
-        oom_kills; /**< EXITED: processes that it killed in the last run, the program or others */
-    bool asked;    /**< EXITED: the user stopped it, for good */
-    bool ended_early;  /**< EXITED: by itself, so soon that spec_early_hint() may explain it */
-    bool lost;         /**< EXITED: it ran when the host went down; its exit status is unknown */
-    char *failure;     /**< RESTARTING: why its last start failed; NULL: it ran */
-    unsigned restarts; /**< since it was started */
+    bool oom_killed;    /**< EXITED, RESTARTING: the kernel killed the program for want of memory */
+    uint64_t oom_kills; /**< EXITED: processes that it killed in the last run */
+    bool asked;         /**< EXITED: the user stopped it, for good */
+    bool ended_early;   /**< EXITED: by itself, so soon that spec_early_hint() may explain it */
+    bool lost;          /**< EXITED: it ran when the host went down; its exit status is unknown */
+    char *failure;      /**< RESTARTING: why its last start failed; NULL: it ran */
+    unsigned restarts;  /**< since it was started */
 };
 void record_clear(struct record *r);
 /** RESTARTING before its first run: it has no network and holds no port, and its definition may be changed. */
