@@ -1,4 +1,4 @@
-/* exec: another command in a container that runs. The way in is told in enter.c; here are what it takes
+/* exec: another command in a container that runs. enter.c explains how it gets inside; this file has what it takes
  * along and the copying of its streams.
  */
 #include "enter.h"
@@ -62,7 +62,7 @@ static bool is_over(const struct attending *a)
     return (handed_on || a->asked > 0) && monotonic_ms() >= a->grace_ends;
 }
 
-/* Somebody else in the container may read what is ours. */
+/* Another process in the container may read from our pipe. */
 static void forget_what_is_gone(struct attending *a)
 {
     for (int i = 1; i < 3; i++)
