@@ -167,28 +167,22 @@ int cgroups_sweep(const char *instance, char *const *keep, const struct gc *gc, 
 
 /* ---- supervision -----------------------------------------------------------------------------*/
 
-/** An fd that supervise_run() watches for its caller. */
-struct watch {
-    int fd;
-    void (*ready)(void *arg);
-    void *arg;
-};
 struct supervise_options {
     bool attached; /**< copy output to our stdout and stderr, and stdin if interactive */
-    const struct watch *watches;
-    size_t watch_count;
+    /** The caller's, which also serves the network. */
+    struct loop *loop;
     /** Was this container asked to end? 1, 0 or -errno. Then a slow reader of its output is not waited for.
      *  NULL: only signals for this process count. */
     int (*end_asked)(void *arg);
     void *arg;
 };
-/** Runs until the container's init has ended: copies streams, writes the log, forwards signals, serves the watches.
+/** Runs the loop until the container's init has ended: copies streams, writes the log, forwards signals.
  *  Returns the exit status as a shell shows it (128+n for signal n). When the reader of its output has gone, the
  *  program ends as in a pipeline (128+SIGPIPE). */
 int supervise_run(struct process *p, const struct supervise_options *options, struct err *e);
 /** From here on signals do not end this process: supervise_run() and supervise_pause() receive them. */
 int supervise_listen(struct process *p, struct err *e);
-/** While no program runs: serves the watches for @ms, or until a signal asks for the end. */
+/** While no program runs: runs the loop for @ms, or until a signal asks for the end. */
 int supervise_pause(struct process *p, const struct supervise_options *options, int ms,
                     struct err *e);
 /** Writes a line of netctr's own to the container's log, marked as such. Opens the log if it has to. */
