@@ -1,4 +1,4 @@
-/* One epoll instance serves every socket: listening sockets (`door`), TCP connections, and UDP
+/* The loop serves every socket: listening sockets (`door`), TCP connections, and UDP
  * clients (`talk`).
  *
  * Bytes go from socket to pipe to socket by splice() and are never copied. A connection has a pipe
@@ -6,14 +6,16 @@
  * that is all the back-pressure there is. An idle connection costs two fds.
  *
  * Connections are watched edge-triggered for their whole life. Each one runs until it would block
- * or has had its share. Then EPOLL_CTL_MOD, which checks for pending events again, puts it at the
- * end of the queue.
+ * or has had its share. Then loop_modify(), which checks for pending events again, puts it at the
+ * end of the queue. Everything else that the process does waits in the same queue: so the share of a
+ * connection is 1 MiB each way.
  */
 #include "proxy_internal.h"
 
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
@@ -23,22 +25,14 @@
 
 enum {
     PIPE_SIZE = 256 * 1024,
-    CHUNKS_PER_TURN = 16,
+    CHUNKS_PER_TURN = 4,
     ACCEPTS_PER_TURN = 64,
-    EVENTS = 64,
-    BATCHES = 4,
     IDLE_MS =
         1000, /* idle time after which a user's own connection makes room for the user's next one */
 };
 
 static const uint32_t DOOR_EVENTS = EPOLLIN | EPOLLET;
 static const uint32_t END_EVENTS = EPOLLIN | EPOLLOUT | EPOLLET;
-
-int proxy_watch(struct proxy *p, int operation, int fd, uint32_t events, void *what)
-{
-    struct epoll_event interest = {.events = events, .data.ptr = what};
-    return epoll_ctl(p->epoll, operation, fd, &interest) < 0 ? -errno : 0;
-}
 
 /* Every connection costs two fds; the default limit is 1,024. */
 static bool raise_limit(void)
@@ -92,15 +86,26 @@ static int accept_without_fd(struct proxy *p, const struct door *door, struct so
 
 /* ---- connections -----------------------------------------------------------------------------*/
 
+/* There is room again, and clients who wait because there was none are accepted. */
+static void reopen_doors(void *proxy)
+{
+    struct proxy *p = proxy;
+    p->starved = false;
+    if (p->spare < 0)
+        p->spare = eventfd(0, EFD_CLOEXEC);
+    for (size_t i = 0; i < p->door_count; i++)
+        if (p->doors[i].port->protocol != IPPROTO_UDP)
+            (void)loop_modify(p->loop, p->doors[i].port->fd, DOOR_EVENTS);
+}
+
 static void close_connection(struct proxy *p, struct connection *c)
 {
-    if (c->closed)
-        return;
     for (int i = 0; i < 2; i++) {
         int unsent = 0;
         release_pipe(p, &c->flows[i]);
         if (c->ends[i].fd < 0)
             continue;
+        loop_remove_fd(p->loop, c->ends[i].fd);
         /* A reset would discard what is still on its way to a slow reader. A connection that is
          * closed to make room loses it. */
         if (c->broken && !c->crowded_out)
@@ -113,28 +118,12 @@ static void close_connection(struct proxy *p, struct connection *c)
     *c->link = c->next;
     if (c->next)
         c->next->link = c->link;
-    c->closed = true;
-    c->next = p->closed;
-    p->closed = c;
     p->connection_count--;
-    user_leave(&p->users, take_ptr(c->user));
-}
-
-static void free_closed(struct proxy *p)
-{
-    bool some = p->closed;
-    for (struct connection *c; (c = p->closed);) {
-        p->closed = c->next;
-        free(c);
-    }
-    if (!some || !p->starved)
-        return;
-    p->starved = false;
-    if (p->spare < 0)
-        p->spare = eventfd(0, EFD_CLOEXEC);
-    for (size_t i = 0; i < p->door_count; i++)
-        if (p->doors[i].port->protocol != IPPROTO_UDP)
-            (void)proxy_watch(p, EPOLL_CTL_MOD, p->doors[i].port->fd, DOOR_EVENTS, &p->doors[i]);
+    user_leave(&p->users, c->user);
+    free(c);
+    /* Later: its descriptors may have been needed for another. */
+    if (p->starved && !loop_timer_is_set(p->loop, p->reopen))
+        p->reopen = loop_add_timer(p->loop, 0, reopen_doors, p);
 }
 
 /* ---- room ------------------------------------------------------------------------------------*/
@@ -170,16 +159,16 @@ static struct connection *choose_victim(struct proxy *p, const struct connection
     return own && monotonic_ms() - own->active_ms >= IDLE_MS ? own : NULL;
 }
 
-static void count_crowded(struct proxy *p, bool closed)
+static void tell_crowded(struct proxy *p)
 {
     const struct user *most = p->users.all;
+    if (!p->crowded)
+        return;
     for (const struct user *u = most; u; u = u->next)
         if (u->held > most->held)
             most = u;
-    p->crowd.closed += closed;
-    p->crowd.refused += !closed;
-    p->crowd.user = most->id;
-    p->crowd.held = most->held;
+    const struct proxy_crowd crowd = {.user = most->id, .held = most->held};
+    take_ptr(p->crowded)(&crowd, p->arg);
 }
 
 /* False: @c cannot be served. */
@@ -187,12 +176,12 @@ static bool make_room(struct proxy *p, const struct connection *c)
 {
     identify_users(p);
     struct connection *victim = choose_victim(p, c);
-    count_crowded(p, victim != NULL);
-    if (victim) {
-        victim->broken = victim->crowded_out = true;
-        close_connection(p, victim);
-    }
-    return victim;
+    tell_crowded(p);
+    if (!victim)
+        return false;
+    victim->broken = victim->crowded_out = true;
+    close_connection(p, victim);
+    return true;
 }
 
 static int take_pipe(struct proxy *p, struct connection *c, struct flow *f)
@@ -274,7 +263,7 @@ static void run_flow(struct proxy *p, struct connection *c, int direction)
     if (f->waiting == 0 || f->done)
         release_pipe(p, f);
     if (more && !f->done)
-        (void)proxy_watch(p, EPOLL_CTL_MOD, from->fd, END_EVENTS, from);
+        (void)loop_modify(p->loop, from->fd, END_EVENTS);
 }
 
 /* Waits for the container's answer. What the client sends meanwhile stays in its socket. */
@@ -293,12 +282,13 @@ static void run_connecting(struct proxy *p, struct connection *c, bool container
     }
 }
 
-static void run_connection(struct proxy *p, struct end *end, uint32_t events)
+static void run_connection(int fd, uint32_t events, void *arg)
 {
+    struct end *end = arg;
     struct connection *c = end->connection;
+    struct proxy *p = c->door->proxy;
     int side = end == &c->ends[1];
-    if (c->closed)
-        return;
+    (void)fd;
     c->active_ms = monotonic_ms();
     if (c->connecting) {
         run_connecting(p, c, side == 1, events);
@@ -334,7 +324,7 @@ static struct connection *new_connection(struct proxy *p, const struct door *doo
                                          in_port_t port)
 {
     struct connection *c = xcalloc(1, sizeof(*c));
-    *c = (struct connection){.ends = {{END, client, c}, {END, -1, c}},
+    *c = (struct connection){.ends = {{client, c}, {-1, c}},
                              .flows = {{.pipe = {-1, -1}}, {.pipe = {-1, -1}}},
                              .connecting = true,
                              .door = door,
@@ -369,7 +359,8 @@ static void start_connection(struct proxy *p, const struct door *door, int clien
         (p->connection_count > MAX_CONNECTIONS && !make_room(p, c)) || !connect_container(p, c);
     for (int i = 0; i < 2 && !failed; i++) {
         (void)setsockopt(c->ends[i].fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-        failed = proxy_watch(p, EPOLL_CTL_ADD, c->ends[i].fd, END_EVENTS, &c->ends[i]) < 0;
+        failed =
+            loop_add_fd(p->loop, c->ends[i].fd, END_EVENTS, run_connection, &c->ends[i], NULL) < 0;
     }
     if (failed) {
         c->broken = true;
@@ -400,13 +391,15 @@ static bool is_out_of_resources(int error)
     return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
-static void run_door(struct proxy *p, struct door *door)
+static void run_door(int socket, uint32_t events, void *arg)
 {
+    struct door *door = arg;
+    struct proxy *p = door->proxy;
+    (void)events;
     for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
         struct sockaddr_in6 peer = {0};
         socklen_t size = sizeof(peer);
-        int fd =
-            accept4(door->port->fd, (struct sockaddr *)&peer, &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        int fd = accept4(socket, (struct sockaddr *)&peer, &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd < 0 && errno == EAGAIN)
             return;
         if (fd < 0 && is_out_of_resources(errno) && !raise_limit()) {
@@ -419,7 +412,7 @@ static void run_door(struct proxy *p, struct door *door)
         if (p->spare < 0)
             p->spare = eventfd(0, EFD_CLOEXEC);
     }
-    (void)proxy_watch(p, EPOLL_CTL_MOD, door->port->fd, DOOR_EVENTS, door);
+    (void)loop_modify(p->loop, socket, DOOR_EVENTS);
 }
 
 /* ---- interface --------------------------------------------------------------------------------*/
@@ -432,37 +425,39 @@ static bool holds_loopback(const struct bound_port *h)
                                      (host->family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&host->v6)));
 }
 
-static int open_door(struct proxy *p, struct door *door)
+static int open_door(struct proxy *p, struct door *door, struct err *e)
 {
     const struct bound_port *h = door->port;
     if (h->protocol != IPPROTO_UDP) {
         if (door->to.family)
             /* A held port has a short backlog, which is enough to refuse connections. */
             (void)listen(h->fd, SOMAXCONN);
-        return proxy_watch(p, EPOLL_CTL_ADD, h->fd, DOOR_EVENTS, door);
+        return loop_add_fd(p->loop, h->fd, DOOR_EVENTS, run_door, door, e);
     }
     if (!door->to.family)
         return 0; /* its filter drops everything */
     return proxy_open_udp(p, door);
 }
 
-int proxy_new(const struct bound_ports *held, const struct ip *address4, const struct ip *address6,
-              struct proxy **out, struct err *e)
+int proxy_new(const struct proxy_request *request, struct proxy **out, struct err *e)
 {
+    const struct bound_ports *held = request->held;
     _cleanup_proxy_ struct proxy *p = xcalloc(1, sizeof(*p));
-    p->clock = p->users.diag = p->talkers.diag = -1;
-    p->epoll = epoll_create1(EPOLL_CLOEXEC);
+    p->loop = request->loop;
+    p->crowded = request->crowded;
+    p->arg = request->arg;
+    p->users.diag = p->talkers.diag = -1;
     p->spare = eventfd(0, EFD_CLOEXEC);
-    if (p->epoll < 0 || p->spare < 0)
+    if (p->spare < 0)
         return err_set(e, errno, "serve the published ports");
     p->doors = xcalloc(held->count, sizeof(*p->doors));
     for (size_t i = 0; i < held->count; i++) {
         struct door *door = &p->doors[p->door_count++];
-        *door = (struct door){.kind = DOOR, .port = &held->items[i]};
+        *door = (struct door){.proxy = p, .port = &held->items[i]};
         /* SCTP has no byte stream to copy, so it is refused. */
         if (holds_loopback(door->port) && door->port->protocol != IPPROTO_SCTP)
-            door->to = address6->family ? *address6 : *address4;
-        int r = open_door(p, door);
+            door->to = request->to6.family ? request->to6 : request->to4;
+        int r = open_door(p, door, e);
         if (r < 0)
             return err_set(e, r, "serve port %d", door->port->publish.host_port);
     }
@@ -474,12 +469,14 @@ void proxy_free(struct proxy *p)
 {
     if (!p)
         return;
+    p->starved = false;
     while (p->connections) {
         p->connections->broken = true;
         close_connection(p, p->connections);
     }
-    p->starved = false;
-    free_closed(p);
+    (void)loop_cancel_timer(p->loop, p->reopen);
+    for (size_t i = 0; i < p->door_count; i++)
+        loop_remove_fd(p->loop, p->doors[i].port->fd);
     proxy_free_udp(p);
     users_clear(&p->users);
     for (size_t i = 0; i < p->pipe_count; i++) {
@@ -487,7 +484,6 @@ void proxy_free(struct proxy *p)
         close_fd(p->pipes[i].out);
     }
     close_fd(p->spare);
-    close_fd(p->epoll);
     free(p->doors);
     free(p);
 }
@@ -495,46 +491,4 @@ void proxy_free(struct proxy *p)
 void proxy_cleanup(struct proxy **p)
 {
     proxy_free(*p);
-}
-
-int proxy_fd(const struct proxy *p)
-{
-    return p->epoll;
-}
-
-static void run_event(struct proxy *p, const struct epoll_event *event)
-{
-    enum kind *kind = event->data.ptr;
-    switch (*kind) {
-    case DOOR: {
-        struct door *door = event->data.ptr;
-        if (door->port->protocol == IPPROTO_UDP)
-            proxy_run_udp(p, door);
-        else
-            run_door(p, door);
-        break;
-    }
-    case END: run_connection(p, event->data.ptr, event->events); break;
-    case TALK: proxy_run_talk(p, event->data.ptr); break;
-    case CLOCK: proxy_end_old_talks(p); break;
-    }
-}
-
-void proxy_run(struct proxy *p)
-{
-    struct epoll_event events[EVENTS];
-    for (int batch = 0; batch < BATCHES; batch++) {
-        int count = epoll_wait(p->epoll, events, EVENTS, 0);
-        for (int i = 0; i < count; i++)
-            run_event(p, &events[i]);
-        free_closed(p);
-        if (count < EVENTS)
-            return;
-    }
-}
-
-bool proxy_crowded(const struct proxy *p, struct proxy_crowd *out)
-{
-    *out = p->crowd;
-    return out->closed || out->refused;
 }

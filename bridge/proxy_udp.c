@@ -5,37 +5,31 @@
 #include <errno.h>
 #include <linux/filter.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/timerfd.h>
 
 enum {
-    TALK_SECONDS = 30,
+    TALK_MS = 30000,
     DATAGRAMS_PER_TURN = 64,
     DATAGRAM_MAX = 65536,
 };
 
-static void run_clock(struct proxy *p, bool running)
-{
-    struct itimerspec t = {.it_interval.tv_sec = running ? TALK_SECONDS / 3 : 0,
-                           .it_value.tv_sec = running ? TALK_SECONDS / 3 : 0};
-    (void)timerfd_settime(p->clock, 0, &t, NULL);
-}
-
 static void end_talk(struct proxy *p, struct talk *t)
 {
+    loop_remove_fd(p->loop, t->fd);
     t->fd = close_fd(t->fd);
     user_leave(&p->talkers, take_ptr(t->user));
     if (--p->talk_count == 0)
-        run_clock(p, false);
+        p->clock = loop_cancel_timer(p->loop, p->clock);
 }
 
-void proxy_end_old_talks(struct proxy *p)
+static void end_old_talks(void *proxy)
 {
-    uint64_t times;
+    struct proxy *p = proxy;
     int64_t now = monotonic_ms();
-    (void)!read(p->clock, &times, sizeof(times));
+    p->clock = loop_add_timer(p->loop, TALK_MS / 3, end_old_talks, p);
     for (size_t i = 0; i < MAX_TALKS; i++)
-        if (p->talks[i].fd >= 0 && now - p->talks[i].last_ms >= TALK_SECONDS * 1000)
+        if (p->talks[i].fd >= 0 && now - p->talks[i].last_ms >= TALK_MS)
             end_talk(p, &p->talks[i]);
 }
 
@@ -78,48 +72,6 @@ static struct talk *free_talk(struct proxy *p, const struct door *door, in_port_
     return t;
 }
 
-/* The client's talk, or a new one; NULL if there is no room. */
-static struct talk *find_talk(struct proxy *p, struct door *door, in_port_t port)
-{
-    struct user *user = NULL;
-    for (size_t i = 0; i < MAX_TALKS; i++) {
-        struct talk *t = &p->talks[i];
-        if (t->fd >= 0 && t->door == door && t->port == port)
-            return t;
-    }
-    struct talk *t = free_talk(p, door, port, &user);
-    int fd = t ? proxy_connect(&door->to, door->port->publish.port, SOCK_DGRAM) : -1;
-    if (fd < 0 || proxy_watch(p, EPOLL_CTL_ADD, fd, EPOLLIN, t) < 0) {
-        close_fd(fd);
-        user_leave(&p->talkers, user);
-        return NULL;
-    }
-    *t = (struct talk){.kind = TALK, .fd = fd, .door = door, .port = port, .user = user};
-    if (p->talk_count++ == 0)
-        run_clock(p, true);
-    return t;
-}
-
-/* From clients to the container. */
-void proxy_run_udp(struct proxy *p, struct door *door)
-{
-    for (int i = 0; i < DATAGRAMS_PER_TURN; i++) {
-        struct sockaddr_in6 from;
-        socklen_t size = sizeof(from);
-        ssize_t n = recvfrom(door->port->fd, p->datagram, DATAGRAM_MAX, MSG_DONTWAIT,
-                             (struct sockaddr *)&from, &size);
-        if (n < 0)
-            return;
-        struct talk *t = find_talk(p, door, from.sin6_port);
-        if (!t)
-            continue;
-        t->last_ms = monotonic_ms();
-        /* The error was caused by the previous datagram. */
-        if (send(t->fd, p->datagram, (size_t)n, MSG_DONTWAIT) < 0 && errno == ECONNREFUSED)
-            (void)send(t->fd, p->datagram, (size_t)n, MSG_DONTWAIT);
-    }
-}
-
 static void answer(const struct talk *t, void *data, size_t size)
 {
     struct sockaddr_in6 to = {.sin6_family = AF_INET6, .sin6_port = t->port};
@@ -145,16 +97,64 @@ static void answer(const struct talk *t, void *data, size_t size)
 }
 
 /* From the container to a client. */
-void proxy_run_talk(struct proxy *p, struct talk *t)
+static void run_talk(int fd, uint32_t events, void *arg)
 {
-    for (int i = 0; t->fd >= 0 && i < DATAGRAMS_PER_TURN; i++) {
-        ssize_t n = recv(t->fd, p->datagram, DATAGRAM_MAX, MSG_DONTWAIT);
+    struct talk *t = arg;
+    struct proxy *p = t->door->proxy;
+    (void)events;
+    for (int i = 0; i < DATAGRAMS_PER_TURN; i++) {
+        ssize_t n = recv(fd, p->datagram, DATAGRAM_MAX, MSG_DONTWAIT);
         if (n < 0 && errno != ECONNREFUSED)
             return;
         if (n < 0)
             continue; /* nothing listens in the container; UDP clients notice by a timeout */
         t->last_ms = monotonic_ms();
         answer(t, p->datagram, (size_t)n);
+    }
+}
+
+/* The client's talk, or a new one; NULL if there is no room. */
+static struct talk *find_talk(struct proxy *p, struct door *door, in_port_t port)
+{
+    struct user *user = NULL;
+    for (size_t i = 0; i < MAX_TALKS; i++) {
+        struct talk *t = &p->talks[i];
+        if (t->fd >= 0 && t->door == door && t->port == port)
+            return t;
+    }
+    struct talk *t = free_talk(p, door, port, &user);
+    int fd = t ? proxy_connect(&door->to, door->port->publish.port, SOCK_DGRAM) : -1;
+    if (fd < 0 || loop_add_fd(p->loop, fd, EPOLLIN, run_talk, t, NULL) < 0) {
+        close_fd(fd);
+        user_leave(&p->talkers, user);
+        return NULL;
+    }
+    *t = (struct talk){.fd = fd, .door = door, .port = port, .user = user};
+    if (p->talk_count++ == 0)
+        p->clock = loop_add_timer(p->loop, TALK_MS / 3, end_old_talks, p);
+    return t;
+}
+
+/* From clients to the container. */
+static void run_door(int socket, uint32_t events, void *arg)
+{
+    struct door *door = arg;
+    struct proxy *p = door->proxy;
+    (void)events;
+    for (int i = 0; i < DATAGRAMS_PER_TURN; i++) {
+        struct sockaddr_in6 from;
+        socklen_t size = sizeof(from);
+        ssize_t n = recvfrom(socket, p->datagram, DATAGRAM_MAX, MSG_DONTWAIT,
+                             (struct sockaddr *)&from, &size);
+        if (n < 0)
+            return;
+        struct talk *t = find_talk(p, door, from.sin6_port);
+        if (!t)
+            continue;
+        t->last_ms = monotonic_ms();
+        /* The error was caused by the previous datagram. */
+        if (send(t->fd, p->datagram, (size_t)n, MSG_DONTWAIT) < 0 && errno == ECONNREFUSED)
+            (void)send(t->fd, p->datagram, (size_t)n, MSG_DONTWAIT);
     }
 }
 
@@ -191,36 +191,30 @@ static int let_loopback_in(int fd)
     return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter)) < 0 ? -errno : 0;
 }
 
-static int prepare_udp(struct proxy *p)
+static void prepare_udp(struct proxy *p)
 {
-    if (p->clock >= 0)
-        return 0;
-    p->clock = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    if (p->clock < 0)
-        return -errno;
+    if (p->talks)
+        return;
     p->talks = xcalloc(MAX_TALKS, sizeof(*p->talks));
     for (size_t i = 0; i < MAX_TALKS; i++)
         p->talks[i].fd = -1;
     p->datagram = xcalloc(1, DATAGRAM_MAX);
-    p->clock_kind = CLOCK;
     users_prepare(&p->talkers);
-    return proxy_watch(p, EPOLL_CTL_ADD, p->clock, EPOLLIN, &p->clock_kind);
 }
 
 int proxy_open_udp(struct proxy *p, struct door *door)
 {
-    int r = prepare_udp(p);
-    if (r == 0)
-        r = proxy_watch(p, EPOLL_CTL_ADD, door->port->fd, EPOLLIN, door);
+    prepare_udp(p);
+    int r = loop_add_fd(p->loop, door->port->fd, EPOLLIN, run_door, door, NULL);
     return r == 0 ? let_loopback_in(door->port->fd) : r;
 }
 
 void proxy_free_udp(struct proxy *p)
 {
     for (size_t i = 0; p->talks && i < MAX_TALKS; i++)
-        close_fd(p->talks[i].fd);
+        if (p->talks[i].fd >= 0)
+            end_talk(p, &p->talks[i]);
     users_clear(&p->talkers);
-    close_fd(p->clock);
     free(p->talks);
     free(p->datagram);
 }

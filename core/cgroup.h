@@ -47,8 +47,7 @@ struct cgroup_limits {
 struct cgroup_entry {
     int fds[CGROUP_HIERARCHIES];
     size_t count;
-    char *
-        everywhere; /**< the path that cgroup_join_self() must find in all hierarchies; NULL: not checked */
+    char *everywhere; /**< path that cgroup_join_self() must find in all hierarchies, or NULL */
 };
 #define CGROUP_ENTRY_INIT \
     {                     \

@@ -206,3 +206,32 @@ int cgroup_write_limits(enum cgroup_kind kind, const struct cgroup_hierarchy *h,
         r = write_value(dir, "pids.max", "max", e);
     return r;
 }
+
+/* ---- controllers of v2 -----------------------------------------------------------------------*/
+
+int cgroup_enable_here(const char *dir, unsigned wanted, unsigned required, struct err *e)
+{
+    _cleanup_free_ char *file = xasprintf("%s/cgroup.subtree_control", dir);
+    unsigned enabled;
+    int r = cgroup_read_controllers(file, &enabled);
+    if (r < 0)
+        return err_set(e, r, "read `%s`", file);
+    for (int c = 0; c < CGROUP_CONTROLLERS; c++) {
+        if (!(wanted & ~enabled & (1u << c)))
+            continue;
+        /* one by one: a write with several is refused as a whole */
+        _cleanup_free_ char *word = xasprintf("+%s", cgroup_controller_name(c));
+        r = write_existing_at(AT_FDCWD, file, word);
+        if (r == 0 || !(required & (1u << c)))
+            continue;
+        err_set(e, r, "enable the controller `%s` for the children of cgroup `%s`",
+                cgroup_controller_name(c), dir);
+        if (r == -EBUSY)
+            err_hint(e, "a cgroup with processes of its own cannot give controllers to children "
+                        "(\"no internal processes\"): move them into a child of it first");
+        if (r == -ENOENT)
+            err_hint(e, "the cgroup above does not give it on; see its cgroup.subtree_control");
+        return r == -ENOENT ? -EOPNOTSUPP : r; /* ENOENT is for "removed": the caller tries again */
+    }
+    return 0;
+}

@@ -1,4 +1,4 @@
-/* exec: another command in a container that runs. The way in is told in enter.c; here are what it takes
+/* exec: another command in a container that runs. enter.c explains how it gets inside; this file has what it takes
  * along and the copying of its streams.
  */
 #include "enter.h"
@@ -8,12 +8,16 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
 
 #define GRACE_MS 100
 
 struct attending {
+    struct loop *loop;
+    struct err *e;
+    int failed;  /* to hear how it has ended */
     int command; /* pidfd */
     int keeper;  /* tells how it has ended */
     int signals;
@@ -62,7 +66,7 @@ static bool is_over(const struct attending *a)
     return (handed_on || a->asked > 0) && monotonic_ms() >= a->grace_ends;
 }
 
-/* Somebody else in the container may read what is ours. */
+/* Another process in the container may read from our pipe. */
 static void forget_what_is_gone(struct attending *a)
 {
     for (int i = 1; i < 3; i++)
@@ -98,27 +102,52 @@ static void forward(struct attending *a)
         warn("the command has not ended yet; once more kills it");
 }
 
-static int turn(struct attending *a, struct err *e)
+static void on_signal(int fd, uint32_t events, void *attending)
 {
-    struct pollfd polled[5];
+    (void)fd;
+    (void)events;
+    forward(attending);
+}
+
+static void on_stream(int fd, uint32_t events, void *attending)
+{
+    struct attending *a = attending;
+    int i = 0;
+    while (i < 2 && !stream_waits_for(&a->streams[i], fd))
+        i++;
+    run_stream(a, i, (short)events);
+}
+
+static void on_end(int fd, uint32_t events, void *attending)
+{
+    struct attending *a = attending;
+    (void)events;
+    loop_remove_fd(a->loop, fd);
+    a->failed = note_end(a, a->e);
+}
+
+static int turn(struct attending *a)
+{
     int64_t left = a->grace_ends - monotonic_ms();
-    for (int i = 0; i < 3; i++)
-        polled[i] = stream_interest(&a->streams[i]);
-    polled[3] = (struct pollfd){.fd = a->ended ? -1 : a->keeper, .events = POLLIN};
-    polled[4] = (struct pollfd){.fd = a->signals, .events = POLLIN};
     /* After the grace it waits for the reader alone, but looks whether what is owed is still there. */
-    int patience = !a->ended ? -1 : left > 0 ? (int)left : GRACE_MS;
-    int n = poll(polled, ARRAY_LEN(polled), patience);
-    if (n < 0 && errno != EINTR)
-        return err_set(e, errno, "copy the command's streams");
-    for (int i = 0; n > 0 && i < 3; i++)
-        if (polled[i].revents)
-            run_stream(a, i, polled[i].revents);
-    if (n == 0 && left <= 0)
+    int patience = !a->ended ? -1 : left > 0 ? (int)left : GRACE_MS, r = 0;
+    for (int i = 0; r == 0 && i < 3; i++)
+        r = stream_watch(&a->streams[i], a->loop, on_stream, a);
+    if (r == 0)
+        r = loop_run_once(a->loop, patience);
+    if (r < 0)
+        return err_set(a->e, r, "copy the command's streams");
+    if (r == 0 && a->ended && left <= 0)
         forget_what_is_gone(a);
-    if (n > 0 && polled[4].revents)
-        forward(a);
-    return n > 0 && polled[3].revents ? note_end(a, e) : 0;
+    return a->failed;
+}
+
+static int watch_command(struct attending *a)
+{
+    int r = loop_new(&a->loop, a->e);
+    if (r == 0)
+        r = loop_add_fd(a->loop, a->signals, EPOLLIN, on_signal, a, a->e);
+    return r < 0 ? r : loop_add_fd(a->loop, a->keeper, EPOLLIN, on_end, a, a->e);
 }
 
 /* Copies the streams until the command has ended, and what it wrote has been read or is not wanted. */
@@ -132,7 +161,8 @@ static int attend(struct entered *entered, struct stream streams[3], int *out, i
     sigaddset(&set, SIGHUP);
     sigaddset(&set, SIGQUIT);
     _cleanup_close_ int signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    struct attending a = {.command = entered->command,
+    struct attending a = {.e = e,
+                          .command = entered->command,
                           .keeper = entered->channel,
                           .signals = signals,
                           .streams = streams,
@@ -141,9 +171,12 @@ static int attend(struct entered *entered, struct stream streams[3], int *out, i
         return err_set(e, errno, "listen for signals");
     stream_unblock_terminal(STDOUT_FILENO);
     stream_unblock_terminal(STDERR_FILENO);
-    int r = 0;
+    int r = watch_command(&a);
     while (r == 0 && !is_over(&a))
-        r = turn(&a, e);
+        r = turn(&a);
+    for (int i = 0; i < 3; i++)
+        stream_unwatch(&streams[i]);
+    loop_free(a.loop);
     if (r == 0)
         entered_reap(entered);
     if (r == 0 && a.status == 0 && (stream_failed(&streams[1]) || stream_failed(&streams[2])))

@@ -27,8 +27,37 @@ struct pollfd stream_interest(const struct stream *s)
     return (struct pollfd){.fd = s->from, .events = POLLIN};
 }
 
+void stream_unwatch(struct stream *s)
+{
+    if (s->loop)
+        loop_remove_fd(s->loop, s->watched.fd);
+    s->loop = NULL;
+}
+
+/* An fd that the caller had closed before netctr began cannot be watched: reading or writing it ends the stream. */
+int stream_watch(struct stream *s, struct loop *loop, loop_fd_callback callback, void *arg)
+{
+    for (;;) {
+        const struct pollfd p = stream_interest(s);
+        if (s->loop && p.fd == s->watched.fd && p.events == s->watched.events)
+            return 0;
+        stream_unwatch(s);
+        if (p.fd < 0)
+            return 0;
+        int r = loop_add_fd(loop, p.fd, (uint32_t)p.events, callback, arg, NULL);
+        if (r == 0) {
+            s->loop = loop;
+            s->watched = p;
+        }
+        if (r != -EBADF)
+            return r;
+        stream_run(s, POLLNVAL);
+    }
+}
+
 static void stream_end(struct stream *s)
 {
+    stream_unwatch(s);
     s->from = -1;
     if (s->close_to)
         s->to = close_fd(s->to);
@@ -89,11 +118,13 @@ bool stream_hang_up(struct stream *s, int *end)
 {
     if (!s->broken || s->from < 0)
         return false;
+    stream_unwatch(s);
     *end = close_fd(*end);
     s->from = -1;
     return true;
 }
 
+/* Most often what has been read can be written at once, and the loop need not watch for that. */
 void stream_run(struct stream *s, short events)
 {
     if (s->sent < s->used) {
@@ -101,5 +132,15 @@ void stream_run(struct stream *s, short events)
             stream_write(s);
     } else if (!stream_ended(s) && (events & (POLLIN | POLLHUP | POLLERR | POLLNVAL))) {
         stream_read(s);
+        struct pollfd p = {.fd = s->to, .events = POLLOUT};
+        if (stream_pending(s) && poll(&p, 1, 0) > 0)
+            stream_write(s);
     }
+}
+
+bool streams_rest(const struct stream streams[STREAMS])
+{
+    struct pollfd p[] = {stream_interest(&streams[STREAM_OUT]),
+                         stream_interest(&streams[STREAM_ERR])};
+    return poll(p, ARRAY_LEN(p), 0) == 0;
 }

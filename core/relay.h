@@ -18,14 +18,21 @@ struct stream {
     const char *tag;           /**< "stdin", "stdout" or "stderr"; in the log, too */
     bool mid_line;             /**< the log's last line is not complete */
     int broken;                /**< nothing can be written to @to any more, why: errno */
+    struct loop *loop;         /**< where @watched is registered; NULL: nowhere */
+    struct pollfd watched;     /**< what stream_watch() has registered */
     char data[RELAY_CHUNK];
     size_t used, sent;
 };
 
-/** What to poll for: one fd, or none (fd -1). */
+/** What the stream waits for: one fd, or none (fd -1). */
 struct pollfd stream_interest(const struct stream *s);
 /** Does what is possible without waiting. */
 void stream_run(struct stream *s, short events);
+/** Registers what the stream waits for now. To be called before each turn of @loop: the fd changes with each
+ *  stream_run(), which @callback is to call. 0 or a negative errno. */
+int stream_watch(struct stream *s, struct loop *loop, loop_fd_callback callback, void *arg);
+/** Before the caller closes one of the fds. Those that the stream closes itself are removed first. */
+void stream_unwatch(struct stream *s);
 /** A terminal says POLLOUT when it has room for some bytes, and then waits for the rest, for ever if it is stopped (^S).
  *  @fd, one of the caller's, becomes a description of its own that does not wait. Other files stay as they are. */
 void stream_unblock_terminal(int fd);
@@ -45,6 +52,11 @@ static inline bool stream_pending(const struct stream *s)
 {
     return s->sent < s->used;
 }
+/** Is @fd what stream_watch() has registered? */
+static inline bool stream_waits_for(const struct stream *s, int fd)
+{
+    return s->loop && s->watched.fd == fd;
+}
 static inline bool stream_ended(const struct stream *s)
 {
     return s->from < 0;
@@ -56,4 +68,6 @@ static inline bool stream_drained(const struct stream *s)
 
 /** Those of a program. */
 enum { STREAM_OUT, STREAM_ERR, STREAM_IN, STREAMS };
+/** Is there nothing now that could be read of or written to both of its outputs? */
+bool streams_rest(const struct stream streams[STREAMS]);
 #define DRAIN_MS 200 /* for output of processes that outlive init only in the pipe */

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -76,40 +77,66 @@ static bool hear_end(struct stream *streams, int talk)
     return n == 0;
 }
 
-/* One look at all fds. 0: the program has ended and there was nothing to be done for a while. */
-static int turn(struct stream *streams, int talk, bool *ended)
+struct copying {
+    struct stream *streams;
+    struct loop *loop;
+    int talk;
+    bool ended;     /* the program has */
+    int64_t active; /* when something was copied or heard last */
+};
+
+static void on_stream(int fd, uint32_t events, void *arg)
 {
-    struct pollfd p[STREAMS + 1];
-    const struct timespec pause = {.tv_nsec = 10000000};
+    struct copying *c = arg;
     for (int i = 0; i < STREAMS; i++)
-        p[i] = stream_interest(&streams[i]);
-    p[STREAMS] = (struct pollfd){.fd = *ended ? -1 : talk, .events = POLLIN};
-    int n = poll(p, ARRAY_LEN(p), *ended ? DRAIN_MS : -1);
-    if (n < 0 && errno != EINTR) /* memory that is short for a moment */
+        if (stream_waits_for(&c->streams[i], fd)) {
+            stream_run(&c->streams[i], (short)events);
+            break;
+        }
+    c->active = monotonic_ms();
+}
+
+static void on_talk(int fd, uint32_t events, void *arg)
+{
+    struct copying *c = arg;
+    (void)events;
+    c->ended = hear_end(c->streams, fd);
+    if (c->ended)
+        loop_remove_fd(c->loop, fd);
+    c->active = monotonic_ms();
+}
+
+/* False: the program has ended, and for a while there was nothing to copy. */
+static bool turn(struct copying *c)
+{
+    const struct timespec pause = {.tv_nsec = 10000000};
+    int r = 0;
+    for (int i = 0; r == 0 && i < STREAMS; i++)
+        r = stream_watch(&c->streams[i], c->loop, on_stream, c);
+    if (r == 0)
+        r = loop_run_once(c->loop, c->ended ? DRAIN_MS : -1);
+    if (r < 0) /* memory that is short for a moment */
         nanosleep(&pause, NULL);
-    for (int i = 0; n > 0 && i < STREAMS; i++)
-        if (p[i].revents)
-            stream_run(&streams[i], p[i].revents);
-    *ended = *ended || (n > 0 && p[STREAMS].revents && hear_end(streams, talk));
-    return n < 0 ? 1 : n;
+    return r < 0 || !c->ended || monotonic_ms() - c->active < DRAIN_MS || !streams_rest(c->streams);
 }
 
 /* The same rules as the monitor's: what is in the pipes is copied, and a slow reader is waited for; whether somebody
  * wants the container to end meanwhile, the monitor knows. */
-static void copy(struct stream *streams, int talk)
+static void copy(struct copying *c)
 {
-    bool ended = false, told = stream_ended(&streams[STREAM_IN]), said_broken[STREAMS] = {false};
-    while (!all_drained(streams, ended)) {
-        if (turn(streams, talk, &ended) == 0) {
+    struct stream *streams = c->streams;
+    bool told = stream_ended(&streams[STREAM_IN]), said_broken[STREAMS] = {false};
+    while (!all_drained(streams, c->ended)) {
+        if (!turn(c)) {
             if (!stream_pending(&streams[STREAM_OUT]) && !stream_pending(&streams[STREAM_ERR]))
                 return;
-            say(talk, SAYS_WAITS);
+            say(c->talk, SAYS_WAITS);
         }
-        say_broken(streams, said_broken, talk);
-        if (ended) /* the monitor does not say more */
+        say_broken(streams, said_broken, c->talk);
+        if (c->ended) /* the monitor does not say more */
             let_go(streams);
         if (!told && stream_drained(&streams[STREAM_IN])) {
-            say(talk, SAYS_STDIN_ENDED);
+            say(c->talk, SAYS_STDIN_ENDED);
             told = true;
         }
     }
@@ -133,9 +160,15 @@ static _Noreturn void relay_main(const struct relay_work *w, int talk, pid_t mon
         struct stat st;
         rotation.size = fstat(w->log, &st) == 0 ? st.st_size : 0;
     }
-    for (int i = 0; i < STREAMS; i++)
+    struct copying copying = {.streams = streams, .talk = talk};
+    for (int i = 0; i < STREAMS; i++) {
         streams[i].rotation = &rotation;
-    copy(streams, talk);
+        streams[i].loop = NULL;
+    }
+    if (loop_new(&copying.loop, NULL) < 0 ||
+        loop_add_fd(copying.loop, talk, EPOLLIN, on_talk, &copying, NULL) < 0)
+        _exit(1);
+    copy(&copying);
     log_finish(w->log, &rotation);
     _exit(0);
 }
@@ -144,10 +177,35 @@ static _Noreturn void relay_main(const struct relay_work *w, int talk, pid_t mon
 
 static void forget(struct relay *r)
 {
+    loop_remove_fd(r->loop, r->pidfd);
+    loop_remove_fd(r->loop, r->talk);
     r->pid = 0;
     r->pidfd = close_fd(r->pidfd);
     r->talk = close_fd(r->talk);
     r->told = r->waits = false;
+}
+
+/* What it has said, and whether it has ended. */
+static void hear(int fd, uint32_t events, void *relay)
+{
+    struct relay *r = relay;
+    (void)fd;
+    (void)events;
+    int status = 0;
+    char said[64];
+    bool ended = r->pid && waitpid(r->pid, &status, WNOHANG) == r->pid;
+    ssize_t n = recv(r->talk, said, sizeof(said), MSG_DONTWAIT);
+    r->stdin_ended = r->stdin_ended || (n > 0 && memchr(said, SAYS_STDIN_ENDED, (size_t)n));
+    r->waits = n > 0 && memchr(said, SAYS_WAITS, (size_t)n);
+    for (int i = STREAM_OUT; n > 0 && i <= STREAM_ERR; i++)
+        if (memchr(said, SAYS_NO_READER + i, (size_t)n))
+            r->broken[i] = EPIPE;
+        else if (memchr(said, SAYS_BROKEN + i, (size_t)n))
+            r->broken[i] = EIO;
+    if (!ended)
+        return;
+    r->through = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    forget(r);
 }
 
 int relay_start(struct relay *r, const struct relay_work *work)
@@ -168,6 +226,10 @@ int relay_start(struct relay *r, const struct relay_work *work)
     close(ends[1]);
     if (code == 0 && (r->pidfd = (int)syscall(SYS_pidfd_open, r->pid, 0)) < 0)
         code = -errno;
+    if (code == 0)
+        code = loop_add_fd(r->loop, r->pidfd, EPOLLIN, hear, r, NULL);
+    if (code == 0)
+        code = loop_add_fd(r->loop, r->talk, EPOLLIN, hear, r, NULL);
     if (code < 0)
         relay_stop(r);
     return code;
@@ -183,25 +245,6 @@ void relay_hang_up(struct relay *r)
 {
     if (r->pid)
         say(r->talk, HEARS_HANG_UP);
-}
-
-void relay_hear(struct relay *r)
-{
-    int status = 0;
-    char said[64];
-    bool ended = r->pid && waitpid(r->pid, &status, WNOHANG) == r->pid;
-    ssize_t n = recv(r->talk, said, sizeof(said), MSG_DONTWAIT);
-    r->stdin_ended = r->stdin_ended || (n > 0 && memchr(said, SAYS_STDIN_ENDED, (size_t)n));
-    r->waits = n > 0 && memchr(said, SAYS_WAITS, (size_t)n);
-    for (int i = STREAM_OUT; n > 0 && i <= STREAM_ERR; i++)
-        if (memchr(said, SAYS_NO_READER + i, (size_t)n))
-            r->broken[i] = EPIPE;
-        else if (memchr(said, SAYS_BROKEN + i, (size_t)n))
-            r->broken[i] = EIO;
-    if (!ended)
-        return;
-    r->through = WIFEXITED(status) && WEXITSTATUS(status) == 0;
-    forget(r);
 }
 
 void relay_stop(struct relay *r)

@@ -7,19 +7,20 @@
 #include "relay.h"
 
 struct relay {
-    pid_t pid;     /**< 0: none runs */
-    int pidfd;     /**< readable: it has ended */
-    int talk;      /**< it tells, and hears of the program's end, by this socket */
-    int64_t retry; /**< monotonic_ms(): not before that */
-    bool told;     /**< that the program has ended */
-    bool waits;    /**< it has just said so: a reader is slow */
+    pid_t pid;         /**< 0: none runs */
+    int pidfd;         /**< readable: it has ended */
+    int talk;          /**< it tells, and hears of the program's end, by this socket */
+    struct loop *loop; /**< where both are watched */
+    int64_t retry;     /**< monotonic_ms(): not before that */
+    bool told;         /**< that the program has ended */
+    bool waits;        /**< it has just said so: a reader is slow */
     bool stdin_ended;
     int broken[2]; /**< of STREAM_OUT and STREAM_ERR: the stream's, errno */
     bool through;  /**< there is nothing left to copy */
 };
-#define RELAY_INIT               \
-    {                            \
-        .pidfd = -1, .talk = -1, \
+#define RELAY_INIT(in_loop)                        \
+    {                                              \
+        .pidfd = -1, .talk = -1, .loop = (in_loop) \
     }
 
 /** What a new relay is given. */
@@ -30,13 +31,12 @@ struct relay_work {
     const char *cgroup; /**< that pays for its processor time, or NULL */
 };
 
-/** Starts it. Accepts "it runs", and does nothing before the time to retry has come. -errno. */
+/** Starts it, and listens to it in its loop. Accepts "it runs", and does nothing before the time to retry has come.
+ *  -errno. */
 int relay_start(struct relay *r, const struct relay_work *work);
 /** The program has ended: the relay ends when it has copied what is left. */
 void relay_tell_end(struct relay *r);
 /** Lets go of what the program writes to a stream that is broken, as stream_hang_up() does. */
 void relay_hang_up(struct relay *r);
-/** What it has said, and whether it has ended. */
-void relay_hear(struct relay *r);
 /** Ends it, whatever is left. */
 void relay_stop(struct relay *r);

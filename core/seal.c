@@ -50,7 +50,7 @@ static int read_only_clone(void)
     return take_fd(fd);
 }
 
-/* An fd of a copy of our binary in memory that nobody can change. */
+/* An fd of a sealed copy of our binary in memory. */
 static int sealed_copy(void)
 {
     _cleanup_close_ int from = open(own_binary, O_RDONLY | O_CLOEXEC);

@@ -59,7 +59,7 @@ bpf_place bpf_branch(struct bpf_program *p, uint16_t test, uint32_t k, bpf_place
 struct search {
     struct bpf_program *program;
     const struct bpf_run *runs;
-    const bool *border; /* of each run: whether it must be told from the one before by its first */
+    const bool *border; /* of each run: whether its first number must be compared */
     bpf_place *answers;
 };
 

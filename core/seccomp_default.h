@@ -34,7 +34,7 @@ struct syscall_rule {
 
 /** Every address family up to 45 (AF_MCTP) but AF_DECnet, AF_ECONET, AF_ATMSVC, AF_IRDA,
  *  AF_WANPIPE, AF_IUCV, AF_CAIF, AF_ALG, AF_VSOCK and AF_XDP. The last three matter: AF_VSOCK knows no
- *  network namespaces and reaches the hypervisor; AF_ALG opens the kernel's crypto modules to anybody;
+ *  network namespaces and reaches the hypervisor; AF_ALG opens the kernel's crypto modules to every process;
  *  AF_XDP asks for checksums as PACKET_VNET_HDR does (below).
  *  A list and not "anything but": the kernel takes 32 bits, the filter compares 64, so that a set
  *  high bit would slip past an inequality. Ascending, like the next. */

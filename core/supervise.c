@@ -1,6 +1,6 @@
 /* The monitor: one process that a container has beside its own, and its only one. It is the parent
- * of init, so it alone learns how it ended; it writes the log, forwards signals, and watches fds for
- * others (held ports) of which it knows nothing else. Should it die, the kernel takes the container
+ * of init, so it alone learns how it ended; it writes the log and forwards signals. All that it waits for is
+ * in the loop of its caller, who serves held ports and requests in the same loop. Should it die, the kernel takes the container
  * with it (PR_SET_PDEATHSIG): a container without a monitor would have nobody to hold its ports. A
  * program that changes its own user loses that bond (the kernel's rule); the next command ends it.
  * A container that pays for its processor time has one more process, for the streams and the log: relay_process.h.
@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -61,9 +62,11 @@ struct monitor {
     struct stream streams[STREAMS];
     struct relay relay;
     bool ended;
-    int64_t end; /* when */
+    int64_t end;    /* when */
+    int64_t active; /* when init, a stream or a signal had an event last */
     int status;
-    int failures;          /* of poll(), in a row */
+    int error;             /* of the last reap() */
+    int failures;          /* to watch or to wait, in a row */
     bool output_broken;    /* a reader of its output has gone */
     int64_t pipe_deadline; /* when it is killed if it ignores SIGPIPE; 0: never */
     bool pipe_killed;
@@ -102,7 +105,7 @@ static int reap(struct monitor *m)
     if (pid <= 0)
         return pid == 0 || errno == EINTR ? 0 : -errno;
     m->ended = true;
-    m->end = monotonic_ms();
+    m->end = m->active = monotonic_ms();
     m->c->sigkilled = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
     m->status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
     if (m->pipe_killed && m->status == 128 + SIGKILL)
@@ -123,6 +126,14 @@ static bool is_read_slowly(const struct monitor *m)
 {
     return (stream_pending(&m->streams[STREAM_OUT]) || stream_pending(&m->streams[STREAM_ERR])) &&
            end_asked(m) == 0;
+}
+
+/* What init left in the pipes has been copied; processes that outlive it may keep these open. A slow reader is waited
+ * for. */
+static bool is_quiet(const struct monitor *m)
+{
+    return m->ended && !m->c->relayed && monotonic_ms() - m->active >= DRAIN_MS &&
+           streams_rest(m->streams) && !is_read_slowly(m);
 }
 
 /* What it wrote last is still being written, to a log that is slow: not for longer than this when somebody wants
@@ -195,60 +206,58 @@ static void hang_up(struct monitor *m)
 
 /* ---- one turn --------------------------------------------------------------------------------*/
 
-/* poll() has failed. Memory that is short may be short for a moment only: the program runs meanwhile, and
- * its caller has been told that it does. */
-static int endure(struct monitor *m)
+/* Watching or waiting has failed with @error. Memory that is short may be short for a moment only: the program runs
+ * meanwhile, and its caller has been told that it does. */
+static int endure(struct monitor *m, int error)
 {
     const struct timespec pause = {.tv_nsec = 10000000};
-    if (errno == EINTR)
-        return 1;
     if (++m->failures > 100)
-        return -errno;
+        return error;
     nanosleep(&pause, NULL);
-    return 1;
+    return 0;
 }
 
-/* The fds of one turn: signals, init, the streams or the relay that copies them, then what others watch. */
-enum { AT_SIGNALS, AT_INIT, AT_RELAY, AT_TALK, AT_STREAMS, AT_WATCHES = AT_STREAMS + STREAMS };
-
-static size_t gather(const struct monitor *m, struct pollfd *polled)
+static void on_signal(int fd, uint32_t events, void *monitor)
 {
-    const struct supervise_options *o = m->options;
-    const struct pollfd none = {.fd = -1};
-    polled[AT_SIGNALS] = (struct pollfd){.fd = m->signals, .events = POLLIN};
-    polled[AT_INIT] = (struct pollfd){.fd = m->ended ? -1 : m->c->pidfd, .events = POLLIN};
-    polled[AT_RELAY] = (struct pollfd){.fd = m->relay.pidfd, .events = POLLIN};
-    polled[AT_TALK] = (struct pollfd){.fd = m->relay.talk, .events = POLLIN};
+    struct monitor *m = monitor;
+    (void)fd;
+    (void)events;
+    m->active = monotonic_ms();
+    forward(m);
+}
+
+static void on_init(int fd, uint32_t events, void *monitor)
+{
+    struct monitor *m = monitor;
+    (void)events;
+    m->error = reap(m);
+    if (m->ended)
+        loop_remove_fd(m->options->loop, fd);
+}
+
+static void on_stream(int fd, uint32_t events, void *monitor)
+{
+    struct monitor *m = monitor;
+    m->active = monotonic_ms();
     for (int i = 0; i < STREAMS; i++)
-        polled[AT_STREAMS + i] = m->c->relayed ? none : stream_interest(&m->streams[i]);
-    for (size_t i = 0; i < o->watch_count; i++)
-        polled[AT_WATCHES + i] = (struct pollfd){.fd = o->watches[i].fd, .events = POLLIN};
-    return AT_WATCHES + o->watch_count;
+        if (stream_waits_for(&m->streams[i], fd)) {
+            stream_run(&m->streams[i], (short)events);
+            return;
+        }
 }
 
-static int turn(struct monitor *m, struct pollfd *polled, int timeout_ms)
+static int turn(struct monitor *m, int timeout_ms)
 {
-    const struct supervise_options *o = m->options;
-    int ready = poll(polled, gather(m, polled), timeout_ms);
-    if (ready < 0)
-        return endure(m);
-    m->failures = 0;
-    if (ready == 0)
-        return 0;
-    if (polled[AT_SIGNALS].revents)
-        forward(m);
-    int r = polled[AT_INIT].revents ? reap(m) : 0;
+    struct loop *loop = m->options->loop;
+    int r = 0;
+    for (int i = 0; r == 0 && i < STREAMS && !m->c->relayed; i++)
+        r = stream_watch(&m->streams[i], loop, on_stream, m);
+    if (r == 0)
+        r = loop_run_once(loop, timeout_ms);
     if (r < 0)
-        return r;
-    if (polled[AT_RELAY].revents || polled[AT_TALK].revents)
-        relay_hear(&m->relay);
-    for (int i = 0; i < STREAMS; i++)
-        if (polled[AT_STREAMS + i].revents)
-            stream_run(&m->streams[i], polled[AT_STREAMS + i].revents);
-    for (size_t i = 0; i < o->watch_count; i++)
-        if (polled[AT_WATCHES + i].revents)
-            o->watches[i].ready(o->watches[i].arg);
-    return 1;
+        return endure(m, r);
+    m->failures = 0;
+    return m->error;
 }
 
 static struct rotation rotation_of(const struct process *c)
@@ -266,6 +275,7 @@ static struct rotation rotation_of(const struct process *c)
 static void take_over(struct monitor *m)
 {
     m->c->relayed = false;
+    m->active = monotonic_ms();
     (void)supervise_open_log(m->c, NULL);
     m->rotation = rotation_of(m->c);
     for (int i = STREAM_OUT; i <= STREAM_ERR; i++)
@@ -314,8 +324,9 @@ static void tend_relay(struct monitor *m)
 /* -1: until something happens. */
 static int patience(const struct monitor *m)
 {
+    const int64_t quiet = m->active + DRAIN_MS - monotonic_ms();
     if (m->ended)
-        return DRAIN_MS;
+        return quiet > 0 ? (int)quiet : DRAIN_MS;
     if (!m->pipe_deadline)
         return -1;
     const int64_t left = m->pipe_deadline - monotonic_ms();
@@ -330,11 +341,10 @@ static int relayed_patience(const struct monitor *m)
     return missing || m->ended ? (int)left : patience(m);
 }
 
-static int relayed_turn(struct monitor *m, struct pollfd *polled)
+static int relayed_turn(struct monitor *m)
 {
     tend_relay(m);
-    int r = turn(m, polled, relayed_patience(m));
-    return r == 0 ? 1 : r;
+    return turn(m, relayed_patience(m));
 }
 
 /* ---- the log ---------------------------------------------------------------------------------*/
@@ -405,21 +415,33 @@ static void open_monitor_streams(struct monitor *m)
     c->relayed = c->plan.limits.cpu_milli > 0;
 }
 
+static int begin_watching(struct monitor *m, struct err *e)
+{
+    struct loop *loop = m->options->loop;
+    int r = loop_add_fd(loop, m->signals, EPOLLIN, on_signal, m, e);
+    return r < 0 ? r : loop_add_fd(loop, m->c->pidfd, EPOLLIN, on_init, m, e);
+}
+
+static void stop_watching(struct monitor *m)
+{
+    loop_remove_fd(m->options->loop, m->signals);
+    loop_remove_fd(m->options->loop, m->c->pidfd);
+    for (int i = 0; i < STREAMS; i++)
+        stream_unwatch(&m->streams[i]);
+}
+
 int supervise_run(struct process *c, const struct supervise_options *options, struct err *e)
 {
-    struct monitor m = {.c = c, .options = options, .relay = RELAY_INIT};
+    struct monitor m = {.c = c, .options = options, .relay = RELAY_INIT(options->loop)};
     m.signals = c->signal_fd;
     open_monitor_streams(&m);
-    _cleanup_free_ struct pollfd *polled =
-        xcalloc(AT_WATCHES + options->watch_count, sizeof(*polled));
-    int r = 1;
-    while (r > 0 && !(m.ended && drained(&m)) && !is_overdue(&m)) {
-        r = c->relayed ? relayed_turn(&m, polled) : turn(&m, polled, patience(&m));
-        if (r == 0 && (!m.ended || is_read_slowly(&m)))
-            r = 1;
+    int r = begin_watching(&m, e);
+    while (r == 0 && !(m.ended && drained(&m)) && !is_overdue(&m) && !is_quiet(&m)) {
+        r = c->relayed ? relayed_turn(&m) : turn(&m, patience(&m));
         hang_up(&m);
     }
     relay_stop(&m.relay);
+    stop_watching(&m);
     c->relayed = false;
     log_finish(c->log_fd, &m.rotation);
     c->told_to_end =
@@ -434,14 +456,15 @@ int supervise_pause(struct process *c, const struct supervise_options *options, 
                     struct err *e)
 {
     struct monitor m = {
-        .c = c, .options = options, .signals = c->signal_fd, .relay = RELAY_INIT, .ended = true};
+        .c = c, .options = options, .signals = c->signal_fd, .relay = RELAY_INIT(options->loop)};
     for (int i = 0; i < STREAMS; i++)
         m.streams[i] = (struct stream){.from = -1, .to = -1, .log = -1};
-    _cleanup_free_ struct pollfd *polled =
-        xcalloc(AT_WATCHES + options->watch_count, sizeof(*polled));
     const int64_t end = monotonic_ms() + ms;
-    int r = 1;
-    for (int64_t left = ms; r > 0 && left > 0 && !c->told_to_end; left = end - monotonic_ms())
-        r = turn(&m, polled, (int)left);
+    int r = loop_add_fd(options->loop, m.signals, EPOLLIN, on_signal, &m, e);
+    if (r < 0)
+        return r;
+    for (int64_t left = ms; r == 0 && left > 0 && !c->told_to_end; left = end - monotonic_ms())
+        r = turn(&m, (int)left);
+    loop_remove_fd(options->loop, m.signals);
     return r < 0 ? err_set(e, r, "wait for the container's next run") : 0;
 }

@@ -1,7 +1,6 @@
 /* Names: does the name server answer a container, and do those answer that it asks? */
 #include <netctr/doctor.h>
 
-#include "engine/etc_text.h"
 
 #include <errno.h>
 #include <netctr/names.h>

@@ -66,6 +66,6 @@ int attachment_connect(struct monitor *m, struct attachment *p, struct rt *insid
     if (r < 0)
         return r;
     engine_network_event(m->engine, "connect", &p->endpoint);
-    r = flows_look_again(m, &p->endpoint, e);
-    return r < 0 ? r : attachment_name(m, p, e);
+    flows_look_again(m, &p->endpoint);
+    return attachment_name(m, p, e);
 }

@@ -120,14 +120,16 @@ int binding_publish(struct monitor *m, struct port_binding *h, struct attachment
     struct endpoint *ep = &p->endpoint;
     if (port_mappings_has(&ep->port_mappings, &h->port_mappings.items[0]))
         return 0;
-    binding_stop(m, h);
+    binding_stop(h);
     int r = binding_serve(m, h, ep, e);
     if (r == 0)
         r = add_rules(m, ep, &h->port_mappings, e);
-    return r == 0 ? flows_look_again(m, ep, e) : r;
+    if (r == 0)
+        flows_look_again(m, ep);
+    return r;
 }
 
-bool binding_shed(struct monitor *m, struct port_binding *h, const struct port_mappings *list)
+bool binding_shed(struct port_binding *h, const struct port_mappings *list)
 {
     size_t kept = 0;
     for (size_t i = 0; i < h->port_mappings.count; i++)
@@ -136,7 +138,7 @@ bool binding_shed(struct monitor *m, struct port_binding *h, const struct port_m
     if (kept == h->port_mappings.count)
         return false;
     h->port_mappings.count = kept;
-    binding_stop(m, h);
+    binding_stop(h);
     kept = 0;
     for (size_t i = 0; i < h->held.count; i++)
         if (port_mappings_has(list, &h->held.items[i].publish))
@@ -250,7 +252,7 @@ static void lose(struct monitor *m, const struct port_mappings *lost)
 {
     for (struct port_binding *h = m->bindings, *next; h; h = next) {
         next = h->next;
-        if (binding_shed(m, h, lost) && !h->port_mappings.count)
+        if (binding_shed(h, lost) && !h->port_mappings.count)
             binding_close(m, h);
     }
     for (size_t i = 0; i < lost->count; i++) {

@@ -120,44 +120,36 @@ int binding_open(struct monitor *m, struct port_mappings *list, struct port_bind
 }
 
 /* A client whose connection is closed for lack of room does not learn why; the container's log says so, once. */
-static void note_crowd(struct port_binding *h)
+static void note_crowd(const struct proxy_crowd *crowd, void *port_binding)
 {
-    struct proxy_crowd crowd;
-    if (h->crowded || !proxy_crowded(h->proxy, &crowd))
+    struct port_binding *h = port_binding;
+    if (h->crowded)
         return;
     h->crowded = true;
-    _cleanup_free_ char *user = crowd.user < 0 ? xstrdup("users that the kernel does not identify")
-                                               : xasprintf("user %lld", (long long)crowd.user);
+    _cleanup_free_ char *user = crowd->user < 0 ? xstrdup("users that the kernel does not identify")
+                                                : xasprintf("user %lld", (long long)crowd->user);
     _cleanup_free_ char *text = xasprintf(
         "all connections to [::1] through published ports are in use, %zu of them by %s; new "
         "ones replace the longest idle connection of the user who has the most",
-        crowd.held, user);
+        crowd->held, user);
     container_note(&h->living->container, text);
-}
-
-static void serve_held(void *port_binding)
-{
-    struct port_binding *h = port_binding;
-    proxy_run(h->proxy);
-    note_crowd(h);
 }
 
 int binding_serve(struct monitor *m, struct port_binding *h, const struct endpoint *ep,
                   struct err *e)
 {
-    if (h->held.count == 0)
-        return 0;
-    int r = proxy_new(&h->held, &ep->address4, &ep->address6, &h->proxy, e);
-    return r < 0 ? r : hub_add(m->hub, proxy_fd(h->proxy), serve_held, h, e);
+    const struct proxy_request request = {.loop = m->loop,
+                                          .held = &h->held,
+                                          .to4 = ep->address4,
+                                          .to6 = ep->address6,
+                                          .crowded = note_crowd,
+                                          .arg = h};
+    return h->held.count == 0 ? 0 : proxy_new(&request, &h->proxy, e);
 }
 
-void binding_stop(struct monitor *m, struct port_binding *h)
+void binding_stop(struct port_binding *h)
 {
-    if (!h->proxy)
-        return;
-    hub_remove(m->hub, proxy_fd(h->proxy));
-    proxy_free(h->proxy);
-    h->proxy = NULL;
+    proxy_free(take_ptr(h->proxy));
 }
 
 void binding_close(struct monitor *m, struct port_binding *h)
@@ -167,7 +159,7 @@ void binding_close(struct monitor *m, struct port_binding *h)
             *link = h->next;
             break;
         }
-    binding_stop(m, h);
+    binding_stop(h);
     bound_ports_clear(&h->held);
     port_mappings_clear(&h->port_mappings);
     free(h);

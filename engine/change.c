@@ -107,7 +107,7 @@ static int connect_network(struct monitor *m, const char *text, struct err *e)
     if (r == 0)
         r = rewrite_files(m, e);
     if (r == 0)
-        r = watch_names(m, e);
+        watch_names(m);
     if (r == 0)
         r = ports_move(m, &fresh, e);
     if (r == 0)
@@ -313,7 +313,7 @@ static int choose(struct monitor *m, char *const *words, struct ending *x, struc
 static int shrink(struct monitor *m, struct port_binding *h, const struct port_mappings *ended,
                   struct err *e)
 {
-    return binding_shed(m, h, ended) && h->port_mappings.count
+    return binding_shed(h, ended) && h->port_mappings.count
                ? binding_serve(m, h, &attachments_publisher(m)->endpoint, e)
                : 0;
 }

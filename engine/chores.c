@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <sys/epoll.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -105,7 +106,7 @@ static _Noreturn void do_it(struct helper *h, enum chore what)
 static void finish(struct helper *h, enum chore what)
 {
     int status = 1;
-    hub_remove(h->hub, h->chores[what].pidfd);
+    loop_remove_fd(h->loop, h->chores[what].pidfd);
     h->chores[what].pidfd = close_fd(h->chores[what].pidfd);
     while (waitpid(h->chores[what].pid, &status, 0) < 0 && errno == EINTR)
         continue;
@@ -123,9 +124,11 @@ static void finish(struct helper *h, enum chore what)
         monitors_look(h->monitors);
 }
 
-static void ended(void *chore)
+static void ended(int fd, uint32_t events, void *helper)
 {
-    struct helper *h = *(struct helper **)chore;
+    struct helper *h = helper;
+    (void)fd;
+    (void)events;
     for (int i = 0; i < CHORES; i++)
         if (h->chores[i].pidfd >= 0 && pidfd_wait(h->chores[i].pidfd, 0) == 0)
             finish(h, i);
@@ -134,14 +137,13 @@ static void ended(void *chore)
 
 static void begin(struct helper *h, enum chore what)
 {
-    h->chores[what].helper = h;
     h->chores[what].pid = helper_fork(&h->chores[what].pidfd);
     if (h->chores[what].pid == 0)
         do_it(h, what);
     h->chores[what].began = monotonic_ms();
     /* If it cannot be started now, it is due again at the next heartbeat. */
-    h->chores[what].due = h->chores[what].pid < 0 || hub_add(h->hub, h->chores[what].pidfd, ended,
-                                                             &h->chores[what].helper, NULL) < 0;
+    h->chores[what].due = h->chores[what].pid < 0 ||
+                          loop_add_fd(h->loop, h->chores[what].pidfd, EPOLLIN, ended, h, NULL) < 0;
 }
 
 void chore_want(struct helper *h, enum chore what)

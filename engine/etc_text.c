@@ -3,6 +3,8 @@
  */
 #include "etc_text.h"
 
+#include <netctr/engine.h>
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>

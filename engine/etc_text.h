@@ -20,8 +20,3 @@ struct resolv_plan {
 };
 /** The text, which the caller frees; NULL with @e if the host's file is unreadable. */
 char *make_resolv_conf(const struct resolv_plan *plan, struct err *e);
-/** Up to three resolvers of the host; with @reachable only those that a container can reach. Caller frees.
- *  NULL with @e if the host's file is unreadable. */
-strv host_resolvers(bool reachable, struct err *e);
-/** The file that host_resolvers(false) reads. */
-#define HOST_RESOLV_CONF "/etc/resolv.conf"

@@ -5,11 +5,7 @@
  */
 #include "monitor.h"
 
-#include <errno.h>
-#include <sys/timerfd.h>
-#include <unistd.h>
-
-enum { AGAIN_S = 1 };
+enum { AGAIN_MS = 1000 };
 
 static bool can_be_stale(const struct endpoint *ep)
 {
@@ -22,9 +18,6 @@ static bool can_be_stale(const struct endpoint *ep)
 static void look_again(void *living)
 {
     struct monitor *m = living;
-    uint64_t times;
-    if (read(m->flows, &times, sizeof(times)) != sizeof(times))
-        return;
     for (size_t i = 0; i < m->attachment_count; i++) {
         _cleanup_err_ struct err e = ERR_INIT;
         if (m->attachments[i].attached &&
@@ -33,27 +26,15 @@ static void look_again(void *living)
     }
 }
 
-int flows_look_again(struct monitor *m, const struct endpoint *ep, struct err *e)
+void flows_look_again(struct monitor *m, const struct endpoint *ep)
 {
-    const struct itimerspec soon = {.it_value.tv_sec = AGAIN_S};
     if (!can_be_stale(ep))
-        return 0;
-    if (m->flows < 0) {
-        _cleanup_close_ int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-        if (timer < 0)
-            return err_set(e, errno, "create a timer");
-        int r = hub_add(m->hub, timer, look_again, m, e);
-        if (r < 0)
-            return r;
-        m->flows = take_fd(timer);
-    }
-    (void)timerfd_settime(m->flows, 0, &soon, NULL);
-    return 0;
+        return;
+    flows_unwatch(m);
+    m->flows = loop_add_timer(m->loop, AGAIN_MS, look_again, m);
 }
 
 void flows_unwatch(struct monitor *m)
 {
-    if (m->flows >= 0)
-        hub_remove(m->hub, m->flows);
-    m->flows = close_fd(m->flows);
+    m->flows = loop_cancel_timer(m->loop, m->flows);
 }

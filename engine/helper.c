@@ -9,18 +9,15 @@
  */
 #include "helper.h"
 
-#include <errno.h>
-#include <poll.h>
 #include <string.h>
-#include <sys/timerfd.h>
+#include <sys/epoll.h>
 #include <sys/wait.h>
-#include <time.h>
 
 enum { HOPELESS_MS = 1000 };
 
 void helper_let_go(struct helper *h, int *keep, size_t count)
 {
-    hub_free(take_ptr(h->hub));
+    loop_free(take_ptr(h->loop));
     (void)close_other_fds(keep, count);
 }
 
@@ -28,12 +25,6 @@ static int flushed(void *helper)
 {
     chore_want(helper, CHORE_FIREWALL);
     return 0;
-}
-
-static void hear(void *helper)
-{
-    struct helper *h = helper;
-    firewall_watch_run(h->firewall_watch);
 }
 
 static void somebody_died(bool fresh, void *helper)
@@ -87,41 +78,25 @@ static bool ends(struct helper *h)
 
 static void beat(void *helper);
 
-static int open_timer(struct helper *h, struct err *e)
+static void open_all(struct helper *h)
 {
-    const struct timespec often = {.tv_nsec = BEAT_MS * 1000000L};
-    const struct itimerspec beats = {often, often};
-    h->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    if (h->timer < 0 || timerfd_settime(h->timer, 0, &beats, NULL) < 0)
-        return err_set(e, errno, "create a timer");
-    return hub_add(h->hub, h->timer, beat, h, e);
-}
-
-static int open_all(struct helper *h, struct err *e)
-{
-    int r = open_timer(h, e);
-    if (r < 0)
-        return r;
+    h->timer = loop_add_timer(h->loop, BEAT_MS, beat, h);
     for (int i = 0; i < CHORES; i++)
         h->chores[i].pidfd = -1;
     servers_begin(h);
-    h->monitors = monitors_new(&h->store, h->hub, somebody_died, h);
+    h->monitors = monitors_new(&h->store, h->loop, somebody_died, h);
     /* If this fails, the name servers and the cleanup still work. */
     _cleanup_err_ struct err why = ERR_INIT;
-    if (firewall_watch_new(h->store.instance, flushed, h, &h->firewall_watch, &why) < 0)
+    if (firewall_watch_new(h->store.instance, h->loop, flushed, h, &h->firewall_watch, &why) < 0)
         warn("%s", why.text);
-    else
-        (void)hub_add(h->hub, firewall_watch_fd(h->firewall_watch), hear, h, NULL);
     monitors_look(h->monitors);
-    return 0;
 }
 
 static void close_all(struct helper *h)
 {
     monitors_free(take_ptr(h->monitors));
     firewall_watch_free(take_ptr(h->firewall_watch));
-    hub_free(take_ptr(h->hub));
-    h->timer = close_fd(h->timer);
+    loop_free(take_ptr(h->loop));
 }
 
 /* ---- the loop --------------------------------------------------------------------------------*/
@@ -129,8 +104,7 @@ static void close_all(struct helper *h)
 static void beat(void *helper)
 {
     struct helper *h = helper;
-    uint64_t times;
-    (void)!read(h->timer, &times, sizeof(times));
+    h->timer = loop_add_timer(h->loop, BEAT_MS, beat, h);
     if (pair_beat(h, HELPER_ACTIVE, HELPER_STANDBY))
         pair_drop_other(h);
     monitors_look(h->monitors);
@@ -142,8 +116,10 @@ static void beat(void *helper)
             continue;
 }
 
-static void other_died(void *helper)
+static void other_died(int fd, uint32_t events, void *helper)
 {
+    (void)fd;
+    (void)events;
     pair_drop_other(helper);
 }
 
@@ -155,7 +131,7 @@ static int start_standby(struct helper *h)
         return 1;
     if (pid > 0) {
         pair_note(h, HELPER_STANDBY, pid);
-        (void)hub_add(h->hub, h->other.pidfd, other_died, h, NULL);
+        (void)loop_add_fd(h->loop, h->other.pidfd, EPOLLIN, other_died, h, NULL);
     }
     h->other.missed = 0;
     return 0;
@@ -175,16 +151,15 @@ static void end(struct helper *h)
 
 enum helper_next helper_watch(struct helper *h, struct err *e)
 {
-    struct pollfd p = {.events = POLLIN};
     proc_set_title(HELPER_TITLE);
-    int r = hub_new(&h->hub, e);
+    int r = loop_new(&h->loop, e);
     /* The standby first: if we are killed while we start the rest, it takes over. */
     if (r == 0 && start_standby(h))
         return HELPER_IS_STANDBY;
     if (r == 0)
-        r = open_all(h, e);
+        open_all(h);
     enum helper_next next = r < 0 ? HELPER_FAILS : HELPER_GOES_ON;
-    for (p.fd = r < 0 ? -1 : hub_fd(h->hub); next == HELPER_GOES_ON;) {
+    while (next == HELPER_GOES_ON) {
         bool wait = look_at_links(h);
         if (!pair_is_current(h, HELPER_ACTIVE))
             next = HELPER_IS_REPLACED;
@@ -192,8 +167,8 @@ enum helper_next helper_watch(struct helper *h, struct err *e)
             next = HELPER_ENDS;
         else if (h->other.pidfd < 0 && start_standby(h))
             next = HELPER_IS_STANDBY;
-        else if (poll(&p, 1, -1) > 0)
-            hub_run(h->hub);
+        else
+            (void)loop_run_once(h->loop, -1);
     }
     if (next == HELPER_ENDS)
         end(h);

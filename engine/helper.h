@@ -3,7 +3,6 @@
 #pragma once
 
 #include "helpers.h"
-#include "hub.h"
 #include "monitors_seen.h"
 
 #include <netctr/firewall.h>
@@ -11,6 +10,14 @@
 /* Work that may take long or wait for a lock runs in one child each, so that the helper's heartbeat never
  * stops. */
 enum chore { CHORE_FIREWALL, CHORE_REPAIR, CHORE_LINKS, CHORES };
+
+enum helper_next {
+    HELPER_GOES_ON,
+    HELPER_IS_STANDBY,  /* in the child */
+    HELPER_ENDS,        /* no container is left */
+    HELPER_IS_REPLACED, /* another pair has been started */
+    HELPER_FAILS,
+};
 
 struct helper {
     struct store store;
@@ -21,12 +28,11 @@ struct helper {
     int shared_fd;
     struct names_shared *shared;
 
-    struct hub *hub;
-    int timer;
+    struct loop *loop;
+    loop_timer timer; /* the next beat */
     struct firewall_watch *firewall_watch;
     struct monitors *monitors;
     struct {
-        struct helper *helper;
         int pidfd; /* -1: not running */
         pid_t pid;
         bool due;
@@ -36,7 +42,6 @@ struct helper {
         int64_t pause; /* before the next try; doubled each time */
     } chores[CHORES];
     struct {
-        struct helper *helper;
         int pidfd;
         uint64_t progress;
         int stands; /* consecutive checks with queries pending and no progress; -1: just started */
@@ -48,14 +53,7 @@ struct helper {
     } other;                   /* the standby; in the standby, the active helper */
     struct timespec resolvers; /* ctime of the host's resolv.conf when it was last read */
     bool links_seen;
-};
-
-enum helper_next {
-    HELPER_GOES_ON,
-    HELPER_IS_STANDBY,  /* in the child */
-    HELPER_ENDS,        /* no container lives any more */
-    HELPER_IS_REPLACED, /* another process has started a new pair */
-    HELPER_FAILS,
+    enum helper_next next; /* for the standby, when its loop has stopped */
 };
 
 /* helper.c: the active helper's loop */

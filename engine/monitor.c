@@ -1,16 +1,15 @@
 /* The state of a monitor: empty, and freed. */
 #include "monitor.h"
 
-struct monitor monitor_new(struct engine *engine, struct run_request *request)
+struct monitor monitor_new(struct engine *engine, struct run_request *request, struct loop *loop)
 {
     return (struct monitor){.engine = engine,
                             .request = request,
+                            .loop = loop,
                             .container = CONTAINER_INIT,
                             .netns = -1,
                             .control = -1,
-                            .flows = -1,
-                            .seed = HELPERS_SEED_INIT,
-                            .seed_timer = -1};
+                            .seed = HELPERS_SEED_INIT};
 }
 
 struct spec *monitor_spec(struct monitor *m)
@@ -22,14 +21,11 @@ void monitor_clear(struct monitor *m)
 {
     close_fd(m->netns);
     close_fd(m->control);
-    close_fd(m->flows);
-    close_fd(m->seed_timer);
     helpers_seed_clear(&m->seed);
     while (m->bindings)
         binding_close(m, m->bindings);
     port_mappings_clear(&m->waiting);
     attachments_clear(m);
-    hub_free(m->hub);
     free(m->resolv);
     container_clear(&m->container);
     port_mappings_clear(&m->request->port_mappings);

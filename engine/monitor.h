@@ -1,7 +1,6 @@
 /* A running container as its monitor holds it, shared by the files of engine/ that make up the monitor. */
 #pragma once
 
-#include "hub.h"
 #include "internal.h"
 
 #include "helpers.h"
@@ -40,13 +39,13 @@ struct monitor {
     size_t attachment_count;
     struct port_binding *bindings;
     struct port_mappings waiting; /* ports that none of its networks can carry */
-    struct hub *hub;              /* what the monitor watches for us */
+    struct loop *loop;            /* everything that the monitor waits for */
     struct hosts_watch *hosts;
-    char *resolv;             /* the text that was written to /etc/resolv.conf */
-    int control;              /* socket, or -1 */
-    int flows;                /* timer, or -1 */
+    char *resolv; /* the text that was written to /etc/resolv.conf */
+    int control;  /* socket, or -1 */
+    loop_timer flows;
     struct helpers_seed seed; /* descriptors for the helpers, if they have to be started */
-    int seed_timer;           /* starts them; or -1 */
+    loop_timer seed_timer;    /* starts them */
     bool begun;               /* the program runs, and the caller has been told */
     bool unhelped;            /* the log already says that helpers cannot be started */
     bool unsaved;             /* the last change could not be saved in the definition */
@@ -56,8 +55,8 @@ struct monitor {
 };
 
 /* monitor.c */
-struct monitor monitor_new(struct engine *engine, struct run_request *request);
-/** Closes and frees; undoes nothing. */
+struct monitor monitor_new(struct engine *engine, struct run_request *request, struct loop *loop);
+/** Closes and frees, except the loop; undoes nothing. */
 void monitor_clear(struct monitor *m);
 /** The spec: the container's once its name is claimed, before that the request's. */
 struct spec *monitor_spec(struct monitor *m);
@@ -106,7 +105,7 @@ int ports_move(struct monitor *m, struct port_binding **fresh, struct err *e);
  *  container has left. Goes on after a failure and returns the first. */
 int ports_settle(struct monitor *m, struct err *e);
 /** Closes and removes the ports of @list from @h. True if there were any; then @h is not served any more. */
-bool binding_shed(struct monitor *m, struct port_binding *h, const struct port_mappings *list);
+bool binding_shed(struct port_binding *h, const struct port_mappings *list);
 /** Publishes the ports of @h on @p. */
 int binding_publish(struct monitor *m, struct port_binding *h, struct attachment *p, struct err *e);
 /** Removes the rules of ports. The sockets stay bound. */
@@ -123,7 +122,7 @@ int attachment_name(struct monitor *m, struct attachment *p, struct err *e);
 /** Removes them. */
 int attachment_unname(struct monitor *m, struct attachment *p, struct err *e);
 /** Keeps /etc/hosts up to date with the names on networks without a DNS server. Idempotent. */
-int watch_names(struct monitor *m, struct err *e);
+void watch_names(struct monitor *m);
 void unwatch_names(struct monitor *m);
 
 /* etc_files.c */
@@ -136,7 +135,7 @@ int refresh_hosts(struct monitor *m, struct err *e);
 
 /* flows.c */
 /** The ports of @ep have just been published: deletes stale conntrack entries once more in a second. */
-int flows_look_again(struct monitor *m, const struct endpoint *ep, struct err *e);
+void flows_look_again(struct monitor *m, const struct endpoint *ep);
 void flows_unwatch(struct monitor *m);
 
 /* bindings.c */
@@ -149,7 +148,7 @@ int binding_check(const struct port_mappings *list, const struct network *n, str
 int binding_serve(struct monitor *m, struct port_binding *h, const struct endpoint *ep,
                   struct err *e);
 /** Stops serving; the sockets stay bound. */
-void binding_stop(struct monitor *m, struct port_binding *h);
+void binding_stop(struct port_binding *h);
 void binding_close(struct monitor *m, struct port_binding *h);
 /** Adds a text for each port and each address family in which it is open. */
 void binding_describe(struct monitor *m, const struct port_binding *h, strv *out);

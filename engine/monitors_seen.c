@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/pidfd.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -24,7 +25,7 @@ struct watched_monitor {
 
 struct monitors {
     struct store *store;
-    struct hub *hub;
+    struct loop *loop;
     void (*died)(bool fresh, void *arg);
     void *arg;
     struct watched_monitor *bucket[BUCKETS]; /* by directory */
@@ -32,11 +33,11 @@ struct monitors {
     bool young; /* look again even if the time is the same */
 };
 
-struct monitors *monitors_new(struct store *s, struct hub *hub, void (*died)(bool fresh, void *arg),
-                              void *arg)
+struct monitors *monitors_new(struct store *s, struct loop *loop,
+                              void (*died)(bool fresh, void *arg), void *arg)
 {
     struct monitors *m = xcalloc(1, sizeof(*m));
-    *m = (struct monitors){.store = s, .hub = hub, .died = died, .arg = arg, .young = true};
+    *m = (struct monitors){.store = s, .loop = loop, .died = died, .arg = arg, .young = true};
     return m;
 }
 
@@ -49,8 +50,7 @@ static void forget(struct monitors *m, struct watched_monitor **link)
 {
     struct watched_monitor *gone = *link;
     *link = gone->next;
-    if (gone->pidfd >= 0)
-        hub_remove(m->hub, gone->pidfd);
+    loop_remove_fd(m->loop, gone->pidfd);
     close_fd(gone->pidfd);
     free(gone);
 }
@@ -66,10 +66,11 @@ void monitors_free(struct monitors *m)
 /* ---- one monitor ----------------------------------------------------------------------------*/
 
 /* Whether it removed its directory is decided by the look. */
-static void ended(void *monitor)
+static void ended(int fd, uint32_t events, void *monitor)
 {
     struct watched_monitor *one = monitor;
-    hub_remove(one->all->hub, one->pidfd);
+    (void)events;
+    loop_remove_fd(one->all->loop, fd);
     one->pidfd = close_fd(one->pidfd);
     one->all->young = true;
     monitors_look(one->all);
@@ -118,7 +119,8 @@ static void examine(struct monitors *m, struct watched_monitor *one, const char 
 {
     _cleanup_close_ int fd = find_monitor(m, name);
     one->dead = fd == -ESRCH || (fd >= 0 && pidfd_wait(fd, 0) == 0);
-    if (!one->dead && fd >= 0 && !is_precious(fd) && hub_add(m->hub, fd, ended, one, NULL) == 0)
+    if (!one->dead && fd >= 0 && !is_precious(fd) &&
+        loop_add_fd(m->loop, fd, EPOLLIN, ended, one, NULL) == 0)
         one->pidfd = take_fd(fd);
     else
         m->young = true;

@@ -1,14 +1,13 @@
 /* Watches the monitors of an instance by a pidfd of each. Private to the helper. */
 #pragma once
 
-#include "hub.h"
 #include <netctr/store.h>
 
 struct monitors;
-/** Calls @died, from a run of @hub or from monitors_look(), at each look that finds a monitor that died
+/** Calls @died, from a turn of @loop or from monitors_look(), at each look that finds a monitor that died
  *  without having cleaned up. @fresh: at least one of them was not reported before. Never fails. */
-struct monitors *monitors_new(struct store *s, struct hub *hub, void (*died)(bool fresh, void *arg),
-                              void *arg);
+struct monitors *monitors_new(struct store *s, struct loop *loop,
+                              void (*died)(bool fresh, void *arg), void *arg);
 void monitors_free(struct monitors *m); /**< accepts NULL */
 /** Looks for new and dead monitors. One system call if nothing has changed. */
 void monitors_look(struct monitors *m);

@@ -5,10 +5,8 @@
 
 #include "watch.h"
 
-#include <errno.h>
 #include <netctr/names.h>
 #include <string.h>
-#include <sys/timerfd.h>
 
 /* ---- its own names --------------------------------------------------------------------------*/
 
@@ -54,7 +52,7 @@ int attachment_unname(struct monitor *m, struct attachment *p, struct err *e)
 
 struct hosts_watch {
     struct names_watch *names; /* NULL until the first write */
-    int timer;
+    loop_timer timer;
     bool told; /* that there is no inotify has been logged */
 };
 
@@ -67,21 +65,21 @@ static bool concerns(void *living, const char *network)
     return false;
 }
 
+static void write_neighbours(void *living);
+
 /* Changes come in bursts when many containers start together. They are collected for a moment before the file
  * is written; the moment grows with the number of neighbours, which bounds the total work of all of them. */
 static void names_moved(void *living)
 {
     struct monitor *m = living;
-    struct itimerspec now, soon = {.it_value.tv_nsec = 10000000};
-    if (timerfd_gettime(m->hosts->timer, &now) == 0 &&
-        (now.it_value.tv_sec || now.it_value.tv_nsec))
+    if (loop_timer_is_set(m->loop, m->hosts->timer))
         return; /* it is written with the rest */
     size_t count = 0;
     for (size_t i = 0; i < m->attachment_count; i++)
         if (!m->attachments[i].served)
             count += names_count(m->engine->names, m->attachments[i].network.name);
-    soon.it_value.tv_nsec += (count < 3000 ? (long)count : 3000) * 300000;
-    (void)timerfd_settime(m->hosts->timer, 0, &soon, NULL);
+    int64_t ms = 10 + (count < 3000 ? (int64_t)count : 3000) * 3 / 10;
+    m->hosts->timer = loop_add_timer(m->loop, ms, write_neighbours, m);
 }
 
 /* Without inotify names arrive up to a second late; the log says so, once. */
@@ -89,15 +87,11 @@ static void begin_watching(struct monitor *m)
 {
     _cleanup_err_ struct err e = ERR_INIT;
     struct hosts_watch *h = m->hosts;
-    int r = names_watch_new(m->engine, m->hub, concerns, names_moved, m, &h->names, &e);
-    if (r != 0 && !h->told) {
+    int r = names_watch_new(m->engine, m->loop, concerns, names_moved, m, &h->names, &e);
+    if (r && !h->told) {
         _cleanup_free_ char *text = xasprintf("%s; /etc/hosts is up to a second late", e.text);
         container_note(&m->container, text);
         h->told = true;
-    }
-    if (r < 0) {
-        const struct itimerspec later = {.it_value.tv_sec = 1};
-        (void)timerfd_settime(h->timer, 0, &later, NULL);
     }
 }
 
@@ -105,30 +99,24 @@ static void begin_watching(struct monitor *m)
 static void write_neighbours(void *living)
 {
     struct monitor *m = living;
-    uint64_t times;
-    if (read(m->hosts->timer, &times, sizeof(times)) != sizeof(times))
-        return;
     if (!m->hosts->names)
         begin_watching(m);
     /* If the file cannot be written, the program has made it so. */
     (void)refresh_hosts(m, NULL);
 }
 
-int watch_names(struct monitor *m, struct err *e)
+void watch_names(struct monitor *m)
 {
     bool wanted = false;
     for (size_t i = 0; i < m->attachment_count; i++)
         wanted = wanted || !m->attachments[i].served;
     if (!wanted || m->hosts)
-        return 0;
+        return;
     /* Closing an inotify watch costs a grace period of the kernel, which a short-lived container should not
      * pay. */
-    struct itimerspec soon = {.it_value.tv_nsec = m->container.spec.detached ? 1 : 300000000};
+    int64_t ms = m->container.spec.detached ? 0 : 300;
     m->hosts = xcalloc(1, sizeof(*m->hosts));
-    m->hosts->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    if (m->hosts->timer < 0 || timerfd_settime(m->hosts->timer, 0, &soon, NULL) < 0)
-        return err_set(e, errno, "watch the names of neighbours");
-    return hub_add(m->hub, m->hosts->timer, write_neighbours, m, e);
+    m->hosts->timer = loop_add_timer(m->loop, ms, write_neighbours, m);
 }
 
 void unwatch_names(struct monitor *m)
@@ -136,9 +124,7 @@ void unwatch_names(struct monitor *m)
     if (!m->hosts)
         return;
     names_watch_free(m->hosts->names);
-    if (m->hosts->timer >= 0)
-        hub_remove(m->hub, m->hosts->timer);
-    close_fd(m->hosts->timer);
+    (void)loop_cancel_timer(m->loop, m->hosts->timer);
     free(m->hosts);
     m->hosts = NULL;
 }

@@ -7,9 +7,9 @@
 
 #include <errno.h>
 #include <linux/capability.h>
-#include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
@@ -54,8 +54,8 @@ bool pair_beat(struct helper *h, int own, int other)
 void pair_drop_other(struct helper *h)
 {
     if (h->other.pidfd >= 0) {
-        if (h->hub)
-            hub_remove(h->hub, h->other.pidfd);
+        if (h->loop)
+            loop_remove_fd(h->loop, h->other.pidfd);
         (void)pidfd_signal(h->other.pidfd, SIGKILL);
     }
     h->other.pidfd = close_fd(h->other.pidfd);
@@ -69,7 +69,42 @@ bool pair_is_current(const struct helper *h, int own)
 
 /* ---- the standby -----------------------------------------------------------------------------*/
 
-static enum helper_next stand_by(struct helper *h)
+static void active_died(int fd, uint32_t events, void *helper)
+{
+    struct helper *h = helper;
+    (void)fd;
+    (void)events;
+    loop_stop(h->loop);
+}
+
+/* The standby's pid is written down by the active one, a moment after it has forked it. */
+static void look_at_active(void *helper)
+{
+    struct helper *h = helper;
+    h->timer = loop_add_timer(h->loop, BEAT_MS, look_at_active, h);
+    if (h->state->process[HELPER_STANDBY].pid && !pair_is_current(h, HELPER_STANDBY)) {
+        h->next = HELPER_IS_REPLACED;
+        loop_stop(h->loop);
+    } else if (pair_beat(h, HELPER_STANDBY, HELPER_ACTIVE)) {
+        loop_stop(h->loop);
+    }
+}
+
+/* Until the active one dies, stands still or is replaced. */
+static int watch_active(struct helper *h, struct err *e)
+{
+    int r = loop_new(&h->loop, e);
+    if (r == 0)
+        r = loop_add_fd(h->loop, h->other.pidfd, EPOLLIN, active_died, h, e);
+    if (r == 0) {
+        h->timer = loop_add_timer(h->loop, BEAT_MS, look_at_active, h);
+        r = loop_run(h->loop, e);
+    }
+    loop_free(take_ptr(h->loop));
+    return r;
+}
+
+static enum helper_next stand_by(struct helper *h, struct err *e)
 {
     int keep[] = {h->store.root_fd, h->store.run_fd, h->store.defined_fd, h->store.live_fd,
                   h->state_fd,      h->names,        h->sockets.udp4,     h->sockets.udp6,
@@ -79,20 +114,15 @@ static enum helper_next stand_by(struct helper *h)
     helper_let_go(h, keep, ARRAY_LEN(keep));
     h->monitors = NULL; /* their descriptors are closed; the memory stays */
     h->firewall_watch = NULL;
-    h->timer = -1;
     proc_set_title(HELPER_TITLE ", standby");
     h->other.pidfd = parent == active->pid ? pidfd_of(parent, active->start) : -1;
     h->other.beat = 0;
     h->other.missed = 0;
-    for (struct pollfd p = {.fd = h->other.pidfd, .events = POLLIN};;) {
-        if (h->other.pidfd < 0 || poll(&p, 1, BEAT_MS) > 0)
-            break;
-        /* Our pid is recorded by the parent, shortly after the fork. */
-        if (h->state->process[HELPER_STANDBY].pid && !pair_is_current(h, HELPER_STANDBY))
-            return HELPER_IS_REPLACED;
-        if (pair_beat(h, HELPER_STANDBY, HELPER_ACTIVE))
-            break;
-    }
+    h->next = HELPER_GOES_ON;
+    if (h->other.pidfd >= 0 && watch_active(h, e) < 0)
+        return HELPER_FAILS;
+    if (h->next == HELPER_IS_REPLACED)
+        return HELPER_IS_REPLACED;
     pair_drop_other(h);
     pair_note(h, HELPER_STANDBY, 0);
     pair_note(h, HELPER_ACTIVE, getpid());
@@ -216,10 +246,6 @@ static const int allowed[] = {
     SYS_ppoll,
     SYS_pselect6,
     SYS_eventfd2,
-    SYS_timerfd_create,
-    SYS_timerfd_settime,
-    SYS_timerfd_gettime,
-    SYS_signalfd4,
     SYS_pipe2,
     SYS_getrandom,
     SYS_pidfd_open,
@@ -331,7 +357,7 @@ static int begin(struct helper *h, struct err *e)
 
 int engine_help(const char *root, const char *run_root, struct err *e)
 {
-    struct helper h = {.other.pidfd = -1, .timer = -1};
+    struct helper h = {.other.pidfd = -1};
     (void)prctl(PR_SET_NAME, "netctr"); /* our name: the firewall watch ignores changes by it */
     int r = store_open(root, run_root, &h.store, e);
     proc_set_title(HELPER_TITLE); /* overwrites the arguments */
@@ -341,7 +367,7 @@ int engine_help(const char *root, const char *run_root, struct err *e)
         return r;
     enum helper_next next = HELPER_GOES_ON;
     while (next == HELPER_GOES_ON || next == HELPER_IS_STANDBY)
-        next = next == HELPER_IS_STANDBY ? stand_by(&h) : helper_watch(&h, e);
+        next = next == HELPER_IS_STANDBY ? stand_by(&h, e) : helper_watch(&h, e);
     if (next == HELPER_IS_REPLACED)
         end_orphans(&h);
     if (next != HELPER_ENDS)

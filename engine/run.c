@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/epoll.h>
 
 /* Each start binds its ports again, so ephemeral ones may change. */
 static int take_ports(struct monitor *m, struct err *e)
@@ -29,8 +30,6 @@ static int look_before(struct monitor *m, struct err *e)
     int r = ulimits->known ? 0 : ulimits_read(ulimits, e);
     if (r == 0)
         r = caller_reset(e);
-    if (r == 0)
-        r = hub_new(&m->hub, e);
     if (r == 0)
         r = join_network(m, e);
     if (r == 0 && monitor_spec(m)->networks)
@@ -198,10 +197,11 @@ static int run_on(struct monitor *m, const struct supervise_options *options, st
     return status;
 }
 
-static void serve_control(void *monitor)
+static void serve_control(int fd, uint32_t events, void *monitor)
 {
     struct monitor *m = monitor;
-    control_serve(m->control, change_network, m);
+    (void)events;
+    control_serve(fd, change_network, m);
 }
 
 static int watch_ports(struct monitor *m, struct err *e)
@@ -234,16 +234,14 @@ static int tell_caller(struct monitor *m, const char *waits, struct err *e)
 static int watch_over(struct monitor *m, struct err *e)
 {
     struct container *c = &m->container;
-    struct watch watch = {hub_fd(m->hub), hub_run, m->hub};
-    struct supervise_options options = {
-        .attached = !c->spec.detached, .watches = &watch, .watch_count = 1};
+    struct supervise_options options = {.attached = !c->spec.detached, .loop = m->loop};
     int r = watch_ports(m, e);
     if (r == 0)
         r = seed_watch(m, e);
     if (r == 0)
-        r = watch_names(m, e);
+        watch_names(m);
     if (r == 0 && m->control >= 0)
-        r = hub_add(m->hub, m->control, serve_control, m, e);
+        r = loop_add_fd(m->loop, m->control, EPOLLIN, serve_control, m, e);
     if (r < 0)
         return r;
     /* Last: failures after this are not reported to the caller. */
@@ -271,11 +269,10 @@ static int mark_leaving(struct monitor *m, struct err *e)
 /* Stops serving. The sockets of the ports stay bound until their rules are gone. */
 static void stop_serving(struct monitor *m)
 {
-    if (m->control >= 0)
-        hub_remove(m->hub, m->control);
+    loop_remove_fd(m->loop, m->control);
     m->control = close_fd(m->control);
     for (struct port_binding *h = m->bindings; h; h = h->next)
-        binding_stop(m, h);
+        binding_stop(h);
     flows_unwatch(m);
     unwatch_names(m);
     seed_unwatch(m);
@@ -439,7 +436,7 @@ static int step_back(struct monitor *m, const struct err *failure, struct err *e
     m->container.spec = (struct spec){0};
     bool begun = m->begun;
     monitor_clear(m);
-    *m = monitor_new(m->engine, m->request);
+    *m = monitor_new(m->engine, m->request, m->loop);
     m->begun = begun;
     return claim_again(m, &spec, status, why, e);
 }
@@ -467,7 +464,7 @@ static void note_reason(struct monitor *m, char **last)
 
 static int wait_for_turn(struct monitor *m, unsigned times, struct err *e)
 {
-    const struct supervise_options options = {0};
+    const struct supervise_options options = {.loop = m->loop};
     int pause = restart_delay_ms(times);
     pause = pause < START_PAUSE_MAX_MS ? pause : START_PAUSE_MAX_MS;
     int r = tell_caller(m, m->container.failure, e);
@@ -516,8 +513,12 @@ static int run_patiently(struct monitor *m, struct err *e)
 
 int engine_run(struct engine *engine, struct run_request *request, struct err *e)
 {
-    struct monitor m = monitor_new(engine, request);
-    int r = request->patient ? run_patiently(&m, e) : run_once(&m, e);
+    _cleanup_loop_ struct loop *loop = NULL;
+    int r = loop_new(&loop, e);
+    if (r < 0)
+        return r;
+    struct monitor m = monitor_new(engine, request, loop);
+    r = request->patient ? run_patiently(&m, e) : run_once(&m, e);
     if (r < 0)
         engine_explain(engine, r, e);
     monitor_clear(&m);

@@ -5,17 +5,9 @@
 #include "monitor.h"
 
 #include <errno.h>
-#include <string.h>
-#include <sys/timerfd.h>
+#include <sys/epoll.h>
 
 enum { RETRY_MS = 20, FAILED_MS = 1000 };
-
-static void set_timer(struct monitor *m, int ms)
-{
-    const struct itimerspec t = {
-        .it_value = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L}};
-    (void)timerfd_settime(m->seed_timer, 0, &t, NULL);
-}
 
 static void stop_listening(struct monitor *m)
 {
@@ -23,15 +15,13 @@ static void stop_listening(struct monitor *m)
                            m->seed.sockets.tcp6};
     for (size_t i = 0; i < ARRAY_LEN(sockets); i++)
         if (sockets[i] >= 0)
-            hub_remove(m->hub, sockets[i]);
+            loop_remove_fd(m->loop, sockets[i]);
 }
 
 void seed_unwatch(struct monitor *m)
 {
     stop_listening(m);
-    if (m->seed_timer >= 0)
-        hub_remove(m->hub, m->seed_timer);
-    m->seed_timer = close_fd(m->seed_timer);
+    m->seed_timer = loop_cancel_timer(m->loop, m->seed_timer);
     helpers_seed_clear(&m->seed);
 }
 
@@ -41,13 +31,15 @@ static void start(void *living)
 {
     _cleanup_err_ struct err e = ERR_INIT;
     struct monitor *m = living;
+    stop_listening(
+        m); /* the helpers get the sockets; and a question that waits would be reported all the time */
     int r = helpers_start(m->engine, &m->seed, &e);
     if (r == 0) {
         seed_unwatch(m);
         return;
     }
-    stop_listening(m); /* or the query would wake us all the time */
-    set_timer(m, r == -EWOULDBLOCK ? RETRY_MS : FAILED_MS);
+    (void)loop_cancel_timer(m->loop, m->seed_timer); /* a query may have come first */
+    m->seed_timer = loop_add_timer(m->loop, r == -EWOULDBLOCK ? RETRY_MS : FAILED_MS, start, m);
     if (r != -EWOULDBLOCK && !m->unhelped) {
         _cleanup_free_ char *text = xasprintf("no helper serves this container yet: %s", e.text);
         container_note(&m->container, text);
@@ -57,19 +49,23 @@ static void start(void *living)
     }
 }
 
+static void asked(int fd, uint32_t events, void *living)
+{
+    (void)fd;
+    (void)events;
+    start(living);
+}
+
 int seed_watch(struct monitor *m, struct err *e)
 {
     const int sockets[] = {m->seed.sockets.udp4, m->seed.sockets.udp6, m->seed.sockets.tcp4,
                            m->seed.sockets.tcp6};
-    if (m->seed_timer >= 0 || (!m->seed.late && helpers_work(m->engine, NULL)))
+    if (m->seed_timer || (!m->seed.late && helpers_work(m->engine, NULL)))
         return 0;
-    m->seed_timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    if (m->seed_timer < 0)
-        return err_set(e, errno, "create a timer");
-    set_timer(m, m->container.spec.detached ? 1 : m->bindings ? 50 : 300);
-    int r = hub_add(m->hub, m->seed_timer, start, m, e);
+    int ms = m->container.spec.detached ? 1 : m->bindings ? 50 : 300, r = 0;
+    m->seed_timer = loop_add_timer(m->loop, ms, start, m);
     for (size_t i = 0; r == 0 && i < ARRAY_LEN(sockets); i++)
         if (sockets[i] >= 0)
-            r = hub_add(m->hub, sockets[i], start, m, e);
+            r = loop_add_fd(m->loop, sockets[i], EPOLLIN, asked, m, e);
     return r;
 }

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
@@ -59,17 +60,18 @@ static void start(struct helper *h, unsigned i)
 
 static void forget(struct helper *h, unsigned i)
 {
-    if (h->servers[i].pidfd >= 0)
-        hub_remove(h->hub, h->servers[i].pidfd);
+    loop_remove_fd(h->loop, h->servers[i].pidfd);
     h->servers[i].pidfd = close_fd(h->servers[i].pidfd);
     h->servers[i].stands = 0;
 }
 
 /* A server that dies right after its start is restarted by the next look only, so that a crash loop does not
  * take all of the helper's time. */
-static void died(void *server)
+static void died(int fd, uint32_t events, void *helper)
 {
-    struct helper *h = *(struct helper **)server;
+    struct helper *h = helper;
+    (void)fd;
+    (void)events;
     for (unsigned i = 0; i < NAME_SERVERS; i++)
         if (h->servers[i].pidfd >= 0 && pidfd_wait(h->servers[i].pidfd, 0) == 0) {
             bool young = h->servers[i].stands < 0;
@@ -82,10 +84,9 @@ static void died(void *server)
 /* stands < 0: just started. */
 static void watch(struct helper *h, unsigned i)
 {
-    h->servers[i].helper = h;
     h->servers[i].stands = -1;
     h->servers[i].progress = names_shared_progress(h->shared, i);
-    (void)hub_add(h->hub, h->servers[i].pidfd, died, &h->servers[i].helper, NULL);
+    (void)loop_add_fd(h->loop, h->servers[i].pidfd, EPOLLIN, died, h, NULL);
 }
 
 void servers_begin(struct helper *h)

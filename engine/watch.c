@@ -2,8 +2,8 @@
 
 #include <errno.h>
 #include <netctr/names.h>
+#include <sys/epoll.h>
 #include <sys/inotify.h>
-#include <sys/timerfd.h>
 #include <time.h>
 
 enum {
@@ -13,12 +13,13 @@ enum {
 
 struct names_watch {
     struct engine *engine;
-    struct hub *hub;
+    struct loop *loop;
     bool (*concerns)(void *arg, const char *network);
     void (*changed)(void *arg);
     void *arg;
-    int inotify, timer; /* one of them is -1 */
-    uint64_t seen;      /* a hash of the files' times and sizes; 0: differs from every later one */
+    int inotify; /* -1: the timer runs instead */
+    loop_timer timer;
+    uint64_t seen; /* a hash of the files' times and sizes; 0: differs from every later one */
 };
 
 static bool is_wanted(const struct names_watch *n, const char *network)
@@ -28,12 +29,13 @@ static bool is_wanted(const struct names_watch *n, const char *network)
 
 /* ---- inotify ---------------------------------------------------------------------------------*/
 
-static void hear(void *watch)
+static void hear(int fd, uint32_t ready, void *watch)
 {
     struct names_watch *n = watch;
+    (void)ready;
     char events[4096];
     bool any = false;
-    for (ssize_t size; (size = read(n->inotify, events, sizeof(events))) > 0;)
+    for (ssize_t size; (size = read(fd, events, sizeof(events))) > 0;)
         for (char *p = events; p < events + size;) {
             struct inotify_event *event = (void *)p;
             any = any || event->mask & IN_Q_OVERFLOW || (event->len && is_wanted(n, event->name));
@@ -53,7 +55,7 @@ static int listen_to(struct names_watch *n, struct err *e)
     _cleanup_close_ int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
     if (fd < 0 || inotify_add_watch(fd, path, NAMES_RUNG | IN_ONLYDIR) < 0)
         return err_set(e, errno, "watch names by inotify");
-    r = hub_add(n->hub, fd, hear, n, e);
+    r = loop_add_fd(n->loop, fd, EPOLLIN, hear, n, e);
     if (r == 0)
         n->inotify = take_fd(fd);
     return r;
@@ -91,56 +93,35 @@ static uint64_t look_at_files(struct names_watch *n)
     return young ? 0 : sum;
 }
 
-static void stop_looking(struct names_watch *n)
-{
-    if (n->timer >= 0)
-        hub_remove(n->hub, n->timer);
-    n->timer = close_fd(n->timer);
-}
-
 static void look(void *watch)
 {
     struct names_watch *n = watch;
-    uint64_t times, before = n->seen;
-    (void)!read(n->timer, &times, sizeof(times));
+    uint64_t before = n->seen;
     bool heard = listen_to(n, NULL) == 0;
-    if (heard)
-        stop_looking(n);
-    else
+    if (!heard) {
+        n->timer = loop_add_timer(n->loop, LOOK_MS, look, n);
         n->seen = look_at_files(n);
+    }
     if (heard || n->seen == 0 || n->seen != before)
         n->changed(n->arg);
 }
 
-static int begin_looking(struct names_watch *n, struct err *e)
-{
-    const struct timespec often = {.tv_nsec = LOOK_MS * 1000000};
-    const struct itimerspec t = {often, often};
-    n->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    if (n->timer < 0 || timerfd_settime(n->timer, 0, &t, NULL) < 0)
-        return err_set(e, errno, "poll the names");
-    return hub_add(n->hub, n->timer, look, n, e);
-}
-
 /* ---- public ---------------------------------------------------------------------------------*/
 
-int names_watch_new(struct engine *engine, struct hub *hub,
+int names_watch_new(struct engine *engine, struct loop *loop,
                     bool (*concerns)(void *arg, const char *network), void (*changed)(void *arg),
                     void *arg, struct names_watch **out, struct err *e)
 {
     struct names_watch *n = xcalloc(1, sizeof(*n));
     *n = (struct names_watch){.engine = engine,
-                              .hub = hub,
+                              .loop = loop,
                               .concerns = concerns,
                               .changed = changed,
                               .arg = arg,
-                              .inotify = -1,
-                              .timer = -1};
+                              .inotify = -1};
     int r = listen_to(n, e);
-    if (r < 0 && begin_looking(n, NULL) < 0) {
-        names_watch_free(n);
-        return r;
-    }
+    if (r < 0)
+        n->timer = loop_add_timer(loop, LOOK_MS, look, n);
     *out = n;
     return r < 0;
 }
@@ -149,9 +130,8 @@ void names_watch_free(struct names_watch *n)
 {
     if (!n)
         return;
-    stop_looking(n);
-    if (n->inotify >= 0)
-        hub_remove(n->hub, n->inotify);
+    (void)loop_cancel_timer(n->loop, n->timer);
+    loop_remove_fd(n->loop, n->inotify);
     close_fd(n->inotify);
     free(n);
 }

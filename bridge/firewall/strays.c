@@ -19,8 +19,8 @@
 #include <netlink/msg.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/timerfd.h>
 
 enum { MESSAGES_PER_RUN = 256, BUFFER_SIZE = 8192, SETTLED_MS = 50 };
 
@@ -41,14 +41,16 @@ static void bring(struct rt *rt, const struct link *port,
     (void)rt_commit(batch, NULL);
 }
 
-/* It may be on its way from one bridge to another: looked at again by settle(). */
+static void settle(void *strays);
+
+/* It may be on its way from one bridge to another: settle() looks at it again. */
 static void bring_down(struct strays *s, const struct link *port)
 {
-    const struct itimerspec soon = {.it_value.tv_nsec = SETTLED_MS * 1000000};
     bring(s->rt, port, rt_set_down);
     s->down = xrealloc(s->down, s->down_count + 1, sizeof(*s->down));
     s->down[s->down_count++] = port->index;
-    (void)timerfd_settime(s->timer, 0, &soon, NULL);
+    (void)loop_cancel_timer(s->loop, s->timer);
+    s->timer = loop_add_timer(s->loop, SETTLED_MS, settle, s);
 }
 
 struct found {
@@ -81,12 +83,10 @@ static int note_settled(const struct link *link, void *arg)
     return 0;
 }
 
-/* Whoever has put a port into another bridge since wants it up, as it was. */
-static void settle(struct strays *s)
+/* A port that has been put into another bridge since is to be up, as it was. */
+static void settle(void *strays)
 {
-    uint64_t times;
-    if (read(s->timer, &times, sizeof(times)) != sizeof(times))
-        return;
+    struct strays *s = strays;
     struct found found = {.strays = s};
     (void)rt_each_link(s->rt, note_settled, &found, NULL);
     for (size_t i = 0; i < found.count; i++)
@@ -138,31 +138,6 @@ static int subscribe(void)
     return take_fd(fd);
 }
 
-int strays_open(struct strays *s, const char *instance)
-{
-    s->instance = instance;
-    s->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    int r = s->timer < 0 ? -errno : (s->socket = subscribe());
-    if (r >= 0)
-        r = rt_open(&s->rt, NULL);
-    if (r < 0) {
-        strays_close(s);
-        return r;
-    }
-    look_at_all(s);
-    return 0;
-}
-
-void strays_close(struct strays *s)
-{
-    s->socket = close_fd(s->socket);
-    s->timer = close_fd(s->timer);
-    free(take_ptr(s->down));
-    s->down_count = 0;
-    if (s->rt)
-        rt_close(take_ptr(s->rt));
-}
-
 static void hear(struct strays *s, struct nlmsghdr *h)
 {
     static const struct nla_policy policy[IFLA_MAX + 1] = {[IFLA_IFNAME] = {.type = NLA_STRING}};
@@ -178,16 +153,18 @@ static void hear(struct strays *s, struct nlmsghdr *h)
         bring_down(s, &port);
 }
 
-void strays_run(struct strays *s)
+static void hear_all(int fd, uint32_t events, void *strays)
 {
     _Alignas(struct nlmsghdr) char buffer[BUFFER_SIZE];
+    struct strays *s = strays;
     bool lost = false;
-    for (int i = 0; s->socket >= 0 && i < MESSAGES_PER_RUN; i++) {
+    (void)events;
+    for (int i = 0; i < MESSAGES_PER_RUN; i++) {
         struct sockaddr_nl from = {0};
         struct iovec part = {buffer, sizeof(buffer)};
         struct msghdr m = {
             .msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = &part, .msg_iovlen = 1};
-        ssize_t got = recvmsg(s->socket, &m, 0);
+        ssize_t got = recvmsg(fd, &m, 0);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0 && errno == ENOBUFS) {
@@ -202,5 +179,34 @@ void strays_run(struct strays *s)
     }
     if (lost)
         look_at_all(s);
-    settle(s);
+}
+
+int strays_open(struct strays *s, struct loop *loop, const char *instance)
+{
+    s->loop = loop;
+    s->instance = instance;
+    int r = s->socket = subscribe();
+    if (r >= 0)
+        r = rt_open(&s->rt, NULL);
+    if (r >= 0)
+        r = loop_add_fd(loop, s->socket, EPOLLIN, hear_all, s, NULL);
+    if (r < 0) {
+        strays_close(s);
+        return r;
+    }
+    look_at_all(s);
+    return 0;
+}
+
+void strays_close(struct strays *s)
+{
+    if (s->loop) {
+        s->timer = loop_cancel_timer(s->loop, s->timer);
+        loop_remove_fd(s->loop, s->socket);
+    }
+    s->socket = close_fd(s->socket);
+    free(take_ptr(s->down));
+    s->down_count = 0;
+    if (s->rt)
+        rt_close(take_ptr(s->rt));
 }

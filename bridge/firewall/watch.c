@@ -27,8 +27,6 @@
 #include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/timerfd.h>
-#include <time.h>
 
 enum {
     RELOAD_PAUSE_MS = 20,
@@ -46,8 +44,8 @@ struct firewall_watch {
     void *arg;
     char name[NAME_SIZE]; /* of this process, as the kernel tells it */
 
-    int epoll;
-    int timer; /* the next permitted reload */
+    struct loop *loop;
+    loop_timer timer; /* the next permitted reload */
     int64_t retry_ms;
 
     struct mnl_socket *socket; /* notifications */
@@ -60,16 +58,12 @@ struct firewall_watch {
     int64_t next_ms; /* and may be then */
 };
 
+static void reload_if_due(void *watch);
+
 static void set_timer(struct firewall_watch *l, int64_t ms)
 {
-    struct itimerspec t = {.it_value = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}};
-    (void)timerfd_settime(l->timer, 0, &t, NULL);
-}
-
-static int watch(struct firewall_watch *l, int fd)
-{
-    struct epoll_event interest = {.events = EPOLLIN, .data.fd = fd};
-    return epoll_ctl(l->epoll, EPOLL_CTL_ADD, fd, &interest) < 0 ? -errno : 0;
+    (void)loop_cancel_timer(l->loop, l->timer);
+    l->timer = loop_add_timer(l->loop, ms, reload_if_due, l);
 }
 
 /* ---- what is heard ---------------------------------------------------------------------------*/
@@ -195,8 +189,9 @@ static int64_t try_later(struct firewall_watch *l)
 }
 
 /* Calls back now or when the pause is over. Damage done meanwhile is repaired with the rest. */
-static void reload_if_due(struct firewall_watch *l)
+static void reload_if_due(void *watch)
 {
+    struct firewall_watch *l = watch;
     if (!l->due)
         return;
     int64_t pause = l->next_ms - monotonic_ms();
@@ -211,6 +206,18 @@ static void reload_if_due(struct firewall_watch *l)
 
 /* ---- the outside -----------------------------------------------------------------------------*/
 
+static void on_notifications(int fd, uint32_t events, void *watch)
+{
+    struct firewall_watch *l = watch;
+    (void)fd;
+    (void)events;
+    listen_to_kernel(l);
+    if (l->lost && !is_whole(l))
+        l->due = true;
+    l->lost = false;
+    reload_if_due(l);
+}
+
 static int subscribe(struct firewall_watch *l)
 {
     int size = QUEUE_SIZE, group = NFNLGRP_NFTABLES;
@@ -224,34 +231,30 @@ static int subscribe(struct firewall_watch *l)
         return -errno;
     l->buffer = xcalloc(1, BUFFER_SIZE);
     int r = nft_open(&l->nft, NULL);
-    return r < 0 ? r : watch(l, fd);
+    return r < 0 ? r : loop_add_fd(l->loop, fd, EPOLLIN, on_notifications, l, NULL);
 }
 
-int firewall_watch_new(const char *instance, int (*flushed)(void *arg), void *arg,
-                       struct firewall_watch **out, struct err *e)
+int firewall_watch_new(const char *instance, struct loop *loop, int (*flushed)(void *arg),
+                       void *arg, struct firewall_watch **out, struct err *e)
 {
     _cleanup_firewall_watch_ struct firewall_watch *l = xcalloc(1, sizeof(*l));
     *l = (struct firewall_watch){.instance = xstrdup(instance),
+                                 .loop = loop,
                                  .flushed = flushed,
                                  .arg = arg,
                                  .strays = STRAYS_INIT,
                                  .retry_ms = RETRY_MS};
     (void)prctl(PR_GET_NAME, l->name);
-    l->epoll = epoll_create1(EPOLL_CLOEXEC);
-    l->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    int r = l->epoll < 0 || l->timer < 0 ? -errno : watch(l, l->timer);
-    if (r == 0)
-        r = subscribe(l);
+    int r = subscribe(l);
     if (r < 0)
         return err_set(e, r, "listen for changes of the firewall");
     /* Older kernels cannot; there, connections may break when the rules are flushed. */
     (void)nat_hold_create(l->nft, NULL);
     /* Without it the firewall is watched all the same. */
-    if (strays_open(&l->strays, instance) == 0)
-        (void)(watch(l, l->strays.socket) < 0 || watch(l, l->strays.timer) < 0);
+    (void)strays_open(&l->strays, loop, instance);
     l->due = !is_whole(l);
     if (l->due)
-        set_timer(l, 1); /* the callback is firewall_watch_run()'s to make */
+        set_timer(l, 0); /* @flushed is called by the loop only */
     *out = take_ptr(l);
     return 0;
 }
@@ -260,13 +263,14 @@ void firewall_watch_free(struct firewall_watch *l)
 {
     if (!l)
         return;
-    if (l->socket)
+    (void)loop_cancel_timer(l->loop, l->timer);
+    if (l->socket) {
+        loop_remove_fd(l->loop, mnl_socket_get_fd(l->socket));
         mnl_socket_close(l->socket);
+    }
     nft_close(l->nft);
     strays_close(&l->strays);
     free(l->buffer);
-    close_fd(l->timer);
-    close_fd(l->epoll);
     free(l->instance);
     free(l);
 }
@@ -274,11 +278,6 @@ void firewall_watch_free(struct firewall_watch *l)
 void firewall_watch_cleanup(struct firewall_watch **l)
 {
     firewall_watch_free(*l);
-}
-
-int firewall_watch_fd(const struct firewall_watch *l)
-{
-    return l->epoll;
 }
 
 void firewall_watch_again(struct firewall_watch *l)
@@ -290,16 +289,4 @@ void firewall_watch_again(struct firewall_watch *l)
 void firewall_watch_restored(struct firewall_watch *l)
 {
     l->retry_ms = RETRY_MS;
-}
-
-void firewall_watch_run(struct firewall_watch *l)
-{
-    uint64_t times;
-    (void)!read(l->timer, &times, sizeof(times));
-    strays_run(&l->strays);
-    listen_to_kernel(l);
-    if (l->lost && !is_whole(l))
-        l->due = true;
-    l->lost = false;
-    reload_if_due(l);
 }

@@ -211,32 +211,7 @@ int container_restart_claim(struct store *store, struct spec *spec, struct conta
     return 0;
 }
 
-/* ---- asked to end ----------------------------------------------------------------------------*/
-
-int container_ask_end(struct store *store, const char *name, enum mark mark, struct err *e)
-{
-    _cleanup_close_ int dir = store_live_dir(store, name);
-    int r = dir < 0 ? dir : container_mark(dir, mark);
-    /* Gone; or damaged, which its monitor takes for the same (container_end_asked). */
-    if (r == 0 || r == -ENOENT || r == -EBADMSG)
-        return 0;
-    return err_set(e, r, "tell container `%s` to end", name);
-}
-
-int container_end_asked(const struct container *c)
-{
-    int r =
-        c->process.told_to_end ? 1 : container_marked(c->run_fd, MARK_END_ASKED | MARK_UNTIL_BOOT);
-    return r == -EBADMSG ? 1 : r;
-}
-
-/* For good. When the host goes down, systemd sends SIGTERM to every monitor, in its session's scope or its unit, and
- * does not wait for `stop --until-boot`: that is no reason not to start the container at the next boot. */
-static int end_asked_for_good(const struct container *c)
-{
-    int r = c->process.interrupted ? 1 : container_marked(c->run_fd, MARK_END_ASKED);
-    return r == -EBADMSG ? 0 : r;
-}
+/* ---- end -------------------------------------------------------------------------------------*/
 
 int container_set_restarting(struct container *c, bool restarting, int exit_status, struct err *e)
 {
@@ -247,7 +222,13 @@ int container_set_restarting(struct container *c, bool restarting, int exit_stat
     return container_save_state(c, e);
 }
 
-/* ---- end -------------------------------------------------------------------------------------*/
+/* Was it asked to end for good? When the host goes down, systemd sends SIGTERM to every monitor, in its session's scope or its unit, and
+ * does not wait for `stop --until-boot`: that is no reason not to start the container at the next boot. */
+static int end_asked_for_good(const struct container *c)
+{
+    int r = c->process.interrupted ? 1 : container_marked(c->run_fd, MARK_END_ASKED);
+    return r == -EBADMSG ? 0 : r;
+}
 
 /* Writes the exit record to the definition. */
 static int save_exit(struct container *c, int exit_status, struct err *e)

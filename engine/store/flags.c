@@ -159,3 +159,22 @@ int container_marked(int run_dir, unsigned marks)
     }
     return 0;
 }
+
+/* ---- asked to end ----------------------------------------------------------------------------*/
+
+int container_ask_end(struct store *store, const char *name, enum mark mark, struct err *e)
+{
+    _cleanup_close_ int dir = store_live_dir(store, name);
+    int r = dir < 0 ? dir : container_mark(dir, mark);
+    /* Gone; or damaged, which its monitor takes for the same (container_end_asked). */
+    if (r == 0 || r == -ENOENT || r == -EBADMSG)
+        return 0;
+    return err_set(e, r, "tell container `%s` to end", name);
+}
+
+int container_end_asked(const struct container *c)
+{
+    int r =
+        c->process.told_to_end ? 1 : container_marked(c->run_fd, MARK_END_ASKED | MARK_UNTIL_BOOT);
+    return r == -EBADMSG ? 1 : r;
+}

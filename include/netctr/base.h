@@ -1,4 +1,4 @@
-/* What every other folder builds on: errors, ownership, strings, files, locks, processes. Knows
+/* What every other folder builds on: errors, ownership, strings, files, locks, processes, the event loop. Knows
  * nothing of containers or networks. */
 #pragma once
 
@@ -358,6 +358,56 @@ int parse_signal(const char *s);
 /** This boot's id (/proc/sys/kernel/random/boot_id), 36 characters; caller frees. */
 int boot_id(char **id, struct err *e);
 
+/* ---- the event loop -------------------------------------------------------------------------
+ * Each process has one, and everything that it waits for is in it:
+ *
+ *     loop_new(&loop, e);
+ *     loop_add_fd(loop, fd, EPOLLIN, readable, arg, e);
+ *     timer = loop_add_timer(loop, 250, due, arg);
+ *     loop_run(loop, e);
+ *
+ * A callback may add and remove descriptors and timers, its own too. It must not run the loop. Not for several threads.
+ */
+
+struct loop;
+/** 0, or a negative errno. The loop's descriptor is O_CLOEXEC. */
+int loop_new(struct loop **out, struct err *e);
+/** Accepts NULL. The descriptors stay open. After a fork the child frees its copy, and the parent's loop stays as it
+ *  is; the child must not change or run it. */
+void loop_free(struct loop *l);
+void loop_cleanup(struct loop **l);
+#define _cleanup_loop_ __attribute__((cleanup(loop_cleanup)))
+
+typedef void (*loop_fd_callback)(int fd, uint32_t events, void *arg);
+/** Calls @callback, once a turn, while one of @events (EPOLLIN, EPOLLOUT, EPOLLET; <sys/epoll.h>), an error or a
+ *  hang-up is pending. @events 0 watches nothing yet, not even errors. Files that epoll refuses, such as regular
+ *  files, count as readable and writable. The caller keeps @fd. -EEXIST: this file is watched already. */
+int loop_add_fd(struct loop *l, int fd, uint32_t events, loop_fd_callback callback, void *arg,
+                struct err *e);
+/** With EPOLLET, what is pending is reported again, after everything that waits now. 0, or a negative errno; then the
+ *  events of before are watched. */
+int loop_modify(struct loop *l, int fd, uint32_t events);
+/** Before @fd is closed: epoll watches the open file, which may outlive this descriptor. An event that has been fetched
+ *  already is dropped. Does nothing if @fd is not watched. */
+void loop_remove_fd(struct loop *l, int fd);
+
+/** A timer that is set, 0: none. It stays valid, and means nothing any more, after its timer has run. */
+typedef uint64_t loop_timer;
+/** Calls @callback once, in @ms milliseconds of CLOCK_MONOTONIC or later. Timers run in the order in which they are
+ *  due. */
+loop_timer loop_add_timer(struct loop *l, int64_t ms, void (*callback)(void *arg), void *arg);
+/** Returns 0, to be assigned back. Does nothing if it has run or is 0. */
+loop_timer loop_cancel_timer(struct loop *l, loop_timer timer);
+bool loop_timer_is_set(const struct loop *l, loop_timer timer);
+
+/** One turn: waits for at most @timeout_ms (-1: as long as it takes) and calls what is due. Returns the number of
+ *  callbacks, 0 also when a signal has interrupted the wait, or a negative errno. */
+int loop_run_once(struct loop *l, int timeout_ms);
+/** Turns until loop_stop(). */
+int loop_run(struct loop *l, struct err *e);
+/** loop_run() returns at the end of this turn. */
+void loop_stop(struct loop *l);
+
 /* ---- confinement ------------------------------------------------------------------------------*/
 
 /** Keeps the capabilities in @keep (bit n: capability n) and drops all others for good: bounding,
@@ -426,3 +476,26 @@ bool interface_name_valid(const char *name);
  *  scope ("fe80::1%eth0"), and @out without it; @out has family 0 if that is not an address. NULL:
  *  another line. Caller frees. */
 char *nameserver_parse(const char *line, struct ip *out);
+
+/** An IPv4 or IPv6 prefix; address.family 0: none. */
+struct subnet {
+    struct ip address; /**< host bits are zero */
+    uint8_t prefix;
+};
+/** Parses "10.88.0.0/16". -EINVAL with a text: not a prefix, host bits are set, or there is no room
+ *  for hosts. */
+int subnet_parse(const char *s, struct subnet *out, struct err *e);
+char *subnet_text(const struct subnet *s); /**< caller frees; "" if there is none */
+bool subnet_contains(const struct subnet *s, const struct ip *a);
+static inline bool subnet_equal(const struct subnet *a, const struct subnet *b)
+{
+    return a->prefix == b->prefix && ip_equal(&a->address, &b->address);
+}
+bool subnet_overlaps(const struct subnet *a, const struct subnet *b);
+/** @a without its host bits. */
+struct ip subnet_base(const struct ip *a, uint8_t prefix);
+/** The address with host number @n, counted from 0 (the network's address). @n must fit into the
+ *  subnet. */
+struct ip subnet_host(const struct subnet *s, uint32_t n);
+/** The inverse of subnet_host(). */
+uint32_t subnet_host_number(const struct subnet *s, const struct ip *a);

@@ -384,10 +384,7 @@ int net_sweep(struct net *net, char *const *live_ids, const struct gc *gc, struc
  * alone, and they reach the socket that holds the port. Anything else arrives there only while the
  * rules are missing, and is reset at once, so that the client sees a refusal and does not hang.
  *
- * struct proxy *p; proxy_new(&held, &ep.address4, &ep.address6, &p, e); watch proxy_fd(p) for
- * POLLIN, then proxy_run(p);
- *
- * It has no threads and never blocks. The container sees the host's address as the source.
+ * It runs in its caller's loop, has no threads and never blocks. The container sees the host's address as the source.
  *
  * Connections are bounded. When none is left, the user with the most loses the one that was idle
  * longest. Nobody loses one to a user who has as many, so no user can close a port to others.
@@ -395,27 +392,24 @@ int net_sweep(struct net *net, char *const *live_ids, const struct gc *gc, struc
 
 struct proxy;
 
-/** Serves all sockets of @held, which stays the caller's and must outlive *@out. [::1] leads to
- *  @address6, or to @address4 if that has family 0. UDP sockets start to receive what comes from
- *  ::1 to ::1, and nothing else. Connections start in the network namespace of the caller of
- *  proxy_run(). SIGPIPE must be ignored. */
-int proxy_new(const struct bound_ports *held, const struct ip *address4, const struct ip *address6,
-              struct proxy **out, struct err *e);
-/** Resets open connections. Accepts NULL. */
-void proxy_free(struct proxy *p);
-void proxy_cleanup(struct proxy **p);
-#define _cleanup_proxy_ __attribute__((cleanup(proxy_cleanup)))
-
-int proxy_fd(const struct proxy *p);
-/** Does what is possible without blocking, for a few milliseconds at most; if work is left,
- *  proxy_fd() is readable again. */
-void proxy_run(struct proxy *p);
-
-/** What happened to clients when there was no room for all. */
+/** What is known when there is no room for all for the first time. */
 struct proxy_crowd {
-    uint64_t closed, refused;
     int64_t user; /**< the user with the most, or -1: unknown */
     size_t held;  /**< how many */
 };
-/** False if that has never happened. */
-bool proxy_crowded(const struct proxy *p, struct proxy_crowd *out);
+struct proxy_request {
+    struct loop *loop;
+    const struct bound_ports *held; /**< the caller's; must outlive the proxy */
+    struct ip to4, to6;             /**< [::1] leads to @to6, or to @to4 if that has family 0 */
+    void (*crowded)(const struct proxy_crowd *crowd, void *arg); /**< called once; may be NULL */
+    void *arg;
+};
+/** Serves all sockets of @held in the loop. UDP sockets start to receive what comes from ::1 to ::1,
+ *  and nothing else. Connections start in the network namespace in which the loop runs. SIGPIPE must
+ *  be ignored. */
+int proxy_new(const struct proxy_request *request, struct proxy **out, struct err *e);
+/** Resets open connections. Accepts NULL. Before its loop is freed and before the sockets are
+ *  closed. */
+void proxy_free(struct proxy *p);
+void proxy_cleanup(struct proxy **p);
+#define _cleanup_proxy_ __attribute__((cleanup(proxy_cleanup)))

@@ -36,14 +36,13 @@ struct volume {
 
 /** Limits of the cgroup; 0 means no limit. */
 struct limits {
-    uint64_t memory;    /**< bytes */
-    uint64_t cpu_milli; /**< thousandths of a processor (--cpus 1.5 is 1500) */
-    uint64_t pids;      /**< tasks */
-    bool
-        pids_by_default; /**< @pids is netctr's default: without the pids controller it is dropped silently */
+    uint64_t memory;      /**< bytes */
+    uint64_t cpu_milli;   /**< thousandths of a processor (--cpus 1.5 is 1500) */
+    uint64_t pids;        /**< tasks */
+    bool pids_by_default; /**< without the controller @pids is dropped silently */
 };
-#define PIDS_DEFAULT \
-    2048 /**< podman's default: enough for any service, too little for a fork bomb */
+/** podman's default: enough for any service, too little for a fork bomb. */
+#define PIDS_DEFAULT 2048
 
 /** The resource limits that a container inherits from the caller of `run`. */
 enum { ULIMIT_NOFILE, ULIMIT_NPROC, ULIMIT_CORE, ULIMIT_MEMLOCK, ULIMITS };
@@ -83,23 +82,21 @@ int log_option_parse(const char *text, struct log_options *o, struct err *e);
 
 /** Everything that core needs to know. Plain data; all pointers are borrowed and must outlive the process. */
 struct plan {
-    const char *name;     /**< for messages and the process title */
-    const char *instance; /**< with @id the cgroup: netctr/INSTANCE/ID */
-    const char *id;       /**< NULL: unknown; then there is no cgroup to look after */
-    const char
-        *rootfs; /**< canonical path of the root directory; NULL: unknown (a damaged definition) */
-    const char *layers; /**< directory with the overlay's `upper` and `work` */
-    const char
-        *mount_point;    /**< a directory that the root is mounted over, in the child's namespace */
-    bool in_place;       /**< write to @rootfs itself; else to the overlay's upper layer */
-    bool read_only;      /**< the root directory cannot be written to */
-    bool interactive;    /**< -i: stdin stays open */
-    char *const *argv;   /**< the program and its arguments */
-    char *const *env;    /**< KEY=VALUE, complete but for HOME */
-    const char *workdir; /**< absolute; NULL: "/" */
-    const char *user;    /**< USER[:GROUP] as given; NULL: root */
-    const char *hostname;   /**< of the UTS namespace */
-    struct volume *volumes; /**< the child sorts its copy */
+    const char *name;        /**< for messages and the process title */
+    const char *instance;    /**< with @id the cgroup: netctr/INSTANCE/ID */
+    const char *id;          /**< NULL: unknown; then there is no cgroup to look after */
+    const char *rootfs;      /**< canonical path of the root directory; NULL: unknown */
+    const char *layers;      /**< directory with the overlay's `upper` and `work` */
+    const char *mount_point; /**< directory that the root is mounted over, in the child only */
+    bool in_place;           /**< write to @rootfs itself; else to the overlay's upper layer */
+    bool read_only;          /**< the root directory cannot be written to */
+    bool interactive;        /**< -i: stdin stays open */
+    char *const *argv;       /**< the program and its arguments */
+    char *const *env;        /**< KEY=VALUE, complete but for HOME */
+    const char *workdir;     /**< absolute; NULL: "/" */
+    const char *user;        /**< USER[:GROUP] as given; NULL: root */
+    const char *hostname;    /**< of the UTS namespace */
+    struct volume *volumes;  /**< the child sorts its copy */
     size_t volume_count;
     struct limits limits;
     struct ulimits ulimits;
@@ -170,29 +167,22 @@ int cgroups_sweep(const char *instance, char *const *keep, const struct gc *gc, 
 
 /* ---- supervision -----------------------------------------------------------------------------*/
 
-/** An fd that supervise_run() watches for its caller. */
-struct watch {
-    int fd;
-    void (*ready)(void *arg);
-    void *arg;
-};
 struct supervise_options {
-    bool
-        attached; /**< copy output to our stdout and stderr, and stdin if the plan is interactive */
-    const struct watch *watches;
-    size_t watch_count;
+    bool attached; /**< copy output to our stdout and stderr, and stdin if interactive */
+    /** The caller's, which also serves the network. */
+    struct loop *loop;
     /** Was this container asked to end? 1, 0 or -errno. Then a slow reader of its output is not waited for.
      *  NULL: only signals for this process count. */
     int (*end_asked)(void *arg);
     void *arg;
 };
-/** Runs until the container's init has ended: copies streams, writes the log, forwards signals, serves the watches.
+/** Runs the loop until the container's init has ended: copies streams, writes the log, forwards signals.
  *  Returns the exit status as a shell shows it (128+n for signal n). When the reader of its output has gone, the
  *  program ends as in a pipeline (128+SIGPIPE). */
 int supervise_run(struct process *p, const struct supervise_options *options, struct err *e);
 /** From here on signals do not end this process: supervise_run() and supervise_pause() receive them. */
 int supervise_listen(struct process *p, struct err *e);
-/** While no program runs: serves the watches for @ms, or until a signal asks for the end. */
+/** While no program runs: runs the loop for @ms, or until a signal asks for the end. */
 int supervise_pause(struct process *p, const struct supervise_options *options, int ms,
                     struct err *e);
 /** Writes a line of netctr's own to the container's log, marked as such. Opens the log if it has to. */
@@ -335,10 +325,9 @@ struct log_reader {
     off_t at;          /**< how far it has been read */
     char seen[64];     /**< the bytes before @at: if they have changed, the file was truncated */
     size_t seen_size;
-    uint64_t
-        skip[LOG_KINDS]; /**< how many of the next entries belong to lines that are not wanted */
-    struct stat last;    /**< the newest file when reading began, with its size then */
-    bool lost;           /**< the writer removed files before they were read */
+    uint64_t skip[LOG_KINDS]; /**< number of next entries that are of unwanted lines */
+    struct stat last;         /**< the newest file when reading began, with its size then */
+    bool lost;                /**< the writer removed files before they were read */
 };
 #define LOG_ALL UINT64_MAX
 

@@ -284,3 +284,8 @@ bool engine_has_living(const struct engine *engine);
 /** The process `netctr helper`: serves all containers of the instance until the last one has ended. It inherits its
  *  descriptors from the monitor that starts it (engine/helpers.c). */
 int engine_help(const char *root, const char *run_root, struct err *e);
+/** Up to three resolvers of the host; with @reachable only those that a container can reach. Caller frees.
+ *  NULL with @e if the host's file is unreadable. */
+strv host_resolvers(bool reachable, struct err *e);
+/** The file that host_resolvers(false) reads. */
+#define HOST_RESOLV_CONF "/etc/resolv.conf"

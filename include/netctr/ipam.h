@@ -1,4 +1,4 @@
-/* Subnets and leases.
+/* Leases: who has which address of a subnet.
  *
  * The leases of a network are in one small text file: address, container, MAC, time, owner. It is
  * replaced in one step under a lock, so readers see all of a change or none of it. A lease is an
@@ -7,29 +7,6 @@
 #pragma once
 
 #include <netctr/base.h>
-
-/** An IPv4 or IPv6 prefix; address.family 0: none. */
-struct subnet {
-    struct ip address; /**< host bits are zero */
-    uint8_t prefix;
-};
-/** Parses "10.88.0.0/16". -EINVAL with a text: not a prefix, host bits are set, or there is no room
- *  for hosts. */
-int subnet_parse(const char *s, struct subnet *out, struct err *e);
-char *subnet_text(const struct subnet *s); /**< caller frees; "" if there is none */
-bool subnet_contains(const struct subnet *s, const struct ip *a);
-static inline bool subnet_equal(const struct subnet *a, const struct subnet *b)
-{
-    return a->prefix == b->prefix && ip_equal(&a->address, &b->address);
-}
-bool subnet_overlaps(const struct subnet *a, const struct subnet *b);
-/** @a without its host bits. */
-struct ip subnet_base(const struct ip *a, uint8_t prefix);
-/** The address with host number @n, counted from 0 (the network's address). @n must fit into the
- *  subnet. */
-struct ip subnet_host(const struct subnet *s, uint32_t n);
-/** The inverse of subnet_host(). */
-uint32_t subnet_host_number(const struct subnet *s, const struct ip *a);
 
 struct lease {
     struct ip address4, address6; /**< family 0: none; at least one is set */

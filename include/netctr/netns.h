@@ -42,7 +42,7 @@ int netns_self(void);
 /** The inode number of the namespace @fd. It identifies the namespace as long as somebody holds it.
  *  0 on failure. */
 uint64_t netns_inode(int fd);
-/** Writes one sysctl of the namespace that the caller is in. */
+/** Writes a sysctl of the caller's namespace. */
 int sysctl_write(const char *key, const char *value, struct err *e);
 /** Reads a sysctl, without its trailing newline. Caller frees. */
 char *sysctl_read(const char *key); /**< NULL with errno */

@@ -136,14 +136,13 @@ struct record {
     uint64_t monitor_start;
     int64_t started, finished; /**< seconds since the epoch; 0: not yet */
     int exit_status;           /**< EXITED: of the program; RESTARTING: of its last run */
-    bool oom_killed; /**< EXITED, RESTARTING: the kernel killed the program for want of memory */
-    uint64_t
-        oom_kills; /**< EXITED: processes that it killed in the last run, the program or others */
-    bool asked;    /**< EXITED: the user stopped it, for good */
-    bool ended_early;  /**< EXITED: by itself, so soon that spec_early_hint() may explain it */
-    bool lost;         /**< EXITED: it ran when the host went down; its exit status is unknown */
-    char *failure;     /**< RESTARTING: why its last start failed; NULL: it ran */
-    unsigned restarts; /**< since it was started */
+    bool oom_killed;    /**< EXITED, RESTARTING: the kernel killed the program for want of memory */
+    uint64_t oom_kills; /**< EXITED: processes that it killed in the last run */
+    bool asked;         /**< EXITED: the user stopped it, for good */
+    bool ended_early;   /**< EXITED: by itself, so soon that spec_early_hint() may explain it */
+    bool lost;          /**< EXITED: it ran when the host went down; its exit status is unknown */
+    char *failure;      /**< RESTARTING: why its last start failed; NULL: it ran */
+    unsigned restarts;  /**< since it was started */
 };
 void record_clear(struct record *r);
 /** RESTARTING before its first run: it has no network and holds no port, and its definition may be changed. */
@@ -280,7 +279,7 @@ int container_exec(struct store *s, const struct record *r, const struct exec_re
 /** Asks for its end, for good (MARK_END_ASKED) or until the host boots (MARK_UNTIL_BOOT): its monitor will not restart
  *  it. The store must be locked. */
 int container_ask_end(struct store *store, const char *name, enum mark mark, struct err *e);
-/** Has anybody asked for its end, by container_ask_end() or by a signal for its monitor? 1, 0 or -errno. */
+/** Was it asked to end, by container_ask_end() or by a signal for its monitor? 1, 0 or -errno. */
 int container_end_asked(const struct container *c);
 /** Emits an event of this container. */
 void container_event(const struct container *c, const char *name,

@@ -33,6 +33,24 @@ comes_and_goes() {
 }
 t 'they start with the first container, exit with the last, and leave nothing' comes_and_goes
 
+# All that a process waits for is in one loop, and a monitor at rest does nothing.
+one_loop() {
+    local pid links rest
+    netctr network create plain --no-dns >/dev/null
+    idle a --network plain -p 8080:80 -p 5353:53/udp --restart always
+    wait_for 5 helpers_work
+    for pid in "$(monitor_of a)" "$(who helper)" "$(who standby)"; do
+        links=$(find "/proc/$pid/fd" -type l -printf '%l\n')
+        assert_eq "$(grep -c eventpoll <<<"$links")" 1 "$links"
+        assert_lacks "$links" timerfd
+    done
+    sleep 1.5 # the last timer of a start
+    rest=$(grep ctxt "/proc/$(monitor_of a)/status")
+    sleep 1
+    assert_eq "$(grep ctxt "/proc/$(monitor_of a)/status")" "$rest"
+}
+t 'each process has one loop' one_loop
+
 a_moment() {
     # A short-lived container does not start them, unless it sends a query.
     strace -o /dev/null true 2>/dev/null || skip 'no permission to trace'

@@ -75,10 +75,10 @@ t 'something that cannot be removed does not keep gc from the rest' goes_on
 without_run_directory() {
     warm_up
     make_orphan orphan
-    netctr gc --dry-run >"$tmp/would"
+    # The helpers of the lost directory end by themselves; until then their cgroup is listed.
+    wait_for 10 eval 'netctr gc --dry-run >"$tmp/would"; netctr gc --dry-run | cmp -s - "$tmp/would"'
     grep -q '^would remove cgroup netctr/' "$tmp/would"
     grep -q '^would remove link vc-' "$tmp/would"
-    netctr gc --dry-run | cmp - "$tmp/would"
     netctr doctor >/dev/null || true
     kill -0 "$orphan" || fail 'the orphan has been ended'
     [ ! -e "$run_state/instance" ] || fail 'the run directory has been taken over'
@@ -192,12 +192,13 @@ t 'the helper writes large files' long_files
 
 gone_meanwhile() {
     warm_up
-    netctr run -d --name a --network none "$box" sleep 1000 >/dev/null
+    netctr run -d --name a --network none "$box" \
+        sh -c 'trap "touch /asked" TERM; while :; do sleep 0.1; done' >/dev/null
     netctr run -d --name b --network none "$box" sleep 1000 >/dev/null
     local b
     b=$(pid_of b)
-    netctr stop -t 1 a b >"$tmp/out" 2>"$tmp/err" &
-    wait_for 5 grep -q end-asked=yes "$run_state/containers/a/flags"
+    netctr stop -t $((2 * slowness)) a b >"$tmp/out" 2>"$tmp/err" &
+    wait_for 5 test -e "$state/containers/a/upper/asked"
     lose_run_directory
     assert_status 125 wait $!
     assert_contains "$(cat "$tmp/err")" "the run directory \`$run_state\` has been removed"

@@ -78,13 +78,11 @@ static void live(struct task *task)
 {
     _cleanup_err_ struct err e = ERR_INIT;
     struct firewall_watch *l = NULL;
+    struct loop *loop = NULL;
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-    require(firewall_watch_new(INSTANCE, put_back, task, &l, &e) == 0, "%s", e.text);
-    for (;;) {
-        struct pollfd p = {.fd = firewall_watch_fd(l), .events = POLLIN};
-        if (poll(&p, 1, -1) == 1)
-            firewall_watch_run(l);
-    }
+    require(loop_new(&loop, &e) == 0, "%s", e.text);
+    require(firewall_watch_new(INSTANCE, loop, put_back, task, &l, &e) == 0, "%s", e.text);
+    require(loop_run(loop, &e) == 0, "%s", e.text);
 }
 
 static struct process begin_failing(int failures)

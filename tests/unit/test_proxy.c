@@ -152,15 +152,14 @@ static void run_proxy(const struct options *o, int ready)
     (void)signal(SIGPIPE, SIG_IGN);
     require(port_mapping_parse(o->publish, &list, &e) == 0, "%s", e.text);
     require(port_mappings_bind(&list, true, &held, NULL, &e) == 0, "%s", e.text);
-    require(proxy_new(&held, &to4, &to6, &p, &e) == 0, "%s", e.text);
+    struct loop *loop = NULL;
+    require(loop_new(&loop, &e) == 0, "%s", e.text);
+    const struct proxy_request request = {.loop = loop, .held = &held, .to4 = to4, .to6 = to6};
+    require(proxy_new(&request, &p, &e) == 0, "%s", e.text);
     struct rlimit l = {o->fd_limit, o->fd_limit};
     require(!o->fd_limit || setrlimit(RLIMIT_NOFILE, &l) == 0, "%s", strerror(errno));
     require(write(ready, "x", 1) == 1, "%s", strerror(errno));
-    for (;;) {
-        struct pollfd polled = {.fd = proxy_fd(p), .events = POLLIN};
-        if (poll(&polled, 1, -1) == 1)
-            proxy_run(p);
-    }
+    require(loop_run(loop, &e) == 0, "%s", e.text);
 }
 
 static pid_t begin(const struct options *o)

@@ -5,6 +5,8 @@
 
 #include "engine/etc_text.h"
 
+#include <netctr/engine.h>
+
 #include <sys/mount.h>
 
 #define NONE "# the host has no resolver that a container can reach\n"

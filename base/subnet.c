@@ -1,5 +1,5 @@
 /* Arithmetic on prefixes. */
-#include <netctr/ipam.h>
+#include <netctr/base.h>
 
 #include <arpa/inet.h>
 #include <errno.h>
