@@ -1,4 +1,4 @@
-/* What the files of the proxy share: proxy.c (listening sockets and TCP) and proxy_udp.c. */
+/* What the files of the proxy share: proxy.c (listening sockets and TCP), proxy_udp.c and proxy_connect.c. */
 #pragma once
 
 #include "users.h"
@@ -82,7 +82,7 @@ struct proxy {
     char *datagram;
 };
 
-/* proxy.c */
+/* proxy_connect.c */
 /** Starts a non-blocking connect to @to. Returns the socket or -errno. */
 int proxy_connect(const struct ip *to, uint16_t port, int type);
 
