@@ -1,5 +1,5 @@
 /* The containers that run: their monitors, and what is in their network namespaces. */
-#include <netctr/doctor.h>
+#include "doctor/doctor.h"
 
 #include <errno.h>
 #include <string.h>

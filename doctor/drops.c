@@ -1,6 +1,6 @@
 /* What netctr's own firewall has dropped. Its rules count for all containers together: which one sent a packet
  * they do not tell. */
-#include <netctr/doctor.h>
+#include "doctor/doctor.h"
 
 #include <inttypes.h>
 

@@ -1,5 +1,5 @@
 /* Who else lives here, and where our files are. */
-#include <netctr/doctor.h>
+#include "doctor/doctor.h"
 
 #include <netctr/engine.h>
 
@@ -89,9 +89,9 @@ static char *trace_of(const struct doctor *d, const struct peer *p)
     for (size_t i = 0; p->link && i < d->link_count; i++)
         if (skip_prefix(d->links[i].name, p->link))
             return xasprintf("link `%s`", d->links[i].name);
-    if (p->table && d->foreign && foreign_has_table(d->foreign, p->table))
+    if (p->table && d->rules && nft_snapshot_has_table(d->rules, p->table))
         return xasprintf("nf_tables table `%s`", p->table);
-    if (p->chain && d->foreign && foreign_has_chain(d->foreign, p->chain))
+    if (p->chain && d->rules && nft_snapshot_has_chain(d->rules, p->chain))
         return xasprintf("nf_tables chains `%s…`", p->chain);
     if (p->socket && access(p->socket, F_OK) == 0)
         return xasprintf("`%s`", p->socket);

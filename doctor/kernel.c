@@ -1,7 +1,7 @@
 /* What the kernel must have. Asked by effect wherever that can be done without an effect: with requests
  * that it has to refuse, and by looking at why.
  */
-#include <netctr/doctor.h>
+#include "doctor/doctor.h"
 
 #include <errno.h>
 #include <linux/seccomp.h>

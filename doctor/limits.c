@@ -1,5 +1,5 @@
 /* What the whole machine shares, and the way out of it. */
-#include <netctr/doctor.h>
+#include "doctor/doctor.h"
 
 #include <errno.h>
 #include <inttypes.h>

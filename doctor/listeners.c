@@ -1,5 +1,5 @@
 /* Who listens behind each published port? */
-#include <netctr/doctor.h>
+#include "doctor/doctor.h"
 
 #include "doctor/sockets.h"
 

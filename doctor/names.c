@@ -1,5 +1,5 @@
 /* Names: does the name server answer a container, and do those answer that it asks? */
-#include <netctr/doctor.h>
+#include "doctor/flows.h"
 
 
 #include <errno.h>
@@ -110,27 +110,20 @@ static void add_askers(struct doctor *d, struct questions *q, const struct netwo
         }
 }
 
-static void note_drop(const struct foreign_drop *drop, void *arg)
+/* Does a chain of another program drop it? Then check_input names that chain. */
+static bool is_dropped(const struct doctor *d, const struct question *q, const json_t *helpers)
 {
-    bool *dropped = arg;
-    *dropped = *dropped || drop->end != FOREIGN_DROPS_PERHAPS;
-}
-
-/* Is somebody else's chain in the way? Then check_input names it. */
-static bool is_dropped(struct doctor *d, const struct question *q, const json_t *helpers)
-{
-    const struct foreign_packet packet = {.hook = NF_INET_LOCAL_IN,
-                                          .family = q->server.family,
-                                          .in = q->network->bridge,
-                                          .source = q->source,
-                                          .destination = q->server,
-                                          .protocol = IPPROTO_UDP,
-                                          .port = (uint16_t)json_int(helpers, "names_port", 0),
-                                          .dnat = true};
-    bool dropped = false;
-    if (d->foreign)
-        (void)foreign_judge(d->foreign, &packet, note_drop, &dropped, NULL);
-    return dropped;
+    const struct nft_place at = {.family =
+                                     q->server.family == AF_INET ? NFPROTO_IPV4 : NFPROTO_IPV6,
+                                 .hook = NF_INET_LOCAL_IN};
+    struct nft_packet p = {.in.name = q->network->bridge, .out.name = ""};
+    nft_packet_ip(&p, q->server.family);
+    nft_packet_protocol(&p, IPPROTO_UDP);
+    nft_packet_source(&p, &q->source);
+    nft_packet_destination(&p, &q->server);
+    nft_packet_ports(&p, 0, (uint16_t)json_int(helpers, "names_port", 0));
+    flow_set_ct(&p, false, true);
+    return d->rules && nft_walk(d->rules, &at, &p, NULL, NULL) > NFT_MAY_DROP;
 }
 
 /* One container that is answered shows that the server is there for the network; another may have broken its own

@@ -1,5 +1,5 @@
 /* The host's own network: sysctls, routes, and tables that can be full. */
-#include <netctr/doctor.h>
+#include "doctor/doctor.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* netctr's own state: is what it has recorded what the kernel has? */
-#include <netctr/doctor.h>
+#include "doctor/doctor.h"
 
 #include <errno.h>
 #include <string.h>

@@ -151,20 +151,21 @@ struct nft_device {
 
 /** A packet as it arrives at a hook. All zeros: nothing is known of it. Otherwise the functions below describe it. */
 struct nft_packet {
-    uint8_t nfproto;                      /**< NFPROTO_IPV4, NFPROTO_IPV6, NFPROTO_ARP; 0: unknown */
-    uint8_t protocol;                     /**< IPPROTO_…; 0: unknown */
-    bool complete;                        /**< the headers' sizes are exact: nothing follows them */
-    struct nft_device in, out;            /**< meta iif, meta oif */
-    struct nft_device bridge_in, bridge_out; /**< the bridges of these ports: meta ibrname, obrname */
+    uint8_t nfproto;           /**< NFPROTO_IPV4, NFPROTO_IPV6, NFPROTO_ARP; 0: unknown */
+    uint8_t protocol;          /**< IPPROTO_…; 0: unknown */
+    bool complete;             /**< the headers' sizes are exact: nothing follows them */
+    struct nft_device in, out; /**< meta iif, meta oif */
+    struct nft_device bridge_in,
+        bridge_out; /**< the bridges of these ports: meta ibrname, obrname */
     struct nft_header link, network, transport;
-    struct nft_bits length;                /**< meta length: of the network header and what follows */
-    struct nft_bits packet_type;           /**< PACKET_HOST, … */
-    struct nft_bits mark;                  /**< meta mark */
-    struct nft_bits ct_state;              /**< NF_CT_STATE_BIT(…), once conntrack has seen it */
-    struct nft_bits ct_status;             /**< IPS_… */
-    struct nft_bits ct_mark, ct_direction; /**< IP_CT_DIR_… */
+    struct nft_bits length;      /**< meta length: of the network header and what follows */
+    struct nft_bits packet_type; /**< PACKET_HOST, … */
+    struct nft_bits mark;        /**< meta mark */
+    struct nft_bits ct_state;    /**< NF_CT_STATE_BIT(…), once conntrack has seen it */
+    struct nft_bits ct_status;   /**< IPS_… */
+    struct nft_bits ct_mark, ct_direction;         /**< IP_CT_DIR_… */
     struct nft_bits source_type, destination_type; /**< fib saddr type, fib daddr type: RTN_… */
-    bool changes_source;      /**< NAT of a table that was left out rewrites its source at this hook … */
+    bool changes_source; /**< NAT of a table that was left out rewrites its source at this hook … */
     bool changes_destination; /**< … or its destination */
 };
 
@@ -186,16 +187,17 @@ void nft_packet_arp(struct nft_packet *p, uint16_t operation, const struct ip *s
 
 /** A hook of one protocol family. */
 struct nft_place {
-    uint8_t family; /**< NFPROTO_IPV4, _IPV6, _ARP, _BRIDGE, _NETDEV; chains of `inet` belong to several */
-    uint8_t hook;   /**< NF_INET_…, NF_ARP_…, NF_NETDEV_…; bridge: NF_INET_… */
+    uint8_t
+        family; /**< NFPROTO_IPV4, _IPV6, _ARP, _BRIDGE, _NETDEV; chains of `inet` belong to several */
+    uint8_t hook; /**< NF_INET_…, NF_ARP_…, NF_NETDEV_…; bridge: NF_INET_… */
 };
 
 enum nft_verdict {
-    NFT_ACCEPTS,     /**< certain */
-    NFT_MAY_DROP,    /**< accepts, unless a rule that could not be evaluated decides otherwise */
-    NFT_MAY_ACCEPT,  /**< drops, unless a rule that could not be evaluated decides otherwise */
-    NFT_UNKNOWN,     /**< hands it to something else: a queue, another device, an unknown target */
-    NFT_DROPS,       /**< certain */
+    NFT_ACCEPTS,    /**< certain */
+    NFT_MAY_DROP,   /**< accepts, unless a rule that could not be evaluated decides otherwise */
+    NFT_MAY_ACCEPT, /**< drops, unless a rule that could not be evaluated decides otherwise */
+    NFT_UNKNOWN,    /**< hands it to something else: a queue, another device, an unknown target */
+    NFT_DROPS,      /**< certain */
 };
 
 /** What one base chain does. Strings live as long as the snapshot. */
@@ -203,9 +205,10 @@ struct nft_step {
     enum nft_verdict verdict;
     const char *family, *table, *chain;
     int priority;
-    bool policy;   /**< the chain's policy decides */
-    bool legacy;   /**< a chain of ip_tables */
-    uint64_t rule; /**< handle of the rule that decides; 0: several, the policy, or a chain of ip_tables */
+    bool policy; /**< the chain's policy decides */
+    bool legacy; /**< a chain of ip_tables */
+    uint64_t
+        rule; /**< handle of the rule that decides; 0: several, the policy, or a chain of ip_tables */
 };
 /** Takes @p through the base chains at @at in their order. Calls @each (may be NULL) with every one of them, also behind
  *  one that drops, as if that had let the packet pass. Afterwards @p is as these chains leave it: marks and headers that
@@ -220,5 +223,5 @@ struct nft_dnat {
     struct ip to;    /**< AF_UNSPEC: depends on what cannot be evaluated */
 };
 /** Calls @each for every address that a DNAT rule leads to. */
-void nft_each_dnat(const struct nft_snapshot *s,
-                   void (*each)(const struct nft_dnat *d, void *arg), void *arg);
+void nft_each_dnat(const struct nft_snapshot *s, void (*each)(const struct nft_dnat *d, void *arg),
+                   void *arg);

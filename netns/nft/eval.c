@@ -124,10 +124,7 @@ static void byteorder(struct regs *m, const struct nft_op *op)
 
 /* ---- comparisons -----------------------------------------------------------------------------*/
 
-static enum tri not(enum tri t)
-{
-    return t == YES ? NO : t == NO ? YES : MAYBE;
-}
+static enum tri not(enum tri t) { return t == YES ? NO : t == NO ? YES : MAYBE; }
 
 static enum tri equals(const struct regs *m, size_t at, const uint8_t *data, size_t size)
 {
@@ -260,8 +257,8 @@ static bool is_touched(const struct regs *m, const struct nft_set *set)
     return m->touched_count && *m->touched_count == TOUCHED_MAX;
 }
 
-static void put_found(struct regs *m, uint32_t to, const struct nft_set *set,
-                      const struct found *f, enum tri match)
+static void put_found(struct regs *m, uint32_t to, const struct nft_set *set, const struct found *f,
+                      enum tri match)
 {
     uint32_t size = 0;
     const void *data = f->count == 1 && f->only && match == YES
@@ -431,25 +428,44 @@ static const struct {
     const char *name;
     void (*run)(struct regs *m, const struct nft_op *op);
 } expressions[] = {
-    {"meta", load_meta},       {"payload", load_payload},
-    {"ct", load_ct},           {"fib", load_fib},
-    {"bitwise", bitwise},      {"byteorder", byteorder},
-    {"cmp", compare},          {"range", range},
-    {"lookup", look_up},       {"immediate", immediate},
-    {"dynset", change_set},    {"notrack", notrack},
-    {"target", xt_target_op},  {"match", xt_match_op},
-    {"nat", nat},              {"masq", translate},
-    {"redir", translate},      {"reject", reject},
-    {"queue", queue},          {"fwd", queue},
-    {"objref", use_object},    {"limit", maybe},
-    {"quota", maybe},          {"connlimit", maybe},
-    {"tproxy", maybe},         {"flow_offload", maybe},
-    {"numgen", maybe_load},    {"hash", maybe_load},
-    {"rt", maybe_load},        {"exthdr", extension},
-    {"socket", maybe_load},    {"osf", maybe_load},
-    {"xfrm", maybe_load},      {"tunnel", maybe_load},
-    {"inner", maybe_load},     {"counter", nothing},
-    {"log", nothing},          {"last", nothing},
+    {"meta", load_meta},
+    {"payload", load_payload},
+    {"ct", load_ct},
+    {"fib", load_fib},
+    {"bitwise", bitwise},
+    {"byteorder", byteorder},
+    {"cmp", compare},
+    {"range", range},
+    {"lookup", look_up},
+    {"immediate", immediate},
+    {"dynset", change_set},
+    {"notrack", notrack},
+    {"target", xt_target_op},
+    {"match", xt_match_op},
+    {"nat", nat},
+    {"masq", translate},
+    {"redir", translate},
+    {"reject", reject},
+    {"queue", queue},
+    {"fwd", queue},
+    {"objref", use_object},
+    {"limit", maybe},
+    {"quota", maybe},
+    {"connlimit", maybe},
+    {"tproxy", maybe},
+    {"flow_offload", maybe},
+    {"numgen", maybe_load},
+    {"hash", maybe_load},
+    {"rt", maybe_load},
+    {"exthdr", extension},
+    {"socket", maybe_load},
+    {"osf", maybe_load},
+    {"xfrm", maybe_load},
+    {"tunnel", maybe_load},
+    {"inner", maybe_load},
+    {"counter", nothing},
+    {"log", nothing},
+    {"last", nothing},
     {"dup", nothing},
 };
 

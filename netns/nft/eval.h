@@ -24,10 +24,10 @@ struct target {
 /** The kernel's registers while a rule is evaluated. A 1 in @known: that bit of @value is known. */
 struct regs {
     const struct nft_snapshot *snapshot;
-    struct nft_packet *packet; /* rules change it */
-    uint8_t pf;                /* meta nfproto; 0: unknown */
-    bool ct_unknown;           /* conntrack may not have seen the packet yet */
-    bool uncertain;            /* this rule may not be reached */
+    struct nft_packet *packet;      /* rules change it */
+    uint8_t pf;                     /* meta nfproto; 0: unknown */
+    bool ct_unknown;                /* conntrack may not have seen the packet yet */
+    bool uncertain;                 /* this rule may not be reached */
     const struct nft_set **touched; /* sets that rules have changed … */
     size_t *touched_count;          /* … TOUCHED_MAX at most; NULL: not noted */
     uint8_t value[REGISTERS], known[REGISTERS];

@@ -213,8 +213,8 @@ static int read_rules(struct nft_snapshot *s, struct nft *nft)
 static int on_generation(const struct nlmsghdr *answer, void *data)
 {
     const struct nlattr *a;
-    mnl_attr_for_each(a, answer, sizeof(struct nfgenmsg)) if (mnl_attr_get_type(a) == NFTA_GEN_ID)
-        *(uint32_t *)data = mnl_attr_get_u32(a);
+    mnl_attr_for_each(a, answer, sizeof(struct nfgenmsg)) if (mnl_attr_get_type(a) == NFTA_GEN_ID) *
+        (uint32_t *)data = mnl_attr_get_u32(a);
     return MNL_CB_OK;
 }
 

@@ -30,7 +30,7 @@ struct nft_chain {
     struct nftnl_chain *chain;
     uint32_t family;
     const char *table, *name;
-    size_t number; /* in the kernel's order */
+    size_t number;       /* in the kernel's order */
     size_t first, count; /* its rules */
     bool base, dormant;  /* dormant: its table has no hooks */
     bool nat;            /* of type nat: sees the first packet of a connection only */
@@ -77,8 +77,8 @@ enum { XT_TABLES_MAX = 10 };
 struct nft_snapshot {
     nft_table_filter *leave_out;
     void *arg;
-    strv dormant; /* "FAMILY TABLE" */
-    bool left_out_nat; /* a table that was left out has NAT chains */
+    strv dormant;             /* "FAMILY TABLE" */
+    bool left_out_nat;        /* a table that was left out has NAT chains */
     struct nft_chain *chains; /* sorted by family, table, name */
     size_t chain_count;
     struct nft_rule *rules; /* sorted by chain, in the order of each */

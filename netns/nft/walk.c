@@ -26,7 +26,7 @@ struct way {
     struct memo {
         size_t version; /* 0: none */
         struct chain_end end;
-    } *memo;
+    } * memo;
     size_t version;
     const struct nft_set *touched[TOUCHED_MAX];
     size_t touched_count;
@@ -108,7 +108,9 @@ static bool walk_rule(struct way *w, const struct nft_rule *rule, struct walked 
     c->end.may |= may & (MAY_ACCEPT | MAY_DROP | MAY_ELSE);
     if (m.match == YES && main != MAY_CONTINUE)
         decide(c, main ?: MAY_ELSE,
-               by ?: main ? nftnl_rule_get_u64(rule->rule, NFTNL_RULE_HANDLE) : 0);
+               by
+                   ?: main ? nftnl_rule_get_u64(rule->rule, NFTNL_RULE_HANDLE)
+                           : 0);
     c->uncertain = c->uncertain || (may & ~(unsigned)MAY_CONTINUE);
     return may & MAY_CONTINUE;
 }
@@ -223,8 +225,7 @@ static enum tri is_consulted(const struct hook *h, const struct base *b, const s
     if (!b->chain)
         return YES;
     if (h->at->family == NFPROTO_NETDEV)
-        t = is_for_device(b->chain,
-                          h->at->hook == NF_NETDEV_INGRESS ? &p->in : &p->out);
+        t = is_for_device(b->chain, h->at->hook == NF_NETDEV_INGRESS ? &p->in : &p->out);
     if (b->chain->family == NFPROTO_INET && h->at->family == NFPROTO_NETDEV && !is_ip(p->nfproto))
         t = p->nfproto ? NO : t < MAYBE ? t : MAYBE;
     if (!b->chain->nat || t == NO)
@@ -246,8 +247,7 @@ static bool is_before_conntrack(const struct nft_place *at, int priority)
 
 static void forget_address(struct nft_packet *p, bool source)
 {
-    size_t size = p->nfproto == NFPROTO_IPV4 ? 4 : 16,
-           at = p->nfproto == NFPROTO_IPV4 ? 12 : 8;
+    size_t size = p->nfproto == NFPROTO_IPV4 ? 4 : 16, at = p->nfproto == NFPROTO_IPV4 ? 12 : 8;
     memset(p->network.known + at + (source ? 0 : size), 0, size);
     memset(p->transport.known + (source ? 0 : 2), 0, 2);
 }
@@ -270,8 +270,7 @@ static uint8_t pf_of(const struct nft_place *at, const struct base *b, const str
 static struct chain_end walk_nft_base(const struct hook *h, const struct base *b,
                                       struct nft_packet *p, bool uncertain)
 {
-    _cleanup_free_ struct memo *memo =
-        xcalloc(h->snapshot->chain_count, sizeof(*memo));
+    _cleanup_free_ struct memo *memo = xcalloc(h->snapshot->chain_count, sizeof(*memo));
     struct way w = {.snapshot = h->snapshot,
                     .packet = p,
                     .pf = pf_of(h->at, b, p),
@@ -280,9 +279,8 @@ static struct chain_end walk_nft_base(const struct hook *h, const struct base *b
                     .memo = memo,
                     .version = 1};
     struct chain_end end = walk_chain(&w, b->chain, uncertain);
-    unsigned policy = nftnl_chain_get_u32(b->chain->chain, NFTNL_CHAIN_POLICY) == NF_DROP
-                          ? MAY_DROP
-                          : MAY_ACCEPT;
+    unsigned policy =
+        nftnl_chain_get_u32(b->chain->chain, NFTNL_CHAIN_POLICY) == NF_DROP ? MAY_DROP : MAY_ACCEPT;
     if (end.may & MAY_CONTINUE)
         end.may = (end.may & ~(unsigned)MAY_CONTINUE) | policy;
     if (end.main == MAY_CONTINUE) {
@@ -313,7 +311,9 @@ static struct chain_end walk_base(const struct hook *h, const struct base *b, st
 static enum nft_verdict verdict_of(const struct chain_end *end)
 {
     if (is_single(end->may))
-        return end->may == MAY_ACCEPT ? NFT_ACCEPTS : end->may == MAY_DROP ? NFT_DROPS : NFT_UNKNOWN;
+        return end->may == MAY_ACCEPT ? NFT_ACCEPTS
+               : end->may == MAY_DROP ? NFT_DROPS
+                                      : NFT_UNKNOWN;
     return end->main == MAY_ACCEPT ? NFT_MAY_DROP
            : end->main == MAY_DROP ? NFT_MAY_ACCEPT
                                    : NFT_UNKNOWN;
@@ -349,7 +349,7 @@ static void tell(const struct hook *h, const struct base *b, const struct chain_
 static void join_header(struct nft_header *a, const struct nft_header *b)
 {
     for (size_t i = 0; i < sizeof(a->known); i++)
-        a->known[i] &= b->known[i] & (uint8_t)~(a->value[i] ^ b->value[i]);
+        a->known[i] &= b->known[i] & (uint8_t) ~(a->value[i] ^ b->value[i]);
 }
 
 static void join_bits(struct nft_bits *a, const struct nft_bits *b)
@@ -464,8 +464,8 @@ static void tell_dnat(const struct regs *m, struct dnat_search *s)
     s->each(&s->found, s->arg);
 }
 
-void nft_each_dnat(const struct nft_snapshot *s,
-                   void (*each)(const struct nft_dnat *d, void *arg), void *arg)
+void nft_each_dnat(const struct nft_snapshot *s, void (*each)(const struct nft_dnat *d, void *arg),
+                   void *arg)
 {
     for (size_t i = 0; i < s->rule_count; i++) {
         struct nftnl_rule *rule = s->rules[i].rule;

@@ -99,9 +99,9 @@ static enum tri match_icmp(const struct nft_packet *p, const void *info)
         return i->invflags ? NO : YES;
     if (i->invflags || p->transport.known[0] != 0xff)
         return MAYBE;
-    return i->type != p->transport.value[0]                  ? NO
+    return i->type != p->transport.value[0]             ? NO
            : i->code[0] == 0 && i->code[1] == UINT8_MAX ? YES
-                                                             : MAYBE;
+                                                        : MAYBE;
 }
 
 static enum tri match_comment(const struct nft_packet *p, const void *info)
@@ -145,22 +145,22 @@ unsigned xt_target(const char *name, struct nft_packet *p)
         unsigned outcome;
         bool changes; /* the packet, or its mark */
     } targets[] = {
-        {"DROP", MAY_DROP, false},          {"REJECT", MAY_DROP, false},
-        {"LOG", MAY_CONTINUE, false},       {"NFLOG", MAY_CONTINUE, false},
-        {"TRACE", MAY_CONTINUE, false},     {"AUDIT", MAY_CONTINUE, false},
-        {"TEE", MAY_CONTINUE, false},       {"SET", MAY_CONTINUE, false},
-        {"RATEEST", MAY_CONTINUE, false},   {"CLASSIFY", MAY_CONTINUE, false},
-        {"LED", MAY_CONTINUE, false},       {"IDLETIMER", MAY_CONTINUE, false},
-        {"SECMARK", MAY_CONTINUE, false},   {"CONNSECMARK", MAY_CONTINUE, false},
-        {"CHECKSUM", MAY_CONTINUE, false},  {"MARK", MAY_CONTINUE, true},
-        {"CONNMARK", MAY_CONTINUE, true},   {"HMARK", MAY_CONTINUE, true},
-        {"CT", MAY_CONTINUE, true},         {"NOTRACK", MAY_CONTINUE, true},
-        {"TCPMSS", MAY_CONTINUE, true},     {"TCPOPTSTRIP", MAY_CONTINUE, true},
-        {"DSCP", MAY_CONTINUE, true},       {"TOS", MAY_CONTINUE, true},
-        {"TTL", MAY_CONTINUE, true},        {"HL", MAY_CONTINUE, true},
-        {"ECN", MAY_CONTINUE, true},        {"DNAT", MAY_ACCEPT, true},
-        {"SNAT", MAY_ACCEPT, true},         {"MASQUERADE", MAY_ACCEPT, true},
-        {"REDIRECT", MAY_ACCEPT, true},     {"NETMAP", MAY_ACCEPT, true},
+        {"DROP", MAY_DROP, false},         {"REJECT", MAY_DROP, false},
+        {"LOG", MAY_CONTINUE, false},      {"NFLOG", MAY_CONTINUE, false},
+        {"TRACE", MAY_CONTINUE, false},    {"AUDIT", MAY_CONTINUE, false},
+        {"TEE", MAY_CONTINUE, false},      {"SET", MAY_CONTINUE, false},
+        {"RATEEST", MAY_CONTINUE, false},  {"CLASSIFY", MAY_CONTINUE, false},
+        {"LED", MAY_CONTINUE, false},      {"IDLETIMER", MAY_CONTINUE, false},
+        {"SECMARK", MAY_CONTINUE, false},  {"CONNSECMARK", MAY_CONTINUE, false},
+        {"CHECKSUM", MAY_CONTINUE, false}, {"MARK", MAY_CONTINUE, true},
+        {"CONNMARK", MAY_CONTINUE, true},  {"HMARK", MAY_CONTINUE, true},
+        {"CT", MAY_CONTINUE, true},        {"NOTRACK", MAY_CONTINUE, true},
+        {"TCPMSS", MAY_CONTINUE, true},    {"TCPOPTSTRIP", MAY_CONTINUE, true},
+        {"DSCP", MAY_CONTINUE, true},      {"TOS", MAY_CONTINUE, true},
+        {"TTL", MAY_CONTINUE, true},       {"HL", MAY_CONTINUE, true},
+        {"ECN", MAY_CONTINUE, true},       {"DNAT", MAY_ACCEPT, true},
+        {"SNAT", MAY_ACCEPT, true},        {"MASQUERADE", MAY_ACCEPT, true},
+        {"REDIRECT", MAY_ACCEPT, true},    {"NETMAP", MAY_ACCEPT, true},
         {"NFQUEUE", MAY_ELSE, false},
     };
     for (size_t i = 0; i < ARRAY_LEN(targets); i++)

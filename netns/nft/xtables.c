@@ -54,8 +54,8 @@ static enum tri match_protocol(const struct nft_packet *p, uint16_t wanted, bool
 }
 
 /* What stands between an entry and its target. */
-static enum tri match_extensions(const unsigned char *at, size_t left,
-                                 const struct nft_packet *p, bool ct_unknown)
+static enum tri match_extensions(const unsigned char *at, size_t left, const struct nft_packet *p,
+                                 bool ct_unknown)
 {
     enum tri t = YES;
     while (left >= sizeof(struct xt_entry_match)) {
@@ -64,15 +64,14 @@ static enum tri match_extensions(const unsigned char *at, size_t left,
         if (size < sizeof(*m) || size > left)
             return MAYBE;
         t = both(t, xt_match(m->u.user.name, m->u.user.revision, m->data, size - sizeof(*m), p,
-                            ct_unknown));
+                             ct_unknown));
         at += size;
         left -= size;
     }
     return t;
 }
 
-static struct entry read4(const struct ipt_entry *x, const struct nft_packet *p,
-                          bool ct_unknown)
+static struct entry read4(const struct ipt_entry *x, const struct nft_packet *p, bool ct_unknown)
 {
     const struct ipt_ip *i = &x->ip;
     enum tri t =
@@ -85,16 +84,14 @@ static struct entry read4(const struct ipt_entry *x, const struct nft_packet *p,
     return (struct entry){t, x->next_offset, x->target_offset};
 }
 
-static struct entry read6(const struct ip6t_entry *x, const struct nft_packet *p,
-                          bool ct_unknown)
+static struct entry read6(const struct ip6t_entry *x, const struct nft_packet *p, bool ct_unknown)
 {
     const struct ip6t_ip6 *i = &x->ipv6;
-    enum tri t =
-        both(match_name(p->in.name, i->iniface, i->iniface_mask, i->invflags & IP6T_INV_VIA_IN),
-             match_name(p->out.name, i->outiface, i->outiface_mask, i->invflags & IP6T_INV_VIA_OUT));
+    enum tri t = both(
+        match_name(p->in.name, i->iniface, i->iniface_mask, i->invflags & IP6T_INV_VIA_IN),
+        match_name(p->out.name, i->outiface, i->outiface_mask, i->invflags & IP6T_INV_VIA_OUT));
     t = both(t, match_address(p, 8, &i->src, &i->smsk, 16, i->invflags & IP6T_INV_SRCIP));
-    t = both(t,
-             match_address(p, 24, &i->dst, &i->dmsk, 16, i->invflags & IP6T_INV_DSTIP));
+    t = both(t, match_address(p, 24, &i->dst, &i->dmsk, 16, i->invflags & IP6T_INV_DSTIP));
     if (i->flags & IP6T_F_PROTO)
         t = both(t, match_protocol(p, i->proto, i->invflags & IP6T_INV_PROTO));
     t = both(t, match_extensions(x->elems, x->target_offset - sizeof(*x), p, ct_unknown));
@@ -111,7 +108,8 @@ static bool entry_at(const struct xt_table *t, size_t at, const struct nft_packe
                            : ((struct ipt_entry *)(void *)(t->entries + at))->target_offset;
     if (target < least || target > t->size - at - sizeof(struct xt_entry_target))
         return false;
-    *out = t->six ? read6((void *)(t->entries + at), p, ct_unknown) : read4((void *)(t->entries + at), p, ct_unknown);
+    *out = t->six ? read6((void *)(t->entries + at), p, ct_unknown)
+                  : read4((void *)(t->entries + at), p, ct_unknown);
     return out->next >= least;
 }
 
@@ -137,11 +135,11 @@ static unsigned target_of(struct xt_walk *w, size_t at, const struct entry *x, i
     if (*name) /* "" is the standard target: a verdict or a jump */
         return xt_target(name, w->packet);
     if (t->verdict < 0)
-        return t->verdict == XT_RETURN         ? MAY_RETURN
-               : -t->verdict - 1 == NF_ACCEPT  ? MAY_ACCEPT
-               : -t->verdict - 1 == NF_DROP    ? MAY_DROP
-               : -t->verdict - 1 == NF_QUEUE   ? MAY_ELSE
-                                               : MAY_ANYTHING;
+        return t->verdict == XT_RETURN        ? MAY_RETURN
+               : -t->verdict - 1 == NF_ACCEPT ? MAY_ACCEPT
+               : -t->verdict - 1 == NF_DROP   ? MAY_DROP
+               : -t->verdict - 1 == NF_QUEUE  ? MAY_ELSE
+                                              : MAY_ANYTHING;
     if ((size_t)t->verdict == at + x->next)
         return MAY_CONTINUE;
     unsigned end = walk(w, (size_t)t->verdict, depth + 1);
@@ -184,9 +182,8 @@ struct chain_end xt_table_walk(const struct xt_table *t, unsigned hook, struct n
     unsigned end = walk(&w, t->hook_entry[hook], 0);
     if (end & (MAY_RETURN | MAY_CONTINUE)) /* not in a table that the kernel has checked */
         end = MAY_ELSE;
-    return (struct chain_end){.may = (w.may | end) & (MAY_ACCEPT | MAY_DROP | MAY_ELSE),
-                              .main = end,
-                              .policy = w.policy};
+    return (struct chain_end){
+        .may = (w.may | end) & (MAY_ACCEPT | MAY_DROP | MAY_ELSE), .main = end, .policy = w.policy};
 }
 
 /* ---- read ------------------------------------------------------------------------------------*/
