@@ -286,6 +286,7 @@ static struct chain_end walk_nft_base(const struct hook *h, const struct base *b
     if (end.main == MAY_CONTINUE) {
         end.main = policy;
         end.policy = true;
+        end.rule = 0; /* one that returned */
     }
     return end;
 }
