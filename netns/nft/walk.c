@@ -187,21 +187,6 @@ static void add_base(struct hook *h, struct base b)
     h->bases[h->count++] = b;
 }
 
-static void collect(struct hook *h)
-{
-    const struct nft_snapshot *s = h->snapshot;
-    for (size_t i = 0; i < s->chain_count; i++)
-        if (is_at(&s->chains[i], h->at))
-            add_base(h, (struct base){.priority = s->chains[i].priority, .chain = &s->chains[i]});
-    for (size_t i = 0; is_ip(h->at->family) && i < s->xt_table_count; i++) {
-        const struct xt_table *t = &s->xt_tables[i];
-        if (t->six == (h->at->family == NFPROTO_IPV6) && t->valid_hooks & 1u << h->at->hook)
-            add_base(h, (struct base){.priority = t->priority, .table = t});
-    }
-    if (h->count)
-        qsort(h->bases, h->count, sizeof(*h->bases), by_priority);
-}
-
 /* A chain for devices sees those that it names. NO, or MAYBE if its list cannot be read or the device is unknown. */
 static enum tri is_for_device(const struct nft_chain *c, const struct nft_device *d)
 {
@@ -217,6 +202,28 @@ static enum tri is_for_device(const struct nft_chain *c, const struct nft_device
     return NO;
 }
 
+static const struct nft_device *device_of(const struct nft_place *at, const struct nft_packet *p)
+{
+    return at->hook == NF_NETDEV_INGRESS ? &p->in : &p->out;
+}
+
+static void collect(struct hook *h, const struct nft_packet *p)
+{
+    const struct nft_snapshot *s = h->snapshot;
+    for (size_t i = 0; i < s->chain_count; i++)
+        if (is_at(&s->chains[i], h->at) &&
+            (h->at->family != NFPROTO_NETDEV ||
+             is_for_device(&s->chains[i], device_of(h->at, p)) != NO))
+            add_base(h, (struct base){.priority = s->chains[i].priority, .chain = &s->chains[i]});
+    for (size_t i = 0; is_ip(h->at->family) && i < s->xt_table_count; i++) {
+        const struct xt_table *t = &s->xt_tables[i];
+        if (t->six == (h->at->family == NFPROTO_IPV6) && t->valid_hooks & 1u << h->at->hook)
+            add_base(h, (struct base){.priority = t->priority, .table = t});
+    }
+    if (h->count)
+        qsort(h->bases, h->count, sizeof(*h->bases), by_priority);
+}
+
 /* Does the kernel consult the chain for this packet? Chains of type nat see the first packet of a connection only, until
  * one of them decides. */
 static enum tri is_consulted(const struct hook *h, const struct base *b, const struct nft_packet *p)
@@ -225,7 +232,7 @@ static enum tri is_consulted(const struct hook *h, const struct base *b, const s
     if (!b->chain)
         return YES;
     if (h->at->family == NFPROTO_NETDEV)
-        t = is_for_device(b->chain, h->at->hook == NF_NETDEV_INGRESS ? &p->in : &p->out);
+        t = is_for_device(b->chain, device_of(h->at, p));
     if (b->chain->family == NFPROTO_INET && h->at->family == NFPROTO_NETDEV && !is_ip(p->nfproto))
         t = p->nfproto ? NO : t < MAYBE ? t : MAYBE;
     if (!b->chain->nat || t == NO)
@@ -402,7 +409,7 @@ enum nft_verdict nft_walk(const struct nft_snapshot *s, const struct nft_place *
 {
     struct hook h = {.snapshot = s, .at = at};
     enum nft_verdict all = NFT_ACCEPTS;
-    collect(&h);
+    collect(&h, p);
     for (size_t from = 0, to; from < h.count; from = to) {
         for (to = from; to < h.count && h.bases[to].priority == h.bases[from].priority;)
             to++;
