@@ -262,7 +262,8 @@ static void say_hit(struct doctor *d, const struct hit *h)
     doctor_say(d, h->flows == FLOW(PINGS) ? NOTE : verdicts[h->step.verdict].severity, cure_of(h),
                "%s chain `%s %s %s` (hook %s%s) %s %s (network `%s`%s)%s",
                h->step.legacy ? "ip_tables" : "nf_tables", h->step.family, h->step.table,
-               h->step.chain, hook, h->step.policy ? ", policy drop" : "",
+               h->step.chain, hook,
+               h->step.policy && h->step.verdict >= NFT_MAY_ACCEPT ? ", policy drop" : "",
                verdicts[h->step.verdict].verb, what, h->networks[0], more,
                verdicts[h->step.verdict].doubt);
 }

@@ -100,26 +100,25 @@ static void bitwise(struct regs *m, const struct nft_op *op)
     regs_put(m, to, value, known, size);
 }
 
-/* Between the host's and the network's order, which is the same change in both directions. */
+/* Between the host's and the network's order, which is the same change in both directions. Only whole units are changed:
+ * nft also asks for it where a value is shorter than one. */
 static void byteorder(struct regs *m, const struct nft_op *op)
 {
-    uint32_t to = nftnl_expr_get_u32(op->x, NFTNL_EXPR_BYTEORDER_DREG);
-    size_t from = regs_at(nftnl_expr_get_u32(op->x, NFTNL_EXPR_BYTEORDER_SREG)),
+    size_t to = regs_at(nftnl_expr_get_u32(op->x, NFTNL_EXPR_BYTEORDER_DREG)),
+           from = regs_at(nftnl_expr_get_u32(op->x, NFTNL_EXPR_BYTEORDER_SREG)),
            length = nftnl_expr_get_u32(op->x, NFTNL_EXPR_BYTEORDER_LEN),
            size = nftnl_expr_get_u32(op->x, NFTNL_EXPR_BYTEORDER_SIZE);
-    uint8_t value[REGISTERS], known[REGISTERS];
-    if (length > REGISTERS - from || (size != 2 && size != 4 && size != 8) || length % size != 0) {
-        regs_put(m, to, NULL, NULL, length);
+    const struct regs before = *m;
+    if (length > REGISTERS - from || length > REGISTERS - to ||
+        (size != 2 && size != 4 && size != 8)) {
+        memset(m->known, 0, sizeof(m->known));
         return;
     }
-    for (size_t i = 0; i < length; i++) {
-        size_t source = from + i;
-        if (BYTE_ORDER == LITTLE_ENDIAN)
-            source = from + i / size * size + (size - 1 - i % size);
-        value[i] = m->value[source];
-        known[i] = m->known[source];
+    for (size_t i = 0; i < length / size * size; i++) {
+        size_t other = BYTE_ORDER == LITTLE_ENDIAN ? i / size * size + (size - 1 - i % size) : i;
+        m->value[to + i] = before.value[from + other];
+        m->known[to + i] = before.known[from + other];
     }
-    regs_put(m, to, value, known, length);
 }
 
 /* ---- comparisons -----------------------------------------------------------------------------*/

@@ -183,9 +183,9 @@ static struct field load(struct build *b, struct nftnl_rule *r, uint32_t reg)
 {
     struct field out = {.size = 4};
     unsigned kind = below(10);
-    if (kind == 0 && b->place >= 4)
+    if (kind < 3 && b->place >= 4)
         load_ct(b, r, reg, &out);
-    else if (kind < 4)
+    else if (kind < 5)
         load_meta(b, r, reg, &out);
     else
         load_payload(b, r, reg, &out);
@@ -246,20 +246,20 @@ static void compare_masked(struct nftnl_rule *r, struct field *f)
 
 static void compare_swapped(struct nftnl_rule *r, struct field *f)
 {
-    const size_t size = f->size == 2 ? 2 : 4;
+    const size_t size = f->size <= 2 ? 2 : 4; /* one byte is less than a unit, and stays */
     struct field swapped = *f;
-    if (f->size != 2 && f->size != 4) {
+    if (f->size != 1 && f->size != 2 && f->size != 4) {
         compare(r, f);
         return;
     }
-    for (size_t i = 0; i < size; i++)
+    for (size_t i = 0; f->size > 1 && i < size; i++)
         swapped.value[i] = f->value[size - 1 - i];
     struct nftnl_expr *x = add(r, "byteorder");
     nftnl_expr_set_u32(x, NFTNL_EXPR_BYTEORDER_SREG, REG);
     nftnl_expr_set_u32(x, NFTNL_EXPR_BYTEORDER_DREG, REG);
     nftnl_expr_set_u32(x, NFTNL_EXPR_BYTEORDER_OP,
                        one_in(2) ? NFT_BYTEORDER_HTON : NFT_BYTEORDER_NTOH);
-    nftnl_expr_set_u32(x, NFTNL_EXPR_BYTEORDER_LEN, (uint32_t)size);
+    nftnl_expr_set_u32(x, NFTNL_EXPR_BYTEORDER_LEN, (uint32_t)f->size);
     nftnl_expr_set_u32(x, NFTNL_EXPR_BYTEORDER_SIZE, (uint32_t)size);
     compare(r, &swapped);
 }
@@ -299,14 +299,14 @@ static void chain_name(char *out, const struct build *b, size_t number)
 /* Any verdict; jumps go to later chains only, so there is no loop. */
 static uint32_t any_verdict(struct build *b, char *chain)
 {
-    static const int plain[] = {NF_ACCEPT, NF_DROP, NFT_RETURN, NFT_CONTINUE};
+    static const int plain[] = {NF_ACCEPT, NF_ACCEPT, NF_DROP, NFT_RETURN, NFT_CONTINUE};
     size_t later = b->chains - b->chain;
     if (later && one_in(2)) {
         chain_name(chain, b, b->chain + 1 + below((unsigned)later));
         return (uint32_t)(one_in(2) ? NFT_JUMP : NFT_GOTO);
     }
     *chain = 0;
-    return (uint32_t)plain[below(one_in(4) ? 4 : 3)];
+    return (uint32_t)plain[below(one_in(4) ? 5 : 4)];
 }
 
 static void add_element(struct set *set, const uint8_t *key, const uint8_t *key_end, uint32_t flags)
@@ -510,11 +510,11 @@ static void add_random_rule(struct build *b, const char *chain)
         add_condition(b, r);
     if (one_in(4))
         expr_counter(r);
-    if (one_in(5))
+    if (one_in(3))
         set_mark(b, r);
     if (one_in(4)) {
         look_up(b, r, VERDICTS);
-    } else if (!one_in(6)) {
+    } else if (!one_in(4)) {
         char to[16] = "";
         uint32_t verdict = any_verdict(b, to);
         expr_verdict(r, verdict, *to ? to : NULL);
@@ -531,7 +531,7 @@ static void add_random_table(struct nft_batch *batch, const struct frame *f, siz
     const struct base base = {.hook = spots[place].hook,
                               .priority = (int)below(5) + (second ? 10 : 0),
                               .device = spots[place].device,
-                              .policy = one_in(4) ? NF_DROP : NF_ACCEPT};
+                              .policy = one_in(6) ? NF_DROP : NF_ACCEPT};
     b.family = spots[place].family;
     if (b.family == NFPROTO_IPV4)
         b.family = one_in(2) ? NFPROTO_INET : f->six ? NFPROTO_IPV6 : NFPROTO_IPV4;
