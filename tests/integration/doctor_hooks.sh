@@ -145,7 +145,7 @@ below_ip() {
 	problem|bridge|forward priority 0; policy drop
 	problem|bridge|output priority 0; policy drop; ether type arp accept
 	problem|bridge|postrouting priority 0; policy drop
-	problem|bridge|prerouting priority 0; ibrname "nc-default" ip saddr 10.88.0.0/16 drop
+	problem|bridge|prerouting priority 0; iifname != "lo" ip saddr 10.88.0.0/16 drop
 	problem|netdev|ingress device "eth0" priority 0; policy drop; ether type arp accept
 	problem|netdev|egress device "eth0" priority 0; ip daddr 0.0.0.0/0 drop
 	problem|netdev|ingress device "nc-default" priority 0; policy drop
@@ -153,7 +153,7 @@ below_ip() {
 	problem|netdev|ingress device "VETH" priority 0; policy drop
 	problem|inet|ingress device "eth0" priority 0; tcp dport 8080 drop
 	nothing|netdev|ingress device "lo" priority 0; policy drop
-	nothing|bridge|prerouting priority 0; ibrname "docker0" drop
+	nothing|bridge|prerouting priority 0; iifname "tap*" drop
 	nothing|bridge|forward priority 0; ip saddr 10.89.0.0/16 drop
 	nothing|netdev|ingress device "eth0" priority 0; iifname "nc-default" drop
 	END

@@ -89,7 +89,7 @@ forward_rules() {
 	nothing|ip saddr != 10.88.0.0/16 iifname "nc-default" meta nfproto ipv4 drop
 	nothing|meta l4proto udp drop
 	nothing|accept; drop
-	nothing|tcp dport { 22, 81-90 } ct direction original iifname "eth0" drop
+	note|tcp dport { 22, 81-90 } ct direction original iifname "eth0" drop
 	nothing|iifname "nc-default" goto empty; oifname "nc-default" goto empty; drop
 	problem|iifname "nc-default" jump empty; drop
 	nothing|iifname "nc-default" return; oifname "nc-default" return; drop

@@ -492,7 +492,7 @@ static void add_condition(struct build *b, struct nftnl_rule *r)
 
 static void set_mark(struct build *b, struct nftnl_rule *r)
 {
-    uint32_t mark = below(4);
+    uint32_t mark = below(3);
     bool ct = b->place >= 4 && one_in(2);
     struct nftnl_expr *x = add(r, "immediate");
     nftnl_expr_set_u32(x, NFTNL_EXPR_IMM_DREG, REG);
@@ -503,10 +503,21 @@ static void set_mark(struct build *b, struct nftnl_rule *r)
     nftnl_expr_set_u32(x, ct ? NFTNL_EXPR_CT_SREG : NFTNL_EXPR_META_SREG, REG);
 }
 
+/* Asks for what another rule may have set. */
+static void ask_mark(struct nftnl_rule *r)
+{
+    uint32_t mark = below(3);
+    expr_meta(r, NFT_META_MARK, REG);
+    expr_cmp(r, NFT_CMP_EQ, REG, &mark, sizeof(mark));
+}
+
 static void add_random_rule(struct build *b, const char *chain)
 {
     struct nftnl_rule *r = new_rule(b->table, chain);
-    for (unsigned i = below(3); i > 0; i--)
+    const bool by_mark = one_in(5);
+    if (by_mark)
+        ask_mark(r);
+    for (unsigned i = by_mark ? 0 : below(3); i > 0; i--)
         add_condition(b, r);
     if (one_in(4))
         expr_counter(r);
