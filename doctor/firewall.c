@@ -158,15 +158,26 @@ static void judge_endpoints(const struct packet_request *q, struct hits *all)
         }
 }
 
+static bool has_endpoints(const struct packet_request *q)
+{
+    for (size_t i = 0; i < q->d->container_count; i++)
+        for (size_t k = 0; k < q->d->containers[i].endpoints.count; k++)
+            if (streq(q->d->containers[i].endpoints.items[k].network, q->network->name))
+                return true;
+    return false;
+}
+
 static void judge_flow(struct packet_request q, struct hits *all)
 {
     static const uint8_t protocols[] = {IPPROTO_TCP, IPPROTO_UDP};
-    const bool dns = q.flow == QUERIES || q.flow == ANSWERS;
+    const bool dns = q.flow == QUERIES || q.flow == ANSWERS,
+               by_port = q.way->layer == AT_VETH || q.flow == PORT ||
+                         (q.way->layer == AT_BRIDGE && has_endpoints(&q));
     if (q.way->layer == AT_UPLINK && !doctor_uplink(q.d))
         return;
     for (size_t i = 0; i < (dns ? ARRAY_LEN(protocols) : 1); i++) {
         q.protocol = protocols[i];
-        if (q.way->layer == AT_VETH || q.flow == PORT)
+        if (by_port)
             judge_endpoints(&q, all);
         else
             judge_packet(&q, all);

@@ -88,30 +88,39 @@ static void set_ip_devices(struct nft_packet *p, const struct packet_request *q)
         p->out = none;
 }
 
-/* Of a port of the bridge only AT_VETH knows which one it is. */
-static void set_devices(struct nft_packet *p, const struct packet_request *q)
+static void set_bridge_devices(struct nft_packet *p, const struct packet_request *q)
 {
     const struct nft_device none = {.name = ""}, bridge = device(q->d, q->network->bridge),
-                            unknown = {0};
-    const bool out = flow_texts[q->flow].out;
-    switch (q->way->layer) {
-    case AT_IP: set_ip_devices(p, q); break;
-    case AT_BRIDGE:
-        p->in = q->way->hook == NF_INET_LOCAL_OUT ? none : unknown;
-        p->out = q->way->hook == NF_INET_PRE_ROUTING || q->way->hook == NF_INET_LOCAL_IN ? none
-                                                                                         : unknown;
-        p->bridge_in = out && q->flow != BETWEEN ? unknown : bridge;
-        p->bridge_out = out || q->flow == BETWEEN ? bridge : unknown;
+                            port = device(q->d, q->ep ? q->ep->host_veth : NULL);
+    const bool between = q->flow == BETWEEN, out = flow_texts[q->flow].out;
+    switch (q->way->hook) {
+    case NF_INET_PRE_ROUTING:
+    case NF_INET_LOCAL_IN:
+        p->in = port;
+        p->out = none;
         break;
-    case AT_UPLINK: p->in = p->out = device(q->d, doctor_uplink(q->d)); break;
-    case AT_BRIDGE_DEVICE: p->in = p->out = bridge; break;
-    case AT_VETH: p->in = p->out = device(q->d, q->ep->host_veth); break;
+    case NF_INET_FORWARD: p->in = port; break; /* it leaves by another one */
+    default: p->in = none; p->out = port;
     }
-    if (q->way->layer == AT_UPLINK || q->way->layer == AT_BRIDGE_DEVICE ||
-        q->way->layer == AT_VETH) {
-        p->in = q->way->hook == NF_NETDEV_INGRESS ? p->in : unknown;
-        p->out = q->way->hook == NF_NETDEV_INGRESS ? none : p->out;
+    if (!out || between)
+        p->bridge_in = bridge;
+    if (out || between)
+        p->bridge_out = bridge;
+}
+
+static void set_devices(struct nft_packet *p, const struct packet_request *q)
+{
+    const struct nft_device none = {.name = ""}, unknown = {0};
+    struct nft_device here = unknown;
+    switch (q->way->layer) {
+    case AT_IP: set_ip_devices(p, q); return;
+    case AT_BRIDGE: set_bridge_devices(p, q); return;
+    case AT_UPLINK: here = device(q->d, doctor_uplink(q->d)); break;
+    case AT_BRIDGE_DEVICE: here = device(q->d, q->network->bridge); break;
+    case AT_VETH: here = device(q->d, q->ep->host_veth); break;
     }
+    p->in = q->way->hook == NF_NETDEV_INGRESS ? here : unknown;
+    p->out = q->way->hook == NF_NETDEV_INGRESS ? none : here;
 }
 
 /* ---- packets ---------------------------------------------------------------------------------*/

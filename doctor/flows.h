@@ -37,7 +37,7 @@ struct packet_request {
     int family;
     const struct way *way;
     enum flow flow;
-    const struct endpoint *ep;       /* AT_VETH and PORT: whose */
+    const struct endpoint *ep;       /* AT_VETH and PORT: whose; AT_BRIDGE: may be NULL */
     const struct port_mapping *port; /* PORT */
     uint8_t protocol;                /* QUERIES, ANSWERS */
     uint16_t names_port;

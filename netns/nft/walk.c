@@ -262,6 +262,8 @@ static void forget_address(struct nft_packet *p, bool source)
 /* NAT that is not in the snapshot rewrites addresses on the way. */
 static void translate(const struct nft_place *at, int priority, struct nft_packet *p)
 {
+    if (!is_ip(at->family))
+        return;
     if (p->changes_source && at->hook == NF_INET_POST_ROUTING && priority >= NF_IP_PRI_NAT_SRC)
         forget_address(p, true);
     if (p->changes_destination && at->hook == NF_INET_PRE_ROUTING && priority >= NF_IP_PRI_NAT_DST)
