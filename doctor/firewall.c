@@ -167,20 +167,28 @@ static bool has_endpoints(const struct packet_request *q)
     return false;
 }
 
+static void judge_where(const struct packet_request *q, struct hits *all)
+{
+    if (q->way->layer == AT_VETH || q->flow == PORT ||
+        (q->way->layer == AT_BRIDGE && has_endpoints(q)))
+        judge_endpoints(q, all);
+    else
+        judge_packet(q, all);
+}
+
 static void judge_flow(struct packet_request q, struct hits *all)
 {
     static const uint8_t protocols[] = {IPPROTO_TCP, IPPROTO_UDP};
-    const bool dns = q.flow == QUERIES || q.flow == ANSWERS,
-               by_port = q.way->layer == AT_VETH || q.flow == PORT ||
-                         (q.way->layer == AT_BRIDGE && has_endpoints(&q));
+    const bool dns = q.flow == QUERIES || q.flow == ANSWERS;
     if (q.way->layer == AT_UPLINK && !doctor_uplink(q.d))
         return;
     for (size_t i = 0; i < (dns ? ARRAY_LEN(protocols) : 1); i++) {
         q.protocol = protocols[i];
-        if (by_port)
-            judge_endpoints(&q, all);
-        else
-            judge_packet(&q, all);
+        judge_where(&q, all);
+    }
+    if (q.flow == BETWEEN && q.family == AF_INET) {
+        q.arp = true;
+        judge_where(&q, all);
     }
 }
 

@@ -3,6 +3,7 @@
 
 #include <netctr/names.h>
 
+#include <linux/if_arp.h>
 #include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nf_conntrack_tuple_common.h>
 #include <linux/netfilter/nf_tables.h>
@@ -240,6 +241,11 @@ struct nft_packet flow_packet(const struct packet_request *q)
     if (q->way->layer != AT_IP)
         nft_packet_ethernet(&p, NULL, NULL);
     set_devices(&p, q);
+    if (q->arp) {
+        const struct ip unknown = {0};
+        nft_packet_arp(&p, ARPOP_REQUEST, &unknown, &unknown);
+        return p;
+    }
     if (q->flow >= QUERIES)
         describe_local(&p, q);
     else

@@ -40,6 +40,7 @@ struct packet_request {
     const struct endpoint *ep;       /* AT_VETH and PORT: whose; AT_BRIDGE: may be NULL */
     const struct port_mapping *port; /* PORT */
     uint8_t protocol;                /* QUERIES, ANSWERS */
+    bool arp;                        /* BETWEEN: how neighbours find each other in IPv4 */
     uint16_t names_port;
 };
 

@@ -23,7 +23,6 @@ struct target {
 
 /** The kernel's registers while a rule is evaluated. A 1 in @known: that bit of @value is known. */
 struct regs {
-    const struct nft_snapshot *snapshot;
     struct nft_packet *packet;      /* rules change it */
     uint8_t pf;                     /* meta nfproto; 0: unknown */
     bool ct_unknown;                /* conntrack may not have seen the packet yet */
@@ -79,8 +78,6 @@ enum tri xt_match(const char *name, unsigned revision, const void *info, size_t 
                   const struct nft_packet *p, bool ct_unknown);
 /** What follows from a target, as a bit of MAY_…. Forgets what it changes in @p. */
 unsigned xt_target(const char *name, struct nft_packet *p);
-/** The port of @p at @offset of its transport header, of which all bits are known; -1: unknown. */
-int packet_port(const struct nft_packet *p, size_t offset);
 
 /* ---- chains ------------------------------------------------------------------------------------*/
 

@@ -134,11 +134,10 @@ static enum tri has_bytes(const struct nft_packet *p, const struct nft_header *h
     return end <= h->size ? YES : p->complete && base == NFT_PAYLOAD_TRANSPORT_HEADER ? NO : MAYBE;
 }
 
-static void set_payload(struct regs *m, struct nft_header *h, size_t at, size_t size)
+static void set_payload(struct regs *m, struct nft_header *h, size_t at)
 {
     /* Its checksum changes with it, which is not computed here: the header is forgotten behind the ports. */
     size_t from = at < 4 ? at : 4;
-    (void)size;
     memset(h->known + from, 0, sizeof(h->known) - from);
     memset(m->packet->transport.known + 4, 0, sizeof(m->packet->transport.known) - 4);
 }
@@ -153,7 +152,7 @@ void load_payload(struct regs *m, const struct nft_op *op)
     regs_require(m, there);
     if (!nftnl_expr_is_set(op->x, NFTNL_EXPR_PAYLOAD_DREG)) {
         if (h)
-            set_payload(m, h, at, size);
+            set_payload(m, h, at);
         else
             packet_forget(m->packet);
         return;

@@ -99,6 +99,8 @@ void nft_packet_arp(struct nft_packet *p, uint16_t operation, const struct ip *s
 {
     const uint8_t sizes[] = {ETH_ALEN, 4};
     p->nfproto = NFPROTO_ARP;
+    p->protocol = 0;
+    p->transport = (struct nft_header){0};
     p->network = (struct nft_header){.size = ARP_HEADER};
     put_number(&p->network, 0, ARPHRD_ETHER);
     put_number(&p->network, 2, ETH_P_IP);

@@ -85,8 +85,7 @@ static unsigned follow(struct way *w, const struct regs *m, bool uncertain, unsi
 /* Returns false if the next rule cannot be reached. */
 static bool walk_rule(struct way *w, const struct nft_rule *rule, struct walked *c)
 {
-    struct regs m = {.snapshot = w->snapshot,
-                     .packet = w->packet,
+    struct regs m = {.packet = w->packet,
                      .pf = w->pf,
                      .ct_unknown = w->ct_unknown,
                      .uncertain = c->uncertain,
@@ -481,8 +480,7 @@ void nft_each_dnat(const struct nft_snapshot *s, void (*each)(const struct nft_d
         struct nftnl_rule *rule = s->rules[i].rule;
         uint32_t family = nftnl_rule_get_u32(rule, NFTNL_RULE_FAMILY);
         struct nft_packet anything = {0};
-        struct regs m = {.snapshot = s,
-                         .packet = &anything,
+        struct regs m = {.packet = &anything,
                          .pf = is_ip((uint8_t)family) ? (uint8_t)family : 0,
                          .ct_unknown = true,
                          .uncertain = true};

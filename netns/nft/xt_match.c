@@ -53,7 +53,8 @@ static enum tri match_state(const struct nft_packet *p, const void *info)
     return has_state(state_of(p, XT_STATE_UNTRACKED), s->statemask, false);
 }
 
-int packet_port(const struct nft_packet *p, size_t offset)
+/* The port at @offset of the transport header; -1: not all of it is known. */
+static int port_at(const struct nft_packet *p, size_t offset)
 {
     const struct nft_header *h = &p->transport;
     return (h->known[offset] & h->known[offset + 1]) == 0xff
@@ -73,8 +74,8 @@ static enum tri match_port(const uint16_t range[2], int port, bool inverted)
 static enum tri match_ports(const struct nft_packet *p, const uint16_t from[2],
                             const uint16_t to[2], unsigned inverted)
 {
-    enum tri a = match_port(from, packet_port(p, 0), inverted & XT_TCP_INV_SRCPT),
-             b = match_port(to, packet_port(p, 2), inverted & XT_TCP_INV_DSTPT);
+    enum tri a = match_port(from, port_at(p, 0), inverted & XT_TCP_INV_SRCPT),
+             b = match_port(to, port_at(p, 2), inverted & XT_TCP_INV_DSTPT);
     return a < b ? a : b;
 }
 

@@ -143,6 +143,7 @@ below_ip() {
 	problem|bridge|prerouting priority 0; policy drop
 	problem|bridge|input priority 0; ether type { ip, ip6 } drop
 	problem|bridge|forward priority 0; policy drop
+	problem|bridge|forward priority 0; policy drop; ether type { ip, ip6 } accept
 	problem|bridge|output priority 0; policy drop; ether type arp accept
 	problem|bridge|postrouting priority 0; policy drop
 	problem|bridge|prerouting priority 0; iifname != "lo" ip saddr 10.88.0.0/16 drop
