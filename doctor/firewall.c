@@ -86,6 +86,19 @@ static void note_packet(struct hit *h, const struct hits *all)
     cure_note(h, q);
 }
 
+/* Starts again with a verdict that is more certain. The cure is for what the chain may accept as well. */
+static void replace_hit(struct hit *h, const struct nft_step *s, const struct way *way)
+{
+    struct hit now = {.step = *s, .way = way};
+    if (h->step.verdict >= NFT_MAY_ACCEPT) {
+        now.accept = h->accept;
+        now.accept_ipt = h->accept_ipt;
+        h->accept = h->accept_ipt = NULL;
+    }
+    clear_hit(h);
+    *h = now;
+}
+
 /* Keeps the most certain verdict on each chain, and all packets that it is about. */
 static void take_step(const struct nft_step *s, void *arg)
 {
@@ -100,10 +113,11 @@ static void take_step(const struct nft_step *s, void *arg)
         all->items = xrealloc(all->items, ++all->count, sizeof(*all->items));
         all->items[i] = (struct hit){.step = *s, .way = q->way};
     } else if (s->verdict < all->items[i].step.verdict) {
+        if (s->verdict >= NFT_MAY_ACCEPT)
+            cure_note(&all->items[i], q);
         return;
     } else if (s->verdict > all->items[i].step.verdict) {
-        clear_hit(&all->items[i]);
-        all->items[i] = (struct hit){.step = *s, .way = q->way};
+        replace_hit(&all->items[i], s, q->way);
     }
     struct hit *h = &all->items[i];
     if (q->flow != PORT || !(h->flows & FLOW(ENTERING)))

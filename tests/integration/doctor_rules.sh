@@ -69,7 +69,7 @@ forward_rules() {
 	problem|ip protocol . ip saddr vmap { tcp . 10.80.0.0-10.95.255.255 : drop, udp . 0.0.0.0/0 : accept }
 	problem|meta l4proto . th dport vmap { tcp . 79-81 : drop }
 	problem|tcp dport 80 drop
-	problem|ct direction original tcp dport { 22, 70-90 } reject with tcp reset
+	problem|ct direction original tcp dport { 22, 70-89 } reject with tcp reset
 	warning|meta mark 7 return; drop
 	note|meta mark 7 drop
 	note|tcp dport 25 drop
