@@ -1,4 +1,4 @@
-# What the tests of doctor and other programs' firewalls share: rules, and packets that show what these do.
+# Shared by the tests of doctor and other programs' firewalls: rules, and packets that show their effect.
 
 # shellcheck shell=bash
 # shellcheck source=names.sh
@@ -70,11 +70,11 @@ all_cured() {
     findings
     assert_eq "$(jq -r "$ours | .text" "$tmp/findings")" ''
 }
-# Rows on stdin: SEVERITY|BODY, of a chain in a table of its own. `table_of NAME BODY' prints that table, `says NAME' the
-# severity of what doctor finds about it, and `works' tells whether everything passes.
+# Rows on stdin: SEVERITY|BODY, each a chain in a table of its own. `table_of NAME BODY' prints that table, `says NAME' the
+# severity of doctor's finding about it, and `works' tests whether everything passes.
 #
-# All tables together: doctor says of each what it should, and after its cures nothing any more. Then each one alone: it
-# really stops something, and its cure helps.
+# First all tables together: doctor reports each with its severity, and none after its fixes. Then each one alone: it
+# stops something, and its fix helps.
 judge_rows() {
     local severity body i severities=() bodies=() cures=()
     while IFS='|' read -r severity body; do
