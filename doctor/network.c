@@ -251,7 +251,7 @@ int check_mtu(struct doctor *d, struct err *e)
                                    up->mtu)
                        : cure_mtu(d, own, up->mtu),
                    "packets of network `%s` may be larger (MTU %u) than `%s` takes (%u): where the "
-                   "answer that says so is lost, connections stand still",
+                   "answer that says so is lost, connections hang",
                    n->name, largest, up->name, up->mtu);
     }
     return 0;

@@ -132,14 +132,6 @@ static void read_set(struct nft_snapshot *s, struct nft *nft, struct nft_set *se
         qsort_r(set->elements, set->element_count, sizeof(*set->elements), by_key, &set->key_size);
 }
 
-static int by_name(const void *a, const void *b)
-{
-    const struct nft_set *x = a, *y = b;
-    int order = x->family < y->family ? -1 : x->family > y->family;
-    order = order ? order : strcmp(x->table, y->table);
-    return order ? order : strcmp(x->name, y->name);
-}
-
 static void free_set(struct nft_set *set)
 {
     for (size_t i = 0; i < set->part_count; i++)
@@ -155,9 +147,9 @@ void sets_read(struct nft_snapshot *s, struct nft *nft)
 {
     size_t kept = 0;
     if (s->set_count)
-        qsort(s->sets, s->set_count, sizeof(*s->sets), by_name);
+        qsort(s->sets, s->set_count, sizeof(*s->sets), compare_sets);
     for (size_t i = 0; i < s->set_count; i++)
-        if (kept && by_name(&s->sets[kept - 1], &s->sets[i]) == 0)
+        if (kept && compare_sets(&s->sets[kept - 1], &s->sets[i]) == 0)
             free_set(&s->sets[i]);
         else
             s->sets[kept++] = s->sets[i];
@@ -171,14 +163,6 @@ void sets_free(struct nft_snapshot *s)
     for (size_t i = 0; i < s->set_count; i++)
         free_set(&s->sets[i]);
     free(s->sets);
-}
-
-const struct nft_set *snapshot_set(const struct nft_snapshot *s, uint32_t family, const char *table,
-                                   const char *name)
-{
-    const struct nft_set key = {.family = family, .table = table, .name = name};
-    return name && s->set_count ? bsearch(&key, s->sets, s->set_count, sizeof(*s->sets), by_name)
-                                : NULL;
 }
 
 /* ---- look up ---------------------------------------------------------------------------------*/

@@ -103,20 +103,6 @@ static int on_rule(const struct nlmsghdr *answer, void *data)
 
 /* ---- sort and find ---------------------------------------------------------------------------*/
 
-static int compare_names(uint32_t family, const char *table, const char *name, uint32_t family2,
-                         const char *table2, const char *name2)
-{
-    int order = family < family2 ? -1 : family > family2;
-    order = order ? order : strcmp(table, table2);
-    return order ? order : strcmp(name, name2);
-}
-
-static int by_name(const void *a, const void *b)
-{
-    const struct nft_chain *x = a, *y = b;
-    return compare_names(x->family, x->table, x->name, y->family, y->table, y->name);
-}
-
 static int compare_chain(struct nftnl_rule *r, uint32_t family, const char *table,
                          const char *chain)
 {
@@ -137,7 +123,7 @@ static int by_chain(const void *a, const void *b)
 static void sort(struct nft_snapshot *s)
 {
     if (s->chain_count)
-        qsort(s->chains, s->chain_count, sizeof(*s->chains), by_name);
+        qsort(s->chains, s->chain_count, sizeof(*s->chains), compare_chains);
     if (s->rule_count)
         qsort(s->rules, s->rule_count, sizeof(*s->rules), by_chain);
     size_t at = 0;
@@ -153,15 +139,6 @@ static void sort(struct nft_snapshot *s)
             at++;
         c->count = at - c->first;
     }
-}
-
-const struct nft_chain *snapshot_chain(const struct nft_snapshot *s, uint32_t family,
-                                       const char *table, const char *name)
-{
-    const struct nft_chain key = {.family = family, .table = table, .name = name};
-    return name && s->chain_count
-               ? bsearch(&key, s->chains, s->chain_count, sizeof(*s->chains), by_name)
-               : NULL;
 }
 
 /* ---- read all of it --------------------------------------------------------------------------*/

@@ -91,6 +91,11 @@ struct nft_snapshot {
 
 enum tri { NO, MAYBE, YES };
 
+/* The order of chains, and of sets. (find.c) */
+int compare_names(uint32_t family, const char *table, const char *name, uint32_t family2,
+                  const char *table2, const char *name2);
+int compare_chains(const void *a, const void *b);
+int compare_sets(const void *a, const void *b);
 const struct nft_chain *snapshot_chain(const struct nft_snapshot *s, uint32_t family,
                                        const char *table, const char *name);
 const struct nft_set *snapshot_set(const struct nft_snapshot *s, uint32_t family, const char *table,

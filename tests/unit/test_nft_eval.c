@@ -89,7 +89,7 @@ static void open_sockets(void)
     require(world.frames >= 0, "%s", strerror(errno));
 }
 
-/* ---- what the evaluator is told ------------------------------------------------------------*/
+/* ---- what the evaluator knows --------------------------------------------------------------*/
 
 static void send_frame(const struct frame *f)
 {
@@ -108,7 +108,7 @@ static struct nft_header header_of(const struct frame *f, size_t from, size_t to
     return h;
 }
 
-/* What the evaluator is told. Marks and headers stay as the last place has left them. */
+/* What the evaluator knows. Marks and headers stay as the last place has left them. */
 static void describe(const struct frame *f, struct nft_packet *p)
 {
     *p = (struct nft_packet){
