@@ -20,6 +20,17 @@ static void print_text(const json_t *findings)
         printf("no problems found\n");
 }
 
+static bool has_problem(const json_t *findings)
+{
+    size_t i;
+    json_t *f;
+    json_array_foreach (findings, i, f) {
+        if (streq(json_str(f, "severity"), "problem"))
+            return true;
+    }
+    return false;
+}
+
 static int run(const struct cli *cli, int argc, char **argv, struct err *e)
 {
     char *format = NULL;
@@ -35,17 +46,15 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
     int r = format_check(format, "doctor", e);
     if (r < 0)
         return r;
-    struct doctor d = {.root = cli->root, .run = cli->run_root};
-    r = doctor_examine(&d, e);
+    _cleanup_json_ json_t *findings = NULL;
+    r = doctor_examine(cli->root, cli->run_root, &findings, e);
     if (format) {
-        json_dumpf(d.findings, stdout, JSON_INDENT(2));
+        json_dumpf(findings, stdout, JSON_INDENT(2));
         putchar('\n');
-    } else if (r == 0 || json_array_size(d.findings)) {
-        print_text(d.findings);
+    } else if (r == 0 || json_array_size(findings)) {
+        print_text(findings);
     }
-    int status = d.problem ? 1 : 0;
-    doctor_clear(&d);
-    return r < 0 ? r : status;
+    return r < 0 ? r : has_problem(findings);
 }
 
 const struct command command_doctor = {

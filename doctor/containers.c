@@ -1,5 +1,5 @@
 /* The containers that run: their monitors, and what is in their network namespaces. */
-#include <netctr/doctor.h>
+#include "doctor/doctor.h"
 
 #include <errno.h>
 #include <string.h>
@@ -23,7 +23,7 @@ static int take_container(const struct record *r, void *arg)
                                    .pid_start = r->pid_start,
                                    .monitor = r->monitor,
                                    .monitor_start = r->monitor_start};
-    /* Damaged ones are for gc to report. */
+    /* gc reports records that are damaged. */
     if (r->status == STATUS_RUNNING && container_marked(dir, MARK_LEAVING) == 0)
         (void)endpoint_load_all(dir, &c->endpoints, NULL);
     return 0;
@@ -82,14 +82,13 @@ static uint64_t namespace_of(const struct doctor_container *c)
     return fd < 0 ? 0 : netns_inode(fd);
 }
 
-/* Its owner has begun again, in a namespace of its own, and what the old one had of networks went with its last
- * life. */
+/* A restarted owner has a new network namespace, and the endpoints of the old one went with its last run. */
 static void check_sharer(struct doctor *d, const struct doctor_container *c, const char *owner_name)
 {
     _cleanup_record_ struct record r = {0};
     int found = store_find(d->store, owner_name, &r, NULL);
     if (found < 0 && found != -ENOENT)
-        return; /* it is damaged, which is reported elsewhere */
+        return; /* damaged, which gc reports */
     if (found == -ENOENT) {
         doctor_say(
             d, WARNING,
@@ -206,7 +205,7 @@ static int look_inside(struct visit *v, struct rt *inside, struct err *e)
     return r == 0 && v->link.index ? rt_each_address(inside, judge_address, v, e) : r;
 }
 
-/* Addresses that containers have given themselves. What they lack is a difference of their network. */
+/* Addresses that containers have given themselves. Addresses that they lack are reported by check_differences. */
 int check_interfaces(struct doctor *d, struct err *e)
 {
     int first = 0;

@@ -1,5 +1,7 @@
-/* Gathering, and the table of checks. */
-#include <netctr/doctor.h>
+/* Gathers the facts once, then runs the table of checks: a check is a function that compares facts and reports what it
+ * finds.
+ */
+#include "doctor/doctor.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -51,16 +53,15 @@ void doctor_say(struct doctor *d, enum severity severity, char *cure, const char
     if (vasprintf(&text, format, args) < 0)
         text = NULL;
     va_end(args);
-    /* What others have named need not be UTF-8, which JSON is. */
+    /* Names of other programs' tables and links need not be UTF-8, which JSON requires. */
     _cleanup_json_ json_t *valid = text ? json_string(text) : NULL;
     for (char *p = valid ? NULL : text; p && *p; p++)
         if (*p & 0x80)
             *p = '?';
-    d->problem = d->problem || severity == PROBLEM;
     size_t i;
     json_t *other;
     json_array_foreach (d->findings, i, other) {
-        if (streq(json_str(other, "text"), text)) /* two ways to the same */
+        if (streq(json_str(other, "text"), text)) /* two checks found the same */
             return;
     }
     json_t *j = json_object();
@@ -72,7 +73,7 @@ void doctor_say(struct doctor *d, enum severity severity, char *cure, const char
 
 void doctor_say_damaged(struct doctor *d, struct err *e)
 {
-    doctor_say(d, PROBLEM, xasprintf("mend or remove that file below %s or %s", d->root, d->run),
+    doctor_say(d, PROBLEM, xasprintf("repair or remove that file below %s or %s", d->root, d->run),
                "%s", e->text);
     err_clear(e);
 }
@@ -103,7 +104,7 @@ static int take_network(const struct network *n, void *arg)
     return 0;
 }
 
-/* What the default network will be like, for a host on which none has been made. */
+/* The default network as it would be created, for a host without networks. */
 static int imagine_network(struct doctor *d, struct err *e)
 {
     struct network n = {.name = (char *)DEFAULT_NETWORK,
@@ -114,7 +115,7 @@ static int imagine_network(struct doctor *d, struct err *e)
                         .icc = true};
     int r = subnet_parse("10.88.0.0/16", &n.subnet4, e);
     if (r == 0)
-        r = subnet_parse("fd00::/64", &n.subnet6, e); /* a random one then */
+        r = subnet_parse("fd00::/64", &n.subnet6, e); /* a random prefix then */
     n.gateway4 = subnet_host(&n.subnet4, 1);
     n.gateway6 = subnet_host(&n.subnet6, 1);
     return r < 0 ? r : take_network(&n, d);
@@ -125,7 +126,7 @@ static void say_damaged(struct err *why, void *doctor)
     doctor_say_damaged(doctor, why);
 }
 
-static int look_at_networks(struct doctor *d, struct err *e)
+static int gather_networks(struct doctor *d, struct err *e)
 {
     _cleanup_free_ char *networks = xasprintf("%s/networks", d->root);
     int r = 0;
@@ -135,10 +136,15 @@ static int look_at_networks(struct doctor *d, struct err *e)
     return r < 0 || d->any_defined ? r : imagine_network(d, e);
 }
 
-static int look(struct doctor *d, struct err *e)
+static bool is_own_table(uint32_t family, const char *table, void *arg)
+{
+    (void)arg;
+    return firewall_owns_table(family, table);
+}
+
+static int gather(struct doctor *d, struct err *e)
 {
     _cleanup_err_ struct err none = ERR_INIT;
-    d->findings = json_array();
     int r = engine_look(d->root, d->run, &d->engine, e);
     d->store = r == 0 && d->engine.store.root ? &d->engine.store : NULL;
     d->bridge = d->engine.net;
@@ -149,12 +155,12 @@ static int look(struct doctor *d, struct err *e)
     if (r == 0)
         r = rt_each_route(d->rt, take_route, d, e);
     if (r == 0)
-        r = look_at_networks(d, e);
+        r = gather_networks(d, e);
     if (r == 0 && d->store)
         r = doctor_gather_containers(d, e);
-    /* Without nf_tables there are no tables; that they lack is the kernel's check to say. */
-    if (r == 0 && foreign_read(&d->foreign, &none) < 0)
-        d->foreign = NULL;
+    /* Without nf_tables there are no rules; check_kernel reports that they lack. */
+    if (r == 0 && nft_snapshot_read(-1, is_own_table, NULL, &d->rules, &none) < 0)
+        d->rules = NULL;
     return r;
 }
 
@@ -166,7 +172,7 @@ static void container_clear_one(struct doctor_container *c)
     endpoint_list_clear(&c->endpoints);
 }
 
-void doctor_clear(struct doctor *d)
+static void clear(struct doctor *d)
 {
     for (size_t i = 0; i < d->container_count; i++)
         container_clear_one(&d->containers[i]);
@@ -176,15 +182,14 @@ void doctor_clear(struct doctor *d)
     free(d->networks);
     free(d->links);
     free(d->routes);
-    foreign_free(d->foreign);
+    nft_snapshot_free(d->rules);
     engine_close(&d->engine);
     rt_close(d->rt);
-    json_decref(d->findings);
 }
 
 /* ---- run the checks --------------------------------------------------------------------------*/
 
-/* The first failure that is no finding. */
+/* Returns the first failure that is no finding. */
 static int run_checks(struct doctor *d, struct err *e)
 {
     int failed = 0;
@@ -202,15 +207,19 @@ static int run_checks(struct doctor *d, struct err *e)
     return failed;
 }
 
-int doctor_examine(struct doctor *d, struct err *e)
+int doctor_examine(const char *root, const char *run_root, json_t **findings, struct err *e)
 {
-    int r = look(d, e);
+    struct doctor d = {.root = root, .run = run_root, .findings = json_array()};
+    int r = gather(&d, e);
     if (r == 0)
-        return run_checks(d, e);
-    if (r != -EBADMSG)
-        return r;
-    doctor_say_damaged(d, e);
-    return 0;
+        r = run_checks(&d, e);
+    else if (r == -EBADMSG) {
+        doctor_say_damaged(&d, e);
+        r = 0;
+    }
+    *findings = d.findings;
+    clear(&d);
+    return r;
 }
 
 /* ---- look up ---------------------------------------------------------------------------------*/

@@ -1,6 +1,6 @@
-/* What netctr's own firewall has dropped. Its rules count for all containers together: which one sent a packet
- * they do not tell. */
-#include <netctr/doctor.h>
+/* What netctr's own firewall has dropped. Its counters are shared by all containers: they do not tell which one sent a
+ * packet. */
+#include "doctor/doctor.h"
 
 #include <inttypes.h>
 

@@ -1,155 +1,45 @@
-/* Others' firewalls: what they would do with the packets that netctr promises to let pass. */
-#include <netctr/doctor.h>
+/* Other programs' firewalls: what they do with the packets that netctr promises to let pass. Every base chain at a hook
+ * has to accept a packet, so netctr's own rules cannot override one that drops it.
+ */
+#include "doctor/flows.h"
 
-#include <netctr/engine.h>
-#include <netctr/names.h>
-
+#include <linux/netfilter/nf_tables.h>
 #include <string.h>
 
-/* ---- packets ---------------------------------------------------------------------------------*/
+#define OUTWARD (FLOW(LEAVING) | FLOW(SERVED))
+#define INWARD (FLOW(ENTERING) | FLOW(PORT) | FLOW(FETCHED))
+#define TO_HOST (FLOW(QUERIES) | FLOW(SOLICITS))
+#define FROM_HOST (FLOW(ANSWERS) | FLOW(ADVERTS))
 
-enum flow { LEAVING, ENTERING, FETCHED, SERVED, QUERIES, ANSWERS, SOLICITS, ADVERTS, PINGS };
-#define FLOWS ((enum flow)(PINGS + 1))
-
-/* What netctr needs, and how a rule accepts it. A query was sent on from port 53 to the name servers' port before
- * it arrives at the hook input; that port may change, "by DNAT" does not. */
-static const struct {
-    const char *text;
-    bool out;                   /* the bridge is where it leaves by, not where it comes in by */
-    const char *nft, *iptables; /* further conditions */
-} flows[FLOWS] = {
-    [LEAVING] = {"what containers send", false, "", ""},
-    [ENTERING] = {"what reaches their published ports", true, "", ""},
-    [FETCHED] = {"the answers to what containers send", true, "", ""},
-    [SERVED] = {"what containers answer by published ports", false, "", ""},
-    [QUERIES] = {"containers' DNS queries to this host", false, "ct status dnat ",
-                 "-m conntrack --ctstate DNAT "},
-    [ANSWERS] = {"the answers to containers' DNS queries", true, "", ""},
-    [SOLICITS] = {"containers' IPv6 neighbour discovery, without which they have no IPv6", false,
-                  "icmpv6 type nd-neighbor-solicit ",
-                  "-p icmpv6 --icmpv6-type neighbour-solicitation "},
-    [ADVERTS] = {"the answers to containers' IPv6 neighbour discovery", true, "", ""},
-    [PINGS] = {"containers' pings to this host", false, NULL, NULL},
-};
-enum { ICMP_PING = 8, ICMP6_PING = 128, SOLICIT = 135, ADVERT = 136 };
-
-/* At a hook, the packets of which one finding tells. */
-struct way {
-    enum nf_inet_hooks hook;
-    unsigned flows;
-};
-#define TRAFFIC (1 << LEAVING | 1 << ENTERING | 1 << FETCHED | 1 << SERVED)
 static const struct way forward_ways[] = {
-    {NF_INET_PRE_ROUTING, 1 << LEAVING},
-    {NF_INET_FORWARD, TRAFFIC},
-    {NF_INET_POST_ROUTING, TRAFFIC | 1 << ANSWERS | 1 << ADVERTS},
+    {AT_IP, NF_INET_PRE_ROUTING, OUTWARD | FLOW(PORT) | FLOW(FETCHED) | TO_HOST},
+    {AT_IP, NF_INET_FORWARD, TRAFFIC},
+    {AT_IP, NF_INET_POST_ROUTING, TRAFFIC | FROM_HOST},
+    {AT_BRIDGE, NF_INET_PRE_ROUTING, OUTWARD | FLOW(BETWEEN) | TO_HOST},
+    {AT_BRIDGE, NF_INET_LOCAL_IN, OUTWARD | TO_HOST},
+    {AT_BRIDGE, NF_INET_FORWARD, FLOW(BETWEEN)},
+    {AT_BRIDGE, NF_INET_LOCAL_OUT, INWARD | FROM_HOST},
+    {AT_BRIDGE, NF_INET_POST_ROUTING, INWARD | FLOW(BETWEEN) | FROM_HOST},
+    {AT_UPLINK, NF_NETDEV_INGRESS, FLOW(PORT) | FLOW(FETCHED)},
+    {AT_UPLINK, NF_NETDEV_EGRESS, OUTWARD},
+    {AT_BRIDGE_DEVICE, NF_NETDEV_INGRESS, OUTWARD | TO_HOST},
+    {AT_BRIDGE_DEVICE, NF_NETDEV_EGRESS, INWARD | FROM_HOST},
+    {AT_VETH, NF_NETDEV_INGRESS, OUTWARD | FLOW(BETWEEN) | TO_HOST},
+    {AT_VETH, NF_NETDEV_EGRESS, INWARD | FLOW(BETWEEN) | FROM_HOST},
 };
 static const struct way input_ways[] = {
-    {NF_INET_LOCAL_IN, 1 << QUERIES},  {NF_INET_LOCAL_OUT, 1 << ANSWERS},
-    {NF_INET_LOCAL_IN, 1 << SOLICITS}, {NF_INET_LOCAL_OUT, 1 << ADVERTS},
-    {NF_INET_LOCAL_IN, 1 << PINGS},
+    {AT_IP, NF_INET_LOCAL_IN, FLOW(QUERIES)},  {AT_IP, NF_INET_LOCAL_OUT, FLOW(ANSWERS)},
+    {AT_IP, NF_INET_LOCAL_IN, FLOW(SOLICITS)}, {AT_IP, NF_INET_LOCAL_OUT, FLOW(ADVERTS)},
+    {AT_IP, NF_INET_LOCAL_IN, FLOW(PINGS)},
 };
-
-static bool is_expected(const struct doctor *d, const struct network *n, int family, enum flow flow)
-{
-    const struct subnet *s = family == AF_INET ? &n->subnet4 : &n->subnet6;
-    if (!s->prefix)
-        return false;
-    switch (flow) {
-    case LEAVING:
-    case ENTERING:
-    case FETCHED:
-    case SERVED: return network_has_gateway(n);
-    case QUERIES:
-    case ANSWERS: return !d->any_defined || network_is_served(n);
-    case SOLICITS:
-    case ADVERTS: return family == AF_INET6 && n->mode != GATEWAY_ISOLATED;
-    case PINGS: return n->mode != GATEWAY_ISOLATED;
-    }
-    return false;
-}
-
-static uint16_t names_port(const struct doctor *d)
-{
-    if (!d->store)
-        return NAMES_PORT;
-    const struct engine engine = {.store = *d->store};
-    _cleanup_json_ json_t *helpers = engine_helpers(&engine);
-    int64_t port = json_int(helpers, "names_port", 0);
-    return port > 0 && port <= UINT16_MAX ? (uint16_t)port : NAMES_PORT;
-}
-
-static struct foreign_packet packet_of(const struct doctor *d, const struct network *n, int family,
-                                       const struct way *way, enum flow flow)
-{
-    const struct ip container = subnet_host(family == AF_INET ? &n->subnet4 : &n->subnet6, 2),
-                    gateway = family == AF_INET ? n->gateway4 : n->gateway6;
-    const char *bridge = n->bridge, *uplink = doctor_uplink(d);
-    struct foreign_packet p = {
-        .hook = way->hook, .family = family, .protocol = IPPROTO_TCP, .in = bridge};
-    if (flows[flow].out)
-        p = (struct foreign_packet){
-            .hook = way->hook, .family = family, .protocol = IPPROTO_TCP, .out = bridge};
-    switch (flow) {
-    case LEAVING:
-    case SERVED:
-        p.dnat = p.reply = flow == SERVED;
-        p.out = way->hook == NF_INET_PRE_ROUTING ? NULL : uplink;
-        p.source = container;
-        p.masqueraded = flow == SERVED || n->mode == GATEWAY_NAT;
-        break;
-    case ENTERING:
-    case FETCHED:
-        p.in = uplink;
-        p.destination = container;
-        p.dnat = flow == ENTERING;
-        p.reply = flow == FETCHED;
-        break;
-    case QUERIES:
-        p.source = container;
-        p.destination = gateway;
-        p.port = names_port(d);
-        p.dnat = true;
-        break;
-    case ANSWERS:
-        p.source = gateway;
-        p.destination = container;
-        p.source_port = names_port(d);
-        p.dnat = p.reply = true;
-        break;
-    case SOLICITS:
-    case ADVERTS:
-        p.protocol = IPPROTO_ICMPV6;
-        p.icmp_type = flow == SOLICITS ? SOLICIT : ADVERT;
-        p.untracked = true;
-        break;
-    case PINGS:
-        p.source = container;
-        p.destination = gateway;
-        p.protocol = family == AF_INET ? IPPROTO_ICMP : IPPROTO_ICMPV6;
-        p.icmp_type = family == AF_INET ? ICMP_PING : ICMP6_PING;
-        break;
-    }
-    return p;
-}
 
 /* ---- what stops them -------------------------------------------------------------------------*/
-
-/* One chain that is in the way, with everything that it stops. */
-struct hit {
-    struct foreign_drop drop;
-    const struct way *way;
-    unsigned flows, families; /* families: 1 << 4, 1 << 6 */
-    strv networks, bridges, subnets;
-};
 
 struct hits {
     struct hit *items;
     size_t count;
-    const struct network *network; /* of the packet that is being judged */
-    const struct way *way;
-    enum flow flow;
-    int family;
+    const struct packet_request *request; /* the packet that is being judged */
+    const char *container;                /* PORT: whose */
 };
 
 static void clear_hit(struct hit *h)
@@ -157,333 +47,286 @@ static void clear_hit(struct hit *h)
     strv_free(h->networks);
     strv_free(h->bridges);
     strv_free(h->subnets);
+    strv_free(h->ports);
+    strv_free(h->accept);
+    strv_free(h->accept_ipt);
 }
 
-static bool is_same(const struct hit *h, const struct foreign_drop *d, const struct way *way)
+static bool is_same(const struct hit *h, const struct nft_step *s, const struct way *way)
 {
-    return streq(h->drop.family, d->family) && streq(h->drop.table, d->table) &&
-           streq(h->drop.chain, d->chain) && h->drop.legacy == d->legacy && h->way == way;
+    return streq(h->step.family, s->family) && streq(h->step.table, s->table) &&
+           streq(h->step.chain, s->chain) && h->step.legacy == s->legacy && h->way == way;
 }
 
-static void take_drop(const struct foreign_drop *d, void *arg)
+static void add_unique(strv *list, const char *text)
+{
+    if (!strv_has(*list, text))
+        strv_add(list, text);
+}
+
+static void note_packet(struct hit *h, const struct hits *all)
+{
+    const struct packet_request *q = all->request;
+    const struct subnet *s = q->family == AF_INET ? &q->network->subnet4 : &q->network->subnet6;
+    _cleanup_free_ char *subnet = subnet_text(s);
+    h->flows |= FLOW(q->flow);
+    h->families |= 1u << (q->family == AF_INET ? 4 : 6);
+    add_unique(&h->networks, q->network->name);
+    add_unique(&h->bridges, q->network->bridge);
+    add_unique(&h->subnets, subnet);
+    if (q->flow == PORT) {
+        uint16_t port = q->ep->routed ? q->port->port : q->port->host_port;
+        _cleanup_free_ char *name = xasprintf("port %u/%s of container `%s`", port,
+                                              q->port->protocol == IPPROTO_UDP    ? "udp"
+                                              : q->port->protocol == IPPROTO_SCTP ? "sctp"
+                                                                                  : "tcp",
+                                              all->container);
+        add_unique(&h->ports, name);
+    }
+    cure_note(h, q);
+}
+
+/* Starts again with a verdict that is more certain. The cure is for what the chain may accept as well. */
+static void replace_hit(struct hit *h, const struct nft_step *s, const struct way *way)
+{
+    struct hit now = {.step = *s, .way = way};
+    if (h->step.verdict >= NFT_MAY_ACCEPT) {
+        now.accept = h->accept;
+        now.accept_ipt = h->accept_ipt;
+        h->accept = h->accept_ipt = NULL;
+    }
+    clear_hit(h);
+    *h = now;
+}
+
+/* Keeps the most certain verdict on each chain, and all packets that it is about. */
+static void take_step(const struct nft_step *s, void *arg)
 {
     struct hits *all = arg;
+    const struct packet_request *q = all->request;
     size_t i = 0;
-    while (i < all->count && !is_same(&all->items[i], d, all->way))
+    if (s->verdict == NFT_ACCEPTS)
+        return;
+    while (i < all->count && !is_same(&all->items[i], s, q->way))
         i++;
     if (i == all->count) {
         all->items = xrealloc(all->items, ++all->count, sizeof(*all->items));
-        all->items[i] = (struct hit){.drop = *d, .way = all->way};
-    } else if (d->end > all->items[i].drop.end) {
-        return; /* less certain than what is known */
-    } else if (d->end < all->items[i].drop.end) {
-        clear_hit(&all->items[i]);
-        all->items[i] = (struct hit){.drop = *d, .way = all->way};
+        all->items[i] = (struct hit){.step = *s, .way = q->way};
+    } else if (s->verdict < all->items[i].step.verdict) {
+        if (s->verdict >= NFT_MAY_ACCEPT)
+            cure_note(&all->items[i], q);
+        return;
+    } else if (s->verdict > all->items[i].step.verdict) {
+        replace_hit(&all->items[i], s, q->way);
     }
     struct hit *h = &all->items[i];
-    h->flows |= 1u << all->flow;
-    h->families |= 1u << (all->family == AF_INET ? 4 : 6);
-    if (!strv_has(h->networks, all->network->name)) {
-        strv_add(&h->networks, all->network->name);
-        strv_add(&h->bridges, all->network->bridge);
-    }
-    const struct subnet *s =
-        all->family == AF_INET ? &all->network->subnet4 : &all->network->subnet6;
-    _cleanup_free_ char *subnet = subnet_text(s);
-    if (!strv_has(h->subnets, subnet))
-        strv_add(&h->subnets, subnet);
+    if (q->flow != PORT || !(h->flows & FLOW(ENTERING)))
+        note_packet(h, all);
 }
 
-static int judge_network(struct doctor *d, const struct network *n, const struct way *way,
-                         struct hits *all, struct err *e)
+/* ---- judge -----------------------------------------------------------------------------------*/
+
+static void judge_packet(const struct packet_request *q, struct hits *all)
 {
-    static const int families[] = {AF_INET, AF_INET6};
-    int r = 0;
-    for (size_t i = 0; i < ARRAY_LEN(families); i++)
-        for (enum flow flow = 0; r == 0 && flow < FLOWS; flow++) {
-            if (!(way->flows & 1u << flow) || !is_expected(d, n, families[i], flow))
+    struct nft_packet p = flow_packet(q);
+    const struct nft_place at = flow_place(q->way, q->family);
+    all->request = q;
+    (void)nft_walk(q->d->rules, &at, &p, take_step, all);
+}
+
+static bool is_reached_from_outside(const struct packet_request *q)
+{
+    const struct ip *host = &q->port->host,
+                    *own = q->family == AF_INET ? &q->ep->address4 : &q->ep->address6;
+    if (!own->family || (host->family && host->family != q->family))
+        return false;
+    return host->family == AF_INET    ? ntohl(host->v4.s_addr) >> 24 != IN_LOOPBACKNET
+           : host->family == AF_INET6 ? !IN6_IS_ADDR_LOOPBACK(&host->v6)
+                                      : true;
+}
+
+static void judge_ports(struct packet_request q, struct hits *all)
+{
+    for (size_t i = 0; i < q.ep->port_mappings.count; i++) {
+        q.port = &q.ep->port_mappings.items[i];
+        if (is_reached_from_outside(&q))
+            judge_packet(&q, all);
+    }
+}
+
+/* Those that differ from container to container. */
+static void judge_endpoints(const struct packet_request *q, struct hits *all)
+{
+    const struct doctor *d = q->d;
+    for (size_t i = 0; i < d->container_count; i++)
+        for (size_t k = 0; k < d->containers[i].endpoints.count; k++) {
+            struct packet_request own = *q;
+            own.ep = &d->containers[i].endpoints.items[k];
+            if (!streq(own.ep->network, q->network->name))
                 continue;
-            struct foreign_packet p = packet_of(d, n, families[i], way, flow);
-            all->network = n;
-            all->way = way;
-            all->flow = flow;
-            all->family = families[i];
-            r = foreign_judge(d->foreign, &p, take_drop, all, e);
-            if (r == 0 && (flow == QUERIES || flow == ANSWERS)) {
-                p.protocol = IPPROTO_UDP;
-                r = foreign_judge(d->foreign, &p, take_drop, all, e);
-            }
+            all->container = d->containers[i].name;
+            if (q->flow == PORT)
+                judge_ports(own, all);
+            else
+                judge_packet(&own, all);
         }
-    return r;
 }
 
-/* ---- cures -----------------------------------------------------------------------------------*/
-
-static bool has_program(const char *name)
+static bool has_endpoints(const struct packet_request *q)
 {
-    static const char *const places[] = {"/usr/sbin", "/sbin", "/usr/bin", "/bin",
-                                         "/usr/local/sbin"};
-    for (size_t i = 0; i < ARRAY_LEN(places); i++) {
-        _cleanup_free_ char *path = xasprintf("%s/%s", places[i], name);
-        if (access(path, X_OK) == 0)
-            return true;
-    }
+    for (size_t i = 0; i < q->d->container_count; i++)
+        for (size_t k = 0; k < q->d->containers[i].endpoints.count; k++)
+            if (streq(q->d->containers[i].endpoints.items[k].network, q->network->name))
+                return true;
     return false;
 }
 
-/* What iptables-nft has made: it no longer shows a chain with a rule that it cannot read. */
-static bool is_by_iptables(const struct foreign_drop *d)
+static void judge_where(const struct packet_request *q, struct hits *all)
 {
-    static const char *const chains[] = {"PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"};
-    bool builtin = false;
-    for (size_t i = 0; i < ARRAY_LEN(chains); i++)
-        builtin = builtin || streq(d->chain, chains[i]);
-    return builtin && (streq(d->family, "ip") || streq(d->family, "ip6"));
+    if (q->way->layer == AT_VETH || q->flow == PORT ||
+        (q->way->layer == AT_BRIDGE && has_endpoints(q)))
+        judge_endpoints(q, all);
+    else
+        judge_packet(q, all);
 }
 
-/* The names of bridges as rules have them; those that netctr chose have one pattern, also for networks to come. */
-static strv patterns_of(const struct hit *h, const char *wildcard)
+static void judge_flow(struct packet_request q, struct hits *all)
 {
-    strv patterns = NULL;
-    strv_each (bridge, h->bridges) {
-        _cleanup_free_ char *pattern =
-            skip_prefix(bridge, "nc-") ? xasprintf("nc-%s", wildcard) : xstrdup(bridge);
-        if (!strv_has(patterns, pattern))
-            strv_add(&patterns, pattern);
+    static const uint8_t protocols[] = {IPPROTO_TCP, IPPROTO_UDP};
+    const bool dns = q.flow == QUERIES || q.flow == ANSWERS;
+    if (q.way->layer == AT_UPLINK && !doctor_uplink(q.d))
+        return;
+    for (size_t i = 0; i < (dns ? ARRAY_LEN(protocols) : 1); i++) {
+        q.protocol = protocols[i];
+        judge_where(&q, all);
     }
-    return patterns;
-}
-
-/* What goes through is accepted both ways: another packet may have the same source as those that were stopped. */
-static unsigned flows_to_accept(const struct hit *h)
-{
-    bool both = h->flows & TRAFFIC && h->way->hook != NF_INET_PRE_ROUTING;
-    return h->flows | (both ? 1u << LEAVING | 1u << ENTERING : 0);
-}
-
-/* Where packets leave, iptables cannot ask by which interface they came. */
-static strv iptables_matches(const struct hit *h, enum flow flow)
-{
-    strv matches = NULL;
-    if (h->way->hook == NF_INET_POST_ROUTING && !flows[flow].out) {
-        strv_each (subnet, h->subnets)
-            strv_add_take(&matches, xasprintf("-s %s", subnet));
-        return matches;
+    if (q.flow == BETWEEN && q.family == AF_INET) {
+        q.arp = true;
+        judge_where(&q, all);
     }
-    _cleanup_strv_ strv patterns = patterns_of(h, "+");
-    strv_each (pattern, patterns)
-        strv_add_take(&matches, xasprintf("-%c %s", flows[flow].out ? 'o' : 'i', pattern));
-    return matches;
 }
 
-static char *with_iptables(const struct hit *h, const char *kind)
+static void judge_network(const struct doctor *d, const struct network *n, const struct way *way,
+                          uint16_t names_port, struct hits *all)
 {
-    const char *six = streq(h->drop.family, "ip6") ? "6" : "";
-    const char *ping =
-        *six ? "-p icmpv6 --icmpv6-type echo-request " : "-p icmp --icmp-type echo-request ";
-    unsigned wanted = flows_to_accept(h);
-    _cleanup_strv_ strv commands = NULL;
-    _cleanup_free_ char *table =
-        streq(h->drop.table, "filter") ? xstrdup("") : xasprintf("-t %s ", h->drop.table);
-    for (enum flow flow = 0; flow < FLOWS; flow++) {
-        if (!(wanted & 1u << flow))
-            continue;
-        _cleanup_strv_ strv matches = iptables_matches(h, flow);
-        strv_each (match, matches) {
-            _cleanup_free_ char *command =
-                xasprintf("ip%stables%s %s-I %s %s %s-j ACCEPT", six, kind, table, h->drop.chain,
-                          match, flow == PINGS ? ping : flows[flow].iptables);
-            if (!strv_has(commands, command))
-                strv_add(&commands, command);
-        }
-    }
-    return strv_join(commands, " && ");
-}
-
-static char *with_nft(const struct hit *h)
-{
-    const struct foreign_drop *d = &h->drop;
-    unsigned wanted = flows_to_accept(h);
-    _cleanup_strv_ strv patterns = patterns_of(h, "*"), rules = NULL;
-    strv_each (pattern, patterns)
-        for (enum flow flow = 0; flow < FLOWS; flow++) {
-            const char *more[] = {flows[flow].nft, NULL};
-            if (flow == PINGS) {
-                more[0] = h->families & 1u << 4 ? "icmp type echo-request " : NULL;
-                more[1] = h->families & 1u << 6 ? "icmpv6 type echo-request " : NULL;
-            }
-            for (size_t i = 0; wanted & 1u << flow && i < ARRAY_LEN(more); i++) {
-                _cleanup_free_ char *rule = xasprintf(
-                    "insert rule %s %s %s %s \"%s\" %saccept", d->family, d->table, d->chain,
-                    flows[flow].out ? "oifname" : "iifname", pattern, more[i] ? more[i] : "");
-                if (more[i] && !strv_has(rules, rule))
-                    strv_add(&rules, rule);
-            }
-        }
-    _cleanup_free_ char *all = strv_join(rules, "; ");
-    return xasprintf("nft '%s'", all);
-}
-
-char *firewalld_cure(char *const *bridges)
-{
-    _cleanup_strv_ strv commands = NULL;
-    strv_each (bridge, bridges)
-        strv_add_take(&commands, xasprintf("firewall-cmd --permanent --zone=trusted "
-                                           "--add-interface=%s",
-                                           bridge));
-    strv_add(&commands, "firewall-cmd --reload");
-    return strv_join(commands, " && ");
-}
-
-static char *cure_of(const struct hit *h)
-{
-    const struct foreign_drop *d = &h->drop;
-    const char *kind = !d->legacy                                                   ? "-nft"
-                       : has_program("iptables-legacy") || !has_program("iptables") ? "-legacy"
-                                                                                    : "";
-    bool iptables = d->legacy || (is_by_iptables(d) && has_program("iptables-nft"));
-    if (d->end == FOREIGN_DROPS_PERHAPS)
-        return iptables ? xasprintf("ip%stables%s -t %s -S", streq(d->family, "ip6") ? "6" : "",
-                                    kind, d->table)
-                        : xasprintf("nft list chain %s %s %s", d->family, d->table, d->chain);
-    return streq(d->table, "firewalld") ? firewalld_cure(h->bridges)
-           : iptables                   ? with_iptables(h, kind)
-                                        : with_nft(h);
+    static const int families[] = {AF_INET, AF_INET6};
+    for (size_t i = 0; i < ARRAY_LEN(families); i++)
+        for (enum flow flow = 0; flow < FLOWS; flow++)
+            if (way->flows & FLOW(flow) && flow_is_expected(d, n, families[i], flow))
+                judge_flow((struct packet_request){.d = d,
+                                                   .network = n,
+                                                   .family = families[i],
+                                                   .way = way,
+                                                   .flow = flow,
+                                                   .names_port = names_port},
+                           all);
 }
 
 /* ---- say it ----------------------------------------------------------------------------------*/
 
-static char *chain_name(const struct foreign_drop *d)
+static char *ports_text(char *const *ports)
 {
-    return xasprintf("%s `%s %s %s`", d->legacy ? "ip_tables chain" : "nf_tables chain", d->family,
-                     d->table, d->chain);
+    enum { TOLD_MAX = 3 };
+    _cleanup_strv_ strv told = NULL;
+    size_t count = strv_len(ports);
+    for (size_t i = 0; i < count && i < TOLD_MAX; i++)
+        strv_add(&told, ports[i]);
+    if (count > TOLD_MAX)
+        strv_add_take(&told, xasprintf("%zu more published ports", count - TOLD_MAX));
+    _cleanup_free_ char *list = strv_join(told, ", ");
+    return xasprintf("what reaches %s", list);
 }
 
 static char *what_is_dropped(const struct hit *h)
 {
     unsigned told = h->flows;
-    /* Where no question passes, there is no answer. */
-    told &= ~(told & 1u << LEAVING ? 1u << FETCHED : 0);
-    told &= ~(told & 1u << ENTERING ? 1u << SERVED : 0);
+    /* Without a question there is no answer. */
+    told &= ~(told & FLOW(LEAVING) ? FLOW(FETCHED) : 0);
+    told &= ~(told & (FLOW(ENTERING) | FLOW(PORT)) ? FLOW(SERVED) : 0);
     char *all = NULL;
     for (enum flow flow = 0; flow < FLOWS; flow++) {
-        if (!(told & 1u << flow))
+        if (!(told & FLOW(flow)))
             continue;
-        _cleanup_free_ char *before = all;
-        const char *text = flow == ENTERING && !(told & 1u << LEAVING)
+        _cleanup_free_ char *before = all, *ports = flow == PORT ? ports_text(h->ports) : NULL;
+        const char *text = ports ? ports
+                           : flow == ENTERING && !(told & FLOW(LEAVING))
                                ? "what reaches published ports"
-                               : flows[flow].text,
+                               : flow_texts[flow].text,
                    *between = told >> (flow + 1) ? ", " : " and ";
         all = before ? xasprintf("%s%s%s", before, between, text) : xstrdup(text);
     }
     return all;
 }
 
-static void say_hit(struct doctor *d, const struct hit *h)
+static char *hook_text(const struct way *way)
 {
     static const char *const hooks[] = {[NF_INET_PRE_ROUTING] = "prerouting",
                                         [NF_INET_LOCAL_IN] = "input",
                                         [NF_INET_FORWARD] = "forward",
                                         [NF_INET_LOCAL_OUT] = "output",
                                         [NF_INET_POST_ROUTING] = "postrouting"};
-    static const char *const doubts[] = {
-        [FOREIGN_DROPS] = "",
-        [FOREIGN_DROPS_UNLESS] = ", unless a rule that cannot be evaluated here accepts it",
-        [FOREIGN_DROPS_PERHAPS] = ", if rules say so that cannot be evaluated here"};
-    static const enum severity severities[] = {[FOREIGN_DROPS] = PROBLEM,
-                                               [FOREIGN_DROPS_UNLESS] = WARNING,
-                                               [FOREIGN_DROPS_PERHAPS] = NOTE};
-    /* Elsewhere every host has rules such as "drop what claims a false source". */
-    if (h->drop.end == FOREIGN_DROPS_PERHAPS && h->way->hook != NF_INET_FORWARD)
-        return;
-    size_t others = strv_len(h->networks) - 1;
-    _cleanup_free_ char *chain = chain_name(&h->drop), *what = what_is_dropped(h),
-                        *more = others ? xasprintf(" and %zu more", others) : xstrdup("");
-    doctor_say(d, h->flows == 1 << PINGS ? NOTE : severities[h->drop.end], cure_of(h),
-               "%s (hook %s%s) drops %s (network `%s`%s)%s", chain, hooks[h->way->hook],
-               h->drop.policy ? ", policy drop" : "", what, h->networks[0], more,
-               doubts[h->drop.end]);
+    if (way->layer == AT_IP || way->layer == AT_BRIDGE)
+        return xstrdup(hooks[way->hook]);
+    return xasprintf("%s of %s", way->hook == NF_NETDEV_INGRESS ? "ingress" : "egress",
+                     way->layer == AT_UPLINK          ? "the uplink"
+                     : way->layer == AT_BRIDGE_DEVICE ? "the bridge"
+                                                      : "a container's link");
 }
 
-static int check_ways(struct doctor *d, const struct way *ways, size_t count, struct err *e)
+static void say_hit(struct doctor *d, const struct hit *h)
+{
+    static const struct {
+        enum severity severity;
+        const char *verb, *doubt;
+    } verdicts[] = {
+        [NFT_MAY_DROP] = {NOTE, "drops", ", if rules say so that cannot be evaluated here"},
+        [NFT_MAY_ACCEPT] = {WARNING, "drops",
+                            ", unless a rule that cannot be evaluated here accepts it"},
+        [NFT_UNKNOWN] = {WARNING, "hands to a queue or another device", ""},
+        [NFT_DROPS] = {PROBLEM, "drops", ""},
+    };
+    const bool forward = h->way->layer == AT_IP && h->way->hook == NF_INET_FORWARD;
+    /* Elsewhere every host has rules such as "drop what claims a false source". */
+    if (h->step.verdict == NFT_MAY_DROP && !forward)
+        return;
+    size_t others = strv_len(h->networks) - 1;
+    _cleanup_free_ char *what = what_is_dropped(h), *hook = hook_text(h->way),
+                        *more = others ? xasprintf(" and %zu more", others) : xstrdup("");
+    doctor_say(d, h->flows == FLOW(PINGS) ? NOTE : verdicts[h->step.verdict].severity, cure_of(h),
+               "%s chain `%s %s %s` (hook %s%s) %s %s (network `%s`%s)%s",
+               h->step.legacy ? "ip_tables" : "nf_tables", h->step.family, h->step.table,
+               h->step.chain, hook,
+               h->step.policy && h->step.verdict >= NFT_MAY_ACCEPT ? ", policy drop" : "",
+               verdicts[h->step.verdict].verb, what, h->networks[0], more,
+               verdicts[h->step.verdict].doubt);
+}
+
+static void check_ways(struct doctor *d, const struct way *ways, size_t count)
 {
     struct hits all = {0};
-    int r = 0;
-    for (size_t w = 0; d->foreign && w < count; w++)
-        for (size_t i = 0; r == 0 && i < d->network_count; i++)
-            r = judge_network(d, &d->networks[i], &ways[w], &all, e);
+    const uint16_t names_port = d->rules ? flow_names_port(d) : 0;
+    for (size_t w = 0; d->rules && w < count; w++)
+        for (size_t i = 0; i < d->network_count; i++)
+            judge_network(d, &d->networks[i], &ways[w], names_port, &all);
     for (size_t i = 0; i < all.count; i++) {
-        if (r == 0)
-            say_hit(d, &all.items[i]);
+        say_hit(d, &all.items[i]);
         clear_hit(&all.items[i]);
     }
     free(all.items);
-    return r;
 }
 
 /* What goes through this host. */
 int check_forward(struct doctor *d, struct err *e)
 {
-    return check_ways(d, forward_ways, ARRAY_LEN(forward_ways), e);
+    (void)e;
+    check_ways(d, forward_ways, ARRAY_LEN(forward_ways));
+    return 0;
 }
 
 /* What goes to this host and comes from it. */
 int check_input(struct doctor *d, struct err *e)
 {
-    return check_ways(d, input_ways, ARRAY_LEN(input_ways), e);
-}
-
-/* ---- DNAT ------------------------------------------------------------------------------------*/
-
-static void judge_dnat(const struct foreign_dnat *x, void *arg)
-{
-    struct doctor *d = arg;
-    if (!x->to.family) {
-        doctor_say(d, NOTE, xasprintf("nft list chain %s %s %s", x->family, x->table, x->chain),
-                   "nf_tables chain `%s %s %s` changes where packets go by a rule that cannot be "
-                   "evaluated here: it may lead to a container",
-                   x->family, x->table, x->chain);
-        return;
-    }
-    for (size_t i = 0; i < d->network_count; i++) {
-        const struct network *n = &d->networks[i];
-        const struct subnet *s = x->to.family == AF_INET ? &n->subnet4 : &n->subnet6;
-        if (!s->prefix || !subnet_contains(s, &x->to))
-            continue;
-        _cleanup_free_ char *to = ip_text(&x->to);
-        doctor_say(d, WARNING,
-                   xasprintf("nft delete rule %s %s %s handle %llu", x->family, x->table, x->chain,
-                             (unsigned long long)x->handle),
-                   "nf_tables chain `%s %s %s` leads to %s in network `%s`, which passes as if it "
-                   "were published by netctr",
-                   x->family, x->table, x->chain, to, n->name);
-    }
-}
-
-int check_dnat(struct doctor *d, struct err *e)
-{
-    return d->foreign ? foreign_each_dnat(d->foreign, judge_dnat, d, e) : 0;
-}
-
-/* ---- br_netfilter ----------------------------------------------------------------------------*/
-
-int check_bridge_nf(struct doctor *d, struct err *e)
-{
     (void)e;
-    static const char *const keys[] = {"iptables", "ip6tables"};
-    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-        if (doctor_sysctl(0, "net/bridge/bridge-nf-call-%s", keys[i]) != 1)
-            continue;
-        bool apart = false;
-        for (size_t k = 0; k < d->network_count; k++)
-            apart = apart || !d->networks[k].icc;
-        doctor_say(d, NOTE, xasprintf("sysctl -w net.bridge.bridge-nf-call-%s=0", keys[i]),
-                   "packets between containers of one network cross the host's IP firewall "
-                   "(net.bridge.bridge-nf-call-%s is 1), so others' forward chains can stop them%s",
-                   keys[i],
-                   apart ? "; where containers may not talk to each other, they do not reach each "
-                           "other's published ports either"
-                         : "");
-    }
+    check_ways(d, input_ways, ARRAY_LEN(input_ways));
     return 0;
 }

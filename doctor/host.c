@@ -1,5 +1,5 @@
-/* Who else lives here, and where our files are. */
-#include <netctr/doctor.h>
+/* Other programs that make networks, and the file systems that hold netctr's files. */
+#include "doctor/doctor.h"
 
 #include <netctr/engine.h>
 
@@ -62,7 +62,7 @@ struct peer {
 
 static const struct peer peers[] = {
     {"docker", "docker0", "docker-bridges", "DOCKER", "/run/docker.sock",
-     "it sets the policy of the chain FORWARD to drop, also for others' packets, and switches "
+     "it sets the policy of the chain FORWARD to drop, also for packets of other programs, and switches "
      "bridge-nf-call-iptables on",
      "if a chain of it is named as a problem, its cure; or start dockerd with --ip-forward-no-drop",
      NULL},
@@ -74,7 +74,7 @@ static const struct peer peers[] = {
      NULL},
     {"firewalld", NULL, "firewalld", NULL, "/run/firewalld",
      "it drops what comes in by interfaces that are in no zone that forwards, and its reload may "
-     "flush others' iptables rules",
+     "flush the iptables rules of other programs",
      NULL, trust_bridges},
     {"ufw", NULL, NULL, "ufw-", NULL, "it drops forwarded packets unless a rule allows them", NULL,
      route_bridges},
@@ -83,15 +83,15 @@ static const struct peer peers[] = {
     {"Incus", "incusbr", "incus", NULL, "/var/lib/incus/unix.socket", OWN_BRIDGES},
 };
 
-/* What shows that it is here; caller frees; NULL: nothing does. */
+/* A trace of it on this host; caller frees; NULL: none. */
 static char *trace_of(const struct doctor *d, const struct peer *p)
 {
     for (size_t i = 0; p->link && i < d->link_count; i++)
         if (skip_prefix(d->links[i].name, p->link))
             return xasprintf("link `%s`", d->links[i].name);
-    if (p->table && d->foreign && foreign_has_table(d->foreign, p->table))
+    if (p->table && d->rules && nft_snapshot_has_table(d->rules, p->table))
         return xasprintf("nf_tables table `%s`", p->table);
-    if (p->chain && d->foreign && foreign_has_chain(d->foreign, p->chain))
+    if (p->chain && d->rules && nft_snapshot_has_chain(d->rules, p->chain))
         return xasprintf("nf_tables chains `%s…`", p->chain);
     if (p->socket && access(p->socket, F_OK) == 0)
         return xasprintf("`%s`", p->socket);
@@ -112,7 +112,7 @@ int check_peers(struct doctor *d, struct err *e)
 
 /* ---- files -----------------------------------------------------------------------------------*/
 
-/* The directory itself, or the nearest above it that is there. */
+/* The directory itself, or the nearest parent that exists. */
 static char *existing(const char *path)
 {
     char *p = xstrdup(path);
@@ -186,11 +186,11 @@ int check_storage(struct doctor *d, struct err *e)
 
 /* ---- names -----------------------------------------------------------------------------------*/
 
-/* Containers live, and nobody watches over them: both helpers were killed, or stand still. */
+/* Containers run without helpers: both helpers were killed or stopped. */
 int check_names(struct doctor *d, struct err *e)
 {
     (void)e;
-    bool any = false; /* one that waits for its start needs nobody yet */
+    bool any = false; /* a container that waits for its start needs none yet */
     for (size_t i = 0; i < d->container_count; i++)
         any = any || d->containers[i].status == STATUS_RUNNING || d->containers[i].endpoints.count;
     if (!d->store || !any)
@@ -208,13 +208,13 @@ int check_names(struct doctor *d, struct err *e)
     }
     doctor_say(
         d, PROBLEM, xstrdup("netctr gc"),
-        "containers run, and no helper watches over them: names may not be told, and a firewall that "
-        "somebody empties stays empty");
+        "containers run, and no helper watches over them: names may not be resolved, and a firewall "
+        "that is flushed stays empty");
     return 0;
 }
 
-/* Who has the instances could only be found out from every descriptor of every process; whether there are some
- * left, by taking a few for a moment (10 us). */
+/* Which processes hold the instances could only be read from every descriptor of every process. Whether some are left is
+ * found out by taking a few for a moment (10 us). */
 int check_inotify(struct doctor *d, struct err *e)
 {
     (void)e;

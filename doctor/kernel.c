@@ -1,7 +1,7 @@
-/* What the kernel must have. Asked by effect wherever that can be done without an effect: with requests
- * that it has to refuse, and by looking at why.
+/* What the kernel must have. Probed by requests that the kernel has to refuse: the reason tells whether it knows what was
+ * asked for, and nothing is changed.
  */
-#include <netctr/doctor.h>
+#include "doctor/doctor.h"
 
 #include <errno.h>
 #include <linux/seccomp.h>
@@ -51,13 +51,13 @@ static void check_memory_files(struct doctor *d)
         doctor_say(
             d, PROBLEM, xasprintf("sysctl -w vm.memfd_noexec=1"),
             "programs in memory cannot be executed (vm.memfd_noexec is 2), and netctr starts "
-            "containers by one");
+            "containers with one");
 }
 
 static void check_tables(struct doctor *d)
 {
     _cleanup_err_ struct err e = ERR_INIT;
-    /* Where it stands already, the kernel has taken it. */
+    /* If the tables are loaded, the kernel has taken them. */
     int r = net_check(d->bridge, NULL);
     if (r == 0 || r == -EBUSY || r == -EPROTONOSUPPORT)
         return;
@@ -120,8 +120,8 @@ int check_capabilities(struct doctor *d, struct err *e)
     (void)e;
     _cleanup_strv_ strv lacking = caps_names(CAPS_DEFAULT & ~caps_held_of(CAPS_DEFAULT));
     strv_each (name, lacking)
-        doctor_say(d, NOTE, xasprintf("run netctr where nothing has taken it away"),
-                   "netctr has not got the capability %s, so containers do not get it", name);
+        doctor_say(d, NOTE, xasprintf("run netctr with that capability"),
+                   "netctr lacks the capability %s, so containers do not get it", name);
     return 0;
 }
 

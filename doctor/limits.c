@@ -1,11 +1,11 @@
-/* What the whole machine shares, and the way out of it. */
-#include <netctr/doctor.h>
+/* Limits that all programs of the machine share, and the default route. */
+#include "doctor/doctor.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <sys/resource.h>
 
-/* Used up to nine tenths: soon. Used up: now. */
+/* A warning from nine tenths on, a problem when it is used up. */
 static void judge(struct doctor *d, int64_t used, int64_t max, const char *key, const char *what,
                   const char *then)
 {

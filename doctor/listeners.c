@@ -1,5 +1,5 @@
-/* Who listens behind each published port? */
-#include <netctr/doctor.h>
+/* Does a program listen behind each published port? */
+#include "doctor/doctor.h"
 
 #include "doctor/sockets.h"
 
@@ -8,7 +8,7 @@
 #include <string.h>
 
 enum {
-    YOUNG_MS = 2000, /* so old is a program before it is expected to listen */
+    YOUNG_MS = 2000, /* a program has this time to start listening */
     TOLD_MAX = 5,    /* of a container's ports; the others are counted */
 };
 
@@ -23,7 +23,7 @@ struct door {
 
 /* ---- is it served? ---------------------------------------------------------------------------*/
 
-/* By which of its addresses the container is asked. What comes to the host's ::1 is passed on by either. */
+/* By which of the container's addresses the port leads to it. Connections to the host's ::1 are proxied to either. */
 static bool leads_to(const struct port_mapping *p, const struct ip *to)
 {
     bool either = p->host.family == AF_UNSPEC ||
@@ -72,7 +72,7 @@ static char *describe(const struct socket *s, bool only)
     return xasprintf("; %s listens on %s%s", program, place, only ? " only" : "");
 }
 
-/* Those of that port that are not reached, or else others of that protocol; at most three. */
+/* Sockets of that port that are not reached, or else others of that protocol; at most three. */
 static char *others(const struct door *o)
 {
     char *text = xstrdup("");
@@ -129,14 +129,14 @@ static void say(const struct door *o)
     _cleanup_free_ char *instead = others(o);
     doctor_say(o->d, young ? NOTE : PROBLEM,
                young ? xstrdup("netctr doctor, in some seconds") : cure_of(o),
-               "published port %u/%s of container `%s`%s goes to %u, where nobody listens%s%s",
+               "published port %u/%s of container `%s`%s goes to %u, where nothing listens%s%s",
                port, protocol_name(p->protocol), o->container->name,
                young ? ", which has just started," : "", p->port, young ? " yet" : "", instead);
 }
 
 /* ---- all of them -----------------------------------------------------------------------------*/
 
-/* Of SCTP, /proc shows nothing where nobody uses it. */
+/* /proc does not show sockets of SCTP in every namespace. */
 static bool is_known(const struct port_mapping *p)
 {
     return p->protocol == IPPROTO_TCP || p->protocol == IPPROTO_UDP;
@@ -158,7 +158,7 @@ static void judge(struct doctor *d, const struct doctor_container *c, struct soc
         }
     if (silent > TOLD_MAX)
         doctor_say(d, NOTE, xasprintf("netctr port %s", c->name),
-                   "nobody listens behind %zu more published ports of container `%s`",
+                   "nothing listens behind %zu more published ports of container `%s`",
                    silent - TOLD_MAX, c->name);
 }
 
@@ -173,7 +173,7 @@ static bool port_mappings(const struct doctor_container *c)
 int check_listeners(struct doctor *d, struct err *e)
 {
     int first = 0;
-    int64_t until = monotonic_ms() + 1000; /* for finding out what programs are called */
+    int64_t until = monotonic_ms() + 1000; /* to find out the names of programs */
     for (size_t i = 0; i < d->container_count; i++) {
         const struct doctor_container *c = &d->containers[i];
         if (c->status != STATUS_RUNNING || !port_mappings(c))
@@ -182,12 +182,13 @@ int check_listeners(struct doctor *d, struct err *e)
         _cleanup_close_ int process = process_open(c->pid, c->pid_start);
         _cleanup_err_ struct err why = ERR_INIT;
         int r = process < 0 ? process : sockets_read(process, &sockets);
-        /* Whatever ends meanwhile has no ports to be looked at. */
+        /* A container that ends meanwhile has no ports to be judged. */
         bool ended = proc_is_dying(c->pid, c->pid_start);
         if (r == 0 && !ended)
             judge(d, c, &sockets, process, until);
         else if (r < 0 && !ended)
-            err_note(&first, err_set(&why, r, "look who listens in container `%s`", c->name), e,
+            err_note(&first,
+                     err_set(&why, r, "list the listening sockets of container `%s`", c->name), e,
                      &why);
     }
     return first;

@@ -1,5 +1,5 @@
-/* Names: does the name server answer a container, and do those answer that it asks? */
-#include <netctr/doctor.h>
+/* Do the name server of each network and its upstream servers answer? */
+#include "doctor/flows.h"
 
 
 #include <errno.h>
@@ -11,7 +11,7 @@ enum {
     DNS_PORT = 53,
     TYPE_A = 1,
     TYPE_NS = 2,
-    SERVER_MS = 1500, /* a server that stands still is replaced within a second */
+    SERVER_MS = 1500, /* a server that hangs is replaced within a second */
     UPSTREAM_MS = 1000,
     ASKERS = 2,          /* containers of each network */
     QUESTIONS_MAX = 256, /* each has a descriptor */
@@ -61,7 +61,7 @@ static int connect_to(int fd, const struct ip *server)
                : 0;
 }
 
-/* The socket is taken over. */
+/* Takes the socket over. */
 static void add(struct questions *q, struct question item, struct name_probe probe)
 {
     if (q->count == QUESTIONS_MAX) {
@@ -78,7 +78,7 @@ static void add(struct questions *q, struct question item, struct name_probe pro
 
 /* ---- the name server -------------------------------------------------------------------------*/
 
-/* As the container itself would ask: out of its network namespace, at its gateway. */
+/* As the container itself asks: from its network namespace, its gateway. */
 static void add_asker(struct questions *q, const struct network *n,
                       const struct doctor_container *c, const struct endpoint *ep)
 {
@@ -110,31 +110,23 @@ static void add_askers(struct doctor *d, struct questions *q, const struct netwo
         }
 }
 
-static void note_drop(const struct foreign_drop *drop, void *arg)
+/* Does a chain of another program drop it? Then check_input names that chain. */
+static bool is_dropped(const struct doctor *d, const struct question *q, const json_t *helpers)
 {
-    bool *dropped = arg;
-    *dropped = *dropped || drop->end != FOREIGN_DROPS_PERHAPS;
+    const struct nft_place at = {.family =
+                                     q->server.family == AF_INET ? NFPROTO_IPV4 : NFPROTO_IPV6,
+                                 .hook = NF_INET_LOCAL_IN};
+    struct nft_packet p = {.in.name = q->network->bridge, .out.name = ""};
+    nft_packet_ip(&p, q->server.family);
+    nft_packet_protocol(&p, IPPROTO_UDP);
+    nft_packet_source(&p, &q->source);
+    nft_packet_destination(&p, &q->server);
+    nft_packet_ports(&p, 0, (uint16_t)json_int(helpers, "names_port", 0));
+    flow_set_ct(&p, false, true);
+    return d->rules && nft_walk(d->rules, &at, &p, NULL, NULL) > NFT_MAY_DROP;
 }
 
-/* Is somebody else's chain in the way? Then check_input names it. */
-static bool is_dropped(struct doctor *d, const struct question *q, const json_t *helpers)
-{
-    const struct foreign_packet packet = {.hook = NF_INET_LOCAL_IN,
-                                          .family = q->server.family,
-                                          .in = q->network->bridge,
-                                          .source = q->source,
-                                          .destination = q->server,
-                                          .protocol = IPPROTO_UDP,
-                                          .port = (uint16_t)json_int(helpers, "names_port", 0),
-                                          .dnat = true};
-    bool dropped = false;
-    if (d->foreign)
-        (void)foreign_judge(d->foreign, &packet, note_drop, &dropped, NULL);
-    return dropped;
-}
-
-/* One container that is answered shows that the server is there for the network; another may have broken its own
- * interface. */
+/* One container that gets an answer shows that the server works; another may have broken its own interface. */
 static bool answers_another(const struct questions *q, const struct question *asked)
 {
     for (size_t i = 0; i < q->count; i++)
@@ -150,7 +142,7 @@ int check_name_server(struct doctor *d, struct err *e)
     _cleanup_questions_ struct questions q = {0};
     for (size_t i = 0; d->store && d->any_defined && i < d->network_count; i++) {
         const struct link *bridge = doctor_link(d, d->networks[i].bridge);
-        /* Without its bridge, which another check misses, nothing is answered. */
+        /* Without its bridge, which check_differences reports, there is no answer. */
         if (bridge && (bridge->flags & IFF_UP) && network_is_served(&d->networks[i]))
             add_askers(d, &q, &d->networks[i]);
     }
@@ -160,7 +152,7 @@ int check_name_server(struct doctor *d, struct err *e)
         const struct question *a = &q.items[i];
         _cleanup_close_ int lives = doctor_netns(a->container);
         int why = q.probes[i].error;
-        /* Without a route the question does not leave the container, which another check reports. */
+        /* Without a route, which check_differences reports, the question does not leave the container. */
         if (answers_another(&q, a) || lives < 0 || why == ENETUNREACH || is_dropped(d, a, helpers))
             continue;
         doctor_say(d, PROBLEM,
@@ -186,7 +178,7 @@ static void add_upstream(struct questions *q, const char *text,
             (struct name_probe){.fd = fd, .name = "", .type = TYPE_NS});
 }
 
-/* Does it ask outside? */
+/* Does the container use upstream servers? */
 static bool asks(const struct doctor *d, const struct doctor_container *c)
 {
     for (size_t i = 0; i < c->endpoints.count; i++) {

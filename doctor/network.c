@@ -1,5 +1,5 @@
 /* The host's own network: sysctls, routes, and tables that can be full. */
-#include <netctr/doctor.h>
+#include "doctor/doctor.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -39,7 +39,7 @@ static void note_closed(struct doctor *d, const json_t *forwarding, const char *
                title, links);
 }
 
-/* By the link, where the kernel forwards IPv6 by links. */
+/* Where the kernel forwards IPv6 per link (Linux 6.17). */
 static void check_uplink6(struct doctor *d, const struct link *l)
 {
     if (doctor_is_uplink(d, l) && doctor_sysctl(0, "net/ipv6/conf/all/forwarding") == 0 &&
@@ -89,7 +89,7 @@ int check_forwarding(struct doctor *d, struct err *e)
     return 0;
 }
 
-/* With one uplink, answers leave by where the questions came. */
+/* With one uplink, answers always leave by the interface that the questions came in by. */
 int check_reverse_path(struct doctor *d, struct err *e)
 {
     (void)e;
@@ -122,7 +122,7 @@ static bool has_default6(const struct doctor *d)
 int check_advertisements(struct doctor *d, struct err *e)
 {
     (void)e;
-    /* Who has a route that was set by hand needs no advertisement. */
+    /* A host with a static default route needs no advertisements. */
     if (doctor_sysctl(0, "net/ipv6/conf/all/forwarding") != 1 || has_default6(d))
         return 0;
     for (size_t i = 0; i < d->link_count; i++) {
@@ -160,8 +160,8 @@ static void check_route(struct doctor *d, const struct network *n, const struct 
         xasprintf("ip %sroute del %s dev %s", r->family == AF_INET6 ? "-6 " : "", theirs, dev),
         steals ? "the route to %s by `%s` takes packets away from network `%s` (%s); without "
                  "that route, or with another subnet for the network, they arrive"
-               : "the route to %s by `%s` includes the addresses of network `%s` (%s): whoever "
-                 "has them behind it is not reached from here",
+               : "the route to %s by `%s` includes the addresses of network `%s` (%s): hosts "
+                 "with these addresses behind it are not reached from here",
         theirs, dev, n->name, ours);
 }
 
@@ -251,7 +251,7 @@ int check_mtu(struct doctor *d, struct err *e)
                                    up->mtu)
                        : cure_mtu(d, own, up->mtu),
                    "packets of network `%s` may be larger (MTU %u) than `%s` takes (%u): where the "
-                   "answer that says so is lost, connections stand still",
+                   "answer that says so is lost, connections hang",
                    n->name, largest, up->name, up->mtu);
     }
     return 0;
@@ -296,7 +296,7 @@ int check_neighbours(struct doctor *d, struct err *e)
                              "net.%s.neigh.default.gc_thresh2=%u",
                              families[i].name, n.hard * 8, families[i].name, n.soft * 8),
                    "the %s neighbour table has %u entries, and from %u on the kernel throws some "
-                   "away (at %u nobody new is reached); the count is the whole machine's",
+                   "away (at %u no new host is reached); the count is the whole machine's",
                    families[i].name, used, n.soft, n.hard);
     }
     return 0;

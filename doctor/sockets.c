@@ -1,4 +1,4 @@
-/* Sockets as /proc shows them. What programs call themselves is theirs to choose, so it is made printable. */
+/* Sockets as /proc shows them. Programs choose their own names, so these are made printable. */
 #include "doctor/sockets.h"
 
 #include <errno.h>
@@ -77,7 +77,7 @@ static int read_one(int process, const char *path, int family, uint8_t protocol,
             out->items = xrealloc(out->items, out->count + 1, sizeof(*out->items));
             out->items[out->count++] = s;
         } else if (protocol == IPPROTO_TCP && !head) {
-            break; /* connections stand behind all that listen, and there may be very many */
+            break; /* connections follow behind all listening sockets, and there may be very many */
         }
         head = false;
     }
@@ -100,8 +100,8 @@ int sockets_read(int process, struct sockets *out)
     return r;
 }
 
-/* A socket on :: accepts IPv4 too, unless it was told not to (IPV6_V6ONLY). /proc does not show that, so it is taken
- * for one that does. */
+/* A socket on :: accepts IPv4 too, unless it has IPV6_V6ONLY. /proc does not show that option, so it is assumed to be
+ * off. */
 bool socket_accepts(const struct socket *s, const struct ip *to)
 {
     static const uint8_t any[4];

@@ -1,4 +1,4 @@
-/* The sockets on which the programs of a network namespace wait for others. */
+/* The listening sockets of a network namespace. */
 #pragma once
 
 #include <netctr/netns.h>
@@ -17,11 +17,11 @@ struct sockets {
 void sockets_clear(struct sockets *s);
 #define _cleanup_sockets_ __attribute__((cleanup(sockets_clear)))
 
-/** One line of /proc/PID/net/tcp and its like. False: it is no socket that waits, or not understood. */
+/** Parses a line of /proc/PID/net/tcp and its like. False: not a listening socket, or not understood. */
 bool socket_parse(const char *line, int family, uint8_t protocol, struct socket *out);
 /** Does a packet to the address @to reach it? */
 bool socket_accepts(const struct socket *s, const struct ip *to);
-/** An fd of /proc/PID, which stays that process' whatever its pid becomes; -errno, -ESRCH if it is gone. */
+/** An fd of /proc/PID, which refers to that process even if its pid is reused; -errno, -ESRCH if it is gone. */
 int process_open(pid_t pid, uint64_t start);
 /** TCP and UDP sockets of the network namespace of @process, from process_open(). -errno. */
 int sockets_read(int process, struct sockets *out);

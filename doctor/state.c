@@ -1,5 +1,5 @@
-/* netctr's own state: is what it has recorded what the kernel has? */
-#include <netctr/doctor.h>
+/* Compares netctr's records with the state of the kernel. */
+#include "doctor/doctor.h"
 
 #include <errno.h>
 #include <string.h>
@@ -31,14 +31,14 @@ int check_firewall(struct doctor *d, struct err *e)
 
 /* ---- the networks ----------------------------------------------------------------------------*/
 
-/* What other checks report, with more about it. */
+/* Differences that other checks report in more detail. */
 static bool is_told_elsewhere(const struct network *n, const char *text)
 {
     const char *missing = net_forwarding_missing(n);
     return skip_prefix(text, "firewall: the tables") || (missing && strstr(text, missing));
 }
 
-/* What `network reload` does not change, because somebody may have wanted it so: the text then names the command. */
+/* The text names the command where `network reload` does not change what a user may have set on purpose. */
 static char *cure_of(const char *text)
 {
     const char *open = strrchr(text, '('), *tick = open ? strchr(open + 2, '`') : NULL;
@@ -98,7 +98,7 @@ static size_t count_missing_rules(char *const *texts, const char *chain)
     return count;
 }
 
-/* A chain that somebody has flushed lacks many rules, and a set many elements. */
+/* A flushed chain lacks many rules, and a flushed set many elements: one line for each. */
 static void say_firewall(struct doctor *d, char *const *texts)
 {
     _cleanup_strv_ strv lines = NULL;
@@ -140,7 +140,7 @@ int check_differences(struct doctor *d, struct err *e)
 
 /* ---- what is left ----------------------------------------------------------------------------*/
 
-/* Links that bear another instance's mark: a run-root, a namespace or a boot that may be gone. */
+/* Links with the mark of another instance: its run-root, namespace or boot may be gone. */
 int check_strange_links(struct doctor *d, struct err *e)
 {
     (void)e;
@@ -183,8 +183,7 @@ static strv common_of(char *const *a, char *const *b)
     return both;
 }
 
-/* Commands that run just now have begun what they have not yet finished, which looks the same: what has been left stays
- * in every look. */
+/* The unfinished work of a command that is running looks like a leftover, so only what is there in every look counts. */
 int check_leftovers(struct doctor *d, struct err *e)
 {
     enum { LOOKS = 4 };

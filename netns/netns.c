@@ -127,6 +127,16 @@ int netns_sysctls(int fd, const struct sysctl *sysctls, struct err *e)
     return r;
 }
 
+int netns_run(int fd, int (*work)(void *arg, struct err *e), void *arg, struct err *e)
+{
+    _cleanup_close_ int home = enter(fd, e);
+    if (home < 0)
+        return home;
+    int r = work(arg, e);
+    go_home(home);
+    return r;
+}
+
 int netns_open_rt(int fd, struct rt **rt, struct err *e)
 {
     _cleanup_close_ int home = enter(fd, e);

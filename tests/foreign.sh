@@ -70,6 +70,54 @@ all_cured() {
     findings
     assert_eq "$(jq -r "$ours | .text" "$tmp/findings")" ''
 }
+# Rows on stdin: SEVERITY|BODY, each a chain in a table of its own. `table_of NAME BODY' prints that table, `says NAME' the
+# severity of doctor's finding about it, and `works' tests whether everything passes.
+#
+# First all tables together: doctor reports each with its severity, and none after its fixes. Then each one alone: it
+# stops something, and its fix helps.
+judge_rows() {
+    local severity body i severities=() bodies=() cures=()
+    while IFS='|' read -r severity body; do
+        severities+=("$severity") bodies+=("$body")
+    done
+    for i in "${!bodies[@]}"; do table_of "x$i" "${bodies[i]}"; done >"$tmp/rows.nft"
+    nft -f "$tmp/rows.nft"
+    findings
+    for i in "${!bodies[@]}"; do
+        assert_eq "$(says "x$i")" "${severities[i]/nothing/}" "${bodies[i]}"
+        cures+=("$(cures_of "x$i")")
+    done
+    printf '%s\n' "${cures[@]}" | sh -eu
+    findings
+    for i in "${!bodies[@]}"; do
+        case ${severities[i]} in
+        problem | warning) assert_eq "$(cures_of "x$i")" '' "after the cure: ${bodies[i]}" ;;
+        esac
+    done
+    wait_for 5 works
+    delete_rows
+    for i in "${!bodies[@]}"; do
+        case ${severities[i]} in problem | warning) ;; *) continue ;; esac
+        printf '%s: %s\n' "${severities[i]}" "${bodies[i]}"
+        foreign "$(table_of x "${bodies[i]}")"
+        assert_fails works
+        sh -euc "${cures[i]//x$i /x }"
+        wait_for 5 works
+        delete_rows
+    done
+}
+delete_rows() {
+    nft list tables | sed -nE 's/^(table [a-z0-9]+ x[0-9]*)$/delete \1/p' | nft -f -
+}
+# Those of problems and warnings, a line each.
+cures_of() { # TABLE
+    jq -r --arg name " $1 " '.[] | select(.severity != "note" and (.text | contains($name))) | .cure' "$tmp/findings"
+}
+# The severity of what doctor finds about a table with that text.
+severity_of() { # TABLE TEXT
+    jq -r --arg name " $1 " --arg text "$2" \
+        'map(select((.text | contains($name)) and (.text | contains($text)))) | first | .severity // empty' "$tmp/findings"
+}
 tidy_too() {
-    nft delete table inet x 2>/dev/null || true
+    delete_rows
 }

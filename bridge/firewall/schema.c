@@ -479,7 +479,8 @@ const struct table *schema_find_table(uint32_t family, const char *name)
 
 bool schema_owns_table(uint32_t family, const char *name)
 {
-    return schema_find_table(family, name) || is_table(&NAT_HOLD, family, name);
+    return schema_find_table(family, name) || is_table(&NAT_HOLD, family, name) ||
+           (family == NFPROTO_INET && streq(name, "netctr_keeper")); /* NAT_HOLD of netctr 0.1 */
 }
 
 bool schema_counts_spoofing(const struct table *t, const char *chain)

@@ -1,121 +1,14 @@
-/* What on this host, or in netctr's own state, keeps containers from working, each with its cure. doctor only
- * reads: it creates and changes nothing, also where netctr has never run.
- *
- * Facts are gathered once; a check is a function that compares them and reports what it finds. No check waits
- * longer than about a second for anybody.
+/* Finds what keeps containers from working, on this host or in netctr's own state, each with its cure. doctor only
+ * reads: it creates and changes nothing, even where netctr has never run.
  */
 #pragma once
 
-#include <netctr/engine.h>
-#include <netctr/nft.h>
+#include <netctr/base.h>
 
-enum severity {
-    NOTE,    /**< good to know */
-    WARNING, /**< it will hurt one day, or in some cases */
-    PROBLEM, /**< something that should work does not */
-};
+#include <jansson.h>
 
-/** A container that has a monitor, as it was when doctor looked. */
-struct doctor_container {
-    char *name;
-    char *network; /**< "default", "container:x", …; as spec.network */
-    strv dns;      /**< its own upstream servers; NULL: the host's */
-    enum status status;
-    pid_t pid; /**< RUNNING: its first process */
-    uint64_t pid_start;
-    pid_t monitor;
-    uint64_t monitor_start;
-    struct endpoint_list endpoints; /**< none while it leaves its networks */
-};
-
-struct doctor {
-    const char *root, *run; /**< as they were given; they need not exist */
-    struct engine engine;
-    struct store *store; /**< of @world; NULL: there is no state, or not all of it */
-    struct net *bridge;  /**< of @world */
-    struct doctor_container *containers;
-    size_t container_count;
-    struct rt *rt;
-    struct foreign *foreign; /**< NULL: the kernel has no nf_tables */
-    struct link *links;
-    size_t link_count;
-    struct route *routes;
-    size_t route_count;
-    struct network *networks; /**< those that are defined, or what the default one would be */
-    size_t network_count;
-    bool any_defined;
-    json_t *findings;
-    bool problem;
-};
-
-/** Adds a finding; @cure is taken over. */
-void doctor_say(struct doctor *d, enum severity severity, char *cure, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
-
-/** Adds that a file of ours is damaged, which @e tells, and clears it. */
-void doctor_say_damaged(struct doctor *d, struct err *e);
-
-struct doctor_check {
-    const char *name;
-    int (*run)(struct doctor *d, struct err *e);
-};
-/** Gathers the facts and runs every check; @d holds root and run. One check that fails does not keep the others
- *  from running; the first failure is returned. */
-int doctor_examine(struct doctor *d, struct err *e);
-void doctor_clear(struct doctor *d);
-
-/* ---- for the checks --------------------------------------------------------------------------*/
-
-const struct link *doctor_link(const struct doctor *d, const char *name); /**< or NULL */
-const struct link *doctor_link_at(const struct doctor *d, int index);     /**< or NULL */
-bool doctor_is_uplink(const struct doctor *d, const struct link *l);      /**< a default route's */
-const char *doctor_uplink(const struct doctor *d);                        /**< the first, or NULL */
-const struct network *doctor_network(const struct doctor *d, const char *name); /**< or NULL */
-/** An fd of the container's network namespace; negative when it does not run any more. */
-int doctor_netns(const struct doctor_container *c);
-/** How long ago its first process started. */
-int64_t doctor_age_ms(const struct doctor_container *c);
-/** A sysctl as a number; @fallback when there is none. */
-int64_t doctor_sysctl(int64_t fallback, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-/** Puts these bridges into a zone that lets everything pass; caller frees. */
-char *firewalld_cure(char *const *bridges);
-
-int check_forward(struct doctor *d, struct err *e);
-int check_input(struct doctor *d, struct err *e);
-int check_dnat(struct doctor *d, struct err *e);
-int check_bridge_nf(struct doctor *d, struct err *e);
-int check_forwarding(struct doctor *d, struct err *e);
-int check_reverse_path(struct doctor *d, struct err *e);
-int check_advertisements(struct doctor *d, struct err *e);
-int check_subnets(struct doctor *d, struct err *e);
-int check_nameservers(struct doctor *d, struct err *e);
-int check_mtu(struct doctor *d, struct err *e);
-int check_ports(struct doctor *d, struct err *e);
-int check_neighbours(struct doctor *d, struct err *e);
-int check_conntrack(struct doctor *d, struct err *e);
-int check_kernel(struct doctor *d, struct err *e);
-int check_cgroups(struct doctor *d, struct err *e);
-int check_capabilities(struct doctor *d, struct err *e);
-int check_expiry(struct doctor *d, struct err *e);
-int check_peers(struct doctor *d, struct err *e);
-int check_storage(struct doctor *d, struct err *e);
-int check_names(struct doctor *d, struct err *e);
-int check_inotify(struct doctor *d, struct err *e);
-
-/* Of netctr's own state. */
-int doctor_gather_containers(struct doctor *d, struct err *e);
-int check_firewall(struct doctor *d, struct err *e);
-int check_differences(struct doctor *d, struct err *e);
-int check_strange_links(struct doctor *d, struct err *e);
-int check_leftovers(struct doctor *d, struct err *e);
-int check_drops(struct doctor *d, struct err *e);
-int check_monitors(struct doctor *d, struct err *e);
-int check_sharers(struct doctor *d, struct err *e);
-int check_interfaces(struct doctor *d, struct err *e);
-int check_listeners(struct doctor *d, struct err *e);
-int check_name_server(struct doctor *d, struct err *e);
-int check_upstream(struct doctor *d, struct err *e);
-int check_default_route(struct doctor *d, struct err *e);
-int check_limits(struct doctor *d, struct err *e);
+/** Gathers the facts and runs every check; waits about a second at most for any of them. @root and @run_root need not
+ *  exist. *@findings is an array of {"severity": "problem" | "warning" | "note", "text", "cure"}, to be freed by the
+ *  caller also after a failure. A check that fails does not keep the others from running; the first failure is
+ *  returned. */
+int doctor_examine(const char *root, const char *run_root, json_t **findings, struct err *e);

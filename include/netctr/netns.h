@@ -27,6 +27,9 @@ struct sysctl {
 int netns_create(int *fd, struct rt **rt, const struct sysctl *sysctls, struct err *e);
 /** Writes @sysctls in the namespace @fd. As above. */
 int netns_sysctls(int fd, const struct sysctl *sysctls, struct err *e);
+/** Runs @work in the namespace @fd, returns to the caller's, and returns the result of @work. The caller
+ *  must be single-threaded. */
+int netns_run(int fd, int (*work)(void *arg, struct err *e), void *arg, struct err *e);
 /** Opens an rtnetlink socket in the namespace @fd. The caller must be single-threaded and owns
  *  *@rt. */
 int netns_open_rt(int fd, struct rt **rt, struct err *e);

@@ -1,5 +1,5 @@
-/* Netfilter of a network namespace: transactions, the expressions of rules, connection tracking, and what a packet
- * meets in existing tables. Knows messages, rules and flows, and not what they are used for.
+/* Netfilter of a network namespace: transactions, the expressions of rules, connection tracking, a snapshot of the rules
+ * that are there, and what they do to a packet. Knows messages, rules and flows, and not what they are used for.
  */
 #pragma once
 
@@ -144,60 +144,123 @@ int conntrack_each(struct nft *n, const struct ct_hint *hint,
 int conntrack_delete(struct nft *n, const struct ct_flow *f);
 
 /* ---- packets and rules --- */
-/* Other people's firewalls: what they would do with a container's packets.
+/* A snapshot of all packet filter rules of a network namespace, and an evaluator that tells what they do to a packet.
  *
- * An accept of ours does not override another's drop: every base chain at a hook has to let a packet
- * pass. So all rules of others are read, and a packet is taken through them as the kernel would, as far as
- * it is known: a rule that asks for what is not known matches perhaps. Nothing is changed.
+ * The packet may be known in part: each bit of its headers and metadata is known or not. A rule that depends on an
+ * unknown bit, or that the evaluator does not model, matches "maybe". A verdict is certain only if every combination
+ * of such rules leads to it. Evaluation reads the snapshot only and never asks the kernel.
  */
 
-struct foreign;
-/** Reads the tables, chains and rules of this network namespace that are not netctr's. */
-int foreign_read(struct foreign **out, struct err *e);
-void foreign_free(struct foreign *f); /**< accepts NULL */
+struct nft_snapshot;
 
-/** "inet", "ip", …; static. */
-const char *foreign_family(uint32_t family);
-bool foreign_has_table(const struct foreign *f, const char *name);
-/** Is there a chain whose name begins so? */
-bool foreign_has_chain(const struct foreign *f, const char *prefix);
+/** Is this table to be left out of a snapshot? */
+typedef bool nft_table_filter(uint32_t family, const char *table, void *arg);
+/** Reads tables, chains, rules, the elements of all sets that rules refer to, and the tables of ip_tables, of the
+ *  network namespace @netns (an fd; negative: the caller's). @leave_out may be NULL. The caller must be single-threaded
+ *  and frees *@out. */
+int nft_snapshot_read(int netns, nft_table_filter *leave_out, void *arg, struct nft_snapshot **out,
+                      struct err *e);
+void nft_snapshot_free(struct nft_snapshot *s); /**< accepts NULL */
 
-/** A packet as it arrives at the hook: the first of its connection, unless it says otherwise. What is 0 or
- *  NULL is not known. */
-struct foreign_packet {
-    enum nf_inet_hooks hook;
-    int family; /**< AF_INET, AF_INET6 */
-    const char *in, *out;
-    struct ip source, destination;
-    uint8_t protocol;
-    uint16_t port, source_port; /**< after our DNAT, and before that is taken back */
-    uint8_t icmp_type;
-    bool dnat;        /**< our DNAT has changed where its connection goes */
-    bool reply;       /**< an answer: the connection is established */
-    bool masqueraded; /**< it leaves with another source */
-    bool untracked;   /**< as neighbour discovery, which conntrack does not follow */
-    bool untold;      /**< conntrack has not seen it yet; foreign_judge() finds it out */
-};
-enum foreign_end {
-    FOREIGN_DROPS,         /**< for certain */
-    FOREIGN_DROPS_UNLESS,  /**< if no rule that could not be evaluated accepts it */
-    FOREIGN_DROPS_PERHAPS, /**< if a rule that could not be evaluated says so */
-};
-struct foreign_drop {
-    enum foreign_end end;
-    const char *family, *table, *chain; /**< the base chain */
-    bool policy;                        /**< it is the chain's policy that drops it */
-    bool legacy;                        /**< of ip_tables, not nf_tables */
-};
-/** Calls @each for every base chain that drops @packet, or may. */
-int foreign_judge(struct foreign *f, const struct foreign_packet *packet,
-                  void (*each)(const struct foreign_drop *d, void *arg), void *arg, struct err *e);
+/** "inet", "ip", …; static. @family is NFPROTO_…. */
+const char *nft_family_name(uint32_t family);
+bool nft_snapshot_has_table(const struct nft_snapshot *s, const char *name);
+/** Is there a chain whose name starts with @prefix? */
+bool nft_snapshot_has_chain(const struct nft_snapshot *s, const char *prefix);
 
-struct foreign_dnat {
+/** A value of which some bits are known. */
+struct nft_bits {
+    uint32_t value, known; /**< a 1 in @known: that bit of @value is known */
+};
+static inline struct nft_bits nft_known(uint32_t value)
+{
+    return (struct nft_bits){value, UINT32_MAX};
+}
+
+/** A header of which some bits are known. */
+struct nft_header {
+    uint8_t value[64], known[64]; /**< @known as in struct nft_bits */
+    size_t size;                  /**< so many bytes are there, known or not */
+};
+
+struct nft_device {
+    const char *name; /**< not owned; NULL: unknown; "": none */
+    uint32_t index;   /**< 0: unknown, unless there is none */
+};
+
+/** A packet as it arrives at a hook. All zeros: nothing is known of it. Otherwise the functions below describe it. */
+struct nft_packet {
+    uint8_t nfproto;           /**< NFPROTO_IPV4, NFPROTO_IPV6, NFPROTO_ARP; 0: unknown */
+    uint8_t protocol;          /**< IPPROTO_…; 0: unknown */
+    bool complete;             /**< the headers' sizes are exact: nothing follows them */
+    struct nft_device in, out; /**< meta iif, meta oif */
+    struct nft_device bridge_in,
+        bridge_out; /**< the bridges of these ports: meta ibrname, obrname */
+    struct nft_header link, network, transport;
+    struct nft_bits length;      /**< meta length: of the network header and what follows */
+    struct nft_bits packet_type; /**< PACKET_HOST, … */
+    struct nft_bits mark;        /**< meta mark */
+    struct nft_bits ct_state;    /**< NF_CT_STATE_BIT(…), once conntrack has seen it */
+    struct nft_bits ct_status;   /**< IPS_… */
+    struct nft_bits ct_mark, ct_direction;         /**< IP_CT_DIR_… */
+    struct nft_bits source_type, destination_type; /**< fib saddr type, fib daddr type: RTN_… */
+    bool changes_source; /**< NAT of a table that was left out rewrites its source at this hook … */
+    bool changes_destination; /**< … or its destination */
+};
+
+/** Its network header; what is not said about it is unknown. @family is AF_INET or AF_INET6. */
+void nft_packet_ip(struct nft_packet *p, int family);
+/** An address of @p; family 0: unknown. */
+void nft_packet_source(struct nft_packet *p, const struct ip *a);
+void nft_packet_destination(struct nft_packet *p, const struct ip *a);
+/** IPPROTO_…. There is no extension header, and the packet is no fragment. */
+void nft_packet_protocol(struct nft_packet *p, uint8_t protocol);
+/** Ports of TCP, UDP or SCTP; 0: unknown. */
+void nft_packet_ports(struct nft_packet *p, uint16_t source, uint16_t destination);
+void nft_packet_icmp_type(struct nft_packet *p, uint8_t type);
+/** The Ethernet header; a NULL MAC address is unknown. */
+void nft_packet_ethernet(struct nft_packet *p, const uint8_t *source, const uint8_t *destination);
+/** An ARP packet; @operation is ARPOP_…. */
+void nft_packet_arp(struct nft_packet *p, uint16_t operation, const struct ip *source,
+                    const struct ip *destination);
+
+/** A hook of one protocol family. */
+struct nft_place {
+    uint8_t
+        family; /**< NFPROTO_IPV4, _IPV6, _ARP, _BRIDGE, _NETDEV; chains of `inet` belong to several */
+    uint8_t hook; /**< NF_INET_…, NF_ARP_…, NF_NETDEV_…; bridge: NF_INET_… */
+};
+
+enum nft_verdict {
+    NFT_ACCEPTS,    /**< certain */
+    NFT_MAY_DROP,   /**< accepts, unless a rule that could not be evaluated decides otherwise */
+    NFT_MAY_ACCEPT, /**< drops, unless a rule that could not be evaluated decides otherwise */
+    NFT_UNKNOWN,    /**< hands it to something else: a queue, another device, an unknown target */
+    NFT_DROPS,      /**< certain */
+};
+
+/** What one base chain does. Strings live as long as the snapshot. */
+struct nft_step {
+    enum nft_verdict verdict;
+    const char *family, *table, *chain;
+    int priority;
+    bool policy; /**< the chain's policy decides */
+    bool legacy; /**< a chain of ip_tables */
+    uint64_t
+        rule; /**< handle of the rule that decides; 0: several, the policy, or a chain of ip_tables */
+};
+/** Takes @p through the base chains at @at in their order. Calls @each (may be NULL) with every one of them, also behind
+ *  one that drops, as if that had let the packet pass. Afterwards @p is as these chains leave it: marks and headers that
+ *  rules change, unknown where that is not certain. Returns the verdict of all chains together. */
+enum nft_verdict nft_walk(const struct nft_snapshot *s, const struct nft_place *at,
+                          struct nft_packet *p,
+                          void (*each)(const struct nft_step *step, void *arg), void *arg);
+
+struct nft_dnat {
     const char *family, *table, *chain;
     uint64_t handle; /**< of the rule */
-    struct ip to;    /**< AF_UNSPEC: it could not be told */
+    struct ip to;    /**< AF_UNSPEC: depends on what cannot be evaluated */
 };
-/** Calls @each for every address that somebody's DNAT leads to. */
-int foreign_each_dnat(struct foreign *f, void (*each)(const struct foreign_dnat *d, void *arg),
-                      void *arg, struct err *e);
+/** Calls @each for every address that a DNAT rule leads to. */
+void nft_each_dnat(const struct nft_snapshot *s, void (*each)(const struct nft_dnat *d, void *arg),
+                   void *arg);

@@ -1,370 +1,469 @@
-/* One rule of somebody's, evaluated as the kernel does it: expressions fill registers and compare them.
- * What is not known of the packet, and what is not understood, makes the rule match perhaps.
+/* One rule, evaluated as the kernel does it: expressions fill registers and compare them, in their order, until one does
+ * not match or gives a verdict.
+ *
+ * Registers may be known in part. A comparison is certain if it holds, or fails, for every value that is possible.
  */
-#include "snapshot.h"
+#include "eval.h"
 
-#include <libnftnl/expr.h>
-#include <libnftnl/set.h>
-#include <linux/netfilter/nf_conntrack_common.h>
+#include <endian.h>
 #include <linux/netfilter/nf_nat.h>
 #include <linux/netfilter/nf_tables.h>
 #include <string.h>
 
-/* Registers 1 to 4 are the old, wide names of the same memory. */
-static size_t register_at(uint32_t reg)
-{
-    size_t at = reg <= NFT_REG_4 ? (size_t)(reg - 1) * 16 : (size_t)(reg - NFT_REG32_00) * 4;
-    return at < REGISTERS ? at : 0;
-}
+/* ---- registers -------------------------------------------------------------------------------*/
 
-static void fill(struct machine *m, uint32_t reg, const void *data, size_t size)
-{
-    size_t at = register_at(reg), padded = (size + 3) / 4 * 4;
-    if (padded > REGISTERS - at)
-        padded = REGISTERS - at;
-    if (size > padded)
-        size = padded;
-    memset(m->known + at, data != NULL, padded);
-    memset(m->value + at, 0, padded);
-    if (data)
-        memcpy(m->value + at, data, size);
-}
+/* The smallest and the greatest value that registers can have. */
+struct span {
+    uint8_t low[REGISTERS], high[REGISTERS];
+};
 
-static void forget(struct machine *m, uint32_t reg)
+static bool span_of(const struct regs *m, uint32_t reg, size_t size, struct span *out)
 {
-    fill(m, reg, NULL, 16);
-}
-
-static bool knows(const struct machine *m, uint32_t reg, size_t size)
-{
-    size_t at = register_at(reg);
-    return size <= REGISTERS - at && !memchr(m->known + at, 0, size);
-}
-
-static void require(struct machine *m, enum tri t)
-{
-    if (t < m->match)
-        m->match = t;
-}
-
-/* ---- what the packet is ----------------------------------------------------------------------*/
-
-static void load_name(struct machine *m, uint32_t reg, const char *name)
-{
-    char padded[IFNAMSIZ] = "";
-    if (name)
-        strncpy(padded, name, sizeof(padded) - 1);
-    fill(m, reg, name ? padded : NULL, sizeof(padded));
-}
-
-static void load_meta(struct machine *m, const struct nftnl_expr *x)
-{
-    const struct foreign_packet *p = m->packet;
-    uint32_t reg = nftnl_expr_get_u32(x, NFTNL_EXPR_META_DREG);
-    if (!nftnl_expr_is_set(x, NFTNL_EXPR_META_DREG)) /* it sets a mark, or the like */
-        return;
-    forget(m, reg);
-    if (!p)
-        return;
-    uint8_t family = p->family == AF_INET ? NFPROTO_IPV4 : NFPROTO_IPV6;
-    uint32_t index;
-    switch (nftnl_expr_get_u32(x, NFTNL_EXPR_META_KEY)) {
-    case NFT_META_IIFNAME: load_name(m, reg, p->in); break;
-    case NFT_META_OIFNAME: load_name(m, reg, p->out); break;
-    case NFT_META_NFPROTO: fill(m, reg, &family, 1); break;
-    case NFT_META_L4PROTO: fill(m, reg, p->protocol ? &p->protocol : NULL, 1); break;
-    case NFT_META_IIF:
-    case NFT_META_OIF:
-        index = if_nametoindex(
-            (nftnl_expr_get_u32(x, NFTNL_EXPR_META_KEY) == NFT_META_IIF ? p->in : p->out) ?: "");
-        fill(m, reg, index ? &index : NULL, sizeof(index));
-        break;
+    size_t at = regs_at(reg);
+    if (size > REGISTERS - at)
+        return false;
+    for (size_t i = 0; i < size; i++) {
+        out->low[i] = m->value[at + i] & m->known[at + i];
+        out->high[i] = m->value[at + i] | (uint8_t)~m->known[at + i];
     }
+    return true;
 }
 
-static void put_address(uint8_t *header, bool *known, size_t at, const struct ip *a)
-{
-    if (!a->family)
-        return;
-    memcpy(header + at, a->bytes, ip_size(a));
-    memset(known + at, true, ip_size(a));
-}
+/* ---- arithmetic ------------------------------------------------------------------------------*/
 
-static void put_port(uint8_t *header, bool *known, size_t at, uint16_t port)
+static void bitwise(struct regs *m, const struct nft_op *op)
 {
-    header[at] = (uint8_t)(port >> 8);
-    header[at + 1] = (uint8_t)port;
-    known[at] = known[at + 1] = port != 0;
-}
-
-static void load_payload(struct machine *m, const struct nftnl_expr *x)
-{
-    const struct foreign_packet *p = m->packet;
-    uint8_t header[40] = {0};
-    bool known[40] = {false};
-    if (!nftnl_expr_is_set(x, NFTNL_EXPR_PAYLOAD_DREG))
-        return; /* it writes */
-    uint32_t reg = nftnl_expr_get_u32(x, NFTNL_EXPR_PAYLOAD_DREG),
-             base = nftnl_expr_get_u32(x, NFTNL_EXPR_PAYLOAD_BASE);
-    size_t at = nftnl_expr_get_u32(x, NFTNL_EXPR_PAYLOAD_OFFSET),
-           size = nftnl_expr_get_u32(x, NFTNL_EXPR_PAYLOAD_LEN);
-    fill(m, reg, NULL, size);
-    if (!p || at > sizeof(header) || size > sizeof(header) - at)
-        return;
-    if (base == NFT_PAYLOAD_NETWORK_HEADER) {
-        bool four = p->family == AF_INET;
-        put_address(header, known, four ? 12 : 8, &p->source);
-        put_address(header, known, four ? 16 : 24, &p->destination);
-        header[four ? 9 : 6] = p->protocol;
-        known[four ? 9 : 6] = p->protocol != 0;
-    } else if (base == NFT_PAYLOAD_TRANSPORT_HEADER && p->icmp_type) {
-        header[0] = p->icmp_type;
-        known[0] = true;
-    } else if (base == NFT_PAYLOAD_TRANSPORT_HEADER) {
-        put_port(header, known, 0, p->source_port);
-        put_port(header, known, 2, p->port);
-    }
-    if (!memchr(known + at, 0, size))
-        fill(m, reg, header + at, size);
-}
-
-static void load_ct(struct machine *m, const struct nftnl_expr *x)
-{
-    if (!nftnl_expr_is_set(x, NFTNL_EXPR_CT_DREG))
-        return;
-    const struct foreign_packet *p = m->packet;
-    uint32_t reg = nftnl_expr_get_u32(x, NFTNL_EXPR_CT_DREG),
-             key = nftnl_expr_get_u32(x, NFTNL_EXPR_CT_KEY);
-    forget(m, reg);
-    if (!p || p->untold)
-        return;
-    uint32_t state = p->untracked ? NF_CT_STATE_UNTRACKED_BIT
-                     : p->reply   ? NF_CT_STATE_BIT(IP_CT_ESTABLISHED)
-                                  : NF_CT_STATE_BIT(IP_CT_NEW),
-             status = (p->dnat ? IPS_DST_NAT : 0) | (p->reply ? IPS_SEEN_REPLY : 0);
-    uint8_t direction = p->reply ? IP_CT_DIR_REPLY : IP_CT_DIR_ORIGINAL;
-    if (p->untracked && key != NFT_CT_STATE) {
-        require(m, NO); /* there is no entry to load it from */
-        return;
-    }
-    switch (key) {
-    case NFT_CT_STATE: fill(m, reg, &state, sizeof(state)); break;
-    case NFT_CT_STATUS: fill(m, reg, &status, sizeof(status)); break;
-    case NFT_CT_DIRECTION: fill(m, reg, &direction, sizeof(direction)); break;
-    }
-}
-
-/* ---- what is asked of it ---------------------------------------------------------------------*/
-
-static void bitwise(struct machine *m, const struct nftnl_expr *x)
-{
-    uint32_t from = nftnl_expr_get_u32(x, NFTNL_EXPR_BITWISE_SREG),
-             to = nftnl_expr_get_u32(x, NFTNL_EXPR_BITWISE_DREG), mask_size = 0, xor_size = 0;
-    size_t size = nftnl_expr_get_u32(x, NFTNL_EXPR_BITWISE_LEN);
+    const struct nftnl_expr *x = op->x;
+    uint32_t to = nftnl_expr_get_u32(x, NFTNL_EXPR_BITWISE_DREG), mask_size = 0, xor_size = 0;
+    size_t from = regs_at(nftnl_expr_get_u32(x, NFTNL_EXPR_BITWISE_SREG)),
+           size = nftnl_expr_get_u32(x, NFTNL_EXPR_BITWISE_LEN);
     const uint8_t *mask = nftnl_expr_get(x, NFTNL_EXPR_BITWISE_MASK, &mask_size),
                   *flip = nftnl_expr_get(x, NFTNL_EXPR_BITWISE_XOR, &xor_size);
-    uint8_t result[REGISTERS];
-    /* Shifts have no mask. */
-    if (size > sizeof(result) || !knows(m, from, size) || !mask || mask_size < size || !flip ||
+    uint8_t value[REGISTERS], known[REGISTERS];
+    bool plain = !nftnl_expr_is_set(x, NFTNL_EXPR_BITWISE_OP) ||
+                 nftnl_expr_get_u32(x, NFTNL_EXPR_BITWISE_OP) == NFT_BITWISE_BOOL;
+    /* Not evaluated: shifts, and those of two registers (Linux 6.13). */
+    if (!plain || size > REGISTERS - from || !mask || mask_size < size || !flip ||
         xor_size < size) {
-        fill(m, to, NULL, size);
+        regs_put(m, to, NULL, NULL, size);
         return;
     }
-    for (size_t i = 0; i < size; i++)
-        result[i] = (uint8_t)((m->value[register_at(from) + i] & mask[i]) ^ flip[i]);
-    fill(m, to, result, size);
+    for (size_t i = 0; i < size; i++) {
+        known[i] = m->known[from + i] | (uint8_t)~mask[i];
+        value[i] = ((m->value[from + i] & mask[i]) ^ flip[i]) & known[i];
+    }
+    regs_put(m, to, value, known, size);
 }
 
-static void compare(struct machine *m, const struct nftnl_expr *x)
+/* Between the host's and the network's order, which is the same change in both directions. Only whole units are changed:
+ * nft also asks for it where a value is shorter than one. */
+static void byteorder(struct regs *m, const struct nft_op *op)
 {
-    uint32_t reg = nftnl_expr_get_u32(x, NFTNL_EXPR_CMP_SREG), size = 0;
-    const void *data = nftnl_expr_get(x, NFTNL_EXPR_CMP_DATA, &size);
-    if (!data || !knows(m, reg, size)) {
-        require(m, MAYBE);
+    size_t to = regs_at(nftnl_expr_get_u32(op->x, NFTNL_EXPR_BYTEORDER_DREG)),
+           from = regs_at(nftnl_expr_get_u32(op->x, NFTNL_EXPR_BYTEORDER_SREG)),
+           length = nftnl_expr_get_u32(op->x, NFTNL_EXPR_BYTEORDER_LEN),
+           size = nftnl_expr_get_u32(op->x, NFTNL_EXPR_BYTEORDER_SIZE);
+    const struct regs before = *m;
+    if (length > REGISTERS - from || length > REGISTERS - to ||
+        (size != 2 && size != 4 && size != 8)) {
+        memset(m->known, 0, sizeof(m->known));
         return;
     }
-    int order = memcmp(m->value + register_at(reg), data, size);
-    bool is = false;
-    switch (nftnl_expr_get_u32(x, NFTNL_EXPR_CMP_OP)) {
-    case NFT_CMP_EQ: is = order == 0; break;
-    case NFT_CMP_NEQ: is = order != 0; break;
-    case NFT_CMP_LT: is = order < 0; break;
-    case NFT_CMP_LTE: is = order <= 0; break;
-    case NFT_CMP_GT: is = order > 0; break;
-    case NFT_CMP_GTE: is = order >= 0; break;
+    for (size_t i = 0; i < length / size * size; i++) {
+        size_t other = BYTE_ORDER == LITTLE_ENDIAN ? i / size * size + (size - 1 - i % size) : i;
+        m->value[to + i] = before.value[from + other];
+        m->known[to + i] = before.known[from + other];
     }
-    require(m, is ? YES : NO);
 }
 
-static void range(struct machine *m, const struct nftnl_expr *x)
+/* ---- comparisons -----------------------------------------------------------------------------*/
+
+static enum tri not(enum tri t) { return t == YES ? NO : t == NO ? YES : MAYBE; }
+
+static enum tri equals(const struct regs *m, size_t at, const uint8_t *data, size_t size)
 {
-    uint32_t reg = nftnl_expr_get_u32(x, NFTNL_EXPR_RANGE_SREG), low_size = 0, high_size = 0;
-    const void *low = nftnl_expr_get(x, NFTNL_EXPR_RANGE_FROM_DATA, &low_size),
-               *high = nftnl_expr_get(x, NFTNL_EXPR_RANGE_TO_DATA, &high_size);
-    if (!low || !high || low_size != high_size || !knows(m, reg, low_size)) {
-        require(m, MAYBE);
-        return;
+    enum tri t = YES;
+    for (size_t i = 0; i < size; i++) {
+        if ((m->value[at + i] ^ data[i]) & m->known[at + i])
+            return NO;
+        if (m->known[at + i] != 0xff)
+            t = MAYBE;
     }
-    const void *value = m->value + register_at(reg);
-    bool inside = memcmp(value, low, low_size) >= 0 && memcmp(value, high, low_size) <= 0;
-    bool wanted = nftnl_expr_get_u32(x, NFTNL_EXPR_RANGE_OP) == NFT_RANGE_EQ;
-    require(m, inside == wanted ? YES : NO);
+    return t;
 }
 
-static void take_verdict(struct machine *m, int code, const char *chain)
+static enum tri is_less(const struct span *s, const void *data, size_t size)
+{
+    return memcmp(s->high, data, size) < 0 ? YES : memcmp(s->low, data, size) >= 0 ? NO : MAYBE;
+}
+
+static enum tri is_greater(const struct span *s, const void *data, size_t size)
+{
+    return memcmp(s->low, data, size) > 0 ? YES : memcmp(s->high, data, size) <= 0 ? NO : MAYBE;
+}
+
+static void compare(struct regs *m, const struct nft_op *op)
+{
+    uint32_t reg = nftnl_expr_get_u32(op->x, NFTNL_EXPR_CMP_SREG), size = 0;
+    const void *data = nftnl_expr_get(op->x, NFTNL_EXPR_CMP_DATA, &size);
+    struct span s;
+    enum tri t = MAYBE;
+    if (data && span_of(m, reg, size, &s))
+        switch (nftnl_expr_get_u32(op->x, NFTNL_EXPR_CMP_OP)) {
+        case NFT_CMP_EQ: t = equals(m, regs_at(reg), data, size); break;
+        case NFT_CMP_NEQ: t = not(equals(m, regs_at(reg), data, size)); break;
+        case NFT_CMP_LT: t = is_less(&s, data, size); break;
+        case NFT_CMP_LTE: t = not(is_greater(&s, data, size)); break;
+        case NFT_CMP_GT: t = is_greater(&s, data, size); break;
+        case NFT_CMP_GTE: t = not(is_less(&s, data, size)); break;
+        }
+    regs_require(m, t);
+}
+
+static void range(struct regs *m, const struct nft_op *op)
+{
+    uint32_t reg = nftnl_expr_get_u32(op->x, NFTNL_EXPR_RANGE_SREG), low_size = 0, high_size = 0;
+    const void *low = nftnl_expr_get(op->x, NFTNL_EXPR_RANGE_FROM_DATA, &low_size),
+               *high = nftnl_expr_get(op->x, NFTNL_EXPR_RANGE_TO_DATA, &high_size);
+    struct span s;
+    enum tri inside = MAYBE;
+    if (low && high && low_size == high_size && span_of(m, reg, low_size, &s)) {
+        if (memcmp(s.high, low, low_size) < 0 || memcmp(s.low, high, low_size) > 0)
+            inside = NO;
+        else if (memcmp(s.low, low, low_size) >= 0 && memcmp(s.high, high, low_size) <= 0)
+            inside = YES;
+    }
+    bool wanted = nftnl_expr_get_u32(op->x, NFTNL_EXPR_RANGE_OP) == NFT_RANGE_EQ;
+    regs_require(m, wanted ? inside : not(inside));
+}
+
+/* ---- verdicts --------------------------------------------------------------------------------*/
+
+static void add_target(struct regs *m, const struct nft_chain *chain, bool jump)
+{
+    for (size_t i = 0; i < m->target_count; i++)
+        if (m->targets[i].chain == chain && m->targets[i].jump == jump)
+            return;
+    if (!chain || m->target_count == TARGETS_MAX)
+        m->outcomes |= MAY_ANYTHING;
+    else
+        m->targets[m->target_count++] = (struct target){chain, jump};
+}
+
+static void add_verdict(struct regs *m, int code, const struct nft_chain *chain)
 {
     switch (code) {
-    case NF_ACCEPT: m->verdict = V_ACCEPT; break;
-    case NF_DROP: m->verdict = V_DROP; break;
-    case NFT_RETURN: m->verdict = V_RETURN; break;
+    case NF_ACCEPT: m->outcomes |= MAY_ACCEPT; break;
+    case NF_DROP: m->outcomes |= MAY_DROP; break;
+    case NFT_RETURN: m->outcomes |= MAY_RETURN; break;
     case NFT_JUMP:
-    case NFT_GOTO:
-        m->verdict = code == NFT_JUMP ? V_JUMP : V_GOTO;
-        free(m->chain);
-        m->chain = xstrdup(chain);
-        break;
-    case NFT_BREAK: require(m, NO); break;
+    case NFT_GOTO: add_target(m, chain, code == NFT_JUMP); break;
+    case NFT_CONTINUE:
+    case NFT_BREAK: m->outcomes |= MAY_CONTINUE; break;
+    default: m->outcomes |= (code & NF_VERDICT_MASK) == NF_QUEUE ? MAY_ELSE : MAY_ANYTHING; break;
     }
 }
 
-static void immediate(struct machine *m, const struct nftnl_expr *x)
+static void immediate(struct regs *m, const struct nft_op *op)
 {
-    uint32_t reg = nftnl_expr_get_u32(x, NFTNL_EXPR_IMM_DREG), size = 0;
-    if (reg == NFT_REG_VERDICT) {
-        take_verdict(m, (int)nftnl_expr_get_u32(x, NFTNL_EXPR_IMM_VERDICT),
-                     nftnl_expr_get_str(x, NFTNL_EXPR_IMM_CHAIN));
+    uint32_t reg = nftnl_expr_get_u32(op->x, NFTNL_EXPR_IMM_DREG), size = 0;
+    if (reg != NFT_REG_VERDICT) {
+        const void *data = nftnl_expr_get(op->x, NFTNL_EXPR_IMM_DATA, &size);
+        regs_put(m, reg, data, NULL, size);
         return;
     }
-    const void *data = nftnl_expr_get(x, NFTNL_EXPR_IMM_DATA, &size);
-    fill(m, reg, data, size);
+    int code = (int)nftnl_expr_get_u32(op->x, NFTNL_EXPR_IMM_VERDICT);
+    if (code == NFT_CONTINUE)
+        return;
+    if (code == NFT_BREAK) {
+        regs_require(m, NO);
+        return;
+    }
+    add_verdict(m, code, op->chain);
+    m->done = true;
 }
 
 /* ---- sets ------------------------------------------------------------------------------------*/
 
-static size_t known_from(const struct machine *m, size_t at)
+struct found {
+    struct regs *m;
+    const struct nft_element *only; /* if @count is 1 */
+    size_t count;
+    bool verdicts;
+};
+
+static void take_element(const struct nft_element *x, void *arg)
 {
-    size_t n = 0;
-    while (at + n < REGISTERS && m->known[at + n])
-        n++;
-    return n;
+    struct found *f = arg;
+    f->only = x;
+    f->count++;
+    if (f->verdicts && !x)
+        f->m->outcomes |= MAY_ANYTHING;
+    else if (f->verdicts)
+        add_verdict(f->m, x->verdict, x->chain);
 }
 
-static void look_up(struct machine *m, const struct nftnl_expr *x)
+static bool is_touched(const struct regs *m, const struct nft_set *set)
 {
-    const char *set = nftnl_expr_get_str(x, NFTNL_EXPR_LOOKUP_SET);
-    bool has_data = nftnl_expr_is_set(x, NFTNL_EXPR_LOOKUP_DREG);
-    uint32_t to = has_data ? nftnl_expr_get_u32(x, NFTNL_EXPR_LOOKUP_DREG) : 0;
-    bool inverted = nftnl_expr_is_set(x, NFTNL_EXPR_LOOKUP_FLAGS) &&
-                    nftnl_expr_get_u32(x, NFTNL_EXPR_LOOKUP_FLAGS) & NFT_LOOKUP_F_INV;
-    size_t at = register_at(nftnl_expr_get_u32(x, NFTNL_EXPR_LOOKUP_SREG));
-    size_t room = known_from(m, at);
-    struct foreign_found l = {.verdict = NFT_CONTINUE};
-    int r =
-        room ? foreign_look_up(m->foreign, m->family, m->table, set, m->value + at, room, &l) : 0;
-    if (!room || r < 0 || l.strange)
-        require(m, MAYBE);
+    for (size_t i = 0; m->touched_count && i < *m->touched_count; i++)
+        if (m->touched[i] == set)
+            return true;
+    return m->touched_count && *m->touched_count == TOUCHED_MAX;
+}
+
+static void put_found(struct regs *m, uint32_t to, const struct nft_set *set, const struct found *f,
+                      enum tri match)
+{
+    uint32_t size = 0;
+    const void *data = f->count == 1 && f->only && match == YES
+                           ? nftnl_set_elem_get(f->only->x, NFTNL_SET_ELEM_DATA, &size)
+                           : NULL;
+    if (data)
+        regs_put(m, to, data, NULL, size);
     else
-        require(m, l.found != inverted ? YES : NO);
-    if (has_data && to != NFT_REG_VERDICT) {
-        m->map = set;
-        m->map_at = register_at(to);
-        forget(m, to);
-    } else if (has_data && l.found) {
-        take_verdict(m, l.verdict, l.chain);
-    }
+        regs_put(m, to, NULL, NULL, REGISTERS);
+    m->map = set;
+    m->map_at = regs_at(to);
+}
+
+static void look_up(struct regs *m, const struct nft_op *op)
+{
+    bool has_data = nftnl_expr_is_set(op->x, NFTNL_EXPR_LOOKUP_DREG);
+    uint32_t to = has_data ? nftnl_expr_get_u32(op->x, NFTNL_EXPR_LOOKUP_DREG) : 0;
+    bool inverted = nftnl_expr_is_set(op->x, NFTNL_EXPR_LOOKUP_FLAGS) &&
+                    nftnl_expr_get_u32(op->x, NFTNL_EXPR_LOOKUP_FLAGS) & NFT_LOOKUP_F_INV;
+    size_t at = regs_at(nftnl_expr_get_u32(op->x, NFTNL_EXPR_LOOKUP_SREG));
+    struct found f = {.m = m, .verdicts = has_data && to == NFT_REG_VERDICT};
+    const struct nft_set *set =
+        op->set && op->set->key_size <= REGISTERS - at && !is_touched(m, op->set) ? op->set : NULL;
+    enum tri match = set_look_up(set, m->value + at, m->known + at, take_element, &f);
+    regs_require(m, inverted ? not(match) : match);
+    if (f.verdicts)
+        m->done = true;
+    else if (has_data)
+        put_found(m, to, op->set, &f, match);
+}
+
+/* Adds or removes an element, which fails if the set is full. */
+static void change_set(struct regs *m, const struct nft_op *op)
+{
+    regs_require(m, MAYBE);
+    if (m->touched_count && *m->touched_count < TOUCHED_MAX && !is_touched(m, op->set))
+        m->touched[(*m->touched_count)++] = op->set;
 }
 
 /* ---- iptables' own ---------------------------------------------------------------------------*/
 
-static void xt_target(struct machine *m, const struct nftnl_expr *x)
+static void take_xt_dnat(struct regs *m, const struct nftnl_expr *x)
 {
-    const char *name = nftnl_expr_get_str(x, NFTNL_EXPR_TG_NAME);
     uint32_t size = 0;
     const void *info = nftnl_expr_get(x, NFTNL_EXPR_TG_INFO, &size);
-    if (streq(name, "REJECT") || streq(name, "DROP"))
-        m->verdict = V_DROP;
-    if (!streq(name, "DNAT") || !info)
-        return;
     m->xt_dnat = true;
-    if (nftnl_expr_get_u32(x, NFTNL_EXPR_TG_REV) >= 1 && size >= sizeof(struct nf_nat_range)) {
+    if (info && nftnl_expr_get_u32(x, NFTNL_EXPR_TG_REV) >= 1 &&
+        size >= sizeof(struct nf_nat_range)) {
         const struct nf_nat_range *r = info;
-        m->xt_to.family = m->family == NFPROTO_IPV6 ? AF_INET6 : AF_INET;
+        m->xt_to.family = m->pf == NFPROTO_IPV6 ? AF_INET6 : AF_INET;
         memcpy(m->xt_to.bytes, &r->min_addr, ip_size(&m->xt_to));
-    } else if (size >= sizeof(struct nf_nat_ipv4_multi_range_compat)) {
+    } else if (info && size >= sizeof(struct nf_nat_ipv4_multi_range_compat)) {
         const struct nf_nat_ipv4_multi_range_compat *r = info;
         m->xt_to.family = AF_INET;
         memcpy(m->xt_to.bytes, &r->range[0].min_ip, 4);
     }
 }
 
-static void xt_condition(struct machine *m, const struct nftnl_expr *x)
+static void xt_target_op(struct regs *m, const struct nft_op *op)
+{
+    const char *name = nftnl_expr_get_str(op->x, NFTNL_EXPR_TG_NAME);
+    if (streq(name, "DNAT"))
+        take_xt_dnat(m, op->x);
+    unsigned outcome = xt_target(name, m->packet);
+    if (outcome != MAY_CONTINUE)
+        regs_end(m, outcome);
+}
+
+static void xt_match_op(struct regs *m, const struct nft_op *op)
 {
     uint32_t size = 0;
-    const void *info = nftnl_expr_get(x, NFTNL_EXPR_MT_INFO, &size);
-    require(m, xt_match(nftnl_expr_get_str(x, NFTNL_EXPR_MT_NAME),
-                        nftnl_expr_get_u32(x, NFTNL_EXPR_MT_REV), info, size, m->packet));
+    const void *info = nftnl_expr_get(op->x, NFTNL_EXPR_MT_INFO, &size);
+    regs_require(m, xt_match(nftnl_expr_get_str(op->x, NFTNL_EXPR_MT_NAME),
+                             nftnl_expr_get_u32(op->x, NFTNL_EXPR_MT_REV), info, size, m->packet,
+                             m->ct_unknown));
 }
 
-static void nat(struct machine *m, const struct nftnl_expr *x)
+/* ---- the end of a rule -----------------------------------------------------------------------*/
+
+static void forget_addresses(struct nft_packet *p)
 {
-    if (nftnl_expr_get_u32(x, NFTNL_EXPR_NAT_TYPE) != NFT_NAT_DNAT ||
-        !nftnl_expr_is_set(x, NFTNL_EXPR_NAT_REG_ADDR_MIN))
-        return;
-    m->nat_at = register_at(nftnl_expr_get_u32(x, NFTNL_EXPR_NAT_REG_ADDR_MIN)) + 1;
-    m->nat_family = nftnl_expr_get_u32(x, NFTNL_EXPR_NAT_FAMILY);
+    size_t at = p->nfproto == NFPROTO_IPV4 ? 10 : 8; /* the checksum changes as well */
+    memset(p->network.known + at, 0, sizeof(p->network.known) - at);
+    memset(p->transport.known, 0, sizeof(p->transport.known));
 }
 
-static void reject(struct machine *m, const struct nftnl_expr *x)
+static void nat(struct regs *m, const struct nft_op *op)
 {
-    (void)x;
-    m->verdict = V_DROP;
+    if (nftnl_expr_get_u32(op->x, NFTNL_EXPR_NAT_TYPE) == NFT_NAT_DNAT &&
+        nftnl_expr_is_set(op->x, NFTNL_EXPR_NAT_REG_ADDR_MIN)) {
+        m->nat_at = regs_at(nftnl_expr_get_u32(op->x, NFTNL_EXPR_NAT_REG_ADDR_MIN)) + 1;
+        m->nat_family = nftnl_expr_get_u32(op->x, NFTNL_EXPR_NAT_FAMILY);
+    }
+    forget_addresses(m->packet);
+    regs_end(m, MAY_ACCEPT);
 }
 
-static void nothing(struct machine *m, const struct nftnl_expr *x)
+static void translate(struct regs *m, const struct nft_op *op)
+{
+    (void)op;
+    forget_addresses(m->packet);
+    regs_end(m, MAY_ACCEPT);
+}
+
+static void reject(struct regs *m, const struct nft_op *op)
+{
+    (void)op;
+    regs_end(m, MAY_DROP);
+}
+
+static void queue(struct regs *m, const struct nft_op *op)
+{
+    (void)op;
+    regs_end(m, MAY_ELSE);
+}
+
+static void nothing(struct regs *m, const struct nft_op *op)
 {
     (void)m;
-    (void)x;
+    (void)op;
+}
+
+/* Matches or not, by what is not in the packet. */
+static void maybe(struct regs *m, const struct nft_op *op)
+{
+    (void)op;
+    regs_require(m, MAYBE);
+}
+
+/* The result is unknown, and in which register it is has not been looked up. */
+static void maybe_load(struct regs *m, const struct nft_op *op)
+{
+    (void)op;
+    regs_require(m, MAYBE);
+    memset(m->known, 0, sizeof(m->known));
+}
+
+/* Reads a header or an option behind the transport header, or writes it. */
+static void extension(struct regs *m, const struct nft_op *op)
+{
+    maybe_load(m, op);
+    if (nftnl_expr_is_set(op->x, NFTNL_EXPR_EXTHDR_SREG))
+        memset(m->packet->transport.known, 0, sizeof(m->packet->transport.known));
+}
+
+static void anything(struct regs *m, const struct nft_op *op)
+{
+    maybe_load(m, op);
+    packet_forget(m->packet);
+    m->outcomes |= MAY_ANYTHING;
+}
+
+/* A counter, a helper or a secmark has no effect on the verdict; a quota or a limit has. */
+static void use_object(struct regs *m, const struct nft_op *op)
+{
+    uint32_t type = nftnl_expr_is_set(op->x, NFTNL_EXPR_OBJREF_IMM_TYPE)
+                        ? nftnl_expr_get_u32(op->x, NFTNL_EXPR_OBJREF_IMM_TYPE)
+                        : NFT_OBJECT_UNSPEC;
+    if (type == NFT_OBJECT_SYNPROXY)
+        anything(m, op);
+    else if (type != NFT_OBJECT_COUNTER && type != NFT_OBJECT_CT_HELPER &&
+             type != NFT_OBJECT_SECMARK)
+        maybe(m, op);
 }
 
 static const struct {
     const char *name;
-    void (*run)(struct machine *m, const struct nftnl_expr *x);
+    void (*run)(struct regs *m, const struct nft_op *op);
 } expressions[] = {
-    {"meta", load_meta},   {"payload", load_payload},
-    {"ct", load_ct},       {"bitwise", bitwise},
-    {"cmp", compare},      {"range", range},
-    {"lookup", look_up},   {"immediate", immediate},
-    {"target", xt_target}, {"match", xt_condition},
-    {"nat", nat},          {"reject", reject},
-    {"counter", nothing},  {"log", nothing},
-    {"masq", nothing},     {"redir", nothing},
-    {"notrack", nothing},  {"objref", nothing},
-    {"last", nothing},     {"flow_offload", nothing},
+    {"meta", load_meta},
+    {"payload", load_payload},
+    {"ct", load_ct},
+    {"fib", load_fib},
+    {"bitwise", bitwise},
+    {"byteorder", byteorder},
+    {"cmp", compare},
+    {"range", range},
+    {"lookup", look_up},
+    {"immediate", immediate},
+    {"dynset", change_set},
+    {"notrack", notrack},
+    {"target", xt_target_op},
+    {"match", xt_match_op},
+    {"nat", nat},
+    {"masq", translate},
+    {"redir", translate},
+    {"reject", reject},
+    {"queue", queue},
+    {"fwd", queue},
+    {"objref", use_object},
+    {"limit", maybe},
+    {"quota", maybe},
+    {"connlimit", maybe},
+    {"tproxy", maybe},
+    {"flow_offload", maybe},
+    {"numgen", maybe_load},
+    {"hash", maybe_load},
+    {"rt", maybe_load},
+    {"exthdr", extension},
+    {"socket", maybe_load},
+    {"osf", maybe_load},
+    {"xfrm", maybe_load},
+    {"tunnel", maybe_load},
+    {"inner", maybe_load},
+    {"counter", nothing},
+    {"log", nothing},
+    {"last", nothing},
     {"dup", nothing},
 };
 
-static int run_expression(struct nftnl_expr *x, void *data)
+struct preparation {
+    const struct nft_snapshot *s;
+    struct nft_rule *rule;
+};
+
+static int prepare(struct nftnl_expr *x, void *data)
 {
-    struct machine *m = data;
-    const char *name = nftnl_expr_get_str(x, NFTNL_EXPR_NAME);
+    const struct preparation *p = data;
+    struct nft_rule *rule = p->rule;
+    const char *name = nftnl_expr_get_str(x, NFTNL_EXPR_NAME),
+               *table = nftnl_rule_get_str(rule->rule, NFTNL_RULE_TABLE);
+    uint32_t family = nftnl_rule_get_u32(rule->rule, NFTNL_RULE_FAMILY);
+    struct nft_op op = {.run = anything, .x = x};
     for (size_t i = 0; i < ARRAY_LEN(expressions); i++)
-        if (streq(expressions[i].name, name)) {
-            expressions[i].run(m, x);
-            return 0;
-        }
-    /* Whatever it does: the rule matches perhaps, and where its result is, is not known. */
-    require(m, MAYBE);
-    memset(m->known, false, sizeof(m->known));
+        if (streq(expressions[i].name, name))
+            op.run = expressions[i].run;
+    if (op.run == look_up)
+        op.set = snapshot_set(p->s, family, table, nftnl_expr_get_str(x, NFTNL_EXPR_LOOKUP_SET));
+    else if (op.run == change_set)
+        op.set =
+            snapshot_set(p->s, family, table, nftnl_expr_get_str(x, NFTNL_EXPR_DYNSET_SET_NAME));
+    else if (op.run == immediate && nftnl_expr_is_set(x, NFTNL_EXPR_IMM_CHAIN))
+        op.chain = snapshot_chain(p->s, family, table, nftnl_expr_get_str(x, NFTNL_EXPR_IMM_CHAIN));
+    rule->ops = xrealloc(rule->ops, rule->op_count + 1, sizeof(*rule->ops));
+    rule->ops[rule->op_count++] = op;
     return 0;
 }
 
-void machine_run(struct machine *m, struct nftnl_rule *rule)
+void rule_prepare(const struct nft_snapshot *s, struct nft_rule *rule)
 {
-    m->match = YES;
-    nftnl_expr_foreach(rule, run_expression, m);
+    struct preparation p = {s, rule};
+    nftnl_expr_foreach(rule->rule, prepare, &p);
 }
 
-void machine_clear(struct machine *m)
+void rule_run(struct regs *m, const struct nft_rule *rule)
 {
-    free(m->chain);
+    m->match = YES;
+    for (size_t i = 0; i < rule->op_count && !m->done; i++)
+        rule->ops[i].run(m, &rule->ops[i]);
+    if (m->match == NO) {
+        m->outcomes = 0;
+        m->target_count = 0;
+    }
 }

@@ -48,7 +48,7 @@ no_tables() {
     assert_contains "$(findings_under setpriv --bounding-set -net_admin --inh-caps -net_admin)" \
         "problem: the kernel does not take netctr's firewall: "
     assert_contains "$(findings_under capsh --drop=cap_mknod --shell=/usr/bin/env --)" \
-        'note: netctr has not got the capability '
+        'note: netctr lacks the capability '
 }
 t 'a firewall that the kernel refuses, a capability that was taken away' no_tables
 

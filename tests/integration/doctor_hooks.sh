@@ -5,35 +5,23 @@ refusing_resolver
 
 . "$top/tests/foreign.sh"
 
-# Each packet as it arrives: a query to port 53 has been redirected to the name servers' port before the hook input.
+# Each as it arrives: a query comes to port 53 and is redirected to the name servers' port before the hook input.
 input_rules() {
     netctr run -d --name web "$box" sleep 1000 >/dev/null
     netctr run -d --name c "$box" sleep 1000 >/dev/null
     wait_for 5 host_serves
-    local severity body
-    while IFS='|' read -r severity body; do
-        [ -n "$body" ] || continue
-        body=${body/PORT/$(names_port)}
-        foreign "table inet x { set ours { type ifname; elements = { \"nc-default\" }; };
+    table_of() {
+        printf '%s\n' "table inet $1 { set ours { type ifname; elements = { \"nc-default\" }; };
             set served { type inet_service; elements = { 22, 53 }; };
             chain from_ours { udp dport 53 accept; tcp dport 53 accept; drop; };
-            chain i { type filter hook input priority 1; $body; }; }" || fail "nft: $body"
-        printf '%s: %s\n' "$severity" "$body"
-        case $severity in
-        nothing)
-            finds_none 'DNS queries'
-            finds_none 'neighbour discovery'
-            wait_for 5 host_serves
-            ;;
-        *)
-            assert_fails host_serves
-            finds "$severity" 'nf_tables chain `inet x i` (hook input'
-            all_cured
-            wait_for 5 host_serves
-            ;;
-        esac
-        nft delete table inet x
-    done <<-'END'
+            chain i { type filter hook input priority 1; ${2/PORT/$(names_port)}; }; }"
+    }
+    says() {
+        local text
+        for text in 'DNS queries' 'neighbour discovery'; do severity_of "$1" "$text"; done | head -1
+    }
+    works() { host_serves; }
+    judge_rows <<-'END'
 	problem|policy drop
 	problem|policy drop; ct state established,related accept; iif lo accept; icmp type echo-request accept; meta l4proto ipv6-icmp accept; tcp dport 22 accept
 	problem|policy drop; iifname "nc-*" meta l4proto { tcp, udp } th dport @served accept
@@ -107,24 +95,23 @@ other_hooks() {
     netctr run -d --name c "$box" sleep 1000 >/dev/null
     wait_for 5 host_serves
     everything_passes() { traffic_passes && host_serves; }
-    local hook body
-    while IFS='|' read -r hook body; do
-        [ -n "$body" ] || continue
-        printf '%s: %s\n' "$hook" "$body"
-        foreign "table inet x { chain h { type filter hook $hook priority ${body/PORT/$(names_port)}; }; }"
-        assert_fails everything_passes
-        finds problem "nf_tables chain \`inet x h\` (hook $hook"
-        all_cured
-        wait_for 5 everything_passes
-        nft delete table inet x
-    done <<-'END'
-	prerouting|raw; policy drop; iif lo accept; iifname "eth0" accept
-	prerouting|mangle; ip saddr 10.88.0.0/16 drop
-	output|raw; policy drop; oif lo accept; oifname "eth0" accept
-	output|filter; udp sport PORT drop
-	postrouting|mangle; policy drop; oif lo accept
-	postrouting|150; policy drop; oif lo accept; oifname "eth0" accept
-	postrouting|150; ip saddr 10.88.0.0/16 drop
+    table_of() {
+        printf '%s\n' "table inet $1 { chain h { type filter hook ${2/PORT/$(names_port)}; }; }"
+    }
+    says() { severity_of "$1" 'h` (hook '; }
+    works() { everything_passes; }
+    judge_rows <<-'END'
+	problem|prerouting priority raw; policy drop; iif lo accept; iifname "eth0" accept
+	problem|prerouting priority raw; policy drop; iif lo accept; iifname "nc-*" accept
+	problem|prerouting priority mangle; policy drop; iif lo accept; ct state established accept; iifname "nc-*" accept
+	problem|prerouting priority mangle; ip saddr 10.88.0.0/16 drop
+	problem|prerouting priority -150; tcp dport 8080 drop
+	problem|output priority raw; policy drop; oif lo accept; oifname "eth0" accept
+	problem|output priority filter; udp sport PORT drop
+	problem|postrouting priority mangle; policy drop; oif lo accept
+	problem|postrouting priority 150; policy drop; oif lo accept; oifname "eth0" accept
+	problem|postrouting priority 150; ip saddr 10.88.0.0/16 drop
+	nothing|prerouting priority -150; tcp dport 80 iifname "eth0" drop
 	END
     foreign 'table inet x { chain o { type filter hook output priority 0; policy drop; ct state established accept;
             icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept; };
@@ -135,6 +122,44 @@ other_hooks() {
     nft delete table inet x
 }
 t 'chains at prerouting, output and postrouting' other_hooks
+
+# Below the IP stack: the bridge's own chains, and those of the devices on the way.
+below_ip() {
+    serve_both
+    netctr run -d --name c "$box" sleep 1000 >/dev/null
+    wait_for 5 host_serves
+    neighbours_meet() {
+        in_network_of c ip neighbour flush all
+        in_network_of c ping -c 1 -W 0.4 "$(address_of web)" >/dev/null
+    }
+    works() { traffic_passes && host_serves && neighbours_meet; }
+    table_of() {
+        local veth
+        veth=$(ip -json link show master nc-default | jq -r 'map(.ifname) | first')
+        printf '%s\n' "table ${2%%|*} $1 { chain h { type filter hook ${2#*|}; }; }" | sed "s/VETH/$veth/"
+    }
+    says() { severity_of "$1" 'h` (hook '; }
+    judge_rows <<-'END'
+	problem|bridge|prerouting priority 0; policy drop
+	problem|bridge|input priority 0; ether type { ip, ip6 } drop
+	problem|bridge|forward priority 0; policy drop
+	problem|bridge|forward priority 0; policy drop; ether type { ip, ip6 } accept
+	problem|bridge|output priority 0; policy drop; ether type arp accept
+	problem|bridge|postrouting priority 0; policy drop
+	problem|bridge|prerouting priority 0; iifname != "lo" ip saddr 10.88.0.0/16 drop
+	problem|netdev|ingress device "eth0" priority 0; policy drop; ether type arp accept
+	problem|netdev|egress device "eth0" priority 0; ip daddr 0.0.0.0/0 drop
+	problem|netdev|ingress device "nc-default" priority 0; policy drop
+	problem|netdev|egress device "nc-default" priority 0; meta protocol ip6 drop
+	problem|netdev|ingress device "VETH" priority 0; policy drop
+	problem|inet|ingress device "eth0" priority 0; tcp dport 8080 drop
+	nothing|netdev|ingress device "lo" priority 0; policy drop
+	nothing|bridge|prerouting priority 0; iifname "tap*" drop
+	nothing|bridge|forward priority 0; ip saddr 10.89.0.0/16 drop
+	nothing|netdev|ingress device "eth0" priority 0; iifname "nc-default" drop
+	END
+}
+t 'chains of the bridge, and of devices' below_ip
 
 bridge_nf() {
     [ -e /proc/sys/net/bridge ] || skip 'no br_netfilter'

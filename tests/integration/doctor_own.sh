@@ -241,7 +241,7 @@ is_old_enough() { # NAME
 loopback_only() {
     netctr run -d --name app -p 8080:8000 "$box" httpd -f -p 127.0.0.1:8000 >/dev/null
     wait_for 5 is_old_enough app
-    finds problem 'published port 8080/tcp of container `app` goes to 8000, where nobody listens; `httpd` listens on 127.0.0.1:8000 only'
+    finds problem 'published port 8080/tcp of container `app` goes to 8000, where nothing listens; `httpd` listens on 127.0.0.1:8000 only'
     assert_contains "$cure" 'listen on port 8000 of every address'
     assert_fails lan_gets
     netctr exec -d app httpd -f -p "$(address_of app):8000" -h /
@@ -257,11 +257,11 @@ t 'a program that listens on the loopback only' loopback_only
 other_port() {
     netctr run -d --name app -p 8080:8000 -p 127.0.0.1:8081:8001 "$box" httpd -f -p 80 >/dev/null
     wait_for 5 is_old_enough app
-    finds problem 'published port 8081/tcp of container `app` goes to 8001, where nobody listens; `httpd` listens on 80'
+    finds problem 'published port 8081/tcp of container `app` goes to 8001, where nothing listens; `httpd` listens on 80'
     cure_it
     wait_for 3 curl -s --noproxy '*' -o /dev/null http://127.0.0.1:8081/
     assert_fails lan_answers
-    finds problem 'published port 8080/tcp of container `app` goes to 8000, where nobody listens; `httpd` listens on 80'
+    finds problem 'published port 8080/tcp of container `app` goes to 8000, where nothing listens; `httpd` listens on 80'
     cure_it
     wait_for 3 lan_answers
     finds_none 'goes to'
@@ -277,9 +277,9 @@ every_address() {
     finds_none 'goes to'
     netctr kill sharer
     wait_for 5 status_is sharer exited
-    finds problem 'published port 8070/tcp of container `owner` goes to 70, where nobody listens'
+    finds problem 'published port 8070/tcp of container `owner` goes to 70, where nothing listens'
     netctr run -d --name young -p 8054:54/udp "$box" sleep 100 >/dev/null
-    finds note 'published port 8054/udp of container `young`, which has just started, goes to 54, where nobody listens yet'
+    finds note 'published port 8054/udp of container `young`, which has just started, goes to 54, where nothing listens yet'
 }
 t 'on :: and every address, by UDP, in a shared network; just started' every_address
 
@@ -291,7 +291,7 @@ hostile_name() {
     wait_for 5 is_old_enough many
     findings
     assert_contains "$(jq -r .[].text "$tmp/findings")" '; `busybox?[2J??` listens on 80'
-    finds note 'nobody listens behind 45 more published ports of container `many`'
+    finds note 'nothing listens behind 45 more published ports of container `many`'
 }
 t 'a program with a hostile name, and many ports' hostile_name
 

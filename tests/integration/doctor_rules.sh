@@ -32,33 +32,18 @@ policy_drop() {
 # moby #39439, #52612, lxd #8716
 t 'a forward chain with policy drop' policy_drop
 
-# Each ruleset, and the finding: SEVERITY, or nothing.
 forward_rules() {
     serve_both
-    local severity body
-    while IFS='|' read -r severity body; do
-        [ -n "$body" ] || continue
-        foreign "table inet x { set names { type ifname; elements = { \"nc-default\" }; };
+    table_of() {
+        printf '%s\n' "table inet $1 { set names { type ifname; elements = { \"nc-default\" }; };
             set block { type ipv4_addr; flags interval; elements = { 10.0.0.0/8 }; };
             set other { type ipv4_addr; flags interval; elements = { 10.0.0.0-10.87.255.255, 10.89.0.0/16 }; };
             chain drops { drop; }; chain empty { }; chain passes { counter accept; };
-            chain f { type filter hook forward priority 4; $body; }; }" || fail "nft: $body"
-        printf '%s: %s\n' "$severity" "$body"
-        case $severity in
-        nothing)
-            finds_none '`inet x f`'
-            wait_for 5 traffic_passes
-            ;;
-        note) finds note 'nf_tables chain `inet x f` (hook forward' ;;
-        *)
-            assert_fails traffic_passes
-            finds "$severity" 'nf_tables chain `inet x f` (hook forward'
-            cured
-            wait_for 5 traffic_passes
-            ;;
-        esac
-        nft delete table inet x
-    done <<-'END'
+            chain f { type filter hook forward priority 4; $2; }; }"
+    }
+    says() { severity_of "$1" 'f` (hook forward'; }
+    works() { traffic_passes; }
+    judge_rows <<-'END'
 	problem|drop
 	problem|reject
 	problem|policy drop; ct state established accept
@@ -78,6 +63,13 @@ forward_rules() {
 	problem|ip saddr 10.88.0.0-10.88.255.255 drop
 	problem|policy drop; iifname "nc-*" accept
 	warning|policy drop; meta mark 7 accept
+	warning|policy drop; meta mark vmap { 1 : accept, 2 : drop }
+	warning|policy drop; meta mark . iifname vmap { 1 . "nc-default" : accept, 1 . "eth0" : accept }
+	problem|policy drop; tcp dport vmap { 22 : accept, 1000-2000 : accept }; ct state vmap { established : accept, invalid : drop }
+	problem|ip protocol . ip saddr vmap { tcp . 10.80.0.0-10.95.255.255 : drop, udp . 0.0.0.0/0 : accept }
+	problem|meta l4proto . th dport vmap { tcp . 79-81 : drop }
+	problem|tcp dport 80 drop
+	problem|ct direction original tcp dport { 22, 70-89 } reject with tcp reset
 	warning|meta mark 7 return; drop
 	note|meta mark 7 drop
 	note|tcp dport 25 drop
@@ -97,6 +89,7 @@ forward_rules() {
 	nothing|ip saddr != 10.88.0.0/16 iifname "nc-default" meta nfproto ipv4 drop
 	nothing|meta l4proto udp drop
 	nothing|accept; drop
+	note|tcp dport { 22, 81-90 } ct direction original iifname "eth0" drop
 	nothing|iifname "nc-default" goto empty; oifname "nc-default" goto empty; drop
 	problem|iifname "nc-default" jump empty; drop
 	nothing|iifname "nc-default" return; oifname "nc-default" return; drop

@@ -1,0 +1,58 @@
+/* Rules of other programs that lead packets to containers, and bridged packets in the IP firewall. */
+#include "doctor/doctor.h"
+
+static void judge_dnat(const struct nft_dnat *x, void *arg)
+{
+    struct doctor *d = arg;
+    if (!x->to.family) {
+        doctor_say(d, NOTE, xasprintf("nft list chain %s %s %s", x->family, x->table, x->chain),
+                   "nf_tables chain `%s %s %s` changes where packets go by a rule that cannot be "
+                   "evaluated here: it may lead to a container",
+                   x->family, x->table, x->chain);
+        return;
+    }
+    for (size_t i = 0; i < d->network_count; i++) {
+        const struct network *n = &d->networks[i];
+        const struct subnet *s = x->to.family == AF_INET ? &n->subnet4 : &n->subnet6;
+        if (!s->prefix || !subnet_contains(s, &x->to))
+            continue;
+        _cleanup_free_ char *to = ip_text(&x->to);
+        doctor_say(d, WARNING,
+                   xasprintf("nft delete rule %s %s %s handle %llu", x->family, x->table, x->chain,
+                             (unsigned long long)x->handle),
+                   "nf_tables chain `%s %s %s` leads to %s in network `%s`, which passes as if it "
+                   "were published by netctr",
+                   x->family, x->table, x->chain, to, n->name);
+    }
+}
+
+int check_dnat(struct doctor *d, struct err *e)
+{
+    (void)e;
+    if (d->rules)
+        nft_each_dnat(d->rules, judge_dnat, d);
+    return 0;
+}
+
+/* ---- br_netfilter ----------------------------------------------------------------------------*/
+
+int check_bridge_nf(struct doctor *d, struct err *e)
+{
+    (void)e;
+    static const char *const keys[] = {"iptables", "ip6tables"};
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+        if (doctor_sysctl(0, "net/bridge/bridge-nf-call-%s", keys[i]) != 1)
+            continue;
+        bool apart = false;
+        for (size_t k = 0; k < d->network_count; k++)
+            apart = apart || !d->networks[k].icc;
+        doctor_say(d, NOTE, xasprintf("sysctl -w net.bridge.bridge-nf-call-%s=0", keys[i]),
+                   "packets between containers of one network cross the host's IP firewall "
+                   "(net.bridge.bridge-nf-call-%s is 1), so others' forward chains can stop them%s",
+                   keys[i],
+                   apart ? "; where containers may not talk to each other, they do not reach each "
+                           "other's published ports either"
+                         : "");
+    }
+    return 0;
+}
