@@ -184,7 +184,7 @@ static int drop_table(const struct nlmsghdr *answer, void *arg)
     struct nftnl_table *t = nft_must(nftnl_table_alloc());
     if (nftnl_table_nlmsg_parse(answer, t) == 0) {
         const char *name = nftnl_table_get_str(t, NFTNL_TABLE_NAME);
-        if (!is_frame(name, NULL))
+        if (!is_frame(0, name, NULL))
             delete_table(arg, (uint8_t)nftnl_table_get_u32(t, NFTNL_TABLE_FAMILY), name);
     }
     nftnl_table_free(t);
