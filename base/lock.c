@@ -1,7 +1,7 @@
 /* Locks with a time limit. flock() has none, and a stopped process (SIGSTOP) never releases its
- * lock. So nobody blocks in the kernel: a lock that is taken is tried again, with growing pauses,
- * because a long wait means many waiters. The limit applies to a single holder: as long as the lock
- * keeps changing hands, however slowly, everybody gets a turn. */
+ * lock. So no process blocks in the kernel: it polls a lock that is taken, with growing pauses,
+ * because a long wait means many waiters. The limit applies to one holder: as long as the lock
+ * changes hands, however slowly, every waiter gets its turn. */
 #include <netctr/base.h>
 
 #include <errno.h>

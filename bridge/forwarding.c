@@ -1,5 +1,5 @@
 /* Containers need a host that forwards packets. Turning forwarding on would make the host a router
- * for everybody. So netctr records which links exist at that moment, and its own chain drops what
+ * for all of its neighbours. So netctr records which links exist at that moment, and its own chain drops what
  * would go from one of them to another. Links that are created later (docker0, wg0) belong to
  * software that knows that the host forwards; they stay open. If forwarding was on before, nothing
  * is closed.
@@ -408,8 +408,8 @@ static int family_up(struct net *net, enum family f, struct state *s, struct err
     int r = is_on(f, e);
     if (r != 0)
         return r < 0 ? r : 0;
-    /* Forwarding may have been on, recorded, and switched off by somebody since: then the old
-     * record is void. */
+    /* Forwarding may have been on, recorded, and switched off by another program since: then the
+     * old record is void. */
     struct fw_closed before = as_elements(s, f);
     if (before.to && (r = open_links(net, &before, e)) < 0)
         return r;
@@ -529,8 +529,8 @@ int net_open_forwarding(struct net *net, bool open, struct err *e)
         return r;
     s.opened = open;
     r = state_save(net, &s, e);
-    /* Without tables, netctr's rules neither forward nor drop. Whoever creates the tables reads
-     * this file. */
+    /* Without tables, netctr's rules neither forward nor drop. The command that creates the tables
+     * reads this file. */
     int tables = r == 0 ? net_check(net, e) : r;
     for (int f = 0; tables == 0 && r == 0 && f < FAMILIES; f++) {
         struct fw_closed closed = as_elements(&s, (enum family)f);

@@ -261,7 +261,8 @@ int network_link(struct net *net, const char *from, const char *to, bool allow, 
         r = check_link(&a, &z, e);
     if (r < 0)
         return r;
-    /* Without tables there is nothing to change: whoever creates them reads the definitions. */
+    /* Without tables there is nothing to change: the command that creates them reads the
+     * definitions. */
     int tables = net_check(net, e);
     if (tables == -EBUSY) /* of another instance */
         err_clear(e);

@@ -128,7 +128,7 @@ static void close_connection(struct proxy *p, struct connection *c)
 
 /* ---- room ------------------------------------------------------------------------------------*/
 
-/* Owners are looked up only now: as long as there is room, nobody needs to know. */
+/* Owners are looked up only now: as long as there is room, they do not matter. */
 static void identify_users(struct proxy *p)
 {
     for (struct connection *c = p->connections; c; c = c->next)
@@ -138,8 +138,9 @@ static void identify_users(struct proxy *p)
 }
 
 /* Chooses the connection to close for @for_whom: the one that has been idle longest of the user
- * with the most connections, if that is more than the asking user has. So nobody loses a connection
- * to a user with as many. Otherwise the asking user's own oldest idle connection, or NULL. */
+ * with the most connections, if that is more than the asking user has. So no user loses a
+ * connection to a user who has as many. Otherwise the asking user's own oldest idle connection, or
+ * NULL. */
 static struct connection *choose_victim(struct proxy *p, const struct connection *for_whom)
 {
     const struct user *user = for_whom->user;

@@ -118,7 +118,7 @@ int survey_firewall(struct survey *s, struct err *e)
     r = describe(&l, e);
     if (r == 0)
         r = fw_compare(s->b->fw, &l.wanted, judge, &l, e);
-    if (r == -ENOENT) { /* somebody flushed the ruleset while it was read */
+    if (r == -ENOENT) { /* the ruleset was flushed while it was read */
         err_clear(e);
         survey_differs(s, "firewall: the tables are missing");
         r = 0;

@@ -1,6 +1,5 @@
-/* exec: another command in a container that runs. enter.c explains how it gets inside; this file has what it takes
- * along and the copying of its streams.
- */
+/* exec: runs another command in a running container. enter.c explains how it gets inside; this file
+ * collects what it needs and copies its streams. */
 #include "enter.h"
 #include "launch.h"
 #include "relay.h"
@@ -17,17 +16,17 @@
 struct attending {
     struct loop *loop;
     struct err *e;
-    int failed;  /* to hear how it has ended */
+    int failed;  /* error of reading the exit status */
     int command; /* pidfd */
-    int keeper;  /* tells how it has ended */
+    int keeper;  /* sends the exit status */
     int signals;
     struct stream *streams; /* in, out, err */
-    int *ends[3];           /* ours of the pipes that they are read from */
-    unsigned asked;         /* to end, how often */
+    int *ends[3];           /* the ends of the pipes that are read */
+    unsigned asked;         /* signals received, each a request to end */
     bool ended;
     int64_t grace_ends;
     size_t
-        owed[3]; /* bytes that the command had written when it ended, and that have not been read */
+        owed[3]; /* bytes that the command had written when it ended, and that are still unread */
     int status;
 };
 
@@ -37,7 +36,8 @@ static size_t waiting(const struct stream *s)
     return s->from >= 0 && ioctl(s->from, FIONREAD, &bytes) == 0 ? (size_t)bytes : 0;
 }
 
-/* What it wrote is in the pipes. Others may go on writing to these, for as long as they like. */
+/* What the command wrote is in the pipes. Other processes may go on writing to them for any time.
+ */
 static int note_end(struct attending *a, struct err *e)
 {
     enum message kind;
@@ -53,8 +53,8 @@ static int note_end(struct attending *a, struct err *e)
     return 0;
 }
 
-/* Has everything been handed on that the command itself wrote? A slow reader (a pager) is waited for, unless a signal
- * has asked for the end. */
+/* True if everything that the command itself wrote has been copied. A slow reader (a pager) is
+ * waited for, unless a signal has asked for the end. */
 static bool is_over(const struct attending *a)
 {
     const struct stream *out = &a->streams[1], *err = &a->streams[2];
@@ -66,7 +66,7 @@ static bool is_over(const struct attending *a)
     return (handed_on || a->asked > 0) && monotonic_ms() >= a->grace_ends;
 }
 
-/* Another process in the container may read from our pipe. */
+/* Another process in the container may read from these pipes, too. */
 static void forget_what_is_gone(struct attending *a)
 {
     for (int i = 1; i < 3; i++)
@@ -88,7 +88,7 @@ static void run_stream(struct attending *a, int i, short events)
         a->owed[i] -= read;
 }
 
-/* As for `run`: the third time is a kill. */
+/* As for `run`, the third signal kills. */
 static void forward(struct attending *a)
 {
     struct signalfd_siginfo info;
@@ -129,7 +129,8 @@ static void on_end(int fd, uint32_t events, void *attending)
 static int turn(struct attending *a)
 {
     int64_t left = a->grace_ends - monotonic_ms();
-    /* After the grace it waits for the reader alone, but looks whether what is owed is still there. */
+    /* After the grace period only the reader is waited for, but the loop checks whether unread
+     * bytes are still in the pipe. */
     int patience = !a->ended ? -1 : left > 0 ? (int)left : GRACE_MS, r = 0;
     for (int i = 0; r == 0 && i < 3; i++)
         r = stream_watch(&a->streams[i], a->loop, on_stream, a);
@@ -150,7 +151,7 @@ static int watch_command(struct attending *a)
     return r < 0 ? r : loop_add_fd(a->loop, a->keeper, EPOLLIN, on_end, a, a->e);
 }
 
-/* Copies the streams until the command has ended, and what it wrote has been read or is not wanted. */
+/* Copies the streams until the command has ended and its output has been read or is not wanted. */
 static int attend(struct entered *entered, struct stream streams[3], int *out, int *err,
                   struct err *e)
 {
@@ -180,7 +181,7 @@ static int attend(struct entered *entered, struct stream streams[3], int *out, i
     if (r == 0)
         entered_reap(entered);
     if (r == 0 && a.status == 0 && (stream_failed(&streams[1]) || stream_failed(&streams[2])))
-        return EXIT_NETCTR; /* the command does not know that its output is lost */
+        return EXIT_NETCTR; /* the command cannot know that its output was lost */
     return r < 0 ? r : a.status;
 }
 
@@ -198,11 +199,12 @@ static strv environment(const struct plan *s, const struct exec_request *request
     return env;
 }
 
-/* The container ends, and what it was made of goes piece by piece: its namespaces are left, its cgroup is
- * removed, a process that has just entered is killed. None of these says what has happened. */
+/* While a container ends, its parts disappear one after the other: its namespaces become empty, its
+ * cgroup is removed, a process that has just entered is killed. The errors of these steps do not
+ * name the cause, so this function does. */
 static int explain_end(const struct plan *plan, int pidfd, int code, struct err *e)
 {
-    /* ENOMEM: clone() into a pid namespace that ends */
+    /* ENOMEM: clone() into a pid namespace whose init has ended */
     bool perhaps =
         code == -ESRCH || code == -ENODEV || code == -ENOENT || code == -EPIPE || code == -ENOMEM;
     if (!perhaps || (e && e->status) || pidfd_wait(pidfd, 200) < 0)
@@ -210,7 +212,7 @@ static int explain_end(const struct plan *plan, int pidfd, int code, struct err 
     return err_say(e, -ESRCH, "container `%s` has just ended", plan->name);
 }
 
-/* Starts the command, and copies its streams unless it is detached. */
+/* Starts the command and copies its streams, unless it is detached. */
 static int run_command(struct joining *j, struct err *e)
 {
     const struct exec_request *request = j->request;

@@ -1,7 +1,7 @@
-/* Streams.
+/* Copies a program's streams.
  *
- * A chunk is read only when the one before it has been written, so a reader that stops (a pager)
- * stops the program and nothing else: the process that copies goes on answering.
+ * A chunk is read only after the previous one has been written. So a reader that stops reading (a
+ * pager) stops the program, but not the copying process.
  */
 #include "relay.h"
 
@@ -34,7 +34,8 @@ void stream_unwatch(struct stream *s)
     s->loop = NULL;
 }
 
-/* An fd that the caller had closed before netctr began cannot be watched: reading or writing it ends the stream. */
+/* An fd that was already closed when netctr was started cannot be watched. Reading or writing it
+ * ends the stream. */
 int stream_watch(struct stream *s, struct loop *loop, loop_fd_callback callback, void *arg)
 {
     for (;;) {
@@ -69,7 +70,7 @@ static void stream_read(struct stream *s)
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (n <= 0) {
-        if (n < 0 && errno != EIO) /* EIO: how a terminal ends */
+        if (n < 0 && errno != EIO) /* a terminal ends with EIO */
             warn("cannot read the %s any more: %s", s->tag, strerror(errno));
         stream_end(s);
         return;
@@ -97,7 +98,9 @@ static void stream_write(struct stream *s)
     if (s->close_to)
         stream_end(s);
     s->broken =
-        error == EBADF ? 0 : error; /* closed by the caller: not wanted from the beginning */
+        error == EBADF
+            ? 0
+            : error; /* EBADF: closed when netctr was started, so the output is not wanted */
     s->to = -1;
     s->sent = s->used;
 }
@@ -124,7 +127,7 @@ bool stream_hang_up(struct stream *s, int *end)
     return true;
 }
 
-/* Most often what has been read can be written at once, and the loop need not watch for that. */
+/* Most chunks can be written at once, so that the loop need not watch for POLLOUT. */
 void stream_run(struct stream *s, short events)
 {
     if (s->sent < s->used) {

@@ -1,4 +1,5 @@
-/* Copying a program's streams: never blocking on one side while the other waits. Private to core/. */
+/* Copies a program's streams without blocking on one side while the other one waits. Private to
+ * core/. */
 #pragma once
 
 #include "log.h"
@@ -6,18 +7,18 @@
 #include <errno.h>
 #include <poll.h>
 
-#define RELAY_CHUNK 4096 /* PIPE_BUF: that much fits where poll() says POLLOUT */
+#define RELAY_CHUNK 4096 /* PIPE_BUF: POLLOUT means that so many bytes can be written */
 
-/** Bytes from one fd to another, and into a log on the way. */
+/** Copies bytes from one fd to another, and into a log. */
 struct stream {
-    int from;                  /**< -1: ended */
-    int to;                    /**< -1: nobody listens; what comes is only logged */
-    bool close_to;             /**< at the end of file @to is closed (a program's stdin) */
+    int from;                  /**< -1: the stream has ended */
+    int to;                    /**< -1: the output is only logged */
+    bool close_to;             /**< close @to at the end of file (a program's stdin) */
     int log;                   /**< -1: no log */
-    struct rotation *rotation; /**< what bounds it, or NULL */
-    const char *tag;           /**< "stdin", "stdout" or "stderr"; in the log, too */
+    struct rotation *rotation; /**< limits the log's size; NULL: none */
+    const char *tag;           /**< "stdin", "stdout" or "stderr"; also in the log */
     bool mid_line;             /**< the log's last line is not complete */
-    int broken;                /**< nothing can be written to @to any more, why: errno */
+    int broken;                /**< errno of the failed write, after which @to is not written to */
     struct loop *loop;         /**< where @watched is registered; NULL: nowhere */
     struct pollfd watched;     /**< what stream_watch() has registered */
     char data[RELAY_CHUNK];
@@ -28,31 +29,34 @@ struct stream {
 struct pollfd stream_interest(const struct stream *s);
 /** Does what is possible without waiting. */
 void stream_run(struct stream *s, short events);
-/** Registers what the stream waits for now. To be called before each turn of @loop: the fd changes with each
- *  stream_run(), which @callback is to call. 0 or a negative errno. */
+/** Registers what the stream waits for now. To be called before each turn of @loop, because the fd
+ *  changes with each stream_run(), which @callback must call. 0 or a negative errno. */
 int stream_watch(struct stream *s, struct loop *loop, loop_fd_callback callback, void *arg);
-/** Before the caller closes one of the fds. Those that the stream closes itself are removed first. */
+/** To be called before the caller closes one of the fds. The stream removes those that it closes
+ *  itself. */
 void stream_unwatch(struct stream *s);
-/** A terminal says POLLOUT when it has room for some bytes, and then waits for the rest, for ever if it is stopped (^S).
- *  @fd, one of the caller's, becomes a description of its own that does not wait. Other files stay as they are. */
+/** Reopens @fd, if it is a terminal, with O_NONBLOCK as a description of its own. A terminal
+ *  reports POLLOUT when it has room for some bytes, and then write() blocks for the rest, for ever
+ *  if the terminal is stopped (^S). Other files stay as they are. */
 void stream_unblock_terminal(int fd);
-/** Logs what the program has already written to a stream that is broken. To be called before stream_hang_up(), and only
- *  by the process that copies the stream. */
+/** Logs what the program has already written to a broken stream. To be called before
+ *  stream_hang_up(), and only by the process that copies the stream. */
 void stream_log_rest(struct stream *s);
-/** Lets the program know that its output has no reader any more, as in a pipeline: by SIGPIPE or EPIPE, once the end that
- *  it was read from, *@end, is closed. False: it has one, or this was done before. */
+/** If the stream is broken, closes *@end, the end that it was read from, so that the program gets
+ *  SIGPIPE or EPIPE as in a pipeline. False if the stream works, or this was done before. */
 bool stream_hang_up(struct stream *s, int *end);
-/** Output was lost, and not because its reader did not want it: a full disk. */
+/** True if output was lost for another reason than a reader that closed: a full disk, for example.
+ */
 static inline bool stream_failed(const struct stream *s)
 {
     return s->broken && s->broken != EPIPE;
 }
-/** Has something been read that is not yet written? */
+/** True if something has been read that is not yet written. */
 static inline bool stream_pending(const struct stream *s)
 {
     return s->sent < s->used;
 }
-/** Is @fd what stream_watch() has registered? */
+/** True if stream_watch() has registered @fd. */
 static inline bool stream_waits_for(const struct stream *s, int fd)
 {
     return s->loop && s->watched.fd == fd;
@@ -66,8 +70,9 @@ static inline bool stream_drained(const struct stream *s)
     return stream_ended(s) && !stream_pending(s);
 }
 
-/** Those of a program. */
+/** The streams of a program. */
 enum { STREAM_OUT, STREAM_ERR, STREAM_IN, STREAMS };
-/** Is there nothing now that could be read of or written to both of its outputs? */
+/** True if neither output can be read from or written to at the moment. */
 bool streams_rest(const struct stream streams[STREAMS]);
-#define DRAIN_MS 200 /* for output of processes that outlive init only in the pipe */
+#define DRAIN_MS \
+    200 /* how long to wait for output that processes which outlive init have put into the pipe */

@@ -12,25 +12,23 @@
 #include <sys/wait.h>
 #include <time.h>
 
-enum {
-    RETRY_MS = 250
-}; /* when it was killed; a few times a second, for nothing is lost meanwhile */
+enum { RETRY_MS = 250 };
 
-/* What it says, a byte each. Of a stream that is broken it says SAYS_BROKEN + which, and whether for want of a
- * reader. */
+/* The relay's messages, one byte each. For a broken stream the number of the stream is added to
+ * SAYS_NO_READER if its reader has closed, otherwise to SAYS_BROKEN. */
 enum {
     SAYS_STDIN_ENDED = 'i',
     SAYS_WAITS = 'w',
     SAYS_NO_READER = '0',
     SAYS_BROKEN = '4',
 };
-/* And what it hears, apart from the end. */
+/* The monitor's message. Closing the socket means that the program has ended. */
 #define HEARS_HANG_UP 'h'
 
 /* ---- the relay itself ------------------------------------------------------------------------*/
 
-/* It must keep nothing of the monitor's alive: locks, ports, the run directory. Of 0 to 2 nothing may become
- * another file, for warnings are written there. */
+/* The relay must not keep the monitor's locks, ports and run directory open. Descriptors 0 to 2
+ * stay occupied, because warnings are written to them. */
 static int close_others(const struct stream *s, const struct relay_work *w, int talk)
 {
     int keep[] = {talk,      w->log,  w->rotation.dir, s[0].from, s[0].to,
@@ -67,7 +65,8 @@ static void let_go(struct stream *streams)
     }
 }
 
-/* The monitor has something to say: let go of what is broken, or by the end of its words: the program has ended. */
+/* Reads the monitor's message: closes broken streams. True if the monitor has closed the socket,
+ * because the program has ended. */
 static bool hear_end(struct stream *streams, int talk)
 {
     char word;
@@ -81,8 +80,8 @@ struct copying {
     struct stream *streams;
     struct loop *loop;
     int talk;
-    bool ended;     /* the program has */
-    int64_t active; /* when something was copied or heard last */
+    bool ended;     /* the program has ended */
+    int64_t active; /* monotonic_ms() of the last event */
 };
 
 static void on_stream(int fd, uint32_t events, void *arg)
@@ -106,7 +105,7 @@ static void on_talk(int fd, uint32_t events, void *arg)
     c->active = monotonic_ms();
 }
 
-/* False: the program has ended, and for a while there was nothing to copy. */
+/* False if the program has ended and there was nothing to copy for DRAIN_MS. */
 static bool turn(struct copying *c)
 {
     const struct timespec pause = {.tv_nsec = 10000000};
@@ -115,13 +114,13 @@ static bool turn(struct copying *c)
         r = stream_watch(&c->streams[i], c->loop, on_stream, c);
     if (r == 0)
         r = loop_run_once(c->loop, c->ended ? DRAIN_MS : -1);
-    if (r < 0) /* memory that is short for a moment */
+    if (r < 0) /* memory may be short for a moment */
         nanosleep(&pause, NULL);
     return r < 0 || !c->ended || monotonic_ms() - c->active < DRAIN_MS || !streams_rest(c->streams);
 }
 
-/* The same rules as the monitor's: what is in the pipes is copied, and a slow reader is waited for; whether somebody
- * wants the container to end meanwhile, the monitor knows. */
+/* Follows the same rules as the monitor: it copies what is in the pipes, and waits for a slow
+ * reader. The monitor ends it if a command asks for the end of the container. */
 static void copy(struct copying *c)
 {
     struct stream *streams = c->streams;
@@ -133,7 +132,7 @@ static void copy(struct copying *c)
             say(c->talk, SAYS_WAITS);
         }
         say_broken(streams, said_broken, c->talk);
-        if (c->ended) /* the monitor does not say more */
+        if (c->ended) /* the monitor sends no more messages */
             let_go(streams);
         if (!told && stream_drained(&streams[STREAM_IN])) {
             say(c->talk, SAYS_STDIN_ENDED);
@@ -151,11 +150,14 @@ static _Noreturn void relay_main(const struct relay_work *w, int talk, pid_t mon
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != monitor ||
         close_others(streams, w, talk) < 0 || prctl(PR_SET_NAME, "netctr-relay") < 0)
         _exit(1);
-    /* Limited or not: the program must not wait for what it says to be read. */
+    /* If this fails, the relay works without a limit, so that the program does not block on a full
+     * pipe. */
     if (w->cgroup)
         (void)cgroup_join_cpu(w->cgroup, NULL);
     if (w->log >= 0) {
-        log_reopen(w->log, rotation.dir); /* the one before may have rotated, and been killed */
+        log_reopen(
+            w->log,
+            rotation.dir); /* the previous relay may have rotated the log before it was killed */
         log_mend(w->log);
         struct stat st;
         rotation.size = fstat(w->log, &st) == 0 ? st.st_size : 0;
@@ -185,7 +187,7 @@ static void forget(struct relay *r)
     r->told = r->waits = false;
 }
 
-/* What it has said, and whether it has ended. */
+/* Handles the relay's messages and its end. */
 static void hear(int fd, uint32_t events, void *relay)
 {
     struct relay *r = relay;
@@ -250,8 +252,7 @@ void relay_hang_up(struct relay *r)
 void relay_stop(struct relay *r)
 {
     if (r->pid > 0) {
-        (void)kill(r->pid,
-                   SIGKILL); /* it is our child and not reaped: the number is still its own */
+        (void)kill(r->pid, SIGKILL); /* not reaped yet, so the pid is still its own */
         while (waitpid(r->pid, NULL, 0) < 0 && errno == EINTR)
             ;
     }

@@ -1,9 +1,13 @@
-/* The monitor: one process that a container has beside its own, and its only one. It is the parent
- * of init, so it alone learns how it ended; it writes the log and forwards signals. All that it waits for is
- * in the loop of its caller, who serves held ports and requests in the same loop. Should it die, the kernel takes the container
- * with it (PR_SET_PDEATHSIG): a container without a monitor would have nobody to hold its ports. A
- * program that changes its own user loses that bond (the kernel's rule); the next command ends it.
- * A container that pays for its processor time has one more process, for the streams and the log: relay_process.h.
+/* The monitor: the one process that each container has beside its own. It is the parent of init, so
+ * it alone learns how init ended; it writes the log and forwards signals. Everything that it waits
+ * for is in the loop of its caller, which serves bound ports and requests in the same loop.
+ *
+ * If the monitor dies, the kernel kills the container (PR_SET_PDEATHSIG), because no process would
+ * hold the container's ports any more. The kernel clears that signal when a program changes its
+ * user; such a container is ended by the next command.
+ *
+ * A container with a limit of processor time has one more process, for the streams and the log:
+ * relay_process.h.
  */
 #include "cgroup_relay.h"
 #include "process.h"
@@ -17,8 +21,8 @@
 #include <time.h>
 
 enum {
-    RELAY_PATIENCE_MS = 1000, /* with a relay that is stuck while somebody waits for the end */
-    PIPE_GRACE_MS = 1000, /* for a program that cannot die of SIGPIPE and has children that can */
+    RELAY_PATIENCE_MS = 1000, /* for a relay that hangs, when a command asks for the end */
+    PIPE_GRACE_MS = 1000, /* for a program that SIGPIPE cannot kill, and whose children it can */
 };
 
 static void forwarded_signals(sigset_t *set)
@@ -62,17 +66,18 @@ struct monitor {
     struct stream streams[STREAMS];
     struct relay relay;
     bool ended;
-    int64_t end;    /* when */
-    int64_t active; /* when init, a stream or a signal had an event last */
+    int64_t end;    /* monotonic_ms() of it */
+    int64_t active; /* monotonic_ms() of the last event of init, a stream or a signal */
     int status;
-    int error;             /* of the last reap() */
-    int failures;          /* to watch or to wait, in a row */
-    bool output_broken;    /* a reader of its output has gone */
-    int64_t pipe_deadline; /* when it is killed if it ignores SIGPIPE; 0: never */
+    int error;          /* errno of the last reap() */
+    int failures;       /* consecutive failures of watching or waiting */
+    bool output_broken; /* a reader of the output has gone */
+    int64_t
+        pipe_deadline; /* monotonic_ms() at which init is killed if it ignores SIGPIPE; 0: never */
     bool pipe_killed;
 };
 
-/* 1, 0 or -errno. */
+/* Has a command or a signal asked for the end? 1, 0 or -errno. */
 static int end_asked(const struct monitor *m)
 {
     const struct supervise_options *o = m->options;
@@ -81,7 +86,7 @@ static int end_asked(const struct monitor *m)
     return o->end_asked ? o->end_asked(o->arg) : 0;
 }
 
-/* A program that is pid 1 and has no handler ignores every signal but SIGKILL: the third ^C is one. */
+/* A pid 1 without a handler ignores every signal but SIGKILL, so the third ^C sends that. */
 static void forward(struct monitor *m)
 {
     struct signalfd_siginfo info;
@@ -120,24 +125,24 @@ static bool drained(const struct monitor *m)
     return stream_drained(&m->streams[STREAM_OUT]) && stream_drained(&m->streams[STREAM_ERR]);
 }
 
-/* The program has ended, and a slow reader (a pager) has not read all that it wrote: nothing is lost, unless a
- * command asks for the end of the container now. */
+/* True if output is left that a slow reader (a pager) has not read yet. The monitor waits for it,
+ * unless a command asks for the end of the container now. */
 static bool is_read_slowly(const struct monitor *m)
 {
     return (stream_pending(&m->streams[STREAM_OUT]) || stream_pending(&m->streams[STREAM_ERR])) &&
            end_asked(m) == 0;
 }
 
-/* What init left in the pipes has been copied; processes that outlive it may keep these open. A slow reader is waited
- * for. */
+/* True if everything that init left in the pipes has been copied. Processes that outlive init may
+ * keep the pipes open. */
 static bool is_quiet(const struct monitor *m)
 {
     return m->ended && !m->c->relayed && monotonic_ms() - m->active >= DRAIN_MS &&
            streams_rest(m->streams) && !is_read_slowly(m);
 }
 
-/* What it wrote last is still being written, to a log that is slow: not for longer than this when somebody wants
- * the end. */
+/* True if the last output has been waiting too long for a slow log while a command asks for the
+ * end. */
 static bool is_overdue(const struct monitor *m)
 {
     return m->ended && monotonic_ms() - m->end > RELAY_PATIENCE_MS && end_asked(m) != 0;
@@ -145,8 +150,8 @@ static bool is_overdue(const struct monitor *m)
 
 /* ---- a reader that leaves --------------------------------------------------------------------*/
 
-/* By the kernel's rule a pid 1 that has not changed what SIGPIPE does ignores it. */
-static bool is_deaf_to_sigpipe(pid_t pid)
+/* The kernel drops SIGPIPE for a pid 1 that has the default action. */
+static bool ignores_sigpipe(pid_t pid)
 {
     static const char *const fields[] = {"\nSigBlk:\t", "\nSigIgn:\t", "\nSigCgt:\t"};
     _cleanup_free_ char *path = xasprintf("/proc/%d/status", pid), *text = NULL;
@@ -174,9 +179,10 @@ static bool is_newly_broken(struct monitor *m, int i)
     return s->broken && s->from >= 0;
 }
 
-/* `netctr run … | head -1` ends as any pipeline does: the next writer gets SIGPIPE or EPIPE. A pid 1 that SIGPIPE would
- * end anywhere else is killed: at once if only it can have written, and before it sees EPIPE; else it has time to see how
- * its children end. */
+/* `netctr run … | head -1` ends as any pipeline does: the next write gets SIGPIPE or EPIPE. If
+ * SIGPIPE would kill any other process than a pid 1, the monitor kills the pid 1: at once if no
+ * child can have written the output, so that it does not see EPIPE; otherwise after a second, in
+ * which it may handle the end of its children. */
 static void hang_up(struct monitor *m)
 {
     int *const ends[] = {&m->c->stdout_fd, &m->c->stderr_fd};
@@ -192,7 +198,7 @@ static void hang_up(struct monitor *m)
     }
     if (m->pipe_deadline && !m->ended && monotonic_ms() >= m->pipe_deadline) {
         m->pipe_deadline = 0;
-        m->pipe_killed = is_deaf_to_sigpipe(m->c->pid) && pidfd_signal(m->c->pidfd, SIGKILL) == 0;
+        m->pipe_killed = ignores_sigpipe(m->c->pid) && pidfd_signal(m->c->pidfd, SIGKILL) == 0;
     }
     if (!broke)
         return;
@@ -206,8 +212,8 @@ static void hang_up(struct monitor *m)
 
 /* ---- one turn --------------------------------------------------------------------------------*/
 
-/* Watching or waiting has failed with @error. Memory that is short may be short for a moment only: the program runs
- * meanwhile, and its caller has been told that it does. */
+/* Watching or waiting has failed with @error. A shortage of memory may pass, and the caller already
+ * knows that the program runs, so the monitor tries again for a second. */
 static int endure(struct monitor *m, int error)
 {
     const struct timespec pause = {.tv_nsec = 10000000};
@@ -271,7 +277,7 @@ static struct rotation rotation_of(const struct process *c)
 
 /* ---- the relay -------------------------------------------------------------------------------*/
 
-/* The relay may have begun another file of the log since. */
+/* The relay may have rotated the log since it was opened. */
 static void take_over(struct monitor *m)
 {
     m->c->relayed = false;
@@ -282,9 +288,9 @@ static void take_over(struct monitor *m)
         m->streams[i].log = m->c->log_fd;
 }
 
-/* What is left when the program has ended is little, and somebody waits for the end: a relay that was killed
- * with it is not replaced, the monitor does the rest. Before, it would do work without end that the
- * container is to pay for. */
+/* A killed relay is replaced only while the program runs, so that its work counts as the
+ * container's. After the end little output is left, and a command may be waiting, so the monitor
+ * copies it. */
 static void start_relay(struct monitor *m)
 {
     if (m->relay.pid || m->relay.through)
@@ -299,7 +305,8 @@ static void start_relay(struct monitor *m)
     (void)relay_start(&m->relay, &work);
 }
 
-/* It is started again when it was killed: what it had read and not written yet is all that is lost. */
+/* Restarts a relay that was killed: only what it had read and not yet written is lost. After the
+ * end of the program it tells the relay so, and stops it if a command asks for the end. */
 static void tend_relay(struct monitor *m)
 {
     struct relay *r = &m->relay;
@@ -310,7 +317,7 @@ static void tend_relay(struct monitor *m)
     if (!m->ended)
         return;
     if (r->pid && !r->told) {
-        plan_let_die(&m->c->plan); /* the relay need not wait for used-up time */
+        plan_let_die(&m->c->plan); /* lifts the quota, so that the relay copies the rest at once */
         relay_tell_end(r);
     }
     bool stuck = r->pid && monotonic_ms() - m->end > RELAY_PATIENCE_MS;
@@ -321,7 +328,7 @@ static void tend_relay(struct monitor *m)
     r->waits = false;
 }
 
-/* -1: until something happens. */
+/* How long to wait for an event, in milliseconds. -1: no limit. */
 static int patience(const struct monitor *m)
 {
     const int64_t quiet = m->active + DRAIN_MS - monotonic_ms();
@@ -349,8 +356,8 @@ static int relayed_turn(struct monitor *m)
 
 /* ---- the log ---------------------------------------------------------------------------------*/
 
-/* What is no file is no log. A run that follows another goes on with the log of before when it cannot have one
- * of its own. */
+/* Opens the log; if it is not a regular file, nothing is logged. A restart that cannot open it
+ * keeps the log of the previous run. */
 int supervise_open_log(struct process *c, struct err *e)
 {
     if (c->plan.log.driver == LOG_NONE)
@@ -367,7 +374,8 @@ int supervise_open_log(struct process *c, struct err *e)
     return 0;
 }
 
-/* Only one may rotate: while there is a relay, that one does, and the file may be another since. */
+/* While there is a relay, only the relay rotates the log, and the monitor reopens the current file.
+ */
 static void note(struct process *c, const char *text)
 {
     if (c->log_fd < 0)
@@ -380,7 +388,7 @@ static void note(struct process *c, const char *text)
 void process_note(struct process *c, const char *text)
 {
     _cleanup_free_ char *line = xasprintf("netctr: %s", text);
-    if (c->log_fd < 0) /* its program has not begun yet */
+    if (c->log_fd < 0) /* the program has not started yet */
         (void)supervise_open_log(c, NULL);
     note(c, line);
 }

@@ -9,7 +9,7 @@ int engine_exec(struct engine *engine, const struct record *r, const struct exec
     const struct event_attribute what[] = {{"command", request->argv[0], 0}, {0}};
     engine_event(engine, r, "exec_start", what);
     int code = container_exec(&engine->store, r, request, e);
-    /* Nobody waits for the end of a detached command. */
+    /* No process waits for the end of a detached command. */
     if (code >= 0 && !request->detached)
         engine_event(engine, r, "exec_die",
                      (const struct event_attribute[]){{"exit_code", NULL, code}, what[0], {0}});

@@ -46,7 +46,7 @@ struct monitor {
     loop_timer flows;
     struct helpers_seed seed; /* descriptors for the helpers, if they have to be started */
     loop_timer seed_timer;    /* starts them */
-    bool begun;               /* the program runs, and the caller has been told */
+    bool begun;               /* the program runs, and the caller knows it */
     bool unhelped;            /* the log already says that helpers cannot be started */
     bool unsaved;             /* the last change could not be saved in the definition */
     int born;                 /* BORN_…: properties of new links in the namespace */

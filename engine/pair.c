@@ -90,7 +90,7 @@ static void look_at_active(void *helper)
     }
 }
 
-/* Until the active one dies, stands still or is replaced. */
+/* Returns when the active helper has died, hangs, or was replaced. */
 static int watch_active(struct helper *h, struct err *e)
 {
     int r = loop_new(&h->loop, e);

@@ -6,7 +6,7 @@
  *     network/blue/web/4f1c09d2a7b3 -> 10.88.0.2,fd4c::2
  *     network/blue/www/4f1c09d2a7b3 -> 10.88.0.2,fd4c::2
  *
- * While an entry replaces another one, it has a second line with the old contents. Whoever removes the
+ * While an entry replaces another one, it has a second line with the old contents. A command that removes the
  * entry, now or after its writer was killed, removes what either line leads to. Truncating the second
  * line ends the change and needs no free space.
  */

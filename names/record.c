@@ -1,5 +1,5 @@
-/* One entry, and the index that leads to it. The index consists of symbolic links that nobody
- * follows: they are created and replaced in one step and read with one system call. */
+/* One entry, and the index that leads to it. The index consists of symbolic links that are never
+ * followed: they are created and replaced in one step and read with one system call. */
 #include "names/record.h"
 
 #include <ctype.h>
@@ -149,8 +149,8 @@ static bool is_of(int dir, const char *path, const char *owner)
 }
 
 /* Between a check and the removal, another container that got the address could write its own link.
- * So the link is first renamed, which needs no free space, then checked, and put back if it is
- * another's. */
+ * So the link is first renamed, which needs no free space, then checked, and put back if it belongs
+ * to another container. */
 int record_remove_address(int dir, const char *address, const char *network, const char *id)
 {
     _cleanup_free_ char *path = xasprintf("address/%s", address),

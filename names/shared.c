@@ -1,4 +1,4 @@
-/* Creates and maps the memory that the servers share. Its size is sealed, so that nobody can
+/* Creates and maps the memory that the servers share. Its size is sealed, so no process can
  * truncate it under a running server. Unused parts take no memory. */
 #include "names/shared.h"
 

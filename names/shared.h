@@ -4,7 +4,7 @@
  * Only the owner of a table allocates its slots and writes their contents. The other server may
  * take over a question: it copies it and then frees the slot in one atomic step, which fails if the
  * owner has touched the slot since. So a question may be answered twice, but is never lost, and
- * nobody works on bytes that change.
+ * no server works on bytes that change.
  */
 #pragma once
 

@@ -1,6 +1,4 @@
-/* Is the firewall what a reload would make it? Everything that a reload would send is compared with what the kernel
- * holds: each table, chain, rule and set.
- */
+/* Compares the firewall with what a reload would create: each table, chain, rule and set. */
 #include "compare.h"
 
 #include "firewall.h"
@@ -24,11 +22,11 @@ struct item {
     uint8_t key[KEY_MAX], key_end[KEY_MAX], data[KEY_MAX];
     bool end, expires;
     const char
-        *what; /* describes the message that would add it; NULL: it was read from the kernel */
+        *what; /* describes the message that would add it; NULL if it was read from the kernel */
 };
 
 struct items {
-    enum ruleset_set set; /* that is being read */
+    enum ruleset_set set; /* the set that is being read */
     const char *what;
     struct item *all;
     size_t count;
@@ -178,8 +176,8 @@ static char *fields_text(const enum field *f, size_t max, const uint8_t *bytes)
     return text;
 }
 
-/* The interfaces and addresses of an element, which tell the network that it belongs to. The end of a range is the first
- * address behind it. */
+/* The interfaces and addresses of an element, which say to which network it belongs. The end of a
+ * range is the first address behind it. */
 static void note_subjects(const enum field *f, size_t max, const uint8_t *bytes,
                           struct fw_difference *d)
 {
@@ -254,7 +252,7 @@ static void tell_rule(char *text, void *comparison)
     tell(comparison, NULL, text);
 }
 
-/* In a set whose content is not known, no element is unexpected. */
+/* If the content of a set is not known, no element is unexpected. */
 static bool is_unknown(const struct fw_wanted *wanted, enum ruleset_set set)
 {
     switch (set) {

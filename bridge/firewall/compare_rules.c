@@ -19,10 +19,10 @@
 
 struct made {
     const char
-        *what; /* describes the message that would add it; NULL: it was read from the kernel */
+        *what; /* describes the message that would add it; NULL if it was read from the kernel */
     struct nftnl_chain *chain;
     struct nftnl_rule *rule;
-    char *text; /* of the rule */
+    char *text; /* position of the rule */
 };
 
 /* In the order in which the kernel evaluates them. */
@@ -187,7 +187,8 @@ static unsigned value(const struct nftnl_expr *x, uint16_t attribute)
     return nftnl_expr_is_set(x, attribute) ? nftnl_expr_get_u32(x, attribute) : 0;
 }
 
-/* The kernel fills in what the message left out: the ends of ranges, and flags for what is translated. */
+/* The kernel fills in what the message left out: the ends of ranges, and a flag for each translated
+ * field. */
 static char *nat_text(const struct nftnl_expr *x)
 {
     unsigned address = value(x, NFTNL_EXPR_NAT_REG_ADDR_MIN),

@@ -42,7 +42,7 @@ static int take_comment(const struct nftnl_udata *u, void *arg)
     return 0;
 }
 
-/* Rules with one reason count as one. */
+/* Rules with the same comment count as one. */
 static void note(struct counters *c, const char *why, uint64_t packets)
 {
     for (size_t i = 0; i < c->count; i++)

@@ -1,6 +1,5 @@
-/* Which elements make a network, a guard and a published port. Adding and deleting use the same list, so a deletion
- * cannot forget anything that was added.
- */
+/* Defines the elements of a network, a guard and a published port. Adding and deleting use the same
+ * list, so a deletion cannot forget anything that was added. */
 #include "ruleset.h"
 
 #include <arpa/inet.h>

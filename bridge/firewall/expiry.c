@@ -6,7 +6,8 @@
 
 #define FILE_NAME ".expiry"
 
-/* The answer is kept with the boot's id: where the file outlives the boot, the next kernel may be another one. */
+/* The answer is stored with the boot's id: the file may outlive the boot, and the next kernel may
+ * differ. */
 enum fw_expiry expiry_known(struct fw *fw)
 {
     _cleanup_free_ char *known = NULL, *boot = NULL;

@@ -1,8 +1,9 @@
 /* The firewall as the rest of netctr sees it: a connection, and batches of changes.
  *
- * A batch knows more than one way to make its changes. Deletions of what ends with a container are written twice, as
- * deletions and as short lifetimes (expiry.h); the second is sent if the batch holds nothing else. For ports whose
- * sockets are held it knows which elements have to go if their keys are taken.
+ * A batch can hold its changes in two forms. Deletions of elements of containers are written twice,
+ * as deletions and as short lifetimes (expiry.h). The second form is sent if the batch holds
+ * nothing else. For ports whose sockets the caller holds, the batch also knows which elements to
+ * delete if their keys exist already.
  */
 #include "firewall.h"
 
@@ -14,7 +15,7 @@
 #include <string.h>
 #include <time.h>
 
-/* A firewall that is rebuilt meanwhile may bring a leftover back. */
+/* A rebuild of the firewall may restore a leftover between two attempts. */
 enum { TRIES = 20 };
 
 int fw_open(const char *instance, struct fw **out, struct err *e)
@@ -122,7 +123,7 @@ void fw_batch_cleanup(struct fw_batch **b)
     fw_batch_free(*b);
 }
 
-/* The batch for a change that only @nft can make. */
+/* The batch for a change that has no form as a lifetime. */
 static struct nft_batch *plain(struct fw_batch *b)
 {
     b->only_expiring = false;
@@ -234,8 +235,9 @@ static int commit_expiring(struct fw_batch *b, struct err *e)
     return r;
 }
 
-/* With its socket held, a published port belongs to the caller. An element that has its key is a leftover: it is
- * expiring, or its container was killed, or a rebuilt firewall took it from the caller's own record. */
+/* The caller holds the socket, so the published port belongs to it. An element with that key is a
+ * leftover: it is expiring, or its container was killed, or a rebuild of the firewall restored it
+ * from the caller's own record. */
 static int commit_plain(struct fw_batch *b, struct err *e)
 {
     int r = nft_batch_send(b->fw->nft, b->nft, e);
@@ -261,8 +263,8 @@ int fw_commit(struct fw_batch *b, struct err *e)
     return r;
 }
 
-/* A flow of UDP or SCTP lives as long as packets come. Before such flows are ended, the ports must be gone, or a new
- * flow to the container could start. */
+/* A flow of UDP or SCTP lives as long as packets arrive. The ports must be gone before their flows
+ * are ended, or a new flow to the container could start in between. */
 void fw_await_ports(struct fw *fw)
 {
     int64_t ms = fw->ends_ms - monotonic_ms();

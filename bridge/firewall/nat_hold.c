@@ -57,8 +57,8 @@ static void put_chain(struct nft_batch *b, size_t i)
     nftnl_chain_free(c);
 }
 
-/* "ct state established accept" practically never matches, as a NAT chain sees only the first packet of a connection.
- * It is needed because conntrack stops tracking when no rule uses it. */
+/* "ct state established accept" hardly ever matches, because a NAT chain sees only the first packet
+ * of a connection. It is there because conntrack stops tracking when no rule refers to it. */
 static void put_rule(struct nft_batch *b)
 {
     const uint32_t established = 1 << 1, none = 0; /* NF_CT_STATE_BIT(IP_CT_ESTABLISHED) */

@@ -67,23 +67,24 @@ struct userdata {
     uint32_t used;
 };
 
-/* Private to netctr; nft skips types that it does not know.
+/* Types of netctr's own; nft skips types that it does not know.
  *
- * Netctr 0.1 (schemas 2 to 5) has the instance in 0xc7, and replaces tables of its own instance whatever their schema
- * is. So 0xc7 now holds a value that is never its instance: it takes the tables for another netctr's and leaves
- * them alone. The instance itself moved to 0xc9. */
+ * Netctr 0.1 (schemas 2 to 5) stores the instance in 0xc7, and replaces tables of its own instance
+ * whatever their schema is. So 0xc7 now holds a value that never equals the instance: netctr 0.1
+ * takes such tables for those of another netctr, and leaves them alone. The instance moved to 0xc9.
+ */
 enum {
     UDATA_INSTANCE_OLD = 0xc7,
     UDATA_SCHEMA = 0xc8,
     UDATA_INSTANCE = 0xc9,
     INSTANCE_LENGTH = 16,
-    SCHEMA_OLD = 5, /* the last one with the instance in UDATA_INSTANCE_OLD */
+    SCHEMA_OLD = 5, /* the last schema with the instance in UDATA_INSTANCE_OLD */
 };
 
 static void note(struct userdata *u, uint8_t type, const void *value, size_t size)
 {
     if (size > UINT8_MAX || u->used + 2 + size > sizeof(u->bytes))
-        abort(); /* all callers pass bounded values */
+        abort(); /* no caller passes more than fits */
     u->bytes[u->used] = type;
     u->bytes[u->used + 1] = (uint8_t)size;
     memcpy(u->bytes + u->used + 2, value, size);
@@ -102,7 +103,7 @@ static void note_instance(struct userdata *u, const char *instance)
     static const uint8_t schema = NETCTR_SCHEMA;
     size_t length = strnlen(instance, INSTANCE_LENGTH);
     char other[INSTANCE_LENGTH];
-    for (size_t i = 0; i < length; i++) /* every digit differs */
+    for (size_t i = 0; i < length; i++) /* every digit differs from that of the instance */
         other[i] = digits[15 - (strchr(digits, instance[i]) - digits)];
     note(u, UDATA_INSTANCE_OLD, other, length);
     note(u, UDATA_SCHEMA, &schema, sizeof(schema));
@@ -352,7 +353,7 @@ static void put_element(struct nft_batch *b, uint16_t type, uint16_t flags, cons
     nftnl_set_free(n);
 }
 
-/* EEXIST: the key has other data by now, and that element must stay. */
+/* EEXIST: the key has other data by now. That element must stay. */
 void ruleset_expire(struct nft_batch *b, const struct element *element, uint64_t lifetime_ms,
                     char *what)
 {
@@ -408,7 +409,7 @@ static void take_instance(const uint8_t *text, size_t size, char **out)
         *out = take_ptr(instance);
 }
 
-/* Anyone may have written the userdata: lengths are checked. */
+/* Another program may have written the userdata, so lengths are checked. */
 static void read_userdata(const uint8_t *p, size_t left, struct stamp *out)
 {
     while (left >= 2 && left >= 2u + p[1]) {
@@ -460,7 +461,8 @@ int ruleset_probe(struct nft *n, const char *instance, char **owner)
             return r;
         enum fw_tables one = r == -ENOENT ? FW_TABLES_MISSING : judge_stamp(&stamp, instance);
         if (one == FW_TABLES_FOREIGN && instance_of(&stamp)) {
-            /* Also if the other table is missing: tables of another instance are never replaced. */
+            /* This also holds if the other table is missing: tables of another instance are never
+             * replaced. */
             if (owner)
                 *owner = xstrdup(instance_of(&stamp));
             return one;

@@ -1,7 +1,9 @@
-/* The schema of the firewall: two tables whose rules never change, only the elements of their sets. Private.
+/* The schema of the firewall: two tables whose rules never change. Only the elements of their sets
+ * do. Private.
  *
- * schema.c has the names, types and layouts, and ruleset.c turns them into messages. elements.c defines which elements
- * make a network, a guard or a published port. firewall.c is the interface to the rest of netctr.
+ * schema.c has the names, types and layouts, and ruleset.c turns them into messages. elements.c
+ * defines the elements of a network, a guard and a published port. firewall.c is the interface for
+ * the rest of netctr.
  */
 #pragma once
 
@@ -45,9 +47,9 @@ enum ruleset_set {
 
 enum change {
     CHANGE_ADD, /**< succeeds if an equal element exists; if that was expiring, it becomes permanent */
-    CHANGE_CREATE, /**< -EEXIST if the key is there */
-    CHANGE_DELETE, /**< left out if the key is not there */
-    CHANGE_EXPIRE, /**< gives it EXPIRY_MS to live (expiry.h); adds it for that long if it is not there */
+    CHANGE_CREATE, /**< -EEXIST if the key exists */
+    CHANGE_DELETE, /**< left out if the key does not exist */
+    CHANGE_EXPIRE, /**< gives it a lifetime of EXPIRY_MS (expiry.h); adds it for that long if it does not exist */
 };
 
 /** One element. Each pointer is one field, in the order of the set's type and in network byte order. An interface name is
@@ -78,8 +80,8 @@ void ruleset_create(struct nft_batch *b, const char *instance);
 /** Compares the tables' stamps with @instance: enum fw_tables, or a negative errno. */
 int ruleset_probe(struct nft *n, const char *instance, char **owner);
 
-/** 0 if @element exists; then *@expires tells whether it has a lifetime. -ENOENT if it does not exist; another negative
- *  errno. */
+/** 0 if @element exists; *@expires is set to whether it has a lifetime. -ENOENT if it does not
+ *  exist; another negative errno. */
 int ruleset_find(struct nft *n, const struct element *element, bool *expires);
 
 /** Calls @each with the key of every element in the kernel's layout: each field starts at a 32-bit word. -ENOENT if the
@@ -94,7 +96,8 @@ int ruleset_each_element(struct nft *n, enum ruleset_set set,
 /** The tables as a file for `nft -f`, built from the texts of the rules; caller frees. */
 char *ruleset_text(void);
 
-/** Packets that rules against forged addresses have dropped, a sum for each reason. */
+/** Calls @each for each reason for which rules against forged addresses have dropped packets, with
+ *  their number. */
 int ruleset_each_drop(struct nft *n, void (*each)(const struct firewall_drop *drop, void *arg),
                       void *arg);
 /** A message that the kernel always refuses: a transaction with it has no effect. */
@@ -107,7 +110,7 @@ void elements_network(struct nft_batch *b, enum change change, const struct fw_n
 void elements_link(struct nft_batch *b, enum change change, const char *from, const char *to);
 void elements_guard(struct nft_batch *b, enum change change, const struct fw_guard *g);
 void elements_closed(struct nft_batch *b, enum change change, const struct fw_closed *c);
-/** The links in the sets of closed links; none if there are no tables. */
+/** The links in the sets of closed links. Without tables both lists are empty. */
 int elements_read_closed(struct nft *nft, uint8_t family, strv *from, strv *to);
 void elements_dns_redirect(struct nft_batch *b, enum change change,
                            const struct fw_dns_redirect *r);

@@ -1,10 +1,9 @@
-/* The firewall as one table of data, with each rule beside its nft text. Start reading at SETS.
+/* The firewall as one table of data: each rule stands beside its nft text. Start reading at SETS.
+ * Table `inet netctr` has routing, NAT and isolation between networks; `bridge netctr_guard` has
+ * anti-spoofing: what may be sent from the port of which container.
  *
- *   inet   netctr        routing, NAT and isolation between networks
- *   bridge netctr_guard  anti-spoofing: what may be sent from the port of which container
- *
- * A test loads the texts by nft (ruleset_text()) and compares what the kernel then holds with what the steps made, so a
- * rule cannot differ from its text.
+ * A test loads the texts with nft (ruleset_text()) and compares the result in the kernel with that
+ * of the steps, so a rule cannot differ from its text.
  */
 #include "schema.h"
 
@@ -225,8 +224,8 @@ static const uint32_t UNICAST = 1, LOCAL = 2; /* RTN_UNICAST, RTN_LOCAL */
 
 /* 1. Martians: before conntrack, before NAT. */
 static const struct rule MARTIANS[] = {
-    /* Containers' packets come in by the bridge. A port is an input interface of its own only if its bridge was deleted,
-     * or where the kernel delivers a frame without the bridge. */
+    /* Packets of containers arrive through the bridge. A port is an input interface of its own only
+     * if its bridge was deleted, or where the kernel delivers a frame without the bridge. */
     {"iifname \"vc-*\" counter drop", "the port of a container has lost its bridge",
      {IS_PORT, COUNTER, DROP}},
     {"iifname != \"lo\" ip daddr 127.0.0.0/8 counter drop", "loopback is never on a wire",
@@ -302,7 +301,8 @@ static const struct rule FORWARD[] = {
      {OIF, LOOKUP(SET_NETWORKS), COUNTER, DROP}},
 };
 
-/* Where netctr had to turn forwarding on, the host forwards for its containers, and not between its own links. */
+/* If netctr had to enable forwarding, the host forwards for its containers, and not between its own
+ * links. */
 #define CONTAINERS_ONLY "forwarding is on for containers only (`netctr network forwarding`)"
 static const struct rule HOST_FORWARD[] = {
     {"iifname . oifname @host_bridges accept", "bridged, or routed: see host_hairpin",
@@ -312,9 +312,10 @@ static const struct rule HOST_FORWARD[] = {
      {NFPROTO, IIF, LOOKUP(SET_CLOSED_FROM), NFPROTO, OIF, LOOKUP(SET_CLOSED_TO), COUNTER, DROP}},
 };
 
-/* In `forward`, a packet that is routed back through the bridge that it came from looks like a bridged frame
- * (br_netfilter). Here the two differ: bridged frames have no iifname any more. Neither have the host's own packets,
- * except IGMP, MLD, broadcasts and neighbour discovery, which the kernel sends with the device already set. */
+/* In `forward`, a packet that is routed back through the bridge that it came from looks like a
+ * bridged frame (br_netfilter). Here they differ: a bridged frame no longer has an iifname. The
+ * host's own packets have none either, except IGMP, MLD, broadcasts and neighbour discovery, which
+ * the kernel sends with the device already set. */
 static const struct rule HOST_HAIRPIN[] = {
     {"ct state established accept", "its first packet was checked",
      {CT_HAS(NFT_CT_STATE, ESTABLISHED), ACCEPT}},
@@ -326,7 +327,7 @@ static const struct rule HOST_HAIRPIN[] = {
      {NFPROTO, IIF, LOOKUP(SET_CLOSED_FROM), NFPROTO, OIF, LOOKUP(SET_CLOSED_TO), COUNTER, DROP}},
 };
 
-/* The host itself, which an internal network reaches only for what it needs: ICMP and DNS. */
+/* The host itself. An internal network reaches it only for ICMP and DNS. */
 static const struct rule INPUT[] = {
     {"iifname @isolated counter drop", "isolated network: the host is out of reach",
      {IIF, LOOKUP(SET_ISOLATED), COUNTER, DROP}},
@@ -360,7 +361,7 @@ static const struct rule SOURCE_NAT[] = {
       MASQUERADE}},
 };
 
-/* The guard: a container's frames, before the bridge learns from them or forwards them. */
+/* The guard checks a container's frames before the bridge learns from them or forwards them. */
 static const struct rule GUARD_ALL[] = {
     {"iifname != \"vc-*\" accept", "not a container's port", {IS_NO_PORT, ACCEPT}},
     {"iifname @unguarded accept", "--no-guard", {IIF, LOOKUP(SET_UNGUARDED), ACCEPT}},
@@ -384,12 +385,15 @@ static const struct rule GUARD_ARP[] = {
       ACCEPT}},
     {"counter drop", "ARP for an address it does not own", {COUNTER, DROP}},
 };
-/* br_netfilter reassembles fragments and passes them on as one packet, so that a neighbour would accept neighbour
- * discovery from fragments, which RFC 6980 forbids. So a packet passes only if its type is visible: its chain of headers
- * ends with the fragment header (RFC 7112), and ICMPv6 shows its type in the first fragment. (A longer chain could end
- * behind the packet's own end, in bytes of the frame that are cut off before reassembly.)
+/* br_netfilter reassembles fragments and passes them on as one packet, so a neighbour would accept
+ * neighbour discovery from fragments, which RFC 6980 forbids. So a packet passes only if its type
+ * is visible: its chain of headers ends with the fragment header (RFC 7112), and ICMPv6 shows its
+ * type in the first fragment. (A longer chain could end behind the packet's own end, in bytes of
+ * the frame that are cut off before reassembly.)
  *
- * A rule whose field cannot be loaded does not match. So the checks that need a field come before an accept. */
+ * A rule does not match if its field cannot be loaded. So the checks that need a field come before
+ * an accept.
+ */
 static const struct rule GUARD_IP6[] = {
     {"frag nexthdr != { dccp, esp, gre, ipv6-icmp, sctp, tcp, udp, udplite } counter drop",
      "a fragment must show what it carries",
@@ -480,7 +484,8 @@ const struct table *schema_find_table(uint32_t family, const char *name)
 bool schema_owns_table(uint32_t family, const char *name)
 {
     return schema_find_table(family, name) || is_table(&NAT_HOLD, family, name) ||
-           (family == NFPROTO_INET && streq(name, "netctr_keeper")); /* NAT_HOLD of netctr 0.1 */
+           (family == NFPROTO_INET &&
+            streq(name, "netctr_keeper")); /* its table in netctr 0.1; words: ok */
 }
 
 bool schema_counts_spoofing(const struct table *t, const char *chain)

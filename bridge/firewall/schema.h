@@ -1,8 +1,10 @@
-/* The types of the schema's data, which schema.c fills in and ruleset.c turns into messages. Private.
+/* The types of the schema's data, which schema.c fills in and ruleset.c turns into messages.
+ * Private.
  *
- * A rule is a list of steps. A step that loads a field puts it behind those loaded before it, each padded to 32 bits,
- * as nf_tables lays out concatenated keys. A step that compares or looks up uses everything that is loaded. So rules do
- * not mention registers, and a key has one layout both for the rules that look it up and for the elements.
+ * A rule is a list of steps. A step that loads a field puts it behind those loaded before it, each
+ * padded to 32 bits, as nf_tables lays out concatenated keys. A step that compares or looks up uses
+ * everything that is loaded. So rules do not mention registers, and a key has the same layout in
+ * the rules that look it up and in the elements.
  */
 #pragma once
 
@@ -116,17 +118,18 @@ extern const struct table *const TABLES[TABLE_COUNT];
 extern const struct set SETS[SET_COUNT];
 extern const struct chain CHAINS[CHAIN_COUNT];
 
-/** Empty NAT chains of the process that watches (nat_hold.h). Not part of what is rebuilt. */
+/** The table with empty NAT chains of the watching process (nat_hold.h). A rebuild does not create
+ *  it. */
 extern const struct table NAT_HOLD;
 
 /** One of TABLES, or NULL. */
 const struct table *schema_find_table(uint32_t family, const char *name);
 /** One of TABLES, or NAT_HOLD. */
 bool schema_owns_table(uint32_t family, const char *name);
-/** Do the drops of this chain count packets with forged addresses? */
+/** True if the drops of this chain count packets with forged addresses. */
 bool schema_counts_spoofing(const struct table *t, const char *chain);
 
-/** A command line that shows these rules. */
+/** A command line that shows the rules of that chain. */
 const char *schema_show_spoofing(const struct table *t);
 
 struct nftnl_set_elem;

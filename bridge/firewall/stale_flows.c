@@ -1,11 +1,13 @@
-/* Flows in conntrack that have to end when a published port gains or loses its container.
+/* Ends flows in conntrack when a published port gains or loses its container.
  *
- * NAT is decided once per flow, by its first packet. A client that keeps sending UDP keeps its flow alive: one that
- * started before the port was published never reaches the container, and one that started before the container ended
- * never reaches the next one. TCP does not need this: its next SYN starts a new flow.
+ * NAT is decided once per flow, by its first packet, and a client that keeps sending UDP keeps its
+ * flow alive. A flow that started before the port was published never reaches the container; one
+ * that started before the container ended never reaches the next one. TCP does not need this: its
+ * next SYN starts a new flow.
  *
- * "A port of the host" is what the ruleset means by `fib daddr type local`: the local routing table. A flow to port 53
- * of another host has the same port number and must stay.
+ * A port counts as the host's if the ruleset's `fib daddr type local` matches the address, that is,
+ * by the local routing table. A flow to port 53 of another host has the same port number and must
+ * stay.
  */
 #include "firewall.h"
 
@@ -17,25 +19,25 @@ struct port {
     bool any; /* every local address of host's family */
     uint8_t protocol;
     uint16_t number;
-    /* The container that answers there. */
+    /* The container that receives the flow. */
     struct ip container;
     uint16_t container_port;
 };
 
-/* The entries to delete: flows to these ports that another socket answers, or with @unpublished those that the container
- * answers; and flows from or to these addresses. */
+/* The entries to delete: flows to these ports that another socket receives, or with @unpublished
+ * those that the container receives; and flows from or to these addresses. */
 struct plan {
     struct port *ports; /* by number */
     size_t port_count;
     bool unpublished;
     const struct ip *addresses;
     size_t address_count;
-    uint16_t dns_port; /* and DNS queries that are answered from this port; 0: none */
+    uint16_t dns_port; /* also DNS queries that are redirected to this port; 0: none */
     /* The host's own addresses, read when the first entry needs them. */
     struct address *locals;
     size_t local_count;
     bool locals_known;
-    int failure;     /* to read them, or to delete */
+    int failure;     /* for reading the local addresses, or for deletions */
     struct nft *nft; /* for deletions, while another connection reads; NULL: not opened yet */
 };
 
@@ -132,7 +134,7 @@ static void judge(const struct ct_flow *f, void *arg)
     p->failure = p->failure ? p->failure : r;
 }
 
-/* One protocol, or one port of it, if there is no more to look for. */
+/* Reads the flows of one protocol, or of one port if only that is looked for. */
 static struct ct_hint hint_of(const struct plan *p)
 {
     if (p->address_count || p->dns_port)

@@ -1,9 +1,11 @@
-/* Ports that have lost their bridge: somebody deleted it, or took the port out of it.
+/* Brings down ports of containers that have lost their bridge: another program deleted it, or took
+ * the port out of it.
  *
- * Such a port is an interface of the host like any other. The firewall drops its IP packets and it has
- * neither ARP nor IPv6, but packet sockets get every frame before the firewall does: an LLDP daemon or
- * a DHCP client would believe the container. So the port is brought down as soon as the kernel tells
- * (RTM_DELLINK of family AF_BRIDGE); `network reload` puts it back into its bridge and brings it up.
+ * Such a port is an ordinary interface of the host. The firewall drops its IP packets, and it has
+ * neither ARP nor IPv6. But packet sockets get every frame before the firewall does, so an LLDP
+ * daemon or a DHCP client would accept frames of the container. So the port is brought down as soon
+ * as the kernel reports the loss (RTM_DELLINK of family AF_BRIDGE). `network reload` puts it back
+ * into its bridge and brings it up.
  */
 #include "strays.h"
 
@@ -24,7 +26,7 @@
 
 enum { MESSAGES_PER_RUN = 256, BUFFER_SIZE = 8192, SETTLED_MS = 50 };
 
-/* A name says nothing: anybody may call a link of his own vc-lan. */
+/* The name does not suffice: another program may also call its link vc-lan. */
 static bool is_stray(const struct link *l, const char *instance)
 {
     if (l->master || !(l->flags & IFF_UP) || !skip_prefix(l->name, "vc-"))
@@ -43,7 +45,7 @@ static void bring(struct rt *rt, const struct link *port,
 
 static void settle(void *strays);
 
-/* It may be on its way from one bridge to another: settle() looks at it again. */
+/* It may be moving from one bridge to another: settle() looks at it again. */
 static void bring_down(struct strays *s, const struct link *port)
 {
     bring(s->rt, port, rt_set_down);
@@ -83,7 +85,7 @@ static int note_settled(const struct link *link, void *arg)
     return 0;
 }
 
-/* A port that has been put into another bridge since is to be up, as it was. */
+/* A port that has been put into another bridge since then is brought up again. */
 static void settle(void *strays)
 {
     struct strays *s = strays;
@@ -96,7 +98,8 @@ static void settle(void *strays)
     s->down_count = 0;
 }
 
-/* A question cannot be asked while the answer to another one comes in. */
+/* No request can be sent while the answer to another one is being read, so the ports are collected
+ * first. */
 static void look_at_all(struct strays *s)
 {
     struct found found = {.strays = s};
@@ -106,8 +109,8 @@ static void look_at_all(struct strays *s)
     free(found.ports);
 }
 
-/* Every change of any link on the host is told to the group; of these, few end a port's membership.
- * The kernel looks for the rest itself. */
+/* The group reports every change of every link on the host, and few of these end a port's
+ * membership. This filter lets the kernel skip the others. */
 static int filter(int socket)
 {
     struct sock_filter code[] = {
@@ -147,7 +150,8 @@ static void hear(struct strays *s, struct nlmsghdr *h)
         nlmsg_parse(h, sizeof(struct ifinfomsg), a, IFLA_MAX, (struct nla_policy *)policy) < 0 ||
         !a[IFLA_IFNAME])
         return;
-    /* Most have left their bridge because they end: these are not found any more. */
+    /* Most ports have left their bridge because they are being deleted. These are no longer found.
+     */
     if (rt_get_link(s->rt, nla_get_string(a[IFLA_IFNAME]), &port) == 0 &&
         is_stray(&port, s->instance))
         bring_down(s, &port);
@@ -174,7 +178,8 @@ static void hear_all(int fd, uint32_t events, void *strays)
         if (got < 0)
             break;
         struct nlmsghdr *h = (void *)buffer;
-        if (from.nl_pid == 0 && nlmsg_ok(h, (int)got)) /* of the kernel: one message a datagram */
+        if (from.nl_pid == 0 &&
+            nlmsg_ok(h, (int)got)) /* from the kernel, which sends one message a datagram */
             hear(s, h);
     }
     if (lost)

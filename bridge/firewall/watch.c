@@ -1,12 +1,12 @@
-/* What is heard: changes of our tables, and ports that leave their bridge (strays.c).
+/* Watches netctr's tables, and ports that leave their bridge (strays.c).
  *
- * A transaction is notified as the changes that it made and, last, its generation with the name of
- * the process that asked for it. So a change is noted when it hurts us (something of our tables is
- * deleted; additions, which are nearly all, are passed over at a glance) and judged when the name
- * comes: a netctr knows what it does.
+ * The kernel reports a transaction as the changes that it made and, last, its generation with the
+ * name of the process that made it. So a deletion in netctr's tables is noted at first, and judged
+ * when the name arrives: deletions by netctr itself are intended. Additions, which are nearly all
+ * of the changes, are skipped quickly.
  *
- * What cannot be heard is looked at: when the kernel had to drop notifications, and at the beginning,
- * because there may have been a moment in which nobody listened.
+ * The tables are read when the kernel had to drop notifications, and at the start, because a change
+ * before the start was not reported.
  */
 #include <netctr/firewall.h>
 
@@ -30,11 +30,11 @@
 
 enum {
     RELOAD_PAUSE_MS = 20,
-    RETRY_MS = 20, /* doubled up to … */
+    RETRY_MS = 20, /* doubled after each failure, up to … */
     RETRY_MAX_MS = 1280,
     DATAGRAMS_PER_RUN = 256,
     BUFFER_SIZE = 64 * 1024,
-    QUEUE_SIZE = 4 * 1024 * 1024, /* of notifications; used by large changes only */
+    QUEUE_SIZE = 4 * 1024 * 1024, /* for notifications; only large changes use it */
     NAME_SIZE = 16,
 };
 
@@ -42,20 +42,20 @@ struct firewall_watch {
     char *instance;
     int (*flushed)(void *arg);
     void *arg;
-    char name[NAME_SIZE]; /* of this process, as the kernel tells it */
+    char name[NAME_SIZE]; /* name of this process, as the kernel reports it */
 
     struct loop *loop;
-    loop_timer timer; /* the next permitted reload */
+    loop_timer timer; /* for the next permitted restore */
     int64_t retry_ms;
 
-    struct mnl_socket *socket; /* notifications */
-    struct nft *nft;           /* questions */
+    struct mnl_socket *socket; /* receives notifications */
+    struct nft *nft;           /* reads the tables */
     struct strays strays;      /* ports that have lost their bridge */
     char *buffer;
-    bool hurt;       /* by the transaction whose notifications are coming in */
-    bool lost;       /* notifications were dropped */
-    bool due;        /* the model has to be re-applied */
-    int64_t next_ms; /* and may be then */
+    bool hurt;       /* the transaction that is being reported deletes something of netctr's */
+    bool lost;       /* the kernel has dropped notifications */
+    bool due;        /* the firewall has to be restored */
+    int64_t next_ms; /* monotonic_ms(): not before that */
 };
 
 static void reload_if_due(void *watch);
@@ -66,7 +66,7 @@ static void set_timer(struct firewall_watch *l, int64_t ms)
     l->timer = loop_add_timer(l->loop, ms, reload_if_due, l);
 }
 
-/* ---- what is heard ---------------------------------------------------------------------------*/
+/* ---- notifications ---------------------------------------------------------------------------*/
 
 /* In every message of nf_tables that deletes, the first attribute is its table's name. */
 static bool is_ours(const struct nlmsghdr *h)
@@ -133,7 +133,8 @@ static void listen_to_kernel(struct firewall_watch *l)
             continue;
         if (got < 0 && (errno == ENOBUFS || errno == ENOSPC)) { /* ENOSPC: larger than the buffer */
             l->lost = true;
-            l->hurt = false; /* the end of that transaction may be among the lost */
+            l->hurt =
+                false; /* the end of that transaction may be among the dropped notifications */
             continue;
         }
         if (got < 0)
@@ -142,7 +143,7 @@ static void listen_to_kernel(struct firewall_watch *l)
     }
 }
 
-/* ---- what is seen ----------------------------------------------------------------------------*/
+/* ---- the tables ----------------------------------------------------------------------------*/
 
 static int count_rule(const struct nlmsghdr *answer, void *data)
 {
@@ -162,8 +163,8 @@ static bool has_rules(struct firewall_watch *l, const struct table *table)
     return r < 0 || count > 0;
 }
 
-/* Whether our tables are there and have not been flushed. Tables of another netctr are its own
- * business, and a question that cannot be answered is no reason to do anything. */
+/* False if netctr's tables are missing or were flushed. True for tables of another instance, which
+ * looks after them itself, and if the kernel cannot be asked. */
 static bool is_whole(struct firewall_watch *l)
 {
     _cleanup_free_ char *owner = NULL;
@@ -171,7 +172,7 @@ static bool is_whole(struct firewall_watch *l)
     if (r < 0 || owner)
         return true;
     if (r == FW_TABLES_OLDER ||
-        r == FW_TABLES_NEWER) /* monitors of that version may depend on them */
+        r == FW_TABLES_NEWER) /* monitors of that version may depend on them, so they stay */
         return true;
     bool whole = r == FW_TABLES_OURS;
     for (size_t i = 0; whole && i < ARRAY_LEN(TABLES); i++)
@@ -179,7 +180,7 @@ static bool is_whole(struct firewall_watch *l)
     return whole;
 }
 
-/* A little later each time. Returns in how many milliseconds. */
+/* Doubles the pause after each failure. Returns it in milliseconds. */
 static int64_t try_later(struct firewall_watch *l)
 {
     int64_t ms = l->retry_ms;
@@ -188,7 +189,8 @@ static int64_t try_later(struct firewall_watch *l)
     return ms;
 }
 
-/* Calls back now or when the pause is over. Damage done meanwhile is repaired with the rest. */
+/* Calls @flushed now, or when the pause is over. Damage done until then is repaired at the same
+ * time. */
 static void reload_if_due(void *watch)
 {
     struct firewall_watch *l = watch;
@@ -204,7 +206,7 @@ static void reload_if_due(void *watch)
     l->next_ms = monotonic_ms() + pause;
 }
 
-/* ---- the outside -----------------------------------------------------------------------------*/
+/* ---- interface -----------------------------------------------------------------------------*/
 
 static void on_notifications(int fd, uint32_t events, void *watch)
 {
@@ -248,13 +250,13 @@ int firewall_watch_new(const char *instance, struct loop *loop, int (*flushed)(v
     int r = subscribe(l);
     if (r < 0)
         return err_set(e, r, "listen for changes of the firewall");
-    /* Older kernels cannot; there, connections may break when the rules are flushed. */
+    /* Older kernels lack this; there, connections may break when the rules are flushed. */
     (void)nat_hold_create(l->nft, NULL);
-    /* Without it the firewall is watched all the same. */
+    /* Without it the firewall is still watched. */
     (void)strays_open(&l->strays, loop, instance);
     l->due = !is_whole(l);
     if (l->due)
-        set_timer(l, 0); /* @flushed is called by the loop only */
+        set_timer(l, 0); /* @flushed is called only from the loop */
     *out = take_ptr(l);
     return 0;
 }

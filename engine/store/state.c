@@ -7,7 +7,7 @@
 
 #include <errno.h>
 
-/* A pid without its start time could not be told from a later process with the same number. */
+/* The start time distinguishes the process from a later one with the same pid. */
 static int put_process(json_t *j, const char *key, const char *key_start, pid_t pid, struct err *e)
 {
     uint64_t start = proc_start_time(pid);

@@ -145,8 +145,8 @@ static inline int close_fd(int fd)
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
 /* ---- strings ----------------------------------------------------------------------------------
- * Nobody can handle that a few bytes of memory cannot be had, so these functions abort with a
- * message (exit status 125), and callers need no error path. */
+ * Callers cannot do anything useful when a few bytes of memory are missing, so these functions
+ * abort with a message (exit status 125), and callers need no error path. */
 
 void *xcalloc(size_t count, size_t size);
 void *xrealloc(void *p, size_t count, size_t size);
@@ -254,8 +254,8 @@ int read_state_at(int dirfd, const char *path, size_t max, char **out, size_t *s
 /** Replaces a file in one step: writes a temporary file and renames it. Readers see the old or the
  *  new contents, also after a power failure; which of the two is not waited for. */
 int write_file_atomic(int dirfd, const char *path, const void *data, size_t size, mode_t mode);
-/** Removes the temporary file that a killed write_file_atomic() of @path may have left. Nobody may
- *  be writing it. */
+/** Removes the temporary file that a killed write_file_atomic() of @path may have left. Callers
+ *  make sure that no process is writing it. */
 int tidy_file_at(int dirfd, const char *path);
 /** 1: a file of any type exists, a dangling link included. 0: none. Or -errno. */
 int file_exists_at(int dirfd, const char *path);

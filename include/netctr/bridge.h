@@ -225,9 +225,9 @@ struct endpoint_request {
     uint32_t metric; /**< of the default route; the smallest wins */
     int born;        /**< BORN_…: do new links of the namespace have IPv6? */
     const struct port_mappings *port_mappings; /**< with their final host ports; NULL: none */
-    /** Takes a lock for as long as the record is written, and returns its fd. Whoever rebuilds the
-     *  firewall holds the same lock from reading the records to its commit. So a rebuild either
-     *  reads this record, or is finished before its elements are added. */
+    /** Takes a lock for as long as the record is written, and returns its fd. A process that
+     *  rebuilds the firewall holds the same lock from reading the records to its commit. So a
+     *  rebuild either reads this record, or is finished before its elements are added. */
     int (*lock)(void *arg, struct err *e);
     void *lock_arg;
 };
@@ -387,7 +387,7 @@ int net_sweep(struct net *net, char *const *live_ids, const struct gc *gc, struc
  * It runs in its caller's loop, has no threads and never blocks. The container sees the host's address as the source.
  *
  * Connections are bounded. When none is left, the user with the most loses the one that was idle
- * longest. Nobody loses one to a user who has as many, so no user can close a port to others.
+ * longest. No user loses one to a user who has as many, so no user can close a port to others.
  */
 
 struct proxy;

@@ -279,7 +279,7 @@ int engine_gc(struct engine *engine, const struct gc *gc, struct err *e);
 int engine_info(struct engine *engine, json_t **out, struct err *e);
 /** {"work": true, "helper": PID, "standby": PID, "name_servers": [PID, PID], "names_port": 1023}; caller owns. */
 json_t *engine_helpers(const struct engine *engine);
-/** Does any container run? Also true when that cannot be told. */
+/** Does any container run? Also true if the answer cannot be found out. */
 bool engine_has_living(const struct engine *engine);
 /** The process `netctr helper`: serves all containers of the instance until the last one has ended. It inherits its
  *  descriptors from the monitor that starts it (engine/helpers.c). */

@@ -17,49 +17,50 @@
 struct fw;
 struct fw_batch;
 
-/** Connects to nf_tables (NETLINK_NETFILTER) of the calling thread's network namespace. @instance, 16 hex digits, is
- *  stamped into the tables and tells to which netctr they belong. */
+/** Connects to nf_tables (NETLINK_NETFILTER) of the calling thread's network namespace. @instance,
+ *  16 hex digits, is stamped into the tables and says to which netctr they belong. */
 int fw_open(const char *instance, struct fw **out, struct err *e);
 void fw_close(struct fw *fw); /**< accepts NULL */
 #define _cleanup_fw_ __attribute__((cleanup(fw_cleanup)))
 void fw_cleanup(struct fw **fw);
-/** Where to keep until the next boot what was found out about the kernel (a file `.expiry`). Without a directory it is
- *  found out by each connection that needs it. The fd stays the caller's. */
+/** Sets the directory for a file `.expiry`, which stores until the next boot what was found out
+ *  about the kernel. Without a directory, each connection that needs it probes the kernel. The fd
+ *  stays the caller's. */
 void fw_set_directory(struct fw *fw, int directory);
 
-/** Of two tables, the state that comes last here counts. */
+/** If the two tables differ in state, the one that comes last here counts. */
 enum fw_tables {
-    FW_TABLES_OURS, /**< both exist and carry our instance and schema */
-    FW_TABLES_FOREIGN, /**< another instance's (@owner tells which), or restored from a file (no owner) */
+    FW_TABLES_OURS,    /**< both exist and carry this instance and schema */
+    FW_TABLES_FOREIGN, /**< of another instance (@owner), or restored from a file (no owner) */
     FW_TABLES_MISSING, /**< one or both do not exist (first run, `nft flush ruleset`) */
-    FW_TABLES_OLDER,   /**< of our instance, made by a netctr with an older schema */
-    FW_TABLES_NEWER,   /**< with a newer schema: must not be changed */
+    FW_TABLES_OLDER,   /**< of this instance, with an older schema */
+    FW_TABLES_NEWER,   /**< of this instance, with a newer schema: must not be changed */
 };
 /** Returns which tables the kernel holds now, or a negative errno. If they belong to another instance, *@owner
  *  (@owner may be NULL) is its stamp, which the caller frees; otherwise NULL. */
 int fw_probe(struct fw *fw, char **owner, struct err *e);
 /** A command line that deletes both tables, for hints. */
 extern const char fw_delete_command[];
-/** Is this one of the tables that netctr makes? @family is NFPROTO_…. */
+/** True if netctr creates a table of this name. @family is NFPROTO_…. */
 bool firewall_owns_table(uint32_t family, const char *name);
 
-/** Sends the tables and withdraws them in the same transaction: 0 if the kernel accepts them. */
+/** Sends the tables in a transaction that the kernel must refuse at its end. 0 if the tables
+ *  themselves are accepted. */
 int fw_dry_run(struct fw *fw, struct err *e);
 /** Packets that the firewall has dropped since it was last loaded. */
 struct firewall_drop {
-    bool
-        guard; /**< sent by containers; else from elsewhere with an address that cannot come from there */
-    char *why; /**< the rule's comment */
+    bool guard; /**< true: sent by a container; false: from elsewhere, with a forged address */
+    char *why;  /**< the rule's comment */
     uint64_t packets;
     const char *show; /**< a command line that shows the rule, for hints */
 };
-/** Calls @each for every reason for which forged packets were dropped. */
+/** Calls @each for each reason for which forged packets were dropped. */
 int fw_each_drop(struct fw *fw, void (*each)(const struct firewall_drop *drop, void *arg),
                  void *arg);
 
 enum fw_expiry { FW_EXPIRY_NOT_ASKED, FW_EXPIRY_NO, FW_EXPIRY_YES };
-/** Can this kernel give existing elements a lifetime? Where it cannot, the end of a container takes some milliseconds
- *  longer. Known after the first end of one in this boot. */
+/** Whether this kernel can give existing elements a lifetime. If not, the end of a container takes
+ *  some milliseconds longer. Known after the end of the first container in this boot. */
 enum fw_expiry fw_expiry(struct fw *fw);
 
 /* ---- what there is to add and delete ---- */
@@ -71,18 +72,18 @@ struct fw_network {
     struct in6_addr subnet6; /**< prefix6 0: none */
     uint8_t prefix6;
     bool internal;      /**< no way out or in */
-    bool isolated;      /**< not even to the host */
+    bool isolated;      /**< like internal, and does not reach the host either */
     bool masquerade;    /**< outgoing traffic gets the host's address */
     bool routed;        /**< its containers answer ping from outside */
     bool icc;           /**< its containers may talk to each other */
-    bool unisolated;    /**< this network and others with this flag reach each other */
+    bool unisolated;    /**< networks with this flag reach each other */
     char *const *links; /**< bridges that its containers may open connections to; NULL: none */
 };
 
 /** Anti-spoofing: the only addresses that a port may send from. A port without a guard may send nothing. */
 struct fw_guard {
     const char *host_veth;
-    bool unguarded; /**< it may send anything; the rest does not count */
+    bool unguarded; /**< it may send anything; the other fields do not count */
     uint8_t mac[6];
     struct in_addr ip4;         /**< 0.0.0.0: none */
     struct in6_addr ip6;        /**< :: none */
@@ -92,7 +93,7 @@ struct fw_guard {
 struct fw_publish {
     int family;       /**< AF_INET or AF_INET6 */
     uint8_t protocol; /**< IPPROTO_TCP, _UDP, _SCTP */
-    bool routed;      /**< the container's own port is reachable; there is no host port */
+    bool routed;      /**< the container's own port is opened; there is no host port */
     bool
         held; /**< the caller holds the port's socket: an element with its key is a leftover, and is replaced */
     bool any_address; /**< true: every host address; false: @host4/@host6 only */
@@ -105,7 +106,7 @@ struct fw_publish {
     const char *comment; /**< container's name, shown by nft; at most 64 characters */
 };
 
-/** The DNS server that gets what a network sends to its gateway's port 53. */
+/** The DNS server that receives what a network sends to port 53 of its gateway. */
 struct fw_dns_redirect {
     const char *bridge;
     int family;
@@ -118,8 +119,8 @@ struct fw_dns_redirect {
 /** Links of the host between which nothing of @family is forwarded, although forwarding is on. */
 struct fw_closed {
     int family;
-    char *const *from, *const *to; /**< what comes in by one does not leave by another */
-    char *const *bridges; /**< those that are bridges: bridged frames are not forwarded packets */
+    char *const *from, *const *to; /**< a packet that comes in by one does not leave by another */
+    char *const *bridges;          /**< those that are bridges: bridged frames are not dropped */
 };
 
 struct fw_batch *fw_batch_new(struct fw *fw);
@@ -131,8 +132,9 @@ void fw_batch_cleanup(struct fw_batch **b);
  *  ("add; delete; add"). Must come first in its batch. */
 void fw_add_tables(struct fw_batch *b);
 
-/* Adding what exists succeeds, but for published ports: there the commit fails with -EEXIST (see fw_publish.held).
- * Deleting what does not exist succeeds. Without tables, adding fails with -ENOENT and deleting succeeds. */
+/* Adding what exists succeeds, except for published ports: there the commit fails with -EEXIST (see
+ * fw_publish.held). Deleting what does not exist succeeds. Without tables, adding fails with
+ * -ENOENT and deleting succeeds. */
 void fw_add_network(struct fw_batch *b, const struct fw_network *n);
 void fw_del_network(struct fw_batch *b, const struct fw_network *n);
 /** Containers behind the bridge @from may open connections to those behind @to. */
@@ -145,7 +147,8 @@ void fw_del_publish(struct fw_batch *b, const struct fw_publish *p);
 /** To change one, delete it and add it in one batch; adding alone fails with -EEXIST if it leads to another port. */
 void fw_add_dns_redirect(struct fw_batch *b, const struct fw_dns_redirect *r);
 void fw_del_dns_redirect(struct fw_batch *b, const struct fw_dns_redirect *r);
-/** The DNS server's own port on the host, which drops what was not redirected from port 53. */
+/** The DNS server's own port on the host. Packets that were not redirected to it from port 53 are
+ *  dropped. */
 void fw_add_dns_listen(struct fw_batch *b, uint16_t port);
 void fw_del_dns_listen(struct fw_batch *b, uint16_t port);
 void fw_add_closed(struct fw_batch *b, const struct fw_closed *c);
@@ -157,30 +160,32 @@ void fw_del_closed(struct fw_batch *b, const struct fw_closed *c);
 int fw_commit(struct fw_batch *b, struct err *e);
 
 /* ---- flows ---- */
-/* Flows of UDP and SCTP outlive changes of the ports that they go to (stale_flows.c). All of these return -EOPNOTSUPP
- * with a text if the kernel cannot list connections. */
+/* Flows of UDP and SCTP outlive changes of the ports that they go to (stale_flows.c). If the kernel
+ * cannot list connections, all of these return -EOPNOTSUPP with a text. */
 
-/** Ends the flows to ports of @live that another socket than the container's answers. Other flows stay, so it may be
- *  called at any time. Cheap without such ports or flows. A packet that was on its way when the port was published may
- *  create its entry afterwards: callers look again a moment later. */
+/** Ends the flows to ports of @live that another socket than the container's receives. Other flows
+ *  stay, so it may be called at any time. Cheap without such ports or flows. A packet that was on
+ *  its way when the port was published may create its entry afterwards: callers call it again a
+ *  moment later. */
 int flows_end_stale(const struct fw_publish *live, size_t count, struct err *e);
-/** After these ports were deleted: ends the flows to them that the container answers. */
+/** To be called after these ports were deleted. Ends the flows to them that the container receives.
+ */
 int flows_end_ports(struct fw *fw, const struct fw_publish *ended, size_t count, struct err *e);
-/** After the ports of a container were deleted: ends every flow of a protocol with ports that one of its addresses takes
- *  part in: forwarded to it, to the address itself, or started by it. */
+/** To be called after the ports of a container were deleted. Ends every flow with ports that one of
+ *  its addresses takes part in: forwarded to it, to the address itself, or started by it. */
 int flows_end_addresses(struct fw *fw, const struct ip *addresses, size_t count, struct err *e);
 /** Ends the DNS queries that are redirected to @port: the next query from the same socket is redirected to the present port. */
 int flows_end_dns(uint16_t port, struct err *e);
 
-/* ---- what else it tells ---- */
+/* ---- closed links ---- */
 
-/** The links of @family that are closed now, also in tables of another instance; NULL, NULL if there are none. The
- *  caller frees both. */
+/** The links of @family that are closed now, also in tables of another instance; NULL, NULL if
+ *  there are none. The caller frees both. */
 int fw_read_closed(struct fw *fw, int family, strv *from, strv *to, struct err *e);
 
 /* ---- compare ---- */
 
-/** What a difference is about. */
+/** The object that a difference is about. */
 struct fw_subject {
     int family;          /**< 0: an interface */
     char interface[16];  /**< a bridge or a port */
@@ -192,35 +197,40 @@ struct fw_difference {
     size_t subject_count; /**< 0: the whole firewall */
 };
 struct fw_wanted {
-    struct fw_batch *must; /**< what a reload would send: what is missing is a difference */
-    struct fw_batch *may;  /**< what may exist or not */
-    bool unknown_closed;   /**< the batches do not say which links are closed, */
-    bool unknown_dns;      /**< or where DNS is redirected to */
+    struct fw_batch *must; /**< what a reload would send: what the kernel lacks is a difference */
+    struct fw_batch *may;  /**< objects that may be there or not */
+    bool unknown_closed;   /**< the batches do not contain the closed links, … */
+    bool unknown_dns;      /**< … or the DNS redirects */
 };
-/** Compares the firewall, which must exist, with what it should be. Changes neither the kernel nor the batches. */
+/** Compares the firewall, which must exist, with what it should be. Changes neither the kernel nor
+ *  the batches. */
 int fw_compare(struct fw *fw, const struct fw_wanted *wanted,
                void (*found)(const struct fw_difference *d, void *arg), void *arg, struct err *e);
 
 /* ---- watch --- */
-/* Learns that the firewall was emptied (`nft flush ruleset`, the restart of a firewall service), so that the tables are
- * restored within a moment; and that a container's port has lost its bridge, and brings it down.
+/* Notices that another program has emptied the firewall (`nft flush ruleset`, the restart of a
+ * firewall service), so that the tables are restored within milliseconds. Also notices that a
+ * container's port has lost its bridge, and brings it down.
  *
- * Each subscriber of nf_tables' notifications slows every commit on the host: an instance has one, in its helper.
+ * Each subscriber of nf_tables' notifications slows down every commit on the host, so an instance
+ * has only one, in its helper.
  */
 
 struct firewall_watch;
 
-/** Watches from now on, in turns of @loop; what happened before is found by a look. @instance is the tables' stamp.
- *  @flushed is called by the loop, at most once in 20 ms, when something of our tables is gone that netctr itself did
- *  not take away; it sees to it that the model is re-applied. After an error it is called again, a little later
- *  each time. 0, or a negative errno. */
+/** Starts to watch, in callbacks of @loop; it finds earlier changes by reading the tables.
+ *  @instance is the tables' stamp. @flushed is called from the loop, at most once in 20 ms, when
+ *  something is missing in netctr's tables that netctr has not removed itself; it restores the
+ *  firewall. If it returns an error, it is called again, after a pause that grows each time. 0, or
+ *  a negative errno. */
 int firewall_watch_new(const char *instance, struct loop *loop, int (*flushed)(void *arg),
                        void *arg, struct firewall_watch **out, struct err *e);
 void firewall_watch_free(struct firewall_watch *l); /**< accepts NULL; before its loop is freed */
 void firewall_watch_cleanup(struct firewall_watch **l);
 #define _cleanup_firewall_watch_ __attribute__((cleanup(firewall_watch_cleanup)))
 
-/** What @flushed has begun has failed: it is called again, a little later each time … */
+/** To be called when the restore that @flushed has started has failed: @flushed is called again,
+ *  after a pause that grows each time, … */
 void firewall_watch_again(struct firewall_watch *l);
-/** … until it has succeeded. */
+/** … until this is called, after a successful restore. */
 void firewall_watch_restored(struct firewall_watch *l);

@@ -83,8 +83,8 @@ void name_sockets_close(struct name_sockets *s);
  *  another process. */
 bool name_sockets_valid(const struct name_sockets *s, uint16_t port);
 
-/** Creates the memory that both servers share, as a memfd. Whoever starts the servers keeps it and
- *  passes it on to their successors. An fd or a negative errno. */
+/** Creates the memory that both servers share, as a memfd. The process that starts the servers
+ *  keeps it and passes it on to their successors. An fd or a negative errno. */
 int names_shared_new(struct err *e);
 struct names_shared;
 /** Maps it. NULL with @e, also if the memfd is something else or of another version. */

@@ -42,8 +42,8 @@ int netns_of_process(pid_t pid, uint64_t start);
 bool netns_is(int fd);
 /** An fd of the caller's network namespace, or -errno. */
 int netns_self(void);
-/** The inode number of the namespace @fd. It identifies the namespace as long as somebody holds it.
- *  0 on failure. */
+/** The inode number of the namespace @fd. It identifies the namespace as long as a process or an fd
+ *  refers to it. 0 on failure. */
 uint64_t netns_inode(int fd);
 /** Writes a sysctl of the caller's namespace. */
 int sysctl_write(const char *key, const char *value, struct err *e);
@@ -214,7 +214,7 @@ void rt_set_down(struct rt_batch *b, int index); /**< succeeds if the link is go
 /** Sets the MAC. Even the present MAC makes the kernel announce the interface's addresses where
  *  arp_notify and ndisc_notify are set. */
 void rt_set_mac(struct rt_batch *b, int index, const uint8_t mac[6]);
-/** Adds an address. IPv6 addresses skip DAD (IFA_F_NODAD): nobody else can have them, and a
+/** Adds an address. IPv6 addresses skip DAD (IFA_F_NODAD): no other host can have them, and a
  *  tentative address cannot be bound. */
 void rt_add_address(struct rt_batch *b, int index, const struct ip *address, uint8_t prefix);
 /** Adds a default route of the gateway's family. The route with the smallest @metric wins; for

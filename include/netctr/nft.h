@@ -1,20 +1,22 @@
-/* Netfilter of a network namespace: transactions, the expressions of rules, connection tracking, a snapshot of the rules
- * that are there, and what they do to a packet. Knows messages, rules and flows, and not what they are used for.
- */
+/* Netfilter of a network namespace: transactions, the expressions of rules, connection tracking, a
+ * snapshot of the rules, and what these do to a packet. This folder does not know what rules and
+ * flows are used for. */
 #pragma once
 
 #include <netctr/netns.h>
 
 #include <stdint.h>
 
-/* After <netinet/in.h>, whose types it would define again. */
+/* Must come after <netinet/in.h>, because it defines the same types. */
 #include <linux/netfilter.h>
 
 /* ---- transport --- */
-/* A netlink connection to netfilter (NETLINK_NETFILTER): transactions of nf_tables, and single requests.
+/* A netlink connection to netfilter (NETLINK_NETFILTER): transactions of nf_tables, and single
+ * requests.
  *
- * A transaction is a buffer of netlink messages between BEGIN and END, sent by one sendmsg(). The kernel executes it
- * inside that call, so every answer is waiting when it returns, and nothing here blocks.
+ * A transaction is a buffer of netlink messages between BEGIN and END, sent by one sendmsg(). The
+ * kernel executes it inside that call, so all answers are there when it returns, and no function
+ * here blocks.
  */
 
 struct nlmsghdr;
@@ -46,7 +48,7 @@ void nft_batch_each(struct nft_batch *b,
                     void (*each)(const struct nlmsghdr *message, const char *what, void *arg),
                     void *arg);
 
-/** For invalid input: the next commit fails with this error and sends nothing. */
+/** For invalid input: the next commit sends nothing and fails with this error. */
 void nft_batch_refuse(struct nft_batch *b, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
@@ -57,13 +59,14 @@ enum nft_tolerate {
     NFT_TOLERATE_TAKEN = 2,  /**< EEXIST */
 };
 
-/** Of the message that was started last. */
+/** Allows these refusals for the message that was started last. */
 void nft_batch_tolerate(struct nft_batch *b, enum nft_tolerate refusals);
 
-/** Sends the batch as one transaction. On failure the kernel has changed nothing, and @e names the first message that
- *  it refused and that is needed. The messages stay in the batch, but for those that were left out. */
+/** Sends the batch as one transaction. On failure the kernel has changed nothing, and @e names the
+ *  first required message that it refused. The messages stay in the batch, except those that were
+ *  left out. */
 int nft_batch_send(struct nft *n, struct nft_batch *b, struct err *e);
-/** Sends it and empties it. */
+/** The same, and empties the batch. */
 int nft_batch_commit(struct nft *n, struct nft_batch *b, struct err *e);
 
 /** Sends one request outside any transaction and calls @each for every answer (it returns MNL_CB_OK). A dump is read
@@ -71,16 +74,15 @@ int nft_batch_commit(struct nft *n, struct nft_batch *b, struct err *e);
 int nft_request(struct nft *n, struct nlmsghdr *request,
                 int (*each)(const struct nlmsghdr *answer, void *data), void *data);
 
-/** The same with each answer handed on as it arrives, for dumps that may be large. -EINTR: the dump changed, and may be
- *  incomplete. @each must not use @n. */
+/** The same, but passes each answer on as it arrives, for dumps that may be large. -EINTR: the dump
+ *  changed, and may be incomplete. @each must not use @n. */
 int nft_request_streamed(struct nft *n, struct nlmsghdr *request,
                          int (*each)(const struct nlmsghdr *answer, void *data), void *data);
 
 /* ---- expressions --- */
-/* The expressions of a rule, one function each: what `nft --debug=netlink` prints as one line in brackets. @reg is a
- * 32-bit register (NFT_REG32_00 …); wider values use the following registers too. The kernel reports registers by their
- * 128-bit names where those fit.
- */
+/* The expressions of a rule, one function each: what `nft --debug=netlink` prints as one line in
+ * brackets. @reg is a 32-bit register (NFT_REG32_00 …); wider values use the following registers
+ * too. If possible, the kernel reports registers by their 128-bit names. */
 
 struct nftnl_rule;
 
@@ -88,7 +90,7 @@ void expr_meta(struct nftnl_rule *r, uint32_t key, uint32_t reg);
 void expr_ct(struct nftnl_rule *r, uint32_t key, uint32_t reg);
 void expr_payload(struct nftnl_rule *r, uint32_t base, uint32_t offset, uint32_t size,
                   uint32_t reg);
-/** A field of the IPv6 extension header @type, wherever it is in the chain of headers. */
+/** A field of the IPv6 extension header @type, at any place in the chain of headers. */
 void expr_exthdr(struct nftnl_rule *r, uint32_t type, uint32_t offset, uint32_t size, uint32_t reg);
 /** One byte: 1 if the packet has that header, else 0. */
 void expr_has_exthdr(struct nftnl_rule *r, uint32_t type, uint32_t reg);
@@ -112,22 +114,23 @@ void expr_counter(struct nftnl_rule *r);
 /** @chain for NFT_GOTO, otherwise NULL. */
 void expr_verdict(struct nftnl_rule *r, uint32_t verdict, const char *chain);
 
-/** For libnftnl's allocators: exits, as xcalloc() does, when memory is exhausted. */
+/** To be called if an allocator of libnftnl returns NULL: exits, as xcalloc() does. */
 void *nft_must(void *allocated);
 
 /* ---- conntrack --- */
-/* The connections that the kernel tracks: found by reading the table, deleted by nfnetlink. */
+/* The connections that the kernel tracks. They are found by reading the table, and deleted by
+ * nfnetlink. */
 
 /** An entry of the default zone, of a protocol with ports. */
 struct ct_flow {
-    struct ip src, dst; /**< as the first packet had them */
-    struct ip answers;  /**< where answers come from: @dst, or where DNAT leads to */
+    struct ip src, dst; /**< addresses of the first packet */
+    struct ip answers;  /**< where replies come from: @dst, or the target of DNAT */
     uint8_t protocol;
     uint16_t src_port, dst_port, answers_port; /**< host byte order */
     uint32_t id;                               /**< network order; 0: not known */
 };
 
-/** What a caller is interested in, so that less has to be read. It may get other flows as well. */
+/** Restricts what is read. The caller may get other flows as well. */
 struct ct_hint {
     bool ipv4, ipv6;
     uint8_t protocol;  /**< 0: any */
@@ -137,23 +140,25 @@ struct ct_hint {
 /** How many entries the table of this namespace has; -EOPNOTSUPP if the kernel cannot list them (module
  *  nf_conntrack_netlink); another negative errno. */
 int conntrack_count(struct nft *n, uint32_t *count);
-/** Calls @each for every flow that @hint asks for, and may do so twice. @each must not use @n. */
+/** Calls @each for every flow that @hint asks for, possibly twice. @each must not use @n. */
 int conntrack_each(struct nft *n, const struct ct_hint *hint,
                    void (*each)(const struct ct_flow *f, void *arg), void *arg);
-/** A flow that is already gone is no error. */
+/** Succeeds if the flow is already gone. */
 int conntrack_delete(struct nft *n, const struct ct_flow *f);
 
 /* ---- packets and rules --- */
-/* A snapshot of all packet filter rules of a network namespace, and an evaluator that tells what they do to a packet.
+/* A snapshot of all packet filter rules of a network namespace, and an evaluator that says what
+ * they do to a packet.
  *
- * The packet may be known in part: each bit of its headers and metadata is known or not. A rule that depends on an
- * unknown bit, or that the evaluator does not model, matches "maybe". A verdict is certain only if every combination
- * of such rules leads to it. Evaluation reads the snapshot only and never asks the kernel.
+ * The packet may be known in part: each bit of its headers and metadata is known or not. A rule
+ * that depends on an unknown bit, or that the evaluator does not model, matches "maybe". A verdict
+ * is certain only if every combination of such rules leads to it. Evaluation reads the snapshot
+ * only and never asks the kernel.
  */
 
 struct nft_snapshot;
 
-/** Is this table to be left out of a snapshot? */
+/** True if this table is to be left out of a snapshot. */
 typedef bool nft_table_filter(uint32_t family, const char *table, void *arg);
 /** Reads tables, chains, rules, the elements of all sets that rules refer to, and the tables of ip_tables, of the
  *  network namespace @netns (an fd; negative: the caller's). @leave_out may be NULL. The caller must be single-threaded
@@ -165,7 +170,7 @@ void nft_snapshot_free(struct nft_snapshot *s); /**< accepts NULL */
 /** "inet", "ip", …; static. @family is NFPROTO_…. */
 const char *nft_family_name(uint32_t family);
 bool nft_snapshot_has_table(const struct nft_snapshot *s, const char *name);
-/** Is there a chain whose name starts with @prefix? */
+/** True if there is a chain whose name starts with @prefix. */
 bool nft_snapshot_has_chain(const struct nft_snapshot *s, const char *prefix);
 
 /** A value of which some bits are known. */
@@ -180,7 +185,7 @@ static inline struct nft_bits nft_known(uint32_t value)
 /** A header of which some bits are known. */
 struct nft_header {
     uint8_t value[64], known[64]; /**< @known as in struct nft_bits */
-    size_t size;                  /**< so many bytes are there, known or not */
+    size_t size;                  /**< number of bytes, known or not */
 };
 
 struct nft_device {
@@ -188,11 +193,12 @@ struct nft_device {
     uint32_t index;   /**< 0: unknown, unless there is none */
 };
 
-/** A packet as it arrives at a hook. All zeros: nothing is known of it. Otherwise the functions below describe it. */
+/** A packet as it arrives at a hook. In a zeroed struct everything is unknown; the functions below
+ *  fill it in. */
 struct nft_packet {
     uint8_t nfproto;           /**< NFPROTO_IPV4, NFPROTO_IPV6, NFPROTO_ARP; 0: unknown */
     uint8_t protocol;          /**< IPPROTO_…; 0: unknown */
-    bool complete;             /**< the headers' sizes are exact: nothing follows them */
+    bool complete;             /**< the headers' sizes are exact: no other header follows */
     struct nft_device in, out; /**< meta iif, meta oif */
     struct nft_device bridge_in,
         bridge_out; /**< the bridges of these ports: meta ibrname, obrname */
@@ -208,19 +214,20 @@ struct nft_packet {
     bool changes_destination; /**< … or its destination */
 };
 
-/** Its network header; what is not said about it is unknown. @family is AF_INET or AF_INET6. */
+/** Sets the network header; the rest of it is unknown. @family is AF_INET or AF_INET6. */
 void nft_packet_ip(struct nft_packet *p, int family);
-/** An address of @p; family 0: unknown. */
+/** Sets an address of @p; family 0: unknown. */
 void nft_packet_source(struct nft_packet *p, const struct ip *a);
 void nft_packet_destination(struct nft_packet *p, const struct ip *a);
-/** IPPROTO_…. There is no extension header, and the packet is no fragment. */
+/** Sets the transport protocol, IPPROTO_…. There is no extension header, and the packet is no
+ *  fragment. */
 void nft_packet_protocol(struct nft_packet *p, uint8_t protocol);
-/** Ports of TCP, UDP or SCTP; 0: unknown. */
+/** Sets the ports of TCP, UDP or SCTP; 0: unknown. */
 void nft_packet_ports(struct nft_packet *p, uint16_t source, uint16_t destination);
 void nft_packet_icmp_type(struct nft_packet *p, uint8_t type);
-/** The Ethernet header; a NULL MAC address is unknown. */
+/** Sets the Ethernet header; a NULL MAC address is unknown. */
 void nft_packet_ethernet(struct nft_packet *p, const uint8_t *source, const uint8_t *destination);
-/** An ARP packet; @operation is ARPOP_…. */
+/** Makes it an ARP packet; @operation is ARPOP_…. */
 void nft_packet_arp(struct nft_packet *p, uint16_t operation, const struct ip *source,
                     const struct ip *destination);
 
@@ -235,7 +242,7 @@ enum nft_verdict {
     NFT_ACCEPTS,    /**< certain */
     NFT_MAY_DROP,   /**< accepts, unless a rule that could not be evaluated decides otherwise */
     NFT_MAY_ACCEPT, /**< drops, unless a rule that could not be evaluated decides otherwise */
-    NFT_UNKNOWN,    /**< hands it to something else: a queue, another device, an unknown target */
+    NFT_UNKNOWN,    /**< hands it to a queue, another device, or an unknown target */
     NFT_DROPS,      /**< certain */
 };
 
@@ -249,9 +256,10 @@ struct nft_step {
     uint64_t
         rule; /**< handle of the rule that decides; 0: several, the policy, or a chain of ip_tables */
 };
-/** Takes @p through the base chains at @at in their order. Calls @each (may be NULL) with every one of them, also behind
- *  one that drops, as if that had let the packet pass. Afterwards @p is as these chains leave it: marks and headers that
- *  rules change, unknown where that is not certain. Returns the verdict of all chains together. */
+/** Takes @p through the base chains at @at in their order. Calls @each (may be NULL) for each of
+ *  them, also after one that drops, as if that one had accepted the packet. Afterwards @p is as
+ *  these chains leave it: marks and headers that rules change are unknown where the change is not
+ *  certain. Returns the verdict of all chains together. */
 enum nft_verdict nft_walk(const struct nft_snapshot *s, const struct nft_place *at,
                           struct nft_packet *p,
                           void (*each)(const struct nft_step *step, void *arg), void *arg);
@@ -259,8 +267,8 @@ enum nft_verdict nft_walk(const struct nft_snapshot *s, const struct nft_place *
 struct nft_dnat {
     const char *family, *table, *chain;
     uint64_t handle; /**< of the rule */
-    struct ip to;    /**< AF_UNSPEC: depends on what cannot be evaluated */
+    struct ip to;    /**< AF_UNSPEC: depends on a rule that cannot be evaluated */
 };
-/** Calls @each for every address that a DNAT rule leads to. */
+/** Calls @each for every target address of a DNAT rule. */
 void nft_each_dnat(const struct nft_snapshot *s, void (*each)(const struct nft_dnat *d, void *arg),
                    void *arg);

@@ -25,22 +25,22 @@ old_serve() { # NAME [FLAGS OF RUN...]
     wait_for 5 old exec "$1" wget -qO /dev/null http://127.0.0.1/
 }
 
-# The next test's tables are made by whoever comes first.
+# The first netctr of the next test creates the tables.
 tidy_too() {
     nft flush ruleset
 }
 
 # As firewall(), also without the released one's table that holds NAT.
 rules() {
-    firewall | sed '/^table inet netctr_keeper /,/^}/d'
+    firewall | sed '/^table inet netctr_keeper /,/^}/d' # words: ok
 }
 
-# Whose tables these are.
+# Which netctr has made the tables.
 tables() {
     local text
     text=$(nft --stateless list ruleset)
     case $text in
-    *'chain speaks_ip6'*) echo old ;;
+    *'chain speaks_ip6'*) echo old ;; # words: ok
     *'chain guard_ip6'*) echo new ;;
     *) echo none ;;
     esac
@@ -157,7 +157,7 @@ t 'nor are missing tables made under a released monitor' old_flush_unwatched
 # ---- the helpers ---------------------------------------------------------------------------------
 
 helper_replaced() {
-    # They are of whoever came first, and restore the tables that they know.
+    # The first netctr starts its own helpers, which restore the tables that they know.
     old_serve web -p 8080:80
     wait_for 5 helpers_work
     netctr run -d --name idle --network none "$box" sleep 1000
@@ -205,7 +205,7 @@ old_beside_new() {
 t 'released commands leave newer tables alone' old_beside_new
 
 old_after_new() {
-    # Nobody lives, the tables stand: they are not replaced by older ones.
+    # No container runs, but the tables exist: an older netctr does not replace them.
     netctr run --rm "$box" true
     old_refused old run --rm "$box" true
     assert_eq "$(tables)" new
