@@ -1,4 +1,4 @@
-/* The containers that run: their monitors, and what is in their network namespaces. */
+/* Checks the running containers: their monitors, and what is in their network namespaces. */
 #include "doctor/doctor.h"
 
 #include <errno.h>
@@ -23,7 +23,7 @@ static int take_container(const struct record *r, void *arg)
                                    .pid_start = r->pid_start,
                                    .monitor = r->monitor,
                                    .monitor_start = r->monitor_start};
-    /* gc reports records that are damaged. */
+    /* skipped: gc reports damaged records */
     if (r->status == STATUS_RUNNING && container_marked(dir, MARK_LEAVING) == 0)
         (void)endpoint_load_all(dir, &c->endpoints, NULL);
     return 0;
@@ -59,8 +59,9 @@ int check_monitors(struct doctor *d, struct err *e)
         if (monitor >= 0 && proc_state(c->monitor) == 'T')
             doctor_say(
                 d, WARNING, xasprintf("kill -CONT %d", c->monitor),
-                "the monitor of container `%s` (process %d) has been stopped: its log stands "
-                "still, its restart policy does nothing, and commands that change it wait",
+                "the monitor of container `%s` (process %d) has been stopped (SIGSTOP): its log "
+                "does not grow, its restart policy does nothing, and commands that change the "
+                "container fail",
                 c->name, c->monitor);
     }
     return 0;
@@ -82,19 +83,20 @@ static uint64_t namespace_of(const struct doctor_container *c)
     return fd < 0 ? 0 : netns_inode(fd);
 }
 
-/* A restarted owner has a new network namespace, and the endpoints of the old one went with its last run. */
+/* A restarted owner has a new network namespace, and the endpoints of the old one ended with its
+ * last run. */
 static void check_sharer(struct doctor *d, const struct doctor_container *c, const char *owner_name)
 {
     _cleanup_record_ struct record r = {0};
     int found = store_find(d->store, owner_name, &r, NULL);
     if (found < 0 && found != -ENOENT)
-        return; /* damaged, which gc reports */
+        return; /* damaged: gc reports it */
     if (found == -ENOENT) {
         doctor_say(
             d, WARNING,
             xasprintf("run a container `%s` again, then `netctr restart %s`", owner_name, c->name),
-            "container `%s` was given the network of container `%s`, which is gone: it has "
-            "no network any more",
+            "container `%s` shares the network of container `%s`, which was removed: it has no "
+            "network any more",
             c->name, owner_name);
         return;
     }
@@ -103,13 +105,13 @@ static void check_sharer(struct doctor *d, const struct doctor_container *c, con
     if (r.status == STATUS_EXITED)
         doctor_say(d, WARNING,
                    xasprintf("netctr start %s && netctr restart %s", r.spec.name, c->name),
-                   "container `%s` was given the network of container `%s`, which has ended: it "
-                   "has no network any more",
+                   "container `%s` shares the network of container `%s`, which has ended: it has "
+                   "no network any more",
                    c->name, r.spec.name);
     else if (theirs && own && theirs != own)
         doctor_say(d, WARNING, xasprintf("netctr restart %s", c->name),
-                   "container `%s` was given the network of container `%s`, which has restarted "
-                   "since with a new one: `%s` has no network any more",
+                   "container `%s` shares the network of container `%s`, which was restarted "
+                   "with a new one: `%s` has no network any more",
                    c->name, r.spec.name, c->name);
 }
 
@@ -138,7 +140,7 @@ static int match_link(const struct link *link, void *arg)
 {
     struct visit *v = arg;
     bool named = streq(link->name, v->ep->interface);
-    /* The container may have renamed it. */
+    /* The container may have renamed the interface, so it is found by index. */
     if (named || (!v->link.index && memcmp(link->mac, v->ep->mac, 6) == 0))
         v->link = *link;
     return 0;

@@ -1,4 +1,4 @@
-/* Commands that let a chain accept what it stops. */
+/* Builds commands that make a chain accept the packets that it drops. */
 #include "doctor/flows.h"
 
 #include <linux/netfilter/nf_tables.h>
@@ -17,7 +17,8 @@ static bool has_program(const char *name)
     return false;
 }
 
-/* What iptables-nft has made: it no longer shows a chain with a rule that it cannot read. */
+/* Chains of iptables-nft get iptables commands: iptables-nft does not list a chain with a rule that
+ * it cannot translate. */
 static bool is_by_iptables(const struct nft_step *d)
 {
     static const char *const chains[] = {"PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"};
@@ -34,7 +35,7 @@ static bool is_before_routing(const struct way *way)
     return way->layer == AT_IP && way->hook == NF_INET_PRE_ROUTING;
 }
 
-/* Does a rule at this hook see the interface by which the packet leaves? */
+/* True if a rule at this hook knows the interface by which the packet leaves. */
 static bool leaves(const struct packet_request *q)
 {
     switch (q->way->layer) {
@@ -45,7 +46,8 @@ static bool leaves(const struct packet_request *q)
     }
 }
 
-/* Names that netctr chose have one pattern, which also fits networks and containers to come. Caller frees. */
+/* Names that netctr chose match one pattern, which also covers later networks and containers.
+ * Caller frees. */
 static char *interface_pattern(const struct packet_request *q, const char *wildcard)
 {
     const char *bridge = q->network->bridge;
@@ -57,7 +59,7 @@ static char *interface_pattern(const struct packet_request *q, const char *wildc
     return skip_prefix(bridge, "nc-") ? xasprintf("nc-%s", wildcard) : xstrdup(bridge);
 }
 
-/* Conntrack has not seen the packet in chains of such a priority. */
+/* In chains of such a priority, conntrack has not seen the packet yet. */
 static bool is_early(const struct hit *h)
 {
     return h->way->layer != AT_IP ||
@@ -77,7 +79,7 @@ static const char *port_protocol(const struct packet_request *q)
                                                : "tcp";
 }
 
-/* Further conditions; caller frees. */
+/* Further conditions of the rule; caller frees. */
 static char *nft_condition(const struct hit *h, const struct packet_request *q)
 {
     if (q->flow == PORT)
@@ -118,7 +120,7 @@ static void note_flow(struct hit *h, const struct packet_request *q)
     if (h->way->layer != AT_IP)
         return;
     if (h->way->hook == NF_INET_POST_ROUTING && !out) {
-        /* Where packets leave, iptables cannot ask by which interface they came. */
+        /* At hooks where packets leave, iptables cannot match the interface by which they came. */
         const struct subnet *s = q->family == AF_INET ? &q->network->subnet4 : &q->network->subnet6;
         _cleanup_free_ char *subnet = subnet_text(s);
         add_unique(&h->accept_ipt, xasprintf("-s %s %s", subnet, more_ipt));
@@ -127,7 +129,8 @@ static void note_flow(struct hit *h, const struct packet_request *q)
     }
 }
 
-/* What goes through is accepted both ways: another packet may have the same source as those that were stopped. */
+/* Forwarded packets are accepted in both directions: other packets may have the same source as
+ * those that were dropped. */
 void cure_note(struct hit *h, const struct packet_request *q)
 {
     static const enum flow both[] = {LEAVING, ENTERING};

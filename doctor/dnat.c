@@ -1,4 +1,5 @@
-/* Rules of other programs that lead packets to containers, and bridged packets in the IP firewall. */
+/* Checks rules of other programs that redirect packets to containers, and bridged packets in the IP
+ * firewall. */
 #include "doctor/doctor.h"
 
 static void judge_dnat(const struct nft_dnat *x, void *arg)
@@ -6,8 +7,8 @@ static void judge_dnat(const struct nft_dnat *x, void *arg)
     struct doctor *d = arg;
     if (!x->to.family) {
         doctor_say(d, NOTE, xasprintf("nft list chain %s %s %s", x->family, x->table, x->chain),
-                   "nf_tables chain `%s %s %s` changes where packets go by a rule that cannot be "
-                   "evaluated here: it may lead to a container",
+                   "nf_tables chain `%s %s %s` has a DNAT rule that cannot be evaluated: it may "
+                   "redirect packets to a container",
                    x->family, x->table, x->chain);
         return;
     }
@@ -20,8 +21,8 @@ static void judge_dnat(const struct nft_dnat *x, void *arg)
         doctor_say(d, WARNING,
                    xasprintf("nft delete rule %s %s %s handle %llu", x->family, x->table, x->chain,
                              (unsigned long long)x->handle),
-                   "nf_tables chain `%s %s %s` leads to %s in network `%s`, which passes as if it "
-                   "were published by netctr",
+                   "nf_tables chain `%s %s %s` redirects packets to %s in network `%s`: netctr "
+                   "lets them pass like those to a published port",
                    x->family, x->table, x->chain, to, n->name);
     }
 }
@@ -47,10 +48,11 @@ int check_bridge_nf(struct doctor *d, struct err *e)
         for (size_t k = 0; k < d->network_count; k++)
             apart = apart || !d->networks[k].icc;
         doctor_say(d, NOTE, xasprintf("sysctl -w net.bridge.bridge-nf-call-%s=0", keys[i]),
-                   "packets between containers of one network cross the host's IP firewall "
-                   "(net.bridge.bridge-nf-call-%s is 1), so others' forward chains can stop them%s",
+                   "packets between containers of one network pass the host's IP firewall "
+                   "(net.bridge.bridge-nf-call-%s is 1), so forward chains of other programs can "
+                   "drop them%s",
                    keys[i],
-                   apart ? "; where containers may not talk to each other, they do not reach each "
+                   apart ? "; containers that must not talk to each other do not reach each "
                            "other's published ports either"
                          : "");
     }

@@ -1,6 +1,5 @@
-/* Gathers the facts once, then runs the table of checks: a check is a function that compares facts and reports what it
- * finds.
- */
+/* Gathers the facts once, then runs a table of checks. A check is a function that compares facts
+ * and reports findings. */
 #include "doctor/doctor.h"
 
 #include <errno.h>
@@ -61,7 +60,7 @@ void doctor_say(struct doctor *d, enum severity severity, char *cure, const char
     size_t i;
     json_t *other;
     json_array_foreach (d->findings, i, other) {
-        if (streq(json_str(other, "text"), text)) /* two checks found the same */
+        if (streq(json_str(other, "text"), text)) /* two checks have the same finding */
             return;
     }
     json_t *j = json_object();
@@ -104,7 +103,7 @@ static int take_network(const struct network *n, void *arg)
     return 0;
 }
 
-/* The default network as it would be created, for a host without networks. */
+/* The default network as it would be created. Used on a host without networks. */
 static int imagine_network(struct doctor *d, struct err *e)
 {
     struct network n = {.name = (char *)DEFAULT_NETWORK,
@@ -115,7 +114,7 @@ static int imagine_network(struct doctor *d, struct err *e)
                         .icc = true};
     int r = subnet_parse("10.88.0.0/16", &n.subnet4, e);
     if (r == 0)
-        r = subnet_parse("fd00::/64", &n.subnet6, e); /* a random prefix then */
+        r = subnet_parse("fd00::/64", &n.subnet6, e); /* the prefix would be random */
     n.gateway4 = subnet_host(&n.subnet4, 1);
     n.gateway6 = subnet_host(&n.subnet6, 1);
     return r < 0 ? r : take_network(&n, d);
@@ -158,7 +157,7 @@ static int gather(struct doctor *d, struct err *e)
         r = gather_networks(d, e);
     if (r == 0 && d->store)
         r = doctor_gather_containers(d, e);
-    /* Without nf_tables there are no rules; check_kernel reports that they lack. */
+    /* Without nf_tables there are no rules. check_kernel reports that nf_tables is missing. */
     if (r == 0 && nft_snapshot_read(-1, is_own_table, NULL, &d->rules, &none) < 0)
         d->rules = NULL;
     return r;
@@ -189,7 +188,7 @@ static void clear(struct doctor *d)
 
 /* ---- run the checks --------------------------------------------------------------------------*/
 
-/* Returns the first failure that is no finding. */
+/* Runs each check. Returns the first error; findings are no errors. */
 static int run_checks(struct doctor *d, struct err *e)
 {
     int failed = 0;

@@ -6,28 +6,28 @@
 #include <netctr/nft.h>
 
 enum severity {
-    NOTE,    /**< good to know */
-    WARNING, /**< it will hurt one day, or in some cases */
-    PROBLEM, /**< something that should work does not */
+    NOTE,    /**< for information */
+    WARNING, /**< may fail later, or in some cases */
+    PROBLEM, /**< something does not work */
 };
 
 /** A container that has a monitor, as it was when doctor read its record. */
 struct doctor_container {
     char *name;
     char *network; /**< "default", "container:x", …; as spec.network */
-    strv dns;      /**< its own upstream servers; NULL: the host's */
+    strv dns;      /**< its own upstream name servers; NULL: the host's */
     enum status status;
     pid_t pid; /**< RUNNING: its first process */
     uint64_t pid_start;
     pid_t monitor;
     uint64_t monitor_start;
-    struct endpoint_list endpoints; /**< none while it leaves its networks */
+    struct endpoint_list endpoints; /**< empty while the container is being detached */
 };
 
 struct doctor {
-    const char *root, *run; /**< as given; they need not exist */
+    const char *root, *run; /**< as given by the user; may not exist */
     struct engine engine;
-    struct store *store; /**< of @engine; NULL: there is no state, or not all of it */
+    struct store *store; /**< the store of @engine; NULL: there is no state, or only a part of it */
     struct net *bridge;  /**< of @engine */
     struct doctor_container *containers;
     size_t container_count;
@@ -96,7 +96,7 @@ int check_storage(struct doctor *d, struct err *e);
 int check_names(struct doctor *d, struct err *e);
 int check_inotify(struct doctor *d, struct err *e);
 
-/* Of netctr's own state. */
+/* Checks of netctr's own state. */
 int doctor_gather_containers(struct doctor *d, struct err *e);
 int check_firewall(struct doctor *d, struct err *e);
 int check_differences(struct doctor *d, struct err *e);

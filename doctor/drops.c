@@ -1,5 +1,5 @@
-/* What netctr's own firewall has dropped. Its counters are shared by all containers: they do not tell which one sent a
- * packet. */
+/* Reports packets that netctr's own firewall has dropped. Its counters are shared by all
+ * containers, so they do not say which container sent a packet. */
 #include "doctor/doctor.h"
 
 #include <inttypes.h>

@@ -1,6 +1,6 @@
-/* Other programs' firewalls: what they do with the packets that netctr promises to let pass. Every base chain at a hook
- * has to accept a packet, so netctr's own rules cannot override one that drops it.
- */
+/* Checks the firewalls of other programs: what they do with the packets that netctr promises to let
+ * pass. Every base chain at a hook has to accept a packet, so netctr's own rules cannot override
+ * one that drops it. */
 #include "doctor/flows.h"
 
 #include <linux/netfilter/nf_tables.h>
@@ -33,13 +33,13 @@ static const struct way input_ways[] = {
     {AT_IP, NF_INET_LOCAL_IN, FLOW(PINGS)},
 };
 
-/* ---- what stops them -------------------------------------------------------------------------*/
+/* ---- chains that drop ------------------------------------------------------------------------*/
 
 struct hits {
     struct hit *items;
     size_t count;
-    const struct packet_request *request; /* the packet that is being judged */
-    const char *container;                /* PORT: whose */
+    const struct packet_request *request; /* the packet that is being evaluated */
+    const char *container;                /* for PORT: the container */
 };
 
 static void clear_hit(struct hit *h)
@@ -86,7 +86,8 @@ static void note_packet(struct hit *h, const struct hits *all)
     cure_note(h, q);
 }
 
-/* Starts again with a verdict that is more certain. The cure is for what the chain may accept as well. */
+/* Restarts the hit with a verdict that is more certain. If the chain may also accept the packet,
+ * the cure covers the earlier packets, too. */
 static void replace_hit(struct hit *h, const struct nft_step *s, const struct way *way)
 {
     struct hit now = {.step = *s, .way = way};
@@ -99,7 +100,7 @@ static void replace_hit(struct hit *h, const struct nft_step *s, const struct wa
     *h = now;
 }
 
-/* Keeps the most certain verdict on each chain, and all packets that it is about. */
+/* Keeps the most certain verdict of each chain, with all packets that it applies to. */
 static void take_step(const struct nft_step *s, void *arg)
 {
     struct hits *all = arg;
@@ -124,7 +125,7 @@ static void take_step(const struct nft_step *s, void *arg)
         note_packet(h, all);
 }
 
-/* ---- judge -----------------------------------------------------------------------------------*/
+/* ---- evaluate --------------------------------------------------------------------------------*/
 
 static void judge_packet(const struct packet_request *q, struct hits *all)
 {
@@ -154,7 +155,7 @@ static void judge_ports(struct packet_request q, struct hits *all)
     }
 }
 
-/* Those that differ from container to container. */
+/* Evaluates the packets that differ between containers. */
 static void judge_endpoints(const struct packet_request *q, struct hits *all)
 {
     const struct doctor *d = q->d;
@@ -222,25 +223,25 @@ static void judge_network(const struct doctor *d, const struct network *n, const
                            all);
 }
 
-/* ---- say it ----------------------------------------------------------------------------------*/
+/* ---- report ----------------------------------------------------------------------------------*/
 
 static char *ports_text(char *const *ports)
 {
-    enum { TOLD_MAX = 3 };
+    enum { NAMED_MAX = 3 };
     _cleanup_strv_ strv told = NULL;
     size_t count = strv_len(ports);
-    for (size_t i = 0; i < count && i < TOLD_MAX; i++)
+    for (size_t i = 0; i < count && i < NAMED_MAX; i++)
         strv_add(&told, ports[i]);
-    if (count > TOLD_MAX)
-        strv_add_take(&told, xasprintf("%zu more published ports", count - TOLD_MAX));
+    if (count > NAMED_MAX)
+        strv_add_take(&told, xasprintf("%zu more published ports", count - NAMED_MAX));
     _cleanup_free_ char *list = strv_join(told, ", ");
-    return xasprintf("what reaches %s", list);
+    return xasprintf("packets to %s", list);
 }
 
 static char *what_is_dropped(const struct hit *h)
 {
     unsigned told = h->flows;
-    /* Without a question there is no answer. */
+    /* Replies are not mentioned if their requests are dropped. */
     told &= ~(told & FLOW(LEAVING) ? FLOW(FETCHED) : 0);
     told &= ~(told & (FLOW(ENTERING) | FLOW(PORT)) ? FLOW(SERVED) : 0);
     char *all = NULL;
@@ -250,7 +251,7 @@ static char *what_is_dropped(const struct hit *h)
         _cleanup_free_ char *before = all, *ports = flow == PORT ? ports_text(h->ports) : NULL;
         const char *text = ports ? ports
                            : flow == ENTERING && !(told & FLOW(LEAVING))
-                               ? "what reaches published ports"
+                               ? "packets to published ports"
                                : flow_texts[flow].text,
                    *between = told >> (flow + 1) ? ", " : " and ";
         all = before ? xasprintf("%s%s%s", before, between, text) : xstrdup(text);
@@ -279,14 +280,15 @@ static void say_hit(struct doctor *d, const struct hit *h)
         enum severity severity;
         const char *verb, *doubt;
     } verdicts[] = {
-        [NFT_MAY_DROP] = {NOTE, "drops", ", if rules say so that cannot be evaluated here"},
+        [NFT_MAY_DROP] = {NOTE, "drops", ", if a rule matches that cannot be evaluated"},
         [NFT_MAY_ACCEPT] = {WARNING, "drops",
-                            ", unless a rule that cannot be evaluated here accepts it"},
-        [NFT_UNKNOWN] = {WARNING, "hands to a queue or another device", ""},
+                            ", unless a rule that cannot be evaluated accepts them"},
+        [NFT_UNKNOWN] = {WARNING, "passes to a queue or another device", ""},
         [NFT_DROPS] = {PROBLEM, "drops", ""},
     };
     const bool forward = h->way->layer == AT_IP && h->way->hook == NF_INET_FORWARD;
-    /* Elsewhere every host has rules such as "drop what claims a false source". */
+    /* Other hooks have such rules on every host, for example "drop packets with a forged source".
+     */
     if (h->step.verdict == NFT_MAY_DROP && !forward)
         return;
     size_t others = strv_len(h->networks) - 1;
@@ -315,7 +317,7 @@ static void check_ways(struct doctor *d, const struct way *ways, size_t count)
     free(all.items);
 }
 
-/* What goes through this host. */
+/* Packets that this host forwards. */
 int check_forward(struct doctor *d, struct err *e)
 {
     (void)e;
@@ -323,7 +325,7 @@ int check_forward(struct doctor *d, struct err *e)
     return 0;
 }
 
-/* What goes to this host and comes from it. */
+/* Packets to this host, and from it. */
 int check_input(struct doctor *d, struct err *e)
 {
     (void)e;

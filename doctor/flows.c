@@ -1,4 +1,5 @@
-/* Packets as they arrive at a hook: what is known of them there. Their source ports, marks and lengths never are. */
+/* Builds packets as they arrive at a hook, with what is known of them there. Source ports, marks
+ * and lengths are never known. */
 #include "doctor/flows.h"
 
 #include <netctr/names.h>
@@ -11,23 +12,23 @@
 
 enum { ICMP_PING = 8, ICMP6_PING = 128, SOLICIT = 135, ADVERT = 136, DNS_PORT = 53 };
 
-/* A query is redirected from port 53 to the name servers' port before it arrives at the hook input. That port may
- * change, so a rule should ask for "by DNAT". */
+/* A DNS query is redirected from port 53 to the name servers' port before it arrives at the hook
+ * input. That port may change, so the suggested rule matches "ct status dnat". */
 const struct flow_text flow_texts[FLOWS] = {
-    [LEAVING] = {"what containers send", false, "", ""},
-    [ENTERING] = {"what reaches their published ports", true, "", ""},
+    [LEAVING] = {"packets from containers", false, "", ""},
+    [ENTERING] = {"packets to their published ports", true, "", ""},
     [PORT] = {NULL, true, "", ""},
-    [FETCHED] = {"the answers to what containers send", true, "", ""},
-    [SERVED] = {"what containers answer by published ports", false, "", ""},
-    [BETWEEN] = {"what containers of one network send each other", false, "", ""},
-    [QUERIES] = {"containers' DNS queries to this host", false, "ct status dnat ",
+    [FETCHED] = {"replies to packets from containers", true, "", ""},
+    [SERVED] = {"replies from published ports", false, "", ""},
+    [BETWEEN] = {"packets between containers of one network", false, "", ""},
+    [QUERIES] = {"DNS queries of containers to this host", false, "ct status dnat ",
                  "-m conntrack --ctstate DNAT "},
-    [ANSWERS] = {"the answers to containers' DNS queries", true, "", ""},
-    [SOLICITS] = {"containers' IPv6 neighbour discovery, without which they have no IPv6", false,
+    [ANSWERS] = {"replies to DNS queries of containers", true, "", ""},
+    [SOLICITS] = {"IPv6 neighbour discovery of containers, without which they have no IPv6", false,
                   "icmpv6 type nd-neighbor-solicit ",
                   "-p icmpv6 --icmpv6-type neighbour-solicitation "},
-    [ADVERTS] = {"the answers to containers' IPv6 neighbour discovery", true, "", ""},
-    [PINGS] = {"containers' pings to this host", false, NULL, NULL},
+    [ADVERTS] = {"replies to IPv6 neighbour discovery of containers", true, "", ""},
+    [PINGS] = {"pings of containers to this host", false, NULL, NULL},
 };
 
 bool flow_is_expected(const struct doctor *d, const struct network *n, int family, enum flow flow)
@@ -100,7 +101,7 @@ static void set_bridge_devices(struct nft_packet *p, const struct packet_request
         p->in = port;
         p->out = none;
         break;
-    case NF_INET_FORWARD: p->in = port; break; /* it leaves by another one */
+    case NF_INET_FORWARD: p->in = port; break; /* the packet leaves by another bridge */
     default: p->in = none; p->out = port;
     }
     if (!out || between)
@@ -136,13 +137,13 @@ void flow_set_ct(struct nft_packet *p, bool reply, bool dnat)
     p->ct_direction = nft_known(reply ? IP_CT_DIR_REPLY : IP_CT_DIR_ORIGINAL);
 }
 
-/* At this hook its destination is still an address of this host. */
+/* At this hook the destination is still an address of this host. */
 static bool is_before_dnat(const struct way *way)
 {
     return way->layer == AT_UPLINK || (way->layer == AT_IP && way->hook == NF_INET_PRE_ROUTING);
 }
 
-/* Some address of the network: only the bits of its prefix are known. */
+/* An unknown address of the network: only the bits of its prefix are known. */
 static void set_container(struct nft_packet *p, const struct packet_request *q, bool source)
 {
     const bool four = q->family == AF_INET;

@@ -1,4 +1,5 @@
-/* Other programs that make networks, and the file systems that hold netctr's files. */
+/* Checks other programs that make networks, the file systems that hold netctr's files, the helpers,
+ * and inotify. */
 #include "doctor/doctor.h"
 
 #include <netctr/engine.h>
@@ -47,13 +48,13 @@ static char *route_bridges(const struct doctor *d)
 
 struct peer {
     const char *name;
-    const char *link;   /* how its bridges' names begin */
-    const char *table;  /* of nf_tables */
-    const char *chain;  /* how its chains' names begin */
-    const char *socket; /* or a directory that is there while it runs */
+    const char *link;   /* prefix of its bridges' names */
+    const char *table;  /* its table of nf_tables */
+    const char *chain;  /* prefix of its chains' names */
+    const char *socket; /* or a file that exists while it runs */
     const char *meaning;
     const char *cure;
-    char *(*command)(const struct doctor *d); /* if there is no cure */
+    char *(*command)(const struct doctor *d); /* used if there is no cure */
 };
 
 #define OWN_BRIDGES                      \
@@ -73,7 +74,7 @@ static const struct peer peers[] = {
      "/etc/containers/containers.conf",
      NULL},
     {"firewalld", NULL, "firewalld", NULL, "/run/firewalld",
-     "it drops what comes in by interfaces that are in no zone that forwards, and its reload may "
+     "it drops packets from interfaces that are in no zone with forwarding, and its reload may "
      "flush the iptables rules of other programs",
      NULL, trust_bridges},
     {"ufw", NULL, NULL, "ufw-", NULL, "it drops forwarded packets unless a rule allows them", NULL,
@@ -83,7 +84,7 @@ static const struct peer peers[] = {
     {"Incus", "incusbr", "incus", NULL, "/var/lib/incus/unix.socket", OWN_BRIDGES},
 };
 
-/* A trace of it on this host; caller frees; NULL: none. */
+/* The first trace of the program on this host; caller frees; NULL: none. */
 static char *trace_of(const struct doctor *d, const struct peer *p)
 {
     for (size_t i = 0; p->link && i < d->link_count; i++)
@@ -139,7 +140,7 @@ static void check_space(struct doctor *d, const char *path, const char *flag)
         if (!rooms[i].all ||
             (rooms[i].left >= rooms[i].all / 20 && rooms[i].left >= rooms[i].least))
             continue;
-        if (rooms[i].left >= rooms[i].least * 16) /* a twentieth of a very large disk is enough */
+        if (rooms[i].left >= rooms[i].least * 16) /* of a very large disk 5 % is enough */
             continue;
         doctor_say(d, rooms[i].left ? WARNING : PROBLEM,
                    xasprintf("make room below %s, or use another %s", path, flag),
@@ -186,17 +187,17 @@ int check_storage(struct doctor *d, struct err *e)
 
 /* ---- names -----------------------------------------------------------------------------------*/
 
-/* Containers run without helpers: both helpers were killed or stopped. */
+/* Reports that containers run without helpers, because both helpers were killed or stopped. */
 int check_names(struct doctor *d, struct err *e)
 {
     (void)e;
-    bool any = false; /* a container that waits for its start needs none yet */
+    bool any = false; /* a container that waits for its start does not need helpers yet */
     for (size_t i = 0; i < d->container_count; i++)
         any = any || d->containers[i].status == STATUS_RUNNING || d->containers[i].endpoints.count;
     if (!d->store || !any)
         return 0;
     const struct engine engine = {.store = *d->store};
-    /* The first container starts them, and does not wait for them. */
+    /* The first container starts the helpers without waiting for them, so look several times. */
     enum { LOOKS = 20 };
     const struct timespec moment = {.tv_nsec = 50000000};
     for (int looks = 0; looks < LOOKS; looks++) {
@@ -208,13 +209,13 @@ int check_names(struct doctor *d, struct err *e)
     }
     doctor_say(
         d, PROBLEM, xstrdup("netctr gc"),
-        "containers run, and no helper watches over them: names may not be resolved, and a firewall "
-        "that is flushed stays empty");
+        "containers run without a helper: names may not be resolved, and a flushed firewall is "
+        "not restored");
     return 0;
 }
 
-/* Which processes hold the instances could only be read from every descriptor of every process. Whether some are left is
- * found out by taking a few for a moment (10 us). */
+/* Counting the instances in use would mean to read every descriptor of every process. So some are
+ * allocated for a moment (10 us). */
 int check_inotify(struct doctor *d, struct err *e)
 {
     (void)e;

@@ -1,6 +1,5 @@
-/* What the kernel must have. Probed by requests that the kernel has to refuse: the reason tells whether it knows what was
- * asked for, and nothing is changed.
- */
+/* Checks what the kernel must have. It is probed by requests that the kernel has to refuse: the
+ * error says whether it knows the feature, and nothing changes. */
 #include "doctor/doctor.h"
 
 #include <errno.h>
@@ -26,7 +25,7 @@ static void check_rates(struct doctor *d)
                    "refused");
 }
 
-/* fsopen() finds the file system, and loads it if it is a module; nothing is mounted. */
+/* fsopen() finds the file system, and loads its module. Nothing is mounted. */
 static void check_overlay(struct doctor *d)
 {
     _cleanup_close_ int fd = fsopen("overlay", FSOPEN_CLOEXEC);
@@ -57,7 +56,7 @@ static void check_memory_files(struct doctor *d)
 static void check_tables(struct doctor *d)
 {
     _cleanup_err_ struct err e = ERR_INIT;
-    /* If the tables are loaded, the kernel has taken them. */
+    /* If the tables exist, the kernel has accepted them. */
     int r = net_check(d->bridge, NULL);
     if (r == 0 || r == -EBUSY || r == -EPROTONOSUPPORT)
         return;
@@ -69,7 +68,7 @@ static void check_tables(struct doctor *d)
                 ? xstrdup("run netctr with CAP_NET_ADMIN for this host's network namespace")
                 : xstrdup(
                       "modprobe -a nf_tables nft_chain_nat nft_nat nft_masq nft_ct nft_fib_inet"),
-            "the kernel does not take netctr's firewall: %s", e.text);
+            "the kernel refuses netctr's firewall: %s", e.text);
 }
 
 static void check_conntrack_netlink(struct doctor *d)
@@ -78,7 +77,7 @@ static void check_conntrack_netlink(struct doctor *d)
     if (firewall_knows_conntrack(&e) == 0)
         doctor_say(d, WARNING, xasprintf("modprobe nf_conntrack_netlink"),
                    "open connections cannot be deleted (no nf_conntrack_netlink): a client that "
-                   "keeps sending UDP goes on reaching a container after its port is withdrawn");
+                   "keeps sending UDP still reaches a container after its port was unpublished");
 }
 
 int check_kernel(struct doctor *d, struct err *e)

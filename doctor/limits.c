@@ -1,11 +1,11 @@
-/* Limits that all programs of the machine share, and the default route. */
+/* Checks limits that all programs of the machine share, and the default route. */
 #include "doctor/doctor.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <sys/resource.h>
 
-/* A warning from nine tenths on, a problem when it is used up. */
+/* A warning from 90 % on, a problem at the limit. */
 static void judge(struct doctor *d, int64_t used, int64_t max, const char *key, const char *what,
                   const char *then)
 {
@@ -54,7 +54,7 @@ int check_default_route(struct doctor *d, struct err *e)
         if (d->routes[i].prefix == 0)
             return 0;
     doctor_say(d, NOTE, xstrdup("ip route add default via ROUTER"),
-               "this host has no default route: containers reach this host and its own "
-               "networks, and nothing outside");
+               "this host has no default route: containers reach only this host and its own "
+               "networks");
     return 0;
 }

@@ -1,4 +1,4 @@
-/* Does a program listen behind each published port? */
+/* Checks that a program listens behind each published port. */
 #include "doctor/doctor.h"
 
 #include "doctor/sockets.h"
@@ -8,8 +8,8 @@
 #include <string.h>
 
 enum {
-    YOUNG_MS = 2000, /* a program has this time to start listening */
-    TOLD_MAX = 5,    /* of a container's ports; the others are counted */
+    YOUNG_MS = 2000, /* time for a program to start listening */
+    TOLD_MAX = 5,    /* findings for each container; the other ports are counted */
 };
 
 /* One published port. */
@@ -21,9 +21,10 @@ struct door {
     const struct sockets *sockets;
 };
 
-/* ---- is it served? ---------------------------------------------------------------------------*/
+/* ---- is there a listener? --------------------------------------------------------------------*/
 
-/* By which of the container's addresses the port leads to it. Connections to the host's ::1 are proxied to either. */
+/* The address of the container that the port leads to. Connections to the host's ::1 are proxied to
+ * either. */
 static bool leads_to(const struct port_mapping *p, const struct ip *to)
 {
     bool either = p->host.family == AF_UNSPEC ||
@@ -45,7 +46,7 @@ static bool is_served(const struct door *o)
     return false;
 }
 
-/* ---- what is there instead -------------------------------------------------------------------*/
+/* ---- other listeners -------------------------------------------------------------------------*/
 
 static bool is_local_only(const struct socket *s)
 {
@@ -72,7 +73,8 @@ static char *describe(const struct socket *s, bool only)
     return xasprintf("; %s listens on %s%s", program, place, only ? " only" : "");
 }
 
-/* Sockets of that port that are not reached, or else others of that protocol; at most three. */
+/* Sockets of that port on other addresses, or else other sockets of that protocol; at most three.
+ */
 static char *others(const struct door *o)
 {
     char *text = xstrdup("");
@@ -88,7 +90,7 @@ static char *others(const struct door *o)
     return text;
 }
 
-/* The one port on which something could be reached; 0: none, or several. */
+/* The only port with a reachable listener; 0: none, or several. */
 static uint16_t likely_port(const struct door *o)
 {
     uint16_t port = 0;
@@ -173,7 +175,7 @@ static bool port_mappings(const struct doctor_container *c)
 int check_listeners(struct doctor *d, struct err *e)
 {
     int first = 0;
-    int64_t until = monotonic_ms() + 1000; /* to find out the names of programs */
+    int64_t until = monotonic_ms() + 1000; /* time limit for finding the names of programs */
     for (size_t i = 0; i < d->container_count; i++) {
         const struct doctor_container *c = &d->containers[i];
         if (c->status != STATUS_RUNNING || !port_mappings(c))
@@ -182,7 +184,7 @@ int check_listeners(struct doctor *d, struct err *e)
         _cleanup_close_ int process = process_open(c->pid, c->pid_start);
         _cleanup_err_ struct err why = ERR_INIT;
         int r = process < 0 ? process : sockets_read(process, &sockets);
-        /* A container that ends meanwhile has no ports to be judged. */
+        /* A container that has ended meanwhile has no ports to check. */
         bool ended = proc_is_dying(c->pid, c->pid_start);
         if (r == 0 && !ended)
             judge(d, c, &sockets, process, until);

@@ -1,6 +1,5 @@
-/* Do the name server of each network and its upstream servers answer? */
+/* Checks that the name server of each network and its upstream servers answer. */
 #include "doctor/flows.h"
-
 
 #include <errno.h>
 #include <netctr/names.h>
@@ -11,10 +10,10 @@ enum {
     DNS_PORT = 53,
     TYPE_A = 1,
     TYPE_NS = 2,
-    SERVER_MS = 1500, /* a server that hangs is replaced within a second */
+    SERVER_MS = 1500, /* longer than it takes to replace a server that hangs */
     UPSTREAM_MS = 1000,
-    ASKERS = 2,          /* containers of each network */
-    QUESTIONS_MAX = 256, /* each has a descriptor */
+    ASKERS = 2,          /* containers that are asked on each network */
+    QUESTIONS_MAX = 256, /* number of questions: each has a descriptor */
 };
 
 /* A question to the name server, from @source in @container on @network; or to an upstream server, of @container or
@@ -61,7 +60,7 @@ static int connect_to(int fd, const struct ip *server)
                : 0;
 }
 
-/* Takes the socket over. */
+/* Takes ownership of the socket. */
 static void add(struct questions *q, struct question item, struct name_probe probe)
 {
     if (q->count == QUESTIONS_MAX) {
@@ -78,7 +77,7 @@ static void add(struct questions *q, struct question item, struct name_probe pro
 
 /* ---- the name server -------------------------------------------------------------------------*/
 
-/* As the container itself asks: from its network namespace, its gateway. */
+/* Asks as the container does: from its network namespace, its gateway. */
 static void add_asker(struct questions *q, const struct network *n,
                       const struct doctor_container *c, const struct endpoint *ep)
 {
@@ -110,7 +109,7 @@ static void add_askers(struct doctor *d, struct questions *q, const struct netwo
         }
 }
 
-/* Does a chain of another program drop it? Then check_input names that chain. */
+/* True if a chain of another program drops it: then check_input names that chain. */
 static bool is_dropped(const struct doctor *d, const struct question *q, const json_t *helpers)
 {
     const struct nft_place at = {.family =
@@ -126,7 +125,7 @@ static bool is_dropped(const struct doctor *d, const struct question *q, const j
     return d->rules && nft_walk(d->rules, &at, &p, NULL, NULL) > NFT_MAY_DROP;
 }
 
-/* One container that gets an answer shows that the server works; another may have broken its own interface. */
+/* One answer shows that the server works. Other containers may have broken their own interfaces. */
 static bool answers_another(const struct questions *q, const struct question *asked)
 {
     for (size_t i = 0; i < q->count; i++)
@@ -142,7 +141,7 @@ int check_name_server(struct doctor *d, struct err *e)
     _cleanup_questions_ struct questions q = {0};
     for (size_t i = 0; d->store && d->any_defined && i < d->network_count; i++) {
         const struct link *bridge = doctor_link(d, d->networks[i].bridge);
-        /* Without its bridge, which check_differences reports, there is no answer. */
+        /* Without the bridge, which check_differences reports, there is no answer. */
         if (bridge && (bridge->flags & IFF_UP) && network_is_served(&d->networks[i]))
             add_askers(d, &q, &d->networks[i]);
     }
@@ -152,7 +151,8 @@ int check_name_server(struct doctor *d, struct err *e)
         const struct question *a = &q.items[i];
         _cleanup_close_ int lives = doctor_netns(a->container);
         int why = q.probes[i].error;
-        /* Without a route, which check_differences reports, the question does not leave the container. */
+        /* Without a route, which check_differences reports, the query does not leave the container.
+         */
         if (answers_another(&q, a) || lives < 0 || why == ENETUNREACH || is_dropped(d, a, helpers))
             continue;
         doctor_say(d, PROBLEM,
@@ -164,7 +164,7 @@ int check_name_server(struct doctor *d, struct err *e)
     return 0;
 }
 
-/* ---- those that it asks ----------------------------------------------------------------------*/
+/* ---- upstream servers ------------------------------------------------------------------------*/
 
 static void add_upstream(struct questions *q, const char *text,
                          const struct doctor_container *container)
@@ -178,7 +178,7 @@ static void add_upstream(struct questions *q, const char *text,
             (struct name_probe){.fd = fd, .name = "", .type = TYPE_NS});
 }
 
-/* Does the container use upstream servers? */
+/* True if the container uses upstream servers. */
 static bool asks(const struct doctor *d, const struct doctor_container *c)
 {
     for (size_t i = 0; i < c->endpoints.count; i++) {
@@ -216,8 +216,8 @@ int check_upstream(struct doctor *d, struct err *e)
         doctor_say(d, WARNING,
                    a->container ? xasprintf("run `%s` with another --dns", a->container->name)
                                 : xasprintf("name a server that answers in %s", where),
-                   "the name server %s (%s) does not answer this host, so containers that rely on "
-                   "it find no names outside",
+                   "the name server %s (%s) does not answer this host, so containers that use it "
+                   "cannot resolve external names",
                    a->server_text, where);
     }
     return 0;

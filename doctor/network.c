@@ -1,4 +1,4 @@
-/* The host's own network: sysctls, routes, and tables that can be full. */
+/* Checks the host's own network: sysctls, routes, and tables that can be full. */
 #include "doctor/doctor.h"
 
 #include <errno.h>
@@ -6,7 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-#define PORTS_MAX 1023 /* of a bridge: BR_MAX_PORTS is 1 << 10, and the first number is not used */
+#define PORTS_MAX 1023 /* ports of a bridge: BR_MAX_PORTS is 1 << 10, and number 0 is not used */
 
 /* ---- forwarding ------------------------------------------------------------------------------*/
 
@@ -34,19 +34,19 @@ static void note_closed(struct doctor *d, const json_t *forwarding, const char *
         strings_add_take(&quoted, xasprintf("`%s`", json_string_value(link)));
     _cleanup_free_ char *links = strv_join(quoted.items, ", ");
     doctor_say(d, NOTE, xstrdup("netctr network forwarding --open"),
-               "netctr switched on %s forwarding for containers only: what comes in by one of the "
-               "links %s does not leave by another",
+               "netctr enabled %s forwarding for containers only: it drops packets from one of "
+               "the links %s to another",
                title, links);
 }
 
-/* Where the kernel forwards IPv6 per link (Linux 6.17). */
+/* For kernels with per-link IPv6 forwarding (Linux 6.17). */
 static void check_uplink6(struct doctor *d, const struct link *l)
 {
     if (doctor_is_uplink(d, l) && doctor_sysctl(0, "net/ipv6/conf/all/forwarding") == 0 &&
         doctor_sysctl(1, "net/ipv6/conf/%s/force_forwarding", l->name) == 0)
         doctor_say(d, PROBLEM, xasprintf("sysctl -w net.ipv6.conf.%s.force_forwarding=1", l->name),
-                   "IPv6 packets that come in by `%s` are not forwarded "
-                   "(net.ipv6.conf.%s.force_forwarding is 0), so no answer reaches a container",
+                   "IPv6 packets that arrive on `%s` are not forwarded "
+                   "(net.ipv6.conf.%s.force_forwarding is 0), so no reply reaches a container",
                    l->name, l->name);
 }
 
@@ -64,13 +64,13 @@ int check_forwarding(struct doctor *d, struct err *e)
     for (size_t i = 0; i < d->network_count; i++) {
         const struct network *n = &d->networks[i];
         if (!doctor_link(d, n->bridge))
-            continue; /* forwarding is switched on when it comes up */
+            continue; /* forwarding is enabled when the bridge comes up */
         const char *missing = net_forwarding_missing(n);
         _cleanup_free_ char *name = missing ? dotted(missing) : NULL;
         if (missing)
             doctor_say(d, PROBLEM, xstrdup("netctr network reload"),
-                       "this host does not forward (%s is 0, set back since netctr has set it), so "
-                       "network `%s` has no way out and nothing published is reached",
+                       "this host does not forward (%s is 0, but netctr had enabled it), so "
+                       "network `%s` has no way out and its published ports are unreachable",
                        name, n->name);
         four = four || (network_has_gateway(n) && n->subnet4.prefix);
         six = six || (network_has_gateway(n) && n->subnet6.prefix);
@@ -82,14 +82,15 @@ int check_forwarding(struct doctor *d, struct err *e)
         if (doctor_is_uplink(d, &d->links[i]) && doctor_sysctl(1, "net/ipv4/ip_forward") == 1 &&
             doctor_sysctl(1, "net/ipv4/conf/%s/forwarding", name) == 0)
             doctor_say(d, PROBLEM, xasprintf("sysctl -w net.ipv4.conf.%s.forwarding=1", name),
-                       "what comes in by `%s` is not forwarded (net.ipv4.conf.%s.forwarding is 0), "
-                       "so nothing published is reached that way",
+                       "packets that arrive on `%s` are not forwarded "
+                       "(net.ipv4.conf.%s.forwarding is 0), so published ports are unreachable "
+                       "through it",
                        name, name);
     }
     return 0;
 }
 
-/* With one uplink, answers always leave by the interface that the questions came in by. */
+/* With one uplink, replies always leave by the link that the requests came in by. */
 int check_reverse_path(struct doctor *d, struct err *e)
 {
     (void)e;
@@ -104,8 +105,9 @@ int check_reverse_path(struct doctor *d, struct err *e)
             continue;
         doctor_say(
             d, WARNING, xasprintf("sysctl -w net.ipv4.conf.%s.rp_filter=2", name),
-            "`%s` drops what it would not answer by the same way (rp_filter is 1), and there "
-            "are %zu ways out: published ports are not reached by every one of them",
+            "`%s` drops packets whose replies would leave by another link (rp_filter is 1), and "
+            "%zu links have a default route: published ports are not reachable through each of "
+            "them",
             name, uplinks);
     }
     return 0;
@@ -131,8 +133,8 @@ int check_advertisements(struct doctor *d, struct err *e)
             doctor_sysctl(0, "net/ipv6/conf/%s/accept_ra", name) != 1)
             continue;
         doctor_say(d, WARNING, xasprintf("sysctl -w net.ipv6.conf.%s.accept_ra=2", name),
-                   "`%s` no longer listens to router advertisements, because this host forwards "
-                   "IPv6 (accept_ra is 1), and there is no other IPv6 default route",
+                   "`%s` ignores router advertisements, because this host forwards IPv6 "
+                   "(accept_ra is 1), and there is no other IPv6 default route",
                    name);
     }
     return 0;
@@ -149,7 +151,7 @@ static void check_route(struct doctor *d, const struct network *n, const struct 
     if (!s->prefix || r->prefix == 0 || (own && r->oif == own->index) ||
         s->address.family != r->family || !subnet_overlaps(&other, s))
         return;
-    /* The default network chooses another prefix when it is made. */
+    /* The default network chooses another prefix when it is created. */
     if (!d->any_defined)
         return;
     _cleanup_free_ char *theirs = subnet_text(&other), *ours = subnet_text(s);
@@ -158,10 +160,10 @@ static void check_route(struct doctor *d, const struct network *n, const struct 
     doctor_say(
         d, steals ? PROBLEM : WARNING,
         xasprintf("ip %sroute del %s dev %s", r->family == AF_INET6 ? "-6 " : "", theirs, dev),
-        steals ? "the route to %s by `%s` takes packets away from network `%s` (%s); without "
-                 "that route, or with another subnet for the network, they arrive"
-               : "the route to %s by `%s` includes the addresses of network `%s` (%s): hosts "
-                 "with these addresses behind it are not reached from here",
+        steals ? "the route to %s on `%s` diverts packets from network `%s` (%s); without that "
+                 "route, or with another subnet for the network, they arrive"
+               : "the route to %s on `%s` includes the addresses of network `%s` (%s): this host "
+                 "does not reach hosts with these addresses behind it",
         theirs, dev, n->name, ours);
 }
 
@@ -212,7 +214,7 @@ static char *container_of(const struct link *port)
     return end ? xstrndup(name + 1, (size_t)(end - name - 1)) : NULL;
 }
 
-/* A container that runs keeps the MTU that its bridge had when it started. */
+/* A running container keeps the MTU that its bridge had when it started. */
 static char *cure_mtu(const struct doctor *d, const struct link *bridge, unsigned most)
 {
     _cleanup_strv_ strv commands = NULL, names = NULL;
@@ -250,14 +252,14 @@ int check_mtu(struct doctor *d, struct err *e)
                        ? xasprintf("remove network `%s` and create it again with --mtu %u", n->name,
                                    up->mtu)
                        : cure_mtu(d, own, up->mtu),
-                   "packets of network `%s` may be larger (MTU %u) than `%s` takes (%u): where the "
-                   "answer that says so is lost, connections hang",
+                   "packets of network `%s` may be larger (MTU %u) than `%s` allows (%u): if "
+                   "ICMP errors are lost on the way, connections hang",
                    n->name, largest, up->name, up->mtu);
     }
     return 0;
 }
 
-/* ---- what can be full ------------------------------------------------------------------------*/
+/* ---- limits ----------------------------------------------------------------------------------*/
 
 int check_ports(struct doctor *d, struct err *e)
 {
@@ -295,8 +297,8 @@ int check_neighbours(struct doctor *d, struct err *e)
                    xasprintf("sysctl -w net.%s.neigh.default.gc_thresh3=%u "
                              "net.%s.neigh.default.gc_thresh2=%u",
                              families[i].name, n.hard * 8, families[i].name, n.soft * 8),
-                   "the %s neighbour table has %u entries, and from %u on the kernel throws some "
-                   "away (at %u no new host is reached); the count is the whole machine's",
+                   "the %s neighbour table of this machine has %u entries; from %u on the kernel "
+                   "drops some, and at %u it reaches no new host",
                    families[i].name, used, n.soft, n.hard);
     }
     return 0;
@@ -311,7 +313,7 @@ int check_conntrack(struct doctor *d, struct err *e)
         return 0;
     doctor_say(d, count < max / 100 * 95 ? WARNING : PROBLEM,
                xasprintf("sysctl -w net.netfilter.nf_conntrack_max=%lld", (long long)max * 4),
-               "%lld of %lld connections are being tracked; when all are, new ones are dropped",
+               "%lld of at most %lld connections are tracked; at the limit new ones are dropped",
                (long long)count, (long long)max);
     return 0;
 }

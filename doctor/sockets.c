@@ -18,7 +18,7 @@ void sockets_clear(struct sockets *s)
 
 /* ---- read ------------------------------------------------------------------------------------*/
 
-/* Words of 32 bits, each as this processor has them in memory. */
+/* An address is a list of 32-bit words, each in the byte order of this processor. */
 static bool parse_address(const char *hex, int family, struct ip *out)
 {
     *out = (struct ip){.family = family};
@@ -63,7 +63,7 @@ static int read_one(int process, const char *path, int family, uint8_t protocol,
     char line[512];
     int fd = openat(process, path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return errno == ENOENT ? 0 : -errno; /* a kernel without IPv6 */
+        return errno == ENOENT ? 0 : -errno; /* the kernel has no IPv6 */
     _cleanup_file_ FILE *file = fdopen(fd, "r");
     if (!file) {
         close(fd);
@@ -77,7 +77,7 @@ static int read_one(int process, const char *path, int family, uint8_t protocol,
             out->items = xrealloc(out->items, out->count + 1, sizeof(*out->items));
             out->items[out->count++] = s;
         } else if (protocol == IPPROTO_TCP && !head) {
-            break; /* connections follow behind all listening sockets, and there may be very many */
+            break; /* connections follow after all listening sockets, and there may be very many */
         }
         head = false;
     }

@@ -7,7 +7,7 @@
 
 #define RELOAD "netctr network reload"
 
-enum { FIREWALL_MAX = 5 }; /* differences that get a line each */
+enum { FIREWALL_MAX = 5 }; /* differences that get a line of their own */
 
 /* ---- the firewall ----------------------------------------------------------------------------*/
 
@@ -24,21 +24,23 @@ int check_firewall(struct doctor *d, struct err *e)
         count += d->containers[i].endpoints.count > 0;
     if (r > 0 && count > 0)
         doctor_say(d, PROBLEM, xstrdup(RELOAD),
-                   "the firewall is not there, or not netctr's, and %zu containers run on networks",
+                   "netctr's firewall tables are missing, older than this netctr, or restored "
+                   "from a file, and %zu containers run on networks",
                    count);
     return r < 0 ? r : 0;
 }
 
 /* ---- the networks ----------------------------------------------------------------------------*/
 
-/* Differences that other checks report in more detail. */
+/* True for differences that other checks report in more detail. */
 static bool is_told_elsewhere(const struct network *n, const char *text)
 {
     const char *missing = net_forwarding_missing(n);
     return skip_prefix(text, "firewall: the tables") || (missing && strstr(text, missing));
 }
 
-/* The text names the command where `network reload` does not change what a user may have set on purpose. */
+/* The command that repairs the difference. The text names it where `network reload` does not change
+ * what a user may have set on purpose. */
 static char *cure_of(const char *text)
 {
     const char *open = strrchr(text, '('), *tick = open ? strchr(open + 2, '`') : NULL;
@@ -54,7 +56,7 @@ static void say_difference(struct doctor *d, const struct network *n, const char
     doctor_say(d, harmless ? WARNING : PROBLEM, cure_of(text), "network `%s`: %s", n->name, text);
 }
 
-/* @firewall: what the firewall lacks, which every network names. */
+/* @firewall: differences of the firewall, which every network lists. */
 static int compare(struct doctor *d, const struct network *n, strv *firewall, struct err *e)
 {
     _cleanup_json_ json_t *survey = NULL;
@@ -63,8 +65,8 @@ static int compare(struct doctor *d, const struct network *n, strv *firewall, st
     json_t *difference;
     json_array_foreach (json_object_get(survey, "changed_inside"), i, difference)
         doctor_say(d, NOTE, cure_of(json_string_value(difference)),
-                   "network `%s`: %s; it may administer its network (CAP_NET_ADMIN)", n->name,
-                   json_string_value(difference));
+                   "network `%s`: %s; the container may change its network (CAP_NET_ADMIN)",
+                   n->name, json_string_value(difference));
     json_array_foreach (json_object_get(survey, "differences"), i, difference) {
         const char *text = json_string_value(difference), *of_all = skip_prefix(text, "firewall: ");
         if (is_told_elsewhere(n, text))
@@ -77,7 +79,7 @@ static int compare(struct doctor *d, const struct network *n, strv *firewall, st
     return r;
 }
 
-/* "chain netctr forward", of a missing rule; caller frees; NULL: it is something else. */
+/* "chain netctr forward", for a missing rule; caller frees; NULL: another kind of difference. */
 static char *chain_that_lacks(const char *text)
 {
     static const char missing[] = "` is missing";
@@ -98,7 +100,8 @@ static size_t count_missing_rules(char *const *texts, const char *chain)
     return count;
 }
 
-/* A flushed chain lacks many rules, and a flushed set many elements: one line for each. */
+/* A flushed chain lacks many rules, and a flushed set many elements: these are merged into one
+ * line. */
 static void say_firewall(struct doctor *d, char *const *texts)
 {
     _cleanup_strv_ strv lines = NULL;
@@ -117,11 +120,11 @@ static void say_firewall(struct doctor *d, char *const *texts)
     }
     if (more > FIREWALL_MAX)
         doctor_say(d, PROBLEM, xstrdup(RELOAD),
-                   "the firewall: %zu more differences, which `netctr network inspect` names",
+                   "the firewall: %zu more differences, which `netctr network inspect` shows",
                    more - FIREWALL_MAX);
 }
 
-/* What `netctr network inspect` calls differences. */
+/* Reports the differences that `netctr network inspect` shows. */
 int check_differences(struct doctor *d, struct err *e)
 {
     int first = 0;
@@ -138,9 +141,9 @@ int check_differences(struct doctor *d, struct err *e)
     return first;
 }
 
-/* ---- what is left ----------------------------------------------------------------------------*/
+/* ---- leftovers -------------------------------------------------------------------------------*/
 
-/* Links with the mark of another instance: its run-root, namespace or boot may be gone. */
+/* Reports links with the mark of another instance: its run-root, namespace or boot may be gone. */
 int check_strange_links(struct doctor *d, struct err *e)
 {
     (void)e;
@@ -183,7 +186,8 @@ static strv common_of(char *const *a, char *const *b)
     return both;
 }
 
-/* The unfinished work of a command that is running looks like a leftover, so only what is there in every look counts. */
+/* The unfinished work of a running command looks like a leftover, so only what is found every time
+ * is reported. */
 int check_leftovers(struct doctor *d, struct err *e)
 {
     enum { LOOKS = 4 };
@@ -204,9 +208,8 @@ int check_leftovers(struct doctor *d, struct err *e)
         all.removed = common_of(now.removed, looks ? before.removed : now.removed);
     }
     strv_each (what, all.replaced)
-        doctor_say(d, WARNING, xstrdup("netctr gc"), "%s: it gives out no address", what);
+        doctor_say(d, WARNING, xstrdup("netctr gc"), "%s: no address can be assigned", what);
     strv_each (what, all.removed)
-        doctor_say(d, WARNING, xstrdup("netctr gc"), "a killed command has left something: %s",
-                   what);
+        doctor_say(d, WARNING, xstrdup("netctr gc"), "a killed command has left: %s", what);
     return 0;
 }

@@ -66,7 +66,7 @@ static void set_timer(struct firewall_watch *l, int64_t ms)
     l->timer = loop_add_timer(l->loop, ms, reload_if_due, l);
 }
 
-/* ---- notifications ---------------------------------------------------------------------------*/
+/* ---- notifications --------------------------------------------------------------------------*/
 
 /* In every message of nf_tables that deletes, the first attribute is its table's name. */
 static bool is_ours(const struct nlmsghdr *h)
@@ -143,7 +143,7 @@ static void listen_to_kernel(struct firewall_watch *l)
     }
 }
 
-/* ---- the tables ----------------------------------------------------------------------------*/
+/* ---- the tables -----------------------------------------------------------------------------*/
 
 static int count_rule(const struct nlmsghdr *answer, void *data)
 {
@@ -206,7 +206,7 @@ static void reload_if_due(void *watch)
     l->next_ms = monotonic_ms() + pause;
 }
 
-/* ---- interface -----------------------------------------------------------------------------*/
+/* ---- interface ------------------------------------------------------------------------------*/
 
 static void on_notifications(int fd, uint32_t events, void *watch)
 {

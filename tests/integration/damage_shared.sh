@@ -62,7 +62,7 @@ lost_leases() {
     local address file=$run_state/leases/default
     address=$(address_of neighbour)
     rm "$file"
-    assert_contains "$(netctr doctor || true)" 'lost lease file of network `default`: it gives out no address'
+    assert_contains "$(netctr doctor || true)" 'lost lease file of network `default`: no address can be assigned'
     assert_eq "$(netctr gc)" 'replaced lost lease file of network `default`'
     netctr events --no-stream --filter event=repair | has 'lost lease file of network `default`'
     assert_eq "$(netctr gc)" ''

@@ -186,7 +186,7 @@ tables_gone() {
     with_a_sleeping_helper
     finds_none 'the firewall'
     nft flush ruleset
-    finds problem 'the firewall is not there, or not netctr'"'"'s, and 1 containers run on networks'
+    finds problem 'netctr'"'"'s firewall tables are missing, older than this netctr, or restored from a file, and 1 containers run on networks'
     cured
 }
 t 'the firewall is gone' tables_gone
@@ -227,12 +227,12 @@ leftovers() {
     nobody_watches
     kill -KILL "$(monitor_of k)"
     wait_for 5 sh -c "! kill -0 $program_pid 2>/dev/null"
-    finds warning 'a killed command has left something: dead container k'
-    finds warning 'a killed command has left something: dead container k' # doctor has cleaned up nothing
+    finds warning 'a killed command has left: dead container k'
+    finds warning 'a killed command has left: dead container k' # doctor has cleaned up nothing
     cured
     netctr rm k
     mkdir "$state/containers/.removed-x"
-    finds warning 'a killed command has left something: directory .removed-x'
+    finds warning 'a killed command has left: directory .removed-x'
     cured
 }
 t 'a dead container, a leftover: netctr gc' leftovers
@@ -298,7 +298,7 @@ never_up() {
     find "$state" "$run_state" | sort | diff "$tmp/before" -
     # It is checked all the same.
     ip route add 10.77.0.0/25 dev eth0
-    finds problem 'takes packets away from network `tiny` (10.77.0.0/24)'
+    finds problem 'diverts packets from network `tiny` (10.77.0.0/24)'
     cured
     rm "$state/networks/tiny.json"
 }

@@ -98,7 +98,7 @@ flushed() {
     assert_eq "$(jq '[.[] | select(.text | startswith("the firewall: "))] | length' "$tmp/findings")" 2 'findings'
     nft --json list chains | jq -r '.nftables[].chain // empty | select(.table | . == "netctr" or . == "netctr_guard") |
         "flush chain \(.family) \(.table) \(.name)"' | nft -f -
-    finds problem 'more differences, which `netctr network inspect` names'
+    finds problem 'more differences, which `netctr network inspect` shows'
     assert_eq "$(jq '[.[] | select(.text | startswith("the firewall: "))] | length' "$tmp/findings")" 6 'findings'
     cured
     finds_none 'the firewall: '
@@ -115,17 +115,17 @@ sharer() {
     finds_none 'container `m`'
     netctr restart own
     assert_fails pings m 10.88.0.1
-    finds warning 'container `m` was given the network of container `own`, which has restarted since'
+    finds warning 'container `m` shares the network of container `own`, which was restarted'
     assert_eq "$cure" 'netctr restart m'
     cure_it
     pings m 10.88.0.1
     netctr stop own
-    finds warning 'container `m` was given the network of container `own`, which has ended'
+    finds warning 'container `m` shares the network of container `own`, which has ended'
     cure_it
     pings m 10.88.0.1
     finds_none 'container `m`'
     netctr rm -f own
-    finds warning 'container `m` was given the network of container `own`, which is gone'
+    finds warning 'container `m` shares the network of container `own`, which was removed'
 }
 t 'a container whose shared network ended with its owner' sharer
 
@@ -185,7 +185,7 @@ own_end() {
     cure_it
     finds_none 'container `r`'
 }
-t 'changes by a container that may administer its network' own_end
+t 'changes by a container that may change its network' own_end
 
 duplicates() {
     netctr network create --no-guard --subnet 10.77.1.0/24 open >/dev/null
@@ -322,7 +322,7 @@ names_behind_a_chain() {
     patient asks
     wait_for 5 looks_up asks web
     nft 'table inet strict { chain input { type filter hook input priority 0; policy drop; ct state established,related accept; iif lo accept; meta l4proto { icmp, ipv6-icmp } accept; }; }'
-    finds problem "drops containers' DNS queries to this host"
+    finds problem "drops DNS queries of containers to this host"
     finds_none 'does not answer its containers'
     cure_it
     looks_up asks web

@@ -24,7 +24,7 @@ policy_drop() {
     reaches_out
     foreign 'table ip x { chain f { type filter hook forward priority 1; policy drop; }; }'
     assert_fails reaches_out
-    finds problem 'nf_tables chain `ip x f` (hook forward, policy drop) drops what containers send and what reaches their published ports (network `default`)'
+    finds problem 'nf_tables chain `ip x f` (hook forward, policy drop) drops packets from containers and packets to their published ports (network `default`)'
     cured
     reaches_out
     nft delete table ip x
@@ -196,21 +196,21 @@ dnat() {
     wait_for 5 grep -q listening "$tmp/hidden"
     foreign 'table ip x { chain p { type nat hook prerouting priority -101; tcp dport 98 counter; tcp dport 99 dnat to 10.88.0.77:80; }; }'
     wait_for 5 connects in_lan -- 192.0.2.2 99
-    finds warning 'nf_tables chain `ip x p` leads to 10.88.0.77 in network `default`'
+    finds warning 'nf_tables chain `ip x p` redirects packets to 10.88.0.77 in network `default`'
     cured
     assert_fails connects in_lan -- 192.0.2.2 99
     nft list chain ip x p | has 'dport 98' # the other rule stays
     nft delete table ip x
     foreign 'table inet x { chain p { type nat hook prerouting priority -100;
         dnat ip to tcp dport map { 1 : 192.0.2.77, 2 : 10.88.0.78 }; }; }'
-    finds warning 'nf_tables chain `inet x p` leads to 10.88.0.78 in network `default`'
+    finds warning 'nf_tables chain `inet x p` redirects packets to 10.88.0.78 in network `default`'
     finds_none '192.0.2.77'
     nft delete table inet x
     foreign 'table ip x { chain p { type nat hook prerouting priority -100; tcp dport 99 dnat to 192.0.2.77; }; }'
     finds_none '`ip x p`'
     foreign 'table ip y { chain p { type nat hook prerouting priority -100; tcp dport 99 dnat to ip saddr; }; }' 2>/dev/null ||
         { nft delete table ip x; return 0; }
-    finds note 'nf_tables chain `ip y p` changes where packets go by a rule that cannot be evaluated'
+    finds note 'nf_tables chain `ip y p` has a DNAT rule that cannot be evaluated'
     nft delete table ip x
     nft delete table ip y
 }

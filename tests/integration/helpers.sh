@@ -347,7 +347,7 @@ told() {
     finds_none 'no helper watches'
     kill -STOP "$(who helper)" "$(who standby)"
     sleep 2
-    finds problem 'no helper watches over them'
+    finds problem 'containers run without a helper'
     cured
     wait_for 3 helpers_work
 }

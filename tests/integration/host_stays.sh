@@ -219,7 +219,7 @@ opened() {
     netctr run -d --name c "$box" sleep 600 2>/dev/null
     assert_contains "$(netctr info)" 'closed between eth0, eth1 (`netctr network forwarding --open` opens it)'
     assert_eq "$(netctr info --format json | jq -c .forwarding.ipv4)" '{"on":true,"by_netctr":true,"closed":["eth0","eth1"]}'
-    finds note 'netctr switched on IPv4 forwarding for containers only: what comes in by one of the links `eth0`, `eth1`'
+    finds note 'netctr enabled IPv4 forwarding for containers only: it drops packets from one of the links `eth0`, `eth1`'
     sh -euc "$cure"
     finds_none 'for containers only'
     strangers_pass_at_last

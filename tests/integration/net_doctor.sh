@@ -87,7 +87,7 @@ forwarding() {
     fi
     echo 0 >/proc/sys/net/ipv4/conf/eth0/forwarding
     assert_fails in_network_of c ping -c 1 -W 0.3 192.0.2.9
-    finds problem 'what comes in by `eth0` is not forwarded'
+    finds problem 'packets that arrive on `eth0` are not forwarded'
     cured
     reaches_out
 }
@@ -111,10 +111,10 @@ reverse_path() {
     }
     ip route add default via 198.51.100.9 dev up1 metric 500
     assert_fails from_afar
-    finds warning '`up1` drops what it would not answer by the same way (rp_filter is 1), and there are 2 ways out'
+    finds warning '`up1` drops packets whose replies would leave by another link (rp_filter is 1), and 2 links have a default route'
     cured
     wait_for 5 from_afar
-    finds warning '`eth0` drops what it would not answer by the same way (rp_filter is 1), and there are 2 ways out'
+    finds warning '`eth0` drops packets whose replies would leave by another link (rp_filter is 1), and 2 links have a default route'
     cured
     in_lan ip address del 203.0.113.9/32 dev lo
     ip link del up1
@@ -136,7 +136,7 @@ advertisements() {
         ping -c 1 -W 0.5 2001:db8::9 >/dev/null && ip -6 route show default | has 'proto ra'
     }
     assert_fails advertised
-    finds warning '`eth0` no longer listens to router advertisements'
+    finds warning '`eth0` ignores router advertisements'
     cured
     wait_for 5 advertised
     ip -6 route del default
@@ -156,7 +156,7 @@ subnets() {
     ip link set tun8 up
     ip route add 10.88.3.0/24 dev tun9
     assert_fails reached
-    finds problem 'the route to 10.88.3.0/24 by `tun9` takes packets away from network `default` (10.88.0.0/16)'
+    finds problem 'the route to 10.88.3.0/24 on `tun9` diverts packets from network `default` (10.88.0.0/16)'
     cured
     reached
     ip route add 10.0.0.0/8 dev tun9
@@ -169,7 +169,7 @@ subnets() {
     ping -c 1 -W 1 "$prefix" >/dev/null
     ip -6 route add "$prefix/127" dev tun9
     assert_fails ping -c 1 -W 0.3 "$prefix"
-    finds problem 'by `tun9` takes packets away from network `default`'
+    finds problem 'on `tun9` diverts packets from network `default`'
     cured
     ping -c 1 -W 1 "$prefix" >/dev/null
     ip link del tun9
@@ -213,12 +213,12 @@ exit(c.recv(9) != b"all of it")' 2>/dev/null
     nft 'table ip x { chain o { type filter hook output priority 0; icmp type destination-unreachable drop; }; }'
     ip link set eth0 mtu 1300
     assert_fails uploads
-    finds warning 'packets of network `default` may be larger (MTU 1450) than `eth0` takes (1300)'
+    finds warning 'packets of network `default` may be larger (MTU 1450) than `eth0` allows (1300)'
     assert_contains "$cure" 'ip link set nc-default mtu 1300 && netctr restart '
     # Changing the bridge alone is not enough: running containers keep their MTU.
     ip link set nc-default mtu 1300
     assert_fails uploads
-    finds warning 'packets of network `default` may be larger (MTU 1450) than `eth0` takes (1300)'
+    finds warning 'packets of network `default` may be larger (MTU 1450) than `eth0` allows (1300)'
     assert_eq "$(tr ' ' '\n' <<<"$cure" | sort | paste -sd' ')" 'c netctr other restart'
     cured
     wait_for 5 uploads
@@ -227,7 +227,7 @@ exit(c.recv(9) != b"all of it")' 2>/dev/null
     # It was requested.
     netctr network create --mtu 9000 big
     netctr run -d --name c --network big "$box" sleep 1000 >/dev/null
-    finds warning 'packets of network `big` may be larger (MTU 9000) than `eth0` takes (1300)'
+    finds warning 'packets of network `big` may be larger (MTU 9000) than `eth0` allows (1300)'
     assert_eq "$cure" 'remove network `big` and create it again with --mtu 1300'
     netctr rm -f c >/dev/null
     netctr network rm -f big >/dev/null

@@ -97,7 +97,7 @@ without_cure() {
     $netctr restart -t 0 beside
     $netctr rm -f beside
     # It is named, once for each direction, and not changed.
-    finds problem 'nf_tables chain `inet foreign_drop f` (hook forward, policy drop) drops what containers send and what reaches their published ports'
+    finds problem 'nf_tables chain `inet foreign_drop f` (hook forward, policy drop) drops packets from containers and packets to their published ports'
     problem=$(jq '[.[] | select(.severity == "problem")] | length' "$tmp/findings")
     assert_eq "$problem" 1 problems
     assert_eq "$(nft list table inet foreign_drop | grep -c 'policy drop')" 1
