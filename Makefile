@@ -218,12 +218,14 @@ TIDY_FLAGS = $(filter-out -Werror -DNETCTR_VERSION%,$(ALL_CFLAGS)) -DNETCTR_VERS
 format:  ## run clang-format over all C files
 	clang-format -i $(TIDY)
 
-# scripts/lint-house: arrows between folders, circles, private headers. gcc's analyzer follows paths, clang-tidy
+# scripts/lint-house: arrows between folders, circles, private headers. scripts/lint-words: wording, and names that are
+# gone. gcc's analyzer follows paths, clang-tidy
 # (.clang-tidy) reads statements. shellcheck does not follow the files that a test sources and sees no use of theirs.
-lint:  ## static checks: house, format, clang-tidy, cppcheck, shellcheck, gcc's analyzer
+lint:  ## static checks: house, words, format, clang-tidy, cppcheck, shellcheck, gcc's analyzer
 	scripts/deps build lint
 	$(MAKE) WERROR=1 all
 	scripts/lint-house --build $(BUILD)
+	scripts/lint-words
 	clang-format --dry-run -Werror $(TIDY)
 	printf '%s\n' $(SOURCES) | xargs -P $$(nproc) -n 8 sh -c 'clang-tidy --quiet "$$@" -- $(TIDY_FLAGS) 2>/dev/null' sh
 	cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 -D_GNU_SOURCE -D__x86_64__ -Iinclude -I. \

@@ -1,4 +1,4 @@
-/* The limits that a container has from its caller; the public part is in core.h. Private to core/. */
+/* The limits that a container has from its caller; the public part is in netctr/core.h. Private to core/. */
 #pragma once
 
 #include <netctr/core.h>

@@ -38,12 +38,14 @@ int cgroup_split(const struct cgroup_hierarchy *h, const char *path, unsigned re
 /** Removes them while they are empty. */
 void cgroup_unsplit(const struct cgroup_hierarchy *h, const char *path);
 
+/* cgroup_others.c */
 /** v1 cpuset: copies empty values (cpus, mems) of @path from its parent; without them no process can enter.
  *  -errno. */
 int cgroup_fill_cpuset(const struct cgroup_hierarchy *h, const char *path);
 /** Is this process in @path in every hierarchy of the host? */
 int cgroup_check_joined(const char *path, struct err *e);
 
+/* cgroup_walk.c */
 /** Calls @visit for each cgroup below the open @dir, deepest first, with its name in @parent. Visits all and
  *  returns the first failure. A cgroup that disappears meanwhile is no failure. */
 typedef int cgroup_visit_fn(int parent, const char *name, void *arg);

@@ -1,4 +1,4 @@
-/* Writing a container's log: line by line, and within its bounds. Reading is in core.h. Private to core/. */
+/* Writing a container's log: line by line, and within its bounds. netctr/core.h has the functions that read it. Private to core/. */
 #pragma once
 
 #include <netctr/core.h>

@@ -1,5 +1,5 @@
-/* The packets of core.h on the wire. A header of its own, because the stub (core/stub.c) has no C library. Private
- * to core/. */
+/* The wire format of the packets of netctr/core.h. It has a header of its own because the stub (core/stub.c) has no C
+ * library. Private to core/. */
 #pragma once
 
 #include <netctr/message.h>

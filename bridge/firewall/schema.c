@@ -43,8 +43,9 @@ const struct table NAT_HOLD = {NFPROTO_INET, "netctr_nat_hold", "inet",
 /* Values in the host's byte order, as the kernel compares them. */
 static const uint32_t INVALID = 1, ESTABLISHED = 2, RELATED = 4, EST_OR_REL = 2 | 4, DNATTED = 32;
 
-/* nft's userdata for `typeof iifname . @th,64,128`: type, length, value; numbers are 32 bits in the
- * host's order, their meanings are nft's (expression.h, meta.c, payload.c). */
+/* nft's userdata for `typeof iifname . @th,64,128`: type, length, value. Numbers are 32 bits in the
+ * host's order; nft defines their meanings (nftables/include/expression.h, nftables/src/meta.c,
+ * nftables/src/payload.c). */
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define NUMBER(type, n) (type), 4, (n), 0, 0, 0
 #else

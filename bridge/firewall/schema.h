@@ -10,7 +10,7 @@
 
 #include "ruleset.h"
 
-/* Types of fields. Their numbers in nft (datatype.h in its source), by which `nft list` prints them, are in FIELDS. The
+/* Types of fields. Their numbers in nft (nftables/include/datatype.h), by which `nft list` prints them, are in FIELDS. The
  * type of a concatenation has the numbers of its fields side by side, 6 bits each. */
 enum field {
     NO_FIELD,

@@ -1,4 +1,4 @@
-/* A container's process: the functions of core.h, with what has to be written down at each step.
+/* A container's process: the functions of netctr/core.h, together with what has to be recorded at each step.
  *
  * core/ gets a plan that points into the container's spec. What a process may have written to outlives it: the events
  * "start" and "die", and the state, which names the process before it runs.

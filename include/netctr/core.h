@@ -25,7 +25,7 @@ struct volume {
     char *source; /**< path on the host; NULL: a new tmpfs */
     char *target; /**< absolute path in the container */
     bool read_only;
-    /* Of a tmpfs. Its files are memory, so every tmpfs has a size (spec_bound_tmpfs() in store.h). */
+    /* Of a tmpfs. Its files are memory, so every tmpfs has a size (spec_bound_tmpfs() in netctr/store.h). */
     uint64_t size;     /**< bytes */
     uint64_t inodes;   /**< files and directories; each costs memory too */
     unsigned mode;     /**< of its root directory; 0: 01777 */

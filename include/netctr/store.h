@@ -257,7 +257,7 @@ int container_restart_claim(struct store *store, struct spec *spec, struct conta
 int container_adopt(struct store *store, const char *name, struct container *out,
                     enum status *status, struct err *e);
 
-/* Its process: the functions of core.h, with what has to be written down at each step. */
+/* Its process: the functions of netctr/core.h, together with what has to be recorded at each step. */
 int container_create(struct container *c, struct err *e);
 /** Writes the state before the program runs, and emits "start" when it does. */
 int container_start(struct container *c, struct err *e);

@@ -165,6 +165,16 @@ needs_objects() {
 }
 t 'object files that are missing or out of date are an error, not a pass' needs_objects
 
+words() {
+    git -C "$top" ls-files >/dev/null 2>&1 || skip 'no git checkout'
+    local line='/* Whoever reads this is told by living.c. */' # words: ok
+    printf '%s\n' "$line" >"$tmp/one.c"
+    assert_eq "$("$top/scripts/lint-words" "$tmp/one.c" || true)" \
+        "$tmp/one.c:1:$line"$'\n'"$tmp/one.c:1: there is no file living.c"
+    assert_eq "$("$top/scripts/lint-words" || true)" ''
+}
+t 'no file has wording or names that are gone' words
+
 # Last: the tree itself. A directory that is only a copy of the programs has no objects.
 itself() {
     [ -e "$top/${NETCTR_BUILD:-build}/cli/main.o" ] || skip 'no object files'
