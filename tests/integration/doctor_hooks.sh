@@ -47,9 +47,9 @@ input() {
     foreign 'table ip x { chain i { type filter hook input priority 1; policy drop; iifname { "lo", "eth0" } accept; }; }
         table ip6 x { chain i { type filter hook input priority 1; policy drop; iifname { "lo", "eth0" } accept; }; }'
     assert_eq "$(answers_to_c)" ''
-    finds problem 'nf_tables chain `ip x i` (hook input, policy drop) drops containers'"'"' DNS queries to this host (network `default`)'
+    finds problem 'nf_tables chain `ip x i` (hook input, policy drop) drops DNS queries of containers to this host (network `default`)'
     cured
-    finds problem 'nf_tables chain `ip6 x i` (hook input, policy drop) drops containers'"'"' DNS queries to this host (network `default`)'
+    finds problem 'nf_tables chain `ip6 x i` (hook input, policy drop) drops DNS queries of containers to this host (network `default`)'
     all_cured
     wait_for 5 host_serves
     # Another container takes the name servers' port, and they move.
@@ -60,9 +60,9 @@ input() {
     wait_for 5 host_serves
     # Lost pings are less severe.
     assert_fails netctr exec c ping -c 1 -W 0.5 "$(gateway_of c -4)"
-    finds note 'nf_tables chain `ip x i` (hook input, policy drop) drops containers'"'"' pings to this host'
+    finds note 'nf_tables chain `ip x i` (hook input, policy drop) drops pings of containers to this host'
     cured
-    finds note 'nf_tables chain `ip6 x i` (hook input, policy drop) drops containers'"'"' pings to this host'
+    finds note 'nf_tables chain `ip6 x i` (hook input, policy drop) drops pings of containers to this host'
     cured
     netctr exec c ping -c 1 -W 1 "$(gateway_of c -4)" >/dev/null
     netctr exec c ping -c 1 -W 1 "$(gateway_of c -6)" >/dev/null
@@ -81,7 +81,7 @@ input_six() {
     foreign 'table inet x { chain i { type filter hook input priority 1; policy drop; iifname { "lo", "eth0" } accept;
         icmpv6 type nd-neighbor-solicit accept; }; }'
     assert_eq "$(both)" ''
-    finds problem 'nf_tables chain `inet x i` (hook input, policy drop) drops containers'"'"' DNS queries to this host (network `'
+    finds problem 'nf_tables chain `inet x i` (hook input, policy drop) drops DNS queries of containers to this host (network `'
     cured
     assert_eq "$(both)" $'fd01:2::2\n10.71.0.2'
     nft delete table inet x
@@ -171,7 +171,7 @@ bridge_nf() {
     set_bridge_nf 1
     foreign 'table inet x { chain f { type filter hook forward priority 1; iifname "nc-default" oifname "nc-default" drop; }; }'
     assert_fails between "$address"
-    finds note 'cross the host'"'"'s IP firewall (net.bridge.bridge-nf-call-iptables is 1)'
+    finds note 'pass the host'"'"'s IP firewall (net.bridge.bridge-nf-call-iptables is 1)'
     cured
     wait_for 5 between "$address"
     assert_fails between "$address6"

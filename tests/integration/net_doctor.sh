@@ -80,7 +80,7 @@ forwarding() {
     wait_for 10 netctr exec c ping -c 2 -W 1 2001:db8::9
     if [ -e /proc/sys/net/ipv6/conf/eth0/force_forwarding ]; then
         echo 0 >/proc/sys/net/ipv6/conf/eth0/force_forwarding
-        finds problem 'IPv6 packets that come in by `eth0` are not forwarded'
+        finds problem 'IPv6 packets that arrive on `eth0` are not forwarded'
         assert_fails in_network_of c ping -c 1 -W 0.3 2001:db8::9
         cured
         wait_for 10 netctr exec c ping -c 2 -W 1 2001:db8::9
@@ -160,7 +160,7 @@ subnets() {
     cured
     reached
     ip route add 10.0.0.0/8 dev tun9
-    finds warning 'the route to 10.0.0.0/8 by `tun9` includes the addresses of network `default`'
+    finds warning 'the route to 10.0.0.0/8 on `tun9` includes the addresses of network `default`'
     cured
     ip route add 10.89.0.0/16 dev tun9
     finds_none tun9
@@ -269,7 +269,7 @@ neighbours() {
     for i in $(seq $((threshold / 2 + 1))); do
         echo "neighbour replace 10.1.$((i / 200)).$((i % 200 + 1)) lladdr 02:00:00:00:00:01 dev eth0 nud reachable"
     done | ip -batch -
-    finds warning 'the ipv4 neighbour table has '
+    finds warning 'the ipv4 neighbour table of this machine has '
     assert_contains "$cure" net.ipv4.neigh.default.gc_thresh3=
     ip neighbour flush dev eth0 nud all
     ip neighbour flush dev eth0 nud permanent
@@ -286,7 +286,7 @@ conntrack() {
         echo 262144 >"$tmp/max"
         mount --bind "$tmp/count" /proc/sys/net/netfilter/nf_conntrack_count
         mount --bind "$tmp/max" /proc/sys/net/netfilter/nf_conntrack_max
-        finds "${n#*:}" "${n%:*} of 262144 connections are being tracked"
+        finds "${n#*:}" "${n%:*} of at most 262144 connections are tracked"
         assert_contains "$cure" net.netfilter.nf_conntrack_max=1048576
         umount /proc/sys/net/netfilter/nf_conntrack_max
         umount /proc/sys/net/netfilter/nf_conntrack_count
