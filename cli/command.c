@@ -1,4 +1,4 @@
-/* What every command begins with: its flags and its help, and opening the engine. */
+/* The common start of all commands: its flags and its help, and opening the engine. */
 #include "cli.h"
 
 void command_help(FILE *out, const struct command *command, const struct option *options)

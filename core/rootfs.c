@@ -109,8 +109,8 @@ static int make_read_only(int dir, const char *at, struct err *e)
     return r < 0 ? r : mount_attach(mount, place, at, e);
 }
 
-/* What covers a masked path. netctr makes both: a /dev/null from the root directory could be anything
- * (CVE-2025-31133). */
+/* The files that cover masked paths. netctr creates both: a /dev/null from the root directory could
+ * be anything (CVE-2025-31133). */
 struct covers {
     int file;      /* our own /dev/null */
     int directory; /* an empty read-only tmpfs; -1 until the first one is attached */

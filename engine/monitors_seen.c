@@ -65,7 +65,7 @@ void monitors_free(struct monitors *m)
 
 /* ---- one monitor ----------------------------------------------------------------------------*/
 
-/* Whether it removed its directory is decided by the look. */
+/* Reading the directory shows whether the monitor removed its own. */
 static void ended(int fd, uint32_t events, void *monitor)
 {
     struct watched_monitor *one = monitor;

@@ -360,7 +360,7 @@ int engine_remove_damaged(struct engine *engine, const char *name, struct err *e
         r = err_say(e, -EBUSY, "container `%s` is damaged and could not be ended", name);
     if (r == 0)
         r = container_remove(&engine->store, name, e);
-    /* What its damaged records did not show belongs to no container now. */
+    /* The damaged records did not show everything: what is left belongs to no container now. */
     if (r == 0)
         r = engine_gc_locked(engine, &gc_quietly, e);
     lock = close_fd(lock);

@@ -47,8 +47,8 @@ static int lives_by_now(struct engine *engine, const struct record *r, struct at
     return now.failure ? does_not_run_yet(a, now.failure, e) : 0;
 }
 
-/* What was missing may be there by now. A new monitor replaces the one that waits: it tries at once, and again if
- * need be. */
+/* What was missing may exist by now. A new monitor replaces the one that waits: it tries at once,
+ * and again if necessary. */
 static int start_waiting(struct engine *engine, const struct record *r, struct attempt *a,
                          struct err *e)
 {

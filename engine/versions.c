@@ -113,6 +113,6 @@ bool engine_has_older(const struct engine *engine)
 {
     struct store store = engine->store;
     _cleanup_others_ struct others o = {.older_only = true};
-    /* What cannot be looked at may be older. */
+    /* A container that cannot be read may be older. */
     return store_each_live(&store, note_other, &o, NULL) < 0 || o.names;
 }

@@ -73,7 +73,7 @@ static int read_runtime(int run_dir, bool locked, struct record *r, struct err *
     return 0;
 }
 
-/* What is not a directory has no living container. */
+/* An entry that is not a directory has no living container. */
 static bool is_no_directory(int code)
 {
     return code == -ENOENT || code == -ENOTDIR || code == -ELOOP;

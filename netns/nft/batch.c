@@ -17,8 +17,8 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-/* How often at most a transaction that lost a race against another one, or a dump that changed while it was read, is
- * sent again. */
+/* Maximum number of attempts for a transaction that lost a race against another one, or a dump that
+ * changed while it was read. */
 enum { RETRIES = 64, ANSWER_MAX = 16 * 1024, CONTROL_MAX = 64 };
 
 struct nft {
@@ -90,7 +90,7 @@ static void make_room(const struct nft *n, int *have, size_t bytes, int force, i
     if (want <= *have)
         return;
     if (setsockopt(fd, SOL_SOCKET, force, &want, sizeof(want)) < 0)
-        (void)setsockopt(fd, SOL_SOCKET, modest, &want, sizeof(want)); /* else sendmsg() says so */
+        (void)setsockopt(fd, SOL_SOCKET, modest, &want, sizeof(want)); /* else sendmsg() fails */
     *have = want;
 }
 
@@ -326,7 +326,7 @@ static int attempt(struct nft *n, struct nft_batch *b, struct failure *f)
     return f->code;
 }
 
-/* Takes the refused messages out. False if there was none, or one that is needed. */
+/* Removes the refused messages from the batch. False if there was none, or one that is needed. */
 static bool leave_out_refused(struct nft_batch *b)
 {
     for (size_t i = 0; i < b->count; i++)
@@ -391,7 +391,7 @@ int nft_batch_commit(struct nft *n, struct nft_batch *b, struct err *e)
     return r;
 }
 
-/* Answers that are left unread would be taken for those to the next request. */
+/* Unread answers would be taken for answers to the next request. */
 static void drain(struct nft *n)
 {
     netlink_drain(mnl_socket_get_fd(n->socket));

@@ -1,12 +1,13 @@
-/* The conntrack table: how to read it is a matter of cost, as no part of a tuple finds an entry.
+/* Reads and deletes entries of the conntrack table. No part of a tuple finds an entry directly, so
+ * reading is a matter of cost.
  *
- * With 262,144 buckets, as on any host with 4 GiB: a netlink dump locks each bucket, which takes 10 ms even if the table
- * is empty. /proc/net/nf_conntrack locks none and takes 0.2 ms, but its cost grows with the square of the entries. So
- * small tables are read there, and large ones are dumped, narrowed by the kernel to a protocol and port where that is
- * possible.
+ * With 262,144 buckets, as on any host with 4 GiB: a netlink dump locks each bucket, which takes 10
+ * ms even if the table is empty. /proc/net/nf_conntrack locks none and takes 0.2 ms, but its cost
+ * grows with the square of the entries. So small tables are read there, and large ones are dumped,
+ * narrowed by the kernel to a protocol and port where that is possible.
  *
- * The kernel can filter by address too, and since 6.8 delete by filter. But up to now (6.18) its comparison of IPv6
- * addresses is inverted: it would delete every flow except the wanted ones.
+ * The kernel can filter by address too, and since 6.8 delete by filter. But up to now (6.18) its
+ * comparison of IPv6 addresses is inverted: it would delete every flow except the wanted ones.
  */
 #include <netctr/nft.h>
 
@@ -19,7 +20,8 @@
 
 enum { MESSAGE_MAX = 512, DUMP_TRIES = 4, SMALL_TABLE = 4000 };
 
-/* Which parts of a tuple a filter looks at. The kernel's headers do not export these (net/netfilter/nf_internals.h). */
+/* The parts of a tuple that a filter looks at. The kernel's headers do not export these
+ * (net/netfilter/nf_internals.h). */
 enum { FILTER_PROTO = 1 << 3, FILTER_PORT = 1 << 5 };
 
 static struct nlmsghdr *start_message(char *buffer, uint16_t type, uint16_t flags, int family)
@@ -229,7 +231,7 @@ static int take_flow(const struct nlmsghdr *h, void *arg)
     return MNL_CB_OK;
 }
 
-/* A table that always changes while it is read has been read as well as it can be. */
+/* A table that changes during each attempt has been read as well as possible. */
 static int dump(struct nft *n, const struct ct_hint *hint, int family, struct reader *reader)
 {
     _Alignas(struct nlmsghdr) char buffer[MESSAGE_MAX];

@@ -1,7 +1,8 @@
-/* One rule, evaluated as the kernel does it: expressions fill registers and compare them, in their order, until one does
- * not match or gives a verdict.
+/* Evaluates one rule as the kernel does: expressions fill registers and compare them, in their
+ * order, until one does not match or gives a verdict.
  *
- * Registers may be known in part. A comparison is certain if it holds, or fails, for every value that is possible.
+ * Registers may be known in part. A comparison is certain if it holds, or fails, for every possible
+ * value.
  */
 #include "eval.h"
 
@@ -42,7 +43,7 @@ static void bitwise(struct regs *m, const struct nft_op *op)
     uint8_t value[REGISTERS], known[REGISTERS];
     bool plain = !nftnl_expr_is_set(x, NFTNL_EXPR_BITWISE_OP) ||
                  nftnl_expr_get_u32(x, NFTNL_EXPR_BITWISE_OP) == NFT_BITWISE_BOOL;
-    /* Not evaluated: shifts, and those of two registers (Linux 6.13). */
+    /* Shifts, and operations on two registers (Linux 6.13), are not evaluated. */
     if (!plain || size > REGISTERS - from || !mask || mask_size < size || !flip ||
         xor_size < size) {
         regs_put(m, to, NULL, NULL, size);
@@ -55,8 +56,8 @@ static void bitwise(struct regs *m, const struct nft_op *op)
     regs_put(m, to, value, known, size);
 }
 
-/* Between the host's and the network's order, which is the same change in both directions. Only whole units are changed:
- * nft also asks for it where a value is shorter than one. */
+/* Converts between host and network order, which is the same change in both directions. Only whole
+ * units are changed: nft also uses it for values that are shorter than a unit. */
 static void byteorder(struct regs *m, const struct nft_op *op)
 {
     size_t to = regs_at(nftnl_expr_get_u32(op->x, NFTNL_EXPR_BYTEORDER_DREG)),
@@ -252,7 +253,7 @@ static void change_set(struct regs *m, const struct nft_op *op)
         m->touched[(*m->touched_count)++] = op->set;
 }
 
-/* ---- iptables' own ---------------------------------------------------------------------------*/
+/* ---- iptables' matches and targets ---------------------------------------------------------------------------*/
 
 static void take_xt_dnat(struct regs *m, const struct nftnl_expr *x)
 {
@@ -335,14 +336,14 @@ static void nothing(struct regs *m, const struct nft_op *op)
     (void)op;
 }
 
-/* Matches or not, by what is not in the packet. */
+/* Matches or not, depending on something outside the packet. */
 static void maybe(struct regs *m, const struct nft_op *op)
 {
     (void)op;
     regs_require(m, MAYBE);
 }
 
-/* The result is unknown, and in which register it is has not been looked up. */
+/* The result is unknown, and the register that it goes to has not been looked up. */
 static void maybe_load(struct regs *m, const struct nft_op *op)
 {
     (void)op;

@@ -6,7 +6,7 @@
 enum { REGISTERS = 64 }; /* bytes */
 enum { TARGETS_MAX = 64 };
 
-/** What may follow from a rule or a chain, as a bit. */
+/** The possible outcomes of a rule or a chain, one bit each. */
 enum {
     MAY_CONTINUE = 1, /* of a rule: the next one; of a chain: it returns */
     MAY_RETURN = 2,   /* of a rule */
@@ -51,12 +51,12 @@ void rule_run(struct regs *m, const struct nft_rule *rule);
 
 /* ---- for the files that evaluate expressions ---------------------------------------------------*/
 
-/** The rule matches at most as @t says. */
+/** Lowers the rule's match to @t, if that is less certain. */
 void regs_require(struct regs *m, enum tri t);
 size_t regs_at(uint32_t reg);
 /** Fills registers; @value NULL: unknown, @known NULL: all of it is known. */
 void regs_put(struct regs *m, uint32_t reg, const void *value, const void *known, size_t size);
-/** Adds what may follow, and ends the rule. */
+/** Adds possible outcomes, and ends the rule. */
 void regs_end(struct regs *m, unsigned outcomes);
 /** A value that the rule writes to the packet or its metadata: unknown if the rule may not come here. */
 void regs_write(const struct regs *m, struct nft_bits *to, struct nft_bits value);
@@ -68,7 +68,7 @@ void load_fib(struct regs *m, const struct nft_op *op);
 void notrack(struct regs *m, const struct nft_op *op);
 /** Forgets everything that rules can change. */
 void packet_forget(struct nft_packet *p);
-/** Is there a conntrack entry? */
+/** Whether there is a conntrack entry. */
 enum tri packet_has_ct(const struct nft_packet *p);
 
 /* ---- iptables' matches and targets --------------------------------------------------------------*/
@@ -76,17 +76,17 @@ enum tri packet_has_ct(const struct nft_packet *p);
 /** @info: the match's structure, as the kernel has it. @ct_unknown as in struct regs. (xt_match.c) */
 enum tri xt_match(const char *name, unsigned revision, const void *info, size_t size,
                   const struct nft_packet *p, bool ct_unknown);
-/** What follows from a target, as a bit of MAY_…. Forgets what it changes in @p. */
+/** The outcome of a target, as a bit of MAY_…. Makes what it changes in @p unknown. */
 unsigned xt_target(const char *name, struct nft_packet *p);
 
 /* ---- chains ------------------------------------------------------------------------------------*/
 
-/** What a base chain leads to. */
+/** The outcomes of a base chain. */
 struct chain_end {
     unsigned may;  /* MAY_… */
-    unsigned main; /* the one that follows if no rule matches that could not be evaluated */
+    unsigned main; /* the outcome if no rule matches that could not be evaluated */
     bool policy;
-    uint64_t rule; /* that leads to @main; 0: none does alone */
+    uint64_t rule; /* handle of the rule that leads to @main; 0: no single rule */
 };
 /** @hook: NF_INET_…. (xtables.c) */
 struct chain_end xt_table_walk(const struct xt_table *t, unsigned hook, struct nft_packet *p,

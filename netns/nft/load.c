@@ -1,4 +1,4 @@
-/* Expressions that load what a packet is into registers, and those that change it. */
+/* Expressions that load properties of a packet into registers, and those that change them. */
 #include "eval.h"
 
 #include <arpa/inet.h>
@@ -13,7 +13,7 @@ static void put_bits(struct regs *m, uint32_t reg, struct nft_bits b, size_t siz
     regs_put(m, reg, &b.value, &b.known, size); /* a small value is stored in its low bytes */
 }
 
-/* Unknown, and the kernel may end the rule instead because there is no such value. */
+/* The value is unknown, and the kernel may end the rule because there is no such value. */
 static void put_maybe(struct regs *m, uint32_t reg, size_t size)
 {
     regs_put(m, reg, NULL, NULL, size);
@@ -50,7 +50,7 @@ static void put_protocol(struct regs *m, uint32_t reg)
     regs_put(m, reg, inside ? &type : NULL, NULL, sizeof(type));
 }
 
-/* There is none in a packet of ARP. */
+/* A packet of ARP has none. */
 static void put_l4proto(struct regs *m, uint32_t reg)
 {
     put_small(m, reg, m->packet->protocol);
@@ -123,7 +123,7 @@ static struct nft_header *header_of(struct nft_packet *p, uint32_t base)
     }
 }
 
-/* Are these bytes in the packet? The kernel ends the rule if they are not. */
+/* Whether these bytes are in the packet. If not, the kernel ends the rule. */
 static enum tri has_bytes(const struct nft_packet *p, const struct nft_header *h, uint32_t base,
                           size_t end)
 {
@@ -136,7 +136,8 @@ static enum tri has_bytes(const struct nft_packet *p, const struct nft_header *h
 
 static void set_payload(struct regs *m, struct nft_header *h, size_t at)
 {
-    /* Its checksum changes with it, which is not computed here: the header is forgotten behind the ports. */
+    /* Changing a field changes the checksum, too, which is not computed here: everything after the
+     * ports becomes unknown. */
     size_t from = at < 4 ? at : 4;
     memset(h->known + from, 0, sizeof(h->known) - from);
     memset(m->packet->transport.known + 4, 0, sizeof(m->packet->transport.known) - 4);
@@ -211,7 +212,7 @@ void load_ct(struct regs *m, const struct nft_op *op)
     }
 }
 
-/* Has an effect on a packet that conntrack has not seen yet, which is not known of every one. */
+/* Only affects packets that conntrack has not seen yet, and whether it has may be unknown. */
 void notrack(struct regs *m, const struct nft_op *op)
 {
     (void)op;

@@ -1,4 +1,5 @@
-/* Descriptions of packets: what a caller knows is written to the headers, where rules look for it. */
+/* Builds descriptions of packets: writes what a caller knows to the headers, where rules look for
+ * it. */
 #include <netctr/nft.h>
 
 #include <arpa/inet.h>

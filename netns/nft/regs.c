@@ -1,4 +1,4 @@
-/* The registers of a rule that is evaluated, and what follows from it. */
+/* The registers of the rule that is being evaluated, and its outcomes. */
 #include "eval.h"
 
 #include <linux/netfilter/nf_tables.h>
@@ -11,7 +11,7 @@ size_t regs_at(uint32_t reg)
     return at < REGISTERS ? at : 0;
 }
 
-/* The kernel fills whole registers: what a value leaves of the last one is zero. */
+/* The kernel fills whole registers: it zeroes the rest of the last one. */
 void regs_put(struct regs *m, uint32_t reg, const void *value, const void *known, size_t size)
 {
     size_t at = regs_at(reg), padded = (size + 3) / 4 * 4;

@@ -100,7 +100,7 @@ static int take_element(struct nftnl_set_elem *x, void *data)
     return 0;
 }
 
-/* Of two borders at one value, the interval that starts there counts. */
+/* If one interval ends and another starts at the same value, the start counts. */
 static int by_key(const void *a, const void *b, void *size)
 {
     const struct nft_element *x = a, *y = b;
@@ -169,7 +169,7 @@ void sets_free(struct nft_snapshot *s)
 
 struct lookup {
     const struct nft_set *set;
-    uint8_t low[KEY_MAX], high[KEY_MAX]; /* of the values that are possible */
+    uint8_t low[KEY_MAX], high[KEY_MAX]; /* of the possible values */
     const uint8_t *value, *known;
     bool exact;    /* all bits are known */
     bool doubtful; /* an element that may match has a condition of its own */

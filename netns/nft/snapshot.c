@@ -131,7 +131,7 @@ static void sort(struct nft_snapshot *s)
     size_t at = 0;
     for (size_t i = 0; i < s->chain_count; i++) {
         struct nft_chain *c = &s->chains[i];
-        /* Rules of a chain that came between the two dumps have none here. */
+        /* Skips rules of chains that were created between the two dumps. */
         while (at < s->rule_count &&
                compare_chain(s->rules[at].rule, c->family, c->table, c->name) < 0)
             at++;
@@ -197,7 +197,7 @@ static int on_generation(const struct nlmsghdr *answer, void *data)
     return MNL_CB_OK;
 }
 
-/* The number of the latest transaction; 0 if the kernel does not tell. */
+/* The number of the latest transaction; 0 if the kernel does not report it. */
 static uint32_t generation(struct nft *nft)
 {
     _Alignas(struct nlmsghdr) char buffer[64];
@@ -223,7 +223,8 @@ static void clear(struct nft_snapshot *s)
     *s = (struct nft_snapshot){.leave_out = s->leave_out, .arg = s->arg};
 }
 
-/* Where rules change all the time, the last try stands: sets that are gone by then are unreadable. */
+/* If the rules change during each attempt, the last one counts: sets that are gone by then are
+ * unreadable. */
 static int read_here(void *snapshot, struct err *e)
 {
     struct nft_snapshot *s = snapshot;

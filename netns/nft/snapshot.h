@@ -1,4 +1,4 @@
-/* What a snapshot holds. Private to the files of the snapshot and its evaluator. */
+/* The content of a snapshot. Private to the files of the snapshot and its evaluator. */
 #pragma once
 
 #include <netctr/nft.h>
@@ -101,13 +101,13 @@ const struct nft_chain *snapshot_chain(const struct nft_snapshot *s, uint32_t fa
 const struct nft_set *snapshot_set(const struct nft_snapshot *s, uint32_t family, const char *table,
                                    const char *name);
 
-/** Notes that a rule refers to the set. Call sets_read() when all are noted. (sets.c) */
+/** Records that a rule refers to the set. Call sets_read() after the last one. (sets.c) */
 void sets_note(struct nft_snapshot *s, uint32_t family, const char *table, const char *name);
-/** Reads the elements of all noted sets. */
+/** Reads the elements of all recorded sets. */
 void sets_read(struct nft_snapshot *s, struct nft *nft);
 void sets_free(struct nft_snapshot *s);
-/** Looks up a value of which some bits may be unknown. Calls @each with every element that may be the one that matches,
- *  with NULL if that could be anything. YES: one of these matches for certain. */
+/** Looks up a value of which some bits may be unknown. Calls @each with every element that may
+ *  match, or with NULL if any may. YES: one of these matches for certain. */
 enum tri set_look_up(const struct nft_set *set, const uint8_t *value, const uint8_t *known,
                      void (*each)(const struct nft_element *x, void *arg), void *arg);
 

@@ -1,8 +1,8 @@
-/* A packet's way through the base chains of a hook.
+/* Takes a packet through the base chains of a hook.
  *
- * A rule that matches maybe has two sequels, and both are followed at once: what may follow is a set of outcomes, and the
- * packet's changes by a rule that may not be reached make these bits unknown. Beside that set, the main outcome is what
- * follows if no such rule matches: it tells what a chain usually does.
+ * A rule that may match has two continuations, and both are followed at once: the result is a set
+ * of outcomes, and bits that such a rule changes become unknown. Beside that set there is the main
+ * outcome, which assumes that no such rule matches: it says what a chain usually does.
  */
 #include "eval.h"
 
@@ -21,8 +21,8 @@ struct way {
     bool ct_unknown;
     int depth;
     size_t left; /* rules to look at */
-    /* What a chain leads to, while neither the packet nor a set changes: rules that jump to it by the thousand need it
-     * once. */
+    /* The outcomes of a chain, valid while neither the packet nor a set changes: thousands of rules
+     * may jump to it. */
     struct memo {
         size_t version; /* 0: none */
         struct chain_end end;
@@ -39,7 +39,7 @@ static struct chain_end walk_chain(struct way *w, const struct nft_chain *chain,
 /* The state of a chain that is being walked. */
 struct walked {
     struct chain_end end;
-    bool decided;   /* end.main stands */
+    bool decided;   /* end.main is final */
     bool returns;   /* a rule may return */
     bool uncertain; /* the next rule may not be reached */
 };
@@ -58,8 +58,8 @@ static bool is_single(unsigned outcomes)
     return (outcomes & (outcomes - 1)) == 0;
 }
 
-/* What follows from a rule that matches, or may. Returns the possible outcomes; *@main: the one, if it matches for
- * certain; 0: there are several. *@by: the handle of the rule that leads to it, if that is not this one. */
+/* The outcomes of a rule that matches, or may. *@main: the outcome, if it matches for certain; 0:
+ * there are several. *@by: the handle of the rule that leads to it, if that is not this one. */
 static unsigned follow(struct way *w, const struct regs *m, bool uncertain, unsigned *main,
                        uint64_t *by)
 {
@@ -186,7 +186,8 @@ static void add_base(struct hook *h, struct base b)
     h->bases[h->count++] = b;
 }
 
-/* A chain for devices sees those that it names. NO, or MAYBE if its list cannot be read or the device is unknown. */
+/* Whether a chain for devices sees this device. MAYBE if its list cannot be read or the device is
+ * unknown. */
 static enum tri is_for_device(const struct nft_chain *c, const struct nft_device *d)
 {
     const char *one = nftnl_chain_get_str(c->chain, NFTNL_CHAIN_DEV);
@@ -223,8 +224,8 @@ static void collect(struct hook *h, const struct nft_packet *p)
         qsort(h->bases, h->count, sizeof(*h->bases), by_priority);
 }
 
-/* Does the kernel consult the chain for this packet? Chains of type nat see the first packet of a connection only, until
- * one of them decides. */
+/* Whether the kernel consults the chain for this packet. Chains of type nat see the first packet of
+ * a connection only, until one of them decides. */
 static enum tri is_consulted(const struct hook *h, const struct base *b, const struct nft_packet *p)
 {
     enum tri t = YES;
@@ -299,7 +300,7 @@ static struct chain_end walk_nft_base(const struct hook *h, const struct base *b
     return end;
 }
 
-/* What one base chain leads to. @p becomes what it is behind it. */
+/* The outcomes of one base chain. @p becomes what it is after the chain. */
 static struct chain_end walk_base(const struct hook *h, const struct base *b, struct nft_packet *p)
 {
     enum tri consulted = is_consulted(h, b, p);
@@ -367,7 +368,7 @@ static void join_bits(struct nft_bits *a, const struct nft_bits *b)
     a->value &= a->known;
 }
 
-/* Keeps of @a what @b is as well. */
+/* Keeps what is known in both @a and @b with the same value. */
 static void join(struct nft_packet *a, const struct nft_packet *b)
 {
     join_header(&a->link, &b->link);
@@ -382,8 +383,9 @@ static void join(struct nft_packet *a, const struct nft_packet *b)
     join_bits(&a->ct_direction, &b->ct_direction);
 }
 
-/* The order of chains of one priority depends on when they were created, which a dump does not tell. So each is taken
- * for the first as well as for the last: whatever one of them changes is unknown to all. */
+/* The order of chains with the same priority depends on when they were created, which a dump does
+ * not say. So each is taken for the first as well as for the last: what one of them changes is
+ * unknown to all. */
 static void prepare_group(const struct hook *h, size_t from, size_t to, struct nft_packet *p)
 {
     struct nft_packet before;

@@ -1,6 +1,5 @@
-/* The usual matches and targets of iptables, which both ip_tables and iptables-nft keep as the kernel's own structures.
- * Any other matches maybe, or leads to anything.
- */
+/* The usual matches and targets of iptables. Both ip_tables and iptables-nft store them as the
+ * kernel's own structures. Any other match may match, and any other target may have any outcome. */
 #include "eval.h"
 
 #include <linux/netfilter/nf_conntrack_common.h>
@@ -12,7 +11,8 @@
 
 /* ---- matches ---------------------------------------------------------------------------------*/
 
-/* What is asked: is one of the wanted states among those of the packet? All bits of @state are known, or MAYBE. */
+/* Whether one of the wanted states is among those of the packet. All bits of @state are known, or
+ * the answer is MAYBE. */
 static enum tri has_state(struct nft_bits state, uint32_t wanted, bool inverted)
 {
     bool sure = (state.value & state.known & wanted) != 0;
@@ -92,7 +92,7 @@ static enum tri match_udp(const struct nft_packet *p, const void *info)
     return match_ports(p, u->spts, u->dpts, u->invflags);
 }
 
-/* The same structure in both families; only in IPv4 does 255 stand for every type. */
+/* Both families use the same structure; 255 stands for every type only in IPv4. */
 static enum tri match_icmp(const struct nft_packet *p, const void *info)
 {
     const struct ipt_icmp *i = info;

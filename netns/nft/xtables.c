@@ -1,6 +1,5 @@
-/* The tables of ip_tables and ip6_tables, which nf_tables does not show and which drop all the same. Asking for a table
- * creates it, so only tables that /proc lists are read.
- */
+/* Reads the tables of ip_tables and ip6_tables. nf_tables does not list them, but they drop
+ * packets, too. Asking for a table creates it, so only tables that /proc lists are read. */
 #include "eval.h"
 
 #include <errno.h>
@@ -10,7 +9,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* Both families have the same shape; this is what they have in common. */
+/* The structures of both families have the same shape; this is the common part. */
 struct entry {
     enum tri match;
     size_t next, target;
@@ -53,7 +52,7 @@ static enum tri match_protocol(const struct nft_packet *p, uint16_t wanted, bool
     return !wanted ? YES : !p->protocol ? MAYBE : (p->protocol == wanted) != inverted ? YES : NO;
 }
 
-/* What stands between an entry and its target. */
+/* The matches between an entry and its target. */
 static enum tri match_extensions(const unsigned char *at, size_t left, const struct nft_packet *p,
                                  bool ct_unknown)
 {
@@ -120,14 +119,14 @@ struct xt_walk {
     bool ct_unknown;
     unsigned may; /* outcomes of the rules that were passed */
     bool policy;
-    int left; /* entries to look at: what is read is not trusted */
+    int left; /* limit of entries to look at, as the data is not trusted */
 };
 
 enum { ENTRIES_MAX = 100000, DEPTH_MAX = 16 };
 
 static unsigned walk(struct xt_walk *w, size_t at, int depth);
 
-/* What follows from an entry that matches. */
+/* The outcome of an entry that matches. */
 static unsigned target_of(struct xt_walk *w, size_t at, const struct entry *x, int depth)
 {
     const struct xt_standard_target *t = (void *)(w->table->entries + at + x->target);
@@ -219,7 +218,7 @@ static int read_table(struct xt_table *t)
 
 static int read_family(struct nft_snapshot *s, bool six, struct err *e)
 {
-    /* Those of type nat see the first packet of a connection only, and rarely drop it. */
+    /* Tables of type nat see only the first packet of a connection, and rarely drop it. */
     static const struct {
         const char *name;
         int priority;
