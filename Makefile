@@ -219,8 +219,8 @@ format:  ## run clang-format over all C files
 	clang-format -i $(TIDY)
 
 # scripts/lint-house: arrows between folders, circles, private headers. scripts/lint-words: wording, and names that are
-# gone. gcc's analyzer follows paths, clang-tidy
-# (.clang-tidy) reads statements. shellcheck does not follow the files that a test sources and sees no use of theirs.
+# gone. gcc's analyzer follows paths, clang-tidy (.clang-tidy) reads statements. shellcheck does not follow the files that
+# a test sources and sees no use of theirs.
 lint:  ## static checks: house, words, format, clang-tidy, cppcheck, shellcheck, gcc's analyzer
 	scripts/deps build lint
 	$(MAKE) WERROR=1 all
