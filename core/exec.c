@@ -216,7 +216,7 @@ static int explain_end(const struct plan *plan, int pidfd, int code, struct err 
 static int run_command(struct joining *j, struct err *e)
 {
     const struct exec_request *request = j->request;
-    struct entered in_there = ENTERED_INIT;
+    struct entered entered = ENTERED_INIT;
     int in = -1, out = -1, err = -1;
     int code =
         request->detached ? 0 : open_streams(request->interactive, j->streams, &in, &out, &err, e);
@@ -230,10 +230,10 @@ static int run_command(struct joining *j, struct err *e)
         {.from = err, .to = STDERR_FILENO, .log = -1, .tag = "stderr"},
     };
     if (code == 0)
-        code = enter_start(j, &in_there, e);
+        code = enter_start(j, &entered, e);
     if (code == 0 && !request->detached)
-        code = attend(&in_there, streams, &out, &err, e);
-    entered_clear(&in_there);
+        code = attend(&entered, streams, &out, &err, e);
+    entered_clear(&entered);
     close_fd(streams[0].to);
     close_fd(out);
     close_fd(err);

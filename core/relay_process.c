@@ -56,7 +56,7 @@ static void say_broken(const struct stream *streams, bool *said, int talk)
     }
 }
 
-static void let_go(struct stream *streams)
+static void close_broken(struct stream *streams)
 {
     for (int i = STREAM_OUT; i <= STREAM_ERR; i++) {
         int end = streams[i].from;
@@ -72,7 +72,7 @@ static bool hear_end(struct stream *streams, int talk)
     char word;
     ssize_t n = recv(talk, &word, sizeof(word), MSG_DONTWAIT);
     if (n > 0)
-        let_go(streams);
+        close_broken(streams);
     return n == 0;
 }
 
@@ -124,7 +124,7 @@ static bool turn(struct copying *c)
 static void copy(struct copying *c)
 {
     struct stream *streams = c->streams;
-    bool told = stream_ended(&streams[STREAM_IN]), said_broken[STREAMS] = {false};
+    bool reported = stream_ended(&streams[STREAM_IN]), said_broken[STREAMS] = {false};
     while (!all_drained(streams, c->ended)) {
         if (!turn(c)) {
             if (!stream_pending(&streams[STREAM_OUT]) && !stream_pending(&streams[STREAM_ERR]))
@@ -133,10 +133,10 @@ static void copy(struct copying *c)
         }
         say_broken(streams, said_broken, c->talk);
         if (c->ended) /* the monitor sends no more messages */
-            let_go(streams);
-        if (!told && stream_drained(&streams[STREAM_IN])) {
+            close_broken(streams);
+        if (!reported && stream_drained(&streams[STREAM_IN])) {
             say(c->talk, SAYS_STDIN_ENDED);
-            told = true;
+            reported = true;
         }
     }
 }
@@ -184,7 +184,7 @@ static void forget(struct relay *r)
     r->pid = 0;
     r->pidfd = close_fd(r->pidfd);
     r->talk = close_fd(r->talk);
-    r->told = r->waits = false;
+    r->end_sent = r->waits = false;
 }
 
 /* Handles the relay's messages and its end. */
@@ -239,8 +239,8 @@ int relay_start(struct relay *r, const struct relay_work *work)
 
 void relay_tell_end(struct relay *r)
 {
-    if (r->pid && !r->told)
-        r->told = shutdown(r->talk, SHUT_WR) == 0;
+    if (r->pid && !r->end_sent)
+        r->end_sent = shutdown(r->talk, SHUT_WR) == 0;
 }
 
 void relay_hang_up(struct relay *r)

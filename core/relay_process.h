@@ -11,7 +11,7 @@ struct relay {
     int talk;          /**< socket for its messages; closed to report the program's end */
     struct loop *loop; /**< watches pidfd and talk */
     int64_t retry;     /**< monotonic_ms(): not started again before that */
-    bool told;         /**< it knows that the program has ended */
+    bool end_sent;     /**< it knows that the program has ended */
     bool waits;        /**< it has just reported a slow reader */
     bool stdin_ended;
     int broken[2]; /**< errno of STREAM_OUT and STREAM_ERR if they are broken */

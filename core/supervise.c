@@ -81,7 +81,7 @@ struct monitor {
 static int end_asked(const struct monitor *m)
 {
     const struct supervise_options *o = m->options;
-    if (m->c->told_to_end)
+    if (m->c->end_requested)
         return 1;
     return o->end_asked ? o->end_asked(o->arg) : 0;
 }
@@ -97,7 +97,7 @@ static void forward(struct monitor *m)
         sig = SIGKILL;
     else if (m->interrupts == 2 && m->options->attached)
         warn("`%s` has not ended yet; once more kills it", m->c->plan.name);
-    m->c->told_to_end = m->c->told_to_end || m->interrupts > 0;
+    m->c->end_requested = m->c->end_requested || m->interrupts > 0;
     m->c->interrupted = m->c->interrupted || info.ssi_signo == SIGINT;
     if (m->c->pidfd >= 0)
         (void)pidfd_signal(m->c->pidfd, sig);
@@ -316,7 +316,7 @@ static void tend_relay(struct monitor *m)
     start_relay(m);
     if (!m->ended)
         return;
-    if (r->pid && !r->told) {
+    if (r->pid && !r->end_sent) {
         plan_let_die(&m->c->plan); /* lifts the quota, so that the relay copies the rest at once */
         relay_tell_end(r);
     }
@@ -452,8 +452,8 @@ int supervise_run(struct process *c, const struct supervise_options *options, st
     stop_watching(&m);
     c->relayed = false;
     log_finish(c->log_fd, &m.rotation);
-    c->told_to_end =
-        c->told_to_end || m.output_broken; /* another run would have no reader either */
+    c->end_requested =
+        c->end_requested || m.output_broken; /* another run would have no reader either */
     close_fd(m.streams[STREAM_IN].to);
     if (r < 0)
         return err_set(e, r, "watch the container");
@@ -471,7 +471,7 @@ int supervise_pause(struct process *c, const struct supervise_options *options, 
     int r = loop_add_fd(options->loop, m.signals, EPOLLIN, on_signal, &m, e);
     if (r < 0)
         return r;
-    for (int64_t left = ms; r == 0 && left > 0 && !c->told_to_end; left = end - monotonic_ms())
+    for (int64_t left = ms; r == 0 && left > 0 && !c->end_requested; left = end - monotonic_ms())
         r = turn(&m, (int)left);
     loop_remove_fd(options->loop, m.signals);
     return r < 0 ? err_set(e, r, "wait for the container's next run") : 0;

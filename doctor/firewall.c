@@ -228,32 +228,32 @@ static void judge_network(const struct doctor *d, const struct network *n, const
 static char *ports_text(char *const *ports)
 {
     enum { NAMED_MAX = 3 };
-    _cleanup_strv_ strv told = NULL;
+    _cleanup_strv_ strv named = NULL;
     size_t count = strv_len(ports);
     for (size_t i = 0; i < count && i < NAMED_MAX; i++)
-        strv_add(&told, ports[i]);
+        strv_add(&named, ports[i]);
     if (count > NAMED_MAX)
-        strv_add_take(&told, xasprintf("%zu more published ports", count - NAMED_MAX));
-    _cleanup_free_ char *list = strv_join(told, ", ");
+        strv_add_take(&named, xasprintf("%zu more published ports", count - NAMED_MAX));
+    _cleanup_free_ char *list = strv_join(named, ", ");
     return xasprintf("packets to %s", list);
 }
 
 static char *what_is_dropped(const struct hit *h)
 {
-    unsigned told = h->flows;
+    unsigned named = h->flows;
     /* Replies are not mentioned if their requests are dropped. */
-    told &= ~(told & FLOW(LEAVING) ? FLOW(FETCHED) : 0);
-    told &= ~(told & (FLOW(ENTERING) | FLOW(PORT)) ? FLOW(SERVED) : 0);
+    named &= ~(named & FLOW(LEAVING) ? FLOW(FETCHED) : 0);
+    named &= ~(named & (FLOW(ENTERING) | FLOW(PORT)) ? FLOW(SERVED) : 0);
     char *all = NULL;
     for (enum flow flow = 0; flow < FLOWS; flow++) {
-        if (!(told & FLOW(flow)))
+        if (!(named & FLOW(flow)))
             continue;
         _cleanup_free_ char *before = all, *ports = flow == PORT ? ports_text(h->ports) : NULL;
         const char *text = ports ? ports
-                           : flow == ENTERING && !(told & FLOW(LEAVING))
+                           : flow == ENTERING && !(named & FLOW(LEAVING))
                                ? "packets to published ports"
                                : flow_texts[flow].text,
-                   *between = told >> (flow + 1) ? ", " : " and ";
+                   *between = named >> (flow + 1) ? ", " : " and ";
         all = before ? xasprintf("%s%s%s", before, between, text) : xstrdup(text);
     }
     return all;

@@ -129,11 +129,11 @@ static void set_devices(struct nft_packet *p, const struct packet_request *q)
 
 void flow_set_ct(struct nft_packet *p, bool reply, bool dnat)
 {
-    const uint32_t told = IPS_DST_NAT | IPS_SEEN_REPLY;
+    const uint32_t known = IPS_DST_NAT | IPS_SEEN_REPLY;
     p->ct_state =
         nft_known(reply ? NF_CT_STATE_BIT(IP_CT_ESTABLISHED) : NF_CT_STATE_BIT(IP_CT_NEW));
     p->ct_status = (struct nft_bits){
-        .value = (dnat ? IPS_DST_NAT : 0u) | (reply ? IPS_SEEN_REPLY : 0u), .known = told};
+        .value = (dnat ? IPS_DST_NAT : 0u) | (reply ? IPS_SEEN_REPLY : 0u), .known = known};
     p->ct_direction = nft_known(reply ? IP_CT_DIR_REPLY : IP_CT_DIR_ORIGINAL);
 }
 

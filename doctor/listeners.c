@@ -79,13 +79,13 @@ static char *others(const struct door *o)
 {
     char *text = xstrdup("");
     for (int same = 1; same >= 0 && !*text; same--)
-        for (size_t i = 0, told = 0; i < o->sockets->count && told < 3; i++) {
+        for (size_t i = 0, named = 0; i < o->sockets->count && named < 3; i++) {
             const struct socket *s = &o->sockets->items[i];
             if (s->protocol != o->publish->protocol || (s->port == o->publish->port) != same)
                 continue;
             _cleanup_free_ char *before = text, *one = describe(s, same);
             text = xasprintf("%s%s", before, one);
-            told++;
+            named++;
         }
     return text;
 }

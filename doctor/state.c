@@ -33,7 +33,7 @@ int check_firewall(struct doctor *d, struct err *e)
 /* ---- the networks ----------------------------------------------------------------------------*/
 
 /* True for differences that other checks report in more detail. */
-static bool is_told_elsewhere(const struct network *n, const char *text)
+static bool is_reported_elsewhere(const struct network *n, const char *text)
 {
     const char *missing = net_forwarding_missing(n);
     return skip_prefix(text, "firewall: the tables") || (missing && strstr(text, missing));
@@ -69,7 +69,7 @@ static int compare(struct doctor *d, const struct network *n, strv *firewall, st
                    n->name, json_string_value(difference));
     json_array_foreach (json_object_get(survey, "differences"), i, difference) {
         const char *text = json_string_value(difference), *of_all = skip_prefix(text, "firewall: ");
-        if (is_told_elsewhere(n, text))
+        if (is_reported_elsewhere(n, text))
             continue;
         if (!of_all)
             say_difference(d, n, text);

@@ -317,7 +317,7 @@ static void compare_chain(const struct comparison *c, const char *chain)
 {
     const char *table = c->table->name;
     const struct made *wanted, *is;
-    bool same = true, told = false;
+    bool same = true, reported = false;
     for (size_t i = 0; same; i++) {
         wanted = rule_at(&c->wanted, table, chain, i);
         is = rule_at(&c->is, table, chain, i);
@@ -327,16 +327,16 @@ static void compare_chain(const struct comparison *c, const char *chain)
     }
     for (size_t i = 0; (wanted = rule_at(&c->wanted, table, chain, i)); i++)
         if (!same_rule(&c->is, table, wanted)) {
-            told = true;
+            reported = true;
             c->found(xasprintf("%s is missing", skip_prefix(wanted->what, "add ")), c->arg);
         }
     for (size_t i = 0; (is = rule_at(&c->is, table, chain, i)); i++)
         if (!same_rule(&c->wanted, table, is)) {
-            told = true;
+            reported = true;
             c->found(xasprintf("chain %s %s has a rule that is not netctr's", table, chain),
                      c->arg);
         }
-    if (!told)
+    if (!reported)
         c->found(xasprintf("the rules of chain %s %s have another order or number", table, chain),
                  c->arg);
 }

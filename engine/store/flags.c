@@ -174,7 +174,8 @@ int container_ask_end(struct store *store, const char *name, enum mark mark, str
 
 int container_end_asked(const struct container *c)
 {
-    int r =
-        c->process.told_to_end ? 1 : container_marked(c->run_fd, MARK_END_ASKED | MARK_UNTIL_BOOT);
+    int r = c->process.end_requested
+                ? 1
+                : container_marked(c->run_fd, MARK_END_ASKED | MARK_UNTIL_BOOT);
     return r == -EBADMSG ? 1 : r;
 }

@@ -119,7 +119,7 @@ struct process {
     int stdin_fd, stdout_fd, stderr_fd; /**< our ends of its pipes */
     int log_fd, signal_fd;              /**< kept from one run to the next */
     bool relayed;       /**< the relay copies its streams and rotates its log (relay_process.h) */
-    bool told_to_end;   /**< this process got SIGINT or SIGTERM, or the reader of its output left */
+    bool end_requested; /**< this process got SIGINT or SIGTERM, or the reader of its output left */
     bool interrupted;   /**< by SIGINT: a user's ^C, which a host that shuts down does not send */
     bool sigkilled;     /**< SIGKILL ended the program */
     bool output_failed; /**< attached: output was lost, and not because its reader had closed it */
