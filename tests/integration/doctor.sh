@@ -46,7 +46,7 @@ t 'programs in memory cannot be executed' memory_files
 
 no_tables() {
     assert_contains "$(findings_under setpriv --bounding-set -net_admin --inh-caps -net_admin)" \
-        "problem: the kernel does not take netctr's firewall: "
+        "problem: the kernel refuses netctr's firewall: "
     assert_contains "$(findings_under capsh --drop=cap_mknod --shell=/usr/bin/env --)" \
         'note: netctr lacks the capability '
 }
@@ -184,7 +184,7 @@ with_a_sleeping_helper() {
 
 tables_gone() {
     with_a_sleeping_helper
-    finds_none 'the firewall'
+    finds_none 'firewall tables'
     nft flush ruleset
     finds problem 'netctr'"'"'s firewall tables are missing, older than this netctr, or restored from a file, and 1 containers run on networks'
     cured
@@ -195,7 +195,7 @@ t 'the firewall is gone' tables_gone
 no_permission() {
     warm_up
     assert_status 125 unshare --user --map-root-user netctr doctor >"$tmp/said" 2>"$tmp/errors"
-    assert_contains "$(cat "$tmp/said")" "problem: the kernel does not take netctr's firewall: change the firewall: Operation not permitted
+    assert_contains "$(cat "$tmp/said")" "problem: the kernel refuses netctr's firewall: change the firewall: Operation not permitted
     cure: run netctr with CAP_NET_ADMIN for this host's network namespace"
     assert_contains "$(cat "$tmp/errors")" 'read the firewall'"'"'s tables: Operation not permitted'
 }

@@ -344,7 +344,7 @@ t 'their file is removed: they exit, and the next start creates others' run_lost
 told() {
     idle a
     wait_for 5 helpers_work
-    finds_none 'no helper watches'
+    finds_none 'without a helper'
     kill -STOP "$(who helper)" "$(who standby)"
     sleep 2
     finds problem 'containers run without a helper'

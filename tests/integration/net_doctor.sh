@@ -290,7 +290,7 @@ conntrack() {
         assert_contains "$cure" net.netfilter.nf_conntrack_max=1048576
         umount /proc/sys/net/netfilter/nf_conntrack_max
         umount /proc/sys/net/netfilter/nf_conntrack_count
-        finds_none 'being tracked'
+        finds_none 'connections are tracked'
     done
 }
 t 'a conntrack table that fills' conntrack
