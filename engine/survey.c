@@ -76,7 +76,7 @@ static int settle(const struct record *r, void *arg)
     struct settling *s = arg;
     _cleanup_close_ int dir = store_live_dir(s->store, r->spec.name);
     if ((r->status != STATUS_RUNNING && r->status != STATUS_RESTARTING) || dir < 0 ||
-        container_marked(dir, MARK_LEAVING) != 0)
+        container_marked(dir, MARK_LEAVING) > 0)
         return 0;
     for (size_t i = 0; i < s->list->list.count; i++) {
         const struct endpoint *ep = &s->list->list.items[i];
