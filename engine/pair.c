@@ -355,6 +355,21 @@ static int begin(struct helper *h, struct err *e)
     return r;
 }
 
+static int help(struct helper *h, struct err *e)
+{
+    int r = begin(h, e);
+    if (r < 0)
+        return r;
+    enum helper_next next = HELPER_GOES_ON;
+    while (next == HELPER_GOES_ON || next == HELPER_IS_STANDBY)
+        next = next == HELPER_IS_STANDBY ? stand_by(h, e) : helper_watch(h, e);
+    if (next == HELPER_IS_REPLACED)
+        end_orphans(h);
+    if (next != HELPER_ENDS)
+        helpers_leave(h->store.instance, 0);
+    return next == HELPER_FAILS ? e->code : 0;
+}
+
 int engine_help(const char *root, const char *run_root, struct err *e)
 {
     struct helper h = {.other.pidfd = -1};
@@ -362,15 +377,7 @@ int engine_help(const char *root, const char *run_root, struct err *e)
     int r = store_open(root, run_root, &h.store, e);
     proc_set_title(HELPER_TITLE); /* overwrites the arguments */
     if (r == 0)
-        r = begin(&h, e);
-    if (r < 0)
-        return r;
-    enum helper_next next = HELPER_GOES_ON;
-    while (next == HELPER_GOES_ON || next == HELPER_IS_STANDBY)
-        next = next == HELPER_IS_STANDBY ? stand_by(&h, e) : helper_watch(&h, e);
-    if (next == HELPER_IS_REPLACED)
-        end_orphans(&h);
-    if (next != HELPER_ENDS)
-        helpers_leave(h.store.instance, 0);
-    return next == HELPER_FAILS ? e->code : 0;
+        r = help(&h, e);
+    store_close(&h.store);
+    return r;
 }
