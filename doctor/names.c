@@ -1,7 +1,6 @@
 /* Do the name server of each network and its upstream servers answer? */
 #include "doctor/flows.h"
 
-
 #include <errno.h>
 #include <netctr/names.h>
 #include <string.h>

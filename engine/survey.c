@@ -200,8 +200,9 @@ static int tell_remaining(const struct network *n, void *arg)
     int r = engine_survey(rest->engine, n, &found, rest->e);
     size_t i;
     json_t *text;
-    json_array_foreach (json_object_get(found, "differences"), i, text)
+    json_array_foreach (json_object_get(found, "differences"), i, text) {
         rest->left(n->name, json_string_value(text), rest->arg);
+    }
     return r;
 }
 

@@ -135,7 +135,7 @@ static void judge(const struct ct_flow *f, void *arg)
 /* One protocol, or one port of it, if there is no more to look for. */
 static struct ct_hint hint_of(const struct plan *p)
 {
-    if (p->address_count || p->dns_port)
+    if (p->address_count || p->dns_port || !p->port_count)
         return (struct ct_hint){.ipv4 = true, .ipv6 = true};
     struct ct_hint hint = {.protocol = p->ports[0].protocol, .dst_port = p->ports[0].number};
     for (size_t i = 0; i < p->port_count; i++) {
