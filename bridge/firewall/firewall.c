@@ -187,9 +187,13 @@ void fw_add_publish(struct fw_batch *b, const struct fw_publish *p)
         elements_publish(leftovers(b), CHANGE_DELETE, p);
 }
 
+/* The container of @p may have been killed and another one may have its port by now (fw_publish.held). A lifetime is
+ * refused where the element leads elsewhere; a deletion asks for the key alone. */
 void fw_del_publish(struct fw_batch *b, const struct fw_publish *p)
 {
-    elements_publish(b->nft, CHANGE_DELETE, p);
+    bool deletes = !b->only_expiring || expiry_known(b->fw) != FW_EXPIRY_YES;
+    if (!deletes || !elements_is_taken(b->fw->nft, p))
+        elements_publish(b->nft, CHANGE_DELETE, p);
     elements_publish(expiring(b), CHANGE_EXPIRE, p);
     b->ends_ports = b->ends_ports || p->protocol != IPPROTO_TCP;
 }
