@@ -73,6 +73,7 @@ forward_rules() {
 	warning|meta mark 7 return; drop
 	note|meta mark 7 drop
 	note|tcp dport 25 drop
+	note|oifname "nc-default" ip saddr vmap { 0.0.0.0/1 : drop, 128.0.0.0/1 : accept }
 	nothing|policy drop; iifname "nc-*" accept; oifname "nc-*" accept
 	nothing|policy drop; iifname "nc-default" jump passes; oifname @names goto passes
 	warning|policy drop; ct status dnat accept; ip saddr 10.88.0.0/16 accept; ip6 saddr fd00::/8 accept
@@ -96,6 +97,25 @@ forward_rules() {
 	END
 }
 t 'rules of a forward chain, one by one' forward_rules
+
+# What a chain does may depend on the ones before it.
+chains_before() {
+    netctr run -d --name c "$box" sleep 100 >/dev/null
+    # The priority of a chain of type nat only counts among its like: this one comes behind both others.
+    foreign 'table inet x { chain a { type filter hook prerouting priority -170; meta mark set 0; };
+        chain n { type nat hook prerouting priority -160; meta mark 1 drop; };
+        chain b { type filter hook prerouting priority -150; meta mark set 1; }; }'
+    assert_fails reaches_out
+    finds warning 'nf_tables chain `inet x n` (hook prerouting) drops'
+    nft delete table inet x
+    foreign 'table inet x { set seen { type ipv4_addr; flags dynamic,timeout; timeout 1m; };
+        chain a { type filter hook forward priority 1; add @seen { ip saddr }; };
+        chain b { type filter hook forward priority 2; ip saddr @seen drop; }; }'
+    assert_fails reaches_out
+    finds note 'nf_tables chain `inet x b` (hook forward) drops'
+    nft delete table inet x
+}
+t 'chains whose effect depends on those before them' chains_before
 
 # Thousands of rules, sets with thousands of elements, jumps that multiply: doctor follows as many as it can.
 many_rules() {
