@@ -214,6 +214,6 @@ int flows_end_dns(uint16_t port, struct err *e)
 int flows_end_addresses(struct fw *fw, const struct ip *addresses, size_t count, struct err *e)
 {
     _cleanup_plan_ struct plan p = {.addresses = addresses, .address_count = count};
-    fw_await_ports(fw);
+    fw_await_flow_ports(fw);
     return end_flows(&p, e);
 }
