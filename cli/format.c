@@ -46,7 +46,9 @@ int format_check(const char *format, const char *command, struct err *e)
     for (const struct example *x = examples; x < examples + ARRAY_LEN(examples); x++)
         if (streq(x->command, command) && (!best || (x->field && strstr(format, x->field))))
             best = x;
-    err_say(e, -EINVAL, "unknown format `%s`", format);
+    int r = err_say(e, -EINVAL, "unknown format `%s`", format);
+    if (!best)
+        return r;
     return err_hint(e, "the only one is json; pipe it to jq: netctr %s%s | jq -r '%s'", best->words,
                     needs_flag(command) ? " --format json" : "", best->filter);
 }

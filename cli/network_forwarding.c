@@ -8,8 +8,9 @@ static void print_closed(const json_t *closed)
 {
     size_t i;
     const json_t *link;
-    json_array_foreach (closed, i, link)
+    json_array_foreach (closed, i, link) {
         printf("%s%s", i ? ", " : "", json_string_value(link));
+    }
 }
 
 void print_forwarding(const json_t *forwarding)

@@ -71,22 +71,21 @@ void print_wrapped(FILE *out, const char *text, size_t indent, size_t columns)
 
 void print_table(strv cells, size_t columns)
 {
-    _cleanup_strv_ strv shown = NULL;
+    _cleanup_strings_ struct strings shown = {0};
     _cleanup_free_ size_t *width = xcalloc(columns, sizeof(size_t));
     strv_each (cell, cells)
-        strv_add_take(&shown, text_printable(cell));
-    size_t count = strv_len(shown);
-    for (size_t i = 0; i < count; i++) {
-        size_t used = text_columns(shown[i]);
+        strings_add_take(&shown, text_printable(cell));
+    for (size_t i = 0; i < shown.count; i++) {
+        size_t used = text_columns(shown.items[i]);
         if (used > width[i % columns])
             width[i % columns] = used;
     }
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < shown.count; i++) {
         if (i % columns == columns - 1) {
-            printf("%s\n", shown[i]);
+            printf("%s\n", shown.items[i]);
             continue;
         }
-        print_padded(stdout, shown[i], width[i % columns]);
+        print_padded(stdout, shown.items[i], width[i % columns]);
         fputs("   ", stdout);
     }
 }

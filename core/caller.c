@@ -43,9 +43,10 @@ static struct rlimit possible(size_t i, const struct rlimit *wanted)
 {
     uint64_t most;
     struct rlimit limit = *wanted;
+    if (i != ULIMIT_NOFILE || wanted->rlim_max <= 1024 * 1024)
+        return limit;
     _cleanup_free_ char *text = NULL;
-    if (i != ULIMIT_NOFILE || wanted->rlim_max <= 1024 * 1024 ||
-        read_file_at(AT_FDCWD, "/proc/sys/fs/nr_open", 64, &text, NULL) < 0)
+    if (read_file_at(AT_FDCWD, "/proc/sys/fs/nr_open", 64, &text, NULL) < 0)
         return limit;
     text[strcspn(text, "\n")] = '\0';
     if (parse_u64(text, 1, INT64_MAX, &most) == 0 && most < limit.rlim_max)

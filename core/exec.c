@@ -80,7 +80,7 @@ static void run_stream(struct attending *a, int i, short events)
     bool reads = !stream_pending(s);
     stream_run(s, events);
     size_t read = reads ? s->used : 0;
-    if (i > 0)
+    if (i != 0)
         (void)stream_hang_up(s, a->ends[i]);
     if (stream_ended(s) || read > a->owed[i])
         a->owed[i] = 0;

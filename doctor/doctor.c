@@ -3,8 +3,6 @@
 #include "doctor/doctor.h"
 
 #include <errno.h>
-#include <stdarg.h>
-#include <string.h>
 
 static const struct doctor_check checks[] = {
     {"kernel", check_kernel},
@@ -42,40 +40,6 @@ static const struct doctor_check checks[] = {
     {"drops", check_drops},
     {"leftovers", check_leftovers},
 };
-
-void doctor_say(struct doctor *d, enum severity severity, char *cure, const char *format, ...)
-{
-    static const char *const words[] = {"note", "warning", "problem"};
-    _cleanup_free_ char *own = cure, *text = NULL;
-    va_list args;
-    va_start(args, format);
-    if (vasprintf(&text, format, args) < 0)
-        text = NULL;
-    va_end(args);
-    /* Names of other programs' tables and links need not be UTF-8, which JSON requires. */
-    _cleanup_json_ json_t *valid = text ? json_string(text) : NULL;
-    for (char *p = valid ? NULL : text; p && *p; p++)
-        if (*p & 0x80)
-            *p = '?';
-    size_t i;
-    json_t *other;
-    json_array_foreach (d->findings, i, other) {
-        if (streq(json_str(other, "text"), text)) /* two checks have the same finding */
-            return;
-    }
-    json_t *j = json_object();
-    json_put_str(j, "severity", words[severity]);
-    json_put_str(j, "text", text ? text : format);
-    json_put_str(j, "cure", own);
-    json_array_append_new(d->findings, j);
-}
-
-void doctor_say_damaged(struct doctor *d, struct err *e)
-{
-    doctor_say(d, PROBLEM, xasprintf("repair or remove that file below %s or %s", d->root, d->run),
-               "%s", e->text);
-    err_clear(e);
-}
 
 /* ---- gather ----------------------------------------------------------------------------------*/
 
@@ -219,57 +183,4 @@ int doctor_examine(const char *root, const char *run_root, json_t **findings, st
     *findings = d.findings;
     clear(&d);
     return r;
-}
-
-/* ---- look up ---------------------------------------------------------------------------------*/
-
-const struct link *doctor_link(const struct doctor *d, const char *name)
-{
-    for (size_t i = 0; i < d->link_count; i++)
-        if (streq(d->links[i].name, name))
-            return &d->links[i];
-    return NULL;
-}
-
-const struct link *doctor_link_at(const struct doctor *d, int index)
-{
-    for (size_t i = 0; i < d->link_count; i++)
-        if (d->links[i].index == index)
-            return &d->links[i];
-    return NULL;
-}
-
-const struct network *doctor_network(const struct doctor *d, const char *name)
-{
-    for (size_t i = 0; i < d->network_count; i++)
-        if (streq(d->networks[i].name, name))
-            return &d->networks[i];
-    return NULL;
-}
-
-bool doctor_is_uplink(const struct doctor *d, const struct link *l)
-{
-    for (size_t i = 0; i < d->route_count; i++)
-        if (d->routes[i].prefix == 0 && d->routes[i].oif == l->index)
-            return true;
-    return false;
-}
-
-const char *doctor_uplink(const struct doctor *d)
-{
-    for (size_t i = 0; i < d->link_count; i++)
-        if (doctor_is_uplink(d, &d->links[i]))
-            return d->links[i].name;
-    return NULL;
-}
-
-int64_t doctor_sysctl(int64_t fallback, const char *format, ...)
-{
-    _cleanup_free_ char *key = NULL;
-    va_list args;
-    va_start(args, format);
-    int n = vasprintf(&key, format, args);
-    va_end(args);
-    _cleanup_free_ char *value = n < 0 ? NULL : sysctl_read(key);
-    return value && *value ? strtoll(value, NULL, 10) : fallback;
 }

@@ -30,8 +30,9 @@ static void note_closed(struct doctor *d, const json_t *forwarding, const char *
     if (count < 2)
         return;
     _cleanup_strings_ struct strings quoted = {0};
-    json_array_foreach (closed, i, link)
+    json_array_foreach (closed, i, link) {
         strings_add_take(&quoted, xasprintf("`%s`", json_string_value(link)));
+    }
     _cleanup_free_ char *links = strv_join(quoted.items, ", ");
     doctor_say(d, NOTE, xstrdup("netctr network forwarding --open"),
                "netctr enabled %s forwarding for containers only: it drops packets from one of "

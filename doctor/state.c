@@ -63,10 +63,11 @@ static int compare(struct doctor *d, const struct network *n, strv *firewall, st
     int r = engine_survey(&d->engine, n, &survey, e);
     size_t i;
     json_t *difference;
-    json_array_foreach (json_object_get(survey, "changed_inside"), i, difference)
+    json_array_foreach (json_object_get(survey, "changed_inside"), i, difference) {
         doctor_say(d, NOTE, cure_of(json_string_value(difference)),
-                   "network `%s`: %s; the container may change its network (CAP_NET_ADMIN)",
-                   n->name, json_string_value(difference));
+                   "network `%s`: %s; it may administer its network (CAP_NET_ADMIN)", n->name,
+                   json_string_value(difference));
+    }
     json_array_foreach (json_object_get(survey, "differences"), i, difference) {
         const char *text = json_string_value(difference), *of_all = skip_prefix(text, "firewall: ");
         if (is_reported_elsewhere(n, text))

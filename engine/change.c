@@ -345,7 +345,7 @@ int change_network(void *monitor, const char *what, char *const *words, json_t *
                    struct err *e)
 {
     struct monitor *m = monitor;
-    if (streq(what, "publish"))
+    if (streq(what, "publish") && words && words[0])
         return publish_ports(m, words, answer, e);
     if (streq(what, "unpublish"))
         return unpublish_ports(m, words, e);

@@ -71,7 +71,7 @@ static int handle(int client, control_handler handler, void *arg, char **answer,
     r = handler(arg, what, words, &result, e);
     if (r >= 0)
         *answer = answer_text(j, result);
-    return r;
+    return r < 0 || *answer ? r : err_set(e, ENOMEM, "write the answer");
 }
 
 /* An answer may be longer than a packet: a range of ports has one text for each. */
@@ -95,7 +95,7 @@ void control_serve(int socket, control_handler handler, void *arg)
     int r = limit_wait(client, 1); /* a silent client must not block the monitor */
     r = r < 0 ? err_set(&e, r, "limit the wait for the request")
               : handle(client, handler, arg, &answer, &e);
-    if (r < 0)
+    if (r < 0 || !answer)
         (void)channel_send_error(client, &e);
     else
         (void)send_answer(client, answer);

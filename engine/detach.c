@@ -124,7 +124,7 @@ int engine_run_detached(struct engine *engine, struct run_request *request, stru
     _cleanup_close_ int channel = ends[0];
     if (pid < 0)
         return err_set(e, errno, "fork the monitor");
-    enum message kind;
+    enum message kind = MESSAGE_END;
     _cleanup_free_ char *text = NULL;
     r = await_monitor(channel, pid, e);
     if (r == 0)

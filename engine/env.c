@@ -65,7 +65,7 @@ static int take_file(strv *env, const char *path, struct err *e)
     _cleanup_free_ char *text = NULL;
     size_t size = 0;
     int r = read_env_file(path, &text, &size);
-    if (r < 0)
+    if (!text)
         return err_set(e, r, "read environment file `%s`", path);
     if (strlen(text) != size)
         return err_say(e, -EINVAL, "environment file `%s` is not text", path);

@@ -4,7 +4,7 @@
  *     a port loses its bridge        ─► brings it down      a link is to be deleted ─► deletes it in a child
  *     the host's resolvers change    ─► updates upstream    a name server dies or hangs ─► starts another
  *
- * It holds no state of any container, so it may be killed at any time; its standby (pair.c) takes over. It
+ * It holds no state of any container, so it may be killed at any time; its standby (helper_main.c) takes over. It
  * starts with the first container and exits after the last.
  */
 #include "helper.h"
@@ -14,12 +14,6 @@
 #include <sys/wait.h>
 
 enum { HOPELESS_MS = 1000 };
-
-void helper_let_go(struct helper *h, int *keep, size_t count)
-{
-    loop_free(take_ptr(h->loop));
-    (void)close_other_fds(keep, count);
-}
 
 static int flushed(void *helper)
 {

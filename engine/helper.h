@@ -1,5 +1,5 @@
-/* The helper process. helper.c: what it watches; chores.c: work that takes time; servers.c: the name servers;
- * pair.c: the helper and its standby. Private. */
+/* The helper process. helper_main.c: its start and its standby; helper.c: what the active one watches; chores.c: work
+ * that takes time; servers.c: the name servers; pair.c: what the two share. Private. */
 #pragma once
 
 #include "helpers.h"
@@ -58,8 +58,6 @@ struct helper {
 
 /* helper.c: the active helper's loop */
 enum helper_next helper_watch(struct helper *h, struct err *e);
-/** In a child: closes everything that it inherited from the helper but the @count descriptors @keep. */
-void helper_let_go(struct helper *h, int *keep, size_t count);
 
 /* chores.c */
 void chore_want(struct helper *h, enum chore what);
@@ -83,3 +81,5 @@ void pair_drop_other(struct helper *h);
 bool pair_is_current(const struct helper *h, int own);
 /** fork() with a pidfd of the child. Returns 0 in the child; -1 with *@pidfd == -1 on failure. */
 pid_t helper_fork(int *pidfd);
+/** In a child: closes everything that it inherited from the helper but the @count descriptors @keep. */
+void helper_let_go(struct helper *h, int *keep, size_t count);

@@ -1,4 +1,4 @@
-/* The helper processes of one instance: an active helper with its standby (helper.c, pair.c), and two name
+/* The helper processes of one instance: an active helper with its standby (helper.c, helper_main.c), and two name
  * servers (names/). This header is what the rest of engine/ needs of them. Private.
  *
  *     the first container's monitor ── binds the DNS sockets ─► RUN/helpers/state says which process has them

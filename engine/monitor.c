@@ -12,11 +12,6 @@ struct monitor monitor_new(struct engine *engine, struct run_request *request, s
                             .seed = HELPERS_SEED_INIT};
 }
 
-struct spec *monitor_spec(struct monitor *m)
-{
-    return m->container.spec.name ? &m->container.spec : &m->request->spec;
-}
-
 void monitor_clear(struct monitor *m)
 {
     close_fd(m->netns);

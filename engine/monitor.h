@@ -59,7 +59,10 @@ struct monitor monitor_new(struct engine *engine, struct run_request *request, s
 /** Closes and frees, except the loop; undoes nothing. */
 void monitor_clear(struct monitor *m);
 /** The spec: the container's once its name is claimed, before that the request's. */
-struct spec *monitor_spec(struct monitor *m);
+static inline struct spec *monitor_spec(struct monitor *m)
+{
+    return m->container.spec.name ? &m->container.spec : &m->request->spec;
+}
 
 /* join.c */
 /** Opens the network namespace that the container shares with another one, if it does. */

@@ -27,9 +27,8 @@ int engine_network_names(struct engine *engine, strv *names, struct err *e)
     int r = engine_net(engine, &net, e);
     if (r == 0)
         r = network_each(net, add_name, names, e);
-    size_t count = strv_len(*names);
-    if (count > 1)
-        qsort(*names, count, sizeof(char *), by_name);
+    if (*names)
+        qsort(*names, strv_len(*names), sizeof(char *), by_name);
     return r;
 }
 

@@ -23,7 +23,8 @@ static int collect_endpoint(const char *name, int dir, void *arg)
 {
     struct endpoints *all = arg;
     int left_out = all->leaving ? 0 : container_marked(dir, MARK_LEAVING);
-    if (left_out != 0)
+    /* With damaged flags it is not leaving: it keeps its network, and all others keep theirs. */
+    if (left_out != 0 && left_out != -EBADMSG)
         return left_out < 0 ? left_out : 0;
     return endpoints_collect(dir, name, &all->list, &all->unknown);
 }

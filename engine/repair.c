@@ -31,6 +31,19 @@ static int forget_names(struct engine *engine, const struct container *c, struct
     return r == 0 && c->spec.id ? names_leave(names, NULL, c->spec.id, e) : r;
 }
 
+/* In tables with other names, the container's elements would stay while its address is given to another container, whose
+ * ports they would open. Tables without monitors of their version are replaced before any address is given out. */
+static int require_tables(struct engine *engine, struct net *net, struct err *e)
+{
+    if (net_is_outdated(net))
+        return engine_require_versions(engine, e);
+    int r = net_check(net, e);
+    if (r != -EBUSY)
+        return r < 0 ? r : 0;
+    err_clear(e); /* another instance's: they hold nothing of the container */
+    return 0;
+}
+
 int engine_detach(struct engine *engine, struct container *c, bool aside, bool locked,
                   struct err *e)
 {
@@ -50,6 +63,8 @@ int engine_detach(struct engine *engine, struct container *c, bool aside, bool l
     int unnamed =
         forget_names(engine, c, &why); /* before the address can be given to another container */
     r = engine_net(engine, &net, e);
+    if (r == 0 && !aside && all.count)
+        r = require_tables(engine, net, e);
     if (r == 0)
         r = detach_all(engine, net, &all, aside, c->run_fd, e);
     /* The monitor may have been killed before it wrote any record. */

@@ -151,13 +151,13 @@ int engine_boot(struct engine *engine, engine_booted done, void *arg, struct err
         r = engine_each(engine, add_name, &names, e);
     if (r < 0)
         return r;
-    size_t count = strv_len(names);
-    _cleanup_free_ struct record *all = xcalloc(count + 1, sizeof(*all));
-    for (size_t i = 0; i < count; i++) {
+    size_t count = 0;
+    _cleanup_free_ struct record *all = xcalloc(strv_len(names) + 1, sizeof(*all));
+    strv_each (name, names) {
         _cleanup_err_ struct err why = ERR_INIT;
-        int found = engine_find(engine, names[i], &all[i], &why);
+        int found = engine_find(engine, name, &all[count++], &why);
         if (found < 0)
-            done(names[i], found, NULL, &why, arg);
+            done(name, found, NULL, &why, arg);
     }
     _cleanup_free_ size_t *order = owners_first(all, count);
     for (size_t i = 0; i < count; i++)

@@ -76,7 +76,7 @@ static int settle(const struct record *r, void *arg)
     struct settling *s = arg;
     _cleanup_close_ int dir = store_live_dir(s->store, r->spec.name);
     if ((r->status != STATUS_RUNNING && r->status != STATUS_RESTARTING) || dir < 0 ||
-        container_marked(dir, MARK_LEAVING) != 0)
+        container_marked(dir, MARK_LEAVING) > 0)
         return 0;
     for (size_t i = 0; i < s->list->list.count; i++) {
         const struct endpoint *ep = &s->list->list.items[i];
@@ -200,8 +200,9 @@ static int tell_remaining(const struct network *n, void *arg)
     int r = engine_survey(rest->engine, n, &found, rest->e);
     size_t i;
     json_t *text;
-    json_array_foreach (json_object_get(found, "differences"), i, text)
+    json_array_foreach (json_object_get(found, "differences"), i, text) {
         rest->left(n->name, json_string_value(text), rest->arg);
+    }
     return r;
 }
 

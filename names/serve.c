@@ -18,59 +18,6 @@
 #define STALLED_MS 200 /* ms without progress */
 #define EVENTS 64
 
-/* ---- used by the parts ------------------------------------------------------------------------*/
-
-static int control(struct server *s, int operation, struct watch *w, uint32_t events)
-{
-    struct epoll_event event = {.events = events, .data.ptr = w};
-    return epoll_ctl(s->epoll, operation, w->fd, &event) < 0 ? -errno : 0;
-}
-
-int server_watch(struct server *s, struct watch *w, uint32_t events)
-{
-    return control(s, EPOLL_CTL_ADD, w, events);
-}
-
-int server_rewatch(struct server *s, struct watch *w, uint32_t events)
-{
-    return control(s, EPOLL_CTL_MOD, w, events);
-}
-
-void server_unwatch(struct watch *w)
-{
-    w->fd = close_fd(w->fd);
-}
-
-static enum verdict answer(const struct dns_question *q, unsigned code,
-                           const struct lookup_result *f, bool tcp, uint8_t *out, size_t *out_size)
-{
-    *out_size = dns_answer(q, code, f->records, f->count, out, dns_limit(q, tcp));
-    return VERDICT_ANSWER;
-}
-
-enum verdict server_decide(struct server *s, const struct ip *asker, const uint8_t *data,
-                           size_t size, bool tcp, struct dns_question *q, struct lookup_result *f,
-                           uint8_t *out, size_t *out_size)
-{
-    int code = dns_parse(data, size, q);
-    if (code < 0)
-        return VERDICT_DROP;
-    if (code > 0)
-        return answer(q, (unsigned)code, f, tcp, out, out_size);
-    /* An address takes at least 16 bytes. */
-    switch (lookup(s->names, asker, q, dns_limit(q, tcp) / 16, f)) {
-    case LOOKUP_TELL: return answer(q, DNS_NOERROR, f, tcp, out, out_size);
-    case LOOKUP_REFUSE: return answer(q, DNS_REFUSED, f, tcp, out, out_size);
-    case LOOKUP_FORWARD:
-        if (f->server_count)
-            return VERDICT_FORWARD;
-        break;
-    case LOOKUP_FAIL: break;
-    }
-    lookup_result_clear(f);
-    return answer(q, DNS_SERVFAIL, f, tcp, out, out_size);
-}
-
 /* ---- the other server -------------------------------------------------------------------------*/
 
 static bool has_questions(const struct shared_server *s)

@@ -48,10 +48,14 @@ struct server {
     uint8_t buffer[2 + ANSWER_MAX]; /* scratch space of the current handler */
 };
 
+/* ---- names/watch.c ---------------------------------------------------------------------------*/
+
 /** Adds @w to the loop. 0 or -errno. */
 int server_watch(struct server *s, struct watch *w, uint32_t events);
 int server_rewatch(struct server *s, struct watch *w, uint32_t events);
 void server_unwatch(struct watch *w); /**< closes its fd, which removes it from the loop */
+
+/* ---- names/decide.c --------------------------------------------------------------------------*/
 
 enum verdict { VERDICT_DROP, VERDICT_ANSWER, VERDICT_FORWARD };
 /** Decides what to do with a question. VERDICT_ANSWER: the answer is in @out (room for
@@ -60,10 +64,10 @@ enum verdict { VERDICT_DROP, VERDICT_ANSWER, VERDICT_FORWARD };
 enum verdict server_decide(struct server *s, const struct ip *asker, const uint8_t *data,
                            size_t size, bool tcp, struct dns_question *q, struct lookup_result *f,
                            uint8_t *out, size_t *out_size);
-struct ip asker_ip(const union asker_address *a);
 
 /* ---- names/udp.c -----------------------------------------------------------------------------*/
 
+struct ip asker_ip(const union asker_address *a);
 int udp_start(struct server *s, const struct name_sockets *sockets);
 void udp_receive(struct server *s);
 void udp_answer(struct server *s);

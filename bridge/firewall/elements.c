@@ -243,9 +243,8 @@ struct element_ports {
     uint16_t host, to; /* network order */
 };
 
-/* The element's set and key, which points into @p and @ports. */
-static struct element elements_publish_key(const struct fw_publish *p,
-                                           const struct element_ports *ports)
+/* The element's set and key. It points into @p and @ports. */
+static struct element publish_key(const struct fw_publish *p, const struct element_ports *ports)
 {
     bool four = p->family == AF_INET;
     const void *to = four ? (const void *)&p->to4 : &p->to6;
@@ -265,11 +264,26 @@ static struct element_ports elements_ports(const struct fw_publish *p)
     return (struct element_ports){htons(p->host_port), htons(p->to_port)};
 }
 
+static struct element publish_element(const struct fw_publish *p, const struct element_ports *ports)
+{
+    struct element x = publish_key(p, ports);
+    if (!p->routed) {
+        x.data[0] = p->family == AF_INET ? (const void *)&p->to4 : &p->to6;
+        x.data[1] = &ports->to;
+    }
+    x.comment = p->comment;
+    return x;
+}
+
+static bool valid_publish(const struct fw_publish *p)
+{
+    return (p->family == AF_INET || p->family == AF_INET6) && protocol_name(p->protocol) &&
+           (p->host_port || p->routed) && p->to_port;
+}
+
 void elements_publish(struct nft_batch *b, enum change change, const struct fw_publish *p)
 {
-    bool four = p->family == AF_INET;
-    if ((!four && p->family != AF_INET6) || !protocol_name(p->protocol) ||
-        (!p->host_port && !p->routed) || !p->to_port) {
+    if (!valid_publish(p)) {
         nft_batch_refuse(b, -EINVAL,
                          "firewall: family %d, protocol %u, port %u to %u cannot be "
                          "published",
@@ -277,14 +291,17 @@ void elements_publish(struct nft_batch *b, enum change change, const struct fw_p
         return;
     }
     struct element_ports ports = elements_ports(p);
-    struct element x = elements_publish_key(p, &ports);
-    if (!p->routed) {
-        x.data[0] = four ? (const void *)&p->to4 : &p->to6;
-        x.data[1] = &ports.to;
-    }
-    x.comment = p->comment;
     _cleanup_free_ char *object = publish_name(p);
-    put(b, change, x, object);
+    put(b, change, publish_element(p, &ports), object);
+}
+
+bool elements_is_taken(struct nft *nft, const struct fw_publish *p)
+{
+    if (p->routed || !valid_publish(p))
+        return false;
+    struct element_ports ports = elements_ports(p);
+    struct element x = publish_element(p, &ports);
+    return ruleset_has_other_data(nft, &x);
 }
 
 /* ---- DNS ----------------------------------------------------------------------------------*/

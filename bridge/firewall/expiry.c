@@ -10,10 +10,13 @@
  * differ. */
 enum fw_expiry expiry_known(struct fw *fw)
 {
-    _cleanup_free_ char *known = NULL, *boot = NULL;
-    if (fw->expiry != FW_EXPIRY_NOT_ASKED || fw->directory < 0 || boot_id(&boot, NULL) < 0)
+    if (fw->expiry != FW_EXPIRY_NOT_ASKED || fw->directory < 0)
         return fw->expiry;
-    _cleanup_free_ char *yes = xasprintf("yes %s\n", boot), *no = xasprintf("no %s\n", boot);
+    _cleanup_free_ char *boot = NULL;
+    if (boot_id(&boot, NULL) < 0)
+        return fw->expiry;
+    _cleanup_free_ char *known = NULL, *yes = xasprintf("yes %s\n", boot),
+                        *no = xasprintf("no %s\n", boot);
     (void)read_state_at(fw->directory, FILE_NAME, 64, &known, NULL);
     fw->expiry = streq(known, yes) ? FW_EXPIRY_YES : streq(known, no) ? FW_EXPIRY_NO : fw->expiry;
     return fw->expiry;
@@ -21,9 +24,11 @@ enum fw_expiry expiry_known(struct fw *fw)
 
 static void remember(struct fw *fw, bool works)
 {
-    _cleanup_free_ char *boot = NULL;
     fw->expiry = works ? FW_EXPIRY_YES : FW_EXPIRY_NO;
-    if (fw->directory < 0 || boot_id(&boot, NULL) < 0)
+    if (fw->directory < 0)
+        return;
+    _cleanup_free_ char *boot = NULL;
+    if (boot_id(&boot, NULL) < 0)
         return;
     _cleanup_free_ char *answer = xasprintf("%s %s\n", works ? "yes" : "no", boot);
     (void)write_file_atomic(fw->directory, FILE_NAME, answer, strlen(answer), 0600);

@@ -188,11 +188,16 @@ void fw_add_publish(struct fw_batch *b, const struct fw_publish *p)
         elements_publish(leftovers(b), CHANGE_DELETE, p);
 }
 
+/* The container of @p may have been killed and another one may have its port by now (fw_publish.held). A lifetime is
+ * refused where the element leads elsewhere; a deletion asks for the key alone. */
 void fw_del_publish(struct fw_batch *b, const struct fw_publish *p)
 {
-    elements_publish(b->nft, CHANGE_DELETE, p);
+    bool deletes = !b->only_expiring || expiry_known(b->fw) != FW_EXPIRY_YES;
+    if (!deletes || !elements_is_taken(b->fw->nft, p))
+        elements_publish(b->nft, CHANGE_DELETE, p);
     elements_publish(expiring(b), CHANGE_EXPIRE, p);
-    b->ends_ports = b->ends_ports || p->protocol != IPPROTO_TCP;
+    b->ends_ports = true;
+    b->ends_flow_ports = b->ends_flow_ports || p->protocol != IPPROTO_TCP;
 }
 
 void fw_add_dns_redirect(struct fw_batch *b, const struct fw_dns_redirect *r)
@@ -227,11 +232,23 @@ void fw_del_closed(struct fw_batch *b, const struct fw_closed *c)
 
 /* ---- commit -------------------------------------------------------------------------------*/
 
+/* The kernel rounds a lifetime up to ticks, which are the resolution of this clock (10 ms where HZ is 100). */
+static int64_t expiry_end(void)
+{
+    struct timespec tick = {0};
+    (void)clock_getres(CLOCK_MONOTONIC_COARSE, &tick);
+    int64_t ms = (tick.tv_nsec + 999999) / 1000000;
+    int64_t lifetime = ms ? (EXPIRY_MS + ms - 1) / ms * ms : EXPIRY_MS;
+    return monotonic_ms() + lifetime + 1; /* monotonic_ms() rounds down */
+}
+
 static int commit_expiring(struct fw_batch *b, struct err *e)
 {
     int r = nft_batch_commit(b->fw->nft, b->expiring, e);
     if (b->ends_ports)
-        b->fw->ends_ms = monotonic_ms() + EXPIRY_MS + 1; /* monotonic_ms() rounds down */
+        b->fw->ports_ms = expiry_end();
+    if (b->ends_flow_ports)
+        b->fw->flow_ports_ms = b->fw->ports_ms;
     return r;
 }
 
@@ -259,16 +276,26 @@ int fw_commit(struct fw_batch *b, struct err *e)
     nft_batch_free(take_ptr(b->expiring));
     nft_batch_free(take_ptr(b->leftovers));
     b->only_expiring = true;
-    b->rebuilds = b->ends_ports = false;
+    b->rebuilds = b->ends_ports = b->ends_flow_ports = false;
     return r;
 }
 
-/* A flow of UDP or SCTP lives as long as packets arrive. The ports must be gone before their flows
- * are ended, or a new flow to the container could start in between. */
-void fw_await_ports(struct fw *fw)
+static void wait_until(int64_t until)
 {
-    int64_t ms = fw->ends_ms - monotonic_ms();
+    int64_t ms = until - monotonic_ms();
     const struct timespec rest = {.tv_nsec = (long)(ms > 0 ? ms : 0) * 1000000};
     if (ms > 0)
         nanosleep(&rest, NULL);
+}
+
+void fw_await_ports(struct fw *fw)
+{
+    wait_until(fw->ports_ms);
+}
+
+/* A flow of UDP or SCTP lives as long as packets come. Before such flows are ended, the ports must be gone, or a new
+ * flow to the container could start. */
+void fw_await_flow_ports(struct fw *fw)
+{
+    wait_until(fw->flow_ports_ms);
 }

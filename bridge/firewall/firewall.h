@@ -8,11 +8,13 @@ struct fw {
     char *instance;
     int directory; /* where the file `.expiry` is; belongs to the caller; -1: none */
     enum fw_expiry expiry;
-    int64_t
-        ends_ms; /* CLOCK_MONOTONIC: until then, deleted ports of UDP and SCTP may still exist */
+    /* CLOCK_MONOTONIC: until then, deleted ports may still exist: any, or those of UDP and SCTP. */
+    int64_t ports_ms, flow_ports_ms;
 };
-/** Waits until all ports of UDP and SCTP that were deleted through this connection are gone. */
+/** Returns when all ports that were deleted through this connection are gone. */
 void fw_await_ports(struct fw *fw);
+/** The same for ports of UDP and SCTP. */
+void fw_await_flow_ports(struct fw *fw);
 
 struct fw_batch {
     struct fw *fw;
@@ -21,8 +23,8 @@ struct fw_batch {
      * nothing else. */
     struct nft_batch *expiring;
     bool only_expiring;
-    bool rebuilds;   /* it starts with creating the tables, so there are no leftovers */
-    bool ends_ports; /* it deletes ports of UDP or SCTP */
-    /* Deletes leftovers that may have the keys of published ports; NULL: none can. */
+    bool rebuilds;                    /* it begins with the tables, which have no leftovers */
+    bool ends_ports, ends_flow_ports; /* flow ports: of UDP or SCTP */
+    /* Deletes what may be in the way of published ports; NULL: nothing may. */
     struct nft_batch *leftovers;
 };

@@ -494,6 +494,31 @@ static int read_element(const struct nlmsghdr *answer, void *data)
     return MNL_CB_OK;
 }
 
+/* Whether an element has other data than @data. */
+struct other_data {
+    uint8_t data[KEY_MAX];
+    uint32_t size;
+    bool found;
+};
+
+static int compare_data(struct nftnl_set_elem *x, void *data)
+{
+    struct other_data *o = data;
+    uint32_t size = 0;
+    const void *found = nftnl_set_elem_get(x, NFTNL_SET_ELEM_DATA, &size);
+    o->found = found && (size != o->size || memcmp(found, o->data, size) != 0);
+    return 0;
+}
+
+static int read_data(const struct nlmsghdr *answer, void *data)
+{
+    struct nftnl_set *s = nft_must(nftnl_set_alloc());
+    if (nftnl_set_elems_nlmsg_parse(answer, s) == 0)
+        nftnl_set_elem_foreach(s, compare_data, data);
+    nftnl_set_free(s);
+    return MNL_CB_OK;
+}
+
 struct each_key {
     void (*each)(const uint8_t *key, size_t size, void *arg);
     void *arg;
@@ -536,7 +561,9 @@ int ruleset_each_key(struct nft *n, enum ruleset_set set,
     return ruleset_each_element(n, set, read_keys, &k);
 }
 
-int ruleset_find(struct nft *n, const struct element *element, bool *expires)
+/* Asks for one element. */
+static int ask(struct nft *n, const struct element *element,
+               int (*each)(const struct nlmsghdr *answer, void *arg), void *arg)
 {
     _Alignas(struct nlmsghdr) char buffer[1024];
     struct nftnl_set *s = set_of(element, false, 0);
@@ -544,6 +571,18 @@ int ruleset_find(struct nft *n, const struct element *element, bool *expires)
         nftnl_nlmsg_build_hdr(buffer, NFT_MSG_GETSETELEM, SETS[element->set].table->family, 0, 0);
     nftnl_set_elems_nlmsg_build_payload(request, s);
     nftnl_set_free(s);
+    return nft_request(n, request, each, arg);
+}
+
+int ruleset_find(struct nft *n, const struct element *element, bool *expires)
+{
     *expires = false;
-    return nft_request(n, request, read_element, expires);
+    return ask(n, element, read_element, expires);
+}
+
+bool ruleset_has_other_data(struct nft *n, const struct element *element)
+{
+    struct other_data o = {0};
+    o.size = pack(SETS[element->set].data, ARRAY_LEN(element->data), element->data, o.data);
+    return ask(n, element, read_data, &o) == 0 && o.found;
 }

@@ -84,6 +84,9 @@ int ruleset_probe(struct nft *n, const char *instance, char **owner);
  *  exist; another negative errno. */
 int ruleset_find(struct nft *n, const struct element *element, bool *expires);
 
+/** Does the map hold @element's key with other data? No, if it cannot be read. */
+bool ruleset_has_other_data(struct nft *n, const struct element *element);
+
 /** Calls @each with the key of every element in the kernel's layout: each field starts at a 32-bit word. -ENOENT if the
  *  set does not exist. */
 int ruleset_each_key(struct nft *n, enum ruleset_set set,
@@ -116,3 +119,5 @@ void elements_dns_redirect(struct nft_batch *b, enum change change,
                            const struct fw_dns_redirect *r);
 void elements_dns_listen(struct nft_batch *b, enum change change, uint16_t port);
 void elements_publish(struct nft_batch *b, enum change change, const struct fw_publish *p);
+/** Does the host port lead to another container? */
+bool elements_is_taken(struct nft *nft, const struct fw_publish *p);

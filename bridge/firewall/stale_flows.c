@@ -137,7 +137,7 @@ static void judge(const struct ct_flow *f, void *arg)
 /* Reads the flows of one protocol, or of one port if only that is looked for. */
 static struct ct_hint hint_of(const struct plan *p)
 {
-    if (p->address_count || p->dns_port)
+    if (p->address_count || p->dns_port || !p->port_count)
         return (struct ct_hint){.ipv4 = true, .ipv6 = true};
     struct ct_hint hint = {.protocol = p->ports[0].protocol, .dst_port = p->ports[0].number};
     for (size_t i = 0; i < p->port_count; i++) {
@@ -216,6 +216,6 @@ int flows_end_dns(uint16_t port, struct err *e)
 int flows_end_addresses(struct fw *fw, const struct ip *addresses, size_t count, struct err *e)
 {
     _cleanup_plan_ struct plan p = {.addresses = addresses, .address_count = count};
-    fw_await_ports(fw);
+    fw_await_flow_ports(fw);
     return end_flows(&p, e);
 }

@@ -1,12 +1,9 @@
 /* Watches netctr's tables, and ports that leave their bridge (strays.c).
  *
- * The kernel reports a transaction as the changes that it made and, last, its generation with the
- * name of the process that made it. So a deletion in netctr's tables is noted at first, and judged
- * when the name arrives: deletions by netctr itself are intended. Additions, which are nearly all
- * of the changes, are skipped quickly.
+ * The kernel notifies of what a transaction has deleted before it says which process made the transaction. So a deletion
+ * in netctr's tables is noted, and judged when the name follows: what another netctr deletes is meant.
  *
- * The tables are read when the kernel had to drop notifications, and at the start, because a change
- * before the start was not reported.
+ * The tables are read at the start, since nothing was watched before, and when the kernel had to drop notifications.
  */
 #include <netctr/firewall.h>
 
@@ -14,27 +11,16 @@
 #include "schema.h"
 #include "strays.h"
 
-#include <errno.h>
-#include <inttypes.h>
 #include <libmnl/libmnl.h>
 #include <libnftnl/common.h>
-#include <limits.h>
-#include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
-#include <linux/netfilter/nfnetlink.h>
-#include <string.h>
 #include <sys/epoll.h>
-#include <sys/file.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 
 enum {
     RELOAD_PAUSE_MS = 20,
     RETRY_MS = 20, /* doubled after each failure, up to … */
     RETRY_MAX_MS = 1280,
-    DATAGRAMS_PER_RUN = 256,
-    BUFFER_SIZE = 64 * 1024,
-    QUEUE_SIZE = 4 * 1024 * 1024, /* for notifications; only large changes use it */
     NAME_SIZE = 16,
 };
 
@@ -42,20 +28,19 @@ struct firewall_watch {
     char *instance;
     int (*flushed)(void *arg);
     void *arg;
-    char name[NAME_SIZE]; /* name of this process, as the kernel reports it */
+    char name[NAME_SIZE]; /* of this process (comm) */
 
     struct loop *loop;
     loop_timer timer; /* for the next permitted restore */
     int64_t retry_ms;
 
-    struct mnl_socket *socket; /* receives notifications */
-    struct nft *nft;           /* reads the tables */
-    struct strays strays;      /* ports that have lost their bridge */
-    char *buffer;
-    bool hurt;       /* the transaction that is being reported deletes something of netctr's */
-    bool lost;       /* the kernel has dropped notifications */
-    bool due;        /* the firewall has to be restored */
-    int64_t next_ms; /* monotonic_ms(): not before that */
+    struct nft_notifications *notifications;
+    struct nft *nft;      /* questions */
+    struct strays strays; /* ports that have lost their bridge */
+    bool hurt; /* the transaction whose notifications are arriving has deleted in our tables */
+    bool lost; /* notifications were dropped */
+    bool due;  /* the tables have to be restored … */
+    int64_t next_ms; /* … and may be from then on */
 };
 
 static void reload_if_due(void *watch);
@@ -66,84 +51,29 @@ static void set_timer(struct firewall_watch *l, int64_t ms)
     l->timer = loop_add_timer(l->loop, ms, reload_if_due, l);
 }
 
-/* ---- notifications --------------------------------------------------------------------------*/
+/* ---- notifications -----------------------------------------------------------------------------*/
 
-/* In every message of nf_tables that deletes, the first attribute is its table's name. */
-static bool is_ours(const struct nlmsghdr *h)
+static void take_notification(const struct nft_notification *n, void *watch)
 {
-    const struct nfgenmsg *g = mnl_nlmsg_get_payload(h);
-    const struct nlattr *a;
-    mnl_attr_for_each(a, h, sizeof(*g))
-    {
-        if (mnl_attr_get_type(a) != NFTA_TABLE_NAME ||
-            mnl_attr_validate(a, MNL_TYPE_NUL_STRING) < 0)
-            continue;
-        if (schema_find_table(g->nfgen_family, mnl_attr_get_str(a)))
-            return true;
-    }
-    return false;
-}
-
-static bool by_netctr(const struct firewall_watch *l, const struct nlmsghdr *h)
-{
-    const struct nlattr *a;
-    mnl_attr_for_each(a, h, sizeof(struct nfgenmsg))
-    {
-        if (mnl_attr_get_type(a) == NFTA_GEN_PROC_NAME &&
-            mnl_attr_validate(a, MNL_TYPE_NUL_STRING) == 0)
-            return streq(mnl_attr_get_str(a), l->name) || streq(mnl_attr_get_str(a), "netctr");
-    }
-    return false;
-}
-
-static void hear(struct firewall_watch *l, const struct nlmsghdr *h)
-{
-    switch (h->nlmsg_type & 0xff) {
-    case NFT_MSG_DELTABLE:
-    case NFT_MSG_DELCHAIN:
-    case NFT_MSG_DELRULE:
-    case NFT_MSG_DELSET:
-    case NFT_MSG_DELSETELEM:
-        if (!l->hurt && mnl_nlmsg_get_payload_len(h) >= sizeof(struct nfgenmsg))
-            l->hurt = is_ours(h);
+    struct firewall_watch *l = watch;
+    switch (n->event) {
+    case NFT_DELETED:
+        if (!l->hurt && n->table)
+            l->hurt = schema_find_table(n->family, n->table);
         break;
-    case NFT_MSG_NEWGEN:
-        if (l->hurt && !by_netctr(l, h))
+    case NFT_COMMITTED:
+        if (l->hurt && !streq(n->process, l->name) && !streq(n->process, "netctr"))
             l->due = true;
         l->hurt = false;
         break;
+    case NFT_LOST:
+        l->lost = true;
+        l->hurt = false; /* the end of that transaction may be among the lost */
+        break;
     }
 }
 
-static void hear_all(struct firewall_watch *l, const void *messages, size_t size)
-{
-    int left = (int)size;
-    /* mnl_nlmsg_ok() takes a length beyond 2 GiB for a negative one. */
-    for (const struct nlmsghdr *h = messages; mnl_nlmsg_ok(h, left) && h->nlmsg_len <= INT_MAX;
-         h = mnl_nlmsg_next(h, &left))
-        if (h->nlmsg_type >> 8 == NFNL_SUBSYS_NFTABLES)
-            hear(l, h);
-}
-
-static void listen_to_kernel(struct firewall_watch *l)
-{
-    for (int i = 0; i < DATAGRAMS_PER_RUN; i++) {
-        ssize_t got = mnl_socket_recvfrom(l->socket, l->buffer, BUFFER_SIZE);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0 && (errno == ENOBUFS || errno == ENOSPC)) { /* ENOSPC: larger than the buffer */
-            l->lost = true;
-            l->hurt =
-                false; /* the end of that transaction may be among the dropped notifications */
-            continue;
-        }
-        if (got < 0)
-            return;
-        hear_all(l, l->buffer, (size_t)got);
-    }
-}
-
-/* ---- the tables -----------------------------------------------------------------------------*/
+/* ---- the tables ------------------------------------------------------------------------------*/
 
 static int count_rule(const struct nlmsghdr *answer, void *data)
 {
@@ -163,8 +93,8 @@ static bool has_rules(struct firewall_watch *l, const struct table *table)
     return r < 0 || count > 0;
 }
 
-/* False if netctr's tables are missing or were flushed. True for tables of another instance, which
- * looks after them itself, and if the kernel cannot be asked. */
+/* Are netctr's tables there, with their rules? Also true for tables of another instance, which are left alone, and if
+ * the kernel does not answer. */
 static bool is_whole(struct firewall_watch *l)
 {
     _cleanup_free_ char *owner = NULL;
@@ -180,7 +110,7 @@ static bool is_whole(struct firewall_watch *l)
     return whole;
 }
 
-/* Doubles the pause after each failure. Returns it in milliseconds. */
+/* After a pause that doubles each time. Returns it, in milliseconds. */
 static int64_t try_later(struct firewall_watch *l)
 {
     int64_t ms = l->retry_ms;
@@ -189,8 +119,7 @@ static int64_t try_later(struct firewall_watch *l)
     return ms;
 }
 
-/* Calls @flushed now, or when the pause is over. Damage done until then is repaired at the same
- * time. */
+/* Calls back now, or when the pause is over; that call also repairs what is damaged until then. */
 static void reload_if_due(void *watch)
 {
     struct firewall_watch *l = watch;
@@ -213,7 +142,7 @@ static void on_notifications(int fd, uint32_t events, void *watch)
     struct firewall_watch *l = watch;
     (void)fd;
     (void)events;
-    listen_to_kernel(l);
+    nft_notifications_read(l->notifications, take_notification, l);
     if (l->lost && !is_whole(l))
         l->due = true;
     l->lost = false;
@@ -222,18 +151,12 @@ static void on_notifications(int fd, uint32_t events, void *watch)
 
 static int subscribe(struct firewall_watch *l)
 {
-    int size = QUEUE_SIZE, group = NFNLGRP_NFTABLES;
-    l->socket = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (!l->socket || mnl_socket_bind(l->socket, 0, MNL_SOCKET_AUTOPID) < 0)
-        return -errno;
-    int fd = mnl_socket_get_fd(l->socket);
-    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)
-        (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
-    if (mnl_socket_setsockopt(l->socket, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0)
-        return -errno;
-    l->buffer = xcalloc(1, BUFFER_SIZE);
-    int r = nft_open(&l->nft, NULL);
-    return r < 0 ? r : loop_add_fd(l->loop, fd, EPOLLIN, on_notifications, l, NULL);
+    int r = nft_notifications_open(&l->notifications);
+    if (r == 0)
+        r = nft_open(&l->nft, NULL);
+    return r < 0 ? r
+                 : loop_add_fd(l->loop, nft_notifications_fd(l->notifications), EPOLLIN,
+                               on_notifications, l, NULL);
 }
 
 int firewall_watch_new(const char *instance, struct loop *loop, int (*flushed)(void *arg),
@@ -266,13 +189,11 @@ void firewall_watch_free(struct firewall_watch *l)
     if (!l)
         return;
     (void)loop_cancel_timer(l->loop, l->timer);
-    if (l->socket) {
-        loop_remove_fd(l->loop, mnl_socket_get_fd(l->socket));
-        mnl_socket_close(l->socket);
-    }
+    if (l->notifications)
+        loop_remove_fd(l->loop, nft_notifications_fd(l->notifications));
+    nft_notifications_close(l->notifications);
     nft_close(l->nft);
     strays_close(&l->strays);
-    free(l->buffer);
     free(l->instance);
     free(l);
 }

@@ -118,9 +118,11 @@ int container_unmark(int run_dir, enum mark mark)
 }
 
 /* 1, 0 or -EBADMSG. */
-static int read_word(const char *text, size_t flag)
+static int read_word(const char *text, size_t size, size_t flag)
 {
     char yes[WORD], no[WORD];
+    if (size < (flag + 1) * WORD)
+        return -EBADMSG;
     put_word(flag, true, yes);
     put_word(flag, false, no);
     if (memcmp(text + flag * WORD, no, WORD) == 0)
@@ -146,18 +148,19 @@ int container_marked(int run_dir, unsigned marks)
     ssize_t n = fd < 0 ? 0 : pread(fd, text, sizeof(text), 0);
     if (n < 0)
         return -errno;
-    if (fd >= 0 && n != sizeof(text))
-        return -EBADMSG;
+    int damaged = 0;
     for (size_t i = 0; i < ARRAY_LEN(flags); i++) {
         if (!(marks & flags[i].mark))
             continue;
-        int r = fd < 0 ? 0 : read_word(text, i);
-        if (r == 0)
+        int r = fd < 0 ? 0 : read_word(text, (size_t)n, i);
+        if (r == -EBADMSG)
+            damaged = r;
+        if (r <= 0)
             r = is_old_bit(run_dir, i);
         if (r != 0)
             return r;
     }
-    return 0;
+    return damaged;
 }
 
 /* ---- asked to end ----------------------------------------------------------------------------*/

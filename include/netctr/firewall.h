@@ -143,6 +143,7 @@ void fw_del_link(struct fw_batch *b, const char *from, const char *to);
 void fw_add_guard(struct fw_batch *b, const struct fw_guard *g);
 void fw_del_guard(struct fw_batch *b, const struct fw_guard *g);
 void fw_add_publish(struct fw_batch *b, const struct fw_publish *p);
+/** A port that leads to another container by now stays. */
 void fw_del_publish(struct fw_batch *b, const struct fw_publish *p);
 /** To change one, delete it and add it in one batch; adding alone fails with -EEXIST if it leads to another port. */
 void fw_add_dns_redirect(struct fw_batch *b, const struct fw_dns_redirect *r);

@@ -79,6 +79,35 @@ int nft_request(struct nft *n, struct nlmsghdr *request,
 int nft_request_streamed(struct nft *n, struct nlmsghdr *request,
                          int (*each)(const struct nlmsghdr *answer, void *data), void *data);
 
+/* ---- notifications --- */
+/* What is deleted from nf_tables, by any process, as it happens. */
+
+struct nft_notifications;
+
+enum nft_event {
+    NFT_DELETED,   /**< a table, or something in it */
+    NFT_COMMITTED, /**< the end of a transaction, which caused the notifications before it */
+    NFT_LOST,      /**< the kernel had no room for some notifications, which were due here */
+};
+struct nft_notification {
+    enum nft_event event;
+    uint8_t family;      /**< NFT_DELETED: NFPROTO_… of the table */
+    const char *table;   /**< NFT_DELETED: its name, or NULL */
+    const char *process; /**< NFT_COMMITTED: the name of the process (comm), or NULL */
+};
+
+/** Subscribes to the notifications of the calling thread's network namespace. 0 or a negative errno. */
+int nft_notifications_open(struct nft_notifications **out);
+void nft_notifications_close(struct nft_notifications *n); /**< accepts NULL */
+void nft_notifications_cleanup(struct nft_notifications **n);
+#define _cleanup_nft_notifications_ __attribute__((cleanup(nft_notifications_cleanup)))
+/** Readable when there are notifications. It stays @n's. */
+int nft_notifications_fd(const struct nft_notifications *n);
+/** Calls @each for the notifications that have arrived, in their order; does not block. After many of them it returns
+ *  early, and the descriptor stays readable. */
+void nft_notifications_read(struct nft_notifications *n,
+                            void (*each)(const struct nft_notification *n, void *arg), void *arg);
+
 /* ---- expressions --- */
 /* The expressions of a rule, one function each: what `nft --debug=netlink` prints as one line in
  * brackets. @reg is a 32-bit register (NFT_REG32_00 …); wider values use the following registers

@@ -210,7 +210,7 @@ enum mark {
 /** Sets one. -errno. The store must be locked, except for its own monitor. */
 int container_mark(int run_dir, enum mark mark);
 int container_unmark(int run_dir, enum mark mark);
-/** Is one of @marks set? 1, 0, or -errno. -EBADMSG: the file is damaged. */
+/** Is one of @marks set? 1, 0, or -errno. -EBADMSG: none of those that can be read is, and the file is damaged. */
 int container_marked(int run_dir, unsigned marks);
 
 /* ---- a container in the store ----------------------------------------------------------------

@@ -204,14 +204,6 @@ static void take_element(const struct nft_element *x, void *arg)
         add_verdict(f->m, x->verdict, x->chain);
 }
 
-static bool is_touched(const struct regs *m, const struct nft_set *set)
-{
-    for (size_t i = 0; m->touched_count && i < *m->touched_count; i++)
-        if (m->touched[i] == set)
-            return true;
-    return m->touched_count && *m->touched_count == TOUCHED_MAX;
-}
-
 static void put_found(struct regs *m, uint32_t to, const struct nft_set *set, const struct found *f,
                       enum tri match)
 {
@@ -236,7 +228,7 @@ static void look_up(struct regs *m, const struct nft_op *op)
     size_t at = regs_at(nftnl_expr_get_u32(op->x, NFTNL_EXPR_LOOKUP_SREG));
     struct found f = {.m = m, .verdicts = has_data && to == NFT_REG_VERDICT};
     const struct nft_set *set =
-        op->set && op->set->key_size <= REGISTERS - at && !is_touched(m, op->set) ? op->set : NULL;
+        op->set && op->set->key_size <= REGISTERS - at && !op->set->changed ? op->set : NULL;
     enum tri match = set_look_up(set, m->value + at, m->known + at, take_element, &f);
     regs_require(m, inverted ? not(match) : match);
     if (f.verdicts)
@@ -248,9 +240,8 @@ static void look_up(struct regs *m, const struct nft_op *op)
 /* Adds or removes an element, which fails if the set is full. */
 static void change_set(struct regs *m, const struct nft_op *op)
 {
+    (void)op;
     regs_require(m, MAYBE);
-    if (m->touched_count && *m->touched_count < TOUCHED_MAX && !is_touched(m, op->set))
-        m->touched[(*m->touched_count)++] = op->set;
 }
 
 /* ---- iptables' matches and targets ---------------------------------------------------------------------------*/
@@ -442,9 +433,6 @@ static int prepare(struct nftnl_expr *x, void *data)
             op.run = expressions[i].run;
     if (op.run == look_up)
         op.set = snapshot_set(p->s, family, table, nftnl_expr_get_str(x, NFTNL_EXPR_LOOKUP_SET));
-    else if (op.run == change_set)
-        op.set =
-            snapshot_set(p->s, family, table, nftnl_expr_get_str(x, NFTNL_EXPR_DYNSET_SET_NAME));
     else if (op.run == immediate && nftnl_expr_is_set(x, NFTNL_EXPR_IMM_CHAIN))
         op.chain = snapshot_chain(p->s, family, table, nftnl_expr_get_str(x, NFTNL_EXPR_IMM_CHAIN));
     rule->ops = xrealloc(rule->ops, rule->op_count + 1, sizeof(*rule->ops));

@@ -23,12 +23,10 @@ struct target {
 
 /** The kernel's registers while a rule is evaluated. A 1 in @known: that bit of @value is known. */
 struct regs {
-    struct nft_packet *packet;      /* rules change it */
-    uint8_t pf;                     /* meta nfproto; 0: unknown */
-    bool ct_unknown;                /* conntrack may not have seen the packet yet */
-    bool uncertain;                 /* this rule may not be reached */
-    const struct nft_set **touched; /* sets that rules have changed … */
-    size_t *touched_count;          /* … TOUCHED_MAX at most; NULL: not noted */
+    struct nft_packet *packet; /* rules change it */
+    uint8_t pf;                /* meta nfproto; 0: unknown */
+    bool ct_unknown;           /* conntrack may not have seen the packet yet */
+    bool uncertain;            /* this rule may not be reached */
     uint8_t value[REGISTERS], known[REGISTERS];
     /* results */
     enum tri match;
@@ -44,7 +42,6 @@ struct regs {
     bool xt_dnat;    /* by an extension of iptables … */
     struct ip xt_to; /* … to this */
 };
-enum { TOUCHED_MAX = 32 };
 
 /** Evaluates @rule; results are in @m. A rule that does not match has match NO and no outcome. */
 void rule_run(struct regs *m, const struct nft_rule *rule);

@@ -14,11 +14,12 @@ enum { KEY_MAX = 64 };
 
 /* ---- read ------------------------------------------------------------------------------------*/
 
-void sets_note(struct nft_snapshot *s, uint32_t family, const char *table, const char *name)
+void sets_note(struct nft_snapshot *s, uint32_t family, const char *table, const char *name,
+               bool changed)
 {
     s->sets = xrealloc(s->sets, s->set_count + 1, sizeof(*s->sets));
-    s->sets[s->set_count++] =
-        (struct nft_set){.family = family, .table = xstrdup(table), .name = xstrdup(name)};
+    s->sets[s->set_count++] = (struct nft_set){
+        .family = family, .table = xstrdup(table), .name = xstrdup(name), .changed = changed};
 }
 
 static int on_elements(const struct nlmsghdr *answer, void *data)
@@ -149,10 +150,12 @@ void sets_read(struct nft_snapshot *s, struct nft *nft)
     if (s->set_count)
         qsort(s->sets, s->set_count, sizeof(*s->sets), compare_sets);
     for (size_t i = 0; i < s->set_count; i++)
-        if (kept && compare_sets(&s->sets[kept - 1], &s->sets[i]) == 0)
+        if (kept && compare_sets(&s->sets[kept - 1], &s->sets[i]) == 0) {
+            s->sets[kept - 1].changed = s->sets[kept - 1].changed || s->sets[i].changed;
             free_set(&s->sets[i]);
-        else
+        } else {
             s->sets[kept++] = s->sets[i];
+        }
     s->set_count = kept;
     for (size_t i = 0; i < s->set_count; i++)
         read_set(s, nft, &s->sets[i]);

@@ -159,7 +159,7 @@ static int note_sets(struct nftnl_expr *x, void *data)
                                               : NULL;
     if (set)
         sets_note(of->s, nftnl_rule_get_u32(of->r, NFTNL_RULE_FAMILY),
-                  nftnl_rule_get_str(of->r, NFTNL_RULE_TABLE), set);
+                  nftnl_rule_get_str(of->r, NFTNL_RULE_TABLE), set, streq(name, "dynset"));
     return 0;
 }
 

@@ -56,6 +56,8 @@ struct nft_set {
     uint8_t fields[FIELDS_MAX]; /* of a concatenation: sizes, each padded to 4 bytes in a key */
     size_t field_count;
     bool unreadable;
+    bool
+        changed; /* rules add elements or remove them: what it holds when a packet comes is unknown */
     struct nftnl_set **parts; /* own the elements */
     size_t part_count;
     struct nft_element *elements; /* sorted by key */
@@ -101,9 +103,10 @@ const struct nft_chain *snapshot_chain(const struct nft_snapshot *s, uint32_t fa
 const struct nft_set *snapshot_set(const struct nft_snapshot *s, uint32_t family, const char *table,
                                    const char *name);
 
-/** Records that a rule refers to the set. Call sets_read() after the last one. (sets.c) */
-void sets_note(struct nft_snapshot *s, uint32_t family, const char *table, const char *name);
-/** Reads the elements of all recorded sets. */
+/** Notes that a rule looks into the set, or changes it. Call sets_read() when all are noted. (sets.c) */
+void sets_note(struct nft_snapshot *s, uint32_t family, const char *table, const char *name,
+               bool changed);
+/** Reads the elements of all noted sets. */
 void sets_read(struct nft_snapshot *s, struct nft *nft);
 void sets_free(struct nft_snapshot *s);
 /** Looks up a value of which some bits may be unknown. Calls @each with every element that may

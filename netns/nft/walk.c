@@ -21,15 +21,12 @@ struct way {
     bool ct_unknown;
     int depth;
     size_t left; /* rules to look at */
-    /* The outcomes of a chain, valid while neither the packet nor a set changes: thousands of rules
-     * may jump to it. */
+    /* What a chain leads to, while the packet does not change: rules that jump to it by the thousand need it once. */
     struct memo {
         size_t version; /* 0: none */
         struct chain_end end;
     } * memo;
     size_t version;
-    const struct nft_set *touched[TOUCHED_MAX];
-    size_t touched_count;
 };
 
 enum { RULES_MAX = 1000000, DEPTH_MAX = 16 };
@@ -85,16 +82,11 @@ static unsigned follow(struct way *w, const struct regs *m, bool uncertain, unsi
 /* Returns false if the next rule cannot be reached. */
 static bool walk_rule(struct way *w, const struct nft_rule *rule, struct walked *c)
 {
-    struct regs m = {.packet = w->packet,
-                     .pf = w->pf,
-                     .ct_unknown = w->ct_unknown,
-                     .uncertain = c->uncertain,
-                     .touched = w->touched,
-                     .touched_count = &w->touched_count};
+    struct regs m = {
+        .packet = w->packet, .pf = w->pf, .ct_unknown = w->ct_unknown, .uncertain = c->uncertain};
     const struct nft_packet before = *w->packet;
-    const size_t touched = w->touched_count;
     rule_run(&m, rule);
-    if (touched != w->touched_count || memcmp(&before, w->packet, sizeof(before)) != 0)
+    if (memcmp(&before, w->packet, sizeof(before)) != 0)
         w->version++;
     if (m.match == NO)
         return true;
@@ -105,11 +97,14 @@ static bool walk_rule(struct way *w, const struct nft_rule *rule, struct walked 
         may |= MAY_CONTINUE;
     c->returns = c->returns || may & MAY_RETURN;
     c->end.may |= may & (MAY_ACCEPT | MAY_DROP | MAY_ELSE);
+    if (!main) /* which of several it is depends on the packet */
+        main = may & (MAY_CONTINUE | MAY_RETURN) ? MAY_CONTINUE
+               : may & MAY_ELSE                  ? MAY_ELSE
+                                                 : MAY_ACCEPT;
+    else if (!by)
+        by = nftnl_rule_get_u64(rule->rule, NFTNL_RULE_HANDLE);
     if (m.match == YES && main != MAY_CONTINUE)
-        decide(c, main ?: MAY_ELSE,
-               by
-                   ?: main ? nftnl_rule_get_u64(rule->rule, NFTNL_RULE_HANDLE)
-                           : 0);
+        decide(c, main, by);
     c->uncertain = c->uncertain || (may & ~(unsigned)MAY_CONTINUE);
     return may & MAY_CONTINUE;
 }
@@ -144,7 +139,7 @@ static struct chain_end walk_chain(struct way *w, const struct nft_chain *chain,
 
 /* A base chain, or the chain of a table of ip_tables. */
 struct base {
-    int priority;
+    int priority; /* where it runs */
     const struct nft_chain *chain;
     const struct xt_table *table;
 };
@@ -176,8 +171,17 @@ static int by_priority(const void *a, const void *b)
     const struct base *x = a, *y = b;
     if (x->priority != y->priority)
         return x->priority < y->priority ? -1 : 1;
+    if (x->chain && y->chain && x->chain->priority != y->chain->priority)
+        return x->chain->priority < y->chain->priority ? -1 : 1;
     return x->chain && y->chain ? (x->chain->number < y->chain->number ? -1 : 1)
                                 : (x->chain == NULL) - (y->chain == NULL);
+}
+
+/* The kernel calls all chains of type nat in a row, where its NAT is; their own priorities only order them. */
+static int runs_at(const struct nft_chain *c)
+{
+    const bool early = c->hook == NF_INET_PRE_ROUTING || c->hook == NF_INET_LOCAL_OUT;
+    return !c->nat ? c->priority : early ? NF_IP_PRI_NAT_DST : NF_IP_PRI_NAT_SRC;
 }
 
 static void add_base(struct hook *h, struct base b)
@@ -214,7 +218,7 @@ static void collect(struct hook *h, const struct nft_packet *p)
         if (is_at(&s->chains[i], h->at) &&
             (h->at->family != NFPROTO_NETDEV ||
              is_for_device(&s->chains[i], device_of(h->at, p)) != NO))
-            add_base(h, (struct base){.priority = s->chains[i].priority, .chain = &s->chains[i]});
+            add_base(h, (struct base){.priority = runs_at(&s->chains[i]), .chain = &s->chains[i]});
     for (size_t i = 0; is_ip(h->at->family) && i < s->xt_table_count; i++) {
         const struct xt_table *t = &s->xt_tables[i];
         if (t->six == (h->at->family == NFPROTO_IPV6) && t->valid_hooks & 1u << h->at->hook)
@@ -224,8 +228,19 @@ static void collect(struct hook *h, const struct nft_packet *p)
         qsort(h->bases, h->count, sizeof(*h->bases), by_priority);
 }
 
-/* Whether the kernel consults the chain for this packet. Chains of type nat see the first packet of
- * a connection only, until one of them decides. */
+/* May another chain of type nat come before it? */
+static bool is_behind_nat(const struct hook *h, const struct base *b)
+{
+    for (size_t i = 0; i < h->count; i++) {
+        const struct nft_chain *other = h->bases[i].chain;
+        if (other && other != b->chain && other->nat && other->priority <= b->chain->priority)
+            return true;
+    }
+    return h->snapshot->left_out_nat;
+}
+
+/* Does the kernel consult the chain for this packet? Chains of type nat see the first packet of a connection only, until
+ * one of them decides. */
 static enum tri is_consulted(const struct hook *h, const struct base *b, const struct nft_packet *p)
 {
     enum tri t = YES;
@@ -241,7 +256,7 @@ static enum tri is_consulted(const struct hook *h, const struct base *b, const s
     if ((p->ct_state.known & new) == new && !(p->ct_state.value & new))
         return NO;
     bool sure = p->ct_state.value & p->ct_state.known & NF_CT_STATE_BIT(IP_CT_NEW);
-    return sure && !h->snapshot->left_out_nat ? t : MAYBE;
+    return sure && !is_behind_nat(h, b) ? t : MAYBE;
 }
 
 /* Conntrack sees packets that come in, and those of this host, at a priority of its own. */
@@ -306,7 +321,7 @@ static struct chain_end walk_base(const struct hook *h, const struct base *b, st
     enum tri consulted = is_consulted(h, b, p);
     if (consulted == NO)
         return (struct chain_end){.may = MAY_ACCEPT, .main = MAY_ACCEPT};
-    translate(h->at, b->priority, p);
+    translate(h->at, b->chain ? b->chain->priority : b->priority, p);
     struct chain_end end =
         b->chain ? walk_nft_base(h, b, p, consulted != YES)
                  : xt_table_walk(b->table, h->at->hook, p, is_before_conntrack(h->at, b->priority));
@@ -338,7 +353,7 @@ static void tell(const struct hook *h, const struct base *b, const struct chain_
                                         [NF_INET_LOCAL_OUT] = "OUTPUT",
                                         [NF_INET_POST_ROUTING] = "POSTROUTING"};
     struct nft_step step = {.verdict = verdict_of(end),
-                            .priority = b->priority,
+                            .priority = b->chain ? b->chain->priority : b->priority,
                             .policy = end->policy,
                             .legacy = b->table != NULL,
                             .rule = end->rule};

@@ -13,6 +13,7 @@
 struct entry {
     enum tri match;
     size_t next, target;
+    bool is_goto; /* its jump does not come back */
 };
 
 static enum tri match_name(const char *name, const char *wanted, const unsigned char *mask,
@@ -80,7 +81,7 @@ static struct entry read4(const struct ipt_entry *x, const struct nft_packet *p,
     t = both(t, match_address(p, 16, &i->dst, &i->dmsk, 4, i->invflags & IPT_INV_DSTIP));
     t = both(t, match_protocol(p, i->proto, i->invflags & IPT_INV_PROTO));
     t = both(t, match_extensions(x->elems, x->target_offset - sizeof(*x), p, ct_unknown));
-    return (struct entry){t, x->next_offset, x->target_offset};
+    return (struct entry){t, x->next_offset, x->target_offset, i->flags & IPT_F_GOTO};
 }
 
 static struct entry read6(const struct ip6t_entry *x, const struct nft_packet *p, bool ct_unknown)
@@ -94,7 +95,7 @@ static struct entry read6(const struct ip6t_entry *x, const struct nft_packet *p
     if (i->flags & IP6T_F_PROTO)
         t = both(t, match_protocol(p, i->proto, i->invflags & IP6T_INV_PROTO));
     t = both(t, match_extensions(x->elems, x->target_offset - sizeof(*x), p, ct_unknown));
-    return (struct entry){t, x->next_offset, x->target_offset};
+    return (struct entry){t, x->next_offset, x->target_offset, i->flags & IP6T_F_GOTO};
 }
 
 static bool entry_at(const struct xt_table *t, size_t at, const struct nft_packet *p,
@@ -142,7 +143,7 @@ static unsigned target_of(struct xt_walk *w, size_t at, const struct entry *x, i
     if ((size_t)t->verdict == at + x->next)
         return MAY_CONTINUE;
     unsigned end = walk(w, (size_t)t->verdict, depth + 1);
-    return end == MAY_RETURN ? MAY_CONTINUE : end;
+    return end == MAY_RETURN && !x->is_goto ? MAY_CONTINUE : end;
 }
 
 /* The outcome if no rule matches that cannot be evaluated. Other outcomes are added to @w->may. */
@@ -160,6 +161,10 @@ static unsigned walk(struct xt_walk *w, size_t at, int depth)
         if (x.match == YES && v == MAY_ANYTHING) {
             w->may |= v;
             return MAY_ELSE;
+        }
+        if (x.match == YES && v == MAY_RETURN && depth == 0) {
+            at = w->table->underflow[w->hook] - x.next; /* to the policy */
+            continue;
         }
         if (x.match == YES && v != MAY_CONTINUE)
             return v;
@@ -187,8 +192,8 @@ struct chain_end xt_table_walk(const struct xt_table *t, unsigned hook, struct n
 
 /* ---- read ------------------------------------------------------------------------------------*/
 
-/* The requests' numbers are the same in both families. */
-static int read_table(struct xt_table *t)
+/* The requests' numbers are the same in both families. -EAGAIN: the table was replaced meanwhile. */
+static int try_table(struct xt_table *t)
 {
     struct ipt_getinfo info = {0};
     strncpy(info.name, t->name, sizeof(info.name) - 1);
@@ -214,6 +219,15 @@ static int read_table(struct xt_table *t)
     memcpy(t->hook_entry, info.hook_entry, sizeof(t->hook_entry));
     memcpy(t->underflow, info.underflow, sizeof(t->underflow));
     return 0;
+}
+
+static int read_table(struct xt_table *t)
+{
+    enum { TRIES = 20 };
+    int r = -EAGAIN;
+    for (int i = 0; i < TRIES && r == -EAGAIN; i++)
+        r = try_table(t);
+    return r;
 }
 
 static int read_family(struct nft_snapshot *s, bool six, struct err *e)

@@ -279,6 +279,7 @@ error 'no such container: exec' 125 'netctr: no such container `nobody`' exec no
 error 'no such container: inspect' 125 'netctr: no such container `nobody`' inspect nobody
 error 'rm of a running container' 125 \
     'netctr: container `taken` is running; `netctr rm -f taken` ends it first' rm taken
+error 'helper, by hand' 125 'netctr: `netctr helper` is not for users; netctr starts it with the first container' helper
 error 'unknown signal' 125 'netctr: unknown signal `XYZ`' kill -s XYZ taken
 
 bad_names() { # a DNS label has at most 63 characters

@@ -73,6 +73,7 @@ forward_rules() {
 	warning|meta mark 7 return; drop
 	note|meta mark 7 drop
 	note|tcp dport 25 drop
+	note|oifname "nc-default" ip saddr vmap { 0.0.0.0/1 : drop, 128.0.0.0/1 : accept }
 	nothing|policy drop; iifname "nc-*" accept; oifname "nc-*" accept
 	nothing|policy drop; iifname "nc-default" jump passes; oifname @names goto passes
 	warning|policy drop; ct status dnat accept; ip saddr 10.88.0.0/16 accept; ip6 saddr fd00::/8 accept
@@ -96,6 +97,25 @@ forward_rules() {
 	END
 }
 t 'rules of a forward chain, one by one' forward_rules
+
+# What a chain does may depend on the ones before it.
+chains_before() {
+    netctr run -d --name c "$box" sleep 100 >/dev/null
+    # The priority of a chain of type nat only counts among its like: this one comes behind both others.
+    foreign 'table inet x { chain a { type filter hook prerouting priority -170; meta mark set 0; };
+        chain n { type nat hook prerouting priority -160; meta mark 1 drop; };
+        chain b { type filter hook prerouting priority -150; meta mark set 1; }; }'
+    assert_fails reaches_out
+    finds warning 'nf_tables chain `inet x n` (hook prerouting) drops'
+    nft delete table inet x
+    foreign 'table inet x { set seen { type ipv4_addr; flags dynamic,timeout; timeout 1m; };
+        chain a { type filter hook forward priority 1; add @seen { ip saddr }; };
+        chain b { type filter hook forward priority 2; ip saddr @seen drop; }; }'
+    assert_fails reaches_out
+    finds note 'nf_tables chain `inet x b` (hook forward) drops'
+    nft delete table inet x
+}
+t 'chains whose effect depends on those before them' chains_before
 
 # Thousands of rules, sets with thousands of elements, jumps that multiply: doctor follows as many as it can.
 many_rules() {
@@ -149,26 +169,37 @@ other_families() {
 }
 t 'ip6, iptables-nft, and chains that are no forward chains' other_families
 
-# The old ip_tables, without its program: `legacy POLICY' replaces the policy of FORWARD in the table filter.
-legacy() {
-    python3 - "$1" <<-'END'
+# The old ip_tables, without its program: replaces the table filter. In FORWARD, `goto' and `jump' lead to the other chain.
+legacy() { # "RULES OF FORWARD" POLICY ["RULES OF THE OTHER CHAIN"]
+    python3 - "$@" <<-'END'
 	import ctypes, socket, struct, sys
-	INFO, ENTRIES, REPLACE = 64, 65, 64
+	INFO, REPLACE, GOTO = 64, 64, 2
+	words = {'accept': -2, 'drop': -1, 'return': -5}
+	forward, policy, other = sys.argv[1].split(), sys.argv[2], (sys.argv[3:] or [''])[0].split()
 	libc = ctypes.CDLL(None, use_errno=True)
 	s = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
-	def get(option, request):
-	    room = ctypes.create_string_buffer(request, len(request))
-	    if libc.getsockopt(s.fileno(), 0, option, room, ctypes.byref(ctypes.c_uint(len(request)))):
-	        sys.exit(77)
-	    return room.raw
-	_, hooks, entry, under, number, size = struct.unpack('32sI20s20sII', get(INFO, b'filter'.ljust(84, b'\0')))
-	rules = bytearray(get(ENTRIES, struct.pack('32sI4x', b'filter', size) + bytes(size))[40:])
-	at = struct.unpack('5I', under)[2]  # FORWARD's policy is its last entry
-	target = at + struct.unpack_from('H', rules, at + 88)[0]
-	struct.pack_into('i', rules, target + 32, -2 if sys.argv[1] == 'accept' else -1)
-	counters = ctypes.create_string_buffer(16 * number)
-	request = struct.pack('32sIII20s20sIQ', b'filter', hooks, number, size, entry, under, number,
-	                      ctypes.addressof(counters)) + bytes(rules)
+	info = ctypes.create_string_buffer(b'filter', 84)
+	if libc.getsockopt(s.fileno(), 0, INFO, info, ctypes.byref(ctypes.c_uint(84))):
+	    sys.exit(77)
+	counters = struct.unpack('32sI20s20sII', info.raw)[4]
+	def entry(target, flags=0):
+	    return struct.pack('82sBBIHHI16x', b'', flags, 0, 0, 112, 112 + len(target), 0) + target
+	def verdict(number, flags=0):
+	    return entry(struct.pack('H30xi4x', 40, number), flags)
+	def name(text):
+	    return entry(struct.pack('H29sB30s2x', 64, b'ERROR', 0, text))
+	size = len(verdict(0))
+	at_forward = size  # behind the policy of INPUT
+	under = at_forward + size * len(forward)
+	at_output = under + size
+	at_other = at_output + size + len(name(b''))
+	rules = [words['accept']] + [words.get(w, at_other) for w in forward] + [words[policy], words['accept']]
+	blob = b''.join(verdict(v, GOTO if v == at_other and forward[i - 1] == 'goto' else 0) for i, v in enumerate(rules))
+	blob += name(b'other') + b''.join(verdict(words[w]) for w in other) + verdict(words['return']) + name(b'ERROR')
+	room = ctypes.create_string_buffer(16 * counters)
+	request = struct.pack('32sIII5I5IIQ', b'filter', 0xe, len(rules) + len(other) + 3, len(blob),
+	                      0, 0, at_forward, at_output, 0, 0, 0, under, at_output, 0,
+	                      counters, ctypes.addressof(room)) + blob
 	if libc.setsockopt(s.fileno(), 0, REPLACE, request, len(request)):
 	    sys.exit('replace: %d' % ctypes.get_errno())
 	END
@@ -176,17 +207,46 @@ legacy() {
 legacy_tables() {
     netctr run -d --name c "$box" sleep 100 >/dev/null
     local status=0
-    legacy drop || status=$?
+    legacy '' drop || status=$?
     [ $status != 77 ] || skip 'this kernel has no ip_tables'
     [ $status = 0 ]
     assert_fails reaches_out
     finds problem 'ip_tables chain `ip filter FORWARD` (hook forward, policy drop) drops'
     assert_contains "$cure" 'iptables-legacy -I FORWARD -i nc-+ -j ACCEPT'
-    legacy accept
+    legacy '' accept
     reaches_out
     finds_none 'ip_tables'
 }
 t 'the old ip_tables' legacy_tables
+
+# What returns from a built-in chain, or from a chain behind `goto', meets the policy.
+legacy_returns() {
+    netctr run -d --name c "$box" sleep 100 >/dev/null
+    local effect forward policy other status=0
+    legacy '' accept || status=$?
+    [ $status != 77 ] || skip 'this kernel has no ip_tables'
+    while IFS='|' read -r effect forward policy other; do
+        printf '%s, policy %s, other: %s\n' "$forward" "$policy" "$other"
+        legacy "$forward" "$policy" "$other"
+        if [ "$effect" = passes ]; then
+            reaches_out
+            finds_none 'ip_tables'
+        else
+            assert_fails reaches_out
+            finds problem 'ip_tables chain `ip filter FORWARD` (hook forward'
+        fi
+    done <<-'END'
+	passes|goto drop|accept|
+	drops|jump drop|accept|
+	drops|goto accept|drop|
+	passes|goto drop|drop|accept
+	passes|return drop|accept|
+	drops|return accept|drop|
+	drops|jump|drop|return accept
+	END
+    legacy '' accept
+}
+t 'the old ip_tables: goto and return' legacy_returns
 
 dnat() {
     serve_both

@@ -47,7 +47,7 @@ signals() {
     grep -q bye "$tmp/last" || fail 'its last output is lost'
     # The command has ended, and its reader sleeps: exec still handles signals.
     mkfifo "$tmp/slow"
-    # a reader that never reads
+    # shellcheck disable=SC2217 # a reader that never reads
     sleep 100 <"$tmp/slow" &
     local reader=$!
     "$ARENA/bin/netctr" exec c sh -c 'yes | head -c 200000; exit 0' >"$tmp/slow" &

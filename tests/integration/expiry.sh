@@ -61,6 +61,19 @@ gone() {
 }
 t 'a published port is closed with its container' gone
 
+# The container goes on: what connects after the command would stay connected.
+unpublished() {
+    local i
+    serve web -p 8080:80
+    for i in 1 2 3 4 5; do
+        [ -n "$(left_of_8080)" ]
+        netctr unpublish web 8080:80
+        assert_eq "$(left_of_8080)" '' "attempt $i"
+        netctr publish web 8080:80 >/dev/null
+    done
+}
+t 'a port is gone when unpublish returns' unpublished
+
 told() { # yes|no: what netctr is to believe of this kernel, until the end of the test
     echo "$1 $(cat /proc/sys/kernel/random/boot_id)" >"$run_state/leases/.expiry"
     assert_eq "$(answer)" "$1"

@@ -124,24 +124,6 @@ finds_a_circle() {
 }
 t 'it finds a circle of files' finds_a_circle
 
-allow_list() {
-    make_tree
-    make_file two three
-    make_file three two
-    compile
-    echo 'base/three.c base/two.c  until the list of threes is a file of its own' >scripts/house.circles
-    house
-    echo 'base/three.c base/*  the same for all' >scripts/house.circles
-    house
-    echo 'base/three.c base/two.c' >scripts/house.circles
-    finds 'no reason is given for: base/three.c base/two.c'
-    # It only shrinks.
-    echo 'base/three.c base/two.c  until the list of threes is a file of its own' >scripts/house.circles
-    make_file three
-    finds 'base/three.c base/two.c is no circle any more: remove the line'
-}
-t 'a circle is allowed with a reason, and only while there is one' allow_list
-
 warns() {
     make_tree
     {

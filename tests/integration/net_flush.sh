@@ -186,6 +186,25 @@ by_network_reload() {
 # moby #45610, #50506
 t 'by netctr network reload' by_network_reload
 
+beside_damaged_flags() {
+    # One container's damaged file keeps no other container from its network.
+    local flags
+    flags=$run_state/containers/secret/flags
+    two
+    freeze
+    for damage in '' 'not flags'; do
+        nft flush ruleset
+        printf '%s' "$damage" >"$flags"
+        netctr network reload
+        ruleset >"$tmp/now"
+        diff "$tmp/before" "$tmp/now"
+        open
+        closed
+    done
+    wake_up
+}
+t "by netctr network reload, beside a container's damaged flags" beside_damaged_flags
+
 by_who_publishes() {
     # A monitor is asked to publish a port, and finds the firewall gone.
     two

@@ -362,3 +362,23 @@ next_holder_of_an_address() {
     done
 }
 t 'the next container behind a port is reached at once' next_holder_of_an_address
+
+nothing_to_publish() {
+    # A request that no command sends must not end the monitor, and the container with it.
+    serve web -p 8080:80
+    (
+        cd "$run_state/containers/web"
+        python3 - <<-'PY'
+	import socket, struct
+	for request in b'{"do":"publish"}', b'{"do":"publish","words":[]}', b'{"do":"publish","words":[1]}':
+	    s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+	    s.settimeout(5)
+	    s.connect("control")
+	    s.send(struct.pack("<IiiI", 8, 0, 0, len(request) + 1) + request + b"\0")
+	    print(s.recv(4096))
+	PY
+    )
+    assert_eq "$(http http://192.0.2.2:8080/)" web
+    assert_eq "$(state_of web status)" running
+}
+t 'a request to publish no port at all' nothing_to_publish

@@ -251,6 +251,31 @@ dead_old_no_gc() {
 }
 t 'also by the next that wants its port' dead_old_no_gc
 
+# Elements of a killed container have names that the new one does not know. If it forgot the container, they would open
+# ports of the next one with the same address.
+dead_old_beside_old() {
+    old network create --mode routed --subnet 10.44.0.0/24 r
+    old_serve web --network r:ip=10.44.0.2 -p 80
+    old_serve two -p 8081:80
+    in_lan ip route replace 10.44.0.0/24 via 192.0.2.2
+    wait_for 5 helpers_work
+    # shellcheck disable=SC2046
+    kill -KILL $(helper_processes) "$(monitor_of web)"
+    refused_by_name two netctr gc
+    refused_by_name two netctr rm -f web
+    netctr ps | has two
+    assert_eq "$(tables)" old
+    old_serve next --network r:ip=10.44.0.2
+    in_lan curl -s --noproxy '*' --max-time 0.5 http://10.44.0.2/ && fail 'an unpublished port is reached'
+    netctr stop -t 0 two next
+    netctr gc
+    netctr start web
+    assert_eq "$(tables)" new
+    in_lan curl -s --noproxy '*' --max-time 1 http://10.44.0.2/ | has web
+    in_lan ip route delete 10.44.0.0/24
+}
+t 'what a dead released monitor leaves stays while another one lives' dead_old_beside_old
+
 files() {
     # Definitions, records and leases of the released one are read as they are.
     old network create --label team=a --subnet 10.33.0.0/24 a

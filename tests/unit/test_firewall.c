@@ -747,6 +747,38 @@ static void check_held(void)
     require(strstr(map, "10.88.1.9"), "%s", map);
 }
 
+/* The container of a port was killed, and another one has it. What cleans up after the first must not close it. */
+static void check_taken_over(void)
+{
+    static const enum fw_expiry ways[] = {FW_EXPIRY_NO, FW_EXPIRY_NOT_ASKED, FW_EXPIRY_YES};
+    _cleanup_err_ struct err e = ERR_INIT;
+    _cleanup_fw_ struct fw *fw = with_tables();
+    _cleanup_fw_batch_ struct fw_batch *b = fw_batch_new(fw);
+    struct fw_publish dead[3] = {publish(IPPROTO_TCP, 80, 80), publish(IPPROTO_TCP, 81, 80),
+                                 publish(IPPROTO_UDP, 80, 80)};
+    struct fw_publish next = dead[0], at = dead[0];
+    dead[1].any_address = false;
+    dead[1].host4 = ip4("192.0.2.2");
+    at = dead[1];
+    next.to4 = ip4("10.88.1.9");
+    at.to_port = 8080;
+    fw_add_publish(b, &next);
+    fw_add_publish(b, &at);
+    commit(b);
+    _cleanup_free_ char *before = listing();
+    for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
+        fw_add_publish(b, &dead[2]);
+        commit(b);
+        require(end(fw, ways[i], NULL, NULL, dead, 3, &e) == 0, "%s", e.text);
+        pause_ms(600); /* also the element of the probe must be gone */
+        if (ways[i] == FW_EXPIRY_YES && !can_expire(fw))
+            break;
+        pause_ms(600);
+        _cleanup_free_ char *after = listing();
+        require_same(after, before, "the ruleset");
+    }
+}
+
 /* ---- errors -------------------------------------------------------------------------------*/
 
 static void check_flushed(void)
@@ -975,6 +1007,7 @@ static const struct apart checks[] = {
     {"every addition is reversed by its deletion", check_symmetric},
     {"additions and deletions in one batch", check_mixed},
     {"a held port replaces what is in its way", check_held},
+    {"a port that another container has by now stays", check_taken_over},
     {"after a flush adding fails", check_flushed},
     {"bad input is refused before it is sent", check_bad_input},
     {"tables name their instance", check_instances},

@@ -86,6 +86,9 @@ static void test_damaged(void)
         put_file(s.fd, "flags", "end-asked=no   \nend-asked=no   \nend-asked=no   \n", size % 48);
         check(container_marked(s.fd, 15) == -EBADMSG, "a file that is cut off", "is believed");
     }
+    int set = container_mark(s.fd, MARK_LEAVING), leaving = container_marked(s.fd, MARK_LEAVING);
+    expect(set == 0 && leaving == 1 && container_marked(s.fd, MARK_STARTED) == -EBADMSG,
+           "a flag that is set in a damaged file is read", "%d %d", set, leaving);
     (void)unlinkat(s.fd, "flags", 0);
     (void)mkdirat(s.fd, "flags", 0700);
     check(container_marked(s.fd, 15) == -EBADMSG && container_mark(s.fd, MARK_LEAVING) == -EBADMSG,
