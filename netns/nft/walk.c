@@ -65,8 +65,7 @@ static unsigned follow(struct way *w, const struct regs *m, bool uncertain, unsi
     *main = alone ? m->outcomes : 0;
     for (size_t i = 0; i < m->target_count; i++) {
         const struct target *t = &m->targets[i];
-        struct chain_end end =
-            walk_chain(w, t->chain, uncertain || m->match != YES || m->target_count > 1);
+        struct chain_end end = walk_chain(w, t->chain, uncertain || m->match != YES || !alone);
         unsigned back = t->jump ? MAY_CONTINUE : MAY_RETURN;
         may |= (end.may & ~(unsigned)MAY_CONTINUE) | (end.may & MAY_CONTINUE ? back : 0);
         if (alone) {
