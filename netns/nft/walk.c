@@ -78,6 +78,13 @@ static unsigned follow(struct way *w, const struct regs *m, bool uncertain, unsi
     return may;
 }
 
+/* @before is a copy of @now, padding included, from before some change. A false alarm costs time only. */
+static bool has_changed(const struct nft_packet *before, const struct nft_packet *now)
+{
+    /* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison) */
+    return memcmp(before, now, sizeof(*before)) != 0;
+}
+
 /* Returns false if the next rule cannot be reached. */
 static bool walk_rule(struct way *w, const struct nft_rule *rule, struct walked *c)
 {
@@ -85,7 +92,7 @@ static bool walk_rule(struct way *w, const struct nft_rule *rule, struct walked 
         .packet = w->packet, .pf = w->pf, .ct_unknown = w->ct_unknown, .uncertain = c->uncertain};
     const struct nft_packet before = *w->packet;
     rule_run(&m, rule);
-    if (memcmp(&before, w->packet, sizeof(before)) != 0)
+    if (has_changed(&before, w->packet))
         w->version++;
     if (m.match == NO)
         return true;
@@ -412,7 +419,7 @@ static void prepare_group(const struct hook *h, size_t from, size_t to, struct n
             walk_base(h, &h->bases[i], &behind);
             join(p, &behind);
         }
-    } while (memcmp(&before, p, sizeof(before)) != 0);
+    } while (has_changed(&before, p));
 }
 
 static enum nft_verdict worse(enum nft_verdict a, enum nft_verdict b)
