@@ -122,7 +122,14 @@ char *record_link(int dir, const char *path)
 {
     char target[PATH_MAX];
     ssize_t n = readlinkat(dir, path, target, sizeof(target));
+    if (n == sizeof(target))
+        errno = ENAMETOOLONG;
     return n <= 0 || n == sizeof(target) ? NULL : xstrndup(target, (size_t)n);
+}
+
+bool record_link_unknown(int error)
+{
+    return error != ENOENT && error != ENOTDIR && error != EINVAL && error != ENAMETOOLONG;
 }
 
 int record_list(int dir, const char *path, int (*each)(const char *name, void *arg), void *arg)
@@ -142,27 +149,33 @@ static int gone(int r)
     return r < 0 && errno != ENOENT && errno != ENOTDIR ? -errno : 0;
 }
 
-static bool is_of(int dir, const char *path, const char *owner)
+/* 1, 0, or a negative error if the link cannot be read. */
+static int is_of(int dir, const char *path, const char *owner)
 {
     _cleanup_free_ char *target = record_link(dir, path);
+    if (!target && record_link_unknown(errno))
+        return -errno;
     return target && skip_prefix(target, owner);
 }
 
 /* Between a check and the removal, another container that got the address could write its own link.
- * So the link is first renamed, which needs no free space, then checked, and put back if it belongs
- * to another container. */
+ * So the link is first renamed, which needs no free space, then checked, and put back unless
+ * it belongs to the container. */
 int record_remove_address(int dir, const char *address, const char *network, const char *id)
 {
     _cleanup_free_ char *path = xasprintf("address/%s", address),
                         *aside = xasprintf("address/~%s", id),
                         *owner = xasprintf("%s %s ", network, id);
     int r = gone(unlinkat(dir, aside, 0)); /* of a join that was killed */
-    if (r < 0 || !is_of(dir, path, owner))
+    if (r == 0)
+        r = is_of(dir, path, owner);
+    if (r <= 0)
         return r;
     if (renameat(dir, path, dir, aside) < 0)
         return errno == ENOENT ? 0 : -errno;
-    if (!is_of(dir, aside, owner) && renameat2(dir, aside, dir, path, RENAME_NOREPLACE) == 0)
-        return 0;
+    r = is_of(dir, aside, owner);
+    if (r <= 0 && renameat2(dir, aside, dir, path, RENAME_NOREPLACE) == 0)
+        return r;
     return gone(unlinkat(dir, aside, 0));
 }
 

@@ -20,8 +20,12 @@ void name_record_clear(struct name_entry *n);
  *  -EBADMSG. */
 int record_lines(int dir, const char *network, const char *id, strv *out);
 
-/** The target of a symbolic link in RUN/dns; NULL if there is none. Caller frees. */
+/** The target of a symbolic link in RUN/dns. Caller frees. NULL with errno: it is missing, not a
+ *  link or too long, or it is unknown. */
 char *record_link(int dir, const char *path);
+/** Does @error, from record_link(), leave open what the link says? Such a link is not damaged, and
+ *  must not be removed. */
+bool record_link_unknown(int error);
 /** Removes the entry of @id on @network and its index, even if the entry is damaged. */
 int record_remove(int dir, const char *network, const char *id);
 /** Removes the address if it belongs to @id on @network. */

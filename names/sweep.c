@@ -109,6 +109,8 @@ static int sweep_address(const char *address, void *arg)
     struct sweeping *s = arg;
     _cleanup_free_ char *path = xasprintf("address/%s", address),
                         *target = record_link(s->dir, path);
+    if (!target && record_link_unknown(errno))
+        return -errno;
     _cleanup_strv_ strv words = strv_split(target ? target : "", ' ');
     bool whole = strv_len(words) == 3 && valid_name(words[0]) && valid_name(words[1]);
     if (*address == '~' ? strv_has(s->ids, address + 1) : whole && has_entry(s, words[0], words[1]))

@@ -38,3 +38,11 @@ collect() {
     fail_each gc
 }
 t 'gc, a system call fails' collect
+
+# A link in the index of names that cannot be read is not a damaged one: those of living containers stay.
+read_links() {
+    local STRIKE=all errors=(EBUSY)
+    points_but() { grep -F :readlinkat. "$tmp/points"; }
+    collect
+}
+t 'gc, a link cannot be read' read_links

@@ -35,8 +35,17 @@ lacks_cgroups() {
         diff <(grep -v '^mount /sys/fs/cgroup' "$tmp/right") <(grep -v '^mount /sys/fs/cgroup' "$tmp/appearance") >"$tmp/now"
 }
 
+# The socket that tells users on [::1] apart is opened early, while there are files, and otherwise for the first client.
+opens_a_socket_later() {
+    local files
+    files=$(sed -n 's/^process netctr with \([0-9]*\) files$/\1/p' "$tmp/right")
+    [[ $point == 1:socket.* && $files =~ ^[0-9]+$ ]] &&
+        sed "s/^process netctr with $files files$/process netctr with $((files - 1)) files/" "$tmp/right" |
+        sort | diff "$tmp/appearance" - >"$tmp/now"
+}
+
 looks_as_it_may() {
-    looks_right || lacks_cgroups
+    looks_right || lacks_cgroups || opens_a_socket_later
 }
 
 as_asked() {
@@ -64,3 +73,11 @@ one_fails() {
     fail_each run -d "${everything[@]}" "$box" httpd -f
 }
 t 'run -d, a system call fails' one_fails
+
+# Of the monitor's last sockets, one can be opened later.
+no_socket() {
+    local STRIKE=all errors=(ENOMEM)
+    points_but() { grep '^1:socket\.' "$tmp/points" | tail -2; }
+    one_fails
+}
+t 'run -d, one of the last sockets cannot be opened' no_socket
