@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <time.h>
 #include <sys/file.h>
 
 /* ---- records ---------------------------------------------------------------------------------*/
@@ -145,6 +146,19 @@ static int read_record(struct store *s, const char *name, struct record *out, st
 
 /* ---- lists -----------------------------------------------------------------------------------*/
 
+/* Lists are also made without the store's lock (doctor, surveys of networks). Then a container that is being created or
+ * removed looks damaged for a moment, so a damaged one is read twice. */
+static int read_listed(struct store *s, const char *name, struct record *out, struct err *e)
+{
+    const struct timespec moment = {.tv_nsec = 10 * 1000000};
+    int r = read_record(s, name, out, e);
+    if (r != -EBADMSG)
+        return r;
+    err_clear(e);
+    nanosleep(&moment, NULL);
+    return read_record(s, name, out, e);
+}
+
 struct record_list {
     struct record *items;
     size_t count;
@@ -178,7 +192,7 @@ static int list(struct store *s, struct record_list *out, struct err *e)
         struct record r;
         if (!valid_name(entry->d_name))
             continue;
-        code = read_record(s, entry->d_name, &r, &why);
+        code = read_listed(s, entry->d_name, &r, &why);
         if (code == -ENOENT || code == -EBADMSG) {
             if (code == -EBADMSG)
                 warn("%s", why.text);
