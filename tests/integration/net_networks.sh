@@ -241,11 +241,11 @@ t 'a damaged definition is reported and skipped' damaged_definition
 newer_definition() {
     netctr network create a
     sed -i 's/"schema": *1/"schema": 99/' "$state/networks/a.json"
-    grep -q 99 "$state/networks/a.json"
+    grep -q '"schema": 99' "$state/networks/a.json"
     local line='netctr: the definition of network `a` was written by a newer netctr (schema 99)'
     assert_error "$line" 125 netctr network inspect a
     assert_error "$line" 125 netctr run --rm --network a "$box" true
-    sed -i 's/99/"1"/' "$state/networks/a.json"
+    sed -i 's/"schema": 99/"schema": "1"/' "$state/networks/a.json"
     assert_error 'netctr: the definition of network `a` is damaged' 125 netctr network inspect a
     rm "$state/networks/a.json"
 }
