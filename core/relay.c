@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <time.h>
 
 void stream_unblock_terminal(int fd)
 {
@@ -34,6 +35,18 @@ void stream_unwatch(struct stream *s)
     s->loop = NULL;
 }
 
+int watch_patiently(struct loop *loop, int fd, uint32_t events, loop_fd_callback callback,
+                    void *arg)
+{
+    const struct timespec moment = {.tv_nsec = 20 * 1000000};
+    int r = loop_add_fd(loop, fd, events, callback, arg, NULL);
+    for (int tries = 0; r < 0 && r != -EBADF && r != -EEXIST && tries < 100; tries++) {
+        nanosleep(&moment, NULL);
+        r = loop_add_fd(loop, fd, events, callback, arg, NULL);
+    }
+    return r;
+}
+
 /* An fd that was already closed when netctr was started cannot be watched. Reading or writing it
  * ends the stream. */
 int stream_watch(struct stream *s, struct loop *loop, loop_fd_callback callback, void *arg)
@@ -45,7 +58,7 @@ int stream_watch(struct stream *s, struct loop *loop, loop_fd_callback callback,
         stream_unwatch(s);
         if (p.fd < 0)
             return 0;
-        int r = loop_add_fd(loop, p.fd, (uint32_t)p.events, callback, arg, NULL);
+        int r = watch_patiently(loop, p.fd, (uint32_t)p.events, callback, arg);
         if (r == 0) {
             s->loop = loop;
             s->watched = p;

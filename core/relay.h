@@ -29,6 +29,10 @@ struct stream {
 struct pollfd stream_interest(const struct stream *s);
 /** Does what is possible without waiting. */
 void stream_run(struct stream *s, short events);
+/** loop_add_fd() for a program that runs already: if the kernel is short of memory for a moment, tries again for up to two
+ *  seconds, because a failure would end the container. */
+int watch_patiently(struct loop *loop, int fd, uint32_t events, loop_fd_callback callback,
+                    void *arg);
 /** Registers what the stream waits for now. To be called before each turn of @loop, because the fd
  *  changes with each stream_run(), which @callback must call. 0 or a negative errno. */
 int stream_watch(struct stream *s, struct loop *loop, loop_fd_callback callback, void *arg);

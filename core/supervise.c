@@ -423,11 +423,11 @@ static void open_monitor_streams(struct monitor *m)
     c->relayed = c->plan.limits.cpu_milli > 0;
 }
 
-static int begin_watching(struct monitor *m, struct err *e)
+static int begin_watching(struct monitor *m)
 {
     struct loop *loop = m->options->loop;
-    int r = loop_add_fd(loop, m->signals, EPOLLIN, on_signal, m, e);
-    return r < 0 ? r : loop_add_fd(loop, m->c->pidfd, EPOLLIN, on_init, m, e);
+    int r = watch_patiently(loop, m->signals, EPOLLIN, on_signal, m);
+    return r < 0 ? r : watch_patiently(loop, m->c->pidfd, EPOLLIN, on_init, m);
 }
 
 static void stop_watching(struct monitor *m)
@@ -443,7 +443,7 @@ int supervise_run(struct process *c, const struct supervise_options *options, st
     struct monitor m = {.c = c, .options = options, .relay = RELAY_INIT(options->loop)};
     m.signals = c->signal_fd;
     open_monitor_streams(&m);
-    int r = begin_watching(&m, e);
+    int r = begin_watching(&m);
     while (r == 0 && !(m.ended && drained(&m)) && !is_overdue(&m) && !is_quiet(&m)) {
         r = c->relayed ? relayed_turn(&m) : turn(&m, patience(&m));
         hang_up(&m);
@@ -468,9 +468,9 @@ int supervise_pause(struct process *c, const struct supervise_options *options, 
     for (int i = 0; i < STREAMS; i++)
         m.streams[i] = (struct stream){.from = -1, .to = -1, .log = -1};
     const int64_t end = monotonic_ms() + ms;
-    int r = loop_add_fd(options->loop, m.signals, EPOLLIN, on_signal, &m, e);
+    int r = watch_patiently(options->loop, m.signals, EPOLLIN, on_signal, &m);
     if (r < 0)
-        return r;
+        return err_set(e, r, "watch signals");
     for (int64_t left = ms; r == 0 && left > 0 && !c->end_requested; left = end - monotonic_ms())
         r = turn(&m, (int)left);
     loop_remove_fd(options->loop, m.signals);
