@@ -18,7 +18,8 @@ appearance() {
         look | grep -vE '^file .*/(containers/k|dns)/|^process sleep|^lease' | comm -13 "$tmp/before" -
         # not the sums of look, which contain the id
         (cd "$run_state/dns" && grep -sHF "$id" "container/$id/default" && find address -lname "*$id*" -printf '%p %l\n')
-        grep -o '^[0-9a-f.:,]* *k ' "$run_state/leases/default"
+        # An address that an earlier k has returned is listed until it may be given out again.
+        grep -v resting-until= "$run_state/leases/default" | grep -o '^[0-9a-f.:,]* *k '
     )
     text=${text//$id/ID}
     text=${text//$port/PORT}
