@@ -9,8 +9,8 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
-#include <time.h>
 #include <sys/file.h>
+#include <time.h>
 
 /* ---- records ---------------------------------------------------------------------------------*/
 
