@@ -36,8 +36,10 @@ everything=(--name k --publish 8080:80 -p '[::1]:8081:80' -p 9090-9091:90-91/udp
 
 # ---- remains -------------------------------------------------------------------------------------
 
-look() { # what tests/look sees of this host
-    "$tools/look" host "$state" "$run_state" "$@"
+# What tests/look sees of this host, without the mounts that mkrootfs has while it creates a root directory for another
+# test file.
+look() {
+    "$tools/look" host "$state" "$run_state" "$@" | grep -vE '^mount .*/build/tests/rootfs-[a-z]+(\.made\.tmp)?/(dev|proc|sys)' || true
 }
 
 furnish() {
