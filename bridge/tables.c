@@ -12,12 +12,13 @@ int net_check(struct net *net, struct err *e)
     if (state == FW_TABLES_FOREIGN && owner) {
         err_say(e, -EBUSY, "this host's firewall tables belong to another netctr (instance %s)",
                 owner);
-        return err_hint(e, "use its --run-root, or if it is gone, run `%s`", fw_delete_command);
+        return err_hint(e, "use its --run-root; if that is gone, `%s` deletes the tables",
+                        fw_delete_command);
     }
     if (state == FW_TABLES_NEWER) {
         err_say(e, -EPROTONOSUPPORT,
                 "this host's firewall tables were made by a newer netctr than %s", NETCTR_VERSION);
-        return err_hint(e, "use that netctr, or when none of its containers runs, run `%s`",
+        return err_hint(e, "use the newer netctr; if it runs no container, `%s` deletes its tables",
                         fw_delete_command);
     }
     return state != FW_TABLES_OURS;

@@ -72,7 +72,7 @@ static void warn_of_waiting(struct monitor *m)
     for (size_t i = 0; i < m->waiting.count; i++)
         strv_add_take(&words, port_mapping_word(&m->waiting.items[i]));
     _cleanup_free_ char *text = strv_join(words, ", ");
-    warn("container `%s` does not publish %s: none of its networks can carry that",
+    warn("container `%s` does not publish %s: none of its networks can publish them",
          monitor_spec(m)->name, text);
 }
 

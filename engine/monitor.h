@@ -38,7 +38,7 @@ struct monitor {
     struct attachment *attachments;
     size_t attachment_count;
     struct port_binding *bindings;
-    struct port_mappings waiting; /* ports that none of its networks can carry */
+    struct port_mappings waiting; /* not published: none of its networks can do it */
     struct loop *loop;            /* everything that the monitor waits for */
     struct hosts_watch *hosts;
     char *resolv; /* the text that was written to /etc/resolv.conf */

@@ -326,7 +326,7 @@ static void warn_of_lost_ports(struct engine *engine, const struct record *befor
     _cleanup_free_ char *ports = strv_join(lost, ", ");
     if (lost)
         strv_add_take(warnings, xasprintf("container `%s` does not publish %s any more: none of "
-                                          "its networks can carry that",
+                                          "its networks can publish them",
                                           name, ports));
 }
 

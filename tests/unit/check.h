@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 
 static int failures;
@@ -89,6 +90,13 @@ static inline int in_child(int (*test)(void *arg), void *arg)
     if (pid < 0 || waitpid(pid, &status, 0) != pid)
         return 255;
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/* Mounts a tmpfs of 64 KiB at @path, in a mount namespace of this process. */
+static inline bool small_tmpfs(const char *path)
+{
+    return unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+           mount("tmpfs", path, "tmpfs", 0, "size=64k") == 0;
 }
 
 /** The number of fds of this process; to find leaks. */
