@@ -1,4 +1,4 @@
-/* A helper process from its start to its end: its sandbox, and its two roles. It begins as the active helper (helper.c)
+/* A helper process from its start to its end: its confinement, and its two roles. It begins as the active helper (helper.c)
  * and forks the standby, which becomes the active one when that dies, hangs or is replaced (pair.c).
  */
 #include "helper.h"
@@ -291,9 +291,9 @@ static int begin(struct helper *h, struct err *e)
 {
     int r = h->names = take_given(h, e);
     if (r >= 0)
-        r = sandbox_keep_caps(needed, e);
+        r = confine_caps(needed, e);
     if (r >= 0)
-        r = sandbox_allow(allowed, ARRAY_LEN(allowed), e);
+        r = confine_allow(allowed, ARRAY_LEN(allowed), e);
     if (r >= 0)
         pair_note(h, HELPER_ACTIVE, getpid());
     else

@@ -1,5 +1,5 @@
 /* Answers a question from the present contents of RUN/dns. Uses only system calls that the server's
- * sandbox allows, relative to the directory. */
+ * confinement allows, relative to the directory. */
 #pragma once
 
 #include "names/dns.h"
@@ -21,6 +21,6 @@ void lookup_result_clear(struct lookup_result *f);
 enum lookup lookup(int dir, const struct ip *asker, const struct dns_question *q, size_t most,
                    struct lookup_result *out);
 
-/** Flags of everything that is opened, for the sandbox. */
+/** Flags of everything that is opened, for the confinement. */
 #define LOOKUP_OPEN_FILE (O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
 #define LOOKUP_OPEN_DIRECTORY (O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_DIRECTORY)

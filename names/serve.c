@@ -1,4 +1,4 @@
-/* The main loop of one server, its sandbox, and how it watches the other server.
+/* The main loop of one server, its confinement, and how it watches the other server.
  *
  * A server with questions goes round its loop at least every 100 ms, and its progress counter
  * moves. If the other server has questions and its counter has not moved for a while, it was killed
@@ -95,7 +95,7 @@ static int go_round(struct server *s)
     return 0;
 }
 
-/* ---- the sandbox -----------------------------------------------------------------------------*/
+/* ---- confinement -----------------------------------------------------------------------------*/
 
 /* At worst, each forwarded question needs a socket for each server; usually it needs one. */
 static void raise_limit(void)
@@ -107,9 +107,9 @@ static void raise_limit(void)
     (void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-static int enter_sandbox(const struct name_server *n, struct err *e)
+static int confine(const struct name_server *n, struct err *e)
 {
-    static const struct sandbox_call calls[] = {
+    static const struct confine_call calls[] = {
 #ifdef SYS_epoll_wait
         {.call = SYS_epoll_wait},
 #endif
@@ -149,8 +149,8 @@ static int enter_sandbox(const struct name_server *n, struct err *e)
         return err_set(e, errno, "make the directory of names the root of a name server");
     if (prctl(PR_SET_DUMPABLE, 0) < 0)
         return err_set(e, errno, "protect the memory of a name server");
-    int r = sandbox_keep_caps(0, e);
-    return r == 0 ? sandbox_allow_calls(calls, ARRAY_LEN(calls), e) : r;
+    int r = confine_caps(0, e);
+    return r == 0 ? confine_allow_calls(calls, ARRAY_LEN(calls), e) : r;
 }
 
 static int start(struct server *s, const struct name_server *n)
@@ -175,7 +175,7 @@ int names_serve(const struct name_server *n, struct err *e)
     int r = start(s, n);
     if (r < 0)
         return err_set(e, r, "start a name server");
-    r = enter_sandbox(n, e);
+    r = confine(n, e);
     if (r < 0)
         return r;
     while (r == 0)

@@ -412,17 +412,17 @@ void loop_stop(struct loop *l);
 
 /** Keeps the capabilities in @keep (bit n: capability n) and drops all others for good: bounding,
  *  ambient and inheritable sets, no_new_privs. The caller must be single-threaded. */
-int sandbox_keep_caps(uint64_t keep, struct err *e);
+int confine_caps(uint64_t keep, struct err *e);
 /** Lets every system call except @calls fail with EPERM, for this process and its children
- *  (seccomp). Call sandbox_keep_caps() before: no_new_privs is required. At most 200 calls. */
-int sandbox_allow(const int *calls, size_t count, struct err *e);
-struct sandbox_call {
+ *  (seccomp). Call confine_caps() before: no_new_privs is required. At most 200 calls. */
+int confine_allow(const int *calls, size_t count, struct err *e);
+struct confine_call {
     int call;
     unsigned argument; /**< 1 to 6: allowed only if the low 32 bits of this argument are: */
     uint32_t value;
 };
 /** The same with conditions on arguments. A call may be listed several times. */
-int sandbox_allow_calls(const struct sandbox_call *calls, size_t count, struct err *e);
+int confine_allow_calls(const struct confine_call *calls, size_t count, struct err *e);
 
 /* ---- cleaning up ------------------------------------------------------------------------------*/
 

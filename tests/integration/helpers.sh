@@ -67,7 +67,7 @@ a_moment() {
 }
 t 'a short-lived container does not start them' a_moment
 
-sandboxed() {
+confined() {
     idle a -m 64m --publish 8080:80 -e SECRET=hidden
     wait_for 5 helpers_work
     local pid role fd caps session
@@ -105,7 +105,7 @@ sandboxed() {
     pid=$(name_servers | head -1)
     assert_eq "$(readlink "/proc/$pid/root")" "$run_state/dns"
 }
-t 'they hold nothing of a container, and have few capabilities and system calls' sandboxed
+t 'they hold nothing of a container, and have few capabilities and system calls' confined
 
 two_of() { # one of them: its pid, and the other's
     local other=standby

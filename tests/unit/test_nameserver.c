@@ -738,7 +738,7 @@ int main(void)
         {"a client that holds connections", half_open},
         {"many clients that use all connections", in_use},
         {"several queries on one connection", streams},
-        {"sockets, memory, sandbox", around},
+        {"sockets, memory, confinement", around},
         {"turns", queue},
     };
     return run_all_apart(prepare, checks, ARRAY_LEN(checks));

@@ -17,7 +17,7 @@
 #error "this architecture's name is missing"
 #endif
 
-int sandbox_keep_caps(uint64_t keep, struct err *e)
+int confine_caps(uint64_t keep, struct err *e)
 {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     const struct __user_cap_data_struct data[2] = {
@@ -34,7 +34,7 @@ int sandbox_keep_caps(uint64_t keep, struct err *e)
 }
 
 /* Appends code at @n that allows @c if the low 32 bits of its argument match. */
-static size_t put_call(struct sock_filter *code, size_t n, const struct sandbox_call *c)
+static size_t put_call(struct sock_filter *code, size_t n, const struct confine_call *c)
 {
     const struct sock_filter allow = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
     unsigned argument = c->argument ? c->argument - 1 : 0;
@@ -64,7 +64,7 @@ static const int runtime[] = {
 
 /* Comparisons one after the other, most frequent first: a binary search would pay off beyond a
  * hundred. */
-int sandbox_allow_calls(const struct sandbox_call *calls, size_t count, struct err *e)
+int confine_allow_calls(const struct confine_call *calls, size_t count, struct err *e)
 {
     _cleanup_free_ struct sock_filter *code =
         xcalloc((count + ARRAY_LEN(runtime)) * 5 + 5, sizeof(*code));
@@ -80,7 +80,7 @@ int sandbox_allow_calls(const struct sandbox_call *calls, size_t count, struct e
     for (size_t i = 0; i < count; i++)
         n = put_call(code, n, &calls[i]);
     for (const int *call = runtime; *call >= 0; call++)
-        n = put_call(code, n, &(struct sandbox_call){.call = *call});
+        n = put_call(code, n, &(struct confine_call){.call = *call});
     code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM);
     const struct sock_fprog program = {.len = (unsigned short)n, .filter = code};
     return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0
@@ -88,10 +88,10 @@ int sandbox_allow_calls(const struct sandbox_call *calls, size_t count, struct e
                : 0;
 }
 
-int sandbox_allow(const int *calls, size_t count, struct err *e)
+int confine_allow(const int *calls, size_t count, struct err *e)
 {
-    _cleanup_free_ struct sandbox_call *all = xcalloc(count + 1, sizeof(*all));
+    _cleanup_free_ struct confine_call *all = xcalloc(count + 1, sizeof(*all));
     for (size_t i = 0; i < count; i++)
         all[i].call = calls[i];
-    return sandbox_allow_calls(all, count, e);
+    return confine_allow_calls(all, count, e);
 }
