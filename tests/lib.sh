@@ -15,7 +15,7 @@
 #     t NAME FUNCTION            one test: FUNCTION in a subshell with set -eu; then every container
 #                                is removed. Anything that fails in it fails the test.
 #     assert_... skip fail wait_for http in_lan serve warm_up snapshot assert_clean and more, below
-#     read_only_host             before a test that removes directories: only $ARENA and /run stay writable
+#     read_only_host             before the first test of a file that removes directories: only $ARENA, /run stay writable
 #
 # BRIDGE_NF=0|1     whether bridged packets pass the IP firewall (the kernel's default is 1); $bridge_nf says
 #                   whether they do: without the module they never do
@@ -225,7 +225,7 @@ make_arena() {
 }
 
 # For tests of what removes directories: nothing but $ARENA, /run and the kernel's own file systems can be written, not
-# even by root, whatever a defect does.
+# even by root, whatever a defect does. For the whole file, before its first test.
 read_only_host() {
     local target
     mount --bind "$ARENA" "$ARENA"

@@ -287,7 +287,6 @@ static bool is_home(const char *path)
     return real && streq(real, path);
 }
 
-/* Ours, on the file system of its parent, and no mount point. */
 static int check_itself(const struct state_dir *d, struct err *e)
 {
     struct statx st;

@@ -361,3 +361,15 @@ unremovable() {
     assert_gone
 }
 t 'what cannot be removed is named, and the next one removes it' unremovable
+
+follows_readme() {
+    netctr network create back
+    netctr run -d --name web --network back -p 8080:80 "$box" sleep 100
+    sed -n '/^### Remove everything$/,/^## /s/^    //p' "$top/README.md" >"$tmp/block"
+    assert_eq "$(sed 's/ *#.*//' "$tmp/block" | paste -sd' ')" 'netctr reset make uninstall'
+    sed -i 's/^netctr reset/& -f/' "$tmp/block"
+    make() { :; }
+    (cd "$tmp" && export -f make && bash -eu block)
+    assert_gone
+}
+t "the README's last commands leave nothing behind" follows_readme
