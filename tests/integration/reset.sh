@@ -81,7 +81,7 @@ forwarding() {
     # It was on before: it stays, and nothing is said.
     netctr run --rm "$box" true
     netctr reset -f >"$tmp/said"
-    ! grep sysctl.*ip_forward "$tmp/said" || fail 'forwarding was not of netctr'
+    ! grep 'sysctl.*ip_forward' "$tmp/said" || fail 'forwarding was not of netctr'
     assert_eq "$(forwards)" 1
 }
 t 'forwarding that netctr has switched on is switched off, unless a newer link may need it' forwarding
@@ -292,7 +292,7 @@ t 'another instance beside it stays as it is' neighbours
 
 killed() {
     sanitized && skip 'strace and the sanitizer'
-    local point call number status
+    local point call number status struck=0
     for point in pidfd_send_signal:1 rmdir:1 rmdir:2 write:1 write:3 sendto:4 sendmsg:1 sendmsg:2 sendmsg:3 renameat:1 \
         renameat:2 unlinkat:1 unlinkat:4 unlinkat:12 unlinkat:40; do
         call=${point%:*} number=${point#*:} status=0
@@ -302,11 +302,13 @@ killed() {
         strace -o /dev/null -e trace="$call" -e inject="$call:signal=KILL:when=$number" \
             "$program" --root "$state" --run-root "$run_state" reset -f >"$tmp/said" 2>&1 || status=$?
         [ $status = 0 ] || [ $status = 137 ] || fail "$point: status $status: $(cat "$tmp/said")"
-        [ $status = 137 ] || echo "$point did not strike"
+        [ $status = 0 ] || struck=$((struck + 1))
         netctr reset -f >"$tmp/said" 2>&1 || fail "$point: $(cat "$tmp/said")"
         nothing_left || sleep 0.3
         assert_eq "$(leftovers)" '' "$point"
     done
+    [ $struck -ge 12 ] || fail "only $struck points struck"
+    note "$struck points"
     precious_is_there
 }
 t 'killed half-way, the next one completes' killed
