@@ -1,6 +1,6 @@
 /* The mount namespace that holds all pins, and the one mount that keeps it.
  *
- *     RUN/pins/            locked by who adds or removes a pin
+ *     RUN/pins/            locked while a pin is added or removed
  *     RUN/pins/namespace   the mount namespace is mounted on this file. The file itself, which only callers in other
  *                          mount namespaces see, says in which one: they cannot reach it and must not make a second.
  *

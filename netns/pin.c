@@ -186,7 +186,7 @@ int pins_each(struct pins *p, int (*each)(const char *name, int netns, void *arg
     return r < 0 ? err_set(e, r, "list the pins") : 0;
 }
 
-/* 1, 0, or -errno. Files without a mount do not count: nobody adds a pin, since RUN/pins is locked. */
+/* 1, 0, or -errno. Files without a mount do not count: RUN/pins is locked, so no pin is being added. */
 static int is_empty(const struct pins *p)
 {
     int r = 0;

@@ -13,6 +13,10 @@ lines() {
 lines_of_pins() { # of what is on stdin
     grep -c " $run_state/pins" || true
 }
+tidy_too() {
+    local prefix
+    [ ! -e "$run_state/pins" ] || for prefix in p one two k next; do pins drop $prefix 1000; done
+}
 nothing_left() {
     [ ! -e "$run_state/pins" ] || fail "left: $(find "$run_state/pins")"
     ! grep -q "$run_state/pins" /proc/self/mountinfo || fail 'a mount is left'
