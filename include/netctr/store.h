@@ -23,6 +23,7 @@ struct store {
     int live_fd;    /**< RUN/containers */
     char *instance; /**< 16 hex digits: a hash of boot, network namespace and run-root */
     uint64_t netns; /**< the namespace's inode number */
+    uint64_t netns_cookie;
     bool fresh; /**< RUN does not belong to this instance yet: it is new, or belonged to another */
 };
 #define STORE_INIT ((struct store){.root_fd = -1, .run_fd = -1, .defined_fd = -1, .live_fd = -1})
