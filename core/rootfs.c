@@ -93,6 +93,13 @@ static int pivot(int root, struct err *e)
     return 0;
 }
 
+/* A user namespace may mount a sysfs only where it already sees one, and that is the host's. Otherwise the change of the
+ * root is work that is done while the caller makes the network namespace. */
+static bool pivots_last(const struct plan *s)
+{
+    return s->namespaces[PLAN_USER].how == NS_JOIN;
+}
+
 int rootfs_build(struct rootfs *f, struct err *e)
 {
     /* Mounts must not propagate to the host. */
@@ -116,14 +123,17 @@ int rootfs_build(struct rootfs *f, struct err *e)
                                   .base_fd = -1,
                                   .null = -1,
                                   .empty = -1};
-    if ((r = mount_list_early(&f->list, e)) < 0 || (r = pivot(root, e)) < 0)
-        return r;
-    return take_fd(root);
+    r = mount_list_early(&f->list, e);
+    if (r == 0 && !pivots_last(f->plan))
+        r = pivot(root, e);
+    return r < 0 ? r : take_fd(root);
 }
 
 int rootfs_finish(struct rootfs *f, int root, struct err *e)
 {
     int r = mount_list_late(&f->list, e);
+    if (r == 0 && pivots_last(f->plan))
+        r = pivot(root, e);
     if (r < 0 || !f->plan->read_only)
         return r;
     /* The last chance to make it. A failure shows when the program enters it. */
