@@ -221,6 +221,8 @@ static int died(struct process *c, struct err *e)
 
 int process_join_netns(struct process *c, int netns, struct err *e)
 {
+    if (c->plan.namespaces[PLAN_NET].how != NS_LATER)
+        return err_say(e, -EINVAL, "the plan has a network namespace already");
     int r = channel_send_fd(c->channel, MESSAGE_NETNS, netns);
     if (r != -EPIPE)
         return r < 0 ? err_set(e, r, "hand over the network namespace") : 0;

@@ -47,17 +47,25 @@ static int open_real(const struct mount_list *m, const struct plan_mount *p, int
     return open_in_root(base, rest, O_PATH | O_NOFOLLOW | flags, 0, RESOLVE_NO_SYMLINKS);
 }
 
+static void make_real(const struct mount_list *m, const struct plan_mount *p, bool directory)
+{
+    const char *rest;
+    int base = base_of(m, p->target, &rest);
+    if (directory && base != m->root && !strchr(rest, '/')) /* nothing to resolve */
+        (void)mkdirat(base, rest, 0755);
+    else
+        close_fd(directory ? mkdir_in_root(base, rest, 0755) : touch_in_root(base, rest, 0644));
+}
+
 /* Makes it if it is missing. -ENOENT: the kernel's own file system does not have it. */
 static int real_place(const struct mount_list *m, const struct plan_mount *p, bool directory,
                       struct err *e)
 {
-    const char *rest;
-    int base = base_of(m, p->target, &rest);
     int fd = open_real(m, p, directory ? O_DIRECTORY : 0);
     if (fd == -ENOENT && (p->flags & MOUNT_OPTIONAL))
         return fd;
     if (fd == -ENOENT) {
-        close_fd(directory ? mkdir_in_root(base, rest, 0755) : touch_in_root(base, rest, 0644));
+        make_real(m, p, directory);
         fd = open_real(m, p, directory ? O_DIRECTORY : 0);
     }
     if (fd < 0)
@@ -156,16 +164,18 @@ static int mount_any(struct mount_list *m, const struct plan_mount *p, int mount
 
 static int mount_source(struct mount_list *m, const struct plan_mount *p, struct err *e)
 {
-    struct stat st;
+    struct stat st = {.st_mode = S_IFDIR}; /* of a new file system */
+    bool is_new = p->what == SOURCE_TYPE || p->what == SOURCE_DEVICES;
     _cleanup_close_ int mount = open_source(p, e);
     if (mount < 0)
         return mount;
-    if (fstat(mount, &st) < 0)
+    if (!is_new && fstat(mount, &st) < 0)
         return err_set(e, errno, "look at volume `%s`", p->source ? p->source : p->target);
+    bool directory = S_ISDIR(st.st_mode);
     if (!is_real(p))
-        return mount_any(m, p, mount, S_ISDIR(st.st_mode), e);
-    int r = mount_real(m, p, mount, S_ISDIR(st.st_mode), e);
-    if (r == 0 && S_ISDIR(st.st_mode))
+        return mount_any(m, p, mount, directory, e);
+    int r = mount_real(m, p, mount, directory, e);
+    if (r == 0 && directory)
         keep_base(m, p, &mount);
     return r;
 }

@@ -189,7 +189,7 @@ void process_clear(struct process *p);
  *  plan contradicts itself, or an fd is not what it says. */
 int process_create(struct process *p, struct err *e);
 /** With NS_LATER: gives the child its network namespace, also while it is still preparing. @netns stays the
- *  caller's. */
+ *  caller's. -EINVAL: the plan has one already. */
 int process_join_netns(struct process *p, int netns, struct err *e);
 /** Writes one of the plan's files, by its name. From process_create() on, also while the program runs. */
 int process_write_file(struct process *p, const char *file, const char *text, struct err *e);

@@ -126,8 +126,16 @@ static int supervise(struct process *p, struct err *e)
     return r;
 }
 
-/* @netns: what NS_LATER hands over. @text: what is written to the plan's files. */
-static struct result run_with(const struct plan *plan, int netns, const char *text)
+/* Also with namespaces that are not the container's own. */
+static int execute(const struct process *p, char *const *argv, struct err *e)
+{
+    const struct exec_request request = {.argv = (strv)argv, .detached = true};
+    return process_exec(&p->plan, p->pid, proc_start_time(p->pid), &request, e);
+}
+
+/* @netns: what NS_LATER hands over. @text: what is written to the plan's files. @exec: run beside the program. */
+static struct result run_with(const struct plan *plan, int netns, const char *text,
+                              char *const *exec)
 {
     struct result result = {.e = ERR_INIT};
     struct process p = PROCESS_INIT;
@@ -143,6 +151,8 @@ static struct result run_with(const struct plan *plan, int netns, const char *te
         r = process_await(&p, &result.e);
     if (r == 0)
         r = process_start(&p, &result.e);
+    if (r == 0 && exec)
+        r = execute(&p, exec, &result.e);
     if (r == 0)
         r = supervise(&p, &result.e);
     if (r < 0)
@@ -157,7 +167,7 @@ static struct result run_with(const struct plan *plan, int netns, const char *te
 
 static struct result run(const struct plan *plan)
 {
-    return run_with(plan, -1, "");
+    return run_with(plan, -1, "", NULL);
 }
 
 static bool said(const struct result *r, const char *text)
@@ -190,7 +200,7 @@ static void mounts(void)
     plan.files = files;
     plan.file_count = ARRAY_LEN(files);
     plan.hostname = "by-hand";
-    _cleanup_result_ struct result r = run_with(&plan, -1, "a note\n");
+    _cleanup_result_ struct result r = run_with(&plan, -1, "a note\n", NULL);
     const char *const lines[] = {"stdout F a note", "stdout F tmpfs mark mark", "stderr F closed",
                                  "stdout F open",   "stdout F by-hand",         "stdout F 0",
                                  "stdout F pid 1",  "stdout F guarded"};
@@ -248,8 +258,10 @@ static void namespaces(void)
     plan.namespaces[PLAN_USER] = (struct plan_namespace){NS_JOIN, user};
     _cleanup_result_ struct result joined = run(&plan);
     expect_ns(&joined, net, "net", true, "joined by fd");
+    _cleanup_result_ struct result twice = run_with(&plan, net, "", NULL);
+    expect(twice.status == -EINVAL, "one that was not expected", WHY(twice));
     plan.namespaces[PLAN_NET] = (struct plan_namespace){.how = NS_LATER};
-    _cleanup_result_ struct result later = run_with(&plan, net, "");
+    _cleanup_result_ struct result later = run_with(&plan, net, "", NULL);
     expect_ns(&later, net, "net", true, "handed over later");
     for (size_t k = PLAN_PID; k < PLAN_NS_KINDS; k++)
         plan.namespaces[k].how = NS_INHERIT;
@@ -260,6 +272,22 @@ static void namespaces(void)
         expect_ns(&inherited, own, names[k], true, "inherited");
     }
     expect(!said(&inherited, "pid 1\n"), "the host's pid namespace", WHY(inherited));
+    char *const *command = SHELL(
+        "for n in /proc/self/ns/*; do readlink $n; done >/dev/shm/.x; mv /dev/shm/.x /dev/shm/x");
+    plan.argv = SHELL("n=0; until [ -e /dev/shm/x ]; do sleep 0.1; n=$((n + 1)); "
+                      "[ $n -lt 50 ] || exit 9; done; cat /dev/shm/x");
+    _cleanup_result_ struct result executed = run_with(&plan, -1, "", command);
+    for (size_t k = 0; k < PLAN_NS_KINDS; k++) {
+        _cleanup_close_ int own = own_ns(names[k]);
+        expect_ns(&executed, own, names[k], true, "exec where all is inherited");
+    }
+    plan.namespaces[PLAN_PID].how = NS_NEW;
+    plan.namespaces[PLAN_NET] = (struct plan_namespace){NS_JOIN, net};
+    _cleanup_result_ struct result mixed = run_with(&plan, -1, "", command);
+    _cleanup_close_ int own_pid = own_ns("pid"), own_uts = own_ns("uts");
+    expect_ns(&mixed, net, "net", true, "exec beside");
+    expect_ns(&mixed, own_pid, "pid", false, "exec beside");
+    expect_ns(&mixed, own_uts, "uts", true, "exec beside");
     plan_mounts_clear(&m);
 }
 
