@@ -72,6 +72,24 @@ bool restart_wanted(const struct restart *r, int exit_status, unsigned times);
 /** Milliseconds before the restart after @times others in a row: 100, doubled each time, at most a minute. */
 int restart_delay_ms(unsigned times);
 
+struct volume {
+    char *source; /**< path on the host; NULL: a new tmpfs */
+    char *target; /**< absolute path in the container */
+    bool read_only;
+    /* Of a tmpfs. Its files are memory, so every tmpfs has a size (spec_bound_tmpfs()). */
+    uint64_t size;     /**< bytes */
+    uint64_t inodes;   /**< files and directories; each costs memory too */
+    unsigned mode;     /**< of its root directory; 0: 01777 */
+    uint32_t uid, gid; /**< of its root directory */
+    bool exec, suid;   /**< permit execution, and set-user-ID programs */
+};
+#define TMPFS_SIZE_MAX (UINT64_C(1) << 30) /**< bytes of a tmpfs without a size of its own */
+
+enum network_mode {
+    NETWORK_OWN, /**< a network namespace other than the host's */
+    NETWORK_HOST,
+};
+
 /** A validated, resolved container. Plain data: stored as config.json and read back by every later command. */
 struct spec {
     char *name;
@@ -226,6 +244,7 @@ struct container {
     int run_fd;     /**< RUN/containers/NAME */
     int lock_fd;
     char *layers, *mount_point; /**< paths of both directories, for the process */
+    struct plan_mounts mounts;  /**< what its process mounts */
     int64_t started;            /**< seconds since the epoch; 0: not yet */
     bool noted;                 /**< the definition says how it ended */
     bool existing;     /**< its definition is older than this life, and outlives a failed start */
