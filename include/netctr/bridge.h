@@ -336,3 +336,7 @@ int net_restore(struct net *net, const struct bridge_view *view, struct err *e);
 /** Removes leases and links that bear this instance's mark and belong to no container in
  *  @live_ids. */
 int net_sweep(struct net *net, char *const *live_ids, const struct gc *gc, struct err *e);
+/** Removes everything of this instance from the host's network, also what no record names: links, tables, and the
+ *  forwarding that netctr has switched on. @net may be of net_look(). Calls @gc->tell for each object; objects of other
+ *  instances stay (GC_LEAVE). Goes on after a failure and returns the first. */
+int net_reset(struct net *net, const struct gc *gc, struct err *e);

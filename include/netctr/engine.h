@@ -256,6 +256,12 @@ int engine_events(struct engine *engine, bool follow, int64_t until, int out,
 /** Finds what killed commands have left and what is damaged, calls @gc->tell for each, and unless @gc->dry_run removes
  *  or replaces it. Use engine_open_to_clean(). */
 int engine_gc(struct engine *engine, const struct gc *gc, struct err *e);
+/** Removes everything of the instance of @root and @run_root from the host: containers, helpers, cgroups, links, tables,
+ *  mounts, and both directories with what they hold; switches off the forwarding that netctr has switched on. Works
+ *  without an open engine, and where state is damaged or lost. -EPERM or -EBUSY with a text, before anything is touched:
+ *  a directory is not netctr's, holds something else, or is in use in another network namespace. Calls @gc->tell for each
+ *  object; goes on after a failure and returns the first, but then keeps the directories. */
+int engine_reset(const char *root, const char *run_root, const struct gc *gc, struct err *e);
 /** What `netctr info` shows; caller owns *@out. */
 int engine_info(struct engine *engine, json_t **out, struct err *e);
 /** {"work": true, "helper": PID, "standby": PID, "name_servers": [PID, PID], "names_port": 1023}; caller owns. */

@@ -331,3 +331,36 @@ void store_empty_trash(struct store *s);
 /** Removes cgroups and directories of this instance that belong to no container. @helper (may be NULL) names a cgroup
  *  that stays. The store must be locked. */
 int store_sweep(struct store *s, const char *helper, const struct gc *gc, struct err *e);
+
+/* ---- state directories as a whole, for `reset` -----------------------------------------------*/
+
+/** ROOT or RUN, which may be removed: a file of netctr marks it (or its entries show that an older netctr made it),
+ *  everything in it was created by netctr, and no other file system is mounted in it. */
+struct state_dir {
+    char *path; /**< without symbolic links */
+    char *name; /**< in @parent */
+    int fd;     /**< -1: it does not exist */
+    int parent; /**< fd; -1: that does not exist */
+    strv pins;  /**< mount points of pinned network namespaces in it */
+};
+#define STATE_DIR_INIT ((struct state_dir){.fd = -1, .parent = -1})
+/** -EPERM or -EBUSY with a text: it must not be removed. Changes nothing. Call state_dir_close() also after a
+ *  failure. */
+int state_dir_open(const char *path, struct state_dir *out, struct err *e);
+/** What a killed reset of @d has left: a directory beside it. */
+int state_dir_open_aside(const struct state_dir *d, struct state_dir *out, struct err *e);
+/** Renames it to the name that state_dir_open_aside() looks for. */
+int state_dir_put_aside(struct state_dir *d, struct err *e);
+/** Removes it with everything in it: follows no symbolic link, enters no mount. After a failure the rest stays, and
+ *  can be removed later. */
+int state_dir_remove(const struct state_dir *d, struct err *e);
+void state_dir_close(struct state_dir *d);
+#define _cleanup_state_dir_ __attribute__((cleanup(state_dir_close)))
+
+/** Opens what exists of an instance and creates nothing: fds of what is missing are -1. */
+int store_look(const struct state_dir *root, const struct state_dir *run, struct store *out,
+               struct err *e);
+/** -EBUSY with a text if containers of ROOT run under another RUN. */
+int store_check_bound(struct store *s, struct err *e);
+/** Takes the lock in ROOT, without which no container starts. *@lock: an fd, or -1 if there is no ROOT. */
+int store_lock_starts(struct store *s, int *lock, struct err *e);
