@@ -40,6 +40,14 @@ static int stop_one(struct engine *engine, const struct record *r, void *arg, st
     return engine_stop(engine, r, s->mark, patience, e);
 }
 
+/* Those that are left when the time is over are killed, several at a time. */
+static void kill_ahead(struct engine *engine, const struct record *r, void *arg)
+{
+    const struct stopping *s = arg;
+    if (s->seconds != STOP_NEVER_KILLS && s->deadline <= monotonic_ms() / 1000)
+        engine_begin_kill(engine, r, s->mark);
+}
+
 static bool runs(const struct record *r)
 {
     return r->status != STATUS_EXITED;
@@ -68,6 +76,7 @@ static int stop(const struct cli *cli, int argc, char **argv, struct err *e)
                                 .seconds = seconds};
     const struct each each = {.act = stop_one,
                               .before = begin_stop,
+                              .ahead = kill_ahead,
                               .after = warn_of_lost_networks,
                               .arg = &stopping,
                               .all = all ? runs : NULL};
@@ -123,6 +132,12 @@ static int remove_one(struct engine *engine, const struct record *r, void *force
     return *(bool *)force ? engine_force_remove(engine, r, e) : engine_remove(engine, r, e);
 }
 
+static void begin_removal(struct engine *engine, const struct record *r, void *force)
+{
+    if (*(bool *)force)
+        engine_begin_kill(engine, r, MARK_END_ASKED);
+}
+
 static int rm(const struct cli *cli, int argc, char **argv, struct err *e)
 {
     bool force = false;
@@ -135,6 +150,7 @@ static int rm(const struct cli *cli, int argc, char **argv, struct err *e)
     if (first <= 0)
         return first;
     const struct each each = {.act = remove_one,
+                              .ahead = begin_removal,
                               .after = warn_of_lost_networks,
                               .arg = &force,
                               .damaged = force ? engine_remove_damaged : NULL,

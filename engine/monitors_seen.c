@@ -18,7 +18,8 @@ enum { YOUNG_MS = 50, BEGIN_MS = 1000, BUCKETS = 1024, SPARE_FDS = 32 };
 struct watched_monitor {
     struct monitors *all;
     ino_t directory; /* the inode, because a name may be reused */
-    int pidfd;       /* -1: searched for at each look */
+    char *name;
+    int pidfd; /* -1: searched for at each look */
     bool seen, dead, told;
     struct watched_monitor *next;
 };
@@ -52,6 +53,7 @@ static void forget(struct monitors *m, struct watched_monitor **link)
     *link = gone->next;
     loop_remove_fd(m->loop, gone->pidfd);
     close_fd(gone->pidfd);
+    free(gone->name);
     free(gone);
 }
 
@@ -138,8 +140,13 @@ static void find(struct monitors *m, const char *name, ino_t directory)
         *bucket = one;
     }
     one->seen = true;
-    if (one->pidfd < 0)
-        examine(m, one, name);
+    if (one->pidfd >= 0)
+        return;
+    if (!streq(one->name, name)) {
+        free(one->name);
+        one->name = xstrdup(name);
+    }
+    examine(m, one, name);
 }
 
 /* ---- all monitors ---------------------------------------------------------------------------*/
@@ -157,6 +164,20 @@ static bool has_changed(struct monitors *m)
     return changed;
 }
 
+static bool is_dead(const struct watched_monitor *one)
+{
+    return one->seen && one->pidfd < 0 && one->dead;
+}
+
+void monitors_each_dead(const struct monitors *m, void (*each)(const char *name, void *arg),
+                        void *arg)
+{
+    for (size_t i = 0; i < BUCKETS; i++)
+        for (const struct watched_monitor *one = m->bucket[i]; one; one = one->next)
+            if (is_dead(one))
+                each(one->name, arg);
+}
+
 /* A dead monitor is reported at each look until its directory is gone. */
 static void judge(struct monitors *m)
 {
@@ -164,7 +185,7 @@ static void judge(struct monitors *m)
     for (size_t i = 0; i < BUCKETS; i++)
         for (struct watched_monitor **link = &m->bucket[i]; *link;) {
             struct watched_monitor *one = *link;
-            bool ended = one->seen && one->pidfd < 0 && one->dead;
+            bool ended = is_dead(one);
             dead = dead || ended;
             fresh = fresh || (ended && !one->told);
             one->told = ended;
