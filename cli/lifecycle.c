@@ -132,6 +132,19 @@ static int remove_one(struct engine *engine, const struct record *r, void *force
     return *(bool *)force ? engine_force_remove(engine, r, e) : engine_remove(engine, r, e);
 }
 
+static void begin_removals(struct engine *engine, const struct record *all, size_t count,
+                           void *force)
+{
+    (void)all, (void)count, (void)force;
+    engine->keeps_trash = true;
+}
+
+static void end_removals(struct engine *engine, const struct record *all, size_t count)
+{
+    store_empty_full_trash(&engine->store);
+    warn_of_lost_networks(engine, all, count);
+}
+
 static void begin_removal(struct engine *engine, const struct record *r, void *force)
 {
     if (*(bool *)force)
@@ -150,8 +163,9 @@ static int rm(const struct cli *cli, int argc, char **argv, struct err *e)
     if (first <= 0)
         return first;
     const struct each each = {.act = remove_one,
+                              .before = begin_removals,
                               .ahead = begin_removal,
-                              .after = warn_of_lost_networks,
+                              .after = end_removals,
                               .arg = &force,
                               .damaged = force ? engine_remove_damaged : NULL,
                               .missing_is_fine = force};

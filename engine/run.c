@@ -354,7 +354,8 @@ static int leave(struct monitor *m, bool keep, int status, struct err *e)
         r = lock < 0 ? lock : container_release_name(&m->container, keep, &step);
     }
     err_note(&result, r, e, &step);
-    store_empty_trash(&m->engine->store);
+    if (!keep && m->container.spec.id)
+        store_empty_trash_of(&m->engine->store, m->container.spec.id);
     if (result != -ETIMEDOUT) /* do not wait for the same lock twice */
         release_helpers(m);
     return result;

@@ -211,7 +211,8 @@ static int remove_locked(struct engine *engine, const struct record *r, struct e
 static int remove_ended(struct engine *engine, const struct record *r, struct err *e)
 {
     int code = remove_locked(engine, r, e);
-    store_empty_trash(&engine->store);
+    if (!engine->keeps_trash)
+        store_empty_trash(&engine->store);
     return code;
 }
 

@@ -284,9 +284,11 @@ int container_end(struct container *c, bool keep, int exit_status, struct err *e
 
 /* The trash of an older netctr's ROOT is made here. A full disk may not have room for it: then the directory stays beside
  * the others, with a name that is no container's, and gc removes it. */
-static int put_aside(struct store *store, const char *name)
+static int put_aside(struct store *store, const char *name, const char *id)
 {
-    _cleanup_free_ char *unique = spec_new_id(), *aside = xasprintf(TRASH "/%s", unique);
+    _cleanup_free_ char *random = spec_new_id();
+    const char *unique = id ? id : random;
+    _cleanup_free_ char *aside = xasprintf(TRASH "/%s", unique);
     if (renameat(store->defined_fd, name, store->defined_fd, aside) == 0)
         return 0;
     if (errno != ENOENT)
@@ -305,7 +307,7 @@ static int put_aside(struct store *store, const char *name)
 
 int container_remove(struct store *store, const char *name, const char *id, struct err *e)
 {
-    int r = put_aside(store, name);
+    int r = put_aside(store, name, id);
     if (r < 0)
         return err_set(e, r, "remove container `%s`", name);
     ids_remove(store, id);

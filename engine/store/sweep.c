@@ -2,10 +2,20 @@
 #include "files.h"
 
 #include <errno.h>
+#include <sys/wait.h>
+
+/* A file system that discards freed blocks at once waits for the disk at each directory. */
+enum { TRASH_WORKERS = 8 };
 
 static bool is_self(const char *entry)
 {
     return streq(entry, ".") || streq(entry, "..");
+}
+
+void store_empty_trash_of(struct store *s, const char *id)
+{
+    _cleanup_free_ char *path = xasprintf(TRASH "/%s", id);
+    (void)remove_tree_at(s->defined_fd, path);
 }
 
 void store_empty_trash(struct store *s)
@@ -14,6 +24,37 @@ void store_empty_trash(struct store *s)
     for (struct dirent *entry; d && (entry = readdir(d));)
         if (!is_self(entry->d_name))
             (void)remove_tree_at(dirfd(d), entry->d_name);
+}
+
+/* A process for one share of the trash. */
+static pid_t empty_share(const struct store *s, char *const *names, size_t count, size_t from)
+{
+    pid_t pid = fork();
+    if (pid != 0)
+        return pid;
+    for (size_t i = from; i < count; i += TRASH_WORKERS) {
+        _cleanup_free_ char *path = xasprintf(TRASH "/%s", names[i]);
+        (void)remove_tree_at(s->defined_fd, path);
+    }
+    _exit(0);
+}
+
+void store_empty_full_trash(struct store *s)
+{
+    struct strings found = {0};
+    pid_t workers[TRASH_WORKERS];
+    _cleanup_dir_ DIR *d = open_listing(s->defined_fd, TRASH);
+    for (struct dirent *entry; d && (entry = readdir(d));)
+        if (!is_self(entry->d_name))
+            strings_add(&found, entry->d_name);
+    bool many = found.count > TRASH_WORKERS;
+    for (size_t i = 0; many && i < TRASH_WORKERS; i++)
+        workers[i] = empty_share(s, found.items, found.count, i);
+    for (size_t i = 0; many && i < TRASH_WORKERS; i++)
+        while (workers[i] > 0 && waitpid(workers[i], NULL, 0) < 0 && errno == EINTR)
+            continue;
+    strings_clear(&found);
+    store_empty_trash(s); /* the rest */
 }
 
 struct sweeping {

@@ -28,6 +28,8 @@ struct engine {
     struct net *net; /**< use engine_net(), which opens it */
     bool has_names;
     int names; /**< RUN/dns; engine/ opens it when first needed */
+    /** The caller removes several containers, and calls store_empty_full_trash() after the last. */
+    bool keeps_trash;
 };
 /** Opens the store at @root (state that survives a reboot) and @run_root (state that does not). Containers whose monitor
  *  was killed are cleaned up by the helper, and by the functions below that meet one; this looks at no container. Call

@@ -310,6 +310,10 @@ int container_release_name(struct container *c, bool keep, struct err *e);
 int container_remove(struct store *store, const char *name, const char *id, struct err *e);
 /** Deletes the files of removed containers. May take long: hold no lock. */
 void store_empty_trash(struct store *s);
+/** The same of one container. */
+void store_empty_trash_of(struct store *s, const char *id);
+/** store_empty_trash() after many removals, with several processes. */
+void store_empty_full_trash(struct store *s);
 /** Removes cgroups and directories of this instance that belong to no container. @helper (may be NULL) names a cgroup
  *  that stays. The store must be locked. */
 int store_sweep(struct store *s, const char *helper, const struct gc *gc, struct err *e);
