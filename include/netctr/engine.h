@@ -3,7 +3,7 @@
  *
  * What a lab needs, in ten calls:
  *
- *     engine_open()            open the store and clean up after dead monitors
+ *     engine_open()            open the store
  *     engine_network_create()  define a network
  *     run_request_complete()   check a request and fill in its defaults
  *     engine_run_detached()    start a new container in the background
@@ -27,17 +27,21 @@ struct engine {
     struct store store;
     struct net *net;             /**< use engine_net(), which opens it */
     struct sandboxes *sandboxes; /**< use engine_sandboxes() */
+    /** The caller removes several containers, and calls store_empty_full_trash() after the last. */
+    bool keeps_trash;
 };
-/** Opens the store at @root (state that survives a reboot) and @run_root (state that does not), and cleans up after
- *  dead monitors. Call engine_close() also after a failure. */
+/** Opens the store at @root (state that survives a reboot) and @run_root (state that does not). Containers whose monitor
+ *  was killed are cleaned up by the helper, and by the functions below that meet one; this looks at no container. Call
+ *  engine_close() also after a failure. */
 int engine_open(const char *root, const char *run_root, struct engine *out, struct err *e);
-/** The same for read-only commands: where netctr has never run, they create no directories and find no containers. Where
- *  it has, they clean up after dead monitors as well. */
+/** The same for read-only commands: where netctr has never run, they create no directories and find no containers. */
 int engine_open_to_read(const char *root, const char *run_root, struct engine *out, struct err *e);
-/** Opens without cleaning up, for engine_gc() and engine_boot(), which clean up more thoroughly. With @dry_run, nothing
- *  is created. */
+/** Opens without taking a run directory over, for engine_gc() and engine_boot(), which do that themselves. With @dry_run,
+ *  nothing is created. */
 int engine_open_to_clean(const char *root, const char *run_root, bool dry_run, struct engine *out,
                          struct err *e);
+/** Cleans up after all dead monitors. For commands that look at all containers anyway. */
+int engine_repair_all(struct engine *engine, struct err *e);
 /** For `doctor`: neither cleans up nor creates anything. Where the state is missing or incomplete, @out has a net and no
  *  store (store.root is NULL). */
 int engine_look(const char *root, const char *run_root, struct engine *out, struct err *e);
@@ -50,7 +54,9 @@ struct sandboxes *engine_sandboxes(struct engine *engine);
 
 /* ---- containers ------------------------------------------------------------------------------*/
 
-/** store_find() and store_each() under the store's lock. @e may be NULL. */
+/** store_find() and store_each() under the store's lock. Containers whose monitor is dead are cleaned up first; with --rm
+ *  they are gone then, else they have ended. One that cannot be cleaned up is warned about, and stays STATUS_DEAD. @e may be
+ *  NULL. */
 int engine_find(struct engine *engine, const char *name, struct record *out, struct err *e);
 int engine_each(struct engine *engine, int (*each)(const struct record *r, void *arg), void *arg,
                 struct err *e);
@@ -170,6 +176,8 @@ int engine_stop(struct engine *engine, const struct record *r, enum mark mark, u
  *  without a name are skipped. */
 void engine_begin_stop(struct engine *engine, const struct record *all, size_t count,
                        enum mark mark);
+/** Sends SIGKILL, so that engine_stop() and engine_force_remove() wait for several containers at the same time. */
+void engine_begin_kill(struct engine *engine, const struct record *r, enum mark mark);
 /** Sends a signal. After one that ends programs, the restart policy does not run the program again; with SIGKILL, this
  *  returns when everything is undone. */
 int engine_kill(struct engine *engine, const struct record *r, int sig, struct err *e);
