@@ -119,7 +119,8 @@ static int in_use(const struct choice *c, int found, struct lease *holder, const
 {
     if (found < 0) {
         err_say(e, -EADDRINUSE, "%s: its lease on network `%s` is damaged", what, c->pool->network);
-        return err_hint(e, "`netctr network reload` rebuilds it from the running containers");
+        (void)err_hint(e, "`netctr network reload` rebuilds it from the running containers");
+        return -EADDRINUSE;
     }
     err_say(e, -EADDRINUSE, "%s is in use by container `%s`%s", what, holder->container, where);
     if (c->holder) {
@@ -336,7 +337,8 @@ int lease_examine(int dirfd, const struct pool *pool, const struct lease_request
 static int damaged(const char *network, const char *owner, struct err *e)
 {
     err_say(e, -EBADMSG, "the lease of `%s` on network `%s` is damaged", owner, network);
-    return err_hint(e, "`netctr network reload` rebuilds it from the running containers");
+    (void)err_hint(e, "`netctr network reload` rebuilds it from the running containers");
+    return -EBADMSG;
 }
 
 int lease_release(int dirfd, const char *network, const char *owner, struct err *e)

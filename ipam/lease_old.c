@@ -27,7 +27,8 @@ void old_leases_clear(struct old_leases *o)
 static int damaged(const char *network, struct err *e)
 {
     err_say(e, -EBADMSG, "the lease file of network `%s` is damaged", network);
-    return err_hint(e, "`netctr network reload` rebuilds the leases from the running containers");
+    (void)err_hint(e, "`netctr network reload` rebuilds the leases from the running containers");
+    return -EBADMSG;
 }
 
 /* An address with one digit changed is still an address: only a checksum detects it. */

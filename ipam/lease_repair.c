@@ -228,6 +228,30 @@ static int build(int dirfd, const char *network, const struct old_leases *old,
     return r < 0 ? cannot(r, network, e) : 0;
 }
 
+/* Without one of its folders, all leases lack links. */
+static int restore_folders(const struct lease_dir *d, const struct lease_repair *how, bool *changed,
+                           struct err *e)
+{
+    static const char *const folders[] = {"owner", "mac", "resting"};
+    for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
+        struct stat st;
+        int r = fstatat(d->fd, folders[i], &st, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
+        if (r == 0 && S_ISDIR(st.st_mode))
+            continue;
+        if (r < 0 && r != -ENOENT)
+            return cannot(r, d->network, e);
+        if (!how->dry_run && (r = remove_tree_at(d->fd, folders[i])) == 0 &&
+            mkdirat(d->fd, folders[i], 0700) < 0)
+            r = -errno;
+        if (!how->dry_run && r < 0)
+            return cannot(r, d->network, e);
+        _cleanup_free_ char *what = xasprintf("damaged lease folder %s", folders[i]);
+        tell(how, what, d->network);
+        *changed = true;
+    }
+    return 0;
+}
+
 /* An endpoint in use that has no lease gets it back. One whose address has been given to another
  * container since cannot. */
 static int restore_living(const struct lease_dir *d, const struct lease_repair *how, bool *changed,
@@ -279,7 +303,8 @@ static int remove_damaged(const struct lease_dir *d, const struct lease_repair *
             continue;
         if (!how->complete && !how->dry_run) {
             err_say(e, -EBADMSG, "the lease %s of network `%s` is damaged", name, d->network);
-            return err_hint(e, "it may belong to a container whose record is damaged too");
+            (void)err_hint(e, "it may belong to a container whose record is damaged too");
+            return -EBADMSG;
         }
         _cleanup_free_ char *what = xasprintf("damaged lease %s", name);
         if (!how->dry_run && (r = remove_tree_at(d->fd, name)) < 0)
@@ -323,7 +348,9 @@ int lease_repair(int dirfd, const char *network, const struct lease_repair *how,
         return repair_missing(dirfd, network, &old, damaged ? "damaged leases" : "lost leases", how,
                               e);
     bool changed = false;
-    r = restore_living(&d, how, &changed, e);
+    r = restore_folders(&d, how, &changed, e);
+    if (r == 0)
+        r = restore_living(&d, how, &changed, e);
     if (r == 0)
         r = remove_damaged(&d, how, &changed, e);
     return r < 0 ? r : changed;
