@@ -76,7 +76,8 @@ static int restore_leases(struct engine *engine, struct net_leases leases, struc
     leases.live = all.list.items;
     leases.count = all.list.count;
     leases.unknown = all.unknown != NULL;
-    leases.keep_old = engine_has_older(engine);
+    /* As in engine_require_versions(): with our tables, an older monitor has no network. */
+    leases.keep_old = net_check(net, NULL) > 0 && engine_has_older(engine);
     return net_restore_leases(net, &leases, e);
 }
 
