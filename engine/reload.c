@@ -1,4 +1,4 @@
-/* Rebuilds the host's side from the running containers: firewall, lease files, bridges and their ports. */
+/* Rebuilds the host's side from the running containers: firewall, leases, bridges and their ports. */
 #include "helpers.h"
 #include "internal.h"
 #include "survey.h"

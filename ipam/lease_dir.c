@@ -442,7 +442,9 @@ struct ip lease_last(const struct lease_dir *d)
 int lease_set_last(const struct lease_dir *d, const struct ip *last)
 {
     _cleanup_free_ char *text = ip_text(last);
-    return put_link(d, text, "last");
+    if (unlinkat(d->fd, "last", 0) < 0 && errno != ENOENT)
+        return -errno;
+    return symlinkat(text, d->fd, "last") < 0 ? -errno : 0;
 }
 
 /* ---- the directory ---------------------------------------------------------------------------*/

@@ -21,7 +21,7 @@ static inline struct ip ip(const char *text)
     return a;
 }
 
-/* A directory of leases that nobody has yet. */
+/* An empty directory of leases. */
 static inline void fresh(int dir, const char *network)
 {
     const struct lease_repair empty = {.complete = true, .create = true};
