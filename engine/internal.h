@@ -73,7 +73,7 @@ int engine_upgrade_tables(struct engine *engine, struct err *e);
 /** engine_reload(), whatever is left of the firewall. After an error, @restored says whether only the deletion of stale
  *  conntrack entries failed. */
 int engine_restore_firewall(struct engine *engine, bool *restored, struct err *e);
-/** Rebuilds the lease file of @n, if it is missing, from the running containers. Without it, no addresses are given
+/** Rebuilds the leases of @n, if they are missing, from the running containers. Without them, no addresses are given
  *  out. */
 int engine_make_leases(struct engine *engine, const struct network *n, struct err *e);
 /** With the store locked: the same for all networks. */

@@ -219,7 +219,7 @@ int engine_network_link(struct engine *engine, const char *from, const char *to,
                         struct err *e);
 /** Opens or closes forwarding between the host's own links: net_open_forwarding(). */
 int engine_network_forwarding(struct engine *engine, bool open, struct err *e);
-/** Rebuilds the firewall, damaged or lost lease files, bridges and ports from the running containers. Goes on after a
+/** Rebuilds the firewall, damaged or lost leases, bridges and ports from the running containers. Goes on after a
  *  failure. @remaining, which must be empty, gets a line for each difference that is left; the caller frees it. */
 int engine_network_reload(struct engine *engine, strv *remaining, struct err *e);
 /** network_survey() with the running containers. Looks again if something differs, because a change may be under way.
