@@ -95,7 +95,7 @@ enum rate_end { RATE_OUTSIDE, RATE_INSIDE };
 void rate_set(struct rt_batch *batch, const struct link *link, const struct endpoint *ep,
               enum rate_end end);
 
-/* publish.c */
+/* ports.c */
 /** Appends copies of @from, which may be NULL. */
 void port_mappings_add(struct port_mappings *to, const struct port_mappings *from);
 
