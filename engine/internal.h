@@ -20,6 +20,11 @@ void engine_network_event(struct engine *engine, const char *name, const struct 
 /** Emits "create" or "remove" of a network. */
 void engine_defined_event(struct engine *engine, const char *name, const char *network);
 
+/* ---- run.c -----------------------------------------------------------------------------------*/
+
+/** Runs a container until it ends, with this process as its monitor. Returns its exit status. */
+int engine_run(struct engine *engine, struct run_request *request, struct err *e);
+
 /* ---- repair.c --------------------------------------------------------------------------------*/
 
 /** Cleans up after the dead monitor of @r. *@now, which the caller clears, is the container's record then. */

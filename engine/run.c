@@ -162,7 +162,7 @@ static int failed_start(struct monitor *m, struct err *e)
     free(c->failure);
     c->failure = err_line(e);
     container_note(c, c->failure);
-    if (!c->spec.detached)
+    if (client_is_here(m->request->client)) /* it prints what we write to stderr */
         fprintf(stderr, "netctr: %s\n", c->failure);
     container_kill(c);
     err_clear(e);
@@ -233,8 +233,7 @@ static int tell_caller(struct monitor *m, const char *waits, struct err *e)
 /* Watches the sockets of the ports, the helpers, names, and the control socket while the program runs. */
 static int watch_over(struct monitor *m, struct err *e)
 {
-    struct container *c = &m->container;
-    struct supervise_options options = {.attached = !c->spec.detached, .loop = m->loop};
+    struct supervise_options options = {.client = m->request->client, .loop = m->loop};
     int r = watch_ports(m, e);
     if (r == 0)
         r = seed_watch(m, e);
@@ -249,10 +248,11 @@ static int watch_over(struct monitor *m, struct err *e)
     return r < 0 ? r : run_on(m, &options, e);
 }
 
-/* At the end. With an attached `run`, the user gets the error instead of waiting. */
+/* At the end. A client gets the error instead of waiting. */
 static int lock_to_leave(struct monitor *m, struct err *e)
 {
-    return m->container.spec.detached ? lock_patiently(m, e) : store_lock(&m->engine->store, e);
+    return client_is_here(m->request->client) ? store_lock(&m->engine->store, e)
+                                              : lock_patiently(m, e);
 }
 
 /* A reload holds the lock from reading the records to committing the rules. After the mark it skips this container, so
