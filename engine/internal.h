@@ -25,6 +25,11 @@ void engine_defined_event(struct engine *engine, const char *name, const char *n
 /** With the store locked: engine_find() by the name alone. */
 int engine_find_locked(struct engine *engine, const char *name, struct record *out, struct err *e);
 
+/* ---- run.c -----------------------------------------------------------------------------------*/
+
+/** Runs a container until it ends, with this process as its monitor. Returns its exit status. */
+int engine_run(struct engine *engine, struct run_request *request, struct err *e);
+
 /* ---- repair.c --------------------------------------------------------------------------------*/
 
 /** Cleans up after the dead monitor of @r. *@now, which the caller clears, is the container's record then. */

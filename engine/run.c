@@ -170,7 +170,7 @@ static int failed_start(struct monitor *m, struct err *e)
     free(c->failure);
     c->failure = err_line(e);
     container_note(c, c->failure);
-    if (!c->spec.detached)
+    if (client_is_here(m->request->client)) /* it prints what we write to stderr */
         fprintf(stderr, "netctr: %s\n", c->failure);
     container_kill(c);
     err_clear(e);
@@ -231,7 +231,7 @@ static int tell_caller(struct monitor *m, const char *waits, struct err *e)
 static int watch_over(struct monitor *m, struct err *e)
 {
     struct container *c = &m->container;
-    struct supervise_options options = {.attached = !c->spec.detached, .loop = m->loop};
+    struct supervise_options options = {.client = m->request->client, .loop = m->loop};
     /* Closing an inotify watch costs a grace period of the kernel, which a short-lived container should not pay. */
     int r = sandbox_serve(m->sandbox, c->spec.detached ? 0 : 300, e);
     if (r == 0)
@@ -245,10 +245,11 @@ static int watch_over(struct monitor *m, struct err *e)
     return r < 0 ? r : run_on(m, &options, e);
 }
 
-/* At the end. With an attached `run`, the user gets the error instead of waiting. */
+/* At the end. A client gets the error instead of waiting. */
 static int lock_to_leave(struct monitor *m, struct err *e)
 {
-    return m->container.spec.detached ? lock_patiently(m, e) : store_lock(&m->engine->store, e);
+    return client_is_here(m->request->client) ? store_lock(&m->engine->store, e)
+                                              : lock_patiently(m, e);
 }
 
 /* A reload holds the lock from reading the records to committing the rules. After the mark it skips this container, so

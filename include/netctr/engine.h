@@ -121,8 +121,9 @@ struct run_request {
      *  it. May be NULL. */
     int (*started)(const char *waits, void *arg);
     void *arg;
-    bool oom_killed; /**< set by engine_run(): how the last run ended */
-    char *waits;     /**< set by engine_run_detached(): why it does not run yet */
+    bool oom_killed;       /**< set by engine_run_attached(): how the last run ended */
+    char *waits;           /**< set by engine_run_detached(): why it does not run yet */
+    struct client *client; /**< of an attached run; only for its monitor */
 };
 /** A request with the default log and limits, to begin with. */
 #define RUN_REQUEST_INIT                                       \
@@ -143,11 +144,13 @@ int env_compose(char *const *files, char *const *entries, strv *out, struct err 
  *  capabilities and network. Before this, spec.rootfs is any path, spec.networks holds what `--network` takes, and
  *  spec.publish holds ports as "8080:80". spec.argv is required. Creates nothing. */
 int run_request_complete(struct run_request *q, struct err *e);
-/** Runs a container until it ends, with the caller as its monitor. Returns its exit status. */
-int engine_run(struct engine *engine, struct run_request *request, struct err *e);
-/** The same with a monitor in a process of its own. Returns when the program runs, or when @request->waits says why the
- *  monitor will try again. */
+/** Runs a container, with a monitor in a process of its own. Returns when the program runs, or when @request->waits says
+ *  why the monitor will try again. */
 int engine_run_detached(struct engine *engine, struct run_request *request, struct err *e);
+/** The same, attached: the monitor copies the program's output to our stdout and stderr, and with -i our stdin to the
+ *  program. Returns its exit status when everything is undone. Blocks the signals that it passes on: SIGHUP, SIGINT,
+ *  SIGQUIT, SIGTERM, SIGUSR1 and SIGUSR2. If this process is killed, the container runs on. */
+int engine_run_attached(struct engine *engine, struct run_request *request, struct err *e);
 
 /** Runs a container again that has ended, in the background. One that runs already is left alone. */
 int engine_start(struct engine *engine, const struct record *r, struct err *e);
