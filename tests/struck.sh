@@ -9,7 +9,8 @@
 # A file may define these functions: furnish (what exists all the time), set_up, prepare (before each try),
 # after_strike, as_asked (the command reported success: is that true?). It may set may_live=1 if the container k may run
 # afterwards, must_vanish=1 if it must not remain as an ended one, must_stay=1 if it has to remain, from_role=1 if the
-# command's own calls do not matter, and next_port if the port that the next command would take is not free.
+# command's own calls do not matter, to_role=0 if no others do, and next_port if the port that the next command would
+# take is not free.
 #
 # STRIKE=all        every call (with every error); otherwise a sample of about $points of them, on a slow machine
 #                   as few as contain every kind of next command and every error
@@ -25,7 +26,7 @@
 tools=$top/${NETCTR_BUILD:-build}/tests
 nc=("$program" --root "$state" --run-root "$run_state")
 errors=(ENOMEM ENOSPC EINTR EBUSY EMFILE EPERM)
-points=${points-$((slowness > 1 ? 4 : 7))} may_live=0 await=(--all) from_role=0
+points=${points-$((slowness > 1 ? 4 : 7))} may_live=0 await=(--all) from_role=0 to_role=99
 : "${STRIKE:=sample}"
 
 ! sanitized || skip 'a sanitizer does not stand being struck'
@@ -261,8 +262,8 @@ end_strikes() {
 
 # Those of $tmp/points whose call is none of NEVER, and the one that is asked for if there is any.
 points_but() { # NEVER, a regular expression
-    awk -F '[:.]' -v never="^($1)\$" -v only="${STRIKE_CALL-}" -v from="$from_role" \
-        '$1 >= from && $2 !~ never && (only == "" || $2 == only)' "$tmp/points"
+    awk -F '[:.]' -v never="^($1)\$" -v only="${STRIKE_CALL-}" -v from="$from_role" -v to="$to_role" \
+        '$1 >= from && $1 <= to && $2 !~ never && (only == "" || $2 == only)' "$tmp/points"
 }
 
 # Memory management changes nothing that a kill could leave behind.
