@@ -50,6 +50,12 @@ removed() {
 }
 t 'run --rm -i, a system call fails' removed
 
+client() {
+    to_role=0
+    fail_each run --rm -i "${everything[@]}" "$box" sh -c "$tell"
+}
+t "run --rm -i, a system call of the client fails" client
+
 on_network() { # FLAGS: networks
     victim=(--name k -m 64m "$@")
     fail_each run "${victim[@]}" "$box" sh -c "$tell"
