@@ -336,7 +336,7 @@ int lease_repair(int dirfd, const char *network, const struct lease_repair *how,
     if (r == 1)
         return how->keep_old ? 0
                              : repair_missing(dirfd, network, &old,
-                                              "lease file in the format of 0.1", how, e);
+                                              "0.1 lease file", how, e);
     const bool damaged = r == -EBADMSG;
     if (r < 0 && !damaged)
         return r;
