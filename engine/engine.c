@@ -1,4 +1,5 @@
-/* Opens an instance (its store, and the network half when first needed), looks containers up, and emits events. */
+/* What an open instance holds beside its store (the network half, the names, opened when first needed), its events, and
+ * `doctor`'s way to look at it. */
 #include "internal.h"
 
 #include <errno.h>
@@ -48,22 +49,14 @@ int engine_look(const char *root, const char *run_root, struct engine *out, stru
 
 int engine_names(struct engine *engine, int *out, struct err *e)
 {
-    if (!engine->has_names) {
-        int fd = names_open(engine->store.run_fd, e);
-        if (fd < 0)
-            return fd;
-        engine->names = fd;
-        engine->has_names = true;
-    }
-    *out = engine->names;
-    return 0;
+    if (!engine->sandboxes)
+        engine->sandboxes = sandboxes_new(engine->store.run_fd, NULL);
+    return sandboxes_names(engine->sandboxes, out, e);
 }
 
 void engine_forget_names(struct engine *engine)
 {
-    if (engine->has_names)
-        close(engine->names);
-    engine->has_names = false;
+    sandboxes_free(take_ptr(engine->sandboxes));
 }
 
 void engine_close(struct engine *engine)
@@ -123,37 +116,13 @@ void engine_event(struct engine *engine, const struct record *r, const char *nam
     event_emit(engine->store.run_fd, &event, attributes);
 }
 
-void engine_network_event(struct engine *engine, const char *name, const struct endpoint *ep)
-{
-    const struct event event = {"network", name, ep->id, ep->network};
-    _cleanup_free_ char *address = ip_text(&ep->address4);
-    event_emit(engine->store.run_fd, &event,
-               (const struct event_attribute[]){
-                   {"container", ep->container, 0}, {"address", address, 0}, {0}});
-}
-
 void engine_defined_event(struct engine *engine, const char *name, const char *network)
 {
     const struct event event = {"network", name, NULL, network};
     event_emit(engine->store.run_fd, &event, NULL);
 }
 
-/* ---- look up ---------------------------------------------------------------------------------*/
-
-int engine_find(struct engine *engine, const char *name, struct record *out, struct err *e)
-{
-    _cleanup_close_ int lock = store_lock(&engine->store, e);
-    return lock < 0 ? lock : store_find(&engine->store, name, out, e);
-}
-
-int engine_each(struct engine *engine, int (*each)(const struct record *r, void *arg), void *arg,
-                struct err *e)
-{
-    _cleanup_close_ int lock = store_lock(&engine->store, e);
-    if (lock < 0)
-        return lock;
-    return store_each(&engine->store, each, arg, e);
-}
+/* ---- what a record says ----------------------------------------------------------------------*/
 
 bool record_holds_ports(const struct record *r)
 {

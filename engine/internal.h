@@ -15,18 +15,33 @@ void engine_explain(const struct engine *engine, int code, struct err *e);
 /** Emits an event of a container; @attributes may be NULL. */
 void engine_event(struct engine *engine, const struct record *r, const char *name,
                   const struct event_attribute *attributes);
-/** Emits "connect" or "disconnect" of a container and a network. */
+/** Emits "connect" or "disconnect" of a container and a network. (sandboxes.c) */
 void engine_network_event(struct engine *engine, const char *name, const struct endpoint *ep);
 /** Emits "create" or "remove" of a network. */
 void engine_defined_event(struct engine *engine, const char *name, const char *network);
+
+/* ---- find.c ----------------------------------------------------------------------------------*/
+
+/** With the store locked: engine_find() by the name alone. */
+int engine_find_locked(struct engine *engine, const char *name, struct record *out, struct err *e);
+
+/* ---- run.c -----------------------------------------------------------------------------------*/
+
+/** Runs a container until it ends, with this process as its monitor. Returns its exit status. */
+int engine_run(struct engine *engine, struct run_request *request, struct err *e);
 
 /* ---- repair.c --------------------------------------------------------------------------------*/
 
 /** Cleans up after the dead monitor of @r. *@now, which the caller clears, is the container's record then. */
 int engine_clear_dead(struct engine *engine, const struct record *r, struct record *now,
                       struct err *e);
-/** With the store locked: cleans up after dead monitors. */
+/** With the store locked: if a monitor of @name is dead, cleans up after it. 1: done; 0: it lives, or there is nothing of
+ *  that name. */
+int engine_clear_if_dead(struct engine *engine, const char *name, struct err *e);
+/** With the store locked: looks at all containers, and cleans up after all dead monitors. */
 int engine_repair(struct engine *engine, const struct gc *gc, struct err *e);
+/** After store_claim_run_root(): RUN becomes this instance's. */
+int engine_take_run_root(struct engine *engine, const struct gc *gc, struct err *e);
 /** Undoes the network half of a container, with or without its records. @aside: the caller is its monitor and leaves
  *  links that carry no more packets to links_retire(); else nothing remains on return. @locked: the caller has the
  *  store's lock; otherwise this takes it if the firewall has to be rebuilt. */
@@ -92,10 +107,3 @@ int engine_settle(struct engine *engine, const struct record *r, bool ends, stru
 
 /** "DST[:OPTION,…]" as `--tmpfs` takes it; @out->target is not checked. */
 int tmpfs_parse(const char *text, struct volume *out, struct err *e);
-
-/* ---- connect_request.c -----------------------------------------------------------------------*/
-
-/** "default" for "bridge", which is docker's name for the default network; any other word as it is. */
-const char *connect_request_network(const char *word);
-/** The names of the networks of such texts, as in "a,b", or "none"; caller frees. */
-char *connect_request_names(char *const *texts);
