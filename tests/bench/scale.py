@@ -192,8 +192,8 @@ def last():
 
 def main():
     os.environ["PATH"] += ":/sbin:/usr/sbin"
-    for name in (*FOUR, "one", "other"):
-        netctr("network", "create", "--ipv6", name)
+    for i, name in enumerate((*FOUR, "one", "other")):
+        netctr("network", "create", "--ipv6", "--subnet", f"10.{100 + i}.0.0/16", name)
     for name in (*FOUR, "one", "other"): # each bridge exists
         netctr("run", "--rm", "--network", name, box, "true")
     known = {"four": four, "one": one, "row": row, "ports": ports, "last": last}
