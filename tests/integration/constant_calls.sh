@@ -72,7 +72,7 @@ differences() { # NAME
 
 # ---- the neighbours ------------------------------------------------------------------------------
 
-# The first one is on all networks: whoever is alone on a network makes its directory of names.
+# The first one is on all networks: the only container of a network creates its directory of names, and removes it.
 live_first() {
     netctr run -d --name n1 "${networks[@]/#/--network=}" "$box" sleep 100000 >/dev/null
 }
