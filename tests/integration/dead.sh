@@ -101,7 +101,7 @@ outlives() {
 }
 [ "$(uname -m)" != x86_64 ] || t 'a program that outlives its monitor ends all the same' outlives
 
-# ---- who meets it cleans it up -------------------------------------------------------------------
+# ---- the command that meets it cleans it up -------------------------------------------------------
 
 # A container whose monitor is dead, and no helper has seen it die.
 leave_dead() { # NAME
@@ -150,7 +150,7 @@ its_name() {
         case $command in start* | restart*) ;; *) cleaned_up x ;; esac
     done
 }
-t 'a dead container is cleaned up by whoever names it' its_name
+t 'a dead container is cleaned up by the command that names it' its_name
 
 its_port() {
     local round
