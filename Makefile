@@ -28,7 +28,7 @@ Q := @
 say = @echo "  $(1)"
 endif
 
-DIRS     := base netns netns/nft ipam names bridge/firewall bridge core engine/store engine doctor cli
+DIRS     := base netns netns/nft ipam names bridge/firewall bridge sandbox core engine/store engine doctor cli
 SOURCES  := $(filter-out core/seccomp_gen.c core/stub.c,$(wildcard $(DIRS:%=%/*.c)))
 OBJECTS  := $(SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/seccomp_blob.o
 # Unit tests link what they use of everything but main: an archive, since the commands need main.
@@ -105,6 +105,12 @@ $(BUILD)/tests/call_names.h: Makefile
 	@mkdir -p $(@D)
 	$(Q)printf '#include <asm/unistd.h>\n' | $(CC) -E -dM - | \
 	    sed -n 's/^#define __NR_\([a-z0-9_]*\) [0-9(].*/[__NR_\1] = "\1",/p' > $@
+# Programs of the tests that use netctr's public headers.
+USERS := $(BUILD)/tests/pins
+$(USERS): $(BUILD)/tests/%: tests/%.c $(BUILD)/parts.a Makefile | $(LIBS_FILE)
+	$(call say,CC $<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(BUILD)/parts.a $(LIBS)
 $(REPLAYS): $(BUILD)/tests/unit/fuzz_%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/replay.o $(BUILD)/parts.a | $(LIBS_FILE)
 	@mkdir -p $(@D)
 	$(call say,LD $@)
@@ -138,7 +144,7 @@ $(BUILD)/tests/netctr-0.1:
 	    MAKEFLAGS= $(MAKE) -s -j2 -C $@.src BUILD=build CFLAGS="-O2 -g" CC="$(CC)" STATIC=no all >/dev/null && \
 	    cp $@.src/build/netctr $@.new && mv $@.new $@; fi
 	$(Q)rm -rf $@.src
-tests: $(UNITS) $(REPLAYS) $(TOOLS) $(PRELOADS) $(INSIDE) $(LOOKUPS) $(BUILD)/tests/netctr-0.1
+tests: $(UNITS) $(REPLAYS) $(TOOLS) $(USERS) $(PRELOADS) $(INSIDE) $(LOOKUPS) $(BUILD)/tests/netctr-0.1
 
 # The same targets with libFuzzer, for FUZZ_SECONDS each. tests/fuzz/run tells more.
 $(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/%.o $(BUILD)/parts.a | $(LIBS_FILE)

@@ -15,7 +15,7 @@ void engine_explain(const struct engine *engine, int code, struct err *e);
 /** Emits an event of a container; @attributes may be NULL. */
 void engine_event(struct engine *engine, const struct record *r, const char *name,
                   const struct event_attribute *attributes);
-/** Emits "connect" or "disconnect" of a container and a network. */
+/** Emits "connect" or "disconnect" of a container and a network. (sandboxes.c) */
 void engine_network_event(struct engine *engine, const char *name, const struct endpoint *ep);
 /** Emits "create" or "remove" of a network. */
 void engine_defined_event(struct engine *engine, const char *name, const char *network);
@@ -24,6 +24,11 @@ void engine_defined_event(struct engine *engine, const char *name, const char *n
 
 /** With the store locked: engine_find() by the name alone. */
 int engine_find_locked(struct engine *engine, const char *name, struct record *out, struct err *e);
+
+/* ---- run.c -----------------------------------------------------------------------------------*/
+
+/** Runs a container until it ends, with this process as its monitor. Returns its exit status. */
+int engine_run(struct engine *engine, struct run_request *request, struct err *e);
 
 /* ---- repair.c --------------------------------------------------------------------------------*/
 
@@ -73,7 +78,7 @@ int engine_upgrade_tables(struct engine *engine, struct err *e);
 /** engine_reload(), whatever is left of the firewall. After an error, @restored says whether only the deletion of stale
  *  conntrack entries failed. */
 int engine_restore_firewall(struct engine *engine, bool *restored, struct err *e);
-/** Rebuilds the lease file of @n, if it is missing, from the running containers. Without it, no addresses are given
+/** Rebuilds the leases of @n, if they are missing, from the running containers. Without them, no addresses are given
  *  out. */
 int engine_make_leases(struct engine *engine, const struct network *n, struct err *e);
 /** With the store locked: the same for all networks. */
@@ -102,10 +107,3 @@ int engine_settle(struct engine *engine, const struct record *r, bool ends, stru
 
 /** "DST[:OPTION,…]" as `--tmpfs` takes it; @out->target is not checked. */
 int tmpfs_parse(const char *text, struct volume *out, struct err *e);
-
-/* ---- connect_request.c -----------------------------------------------------------------------*/
-
-/** "default" for "bridge", which is docker's name for the default network; any other word as it is. */
-const char *connect_request_network(const char *word);
-/** The names of the networks of such texts, as in "a,b", or "none"; caller frees. */
-char *connect_request_names(char *const *texts);

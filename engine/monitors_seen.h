@@ -14,3 +14,5 @@ void monitors_each_dead(const struct monitors *m, void (*each)(const char *name,
                         void *arg);
 /** Looks for new and dead monitors. One system call if nothing has changed. */
 void monitors_look(struct monitors *m);
+/** Is one alive that was seen before? */
+bool monitors_any(const struct monitors *m);

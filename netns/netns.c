@@ -157,6 +157,21 @@ int netns_socket(int fd, int family, int type, struct err *e)
     return s < 0 ? err_set(e, why, "open a socket in the container's network namespace") : s;
 }
 
+static int read_cookie(void *arg, struct err *e)
+{
+    socklen_t size = sizeof(uint64_t);
+    _cleanup_close_ int s = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (s < 0 || getsockopt(s, SOL_SOCKET, SO_NETNS_COOKIE, arg, &size) < 0)
+        return err_set(e, errno, "read the cookie of a network namespace (Linux 5.14)");
+    return 0;
+}
+
+int netns_cookie(int fd, uint64_t *out, struct err *e)
+{
+    *out = 0;
+    return fd < 0 ? read_cookie(out, e) : netns_run(fd, read_cookie, out, e);
+}
+
 int netns_of_process(pid_t pid, uint64_t start)
 {
     _cleanup_close_ int process = pidfd_of(pid, start);

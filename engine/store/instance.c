@@ -7,6 +7,8 @@
  */
 #include "files.h"
 
+#include <netctr/netns.h>
+
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -19,7 +21,9 @@
 
 static int open_containers(int at, const char *path, struct err *e)
 {
-    if (mkdirat(at, "containers", 0700) < 0 && errno != EEXIST)
+    if (mkdirat(at, "containers", 0700) == 0)
+        state_dir_mark_new(at);
+    else if (errno != EEXIST)
         return err_set(e, errno, "make state directory `%s/containers`", path);
     int fd = openat(at, "containers", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     return fd < 0 ? err_set(e, errno, "open state directory `%s/containers`", path) : fd;
@@ -93,46 +97,103 @@ static int bind_roots(struct store *s, struct err *e)
 
 /* ---- instances -------------------------------------------------------------------------------*/
 
-/* The name must be right: under another one no command would find what this one makes. */
+/* The network namespace by its cookie: an inode number is reused as soon as its namespace has gone, and the next
+ * namespace would be taken for the one before. The name must be right: under another one no command would find what
+ * this one makes. */
 static int instance_find(struct store *s, struct err *e)
 {
     _cleanup_free_ char *boot = NULL;
     int r = boot_id(&boot, e);
+    if (r == 0)
+        r = netns_cookie(-1, &s->netns_cookie, e);
     if (r < 0)
         return r;
     struct stat netns;
     if (stat("/proc/thread-self/ns/net", &netns) < 0)
         return err_set(e, errno, "look at this network namespace");
     s->netns = netns.st_ino;
-    _cleanup_free_ char *text = xasprintf("%s %" PRIu64 " %s", boot, s->netns, s->run);
+    _cleanup_free_ char *text =
+        xasprintf("%s cookie %" PRIu64 " %s", boot, s->netns_cookie, s->run);
     s->instance = xasprintf("%016" PRIx64, hash64(text));
     return 0;
 }
 
-/* Does a process live in the network namespace with this inode number, or a mount keep it? 1, 0 or -errno. */
-static int namespace_in_use(uint64_t inode)
+/* Up to netctr 0.1 the name was made from the inode. What bears such a name (cgroups, tables, monitors) cannot be
+ * renamed, so an instance that has one keeps it until the host boots again. */
+static int keep_former_name(struct store *s, struct err *e)
 {
-    _cleanup_free_ char *mounts = NULL, *name = xasprintf("net:[%" PRIu64 "]", inode);
-    int r = read_file_at(AT_FDCWD, "/proc/self/mountinfo", 64 << 20, &mounts, NULL);
-    if (r < 0)
+    _cleanup_free_ char *boot = NULL, *owner = NULL;
+    int r = boot_id(&boot, e);
+    if (r < 0 || read_state_at(s->run_fd, INSTANCE_FILE, 64, &owner, NULL) < 0)
         return r;
-    if (strstr(mounts, name))
-        return 1;
+    _cleanup_free_ char *text = xasprintf("%s %" PRIu64 " %s", boot, s->netns, s->run);
+    _cleanup_free_ char *former = xasprintf("%016" PRIx64, hash64(text));
+    if (streq(owner, former)) {
+        free(s->instance);
+        s->instance = take_ptr(former);
+    }
+    return 0;
+}
+
+/* A network namespace as state.json names it. */
+struct netns_name {
+    uint64_t inode, cookie; /* cookie 0: written by an older netctr */
+};
+
+/* 1, 0, or -errno. The inode alone is that of any later namespace. */
+static int is_namespace(int dir, const char *path, const struct netns_name *n)
+{
+    struct stat st;
+    if (fstatat(dir, path, &st, 0) < 0)
+        return -errno;
+    if (st.st_ino != n->inode || !n->cookie)
+        return st.st_ino == n->inode;
+    uint64_t cookie;
+    _cleanup_close_ int fd = openat(dir, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return -errno;
+    int r = netns_cookie(fd, &cookie, NULL);
+    return r < 0 ? r : cookie == n->cookie;
+}
+
+/* Does a mount keep it? As far as this mount namespace shows it. */
+static int is_mounted(const struct netns_name *n)
+{
+    _cleanup_free_ char *mounts = NULL, *root = xasprintf(" net:[%" PRIu64 "] ", n->inode);
+    int r = read_file_at(AT_FDCWD, "/proc/self/mountinfo", 64 << 20, &mounts, NULL);
+    _cleanup_strv_ strv lines = r < 0 || !strstr(mounts, root) ? NULL : strv_split(mounts, '\n');
+    strv_each (line, lines) {
+        const char *at = strstr(line, root);
+        if (!at)
+            continue;
+        const char *path = at + strlen(root);
+        _cleanup_free_ char *place = xstrndup(path, strcspn(path, " "));
+        if (is_namespace(AT_FDCWD, place, n) != 0) /* in doubt it does */
+            return 1;
+    }
+    return r < 0 ? r : 0;
+}
+
+/* Does a process live in the network namespace, or a mount keep it? 1, 0 or -errno. */
+static int namespace_in_use(const struct netns_name *n)
+{
+    int r = is_mounted(n);
+    if (r != 0)
+        return r;
     _cleanup_dir_ DIR *d = opendir("/proc");
     if (!d)
         return -errno;
     for (struct dirent *entry; (entry = next_entry(d, &r));) {
         uint64_t pid;
-        struct stat st;
         if (parse_u64(entry->d_name, 1, INT32_MAX, &pid) < 0)
             continue;
         _cleanup_free_ char *path = xasprintf("%s/ns/net", entry->d_name);
-        if (fstatat(dirfd(d), path, &st, 0) < 0) {
-            if (errno != ENOENT && errno != ESRCH && errno != EACCES && errno != EPERM)
-                return -errno; /* it has ended, or we may not see it */
-        } else if (st.st_ino == inode) {
-            return 1;
-        }
+        int is = is_namespace(dirfd(d), path, n);
+        /* It has ended, or we may not see it. */
+        if (is == -ENOENT || is == -ESRCH || is == -EACCES || is == -EPERM)
+            continue;
+        if (is != 0)
+            return is;
     }
     return r;
 }
@@ -173,7 +234,9 @@ static int blocks_claim(struct store *s, const char *name, bool living)
     /* A helper that has outlived its last monitor is no reason to refuse, and would keep its namespace. */
     if (!lives && valid_name(instance))
         (void)helpers_end(instance, 200);
-    return lives ? 1 : namespace_in_use((uint64_t)json_int(j, "netns", 0));
+    const struct netns_name netns = {(uint64_t)json_int(j, "netns", 0),
+                                     (uint64_t)json_int(j, "netns_cookie", 0)};
+    return lives ? 1 : namespace_in_use(&netns);
 }
 
 /* 1, 0, or -errno: an unreadable file does not mean that RUN belongs to another instance. */
@@ -210,6 +273,10 @@ static int refuse_others(struct store *s, bool living, struct err *e)
 static int instance_bind(struct store *s, struct err *e)
 {
     int own = run_is_own(s, e);
+    if (own == 0)
+        own = keep_former_name(s, e);
+    if (own == 0)
+        own = run_is_own(s, e);
     s->fresh = own == 0;
     if (own != 0)
         return own < 0 ? own : 0;
@@ -332,6 +399,38 @@ int store_open_to_read(const char *root, const char *run, struct store *out, str
     if (out->root_fd >= 0)
         out->run_fd = open_memory(e);
     return open_below(out, e);
+}
+
+/* ---- reset -----------------------------------------------------------------------------------*/
+
+int store_look(const struct state_dir *root, const struct state_dir *run, struct store *out,
+               struct err *e)
+{
+    *out = STORE_INIT;
+    out->root = xstrdup(root->path);
+    out->run = xstrdup(run->path);
+    out->root_fd = root->fd < 0 ? -1 : fcntl(root->fd, F_DUPFD_CLOEXEC, 3);
+    out->run_fd = run->fd < 0 ? -1 : fcntl(run->fd, F_DUPFD_CLOEXEC, 3);
+    const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW;
+    out->defined_fd = root->fd < 0 ? -1 : openat(root->fd, "containers", flags);
+    out->live_fd = run->fd < 0 ? -1 : openat(run->fd, "containers", flags);
+    return instance_find(out, e);
+}
+
+int store_check_bound(struct store *s, struct err *e)
+{
+    _cleanup_free_ char *bound = NULL;
+    int r = s->root_fd < 0 ? 1 : is_bound(s, &bound, e);
+    return r == 0 && bound ? refuse_living(s, bound, e) : r < 0 ? r : 0;
+}
+
+int store_lock_starts(struct store *s, int *lock, struct err *e)
+{
+    int r = s->root_fd < 0 ? -ENOENT : lock_file_at(s->root_fd, "lock", LOCK_EX);
+    *lock = r < 0 ? -1 : r;
+    /* Something else is in its place: no start can take it either. */
+    bool absent = r == -ENOENT || r == -EISDIR || r == -ELOOP || r == -ENXIO;
+    return r < 0 && !absent ? store_cannot_lock(r, s->root_fd, s->root, e) : 0;
 }
 
 void store_close(struct store *s)

@@ -32,6 +32,7 @@ int container_save_state(struct container *c, struct err *e)
     json_put_str(j, "boot", boot);
     json_put_str(j, "instance", c->store->instance);
     json_object_set_new(j, "netns", json_integer((json_int_t)c->store->netns));
+    json_object_set_new(j, "netns_cookie", json_integer((json_int_t)c->store->netns_cookie));
     json_put_str(j, "name", c->spec.name);
     r = put_process(j, "monitor", "monitor_start", getpid(), e);
     json_object_set_new(j, "existing", json_boolean(c->existing));

@@ -165,7 +165,7 @@ static int read_listed(struct store *s, const char *name, struct record *out, st
 
 struct record_list {
     struct record *items;
-    size_t count;
+    size_t count, room;
 };
 
 static void record_list_clear(struct record_list *l)
@@ -207,7 +207,10 @@ static int list(struct store *s, struct record_list *out, struct err *e)
             err_move(e, &why);
             return code;
         }
-        out->items = xrealloc(out->items, out->count + 1, sizeof(*out->items));
+        if (out->count == out->room) {
+            out->room = out->room ? out->room * 2 : 16;
+            out->items = xrealloc(out->items, out->room, sizeof(*out->items));
+        }
         out->items[out->count++] = r;
     }
     if (code < 0)

@@ -128,10 +128,10 @@ const struct sysctl *network_sysctls(bool ipv6);
 struct port_mapping {
     /** Family 0: every address of the host; 0.0.0.0: every IPv4 address; [::]: every IPv6 address. */
     struct ip host;
-    uint16_t host_port; /**< 0: ephemeral, filled in by port_mappings_bind() */
+    uint16_t host_port; /**< 0: ephemeral, filled in when it is bound */
     uint16_t port;      /**< of the container */
     uint8_t protocol;   /**< IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP */
-    bool held;          /**< bound by port_mappings_bind(), so unique on the host; not stored */
+    bool held;          /**< bound by a socket, so unique on the host; not stored */
     bool ephemeral;     /**< no host port was requested; not stored */
 };
 struct port_mappings {
@@ -141,51 +141,10 @@ struct port_mappings {
 void port_mappings_clear(struct port_mappings *l);
 #define _cleanup_port_mappings_ __attribute__((cleanup(port_mappings_clear)))
 
-/** Parses [HOSTIP:][HOSTPORT[-END]:]PORT[-END][/tcp|udp|sctp] and appends its ports to @list.
- *  Without HOSTPORT, or if it is 0, the kernel chooses one. -EINVAL or -E2BIG with a text. */
-int port_mapping_parse(const char *text, struct port_mappings *list, struct err *e);
-/** Fails with -EAFNOSUPPORT if a host address has a family that the network lacks. */
-int port_mappings_check(const struct port_mappings *list, const struct network *n, struct err *e);
-/** Where a port that is published on every address is actually open. */
-struct port_mapping_reach {
-    bool ipv4, ipv6; /**< the families of the network */
-    bool loopback6;  /**< the host has ::1, which is proxied even without IPv6 on the network */
-    bool routed;     /**< opens the container's own port and takes none of the host's */
-};
-/** Appends texts for people to @out: "0.0.0.0:8080->80/tcp". One text for each family in which the
- *  port is open, IPv4 first. */
-void port_mapping_texts(const struct port_mapping *p, const struct port_mapping_reach *reach,
-                        strv *out);
-/** One port in the notation of port_mapping_parse(): "8080:80/tcp". Caller frees. */
-char *port_mapping_word(const struct port_mapping *p);
 /** Do both name the same port of the host? */
 bool port_mapping_equal(const struct port_mapping *a, const struct port_mapping *b);
 bool port_mappings_has(const struct port_mappings *l, const struct port_mapping *p);
-/** Would both need the same port of the host? A port on every address collides with the same port
- *  on any address. */
-bool port_mapping_collides(const struct port_mapping *a, const struct port_mapping *b);
 
-/** A host port that is reserved by a socket until the container ends. What reaches the socket was
- *  not redirected by DNAT. */
-struct bound_port {
-    int fd;
-    int family;
-    uint8_t protocol;
-    struct port_mapping publish;
-};
-struct bound_ports {
-    struct bound_port *items;
-    size_t count;
-};
-void bound_ports_clear(struct bound_ports *h);
-#define _cleanup_bound_ __attribute__((cleanup(bound_ports_clear)))
-
-/** Binds every port of @list, listens on it, and fills in ephemeral ports. @ipv6: also binds [::]
- *  for ports on every address. -EADDRINUSE and -EADDRNOTAVAIL with a text that names the port;
- *  *@refused (@refused may be NULL) then points to it. At most 4,096 ports: each costs a socket as
- *  long as the container runs. */
-int port_mappings_bind(struct port_mappings *list, bool ipv6, struct bound_ports *out,
-                       const struct port_mapping **refused, struct err *e);
 /* ---- endpoints ------------------------------------------------------------------------------*/
 
 /** Bits per second. At the minimum, a frame passes within a few seconds. The maximum is what the
@@ -206,6 +165,7 @@ struct endpoint {
     uint8_t mac[6];
     bool guard;    /**< as its network was defined at that time */
     bool routed;   /**< its ports are opened, not translated */
+    bool unheld;   /**< no process holds its host ports: their elements alone take them */
     uint64_t rate; /**< bits per second in each direction; 0: no limit */
     strv aliases;
     struct port_mappings port_mappings;
@@ -225,11 +185,16 @@ struct endpoint_request {
     uint32_t metric; /**< of the default route; the smallest wins */
     int born;        /**< BORN_…: do new links of the namespace have IPv6? */
     const struct port_mappings *port_mappings; /**< with their final host ports; NULL: none */
+    bool unheld;                               /**< as struct endpoint */
     /** Takes a lock for as long as the record is written, and returns its fd. A process that
      *  rebuilds the firewall holds the same lock from reading the records to its commit. So a
      *  rebuild either reads this record, or is finished before its elements are added. */
     int (*lock)(void *arg, struct err *e);
     void *lock_arg;
+    /** Filled on -EADDRINUSE, if known: the lease that has the address or the MAC. If its owner is
+     *  dead, endpoint_forget() or the cleanup of its container frees it. NULL: not wanted. The
+     *  caller clears it. */
+    struct lease *holder;
 };
 
 /** Attaches a container: lease, record (in @record_dir), guard, veth, addresses and routes, wait
@@ -351,14 +316,18 @@ struct net_leases {
     const struct endpoint *live; /**< all endpoints in use, … */
     size_t count;
     bool unknown;     /**< … except some whose records cannot be read */
+    bool keep_old;    /**< a netctr 0.1 lives, which needs its lease files */
     const char *only; /**< this network only, even without endpoints; NULL: all networks */
     const struct gc *gc;
 };
-/** Rebuilds lease files that are damaged, or missing while endpoints need them. A file is left as
- *  it is if not all of its leases are known. */
+/** Rebuilds leases that are damaged, or missing while endpoints need them, and converts the files of
+ *  netctr 0.1. What is missing or damaged stays so if not all endpoints in use are known. */
 int net_restore_leases(struct net *b, const struct net_leases *leases, struct err *e);
-/** Does the network have a lease file? 1, 0 or -errno. */
+/** Can addresses of the network be leased? 0: net_restore_leases() first. 1, 0 or -errno. */
 int net_has_leases(struct net *b, const struct network *n, struct err *e);
+/** As lease_each(): whose the addresses of a network are, for a caller that meets a full one. */
+int net_each_lease(struct net *b, const struct network *n,
+                   int (*each)(const struct lease *l, void *arg), void *arg, struct err *e);
 /** Would the kernel accept netctr's firewall? Sends it and takes it back in one transaction without
  *  effect. The error tells what is refused. Needs no struct net. */
 int firewall_dry_run(struct err *e);
@@ -375,41 +344,7 @@ int net_restore(struct net *net, const struct bridge_view *view, struct err *e);
 /** Removes leases and links that bear this instance's mark and belong to no container in
  *  @live_ids. */
 int net_sweep(struct net *net, char *const *live_ids, const struct gc *gc, struct err *e);
-
-/* ---- proxy --- */
-/* Handles what reaches the sockets that hold published ports: [::1] is proxied, everything else is
- * refused.
- *
- * Linux cannot route an answer to ::1 back in from a bridge. So nf_tables leaves connections to ::1
- * alone, and they reach the socket that holds the port. Anything else arrives there only while the
- * rules are missing, and is reset at once, so that the client sees a refusal and does not hang.
- *
- * It runs in its caller's loop, has no threads and never blocks. The container sees the host's address as the source.
- *
- * Connections are bounded. When none is left, the user with the most loses the one that was idle
- * longest. No user loses one to a user who has as many, so no user can close a port to others.
- */
-
-struct proxy;
-
-/** What is known when there is no room for all for the first time. */
-struct proxy_crowd {
-    int64_t user; /**< the user with the most, or -1: unknown */
-    size_t held;  /**< how many */
-};
-struct proxy_request {
-    struct loop *loop;
-    const struct bound_ports *held; /**< the caller's; must outlive the proxy */
-    struct ip to4, to6;             /**< [::1] leads to @to6, or to @to4 if that has family 0 */
-    void (*crowded)(const struct proxy_crowd *crowd, void *arg); /**< called once; may be NULL */
-    void *arg;
-};
-/** Serves all sockets of @held in the loop. UDP sockets start to receive what comes from ::1 to ::1,
- *  and nothing else. Connections start in the network namespace in which the loop runs. SIGPIPE must
- *  be ignored. */
-int proxy_new(const struct proxy_request *request, struct proxy **out, struct err *e);
-/** Resets open connections. Accepts NULL. Before its loop is freed and before the sockets are
- *  closed. */
-void proxy_free(struct proxy *p);
-void proxy_cleanup(struct proxy **p);
-#define _cleanup_proxy_ __attribute__((cleanup(proxy_cleanup)))
+/** Removes everything of this instance from the host's network, also what no record names: links, tables, and the
+ *  forwarding that netctr has switched on. @net may be of net_look(). Calls @gc->tell for each object; objects of other
+ *  instances stay (GC_LEAVE). Goes on after a failure and returns the first. */
+int net_reset(struct net *net, const struct gc *gc, struct err *e);

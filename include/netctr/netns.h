@@ -45,10 +45,46 @@ int netns_self(void);
 /** The inode number of the namespace @fd. It identifies the namespace as long as a process or an fd
  *  refers to it. 0 on failure. */
 uint64_t netns_inode(int fd);
+/** The cookie of the namespace @fd (-1: the caller's): a number that no other network namespace has had since boot,
+ *  unlike the inode number, which is reused at once (SO_NETNS_COOKIE, Linux 5.14). The caller must be
+ *  single-threaded. */
+int netns_cookie(int fd, uint64_t *out, struct err *e);
 /** Writes a sysctl of the caller's namespace. */
 int sysctl_write(const char *key, const char *value, struct err *e);
 /** Reads a sysctl, without its trailing newline. Caller frees. */
 char *sysctl_read(const char *key); /**< NULL with errno */
+
+/* ---- pins ------------------------------------------------------------------------------------
+ * A pin keeps a network namespace alive, by a name, without a process. It is a bind mount, but not in the host's mount
+ * table, which every start of a container copies: all pins are in one mount namespace that holds nothing else. That one
+ * is kept by a single bind mount, RUN/pins/namespace. It is made with the first pin and removed with the last.
+ *
+ * The kernel never copies a mount of a mount namespace into a new mount namespace. So RUN/pins/namespace is mounted, and
+ * looked for, where process 1 sees RUN, if that is the same directory; else in the caller's mount namespace.
+ *
+ * The caller must be single-threaded and share its root and working directory with no other process (CLONE_FS). Both
+ * stay as they are, also if the caller is in a chroot or its working directory has been deleted. Needs CAP_SYS_ADMIN and
+ * CAP_SYS_CHROOT, and the mount API of Linux 5.2. A kill at any instant leaves nothing that the next call does not
+ * repair. */
+
+struct pins;
+/** A handle for the pins of the run directory @run_fd, which is duplicated. Makes nothing. The caller owns *@out. */
+int pins_open(int run_fd, struct pins **out, struct err *e);
+void pins_close(struct pins *p); /**< accepts NULL; the pins stay */
+void pins_cleanup(struct pins **p);
+#define _cleanup_pins_ __attribute__((cleanup(pins_cleanup)))
+/** Pins the network namespace @netns as @name, a valid_name(). -EEXIST with a text: there is such a pin. */
+int pins_add(struct pins *p, const char *name, int netns, struct err *e);
+/** Opens a pinned namespace: a close-on-exec fd. -ENOENT with a text: there is no such pin. */
+int pins_get(struct pins *p, const char *name, struct err *e);
+/** Removes a pin; with the last one, their mount namespace. Succeeds if it is already gone. */
+int pins_remove(struct pins *p, const char *name, struct err *e);
+/** Calls @each for every pin; @netns belongs to pins_each(). A negative result ends the walk and is returned. @each may
+ *  remove pins. */
+int pins_each(struct pins *p, int (*each)(const char *name, int netns, void *arg), void *arg,
+              struct err *e);
+/** Removes what killed calls have left: the mount namespace without a pin, and the files of RUN/pins. */
+int pins_tidy(struct pins *p, struct err *e);
 
 /* ---- netlink --------------------------------------------------------------------------------*/
 

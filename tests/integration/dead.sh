@@ -150,7 +150,7 @@ its_name() {
         case $command in start* | restart*) ;; *) cleaned_up x ;; esac
     done
 }
-t 'a dead container is cleaned up by the command that names it' its_name
+t 'a dead container is cleaned up by a command that names it' its_name
 
 its_port() {
     local round

@@ -109,6 +109,85 @@ namespace_is_gone() {
 nobody_is_elsewhere() { ! pgrep -x sleep >/dev/null; }
 t 'the other network namespace is gone: what was left there is cleaned up' namespace_is_gone
 
+# Until the kernel gives the number of a namespace that is gone to a new one.
+same_inode() { # INODE
+    local _
+    for _ in {1..400}; do
+        ip netns add second
+        [ "$(stat -Lc %i /run/netns/second)" != "$1" ] || return 0
+        ip netns delete second
+    done
+    skip 'no inode was reused'
+}
+instance_is_new() { # NAME OF A CONTAINER
+    local there=(nsenter --net=/run/netns/second "$program" --root "$state" --run-root "$run_state")
+    second_host
+    "${there[@]}" run -d --name "$1" "$box" sleep 1000 >/dev/null
+    local inode first
+    inode=$(stat -Lc %i /run/netns/second)
+    first=$(cat "$run_state/instance")
+    # shellcheck disable=SC2046
+    kill -KILL $(helper_processes) "$("${there[@]}" inspect "$1" | jq -r '.[0].state.monitor')"
+    ip netns delete second
+    wait_for 5 nobody_is_elsewhere
+    same_inode "$inode"
+    nsenter --net=/run/netns/second ip link set lo up
+    # The second namespace is not taken for the first, nor does it keep the first one's run directory from others.
+    "${@:2}" ps >"$tmp/ps"
+    assert_eq "$(wc -l <"$tmp/ps")" 1
+    "${@:2}" gc >/dev/null
+    [ "$(cat "$run_state/instance")" != "$first" ] || fail 'the name of the instance is the same'
+    assert_eq "$("${@:2}" inspect "$1" | jq -r '.[0].state.exit_status')" 137
+    "${@:2}" rm "$1"
+    "${@:2}" run --rm "$box" true
+    wait_for 5 says_nothing "${@:2}" gc
+    ip netns delete second
+}
+reused_inode() {
+    instance_is_new gone nsenter --net=/run/netns/second "$program" --root "$state" --run-root "$run_state"
+    instance_is_new again netctr
+}
+t 'another network namespace with the same inode is another instance' reused_inode
+
+# As netctr 0.1 names an instance: by the inode.
+former_name() {
+    local text
+    text="$(cat /proc/sys/kernel/random/boot_id) $(stat -Lc %i /proc/self/ns/net) $run_state"
+    python3 - "$text" <<-'END'
+	import sys
+	h = 0xcbf29ce484222325
+	for c in sys.argv[1].encode():
+	    h = (h ^ c) * 0x100000001b3 % 2**64
+	print("%016x" % h, end="")
+	END
+}
+keeps_its_name() {
+    local former
+    former=$(former_name)
+    netctr run --rm "$box" true
+    [ "$(cat "$run_state/instance")" != "$former" ] || fail 'the name is made from the inode'
+    netctr network rm -f default >/dev/null 2>&1 || true
+    wait_for 5 no_helpers
+    rm -r "$run_state"
+    nft flush ruleset
+    mkdir -p "$run_state"
+    printf %s "$former" >"$run_state/instance"
+    serve old -p 8080:80
+    assert_eq "$(cat "$run_state/instance")" "$former"
+    nft list ruleset | has 'chain guard'
+    netctr gc
+    http http://127.0.0.1:8080/ | has -x old
+    netctr rm -f old
+    assert_eq "$(cat "$run_state/instance")" "$former"
+    wait_for 5 no_helpers
+    rm -r "$run_state"
+    nft flush ruleset
+    netctr run --rm "$box" true
+    [ "$(cat "$run_state/instance")" != "$former" ] || fail 'the name is made from the inode'
+}
+no_helpers() { ! pgrep -f '^netctr (helper|names)' >/dev/null; }
+t 'an instance that an older netctr has named keeps its name' keeps_its_name
+
 # /run was not cleared at a reboot: all records are of the old boot, and nothing runs.
 another_boot() {
     warm_up
@@ -124,7 +203,7 @@ another_boot() {
     cp -a "$tmp/state.copy" "$state"
     printf %s 0123456789abcdef >"$run_state/instance"
     reseal "$run_state/containers/old/state.json" ".boot = \"$other\" | .instance = \"0123456789abcdef\""
-    sed -i "s/$boot/$other/" "$run_state/leases/default" "$run_state/leases/.expiry"
+    sed -i "s/$boot/$other/" "$run_state/leases/default/boot" "$run_state/leases/.expiry"
     # The pid belongs to another process in this boot.
     sleep 1000 &
     local stranger=$!
