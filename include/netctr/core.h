@@ -49,8 +49,8 @@ enum plan_mount_flag {
     MOUNT_NOSUID = 2,
     MOUNT_NOEXEC = 4,
     /** The target is what its path says: no part of it is a link, and it may hide anything. Without this flag links
-     *  are followed beneath the root, and the place must not be the root, SOURCE_DEVICES, a procfs or a sysfs, or
-     *  under another mount without this flag. SOURCE_TARGET and SOURCE_MASK have it always. */
+     *  are followed beneath the root, and the place must not be the root, SOURCE_DEVICES or in a procfs or sysfs, and
+     *  no other mount without this flag may be there or hide it. SOURCE_TARGET and SOURCE_MASK have it always. */
     MOUNT_REAL = 8,
     /** Mounted when the process is in its network namespace, whose view sysfs shows. The host's files are out of reach
      *  by then: neither SOURCE_PATH nor SOURCE_FD. Implies MOUNT_REAL. */
