@@ -100,9 +100,22 @@ static int read_life(struct store *s, const char *name, struct record *out, stru
     return judge_state(code, state, lock == -EWOULDBLOCK, out, e);
 }
 
+/* Without opening its directory, which is needed to say what is wrong. */
+static bool read_config(struct store *s, const char *name, json_t **j)
+{
+    _cleanup_free_ char *path = xasprintf("%s/config.json", name);
+    return json_read_at(s->defined_fd, path, j, NULL) == 0;
+}
+
 int store_read_definition(struct store *s, const char *name, json_t **j, struct spec *spec,
                           struct err *e)
 {
+    if (read_config(s, name, j) && spec_from_json(*j, spec, NULL) == 0) {
+        if (streq(spec->name, name))
+            return 0;
+        spec_clear(spec);
+    }
+    json_decref(take_ptr(*j));
     _cleanup_close_ int dir = store_defined_dir(s, name);
     if (dir == -ENOENT)
         return err_say(e, dir, "no such container `%s`", name);
