@@ -54,7 +54,9 @@ static int attach(struct sandbox *sb, struct attachment *p, struct rt *inside,
     int r = endpoint_attach(sb->net, &p->network, sb->netns, inside, request, sb->record_dir,
                             &p->endpoint, e);
     request->holder = NULL;
-    bool taken = r == -EADDRINUSE && holder.container, full = r == -ENOSPC;
+    bool taken = r == -EADDRINUSE && holder.container;
+    /* A full disk has the same errno, but another text. */
+    bool full = r == -ENOSPC && e && !strstr(e->text, strerror(ENOSPC));
     if (!(taken || full) || !hooks->free_addresses ||
         !hooks->free_addresses(taken ? &holder : NULL, hooks->arg))
         return r;
