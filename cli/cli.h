@@ -63,8 +63,6 @@ struct each {
     void *arg;
     /** Called once before, with all of them; a container that was not found has no name. May be NULL. */
     void (*before)(struct engine *engine, const struct record *all, size_t count, void *arg);
-    /** The same afterwards, with the records as they were before. */
-    void (*after)(struct engine *engine, const struct record *all, size_t count);
     bool (*all)(const struct record *r); /**< instead of names: those for which it is true */
     bool owners_first; /**< a container that shares a network comes after the owner */
     /** What to do with a name whose definition cannot be read; NULL: that is a failure. */
@@ -75,8 +73,6 @@ struct each {
  *  succeeded, and goes on after a failure. (each.c) */
 int each_named(const struct cli *cli, const struct command *command, char **names,
                const struct each *each, struct err *e);
-/** For `after`: warns of containers that have lost the network that they share with one of @all. (each.c) */
-void warn_of_lost_networks(struct engine *engine, const struct record *all, size_t count);
 
 /** One of several names has failed with @code and @why: the first failure becomes the command's, @result and @e, and the
  *  others are warnings. Nothing if @code is not negative. (each.c) */

@@ -66,11 +66,8 @@ static int stop(const struct cli *cli, int argc, char **argv, struct err *e)
         return -EINVAL;
     struct stopping stopping = {.mark = until_boot ? MARK_UNTIL_BOOT : MARK_END_ASKED,
                                 .seconds = seconds};
-    const struct each each = {.act = stop_one,
-                              .before = begin_stop,
-                              .after = warn_of_lost_networks,
-                              .arg = &stopping,
-                              .all = all ? runs : NULL};
+    const struct each each = {
+        .act = stop_one, .before = begin_stop, .arg = &stopping, .all = all ? runs : NULL};
     return each_named(cli, &command_stop, argv + first, &each, e);
 }
 
@@ -103,7 +100,7 @@ static int kill_command(const struct cli *cli, int argc, char **argv, struct err
     int sig = parse_signal(name);
     if (sig < 0)
         return err_say(e, -EINVAL, "unknown signal `%s`", name);
-    const struct each each = {.act = kill_one, .after = warn_of_lost_networks, .arg = &sig};
+    const struct each each = {.act = kill_one, .arg = &sig};
     return each_named(cli, &command_kill, argv + first, &each, e);
 }
 
@@ -135,7 +132,6 @@ static int rm(const struct cli *cli, int argc, char **argv, struct err *e)
     if (first <= 0)
         return first;
     const struct each each = {.act = remove_one,
-                              .after = warn_of_lost_networks,
                               .arg = &force,
                               .damaged = force ? engine_remove_damaged : NULL,
                               .missing_is_fine = force};
