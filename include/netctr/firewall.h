@@ -41,6 +41,8 @@ enum fw_tables {
 int fw_probe(struct fw *fw, char **owner, struct err *e);
 /** A command line that deletes both tables, for hints. */
 extern const char fw_delete_command[];
+/** Deletes all of netctr's tables that exist and tells @gc; with @foreign, tells only that they stay. */
+int fw_remove(struct fw *fw, bool foreign, const struct gc *gc, struct err *e);
 /** True if netctr creates a table of this name. @family is NFPROTO_…. */
 bool firewall_owns_table(uint32_t family, const char *name);
 
@@ -96,6 +98,9 @@ struct fw_publish {
     bool routed;      /**< the container's own port is opened; there is no host port */
     bool
         held; /**< the caller holds the port's socket: an element with its key is a leftover, and is replaced */
+    bool
+        unheld; /**< no process holds that socket as long as the port is published: a key that exists already is
+                         -EADDRINUSE, also for others that hold the socket of this port */
     bool any_address; /**< true: every host address; false: @host4/@host6 only */
     struct in_addr host4;
     struct in6_addr host6;
@@ -133,7 +138,7 @@ void fw_batch_cleanup(struct fw_batch **b);
 void fw_add_tables(struct fw_batch *b);
 
 /* Adding what exists succeeds, except for published ports: there the commit fails with -EEXIST (see
- * fw_publish.held). Deleting what does not exist succeeds. Without tables, adding fails with
+ * fw_publish.held), or with -EADDRINUSE and a text that names the other's container (fw_publish.unheld). Deleting what does not exist succeeds. Without tables, adding fails with
  * -ENOENT and deleting succeeds. */
 void fw_add_network(struct fw_batch *b, const struct fw_network *n);
 void fw_del_network(struct fw_batch *b, const struct fw_network *n);
