@@ -80,6 +80,7 @@ static struct endpoint describe(const struct network *n, const struct endpoint_r
         .routed = n->mode == GATEWAY_ROUTED,
         .unheld = request->unheld,
         .rate = request->rate,
+        .metric = request->metric,
         .aliases = strv_copy(request->aliases),
     };
     port_mappings_add(&ep.port_mappings, request->port_mappings);
@@ -151,10 +152,10 @@ static void configure_port(struct rt_batch *batch, struct net *net, const struct
 /* The host's end belongs to the bridge, not to the host's IP stack. With IPv6 it would have a
  * link-local address, and would accept router advertisements as soon as it leaves the bridge.
  * (IFF_NOARP does the same for IPv4.) */
-static int disable_ipv6(const struct endpoint *ep, struct err *e)
+static int disable_ipv6(struct net *net, const struct endpoint *ep, struct err *e)
 {
     _cleanup_free_ char *key = xasprintf("net/ipv6/conf/%s/disable_ipv6", ep->host_veth);
-    int r = sysctl_write(key, "1", e);
+    int r = sysctls_write(&net->sysctls, key, "1", e);
     if (r != -ENOENT) /* a kernel without IPv6 */
         return r;
     err_clear(e);
@@ -165,7 +166,7 @@ static int disable_ipv6(const struct endpoint *ep, struct err *e)
 static int configure_port_by_index(struct net *net, const struct endpoint *ep, struct err *e)
 {
     struct link port;
-    int r = disable_ipv6(ep, e);
+    int r = disable_ipv6(net, ep, e);
     if (r < 0)
         return r;
     r = rt_get_link(net->rt, ep->host_veth, &port);
@@ -265,8 +266,8 @@ static int configure(struct rt *inside, const struct link *own, const struct net
     return rt_commit(batch, e);
 }
 
-int endpoint_set_metric(const struct network *n, const struct endpoint *ep, struct rt *inside,
-                        uint32_t old, uint32_t now, struct err *e)
+int endpoint_set_metric(const struct network *n, struct endpoint *ep, struct rt *inside,
+                        uint32_t metric, int record_dir, struct err *e)
 {
     const struct ip *const gateways[] = {ep->address4.family ? &n->gateway4 : NULL,
                                          ep->address6.family ? &n->gateway6 : NULL};
@@ -277,10 +278,14 @@ int endpoint_set_metric(const struct network *n, const struct endpoint *ep, stru
     _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(inside);
     for (size_t i = 0; i < ARRAY_LEN(gateways); i++)
         if (gateways[i] && gateways[i]->family) {
-            rt_add_default_route(batch, own.index, gateways[i], now);
-            rt_delete_default_route(batch, own.index, gateways[i], old);
+            rt_add_default_route(batch, own.index, gateways[i], metric);
+            rt_delete_default_route(batch, own.index, gateways[i], ep->metric);
         }
-    return rt_commit(batch, e);
+    r = rt_commit(batch, e);
+    if (r < 0)
+        return r;
+    ep->metric = metric;
+    return endpoint_save(ep, record_dir, e);
 }
 
 /* Three things take effect asynchronously. A bridge port forwards only after the kernel's link

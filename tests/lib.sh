@@ -83,10 +83,14 @@ enter_arena() {
             kill -KILL "$child"
             wait 2>/dev/null
             printf 'not ok - %s: did not end in time\n' "$(cat "$arena/current")"
-            sed 's/^/    | /' "$arena/output"
+            sed 's/^/    | /' "$arena/output" || true # none yet
         fi 2>/dev/null
         for dir in $cgroups; do
-            find "$dir" -depth -type d -exec rmdir {} + 2>/dev/null || true
+            for _ in {1..200}; do # the processes of an interrupted one die a moment later
+                find "$dir" -depth -type d -exec rmdir {} + 2>/dev/null || true
+                [ -d "$dir" ] || break
+                sleep 0.1
+            done
         done
         rm -rf --one-file-system "$arena"
     }
