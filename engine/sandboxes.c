@@ -60,22 +60,6 @@ static bool has_older(void *engine)
     return engine_has_older(engine);
 }
 
-/* ---- what dead ones have ---------------------------------------------------------------------*/
-
-static bool free_addresses(const struct lease *holder, void *arg)
-{
-    struct engine *engine = arg;
-    _cleanup_err_ struct err why = ERR_INIT;
-    _cleanup_close_ int lock = helpers_store_lock(engine, &why);
-    int r = lock;
-    if (r >= 0)
-        r = holder ? engine_clear_if_dead(engine, holder->container, &why)
-                   : engine_repair(engine, &gc_quietly, &why);
-    if (r < 0)
-        warn("%s", why.text);
-    return holder ? r > 0 : r == 0;
-}
-
 struct sandboxes *engine_sandboxes(struct engine *engine)
 {
     const struct sandbox_hooks hooks = {.net = open_net,
@@ -83,7 +67,6 @@ struct sandboxes *engine_sandboxes(struct engine *engine)
                                         .require_versions = require_versions,
                                         .has_older = has_older,
                                         .event = emit,
-                                        .free_addresses = free_addresses,
                                         .arg = engine};
     if (!engine->sandboxes)
         engine->sandboxes = sandboxes_new(engine->store.run_fd, NULL);

@@ -33,21 +33,21 @@ static int bring_up(struct sandbox *sb, const struct network *n, struct err *e)
 static int attach(struct sandbox *sb, struct attachment *p, struct rt *inside,
                   struct endpoint_request *request, struct err *e)
 {
-    const struct sandbox_hooks *hooks = &sb->all->hooks;
+    const struct sandbox_request *owner = &sb->request;
     _cleanup_lease_ struct lease holder = {0};
     request->holder = &holder;
-    int r = endpoint_attach(sb->net, &p->network, sb->netns, inside, request, sb->dir,
-                            &p->endpoint, e);
+    int r =
+        endpoint_attach(sb->net, &p->network, sb->netns, inside, request, sb->dir, &p->endpoint, e);
     request->holder = NULL;
     bool taken = r == -EADDRINUSE && holder.container;
     /* A full disk has the same errno, but another text. */
     bool full = r == -ENOSPC && e && !strstr(e->text, strerror(ENOSPC));
-    if (!(taken || full) || !hooks->free_addresses ||
-        !hooks->free_addresses(taken ? &holder : NULL, hooks->arg))
+    if (!(taken || full) || !owner->free_addresses ||
+        !owner->free_addresses(taken ? &holder : NULL, owner->arg))
         return r;
     err_clear(e);
-    return endpoint_attach(sb->net, &p->network, sb->netns, inside, request, sb->dir,
-                           &p->endpoint, e);
+    return endpoint_attach(sb->net, &p->network, sb->netns, inside, request, sb->dir, &p->endpoint,
+                           e);
 }
 
 int attachment_connect(struct sandbox *sb, struct attachment *p, struct rt *inside,
