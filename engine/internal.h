@@ -15,7 +15,7 @@ void engine_explain(const struct engine *engine, int code, struct err *e);
 /** Emits an event of a container; @attributes may be NULL. */
 void engine_event(struct engine *engine, const struct record *r, const char *name,
                   const struct event_attribute *attributes);
-/** Emits "connect" or "disconnect" of a container and a network. (sandboxes.c) */
+/** Emits "connect" or "disconnect" of a container and a network. */
 void engine_network_event(struct engine *engine, const char *name, const struct endpoint *ep);
 /** Emits "create" or "remove" of a network. */
 void engine_defined_event(struct engine *engine, const char *name, const char *network);

@@ -126,13 +126,28 @@ static int find_user(const struct record *r, void *arg)
     return 0;
 }
 
+/* Most containers are on one network: then its record is read without listing the directory. */
+static bool load_only(int dir, const struct record *r, struct endpoint_list *out)
+{
+    const char *text = r->spec.networks[0];
+    if (r->spec.networks[1])
+        return false;
+    struct endpoint ep;
+    _cleanup_free_ char *word = xstrndup(text, strcspn(text, ":"));
+    if (endpoint_load(dir, connect_request_network(word), &ep, NULL) < 0)
+        return false;
+    out->items = xcalloc(1, sizeof(*out->items));
+    out->items[out->count++] = ep;
+    return true;
+}
+
 void engine_endpoints(struct engine *engine, const struct record *r, struct endpoint_list *out)
 {
     *out = (struct endpoint_list){0};
     if (!r->spec.networks)
         return;
     _cleanup_close_ int dir = store_live_dir(&engine->store, r->spec.name);
-    if (dir >= 0)
+    if (dir >= 0 && !load_only(dir, r, out))
         (void)endpoint_load_all(dir, out, NULL);
 }
 

@@ -2,15 +2,6 @@
 #include "helpers.h"
 #include "internal.h"
 
-void engine_network_event(struct engine *engine, const char *name, const struct endpoint *ep)
-{
-    const struct event event = {"network", name, ep->id, ep->network};
-    _cleanup_free_ char *address = ip_text(&ep->address4);
-    event_emit(engine->store.run_fd, &event,
-               (const struct event_attribute[]){
-                   {"container", ep->container, 0}, {"address", address, 0}, {0}});
-}
-
 static int open_net(void *engine, struct net **out, struct err *e)
 {
     return engine_net(engine, out, e);
@@ -79,6 +70,22 @@ static char *find_publisher(const struct port_mapping *wanted, void *engine)
     return s.owner;
 }
 
+/* ---- what dead ones have ---------------------------------------------------------------------*/
+
+static bool free_addresses(const struct lease *holder, void *arg)
+{
+    struct engine *engine = arg;
+    _cleanup_err_ struct err why = ERR_INIT;
+    _cleanup_close_ int lock = helpers_store_lock(engine, &why);
+    int r = lock;
+    if (r >= 0)
+        r = holder ? engine_clear_if_dead(engine, holder->container, &why)
+                   : engine_repair(engine, &gc_quietly, &why);
+    if (r < 0)
+        warn("%s", why.text);
+    return holder ? r > 0 : r == 0;
+}
+
 struct sandboxes *engine_sandboxes(struct engine *engine)
 {
     const struct sandbox_hooks hooks = {.net = open_net,
@@ -88,6 +95,7 @@ struct sandboxes *engine_sandboxes(struct engine *engine)
                                         .reattach = reattach,
                                         .make_leases = make_leases,
                                         .find_publisher = find_publisher,
+                                        .free_addresses = free_addresses,
                                         .arg = engine};
     if (!engine->sandboxes)
         engine->sandboxes = sandboxes_new(engine->store.run_fd, NULL);

@@ -44,6 +44,9 @@ struct sandbox_hooks {
     int (*make_leases)(const struct network *n, void *arg, struct err *e);
     /** The name of the container that publishes @wanted, which the caller frees; NULL: none. */
     char *(*find_publisher)(const struct port_mapping *wanted, void *arg);
+    /** An address is taken by @holder, or with NULL all addresses are: cleans up after it, or after all, if they are dead.
+     *  True: it may be free now. */
+    bool (*free_addresses)(const struct lease *holder, void *arg);
     void *arg;
 };
 /** @run_fd: RUN, the directory of runtime state; stays the caller's. @net too; NULL if hooks open it. Opens nothing. */
