@@ -80,6 +80,7 @@ static struct endpoint describe(const struct network *n, const struct endpoint_r
         .routed = n->mode == GATEWAY_ROUTED,
         .unheld = request->unheld,
         .rate = request->rate,
+        .metric = request->metric,
         .aliases = strv_copy(request->aliases),
     };
     port_mappings_add(&ep.port_mappings, request->port_mappings);
@@ -265,8 +266,8 @@ static int configure(struct rt *inside, const struct link *own, const struct net
     return rt_commit(batch, e);
 }
 
-int endpoint_set_metric(const struct network *n, const struct endpoint *ep, struct rt *inside,
-                        uint32_t old, uint32_t now, struct err *e)
+int endpoint_set_metric(const struct network *n, struct endpoint *ep, struct rt *inside,
+                        uint32_t metric, int record_dir, struct err *e)
 {
     const struct ip *const gateways[] = {ep->address4.family ? &n->gateway4 : NULL,
                                          ep->address6.family ? &n->gateway6 : NULL};
@@ -277,10 +278,14 @@ int endpoint_set_metric(const struct network *n, const struct endpoint *ep, stru
     _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(inside);
     for (size_t i = 0; i < ARRAY_LEN(gateways); i++)
         if (gateways[i] && gateways[i]->family) {
-            rt_add_default_route(batch, own.index, gateways[i], now);
-            rt_delete_default_route(batch, own.index, gateways[i], old);
+            rt_add_default_route(batch, own.index, gateways[i], metric);
+            rt_delete_default_route(batch, own.index, gateways[i], ep->metric);
         }
-    return rt_commit(batch, e);
+    r = rt_commit(batch, e);
+    if (r < 0)
+        return r;
+    ep->metric = metric;
+    return endpoint_save(ep, record_dir, e);
 }
 
 /* Three things take effect asynchronously. A bridge port forwards only after the kernel's link

@@ -49,6 +49,8 @@ int endpoint_save(const struct endpoint *ep, int record_dir, struct err *e)
         json_object_set_new(j, "unheld", json_true());
     if (ep->rate)
         json_object_set_new(j, "rate", json_integer((json_int_t)ep->rate));
+    if (ep->metric)
+        json_object_set_new(j, "metric", json_integer(ep->metric));
     json_put_strv(j, "aliases", ep->aliases);
     json_t *port_mappings = json_array();
     for (size_t i = 0; i < ep->port_mappings.count; i++) {
@@ -105,6 +107,7 @@ static int parse_record(const json_t *j, struct endpoint *out)
     out->aliases = json_strv(j, "aliases");
     int64_t rate = json_int(j, "rate", 0);
     out->rate = (uint64_t)rate;
+    out->metric = (uint32_t)json_int(j, "metric", 0);
     if (json_int(j, "schema", 0) != 1 || !valid_name(out->network) ||
         !interface_name_valid(out->bridge) || !out->container || !out->id ||
         !interface_name_valid(out->host_veth) || !interface_name_valid(out->interface) ||

@@ -79,8 +79,6 @@ struct each {
  *  succeeded, and goes on after a failure. (each.c) */
 int each_named(const struct cli *cli, const struct command *command, char **names,
                const struct each *each, struct err *e);
-/** For `after`: warns of containers that have lost the network that they share with one of @all. (each.c) */
-void warn_of_lost_networks(struct engine *engine, const struct record *all, size_t count);
 
 /** One of several names has failed with @code and @why: the first failure becomes the command's, @result and @e, and the
  *  others are warnings. Nothing if @code is not negative. (each.c) */

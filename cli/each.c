@@ -142,27 +142,3 @@ int each_named(const struct cli *cli, const struct command *command, char **name
         return r;
     return each->all ? do_all(&engine, each, e) : do_each(&engine, names, each, e);
 }
-
-/* ---- what stop, restart, kill and rm warn of --------------------------------------------------*/
-
-static void warn_of_lost_network(const struct lost_network *lost, void *arg)
-{
-    (void)arg;
-    const char *name = lost->name, *owner = lost->owner;
-    if (lost->owner_gone)
-        warn("container `%s` shares the network of `%s`, which is gone, and has lost it: "
-             "`netctr rm -f %s`",
-             name, owner, name);
-    else if (lost->owner_ended)
-        warn("container `%s` shares the network of `%s` and has lost it: `netctr start %s` and "
-             "`netctr restart %s`",
-             name, owner, owner, name);
-    else
-        warn("container `%s` shares the network of `%s` and has lost it: `netctr restart %s`", name,
-             owner, name);
-}
-
-void warn_of_lost_networks(struct engine *engine, const struct record *all, size_t count)
-{
-    engine_lost_networks(engine, all, count, warn_of_lost_network, NULL);
-}

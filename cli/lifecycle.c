@@ -77,7 +77,6 @@ static int stop(const struct cli *cli, int argc, char **argv, struct err *e)
     const struct each each = {.act = stop_one,
                               .before = begin_stop,
                               .ahead = kill_ahead,
-                              .after = warn_of_lost_networks,
                               .arg = &stopping,
                               .all = all ? runs : NULL};
     return each_named(cli, &command_stop, argv + first, &each, e);
@@ -112,7 +111,7 @@ static int kill_command(const struct cli *cli, int argc, char **argv, struct err
     int sig = parse_signal(name);
     if (sig < 0)
         return err_say(e, -EINVAL, "unknown signal `%s`", name);
-    const struct each each = {.act = kill_one, .after = warn_of_lost_networks, .arg = &sig};
+    const struct each each = {.act = kill_one, .arg = &sig};
     return each_named(cli, &command_kill, argv + first, &each, e);
 }
 
@@ -141,8 +140,8 @@ static void begin_removals(struct engine *engine, const struct record *all, size
 
 static void end_removals(struct engine *engine, const struct record *all, size_t count)
 {
+    (void)all, (void)count;
     store_empty_full_trash(&engine->store);
-    warn_of_lost_networks(engine, all, count);
 }
 
 static void begin_removal(struct engine *engine, const struct record *r, void *force)

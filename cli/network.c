@@ -17,7 +17,7 @@ static int reload(const struct cli *cli, const struct command *command, int argc
     _cleanup_strv_ strv remaining = NULL;
     int r = cli_engine_and_repair(cli, &engine, e);
     if (r == 0)
-        r = engine_network_reload(&engine, &remaining, e);
+        r = sandboxes_restore(engine_sandboxes(&engine), &remaining, e);
     warn_each(remaining);
     return r < 0 ? r : remaining ? EXIT_NETCTR : 0;
 }

@@ -48,8 +48,7 @@ static int restart(const struct cli *cli, int argc, char **argv, struct err *e)
         return first;
     if (patience_parse(time, &seconds, e) < 0)
         return -EINVAL;
-    const struct each each = {
-        .act = restart_one, .after = warn_of_lost_networks, .arg = &seconds, .owners_first = true};
+    const struct each each = {.act = restart_one, .arg = &seconds, .owners_first = true};
     return each_named(cli, &command_restart, argv + first, &each, e);
 }
 

@@ -24,8 +24,8 @@ static int take_container(const struct record *r, void *arg)
                                    .monitor = r->monitor,
                                    .monitor_start = r->monitor_start};
     /* skipped: gc reports damaged records */
-    if (r->status == STATUS_RUNNING && container_marked(dir, MARK_LEAVING) == 0)
-        (void)endpoint_load_all(dir, &c->endpoints, NULL);
+    if (r->status == STATUS_RUNNING)
+        engine_endpoints(&d->engine, r, &c->endpoints);
     return 0;
 }
 
@@ -63,66 +63,6 @@ int check_monitors(struct doctor *d, struct err *e)
                 "does not grow, its restart policy does nothing, and commands that change the "
                 "container fail",
                 c->name, c->monitor);
-    }
-    return 0;
-}
-
-/* ---- shared namespaces -----------------------------------------------------------------------*/
-
-static const struct doctor_container *find(const struct doctor *d, const char *name)
-{
-    for (size_t i = 0; i < d->container_count; i++)
-        if (streq(d->containers[i].name, name) && d->containers[i].status == STATUS_RUNNING)
-            return &d->containers[i];
-    return NULL;
-}
-
-static uint64_t namespace_of(const struct doctor_container *c)
-{
-    _cleanup_close_ int fd = doctor_netns(c);
-    return fd < 0 ? 0 : netns_inode(fd);
-}
-
-/* A restarted owner has a new network namespace, and the endpoints of the old one ended with its
- * last run. */
-static void check_sharer(struct doctor *d, const struct doctor_container *c, const char *owner_name)
-{
-    _cleanup_record_ struct record r = {0};
-    int found = store_find(d->store, owner_name, &r, NULL);
-    if (found < 0 && found != -ENOENT)
-        return; /* damaged: gc reports it */
-    if (found == -ENOENT) {
-        doctor_say(
-            d, WARNING,
-            xasprintf("run a container `%s` again, then `netctr restart %s`", owner_name, c->name),
-            "container `%s` shares the network of container `%s`, which was removed: it has no "
-            "network any more",
-            c->name, owner_name);
-        return;
-    }
-    const struct doctor_container *owner = find(d, r.spec.name);
-    uint64_t theirs = owner ? namespace_of(owner) : 0, own = namespace_of(c);
-    if (r.status == STATUS_EXITED)
-        doctor_say(d, WARNING,
-                   xasprintf("netctr start %s && netctr restart %s", r.spec.name, c->name),
-                   "container `%s` shares the network of container `%s`, which has ended: it has "
-                   "no network any more",
-                   c->name, r.spec.name);
-    else if (theirs && own && theirs != own)
-        doctor_say(d, WARNING, xasprintf("netctr restart %s", c->name),
-                   "container `%s` shares the network of container `%s`, which was restarted "
-                   "with a new one: `%s` has no network any more",
-                   c->name, r.spec.name, c->name);
-}
-
-int check_sharers(struct doctor *d, struct err *e)
-{
-    (void)e;
-    for (size_t i = 0; i < d->container_count; i++) {
-        const struct doctor_container *c = &d->containers[i];
-        const char *owner = c->network ? skip_prefix(c->network, "container:") : NULL;
-        if (owner && c->status == STATUS_RUNNING)
-            check_sharer(d, c, owner);
     }
     return 0;
 }

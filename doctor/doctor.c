@@ -32,7 +32,6 @@ static const struct doctor_check checks[] = {
     {"firewall", check_firewall},
     {"differences", check_differences},
     {"monitors", check_monitors},
-    {"sharers", check_sharers},
     {"interfaces", check_interfaces},
     {"listeners", check_listeners},
     {"name server", check_name_server},

@@ -104,7 +104,6 @@ int check_strange_links(struct doctor *d, struct err *e);
 int check_leftovers(struct doctor *d, struct err *e);
 int check_drops(struct doctor *d, struct err *e);
 int check_monitors(struct doctor *d, struct err *e);
-int check_sharers(struct doctor *d, struct err *e);
 int check_interfaces(struct doctor *d, struct err *e);
 int check_listeners(struct doctor *d, struct err *e);
 int check_name_server(struct doctor *d, struct err *e);

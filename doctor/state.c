@@ -60,7 +60,7 @@ static void say_difference(struct doctor *d, const struct network *n, const char
 static int compare(struct doctor *d, const struct network *n, strv *firewall, struct err *e)
 {
     _cleanup_json_ json_t *survey = NULL;
-    int r = engine_survey(&d->engine, n, &survey, e);
+    int r = sandboxes_survey(engine_sandboxes(&d->engine), n, &survey, e);
     size_t i;
     json_t *difference;
     json_array_foreach (json_object_get(survey, "changed_inside"), i, difference) {

@@ -26,7 +26,7 @@ static int restore_firewall(struct helper *h, struct engine *engine, struct err 
 {
     (void)h;
     bool restored;
-    int r = engine_restore_firewall(engine, &restored, e);
+    int r = sandboxes_restore_firewall(engine_sandboxes(engine), &restored, e);
     if (r == 0 || !restored)
         return r;
     warn("the firewall is restored, but stale connections may remain: %s", e->text);

@@ -116,15 +116,6 @@ void engine_event(struct engine *engine, const struct record *r, const char *nam
     event_emit(engine->store.run_fd, &event, attributes);
 }
 
-void engine_network_event(struct engine *engine, const char *name, const struct endpoint *ep)
-{
-    const struct event event = {"network", name, ep->id, ep->network};
-    _cleanup_free_ char *address = ip_text(&ep->address4);
-    event_emit(engine->store.run_fd, &event,
-               (const struct event_attribute[]){
-                   {"container", ep->container, 0}, {"address", address, 0}, {0}});
-}
-
 void engine_defined_event(struct engine *engine, const char *name, const char *network)
 {
     const struct event event = {"network", name, NULL, network};

@@ -60,11 +60,6 @@ static json_t *state_json(struct engine *engine, const struct record *r)
     if (runs || r->status == STATUS_EXITED)
         json_object_set_new(j, "oom_kills", json_integer((json_int_t)kills));
     json_object_set_new(j, "restarts", json_integer(r->restarts));
-    int lost = r->status == STATUS_RUNNING && network_owner(&r->spec)
-                   ? engine_network_lost(engine, r, NULL)
-                   : -ENODATA;
-    if (lost >= 0)
-        json_object_set_new(j, "network_lost", json_boolean(lost));
     return j;
 }
 

@@ -15,10 +15,15 @@ void engine_explain(const struct engine *engine, int code, struct err *e);
 /** Emits an event of a container; @attributes may be NULL. */
 void engine_event(struct engine *engine, const struct record *r, const char *name,
                   const struct event_attribute *attributes);
-/** Emits "connect" or "disconnect" of a container and a network. */
-void engine_network_event(struct engine *engine, const char *name, const struct endpoint *ep);
 /** Emits "create" or "remove" of a network. */
 void engine_defined_event(struct engine *engine, const char *name, const char *network);
+
+/* ---- sandboxes.c -----------------------------------------------------------------------------*/
+
+/** The link in a run directory that names the sandbox of a container which shares another one's. */
+#define SANDBOX_LINK "sandbox"
+/** The id of the sandbox that the container @id with this run directory uses. Caller frees. */
+char *engine_sandbox_id(int run_dir, const char *id);
 
 /* ---- find.c ----------------------------------------------------------------------------------*/
 
@@ -42,11 +47,6 @@ int engine_clear_if_dead(struct engine *engine, const char *name, struct err *e)
 int engine_repair(struct engine *engine, const struct gc *gc, struct err *e);
 /** After store_claim_run_root(): RUN becomes this instance's. */
 int engine_take_run_root(struct engine *engine, const struct gc *gc, struct err *e);
-/** Undoes the network half of a container, with or without its records. @aside: the caller is its monitor and leaves
- *  links that carry no more packets to links_retire(); else nothing remains on return. @locked: the caller has the
- *  store's lock; otherwise this takes it if the firewall has to be rebuilt. */
-int engine_detach(struct engine *engine, struct container *c, bool aside, bool locked,
-                  struct err *e);
 /** With the store locked: a network is about to be removed, so its names and its name server end. */
 int engine_forget_network(struct engine *engine, const char *network, struct err *e);
 /** With the store locked: engine_gc(). */
@@ -66,32 +66,8 @@ int engine_require_restart(struct engine *engine, const struct record *r, struct
 /** Does any container run under a netctr with an older NETCTR_SCHEMA? Also true if that cannot be found out. */
 bool engine_has_older(const struct engine *engine);
 
-/* ---- reload.c --------------------------------------------------------------------------------*/
+/* ---- stop.c ----------------------------------------------------------------------------------*/
 
-/** Rebuilds the firewall from the running containers; with @only_if_needed, only if it is damaged. */
-int engine_reload(struct engine *engine, bool only_if_needed, struct err *e);
-/** The same, always, with the store locked. */
-int engine_reload_locked(struct engine *engine, struct err *e);
-/** Before a command changes the network: replaces tables of an older schema. Refuses (-EPROTONOSUPPORT) while a
- *  container runs under a netctr whose schema differs, unless the tables have ours. */
-int engine_upgrade_tables(struct engine *engine, struct err *e);
-/** engine_reload(), whatever is left of the firewall. After an error, @restored says whether only the deletion of stale
- *  conntrack entries failed. */
-int engine_restore_firewall(struct engine *engine, bool *restored, struct err *e);
-/** Rebuilds the leases of @n, if they are missing, from the running containers. Without them, no addresses are given
- *  out. */
-int engine_make_leases(struct engine *engine, const struct network *n, struct err *e);
-/** With the store locked: the same for all networks. */
-int engine_restore_leases(struct engine *engine, const struct gc *gc, struct err *e);
-/** Puts links back into bridges that they were taken from. */
-int engine_reattach(struct engine *engine, struct err *e);
-
-/* ---- survey.c, stop.c ------------------------------------------------------------------------*/
-
-/** Calls @found for each difference of each network. */
-int engine_survey_each(struct engine *engine,
-                       void (*found)(const char *network, const char *what, void *arg), void *arg,
-                       struct err *e);
 /** Sends a signal to the program of @r. A program that has just ended is not an error. */
 int engine_signal(const struct record *r, int sig, struct err *e);
 /** The container of @r is not to run again when its program ends: at all (MARK_END_ASKED), or before the next boot

@@ -1,6 +1,8 @@
 /* The state of a monitor: empty, and freed. */
 #include "monitor.h"
 
+#include <errno.h>
+
 struct monitor monitor_new(struct engine *engine, struct run_request *request, struct loop *loop)
 {
     return (struct monitor){.engine = engine,
@@ -9,6 +11,24 @@ struct monitor monitor_new(struct engine *engine, struct run_request *request, s
                             .container = CONTAINER_INIT,
                             .control = -1,
                             .seed = HELPERS_SEED_INIT};
+}
+
+int lock_patiently(struct monitor *m, struct err *e)
+{
+    int lock = store_lock(&m->engine->store, e);
+    if (lock == -ETIMEDOUT && e)
+        container_note(&m->container, e->text);
+    while (lock == -ETIMEDOUT) {
+        err_clear(e);
+        lock = store_lock(&m->engine->store, e);
+    }
+    return lock;
+}
+
+int lock_to_leave(struct monitor *m, struct err *e)
+{
+    return client_is_here(m->request->client) ? store_lock(&m->engine->store, e)
+                                              : lock_patiently(m, e);
 }
 
 void monitor_clear(struct monitor *m)

@@ -30,9 +30,16 @@ static inline struct spec *monitor_spec(struct monitor *m)
     return m->container.spec.name ? &m->container.spec : &m->request->spec;
 }
 
-/* pairing.c */
-/** The sandbox of the container, in memory; it joins the network namespace of another one if the container does. */
+/** A lock that is held for long must not end the program or keep it from restarting, so the monitor waits. */
+int lock_patiently(struct monitor *m, struct err *e);
+/** At the end. A client gets the error instead of waiting. */
+int lock_to_leave(struct monitor *m, struct err *e);
+
+/* monitor_sandbox.c */
+/** The sandbox of the container, in memory: its own, or the one that it shares, which must live. */
 int pair_sandbox(struct monitor *m, struct err *e);
+/** Before the sandbox is joined: notes in the run directory which one it is, if it is not the container's own. */
+int pair_record(struct monitor *m, struct err *e);
 /** The texts of the /etc files follow the spec. */
 void pair_files(struct monitor *m);
 /** Sets spec.published, which `ps` and `port` show, and spec.unpublished. */

@@ -71,7 +71,7 @@ int engine_network_inspect(struct engine *engine, const char *name, json_t **out
     if (r == 0)
         r = network_load(net, name, &n, e);
     if (r == 0)
-        r = engine_survey(engine, &n, &live, e);
+        r = sandboxes_survey(engine_sandboxes(engine), &n, &live, e);
     if (r < 0)
         return r;
     json_t *j = network_definition(&n);
@@ -91,12 +91,17 @@ struct users {
     const char *network;
     strv names;
     strv texts; /* the same names, as the error shows them */
+    strv ids;   /* of all containers */
+    strv
+        orphans; /* sandboxes on it whose owners have been removed; those who share them are in names */
 };
 
 static void users_clear(struct users *u)
 {
     strv_free(u->names);
     strv_free(u->texts);
+    strv_free(u->ids);
+    strv_free(u->orphans);
 }
 #define _cleanup_users_ __attribute__((cleanup(users_clear)))
 
@@ -110,56 +115,89 @@ bool record_names_network(const struct record *r, const char *network)
     return false;
 }
 
-/* A container that does not run counts as well: without the network it could not start again. */
+static void add_user(struct users *u, const char *name, const char *how)
+{
+    if (strv_has(u->names, name))
+        return;
+    strv_add(&u->names, name);
+    strv_add_take(&u->texts, xasprintf("`%s`%s", name, how));
+}
+
+static bool is_alive(const struct record *r)
+{
+    return r->status != STATUS_EXITED;
+}
+
+/* A container that does not run counts as well: without the network it could not start again. The network that the sandbox
+ * of a living one is on counts, whatever its definition says. */
 static int find_user(const struct record *r, void *arg)
 {
     struct users *u = arg;
-    bool alive = r->status != STATUS_EXITED;
     _cleanup_endpoint_ struct endpoint ep = {0};
-    _cleanup_close_ int dir = alive ? store_live_dir(&u->engine->store, r->spec.name) : -1;
-    /* An endpoint whose record is damaged is an endpoint. */
-    bool on_it = dir >= 0 && endpoint_load(dir, u->network, &ep, NULL) != -ENOENT;
-    if (!on_it && !record_names_network(r, u->network))
-        return 0;
-    strv_add(&u->names, r->spec.name);
-    strv_add_take(&u->texts, xasprintf("`%s`%s", r->spec.name, alive ? "" : " (stopped)"));
+    _cleanup_close_ int dir = is_alive(r) ? store_live_dir(&u->engine->store, r->spec.name) : -1;
+    /* Of netctr 0.1. An endpoint whose record is damaged is an endpoint. */
+    bool old = dir >= 0 && endpoint_load(dir, u->network, &ep, NULL) != -ENOENT;
+    strv_add(&u->ids, r->spec.id);
+    if (old || record_names_network(r, u->network))
+        add_user(u, r->spec.name, is_alive(r) ? "" : " (stopped)");
     return 0;
 }
 
-/* Most containers are on one network: then its record is read without listing the directory. */
-static bool load_only(int dir, const struct record *r, struct endpoint_list *out)
+static int find_sandbox(struct sandbox_record *r, void *arg)
 {
-    const char *text = r->spec.networks[0];
-    if (r->spec.networks[1])
-        return false;
-    struct endpoint ep;
-    _cleanup_free_ char *word = xstrndup(text, strcspn(text, ":"));
-    if (endpoint_load(dir, connect_request_network(word), &ep, NULL) < 0)
-        return false;
-    out->items = xcalloc(1, sizeof(*out->items));
-    out->items[out->count++] = ep;
-    return true;
+    struct users *u = arg;
+    _cleanup_endpoint_ struct endpoint ep = {0};
+    _cleanup_strv_ strv members = NULL;
+    if (endpoint_load(r->dir, u->network, &ep, NULL) == -ENOENT)
+        return 0;
+    if (strv_has(u->ids, r->id)) {
+        if (r->name)
+            add_user(u, r->name, "");
+        return 0;
+    }
+    sandbox_members(r, &members);
+    strv_each (name, members)
+        add_user(u, name, "");
+    strv_add(&u->orphans, r->id);
+    return 0;
+}
+
+static int find_users(struct users *u, struct err *e)
+{
+    int r = store_each(&u->engine->store, find_user, u, e);
+    return r == 0 ? sandbox_each(engine_sandboxes(u->engine), find_sandbox, u, e) : r;
+}
+
+static bool is_used(const struct users *u)
+{
+    return u->names || u->orphans;
 }
 
 void engine_endpoints(struct engine *engine, const struct record *r, struct endpoint_list *out)
 {
     *out = (struct endpoint_list){0};
-    if (!r->spec.networks)
+    if (!is_alive(r) || !r->spec.networks)
         return;
-    _cleanup_close_ int dir = store_live_dir(&engine->store, r->spec.name);
-    if (dir >= 0 && !load_only(dir, r, out))
+    sandbox_endpoints(engine_sandboxes(engine), r->spec.id, out);
+    _cleanup_close_ int dir = out->count ? -1 : store_live_dir(&engine->store, r->spec.name);
+    if (dir >= 0) { /* of netctr 0.1 */
+        endpoint_list_clear(out);
         (void)endpoint_load_all(dir, out, NULL);
+    }
 }
 
 bool engine_is_on_network(struct engine *engine, const struct record *r, const char *network)
 {
-    _cleanup_endpoint_ struct endpoint ep = {0};
-    _cleanup_close_ int dir = store_live_dir(&engine->store, r->spec.name);
+    _cleanup_endpoints_ struct endpoint_list all = {0};
     if (streq(r->spec.network, network))
         return true;
-    if (r->status == STATUS_EXITED || !valid_name(network) || dir < 0)
+    if (!is_alive(r) || !valid_name(network))
         return record_names_network(r, network);
-    return endpoint_load(dir, network, &ep, NULL) == 0;
+    engine_endpoints(engine, r, &all);
+    for (size_t i = 0; i < all.count; i++)
+        if (streq(all.items[i].network, network))
+            return true;
+    return false;
 }
 
 /* ---- create, remove --------------------------------------------------------------------------*/
@@ -169,7 +207,7 @@ int engine_network_create(struct engine *engine, struct network *n, bool dual, s
     struct net *net;
     int r = engine_net(engine, &net, e);
     if (r == 0)
-        r = engine_upgrade_tables(engine, e);
+        r = sandboxes_upgrade_tables(engine_sandboxes(engine), e);
     if (r == 0)
         r = network_create(net, n, dual, e);
     if (r == 0)
@@ -207,15 +245,21 @@ static int try_remove(bool force, struct users *users, struct err *e)
     _cleanup_close_ int lock = store_lock(&engine->store, e);
     int r = lock < 0 ? lock : force ? 0 : require_network(engine, users->network, e);
     if (r == 0)
-        r = store_each(&engine->store, find_user, users, e);
-    if (r == 0 && !users->names)
+        r = find_users(users, e);
+    if (force)
+        strv_each (id, users->orphans)
+            if (r == 0)
+                r = sandboxes_detach(engine_sandboxes(engine), id, users->network, e);
+    if (r == 0 && force && users->orphans) /* those who share them are not on it any more */
+        return 0;
+    if (r == 0 && !is_used(users))
         r = remove_unused(engine, users->network, e);
     return r;
 }
 
 static int refuse_used(const struct users *u, struct err *e)
 {
-    bool many = u->names[1] != NULL;
+    bool many = strv_len(u->names) > 1;
     _cleanup_free_ char *text = strv_join(u->texts, ", ");
     err_say(e, -EBUSY, "network `%s` is used by container%s %s", u->network, many ? "s" : "", text);
     return err_hint(e, "`netctr network rm -f %s` disconnects %s first", u->network,
@@ -244,13 +288,15 @@ int engine_network_remove(struct engine *engine, const char *name, bool force, s
         return err_say(e, -EINVAL, "the default network cannot be removed");
     int r = engine_net(engine, &net, e);
     if (r == 0)
-        r = engine_upgrade_tables(engine, e);
+        r = sandboxes_upgrade_tables(engine_sandboxes(engine), e);
     /* Others may connect containers at the same time. */
     for (int tries = 1; r == 0; tries++) {
         _cleanup_users_ struct users users = {.engine = engine, .network = name};
         r = try_remove(force, &users, e);
-        if (r < 0 || !users.names)
+        if (r < 0 || !is_used(&users))
             break;
+        if (force && users.orphans && tries < TRIES_MAX)
+            continue;
         if (!force || tries == TRIES_MAX)
             return refuse_used(&users, e);
         strv_each (user, users.names)
@@ -274,8 +320,8 @@ static int prune_one(const struct network *n, void *arg)
     _cleanup_users_ struct users u = {.engine = p->engine, .network = n->name};
     if (streq(n->name, DEFAULT_NETWORK) || !p->wanted(n, p->arg))
         return 0;
-    int r = store_each(&p->engine->store, find_user, &u, p->e);
-    if (r < 0 || u.names)
+    int r = find_users(&u, p->e);
+    if (r < 0 || is_used(&u))
         return r;
     r = remove_unused(p->engine, n->name, p->e);
     if (r == 0)
@@ -287,7 +333,7 @@ int engine_network_prune(struct engine *engine, bool (*wanted)(const struct netw
                          void *arg, strv *removed, struct err *e)
 {
     struct pruning p = {engine, wanted, arg, removed, e};
-    int r = engine_upgrade_tables(engine, e);
+    int r = sandboxes_upgrade_tables(engine_sandboxes(engine), e);
     _cleanup_close_ int lock = r < 0 ? r : store_lock(&engine->store, e);
     return lock < 0 ? lock : engine_network_each(engine, prune_one, &p, e);
 }
@@ -304,7 +350,7 @@ int engine_network_link(struct engine *engine, const char *from, const char *to,
             return err_say(e, -EINVAL, "invalid network name `%s`", names[i]);
     int r = engine_net(engine, &net, e);
     if (r == 0)
-        r = engine_upgrade_tables(engine, e);
+        r = sandboxes_upgrade_tables(engine_sandboxes(engine), e);
     _cleanup_close_ int lock = r < 0 ? r : store_lock(&engine->store, e);
     return lock < 0 ? lock : network_link(net, from, to, allow, e);
 }
@@ -314,7 +360,7 @@ int engine_network_forwarding(struct engine *engine, bool open, struct err *e)
     struct net *net;
     int r = engine_net(engine, &net, e);
     if (r == 0)
-        r = engine_upgrade_tables(engine, e);
+        r = sandboxes_upgrade_tables(engine_sandboxes(engine), e);
     return r == 0 ? net_open_forwarding(net, open, e) : r;
 }
 

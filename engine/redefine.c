@@ -102,7 +102,12 @@ static int redefine(struct engine *engine, const struct record *r, const char *w
     strv_free(take_ptr(now.spec.unpublished));
     free(now.spec.network);
     now.spec.network = connect_request_names(now.spec.networks);
-    return container_redefine(&engine->store, &now.spec, e);
+    code = container_redefine(&engine->store, &now.spec, e);
+    /* Others may share its sandbox. */
+    if (code == 0 && streq(what, "disconnect"))
+        code = sandboxes_detach(engine_sandboxes(engine), now.spec.id,
+                                connect_request_network(word), e);
+    return code;
 }
 
 /* ---- running or not --------------------------------------------------------------------------*/

@@ -3,83 +3,29 @@
  */
 #include "helpers.h"
 #include "internal.h"
-#include "survey.h"
 
 #include <errno.h>
 #include <netctr/names.h>
 #include <signal.h>
 
-/* Detaches the recorded endpoints. Goes on after a failure and returns the first. */
-static int detach_all(struct engine *engine, struct net *net, const struct endpoint_list *all,
-                      bool aside, int run_fd, struct err *e)
+/* Undoes the network half of a dead container, with or without its records. Those of a container of netctr 0.1 are in its run
+ * directory. */
+static int detach(struct engine *engine, const struct container *c, struct err *e)
 {
-    int result = 0;
-    for (size_t i = 0; i < all->count; i++) {
-        _cleanup_err_ struct err step = ERR_INIT;
-        int r = endpoint_detach(net, &all->items[i], aside, run_fd, &step);
-        if (r == 0)
-            engine_network_event(engine, "disconnect", &all->items[i]);
-        err_note(&result, r, e, &step);
-    }
-    return result;
-}
-
-static int forget_names(struct engine *engine, const struct container *c, struct err *e)
-{
-    int names;
-    int r = c->spec.id ? engine_names(engine, &names, e) : 0;
-    return r == 0 && c->spec.id ? names_leave(names, NULL, c->spec.id, e) : r;
-}
-
-/* In tables with other names, the container's elements would stay while its address is given to another container, whose
- * ports they would open. Tables without monitors of their version are replaced before any address is given out. */
-static int require_tables(struct engine *engine, struct net *net, struct err *e)
-{
-    if (net_is_outdated(net))
-        return engine_require_versions(engine, e);
-    int r = net_check(net, e);
-    if (r != -EBUSY)
-        return r < 0 ? r : 0;
-    err_clear(e); /* another instance's: they hold nothing of the container */
-    return 0;
-}
-
-int engine_detach(struct engine *engine, struct container *c, bool aside, bool locked,
-                  struct err *e)
-{
-    struct net *net;
-    _cleanup_endpoints_ struct endpoint_list all = {0};
-    int r = endpoints_load(c->run_fd, c->spec.name, c->spec.id, &all);
-    bool damaged = r == -EBADMSG;
-    if (damaged)
-        warn(
-            "container `%s`: the record of an endpoint is damaged, or belongs to another container",
-            c->spec.name);
-    else if (r < 0)
-        return err_set(e, r, "read the endpoints of container `%s`", c->spec.name);
-    if (!all.count && !c->spec.id)
+    struct sandboxes *all = engine_sandboxes(engine);
+    _cleanup_endpoints_ struct endpoint_list old = {0};
+    _cleanup_free_ char *id = NULL;
+    if (!c->spec.id) /* gc finds its sandbox */
         return 0;
-    _cleanup_err_ struct err why = ERR_INIT;
-    int unnamed =
-        forget_names(engine, c, &why); /* before the address can be given to another container */
-    r = engine_net(engine, &net, e);
-    if (r == 0 && !aside && all.count)
-        r = require_tables(engine, net, e);
-    if (r == 0)
-        r = detach_all(engine, net, &all, aside, c->run_fd, e);
-    /* The monitor may have been killed before it wrote any record. */
-    bool missing = !aside && all.count < strv_len(c->spec.networks);
-    if (r == 0 && c->spec.id && (damaged || !aside || !all.count))
-        r = endpoint_forget(net, c->spec.id, e);
-    /* A damaged or missing record does not say which elements to delete: rebuild the firewall from the others. */
-    if (r == 0 && (damaged || (missing && net_check(net, NULL) == 0)))
-        r = locked ? engine_reload_locked(engine, e) : engine_reload(engine, false, e);
-    /* Reported only now: a name that could not be removed must not keep a port open. */
-    if (r == 0 && unnamed < 0) {
-        err_move(e, &why);
-        r = unnamed;
-    }
-    return r;
+    id = engine_sandbox_id(c->run_fd, c->spec.id);
+    const struct sandbox_leaving leaving = {.id = id,
+                                            .name = c->spec.name,
+                                            .member = c->spec.id,
+                                            .expected = strv_len(c->spec.networks),
+                                            .locked = true};
+    int r = endpoint_load_all(c->run_fd, &old, NULL);
+    return old.count || r == -EBADMSG ? sandboxes_undo_records(all, &leaving, c->run_fd, e)
+                                      : sandboxes_leave(all, &leaving, e);
 }
 
 /* A container that had run stays in `ps -a`, as if it had been killed. */
@@ -96,8 +42,7 @@ int engine_cleanup_dead(struct engine *engine, const char *name, bool discard, s
     container_kill(&c);
     if (keep)
         (void)container_note_end(&c, exit_status, NULL);
-    if ((r = engine_detach(engine, &c, false, true, e)) < 0 ||
-        (r = container_end(&c, keep, exit_status, e)) < 0) {
+    if ((r = detach(engine, &c, e)) < 0 || (r = container_end(&c, keep, exit_status, e)) < 0) {
         engine_explain(engine, r, e);
         return err_wrap(e, "clean up after container `%s`", name);
     }
@@ -256,12 +201,19 @@ int engine_forget_network(struct engine *engine, const char *network, struct err
     return r;
 }
 
+/* The ids of everything that may own names, leases and links: containers, and sandboxes that others keep alive. */
+static int live_ids(struct engine *engine, strv *ids, struct err *e)
+{
+    int r = store_live_ids(&engine->store, ids, e);
+    return r == 0 ? sandboxes_ids(engine_sandboxes(engine), ids, e) : r;
+}
+
 /* Removes names of no container, and ends the helpers if no container runs. */
 static int sweep_names(struct engine *engine, const struct gc *gc, struct err *e)
 {
     int names = -1;
     _cleanup_strv_ strv ids = NULL;
-    int r = store_live_ids(&engine->store, &ids, e);
+    int r = live_ids(engine, &ids, e);
     if (r == 0 && gc->dry_run && (r = names_exist(engine->store.run_fd)) <= 0)
         return r < 0 ? err_set(e, r, "look for names") : 0;
     if (r >= 0)
@@ -284,8 +236,8 @@ static int sweep_network(struct engine *engine, const struct gc *gc, struct err 
         return r;
     _cleanup_strv_ strv ids = NULL;
     _cleanup_err_ struct err step = ERR_INIT;
-    err_note(&first, engine_restore_leases(engine, gc, &step), e, &step);
-    r = store_live_ids(&engine->store, &ids, &step);
+    err_note(&first, sandboxes_restore_leases(engine_sandboxes(engine), gc, &step), e, &step);
+    r = live_ids(engine, &ids, &step);
     if (r == 0)
         r = net_sweep(net, ids, gc, &step);
     err_note(&first, r, e, &step);
@@ -293,8 +245,15 @@ static int sweep_network(struct engine *engine, const struct gc *gc, struct err 
         err_note(&first, links_reap(net, &step), e, &step);
     /* Stale elements of the firewall are not searched for: it is rebuilt from the records. */
     if (!gc->dry_run && net_check(net, NULL) == 0)
-        err_note(&first, engine_reload_locked(engine, &step), e, &step);
+        err_note(&first, sandboxes_reload_locked(engine_sandboxes(engine), &step), e, &step);
     return first;
+}
+
+static int sweep_sandboxes(struct engine *engine, const struct gc *gc, struct err *e)
+{
+    _cleanup_strv_ strv containers = NULL;
+    int r = store_live_ids(&engine->store, &containers, e);
+    return r == 0 ? sandboxes_sweep(engine_sandboxes(engine), containers, gc, e) : r;
 }
 
 int engine_gc_locked(struct engine *engine, const struct gc *gc, struct err *e)
@@ -302,6 +261,7 @@ int engine_gc_locked(struct engine *engine, const struct gc *gc, struct err *e)
     int first = 0;
     _cleanup_err_ struct err step = ERR_INIT;
     err_note(&first, engine_repair(engine, gc, &step), e, &step);
+    err_note(&first, sweep_sandboxes(engine, gc, &step), e, &step);
     err_note(&first, sweep_names(engine, gc, &step), e, &step);
     err_note(&first,
              store_sweep(&engine->store, helpers_needed(engine) ? HELPERS : NULL, gc, &step), e,

@@ -86,11 +86,12 @@ static int attach(struct monitor *m, struct err *e)
     if (m->container.spec.network_mode == NETWORK_HOST)
         return 0;
     struct sandbox *sb = m->sandbox;
-    if (sandbox_netns(sb) >= 0) /* shared with another container */
+    if (sandbox_netns(sb) >= 0) /* ns:PATH */
         return process_join_netns(&m->container.process, sandbox_netns(sb), e);
     int r = sandbox_has_networks(sb) ? helpers_prepare(m->engine, &m->seed, e) : 0;
     sandbox_set_names_port(sb, m->seed.port);
-    sandbox_set_records(sb, m->container.run_fd);
+    if (r == 0)
+        r = pair_record(m, e);
     if (r == 0)
         r = sandbox_create(sb, e);
     if (r == 0)
@@ -102,19 +103,6 @@ static int write_files(struct monitor *m, struct err *e)
 {
     pair_files(m); /* the spec has moved from the request to the container */
     return sandbox_write_files(m->sandbox, e);
-}
-
-/* A lock that is held for long must not end the program or keep it from restarting, so the monitor waits. */
-static int lock_patiently(struct monitor *m, struct err *e)
-{
-    int lock = store_lock(&m->engine->store, e);
-    if (lock == -ETIMEDOUT && e)
-        container_note(&m->container, e->text);
-    while (lock == -ETIMEDOUT) {
-        err_clear(e);
-        lock = store_lock(&m->engine->store, e);
-    }
-    return lock;
 }
 
 /* ---- the program's runs ----------------------------------------------------------------------*/
@@ -245,34 +233,6 @@ static int watch_over(struct monitor *m, struct err *e)
     return r < 0 ? r : run_on(m, &options, e);
 }
 
-/* At the end. A client gets the error instead of waiting. */
-static int lock_to_leave(struct monitor *m, struct err *e)
-{
-    return client_is_here(m->request->client) ? store_lock(&m->engine->store, e)
-                                              : lock_patiently(m, e);
-}
-
-/* A reload holds the lock from reading the records to committing the rules. After the mark it skips this container, so
- * that elements which are deleted later do not come back. */
-static int mark_leaving(struct monitor *m, struct err *e)
-{
-    _cleanup_close_ int lock = lock_to_leave(m, e);
-    if (lock < 0)
-        return lock;
-    int r = container_mark(m->container.run_fd, MARK_LEAVING);
-    return r < 0 && r != -ENOENT ? err_set(e, r, "mark the container as ending") : 0;
-}
-
-/* Stops serving. The sockets of the ports stay bound until their rules are gone. */
-static void stop_serving(struct monitor *m)
-{
-    loop_remove_fd(m->loop, m->control);
-    m->control = close_fd(m->control);
-    if (m->sandbox)
-        sandbox_stop_serving(m->sandbox);
-    seed_unwatch(m);
-}
-
 /* The last monitor ends helpers that do not end by themselves. */
 static void release_helpers(struct monitor *m)
 {
@@ -289,20 +249,13 @@ static int undo(struct monitor *m, bool keep, int status, struct err *e)
 {
     struct container *c = &m->container;
     _cleanup_err_ struct err step = ERR_INIT;
-    stop_serving(m);
+    loop_remove_fd(m->loop, m->control);
+    m->control = close_fd(m->control);
+    seed_unwatch(m);
     if (keep && container_note_end(c, status, &step) < 0)
         (void)container_remember_end(c, status, &step);
-    struct sandbox *sb = m->sandbox;
-    int result = m->engine->net ? mark_leaving(m, e) : 0;
-    if (sb)
-        sandbox_note_links(sb);
-    if (result == 0)
-        result = engine_detach(m->engine, c, true, false, e);
     /* Before the name is released: once a container is gone, its ports must be free. */
-    if (result == 0 && sb)
-        sandbox_close_ports(sb);
-    if (sb)
-        sandbox_close(sb, helpers_work(m->engine, NULL));
+    int result = sandbox_leave(m->sandbox, helpers_work(m->engine, NULL), e);
     int r = container_end(c, keep, status, &step);
     err_note(&result, r, e, &step);
     return result;

@@ -2,6 +2,28 @@
 #include "helpers.h"
 #include "internal.h"
 
+#include <limits.h>
+#include <unistd.h>
+
+char *engine_sandbox_id(int run_dir, const char *id)
+{
+    char text[NAME_MAX + 1];
+    ssize_t size = run_dir < 0 ? -1 : readlinkat(run_dir, SANDBOX_LINK, text, NAME_MAX);
+    if (size <= 0)
+        return xstrdup(id);
+    text[size] = '\0';
+    return xstrdup(valid_name(text) ? text : id);
+}
+
+static void network_event(struct engine *engine, const char *name, const struct endpoint *ep)
+{
+    const struct event event = {"network", name, ep->id, ep->network};
+    _cleanup_free_ char *address = ip_text(&ep->address4);
+    event_emit(engine->store.run_fd, &event,
+               (const struct event_attribute[]){
+                   {"container", ep->container, 0}, {"address", address, 0}, {0}});
+}
+
 static int open_net(void *engine, struct net **out, struct err *e)
 {
     return engine_net(engine, out, e);
@@ -16,86 +38,35 @@ static void emit(const struct sandbox_event *event, void *arg)
 {
     struct engine *engine = arg;
     if (event->endpoint) {
-        engine_network_event(engine, event->what, event->endpoint);
+        network_event(engine, event->what, event->endpoint);
         return;
     }
-    const struct event of_container = {"container", event->what, event->id, event->name};
-    event_emit(engine->store.run_fd, &of_container,
-               (const struct event_attribute[]){{"ports", event->ports, 0}, {0}});
+    const bool ports = event->ports != NULL;
+    const struct event of_container = {"container", event->what, event->id, event->name},
+                       of_firewall = {"system", event->what, NULL, "firewall"};
+    const struct event_attribute with_ports[] = {{"ports", event->ports, 0}, {0}},
+                                 with_count[] = {{"endpoints", NULL, (int64_t)event->count}, {0}};
+    event_emit(engine->store.run_fd, ports ? &of_container : &of_firewall,
+               ports ? with_ports : with_count);
 }
 
-static int reload(void *engine, struct err *e)
+static int require_versions(void *engine, struct err *e)
 {
-    return engine_reload(engine, true, e);
+    return engine_require_versions(engine, e);
 }
 
-static int reattach(void *engine, struct err *e)
+static bool has_older(void *engine)
 {
-    return engine_reattach(engine, e);
-}
-
-static int make_leases(const struct network *n, void *engine, struct err *e)
-{
-    return engine_make_leases(engine, n, e);
-}
-
-/* ---- who publishes a port --------------------------------------------------------------------*/
-
-struct search {
-    struct engine *engine;
-    const struct port_mapping *wanted;
-    char *owner;
-};
-
-static int look(const struct record *r, void *arg)
-{
-    struct search *s = arg;
-    _cleanup_endpoints_ struct endpoint_list all = {0};
-    _cleanup_close_ int dir = store_live_dir(&s->engine->store, r->spec.name);
-    if (dir < 0 || endpoint_load_all(dir, &all, NULL) < 0)
-        return 0;
-    for (size_t k = 0; k < all.count; k++)
-        for (size_t i = 0; i < all.items[k].port_mappings.count && !s->owner; i++) {
-            const struct port_mapping *p = &all.items[k].port_mappings.items[i];
-            if (!all.items[k].routed && port_mapping_collides(p, s->wanted))
-                s->owner = xstrdup(r->spec.name);
-        }
-    return 0;
-}
-
-static char *find_publisher(const struct port_mapping *wanted, void *engine)
-{
-    struct search s = {engine, wanted, NULL};
-    (void)engine_each(engine, look, &s, NULL);
-    return s.owner;
-}
-
-/* ---- what dead ones have ---------------------------------------------------------------------*/
-
-static bool free_addresses(const struct lease *holder, void *arg)
-{
-    struct engine *engine = arg;
-    _cleanup_err_ struct err why = ERR_INIT;
-    _cleanup_close_ int lock = helpers_store_lock(engine, &why);
-    int r = lock;
-    if (r >= 0)
-        r = holder ? engine_clear_if_dead(engine, holder->container, &why)
-                   : engine_repair(engine, &gc_quietly, &why);
-    if (r < 0)
-        warn("%s", why.text);
-    return holder ? r > 0 : r == 0;
+    return engine_has_older(engine);
 }
 
 struct sandboxes *engine_sandboxes(struct engine *engine)
 {
     const struct sandbox_hooks hooks = {.net = open_net,
                                         .names_port = names_port,
+                                        .require_versions = require_versions,
+                                        .has_older = has_older,
                                         .event = emit,
-                                        .reload = reload,
-                                        .reattach = reattach,
-                                        .make_leases = make_leases,
-                                        .find_publisher = find_publisher,
-                                        .free_addresses = free_addresses,
                                         .arg = engine};
     if (!engine->sandboxes)
         engine->sandboxes = sandboxes_new(engine->store.run_fd, NULL);

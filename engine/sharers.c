@@ -1,13 +1,11 @@
-/* Containers that share the network of another one (`--network container:NAME`). The namespace belongs to its owner:
- * its addresses are released when the owner ends, and a restarted owner has a new namespace.
+/* Containers that share the sandbox of another one (`--network container:NAME`), and the order in which they start: an
+ * owner that has ended starts first.
  */
 #include "internal.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
-
-enum { CHAIN_MAX = 16 };
 
 enum network_word network_word(const char *text, const char **rest)
 {
@@ -30,53 +28,6 @@ const char *network_owner(const struct spec *s)
 {
     const char *rest;
     return network_word(s->network, &rest) == NETWORK_WORD_CONTAINER ? rest : NULL;
-}
-
-/* ---- has it lost the network? ----------------------------------------------------------------*/
-
-/* -ESRCH: its program has ended since. */
-static int netns_of(const struct record *r, struct stat *out)
-{
-    _cleanup_close_ int fd = netns_of_process(r->pid, r->pid_start);
-    if (fd < 0)
-        return fd;
-    return fstat(fd, out) < 0 ? -errno : 0;
-}
-
-static int differs(const struct record *a, const struct record *b)
-{
-    struct stat x, y;
-    int r = netns_of(a, &x);
-    if (r == 0)
-        r = netns_of(b, &y);
-    return r < 0 ? r : x.st_ino != y.st_ino || x.st_dev != y.st_dev;
-}
-
-/* The owner's namespace stays between two runs of its program. */
-static int lost(struct engine *engine, const struct record *r, int depth, struct err *e)
-{
-    const char *name = network_owner(&r->spec);
-    if (!name || r->status != STATUS_RUNNING || depth == CHAIN_MAX)
-        return 0;
-    _cleanup_record_ struct record owner = {0};
-    int code = engine_find(engine, name, &owner, e);
-    if (code == -ENOENT || code == -EBADMSG) {
-        err_clear(e);
-        return 1;
-    }
-    if (code < 0 || owner.status == STATUS_RESTARTING)
-        return code;
-    code = owner.status == STATUS_RUNNING ? differs(r, &owner) : 1;
-    if (code < 0 && code != -ESRCH)
-        return err_set(e, code, "look at the network of container `%s`", r->spec.name);
-    if (code == -ESRCH) /* one of the two has just ended */
-        return 0;
-    return code ? code : lost(engine, &owner, depth + 1, e);
-}
-
-int engine_network_lost(struct engine *engine, const struct record *r, struct err *e)
-{
-    return lost(engine, r, 0, e);
 }
 
 /* ---- in order --------------------------------------------------------------------------------*/
@@ -115,44 +66,4 @@ size_t *owners_first(const struct record *all, size_t count)
         }
     }
     return order;
-}
-
-/* ---- whose network was lost by the end of others ---------------------------------------------*/
-
-static int add_sharer(const struct record *r, void *names)
-{
-    if (r->status == STATUS_RUNNING && network_owner(&r->spec))
-        strv_add(names, r->spec.name);
-    return 0;
-}
-
-/* The owner may share the network of another one itself. */
-static bool depends_on(struct engine *engine, const struct record *r, const struct record *ended,
-                       size_t count, int depth)
-{
-    const char *owner = network_owner(&r->spec);
-    _cleanup_record_ struct record next = {0};
-    if (!owner || depth == CHAIN_MAX)
-        return false;
-    return find_meant(ended, count, owner) < count ||
-           (engine_find(engine, owner, &next, NULL) == 0 &&
-            depends_on(engine, &next, ended, count, depth + 1));
-}
-
-void engine_lost_networks(struct engine *engine, const struct record *ended, size_t count,
-                          void (*each)(const struct lost_network *lost, void *arg), void *arg)
-{
-    _cleanup_strv_ strv names = NULL;
-    if (engine_each(engine, add_sharer, &names, NULL) < 0)
-        return;
-    strv_each (name, names) {
-        _cleanup_record_ struct record r = {0}, owner = {0};
-        if (engine_find(engine, name, &r, NULL) < 0 || !depends_on(engine, &r, ended, count, 0) ||
-            engine_network_lost(engine, &r, NULL) <= 0)
-            continue;
-        struct lost_network found = {.name = name, .owner = network_owner(&r.spec)};
-        found.owner_gone = engine_find(engine, found.owner, &owner, NULL) < 0;
-        found.owner_ended = !found.owner_gone && owner.status == STATUS_EXITED;
-        each(&found, arg);
-    }
 }

@@ -29,6 +29,15 @@ int rt_open(struct rt **out, struct err *e)
     return 0;
 }
 
+int rt_netns_cookie(struct rt *rt, uint64_t *out, struct err *e)
+{
+    socklen_t size = sizeof(*out);
+    *out = 0;
+    if (getsockopt(nl_socket_get_fd(rt->socket), SOL_SOCKET, SO_NETNS_COOKIE, out, &size) < 0)
+        return err_set(e, errno, "read the cookie of a network namespace (Linux 5.14)");
+    return 0;
+}
+
 void rt_close(struct rt *rt)
 {
     if (!rt)

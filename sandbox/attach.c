@@ -9,21 +9,6 @@ static int lock_instance(void *sandboxes, struct err *e)
     return sandboxes_lock(sandboxes, e);
 }
 
-static int reload(struct sandboxes *s, struct err *e)
-{
-    return s->hooks.reload ? s->hooks.reload(s->hooks.arg, e) : 0;
-}
-
-static int reattach(struct sandboxes *s, struct err *e)
-{
-    return s->hooks.reattach ? s->hooks.reattach(s->hooks.arg, e) : 0;
-}
-
-static int make_leases(struct sandboxes *s, const struct network *n, struct err *e)
-{
-    return s->hooks.make_leases ? s->hooks.make_leases(n, s->hooks.arg, e) : 0;
-}
-
 /* EEXIST: either the name server has moved since we read its port, or this network has not been redirected to
  * the new port yet. A server moves under the store's lock, and the port is written before it is released. */
 static int bring_up(struct sandbox *sb, const struct network *n, struct err *e)
@@ -48,21 +33,21 @@ static int bring_up(struct sandbox *sb, const struct network *n, struct err *e)
 static int attach(struct sandbox *sb, struct attachment *p, struct rt *inside,
                   struct endpoint_request *request, struct err *e)
 {
-    const struct sandbox_hooks *hooks = &sb->all->hooks;
+    const struct sandbox_request *owner = &sb->request;
     _cleanup_lease_ struct lease holder = {0};
     request->holder = &holder;
-    int r = endpoint_attach(sb->net, &p->network, sb->netns, inside, request, sb->record_dir,
-                            &p->endpoint, e);
+    int r =
+        endpoint_attach(sb->net, &p->network, sb->netns, inside, request, sb->dir, &p->endpoint, e);
     request->holder = NULL;
     bool taken = r == -EADDRINUSE && holder.container;
     /* A full disk has the same errno, but another text. */
     bool full = r == -ENOSPC && e && !strstr(e->text, strerror(ENOSPC));
-    if (!(taken || full) || !hooks->free_addresses ||
-        !hooks->free_addresses(taken ? &holder : NULL, hooks->arg))
+    if (!(taken || full) || !owner->free_addresses ||
+        !owner->free_addresses(taken ? &holder : NULL, owner->arg))
         return r;
     err_clear(e);
-    return endpoint_attach(sb->net, &p->network, sb->netns, inside, request, sb->record_dir,
-                           &p->endpoint, e);
+    return endpoint_attach(sb->net, &p->network, sb->netns, inside, request, sb->dir, &p->endpoint,
+                           e);
 }
 
 int attachment_connect(struct sandbox *sb, struct attachment *p, struct rt *inside,
@@ -87,13 +72,13 @@ int attachment_connect(struct sandbox *sb, struct attachment *p, struct rt *insi
     /* ENOENT: the firewall was flushed between two steps. */
     for (int tries = 0; r == -ENOENT && tries < 30; tries++) {
         err_clear(e);
-        r = reload(sb->all, e);
+        r = sandboxes_reload(sb->all, true, e);
         if (r == 0)
             r = bring_up(sb, &p->network, e);
         if (r == 1)
-            r = reattach(sb->all, e);
+            r = sandboxes_reattach(sb->all, e);
         if (r == 0)
-            r = make_leases(sb->all, &p->network, e);
+            r = sandboxes_make_leases(sb->all, &p->network, e);
         if (r == 0)
             r = attach(sb, p, inside, &request, e);
     }

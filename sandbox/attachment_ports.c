@@ -74,7 +74,7 @@ int ports_withdraw(struct sandbox *sb, const struct port_mappings *ended, struct
     if (!p || !ended->count)
         return 0;
     _cleanup_close_ int lock = sandboxes_lock(sb->all, e);
-    return lock < 0 ? lock : endpoint_unpublish(sb->net, &p->endpoint, ended, sb->record_dir, e);
+    return lock < 0 ? lock : endpoint_unpublish(sb->net, &p->endpoint, ended, sb->dir, e);
 }
 
 /* ENOENT: the firewall has just been flushed. */
@@ -84,12 +84,11 @@ static int add_rules(struct sandbox *sb, struct endpoint *ep, const struct port_
     int r = -ENOENT;
     for (int tries = 0; r == -ENOENT && tries < 30; tries++) {
         err_clear(e);
-        struct sandboxes *all = sb->all;
-        r = all->hooks.reload ? all->hooks.reload(all->hooks.arg, e) : 0;
+        r = sandboxes_reload(sb->all, true, e);
         /* A reload that has read the old record must not commit after us. */
         _cleanup_close_ int lock = r == 0 ? sandboxes_lock(sb->all, e) : -1;
         if (r == 0)
-            r = lock < 0 ? lock : endpoint_publish(sb->net, ep, more, sb->record_dir, e);
+            r = lock < 0 ? lock : endpoint_publish(sb->net, ep, more, sb->dir, e);
     }
     return r;
 }

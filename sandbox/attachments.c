@@ -56,6 +56,7 @@ int attachment_name_interface(struct sandbox *sb, struct attachment *p, struct e
                    ? err_say(e, -EEXIST, "the container already has an interface `%s`",
                              p->wanted.interface)
                    : 0;
+    p->any_interface = true;
     for (int n = 0; !p->wanted.interface; n++) {
         _cleanup_free_ char *name = xasprintf("eth%d", n);
         if (!interface_taken(sb, p, name))
@@ -180,7 +181,7 @@ static int stand_back(struct sandbox *sb, struct attachment *before, const struc
     if (before->metric)
         return 0;
     uint32_t metric = metric_behind(sb, now, 0);
-    int r = endpoint_set_metric(&before->network, &before->endpoint, inside, 0, metric, e);
+    int r = endpoint_set_metric(&before->network, &before->endpoint, inside, metric, sb->dir, e);
     if (r == 0)
         before->metric = metric;
     return r;

@@ -15,7 +15,7 @@ static int hold_or_move(struct sandbox *sb, struct port_binding *h, bool ipv6,
                         const struct port_mapping **refused, struct err *e)
 {
     const struct timespec moment = {.tv_nsec = 10000000};
-    const struct sandbox_owner *owner = &sb->owner;
+    const struct sandbox_request *owner = &sb->request;
     int r = port_mappings_bind(&h->port_mappings, ipv6, &h->held, refused, e), moved = 0;
     for (int tries = 0; r == -EADDRINUSE && owner->make_room && tries < 50; tries++) {
         _cleanup_err_ struct err why = ERR_INIT;
@@ -33,7 +33,6 @@ static int hold_or_move(struct sandbox *sb, struct port_binding *h, bool ipv6,
 
 static int hold(struct sandbox *sb, struct port_binding *h, struct err *e)
 {
-    const struct sandbox_hooks *hooks = &sb->all->hooks;
     const struct port_mapping *refused = NULL;
     int ipv6 = file_exists_at(AT_FDCWD, "/proc/net/if_inet6");
     if (ipv6 < 0)
@@ -41,8 +40,7 @@ static int hold(struct sandbox *sb, struct port_binding *h, struct err *e)
     int r = hold_or_move(sb, h, ipv6, &refused, e);
     if (r != -EADDRINUSE || !refused)
         return r;
-    _cleanup_free_ char *publisher =
-        hooks->find_publisher ? hooks->find_publisher(refused, hooks->arg) : NULL;
+    _cleanup_free_ char *publisher = sandboxes_publisher(sb->all, refused);
     if (publisher)
         return err_hint(e, "container `%s` publishes it", publisher);
     /* The one that had it may have been killed and cleaned up this moment. */
@@ -120,13 +118,13 @@ static void note_crowd(const struct proxy_crowd *crowd, void *port_binding)
 int binding_serve(struct sandbox *sb, struct port_binding *h, const struct endpoint *ep,
                   struct err *e)
 {
-    const struct proxy_request request = {.loop = sb->loop,
+    const struct proxy_request request = {.loop = sb->request.loop,
                                           .held = &h->held,
                                           .to4 = ep->address4,
                                           .to6 = ep->address6,
                                           .crowded = note_crowd,
                                           .arg = h};
-    return h->held.count == 0 || !sb->loop ? 0 : proxy_new(&request, &h->proxy, e);
+    return h->held.count == 0 || !sb->request.loop ? 0 : proxy_new(&request, &h->proxy, e);
 }
 
 void binding_stop(struct port_binding *h)
@@ -145,6 +143,12 @@ void binding_close(struct sandbox *sb, struct port_binding *h)
     bound_ports_clear(&h->held);
     port_mappings_clear(&h->port_mappings);
     free(h);
+}
+
+void bindings_close(struct sandbox *sb)
+{
+    while (sb->bindings)
+        binding_close(sb, sb->bindings);
 }
 
 /* If lo has no IPv6, the socket on [::] is held but unreachable. */

@@ -46,7 +46,7 @@ static int leave_network(struct sandbox *sb, struct attachment *p, bool anyway, 
     int r = lock < 0 ? lock : attachment_unname(sb, p, e);
     if (lock >= 0 && anyway)
         r = 0;
-    return r < 0 ? r : endpoint_detach(sb->net, &p->endpoint, false, sb->record_dir, e);
+    return r < 0 ? r : endpoint_detach(sb->net, &p->endpoint, false, sb->dir, e);
 }
 
 static void tell_left(struct sandbox *sb, const struct attachment *p)
@@ -184,7 +184,7 @@ static int examine(struct sandbox *sb, char *const *networks, const struct conne
 int sandbox_examine(struct sandboxes *all, const char *id, const char *name, char *const *networks,
                     const struct connect_request *wanted, struct err *e)
 {
-    struct sandbox *sb = sandbox_new(all, id, name, NULL, NULL, NULL);
+    struct sandbox *sb = sandbox_new(all, &(struct sandbox_request){.id = id, .name = name});
     int r = examine(sb, networks, wanted, e);
     sandbox_free(sb);
     return r;

@@ -10,12 +10,12 @@
 
 static int write_file(struct sandbox *sb, const char *file, const char *text, struct err *e)
 {
-    return sb->files->write(file, text, sb->files->arg, e);
+    return sb->request.files->write(file, text, sb->request.files->arg, e);
 }
 
 static int read_file(struct sandbox *sb, const char *file, char **text, struct err *e)
 {
-    return sb->files->read(file, text, sb->files->arg, e);
+    return sb->request.files->read(file, text, sb->request.files->arg, e);
 }
 
 /* ---- the container's networks ---------------------------------------------------------------*/
@@ -60,10 +60,11 @@ static int view_open(struct sandbox *sb, struct view *v, struct err *e)
 {
     _cleanup_endpoints_ struct endpoint_list all = {0};
     struct net *net = NULL;
+    int records = sb->guest ? sb->dir : sb->shared_records;
     *v = (struct view){.sb = sb};
-    if (sb->shared_records < 0)
+    if (records < 0)
         return 0;
-    int r = endpoint_load_all(sb->shared_records, &all, e);
+    int r = endpoint_load_all(records, &all, e);
     if (r == 0)
         r = sandboxes_net(sb->all, &net, e);
     for (size_t i = 0; r == 0 && i < all.count && v->count < ARRAY_LEN(v->shared); i++)
@@ -91,7 +92,7 @@ static const struct network *gateway_of(struct view *v, bool served)
 static const struct ip *host_of(struct view *v)
 {
     static const struct ip loopback = {.family = AF_INET, .bytes = {127, 0, 0, 1}};
-    if (v->sb->files->of_host)
+    if (v->sb->request.files->of_host)
         return &loopback;
     const struct network *gateway = gateway_of(v, false);
     if (!gateway)
@@ -144,7 +145,7 @@ static void put_own(FILE *f, const struct endpoint *ep, const struct sandbox_fil
 static void put_loopback(FILE *f, const struct view *v)
 {
     static const struct ip loopback = {.family = AF_INET, .bytes = {127, 0, 0, 1}};
-    const struct sandbox_files *s = v->sb->files;
+    const struct sandbox_files *s = v->sb->request.files;
     if (v->sb->attachment_count == 0 && v->count == 0)
         put_hosts_line(f, &loopback, s->hostname, s->name);
 }
@@ -154,7 +155,7 @@ static void put_loopback(FILE *f, const struct view *v)
 static char *make_block(struct view *v)
 {
     struct sandbox *sb = v->sb;
-    const struct sandbox_files *s = sb->files;
+    const struct sandbox_files *s = sb->request.files;
     char *text = NULL;
     size_t size = 0;
     int names;
@@ -182,7 +183,7 @@ static strv added_hosts(struct view *v)
 {
     const struct ip *host = host_of(v);
     strv lines = NULL;
-    strv_each (entry, v->sb->files->added) {
+    strv_each (entry, v->sb->request.files->added) {
         const char *address = strpbrk(entry, ":=");
         bool is_host = address && streq(address + 1, "host-gateway");
         if (!address || (is_host && !host))
@@ -196,7 +197,7 @@ static strv added_hosts(struct view *v)
 static int write_hosts(struct view *v, struct err *e)
 {
     _cleanup_strv_ strv added = added_hosts(v);
-    bool host = v->sb->files->of_host;
+    bool host = v->sb->request.files->of_host;
     _cleanup_free_ char *empty = make_hosts(host, added), *block = make_block(v);
     _cleanup_free_ char *text = hosts_with(empty, block);
     return write_file(v->sb, "hosts", text, e);
@@ -231,7 +232,7 @@ static bool has_no_way_out(struct view *v)
 
 static char *make_resolv(struct view *v, struct err *e)
 {
-    const struct sandbox_files *s = v->sb->files;
+    const struct sandbox_files *s = v->sb->request.files;
     const struct network *gateway = gateway_of(v, true);
     _cleanup_strv_ strv ours = NULL;
     const struct ip *const addresses[] = {gateway ? &gateway->gateway4 : NULL,
@@ -265,7 +266,7 @@ static int write_resolv(struct view *v, struct err *e)
 int sandbox_write_files(struct sandbox *sb, struct err *e)
 {
     __attribute__((cleanup(view_clear))) struct view v;
-    _cleanup_free_ char *hostname = xasprintf("%s\n", sb->files->hostname);
+    _cleanup_free_ char *hostname = xasprintf("%s\n", sb->request.files->hostname);
     int r = view_open(sb, &v, e);
     if (r == 0)
         r = write_hosts(&v, e);
@@ -289,7 +290,7 @@ static int spare(int code, struct err *e)
 
 int sandbox_rewrite_files(struct sandbox *sb, struct err *e)
 {
-    if (!sb->files)
+    if (!sb->request.files)
         return 0;
     __attribute__((cleanup(view_clear))) struct view v;
     _cleanup_free_ char *now = NULL;

@@ -28,14 +28,14 @@ static void look_again(void *sandbox)
 
 void flows_look_again(struct sandbox *sb, const struct endpoint *ep)
 {
-    if (!sb->loop || !can_be_stale(ep))
+    if (!sb->request.loop || !can_be_stale(ep))
         return;
     flows_unwatch(sb);
-    sb->flows = loop_add_timer(sb->loop, AGAIN_MS, look_again, sb);
+    sb->flows = loop_add_timer(sb->request.loop, AGAIN_MS, look_again, sb);
 }
 
 void flows_unwatch(struct sandbox *sb)
 {
-    if (sb->loop)
-        sb->flows = loop_cancel_timer(sb->loop, sb->flows);
+    if (sb->request.loop)
+        sb->flows = loop_cancel_timer(sb->request.loop, sb->flows);
 }

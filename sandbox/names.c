@@ -20,7 +20,7 @@ static void add_name(strv *names, const char *name)
 
 int attachment_name(struct sandbox *sb, struct attachment *p, struct err *e)
 {
-    const struct sandbox_files *f = sb->files;
+    const struct sandbox_files *f = sb->request.files;
     const struct endpoint *ep = &p->endpoint;
     struct name_entry n = {.id = sb->id,
                            .address4 = ep->address4,
@@ -73,14 +73,14 @@ static void write_neighbours(void *sandbox);
 static void names_moved(void *sandbox)
 {
     struct sandbox *sb = sandbox;
-    if (loop_timer_is_set(sb->loop, sb->hosts->timer))
+    if (loop_timer_is_set(sb->request.loop, sb->hosts->timer))
         return; /* it is written with the rest */
     size_t count = 0;
     for (size_t i = 0; i < sb->attachment_count; i++)
         if (!sb->attachments[i].served)
             count += names_count(sb->all->names, sb->attachments[i].network.name);
     int64_t ms = 10 + (count < 3000 ? (int64_t)count : 3000) * 3 / 10;
-    sb->hosts->timer = loop_add_timer(sb->loop, ms, write_neighbours, sb);
+    sb->hosts->timer = loop_add_timer(sb->request.loop, ms, write_neighbours, sb);
 }
 
 /* Without inotify names arrive up to a second late; the log says so, once. */
@@ -88,7 +88,7 @@ static void begin_watching(struct sandbox *sb)
 {
     _cleanup_err_ struct err e = ERR_INIT;
     struct hosts_watch *h = sb->hosts;
-    int r = names_watch_new(sb->all, sb->loop, concerns, names_moved, sb, &h->names, &e);
+    int r = names_watch_new(sb->all, sb->request.loop, concerns, names_moved, sb, &h->names, &e);
     if (r && !h->told) {
         _cleanup_free_ char *text = xasprintf("%s; /etc/hosts is up to a second late", e.text);
         sandbox_note(sb, text);
@@ -111,10 +111,10 @@ void watch_names(struct sandbox *sb)
     bool wanted = false;
     for (size_t i = 0; i < sb->attachment_count; i++)
         wanted = wanted || !sb->attachments[i].served;
-    if (!wanted || sb->hosts || !sb->loop || !sb->files)
+    if (!wanted || sb->hosts || !sb->request.loop || !sb->request.files)
         return;
     sb->hosts = xcalloc(1, sizeof(*sb->hosts));
-    sb->hosts->timer = loop_add_timer(sb->loop, sb->hosts_delay_ms, write_neighbours, sb);
+    sb->hosts->timer = loop_add_timer(sb->request.loop, sb->hosts_delay_ms, write_neighbours, sb);
 }
 
 void unwatch_names(struct sandbox *sb)
@@ -122,7 +122,7 @@ void unwatch_names(struct sandbox *sb)
     if (!sb->hosts)
         return;
     names_watch_free(sb->hosts->names);
-    (void)loop_cancel_timer(sb->loop, sb->hosts->timer);
+    (void)loop_cancel_timer(sb->request.loop, sb->hosts->timer);
     free(sb->hosts);
     sb->hosts = NULL;
 }

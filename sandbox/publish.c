@@ -83,19 +83,19 @@ static int hint_at_both(const struct sandbox *sb, const struct port_mappings *wa
     return e->code;
 }
 
-struct ending {
+struct withdrawal {
     const struct port_mappings *wanted; /* NULL: all */
     struct port_mappings published;     /* published ports to withdraw … */
     struct port_mappings waiting;       /* … and waiting ports to keep */
 };
 
-static void ending_clear(struct ending *x)
+static void ending_clear(struct withdrawal *x)
 {
     port_mappings_clear(&x->published);
     port_mappings_clear(&x->waiting);
 }
 
-static bool is_chosen(const struct ending *x, const struct port_mapping *p)
+static bool is_chosen(const struct withdrawal *x, const struct port_mapping *p)
 {
     bool chosen = !x->wanted;
     for (size_t k = 0; !chosen && k < x->wanted->count; k++)
@@ -104,7 +104,7 @@ static bool is_chosen(const struct ending *x, const struct port_mapping *p)
 }
 
 /* Are there any? */
-static bool choose(struct sandbox *sb, struct ending *x)
+static bool choose(struct sandbox *sb, struct withdrawal *x)
 {
     for (struct port_binding *h = sb->bindings; h; h = h->next)
         for (size_t i = 0; i < h->port_mappings.count; i++)
@@ -125,7 +125,7 @@ static int shrink(struct sandbox *sb, struct port_binding *h, const struct port_
                : 0;
 }
 
-static int end_ports(struct sandbox *sb, struct ending *ending, struct err *e)
+static int end_ports(struct sandbox *sb, struct withdrawal *ending, struct err *e)
 {
     int r = 0;
     for (struct port_binding *h = sb->bindings, *next; h; h = next) {
@@ -145,7 +145,7 @@ static int end_ports(struct sandbox *sb, struct ending *ending, struct err *e)
 int sandbox_unpublish(struct sandbox *sb, const struct port_mappings *wanted, const char *as_asked,
                       bool *changed, struct err *e)
 {
-    __attribute__((cleanup(ending_clear))) struct ending ending = {.wanted = wanted};
+    __attribute__((cleanup(ending_clear))) struct withdrawal ending = {.wanted = wanted};
     *changed = false;
     if (!choose(sb, &ending)) {
         if (!wanted)

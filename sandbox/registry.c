@@ -1,77 +1,175 @@
-/* The sandboxes of an instance, and what they need of their caller. */
+/* Which sandboxes there are: RUN/sandboxes has a directory for each. It is the one list of what is on a network. */
 #include "sandbox.h"
 
 #include <errno.h>
-#include <netctr/names.h>
-#include <sys/file.h>
 
-struct sandboxes *sandboxes_new(int run_fd, struct net *net)
+void sandbox_record_clear(struct sandbox_record *r)
 {
-    struct sandboxes *s = xcalloc(1, sizeof(*s));
-    *s = (struct sandboxes){.run_fd = run_fd, .net = net, .names = -1};
-    return s;
+    free(r->id);
+    free(r->name);
+    free(r->version);
+    endpoint_list_clear(&r->endpoints);
+    close_fd(r->dir);
+    *r = (struct sandbox_record){.dir = -1};
 }
 
-void sandboxes_set_hooks(struct sandboxes *s, const struct sandbox_hooks *hooks)
+/* A directory without a lock is being made or removed just now, or was left by a killed process. */
+static int state_of(int dir, enum sandbox_state *out)
 {
-    s->hooks = *hooks;
+    _cleanup_close_ int life = life_open(dir, false);
+    *out = SANDBOX_DEAD;
+    if (life == -ENOENT)
+        return 0;
+    int held = life < 0 ? life : life_of(life);
+    if (held == F_RDLCK)
+        *out = SANDBOX_LIVES;
+    else if (held == F_WRLCK)
+        *out = SANDBOX_ENDS;
+    return held < 0 ? held : 0;
 }
 
-void sandboxes_free(struct sandboxes *s)
+/* Not a directory, or removed since it was listed. */
+static bool is_nothing(int code)
 {
-    if (!s)
-        return;
-    close_fd(s->names);
-    free(s);
+    return code == -ENOENT || code == -ENOTDIR || code == -ELOOP;
 }
 
-int sandboxes_net(struct sandboxes *s, struct net **out, struct err *e)
+static int load(int all, const char *id, struct sandbox_record *out, struct err *e)
 {
-    if (s->hooks.net)
-        return s->hooks.net(s->hooks.arg, out, e);
-    *out = s->net;
-    return s->net ? 0 : err_say(e, -EBADF, "the network half is not open");
-}
-
-int sandboxes_names(struct sandboxes *s, int *out, struct err *e)
-{
-    if (s->names < 0) {
-        int fd = names_open(s->run_fd, e);
-        if (fd < 0)
-            return fd;
-        s->names = fd;
+    *out = (struct sandbox_record){.id = xstrdup(id)};
+    out->dir = openat(all, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (out->dir < 0) {
+        int r = -errno;
+        return is_nothing(r) ? -ENOENT : err_set(e, r, "open the directory of sandbox %s", id);
     }
-    *out = s->names;
+    int r = state_of(out->dir, &out->state);
+    if (r < 0)
+        return err_set(e, r, "look at the lock of sandbox %s", id);
+    r = record_read(out->dir, id, out, NULL);
+    out->damaged = r == -EBADMSG;
+    if (r < 0 && r != -EBADMSG &&
+        r != -ENOENT) /* for want of memory, for example: nothing is known then */
+        return err_set(e, r, "read the record of sandbox %s", id);
+    r = endpoints_of(out->dir, id, &out->endpoints);
+    out->damaged = out->damaged || r == -EBADMSG;
+    if (r < 0 && r != -EBADMSG)
+        return err_set(e, r, "read the endpoints of sandbox %s", id);
+    if (!out->name && out->endpoints.count)
+        out->name = xstrdup(out->endpoints.items[0].container);
     return 0;
 }
 
-int sandboxes_lock(struct sandboxes *s, struct err *e)
+int sandbox_find(struct sandboxes *s, const char *id, struct sandbox_record *out, struct err *e)
 {
-    int fd = lock_file_at(s->run_fd, "lock", LOCK_EX);
-    if (fd >= 0)
-        return fd;
-    _cleanup_free_ char *path = NULL, *what = NULL;
-    if (fd_read_path(s->run_fd, &path) < 0)
-        path = xstrdup("the run directory");
-    if (fd == -ENOENT) /* -ENOENT would mean that there is no such network */
-        return err_say(e, -ESTALE, "the run directory `%s` has been removed meanwhile", path);
-    what = xasprintf("`%s`", path);
-    return lock_failed(fd, s->run_fd, "lock", what, e);
+    *out = (struct sandbox_record){.dir = -1};
+    int all = sandboxes_dir(s, false, e);
+    if (all == -ENOENT)
+        err_clear(e);
+    int r = all < 0 ? all : valid_name(id) ? load(all, id, out, e) : -ENOENT;
+    if (r < 0)
+        sandbox_record_clear(out);
+    return r;
 }
 
-uint16_t sandboxes_names_port(struct sandboxes *s)
+int sandbox_each(struct sandboxes *s, int (*each)(struct sandbox_record *r, void *arg), void *arg,
+                 struct err *e)
 {
-    return s->hooks.names_port ? s->hooks.names_port(s->hooks.arg) : 0;
+    int all = sandboxes_dir(s, false, e), r = 0;
+    if (all == -ENOENT) {
+        err_clear(e);
+        return 0;
+    }
+    _cleanup_dir_ DIR *d = all < 0 ? NULL : open_listing(all, ".");
+    if (!d)
+        return all < 0 ? all : err_set(e, errno, "list the sandboxes");
+    for (struct dirent *entry; (entry = next_entry(d, &r));) {
+        struct sandbox_record record = {.dir = -1};
+        if (!valid_name(entry->d_name))
+            continue;
+        r = load(all, entry->d_name, &record, e);
+        if (r == 0)
+            r = each(&record, arg);
+        else if (r == -ENOENT)
+            r = 0;
+        sandbox_record_clear(&record);
+        if (r < 0)
+            return e && e->code ? r : err_set(e, r, "look at sandbox %s", entry->d_name);
+    }
+    return r < 0 ? err_set(e, r, "list the sandboxes") : 0;
 }
 
-void sandboxes_event(struct sandboxes *s, const struct sandbox_event *event)
+void sandbox_endpoints(struct sandboxes *s, const char *id, struct endpoint_list *out)
 {
-    if (s->hooks.event)
-        s->hooks.event(event, s->hooks.arg);
+    int all = sandboxes_dir(s, false, NULL);
+    *out = (struct endpoint_list){0};
+    _cleanup_close_ int dir =
+        all < 0 ? -1 : openat(all, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (dir >= 0)
+        (void)endpoints_of(dir, id, out);
 }
 
-void sandbox_note(struct sandbox *sb, const char *text)
+/* ---- its members -----------------------------------------------------------------------------*/
+
+static int add_name(const struct member *m, void *names)
 {
-    if (sb->owner.note)
-        sb->owner.note(text, sb->owner.arg);
+    strv_add(names, m->name ? m->name : m->id);
+    return 0;
+}
+
+void sandbox_members(const struct sandbox_record *r, strv *names)
+{
+    (void)members_each(r->dir, add_name, names);
+}
+
+static int is_member(const struct member *m, void *id)
+{
+    return streq(m->id, id);
+}
+
+bool sandbox_has_member(const struct sandbox_record *r, const char *id)
+{
+    _cleanup_free_ char *copy = xstrdup(id);
+    return members_each(r->dir, is_member, copy) != 0;
+}
+
+static int may_change(const struct member *m, void *arg)
+{
+    (void)arg;
+    return m->net_admin;
+}
+
+bool sandbox_is_open_inside(const struct sandbox_record *r)
+{
+    return members_each(r->dir, may_change, NULL) != 0;
+}
+
+int sandbox_open_netns(const struct sandbox_record *r)
+{
+    return members_netns(r->dir, r->cookie);
+}
+
+/* ---- who publishes a port --------------------------------------------------------------------*/
+
+struct port_search {
+    const struct port_mapping *wanted;
+    char *owner;
+};
+
+static int look_for_port(struct sandbox_record *r, void *arg)
+{
+    struct port_search *s = arg;
+    for (size_t k = 0; k < r->endpoints.count; k++) {
+        const struct endpoint *ep = &r->endpoints.items[k];
+        for (size_t i = 0; i < ep->port_mappings.count && !s->owner; i++)
+            if (!ep->routed && port_mapping_collides(&ep->port_mappings.items[i], s->wanted))
+                s->owner = xstrdup(ep->container);
+    }
+    return 0;
+}
+
+char *sandboxes_publisher(struct sandboxes *s, const struct port_mapping *wanted)
+{
+    struct port_search search = {wanted, NULL};
+    (void)sandbox_each(s, look_for_port, &search, NULL);
+    return search.owner;
 }

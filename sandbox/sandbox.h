@@ -7,6 +7,7 @@ struct sandboxes {
     int run_fd;      /* the caller's */
     struct net *net; /* the caller's; NULL: hooks.net opens it */
     int names;       /* RUN/dns; -1: not opened yet */
+    int dir;         /* RUN/sandboxes; likewise */
     struct sandbox_hooks hooks;
 };
 
@@ -15,7 +16,8 @@ struct attachment {
     struct connect_request wanted;
     struct network network;
     struct endpoint endpoint;
-    uint32_t metric; /* of its default route; unique */
+    uint32_t metric;    /* of its default route; unique */
+    bool any_interface; /* the name of the interface was not asked for */
     bool attached;
     bool served; /* names come from the DNS server, not from /etc/hosts */
 };
@@ -37,10 +39,12 @@ struct port_binding {
 struct sandbox {
     struct sandboxes *all;
     char *id, *name;
-    struct loop *loop; /* the caller's; NULL: nothing is served */
-    struct sandbox_owner owner;
-    const struct sandbox_files *files; /* the caller's; NULL: there are none */
-    struct net *net;                   /* the context's; NULL until a network is used */
+    char *member, *member_name; /* the container that uses it; with another id it is … */
+    bool guest;                 /* … a guest, which owns no endpoint, port or name */
+    /* Its strings and pointers are the caller's. Of id, name and member, the copies above are used. */
+    struct sandbox_request request;
+    enum sandbox_life life;
+    struct net *net; /* the context's; NULL until a network is used */
     struct attachment *attachments;
     size_t attachment_count;
     struct port_binding *bindings;
@@ -51,19 +55,21 @@ struct sandbox {
     loop_timer flows;
     uint16_t names_port; /* of the name server, as far as is known */
     int born;            /* BORN_…: properties of new links in the namespace */
-    int record_dir;      /* the caller's */
-    int shared_records;  /* of the sandbox whose namespace it shares; -1: none */
+    int dir;             /* RUN/sandboxes/ID; -1: none */
+    int lock;            /* held shared; -1: none */
+    bool joined;         /* it lived before this process came */
+    int shared_records;  /* of a namespace without a sandbox, its endpoints' records; -1: none */
     struct rt *inside;   /* a socket in the namespace, while it is being made */
     int netns; /* kept until the endpoints are detached: a namespace that dies holds RTNL for milliseconds, and whatever
                   we ask of the kernel meanwhile waits for it */
-    struct link *links; /* the host ends, between sandbox_note_links() and sandbox_close() */
-    size_t link_count;
 };
 
-/* ---- registry.c ------------------------------------------------------------------------------*/
+/* ---- context.c -------------------------------------------------------------------------------*/
 
 /** The network half; *@out stays the context's. */
 int sandboxes_net(struct sandboxes *s, struct net **out, struct err *e);
+/** RUN/sandboxes, which stays the context's; made if @make. -ENOENT: there is none. */
+int sandboxes_dir(struct sandboxes *s, bool make, struct err *e);
 /** Takes the instance lock RUN/lock. Returns an fd. */
 int sandboxes_lock(struct sandboxes *s, struct err *e);
 /** The name server's port at this moment; 0: none. */
@@ -71,6 +77,61 @@ uint16_t sandboxes_names_port(struct sandboxes *s);
 void sandboxes_event(struct sandboxes *s, const struct sandbox_event *event);
 /** A line for the log of the sandbox's owner. */
 void sandbox_note(struct sandbox *sb, const char *text);
+/** The instance lock, as patiently as the owner wants. */
+int sandbox_lock(struct sandbox *sb, struct err *e);
+
+/* ---- lock.c ----------------------------------------------------------------------------------*/
+
+/** The lock file of a sandbox's directory, not locked; -errno. */
+int life_open(int dir, bool make);
+/** Takes it shared (F_RDLCK) or exclusively (F_WRLCK). -EWOULDBLOCK: others hold it; then what was held before stays. */
+int life_take(int fd, short type);
+/** What others hold: F_UNLCK, F_RDLCK or F_WRLCK; -errno. */
+int life_of(int fd);
+
+/* ---- record.c --------------------------------------------------------------------------------*/
+
+/** Writes sandbox.json. */
+int record_save(const struct sandbox *sb, uint64_t cookie, struct err *e);
+/** Reads it: name, life, cookie, inode and versions of @out, whose other members stay. -EBADMSG: damaged. */
+int record_read(int dir, const char *id, struct sandbox_record *out, struct err *e);
+/** A process that keeps a sandbox alive. */
+struct member {
+    char *id, *name;
+    pid_t monitor;
+    uint64_t start;
+    int netns; /* the number of its fd of the namespace */
+    bool net_admin;
+};
+void member_clear(struct member *m);
+#define _cleanup_member_ __attribute__((cleanup(member_clear)))
+int member_save(const struct sandbox *sb, struct err *e);
+int member_remove(int dir, const char *id, struct err *e);
+/** Calls @each for every readable member until it returns another number than 0, and returns that. */
+int members_each(int dir, int (*each)(const struct member *m, void *arg), void *arg);
+/** The namespace of the sandbox in @dir from one of its members, an fd; -ESRCH: none of them has it. @cookie 0: any. */
+int members_netns(int dir, uint64_t cookie);
+
+/* ---- take_down.c -----------------------------------------------------------------------------*/
+
+/** How a sandbox is taken down, or left. */
+struct ending {
+    struct sandboxes *all;
+    const char *id, *name;
+    int dir;         /* of the records */
+    size_t expected; /* how many endpoints there should be; fewer: records are missing */
+    bool aside;      /* links that carry no more packets are left to links_retire() */
+    bool locked;     /* the caller has the instance lock */
+};
+/** Undoes everything but the directory. @ending->dir may be -1: it is gone. */
+int take_down(const struct ending *x, struct err *e);
+/** Removes the directory. */
+int remove_sandbox(struct sandboxes *s, const char *id, struct err *e);
+/** What belongs to @member alone: with the instance lock held. */
+int withdraw_member(const struct ending *x, const char *member, struct err *e);
+
+/** The endpoints in @dir that belong to sandbox @id. -EBADMSG: some are damaged, or of another one; @out has the rest. */
+int endpoints_of(int dir, const char *id, struct endpoint_list *out);
 
 /* ---- ports.c ---------------------------------------------------------------------------------*/
 
@@ -128,6 +189,12 @@ int ports_withdraw(struct sandbox *sb, const struct port_mappings *ended, struct
 /** Emits "publish" or "unpublish". */
 void ports_event(struct sandbox *sb, const char *what, const struct port_mappings *ports);
 
+/* ---- take_over.c -----------------------------------------------------------------------------*/
+
+/** The owner of a sandbox that lives starts again: keeps the endpoints that it asks for, attaches others, and publishes
+ *  its ports. */
+int take_over(struct sandbox *sb, struct err *e);
+
 /* ---- names.c ---------------------------------------------------------------------------------*/
 
 /** Adds the names of the sandbox on a network that it has been attached to. */
@@ -162,5 +229,6 @@ int binding_serve(struct sandbox *sb, struct port_binding *h, const struct endpo
 /** Stops serving; the sockets stay bound. */
 void binding_stop(struct port_binding *h);
 void binding_close(struct sandbox *sb, struct port_binding *h);
+void bindings_close(struct sandbox *sb);
 /** Adds a text for each port and each address family in which it is open. */
 void binding_describe(struct sandbox *sb, const struct port_binding *h, strv *out);

@@ -163,10 +163,11 @@ struct endpoint {
     char *interface; /**< the container's end: "eth0" */
     struct ip address4, address6;
     uint8_t mac[6];
-    bool guard;    /**< as its network was defined at that time */
-    bool routed;   /**< its ports are opened, not translated */
-    bool unheld;   /**< no process holds its host ports: their elements alone take them */
-    uint64_t rate; /**< bits per second in each direction; 0: no limit */
+    bool guard;      /**< as its network was defined at that time */
+    bool routed;     /**< its ports are opened, not translated */
+    bool unheld;     /**< no process holds its host ports: their elements alone take them */
+    uint64_t rate;   /**< bits per second in each direction; 0: no limit */
+    uint32_t metric; /**< of its default route, if the network has one */
     strv aliases;
     struct port_mappings port_mappings;
 };
@@ -208,9 +209,9 @@ int endpoint_attach(struct net *b, const struct network *n, int netns, struct rt
 int endpoint_examine(struct net *b, const struct network *n, const struct endpoint_request *request,
                      struct err *e);
 /** Changes the metric of the container's default routes through @ep, with no moment without a
- *  route. @inside is the container's namespace. */
-int endpoint_set_metric(const struct network *n, const struct endpoint *ep, struct rt *inside,
-                        uint32_t old, uint32_t now, struct err *e);
+ *  route, and in the record in @record_dir. @inside is the container's namespace. */
+int endpoint_set_metric(const struct network *n, struct endpoint *ep, struct rt *inside,
+                        uint32_t metric, int record_dir, struct err *e);
 /** Undoes endpoint_attach() in the opposite order and removes the record last. Accepts steps that
  *  are undone already. Goes on after a failure and returns the first. @defer_link: leaves the veth
  *  of a guarded endpoint to links_retire(), because deleting it takes 16-29 ms; without its guard

@@ -80,21 +80,9 @@ int engine_not_running(const struct record *r, struct err *e);
 
 /** The name or id of the container whose network @s shares; NULL: none. */
 const char *network_owner(const struct spec *s);
-/** Has a running container lost the network that it shares? It has when the owner has ended, even if the owner was
- *  started again: then only loopback is left until it is restarted. 1, 0 or -errno. */
-int engine_network_lost(struct engine *engine, const struct record *r, struct err *e);
 /** Indexes of @all in an order in which each container comes after the owner of its network, else in the order given.
  *  Records without a name are allowed. Caller frees. */
 size_t *owners_first(const struct record *all, size_t count);
-/** A running container that has lost the network that it shares. */
-struct lost_network {
-    const char *name, *owner;
-    bool owner_gone;  /**< the owner has been removed … */
-    bool owner_ended; /**< … or has ended and can be started */
-};
-/** Calls @each for every container that has lost its network because one of @ended has ended. */
-void engine_lost_networks(struct engine *engine, const struct record *ended, size_t count,
-                          void (*each)(const struct lost_network *lost, void *arg), void *arg);
 
 /* ---- run -------------------------------------------------------------------------------------*/
 
@@ -222,12 +210,6 @@ int engine_network_link(struct engine *engine, const char *from, const char *to,
                         struct err *e);
 /** Opens or closes forwarding between the host's own links: net_open_forwarding(). */
 int engine_network_forwarding(struct engine *engine, bool open, struct err *e);
-/** Rebuilds the firewall, damaged or lost leases, bridges and ports from the running containers. Goes on after a
- *  failure. @remaining, which must be empty, gets a line for each difference that is left; the caller frees it. */
-int engine_network_reload(struct engine *engine, strv *remaining, struct err *e);
-/** network_survey() with the running containers. Looks again if something differs, because a change may be under way.
- *  Changes nothing. Caller owns *@out. */
-int engine_survey(struct engine *engine, const struct network *n, json_t **out, struct err *e);
 
 /** Connects a container to a network: at once if it runs, else from its next start on. */
 int engine_connect(struct engine *engine, const char *container,

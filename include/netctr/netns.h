@@ -115,6 +115,8 @@ void netlink_drain(int fd);
 
 /** Opens a socket in the caller's namespace. The caller owns *@out. */
 int rt_open(struct rt **out, struct err *e);
+/** As netns_cookie(), of the namespace that the socket belongs to. */
+int rt_netns_cookie(struct rt *rt, uint64_t *out, struct err *e);
 void rt_close(struct rt *rt);
 void rt_cleanup(struct rt **rt);
 #define _cleanup_rt_ __attribute__((cleanup(rt_cleanup)))

@@ -1,15 +1,16 @@
 /* A sandbox: a network namespace with endpoints, published ports, names and the texts of its /etc files.
  *
- * It has an id, a record and a life of its own. A container is one of the things that can own one: the engine pairs a
- * sandbox with the process of core/. Nothing here knows of processes, root filesystems or container definitions.
+ * It has an id, a record and a life of its own, RUN/sandboxes/ID. A container is one of the things that can own one: the
+ * engine pairs a sandbox with the process of core/. Nothing here knows of processes, root filesystems or definitions of
+ * containers. sandbox_each() tells what is on a network; no walk over containers does.
  *
- *     sandbox_new()       in memory: who it is
+ *     sandbox_new()       in memory: whose it is
  *     sandbox_plan()      its networks, checked; sandbox_hold(): its ports, bound
- *     sandbox_create()    the namespace; sandbox_join(): one that exists
+ *     sandbox_create()    its directory and its namespace, or those of the sandbox that lives under this id
  *     sandbox_start()     connects the planned networks and publishes the ports
  *     sandbox_serve()     in the caller's loop: the proxy for [::1], stale flows, names in /etc/hosts
  *     sandbox_connect(), sandbox_disconnect(), sandbox_publish(), sandbox_unpublish()
- *     sandbox_close()
+ *     sandbox_leave()     the last one to leave takes it down
  *
  * Functions return 0 or a negative errno with a text in @e.
  */
@@ -22,12 +23,14 @@ struct sandboxes;
 
 /* ---- all of them -----------------------------------------------------------------------------*/
 
-/** Something that has happened to a sandbox. */
+/** Something that has happened. */
 struct sandbox_event {
-    const char *what;                /**< "connect", "disconnect", "publish" or "unpublish" */
+    /** "connect", "disconnect", "publish" or "unpublish"; "reload": the firewall was rebuilt */
+    const char *what;
     const char *id, *name;           /**< of the sandbox */
     const struct endpoint *endpoint; /**< "connect", "disconnect": the attachment */
     const char *ports;               /**< "publish", "unpublish": "8080:80/tcp,…" */
+    size_t count;                    /**< "reload": endpoints */
 };
 /** What the sandboxes need of their caller. Each may be NULL. */
 struct sandbox_hooks {
@@ -35,18 +38,11 @@ struct sandbox_hooks {
     int (*net)(void *arg, struct net **out, struct err *e);
     /** The port of the name server at this moment; 0: none. */
     uint16_t (*names_port)(void *arg);
+    /** Refuses to replace the firewall's tables: a process that needs the present ones lives. */
+    int (*require_versions)(void *arg, struct err *e);
+    /** May containers live whose endpoints are not in RUN/sandboxes (netctr 0.1)? */
+    bool (*has_older)(void *arg);
     void (*event)(const struct sandbox_event *event, void *arg);
-    /** Rebuilds the firewall if it is damaged. */
-    int (*reload)(void *arg, struct err *e);
-    /** Puts links back into bridges that they were taken from. */
-    int (*reattach)(void *arg, struct err *e);
-    /** Rebuilds the leases of @n if they are missing. */
-    int (*make_leases)(const struct network *n, void *arg, struct err *e);
-    /** The name of the container that publishes @wanted, which the caller frees; NULL: none. */
-    char *(*find_publisher)(const struct port_mapping *wanted, void *arg);
-    /** An address is taken by @holder, or with NULL all addresses are: cleans up after it, or after all, if they are dead.
-     *  True: it may be free now. */
-    bool (*free_addresses)(const struct lease *holder, void *arg);
     void *arg;
 };
 /** @run_fd: RUN, the directory of runtime state; stays the caller's. @net too; NULL if hooks open it. Opens nothing. */
@@ -55,6 +51,104 @@ void sandboxes_set_hooks(struct sandboxes *s, const struct sandbox_hooks *hooks)
 void sandboxes_free(struct sandboxes *s); /**< accepts NULL */
 /** RUN/dns, opened by the first call; stays the context's. */
 int sandboxes_names(struct sandboxes *s, int *out, struct err *e);
+
+/* ---- the registry ----------------------------------------------------------------------------*/
+
+/** What keeps a sandbox alive. */
+enum sandbox_life {
+    SANDBOX_MONITORED, /**< each monitor holds its lock shared */
+    SANDBOX_PINNED,    /**< its namespace is pinned */
+    SANDBOX_FOREIGN,   /**< a namespace that netctr did not make, known by its cookie */
+};
+enum sandbox_state {
+    SANDBOX_LIVES,
+    SANDBOX_ENDS, /**< a process takes it down just now: no rules for it any more */
+    SANDBOX_DEAD, /**< to be cleaned up; or it is just being made */
+};
+/** What is known of a sandbox. */
+struct sandbox_record {
+    char *id;
+    char *name; /**< for people: the container's; NULL: unknown */
+    enum sandbox_life life;
+    enum sandbox_state state;
+    uint64_t cookie, inode; /**< of its namespace; 0: unknown */
+    char *version;          /**< of the netctr that made it */
+    int network_schema;     /**< its NETCTR_SCHEMA */
+    bool damaged;           /**< not everything could be read */
+    struct endpoint_list endpoints;
+    int dir; /**< RUN/sandboxes/ID */
+};
+void sandbox_record_clear(struct sandbox_record *r);
+#define _cleanup_sandbox_record_ __attribute__((cleanup(sandbox_record_clear)))
+/** Calls @each for every sandbox until it returns a negative number. @each may take over r->endpoints (count 0). The
+ *  caller holds the instance lock if the answer must not change meanwhile. Reads all of them: not for what is done for one
+ *  container. */
+int sandbox_each(struct sandboxes *s, int (*each)(struct sandbox_record *r, void *arg), void *arg,
+                 struct err *e);
+/** Reads one. -ENOENT, without a text: there is none. The caller clears @out, also after a failure. */
+int sandbox_find(struct sandboxes *s, const char *id, struct sandbox_record *out, struct err *e);
+/** Only the endpoints of one, as far as they can be read; the caller clears them. */
+void sandbox_endpoints(struct sandboxes *s, const char *id, struct endpoint_list *out);
+/** The names of the containers that keep it alive; the caller frees them. */
+void sandbox_members(const struct sandbox_record *r, strv *names);
+/** Is the container @id one of them? */
+bool sandbox_has_member(const struct sandbox_record *r, const char *id);
+/** Has any of them CAP_NET_ADMIN, so that it may change the container's end of its links? */
+bool sandbox_is_open_inside(const struct sandbox_record *r);
+/** Its namespace, from a process that has it: an fd, or -ESRCH. The caller must be single-threaded. */
+int sandbox_open_netns(const struct sandbox_record *r);
+/** The ids of all that are not dead. */
+int sandboxes_ids(struct sandboxes *s, strv *ids, struct err *e);
+/** The container that publishes @wanted, or a port that collides with it; NULL: none. Caller frees. */
+char *sandboxes_publisher(struct sandboxes *s, const struct port_mapping *wanted);
+
+/** A dead container to be undone. */
+struct sandbox_leaving {
+    const char *id;     /**< of the sandbox */
+    const char *name;   /**< for people */
+    const char *member; /**< the container's id */
+    size_t expected;    /**< how many networks it was on, as far as is known */
+    bool locked;        /**< the caller has the instance lock */
+};
+/** What sandbox_leave() does, for a member that was killed: withdraws what is its own, and takes the sandbox down if no
+ *  other member lives. Accepts "already gone". */
+int sandboxes_leave(struct sandboxes *s, const struct sandbox_leaving *leaving, struct err *e);
+/** The same for a container of netctr 0.1, whose endpoints' records are in the directory @records. */
+int sandboxes_undo_records(struct sandboxes *s, const struct sandbox_leaving *leaving, int records,
+                           struct err *e);
+/** With the instance lock held: takes down dead sandboxes, but those with an id in @owners: their containers are cleaned
+ *  up, or just begin. */
+int sandboxes_sweep(struct sandboxes *s, char *const *owners, const struct gc *gc, struct err *e);
+/** With the instance lock held: takes a sandbox off a network though its owner, which would serve it, does not run. */
+int sandboxes_detach(struct sandboxes *s, const char *id, const char *network, struct err *e);
+
+/* ---- restore ---------------------------------------------------------------------------------*/
+
+/** Rebuilds the firewall from the living sandboxes; with @only_if_needed, only if it is damaged. */
+int sandboxes_reload(struct sandboxes *s, bool only_if_needed, struct err *e);
+/** The same, always, with the instance lock held. */
+int sandboxes_reload_locked(struct sandboxes *s, struct err *e);
+/** Before a command changes the network: replaces tables of an older schema. Refuses (-EPROTONOSUPPORT) while a
+ *  container runs under a netctr whose schema differs, unless the tables have ours. */
+int sandboxes_upgrade_tables(struct sandboxes *s, struct err *e);
+/** sandboxes_reload(), whatever is left of the firewall. After an error, @restored says whether only the deletion of stale
+ *  conntrack entries failed. */
+int sandboxes_restore_firewall(struct sandboxes *s, bool *restored, struct err *e);
+/** Rebuilds the leases of @n, if they are missing, from the living sandboxes. Without them, no addresses are given out. */
+int sandboxes_make_leases(struct sandboxes *s, const struct network *n, struct err *e);
+/** With the instance lock held: the same for all networks. */
+int sandboxes_restore_leases(struct sandboxes *s, const struct gc *gc, struct err *e);
+/** Puts links back into bridges that they were taken from. */
+int sandboxes_reattach(struct sandboxes *s, struct err *e);
+/** Rebuilds the firewall, damaged or lost leases, bridges and ports from the living sandboxes. Goes on after a failure.
+ *  @remaining, which must be empty, gets a line for each difference that is left; the caller frees it. */
+int sandboxes_restore(struct sandboxes *s, strv *remaining, struct err *e);
+/** network_survey() of @n with the living sandboxes: only differences that last. Caller owns *@out. */
+int sandboxes_survey(struct sandboxes *s, const struct network *n, json_t **out, struct err *e);
+/** Calls @found for each difference of each network. */
+int sandboxes_survey_each(struct sandboxes *s,
+                          void (*found)(const char *network, const char *what, void *arg),
+                          void *arg, struct err *e);
 
 /* ---- what to connect to ----------------------------------------------------------------------*/
 
@@ -148,21 +242,33 @@ strv host_resolvers(bool reachable, struct err *e);
 
 /* ---- one sandbox -----------------------------------------------------------------------------*/
 
-/** What a sandbox needs of the process that serves it. Each may be NULL. */
-struct sandbox_owner {
+/** The owner of a sandbox, and what it needs of the process that serves it. Strings and pointers are the caller's; only @id,
+ *  @name and @member are copied. What is not described below may be NULL. */
+struct sandbox_request {
+    const char *id, *name; /**< of the sandbox; @name is what people read */
+    /** The container that uses it. NULL: it has the same id, and owns the sandbox. Another one is a guest: it has the
+     *  sandbox's addresses, and no networks, ports or names of its own. */
+    const char *member;
+    const char *member_name;           /**< NULL: the sandbox's */
+    bool net_admin;                    /**< the container may change the namespace */
+    struct loop *loop;                 /**< NULL: nothing is served */
+    const struct sandbox_files *files; /**< NULL: there are none */
     /** Moves the name server away from the ports of @list. 1: it moved. 0: no need. */
     int (*make_room)(const struct port_mappings *list, void *arg, struct err *e);
+    /** An address is taken by @holder, or with NULL all addresses are: cleans up after it, or after all, if they are dead.
+     *  True: it may be free now. */
+    bool (*free_addresses)(const struct lease *holder, void *arg);
     /** A line for a log. */
     void (*note)(const char *text, void *arg);
+    /** Takes the instance lock, RUN/lock, and waits as long as it likes. An fd. NULL: waits for 30 seconds. */
+    int (*lock)(void *arg, struct err *e);
     void *arg;
 };
-/** A sandbox in memory. @id and @name are copied; @name is what people read. @loop (NULL: nothing is served) stays the
- *  caller's, as do @files (NULL: none), which must outlive the sandbox. @owner may be NULL. */
-struct sandbox *sandbox_new(struct sandboxes *all, const char *id, const char *name,
-                            struct loop *loop, const struct sandbox_owner *owner,
-                            const struct sandbox_files *files);
-/** Closes and frees, except the loop; undoes nothing. Accepts NULL. */
+/** A sandbox in memory. */
+struct sandbox *sandbox_new(struct sandboxes *all, const struct sandbox_request *request);
+/** Closes and frees; undoes nothing. Accepts NULL. */
 void sandbox_free(struct sandbox *sb);
+const char *sandbox_id(const struct sandbox *sb); /**< owned by @sb */
 
 /** Parses @networks, loads their definitions and refuses what they cannot provide. Creates nothing. @existing: they were
  *  valid once, so the error for a network that has been removed says what to do. */
@@ -173,20 +279,21 @@ int sandbox_examine(struct sandboxes *all, const char *id, const char *name, cha
 /** Binds the ports of @list, which it takes over, on the planned networks. @existing: ports that these cannot carry wait
  *  for a network that can. */
 int sandbox_hold(struct sandbox *sb, struct port_mappings *list, bool existing, struct err *e);
-/** Where its endpoints' records are; stays the caller's. */
-void sandbox_set_records(struct sandbox *sb, int record_dir);
 /** The name server's port as the caller knows it. */
 void sandbox_set_names_port(struct sandbox *sb, uint16_t port);
 
 /** Opens a network namespace by an absolute path without symbolic links, such as /run/netns/NAME or /proc/PID/ns/net.
  *  Returns an fd; -EINVAL with a text: it is something else, or the caller's own. */
 int sandbox_open_path(const char *path, struct err *e);
-/** Uses the namespace @netns, which it takes over, instead of one of its own. @records (-1: unknown) are those of its
- *  sandbox, and are taken over as well. */
+/** Uses the namespace @netns, which it takes over, and has no record. @records (-1: none): the directory with the records
+ *  of its endpoints, for the /etc files; taken over as well. */
 void sandbox_join(struct sandbox *sb, int netns, int records);
-/** Creates the namespace. */
+/** Makes the directory with its lock, then the namespace, then the record. If a sandbox with this id lives, joins it: its
+ *  namespace comes from one of its members. One that is dead is taken down first. -ESRCH: a guest found nothing to
+ *  join. */
 int sandbox_create(struct sandbox *sb, struct err *e);
-/** Connects the planned networks and publishes the ports. Without a network, only loopback is up. */
+/** Connects the planned networks and publishes the ports; without a network, only loopback is up. In a sandbox that lived
+ *  before, endpoints that are as planned are kept, others are detached. */
 int sandbox_start(struct sandbox *sb, struct err *e);
 /** Its namespace, an fd that stays its own; -1: none yet. */
 int sandbox_netns(const struct sandbox *sb);
@@ -226,9 +333,8 @@ int sandbox_rewrite_files(struct sandbox *sb, struct err *e);
 int sandbox_serve(struct sandbox *sb, unsigned hosts_delay_ms, struct err *e);
 /** Ends that. The sockets of the ports stay bound. */
 void sandbox_stop_serving(struct sandbox *sb);
-/** Before its endpoints are detached: finds their links, for sandbox_close(). */
-void sandbox_note_links(struct sandbox *sb);
-/** Closes the sockets of its ports. */
-void sandbox_close_ports(struct sandbox *sb);
-/** Closes the namespace, and gets rid of the links: links_retire() with @later. */
-void sandbox_close(struct sandbox *sb, bool later);
+/** Leaves it, also half made. If no other member lives, all of it is undone, from its records, and its directory is
+ *  removed; else what is this member's goes: ports, names, membership. Closes the sockets of the ports and the namespace.
+ *  @later: links that carry no more packets may be deleted by links_reap(). After a failure the rest stays for
+ *  sandboxes_leave(). Accepts NULL. */
+int sandbox_leave(struct sandbox *sb, bool later, struct err *e);

@@ -1,105 +1,52 @@
-/* Is a network as it should be? Collects the endpoints of running containers with their network namespaces, and has
+/* Is a network as it should be? Collects the endpoints of living sandboxes with their network namespaces, and has
  * bridge/ compare them with the kernel. */
 #include "survey.h"
 
-#include "helpers.h"
-
 #include <errno.h>
-#include <linux/capability.h>
 #include <time.h>
 
 /* ---- endpoints -------------------------------------------------------------------------------*/
 
-int endpoints_load(int dir, const char *name, const char *id, struct endpoint_list *out)
+void endpoints_append(struct endpoint_list *to, struct endpoint_list *from)
 {
-    int r = endpoint_load_all(dir, out, NULL);
-    size_t kept = 0;
-    for (size_t i = 0; i < out->count; i++) {
-        struct endpoint *ep = &out->items[i];
-        if (streq(ep->container, name) && (!id || streq(ep->id, id))) {
-            out->items[kept++] = *ep;
-            continue;
-        }
-        endpoint_clear(ep);
-        r = r < 0 ? r : -EBADMSG;
-    }
-    out->count = kept;
-    return r;
+    to->items = xrealloc(to->items, to->count + from->count + 1, sizeof(*to->items));
+    for (size_t i = 0; i < from->count; i++)
+        to->items[to->count++] = from->items[i];
+    from->count = 0;
 }
 
-int endpoints_collect(int dir, const char *name, struct endpoint_list *list, char **unknown)
-{
-    struct endpoint_list own;
-    int r = endpoints_load(dir, name, NULL, &own);
-    /* On an I/O error give up: without its endpoint, a reload would delete the rules of a running container. */
-    if (r < 0 && r != -EBADMSG) {
-        endpoint_list_clear(&own);
-        return r;
-    }
-    if (r < 0 && !*unknown)
-        *unknown = xstrdup(name);
-    list->items = xrealloc(list->items, list->count + own.count + 1, sizeof(*own.items));
-    for (size_t i = 0; i < own.count; i++)
-        list->items[list->count++] = own.items[i];
-    free(own.items);
-    return 0;
-}
-
-static int add_endpoints(const char *name, int dir, void *arg)
+/* A sandbox is complete once it has a member. */
+static int add_endpoints(struct sandbox_record *r, void *arg)
 {
     struct live_list *l = arg;
     size_t before = l->list.count;
-    int r = endpoints_collect(dir, name, &l->list, &l->unknown);
+    if (r->damaged && !l->unknown)
+        l->unknown = xstrdup(r->name ? r->name : r->id);
+    if (!r->endpoints.count)
+        return 0;
+    _cleanup_strv_ strv members = NULL;
+    sandbox_members(r, &members);
+    bool settled = r->state == SANDBOX_LIVES && members;
+    endpoints_append(&l->list, &r->endpoints);
     l->live = xrealloc(l->live, l->list.count + 1, sizeof(*l->live));
     l->unchanged_ms = xrealloc(l->unchanged_ms, l->list.count + 1, sizeof(*l->unchanged_ms));
     for (size_t i = before; i < l->list.count; i++) {
-        l->live[i] = (struct live_endpoint){.netns = -1};
-        l->unchanged_ms[i] = file_age_ms(dir);
-    }
-    return r;
-}
-
-struct settling {
-    struct store *store;
-    struct live_list *list;
-};
-
-/* An fd of the network namespace of a running container; -1: it has no process just now. */
-static int record_netns(const struct record *r)
-{
-    int fd = r->status == STATUS_RUNNING ? netns_of_process(r->pid, r->pid_start) : -1;
-    return fd < 0 ? -1 : fd;
-}
-
-static int settle(const struct record *r, void *arg)
-{
-    struct settling *s = arg;
-    _cleanup_close_ int dir = store_live_dir(s->store, r->spec.name);
-    if ((r->status != STATUS_RUNNING && r->status != STATUS_RESTARTING) || dir < 0 ||
-        container_marked(dir, MARK_LEAVING) > 0)
-        return 0;
-    for (size_t i = 0; i < s->list->list.count; i++) {
-        const struct endpoint *ep = &s->list->list.items[i];
-        struct live_endpoint *live = &s->list->live[i];
-        if (!streq(ep->container, r->spec.name) || !streq(ep->id, r->spec.id) || live->settled)
-            continue;
-        live->settled = true;
-        live->netns = record_netns(r);
-        live->own_end = r->spec.caps >> CAP_NET_ADMIN & 1;
+        int netns = settled ? sandbox_open_netns(r) : -1;
+        l->live[i] = (struct live_endpoint){.netns = netns < 0 ? -1 : netns,
+                                            .settled = settled,
+                                            .own_end = settled && sandbox_is_open_inside(r)};
+        l->unchanged_ms[i] = file_age_ms(r->dir);
     }
     return 0;
 }
 
-int live_list_read(struct engine *engine, struct live_list *out, struct err *e)
+int live_list_read(struct sandboxes *s, struct live_list *out, struct err *e)
 {
     *out = (struct live_list){0};
-    int r = store_each_live(&engine->store, add_endpoints, out, e);
-    struct settling s = {&engine->store, out};
-    if (r == 0)
-        r = store_each(&engine->store, settle, &s, e);
+    int r = sandbox_each(s, add_endpoints, out, e);
     for (size_t i = 0; i < out->list.count; i++)
         out->live[i].endpoint = &out->list.items[i];
-    out->view = (struct bridge_view){out->live, out->list.count, helpers_port(engine)};
+    out->view = (struct bridge_view){out->live, out->list.count, sandboxes_names_port(s)};
     return r;
 }
 
@@ -127,14 +74,14 @@ static bool is_moving(const struct net *net, const struct live_list *l, const st
     return false;
 }
 
-static int survey_once(struct engine *engine, const struct network *n, json_t **out, bool *moving,
+static int survey_once(struct sandboxes *s, const struct network *n, json_t **out, bool *moving,
                        struct err *e)
 {
     struct net *net;
     _cleanup_live_list_ struct live_list living = {0};
-    int r = engine_net(engine, &net, e);
+    int r = sandboxes_net(s, &net, e);
     if (r == 0)
-        r = live_list_read(engine, &living, e);
+        r = live_list_read(s, &living, e);
     *moving = r == 0 && is_moving(net, &living, n);
     return r < 0 ? r : network_survey(net, n, &living.view, out, e);
 }
@@ -159,7 +106,7 @@ static void keep_common(json_t *now, const json_t *before)
 
 /* Containers start and end during a survey. A difference counts if two surveys find it; while something is being changed,
  * if all surveys until the end of the change find it. */
-int engine_survey(struct engine *engine, const struct network *n, json_t **out, struct err *e)
+int sandboxes_survey(struct sandboxes *s, const struct network *n, json_t **out, struct err *e)
 {
     enum { LOOKS_MAX = 12 };
     const struct timespec moment = {.tv_nsec = 30000000};
@@ -169,7 +116,7 @@ int engine_survey(struct engine *engine, const struct network *n, json_t **out, 
         _cleanup_json_ json_t *before = take_ptr(found);
         if (before)
             nanosleep(&moment, NULL);
-        int r = survey_once(engine, n, &found, &moving, e);
+        int r = survey_once(s, n, &found, &moving, e);
         if (r < 0)
             return r;
         static const char *const lists[] = {"differences", "changed_inside"};
@@ -187,7 +134,7 @@ int engine_survey(struct engine *engine, const struct network *n, json_t **out, 
 }
 
 struct remaining {
-    struct engine *engine;
+    struct sandboxes *all;
     void (*left)(const char *network, const char *what, void *arg);
     void *arg;
     struct err *e;
@@ -197,7 +144,7 @@ static int tell_remaining(const struct network *n, void *arg)
 {
     struct remaining *rest = arg;
     _cleanup_json_ json_t *found = NULL;
-    int r = engine_survey(rest->engine, n, &found, rest->e);
+    int r = sandboxes_survey(rest->all, n, &found, rest->e);
     size_t i;
     json_t *text;
     json_array_foreach (json_object_get(found, "differences"), i, text) {
@@ -206,12 +153,12 @@ static int tell_remaining(const struct network *n, void *arg)
     return r;
 }
 
-int engine_survey_each(struct engine *engine,
-                       void (*found)(const char *network, const char *what, void *arg), void *arg,
-                       struct err *e)
+int sandboxes_survey_each(struct sandboxes *s,
+                          void (*found)(const char *network, const char *what, void *arg),
+                          void *arg, struct err *e)
 {
     struct net *net;
-    struct remaining rest = {engine, found, arg, e};
-    int r = engine_net(engine, &net, e);
+    struct remaining rest = {s, found, arg, e};
+    int r = sandboxes_net(s, &net, e);
     return r < 0 ? r : network_each(net, tell_remaining, &rest, e);
 }

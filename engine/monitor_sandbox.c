@@ -1,0 +1,179 @@
+/* Pairs a container's process with its sandbox: which namespace it uses, and what the sandbox needs of its monitor. */
+#include "monitor.h"
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <unistd.h>
+
+/* ---- what the sandbox needs ------------------------------------------------------------------*/
+
+static bool free_addresses(const struct lease *holder, void *monitor)
+{
+    struct engine *engine = ((struct monitor *)monitor)->engine;
+    _cleanup_err_ struct err why = ERR_INIT;
+    _cleanup_close_ int lock = helpers_store_lock(engine, &why);
+    int r = lock;
+    if (r >= 0)
+        r = holder ? engine_clear_if_dead(engine, holder->container, &why)
+                   : engine_repair(engine, &gc_quietly, &why);
+    if (r < 0)
+        warn("%s", why.text);
+    return holder ? r > 0 : r == 0;
+}
+
+static int make_room(const struct port_mappings *list, void *monitor, struct err *e)
+{
+    struct monitor *m = monitor;
+    int moved = helpers_make_room(m->engine, list, e);
+    if (moved > 0)
+        seed_unwatch(m); /* this monitor may have the sockets */
+    return moved;
+}
+
+static void note(const char *text, void *monitor)
+{
+    struct monitor *m = monitor;
+    container_note(&m->container, text);
+}
+
+static int lock(void *monitor, struct err *e)
+{
+    return lock_to_leave(monitor, e);
+}
+
+static int write_file(const char *file, const char *text, void *monitor, struct err *e)
+{
+    struct monitor *m = monitor;
+    return process_write_file(&m->container.process, file, text, e);
+}
+
+static int read_file(const char *file, char **text, void *monitor, struct err *e)
+{
+    struct monitor *m = monitor;
+    if (m->container.process.files_fd < 0) /* between two runs */
+        return err_set(e, -ENODATA, "read `%s` of the container", file);
+    return process_read_file(&m->container.process, file, text, e);
+}
+
+void pair_files(struct monitor *m)
+{
+    const struct spec *s = monitor_spec(m);
+    m->files = (struct sandbox_files){
+        .hostname = s->hostname,
+        .name = s->name,
+        .id = s->id,
+        .servers = s->dns,
+        .search = s->dns_search,
+        .options = s->dns_options,
+        .added = s->add_hosts,
+        .of_host = s->network_mode == NETWORK_HOST,
+        .write = write_file,
+        .read = read_file,
+        .arg = m,
+    };
+}
+
+/* ---- which sandbox ---------------------------------------------------------------------------*/
+
+/* A monitor that retries needs the same text each time, hence without how long ago the owner ended. */
+static int owner_is_not_running(const struct monitor *m, const struct record *owner, struct err *e)
+{
+    const char *name = owner->spec.name;
+    if (owner->status == STATUS_RESTARTING && !m->request->patient)
+        return engine_not_running(owner, e);
+    err_say(e, -ESRCH, "container `%s` is not running", name);
+    return owner->status == STATUS_EXITED ? err_hint(e, "`netctr start %s` starts it", name)
+                                          : -ESRCH;
+}
+
+/* A container without a sandbox: of netctr 0.1, or in a namespace that netctr did not make (ns:PATH). */
+static int join_namespace(struct monitor *m, const struct record *r, struct err *e)
+{
+    const char *name = r->spec.name;
+    if (r->status != STATUS_RUNNING)
+        return owner_is_not_running(m, r, e);
+    int netns = netns_of_process(r->pid, r->pid_start);
+    if (netns < 0 && netns != -ESRCH && netns != -ENOENT)
+        return err_set(e, netns, "open the network namespace of container `%s`", name);
+    if (netns < 0)
+        return err_say(e, -ESRCH, "container `%s` has ended", name);
+    int records = store_live_dir(&m->engine->store, name);
+    sandbox_join(m->sandbox, netns, records < 0 ? -1 : records);
+    return 0;
+}
+
+/* The sandbox of the container @name, which lives also if others share it and the container has ended. */
+static int share(struct monitor *m, const char *name, struct sandbox_request *request,
+                 struct err *e)
+{
+    _cleanup_record_ struct record r = {0};
+    _cleanup_sandbox_record_ struct sandbox_record sandbox = {.dir = -1};
+    int code = engine_find(m->engine, name, &r, e);
+    if (code < 0)
+        return code;
+    if (r.spec.network_mode == NETWORK_HOST && r.status == STATUS_RUNNING)
+        return err_say(e, -EINVAL, "container `%s` has no network of its own", name);
+    _cleanup_close_ int dir = store_live_dir(&m->engine->store, r.spec.name);
+    _cleanup_free_ char *id = engine_sandbox_id(dir, r.spec.id);
+    code = r.status == STATUS_CREATING ? -ENOENT
+                                       : sandbox_find(engine_sandboxes(m->engine), id, &sandbox, e);
+    if (code < 0 && code != -ENOENT)
+        return code;
+    bool lives = code == 0 && sandbox.state == SANDBOX_LIVES;
+    if (lives) {
+        request->id = id;
+        request->name = sandbox.name ? sandbox.name : r.spec.name;
+        request->member = monitor_spec(m)->id;
+        request->member_name = monitor_spec(m)->name;
+    }
+    m->sandbox = sandbox_new(engine_sandboxes(m->engine), request);
+    return lives ? 0 : join_namespace(m, &r, e);
+}
+
+static int open_path(struct monitor *m, const char *path, struct err *e)
+{
+    int netns = sandbox_open_path(path, e);
+    if (netns >= 0)
+        sandbox_join(m->sandbox, netns, -1);
+    return netns < 0 ? netns : 0;
+}
+
+int pair_record(struct monitor *m, struct err *e)
+{
+    const char *id = sandbox_id(m->sandbox);
+    if (streq(id, m->container.spec.id) || symlinkat(id, m->container.run_fd, SANDBOX_LINK) == 0 ||
+        errno == EEXIST)
+        return 0;
+    return err_set(e, errno, "note the sandbox of container `%s`", m->container.spec.name);
+}
+
+int pair_sandbox(struct monitor *m, struct err *e)
+{
+    const struct spec *s = monitor_spec(m);
+    const char *rest;
+    enum network_word word = network_word(s->network, &rest);
+    struct sandbox_request request = {.id = s->id,
+                                      .name = s->name,
+                                      .net_admin = s->caps >> CAP_NET_ADMIN & 1,
+                                      .loop = m->loop,
+                                      .files = &m->files,
+                                      .make_room = make_room,
+                                      .free_addresses = free_addresses,
+                                      .note = note,
+                                      .lock = lock,
+                                      .arg = m};
+    sandbox_free(take_ptr(m->sandbox));
+    pair_files(m);
+    if (word == NETWORK_WORD_CONTAINER)
+        return share(m, rest, &request, e);
+    m->sandbox = sandbox_new(engine_sandboxes(m->engine), &request);
+    return word == NETWORK_WORD_NS ? open_path(m, rest, e) : 0;
+}
+
+void describe_ports(struct monitor *m)
+{
+    struct spec *s = monitor_spec(m);
+    strv_free(take_ptr(s->published));
+    strv_free(take_ptr(s->unpublished));
+    sandbox_ports(m->sandbox, &s->published, &s->unpublished, NULL);
+}

@@ -1,0 +1,73 @@
+/* Removes dead sandboxes, and takes one off a network that no process serves. */
+#include "sandbox.h"
+
+#include <errno.h>
+
+/* ---- the living, and the dead ----------------------------------------------------------------*/
+
+static int add_living(struct sandbox_record *r, void *ids)
+{
+    if (r->state != SANDBOX_DEAD)
+        strv_add(ids, r->id);
+    return 0;
+}
+
+int sandboxes_ids(struct sandboxes *s, strv *ids, struct err *e)
+{
+    return sandbox_each(s, add_living, ids, e);
+}
+
+struct sweeping {
+    struct sandboxes *all;
+    char *const *owners;
+    const struct gc *gc;
+    struct err *e;
+    int first;
+};
+
+static int sweep(struct sandbox_record *r, void *arg)
+{
+    struct sweeping *s = arg;
+    _cleanup_err_ struct err step = ERR_INIT;
+    const struct sandbox_leaving leaving = {
+        .id = r->id, .name = r->name ? r->name : r->id, .member = r->id, .locked = true};
+    if (r->state != SANDBOX_DEAD || strv_has(s->owners, r->id))
+        return 0;
+    int code = s->gc->dry_run ? 0 : sandboxes_leave(s->all, &leaving, &step);
+    if (code == 0)
+        gc_tell(s->gc, GC_REMOVE, "sandbox %s of container `%s`", r->id, leaving.name);
+    err_note(&s->first, code, s->e, &step);
+    return 0;
+}
+
+int sandboxes_sweep(struct sandboxes *s, char *const *owners, const struct gc *gc, struct err *e)
+{
+    struct sweeping sweeping = {.all = s, .owners = owners, .gc = gc, .e = e};
+    int r = sandbox_each(s, sweep, &sweeping, e);
+    return r < 0 ? r : sweeping.first;
+}
+
+/* ---- a network of one whose owner does not run -----------------------------------------------*/
+
+int sandboxes_detach(struct sandboxes *s, const char *id, const char *network, struct err *e)
+{
+    struct net *net;
+    struct sandbox_record r = {.dir = -1};
+    int code = sandbox_find(s, id, &r, e);
+    if (code == 0 && r.state != SANDBOX_LIVES)
+        code = -ENOENT;
+    if (code == 0)
+        code = sandboxes_net(s, &net, e);
+    for (size_t i = 0; code == 0 && i < r.endpoints.count; i++) {
+        const struct endpoint *ep = &r.endpoints.items[i];
+        if (!streq(ep->network, network))
+            continue;
+        code = endpoint_detach(net, ep, false, r.dir, e);
+        if (code == 0)
+            sandboxes_event(
+                s, &(struct sandbox_event){
+                       .what = "disconnect", .id = r.id, .name = ep->container, .endpoint = ep});
+    }
+    sandbox_record_clear(&r);
+    return code == -ENOENT ? 0 : code;
+}
