@@ -74,6 +74,7 @@ static struct endpoint describe(const struct network *n, const struct endpoint_r
         .interface = xstrdup(request->interface),
         .guard = n->guard,
         .routed = n->mode == GATEWAY_ROUTED,
+        .unheld = request->unheld,
         .rate = request->rate,
         .metric = request->metric,
         .aliases = strv_copy(request->aliases),

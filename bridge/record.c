@@ -45,6 +45,8 @@ int endpoint_save(const struct endpoint *ep, int record_dir, struct err *e)
     json_put_str(j, "mac", mac);
     json_object_set_new(j, "guard", json_boolean(ep->guard));
     json_object_set_new(j, "routed", json_boolean(ep->routed));
+    if (ep->unheld)
+        json_object_set_new(j, "unheld", json_true());
     if (ep->rate)
         json_object_set_new(j, "rate", json_integer((json_int_t)ep->rate));
     if (ep->metric)
@@ -101,6 +103,7 @@ static int parse_record(const json_t *j, struct endpoint *out)
     out->interface = xstrdup(json_str(j, "interface"));
     out->guard = json_flag(j, "guard");
     out->routed = json_flag(j, "routed");
+    out->unheld = json_flag(j, "unheld");
     out->aliases = json_strv(j, "aliases");
     int64_t rate = json_int(j, "rate", 0);
     out->rate = (uint64_t)rate;
@@ -230,7 +233,8 @@ struct fw_publish *endpoint_elements(const struct endpoint *ep, size_t *count)
                                .any_address = ip_is_any(&p->host),
                                .routed = ep->routed,
                                /* No other container has its address. */
-                               .held = p->held || ep->routed,
+                               .held = (p->held && !ep->unheld) || ep->routed,
+                               .unheld = ep->unheld && !ep->routed,
                                .host_port = p->host_port,
                                .to4 = ep->address4.v4,
                                .to6 = ep->address6.v6,

@@ -239,6 +239,16 @@ static char *publish_name(const struct fw_publish *p)
                      protocol, address, p->host_port);
 }
 
+char *elements_in_use(const struct fw_publish *p)
+{
+    char address[INET6_ADDRSTRLEN] = "this host";
+    if (!p->any_address)
+        inet_ntop(p->family, p->family == AF_INET ? (const void *)&p->host4 : &p->host6, address,
+                  sizeof(address));
+    return xasprintf("port %u/%s is in use on %s", p->host_port, protocol_name(p->protocol),
+                     address);
+}
+
 struct element_ports {
     uint16_t host, to; /* network order */
 };
@@ -272,6 +282,7 @@ static struct element publish_element(const struct fw_publish *p, const struct e
         x.data[1] = &ports->to;
     }
     x.comment = p->comment;
+    x.unheld = p->unheld;
     return x;
 }
 
@@ -302,6 +313,16 @@ bool elements_is_taken(struct nft *nft, const struct fw_publish *p)
     struct element_ports ports = elements_ports(p);
     struct element x = publish_element(p, &ports);
     return ruleset_has_other_data(nft, &x);
+}
+
+int elements_ask_publish(struct nft *nft, const struct fw_publish *p,
+                         int (*each)(const struct nlmsghdr *answer, void *arg), void *arg)
+{
+    if (!valid_publish(p))
+        return -EINVAL;
+    struct element_ports ports = elements_ports(p);
+    struct element x = publish_element(p, &ports);
+    return ruleset_ask(nft, &x, each, arg);
 }
 
 /* ---- DNS ----------------------------------------------------------------------------------*/

@@ -4,6 +4,9 @@
  * as deletions and as short lifetimes (expiry.h). The second form is sent if the batch holds
  * nothing else. For ports whose sockets the caller holds, the batch also knows which elements to
  * delete if their keys exist already.
+ *
+ * Where nobody will hold the socket, the element alone says that the port is taken. It carries a mark, and is not taken
+ * for a leftover by those who do hold a socket.
  */
 #include "firewall.h"
 
@@ -115,6 +118,7 @@ void fw_batch_free(struct fw_batch *b)
     nft_batch_free(b->nft);
     nft_batch_free(b->expiring);
     nft_batch_free(b->leftovers);
+    free(b->ports);
     free(b);
 }
 
@@ -184,8 +188,12 @@ void fw_del_guard(struct fw_batch *b, const struct fw_guard *g)
 void fw_add_publish(struct fw_batch *b, const struct fw_publish *p)
 {
     elements_publish(plain(b), CHANGE_CREATE, p);
-    if (p->held)
+    if (p->held && !p->unheld)
         elements_publish(leftovers(b), CHANGE_DELETE, p);
+    if (b->rebuilds || p->routed || !(p->held || p->unheld))
+        return;
+    b->ports = xrealloc(b->ports, b->port_count + 1, sizeof(*b->ports));
+    b->ports[b->port_count++] = *p;
 }
 
 /* The container of @p may have been killed and another one may have its port by now (fw_publish.held). A lifetime is
@@ -252,15 +260,51 @@ static int commit_expiring(struct fw_batch *b, struct err *e)
     return r;
 }
 
+/* 1: the element of a port that nobody holds is in the way, or (@p->unheld) any. -EAGAIN: it is on its way out. 0: there
+ * is none that counts. */
+static int is_refused(struct fw *fw, const struct fw_publish *p, struct err *e)
+{
+    struct publisher now;
+    int r = publisher_find(fw->nft, p, &now);
+    _cleanup_free_ char *name = now.name;
+    if (r < 0 || !(now.unheld || p->unheld))
+        return 0;
+    if (now.expires)
+        return p->unheld ? -EAGAIN : 0;
+    _cleanup_free_ char *text = elements_in_use(p);
+    err_clear(e);
+    err_say(e, -EADDRINUSE, "%s", text);
+    (void)err_hint(e, "container `%s` publishes it", name ? name : "?");
+    return 1;
+}
+
+/* After -EEXIST: -EADDRINUSE if a port of the batch is another's, -EAGAIN if it is about to be free. */
+static int look_at_ports(struct fw_batch *b, struct err *e)
+{
+    int r = 0;
+    for (size_t i = 0; i < b->port_count && r <= 0; i++) {
+        int refused = is_refused(b->fw, &b->ports[i], e);
+        r = refused != 0 ? refused : r;
+    }
+    return r > 0 ? -EADDRINUSE : r;
+}
+
 /* The caller holds the socket, so the published port belongs to it. An element with that key is a
  * leftover: it is expiring, or its container was killed, or a rebuild of the firewall restored it
  * from the caller's own record. */
 static int commit_plain(struct fw_batch *b, struct err *e)
 {
+    const struct timespec moment = {.tv_nsec = 5000000};
     int r = nft_batch_send(b->fw->nft, b->nft, e);
-    for (int tries = 0; r == -EEXIST && b->leftovers && !b->rebuilds && tries < TRIES; tries++) {
+    for (int tries = 0; r == -EEXIST && b->port_count && tries < TRIES; tries++) {
+        int taken = look_at_ports(b, e);
+        if (taken == -EADDRINUSE)
+            return taken;
         err_clear(e);
-        _cleanup_nft_batch_ struct nft_batch *ended = nft_batch_copy(b->leftovers);
+        if (taken == -EAGAIN)
+            nanosleep(&moment, NULL);
+        _cleanup_nft_batch_ struct nft_batch *ended =
+            b->leftovers ? nft_batch_copy(b->leftovers) : nft_batch_new();
         r = nft_batch_commit(b->fw->nft, ended, e);
         if (r == 0)
             r = nft_batch_send(b->fw->nft, b->nft, e);
@@ -275,6 +319,7 @@ int fw_commit(struct fw_batch *b, struct err *e)
     nft_batch_empty(b->nft);
     nft_batch_free(take_ptr(b->expiring));
     nft_batch_free(take_ptr(b->leftovers));
+    b->port_count = 0;
     b->only_expiring = true;
     b->rebuilds = b->ends_ports = b->ends_flow_ports = false;
     return r;

@@ -27,4 +27,7 @@ struct fw_batch {
     bool ends_ports, ends_flow_ports; /* flow ports: of UDP or SCTP */
     /* Deletes what may be in the way of published ports; NULL: nothing may. */
     struct nft_batch *leftovers;
+    struct fw_publish
+        *ports; /* the published ports that it adds; what they point to is the caller's */
+    size_t port_count;
 };

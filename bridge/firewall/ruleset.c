@@ -301,7 +301,7 @@ void ruleset_create(struct nft_batch *b, const char *instance)
 /* ---- elements -----------------------------------------------------------------------------*/
 
 /* nft prints a comment in quotes without escapes, so only characters that it can read back are kept. */
-static void note_comment(struct nftnl_set_elem *x, const char *comment)
+static void note_comment(struct nftnl_set_elem *x, const char *comment, bool unheld)
 {
     char clean[ELEMENT_COMMENT_MAX + 1] = "";
     for (size_t i = 0; comment && comment[i] && i < ELEMENT_COMMENT_MAX; i++) {
@@ -310,6 +310,8 @@ static void note_comment(struct nftnl_set_elem *x, const char *comment)
     }
     struct userdata u = {0};
     note_text(&u, NFTNL_UDATA_SET_ELEM_COMMENT, clean);
+    if (unheld)
+        note(&u, UDATA_ELEMENT_UNHELD, "", 1);
     if (u.used)
         nftnl_set_elem_set(x, NFTNL_SET_ELEM_USERDATA, u.bytes, u.used);
 }
@@ -337,7 +339,7 @@ static struct nftnl_set *set_of(const struct element *e, bool whole, uint64_t li
         nftnl_set_elem_set(x, NFTNL_SET_ELEM_DATA, bytes, size);
     }
     if (whole)
-        note_comment(x, e->comment);
+        note_comment(x, e->comment, e->unheld);
     /* Without a timeout, an equal element that was expiring becomes permanent. */
     if (lifetime_ms)
         nftnl_set_elem_set_u64(x, NFTNL_SET_ELEM_TIMEOUT, lifetime_ms);
@@ -561,9 +563,8 @@ int ruleset_each_key(struct nft *n, enum ruleset_set set,
     return ruleset_each_element(n, set, read_keys, &k);
 }
 
-/* Asks for one element. */
-static int ask(struct nft *n, const struct element *element,
-               int (*each)(const struct nlmsghdr *answer, void *arg), void *arg)
+int ruleset_ask(struct nft *n, const struct element *element,
+                int (*each)(const struct nlmsghdr *answer, void *arg), void *arg)
 {
     _Alignas(struct nlmsghdr) char buffer[1024];
     struct nftnl_set *s = set_of(element, false, 0);
@@ -577,12 +578,12 @@ static int ask(struct nft *n, const struct element *element,
 int ruleset_find(struct nft *n, const struct element *element, bool *expires)
 {
     *expires = false;
-    return ask(n, element, read_element, expires);
+    return ruleset_ask(n, element, read_element, expires);
 }
 
 bool ruleset_has_other_data(struct nft *n, const struct element *element)
 {
     struct other_data o = {0};
     o.size = pack(SETS[element->set].data, ARRAY_LEN(element->data), element->data, o.data);
-    return ask(n, element, read_data, &o) == 0 && o.found;
+    return ruleset_ask(n, element, read_data, &o) == 0 && o.found;
 }

@@ -61,8 +61,11 @@ struct element {
     bool range_end;         /**< ranges of one field: @key is the first value behind the range */
     const void *data[2];    /**< maps */
     const char *comment;    /**< unprintable characters and quotes become "_"; may be NULL */
+    bool unheld;            /**< as struct fw_publish; kept in the element's userdata */
 };
 enum { ELEMENT_COMMENT_MAX = 64 };
+/** A type of userdata that nft does not know, and leaves out of its listings: fw_publish.unheld. */
+enum { UDATA_ELEMENT_UNHELD = 0xc1 };
 
 /** @what describes the change for errors, and is freed here. */
 void ruleset_change(struct nft_batch *b, enum change change, const struct element *element,
@@ -83,6 +86,10 @@ int ruleset_probe(struct nft *n, const char *instance, char **owner);
 /** 0 if @element exists; *@expires is set to whether it has a lifetime. -ENOENT if it does not
  *  exist; another negative errno. */
 int ruleset_find(struct nft *n, const struct element *element, bool *expires);
+
+/** Asks the kernel for one element: calls @each with the answer. -ENOENT if it does not exist. */
+int ruleset_ask(struct nft *n, const struct element *element,
+                int (*each)(const struct nlmsghdr *answer, void *arg), void *arg);
 
 /** Does the map hold @element's key with other data? No, if it cannot be read. */
 bool ruleset_has_other_data(struct nft *n, const struct element *element);
@@ -121,3 +128,19 @@ void elements_dns_listen(struct nft_batch *b, enum change change, uint16_t port)
 void elements_publish(struct nft_batch *b, enum change change, const struct fw_publish *p);
 /** Does the host port lead to another container? */
 bool elements_is_taken(struct nft *nft, const struct fw_publish *p);
+/** ruleset_ask() for the element of a published port. */
+int elements_ask_publish(struct nft *nft, const struct fw_publish *p,
+                         int (*each)(const struct nlmsghdr *answer, void *arg), void *arg);
+/** "port 80/tcp is in use on 192.0.2.2"; caller frees. */
+char *elements_in_use(const struct fw_publish *p);
+
+/* ---- publisher.c ---------------------------------------------------------------------------*/
+
+/** The present element of a published port. */
+struct publisher {
+    bool expires; /**< it is on its way out */
+    bool unheld;  /**< as struct fw_publish */
+    char *name;   /**< its comment; the caller frees */
+};
+/** -ENOENT: the port is not published. */
+int publisher_find(struct nft *nft, const struct fw_publish *p, struct publisher *out);

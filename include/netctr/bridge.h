@@ -165,6 +165,7 @@ struct endpoint {
     uint8_t mac[6];
     bool guard;      /**< as its network was defined at that time */
     bool routed;     /**< its ports are opened, not translated */
+    bool unheld;     /**< no process holds its host ports: their elements alone take them */
     uint64_t rate;   /**< bits per second in each direction; 0: no limit */
     uint32_t metric; /**< of its default route, if the network has one */
     strv aliases;
@@ -185,6 +186,7 @@ struct endpoint_request {
     uint32_t metric; /**< of the default route; the smallest wins */
     int born;        /**< BORN_…: do new links of the namespace have IPv6? */
     const struct port_mappings *port_mappings; /**< with their final host ports; NULL: none */
+    bool unheld;                               /**< as struct endpoint */
     /** Takes a lock for as long as the record is written, and returns its fd. A process that
      *  rebuilds the firewall holds the same lock from reading the records to its commit. So a
      *  rebuild either reads this record, or is finished before its elements are added. */

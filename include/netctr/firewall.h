@@ -96,6 +96,9 @@ struct fw_publish {
     bool routed;      /**< the container's own port is opened; there is no host port */
     bool
         held; /**< the caller holds the port's socket: an element with its key is a leftover, and is replaced */
+    bool
+        unheld; /**< nobody holds that socket as long as the port is published: a key that exists already is
+                         -EADDRINUSE, also for others that hold the socket of this port */
     bool any_address; /**< true: every host address; false: @host4/@host6 only */
     struct in_addr host4;
     struct in6_addr host6;
@@ -133,7 +136,7 @@ void fw_batch_cleanup(struct fw_batch **b);
 void fw_add_tables(struct fw_batch *b);
 
 /* Adding what exists succeeds, except for published ports: there the commit fails with -EEXIST (see
- * fw_publish.held). Deleting what does not exist succeeds. Without tables, adding fails with
+ * fw_publish.held), or with -EADDRINUSE and a text that names the other's container (fw_publish.unheld). Deleting what does not exist succeeds. Without tables, adding fails with
  * -ENOENT and deleting succeeds. */
 void fw_add_network(struct fw_batch *b, const struct fw_network *n);
 void fw_del_network(struct fw_batch *b, const struct fw_network *n);

@@ -747,6 +747,58 @@ static void check_held(void)
     require(strstr(map, "10.88.1.9"), "%s", map);
 }
 
+/* A port that nobody holds is taken by its element alone: for the next of its kind, and for one that holds the socket. */
+static void check_unheld(void)
+{
+    _cleanup_err_ struct err e = ERR_INIT;
+    _cleanup_fw_ struct fw *fw = with_tables();
+    _cleanup_fw_batch_ struct fw_batch *b = fw_batch_new(fw);
+    struct fw_publish lab = publish(IPPROTO_TCP, 80, 80), other = lab, at = lab;
+    lab.unheld = true;
+    lab.comment = "lab";
+    other.to4 = ip4("10.88.1.9");
+    at.any_address = false;
+    at.host4 = ip4("192.0.2.2");
+    fw_add_publish(b, &lab);
+    commit(b);
+    for (int i = 0; i < 3; i++) { /* its own kind, one with a socket, itself */
+        struct fw_publish next = i == 2 ? lab : other;
+        next.unheld = i != 1;
+        next.held = i == 1;
+        fw_add_publish(b, &next);
+        int r = fw_commit(b, &e);
+        require(r == -EADDRINUSE && strstr(e.text, "port 80/tcp is in use on this host") &&
+                    strstr(e.hint, "container `lab` publishes it"),
+                "%d: %d %s", i, r, e.text);
+        err_clear(&e);
+    }
+    /* Another address of the host is another key, and a leftover of one with a socket is none of this kind. */
+    at.held = true;
+    fw_add_publish(b, &at);
+    commit(b);
+    at.unheld = true;
+    at.to4 = ip4("10.88.1.9");
+    fw_add_publish(b, &at);
+    int r = fw_commit(b, &e);
+    require(r == -EADDRINUSE && strstr(e.hint, "`web`"), "%d %s", r, e.text);
+    err_clear(&e);
+    _cleanup_free_ char *map = NFT("list", "map", "inet", "netctr", "publish4");
+    require(strstr(map, "tcp . 80 comment \"lab\" : 10.88.1.2 . 80"), "%s", map);
+    /* It is free as soon as it has been withdrawn, for both kinds. */
+    for (int i = 0; i < 2; i++) {
+        require(end(fw, FW_EXPIRY_NOT_ASKED, NULL, NULL, &lab, 1, &e) == 0, "%s", e.text);
+        other.unheld = i == 0;
+        other.held = i == 1;
+        fw_add_publish(b, &other);
+        commit(b);
+        lab = other;
+    }
+    pause_ms(100);
+    free(map);
+    map = NFT("list", "map", "inet", "netctr", "publish4");
+    require(strstr(map, "tcp . 80 comment \"web\" : 10.88.1.9 . 80"), "%s", map);
+}
+
 /* The container of a port was killed, and another one has it. What cleans up after the first must not close it. */
 static void check_taken_over(void)
 {
@@ -1007,6 +1059,7 @@ static const struct apart checks[] = {
     {"every addition is reversed by its deletion", check_symmetric},
     {"additions and deletions in one batch", check_mixed},
     {"a held port replaces what is in its way", check_held},
+    {"but no port that is published without a socket", check_unheld},
     {"a port that another container has by now stays", check_taken_over},
     {"after a flush adding fails", check_flushed},
     {"bad input is refused before it is sent", check_bad_input},
