@@ -5,7 +5,7 @@
  * nothing else. For ports whose sockets the caller holds, the batch also knows which elements to
  * delete if their keys exist already.
  *
- * Where nobody will hold the socket, the element alone says that the port is taken. It carries a mark, and is not taken
+ * Where no process will hold the socket, the element alone says that the port is taken. It carries a mark, and is not taken
  * for a leftover by those who do hold a socket.
  */
 #include "firewall.h"
@@ -260,7 +260,7 @@ static int commit_expiring(struct fw_batch *b, struct err *e)
     return r;
 }
 
-/* 1: the element of a port that nobody holds is in the way, or (@p->unheld) any. -EAGAIN: it is on its way out. 0: there
+/* 1: the element of a port without a socket is in the way, or (@p->unheld) any. -EAGAIN: it is on its way out. 0: there
  * is none that counts. */
 static int is_refused(struct fw *fw, const struct fw_publish *p, struct err *e)
 {
@@ -278,7 +278,7 @@ static int is_refused(struct fw *fw, const struct fw_publish *p, struct err *e)
     return 1;
 }
 
-/* After -EEXIST: -EADDRINUSE if a port of the batch is another's, -EAGAIN if it is about to be free. */
+/* After -EEXIST: -EADDRINUSE if another endpoint has a port of the batch, -EAGAIN if it is about to be free. */
 static int look_at_ports(struct fw_batch *b, struct err *e)
 {
     int r = 0;

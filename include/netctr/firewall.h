@@ -97,7 +97,7 @@ struct fw_publish {
     bool
         held; /**< the caller holds the port's socket: an element with its key is a leftover, and is replaced */
     bool
-        unheld; /**< nobody holds that socket as long as the port is published: a key that exists already is
+        unheld; /**< no process holds that socket as long as the port is published: a key that exists already is
                          -EADDRINUSE, also for others that hold the socket of this port */
     bool any_address; /**< true: every host address; false: @host4/@host6 only */
     struct in_addr host4;

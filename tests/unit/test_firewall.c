@@ -747,7 +747,7 @@ static void check_held(void)
     require(strstr(map, "10.88.1.9"), "%s", map);
 }
 
-/* A port that nobody holds is taken by its element alone: for the next of its kind, and for one that holds the socket. */
+/* A port without a socket is taken by its element alone: for the next of its kind, and for one that holds the socket. */
 static void check_unheld(void)
 {
     _cleanup_err_ struct err e = ERR_INIT;
