@@ -8,6 +8,7 @@ void sandbox_record_clear(struct sandbox_record *r)
     free(r->id);
     free(r->name);
     free(r->version);
+    free(r->path);
     endpoint_list_clear(&r->endpoints);
     close_fd(r->dir);
     *r = (struct sandbox_record){.dir = -1};
@@ -34,9 +35,10 @@ static bool is_nothing(int code)
     return code == -ENOENT || code == -ENOTDIR || code == -ELOOP;
 }
 
-static int load(int all, const char *id, struct sandbox_record *out, struct err *e)
+static int load(struct sandboxes *s, int all, const char *id, struct sandbox_record *out,
+                struct err *e)
 {
-    *out = (struct sandbox_record){.id = xstrdup(id)};
+    *out = (struct sandbox_record){.id = xstrdup(id), .all = s};
     out->dir = openat(all, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     if (out->dir < 0) {
         int r = -errno;
@@ -50,6 +52,8 @@ static int load(int all, const char *id, struct sandbox_record *out, struct err 
     if (r < 0 && r != -EBADMSG &&
         r != -ENOENT) /* for want of memory, for example: nothing is known then */
         return err_set(e, r, "read the record of sandbox %s", id);
+    if (out->life != SANDBOX_MONITORED && (r = apart_look(s, out, e)) < 0)
+        return r;
     r = endpoints_of(out->dir, id, &out->endpoints);
     out->damaged = out->damaged || r == -EBADMSG;
     if (r < 0 && r != -EBADMSG)
@@ -65,7 +69,7 @@ int sandbox_find(struct sandboxes *s, const char *id, struct sandbox_record *out
     int all = sandboxes_dir(s, false, e);
     if (all == -ENOENT)
         err_clear(e);
-    int r = all < 0 ? all : valid_name(id) ? load(all, id, out, e) : -ENOENT;
+    int r = all < 0 ? all : valid_name(id) ? load(s, all, id, out, e) : -ENOENT;
     if (r < 0)
         sandbox_record_clear(out);
     return r;
@@ -86,7 +90,7 @@ int sandbox_each(struct sandboxes *s, int (*each)(struct sandbox_record *r, void
         struct sandbox_record record = {.dir = -1};
         if (!valid_name(entry->d_name))
             continue;
-        r = load(all, entry->d_name, &record, e);
+        r = load(s, all, entry->d_name, &record, e);
         if (r == 0)
             r = each(&record, arg);
         else if (r == -ENOENT)
@@ -140,12 +144,13 @@ static int may_change(const struct member *m, void *arg)
 
 bool sandbox_is_open_inside(const struct sandbox_record *r)
 {
-    return members_each(r->dir, may_change, NULL) != 0;
+    return r->life != SANDBOX_MONITORED || members_each(r->dir, may_change, NULL) != 0;
 }
 
 int sandbox_open_netns(const struct sandbox_record *r)
 {
-    return members_netns(r->dir, r->cookie);
+    return r->life == SANDBOX_MONITORED ? members_netns(r->dir, r->cookie)
+                                        : apart_open_netns(r->all, r, NULL);
 }
 
 /* ---- who publishes a port --------------------------------------------------------------------*/
@@ -153,7 +158,17 @@ int sandbox_open_netns(const struct sandbox_record *r)
 struct port_search {
     const struct port_mapping *wanted;
     char *owner;
+    char *id; /* of its sandbox */
+    enum sandbox_life life;
+    enum sandbox_state state;
 };
+
+static void port_search_clear(struct port_search *s)
+{
+    free(s->owner);
+    free(s->id);
+}
+#define _cleanup_port_search_ __attribute__((cleanup(port_search_clear)))
 
 static int look_for_port(struct sandbox_record *r, void *arg)
 {
@@ -161,15 +176,39 @@ static int look_for_port(struct sandbox_record *r, void *arg)
     for (size_t k = 0; k < r->endpoints.count; k++) {
         const struct endpoint *ep = &r->endpoints.items[k];
         for (size_t i = 0; i < ep->port_mappings.count && !s->owner; i++)
-            if (!ep->routed && port_mapping_collides(&ep->port_mappings.items[i], s->wanted))
+            if (!ep->routed && port_mapping_collides(&ep->port_mappings.items[i], s->wanted)) {
                 s->owner = xstrdup(ep->container);
+                s->id = xstrdup(r->id);
+                s->life = r->life;
+                s->state = r->state;
+            }
     }
     return 0;
 }
 
 char *sandboxes_publisher(struct sandboxes *s, const struct port_mapping *wanted)
 {
-    struct port_search search = {wanted, NULL};
+    _cleanup_port_search_ struct port_search search = {.wanted = wanted};
     (void)sandbox_each(s, look_for_port, &search, NULL);
-    return search.owner;
+    return take_ptr(search.owner);
+}
+
+int sandboxes_require_free(struct sandboxes *s, const struct port_mapping *wanted, struct err *e)
+{
+    for (;;) {
+        _cleanup_port_search_ struct port_search search = {.wanted = wanted};
+        int r = sandbox_each(s, look_for_port, &search, e);
+        if (r < 0 || !search.owner)
+            return r;
+        if (search.state != SANDBOX_DEAD || search.life == SANDBOX_MONITORED) {
+            (void)port_mapping_in_use(wanted, e);
+            return search.state == SANDBOX_DEAD
+                       ? err_hint(e, "`netctr gc` removes container `%s`, which is dead",
+                                  search.owner)
+                       : err_hint(e, "container `%s` publishes it", search.owner);
+        }
+        r = apart_remove(s, search.id, false, e);
+        if (r < 0)
+            return r;
+    }
 }
