@@ -68,12 +68,16 @@ int apart_look(struct sandboxes *s, struct sandbox_record *r, struct err *e)
     }
     if (r->state == SANDBOX_LIVES)
         return 0;
-    _cleanup_close_ int fd = apart_open_netns(s, r, e);
+    _cleanup_err_ struct err why = ERR_INIT;
+    _cleanup_close_ int fd = apart_open_netns(s, r, &why);
     if (fd == -ESRCH)
         return 0;
-    if (fd >= 0)
+    /* EPERM: the helper may not enter namespaces. It restores the rules of all, and removes none. */
+    if (fd >= 0 || fd == -EPERM)
         r->state = SANDBOX_LIVES;
-    return fd < 0 ? fd : 0;
+    else
+        err_move(e, &why);
+    return fd >= 0 || fd == -EPERM ? 0 : fd;
 }
 
 /* ---- changes ---------------------------------------------------------------------------------*/

@@ -43,9 +43,9 @@ rules_of() { # ADDRESS
 # ---- pinned --------------------------------------------------------------------------------------
 
 life() {
-    netctr network create --dual two
+    netctr network create --ipv6 two
     warm_up
-    wait_for 5 helpers_rest
+    netctr run --rm --network two "$box" true
     snapshot
     lab pinned aaaaaaaaaaaa node-a two
     lab pinned bbbbbbbbbbbb node-b two default
@@ -78,7 +78,7 @@ life() {
     lab destroy bbbbbbbbbbbb
     assert_eq "$(rules_of "$a")$(rules_of "$b")" ''
     [ ! -e "$run_state/pins" ] || fail 'the pins are left'
-    kill -KILL %% 2>/dev/null || true
+    kill -KILL %% && wait || true
     assert_clean
     netctr network rm two
 }
@@ -130,7 +130,6 @@ taken() {
     refused aaaaaaaaaaaa 8080 'container `web` publishes it'
     python3 -c 'import socket, time
 s = socket.create_server(("", 8085)); time.sleep(1000)' &
-    wait_for 5 test -n "$(ss -Hlnt 'sport = :8085' || true)" || true
     wait_for 5 listens 8085
     refused aaaaaaaaaaaa 8085 'another program listens there'
     lab publish aaaaaaaaaaaa 8090:80
@@ -165,7 +164,6 @@ t 'a port that is taken is refused, and no other key is ever taken over' taken
 
 foreign() {
     warm_up
-    wait_for 5 helpers_rest
     ip netns add other
     snapshot
     lab foreign cccccccccccc cni default /run/netns/other 2>/dev/null && fail 'a network is no path'
