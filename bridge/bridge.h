@@ -55,6 +55,9 @@ int forwarding_add(struct net *net, struct fw_batch *batch, struct err *e);
 /** The same without the lock, for read-only callers. False if the state is not known. */
 bool forwarding_look(struct net *net, struct fw_batch *batch);
 
+/** For a reset: switches off the forwarding that netctr has switched on, unless it is in use by others; tells @gc. */
+int forwarding_reset(struct net *net, const struct gc *gc, struct err *e);
+
 /* network_file.c */
 /** Reads a definition. -ENOENT, without a text, if there is none. */
 int network_read(struct net *net, const char *name, struct network *out, struct err *e);

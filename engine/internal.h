@@ -25,13 +25,28 @@ void engine_defined_event(struct engine *engine, const char *name, const char *n
 /** The id of the sandbox that the container @id with this run directory uses. Caller frees. */
 char *engine_sandbox_id(int run_dir, const char *id);
 
+/* ---- find.c ----------------------------------------------------------------------------------*/
+
+/** With the store locked: engine_find() by the name alone. */
+int engine_find_locked(struct engine *engine, const char *name, struct record *out, struct err *e);
+
+/* ---- run.c -----------------------------------------------------------------------------------*/
+
+/** Runs a container until it ends, with this process as its monitor. Returns its exit status. */
+int engine_run(struct engine *engine, struct run_request *request, struct err *e);
+
 /* ---- repair.c --------------------------------------------------------------------------------*/
 
 /** Cleans up after the dead monitor of @r. *@now, which the caller clears, is the container's record then. */
 int engine_clear_dead(struct engine *engine, const struct record *r, struct record *now,
                       struct err *e);
-/** With the store locked: cleans up after dead monitors. */
+/** With the store locked: if a monitor of @name is dead, cleans up after it. 1: done; 0: it lives, or there is nothing of
+ *  that name. */
+int engine_clear_if_dead(struct engine *engine, const char *name, struct err *e);
+/** With the store locked: looks at all containers, and cleans up after all dead monitors. */
 int engine_repair(struct engine *engine, const struct gc *gc, struct err *e);
+/** After store_claim_run_root(): RUN becomes this instance's. */
+int engine_take_run_root(struct engine *engine, const struct gc *gc, struct err *e);
 /** With the store locked: a network is about to be removed, so its names and its name server end. */
 int engine_forget_network(struct engine *engine, const char *network, struct err *e);
 /** With the store locked: engine_gc(). */

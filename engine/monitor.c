@@ -27,7 +27,8 @@ int lock_patiently(struct monitor *m, struct err *e)
 
 int lock_to_leave(struct monitor *m, struct err *e)
 {
-    return m->container.spec.detached ? lock_patiently(m, e) : store_lock(&m->engine->store, e);
+    return client_is_here(m->request->client) ? store_lock(&m->engine->store, e)
+                                              : lock_patiently(m, e);
 }
 
 void monitor_clear(struct monitor *m)

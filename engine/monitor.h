@@ -32,7 +32,7 @@ static inline struct spec *monitor_spec(struct monitor *m)
 
 /** A lock that is held for long must not end the program or keep it from restarting, so the monitor waits. */
 int lock_patiently(struct monitor *m, struct err *e);
-/** At the end. With an attached `run`, the user gets the error instead of waiting. */
+/** At the end. A client gets the error instead of waiting. */
 int lock_to_leave(struct monitor *m, struct err *e);
 
 /* monitor_sandbox.c */

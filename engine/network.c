@@ -176,7 +176,7 @@ static bool is_used(const struct users *u)
 void engine_endpoints(struct engine *engine, const struct record *r, struct endpoint_list *out)
 {
     *out = (struct endpoint_list){0};
-    if (!is_alive(r))
+    if (!is_alive(r) || !r->spec.networks)
         return;
     sandbox_endpoints(engine_sandboxes(engine), r->spec.id, out);
     _cleanup_close_ int dir = out->count ? -1 : store_live_dir(&engine->store, r->spec.name);

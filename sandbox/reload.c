@@ -1,4 +1,4 @@
-/* Rebuilds the host's side from the living sandboxes: firewall, lease files, bridges and their ports. */
+/* Rebuilds the host's side from the living sandboxes: firewall, leases, bridges and their ports. */
 #include "sandbox.h"
 #include "survey.h"
 
@@ -69,7 +69,8 @@ int sandboxes_reload_locked(struct sandboxes *s, struct err *e)
     return r < 0 ? r : flows;
 }
 
-/* With a damaged or missing lease file, no addresses are given out. The records of the running containers restore it. */
+/* With missing leases, no addresses are given out, and a damaged one blocks its address. The records of the living
+ * sandboxes restore it. */
 static int restore_leases(struct sandboxes *s, struct net_leases leases, struct err *e)
 {
     struct net *net;
@@ -81,7 +82,9 @@ static int restore_leases(struct sandboxes *s, struct net_leases leases, struct 
         return r;
     leases.live = all.list.items;
     leases.count = all.list.count;
-    leases.unknown = all.unknown != NULL || has_older(s);
+    /* With our tables, an older monitor has no network. */
+    leases.keep_old = net_check(net, NULL) > 0 && has_older(s);
+    leases.unknown = all.unknown != NULL || leases.keep_old;
     return net_restore_leases(net, &leases, e);
 }
 
@@ -103,8 +106,7 @@ int sandboxes_make_leases(struct sandboxes *s, const struct network *n, struct e
     const struct net_leases leases = {.only = n->name, .gc = &gc_quietly};
     r = lock < 0 ? lock : restore_leases(s, leases, e);
     if (r == 0 && (r = net_has_leases(net, n, e)) == 0) {
-        err_say(e, -EBADMSG, "network `%s`: the lease file is missing and cannot be rebuilt",
-                n->name);
+        err_say(e, -EBADMSG, "network `%s`: the leases are missing and cannot be rebuilt", n->name);
         return err_hint(e, "`netctr network reload` says why");
     }
     return r < 0 ? r : 0;
