@@ -28,7 +28,7 @@ Q := @
 say = @echo "  $(1)"
 endif
 
-DIRS     := base netns netns/nft ipam names bridge/firewall bridge core engine/store engine doctor cli
+DIRS     := base netns netns/nft ipam names bridge/firewall bridge sandbox core engine/store engine doctor cli
 SOURCES  := $(filter-out core/seccomp_gen.c core/stub.c,$(wildcard $(DIRS:%=%/*.c)))
 OBJECTS  := $(SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/seccomp_blob.o
 # Unit tests link what they use of everything but main: an archive, since the commands need main.

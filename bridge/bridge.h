@@ -55,6 +55,9 @@ int forwarding_add(struct net *net, struct fw_batch *batch, struct err *e);
 /** The same without the lock, for read-only callers. False if the state is not known. */
 bool forwarding_look(struct net *net, struct fw_batch *batch);
 
+/** For a reset: switches off the forwarding that netctr has switched on, unless it is in use by others; tells @gc. */
+int forwarding_reset(struct net *net, const struct gc *gc, struct err *e);
+
 /* network_file.c */
 /** Reads a definition. -ENOENT, without a text, if there is none. */
 int network_read(struct net *net, const char *name, struct network *out, struct err *e);
@@ -92,7 +95,7 @@ enum rate_end { RATE_OUTSIDE, RATE_INSIDE };
 void rate_set(struct rt_batch *batch, const struct link *link, const struct endpoint *ep,
               enum rate_end end);
 
-/* publish.c */
+/* ports.c */
 /** Appends copies of @from, which may be NULL. */
 void port_mappings_add(struct port_mappings *to, const struct port_mappings *from);
 

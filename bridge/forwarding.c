@@ -14,38 +14,18 @@
  * The firewall knows only names; the file also has the links' indexes, so that the next start or
  * reload finds a renamed link.
  */
-#include "bridge.h"
+#include "forwarding.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/file.h>
 
-#define STATE_FILE ".forwarding"
 #define LOCK_FILE ".forwarding.lock"
-#define IPV4 "net/ipv4/ip_forward"
-#define IPV6 "net/ipv6/conf/all/forwarding"
-/* `lo` shows whether netctr's setting is still in effect: any write to conf/all/forwarding, even of
- * the present value, clears force_forwarding on every link, but not in `default`. */
-#define IPV6_FORCE "net/ipv6/conf/lo/force_forwarding"
 
-enum family { FOUR, SIX, FAMILIES };
 static const char *const names[FAMILIES] = {"ipv4", "ipv6"};
-static const char *const titles[FAMILIES] = {"IPv4", "IPv6"};
+const char *const forwarding_titles[FAMILIES] = {"IPv4", "IPv6"};
 
-struct closed {
-    strv from; /* links that did not forward before */
-    strv to;   /* all links that existed then */
-};
-
-struct state {
-    struct closed families[FAMILIES];
-    strv bridges;
-    json_t *indexes; /* index of each of these links, by name; NULL: not recorded */
-    bool opened;
-    bool missing; /* there is no file */
-};
-
-static void state_clear(struct state *s)
+void forwarding_clear(struct forwarding *s)
 {
     for (int i = 0; i < FAMILIES; i++) {
         strv_free(s->families[i].from);
@@ -53,11 +33,10 @@ static void state_clear(struct state *s)
     }
     strv_free(s->bridges);
     json_decref(s->indexes);
-    *s = (struct state){0};
+    *s = (struct forwarding){0};
 }
-#define _cleanup_state_ __attribute__((cleanup(state_clear)))
 
-static struct fw_closed as_elements(const struct state *s, enum family f)
+static struct fw_closed as_elements(const struct forwarding *s, enum family f)
 {
     return (struct fw_closed){.family = f == FOUR ? AF_INET : AF_INET6,
                               .from = s->families[f].from,
@@ -73,7 +52,7 @@ int forwarding_lock(struct net *net, struct err *e)
     return lock < 0 ? lock_failed(lock, net->leases_fd, LOCK_FILE, "forwarding", e) : lock;
 }
 
-static int state_save(struct net *net, const struct state *s, struct err *e)
+static int state_save(struct net *net, const struct forwarding *s, struct err *e)
 {
     _cleanup_json_ json_t *j = json_object();
     json_object_set_new(j, "schema", json_integer(1));
@@ -92,10 +71,10 @@ static int state_save(struct net *net, const struct state *s, struct err *e)
 }
 
 /* -EBADMSG: the file is damaged. */
-static int state_load(struct net *net, struct state *out, struct err *e)
+int forwarding_load(struct net *net, struct forwarding *out, struct err *e)
 {
     _cleanup_json_ json_t *j = NULL;
-    *out = (struct state){0};
+    *out = (struct forwarding){0};
     int r = net->leases_fd < 0 ? -ENOENT : json_read_at(net->leases_fd, STATE_FILE, &j, e);
     if (r == -ENOENT) {
         err_clear(e);
@@ -119,22 +98,22 @@ static int state_load(struct net *net, struct state *out, struct err *e)
 
 /* ---- sysctls ----------------------------------------------------------------------------------*/
 
-static bool sysctl_is(const char *key, const char *value)
+bool forwarding_sysctl_is(const char *key, const char *value)
 {
     _cleanup_free_ char *now = sysctl_read(key);
     return now && streq(now, value);
 }
 
 /* Does this kernel have force_forwarding (Linux 6.17)? */
-static bool can_force(void)
+bool forwarding_can_force(void)
 {
-    return sysctl_is(IPV6_FORCE, "0") || sysctl_is(IPV6_FORCE, "1");
+    return forwarding_sysctl_is(IPV6_FORCE, "0") || forwarding_sysctl_is(IPV6_FORCE, "1");
 }
 
 /* 1, 0 or -errno. On a kernel without IPv6 there is nothing to switch on, so the answer is 1. */
-static int is_on(enum family f, struct err *e)
+int forwarding_is_on(enum family f, struct err *e)
 {
-    if (f == SIX && sysctl_is(IPV6_FORCE, "1"))
+    if (f == SIX && forwarding_sysctl_is(IPV6_FORCE, "1"))
         return 1;
     const char *key = f == FOUR ? IPV4 : IPV6;
     _cleanup_free_ char *now = sysctl_read(key);
@@ -152,8 +131,8 @@ const char *net_forwarding_missing(const struct network *n)
 {
     static const char *const keys[FAMILIES] = {IPV4, IPV6};
     for (int f = 0; f < FAMILIES; f++)
-        if (needs(n, (enum family)f) && is_on((enum family)f, NULL) == 0)
-            return f == SIX && can_force() ? IPV6_FORCE : keys[f];
+        if (needs(n, (enum family)f) && forwarding_is_on((enum family)f, NULL) == 0)
+            return f == SIX && forwarding_can_force() ? IPV6_FORCE : keys[f];
     return NULL;
 }
 
@@ -161,12 +140,12 @@ const char *net_forwarding_missing(const struct network *n)
 
 /* netctr's links are recognised by their alias, of this instance or another. Any link may be called
  * nc-lan. */
-static bool is_foreign(const struct link *link)
+bool forwarding_is_foreign(const struct link *link)
 {
     return !(link->flags & IFF_LOOPBACK) && !skip_prefix(link->alias, "netctr ");
 }
 
-static char *sysctl_key(const char *link, const char *leaf, enum family f)
+char *forwarding_sysctl(const char *link, const char *leaf, enum family f)
 {
     return xasprintf("net/%s/conf/%s/%s", names[f], link, leaf);
 }
@@ -180,7 +159,7 @@ struct links {
 static int note_link(const struct link *link, void *arg)
 {
     struct links *links = arg;
-    if (!is_foreign(link))
+    if (!forwarding_is_foreign(link))
         return 0;
     strings_add(&links->all, link->name);
     json_object_set_new(links->indexes, link->name, json_integer(link->index));
@@ -191,7 +170,7 @@ static int note_link(const struct link *link, void *arg)
 
 /* Records which links exist and which of them do not forward @f now. With @all, all of them are
  * closed. */
-static int note_links(struct net *net, enum family f, bool all, struct state *s, struct err *e)
+static int note_links(struct net *net, enum family f, bool all, struct forwarding *s, struct err *e)
 {
     struct closed *c = &s->families[f];
     strv_free(take_ptr(c->from));
@@ -204,13 +183,15 @@ static int note_links(struct net *net, enum family f, bool all, struct state *s,
     s->bridges = links.bridges;
     c->to = strings_take(&links.all);
     /* Before 6.17, the per-link switch said nothing about forwarding IPv6. */
-    const char *leaf = f == FOUR ? "forwarding" : can_force() ? "force_forwarding" : NULL;
+    const char *leaf = f == FOUR                ? "forwarding"
+                       : forwarding_can_force() ? "force_forwarding"
+                                                : NULL;
     if (all)
         leaf = NULL;
     struct strings from = {0};
     strv_each (link, c->to) {
-        _cleanup_free_ char *key = leaf ? sysctl_key(link, leaf, f) : NULL;
-        if (!key || !sysctl_is(key, "1"))
+        _cleanup_free_ char *key = leaf ? forwarding_sysctl(link, leaf, f) : NULL;
+        if (!key || !forwarding_sysctl_is(key, "1"))
             strings_add(&from, link);
     }
     c->from = strings_take(&from);
@@ -219,7 +200,7 @@ static int note_links(struct net *net, enum family f, bool all, struct state *s,
 
 /* The file is lost, with the run directory or alone. The firewall's present elements tell what it
  * said. */
-static int state_from_firewall(struct net *net, struct state *s, struct err *e)
+static int state_from_firewall(struct net *net, struct forwarding *s, struct err *e)
 {
     bool any = false;
     for (int f = 0; f < FAMILIES; f++) {
@@ -243,17 +224,17 @@ static int state_from_firewall(struct net *net, struct state *s, struct err *e)
 
 /* If the file is damaged, all present links are closed: the file exists only if netctr has switched
  * something on. The caller holds the lock. */
-static int state_load_or_rebuild(struct net *net, struct state *s, struct err *e)
+static int state_load_or_rebuild(struct net *net, struct forwarding *s, struct err *e)
 {
-    int r = state_load(net, s, e);
+    int r = forwarding_load(net, s, e);
     if (r == 0 && s->missing)
         return state_from_firewall(net, s, e);
     if (r != -EBADMSG)
         return r;
     err_clear(e);
-    state_clear(s);
+    forwarding_clear(s);
     for (int f = 0; f < FAMILIES; f++)
-        if (is_on((enum family)f, NULL) == 1 &&
+        if (forwarding_is_on((enum family)f, NULL) == 1 &&
             (r = note_links(net, (enum family)f, true, s, e)) < 0)
             return r;
     warn("`%s` was damaged: this host forwards only for containers now (`netctr network forwarding "
@@ -266,8 +247,8 @@ static int state_load_or_rebuild(struct net *net, struct state *s, struct err *e
 static int replace_sysctl(const char *link, const char *leaf, const char *was, const char *now,
                           struct err *e)
 {
-    _cleanup_free_ char *key = sysctl_key(link, leaf, SIX);
-    int r = sysctl_is(key, was) ? sysctl_write(key, now, e) : 0;
+    _cleanup_free_ char *key = forwarding_sysctl(link, leaf, SIX);
+    int r = forwarding_sysctl_is(key, was) ? sysctl_write(key, now, e) : 0;
     if (r != -ENOENT)
         return r;
     err_clear(e);
@@ -275,8 +256,8 @@ static int replace_sysctl(const char *link, const char *leaf, const char *was, c
 }
 
 /* All of @links, and `default`, which new links inherit. */
-static int replace_everywhere(char *const *links, const char *leaf, const char *was,
-                              const char *now, struct err *e)
+int forwarding_replace(char *const *links, const char *leaf, const char *was, const char *now,
+                       struct err *e)
 {
     int r = 0;
     strv_each (link, links)
@@ -285,23 +266,23 @@ static int replace_everywhere(char *const *links, const char *leaf, const char *
     return r == 0 ? replace_sysctl("default", leaf, was, now, e) : r;
 }
 
-static int switch_on(enum family f, const struct state *s, struct err *e)
+static int switch_on(enum family f, const struct forwarding *s, struct err *e)
 {
     if (f == FOUR)
         return sysctl_write(IPV4, "1", e);
     char *const *links = s->families[SIX].to;
     int r;
-    if (can_force()) {
-        r = replace_everywhere(links, "force_forwarding", "0", "1", e);
+    if (forwarding_can_force()) {
+        r = forwarding_replace(links, "force_forwarding", "0", "1", e);
         return r == 0 ? sysctl_write(IPV6_FORCE, "1", e) : r;
     }
-    r = replace_everywhere(links, "accept_ra", "1", "2", e);
+    r = forwarding_replace(links, "accept_ra", "1", "2", e);
     return r == 0 ? sysctl_write(IPV6, "1", e) : r;
 }
 
 /* ---- switching on -----------------------------------------------------------------------------*/
 
-static int close_links(struct net *net, const struct state *s, enum family f, struct err *e)
+static int close_links(struct net *net, const struct forwarding *s, enum family f, struct err *e)
 {
     _cleanup_fw_batch_ struct fw_batch *batch = fw_batch_new(net->fw);
     struct fw_closed closed = as_elements(s, f);
@@ -319,13 +300,13 @@ static int open_links(struct net *net, const struct fw_closed *closed, struct er
 /* ---- renamed links ---------------------------------------------------------------------------*/
 
 /* The present name of a recorded link; its old name if no link has its index. */
-static const char *name_now(const struct state *s, const char *was, char buffer[IFNAMSIZ])
+static const char *name_now(const struct forwarding *s, const char *was, char buffer[IFNAMSIZ])
 {
     unsigned index = (unsigned)json_integer_value(json_object_get(s->indexes, was));
     return index && if_indextoname(index, buffer) ? buffer : was;
 }
 
-static bool any_renamed(const struct state *s)
+static bool any_renamed(const struct forwarding *s)
 {
     char buffer[IFNAMSIZ];
     const char *name;
@@ -337,7 +318,7 @@ static bool any_renamed(const struct state *s)
     return false;
 }
 
-static void rename_all(const struct state *s, strv *links)
+static void rename_all(const struct forwarding *s, strv *links)
 {
     char buffer[IFNAMSIZ];
     struct strings now = {0};
@@ -348,7 +329,7 @@ static void rename_all(const struct state *s, strv *links)
 }
 
 /* Replaces renamed links in @s. Returns 1 if there were any. */
-static int update_names(struct net *net, struct state *s, struct err *e)
+static int update_names(struct net *net, struct forwarding *s, struct err *e)
 {
     if (!any_renamed(s))
         return 0;
@@ -370,7 +351,7 @@ static int update_names(struct net *net, struct state *s, struct err *e)
 }
 
 /* A link that now has the old name of a renamed link is newer, and so not closed. */
-static int open_old_names(struct net *net, const struct state *s, enum family f, struct err *e)
+static int open_old_names(struct net *net, const struct forwarding *s, enum family f, struct err *e)
 {
     _cleanup_strv_ strv from = NULL, to = NULL, old = NULL;
     struct fw_closed closed = as_elements(s, f);
@@ -382,7 +363,7 @@ static int open_old_names(struct net *net, const struct state *s, enum family f,
     return r == 0 && old ? open_links(net, &closed, e) : r;
 }
 
-static int close_renamed(struct net *net, struct state *s, struct err *e)
+static int close_renamed(struct net *net, struct forwarding *s, struct err *e)
 {
     int r = update_names(net, s, e), renamed = r;
     for (int f = 0; r >= 0 && renamed && f < FAMILIES && !s->opened; f++) {
@@ -396,16 +377,16 @@ static int close_renamed(struct net *net, struct state *s, struct err *e)
 /* Asked without the lock, since nearly every start asks; checked again under the lock. */
 static bool has_renamed_links(struct net *net)
 {
-    _cleanup_state_ struct state s = {0};
-    return state_load(net, &s, NULL) == 0 && any_renamed(&s);
+    _cleanup_state_ struct forwarding s = {0};
+    return forwarding_load(net, &s, NULL) == 0 && any_renamed(&s);
 }
 
 /* ---- network up and reload --------------------------------------------------------------------*/
 
 /* Returns 1 if forwarding had to be switched on. */
-static int family_up(struct net *net, enum family f, struct state *s, struct err *e)
+static int family_up(struct net *net, enum family f, struct forwarding *s, struct err *e)
 {
-    int r = is_on(f, e);
+    int r = forwarding_is_on(f, e);
     if (r != 0)
         return r < 0 ? r : 0;
     /* Forwarding may have been on, recorded, and switched off by another program since: then the
@@ -420,7 +401,7 @@ static int family_up(struct net *net, enum family f, struct state *s, struct err
 }
 
 /* A single link has nowhere to forward to. */
-static void warn_about_links(const struct state *s, const bool switched[FAMILIES])
+static void warn_about_links(const struct forwarding *s, const bool switched[FAMILIES])
 {
     const struct closed *c = &s->families[switched[FOUR] ? FOUR : SIX];
     size_t count = strv_len(c->to);
@@ -432,8 +413,9 @@ static void warn_about_links(const struct state *s, const bool switched[FAMILIES
     _cleanup_free_ char *links = strv_join(first.items, ", ");
     warn("this host now forwards %s%s%s for containers; between its other links (%s%s) it still "
          "does not (`netctr network forwarding --open` allows that)",
-         switched[FOUR] ? titles[FOUR] : "", switched[FOUR] && switched[SIX] ? " and " : "",
-         switched[SIX] ? titles[SIX] : "", links, count > 4 ? ", …" : "");
+         switched[FOUR] ? forwarding_titles[FOUR] : "",
+         switched[FOUR] && switched[SIX] ? " and " : "",
+         switched[SIX] ? forwarding_titles[SIX] : "", links, count > 4 ? ", …" : "");
 }
 
 int forwarding_up(struct net *net, const struct network *n, struct err *e)
@@ -441,11 +423,11 @@ int forwarding_up(struct net *net, const struct network *n, struct err *e)
     bool switched[FAMILIES] = {false}, any = false;
     int r = 1;
     for (int f = 0; f < FAMILIES; f++)
-        if (needs(n, (enum family)f) && (r = is_on((enum family)f, e)) <= 0)
+        if (needs(n, (enum family)f) && (r = forwarding_is_on((enum family)f, e)) <= 0)
             break;
     if (r < 0 || (r != 0 && !has_renamed_links(net)))
         return r < 0 ? r : 0;
-    _cleanup_state_ struct state s = {0};
+    _cleanup_state_ struct forwarding s = {0};
     _cleanup_close_ int lock = forwarding_lock(net, e);
     r = lock < 0 ? lock : state_load_or_rebuild(net, &s, e);
     if (r == 0)
@@ -463,7 +445,7 @@ int forwarding_up(struct net *net, const struct network *n, struct err *e)
 
 int forwarding_add(struct net *net, struct fw_batch *batch, struct err *e)
 {
-    _cleanup_state_ struct state s = {0};
+    _cleanup_state_ struct forwarding s = {0};
     int r = state_load_or_rebuild(net, &s, e);
     if (r == 0 && (r = update_names(net, &s, e)) > 0)
         r = 0;
@@ -474,7 +456,7 @@ int forwarding_add(struct net *net, struct fw_batch *batch, struct err *e)
     }
     /* If it cannot be read, all links are closed rather than none. */
     for (int f = 0; r < 0 && f < FAMILIES && !s.opened; f++)
-        if (!s.families[f].to && is_on((enum family)f, NULL) == 1)
+        if (!s.families[f].to && forwarding_is_on((enum family)f, NULL) == 1)
             (void)note_links(net, (enum family)f, true, &s, NULL);
     for (int f = 0; f < FAMILIES && !s.opened; f++) {
         struct fw_closed closed = as_elements(&s, (enum family)f);
@@ -485,8 +467,8 @@ int forwarding_add(struct net *net, struct fw_batch *batch, struct err *e)
 
 bool forwarding_look(struct net *net, struct fw_batch *batch)
 {
-    _cleanup_state_ struct state s = {0};
-    if (state_load(net, &s, NULL) < 0 || s.missing)
+    _cleanup_state_ struct forwarding s = {0};
+    if (forwarding_load(net, &s, NULL) < 0 || s.missing)
         return false;
     for (int f = 0; f < FAMILIES && !s.opened; f++) {
         struct fw_closed closed = as_elements(&s, (enum family)f);
@@ -499,14 +481,14 @@ bool forwarding_look(struct net *net, struct fw_batch *batch)
 
 int net_forwarding(struct net *net, json_t **out, struct err *e)
 {
-    _cleanup_state_ struct state s = {0};
-    int r = state_load(net, &s, e);
+    _cleanup_state_ struct forwarding s = {0};
+    int r = forwarding_load(net, &s, e);
     if (r < 0)
         return r;
     json_t *j = json_object();
     for (int f = 0; f < FAMILIES; f++) {
         json_t *family = json_object();
-        bool on = is_on((enum family)f, NULL) == 1, ours = on && s.families[f].to;
+        bool on = forwarding_is_on((enum family)f, NULL) == 1, ours = on && s.families[f].to;
         json_object_set_new(family, "on", json_boolean(on));
         json_object_set_new(family, "by_netctr", json_boolean(ours));
         if (ours && !s.opened)
@@ -520,7 +502,7 @@ int net_forwarding(struct net *net, json_t **out, struct err *e)
 
 int net_open_forwarding(struct net *net, bool open, struct err *e)
 {
-    _cleanup_state_ struct state s = {0};
+    _cleanup_state_ struct forwarding s = {0};
     _cleanup_close_ int lock = forwarding_lock(net, e);
     int r = lock < 0 ? lock : state_load_or_rebuild(net, &s, e);
     if (r < 0)

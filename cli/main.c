@@ -16,7 +16,7 @@ static const struct {
       &command_restart, &command_stop, &command_kill, &command_rm}},
     {"networks and ports", {&command_network, &command_port, &command_publish, &command_unpublish}},
     {"this host",
-     {&command_doctor, &command_events, &command_info, &command_gc, &command_boot,
+     {&command_doctor, &command_events, &command_info, &command_gc, &command_boot, &command_reset,
       &command_version}},
     {NULL, {&command_helper}},
 };

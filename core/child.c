@@ -1,9 +1,9 @@
 /* A container's init, before it becomes the program:
  *
- *     die with the monitor → cgroup → root filesystem → network namespace → /sys …
+ *     die with the monitor → cgroup, namespaces → root filesystem → network namespace → /sys …
  *       → streams, directory, seccomp, capabilities, user → stub: "prepared" … "start" → execve
  *
- * While it mounts, its parent sets up the network. The two meet twice: when the namespace is handed over, and at
+ * While it mounts, its parent may set up the network. The two meet twice: when the namespace is handed over, and at
  * "start", which the stub (stub.c) waits for. Each failure goes to the parent as an error object over the channel;
  * its close-on-exec end is the sign of success.
  */
@@ -11,12 +11,14 @@
 
 #include "caller.h"
 #include "caps.h"
+#include "namespaces.h"
+#include "places.h"
 #include "user.h"
-#include "volumes.h"
 
 #include <errno.h>
 #include <grp.h>
 #include <linux/close_range.h>
+#include <linux/openat2.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -66,7 +68,7 @@ static int enter_workdir(const struct become *b, int root, struct err *e)
         err_say(e, dir, "working directory `%s` does not exist in the container", workdir);
     else if (dir < 0)
         err_set(e, dir, "working directory `%s`", workdir);
-    volumes_explain(dir, e);
+    place_explain(dir, e);
     if (dir < 0) /* exec: the command exists but cannot be run like this */
         return b->makes_workdir ? dir : err_status(e, EXIT_NOT_INVOKABLE);
     if (fchdir(dir) < 0)
@@ -160,7 +162,7 @@ static int receive_netns(int channel, struct err *e)
     return 0;
 }
 
-static int prepare(const struct child *c, int *root, struct err *e)
+static int prepare(struct child *c, int *root, struct err *e)
 {
     const struct plan *s = c->rootfs.plan;
     oom_score_of_program();
@@ -169,20 +171,20 @@ static int prepare(const struct child *c, int *root, struct err *e)
         r = cgroup_join_self(c->cgroup, e);
     if (r < 0)
         return r;
-    /* After joining: the root of a cgroup namespace is the cgroup in which it was made. */
-    if (unshare(CLONE_NEWCGROUP) < 0)
-        return err_set(e, errno, "make a cgroup namespace");
-    if (sethostname(s->hostname, strlen(s->hostname)) < 0)
+    /* After joining the cgroup, which becomes the root of a new cgroup namespace. */
+    if ((r = namespaces_join(s, e)) < 0)
+        return r;
+    if (s->hostname && sethostname(s->hostname, strlen(s->hostname)) < 0)
         return err_set(e, errno, "set hostname `%s`", s->hostname);
     *root = rootfs_build(&c->rootfs, e);
     if (*root < 0)
         return *root;
-    if (s->network_mode != NETWORK_HOST && (r = receive_netns(c->become.channel, e)) < 0)
+    if (s->namespaces[PLAN_NET].how == NS_LATER && (r = receive_netns(c->become.channel, e)) < 0)
         return r;
     return rootfs_finish(&c->rootfs, *root, e);
 }
 
-static int story(const struct child *c, struct err *e)
+static int story(struct child *c, struct err *e)
 {
     _cleanup_close_ int root = -1;
     umask(022); /* independent of the caller's */
@@ -195,7 +197,7 @@ static int story(const struct child *c, struct err *e)
     return r < 0 ? r : become_program(&c->become, root, e);
 }
 
-_Noreturn void child_main(const struct child *c)
+_Noreturn void child_main(struct child *c)
 {
     struct err e = ERR_INIT;
     (void)story(c, &e);

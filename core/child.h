@@ -31,7 +31,7 @@ struct child {
     const struct cgroup_entry *cgroup; /**< NULL: born in its cgroup, the only one */
 };
 /** The container's init, from clone3() to execve(). */
-_Noreturn void child_main(const struct child *c);
+_Noreturn void child_main(struct child *c);
 
 /** Resets signal dispositions and mask, as a program expects them. Cannot fail. */
 void reset_signals(void);

@@ -1,19 +1,18 @@
 /* create → (join) → await → start: the parent's half of child.c.
  *
  * The parent opens everything that the child needs, because the child resolves only paths inside the container. It
- * clones the child into its namespaces, and its caller sets up the network while the child mounts.
+ * clones the child into its namespaces, and its caller may set up the network while the child mounts.
  */
 #include "caps.h"
 #include "child.h"
 #include "mounts.h"
+#include "namespaces.h"
+#include "plan.h"
 #include "process.h"
 #include "source.h"
 
 #include <errno.h>
-#include <linux/sched.h>
-#include <sched.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 
 /* ---- what the child needs --------------------------------------------------------------------*/
@@ -103,27 +102,35 @@ int open_streams(bool interactive, int child[3], int *in, int *out, int *err, st
     return r < 0 ? r : open_pipe(&child[2], err, false, e);
 }
 
-/* The container may write to /etc/hosts, hostname and resolv.conf. They are on a small tmpfs of their own, which
- * it can fill without harming the host. The parent makes it, so that it can write them while the child mounts. */
+/* A small tmpfs of their own, which the container can fill without harming the host. The parent makes it, so that it
+ * can write them while the child mounts. */
 static int make_files(struct process *c, struct err *e)
 {
     const struct mount_option small[] = {
         {"mode", "755"}, {"size", "256k"}, {"nr_inodes", "16"}, {NULL, NULL}};
-    const char *const files[] = {"hosts", "hostname", "resolv.conf"};
+    if (c->plan.file_count == 0)
+        return 0;
     c->files_fd =
         mount_new("tmpfs", small, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, e);
     int r = c->files_fd < 0 ? c->files_fd : 0;
-    for (size_t i = 0; r == 0 && i < ARRAY_LEN(files); i++)
-        if ((r = process_write_file(c, files[i], "", e)) == 0 &&
-            fchmodat(c->files_fd, files[i], 0644, 0) < 0) /* independent of the caller's umask */
-            r = err_set(e, errno, "make the container's `%s` readable", files[i]);
+    for (size_t i = 0; r == 0 && i < c->plan.file_count; i++) {
+        const char *name = c->plan.files[i].name;
+        if ((r = process_write_file(c, name, "", e)) == 0 &&
+            fchmodat(c->files_fd, name, 0644, 0) < 0) /* independent of the caller's umask */
+            r = err_set(e, errno, "make the container's `%s` readable", name);
+    }
     return r;
 }
 
 static int get_ready(struct process *c, struct preparation *p, struct err *e)
 {
+    int r = plan_check(&c->plan, e);
+    if (r == 0)
+        r = namespaces_check(&c->plan, e);
+    if (r < 0)
+        return r;
     sources_wake(&c->plan);
-    int r = seccomp_filter_for(c->plan.caps, &p->filter, e);
+    r = seccomp_filter_for(c->plan.caps, &p->filter, e);
     if (r == 0)
         r = open_streams(c->plan.interactive, p->streams, &c->stdin_fd, &c->stdout_fd,
                          &c->stderr_fd, e);
@@ -147,20 +154,6 @@ static int get_ready(struct process *c, struct preparation *p, struct err *e)
 }
 
 /* ---- clone -----------------------------------------------------------------------------------*/
-
-static pid_t clone_child(int cgroup, int *pidfd)
-{
-    struct clone_args args = {
-        .flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_PIDFD,
-        .pidfd = (uintptr_t)pidfd,
-        .exit_signal = SIGCHLD,
-    };
-    if (cgroup >= 0) {
-        args.flags |= CLONE_INTO_CGROUP;
-        args.cgroup = (uint64_t)cgroup;
-    }
-    return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
-}
 
 static _Noreturn void run_child(const struct process *c, const struct preparation *p)
 {
@@ -200,12 +193,11 @@ int process_create(struct process *c, struct err *e)
         return r;
     /* Signals for the container stay pending until its monitor listens. */
     supervise_block_signals();
-    c->pid = clone_child(p.cgroup, &c->pidfd);
-    if (c->pid < 0)
-        return err_set(e, errno, "clone the container's process");
-    if (c->pid == 0)
+    pid_t pid = namespaces_clone(&c->plan, p.cgroup, &c->pidfd, e);
+    if (pid == 0)
         run_child(c, &p);
-    return 0;
+    c->pid = pid < 0 ? 0 : pid;
+    return pid < 0 ? pid : 0;
 }
 
 /* ---- meet ------------------------------------------------------------------------------------*/
@@ -229,6 +221,8 @@ static int died(struct process *c, struct err *e)
 
 int process_join_netns(struct process *c, int netns, struct err *e)
 {
+    if (c->plan.namespaces[PLAN_NET].how != NS_LATER)
+        return err_say(e, -EINVAL, "the plan has a network namespace already");
     int r = channel_send_fd(c->channel, MESSAGE_NETNS, netns);
     if (r != -EPIPE)
         return r < 0 ? err_set(e, r, "hand over the network namespace") : 0;

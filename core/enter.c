@@ -13,6 +13,7 @@
 
 #include "caller.h"
 #include "child.h"
+#include "namespaces.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -67,10 +68,7 @@ static int join(const struct joining *j, int channel, struct err *e)
     int r = cgroup_join_self(j->entry, e);
     if (r < 0)
         return r;
-    int namespaces = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWCGROUP;
-    if (s->network_mode != NETWORK_HOST)
-        namespaces |= CLONE_NEWNET;
-    if (setns(j->pidfd, namespaces) < 0)
+    if (setns(j->pidfd, namespaces_apart(s)) < 0)
         return err_set(e, errno, "enter the namespaces of container `%s`", s->name);
     if ((r = leave_host_behind(j, channel)) < 0)
         return err_set(e, r, "close the host's files");

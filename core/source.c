@@ -46,7 +46,7 @@ int source_open_root(const char *path, struct err *e)
 void sources_wake(const struct plan *s)
 {
     close_fd(open_canonical(s->rootfs, O_PATH | O_DIRECTORY));
-    for (size_t i = 0; i < s->volume_count; i++)
-        if (s->volumes[i].source)
-            close_fd(open_canonical(s->volumes[i].source, O_PATH | O_DIRECTORY));
+    for (size_t i = 0; i < s->mount_count; i++)
+        if (s->mounts[i].what == SOURCE_PATH)
+            close_fd(open_canonical(s->mounts[i].source, O_PATH | O_DIRECTORY));
 }

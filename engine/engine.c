@@ -48,22 +48,14 @@ int engine_look(const char *root, const char *run_root, struct engine *out, stru
 
 int engine_names(struct engine *engine, int *out, struct err *e)
 {
-    if (!engine->has_names) {
-        int fd = names_open(engine->store.run_fd, e);
-        if (fd < 0)
-            return fd;
-        engine->names = fd;
-        engine->has_names = true;
-    }
-    *out = engine->names;
-    return 0;
+    if (!engine->sandboxes)
+        engine->sandboxes = sandboxes_new(engine->store.run_fd, NULL);
+    return sandboxes_names(engine->sandboxes, out, e);
 }
 
 void engine_forget_names(struct engine *engine)
 {
-    if (engine->has_names)
-        close(engine->names);
-    engine->has_names = false;
+    sandboxes_free(take_ptr(engine->sandboxes));
 }
 
 void engine_close(struct engine *engine)
@@ -121,15 +113,6 @@ void engine_event(struct engine *engine, const struct record *r, const char *nam
 {
     const struct event event = {"container", name, r->spec.id, r->spec.name};
     event_emit(engine->store.run_fd, &event, attributes);
-}
-
-void engine_network_event(struct engine *engine, const char *name, const struct endpoint *ep)
-{
-    const struct event event = {"network", name, ep->id, ep->network};
-    _cleanup_free_ char *address = ip_text(&ep->address4);
-    event_emit(engine->store.run_fd, &event,
-               (const struct event_attribute[]){
-                   {"container", ep->container, 0}, {"address", address, 0}, {0}});
 }
 
 void engine_defined_event(struct engine *engine, const char *name, const char *network)

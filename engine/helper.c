@@ -61,7 +61,7 @@ static bool look_at_links(struct helper *h)
 static bool ends(struct helper *h)
 {
     const struct engine engine = {.store = h->store};
-    if (!chores_rest(h) || engine_has_living(&engine))
+    if (!chores_rest(h) || monitors_any(h->monitors) || engine_has_living(&engine))
         return false;
     __atomic_store_n(&h->state->ending, 1, __ATOMIC_SEQ_CST);
     if (!engine_has_living(&engine))

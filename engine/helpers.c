@@ -6,7 +6,6 @@
  */
 #include "helpers.h"
 
-#include "etc_text.h"
 #include "internal.h"
 
 #include <errno.h>

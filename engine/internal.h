@@ -15,7 +15,7 @@ void engine_explain(const struct engine *engine, int code, struct err *e);
 /** Emits an event of a container; @attributes may be NULL. */
 void engine_event(struct engine *engine, const struct record *r, const char *name,
                   const struct event_attribute *attributes);
-/** Emits "connect" or "disconnect" of a container and a network. */
+/** Emits "connect" or "disconnect" of a container and a network. (sandboxes.c) */
 void engine_network_event(struct engine *engine, const char *name, const struct endpoint *ep);
 /** Emits "create" or "remove" of a network. */
 void engine_defined_event(struct engine *engine, const char *name, const char *network);
@@ -92,10 +92,3 @@ int engine_settle(struct engine *engine, const struct record *r, bool ends, stru
 
 /** "DST[:OPTION,…]" as `--tmpfs` takes it; @out->target is not checked. */
 int tmpfs_parse(const char *text, struct volume *out, struct err *e);
-
-/* ---- connect_request.c -----------------------------------------------------------------------*/
-
-/** "default" for "bridge", which is docker's name for the default network; any other word as it is. */
-const char *connect_request_network(const char *word);
-/** The names of the networks of such texts, as in "a,b", or "none"; caller frees. */
-char *connect_request_names(char *const *texts);

@@ -7,21 +7,15 @@ struct monitor monitor_new(struct engine *engine, struct run_request *request, s
                             .request = request,
                             .loop = loop,
                             .container = CONTAINER_INIT,
-                            .netns = -1,
                             .control = -1,
                             .seed = HELPERS_SEED_INIT};
 }
 
 void monitor_clear(struct monitor *m)
 {
-    close_fd(m->netns);
     close_fd(m->control);
     helpers_seed_clear(&m->seed);
-    while (m->bindings)
-        binding_close(m, m->bindings);
-    port_mappings_clear(&m->waiting);
-    attachments_clear(m);
-    free(m->resolv);
+    sandbox_free(take_ptr(m->sandbox));
     container_clear(&m->container);
     port_mappings_clear(&m->request->port_mappings);
 }

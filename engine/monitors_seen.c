@@ -17,6 +17,7 @@ enum { YOUNG_MS = 50, BEGIN_MS = 1000, BUCKETS = 1024, SPARE_FDS = 32 };
 
 struct watched_monitor {
     struct monitors *all;
+    char *name;
     ino_t directory; /* the inode, because a name may be reused */
     int pidfd;       /* -1: searched for at each look */
     bool seen, dead, told;
@@ -29,6 +30,7 @@ struct monitors {
     void (*died)(bool fresh, void *arg);
     void *arg;
     struct watched_monitor *bucket[BUCKETS]; /* by directory */
+    size_t watched;                          /* those with a pidfd */
     struct timespec changed;
     bool young; /* look again even if the time is the same */
 };
@@ -46,12 +48,21 @@ static struct watched_monitor **bucket_of(struct monitors *m, ino_t directory)
     return &m->bucket[directory % BUCKETS];
 }
 
-static void forget(struct monitors *m, struct watched_monitor **link)
+static void stop_watching(struct watched_monitor *one)
+{
+    if (one->pidfd < 0)
+        return;
+    loop_remove_fd(one->all->loop, one->pidfd);
+    one->pidfd = close_fd(one->pidfd);
+    one->all->watched--;
+}
+
+static void forget(struct watched_monitor **link)
 {
     struct watched_monitor *gone = *link;
     *link = gone->next;
-    loop_remove_fd(m->loop, gone->pidfd);
-    close_fd(gone->pidfd);
+    stop_watching(gone);
+    free(gone->name);
     free(gone);
 }
 
@@ -59,21 +70,42 @@ void monitors_free(struct monitors *m)
 {
     for (size_t i = 0; m && i < BUCKETS; i++)
         while (m->bucket[i])
-            forget(m, &m->bucket[i]);
+            forget(&m->bucket[i]);
     free(m);
 }
 
 /* ---- one monitor ----------------------------------------------------------------------------*/
 
-/* Reading the directory shows whether the monitor removed its own. */
+/* Did the monitor remove its directory? */
+static bool is_tidy(const struct watched_monitor *one)
+{
+    struct stat st;
+    return fstatat(one->all->store->live_fd, one->name, &st, AT_SYMLINK_NOFOLLOW) < 0
+               ? errno == ENOENT
+               : st.st_ino != one->directory;
+}
+
+/* Asks for this one alone: a thousand that end one after the other would mean a thousand lists of the others. */
 static void ended(int fd, uint32_t events, void *monitor)
 {
-    struct watched_monitor *one = monitor;
+    struct watched_monitor *one = monitor, **link = bucket_of(one->all, one->directory);
+    struct monitors *m = one->all;
+    (void)fd;
     (void)events;
-    loop_remove_fd(one->all->loop, fd);
-    one->pidfd = close_fd(one->pidfd);
-    one->all->young = true;
-    monitors_look(one->all);
+    m->young = true; /* another container may have its inode by now */
+    if (is_tidy(one)) {
+        while (*link != one)
+            link = &(*link)->next;
+        forget(link);
+        return;
+    }
+    stop_watching(one);
+    monitors_look(m);
+}
+
+bool monitors_any(const struct monitors *m)
+{
+    return m->watched > 0;
 }
 
 static int64_t age_ms(const struct timespec *t)
@@ -122,8 +154,8 @@ static void examine(struct monitors *m, struct watched_monitor *one, const char 
     if (!one->dead && fd >= 0 && !is_precious(fd) &&
         loop_add_fd(m->loop, fd, EPOLLIN, ended, one, NULL) == 0)
         one->pidfd = take_fd(fd);
-    else
-        m->young = true;
+    m->watched += one->pidfd >= 0;
+    m->young = m->young || one->pidfd < 0;
 }
 
 static void find(struct monitors *m, const char *name, ino_t directory)
@@ -134,7 +166,7 @@ static void find(struct monitors *m, const char *name, ino_t directory)
     if (!one) {
         one = xcalloc(1, sizeof(*one));
         *one = (struct watched_monitor){
-            .all = m, .directory = directory, .pidfd = -1, .next = *bucket};
+            .all = m, .name = xstrdup(name), .directory = directory, .pidfd = -1, .next = *bucket};
         *bucket = one;
     }
     one->seen = true;
@@ -171,7 +203,7 @@ static void judge(struct monitors *m)
             if ((*link)->seen)
                 link = &(*link)->next;
             else
-                forget(m, link);
+                forget(link);
         }
     if (dead) {
         m->young = true;

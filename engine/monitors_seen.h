@@ -11,3 +11,5 @@ struct monitors *monitors_new(struct store *s, struct loop *loop,
 void monitors_free(struct monitors *m); /**< accepts NULL */
 /** Looks for new and dead monitors. One system call if nothing has changed. */
 void monitors_look(struct monitors *m);
+/** Is one alive that was seen before? */
+bool monitors_any(const struct monitors *m);

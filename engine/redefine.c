@@ -4,7 +4,6 @@
  */
 #include "control.h"
 #include "internal.h"
-#include "monitor.h"
 
 #include <errno.h>
 #include <string.h>
@@ -51,70 +50,12 @@ static int require_own_network(const struct spec *s, const char *what, const cha
 
 /* ---- the definition --------------------------------------------------------------------------*/
 
-/* A network that it has already, as far as that can conflict with a new one. One that is gone or damaged does not keep the
- * container from another. */
-static int add_defined(struct monitor *m, const char *text, const char *wanted, struct err *e)
-{
-    struct attachment *p = attachments_add(m);
-    int r = connect_request_parse(text, &p->wanted, e);
-    if (r < 0)
-        return r;
-    p->network.name = xstrdup(p->wanted.network);
-    if (streq(p->network.name, wanted))
-        return err_say(e, -EEXIST, "container `%s` is on network `%s` already",
-                       m->container.spec.name, wanted);
-    (void)attachment_name_interface(m, p, NULL);
-    return 0;
-}
-
-/* Nothing is reserved: an address that is free now may be taken when the container starts. */
-static int examine(struct monitor *m, struct attachment *p, struct err *e)
-{
-    static const uint8_t none[6];
-    const struct connect_request *a = &p->wanted;
-    struct endpoint_request request = {
-        .container = m->container.spec.name,
-        .id = m->container.spec.id,
-        .address4 = a->address4,
-        .address6 = a->address6,
-    };
-    memcpy(request.mac, a->mac, 6);
-    if (!a->address4.family && !a->address6.family && memcmp(a->mac, none, 6) == 0)
-        return 0;
-    return endpoint_examine(m->net, &p->network, &request, e);
-}
-
-/* The same checks as for a running container. */
-static int examine_new(struct monitor *m, const struct connect_request *wanted, struct err *e)
-{
-    int r = 0;
-    strv_each (text, m->container.spec.networks)
-        if (r == 0)
-            r = add_defined(m, text, wanted->network, e);
-    if (r < 0)
-        return r;
-    struct attachment *p = attachments_add(m);
-    _cleanup_free_ char *text = connect_request_text(wanted);
-    r = connect_request_parse(text, &p->wanted, e);
-    if (r == 0)
-        r = network_load(m->net, wanted->network, &p->network, e);
-    if (r == 0)
-        r = attachment_check(m, p, e);
-    return r == 0 ? examine(m, p, e) : r;
-}
-
 static int add_network(struct engine *engine, struct spec *s, const char *text, struct err *e)
 {
     _cleanup_connect_request_ struct connect_request wanted = {0};
-    struct monitor m = {.engine = engine, .container = CONTAINER_INIT};
     int r = connect_request_parse(text, &wanted, e);
     if (r == 0)
-        r = engine_net(engine, &m.net, e);
-    if (r < 0)
-        return r;
-    m.container.spec = *s; /* borrowed: @m is not cleared */
-    r = examine_new(&m, &wanted, e);
-    attachments_clear(&m);
+        r = sandbox_examine(engine_sandboxes(engine), s->id, s->name, s->networks, &wanted, e);
     if (r == 0)
         strv_add_take(&s->networks, connect_request_text(&wanted));
     return r;

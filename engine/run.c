@@ -1,4 +1,4 @@
-/* Runs a container, and pairs its two halves: the process of core/ and the endpoints of bridge/.
+/* Runs a container, and pairs its two halves: the process of core/ and the sandbox.
  *
  *     look before → claim → create → attach (while the child mounts) → start → watch over → leave
  *
@@ -31,17 +31,15 @@ static int look_before(struct monitor *m, struct err *e)
     if (r == 0)
         r = caller_reset(e);
     if (r == 0)
-        r = join_network(m, e);
-    if (r == 0 && monitor_spec(m)->networks)
-        r = engine_net(m->engine, &m->net, e);
+        r = pair_sandbox(m, e);
     if (r == 0)
-        r = attachments_prepare(m, e);
+        r = sandbox_plan(m->sandbox, monitor_spec(m)->networks, m->request->existing, e);
     if (r == 0 && m->request->existing)
         r = take_ports(m, e);
     if (r == 0)
-        r = ports_open(m, e);
+        r = sandbox_hold(m->sandbox, &m->request->port_mappings, m->request->existing, e);
     if (r == 0)
-        bindings_describe(m);
+        describe_ports(m);
     return r;
 }
 
@@ -50,7 +48,8 @@ static int look_before(struct monitor *m, struct err *e)
 static int lock_and_clean_up(struct monitor *m, struct err *e)
 {
     _cleanup_close_ int lock = store_lock(&m->engine->store, e);
-    int r = lock < 0 || !m->bindings ? 0 : engine_repair(m->engine, &gc_quietly, e);
+    int r =
+        lock < 0 || !sandbox_has_ports(m->sandbox) ? 0 : engine_repair(m->engine, &gc_quietly, e);
     return r < 0 ? r : take_fd(lock);
 }
 
@@ -63,37 +62,28 @@ static int claim(struct monitor *m, struct err *e)
         &m->engine->store, &m->request->spec, &m->container, e);
 }
 
-static int raise_loopback(struct rt *inside, struct err *e)
-{
-    _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(inside);
-    rt_set_up(batch, 1);
-    return rt_commit(batch, e);
-}
-
 /* The network, while the child mounts. "none" is a namespace with nothing but loopback. */
 static int attach(struct monitor *m, struct err *e)
 {
     if (m->container.spec.network_mode == NETWORK_HOST)
         return 0;
-    if (m->netns >= 0) /* shared with another container */
-        return process_join_netns(&m->container.process, m->netns, e);
-    _cleanup_rt_ struct rt *inside = NULL;
-    if (m->attachment_count) {
-        int prepared = helpers_prepare(m->engine, &m->seed, e);
-        if (prepared < 0)
-            return prepared;
-    }
-    bool ipv6 = attachments_ipv6(m);
-    m->born = ipv6 ? BORN_WITH_IPV6 : BORN_WITHOUT_IPV6;
-    int r = netns_create(&m->netns, &inside, network_sysctls(ipv6), e);
+    struct sandbox *sb = m->sandbox;
+    if (sandbox_netns(sb) >= 0) /* shared with another container */
+        return process_join_netns(&m->container.process, sandbox_netns(sb), e);
+    int r = sandbox_has_networks(sb) ? helpers_prepare(m->engine, &m->seed, e) : 0;
+    sandbox_set_names_port(sb, m->seed.port);
+    sandbox_set_records(sb, m->container.run_fd);
     if (r == 0)
-        r = process_join_netns(&m->container.process, m->netns, e);
-    const struct attachment *gateway = attachments_gateway(m);
-    for (size_t i = 0; r == 0 && i < m->attachment_count; i++)
-        r = attachment_connect(
-            m, &m->attachments[i], inside,
-            &m->attachments[i] == gateway && m->bindings ? &m->bindings->port_mappings : NULL, e);
-    return r == 0 && m->attachment_count == 0 ? raise_loopback(inside, e) : r;
+        r = sandbox_create(sb, e);
+    if (r == 0)
+        r = process_join_netns(&m->container.process, sandbox_netns(sb), e);
+    return r == 0 ? sandbox_start(sb, e) : r;
+}
+
+static int write_files(struct monitor *m, struct err *e)
+{
+    pair_files(m); /* the spec has moved from the request to the container */
+    return sandbox_write_files(m->sandbox, e);
 }
 
 /* A lock that is held for long must not end the program or keep it from restarting, so the monitor waits. */
@@ -147,8 +137,8 @@ static int run_again(struct monitor *m, struct err *e)
     close_fd(take_fd(lock));
     if (r == 0)
         r = container_create(c, e);
-    if (r == 0 && m->netns >= 0)
-        r = process_join_netns(&c->process, m->netns, e);
+    if (r == 0 && sandbox_netns(m->sandbox) >= 0)
+        r = process_join_netns(&c->process, sandbox_netns(m->sandbox), e);
     if (r == 0)
         r = write_files(m, e);
     return r == 0 ? container_start(c, e) : r;
@@ -204,20 +194,9 @@ static void serve_control(int fd, uint32_t events, void *monitor)
     control_serve(fd, change_network, m);
 }
 
-static int watch_ports(struct monitor *m, struct err *e)
-{
-    struct attachment *gateway = attachments_gateway(m);
-    for (struct port_binding *h = m->bindings; h; h = h->next) {
-        int r = binding_serve(m, h, &gateway->endpoint, e);
-        if (r < 0)
-            return r;
-    }
-    return 0;
-}
-
 static bool on_a_bridge(const struct monitor *m)
 {
-    return m->attachment_count || streq(m->container.spec.network, "none");
+    return sandbox_has_networks(m->sandbox) || streq(m->container.spec.network, "none");
 }
 
 /* Reports to the caller, once, that the program runs (@waits NULL), or why it does not run yet. */
@@ -235,11 +214,10 @@ static int watch_over(struct monitor *m, struct err *e)
 {
     struct container *c = &m->container;
     struct supervise_options options = {.attached = !c->spec.detached, .loop = m->loop};
-    int r = watch_ports(m, e);
+    /* Closing an inotify watch costs a grace period of the kernel, which a short-lived container should not pay. */
+    int r = sandbox_serve(m->sandbox, c->spec.detached ? 0 : 300, e);
     if (r == 0)
         r = seed_watch(m, e);
-    if (r == 0)
-        watch_names(m);
     if (r == 0 && m->control >= 0)
         r = loop_add_fd(m->loop, m->control, EPOLLIN, serve_control, m, e);
     if (r < 0)
@@ -271,10 +249,8 @@ static void stop_serving(struct monitor *m)
 {
     loop_remove_fd(m->loop, m->control);
     m->control = close_fd(m->control);
-    for (struct port_binding *h = m->bindings; h; h = h->next)
-        binding_stop(h);
-    flows_unwatch(m);
-    unwatch_names(m);
+    if (m->sandbox)
+        sandbox_stop_serving(m->sandbox);
     seed_unwatch(m);
 }
 
@@ -289,17 +265,6 @@ static void release_helpers(struct monitor *m)
         warn("%s", e.text);
 }
 
-/* The host ends of its links, which links_retire() removes after the namespace is closed. */
-static struct link *find_links(struct monitor *m, size_t *count)
-{
-    struct link *links = xcalloc(m->attachment_count + 1, sizeof(*links));
-    *count = 0;
-    for (size_t i = 0; i < m->attachment_count; i++)
-        if (endpoint_find_link(m->net, &m->attachments[i].endpoint, &links[*count]))
-            (*count)++;
-    return links;
-}
-
 /* Undoes everything except the name, also after a start that failed half-way. Returns the first failure. */
 static int undo(struct monitor *m, bool keep, int status, struct err *e)
 {
@@ -308,18 +273,17 @@ static int undo(struct monitor *m, bool keep, int status, struct err *e)
     stop_serving(m);
     if (keep && container_note_end(c, status, &step) < 0)
         (void)container_remember_end(c, status, &step);
-    size_t link_count;
-    _cleanup_free_ struct link *links = find_links(m, &link_count);
-    int result = m->net ? mark_leaving(m, e) : 0;
+    struct sandbox *sb = m->sandbox;
+    int result = m->engine->net ? mark_leaving(m, e) : 0;
+    if (sb)
+        sandbox_note_links(sb);
     if (result == 0)
         result = engine_detach(m->engine, c, true, false, e);
     /* Before the name is released: once a container is gone, its ports must be free. */
-    while (result == 0 && m->bindings)
-        binding_close(m, m->bindings);
-    /* Late: the kernel then dismantles the namespace under RTNL, and other netlink requests have to wait. */
-    m->netns = close_fd(m->netns);
-    if (link_count)
-        links_retire(m->net, links, link_count, helpers_work(m->engine, NULL));
+    if (result == 0 && sb)
+        sandbox_close_ports(sb);
+    if (sb)
+        sandbox_close(sb, helpers_work(m->engine, NULL));
     int r = container_end(c, keep, status, &step);
     err_note(&result, r, e, &step);
     return result;
@@ -476,7 +440,7 @@ static int wait_for_turn(struct monitor *m, unsigned times, struct err *e)
 static int try_to_begin(struct monitor *m, struct err *e)
 {
     int r = look_before(m, e);
-    if (r == 0 && m->bindings && (r = lock_and_clean_up(m, e)) >= 0) {
+    if (r == 0 && sandbox_has_ports(m->sandbox) && (r = lock_and_clean_up(m, e)) >= 0) {
         close_fd(r);
         r = 0;
     }

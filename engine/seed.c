@@ -62,7 +62,7 @@ int seed_watch(struct monitor *m, struct err *e)
                            m->seed.sockets.tcp6};
     if (m->seed_timer || (!m->seed.late && helpers_work(m->engine, NULL)))
         return 0;
-    int ms = m->container.spec.detached ? 1 : m->bindings ? 50 : 300, r = 0;
+    int ms = m->container.spec.detached ? 1 : sandbox_has_ports(m->sandbox) ? 50 : 300, r = 0;
     m->seed_timer = loop_add_timer(m->loop, ms, start, m);
     for (size_t i = 0; r == 0 && i < ARRAY_LEN(sockets); i++)
         if (sockets[i] >= 0)

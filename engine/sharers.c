@@ -9,6 +9,23 @@
 
 enum { CHAIN_MAX = 16 };
 
+enum network_word network_word(const char *text, const char **rest)
+{
+    const char *after = NULL;
+    enum network_word word = NETWORK_NAME;
+    if (streq(text, "host"))
+        word = NETWORK_WORD_HOST;
+    else if (streq(text, "none"))
+        word = NETWORK_WORD_NONE;
+    else if ((after = skip_prefix(text, "container:")))
+        word = NETWORK_WORD_CONTAINER;
+    else if ((after = skip_prefix(text, "ns:")))
+        word = NETWORK_WORD_NS;
+    if (rest)
+        *rest = after;
+    return word;
+}
+
 const char *network_owner(const struct spec *s)
 {
     const char *rest;

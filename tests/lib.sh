@@ -15,6 +15,7 @@
 #     t NAME FUNCTION            one test: FUNCTION in a subshell with set -eu; then every container
 #                                is removed. Anything that fails in it fails the test.
 #     assert_... skip fail wait_for http in_lan serve warm_up snapshot assert_clean and more, below
+#     read_only_host             before the first test of a file that removes directories: only $ARENA, /run stay writable
 #
 # BRIDGE_NF=0|1     whether bridged packets pass the IP firewall (the kernel's default is 1); $bridge_nf says
 #                   whether they do: without the module they never do
@@ -221,6 +222,26 @@ make_arena() {
     ln -s "$top/tests/peer" "$ARENA/bin/peer"
     ! sanitized || trace_without_leak_check
     PATH=$ARENA/bin:$PATH
+}
+
+# For tests of what removes directories: nothing but $ARENA, /run and the kernel's own file systems can be written, not
+# even by root, whatever a defect does. For the whole file, before its first test.
+read_only_host() {
+    local target
+    mount --bind "$ARENA" "$ARENA"
+    findmnt --raw --noheadings --output TARGET | while read -r target; do
+        case $(printf '%b' "$target") in
+        "$ARENA" | /run | /run/* | /proc | /proc/* | /sys | /sys/*) ;;
+        *) mount -o remount,bind,ro "$(printf '%b' "$target")" ;;
+        esac
+    done
+    for target in / /etc /home /root /usr /var /var/lib /tmp "$top" "$top/build/tests" "$box"; do
+        if mkdir "$target/netctr-can-write" 2>/dev/null; then
+            rmdir "$target/netctr-can-write"
+            echo "not ok - $(basename "$0" .sh): the host is not read-only: $target"
+            exit 1
+        fi
+    done
 }
 
 # ---- tests ---------------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
  * point that is named beforehand: ROLE:CALL.N is the N-th call of that name by that process.
  *
  *     strike --list CMD…               prints all points, a line for each
+ *     strike --sum CMD…                prints the number of calls of each name, and the bytes that they read:
+ *                                      "CALL NUMBER BYTES", the sums of all processes
  *     strike --kill POINT CMD…         SIGKILL for that process before the call is made
  *     strike --kill-all POINT CMD…     … and for every other process of the command
  *     strike --error POINT=ERRNO CMD…  the call is skipped and fails with ERRNO
@@ -9,6 +11,7 @@
  *     --all         wait until every process has ended or become the container's program, not for
  *                   the command alone
  *     --report FILE what happened ("reached POINT", "crashed ROLE SIGNAL"); stderr otherwise
+ *     --settle MS   at the end of the command goes on until no process has made a call for so long
  *     --deadline S  a command that takes longer hangs: all is killed, the status is 124
  *     --with PID    a netctr that runs already (the monitor to which the command sends a request) is
  *                   traced as well, as process 1; it need not end
@@ -43,7 +46,7 @@
 
 enum { STATUS_OWN = 123, STATUS_HANG = 124, ROLES_MAX = 64, CALLS_MAX = 512 };
 
-enum act { ACT_LIST, ACT_KILL, ACT_KILL_ALL, ACT_ERROR };
+enum act { ACT_LIST, ACT_SUM, ACT_KILL, ACT_KILL_ALL, ACT_ERROR };
 
 static struct {
     enum act act;
@@ -52,7 +55,7 @@ static struct {
     long number;
     bool all;
     pid_t with;
-    int deadline;
+    int deadline, settle;
     FILE *report;
     dev_t dev; /* the command's file */
     ino_t ino;
@@ -64,6 +67,7 @@ struct role {
     bool gone;              /* ended, or the container's program */
     bool failing;           /* the call that it is in shall fail */
     long calls[CALLS_MAX];  /* of each number */
+    unsigned long current;  /* the number of the call that it is in */
     unsigned long entry;    /* where the breakpoint is, or 0 */
     long covered;           /* what was there */
     unsigned long argument; /* of a brk() that fails */
@@ -71,6 +75,7 @@ struct role {
 };
 static struct role roles[ROLES_MAX];
 static int role_count;
+static long bytes_read[CALLS_MAX];
 static bool struck;
 static volatile sig_atomic_t late;
 
@@ -286,13 +291,20 @@ static void strike(struct role *r, const char *name, unsigned long argument)
             kill(roles[i].pid, SIGKILL);
 }
 
+static bool reads(unsigned long nr)
+{
+    return nr == SYS_read || nr == SYS_pread64 || nr == SYS_recvfrom || nr == SYS_recvmsg ||
+           nr == SYS_getdents64 || nr == SYS_readlinkat;
+}
+
 static void on_call(struct role *r)
 {
     struct __ptrace_syscall_info info = {0};
     if (ptrace(PTRACE_GET_SYSCALL_INFO, r->pid, sizeof(info), &info) > 0) {
         if (info.op == PTRACE_SYSCALL_INFO_ENTRY && !struck) {
             const char *name = call_name(info.entry.nr);
-            long n = ++r->calls[info.entry.nr < CALLS_MAX ? info.entry.nr : 0];
+            r->current = info.entry.nr < CALLS_MAX ? info.entry.nr : 0;
+            long n = ++r->calls[r->current];
             if (wanted.act == ACT_LIST)
                 fprintf(wanted.report, "%d:%s.%ld\n", number_of(r), name, n);
             else if (number_of(r) == wanted.role && n == wanted.number &&
@@ -304,9 +316,22 @@ static void on_call(struct role *r)
             else
                 set_result(r->pid, -wanted.error);
             r->failing = false;
+        } else if (info.op == PTRACE_SYSCALL_INFO_EXIT && reads(r->current) && info.exit.rval > 0) {
+            bytes_read[r->current] += info.exit.rval;
         }
     }
     proceed(r, 0);
+}
+
+static void print_sums(void)
+{
+    for (unsigned long nr = 0; nr < CALLS_MAX; nr++) {
+        long n = 0;
+        for (int i = 0; i < role_count; i++)
+            n += roles[i].calls[nr];
+        if (n)
+            fprintf(wanted.report, "%s %ld %ld\n", call_name(nr), n, bytes_read[nr]);
+    }
 }
 
 /* ---- the loop --------------------------------------------------------------------------------*/
@@ -364,9 +389,16 @@ static void follow(void)
     /* A child's first stop may come before its parent's event: then it waits for that. */
     pid_t early[ROLES_MAX];
     int early_count = 0;
-    while (!over() && !late) {
+    int quiet = 0;
+    while ((!over() || quiet < wanted.settle) && !late) {
         int status;
-        pid_t pid = waitpid(-1, &status, __WALL);
+        pid_t pid = waitpid(-1, &status, __WALL | (over() ? WNOHANG : 0));
+        if (pid == 0) {
+            usleep(1000);
+            quiet++;
+            continue;
+        }
+        quiet = 0;
         if (pid < 0 && errno == EINTR)
             continue;
         if (pid < 0)
@@ -462,9 +494,10 @@ static int errno_of(const char *name)
 
 static _Noreturn void usage(void)
 {
-    fprintf(stderr, "usage: strike --list | --kill POINT | --kill-all POINT | --error POINT=ERRNO "
-                    "[--all] [--with PID] [--report FILE] [--deadline S] CMD…\n"
-                    "POINT is ROLE:CALL.N\n");
+    fprintf(stderr,
+            "usage: strike --list | --sum | --kill POINT | --kill-all POINT | --error POINT=ERRNO "
+            "[--all] [--with PID] [--report FILE] [--settle MS] [--deadline S] CMD…\n"
+            "POINT is ROLE:CALL.N\n");
     exit(STATUS_OWN);
 }
 
@@ -491,6 +524,9 @@ static char **parse(char **argv)
         } else if (strcmp(*argv, "--list") == 0) {
             wanted.act = ACT_LIST;
             chosen = true;
+        } else if (strcmp(*argv, "--sum") == 0) {
+            wanted.act = ACT_SUM;
+            chosen = true;
         } else if (!argv[1]) {
             usage();
         } else if (strcmp(*argv, "--report") == 0) {
@@ -499,6 +535,8 @@ static char **parse(char **argv)
                 die(*argv);
         } else if (strcmp(*argv, "--deadline") == 0) {
             wanted.deadline = atoi(*++argv);
+        } else if (strcmp(*argv, "--settle") == 0) {
+            wanted.settle = atoi(*++argv);
         } else if (strcmp(*argv, "--with") == 0) {
             wanted.with = atoi(*++argv);
         } else {
@@ -538,7 +576,9 @@ int main(int argc, char **argv)
     follow();
     if (!over())
         return hang();
-    if (wanted.act != ACT_LIST && !struck)
+    if (wanted.act == ACT_SUM)
+        print_sums();
+    else if (wanted.act != ACT_LIST && !struck)
         fprintf(wanted.report, "missed %d:%s.%ld\n", wanted.role, wanted.call, wanted.number);
     int status = roles[0].status;
     return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);

@@ -196,12 +196,21 @@ void fw_add_publish(struct fw_batch *b, const struct fw_publish *p)
     b->ports[b->port_count++] = *p;
 }
 
+/* Asked once for a batch, which may have a thousand ports: an answer that is not known yet is a file that is read. */
+static bool expires(struct fw_batch *b)
+{
+    if (b->only_expiring && !b->has_asked) {
+        b->expires = expiry_works(b->fw);
+        b->has_asked = true;
+    }
+    return b->only_expiring && b->expires;
+}
+
 /* The container of @p may have been killed and another one may have its port by now (fw_publish.held). A lifetime is
  * refused where the element leads elsewhere; a deletion asks for the key alone. */
 void fw_del_publish(struct fw_batch *b, const struct fw_publish *p)
 {
-    bool deletes = !b->only_expiring || expiry_known(b->fw) != FW_EXPIRY_YES;
-    if (!deletes || !elements_is_taken(b->fw->nft, p))
+    if (expires(b) || !elements_is_taken(b->fw->nft, p))
         elements_publish(b->nft, CHANGE_DELETE, p);
     elements_publish(expiring(b), CHANGE_EXPIRE, p);
     b->ends_ports = true;
@@ -314,14 +323,14 @@ static int commit_plain(struct fw_batch *b, struct err *e)
 
 int fw_commit(struct fw_batch *b, struct err *e)
 {
-    bool lifetimes = b->expiring && b->only_expiring && expiry_works(b->fw);
+    bool lifetimes = b->expiring && expires(b);
     int r = lifetimes ? commit_expiring(b, e) : commit_plain(b, e);
     nft_batch_empty(b->nft);
     nft_batch_free(take_ptr(b->expiring));
     nft_batch_free(take_ptr(b->leftovers));
     b->port_count = 0;
     b->only_expiring = true;
-    b->rebuilds = b->ends_ports = b->ends_flow_ports = false;
+    b->has_asked = b->rebuilds = b->ends_ports = b->ends_flow_ports = false;
     return r;
 }
 

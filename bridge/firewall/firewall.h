@@ -23,6 +23,7 @@ struct fw_batch {
      * nothing else. */
     struct nft_batch *expiring;
     bool only_expiring;
+    bool expires, has_asked;          /* whether lifetimes work here; asked at the first deletion */
     bool rebuilds;                    /* it begins with the tables, which have no leftovers */
     bool ends_ports, ends_flow_ports; /* flow ports: of UDP or SCTP */
     /* Deletes what may be in the way of published ports; NULL: nothing may. */

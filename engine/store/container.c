@@ -16,6 +16,7 @@ void container_clear(struct container *c)
     spec_clear(&c->spec);
     free(take_ptr(c->instance));
     free(take_ptr(c->failure));
+    plan_mounts_clear(&c->mounts);
     free(take_ptr(c->layers));
     free(take_ptr(c->mount_point));
     process_clear(&c->process);

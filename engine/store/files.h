@@ -39,3 +39,6 @@ void container_tell_death(struct container *c, int exit_status);
 int store_hold_binding(struct store *s, struct err *e);
 /** Why the lock in @dir, whose path is @path, was not obtained. */
 int store_cannot_lock(int code, int dir, const char *path, struct err *e);
+
+/** Marks a ROOT or RUN in which nothing but `containers` exists as a state directory. (state_dir.c) */
+void state_dir_mark_new(int dir);

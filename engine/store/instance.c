@@ -21,7 +21,9 @@
 
 static int open_containers(int at, const char *path, struct err *e)
 {
-    if (mkdirat(at, "containers", 0700) < 0 && errno != EEXIST)
+    if (mkdirat(at, "containers", 0700) == 0)
+        state_dir_mark_new(at);
+    else if (errno != EEXIST)
         return err_set(e, errno, "make state directory `%s/containers`", path);
     int fd = openat(at, "containers", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     return fd < 0 ? err_set(e, errno, "open state directory `%s/containers`", path) : fd;
@@ -385,6 +387,38 @@ int store_open_to_read(const char *root, const char *run, struct store *out, str
     if (out->root_fd >= 0)
         out->run_fd = open_memory(e);
     return open_below(out, e);
+}
+
+/* ---- reset -----------------------------------------------------------------------------------*/
+
+int store_look(const struct state_dir *root, const struct state_dir *run, struct store *out,
+               struct err *e)
+{
+    *out = STORE_INIT;
+    out->root = xstrdup(root->path);
+    out->run = xstrdup(run->path);
+    out->root_fd = root->fd < 0 ? -1 : fcntl(root->fd, F_DUPFD_CLOEXEC, 3);
+    out->run_fd = run->fd < 0 ? -1 : fcntl(run->fd, F_DUPFD_CLOEXEC, 3);
+    const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW;
+    out->defined_fd = root->fd < 0 ? -1 : openat(root->fd, "containers", flags);
+    out->live_fd = run->fd < 0 ? -1 : openat(run->fd, "containers", flags);
+    return instance_find(out, e);
+}
+
+int store_check_bound(struct store *s, struct err *e)
+{
+    _cleanup_free_ char *bound = NULL;
+    int r = s->root_fd < 0 ? 1 : is_bound(s, &bound, e);
+    return r == 0 && bound ? refuse_living(s, bound, e) : r < 0 ? r : 0;
+}
+
+int store_lock_starts(struct store *s, int *lock, struct err *e)
+{
+    int r = s->root_fd < 0 ? -ENOENT : lock_file_at(s->root_fd, "lock", LOCK_EX);
+    *lock = r < 0 ? -1 : r;
+    /* Something else is in its place: no start can take it either. */
+    bool absent = r == -ENOENT || r == -EISDIR || r == -ELOOP || r == -ENXIO;
+    return r < 0 && !absent ? store_cannot_lock(r, s->root_fd, s->root, e) : 0;
 }
 
 void store_close(struct store *s)

@@ -6,11 +6,17 @@
 #include "files.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <string.h>
 #include <time.h>
 
 enum { EARLY_MS = 2000 }; /* no service ends before that */
 
 /* ---- the plan --------------------------------------------------------------------------------*/
+
+/* Made for every container, and written by the engine. */
+static const struct plan_file etc_files[] = {
+    {"hosts", "/etc/hosts"}, {"hostname", "/etc/hostname"}, {"resolv.conf", "/etc/resolv.conf"}};
 
 struct plan spec_plan(const struct spec *s, const char *instance)
 {
@@ -27,20 +33,56 @@ struct plan spec_plan(const struct spec *s, const char *instance)
         .workdir = s->workdir,
         .user = s->user,
         .hostname = s->hostname,
-        .volumes = s->volumes,
-        .volume_count = s->volume_count,
+        .files = etc_files,
+        .file_count = ARRAY_LEN(etc_files),
         .limits = s->limits,
         .ulimits = s->ulimits,
         .caps = s->caps,
         .ambient_caps = s->ambient_caps,
-        .network_mode = s->network_mode,
+        .namespaces = {[PLAN_USER] = {.how = NS_INHERIT},
+                       [PLAN_NET] = {.how =
+                                         s->network_mode == NETWORK_HOST ? NS_INHERIT : NS_LATER}},
         .log = s->log,
         .log_dir = -1,
     };
 }
 
+static void add_tmpfs(struct plan_mounts *m, const struct volume *v)
+{
+    unsigned flags = (v->read_only ? MOUNT_RDONLY : 0) | (v->suid ? 0 : MOUNT_NOSUID) |
+                     (v->exec ? 0 : MOUNT_NOEXEC);
+    strv *options = &plan_mounts_add(m, SOURCE_TYPE, "tmpfs", v->target, flags)->options;
+    strv_add_take(options, xasprintf("mode=%o", v->mode ? v->mode & 07777 : 01777));
+    strv_add_take(options, xasprintf("size=%" PRIu64, v->size));
+    strv_add_take(options, xasprintf("nr_inodes=%" PRIu64, v->inodes));
+    strv_add_take(options, xasprintf("uid=%u", v->uid));
+    strv_add_take(options, xasprintf("gid=%u", v->gid));
+}
+
+static int by_target(const void *a, const void *b)
+{
+    const struct volume *const *first = a, *const *second = b;
+    return strcmp((*first)->target, (*second)->target);
+}
+
+/* Parents before children, in any order that the user gave. */
+static void add_volumes(struct plan_mounts *m, const struct spec *s)
+{
+    _cleanup_free_ const struct volume **sorted = xcalloc(s->volume_count + 1, sizeof(*sorted));
+    for (size_t i = 0; i < s->volume_count; i++)
+        sorted[i] = &s->volumes[i];
+    qsort(sorted, s->volume_count, sizeof(*sorted), by_target);
+    for (size_t i = 0; i < s->volume_count; i++)
+        if (sorted[i]->source)
+            plan_mounts_add(m, SOURCE_PATH, sorted[i]->source, sorted[i]->target,
+                            sorted[i]->read_only ? MOUNT_RDONLY : 0);
+        else
+            add_tmpfs(m, sorted[i]);
+}
+
 void container_plan(struct container *c)
 {
+    plan_mounts_clear(&c->mounts);
     c->process.plan = spec_plan(&c->spec, c->instance ? c->instance : c->store->instance);
     c->process.plan.layers = c->layers;
     c->process.plan.mount_point = c->mount_point;
@@ -57,6 +99,10 @@ int container_create(struct container *c, struct err *e)
     c->layers = xasprintf("%s/containers/%s", c->store->root, c->spec.name);
     c->mount_point = xasprintf("%s/containers/%s", c->store->run, c->spec.name);
     container_plan(c);
+    plan_default_mounts(&c->mounts);
+    add_volumes(&c->mounts, &c->spec);
+    c->process.plan.mounts = c->mounts.list;
+    c->process.plan.mount_count = c->mounts.count;
     return process_create(&c->process, e);
 }
 

@@ -426,7 +426,8 @@ int confine_allow_calls(const struct confine_call *calls, size_t count, struct e
 
 /* ---- cleaning up ------------------------------------------------------------------------------*/
 
-enum gc_deed { GC_REMOVE, GC_REPLACE };
+/** GC_RESTORE and GC_LEAVE: only of a reset: a setting of the host gets its old value; an object stays. */
+enum gc_deed { GC_REMOVE, GC_REPLACE, GC_RESTORE, GC_LEAVE };
 /** How to clean up what no longer has an owner or is damaged. */
 struct gc {
     bool dry_run; /**< only report */

@@ -128,10 +128,10 @@ const struct sysctl *network_sysctls(bool ipv6);
 struct port_mapping {
     /** Family 0: every address of the host; 0.0.0.0: every IPv4 address; [::]: every IPv6 address. */
     struct ip host;
-    uint16_t host_port; /**< 0: ephemeral, filled in by port_mappings_bind() */
+    uint16_t host_port; /**< 0: ephemeral, filled in when it is bound */
     uint16_t port;      /**< of the container */
     uint8_t protocol;   /**< IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP */
-    bool held;          /**< bound by port_mappings_bind(), so unique on the host; not stored */
+    bool held;          /**< bound by a socket, so unique on the host; not stored */
     bool ephemeral;     /**< no host port was requested; not stored */
 };
 struct port_mappings {
@@ -141,51 +141,10 @@ struct port_mappings {
 void port_mappings_clear(struct port_mappings *l);
 #define _cleanup_port_mappings_ __attribute__((cleanup(port_mappings_clear)))
 
-/** Parses [HOSTIP:][HOSTPORT[-END]:]PORT[-END][/tcp|udp|sctp] and appends its ports to @list.
- *  Without HOSTPORT, or if it is 0, the kernel chooses one. -EINVAL or -E2BIG with a text. */
-int port_mapping_parse(const char *text, struct port_mappings *list, struct err *e);
-/** Fails with -EAFNOSUPPORT if a host address has a family that the network lacks. */
-int port_mappings_check(const struct port_mappings *list, const struct network *n, struct err *e);
-/** Where a port that is published on every address is actually open. */
-struct port_mapping_reach {
-    bool ipv4, ipv6; /**< the families of the network */
-    bool loopback6;  /**< the host has ::1, which is proxied even without IPv6 on the network */
-    bool routed;     /**< opens the container's own port and takes none of the host's */
-};
-/** Appends texts for people to @out: "0.0.0.0:8080->80/tcp". One text for each family in which the
- *  port is open, IPv4 first. */
-void port_mapping_texts(const struct port_mapping *p, const struct port_mapping_reach *reach,
-                        strv *out);
-/** One port in the notation of port_mapping_parse(): "8080:80/tcp". Caller frees. */
-char *port_mapping_word(const struct port_mapping *p);
 /** Do both name the same port of the host? */
 bool port_mapping_equal(const struct port_mapping *a, const struct port_mapping *b);
 bool port_mappings_has(const struct port_mappings *l, const struct port_mapping *p);
-/** Would both need the same port of the host? A port on every address collides with the same port
- *  on any address. */
-bool port_mapping_collides(const struct port_mapping *a, const struct port_mapping *b);
 
-/** A host port that is reserved by a socket until the container ends. What reaches the socket was
- *  not redirected by DNAT. */
-struct bound_port {
-    int fd;
-    int family;
-    uint8_t protocol;
-    struct port_mapping publish;
-};
-struct bound_ports {
-    struct bound_port *items;
-    size_t count;
-};
-void bound_ports_clear(struct bound_ports *h);
-#define _cleanup_bound_ __attribute__((cleanup(bound_ports_clear)))
-
-/** Binds every port of @list, listens on it, and fills in ephemeral ports. @ipv6: also binds [::]
- *  for ports on every address. -EADDRINUSE and -EADDRNOTAVAIL with a text that names the port;
- *  *@refused (@refused may be NULL) then points to it. At most 4,096 ports: each costs a socket as
- *  long as the container runs. */
-int port_mappings_bind(struct port_mappings *list, bool ipv6, struct bound_ports *out,
-                       const struct port_mapping **refused, struct err *e);
 /* ---- endpoints ------------------------------------------------------------------------------*/
 
 /** Bits per second. At the minimum, a frame passes within a few seconds. The maximum is what the
@@ -377,41 +336,7 @@ int net_restore(struct net *net, const struct bridge_view *view, struct err *e);
 /** Removes leases and links that bear this instance's mark and belong to no container in
  *  @live_ids. */
 int net_sweep(struct net *net, char *const *live_ids, const struct gc *gc, struct err *e);
-
-/* ---- proxy --- */
-/* Handles what reaches the sockets that hold published ports: [::1] is proxied, everything else is
- * refused.
- *
- * Linux cannot route an answer to ::1 back in from a bridge. So nf_tables leaves connections to ::1
- * alone, and they reach the socket that holds the port. Anything else arrives there only while the
- * rules are missing, and is reset at once, so that the client sees a refusal and does not hang.
- *
- * It runs in its caller's loop, has no threads and never blocks. The container sees the host's address as the source.
- *
- * Connections are bounded. When none is left, the user with the most loses the one that was idle
- * longest. No user loses one to a user who has as many, so no user can close a port to others.
- */
-
-struct proxy;
-
-/** What is known when there is no room for all for the first time. */
-struct proxy_crowd {
-    int64_t user; /**< the user with the most, or -1: unknown */
-    size_t held;  /**< how many */
-};
-struct proxy_request {
-    struct loop *loop;
-    const struct bound_ports *held; /**< the caller's; must outlive the proxy */
-    struct ip to4, to6;             /**< [::1] leads to @to6, or to @to4 if that has family 0 */
-    void (*crowded)(const struct proxy_crowd *crowd, void *arg); /**< called once; may be NULL */
-    void *arg;
-};
-/** Serves all sockets of @held in the loop. UDP sockets start to receive what comes from ::1 to ::1,
- *  and nothing else. Connections start in the network namespace in which the loop runs. SIGPIPE must
- *  be ignored. */
-int proxy_new(const struct proxy_request *request, struct proxy **out, struct err *e);
-/** Resets open connections. Accepts NULL. Before its loop is freed and before the sockets are
- *  closed. */
-void proxy_free(struct proxy *p);
-void proxy_cleanup(struct proxy **p);
-#define _cleanup_proxy_ __attribute__((cleanup(proxy_cleanup)))
+/** Removes everything of this instance from the host's network, also what no record names: links, tables, and the
+ *  forwarding that netctr has switched on. @net may be of net_look(). Calls @gc->tell for each object; objects of other
+ *  instances stay (GC_LEAVE). Goes on after a failure and returns the first. */
+int net_reset(struct net *net, const struct gc *gc, struct err *e);

@@ -1,7 +1,7 @@
 /* One isolated process: a plan goes in, a process comes out.
  *
  *     process_create()       clone into namespaces and cgroup; the child mounts its root file system
- *     process_join_netns()   meanwhile the caller hands over a network namespace, as an fd
+ *     process_join_netns()   meanwhile the caller may hand over a network namespace, as an fd
  *     process_await()        the child is prepared
  *     process_start()        the child drops its privileges and becomes the program
  *     supervise_run()        copy its output, write its log, reap it
@@ -21,18 +21,73 @@
 
 /* ---- the plan: what to run -------------------------------------------------------------------*/
 
-struct volume {
-    char *source; /**< path on the host; NULL: a new tmpfs */
-    char *target; /**< absolute path in the container */
-    bool read_only;
-    /* Of a tmpfs. Its files are memory, so every tmpfs has a size (spec_bound_tmpfs() in netctr/store.h). */
-    uint64_t size;     /**< bytes */
-    uint64_t inodes;   /**< files and directories; each costs memory too */
-    unsigned mode;     /**< of its root directory; 0: 01777 */
-    uint32_t uid, gid; /**< of its root directory */
-    bool exec, suid;   /**< permit execution, and set-user-ID programs */
+/** The namespaces of a process. The mount namespace is always a new one; there is no time namespace. */
+enum plan_ns_kind { PLAN_USER, PLAN_PID, PLAN_NET, PLAN_UTS, PLAN_IPC, PLAN_CGROUP, PLAN_NS_KINDS };
+enum plan_ns {
+    NS_NEW,     /**< not PLAN_USER */
+    NS_INHERIT, /**< that of the process which calls process_create() */
+    NS_JOIN,    /**< that of @fd */
+    NS_LATER,   /**< PLAN_NET only: the one that process_join_netns() hands over */
 };
-#define TMPFS_SIZE_MAX (UINT64_C(1) << 30) /**< bytes of a tmpfs without a size of its own */
+struct plan_namespace {
+    enum plan_ns how;
+    int fd; /**< of NS_JOIN: a file of nsfs (/proc/PID/ns/…) */
+};
+
+/** What is mounted. All mounts are nodev, except for the nodes of SOURCE_DEVICES. */
+enum plan_source {
+    SOURCE_TYPE, /**< a new file system of type @source: "proc", "tmpfs" …; "cgroup": the process's own cgroups, of
+                         v1 or v2, as the host has them */
+    SOURCE_PATH, /**< what is at @source, a canonical path of the host, and the mounts below it */
+    SOURCE_FD,   /**< the detached mount @fd (open_tree, fsmount), which is used up */
+    SOURCE_DEVICES, /**< a tmpfs with six harmless nodes and the usual links: /dev */
+    SOURCE_TARGET,  /**< the target itself, with other flags (MOUNT_RDONLY) */
+    SOURCE_MASK, /**< nothing: an empty file or directory. For a file it needs an earlier SOURCE_DEVICES */
+};
+enum plan_mount_flag {
+    MOUNT_RDONLY = 1,
+    MOUNT_NOSUID = 2,
+    MOUNT_NOEXEC = 4,
+    /** The target is what its path says: no part of it is a link, and it may hide anything. Without this flag links
+     *  are followed beneath the root, and the place must not be the root, SOURCE_DEVICES, a procfs or a sysfs, or
+     *  under another mount without this flag. SOURCE_TARGET and SOURCE_MASK have it always. */
+    MOUNT_REAL = 8,
+    /** Mounted when the process is in its network namespace, whose view sysfs shows. The host's files are out of reach
+     *  by then: neither SOURCE_PATH nor SOURCE_FD. Implies MOUNT_REAL. */
+    MOUNT_LATE = 16,
+    MOUNT_OPTIONAL = 32, /**< left out if the target is missing, or the kernel refuses it */
+};
+/** One of a list, which is mounted in its order. A missing target is made; that of SOURCE_TARGET and SOURCE_MASK is
+ *  not: those are left out. */
+struct plan_mount {
+    enum plan_source what;
+    char *source;
+    int fd;
+    char *target;   /**< absolute path in the container; with MOUNT_REAL without "." and ".." */
+    unsigned flags; /**< MOUNT_… */
+    strv options;   /**< of the new file system: "KEY=VALUE" or "KEY"; NULL: none */
+};
+
+/** A list that owns its strings (not its fds). */
+struct plan_mounts {
+    struct plan_mount *list;
+    size_t count;
+};
+/** Adds one at the end; copies @source (may be NULL) and @target. The result is valid until the next call. */
+struct plan_mount *plan_mounts_add(struct plan_mounts *m, enum plan_source what, const char *source,
+                                   const char *target, unsigned flags);
+/** Adds what every container has: /dev, /proc and /sys, with cgroups; what of them tells about the host, or changes
+ *  it, is masked or read-only, as docker does it. */
+void plan_default_mounts(struct plan_mounts *m);
+void plan_mounts_clear(struct plan_mounts *m);
+
+/** A file that is made for the process and mounted over its root's, unless the list of mounts has something there.
+ *  All of them are on a small tmpfs, which the process can fill without harm to the host. */
+struct plan_file {
+    const char *name;   /**< for process_write_file() */
+    const char *target; /**< absolute path in the container */
+};
+#define PLAN_FILES_MAX 8
 
 /** Limits of the cgroup; 0 means no limit. */
 struct limits {
@@ -55,11 +110,6 @@ int ulimits_read(struct ulimits *out, struct err *e);
 /** Resets what this process inherited and a container must not: other limits, CPU affinity, personality, niceness.
  *  -EPERM with a text when a hard limit of file size or processor time cannot be lifted. */
 int caller_reset(struct err *e);
-
-enum network_mode {
-    NETWORK_OWN, /**< the namespace that process_join_netns() hands over */
-    NETWORK_HOST,
-};
 
 /** What happens to the program's output. */
 enum log_driver { LOG_K8S_FILE, LOG_NONE };
@@ -95,14 +145,16 @@ struct plan {
     char *const *env;        /**< KEY=VALUE, complete but for HOME */
     const char *workdir;     /**< absolute; NULL: "/" */
     const char *user;        /**< USER[:GROUP] as given; NULL: root */
-    const char *hostname;    /**< of the UTS namespace */
-    struct volume *volumes;  /**< the child sorts its copy */
-    size_t volume_count;
+    const char *hostname;    /**< of a new or joined UTS namespace; NULL: unchanged */
+    struct plan_namespace namespaces[PLAN_NS_KINDS];
+    const struct plan_mount *mounts; /**< beneath the root, in this order */
+    size_t mount_count;
+    const struct plan_file *files;
+    size_t file_count; /**< at most PLAN_FILES_MAX */
     struct limits limits;
     struct ulimits ulimits;
     uint64_t caps;         /**< bounding set, one bit a capability */
     uint64_t ambient_caps; /**< what a @user other than root keeps: those added by name */
-    enum network_mode network_mode;
     struct log_options log;
     int log_dir;     /**< where the log is kept; -1: nowhere */
     bool log_before; /**< an earlier life may have left more files than @log permits */
@@ -114,8 +166,8 @@ struct process {
     struct plan plan;
     pid_t pid; /**< of the container's init; 0: none */
     int pidfd;
-    int files_fd;                       /**< a tmpfs with hosts, hostname and resolv.conf */
-    int channel;                        /**< to the child, until it has become the program */
+    int files_fd; /**< directory with the plan's files, also for callers; -1: none */
+    int channel;  /**< to the child, until it has become the program */
     int stdin_fd, stdout_fd, stderr_fd; /**< our ends of its pipes */
     int log_fd, signal_fd;              /**< kept from one run to the next */
     bool relayed;       /**< the relay copies its streams and rotates its log (relay_process.h) */
@@ -133,13 +185,13 @@ struct process {
 void process_clear(struct process *p);
 
 /** Clones the child into its namespaces and cgroup (clone3, CLONE_INTO_CGROUP with cgroup v2). The child prepares
- *  its root file system, then waits. @p->plan must be set. The caller must be single-threaded. */
+ *  its root file system, then waits. @p->plan must be set. The caller must be single-threaded. -EINVAL with a text: the
+ *  plan contradicts itself, or an fd is not what it says. */
 int process_create(struct process *p, struct err *e);
-/** Gives the child its network namespace (not with NETWORK_HOST), also while it is still preparing. @netns stays
- *  the caller's. */
+/** With NS_LATER: gives the child its network namespace, also while it is still preparing. @netns stays the
+ *  caller's. -EINVAL: the plan has one already. */
 int process_join_netns(struct process *p, int netns, struct err *e);
-/** Writes a file that is made for the container: "hosts", "hostname" or "resolv.conf". From process_create() on,
- *  also while the program runs. */
+/** Writes one of the plan's files, by its name. From process_create() on, also while the program runs. */
 int process_write_file(struct process *p, const char *file, const char *text, struct err *e);
 /** Reads one back: the program may have changed it. The caller frees @text. */
 int process_read_file(const struct process *p, const char *file, char **text, struct err *e);
@@ -169,7 +221,7 @@ int cgroups_sweep(const char *instance, char *const *keep, const struct gc *gc, 
 
 struct supervise_options {
     bool attached; /**< copy output to our stdout and stderr, and stdin if interactive */
-    /** The caller's, which also serves the network. */
+    /** The caller's, which may serve other things, too. */
     struct loop *loop;
     /** Was this container asked to end? 1, 0 or -errno. Then a slow reader of its output is not waited for.
      *  NULL: only signals for this process count. */

@@ -20,14 +20,13 @@
  */
 #pragma once
 
-#include <netctr/bridge.h>
+#include <netctr/sandbox.h>
 #include <netctr/store.h>
 
 struct engine {
     struct store store;
-    struct net *net; /**< use engine_net(), which opens it */
-    bool has_names;
-    int names; /**< RUN/dns; engine/ opens it when first needed */
+    struct net *net;             /**< use engine_net(), which opens it */
+    struct sandboxes *sandboxes; /**< use engine_sandboxes() */
 };
 /** Opens the store at @root (state that survives a reboot) and @run_root (state that does not), and cleans up after
  *  dead monitors. Call engine_close() also after a failure. */
@@ -46,6 +45,8 @@ void engine_close(struct engine *engine);
 #define _cleanup_engine_ __attribute__((cleanup(engine_close)))
 /** The network half, opened by the first call; stays the engine's. */
 int engine_net(struct engine *engine, struct net **out, struct err *e);
+/** The sandboxes of the instance; stay the engine's. */
+struct sandboxes *engine_sandboxes(struct engine *engine);
 
 /* ---- containers ------------------------------------------------------------------------------*/
 
@@ -90,26 +91,6 @@ void engine_lost_networks(struct engine *engine, const struct record *ended, siz
                           void (*each)(const struct lost_network *lost, void *arg), void *arg);
 
 /* ---- run -------------------------------------------------------------------------------------*/
-
-/** A network to connect to, and what the container shall be on it: what `--network` takes. */
-struct connect_request {
-    char *network;
-    char *interface; /**< NULL: the next free ethN */
-    struct ip address4, address6;
-    uint8_t mac[6];
-    strv aliases;
-    uint64_t rate; /**< bits a second; 0: no limit */
-    int priority;  /**< the network with the highest one gets the default route */
-};
-void connect_request_clear(struct connect_request *a);
-#define _cleanup_connect_request_ __attribute__((cleanup(connect_request_clear)))
-/** Parses NAME[:ip=…,ip6=…,mac=…,name=…,alias=…,rate=…,gw-priority=…]. -EINVAL with a text. */
-int connect_request_parse(const char *text, struct connect_request *out, struct err *e);
-/** Sets one of these options. -EINVAL with a text. */
-int connect_request_set(struct connect_request *a, const char *key, const char *value,
-                        struct err *e);
-/** The inverse of connect_request_parse(); caller frees. */
-char *connect_request_text(const struct connect_request *a);
 
 /** What the first word of `--network` means where it is not the name of a network. */
 enum network_word {
@@ -275,6 +256,12 @@ int engine_events(struct engine *engine, bool follow, int64_t until, int out,
 /** Finds what killed commands have left and what is damaged, calls @gc->tell for each, and unless @gc->dry_run removes
  *  or replaces it. Use engine_open_to_clean(). */
 int engine_gc(struct engine *engine, const struct gc *gc, struct err *e);
+/** Removes everything of the instance of @root and @run_root from the host: containers, helpers, cgroups, links, tables,
+ *  mounts, and both directories with what they hold; switches off the forwarding that netctr has switched on. Works
+ *  without an open engine, and where state is damaged or lost. -EPERM or -EBUSY with a text, before anything is touched:
+ *  a directory is not netctr's, holds something else, or is in use in another network namespace. Calls @gc->tell for each
+ *  object; goes on after a failure and returns the first, but then keeps the directories. */
+int engine_reset(const char *root, const char *run_root, const struct gc *gc, struct err *e);
 /** What `netctr info` shows; caller owns *@out. */
 int engine_info(struct engine *engine, json_t **out, struct err *e);
 /** {"work": true, "helper": PID, "standby": PID, "name_servers": [PID, PID], "names_port": 1023}; caller owns. */
@@ -284,8 +271,3 @@ bool engine_has_living(const struct engine *engine);
 /** The process `netctr helper`: serves all containers of the instance until the last one has ended. It inherits its
  *  descriptors from the monitor that starts it (engine/helpers.c). */
 int engine_help(const char *root, const char *run_root, struct err *e);
-/** Up to three resolvers of the host; with @reachable only those that a container can reach. Caller frees.
- *  NULL with @e if the host's file is unreadable. */
-strv host_resolvers(bool reachable, struct err *e);
-/** The file that host_resolvers(false) reads. */
-#define HOST_RESOLV_CONF "/etc/resolv.conf"

@@ -41,6 +41,8 @@ enum fw_tables {
 int fw_probe(struct fw *fw, char **owner, struct err *e);
 /** A command line that deletes both tables, for hints. */
 extern const char fw_delete_command[];
+/** Deletes all of netctr's tables that exist and tells @gc; with @foreign, tells only that they stay. */
+int fw_remove(struct fw *fw, bool foreign, const struct gc *gc, struct err *e);
 /** True if netctr creates a table of this name. @family is NFPROTO_…. */
 bool firewall_owns_table(uint32_t family, const char *name);
 

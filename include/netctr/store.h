@@ -72,6 +72,24 @@ bool restart_wanted(const struct restart *r, int exit_status, unsigned times);
 /** Milliseconds before the restart after @times others in a row: 100, doubled each time, at most a minute. */
 int restart_delay_ms(unsigned times);
 
+struct volume {
+    char *source; /**< path on the host; NULL: a new tmpfs */
+    char *target; /**< absolute path in the container */
+    bool read_only;
+    /* Of a tmpfs. Its files are memory, so every tmpfs has a size (spec_bound_tmpfs()). */
+    uint64_t size;     /**< bytes */
+    uint64_t inodes;   /**< files and directories; each costs memory too */
+    unsigned mode;     /**< of its root directory; 0: 01777 */
+    uint32_t uid, gid; /**< of its root directory */
+    bool exec, suid;   /**< permit execution, and set-user-ID programs */
+};
+#define TMPFS_SIZE_MAX (UINT64_C(1) << 30) /**< bytes of a tmpfs without a size of its own */
+
+enum network_mode {
+    NETWORK_OWN, /**< a network namespace other than the host's */
+    NETWORK_HOST,
+};
+
 /** A validated, resolved container. Plain data: stored as config.json and read back by every later command. */
 struct spec {
     char *name;
@@ -226,6 +244,7 @@ struct container {
     int run_fd;     /**< RUN/containers/NAME */
     int lock_fd;
     char *layers, *mount_point; /**< paths of both directories, for the process */
+    struct plan_mounts mounts;  /**< what its process mounts */
     int64_t started;            /**< seconds since the epoch; 0: not yet */
     bool noted;                 /**< the definition says how it ended */
     bool existing;     /**< its definition is older than this life, and outlives a failed start */
@@ -312,3 +331,36 @@ void store_empty_trash(struct store *s);
 /** Removes cgroups and directories of this instance that belong to no container. @helper (may be NULL) names a cgroup
  *  that stays. The store must be locked. */
 int store_sweep(struct store *s, const char *helper, const struct gc *gc, struct err *e);
+
+/* ---- state directories as a whole, for `reset` -----------------------------------------------*/
+
+/** ROOT or RUN, which may be removed: a file of netctr marks it (or its entries show that an older netctr made it),
+ *  everything in it was created by netctr, and no other file system is mounted in it. */
+struct state_dir {
+    char *path; /**< without symbolic links */
+    char *name; /**< in @parent */
+    int fd;     /**< -1: it does not exist */
+    int parent; /**< fd; -1: that does not exist */
+    strv pins;  /**< mount points of pinned network namespaces in it */
+};
+#define STATE_DIR_INIT ((struct state_dir){.fd = -1, .parent = -1})
+/** -EPERM or -EBUSY with a text: it must not be removed. Changes nothing. Call state_dir_close() also after a
+ *  failure. */
+int state_dir_open(const char *path, struct state_dir *out, struct err *e);
+/** What a killed reset of @d has left: a directory beside it. */
+int state_dir_open_aside(const struct state_dir *d, struct state_dir *out, struct err *e);
+/** Renames it to the name that state_dir_open_aside() looks for. */
+int state_dir_put_aside(struct state_dir *d, struct err *e);
+/** Removes it with everything in it: follows no symbolic link, enters no mount. After a failure the rest stays, and
+ *  can be removed later. */
+int state_dir_remove(const struct state_dir *d, struct err *e);
+void state_dir_close(struct state_dir *d);
+#define _cleanup_state_dir_ __attribute__((cleanup(state_dir_close)))
+
+/** Opens what exists of an instance and creates nothing: fds of what is missing are -1. */
+int store_look(const struct state_dir *root, const struct state_dir *run, struct store *out,
+               struct err *e);
+/** -EBUSY with a text if containers of ROOT run under another RUN. */
+int store_check_bound(struct store *s, struct err *e);
+/** Takes the lock in ROOT, without which no container starts. *@lock: an fd, or -1 if there is no ROOT. */
+int store_lock_starts(struct store *s, int *lock, struct err *e);

@@ -1,7 +1,7 @@
 /* `--publish`: what is accepted can be written again and means the same. */
 #include "fuzz.h"
 
-#include <netctr/bridge.h>
+#include <netctr/sandbox.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -1,7 +1,7 @@
 /* The host's resolv.conf: the part that a container can reach is unchanged by a second pass. */
 #include "fuzz.h"
 
-#include "engine/etc_text.c"
+#include "sandbox/etc_text.c"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

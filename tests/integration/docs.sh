@@ -106,20 +106,6 @@ lab() {
 }
 t 'the lab of docs/networks.md works' lab
 
-removes_all() {
-    netctr network create back
-    netctr run -d --name web --network back -p 8080:80 "$box" sleep 100
-    netctr run -d --name db "$box" sleep 100
-    block README.md 'Remove everything' | sed "s|/var/lib/netctr|$state|" >"$tmp/remove"
-    (cd "$tmp" && export -f make && bash -eu remove)
-    assert_eq "$(nft list tables)" ''
-    [ ! -e "$state" ] || fail 'there is state'
-    [ ! -e "$run_state" ] || fail 'there is state of this boot'
-    ! ip -o link | has -E ': (nc|vc)-' || fail 'there are links'
-    assert_eq "$(find /sys/fs/cgroup -name netctr)" ''
-}
-t "the README's last commands leave nothing behind" removes_all
-
 installs() {
     local files='bin/netctr bin/netctr-mkrootfs lib/systemd/system/netctr-boot.service
         share/bash-completion/completions/netctr'
@@ -135,7 +121,7 @@ completes() {
     netctr run --name ended "$box" true
     sed "s|/var/lib/netctr|$state|" "$top/scripts/completion.bash" >"$tmp/completion"
     . "$tmp/completion"
-    fits 'run restart rm' r
+    fits 'run restart rm reset' r
     fits 'ended' logs e
     fits 'back' network rm ba
     fits 'back default ended' network connect ''

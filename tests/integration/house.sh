@@ -96,6 +96,28 @@ finds_a_folder() {
 }
 t 'it finds a folder that the table does not have' finds_a_folder
 
+finds_a_word() {
+    make_tree
+    mkdir core
+    echo 'int core_one(void);' >include/netctr/core.h
+    printf '/* A network namespace, the host and its hostname are fine. */\n' >core/one.c
+    compile
+    house
+    printf '/* Writes /etc/hosts. */\n' >>core/one.c
+    # shellcheck disable=SC2016 # no command
+    finds 'core/one.c:2: core must not know `hosts`'
+    make_tree
+    echo 'enum { NETWORK_HOST };' >include/netctr/core.h
+    # shellcheck disable=SC2016 # no command
+    finds 'include/netctr/core.h:1: core must not know `NETWORK_HOST`'
+    make_tree
+    mkdir core
+    printf '#include <netctr/netns.h>\n' >core/one.c
+    echo 'int netns_one(void);' >include/netctr/netns.h
+    finds 'core/one.c:1: core must not use netns (netctr/netns.h)'
+}
+t 'it finds a word of the network half in core, and a header' finds_a_word
+
 # base/FILE.c with one function that calls others.
 make_file() { # NAME CALLS...
     local name=$1 call

@@ -8,6 +8,7 @@
  */
 #include "bridge/bridge.h"
 #include <netctr/firewall.h>
+#include <netctr/sandbox.h>
 
 #include "apart.h"
 

@@ -6,6 +6,7 @@
 #include "engine/store/files.h"
 
 #include <netctr/ipam.h>
+#include <netctr/sandbox.h>
 
 enum { FLIPS = 2000 };
 

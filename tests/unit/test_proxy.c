@@ -3,7 +3,7 @@
  * Each check runs in a process and a network namespace of its own. The container is a server at
  * addresses of this host. The proxy runs in a child, as it does in the monitor.
  */
-#include <netctr/bridge.h>
+#include "sandbox/proxy.h"
 
 #include "apart.h"
 

@@ -2,7 +2,7 @@
  * The sockets are in a network namespace of the test's own. */
 #include "check.h"
 
-#include <netctr/bridge.h>
+#include <netctr/sandbox.h>
 
 #include <arpa/inet.h>
 #include <poll.h>

@@ -3,6 +3,7 @@
 #include "check.h"
 
 #include "bridge/bridge.h"
+#include <netctr/sandbox.h>
 
 #define RECORD "endpoint.blue.json"
 

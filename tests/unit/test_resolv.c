@@ -3,9 +3,9 @@
  */
 #include "check.h"
 
-#include "engine/etc_text.h"
+#include "sandbox/etc_text.h"
 
-#include <netctr/engine.h>
+#include <netctr/sandbox.h>
 
 #include <sys/mount.h>
 

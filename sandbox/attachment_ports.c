@@ -3,7 +3,7 @@
  * that no network can carry is set aside: it stays in the definition, its host port is released, and it is
  * published again as soon as a network can carry it.
  */
-#include "monitor.h"
+#include "sandbox.h"
 
 #include <errno.h>
 #include <string.h>
@@ -13,33 +13,12 @@ static bool is_routed(const struct network *n)
     return n->mode == GATEWAY_ROUTED;
 }
 
-void port_mappings_append(struct port_mappings *l, const struct port_mapping *p)
-{
-    l->items = xrealloc(l->items, l->count + 1, sizeof(*l->items));
-    l->items[l->count++] = *p;
-}
-
-/* An automatically chosen host port is chosen again the next time. */
-static struct port_mapping as_asked(const struct port_mapping *p)
-{
-    struct port_mapping asked = *p;
-    if (asked.ephemeral)
-        asked.host_port = 0;
-    return asked;
-}
-
-char *port_mapping_asked_word(const struct port_mapping *p)
-{
-    struct port_mapping asked = as_asked(p);
-    return port_mapping_word(&asked);
-}
-
 static int check_one(struct port_mapping p, const struct network *n, struct err *e)
 {
     return binding_check(&(struct port_mappings){&p, 1}, n, e);
 }
 
-void ports_event(struct monitor *m, const char *what, const struct port_mappings *ports)
+void ports_event(struct sandbox *sb, const char *what, const struct port_mappings *ports)
 {
     if (!ports->count)
         return;
@@ -47,85 +26,85 @@ void ports_event(struct monitor *m, const char *what, const struct port_mappings
     for (size_t i = 0; i < ports->count; i++)
         strv_add_take(&words, port_mapping_word(&ports->items[i]));
     _cleanup_free_ char *text = strv_join(words, ",");
-    container_event(&m->container, what, (const struct event_attribute[]){{"ports", text, 0}, {0}});
+    sandboxes_event(sb->all, &(struct sandbox_event){
+                                 .what = what, .id = sb->id, .name = sb->name, .ports = text});
 }
 
 /* ---- start ----------------------------------------------------------------------------------*/
 
 /* Sets aside the published ports that the current networks cannot carry, because the one that could was
  * disconnected. */
-static void set_aside(struct monitor *m, struct port_mappings *list)
+static void set_aside(struct sandbox *sb, struct port_mappings *list)
 {
-    const struct attachment *gateway = attachments_gateway(m);
+    const struct attachment *gateway = attachments_gateway(sb);
     size_t kept = 0;
     for (size_t i = 0; i < list->count; i++)
         if (gateway && check_one(list->items[i], &gateway->network, NULL) == 0)
             list->items[kept++] = list->items[i];
         else
-            port_mappings_append(&m->waiting, &list->items[i]);
+            port_mappings_append(&sb->waiting, &list->items[i]);
     list->count = kept;
 }
 
-static void warn_of_waiting(struct monitor *m)
+static void warn_of_waiting(struct sandbox *sb)
 {
     _cleanup_strv_ strv words = NULL;
-    for (size_t i = 0; i < m->waiting.count; i++)
-        strv_add_take(&words, port_mapping_word(&m->waiting.items[i]));
+    for (size_t i = 0; i < sb->waiting.count; i++)
+        strv_add_take(&words, port_mapping_word(&sb->waiting.items[i]));
     _cleanup_free_ char *text = strv_join(words, ", ");
-    warn("container `%s` does not publish %s: none of its networks can publish them",
-         monitor_spec(m)->name, text);
+    warn("container `%s` does not publish %s: none of its networks can publish them", sb->name,
+         text);
 }
 
-int ports_open(struct monitor *m, struct err *e)
+int sandbox_hold(struct sandbox *sb, struct port_mappings *list, bool existing, struct err *e)
 {
-    struct port_mappings *list = &m->request->port_mappings;
-    if (m->request->existing)
-        set_aside(m, list);
-    if (m->waiting.count)
-        warn_of_waiting(m);
-    return list->count ? binding_open(m, list, NULL, e) : 0;
+    if (existing)
+        set_aside(sb, list);
+    if (sb->waiting.count)
+        warn_of_waiting(sb);
+    return list->count ? binding_open(sb, list, NULL, e) : 0;
 }
 
 /* ---- rules ----------------------------------------------------------------------------------*/
 
 /* The lock: a reload between the removal from the firewall and from the record would add the port again. */
-int ports_withdraw(struct monitor *m, const struct port_mappings *ended, struct err *e)
+int ports_withdraw(struct sandbox *sb, const struct port_mappings *ended, struct err *e)
 {
-    struct attachment *p = attachments_publisher(m);
+    struct attachment *p = attachments_publisher(sb);
     if (!p || !ended->count)
         return 0;
-    _cleanup_close_ int lock = store_lock(&m->engine->store, e);
-    return lock < 0 ? lock
-                    : endpoint_unpublish(m->net, &p->endpoint, ended, m->container.run_fd, e);
+    _cleanup_close_ int lock = sandboxes_lock(sb->all, e);
+    return lock < 0 ? lock : endpoint_unpublish(sb->net, &p->endpoint, ended, sb->record_dir, e);
 }
 
 /* ENOENT: the firewall has just been flushed. */
-static int add_rules(struct monitor *m, struct endpoint *ep, const struct port_mappings *more,
+static int add_rules(struct sandbox *sb, struct endpoint *ep, const struct port_mappings *more,
                      struct err *e)
 {
     int r = -ENOENT;
     for (int tries = 0; r == -ENOENT && tries < 30; tries++) {
         err_clear(e);
-        r = engine_reload(m->engine, true, e);
+        struct sandboxes *all = sb->all;
+        r = all->hooks.reload ? all->hooks.reload(all->hooks.arg, e) : 0;
         /* A reload that has read the old record must not commit after us. */
-        _cleanup_close_ int lock = r == 0 ? store_lock(&m->engine->store, e) : -1;
+        _cleanup_close_ int lock = r == 0 ? sandboxes_lock(sb->all, e) : -1;
         if (r == 0)
-            r = lock < 0 ? lock : endpoint_publish(m->net, ep, more, m->container.run_fd, e);
+            r = lock < 0 ? lock : endpoint_publish(sb->net, ep, more, sb->record_dir, e);
     }
     return r;
 }
 
-int binding_publish(struct monitor *m, struct port_binding *h, struct attachment *p, struct err *e)
+int binding_publish(struct sandbox *sb, struct port_binding *h, struct attachment *p, struct err *e)
 {
     struct endpoint *ep = &p->endpoint;
     if (port_mappings_has(&ep->port_mappings, &h->port_mappings.items[0]))
         return 0;
     binding_stop(h);
-    int r = binding_serve(m, h, ep, e);
+    int r = binding_serve(sb, h, ep, e);
     if (r == 0)
-        r = add_rules(m, ep, &h->port_mappings, e);
+        r = add_rules(sb, ep, &h->port_mappings, e);
     if (r == 0)
-        flows_look_again(m, ep);
+        flows_look_again(sb, ep);
     return r;
 }
 
@@ -153,80 +132,79 @@ bool binding_shed(struct port_binding *h, const struct port_mappings *list)
 
 /* Opens the ports set aside that @n can carry; also those published ports whose host port has another meaning
  * on @n: a routed network takes no host port. */
-static int reopen(struct monitor *m, const struct network *n, struct port_binding **fresh,
+static int reopen(struct sandbox *sb, const struct network *n, struct port_binding **fresh,
                   struct err *e)
 {
     _cleanup_port_mappings_ struct port_mappings list = {0};
-    for (size_t i = 0; i < m->waiting.count; i++)
-        if (check_one(m->waiting.items[i], n, NULL) == 0)
-            port_mappings_append(&list, &m->waiting.items[i]);
-    for (struct port_binding *h = m->bindings; h; h = h->next)
+    for (size_t i = 0; i < sb->waiting.count; i++)
+        if (check_one(sb->waiting.items[i], n, NULL) == 0)
+            port_mappings_append(&list, &sb->waiting.items[i]);
+    for (struct port_binding *h = sb->bindings; h; h = h->next)
         for (size_t i = 0; h->routed != is_routed(n) && i < h->port_mappings.count; i++) {
-            struct port_mapping p = as_asked(&h->port_mappings.items[i]);
+            struct port_mapping p = port_mapping_as_asked(&h->port_mappings.items[i]);
             port_mappings_append(&list, &p);
         }
     *fresh = NULL;
-    return list.count ? binding_open(m, &list, fresh, e) : 0;
+    return list.count ? binding_open(sb, &list, fresh, e) : 0;
 }
 
 /* Connecting a network must not unpublish a port. */
-static int require_carrier(struct monitor *m, const struct network *n, struct err *e)
+static int require_carrier(struct sandbox *sb, const struct network *n, struct err *e)
 {
-    for (struct port_binding *h = m->bindings; h; h = h->next)
+    for (struct port_binding *h = sb->bindings; h; h = h->next)
         for (size_t i = 0; i < h->port_mappings.count; i++) {
             struct port_mapping *p = &h->port_mappings.items[i];
-            if (check_one(h->routed == is_routed(n) ? *p : as_asked(p), n, e) == 0)
+            if (check_one(h->routed == is_routed(n) ? *p : port_mapping_as_asked(p), n, e) == 0)
                 continue;
             _cleanup_free_ char *word = port_mapping_word(p);
-            err_wrap(e, "network `%s` would be the way out of container `%s`", n->name,
-                     m->container.spec.name);
-            return err_hint(e, "`netctr unpublish %s %s` first, or a lower --gw-priority",
-                            m->container.spec.name, word);
+            err_wrap(e, "network `%s` would be the way out of container `%s`", n->name, sb->name);
+            return err_hint(e, "`netctr unpublish %s %s` first, or a lower --gw-priority", sb->name,
+                            word);
         }
     return 0;
 }
 
-int ports_prepare(struct monitor *m, struct attachment *p, struct port_binding **fresh,
+int ports_prepare(struct sandbox *sb, struct attachment *p, struct port_binding **fresh,
                   struct err *e)
 {
     *fresh = NULL;
-    if (attachments_gateway(m) != p)
+    if (attachments_gateway(sb) != p)
         return 0;
-    int r = require_carrier(m, &p->network, e);
-    if (r == 0 && (r = reopen(m, &p->network, fresh, e)) < 0)
+    int r = require_carrier(sb, &p->network, e);
+    if (r == 0 && (r = reopen(sb, &p->network, fresh, e)) < 0)
         return err_wrap(e, "network `%s` publishes the ports of container `%s`", p->network.name,
-                        m->container.spec.name);
+                        sb->name);
     return r;
 }
 
 /* Replaces the ports that were set aside, or published in the other mode, by the @fresh ones. */
-static void replace(struct monitor *m, struct port_binding *fresh)
+static void replace(struct sandbox *sb, struct port_binding *fresh)
 {
-    for (struct port_binding *h = m->bindings, *next; h; h = next) {
+    for (struct port_binding *h = sb->bindings, *next; h; h = next) {
         next = h->next;
         if (h->routed == fresh->routed)
             continue;
-        ports_event(m, "unpublish", &h->port_mappings);
-        binding_close(m, h);
+        ports_event(sb, "unpublish", &h->port_mappings);
+        binding_close(sb, h);
     }
-    ports_event(m, "publish", &fresh->port_mappings);
+    ports_event(sb, "publish", &fresh->port_mappings);
     size_t kept = 0;
-    for (size_t i = 0; i < m->waiting.count; i++) {
+    for (size_t i = 0; i < sb->waiting.count; i++) {
         bool opened = false;
         for (size_t k = 0; k < fresh->port_mappings.count; k++) {
-            struct port_mapping p = as_asked(&fresh->port_mappings.items[k]);
-            opened = opened || (p.port == m->waiting.items[i].port &&
-                                port_mapping_equal(&p, &m->waiting.items[i]));
+            struct port_mapping p = port_mapping_as_asked(&fresh->port_mappings.items[k]);
+            opened = opened || (p.port == sb->waiting.items[i].port &&
+                                port_mapping_equal(&p, &sb->waiting.items[i]));
         }
         if (!opened)
-            m->waiting.items[kept++] = m->waiting.items[i];
+            sb->waiting.items[kept++] = sb->waiting.items[i];
     }
-    m->waiting.count = kept;
+    sb->waiting.count = kept;
 }
 
-int ports_move(struct monitor *m, struct port_binding **fresh, struct err *e)
+int ports_move(struct sandbox *sb, struct port_binding **fresh, struct err *e)
 {
-    struct attachment *to = attachments_gateway(m), *from = attachments_publisher(m);
+    struct attachment *to = attachments_gateway(sb), *from = attachments_publisher(sb);
     if (!to || (from == to && !*fresh))
         return 0;
     int r = 0;
@@ -234,78 +212,78 @@ int ports_move(struct monitor *m, struct port_binding **fresh, struct err *e)
         _cleanup_port_mappings_ struct port_mappings all = {0};
         for (size_t i = 0; i < from->endpoint.port_mappings.count; i++)
             port_mappings_append(&all, &from->endpoint.port_mappings.items[i]);
-        r = ports_withdraw(m, &all, e);
+        r = ports_withdraw(sb, &all, e);
         if (r < 0) /* unknown: ports_settle() publishes again */
             from->endpoint.port_mappings.count = 0;
     }
-    for (struct port_binding *h = m->bindings; r == 0 && h; h = h->next)
+    for (struct port_binding *h = sb->bindings; r == 0 && h; h = h->next)
         if (h->routed == is_routed(&to->network))
-            r = binding_publish(m, h, to, e);
+            r = binding_publish(sb, h, to, e);
     if (r == 0 && *fresh)
-        replace(m, take_ptr(*fresh));
+        replace(sb, take_ptr(*fresh));
     return r;
 }
 
 /* ---- after a network was disconnected -------------------------------------------------------*/
 
-static void lose(struct monitor *m, const struct port_mappings *lost)
+static void lose(struct sandbox *sb, const struct port_mappings *lost)
 {
-    for (struct port_binding *h = m->bindings, *next; h; h = next) {
+    for (struct port_binding *h = sb->bindings, *next; h; h = next) {
         next = h->next;
         if (binding_shed(h, lost) && !h->port_mappings.count)
-            binding_close(m, h);
+            binding_close(sb, h);
     }
     for (size_t i = 0; i < lost->count; i++) {
-        struct port_mapping asked = as_asked(&lost->items[i]);
-        port_mappings_append(&m->waiting, &asked);
+        struct port_mapping asked = port_mapping_as_asked(&lost->items[i]);
+        port_mappings_append(&sb->waiting, &asked);
     }
-    ports_event(m, "unpublish", lost);
+    ports_event(sb, "unpublish", lost);
 }
 
-static void lose_binding(struct monitor *m, struct port_binding *h)
+static void lose_binding(struct sandbox *sb, struct port_binding *h)
 {
     _cleanup_port_mappings_ struct port_mappings lost = {0};
     for (size_t i = 0; i < h->port_mappings.count; i++)
         port_mappings_append(&lost, &h->port_mappings.items[i]);
-    lose(m, &lost);
+    lose(sb, &lost);
 }
 
 /* Sets aside the ports that @to (NULL: no network) cannot carry. */
-static void lose_misfits(struct monitor *m, const struct attachment *to)
+static void lose_misfits(struct sandbox *sb, const struct attachment *to)
 {
     _cleanup_port_mappings_ struct port_mappings lost = {0};
-    for (struct port_binding *h = m->bindings; h; h = h->next)
+    for (struct port_binding *h = sb->bindings; h; h = h->next)
         for (size_t i = 0; i < h->port_mappings.count; i++) {
             const struct port_mapping *p = &h->port_mappings.items[i];
             bool same = to && h->routed == is_routed(&to->network);
-            if (!to || check_one(same ? *p : as_asked(p), &to->network, NULL) < 0)
+            if (!to || check_one(same ? *p : port_mapping_as_asked(p), &to->network, NULL) < 0)
                 port_mappings_append(&lost, p);
         }
-    lose(m, &lost);
+    lose(sb, &lost);
 }
 
-int ports_settle(struct monitor *m, struct err *e)
+int ports_settle(struct sandbox *sb, struct err *e)
 {
-    struct attachment *to = attachments_gateway(m);
+    struct attachment *to = attachments_gateway(sb);
     struct port_binding *fresh = NULL;
     _cleanup_err_ struct err step = ERR_INIT;
     int result = 0;
-    lose_misfits(m, to);
+    lose_misfits(sb, to);
     if (!to)
         return 0;
     bool routed = is_routed(&to->network);
-    int opened = reopen(m, &to->network, &fresh, &step);
+    int opened = reopen(sb, &to->network, &fresh, &step);
     err_note(&result, opened, e, &step);
-    for (struct port_binding *h = m->bindings, *next; h; h = next) {
+    for (struct port_binding *h = sb->bindings, *next; h; h = next) {
         next = h->next;
-        int r = h->routed == routed ? binding_publish(m, h, to, &step) : opened;
+        int r = h->routed == routed ? binding_publish(sb, h, to, &step) : opened;
         err_note(&result, r, e, &step);
         if (r < 0 && h == fresh)
-            binding_close(m, take_ptr(fresh)); /* what was set aside remains so */
+            binding_close(sb, take_ptr(fresh)); /* what was set aside remains so */
         else if (r < 0)
-            lose_binding(m, h);
+            lose_binding(sb, h);
     }
     if (fresh)
-        replace(m, fresh);
+        replace(sb, fresh);
     return result;
 }

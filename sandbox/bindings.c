@@ -1,74 +1,51 @@
 /* Port bindings: the host ports that a running container holds, as sockets, and the proxy that serves these.
  * Ports requested together form one binding, so that adding ports does not disturb others.
  */
-#include "monitor.h"
+#include "proxy.h"
+#include "sandbox.h"
 
 #include <errno.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <time.h>
 
-/* Finds the container that publishes @wanted already, if it is a container. */
-struct search {
-    struct engine *engine;
-    const struct port_mapping *wanted;
-    char *owner;
-};
-
-static int find_publisher(const struct record *r, void *arg)
-{
-    struct search *s = arg;
-    _cleanup_endpoints_ struct endpoint_list all = {0};
-    _cleanup_close_ int dir = store_live_dir(&s->engine->store, r->spec.name);
-    if (dir < 0 || endpoint_load_all(dir, &all, NULL) < 0)
-        return 0;
-    for (size_t k = 0; k < all.count; k++)
-        for (size_t i = 0; i < all.items[k].port_mappings.count && !s->owner; i++) {
-            const struct port_mapping *p = &all.items[k].port_mappings.items[i];
-            if (!all.items[k].routed && port_mapping_collides(p, s->wanted))
-                s->owner = xstrdup(r->spec.name);
-        }
-    return 0;
-}
-
 /* If the name server has this port, it moves to another one. If a monitor that has not started the helpers
  * yet holds the sockets, it closes them within half a second. */
-static int hold_or_move(struct monitor *m, struct port_binding *h, bool ipv6, struct search *s,
-                        struct err *e)
+static int hold_or_move(struct sandbox *sb, struct port_binding *h, bool ipv6,
+                        const struct port_mapping **refused, struct err *e)
 {
     const struct timespec moment = {.tv_nsec = 10000000};
-    int r = port_mappings_bind(&h->port_mappings, ipv6, &h->held, &s->wanted, e), moved = 0;
-    for (int tries = 0; r == -EADDRINUSE && tries < 50; tries++) {
+    const struct sandbox_owner *owner = &sb->owner;
+    int r = port_mappings_bind(&h->port_mappings, ipv6, &h->held, refused, e), moved = 0;
+    for (int tries = 0; r == -EADDRINUSE && owner->make_room && tries < 50; tries++) {
         _cleanup_err_ struct err why = ERR_INIT;
-        if (tries == 0 && (moved = helpers_make_room(m->engine, &h->port_mappings, &why)) < 0)
+        if (tries == 0 && (moved = owner->make_room(&h->port_mappings, owner->arg, &why)) < 0)
             warn("%s", why.text);
         if (moved <= 0)
             break;
-        seed_unwatch(m); /* this monitor may have the sockets */
         if (tries > 0)
             nanosleep(&moment, NULL);
         err_clear(e);
-        r = port_mappings_bind(&h->port_mappings, ipv6, &h->held, &s->wanted, e);
+        r = port_mappings_bind(&h->port_mappings, ipv6, &h->held, refused, e);
     }
     return r;
 }
 
-static int hold(struct monitor *m, struct port_binding *h, struct err *e)
+static int hold(struct sandbox *sb, struct port_binding *h, struct err *e)
 {
-    struct search s = {.engine = m->engine};
+    const struct sandbox_hooks *hooks = &sb->all->hooks;
+    const struct port_mapping *refused = NULL;
     int ipv6 = file_exists_at(AT_FDCWD, "/proc/net/if_inet6");
     if (ipv6 < 0)
         return err_set(e, ipv6, "check whether the host has IPv6");
-    int r = hold_or_move(m, h, ipv6, &s, e);
-    if (r == -EADDRINUSE && s.wanted) {
-        (void)engine_each(m->engine, find_publisher, &s, NULL);
-        if (s.owner)
-            err_hint(e, "container `%s` publishes it", s.owner);
-        else
-            err_hint(e, "another program listens there (`ss -lntup` shows it)");
-        free(s.owner);
-    }
-    return r;
+    int r = hold_or_move(sb, h, ipv6, &refused, e);
+    if (r != -EADDRINUSE || !refused)
+        return r;
+    _cleanup_free_ char *publisher =
+        hooks->find_publisher ? hooks->find_publisher(refused, hooks->arg) : NULL;
+    if (publisher)
+        return err_hint(e, "container `%s` publishes it", publisher);
+    return err_hint(e, "another program listens there (`ss -lntup` shows it)");
 }
 
 /* On a routed network the container's own port is opened, and no host port is taken. 0.0.0.0 and [::] only
@@ -90,20 +67,20 @@ int binding_check(const struct port_mappings *list, const struct network *n, str
     return r;
 }
 
-int binding_open(struct monitor *m, struct port_mappings *list, struct port_binding **out,
+int binding_open(struct sandbox *sb, struct port_mappings *list, struct port_binding **out,
                  struct err *e)
 {
-    struct attachment *gateway = attachments_gateway(m);
+    struct attachment *gateway = attachments_gateway(sb);
     if (!gateway)
         return err_say(e, -EINVAL, "ports cannot be published: %s",
-                       m->attachment_count ? "the container's networks are closed to the outside"
-                                           : "the container is on no network");
+                       sb->attachment_count ? "the container's networks are closed to the outside"
+                                            : "the container is on no network");
     struct port_binding *h = xcalloc(1, sizeof(*h));
     h->port_mappings = *list;
-    h->living = m;
+    h->sandbox = sb;
     h->routed = gateway->network.mode == GATEWAY_ROUTED;
     *list = (struct port_mappings){0};
-    struct port_binding **end = &m->bindings;
+    struct port_binding **end = &sb->bindings;
     while (*end)
         end = &(*end)->next;
     *end = h;
@@ -111,9 +88,9 @@ int binding_open(struct monitor *m, struct port_mappings *list, struct port_bind
     for (size_t i = 0; r == 0 && h->routed && i < h->port_mappings.count; i++)
         h->port_mappings.items[i].host_port = h->port_mappings.items[i].port;
     if (r == 0 && !h->routed)
-        r = hold(m, h, e);
+        r = hold(sb, h, e);
     if (r < 0)
-        binding_close(m, h);
+        binding_close(sb, h);
     else if (out)
         *out = h;
     return r;
@@ -132,19 +109,19 @@ static void note_crowd(const struct proxy_crowd *crowd, void *port_binding)
         "all connections to [::1] through published ports are in use, %zu of them by %s; new "
         "ones replace the longest idle connection of the user who has the most",
         crowd->held, user);
-    container_note(&h->living->container, text);
+    sandbox_note(h->sandbox, text);
 }
 
-int binding_serve(struct monitor *m, struct port_binding *h, const struct endpoint *ep,
+int binding_serve(struct sandbox *sb, struct port_binding *h, const struct endpoint *ep,
                   struct err *e)
 {
-    const struct proxy_request request = {.loop = m->loop,
+    const struct proxy_request request = {.loop = sb->loop,
                                           .held = &h->held,
                                           .to4 = ep->address4,
                                           .to6 = ep->address6,
                                           .crowded = note_crowd,
                                           .arg = h};
-    return h->held.count == 0 ? 0 : proxy_new(&request, &h->proxy, e);
+    return h->held.count == 0 || !sb->loop ? 0 : proxy_new(&request, &h->proxy, e);
 }
 
 void binding_stop(struct port_binding *h)
@@ -152,9 +129,9 @@ void binding_stop(struct port_binding *h)
     proxy_free(take_ptr(h->proxy));
 }
 
-void binding_close(struct monitor *m, struct port_binding *h)
+void binding_close(struct sandbox *sb, struct port_binding *h)
 {
-    for (struct port_binding **link = &m->bindings; *link; link = &(*link)->next)
+    for (struct port_binding **link = &sb->bindings; *link; link = &(*link)->next)
         if (*link == h) {
             *link = h->next;
             break;
@@ -173,9 +150,9 @@ static bool host_has_loopback6(void)
     return fd >= 0 && bind(fd, (const struct sockaddr *)&a, sizeof(a)) == 0;
 }
 
-void binding_describe(struct monitor *m, const struct port_binding *h, strv *out)
+void binding_describe(struct sandbox *sb, const struct port_binding *h, strv *out)
 {
-    const struct attachment *p = attachments_publisher(m);
+    const struct attachment *p = attachments_publisher(sb);
     if (!p)
         return;
     const struct network *n = &p->network;
@@ -190,13 +167,18 @@ void binding_describe(struct monitor *m, const struct port_binding *h, strv *out
         port_mapping_texts(&h->port_mappings.items[i], &reach, out);
 }
 
-void bindings_describe(struct monitor *m)
+void sandbox_ports(struct sandbox *sb, strv *published, strv *waiting, strv *asked)
 {
-    struct spec *s = monitor_spec(m);
-    strv_free(take_ptr(s->published));
-    strv_free(take_ptr(s->unpublished));
-    for (const struct port_binding *h = m->bindings; h; h = h->next)
-        binding_describe(m, h, &s->published);
-    for (size_t i = 0; i < m->waiting.count; i++)
-        strv_add_take(&s->unpublished, port_mapping_word(&m->waiting.items[i]));
+    for (const struct port_binding *h = sb->bindings; h; h = h->next) {
+        if (published)
+            binding_describe(sb, h, published);
+        for (size_t i = 0; asked && i < h->port_mappings.count; i++)
+            strv_add_take(asked, port_mapping_asked_word(&h->port_mappings.items[i]));
+    }
+    for (size_t i = 0; i < sb->waiting.count; i++) {
+        if (waiting)
+            strv_add_take(waiting, port_mapping_word(&sb->waiting.items[i]));
+        if (asked)
+            strv_add_take(asked, port_mapping_word(&sb->waiting.items[i]));
+    }
 }

@@ -1,9 +1,8 @@
 /* What the files of the proxy share: proxy.c (listening sockets and TCP), proxy_udp.c and proxy_connect.c. */
 #pragma once
 
+#include "proxy.h"
 #include "users.h"
-
-#include <netctr/bridge.h>
 
 enum {
     MAX_CONNECTIONS = 1024,

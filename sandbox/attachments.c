@@ -1,13 +1,13 @@
 /* A container's attachments: one for each of its networks, and which of them has the default route. */
-#include "monitor.h"
+#include "sandbox.h"
 
 #include <errno.h>
 #include <string.h>
 
-struct attachment *attachments_add(struct monitor *m)
+struct attachment *attachments_add(struct sandbox *sb)
 {
-    m->attachments = xrealloc(m->attachments, m->attachment_count + 1, sizeof(*m->attachments));
-    struct attachment *p = &m->attachments[m->attachment_count++];
+    sb->attachments = xrealloc(sb->attachments, sb->attachment_count + 1, sizeof(*sb->attachments));
+    struct attachment *p = &sb->attachments[sb->attachment_count++];
     *p = (struct attachment){0};
     return p;
 }
@@ -19,56 +19,57 @@ static void attachment_clear(struct attachment *p)
     endpoint_clear(&p->endpoint);
 }
 
-void attachments_remove(struct monitor *m, struct attachment *p)
+void attachments_remove(struct sandbox *sb, struct attachment *p)
 {
-    size_t i = (size_t)(p - m->attachments);
+    size_t i = (size_t)(p - sb->attachments);
     attachment_clear(p);
-    memmove(p, p + 1, (m->attachment_count - i - 1) * sizeof(*p));
-    m->attachment_count--;
+    memmove(p, p + 1, (sb->attachment_count - i - 1) * sizeof(*p));
+    sb->attachment_count--;
 }
 
-void attachments_clear(struct monitor *m)
+void attachments_clear(struct sandbox *sb)
 {
-    for (size_t i = 0; i < m->attachment_count; i++)
-        attachment_clear(&m->attachments[i]);
-    free(m->attachments);
-    m->attachments = NULL;
-    m->attachment_count = 0;
+    for (size_t i = 0; i < sb->attachment_count; i++)
+        attachment_clear(&sb->attachments[i]);
+    free(sb->attachments);
+    sb->attachments = NULL;
+    sb->attachment_count = 0;
 }
 
 /* ---- prepare ---------------------------------------------------------------------------------*/
 
-static bool interface_taken(const struct monitor *m, const struct attachment *but, const char *name)
+static bool interface_taken(const struct sandbox *sb, const struct attachment *but,
+                            const char *name)
 {
-    for (size_t i = 0; i < m->attachment_count; i++) {
-        const struct attachment *p = &m->attachments[i];
+    for (size_t i = 0; i < sb->attachment_count; i++) {
+        const struct attachment *p = &sb->attachments[i];
         if (p != but && p->wanted.interface && streq(p->wanted.interface, name))
             return true;
     }
     return false;
 }
 
-int attachment_name_interface(struct monitor *m, struct attachment *p, struct err *e)
+int attachment_name_interface(struct sandbox *sb, struct attachment *p, struct err *e)
 {
     if (p->wanted.interface)
-        return interface_taken(m, p, p->wanted.interface)
+        return interface_taken(sb, p, p->wanted.interface)
                    ? err_say(e, -EEXIST, "the container already has an interface `%s`",
                              p->wanted.interface)
                    : 0;
     for (int n = 0; !p->wanted.interface; n++) {
         _cleanup_free_ char *name = xasprintf("eth%d", n);
-        if (!interface_taken(m, p, name))
+        if (!interface_taken(sb, p, name))
             p->wanted.interface = take_ptr(name);
     }
     return 0;
 }
 
 /* Refuses what the network cannot provide, before anything is created. */
-int attachment_check(struct monitor *m, struct attachment *p, struct err *e)
+int attachment_check(struct sandbox *sb, struct attachment *p, struct err *e)
 {
     const struct network *n = &p->network;
-    for (size_t i = 0; i < m->attachment_count; i++)
-        if (&m->attachments[i] != p && streq(m->attachments[i].network.name, n->name))
+    for (size_t i = 0; i < sb->attachment_count; i++)
+        if (&sb->attachments[i] != p && streq(sb->attachments[i].network.name, n->name))
             return err_say(e, -EEXIST, "network `%s` is listed twice", n->name);
     const struct ip *const wanted[] = {&p->wanted.address4, &p->wanted.address6};
     const struct subnet *const subnets[] = {&n->subnet4, &n->subnet6};
@@ -78,8 +79,8 @@ int attachment_check(struct monitor *m, struct attachment *p, struct err *e)
             return err_say(e, -EINVAL, "address %s: network `%s` has no %s", text, n->name,
                            wanted[i]->family == AF_INET ? "IPv4" : "IPv6");
         }
-    int r = p->wanted.rate ? rate_require(m->net, e) : 0;
-    return r < 0 ? r : attachment_name_interface(m, p, e);
+    int r = p->wanted.rate ? rate_require(sb->net, e) : 0;
+    return r < 0 ? r : attachment_name_interface(sb, p, e);
 }
 
 /* Metrics leave gaps, so that a later network's fits between two others without changing their routes. */
@@ -92,47 +93,49 @@ static bool comes_before(const struct attachment *a, const struct attachment *b)
 }
 
 /* The way out has metric 0. Among the others, a higher priority gets a lower metric. */
-static void rank_all(struct monitor *m)
+static void rank_all(struct sandbox *sb)
 {
-    for (size_t i = 0; i < m->attachment_count; i++)
-        for (size_t k = 0; k < m->attachment_count; k++)
-            if (network_has_gateway(&m->attachments[k].network) &&
-                comes_before(&m->attachments[k], &m->attachments[i]))
-                m->attachments[i].metric += METRIC_STEP;
+    for (size_t i = 0; i < sb->attachment_count; i++)
+        for (size_t k = 0; k < sb->attachment_count; k++)
+            if (network_has_gateway(&sb->attachments[k].network) &&
+                comes_before(&sb->attachments[k], &sb->attachments[i]))
+                sb->attachments[i].metric += METRIC_STEP;
 }
 
 /* The definition names a network that has been removed since. */
-static int explain_loss(struct monitor *m, const struct attachment *p, struct err *e)
+static int explain_loss(struct sandbox *sb, const struct attachment *p, struct err *e)
 {
     const char *network = p->wanted.network;
     err_say(e, -ENOENT, "network `%s` does not exist", network);
     return err_hint(e, "`netctr network disconnect -f %s %s` or `netctr network create %s`",
-                    network, monitor_spec(m)->name, network);
+                    network, sb->name, network);
 }
 
-int attachments_prepare(struct monitor *m, struct err *e)
+int sandbox_plan(struct sandbox *sb, char *const *networks, bool existing, struct err *e)
 {
-    strv_each (text, monitor_spec(m)->networks) {
-        struct attachment *p = attachments_add(m);
+    if (networks && sandboxes_net(sb->all, &sb->net, e) < 0)
+        return e->code;
+    strv_each (text, networks) {
+        struct attachment *p = attachments_add(sb);
         int r = connect_request_parse(text, &p->wanted, e);
         if (r == 0)
-            r = network_load(m->net, p->wanted.network, &p->network, e);
-        if (r == -ENOENT && m->request->existing)
-            r = explain_loss(m, p, e);
+            r = network_load(sb->net, p->wanted.network, &p->network, e);
+        if (r == -ENOENT && existing)
+            r = explain_loss(sb, p, e);
         if (r == 0)
-            r = attachment_check(m, p, e);
+            r = attachment_check(sb, p, e);
         if (r < 0)
             return r;
     }
-    rank_all(m);
+    rank_all(sb);
     return 0;
 }
 
-struct attachment *attachments_gateway(struct monitor *m)
+struct attachment *attachments_gateway(struct sandbox *sb)
 {
     struct attachment *best = NULL;
-    for (size_t i = 0; i < m->attachment_count; i++) {
-        struct attachment *p = &m->attachments[i];
+    for (size_t i = 0; i < sb->attachment_count; i++) {
+        struct attachment *p = &sb->attachments[i];
         if (network_has_gateway(&p->network) &&
             (!best || p->wanted.priority > best->wanted.priority))
             best = p;
@@ -140,18 +143,18 @@ struct attachment *attachments_gateway(struct monitor *m)
     return best;
 }
 
-struct attachment *attachments_publisher(struct monitor *m)
+struct attachment *attachments_publisher(struct sandbox *sb)
 {
-    for (size_t i = 0; i < m->attachment_count; i++)
-        if (m->attachments[i].endpoint.port_mappings.count)
-            return &m->attachments[i];
-    return attachments_gateway(m);
+    for (size_t i = 0; i < sb->attachment_count; i++)
+        if (sb->attachments[i].endpoint.port_mappings.count)
+            return &sb->attachments[i];
+    return attachments_gateway(sb);
 }
 
-bool attachments_ipv6(const struct monitor *m)
+bool attachments_ipv6(const struct sandbox *sb)
 {
-    for (size_t i = 0; i < m->attachment_count; i++)
-        if (m->attachments[i].network.subnet6.prefix)
+    for (size_t i = 0; i < sb->attachment_count; i++)
+        if (sb->attachments[i].network.subnet6.prefix)
             return true;
     return false;
 }
@@ -159,11 +162,11 @@ bool attachments_ipv6(const struct monitor *m)
 /* ---- rank of a later attachment -------------------------------------------------------------*/
 
 /* A metric between @low and the next higher one. */
-static uint32_t metric_behind(struct monitor *m, const struct attachment *p, uint32_t low)
+static uint32_t metric_behind(struct sandbox *sb, const struct attachment *p, uint32_t low)
 {
     uint32_t high = 0;
-    for (size_t i = 0; i < m->attachment_count; i++) {
-        const struct attachment *other = &m->attachments[i];
+    for (size_t i = 0; i < sb->attachment_count; i++) {
+        const struct attachment *other = &sb->attachments[i];
         if (other != p && network_has_gateway(&other->network) && other->metric > low &&
             (!high || other->metric < high))
             high = other->metric;
@@ -171,25 +174,25 @@ static uint32_t metric_behind(struct monitor *m, const struct attachment *p, uin
     return high ? low + (high - low) / 2 : low + METRIC_STEP;
 }
 
-static int stand_back(struct monitor *m, struct attachment *before, const struct attachment *now,
+static int stand_back(struct sandbox *sb, struct attachment *before, const struct attachment *now,
                       struct rt *inside, struct err *e)
 {
     if (before->metric)
         return 0;
-    uint32_t metric = metric_behind(m, now, 0);
+    uint32_t metric = metric_behind(sb, now, 0);
     int r = endpoint_set_metric(&before->network, &before->endpoint, inside, 0, metric, e);
     if (r == 0)
         before->metric = metric;
     return r;
 }
 
-int attachment_rank(struct monitor *m, struct attachment *p, struct rt *inside, struct err *e)
+int attachment_rank(struct sandbox *sb, struct attachment *p, struct rt *inside, struct err *e)
 {
     struct attachment *behind = NULL, *way_out = NULL;
     if (!network_has_gateway(&p->network))
         return 0;
-    for (size_t i = 0; i < m->attachment_count; i++) {
-        struct attachment *other = &m->attachments[i];
+    for (size_t i = 0; i < sb->attachment_count; i++) {
+        struct attachment *other = &sb->attachments[i];
         if (other == p || !network_has_gateway(&other->network))
             continue;
         if (!way_out || other->metric < way_out->metric)
@@ -198,6 +201,6 @@ int attachment_rank(struct monitor *m, struct attachment *p, struct rt *inside, 
             behind = other;
     }
     if (behind)
-        p->metric = metric_behind(m, p, behind->metric);
-    return behind || !way_out ? 0 : stand_back(m, way_out, p, inside, e);
+        p->metric = metric_behind(sb, p, behind->metric);
+    return behind || !way_out ? 0 : stand_back(sb, way_out, p, inside, e);
 }

@@ -1,5 +1,5 @@
 /* Parses and prints `--network NAME:ip=…,mac=…`. */
-#include "internal.h"
+#include <netctr/sandbox.h>
 
 #include <errno.h>
 #include <limits.h>
@@ -11,23 +11,6 @@ void connect_request_clear(struct connect_request *a)
     free(a->interface);
     strv_free(a->aliases);
     *a = (struct connect_request){0};
-}
-
-enum network_word network_word(const char *text, const char **rest)
-{
-    const char *after = NULL;
-    enum network_word word = NETWORK_NAME;
-    if (streq(text, "host"))
-        word = NETWORK_WORD_HOST;
-    else if (streq(text, "none"))
-        word = NETWORK_WORD_NONE;
-    else if ((after = skip_prefix(text, "container:")))
-        word = NETWORK_WORD_CONTAINER;
-    else if ((after = skip_prefix(text, "ns:")))
-        word = NETWORK_WORD_NS;
-    if (rest)
-        *rest = after;
-    return word;
 }
 
 /* ---- options ---------------------------------------------------------------------------------*/

@@ -1,4 +1,4 @@
-#include "watch.h"
+#include "names_watch.h"
 
 #include <errno.h>
 #include <netctr/names.h>
@@ -12,7 +12,7 @@ enum {
 };
 
 struct names_watch {
-    struct engine *engine;
+    struct sandboxes *sandboxes;
     struct loop *loop;
     bool (*concerns)(void *arg, const char *network);
     void (*changed)(void *arg);
@@ -48,7 +48,7 @@ static void hear(int fd, uint32_t ready, void *watch)
 static int listen_to(struct names_watch *n, struct err *e)
 {
     int names;
-    int r = engine_names(n->engine, &names, e);
+    int r = sandboxes_names(n->sandboxes, &names, e);
     if (r < 0)
         return r;
     _cleanup_free_ char *directory = fd_path(names), *path = xasprintf("%s/" NAMES_BELL, directory);
@@ -79,7 +79,7 @@ static uint64_t look_at_files(struct names_watch *n)
     uint64_t sum = 1;
     bool young = false;
     _cleanup_dir_ DIR *d =
-        engine_names(n->engine, &names, NULL) < 0 ? NULL : open_listing(names, NAMES_BELL);
+        sandboxes_names(n->sandboxes, &names, NULL) < 0 ? NULL : open_listing(names, NAMES_BELL);
     for (struct dirent *entry; d && (entry = readdir(d));) {
         struct stat st;
         if (!is_wanted(n, entry->d_name) || fstatat(dirfd(d), entry->d_name, &st, 0) < 0)
@@ -108,12 +108,12 @@ static void look(void *watch)
 
 /* ---- public ---------------------------------------------------------------------------------*/
 
-int names_watch_new(struct engine *engine, struct loop *loop,
+int names_watch_new(struct sandboxes *sandboxes, struct loop *loop,
                     bool (*concerns)(void *arg, const char *network), void (*changed)(void *arg),
                     void *arg, struct names_watch **out, struct err *e)
 {
     struct names_watch *n = xcalloc(1, sizeof(*n));
-    *n = (struct names_watch){.engine = engine,
+    *n = (struct names_watch){.sandboxes = sandboxes,
                               .loop = loop,
                               .concerns = concerns,
                               .changed = changed,

@@ -6,7 +6,7 @@
  * it is bound, so that no datagram is ever queued. Once the rules are in place, neither socket sees
  * a packet.
  */
-#include "bridge.h"
+#include "sandbox.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -16,22 +16,6 @@
 #include <sys/socket.h>
 
 #define MAX_PUBLISHED 4096
-
-void port_mappings_clear(struct port_mappings *l)
-{
-    free(l->items);
-    *l = (struct port_mappings){0};
-}
-
-void port_mappings_add(struct port_mappings *to, const struct port_mappings *from)
-{
-    size_t count = from ? from->count : 0;
-    if (count == 0)
-        return;
-    to->items = xrealloc(to->items, to->count + count, sizeof(*to->items));
-    memcpy(to->items + to->count, from->items, count * sizeof(*to->items));
-    to->count += count;
-}
 
 static const struct {
     const char *name;
@@ -92,18 +76,24 @@ char *port_mapping_word(const struct port_mapping *p)
     return xasprintf("%s%s%s%d/%s", host, colons, port, p->port, protocol_name(p->protocol));
 }
 
-bool port_mapping_equal(const struct port_mapping *a, const struct port_mapping *b)
+void port_mappings_append(struct port_mappings *l, const struct port_mapping *p)
 {
-    return a->host_port == b->host_port && a->protocol == b->protocol &&
-           a->host.family == b->host.family && (!a->host.family || ip_equal(&a->host, &b->host));
+    l->items = xrealloc(l->items, l->count + 1, sizeof(*l->items));
+    l->items[l->count++] = *p;
 }
 
-bool port_mappings_has(const struct port_mappings *l, const struct port_mapping *p)
+struct port_mapping port_mapping_as_asked(const struct port_mapping *p)
 {
-    for (size_t i = 0; i < l->count; i++)
-        if (port_mapping_equal(&l->items[i], p))
-            return true;
-    return false;
+    struct port_mapping asked = *p;
+    if (asked.ephemeral)
+        asked.host_port = 0;
+    return asked;
+}
+
+char *port_mapping_asked_word(const struct port_mapping *p)
+{
+    struct port_mapping asked = port_mapping_as_asked(p);
+    return port_mapping_word(&asked);
 }
 
 /* The family that @p needs and @n lacks, or NULL. ::1 needs none, since it is proxied. */

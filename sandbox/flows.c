@@ -3,7 +3,7 @@
  * that bypasses the container for as long as its client sends. No lock of the kernel covers both steps, and a
  * virtual CPU may pause between them, but not for a second.
  */
-#include "monitor.h"
+#include "sandbox.h"
 
 enum { AGAIN_MS = 1000 };
 
@@ -15,26 +15,27 @@ static bool can_be_stale(const struct endpoint *ep)
     return false;
 }
 
-static void look_again(void *living)
+static void look_again(void *sandbox)
 {
-    struct monitor *m = living;
-    for (size_t i = 0; i < m->attachment_count; i++) {
+    struct sandbox *sb = sandbox;
+    for (size_t i = 0; i < sb->attachment_count; i++) {
         _cleanup_err_ struct err e = ERR_INIT;
-        if (m->attachments[i].attached &&
-            endpoints_end_stale_flows(&m->attachments[i].endpoint, 1, &e) < 0)
+        if (sb->attachments[i].attached &&
+            endpoints_end_stale_flows(&sb->attachments[i].endpoint, 1, &e) < 0)
             warn("%s", e.text);
     }
 }
 
-void flows_look_again(struct monitor *m, const struct endpoint *ep)
+void flows_look_again(struct sandbox *sb, const struct endpoint *ep)
 {
-    if (!can_be_stale(ep))
+    if (!sb->loop || !can_be_stale(ep))
         return;
-    flows_unwatch(m);
-    m->flows = loop_add_timer(m->loop, AGAIN_MS, look_again, m);
+    flows_unwatch(sb);
+    sb->flows = loop_add_timer(sb->loop, AGAIN_MS, look_again, sb);
 }
 
-void flows_unwatch(struct monitor *m)
+void flows_unwatch(struct sandbox *sb)
 {
-    m->flows = loop_cancel_timer(m->loop, m->flows);
+    if (sb->loop)
+        sb->flows = loop_cancel_timer(sb->loop, sb->flows);
 }

@@ -3,7 +3,7 @@
  */
 #include "etc_text.h"
 
-#include <netctr/engine.h>
+#include <netctr/sandbox.h>
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,12 +1,22 @@
 /* Writes /etc/hosts, /etc/resolv.conf and /etc/hostname of a container at its start and whenever its networks
  * change. The program may write to them as well; what it wrote is kept.
  */
-#include "monitor.h"
+#include "sandbox.h"
 
 #include "etc_text.h"
 #include <errno.h>
 #include <netctr/names.h>
 #include <string.h>
+
+static int write_file(struct sandbox *sb, const char *file, const char *text, struct err *e)
+{
+    return sb->files->write(file, text, sb->files->arg, e);
+}
+
+static int read_file(struct sandbox *sb, const char *file, char **text, struct err *e)
+{
+    return sb->files->read(file, text, sb->files->arg, e);
+}
 
 /* ---- the container's networks ---------------------------------------------------------------*/
 
@@ -19,7 +29,7 @@ struct place {
 /* The container's networks. If it shares another container's network, these are the other's, with its
  * addresses. */
 struct view {
-    struct monitor *l;
+    struct sandbox *sb;
     struct place shared[16];
     size_t count;
 };
@@ -46,42 +56,31 @@ static int add_place(struct view *v, struct net *net, struct endpoint *endpoint,
     return 0;
 }
 
-static int look_at(struct view *v, int dir, struct err *e)
+static int view_open(struct sandbox *sb, struct view *v, struct err *e)
 {
     _cleanup_endpoints_ struct endpoint_list all = {0};
-    struct engine *engine = v->l->engine;
     struct net *net = NULL;
-    int r = endpoint_load_all(dir, &all, e);
+    *v = (struct view){.sb = sb};
+    if (sb->shared_records < 0)
+        return 0;
+    int r = endpoint_load_all(sb->shared_records, &all, e);
     if (r == 0)
-        r = engine_net(engine, &net, e);
+        r = sandboxes_net(sb->all, &net, e);
     for (size_t i = 0; r == 0 && i < all.count && v->count < ARRAY_LEN(v->shared); i++)
         r = add_place(v, net, &all.items[i], e);
     return r;
-}
-
-static int view_open(struct monitor *m, struct view *v, struct err *e)
-{
-    const char *name;
-    *v = (struct view){.l = m};
-    if (network_word(m->container.spec.network, &name) != NETWORK_WORD_CONTAINER)
-        return 0;
-    _cleanup_close_ int dir = store_live_dir(&m->engine->store, name);
-    if (dir == -ENOENT) /* the owner has ended */
-        return 0;
-    return dir < 0 ? err_set(e, dir, "read the networks of container `%s`", name)
-                   : look_at(v, dir, e);
 }
 
 /* The network whose gateway is the host's address and DNS server for the container: the default route's if
  * possible. With @served only networks with a name server. */
 static const struct network *gateway_of(struct view *v, bool served)
 {
-    struct attachment *best = attachments_gateway(v->l);
+    struct attachment *best = attachments_gateway(v->sb);
     if (best && (best->served || !served))
         return &best->network;
-    for (size_t i = 0; served && i < v->l->attachment_count; i++)
-        if (v->l->attachments[i].served)
-            return &v->l->attachments[i].network;
+    for (size_t i = 0; served && i < v->sb->attachment_count; i++)
+        if (v->sb->attachments[i].served)
+            return &v->sb->attachments[i].network;
     for (size_t i = 0; i < v->count; i++)
         if (served ? v->shared[i].served : network_has_gateway(&v->shared[i].network))
             return &v->shared[i].network;
@@ -92,7 +91,7 @@ static const struct network *gateway_of(struct view *v, bool served)
 static const struct ip *host_of(struct view *v)
 {
     static const struct ip loopback = {.family = AF_INET, .bytes = {127, 0, 0, 1}};
-    if (v->l->container.spec.network_mode == NETWORK_HOST)
+    if (v->sb->files->of_host)
         return &loopback;
     const struct network *gateway = gateway_of(v, false);
     if (!gateway)
@@ -134,7 +133,7 @@ static int put_other(const struct name_entry *n, void *arg)
     return 0;
 }
 
-static void put_own(FILE *f, const struct endpoint *ep, const struct spec *s)
+static void put_own(FILE *f, const struct endpoint *ep, const struct sandbox_files *s)
 {
     put_hosts_line(f, &ep->address4, s->hostname, s->name);
     put_hosts_line(f, &ep->address6, s->hostname, s->name);
@@ -145,8 +144,8 @@ static void put_own(FILE *f, const struct endpoint *ep, const struct spec *s)
 static void put_loopback(FILE *f, const struct view *v)
 {
     static const struct ip loopback = {.family = AF_INET, .bytes = {127, 0, 0, 1}};
-    const struct spec *s = &v->l->container.spec;
-    if (v->l->attachment_count == 0 && v->count == 0)
+    const struct sandbox_files *s = v->sb->files;
+    if (v->sb->attachment_count == 0 && v->count == 0)
         put_hosts_line(f, &loopback, s->hostname, s->name);
 }
 
@@ -154,16 +153,16 @@ static void put_loopback(FILE *f, const struct view *v)
  * server. */
 static char *make_block(struct view *v)
 {
-    struct monitor *m = v->l;
-    const struct spec *s = &m->container.spec;
+    struct sandbox *sb = v->sb;
+    const struct sandbox_files *s = sb->files;
     char *text = NULL;
     size_t size = 0;
     int names;
     FILE *f = open_memstream(&text, &size);
     if (!f)
         return xstrdup("");
-    for (size_t i = 0; i < m->attachment_count; i++)
-        put_own(f, &m->attachments[i].endpoint, s);
+    for (size_t i = 0; i < sb->attachment_count; i++)
+        put_own(f, &sb->attachments[i].endpoint, s);
     for (size_t i = 0; i < v->count; i++)
         put_own(f, &v->shared[i].endpoint, s);
     put_loopback(f, v);
@@ -171,9 +170,9 @@ static char *make_block(struct view *v)
     if (host)
         put_hosts_line(f, host, "host.containers.internal", "host.docker.internal");
     struct others others = {f, s->id};
-    for (size_t i = 0; i < m->attachment_count; i++)
-        if (!m->attachments[i].served && engine_names(m->engine, &names, NULL) == 0)
-            (void)names_each(names, m->attachments[i].network.name, put_other, &others, NULL);
+    for (size_t i = 0; i < sb->attachment_count; i++)
+        if (!sb->attachments[i].served && sandboxes_names(sb->all, &names, NULL) == 0)
+            (void)names_each(names, sb->attachments[i].network.name, put_other, &others, NULL);
     fclose(f);
     return text;
 }
@@ -183,7 +182,7 @@ static strv added_hosts(struct view *v)
 {
     const struct ip *host = host_of(v);
     strv lines = NULL;
-    strv_each (entry, v->l->container.spec.add_hosts) {
+    strv_each (entry, v->sb->files->added) {
         const char *address = strpbrk(entry, ":=");
         bool is_host = address && streq(address + 1, "host-gateway");
         if (!address || (is_host && !host))
@@ -197,28 +196,28 @@ static strv added_hosts(struct view *v)
 static int write_hosts(struct view *v, struct err *e)
 {
     _cleanup_strv_ strv added = added_hosts(v);
-    bool host = v->l->container.spec.network_mode == NETWORK_HOST;
+    bool host = v->sb->files->of_host;
     _cleanup_free_ char *empty = make_hosts(host, added), *block = make_block(v);
     _cleanup_free_ char *text = hosts_with(empty, block);
-    return process_write_file(&v->l->container.process, "hosts", text, e);
+    return write_file(v->sb, "hosts", text, e);
 }
 
 static int refresh(struct view *v, struct err *e)
 {
     _cleanup_free_ char *old = NULL, *text = NULL, *block = make_block(v);
-    int r = process_read_file(&v->l->container.process, "hosts", &old, e);
+    int r = read_file(v->sb, "hosts", &old, e);
     if (r < 0)
         return r;
     text = hosts_with(old, block);
     if (!text || streq(text, old)) /* the program has replaced the file, or nothing is new */
         return 0;
-    return process_write_file(&v->l->container.process, "hosts", text, e);
+    return write_file(v->sb, "hosts", text, e);
 }
 
-int refresh_hosts(struct monitor *m, struct err *e)
+int refresh_hosts(struct sandbox *sb, struct err *e)
 {
     __attribute__((cleanup(view_clear))) struct view v;
-    int r = view_open(m, &v, e);
+    int r = view_open(sb, &v, e);
     return r < 0 ? r : refresh(&v, e);
 }
 
@@ -227,12 +226,12 @@ int refresh_hosts(struct monitor *m, struct err *e)
 /* A container without a way out gets no name server, lest queries leave the host (CVE-2024-29018). */
 static bool has_no_way_out(struct view *v)
 {
-    return (v->l->attachment_count || v->count) && !gateway_of(v, false);
+    return (v->sb->attachment_count || v->count) && !gateway_of(v, false);
 }
 
 static char *make_resolv(struct view *v, struct err *e)
 {
-    const struct spec *s = &v->l->container.spec;
+    const struct sandbox_files *s = v->sb->files;
     const struct network *gateway = gateway_of(v, true);
     _cleanup_strv_ strv ours = NULL;
     const struct ip *const addresses[] = {gateway ? &gateway->gateway4 : NULL,
@@ -241,12 +240,12 @@ static char *make_resolv(struct view *v, struct err *e)
         if (addresses[i]->family)
             strv_add_take(&ours, ip_text(addresses[i]));
     const struct resolv_plan plan = {
-        .as_is = s->network_mode == NETWORK_HOST,
+        .as_is = s->of_host,
         .unreachable = !ours && has_no_way_out(v),
         .ours = ours,
-        .servers = s->dns,
-        .search = s->dns_search,
-        .options = s->dns_options,
+        .servers = s->servers,
+        .search = s->search,
+        .options = s->options,
     };
     return make_resolv_conf(&plan, e);
 }
@@ -256,22 +255,22 @@ static int write_resolv(struct view *v, struct err *e)
     char *text = make_resolv(v, e);
     if (!text)
         return e->code;
-    free(v->l->resolv);
-    v->l->resolv = text;
-    return process_write_file(&v->l->container.process, "resolv.conf", v->l->resolv, e);
+    free(v->sb->resolv);
+    v->sb->resolv = text;
+    return write_file(v->sb, "resolv.conf", v->sb->resolv, e);
 }
 
 /* ---- all three files ------------------------------------------------------------------------*/
 
-int write_files(struct monitor *m, struct err *e)
+int sandbox_write_files(struct sandbox *sb, struct err *e)
 {
     __attribute__((cleanup(view_clear))) struct view v;
-    _cleanup_free_ char *hostname = xasprintf("%s\n", m->container.spec.hostname);
-    int r = view_open(m, &v, e);
+    _cleanup_free_ char *hostname = xasprintf("%s\n", sb->files->hostname);
+    int r = view_open(sb, &v, e);
     if (r == 0)
         r = write_hosts(&v, e);
     if (r == 0)
-        r = process_write_file(&m->container.process, "hostname", hostname, e);
+        r = write_file(sb, "hostname", hostname, e);
     return r == 0 ? write_resolv(&v, e) : r;
 }
 
@@ -288,16 +287,19 @@ static int spare(int code, struct err *e)
     return code;
 }
 
-int rewrite_files(struct monitor *m, struct err *e)
+int sandbox_rewrite_files(struct sandbox *sb, struct err *e)
 {
-    if (m->container.process.files_fd < 0) /* between two runs; the next start writes new ones */
+    if (!sb->files)
         return 0;
     __attribute__((cleanup(view_clear))) struct view v;
     _cleanup_free_ char *now = NULL;
-    int r = view_open(m, &v, e);
+    int r = view_open(sb, &v, e);
+    if (r == 0 && (r = refresh(&v, e)) == -ENODATA) { /* the next start writes new ones */
+        err_clear(e);
+        return 0;
+    }
+    r = spare(r, e);
     if (r == 0)
-        r = spare(refresh(&v, e), e);
-    if (r == 0)
-        r = spare(process_read_file(&m->container.process, "resolv.conf", &now, e), e);
-    return r == 0 && now && streq(now, m->resolv) ? spare(write_resolv(&v, e), e) : r;
+        r = spare(read_file(sb, "resolv.conf", &now, e), e);
+    return r == 0 && now && streq(now, sb->resolv) ? spare(write_resolv(&v, e), e) : r;
 }

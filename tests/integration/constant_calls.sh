@@ -1,0 +1,98 @@
+#!/bin/bash
+# No command pays for containers that only live beside it: with 1 and with 200 alive, a command and the monitor that it
+# starts or asks make the same number of system calls, and read the same number of bytes.
+#
+# Counts and not times: an equal count is a property of the program, a time is one of the machine.
+#
+#     ALIVE=N   another number than 200
+#     SHOW=1    print the counts that differ instead of failing at the first one
+set -euo pipefail
+. "$(dirname "$0")/../lib.sh"
+. "$top/tests/helpers.sh"
+
+alive=${ALIVE:-$((slowness > 1 ? 60 : 200))}
+count=$top/${NETCTR_BUILD:-build}/tests/strike
+nc=("$program" --root "$state" --run-root "$run_state")
+networks=(a b c d)
+
+! sanitized || skip 'a sanitizer makes calls of its own'
+
+# How often a process waits depends on when another one gets ready, and memory on where the kernel maps it.
+waits='poll|ppoll|select|pselect6|epoll_wait|epoll_pwait|nanosleep|clock_nanosleep|wait4|waitid|restart_syscall|futex'
+waits+='|sched_yield|rt_sigreturn|brk|mmap|munmap|mremap|madvise|getrandom'
+
+# ---- counting ------------------------------------------------------------------------------------
+
+# The calls of a command. The smallest count of several attempts, because another process may hold a lock, and a
+# message may come in two parts.
+counted() { # DIR NAME MONITOR|- COMMAND...
+    local with=()
+    [ "$3" = - ] || with=(--with "$3")
+    "$count" --sum --settle 30 "${with[@]}" --report "$1/$2.$try" "${nc[@]}" "${@:4}" >"$tmp/out" 2>&1 </dev/null ||
+        fail "status $?: ${*:4}: $(cat "$tmp/out")"
+}
+
+measure() { # DIR
+    local monitor
+    mkdir -p "$1"
+    for try in 1 2 3; do
+        counted "$1" run-rm - run --rm --network a "$box" true
+        counted "$1" run-detached - run -d --name k --network a -p 8080:80 -p '[::1]:8081:80' "$box" sleep 100000
+        monitor=$(monitor_of k)
+        counted "$1" exec - exec k true
+        counted "$1" publish "$monitor" publish k 8082:80
+        counted "$1" unpublish "$monitor" unpublish k 8082:80
+        counted "$1" connect "$monitor" network connect b k
+        counted "$1" disconnect "$monitor" network disconnect b k
+        counted "$1" stop "$monitor" stop -t 0 k
+        counted "$1" start - start k
+        counted "$1" stop-again "$(monitor_of k)" stop -t 0 k
+        counted "$1" rm - rm k
+        netctr run -d --name k --network a -p 8080:80 "$box" sleep 100000 >/dev/null
+        counted "$1" rm-f "$(monitor_of k)" rm -f k
+    done
+}
+
+# For each call the smallest count and number of bytes of all attempts.
+smallest() { # DIR NAME
+    awk '{ if (!($1 in n) || $2 < n[$1]) n[$1] = $2; if (!($1 in b) || $3 < b[$1]) b[$1] = $3; seen[$1]++ }
+        END { for (c in n) if (seen[c] == 3) print c, n[c], b[c] }' "$1/$2".* | grep -vE "^($waits) " | sort
+}
+
+# Numbers in text (a pid, an index, a time) have one more digit now and then: not a line for each container.
+differences() { # NAME
+    join -a 1 -a 2 -e 0 -o 0,1.2,2.2,1.3,2.3 <(smallest "$tmp/few" "$1") <(smallest "$tmp/many" "$1") |
+        awk -v name="$1" '$2 != $3 || $5 - $4 > 200 {
+            printf "%s: %s: %d calls, with many alive %d; %d bytes, %d\n", name, $1, $2, $3, $4, $5 }'
+}
+
+# ---- the neighbours ------------------------------------------------------------------------------
+
+live() { # FIRST LAST
+    local i
+    for ((i = $1; i <= $2; i++)); do
+        netctr run -d --name "n$i" --network "${networks[i % 4]}" "$box" sleep 100000 >/dev/null &
+        ((i % 8)) || wait
+    done
+    wait
+}
+
+equal_counts() {
+    local name network
+    for network in "${networks[@]}"; do netctr network create --ipv6 "$network" >/dev/null; done
+    live 1 1
+    netctr run --rm --network b "$box" true # each bridge exists
+    wait_for 5 helpers_work
+    measure "$tmp/few"
+    live 2 "$alive"
+    assert_eq "$(names | wc -l)" "$alive" 'containers alive'
+    measure "$tmp/many"
+    for name in run-rm run-detached exec publish unpublish connect disconnect stop start stop-again rm rm-f; do
+        differences "$name"
+    done >"$tmp/differences"
+    cat "$tmp/differences"
+    [ -n "${SHOW-}" ] || [ ! -s "$tmp/differences" ] || fail "$(head -1 "$tmp/differences")"
+}
+
+t "with 1 and with $alive containers alive, commands make the same system calls" equal_counts
+[ $some_test_failed = 0 ]
