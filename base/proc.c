@@ -12,21 +12,42 @@
 
 #define STOPPED_MS 5000
 
-/* One field of /proc/PID/stat, counted from 1. The name in field 2 may contain spaces and
- * parentheses, so counting starts at its last ')'. -errno if there is no such process. */
-static int stat_field(pid_t pid, int wanted, uint64_t *out)
+enum { STAT_SIZE = 1024 }; /* 52 numbers and a name of 64 bytes at most */
+
+/* /proc/PID/stat; "" if there is no such process. */
+static int read_stat(pid_t pid, char out[STAT_SIZE])
 {
-    _cleanup_free_ char *path = xasprintf("/proc/%d/stat", pid);
-    _cleanup_free_ char *stat = NULL;
-    *out = 0;
-    int r = read_file_at(AT_FDCWD, path, 4096, &stat, NULL);
-    if (r < 0)
-        return r == -ENOENT || r == -ESRCH ? 0 : r;
-    char *p = strrchr(stat, ')');
+    char path[32];
+    ssize_t n = -1;
+    *out = '\0';
+    snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+    do {
+        n = fd < 0 ? -1 : read(fd, out, STAT_SIZE - 1);
+    } while (fd >= 0 && n < 0 && errno == EINTR);
+    if (n < 0)
+        return errno == ENOENT || errno == ESRCH ? 0 : -errno;
+    out[n] = '\0';
+    return 0;
+}
+
+/* One field of /proc/PID/stat, counted from 1. The name in field 2 may contain spaces and
+ * parentheses, so counting starts at its last ')'. */
+static uint64_t field_of(const char *stat, int wanted)
+{
+    const char *p = strrchr(stat, ')');
     for (int field = 2; p && field < wanted; field++)
         p = strchr(p + 1, ' ');
-    *out = p ? strtoull(p + 1, NULL, 10) : 0;
-    return 0;
+    return p ? strtoull(p + 1, NULL, 10) : 0;
+}
+
+/* 0 if there is no such process. */
+static int stat_field(pid_t pid, int wanted, uint64_t *out)
+{
+    char stat[STAT_SIZE];
+    int r = read_stat(pid, stat);
+    *out = r < 0 ? 0 : field_of(stat, wanted);
+    return r;
 }
 
 uint64_t proc_start_time(pid_t pid)
@@ -40,8 +61,8 @@ uint64_t proc_start_time(pid_t pid)
 
 char proc_state(pid_t pid)
 {
-    _cleanup_free_ char *path = xasprintf("/proc/%d/stat", pid), *stat = NULL;
-    if (read_file_at(AT_FDCWD, path, 4096, &stat, NULL) < 0)
+    char stat[STAT_SIZE];
+    if (read_stat(pid, stat) < 0)
         return 0;
     const char *p = strrchr(stat, ')');
     return p && p[1] ? p[2] : 0;
@@ -69,32 +90,19 @@ bool proc_stays_stopped(pid_t pid, int64_t *since)
     return *since && now - *since >= STOPPED_MS;
 }
 
+/* A SIGKILL that it has not taken yet is pending for each of its threads (field 31); when it has taken
+ * one, PF_SIGNALED is set, and then PF_EXITING (field 9). */
 bool proc_is_dying(pid_t pid, uint64_t start_time)
 {
-    const uint64_t exiting = 0x4; /* PF_EXITING: ending, not yet a zombie */
-    uint64_t start, flags;
+    const uint64_t ending = 0x4 | 0x400, killed = UINT64_C(1) << (SIGKILL - 1);
+    char stat[STAT_SIZE];
     if (pid <= 0)
         return true;
     /* A process that cannot be read does not count as dead: its resources could be given away. */
-    if (stat_field(pid, 22, &start) < 0 || stat_field(pid, 9, &flags) < 0)
+    if (read_stat(pid, stat) < 0)
         return false;
-    if (start != start_time || (flags & exiting))
-        return true;
-    _cleanup_free_ char *path = xasprintf("/proc/%d/status", pid);
-    _cleanup_free_ char *status = NULL;
-    int r = read_file_at(AT_FDCWD, path, 65536, &status, NULL);
-    if (r < 0)
-        return r == -ENOENT || r == -ESRCH;
-    const char *state = strstr(status, "\nState:\t");
-    if (state && strchr("ZX", state[8]))
-        return true;
-    const char *const pending[] = {"\nSigPnd:\t", "\nShdPnd:\t"};
-    for (size_t i = 0; i < ARRAY_LEN(pending); i++) {
-        const char *at = strstr(status, pending[i]);
-        if (at && (strtoull(at + strlen(pending[i]), NULL, 16) >> (SIGKILL - 1) & 1))
-            return true;
-    }
-    return false;
+    return field_of(stat, 22) != start_time || (field_of(stat, 9) & ending) ||
+           (field_of(stat, 31) & killed);
 }
 
 int pidfd_of(pid_t pid, uint64_t start_time)

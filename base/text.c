@@ -51,8 +51,10 @@ static bool is_hostile(uint32_t c)
 char *text_printable(const char *text)
 {
     char *out = NULL;
-    size_t size = 0;
-    FILE *f = open_memstream(&out, &size);
+    size_t size = 0, plain = 0;
+    while (text[plain] >= ' ' && text[plain] <= '~')
+        plain++;
+    FILE *f = text[plain] ? open_memstream(&out, &size) : NULL;
     if (!f)
         return xstrdup(text);
     while (*text) {

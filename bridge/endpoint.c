@@ -44,7 +44,7 @@ int endpoint_examine(struct net *net, const struct network *n,
 {
     struct pool pool = network_pool(n);
     struct lease_request wanted = wanted_lease(request);
-    int r = lease_examine(net->leases_fd, &pool, &wanted, e);
+    int r = lease_examine(net->leases_fd, &pool, &wanted, request->holder, e);
     return r < 0 ? err_wrap(e, "network `%s`", n->name) : 0;
 }
 
@@ -55,6 +55,10 @@ static int take_lease(struct net *net, const struct network *n,
     struct pool pool = network_pool(n);
     struct lease_request wanted = wanted_lease(request);
     int r = lease_acquire(net->leases_fd, &pool, &wanted, &lease, e);
+    if (r == -EADDRINUSE && request->holder) {
+        *request->holder = lease;
+        lease = (struct lease){0};
+    }
     if (r < 0)
         return r;
     ep->address4 = lease.address4;
@@ -434,7 +438,7 @@ static int delete_flows(struct net *net, const struct endpoint *ep, struct err *
     return r == -EOPNOTSUPP ? 0 : r;
 }
 
-/* A damaged lease file gives out no address; it is rebuilt from the endpoints in use. */
+/* A damaged lease blocks its address until it is rebuilt from the endpoints in use. */
 static int release_lease(struct net *net, const struct endpoint *ep, struct err *e)
 {
     int r = lease_release(net->leases_fd, ep->network, ep->id, e);
@@ -469,31 +473,21 @@ struct forgetting {
     const char *id;
     int first; /* first failure */
     struct err *e;
-    struct endpoint endpoint; /* filled from the lease */
 };
-
-static int match_lease(const struct lease *l, void *arg)
-{
-    struct forgetting *f = arg;
-    if (!streq(l->owner, f->id))
-        return 0;
-    f->endpoint.address4 = l->address4;
-    f->endpoint.address6 = l->address6;
-    memcpy(f->endpoint.mac, l->mac, 6);
-    return 0;
-}
 
 static int forget_one(struct forgetting *f, const struct network *n, struct err *e)
 {
-    f->endpoint = (struct endpoint){0};
-    int r = lease_each(f->net->leases_fd, n->name, match_lease, f, e);
+    _cleanup_lease_ struct lease lease = {0};
+    int r = lease_find(f->net->leases_fd, n->name, f->id, &lease, e);
     if (r == -EBADMSG) { /* as in release_lease() */
         err_clear(e);
         return 0;
     }
-    if (r < 0 || (!f->endpoint.address4.family && !f->endpoint.address6.family))
+    if (r <= 0)
         return r;
-    _cleanup_endpoint_ struct endpoint ep = f->endpoint;
+    _cleanup_endpoint_ struct endpoint ep = {.address4 = lease.address4,
+                                             .address6 = lease.address6};
+    memcpy(ep.mac, lease.mac, 6);
     ep.bridge = xstrdup(n->bridge);
     ep.host_veth = endpoint_port_name(f->id, n->name);
     ep.guard = n->guard;

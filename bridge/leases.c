@@ -1,5 +1,5 @@
-/* Rebuilds lease files that were lost or damaged from the endpoints in use. An address must never
- * be given out twice, so a file is rebuilt only when every endpoint that may be on its network is
+/* Rebuilds leases that were lost or damaged from the endpoints in use. An address must never be given
+ * out twice, so what is missing is rebuilt only when every endpoint that may be on its network is
  * known. */
 #include "bridge.h"
 
@@ -43,27 +43,36 @@ static int all_are_known(struct lease_restoring *s, const struct network *n, boo
     return ports < 0 ? ports : !ports;
 }
 
+static void tell_repair(const char *what, void *arg)
+{
+    gc_tell(arg, GC_REPLACE, "%s", what);
+}
+
 static int restore_leases(const struct network *n, void *arg)
 {
     struct lease_restoring *s = arg;
     const struct net_leases *l = s->leases;
     if (l->only && !streq(l->only, n->name))
         return 0;
-    int known = lease_check(s->net->leases_fd, n->name, s->e);
-    if (known > 0 || (known < 0 && known != -EBADMSG))
-        return known < 0 ? known : 0;
-    err_clear(s->e);
+    int there = file_exists_at(s->net->leases_fd, n->name);
+    if (there < 0)
+        return err_set(s->e, there, "look for the leases of network `%s`", n->name);
     size_t count;
     _cleanup_free_ struct lease *leases = leases_on(n, l, &count);
-    if (known == 0 && count == 0 && !l->only) /* no container needs it */
+    if (!there && count == 0 && !l->only) /* no container needs it */
         return 0;
-    int complete = all_are_known(s, n, known == 0, count);
-    if (complete <= 0)
+    int complete = all_are_known(s, n, !there, count);
+    if (complete < 0)
         return complete;
-    int r = l->gc->dry_run ? 1 : lease_restore(s->net->leases_fd, n->name, leases, count, s->e);
-    if (r > 0)
-        gc_tell(l->gc, GC_REPLACE, "%s lease file of network `%s`", known == 0 ? "lost" : "damaged",
-                n->name);
+    const struct lease_repair how = {.living = leases,
+                                     .count = count,
+                                     .complete = complete,
+                                     .create = l->only,
+                                     .keep_old = l->keep_old,
+                                     .dry_run = l->gc->dry_run,
+                                     .tell = tell_repair,
+                                     .arg = (void *)l->gc};
+    int r = lease_repair(s->net->leases_fd, n->name, &how, s->e);
     return r < 0 ? r : 0;
 }
 
@@ -75,6 +84,11 @@ int net_restore_leases(struct net *net, const struct net_leases *leases, struct 
 
 int net_has_leases(struct net *net, const struct network *n, struct err *e)
 {
-    int r = file_exists_at(net->leases_fd, n->name);
-    return r < 0 ? err_set(e, r, "look for the leases of network `%s`", n->name) : r;
+    return lease_exists(net->leases_fd, n->name, e);
+}
+
+int net_each_lease(struct net *net, const struct network *n,
+                   int (*each)(const struct lease *l, void *arg), void *arg, struct err *e)
+{
+    return lease_each(net->leases_fd, n->name, each, arg, e);
 }

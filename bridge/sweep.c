@@ -51,7 +51,9 @@ static int collect_dead_link(const struct link *link, void *arg)
 
 static int sweep_leases(const struct network *n, struct sweeping *s, struct err *e)
 {
-    int r = lease_each(s->net->leases_fd, n->name, collect_dead_lease, s, e);
+    int r = s->gc->dry_run ? 0 : lease_tidy(s->net->leases_fd, n->name, e);
+    if (r == 0)
+        r = lease_each(s->net->leases_fd, n->name, collect_dead_lease, s, e);
     strv_each (owner, s->dead_owners.items) {
         if (r == 0 && !s->gc->dry_run)
             r = endpoint_forget(s->net, owner, e); /* the bridge has entries for it too */
@@ -59,12 +61,12 @@ static int sweep_leases(const struct network *n, struct sweeping *s, struct err 
             gc_tell(s->gc, GC_REMOVE, "lease of %s", owner);
     }
     strings_clear(&s->dead_owners);
-    /* A damaged lease file is left alone: it is rebuilt where all endpoints in use are known. */
+    /* Damaged leases are left alone: they are rebuilt where all endpoints in use are known. */
     if (r == -EBADMSG) {
         err_clear(e);
         r = 0;
     }
-    return r == 0 && !s->gc->dry_run ? lease_tidy(s->net->leases_fd, n->name, e) : r;
+    return r;
 }
 
 static int sweep_network(const struct network *n, void *arg)

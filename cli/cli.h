@@ -42,6 +42,8 @@ void command_help(FILE *out, const struct command *command, const struct option 
 int cli_engine(const struct cli *cli, struct engine *out, struct err *e);
 /** The same for read-only commands: they create nothing on a host where netctr has never run. */
 int cli_engine_to_read(const struct cli *cli, struct engine *out, struct err *e);
+/** cli_engine() for commands that look at all containers: cleans up after all dead monitors. */
+int cli_engine_and_repair(const struct cli *cli, struct engine *out, struct err *e);
 /** engine_find(). The error names a similar container; commands that end or remove something do not use this. (find.c) */
 int cli_find(struct engine *engine, const char *name, struct record *out, struct err *e);
 /** Opens the engine and finds a container in it. The caller closes and clears both, also after a failure. (find.c) */
@@ -63,7 +65,9 @@ struct each {
     void *arg;
     /** Called once before, with all of them; a container that was not found has no name. May be NULL. */
     void (*before)(struct engine *engine, const struct record *all, size_t count, void *arg);
-    /** The same afterwards, with the records as they were before. */
+    /** Called for each container before @act, while @act waits for those before it. May be NULL. */
+    void (*ahead)(struct engine *engine, const struct record *r, void *arg);
+    /** As `before`, afterwards, with the records as they were before. */
     void (*after)(struct engine *engine, const struct record *all, size_t count);
     bool (*all)(const struct record *r); /**< instead of names: those for which it is true */
     bool owners_first; /**< a container that shares a network comes after the owner */

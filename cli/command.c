@@ -32,6 +32,12 @@ int cli_engine(const struct cli *cli, struct engine *out, struct err *e)
     return engine_open(cli->root, cli->run_root, out, e);
 }
 
+int cli_engine_and_repair(const struct cli *cli, struct engine *out, struct err *e)
+{
+    int r = cli_engine(cli, out, e);
+    return r < 0 ? r : engine_repair_all(out, e);
+}
+
 int cli_engine_to_read(const struct cli *cli, struct engine *out, struct err *e)
 {
     return engine_open_to_read(cli->root, cli->run_root, out, e);

@@ -40,6 +40,14 @@ static int stop_one(struct engine *engine, const struct record *r, void *arg, st
     return engine_stop(engine, r, s->mark, patience, e);
 }
 
+/* Those that are left when the time is over are killed, several at a time. */
+static void kill_ahead(struct engine *engine, const struct record *r, void *arg)
+{
+    const struct stopping *s = arg;
+    if (s->seconds != STOP_NEVER_KILLS && s->deadline <= monotonic_ms() / 1000)
+        engine_begin_kill(engine, r, s->mark);
+}
+
 static bool runs(const struct record *r)
 {
     return r->status != STATUS_EXITED;
@@ -68,6 +76,7 @@ static int stop(const struct cli *cli, int argc, char **argv, struct err *e)
                                 .seconds = seconds};
     const struct each each = {.act = stop_one,
                               .before = begin_stop,
+                              .ahead = kill_ahead,
                               .after = warn_of_lost_networks,
                               .arg = &stopping,
                               .all = all ? runs : NULL};
@@ -123,6 +132,25 @@ static int remove_one(struct engine *engine, const struct record *r, void *force
     return *(bool *)force ? engine_force_remove(engine, r, e) : engine_remove(engine, r, e);
 }
 
+static void begin_removals(struct engine *engine, const struct record *all, size_t count,
+                           void *force)
+{
+    (void)all, (void)count, (void)force;
+    engine->keeps_trash = true;
+}
+
+static void end_removals(struct engine *engine, const struct record *all, size_t count)
+{
+    store_empty_full_trash(&engine->store);
+    warn_of_lost_networks(engine, all, count);
+}
+
+static void begin_removal(struct engine *engine, const struct record *r, void *force)
+{
+    if (*(bool *)force)
+        engine_begin_kill(engine, r, MARK_END_ASKED);
+}
+
 static int rm(const struct cli *cli, int argc, char **argv, struct err *e)
 {
     bool force = false;
@@ -135,7 +163,9 @@ static int rm(const struct cli *cli, int argc, char **argv, struct err *e)
     if (first <= 0)
         return first;
     const struct each each = {.act = remove_one,
-                              .after = warn_of_lost_networks,
+                              .before = begin_removals,
+                              .ahead = begin_removal,
+                              .after = end_removals,
                               .arg = &force,
                               .damaged = force ? engine_remove_damaged : NULL,
                               .missing_is_fine = force};

@@ -15,7 +15,7 @@ static int reload(const struct cli *cli, const struct command *command, int argc
         return err_say(e, -EINVAL, "`network reload` takes no names");
     _cleanup_engine_ struct engine engine = {0};
     _cleanup_strv_ strv remaining = NULL;
-    int r = cli_engine(cli, &engine, e);
+    int r = cli_engine_and_repair(cli, &engine, e);
     if (r == 0)
         r = engine_network_reload(&engine, &remaining, e);
     warn_each(remaining);

@@ -151,6 +151,8 @@ int network_inspect(const struct cli *cli, const struct command *command, int ar
     int result = 0;
     if (r == 0)
         r = cli_engine_to_read(cli, &engine, e);
+    if (r == 0)
+        r = engine_repair_all(&engine, e);
     for (int i = first; r == 0 && i < argc; i++) {
         _cleanup_err_ struct err why = ERR_INIT;
         first_error(&result, inspect(&engine, argv[i], all, &why), e, &why);

@@ -21,7 +21,7 @@ int network_rm(const struct cli *cli, const struct command *command, int argc, c
     if (first == argc)
         return err_say(e, -EINVAL, "usage: netctr %s %s", command->name, command->usage);
     _cleanup_engine_ struct engine engine = {0};
-    int result = cli_engine(cli, &engine, e);
+    int result = cli_engine_and_repair(cli, &engine, e);
     if (result < 0)
         return result;
     for (int i = first; i < argc; i++) {
@@ -55,7 +55,7 @@ static int prune(const struct cli *cli, strv filters, struct err *e)
 {
     _cleanup_engine_ struct engine engine = {0};
     _cleanup_strv_ strv removed = NULL;
-    int r = cli_engine(cli, &engine, e);
+    int r = cli_engine_and_repair(cli, &engine, e);
     if (r == 0)
         r = engine_network_prune(&engine, is_wanted, &filters, &removed, e);
     strv_each (name, removed)

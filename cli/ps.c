@@ -27,7 +27,7 @@ struct listing {
     size_t skip; /* number of matching containers that are not shown */
     const struct filters *filters;
     json_t *json; /* NULL: a table */
-    strv rows;
+    struct strings rows;
 };
 
 /* ---- which -----------------------------------------------------------------------------------*/
@@ -203,7 +203,7 @@ static int add_row(const struct record *r, void *arg)
                         *created = xasprintf("%s%s", age, *age ? " ago" : "unknown");
     const char *cells[] = {r->spec.id, command, created, status, address, ports, r->spec.name};
     for (size_t i = 0; i < ARRAY_LEN(cells); i++)
-        strv_add(&l->rows, cells[i]);
+        strings_add(&l->rows, cells[i]);
     return 0;
 }
 
@@ -217,7 +217,7 @@ static int list(const struct cli *cli, struct listing *l, uint64_t last, bool js
         return r;
     _cleanup_json_ json_t *rows = l->json = json ? json_array() : NULL;
     for (size_t i = 0; i < ARRAY_LEN(titles); i++)
-        strv_add(&l->rows, titles[i]);
+        strings_add(&l->rows, titles[i]);
     if (last != UINT64_MAX)
         r = engine_each(l->engine, count_row, l, e);
     l->skip = l->skip > last ? l->skip - last : 0;
@@ -226,9 +226,9 @@ static int list(const struct cli *cli, struct listing *l, uint64_t last, bool js
     if (r == 0 && json) {
         print_json(rows);
     } else if (r == 0 && !l->ids_only) {
-        print_table(l->rows, ARRAY_LEN(titles));
+        print_table(l->rows.items, ARRAY_LEN(titles));
     }
-    strv_free(l->rows);
+    strings_clear(&l->rows);
     return r;
 }
 

@@ -214,7 +214,7 @@ static int run_attached(struct engine *engine, struct run_request *request, stru
 {
     _cleanup_free_ char *name = xstrdup(request->spec.name);
     uint64_t limit = request->spec.limits.memory;
-    int r = engine_run(engine, request, e);
+    int r = engine_run_attached(engine, request, e);
     if (r >= 0 && request->oom_killed && limit)
         warn("container `%s` was killed: it needed more memory than its limit (-m) of %.1f MiB",
              name, (double)limit / (1 << 20));

@@ -14,6 +14,8 @@ static size_t columns_of(uint32_t c)
         {0x1100, 0x115f},   {0x2e80, 0x303e},   {0x3041, 0xa4cf},  {0xac00, 0xd7a3},
         {0xf900, 0xfaff},   {0xfe30, 0xfe6f},   {0xff00, 0xff60},  {0xffe0, 0xffe6},
         {0x1f300, 0x1f64f}, {0x1f680, 0x1faff}, {0x20000, 0x3fffd}};
+    if (c < none[0].first)
+        return 1;
     if (char_in_ranges(none, ARRAY_LEN(none), c))
         return 0;
     return char_in_ranges(two, ARRAY_LEN(two), c) ? 2 : 1;

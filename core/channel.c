@@ -18,23 +18,29 @@ int channel_open(int ends[2], struct err *e)
     return 0;
 }
 
-static int send_packet(int channel, const struct packet *p, size_t size, int fd)
+static int send_packet_with(int channel, const struct packet *p, size_t size, const int *fds,
+                            size_t count)
 {
     struct iovec part = {(void *)p, size};
-    char control[CMSG_SPACE(sizeof(int))] = {0};
+    char control[CMSG_SPACE(CHANNEL_FDS * sizeof(int))] = {0};
     struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1};
-    if (fd >= 0) {
+    if (count) {
         m.msg_control = control;
-        m.msg_controllen = sizeof(control);
+        m.msg_controllen = CMSG_SPACE(count * sizeof(int));
         struct cmsghdr *c = CMSG_FIRSTHDR(&m);
-        *c = (struct cmsghdr){CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
-        memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+        *c = (struct cmsghdr){CMSG_LEN(count * sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
+        memcpy(CMSG_DATA(c), fds, count * sizeof(int));
     }
     ssize_t n;
     do {
         n = sendmsg(channel, &m, MSG_NOSIGNAL);
     } while (n < 0 && errno == EINTR);
     return n < 0 ? -errno : 0;
+}
+
+static int send_packet(int channel, const struct packet *p, size_t size, int fd)
+{
+    return send_packet_with(channel, p, size, &fd, fd >= 0 ? 1 : 0);
 }
 
 static int send_plain(int channel, enum message kind, int number, int fd)
@@ -51,6 +57,14 @@ int channel_send(int channel, enum message kind)
 int channel_send_fd(int channel, enum message kind, int fd)
 {
     return send_plain(channel, kind, -1, fd);
+}
+
+int channel_send_fds(int channel, enum message kind, const int *fds, size_t count)
+{
+    struct packet p = {.kind = (uint32_t)kind, .code = -1};
+    return count <= CHANNEL_FDS
+               ? send_packet_with(channel, &p, offsetof(struct packet, text), fds, count)
+               : -E2BIG;
 }
 
 int channel_send_number(int channel, enum message kind, int number)
@@ -184,4 +198,33 @@ int channel_receive_text(int channel, enum message *kind, char **text, struct er
     p.text[PACKET_TEXT - 1] = '\0';
     *text = xstrdup(p.text);
     return 0;
+}
+
+int channel_receive_fds(int channel, enum message *kind, int fds[CHANNEL_FDS], struct err *e)
+{
+    struct packet p = {0};
+    struct iovec part = {&p, sizeof(p)};
+    char control[CMSG_SPACE(CHANNEL_FDS * sizeof(int))] = {0};
+    struct msghdr m = {.msg_iov = &part,
+                       .msg_iovlen = 1,
+                       .msg_control = control,
+                       .msg_controllen = sizeof(control)};
+    int failures = 0, count = 0;
+    ssize_t n;
+    do {
+        n = recvmsg(channel, &m, MSG_CMSG_CLOEXEC);
+    } while (n < 0 && once_more(&failures));
+    if (n < 0)
+        return err_set(e, errno, "hear from the other side");
+    struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+    for (size_t i = 0; c && CMSG_LEN((i + 1) * sizeof(int)) <= c->cmsg_len; i++) {
+        int fd;
+        memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(fd));
+        if (count < CHANNEL_FDS)
+            fds[count++] = fd;
+        else /* the padding has room for one more */
+            close(fd);
+    }
+    *kind = (size_t)n < offsetof(struct packet, text) ? MESSAGE_END : (enum message)p.kind;
+    return count;
 }

@@ -140,6 +140,14 @@ bool stream_hang_up(struct stream *s, int *end)
     return true;
 }
 
+void stream_forget_reader(struct stream *s)
+{
+    stream_unwatch(s);
+    s->to = -1;
+    s->broken = 0;
+    s->sent = s->used;
+}
+
 /* Most chunks can be written at once, so that the loop need not watch for POLLOUT. */
 void stream_run(struct stream *s, short events)
 {

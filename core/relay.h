@@ -43,6 +43,8 @@ void stream_unwatch(struct stream *s);
  *  reports POLLOUT when it has room for some bytes, and then write() blocks for the rest, for ever
  *  if the terminal is stopped (^S). Other files stay as they are. */
 void stream_unblock_terminal(int fd);
+/** The output is only logged from now on. The caller closes the descriptor. */
+void stream_forget_reader(struct stream *s);
 /** Logs what the program has already written to a broken stream. To be called before
  *  stream_hang_up(), and only by the process that copies the stream. */
 void stream_log_rest(struct stream *s);

@@ -22,8 +22,9 @@ enum {
     SAYS_NO_READER = '0',
     SAYS_BROKEN = '4',
 };
-/* The monitor's message. Closing the socket means that the program has ended. */
+/* The monitor's messages. Closing the socket means that the program has ended. */
 #define HEARS_HANG_UP 'h'
+#define HEARS_LEFT 'l' /* the client has left */
 
 /* ---- the relay itself ------------------------------------------------------------------------*/
 
@@ -65,13 +66,28 @@ static void close_broken(struct stream *streams)
     }
 }
 
-/* Reads the monitor's message: closes broken streams. True if the monitor has closed the socket,
+static void forget_readers(struct stream *streams)
+{
+    for (int i = STREAM_OUT; i <= STREAM_ERR; i++) {
+        int to = streams[i].to;
+        stream_forget_reader(&streams[i]);
+        close_fd(to);
+    }
+    stream_unwatch(&streams[STREAM_IN]);
+    streams[STREAM_IN].from = close_fd(streams[STREAM_IN].from);
+    streams[STREAM_IN].sent = streams[STREAM_IN].used;
+    streams[STREAM_IN].to = close_fd(streams[STREAM_IN].to);
+}
+
+/* Reads the monitor's message: closes broken streams, or those of the client. True if the monitor has closed the socket,
  * because the program has ended. */
 static bool hear_end(struct stream *streams, int talk)
 {
     char word;
     ssize_t n = recv(talk, &word, sizeof(word), MSG_DONTWAIT);
-    if (n > 0)
+    if (n > 0 && word == HEARS_LEFT)
+        forget_readers(streams);
+    else if (n > 0)
         close_broken(streams);
     return n == 0;
 }
@@ -247,6 +263,14 @@ void relay_hang_up(struct relay *r)
 {
     if (r->pid)
         say(r->talk, HEARS_HANG_UP);
+}
+
+void relay_forget_readers(struct relay *r)
+{
+    static const char left = HEARS_LEFT;
+    memset(r->broken, 0, sizeof(r->broken));
+    if (r->pid && (r->end_sent || send(r->talk, &left, 1, MSG_DONTWAIT | MSG_NOSIGNAL) != 1))
+        relay_stop(r);
 }
 
 void relay_stop(struct relay *r)

@@ -37,5 +37,8 @@ int relay_start(struct relay *r, const struct relay_work *work);
 void relay_tell_end(struct relay *r);
 /** Makes the relay close its ends of broken streams, as stream_hang_up() does. */
 void relay_hang_up(struct relay *r);
+/** The client has left: the relay closes its descriptors and copies on into the log. One that knows of the
+ *  program's end, or reads no messages, is stopped; the caller replaces it. */
+void relay_forget_readers(struct relay *r);
 /** Kills the relay, even if output is left. */
 void relay_stop(struct relay *r);

@@ -10,6 +10,7 @@
  * relay_process.h.
  */
 #include "cgroup_relay.h"
+#include "client.h"
 #include "process.h"
 #include "relay_process.h"
 
@@ -86,19 +87,20 @@ static int end_asked(const struct monitor *m)
     return o->end_asked ? o->end_asked(o->arg) : 0;
 }
 
-/* A pid 1 without a handler ignores every signal but SIGKILL, so the third ^C sends that. */
-static void forward(struct monitor *m)
+/* A signal for this process (@by_client false), or one that the client has passed on. A pid 1 without a handler ignores
+ * every signal but SIGKILL, so the third ^C sends that. */
+static void forward(struct monitor *m, int sig, pid_t sender, bool by_client)
 {
-    struct signalfd_siginfo info;
-    if (read(m->signals, &info, sizeof(info)) != sizeof(info))
+    struct client *client = m->options->client;
+    if (client && client_repeats(client, sig, sender, by_client))
         return;
-    int sig = (int)info.ssi_signo;
+    m->c->interrupted = m->c->interrupted || sig == SIGINT;
+    m->c->end_requested = m->c->end_requested || sig == SIGKILL;
     if ((sig == SIGINT || sig == SIGTERM) && ++m->interrupts >= 3)
         sig = SIGKILL;
-    else if (m->interrupts == 2 && m->options->attached)
+    else if (m->interrupts == 2 && client_is_here(client))
         warn("`%s` has not ended yet; once more kills it", m->c->plan.name);
     m->c->end_requested = m->c->end_requested || m->interrupts > 0;
-    m->c->interrupted = m->c->interrupted || info.ssi_signo == SIGINT;
     if (m->c->pidfd >= 0)
         (void)pidfd_signal(m->c->pidfd, sig);
 }
@@ -148,6 +150,39 @@ static bool is_overdue(const struct monitor *m)
     return m->ended && monotonic_ms() - m->end > RELAY_PATIENCE_MS && end_asked(m) != 0;
 }
 
+/* ---- a client that leaves --------------------------------------------------------------------*/
+
+/* The program runs on, and its output is only logged. Its stdin ends. */
+static void part_with_client(struct monitor *m)
+{
+    struct client *client = m->options->client;
+    for (int i = STREAM_OUT; i <= STREAM_ERR; i++)
+        stream_forget_reader(&m->streams[i]);
+    if (client->streams[0] >= 0) {
+        stream_unwatch(&m->streams[STREAM_IN]);
+        m->streams[STREAM_IN] =
+            (struct stream){.from = -1, .to = close_fd(m->streams[STREAM_IN].to), .log = -1};
+    }
+    relay_forget_readers(&m->relay);
+    loop_remove_fd(m->options->loop, client->channel);
+    client_leave(client);
+}
+
+static void on_client(int fd, uint32_t events, void *monitor)
+{
+    struct monitor *m = monitor;
+    int sig;
+    pid_t sender;
+    (void)fd;
+    (void)events;
+    int r = client_hear(m->options->client, &sig, &sender);
+    if (r < 0)
+        part_with_client(m);
+    if (r > 0)
+        forward(m, sig, sender, true);
+    m->active = r > 0 ? monotonic_ms() : m->active;
+}
+
 /* ---- a reader that leaves --------------------------------------------------------------------*/
 
 /* The kernel drops SIGPIPE for a pid 1 that has the default action. */
@@ -187,6 +222,11 @@ static void hang_up(struct monitor *m)
 {
     int *const ends[] = {&m->c->stdout_fd, &m->c->stderr_fd};
     bool broke = false;
+    if ((is_newly_broken(m, STREAM_OUT) || is_newly_broken(m, STREAM_ERR)) &&
+        client_has_left(m->options->client)) { /* killed together with its reader */
+        part_with_client(m);
+        return;
+    }
     for (int i = STREAM_OUT; i <= STREAM_ERR; i++) {
         broke = is_newly_broken(m, i) || broke;
         m->output_broken = m->output_broken || m->streams[i].broken;
@@ -226,10 +266,11 @@ static int endure(struct monitor *m, int error)
 static void on_signal(int fd, uint32_t events, void *monitor)
 {
     struct monitor *m = monitor;
-    (void)fd;
+    struct signalfd_siginfo info;
     (void)events;
     m->active = monotonic_ms();
-    forward(m);
+    if (read(fd, &info, sizeof(info)) == sizeof(info))
+        forward(m, (int)info.ssi_signo, (pid_t)info.ssi_pid, false);
 }
 
 static void on_init(int fd, uint32_t events, void *monitor)
@@ -397,25 +438,23 @@ void process_note(struct process *c, const char *text)
 
 static void open_monitor_streams(struct monitor *m)
 {
+    static const int detached[] = {-1, -1, -1};
     struct process *c = m->c;
-    bool attached = m->options->attached, reads = attached && c->stdin_fd >= 0;
+    const int *client = client_is_here(m->options->client) ? m->options->client->streams : detached;
+    bool reads = client[0] >= 0 && c->stdin_fd >= 0;
     int program_stdin = take_fd(c->stdin_fd);
-    if (attached) {
-        stream_unblock_terminal(STDOUT_FILENO);
-        stream_unblock_terminal(STDERR_FILENO);
-    }
     m->rotation = rotation_of(c);
     m->streams[STREAM_OUT] = (struct stream){.from = c->stdout_fd,
-                                             .to = attached ? STDOUT_FILENO : -1,
+                                             .to = client[1],
                                              .log = c->log_fd,
                                              .rotation = &m->rotation,
                                              .tag = "stdout"};
     m->streams[STREAM_ERR] = (struct stream){.from = c->stderr_fd,
-                                             .to = attached ? STDERR_FILENO : -1,
+                                             .to = client[2],
                                              .log = c->log_fd,
                                              .rotation = &m->rotation,
                                              .tag = "stderr"};
-    m->streams[STREAM_IN] = (struct stream){.from = reads ? STDIN_FILENO : -1,
+    m->streams[STREAM_IN] = (struct stream){.from = reads ? client[0] : -1,
                                             .to = program_stdin,
                                             .close_to = true,
                                             .log = -1,
@@ -423,16 +462,32 @@ static void open_monitor_streams(struct monitor *m)
     c->relayed = c->plan.limits.cpu_milli > 0;
 }
 
-static int begin_watching(struct monitor *m)
+static int watch_signals(struct monitor *m)
 {
     struct loop *loop = m->options->loop;
     int r = watch_patiently(loop, m->signals, EPOLLIN, on_signal, m);
+    if (r == 0 && client_is_here(m->options->client))
+        r = watch_patiently(loop, m->options->client->channel, EPOLLIN, on_client, m);
+    return r;
+}
+
+static void unwatch_signals(struct monitor *m)
+{
+    loop_remove_fd(m->options->loop, m->signals);
+    if (client_is_here(m->options->client))
+        loop_remove_fd(m->options->loop, m->options->client->channel);
+}
+
+static int begin_watching(struct monitor *m)
+{
+    struct loop *loop = m->options->loop;
+    int r = watch_signals(m);
     return r < 0 ? r : watch_patiently(loop, m->c->pidfd, EPOLLIN, on_init, m);
 }
 
 static void stop_watching(struct monitor *m)
 {
-    loop_remove_fd(m->options->loop, m->signals);
+    unwatch_signals(m);
     loop_remove_fd(m->options->loop, m->c->pidfd);
     for (int i = 0; i < STREAMS; i++)
         stream_unwatch(&m->streams[i]);
@@ -468,11 +523,11 @@ int supervise_pause(struct process *c, const struct supervise_options *options, 
     for (int i = 0; i < STREAMS; i++)
         m.streams[i] = (struct stream){.from = -1, .to = -1, .log = -1};
     const int64_t end = monotonic_ms() + ms;
-    int r = watch_patiently(options->loop, m.signals, EPOLLIN, on_signal, &m);
+    int r = watch_signals(&m);
     if (r < 0)
         return err_set(e, r, "watch signals");
     for (int64_t left = ms; r == 0 && left > 0 && !c->end_requested; left = end - monotonic_ms())
         r = turn(&m, (int)left);
-    loop_remove_fd(options->loop, m.signals);
+    unwatch_signals(&m);
     return r < 0 ? err_set(e, r, "wait for the container's next run") : 0;
 }

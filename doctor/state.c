@@ -209,7 +209,8 @@ int check_leftovers(struct doctor *d, struct err *e)
         all.removed = common_of(now.removed, looks ? before.removed : now.removed);
     }
     strv_each (what, all.replaced)
-        doctor_say(d, WARNING, xstrdup("netctr gc"), "%s: no address can be assigned", what);
+        doctor_say(d, WARNING, xstrdup("netctr gc"),
+                   "%s: addresses may be blocked or assigned twice", what);
     strv_each (what, all.removed)
         doctor_say(d, WARNING, xstrdup("netctr gc"), "a killed command has left: %s", what);
     return 0;

@@ -22,8 +22,9 @@ enum {
 /* ---- the chores -----------------------------------------------------------------------------*/
 
 /* Stale flows that cannot be deleted do not justify rebuilding the tables again. */
-static int restore_firewall(struct engine *engine, struct err *e)
+static int restore_firewall(struct helper *h, struct engine *engine, struct err *e)
 {
+    (void)h;
     bool restored;
     int r = engine_restore_firewall(engine, &restored, e);
     if (r == 0 || !restored)
@@ -33,35 +34,41 @@ static int restore_firewall(struct engine *engine, struct err *e)
     return 0;
 }
 
-static void tell_nobody(enum gc_deed deed, const char *what, void *arg)
+static void add_name(const char *name, void *names)
 {
-    (void)deed;
-    (void)what;
-    (void)arg;
+    strings_add(names, name);
 }
 
-/* Cleans up after killed monitors, which their run directories name. engine_repair() reports a failure as an
- * error only to a `tell`, which warns of it as well. */
-static int repair(struct engine *engine, struct err *e)
+/* Cleans up after killed monitors, one after the other, so that commands need not wait for all of them. */
+static int repair(struct helper *h, struct engine *engine, struct err *e)
 {
-    static const struct gc all = {.tell = tell_nobody};
-    _cleanup_close_ int lock = store_lock(&engine->store, e);
-    int r = lock;
-    if (r >= 0 && (r = engine_repair(engine, &all, e)) < 0)
-        err_clear(e);
-    lock = close_fd(lock);
+    int result = 0;
+    struct strings found = {0};
+    monitors_each_dead(h->monitors, add_name, &found);
+    _cleanup_strv_ strv names = strings_take(&found);
+    strv_each (name, names) {
+        _cleanup_err_ struct err why = ERR_INIT;
+        _cleanup_close_ int lock = store_lock(&engine->store, e);
+        int r = lock < 0 ? lock : engine_clear_if_dead(engine, name, &why);
+        if (lock < 0)
+            return lock;
+        if (r < 0)
+            warn("%s", why.text);
+        result = r < 0 ? r : result;
+    }
     store_empty_trash(&engine->store);
-    return r;
+    return result;
 }
 
-static int reap_links(struct engine *engine, struct err *e)
+static int reap_links(struct helper *h, struct engine *engine, struct err *e)
 {
+    (void)h;
     struct net *net;
     int r = engine_net(engine, &net, e);
     return r == 0 ? links_reap(net, e) : r;
 }
 
-static int (*const deeds[CHORES])(struct engine *engine, struct err *e) = {
+static int (*const deeds[CHORES])(struct helper *h, struct engine *engine, struct err *e) = {
     [CHORE_FIREWALL] = restore_firewall,
     [CHORE_REPAIR] = repair,
     [CHORE_LINKS] = reap_links,
@@ -97,7 +104,7 @@ static _Noreturn void do_it(struct helper *h, enum chore what)
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     helper_let_go(h, keep, ARRAY_LEN(keep));
     settle(h, what);
-    int r = deeds[what](&engine, &e);
+    int r = deeds[what](h, &engine, &e);
     if (r < 0 && e.text)
         warn("cannot %s yet: %s", names[what], e.text);
     _exit(r < 0);

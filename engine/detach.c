@@ -1,5 +1,6 @@
 /* Runs a container with a monitor in a process of its own. The monitor reports over a channel when the program runs, or why it
- * does not, and keeps nothing of the caller open.
+ * does not, and keeps nothing of the caller open. The caller of an attached run is its client: it stays, the channel stays
+ * open, and what it hands over is closed when it leaves (core/client.c, core/console.c).
  */
 #include "internal.h"
 
@@ -14,6 +15,7 @@
 struct inherited {
     int channel, *fds;
     size_t count;
+    struct client *client; /* of an attached run */
 };
 
 static int find_inherited(const struct store *s, struct inherited *i, struct err *e)
@@ -36,11 +38,12 @@ static int find_inherited(const struct store *s, struct inherited *i, struct err
     return r < 0 ? err_set(e, r, "list the open files") : 0;
 }
 
-/* Otherwise a reader of the caller's output would wait as long as the container runs. */
-static int let_go_of_streams(void)
+/* Otherwise a reader of the caller's output would wait as long as the container runs. @count: a client prints what is
+ * written to stderr, so that one stays. */
+static int let_go_of_streams(int count)
 {
     _cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < count; i++)
         while (null < 0 || dup2(null, i) < 0)
             if (null < 0 || (errno != EINTR && errno != EBUSY))
                 return -errno;
@@ -53,9 +56,11 @@ static int report_started(const char *waits, void *arg)
     const struct inherited *inherited = arg;
     for (size_t i = 0; i < inherited->count; i++)
         close(inherited->fds[i]);
-    int r = let_go_of_streams();
+    int r = let_go_of_streams(inherited->client ? STDERR_FILENO : STDERR_FILENO + 1);
     if (r == 0 && chdir("/") < 0)
         r = -errno;
+    if (r == 0 && inherited->client)
+        r = client_agrees(inherited->client);
     if (r < 0)
         return r;
     _cleanup_free_ char *why = waits ? xstrndup(waits, PACKET_TEXT - 1) : NULL;
@@ -63,28 +68,57 @@ static int report_started(const char *waits, void *arg)
                : channel_send(inherited->channel, MESSAGE_STARTED);
 }
 
-static _Noreturn void monitor_process(struct engine *engine, struct run_request *request,
-                                      int channel)
+static int run_with(struct engine *engine, struct run_request *request, struct inherited *inherited,
+                    struct err *e)
 {
-    struct err e = ERR_INIT;
-    struct inherited inherited = {.channel = channel};
     (void)setsid();
     /* Two processes cannot share a netlink socket: each would read answers for the other. */
     net_close(take_ptr(engine->net));
     engine_forget_names(engine); /* find_inherited() would take it for the caller's */
     request->started = report_started;
-    // cppcheck-suppress autoVariables ; this function never returns
-    request->arg = &inherited;
-    int r = find_inherited(&engine->store, &inherited, &e);
+    request->arg = inherited;
+    request->client = inherited->client;
+    int r = find_inherited(&engine->store, inherited, e);
+    if (r == 0 && inherited->client)
+        r = client_accept(inherited->client, inherited->channel, e);
+    return r == 0 ? engine_run(engine, request, e) : r;
+}
+
+/* @console: of the client, or NULL. */
+static _Noreturn void monitor_process(struct engine *engine, struct run_request *request,
+                                      struct console *console, int channel)
+{
+    struct err e = ERR_INIT;
+    struct client client = CLIENT_INIT;
+    struct inherited inherited = {.channel = channel, .client = console ? &client : NULL};
+    int r = console ? console_become_monitor(console, &e) : 0;
     if (r == 0)
-        r = engine_run(engine, request, &e);
-    if (r < 0)
+        r = run_with(engine, request, &inherited, &e);
+    if (r >= 0)
+        client_tell_exit(&client, r, request->oom_killed);
+    else if (!console || client_is_here(&client))
         (void)channel_send_error(channel, &e);
     err_clear(&e);
+    client_leave(&client);
     free(inherited.fds);
     engine_close(engine);
     exit(r < 0 ? EXIT_NETCTR : 0);
 }
+
+/* @ends: of the channel, the caller's first; not with a @console, which has its own. */
+static int fork_monitor(struct engine *engine, struct run_request *request, struct console *console,
+                        const int ends[2], pid_t *pid, struct err *e)
+{
+    fflush(NULL); /* or both processes would write what is buffered */
+    *pid = fork();
+    if (*pid == 0 && !console)
+        close(ends[0]);
+    if (*pid == 0)
+        monitor_process(engine, request, console, console ? console->monitor.channel : ends[1]);
+    return *pid < 0 ? err_set(e, errno, "fork the monitor") : 0;
+}
+
+/* ---- detached --------------------------------------------------------------------------------*/
 
 /* Waits for the report of the monitor. A monitor that has been stopped (SIGSTOP) never reports. */
 static int await_monitor(int channel, pid_t pid, struct err *e)
@@ -92,20 +126,23 @@ static int await_monitor(int channel, pid_t pid, struct err *e)
     struct pollfd p = {.fd = channel, .events = POLLIN};
     const struct timespec pause = {.tv_nsec = 10000000};
     int64_t stopped = 0;
-    int failures = 0;
-    for (int n; (n = poll(&p, 1, 500)) <= 0;) {
+    int failures = 0, r = 0;
+    for (int n; r == 0 && (n = poll(&p, 1, 500)) <= 0;) {
         if (n < 0 && errno != EINTR && ++failures > 100)
             return err_set(e, errno, "hear from the monitor");
         if (n < 0) /* short of memory, perhaps only for a moment: the monitor may have succeeded */
             nanosleep(&pause, NULL);
-        if (n == 0 && proc_stays_stopped(pid, &stopped)) {
-            err_say(e, -ETIMEDOUT,
-                    "the monitor (process %d) has been stopped before the container ran", pid);
-            return err_hint(e, "`kill -CONT %d` lets it go on, and it undoes what it has begun",
-                            pid);
-        }
+        if (n == 0)
+            r = monitor_check(pid, &stopped, e);
     }
-    return 0;
+    return r;
+}
+
+/* It has reported a failure and cleaned up; or its report is lost, and then it must not run, because this command fails. */
+static void end_monitor(pid_t pid)
+{
+    (void)kill(pid, SIGKILL);
+    (void)waitpid(pid, NULL, 0);
 }
 
 int engine_run_detached(struct engine *engine, struct run_request *request, struct err *e)
@@ -114,27 +151,19 @@ int engine_run_detached(struct engine *engine, struct run_request *request, stru
     int r = channel_open(ends, e);
     if (r < 0)
         return r;
-    fflush(NULL); /* or both processes would write what is buffered */
-    pid_t pid = fork();
-    if (pid == 0) {
-        close(ends[0]);
-        monitor_process(engine, request, ends[1]);
-    }
-    close(ends[1]);
-    _cleanup_close_ int channel = ends[0];
-    if (pid < 0)
-        return err_set(e, errno, "fork the monitor");
+    pid_t pid;
+    _cleanup_close_ int channel = ends[0], monitors = ends[1];
+    r = fork_monitor(engine, request, NULL, ends, &pid, e);
+    if (r < 0)
+        return r;
+    monitors = close_fd(monitors);
     enum message kind = MESSAGE_END;
     _cleanup_free_ char *text = NULL;
     r = await_monitor(channel, pid, e);
     if (r == 0)
         r = channel_receive_text(channel, &kind, &text, e);
-    if (r < 0 && r != -ETIMEDOUT) {
-        /* It has reported a failure and cleaned up; or its report is lost, and then it must not run, because this command
-         * fails. */
-        (void)kill(pid, SIGKILL);
-        (void)waitpid(pid, NULL, 0);
-    }
+    if (r < 0 && r != -ETIMEDOUT)
+        end_monitor(pid);
     if (r < 0)
         return r;
     if (kind == MESSAGE_WAITS)
@@ -142,4 +171,24 @@ int engine_run_detached(struct engine *engine, struct run_request *request, stru
     else if (kind != MESSAGE_STARTED)
         return err_say(e, -EPIPE, "the monitor was killed before the container ran");
     return 0;
+}
+
+/* ---- attached --------------------------------------------------------------------------------*/
+
+int engine_run_attached(struct engine *engine, struct run_request *request, struct err *e)
+{
+    __attribute__((cleanup(console_close))) struct console console = CONSOLE_INIT;
+    struct console_end end = {0};
+    pid_t pid = -1;
+    _cleanup_free_ char *name = xstrdup(request->spec.name);
+    int r = console_open(&console, request->spec.interactive, e);
+    if (r == 0)
+        r = fork_monitor(engine, request, &console, NULL, &pid, e);
+    if (r < 0)
+        return r;
+    r = console_run(&console, name, pid, &end, e);
+    if (r < 0 && !end.started && r != -ETIMEDOUT && r != -EINTR)
+        end_monitor(pid);
+    request->oom_killed = end.oom_killed;
+    return r < 0 ? r : end.status;
 }

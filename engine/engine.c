@@ -1,4 +1,5 @@
-/* Opens an instance (its store, and the network half when first needed), looks containers up, and emits events. */
+/* What an open instance holds beside its store (the network half, the names, opened when first needed), its events, and
+ * `doctor`'s way to look at it. */
 #include "internal.h"
 
 #include <errno.h>
@@ -121,22 +122,7 @@ void engine_defined_event(struct engine *engine, const char *name, const char *n
     event_emit(engine->store.run_fd, &event, NULL);
 }
 
-/* ---- look up ---------------------------------------------------------------------------------*/
-
-int engine_find(struct engine *engine, const char *name, struct record *out, struct err *e)
-{
-    _cleanup_close_ int lock = store_lock(&engine->store, e);
-    return lock < 0 ? lock : store_find(&engine->store, name, out, e);
-}
-
-int engine_each(struct engine *engine, int (*each)(const struct record *r, void *arg), void *arg,
-                struct err *e)
-{
-    _cleanup_close_ int lock = store_lock(&engine->store, e);
-    if (lock < 0)
-        return lock;
-    return store_each(&engine->store, each, arg, e);
-}
+/* ---- what a record says ----------------------------------------------------------------------*/
 
 bool record_holds_ports(const struct record *r)
 {

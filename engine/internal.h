@@ -20,13 +20,28 @@ void engine_network_event(struct engine *engine, const char *name, const struct 
 /** Emits "create" or "remove" of a network. */
 void engine_defined_event(struct engine *engine, const char *name, const char *network);
 
+/* ---- find.c ----------------------------------------------------------------------------------*/
+
+/** With the store locked: engine_find() by the name alone. */
+int engine_find_locked(struct engine *engine, const char *name, struct record *out, struct err *e);
+
+/* ---- run.c -----------------------------------------------------------------------------------*/
+
+/** Runs a container until it ends, with this process as its monitor. Returns its exit status. */
+int engine_run(struct engine *engine, struct run_request *request, struct err *e);
+
 /* ---- repair.c --------------------------------------------------------------------------------*/
 
 /** Cleans up after the dead monitor of @r. *@now, which the caller clears, is the container's record then. */
 int engine_clear_dead(struct engine *engine, const struct record *r, struct record *now,
                       struct err *e);
-/** With the store locked: cleans up after dead monitors. */
+/** With the store locked: if a monitor of @name is dead, cleans up after it. 1: done; 0: it lives, or there is nothing of
+ *  that name. */
+int engine_clear_if_dead(struct engine *engine, const char *name, struct err *e);
+/** With the store locked: looks at all containers, and cleans up after all dead monitors. */
 int engine_repair(struct engine *engine, const struct gc *gc, struct err *e);
+/** After store_claim_run_root(): RUN becomes this instance's. */
+int engine_take_run_root(struct engine *engine, const struct gc *gc, struct err *e);
 /** Undoes the network half of a container, with or without its records. @aside: the caller is its monitor and leaves
  *  links that carry no more packets to links_retire(); else nothing remains on return. @locked: the caller has the
  *  store's lock; otherwise this takes it if the firewall has to be rebuilt. */
@@ -63,7 +78,7 @@ int engine_upgrade_tables(struct engine *engine, struct err *e);
 /** engine_reload(), whatever is left of the firewall. After an error, @restored says whether only the deletion of stale
  *  conntrack entries failed. */
 int engine_restore_firewall(struct engine *engine, bool *restored, struct err *e);
-/** Rebuilds the lease file of @n, if it is missing, from the running containers. Without it, no addresses are given
+/** Rebuilds the leases of @n, if they are missing, from the running containers. Without them, no addresses are given
  *  out. */
 int engine_make_leases(struct engine *engine, const struct network *n, struct err *e);
 /** With the store locked: the same for all networks. */

@@ -100,7 +100,8 @@ static void ended(int fd, uint32_t events, void *monitor)
         return;
     }
     stop_watching(one);
-    monitors_look(m);
+    one->dead = one->told = true;
+    m->died(true, m->arg);
 }
 
 bool monitors_any(const struct monitors *m)
@@ -166,12 +167,17 @@ static void find(struct monitors *m, const char *name, ino_t directory)
     if (!one) {
         one = xcalloc(1, sizeof(*one));
         *one = (struct watched_monitor){
-            .all = m, .name = xstrdup(name), .directory = directory, .pidfd = -1, .next = *bucket};
+            .all = m, .directory = directory, .pidfd = -1, .next = *bucket};
         *bucket = one;
     }
     one->seen = true;
-    if (one->pidfd < 0)
-        examine(m, one, name);
+    if (one->pidfd >= 0)
+        return;
+    if (!streq(one->name, name)) {
+        free(one->name);
+        one->name = xstrdup(name);
+    }
+    examine(m, one, name);
 }
 
 /* ---- all monitors ---------------------------------------------------------------------------*/
@@ -189,6 +195,20 @@ static bool has_changed(struct monitors *m)
     return changed;
 }
 
+static bool is_dead(const struct watched_monitor *one)
+{
+    return one->seen && one->pidfd < 0 && one->dead;
+}
+
+void monitors_each_dead(const struct monitors *m, void (*each)(const char *name, void *arg),
+                        void *arg)
+{
+    for (size_t i = 0; i < BUCKETS; i++)
+        for (const struct watched_monitor *one = m->bucket[i]; one; one = one->next)
+            if (is_dead(one))
+                each(one->name, arg);
+}
+
 /* A dead monitor is reported at each look until its directory is gone. */
 static void judge(struct monitors *m)
 {
@@ -196,7 +216,7 @@ static void judge(struct monitors *m)
     for (size_t i = 0; i < BUCKETS; i++)
         for (struct watched_monitor **link = &m->bucket[i]; *link;) {
             struct watched_monitor *one = *link;
-            bool ended = one->seen && one->pidfd < 0 && one->dead;
+            bool ended = is_dead(one);
             dead = dead || ended;
             fresh = fresh || (ended && !one->told);
             one->told = ended;

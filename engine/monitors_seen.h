@@ -9,6 +9,9 @@ struct monitors;
 struct monitors *monitors_new(struct store *s, struct loop *loop,
                               void (*died)(bool fresh, void *arg), void *arg);
 void monitors_free(struct monitors *m); /**< accepts NULL */
+/** Calls @each with the name of every container whose monitor has died so. */
+void monitors_each_dead(const struct monitors *m, void (*each)(const char *name, void *arg),
+                        void *arg);
 /** Looks for new and dead monitors. One system call if nothing has changed. */
 void monitors_look(struct monitors *m);
 /** Is one alive that was seen before? */

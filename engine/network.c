@@ -129,6 +129,8 @@ static int find_user(const struct record *r, void *arg)
 void engine_endpoints(struct engine *engine, const struct record *r, struct endpoint_list *out)
 {
     *out = (struct endpoint_list){0};
+    if (!r->spec.networks)
+        return;
     _cleanup_close_ int dir = store_live_dir(&engine->store, r->spec.name);
     if (dir >= 0)
         (void)endpoint_load_all(dir, out, NULL);

@@ -89,7 +89,7 @@ static int redefine(struct engine *engine, const struct record *r, const char *w
 {
     _cleanup_record_ struct record now = {0};
     _cleanup_close_ int lock = store_lock(&engine->store, e);
-    int code = lock < 0 ? lock : store_find(&engine->store, r->spec.name, &now, e);
+    int code = lock < 0 ? lock : store_find_named(&engine->store, r->spec.name, &now, e);
     if (code == 0 && (!is_only_defined(&now) || !streq(now.spec.id, r->spec.id)))
         code = err_say(e, -ESTALE, "container `%s` is being started", r->spec.name);
     if (code == 0)

@@ -1,4 +1,4 @@
-/* Rebuilds the host's side from the running containers: firewall, lease files, bridges and their ports. */
+/* Rebuilds the host's side from the running containers: firewall, leases, bridges and their ports. */
 #include "helpers.h"
 #include "internal.h"
 #include "survey.h"
@@ -63,7 +63,7 @@ int engine_reload_locked(struct engine *engine, struct err *e)
     return r < 0 ? r : flows;
 }
 
-/* With a damaged or missing lease file, no addresses are given out. The records of the running containers restore it. */
+/* With missing leases, no addresses are given out, and a damaged one blocks its address. The records of the running containers restore it. */
 static int restore_leases(struct engine *engine, struct net_leases leases, struct err *e)
 {
     struct net *net;
@@ -76,6 +76,8 @@ static int restore_leases(struct engine *engine, struct net_leases leases, struc
     leases.live = all.list.items;
     leases.count = all.list.count;
     leases.unknown = all.unknown != NULL;
+    /* As in engine_require_versions(): with our tables, an older monitor has no network. */
+    leases.keep_old = net_check(net, NULL) > 0 && engine_has_older(engine);
     return net_restore_leases(net, &leases, e);
 }
 
@@ -97,8 +99,7 @@ int engine_make_leases(struct engine *engine, const struct network *n, struct er
     const struct net_leases leases = {.only = n->name, .gc = &gc_quietly};
     r = lock < 0 ? lock : restore_leases(engine, leases, e);
     if (r == 0 && (r = net_has_leases(net, n, e)) == 0) {
-        err_say(e, -EBADMSG, "network `%s`: the lease file is missing and cannot be rebuilt",
-                n->name);
+        err_say(e, -EBADMSG, "network `%s`: the leases are missing and cannot be rebuilt", n->name);
         return err_hint(e, "`netctr network reload` says why");
     }
     return r < 0 ? r : 0;

@@ -110,12 +110,12 @@ int engine_clear_dead(struct engine *engine, const struct record *r, struct reco
                       struct err *e)
 {
     _cleanup_close_ int lock = store_lock(&engine->store, e);
-    int code = lock < 0 ? lock : store_find(&engine->store, r->spec.name, now, e);
+    int code = lock < 0 ? lock : store_find_named(&engine->store, r->spec.name, now, e);
     if (code == 0 && now->status == STATUS_DEAD)
         code = engine_cleanup_dead(engine, r->spec.name, false, e);
     record_clear(now);
     if (code == 0 || code == -EWOULDBLOCK) /* another command was faster */
-        code = store_find(&engine->store, r->spec.name, now, e);
+        code = store_find_named(&engine->store, r->spec.name, now, e);
     if (code == 0 && now->status == STATUS_DEAD)
         code = err_say(e, -EBUSY, "what its dead monitor left could not be cleaned up");
     return code;
@@ -140,6 +140,22 @@ static int repair_one(struct engine *engine, const char *name, bool empty, struc
         return engine_cleanup_dead(engine, name, false, e);
     int r = remove_tree_at(engine->store.live_fd, name);
     return r < 0 ? err_set(e, r, "remove the run directory of container `%s`", name) : 0;
+}
+
+int engine_clear_if_dead(struct engine *engine, const char *name, struct err *e)
+{
+    bool empty = false;
+    int dead = valid_name(name) ? find_dead(engine, name, &empty) : -ENOENT;
+    if (dead == -EWOULDBLOCK || dead == -ENOENT)
+        return 0;
+    if (dead < 0)
+        return err_set(e, dead, "look at container `%s`", name);
+    int r = repair_one(engine, name, empty, e);
+    if (r == -EWOULDBLOCK) { /* it lives again */
+        err_clear(e);
+        return 0;
+    }
+    return r < 0 ? r : 1;
 }
 
 static int repair_if_dead(struct engine *engine, const char *name, const struct gc *gc, bool *any,
@@ -296,7 +312,7 @@ int engine_gc_locked(struct engine *engine, const struct gc *gc, struct err *e)
 
 /* After store_claim_run_root(): RUN becomes this instance's once everything that it does not list is removed. If this is
  * killed in between, the next command repeats all of it. */
-static int take_run_root(struct engine *engine, const struct gc *gc, struct err *e)
+int engine_take_run_root(struct engine *engine, const struct gc *gc, struct err *e)
 {
     int r = engine_gc_locked(engine, gc, e);
     return r == 0 && !gc->dry_run ? store_commit_run_root(&engine->store, e) : r;
@@ -322,10 +338,10 @@ int engine_gc(struct engine *engine, const struct gc *caller, struct err *e)
     struct telling telling = {engine, caller};
     const struct gc told = {caller->dry_run, tell_deed, &telling};
     const struct gc *gc = caller->tell ? &told : caller;
-    _cleanup_close_ int lock = store_lock(&engine->store, e);
+    _cleanup_close_ int lock = helpers_store_lock(engine, e);
     int r = lock < 0 ? lock : store_claim_run_root(&engine->store, gc->dry_run, e);
     if (r == 0)
-        r = take_run_root(engine, gc, e);
+        r = engine_take_run_root(engine, gc, e);
     lock = close_fd(lock);
     if (r == 0 && !gc->dry_run)
         r = helpers_revive(engine, e);
@@ -357,7 +373,7 @@ int engine_remove_damaged(struct engine *engine, const char *name, struct err *e
     _cleanup_close_ int lock = store_lock(&engine->store, e);
     _cleanup_record_ struct record now = {0};
     _cleanup_err_ struct err why = ERR_INIT;
-    int r = lock < 0 ? lock : store_find(&engine->store, name, &now, &why);
+    int r = lock < 0 ? lock : store_find_named(&engine->store, name, &now, &why);
     if (lock >= 0 && r == -ENOENT) /* another command has removed it */
         return 0;
     if (lock >= 0 && r == 0) /* removed and created again */
@@ -374,56 +390,11 @@ int engine_remove_damaged(struct engine *engine, const char *name, struct err *e
     else if (lives)
         r = err_say(e, -EBUSY, "container `%s` is damaged and could not be ended", name);
     if (r == 0)
-        r = container_remove(&engine->store, name, e);
+        r = container_remove(&engine->store, name, NULL, e);
     /* The damaged records did not show everything: what is left belongs to no container now. */
     if (r == 0)
         r = engine_gc_locked(engine, &gc_quietly, e);
     lock = close_fd(lock);
     store_empty_trash(&engine->store);
     return r;
-}
-
-/* ---- open ------------------------------------------------------------------------------------*/
-
-static int repair_at_first(struct engine *out, struct err *e)
-{
-    _cleanup_close_ int lock = helpers_store_lock(out, e);
-    int r = lock;
-    if (r < 0)
-        return r;
-    /* The run directory was removed, or belonged to another instance. Containers of this instance that it does not list
-     * are ended, so that their addresses can be given out again. A failure is only a warning: commands that show or remove
-     * something must work, and starts are refused elsewhere (store_hold_binding()). */
-    _cleanup_err_ struct err why = ERR_INIT;
-    if (out->store.fresh && (r = store_claim_run_root(&out->store, false, e)) < 0)
-        return r;
-    if (out->store.fresh && take_run_root(out, &gc_quietly, &why) < 0)
-        warn("%s", why.text);
-    return engine_repair(out, &gc_quietly, e);
-}
-
-static int repair_opened(int r, struct engine *engine, struct err *e)
-{
-    if (r == 0 && (r = repair_at_first(engine, e)) < 0)
-        engine_explain(engine, r, e);
-    return r;
-}
-
-int engine_open(const char *root, const char *run_root, struct engine *out, struct err *e)
-{
-    *out = (struct engine){0};
-    return repair_opened(store_open(root, run_root, &out->store, e), out, e);
-}
-
-int engine_open_to_read(const char *root, const char *run_root, struct engine *out, struct err *e)
-{
-    *out = (struct engine){0};
-    return repair_opened(store_open_to_read(root, run_root, &out->store, e), out, e);
-}
-
-int engine_open_to_clean(const char *root, const char *run_root, bool dry_run, struct engine *out,
-                         struct err *e)
-{
-    *out = (struct engine){0};
-    return (dry_run ? store_open_to_read : store_open)(root, run_root, &out->store, e);
 }

@@ -43,23 +43,41 @@ static int look_before(struct monitor *m, struct err *e)
     return r;
 }
 
-/* The store's lock, after cleaning up. The previous owner of a port that could be bound is dead, but its rules may still
- * exist. */
+/* The store's lock. Where no helper works, none has cleaned up after monitors that were killed, and what they had, as the
+ * rules of a port that could be bound, may still exist: then this looks at all of them, once. */
 static int lock_and_clean_up(struct monitor *m, struct err *e)
 {
-    _cleanup_close_ int lock = store_lock(&m->engine->store, e);
+    _cleanup_close_ int lock = helpers_store_lock(m->engine, e);
     int r =
-        lock < 0 || !sandbox_has_ports(m->sandbox) ? 0 : engine_repair(m->engine, &gc_quietly, e);
+        lock < 0 || helpers_work(m->engine, NULL) ? 0 : engine_repair(m->engine, &gc_quietly, e);
     return r < 0 ? r : take_fd(lock);
 }
 
-static int claim(struct monitor *m, struct err *e)
+static int take_name(struct monitor *m, struct err *e)
 {
-    _cleanup_close_ int lock = lock_and_clean_up(m, e);
-    if (lock < 0)
-        return lock;
     return (m->request->existing ? container_restart_claim : container_claim)(
         &m->engine->store, &m->request->spec, &m->container, e);
+}
+
+/* A container whose monitor was killed a moment ago may still have the name. */
+static int claim(struct monitor *m, struct err *e)
+{
+    int cleared = 0, lock = lock_and_clean_up(m, e);
+    int r = lock < 0 ? lock : take_name(m, e);
+    if (r == -EEXIST || r == -EBUSY) {
+        _cleanup_err_ struct err why = ERR_INIT;
+        cleared = engine_clear_if_dead(m->engine, m->request->spec.name, &why);
+        if (cleared < 0)
+            warn("%s", why.text);
+    }
+    if (cleared > 0) {
+        err_clear(e);
+        r = take_name(m, e);
+    }
+    close_fd(lock);
+    if (cleared > 0)
+        store_empty_trash(&m->engine->store);
+    return r;
 }
 
 /* The network, while the child mounts. "none" is a namespace with nothing but loopback. */
@@ -152,7 +170,7 @@ static int failed_start(struct monitor *m, struct err *e)
     free(c->failure);
     c->failure = err_line(e);
     container_note(c, c->failure);
-    if (!c->spec.detached)
+    if (client_is_here(m->request->client)) /* it prints what we write to stderr */
         fprintf(stderr, "netctr: %s\n", c->failure);
     container_kill(c);
     err_clear(e);
@@ -213,7 +231,7 @@ static int tell_caller(struct monitor *m, const char *waits, struct err *e)
 static int watch_over(struct monitor *m, struct err *e)
 {
     struct container *c = &m->container;
-    struct supervise_options options = {.attached = !c->spec.detached, .loop = m->loop};
+    struct supervise_options options = {.client = m->request->client, .loop = m->loop};
     /* Closing an inotify watch costs a grace period of the kernel, which a short-lived container should not pay. */
     int r = sandbox_serve(m->sandbox, c->spec.detached ? 0 : 300, e);
     if (r == 0)
@@ -227,10 +245,11 @@ static int watch_over(struct monitor *m, struct err *e)
     return r < 0 ? r : run_on(m, &options, e);
 }
 
-/* At the end. With an attached `run`, the user gets the error instead of waiting. */
+/* At the end. A client gets the error instead of waiting. */
 static int lock_to_leave(struct monitor *m, struct err *e)
 {
-    return m->container.spec.detached ? lock_patiently(m, e) : store_lock(&m->engine->store, e);
+    return client_is_here(m->request->client) ? store_lock(&m->engine->store, e)
+                                              : lock_patiently(m, e);
 }
 
 /* A reload holds the lock from reading the records to committing the rules. After the mark it skips this container, so
@@ -299,7 +318,8 @@ static int leave(struct monitor *m, bool keep, int status, struct err *e)
         r = lock < 0 ? lock : container_release_name(&m->container, keep, &step);
     }
     err_note(&result, r, e, &step);
-    store_empty_trash(&m->engine->store);
+    if (!keep && m->container.spec.id)
+        store_empty_trash_of(&m->engine->store, m->container.spec.id);
     if (result != -ETIMEDOUT) /* do not wait for the same lock twice */
         release_helpers(m);
     return result;

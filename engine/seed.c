@@ -43,7 +43,7 @@ static void start(void *living)
     if (r != -EWOULDBLOCK && !m->unhelped) {
         _cleanup_free_ char *text = xasprintf("no helper serves this container yet: %s", e.text);
         container_note(&m->container, text);
-        if (!m->container.spec.detached)
+        if (client_is_here(m->request->client))
             warn("%s", text);
         m->unhelped = true;
     }

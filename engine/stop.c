@@ -26,10 +26,10 @@ static int await_end(struct engine *engine, const struct record *r, struct err *
     if (pidfd_wait(monitor, 5000) < 0)
         return err_say(e, -ETIMEDOUT, "container `%s` does not end", r->spec.name);
     int lock = store_lock(&engine->store, e);
-    int code = lock < 0 ? lock : engine_repair(engine, &gc_quietly, e);
+    int code = lock < 0 ? lock : engine_clear_if_dead(engine, r->spec.name, e);
     close_fd(lock);
     store_empty_trash(&engine->store);
-    return code;
+    return code < 0 ? code : 0;
 }
 
 /* Waits for the monitor to clean up: only then is the container gone for the next command. */
@@ -109,21 +109,32 @@ int engine_ask_end(struct engine *engine, const struct record *r, enum mark mark
                    struct record *now, struct err *e)
 {
     _cleanup_close_ int lock = store_lock(&engine->store, e);
-    int code = lock < 0 ? lock : store_find(&engine->store, r->spec.name, now, e);
+    int code = lock < 0 ? lock : engine_find_locked(engine, r->spec.name, now, e);
     if (code == 0 && !streq(now->spec.id, r->spec.id))
         code = err_say(e, -ENOENT, "no such container `%s`", r->spec.id);
     return code == 0 ? container_ask_end(&engine->store, r->spec.name, mark, e) : code;
 }
 
+/* What waits for the end reports failures. */
+static void begin_end(struct engine *engine, const struct record *r, enum mark mark, int sig)
+{
+    _cleanup_record_ struct record now = {0};
+    if (engine_ask_end(engine, r, mark, &now, NULL) == 0 && now.status == STATUS_RUNNING)
+        (void)engine_signal(&now, sig, NULL);
+}
+
 void engine_begin_stop(struct engine *engine, const struct record *all, size_t count,
                        enum mark mark)
 {
-    for (size_t i = 0; i < count; i++) {
-        _cleanup_record_ struct record now = {0};
-        if (all[i].spec.name && engine_ask_end(engine, &all[i], mark, &now, NULL) == 0 &&
-            now.status == STATUS_RUNNING)
-            (void)engine_signal(&now, SIGTERM, NULL); /* engine_stop() reports failures */
-    }
+    for (size_t i = 0; i < count; i++)
+        if (all[i].spec.name && all[i].status != STATUS_EXITED)
+            begin_end(engine, &all[i], mark, SIGTERM);
+}
+
+void engine_begin_kill(struct engine *engine, const struct record *r, enum mark mark)
+{
+    if (r->status == STATUS_RUNNING)
+        begin_end(engine, r, mark, SIGKILL);
 }
 
 int engine_stop(struct engine *engine, const struct record *r, enum mark mark, uint64_t seconds,
@@ -182,7 +193,7 @@ static int remove_locked(struct engine *engine, const struct record *r, struct e
 {
     _cleanup_record_ struct record now = {0};
     _cleanup_close_ int lock = store_lock(&engine->store, e);
-    int code = lock < 0 ? lock : store_find(&engine->store, r->spec.name, &now, e);
+    int code = lock < 0 ? lock : store_find_named(&engine->store, r->spec.name, &now, e);
     if (code == -ENOENT || (code == 0 && !streq(now.spec.id, r->spec.id))) {
         err_clear(e);
         return 0;
@@ -192,7 +203,7 @@ static int remove_locked(struct engine *engine, const struct record *r, struct e
         return engine_cleanup_dead(engine, r->spec.name, true, e);
     if (code == 0 && now.status != STATUS_EXITED)
         return refuse_running(&now, e);
-    if (code == 0 && (code = container_remove(&engine->store, r->spec.name, e)) == 0)
+    if (code == 0 && (code = container_remove(&engine->store, r->spec.name, r->spec.id, e)) == 0)
         engine_event(engine, r, "destroy", NULL);
     return code;
 }
@@ -200,7 +211,8 @@ static int remove_locked(struct engine *engine, const struct record *r, struct e
 static int remove_ended(struct engine *engine, const struct record *r, struct err *e)
 {
     int code = remove_locked(engine, r, e);
-    store_empty_trash(&engine->store);
+    if (!engine->keeps_trash)
+        store_empty_trash(&engine->store);
     return code;
 }
 

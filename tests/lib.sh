@@ -459,6 +459,11 @@ in_network_of() { # NAME COMMAND...
     nsenter --target "$(pid_of "$1")" --net "${@:2}"
 }
 
+# A network's leases, without those that pause.
+leases() { # NETWORK
+    find "$run_state/leases/$1" -maxdepth 1 -type f -name '*[.:]*' -exec grep -hv resting-until= {} + | sort
+}
+
 address_of() { # NAME [-4|-6]
     in_network_of "$1" ip "${2--4}" -oneline address show dev eth0 scope global |
         awk '{ sub("/.*", "", $4); print $4 }'

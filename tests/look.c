@@ -435,11 +435,11 @@ static uint64_t hash(const char *text, uint64_t h)
 }
 
 /* Without information: a lock's content is its holder; the list of events only grows; leases pause for a
- * moment, and the file's first line contains where the search for the next one starts. */
+ * moment. */
 static void look_at_file(const char *path, const char *name)
 {
     size_t n = strlen(name);
-    bool lease = strstr(path, "/leases/") && *name != '.';
+    bool lease = strstr(path, "/leases/") && *name != '.' && strpbrk(name, ".:");
     if ((n >= 4 && strcmp(name + n - 4, "lock") == 0) ||
         (n >= 3 && strcmp(name + n - 3, ".up") == 0) || strncmp(name, "events", 6) == 0 ||
         strstr(path, "/dns/bell/") || strcmp(name, "upstream") == 0)
@@ -451,7 +451,7 @@ static void look_at_file(const char *path, const char *name)
     each_line (line, text)
         if (!lease)
             h = hash(line, h);
-        else if (*line != '#' && !strstr(line, "resting-until="))
+        else if (!strstr(line, "resting-until="))
             say("lease %s", line);
     if (strncmp(name, "log", 3) == 0)
         h = 0;
@@ -460,7 +460,8 @@ static void look_at_file(const char *path, const char *name)
         for (const char *c = text; *c; c++)
             h += *c == '\n';
     }
-    say("file %s %016llx", path, lease ? 0 : (unsigned long long)h);
+    if (!lease)
+        say("file %s %016llx", path, (unsigned long long)h);
     free(text);
 }
 
@@ -468,6 +469,13 @@ static void look_at_file(const char *path, const char *name)
 static bool is_of_helpers(const char *name)
 {
     return strcmp(name, "helpers") == 0 || strcmp(name, "links") == 0;
+}
+
+/* What leads to leases that pause for a moment, and where the search for the next one starts. */
+static bool is_about_leases(const char *path, const char *name)
+{
+    const char *in = strstr(path, "/leases/");
+    return in && name[strlen(name) - 1] != '~' && !strstr(in, "/owner");
 }
 
 static void look_at_tree(const char *path, bool files)
@@ -481,7 +489,12 @@ static void look_at_tree(const char *path, bool files)
             continue;
         if (asprintf(&below, "%s/%s", path, entry->d_name) < 0)
             die("memory");
-        if (lstat(below, &st) == 0 && S_ISDIR(st.st_mode)) {
+        if (lstat(below, &st) == 0 && S_ISLNK(st.st_mode) &&
+            is_about_leases(below, entry->d_name)) {
+            ;
+        } else if (S_ISDIR(st.st_mode) && strstr(below, "/resting/")) {
+            ;
+        } else if (S_ISDIR(st.st_mode)) {
             say("directory %s", below);
             look_at_tree(below, files);
         } else if (files && S_ISREG(st.st_mode)) {

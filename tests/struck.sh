@@ -55,7 +55,8 @@ furnish_blue() {
 
 # Each k gets the same address at once: a pausing lease would give the next one another, or make it wait.
 same_leases() {
-    cp "$tmp"/leases/* "$run_state/leases"
+    rm -rf "$run_state"/leases/[!.]*
+    cp -a "$tmp"/leases/* "$run_state/leases"
 }
 
 begin_counting() {
@@ -71,7 +72,7 @@ begin_strikes() {
     remember
     rm -rf "$tmp/leases"
     mkdir "$tmp/leases"
-    cp "$run_state"/leases/* "$tmp/leases"
+    cp -a "$run_state"/leases/* "$tmp/leases"
     begin_counting
 }
 

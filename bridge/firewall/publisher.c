@@ -1,4 +1,4 @@
-/* Who has a published port, as its element says. */
+/* The container that has a published port, as its element says. */
 #include "ruleset.h"
 
 #include <errno.h>

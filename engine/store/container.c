@@ -132,9 +132,12 @@ int container_claim(struct store *store, struct spec *spec, struct container *ou
     *spec = (struct spec){0};
     int r = claim_run_directory(&c, e);
     if (r == 0)
+        r = ids_add(store, c.spec.id, c.spec.name, e);
+    if (r == 0)
         r = claim_definition(&c, e);
     if (r < 0) {
         (void)remove_tree_at(store->defined_fd, c.spec.name);
+        ids_remove(store, c.spec.id);
         (void)remove_tree_at(store->live_fd, c.spec.name);
         container_clear(&c);
         return r;
@@ -280,17 +283,41 @@ int container_end(struct container *c, bool keep, int exit_status, struct err *e
     return r == 0 && keep ? container_note_end(c, exit_status, e) : r;
 }
 
-int container_remove(struct store *store, const char *name, struct err *e)
+/* The trash of an older netctr's ROOT is made here. A full disk may not have room for it: then the directory stays beside
+ * the others, with a name that is no container's, and gc removes it. */
+static int put_aside(struct store *store, const char *name, const char *id)
 {
-    _cleanup_free_ char *id = spec_new_id(), *aside = xasprintf(TRASH "%s", id);
-    if (renameat(store->defined_fd, name, store->defined_fd, aside) < 0 && errno != ENOENT)
-        return err_set(e, errno, "remove container `%s`", name);
+    _cleanup_free_ char *random = spec_new_id();
+    const char *unique = id ? id : random;
+    _cleanup_free_ char *aside = xasprintf(TRASH "/%s", unique);
+    if (renameat(store->defined_fd, name, store->defined_fd, aside) == 0)
+        return 0;
+    if (errno != ENOENT)
+        return -errno;
+    bool made = mkdirat(store->defined_fd, TRASH, 0700) == 0;
+    if (!made && errno == EEXIST) /* then it is @name that is missing */
+        return 0;
+    if (!made) {
+        free(aside);
+        aside = xasprintf(".removed-%s", unique);
+    }
+    return renameat(store->defined_fd, name, store->defined_fd, aside) < 0 && errno != ENOENT
+               ? -errno
+               : 0;
+}
+
+int container_remove(struct store *store, const char *name, const char *id, struct err *e)
+{
+    int r = put_aside(store, name, id);
+    if (r < 0)
+        return err_set(e, r, "remove container `%s`", name);
+    ids_remove(store, id);
     return 0;
 }
 
 int container_release_name(struct container *c, bool keep, struct err *e)
 {
-    int r = keep ? 0 : container_remove(c->store, c->spec.name, e);
+    int r = keep ? 0 : container_remove(c->store, c->spec.name, c->spec.id, e);
     if (r == 0 && (r = remove_tree_at(c->store->live_fd, c->spec.name)) < 0)
         return err_set(e, r, "remove the run directory of container `%s`", c->spec.name);
     if (r == 0 && !keep && c->spec.id)

@@ -3,9 +3,26 @@
 
 #include <netctr/store.h>
 
-/* The name that a removed container's directory gets. A layer can hold very many files: it is renamed in one step, and
- * emptied when no lock is held (store_empty_trash). */
-#define TRASH ".removed-"
+/* ROOT/containers/.trash/: the directories of removed containers. A layer can hold very many files: it is renamed in one
+ * step, and emptied when no lock is held (store_empty_trash). Below containers/, so that it is on the same file system;
+ * no name of a container begins with a dot. */
+#define TRASH ".trash"
+
+/* ids.c */
+#define IDS ".ids"
+enum { ID_LENGTH = 12, ID_GIVEN_MIN = 4 };
+/** Could @word be the first digits of an id, as a user may give them? */
+bool id_may_begin(const char *word);
+/** Could @word be a whole id? */
+bool id_is_whole(const char *word);
+/** Before the definition is written. The store must be locked. */
+int ids_add(struct store *s, const char *id, const char *name, struct err *e);
+/** After it is removed; @id may be NULL. */
+void ids_remove(struct store *s, const char *id);
+/** The name that belongs to @id, as far as the link says; NULL: there is none. The caller frees. */
+char *ids_name(struct store *s, const char *id);
+/** Adds missing links and removes those without a container. The store must be locked. */
+void ids_mend(struct store *s);
 
 /* config.json */
 json_t *ulimits_to_json(const struct ulimits *u);           /**< the caller owns it */
@@ -21,6 +38,9 @@ int store_read_definition(struct store *s, const char *name, json_t **j, struct 
 int container_save_state(struct container *c, struct err *e);
 /** Reads it back. -EBADMSG: it is damaged, of a newer schema, or of a container other than @name (NULL: any). */
 int container_read_state(int run_dir, const char *name, json_t **out, struct err *e);
+
+/** store_try_lock() with the state that has just been read from there; NULL: it is read if it is needed. */
+int try_lock_of(int live_dir, const json_t *state);
 
 /** Writes the file `flags` of a new run directory. -errno. */
 int flags_create(int run_dir);

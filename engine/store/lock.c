@@ -66,11 +66,12 @@ static int monitor_lives(int live_dir)
 
 /* The kernel keeps the lock of a killed monitor, or of the child that it was preparing, until it is done with the
  * process. Waiting for that avoids taking a corpse for a living container. */
-static bool holder_is_dying(int live_dir)
+static bool holder_is_dying(int live_dir, const json_t *state)
 {
-    _cleanup_json_ json_t *j = NULL;
-    if (container_read_state(live_dir, NULL, &j, NULL) < 0)
+    _cleanup_json_ json_t *read = NULL;
+    if (!state && container_read_state(live_dir, NULL, &read, NULL) < 0)
         return false;
+    const json_t *j = state ? state : read;
     return proc_is_dying((pid_t)json_int(j, "monitor", 0),
                          (uint64_t)json_int(j, "monitor_start", 0));
 }
@@ -92,6 +93,11 @@ static int without_lock(int live_dir)
 
 int store_try_lock(int live_dir)
 {
+    return try_lock_of(live_dir, NULL);
+}
+
+int try_lock_of(int live_dir, const json_t *state)
+{
     struct stat st;
     _cleanup_close_ int fd = openat(live_dir, "lock", O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     int r = fd < 0 ? -errno : 0;
@@ -102,7 +108,7 @@ int store_try_lock(int live_dir)
     if (!S_ISREG(st.st_mode))
         return without_lock(live_dir);
     r = lock_wait(fd, LOCK_EX, 0);
-    if (r == -EWOULDBLOCK && holder_is_dying(live_dir))
+    if (r == -EWOULDBLOCK && holder_is_dying(live_dir, state))
         r = lock_wait(fd, LOCK_EX, 5000);
     return r < 0 ? r : take_fd(fd);
 }

@@ -137,13 +137,14 @@ static int end_asked(void *container)
 
 /* nginx, and many a service, goes to the background by itself: init ends, and with it the container, and no message
  * says why. The kernel does not tell what init has left behind, so a short job looks the same. */
-static void note_early_end(struct container *c, int status, int64_t begin, bool attached)
+static void note_early_end(struct container *c, int status, int64_t begin,
+                           const struct client *client)
 {
     c->ended_early =
         status == 0 && monotonic_ms() - begin < EARLY_MS && c->spec.restart.policy == RESTART_NO &&
         (c->spec.detached || strv_len(c->spec.published) > 0) && container_end_asked(c) == 0;
     _cleanup_free_ char *hint = c->ended_early ? spec_early_hint(&c->spec) : NULL;
-    if (hint && attached)
+    if (hint && client_is_here(client))
         warn("%s", hint);
 }
 
@@ -155,7 +156,7 @@ int container_supervise(struct container *c, const struct supervise_options *opt
     own.arg = c;
     int status = supervise_run(&c->process, &own, e);
     if (status >= 0)
-        note_early_end(c, status, begin, options->attached);
+        note_early_end(c, status, begin, options->client);
     return status;
 }
 

@@ -51,12 +51,12 @@ static void take_state(const json_t *j, struct record *r)
 }
 
 /* The state of a dead monitor only matters to the cleanup, which accepts a damaged one. */
-static int read_runtime(int run_dir, bool locked, struct record *r, struct err *e)
+static int judge_state(int code, const json_t *j, bool locked, struct record *r, struct err *e)
 {
-    _cleanup_json_ json_t *j = NULL;
-    int code = container_read_state(run_dir, r->spec.name, &j, e);
-    if (code == -ENOENT && locked)
+    if (code == -ENOENT && locked) {
+        err_clear(e);
         return err_say(e, -EBADMSG, "its state file `state.json` is missing");
+    }
     if (code == -ENOENT || (code == -EBADMSG && r->status == STATUS_DEAD)) {
         err_clear(e);
         return 0;
@@ -89,11 +89,15 @@ static int read_life(struct store *s, const char *name, struct record *out, stru
         return 0;
     if (run_dir < 0)
         return err_set(e, run_dir, "open the run directory");
-    _cleanup_close_ int lock = store_try_lock(run_dir);
-    if (lock < 0 && lock != -EWOULDBLOCK && lock != -ENOENT)
+    _cleanup_json_ json_t *state = NULL;
+    int code = container_read_state(run_dir, out->spec.name, &state, e);
+    _cleanup_close_ int lock = try_lock_of(run_dir, state);
+    if (lock < 0 && lock != -EWOULDBLOCK && lock != -ENOENT) {
+        err_clear(e);
         return err_set(e, lock, "try the lock");
+    }
     out->status = lock < 0 ? STATUS_CREATING : STATUS_DEAD;
-    return read_runtime(run_dir, lock == -EWOULDBLOCK, out, e);
+    return judge_state(code, state, lock == -EWOULDBLOCK, out, e);
 }
 
 int store_read_definition(struct store *s, const char *name, json_t **j, struct spec *spec,
@@ -223,14 +227,28 @@ int store_each(struct store *s, int (*each)(const struct record *r, void *arg), 
     return r < 0 ? r : 0;
 }
 
+/* By the link that names it. False also if the container is damaged: then the list decides. */
+static bool find_by_link(struct store *s, const char *id, struct record *out)
+{
+    _cleanup_free_ char *name = id_is_whole(id) ? ids_name(s, id) : NULL;
+    if (!name || read_record(s, name, out, NULL) < 0)
+        return false;
+    if (streq(out->spec.id, id))
+        return true;
+    record_clear(out);
+    return false;
+}
+
 static int find_by_id(struct store *s, const char *id, struct record *out, struct err *e)
 {
     __attribute__((cleanup(record_list_clear))) struct record_list all = {0};
-    int r = list(s, &all, e);
+    if (find_by_link(s, id, out))
+        return 0;
+    int r = id_may_begin(id) ? list(s, &all, e) : 0;
     if (r < 0)
         return r;
     struct record *match = NULL;
-    for (size_t i = 0; strlen(id) >= 4 && i < all.count; i++) {
+    for (size_t i = 0; i < all.count; i++) {
         if (!skip_prefix(all.items[i].spec.id, id))
             continue;
         if (match)
@@ -244,23 +262,34 @@ static int find_by_id(struct store *s, const char *id, struct record *out, struc
     return 0;
 }
 
-int store_find(struct store *s, const char *name_or_id, struct record *out, struct err *e)
+int store_find_named(struct store *s, const char *name, struct record *out, struct err *e)
 {
     *out = (struct record){0};
-    bool name = valid_name(name_or_id);
-    int defined = name ? file_exists_at(s->defined_fd, name_or_id) : 0;
-    int lives = name ? file_exists_at(s->live_fd, name_or_id) : 0;
-    if (defined < 0 || lives < 0)
-        return err_set(e, defined < 0 ? defined : lives, "look for container `%s`", name_or_id);
-    int r = defined ? read_record(s, name_or_id, out, e) : -ENOENT;
-    if (r == -ENOENT && lives)
-        r = err_say(e, -EBADMSG, "container `%s`: its definition `%s/containers/%s` is missing",
-                    name_or_id, s->root, name_or_id);
-    else if (!defined)
-        r = find_by_id(s, name_or_id, out, e);
+    if (!valid_name(name))
+        return err_say(e, -ENOENT, "no such container `%s`", name);
+    int r = read_record(s, name, out, e);
+    if (r == -ENOENT) {
+        int lives = file_exists_at(s->live_fd, name);
+        err_clear(e);
+        if (lives < 0)
+            return err_set(e, lives, "look for container `%s`", name);
+        r = lives ? err_say(e, -EBADMSG,
+                            "container `%s`: its definition `%s/containers/%s` is missing", name,
+                            s->root, name)
+                  : err_say(e, -ENOENT, "no such container `%s`", name);
+    }
     if (r == -EBADMSG)
-        err_hint(e, "`netctr rm -f %s` removes that container", name_or_id);
+        err_hint(e, "`netctr rm -f %s` removes that container", name);
     return r;
+}
+
+int store_find(struct store *s, const char *name_or_id, struct record *out, struct err *e)
+{
+    int r = store_find_named(s, name_or_id, out, e);
+    if (r != -ENOENT)
+        return r;
+    err_clear(e);
+    return find_by_id(s, name_or_id, out, e);
 }
 
 /* 1, 0 or -errno. */

@@ -2,13 +2,59 @@
 #include "files.h"
 
 #include <errno.h>
+#include <sys/wait.h>
+
+/* A file system that discards freed blocks at once waits for the disk at each directory. */
+enum { TRASH_WORKERS = 8 };
+
+static bool is_self(const char *entry)
+{
+    return streq(entry, ".") || streq(entry, "..");
+}
+
+void store_empty_trash_of(struct store *s, const char *id)
+{
+    _cleanup_free_ char *path = xasprintf(TRASH "/%s", id);
+    (void)remove_tree_at(s->defined_fd, path);
+}
 
 void store_empty_trash(struct store *s)
 {
-    _cleanup_dir_ DIR *d = open_listing(s->defined_fd, ".");
+    _cleanup_dir_ DIR *d = open_listing(s->defined_fd, TRASH);
     for (struct dirent *entry; d && (entry = readdir(d));)
-        if (skip_prefix(entry->d_name, TRASH))
-            (void)remove_tree_at(s->defined_fd, entry->d_name);
+        if (!is_self(entry->d_name))
+            (void)remove_tree_at(dirfd(d), entry->d_name);
+}
+
+/* A process for one share of the trash. */
+static pid_t empty_share(const struct store *s, char *const *names, size_t count, size_t from)
+{
+    pid_t pid = fork();
+    if (pid != 0)
+        return pid;
+    for (size_t i = from; i < count; i += TRASH_WORKERS) {
+        _cleanup_free_ char *path = xasprintf(TRASH "/%s", names[i]);
+        (void)remove_tree_at(s->defined_fd, path);
+    }
+    _exit(0);
+}
+
+void store_empty_full_trash(struct store *s)
+{
+    struct strings found = {0};
+    pid_t workers[TRASH_WORKERS];
+    _cleanup_dir_ DIR *d = open_listing(s->defined_fd, TRASH);
+    for (struct dirent *entry; d && (entry = readdir(d));)
+        if (!is_self(entry->d_name))
+            strings_add(&found, entry->d_name);
+    bool many = found.count > TRASH_WORKERS;
+    for (size_t i = 0; many && i < TRASH_WORKERS; i++)
+        workers[i] = empty_share(s, found.items, found.count, i);
+    for (size_t i = 0; many && i < TRASH_WORKERS; i++)
+        while (workers[i] > 0 && waitpid(workers[i], NULL, 0) < 0 && errno == EINTR)
+            continue;
+    strings_clear(&found);
+    store_empty_trash(s); /* the rest */
 }
 
 struct sweeping {
@@ -24,6 +70,27 @@ static int is_defined(const struct sweeping *s, const char *config)
     if (r == 0)
         return !json_flag(j, "auto_remove");
     return r == -ENOENT || r == -ENOTDIR ? 0 : r == -EBADMSG ? 1 : r;
+}
+
+/* What a killed command has put there. */
+static int sweep_trash(struct sweeping *s, struct err *e)
+{
+    _cleanup_dir_ DIR *d = open_listing(s->store->defined_fd, TRASH);
+    int first = 0, listed = 0;
+    if (!d)
+        return errno == ENOENT ? 0 : err_set(e, errno, "list what was removed");
+    for (struct dirent *entry; (entry = next_entry(d, &listed));) {
+        const char *name = entry->d_name;
+        if (is_self(name))
+            continue;
+        _cleanup_err_ struct err step = ERR_INIT;
+        int r = s->gc->dry_run ? 0 : remove_tree_at(dirfd(d), name);
+        if (r == 0)
+            gc_tell(s->gc, GC_REMOVE, "directory " TRASH "/%s", name);
+        else
+            err_note(&first, err_set(&step, r, "remove `" TRASH "/%s`", name), e, &step);
+    }
+    return first == 0 && listed < 0 ? err_set(e, listed, "list what was removed") : first;
 }
 
 static int sweep_definition(struct sweeping *s, const char *name, struct err *e)
@@ -52,7 +119,7 @@ static int sweep_definitions(struct sweeping *s, struct err *e)
     int first = 0, listed = 0;
     _cleanup_err_ struct err step = ERR_INIT;
     for (struct dirent *entry; (entry = next_entry(d, &listed));)
-        if (!streq(entry->d_name, ".") && !streq(entry->d_name, ".."))
+        if (!is_self(entry->d_name) && !streq(entry->d_name, TRASH) && !streq(entry->d_name, IDS))
             err_note(&first, sweep_definition(s, entry->d_name, &step), e, &step);
     if (listed < 0)
         err_note(&first, err_set(&step, listed, "list the containers"), e, &step);
@@ -74,6 +141,9 @@ int store_sweep(struct store *s, const char *helper, const struct gc *gc, struct
     struct sweeping sweeping = {s, gc};
     _cleanup_err_ struct err step = ERR_INIT;
     err_note(&first, sweep_definitions(&sweeping, &step), e, &step);
+    err_note(&first, sweep_trash(&sweeping, &step), e, &step);
+    if (!gc->dry_run)
+        ids_mend(s);
     err_note(&first, sweep_cgroups(s, helper, gc, &step), e, &step);
     return first;
 }

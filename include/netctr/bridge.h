@@ -191,6 +191,10 @@ struct endpoint_request {
      *  rebuild either reads this record, or is finished before its elements are added. */
     int (*lock)(void *arg, struct err *e);
     void *lock_arg;
+    /** Filled on -EADDRINUSE, if known: the lease that has the address or the MAC. If its owner is
+     *  dead, endpoint_forget() or the cleanup of its container frees it. NULL: not wanted. The
+     *  caller clears it. */
+    struct lease *holder;
 };
 
 /** Attaches a container: lease, record (in @record_dir), guard, veth, addresses and routes, wait
@@ -312,14 +316,18 @@ struct net_leases {
     const struct endpoint *live; /**< all endpoints in use, … */
     size_t count;
     bool unknown;     /**< … except some whose records cannot be read */
+    bool keep_old;    /**< a netctr 0.1 lives, which needs its lease files */
     const char *only; /**< this network only, even without endpoints; NULL: all networks */
     const struct gc *gc;
 };
-/** Rebuilds lease files that are damaged, or missing while endpoints need them. A file is left as
- *  it is if not all of its leases are known. */
+/** Rebuilds leases that are damaged, or missing while endpoints need them, and converts the files of
+ *  netctr 0.1. What is missing or damaged stays so if not all endpoints in use are known. */
 int net_restore_leases(struct net *b, const struct net_leases *leases, struct err *e);
-/** Does the network have a lease file? 1, 0 or -errno. */
+/** Can addresses of the network be leased? 0: net_restore_leases() first. 1, 0 or -errno. */
 int net_has_leases(struct net *b, const struct network *n, struct err *e);
+/** As lease_each(): whose the addresses of a network are, for a caller that meets a full one. */
+int net_each_lease(struct net *b, const struct network *n,
+                   int (*each)(const struct lease *l, void *arg), void *arg, struct err *e);
 /** Would the kernel accept netctr's firewall? Sends it and takes it back in one transaction without
  *  effect. The error tells what is refused. Needs no struct net. */
 int firewall_dry_run(struct err *e);

@@ -174,7 +174,8 @@ struct process {
     bool end_requested; /**< this process got SIGINT or SIGTERM, or the reader of its output left */
     bool interrupted;   /**< by SIGINT: a user's ^C, which a host that shuts down does not send */
     bool sigkilled;     /**< SIGKILL ended the program */
-    bool output_failed; /**< attached: output was lost, and not because its reader had closed it */
+    bool
+        output_failed; /**< of a client: output was lost, and not because its reader had closed it */
 };
 #define PROCESS_INIT                                                                         \
     {                                                                                        \
@@ -219,8 +220,38 @@ int cgroups_sweep(const char *instance, char *const *keep, const struct gc *gc, 
 
 /* ---- supervision -----------------------------------------------------------------------------*/
 
+/** A client of a monitor, as the monitor sees it: the command `run` that waits for its container. */
+struct client {
+    int channel;    /**< -1: there is none, or it has left */
+    int streams[3]; /**< its stdin (-1: not handed over), stdout and stderr */
+    /** The last delivery of each signal, to recognise one that was sent to both processes. */
+    struct {
+        pid_t sender;
+        bool by_client;
+        int64_t when; /**< monotonic_ms(); 0: never */
+    } signals[16];
+};
+#define CLIENT_INIT                              \
+    {                                            \
+        .channel = -1, .streams = { -1, -1, -1 } \
+    }
+static inline bool client_is_here(const struct client *c)
+{
+    return c && c->channel >= 0;
+}
+/** Takes @channel over and receives the client's streams from it. */
+int client_accept(struct client *c, int channel, struct err *e);
+/** Before the start is reported: -ECANCELED if the client has left, or got a signal that ends it. */
+int client_agrees(const struct client *c);
+/** The program's exit status, the last message. */
+void client_tell_exit(struct client *c, int status, bool oom_killed);
+/** Closes everything that belongs to the client. Idempotent. */
+void client_leave(struct client *c);
+
 struct supervise_options {
-    bool attached; /**< copy output to our stdout and stderr, and stdin if interactive */
+    /** Gets the output, provides stdin, and sends signals; NULL: none. When it leaves, its
+     *  descriptors are closed, and the program runs on with its log alone; its stdin ends. */
+    struct client *client;
     /** The caller's, which may serve other things, too. */
     struct loop *loop;
     /** Was this container asked to end? 1, 0 or -errno. Then a slow reader of its output is not waited for.
@@ -242,6 +273,42 @@ void process_note(struct process *p, const char *text);
 /** Makes this process, and with it its container, a late victim of the OOM killer (oom_score_adj). */
 void oom_score_of_monitor(void);
 
+/* ---- the client's side -----------------------------------------------------------------------
+ * The command `run` without -d: a process that hands its streams to the monitor and then waits. It passes signals on,
+ * prints the monitor's warnings, and reads stdin itself if that is a terminal: a monitor in another session would
+ * read it even while the job is stopped. */
+
+struct console {
+    int channel, notices; /**< from the monitor; @notices is its stderr */
+    int input;            /**< a pipe to the program's stdin, if stdin is a terminal; else -1 */
+    struct {
+        int channel, notices;
+    } monitor; /**< the monitor's ends */
+};
+#define CONSOLE_INIT                                                     \
+    {                                                                    \
+        .channel = -1, .notices = -1, .input = -1, .monitor = { -1, -1 } \
+    }
+/** Opens the channel, and hands stdout, stderr, and with @interactive stdin over. */
+int console_open(struct console *c, bool interactive, struct err *e);
+/** In the monitor, after the fork: closes the client's ends. Its stderr becomes the notices. */
+int console_become_monitor(struct console *c, struct err *e);
+/** How the program ended. */
+struct console_end {
+    bool started; /**< set also after a failure: the container runs, or has run */
+    int status;
+    bool oom_killed;
+};
+/** In the client: waits for the end of the program. Fails with the monitor's error, or with
+ *  -EINTR and exit status 128+n if signal n came before the container ran, or with -EPIPE if the
+ *  monitor was killed. @monitor is a child of this process. */
+int console_run(struct console *c, const char *name, pid_t monitor, struct console_end *end,
+                struct err *e);
+void console_close(struct console *c);
+/** Before a container runs: -ETIMEDOUT with a text if @monitor has been stopped (SIGSTOP). *@since is 0 at the first of
+ *  several calls. */
+int monitor_check(pid_t monitor, int64_t *since, struct err *e);
+
 /* ---- exec ------------------------------------------------------------------------------------*/
 
 struct exec_request {
@@ -259,8 +326,8 @@ int process_exec(const struct plan *plan, pid_t pid, uint64_t pid_start,
 
 /* ---- channels --------------------------------------------------------------------------------
  * The one protocol between a parent and the child that it prepares, and between a command and a monitor: packets
- * over a SOCK_SEQPACKET pair. A packet is a kind, an errno, an exit status and a text; one kind carries an fd. End
- * of file means that the other side is gone, or has become another program. */
+ * over a SOCK_SEQPACKET pair. A packet is a kind, an errno, an exit status and a text; some kinds carry fds. End of
+ * file means that the other side is gone, or has become another program. */
 
 /** Both ends are O_CLOEXEC. */
 int channel_open(int ends[2], struct err *e);
@@ -268,6 +335,11 @@ int channel_open(int ends[2], struct err *e);
 int channel_send(int channel, enum message kind);
 int channel_send_fd(int channel, enum message kind, int fd);
 int channel_send_number(int channel, enum message kind, int number);
+#define CHANNEL_FDS 3
+/** Sends up to CHANNEL_FDS descriptors, which stay the caller's. */
+int channel_send_fds(int channel, enum message kind, const int *fds, size_t count);
+/** Waits for such a message. Returns the number of descriptors in @fds; the caller owns them. */
+int channel_receive_fds(int channel, enum message *kind, int fds[CHANNEL_FDS], struct err *e);
 /** A text of at most PACKET_TEXT - 1 bytes; -EMSGSIZE. */
 int channel_send_text(int channel, enum message kind, const char *text);
 /** Waits for one message that may carry a text. The caller frees *@text, which is never NULL on success. */

@@ -3,7 +3,7 @@
  *
  * What a lab needs, in ten calls:
  *
- *     engine_open()            open the store and clean up after dead monitors
+ *     engine_open()            open the store
  *     engine_network_create()  define a network
  *     run_request_complete()   check a request and fill in its defaults
  *     engine_run_detached()    start a new container in the background
@@ -27,17 +27,21 @@ struct engine {
     struct store store;
     struct net *net;             /**< use engine_net(), which opens it */
     struct sandboxes *sandboxes; /**< use engine_sandboxes() */
+    /** The caller removes several containers, and calls store_empty_full_trash() after the last. */
+    bool keeps_trash;
 };
-/** Opens the store at @root (state that survives a reboot) and @run_root (state that does not), and cleans up after
- *  dead monitors. Call engine_close() also after a failure. */
+/** Opens the store at @root (state that survives a reboot) and @run_root (state that does not). Containers whose monitor
+ *  was killed are cleaned up by the helper, and by the functions below that meet one; this looks at no container. Call
+ *  engine_close() also after a failure. */
 int engine_open(const char *root, const char *run_root, struct engine *out, struct err *e);
-/** The same for read-only commands: where netctr has never run, they create no directories and find no containers. Where
- *  it has, they clean up after dead monitors as well. */
+/** The same for read-only commands: where netctr has never run, they create no directories and find no containers. */
 int engine_open_to_read(const char *root, const char *run_root, struct engine *out, struct err *e);
-/** Opens without cleaning up, for engine_gc() and engine_boot(), which clean up more thoroughly. With @dry_run, nothing
- *  is created. */
+/** Opens without taking a run directory over, for engine_gc() and engine_boot(), which do that themselves. With @dry_run,
+ *  nothing is created. */
 int engine_open_to_clean(const char *root, const char *run_root, bool dry_run, struct engine *out,
                          struct err *e);
+/** Cleans up after all dead monitors. For commands that look at all containers anyway. */
+int engine_repair_all(struct engine *engine, struct err *e);
 /** For `doctor`: neither cleans up nor creates anything. Where the state is missing or incomplete, @out has a net and no
  *  store (store.root is NULL). */
 int engine_look(const char *root, const char *run_root, struct engine *out, struct err *e);
@@ -50,7 +54,9 @@ struct sandboxes *engine_sandboxes(struct engine *engine);
 
 /* ---- containers ------------------------------------------------------------------------------*/
 
-/** store_find() and store_each() under the store's lock. @e may be NULL. */
+/** store_find() and store_each() under the store's lock. Containers whose monitor is dead are cleaned up first; with --rm
+ *  they are gone then, else they have ended. One that cannot be cleaned up is warned about, and stays STATUS_DEAD. @e may be
+ *  NULL. */
 int engine_find(struct engine *engine, const char *name, struct record *out, struct err *e);
 int engine_each(struct engine *engine, int (*each)(const struct record *r, void *arg), void *arg,
                 struct err *e);
@@ -115,8 +121,9 @@ struct run_request {
      *  it. May be NULL. */
     int (*started)(const char *waits, void *arg);
     void *arg;
-    bool oom_killed; /**< set by engine_run(): how the last run ended */
-    char *waits;     /**< set by engine_run_detached(): why it does not run yet */
+    bool oom_killed;       /**< set by engine_run_attached(): how the last run ended */
+    char *waits;           /**< set by engine_run_detached(): why it does not run yet */
+    struct client *client; /**< of an attached run; only for its monitor */
 };
 /** A request with the default log and limits, to begin with. */
 #define RUN_REQUEST_INIT                                       \
@@ -137,11 +144,13 @@ int env_compose(char *const *files, char *const *entries, strv *out, struct err 
  *  capabilities and network. Before this, spec.rootfs is any path, spec.networks holds what `--network` takes, and
  *  spec.publish holds ports as "8080:80". spec.argv is required. Creates nothing. */
 int run_request_complete(struct run_request *q, struct err *e);
-/** Runs a container until it ends, with the caller as its monitor. Returns its exit status. */
-int engine_run(struct engine *engine, struct run_request *request, struct err *e);
-/** The same with a monitor in a process of its own. Returns when the program runs, or when @request->waits says why the
- *  monitor will try again. */
+/** Runs a container, with a monitor in a process of its own. Returns when the program runs, or when @request->waits says
+ *  why the monitor will try again. */
 int engine_run_detached(struct engine *engine, struct run_request *request, struct err *e);
+/** The same, attached: the monitor copies the program's output to our stdout and stderr, and with -i our stdin to the
+ *  program. Returns its exit status when everything is undone. Blocks the signals that it passes on: SIGHUP, SIGINT,
+ *  SIGQUIT, SIGTERM, SIGUSR1 and SIGUSR2. If this process is killed, the container runs on. */
+int engine_run_attached(struct engine *engine, struct run_request *request, struct err *e);
 
 /** Runs a container again that has ended, in the background. One that runs already is left alone. */
 int engine_start(struct engine *engine, const struct record *r, struct err *e);
@@ -170,6 +179,8 @@ int engine_stop(struct engine *engine, const struct record *r, enum mark mark, u
  *  without a name are skipped. */
 void engine_begin_stop(struct engine *engine, const struct record *all, size_t count,
                        enum mark mark);
+/** Sends SIGKILL, so that engine_stop() and engine_force_remove() wait for several containers at the same time. */
+void engine_begin_kill(struct engine *engine, const struct record *r, enum mark mark);
 /** Sends a signal. After one that ends programs, the restart policy does not run the program again; with SIGKILL, this
  *  returns when everything is undone. */
 int engine_kill(struct engine *engine, const struct record *r, int sig, struct err *e);
@@ -211,7 +222,7 @@ int engine_network_link(struct engine *engine, const char *from, const char *to,
                         struct err *e);
 /** Opens or closes forwarding between the host's own links: net_open_forwarding(). */
 int engine_network_forwarding(struct engine *engine, bool open, struct err *e);
-/** Rebuilds the firewall, damaged or lost lease files, bridges and ports from the running containers. Goes on after a
+/** Rebuilds the firewall, damaged or lost leases, bridges and ports from the running containers. Goes on after a
  *  failure. @remaining, which must be empty, gets a line for each difference that is left; the caller frees it. */
 int engine_network_reload(struct engine *engine, strv *remaining, struct err *e);
 /** network_survey() with the running containers. Looks again if something differs, because a change may be under way.

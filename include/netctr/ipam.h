@@ -1,8 +1,8 @@
 /* Leases: who has which address of a subnet.
  *
- * The leases of a network are in one small text file: address, container, MAC, time, owner. It is
- * replaced in one step under a lock, so readers see all of a change or none of it. A lease is an
- * endpoint's record of intent: taken before the kernel is touched, released last.
+ * The leases of a network are a directory with one small text file for each address: address,
+ * container, MAC, time, owner. So taking and releasing one costs the same however many there are. A
+ * lease is an endpoint's record of intent: taken before the kernel is touched, released last.
  */
 #pragma once
 
@@ -20,7 +20,7 @@ void lease_clear(struct lease *l);
 
 /** What a network can allocate. */
 struct pool {
-    const char *network;            /**< names the lease file */
+    const char *network;            /**< names the directory of leases */
     struct subnet subnet4, subnet6; /**< prefix 0: none */
     struct subnet range4, range6;   /**< allocate from here; prefix 0: from the whole subnet */
     struct ip gateway4, gateway6;   /**< never leased */
@@ -31,31 +31,48 @@ struct lease_request {
     const char *container, *owner;
 };
 /** Allocates addresses of @pool, next-fit after the last one allocated, so that the address of a
- *  container that just ended is used again last. @dirfd: directory of the lease files. An owner
- *  that has a lease gets the same one again. -EADDRINUSE: the requested address or MAC is taken.
- *  -ENOSPC: the subnet is full. -EINVAL: the network has no such address. -ENOENT: there is no
- *  lease file (lease_restore() writes it). All with a text. */
+ *  container that just ended is used again last. @dirfd: RUN/leases. An owner that has a lease gets
+ *  the same one again. -EADDRINUSE: the requested address or MAC is taken; then *@out is the lease
+ *  that has it, for a caller that can tell whether its owner is dead, or empty (the gateway's, or
+ *  damaged). -ENOSPC: the subnet is full; lease_each() names the owners. -EINVAL: the network has no
+ *  such address. -ENOENT: there are no leases (lease_repair() makes them). All with a text. The
+ *  caller clears *@out in any case. */
 int lease_acquire(int dirfd, const struct pool *pool, const struct lease_request *request,
                   struct lease *out, struct err *e);
-/** Would lease_acquire() grant @request now? Takes nothing and does not wait. A missing lease file
- *  counts as empty. Other errors as for lease_acquire(). */
+/** Would lease_acquire() grant @request now? Takes nothing and does not wait. A missing directory
+ *  counts as empty. Errors as for lease_acquire(); *@holder (may be NULL) as its *@out. */
 int lease_examine(int dirfd, const struct pool *pool, const struct lease_request *request,
-                  struct err *e);
+                  struct lease *holder, struct err *e);
 /** Releases the lease of @owner; it may hold none. The address cools down for half a second, as
  *  long as the container's veth may take to disappear. lease_acquire() waits for such an address if
- *  there is no other. */
+ *  there is no other. -EBADMSG with a text: the lease is damaged, and stays. */
 int lease_release(int dirfd, const char *network, const char *owner, struct err *e);
-/** 1: the file is readable. 0: there is none. -EBADMSG with a text: it is damaged. */
-int lease_check(int dirfd, const char *network, struct err *e);
-/** If the file is damaged or missing, writes it with the leases @living, which must be all that are
- *  in use, and returns 1. Otherwise returns 0. */
-int lease_restore(int dirfd, const char *network, const struct lease *living, size_t count,
-                  struct err *e);
-/** Calls @each for every lease, without taking the lock, since the file is replaced in one step. A
- *  negative result ends the walk and is returned. */
+/** The lease of @owner, by one lookup. 1, 0: none, or -errno. The caller clears *@out. */
+int lease_find(int dirfd, const char *network, const char *owner, struct lease *out, struct err *e);
+/** Calls @each for every lease, ordered by address, without taking the lock. Leaves out those that
+ *  are damaged. A negative result ends the walk and is returned. -EBADMSG with a text: the file of
+ *  netctr 0.1 is damaged. */
 int lease_each(int dirfd, const char *network, int (*each)(const struct lease *l, void *arg),
                void *arg, struct err *e);
-/** Removes what a killed writer has left beside the lease file. */
+/** Are there leases of this boot, to which lease_acquire() can add one? 1, 0 or -errno. */
+int lease_exists(int dirfd, const char *network, struct err *e);
+
+struct lease_repair {
+    const struct lease *living; /**< the leases of all endpoints in use, … */
+    size_t count;
+    bool complete; /**< … without exception: then what is damaged and not among them is removed */
+    bool create;   /**< make the directory also if nothing lives */
+    bool keep_old; /**< a netctr 0.1 that lives needs its lease file */
+    bool dry_run;
+    /** Called for each repair: "damaged lease 10.88.0.2 of network `blue`". May be NULL. */
+    void (*tell)(const char *what, void *arg);
+    void *arg;
+};
+/** Makes a missing directory, converts a file of netctr 0.1, and replaces leases that are lost or
+ *  damaged. 1: something was repaired. 0: nothing, or what is missing must wait until @complete.
+ *  -EBADMSG with a text: the same for a damaged lease. */
+int lease_repair(int dirfd, const char *network, const struct lease_repair *how, struct err *e);
+/** Removes what killed processes have left, and what has cooled down. */
 int lease_tidy(int dirfd, const char *network, struct err *e);
-/** Removes the file and its lock. The network is being removed. */
+/** Removes the directory and its lock. The network is being removed. */
 int lease_remove(int dirfd, const char *network, struct err *e);

@@ -11,7 +11,7 @@ enum message {
     MESSAGE_PREPARED, /**< from the child: ready to become the program */
     MESSAGE_START,    /**< to the child: become the program */
     MESSAGE_PROCESS,  /**< from the child: the pid of the process that it has made */
-    MESSAGE_STARTED,  /**< from a detached monitor: the container runs */
+    MESSAGE_STARTED,  /**< from a monitor: the container runs */
     MESSAGE_ERROR,    /**< from the child: the error object */
     MESSAGE_NOT_RUN,  /**< from the child: execve failed; carries the errno */
     MESSAGE_REQUEST,  /**< to a monitor: a change, as JSON (engine/control.h) */
@@ -19,7 +19,10 @@ enum message {
     MESSAGE_PART,     /**< from a monitor: a part of a text for stdout that needs several packets */
     MESSAGE_NO_PROCESS, /**< from the child: fork failed; carries the errno */
     MESSAGE_PIDFD,      /**< from the keeper of a command (core/enter.c): it runs; carries an fd */
-    MESSAGE_EXITED,     /**< from the keeper of a command: carries the exit status */
+    MESSAGE_EXITED,     /**< from the keeper of a command, or a monitor to its client: carries the exit status */
     MESSAGE_NO_LOADER,  /**< from the child: the program exists, its interpreter does not */
     MESSAGE_WAITS,      /**< from a detached monitor: it will try again later; the text says why */
+    MESSAGE_STREAMS,    /**< from a client: carries its stdout, stderr and perhaps stdin */
+    MESSAGE_SIGNAL,     /**< from a client: it got a signal; the text is "SIGNAL PID", with the sender's pid */
+    MESSAGE_OOM_KILLED, /**< to a client, before MESSAGE_EXITED: the program was killed for want of memory */
 };

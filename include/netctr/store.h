@@ -170,6 +170,8 @@ bool record_waits(const struct record *r);
 /** Finds a container by name, or by an unambiguous prefix of its id (4 digits or more). -ENOENT with a text. -EBADMSG
  *  with a text: one of its files is damaged; only engine_remove_damaged() can handle it. */
 int store_find(struct store *s, const char *name_or_id, struct record *out, struct err *e);
+/** The same by its name alone, so a missing one is not searched for in the list. */
+int store_find_named(struct store *s, const char *name, struct record *out, struct err *e);
 /** Calls @each for every container, sorted by creation; a negative result ends the walk. Containers with damaged files
  *  are warned about and skipped. */
 int store_each(struct store *s, int (*each)(const struct record *r, void *arg), void *arg,
@@ -324,10 +326,14 @@ int container_remember_end(struct container *c, int exit_status, struct err *e);
 int container_end(struct container *c, bool keep, int exit_status, struct err *e);
 /** Frees the name: removes the run directory, and without @keep the definition. The store must be locked. */
 int container_release_name(struct container *c, bool keep, struct err *e);
-/** Removes the definition of a container that does not run. The store must be locked. */
-int container_remove(struct store *store, const char *name, struct err *e);
+/** Removes the definition of a container that does not run. @id may be NULL: not known. The store must be locked. */
+int container_remove(struct store *store, const char *name, const char *id, struct err *e);
 /** Deletes the files of removed containers. May take long: hold no lock. */
 void store_empty_trash(struct store *s);
+/** The same of one container. */
+void store_empty_trash_of(struct store *s, const char *id);
+/** store_empty_trash() after many removals, with several processes. */
+void store_empty_full_trash(struct store *s);
 /** Removes cgroups and directories of this instance that belong to no container. @helper (may be NULL) names a cgroup
  *  that stays. The store must be locked. */
 int store_sweep(struct store *s, const char *helper, const struct gc *gc, struct err *e);

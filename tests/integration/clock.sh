@@ -69,11 +69,12 @@ jumping() {
 t 'the clock jumps while containers run' jumping
 
 # The pause before an address is reused is measured in time since boot, whatever the clock says.
+pauses() { grep -sl resting-until= "$run_state"/leases/default/*.* | wc -l; }
 resting() {
     warm_up
     local subnet=$state/networks/default.json first
     at 4102444800 run --rm "$box" true
-    first=$(grep -c resting-until "$run_state/leases/default")
+    first=$(pauses)
     [ "$first" -gt 0 ] || fail 'nothing rests'
     wait_for 5 nothing_rests
     # A network of two hosts, the gateway and one more: the only address is free again at once.
@@ -82,7 +83,7 @@ resting() {
     nft delete table bridge netctr_guard
     jq '.subnet = "10.77.0.0/30" | .gateway = "10.77.0.1"' "$subnet" >"$tmp/network"
     cp "$tmp/network" "$subnet"
-    rm "$run_state/leases/default"
+    rm -r "$run_state/leases/default"
     local clock
     for clock in 4102444800 1 "$now" -86400 99999999999999 "$now"; do
         timeout 10 env CLOCK="$clock" LD_PRELOAD="$clock_so" "$program" --root "$state" \
@@ -94,7 +95,7 @@ nothing_rests() {
     sleep 0.6
     netctr run -d --name r "$box" sleep 100 >/dev/null
     netctr rm -f r >/dev/null
-    [ "$(grep -c resting-until "$run_state/leases/default")" = 1 ]
+    [ "$(pauses)" = 1 ]
 }
 t 'an address is reused after half a second, whatever the clock does' resting
 

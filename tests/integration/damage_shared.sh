@@ -33,10 +33,11 @@ addresses() { jq -r .address "$run_state"/containers/*/endpoint.default.json | s
 
 damaged_leases() {
     begin
-    local how file=$run_state/leases/default
+    local how file
     try_of nothing empty directory fifo link dangling huge flip flip cut
     for how in "${tried[@]}"; do
         victim
+        file=$run_state/leases/default/$(address_of k)
         case $how in
         flip) flip "$file" ;;
         cut) truncate -s -20 "$file" ;;
@@ -50,7 +51,7 @@ damaged_leases() {
         soon network reload
         netctr run -d --name other "$box" sleep 1000 >/dev/null || fail "$what: not restored"
         assert_eq "$(addresses | uniq -d)" '' "$what: given out twice"
-        assert_eq "$(addresses)" "$(grep -v -e ^# -e resting "$file" | awk '{ sub(",.*", "", $1); print $1 }' | sort)" "$what: leases"
+        assert_eq "$(addresses)" "$(leases default | awk '{ sub(",.*", "", $1); print $1 }' | sort)" "$what: leases"
         netctr rm -f other >/dev/null
         endure "$what"
     done
@@ -61,19 +62,19 @@ lost_leases() {
     begin
     local address file=$run_state/leases/default
     address=$(address_of neighbour)
-    rm "$file"
-    assert_contains "$(netctr doctor || true)" 'lost lease file of network `default`: no address can be assigned'
-    assert_eq "$(netctr gc)" 'replaced lost lease file of network `default`'
-    netctr events --no-stream --filter event=repair | has 'lost lease file of network `default`'
+    rm -r "$file"
+    assert_contains "$(netctr doctor || true)" 'lost leases of network `default`: addresses may be blocked or assigned twice'
+    assert_eq "$(netctr gc)" 'replaced lost leases of network `default`'
+    netctr events --no-stream --filter event=repair | has 'lost leases of network `default`'
     assert_eq "$(netctr gc)" ''
-    rm "$file"
+    rm -r "$file"
     netctr run -d --name other "$box" sleep 1000 >/dev/null
     assert_eq "$(addresses | uniq -d)" '' 'given out twice'
     assert_fails netctr run --rm --network "default:ip=$address" "$box" true
     # A container whose address is unknown keeps it all the same.
     echo '{' >"$run_state/containers/other/endpoint.default.json"
-    rm "$file"
-    assert_error 'netctr: network `default`: the lease file is missing and cannot be rebuilt; `netctr network reload` says why' \
+    rm -r "$file"
+    assert_error 'netctr: network `default`: the leases are missing and cannot be rebuilt; `netctr network reload` says why' \
         125 netctr run --rm "$box" true
     netctr network create elsewhere >/dev/null 2>&1
     netctr run --rm --network elsewhere "$box" true
@@ -81,7 +82,7 @@ lost_leases() {
     wait_for 5 netctr run --rm "$box" true
     unharmed
 }
-t 'the lease file removed: the next run rebuilds it from running containers' lost_leases
+t 'the leases removed: the next run rebuilds it from running containers' lost_leases
 
 t 'leases damaged in every way: no address is assigned twice, reload restores them' damaged_leases
 
@@ -91,9 +92,9 @@ cleaned_up_all_the_same() {
     victim
     what='no record, and the leases damaged'
     monitor=$(monitor_of k)
+    truncate -s -20 "$run_state/leases/default/$(address_of k)"
     rm "$live/endpoint.default.json"
     kill -KILL "$monitor"
-    truncate -s -20 "$run_state/leases/default"
     netctr gc >"$tmp/stdout" || fail "$what: gc fails"
     [ ! -e "$live" ] || fail "$what: it is not cleaned up"
     netctr rm k >"$tmp/stdout"

@@ -53,14 +53,16 @@ true_status() {
     snapshot
     mkfifo "$tmp/go"
     netctr run -d --name k -v "$tmp:/t" "$box" sh -c 'read x </t/go; exit 7' >/dev/null
-    # A directory where the new lease file would be written: the address cannot be released.
-    mkdir "$run_state/leases/default~"
+    # A file where a directory should be: the address cannot be released.
+    rm -r "$run_state/leases/default/resting"
+    echo >"$run_state/leases/default/resting"
     local monitor
     monitor=$(monitor_of k)
     echo >"$tmp/go"
     wait_for 5 sh -c "! kill -0 $monitor 2>/dev/null"
     [ -e "$run_state/containers/k" ] || fail 'detaching did not fail: this proves nothing'
-    rm -r "$run_state/leases/default~"
+    rm "$run_state/leases/default/resting"
+    mkdir "$run_state/leases/default/resting"
     assert_eq "$(state_of k exit_status)" 7
     netctr rm k
     assert_clean

@@ -19,7 +19,7 @@ appearance() {
         # not the sums of look, which contain the id
         (cd "$run_state/dns" && grep -sHF "$id" "container/$id/default" && find address -lname "*$id*" -printf '%p %l\n')
         # An address that an earlier k has returned is listed until it may be given out again.
-        grep -v resting-until= "$run_state/leases/default" | grep -o '^[0-9a-f.:,]* *k '
+        leases default | grep -o '^[0-9a-f.:,]* *k '
     )
     text=${text//$id/ID}
     text=${text//$port/PORT}

@@ -203,7 +203,7 @@ another_boot() {
     cp -a "$tmp/state.copy" "$state"
     printf %s 0123456789abcdef >"$run_state/instance"
     reseal "$run_state/containers/old/state.json" ".boot = \"$other\" | .instance = \"0123456789abcdef\""
-    sed -i "s/$boot/$other/" "$run_state/leases/default" "$run_state/leases/.expiry"
+    sed -i "s/$boot/$other/" "$run_state/leases/default/boot" "$run_state/leases/.expiry"
     # The pid belongs to another process in this boot.
     sleep 1000 &
     local stranger=$!

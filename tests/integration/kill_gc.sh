@@ -40,26 +40,28 @@ mend_leases() { # HOW
     points=100 damage=$1 must_stay=0 # there is no k
     points_but() { grep -E ':(unlink|unlinkat|rename|renameat|write)\.' "$tmp/points" | head -20; }
     prepare() {
-        rm -rf "$run_state/leases/default"
+        local lease
+        lease=$run_state/leases/default/$(address_of healthy)
         case $damage in
-        file) echo damaged >"$run_state/leases/default" ;;
-        directory) mkdir -p "$run_state/leases/default/below" ;;
+        file) rm -rf "${lease%/*}" && echo damaged >"${lease%/*}" ;;
+        directory) rm -rf "${lease%/*}" && mkdir -p "${lease%/*}/below" ;;
+        lease) echo damaged >"$lease" ;;
         esac
     }
     after_strike() {
         "${nc[@]}" run -d --name other "$box" sleep 100 >"$tmp/next" 2>&1 ||
-            grep -q 'lease file .* is damaged' "$tmp/next" || bad "run: $(cat "$tmp/next")"
+            grep -q 'leases .* are missing' "$tmp/next" || bad "run: $(cat "$tmp/next")"
         [ -z "$(jq -r .address "$run_state"/containers/*/endpoint.default.json | sort | uniq -d)" ] ||
             bad 'an address is given out twice'
         "${nc[@]}" rm -f other >"$tmp/next" 2>&1 || true
     }
-    # Other commands rightly refuse while the file is damaged; only gc rebuilds it.
+    # gc rebuilds all; a run only what it needs.
     next_command() {
         "${nc[@]}" gc >"$tmp/next" 2>&1 || bad "gc fails: $(cat "$tmp/next")"
     }
     # The leases are as before, except for their time.
     compare() {
-        [ "$(grep -c ' healthy ' "$run_state/leases/default")" = 1 ] || bad 'the healthy one has no lease'
+        [ "$(leases default | grep -c ' healthy ')" = 1 ] || bad 'the healthy one has no lease'
         healthy_answers || bad 'the healthy container does not answer'
         failures=$((failures + spoilt))
     }
@@ -67,5 +69,7 @@ mend_leases() { # HOW
 }
 mend_file() { mend_leases file; }
 mend_directory() { mend_leases directory; }
-t 'gc, killed while it rebuilds a damaged lease file' mend_file
-t 'gc, killed while it replaces a directory by a lease file' mend_directory
+mend_lease() { mend_leases lease; }
+t 'gc, killed while it replaces a file by leases' mend_file
+t 'gc, killed while it replaces a foreign directory by leases' mend_directory
+t 'gc, killed while it rebuilds a damaged lease' mend_lease

@@ -48,7 +48,7 @@ tells_where() { # ROOT RUN
 # No container runs, and no record says so.
 no_record() { # ROOT RUN
     assert_eq "$(find "$1/containers" "$2/containers" "$2/dns"/{container,address,network} -mindepth 1)" '' 'records left'
-    assert_eq "$(grep -v '^#' "$2/leases/default" | grep -v ' resting-until=')" '' 'leases left'
+    assert_eq "$(run_state=$2 leases default)" '' 'leases left'
 }
 
 # A container on disks of every size, until it fits. Each file that netctr writes is once the one that does not:

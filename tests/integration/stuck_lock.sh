@@ -36,7 +36,7 @@ lock_of_all() {
     nft flush ruleset
     local command commands=()
     for command in ps 'inspect k' "run --rm $box true" 'stop k' 'kill k' 'rm -f k' 'exec k true' \
-        'network create x' 'publish k 81' gc; do
+        'network prune -f' 'publish k 81' gc; do
         # shellcheck disable=SC2086
         (tmp=$(mktemp -d "$tmp/XXXXXX") && gives_up "$run_state/lock" "lock \`$run_state\`" netctr $command) &
         commands+=($!)

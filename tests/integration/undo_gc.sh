@@ -28,6 +28,7 @@ litter() {
     ip link set vc-0123456789a alias "netctr $instance ghost on default"
     cgroup=$(find /sys/fs/cgroup -type d -path "*/netctr/$instance/*" -print -quit)
     mkdir -p "${cgroup%/*}/0123456789ab" "$state/containers/unfinished"
+    rm -rf "$run_state/leases/blue"
     echo damaged >"$run_state/leases/blue"
     echo half >"$run_state/leases/default~"
 }
@@ -47,7 +48,7 @@ says_what_it_would_do() {
     local what
     for what in 'remove dead container k' 'remove names of ' 'remove lease of ' 'remove cgroup netctr/' \
         'remove link vc-0123456789a' 'remove directory unfinished' \
-        'replace damaged lease file of network `blue`'; do
+        'replace damaged leases of network `blue`'; do
         assert_contains "$(cat "$tmp/would")" "would $what"
     done
     assert_contains "$(cat "$tmp/would")" /0123456789ab

@@ -25,9 +25,10 @@ old_serve() { # NAME [FLAGS OF RUN...]
     wait_for 5 old exec "$1" wget -qO /dev/null http://127.0.0.1/
 }
 
-# The first netctr of the next test creates the tables.
+# The first netctr of the next test creates the tables, and the leases.
 tidy_too() {
     nft flush ruleset
+    rm -rf "$run_state"/leases/[a-z]*
 }
 
 # As firewall(), also without the released one's table that holds NAT.
@@ -85,10 +86,14 @@ new_beside_old() {
     refused_by_name web netctr network disconnect default web
     refused_by_name web netctr network forwarding --close
     refused_by_name web netctr network reload
+    cp "$run_state/leases/default" "$tmp/leases"
     netctr gc
     assert_eq "$(tables)" old
     rules | diff "$tmp/before" -
     answers web 8080
+    # The leases stay as the released monitor knows them.
+    diff "$tmp/leases" "$run_state/leases/default"
+    netctr network inspect default | jq -e '.[0].containers[0].name == "web"' >/dev/null
     # What changes no network goes on.
     assert_contains "$(netctr ps)" web
     assert_eq "$(netctr exec web cat /www/index.html)" web
@@ -210,10 +215,16 @@ old_after_new() {
     old_refused old run --rm "$box" true
     assert_eq "$(tables)" new
     nft 'delete table inet netctr; delete table bridge netctr_guard'
+    # It takes the directory of leases for a damaged file, and says what rebuilds it.
+    assert_fails old run --rm "$box" true 2>"$tmp/err"
+    assert_contains "$(cat "$tmp/err")" '`netctr network reload` rebuilds it from the running containers'
+    old network reload
     old run --rm "$box" true
+    [ -f "$run_state/leases/default" ]
     assert_eq "$(tables)" old
     netctr run --rm "$box" true
     assert_eq "$(tables)" new
+    [ -d "$run_state/leases/default" ]
 }
 t 'back to the released one by removing the tables, as it says' old_after_new
 
