@@ -1,5 +1,5 @@
-/* Sandboxes that no process serves: pinned ones, which are netctr's own, and foreign ones, whose namespace belongs to
- * somebody else. Whether they live is a question to the kernel: does the pin, or the path, still lead to the namespace with
+/* Sandboxes that no process serves: pinned ones, which are netctr's own, and foreign ones, whose namespace another
+ * program has made. Whether they live is a question to the kernel: does the pin, or the path, still lead to the namespace with
  * the recorded cookie? An inode number would not do, as the next namespace may have it.
  *
  *     RUN/sandboxes/ID/  change            locked by the process that changes the sandbox
@@ -30,54 +30,70 @@ static int open_pinned(struct sandboxes *s, const char *id, struct err *e)
     return r == 0 ? pins_get(pins, id, e) : r;
 }
 
-/* Whatever is at the path, or nothing, is not the namespace. */
-static int open_foreign(const char *path, struct err *e)
+/* As the caller's mount namespace shows it, or that of process 1. Whatever is there is compared by its cookie. */
+static int open_foreign(const char *path, bool of_first)
 {
-    int fd = path ? sandbox_open_path(path, e) : -ENOENT;
-    if (fd == -EINVAL || fd == -ELOOP || fd == -ENOTDIR || fd == -ESRCH) {
-        err_clear(e);
-        return -ENOENT;
-    }
-    return fd;
+    _cleanup_free_ char *there = of_first ? xasprintf("/proc/1/root%s", path) : NULL;
+    _cleanup_close_ int fd =
+        there ? open(there, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : sandbox_open_path(path, NULL);
+    return fd >= 0 && netns_is(fd) ? take_fd(fd) : -ENOENT;
+}
+
+static int require_cookie(int netns, uint64_t cookie, struct err *e)
+{
+    uint64_t is;
+    _cleanup_close_ int fd = netns;
+    int r = netns_cookie(fd, &is, e);
+    if (r < 0)
+        return r;
+    return cookie && is == cookie ? take_fd(fd) : -ESRCH;
 }
 
 int apart_open_netns(struct sandboxes *s, const struct sandbox_record *r, struct err *e)
 {
-    uint64_t cookie;
-    _cleanup_close_ int fd =
-        r->life == SANDBOX_PINNED ? open_pinned(s, r->id, e) : open_foreign(r->path, e);
-    int code = fd < 0 ? fd : netns_cookie(fd, &cookie, e);
-    if (code == -ENOENT) {
+    int fd = -ENOENT, found = -ESRCH;
+    if (r->life == SANDBOX_PINNED)
+        fd = open_pinned(s, r->id, e);
+    if (fd == -ENOENT) {
         err_clear(e);
-        return -ESRCH;
+        fd = -ESRCH;
     }
-    if (code < 0)
-        return code;
-    return cookie == r->cookie && r->cookie ? take_fd(fd) : -ESRCH;
+    if (r->life == SANDBOX_PINNED)
+        return fd < 0 ? fd : require_cookie(fd, r->cookie, e);
+    for (int of_first = 0; found == -ESRCH && r->path && of_first < 2; of_first++) {
+        fd = open_foreign(r->path, of_first);
+        if (fd >= 0)
+            found = require_cookie(fd, r->cookie, e);
+    }
+    return found;
 }
 
-int apart_look(struct sandboxes *s, struct sandbox_record *r, struct err *e)
+void apart_look(struct sandboxes *s, struct sandbox_record *r)
 {
-    if (r->state == SANDBOX_ENDS)
-        return 0;
-    if (r->ends || !r->cookie) {
-        /* With its lock held, it is being made. */
-        if (r->ends)
-            r->state = SANDBOX_DEAD;
-        return 0;
+    if (r->damaged &&
+        !r->cookie) { /* its record cannot be read: what is pinned under its id stays */
+        _cleanup_close_ int fd = open_pinned(s, r->id, NULL);
+        if (fd < 0)
+            return;
+        r->life = SANDBOX_PINNED;
+        r->state = r->state == SANDBOX_DEAD ? SANDBOX_LIVES : r->state;
+        return;
     }
-    if (r->state == SANDBOX_LIVES)
-        return 0;
-    _cleanup_err_ struct err why = ERR_INIT;
-    _cleanup_close_ int fd = apart_open_netns(s, r, &why);
-    if (fd == -ESRCH)
-        return 0;
-    /* EPERM: the helper may not enter namespaces. It restores the rules of all, and removes none. */
-    if (fd >= 0 || fd == -EPERM)
+    if (r->life == SANDBOX_MONITORED || r->state == SANDBOX_ENDS)
+        return;
+    if (r->ends)
+        r->state = SANDBOX_DEAD;
+    if (r->ends || r->state == SANDBOX_LIVES) /* its lock is held: it is being made or changed */
+        return;
+    /* What cannot be found out is no death: the helper may not enter namespaces, and pins may be out of reach. */
+    _cleanup_close_ int fd = apart_open_netns(s, r, NULL);
+    if (fd != -ESRCH)
         r->state = SANDBOX_LIVES;
-    else
-        err_move(e, &why);
-    return fd >= 0 || fd == -EPERM ? 0 : fd;
+}
+
+int apart_no_such(const char *id, struct err *e)
+{
+    return err_say(e, -ENOENT, "there is no sandbox %s", id);
 }
 
 /* ---- changes ---------------------------------------------------------------------------------*/
@@ -111,7 +127,10 @@ void apart_forget_pending(const struct sandbox *sb, const char *network)
     int there = endpoint_load(sb->dir, network, &ep, NULL);
     endpoint_clear(&ep);
     /* What could not be undone: the next process tries again. */
-    if (there != -ENOENT && !sandbox_is_on(sb, network))
+    bool known = false;
+    for (size_t i = 0; i < sb->attachment_count; i++)
+        known = known || streq(sb->attachments[i].network.name, network);
+    if (there != -ENOENT && !known)
         return;
     (void)unlinkat(sb->dir, file, 0);
 }

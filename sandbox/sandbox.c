@@ -117,6 +117,10 @@ static int make_new(struct sandbox *sb, int all, struct err *e)
 static int clear_dead(struct sandbox *sb, struct err *e)
 {
     const struct ending ending = {.all = sb->all, .id = sb->id, .name = sb->name, .dir = sb->dir};
+    _cleanup_sandbox_record_ struct sandbox_record record = {.dir = -1};
+    if (record_read(sb->dir, sb->id, &record, NULL) == 0 && record.life != SANDBOX_MONITORED)
+        return err_say(e, -EBUSY, "sandbox %s has no monitor, and is not taken down by one",
+                       sb->id);
     int r = take_down(&ending, e);
     if (r == 0)
         r = remove_sandbox(sb->all, sb->id, e);

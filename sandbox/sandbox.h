@@ -72,9 +72,6 @@ struct sandbox {
 
 /* ---- context.c -------------------------------------------------------------------------------*/
 
-/** Does no sandbox publish @wanted, or a port that collides with it? -EADDRINUSE with a text. A dead one that no monitor
- *  had is removed. Reads all of them. (registry.c) */
-int sandboxes_require_free(struct sandboxes *s, const struct port_mapping *wanted, struct err *e);
 /** The network half; *@out stays the context's. */
 int sandboxes_net(struct sandboxes *s, struct net **out, struct err *e);
 /** RUN/sandboxes, which stays the context's; made if @make. -ENOENT: there is none. */
@@ -130,7 +127,9 @@ int sandboxes_pins(struct sandboxes *s, struct pins **out, struct err *e);
 /** The namespace of a sandbox without a monitor, an fd. -ESRCH, without a text: it is gone. */
 int apart_open_netns(struct sandboxes *s, const struct sandbox_record *r, struct err *e);
 /** Finds out whether a sandbox without a monitor lives: r->state, which says what its lock tells. */
-int apart_look(struct sandboxes *s, struct sandbox_record *r, struct err *e);
+void apart_look(struct sandboxes *s, struct sandbox_record *r);
+/** -ENOENT, with its text. */
+int apart_no_such(const char *id, struct err *e);
 /** The lock that a process holds while it changes the sandbox; an fd or -errno. Without @wait -EWOULDBLOCK. */
 int apart_lock_changes(int dir, bool wait);
 /** Around connecting and disconnecting; does nothing if it has a monitor. */
@@ -140,7 +139,7 @@ bool apart_has_pending(const struct sandbox_record *r);
 /** Disconnects what a killed process was connecting or disconnecting. With the lock for changes held. */
 int apart_settle(struct sandboxes *s, const struct sandbox_record *r, struct err *e);
 
-/* ---- make.c ----------------------------------------------------------------------------------*/
+/* ---- destroy.c -------------------------------------------------------------------------------*/
 
 /** Removes one, dead or alive. @locked: the caller has the instance lock. */
 int apart_remove(struct sandboxes *s, const char *id, bool locked, struct err *e);
@@ -167,6 +166,12 @@ int withdraw_member(const struct ending *x, const char *member, struct err *e);
 
 /** The endpoints in @dir that belong to sandbox @id. -EBADMSG: some are damaged, or of another one; @out has the rest. */
 int endpoints_of(int dir, const char *id, struct endpoint_list *out);
+
+/* ---- claims.c --------------------------------------------------------------------------------*/
+
+/** Does no sandbox publish @wanted, or a port that collides with it? -EADDRINUSE with a text. A dead one without a monitor
+ *  is removed. Reads all of them. */
+int sandboxes_require_free(struct sandboxes *s, const struct port_mapping *wanted, struct err *e);
 
 /* ---- ports.c ---------------------------------------------------------------------------------*/
 

@@ -2,7 +2,7 @@
  * alone.
  *
  *     sandboxes ROOT RUN pinned ID NAME [NETWORK…]        made, pinned, connected
- *     sandboxes ROOT RUN foreign ID NAME PATH [NETWORK…]  somebody's namespace
+ *     sandboxes ROOT RUN foreign ID NAME PATH [NETWORK…]  a namespace that exists
  *     sandboxes ROOT RUN connect|disconnect ID NETWORK
  *     sandboxes ROOT RUN publish|unpublish ID PORT…
  *     sandboxes ROOT RUN destroy ID

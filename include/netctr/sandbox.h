@@ -125,8 +125,8 @@ int sandboxes_undo_records(struct sandboxes *s, const struct sandbox_leaving *le
  *  up, or just begin. */
 int sandboxes_sweep(struct sandboxes *s, char *const *owners, const struct gc *gc, struct err *e);
 /* ---- sandboxes without a monitor -------------------------------------------------------------
- * They live without any process, until they are destroyed: a lab's node or switch, an endpoint on a namespace that somebody
- * else has made. No process holds their host ports: each is bound, listened on and closed once before it is published, and
+ * They live without any process, until they are destroyed: a lab's node or switch, an endpoint on a namespace that another
+ * program has made. No process holds their host ports: each is bound, listened on and closed once before it is published, and
  * its element in the firewall alone takes it then. Nothing forwards connections to [::1]. The caller must be
  * single-threaded. */
 

@@ -99,4 +99,4 @@ foreign() {
     ip netns add other
     kill_each foreign $id cni /run/netns/other default
 }
-t "connecting somebody's namespace, killed" foreign
+t "connecting a foreign namespace, killed" foreign

@@ -61,6 +61,8 @@ life() {
     answers_lan aaaaaaaaaaaa 5353 udp
     [ -z "$(ss -Hlnt 'sport = :8080')" ] || fail 'the host port is held'
     is_listed 'pinned alive' aaaaaaaaaaaa
+    assert_eq "$(netctr network inspect two default | jq -c '[.[].differences]')" '[[],[]]'
+    assert_contains "$(netctr network rm two 2>&1)" node-a
     # No process of netctr is left, and all that cleans up finds nothing to do.
     wait_for 5 helpers_rest
     all_that_cleans
@@ -83,6 +85,47 @@ life() {
     netctr network rm two
 }
 t 'two on one network, published into, without a process; destroyed, they leave nothing' life
+
+removed_network() {
+    warm_up
+    netctr network create two
+    netctr run --rm --network two "$box" true
+    snapshot
+    lab pinned aaaaaaaaaaaa node-a default two
+    lab publish aaaaaaaaaaaa 8080:80
+    netctr network rm -f two
+    pings aaaaaaaaaaaa 10.88.0.1
+    assert_eq "$(lab in aaaaaaaaaaaa ip -oneline link show type veth | wc -l)" 1
+    lab unpublish aaaaaaaaaaaa 8080
+    lab destroy aaaaaaaaaaaa
+    netctr network create two
+    netctr run --rm --network two "$box" true
+    lab pinned aaaaaaaaaaaa node-a two
+    # Another mount namespace reaches it, and makes another.
+    unshare --mount "$tools/sandboxes" "$state" "$run_state" connect aaaaaaaaaaaa default
+    unshare --mount "$tools/sandboxes" "$state" "$run_state" pinned bbbbbbbbbbbb node-b two
+    pings bbbbbbbbbbbb "$(address_in aaaaaaaaaaaa)"
+    lab destroy aaaaaaaaaaaa
+    lab destroy bbbbbbbbbbbb
+}
+t 'its network is removed; and commands in another mount namespace' removed_network
+
+damaged() {
+    warm_up
+    lab pinned aaaaaaaaaaaa node-a default
+    serve_in aaaaaaaaaaaa
+    lab publish aaaaaaaaaaaa 8080:80
+    echo x >"$run_state/sandboxes/aaaaaaaaaaaa/sandbox.json"
+    netctr gc 2>/dev/null || true
+    answers_lan aaaaaaaaaaaa 8080
+    lab publish aaaaaaaaaaaa 8081:81 2>"$tmp/said" && fail 'it is changed'
+    grep -q damaged "$tmp/said"
+    lab destroy aaaaaaaaaaaa
+    assert_eq "$(lab list)" ''
+    ! answers_lan aaaaaaaaaaaa 8080 || fail 'it is still published'
+    [ ! -e "$run_state/pins" ] || fail 'the pin is left'
+}
+t 'one with a damaged record is kept, and can be destroyed' damaged
 
 flushed() {
     warm_up
@@ -121,7 +164,7 @@ with_containers() {
     netctr run --rm "$box" ping -q -c 1 -W 2 node-a
     is_listed 'pinned alive' aaaaaaaaaaaa
 }
-t 'everybody is killed: it lives on, and containers reach it by address and name' with_containers
+t 'monitors and helpers are killed: it lives on, and containers reach it by address and name' with_containers
 
 taken() {
     serve web -p 8080:80
@@ -182,14 +225,14 @@ foreign() {
     assert_eq "$(lab list)" ''
     assert_eq "$(rules_of "$c")" ''
     assert_clean
-    # Somebody's namespace lives on when the sandbox is destroyed.
+    # A foreign namespace lives on when the sandbox is destroyed.
     lab foreign cccccccccccc cni /run/netns/other default
     lab destroy cccccccccccc
     assert_eq "$(ip netns exec other ip -oneline link show type veth)" ''
     assert_clean
     ip netns delete other
 }
-t "somebody's namespace, and another one at its path: told apart" foreign
+t "a foreign namespace, and another one at its path: told apart" foreign
 
 reused_inode() {
     local inode _ same=0
