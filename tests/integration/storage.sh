@@ -88,7 +88,7 @@ every_size() { # ROOT|RUN OPTION FIRST LAST STEP
     [ $fitted -gt 1 ] && [ $refused -gt 1 ] || fail "fitted $fitted times, refused $refused times"
 }
 few_inodes_root() { every_size ROOT nr_inodes 2 22 1; }
-few_inodes_run() { every_size RUN nr_inodes 2 44 1; }
+few_inodes_run() { every_size RUN nr_inodes 2 60 1; }
 few_bytes_root() { every_size ROOT size 4096 53248 4096; }
 few_bytes_run() { every_size RUN size 4096 53248 4096; }
 t 'a state directory with too few inodes, one by one' few_inodes_root
