@@ -106,13 +106,13 @@ t 'the first one is removed: the other keeps its network, the last one takes it 
 
 killed() {
     begin
-    local who
-    for who in own mate; do
-        kill -KILL "$(state_of $who monitor)"
-        wait_for 5 [ ! -e "$run_state/containers/$who" ]
-        if [ $who = own ]; then own_is_gone; else [ "$(lan_gets 8080)" = own ]; fi
-        netctr start $who
-        [ $who = mate ] || own_is_back
+    local name
+    for name in own mate; do
+        kill -KILL "$(state_of $name monitor)"
+        wait_for 5 [ ! -e "$run_state/containers/$name" ]
+        if [ $name = own ]; then own_is_gone; else [ "$(lan_gets 8080)" = own ]; fi
+        netctr start $name
+        [ $name = mate ] || own_is_back
         wait_for 5 mate_is_well
     done
     kill -KILL "$(state_of mate monitor)" "$(state_of own monitor)"
@@ -131,7 +131,7 @@ killed_unhelped() {
         netctr run -d --name mate --network container:own "$box" sleep 1000 >/dev/null
         kill_helpers
         # shellcheck disable=SC2086
-        for who in $order; do kill -KILL "$(state_of $who monitor)"; done
+        for name in $order; do kill -KILL "$(state_of $name monitor)"; done
         netctr gc >/dev/null
         [ -z "$(ls "$run_state/sandboxes")" ] || fail "$order: $(ls "$run_state/sandboxes")"
         ! ip -oneline link show | has ': vc-' || fail 'a link is left'
