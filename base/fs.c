@@ -334,7 +334,7 @@ int write_existing_at(int dirfd, const char *path, const char *text)
 
 DIR *open_listing(int dirfd, const char *path)
 {
-    _cleanup_close_ int fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    _cleanup_close_ int fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     DIR *d = fd < 0 ? NULL : fdopendir(fd);
     if (d)
         (void)take_fd(fd);

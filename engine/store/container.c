@@ -292,12 +292,12 @@ static int put_aside(struct store *store, const char *name, const char *id)
     _cleanup_free_ char *aside = xasprintf(TRASH "/%s", unique);
     if (renameat(store->defined_fd, name, store->defined_fd, aside) == 0)
         return 0;
-    if (errno != ENOENT)
+    if (errno != ENOENT && errno != ENOTDIR && errno != ELOOP)
         return -errno;
-    bool made = mkdirat(store->defined_fd, TRASH, 0700) == 0;
-    if (!made && errno == EEXIST) /* then it is @name that is missing */
+    int made = make_hidden_directory(store, TRASH);
+    if (made == -EEXIST) /* then it is @name that is missing */
         return 0;
-    if (!made) {
+    if (made < 0) {
         free(aside);
         aside = xasprintf(".removed-%s", unique);
     }
