@@ -402,7 +402,9 @@ int store_look(const struct state_dir *root, const struct state_dir *run, struct
     const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW;
     out->defined_fd = root->fd < 0 ? -1 : openat(root->fd, "containers", flags);
     out->live_fd = run->fd < 0 ? -1 : openat(run->fd, "containers", flags);
-    return instance_find(out, e);
+    int r = instance_find(out, e);
+    out->fresh = r < 0 || run->fd < 0 || run_is_own(out, NULL) != 1;
+    return r;
 }
 
 int store_check_bound(struct store *s, struct err *e)

@@ -290,6 +290,25 @@ neighbours() {
 }
 t 'another instance beside it stays as it is' neighbours
 
+# A process in another instance's container may have the name, and an open file with the path, of a monitor.
+pretender() {
+    warm_up
+    "${second[@]}" run -d --name other --network host "$box" sh -c "
+        mkdir -p '$run_state/containers/web'
+        exec 9>'$run_state/containers/web/lock'
+        printf netctr >/proc/self/comm
+        while :; do sleep 1; done" >/dev/null
+    local pid
+    pid=$("${second[@]}" inspect other | jq '.[0].state.pid')
+    wait_for 5 eval "[ \"\$(cat /proc/$pid/comm)\" = netctr ]"
+    assert_eq "$(readlink "/proc/$pid/fd/9")" "$run_state/containers/web/lock"
+    netctr reset -f >"$tmp/said"
+    kill -0 "$pid" || fail "it was ended: $(cat "$tmp/said")"
+    "${second[@]}" reset -f >/dev/null
+    assert_gone
+}
+t 'a process in a container that looks like a monitor stays' pretender
+
 killed() {
     sanitized && skip 'strace and the sanitizer'
     local point call number status struck=0
