@@ -270,7 +270,7 @@ static int remove_directories(struct reset *r, struct err *e)
 
 /* ---- reset -----------------------------------------------------------------------------------*/
 
-/* ROOT and RUN may be one directory. */
+/* ROOT and RUN may be one directory, in which an older netctr has made its files. */
 static void drop_double(struct reset *r)
 {
     struct stat a, b;
@@ -306,7 +306,8 @@ static int lock_out(struct reset *r, struct err *e)
         err_clear(e);
         code = 0;
     }
-    return code < 0 ? code : store_lock_starts(s, &r->starts, e);
+    const bool one = s->root_fd >= 0 && r->root.fd < 0; /* then both have this lock */
+    return code < 0 ? code : one ? 0 : store_lock_starts(s, &r->starts, e);
 }
 
 int engine_reset(const char *root, const char *run_root, const struct gc *gc, struct err *e)

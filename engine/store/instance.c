@@ -326,10 +326,19 @@ int store_hold_binding(struct store *s, struct err *e)
     return r < 0 ? r : take_fd(lock);
 }
 
+/* Each has a file `lock`, and a start holds both. */
+static int check_distinct(const struct store *s, struct err *e)
+{
+    if (!streq(s->root, s->run))
+        return 0;
+    err_say(e, -EINVAL, "`%s` cannot be the state directory and the run directory", s->root);
+    return err_hint(e, "use --run-root with another directory, on a tmpfs");
+}
+
 /* Both top directories are open, or their fd is the error. */
 static int open_below(struct store *s, struct err *e)
 {
-    int r = s->root_fd < 0 ? s->root_fd : s->run_fd < 0 ? s->run_fd : 0;
+    int r = s->root_fd < 0 ? s->root_fd : s->run_fd < 0 ? s->run_fd : check_distinct(s, e);
     if (r == 0)
         r = s->defined_fd = open_containers(s->root_fd, s->root, e);
     if (r >= 0)
