@@ -223,8 +223,14 @@ static int read_regular(int dirfd, const char *path, int flags, size_t max, char
                         size_t *size)
 {
     struct stat st;
-    _cleanup_close_ int fd =
-        openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | flags);
+    /* Without O_NOFOLLOW links are followed everywhere, with it nowhere. */
+    struct open_how how = {
+        .flags = (uint64_t)(O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | flags),
+        .resolve = flags & O_NOFOLLOW ? RESOLVE_NO_SYMLINKS : 0,
+    };
+    _cleanup_close_ int fd = strchr(path, '/') && how.resolve
+                                 ? (int)syscall(SYS_openat2, dirfd, path, &how, sizeof(how))
+                                 : openat(dirfd, path, (int)how.flags);
     if (fd < 0 || fstat(fd, &st) < 0)
         return -errno;
     if (!S_ISREG(st.st_mode))

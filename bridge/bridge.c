@@ -17,6 +17,7 @@ int net_open(int root_fd, int run_fd, const char *instance, struct net **out, st
     _cleanup_net_ struct net *net = xcalloc(1, sizeof(*net));
     net->run_fd = run_fd;
     net->leases_fd = -1;
+    net->sysctls = (struct sysctls)SYSCTLS_INIT;
     net->instance = xstrdup(instance);
     net->networks_fd = open_directory(root_fd, "networks", e);
     if (net->networks_fd < 0)
@@ -39,6 +40,7 @@ int net_look(int root_fd, int run_fd, const char *instance, struct net **out, st
     _cleanup_net_ struct net *net = xcalloc(1, sizeof(*net));
     const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW;
     net->run_fd = run_fd;
+    net->sysctls = (struct sysctls)SYSCTLS_INIT;
     net->leases_fd = run_fd < 0 ? -1 : openat(run_fd, "leases", flags);
     net->instance = xstrdup(instance);
     net->networks_fd = root_fd < 0 ? -1 : openat(root_fd, "networks", flags);
@@ -63,6 +65,7 @@ void net_close(struct net *net)
         return;
     close_fd(net->networks_fd);
     close_fd(net->leases_fd);
+    sysctls_close(&net->sysctls);
     rt_close(net->rt);
     fw_close(net->fw);
     free(net->instance);

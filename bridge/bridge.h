@@ -10,7 +10,8 @@ struct net {
     int run_fd;      /* RUNROOT; owned by the caller */
     int leases_fd;   /* RUNROOT/leases */
     char *instance;
-    struct rt *rt; /* rtnetlink socket in the host's namespace */
+    struct rt *rt;          /* rtnetlink socket in the host's namespace */
+    struct sysctls sysctls; /* the host's */
     struct fw *fw;
 };
 

@@ -64,14 +64,14 @@ bool device_sysctl(const struct network *n, size_t i, char **key, const char **v
     return true;
 }
 
-static int set_sysctls(const struct network *n, struct err *e)
+static int set_sysctls(struct sysctls *sysctls, const struct network *n, struct err *e)
 {
     char *next;
     const char *value;
     for (size_t i = 0; device_sysctl(n, i, &next, &value); i++) {
-        _cleanup_free_ char *key = next, *now = key ? sysctl_read(key) : NULL;
+        _cleanup_free_ char *key = next, *now = key ? sysctls_read(sysctls, key) : NULL;
         /* NULL: no value wanted, or a kernel without IPv6. */
-        int r = now && !streq(now, value) ? sysctl_write(key, value, e) : 0;
+        int r = now && !streq(now, value) ? sysctls_write(sysctls, key, value, e) : 0;
         if (r < 0)
             return r;
     }
@@ -146,7 +146,7 @@ static int configure_bridge(struct net *net, const struct network *n, const stru
                             struct err *e)
 {
     bool up = link->flags & IFF_UP;
-    int r = set_sysctls(n, e), added4 = 0, added6 = 0;
+    int r = set_sysctls(&net->sysctls, n, e), added4 = 0, added6 = 0;
     if (r == 0)
         r = added4 = add_address(net, link->index, &n->gateway4, n->subnet4.prefix, e);
     if (r >= 0)

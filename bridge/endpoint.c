@@ -152,10 +152,10 @@ static void configure_port(struct rt_batch *batch, struct net *net, const struct
 /* The host's end belongs to the bridge, not to the host's IP stack. With IPv6 it would have a
  * link-local address, and would accept router advertisements as soon as it leaves the bridge.
  * (IFF_NOARP does the same for IPv4.) */
-static int disable_ipv6(const struct endpoint *ep, struct err *e)
+static int disable_ipv6(struct net *net, const struct endpoint *ep, struct err *e)
 {
     _cleanup_free_ char *key = xasprintf("net/ipv6/conf/%s/disable_ipv6", ep->host_veth);
-    int r = sysctl_write(key, "1", e);
+    int r = sysctls_write(&net->sysctls, key, "1", e);
     if (r != -ENOENT) /* a kernel without IPv6 */
         return r;
     err_clear(e);
@@ -166,7 +166,7 @@ static int disable_ipv6(const struct endpoint *ep, struct err *e)
 static int configure_port_by_index(struct net *net, const struct endpoint *ep, struct err *e)
 {
     struct link port;
-    int r = disable_ipv6(ep, e);
+    int r = disable_ipv6(net, ep, e);
     if (r < 0)
         return r;
     r = rt_get_link(net->rt, ep->host_veth, &port);

@@ -98,10 +98,15 @@ int forwarding_load(struct net *net, struct forwarding *out, struct err *e)
 
 /* ---- sysctls ----------------------------------------------------------------------------------*/
 
+static bool is_set_to(struct sysctls *s, const char *key, const char *value)
+{
+    _cleanup_free_ char *now = sysctls_read(s, key);
+    return now && streq(now, value);
+}
+
 bool forwarding_sysctl_is(const char *key, const char *value)
 {
-    _cleanup_free_ char *now = sysctl_read(key);
-    return now && streq(now, value);
+    return is_set_to(NULL, key, value);
 }
 
 /* Does this kernel have force_forwarding (Linux 6.17)? */
@@ -111,15 +116,20 @@ bool forwarding_can_force(void)
 }
 
 /* 1, 0 or -errno. On a kernel without IPv6 there is nothing to switch on, so the answer is 1. */
-int forwarding_is_on(enum family f, struct err *e)
+static int is_on(struct sysctls *s, enum family f, struct err *e)
 {
-    if (f == SIX && forwarding_sysctl_is(IPV6_FORCE, "1"))
+    if (f == SIX && is_set_to(s, IPV6_FORCE, "1"))
         return 1;
     const char *key = f == FOUR ? IPV4 : IPV6;
-    _cleanup_free_ char *now = sysctl_read(key);
+    _cleanup_free_ char *now = sysctls_read(s, key);
     if (!now && errno != ENOENT)
         return err_set(e, errno, "read sysctl `%s`", key);
     return !now || !streq(now, "0");
+}
+
+int forwarding_is_on(enum family f, struct err *e)
+{
+    return is_on(NULL, f, e);
 }
 
 static bool needs(const struct network *n, enum family f)
@@ -423,7 +433,7 @@ int forwarding_up(struct net *net, const struct network *n, struct err *e)
     bool switched[FAMILIES] = {false}, any = false;
     int r = 1;
     for (int f = 0; f < FAMILIES; f++)
-        if (needs(n, (enum family)f) && (r = forwarding_is_on((enum family)f, e)) <= 0)
+        if (needs(n, (enum family)f) && (r = is_on(&net->sysctls, (enum family)f, e)) <= 0)
             break;
     if (r < 0 || (r != 0 && !has_renamed_links(net)))
         return r < 0 ? r : 0;

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 enum { SAME_SIGNAL_MS = 1000 };
 
@@ -72,12 +73,24 @@ bool client_repeats(struct client *c, int sig, pid_t sender, bool by_client)
     return same;
 }
 
+/* A shortage of memory may pass. Without this message, the client would take the monitor for killed. */
+static void send_patiently(const struct client *c, enum message kind, int number)
+{
+    const struct timespec pause = {.tv_nsec = 10000000};
+    int r = -EAGAIN;
+    for (int tries = 0; r < 0 && r != -EPIPE && r != -ECONNRESET && tries < 100; tries++) {
+        if (tries)
+            nanosleep(&pause, NULL);
+        r = channel_send_number(c->channel, kind, number);
+    }
+}
+
 void client_tell_exit(struct client *c, int status, bool oom_killed)
 {
     if (client_is_here(c) && oom_killed)
-        (void)channel_send(c->channel, MESSAGE_OOM_KILLED);
+        send_patiently(c, MESSAGE_OOM_KILLED, 0);
     if (client_is_here(c))
-        (void)channel_send_number(c->channel, MESSAGE_EXITED, status);
+        send_patiently(c, MESSAGE_EXITED, status);
 }
 
 void client_leave(struct client *c)

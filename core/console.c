@@ -92,7 +92,7 @@ struct waiting {
     struct console *c;
     const char *name;
     pid_t monitor;
-    int signals;
+    int signals, later; /* before and after the start */
     bool started, ended;
     int interrupt;    /* the signal that undoes the start, or 0 */
     int64_t give_up;  /* monotonic_ms() */
@@ -124,13 +124,17 @@ static void ending_signals(sigset_t *set)
     }
 }
 
+/* Both descriptors are opened before the start: a failure after it would leave a container without its client. */
 static int open_signals(struct waiting *w)
 {
     sigset_t set;
     supervise_block_signals();
     ending_signals(&set);
     w->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    return w->signals < 0 ? err_set(w->e, errno, "listen for signals") : 0;
+    if (w->signals < 0)
+        return err_set(w->e, errno, "listen for signals");
+    w->later = supervise_open_signals(w->e);
+    return w->later < 0 ? w->later : 0;
 }
 
 /* If the monitor has been stopped, it does not read: the client must not block. */
@@ -172,9 +176,12 @@ static int on_signal(struct waiting *w)
 static void show_notices(struct waiting *w)
 {
     char text[4096];
-    ssize_t n = 0;
-    while (w->c->notices >= 0 && (n = read(w->c->notices, text, sizeof(text))) > 0)
-        (void)write_all(STDERR_FILENO, text, (size_t)n);
+    ssize_t n;
+    if (w->c->notices < 0)
+        return;
+    while ((n = read(w->c->notices, text, sizeof(text))) > 0 || (n < 0 && errno == EINTR))
+        if (n > 0)
+            (void)write_all(STDERR_FILENO, text, (size_t)n);
     if (n == 0)
         w->c->notices = close_fd(w->c->notices);
 }
@@ -190,13 +197,12 @@ static int monitor_ended(struct waiting *w)
     return err_status(w->e, EXIT_NETCTR);
 }
 
-/* The program runs: from now on all signals are its. */
-static int on_start(struct waiting *w)
+/* From now on all signals are the program's. */
+static void on_start(struct waiting *w)
 {
     w->started = w->end->started = true;
     close_fd(w->signals);
-    w->signals = supervise_open_signals(w->e);
-    return w->signals < 0 ? w->signals : 0;
+    w->signals = take_fd(w->later);
 }
 
 static int on_message(struct waiting *w)
@@ -209,8 +215,8 @@ static int on_message(struct waiting *w)
     if (r < 0)
         return r;
     if (kind == MESSAGE_STARTED)
-        return on_start(w);
-    if (kind == MESSAGE_OOM_KILLED)
+        on_start(w);
+    else if (kind == MESSAGE_OOM_KILLED)
         w->end->oom_killed = true;
     else if (kind == MESSAGE_EXITED) {
         w->ended = true;
@@ -267,14 +273,16 @@ static int turn(struct waiting *w)
 int console_run(struct console *c, const char *name, pid_t monitor, struct console_end *end,
                 struct err *e)
 {
+    int input = take_fd(c->input);
     struct waiting w = {.c = c,
                         .name = name,
                         .monitor = monitor,
                         .signals = -1,
+                        .later = -1,
                         .end = end,
                         .e = e,
-                        .in = {.from = c->input >= 0 ? STDIN_FILENO : -1,
-                               .to = take_fd(c->input),
+                        .in = {.from = input >= 0 ? STDIN_FILENO : -1,
+                               .to = input,
                                .close_to = true,
                                .log = -1,
                                .tag = "stdin"}};
@@ -285,6 +293,7 @@ int console_run(struct console *c, const char *name, pid_t monitor, struct conso
         r = turn(&w);
     show_notices(&w); /* what the monitor wrote before its last message */
     close_fd(w.signals);
+    close_fd(w.later);
     close_fd(w.in.to);
     return r;
 }

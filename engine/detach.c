@@ -77,10 +77,11 @@ static int run_with(struct engine *engine, struct run_request *request, struct i
     engine_forget_names(engine); /* find_inherited() would take it for the caller's */
     request->started = report_started;
     request->arg = inherited;
-    request->client = inherited->client;
     int r = find_inherited(&engine->store, inherited, e);
-    if (r == 0 && inherited->client)
-        r = client_accept(inherited->client, inherited->channel, e);
+    if (r == 0 && inherited->client) {
+        request->client = inherited->client;
+        r = client_accept(request->client, inherited->channel, e);
+    }
     return r == 0 ? engine_run(engine, request, e) : r;
 }
 
@@ -96,7 +97,7 @@ static _Noreturn void monitor_process(struct engine *engine, struct run_request 
         r = run_with(engine, request, &inherited, &e);
     if (r >= 0)
         client_tell_exit(&client, r, request->oom_killed);
-    else if (!console || client_is_here(&client))
+    else if (!request->client || client_is_here(&client))
         (void)channel_send_error(channel, &e);
     err_clear(&e);
     client_leave(&client);

@@ -21,7 +21,7 @@
 #define STATE_FILE DIRECTORY "/state"
 #define LOG_FILE DIRECTORY "/log"
 
-enum { MAGIC = 0x6e637468, VERSION = 1, LOST_MS = 500 };
+enum { MAGIC = 0x6e637468, VERSION = 1, LOST_MS = 500, AWAIT_MS = 100 };
 
 void helpers_seed_clear(struct helpers_seed *s)
 {
@@ -231,7 +231,7 @@ static bool is_free(uint16_t port)
 static void await_port(const struct helpers_state *s)
 {
     const struct timespec moment = {.tv_nsec = 1000000};
-    for (int tries = 0; s->port && tries < 20 && !is_free(s->port); tries++)
+    for (int tries = 0; tries < AWAIT_MS && !is_free(s->port); tries++)
         nanosleep(&moment, NULL);
 }
 
@@ -249,9 +249,11 @@ static int get_sockets(struct engine *engine, struct helpers_state *s,
         (void)helpers_end(engine->store.instance, LOST_MS);
     bool moves = avoid && avoid(s->port, arg);
     if (moves || !take_sockets(s, seed)) {
-        if (!moves)
+        bool held = !moves && s->port && !is_free(s->port);
+        bool found = held && holders_find(&engine->store, s->port, &seed->sockets);
+        if (held && !found)
             await_port(s);
-        r = name_sockets_open(moves ? 0 : s->port, avoid, arg, &seed->sockets, e);
+        r = found ? s->port : name_sockets_open(moves ? 0 : s->port, avoid, arg, &seed->sockets, e);
         if (r < 0)
             return r;
         seed->port = (uint16_t)r;

@@ -103,3 +103,6 @@ int helpers_release(struct engine *engine, struct err *e);
 uint16_t helpers_port(const struct engine *engine);
 /** Writes the host's current resolvers to RUN/dns/upstream. */
 void helpers_tell_upstream(int names);
+
+/** Duplicates of the DNS sockets on @port that the monitor of any container holds. False if none does. (holders.c) */
+bool holders_find(struct store *store, uint16_t port, struct name_sockets *out);

@@ -16,6 +16,20 @@ static int make_room(const struct port_mappings *list, void *monitor, struct err
     return moved;
 }
 
+static bool free_addresses(const struct lease *holder, void *monitor)
+{
+    struct engine *engine = ((struct monitor *)monitor)->engine;
+    _cleanup_err_ struct err why = ERR_INIT;
+    _cleanup_close_ int lock = helpers_store_lock(engine, &why);
+    int r = lock;
+    if (r >= 0)
+        r = holder ? engine_clear_if_dead(engine, holder->container, &why)
+                   : engine_repair(engine, &gc_quietly, &why);
+    if (r < 0)
+        warn("%s", why.text);
+    return holder ? r > 0 : r == 0;
+}
+
 static void note(const char *text, void *monitor)
 {
     struct monitor *m = monitor;
@@ -144,6 +158,7 @@ int pair_sandbox(struct monitor *m, struct err *e)
                                       .loop = m->loop,
                                       .files = &m->files,
                                       .make_room = make_room,
+                                      .free_addresses = free_addresses,
                                       .note = note,
                                       .lock = lock,
                                       .arg = m};

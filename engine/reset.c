@@ -15,6 +15,7 @@
 #include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/pidfd.h>
+#include <time.h>
 
 enum { END_MS = 10000 };
 
@@ -64,12 +65,21 @@ static bool is_netctr(const char *pid)
     return read_file_at(AT_FDCWD, path, 64, &name, NULL) == 0 && streq(name, "netctr\n");
 }
 
-/* 1, 0, or -errno: it has ended, or is hidden. */
+/* 1, 0, or -errno: it has ended, or is hidden. A monitor enters its container's namespace for a moment, so one look in
+ * another namespace proves nothing. */
 static int in_namespace(const char *pid, uint64_t netns)
 {
-    struct stat st;
+    const struct timespec moment = {.tv_nsec = 1000000};
     _cleanup_free_ char *path = xasprintf("/proc/%s/ns/net", pid);
-    return stat(path, &st) < 0 ? -errno : st.st_ino == netns;
+    for (int tries = 0; tries < 100; tries++) {
+        struct stat st;
+        if (stat(path, &st) < 0)
+            return -errno;
+        if (st.st_ino == netns)
+            return 1;
+        nanosleep(&moment, NULL);
+    }
+    return 0;
 }
 
 static int end_process(int pidfd, const char *name, struct err *e)
@@ -108,19 +118,23 @@ static int end_monitors(struct reset *r, struct err *e)
     return listed < 0 && first == 0 ? err_set(e, listed, "list the processes") : first;
 }
 
-/* A lock that is held in @dir, by a process of another network namespace, or one that cannot be seen: 1. */
+/* -EBUSY: the lock in @dir is held by a process of another network namespace, or by one that cannot be seen. Between two
+ * looks it may have been released. */
 static int lives_elsewhere(const char *name, int dir, void *arg)
 {
+    (void)name;
+    const struct timespec moment = {.tv_nsec = 1000000};
     struct reset *r = arg;
     _cleanup_close_ int lock = openat(dir, "lock", O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    if (lock < 0 || lock_wait(lock, LOCK_EX, 0) != -EWOULDBLOCK)
-        return 0;
-    pid_t holder = lock_holder(lock);
-    _cleanup_free_ char *pid = xasprintf("%d", holder);
-    int here = holder > 0 ? in_namespace(pid, r->engine.store.netns) : 0;
-    if (here != 0)
-        return 0;
-    (void)name;
+    for (int tries = 0; tries < 50; tries++) {
+        if (lock < 0 || lock_wait(lock, LOCK_EX, 0) != -EWOULDBLOCK)
+            return 0;
+        pid_t holder = lock_holder(lock);
+        _cleanup_free_ char *pid = xasprintf("%d", holder);
+        if (holder > 0)
+            return in_namespace(pid, r->engine.store.netns) == 0 ? -EBUSY : 0;
+        nanosleep(&moment, NULL);
+    }
     return -EBUSY;
 }
 

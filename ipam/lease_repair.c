@@ -334,9 +334,7 @@ int lease_repair(int dirfd, const char *network, const struct lease_repair *how,
         return lock;
     int r = old_leases_read(dirfd, network, &old, e);
     if (r == 1)
-        return how->keep_old ? 0
-                             : repair_missing(dirfd, network, &old,
-                                              "lease file in the format of 0.1", how, e);
+        return how->keep_old ? 0 : repair_missing(dirfd, network, &old, "0.1 lease file", how, e);
     const bool damaged = r == -EBADMSG;
     if (r < 0 && !damaged)
         return r;

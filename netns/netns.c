@@ -26,18 +26,61 @@ uint64_t netns_inode(int fd)
     return fstat(fd, &st) < 0 ? 0 : st.st_ino;
 }
 
+/* ---- sysctls ---------------------------------------------------------------------------------*/
+
+void sysctls_close(struct sysctls *s)
+{
+    s->ipv4 = close_fd(s->ipv4);
+    s->ipv6 = close_fd(s->ipv6);
+}
+
+/* Returns the directory that *@path is relative to. A directory that cannot be opened, as on a kernel without IPv6,
+ * leaves the full path, which fails with the reason. */
+static int directory_of(struct sysctls *s, const char *key, const char **path)
+{
+    static const char four[] = "/proc/sys/net/ipv4/", six[] = "/proc/sys/net/ipv6/";
+    const char *rest = skip_prefix(key, four + strlen("/proc/sys/")), *directory = four;
+    int *fd = s ? &s->ipv4 : NULL;
+    if (!rest && (rest = skip_prefix(key, six + strlen("/proc/sys/")))) {
+        directory = six;
+        fd = s ? &s->ipv6 : NULL;
+    }
+    if (!rest || !fd)
+        return AT_FDCWD;
+    if (*fd < 0)
+        *fd = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (*fd < 0)
+        return AT_FDCWD;
+    *path = rest;
+    return *fd;
+}
+
+int sysctls_write(struct sysctls *s, const char *key, const char *value, struct err *e)
+{
+    _cleanup_free_ char *full = xasprintf("/proc/sys/%s", key);
+    const char *path = full;
+    int directory = directory_of(s, key, &path);
+    int r = write_existing_at(directory, path, value);
+    return r < 0 ? err_set(e, r, "set sysctl `%s` to %s", key, value) : 0;
+}
+
 int sysctl_write(const char *key, const char *value, struct err *e)
 {
-    _cleanup_free_ char *path = xasprintf("/proc/sys/%s", key);
-    int r = write_existing_at(AT_FDCWD, path, value);
-    return r < 0 ? err_set(e, r, "set sysctl `%s` to %s", key, value) : 0;
+    return sysctls_write(NULL, key, value, e);
 }
 
 char *sysctl_read(const char *key)
 {
-    _cleanup_free_ char *path = xasprintf("/proc/sys/%s", key);
+    return sysctls_read(NULL, key);
+}
+
+char *sysctls_read(struct sysctls *s, const char *key)
+{
+    _cleanup_free_ char *full = xasprintf("/proc/sys/%s", key);
+    const char *path = full;
     char *value = NULL;
-    int r = read_file_at(AT_FDCWD, path, 4096, &value, NULL);
+    int directory = directory_of(s, key, &path);
+    int r = read_file_at(directory, path, 4096, &value, NULL);
     if (r < 0) {
         errno = -r;
         return NULL;
@@ -48,9 +91,10 @@ char *sysctl_read(const char *key)
 
 static int write_all_sysctls(const struct sysctl *sysctls, struct err *e)
 {
+    _cleanup_sysctls_ struct sysctls directories = SYSCTLS_INIT;
     int r = 0;
     for (; r == 0 && sysctls && sysctls->key; sysctls++) {
-        r = sysctl_write(sysctls->key, sysctls->value, e);
+        r = sysctls_write(&directories, sysctls->key, sysctls->value, e);
         if (r == -ENOENT) {
             err_clear(e);
             r = 0;

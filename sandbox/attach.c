@@ -29,6 +29,27 @@ static int bring_up(struct sandbox *sb, const struct network *n, struct err *e)
     return r;
 }
 
+/* Attaches it. An address that a dead one has is taken from it, once. */
+static int attach(struct sandbox *sb, struct attachment *p, struct rt *inside,
+                  struct endpoint_request *request, struct err *e)
+{
+    const struct sandbox_request *owner = &sb->request;
+    _cleanup_lease_ struct lease holder = {0};
+    request->holder = &holder;
+    int r =
+        endpoint_attach(sb->net, &p->network, sb->netns, inside, request, sb->dir, &p->endpoint, e);
+    request->holder = NULL;
+    bool taken = r == -EADDRINUSE && holder.container;
+    /* A full disk has the same errno, but another text. */
+    bool full = r == -ENOSPC && e && !strstr(e->text, strerror(ENOSPC));
+    if (!(taken || full) || !owner->free_addresses ||
+        !owner->free_addresses(taken ? &holder : NULL, owner->arg))
+        return r;
+    err_clear(e);
+    return endpoint_attach(sb->net, &p->network, sb->netns, inside, request, sb->dir, &p->endpoint,
+                           e);
+}
+
 int attachment_connect(struct sandbox *sb, struct attachment *p, struct rt *inside,
                        const struct port_mappings *port_mappings, struct err *e)
 {
@@ -59,8 +80,7 @@ int attachment_connect(struct sandbox *sb, struct attachment *p, struct rt *insi
         if (r == 0)
             r = sandboxes_make_leases(sb->all, &p->network, e);
         if (r == 0)
-            r = endpoint_attach(sb->net, &p->network, sb->netns, inside, &request, sb->dir,
-                                &p->endpoint, e);
+            r = attach(sb, p, inside, &request, e);
     }
     p->attached = r == 0;
     if (r < 0)

@@ -43,6 +43,11 @@ static int hold(struct sandbox *sb, struct port_binding *h, struct err *e)
     _cleanup_free_ char *publisher = sandboxes_publisher(sb->all, refused);
     if (publisher)
         return err_hint(e, "container `%s` publishes it", publisher);
+    /* The one that had it may have been killed and cleaned up this moment. */
+    err_clear(e);
+    r = port_mappings_bind(&h->port_mappings, ipv6, &h->held, &refused, e);
+    if (r != -EADDRINUSE)
+        return r;
     return err_hint(e, "another program listens there (`ss -lntup` shows it)");
 }
 

@@ -58,7 +58,9 @@ int record_read(int dir, const char *id, struct sandbox_record *out, struct err 
         r = json_verify_checksum(j, "sandbox.json", e);
     if (r == 0 && (r = parse_record(j, id, out)) < 0)
         err_say(e, r, "the record `sandbox.json` is damaged, or written by a newer netctr");
-    return r < 0 ? err_wrap(e, "sandbox %s", id) : 0;
+    if (r < 0) /* callers tell errors apart without a text as well */
+        (void)err_wrap(e, "sandbox %s", id);
+    return r < 0 ? r : 0;
 }
 
 /* ---- endpoints -------------------------------------------------------------------------------*/

@@ -21,6 +21,7 @@
 #                   whether they do: without the module they never do
 # NETCTR_BUILD=DIR  where the program is (build)
 # FOREIGN_DROP=1    with another program's forward chain that drops, and with doctor's fix for it
+# TEST_TIMES=1      print how long each test takes
 # TEST_SLOWNESS=N   how many times slower than usual the machine is (1): deadlines are longer, and repetitions fewer
 
 # shellcheck shell=bash
@@ -82,10 +83,14 @@ enter_arena() {
             kill -KILL "$child"
             wait 2>/dev/null
             printf 'not ok - %s: did not end in time\n' "$(cat "$arena/current")"
-            sed 's/^/    | /' "$arena/output"
+            sed 's/^/    | /' "$arena/output" || true # none yet
         fi 2>/dev/null
         for dir in $cgroups; do
-            find "$dir" -depth -type d -exec rmdir {} + 2>/dev/null || true
+            for _ in {1..200}; do # the processes of an interrupted one die a moment later
+                find "$dir" -depth -type d -exec rmdir {} + 2>/dev/null || true
+                [ -d "$dir" ] || break
+                sleep 0.1
+            done
         done
         rm -rf --one-file-system "$arena"
     }
@@ -300,7 +305,7 @@ tidy_after_test() {
 }
 
 t() { # NAME FUNCTION
-    local status=0
+    local status=0 began=${EPOCHREALTIME/./} ended
     rm -f "$ARENA/why" "$ARENA/skipped" "$ARENA/note"
     printf '%s\n' "$1" >"$ARENA/current"
     live_behind_foreign_drop # the last test may have flushed it
@@ -313,7 +318,10 @@ t() { # NAME FUNCTION
         "$2"
     ) >"$ARENA/output" 2>&1 &
     wait $! || status=$?
+    ended=${EPOCHREALTIME/./}
     tidy_after_test >>"$ARENA/output" 2>&1
+    [ -z "${TEST_TIMES-}" ] ||
+        printf '# %d ms, and %d ms to tidy up\n' $(((ended - began) / 1000)) $(((${EPOCHREALTIME/./} - ended) / 1000))
 
     if [ $status != 0 ]; then
         because "status $status"

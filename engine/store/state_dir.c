@@ -148,7 +148,14 @@ static int check_container(const struct state_dir *d, int containers, const char
     return r < 0 ? r : check_rootfs(d, dir, name, e);
 }
 
-/* Layers put aside by a removal hold whatever the container had. */
+/* Beside the containers: the index of ids, and layers put aside by a removal, which hold whatever the container had. Up to
+ * version 0.1.0 these were ".removed-ID". */
+static bool is_beside_containers(const char *name)
+{
+    return streq(name, ".") || streq(name, "..") || streq(name, TRASH) || streq(name, IDS) ||
+           skip_prefix(name, ".removed-");
+}
+
 static int check_containers(const struct state_dir *d, struct err *e)
 {
     int r = 0;
@@ -160,7 +167,7 @@ static int check_containers(const struct state_dir *d, struct err *e)
                    : err_set(e, fd < 0 ? fd : -errno, "list `%s/containers`", d->path);
     for (struct dirent *entry; r == 0 && (entry = next_entry(list, &r));) {
         const char *name = entry->d_name;
-        if (streq(name, ".") || streq(name, "..") || skip_prefix(name, TRASH))
+        if (is_beside_containers(name))
             continue;
         if (!valid_name(name)) {
             _cleanup_free_ char *path = xasprintf("%s/containers", d->path);

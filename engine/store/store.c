@@ -100,9 +100,22 @@ static int read_life(struct store *s, const char *name, struct record *out, stru
     return judge_state(code, state, lock == -EWOULDBLOCK, out, e);
 }
 
+/* Without opening its directory, which is needed to say what is wrong. */
+static bool read_config(struct store *s, const char *name, json_t **j)
+{
+    _cleanup_free_ char *path = xasprintf("%s/config.json", name);
+    return json_read_at(s->defined_fd, path, j, NULL) == 0;
+}
+
 int store_read_definition(struct store *s, const char *name, json_t **j, struct spec *spec,
                           struct err *e)
 {
+    if (read_config(s, name, j) && spec_from_json(*j, spec, NULL) == 0) {
+        if (streq(spec->name, name))
+            return 0;
+        spec_clear(spec);
+    }
+    json_decref(take_ptr(*j));
     _cleanup_close_ int dir = store_defined_dir(s, name);
     if (dir == -ENOENT)
         return err_say(e, dir, "no such container `%s`", name);
@@ -165,7 +178,7 @@ static int read_listed(struct store *s, const char *name, struct record *out, st
 
 struct record_list {
     struct record *items;
-    size_t count;
+    size_t count, room;
 };
 
 static void record_list_clear(struct record_list *l)
@@ -207,7 +220,10 @@ static int list(struct store *s, struct record_list *out, struct err *e)
             err_move(e, &why);
             return code;
         }
-        out->items = xrealloc(out->items, out->count + 1, sizeof(*out->items));
+        if (out->count == out->room) {
+            out->room = out->room ? out->room * 2 : 16;
+            out->items = xrealloc(out->items, out->room, sizeof(*out->items));
+        }
         out->items[out->count++] = r;
     }
     if (code < 0)

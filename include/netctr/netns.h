@@ -49,6 +49,21 @@ uint64_t netns_inode(int fd);
  *  unlike the inode number, which is reused at once (SO_NETNS_COOKIE, Linux 5.14). The caller must be
  *  single-threaded. */
 int netns_cookie(int fd, uint64_t *out, struct err *e);
+/** The directories net/ipv4 and net/ipv6 of one namespace's sysctls. Finding them by path compares with the same
+ *  directory of every other network namespace that has been looked at: with 1,000 of them 0.1 to 0.4 ms for each
+ *  sysctl. Each directory is opened when it is first needed, by a caller that is in the namespace. */
+struct sysctls {
+    int ipv4, ipv6;
+};
+#define SYSCTLS_INIT \
+    {                \
+        -1, -1       \
+    }
+void sysctls_close(struct sysctls *s);
+#define _cleanup_sysctls_ __attribute__((cleanup(sysctls_close)))
+/** Like sysctl_write() and sysctl_read(), which are the same with NULL. */
+int sysctls_write(struct sysctls *s, const char *key, const char *value, struct err *e);
+char *sysctls_read(struct sysctls *s, const char *key);
 /** Writes a sysctl of the caller's namespace. */
 int sysctl_write(const char *key, const char *value, struct err *e);
 /** Reads a sysctl, without its trailing newline. Caller frees. */

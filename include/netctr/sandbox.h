@@ -255,6 +255,9 @@ struct sandbox_request {
     const struct sandbox_files *files; /**< NULL: there are none */
     /** Moves the name server away from the ports of @list. 1: it moved. 0: no need. */
     int (*make_room)(const struct port_mappings *list, void *arg, struct err *e);
+    /** An address is taken by @holder, or with NULL all addresses are: cleans up after it, or after all, if they are dead.
+     *  True: it may be free now. */
+    bool (*free_addresses)(const struct lease *holder, void *arg);
     /** A line for a log. */
     void (*note)(const char *text, void *arg);
     /** Takes the instance lock, RUN/lock, and waits as long as it likes. An fd. NULL: waits for 30 seconds. */

@@ -99,7 +99,7 @@ struct spec {
     bool read_only;
     bool auto_remove; /**< --rm */
     bool interactive; /**< -i: stdin stays open */
-    bool detached;
+    bool detached;    /**< by -d or `start`: such a container is expected to run for long */
     strv argv;
     strv env;      /**< KEY=VALUE, complete but for HOME */
     char *workdir; /**< absolute; NULL: "/" */

@@ -10,7 +10,7 @@ set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
 . "$top/tests/helpers.sh"
 
-alive=${ALIVE:-$((slowness > 1 ? 60 : 200))}
+alive=${ALIVE:-$((slowness > 1 ? 100 : 200))}
 count=$top/${NETCTR_BUILD:-build}/tests/strike
 nc=("$program" --root "$state" --run-root "$run_state")
 networks=(a b c d)
@@ -59,15 +59,23 @@ smallest() { # DIR NAME
         END { for (c in n) if (seen[c] == 3) print c, n[c], b[c] }' "$1/$2".* | grep -vE "^($waits) " | sort
 }
 
-# Numbers in text (a pid, an index, a time) have one more digit now and then: not a line for each container.
+# Fewer than the neighbours on one network, of which there are a quarter. Three calls for each look whether a new port
+# forwards yet; a released address may be forgotten for good by the next release (a handful); a number in text has one more
+# digit now and then.
+few_calls=8 few_bytes=300
+
 differences() { # NAME
     join -a 1 -a 2 -e 0 -o 0,1.2,2.2,1.3,2.3 <(smallest "$tmp/few" "$1") <(smallest "$tmp/many" "$1") |
-        awk -v name="$1" '$2 != $3 || $5 - $4 > 200 {
+        awk -v name="$1" -v calls=$few_calls -v bytes=$few_bytes '$3 - $2 > calls || $5 - $4 > bytes {
             printf "%s: %s: %d calls, with many alive %d; %d bytes, %d\n", name, $1, $2, $3, $4, $5 }'
 }
 
 # ---- the neighbours ------------------------------------------------------------------------------
 
+# The first one is on all networks: the only container of a network creates its directory of names, and removes it.
+live_first() {
+    netctr run -d --name n1 "${networks[@]/#/--network=}" "$box" sleep 100000 >/dev/null
+}
 live() { # FIRST LAST
     local i
     for ((i = $1; i <= $2; i++)); do
@@ -80,8 +88,7 @@ live() { # FIRST LAST
 equal_counts() {
     local name network
     for network in "${networks[@]}"; do netctr network create --ipv6 "$network" >/dev/null; done
-    live 1 1
-    netctr run --rm --network b "$box" true # each bridge exists
+    live_first
     wait_for 5 helpers_work
     measure "$tmp/few"
     live 2 "$alive"

@@ -2,6 +2,7 @@
 # Damage to files that all containers share, and bytes changed at random.
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../damage.sh"
+refusing_resolver
 
 # ---- at random -----------------------------------------------------------------------------------
 

@@ -101,7 +101,7 @@ outlives() {
 }
 [ "$(uname -m)" != x86_64 ] || t 'a program that outlives its monitor ends all the same' outlives
 
-# ---- who meets it cleans it up -------------------------------------------------------------------
+# ---- the command that meets it cleans it up -------------------------------------------------------
 
 # A container whose monitor is dead, and no helper has seen it die.
 leave_dead() { # NAME
@@ -197,6 +197,20 @@ its_address() {
     assert_fails netctr run --rm --network small "$box" true 2>/dev/null
     leave_dead y2
     netctr run --rm --network small "$box" true
+    # A helper that hangs has not seen it, and does not yet count as dead.
+    netctr run -d --rm --name x --network small "$box" sleep 1000 >/dev/null
+    wait_for 5 helpers_work
+    local monitor helpers address
+    address=$(address_of x)
+    monitor=$(monitor_of x)
+    helpers="$(who helper) $(who standby)"
+    # shellcheck disable=SC2086 # two numbers
+    kill -STOP $helpers
+    kill -KILL "$monitor"
+    netctr run --rm --network small:ip=$address "$box" true
+    # shellcheck disable=SC2086
+    kill -CONT $helpers 2>/dev/null || true
+    cleaned_up x
     netctr rm -f y1 y3 y4 bystander >/dev/null
     netctr network rm small >/dev/null
 }

@@ -2,6 +2,7 @@
 # The documents agree with the program.
 needs=nginx
 . "$(dirname "$0")/../lib.sh"
+refusing_resolver
 
 quoted() { sed -n '/^```nft$/,/^```$/p' "$top/docs/firewall.md" | sed '1d;$d'; }
 

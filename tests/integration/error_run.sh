@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# `run`, attached, with one failing system call, up to the very last: the command is the monitor. The program prints
+# `run`, attached, with one failing system call, up to the very last, of the client or of its monitor. The program prints
 # what it sees; a run that succeeds must show the same as without the failure.
 . "$(dirname "$0")/../struck.sh"
 
@@ -49,6 +49,12 @@ removed() {
     fail_each run --rm -i "${everything[@]}" "$box" sh -c "$tell"
 }
 t 'run --rm -i, a system call fails' removed
+
+client() {
+    to_role=0
+    fail_each run --rm -i "${everything[@]}" "$box" sh -c "$tell"
+}
+t "run --rm -i, a system call of the client fails" client
 
 on_network() { # FLAGS: networks
     victim=(--name k -m 64m "$@")

@@ -8,6 +8,7 @@ must_stay=1
 prepare() {
     local cgroup
     "${nc[@]}" run -d "${everything[@]}" "$box" sleep 100 >"$tmp/out"
+    kill_helpers # or they would be faster
     kill -KILL "$(sed -n 's/.*"monitor": \([0-9]*\).*/\1/p' "$run_state/containers/k/state.json")"
     mkdir -p "$state/containers/unfinished"
     cgroup=$(find /sys/fs/cgroup -type d -path '*/netctr/*/*' -print -quit)

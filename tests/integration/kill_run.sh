@@ -1,11 +1,18 @@
 #!/usr/bin/env bash
-# `run` in its other forms, killed at each system call. If attached, the command itself is the monitor.
+# `run` in its other forms, killed at each system call. If attached, the command is the client of its monitor.
 . "$(dirname "$0")/../struck.sh"
 
 attached() {
     kill_each ONE run "${everything[@]}" "$box" true
 }
 t 'run, one process killed' attached
+
+# Before the container runs, the start is undone; after it, the container runs to its end.
+client() {
+    must_vanish=1 to_role=0
+    kill_each ONE run --rm -i "${everything[@]}" "$box" true
+}
+t 'run --rm -i, the client killed' client
 
 attached_all() {
     must_vanish=1

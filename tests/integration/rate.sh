@@ -2,6 +2,7 @@
 # `rate=`: how much a container may send and receive, in each direction, without limiting others. The measured traffic
 # is bounded by the rate; a lower bound shows that the rate is usable.
 . "$(dirname "$0")/../lib.sh"
+refusing_resolver
 
 lan4=192.0.2.9 lan6=2001:db8::9
 tc qdisc add dev lo root tbf rate 1mbit burst 2k limit 20k 2>/dev/null || skip 'this kernel has no tbf'

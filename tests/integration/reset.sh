@@ -364,6 +364,18 @@ unremovable() {
 }
 t 'what cannot be removed is named, and the next one removes it' unremovable
 
+pins() {
+    plant
+    warm_up
+    touch "$run_state/pins"
+    mount --bind /proc/self/ns/net "$run_state/pins"
+    netctr reset --dry-run | has -xF "would remove mount $run_state/pins"
+    netctr reset -f | has -xF "removed mount $run_state/pins"
+    assert_gone
+    ! grep -F "$run_state" /proc/self/mountinfo || fail 'there is a mount'
+}
+t 'pinned namespaces are unmounted' pins
+
 follows_readme() {
     netctr network create back
     netctr run -d --name web --network back -p 8080:80 "$box" sleep 100

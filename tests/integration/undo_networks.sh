@@ -97,7 +97,7 @@ t 'link and unlink killed at the 1st to 40th call of a kind' killed_links
 
 removed_before_it_is_known() { # between the look at the definition and the claim of a name
     rm -f "$tmp/trace"
-    strace -qq -o "$tmp/trace" -e trace=bind,listen -e inject=listen:delay_enter=1500000 \
+    strace -f -qq -o "$tmp/trace" -e trace=bind,listen -e inject=listen:delay_enter=1500000 \
         netctr run --rm --network a -p 8080:80 "$box" true >/dev/null 2>"$tmp/err" &
     wait_for 5 grep -q 'bind(.*8080' "$tmp/trace"
     "$@"
