@@ -5,7 +5,7 @@
 #include <errno.h>
 
 struct endpoints {
-    bool leaving; /* include sandboxes that are being taken down */
+    bool leaving; /* include sandboxes that are dead, or being taken down */
     struct endpoint_list list;
     char *unknown; /* a container with a damaged record */
 };
@@ -17,11 +17,12 @@ static void endpoints_clear(struct endpoints *all)
 }
 #define _cleanup_collected_ __attribute__((cleanup(endpoints_clear)))
 
-/* A dead sandbox keeps its network until it is cleaned up. */
+/* A dead sandbox keeps its addresses until it is cleaned up, and no rules: on a full disk its lease may have to stay for
+ * long, and its ports must not come back. */
 static int collect(struct sandbox_record *r, void *arg)
 {
     struct endpoints *all = arg;
-    if (r->state == SANDBOX_ENDS && !all->leaving)
+    if (r->state != SANDBOX_LIVES && !all->leaving)
         return 0;
     if (r->damaged && !all->unknown)
         all->unknown = xstrdup(r->name ? r->name : r->id);
