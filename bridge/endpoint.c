@@ -79,6 +79,7 @@ static struct endpoint describe(const struct network *n, const struct endpoint_r
         .guard = n->guard,
         .routed = n->mode == GATEWAY_ROUTED,
         .unheld = request->unheld,
+        .priority = request->unheld ? request->priority : 0,
         .rate = request->rate,
         .metric = request->metric,
         .aliases = strv_copy(request->aliases),
@@ -469,6 +470,11 @@ int endpoint_detach(struct net *net, const struct endpoint *ep, bool defer_link,
     if (result == 0 && unlinkat(record_dir, record, 0) < 0 && errno != ENOENT)
         return err_set(e, errno, "remove the endpoint's record");
     return result;
+}
+
+int endpoint_forget_lease(struct net *net, const char *network, const char *id, struct err *e)
+{
+    return release_lease(net, &(struct endpoint){.network = (char *)network, .id = (char *)id}, e);
 }
 
 /* ---- without a record ------------------------------------------------------------------------*/

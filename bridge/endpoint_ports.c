@@ -61,13 +61,28 @@ static int delete_port_flows(struct net *net, const struct endpoint *ended, stru
 
 /* ---- while the container runs -----------------------------------------------------------------*/
 
+/* Before the record claims a port: if this process were killed then, two records would have it, and each rebuild of the
+ * firewall would meet both. The caller holds the instance lock, and for now the sockets. */
+static int require_free(struct net *net, const struct endpoint *added, struct err *e)
+{
+    size_t count;
+    _cleanup_free_ struct fw_publish *elements = endpoint_elements(added, &count);
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < count; i++)
+        r = fw_require_free(net->fw, &elements[i], e);
+    return r;
+}
+
 int endpoint_publish(struct net *net, struct endpoint *ep, const struct port_mappings *more,
                      int record_dir, struct err *e)
 {
     struct endpoint added = *ep;
     added.port_mappings = *more;
+    int r = ep->unheld ? require_free(net, &added, e) : 0;
+    if (r < 0)
+        return r;
     port_mappings_add(&ep->port_mappings, more);
-    int r = endpoint_save(ep, record_dir, e);
+    r = endpoint_save(ep, record_dir, e);
     if (r == 0)
         r = endpoint_open_ports(net, &added, e);
     if (r == 0)

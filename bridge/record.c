@@ -47,6 +47,8 @@ int endpoint_save(const struct endpoint *ep, int record_dir, struct err *e)
     json_object_set_new(j, "routed", json_boolean(ep->routed));
     if (ep->unheld)
         json_object_set_new(j, "unheld", json_true());
+    if (ep->priority)
+        json_object_set_new(j, "priority", json_integer(ep->priority));
     if (ep->rate)
         json_object_set_new(j, "rate", json_integer((json_int_t)ep->rate));
     if (ep->metric)
@@ -104,6 +106,7 @@ static int parse_record(const json_t *j, struct endpoint *out)
     out->guard = json_flag(j, "guard");
     out->routed = json_flag(j, "routed");
     out->unheld = json_flag(j, "unheld");
+    out->priority = (int)json_int(j, "priority", 0);
     out->aliases = json_strv(j, "aliases");
     int64_t rate = json_int(j, "rate", 0);
     out->rate = (uint64_t)rate;

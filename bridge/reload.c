@@ -50,7 +50,9 @@ int net_reload(struct net *net, const struct endpoint *live, size_t count, uint1
             strv_add(&reloading.known, live[i].network);
         }
     strv_free(reloading.known);
-    for (size_t i = 0; r == 0 && i < count; i++)
-        endpoint_add(batch, &live[i]);
+    for (int unheld = 1; unheld >= 0; unheld--) /* those first: see fw_add_publish() */
+        for (size_t i = 0; r == 0 && i < count; i++)
+            if (live[i].unheld == unheld)
+                endpoint_add(batch, &live[i]);
     return r == 0 ? fw_commit(batch, e) : r;
 }

@@ -158,6 +158,8 @@ static int find_sandbox(struct sandbox_record *r, void *arg)
     sandbox_members(r, &members);
     strv_each (name, members)
         add_user(u, name, "");
+    if (r->life != SANDBOX_MONITORED)
+        strv_add_take(&u->texts, xasprintf("`%s` (sandbox %s)", r->name ? r->name : "?", r->id));
     strv_add(&u->orphans, r->id);
     return 0;
 }

@@ -7,6 +7,7 @@
 #include <netctr/netns.h>
 
 #include <errno.h>
+#include <inttypes.h>
 #include <linux/nsfs.h>
 #include <sched.h>
 #include <string.h>
@@ -214,6 +215,26 @@ int netns_cookie(int fd, uint64_t *out, struct err *e)
 {
     *out = 0;
     return fd < 0 ? read_cookie(out, e) : netns_run(fd, read_cookie, out, e);
+}
+
+int netns_instance(const char *run, bool former, char **out, struct err *e)
+{
+    _cleanup_free_ char *boot = NULL, *text = NULL;
+    uint64_t cookie;
+    int r = boot_id(&boot, e);
+    if (r == 0)
+        r = netns_cookie(-1, &cookie, e);
+    if (r < 0)
+        return r;
+    struct stat netns;
+    if (stat("/proc/thread-self/ns/net", &netns) < 0)
+        return err_set(e, errno, "look at this network namespace");
+    if (former)
+        text = xasprintf("%s %" PRIu64 " %s", boot, (uint64_t)netns.st_ino, run);
+    else
+        text = xasprintf("%s cookie %" PRIu64 " %s", boot, cookie, run);
+    *out = xasprintf("%016" PRIx64, hash64(text));
+    return 0;
 }
 
 int netns_of_process(pid_t pid, uint64_t start)

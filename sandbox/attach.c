@@ -63,6 +63,8 @@ int attachment_connect(struct sandbox *sb, struct attachment *p, struct rt *insi
         .rate = p->wanted.rate,
         .metric = p->metric,
         .born = sb->born,
+        .unheld = sb->life != SANDBOX_MONITORED,
+        .priority = p->wanted.priority,
         .port_mappings = port_mappings,
         .lock = lock_instance,
         .lock_arg = sb->all,

@@ -31,6 +31,15 @@ static int hold_or_move(struct sandbox *sb, struct port_binding *h, bool ipv6,
     return r;
 }
 
+/* Sockets do not show the ports of sandboxes without a monitor. A dead one of these is removed first. */
+static int require_unclaimed(struct sandbox *sb, const struct port_binding *h, struct err *e)
+{
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < h->port_mappings.count; i++)
+        r = sandboxes_require_free(sb->all, &h->port_mappings.items[i], e);
+    return r;
+}
+
 static int hold(struct sandbox *sb, struct port_binding *h, struct err *e)
 {
     const struct port_mapping *refused = NULL;
@@ -38,6 +47,8 @@ static int hold(struct sandbox *sb, struct port_binding *h, struct err *e)
     if (ipv6 < 0)
         return err_set(e, ipv6, "check whether the host has IPv6");
     int r = hold_or_move(sb, h, ipv6, &refused, e);
+    if (r == 0 && sb->life != SANDBOX_MONITORED)
+        return require_unclaimed(sb, h, e);
     if (r != -EADDRINUSE || !refused)
         return r;
     _cleanup_free_ char *publisher = sandboxes_publisher(sb->all, refused);
@@ -143,6 +154,12 @@ void binding_close(struct sandbox *sb, struct port_binding *h)
     bound_ports_clear(&h->held);
     port_mappings_clear(&h->port_mappings);
     free(h);
+}
+
+void bindings_let_go(struct sandbox *sb)
+{
+    for (struct port_binding *h = sb->bindings; sb->life != SANDBOX_MONITORED && h; h = h->next)
+        bound_ports_clear(&h->held);
 }
 
 void bindings_close(struct sandbox *sb)

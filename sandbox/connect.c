@@ -87,7 +87,10 @@ int sandbox_connect(struct sandbox *sb, const struct connect_request *request, s
     struct attachment *p = attachments_add(sb);
     copy_request(request, &p->wanted);
     sb->born = BORN_UNKNOWN;
-    int r = attach_new(sb, p, &fresh, e);
+    _cleanup_free_ char *network = xstrdup(connect_request_network(request->network));
+    int r = apart_note_pending(sb, network, e);
+    if (r == 0)
+        r = attach_new(sb, p, &fresh, e);
     if (r == 0)
         r = sandbox_rewrite_files(sb, e);
     if (r == 0)
@@ -101,6 +104,8 @@ int sandbox_connect(struct sandbox *sb, const struct connect_request *request, s
         if (fresh)
             binding_close(sb, fresh);
     }
+    bindings_let_go(sb);
+    apart_forget_pending(sb, network);
     return r;
 }
 
@@ -113,9 +118,13 @@ int sandbox_disconnect(struct sandbox *sb, const char *network, bool anyway, str
         return err_say(e, -ENOENT, "container `%s` is not on network `%s`", sb->name,
                        connect_request_network(network));
     bool carried = p == attachments_publisher(sb);
-    int r = leave_network(sb, p, anyway, e);
+    _cleanup_free_ char *left = xstrdup(p->network.name);
+    int r = apart_note_pending(sb, left, e);
+    if (r == 0)
+        r = leave_network(sb, p, anyway, e);
     if (r < 0)
         return r;
+    apart_forget_pending(sb, left);
     tell_left(sb, p);
     attachments_remove(sb, p);
     if (carried && (r = ports_settle(sb, e)) < 0) {
@@ -125,6 +134,7 @@ int sandbox_disconnect(struct sandbox *sb, const char *network, bool anyway, str
             sb->name, connect_request_network(network));
         err_hint(e, "`netctr publish %s PORT` tries again", sb->name);
     }
+    bindings_let_go(sb);
     int written = sandbox_rewrite_files(sb, r == 0 ? e : NULL);
     return r < 0 ? r : written;
 }

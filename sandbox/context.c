@@ -9,7 +9,8 @@
 struct sandboxes *sandboxes_new(int run_fd, struct net *net)
 {
     struct sandboxes *s = xcalloc(1, sizeof(*s));
-    *s = (struct sandboxes){.run_fd = run_fd, .net = net, .names = -1, .dir = -1};
+    *s = (struct sandboxes){
+        .run_fd = run_fd, .net = net, .names = -1, .dir = -1, .own_root = -1, .own_run = -1};
     return s;
 }
 
@@ -24,6 +25,10 @@ void sandboxes_free(struct sandboxes *s)
         return;
     close_fd(s->names);
     close_fd(s->dir);
+    pins_close(s->pins);
+    net_close(s->own_net);
+    close_fd(s->own_root);
+    close_fd(s->own_run);
     free(s);
 }
 

@@ -356,6 +356,11 @@ static int explain(const struct port_mapping *p, int code, struct err *e)
     }
 }
 
+int port_mapping_in_use(const struct port_mapping *p, struct err *e)
+{
+    return explain(p, -EADDRINUSE, e);
+}
+
 /* An ephemeral port must be free in both families. The kernel chooses it for IPv4; if IPv6 has it
  * in use, another one is tried. */
 static int bind_families(struct port_mapping *p, bool ipv6, struct bound_ports *out)

@@ -8,7 +8,12 @@
 static void undo_publish(struct sandbox *sb, struct port_binding *h)
 {
     _cleanup_err_ struct err ignored = ERR_INIT;
-    if (ports_withdraw(sb, &h->port_mappings, &ignored) == 0)
+    /* Without a socket, what is not in its record is not its own. */
+    if (sb->life != SANDBOX_MONITORED &&
+        !port_mappings_has(&attachments_publisher(sb)->endpoint.port_mappings,
+                           &h->port_mappings.items[0]))
+        binding_close(sb, h);
+    else if (ports_withdraw(sb, &h->port_mappings, &ignored) == 0)
         binding_close(sb, h);
 }
 
@@ -37,6 +42,7 @@ int sandbox_publish(struct sandbox *sb, struct port_mappings *list, struct err *
     for (size_t i = 0; i < h->port_mappings.count; i++)
         port_mappings_append(list, &h->port_mappings.items[i]);
     ports_event(sb, "publish", &h->port_mappings);
+    bindings_let_go(sb);
     return forget_waiting(sb, &h->port_mappings);
 }
 

@@ -26,6 +26,7 @@ int record_save(const struct sandbox *sb, uint64_t cookie, struct err *e)
     json_put_str(j, "name", sb->name);
     json_put_str(j, "life", lives[sb->life]);
     json_put_str(j, "owner", "host");
+    json_put_str(j, "path", sb->path);
     json_object_set_new(j, "cookie", json_integer((json_int_t)cookie));
     json_object_set_new(j, "inode", json_integer((json_int_t)netns_inode(sb->netns)));
     json_add_checksum(j);
@@ -47,6 +48,8 @@ static int parse_record(const json_t *j, const char *id, struct sandbox_record *
     out->inode = (uint64_t)json_int(j, "inode", 0);
     out->version = xstrdup(json_str(j, "version"));
     out->network_schema = (int)json_int(j, "network_schema", 0);
+    out->path = xstrdup(json_str(j, "path"));
+    out->ends = json_flag(j, "ends");
     return 0;
 }
 
@@ -58,9 +61,20 @@ int record_read(int dir, const char *id, struct sandbox_record *out, struct err 
         r = json_verify_checksum(j, "sandbox.json", e);
     if (r == 0 && (r = parse_record(j, id, out)) < 0)
         err_say(e, r, "the record `sandbox.json` is damaged, or written by a newer netctr");
-    if (r < 0) /* callers tell errors apart without a text as well */
+    if (r < 0)
         (void)err_wrap(e, "sandbox %s", id);
-    return r < 0 ? r : 0;
+    return r;
+}
+
+int record_note_end(const struct sandbox_record *r, struct err *e)
+{
+    _cleanup_json_ json_t *j = NULL;
+    if (r->ends || !r->cookie || json_read_at(r->dir, "sandbox.json", &j, NULL) < 0)
+        return 0; /* it is dead */
+    json_object_set_new(j, "ends", json_true());
+    json_object_del(j, "sum");
+    json_add_checksum(j);
+    return json_write_at(r->dir, "sandbox.json", j, e);
 }
 
 /* ---- endpoints -------------------------------------------------------------------------------*/

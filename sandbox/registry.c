@@ -8,6 +8,7 @@ void sandbox_record_clear(struct sandbox_record *r)
     free(r->id);
     free(r->name);
     free(r->version);
+    free(r->path);
     endpoint_list_clear(&r->endpoints);
     close_fd(r->dir);
     *r = (struct sandbox_record){.dir = -1};
@@ -34,9 +35,10 @@ static bool is_nothing(int code)
     return code == -ENOENT || code == -ENOTDIR || code == -ELOOP;
 }
 
-static int load(int all, const char *id, struct sandbox_record *out, struct err *e)
+static int load(struct sandboxes *s, int all, const char *id, struct sandbox_record *out,
+                struct err *e)
 {
-    *out = (struct sandbox_record){.id = xstrdup(id)};
+    *out = (struct sandbox_record){.id = xstrdup(id), .all = s};
     out->dir = openat(all, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     if (out->dir < 0) {
         int r = -errno;
@@ -50,6 +52,7 @@ static int load(int all, const char *id, struct sandbox_record *out, struct err 
     if (r < 0 && r != -EBADMSG &&
         r != -ENOENT) /* for want of memory, for example: nothing is known then */
         return err_set(e, r, "read the record of sandbox %s", id);
+    apart_look(s, out);
     r = endpoints_of(out->dir, id, &out->endpoints);
     out->damaged = out->damaged || r == -EBADMSG;
     if (r < 0 && r != -EBADMSG)
@@ -65,7 +68,7 @@ int sandbox_find(struct sandboxes *s, const char *id, struct sandbox_record *out
     int all = sandboxes_dir(s, false, e);
     if (all == -ENOENT)
         err_clear(e);
-    int r = all < 0 ? all : valid_name(id) ? load(all, id, out, e) : -ENOENT;
+    int r = all < 0 ? all : valid_name(id) ? load(s, all, id, out, e) : -ENOENT;
     if (r < 0)
         sandbox_record_clear(out);
     return r;
@@ -86,7 +89,7 @@ int sandbox_each(struct sandboxes *s, int (*each)(struct sandbox_record *r, void
         struct sandbox_record record = {.dir = -1};
         if (!valid_name(entry->d_name))
             continue;
-        r = load(all, entry->d_name, &record, e);
+        r = load(s, all, entry->d_name, &record, e);
         if (r == 0)
             r = each(&record, arg);
         else if (r == -ENOENT)
@@ -140,36 +143,11 @@ static int may_change(const struct member *m, void *arg)
 
 bool sandbox_is_open_inside(const struct sandbox_record *r)
 {
-    return members_each(r->dir, may_change, NULL) != 0;
+    return r->life != SANDBOX_MONITORED || members_each(r->dir, may_change, NULL) != 0;
 }
 
 int sandbox_open_netns(const struct sandbox_record *r)
 {
-    return members_netns(r->dir, r->cookie);
-}
-
-/* ---- who publishes a port --------------------------------------------------------------------*/
-
-struct port_search {
-    const struct port_mapping *wanted;
-    char *owner;
-};
-
-static int look_for_port(struct sandbox_record *r, void *arg)
-{
-    struct port_search *s = arg;
-    for (size_t k = 0; k < r->endpoints.count; k++) {
-        const struct endpoint *ep = &r->endpoints.items[k];
-        for (size_t i = 0; i < ep->port_mappings.count && !s->owner; i++)
-            if (!ep->routed && port_mapping_collides(&ep->port_mappings.items[i], s->wanted))
-                s->owner = xstrdup(ep->container);
-    }
-    return 0;
-}
-
-char *sandboxes_publisher(struct sandboxes *s, const struct port_mapping *wanted)
-{
-    struct port_search search = {wanted, NULL};
-    (void)sandbox_each(s, look_for_port, &search, NULL);
-    return search.owner;
+    return r->life == SANDBOX_MONITORED ? members_netns(r->dir, r->cookie)
+                                        : apart_open_netns(r->all, r, NULL);
 }

@@ -19,6 +19,7 @@ struct sandbox *sandbox_new(struct sandboxes *all, const struct sandbox_request 
         .guest = !streq(member, request->id),
         .dir = -1,
         .lock = -1,
+        .change = -1,
         .shared_records = -1,
         .netns = -1,
     };
@@ -34,13 +35,14 @@ void sandbox_free(struct sandbox *sb)
     port_mappings_clear(&sb->waiting);
     attachments_clear(sb);
     rt_close(sb->inside);
-    int *const fds[] = {&sb->netns, &sb->shared_records, &sb->dir, &sb->lock};
+    int *const fds[] = {&sb->netns, &sb->shared_records, &sb->dir, &sb->lock, &sb->change};
     for (size_t i = 0; i < ARRAY_LEN(fds); i++)
         close_fd(*fds[i]);
     free(sb->resolv);
     free(sb->id);
     free(sb->name);
     free(sb->member);
+    free(sb->path);
     free(sb->member_name);
     free(sb);
 }
@@ -115,6 +117,10 @@ static int make_new(struct sandbox *sb, int all, struct err *e)
 static int clear_dead(struct sandbox *sb, struct err *e)
 {
     const struct ending ending = {.all = sb->all, .id = sb->id, .name = sb->name, .dir = sb->dir};
+    _cleanup_sandbox_record_ struct sandbox_record record = {.dir = -1};
+    if (record_read(sb->dir, sb->id, &record, NULL) == 0 && record.life != SANDBOX_MONITORED)
+        return err_say(e, -EBUSY, "sandbox %s has no monitor, and is not taken down by one",
+                       sb->id);
     int r = take_down(&ending, e);
     if (r == 0)
         r = remove_sandbox(sb->all, sb->id, e);

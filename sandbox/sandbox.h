@@ -9,6 +9,10 @@ struct sandboxes {
     int names;       /* RUN/dns; -1: not opened yet */
     int dir;         /* RUN/sandboxes; likewise */
     struct sandbox_hooks hooks;
+    struct pins *pins; /* NULL: not opened yet */
+    /* Of sandboxes_open(). */
+    struct net *own_net;
+    int own_root, own_run;
 };
 
 /* A network that the sandbox is on, or is being connected to. */
@@ -44,6 +48,8 @@ struct sandbox {
     /* Its strings and pointers are the caller's. Of id, name and member, the copies above are used. */
     struct sandbox_request request;
     enum sandbox_life life;
+    char *path;      /* of a foreign namespace */
+    int change;      /* the lock of those without a monitor; -1: none */
     struct net *net; /* the context's; NULL until a network is used */
     struct attachment *attachments;
     size_t attachment_count;
@@ -95,6 +101,8 @@ int life_of(int fd);
 int record_save(const struct sandbox *sb, uint64_t cookie, struct err *e);
 /** Reads it: name, life, cookie, inode and versions of @out, whose other members stay. -EBADMSG: damaged. */
 int record_read(int dir, const char *id, struct sandbox_record *out, struct err *e);
+/** Notes that a sandbox without a monitor is to be destroyed. */
+int record_note_end(const struct sandbox_record *r, struct err *e);
 /** A process that keeps a sandbox alive. */
 struct member {
     char *id, *name;
@@ -111,6 +119,32 @@ int member_remove(int dir, const char *id, struct err *e);
 int members_each(int dir, int (*each)(const struct member *m, void *arg), void *arg);
 /** The namespace of the sandbox in @dir from one of its members, an fd; -ESRCH: none of them has it. @cookie 0: any. */
 int members_netns(int dir, uint64_t cookie);
+
+/* ---- apart.c ---------------------------------------------------------------------------------*/
+
+/** The pins of the instance; *@out stays the context's. */
+int sandboxes_pins(struct sandboxes *s, struct pins **out, struct err *e);
+/** The namespace of a sandbox without a monitor, an fd. -ESRCH, without a text: it is gone. */
+int apart_open_netns(struct sandboxes *s, const struct sandbox_record *r, struct err *e);
+/** Finds out whether a sandbox without a monitor lives: r->state, which says what its lock tells. */
+void apart_look(struct sandboxes *s, struct sandbox_record *r);
+/** -ENOENT, with its text. */
+int apart_no_such(const char *id, struct err *e);
+/** The lock that a process holds while it changes the sandbox; an fd or -errno. Without @wait -EWOULDBLOCK. */
+int apart_lock_changes(int dir, bool wait);
+/** Around connecting and disconnecting; does nothing if it has a monitor. */
+int apart_note_pending(const struct sandbox *sb, const char *network, struct err *e);
+void apart_forget_pending(const struct sandbox *sb, const char *network);
+bool apart_has_pending(const struct sandbox_record *r);
+/** Disconnects what a killed process was connecting or disconnecting. With the lock for changes held. */
+int apart_settle(struct sandboxes *s, const struct sandbox_record *r, struct err *e);
+
+/* ---- destroy.c -------------------------------------------------------------------------------*/
+
+/** Removes one, dead or alive. @locked: the caller has the instance lock. */
+int apart_remove(struct sandboxes *s, const char *id, bool locked, struct err *e);
+/** Removes pins that no sandbox has. With the instance lock held. */
+int apart_sweep_pins(struct sandboxes *s, const struct gc *gc, struct err *e);
 
 /* ---- take_down.c -----------------------------------------------------------------------------*/
 
@@ -133,11 +167,19 @@ int withdraw_member(const struct ending *x, const char *member, struct err *e);
 /** The endpoints in @dir that belong to sandbox @id. -EBADMSG: some are damaged, or of another one; @out has the rest. */
 int endpoints_of(int dir, const char *id, struct endpoint_list *out);
 
+/* ---- claims.c --------------------------------------------------------------------------------*/
+
+/** Does no sandbox publish @wanted, or a port that collides with it? -EADDRINUSE with a text. A dead one without a monitor
+ *  is removed. Reads all of them. */
+int sandboxes_require_free(struct sandboxes *s, const struct port_mapping *wanted, struct err *e);
+
 /* ---- ports.c ---------------------------------------------------------------------------------*/
 
 void port_mappings_append(struct port_mappings *l, const struct port_mapping *p);
 /** As it was asked for: an ephemeral host port is chosen again the next time. */
 struct port_mapping port_mapping_as_asked(const struct port_mapping *p);
+/** -EADDRINUSE, with its text. */
+int port_mapping_in_use(const struct port_mapping *p, struct err *e);
 /** The same as a word; caller frees. */
 char *port_mapping_asked_word(const struct port_mapping *p);
 
@@ -229,6 +271,8 @@ int binding_serve(struct sandbox *sb, struct port_binding *h, const struct endpo
 /** Stops serving; the sockets stay bound. */
 void binding_stop(struct port_binding *h);
 void binding_close(struct sandbox *sb, struct port_binding *h);
+/** Closes the sockets of a sandbox without a monitor. Its ports stay published. */
+void bindings_let_go(struct sandbox *sb);
 void bindings_close(struct sandbox *sb);
 /** Adds a text for each port and each address family in which it is open. */
 void binding_describe(struct sandbox *sb, const struct port_binding *h, strv *out);

@@ -15,7 +15,16 @@ void endpoints_append(struct endpoint_list *to, struct endpoint_list *from)
     from->count = 0;
 }
 
-/* A sandbox is complete once it has a member. */
+/* A sandbox is complete once it has a member, or if it needs none. */
+static bool is_complete(const struct sandbox_record *r)
+{
+    _cleanup_strv_ strv members = NULL;
+    if (r->life != SANDBOX_MONITORED)
+        return !apart_has_pending(r);
+    sandbox_members(r, &members);
+    return members;
+}
+
 static int add_endpoints(struct sandbox_record *r, void *arg)
 {
     struct live_list *l = arg;
@@ -24,9 +33,7 @@ static int add_endpoints(struct sandbox_record *r, void *arg)
         l->unknown = xstrdup(r->name ? r->name : r->id);
     if (!r->endpoints.count)
         return 0;
-    _cleanup_strv_ strv members = NULL;
-    sandbox_members(r, &members);
-    bool settled = r->state == SANDBOX_LIVES && members;
+    bool settled = r->state == SANDBOX_LIVES && is_complete(r);
     endpoints_append(&l->list, &r->endpoints);
     l->live = xrealloc(l->live, l->list.count + 1, sizeof(*l->live));
     l->unchanged_ms = xrealloc(l->unchanged_ms, l->list.count + 1, sizeof(*l->unchanged_ms));

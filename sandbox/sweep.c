@@ -24,15 +24,36 @@ struct sweeping {
     int first;
 };
 
+/* A process was killed while it connected or disconnected one that lives. */
+static int settle(struct sweeping *s, const struct sandbox_record *r)
+{
+    _cleanup_err_ struct err step = ERR_INIT;
+    if (!apart_has_pending(r))
+        return 0;
+    _cleanup_close_ int change = apart_lock_changes(r->dir, false);
+    if (change < 0)
+        return 0; /* it is being changed */
+    int code = s->gc->dry_run ? 0 : apart_settle(s->all, r, &step);
+    if (code == 0)
+        gc_tell(s->gc, GC_REMOVE, "half connected networks of sandbox %s", r->id);
+    err_note(&s->first, code, s->e, &step);
+    return 0;
+}
+
 static int sweep(struct sandbox_record *r, void *arg)
 {
     struct sweeping *s = arg;
     _cleanup_err_ struct err step = ERR_INIT;
     const struct sandbox_leaving leaving = {
         .id = r->id, .name = r->name ? r->name : r->id, .member = r->id, .locked = true};
+    bool apart = r->life != SANDBOX_MONITORED;
+    if (apart && r->state == SANDBOX_LIVES)
+        return settle(s, r);
     if (r->state != SANDBOX_DEAD || strv_has(s->owners, r->id))
         return 0;
-    int code = s->gc->dry_run ? 0 : sandboxes_leave(s->all, &leaving, &step);
+    int code = s->gc->dry_run ? 0
+               : apart        ? apart_remove(s->all, r->id, true, &step)
+                              : sandboxes_leave(s->all, &leaving, &step);
     if (code == 0)
         gc_tell(s->gc, GC_REMOVE, "sandbox %s of container `%s`", r->id, leaving.name);
     err_note(&s->first, code, s->e, &step);
@@ -43,7 +64,11 @@ int sandboxes_sweep(struct sandboxes *s, char *const *owners, const struct gc *g
 {
     struct sweeping sweeping = {.all = s, .owners = owners, .gc = gc, .e = e};
     int r = sandbox_each(s, sweep, &sweeping, e);
-    return r < 0 ? r : sweeping.first;
+    if (r < 0)
+        return r;
+    _cleanup_err_ struct err step = ERR_INIT;
+    err_note(&sweeping.first, apart_sweep_pins(s, gc, &step), e, &step);
+    return sweeping.first;
 }
 
 /* ---- a network of one whose owner does not run -----------------------------------------------*/

@@ -185,12 +185,33 @@ void fw_del_guard(struct fw_batch *b, const struct fw_guard *g)
     elements_guard(expiring(b), CHANGE_EXPIRE, g);
 }
 
+static bool same_port(const struct fw_publish *a, const struct fw_publish *b)
+{
+    return a->family == b->family && a->protocol == b->protocol && a->host_port == b->host_port &&
+           a->any_address == b->any_address &&
+           (a->any_address ||
+            (a->family == AF_INET ? a->host4.s_addr == b->host4.s_addr
+                                  : memcmp(&a->host6, &b->host6, sizeof(a->host6)) == 0));
+}
+
+/* For a moment, the record of a container may claim a port that an unheld endpoint has, and which it is about to be
+ * refused. A rebuild must not fail because of that. */
+static bool is_claimed_twice(const struct fw_batch *b, const struct fw_publish *p)
+{
+    for (size_t i = 0; i < b->port_count; i++)
+        if (same_port(&b->ports[i], p))
+            return true;
+    return false;
+}
+
 void fw_add_publish(struct fw_batch *b, const struct fw_publish *p)
 {
+    if (b->rebuilds && !p->routed && is_claimed_twice(b, p))
+        return;
     elements_publish(plain(b), CHANGE_CREATE, p);
     if (p->held && !p->unheld)
         elements_publish(leftovers(b), CHANGE_DELETE, p);
-    if (b->rebuilds || p->routed || !(p->held || p->unheld))
+    if (p->routed || !(p->unheld || (p->held && !b->rebuilds)))
         return;
     b->ports = xrealloc(b->ports, b->port_count + 1, sizeof(*b->ports));
     b->ports[b->port_count++] = *p;
@@ -298,6 +319,11 @@ static int look_at_ports(struct fw_batch *b, struct err *e)
     return r > 0 ? -EADDRINUSE : r;
 }
 
+int fw_require_free(struct fw *fw, const struct fw_publish *p, struct err *e)
+{
+    return is_refused(fw, p, e) > 0 ? -EADDRINUSE : 0;
+}
+
 /* The caller holds the socket, so the published port belongs to it. An element with that key is a
  * leftover: it is expiring, or its container was killed, or a rebuild of the firewall restored it
  * from the caller's own record. */
@@ -305,7 +331,7 @@ static int commit_plain(struct fw_batch *b, struct err *e)
 {
     const struct timespec moment = {.tv_nsec = 5000000};
     int r = nft_batch_send(b->fw->nft, b->nft, e);
-    for (int tries = 0; r == -EEXIST && b->port_count && tries < TRIES; tries++) {
+    for (int tries = 0; r == -EEXIST && b->port_count && !b->rebuilds && tries < TRIES; tries++) {
         int taken = look_at_ports(b, e);
         if (taken == -EADDRINUSE)
             return taken;

@@ -97,41 +97,29 @@ static int bind_roots(struct store *s, struct err *e)
 
 /* ---- instances -------------------------------------------------------------------------------*/
 
-/* The network namespace by its cookie: an inode number is reused as soon as its namespace has gone, and the next
- * namespace would be taken for the one before. The name must be right: under another one no command would find what
- * this one makes. */
+/* The name must be right: under another one no command would find what this one makes. */
 static int instance_find(struct store *s, struct err *e)
 {
-    _cleanup_free_ char *boot = NULL;
-    int r = boot_id(&boot, e);
-    if (r == 0)
-        r = netns_cookie(-1, &s->netns_cookie, e);
-    if (r < 0)
-        return r;
     struct stat netns;
     if (stat("/proc/thread-self/ns/net", &netns) < 0)
         return err_set(e, errno, "look at this network namespace");
     s->netns = netns.st_ino;
-    _cleanup_free_ char *text =
-        xasprintf("%s cookie %" PRIu64 " %s", boot, s->netns_cookie, s->run);
-    s->instance = xasprintf("%016" PRIx64, hash64(text));
-    return 0;
+    int r = netns_cookie(-1, &s->netns_cookie, e);
+    return r == 0 ? netns_instance(s->run, false, &s->instance, e) : r;
 }
 
-/* Up to netctr 0.1 the name was made from the inode. What bears such a name (cgroups, tables, monitors) cannot be
- * renamed, so an instance that has one keeps it until the host boots again. */
+/* Up to netctr 0.1 the name was made from the inode number of the network namespace, which the next one may have. What
+ * bears such a name (cgroups, tables, monitors) cannot be renamed, so an instance that has one keeps it until the host
+ * boots again. */
 static int keep_former_name(struct store *s, struct err *e)
 {
-    _cleanup_free_ char *boot = NULL, *owner = NULL;
-    int r = boot_id(&boot, e);
-    if (r < 0 || read_state_at(s->run_fd, INSTANCE_FILE, 64, &owner, NULL) < 0)
+    _cleanup_free_ char *former = NULL, *owner = NULL;
+    int r = netns_instance(s->run, true, &former, e);
+    if (r < 0 || read_state_at(s->run_fd, INSTANCE_FILE, 64, &owner, NULL) < 0 ||
+        !streq(owner, former))
         return r;
-    _cleanup_free_ char *text = xasprintf("%s %" PRIu64 " %s", boot, s->netns, s->run);
-    _cleanup_free_ char *former = xasprintf("%016" PRIx64, hash64(text));
-    if (streq(owner, former)) {
-        free(s->instance);
-        s->instance = take_ptr(former);
-    }
+    free(s->instance);
+    s->instance = take_ptr(former);
     return 0;
 }
 

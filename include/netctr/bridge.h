@@ -166,6 +166,7 @@ struct endpoint {
     bool guard;      /**< as its network was defined at that time */
     bool routed;     /**< its ports are opened, not translated */
     bool unheld;     /**< no process holds its host ports: their elements alone take them */
+    int priority;    /**< the network with the highest one gets the default route; of unheld ones */
     uint64_t rate;   /**< bits per second in each direction; 0: no limit */
     uint32_t metric; /**< of its default route, if the network has one */
     strv aliases;
@@ -187,6 +188,7 @@ struct endpoint_request {
     int born;        /**< BORN_…: do new links of the namespace have IPv6? */
     const struct port_mappings *port_mappings; /**< with their final host ports; NULL: none */
     bool unheld;                               /**< as struct endpoint */
+    int priority;                              /**< likewise */
     /** Takes a lock for as long as the record is written, and returns its fd. A process that
      *  rebuilds the firewall holds the same lock from reading the records to its commit. So a
      *  rebuild either reads this record, or is finished before its elements are added. */
@@ -218,6 +220,8 @@ int endpoint_set_metric(const struct network *n, struct endpoint *ep, struct rt 
  *  it passes no frame. */
 int endpoint_detach(struct net *b, const struct endpoint *ep, bool defer_link, int record_dir,
                     struct err *e);
+/** Releases the lease of container @id on @network, when there is no record of an endpoint. */
+int endpoint_forget_lease(struct net *b, const char *network, const char *id, struct err *e);
 /** Finds the host's end of a guarded endpoint, for links_retire(). False if there is none. */
 bool endpoint_find_link(struct net *b, const struct endpoint *ep, struct link *out);
 /** Gets rid of the veths of an ended container. The kernel deletes those whose namespace has no

@@ -69,6 +69,10 @@ int sysctl_write(const char *key, const char *value, struct err *e);
 /** Reads a sysctl, without its trailing newline. Caller frees. */
 char *sysctl_read(const char *key); /**< NULL with errno */
 
+/** The name of netctr's instance with the canonical run directory @run in the caller's namespace: 16 hex digits from
+ *  boot id, cookie and @run; with @former, as netctr 0.1 named it, by the namespace's inode number. Caller frees *@out. */
+int netns_instance(const char *run, bool former, char **out, struct err *e);
+
 /* ---- pins ------------------------------------------------------------------------------------
  * A pin keeps a network namespace alive, by a name, without a process. It is a bind mount, but not in the host's mount
  * table, which every start of a container copies: all pins are in one mount namespace that holds nothing else. That one

@@ -12,6 +12,8 @@
  *     sandbox_connect(), sandbox_disconnect(), sandbox_publish(), sandbox_unpublish()
  *     sandbox_leave()     the last one to leave takes it down
  *
+ * A sandbox without a program: sandbox_make(), sandbox_open(), the same four changes, sandbox_destroy().
+ *
  * Functions return 0 or a negative errno with a text in @e.
  */
 #pragma once
@@ -74,7 +76,10 @@ struct sandbox_record {
     uint64_t cookie, inode; /**< of its namespace; 0: unknown */
     char *version;          /**< of the netctr that made it */
     int network_schema;     /**< its NETCTR_SCHEMA */
+    char *path;             /**< FOREIGN: of its namespace */
+    bool ends;              /**< not MONITORED: it is to be destroyed */
     bool damaged;           /**< not everything could be read */
+    struct sandboxes *all;
     struct endpoint_list endpoints;
     int dir; /**< RUN/sandboxes/ID */
 };
@@ -119,6 +124,38 @@ int sandboxes_undo_records(struct sandboxes *s, const struct sandbox_leaving *le
 /** With the instance lock held: takes down dead sandboxes, but those with an id in @owners: their containers are cleaned
  *  up, or just begin. */
 int sandboxes_sweep(struct sandboxes *s, char *const *owners, const struct gc *gc, struct err *e);
+/* ---- sandboxes without a monitor -------------------------------------------------------------
+ * They live without any process, until they are destroyed: a lab's node or switch, an endpoint on a namespace that another
+ * program has made. No process holds their host ports: each is bound, listened on and closed once before it is published, and
+ * its element in the firewall alone takes it then. Nothing forwards connections to [::1]. The caller must be
+ * single-threaded. */
+
+/** The context of a program that is not the engine. @root, @run: the directories of an instance that netctr has used
+ *  before. -ESRCH with a text: @run does not belong to the caller's network namespace. */
+int sandboxes_open(const char *root, const char *run, struct sandboxes **out, struct err *e);
+
+struct sandbox_making {
+    enum sandbox_life life; /**< SANDBOX_PINNED or SANDBOX_FOREIGN */
+    const char *id,
+        *name; /**< each a valid_name(); the id is used once, the name is what people and neighbours read */
+    const char *path; /**< FOREIGN: for sandbox_open_path() */
+    int netns;        /**< FOREIGN: what @path must lead to; -1: whatever it leads to */
+};
+/** Makes one on no network, with its loopback up: directory, namespace, record, pin. A dead one with that id is removed
+ *  first. -EEXIST: one lives. -ESTALE: @path leads to another namespace than @netns. The caller frees *@out, which keeps
+ *  other processes from changing the sandbox. */
+int sandbox_make(struct sandboxes *all, const struct sandbox_making *m, struct sandbox **out,
+                 struct err *e);
+/** Opens one for sandbox_connect(), sandbox_disconnect(), sandbox_publish() and sandbox_unpublish(), and waits for other
+ *  processes that have it open. What a killed process has left half connected is undone. Ports that no network can carry
+ *  after a change are withdrawn. -ENOENT: there is none; -ESRCH: it is dead; -EINVAL: a monitor has it. */
+int sandbox_open(struct sandboxes *all, const char *id, struct sandbox **out, struct err *e);
+/** Destroys one, dead or alive; a foreign namespace stays. Accepts "already gone". If this is killed, sandboxes_sweep()
+ *  goes on. -EBUSY: a container uses it. */
+int sandbox_destroy(struct sandboxes *all, const char *id, struct err *e);
+
+/* ---- changed from outside ----------------------------------------------------------------------*/
+
 /** With the instance lock held: takes a sandbox off a network though its owner, which would serve it, does not run. */
 int sandboxes_detach(struct sandboxes *s, const char *id, const char *network, struct err *e);
 

@@ -784,6 +784,16 @@ static void check_unheld(void)
     err_clear(&e);
     _cleanup_free_ char *map = NFT("list", "map", "inet", "netctr", "publish4");
     require(strstr(map, "tcp . 80 comment \"lab\" : 10.88.1.2 . 80"), "%s", map);
+    /* A rebuild leaves out a second claim. */
+    struct fw_publish claim = other;
+    claim.unheld = false;
+    fw_add_tables(b);
+    fw_add_publish(b, &lab);
+    fw_add_publish(b, &claim);
+    commit(b);
+    free(map);
+    map = NFT("list", "map", "inet", "netctr", "publish4");
+    require(strstr(map, "tcp . 80 comment \"lab\" : 10.88.1.2 . 80"), "%s", map);
     /* It is free as soon as it has been withdrawn, for both kinds. */
     for (int i = 0; i < 2; i++) {
         require(end(fw, FW_EXPIRY_NOT_ASKED, NULL, NULL, &lab, 1, &e) == 0, "%s", e.text);

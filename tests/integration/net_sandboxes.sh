@@ -1,0 +1,254 @@
+#!/usr/bin/env bash
+# Sandboxes without a program, made by a program that knows netctr/sandbox.h alone: they live without any process, and end
+# when they are destroyed.
+. "$(dirname "$0")/../lib.sh"
+. "$top/tests/helpers.sh"
+
+tools=$top/${NETCTR_BUILD:-build}/tests
+lab() {
+    "$tools/sandboxes" "$state" "$run_state" "$@"
+}
+tidy_too() {
+    local id
+    for id in $(lab list 2>/dev/null | awk '{ print $1 }'); do lab destroy "$id"; done
+    ip netns delete other 2>/dev/null || true
+}
+address_in() { # ID [INTERFACE]
+    lab in "$1" ip -4 -oneline address show dev "${2-eth0}" scope global | awk '{ sub("/.*", "", $4); print $4 }'
+}
+# A server of tests/peer in its namespace. It answers when this returns.
+serve_in() { # ID
+    lab in "$1" peer serve "$1" tcp/80-81 udp/53 >"$tmp/peer.$1" 2>&1 &
+    wait_for 5 grep -q listening "$tmp/peer.$1"
+}
+answers_lan() { # ID PORT [PROTO]
+    in_lan peer ask "${3-tcp}" 192.0.2.2 "$2" 2>/dev/null | has "^$1 "
+}
+is_listed() { # "LIFE alive|dead" ID
+    lab list | has "^$2 .* $1\$"
+}
+pings() { # ID ADDRESS
+    lab in "$1" ping -q -c 1 -W 2 "$2" >/dev/null
+}
+# What the helper and commands do in passing.
+all_that_cleans() {
+    netctr gc
+    netctr ps -a >/dev/null
+    netctr network reload
+}
+rules_of() { # ADDRESS
+    nft list ruleset | grep -F "$1" || true
+}
+
+# ---- pinned --------------------------------------------------------------------------------------
+
+life() {
+    netctr network create --ipv6 two
+    warm_up
+    netctr run --rm --network two "$box" true
+    snapshot
+    lab pinned aaaaaaaaaaaa node-a two
+    lab pinned bbbbbbbbbbbb node-b two default
+    local a b6 b
+    a=$(address_in aaaaaaaaaaaa) b=$(address_in bbbbbbbbbbbb)
+    pings aaaaaaaaaaaa "$b"
+    pings bbbbbbbbbbbb "$a"
+    b6=$(lab in bbbbbbbbbbbb ip -6 -oneline address show dev eth0 scope global | awk '{ sub("/.*", "", $4); print $4 }')
+    pings aaaaaaaaaaaa "$b6"
+    serve_in aaaaaaaaaaaa
+    assert_contains "$(lab publish aaaaaaaaaaaa 8080:80 5353:53/udp)" '0.0.0.0:8080->80/tcp'
+    answers_lan aaaaaaaaaaaa 8080
+    answers_lan aaaaaaaaaaaa 5353 udp
+    [ -z "$(ss -Hlnt 'sport = :8080')" ] || fail 'the host port is held'
+    is_listed 'pinned alive' aaaaaaaaaaaa
+    assert_eq "$(netctr network inspect two default | jq -c '[.[].differences]')" '[[],[]]'
+    assert_contains "$(netctr network rm two 2>&1)" node-a
+    # No process of netctr is left, and all that cleans up finds nothing to do.
+    wait_for 5 helpers_rest
+    all_that_cleans
+    netctr gc >"$tmp/gc"
+    [ ! -s "$tmp/gc" ] || fail "gc: $(cat "$tmp/gc")"
+    answers_lan aaaaaaaaaaaa 8080
+    pings aaaaaaaaaaaa "$b"
+    lab unpublish aaaaaaaaaaaa 5353:53/udp
+    ! answers_lan aaaaaaaaaaaa 5353 udp || fail 'it is still published'
+    lab disconnect bbbbbbbbbbbb default
+    lab connect bbbbbbbbbbbb default
+    lab destroy aaaaaaaaaaaa
+    ! answers_lan aaaaaaaaaaaa 8080 || fail 'it is still published'
+    lab destroy aaaaaaaaaaaa
+    lab destroy bbbbbbbbbbbb
+    assert_eq "$(rules_of "$a")$(rules_of "$b")" ''
+    [ ! -e "$run_state/pins" ] || fail 'the pins are left'
+    kill -KILL %% && wait || true
+    assert_clean
+    netctr network rm two
+}
+t 'two on one network, published into, without a process; destroyed, they leave nothing' life
+
+removed_network() {
+    warm_up
+    netctr network create two
+    netctr run --rm --network two "$box" true
+    snapshot
+    lab pinned aaaaaaaaaaaa node-a default two
+    lab publish aaaaaaaaaaaa 8080:80
+    netctr network rm -f two
+    pings aaaaaaaaaaaa 10.88.0.1
+    assert_eq "$(lab in aaaaaaaaaaaa ip -oneline link show type veth | wc -l)" 1
+    lab unpublish aaaaaaaaaaaa 8080
+    lab destroy aaaaaaaaaaaa
+    netctr network create two
+    netctr run --rm --network two "$box" true
+    lab pinned aaaaaaaaaaaa node-a two
+    # Another mount namespace reaches it, and makes another.
+    unshare --mount "$tools/sandboxes" "$state" "$run_state" connect aaaaaaaaaaaa default
+    unshare --mount "$tools/sandboxes" "$state" "$run_state" pinned bbbbbbbbbbbb node-b two
+    pings bbbbbbbbbbbb "$(address_in aaaaaaaaaaaa)"
+    lab destroy aaaaaaaaaaaa
+    lab destroy bbbbbbbbbbbb
+}
+t 'its network is removed; and commands in another mount namespace' removed_network
+
+damaged() {
+    warm_up
+    lab pinned aaaaaaaaaaaa node-a default
+    serve_in aaaaaaaaaaaa
+    lab publish aaaaaaaaaaaa 8080:80
+    echo x >"$run_state/sandboxes/aaaaaaaaaaaa/sandbox.json"
+    netctr gc 2>/dev/null || true
+    answers_lan aaaaaaaaaaaa 8080
+    lab publish aaaaaaaaaaaa 8081:81 2>"$tmp/said" && fail 'it is changed'
+    grep -q damaged "$tmp/said"
+    lab destroy aaaaaaaaaaaa
+    assert_eq "$(lab list)" ''
+    ! answers_lan aaaaaaaaaaaa 8080 || fail 'it is still published'
+    [ ! -e "$run_state/pins" ] || fail 'the pin is left'
+}
+t 'one with a damaged record is kept, and can be destroyed' damaged
+
+flushed() {
+    warm_up
+    lab pinned aaaaaaaaaaaa node-a default
+    serve_in aaaaaaaaaaaa
+    lab publish aaaaaaaaaaaa 8080:80
+    wait_for 5 helpers_rest
+    nft flush ruleset
+    # Nothing runs, so the next command restores the rules.
+    netctr run --rm "$box" true
+    answers_lan aaaaaaaaaaaa 8080
+    nft flush ruleset
+    lab pinned bbbbbbbbbbbb node-b default
+    answers_lan aaaaaaaaaaaa 8080
+    pings bbbbbbbbbbbb "$(address_in aaaaaaaaaaaa)"
+    # The helper, when there is one.
+    netctr run -d --name k "$box" sleep 1000
+    wait_for 5 helpers_work
+    nft flush ruleset
+    wait_for 5 answers_lan aaaaaaaaaaaa 8080
+    netctr rm -f k
+    answers_lan aaaaaaaaaaaa 8080
+}
+t 'a flush of the ruleset: the next command, or the helper, restores their rules' flushed
+
+with_containers() {
+    netctr run -d --name k -p 8081:80 "$box" sleep 1000
+    lab pinned aaaaaaaaaaaa node-a default
+    serve_in aaaaaaaaaaaa
+    lab publish aaaaaaaaaaaa 8080:80
+    # shellcheck disable=SC2046
+    kill -KILL $(helper_processes) "$(monitor_of k)"
+    netctr gc
+    answers_lan aaaaaaaaaaaa 8080
+    netctr run --rm "$box" ping -q -c 1 -W 2 "$(address_in aaaaaaaaaaaa)"
+    netctr run --rm "$box" ping -q -c 1 -W 2 node-a
+    is_listed 'pinned alive' aaaaaaaaaaaa
+}
+t 'monitors and helpers are killed: it lives on, and containers reach it by address and name' with_containers
+
+taken() {
+    serve web -p 8080:80
+    lab pinned aaaaaaaaaaaa node-a default
+    lab pinned bbbbbbbbbbbb node-b default
+    refused aaaaaaaaaaaa 8080 'container `web` publishes it'
+    python3 -c 'import socket, time
+s = socket.create_server(("", 8085)); time.sleep(1000)' &
+    wait_for 5 listens 8085
+    refused aaaaaaaaaaaa 8085 'another program listens there'
+    lab publish aaaaaaaaaaaa 8090:80
+    refused bbbbbbbbbbbb 8090 'container `node-a` publishes it'
+    refused aaaaaaaaaaaa 8090 'container `node-a` publishes it'
+    # Nor does a container that holds the socket take it.
+    netctr run -d --name k -p 8090:80 "$box" sleep 1000 2>"$tmp/said" && fail 'the port is taken twice'
+    assert_contains "$(cat "$tmp/said")" 'port 8090/tcp is in use on this host; container `node-a` publishes it'
+    serve_in aaaaaaaaaaaa
+    answers_lan aaaaaaaaaaaa 8090
+    netctr network reload
+    answers_lan aaaaaaaaaaaa 8090
+    # Given up, it is free at once.
+    lab unpublish aaaaaaaaaaaa 8090:80
+    netctr publish web 8090:80
+    answers_web() { in_lan curl -s --noproxy '*' --max-time 2 http://192.0.2.2:8090/ | has web; }
+    answers_web
+    refused aaaaaaaaaaaa 8090 'container `web` publishes it'
+    answers_web
+}
+listens() { [ -n "$(ss -Hlnt "sport = :$1")" ]; }
+refused() { # ID PORT WHY
+    local status=0
+    lab publish "$1" "$2:80" >"$tmp/out" 2>&1 || status=$?
+    assert_eq $status 1
+    assert_contains "$(cat "$tmp/out")" "port $2/tcp is in use on this host"
+    assert_contains "$(cat "$tmp/out")" "$3"
+}
+t 'a port that is taken is refused, and no other key is ever taken over' taken
+
+# ---- foreign -------------------------------------------------------------------------------------
+
+foreign() {
+    warm_up
+    ip netns add other
+    snapshot
+    lab foreign cccccccccccc cni default /run/netns/other 2>/dev/null && fail 'a network is no path'
+    lab foreign cccccccccccc cni /run/netns/other default
+    local c
+    c=$(address_in cccccccccccc)
+    ip netns exec other ping -q -c 1 -W 2 10.88.0.1
+    all_that_cleans
+    is_listed 'foreign alive' cccccccccccc
+    # Another namespace at the same path: the sandbox is dead, and gc cleans up.
+    ip netns delete other
+    ip netns add other
+    is_listed 'foreign dead' cccccccccccc
+    lab connect cccccccccccc default && fail 'it is taken for the other'
+    netctr gc | has sandbox
+    assert_eq "$(lab list)" ''
+    assert_eq "$(rules_of "$c")" ''
+    assert_clean
+    # A foreign namespace lives on when the sandbox is destroyed.
+    lab foreign cccccccccccc cni /run/netns/other default
+    lab destroy cccccccccccc
+    assert_eq "$(ip netns exec other ip -oneline link show type veth)" ''
+    assert_clean
+    ip netns delete other
+}
+t "a foreign namespace, and another one at its path: told apart" foreign
+
+reused_inode() {
+    local inode _ same=0
+    warm_up
+    ip netns add other
+    inode=$(stat -Lc %i /run/netns/other)
+    lab foreign cccccccccccc cni /run/netns/other default
+    ip netns delete other
+    for _ in {1..400}; do
+        ip netns add other
+        [ "$(stat -Lc %i /run/netns/other)" != "$inode" ] || { same=1 && break; }
+        ip netns delete other
+    done
+    [ $same = 1 ] || skip 'no inode was reused'
+    is_listed 'foreign dead' cccccccccccc
+    netctr gc >/dev/null
+    assert_eq "$(lab list)" ''
+}
+t 'a namespace with the same path and the same inode is another one' reused_inode
