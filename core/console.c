@@ -273,6 +273,7 @@ static int turn(struct waiting *w)
 int console_run(struct console *c, const char *name, pid_t monitor, struct console_end *end,
                 struct err *e)
 {
+    int input = take_fd(c->input);
     struct waiting w = {.c = c,
                         .name = name,
                         .monitor = monitor,
@@ -280,8 +281,8 @@ int console_run(struct console *c, const char *name, pid_t monitor, struct conso
                         .later = -1,
                         .end = end,
                         .e = e,
-                        .in = {.from = c->input >= 0 ? STDIN_FILENO : -1,
-                               .to = take_fd(c->input),
+                        .in = {.from = input >= 0 ? STDIN_FILENO : -1,
+                               .to = input,
                                .close_to = true,
                                .log = -1,
                                .tag = "stdin"}};

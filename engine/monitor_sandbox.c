@@ -7,6 +7,15 @@
 
 /* ---- what the sandbox needs ------------------------------------------------------------------*/
 
+static int make_room(const struct port_mappings *list, void *monitor, struct err *e)
+{
+    struct monitor *m = monitor;
+    int moved = helpers_make_room(m->engine, list, e);
+    if (moved > 0)
+        seed_unwatch(m); /* this monitor may have the sockets */
+    return moved;
+}
+
 static bool free_addresses(const struct lease *holder, void *monitor)
 {
     struct engine *engine = ((struct monitor *)monitor)->engine;
@@ -19,15 +28,6 @@ static bool free_addresses(const struct lease *holder, void *monitor)
     if (r < 0)
         warn("%s", why.text);
     return holder ? r > 0 : r == 0;
-}
-
-static int make_room(const struct port_mappings *list, void *monitor, struct err *e)
-{
-    struct monitor *m = monitor;
-    int moved = helpers_make_room(m->engine, list, e);
-    if (moved > 0)
-        seed_unwatch(m); /* this monitor may have the sockets */
-    return moved;
 }
 
 static void note(const char *text, void *monitor)

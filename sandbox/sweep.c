@@ -5,16 +5,15 @@
 
 /* ---- the living, and the dead ----------------------------------------------------------------*/
 
-static int add_living(struct sandbox_record *r, void *ids)
+static int add_id(struct sandbox_record *r, void *ids)
 {
-    if (r->state != SANDBOX_DEAD)
-        strv_add(ids, r->id);
+    strv_add(ids, r->id);
     return 0;
 }
 
 int sandboxes_ids(struct sandboxes *s, strv *ids, struct err *e)
 {
-    return sandbox_each(s, add_living, ids, e);
+    return sandbox_each(s, add_id, ids, e);
 }
 
 struct sweeping {

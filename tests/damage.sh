@@ -20,11 +20,11 @@ begin() {
 witness() {
     state_of neighbour pid
     address_of neighbour
-    cat "$run_state/containers/neighbour/state.json" "$run_state/containers/neighbour/endpoint.default.json"
+    cat "$run_state/containers/neighbour/state.json" "$(sandbox_of neighbour)/endpoint.default.json"
 }
 victim() {
     netctr run -d --name k -p 9090:80 "$box" sleep 1000 >/dev/null
-    live=$run_state/containers/k defined=$state/containers/k
+    live=$run_state/containers/k defined=$state/containers/k sandbox=$(sandbox_of k)
 }
 
 unharmed() {

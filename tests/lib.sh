@@ -452,6 +452,12 @@ status_is() { # NAME running|exited
     [ "$(state_of "$1" status)" = "$2" ]
 }
 
+# The directory of the sandbox that a living container has made.
+sandbox_of() { # NAME
+    printf '%s/sandboxes/%s\n' "$run_state" \
+        "$(sed -n 's/^ *"id": "\([^"]*\)".*/\1/p' "$run_state/containers/$1/state.json")"
+}
+
 # The container's first program as the host sees it.
 pid_of() { # NAME
     state_of "$1" pid

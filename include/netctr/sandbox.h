@@ -102,7 +102,7 @@ bool sandbox_has_member(const struct sandbox_record *r, const char *id);
 bool sandbox_is_open_inside(const struct sandbox_record *r);
 /** Its namespace, from a process that has it: an fd, or -ESRCH. The caller must be single-threaded. */
 int sandbox_open_netns(const struct sandbox_record *r);
-/** The ids of all that are not dead. */
+/** The ids of all, also of the dead: as long as there is a record, what it owns is undone by it. */
 int sandboxes_ids(struct sandboxes *s, strv *ids, struct err *e);
 /** The container that publishes @wanted, or a port that collides with it; NULL: none. Caller frees. */
 char *sandboxes_publisher(struct sandboxes *s, const struct port_mapping *wanted);

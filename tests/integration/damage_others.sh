@@ -29,16 +29,17 @@ t 'state.json that names another container, or no container' somebody_else
 
 anothers_endpoint() {
     begin
-    local neighbour=$run_state/containers/neighbour/endpoint.default.json
+    local neighbour
+    neighbour=$(sandbox_of neighbour)/endpoint.default.json
     victim
-    cp "$neighbour" "$live/endpoint.default.json"
+    cp "$neighbour" "$sandbox/endpoint.default.json"
     endure "the neighbour's endpoint.default.json"
     victim
-    cp "$neighbour" "$live/endpoint.default.json"
+    cp "$neighbour" "$sandbox/endpoint.default.json"
     kill -KILL "$(pgrep -f "^netctr monitor" | sort -n | tail -1)"
     endure "the neighbour's endpoint.default.json, of a dead one"
     victim
-    reseal "$live/endpoint.default.json" '.network = "../../../etc" | .port = "../x"'
+    reseal "$sandbox/endpoint.default.json" '.network = "../../../etc" | .port = "../x"'
     kill -KILL "$(pgrep -f "^netctr monitor" | sort -n | tail -1)"
     endure 'endpoint.default.json: a way out'
     victim

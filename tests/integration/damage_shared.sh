@@ -14,7 +14,7 @@ at_random() {
         victim
         case $((round / 3 % 3)) in
         0) file=$live/state.json ;;
-        1) file=$live/endpoint.default.json ;;
+        1) file=$sandbox/endpoint.default.json ;;
         2) file=$defined/config.json ;;
         esac
         if [ $((RANDOM % 2)) = 0 ]; then
@@ -30,7 +30,7 @@ at_random() {
 }
 t 'a byte changed, or the end cut off, at random' at_random
 
-addresses() { jq -r .address "$run_state"/containers/*/endpoint.default.json | sort; }
+addresses() { jq -r .address "$run_state"/sandboxes/*/endpoint.default.json | sort; }
 
 damaged_leases() {
     begin
@@ -73,7 +73,7 @@ lost_leases() {
     assert_eq "$(addresses | uniq -d)" '' 'given out twice'
     assert_fails netctr run --rm --network "default:ip=$address" "$box" true
     # A container whose address is unknown keeps it all the same.
-    echo '{' >"$run_state/containers/other/endpoint.default.json"
+    echo '{' >"$(sandbox_of other)/endpoint.default.json"
     rm -r "$file"
     assert_error 'netctr: network `default`: the leases are missing and cannot be rebuilt; `netctr network reload` says why' \
         125 netctr run --rm "$box" true
@@ -94,7 +94,7 @@ cleaned_up_all_the_same() {
     what='no record, and the leases damaged'
     monitor=$(monitor_of k)
     truncate -s -20 "$run_state/leases/default/$(address_of k)"
-    rm "$live/endpoint.default.json"
+    rm "$sandbox/endpoint.default.json"
     kill -KILL "$monitor"
     netctr gc >"$tmp/stdout" || fail "$what: gc fails"
     [ ! -e "$live" ] || fail "$what: it is not cleaned up"

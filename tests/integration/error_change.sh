@@ -4,7 +4,6 @@
 
 may_live=1 must_stay=1
 furnish() { furnish_blue; }
-live=$run_state/containers/k
 
 connect() {
     prepare() { "${nc[@]}" run -d "${everything[@]}" "$box" sleep 100 >"$tmp/out"; }
@@ -20,7 +19,7 @@ disconnect() {
     prepare() {
         "${nc[@]}" run -d --network default --network blue "${everything[@]}" "$box" sleep 100 >"$tmp/out"
     }
-    as_asked() { [ ! -e "$live/endpoint.blue.json" ] || bad 'it is still connected'; }
+    as_asked() { [ ! -e "$(sandbox_of k)/endpoint.blue.json" ] || bad 'it is still connected'; }
     fail_each network disconnect blue k
 }
 t 'network disconnect, a system call fails' disconnect

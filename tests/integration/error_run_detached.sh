@@ -11,11 +11,11 @@ appearance() {
     local runtime=$run_state/containers/k id pid port text hex='' i
     id=$(sed -n 's/.*"id": "\(.*\)".*/\1/p' "$runtime/state.json")
     pid=$(sed -n 's/.*"pid": \([0-9]*\),.*/\1/p' "$runtime/state.json")
-    port=$(sed -n 's/.*"port": "\(vc-.*\)".*/\1/p' "$runtime/endpoint.default.json")
+    port=$(sed -n 's/.*"port": "\(vc-.*\)".*/\1/p' "$run_state/sandboxes/$id/endpoint.default.json")
     for ((i = 0; i < ${#port}; i++)); do printf -v hex '%s%02x' "$hex" "'${port:i:1}"; done
     text=$(
         "$tools/look" container "$pid"
-        look | grep -vE '^file .*/(containers/k|dns)/|^process sleep|^lease' | comm -13 "$tmp/before" -
+        look | grep -vE '^file .*/(containers/k|dns|sandboxes)/|^process sleep|^lease' | comm -13 "$tmp/before" -
         # not the sums of look, which contain the id
         (cd "$run_state/dns" && grep -sHF "$id" "container/$id/default" && find address -lname "*$id*" -printf '%p %l\n')
         # An address that an earlier k has returned is listed until it may be given out again.

@@ -17,11 +17,11 @@ is_in() { # FILE WORD
 }
 on_blue() { # according to its record, its definition and its interfaces
     is_in "$state/containers/k/config.json" '"blue'
-    [ -e "$run_state/containers/k/endpoint.blue.json" ] && echo yes || echo no
+    [ -e "$(sandbox_of k)/endpoint.blue.json" ] && echo yes || echo no
     in_network_of k ip -oneline link show dev eth1 >"$tmp/now" 2>&1 && echo yes || echo no
 }
 published() { # according to its record, its definition and its sockets
-    is_in "$run_state/containers/k/endpoint.default.json" '"host_port": 8085'
+    is_in "$(sandbox_of k)/endpoint.default.json" '"host_port": 8085'
     is_in "$state/containers/k/config.json" '"8085'
     is_in /proc/net/tcp ':1F95 .* 0A '
 }

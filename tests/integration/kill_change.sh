@@ -17,8 +17,8 @@ is_in() { # FILE WORD
 }
 
 of_one_mind() {
-    local live=$run_state/containers/k record=no
-    [ ! -e "$live/endpoint.blue.json" ] || record=yes
+    local record=no
+    [ ! -e "$(sandbox_of k)/endpoint.blue.json" ] || record=yes
     [ $record = "$(is_in "$state/containers/k/config.json" '"blue')" ] &&
         [ $record = "$(in_network_of k ip -oneline link show dev eth1 >"$tmp/now" 2>&1 && echo yes || echo no)" ]
 }
@@ -38,7 +38,7 @@ t 'network disconnect, killed' disconnect
 
 ports_of_one_mind() {
     local record
-    record=$(is_in "$run_state/containers/k/endpoint.default.json" '"host_port": 8085')
+    record=$(is_in "$(sandbox_of k)/endpoint.default.json" '"host_port": 8085')
     [ "$record" = "$(is_in "$state/containers/k/config.json" '"8085')" ] &&
         [ "$record" = "$(is_in /proc/net/tcp ':1F95 .* 0A ')" ]
 }

@@ -52,7 +52,7 @@ mend_leases() { # HOW
     after_strike() {
         "${nc[@]}" run -d --name other "$box" sleep 100 >"$tmp/next" 2>&1 ||
             grep -q 'leases .* are missing' "$tmp/next" || bad "run: $(cat "$tmp/next")"
-        [ -z "$(jq -r .address "$run_state"/containers/*/endpoint.default.json | sort | uniq -d)" ] ||
+        [ -z "$(jq -r .address "$run_state"/sandboxes/*/endpoint.default.json | sort | uniq -d)" ] ||
             bad 'an address is given out twice'
         "${nc[@]}" rm -f other >"$tmp/next" 2>&1 || true
     }

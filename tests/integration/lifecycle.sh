@@ -222,7 +222,9 @@ stop_for_ever() {
     touch "$tmp/may-end"
     wait $!
     assert_eq "$(state_of c exit_status)" 9
+    rm "$tmp/up"
     netctr start c
+    wait_for 5 [ -e "$tmp/up" ] # before its trap is set, a pid 1 ignores SIGTERM
     netctr restart --time=-1 c
     status_is c running
     local text

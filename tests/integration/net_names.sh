@@ -111,7 +111,8 @@ t 'connect and disconnect change names at once' connected
 half_disconnected() {
     define red 1
     netctr run -d --name d --network default --network red "$box" sleep 1000 >/dev/null
-    local record=$run_state/containers/d/endpoint.red.json names=$run_state/dns
+    local record names=$run_state/dns
+    record=$(sandbox_of d)/endpoint.red.json
     [ -d "$names/network/red/d" ] || fail 'the positive control: it has a name'
     mount --bind "$record" "$record"
     assert_error 'netctr: remove the endpoint'\''s record: Device or resource busy' 125 \

@@ -10,6 +10,18 @@ unanswered() { # the query gets no reply
 }
 from() { in_network_of "$1" dig "${@:2}"; } # NAME DIG'S WORDS...
 
+# Each waits for a reply that does not come: all at once, and `probed` is called when all must have succeeded.
+probes=()
+probe() { # ASSERTION...
+    "$@" &
+    probes+=($!)
+}
+probed() {
+    local pid
+    for pid in "${probes[@]}"; do wait "$pid"; done
+    probes=()
+}
+
 outsiders() {
     define red 1 ', "subnet6": "fd77:1::/64", "gateway6": "fd77:1::1"'
     define blue 2
@@ -23,26 +35,28 @@ outsiders() {
     unanswered from b r @10.77.1.1
     before=$(dropped input 'DNS is for the containers of its network')
     for kind in +notcp +tcp; do
-        unanswered from b r @10.77.1.1 -p "$port" $kind
+        probe unanswered from b r @10.77.1.1 -p "$port" $kind
         # And its own network's container has to use port 53, too.
-        unanswered from r r @10.77.1.1 -p "$port" $kind
-        unanswered from r r @fd77:1::1 -p "$port" $kind
+        probe unanswered from r r @10.77.1.1 -p "$port" $kind
+        probe unanswered from r r @fd77:1::1 -p "$port" $kind
         # Wherever else the server might be found: it listens on every address.
-        unanswered from r r @192.0.2.2 -p "$port" $kind
+        probe unanswered from r r @192.0.2.2 -p "$port" $kind
         # The LAN.
-        unanswered in_lan dig @10.77.1.1 r -p "$port" $kind
-        unanswered in_lan dig @192.0.2.2 r -p "$port" $kind
-        unanswered in_lan dig @2001:db8::2 r -p "$port" $kind
+        probe unanswered in_lan dig @10.77.1.1 r -p "$port" $kind
+        probe unanswered in_lan dig @192.0.2.2 r -p "$port" $kind
+        probe unanswered in_lan dig @2001:db8::2 r -p "$port" $kind
         kept_out=$((kept_out + 7))
     done
-    unanswered in_lan dig @10.77.1.1 r
+    probe unanswered in_lan dig @10.77.1.1 r
+    probed
     [ "$(dropped input 'DNS is for the containers of its network')" -ge $((before + kept_out)) ] || fail 'something else kept them out'
     # The host itself: no map redirects its queries, and it has no names.
     for kind in +notcp +tcp; do
-        unanswered dig @10.77.1.1 r -p "$port" $kind
-        unanswered dig @127.0.0.1 r -p "$port" $kind
-        unanswered dig @::1 r -p "$port" $kind
+        probe unanswered dig @10.77.1.1 r -p "$port" $kind
+        probe unanswered dig @127.0.0.1 r -p "$port" $kind
+        probe unanswered dig @::1 r -p "$port" $kind
     done
+    probed
     # The positive control: the rule blocks them; without it the server refuses them.
     open_up input
     assert_contains "$(in_lan dig +time=2 +tries=1 -p "$port" @10.77.1.1 r)" 'status: REFUSED'
@@ -151,20 +165,22 @@ options ndots:0"
             assert_eq "$(rcode two secret.outside.example @$gateway $kind)" REFUSED "$kind at $gateway"
             assert_eq "$(rcode two u @$gateway $kind)" REFUSED 'a name of another network'
         done
-        unanswered from two one @$gateway -p "$(names_port)"
+        probe unanswered from two one @$gateway -p "$(names_port)"
     done
     for address in 10.77.5.1 192.0.2.2 192.0.2.9; do
-        unanswered from two secret.outside.example @$address
-        unanswered from two secret.outside.example @$address +tcp
+        probe unanswered from two secret.outside.example @$address
+        probe unanswered from two secret.outside.example @$address +tcp
     done
-    assert_silent in_network_of two peer ask tcp 10.77.3.1 90 0 0.4
-    assert_silent in_network_of two peer ask udp 10.77.3.1 90 0 0.4
-    assert_silent in_network_of two peer ask tcp fd77:3::1 90 0 0.4
+    probe assert_silent in_network_of two peer ask tcp 10.77.3.1 90 0 0.4
+    probe assert_silent in_network_of two peer ask udp 10.77.3.1 90 0 0.4
+    probe assert_silent in_network_of two peer ask tcp fd77:3::1 90 0 0.4
+    probed
     # With the host's address for a way out, which root in the container could set.
     in_network_of two ip route add default via 10.77.3.1
-    unanswered from two secret.outside.example @192.0.2.2
-    unanswered from two secret.outside.example @192.0.2.9
-    assert_silent in_network_of two peer ask tcp 192.0.2.2 90 0 0.4
+    probe unanswered from two secret.outside.example @192.0.2.2
+    probe unanswered from two secret.outside.example @192.0.2.9
+    probe assert_silent in_network_of two peer ask tcp 192.0.2.2 90 0 0.4
+    probed
     netctr exec two nslookup secret.outside.example || true
     # --dns is no way out, and does not mislead neighbours.
     idle three --network vault --dns 192.0.2.9
@@ -178,9 +194,10 @@ options ndots:0"
     netctr exec alter ping -c 1 -W 2 ego
     netctr exec alter ping -c 1 -W 2 second
     wait_for 5 netctr exec ego ping -c 1 -W 2 alter
-    unanswered from alter secret.outside.example @10.77.4.1
+    probe unanswered from alter secret.outside.example @10.77.4.1
     netctr exec alter nslookup secret.outside.example || true
 
+    probed
     assert_eq "$(leaked)" 0 'packets on the wire'
     assert_eq "$(asked)" '' 'questions'
     # The positive control.

@@ -434,16 +434,16 @@ shared() {
     assert_status 125 netctr run --network container:a -p 81:81 "$box" true
     assert_status 125 netctr run --network container:nobody "$box" true
     assert_status 125 netctr run --network container:a --network default "$box" true
-    # The namespace lives as long as a process is in it; a's ports end with a.
+    # The network lives as long as a container shares it; a's ports end with a.
     local address
     address=$(address_of a)
     netctr rm -f a
     status_is b running
-    # Its address is free, so it belongs to no container.
-    wait_for 1 no_ports_left # the namespace is still held, by b
-    netctr run --rm --network "default:ip=$address" "$box" true
+    assert_fails netctr run --rm --network "default:ip=$address" "$box" true
     assert_status 7 curl -s --noproxy '*' --max-time 5 http://127.0.0.1:8080/
     netctr rm -f b
+    wait_for 1 no_ports_left
+    netctr run --rm --network "default:ip=$address" "$box" true
     ip netns add foreign
     assert_eq "$(netctr run --rm --network ns:/run/netns/foreign "$box" readlink /proc/self/ns/net)" \
         "net:[$(stat -Lc %i /run/netns/foreign)]"

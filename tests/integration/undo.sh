@@ -164,7 +164,7 @@ damaged_records() {
     netctr run -d "${everything[@]}" "$box" sleep 100 >/dev/null
     netctr run -d --name other "$box" sleep 100 >/dev/null
     wait_for 5 helpers_work
-    echo '{' >/run/netctr/containers/k/endpoint.default.json
+    echo '{' >"$(sandbox_of k)/endpoint.default.json"
     kill -KILL "$(monitor_of k)"
     netctr ps 2>/dev/null | has other
     assert_lacks "$(nft list map inet netctr publish4)" 8080

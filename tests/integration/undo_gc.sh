@@ -20,9 +20,11 @@ litter() {
     instance=$(cat "$run_state/instance")
     netctr run -d --name k -p 8080:80 "$box" sleep 100 >/dev/null
     netctr run -d --name gone -p 9090:80 "$box" sleep 100 >/dev/null
+    netctr run -d --name half -p 9091:80 "$box" sleep 100 >/dev/null
     kill_helpers
-    kill -KILL "$(monitor_of k)" "$(monitor_of gone)"
-    rm -r "$run_state/containers/gone"
+    kill -KILL "$(monitor_of k)" "$(monitor_of gone)" "$(monitor_of half)"
+    rm -r "$(sandbox_of gone)" "$run_state/containers/gone"
+    rm -r "$run_state/containers/half"
     wait_for 5 no_port
     ip link add vc-0123456789a type bridge
     ip link set vc-0123456789a alias "netctr $instance ghost on default"
@@ -33,7 +35,7 @@ litter() {
     echo half >"$run_state/leases/default~"
 }
 clean_again() {
-    netctr rm k gone
+    netctr rm k gone half
     netctr network rm blue
     cp "$tmp/clean" "$ARENA/before"
     assert_clean
@@ -46,7 +48,7 @@ says_what_it_would_do() {
     netctr gc --dry-run >"$tmp/would"
     same_as_before || fail 'gc --dry-run has changed something'
     local what
-    for what in 'remove dead container k' 'remove names of ' 'remove lease of ' 'remove cgroup netctr/' \
+    for what in 'remove dead container k' 'remove sandbox ' 'remove names of ' 'remove lease of ' 'remove cgroup netctr/' \
         'remove link vc-0123456789a' 'remove directory unfinished' \
         'replace damaged leases of network `blue`'; do
         assert_contains "$(cat "$tmp/would")" "would $what"
@@ -99,7 +101,7 @@ no_record() {
         netctr run -d --name k -p 8080:80 "$box" sleep 100 >/dev/null
         if [ $by = helper ]; then wait_for 5 helpers_work; else kill_helpers; fi
         monitor=$(monitor_of k)
-        rm "$run_state/containers/k/endpoint.default.json"
+        rm "$(sandbox_of k)/endpoint.default.json"
         kill -KILL "$monitor"
         if [ $by = helper ]; then wait_for 3 [ ! -e "$run_state/containers/k" ]; else netctr ps >/dev/null; fi
         assert_lacks "$(nft list table inet netctr)" 8080

@@ -5,6 +5,9 @@
 #include "names/queue.h"
 
 #include <sys/mman.h>
+#include <sys/resource.h>
+
+enum { PATIENCE_MS = 15000 }; /* for an answer that comes */
 
 static struct {
     char path[32];
@@ -121,7 +124,7 @@ static struct reply ask(const char *from, const char *name, unsigned type)
     const struct asking a = {.from = from,
                              .to = strchr(from, ':') ? "fd00::1" : "127.0.0.1",
                              .port = t.port,
-                             .ms = 3000};
+                             .ms = PATIENCE_MS};
     return ask_by(&a, name, type);
 }
 
@@ -159,7 +162,7 @@ static void answers(void)
     r = ask("127.0.0.3", "2.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.D.F.ip6.arpa",
             DNS_PTR);
     require(r.count == 1 && streq(r.name, "Web"), "%s", r.name);
-    struct asking a = {.from = "127.0.0.2", .to = "127.1.2.3", .port = t.port, .ms = 3000};
+    struct asking a = {.from = "127.0.0.2", .to = "127.1.2.3", .port = t.port, .ms = PATIENCE_MS};
     /* answered from the address that was asked */
     require_reply(ask_by(&a, "db", DNS_A), DNS_NOERROR, 1);
     a.from = "fd00::2";
@@ -205,13 +208,15 @@ static void refusals(void)
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         uint8_t data[512];
         require(send(fd, rows[i].data, rows[i].size, 0) > 0, "%m");
-        int code = wait_for(fd, rows[i].code < 0 ? 100 : 3000) && recv(fd, data, 512, 0) >= 12
-                       ? data[3] & 15
-                       : -1;
+        int code =
+            wait_for(fd, rows[i].code < 0 ? 100 : PATIENCE_MS) && recv(fd, data, 512, 0) >= 12
+                ? data[3] & 15
+                : -1;
         require(code == rows[i].code, "row %zu: %d", i, code);
     }
     static const uint8_t huge[2000] = {0, 1, 1, 0, 0, 1};
-    require(send(fd, huge, sizeof(huge), 0) > 0 && wait_for(fd, 3000), "a long one: no answer");
+    require(send(fd, huge, sizeof(huge), 0) > 0 && wait_for(fd, PATIENCE_MS),
+            "a long one: no answer");
     done();
 }
 
@@ -221,7 +226,7 @@ static void lengths(void)
         _cleanup_free_ char *id = xasprintf("m%d", i), *four = xasprintf("127.0.1.%d", i);
         join("red", id, four, NULL, "many", false, NULL);
     }
-    struct asking a = {.from = "127.0.0.2", .to = "127.0.0.1", .port = t.port, .ms = 3000};
+    struct asking a = {.from = "127.0.0.2", .to = "127.0.0.1", .port = t.port, .ms = PATIENCE_MS};
     struct reply r = ask_by(&a, "many", DNS_A);
     require(r.cut && r.size <= 512 && r.count == (512 - 22) / 16, "%zu of %zu", r.count, r.size);
     a.payload = 1000;
@@ -462,6 +467,7 @@ static void thief(struct shared_server *own)
     struct slot *slot = &own->slots[7];
     struct iovec vector = {slot->data, sizeof(slot->data)};
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    (void)setpriority(PRIO_PROCESS, 0, -20); /* on a busy machine, too, it must be faster once */
     slot->header = 3;
     own->headers[3] = (struct mmsghdr){.msg_hdr = {.msg_name = &slot->asker,
                                                    .msg_namelen = sizeof(slot->asker),
@@ -487,10 +493,10 @@ static void taken_away(void)
         thief(&t.shared->servers[0]);
     for (bool taken = false; !taken; tries++) {
         pause_ms(250);
-        require(!names_shared_busy(t.shared, 0) && tries < 20, "nothing has been taken away");
+        require(!names_shared_busy(t.shared, 0) && tries < 60, "nothing has been taken away");
         size_t size = question("web", DNS_A, 5, 0, data);
         require(send(fd, data, size, 0) == (ssize_t)size, "%m");
-        require(wait_for(fd, 3000) && recv(fd, data, sizeof(data), 0) > 12 && data[1] == 5 &&
+        require(wait_for(fd, PATIENCE_MS) && recv(fd, data, sizeof(data), 0) > 12 && data[1] == 5 &&
                     u16(data + 6) == 1,
                 "nobody has noticed");
         taken = waitpid(pid, &status, WNOHANG) == pid;
@@ -513,7 +519,7 @@ static void asked_again(void)
     _cleanup_close_ int fd = open_socket("127.0.0.2", "127.0.0.1", t.port, SOCK_DGRAM);
     for (int i = 0; i < 20; i++)
         require(send(fd, data, size, 0) == (ssize_t)size, "%m");
-    while (wait_for(fd, count ? 300 : 3000) && recv(fd, data, sizeof(data), 0) > 0)
+    while (wait_for(fd, count ? 300 : PATIENCE_MS) && recv(fd, data, sizeof(data), 0) > 0)
         count++;
     require(count == 1 || count == 2, "%u answers", count);
     done();
@@ -581,7 +587,7 @@ static void half_open(void)
         (void)send(fds[i], half, (size_t)(i % 6), MSG_NOSIGNAL);
     }
     struct asking a = {
-        .from = "127.0.0.3", .to = "127.0.0.1", .port = t.port, .tcp = true, .ms = 3000};
+        .from = "127.0.0.3", .to = "127.0.0.1", .port = t.port, .tcp = true, .ms = PATIENCE_MS};
     for (int i = 0; i < 20; i++) {
         struct reply r = ask_by(&a, "web", DNS_A);
         require(tells(&r, "127.0.0.2"), "question %d: code %d", i, r.code);
@@ -615,7 +621,7 @@ static void in_use(void)
     }
     pause_ms(300);
     const struct asking a = {
-        .from = "127.0.0.3", .to = "127.0.0.1", .port = t.port, .tcp = true, .ms = 3000};
+        .from = "127.0.0.3", .to = "127.0.0.1", .port = t.port, .tcp = true, .ms = PATIENCE_MS};
     for (int i = 0; i < 20; i++) {
         struct reply r = ask_by(&a, "web", DNS_A);
         require(tells(&r, "127.0.0.2"), "question %d: code %d", i, r.code);

@@ -596,7 +596,7 @@ static void crowd(const struct options *o, int spread, bool busy)
     for (int i = 0; i < CROWD && busy; i++)
         (void)!send(theirs[i], "x", 1, MSG_NOSIGNAL);
     pause_ms(50);
-    for (struct pollfd p = {.fd = server, .events = POLLIN}; poll(&p, 1, 50) == 1;)
+    for (struct pollfd p = {.fd = server, .events = POLLIN}; poll(&p, 1, 300) == 1;)
         close(answer_call(server)); /* those that made room, and the others that are half open */
     for (int i = 0; i < 20; i++)
         converse(server);
