@@ -137,7 +137,7 @@ static bool is_removed(int fd)
 /* A sandbox whose members have just gone has no namespace any more: its only holder then takes it down. */
 static int join_living(struct sandbox *sb, struct err *e)
 {
-    struct sandbox_record record = {0};
+    struct sandbox_record record = {.dir = -1};
     int r = record_read(sb->dir, sb->id, &record, e);
     if (r == 0)
         sb->netns = members_netns(sb->dir, record.cookie);

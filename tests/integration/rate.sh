@@ -150,9 +150,9 @@ without_tbf() {
     # On such a kernel the request fails with ENOENT.
     local asked
     export ASAN_OPTIONS=detect_leaks=0 # which cannot be traced
-    strace -qq -o "$tmp/trace" -e trace=sendto "$ARENA/bin/netctr" run --rm --network default:rate=10mbit "$box" true
-    asked=$(grep -n 'RTM_NEWQDISC' "$tmp/trace" | head -1 | cut -d: -f1)
-    injected() { strace -qq -o /dev/null -e trace=sendto -e "inject=sendto:error=ENOENT:when=$asked" "$@"; }
+    strace -f -qq -o "$tmp/trace" -e trace=sendto "$ARENA/bin/netctr" run --rm --network default:rate=10mbit "$box" true
+    asked=$(awk '/ resumed>/ { next } { n[$1]++ } /RTM_NEWQDISC/ { print n[$1]; exit }' "$tmp/trace") # of its process
+    injected() { strace -f -qq -o /dev/null -e trace=sendto -e "inject=sendto:error=ENOENT:when=$asked" "$@"; }
     assert_clean
     assert_error 'netctr: this kernel has no tbf (token bucket filter), which `rate=` needs; run `modprobe sch_tbf`, or leave `rate=` out' \
         125 injected "$ARENA/bin/netctr" run --name a --network default:rate=10mbit "$box" true

@@ -376,6 +376,26 @@ pins() {
 }
 t 'pinned namespaces are unmounted' pins
 
+# They have no program and no monitor: the kernel's objects are found by their marks.
+without_program() {
+    local sandboxes=("$top/${NETCTR_BUILD:-build}/tests/sandboxes" "$state" "$run_state")
+    warm_up
+    ip netns add theirs
+    "${sandboxes[@]}" pinned aaaabbbbcccc node default
+    "${sandboxes[@]}" foreign bbbbccccdddd pod /run/netns/theirs default
+    "${sandboxes[@]}" publish aaaabbbbcccc 8080:80
+    assert_eq "$("${sandboxes[@]}" list | wc -l)" 2
+    [ "$(ip -o link | grep -c ': vc-')" = 2 ]
+    nft list ruleset | has 8080
+    netctr reset -f >"$tmp/said"
+    grep -qxF "removed mount $run_state/pins/namespace" "$tmp/said"
+    assert_gone
+    ! grep -F "$run_state" /proc/self/mountinfo || fail 'there is a mount'
+    assert_eq "$(nsenter --net=/run/netns/theirs ip -o link | grep -v ' lo:' || true)" ''
+    ip netns delete theirs
+}
+t 'sandboxes without a program, pinned and in a foreign namespace, which stays' without_program
+
 follows_readme() {
     netctr network create back
     netctr run -d --name web --network back -p 8080:80 "$box" sleep 100

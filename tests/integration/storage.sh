@@ -87,7 +87,7 @@ every_size() { # ROOT|RUN OPTION FIRST LAST STEP
     done
     [ $fitted -gt 1 ] && [ $refused -gt 1 ] || fail "fitted $fitted times, refused $refused times"
 }
-few_inodes_root() { every_size ROOT nr_inodes 2 22 1; }
+few_inodes_root() { every_size ROOT nr_inodes 2 30 1; }
 few_inodes_run() { every_size RUN nr_inodes 2 60 1; }
 few_bytes_root() { every_size ROOT size 4096 53248 4096; }
 few_bytes_run() { every_size RUN size 4096 53248 4096; }
