@@ -7,12 +7,14 @@
 struct endpoints {
     bool leaving; /* include sandboxes that are dead, or being taken down */
     struct endpoint_list list;
-    char *unknown; /* a container with a damaged record */
+    struct endpoint_list dead; /* of dead sandboxes, until collected() */
+    char *unknown;             /* a container with a damaged record */
 };
 
 static void endpoints_clear(struct endpoints *all)
 {
     endpoint_list_clear(&all->list);
+    endpoint_list_clear(&all->dead);
     free(all->unknown);
 }
 #define _cleanup_collected_ __attribute__((cleanup(endpoints_clear)))
@@ -26,8 +28,16 @@ static int collect(struct sandbox_record *r, void *arg)
         return 0;
     if (r->damaged && !all->unknown)
         all->unknown = xstrdup(r->name ? r->name : r->id);
-    endpoints_append(&all->list, &r->endpoints);
+    endpoints_append(r->state == SANDBOX_DEAD ? &all->dead : &all->list, &r->endpoints);
     return 0;
+}
+
+/* The dead ones last: a living one may have taken a port of theirs. */
+static int collect_all(struct sandboxes *s, struct endpoints *all, struct err *e)
+{
+    int r = sandbox_each(s, collect, all, e);
+    endpoints_append(&all->list, &all->dead);
+    return r;
 }
 
 static int require_versions(struct sandboxes *s, struct err *e)
@@ -50,7 +60,7 @@ static int rebuild(struct sandboxes *s, int *flows, struct err *e)
     if (r == 0 && net_is_outdated(net))
         r = require_versions(s, e);
     if (r == 0)
-        r = sandbox_each(s, collect, &all, e);
+        r = collect_all(s, &all, e);
     if (r == 0 && all.unknown)
         warn("container `%s`: its endpoint's record is damaged, it has no network; "
              "`netctr rm -f %s` removes it",
@@ -78,7 +88,7 @@ static int restore_leases(struct sandboxes *s, struct net_leases leases, struct 
     _cleanup_collected_ struct endpoints all = {.leaving = true};
     int r = sandboxes_net(s, &net, e);
     if (r == 0)
-        r = sandbox_each(s, collect, &all, e);
+        r = collect_all(s, &all, e);
     if (r < 0)
         return r;
     leases.live = all.list.items;
