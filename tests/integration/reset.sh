@@ -290,6 +290,23 @@ neighbours() {
 }
 t 'another instance beside it stays as it is' neighbours
 
+followed_events() {
+    warm_up
+    "$program" --root "$state" --run-root "$run_state" events >"$tmp/followed" 2>"$tmp/why" &
+    local follower=$! status=0
+    begun() {
+        netctr run --rm "$box" true
+        [ -s "$tmp/followed" ]
+    }
+    wait_for 10 begun
+    netctr reset -f >/dev/null
+    wait_for 5 eval "! kill -0 $follower"
+    wait $follower || status=$?
+    assert_eq $status 125
+    assert_eq "$(cat "$tmp/why")" "netctr: the run directory \`$run_state\` has been removed"
+}
+t 'events ends instead of waiting for those of a removed directory' followed_events
+
 one_for_both() {
     local both=("$program" --root "$ARENA/both" --run-root "$ARENA/both")
     mkdir "$ARENA/both"
