@@ -109,7 +109,8 @@ int monitor_check(pid_t monitor, int64_t *since, struct err *e)
         return 0;
     err_say(e, -ETIMEDOUT, "the monitor (process %d) has been stopped before the container ran",
             monitor);
-    return err_hint(e, "`kill -CONT %d` lets it go on, and it undoes what it has begun", monitor);
+    err_hint(e, "`kill -CONT %d` lets it go on, and it undoes what it has begun", monitor);
+    return -ETIMEDOUT;
 }
 
 /* Before the start: those that end this process. A signal that a caller like nohup ignores is left to the program. */
@@ -154,7 +155,8 @@ static int give_up(struct waiting *w)
     pass(w, SIGKILL, getpid());
     err_say(w->e, -EINTR, "signal %d (%s) came before the container ran", w->interrupt,
             strsignal(w->interrupt));
-    return err_status(w->e, 128 + w->interrupt);
+    err_status(w->e, 128 + w->interrupt);
+    return -EINTR;
 }
 
 static int on_signal(struct waiting *w)
@@ -194,7 +196,8 @@ static int monitor_ended(struct waiting *w)
         return err_say(w->e, -EPIPE, "the monitor was killed before the container ran");
     err_say(w->e, -EPIPE, "the monitor of container `%s` was killed, and the container with it",
             w->name);
-    return err_status(w->e, EXIT_NETCTR);
+    err_status(w->e, EXIT_NETCTR);
+    return -EPIPE;
 }
 
 /* From now on all signals are the program's. */

@@ -264,8 +264,8 @@ static int refuse_used(const struct users *u, struct err *e)
     bool many = strv_len(u->names) > 1;
     _cleanup_free_ char *text = strv_join(u->texts, ", ");
     err_say(e, -EBUSY, "network `%s` is used by container%s %s", u->network, many ? "s" : "", text);
-    return err_hint(e, "`netctr network rm -f %s` disconnects %s first", u->network,
-                    many ? "them" : "it");
+    err_hint(e, "`netctr network rm -f %s` disconnects %s first", u->network, many ? "them" : "it");
+    return -EBUSY;
 }
 
 static int disconnect_user(struct engine *engine, const char *name, const char *network,

@@ -62,7 +62,7 @@ int record_read(int dir, const char *id, struct sandbox_record *out, struct err 
     if (r == 0 && (r = parse_record(j, id, out)) < 0)
         err_say(e, r, "the record `sandbox.json` is damaged, or written by a newer netctr");
     if (r < 0)
-        (void)err_wrap(e, "sandbox %s", id);
+        err_wrap(e, "sandbox %s", id);
     return r;
 }
 

@@ -64,7 +64,8 @@ static int refuse_living(struct store *s, const char *bound, struct err *e)
         if (valid_name(entry->d_name)) {
             err_say(e, -EBUSY, "state directory `%s` has containers that run under `%s`", s->root,
                     bound);
-            return err_hint(e, "use --run-root %s", bound);
+            err_hint(e, "use --run-root %s", bound);
+            return -EBUSY;
         }
     return r < 0 ? err_set(e, r, "list `%s`", theirs) : 0;
 }
@@ -251,7 +252,8 @@ static int refuse_others(struct store *s, bool living, struct err *e)
             continue;
         err_say(e, -EBUSY, "`%s` belongs to another network namespace: container `%s` lives there",
                 s->run, entry->d_name);
-        return err_hint(e, "use netctr in that namespace, or another --run-root and --root here");
+        err_hint(e, "use netctr in that namespace, or another --run-root and --root here");
+        return -EBUSY;
     }
     return r < 0 ? err_set(e, r, "list the living containers in `%s`", s->run) : 0;
 }
@@ -303,7 +305,8 @@ static int instance_check(struct store *s, struct err *e)
     if (s->fresh) {
         err_say(e, -EBUSY, "containers of a previous instance under `%s` could not all be stopped",
                 s->run);
-        return err_hint(e, "`netctr gc` says why");
+        err_hint(e, "`netctr gc` says why");
+        return -EBUSY;
     }
     return err_say(e, -EBUSY, "`%s` has just been taken by netctr in another network namespace",
                    s->run);

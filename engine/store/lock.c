@@ -18,7 +18,8 @@ static int lock_store(struct store *s, int operation, struct err *e)
     int fd = lock_file_at(s->run_fd, "lock", operation);
     if (fd == -ENOENT) { /* -ENOENT would mean that there is no such container */
         err_say(e, -ESTALE, "the run directory `%s` has been removed meanwhile", s->run);
-        return err_hint(e, "the next command makes it again, and ends what ran without it");
+        err_hint(e, "the next command makes it again, and ends what ran without it");
+        return -ESTALE;
     }
     return fd < 0 ? store_cannot_lock(fd, s->run_fd, s->run, e) : fd;
 }

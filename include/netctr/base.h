@@ -63,16 +63,16 @@ int err_say(struct err *e, int code, const char *format, ...) __attribute__((for
  *  nothing. */
 void err_kernel_says(struct err *e, const char *words);
 
-/* These three return e->code, or -EIO if @e is NULL: `return err_hint(…)` always is a failure. */
+/* These three add to a failure. They do not return its code: @e may be NULL, and only the caller knows it then. */
 
 /** Puts "FORMAT: " before the text, unless the text starts with these words. */
-int err_wrap(struct err *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void err_wrap(struct err *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /** Sets the remedy, which is printed after the text. */
-int err_hint(struct err *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void err_hint(struct err *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /** Sets the exit status (EXIT_NOT_FOUND, …). */
-int err_status(struct err *e, int status);
+void err_status(struct err *e, int status);
 
 /** "TEXT; HINT", as netctr prints it. Caller frees. */
 char *err_line(const struct err *e);
