@@ -184,7 +184,7 @@ void engine_endpoints(struct engine *engine, const struct record *r, struct endp
     _cleanup_close_ int dir = out->count ? -1 : store_live_dir(&engine->store, r->spec.name);
     if (dir >= 0) { /* of netctr 0.1 */
         endpoint_list_clear(out);
-        (void)endpoint_load_all(dir, out, NULL);
+        (void)endpoint_load_all(dir, ".", out, NULL);
     }
 }
 

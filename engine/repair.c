@@ -23,7 +23,7 @@ static int detach(struct engine *engine, const struct container *c, struct err *
                                             .member = c->spec.id,
                                             .expected = strv_len(c->spec.networks),
                                             .locked = true};
-    int r = endpoint_load_all(c->run_fd, &old, NULL);
+    int r = endpoint_load_all(c->run_fd, ".", &old, NULL);
     return old.count || r == -EBADMSG ? sandboxes_undo_records(all, &leaving, c->run_fd, e)
                                       : sandboxes_leave(all, &leaving, e);
 }

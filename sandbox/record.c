@@ -79,9 +79,9 @@ int record_note_end(const struct sandbox_record *r, struct err *e)
 
 /* ---- endpoints -------------------------------------------------------------------------------*/
 
-int endpoints_of(int dir, const char *id, struct endpoint_list *out)
+int endpoints_of(int dirfd, const char *path, const char *id, struct endpoint_list *out)
 {
-    int r = endpoint_load_all(dir, out, NULL);
+    int r = endpoint_load_all(dirfd, path, out, NULL);
     size_t kept = 0;
     for (size_t i = 0; i < out->count; i++) {
         struct endpoint *ep = &out->items[i];

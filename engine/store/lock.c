@@ -104,11 +104,11 @@ int try_lock_of(int live_dir, const json_t *state)
     int r = fd < 0 ? -errno : 0;
     if (r < 0)
         return is_no_file(r) ? without_lock(live_dir) : r;
-    if (fstat(fd, &st) < 0)
-        return -errno;
-    if (!S_ISREG(st.st_mode))
-        return without_lock(live_dir);
     r = lock_wait(fd, LOCK_EX, 0);
+    if (r == 0 && fstat(fd, &st) < 0)
+        return -errno;
+    if (r == 0 && !S_ISREG(st.st_mode))
+        return without_lock(live_dir);
     if (r == -EWOULDBLOCK && holder_is_dying(live_dir, state))
         r = lock_wait(fd, LOCK_EX, 5000);
     return r < 0 ? r : take_fd(fd);

@@ -264,6 +264,7 @@ static void test_strv(void)
     check(streq(skip_prefix("ab", "a"), "b") && streq(skip_prefix("a", "a"), "") &&
               !skip_prefix("a", "ab"),
           "skip_prefix", "");
+    check(hash64_add(hash64("ab"), "cd", 2) == hash64("abcd"), "FNV-1a in pieces", "another");
     check(hash64("") == 0xcbf29ce484222325 && hash64("a") == 0xaf63dc4c8601ec8c, "FNV-1a",
           "is another function");
 }
