@@ -31,10 +31,12 @@ static int open_containers(int at, const char *path, struct err *e)
 
 static int open_top(const char *path, char **canonical, struct err *e)
 {
-    int r = mkdir_parents(path, 0700, e);
+    *canonical = realpath(path, NULL);
+    int r = *canonical ? 0 : mkdir_parents(path, 0700, e);
     if (r < 0)
         return r;
-    *canonical = realpath(path, NULL);
+    if (!*canonical)
+        *canonical = realpath(path, NULL);
     int fd = *canonical ? open(*canonical, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
     return fd < 0 ? err_set(e, errno, "open state directory `%s`", path) : fd;
 }
