@@ -50,7 +50,8 @@ int net_reload(struct net *net, const struct endpoint *live, size_t count, uint1
             strv_add(&reloading.known, live[i].network);
         }
     strv_free(reloading.known);
-    for (int unheld = 1; unheld >= 0; unheld--) /* those first: see fw_add_publish() */
+    for (int unheld = 1; unheld >= 0;
+         unheld--) /* of two claims the first counts: see fw_add_publish() */
         for (size_t i = 0; r == 0 && i < count; i++)
             if (live[i].unheld == unheld)
                 endpoint_add(batch, &live[i]);

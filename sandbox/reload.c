@@ -5,28 +5,39 @@
 #include <errno.h>
 
 struct endpoints {
-    bool leaving; /* include sandboxes that are being taken down */
+    bool leaving; /* include sandboxes that are dead, or being taken down */
     struct endpoint_list list;
-    char *unknown; /* a container with a damaged record */
+    struct endpoint_list dead; /* of dead sandboxes, until collected() */
+    char *unknown;             /* a container with a damaged record */
 };
 
 static void endpoints_clear(struct endpoints *all)
 {
     endpoint_list_clear(&all->list);
+    endpoint_list_clear(&all->dead);
     free(all->unknown);
 }
 #define _cleanup_collected_ __attribute__((cleanup(endpoints_clear)))
 
-/* A dead sandbox keeps its network until it is cleaned up. */
+/* A dead sandbox keeps its addresses until it is cleaned up, and no rules: on a full disk its lease may have to stay for
+ * long, and its ports must not come back. */
 static int collect(struct sandbox_record *r, void *arg)
 {
     struct endpoints *all = arg;
-    if (r->state == SANDBOX_ENDS && !all->leaving)
+    if (r->state != SANDBOX_LIVES && !all->leaving)
         return 0;
     if (r->damaged && !all->unknown)
         all->unknown = xstrdup(r->name ? r->name : r->id);
-    endpoints_append(&all->list, &r->endpoints);
+    endpoints_append(r->state == SANDBOX_DEAD ? &all->dead : &all->list, &r->endpoints);
     return 0;
+}
+
+/* The dead ones last: a living one may have taken a port of theirs. */
+static int collect_all(struct sandboxes *s, struct endpoints *all, struct err *e)
+{
+    int r = sandbox_each(s, collect, all, e);
+    endpoints_append(&all->list, &all->dead);
+    return r;
 }
 
 static int require_versions(struct sandboxes *s, struct err *e)
@@ -49,7 +60,7 @@ static int rebuild(struct sandboxes *s, int *flows, struct err *e)
     if (r == 0 && net_is_outdated(net))
         r = require_versions(s, e);
     if (r == 0)
-        r = sandbox_each(s, collect, &all, e);
+        r = collect_all(s, &all, e);
     if (r == 0 && all.unknown)
         warn("container `%s`: its endpoint's record is damaged, it has no network; "
              "`netctr rm -f %s` removes it",
@@ -77,7 +88,7 @@ static int restore_leases(struct sandboxes *s, struct net_leases leases, struct 
     _cleanup_collected_ struct endpoints all = {.leaving = true};
     int r = sandboxes_net(s, &net, e);
     if (r == 0)
-        r = sandbox_each(s, collect, &all, e);
+        r = collect_all(s, &all, e);
     if (r < 0)
         return r;
     leases.live = all.list.items;

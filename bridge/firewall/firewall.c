@@ -118,7 +118,7 @@ void fw_batch_free(struct fw_batch *b)
     nft_batch_free(b->nft);
     nft_batch_free(b->expiring);
     nft_batch_free(b->leftovers);
-    free(b->ports);
+    port_set_clear(&b->ports);
     free(b);
 }
 
@@ -185,36 +185,17 @@ void fw_del_guard(struct fw_batch *b, const struct fw_guard *g)
     elements_guard(expiring(b), CHANGE_EXPIRE, g);
 }
 
-static bool same_port(const struct fw_publish *a, const struct fw_publish *b)
-{
-    return a->family == b->family && a->protocol == b->protocol && a->host_port == b->host_port &&
-           a->any_address == b->any_address &&
-           (a->any_address ||
-            (a->family == AF_INET ? a->host4.s_addr == b->host4.s_addr
-                                  : memcmp(&a->host6, &b->host6, sizeof(a->host6)) == 0));
-}
-
-/* For a moment, the record of a container may claim a port that an unheld endpoint has, and which it is about to be
- * refused. A rebuild must not fail because of that. */
-static bool is_claimed_twice(const struct fw_batch *b, const struct fw_publish *p)
-{
-    for (size_t i = 0; i < b->port_count; i++)
-        if (same_port(&b->ports[i], p))
-            return true;
-    return false;
-}
-
 void fw_add_publish(struct fw_batch *b, const struct fw_publish *p)
 {
-    if (b->rebuilds && !p->routed && is_claimed_twice(b, p))
+    /* A rebuild must not fail because of a second claim: that of a container that is about to be refused, or of a dead one
+     * whose port has been taken meanwhile. */
+    bool first = p->routed || port_set_add(&b->ports, p);
+    if (b->rebuilds && !first)
         return;
     elements_publish(plain(b), CHANGE_CREATE, p);
+    b->has_unheld = b->has_unheld || p->unheld;
     if (p->held && !p->unheld)
         elements_publish(leftovers(b), CHANGE_DELETE, p);
-    if (p->routed || !(p->unheld || (p->held && !b->rebuilds)))
-        return;
-    b->ports = xrealloc(b->ports, b->port_count + 1, sizeof(*b->ports));
-    b->ports[b->port_count++] = *p;
 }
 
 /* Asked once for a batch, which may have a thousand ports: an answer that is not known yet is a file that is read. */
@@ -312,8 +293,8 @@ static int is_refused(struct fw *fw, const struct fw_publish *p, struct err *e)
 static int look_at_ports(struct fw_batch *b, struct err *e)
 {
     int r = 0;
-    for (size_t i = 0; i < b->port_count && r <= 0; i++) {
-        int refused = is_refused(b->fw, &b->ports[i], e);
+    for (size_t i = 0; i < b->ports.count && r <= 0; i++) {
+        int refused = is_refused(b->fw, &b->ports.items[i], e);
         r = refused != 0 ? refused : r;
     }
     return r > 0 ? -EADDRINUSE : r;
@@ -330,8 +311,9 @@ int fw_require_free(struct fw *fw, const struct fw_publish *p, struct err *e)
 static int commit_plain(struct fw_batch *b, struct err *e)
 {
     const struct timespec moment = {.tv_nsec = 5000000};
+    const bool retries = !b->rebuilds && (b->leftovers || b->has_unheld);
     int r = nft_batch_send(b->fw->nft, b->nft, e);
-    for (int tries = 0; r == -EEXIST && b->port_count && !b->rebuilds && tries < TRIES; tries++) {
+    for (int tries = 0; r == -EEXIST && retries && tries < TRIES; tries++) {
         int taken = look_at_ports(b, e);
         if (taken == -EADDRINUSE)
             return taken;
@@ -354,9 +336,9 @@ int fw_commit(struct fw_batch *b, struct err *e)
     nft_batch_empty(b->nft);
     nft_batch_free(take_ptr(b->expiring));
     nft_batch_free(take_ptr(b->leftovers));
-    b->port_count = 0;
+    port_set_clear(&b->ports);
     b->only_expiring = true;
-    b->has_asked = b->rebuilds = b->ends_ports = b->ends_flow_ports = false;
+    b->has_asked = b->has_unheld = b->rebuilds = b->ends_ports = b->ends_flow_ports = false;
     return r;
 }
 

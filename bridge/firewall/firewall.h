@@ -16,6 +16,16 @@ void fw_await_ports(struct fw *fw);
 /** The same for ports of UDP and SCTP. */
 void fw_await_flow_ports(struct fw *fw);
 
+/* Ports of the host, each once. What the items point to is the caller's. */
+struct port_set {
+    struct fw_publish *items;
+    size_t count;
+    size_t *slots, slot_count;
+};
+/** False: it is there already. */
+bool port_set_add(struct port_set *s, const struct fw_publish *p);
+void port_set_clear(struct port_set *s);
+
 struct fw_batch {
     struct fw *fw;
     struct nft_batch *nft;
@@ -28,7 +38,6 @@ struct fw_batch {
     bool ends_ports, ends_flow_ports; /* flow ports: of UDP or SCTP */
     /* Deletes what may be in the way of published ports; NULL: nothing may. */
     struct nft_batch *leftovers;
-    struct fw_publish
-        *ports; /* the published ports that it adds; what they point to is the caller's */
-    size_t port_count;
+    struct port_set ports; /* the published ports that it adds */
+    bool has_unheld;       /* one of them is fw_publish.unheld */
 };

@@ -147,7 +147,7 @@ void fw_add_link(struct fw_batch *b, const char *from, const char *to);
 void fw_del_link(struct fw_batch *b, const char *from, const char *to);
 void fw_add_guard(struct fw_batch *b, const struct fw_guard *g);
 void fw_del_guard(struct fw_batch *b, const struct fw_guard *g);
-/** In a batch with tables, a port that was added before as an unheld one is left out. */
+/** In a batch with tables, a port that was added before is left out. */
 void fw_add_publish(struct fw_batch *b, const struct fw_publish *p);
 /** 0: an unheld port could be published now. -EADDRINUSE with a text that names the container that publishes it. */
 int fw_require_free(struct fw *fw, const struct fw_publish *p, struct err *e);

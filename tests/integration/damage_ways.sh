@@ -13,16 +13,16 @@ each_way() { # FILE
     for how in "${tried[@]}"; do
         victim
         file=${1/@/$run_state}
-        replaced_by "${file/%SANDBOX/$sandbox}" "$how"
+        replaced_by "${file/SANDBOX/$sandbox}" "$how"
         endure "$1: $how"
     done
     assert_eq "$(md5sum /etc/passwd)" "$passwd" /etc/passwd
 }
 damaged_state() { each_way @/containers/k/state.json; }
-damaged_endpoint() { each_way %SANDBOX/endpoint.default.json; }
+damaged_endpoint() { each_way SANDBOX/endpoint.default.json; }
 damaged_lock() { ways=(empty nothing directory link fifo) && each_way @/containers/k/lock; }
-damaged_sandbox() { each_way %SANDBOX/sandbox.json; }
-damaged_life() { ways=(empty nothing directory link fifo) && each_way %SANDBOX/lock; }
+damaged_sandbox() { each_way SANDBOX/sandbox.json; }
+damaged_life() { ways=(empty nothing directory link fifo) && each_way SANDBOX/lock; }
 damaged_flags() { ways=(empty nothing directory link fifo) && each_way @/containers/k/flags; }
 damaged_definition() { ways=(empty nothing directory link fifo deep newer types numbers) && each_way "$state/containers/k/config.json"; }
 t 'state.json damaged in every way' damaged_state

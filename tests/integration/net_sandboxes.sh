@@ -203,6 +203,33 @@ refused() { # ID PORT WHY
 }
 t 'a port that is taken is refused, and no other key is ever taken over' taken
 
+of_the_dead() {
+    netctr run -d --name k -p 8080:80 "$box" sleep 1000
+    ip netns add other
+    lab foreign cccccccccccc cni /run/netns/other default
+    lab publish cccccccccccc 8090:80
+    nobody_watches
+    kill -KILL "$(monitor_of k)"
+    ip netns delete other
+    lab pinned aaaaaaaaaaaa node-a default
+    serve_in aaaaaaaaaaaa
+    refused aaaaaaaaaaaa 8080 '`netctr gc` removes container `k`, which is dead'
+    # One without a monitor is cleaned up by the program that wants its port.
+    lab publish aaaaaaaaaaaa 8090:80
+    answers_lan aaaaaaaaaaaa 8090
+    assert_lacks "$(lab list)" cccccccccccc
+    # Two records claim a port, and the tables are rebuilt: the living one has it.
+    netctr run -d --name n -p 8080:80 "$box" sh -c 'mkdir /www; echo n >/www/index.html; exec httpd -f -h /www'
+    wait_for 5 http http://127.0.0.1:8080/
+    nft flush ruleset
+    netctr run --rm "$box" true
+    http http://127.0.0.1:8080/ | has -x n
+    netctr gc >/dev/null
+    lab publish aaaaaaaaaaaa 8081:81
+    answers_lan aaaaaaaaaaaa 8081
+}
+t 'ports of the dead: not taken before these are cleaned up' of_the_dead
+
 # ---- foreign -------------------------------------------------------------------------------------
 
 foreign() {

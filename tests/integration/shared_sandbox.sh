@@ -106,13 +106,13 @@ t 'the first one is removed: the other keeps its network, the last one takes it 
 
 killed() {
     begin
-    local name
-    for name in own mate; do
-        kill -KILL "$(state_of $name monitor)"
-        wait_for 5 [ ! -e "$run_state/containers/$name" ]
-        if [ $name = own ]; then own_is_gone; else [ "$(lan_gets 8080)" = own ]; fi
-        netctr start $name
-        [ $name = mate ] || own_is_back
+    local container
+    for container in own mate; do
+        kill -KILL "$(state_of $container monitor)"
+        wait_for 5 [ ! -e "$run_state/containers/$container" ]
+        if [ $container = own ]; then own_is_gone; else [ "$(lan_gets 8080)" = own ]; fi
+        netctr start $container
+        [ $container = mate ] || own_is_back
         wait_for 5 mate_is_well
     done
     kill -KILL "$(state_of mate monitor)" "$(state_of own monitor)"
@@ -124,14 +124,14 @@ killed() {
 t 'kill -9 of either, and of both: the helper leaves nothing' killed
 
 killed_unhelped() {
-    local order
+    local order container
     for order in 'own mate' 'mate own'; do
         netctr network create net >/dev/null
         netctr run -d --name own --network net -p 8080:80 "$box" sleep 1000 >/dev/null
         netctr run -d --name mate --network container:own "$box" sleep 1000 >/dev/null
         kill_helpers
         # shellcheck disable=SC2086
-        for name in $order; do kill -KILL "$(state_of $name monitor)"; done
+        for container in $order; do kill -KILL "$(state_of "$container" monitor)"; done
         netctr gc >/dev/null
         [ -z "$(ls "$run_state/sandboxes")" ] || fail "$order: $(ls "$run_state/sandboxes")"
         ! ip -oneline link show | has ': vc-' || fail 'a link is left'
@@ -203,8 +203,8 @@ together() {
         netctr restart -t 0 own &
         netctr restart -t 0 mate 2>"$tmp/said" &
         wait
-        # Refused if neither ran at that moment.
-        netctr start mate
+        netctr start mate # refused before, if neither ran at that moment
+        address=$(address_of own)
         wait_for 5 mate_is_well
         own_is_back
     done

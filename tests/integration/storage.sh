@@ -90,7 +90,7 @@ every_size() { # ROOT|RUN OPTION FIRST LAST STEP
 few_inodes_root() { every_size ROOT nr_inodes 2 30 1; }
 few_inodes_run() { every_size RUN nr_inodes 2 60 1; }
 few_bytes_root() { every_size ROOT size 4096 53248 4096; }
-few_bytes_run() { every_size RUN size 4096 53248 4096; }
+few_bytes_run() { every_size RUN size 4096 98304 4096; }
 t 'a state directory with too few inodes, one by one' few_inodes_root
 t 'a run directory with too few inodes, one by one' few_inodes_run
 t 'a state directory with too few bytes, page by page' few_bytes_root
