@@ -128,6 +128,7 @@ int place_check_seen(int root, const struct plan_mount *m, const struct place *p
     if (r < 0 || is_same(&now, place))
         return r;
     err_say(e, -EEXIST, "volume target `%s`: another volume hides it", m->target);
-    return err_hint(e, "a link in ROOTFS leads to a place below that one's target: name the place "
-                       "itself");
+    err_hint(e, "a link in ROOTFS leads to a place below that one's target: name the place "
+                "itself");
+    return -EEXIST;
 }

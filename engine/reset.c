@@ -176,7 +176,8 @@ static int check_owner(struct reset *r, struct err *e)
     if (code == -EBUSY && !e->code) {
         err_say(e, -EBUSY, "`%s` belongs to another network namespace: containers live there",
                 s->run);
-        return err_hint(e, "use `netctr reset` in that namespace");
+        err_hint(e, "use `netctr reset` in that namespace");
+        return -EBUSY;
     }
     return code < 0 && !e->code ? err_set(e, code, "look at the containers in `%s`", s->run) : code;
 }
