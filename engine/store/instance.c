@@ -337,7 +337,8 @@ static int check_distinct(const struct store *s, struct err *e)
     if (!streq(s->root, s->run))
         return 0;
     err_say(e, -EINVAL, "`%s` cannot be the state directory and the run directory", s->root);
-    return err_hint(e, "use --run-root with another directory, on a tmpfs");
+    err_hint(e, "use --run-root with another directory, on a tmpfs");
+    return -EINVAL;
 }
 
 /* Both top directories are open, or their fd is the error. */
