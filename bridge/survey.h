@@ -10,6 +10,8 @@ struct survey {
     struct link bridge; /* index 0: there is none */
     json_t *addresses, *ports, *containers, *differences, *inside;
     bool has4, has6;
+    struct neighbour *entries; /* permanent ones of all families, sorted: read once, not for each endpoint */
+    size_t entry_count;
 };
 
 void survey_differs(struct survey *s, const char *format, ...)
