@@ -10,7 +10,8 @@ struct survey {
     struct link bridge; /* index 0: there is none */
     json_t *addresses, *ports, *containers, *differences, *inside;
     bool has4, has6;
-    struct neighbour *entries; /* permanent ones of all families, sorted: read once, not for each endpoint */
+    /* Permanent neighbours of all families, sorted; read once, not for each endpoint. */
+    struct neighbour *entries;
     size_t entry_count;
 };
 

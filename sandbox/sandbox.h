@@ -176,6 +176,12 @@ int sandboxes_require_free(struct sandboxes *s, const struct port_mapping *wante
  *  the records of those who claim such a port. The caller has bound @wanted. @apart: a dead one is removed. */
 int claims_require_none(struct sandboxes *s, const struct port_mappings *wanted, bool apart,
                         struct err *e);
+
+/* ---- port_claims.c ---------------------------------------------------------------------------*/
+
+#define PORT_CLAIMS ".ports"
+/** The directory below it of those who claim a port; caller frees. */
+char *claims_word(const struct port_mapping *p);
 /** @sb, which has no monitor, is about to publish @p, whose sockets are bound. */
 int claims_add(struct sandbox *sb, const struct port_mapping *p, struct err *e);
 /** Accepts "already gone". @dir: of the sandbox. */
