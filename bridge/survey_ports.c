@@ -219,6 +219,20 @@ static int survey_inside(struct survey *s, const struct live_endpoint *live, str
     return r;
 }
 
+int endpoint_changed_inside(struct net *net, const struct network *n, const struct endpoint *ep,
+                            int netns, struct err *e)
+{
+    const struct live_endpoint live = {.endpoint = ep, .netns = netns};
+    _cleanup_json_ json_t *found = json_array();
+    struct survey s = {.b = net, .n = n, .differences = found};
+    int r = rt_get_link(net->rt, n->bridge, &s.bridge);
+    if (r == 0)
+        r = survey_inside(&s, &live, e);
+    else
+        r = r == -ENODEV ? 1 : err_set(e, r, "look up bridge `%s`", n->bridge);
+    return r < 0 ? r : r > 0 || json_array_size(found);
+}
+
 /* ---- both ends --------------------------------------------------------------------------------*/
 
 static int survey_endpoint(struct survey *s, const struct live_endpoint *live, struct err *e)

@@ -303,6 +303,12 @@ foreign() {
     assert_eq "$(lab list)" ''
     assert_eq "$(rules_of "$c")" ''
     assert_clean
+    # It has links of its own.
+    ip -n other link add eth0 type veth peer name eth9
+    assert_contains "$(lab foreign cccccccccccc cni /run/netns/other default 2>&1)" 'has a link `eth0` already'
+    lab connect cccccccccccc default:name=eth1
+    lab destroy cccccccccccc
+    ip -n other link delete eth0
     # A foreign namespace lives on when the sandbox is destroyed.
     lab foreign cccccccccccc cni /run/netns/other default
     lab destroy cccccccccccc
