@@ -50,11 +50,12 @@ int sandboxes_require_free(struct sandboxes *s, const struct port_mapping *wante
         if (r < 0 || !search.owner)
             return r;
         if (search.state != SANDBOX_DEAD || search.life == SANDBOX_MONITORED) {
-            (void)port_mapping_in_use(wanted, e);
-            return search.state == SANDBOX_DEAD
-                       ? err_hint(e, "`netctr gc` removes container `%s`, which is dead",
-                                  search.owner)
-                       : err_hint(e, "container `%s` publishes it", search.owner);
+            r = port_mapping_in_use(wanted, e);
+            if (search.state == SANDBOX_DEAD)
+                err_hint(e, "`netctr gc` removes container `%s`, which is dead", search.owner);
+            else
+                err_hint(e, "container `%s` publishes it", search.owner);
+            return r;
         }
         r = apart_remove(s, search.id, false, e);
         if (r < 0)
@@ -82,10 +83,12 @@ static int look_at_claim(struct sandboxes *s, int port, const char *id, bool apa
         return code;
     if (search.state == SANDBOX_DEAD && apart)
         return apart_remove(s, search.id, false, e);
-    (void)port_mapping_in_use(wanted, e);
-    return search.state == SANDBOX_DEAD
-               ? err_hint(e, "`netctr gc` removes sandbox `%s`, which is dead", search.owner)
-               : err_hint(e, "container `%s` publishes it", search.owner);
+    code = port_mapping_in_use(wanted, e);
+    if (search.state == SANDBOX_DEAD)
+        err_hint(e, "`netctr gc` removes sandbox `%s`, which is dead", search.owner);
+    else
+        err_hint(e, "container `%s` publishes it", search.owner);
+    return code;
 }
 
 static int look_at_claims(struct sandboxes *s, int claims, const struct port_mapping *wanted,
