@@ -183,6 +183,14 @@ static int configure_port_by_index(struct net *net, const struct endpoint *ep, s
     return rt_commit(batch, e);
 }
 
+/* A foreign namespace has links of its own. */
+static bool is_inside(int netns, const char *interface)
+{
+    struct link link;
+    _cleanup_rt_ struct rt *rt = NULL;
+    return netns_open_rt(netns, &rt, NULL) == 0 && rt && rt_get_link(rt, interface, &link) == 0;
+}
+
 static int make_port(struct net *net, const struct link *bridge, int netns, const struct network *n,
                      const struct endpoint *ep, struct err *e)
 {
@@ -196,6 +204,8 @@ static int make_port(struct net *net, const struct link *bridge, int netns, cons
     int r = rt_commit(batch, e);
     if (r == -EXFULL)
         err_say(e, r, "bridge `%s` is full: the kernel allows 1,023 ports", ep->bridge);
+    if (r == -EEXIST && is_inside(netns, ep->interface))
+        err_say(e, r, "the network namespace has a link `%s` already", ep->interface);
     return r < 0 ? r : configure_port_by_index(net, ep, e);
 }
 

@@ -202,6 +202,23 @@ int endpoint_load_all(int dirfd, const char *path, struct endpoint_list *out, st
     return result;
 }
 
+int endpoint_networks(int record_dir, strv *out, struct err *e)
+{
+    _cleanup_dir_ DIR *d = open_listing(record_dir, ".");
+    int r = 0;
+    if (!d)
+        return err_set(e, errno, "list the endpoints");
+    for (struct dirent *entry; (entry = next_entry(d, &r));) {
+        const char *network = skip_prefix(entry->d_name, "endpoint."), *dot;
+        if (!network || !(dot = strrchr(network, '.')) || !streq(dot, ".json"))
+            continue;
+        _cleanup_free_ char *name = xstrndup(network, (size_t)(dot - network));
+        if (!strv_has(*out, name))
+            strv_add(out, name);
+    }
+    return r < 0 ? err_set(e, r, "list the endpoints") : 0;
+}
+
 /* ---- firewall elements ------------------------------------------------------------------------*/
 
 /* fe80:: and the MAC as modified EUI-64 (RFC 4291, appendix A): the address that the kernel gives

@@ -213,6 +213,7 @@ int network_survey(struct net *net, const struct network *n, const struct bridge
     json_object_set_new(*out, "changed_inside", s.inside);
     json_decref(s.addresses);
     json_decref(s.ports);
+    free(s.entries);
     if (r < 0) {
         json_decref(*out);
         *out = NULL;

@@ -10,6 +10,9 @@ struct survey {
     struct link bridge; /* index 0: there is none */
     json_t *addresses, *ports, *containers, *differences, *inside;
     bool has4, has6;
+    /* Permanent neighbours of all families, sorted; read once, not for each endpoint. */
+    struct neighbour *entries;
+    size_t entry_count;
 };
 
 void survey_differs(struct survey *s, const char *format, ...)

@@ -50,30 +50,52 @@ static void compare_port(struct survey *s, const struct endpoint *ep, const stru
     compare_flags(s, ep, port);
 }
 
-struct entry_search {
-    int index;
-    const struct ip *ip; /* NULL: an entry of the bridge's own table (FDB) */
-    const uint8_t *mac;
-    bool there;
-};
-
-static int find_entry(const struct neighbour *n, void *arg)
+/* By family, link, MAC and address. */
+static int by_entry(const void *a, const void *b)
 {
-    struct entry_search *s = arg;
-    s->there = s->there || (n->index == s->index && n->permanent &&
-                            (!s->ip || ip_equal(&n->ip, s->ip)) && memcmp(n->mac, s->mac, 6) == 0);
+    const struct neighbour *x = a, *y = b;
+    if (x->ip.family != y->ip.family)
+        return x->ip.family < y->ip.family ? -1 : 1;
+    if (x->index != y->index)
+        return x->index < y->index ? -1 : 1;
+    int order = memcmp(x->mac, y->mac, sizeof(x->mac));
+    return order ? order : memcmp(x->ip.bytes, y->ip.bytes, ip_size(&x->ip));
+}
+
+static int take_entry(const struct neighbour *n, void *arg)
+{
+    struct survey *s = arg;
+    if (!n->permanent)
+        return 0;
+    if (s->entry_count % 64 == 0)
+        s->entries = xrealloc(s->entries, s->entry_count + 64, sizeof(*s->entries));
+    s->entries[s->entry_count++] = *n;
     return 0;
 }
 
-static int compare_entry(struct survey *s, const struct endpoint *ep, int index,
-                         const struct ip *ip, struct err *e)
+static int read_entries(struct survey *s, struct err *e)
 {
-    struct entry_search search = {.index = index, .ip = ip, .mac = ep->mac};
-    if (ip && !ip->family)
-        return 0;
-    int r = rt_each_neighbour(s->b->rt, ip ? ip->family : AF_BRIDGE, find_entry, &search, e);
-    if (r < 0 || search.there)
-        return r;
+    int r = rt_each_neighbour(s->b->rt, AF_BRIDGE, take_entry, s, e);
+    if (r == 0)
+        r = rt_each_neighbour(s->b->rt, AF_INET, take_entry, s, e);
+    if (r == 0)
+        r = rt_each_neighbour(s->b->rt, AF_INET6, take_entry, s, e);
+    if (r == 0 && s->entry_count)
+        qsort(s->entries, s->entry_count, sizeof(*s->entries), by_entry);
+    return r;
+}
+
+/* @ip NULL: the MAC on a port of the bridge. */
+static void compare_entry(struct survey *s, const struct endpoint *ep, int index,
+                          const struct ip *ip)
+{
+    struct neighbour wanted = {.index = index};
+    if (ip)
+        wanted.ip = *ip;
+    memcpy(wanted.mac, ep->mac, sizeof(wanted.mac));
+    if ((ip && !ip->family) || (s->entry_count && bsearch(&wanted, s->entries, s->entry_count,
+                                                          sizeof(*s->entries), by_entry)))
+        return;
     _cleanup_free_ char *mac = mac_text(ep->mac), *text = ip ? ip_text(ip) : xstrdup("");
     if (ip)
         survey_differs(s, "the permanent neighbour %s of container `%s` is missing", text,
@@ -81,18 +103,16 @@ static int compare_entry(struct survey *s, const struct endpoint *ep, int index,
     else
         survey_differs(s, "MAC %s of container `%s` is not bound to port `%s`", mac, ep->container,
                        ep->host_veth);
-    return 0;
 }
 
-static int compare_entries(struct survey *s, const struct endpoint *ep, const struct link *port,
-                           struct err *e)
+static void compare_entries(struct survey *s, const struct endpoint *ep, const struct link *port)
 {
-    int r = ep->guard ? compare_entry(s, ep, port->index, NULL, e) : 0;
-    if (r == 0 && endpoint_has_neighbours(s->n, ep))
-        r = compare_entry(s, ep, s->bridge.index, &ep->address4, e);
-    if (r == 0 && endpoint_has_neighbours(s->n, ep))
-        r = compare_entry(s, ep, s->bridge.index, &ep->address6, e);
-    return r;
+    if (ep->guard)
+        compare_entry(s, ep, port->index, NULL);
+    if (!endpoint_has_neighbours(s->n, ep))
+        return;
+    compare_entry(s, ep, s->bridge.index, &ep->address4);
+    compare_entry(s, ep, s->bridge.index, &ep->address6);
 }
 
 /* ---- the container's end ----------------------------------------------------------------------*/
@@ -199,6 +219,20 @@ static int survey_inside(struct survey *s, const struct live_endpoint *live, str
     return r;
 }
 
+int endpoint_changed_inside(struct net *net, const struct network *n, const struct endpoint *ep,
+                            int netns, struct err *e)
+{
+    const struct live_endpoint live = {.endpoint = ep, .netns = netns};
+    _cleanup_json_ json_t *found = json_array();
+    struct survey s = {.b = net, .n = n, .differences = found};
+    int r = rt_get_link(net->rt, n->bridge, &s.bridge);
+    if (r == 0)
+        r = survey_inside(&s, &live, e);
+    else
+        r = r == -ENODEV ? 1 : err_set(e, r, "look up bridge `%s`", n->bridge);
+    return r < 0 ? r : r > 0 || json_array_size(found);
+}
+
 /* ---- both ends --------------------------------------------------------------------------------*/
 
 static int survey_endpoint(struct survey *s, const struct live_endpoint *live, struct err *e)
@@ -223,7 +257,7 @@ static int survey_endpoint(struct survey *s, const struct live_endpoint *live, s
         survey_differs(s, "the port of container `%s` is not in the bridge", ep->container);
     } else {
         compare_port(s, ep, &port);
-        r = compare_entries(s, ep, &port, e);
+        compare_entries(s, ep, &port);
     }
     if (r == 0)
         r = survey_inside(s, live, e);
@@ -235,9 +269,14 @@ static int survey_endpoint(struct survey *s, const struct live_endpoint *live, s
 int survey_endpoints(struct survey *s, struct err *e)
 {
     int r = 0;
+    bool read = false;
     for (size_t i = 0; r >= 0 && i < s->view->count; i++) {
         const struct live_endpoint *live = &s->view->endpoints[i];
-        if (live->settled && streq(live->endpoint->network, s->n->name))
+        if (!live->settled || !streq(live->endpoint->network, s->n->name))
+            continue;
+        r = read ? 0 : read_entries(s, e);
+        read = true;
+        if (r >= 0)
             r = survey_endpoint(s, live, e);
     }
     return r < 0 ? r : 0;

@@ -313,31 +313,53 @@ struct pruning {
     bool (*wanted)(const struct network *n, void *arg);
     void *arg;
     strv *removed;
+    strv used;
     struct err *e;
 };
 
-static int prune_one(const struct network *n, void *arg)
+static int note_container(const struct record *r, void *pruning)
 {
-    struct pruning *p = arg;
-    _cleanup_users_ struct users u = {.engine = p->engine, .network = n->name};
-    if (streq(n->name, DEFAULT_NETWORK) || !p->wanted(n, p->arg))
+    struct pruning *p = pruning;
+    strv_each (text, r->spec.networks) {
+        _cleanup_free_ char *name = xstrndup(text, strcspn(text, ":"));
+        if (!strv_has(p->used, name))
+            strv_add(&p->used, name);
+    }
+    _cleanup_close_ int dir = is_alive(r) ? store_live_dir(&p->engine->store, r->spec.name) : -1;
+    return dir < 0 ? 0 : endpoint_networks(dir, &p->used, p->e); /* of netctr 0.1 */
+}
+
+static int note_sandbox(struct sandbox_record *r, void *pruning)
+{
+    struct pruning *p = pruning;
+    return endpoint_networks(r->dir, &p->used, p->e);
+}
+
+static int prune_one(const struct network *n, void *pruning)
+{
+    struct pruning *p = pruning;
+    if (streq(n->name, DEFAULT_NETWORK) || strv_has(p->used, n->name) || !p->wanted(n, p->arg))
         return 0;
-    int r = find_users(&u, p->e);
-    if (r < 0 || is_used(&u))
-        return r;
-    r = remove_unused(p->engine, n->name, p->e);
+    int r = remove_unused(p->engine, n->name, p->e);
     if (r == 0)
         strv_add(p->removed, n->name);
     return r;
 }
 
+/* Containers and sandboxes are listed once, not for each network. */
 int engine_network_prune(struct engine *engine, bool (*wanted)(const struct network *n, void *arg),
                          void *arg, strv *removed, struct err *e)
 {
-    struct pruning p = {engine, wanted, arg, removed, e};
+    struct pruning p = {engine, wanted, arg, removed, NULL, e};
     int r = sandboxes_upgrade_tables(engine_sandboxes(engine), e);
     _cleanup_close_ int lock = r < 0 ? r : store_lock(&engine->store, e);
-    return lock < 0 ? lock : engine_network_each(engine, prune_one, &p, e);
+    r = lock < 0 ? lock : store_each(&engine->store, note_container, &p, e);
+    if (r == 0)
+        r = sandbox_each(engine_sandboxes(engine), note_sandbox, &p, e);
+    if (r == 0)
+        r = engine_network_each(engine, prune_one, &p, e);
+    strv_free(p.used);
+    return r;
 }
 
 /* ---- between networks ------------------------------------------------------------------------*/

@@ -31,12 +31,13 @@ static int hold_or_move(struct sandbox *sb, struct port_binding *h, bool ipv6,
     return r;
 }
 
-/* Sockets do not show the ports of sandboxes without a monitor. A dead one of these is removed first. */
-static int require_unclaimed(struct sandbox *sb, const struct port_binding *h, struct err *e)
+/* Sockets do not show the ports of sandboxes without a monitor, which claim theirs. */
+static int claim(struct sandbox *sb, const struct port_binding *h, struct err *e)
 {
-    int r = 0;
-    for (size_t i = 0; r == 0 && i < h->port_mappings.count; i++)
-        r = sandboxes_require_free(sb->all, &h->port_mappings.items[i], e);
+    bool apart = sb->life != SANDBOX_MONITORED;
+    int r = claims_require_none(sb->all, &h->port_mappings, apart, e);
+    for (size_t i = 0; r == 0 && apart && i < h->port_mappings.count; i++)
+        r = claims_add(sb, &h->port_mappings.items[i], e);
     return r;
 }
 
@@ -47,8 +48,8 @@ static int hold(struct sandbox *sb, struct port_binding *h, struct err *e)
     if (ipv6 < 0)
         return err_set(e, ipv6, "check whether the host has IPv6");
     int r = hold_or_move(sb, h, ipv6, &refused, e);
-    if (r == 0 && sb->life != SANDBOX_MONITORED)
-        return require_unclaimed(sb, h, e);
+    if (r == 0)
+        return claim(sb, h, e);
     if (r != -EADDRINUSE || !refused)
         return r;
     _cleanup_free_ char *publisher = sandboxes_publisher(sb->all, refused);
@@ -61,7 +62,7 @@ static int hold(struct sandbox *sb, struct port_binding *h, struct err *e)
     r = port_mappings_bind(&h->port_mappings, ipv6, &h->held, &refused, e);
     if (r == -EADDRINUSE)
         err_hint(e, "another program listens there (`ss -lntup` shows it)");
-    return r;
+    return r < 0 ? r : claim(sb, h, e);
 }
 
 /* On a routed network the container's own port is opened, and no host port is taken. 0.0.0.0 and [::] only

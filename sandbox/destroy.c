@@ -85,6 +85,8 @@ static int take_apart(struct sandboxes *s, struct sandbox_record *r, bool locked
         code = take_down(&x, e);
     if (code == 0)
         code = unpin(s, r->id, e);
+    if (code == 0)
+        code = claims_remove_all(s, r->dir, r->id, e);
     return code == 0 ? remove_sandbox(s, r->id, e) : code;
 }
 

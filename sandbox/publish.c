@@ -17,6 +17,19 @@ static void undo_publish(struct sandbox *sb, struct port_binding *h)
         binding_close(sb, h);
 }
 
+/* An element is in the way, whose socket is not held: that of a dead container. Its record says more than the element. */
+static void explain_conflict(struct sandbox *sb, const struct port_binding *h, struct err *e)
+{
+    for (size_t i = 0; i < h->port_mappings.count; i++) {
+        _cleanup_err_ struct err why = ERR_INIT;
+        if (sandboxes_require_free(sb->all, &h->port_mappings.items[i], &why) == -EADDRINUSE) {
+            err_clear(e);
+            err_move(e, &why);
+            return;
+        }
+    }
+}
+
 /* A port is there once, also one that waited until now. */
 static bool forget_waiting(struct sandbox *sb, const struct port_mappings *published)
 {
@@ -36,6 +49,8 @@ int sandbox_publish(struct sandbox *sb, struct port_mappings *list, struct err *
         return r;
     r = binding_publish(sb, h, attachments_publisher(sb), e);
     if (r < 0) {
+        if (r == -EADDRINUSE)
+            explain_conflict(sb, h, e);
         undo_publish(sb, h);
         return r;
     }

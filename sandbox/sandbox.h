@@ -172,6 +172,20 @@ int endpoints_of(int dirfd, const char *path, const char *id, struct endpoint_li
 /** Does no sandbox publish @wanted, or a port that collides with it? -EADDRINUSE with a text. A dead one without a monitor
  *  is removed. Reads all of them. */
 int sandboxes_require_free(struct sandboxes *s, const struct port_mapping *wanted, struct err *e);
+/** Does no sandbox without a monitor publish a port that collides with one of @wanted? -EADDRINUSE with a text. Reads only
+ *  the records of those who claim such a port. The caller has bound @wanted. @apart: a dead one is removed. */
+int claims_require_none(struct sandboxes *s, const struct port_mappings *wanted, bool apart,
+                        struct err *e);
+
+/* ---- port_claims.c ---------------------------------------------------------------------------*/
+
+#define PORT_CLAIMS ".ports"
+/** The directory below it of those who claim a port; caller frees. */
+char *claims_word(const struct port_mapping *p);
+/** @sb, which has no monitor, is about to publish @p, whose sockets are bound. */
+int claims_add(struct sandbox *sb, const struct port_mapping *p, struct err *e);
+/** Accepts "already gone". @dir: of the sandbox. */
+int claims_remove_all(struct sandboxes *s, int dir, const char *id, struct err *e);
 
 /* ---- ports.c ---------------------------------------------------------------------------------*/
 

@@ -56,6 +56,15 @@ static int detach(struct sandbox *sb, const struct endpoint *ep, struct err *e)
     return r;
 }
 
+/* A container with CAP_NET_ADMIN may have changed its links: then a new one is made, as by a restart without sharers.
+ * 1: @p takes the endpoint over. */
+static int is_kept(struct sandbox *sb, const struct attachment *p, const struct endpoint *ep,
+                   struct err *e)
+{
+    int r = p ? endpoint_changed_inside(sb->net, &p->network, ep, sb->netns, e) : 1;
+    return r < 0 ? r : !r;
+}
+
 /* Takes what fits out of @all, and detaches the rest. */
 static int keep_fitting(struct sandbox *sb, struct endpoint_list *all, struct err *e)
 {
@@ -63,8 +72,9 @@ static int keep_fitting(struct sandbox *sb, struct endpoint_list *all, struct er
     for (size_t i = 0; r == 0 && i < all->count; i++) {
         struct endpoint *ep = &all->items[i];
         struct attachment *p = find_fitting(sb, ep);
-        if (!p) {
-            r = detach(sb, ep, e);
+        int kept = is_kept(sb, p, ep, e);
+        if (kept <= 0) {
+            r = kept < 0 ? kept : detach(sb, ep, e);
             continue;
         }
         p->endpoint = *ep;

@@ -240,6 +240,11 @@ struct endpoint_list {
 };
 void endpoint_list_clear(struct endpoint_list *l);
 #define _cleanup_endpoints_ __attribute__((cleanup(endpoint_list_clear)))
+/** 1: the container's end of @ep, in @netns, is gone, or its addresses, default routes or flags have changed. 0: no. */
+int endpoint_changed_inside(struct net *net, const struct network *n, const struct endpoint *ep,
+                            int netns, struct err *e);
+/** Appends the names of the networks that have a record in @record_dir, also a damaged one, each once. */
+int endpoint_networks(int record_dir, strv *out, struct err *e);
 /** Reads all records in the directory @path beneath @dirfd, sorted by interface name. -EBADMSG with a text: one is
  *  damaged; @out has the others all the same. */
 int endpoint_load_all(int dirfd, const char *path, struct endpoint_list *out, struct err *e);

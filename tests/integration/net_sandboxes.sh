@@ -193,6 +193,57 @@ s = socket.create_server(("", 8085)); time.sleep(1000)' &
     refused aaaaaaaaaaaa 8090 'container `web` publishes it'
     answers_web
 }
+# Other keys, of the same port: no element is in the way, nor a socket.
+collides() {
+    local proto
+    lab pinned aaaaaaaaaaaa node-a default
+    lab pinned bbbbbbbbbbbb node-b default
+    lab publish aaaaaaaaaaaa 8090:80 8091:81/udp 127.0.0.1:8092:80 127.0.0.2:8094:80
+    taken_by_a 127.0.0.1:8090:80 8090/tcp
+    taken_by_a 192.0.2.2:8091:81/udp 8091/udp
+    taken_by_a 8092:80 8092/tcp
+    # What does not collide.
+    netctr run -d --name k -p 127.0.0.1:8094:80 -p 8091:81 -p 127.0.0.2:8092:80 "$box" sleep 1000
+    lab publish bbbbbbbbbbbb 127.0.0.3:8094:80
+    # Ports that are given up, also by the end of a sandbox, are free.
+    lab unpublish aaaaaaaaaaaa 8090:80
+    netctr publish k 127.0.0.1:8090:80
+    netctr rm -f k
+    lab destroy aaaaaaaaaaaa
+    netctr run -d --name k -p 8092:80 -p 8091:81/udp "$box" sleep 1000
+    lab destroy bbbbbbbbbbbb
+    netctr publish k 8094:80
+    [ ! -e "$run_state/sandboxes/.ports" ] || fail 'claims are left'
+}
+taken_by_a() { # PORT WORD
+    lab publish bbbbbbbbbbbb "$1" >"$tmp/said" 2>&1 && fail "$1 is taken twice"
+    assert_contains "$(cat "$tmp/said")" "port $2 is in use on"
+    assert_contains "$(cat "$tmp/said")" 'container `node-a` publishes it'
+    netctr run -d --name k -p "$1" "$box" sleep 1000 >"$tmp/said" 2>&1 && fail "$1 is taken twice"
+    assert_contains "$(cat "$tmp/said")" "port $2 is in use on"
+    assert_contains "$(cat "$tmp/said")" 'container `node-a` publishes it'
+}
+t 'a port on one address, and on every address: refused both ways' collides
+
+# Publishing reads nothing of those who do not claim the port.
+alone() {
+    local calls i
+    strace -o /dev/null true 2>/dev/null || skip 'no permission to trace'
+    warm_up
+    lab pinned aaaaaaaaaaaa node-a default
+    lab publish aaaaaaaaaaaa 8090:80
+    calls=$(calls_of_publish 8091)
+    for i in {1..6}; do
+        lab pinned bbbbbbbbbbb$i node-b$i default
+        lab publish bbbbbbbbbbb$i 810$i:80
+    done
+    assert_eq "$(calls_of_publish 8092)" "$calls"
+}
+calls_of_publish() { # PORT
+    strace -f -c -U calls,name -o "$tmp/calls" "$tools/sandboxes" "$state" "$run_state" publish aaaaaaaaaaaa "$1:80" >/dev/null
+    awk '/openat/ { print $1 }' "$tmp/calls"
+}
+t 'publishing looks at no sandbox but those that claim the port' alone
 listens() { [ -n "$(ss -Hlnt "sport = :$1")" ]; }
 refused() { # ID PORT WHY
     local status=0
@@ -252,6 +303,12 @@ foreign() {
     assert_eq "$(lab list)" ''
     assert_eq "$(rules_of "$c")" ''
     assert_clean
+    # It has links of its own.
+    ip -n other link add eth0 type veth peer name eth9
+    assert_contains "$(lab foreign cccccccccccc cni /run/netns/other default 2>&1)" 'has a link `eth0` already'
+    lab connect cccccccccccc default:name=eth1
+    lab destroy cccccccccccc
+    ip -n other link delete eth0
     # A foreign namespace lives on when the sandbox is destroyed.
     lab foreign cccccccccccc cni /run/netns/other default
     lab destroy cccccccccccc

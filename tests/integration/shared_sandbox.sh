@@ -143,6 +143,24 @@ killed_unhelped() {
 }
 t 'kill -9 of both without a helper: gc leaves nothing' killed_unhelped
 
+changed_inside() {
+    local change
+    warm_up
+    for change in 'ip link delete eth0' 'ip link set eth0 down; ip link set eth0 name foo' \
+        'ip route delete default' 'ip address flush dev eth0'; do
+        serve own -p 8080:80 --ip 10.88.0.77
+        netctr run -d --name mate --cap-add NET_ADMIN --network container:own "$box" sleep 1000 >/dev/null
+        netctr stop -t 0 own
+        netctr exec mate sh -c "$change"
+        netctr start own
+        assert_eq "$(wait_for 5 lan_gets 8080 >/dev/null && lan_gets 8080)" own
+        netctr exec mate ping -c 1 -W 1 192.0.2.9 >/dev/null
+        assert_eq "$(netctr network inspect default | jq -c '.[0] | [.differences, .changed_inside]')" '[[],[]]'
+        netctr rm -f own mate
+    done
+}
+t 'one that shares changes the links while the first one is stopped: this one gets new links' changed_inside
+
 changed_meanwhile() {
     begin
     netctr network create red --subnet 10.91.0.0/24 >/dev/null
