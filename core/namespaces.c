@@ -50,9 +50,9 @@ static int check_fd(const struct plan *p, enum plan_ns_kind kind, struct err *e)
                    kinds[kind].name);
 }
 
-int namespaces_check(const struct plan *p, struct err *e)
+int namespaces_check(struct plan *p, struct err *e)
 {
-    const struct plan_namespace *ns = p->namespaces;
+    struct plan_namespace *ns = p->namespaces;
     int r = 0;
     for (enum plan_ns_kind k = 0; r == 0 && k < PLAN_NS_KINDS; k++)
         if (ns[k].how == NS_LATER && k != PLAN_NET)
@@ -66,6 +66,8 @@ int namespaces_check(const struct plan *p, struct err *e)
     if (p->hostname && ns[PLAN_UTS].how == NS_INHERIT)
         return err_say(e, -EINVAL,
                        "the UTS namespace is the host's, whose hostname must not change");
+    if (ns[PLAN_USER].how == NS_JOIN && is_own(p, PLAN_USER))
+        ns[PLAN_USER].how = NS_INHERIT;
     return 0;
 }
 

@@ -3,8 +3,9 @@
 
 #include <netctr/core.h>
 
-/** Is each fd a namespace of its kind, and does the plan fit to them? -EINVAL with a text. */
-int namespaces_check(const struct plan *p, struct err *e);
+/** Is each fd a namespace of its kind, and does the plan fit to them? -EINVAL with a text. Joining the user namespace of
+ *  this process becomes NS_INHERIT. */
+int namespaces_check(struct plan *p, struct err *e);
 /** Clones the child into its new namespaces, in the joined user and pid namespace, and in @cgroup (v2; -1: not).
  *  Returns 0 in the child, else its pid or -errno with a text. */
 pid_t namespaces_clone(const struct plan *p, int cgroup, int *pidfd, struct err *e);

@@ -288,8 +288,8 @@ static void become_monitor(const struct monitor *m)
 /* From the claim to a running program. */
 static int begin(struct monitor *m, struct err *e)
 {
-    int r;
-    if ((r = container_create(&m->container, e)) < 0 || (r = attach(m, e)) < 0 ||
+    int r = m->container.owner_fd = sandbox_owner(m->sandbox, e);
+    if (r < 0 || (r = container_create(&m->container, e)) < 0 || (r = attach(m, e)) < 0 ||
         (r = write_files(m, e)) < 0 ||
         (on_a_bridge(m) && (r = m->control = control_listen(m->container.run_fd, e)) < 0))
         return r;

@@ -211,6 +211,12 @@ static int read_cookie(void *arg, struct err *e)
     return 0;
 }
 
+int netns_owner(int fd, struct err *e)
+{
+    int owner = ioctl(fd, NS_GET_USERNS);
+    return owner < 0 ? err_set(e, errno, "find the owner of a network namespace") : owner;
+}
+
 int netns_cookie(int fd, uint64_t *out, struct err *e)
 {
     *out = 0;

@@ -62,6 +62,14 @@ int sandbox_netns(const struct sandbox *sb)
     return sb->netns;
 }
 
+int sandbox_owner(const struct sandbox *sb, struct err *e)
+{
+    if (sb->netns >= 0)
+        return netns_owner(sb->netns, e);
+    int fd = open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC);
+    return fd < 0 ? err_set(e, errno, "open the user namespace of this process") : fd;
+}
+
 bool sandbox_has_networks(const struct sandbox *sb)
 {
     return sb && sb->attachment_count > 0;

@@ -20,7 +20,7 @@ void container_clear(struct container *c)
     free(take_ptr(c->layers));
     free(take_ptr(c->mount_point));
     process_clear(&c->process);
-    int *const fds[] = {&c->dir_fd, &c->run_fd, &c->lock_fd};
+    int *const fds[] = {&c->dir_fd, &c->run_fd, &c->lock_fd, &c->owner_fd};
     for (size_t i = 0; i < ARRAY_LEN(fds); i++)
         *fds[i] = close_fd(*fds[i]);
 }

@@ -99,6 +99,9 @@ int container_create(struct container *c, struct err *e)
     c->layers = xasprintf("%s/containers/%s", c->store->root, c->spec.name);
     c->mount_point = xasprintf("%s/containers/%s", c->store->run, c->spec.name);
     container_plan(c);
+    if (c->owner_fd >= 0)
+        c->process.plan.namespaces[PLAN_USER] =
+            (struct plan_namespace){.how = NS_JOIN, .fd = c->owner_fd};
     plan_default_mounts(&c->mounts);
     add_volumes(&c->mounts, &c->spec);
     c->process.plan.mounts = c->mounts.list;
@@ -232,9 +235,21 @@ void container_let_die(const struct store *s, const struct spec *spec)
     plan_let_die(&plan);
 }
 
+static int user_namespace_of(pid_t pid, uint64_t start)
+{
+    _cleanup_close_ int process = pidfd_of(pid, start);
+    _cleanup_free_ char *path = xasprintf("/proc/%d/ns/user", pid);
+    _cleanup_close_ int fd = process < 0 ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+    /* The pidfd still works, so the path led to this process. */
+    return fd >= 0 && pidfd_signal(process, 0) == 0 ? take_fd(fd) : -ESRCH;
+}
+
 int container_exec(struct store *s, const struct record *r, const struct exec_request *request,
                    struct err *e)
 {
-    const struct plan plan = spec_plan(&r->spec, s->instance);
+    struct plan plan = spec_plan(&r->spec, s->instance);
+    _cleanup_close_ int owner = user_namespace_of(r->pid, r->pid_start);
+    if (owner >= 0) /* else it has just ended, which process_exec() reports */
+        plan.namespaces[PLAN_USER] = (struct plan_namespace){.how = NS_JOIN, .fd = owner};
     return process_exec(&plan, r->pid, r->pid_start, request, e);
 }

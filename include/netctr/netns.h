@@ -49,6 +49,9 @@ uint64_t netns_inode(int fd);
  *  unlike the inode number, which is reused at once (SO_NETNS_COOKIE, Linux 5.14). The caller must be
  *  single-threaded. */
 int netns_cookie(int fd, uint64_t *out, struct err *e);
+/** The user namespace that owns the network namespace @fd: a process needs its privileges to join it (NS_GET_USERNS,
+ *  Linux 4.9). An fd, the caller's. -EPERM with a text: it is above the caller's own. */
+int netns_owner(int fd, struct err *e);
 /** The directories net/ipv4 and net/ipv6 of one namespace's sysctls. Finding them by path compares with the same
  *  directory of every other network namespace that has been looked at: with 1,000 of them 0.1 to 0.4 ms for each
  *  sysctl. Each directory is opened when it is first needed, by a caller that is in the namespace. */

@@ -334,6 +334,9 @@ int sandbox_create(struct sandbox *sb, struct err *e);
 int sandbox_start(struct sandbox *sb, struct err *e);
 /** Its namespace, an fd that stays its own; -1: none yet. */
 int sandbox_netns(const struct sandbox *sb);
+/** The user namespace that owns its namespace, or that will: the caller's own as long as there is none. A process that
+ *  joins the sandbox must be in it. An fd, the caller's. */
+int sandbox_owner(const struct sandbox *sb, struct err *e);
 
 /** Is it on this network, or about to be? */
 bool sandbox_is_on(const struct sandbox *sb, const char *network);

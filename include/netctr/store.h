@@ -245,6 +245,7 @@ struct container {
     int dir_fd;     /**< ROOT/containers/NAME */
     int run_fd;     /**< RUN/containers/NAME */
     int lock_fd;
+    int owner_fd; /**< the user namespace that its process joins; -1: this process's own */
     char *layers, *mount_point; /**< paths of both directories, for the process */
     struct plan_mounts mounts;  /**< what its process mounts */
     int64_t started;            /**< seconds since the epoch; 0: not yet */
@@ -260,9 +261,9 @@ struct container {
     bool oom_killed;    /**< the kernel killed the program for want of memory */
     uint64_t oom_kills; /**< processes that it killed in this run */
 };
-#define CONTAINER_INIT                                                      \
-    {                                                                       \
-        .process = PROCESS_INIT, .dir_fd = -1, .run_fd = -1, .lock_fd = -1, \
+#define CONTAINER_INIT                                                                      \
+    {                                                                                       \
+        .process = PROCESS_INIT, .dir_fd = -1, .run_fd = -1, .lock_fd = -1, .owner_fd = -1, \
     }
 /** Closes what @c holds; kills nothing, removes nothing. */
 void container_clear(struct container *c);

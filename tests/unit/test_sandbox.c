@@ -4,8 +4,11 @@
 #include "sandbox/sandbox.h"
 
 #include <errno.h>
+#include <sched.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #define OWN "0123456789ab"
 #define MATE "ba9876543210"
@@ -172,11 +175,63 @@ static void test_half_made(void)
     sandboxes_free(all);
 }
 
+/* ---- the owner -------------------------------------------------------------------------------*/
+
+static ino_t inode_of(int fd)
+{
+    struct stat st;
+    return fd >= 0 && fstat(fd, &st) == 0 ? st.st_ino : 0;
+}
+
+/* In a child: a network namespace of another user namespace. */
+static int foreign_netns(int *user)
+{
+    int ready[2], pid = pipe(ready) < 0 ? -1 : fork();
+    char byte;
+    if (pid == 0) {
+        int ok = unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0 && write(ready[1], "", 1) == 1;
+        pause();
+        _exit(ok);
+    }
+    close(ready[1]);
+    bool made = pid > 0 && read(ready[0], &byte, 1) == 1;
+    _cleanup_free_ char *net = xasprintf("/proc/%d/ns/net", pid),
+                        *own = xasprintf("/proc/%d/ns/user", pid);
+    int fd = made ? open(net, O_RDONLY | O_CLOEXEC) : -1;
+    *user = made ? open(own, O_RDONLY | O_CLOEXEC) : -1;
+    close(ready[0]);
+    if (pid > 0) {
+        kill(pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+    }
+    return fd;
+}
+
+static void test_owner(void)
+{
+    _cleanup_scratch_ struct scratch s = scratch_open();
+    struct sandboxes *all = sandboxes_new(s.fd, NULL);
+    const struct sandbox_request request = {.id = OWN, .name = "own"};
+    struct sandbox *sb = sandbox_new(all, &request);
+    _cleanup_close_ int own = open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC),
+                        before = sandbox_owner(sb, NULL);
+    expect(inode_of(before) == inode_of(own), "the owner of a namespace to come", "another");
+    int user, netns = foreign_netns(&user);
+    sandbox_join(sb, netns, -1);
+    _cleanup_close_ int after = sandbox_owner(sb, NULL);
+    expect(inode_of(after) && inode_of(after) == inode_of(user) && inode_of(after) != inode_of(own),
+           "the owner of a namespace whose processes are dead", "another");
+    close_fd(user);
+    sandbox_free(sb);
+    sandboxes_free(all);
+}
+
 int main(void)
 {
     test_lock();
     test_life();
     test_damage();
     test_half_made();
+    test_owner();
     return failures > 0;
 }
