@@ -5,8 +5,8 @@
 # Counts and not times: an equal count is a property of the program, a time is one of the machine.
 #
 # What else happens on the machine can only add calls: a process waits for a lock once more, a message comes in two parts.
-# So of several attempts the smallest count of each call is compared. If it is greater with many alive, there are more
-# attempts: a walk over the neighbours is in each of them.
+# So the smallest count with many alive must be one that was seen with one alive. If it is greater, there are more attempts:
+# a walk over the neighbours is in each of them.
 #
 #     ALIVE=N   another number than 200
 #     SHOW=1    print the counts that differ instead of failing at the first one
@@ -64,11 +64,15 @@ attempt() { # DIR
 }
 measured=(run-rm run-detached exec publish unpublish connect disconnect stop start rm rm-f)
 
-# For each call the smallest count and number of bytes of all attempts. A call that is not in each of them: 0.
-smallest() { # DIR NAME
-    awk 'FNR == 1 { files++ }
-        { if (!($1 in n) || $2 < n[$1]) n[$1] = $2; if (!($1 in b) || $3 < b[$1]) b[$1] = $3; seen[$1]++ }
-        END { for (c in n) if (seen[c] == files) print c, n[c], b[c] }' "$1/$2".* | grep -vE "^($waits) " | sort
+# For each call the smallest or the greatest count and number of bytes of all attempts. A call that one of them does not
+# make: 0 is the smallest count.
+extreme() { # DIR NAME SIGN: 1 the smallest, -1 the greatest
+    awk -v sign="$3" 'FNR == 1 { files++ }
+        { if (!($1 in n) || sign * ($2 - n[$1]) < 0) n[$1] = $2
+          if (!($1 in b) || sign * ($3 - b[$1]) < 0) b[$1] = $3
+          seen[$1]++ }
+        END { for (c in n) if (sign < 0 || seen[c] == files) print c, n[c], b[c] }' "$1/$2".* |
+        grep -vE "^($waits) " | sort
 }
 
 # A number in a text has one more digit now and then; less than one byte for each neighbour.
@@ -77,7 +81,7 @@ few_bytes=64
 differences() {
     local name
     for name in "${measured[@]}"; do
-        join -a 1 -a 2 -e 0 -o 0,1.2,2.2,1.3,2.3 <(smallest "$tmp/few" "$name") <(smallest "$tmp/many" "$name") |
+        join -a 1 -a 2 -e 0 -o 0,1.2,2.2,1.3,2.3 <(extreme "$tmp/few" "$name" -1) <(extreme "$tmp/many" "$name" 1) |
             awk -v name="$name" -v bytes=$few_bytes '$3 > $2 || $5 - $4 > bytes {
                 printf "%s: %s: %d calls, with many alive %d; %d bytes, %d\n", name, $1, $2, $3, $4, $5 }'
     done >"$tmp/differences"
