@@ -64,38 +64,32 @@ void err_kernel_says(struct err *e, const char *words)
         replace(&e->text, xasprintf("%s (%s)", e->text, words));
 }
 
-int err_wrap(struct err *e, const char *format, ...)
+void err_wrap(struct err *e, const char *format, ...)
 {
-    if (!e)
-        return -EIO;
-    if (!e->code)
-        return 0;
+    if (!e || !e->code)
+        return;
     va_list args;
     va_start(args, format);
     _cleanup_free_ char *context = format_text(format, args);
     va_end(args);
     if (!skip_prefix(e->text, context)) /* avoids "network `x`: network `x` has …" */
         replace(&e->text, xasprintf("%s: %s", context, e->text));
-    return e->code;
 }
 
-int err_hint(struct err *e, const char *format, ...)
+void err_hint(struct err *e, const char *format, ...)
 {
     if (!e)
-        return -EIO;
+        return;
     va_list args;
     va_start(args, format);
     replace(&e->hint, format_text(format, args));
     va_end(args);
-    return e->code;
 }
 
-int err_status(struct err *e, int status)
+void err_status(struct err *e, int status)
 {
-    if (!e)
-        return -EIO;
-    e->status = status;
-    return e->code;
+    if (e)
+        e->status = status;
 }
 
 char *err_line(const struct err *e)

@@ -201,6 +201,26 @@ int read_fd(int fd, size_t max, char **out, size_t *size)
     return 0;
 }
 
+/* A small file ends where the first read ends. -EAGAIN: it is larger, empty, or no regular file (most others cannot be
+ * read at an offset), and has to be looked at. */
+static int read_small(int fd, size_t max, char **out, size_t *size)
+{
+    char text[4096];
+    ssize_t n;
+    do {
+        n = pread(fd, text, sizeof(text), 0);
+    } while (n < 0 && errno == EINTR);
+    if (n <= 0 || (size_t)n == sizeof(text) || (size_t)n > max)
+        return -EAGAIN;
+    char *copy = xrealloc(NULL, (size_t)n + 1, 1);
+    memcpy(copy, text, (size_t)n);
+    copy[n] = '\0';
+    if (size)
+        *size = (size_t)n;
+    *out = copy;
+    return 0;
+}
+
 /* The size is known: no second read has to find the end. */
 static int read_known(int fd, size_t known, char **out, size_t *size)
 {
@@ -231,7 +251,11 @@ static int read_regular(int dirfd, const char *path, int flags, size_t max, char
     _cleanup_close_ int fd = strchr(path, '/') && how.resolve
                                  ? (int)syscall(SYS_openat2, dirfd, path, &how, sizeof(how))
                                  : openat(dirfd, path, (int)how.flags);
-    if (fd < 0 || fstat(fd, &st) < 0)
+    if (fd < 0)
+        return -errno;
+    if ((flags & O_NOFOLLOW) && read_small(fd, max, out, size) == 0)
+        return 0;
+    if (fstat(fd, &st) < 0)
         return -errno;
     if (!S_ISREG(st.st_mode))
         return S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
@@ -334,11 +358,28 @@ int write_existing_at(int dirfd, const char *path, const char *text)
 
 DIR *open_listing(int dirfd, const char *path)
 {
-    _cleanup_close_ int fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    _cleanup_close_ int fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     DIR *d = fd < 0 ? NULL : fdopendir(fd);
     if (d)
         (void)take_fd(fd);
     return d;
+}
+
+int names_in(int fd, strv *out)
+{
+    char entries[4096] __attribute__((aligned(__alignof__(struct dirent64))));
+    struct strings names = {0};
+    ssize_t n;
+    while ((n = getdents64(fd, entries, sizeof(entries))) > 0)
+        for (ssize_t at = 0; at < n;) {
+            const struct dirent64 *entry = (const struct dirent64 *)(entries + at);
+            at += entry->d_reclen;
+            if (!streq(entry->d_name, ".") && !streq(entry->d_name, ".."))
+                strings_add(&names, entry->d_name);
+        }
+    int r = n < 0 ? -errno : 0;
+    *out = strings_take(&names);
+    return r;
 }
 
 struct dirent *next_entry(DIR *d, int *r)

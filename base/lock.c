@@ -135,7 +135,9 @@ static int describe_holder(struct err *e, const char *file, pid_t pid, const cha
     bool stopped = proc_state(pid) == 'T';
     err_say(e, -ETIMEDOUT, "lock %s: `%s` is held by process %d (%s), which has %s", what, file,
             pid, name ? name : "?", stopped ? "been stopped" : "not released it in time");
-    return stopped ? err_hint(e, "`kill -CONT %d` lets it go on", pid) : -ETIMEDOUT;
+    if (stopped)
+        err_hint(e, "`kill -CONT %d` lets it go on", pid);
+    return -ETIMEDOUT;
 }
 
 int lock_failed(int code, int dirfd, const char *path, const char *what, struct err *e)

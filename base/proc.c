@@ -171,7 +171,7 @@ int parse_signal(const char *s)
 int boot_id(char **id, struct err *e)
 {
     static const char file[] = "/proc/sys/kernel/random/boot_id";
-    int r = read_file_at(AT_FDCWD, file, 64, id, NULL);
+    int r = read_state_at(AT_FDCWD, file, 64, id, NULL);
     if (r < 0)
         return err_set(e, r, "read `%s`", file);
     (*id)[strcspn(*id, "\n")] = '\0';

@@ -57,10 +57,17 @@ int json_write_at(int dirfd, const char *path, const json_t *j, struct err *e)
     return r < 0 ? err_set(e, r, "write `%s`", path) : 0;
 }
 
+static int add_to_sum(const char *text, size_t size, void *sum)
+{
+    *(uint64_t *)sum = hash64_add(*(uint64_t *)sum, text, size);
+    return 0;
+}
+
 static char *sum_of(json_t *j)
 {
-    _cleanup_free_ char *text = json_dumps(j, JSON_COMPACT | JSON_SORT_KEYS);
-    return text ? xasprintf("%016" PRIx64, hash64(text)) : NULL;
+    uint64_t sum = hash64("");
+    int r = json_dump_callback(j, add_to_sum, &sum, JSON_COMPACT | JSON_SORT_KEYS);
+    return r == 0 ? xasprintf("%016" PRIx64, sum) : NULL;
 }
 
 void json_add_checksum(json_t *j)

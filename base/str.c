@@ -325,10 +325,14 @@ const char *nearest_word(const char *s, const char *const *words)
 
 uint64_t hash64(const char *s)
 {
-    uint64_t h = 0xcbf29ce484222325;
-    for (; *s; s++)
-        h = (h ^ (unsigned char)*s) * 0x100000001b3;
-    return h;
+    return hash64_add(0xcbf29ce484222325, s, strlen(s));
+}
+
+uint64_t hash64_add(uint64_t hash, const char *data, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        hash = (hash ^ (unsigned char)data[i]) * 0x100000001b3;
+    return hash;
 }
 
 char *time_ago(int64_t when)

@@ -180,7 +180,8 @@ int device_up(struct net *net, const struct network *n, struct err *e)
         return err_set(e, r, "look up bridge `%s`", n->bridge);
     if (!missing && !device_is_ours(&link, n)) {
         err_say(e, -EEXIST, "link `%s` was not created by netctr", n->bridge);
-        return err_hint(e, "rename or remove it");
+        err_hint(e, "rename or remove it");
+        return -EEXIST;
     }
     r = missing ? create(net, n, &link, e) : 0;
     if (r == 0)

@@ -45,7 +45,9 @@ int endpoint_examine(struct net *net, const struct network *n,
     struct pool pool = network_pool(n);
     struct lease_request wanted = wanted_lease(request);
     int r = lease_examine(net->leases_fd, &pool, &wanted, request->holder, e);
-    return r < 0 ? err_wrap(e, "network `%s`", n->name) : 0;
+    if (r < 0)
+        err_wrap(e, "network `%s`", n->name);
+    return r;
 }
 
 static int take_lease(struct net *net, const struct network *n,
@@ -394,7 +396,8 @@ int endpoint_attach(struct net *net, const struct network *n, int netns, struct 
     if (r < 0) {
         undo_attach(net, &ep, request, record_dir);
         endpoint_clear(&ep);
-        return err_wrap(e, "network `%s`", n->name);
+        err_wrap(e, "network `%s`", n->name);
+        return r;
     }
     *out = ep;
     return 0;

@@ -346,8 +346,10 @@ int network_remove(struct net *net, const char *name, struct err *e)
         return lock_failed(up_lock, net->leases_fd, up, what, e);
     }
     r = remove_traces(net, &n, e);
-    if (r < 0)
-        return err_wrap(e, "network `%s`", name);
+    if (r < 0) {
+        err_wrap(e, "network `%s`", name);
+        return r;
+    }
     (void)tidy_file_at(net->networks_fd, file);
     if (unlinkat(net->networks_fd, file, 0) < 0 && errno != ENOENT)
         return err_set(e, errno, "remove the definition of network `%s`", name);

@@ -134,9 +134,12 @@ static int parse_definition(const json_t *j, const char *name, struct network *o
         (r = read_subnet(j, "range", AF_INET, &out->range4, e)) < 0 ||
         (r = read_subnet(j, "range6", AF_INET6, &out->range6, e)) < 0 ||
         (r = read_gateway(j, "gateway", &out->subnet4, &out->gateway4)) < 0 ||
-        (r = read_gateway(j, "gateway6", &out->subnet6, &out->gateway6)) < 0)
-        return e && e->text ? err_wrap(e, "definition of network `%s`", name)
-                            : err_say(e, r, "the definition of network `%s` is damaged", name);
+        (r = read_gateway(j, "gateway6", &out->subnet6, &out->gateway6)) < 0) {
+        if (!e || !e->text)
+            return err_say(e, r, "the definition of network `%s` is damaged", name);
+        err_wrap(e, "definition of network `%s`", name);
+        return r;
+    }
     int64_t mtu = json_int(j, "mtu", 0);
     bool gateways = (!out->subnet4.prefix || out->gateway4.family) &&
                     (!out->subnet6.prefix || out->gateway6.family);

@@ -94,8 +94,10 @@ int network_up(struct net *net, const struct network *n, uint16_t names_port, st
         r = made = device_up(net, n, e);
     if (r >= 0)
         r = forwarding_up(net, n, e);
-    if (r < 0)
-        return err_wrap(e, "network `%s`", n->name);
+    if (r < 0) {
+        err_wrap(e, "network `%s`", n->name);
+        return r;
+    }
     return made && device_has_ports(net, n, NULL) > 0;
 }
 
@@ -147,7 +149,7 @@ int network_check_sysctl(const char *text, struct err *e)
                        (int)length, key);
     }
     err_say(e, -EINVAL, "sysctl `%s` is not a per-interface setting", text);
-    return err_hint(
-        e, "write net.ipv4.conf.IFNAME.KEY=VALUE with the word IFNAME; also net.ipv4.neigh, "
-           "net.ipv6.conf and net.ipv6.neigh");
+    err_hint(e, "write net.ipv4.conf.IFNAME.KEY=VALUE with the word IFNAME; also net.ipv4.neigh, "
+                "net.ipv6.conf and net.ipv6.neigh");
+    return -EINVAL;
 }

@@ -19,7 +19,8 @@ int rate_require(struct net *net, struct err *e)
     if (r == 1)
         return 0;
     err_say(e, -EOPNOTSUPP, "this kernel has no tbf (token bucket filter), which `rate=` needs");
-    return err_hint(e, "run `modprobe sch_tbf`, or leave `rate=` out");
+    err_hint(e, "run `modprobe sch_tbf`, or leave `rate=` out");
+    return -EOPNOTSUPP;
 }
 
 void rate_set(struct rt_batch *batch, const struct link *link, const struct endpoint *ep,

@@ -166,21 +166,20 @@ static int by_interface(const void *a, const void *b)
                       ((const struct endpoint *)b)->interface);
 }
 
-int endpoint_load_all(int record_dir, struct endpoint_list *out, struct err *e)
+int endpoint_load_all(int dirfd, const char *path, struct endpoint_list *out, struct err *e)
 {
     *out = (struct endpoint_list){0};
-    _cleanup_dir_ DIR *d = open_listing(record_dir, ".");
-    int result = 0;
-    if (!d)
-        return err_set(e, errno, "list the endpoints");
-    int listed = 0;
-    for (struct dirent *entry; (entry = next_entry(d, &listed));) {
-        const char *dot = strrchr(entry->d_name, '.');
-        if (!skip_prefix(entry->d_name, "endpoint.") || !streq(dot, ".json"))
+    _cleanup_strv_ strv names = NULL;
+    _cleanup_close_ int record_dir =
+        openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    int result = 0, listed = record_dir < 0 ? -errno : names_in(record_dir, &names);
+    strv_each (name, names) {
+        const char *dot = strrchr(name, '.');
+        if (!skip_prefix(name, "endpoint.") || !streq(dot, ".json"))
             continue;
         struct endpoint ep;
         _cleanup_err_ struct err why = ERR_INIT;
-        int r = load_file(record_dir, entry->d_name, &ep, &why);
+        int r = load_file(record_dir, name, &ep, &why);
         if (r == -ENOENT)
             continue;
         /* Of several failures, one that may be temporary is reported before damage. */

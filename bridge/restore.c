@@ -104,7 +104,9 @@ static int restore_endpoint(struct net *net, const struct network *n, const stru
         wait_until_open(net, ep);
     if (r == 0 && ep->rate)
         r = endpoint_restore_rate(net, ep, live->netns, e);
-    return r < 0 ? err_wrap(e, "container `%s` on network `%s`", ep->container, n->name) : 0;
+    if (r < 0)
+        err_wrap(e, "container `%s` on network `%s`", ep->container, n->name);
+    return r;
 }
 
 /* A failure on one port does not stop the others. */
@@ -146,8 +148,10 @@ static int restore_network(struct net *net, const struct network *n, const struc
     if (!has_endpoint(n, v) && rt_get_link(net->rt, n->bridge, &link) == -ENODEV)
         return 0; /* the network is not in use */
     int r = device_restore(net, n, e);
-    if (r < 0)
-        return err_wrap(e, "network `%s`", n->name);
+    if (r < 0) {
+        err_wrap(e, "network `%s`", n->name);
+        return r;
+    }
     r = network_up(net, n, 0, e);
     return r < 0 ? r : restore_endpoints(net, n, v, e);
 }

@@ -12,14 +12,16 @@ int net_check(struct net *net, struct err *e)
     if (state == FW_TABLES_FOREIGN && owner) {
         err_say(e, -EBUSY, "this host's firewall tables belong to another netctr (instance %s)",
                 owner);
-        return err_hint(e, "use its --run-root; if that is gone, `%s` deletes the tables",
-                        fw_delete_command);
+        err_hint(e, "use its --run-root; if that is gone, `%s` deletes the tables",
+                 fw_delete_command);
+        return -EBUSY;
     }
     if (state == FW_TABLES_NEWER) {
         err_say(e, -EPROTONOSUPPORT,
                 "this host's firewall tables were made by a newer netctr than %s", NETCTR_VERSION);
-        return err_hint(e, "use the newer netctr; if it runs no container, `%s` deletes its tables",
-                        fw_delete_command);
+        err_hint(e, "use the newer netctr; if it runs no container, `%s` deletes its tables",
+                 fw_delete_command);
+        return -EPROTONOSUPPORT;
     }
     return state != FW_TABLES_OURS;
 }

@@ -24,7 +24,9 @@ static int take_flag(struct connect_request *request, const struct given *g, str
         return err_say(e, -EINVAL, "--%s `%s` is not an %s address", g->flag, g->value,
                        g->family == AF_INET ? "IPv4" : "IPv6");
     int r = connect_request_set(request, g->key, g->value, e);
-    return r < 0 ? err_wrap(e, "network `%s`", request->network) : r;
+    if (r < 0)
+        err_wrap(e, "network `%s`", request->network);
+    return r;
 }
 
 static int connect_container(const struct cli *cli, const char *name,

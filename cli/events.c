@@ -41,9 +41,8 @@ static int take_filters(char *const *filters, struct choice *c, struct err *e)
                                        {0}};
     strv_each (text, filters) {
         if (!filter_take(text, known)) {
-            err_say(e, -EINVAL,
-                    "filter `%s` is not one of type=, container=, network=, event=", text);
-            return e->code;
+            return err_say(e, -EINVAL,
+                           "filter `%s` is not one of type=, container=, network=, event=", text);
         }
     }
     return 0;

@@ -16,7 +16,9 @@ int cli_find(struct engine *engine, const char *name, struct record *out, struct
     if (r != -ENOENT || engine_each(engine, add_name, &names, NULL) < 0 || !names)
         return r;
     const char *near = nearest_word(name, (const char *const *)names);
-    return near ? err_hint(e, "did you mean `%s`?", near) : r;
+    if (near)
+        err_hint(e, "did you mean `%s`?", near);
+    return r;
 }
 
 int cli_open_find(const struct cli *cli, const char *name, struct engine *engine,

@@ -47,10 +47,10 @@ int format_check(const char *format, const char *command, struct err *e)
         if (streq(x->command, command) && (!best || (x->field && strstr(format, x->field))))
             best = x;
     int r = err_say(e, -EINVAL, "unknown format `%s`", format);
-    if (!best)
-        return r;
-    return err_hint(e, "the only one is json; pipe it to jq: netctr %s%s | jq -r '%s'", best->words,
-                    needs_flag(command) ? " --format json" : "", best->filter);
+    if (best)
+        err_hint(e, "the only one is json; pipe it to jq: netctr %s%s | jq -r '%s'", best->words,
+                 needs_flag(command) ? " --format json" : "", best->filter);
+    return r;
 }
 
 int format_check_quiet(const char *format, bool quiet, const char *command, struct err *e)

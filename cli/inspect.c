@@ -7,7 +7,9 @@ int inspect_print(const json_t *all, int result, struct err *e)
 {
     if (result == 0 || json_array_size(all))
         print_json(all);
-    return result < 0 && json_array_size(all) ? err_status(e, 1) : result;
+    if (result < 0 && json_array_size(all))
+        err_status(e, 1);
+    return result;
 }
 
 static int run(const struct cli *cli, int argc, char **argv, struct err *e)

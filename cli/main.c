@@ -118,7 +118,8 @@ static int help_about(const struct cli *cli, int count, char **words, struct err
         _cleanup_free_ char *command =
             known == 2 ? xasprintf("%s %s", words[0], words[1]) : xstrdup(words[0]);
         err_say(e, -EINVAL, "unknown command `%s %s`", command, words[known]);
-        return err_hint(e, "`netctr help %s` describes `%s`", command, command);
+        err_hint(e, "`netctr help %s` describes `%s`", command, command);
+        return -EINVAL;
     }
     char *ask[] = {words[0], known == 2 ? words[1] : "--help", known == 2 ? "--help" : NULL, NULL};
     return about->run(cli, known + 1, ask, e);
@@ -132,7 +133,8 @@ static int run_command(const struct cli *cli, int argc, char **argv, char **all,
     bool help = asks_help(command, argc, argv);
     if (!command->unprivileged && !help && geteuid() != 0) {
         err_say(e, -EPERM, "`%s` needs root", command->name);
-        return err_hint(e, "try `sudo netctr %s …`", command->name);
+        err_hint(e, "try `sudo netctr %s …`", command->name);
+        return -EPERM;
     }
     if (command->sealed && !help) {
         int r = seal_self(all, e);

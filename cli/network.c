@@ -122,16 +122,21 @@ static int unknown_verb(const char *word, struct err *e)
     const char *names[ARRAY_LEN(verbs) + 1] = {NULL};
     err_say(e, -EINVAL, "unknown command `network %s`", word);
     for (size_t i = 0; i < ARRAY_LEN(others); i++)
-        if (streq(others[i].word, word))
-            return err_hint(e, "%s", others[i].instead);
+        if (streq(others[i].word, word)) {
+            err_hint(e, "%s", others[i].instead);
+            return -EINVAL;
+        }
     for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
         names[i] = verb_name(i);
     const char *near = nearest_word(word, names);
     for (size_t i = 0; near && i < ARRAY_LEN(verbs); i++)
         if (streq(near, verb_name(i)) && verbs[i].command.risky)
             near = NULL;
-    return near ? err_hint(e, "did you mean `netctr network %s`?", near)
-                : err_hint(e, "`netctr network --help` lists the commands");
+    if (near)
+        err_hint(e, "did you mean `netctr network %s`?", near);
+    else
+        err_hint(e, "`netctr network --help` lists the commands");
+    return -EINVAL;
 }
 
 static int run(const struct cli *cli, int argc, char **argv, struct err *e)

@@ -50,7 +50,8 @@ static int take_mode(const char *value, struct network *n, struct err *e)
     if (gateway_mode_parse(value, &n->mode) == 0)
         return 0;
     err_say(e, -EINVAL, "unknown mode `%s`", value);
-    return err_hint(e, "nat, routed or isolated");
+    err_hint(e, "nat, routed or isolated");
+    return -EINVAL;
 }
 
 /* Podman's "true" leaves some ways open that "strict" closes; here, both mean isolated. */
@@ -68,7 +69,8 @@ static int take_masquerade(const char *key, const char *value, struct err *e)
     if (r < 0 || wanted)
         return r;
     err_say(e, -EINVAL, "option `%s`: mode nat cannot do without it", key);
-    return err_hint(e, "`--mode routed` leaves the containers' addresses as they are");
+    err_hint(e, "`--mode routed` leaves the containers' addresses as they are");
+    return -EINVAL;
 }
 
 /* netctr changes only its own links, whose names begin with "nc-". */
@@ -77,7 +79,8 @@ static int take_bridge(const char *key, const char *value, struct network *n, st
     const char *rest = skip_prefix(value, "nc-");
     if (!rest || !*rest || !interface_name_valid(value)) {
         err_say(e, -EINVAL, "option `%s`: `%s` is not a valid name of a bridge", key, value);
-        return err_hint(e, "`nc-` followed by at most 12 characters");
+        err_hint(e, "`nc-` followed by at most 12 characters");
+        return -EINVAL;
     }
     free(n->bridge);
     n->bridge = xstrdup(value);
@@ -109,8 +112,11 @@ static int unknown_opt(const char *key, struct err *e)
         names[i] = opts[i].key;
     const char *near = nearest_word(key, names);
     err_say(e, -EINVAL, "unknown network option `%s`", key);
-    return near ? err_hint(e, "did you mean `%s`?", near)
-                : err_hint(e, "mtu, isolate, icc, mode, bridge, or docker's names for them");
+    if (near)
+        err_hint(e, "did you mean `%s`?", near);
+    else
+        err_hint(e, "mtu, isolate, icc, mode, bridge, or docker's names for them");
+    return -EINVAL;
 }
 
 /* Several names and a flag may stand for the same option: their values must agree. */

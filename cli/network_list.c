@@ -11,7 +11,8 @@ int network_filters_check(char *const *filters, struct err *e)
     strv_each (f, filters)
         if (!skip_prefix(f, "label=") && !skip_prefix(f, "label!=") && !skip_prefix(f, "name=")) {
             err_say(e, -EINVAL, "unknown filter `%s`", f);
-            return err_hint(e, "label=K[=V], label!=K[=V] or name=PART");
+            err_hint(e, "label=K[=V], label!=K[=V] or name=PART");
+            return -EINVAL;
         }
     return 0;
 }
@@ -119,7 +120,9 @@ static int suggest(struct engine *engine, const char *name, struct err *e)
     const char *near = engine_network_names(engine, &names, NULL) == 0 && names
                            ? nearest_word(name, (const char *const *)names)
                            : NULL;
-    return near ? err_hint(e, "did you mean `%s`?", near) : -ENOENT;
+    if (near)
+        err_hint(e, "did you mean `%s`?", near);
+    return -ENOENT;
 }
 
 static int inspect(struct engine *engine, const char *name, json_t *all, struct err *e)

@@ -45,8 +45,11 @@ static const char *nearest_flag(const struct option *options, const char *bare)
 
 static int say_absent(const struct absent *absent, struct err *e)
 {
-    return absent->instead ? err_hint(e, "netctr does not have it yet: %s", absent->instead)
-                           : err_hint(e, "netctr does not have it yet");
+    if (absent->instead)
+        err_hint(e, "netctr does not have it yet: %s", absent->instead);
+    else
+        err_hint(e, "netctr does not have it yet");
+    return -EINVAL;
 }
 
 static int store_value(const struct option *o, char *value, struct err *e)
@@ -79,7 +82,9 @@ static int unknown(const struct parser *p, const char *word, struct err *e)
     for (const struct absent *a = p->absent; a && a->name; a++)
         if (streq(a->name, bare))
             return say_absent(a, e);
-    return near ? err_hint(e, "did you mean `--%s`?", near) : -EINVAL;
+    if (near)
+        err_hint(e, "did you mean `--%s`?", near);
+    return -EINVAL;
 }
 
 static int unknown_letter(const struct parser *p, const char *letter, struct err *e)
@@ -94,9 +99,10 @@ static int unknown_letter(const struct parser *p, const char *letter, struct err
     for (const struct absent *a = p->absent; a && a->name; a++)
         if (a->letter == *letter)
             return say_absent(a, e);
-    if (!word[2] || !nearest_flag(p->options, word + 1))
-        return -EINVAL;
-    return err_hint(e, "did you mean `--%s`?", nearest_flag(p->options, word + 1));
+    const char *near = word[2] ? nearest_flag(p->options, word + 1) : NULL;
+    if (near)
+        err_hint(e, "did you mean `--%s`?", near);
+    return -EINVAL;
 }
 
 /* The value is the next word. */

@@ -64,7 +64,8 @@ static int filters_parse(char *const *texts, struct filters *f, struct err *e)
     strv_each (text, texts) {
         if (!filter_take(text, known)) {
             err_say(e, -EINVAL, "unknown filter `%s`", text);
-            return err_hint(e, "name=REGEX, id=PREFIX, status=STATUS or network=NETWORK");
+            err_hint(e, "name=REGEX, id=PREFIX, status=STATUS or network=NETWORK");
+            return -EINVAL;
         }
     }
     bool valid = true;
@@ -74,7 +75,8 @@ static int filters_parse(char *const *texts, struct filters *f, struct err *e)
     strv_each (status, f->statuses)
         if (!is_status(status)) {
             err_say(e, -EINVAL, "filter `status=%s`: unknown status", status);
-            return err_hint(e, "creating, running, restarting, exited or dead");
+            err_hint(e, "creating, running, restarting, exited or dead");
+            return -EINVAL;
         }
     return 0;
 }

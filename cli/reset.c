@@ -52,8 +52,9 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
     if (!force && !dry_run && !isatty(STDIN_FILENO)) {
         err_say(e, -EINVAL,
                 "`reset` removes all containers, networks and state of netctr, and asks");
-        return err_hint(
-            e, "without a terminal, `netctr reset -f` does not ask, and `--dry-run` only lists");
+        err_hint(e,
+                 "without a terminal, `netctr reset -f` does not ask, and `--dry-run` only lists");
+        return -EINVAL;
     }
     int r = force && !dry_run ? 0 : reset(cli, true, e);
     if (r >= 0 && !dry_run && (force || (r > 0 && confirmed())))

@@ -112,7 +112,8 @@ static int take_aliases(const struct run_flags *f, struct connect_request *a, st
     strv_each (alias, f->aliases) {
         if (!valid_name(alias)) {
             err_say(e, -EINVAL, "--network-alias `%s` is not a name", alias);
-            return err_hint(e, NAME_RULE);
+            err_hint(e, NAME_RULE);
+            return -EINVAL;
         }
         strv_add(&a->aliases, alias);
     }
@@ -173,7 +174,8 @@ int check_command(const char *command, const char *before, struct err *e)
     if (*command != '-')
         return 0;
     err_say(e, -EINVAL, "COMMAND `%s` is a flag", command);
-    return err_hint(e, "flags go before %s", before);
+    err_hint(e, "flags go before %s", before);
+    return -EINVAL;
 }
 
 /* ROOTFS COMMAND [ARG…]; run_request_complete() reports missing ones. */

@@ -71,11 +71,11 @@ int ulimits_raise(const struct ulimits *u, struct err *e)
         if (setrlimit(kept[i].resource, &now) == 0)
             continue;
         int code = err_set(e, errno, "raise the limit of %s to the container's", kept[i].what);
-        if (code != -EPERM)
-            return code;
-        return err_hint(
-            e, "the caller's hard limit is lower (`ulimit -H -a`), and CAP_SYS_RESOURCE is "
-               "missing");
+        if (code == -EPERM)
+            err_hint(e,
+                     "the caller's hard limit is lower (`ulimit -H -a`), and CAP_SYS_RESOURCE is "
+                     "missing");
+        return code;
     }
     return 0;
 }
@@ -103,10 +103,11 @@ static int lift(int resource, const char *what, struct err *e)
     if (now.rlim_max == RLIM_INFINITY)
         return 0;
     err_say(e, -EPERM, "the caller has a hard limit of %s, which would be the container's", what);
-    return err_hint(e,
-                    "it is lifted with CAP_SYS_RESOURCE, which is missing; start netctr without "
-                    "`ulimit -%c`",
-                    resource == RLIMIT_CPU ? 't' : 'f');
+    err_hint(e,
+             "it is lifted with CAP_SYS_RESOURCE, which is missing; start netctr without "
+             "`ulimit -%c`",
+             resource == RLIMIT_CPU ? 't' : 'f');
+    return -EPERM;
 }
 
 static void lift_as_far_as_permitted(int resource, rlim_t soft)

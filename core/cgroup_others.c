@@ -71,8 +71,10 @@ static int add(struct cgroup_host *host, const char *words, struct err *e)
     h.mount = usual_place(words, h.v2);
     if (!h.mount) {
         h.fd = mount_detached(words, h.v2, e);
-        if (h.fd < 0)
-            return err_wrap(e, "cgroup hierarchy `%s`", *words ? words : "cgroup2");
+        if (h.fd < 0) {
+            err_wrap(e, "cgroup hierarchy `%s`", *words ? words : "cgroup2");
+            return h.fd;
+        }
         h.detached = true;
         h.mount = fd_path(h.fd);
     }

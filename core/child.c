@@ -69,8 +69,10 @@ static int enter_workdir(const struct become *b, int root, struct err *e)
     else if (dir < 0)
         err_set(e, dir, "working directory `%s`", workdir);
     place_explain(dir, e);
-    if (dir < 0) /* exec: the command exists but cannot be run like this */
-        return b->makes_workdir ? dir : err_status(e, EXIT_NOT_INVOKABLE);
+    if (dir < 0 && !b->makes_workdir) /* exec: the command exists but cannot be run like this */
+        err_status(e, EXIT_NOT_INVOKABLE);
+    if (dir < 0)
+        return dir;
     if (fchdir(dir) < 0)
         return err_set(e, errno, "enter working directory `%s`", workdir);
     _cleanup_free_ char *cwd = getcwd(NULL, 0);

@@ -92,7 +92,7 @@ struct waiting {
     struct console *c;
     const char *name;
     pid_t monitor;
-    int signals, later; /* before and after the start */
+    int signals;
     bool started, ended;
     int interrupt;    /* the signal that undoes the start, or 0 */
     int64_t give_up;  /* monotonic_ms() */
@@ -109,7 +109,8 @@ int monitor_check(pid_t monitor, int64_t *since, struct err *e)
         return 0;
     err_say(e, -ETIMEDOUT, "the monitor (process %d) has been stopped before the container ran",
             monitor);
-    return err_hint(e, "`kill -CONT %d` lets it go on, and it undoes what it has begun", monitor);
+    err_hint(e, "`kill -CONT %d` lets it go on, and it undoes what it has begun", monitor);
+    return -ETIMEDOUT;
 }
 
 /* Before the start: those that end this process. A signal that a caller like nohup ignores is left to the program. */
@@ -124,17 +125,13 @@ static void ending_signals(sigset_t *set)
     }
 }
 
-/* Both descriptors are opened before the start: a failure after it would leave a container without its client. */
 static int open_signals(struct waiting *w)
 {
     sigset_t set;
     supervise_block_signals();
     ending_signals(&set);
     w->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (w->signals < 0)
-        return err_set(w->e, errno, "listen for signals");
-    w->later = supervise_open_signals(w->e);
-    return w->later < 0 ? w->later : 0;
+    return w->signals < 0 ? err_set(w->e, errno, "listen for signals") : 0;
 }
 
 /* If the monitor has been stopped, it does not read: the client must not block. */
@@ -154,7 +151,8 @@ static int give_up(struct waiting *w)
     pass(w, SIGKILL, getpid());
     err_say(w->e, -EINTR, "signal %d (%s) came before the container ran", w->interrupt,
             strsignal(w->interrupt));
-    return err_status(w->e, 128 + w->interrupt);
+    err_status(w->e, 128 + w->interrupt);
+    return -EINTR;
 }
 
 static int on_signal(struct waiting *w)
@@ -194,15 +192,15 @@ static int monitor_ended(struct waiting *w)
         return err_say(w->e, -EPIPE, "the monitor was killed before the container ran");
     err_say(w->e, -EPIPE, "the monitor of container `%s` was killed, and the container with it",
             w->name);
-    return err_status(w->e, EXIT_NETCTR);
+    err_status(w->e, EXIT_NETCTR);
+    return -EPIPE;
 }
 
-/* From now on all signals are the program's. */
+/* From now on all signals are the program's. An open descriptor takes another set without memory, so this cannot fail. */
 static void on_start(struct waiting *w)
 {
     w->started = w->end->started = true;
-    close_fd(w->signals);
-    w->signals = take_fd(w->later);
+    (void)supervise_open_signals(w->signals, NULL);
 }
 
 static int on_message(struct waiting *w)
@@ -278,7 +276,6 @@ int console_run(struct console *c, const char *name, pid_t monitor, struct conso
                         .name = name,
                         .monitor = monitor,
                         .signals = -1,
-                        .later = -1,
                         .end = end,
                         .e = e,
                         .in = {.from = input >= 0 ? STDIN_FILENO : -1,
@@ -293,7 +290,6 @@ int console_run(struct console *c, const char *name, pid_t monitor, struct conso
         r = turn(&w);
     show_notices(&w); /* what the monitor wrote before its last message */
     close_fd(w.signals);
-    close_fd(w.later);
     close_fd(w.in.to);
     return r;
 }

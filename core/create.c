@@ -135,7 +135,7 @@ static int get_ready(struct process *c, struct preparation *p, struct err *e)
         r = open_streams(c->plan.interactive, p->streams, &c->stdin_fd, &c->stdout_fd,
                          &c->stderr_fd, e);
     /* Opened here, while a failure can still be reported. */
-    if (r == 0 && c->signal_fd < 0 && (c->signal_fd = supervise_open_signals(e)) < 0)
+    if (r == 0 && c->signal_fd < 0 && (c->signal_fd = supervise_open_signals(-1, e)) < 0)
         r = c->signal_fd;
     if (r == 0)
         r = supervise_open_log(c, e);

@@ -293,7 +293,7 @@ void entered_reap(const struct entered *entered)
  * second one gives up waiting. */
 static int await_keeper(const struct entered *entered, int *early, struct err *e)
 {
-    _cleanup_close_ int signals = supervise_open_signals(e);
+    _cleanup_close_ int signals = supervise_open_signals(-1, e);
     struct pollfd p[] = {{.fd = entered->channel, .events = POLLIN},
                          {.fd = signals, .events = POLLIN}};
     if (signals < 0)

@@ -27,7 +27,9 @@ int stub_open(bool forks, struct err *e)
     _cleanup_close_ int fd = memfd_executable(MFD_ALLOW_SEALING);
     if (fd < 0) {
         int code = err_set(e, fd, "make an executable memfd");
-        return code == -EACCES ? err_hint(e, "`sysctl vm.memfd_noexec` must not be 2") : code;
+        if (code == -EACCES)
+            err_hint(e, "`sysctl vm.memfd_noexec` must not be 2");
+        return code;
     }
     int r = write_all(fd, begin, size);
     if (r < 0)
@@ -96,15 +98,18 @@ static int not_run(const char *command, enum message kind, int code, struct err 
 {
     if (kind == MESSAGE_NO_LOADER) {
         err_say(e, -code, "command `%s` cannot be executed: its interpreter is missing", command);
-        return err_status(e, EXIT_NOT_FOUND);
+        err_status(e, EXIT_NOT_FOUND);
+        return -code;
     }
     if (code == ENOENT || code == ENOTDIR) {
         err_say(e, -code, "command `%s` not found in the container%s", command,
                 strchr(command, '/') ? "" : "'s PATH");
-        return err_status(e, EXIT_NOT_FOUND);
+        err_status(e, EXIT_NOT_FOUND);
+        return -code;
     }
     err_say(e, -code, "command `%s` cannot be executed: %s", command, strerror(code));
-    return err_status(e, EXIT_NOT_INVOKABLE);
+    err_status(e, EXIT_NOT_INVOKABLE);
+    return -code;
 }
 
 int stub_failure(const struct plan *s, const char *user, const char *command, enum message kind,

@@ -279,6 +279,9 @@ static int mount_file(const struct mount_list *m, const struct plan_file *f, str
     int r = place_of(place, &at, e);
     if (r < 0 || place_is_taken(&m->places, &at))
         return r;
+    if (place_belongs_to_kernel(place))
+        return err_say(e, -EPERM, "`%s` in the root directory is a link into /proc or /sys",
+                       f->target);
     _cleanup_close_ int file = openat(m->files, f->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
     if (file < 0)
         return err_set(e, errno, "open the container's `%s`", f->name);

@@ -46,7 +46,7 @@ bool place_is_taken(const struct places *p, const struct place *place)
 /* /proc and /sys belong to the kernel: a directory in their place would let a container deceive processes that
  * write there (CVE-2019-19921, CVE-2023-27561). The place itself is checked, because a link in the root may lead
  * there by another name. */
-static bool belongs_to_kernel(int place)
+bool place_belongs_to_kernel(int place)
 {
     struct statfs fs;
     return fstatfs(place, &fs) < 0 || fs.f_type == PROC_SUPER_MAGIC || fs.f_type == SYSFS_MAGIC;
@@ -103,7 +103,7 @@ int place_check(int root, const struct places *p, const struct plan *plan, int f
         r = is_below_late(root, plan, fd, &is_late, e);
     if (r < 0)
         return r;
-    if (is_late || belongs_to_kernel(fd))
+    if (is_late || place_belongs_to_kernel(fd))
         return err_say(e, -EPERM, "volume target `%s` is in /proc or /sys", m->target);
     if (is_same(&place, &top) || is_same(&place, &p->devices))
         return err_say(e, -EPERM, "volume target `%s` would hide the container's root or its /dev",
@@ -128,6 +128,7 @@ int place_check_seen(int root, const struct plan_mount *m, const struct place *p
     if (r < 0 || is_same(&now, place))
         return r;
     err_say(e, -EEXIST, "volume target `%s`: another volume hides it", m->target);
-    return err_hint(e, "a link in ROOTFS leads to a place below that one's target: name the place "
-                       "itself");
+    err_hint(e, "a link in ROOTFS leads to a place below that one's target: name the place "
+                "itself");
+    return -EEXIST;
 }

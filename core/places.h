@@ -18,6 +18,8 @@ struct places {
 };
 
 int place_of(int fd, struct place *out, struct err *e);
+/** Is it in a procfs or sysfs? */
+bool place_belongs_to_kernel(int place);
 bool place_is_taken(const struct places *p, const struct place *place);
 /** May @m, a directory or another file, be mounted on @fd? */
 int place_check(int root, const struct places *p, const struct plan *plan, int fd, bool directory,

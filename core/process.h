@@ -14,8 +14,8 @@ char *plan_cgroup(const struct plan *plan);
 int plan_probe_cgroups(const struct plan *plan, struct cgroup_host *host, struct err *e);
 /** Blocks the signals that the monitor forwards. */
 void supervise_block_signals(void);
-/** A signalfd for them. */
-int supervise_open_signals(struct err *e);
+/** A signalfd for them: a new one, or @fd, which takes their place without needing memory. */
+int supervise_open_signals(int fd, struct err *e);
 /** Opens the log for the next run. */
 int supervise_open_log(struct process *p, struct err *e);
 /** Pipes for a program's streams: @child are its ends (stdin -1 unless @interactive), the others are ours and do not

@@ -48,7 +48,7 @@ static int mount_overlay(const struct rootfs *f, int lower_fd, struct err *e)
     _cleanup_close_ int upper_fd = open_directory(f->plan->layers, "upper", e);
     _cleanup_close_ int work_fd = upper_fd < 0 ? -1 : open_directory(f->plan->layers, "work", e);
     if (upper_fd < 0 || work_fd < 0)
-        return e->code;
+        return upper_fd < 0 ? upper_fd : work_fd;
     _cleanup_free_ char *lower = fd_path(lower_fd), *upper = fd_path(upper_fd),
                         *work = fd_path(work_fd);
     const struct mount_option options[] = {
@@ -105,17 +105,17 @@ int rootfs_build(struct rootfs *f, struct err *e)
     /* Mounts must not propagate to the host. */
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
         int code = err_set(e, errno, "make the mounts private");
-        return code == -EINVAL
-                   ? err_hint(e, "`/` is not a mount point, as in a chroot: `mount --bind DIR "
-                                 "DIR` before `chroot DIR` makes it one")
-                   : code;
+        if (code == -EINVAL)
+            err_hint(e, "`/` is not a mount point, as in a chroot: `mount --bind DIR "
+                        "DIR` before `chroot DIR` makes it one");
+        return code;
     }
     /* The files' tmpfs is beneath the root and goes away with the old one: only an attached mount can be cloned. */
     _cleanup_close_ int run = source_open("directory", f->plan->mount_point, O_DIRECTORY, e);
     int r = run < 0 ? run : f->files < 0 ? 0 : mount_attach(f->files, run, f->plan->mount_point, e);
-    _cleanup_close_ int root = r < 0 ? -1 : mount_root(f, run, e);
+    _cleanup_close_ int root = r < 0 ? r : mount_root(f, run, e);
     if (root < 0)
-        return e->code;
+        return root;
     f->list = (struct mount_list){.plan = f->plan,
                                   .root = root,
                                   .files = f->files,

@@ -12,7 +12,8 @@ int source_open(const char *what, const char *path, int flags, struct err *e)
         return fd < 0 ? err_set(e, fd, "open %s `%s`", what, path) : fd;
     err_say(e, fd, "%s `%s`: it has become a symbolic link, or a directory above it has", what,
             path);
-    return err_hint(e, "links are followed at `run` only: remove the link, or the container");
+    err_hint(e, "links are followed at `run` only: remove the link, or the container");
+    return fd;
 }
 
 /* Is it the host's "/" by another name? A bind mount has its inode number, another file system mounted over it its

@@ -42,11 +42,11 @@ void supervise_block_signals(void)
     (void)signal(SIGPIPE, SIG_IGN);
 }
 
-int supervise_open_signals(struct err *e)
+int supervise_open_signals(int old, struct err *e)
 {
     sigset_t set;
     forwarded_signals(&set);
-    int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    int fd = signalfd(old, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     return fd < 0 ? err_set(e, errno, "listen for signals") : fd;
 }
 
@@ -54,7 +54,7 @@ int supervise_listen(struct process *c, struct err *e)
 {
     supervise_block_signals();
     if (c->signal_fd < 0)
-        c->signal_fd = supervise_open_signals(e);
+        c->signal_fd = supervise_open_signals(-1, e);
     return c->signal_fd < 0 ? c->signal_fd : 0;
 }
 

@@ -169,5 +169,6 @@ int change_network(void *monitor, const char *what, char *const *words, json_t *
         return disconnect_network(m, words[0], e);
     err_say(e, -EOPNOTSUPP, "the monitor of container `%s` does not know the request `%s`",
             m->container.spec.name, what);
-    return err_hint(e, "it was started by another version of netctr: restart the container");
+    err_hint(e, "it was started by another version of netctr: restart the container");
+    return -EOPNOTSUPP;
 }

@@ -112,7 +112,8 @@ int monitor_is_stopped(const struct record *r, struct err *e)
 {
     err_say(e, -ETIMEDOUT, "the monitor of container `%s` (process %d) has been stopped",
             r->spec.name, r->monitor);
-    return err_hint(e, "`kill -CONT %d` lets it go on", r->monitor);
+    err_hint(e, "`kill -CONT %d` lets it go on", r->monitor);
+    return -ETIMEDOUT;
 }
 
 /* Is the monitor still able to answer in time? */

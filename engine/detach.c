@@ -95,6 +95,7 @@ static _Noreturn void monitor_process(struct engine *engine, struct run_request 
     int r = console ? console_become_monitor(console, &e) : 0;
     if (r == 0)
         r = run_with(engine, request, &inherited, &e);
+    engine_close(engine); /* once the client returns, ROOT and RUN are not in use any more */
     if (r >= 0)
         client_tell_exit(&client, r, request->oom_killed);
     else if (!request->client || client_is_here(&client))
@@ -102,7 +103,6 @@ static _Noreturn void monitor_process(struct engine *engine, struct run_request 
     err_clear(&e);
     client_leave(&client);
     free(inherited.fds);
-    engine_close(engine);
     exit(r < 0 ? EXIT_NETCTR : 0);
 }
 

@@ -147,7 +147,7 @@ int engine_not_running(const struct record *r, struct err *e)
         return err_say(e, -ESRCH, "container `%s` is not running", name);
     err_say(e, -ESRCH, "container `%s` is not running (exited %d%s%s%s)", name, r->exit_status,
             *ago ? ", " : "", ago, *ago ? " ago" : "");
-    return r->spec.log.driver == LOG_NONE
-               ? -ESRCH
-               : err_hint(e, "`netctr logs %s` shows what it wrote", name);
+    if (r->spec.log.driver != LOG_NONE)
+        err_hint(e, "`netctr logs %s` shows what it wrote", name);
+    return -ESRCH;
 }

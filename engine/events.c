@@ -12,7 +12,7 @@
 #include <time.h>
 
 #define LOOK_MS 250 /* interval of polling without inotify */
-#define WATCHED (IN_MODIFY | IN_CREATE | IN_MOVED_TO)
+#define WATCHED (IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_DELETE)
 
 static int64_t now_ns(void)
 {
@@ -133,18 +133,33 @@ static int wait_time(int64_t until, bool looks)
     return looks && ms > LOOK_MS ? LOOK_MS : (int)ms;
 }
 
+/* While it has no file of events, the directory may be on the way to its removal, which inotify does not report as long as
+ * it is open here. */
+static bool has_events(const struct view *v)
+{
+    return faccessat(v->run_fd, EVENTS_FILE, F_OK, 0) == 0;
+}
+
+static int check_directory(const struct view *v)
+{
+    struct stat st;
+    return fstat(v->run_fd, &st) == 0 && st.st_nlink == 0 ? -ESTALE : 0;
+}
+
 /* Until @until, or until the reader of @out has gone. */
 static int follow_on(struct view *v, int64_t until, int out)
 {
     for (;;) {
         char changes[4096];
         struct pollfd p[] = {{.fd = v->notify, .events = POLLIN}, {.fd = out}};
-        int n = poll(p, ARRAY_LEN(p), wait_time(until, v->notify < 0));
+        int n = poll(p, ARRAY_LEN(p), wait_time(until, v->notify < 0 || !has_events(v)));
         while (v->notify >= 0 && read(v->notify, changes, sizeof(changes)) > 0)
             ;
         if (v->notify < 0)
             v->notify = watch(v->run_fd);
         int r = n < 0 && errno != EINTR ? -errno : read_new(v);
+        if (r == 0)
+            r = check_directory(v);
         if (r < 0 || now_ns() >= until || (p[1].revents & POLLERR))
             return r;
     }
@@ -164,5 +179,7 @@ int engine_events(struct engine *engine, bool follow, int64_t until, int out,
     int r = read_new(&v);
     if (r == 0 && follow)
         r = follow_on(&v, until, out);
+    if (r == -ESTALE)
+        return err_say(e, r, "the run directory `%s` has been removed", engine->store.run);
     return r < 0 ? err_set(e, r, "read the events") : 0;
 }

@@ -260,7 +260,8 @@ static int take_given(struct helper *h, struct err *e)
         st.st_size != (off_t)sizeof(struct helpers_state) ||
         !helpers_is_current(&h->store, h->state_fd)) {
         err_say(e, -EINVAL, "`netctr helper` is not for users");
-        return err_hint(e, "netctr starts it with the first container");
+        err_hint(e, "netctr starts it with the first container");
+        return -EINVAL;
     }
     void *state = mmap(NULL, sizeof(struct helpers_state), PROT_READ | PROT_WRITE, MAP_SHARED,
                        h->state_fd, 0);

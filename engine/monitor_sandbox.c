@@ -82,8 +82,9 @@ static int owner_is_not_running(const struct monitor *m, const struct record *ow
     if (owner->status == STATUS_RESTARTING && !m->request->patient)
         return engine_not_running(owner, e);
     err_say(e, -ESRCH, "container `%s` is not running", name);
-    return owner->status == STATUS_EXITED ? err_hint(e, "`netctr start %s` starts it", name)
-                                          : -ESRCH;
+    if (owner->status == STATUS_EXITED)
+        err_hint(e, "`netctr start %s` starts it", name);
+    return -ESRCH;
 }
 
 /* A container without a sandbox: of netctr 0.1, or in a namespace that netctr did not make (ns:PATH). */

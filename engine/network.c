@@ -184,7 +184,7 @@ void engine_endpoints(struct engine *engine, const struct record *r, struct endp
     _cleanup_close_ int dir = out->count ? -1 : store_live_dir(&engine->store, r->spec.name);
     if (dir >= 0) { /* of netctr 0.1 */
         endpoint_list_clear(out);
-        (void)endpoint_load_all(dir, out, NULL);
+        (void)endpoint_load_all(dir, ".", out, NULL);
     }
 }
 
@@ -264,8 +264,8 @@ static int refuse_used(const struct users *u, struct err *e)
     bool many = strv_len(u->names) > 1;
     _cleanup_free_ char *text = strv_join(u->texts, ", ");
     err_say(e, -EBUSY, "network `%s` is used by container%s %s", u->network, many ? "s" : "", text);
-    return err_hint(e, "`netctr network rm -f %s` disconnects %s first", u->network,
-                    many ? "them" : "it");
+    err_hint(e, "`netctr network rm -f %s` disconnects %s first", u->network, many ? "them" : "it");
+    return -EBUSY;
 }
 
 static int disconnect_user(struct engine *engine, const char *name, const char *network,

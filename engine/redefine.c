@@ -44,8 +44,11 @@ static int require_own_network(const struct spec *s, const char *what, const cha
     int r = refuse(s, whose, what, word, e);
     if (kind == NETWORK_WORD_NS || streq(what, "disconnect") || streq(what, "unpublish"))
         return r;
-    return streq(what, "connect") ? err_hint(e, "`netctr network connect %s %s`", word, rest)
-                                  : err_hint(e, "`netctr publish %s %s`", rest, word);
+    if (streq(what, "connect"))
+        err_hint(e, "`netctr network connect %s %s`", word, rest);
+    else
+        err_hint(e, "`netctr publish %s %s`", rest, word);
+    return r;
 }
 
 /* ---- the definition --------------------------------------------------------------------------*/

@@ -23,7 +23,7 @@ static int detach(struct engine *engine, const struct container *c, struct err *
                                             .member = c->spec.id,
                                             .expected = strv_len(c->spec.networks),
                                             .locked = true};
-    int r = endpoint_load_all(c->run_fd, &old, NULL);
+    int r = endpoint_load_all(c->run_fd, ".", &old, NULL);
     return old.count || r == -EBADMSG ? sandboxes_undo_records(all, &leaving, c->run_fd, e)
                                       : sandboxes_leave(all, &leaving, e);
 }
@@ -44,7 +44,8 @@ int engine_cleanup_dead(struct engine *engine, const char *name, bool discard, s
         (void)container_note_end(&c, exit_status, NULL);
     if ((r = detach(engine, &c, e)) < 0 || (r = container_end(&c, keep, exit_status, e)) < 0) {
         engine_explain(engine, r, e);
-        return err_wrap(e, "clean up after container `%s`", name);
+        err_wrap(e, "clean up after container `%s`", name);
+        return r;
     }
     return container_release_name(&c, keep, e);
 }

@@ -25,10 +25,10 @@ void run_request_clear(struct run_request *q)
 static int no_such_root(const char *path, struct err *e)
 {
     err_say(e, -ENOENT, "root directory `%s` does not exist", path);
-    if (path[0] == '/' || path[0] == '.')
-        return e->code;
-    return err_hint(e, "netctr runs directories, not images: `scripts/mkrootfs %s` makes one",
-                    strpbrk(path, "/:") ? "DIR" : path);
+    if (path[0] != '/' && path[0] != '.')
+        err_hint(e, "netctr runs directories, not images: `scripts/mkrootfs %s` makes one",
+                 strpbrk(path, "/:") ? "DIR" : path);
+    return -ENOENT;
 }
 
 static int complete_rootfs(struct spec *s, struct err *e)
@@ -36,7 +36,8 @@ static int complete_rootfs(struct spec *s, struct err *e)
     struct stat st;
     if (!s->rootfs) {
         err_say(e, -EINVAL, "ROOTFS is missing");
-        return err_hint(e, "netctr run [FLAGS] ROOTFS COMMAND [ARG…]");
+        err_hint(e, "netctr run [FLAGS] ROOTFS COMMAND [ARG…]");
+        return -EINVAL;
     }
     if (!*s->rootfs)
         return err_say(e, -EINVAL, "ROOTFS is empty");
@@ -53,9 +54,9 @@ static int complete_rootfs(struct spec *s, struct err *e)
     if (strv_len(s->argv))
         return 0;
     err_say(e, -EINVAL, "COMMAND is missing");
-    return err_hint(
-        e, "say what to run in it: netctr run %s COMMAND [ARG…], as in `netctr run %s nginx`", path,
-        path);
+    err_hint(e, "say what to run in it: netctr run %s COMMAND [ARG…], as in `netctr run %s nginx`",
+             path, path);
+    return -EINVAL;
 }
 
 static int check_command(const struct spec *s, struct err *e)
@@ -86,7 +87,8 @@ static int complete_name(struct spec *s, struct err *e)
     if (valid_name(s->name))
         return 0;
     err_say(e, -EINVAL, "invalid container name `%s`", s->name);
-    return err_hint(e, NAME_RULE);
+    err_hint(e, NAME_RULE);
+    return -EINVAL;
 }
 
 static int complete_hostname(struct spec *s, struct err *e)
@@ -96,10 +98,11 @@ static int complete_hostname(struct spec *s, struct err *e)
     if (valid_host_name(s->hostname, NAME_LENGTH_MAX))
         return 0;
     err_say(e, -EINVAL, "invalid hostname `%s`", s->hostname);
-    return err_hint(e,
-                    "letters, digits, `_`, `-` and `.`, at most %d, no `-` or `.` at the beginning "
-                    "or end",
-                    NAME_LENGTH_MAX);
+    err_hint(e,
+             "letters, digits, `_`, `-` and `.`, at most %d, no `-` or `.` at the beginning "
+             "or end",
+             NAME_LENGTH_MAX);
+    return -EINVAL;
 }
 
 static void add_default_variables(struct spec *s)

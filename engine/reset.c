@@ -40,9 +40,9 @@ static void reset_clear(struct reset *r)
 
 /* ---- monitors --------------------------------------------------------------------------------*/
 
-/* The path of the container's lock that process @pid holds open: a monitor, with or without its run directory, which
- * "(deleted)" tells. NULL: none. The caller frees. */
-static char *lock_of(const char *pid, const char *run)
+/* The container whose lock process @pid holds open: a monitor, with or without its run directory, which "(deleted)" tells.
+ * @lock: that file. NULL: none. The caller frees. */
+static char *lock_of(const char *pid, const char *run, struct stat *lock)
 {
     _cleanup_free_ char *path = xasprintf("/proc/%s/fd", pid),
                         *begin = xasprintf("%s/containers/", run);
@@ -53,7 +53,8 @@ static char *lock_of(const char *pid, const char *run)
         target[n < 0 ? 0 : n] = '\0';
         const char *name = skip_prefix(target, begin);
         const char *slash = name ? strchr(name, '/') : NULL;
-        if (slash && (streq(slash, "/lock") || streq(slash, "/lock (deleted)")))
+        if (slash && (streq(slash, "/lock") || streq(slash, "/lock (deleted)")) &&
+            fstatat(dirfd(d), entry->d_name, lock, 0) == 0)
             return xstrndup(name, (size_t)(slash - name));
     }
     return NULL;
@@ -82,6 +83,32 @@ static int in_namespace(const char *pid, uint64_t netns)
     return 0;
 }
 
+static bool is_same_file(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/* A process in a container of its own may see another file by the same path. */
+static bool has_our_root(const char *pid)
+{
+    struct stat own, theirs;
+    _cleanup_free_ char *path = xasprintf("/proc/%s/root", pid);
+    return stat("/", &own) == 0 && stat(path, &theirs) == 0 && is_same_file(&own, &theirs);
+}
+
+/* The lock that it holds shows a monitor of an instance that RUN names. If that is lost, the namespace decides. */
+static bool is_own_monitor(struct reset *r, const char *pid, const char *name,
+                           const struct stat *lock)
+{
+    struct store *s = &r->engine.store;
+    struct stat there;
+    _cleanup_free_ char *path = xasprintf("%s/lock", name);
+    if (!s->fresh && s->live_fd >= 0 && fstatat(s->live_fd, path, &there, 0) == 0 &&
+        is_same_file(lock, &there))
+        return true;
+    return has_our_root(pid) && in_namespace(pid, s->netns) == 1;
+}
+
 static int end_process(int pidfd, const char *name, struct err *e)
 {
     (void)pidfd_signal(pidfd, SIGKILL);
@@ -93,10 +120,11 @@ static int end_process(int pidfd, const char *name, struct err *e)
 /* The pidfd is opened first, so that it names the process that was looked at, or a dead one. */
 static int end_if_monitor(struct reset *r, const char *pid, pid_t number, struct err *e)
 {
+    struct stat lock;
     _cleanup_close_ int pidfd = pidfd_open(number, 0);
     _cleanup_free_ char *name =
-        pidfd >= 0 && is_netctr(pid) ? lock_of(pid, r->engine.store.run) : NULL;
-    if (!name || in_namespace(pid, r->engine.store.netns) != 1)
+        pidfd >= 0 && is_netctr(pid) ? lock_of(pid, r->engine.store.run, &lock) : NULL;
+    if (!name || !is_own_monitor(r, pid, name, &lock))
         return 0;
     int code = r->gc->dry_run ? 0 : end_process(pidfd, name, e);
     if (code == 0)
@@ -142,12 +170,14 @@ static int check_owner(struct reset *r, struct err *e)
 {
     struct store *s = &r->engine.store;
     int code = store_check_bound(s, e);
-    if (code == 0 && s->live_fd >= 0)
+    /* Where RUN names this instance, no other has been able to start a container. */
+    if (code == 0 && s->live_fd >= 0 && s->fresh)
         code = store_each_live(s, lives_elsewhere, r, NULL);
     if (code == -EBUSY && !e->code) {
         err_say(e, -EBUSY, "`%s` belongs to another network namespace: containers live there",
                 s->run);
-        return err_hint(e, "use `netctr reset` in that namespace");
+        err_hint(e, "use `netctr reset` in that namespace");
+        return -EBUSY;
     }
     return code < 0 && !e->code ? err_set(e, code, "look at the containers in `%s`", s->run) : code;
 }
@@ -241,7 +271,7 @@ static int remove_directories(struct reset *r, struct err *e)
 
 /* ---- reset -----------------------------------------------------------------------------------*/
 
-/* ROOT and RUN may be one directory. */
+/* ROOT and RUN may be one directory, in which an older netctr has made its files. */
 static void drop_double(struct reset *r)
 {
     struct stat a, b;
@@ -277,7 +307,8 @@ static int lock_out(struct reset *r, struct err *e)
         err_clear(e);
         code = 0;
     }
-    return code < 0 ? code : store_lock_starts(s, &r->starts, e);
+    const bool one = s->root_fd >= 0 && r->root.fd < 0; /* then both have this lock */
+    return code < 0 ? code : one ? 0 : store_lock_starts(s, &r->starts, e);
 }
 
 int engine_reset(const char *root, const char *run_root, const struct gc *gc, struct err *e)

@@ -88,7 +88,9 @@ static int start(struct engine *engine, const struct record *r, struct attempt *
     }
     if (code == -EBUSY)
         code = lives_by_now(engine, r, a, code, e);
-    return code < 0 ? err_wrap(e, "start container `%s`", r->spec.name) : code;
+    if (code < 0)
+        err_wrap(e, "start container `%s`", r->spec.name);
+    return code;
 }
 
 int engine_start(struct engine *engine, const struct record *r, struct err *e)
@@ -103,8 +105,10 @@ int engine_restart(struct engine *engine, const struct record *r, uint64_t secon
     bool ended = r->status == STATUS_EXITED || r->status == STATUS_DEAD;
     /* A caller whose resource limits forbid the start must not stop it either. */
     int code = ended ? 0 : caller_reset(e);
-    if (code < 0)
-        return err_wrap(e, "restart container `%s`", r->spec.name);
+    if (code < 0) {
+        err_wrap(e, "restart container `%s`", r->spec.name);
+        return code;
+    }
     if (!ended)
         code = engine_require_restart(engine, r, e);
     if (code == 0 && !ended)

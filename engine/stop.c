@@ -186,7 +186,8 @@ int engine_kill(struct engine *engine, const struct record *r, int sig, struct e
 static int refuse_running(const struct record *r, struct err *e)
 {
     err_say(e, -EBUSY, "container `%s` is %s", r->spec.name, status_name(r->status));
-    return err_hint(e, "`netctr rm -f %s` ends it first", r->spec.name);
+    err_hint(e, "`netctr rm -f %s` ends it first", r->spec.name);
+    return -EBUSY;
 }
 
 static int remove_locked(struct engine *engine, const struct record *r, struct err *e)

@@ -96,9 +96,9 @@ int tmpfs_parse(const char *text, struct volume *out, struct err *e)
     strv_each (option, options)
         if (take_option(option, &v) < 0) {
             err_say(e, -EINVAL, "tmpfs `%s`: unknown option `%s`", text, option);
-            return err_hint(e,
-                            "size=64m, mode=1777, uid=N, gid=N, nr_inodes=N, ro, rw, exec, noexec, "
-                            "suid, nosuid");
+            err_hint(e, "size=64m, mode=1777, uid=N, gid=N, nr_inodes=N, ro, rw, exec, noexec, "
+                        "suid, nosuid");
+            return -EINVAL;
         }
     v.target = xstrndup(text, length);
     *out = v;

@@ -67,14 +67,18 @@ static int refuse_others(const struct others *o, struct err *e)
 {
     int r = refuse(o->names[0], o->version, o->schema, e);
     _cleanup_free_ char *all = strv_join(o->names, " ");
-    if (o->schema > NETCTR_SCHEMA)
-        return err_hint(e, "use netctr %s", o->version);
-    if (o->except || o->names[1])
-        return err_hint(
+    if (o->schema > NETCTR_SCHEMA) {
+        err_hint(e, "use netctr %s", o->version);
+        return r;
+    }
+    if (o->except || o->names[1]) {
+        err_hint(
             e,
             "stop all of them before any is started: `netctr stop %s%s%s`, then `netctr start` them",
             o->except ? o->except : "", o->except ? " " : "", all);
-    (void)err_hint(e, "`netctr restart %s`", all);
+        return r;
+    }
+    err_hint(e, "`netctr restart %s`", all);
     return r;
 }
 
@@ -86,7 +90,7 @@ int engine_require_version(struct engine *engine, const struct record *r, struct
         return 0; /* the caller finds out what else is wrong with it */
     int code = refuse(r->spec.name, v.version, v.network_schema, e);
     if (v.network_schema < NETCTR_SCHEMA)
-        (void)err_hint(e, "`netctr restart %s`", r->spec.name);
+        err_hint(e, "`netctr restart %s`", r->spec.name);
     return code;
 }
 

@@ -47,7 +47,8 @@ static int take_option(const char *text, const char *option, struct volume *v, s
         v->read_only = streq(option, "ro");
     else if (!streq(option, "z") && !streq(option, "Z")) {
         err_say(e, -EINVAL, "volume `%s`: unknown option `%s`", text, option);
-        return err_hint(e, "ro or rw; z and Z are accepted and ignored");
+        err_hint(e, "ro or rw; z and Z are accepted and ignored");
+        return -EINVAL;
     }
     return 0;
 }
@@ -70,7 +71,8 @@ static int take_source(const char *text, const char *source, struct volume *v, s
         return err_say(e, -EINVAL, "volume `%s`: the source is empty", text);
     if (!strchr(source, '/') && !streq(source, ".") && !streq(source, "..")) {
         err_say(e, -EINVAL, "volume `%s`: `%s` is not a path", text, source);
-        return err_hint(e, "for a directory here write ./%s", source);
+        err_hint(e, "for a directory here write ./%s", source);
+        return -EINVAL;
     }
     v->source = realpath(source, NULL);
     return v->source ? 0 : err_set(e, errno, "volume `%s`: `%s`", text, source);

@@ -119,7 +119,7 @@ static int in_use(const struct choice *c, int found, struct lease *holder, const
 {
     if (found < 0) {
         err_say(e, -EADDRINUSE, "%s: its lease on network `%s` is damaged", what, c->pool->network);
-        (void)err_hint(e, "`netctr network reload` rebuilds it from the running containers");
+        err_hint(e, "`netctr network reload` rebuilds it from the running containers");
         return -EADDRINUSE;
     }
     err_say(e, -EADDRINUSE, "%s is in use by container `%s`%s", what, holder->container, where);
@@ -337,7 +337,7 @@ int lease_examine(int dirfd, const struct pool *pool, const struct lease_request
 static int damaged(const char *network, const char *owner, struct err *e)
 {
     err_say(e, -EBADMSG, "the lease of `%s` on network `%s` is damaged", owner, network);
-    (void)err_hint(e, "`netctr network reload` rebuilds it from the running containers");
+    err_hint(e, "`netctr network reload` rebuilds it from the running containers");
     return -EBADMSG;
 }
 

@@ -445,8 +445,9 @@ struct ip lease_last(const struct lease_dir *d)
 int lease_set_last(const struct lease_dir *d, const struct ip *last)
 {
     _cleanup_free_ char *text = ip_text(last);
-    if (unlinkat(d->fd, "last", 0) < 0 && errno != ENOENT)
-        return -errno;
+    int r = unlinkat(d->fd, "last", 0) == 0 || errno == ENOENT ? 0 : remove_tree_at(d->fd, "last");
+    if (r < 0)
+        return r;
     return symlinkat(text, d->fd, "last") < 0 ? -errno : 0;
 }
 

@@ -27,7 +27,7 @@ void old_leases_clear(struct old_leases *o)
 static int damaged(const char *network, struct err *e)
 {
     err_say(e, -EBADMSG, "the lease file of network `%s` is damaged", network);
-    (void)err_hint(e, "`netctr network reload` rebuilds the leases from the running containers");
+    err_hint(e, "`netctr network reload` rebuilds the leases from the running containers");
     return -EBADMSG;
 }
 

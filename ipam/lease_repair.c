@@ -303,7 +303,7 @@ static int remove_damaged(const struct lease_dir *d, const struct lease_repair *
             continue;
         if (!how->complete && !how->dry_run) {
             err_say(e, -EBADMSG, "the lease %s of network `%s` is damaged", name, d->network);
-            (void)err_hint(e, "it may belong to a container whose record is damaged too");
+            err_hint(e, "it may belong to a container whose record is damaged too");
             return -EBADMSG;
         }
         _cleanup_free_ char *what = xasprintf("damaged lease %s", name);

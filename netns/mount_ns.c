@@ -132,8 +132,8 @@ static int is_elsewhere(const struct pins_place *place, int file, struct err *e)
     (void)fd_read_path(place->dir, &path);
     err_say(e, -EXDEV, "pins of `%s` are out of reach: they were made in another mount namespace",
             path ? path : "RUN");
-    return err_hint(e, "use netctr there; if it is gone, remove %s/" FILE_NAME,
-                    path ? path : "RUN");
+    err_hint(e, "use netctr there; if it is gone, remove %s/" FILE_NAME, path ? path : "RUN");
+    return -EXDEV;
 }
 
 int pins_find_namespace(const struct pins_place *place, struct err *e)

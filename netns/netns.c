@@ -233,7 +233,7 @@ int netns_instance(const char *run, bool former, char **out, struct err *e)
     if (r < 0)
         return r;
     struct stat netns;
-    if (stat("/proc/thread-self/ns/net", &netns) < 0)
+    if (former && stat("/proc/thread-self/ns/net", &netns) < 0)
         return err_set(e, errno, "look at this network namespace");
     if (former)
         text = xasprintf("%s %" PRIu64 " %s", boot, (uint64_t)netns.st_ino, run);

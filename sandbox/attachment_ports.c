@@ -153,12 +153,13 @@ static int require_carrier(struct sandbox *sb, const struct network *n, struct e
     for (struct port_binding *h = sb->bindings; h; h = h->next)
         for (size_t i = 0; i < h->port_mappings.count; i++) {
             struct port_mapping *p = &h->port_mappings.items[i];
-            if (check_one(h->routed == is_routed(n) ? *p : port_mapping_as_asked(p), n, e) == 0)
+            int r = check_one(h->routed == is_routed(n) ? *p : port_mapping_as_asked(p), n, e);
+            if (r == 0)
                 continue;
             _cleanup_free_ char *word = port_mapping_word(p);
             err_wrap(e, "network `%s` would be the way out of container `%s`", n->name, sb->name);
-            return err_hint(e, "`netctr unpublish %s %s` first, or a lower --gw-priority", sb->name,
-                            word);
+            err_hint(e, "`netctr unpublish %s %s` first, or a lower --gw-priority", sb->name, word);
+            return r;
         }
     return 0;
 }
@@ -171,8 +172,8 @@ int ports_prepare(struct sandbox *sb, struct attachment *p, struct port_binding 
         return 0;
     int r = require_carrier(sb, &p->network, e);
     if (r == 0 && (r = reopen(sb, &p->network, fresh, e)) < 0)
-        return err_wrap(e, "network `%s` publishes the ports of container `%s`", p->network.name,
-                        sb->name);
+        err_wrap(e, "network `%s` publishes the ports of container `%s`", p->network.name,
+                 sb->name);
     return r;
 }
 

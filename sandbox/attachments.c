@@ -108,17 +108,19 @@ static int explain_loss(struct sandbox *sb, const struct attachment *p, struct e
 {
     const char *network = p->wanted.network;
     err_say(e, -ENOENT, "network `%s` does not exist", network);
-    return err_hint(e, "`netctr network disconnect -f %s %s` or `netctr network create %s`",
-                    network, sb->name, network);
+    err_hint(e, "`netctr network disconnect -f %s %s` or `netctr network create %s`", network,
+             sb->name, network);
+    return -ENOENT;
 }
 
 int sandbox_plan(struct sandbox *sb, char *const *networks, bool existing, struct err *e)
 {
-    if (networks && sandboxes_net(sb->all, &sb->net, e) < 0)
-        return e->code;
+    int r = networks ? sandboxes_net(sb->all, &sb->net, e) : 0;
+    if (r < 0)
+        return r;
     strv_each (text, networks) {
         struct attachment *p = attachments_add(sb);
-        int r = connect_request_parse(text, &p->wanted, e);
+        r = connect_request_parse(text, &p->wanted, e);
         if (r == 0)
             r = network_load(sb->net, p->wanted.network, &p->network, e);
         if (r == -ENOENT && existing)

@@ -52,14 +52,16 @@ static int hold(struct sandbox *sb, struct port_binding *h, struct err *e)
     if (r != -EADDRINUSE || !refused)
         return r;
     _cleanup_free_ char *publisher = sandboxes_publisher(sb->all, refused);
-    if (publisher)
-        return err_hint(e, "container `%s` publishes it", publisher);
+    if (publisher) {
+        err_hint(e, "container `%s` publishes it", publisher);
+        return r;
+    }
     /* The one that had it may have been killed and cleaned up this moment. */
     err_clear(e);
     r = port_mappings_bind(&h->port_mappings, ipv6, &h->held, &refused, e);
-    if (r != -EADDRINUSE)
-        return r;
-    return err_hint(e, "another program listens there (`ss -lntup` shows it)");
+    if (r == -EADDRINUSE)
+        err_hint(e, "another program listens there (`ss -lntup` shows it)");
+    return r;
 }
 
 /* On a routed network the container's own port is opened, and no host port is taken. 0.0.0.0 and [::] only
@@ -70,7 +72,8 @@ static int check_routed(const struct port_mapping *p, const struct network *n, s
         return 0;
     err_say(e, -EINVAL, "network `%s` is routed: it cannot be reached through a host port",
             n->name);
-    return err_hint(e, "`--publish %d` opens the container's own port", p->port);
+    err_hint(e, "`--publish %d` opens the container's own port", p->port);
+    return -EINVAL;
 }
 
 int binding_check(const struct port_mappings *list, const struct network *n, struct err *e)

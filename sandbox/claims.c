@@ -49,11 +49,12 @@ int sandboxes_require_free(struct sandboxes *s, const struct port_mapping *wante
         if (r < 0 || !search.owner)
             return r;
         if (search.state != SANDBOX_DEAD || search.life == SANDBOX_MONITORED) {
-            (void)port_mapping_in_use(wanted, e);
-            return search.state == SANDBOX_DEAD
-                       ? err_hint(e, "`netctr gc` removes container `%s`, which is dead",
-                                  search.owner)
-                       : err_hint(e, "container `%s` publishes it", search.owner);
+            r = port_mapping_in_use(wanted, e);
+            if (search.state == SANDBOX_DEAD)
+                err_hint(e, "`netctr gc` removes container `%s`, which is dead", search.owner);
+            else
+                err_hint(e, "container `%s` publishes it", search.owner);
+            return r;
         }
         r = apart_remove(s, search.id, false, e);
         if (r < 0)

@@ -47,7 +47,8 @@ static int take_alias(struct connect_request *a, const char *value, struct err *
 {
     if (!valid_name(value)) {
         err_say(e, -EINVAL, "alias `%s` is not a name", value);
-        return err_hint(e, NAME_RULE);
+        err_hint(e, NAME_RULE);
+        return -EINVAL;
     }
     strv_add(&a->aliases, value);
     return 0;
@@ -102,8 +103,10 @@ int connect_request_set(struct connect_request *a, const char *key, const char *
     const char *near = nearest_word(key, names);
     err_say(e, -EINVAL, "unknown option `%s`", key);
     if (near)
-        return err_hint(e, "did you mean `%s`?", near);
-    return err_hint(e, "ip, ip6, mac, name, alias, rate or gw-priority");
+        err_hint(e, "did you mean `%s`?", near);
+    else
+        err_hint(e, "ip, ip6, mac, name, alias, rate or gw-priority");
+    return -EINVAL;
 }
 
 /* "KEY=VALUE" */

@@ -64,7 +64,7 @@ static int view_open(struct sandbox *sb, struct view *v, struct err *e)
     *v = (struct view){.sb = sb};
     if (records < 0)
         return 0;
-    int r = endpoint_load_all(records, &all, e);
+    int r = endpoint_load_all(records, ".", &all, e);
     if (r == 0)
         r = sandboxes_net(sb->all, &net, e);
     for (size_t i = 0; r == 0 && i < all.count && v->count < ARRAY_LEN(v->shared); i++)

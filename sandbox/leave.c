@@ -17,7 +17,7 @@ static struct links find_links(struct sandbox *sb)
     struct links links = {0};
     bool known = !sb->guest && !sb->joined;
     if (!known)
-        (void)endpoints_of(sb->dir, sb->id, &all);
+        (void)endpoints_of(sb->dir, ".", sb->id, &all);
     size_t count = known ? sb->attachment_count : all.count;
     if (!count || sandboxes_net(sb->all, &sb->net, NULL) < 0)
         return links;

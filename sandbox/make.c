@@ -185,7 +185,8 @@ static int restore(struct sandbox *sb, struct sandbox_record *r, struct err *e)
 static int dead(const char *id, struct err *e)
 {
     err_say(e, -ESRCH, "sandbox %s is dead: its network namespace is gone", id);
-    return err_hint(e, "`netctr gc` removes what is left of it");
+    err_hint(e, "`netctr gc` removes what is left of it");
+    return -ESRCH;
 }
 
 /* Its locks first: what is read after that stays. */

@@ -40,7 +40,8 @@ static bool is_own_namespace(int netns)
 static int refuse_own_namespace(const char *path, struct err *e)
 {
     err_say(e, -EINVAL, "network namespace `%s` is the host's", path);
-    return err_hint(e, "use `--network host`");
+    err_hint(e, "use `--network host`");
+    return -EINVAL;
 }
 
 int sandbox_open_path(const char *path, struct err *e)

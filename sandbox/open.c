@@ -9,7 +9,8 @@
 static int refuse_instance(const char *run, struct err *e)
 {
     err_say(e, -ESRCH, "`%s` does not belong to this network namespace", run);
-    return err_hint(e, "`netctr --run-root %s gc` sets it up", run);
+    err_hint(e, "`netctr --run-root %s gc` sets it up", run);
+    return -ESRCH;
 }
 
 /* The name of the instance that RUN belongs to, if that is the caller's. */

@@ -117,8 +117,9 @@ int port_mappings_check(const struct port_mappings *list, const struct network *
         everywhere.host = (struct ip){0};
         _cleanup_free_ char *word = port_mapping_word(p), *other = port_mapping_word(&everywhere);
         err_say(e, -EAFNOSUPPORT, "publish `%s`: network `%s` has no %s", word, n->name, missing);
-        return err_hint(e, "publish the port on an %s address, or on every one: -p %s",
-                        streq(missing, "IPv4") ? "IPv6" : "IPv4", other);
+        err_hint(e, "publish the port on an %s address, or on every one: -p %s",
+                 streq(missing, "IPv4") ? "IPv6" : "IPv4", other);
+        return -EAFNOSUPPORT;
     }
     return 0;
 }
@@ -351,7 +352,8 @@ static int explain(const struct port_mapping *p, int code, struct err *e)
     case -ESOCKTNOSUPPORT: return err_say(e, code, "this kernel has no %s", protocol);
     case -EMFILE:
         err_set(e, code, "reserve port %d/%s", p->host_port, protocol);
-        return err_hint(e, "raise the limit of open files (`ulimit -n`)");
+        err_hint(e, "raise the limit of open files (`ulimit -n`)");
+        return code;
     default: return err_set(e, code, "reserve port %d/%s", p->host_port, protocol);
     }
 }

@@ -74,7 +74,8 @@ static bool matches(const struct port_mapping *p, const struct port_mapping *wan
 
 /* `netctr port` shows 0.0.0.0:8080 and [::]:8080 for a port on every address, which can only be withdrawn as a
  * whole. */
-static int hint_at_both(const struct sandbox *sb, const struct port_mappings *wanted, struct err *e)
+static void hint_at_both(const struct sandbox *sb, const struct port_mappings *wanted,
+                         struct err *e)
 {
     for (struct port_binding *h = sb->bindings; h; h = h->next)
         for (size_t i = 0; i < h->port_mappings.count; i++)
@@ -83,10 +84,10 @@ static int hint_at_both(const struct sandbox *sb, const struct port_mappings *wa
                 if (p->host.family || !same_ports(p, &wanted->items[k]))
                     continue;
                 _cleanup_free_ char *word = port_mapping_word(p);
-                return err_hint(e, "it publishes %s on every address: `netctr unpublish %s %s`",
-                                word, sb->name, word);
+                err_hint(e, "it publishes %s on every address: `netctr unpublish %s %s`", word,
+                         sb->name, word);
+                return;
             }
-    return e->code;
 }
 
 struct withdrawal {
@@ -159,7 +160,8 @@ int sandbox_unpublish(struct sandbox *sb, const struct port_mappings *wanted, co
         _cleanup_free_ char *word = port_mapping_word(&wanted->items[0]);
         err_say(e, -ENOENT, "container `%s` does not publish port %s", sb->name,
                 as_asked ? as_asked : word);
-        return hint_at_both(sb, wanted, e);
+        hint_at_both(sb, wanted, e);
+        return -ENOENT;
     }
     int r = ports_withdraw(sb, &ending.published, e);
     if (r < 0)

@@ -62,7 +62,7 @@ int record_read(int dir, const char *id, struct sandbox_record *out, struct err 
     if (r == 0 && (r = parse_record(j, id, out)) < 0)
         err_say(e, r, "the record `sandbox.json` is damaged, or written by a newer netctr");
     if (r < 0)
-        (void)err_wrap(e, "sandbox %s", id);
+        err_wrap(e, "sandbox %s", id);
     return r;
 }
 
@@ -79,9 +79,9 @@ int record_note_end(const struct sandbox_record *r, struct err *e)
 
 /* ---- endpoints -------------------------------------------------------------------------------*/
 
-int endpoints_of(int dir, const char *id, struct endpoint_list *out)
+int endpoints_of(int dirfd, const char *path, const char *id, struct endpoint_list *out)
 {
-    int r = endpoint_load_all(dir, out, NULL);
+    int r = endpoint_load_all(dirfd, path, out, NULL);
     size_t kept = 0;
     for (size_t i = 0; i < out->count; i++) {
         struct endpoint *ep = &out->items[i];

@@ -53,7 +53,7 @@ static int load(struct sandboxes *s, int all, const char *id, struct sandbox_rec
         r != -ENOENT) /* for want of memory, for example: nothing is known then */
         return err_set(e, r, "read the record of sandbox %s", id);
     apart_look(s, out);
-    r = endpoints_of(out->dir, id, &out->endpoints);
+    r = endpoints_of(out->dir, ".", id, &out->endpoints);
     out->damaged = out->damaged || r == -EBADMSG;
     if (r < 0 && r != -EBADMSG)
         return err_set(e, r, "read the endpoints of sandbox %s", id);
@@ -105,10 +105,8 @@ void sandbox_endpoints(struct sandboxes *s, const char *id, struct endpoint_list
 {
     int all = sandboxes_dir(s, false, NULL);
     *out = (struct endpoint_list){0};
-    _cleanup_close_ int dir =
-        all < 0 ? -1 : openat(all, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-    if (dir >= 0)
-        (void)endpoints_of(dir, id, out);
+    if (all >= 0)
+        (void)endpoints_of(all, id, id, out);
 }
 
 /* ---- its members -----------------------------------------------------------------------------*/

@@ -118,7 +118,8 @@ int sandboxes_make_leases(struct sandboxes *s, const struct network *n, struct e
     r = lock < 0 ? lock : restore_leases(s, leases, e);
     if (r == 0 && (r = net_has_leases(net, n, e)) == 0) {
         err_say(e, -EBADMSG, "network `%s`: the leases are missing and cannot be rebuilt", n->name);
-        return err_hint(e, "`netctr network reload` says why");
+        err_hint(e, "`netctr network reload` says why");
+        return -EBADMSG;
     }
     return r < 0 ? r : 0;
 }

@@ -164,8 +164,8 @@ int remove_sandbox(struct sandboxes *s, const char *id, struct err *e);
 /** What belongs to @member alone: with the instance lock held. */
 int withdraw_member(const struct ending *x, const char *member, struct err *e);
 
-/** The endpoints in @dir that belong to sandbox @id. -EBADMSG: some are damaged, or of another one; @out has the rest. */
-int endpoints_of(int dir, const char *id, struct endpoint_list *out);
+/** The endpoints in the directory @path beneath @dirfd that belong to sandbox @id. -EBADMSG: some are damaged, or of another one; @out has the rest. */
+int endpoints_of(int dirfd, const char *path, const char *id, struct endpoint_list *out);
 
 /* ---- claims.c --------------------------------------------------------------------------------*/
 

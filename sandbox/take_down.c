@@ -53,7 +53,7 @@ static int load(const struct ending *x, struct endpoint_list *out, struct err *e
 {
     if (x->dir < 0)
         return 0;
-    int r = endpoints_of(x->dir, x->id, out);
+    int r = endpoints_of(x->dir, ".", x->id, out);
     if (r == -EBADMSG)
         warn(
             "container `%s`: the record of an endpoint is damaged, or belongs to another container",

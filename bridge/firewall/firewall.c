@@ -285,7 +285,7 @@ static int is_refused(struct fw *fw, const struct fw_publish *p, struct err *e)
     _cleanup_free_ char *text = elements_in_use(p);
     err_clear(e);
     err_say(e, -EADDRINUSE, "%s", text);
-    (void)err_hint(e, "container `%s` publishes it", name ? name : "?");
+    err_hint(e, "container `%s` publishes it", name ? name : "?");
     return 1;
 }
 

@@ -57,7 +57,7 @@ static int make_layers(struct container *c, struct err *e)
     _cleanup_close_ int upper = make_directory(c->dir_fd, "upper", 0755, e);
     _cleanup_close_ int work = upper < 0 ? -1 : make_directory(c->dir_fd, "work", 0700, e);
     if (upper < 0 || work < 0)
-        return e ? e->code : -EIO;
+        return upper < 0 ? upper : work;
     if (fchmod(upper, st.st_mode & 07777) < 0 || fchown(upper, st.st_uid, st.st_gid) < 0)
         return err_set(e, errno, "prepare the container's layer");
     return 0;
@@ -292,12 +292,12 @@ static int put_aside(struct store *store, const char *name, const char *id)
     _cleanup_free_ char *aside = xasprintf(TRASH "/%s", unique);
     if (renameat(store->defined_fd, name, store->defined_fd, aside) == 0)
         return 0;
-    if (errno != ENOENT)
+    if (errno != ENOENT && errno != ENOTDIR && errno != ELOOP)
         return -errno;
-    bool made = mkdirat(store->defined_fd, TRASH, 0700) == 0;
-    if (!made && errno == EEXIST) /* then it is @name that is missing */
+    int made = make_hidden_directory(store, TRASH);
+    if (made == -EEXIST) /* then it is @name that is missing */
         return 0;
-    if (!made) {
+    if (made < 0) {
         free(aside);
         aside = xasprintf(".removed-%s", unique);
     }
@@ -397,7 +397,8 @@ int container_adopt(struct store *store, const char *name, struct container *out
     int r = read_remains(&c, name, status, e);
     if (r < 0) {
         container_clear(&c);
-        return err_wrap(e, "read the state of container `%s`", name);
+        err_wrap(e, "read the state of container `%s`", name);
+        return r;
     }
     container_plan(&c);
     *out = c;

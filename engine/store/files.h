@@ -9,6 +9,8 @@
 #define TRASH ".trash"
 
 /* ids.c */
+/** Makes TRASH or IDS, also in place of what is no directory. -EEXIST: it is one already. */
+int make_hidden_directory(struct store *s, const char *name);
 #define IDS ".ids"
 enum { ID_LENGTH = 12, ID_GIVEN_MIN = 4 };
 /** Could @word be the first digits of an id, as a user may give them? */

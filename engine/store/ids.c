@@ -37,12 +37,21 @@ static int make_link(struct store *s, const char *id, const char *name)
     return -errno;
 }
 
+int make_hidden_directory(struct store *s, const char *name)
+{
+    struct stat st;
+    if (fstatat(s->defined_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISDIR(st.st_mode))
+        (void)unlinkat(s->defined_fd, name, 0);
+    return mkdirat(s->defined_fd, name, 0700) < 0 ? -errno : 0;
+}
+
 int ids_add(struct store *s, const char *id, const char *name, struct err *e)
 {
     int r = make_link(s, id, name);
-    if (r == -ENOENT) { /* the first container: `rm` on a full disk must not have to make TRASH */
-        (void)mkdirat(s->defined_fd, TRASH, 0700);
-        (void)mkdirat(s->defined_fd, IDS, 0700);
+    if (r == -ENOENT || r == -ENOTDIR || r == -ELOOP) {
+        /* the first container: `rm` on a full disk must not have to make TRASH */
+        (void)make_hidden_directory(s, TRASH);
+        (void)make_hidden_directory(s, IDS);
         r = make_link(s, id, name);
     }
     return r < 0 ? err_set(e, r, "write `%s/containers/" IDS "/%s`", s->root, id) : 0;

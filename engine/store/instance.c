@@ -31,10 +31,12 @@ static int open_containers(int at, const char *path, struct err *e)
 
 static int open_top(const char *path, char **canonical, struct err *e)
 {
-    int r = mkdir_parents(path, 0700, e);
+    *canonical = realpath(path, NULL);
+    int r = *canonical ? 0 : mkdir_parents(path, 0700, e);
     if (r < 0)
         return r;
-    *canonical = realpath(path, NULL);
+    if (!*canonical)
+        *canonical = realpath(path, NULL);
     int fd = *canonical ? open(*canonical, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
     return fd < 0 ? err_set(e, errno, "open state directory `%s`", path) : fd;
 }
@@ -64,7 +66,8 @@ static int refuse_living(struct store *s, const char *bound, struct err *e)
         if (valid_name(entry->d_name)) {
             err_say(e, -EBUSY, "state directory `%s` has containers that run under `%s`", s->root,
                     bound);
-            return err_hint(e, "use --run-root %s", bound);
+            err_hint(e, "use --run-root %s", bound);
+            return -EBUSY;
         }
     return r < 0 ? err_set(e, r, "list `%s`", theirs) : 0;
 }
@@ -251,7 +254,8 @@ static int refuse_others(struct store *s, bool living, struct err *e)
             continue;
         err_say(e, -EBUSY, "`%s` belongs to another network namespace: container `%s` lives there",
                 s->run, entry->d_name);
-        return err_hint(e, "use netctr in that namespace, or another --run-root and --root here");
+        err_hint(e, "use netctr in that namespace, or another --run-root and --root here");
+        return -EBUSY;
     }
     return r < 0 ? err_set(e, r, "list the living containers in `%s`", s->run) : 0;
 }
@@ -303,7 +307,8 @@ static int instance_check(struct store *s, struct err *e)
     if (s->fresh) {
         err_say(e, -EBUSY, "containers of a previous instance under `%s` could not all be stopped",
                 s->run);
-        return err_hint(e, "`netctr gc` says why");
+        err_hint(e, "`netctr gc` says why");
+        return -EBUSY;
     }
     return err_say(e, -EBUSY, "`%s` has just been taken by netctr in another network namespace",
                    s->run);
@@ -326,10 +331,20 @@ int store_hold_binding(struct store *s, struct err *e)
     return r < 0 ? r : take_fd(lock);
 }
 
+/* Each has a file `lock`, and a start holds both. */
+static int check_distinct(const struct store *s, struct err *e)
+{
+    if (!streq(s->root, s->run))
+        return 0;
+    err_say(e, -EINVAL, "`%s` cannot be the state directory and the run directory", s->root);
+    err_hint(e, "use --run-root with another directory, on a tmpfs");
+    return -EINVAL;
+}
+
 /* Both top directories are open, or their fd is the error. */
 static int open_below(struct store *s, struct err *e)
 {
-    int r = s->root_fd < 0 ? s->root_fd : s->run_fd < 0 ? s->run_fd : 0;
+    int r = s->root_fd < 0 ? s->root_fd : s->run_fd < 0 ? s->run_fd : check_distinct(s, e);
     if (r == 0)
         r = s->defined_fd = open_containers(s->root_fd, s->root, e);
     if (r >= 0)
@@ -402,7 +417,9 @@ int store_look(const struct state_dir *root, const struct state_dir *run, struct
     const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW;
     out->defined_fd = root->fd < 0 ? -1 : openat(root->fd, "containers", flags);
     out->live_fd = run->fd < 0 ? -1 : openat(run->fd, "containers", flags);
-    return instance_find(out, e);
+    int r = instance_find(out, e);
+    out->fresh = r < 0 || run->fd < 0 || run_is_own(out, NULL) != 1;
+    return r;
 }
 
 int store_check_bound(struct store *s, struct err *e)

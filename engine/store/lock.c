@@ -18,7 +18,8 @@ static int lock_store(struct store *s, int operation, struct err *e)
     int fd = lock_file_at(s->run_fd, "lock", operation);
     if (fd == -ENOENT) { /* -ENOENT would mean that there is no such container */
         err_say(e, -ESTALE, "the run directory `%s` has been removed meanwhile", s->run);
-        return err_hint(e, "the next command makes it again, and ends what ran without it");
+        err_hint(e, "the next command makes it again, and ends what ran without it");
+        return -ESTALE;
     }
     return fd < 0 ? store_cannot_lock(fd, s->run_fd, s->run, e) : fd;
 }
@@ -103,11 +104,11 @@ int try_lock_of(int live_dir, const json_t *state)
     int r = fd < 0 ? -errno : 0;
     if (r < 0)
         return is_no_file(r) ? without_lock(live_dir) : r;
-    if (fstat(fd, &st) < 0)
-        return -errno;
-    if (!S_ISREG(st.st_mode))
-        return without_lock(live_dir);
     r = lock_wait(fd, LOCK_EX, 0);
+    if (r == 0 && fstat(fd, &st) < 0)
+        return -errno;
+    if (r == 0 && !S_ISREG(st.st_mode))
+        return without_lock(live_dir);
     if (r == -EWOULDBLOCK && holder_is_dying(live_dir, state))
         r = lock_wait(fd, LOCK_EX, 5000);
     return r < 0 ? r : take_fd(fd);

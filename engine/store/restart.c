@@ -29,7 +29,8 @@ int restart_parse(const char *text, struct restart *out, struct err *e)
             return 0;
         }
     err_say(e, -EINVAL, "unknown restart policy `%s`", text);
-    return err_hint(e, "no, on-failure[:N], always or unless-stopped");
+    err_hint(e, "no, on-failure[:N], always or unless-stopped");
+    return -EINVAL;
 }
 
 char *restart_text(const struct restart *r)

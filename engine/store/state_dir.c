@@ -108,7 +108,8 @@ static int find_foreign(int dir, const char *path, bool (*known)(const char *nam
 static int refuse_foreign(const char *path, const char *foreign, struct err *e)
 {
     err_say(e, -EPERM, "`%s/%s` was not created by netctr: nothing was removed", path, foreign);
-    return err_hint(e, "if `%s` is netctr's state directory, move that entry elsewhere", path);
+    err_hint(e, "if `%s` is netctr's state directory, move that entry elsewhere", path);
+    return -EPERM;
 }
 
 static int open_below_top(int at, const char *name)
@@ -129,7 +130,8 @@ static int check_rootfs(const struct state_dir *d, int container, const char *na
     err_say(e, -EPERM,
             "`%s`, the root directory of container `%s`, is in `%s`: nothing was removed", rootfs,
             name, d->path);
-    return err_hint(e, "move it elsewhere, or remove the container first");
+    err_hint(e, "move it elsewhere, or remove the container first");
+    return -EPERM;
 }
 
 static int check_container(const struct state_dir *d, int containers, const char *name,
@@ -246,7 +248,8 @@ static int check_mounts(struct state_dir *d, struct err *e)
             continue;
         }
         err_say(e, -EBUSY, "`%s` is a mount point: nothing was removed", at);
-        return err_hint(e, "`umount %s` first", at);
+        err_hint(e, "`umount %s` first", at);
+        return -EBUSY;
     }
     return r;
 }

@@ -131,7 +131,9 @@ int store_read_definition(struct store *s, const char *name, json_t **j, struct 
         r = err_say(e, -EBADMSG, "it is damaged: it says that it is `%s`", spec->name);
         spec_clear(spec);
     }
-    return r < 0 ? err_wrap(e, "container `%s`", name) : 0;
+    if (r < 0)
+        err_wrap(e, "container `%s`", name);
+    return r;
 }
 
 static int read_record(struct store *s, const char *name, struct record *out, struct err *e)
@@ -153,7 +155,8 @@ static int read_record(struct store *s, const char *name, struct record *out, st
     r = read_life(s, name, out, e);
     if (r < 0) {
         record_clear(out);
-        return err_wrap(e, "container `%s`", name);
+        err_wrap(e, "container `%s`", name);
+        return r;
     }
     out->lost = out->status == STATUS_EXITED && !ended;
     if (out->lost)
@@ -325,14 +328,18 @@ static int live_id(struct store *s, const char *name, int dir, struct strings *i
     int r = container_read_state(dir, name, &state, e);
     if (r == 0)
         strings_add(ids, json_str(state, "id"));
-    else if (r != -EBADMSG && r != -ENOENT)
-        return err_wrap(e, "container `%s`", name);
+    else if (r != -EBADMSG && r != -ENOENT) {
+        err_wrap(e, "container `%s`", name);
+        return r;
+    }
     int locked = r == -ENOENT ? is_locked(dir) : 1;
     if (locked < 0)
         return err_set(e, locked, "container `%s`: try the lock", name);
     if (r < 0 && locked) { /* otherwise nothing exists yet, or nothing is left */
-        if (store_read_definition(s, name, &config, &spec, NULL) < 0)
-            return err_hint(e, "`netctr rm -f %s` removes container `%s`", name, name);
+        if (store_read_definition(s, name, &config, &spec, NULL) < 0) {
+            err_hint(e, "`netctr rm -f %s` removes container `%s`", name, name);
+            return r;
+        }
         strings_add(ids, spec.id);
     }
     err_clear(e);

@@ -77,6 +77,8 @@ static int sweep_trash(struct sweeping *s, struct err *e)
 {
     _cleanup_dir_ DIR *d = open_listing(s->store->defined_fd, TRASH);
     int first = 0, listed = 0;
+    if (!d && (errno == ENOTDIR || errno == ELOOP)) /* damaged: the next removal makes it */
+        return 0;
     if (!d)
         return errno == ENOENT ? 0 : err_set(e, errno, "list what was removed");
     for (struct dirent *entry; (entry = next_entry(d, &listed));) {

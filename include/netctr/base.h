@@ -63,16 +63,16 @@ int err_say(struct err *e, int code, const char *format, ...) __attribute__((for
  *  nothing. */
 void err_kernel_says(struct err *e, const char *words);
 
-/* These three return e->code, or -EIO if @e is NULL: `return err_hint(…)` always is a failure. */
+/* These three add to a failure. They do not return its code: @e may be NULL, and only the caller knows it then. */
 
 /** Puts "FORMAT: " before the text, unless the text starts with these words. */
-int err_wrap(struct err *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void err_wrap(struct err *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /** Sets the remedy, which is printed after the text. */
-int err_hint(struct err *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void err_hint(struct err *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /** Sets the exit status (EXIT_NOT_FOUND, …). */
-int err_status(struct err *e, int status);
+void err_status(struct err *e, int status);
 
 /** "TEXT; HINT", as netctr prints it. Caller frees. */
 char *err_line(const struct err *e);
@@ -223,6 +223,8 @@ bool char_in_ranges(const struct char_range *ranges, size_t count, uint32_t c);
 char *text_printable(const char *text);
 /** FNV-1a, 64 bits: for short, reproducible names. Not safe against attackers. */
 uint64_t hash64(const char *s);
+/** The hash64() of a longer text: that of its beginning, and what follows. */
+uint64_t hash64_add(uint64_t hash, const char *data, size_t size);
 
 /* ---- files ----------------------------------------------------------------------------------*/
 
@@ -269,6 +271,9 @@ int write_all(int fd, const void *data, size_t size);
 /** Opens the directory @path beneath @dirfd for reading; NULL with errno. Always a new open file
  *  description, because a shared one would share its position. */
 DIR *open_listing(int dirfd, const char *path);
+/** The names in a directory that has just been opened, without "." and ".."; on failure (-errno) those read until then.
+ *  Caller frees. For small directories that are read often: fdopendir() makes three system calls more. */
+int names_in(int fd, strv *out);
 /** readdir() that tells failure from the end: sets *@r to -errno on failure and else leaves it
  *  alone. Callers that delete what is not listed must know that the list is complete. */
 struct dirent *next_entry(DIR *d, int *r);

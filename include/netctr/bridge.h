@@ -240,9 +240,9 @@ struct endpoint_list {
 };
 void endpoint_list_clear(struct endpoint_list *l);
 #define _cleanup_endpoints_ __attribute__((cleanup(endpoint_list_clear)))
-/** Reads all records, sorted by interface name. -EBADMSG with a text: one is damaged; @out has the
- *  others all the same. */
-int endpoint_load_all(int record_dir, struct endpoint_list *out, struct err *e);
+/** Reads all records in the directory @path beneath @dirfd, sorted by interface name. -EBADMSG with a text: one is
+ *  damaged; @out has the others all the same. */
+int endpoint_load_all(int dirfd, const char *path, struct endpoint_list *out, struct err *e);
 /** Adds ports to an attached endpoint, or removes some. The record always lists every port that may
  *  be open: written before ports are opened and after they are closed. */
 int endpoint_publish(struct net *net, struct endpoint *ep, const struct port_mappings *more,

@@ -25,6 +25,34 @@ damaged_sandbox() { each_way SANDBOX/sandbox.json; }
 damaged_life() { ways=(empty nothing directory link fifo) && each_way SANDBOX/lock; }
 damaged_flags() { ways=(empty nothing directory link fifo) && each_way @/containers/k/flags; }
 damaged_definition() { ways=(empty nothing directory link fifo deep newer types numbers) && each_way "$state/containers/k/config.json"; }
+# Directories that only netctr reads. What is in their place is replaced, and a link is never followed to delete.
+hidden_directories() {
+    local where how hidden
+    mkdir "$tmp/precious"
+    begin
+    for where in "$state/containers/.trash" "$state/containers/.ids" "$run_state/leases/default/last"; do
+        hidden=${where##*/}
+        for how in file link dangling fifo directory; do
+            victim
+            rm -rf "$where"
+            echo gold | tee "$tmp/precious/000000000000" >"$tmp/precious/gold"
+            ln -sfn /nowhere "$tmp/precious/10.88.0.9"
+            case $how in
+            file) echo x >"$where" ;;
+            link) ln -s "$tmp/precious" "$where" ;;
+            dangling) ln -s /nowhere/x "$where" ;;
+            fifo) mkfifo "$where" ;;
+            directory) mkdir -p "$where/x" ;;
+            esac
+            soon gc
+            [ "$hidden $how" = '.trash link' ] || timeout 10 "$ARENA/bin/netctr" run --rm "$box" true || fail "$hidden: $how: no start"
+            endure "$hidden: $how"
+            assert_eq "$(cat "$tmp/precious/gold" "$tmp/precious/000000000000" | tr '\n' ' ')" 'gold gold ' "$hidden: $how"
+            [ -L "$tmp/precious/10.88.0.9" ] || fail "$hidden: $how: it deletes through the link"
+        done
+    done
+}
+t 'what is in the place of the index of ids, the trash or the last address' hidden_directories
 t 'state.json damaged in every way' damaged_state
 t 'endpoint.default.json damaged in every way' damaged_endpoint
 t 'sandbox.json damaged in every way' damaged_sandbox

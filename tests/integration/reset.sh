@@ -290,6 +290,54 @@ neighbours() {
 }
 t 'another instance beside it stays as it is' neighbours
 
+followed_events() {
+    warm_up
+    "$program" --root "$state" --run-root "$run_state" events >"$tmp/followed" 2>"$tmp/why" &
+    local follower=$! status=0
+    begun() {
+        netctr run --rm "$box" true
+        [ -s "$tmp/followed" ]
+    }
+    wait_for 10 begun
+    netctr reset -f >/dev/null
+    wait_for 5 eval "! kill -0 $follower"
+    wait $follower || status=$?
+    assert_eq $status 125
+    assert_eq "$(cat "$tmp/why")" "netctr: the run directory \`$run_state\` has been removed"
+}
+t 'events ends instead of waiting for those of a removed directory' followed_events
+
+one_for_both() {
+    local both=("$program" --root "$ARENA/both" --run-root "$ARENA/both")
+    mkdir "$ARENA/both"
+    assert_error "netctr: \`$ARENA/both\` cannot be the state directory and the run directory; use --run-root with another directory, on a tmpfs" \
+        125 timeout 10 "${both[@]}" run "$box" true
+    mkdir "$ARENA/both/containers"
+    touch "$ARENA/both/lock" "$ARENA/both/instance"
+    assert_eq "$(timeout 10 "${both[@]}" reset -f)" "removed directory $ARENA/both"
+    [ ! -e "$ARENA/both" ]
+}
+t 'one directory as --root and --run-root is refused at once, and reset removes it' one_for_both
+
+# A process in another instance's container may have the name, and an open file with the path, of a monitor.
+pretender() {
+    warm_up
+    "${second[@]}" run -d --name other --network host "$box" sh -c "
+        mkdir -p '$run_state/containers/web'
+        exec 9>'$run_state/containers/web/lock'
+        printf netctr >/proc/self/comm
+        while :; do sleep 1; done" >/dev/null
+    local pid
+    pid=$("${second[@]}" inspect other | jq '.[0].state.pid')
+    wait_for 5 eval "[ \"\$(cat /proc/$pid/comm)\" = netctr ]"
+    assert_eq "$(readlink "/proc/$pid/fd/9")" "$run_state/containers/web/lock"
+    netctr reset -f >"$tmp/said"
+    kill -0 "$pid" || fail "it was ended: $(cat "$tmp/said")"
+    "${second[@]}" reset -f >/dev/null
+    assert_gone
+}
+t 'a process in a container that looks like a monitor stays' pretender
+
 killed() {
     sanitized && skip 'strace and the sanitizer'
     local point call number status struck=0

@@ -169,6 +169,17 @@ links_of_made_files() {
 }
 t '/etc/hosts, hostname, resolv.conf or /etc as a link to the host: untouched' links_of_made_files
 
+# The container writes these files. One in the place of a file of /proc could deceive processes that use that.
+made_files_in_proc() {
+    local root place
+    root=$(own_root hosts-in-proc)
+    for place in self/oom_score_adj sys/kernel/core_pattern version; do
+        ln -sf "/proc/$place" "$root/etc/hosts"
+        assert_error 'netctr: `/etc/hosts` in the root directory is a link into /proc or /sys' 125 netctr run --rm "$root" true
+    done
+}
+t '/etc/hosts as a link into /proc is refused' made_files_in_proc
+
 links_of_devices() {
     local name root
     echo untouched >"$tmp/victim"

@@ -368,6 +368,57 @@ static void test_plain_files(int dir)
     check(mkdir_parents("", 0700, &e) == -EINVAL, "mkdir -p of nothing", text_of(&e));
 }
 
+/* A state file is read without a look at its kind, unless it is large or empty. */
+static void test_state_files(int dir)
+{
+    static const size_t sizes[] = {0, 1, 4094, 4095, 4096, 4097, 9000};
+    static char data[9000];
+    memset(data, 'x', sizeof(data));
+    for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+        _cleanup_free_ char *back = NULL;
+        size_t size = 1;
+        (void)write_file_atomic(dir, "state", data, sizes[i], 0600);
+        expect(read_state_at(dir, "state", 9000, &back, &size) == 0 && size == sizes[i] &&
+                   strlen(back) == size,
+               "a state file of any size", "%zu of %zu", size, sizes[i]);
+        _cleanup_free_ char *big = NULL;
+        expect(!sizes[i] || read_state_at(dir, "state", sizes[i] - 1, &big, NULL) == -EBADMSG,
+               "a state file that is too large", "%zu is read", sizes[i]);
+    }
+    static const char *const bad[] = {"fifo", "link", "directory"};
+    (void)mkfifoat(dir, "fifo", 0600);
+    (void)symlinkat("state", dir, "link");
+    (void)mkdirat(dir, "directory", 0700);
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        _cleanup_free_ char *back = NULL;
+        check(read_state_at(dir, bad[i], 9000, &back, NULL) == -EBADMSG, bad[i], "read");
+    }
+}
+
+static void test_names_in(int dir)
+{
+    _cleanup_close_ int many = directory(dir, "many");
+    _cleanup_strv_ strv none = NULL, names = NULL;
+    check(names_in(many, &none) == 0 && !none, "an empty directory", "has names");
+    bool seen[1000] = {false};
+    size_t count = 0;
+    for (int i = 0; i < 1000; i++) {
+        char name[32];
+        snprintf(name, sizeof(name), "entry-%d", i);
+        close(openat(many, name, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+    }
+    _cleanup_close_ int fd = openat(dir, "many", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int r = names_in(fd, &names);
+    strv_each (name, names) {
+        uint64_t n = 0;
+        count += parse_u64(name + strlen("entry-"), 0, 999, &n) == 0 && !seen[n];
+        seen[n] = true;
+    }
+    expect(r == 0 && count == 1000 && strv_len(names) == 1000, "each name once", "%zu", count);
+    _cleanup_strv_ strv nothing = NULL;
+    check(names_in(-1, &nothing) == -EBADF && !nothing, "no directory", "has names");
+}
+
 /* ---- trees that do not want to go -------------------------------------------------------------*/
 
 /* A chain of @depth directories named "d", each with one file before and one behind it. */
@@ -538,6 +589,8 @@ int main(void)
     test_write_file_atomic(plain);
     test_readers_see_whole_files(plain);
     test_plain_files(plain);
+    test_state_files(plain);
+    test_names_in(plain);
     test_remove_links(&t);
     test_depths(&t);
     chain(t.root, "deep", 3000);

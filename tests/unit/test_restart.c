@@ -23,6 +23,8 @@ static void test_words(void)
         struct restart r;
         _cleanup_err_ struct err e = ERR_INIT;
         int code = restart_parse(bad[i], &r, &e);
+        check(restart_parse(bad[i], &r, NULL) == code, bad[i],
+              "another code without an error object");
         expect(code == -EINVAL && e.text, "a word that is no policy", "`%s`: %d, %s", bad[i], code,
                text_of(&e));
     }
