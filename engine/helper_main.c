@@ -272,19 +272,30 @@ static int take_given(struct helper *h, struct err *e)
     return h->shared ? names_open(h->store.run_fd, e) : e->code;
 }
 
-/* Kills the processes that the next pair has not adopted; nothing else would end them. */
+/* Processes from @first on, before @last. */
+static void end_unless_adopted(struct helper *h, const struct helpers_state *now, int first,
+                               int last)
+{
+    for (int i = first; i < last; i++) {
+        const struct helper_process *p = &h->state->process[i];
+        bool adopted = p->pid == now->process[i].pid && p->start == now->process[i].start;
+        _cleanup_close_ int fd = adopted || p->pid == getpid() ? -1 : helper_process_open(p);
+        if (fd >= 0)
+            (void)pidfd_signal(fd, SIGKILL);
+    }
+}
+
+/* Kills the processes that the next pair has not adopted; nothing else would end them. The name servers come first, because
+ * the other helper may do the same at the same time, and then each kills the other. They come last as well, because until its
+ * death the active helper replaces a dead one. */
 static void end_orphans(struct helper *h)
 {
     struct helpers_state now = {0};
     struct engine engine = {.store = h->store};
     (void)helpers_work(&engine, &now);
-    for (int i = HELPER_ACTIVE; i < HELPER_HOLDER; i++) {
-        const struct helper_process *p = &h->state->process[i];
-        bool adopted = p->pid == now.process[i].pid && p->start == now.process[i].start;
-        _cleanup_close_ int fd = adopted || p->pid == getpid() ? -1 : helper_process_open(p);
-        if (fd >= 0)
-            (void)pidfd_signal(fd, SIGKILL);
-    }
+    end_unless_adopted(h, &now, HELPER_SERVER, HELPER_HOLDER);
+    end_unless_adopted(h, &now, HELPER_ACTIVE, HELPER_SERVER);
+    end_unless_adopted(h, &now, HELPER_SERVER, HELPER_HOLDER);
 }
 
 /* On failure we leave and remove our cgroup ourselves: a process that takes RUN over may not know of us yet. */

@@ -116,8 +116,9 @@ static int share(struct monitor *m, const char *name, struct sandbox_request *re
         return err_say(e, -EINVAL, "container `%s` has no network of its own", name);
     _cleanup_close_ int dir = store_live_dir(&m->engine->store, r.spec.name);
     _cleanup_free_ char *id = engine_sandbox_id(dir, r.spec.id);
-    code = r.status == STATUS_CREATING ? -ENOENT
-                                       : sandbox_find(engine_sandboxes(m->engine), id, &sandbox, e);
+    /* That of a first run may be half made; a later run has that of the one before. */
+    bool begins = r.status == STATUS_CREATING && r.restarts == 0;
+    code = begins ? -ENOENT : sandbox_find(engine_sandboxes(m->engine), id, &sandbox, e);
     if (code < 0 && code != -ENOENT)
         return code;
     bool lives = code == 0 && sandbox.state == SANDBOX_LIVES;

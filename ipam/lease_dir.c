@@ -162,7 +162,10 @@ static int read_line(int dirfd, const char *name, char line[LINE_MAX_SIZE])
 {
     /* O_NONBLOCK: a FIFO in its place must not block. */
     _cleanup_close_ int fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    ssize_t n = fd < 0 ? -1 : read(fd, line, LINE_MAX_SIZE);
+    ssize_t n = -1;
+    do {
+        n = fd < 0 ? -1 : read(fd, line, LINE_MAX_SIZE);
+    } while (fd >= 0 && n < 0 && errno == EINTR);
     if (n < 0)
         return errno == ELOOP || errno == EISDIR || errno == ENXIO || errno == EAGAIN ? -EBADMSG
                                                                                       : -errno;

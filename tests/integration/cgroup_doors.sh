@@ -83,14 +83,18 @@ killed_monitor() {
 t 'a killed monitor, --rm and start leave none of them behind' killed_monitor
 
 killed_at_any_time() {
-    local n monitor
+    local n client pids pid
     for n in $(seq 0 2 $((2 * $(often 15)))); do
         "$program" --root "$state" --run-root "$run_state" run --name a --network none --cap-add SYS_ADMIN \
             "$box" sleep 100 &
-        monitor=$!
+        client=$!
         sleep "0.0$(printf %02d "$n")"
-        kill -KILL $monitor
-        wait $monitor 2>/dev/null || true
+        kill -KILL $client
+        wait $client 2>/dev/null || true
+        # Its monitor, which would undo the start or go on.
+        mapfile -t pids < <(pgrep -f '^netctr (run|monitor)')
+        kill -KILL "${pids[@]}" 2>/dev/null || true
+        for pid in "${pids[@]}"; do wait_for 5 gone "$pid"; done
         netctr gc >/dev/null
         assert_eq "$(left)" '' "cgroups after $n ms"
         netctr rm -f a 2>/dev/null || true

@@ -138,6 +138,7 @@ t 'events follows, and exits at the given time' follow
 # Containers have taken all inotify instances, and later one of them ends.
 follow_without_inotify() {
     warm_up
+    rm -f "$tmp/followed" # of the test before: it says `begin`
     : >"$tmp/taken"
     TAKEN=$tmp/taken LD_PRELOAD=$(preload taken.so) \
         "$program" --root "$state" --run-root "$run_state" events >"$tmp/followed" 2>"$tmp/err" &

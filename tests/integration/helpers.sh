@@ -351,7 +351,7 @@ run_lost() {
     mapfile -t pids < <(helper_processes)
     rm -r "$run_state/helpers"
     # Its file is gone, so it serves no instance any more.
-    for n in "${pids[@]}"; do wait_for 3 gone "$n"; done
+    for n in "${pids[@]}"; do wait_for 10 gone "$n"; done
     idle b
     wait_for 5 helpers_work
     netctr rm -f a b

@@ -3,6 +3,8 @@
 . "$(dirname "$0")/../struck.sh"
 
 must_stay=1
+# They start the helpers, which do not end.
+await=()
 
 # A container whose monitor is dead, and a definition and a cgroup without a container.
 prepare() {

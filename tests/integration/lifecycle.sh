@@ -186,11 +186,30 @@ not_running() {
     grep -Eqx 'netctr: container `quiet` is not running \(exited 0, [a-z0-9 ]+ ago\)' "$tmp/err"
     netctr stop c quiet # requested, so this is no error
     background --name r --restart always "$box" false
-    wait_for 20 eval '[ "$(state_of r restarts)" -ge 3 ] && status_is r restarting'
+    # Its pause would end between two commands: the monitor is stopped in the middle of it.
+    local monitor
+    monitor=$(sed -n 's/.*"monitor": \([0-9]*\).*/\1/p' "$run_state/containers/r/state.json")
+    stopped_in_its_pause() {
+        kill -CONT "$monitor"
+        wait_for 20 status_is r restarting
+        kill -STOP "$monitor"
+        status_is r restarting
+    }
+    wait_for 20 stopped_in_its_pause
     assert_error 'netctr: container `r` is not running (restarting)' 125 netctr exec r true
-    netctr run --rm --network container:r "$box" true # its network lives between two runs
+    kill -CONT "$monitor"
 }
 t 'a command for a container that is not running says how it ended, and where to look' not_running
+
+# A sandbox lives between the runs of its program, and while the next one is made.
+joined_between_runs() {
+    background --name r --restart always "$box" sh -c 'exec false'
+    local n
+    for n in $(seq "$(often 15)"); do
+        netctr run --rm --network container:r "$box" true || fail "attempt $n: $(state_of r status)"
+    done
+}
+t 'a container that restarts can be joined at any time' joined_between_runs
 
 stop_is_polite() {
     background --name c "$box" \
