@@ -244,8 +244,10 @@ static int sweep_network(struct engine *engine, const struct gc *gc, struct err 
     err_note(&first, r, e, &step);
     if (!gc->dry_run)
         err_note(&first, links_reap(net, &step), e, &step);
-    /* Stale elements of the firewall are not searched for: it is rebuilt from the records. */
-    if (!gc->dry_run && net_check(net, NULL) == 0)
+    /* Stale elements of the firewall are not searched for: it is rebuilt from the records. So are tables that are missing:
+     * of sandboxes without a monitor, no process watches them. */
+    int tables = gc->dry_run ? -1 : net_check(net, NULL);
+    if (tables == 0 || (tables > 0 && ids && !net_is_outdated(net)))
         err_note(&first, sandboxes_reload_locked(engine_sandboxes(engine), &step), e, &step);
     return first;
 }

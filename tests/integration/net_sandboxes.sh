@@ -137,6 +137,10 @@ flushed() {
     # Nothing runs, so the next command restores the rules.
     netctr run --rm "$box" true
     answers_lan aaaaaaaaaaaa 8080
+    wait_for 5 helpers_rest
+    nft flush ruleset
+    netctr gc
+    answers_lan aaaaaaaaaaaa 8080
     nft flush ruleset
     lab pinned bbbbbbbbbbbb node-b default
     answers_lan aaaaaaaaaaaa 8080
