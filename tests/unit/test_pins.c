@@ -600,5 +600,6 @@ int main(void)
         _exit(r);
     }
     (void)waitpid(pid, &status, 0);
-    _exit(status != 0); /* no check for leaks, which forks: the pid namespace of new children is dead */
+    _exit(status !=
+          0); /* no check for leaks, which forks: the pid namespace of new children is dead */
 }
