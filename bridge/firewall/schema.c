@@ -64,6 +64,8 @@ static const uint8_t TYPE_OF_TARGET[] = {
     NUMBER(4, 128),         /*     128 bits */
 };
 
+#define ALL_NODES "\xff\2\0\0\0\0\0\0\0\0\0\0\0\0\0\1"
+
 static const struct fixed CT_STATES[] = {
     {&INVALID, NF_DROP, NULL}, {&ESTABLISHED, NF_ACCEPT, NULL}, {&RELATED, NF_ACCEPT, NULL},
 };
@@ -71,8 +73,8 @@ static const struct fixed ICMP_PROTOCOLS[] = {{"\x01", 0, NULL}, {"\x3a", 0, NUL
 static const struct fixed ETHER_TYPES[] = {{"\x08\x00", NFT_GOTO, "guard_ip"},
                                             {"\x08\x06", NFT_GOTO, "guard_arp"},
                                             {"\x86\xdd", NFT_GOTO, "guard_ip6"}};
-static const struct fixed DAD_TYPES[] = {
-    {"\x83", 0, NULL}, {"\x87", 0, NULL}, {"\x8f", 0, NULL}};
+static const struct fixed MLD_TYPES[] = {
+    {"\x83", 0, NULL}, {"\x84", 0, NULL}, {"\x8f", 0, NULL}};
 
 /* TCP, UDP, DCCP, GRE, ESP, ICMPv6, SCTP, UDP-Lite: none of them is an extension header of IPv6 */
 static const struct fixed CARRIED_PROTOCOLS[] = {
@@ -153,7 +155,7 @@ const struct set SETS[SET_COUNT] = {
     [CT_VERDICTS] = {INET_SET("__map%d", NULL), .key = {CTSTATE}, VERDICTS(CT_STATES)},
     [PROTO_ICMP] = {INET_SET("__set%d", NULL), .key = {PROTO}, VALUES(ICMP_PROTOCOLS)},
     [GUARDED_TYPES] = {GUARD_SET("__map%d", NULL), .key = {ETHERTYPE}, VERDICTS(ETHER_TYPES)},
-    [BEFORE_ADDRESS] = {GUARD_SET("__set%d", NULL), .key = {ICMP6}, VALUES(DAD_TYPES)},
+    [MLD_REPORTS] = {GUARD_SET("__set%d", NULL), .key = {ICMP6}, VALUES(MLD_TYPES)},
     [CARRIED] = {GUARD_SET("__set%d", NULL), .key = {PROTO}, VALUES(CARRIED_PROTOCOLS)},
 };
 
@@ -410,12 +412,20 @@ static const struct rule GUARD_IP6[] = {
      {IS_ICMP6, ICMP_TYPE, EQ(1, "\x86"), COUNTER, DROP}},
     {"icmpv6 type nd-redirect counter drop", "containers are not routers",
      {IS_ICMP6, ICMP_TYPE, EQ(1, "\x89"), COUNTER, DROP}},
-    {"ip6 saddr :: icmpv6 type { mld-listener-report, nd-neighbor-solicit, mld2-listener-report } "
-     "accept", "DAD and MLD before it has an address",
-     {ETHER_IS_IP6, IP6_SADDR, EQ(16, ZEROS), L4PROTO, EQ(1, "\x3a"), ICMP_TYPE,
-      LOOKUP(BEFORE_ADDRESS), ACCEPT}},
+    {"icmpv6 type { mld-listener-report, mld-listener-done, mld2-listener-report } drop",
+     "no container may ask for reports, and every port would get a copy",
+     {IS_ICMP6, ICMP_TYPE, LOOKUP(MLD_REPORTS), DROP}},
+    {"ip6 saddr :: icmpv6 type nd-neighbor-solicit accept", "DAD, before it has an address",
+     {ETHER_IS_IP6, IP6_SADDR, EQ(16, ZEROS), L4PROTO, EQ(1, "\x3a"), ICMP_TYPE, EQ(1, "\x87"),
+      ACCEPT}},
     {"iifname . ip6 saddr != @addrs6 counter drop", "not its IPv6",
      {ETHER_IS_IP6, IIF, IP6_SADDR, NOT(SET_ADDRS6), COUNTER, DROP}},
+    {"ip6 daddr ff02::1 icmpv6 type nd-neighbor-advert @th,64,16 0xfe80 iifname . @th,64,128 "
+     "@nd_targets6 drop",
+     "its link-local address follows from the MAC, and every port would get a copy",
+     {ETHER_IS_IP6, IP6_DADDR, EQ(16, ALL_NODES), L4PROTO, EQ(1, "\x3a"), ICMP_TYPE,
+      EQ(1, "\x88"), TRANSPORT(8, 2), EQ(2, "\xfe\x80"), IIF, NA_TARGET,
+      LOOKUP(SET_ND_TARGETS6), DROP}},
     {"icmpv6 type nd-neighbor-advert iifname . @th,64,128 @nd_targets6 accept", NULL,
      {IS_ICMP6, ICMP_TYPE, EQ(1, "\x88"), IIF, NA_TARGET, LOOKUP(SET_ND_TARGETS6), ACCEPT}},
     {"icmpv6 type nd-neighbor-advert counter drop", "NA for an address it does not own",

@@ -90,7 +90,7 @@ struct step {
 struct rule {
     const char *text;
     const char *comment;
-    struct step steps[12];
+    struct step steps[16];
 };
 
 struct chain {
@@ -109,7 +109,7 @@ enum {
     PROTO_ICMP,
     GUARDED_TYPES,
     CARRIED,
-    BEFORE_ADDRESS,
+    MLD_REPORTS,
     SET_COUNT
 };
 
