@@ -104,14 +104,7 @@ struct chain {
 };
 
 /** The anonymous sets of rules, behind the named ones. */
-enum {
-    CT_VERDICTS = SET_NAMED_COUNT,
-    PROTO_ICMP,
-    GUARDED_TYPES,
-    CARRIED,
-    MLD_REPORTS,
-    SET_COUNT
-};
+enum { CT_VERDICTS = SET_NAMED_COUNT, PROTO_ICMP, GUARDED_TYPES, CARRIED, MLD_REPORTS, SET_COUNT };
 
 enum { TABLE_COUNT = 2, CHAIN_COUNT = 14 };
 extern const struct table *const TABLES[TABLE_COUNT];
