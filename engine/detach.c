@@ -106,16 +106,16 @@ static _Noreturn void monitor_process(struct engine *engine, struct run_request 
     exit(r < 0 ? EXIT_NETCTR : 0);
 }
 
-/* @ends: of the channel, the caller's first; not with a @console, which has its own. */
+/* @channel: the monitor's end of it. The monitor closes the other one, @others, unless the @console does. */
 static int fork_monitor(struct engine *engine, struct run_request *request, struct console *console,
-                        const int ends[2], pid_t *pid, struct err *e)
+                        int channel, int others, pid_t *pid, struct err *e)
 {
     fflush(NULL); /* or both processes would write what is buffered */
     *pid = fork();
     if (*pid == 0 && !console)
-        close(ends[0]);
+        close(others);
     if (*pid == 0)
-        monitor_process(engine, request, console, console ? console->monitor.channel : ends[1]);
+        monitor_process(engine, request, console, channel);
     return *pid < 0 ? err_set(e, errno, "fork the monitor") : 0;
 }
 
@@ -154,7 +154,7 @@ int engine_run_detached(struct engine *engine, struct run_request *request, stru
         return r;
     pid_t pid;
     _cleanup_close_ int channel = ends[0], monitors = ends[1];
-    r = fork_monitor(engine, request, NULL, ends, &pid, e);
+    r = fork_monitor(engine, request, NULL, monitors, channel, &pid, e);
     if (r < 0)
         return r;
     monitors = close_fd(monitors);
@@ -184,7 +184,7 @@ int engine_run_attached(struct engine *engine, struct run_request *request, stru
     _cleanup_free_ char *name = xstrdup(request->spec.name);
     int r = console_open(&console, request->spec.interactive, e);
     if (r == 0)
-        r = fork_monitor(engine, request, &console, NULL, &pid, e);
+        r = fork_monitor(engine, request, &console, console.monitor.channel, -1, &pid, e);
     if (r < 0)
         return r;
     r = console_run(&console, name, pid, &end, e);

@@ -439,7 +439,9 @@ struct ip lease_last(const struct lease_dir *d)
     struct ip a = {0};
     ssize_t n = d->fd < 0 ? -1 : readlinkat(d->fd, "last", text, sizeof(text) - 1);
     text[n < 0 ? 0 : n] = '\0';
-    return ip_parse(text, &a) < 0 ? (struct ip){0} : a;
+    if (ip_parse(text, &a) < 0)
+        a = (struct ip){0};
+    return a;
 }
 
 int lease_set_last(const struct lease_dir *d, const struct ip *last)

@@ -367,7 +367,7 @@ nothing_to_publish() {
     # A request that no command sends must not end the monitor, and the container with it.
     serve web -p 8080:80
     (
-        cd "$run_state/containers/web"
+        cd "$run_state/containers/web" || exit
         python3 - <<-'PY'
 	import socket, struct
 	for request in b'{"do":"publish"}', b'{"do":"publish","words":[]}', b'{"do":"publish","words":[1]}':
