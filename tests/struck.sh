@@ -77,9 +77,18 @@ begin_strikes() {
     begin_counting
 }
 
+# On a busy machine the kernel may delete the links of ended containers only after a second.
+links_are_in_use() { # FILE
+    local name
+    while read -r name; do
+        grep -qs "\"container\": \"$name\"" "$run_state"/sandboxes/*/endpoint.*.json || return 1
+    done < <(sed -n 's/^link vc-.* alias `netctr [0-9a-f]* \([^ ]*\) on .*/\1/p' "$1")
+}
+
 remember() {
     look >"$tmp/before"
-    until sleep 0.2 && look --until "$tmp/before" 0 >"$tmp/now" && ! grep -q ' expires$' "$tmp/before"; do
+    until sleep 0.2 && look --until "$tmp/before" 0 >"$tmp/now" && ! grep -q ' expires$' "$tmp/before" &&
+        links_are_in_use "$tmp/before"; do
         look >"$tmp/now"
         mv "$tmp/now" "$tmp/before"
     done
