@@ -245,7 +245,7 @@ undone_meanwhile() {
     netctr network reload
     wait $asker || true
     kill $tracer
-    assert_contains "$(cat "$tmp/said")" 'File exists'
+    assert_contains "$(cat "$tmp/said")" 'has a link `eth1` already'
     firewall >/dev/null
     assert_lacks "$(nft list table bridge netctr_guard)" ' 10.90.0.'
     in_network_of a ip link delete eth1
