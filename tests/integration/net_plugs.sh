@@ -236,7 +236,7 @@ undone_meanwhile() {
     # The interface name is taken, and the monitor is slowed down when it removes the record of the failed connect.
     in_network_of a ip link add eth1 type bridge
     local tracer asker
-    strace -f -qq -o "$tmp/trace" -e trace=unlinkat -e inject=unlinkat:delay_enter=700000 -p "$(monitor_of a)" &
+    strace -qq -o "$tmp/trace" -P endpoint.blue.json -e trace=unlinkat -e inject=unlinkat:delay_enter=700000 -p "$(monitor_of a)" &
     tracer=$!
     wait_for 5 traced "$(monitor_of a)"
     netctr network connect blue a 2>"$tmp/said" &
