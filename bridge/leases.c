@@ -14,14 +14,16 @@ struct lease_restoring {
 };
 
 /* The leases of the endpoints in use on @n. The caller frees the array, not its strings. */
-static struct lease *leases_on(const struct network *n, const struct net_leases *s, size_t *count)
+static struct lease *leases_on(const struct network *n, const struct net_leases *s, size_t *count,
+                               size_t *ending)
 {
     struct lease *leases = xcalloc(s->count, sizeof(*leases));
-    *count = 0;
+    *count = *ending = 0;
     for (size_t i = 0; i < s->count; i++) {
         const struct endpoint *ep = &s->live[i];
         if (!streq(ep->network, n->name))
             continue;
+        *ending += i >= s->count - s->ending;
         leases[*count] = (struct lease){.address4 = ep->address4,
                                         .address6 = ep->address6,
                                         .container = ep->container,
@@ -57,8 +59,8 @@ static int restore_leases(const struct network *n, void *arg)
     int there = file_exists_at(s->net->leases_fd, n->name);
     if (there < 0)
         return err_set(s->e, there, "look for the leases of network `%s`", n->name);
-    size_t count;
-    _cleanup_free_ struct lease *leases = leases_on(n, l, &count);
+    size_t count, ending;
+    _cleanup_free_ struct lease *leases = leases_on(n, l, &count, &ending);
     if (!there && count == 0 && !l->only) /* no container needs it */
         return 0;
     int complete = all_are_known(s, n, !there, count);
@@ -66,6 +68,7 @@ static int restore_leases(const struct network *n, void *arg)
         return complete;
     const struct lease_repair how = {.living = leases,
                                      .count = count,
+                                     .ending = ending,
                                      .complete = complete,
                                      .create = l->only,
                                      .keep_old = l->keep_old,

@@ -257,7 +257,7 @@ static int restore_folders(const struct lease_dir *d, const struct lease_repair 
 static int restore_living(const struct lease_dir *d, const struct lease_repair *how, bool *changed,
                           struct err *e)
 {
-    for (size_t i = 0; i < how->count; i++) {
+    for (size_t i = 0; i < how->count - how->ending; i++) {
         const struct lease *living = &how->living[i];
         _cleanup_free_ char *name = lease_name(living);
         _cleanup_lease_ struct lease there = {0};

@@ -7,7 +7,8 @@
 struct endpoints {
     bool leaving; /* include sandboxes that are dead, or being taken down */
     struct endpoint_list list;
-    struct endpoint_list dead; /* of dead sandboxes, until collected() */
+    struct endpoint_list dead; /* of sandboxes that are dead or end, until collect_all() */
+    size_t ending;             /* so many of these are at the end of the list */
     char *unknown;             /* a container with a damaged record */
 };
 
@@ -28,14 +29,15 @@ static int collect(struct sandbox_record *r, void *arg)
         return 0;
     if (r->damaged && !all->unknown)
         all->unknown = xstrdup(r->name ? r->name : r->id);
-    endpoints_append(r->state == SANDBOX_DEAD ? &all->dead : &all->list, &r->endpoints);
+    endpoints_append(r->state != SANDBOX_LIVES ? &all->dead : &all->list, &r->endpoints);
     return 0;
 }
 
-/* The dead ones last: a living one may have taken a port of theirs. */
+/* The dead ones last: a living one may have taken a port of theirs, and their leases may be released already. */
 static int collect_all(struct sandboxes *s, struct endpoints *all, struct err *e)
 {
     int r = sandbox_each(s, collect, all, e);
+    all->ending = all->dead.count;
     endpoints_append(&all->list, &all->dead);
     return r;
 }
@@ -93,6 +95,7 @@ static int restore_leases(struct sandboxes *s, struct net_leases leases, struct 
         return r;
     leases.live = all.list.items;
     leases.count = all.list.count;
+    leases.ending = all.ending;
     /* With our tables, an older monitor has no network. */
     leases.keep_old = net_check(net, NULL) > 0 && has_older(s);
     leases.unknown = all.unknown != NULL || leases.keep_old;

@@ -325,6 +325,7 @@ int net_reload(struct net *net, const struct endpoint *live, size_t count, uint1
 struct net_leases {
     const struct endpoint *live; /**< all endpoints in use, … */
     size_t count;
+    size_t ending;    /**< so many at the end of the list are being detached */
     bool unknown;     /**< … except some whose records cannot be read */
     bool keep_old;    /**< a netctr 0.1 lives, which needs its lease files */
     const char *only; /**< this network only, even without endpoints; NULL: all networks */

@@ -60,6 +60,8 @@ int lease_exists(int dirfd, const char *network, struct err *e);
 struct lease_repair {
     const struct lease *living; /**< the leases of all endpoints in use, … */
     size_t count;
+    size_t
+        ending; /**< so many at the end of the list may just be releasing theirs: one alone is not restored */
     bool complete; /**< … without exception: then what is damaged and not among them is removed */
     bool create;   /**< make the directory also if nothing lives */
     bool keep_old; /**< a netctr 0.1 that lives needs its lease file */
