@@ -56,6 +56,13 @@ static int set_streams(const struct become *b, const struct container_user *u, i
     return 0;
 }
 
+/* For any other reason, such as a lack of memory, it is netctr that fails. */
+static bool is_fault_of_path(int code)
+{
+    return code == -ENOENT || code == -ENOTDIR || code == -EACCES || code == -ELOOP ||
+           code == -EXDEV || code == -ENAMETOOLONG;
+}
+
 /* The directory is resolved beneath the root, and magic links are refused: "/proc/self/fd/9" could be a directory
  * of the host that was left open (CVE-2024-21626). */
 static int enter_workdir(const struct become *b, int root, struct err *e)
@@ -69,7 +76,7 @@ static int enter_workdir(const struct become *b, int root, struct err *e)
     else if (dir < 0)
         err_set(e, dir, "working directory `%s`", workdir);
     place_explain(dir, e);
-    if (dir < 0 && !b->makes_workdir) /* exec: the command exists but cannot be run like this */
+    if (is_fault_of_path(dir) && !b->makes_workdir) /* exec: the command cannot be run like this */
         err_status(e, EXIT_NOT_INVOKABLE);
     if (dir < 0)
         return dir;
