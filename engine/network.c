@@ -412,8 +412,8 @@ static void warn_of_lost_ports(struct engine *engine, const struct record *befor
             strv_add(&lost, port);
     _cleanup_free_ char *ports = strv_join(lost, ", ");
     if (lost)
-        strv_add_take(warnings, xasprintf("container `%s` does not publish %s any more: none of "
-                                          "its networks can publish them",
+        strv_add_take(warnings, xasprintf("container `%s` does not publish %s any more: its "
+                                          "networks cannot publish them",
                                           name, ports));
 }
 

@@ -25,7 +25,7 @@ static int take_ports(struct monitor *m, struct err *e)
 /* Everything that can be refused is refused here, before anything is created. */
 static int look_before(struct monitor *m, struct err *e)
 {
-    /* The caller's limits, before caller_forget() changes them. */
+    /* The caller's limits, before caller_reset() changes them. */
     struct ulimits *ulimits = &monitor_spec(m)->ulimits;
     int r = ulimits->known ? 0 : ulimits_read(ulimits, e);
     if (r == 0)

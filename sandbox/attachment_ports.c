@@ -52,8 +52,7 @@ static void warn_of_waiting(struct sandbox *sb)
     for (size_t i = 0; i < sb->waiting.count; i++)
         strv_add_take(&words, port_mapping_word(&sb->waiting.items[i]));
     _cleanup_free_ char *text = strv_join(words, ", ");
-    warn("container `%s` does not publish %s: none of its networks can publish them", sb->name,
-         text);
+    warn("container `%s` does not publish %s: its networks cannot publish them", sb->name, text);
 }
 
 int sandbox_hold(struct sandbox *sb, struct port_mappings *list, bool existing, struct err *e)

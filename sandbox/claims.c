@@ -42,6 +42,16 @@ char *sandboxes_publisher(struct sandboxes *s, const struct port_mapping *wanted
     return take_ptr(search.owner);
 }
 
+static int refuse(const struct port_search *found, const struct port_mapping *wanted, struct err *e)
+{
+    int r = port_mapping_in_use(wanted, e);
+    if (found->state == SANDBOX_DEAD)
+        err_hint(e, "`netctr gc` removes container `%s`, which is dead", found->owner);
+    else
+        err_hint(e, "container `%s` publishes it", found->owner);
+    return r;
+}
+
 int sandboxes_require_free(struct sandboxes *s, const struct port_mapping *wanted, struct err *e)
 {
     for (;;) {
@@ -49,14 +59,8 @@ int sandboxes_require_free(struct sandboxes *s, const struct port_mapping *wante
         int r = sandbox_each(s, look_for_port, &search, e);
         if (r < 0 || !search.owner)
             return r;
-        if (search.state != SANDBOX_DEAD || search.life == SANDBOX_MONITORED) {
-            r = port_mapping_in_use(wanted, e);
-            if (search.state == SANDBOX_DEAD)
-                err_hint(e, "`netctr gc` removes container `%s`, which is dead", search.owner);
-            else
-                err_hint(e, "container `%s` publishes it", search.owner);
-            return r;
-        }
+        if (search.state != SANDBOX_DEAD || search.life == SANDBOX_MONITORED)
+            return refuse(&search, wanted, e);
         r = apart_remove(s, search.id, false, e);
         if (r < 0)
             return r;
@@ -83,12 +87,7 @@ static int look_at_claim(struct sandboxes *s, int port, const char *id, bool apa
         return code;
     if (search.state == SANDBOX_DEAD && apart)
         return apart_remove(s, search.id, false, e);
-    code = port_mapping_in_use(wanted, e);
-    if (search.state == SANDBOX_DEAD)
-        err_hint(e, "`netctr gc` removes sandbox `%s`, which is dead", search.owner);
-    else
-        err_hint(e, "container `%s` publishes it", search.owner);
-    return code;
+    return refuse(&search, wanted, e);
 }
 
 static int look_at_claims(struct sandboxes *s, int claims, const struct port_mapping *wanted,

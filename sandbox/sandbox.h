@@ -54,7 +54,7 @@ struct sandbox {
     struct attachment *attachments;
     size_t attachment_count;
     struct port_binding *bindings;
-    struct port_mappings waiting; /* not published: none of its networks can do it */
+    struct port_mappings waiting; /* no network of the sandbox can publish them */
     struct hosts_watch *hosts;
     unsigned hosts_delay_ms; /* before it begins to watch */
     char *resolv;            /* the text that was written to /etc/resolv.conf */

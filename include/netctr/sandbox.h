@@ -4,7 +4,7 @@
  * engine pairs a sandbox with the process of core/. Nothing here knows of processes, root filesystems or definitions of
  * containers. sandbox_each() tells what is on a network; no walk over containers does.
  *
- *     sandbox_new()       in memory: whose it is
+ *     sandbox_new()       in memory, with its id and its owner
  *     sandbox_plan()      its networks, checked; sandbox_hold(): its ports, bound
  *     sandbox_create()    its directory and its namespace, or those of the sandbox that lives under this id
  *     sandbox_start()     connects the planned networks and publishes the ports

@@ -225,7 +225,7 @@ json_t *event_parse(const char *line, size_t size);
 enum mark {
     MARK_END_ASKED = 1,  /**< the user stopped it: do not restart it */
     MARK_UNTIL_BOOT = 2, /**< do not restart it before the host boots again */
-    MARK_LEAVING = 4,    /**< its endpoints are being detached: a reload must not put them back */
+    MARK_LEAVING = 4,    /**< netctr 0.1 sets it while it detaches; nothing reads it any more */
     MARK_STARTED = 8,    /**< the event "start" was emitted, and no "die" since */
 };
 /** Sets one. -errno. The store must be locked, except for its own monitor. */

@@ -203,7 +203,7 @@ removed_while_used() {
     assert_eq "$(netctr inspect c | jq -r '.[0].endpoints[].network')" b
     refused 'no such network `a`' netctr network connect a c
     http http://127.0.0.1:8080/ | has -x c # its ports have moved there
-    assert_eq "$(netctr network rm -f b 2>&1)" 'netctr: warning: container `c` does not publish 8080:80/tcp any more: none of its networks can publish them
+    assert_eq "$(netctr network rm -f b 2>&1)" 'netctr: warning: container `c` does not publish 8080:80/tcp any more: its networks cannot publish them
 b'
 }
 t 'rm: refused while containers use it, -f disconnects them' removed_while_used

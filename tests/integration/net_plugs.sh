@@ -343,7 +343,7 @@ ports_wait() {
     inner
     serve a --network both -p 8080:80 -p 81/tcp -p '[::]:8082:80'
     assert_eq "$(netctr network disconnect both a 2>&1)" \
-        'netctr: warning: container `a` does not publish 8080:80/tcp, 81/tcp, [::]:8082:80/tcp any more: none of its networks can publish them'
+        'netctr: warning: container `a` does not publish 8080:80/tcp, 81/tcp, [::]:8082:80/tcp any more: its networks cannot publish them'
     assert_eq "$(netctr port a)" ''
     assert_eq "$(netctr inspect a | jq -c '.[0] | [.network, .networks, .publish, .published]')" \
         '["none",[],["8080:80","81/tcp","[::]:8082:80"],[]]'

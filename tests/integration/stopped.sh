@@ -218,7 +218,7 @@ ports() {
     netctr network disconnect a c
     netctr network disconnect b c
     assert_eq "$(netctr inspect c | jq -c '.[0].publish')" '["8080:80"]'
-    assert_eq "$(netctr start c 2>&1)" 'netctr: warning: container `c` does not publish 8080:80/tcp: none of its networks can publish them
+    assert_eq "$(netctr start c 2>&1)" 'netctr: warning: container `c` does not publish 8080:80/tcp: its networks cannot publish them
 c'
     assert_eq "$(netctr port c)" ''
     assert_eq "$(netctr inspect c | jq -c '.[0] | [.published, .unpublished]')" '[[],["8080:80/tcp"]]'

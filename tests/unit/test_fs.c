@@ -562,17 +562,6 @@ static void test_remove_race(const struct trees *t)
     (void)remove_tree_at(t->outside, "stolen");
 }
 
-/* This program removes trees, as root, while others are moved about. In case of a defect, only its
- * own tmpfs must be in reach: all other mounts are read-only here. */
-static bool enter_box(void)
-{
-    struct mount_attr read_only = {.attr_set = MOUNT_ATTR_RDONLY};
-    return unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
-           mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &read_only, sizeof(read_only)) == 0 &&
-           mount("tmpfs", "/tmp", "tmpfs", 0, NULL) == 0 && access("/etc", W_OK) < 0 &&
-           errno == EROFS;
-}
-
 int main(void)
 {
     struct trees t;

@@ -278,7 +278,7 @@ static void test_damage(void)
         LINE("10.9.0.2", "4f1c") "  more\n",
         LINE("10.9.0.2", "../x") "\n",
         LINE("10.9.0.2", "resting-until=x") "\n",
-        LINE("10.9.0.2", "nobody") "\n", /* not the owner that its link names */
+        LINE("10.9.0.2", "stranger") "\n", /* not the owner that its link names */
         LINE("10.9.0.2,fd00::3", "a") "\n",
         "10.9.0.2,fd00::2  web  02:42:0a:09:00  2026-11-23T14:05:00Z  a\n",
         "10.9.0.2,fd00::2  web  02:42:0a:09:00:02  yesterday  a\n",

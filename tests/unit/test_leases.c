@@ -187,7 +187,7 @@ static void test_lease_itself(int dir)
     _cleanup_free_ char *mac = mac_text(l.mac);
     check(r == 0 && streq(mac, "02:42:0a:58:03:04") && streq(l.container, "web") &&
               streq(l.owner, "web") && l.since >= now && l.since <= now + 5,
-          "a lease says whose it is", text_of(&e));
+          "a lease names its owner", text_of(&e));
     r = take(&f, "web", NULL, &again, &e);
     check(r == 0 && again.since == l.since && memcmp(again.mac, l.mac, 6) == 0 &&
               ip_equal(&again.address4, &l.address4) && streq(again.container, "web"),

@@ -1,33 +1,13 @@
 /* Which directories `netctr reset` may remove (engine/store/state_dir.c). In a world that is read-only but for a tmpfs of
  * its own, since a defect would remove something else. */
+#include "check.h"
+
 #include <netctr/store.h>
 
-#include <errno.h>
-#include <sched.h>
-#include <string.h>
-#include <sys/mount.h>
 #include <sys/syscall.h>
 
 #define TOP "/tmp/top"
 #define TREE TOP "/state"
-
-static int failures;
-
-static void check(bool good, const char *what, const char *got)
-{
-    printf("%s - %s%s%s\n", good ? "ok" : "not ok", what, good ? "" : ": ", good ? "" : got);
-    failures += !good;
-}
-
-/* test_fs.c has the same. */
-static bool enter_box(void)
-{
-    struct mount_attr read_only = {.attr_set = MOUNT_ATTR_RDONLY};
-    return unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
-           mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &read_only, sizeof(read_only)) == 0 &&
-           mount("tmpfs", "/tmp", "tmpfs", 0, NULL) == 0 && access("/etc", W_OK) < 0 &&
-           errno == EROFS;
-}
 
 static void put(const char *path, const char *text)
 {
@@ -52,7 +32,7 @@ static void begin(void)
     put(TREE "/lock", "");
 }
 
-static void expect(const char *path, const char *text, const char *what)
+static void expect_check(const char *path, const char *text, const char *what)
 {
     _cleanup_state_dir_ struct state_dir d = STATE_DIR_INIT;
     _cleanup_err_ struct err e = ERR_INIT;
@@ -66,24 +46,24 @@ static void expect(const char *path, const char *text, const char *what)
 static void accepts(void)
 {
     begin();
-    expect(TREE, NULL, "a directory of an older netctr");
-    expect(TREE "//", NULL, "with slashes at its end");
-    expect(TOP "/none", NULL, "one that does not exist");
-    expect(TOP "/no/ne", NULL, "one whose parent does not exist");
+    expect_check(TREE, NULL, "a directory of an older netctr");
+    expect_check(TREE "//", NULL, "with slashes at its end");
+    expect_check(TOP "/none", NULL, "one that does not exist");
+    expect_check(TOP "/no/ne", NULL, "one whose parent does not exist");
     make(TOP "/empty");
-    expect(TOP "/empty", NULL, "an empty one");
+    expect_check(TOP "/empty", NULL, "an empty one");
     put(TREE "/run-root~", "");
     put(TREE "/events.1", "");
     put(TREE "/containers/web/log.12", "");
     make(TREE "/containers/.removed-web/anything");
     put(TREE "/containers/file", "");
-    expect(TREE, NULL, "unfinished files, old logs, layers put aside, damage");
+    expect_check(TREE, NULL, "unfinished files, old logs, layers put aside, damage");
     (void)remove_tree_at(AT_FDCWD, TREE "/containers");
-    expect(TREE, "has no file `netctr-state`", "neither mark nor containers");
+    expect_check(TREE, "has no file `netctr-state`", "neither mark nor containers");
     put(TREE "/netctr-state", "something else");
-    expect(TREE, "has no file `netctr-state`", "a mark with another text");
+    expect_check(TREE, "has no file `netctr-state`", "a mark with another text");
     put(TREE "/netctr-state", "netctr keeps its state here.\n");
-    expect(TREE, NULL, "marked, without containers");
+    expect_check(TREE, NULL, "marked, without containers");
 }
 
 static void refuses_entries(void)
@@ -105,44 +85,44 @@ static void refuses_entries(void)
         _cleanup_free_ char *path = xasprintf("%s/%s", TREE, foreign[i]);
         _cleanup_free_ char *text = xasprintf("`%s` was not created by netctr", path);
         put(path, "");
-        expect(TREE, text, foreign[i]);
+        expect_check(TREE, text, foreign[i]);
     }
     begin();
     put(TREE "/containers/web/config.json", "{\"rootfs\": \"" TREE "/containers/web/upper\"}");
-    expect(TREE, "the root directory of container `web`", "a rootfs inside");
+    expect_check(TREE, "the root directory of container `web`", "a rootfs inside");
     put(TREE "/containers/web/config.json", "{\"rootfs\": \"" TREE "s\"}");
-    expect(TREE, NULL, "a rootfs whose name begins like it");
+    expect_check(TREE, NULL, "a rootfs whose name begins like it");
 }
 
 static void refuses_places(void)
 {
     begin();
-    expect("/", "does not end in the name", "/");
-    expect("", "does not end in the name", "nothing");
-    expect(TREE "/.", "does not end in the name", ".");
-    expect(TREE "/..", "does not end in the name", "..");
-    expect(TREE "/lock", "is not a directory", "a file");
+    expect_check("/", "does not end in the name", "/");
+    expect_check("", "does not end in the name", "nothing");
+    expect_check(TREE "/.", "does not end in the name", ".");
+    expect_check(TREE "/..", "does not end in the name", "..");
+    expect_check(TREE "/lock", "is not a directory", "a file");
     (void)symlink(TREE, TOP "/link");
-    expect(TOP "/link", "is a symbolic link", "a link");
+    expect_check(TOP "/link", "is a symbolic link", "a link");
     (void)symlink(TOP, "/tmp/way");
-    expect("/tmp/way/state", NULL, "a link on the way");
+    expect_check("/tmp/way/state", NULL, "a link on the way");
     (void)setenv("HOME", "/tmp/way/state", 1);
-    expect(TREE, "is the home directory", "home");
+    expect_check(TREE, "is the home directory", "home");
     (void)setenv("HOME", "/root", 1);
     (void)chown(TREE, 1, 1);
-    expect(TREE, "belongs to another user", "another user's");
+    expect_check(TREE, "belongs to another user", "another user's");
     (void)chown(TREE, 0, 0);
     make(TREE "/containers/web/upper/a b");
     (void)mount("/tmp", TREE "/containers/web/upper/a b", NULL, MS_BIND, NULL);
-    expect(TREE, "upper/a b` is a mount point", "a bind mount inside");
+    expect_check(TREE, "upper/a b` is a mount point", "a bind mount inside");
     (void)umount(TREE "/containers/web/upper/a b");
     (void)mount(TREE, TREE, NULL, MS_BIND, NULL);
-    expect(TREE, "is a mount point", "a mount point");
+    expect_check(TREE, "is a mount point", "a mount point");
     (void)umount(TREE);
-    expect(TREE, NULL, "the same without");
+    expect_check(TREE, NULL, "the same without");
 }
 
-static bool exists(const char *path)
+static bool is_there(const char *path)
 {
     return access(path, F_OK) == 0;
 }
@@ -157,8 +137,8 @@ static void removes(void)
     int r = state_dir_open(TREE, &d, &e);
     if (r == 0)
         r = state_dir_put_aside(&d, &e);
-    check(r == 0 && !exists(TREE) && exists(TOP "/.state.netctr-reset/netctr-state"), "put aside",
-          e.text ? e.text : "?");
+    check(r == 0 && !is_there(TREE) && is_there(TOP "/.state.netctr-reset/netctr-state"),
+          "put aside", e.text ? e.text : "?");
     state_dir_close(&d);
     /* Killed here. */
     r = state_dir_open(TREE, &d, &e);
@@ -166,7 +146,7 @@ static void removes(void)
         r = state_dir_open_aside(&d, &old, &e);
     if (r == 0)
         r = state_dir_remove(&old, &e);
-    check(r == 0 && !exists(TOP "/.state.netctr-reset") && exists(TOP "/precious"),
+    check(r == 0 && !is_there(TOP "/.state.netctr-reset") && is_there(TOP "/precious"),
           "found again and removed", e.text ? e.text : "?");
 }
 
@@ -179,7 +159,7 @@ static void notices_exchange(void)
     int r = state_dir_open(TREE, &d, &e);
     if (r == 0 && rename(TREE, TOP "/away") == 0 && mkdir(TREE, 0700) == 0)
         r = state_dir_put_aside(&d, &e);
-    check(r == -ESTALE && exists(TREE) && exists(TOP "/away/containers/web/upper/etc"),
+    check(r == -ESTALE && is_there(TREE) && is_there(TOP "/away/containers/web/upper/etc"),
           "exchanged meanwhile", e.text ? e.text : "accepted");
 }
 
