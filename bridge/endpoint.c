@@ -1,7 +1,7 @@
 /* Attaches a container to a network, and detaches it.
  *
- * lease → record → guard → veth → addresses, routes → forwarding → announcement → ports → stale
- * flows deleted
+ * lease → record → guard → veth → addresses, routes → forwarding → ports → stale flows deleted; then
+ * or later the announcement
  *
  * The order matters. The record is written before anything is created. The guard knows the endpoint
  * before its first packet. Ports are published last, when the path behind them works, so that a
@@ -337,16 +337,6 @@ static int wait_until_reachable(struct net *net, struct rt *inside, const struct
                    ep->host_veth);
 }
 
-/* Sends a gratuitous ARP and an unsolicited NA without a raw socket, whose close waits for an RCU
- * grace period: setting the MAC to its present value makes the kernel send both (arp_notify,
- * ndisc_notify). */
-static int announce(struct rt *inside, int eth0, const struct endpoint *ep, struct err *e)
-{
-    _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(inside);
-    rt_set_mac(batch, eth0, ep->mac);
-    return rt_commit(batch, e);
-}
-
 /* ---- attach ----------------------------------------------------------------------------------*/
 
 static int attach_steps(struct net *net, const struct network *n, int netns, struct rt *inside,
@@ -362,7 +352,7 @@ static int attach_steps(struct net *net, const struct network *n, int netns, str
         (r = set_ipv6(netns, ep, request, e)) < 0 || (r = set_sysctls(netns, n, ep, e)) < 0 ||
         (r = configure(inside, &own, n, ep, request->metric, e)) < 0 ||
         (r = wait_until_reachable(net, inside, ep, e)) < 0 ||
-        (r = announce(inside, own.index, ep, e)) < 0 || (r = endpoint_open_ports(net, ep, e)) < 0)
+        (r = endpoint_open_ports(net, ep, e)) < 0)
         return r;
     return endpoints_end_stale_flows(ep, 1, e);
 }

@@ -107,22 +107,21 @@ const struct sysctl *network_sysctls(bool ipv6)
      * two networks would be an unguarded path between them. A container that should route says so
      * for its interface (`network create --sysctl net.ipv4.conf.IFNAME.forwarding=1`). Router
      * advertisements are never accepted (CVE-2020-10749). Addresses are usable at once (no DAD: the
-     * lease makes them unique). arp_notify and ndisc_notify send the announcement. Unprivileged
-     * ports and ping are as in docker's containers. */
+     * lease makes them unique). Unprivileged ports and ping are as in docker's containers. */
     static const struct sysctl dual[] = {
-        {"net/ipv6/conf/default/accept_ra", "0"},      {"net/ipv6/conf/default/accept_dad", "0"},
-        {"net/ipv6/conf/default/ndisc_notify", "1"},   {"net/ipv4/ip_forward", "0"},
-        {"net/ipv4/conf/default/arp_notify", "1"},     {"net/ipv4/ip_unprivileged_port_start", "0"},
-        {"net/ipv4/ping_group_range", "0 2147483647"}, {NULL, NULL},
+        {"net/ipv6/conf/default/accept_ra", "0"},
+        {"net/ipv6/conf/default/accept_dad", "0"},
+        {"net/ipv4/ip_forward", "0"},
+        {"net/ipv4/ip_unprivileged_port_start", "0"},
+        {"net/ipv4/ping_group_range", "0 2147483647"},
+        {NULL, NULL},
     };
     /* A network without IPv6 turns it off (CVE-2024-32473). */
     static const struct sysctl ipv4_only[] = {
         {"net/ipv6/conf/default/disable_ipv6", "1"},
         {"net/ipv6/conf/default/accept_ra", "0"}, /* for a network that is connected later */
         {"net/ipv6/conf/default/accept_dad", "0"},
-        {"net/ipv6/conf/default/ndisc_notify", "1"},
         {"net/ipv4/ip_forward", "0"},
-        {"net/ipv4/conf/default/arp_notify", "1"},
         {"net/ipv4/ip_unprivileged_port_start", "0"},
         {"net/ipv4/ping_group_range", "0 2147483647"},
         {NULL, NULL},

@@ -87,7 +87,7 @@ static void add_asker(struct questions *q, const struct network *n,
     for (size_t i = 0; netns >= 0 && i < ARRAY_LEN(gateways); i++) {
         if (!gateways[i]->family || !own[i]->family)
             continue;
-        int fd = netns_socket(netns, gateways[i]->family, SOCK_DGRAM, NULL);
+        int fd = netns_socket(netns, gateways[i]->family, SOCK_DGRAM, 0, NULL);
         if (fd >= 0)
             add(q,
                 (struct question){

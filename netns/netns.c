@@ -12,6 +12,7 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -33,6 +34,26 @@ void sysctls_close(struct sysctls *s)
 {
     s->ipv4 = close_fd(s->ipv4);
     s->ipv6 = close_fd(s->ipv6);
+    s->proc = close_fd(s->proc);
+}
+
+/* A procfs for nobody else, mounted nowhere. -1: this kernel or host does not let us. */
+static int open_procfs(void)
+{
+    _cleanup_close_ int fs = fsopen("proc", FSOPEN_CLOEXEC);
+    if (fs < 0 || fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+        return -1;
+    return fsmount(fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+}
+
+/* Opens one of /proc/sys/net's directories. */
+static int open_sysctls(struct sysctls *s, const char *path)
+{
+    const int flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
+    if (s->apart && s->proc < 0)
+        s->proc = open_procfs();
+    int fd = s->proc < 0 ? -1 : openat(s->proc, skip_prefix(path, "/proc/"), flags);
+    return fd < 0 ? open(path, flags) : fd;
 }
 
 /* Returns the directory that *@path is relative to. A directory that cannot be opened, as on a kernel without IPv6,
@@ -49,7 +70,7 @@ static int directory_of(struct sysctls *s, const char *key, const char **path)
     if (!rest || !fd)
         return AT_FDCWD;
     if (*fd < 0)
-        *fd = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        *fd = open_sysctls(s, directory);
     if (*fd < 0)
         return AT_FDCWD;
     *path = rest;
@@ -90,12 +111,11 @@ char *sysctls_read(struct sysctls *s, const char *key)
     return value;
 }
 
-static int write_all_sysctls(const struct sysctl *sysctls, struct err *e)
+static int write_all_sysctls(const struct sysctl *sysctls, struct sysctls *used, struct err *e)
 {
-    _cleanup_sysctls_ struct sysctls directories = SYSCTLS_INIT;
     int r = 0;
     for (; r == 0 && sysctls && sysctls->key; sysctls++) {
-        r = sysctls_write(&directories, sysctls->key, sysctls->value, e);
+        r = sysctls_write(used, sysctls->key, sysctls->value, e);
         if (r == -ENOENT) {
             err_clear(e);
             r = 0;
@@ -121,17 +141,20 @@ static void go_home(int home)
 }
 
 /* Steps inside the new namespace: an fd of it, a socket, and the sysctls before the first link. */
-static int configure_bridge(int *fd, struct rt **rt, const struct sysctl *sysctls, struct err *e)
+static int configure_bridge(int *fd, struct rt **rt, const struct sysctl *sysctls,
+                            struct sysctls *used, struct err *e)
 {
     *fd = netns_self();
     if (*fd < 0)
         return err_set(e, *fd, "open the new network namespace");
     int r = rt_open(rt, e);
-    return r == 0 ? write_all_sysctls(sysctls, e) : r;
+    return r == 0 ? write_all_sysctls(sysctls, used, e) : r;
 }
 
-int netns_create(int *fd, struct rt **rt, const struct sysctl *sysctls, struct err *e)
+int netns_create(int *fd, struct rt **rt, const struct sysctl *sysctls, struct sysctls *used,
+                 struct err *e)
 {
+    _cleanup_sysctls_ struct sysctls own = SYSCTLS_APART;
     *fd = -1;
     *rt = NULL;
     _cleanup_close_ int home = netns_self();
@@ -139,8 +162,12 @@ int netns_create(int *fd, struct rt **rt, const struct sysctl *sysctls, struct e
         return err_set(e, home, "open this network namespace");
     if (unshare(CLONE_NEWNET) < 0)
         return err_set(e, errno, "create a network namespace");
-    int r = configure_bridge(fd, rt, sysctls, e);
+    int r = configure_bridge(fd, rt, sysctls, &own, e);
     go_home(home);
+    if (used) {
+        *used = own;
+        own = (struct sysctls)SYSCTLS_INIT;
+    }
     if (r < 0) {
         rt_cleanup(rt);
         *rt = NULL;
@@ -167,7 +194,8 @@ int netns_sysctls(int fd, const struct sysctl *sysctls, struct err *e)
     _cleanup_close_ int home = enter(fd, e);
     if (home < 0)
         return home;
-    int r = write_all_sysctls(sysctls, e);
+    _cleanup_sysctls_ struct sysctls used = SYSCTLS_APART;
+    int r = write_all_sysctls(sysctls, &used, e);
     go_home(home);
     return r;
 }
@@ -192,12 +220,12 @@ int netns_open_rt(int fd, struct rt **rt, struct err *e)
     return r;
 }
 
-int netns_socket(int fd, int family, int type, struct err *e)
+int netns_socket(int fd, int family, int type, int protocol, struct err *e)
 {
     _cleanup_close_ int home = enter(fd, e);
     if (home < 0)
         return home;
-    int s = socket(family, type | SOCK_CLOEXEC, 0), why = errno;
+    int s = socket(family, type | SOCK_CLOEXEC, protocol), why = errno;
     go_home(home);
     return s < 0 ? err_set(e, why, "open a socket in the container's network namespace") : s;
 }

@@ -450,8 +450,12 @@ bool rt_peer_is_dying(struct rt *rt, const struct link *link)
 int rt_is_local(struct rt *rt, const struct ip *address)
 {
     struct nl_msg *m = nlmsg_alloc_simple(RTM_GETROUTE, 0);
-    struct rtmsg request = {.rtm_family = (unsigned char)address->family,
-                            .rtm_dst_len = (unsigned char)(ip_size(address) * 8)};
+    struct rtmsg request = {
+        .rtm_family = (unsigned char)address->family,
+        .rtm_dst_len = (unsigned char)(ip_size(address) * 8),
+        /* Without the source address that would be used: for IPv6 the kernel looks
+                             * for it on every link. */
+        .rtm_flags = RTM_F_FIB_MATCH};
     if (!m || nlmsg_append(m, &request, sizeof(request), NLMSG_ALIGNTO) < 0 ||
         nla_put(m, RTA_DST, (int)ip_size(address), address->bytes) < 0) {
         nlmsg_free(m);

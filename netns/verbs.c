@@ -348,6 +348,16 @@ void rt_delete_neighbour(struct rt_batch *b, int index, const struct ip *address
     rt_push(b, m, true, xasprintf("delete neighbour %s", text));
 }
 
+void rt_send_gratuitous_arp(struct rt_batch *b, int index, const struct ip *address)
+{
+    struct rtnl_neigh *n = neighbour(index, address);
+    rtnl_neigh_set_flags(n, NTF_USE);
+    rtnl_neigh_set_state(n, NUD_NONE);
+    _cleanup_free_ char *text = ip_text(address);
+    push_neighbour(b, n, xasprintf("announce %s", text));
+    rt_delete_neighbour(b, index, address);
+}
+
 void rt_delete_link(struct rt_batch *b, const char *name)
 {
     struct nl_msg *m = nlmsg_alloc_simple(RTM_DELLINK, 0);

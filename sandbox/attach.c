@@ -90,6 +90,7 @@ int attachment_connect(struct sandbox *sb, struct attachment *p, struct rt *insi
     sandboxes_event(
         sb->all, &(struct sandbox_event){
                      .what = "connect", .id = sb->id, .name = sb->name, .endpoint = &p->endpoint});
+    later_announce(sb, p);
     flows_look_again(sb, &p->endpoint);
     return attachment_name(sb, p, e);
 }

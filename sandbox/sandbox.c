@@ -22,6 +22,7 @@ struct sandbox *sandbox_new(struct sandboxes *all, const struct sandbox_request 
         .change = -1,
         .shared_records = -1,
         .netns = -1,
+        .sysctls = SYSCTLS_INIT,
     };
     return sb;
 }
@@ -35,6 +36,7 @@ void sandbox_free(struct sandbox *sb)
     port_mappings_clear(&sb->waiting);
     attachments_clear(sb);
     rt_close(sb->inside);
+    sysctls_close(&sb->sysctls);
     int *const fds[] = {&sb->netns, &sb->shared_records, &sb->dir, &sb->lock, &sb->change};
     for (size_t i = 0; i < ARRAY_LEN(fds); i++)
         close_fd(*fds[i]);
@@ -219,7 +221,7 @@ int sandbox_create(struct sandbox *sb, struct err *e)
     sb->born = sb->joined ? BORN_UNKNOWN : ipv6 ? BORN_WITH_IPV6 : BORN_WITHOUT_IPV6;
     if (r < 0 || sb->joined)
         return r < 0 ? r : 0;
-    r = netns_create(&sb->netns, &sb->inside, network_sysctls(ipv6), e);
+    r = netns_create(&sb->netns, &sb->inside, network_sysctls(ipv6), &sb->sysctls, e);
     if (r == 0)
         r = rt_netns_cookie(sb->inside, &cookie, e);
     return r == 0 ? record_save(sb, cookie, e) : r;

@@ -23,6 +23,7 @@ struct attachment {
     uint32_t metric;    /* of its default route; unique */
     bool any_interface; /* the name of the interface was not asked for */
     bool attached;
+    bool unannounced; /* its neighbours are still to be told */
     bool served; /* names come from the DNS server, not from /etc/hosts */
 };
 
@@ -66,6 +67,8 @@ struct sandbox {
     bool joined;         /* it lived before this process came */
     int shared_records;  /* of a namespace without a sandbox, its endpoints' records; -1: none */
     struct rt *inside;   /* a socket in the namespace, while it is being made */
+    struct sysctls sysctls; /* what its sysctls were written by; closed when nobody waits */
+    loop_timer later;
     int netns; /* kept until the endpoints are detached: a namespace that dies holds RTNL for milliseconds, and whatever
                   we ask of the kernel meanwhile waits for it */
 };
@@ -265,6 +268,15 @@ void unwatch_names(struct sandbox *sb);
 
 /** Only netctr's part of /etc/hosts. */
 int refresh_hosts(struct sandbox *sb, struct err *e);
+
+/* ---- later.c ---------------------------------------------------------------------------------*/
+
+/** Soon, or at once without a loop. */
+void later_begin(struct sandbox *sb);
+/** Announces @p, which has been attached. */
+void later_announce(struct sandbox *sb, struct attachment *p);
+/** Drops what is still to be done. */
+void later_cancel(struct sandbox *sb);
 
 /* ---- flows.c ---------------------------------------------------------------------------------*/
 

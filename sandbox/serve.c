@@ -11,6 +11,7 @@ int sandbox_serve(struct sandbox *sb, unsigned hosts_delay_ms, struct err *e)
     }
     sb->hosts_delay_ms = hosts_delay_ms;
     watch_names(sb);
+    later_begin(sb);
     return 0;
 }
 
@@ -19,5 +20,6 @@ void sandbox_stop_serving(struct sandbox *sb)
     for (struct port_binding *h = sb->bindings; h; h = h->next)
         binding_stop(h);
     flows_unwatch(sb);
+    later_cancel(sb);
     unwatch_names(sb);
 }

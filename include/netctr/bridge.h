@@ -201,11 +201,17 @@ struct endpoint_request {
 };
 
 /** Attaches a container: lease, record (in @record_dir), guard, veth, addresses and routes, wait
- *  until the port forwards, announcement, ports. @netns and @inside are the container's namespace.
- *  A failure undoes everything. -EEXIST: the container is on that network already. */
+ *  until the port forwards, ports. @netns and @inside are the container's namespace. A failure
+ *  undoes everything. -EEXIST: the container is on that network already. The caller announces the
+ *  endpoint next, or soon. */
 int endpoint_attach(struct net *b, const struct network *n, int netns, struct rt *inside,
                     const struct endpoint_request *request, int record_dir, struct endpoint *out,
                     struct err *e);
+/** Announces the endpoint's addresses to its neighbours, by gratuitous ARP (RFC 5227) and an
+ *  unsolicited NA (RFC 4861, 7.2.6). The bridge floods both to all of its ports, which costs 6 µs a
+ *  port and frame. Does nothing if the interface has another MAC by now. @netns and @inside are
+ *  the endpoint's namespace. */
+int endpoint_announce(int netns, struct rt *inside, const struct endpoint *ep, struct err *e);
 /** Could the network give the container the addresses and the MAC of @request now? Takes nothing.
  *  Fails as endpoint_attach() would. */
 int endpoint_examine(struct net *b, const struct network *n, const struct endpoint_request *request,
