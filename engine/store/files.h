@@ -32,6 +32,9 @@ void ulimits_from_json(const json_t *j, struct ulimits *u); /**< leaves @u as it
 json_t *log_options_to_json(const struct log_options *o);   /**< the caller owns it */
 /** NULL: the default. -EBADMSG with a text. */
 int log_options_from_json(const json_t *j, struct log_options *o, struct err *e);
+void userns_to_json(const struct spec *s, json_t *j);
+/** Without them: the host's. -EBADMSG with a text. */
+int userns_from_json(const json_t *j, struct spec *s, struct err *e);
 /** config.json of ROOT/containers/NAME. -EBADMSG: it is damaged. */
 int store_read_definition(struct store *s, const char *name, json_t **j, struct spec *spec,
                           struct err *e);

@@ -90,6 +90,12 @@ enum network_mode {
     NETWORK_HOST,
 };
 
+enum userns_mode {
+    USERNS_HOST, /**< the host's user namespace */
+    USERNS_AUTO, /**< one of its own, with a range of ids that netctr chose */
+    USERNS_MAP,  /**< one of its own, with the map that the user gave */
+};
+
 /** A validated, resolved container. Plain data: stored as config.json and read back by every later command. */
 struct spec {
     char *name;
@@ -119,11 +125,15 @@ struct spec {
     strv unpublished; /**< of publish, what none of its networks can carry: "8080:80/tcp" */
     strv dns, dns_search, dns_options; /**< instead of the host's; NULL: the host's */
     strv add_hosts;                    /**< as requested: "NAME:ADDRESS", "NAME:host-gateway" */
+    enum userns_mode userns;
+    struct id_map ids; /**< of its user namespace; empty: the host's */
+    char *userns_why;  /**< why it could not have one of its own; NULL: it has, or asked for none */
     struct restart restart;
     struct log_options log;
     int64_t created;      /**< seconds since the epoch */
     int64_t created_nsec; /**< nanoseconds after that second */
 };
+const char *userns_name(enum userns_mode mode); /**< "host", "auto", "map" */
 void spec_clear(struct spec *s);
 #define _cleanup_spec_ __attribute__((cleanup(spec_clear)))
 json_t *spec_to_json(const struct spec *s); /**< the caller owns it */
