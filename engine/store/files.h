@@ -26,6 +26,12 @@ char *ids_name(struct store *s, const char *id);
 /** Adds missing links and removes those without a container. The store must be locked. */
 void ids_mend(struct store *s);
 
+/* ranges.c */
+/** Makes the entry of the range in this definition, if it is missing. The store must be locked. */
+void range_mend(struct store *s, const json_t *config);
+/** Removes entries of containers that are not defined; after ids_mend(). The store must be locked. */
+int ranges_sweep(struct store *s, const struct gc *gc, struct err *e);
+
 /* config.json */
 json_t *ulimits_to_json(const struct ulimits *u);           /**< the caller owns it */
 void ulimits_from_json(const json_t *j, struct ulimits *u); /**< leaves @u as it is without them */

@@ -95,6 +95,7 @@ static int add_missing(struct store *s, struct strings *ids)
         const char *id = json_str(j, "id");
         if (!id || !id_is_whole(id))
             continue;
+        range_mend(s, j);
         strings_add(ids, id);
         known = ids_name(s, id);
         if (!streq(known, entry->d_name))
