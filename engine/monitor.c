@@ -10,6 +10,7 @@ struct monitor monitor_new(struct engine *engine, struct run_request *request, s
                             .loop = loop,
                             .container = CONTAINER_INIT,
                             .ids_lock = -1,
+                            .unmapped = UNMAPPED_INIT,
                             .control = -1,
                             .seed = HELPERS_SEED_INIT};
 }

@@ -4,6 +4,7 @@
 #include "internal.h"
 
 #include "helpers.h"
+#include "unmapped.h"
 
 struct monitor {
     struct engine *engine;
@@ -17,6 +18,7 @@ struct monitor {
     struct loop *loop;        /* everything that the monitor waits for */
     int control;              /* socket, or -1 */
     struct helpers_seed seed; /* descriptors for the helpers, if they have to be started */
+    struct unmapped unmapped; /* the search for files that the container cannot own */
     loop_timer seed_timer;    /* starts them */
     bool begun;               /* the program runs, and the caller knows it */
     bool unhelped;            /* the log already says that helpers cannot be started */

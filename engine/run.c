@@ -235,6 +235,8 @@ static int watch_over(struct monitor *m, struct err *e)
         return r;
     /* Last: failures after this are not reported to the caller. */
     r = tell_caller(m, NULL, e);
+    if (r == 0)
+        unmapped_watch(m);
     return r < 0 ? r : run_on(m, &options, e);
 }
 
@@ -257,6 +259,7 @@ static int undo(struct monitor *m, bool keep, int status, struct err *e)
     loop_remove_fd(m->loop, m->control);
     m->control = close_fd(m->control);
     seed_unwatch(m);
+    unmapped_unwatch(m);
     if (keep && container_note_end(c, status, &step) < 0)
         (void)container_remember_end(c, status, &step);
     /* Before the name is released: once a container is gone, its ports must be free. */
