@@ -2,7 +2,7 @@
  *
  * A container in a user namespace of its own sees the host's files through idmapped mounts, so no file is chowned and
  * containers share one root directory. Not every file system can do that (overlayfs, NFS and FUSE cannot), and a kernel
- * may not know it at all. So this tries what the start will do, on a detached mount that nobody sees. That a root
+ * may not know it at all. So this tries what the start will do, on a detached mount. That a root
  * directory's file system can do it is remembered in RUN/mappable, until the host boots again.
  */
 #include "mappable.h"
@@ -174,6 +174,15 @@ static int probe(struct probe *p, const char *path, bool recursive, struct err *
         return err_say(e, -ENOTSUP, "%s", why.text);
     int r = map_mount(p->userns, path, recursive);
     return r < 0 ? explain(p->userns, path, r, e) : 0;
+}
+
+int mappable_try(const char *dir, struct err *e)
+{
+    const struct id_map any = id_map_of_range(ID_RANGE_SIZE);
+    struct probe p = {.map = &any, .userns = -1};
+    int r = probe(&p, dir, false, e);
+    close_fd(p.userns);
+    return r;
 }
 
 static int check_owner(const struct probe *p, const char *path, struct err *e)

@@ -91,10 +91,13 @@ struct search {
 static char *sentence(const char *source, const struct walk *w)
 {
     _cleanup_free_ char *names = strv_join(w->names, "`, `");
-    return xasprintf("%" PRIu64 " file%s in `%s` belong%s to ids that the container does not have, "
-                     "and %s user 65534 there: `%s`%s",
-                     w->count, w->count == 1 ? "" : "s", source, w->count == 1 ? "s" : "",
-                     w->count == 1 ? "has" : "have", names, w->count > WALK_NAMES_MAX ? ", …" : "");
+    const bool one = w->count == 1;
+    return xasprintf(
+        "%" PRIu64
+        " file%s in `%s` belong%s to ids that the container does not have, and appear%s there as "
+        "those of user 65534: `%s`%s",
+        w->count, one ? "" : "s", source, one ? "s" : "", one ? "s" : "", names,
+        w->count > WALK_NAMES_MAX ? ", …" : "");
 }
 
 static json_t *result_json(const char *source, const struct walk *w)

@@ -56,6 +56,12 @@ int userns_parse(const char *mode, char *const *uids, char *const *gids, struct 
     return mapped ? take_map(uids, gids, &s->ids, e) : 0;
 }
 
+int userns_possible(const char *dir, struct err *e)
+{
+    int r = mappable_host(true, e);
+    return r < 0 || !dir ? r : mappable_try(dir, e);
+}
+
 /* ---- a network of its own --------------------------------------------------------------------*/
 
 /* What the user gave; the caller frees. */

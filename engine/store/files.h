@@ -23,8 +23,9 @@ int ids_add(struct store *s, const char *id, const char *name, struct err *e);
 void ids_remove(struct store *s, const char *id);
 /** The name that belongs to @id, as far as the link says; NULL: there is none. The caller frees. */
 char *ids_name(struct store *s, const char *id);
-/** Adds missing links and removes those without a container. The store must be locked. */
-void ids_mend(struct store *s);
+/** Adds missing links and removes those without a container; calls @each for every definition with an id. The store must
+ *  be locked. */
+void ids_mend(struct store *s, void (*each)(struct store *s, const json_t *config));
 
 /* ranges.c */
 /** Makes the entry of the range in this definition, if it is missing. The store must be locked. */

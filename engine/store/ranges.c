@@ -16,6 +16,7 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <string.h>
+#include <time.h>
 
 #define RANGES "ranges"
 #define RANGES_LOCK "/run/netctr.ranges"
@@ -191,6 +192,7 @@ static int make_entry(struct store *s, uint32_t first, const char *id)
         (void)unlinkat(s->root_fd, RANGES, 0); /* damaged */
     else
         return -errno;
+    (void)make_hidden_directory(s, IDS); /* without it, no entry counts as left behind */
     if (mkdirat(s->root_fd, RANGES, 0700) < 0 && errno != EEXIST)
         return -errno;
     return symlinkat(id, s->root_fd, path) < 0 ? -errno : 0;
@@ -275,12 +277,29 @@ static int lock_each(int fd, short type, int64_t place, const struct id_range *r
     return r;
 }
 
+/* A search for a free range holds a lock for a moment. */
+static int lock_patiently(int fd, short type, int64_t place, const struct id_range *ranges,
+                          unsigned count)
+{
+    const struct timespec moment = {.tv_nsec = 1000000};
+    int r = -EAGAIN;
+    for (int tries = 0; r == -EAGAIN && tries < 20; tries++) {
+        if (tries)
+            nanosleep(&moment, NULL);
+        r = lock_each(fd, type, place, ranges, count);
+    }
+    return r;
+}
+
 static int refuse(const struct spec *spec, const char *by, struct err *e)
 {
-    err_say(e, -EBUSY, "the ids %" PRIu32 "–%" PRIu32 " of container `%s` are in use by %s",
-            spec->ids.uids[0].outside, spec->ids.uids[0].outside + spec->ids.uids[0].count - 1,
-            spec->name, by);
-    err_hint(e, "stop that one; or make this container again, which gives it other ids");
+    const struct id_range *r = &spec->ids.uids[0];
+    err_say(e, -EBUSY, "container `%s` cannot have the ids %" PRIu32 "–%" PRIu32 ": %s has them",
+            spec->name, r->outside, r->outside + r->count - 1, by);
+    if (spec->userns == USERNS_MAP)
+        err_hint(e, "use other ids, or stop that container");
+    else
+        err_hint(e, "stop that container; or remove this one and run it again with other ids");
     return -EBUSY;
 }
 
@@ -304,7 +323,7 @@ int range_hold(struct store *s, const struct spec *spec, enum range_use use, str
     _cleanup_close_ int fd = open_locks(e);
     if (fd < 0)
         return fd;
-    int r = lock_each(fd, own ? F_WRLCK : F_RDLCK, place, m->uids, m->uid_count);
+    int r = lock_patiently(fd, own ? F_WRLCK : F_RDLCK, place, m->uids, m->uid_count);
     if (r == 0 && !own) /* of its own range, both are the same ids */
         r = lock_each(fd, F_RDLCK, place, m->gids, m->gid_count);
     if (r == 0 && own && use != RANGE_OF_LIVING_SANDBOX &&

@@ -132,6 +132,9 @@ int limits_parse(const char *memory, const char *cpus, const char *pids, struct 
  *  as users are. Call it once. */
 int userns_parse(const char *mode, char *const *uids, char *const *gids, struct run_request *q,
                  struct err *e);
+/** Can containers of this host have user namespaces of their own, with a root directory on the file system of @dir (NULL:
+ *  anywhere)? -ENOTSUP with a text: why not. Tries it, and leaves nothing. The caller must be single-threaded. */
+int userns_possible(const char *dir, struct err *e);
 /** Adds the variables of files with a line for each, and then @entries: "K=V", or "K" to pass the caller's value through.
  *  The last value of a name wins. The caller frees *@out. */
 int env_compose(char *const *files, char *const *entries, strv *out, struct err *e);
