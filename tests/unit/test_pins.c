@@ -26,7 +26,7 @@ static int new_netns(void)
     int fd;
     struct rt *rt;
     struct err e = ERR_INIT;
-    if (netns_create(&fd, &rt, NULL, NULL, &e) < 0) {
+    if (netns_create(-1, &fd, &rt, NULL, NULL, &e) < 0) {
         printf("not ok - a network namespace: %s\n", text_of(&e));
         exit(1);
     }
