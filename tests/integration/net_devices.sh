@@ -79,6 +79,29 @@ sysctls() {
 }
 t '--sysctl: of the interface, whatever its name' sysctls
 
+# The container's own, not the host's.
+sysctls_of_all() {
+    local before
+    before=$(cat /proc/sys/net/ipv6/conf/{all,default}/{forwarding,hop_limit} /proc/sys/net/ipv4/conf/all/log_martians)
+    netctr network create --ipv6 --no-guard --sysctl net.ipv6.conf.all.forwarding=1 \
+        --sysctl net.ipv4.conf.all.log_martians=1 --sysctl net.ipv6.conf.default.hop_limit=33 one
+    netctr network create --ipv6 --no-guard two
+    netctr run -d --name r --network one --network two "$box" sleep 100 >/dev/null
+    assert_eq "$(netctr exec r cat /proc/sys/net/ipv6/conf/{all,eth0,eth1}/forwarding | tr '\n' ' ')" '1 1 1 '
+    assert_eq "$(netctr exec r cat /proc/sys/net/ipv4/conf/all/log_martians)" 1
+    assert_eq "$(netctr exec r cat /proc/sys/net/ipv6/conf/default/hop_limit)" 33
+    assert_eq "$(cat /proc/sys/net/ipv6/conf/{all,default}/{forwarding,hop_limit} \
+        /proc/sys/net/ipv4/conf/all/log_martians)" "$before" "the host's"
+    # It routes: the far host's way back leads through it as well.
+    netctr run -d --name a --cap-add NET_ADMIN --network one "$box" sleep 100 >/dev/null
+    netctr run -d --name b --cap-add NET_ADMIN --network two "$box" sleep 100 >/dev/null
+    netctr exec a ip -6 route add "$(of_network two .subnet6)" via "$(address_of r one)"
+    assert_fails netctr exec a ping -6 -c 1 -W 1 "$(address_of b two)" >/dev/null
+    netctr exec b ip -6 route add "$(of_network one .subnet6)" via "$(address_of r two)"
+    netctr exec a ping -6 -c 1 -W 5 "$(address_of b two)" >/dev/null
+}
+t '--sysctl: of all interfaces of the container, which then routes IPv6' sysctls_of_all
+
 differences_are_told() {
     netctr network create --ipv6 --subnet 10.71.0.0/24 --mtu 1400 a
     serve c --network a -p 8080:80
