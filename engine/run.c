@@ -296,6 +296,7 @@ static void become_monitor(const struct monitor *m)
 /* From the claim to a running program. */
 static int begin(struct monitor *m, struct err *e)
 {
+    close_fd(m->container.owner_fd); /* of an attempt before */
     int r = m->container.owner_fd = sandbox_owner(m->sandbox, e);
     if (r < 0 || (r = container_create(&m->container, e)) < 0 || (r = attach(m, e)) < 0 ||
         (r = write_files(m, e)) < 0 ||
