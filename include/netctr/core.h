@@ -147,7 +147,7 @@ struct plan {
     const char *user;        /**< USER[:GROUP] as given; NULL: root */
     const char *hostname;    /**< of a new or joined UTS namespace; NULL: unchanged */
     struct plan_namespace namespaces[PLAN_NS_KINDS];
-    struct id_map ids;               /**< of the user namespace that is joined; empty: the host's */
+    struct id_map ids; /**< of the user namespace that is joined; empty: read from it */
     const struct plan_mount *mounts; /**< beneath the root, in this order */
     size_t mount_count;
     const struct plan_file *files;
