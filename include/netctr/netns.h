@@ -51,7 +51,7 @@ char *sysctl_read(const char *key); /**< NULL with errno */
 /** Creates a network namespace (unshare(CLONE_NEWNET)), opens an rtnetlink socket in it, writes
  *  @sysctls there and returns to the caller's namespace (setns). @sysctls ends with a NULL key;
  *  keys that this kernel lacks are skipped. The caller must be single-threaded and owns *@fd and
- *  *@rt. @used (may be NULL) receives what the sysctls were written by, to be closed when nobody waits. */
+ *  *@rt. @used (may be NULL) receives what the sysctls were written by, to be closed when no command waits. */
 int netns_create(int *fd, struct rt **rt, const struct sysctl *sysctls, struct sysctls *used,
                  struct err *e);
 /** Writes @sysctls in the namespace @fd. As above. */
