@@ -150,7 +150,7 @@ t 'two instances never live with the same ids' instances
 
 host_mode() {
     start_one a --userns=host
-    assert_eq "$(user_of a) $(userns_of a userns_mode) $(userns_of a id_mappings.uid_map)" '0 host null'
+    assert_eq "$(user_of a) $(userns_of a userns_mode) $(userns_of a id_mappings.uid_map)" '0 host []'
     assert_eq "$(userns_of a userns_why)" null
     assert_eq "$(ranges)" 0
     netctr restart -t 0 a
@@ -303,7 +303,7 @@ sharers() {
     assert_eq "$(ranges)" 0
     start_one h --userns=host
     start_one i --network container:h
-    assert_eq "$(user_of i) $(userns_of i userns_mode) $(userns_of i userns_why)" '0 host null'
+    assert_eq "$(user_of i) $(userns_of i userns_mode) $(userns_of i userns_why)" '0 host []'
     ip netns add third
     start_one j --network ns:/run/netns/third
     assert_eq "$(user_of j) $(userns_of j userns_mode)" '0 host'
