@@ -303,7 +303,7 @@ sharers() {
     assert_eq "$(ranges)" 0
     start_one h --userns=host
     start_one i --network container:h
-    assert_eq "$(user_of i) $(userns_of i userns_mode) $(userns_of i userns_why)" '0 host []'
+    assert_eq "$(user_of i) $(userns_of i userns_mode) $(userns_of i userns_why)" '0 host null'
     ip netns add third
     start_one j --network ns:/run/netns/third
     assert_eq "$(user_of j) $(userns_of j userns_mode)" '0 host'
