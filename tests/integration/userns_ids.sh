@@ -312,7 +312,7 @@ sharers() {
 }
 t '--network container:NAME and ns:PATH have the ids of that network' sharers
 
-# ---- what is left, what is told ------------------------------------------------------------------
+# ---- leftovers, and files of other ids -----------------------------------------------------------
 
 leftovers() {
     start_one a
@@ -343,8 +343,8 @@ strays() {
     chown 65535 "$tmp/data/deep/er/mine"
     ln -s /etc "$tmp/data/etc"
     start_one a -v "$tmp/data:/data"
-    told() { netctr logs a 2>&1 | has -F "4 files in \`$tmp/data\` belong to ids that the container does not have"; }
-    wait_for 10 told
+    named() { netctr logs a 2>&1 | has -F "4 files in \`$tmp/data\` belong to ids that the container does not have"; }
+    wait_for 10 named
     assert_eq "$(userns_of a 'unmapped_files | length')" 1
     assert_eq "$(userns_of a 'unmapped_files[0].count')" 4
     userns_of a 'unmapped_files[0].names[]' | has -x 'deep/er/\(one\|two\|three\|four\)'
@@ -355,10 +355,10 @@ strays() {
     sleep 0.5
     assert_eq "$(netctr logs b 2>&1)" ''
     assert_eq "$(userns_of b 'unmapped_files[0].count')" 4
-    # the caller who waits is told as well
+    # an attached client prints it too
     cp -a "$tmp/data" "$tmp/data2"
     netctr run --rm -v "$tmp/data2:/data" "$box" sleep 2 2>"$tmp/stderr"
     has -F "netctr: warning: 4 files in \`$tmp/data2\`" <"$tmp/stderr"
     rm -rf --one-file-system "$tmp/data" "$tmp/data2"
 }
-t 'files of other ids are told once, by name' strays
+t 'files of other ids are named once' strays
