@@ -120,7 +120,7 @@ static int decide(struct monitor *m, struct err *e)
         return r;
     }
     if (s->userns == USERNS_MAP)
-        m->ids_lock = range_hold(&m->engine->store, s, RANGE_OF_ITS_OWN, e);
+        m->ids_lock = range_hold(&m->engine->store, s, false, e);
     else
         m->ids_lock = range_allocate(&m->engine->store, s->id, &s->ids, e);
     if (m->ids_lock >= 0)
@@ -217,12 +217,7 @@ int userns_match(struct monitor *m, struct err *e)
     }
     if (r < 0 || m->ids_lock >= 0 || id_map_is_host(&s->ids))
         return r;
-    enum range_use use = joins ? RANGE_OF_MEMBER : RANGE_OF_ITS_OWN;
-    _cleanup_sandbox_record_ struct sandbox_record sandbox = {.dir = -1};
-    if (!joins && sandbox_find(engine_sandboxes(m->engine), s->id, &sandbox, NULL) == 0 &&
-        sandbox.state == SANDBOX_LIVES)
-        use = RANGE_OF_LIVING_SANDBOX;
-    m->ids_lock = range_hold(&m->engine->store, s, use, e);
+    m->ids_lock = range_hold(&m->engine->store, s, joins, e);
     return m->ids_lock < 0 ? m->ids_lock : 0;
 }
 
