@@ -23,7 +23,7 @@ struct attachment {
     uint32_t metric;    /* of its default route; unique */
     bool any_interface; /* the name of the interface was not asked for */
     bool attached;
-    bool unannounced; /* its address is still to be announced */
+    bool unannounced; /* its neighbours do not know it yet */
     bool served;      /* names come from the DNS server, not from /etc/hosts */
 };
 
@@ -71,7 +71,7 @@ struct sandbox {
     bool joined;            /* it lived before this process came */
     int shared_records;     /* of a namespace without a sandbox, its endpoints' records; -1: none */
     struct rt *inside;      /* a socket in the namespace, while it is being made */
-    struct sysctls sysctls; /* what its sysctls were written by; closed after the start */
+    struct sysctls sysctls; /* what its sysctls were written by; closed when no command waits */
     loop_timer later;
     int netns; /* kept until the endpoints are detached: a namespace that dies holds RTNL for milliseconds, and whatever
                   we ask of the kernel meanwhile waits for it */

@@ -52,7 +52,7 @@ char *sysctl_read(const char *key); /**< NULL with errno */
  *  @sysctls there and returns to the caller's namespace (setns). @owner is the user namespace that
  *  owns it, which must be below the caller's own; -1: the caller's. @sysctls ends with a NULL key;
  *  keys that this kernel lacks are skipped. The caller must be single-threaded and owns *@fd and
- *  *@rt. @used (may be NULL) receives what the sysctls were written by, to be closed later.
+ *  *@rt. @used (may be NULL) receives what the sysctls were written by, to be closed when no command waits.
  *  -ENOSPC: user.max_net_namespaces forbids it. A kill at any instant leaves no process. */
 int netns_create(int owner, int *fd, struct rt **rt, const struct sysctl *sysctls,
                  struct sysctls *used, struct err *e);

@@ -114,7 +114,7 @@ owned() {
     assert_eq "$(lab in aaaaaaaaaaaa cat /proc/sys/net/ipv6/conf/eth0/forwarding)" 1
     assert_eq "$(lab in aaaaaaaaaaaa cat /proc/sys/net/ipv4/neigh/eth0/base_reachable_time_ms)" 4000
     assert_contains "$(lab in aaaaaaaaaaaa tc qdisc show dev eth0)" 'rate 10Mbit'
-    # The files of its sysctls belong to the root of these ids.
+    # It belongs to root in these ids: the files of its sysctls have the owner that the kernel takes for root.
     assert_eq "$(lab in aaaaaaaaaaaa stat -c %u /proc/sys/net/ipv4/ip_forward)" 1342177280
     assert_eq "$(lab in bbbbbbbbbbbb stat -c %u /proc/sys/net/ipv4/ip_forward)" 0
     # A second network, and the default route moves there; a rate that was changed is put back.
