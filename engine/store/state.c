@@ -49,8 +49,7 @@ int container_save_state(struct container *c, struct err *e)
         return r;
     if (c->started)
         json_object_set_new(j, "started", json_integer(c->started));
-    json_add_checksum(j);
-    return json_write_at(c->run_fd, "state.json", j, e);
+    return json_write_sealed_at(c->run_fd, "state.json", j, e);
 }
 
 /* Up to netctr 0.1 it had no name. */
@@ -65,9 +64,7 @@ static int check_name(const json_t *j, const char *name, struct err *e)
 int container_read_state(int run_dir, const char *name, json_t **out, struct err *e)
 {
     _cleanup_json_ json_t *j = NULL;
-    int r = json_read_at(run_dir, "state.json", &j, e);
-    if (r == 0)
-        r = json_verify_checksum(j, "state.json", e);
+    int r = json_read_sealed_at(run_dir, "state.json", &j, e);
     if (r == 0 && json_int(j, "schema", 0) > 1)
         r = err_say(e, -EBADMSG,
                     "state file `state.json` was written by a newer netctr (schema %lld)",
