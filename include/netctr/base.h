@@ -343,8 +343,10 @@ int close_other_fds(int *keep, size_t count);
  *  secrets (`-e PASSWORD=…`). Afterwards the argv of main() must not be used any more. */
 void proc_set_title(const char *title);
 /** Has the process ended, or been killed without having ended yet? A killed process may be busy in
- *  the kernel for a while, and keeps its locks until then. */
+ *  the kernel for a while, and keeps its locks until then. False if it cannot be read. */
 bool proc_is_dying(pid_t pid, uint64_t start_time);
+/** 1: it has neither ended nor been killed; 0; -errno: it cannot be read. */
+int proc_lives(pid_t pid, uint64_t start_time);
 /** Its state as in ps: 'R', 'S', 'T' (stopped), …; 0 if there is no such process. */
 char proc_state(pid_t pid);
 /** CLOCK_MONOTONIC in µs and ms. */
