@@ -63,7 +63,9 @@ static int claim(struct sandbox *sb, struct err *e)
 
 static int make_own(struct sandbox *sb, uint64_t *cookie, struct err *e)
 {
-    int r = netns_create(&sb->netns, &sb->inside, network_sysctls(true), NULL, e);
+    int owner, r = owner_make(sb, &owner, e);
+    if (r == 0)
+        r = netns_create(owner, &sb->netns, &sb->inside, network_sysctls(true), NULL, e);
     if (r == 0)
         r = rt_netns_cookie(sb->inside, cookie, e);
     if (r < 0)
@@ -128,6 +130,8 @@ int sandbox_make(struct sandboxes *all, const struct sandbox_making *m, struct s
     if (r < 0)
         return r;
     struct sandbox *sb = new_apart(all, m->id, m->name);
+    if (m->owner)
+        sb->ids = *m->owner;
     sb->life = m->life;
     sb->path = m->life == SANDBOX_FOREIGN ? xstrdup(m->path) : NULL;
     r = make(sb, m, e);

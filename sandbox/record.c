@@ -16,6 +16,31 @@
 
 static const char *const lives[] = {"monitored", "pinned", "foreign"};
 
+/* Older netctr wrote "host" for every sandbox. */
+static void put_owner(json_t *j, const struct sandbox *sb)
+{
+    bool own = !id_map_is_host(&sb->ids);
+    json_put_str(j, "owner", own ? "ids" : "host");
+    if (!own)
+        return;
+    _cleanup_free_ char *uids = id_ranges_text(sb->ids.uids, sb->ids.uid_count),
+                        *gids = id_ranges_text(sb->ids.gids, sb->ids.gid_count);
+    json_put_str(j, "uids", uids);
+    json_put_str(j, "gids", gids);
+}
+
+static int parse_owner(const json_t *j, struct id_map *out)
+{
+    const char *owner = json_str(j, "owner"), *uids = json_str(j, "uids"),
+               *gids = json_str(j, "gids");
+    if (!owner || streq(owner, "host"))
+        return 0;
+    bool good = streq(owner, "ids") && uids && gids &&
+                id_ranges_parse(uids, out->uids, &out->uid_count, NULL) == 0 &&
+                id_ranges_parse(gids, out->gids, &out->gid_count, NULL) == 0;
+    return good ? 0 : -EBADMSG;
+}
+
 int record_save(const struct sandbox *sb, uint64_t cookie, struct err *e)
 {
     _cleanup_json_ json_t *j = json_object();
@@ -25,7 +50,7 @@ int record_save(const struct sandbox *sb, uint64_t cookie, struct err *e)
     json_put_str(j, "id", sb->id);
     json_put_str(j, "name", sb->name);
     json_put_str(j, "life", lives[sb->life]);
-    json_put_str(j, "owner", "host");
+    put_owner(j, sb);
     json_put_str(j, "path", sb->path);
     json_object_set_new(j, "cookie", json_integer((json_int_t)cookie));
     json_object_set_new(j, "inode", json_integer((json_int_t)netns_inode(sb->netns)));
@@ -39,7 +64,7 @@ static int parse_record(const json_t *j, const char *id, struct sandbox_record *
     while (i < ARRAY_LEN(lives) && !streq(life, lives[i]))
         i++;
     if (json_int(j, "schema", 0) != 1 || !streq(json_str(j, "id"), id) || i == ARRAY_LEN(lives) ||
-        !valid_name(json_str(j, "name")))
+        !valid_name(json_str(j, "name")) || parse_owner(j, &out->owner) < 0)
         return -EBADMSG;
     out->life = (enum sandbox_life)i;
     out->name = xstrdup(json_str(j, "name"));
