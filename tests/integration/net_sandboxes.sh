@@ -18,6 +18,7 @@ address_in() { # ID [INTERFACE]
 }
 # A server of tests/peer in its namespace. It answers when this returns.
 serve_in() { # ID
+    rm -f "$tmp/peer.$1"
     lab in "$1" peer serve "$1" tcp/80-81 udp/53 >"$tmp/peer.$1" 2>&1 &
     wait_for 5 grep -q listening "$tmp/peer.$1"
 }
