@@ -167,9 +167,10 @@ static void block_signals(sigset_t *before)
     (void)sigprocmask(SIG_SETMASK, &all, before);
 }
 
-/* It makes system calls only, and ends with its parent. */
+/* It makes system calls only, and ends with its parent. If that is killed, its locks must not seem to be held still. */
 static int wait_for_end(void *parent)
 {
+    (void)syscall(SYS_close_range, 0, ~0U, 0);
     (void)syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     while ((pid_t)syscall(SYS_getppid) == *(pid_t *)parent)
         (void)syscall(SYS_ppoll, NULL, 0, NULL, NULL, 0);

@@ -206,7 +206,7 @@ int namespaces_clone(struct process *c, const struct birth_options *options, str
     return pid < 0 ? err_set(e, pid, "clone the container's process") : pid > 0;
 }
 
-/* The child is ours as well, and nobody else reaps it: so its pid is still its own. */
+/* The child is a child of this process and not reaped yet, so its pid is still its own. */
 int namespaces_meet(struct process *c, struct err *e)
 {
     struct birth *b = take_ptr(c->birth);

@@ -10,7 +10,7 @@ struct birth_options {
     int cgroup;                               /**< to be born in (v2); -1: not */
     int (*prepare)(void *arg, struct err *e); /**< before another user namespace is joined */
     void *arg;
-    int channel; /**< the child's end, where a failure of @prepare is told */
+    int channel; /**< the child's end, which receives a failure of @prepare */
 };
 /** Clones the child into its new namespaces, in the joined user and pid namespace. Returns 0 in the child, else 1 or
  *  -errno with a text. When a user or pid namespace is joined, a helper process makes the child while this function

@@ -243,10 +243,13 @@ int lease_of_owner(const struct lease_dir *d, const char *owner, struct lease *o
     return only_if(r, r == 1 && streq(out->owner, owner), out);
 }
 
-static bool leads_to(const struct lease_dir *d, const char *path, const char *target)
+/* 1, or 0 if @path is missing, no link, or leads elsewhere. One that cannot be read may be in order. */
+static int leads_to(const struct lease_dir *d, const char *path, const char *target)
 {
     char there[64];
     ssize_t n = readlinkat(d->fd, path, there, sizeof(there));
+    if (n < 0)
+        return errno == ENOENT || errno == ENOTDIR || errno == EINVAL ? 0 : -errno;
     return n == (ssize_t)strlen(target) && memcmp(there, target, (size_t)n) == 0;
 }
 
@@ -290,12 +293,13 @@ int lease_verify(const struct lease_dir *d, const char *name, struct lease *out)
     if (r != 1 || skip_prefix(out->owner, RESTING))
         return r;
     _cleanup_links_ struct links links = links_of(out);
-    for (size_t i = 0; i < ARRAY_LEN(links.paths); i++)
-        if (links.paths[i] && !leads_to(d, links.paths[i], target_of(&links, i))) {
-            lease_clear(out);
-            return -EBADMSG;
-        }
-    return 1;
+    for (size_t i = 0; r == 1 && i < ARRAY_LEN(links.paths); i++) {
+        int leads = links.paths[i] ? leads_to(d, links.paths[i], target_of(&links, i)) : 1;
+        r = leads == 0 ? -EBADMSG : leads;
+    }
+    if (r < 0)
+        lease_clear(out);
+    return r;
 }
 
 /* ---- changes ---------------------------------------------------------------------------------*/
@@ -314,11 +318,10 @@ static int replace(int fd, const char *from, const char *to)
 
 static int put_link(const struct lease_dir *d, const char *target, const char *path)
 {
-    if (symlinkat(target, d->fd, path) == 0 || (errno == EEXIST && leads_to(d, path, target)))
-        return 0;
-    if (errno != EEXIST)
-        return -errno;
-    int r = remove_tree_at(d->fd, "link~");
+    int r = symlinkat(target, d->fd, path) < 0 ? -errno : 0;
+    if (r != -EEXIST || leads_to(d, path, target) == 1)
+        return r == -EEXIST ? 0 : r;
+    r = remove_tree_at(d->fd, "link~");
     if (r == 0 && symlinkat(target, d->fd, "link~") < 0)
         r = -errno;
     return r < 0 ? r : replace(d->fd, "link~", path);
@@ -346,7 +349,7 @@ static int write_file(const struct lease_dir *d, const char *name, const char *t
 static void remove_links(const struct lease_dir *d, const struct links *links)
 {
     for (size_t i = 0; i < ARRAY_LEN(links->paths); i++)
-        if (links->paths[i] && leads_to(d, links->paths[i], target_of(links, i)))
+        if (links->paths[i] && leads_to(d, links->paths[i], target_of(links, i)) == 1)
             (void)unlinkat(d->fd, links->paths[i], 0);
 }
 

@@ -39,7 +39,7 @@ void sysctls_close(struct sysctls *s)
     s->proc = close_fd(s->proc);
 }
 
-/* A procfs for nobody else, mounted nowhere. -1: this kernel or host does not let us. */
+/* A procfs that is mounted nowhere, for this use alone. -1: this kernel or host does not let us. */
 static int open_procfs(void)
 {
     _cleanup_close_ int fs = fsopen("proc", FSOPEN_CLOEXEC);

@@ -60,8 +60,8 @@ static int remove_claim(int all, int dir, const char *id, const char *own)
                         *file = xasprintf("%s/%s", port, id);
     if (unlinkat(all, file, 0) < 0 && errno != ENOENT)
         return -errno;
-    /* Not empty: others have claims. */
-    if (unlinkat(all, port, AT_REMOVEDIR) == 0)
+    /* Not empty: others have claims. Gone: killed here, an earlier try may have left the directory above. */
+    if (unlinkat(all, port, AT_REMOVEDIR) == 0 || errno == ENOENT)
         (void)unlinkat(all, PORT_CLAIMS, AT_REMOVEDIR);
     return unlinkat(dir, own, 0) < 0 && errno != ENOENT ? -errno : 0;
 }

@@ -21,6 +21,7 @@ serve_both() {
     serve_peer web -p 8080:80
     web_pid=$(pid_of web)
     in_web() { nsenter --target "$web_pid" --net "$@"; }
+    rm -f "$tmp/outside"
     in_lan peer serve outside tcp/90 >"$tmp/outside" &
     wait_for 5 grep -q listening "$tmp/outside"
     wait_for 5 traffic_passes

@@ -18,8 +18,11 @@ helpers_work() {
 helper_processes() {
     pgrep -f '^netctr (helper|names)' || true
 }
+# None that exits either: it loses its title first (pgrep and ps see `[netctr]'), and then the lock on the state file. A
+# start in between takes it for a working helper, and does not start another.
 no_helpers() {
-    [ -z "$(helper_processes)" ]
+    { ps -C netctr -o stat=,args= || true; } |
+        awk '$1 !~ /^Z/ && ($2 == "[netctr]" || $2 " " $3 ~ /^netctr (helper|names)/) { n++ } END { exit n > 0 }'
 }
 # No helper cleans up before the next start. They are stopped first, or one would replace another.
 kill_helpers() {

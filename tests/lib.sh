@@ -385,6 +385,7 @@ has() {
 }
 
 # wait_for SECONDS COMMAND...: until it succeeds. Its output is shown only if it never does.
+# With `PROGRAM >FILE &' it is the child that empties FILE: remove FILE first, or what an earlier test wrote is found.
 wait_for() {
     local deadline=$((${EPOCHREALTIME/./} + $1 * slowness * 1000000))
     shift

@@ -524,6 +524,12 @@ static void look_at_cgroups(void)
     globfree(&g);
 }
 
+/* While scripts/mkrootfs fills a root directory, perhaps for another test file, file systems are mounted in it. */
+static bool is_of_mkrootfs(const char *at)
+{
+    return strstr(at, "/build/tests/rootfs-") != NULL;
+}
+
 /* Not those elsewhere on the machine: their owners may rename the directories. */
 static void look_at_mounts(const char *state, const char *run)
 {
@@ -532,7 +538,7 @@ static void look_at_mounts(const char *state, const char *run)
     each_line (line, text)
         for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++)
             if (sscanf(line, "%*s %*s %*s %*s %4095s", at) == 1 &&
-                strncmp(at, places[i], strlen(places[i])) == 0) {
+                strncmp(at, places[i], strlen(places[i])) == 0 && !is_of_mkrootfs(at)) {
                 say("mount %s", at);
                 break;
             }
@@ -552,14 +558,27 @@ static size_t count_entries(const char *path)
     return n;
 }
 
+static bool is_helper_title(const char *title)
+{
+    return strncmp(title, "netctr helper", 13) == 0 || strncmp(title, "netctr names", 12) == 0;
+}
+
+/* From the moment when a process exits until it is reaped it has no title. Its parent's says what it was. */
 static bool is_helper(const char *pid)
 {
-    char path[300];
+    char path[300], parent[16] = "";
     snprintf(path, sizeof(path), "/proc/%s/cmdline", pid);
     char *title = read_all(path);
-    bool is = title &&
-              (strncmp(title, "netctr helper", 13) == 0 || strncmp(title, "netctr names", 12) == 0);
+    snprintf(path, sizeof(path), "/proc/%s/stat", pid);
+    char *stat = title && !*title ? read_all(path) : NULL, *rest = stat ? strrchr(stat, ')') : NULL;
+    if (rest && sscanf(rest, ") %*c %15s", parent) == 1) {
+        free(title);
+        snprintf(path, sizeof(path), "/proc/%s/cmdline", parent);
+        title = read_all(path);
+    }
+    bool is = title && is_helper_title(title);
     free(title);
+    free(stat);
     return is;
 }
 

@@ -25,6 +25,7 @@ reaches_not() {
     for address in "${probes[@]}"; do wait "$address"; done
 }
 listen_on_lan() { # prints the client's address
+    rm -f "$tmp/lan"
     in_lan peer serve lan tcp/90 >"$tmp/lan" &
     wait_for 5 grep -q listening "$tmp/lan"
 }

@@ -51,6 +51,10 @@ int container_save_state(struct container *c, struct err *e);
 /** Reads it back. -EBADMSG: it is damaged, of a newer schema, or of a container other than @name (NULL: any). */
 int container_read_state(int run_dir, const char *name, json_t **out, struct err *e);
 
+/** Finds out with few system calls that container @name lives, and reads its state. False: it does not, or that has to be
+ *  found out by the lock. */
+bool container_read_living(struct store *s, const char *name, json_t **out);
+
 /** store_try_lock() with the state that has just been read from there; NULL: it is read if it is needed. */
 int try_lock_of(int live_dir, const json_t *state);
 

@@ -296,11 +296,13 @@ int fd_read_path(int fd, char **out);
  *  Caller owns *@out. */
 int json_read_at(int dirfd, const char *path, json_t **out, struct err *e);
 int json_write_at(int dirfd, const char *path, const json_t *j, struct err *e);
-/** Adds a checksum over all of @j. For files that decide which processes a command kills and which
- *  objects it removes: a flipped bit must not select others. */
-void json_add_checksum(json_t *j);
-/** Removes the checksum again. -EBADMSG with a text that names @path: it is missing or wrong. */
-int json_verify_checksum(json_t *j, const char *path, struct err *e);
+/** The same with a checksum over all of it, the member "sum", which *@out and @j do not have afterwards. For files that
+ *  decide which processes a command kills and which objects it removes: a flipped bit must not select others. */
+int json_read_sealed_at(int dirfd, const char *path, json_t **out, struct err *e);
+int json_write_sealed_at(int dirfd, const char *path, json_t *j, struct err *e);
+/** An object from JSON in ASCII without escapes; NULL: it is something else, or wrong, and json_loadb() must say which.
+ *  The caller owns it. */
+json_t *json_parse_plain(const char *text, size_t size);
 const char *json_str(const json_t *j, const char *key); /**< NULL when missing */
 int64_t json_int(const json_t *j, const char *key, int64_t fallback);
 bool json_flag(const json_t *j, const char *key);
@@ -341,8 +343,10 @@ int close_other_fds(int *keep, size_t count);
  *  secrets (`-e PASSWORD=…`). Afterwards the argv of main() must not be used any more. */
 void proc_set_title(const char *title);
 /** Has the process ended, or been killed without having ended yet? A killed process may be busy in
- *  the kernel for a while, and keeps its locks until then. */
+ *  the kernel for a while, and keeps its locks until then. False if it cannot be read. */
 bool proc_is_dying(pid_t pid, uint64_t start_time);
+/** 1: it has neither ended nor been killed; 0; -errno: it cannot be read. */
+int proc_lives(pid_t pid, uint64_t start_time);
 /** Its state as in ps: 'R', 'S', 'T' (stopped), …; 0 if there is no such process. */
 char proc_state(pid_t pid);
 /** CLOCK_MONOTONIC in µs and ms. */

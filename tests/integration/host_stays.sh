@@ -92,6 +92,7 @@ containers_pass() { # by both families, out and in by either link
 }
 answers() { "${@:2}" | has "^$1 "; } # NAME COMMAND...
 listen_everywhere() {
+    rm -f "$tmp/lan" "$tmp/lan2"
     in_lan peer serve outside tcp/90 >"$tmp/lan" &
     in_lan2 peer serve outside tcp/90 >"$tmp/lan2" &
     wait_for 5 grep -q listening "$tmp/lan"
@@ -346,6 +347,7 @@ some_were_on() {
     sysctl -qw net.ipv4.conf.eth0.forwarding=1
     netctr run --rm "$box" true 2>/dev/null
     assert_eq "$(netctr info --format json | jq -c .forwarding.ipv4.closed)" '["eth1"]'
+    rm -f "$tmp/lan2"
     in_lan2 peer serve outside udp/90 >"$tmp/lan2" &
     wait_for 5 grep -q listening "$tmp/lan2"
     asked_across() { # the reply belongs to an established flow; a fresh link loses the first packets
@@ -406,6 +408,7 @@ keeps_what_it_learnt() { # COMMAND...
     forget
     advertise
     wait_for 3 learnt
+    rm -f "$tmp/lan"
     in_lan peer serve outside tcp/90 >"$tmp/lan" &
     wait_for 5 grep -q listening "$tmp/lan"
     serve_peer c

@@ -185,7 +185,6 @@ keeps_its_name() {
     netctr run --rm "$box" true
     [ "$(cat "$run_state/instance")" != "$former" ] || fail 'the name is made from the inode'
 }
-no_helpers() { ! pgrep -f '^netctr (helper|names)' >/dev/null; }
 t 'an instance that an older netctr has named keeps its name' keeps_its_name
 
 # /run was not cleared at a reboot: all records are of the old boot, and nothing runs.

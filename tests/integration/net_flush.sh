@@ -240,6 +240,7 @@ flows_live() { # a command that flushes or reloads
     serve_peer secret
     in_lan peer serve lan tcp/7000 >"$tmp/server" &
     wait_for 3 grep -q listening "$tmp/server"
+    rm -f "$tmp/host" "$tmp/lan4" "$tmp/lan6" "$tmp/hairpin" "$tmp/out"
     peer hold 127.0.0.1 8080 3 >"$tmp/host" 2>&1 &
     local pids=($!) n
     in_lan peer hold $v4 8080 3 >"$tmp/lan4" 2>&1 &
@@ -268,6 +269,7 @@ t 'connections survive a flush' flows_live_flush
 
 downloads_live() { # COMMAND
     serve_peer web -p 8080:80
+    rm -f "$tmp/lan4" "$tmp/lan6" "$tmp/host"
     in_lan peer download $v4 8080 2.5 >"$tmp/lan4" 2>&1 &
     local pids=($!) n broken=''
     in_lan peer download $v6 8080 2.5 >"$tmp/lan6" 2>&1 &

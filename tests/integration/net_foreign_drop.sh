@@ -29,6 +29,7 @@ start_all() {
     in_lan ip route replace 10.70.0.0/24 via $v4
 }
 listen_on() { # NAME [in_lan]
+    rm -f "$tmp/$1"
     ${2-} peer serve "$1" "$serves" >"$tmp/$1" &
     wait_for 3 grep -q listening "$tmp/$1"
 }

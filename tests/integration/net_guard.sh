@@ -119,6 +119,7 @@ no_unknown_frames() {
     # No MAC is learned, so nothing may be flooded to all ports for lack of an entry: packets from the host or a
     # neighbour to a container are seen by that container alone.
     three
+    rm -f "$tmp/dump"
     in_network_of evil timeout $((20 * slowness)) tcpdump -Z root -nei eth0 --immediate-mode -l udp >"$tmp/dump" 2>&1 &
     wait_for 3 grep -q 'listening on' "$tmp/dump"
     all_is_well
@@ -179,6 +180,7 @@ t "gratuitous ARP for the neighbour's address" forged_arp
 
 arp_probes_pass() {
     three
+    rm -f "$tmp/dump"
     in_network_of dupe timeout $((3 * slowness)) tcpdump -Z root -nei eth0 --immediate-mode -l arp >"$tmp/dump" 2>&1 &
     wait_for 3 grep -q 'listening on' "$tmp/dump"
     evil arp op=1 dmac=ff:ff:ff:ff:ff:ff sha="$evil_mac" spa=0.0.0.0 tpa="$victim4"
@@ -357,6 +359,7 @@ neither_ip_nor_arp() {
         evil arp vlan=0 op=2 sha="$evil_mac" spa="$victim4" tha="$dupe_mac" tpa="$dupe4"
         evil udp type=0x88cc src="$evil4" dst="$dupe4" dport=60
     }
+    rm -f "$tmp/dump"
     in_network_of dupe timeout $((20 * slowness)) tcpdump -Z root -nei eth0 --immediate-mode -l 'vlan or ether proto 0x88cc' >"$tmp/dump" 2>&1 &
     wait_for 3 grep -q 'listening on' "$tmp/dump"
     arrived() { grep -q 'ethertype' "$tmp/dump"; }

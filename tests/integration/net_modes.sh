@@ -51,6 +51,7 @@ isolated() {
     sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0
     serve_peer a --network i --cap-add net_admin
     serve_peer b --network i
+    rm -f "$tmp/host"
     peer serve host udp/53 tcp/90 >"$tmp/host" &
     wait_for 5 grep -q listening "$tmp/host"
     reaches a b
@@ -89,6 +90,7 @@ internal() {
     serve_peer b --network v
     serve_peer out
     listen_on_lan
+    rm -f "$tmp/host"
     peer serve host tcp/90 udp/53 tcp/53 >"$tmp/host" &
     wait_for 5 grep -q listening "$tmp/host"
     local gateway gateway6

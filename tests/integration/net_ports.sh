@@ -16,6 +16,7 @@ port_of() { # "eth0@if9" contains the index of its other end
 mac_of() { link_of "$1" | sed -n 's/.*link\/ether \([^ ]*\).*/\1/p'; }
 watch_host() {
     pkill -f 'peer serve host' || true
+    rm -f "$tmp/host" "$tmp/sniffed"
     peer serve host udp/9999 >"$tmp/host" &
     peer sniff 0x0800 0x86dd 0x0806 0x88cc 0x888e 0x8863 0x88b5 >"$tmp/sniffed" &
     watchers=("$!" "$(jobs -p | tail -2 | head -1)")
@@ -196,6 +197,7 @@ t 'other links with names like those of ports stay as they are' anybodys
 lldp() {
     run_on --no-guard
     netctr run -d --name b --network m "$box" sleep 600 >/dev/null
+    rm -f "$tmp/b"
     in_network_of b peer sniff 0x88cc 0x88b5 >"$tmp/b" &
     wait_for 5 grep -q sniffing "$tmp/b"
     harmless unguarded
@@ -208,6 +210,7 @@ as_another() {
     # The promises of net_guard again, for frames to such addresses: to a neighbour that would accept them.
     netctr run -d --name evil "$box" sleep 600 >/dev/null
     netctr run -d --name b "$box" sleep 600 >/dev/null
+    rm -f "$tmp/b"
     in_network_of b peer sniff 0x0800 0x86dd 0x0806 0x88cc >"$tmp/b" &
     wait_for 5 grep -q sniffing "$tmp/b"
     attack evil

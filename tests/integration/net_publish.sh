@@ -150,6 +150,7 @@ udp() {
 t 'UDP' udp
 
 sctp() {
+    rm -f "$tmp/host"
     peer serve host sctp/5000 >"$tmp/host" 2>&1 &
     wait_for 2 grep -q . "$tmp/host"
     grep -q listening "$tmp/host" || skip 'this kernel has no SCTP'
@@ -226,6 +227,7 @@ udp_after_the_end() {
     # Entries of other ports stay.
     conntrack -L -p udp --orig-port-dst 5454 2>/dev/null | has src=192.0.2.9
     # A program of the host that takes the port receives what the client sends.
+    rm -f "$tmp/host"
     peer serve host udp/5353 >"$tmp/host" &
     local host=$!
     wait_for 2 grep -q listening "$tmp/host"

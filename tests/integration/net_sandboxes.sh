@@ -18,6 +18,7 @@ address_in() { # ID [INTERFACE]
 }
 # A server of tests/peer in its namespace. It answers when this returns.
 serve_in() { # ID
+    rm -f "$tmp/peer.$1"
     lab in "$1" peer serve "$1" tcp/80-81 udp/53 >"$tmp/peer.$1" 2>&1 &
     wait_for 5 grep -q listening "$tmp/peer.$1"
 }
@@ -114,7 +115,7 @@ owned() {
     assert_eq "$(lab in aaaaaaaaaaaa cat /proc/sys/net/ipv6/conf/eth0/forwarding)" 1
     assert_eq "$(lab in aaaaaaaaaaaa cat /proc/sys/net/ipv4/neigh/eth0/base_reachable_time_ms)" 4000
     assert_contains "$(lab in aaaaaaaaaaaa tc qdisc show dev eth0)" 'rate 10Mbit'
-    # It belongs to root in these ids: the files of its sysctls show whom the kernel takes for root.
+    # It belongs to root in these ids: the files of its sysctls have the owner that the kernel takes for root.
     assert_eq "$(lab in aaaaaaaaaaaa stat -c %u /proc/sys/net/ipv4/ip_forward)" 1342177280
     assert_eq "$(lab in bbbbbbbbbbbb stat -c %u /proc/sys/net/ipv4/ip_forward)" 0
     # A second network, and the default route moves there; a rate that was changed is put back.
