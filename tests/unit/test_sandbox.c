@@ -329,9 +329,7 @@ static void rewrite(int fd, const char *from, const char *to)
         json_put_str(j, from, to);
     else
         json_object_del(j, from);
-    json_object_del(j, "sum");
-    json_add_checksum(j);
-    check(json_write_at(fd, file, j, &e) == 0, "it is changed", text_of(&e));
+    check(json_write_sealed_at(fd, file, j, &e) == 0, "it is changed", text_of(&e));
     err_clear(&e);
 }
 
