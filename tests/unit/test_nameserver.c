@@ -92,6 +92,9 @@ static void prepare(void)
     for (size_t i = 0; i < ARRAY_LEN(six); i++)
         rt_add_address(b, 1, &six[i], 128);
     require(rt_commit(b, NULL) == 0, "no addresses");
+    wait_for_route("fd00::1");
+    wait_for_route("fd00::2");
+    wait_for_route("fd00::53");
     strcpy(t.path, "/tmp/netctr-test.XXXXXX");
     require(mkdtemp(t.path), "%m");
     _cleanup_close_ int top = open(t.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
