@@ -92,17 +92,23 @@ bool proc_stays_stopped(pid_t pid, int64_t *since)
 
 /* A SIGKILL that it has not taken yet is pending for each of its threads (field 31); when it has taken
  * one, PF_SIGNALED is set, and then PF_EXITING (field 9). */
-bool proc_is_dying(pid_t pid, uint64_t start_time)
+int proc_lives(pid_t pid, uint64_t start_time)
 {
     const uint64_t ending = 0x4 | 0x400, killed = UINT64_C(1) << (SIGKILL - 1);
     char stat[STAT_SIZE];
     if (pid <= 0)
-        return true;
-    /* A process that cannot be read does not count as dead: its resources could be given away. */
-    if (read_stat(pid, stat) < 0)
-        return false;
-    return field_of(stat, 22) != start_time || (field_of(stat, 9) & ending) ||
-           (field_of(stat, 31) & killed);
+        return 0;
+    int r = read_stat(pid, stat);
+    if (r < 0)
+        return r;
+    return field_of(stat, 22) == start_time && !(field_of(stat, 9) & ending) &&
+           !(field_of(stat, 31) & killed);
+}
+
+/* A process that cannot be read does not count as dead: its resources could be given away. */
+bool proc_is_dying(pid_t pid, uint64_t start_time)
+{
+    return proc_lives(pid, start_time) == 0;
 }
 
 int pidfd_of(pid_t pid, uint64_t start_time)

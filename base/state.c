@@ -5,17 +5,20 @@
 #include <inttypes.h>
 #include <string.h>
 
-int json_read_at(int dirfd, const char *path, json_t **out, struct err *e)
+static int read_text(int dirfd, const char *path, char **text, size_t *size, struct err *e)
 {
-    _cleanup_free_ char *text = NULL;
-    size_t size = 0;
-    int r = read_state_at(dirfd, path, 16 << 20, &text, &size);
+    int r = read_state_at(dirfd, path, 16 << 20, text, size);
     if (r == -EBADMSG)
         return err_say(e, r, "state file `%s` is damaged: not a regular file, or too large", path);
-    if (r < 0)
-        return err_set(e, r, "read `%s`", path);
+    return r < 0 ? err_set(e, r, "read `%s`", path) : 0;
+}
+
+static int parse(const char *text, size_t size, const char *path, json_t **out, struct err *e)
+{
     json_error_t reason;
-    json_t *j = json_loadb(text, size, JSON_REJECT_DUPLICATES, &reason);
+    json_t *j = json_parse_plain(text, size);
+    if (!j)
+        j = json_loadb(text, size, JSON_REJECT_DUPLICATES, &reason);
     if (!j)
         return err_say(e, -EBADMSG, "state file `%s` is damaged: line %d: %s", path, reason.line,
                        reason.text);
@@ -25,6 +28,14 @@ int json_read_at(int dirfd, const char *path, json_t **out, struct err *e)
     }
     *out = j;
     return 0;
+}
+
+int json_read_at(int dirfd, const char *path, json_t **out, struct err *e)
+{
+    _cleanup_free_ char *text = NULL;
+    size_t size = 0;
+    int r = read_text(dirfd, path, &text, &size, e);
+    return r == 0 ? parse(text, size, path, out, e) : r;
 }
 
 /* The first text in @value that cannot be written, or NULL. */
@@ -44,17 +55,78 @@ static const char *bad_text(json_t *value)
     return bad;
 }
 
-int json_write_at(int dirfd, const char *path, const json_t *j, struct err *e)
+/* The text of an object, which the caller frees. -EILSEQ: a string in it is not UTF-8. */
+static int dump(const json_t *j, size_t flags, const char *path, char **text, struct err *e)
 {
-    _cleanup_free_ char *text = json_dumps(j, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
-    if (!text) {
-        _cleanup_json_ json_t *copy = json_deep_copy(j);
-        const char *bad = bad_text(copy);
-        _cleanup_free_ char *shown = text_printable(bad ? bad : "");
-        return err_say(e, -EILSEQ, "write `%s`: `%s` is not UTF-8", path, shown);
-    }
+    *text = json_dumps(j, JSON_INDENT(2) | flags);
+    if (*text)
+        return 0;
+    _cleanup_json_ json_t *copy = json_deep_copy(j);
+    const char *bad = bad_text(copy);
+    _cleanup_free_ char *shown = text_printable(bad ? bad : "");
+    return err_say(e, -EILSEQ, "write `%s`: `%s` is not UTF-8", path, shown);
+}
+
+static int write_text(int dirfd, const char *path, const char *text, struct err *e)
+{
     int r = write_file_atomic(dirfd, path, text, strlen(text), 0600);
     return r < 0 ? err_set(e, r, "write `%s`", path) : 0;
+}
+
+int json_write_at(int dirfd, const char *path, const json_t *j, struct err *e)
+{
+    _cleanup_free_ char *text = NULL;
+    int r = dump(j, JSON_PRESERVE_ORDER, path, &text, e);
+    return r == 0 ? write_text(dirfd, path, text, e) : r;
+}
+
+/* ---- sealed files ----------------------------------------------------------------------------
+ * The member "sum" is a hash of the object without it, with sorted members and without spaces. So members are written
+ * sorted, and the sum behind them: then it is the hash of the bytes before it, and a reader does not have to write the
+ * object again to know it. Up to netctr 0.1 members were not sorted. Both read the files of the other.
+ */
+
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\n' || c == '\t' || c == '\r';
+}
+
+/* Without the spaces between the strings. */
+static uint64_t hash_text(const char *text, size_t size)
+{
+    uint64_t sum = hash64("");
+    size_t begin = 0;
+    bool in_string = false;
+    for (size_t i = 0; i < size; i++) {
+        if (text[i] == '"')
+            in_string = !in_string;
+        else if (in_string && text[i] == '\\')
+            i++;
+        else if (!in_string && is_space(text[i])) {
+            sum = hash64_add(sum, text + begin, i - begin);
+            begin = i + 1;
+        }
+    }
+    return begin < size ? hash64_add(sum, text + begin, size - begin) : sum;
+}
+
+static char *seal(uint64_t sum)
+{
+    return xasprintf("\"sum\": \"%016" PRIx64 "\"\n}", sum);
+}
+
+/* Is the sum at the end of @text that of the bytes before it? */
+static bool is_sealed(const char *text, size_t size)
+{
+    static const size_t length = sizeof("\"sum\": \"0123456789abcdef\"\n}") - 1;
+    size_t before = size < length ? 0 : size - length;
+    while (before > 0 && is_space(text[before - 1]))
+        before--;
+    if (before == 0 || text[before - 1] != ',')
+        return false;
+    uint64_t sum = hash64_add(hash_text(text, before - 1), "}", 1);
+    _cleanup_free_ char *right = seal(sum);
+    return streq(text + size - length, right);
 }
 
 static int add_to_sum(const char *text, size_t size, void *sum)
@@ -63,29 +135,52 @@ static int add_to_sum(const char *text, size_t size, void *sum)
     return 0;
 }
 
-static char *sum_of(json_t *j)
+/* As is_sealed(), in any order. Removes the sum. */
+static bool unseal(json_t *j)
 {
     uint64_t sum = hash64("");
-    int r = json_dump_callback(j, add_to_sum, &sum, JSON_COMPACT | JSON_SORT_KEYS);
-    return r == 0 ? xasprintf("%016" PRIx64, sum) : NULL;
-}
-
-void json_add_checksum(json_t *j)
-{
-    (void)json_object_del(j, "sum");
-    _cleanup_free_ char *sum = sum_of(j);
-    json_put_str(j, "sum", sum);
-}
-
-int json_verify_checksum(json_t *j, const char *path, struct err *e)
-{
     _cleanup_json_ json_t *sealed = json_incref(json_object_get(j, "sum"));
     (void)json_object_del(j, "sum");
-    _cleanup_free_ char *sum = sum_of(j);
-    return sealed && streq(sum, json_string_value(sealed))
-               ? 0
-               : err_say(e, -EBADMSG, "state file `%s` is damaged: its checksum is wrong", path);
+    if (json_dump_callback(j, add_to_sum, &sum, JSON_COMPACT | JSON_SORT_KEYS) < 0)
+        return false;
+    _cleanup_free_ char *right = xasprintf("%016" PRIx64, sum);
+    return streq(json_string_value(sealed), right);
 }
+
+int json_read_sealed_at(int dirfd, const char *path, json_t **out, struct err *e)
+{
+    _cleanup_free_ char *text = NULL;
+    _cleanup_json_ json_t *j = NULL;
+    size_t size = 0;
+    int r = read_text(dirfd, path, &text, &size, e);
+    if (r == 0)
+        r = parse(text, size, path, &j, e);
+    if (r < 0)
+        return r;
+    if (is_sealed(text, size))
+        (void)json_object_del(j, "sum");
+    else if (!unseal(j))
+        return err_say(e, -EBADMSG, "state file `%s` is damaged: its checksum is wrong", path);
+    *out = take_ptr(j);
+    return 0;
+}
+
+int json_write_sealed_at(int dirfd, const char *path, json_t *j, struct err *e)
+{
+    _cleanup_free_ char *text = NULL;
+    (void)json_object_del(j, "sum");
+    int r = dump(j, JSON_SORT_KEYS, path, &text, e);
+    if (r < 0)
+        return r;
+    const size_t size = strlen(text);
+    const bool empty = json_object_size(j) == 0;
+    _cleanup_free_ char *sum = seal(hash_text(text, size));
+    _cleanup_free_ char *whole =
+        xasprintf("%.*s%s\n  %s", (int)(size - (empty ? 1 : 2)), text, empty ? "" : ",", sum);
+    return write_text(dirfd, path, whole, e);
+}
+
+/* ---- members ---------------------------------------------------------------------------------*/
 
 const char *json_str(const json_t *j, const char *key)
 {

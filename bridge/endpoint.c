@@ -232,26 +232,55 @@ static int set_ipv6(int netns, const struct endpoint *ep, const struct endpoint_
     return netns_sysctls(netns, sysctls, e);
 }
 
-/* "net.ipv4.conf.IFNAME.KEY=VALUE", set before the link is up. The definition is a file that people
- * may edit, so each sysctl is checked again. */
-static int set_sysctls(int netns, const struct network *n, const struct endpoint *ep, struct err *e)
+/* The path of the sysctl in "net.ipv4.conf.IFNAME.KEY=VALUE". */
+static char *sysctl_key(const char *text, const char *interface)
 {
-    strv_each (text, n->sysctls) {
-        int r = network_check_sysctl(text, e);
-        if (r < 0)
-            return r;
-        const char *equals = strchr(text, '='), *name = strstr(text, "IFNAME");
-        _cleanup_free_ char *tree = xstrndup(text, (size_t)(name - text)),
-                            *leaf = xstrndup(name + 7, (size_t)(equals - name - 7));
-        for (char *dot = tree; (dot = strchr(dot, '.'));)
-            *dot = '/';
-        _cleanup_free_ char *key = xasprintf("%s%s/%s", tree, ep->interface, leaf);
-        const struct sysctl sysctls[] = {{key, equals + 1}, {NULL, NULL}};
-        r = netns_sysctls(netns, sysctls, e);
+    char *path = xstrndup(text, strcspn(text, "="));
+    for (char *dot = path; (dot = strchr(dot, '.'));)
+        *dot = '/';
+    const char *name = strstr(path, "IFNAME");
+    if (!name)
+        return path;
+    char *key = xasprintf("%.*s%s%s", (int)(name - path), path, interface, name + 6);
+    free(path);
+    return key;
+}
+
+struct sysctl_request {
+    const struct network *n;
+    const char *interface;
+};
+
+static int write_sysctls(void *arg, struct err *e)
+{
+    const struct sysctl_request *request = arg;
+    _cleanup_sysctls_ struct sysctls used = SYSCTLS_APART;
+    strv_each (text, request->n->sysctls) {
+        _cleanup_free_ char *key = sysctl_key(text, request->interface);
+        int r = sysctls_write(&used, key, strchr(text, '=') + 1, e);
+        if (r == -ENOENT && strstr(key, "/neigh/"))
+            err_hint(e, "this kernel has it only in containers with `--userns=host`");
+        else if (r == -ENOENT) { /* no IPv6 on a link with a small MTU */
+            err_clear(e);
+            r = 0;
+        }
         if (r < 0)
             return r;
     }
     return 0;
+}
+
+/* Before the link is up, and by a process of the host, because the container may lack the right to. The definition is a
+ * file that people may edit, so each sysctl is checked again. */
+static int set_sysctls(int netns, const struct network *n, const struct endpoint *ep, struct err *e)
+{
+    struct sysctl_request request = {n, ep->interface};
+    strv_each (text, n->sysctls) {
+        int r = network_check_sysctl(text, e);
+        if (r < 0)
+            return r;
+    }
+    return n->sysctls && n->sysctls[0] ? netns_run(netns, write_sysctls, &request, e) : 0;
 }
 
 static int find_interface(struct rt *inside, const char *name, struct link *link, struct err *e)

@@ -66,8 +66,7 @@ static int state_save(struct net *net, const struct forwarding *s, struct err *e
     if (s->indexes)
         json_object_set(j, "indexes", s->indexes);
     json_object_set_new(j, "opened", json_boolean(s->opened));
-    json_add_checksum(j);
-    return json_write_at(net->leases_fd, STATE_FILE, j, e);
+    return json_write_sealed_at(net->leases_fd, STATE_FILE, j, e);
 }
 
 /* -EBADMSG: the file is damaged. */
@@ -75,14 +74,12 @@ int forwarding_load(struct net *net, struct forwarding *out, struct err *e)
 {
     _cleanup_json_ json_t *j = NULL;
     *out = (struct forwarding){0};
-    int r = net->leases_fd < 0 ? -ENOENT : json_read_at(net->leases_fd, STATE_FILE, &j, e);
+    int r = net->leases_fd < 0 ? -ENOENT : json_read_sealed_at(net->leases_fd, STATE_FILE, &j, e);
     if (r == -ENOENT) {
         err_clear(e);
         out->missing = true;
         return 0;
     }
-    if (r == 0)
-        r = json_verify_checksum(j, STATE_FILE, e);
     if (r < 0)
         return r;
     for (int i = 0; i < FAMILIES; i++) {

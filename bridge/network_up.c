@@ -129,26 +129,36 @@ const struct sysctl *network_sysctls(bool ipv6)
     return ipv6 ? dual : ipv4_only;
 }
 
-/* "net.ipv4.conf.IFNAME.KEY=VALUE": only the four trees that are per interface. */
+/* "net.ipv4.conf.IFNAME.KEY=VALUE": only the trees that are per interface. `all` and `default` are those of the
+ * container's own namespace. */
 int network_check_sysctl(const char *text, struct err *e)
 {
-    static const char *const trees[] = {"net.ipv4.conf.IFNAME.", "net.ipv4.neigh.IFNAME.",
-                                        "net.ipv6.conf.IFNAME.", "net.ipv6.neigh.IFNAME."};
-    static const char *const plain[] = {"net/ipv4/conf", "net/ipv4/neigh", "net/ipv6/conf",
-                                        "net/ipv6/neigh"};
+    static const struct {
+        const char *tree, *path; /* a directory with the same keys here */
+    } trees[] = {
+        {"net.ipv4.conf.IFNAME.", "net/ipv4/conf/lo"},
+        {"net.ipv4.neigh.IFNAME.", "net/ipv4/neigh/lo"},
+        {"net.ipv6.conf.IFNAME.", "net/ipv6/conf/lo"},
+        {"net.ipv6.neigh.IFNAME.", "net/ipv6/neigh/lo"},
+        {"net.ipv4.conf.all.", "net/ipv4/conf/all"},
+        {"net.ipv6.conf.all.", "net/ipv6/conf/all"},
+        {"net.ipv4.conf.default.", "net/ipv4/conf/default"},
+        {"net.ipv6.conf.default.", "net/ipv6/conf/default"},
+    };
     for (size_t i = 0; i < ARRAY_LEN(trees); i++) {
-        const char *key = skip_prefix(text, trees[i]);
+        const char *key = skip_prefix(text, trees[i].tree);
         size_t length = key ? strspn(key, "abcdefghijklmnopqrstuvwxyz0123456789_") : 0;
         if (!length || key[length] != '=' || !key[length + 1] || strchr(key, '\n'))
             continue;
-        _cleanup_free_ char *path = xasprintf("/proc/sys/%s/lo/%.*s", plain[i], (int)length, key);
+        _cleanup_free_ char *path = xasprintf("/proc/sys/%s/%.*s", trees[i].path, (int)length, key);
         if (access(path, F_OK) == 0)
             return 0;
         return err_say(e, -ENOENT, "sysctl `%s`: this kernel has no `%.*s` there", text,
                        (int)length, key);
     }
     err_say(e, -EINVAL, "sysctl `%s` is not a per-interface setting", text);
-    err_hint(e, "write net.ipv4.conf.IFNAME.KEY=VALUE with the word IFNAME; also net.ipv4.neigh, "
-                "net.ipv6.conf and net.ipv6.neigh");
+    err_hint(e,
+             "write net.ipv4.conf.IFNAME.KEY=VALUE with the word IFNAME, `all` or `default`; also "
+             "net.ipv6.conf, and net.ipv4.neigh and net.ipv6.neigh with IFNAME");
     return -EINVAL;
 }

@@ -65,8 +65,7 @@ int endpoint_save(const struct endpoint *ep, int record_dir, struct err *e)
         json_array_append_new(port_mappings, item);
     }
     json_object_set_new(j, "publish", port_mappings);
-    json_add_checksum(j);
-    return json_write_at(record_dir, file, j, e);
+    return json_write_sealed_at(record_dir, file, j, e);
 }
 
 static int get_ip(const json_t *j, const char *key, struct ip *out)
@@ -132,8 +131,8 @@ static int load_file(int record_dir, const char *file, struct endpoint *out, str
 {
     *out = (struct endpoint){0};
     _cleanup_json_ json_t *j = NULL;
-    int r = json_read_at(record_dir, file, &j, e);
-    if (r < 0 || (r = json_verify_checksum(j, file, e)) < 0)
+    int r = json_read_sealed_at(record_dir, file, &j, e);
+    if (r < 0)
         return r;
     _cleanup_free_ char *own = NULL;
     r = parse_record(j, out);

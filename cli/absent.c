@@ -200,7 +200,6 @@ static const struct absent run_flags[] = {
     {"tz", 0, "`-e TZ=ZONE` sets the time zone of most programs"},
     {"ulimit", 0, NULL},
     {"umask", 0, NULL},
-    {"userns", 0, NULL},
     {"uts", 0, NULL},
     {"volume-driver", 0, "`-v DIR:/PATH` mounts a directory"},
     {"volumes-from", 0, "`-v DIR:/PATH` mounts a directory"},

@@ -16,6 +16,16 @@ static void print_helpers(const json_t *j)
            (int)json_integer_value(json_array_get(servers, 1)));
 }
 
+static void print_user_namespaces(const json_t *j)
+{
+    const char *why = json_str(j, "why_not");
+    int fallbacks = (int)json_int(j, "fallbacks", 0);
+    printf("%-22s%s", "user_namespaces", why ? why : "possible");
+    if (fallbacks)
+        printf("; %d container%s in the host's by fallback", fallbacks, fallbacks == 1 ? "" : "s");
+    printf("\n");
+}
+
 static void print_text(json_t *j)
 {
     const char *key;
@@ -27,6 +37,8 @@ static void print_text(json_t *j)
             printf("%-22s%" JSON_INTEGER_FORMAT "\n", key, json_integer_value(value));
         else if (streq(key, "helpers"))
             print_helpers(value);
+        else if (streq(key, "user_namespaces"))
+            print_user_namespaces(value);
         else if (streq(key, "forwarding"))
             print_forwarding(value);
     }

@@ -9,8 +9,8 @@
 struct run_flags {
     struct run_request request;
     char *name, *workdir, *user, *hostname, *memory, *cpus, *pids, *restart, *ip, *ip6, *mac;
-    char *log_driver;
-    strv log_options, env, env_files, volumes, tmpfs, aliases;
+    char *log_driver, *userns;
+    strv log_options, env, env_files, volumes, tmpfs, aliases, uids, gids;
 };
 
 static void run_flags_clear(struct run_flags *f)
@@ -22,6 +22,8 @@ static void run_flags_clear(struct run_flags *f)
     strv_free(f->volumes);
     strv_free(f->tmpfs);
     strv_free(f->aliases);
+    strv_free(f->uids);
+    strv_free(f->gids);
 }
 
 /* Targets are offsets here: options_of() adds the address of the flags. */
@@ -70,6 +72,11 @@ static const struct option table[] = {
      AT(log_driver)},
     {"log-opt", 0, OPTION_LIST, "KEY=VALUE",
      "max-size=10m (-1: no limit) for each log file, max-file=3", AT(log_options)},
+    {"userns", 0, OPTION_TEXT, "auto|host",
+     "a user namespace of its own (the default), or the host's", AT(userns)},
+    {"uidmap", 0, OPTION_LIST, "ID:HOSTID:COUNT", "its own, with this map of user ids", AT(uids)},
+    {"gidmap", 0, OPTION_LIST, "ID:HOSTID:COUNT", "the same of groups (default: as --uidmap)",
+     AT(gids)},
     {"cap-add", 0, OPTION_LIST, "CAP", "add a capability (or ALL)", AT(request.cap_add)},
     {"cap-drop", 0, OPTION_LIST, "CAP", "drop a capability (or ALL)", AT(request.cap_drop)},
 };
@@ -147,8 +154,9 @@ static int take_first_network(const struct run_flags *f, struct spec *s, struct 
     return r;
 }
 
-static int take_flags(const struct run_flags *f, struct spec *s, struct err *e)
+static int take_flags(struct run_flags *f, struct err *e)
 {
+    struct spec *s = &f->request.spec;
     s->name = xstrdup(f->name);
     s->hostname = xstrdup(f->hostname);
     s->user = xstrdup(f->user);
@@ -162,6 +170,8 @@ static int take_flags(const struct run_flags *f, struct spec *s, struct err *e)
         r = take_log(f, s, e);
     if (r == 0)
         r = take_first_network(f, s, e);
+    if (r == 0)
+        r = userns_parse(f->userns, f->uids, f->gids, &f->request, e);
     return r == 0 ? env_compose(f->env_files, f->env, &s->env, e) : r;
 }
 
@@ -237,7 +247,7 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
         return first;
     struct run_request *request = &f.request;
     _cleanup_engine_ struct engine engine = {0};
-    int r = take_flags(&f, &request->spec, e);
+    int r = take_flags(&f, e);
     if (r == 0)
         r = take_words(argv + first, &request->spec, e);
     if (r == 0)

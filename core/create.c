@@ -3,11 +3,13 @@
  * The parent opens everything that the child needs, because the child resolves only paths inside the container. It
  * clones the child into its namespaces, and its caller may set up the network while the child mounts.
  */
+#include "caller.h"
 #include "caps.h"
 #include "child.h"
 #include "mounts.h"
 #include "namespaces.h"
 #include "plan.h"
+#include "prepare.h"
 #include "process.h"
 #include "source.h"
 
@@ -25,6 +27,7 @@ struct preparation {
     struct cgroup_host host;
     struct cgroup_entry entry;
     struct seccomp_filter filter;
+    struct prepared prepared; /* in the helper process and its child */
 };
 
 static void preparation_clear(struct preparation *p)
@@ -94,20 +97,30 @@ static int open_pipe(int *child, int *ours, bool child_reads, struct err *e)
     return fcntl(*ours, F_SETFL, O_NONBLOCK) < 0 ? err_set(e, errno, "open a pipe") : 0;
 }
 
-int open_streams(bool interactive, int child[3], int *in, int *out, int *err, struct err *e)
+int open_streams(bool interactive, const struct id_map *ids, int child[3], int *in, int *out,
+                 int *err, struct err *e)
 {
     int r = interactive ? open_pipe(&child[0], in, true, e) : 0;
     if (r == 0)
         r = open_pipe(&child[1], out, false, e);
-    return r < 0 ? r : open_pipe(&child[2], err, false, e);
+    if (r == 0)
+        r = open_pipe(&child[2], err, false, e);
+    /* A program that reopens /dev/stdout must own the pipe. */
+    for (int i = 0; r == 0 && i < 3 && !id_map_is_host(ids); i++)
+        if (child[i] >= 0 && fchown(child[i], id_map_root_uid(ids), id_map_root_gid(ids)) < 0)
+            r = err_set(e, errno, "give the pipes to the container's root");
+    return r;
 }
 
 /* A small tmpfs of their own, which the container can fill without harming the host. The parent makes it, so that it
  * can write them while the child mounts. */
 static int make_files(struct process *c, struct err *e)
 {
-    const struct mount_option small[] = {
-        {"mode", "755"}, {"size", "256k"}, {"nr_inodes", "16"}, {NULL, NULL}};
+    const uid_t uid = id_map_root_uid(&c->plan.ids);
+    const gid_t gid = id_map_root_gid(&c->plan.ids);
+    _cleanup_free_ char *user = xasprintf("%u", uid), *group = xasprintf("%u", gid);
+    const struct mount_option small[] = {{"mode", "755"}, {"size", "256k"}, {"nr_inodes", "16"},
+                                         {"uid", user},   {"gid", group},   {NULL, NULL}};
     if (c->plan.file_count == 0)
         return 0;
     c->files_fd =
@@ -116,7 +129,8 @@ static int make_files(struct process *c, struct err *e)
     for (size_t i = 0; r == 0 && i < c->plan.file_count; i++) {
         const char *name = c->plan.files[i].name;
         if ((r = process_write_file(c, name, "", e)) == 0 &&
-            fchmodat(c->files_fd, name, 0644, 0) < 0) /* independent of the caller's umask */
+            (fchownat(c->files_fd, name, uid, gid, AT_SYMLINK_NOFOLLOW) < 0 ||
+             fchmodat(c->files_fd, name, 0644, 0) < 0)) /* independent of the caller's umask */
             r = err_set(e, errno, "make the container's `%s` readable", name);
     }
     return r;
@@ -132,7 +146,7 @@ static int get_ready(struct process *c, struct preparation *p, struct err *e)
     sources_wake(&c->plan);
     r = seccomp_filter_for(c->plan.caps, &p->filter, e);
     if (r == 0)
-        r = open_streams(c->plan.interactive, p->streams, &c->stdin_fd, &c->stdout_fd,
+        r = open_streams(c->plan.interactive, &c->plan.ids, p->streams, &c->stdin_fd, &c->stdout_fd,
                          &c->stderr_fd, e);
     /* Opened here, while a failure can still be reported. */
     if (r == 0 && c->signal_fd < 0 && (c->signal_fd = supervise_open_signals(-1, e)) < 0)
@@ -155,10 +169,13 @@ static int get_ready(struct process *c, struct preparation *p, struct err *e)
 
 /* ---- clone -----------------------------------------------------------------------------------*/
 
-static _Noreturn void run_child(const struct process *c, const struct preparation *p)
+static _Noreturn void run_child(const struct process *c, struct preparation *p)
 {
     struct child child = {
-        .rootfs = {.plan = &c->plan, .files = c->files_fd, .cgroup2 = p->host.kind == CGROUP_V2},
+        .rootfs = {.plan = &c->plan,
+                   .files = c->files_fd,
+                   .cgroup2 = p->host.kind == CGROUP_V2,
+                   .prepared = p->prepared.mounts ? &p->prepared : NULL},
         .become = {.argv = c->plan.argv,
                    .env = c->plan.env,
                    .user = c->plan.user,
@@ -179,6 +196,21 @@ static _Noreturn void run_child(const struct process *c, const struct preparatio
     child_main(&child);
 }
 
+struct host_side {
+    const struct process *process;
+    struct preparation *preparation;
+};
+
+/* Whatever needs privileges over the host: once inside, they are lost. */
+static int prepare_on_host(void *arg, struct err *e)
+{
+    struct host_side *side = arg;
+    oom_score_of_program();
+    const struct process *c = side->process;
+    int r = ulimits_raise(&c->plan.ulimits, e);
+    return r < 0 ? r : prepare_mounts(&c->plan, c->files_fd, &side->preparation->prepared, e);
+}
+
 int process_create(struct process *c, struct err *e)
 {
     __attribute__((cleanup(preparation_clear))) struct preparation p = {
@@ -193,11 +225,13 @@ int process_create(struct process *c, struct err *e)
         return r;
     /* Signals for the container stay pending until its monitor listens. */
     supervise_block_signals();
-    pid_t pid = namespaces_clone(&c->plan, p.cgroup, &c->pidfd, e);
-    if (pid == 0)
+    struct host_side side = {c, &p};
+    const struct birth_options options = {
+        .cgroup = p.cgroup, .prepare = prepare_on_host, .arg = &side, .channel = p.channel};
+    r = namespaces_clone(c, &options, e);
+    if (r == 0)
         run_child(c, &p);
-    c->pid = pid < 0 ? 0 : pid;
-    return pid < 0 ? pid : 0;
+    return r < 0 ? r : 0;
 }
 
 /* ---- meet ------------------------------------------------------------------------------------*/
@@ -207,7 +241,9 @@ static int died(struct process *c, struct err *e)
 {
     int status = 0;
     uint64_t oom_kills = plan_oom_kills(&c->plan);
-    (void)waitpid(c->pid, &status, 0);
+    namespaces_abandon(c);
+    if (c->pid > 0)
+        (void)waitpid(c->pid, &status, 0);
     if (oom_kills)
         return err_say(
             e, -ENOMEM,
@@ -247,7 +283,8 @@ static int await(struct process *c, enum message wanted, struct err *e)
 
 int process_await(struct process *c, struct err *e)
 {
-    return await(c, MESSAGE_PREPARED, e);
+    int r = namespaces_meet(c, e);
+    return r < 0 ? r : await(c, MESSAGE_PREPARED, e);
 }
 
 int process_start(struct process *c, struct err *e)

@@ -16,8 +16,9 @@
 static const struct {
     const char *name;
     unsigned major, minor;
-} nodes[] = {{"null", 1, 3}, /* the first: dev_fill() */
-             {"zero", 1, 5}, {"full", 1, 7}, {"random", 1, 8}, {"urandom", 1, 9}, {"tty", 5, 0}};
+} nodes[DEV_NODES] = {{"null", 1, 3}, /* the first: dev_fill() */
+                      {"zero", 1, 5},    {"full", 1, 7}, {"random", 1, 8},
+                      {"urandom", 1, 9}, {"tty", 5, 0}};
 
 static const struct {
     const char *name, *target;
@@ -34,25 +35,37 @@ int dev_new(struct err *e)
     return mount_new("tmpfs", tmpfs, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, e);
 }
 
-/* @mount becomes the node's own mount. */
-static int make_node(int dev, const char *name, dev_t number, int *mount, struct err *e)
+/* A node in @dev, which is attached: a detached mount of it. */
+static int make_node(int dev, size_t i, struct err *e)
 {
-    if (mknodat(dev, name, S_IFCHR | 0666, number) < 0)
+    const char *name = nodes[i].name;
+    if (mknodat(dev, name, S_IFCHR | 0666, makedev(nodes[i].major, nodes[i].minor)) < 0)
         return err_set(e, errno, "make /dev/%s", name);
     _cleanup_close_ int node = openat(dev, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
     if (node < 0)
         return err_set(e, errno, "open /dev/%s", name);
-    *mount = mount_clone(node, false, e);
-    int r =
-        *mount < 0 ? *mount : mount_set(*mount, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, false, e);
-    return r < 0 ? r : mount_attach(*mount, node, name, e);
+    _cleanup_close_ int mount = mount_clone(node, false, e);
+    int r = mount < 0 ? mount : mount_set(mount, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, false, e);
+    return r < 0 ? r : take_fd(mount);
 }
 
-static int make_nodes(int dev, int *null, struct err *e)
+/* A mount of the node that was made elsewhere, on an empty file. */
+static int take_node(int dev, size_t i, int made, struct err *e)
 {
-    for (size_t i = 0; i < ARRAY_LEN(nodes); i++) {
-        _cleanup_close_ int mount = -1;
-        int r = make_node(dev, nodes[i].name, makedev(nodes[i].major, nodes[i].minor), &mount, e);
+    _cleanup_close_ int file = openat(dev, nodes[i].name, O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    int mount = file < 0 ? -1 : fcntl(made, F_DUPFD_CLOEXEC, 3);
+    return mount < 0 ? err_set(e, errno, "make /dev/%s", nodes[i].name) : mount;
+}
+
+static int make_nodes(int dev, const int *made, int *null, struct err *e)
+{
+    for (size_t i = 0; i < DEV_NODES; i++) {
+        _cleanup_close_ int mount = made ? take_node(dev, i, made[i], e) : make_node(dev, i, e);
+        if (mount < 0)
+            return mount;
+        _cleanup_close_ int place = openat(dev, nodes[i].name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        int r = place < 0 ? err_set(e, errno, "open /dev/%s", nodes[i].name)
+                          : mount_attach(mount, place, nodes[i].name, e);
         if (r < 0)
             return r;
         if (i == 0)
@@ -64,10 +77,26 @@ static int make_nodes(int dev, int *null, struct err *e)
     return 0;
 }
 
-int dev_fill(int dev, int *null, struct err *e)
+int dev_nodes(int place, uid_t uid, gid_t gid, int out[DEV_NODES], struct err *e)
+{
+    const struct mount_option small[] = {{"size", "4k"}, {"nr_inodes", "16"}, {NULL, NULL}};
+    _cleanup_close_ int scratch =
+        mount_new("tmpfs", small, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, e);
+    int r = scratch < 0 ? scratch : mount_attach(scratch, place, "dev", e);
+    mode_t mask = umask(0);
+    for (size_t i = 0; r >= 0 && i < DEV_NODES; i++) {
+        r = out[i] = make_node(scratch, i, e);
+        if (r >= 0 && fchownat(scratch, nodes[i].name, uid, gid, AT_SYMLINK_NOFOLLOW) < 0)
+            r = err_set(e, errno, "give /dev/%s to the container", nodes[i].name);
+    }
+    umask(mask);
+    return r < 0 ? r : 0;
+}
+
+int dev_fill(int dev, const int *made, int *null, struct err *e)
 {
     mode_t mask = umask(0);
-    int r = make_nodes(dev, null, e);
+    int r = make_nodes(dev, made, null, e);
     umask(mask);
     return r == 0 ? mount_set(dev, MOUNT_ATTR_NODEV, false, e) : r;
 }

@@ -68,6 +68,8 @@ static int join(const struct joining *j, int channel, struct err *e)
     int r = cgroup_join_self(j->entry, e);
     if (r < 0)
         return r;
+    if ((r = ulimits_raise(&s->ulimits, e)) < 0) /* not permitted in a user namespace */
+        return r;
     if (setns(j->pidfd, namespaces_apart(s)) < 0)
         return err_set(e, errno, "enter the namespaces of container `%s`", s->name);
     if ((r = leave_host_behind(j, channel)) < 0)

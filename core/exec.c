@@ -218,8 +218,9 @@ static int run_command(struct joining *j, struct err *e)
     const struct exec_request *request = j->request;
     struct entered entered = ENTERED_INIT;
     int in = -1, out = -1, err = -1;
-    int code =
-        request->detached ? 0 : open_streams(request->interactive, j->streams, &in, &out, &err, e);
+    int code = request->detached ? 0
+                                 : open_streams(request->interactive, &j->plan->ids, j->streams,
+                                                &in, &out, &err, e);
     struct stream streams[3] = {
         {.from = in >= 0 ? STDIN_FILENO : -1,
          .to = in,

@@ -16,13 +16,6 @@
 #include <linux/openat2.h>
 #include <string.h>
 
-static unsigned attributes_of(const struct plan_mount *p)
-{
-    return (p->flags & MOUNT_RDONLY ? MOUNT_ATTR_RDONLY : 0) |
-           (p->flags & MOUNT_NOSUID ? MOUNT_ATTR_NOSUID : 0) |
-           (p->flags & MOUNT_NOEXEC ? MOUNT_ATTR_NOEXEC : 0);
-}
-
 static bool is_real(const struct plan_mount *p)
 {
     return (p->flags & (MOUNT_REAL | MOUNT_LATE)) || p->what == SOURCE_TARGET ||
@@ -102,28 +95,17 @@ static int open_type(const struct plan_mount *p, struct err *e)
                            OPTIONS_MAX);
         options[count++] = (struct mount_option){word, value};
     }
-    return mount_new(p->source, options, MOUNT_ATTR_NODEV | attributes_of(p), e);
+    return mount_new(p->source, options, MOUNT_ATTR_NODEV | source_attributes(p), e);
 }
 
-static int open_copy(const struct plan_mount *p, struct err *e)
+static int open_source(const struct mount_list *m, const struct plan_mount *p, struct err *e)
 {
-    _cleanup_close_ int source = p->what == SOURCE_FD ? -1 : source_open("volume", p->source, 0, e);
-    if (p->what != SOURCE_FD && source < 0)
-        return source;
-    _cleanup_close_ int mount =
-        source < 0 ? fcntl(p->fd, F_DUPFD_CLOEXEC, 3) : mount_clone(source, true, e);
-    if (mount < 0 && source < 0)
-        return err_set(e, errno, "use fd %d as mount on `%s`", p->fd, p->target);
-    int r = mount < 0 ? mount : mount_set(mount, MOUNT_ATTR_NODEV | attributes_of(p), true, e);
-    return r < 0 ? r : take_fd(mount);
-}
-
-static int open_source(const struct plan_mount *p, struct err *e)
-{
+    if (m->prepared && m->prepared->mounts[p - m->plan->mounts] >= 0)
+        return fcntl(m->prepared->mounts[p - m->plan->mounts], F_DUPFD_CLOEXEC, 3);
     switch (p->what) {
     case SOURCE_DEVICES: return dev_new(e);
     case SOURCE_TYPE: return open_type(p, e);
-    default: return open_copy(p, e);
+    default: return source_mount(p, -1, e);
     }
 }
 
@@ -148,7 +130,7 @@ static int mount_real(struct mount_list *m, const struct plan_mount *p, int moun
         return 0;
     int r = place < 0 ? place : mount_attach(mount, place, p->target, e);
     if (r == 0 && p->what == SOURCE_DEVICES)
-        r = dev_fill(mount, &m->null, e);
+        r = dev_fill(mount, m->prepared ? m->prepared->nodes : NULL, &m->null, e);
     return r == 0 && p->what == SOURCE_DEVICES ? place_of(mount, &m->places.devices, e) : r;
 }
 
@@ -166,7 +148,7 @@ static int mount_source(struct mount_list *m, const struct plan_mount *p, struct
 {
     struct stat st = {.st_mode = S_IFDIR}; /* of a new file system */
     bool is_new = p->what == SOURCE_TYPE || p->what == SOURCE_DEVICES;
-    _cleanup_close_ int mount = open_source(p, e);
+    _cleanup_close_ int mount = open_source(m, p, e);
     if (mount < 0)
         return mount;
     if (!is_new && fstat(mount, &st) < 0)
@@ -185,7 +167,7 @@ static int mount_cgroups(const struct mount_list *m, const struct plan_mount *p,
     _cleanup_close_ int place = real_place(m, p, true, e);
     if (place == -ENOENT) /* a kernel without cgroups */
         return 0;
-    unsigned attributes = MOUNT_ATTR_NODEV | attributes_of(p);
+    unsigned attributes = MOUNT_ATTR_NODEV | source_attributes(p);
     return place < 0 ? place : cgroup_mounts(place, m->cgroup2, attributes, e);
 }
 
@@ -208,7 +190,7 @@ static int open_cover(const struct mount_list *m, const struct plan_mount *p, bo
 static int open_with_flags(const struct plan_mount *p, int place, struct err *e)
 {
     _cleanup_close_ int mount = mount_clone(place, true, e);
-    int r = mount < 0 ? mount : mount_set(mount, attributes_of(p), true, e);
+    int r = mount < 0 ? mount : mount_set(mount, source_attributes(p), true, e);
     return r < 0 ? r : take_fd(mount);
 }
 
@@ -282,11 +264,12 @@ static int mount_file(const struct mount_list *m, const struct plan_file *f, str
     if (place_belongs_to_kernel(place))
         return err_say(e, -EPERM, "`%s` in the root directory is a link into /proc or /sys",
                        f->target);
-    _cleanup_close_ int file = openat(m->files, f->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-    if (file < 0)
-        return err_set(e, errno, "open the container's `%s`", f->name);
-    _cleanup_close_ int mount = mount_clone(file, false, e);
-    return mount < 0 ? mount : mount_attach(mount, place, f->target, e);
+    _cleanup_close_ int mount =
+        m->prepared ? fcntl(m->prepared->files[f - m->plan->files], F_DUPFD_CLOEXEC, 3)
+                    : source_file(m->files, f->name, e);
+    if (mount < 0)
+        return m->prepared ? err_set(e, errno, "open the container's `%s`", f->name) : mount;
+    return mount_attach(mount, place, f->target, e);
 }
 
 int mount_list_early(struct mount_list *m, struct err *e)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "places.h"
+#include "prepare.h"
 
 /** What the mounts share, from the first to the last. Never freed: the process becomes the program. */
 struct mount_list {
@@ -9,6 +10,7 @@ struct mount_list {
     int root;
     int files;    /**< the directory with the plan's files, an attached mount; -1: none */
     bool cgroup2; /**< the host's cgroups are v2 */
+    const struct prepared *prepared; /**< NULL: nothing */
     struct places places;
     const char
         *base; /**< target of the file system at @base_fd: what is below is resolved from that */

@@ -56,6 +56,20 @@ int mount_set(int mount, uint64_t attributes, bool recursive, struct err *e)
     return 0;
 }
 
+int mount_map_ids(int mount, int userns, bool recursive, const char *name, struct err *e)
+{
+    struct mount_attr a = {.attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)userns};
+    if (mount_setattr(mount, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), &a, sizeof(a)) ==
+        0)
+        return 0;
+    int r = err_set(e, errno, "map the ids of `%s` to the container's", name);
+    if (r == -EINVAL || r == -EPERM) {
+        err_say(e, r, "`%s` is on a file system that cannot map ids", name);
+        err_hint(e, "--userns=host does without");
+    }
+    return r;
+}
+
 int mount_attach(int mount, int place, const char *name, struct err *e)
 {
     if (move_mount(mount, "", place, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)

@@ -11,6 +11,8 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -50,6 +52,20 @@ static int check_fd(const struct plan *p, enum plan_ns_kind kind, struct err *e)
                    kinds[kind].name);
 }
 
+/* A program's files, and its root, need an owner. */
+static int check_ids(struct plan *p, struct err *e)
+{
+    if (p->namespaces[PLAN_USER].how != NS_JOIN) {
+        p->ids = (struct id_map){0};
+        return 0;
+    }
+    int r = id_map_is_host(&p->ids) ? userns_read_map(p->namespaces[PLAN_USER].fd, &p->ids, e) : 0;
+    if (r == 0 &&
+        (id_map_root_uid(&p->ids) == ID_UNMAPPED || id_map_root_gid(&p->ids) == ID_UNMAPPED))
+        return err_say(e, -EINVAL, "the user namespace has no id 0: no user of it is root");
+    return r;
+}
+
 int namespaces_check(struct plan *p, struct err *e)
 {
     struct plan_namespace *ns = p->namespaces;
@@ -68,7 +84,7 @@ int namespaces_check(struct plan *p, struct err *e)
                        "the UTS namespace is the host's, whose hostname must not change");
     if (ns[PLAN_USER].how == NS_JOIN && is_own(p, PLAN_USER))
         ns[PLAN_USER].how = NS_INHERIT;
-    return 0;
+    return check_ids(p, e);
 }
 
 /* ---- the clone -------------------------------------------------------------------------------*/
@@ -100,90 +116,122 @@ static pid_t clone_process(uint64_t flags, int exit_signal, int cgroup, int *pid
     return pid < 0 ? -errno : pid;
 }
 
-enum step { STEP_CLONE, STEP_USER, STEP_ROOT, STEP_PID };
-struct answer {
+enum step { STEP_PREPARE, STEP_USER, STEP_ROOT, STEP_PID, STEP_CLONE };
+/* Shared memory. The kernel writes the child's pid there before the child runs (CLONE_PARENT_SETTID), so it is known even
+ * if the helper process is killed at that moment. */
+struct birth {
+    pid_t helper;
     enum step step;
     int code;
     pid_t pid;
-    int pidfd; /* of the table of fds that the helper process shares with its parent */
 };
 
-static int enter(const struct plan *p, struct answer *a)
+static int enter(const struct plan *p, struct birth *b)
 {
-    a->step = STEP_USER;
+    b->step = STEP_USER;
     if (joins(p, PLAN_USER)) {
         if (setns(p->namespaces[PLAN_USER].fd, CLONE_NEWUSER) < 0)
             return -errno;
         /* Its root. Our own user may have no id there. */
-        a->step = STEP_ROOT;
+        b->step = STEP_ROOT;
         if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
             return -errno;
     }
-    a->step = STEP_PID;
+    b->step = STEP_PID;
     if (joins(p, PLAN_PID) && setns(p->namespaces[PLAN_PID].fd, CLONE_NEWPID) < 0)
         return -errno;
-    a->step = STEP_CLONE;
+    b->step = STEP_CLONE;
     return 0;
 }
 
 /* Returns in the child only. */
-static pid_t helper_process(const struct plan *p, int answers)
+static pid_t helper_process(const struct plan *p, const struct birth_options *options,
+                            struct birth *b)
 {
-    struct answer a = {.pidfd = -1};
-    a.code = enter(p, &a);
-    if (a.code == 0)
-        a.pid = clone_process(flags_of_new(p) | CLONE_PARENT, 0, -1, &a.pidfd);
-    if (a.code == 0 && a.pid == 0)
+    struct err e = ERR_INIT;
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (joins(p, PLAN_USER) && options->prepare && options->prepare(options->arg, &e) < 0) {
+        (void)channel_send_error(options->channel, &e);
+        _exit(EXIT_NETCTR);
+    }
+    b->code = enter(p, b);
+    struct clone_args args = {
+        .flags = flags_of_new(p) | CLONE_PARENT | CLONE_PARENT_SETTID,
+        .parent_tid = (uintptr_t)&b->pid,
+    };
+    pid_t pid = b->code < 0 ? -1 : (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+    if (pid == 0)
         return 0;
-    if (a.pid < 0)
-        a.code = a.pid;
-    _exit(write_all(answers, (const char *)&a, sizeof(a)) < 0);
+    if (b->code == 0 && pid < 0)
+        b->code = -errno;
+    _exit(b->code < 0);
 }
 
-static int explain(const struct answer *a, struct err *e)
+static int explain(const struct birth *b, struct err *e)
 {
-    switch (a->step) {
-    case STEP_USER: return err_set(e, a->code, "join the user namespace");
-    case STEP_ROOT: return err_set(e, a->code, "become root of the user namespace");
-    case STEP_PID: return err_set(e, a->code, "join the pid namespace");
-    default: return err_set(e, a->code, "clone the container's process");
+    switch (b->step) {
+    case STEP_USER: return err_set(e, b->code, "join the user namespace");
+    case STEP_ROOT: return err_set(e, b->code, "become root of the user namespace");
+    case STEP_PID: return err_set(e, b->code, "join the pid namespace");
+    default: return err_set(e, b->code, "clone the container's process");
     }
 }
 
-/* The helper process is born in the cgroup, so its child is; and shares our fds, so that we get the child's pidfd. */
-static pid_t clone_within(const struct plan *p, int cgroup, int *pidfd, struct err *e)
+/* The helper process is born in the cgroup, so its child is. */
+static int clone_within(struct process *c, const struct birth_options *options, struct err *e)
 {
-    int ends[2];
-    struct answer a = {.code = -EPIPE};
-    if (pipe2(ends, O_CLOEXEC) < 0)
-        return err_set(e, errno, "open a pipe");
-    pid_t helper = clone_process(CLONE_FILES, SIGCHLD, cgroup, NULL);
+    struct birth *b =
+        mmap(NULL, sizeof(*b), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (b == MAP_FAILED)
+        return err_set(e, errno, "get shared memory");
+    pid_t helper = clone_process(0, SIGCHLD, options->cgroup, NULL);
     if (helper == 0)
-        return helper_process(p, ends[1]);
-    if (helper > 0) {
-        /* Its end first: we share its end of the pipe, which is never closed by itself. */
-        while (waitpid(helper, NULL, 0) < 0 && errno == EINTR)
-            continue;
-        close(ends[1]);
-        if (read(ends[0], &a, sizeof(a)) != sizeof(a))
-            a = (struct answer){.code = -EPIPE};
-    } else {
-        a.code = helper;
-        close(ends[1]);
+        return helper_process(&c->plan, options, b);
+    if (helper < 0) {
+        (void)munmap(b, sizeof(*b));
+        return err_set(e, helper, "clone the container's process");
     }
-    close(ends[0]);
-    if (a.code < 0)
-        return explain(&a, e);
-    *pidfd = a.pidfd;
-    return a.pid;
+    b->helper = helper;
+    c->birth = b;
+    return 1;
 }
 
-pid_t namespaces_clone(const struct plan *p, int cgroup, int *pidfd, struct err *e)
+int namespaces_clone(struct process *c, const struct birth_options *options, struct err *e)
 {
+    const struct plan *p = &c->plan;
     if (joins(p, PLAN_USER) || joins(p, PLAN_PID))
-        return clone_within(p, cgroup, pidfd, e);
-    pid_t pid = clone_process(flags_of_new(p), SIGCHLD, cgroup, pidfd);
-    return pid < 0 ? err_set(e, pid, "clone the container's process") : pid;
+        return clone_within(c, options, e);
+    pid_t pid = clone_process(flags_of_new(p), SIGCHLD, options->cgroup, &c->pidfd);
+    c->pid = pid < 0 ? 0 : pid;
+    return pid < 0 ? err_set(e, pid, "clone the container's process") : pid > 0;
+}
+
+/* The child is a child of this process and not reaped yet, so its pid is still its own. */
+int namespaces_meet(struct process *c, struct err *e)
+{
+    struct birth *b = take_ptr(c->birth);
+    int r = 0;
+    if (!b)
+        return 0;
+    while (waitpid(b->helper, NULL, 0) < 0 && errno == EINTR)
+        continue;
+    if (b->code < 0) {
+        r = explain(b, e);
+    } else if (b->pid > 0) {
+        c->pid = b->pid;
+        c->pidfd = (int)syscall(SYS_pidfd_open, b->pid, 0);
+        if (c->pidfd < 0)
+            r = err_set(e, errno, "watch the container's process");
+    }
+    (void)munmap(b, sizeof(*b));
+    return r;
+}
+
+void namespaces_abandon(struct process *c)
+{
+    if (c->birth)
+        (void)kill(c->birth->helper, SIGKILL);
+    (void)namespaces_meet(c, NULL);
 }
 
 /* ---- the child -------------------------------------------------------------------------------*/

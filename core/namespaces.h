@@ -6,9 +6,20 @@
 /** Is each fd a namespace of its kind, and does the plan fit to them? -EINVAL with a text. Joining the user namespace of
  *  this process becomes NS_INHERIT. */
 int namespaces_check(struct plan *p, struct err *e);
-/** Clones the child into its new namespaces, in the joined user and pid namespace, and in @cgroup (v2; -1: not).
- *  Returns 0 in the child, else its pid or -errno with a text. */
-pid_t namespaces_clone(const struct plan *p, int cgroup, int *pidfd, struct err *e);
+struct birth_options {
+    int cgroup;                               /**< to be born in (v2); -1: not */
+    int (*prepare)(void *arg, struct err *e); /**< before another user namespace is joined */
+    void *arg;
+    int channel; /**< the child's end, which receives a failure of @prepare */
+};
+/** Clones the child into its new namespaces, in the joined user and pid namespace. Returns 0 in the child, else 1 or
+ *  -errno with a text. When a user or pid namespace is joined, a helper process makes the child while this function
+ *  has returned. */
+int namespaces_clone(struct process *c, const struct birth_options *options, struct err *e);
+/** Waits until the child is made: c->pid and c->pidfd, unless there is none because @prepare failed. */
+int namespaces_meet(struct process *c, struct err *e);
+/** The same for a child that is no longer wanted. */
+void namespaces_abandon(struct process *c);
 /** In the child: joins what the plan has as fds, other than the user and pid namespace, where it already is. */
 int namespaces_join(const struct plan *p, struct err *e);
 /** CLONE_NEW… of all in which the plan's process is not where this process is; the mount namespace included. */

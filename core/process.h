@@ -19,5 +19,6 @@ int supervise_open_signals(int fd, struct err *e);
 /** Opens the log for the next run. */
 int supervise_open_log(struct process *p, struct err *e);
 /** Pipes for a program's streams: @child are its ends (stdin -1 unless @interactive), the others are ours and do not
- *  block. */
-int open_streams(bool interactive, int child[3], int *in, int *out, int *err, struct err *e);
+ *  block. They belong to root as @ids maps it. */
+int open_streams(bool interactive, const struct id_map *ids, int child[3], int *in, int *out,
+                 int *err, struct err *e);

@@ -8,6 +8,7 @@
 #include "rootfs.h"
 
 #include "mounts.h"
+#include "root_mount.h"
 #include "source.h"
 
 #include <errno.h>
@@ -18,66 +19,6 @@
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
-
-/* ---- the root itself --------------------------------------------------------------------------*/
-
-static int open_directory(const char *parent, const char *name, struct err *e)
-{
-    _cleanup_free_ char *path = xasprintf("%s/%s", parent, name);
-    return source_open("directory", path, O_DIRECTORY, e);
-}
-
-/* When overlayfs cannot make its work directory, on a full disk for example, it only writes to the kernel log and
- * mounts read-only. Then the first write would fail for no visible reason. */
-static int check_writable(const struct rootfs *f, int overlay, int work, struct err *e)
-{
-    static const char probe[] = "netctr";
-    struct statfs fs;
-    if (fstatfs(overlay, &fs) < 0)
-        return err_set(e, errno, "look at the overlay");
-    if (!(fs.f_flags & ST_RDONLY))
-        return 0;
-    int r = mkdirat(work, probe, 0700) < 0 ? -errno : -EROFS;
-    (void)unlinkat(work, probe, AT_REMOVEDIR);
-    return err_set(e, r, "make a directory in `%s/work`", f->plan->layers);
-}
-
-/* overlayfs gives ':' and ',' in paths a meaning; the paths of our fds have none. */
-static int mount_overlay(const struct rootfs *f, int lower_fd, struct err *e)
-{
-    _cleanup_close_ int upper_fd = open_directory(f->plan->layers, "upper", e);
-    _cleanup_close_ int work_fd = upper_fd < 0 ? -1 : open_directory(f->plan->layers, "work", e);
-    if (upper_fd < 0 || work_fd < 0)
-        return upper_fd < 0 ? upper_fd : work_fd;
-    _cleanup_free_ char *lower = fd_path(lower_fd), *upper = fd_path(upper_fd),
-                        *work = fd_path(work_fd);
-    const struct mount_option options[] = {
-        {"lowerdir", lower}, {"upperdir", upper}, {"workdir", work}, {NULL, NULL}};
-    _cleanup_close_ int fd = mount_new("overlay", options, MOUNT_ATTR_NODEV, e);
-    struct statfs fs;
-    if (fd == -EINVAL && fstatfs(upper_fd, &fs) == 0 && fs.f_type == OVERLAYFS_SUPER_MAGIC)
-        err_hint(e, "the state directory is on an overlay, and overlayfs cannot write to another: "
-                    "use --root, or --in-place");
-    int r = fd < 0 ? fd : check_writable(f, fd, work_fd, e);
-    return r < 0 ? r : take_fd(fd);
-}
-
-static int mount_bind(int lower, struct err *e)
-{
-    _cleanup_close_ int fd = mount_clone(lower, true, e);
-    int r = fd < 0 ? fd : mount_set(fd, MOUNT_ATTR_NODEV, true, e);
-    return r < 0 ? r : take_fd(fd);
-}
-
-static int mount_root(const struct rootfs *f, int run, struct err *e)
-{
-    _cleanup_close_ int lower = source_open_root(f->plan->rootfs, e);
-    if (lower < 0)
-        return lower;
-    _cleanup_close_ int fd = f->plan->in_place ? mount_bind(lower, e) : mount_overlay(f, lower, e);
-    int r = fd < 0 ? fd : mount_attach(fd, run, f->plan->mount_point, e);
-    return r < 0 ? r : take_fd(fd);
-}
 
 /* ---- the story -------------------------------------------------------------------------------*/
 
@@ -100,6 +41,26 @@ static bool pivots_last(const struct plan *s)
     return s->namespaces[PLAN_USER].how == NS_JOIN;
 }
 
+/* Root in a user namespace may not enter the run directory. But "/" serves as well, for what is mounted over it covers
+ * nothing that is looked up from the root of this process. */
+static int open_mount_point(const struct rootfs *f, struct err *e)
+{
+    if (!f->prepared)
+        return source_open("directory", f->plan->mount_point, O_DIRECTORY, e);
+    int fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return fd < 0 ? err_set(e, errno, "open the host's root") : fd;
+}
+
+/* The files' tmpfs is beneath the root and goes away with the old one: only an attached mount can be cloned. Nothing but
+ * the root may be mounted over "/": pivot() takes one mount away. */
+static int open_root(const struct rootfs *f, int run, struct err *e)
+{
+    if (f->prepared)
+        return take_fd(f->prepared->root);
+    int r = f->files < 0 ? 0 : mount_attach(f->files, run, f->plan->mount_point, e);
+    return r < 0 ? r : root_mount(f->plan, -1, e);
+}
+
 int rootfs_build(struct rootfs *f, struct err *e)
 {
     /* Mounts must not propagate to the host. */
@@ -110,16 +71,16 @@ int rootfs_build(struct rootfs *f, struct err *e)
                         "DIR` before `chroot DIR` makes it one");
         return code;
     }
-    /* The files' tmpfs is beneath the root and goes away with the old one: only an attached mount can be cloned. */
-    _cleanup_close_ int run = source_open("directory", f->plan->mount_point, O_DIRECTORY, e);
-    int r = run < 0 ? run : f->files < 0 ? 0 : mount_attach(f->files, run, f->plan->mount_point, e);
-    _cleanup_close_ int root = r < 0 ? r : mount_root(f, run, e);
-    if (root < 0)
-        return root;
+    _cleanup_close_ int run = open_mount_point(f, e);
+    _cleanup_close_ int root = run < 0 ? run : open_root(f, run, e);
+    int r = root < 0 ? root : mount_attach(root, run, f->plan->mount_point, e);
+    if (r < 0)
+        return r;
     f->list = (struct mount_list){.plan = f->plan,
                                   .root = root,
                                   .files = f->files,
                                   .cgroup2 = f->cgroup2,
+                                  .prepared = f->prepared,
                                   .base_fd = -1,
                                   .null = -1,
                                   .empty = -1};

@@ -11,8 +11,9 @@
  *  the namespace that it belongs to. They are canonical, and only root can change what they mean. */
 struct rootfs {
     const struct plan *plan;
-    int files;    /**< a detached mount with the plan's files; -1: there are none */
-    bool cgroup2; /**< the host's cgroups are v2 */
+    int files;                 /**< a detached mount with the plan's files; -1: there are none */
+    bool cgroup2;              /**< the host's cgroups are v2 */
+    struct prepared *prepared; /**< what the host's side has mounted; NULL: nothing */
     struct mount_list list;
 };
 

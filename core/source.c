@@ -1,6 +1,8 @@
 /* The root directory and the sources of volumes, opened at each start as they were resolved at `run`. */
 #include "source.h"
 
+#include "mounts.h"
+
 #include <errno.h>
 
 /* The definition holds the realpath() of `run`. At a later start it may lead elsewhere: a process that can write
@@ -50,4 +52,33 @@ void sources_wake(const struct plan *s)
     for (size_t i = 0; i < s->mount_count; i++)
         if (s->mounts[i].what == SOURCE_PATH)
             close_fd(open_canonical(s->mounts[i].source, O_PATH | O_DIRECTORY));
+}
+
+unsigned source_attributes(const struct plan_mount *p)
+{
+    return (p->flags & MOUNT_RDONLY ? MOUNT_ATTR_RDONLY : 0) |
+           (p->flags & MOUNT_NOSUID ? MOUNT_ATTR_NOSUID : 0) |
+           (p->flags & MOUNT_NOEXEC ? MOUNT_ATTR_NOEXEC : 0);
+}
+
+int source_mount(const struct plan_mount *p, int userns, struct err *e)
+{
+    _cleanup_close_ int source = p->what == SOURCE_FD ? -1 : source_open("volume", p->source, 0, e);
+    if (p->what != SOURCE_FD && source < 0)
+        return source;
+    _cleanup_close_ int mount =
+        source < 0 ? fcntl(p->fd, F_DUPFD_CLOEXEC, 3) : mount_clone(source, true, e);
+    if (mount < 0 && source < 0)
+        return err_set(e, errno, "use fd %d as mount on `%s`", p->fd, p->target);
+    int r = mount < 0 ? mount : mount_set(mount, MOUNT_ATTR_NODEV | source_attributes(p), true, e);
+    if (r == 0 && userns >= 0 && source >= 0)
+        r = mount_map_ids(mount, userns, true, p->source, e);
+    return r < 0 ? r : take_fd(mount);
+}
+
+int source_file(int files, const char *name, struct err *e)
+{
+    _cleanup_close_ int file = openat(files, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    return file < 0 ? err_set(e, errno, "open the container's `%s`", name)
+                    : mount_clone(file, false, e);
 }

@@ -17,6 +17,7 @@ static int take_container(const struct record *r, void *arg)
     struct doctor_container *c = &d->containers[d->container_count++];
     *c = (struct doctor_container){.name = xstrdup(r->spec.name),
                                    .network = xstrdup(r->spec.network),
+                                   .userns_why = xstrdup(r->spec.userns_why),
                                    .dns = strv_copy(r->spec.dns),
                                    .status = r->status,
                                    .pid = r->pid,
@@ -45,6 +46,32 @@ int64_t doctor_age_ms(const struct doctor_container *c)
     clock_gettime(CLOCK_BOOTTIME, &now);
     return now.tv_sec * 1000 + now.tv_nsec / 1000000 -
            (int64_t)c->pid_start * 1000 / sysconf(_SC_CLK_TCK);
+}
+
+/* ---- user namespaces -------------------------------------------------------------------------*/
+
+/* In docker's way root inside is root outside, so this is no problem, but not what the default promises. */
+int check_user_namespaces(struct doctor *d, struct err *e)
+{
+    _cleanup_err_ struct err why = ERR_INIT;
+    int r = userns_possible(d->store ? d->store->root : NULL, &why);
+    (void)e;
+    if (r < 0)
+        doctor_say(
+            d, NOTE,
+            xstrdup(strstr(why.text, "max_user_namespaces")
+                        ? "sysctl -w user.max_user_namespaces=65536"
+                        : "use Linux 5.19 or later, and root directories on ext4, xfs or btrfs"),
+            "containers run in the host's user namespace: %s", why.text);
+    for (size_t i = 0; i < d->container_count; i++) {
+        const struct doctor_container *c = &d->containers[i];
+        if (c->userns_why)
+            doctor_say(d, NOTE,
+                       xasprintf("netctr rm -f %s, and run it again once that is solved", c->name),
+                       "container `%s` is in the host's user namespace: %s", c->name,
+                       c->userns_why);
+    }
+    return 0;
 }
 
 /* ---- monitors --------------------------------------------------------------------------------*/

@@ -8,6 +8,7 @@ static const struct doctor_check checks[] = {
     {"kernel", check_kernel},
     {"cgroups", check_cgroups},
     {"capabilities", check_capabilities},
+    {"user namespaces", check_user_namespaces},
     {"expiry", check_expiry},
     {"storage", check_storage},
     {"forward", check_forward},
@@ -130,6 +131,7 @@ static void container_clear_one(struct doctor_container *c)
 {
     free(c->name);
     free(c->network);
+    free(c->userns_why);
     strv_free(c->dns);
     endpoint_list_clear(&c->endpoints);
 }

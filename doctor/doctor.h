@@ -15,7 +15,9 @@ enum severity {
 struct doctor_container {
     char *name;
     char *network; /**< "default", "container:x", …; as spec.network */
-    strv dns;      /**< its own upstream name servers; NULL: the host's */
+    char *
+        userns_why; /**< why it is in the host's user namespace though it should have its own; or NULL */
+    strv dns;       /**< its own upstream name servers; NULL: the host's */
     enum status status;
     pid_t pid; /**< RUNNING: its first process */
     uint64_t pid_start;
@@ -109,4 +111,5 @@ int check_listeners(struct doctor *d, struct err *e);
 int check_name_server(struct doctor *d, struct err *e);
 int check_upstream(struct doctor *d, struct err *e);
 int check_default_route(struct doctor *d, struct err *e);
+int check_user_namespaces(struct doctor *d, struct err *e);
 int check_limits(struct doctor *d, struct err *e);

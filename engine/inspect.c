@@ -1,5 +1,6 @@
 /* Everything about a container, as JSON. */
 #include "internal.h"
+#include "unmapped.h"
 
 #include <errno.h>
 
@@ -63,6 +64,29 @@ static json_t *state_json(struct engine *engine, const struct record *r)
     return j;
 }
 
+/* The user namespace, in podman's words. */
+static void put_userns(struct engine *engine, const struct record *r, json_t *j)
+{
+    const struct spec *s = &r->spec;
+    static const char *const keys[] = {"userns", "uids", "gids"};
+    const struct id_range *lists[] = {s->ids.uids, s->ids.gids};
+    const unsigned counts[] = {s->ids.uid_count, s->ids.gid_count};
+    json_t *maps = json_object();
+    for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+        _cleanup_free_ char *text = id_ranges_text(lists[i], counts[i]);
+        _cleanup_strv_ strv ranges = counts[i] ? strv_split(text, ',') : NULL;
+        json_put_strv(maps, i ? "gid_map" : "uid_map", ranges);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+        json_object_del(j, keys[i]);
+    json_put_str(j, "userns_mode", userns_name(s->userns));
+    json_put_str(j, "userns_why", s->userns_why);
+    json_object_set_new(j, "id_mappings", maps);
+    json_t *found = unmapped_found(&engine->store, s);
+    if (found)
+        json_object_set_new(j, "unmapped_files", found);
+}
+
 json_t *engine_inspect(struct engine *engine, const struct record *r)
 {
     json_t *j = spec_to_json(&r->spec);
@@ -75,6 +99,7 @@ json_t *engine_inspect(struct engine *engine, const struct record *r)
     json_object_del(j, "created_nsec");
     json_object_del(j, "created");
     json_put_str(j, "created", created);
+    put_userns(engine, r, j);
     json_object_set_new(j, "state", state_json(engine, r));
     json_object_set_new(j, "endpoints", endpoints_json(engine, r));
     return j;

@@ -9,6 +9,8 @@ struct monitor monitor_new(struct engine *engine, struct run_request *request, s
                             .request = request,
                             .loop = loop,
                             .container = CONTAINER_INIT,
+                            .ids_lock = -1,
+                            .unmapped = UNMAPPED_INIT,
                             .control = -1,
                             .seed = HELPERS_SEED_INIT};
 }
@@ -34,6 +36,8 @@ int lock_to_leave(struct monitor *m, struct err *e)
 void monitor_clear(struct monitor *m)
 {
     close_fd(m->control);
+    close_fd(m->ids_lock);
+    free(take_ptr(m->reserved));
     helpers_seed_clear(&m->seed);
     sandbox_free(take_ptr(m->sandbox));
     container_clear(&m->container);

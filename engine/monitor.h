@@ -4,6 +4,7 @@
 #include "internal.h"
 
 #include "helpers.h"
+#include "unmapped.h"
 
 struct monitor {
     struct engine *engine;
@@ -11,13 +12,17 @@ struct monitor {
     struct container container;
     struct sandbox *sandbox;    /* the network half; NULL before look_before() */
     struct sandbox_files files; /* of the sandbox; points into the spec */
-    struct loop *loop;          /* everything that the monitor waits for */
-    int control;                /* socket, or -1 */
-    struct helpers_seed seed;   /* descriptors for the helpers, if they have to be started */
-    loop_timer seed_timer;      /* starts them */
-    bool begun;                 /* the program runs, and the caller knows it */
-    bool unhelped;              /* the log already says that helpers cannot be started */
-    bool unsaved;               /* the last change could not be saved in the definition */
+    struct id_map ids;          /* of its user namespace; empty: the host's */
+    int ids_lock;               /* of range_allocate() or range_hold(), or -1 */
+    char *reserved; /* the container's id: its range has an entry, and no definition follows yet */
+    struct loop *loop;        /* everything that the monitor waits for */
+    int control;              /* socket, or -1 */
+    struct helpers_seed seed; /* descriptors for the helpers, if they have to be started */
+    struct unmapped unmapped; /* the search for files that the container cannot own */
+    loop_timer seed_timer;    /* starts them */
+    bool begun;               /* the program runs, and the caller knows it */
+    bool unhelped;            /* the log already says that helpers cannot be started */
+    bool unsaved;             /* the last change could not be saved in the definition */
 };
 
 /* monitor.c */
@@ -44,6 +49,15 @@ int pair_record(struct monitor *m, struct err *e);
 void pair_files(struct monitor *m);
 /** Sets spec.published, which `ps` and `port` show, and spec.unpublished. */
 void describe_ports(struct monitor *m);
+
+/* userns.c */
+/** Before pair_sandbox(): of a new container with a network of its own, decides which user namespace it gets, and reserves
+ *  ids. */
+int userns_choose(struct monitor *m, struct err *e);
+/** After it: that of the network which the container joins; and locks its ids. */
+int userns_match(struct monitor *m, struct err *e);
+/** There will be no container: frees what was reserved. */
+void userns_abandon(struct monitor *m);
 
 /* seed.c */
 /** The program runs: starts the helpers if there are none. */

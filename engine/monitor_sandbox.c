@@ -156,6 +156,7 @@ int pair_sandbox(struct monitor *m, struct err *e)
     enum network_word word = network_word(s->network, &rest);
     struct sandbox_request request = {.id = s->id,
                                       .name = s->name,
+                                      .owner = &m->ids,
                                       .net_admin = s->caps >> CAP_NET_ADMIN & 1,
                                       .loop = m->loop,
                                       .files = &m->files,

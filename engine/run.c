@@ -6,6 +6,7 @@
  * containers, as with a pod in Kubernetes.
  */
 #include "control.h"
+#include "mappable.h"
 #include "monitor.h"
 
 #include <errno.h>
@@ -31,7 +32,11 @@ static int look_before(struct monitor *m, struct err *e)
     if (r == 0)
         r = caller_reset(e);
     if (r == 0)
+        r = userns_choose(m, e);
+    if (r == 0)
         r = pair_sandbox(m, e);
+    if (r == 0)
+        r = userns_match(m, e);
     if (r == 0)
         r = sandbox_plan(m->sandbox, monitor_spec(m)->networks, m->request->existing, e);
     if (r == 0 && m->request->existing)
@@ -230,6 +235,8 @@ static int watch_over(struct monitor *m, struct err *e)
         return r;
     /* Last: failures after this are not reported to the caller. */
     r = tell_caller(m, NULL, e);
+    if (r == 0)
+        unmapped_watch(m);
     return r < 0 ? r : run_on(m, &options, e);
 }
 
@@ -252,6 +259,7 @@ static int undo(struct monitor *m, bool keep, int status, struct err *e)
     loop_remove_fd(m->loop, m->control);
     m->control = close_fd(m->control);
     seed_unwatch(m);
+    unmapped_unwatch(m);
     if (keep && container_note_end(c, status, &step) < 0)
         (void)container_remember_end(c, status, &step);
     /* Before the name is released: once a container is gone, its ports must be free. */
@@ -288,6 +296,7 @@ static void become_monitor(const struct monitor *m)
 /* From the claim to a running program. */
 static int begin(struct monitor *m, struct err *e)
 {
+    close_fd(m->container.owner_fd); /* of an attempt before */
     int r = m->container.owner_fd = sandbox_owner(m->sandbox, e);
     if (r < 0 || (r = container_create(&m->container, e)) < 0 || (r = attach(m, e)) < 0 ||
         (r = write_files(m, e)) < 0 ||
@@ -317,11 +326,15 @@ static int run_to_end(struct monitor *m, struct err *e)
 static int run_once(struct monitor *m, struct err *e)
 {
     int r;
-    if ((r = look_before(m, e)) < 0 || (r = claim(m, e)) < 0)
+    if ((r = look_before(m, e)) < 0 || (r = claim(m, e)) < 0) {
+        userns_abandon(m);
         return r;
+    }
     become_monitor(m);
     if ((r = begin(m, e)) < 0) {
         _cleanup_err_ struct err ignored = ERR_INIT;
+        if (r == -ENOTSUP)
+            mappable_forget(&m->engine->store, &m->container.spec);
         container_kill(&m->container);
         (void)leave(m, m->container.existing, e->status ? e->status : EXIT_NETCTR, &ignored);
         return r;

@@ -204,7 +204,7 @@ static int remove_locked(struct engine *engine, const struct record *r, struct e
         return engine_cleanup_dead(engine, r->spec.name, true, e);
     if (code == 0 && now.status != STATUS_EXITED)
         return refuse_running(&now, e);
-    if (code == 0 && (code = container_remove(&engine->store, r->spec.name, r->spec.id, e)) == 0)
+    if (code == 0 && (code = container_remove(&engine->store, r->spec.name, &now.spec, e)) == 0)
         engine_event(engine, r, "destroy", NULL);
     return code;
 }

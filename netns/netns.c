@@ -2,9 +2,11 @@
  *
  * While the container's child mounts its file systems, its parent creates the network namespace: it
  * unshares, opens what it needs, and returns. It must not stay, because a process inside would keep
- * the namespace, and so the veth, alive after the container has ended.
+ * the namespace, and so the veth, alive after the container has ended. A namespace that another user
+ * namespace owns is made by owned.c, and entered. The host's root may do so: it has every capability
+ * in the user namespaces below its own.
  */
-#include <netctr/netns.h>
+#include "owned.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -37,7 +39,7 @@ void sysctls_close(struct sysctls *s)
     s->proc = close_fd(s->proc);
 }
 
-/* A procfs for nobody else, mounted nowhere. -1: this kernel or host does not let us. */
+/* A procfs that is mounted nowhere, for this use alone. -1: this kernel or host does not let us. */
 static int open_procfs(void)
 {
     _cleanup_close_ int fs = fsopen("proc", FSOPEN_CLOEXEC);
@@ -140,19 +142,37 @@ static void go_home(int home)
     _exit(EXIT_NETCTR);
 }
 
-/* Steps inside the new namespace: an fd of it, a socket, and the sysctls before the first link. */
-static int configure_bridge(int *fd, struct rt **rt, const struct sysctl *sysctls,
-                            struct sysctls *used, struct err *e)
+/* Makes a namespace and enters it. *@fd may stay -1 then. */
+static int enter_new(int owner, int *fd, struct err *e)
 {
-    *fd = netns_self();
+    if (owner >= 0) {
+        int r = *fd = owned_create(owner, e);
+        if (r < 0 || setns(r, CLONE_NEWNET) == 0)
+            return r < 0 ? r : 0;
+        return err_set(e, errno, "enter the new network namespace");
+    }
+    if (unshare(CLONE_NEWNET) == 0)
+        return 0;
+    int r = err_set(e, errno, "create a network namespace");
+    if (r == -ENOSPC)
+        err_hint(e, NETNS_LIMIT);
+    return r;
+}
+
+/* Steps inside the new namespace: an fd of it, a socket, and the sysctls before the first link. */
+static int configure(int *fd, struct rt **rt, const struct sysctl *sysctls, struct sysctls *used,
+                     struct err *e)
+{
+    if (*fd < 0)
+        *fd = netns_self();
     if (*fd < 0)
         return err_set(e, *fd, "open the new network namespace");
     int r = rt_open(rt, e);
     return r == 0 ? write_all_sysctls(sysctls, used, e) : r;
 }
 
-int netns_create(int *fd, struct rt **rt, const struct sysctl *sysctls, struct sysctls *used,
-                 struct err *e)
+int netns_create(int owner, int *fd, struct rt **rt, const struct sysctl *sysctls,
+                 struct sysctls *used, struct err *e)
 {
     _cleanup_sysctls_ struct sysctls own = SYSCTLS_APART;
     *fd = -1;
@@ -160,10 +180,11 @@ int netns_create(int *fd, struct rt **rt, const struct sysctl *sysctls, struct s
     _cleanup_close_ int home = netns_self();
     if (home < 0)
         return err_set(e, home, "open this network namespace");
-    if (unshare(CLONE_NEWNET) < 0)
-        return err_set(e, errno, "create a network namespace");
-    int r = configure_bridge(fd, rt, sysctls, &own, e);
-    go_home(home);
+    int r = enter_new(owner, fd, e);
+    if (r == 0) {
+        r = configure(fd, rt, sysctls, &own, e);
+        go_home(home);
+    }
     if (used) {
         *used = own;
         own = (struct sysctls)SYSCTLS_INIT;
@@ -243,6 +264,13 @@ int netns_owner(int fd, struct err *e)
 {
     int owner = ioctl(fd, NS_GET_USERNS);
     return owner < 0 ? err_set(e, errno, "find the owner of a network namespace") : owner;
+}
+
+int netns_owner_map(int fd, struct id_map *out, struct err *e)
+{
+    *out = (struct id_map){0};
+    _cleanup_close_ int owner = netns_owner(fd, e);
+    return owner < 0 ? owner : userns_read_map(owner, out, e);
 }
 
 int netns_cookie(int fd, uint64_t *out, struct err *e)

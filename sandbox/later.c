@@ -1,4 +1,4 @@
-/* What a start or a connect leaves for a few milliseconds later, when the program runs and nobody waits.
+/* What a start or a connect leaves for a few milliseconds later, when the program runs and no command waits.
  *
  * The announcement of an address is a broadcast frame or two: on a bridge of 1,000 ports the kernel works on them for
  * milliseconds. A container that has ended by then announces nothing. A sandbox that no loop serves does all of it at once.

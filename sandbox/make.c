@@ -63,7 +63,7 @@ static int claim(struct sandbox *sb, struct err *e)
 
 static int make_own(struct sandbox *sb, uint64_t *cookie, struct err *e)
 {
-    int r = netns_create(&sb->netns, &sb->inside, network_sysctls(true), NULL, e);
+    int r = netns_create(sb->owner, &sb->netns, &sb->inside, network_sysctls(true), NULL, e);
     if (r == 0)
         r = rt_netns_cookie(sb->inside, cookie, e);
     if (r < 0)
@@ -96,7 +96,10 @@ static int pin_own(struct sandbox *sb, struct err *e)
 static int make(struct sandbox *sb, const struct sandbox_making *m, struct err *e)
 {
     uint64_t cookie;
-    int r = claim(sb, e);
+    /* Before the locks: the process that makes it would have them as well, and could outlive this one by a moment. */
+    int owner, r = owner_make(sb, &owner, e);
+    if (r == 0)
+        r = claim(sb, e);
     if (r < 0)
         return r;
     r = sb->life == SANDBOX_PINNED ? make_own(sb, &cookie, e)
@@ -128,6 +131,8 @@ int sandbox_make(struct sandboxes *all, const struct sandbox_making *m, struct s
     if (r < 0)
         return r;
     struct sandbox *sb = new_apart(all, m->id, m->name);
+    if (m->owner && m->life == SANDBOX_PINNED)
+        sb->ids = *m->owner;
     sb->life = m->life;
     sb->path = m->life == SANDBOX_FOREIGN ? xstrdup(m->path) : NULL;
     r = make(sb, m, e);

@@ -16,6 +16,31 @@
 
 static const char *const lives[] = {"monitored", "pinned", "foreign"};
 
+/* Older netctr wrote "host" for every sandbox. */
+static void put_owner(json_t *j, const struct sandbox *sb)
+{
+    bool own = !id_map_is_host(&sb->ids);
+    json_put_str(j, "owner", own ? "ids" : "host");
+    if (!own)
+        return;
+    _cleanup_free_ char *uids = id_ranges_text(sb->ids.uids, sb->ids.uid_count),
+                        *gids = id_ranges_text(sb->ids.gids, sb->ids.gid_count);
+    json_put_str(j, "uids", uids);
+    json_put_str(j, "gids", gids);
+}
+
+static int parse_owner(const json_t *j, struct id_map *out)
+{
+    const char *owner = json_str(j, "owner"), *uids = json_str(j, "uids"),
+               *gids = json_str(j, "gids");
+    if (!owner || streq(owner, "host"))
+        return 0;
+    bool good = streq(owner, "ids") && uids && gids &&
+                id_ranges_parse(uids, out->uids, &out->uid_count, NULL) == 0 &&
+                id_ranges_parse(gids, out->gids, &out->gid_count, NULL) == 0;
+    return good ? 0 : -EBADMSG;
+}
+
 int record_save(const struct sandbox *sb, uint64_t cookie, struct err *e)
 {
     _cleanup_json_ json_t *j = json_object();
@@ -25,12 +50,11 @@ int record_save(const struct sandbox *sb, uint64_t cookie, struct err *e)
     json_put_str(j, "id", sb->id);
     json_put_str(j, "name", sb->name);
     json_put_str(j, "life", lives[sb->life]);
-    json_put_str(j, "owner", "host");
+    put_owner(j, sb);
     json_put_str(j, "path", sb->path);
     json_object_set_new(j, "cookie", json_integer((json_int_t)cookie));
     json_object_set_new(j, "inode", json_integer((json_int_t)netns_inode(sb->netns)));
-    json_add_checksum(j);
-    return json_write_at(sb->dir, "sandbox.json", j, e);
+    return json_write_sealed_at(sb->dir, "sandbox.json", j, e);
 }
 
 static int parse_record(const json_t *j, const char *id, struct sandbox_record *out)
@@ -40,7 +64,7 @@ static int parse_record(const json_t *j, const char *id, struct sandbox_record *
     while (i < ARRAY_LEN(lives) && !streq(life, lives[i]))
         i++;
     if (json_int(j, "schema", 0) != 1 || !streq(json_str(j, "id"), id) || i == ARRAY_LEN(lives) ||
-        !valid_name(json_str(j, "name")))
+        !valid_name(json_str(j, "name")) || parse_owner(j, &out->owner) < 0)
         return -EBADMSG;
     out->life = (enum sandbox_life)i;
     out->name = xstrdup(json_str(j, "name"));
@@ -56,9 +80,7 @@ static int parse_record(const json_t *j, const char *id, struct sandbox_record *
 int record_read(int dir, const char *id, struct sandbox_record *out, struct err *e)
 {
     _cleanup_json_ json_t *j = NULL;
-    int r = json_read_at(dir, "sandbox.json", &j, e);
-    if (r == 0)
-        r = json_verify_checksum(j, "sandbox.json", e);
+    int r = json_read_sealed_at(dir, "sandbox.json", &j, e);
     if (r == 0 && (r = parse_record(j, id, out)) < 0)
         err_say(e, r, "the record `sandbox.json` is damaged, or written by a newer netctr");
     if (r < 0)
@@ -69,12 +91,10 @@ int record_read(int dir, const char *id, struct sandbox_record *out, struct err 
 int record_note_end(const struct sandbox_record *r, struct err *e)
 {
     _cleanup_json_ json_t *j = NULL;
-    if (r->ends || !r->cookie || json_read_at(r->dir, "sandbox.json", &j, NULL) < 0)
+    if (r->ends || !r->cookie || json_read_sealed_at(r->dir, "sandbox.json", &j, NULL) < 0)
         return 0; /* it is dead */
     json_object_set_new(j, "ends", json_true());
-    json_object_del(j, "sum");
-    json_add_checksum(j);
-    return json_write_at(r->dir, "sandbox.json", j, e);
+    return json_write_sealed_at(r->dir, "sandbox.json", j, e);
 }
 
 /* ---- endpoints -------------------------------------------------------------------------------*/
@@ -121,8 +141,7 @@ int member_save(const struct sandbox *sb, struct err *e)
     json_object_set_new(j, "monitor_start", json_integer((json_int_t)proc_start_time(getpid())));
     json_object_set_new(j, "netns", json_integer(sb->netns));
     json_object_set_new(j, "net_admin", json_boolean(sb->request.net_admin));
-    json_add_checksum(j);
-    return json_write_at(sb->dir, file, j, e);
+    return json_write_sealed_at(sb->dir, file, j, e);
 }
 
 int member_remove(int dir, const char *id, struct err *e)
@@ -137,9 +156,7 @@ static int member_read(int dir, const char *file, struct member *out)
 {
     _cleanup_json_ json_t *j = NULL;
     *out = (struct member){0};
-    int r = json_read_at(dir, file, &j, NULL);
-    if (r == 0)
-        r = json_verify_checksum(j, file, NULL);
+    int r = json_read_sealed_at(dir, file, &j, NULL);
     if (r < 0)
         return r;
     int64_t monitor = json_int(j, "monitor", 0), netns = json_int(j, "netns", -1);

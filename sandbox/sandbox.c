@@ -21,9 +21,12 @@ struct sandbox *sandbox_new(struct sandboxes *all, const struct sandbox_request 
         .lock = -1,
         .change = -1,
         .shared_records = -1,
+        .owner = -1,
         .netns = -1,
         .sysctls = SYSCTLS_INIT,
     };
+    if (request->owner)
+        sb->ids = *request->owner;
     return sb;
 }
 
@@ -37,7 +40,8 @@ void sandbox_free(struct sandbox *sb)
     attachments_clear(sb);
     rt_close(sb->inside);
     sysctls_close(&sb->sysctls);
-    int *const fds[] = {&sb->netns, &sb->shared_records, &sb->dir, &sb->lock, &sb->change};
+    int *const fds[] = {&sb->netns, &sb->owner, &sb->shared_records,
+                        &sb->dir,   &sb->lock,  &sb->change};
     for (size_t i = 0; i < ARRAY_LEN(fds); i++)
         close_fd(*fds[i]);
     free(sb->resolv);
@@ -62,14 +66,6 @@ void sandbox_set_names_port(struct sandbox *sb, uint16_t port)
 int sandbox_netns(const struct sandbox *sb)
 {
     return sb->netns;
-}
-
-int sandbox_owner(const struct sandbox *sb, struct err *e)
-{
-    if (sb->netns >= 0)
-        return netns_owner(sb->netns, e);
-    int fd = open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC);
-    return fd < 0 ? err_set(e, errno, "open the user namespace of this process") : fd;
 }
 
 bool sandbox_has_networks(const struct sandbox *sb)
@@ -216,12 +212,14 @@ int sandbox_create(struct sandbox *sb, struct err *e)
 {
     bool ipv6 = attachments_ipv6(sb);
     uint64_t cookie;
-    int r = claim(sb, e);
+    int owner, r = claim(sb, e);
     sb->joined = r == CLAIM_JOINED;
     sb->born = sb->joined ? BORN_UNKNOWN : ipv6 ? BORN_WITH_IPV6 : BORN_WITHOUT_IPV6;
     if (r < 0 || sb->joined)
-        return r < 0 ? r : 0;
-    r = netns_create(&sb->netns, &sb->inside, network_sysctls(ipv6), &sb->sysctls, e);
+        return r < 0 ? r : owner_require(sb, e);
+    r = owner_make(sb, &owner, e);
+    if (r == 0)
+        r = netns_create(owner, &sb->netns, &sb->inside, network_sysctls(ipv6), &sb->sysctls, e);
     if (r == 0)
         r = rt_netns_cookie(sb->inside, &cookie, e);
     return r == 0 ? record_save(sb, cookie, e) : r;

@@ -23,8 +23,8 @@ struct attachment {
     uint32_t metric;    /* of its default route; unique */
     bool any_interface; /* the name of the interface was not asked for */
     bool attached;
-    bool unannounced; /* its neighbours are still to be told */
-    bool served; /* names come from the DNS server, not from /etc/hosts */
+    bool unannounced; /* its neighbours do not know it yet */
+    bool served;      /* names come from the DNS server, not from /etc/hosts */
 };
 
 struct proxy;
@@ -48,6 +48,10 @@ struct sandbox {
     bool guest;                 /* … a guest, which owns no endpoint, port or name */
     /* Its strings and pointers are the caller's. Of id, name and member, the copies above are used. */
     struct sandbox_request request;
+    /* Of the user namespace that owns the namespace; empty: this process's own. */
+    struct id_map ids;
+    int owner;     /* that user namespace, if this process has made it; -1: not yet */
+    uint64_t told; /* the inode number of the one that sandbox_owner() told; 0: none */
     enum sandbox_life life;
     char *path;      /* of a foreign namespace */
     int change;      /* the lock of those without a monitor; -1: none */
@@ -60,14 +64,14 @@ struct sandbox {
     unsigned hosts_delay_ms; /* before it begins to watch */
     char *resolv;            /* the text that was written to /etc/resolv.conf */
     loop_timer flows;
-    uint16_t names_port; /* of the name server, as far as is known */
-    int born;            /* BORN_…: properties of new links in the namespace */
-    int dir;             /* RUN/sandboxes/ID; -1: none */
-    int lock;            /* held shared; -1: none */
-    bool joined;         /* it lived before this process came */
-    int shared_records;  /* of a namespace without a sandbox, its endpoints' records; -1: none */
-    struct rt *inside;   /* a socket in the namespace, while it is being made */
-    struct sysctls sysctls; /* what its sysctls were written by; closed when nobody waits */
+    uint16_t names_port;    /* of the name server, as far as is known */
+    int born;               /* BORN_…: properties of new links in the namespace */
+    int dir;                /* RUN/sandboxes/ID; -1: none */
+    int lock;               /* held shared; -1: none */
+    bool joined;            /* it lived before this process came */
+    int shared_records;     /* of a namespace without a sandbox, its endpoints' records; -1: none */
+    struct rt *inside;      /* a socket in the namespace, while it is being made */
+    struct sysctls sysctls; /* what its sysctls were written by; closed when no command waits */
     loop_timer later;
     int netns; /* kept until the endpoints are detached: a namespace that dies holds RTNL for milliseconds, and whatever
                   we ask of the kernel meanwhile waits for it */
@@ -97,6 +101,13 @@ int life_open(int dir, bool make);
 int life_take(int fd, short type);
 /** What others hold: F_UNLCK, F_RDLCK or F_WRLCK; -errno. */
 int life_of(int fd);
+
+/* ---- owner.c ---------------------------------------------------------------------------------*/
+
+/** The user namespace that is to own the namespace, made if need be; stays the sandbox's. -1: this process's own. */
+int owner_make(struct sandbox *sb, int *out, struct err *e);
+/** Is the owner of the namespace that it has joined the one that sandbox_owner() told? -ESTALE with a text. */
+int owner_require(const struct sandbox *sb, struct err *e);
 
 /* ---- record.c --------------------------------------------------------------------------------*/
 

@@ -13,7 +13,6 @@
 enum {
     LOOPBACK_INDEX = 1, /* in every network namespace */
     RANGES_MS = 1000,   /* how long the contents of /etc/subuid are used */
-    RANGES_SIZE = 1 << 20,
 };
 
 /* ---- the kernel's answer ---------------------------------------------------------------------*/
@@ -76,37 +75,20 @@ static int64_t ask_user(int diag, int protocol, in_port_t client, in_port_t here
 
 /* ---- ranges ----------------------------------------------------------------------------------*/
 
-struct id_range {
-    uint64_t first, count;
-};
-
-/* NAME:FIRST:COUNT */
-static bool parse_range(char *line, struct id_range *out)
-{
-    char *first = strchr(line, ':'), *count = first ? strchr(first + 1, ':') : NULL;
-    if (!count)
-        return false;
-    *first++ = *count++ = '\0';
-    return parse_u64(first, 1, UINT32_MAX, &out->first) == 0 &&
-           parse_u64(count, 1, UINT32_MAX, &out->count) == 0;
-}
-
 static void read_ranges(struct users *u)
 {
-    _cleanup_free_ char *text = NULL;
-    char *rest = NULL;
     int64_t now = monotonic_ms();
     if (u->ms && now - u->ms < RANGES_MS)
         return;
     u->ms = now;
+    struct subid_range *ranges;
+    size_t count;
     /* If the file cannot be read, the previous contents stay. */
-    if (read_file_at(AT_FDCWD, "/etc/subuid", RANGES_SIZE, &text, NULL) < 0)
+    if (subids_read("/etc/subuid", NULL, &ranges, &count) < 0)
         return;
-    u->range_count = 0;
-    for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
-        u->ranges = xrealloc(u->ranges, u->range_count + 1, sizeof(*u->ranges));
-        u->range_count += parse_range(line, &u->ranges[u->range_count]);
-    }
+    free(u->ranges);
+    u->ranges = ranges;
+    u->range_count = count;
 }
 
 static int64_t owner_of(struct users *u, int64_t id)

@@ -24,7 +24,7 @@ struct users {
     bool diag_works; /* the kernel has answered */
     bool diag_fails; /* the kernel does not answer: all clients count as one user */
     int64_t ms;      /* when the ranges were read */
-    struct id_range *ranges;
+    struct subid_range *ranges;
     size_t range_count;
     struct user *all;
 };

@@ -31,7 +31,7 @@ static int add(struct pins *p, const char *prefix, int count, struct err *e)
 {
     _cleanup_rt_ struct rt *rt = NULL;
     _cleanup_close_ int netns = -1;
-    int r = netns_create(&netns, &rt, NULL, NULL, e);
+    int r = netns_create(-1, &netns, &rt, NULL, NULL, e);
     for (int i = 0; r == 0 && i < count; i++) {
         _cleanup_free_ char *name = xasprintf("%s%d", prefix, i);
         r = pins_add(p, name, netns, e);

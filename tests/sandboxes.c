@@ -7,7 +7,10 @@
  *     sandboxes ROOT RUN publish|unpublish ID PORT…
  *     sandboxes ROOT RUN destroy ID
  *     sandboxes ROOT RUN list                             "ID NAME LIFE alive|dead"
+ *     sandboxes ROOT RUN ids ID                           its record's map of ids: "UIDS GIDS", or "host"
  *     sandboxes ROOT RUN in ID COMMAND…                   a program of the host in its namespace
+ *
+ * With SANDBOX_IDS=FIRST in the environment, those that are made have 65,536 ids of their own, from FIRST on.
  */
 #include <netctr/sandbox.h>
 
@@ -96,14 +99,41 @@ static int show(struct sandbox_record *r, void *arg)
     return 0;
 }
 
+static int show_ids(struct sandboxes *all, const char *id, struct err *e)
+{
+    _cleanup_sandbox_record_ struct sandbox_record r = {.dir = -1};
+    int code = sandbox_find(all, id, &r, e);
+    if (code < 0)
+        return code;
+    _cleanup_free_ char *uids = id_ranges_text(r.owner.uids, r.owner.uid_count),
+                        *gids = id_ranges_text(r.owner.gids, r.owner.gid_count);
+    if (id_map_is_host(&r.owner))
+        printf("host\n");
+    else
+        printf("%s %s\n", uids, gids);
+    return 0;
+}
+
+static int make_pinned(struct sandboxes *all, char *const *argv, struct err *e)
+{
+    const char *ids = getenv("SANDBOX_IDS");
+    uint64_t first = 0;
+    if (ids && parse_u64(ids, 1, UINT32_MAX - ID_RANGE_SIZE, &first) < 0)
+        return err_say(e, -EINVAL, "`%s` is not an id", ids);
+    const struct id_map owner = id_map_of_range((uint32_t)first);
+    const struct sandbox_making making = {.life = SANDBOX_PINNED,
+                                          .id = argv[1],
+                                          .name = argv[2],
+                                          .netns = -1,
+                                          .owner = ids ? &owner : NULL};
+    return make(all, &making, argv + 3, e);
+}
+
 static int run(struct sandboxes *all, int argc, char **argv, struct err *e)
 {
     const char *what = argv[0];
     if (streq(what, "pinned") && argc >= 3)
-        return make(all,
-                    &(struct sandbox_making){
-                        .life = SANDBOX_PINNED, .id = argv[1], .name = argv[2], .netns = -1},
-                    argv + 3, e);
+        return make_pinned(all, argv, e);
     if (streq(what, "foreign") && argc >= 4)
         return make(all,
                     &(struct sandbox_making){.life = SANDBOX_FOREIGN,
@@ -114,6 +144,8 @@ static int run(struct sandboxes *all, int argc, char **argv, struct err *e)
                     argv + 4, e);
     if (streq(what, "list"))
         return sandbox_each(all, show, NULL, e);
+    if (streq(what, "ids") && argc == 2)
+        return show_ids(all, argv[1], e);
     if (streq(what, "destroy") && argc == 2)
         return sandbox_destroy(all, argv[1], e);
     return argc >= 2 ? change(all, what, argv + 1, e) : err_say(e, -EINVAL, "too few words");

@@ -48,7 +48,8 @@ static int claim_run_directory(struct container *c, struct err *e)
                  : container_save_state(c, e);
 }
 
-/* The upper directory is the container's "/": it gets the mode and owner of the one below it. */
+/* The upper directory is the container's "/": it gets the mode and owner of the one below it. Its files have the ids of
+ * the container as the host sees them, because the layer itself is not idmapped. */
 static int make_layers(struct container *c, struct err *e)
 {
     struct stat st;
@@ -58,7 +59,14 @@ static int make_layers(struct container *c, struct err *e)
     _cleanup_close_ int work = upper < 0 ? -1 : make_directory(c->dir_fd, "work", 0700, e);
     if (upper < 0 || work < 0)
         return upper < 0 ? upper : work;
-    if (fchmod(upper, st.st_mode & 07777) < 0 || fchown(upper, st.st_uid, st.st_gid) < 0)
+    const struct id_map *ids = &c->spec.ids;
+    bool host = id_map_is_host(ids);
+    uid_t uid = host ? st.st_uid : id_outside(ids->uids, ids->uid_count, st.st_uid);
+    gid_t gid = host ? st.st_gid : id_outside(ids->gids, ids->gid_count, st.st_gid);
+    if (uid == ID_UNMAPPED || gid == ID_UNMAPPED)
+        return err_say(e, -EOVERFLOW, "the owner of `%s` has no id in the container",
+                       c->spec.rootfs);
+    if (fchmod(upper, st.st_mode & 07777) < 0 || fchown(upper, uid, gid) < 0)
         return err_set(e, errno, "prepare the container's layer");
     return 0;
 }
@@ -306,18 +314,21 @@ static int put_aside(struct store *store, const char *name, const char *id)
                : 0;
 }
 
-int container_remove(struct store *store, const char *name, const char *id, struct err *e)
+int container_remove(struct store *store, const char *name, const struct spec *spec, struct err *e)
 {
+    const char *id = spec ? spec->id : NULL;
     int r = put_aside(store, name, id);
     if (r < 0)
         return err_set(e, r, "remove container `%s`", name);
     ids_remove(store, id);
+    if (id)
+        range_free(store, id, &spec->ids);
     return 0;
 }
 
 int container_release_name(struct container *c, bool keep, struct err *e)
 {
-    int r = keep ? 0 : container_remove(c->store, c->spec.name, c->spec.id, e);
+    int r = keep ? 0 : container_remove(c->store, c->spec.name, &c->spec, e);
     if (r == 0 && (r = remove_tree_at(c->store->live_fd, c->spec.name)) < 0)
         return err_set(e, r, "remove the run directory of container `%s`", c->spec.name);
     if (r == 0 && !keep && c->spec.id)

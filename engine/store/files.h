@@ -23,8 +23,15 @@ int ids_add(struct store *s, const char *id, const char *name, struct err *e);
 void ids_remove(struct store *s, const char *id);
 /** The name that belongs to @id, as far as the link says; NULL: there is none. The caller frees. */
 char *ids_name(struct store *s, const char *id);
-/** Adds missing links and removes those without a container. The store must be locked. */
-void ids_mend(struct store *s);
+/** Adds missing links and removes those without a container; calls @each for every definition with an id. The store must
+ *  be locked. */
+void ids_mend(struct store *s, void (*each)(struct store *s, const json_t *config));
+
+/* ranges.c */
+/** Makes the entry of the range in this definition, if it is missing. The store must be locked. */
+void range_mend(struct store *s, const json_t *config);
+/** Removes entries of containers that are not defined; after ids_mend(). The store must be locked. */
+int ranges_sweep(struct store *s, const struct gc *gc, struct err *e);
 
 /* config.json */
 json_t *ulimits_to_json(const struct ulimits *u);           /**< the caller owns it */
@@ -32,6 +39,9 @@ void ulimits_from_json(const json_t *j, struct ulimits *u); /**< leaves @u as it
 json_t *log_options_to_json(const struct log_options *o);   /**< the caller owns it */
 /** NULL: the default. -EBADMSG with a text. */
 int log_options_from_json(const json_t *j, struct log_options *o, struct err *e);
+void userns_to_json(const struct spec *s, json_t *j);
+/** Without them: the host's. -EBADMSG with a text. */
+int userns_from_json(const json_t *j, struct spec *s, struct err *e);
 /** config.json of ROOT/containers/NAME. -EBADMSG: it is damaged. */
 int store_read_definition(struct store *s, const char *name, json_t **j, struct spec *spec,
                           struct err *e);
@@ -40,6 +50,10 @@ int store_read_definition(struct store *s, const char *name, json_t **j, struct 
 int container_save_state(struct container *c, struct err *e);
 /** Reads it back. -EBADMSG: it is damaged, of a newer schema, or of a container other than @name (NULL: any). */
 int container_read_state(int run_dir, const char *name, json_t **out, struct err *e);
+
+/** Finds out with few system calls that container @name lives, and reads its state. False: it does not, or that has to be
+ *  found out by the lock. */
+bool container_read_living(struct store *s, const char *name, json_t **out);
 
 /** store_try_lock() with the state that has just been read from there; NULL: it is read if it is needed. */
 int try_lock_of(int live_dir, const json_t *state);

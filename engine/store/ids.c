@@ -81,7 +81,8 @@ static int by_text(const void *a, const void *b)
 }
 
 /* Adds missing links, and collects the ids of all readable definitions. */
-static int add_missing(struct store *s, struct strings *ids)
+static int add_missing(struct store *s, struct strings *ids,
+                       void (*each)(struct store *s, const json_t *config))
 {
     int r = 0;
     _cleanup_dir_ DIR *d = open_listing(s->defined_fd, ".");
@@ -95,6 +96,7 @@ static int add_missing(struct store *s, struct strings *ids)
         const char *id = json_str(j, "id");
         if (!id || !id_is_whole(id))
             continue;
+        each(s, j);
         strings_add(ids, id);
         known = ids_name(s, id);
         if (!streq(known, entry->d_name))
@@ -103,11 +105,11 @@ static int add_missing(struct store *s, struct strings *ids)
     return r;
 }
 
-void ids_mend(struct store *s)
+void ids_mend(struct store *s, void (*each)(struct store *s, const json_t *config))
 {
     int r;
     struct strings found = {0};
-    int listed = add_missing(s, &found);
+    int listed = add_missing(s, &found, each);
     _cleanup_strv_ strv ids = strings_take(&found);
     size_t count = strv_len(ids);
     _cleanup_dir_ DIR *d = listed < 0 ? NULL : open_listing(s->defined_fd, IDS);

@@ -42,6 +42,7 @@ struct plan spec_plan(const struct spec *s, const char *instance)
         .namespaces = {[PLAN_USER] = {.how = NS_INHERIT},
                        [PLAN_NET] = {.how =
                                          s->network_mode == NETWORK_HOST ? NS_INHERIT : NS_LATER}},
+        .ids = s->ids,
         .log = s->log,
         .log_dir = -1,
     };

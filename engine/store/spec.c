@@ -30,6 +30,7 @@ void spec_clear(struct spec *s)
     strv_free(s->dns_search);
     strv_free(s->dns_options);
     strv_free(s->add_hosts);
+    free(s->userns_why);
     *s = (struct spec){0};
 }
 
@@ -157,6 +158,7 @@ json_t *spec_to_json(const struct spec *s)
     json_put_strv(j, "dns_search", s->dns_search);
     json_put_strv(j, "dns_options", s->dns_options);
     json_put_strv(j, "add_hosts", s->add_hosts);
+    userns_to_json(s, j);
     _cleanup_free_ char *restart = restart_text(&s->restart);
     json_put_str(j, "restart", restart);
     json_object_set_new(j, "log", log_options_to_json(&s->log));
@@ -200,6 +202,8 @@ static int check(const json_t *j, struct spec *s, struct err *e)
     if (restart && restart_parse(restart, &s->restart, NULL) < 0)
         return err_say(e, -EBADMSG, "damaged: unknown restart policy `%s`", restart);
     if (log_options_from_json(json_object_get(j, "log"), &s->log, e) < 0)
+        return -EBADMSG;
+    if (userns_from_json(j, s, e) < 0)
         return -EBADMSG;
     if (schema > 1)
         return err_say(e, -EBADMSG, "written by a newer netctr (schema %d)", (int)schema);

@@ -1,4 +1,4 @@
-/* The parts of a spec that core/ has types for, as JSON: resource limits, and the log's options. */
+/* The parts of a spec that other folders have types for, as JSON: resource limits, the log's options, and maps of ids. */
 #include "files.h"
 
 #include <errno.h>
@@ -74,5 +74,43 @@ int log_options_from_json(const json_t *j, struct log_options *o, struct err *e)
         return err_say(e, -EBADMSG, "damaged: unknown log driver, or log limits out of range");
     o->max_size = size;
     o->max_file = (unsigned)files;
+    return 0;
+}
+
+/* ---- the user namespace ----------------------------------------------------------------------*/
+
+const char *userns_name(enum userns_mode mode)
+{
+    static const char *const names[] = {"host", "auto", "map"};
+    return names[mode];
+}
+
+/* Definitions of older versions have none of this, and their containers are in the host's. */
+void userns_to_json(const struct spec *s, json_t *j)
+{
+    _cleanup_free_ char *uids = id_ranges_text(s->ids.uids, s->ids.uid_count),
+                        *gids = id_ranges_text(s->ids.gids, s->ids.gid_count);
+    if (s->userns_why)
+        json_put_str(j, "userns_why", s->userns_why);
+    if (s->userns == USERNS_HOST || id_map_is_host(&s->ids))
+        return;
+    json_put_str(j, "userns", userns_name(s->userns));
+    json_put_str(j, "uids", uids);
+    json_put_str(j, "gids", gids);
+}
+
+/* Falling back to the host's would start a program with more rights than it was made with. */
+int userns_from_json(const json_t *j, struct spec *s, struct err *e)
+{
+    const char *mode = json_str(j, "userns"), *uids = json_str(j, "uids"),
+               *gids = json_str(j, "gids");
+    s->userns_why = xstrdup(json_str(j, "userns_why"));
+    if (!json_object_get(j, "userns"))
+        return 0;
+    s->userns = streq(mode, "auto") ? USERNS_AUTO : USERNS_MAP;
+    if ((s->userns == USERNS_MAP && !streq(mode, "map")) || !uids || !gids ||
+        id_ranges_parse(uids, s->ids.uids, &s->ids.uid_count, NULL) < 0 ||
+        id_ranges_parse(gids, s->ids.gids, &s->ids.gid_count, NULL) < 0)
+        return err_say(e, -EBADMSG, "damaged: the user namespace or its map of ids");
     return 0;
 }

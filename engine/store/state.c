@@ -49,8 +49,7 @@ int container_save_state(struct container *c, struct err *e)
         return r;
     if (c->started)
         json_object_set_new(j, "started", json_integer(c->started));
-    json_add_checksum(j);
-    return json_write_at(c->run_fd, "state.json", j, e);
+    return json_write_sealed_at(c->run_fd, "state.json", j, e);
 }
 
 /* Up to netctr 0.1 it had no name. */
@@ -62,12 +61,10 @@ static int check_name(const json_t *j, const char *name, struct err *e)
     return err_say(e, -EBADMSG, "state file `state.json` is container `%s`'s", own);
 }
 
-int container_read_state(int run_dir, const char *name, json_t **out, struct err *e)
+static int read_state(int dir, const char *path, const char *name, json_t **out, struct err *e)
 {
     _cleanup_json_ json_t *j = NULL;
-    int r = json_read_at(run_dir, "state.json", &j, e);
-    if (r == 0)
-        r = json_verify_checksum(j, "state.json", e);
+    int r = json_read_sealed_at(dir, path, &j, e);
     if (r == 0 && json_int(j, "schema", 0) > 1)
         r = err_say(e, -EBADMSG,
                     "state file `state.json` was written by a newer netctr (schema %lld)",
@@ -81,6 +78,26 @@ int container_read_state(int run_dir, const char *name, json_t **out, struct err
     if (r == 0)
         *out = take_ptr(j);
     return r;
+}
+
+int container_read_state(int run_dir, const char *name, json_t **out, struct err *e)
+{
+    return read_state(run_dir, "state.json", name, out, e);
+}
+
+/* The monitor took the lock before it wrote its name here, and holds it until it ends: if it lives, nothing else can have
+ * the lock. An instance's name contains the boot id, and is that of its network namespace: the pid means the same. */
+bool container_read_living(struct store *s, const char *name, json_t **out)
+{
+    _cleanup_free_ char *path = xasprintf("%s/state.json", name);
+    _cleanup_json_ json_t *j = NULL;
+    if (read_state(s->live_fd, path, name, &j, NULL) < 0 ||
+        !streq(json_str(j, "instance"), s->instance) ||
+        proc_lives((pid_t)json_int(j, "monitor", 0), (uint64_t)json_int(j, "monitor_start", 0)) !=
+            1)
+        return false;
+    *out = take_ptr(j);
+    return true;
 }
 
 int store_monitor_version(int live_dir, struct monitor_version *out, struct err *e)

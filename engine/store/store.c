@@ -84,6 +84,12 @@ static bool is_no_directory(int code)
  * be removed while it runs. */
 static int read_life(struct store *s, const char *name, struct record *out, struct err *e)
 {
+    _cleanup_json_ json_t *living = NULL;
+    if (container_read_living(s, name, &living) && streq(json_str(living, "id"), out->spec.id)) {
+        out->status = STATUS_CREATING;
+        take_state(living, out);
+        return 0;
+    }
     _cleanup_close_ int run_dir = store_live_dir(s, name);
     if (is_no_directory(run_dir))
         return 0;

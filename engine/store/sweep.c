@@ -145,7 +145,8 @@ int store_sweep(struct store *s, const char *helper, const struct gc *gc, struct
     err_note(&first, sweep_definitions(&sweeping, &step), e, &step);
     err_note(&first, sweep_trash(&sweeping, &step), e, &step);
     if (!gc->dry_run)
-        ids_mend(s);
+        ids_mend(s, range_mend);
+    err_note(&first, ranges_sweep(s, gc, &step), e, &step);
     err_note(&first, sweep_cgroups(s, helper, gc, &step), e, &step);
     return first;
 }

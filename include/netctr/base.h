@@ -296,11 +296,13 @@ int fd_read_path(int fd, char **out);
  *  Caller owns *@out. */
 int json_read_at(int dirfd, const char *path, json_t **out, struct err *e);
 int json_write_at(int dirfd, const char *path, const json_t *j, struct err *e);
-/** Adds a checksum over all of @j. For files that decide which processes a command kills and which
- *  objects it removes: a flipped bit must not select others. */
-void json_add_checksum(json_t *j);
-/** Removes the checksum again. -EBADMSG with a text that names @path: it is missing or wrong. */
-int json_verify_checksum(json_t *j, const char *path, struct err *e);
+/** The same with a checksum over all of it, the member "sum", which *@out and @j do not have afterwards. For files that
+ *  decide which processes a command kills and which objects it removes: a flipped bit must not select others. */
+int json_read_sealed_at(int dirfd, const char *path, json_t **out, struct err *e);
+int json_write_sealed_at(int dirfd, const char *path, json_t *j, struct err *e);
+/** An object from JSON in ASCII without escapes; NULL: it is something else, or wrong, and json_loadb() must say which.
+ *  The caller owns it. */
+json_t *json_parse_plain(const char *text, size_t size);
 const char *json_str(const json_t *j, const char *key); /**< NULL when missing */
 int64_t json_int(const json_t *j, const char *key, int64_t fallback);
 bool json_flag(const json_t *j, const char *key);
@@ -341,8 +343,10 @@ int close_other_fds(int *keep, size_t count);
  *  secrets (`-e PASSWORD=…`). Afterwards the argv of main() must not be used any more. */
 void proc_set_title(const char *title);
 /** Has the process ended, or been killed without having ended yet? A killed process may be busy in
- *  the kernel for a while, and keeps its locks until then. */
+ *  the kernel for a while, and keeps its locks until then. False if it cannot be read. */
 bool proc_is_dying(pid_t pid, uint64_t start_time);
+/** 1: it has neither ended nor been killed; 0; -errno: it cannot be read. */
+int proc_lives(pid_t pid, uint64_t start_time);
 /** Its state as in ps: 'R', 'S', 'T' (stopped), …; 0 if there is no such process. */
 char proc_state(pid_t pid);
 /** CLOCK_MONOTONIC in µs and ms. */
@@ -362,6 +366,50 @@ int pidfd_wait(int pidfd, int timeout_ms);
 int parse_signal(const char *s);
 /** This boot's id (/proc/sys/kernel/random/boot_id), 36 characters; caller frees. */
 int boot_id(char **id, struct err *e);
+
+/* ---- user namespaces --------------------------------------------------------------------------
+ * Which ids of the host the ids of a container are. */
+
+#define ID_RANGE_SIZE 65536 /**< ids of a container that has its own */
+#define ID_RANGES_MAX 16
+#define ID_UNMAPPED UINT32_MAX
+/** The ids from @inside on, @count of them, are those from @outside on in the host's user namespace. */
+struct id_range {
+    uint32_t inside, outside, count;
+};
+/** Plain data. Without ranges it stands for the host's user namespace (that of the caller). */
+struct id_map {
+    struct id_range uids[ID_RANGES_MAX], gids[ID_RANGES_MAX];
+    unsigned uid_count, gid_count;
+};
+bool id_map_is_host(const struct id_map *m);
+bool id_maps_equal(const struct id_map *a, const struct id_map *b);
+/** ID_RANGE_SIZE uids and gids from 0 on, which are those from @first on outside. */
+struct id_map id_map_of_range(uint32_t first);
+/** The host's id for @inside, or ID_UNMAPPED. */
+uint32_t id_outside(const struct id_range *ranges, unsigned count, uint32_t inside);
+/** The host's ids of the container's root; ID_UNMAPPED if it has none. */
+uint32_t id_map_root_uid(const struct id_map *m);
+uint32_t id_map_root_gid(const struct id_map *m);
+/** Adds "INSIDE:OUTSIDE[:COUNT]" (podman's --uidmap). -EINVAL with a text: no such range, or it overlaps another. */
+int id_range_add(struct id_range *ranges, unsigned *count, const char *text, struct err *e);
+/** "0:100000:65536,…"; the caller frees. id_ranges_parse() is the inverse; -EINVAL with a text. */
+char *id_ranges_text(const struct id_range *ranges, unsigned count);
+int id_ranges_parse(const char *text, struct id_range *ranges, unsigned *count, struct err *e);
+/** Makes a user namespace with these maps, owned by the caller's user (clone(CLONE_NEWUSER)). An fd. -ENOSPC:
+ *  user.max_user_namespaces forbids it. The caller must be single-threaded, with CAP_SETUID and CAP_SETGID. */
+int userns_create(const struct id_map *m, struct err *e);
+/** Ids that /etc/subuid or /etc/subgid gives to a user. */
+struct subid_range {
+    uint64_t first, count;
+};
+/** Reads such a file: the ranges of @user, or of all with NULL. The caller frees *@out. -errno; an unreadable line is
+ *  skipped. */
+int subids_read(const char *path, const char *user, struct subid_range **out, size_t *count);
+/** Is @fd the user namespace of this process? */
+bool userns_is_own(int fd);
+/** The map of the user namespace @fd, as seen from the caller's; empty if it is the caller's own. */
+int userns_read_map(int fd, struct id_map *out, struct err *e);
 
 /* ---- the event loop -------------------------------------------------------------------------
  * Each process has one, and everything that it waits for is in it:

@@ -59,7 +59,7 @@ struct network {
     strv labels;       /**< K=V */
     strv links;        /**< networks to which its containers may open connections */
     strv link_bridges; /**< the bridges of those that exist; not stored */
-    strv sysctls;      /**< "net.ipv4.conf.IFNAME.KEY=VALUE", set for each container's interface */
+    strv sysctls;      /**< "net.ipv4.conf.IFNAME.KEY=VALUE", network_check_sysctl(): for each container */
     int64_t created;   /**< seconds since the epoch; 0: unknown */
 };
 /** Can its containers reach the outside, and can their ports be published? */
@@ -100,7 +100,7 @@ int network_remove(struct net *net, const char *name, struct err *e);
  *  once. */
 int network_link(struct net *net, const char *from, const char *to, bool allow, struct err *e);
 /** Checks a sysctl of the form "net.ipv4.conf.IFNAME.KEY=VALUE" (or net.ipv4.neigh, net.ipv6.conf,
- *  net.ipv6.neigh). -EINVAL: another form; -ENOENT: this kernel has no such key. */
+ *  net.ipv6.neigh), or with `all` or `default` instead of IFNAME (net.ipv4.conf and net.ipv6.conf only). -EINVAL: another form; -ENOENT: this kernel has no such key. */
 int network_check_sysctl(const char *text, struct err *e);
 /** Brings the bridge device, its addresses, forwarding and the firewall to the state that @n
  *  defines, changing only what is missing. @names_port: as for net_set_names_port(); 0 changes

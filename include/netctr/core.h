@@ -147,6 +147,7 @@ struct plan {
     const char *user;        /**< USER[:GROUP] as given; NULL: root */
     const char *hostname;    /**< of a new or joined UTS namespace; NULL: unchanged */
     struct plan_namespace namespaces[PLAN_NS_KINDS];
+    struct id_map ids; /**< of the user namespace that is joined; empty: read from it */
     const struct plan_mount *mounts; /**< beneath the root, in this order */
     size_t mount_count;
     const struct plan_file *files;
@@ -164,10 +165,11 @@ struct plan {
 
 struct process {
     struct plan plan;
-    pid_t pid; /**< of the container's init; 0: none */
+    pid_t pid; /**< of the container's init; 0: none, or not known yet */
     int pidfd;
-    int files_fd; /**< directory with the plan's files, also for callers; -1: none */
-    int channel;  /**< to the child, until it has become the program */
+    struct birth *birth; /**< until process_await(), the process that makes it; NULL: none */
+    int files_fd;        /**< directory with the plan's files, also for callers; -1: none */
+    int channel;         /**< to the child, until it has become the program */
     int stdin_fd, stdout_fd, stderr_fd; /**< our ends of its pipes */
     int log_fd, signal_fd;              /**< kept from one run to the next */
     bool relayed;       /**< the relay copies its streams and rotates its log (relay_process.h) */

@@ -102,6 +102,8 @@ struct run_request {
     struct spec spec;
     strv cap_add, cap_drop; /**< names of capabilities, for run_request_complete() */
     struct port_mappings port_mappings;
+    bool
+        userns_asked; /**< its user namespace was given: it is no default that may fall back to the host's */
     bool existing; /**< run a container again that has ended; its ports are those of the spec */
     /** With @existing: if it cannot start, its monitor tries again until the container is stopped. */
     bool patient;
@@ -115,7 +117,8 @@ struct run_request {
 };
 /** A request with the default log and limits, to begin with. */
 #define RUN_REQUEST_INIT                                       \
-    ((struct run_request){.spec = {.log = LOG_OPTIONS_DEFAULT, \
+    ((struct run_request){.spec = {.userns = USERNS_AUTO,      \
+                                   .log = LOG_OPTIONS_DEFAULT, \
                                    .limits = {.pids = PIDS_DEFAULT, .pids_by_default = true}}})
 void run_request_clear(struct run_request *q);
 #define _cleanup_run_request_ __attribute__((cleanup(run_request_clear)))
@@ -125,6 +128,13 @@ int volumes_parse(char *const *volumes, char *const *tmpfs, struct spec *s, stru
 /** Memory "64m", processors "1.5", number of tasks; NULL: not given. "0" means no limit. */
 int limits_parse(const char *memory, const char *cpus, const char *pids, struct limits *out,
                  struct err *e);
+/** The user namespace: "auto", "host", or maps of ids ("0:100000:65536"); NULL: not given. Without @gids, groups are mapped
+ *  as users are. Call it once. */
+int userns_parse(const char *mode, char *const *uids, char *const *gids, struct run_request *q,
+                 struct err *e);
+/** Can containers of this host have user namespaces of their own, with a root directory on the file system of @dir (NULL:
+ *  anywhere)? -ENOTSUP with a text: why not. Tries it, and leaves nothing. The caller must be single-threaded. */
+int userns_possible(const char *dir, struct err *e);
 /** Adds the variables of files with a line for each, and then @entries: "K=V", or "K" to pass the caller's value through.
  *  The last value of a name wins. The caller frees *@out. */
 int env_compose(char *const *files, char *const *entries, strv *out, struct err *e);

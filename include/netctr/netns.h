@@ -49,11 +49,13 @@ int sysctl_write(const char *key, const char *value, struct err *e);
 char *sysctl_read(const char *key); /**< NULL with errno */
 
 /** Creates a network namespace (unshare(CLONE_NEWNET)), opens an rtnetlink socket in it, writes
- *  @sysctls there and returns to the caller's namespace (setns). @sysctls ends with a NULL key;
+ *  @sysctls there and returns to the caller's namespace (setns). @owner is the user namespace that
+ *  owns it, which must be below the caller's own; -1: the caller's. @sysctls ends with a NULL key;
  *  keys that this kernel lacks are skipped. The caller must be single-threaded and owns *@fd and
- *  *@rt. @used (may be NULL) receives what the sysctls were written by, to be closed when nobody waits. */
-int netns_create(int *fd, struct rt **rt, const struct sysctl *sysctls, struct sysctls *used,
-                 struct err *e);
+ *  *@rt. @used (may be NULL) receives what the sysctls were written by, to be closed when no command waits.
+ *  -ENOSPC: user.max_net_namespaces forbids it. A kill at any instant leaves no process. */
+int netns_create(int owner, int *fd, struct rt **rt, const struct sysctl *sysctls,
+                 struct sysctls *used, struct err *e);
 /** Writes @sysctls in the namespace @fd. As above. */
 int netns_sysctls(int fd, const struct sysctl *sysctls, struct err *e);
 /** Runs @work in the namespace @fd, returns to the caller's, and returns the result of @work. The caller
@@ -81,6 +83,9 @@ int netns_cookie(int fd, uint64_t *out, struct err *e);
 /** The user namespace that owns the network namespace @fd: a process needs its privileges to join it (NS_GET_USERNS,
  *  Linux 4.9). An fd, the caller's. -EPERM with a text: it is above the caller's own. */
 int netns_owner(int fd, struct err *e);
+/** The ids of the owner of the network namespace @fd, as the caller sees them: of a container that shares it. Empty: its
+ *  owner is the caller's own user namespace. -EPERM with a text: it is above that; -E2BIG: it has too many ranges. */
+int netns_owner_map(int fd, struct id_map *out, struct err *e);
 /** The name of netctr's instance with the canonical run directory @run in the caller's namespace: 16 hex digits from
  *  boot id, cookie and @run; with @former, as netctr 0.1 named it, by the namespace's inode number. Caller frees *@out. */
 int netns_instance(const char *run, bool former, char **out, struct err *e);

@@ -77,8 +77,10 @@ struct sandbox_record {
     char *version;          /**< of the netctr that made it */
     int network_schema;     /**< its NETCTR_SCHEMA */
     char *path;             /**< FOREIGN: of its namespace */
-    bool ends;              /**< not MONITORED: it is to be destroyed */
-    bool damaged;           /**< not everything could be read */
+    /** Ids of the user namespace that owns its namespace; FOREIGN: empty, ask netns_owner_map(). */
+    struct id_map owner;
+    bool ends;    /**< not MONITORED: it is to be destroyed */
+    bool damaged; /**< not everything could be read */
     struct sandboxes *all;
     struct endpoint_list endpoints;
     int dir; /**< RUN/sandboxes/ID */
@@ -140,6 +142,8 @@ struct sandbox_making {
         *name; /**< each a valid_name(); the id is used once, the name is what people and neighbours read */
     const char *path; /**< FOREIGN: for sandbox_open_path() */
     int netns;        /**< FOREIGN: what @path must lead to; -1: whatever it leads to */
+    /** PINNED: ids of the user namespace that is to own its namespace; NULL or empty: the caller's. */
+    const struct id_map *owner;
 };
 /** Makes one on no network, with its loopback up: directory, namespace, record, pin. A dead one with that id is removed
  *  first. -EEXIST: one lives. -ESTALE: @path leads to another namespace than @netns. The caller frees *@out, which keeps
@@ -286,8 +290,10 @@ struct sandbox_request {
     /** The container that uses it. NULL: it has the same id, and owns the sandbox. Another one is a guest: it has the
      *  sandbox's addresses, and no networks, ports or names of its own. */
     const char *member;
-    const char *member_name;           /**< NULL: the sandbox's */
-    bool net_admin;                    /**< the container may change the namespace */
+    const char *member_name; /**< NULL: the sandbox's */
+    bool net_admin;          /**< the container may change the namespace */
+    /** Ids of the user namespace that is to own its namespace; copied. NULL or empty: the caller's. Not for a guest. */
+    const struct id_map *owner;
     struct loop *loop;                 /**< NULL: nothing is served */
     const struct sandbox_files *files; /**< NULL: there are none */
     /** Moves the name server away from the ports of @list. 1: it moved. 0: no need. */
@@ -334,9 +340,10 @@ int sandbox_create(struct sandbox *sb, struct err *e);
 int sandbox_start(struct sandbox *sb, struct err *e);
 /** Its namespace, an fd that stays its own; -1: none yet. */
 int sandbox_netns(const struct sandbox *sb);
-/** The user namespace that owns its namespace, or that will: the caller's own as long as there is none. A process that
- *  joins the sandbox must be in it. An fd, the caller's. */
-int sandbox_owner(const struct sandbox *sb, struct err *e);
+/** The user namespace that owns its namespace, or that will; also before sandbox_create(), which then joins the same
+ *  sandbox. A process that joins the sandbox must be in it. It is made by the first call, if the sandbox does not live and
+ *  has ids of its own. An fd, the caller's. -EBUSY with a text: it lives with other ids. */
+int sandbox_owner(struct sandbox *sb, struct err *e);
 
 /** Is it on this network, or about to be? */
 bool sandbox_is_on(const struct sandbox *sb, const char *network);

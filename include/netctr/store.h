@@ -90,6 +90,12 @@ enum network_mode {
     NETWORK_HOST,
 };
 
+enum userns_mode {
+    USERNS_HOST, /**< the host's user namespace */
+    USERNS_AUTO, /**< one of its own, with a range of ids that netctr chose */
+    USERNS_MAP,  /**< one of its own, with the map that the user gave */
+};
+
 /** A validated, resolved container. Plain data: stored as config.json and read back by every later command. */
 struct spec {
     char *name;
@@ -119,11 +125,15 @@ struct spec {
     strv unpublished; /**< of publish, what none of its networks can carry: "8080:80/tcp" */
     strv dns, dns_search, dns_options; /**< instead of the host's; NULL: the host's */
     strv add_hosts;                    /**< as requested: "NAME:ADDRESS", "NAME:host-gateway" */
+    enum userns_mode userns;
+    struct id_map ids; /**< of its user namespace; empty: the host's */
+    char *userns_why;  /**< why it could not have one of its own; NULL: it has, or asked for none */
     struct restart restart;
     struct log_options log;
     int64_t created;      /**< seconds since the epoch */
     int64_t created_nsec; /**< nanoseconds after that second */
 };
+const char *userns_name(enum userns_mode mode); /**< "host", "auto", "map" */
 void spec_clear(struct spec *s);
 #define _cleanup_spec_ __attribute__((cleanup(spec_clear)))
 json_t *spec_to_json(const struct spec *s); /**< the caller owns it */
@@ -137,6 +147,24 @@ char *spec_early_hint(const struct spec *s);
 char *spec_new_id(void);
 /** The id that @bits make: 12 hex digits, at least one of them a letter. */
 char *spec_id_of(uint64_t bits);
+
+/* ---- ranges of ids ---------------------------------------------------------------------------
+ * ROOT/ranges/FIRST → id of the container that has ID_RANGE_SIZE ids from FIRST on, from before its definition is written
+ * until it is removed. As long as the fd that range_allocate() and range_hold() return is open, no other container of this
+ * host lives with the same ids, of whichever ROOT it is. */
+
+enum range_use {
+    RANGE_OF_ITS_OWN,
+    RANGE_OF_LIVING_SANDBOX, /**< others that share the container's sandbox may live */
+    RANGE_OF_MEMBER,         /**< it shares the sandbox of another container, which has these ids */
+};
+/** Finds a free range for a new container. An fd; *@out is the map. -EADDRNOTAVAIL with a text: there is none. A range that
+ *  no definition follows is removed by range_free(), or by gc once the fd is closed. */
+int range_allocate(struct store *s, const char *id, struct id_map *out, struct err *e);
+/** Before a container lives with spec->ids: an fd. -EBUSY with a text: another one does. */
+int range_hold(struct store *s, const struct spec *spec, enum range_use use, struct err *e);
+/** Frees the range of a container without a definition. Accepts ids that are not its own, and "already gone". */
+void range_free(struct store *s, const char *id, const struct id_map *m);
 
 /* ---- records ---------------------------------------------------------------------------------*/
 
@@ -327,8 +355,9 @@ int container_remember_end(struct container *c, int exit_status, struct err *e);
 int container_end(struct container *c, bool keep, int exit_status, struct err *e);
 /** Frees the name: removes the run directory, and without @keep the definition. The store must be locked. */
 int container_release_name(struct container *c, bool keep, struct err *e);
-/** Removes the definition of a container that does not run. @id may be NULL: not known. The store must be locked. */
-int container_remove(struct store *store, const char *name, const char *id, struct err *e);
+/** Removes the definition of a container that does not run. @spec may be NULL: not known, and gc must follow. The store
+ *  must be locked. */
+int container_remove(struct store *store, const char *name, const struct spec *spec, struct err *e);
 /** Deletes the files of removed containers. May take long: hold no lock. */
 void store_empty_trash(struct store *s);
 /** The same of one container. */

@@ -35,8 +35,7 @@ static void write_state(const uint8_t *data, size_t size, bool lives)
         json_object_set_new(j, "monitor_start",
                             json_integer((json_int_t)proc_start_time(getpid())));
     }
-    json_add_checksum(j);
-    must(json_write_at(run_dir, "state.json", j, NULL) == 0);
+    must(json_write_sealed_at(run_dir, "state.json", j, NULL) == 0);
 }
 
 /* What it says of a container whose monitor is dead (its pids may be signalled by nothing), or lives. */

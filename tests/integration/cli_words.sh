@@ -59,7 +59,7 @@ t 'a typing error suggests the command that was meant' finds_typing_errors
 flags_of_docker() {
     local flag
     for flag in --device --entrypoint --gpus --health-cmd --init --ipc --label --mount --pid --platform \
-        --privileged --pull --replace --security-opt --shm-size --stop-signal --stop-timeout --sysctl --ulimit --userns \
+        --privileged --pull --replace --security-opt --shm-size --stop-signal --stop-timeout --sysctl --ulimit \
         --uts --volumes-from --cidfile --cgroup-parent --expose --group-add --link --tty; do
         netctr run --help | has -e " $flag " && continue # it has been added since
         assert_status 125 netctr run "$flag=x" "$box" true 2>"$tmp/said"

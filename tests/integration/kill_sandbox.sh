@@ -70,6 +70,11 @@ pinned() { kill_each pinned $id node; }
 t 'making a pinned sandbox, killed' pinned
 connected() { kill_each pinned $id node default two; }
 t 'making and connecting it, killed' connected
+with_ids() {
+    export SANDBOX_IDS=1342177280
+    kill_each pinned $id node default
+}
+t 'making and connecting one with ids of its own, killed' with_ids
 connect() {
     prepare() { lab pinned $id node default; }
     kill_each connect $id two

@@ -79,6 +79,29 @@ sysctls() {
 }
 t '--sysctl: of the interface, whatever its name' sysctls
 
+# The container's own, not the host's.
+sysctls_of_all() {
+    local before
+    before=$(cat /proc/sys/net/ipv6/conf/{all,default}/{forwarding,hop_limit} /proc/sys/net/ipv4/conf/all/log_martians)
+    netctr network create --mode isolated --no-guard --subnet fd00:1::/64 --sysctl net.ipv6.conf.all.forwarding=1 \
+        --sysctl net.ipv4.conf.all.log_martians=1 --sysctl net.ipv6.conf.default.hop_limit=33 one
+    netctr network create --mode isolated --no-guard --subnet fd00:2::/64 two
+    netctr run -d --name r --network one:ip6=fd00:1::1 --network two:ip6=fd00:2::1 "$box" sleep 100 >/dev/null
+    assert_eq "$(netctr exec r cat /proc/sys/net/ipv6/conf/{all,eth0,eth1}/forwarding | tr '\n' ' ')" '1 1 1 '
+    assert_eq "$(netctr exec r cat /proc/sys/net/ipv4/conf/all/log_martians)" 1
+    assert_eq "$(netctr exec r cat /proc/sys/net/ipv6/conf/default/hop_limit)" 33
+    assert_eq "$(cat /proc/sys/net/ipv6/conf/{all,default}/{forwarding,hop_limit} \
+        /proc/sys/net/ipv4/conf/all/log_martians)" "$before" "the host's"
+    netctr run -d --name a --network one:ip6=fd00:1::10 "$box" sleep 100 >/dev/null
+    netctr run -d --name b --network two:ip6=fd00:2::10 "$box" sleep 100 >/dev/null
+    in_network_of a ip route add fd00:2::/64 via fd00:1::1
+    in_network_of b ip route add fd00:1::/64 via fd00:2::1
+    in_network_of a ping -q -c 1 -W 5 fd00:2::10 >/dev/null
+    in_network_of r sysctl -qw net.ipv6.conf.all.forwarding=0
+    assert_fails in_network_of a ping -q -c 1 -W 1 fd00:2::10 >/dev/null
+}
+t '--sysctl: of all interfaces of the container, which then routes IPv6' sysctls_of_all
+
 differences_are_told() {
     netctr network create --ipv6 --subnet 10.71.0.0/24 --mtu 1400 a
     serve c --network a -p 8080:80

@@ -168,9 +168,11 @@ refused_properties() {
     refused 'cannot be open' netctr network create --internal --isolate=false x
     refused 'an isolated network has none' netctr network create --mode isolated --subnet 10.1.0.0/24 --gateway 10.1.0.1 x
     refused 'is not a per-interface setting' netctr network create --sysctl net.ipv4.ip_forward=0 x
-    refused 'is not a per-interface setting' netctr network create --sysctl net.ipv4.conf.all.rp_filter=0 x
+    refused 'is not a per-interface setting' netctr network create --sysctl net.ipv4.neigh.default.gc_thresh3=1 x
+    refused 'is not a per-interface setting' netctr network create --sysctl net.ipv4.conf.eth0.rp_filter=0 x
     refused 'is not a per-interface setting' netctr network create --sysctl net.ipv4.conf.IFNAME.../x=0 x
     refused 'has no `nonsense` there' netctr network create --sysctl net.ipv4.conf.IFNAME.nonsense=0 x
+    refused 'has no `nonsense` there' netctr network create --sysctl net.ipv6.conf.all.nonsense=0 x
     assert_clean
 }
 t 'impossible properties are refused, and nothing is left' refused_properties

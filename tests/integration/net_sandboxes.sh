@@ -87,6 +87,78 @@ life() {
 }
 t 'two on one network, published into, without a process; destroyed, they leave nothing' life
 
+# ---- with ids of its own -------------------------------------------------------------------------
+
+record_of() { # ID JQ-PATH
+    jq -c "$2" "$run_state/sandboxes/$1/sandbox.json"
+}
+life_with_ids() {
+    export SANDBOX_IDS=1342177280
+    life
+}
+t 'the same with ids of their own' life_with_ids
+
+owned() {
+    local a
+    netctr network create --ipv6 --sysctl net.ipv4.conf.IFNAME.rp_filter=2 --sysctl net.ipv6.conf.all.forwarding=1 \
+        --sysctl net.ipv4.neigh.IFNAME.base_reachable_time_ms=4000 two
+    SANDBOX_IDS=1342177280 lab pinned aaaaaaaaaaaa node-a two:rate=10mbit
+    lab pinned bbbbbbbbbbbb node-b default
+    assert_eq "$(record_of aaaaaaaaaaaa '[.owner, .uids, .gids]')" \
+        '["ids","0:1342177280:65536","0:1342177280:65536"]'
+    assert_eq "$(record_of bbbbbbbbbbbb '[.owner, .uids, .gids]')" '["host",null,null]'
+    assert_eq "$(lab ids aaaaaaaaaaaa)" '0:1342177280:65536 0:1342177280:65536'
+    assert_eq "$(lab ids bbbbbbbbbbbb)" host
+    # Written from the host's side.
+    assert_eq "$(lab in aaaaaaaaaaaa cat /proc/sys/net/ipv4/ping_group_range)" "$(printf '0\t2147483647')"
+    assert_eq "$(lab in aaaaaaaaaaaa cat /proc/sys/net/ipv4/conf/eth0/rp_filter)" 2
+    assert_eq "$(lab in aaaaaaaaaaaa cat /proc/sys/net/ipv6/conf/eth0/forwarding)" 1
+    assert_eq "$(lab in aaaaaaaaaaaa cat /proc/sys/net/ipv4/neigh/eth0/base_reachable_time_ms)" 4000
+    assert_contains "$(lab in aaaaaaaaaaaa tc qdisc show dev eth0)" 'rate 10Mbit'
+    # It belongs to root in these ids: the files of its sysctls have the owner that the kernel takes for root.
+    assert_eq "$(lab in aaaaaaaaaaaa stat -c %u /proc/sys/net/ipv4/ip_forward)" 1342177280
+    assert_eq "$(lab in bbbbbbbbbbbb stat -c %u /proc/sys/net/ipv4/ip_forward)" 0
+    # A second network, and the default route moves there; a rate that was changed is put back.
+    lab connect aaaaaaaaaaaa default:gw-priority=5
+    a=$(address_in aaaaaaaaaaaa eth1)
+    pings bbbbbbbbbbbb "$a"
+    serve_in aaaaaaaaaaaa
+    lab publish aaaaaaaaaaaa 8080:80 >/dev/null
+    answers_lan aaaaaaaaaaaa 8080
+    lab in aaaaaaaaaaaa tc qdisc del dev eth0 root
+    assert_contains "$(netctr network inspect two | jq -c '.[0].differences')" rate
+    netctr network reload
+    assert_contains "$(lab in aaaaaaaaaaaa tc qdisc show dev eth0)" 'rate 10Mbit'
+    netctr run --rm "$box" ping -q -c 1 -W 2 node-a >/dev/null
+    netctr doctor >"$tmp/doctor" || true
+    assert_lacks "$(cat "$tmp/doctor")" 'cannot'
+    lab disconnect aaaaaaaaaaaa two
+    lab unpublish aaaaaaaaaaaa 8080:80
+    lab connect aaaaaaaaaaaa two
+    lab destroy aaaaaaaaaaaa
+    lab destroy bbbbbbbbbbbb
+    [ ! -e "$run_state/pins" ] || fail 'the pins are left'
+}
+t 'connected, published, limited, restored: one with ids of its own like one without' owned
+
+# As another runtime makes it: the namespace of a process without privileges on the host.
+owned_by_another() {
+    local pid
+    unshare --user --map-root-user --net sleep 1000 &
+    pid=$!
+    wait_for 5 own_netns $pid
+    lab foreign cccccccccccc other /proc/$pid/ns/net default:rate=10mbit
+    lab in cccccccccccc ping -q -c 1 -W 2 10.88.0.1 >/dev/null
+    lab publish cccccccccccc 8080:80 >/dev/null
+    is_listed 'foreign alive' cccccccccccc
+    lab destroy cccccccccccc
+    kill $pid
+}
+own_netns() { # PID
+    [ "$(readlink "/proc/$1/ns/net")" != "$(readlink /proc/self/ns/net)" ]
+}
+t 'a foreign namespace that another user namespace owns' owned_by_another
+
 removed_network() {
     warm_up
     netctr network create two

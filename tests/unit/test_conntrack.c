@@ -59,7 +59,7 @@ static int add_wire(struct rt *rt, uint8_t mac[6])
     struct link wire;
     struct veth v = {
         .host = "wire0", .peer = "wire0", .mtu = 1500, .host_mac = {2, 1}, .peer_mac = {2, 2}};
-    require(netns_create(&v.peer_netns, &inside, NULL, NULL, &e) == 0, "%s", e.text);
+    require(netns_create(-1, &v.peer_netns, &inside, NULL, NULL, &e) == 0, "%s", e.text);
     _cleanup_rt_batch_ struct rt_batch *b = rt_batch_new(rt);
     rt_add_veth(b, &v);
     require(rt_commit(b, &e) == 0, "%s", e.text);

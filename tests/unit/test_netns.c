@@ -82,7 +82,7 @@ static struct inside inside_open(const struct sysctl *sysctls)
 {
     _cleanup_err_ struct err e = ERR_INIT;
     struct inside in;
-    if (netns_create(&in.fd, &in.rt, sysctls, NULL, &e) < 0) {
+    if (netns_create(-1, &in.fd, &in.rt, sysctls, NULL, &e) < 0) {
         check(false, "a namespace", text_of(&e));
         exit(1);
     }
@@ -137,7 +137,7 @@ static void test_create(void)
     const struct sysctl bad[] = {{"net/ipv4/ip_unprivileged_port_start", "many"}, {NULL, NULL}};
     int fd = 7;
     struct rt *rt = (void *)&fd;
-    int r = netns_create(&fd, &rt, bad, NULL, &e);
+    int r = netns_create(-1, &fd, &rt, bad, NULL, &e);
     check(r == -EINVAL && fd == -1 && !rt && here() == before && open_fds() == fds &&
               streq(text_of(&e),
                     "set sysctl `net/ipv4/ip_unprivileged_port_start` to many: Invalid argument"),

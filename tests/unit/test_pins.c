@@ -26,7 +26,7 @@ static int new_netns(void)
     int fd;
     struct rt *rt;
     struct err e = ERR_INIT;
-    if (netns_create(&fd, &rt, NULL, NULL, &e) < 0) {
+    if (netns_create(-1, &fd, &rt, NULL, NULL, &e) < 0) {
         printf("not ok - a network namespace: %s\n", text_of(&e));
         exit(1);
     }
@@ -157,6 +157,29 @@ static void test_cookies(void)
     int r = netns_cookie(file, &out, &e);
     expect(r == -EINVAL && strstr(text_of(&e), "network namespace"), "of a file that is none",
            "%d %s", r, text_of(&e));
+}
+
+/* The pin alone keeps both namespaces: no process is in them. */
+static void test_owned(void)
+{
+    const struct id_map ids = id_map_of_range(0x50000000);
+    _cleanup_err_ struct err e = ERR_INIT;
+    _cleanup_pins_ struct pins *p = open_pins();
+    struct id_map is = {0};
+    struct rt *rt = NULL;
+    int netns = -1, owner = userns_create(&ids, &e);
+    if (owner < 0 || netns_create(owner, &netns, &rt, NULL, NULL, &e) < 0)
+        check(false, "a network namespace of another user namespace", text_of(&e));
+    rt_close(rt);
+    close_fd(owner);
+    uint64_t cookie = cookie_of(netns);
+    add(p, "owned", netns);
+    close_fd(netns);
+    check(cookie && pinned(p, "owned") == cookie, "a pin keeps it", "another one");
+    _cleanup_close_ int fd = pins_get(p, "owned", &e);
+    int r = netns_owner_map(fd, &is, &e);
+    check(r == 0 && id_maps_equal(&is, &ids), "and its owner", text_of(&e));
+    drop(p, "owned");
 }
 
 static void test_one(void)
@@ -570,6 +593,7 @@ static int run_all(void)
     }
     test_cookies();
     test_one();
+    test_owned();
     (void)in_process(chrooted);
     (void)in_process(in_deleted_directory);
     (void)in_process(in_deleted_chroot);

@@ -373,32 +373,57 @@ static bool own_elsewhere(struct owned *o, const char *map)
     return ok && o->user >= 0;
 }
 
-/* No nodes: mknod() is refused there. So its stdin is a pipe, and no file can be masked. */
+/* What is the host's looks as it does on the host, and what is made inside belongs to the map. */
 static void other_owner(const char *map, const char *what)
 {
+    static const struct plan_file files[] = {{"note", "/etc/note"}};
     struct owned o = {-1, -1, -1, -1};
     bool made = own_elsewhere(&o, map);
-    struct plan plan = plan_of(show);
+    struct plan plan = plan_of(SHELL(
+        "for n in user net uts ipc; do readlink /proc/self/ns/$n; done; "
+        "id -u; cat /etc/note; echo mine >/etc/note && cat /etc/note; stat -c '%n %u' /b/mark /dev/null /etc/note; "
+        "echo x >/b/made && echo x >/dev/null && head -c 3 /dev/zero | wc -c; echo y >/dev/stdout; "
+        "ls /sys/class/net; ls /sys/firmware | wc -l; hostname; cat /proc/kcore | wc -c; "
+        "mknod /data/disk b 8 0 || echo no device; echo 1 >/proc/sys/kernel/threads-max || echo guarded; "
+        "n=0; while ! test -e /b/done; do n=$((n + 1)); test $n -lt 40 || exit 9; sleep 0.1; done; cat /b/done; echo pid $$"));
     struct plan_mounts m = {0};
-    plan_mounts_add(&m, SOURCE_TYPE, "proc", "/proc", MOUNT_REAL);
-    plan_mounts_add(&m, SOURCE_TYPE, "sysfs", "/sys", MOUNT_LATE | MOUNT_RDONLY);
+    plan_default_mounts(&m);
+    plan_mounts_add(&m, SOURCE_PATH, here.outside, "/b", 0);
     plan_mounts_add(&m, SOURCE_TYPE, "tmpfs", "/tmp", 0);
     plan.mounts = m.list;
     plan.mount_count = m.count;
-    plan.interactive = true;
+    plan.files = files;
+    plan.file_count = 1;
     plan.hostname = "elsewhere";
     plan.namespaces[PLAN_USER] = (struct plan_namespace){NS_JOIN, o.user};
     plan.namespaces[PLAN_NET] = (struct plan_namespace){NS_JOIN, o.net};
     plan.namespaces[PLAN_UTS] = (struct plan_namespace){NS_JOIN, o.uts};
     plan.namespaces[PLAN_IPC] = (struct plan_namespace){NS_JOIN, o.ipc};
+    _cleanup_free_ char *done = xasprintf("%s/done", here.outside),
+                        *by_program = xasprintf("%s/made", here.outside);
+    (void)unlink(done);
+    (void)unlink(by_program);
     if (made) {
-        _cleanup_result_ struct result r = run(&plan);
+        char *const exec[] = {
+            "/bin/sh", "-c",
+            "echo $(id -u) $(stat -c %u /proc/1) >/b/done.new; mv /b/done.new /b/done", NULL};
+        _cleanup_result_ struct result r = run_with(&plan, -1, "written\n", exec);
         expect_ns(&r, o.user, "user", true, what);
         expect_ns(&r, o.net, "net", true, what);
         expect_ns(&r, o.uts, "uts", true, what);
         expect_ns(&r, o.ipc, "ipc", true, what);
-        expect(said(&r, "stdout F 0\n") && said(&r, "stdout F lo\n") && said(&r, "pid 1\n"), what,
-               WHY(r));
+        static const char *const lines[] = {
+            "stdout F 0\n",    "F written",   "F mine\n", "F /b/mark 0\n", "F /dev/null 0\n",
+            "F /etc/note 0\n", "F 3\n",       "F y\n",    "F lo\n",        "F elsewhere\n",
+            "F no device\n",   "F guarded\n", "F 0 0\n",  "pid 1\n"};
+        for (size_t i = 0; i < ARRAY_LEN(lines); i++)
+            expect(r.status == 0 && said(&r, lines[i]), what,
+                   "no `%s`, "
+                   "status %d, %s; it said:\n%s",
+                   lines[i], r.status, r.e.text ? r.e.text : "no error", r.out ? r.out : "");
+        struct stat st = {.st_uid = 4711};
+        expect(stat(by_program, &st) == 0 && st.st_uid == 0,
+               "a file on a volume has the id that it has inside", "uid %u", st.st_uid);
         /* What has another owner is closed to it. */
         _cleanup_close_ int hosts_uts = own_ns("uts");
         plan.namespaces[PLAN_UTS].fd = hosts_uts;

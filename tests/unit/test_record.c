@@ -88,8 +88,8 @@ static int load_with(const char *key, json_t *value, bool in_port, struct err *e
         json_object_set_new(where, key, value);
     else
         json_object_del(where, key);
-    json_add_checksum(j); /* so that the value is checked, not only the checksum */
-    r = json_write_at(dir, RECORD, j, e);
+    /* so that the value is checked, not only the checksum */
+    r = json_write_sealed_at(dir, RECORD, j, e);
     r = r < 0 ? r : endpoint_load(dir, "blue", &back, e);
     if (r < 0 && (back.network || back.port_mappings.items))
         check(false, "a refused record leaves nothing", "it does");

@@ -226,6 +226,139 @@ static void test_owner(void)
     sandboxes_free(all);
 }
 
+static struct sandbox *new_with(struct sandboxes *all, const char *member, const struct id_map *ids)
+{
+    const struct sandbox_request request = {
+        .id = OWN, .name = "own", .member = member, .member_name = "one", .owner = ids};
+    return sandbox_new(all, &request);
+}
+
+static void create(struct sandbox *sb, const char *what)
+{
+    struct err e = ERR_INIT;
+    int r = sandbox_create(sb, &e);
+    if (r == 0)
+        r = sandbox_start(sb, &e);
+    expect(r == 0, what, "%s", text_of(&e));
+    err_clear(&e);
+}
+
+static ino_t owner_of(struct sandbox *sb)
+{
+    struct err e = ERR_INIT;
+    _cleanup_close_ int fd = sandbox_owner(sb, &e);
+    if (fd < 0)
+        expect(false, "an owner", "%s", text_of(&e));
+    err_clear(&e);
+    return inode_of(fd);
+}
+
+static void has_ids(struct sandboxes *all, const struct id_map *ids, const char *what)
+{
+    _cleanup_sandbox_record_ struct sandbox_record r = {.dir = -1};
+    struct err e = ERR_INIT;
+    int code = sandbox_find(all, OWN, &r, &e);
+    expect(code == 0 && !r.damaged && id_maps_equal(&r.owner, ids), what, "%d: %s", code,
+           text_of(&e));
+    err_clear(&e);
+}
+
+static void refuses(struct sandboxes *all, const struct id_map *ids, const char *what)
+{
+    struct err e = ERR_INIT;
+    struct sandbox *sb = new_with(all, NULL, ids);
+    int fd = sandbox_owner(sb, &e);
+    expect(fd == -EBUSY && streq(e.text, "the network of container `own` is in use with other ids"),
+           what, "%d: %s", fd, text_of(&e));
+    err_clear(&e);
+    sandbox_free(sb);
+}
+
+/* The user namespace is known before the network namespace, and stays that of all members. */
+static void test_ids(void)
+{
+    _cleanup_scratch_ struct scratch s = scratch_open();
+    struct sandboxes *all = sandboxes_new(s.fd, NULL);
+    _cleanup_close_ int home = open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC);
+    const struct id_map ids = id_map_of_range(0x50000000), other = id_map_of_range(0x50010000),
+                        none = {0};
+    struct sandbox *own = new_with(all, NULL, &ids);
+    ino_t first = owner_of(own);
+    expect(first && first != inode_of(home) && owner_of(own) == first,
+           "a user namespace, made once", "%lu", (unsigned long)first);
+    create(own, "a sandbox with ids of its own");
+    _cleanup_close_ int owner = netns_owner(sandbox_netns(own), NULL);
+    check(inode_of(owner) == first && owner_of(own) == first, "owns its network namespace",
+          "another");
+    has_ids(all, &ids, "they are in its record");
+    struct sandbox *mate = new_with(all, MATE, NULL);
+    check(owner_of(mate) == first, "a guest learns it before it joins", "another");
+    create(mate, "it joins");
+    leave(own);
+    has_ids(all, &ids, "they stay without the owner");
+    refuses(all, &other, "other ids while it lives");
+    refuses(all, NULL, "the host's ids while it lives");
+    own = new_with(all, NULL, &ids);
+    check(owner_of(own) == first, "the container comes back to the same one", "another");
+    create(own, "it joins again");
+    leave(mate);
+    leave(own);
+    own = new_with(all, NULL, NULL);
+    check(owner_of(own) == inode_of(home), "without ids, the host's", "another");
+    create(own, "without ids");
+    has_ids(all, &none, "none in its record");
+    leave(own);
+    own = new_with(all, NULL, &ids);
+    create(own, "a sandbox whose owner was not asked for");
+    _cleanup_close_ int late = netns_owner(sandbox_netns(own), NULL);
+    check(inode_of(late) && inode_of(late) != inode_of(home), "it has one", "the host's");
+    leave(own);
+    sandboxes_free(all);
+}
+
+static void rewrite(int fd, const char *from, const char *to)
+{
+    static const char file[] = "sandboxes/" OWN "/sandbox.json";
+    _cleanup_json_ json_t *j = NULL;
+    struct err e = ERR_INIT;
+    if (json_read_at(fd, file, &j, &e) < 0) {
+        check(false, file, text_of(&e));
+        exit(1);
+    }
+    if (to)
+        json_put_str(j, from, to);
+    else
+        json_object_del(j, from);
+    check(json_write_sealed_at(fd, file, j, &e) == 0, "it is changed", text_of(&e));
+    err_clear(&e);
+}
+
+static void test_record_of_ids(void)
+{
+    static const struct {
+        const char *key, *value;
+        bool damaged;
+    } rows[] = {{"uids", "0:1:x", true},
+                {"uids", NULL, true},
+                {"owner", "moon", true},
+                {"owner", NULL, false}, /* as if older than the key */
+                {"owner", "host", false}};
+    _cleanup_scratch_ struct scratch s = scratch_open();
+    struct sandboxes *all = sandboxes_new(s.fd, NULL);
+    const struct id_map ids = id_map_of_range(0x50000000);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct sandbox *own = new_with(all, NULL, &ids);
+        create(own, "one to be read");
+        rewrite(s.fd, rows[i].key, rows[i].value);
+        _cleanup_sandbox_record_ struct sandbox_record r = {.dir = -1};
+        int code = sandbox_find(all, OWN, &r, NULL);
+        expect(code == 0 && r.damaged == rows[i].damaged && (r.damaged || id_map_is_host(&r.owner)),
+               "a record", "%s %s: %d, damaged %d", rows[i].key, rows[i].value, code, r.damaged);
+        leave(own);
+    }
+    sandboxes_free(all);
+}
+
 int main(void)
 {
     test_lock();
@@ -233,5 +366,7 @@ int main(void)
     test_damage();
     test_half_made();
     test_owner();
+    test_ids();
+    test_record_of_ids();
     return failures > 0;
 }

@@ -1,0 +1,395 @@
+/* Which ids of the host a container's user namespace has.
+ *
+ * A range is ID_RANGE_SIZE ids of users and of groups, and belongs to the definition of a container. ROOT/ranges/FIRST is
+ * a symbolic link whose text is the container's id; it is made before the definition and removed after it. A search
+ * begins at a place that the container's id names, so no command looks at other containers, and a range that has just
+ * become free is seldom the next one.
+ *
+ * Containers of another ROOT must not live with the same ids. RANGES_LOCK, one file for the whole host, has a byte for
+ * each id. A monitor locks those of its container for as long as it lives (open file description locks: the kernel
+ * releases them when it is killed). A second byte, MEMBERS further on, is locked by containers that share a sandbox:
+ * they live with the ids of another container, which may have ended.
+ */
+#include "files.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <string.h>
+#include <time.h>
+
+#define RANGES "ranges"
+#define RANGES_LOCK "/run/netctr.ranges"
+#define MEMBERS (INT64_C(1) << 32)
+
+/* Above the ids that useradd gives away (SUB_UID_MAX), and within those that systemd leaves to containers. */
+enum { POOL_FIRST = 0x40000000, POOL_END = 0x70000000 };
+
+/* ---- locks -----------------------------------------------------------------------------------*/
+
+static int open_locks(struct err *e)
+{
+    struct stat st;
+    int fd = open(RANGES_LOCK, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+    if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+        int code = fd < 0 ? errno : EINVAL;
+        close_fd(fd);
+        return err_set(e, code, "open `" RANGES_LOCK "`");
+    }
+    return fd;
+}
+
+/* -EAGAIN: another process has it. */
+static int lock_ids(int fd, short type, int64_t begin, uint64_t count)
+{
+    struct flock lock = {
+        .l_type = type, .l_whence = SEEK_SET, .l_start = begin, .l_len = (off_t)count};
+    return fcntl(fd, F_OFD_SETLK, &lock) < 0 ? (errno == EACCES ? -EAGAIN : -errno) : 0;
+}
+
+/* Does any other process have a lock there? */
+static bool is_locked(int fd, int64_t begin, uint64_t count)
+{
+    struct flock lock = {
+        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = begin, .l_len = (off_t)count};
+    return fcntl(fd, F_OFD_GETLK, &lock) < 0 || lock.l_type != F_UNLCK;
+}
+
+static void unlock_ids(int fd, int64_t begin, uint64_t count)
+{
+    (void)lock_ids(fd, F_UNLCK, begin, count);
+}
+
+/* ---- the pool --------------------------------------------------------------------------------*/
+
+/* The ids of the user `netctr` of /etc/subuid and /etc/subgid, if there is one; else those between POOL_FIRST and POOL_END.
+ * Never those of other users. */
+struct pool {
+    struct subid_range *uids, *gids; /* of `netctr` */
+    struct subid_range *taken[2];    /* of all */
+    size_t uid_count, gid_count, taken_count[2];
+};
+
+static void pool_clear(struct pool *p)
+{
+    free(p->uids);
+    free(p->gids);
+    free(p->taken[0]);
+    free(p->taken[1]);
+}
+
+static int read_subids(const char *path, const char *user, struct subid_range **out, size_t *count,
+                       struct err *e)
+{
+    int r = subids_read(path, user, out, count);
+    return r == 0 || r == -ENOENT ? 0 : err_set(e, r, "read `%s`", path);
+}
+
+static int pool_read(struct pool *p, struct err *e)
+{
+    static const char *const files[] = {"/etc/subuid", "/etc/subgid"};
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < ARRAY_LEN(files); i++)
+        r = read_subids(files[i], NULL, &p->taken[i], &p->taken_count[i], e);
+    if (r == 0 && p->taken_count[0] && p->taken_count[1])
+        r = read_subids(files[0], "netctr", &p->uids, &p->uid_count, e);
+    return r == 0 && p->uid_count ? read_subids(files[1], "netctr", &p->gids, &p->gid_count, e) : r;
+}
+
+static bool has_own(const struct pool *p)
+{
+    return p->uid_count && p->gid_count;
+}
+
+static uint64_t pool_size(const struct pool *p)
+{
+    uint64_t size = 0;
+    for (size_t i = 0; has_own(p) && i < p->uid_count; i++)
+        size += p->uids[i].count / ID_RANGE_SIZE;
+    return has_own(p) ? size : (POOL_END - POOL_FIRST) / ID_RANGE_SIZE;
+}
+
+static uint64_t pool_at(const struct pool *p, uint64_t index)
+{
+    for (size_t i = 0; has_own(p) && i < p->uid_count; i++) {
+        uint64_t here = p->uids[i].count / ID_RANGE_SIZE;
+        if (index < here)
+            return p->uids[i].first + index * ID_RANGE_SIZE;
+        index -= here;
+    }
+    return POOL_FIRST + index * ID_RANGE_SIZE;
+}
+
+static bool is_listed(const struct subid_range *r, const struct subid_range *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (list[i].first == r->first && list[i].count == r->count)
+            return true;
+    return false;
+}
+
+/* Does it overlap a range of a user other than `netctr`? */
+static bool is_of_user(const struct pool *p, int kind, uint64_t first)
+{
+    const struct subid_range *own = kind ? p->gids : p->uids;
+    size_t own_count = kind ? p->gid_count : p->uid_count;
+    for (size_t i = 0; i < p->taken_count[kind]; i++) {
+        const struct subid_range *r = &p->taken[kind][i];
+        if (first < r->first + r->count && r->first < first + ID_RANGE_SIZE &&
+            !(has_own(p) && is_listed(r, own, own_count)))
+            return true;
+    }
+    return false;
+}
+
+static bool is_in_groups(const struct pool *p, uint64_t first)
+{
+    for (size_t i = 0; i < p->gid_count; i++)
+        if (first >= p->gids[i].first &&
+            first + ID_RANGE_SIZE <= p->gids[i].first + p->gids[i].count)
+            return true;
+    return !has_own(p);
+}
+
+static bool may_be_used(const struct pool *p, uint64_t first)
+{
+    return first && first + ID_RANGE_SIZE < UINT32_MAX && is_in_groups(p, first) &&
+           !is_of_user(p, 0, first) && !is_of_user(p, 1, first);
+}
+
+/* ---- entries ---------------------------------------------------------------------------------*/
+
+static char *entry_path(uint32_t first)
+{
+    return xasprintf(RANGES "/%" PRIu32, first);
+}
+
+/* The id of the container that has the range; NULL: none. The caller frees. */
+static char *entry_owner(struct store *s, uint32_t first)
+{
+    char id[NAME_MAX + 1];
+    _cleanup_free_ char *path = entry_path(first);
+    ssize_t n = readlinkat(s->root_fd, path, id, sizeof(id) - 1);
+    if (n < 0)
+        return NULL;
+    id[n] = '\0';
+    return xstrdup(id);
+}
+
+/* Is it the id of a container that is defined? In doubt it is. */
+static bool is_defined(struct store *s, const char *id)
+{
+    _cleanup_free_ char *name = id_is_whole(id) ? ids_name(s, id) : NULL;
+    return name || file_exists_at(s->defined_fd, IDS) != 1;
+}
+
+static int make_entry(struct store *s, uint32_t first, const char *id)
+{
+    _cleanup_free_ char *path = entry_path(first);
+    if (symlinkat(id, s->root_fd, path) == 0)
+        return 0;
+    if (errno == ENOENT || errno == ENOTDIR)
+        (void)unlinkat(s->root_fd, RANGES, 0); /* damaged */
+    else
+        return -errno;
+    (void)make_hidden_directory(s, IDS); /* without it, no entry counts as left behind */
+    if (mkdirat(s->root_fd, RANGES, 0700) < 0 && errno != EEXIST)
+        return -errno;
+    return symlinkat(id, s->root_fd, path) < 0 ? -errno : 0;
+}
+
+/* With its lock held, so that no other process is about to define a container with it. -EEXIST: a container has it. */
+static int take_entry(struct store *s, uint32_t first, const char *id)
+{
+    int r = make_entry(s, first, id);
+    if (r != -EEXIST)
+        return r;
+    _cleanup_free_ char *owner = entry_owner(s, first), *path = entry_path(first);
+    if (owner && is_defined(s, owner))
+        return -EEXIST;
+    /* a killed command has left it */
+    return unlinkat(s->root_fd, path, 0) < 0 && errno != ENOENT ? -errno : make_entry(s, first, id);
+}
+
+/* ---- allocation ------------------------------------------------------------------------------*/
+
+static int try_range(struct store *s, int locks, uint32_t first, const char *id)
+{
+    /* Looked at first, because a lock that is held for a moment would make a start of that container fail. */
+    _cleanup_free_ char *owner = entry_owner(s, first);
+    int r =
+        owner && is_defined(s, owner) ? -EEXIST : lock_ids(locks, F_WRLCK, first, ID_RANGE_SIZE);
+    if (r < 0)
+        return r;
+    r = is_locked(locks, MEMBERS + first, ID_RANGE_SIZE) ? -EAGAIN : take_entry(s, first, id);
+    if (r < 0)
+        unlock_ids(locks, first, ID_RANGE_SIZE);
+    return r;
+}
+
+static int search(struct store *s, const struct pool *p, int locks, const char *id,
+                  struct id_map *out, struct err *e)
+{
+    const uint64_t size = pool_size(p), begin = size ? strtoull(id, NULL, 16) % size : 0;
+    for (uint64_t i = 0; i < size; i++) {
+        uint64_t first = pool_at(p, (begin + i) % size);
+        int r = may_be_used(p, first) ? try_range(s, locks, (uint32_t)first, id) : -EAGAIN;
+        if (r == 0)
+            *out = id_map_of_range((uint32_t)first);
+        if (r == 0)
+            return 0;
+        if (r != -EAGAIN && r != -EEXIST)
+            return err_set(e, r, "write `%s/" RANGES "/%" PRIu64 "`", s->root, first);
+    }
+    err_say(e, -EADDRNOTAVAIL, "no range of %d ids is free for a user namespace", ID_RANGE_SIZE);
+    if (has_own(p))
+        err_hint(e, "/etc/subuid and /etc/subgid give user `netctr` too few ids");
+    return -EADDRNOTAVAIL;
+}
+
+int range_allocate(struct store *s, const char *id, struct id_map *out, struct err *e)
+{
+    __attribute__((cleanup(pool_clear))) struct pool pool = {0};
+    _cleanup_close_ int locks = open_locks(e);
+    int r = locks < 0 ? locks : pool_read(&pool, e);
+    if (r == 0)
+        r = search(s, &pool, locks, id, out, e);
+    return r < 0 ? r : take_fd(locks);
+}
+
+void range_free(struct store *s, const char *id, const struct id_map *m)
+{
+    _cleanup_free_ char *owner = m->uid_count == 1 ? entry_owner(s, m->uids[0].outside) : NULL,
+                        *path = owner ? entry_path(m->uids[0].outside) : NULL;
+    /* A member of a sandbox has the range of another container. */
+    if (owner && streq(owner, id))
+        (void)unlinkat(s->root_fd, path, 0);
+}
+
+/* ---- living with ids -------------------------------------------------------------------------*/
+
+static int lock_each(int fd, short type, int64_t place, const struct id_range *ranges,
+                     unsigned count)
+{
+    int r = 0;
+    for (unsigned i = 0; r == 0 && i < count; i++)
+        r = lock_ids(fd, type, place + ranges[i].outside, ranges[i].count);
+    return r;
+}
+
+/* A search for a free range holds a lock for a moment. */
+static int lock_patiently(int fd, short type, int64_t place, const struct id_range *ranges,
+                          unsigned count)
+{
+    const struct timespec moment = {.tv_nsec = 1000000};
+    int r = -EAGAIN;
+    for (int tries = 0; r == -EAGAIN && tries < 20; tries++) {
+        if (tries)
+            nanosleep(&moment, NULL);
+        r = lock_each(fd, type, place, ranges, count);
+    }
+    return r;
+}
+
+static int refuse(const struct spec *spec, const char *by, struct err *e)
+{
+    const struct id_range *r = &spec->ids.uids[0];
+    err_say(e, -EBUSY, "container `%s` cannot have the ids %" PRIu32 "–%" PRIu32 ": %s has them",
+            spec->name, r->outside, r->outside + r->count - 1, by);
+    if (spec->userns == USERNS_MAP)
+        err_hint(e, "use other ids, or stop that container");
+    else
+        err_hint(e, "stop that container; or remove this one and run it again with other ids");
+    return -EBUSY;
+}
+
+/* The entry may have been lost with its directory. */
+static int check_entry(struct store *s, const struct spec *spec, struct err *e)
+{
+    uint32_t first = spec->ids.uids[0].outside;
+    int r = take_entry(s, first, spec->id);
+    if (r != -EEXIST)
+        return r < 0 ? err_set(e, r, "write `%s/" RANGES "/%" PRIu32 "`", s->root, first) : 0;
+    _cleanup_free_ char *owner = entry_owner(s, first), *name = owner ? ids_name(s, owner) : NULL;
+    _cleanup_free_ char *by = xasprintf("container `%s`", name ? name : owner);
+    return streq(owner, spec->id) ? 0 : refuse(spec, by, e);
+}
+
+int range_hold(struct store *s, const struct spec *spec, enum range_use use, struct err *e)
+{
+    const struct id_map *m = &spec->ids;
+    const bool own = spec->userns == USERNS_AUTO && use != RANGE_OF_MEMBER;
+    const int64_t place = use == RANGE_OF_MEMBER ? MEMBERS : 0;
+    _cleanup_close_ int fd = open_locks(e);
+    if (fd < 0)
+        return fd;
+    int r = lock_patiently(fd, own ? F_WRLCK : F_RDLCK, place, m->uids, m->uid_count);
+    if (r == 0 && !own) /* of its own range, both are the same ids */
+        r = lock_each(fd, F_RDLCK, place, m->gids, m->gid_count);
+    if (r == 0 && own && use != RANGE_OF_LIVING_SANDBOX &&
+        is_locked(fd, MEMBERS + m->uids[0].outside, m->uids[0].count))
+        r = -EAGAIN;
+    if (r == -EAGAIN)
+        return refuse(spec, "another container", e);
+    if (r < 0)
+        return err_set(e, r, "lock the ids of container `%s`", spec->name);
+    return own && (r = check_entry(s, spec, e)) < 0 ? r : take_fd(fd);
+}
+
+/* ---- gc --------------------------------------------------------------------------------------*/
+
+/* Of a definition: the entry may be lost. */
+void range_mend(struct store *s, const json_t *config)
+{
+    _cleanup_spec_ struct spec spec = {0};
+    const char *network = json_str(config, "network");
+    if (!streq(json_str(config, "userns"), "auto") || spec_from_json(config, &spec, NULL) < 0 ||
+        !network || skip_prefix(network, "container:") || skip_prefix(network, "ns:"))
+        return;
+    (void)make_entry(s, spec.ids.uids[0].outside, spec.id);
+}
+
+/* 1: it belongs to no container, and no process is about to define one with it. */
+static int is_stale(struct store *s, int locks, const char *name)
+{
+    uint64_t first;
+    if (parse_u64(name, 1, UINT32_MAX, &first) < 0)
+        return 1;
+    _cleanup_free_ char *owner = entry_owner(s, (uint32_t)first);
+    if (owner && is_defined(s, owner))
+        return 0;
+    return lock_ids(locks, F_WRLCK, (int64_t)first, ID_RANGE_SIZE) == 0;
+}
+
+static int sweep_entry(struct store *s, int dir, int locks, const char *name, const struct gc *gc,
+                       struct err *e)
+{
+    if (!is_stale(s, locks, name))
+        return 0;
+    int r = gc->dry_run || unlinkat(dir, name, 0) == 0 || errno == ENOENT ? 0 : -errno;
+    if (r == -EISDIR)
+        r = remove_tree_at(dir, name);
+    unlock_ids(locks, 0, INT64_C(1) << 32);
+    if (r < 0)
+        return err_set(e, r, "remove `" RANGES "/%s`", name);
+    gc_tell(gc, GC_REMOVE, "ids " RANGES "/%s", name);
+    return 0;
+}
+
+int ranges_sweep(struct store *s, const struct gc *gc, struct err *e)
+{
+    int first = 0, listed = 0;
+    _cleanup_err_ struct err step = ERR_INIT;
+    _cleanup_dir_ DIR *d = open_listing(s->root_fd, RANGES);
+    if (!d)
+        return errno == ENOENT || errno == ENOTDIR ? 0 : err_set(e, errno, "list `" RANGES "`");
+    _cleanup_close_ int locks = -1;
+    for (struct dirent *entry; first == 0 && (entry = next_entry(d, &listed));) {
+        if (streq(entry->d_name, ".") || streq(entry->d_name, ".."))
+            continue;
+        if (locks < 0 && (locks = open_locks(e)) < 0)
+            return locks;
+        err_note(&first, sweep_entry(s, dirfd(d), locks, entry->d_name, gc, &step), e, &step);
+    }
+    return listed < 0 && first == 0 ? err_set(e, listed, "list `" RANGES "`") : first;
+}

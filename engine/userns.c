@@ -1,0 +1,234 @@
+/* Which user namespace a container gets: decided once, by `run`, and kept in its definition.
+ *
+ * A network namespace belongs to a user namespace, so a container that joins the network of another program or container
+ * is in that one's. Any other gets its own, with a range of ids for itself. Where its files cannot be mapped, a container
+ * with no more than docker's capabilities runs in the host's user namespace instead, as with docker, and a warning says
+ * why. One with more is refused: in the host's user namespace these capabilities are the host's.
+ */
+#include "mappable.h"
+#include "monitor.h"
+
+#include <errno.h>
+
+/* ---- what the user asks for ------------------------------------------------------------------*/
+
+static int take_ranges(char *const *texts, struct id_range *ranges, unsigned *count, struct err *e)
+{
+    int r = 0;
+    strv_each (text, texts)
+        if (r == 0)
+            r = id_range_add(ranges, count, text, e);
+    return r;
+}
+
+static int take_map(char *const *uids, char *const *gids, struct id_map *m, struct err *e)
+{
+    if (!uids) {
+        err_say(e, -EINVAL, "--gidmap is given without --uidmap");
+        err_hint(e, "--uidmap CONTAINER_ID:HOST_ID:COUNT");
+        return -EINVAL;
+    }
+    int r = take_ranges(uids, m->uids, &m->uid_count, e);
+    if (r == 0)
+        r = take_ranges(gids ? gids : uids, m->gids, &m->gid_count, e);
+    if (r == 0 && (id_map_root_uid(m) == ID_UNMAPPED || id_map_root_gid(m) == ID_UNMAPPED)) {
+        err_say(e, -EINVAL, "the map of ids has no id 0: a container needs a root");
+        err_hint(e, "--uidmap 0:100000:65536 --gidmap 0:100000:65536");
+        return -EINVAL;
+    }
+    return r;
+}
+
+int userns_parse(const char *mode, char *const *uids, char *const *gids, struct run_request *q,
+                 struct err *e)
+{
+    struct spec *s = &q->spec;
+    bool mapped = uids || gids;
+    q->userns_asked = mode || mapped;
+    if (mode && !streq(mode, "auto") && !streq(mode, "host")) {
+        err_say(e, -EINVAL, "unknown user namespace `%s`", mode);
+        err_hint(e, "--userns=auto or --userns=host; --uidmap and --gidmap give a map of ids");
+        return -EINVAL;
+    }
+    if (mode && mapped)
+        return err_say(e, -EINVAL, "--userns=%s cannot be combined with a map of ids", mode);
+    s->userns = mapped ? USERNS_MAP : streq(mode, "host") ? USERNS_HOST : USERNS_AUTO;
+    return mapped ? take_map(uids, gids, &s->ids, e) : 0;
+}
+
+int userns_possible(const char *dir, struct err *e)
+{
+    int r = mappable_host(true, e);
+    return r < 0 || !dir ? r : mappable_try(dir, e);
+}
+
+/* ---- a network of its own --------------------------------------------------------------------*/
+
+/* What the user gave; the caller frees. */
+static char *asked_for(const struct spec *s)
+{
+    return xasprintf(s->userns == USERNS_MAP ? "--uidmap" : "--userns=%s", userns_name(s->userns));
+}
+
+static int refuse_asked(const struct spec *s, struct err *why, struct err *e)
+{
+    _cleanup_free_ char *flag = asked_for(s);
+    err_say(e, -ENOTSUP, "%s: %s", flag, why->text);
+    err_hint(e, "`--userns=host` runs the container in the host's user namespace");
+    return -ENOTSUP;
+}
+
+static int refuse_caps(const struct spec *s, struct err *why, struct err *e)
+{
+    _cleanup_strv_ strv names = caps_names(s->caps & ~CAPS_DEFAULT);
+    _cleanup_free_ char *list = strv_join(names, ", ");
+    err_say(e, -ENOTSUP, "a user namespace is needed for %s: %s", list, why->text);
+    err_hint(e,
+             "put the root directory and volumes on ext4, xfs or btrfs; or let these capabilities "
+             "be the host's with `--userns=host`");
+    return -ENOTSUP;
+}
+
+static int use_host(struct spec *s, struct err *why)
+{
+    warn("user namespace `host`: %s", why->text);
+    s->userns = USERNS_HOST;
+    s->ids = (struct id_map){0};
+    s->userns_why = take_ptr(why->text);
+    return 0;
+}
+
+static int cannot_map(struct run_request *q, struct err *why, struct err *e)
+{
+    struct spec *s = &q->spec;
+    if (q->userns_asked)
+        return refuse_asked(s, why, e);
+    return s->caps & ~CAPS_DEFAULT ? refuse_caps(s, why, e) : use_host(s, why);
+}
+
+/* The range is not chosen yet; any will do to find out whether one can be used. */
+static int decide(struct monitor *m, struct err *e)
+{
+    struct spec *s = &m->request->spec;
+    _cleanup_err_ struct err why = ERR_INIT;
+    struct id_map any = id_map_of_range(0x40000000);
+    int r = mappable_check(&m->engine->store, s, s->userns == USERNS_MAP ? &s->ids : &any, &why);
+    if (r == -ENOTSUP)
+        return cannot_map(m->request, &why, e);
+    if (r < 0) {
+        err_move(e, &why);
+        return r;
+    }
+    if (s->userns == USERNS_MAP)
+        m->ids_lock = range_hold(&m->engine->store, s, RANGE_OF_ITS_OWN, e);
+    else
+        m->ids_lock = range_allocate(&m->engine->store, s->id, &s->ids, e);
+    if (m->ids_lock >= 0)
+        m->reserved = xstrdup(s->id);
+    return m->ids_lock < 0 ? m->ids_lock : 0;
+}
+
+static int exclude_host(const struct run_request *q, struct err *e)
+{
+    _cleanup_free_ char *flag = asked_for(&q->spec);
+    return err_say(e, -EINVAL,
+                   "%s cannot be combined with `--network %s`: that network belongs to the host's "
+                   "user namespace",
+                   flag, q->spec.network);
+}
+
+static bool joins_network(const struct spec *s)
+{
+    enum network_word word = network_word(s->network, NULL);
+    return word == NETWORK_WORD_CONTAINER || word == NETWORK_WORD_NS;
+}
+
+int userns_choose(struct monitor *m, struct err *e)
+{
+    struct run_request *q = m->request;
+    struct spec *s = monitor_spec(m);
+    int r = 0;
+    if (!q->existing && s->userns != USERNS_HOST && !joins_network(s)) {
+        if (s->network_mode != NETWORK_HOST)
+            r = decide(m, e);
+        else if (q->userns_asked)
+            r = exclude_host(q, e);
+        else
+            s->userns = USERNS_HOST;
+    }
+    m->ids = s->ids;
+    return r;
+}
+
+/* ---- the network of another one --------------------------------------------------------------*/
+
+static int adopt_map(struct monitor *m, const struct id_map *map, struct err *e)
+{
+    struct run_request *q = m->request;
+    struct spec *s = &q->spec;
+    const bool host = id_map_is_host(map);
+    if (host && q->userns_asked && s->userns != USERNS_HOST)
+        return exclude_host(q, e);
+    if (!host &&
+        (s->userns == USERNS_HOST || (s->userns == USERNS_MAP && !id_maps_equal(&s->ids, map)))) {
+        _cleanup_free_ char *flag = asked_for(s);
+        return err_say(e, -EINVAL,
+                       "%s cannot be combined with `--network %s`: that network belongs to another "
+                       "user namespace",
+                       flag, s->network);
+    }
+    s->ids = *map;
+    if (host) {
+        s->userns = USERNS_HOST;
+        return 0;
+    }
+    _cleanup_err_ struct err why = ERR_INIT;
+    int r = mappable_check(&m->engine->store, s, map, &why);
+    if (r == -ENOTSUP)
+        return err_say(e, r, "`--network %s` means the user namespace of that network: %s",
+                       s->network, why.text);
+    if (r < 0)
+        err_move(e, &why);
+    return r;
+}
+
+static int require_map(const struct spec *s, const struct id_map *map, struct err *e)
+{
+    if (id_maps_equal(&s->ids, map))
+        return 0;
+    err_say(e, -ESTALE, "`%s` belongs to another user namespace than when container `%s` was made",
+            s->network, s->name);
+    err_hint(e, "`netctr rm %s`, and run it again", s->name);
+    return -ESTALE;
+}
+
+int userns_match(struct monitor *m, struct err *e)
+{
+    struct spec *s = monitor_spec(m);
+    const bool joins = joins_network(s);
+    struct id_map map;
+    int r = 0;
+    if (joins) {
+        _cleanup_close_ int owner = sandbox_owner(m->sandbox, e);
+        r = owner < 0 ? owner : userns_read_map(owner, &map, e);
+        if (r == 0)
+            r = m->request->existing ? require_map(s, &map, e) : adopt_map(m, &map, e);
+        m->ids = s->ids;
+    }
+    if (r < 0 || m->ids_lock >= 0 || id_map_is_host(&s->ids))
+        return r;
+    enum range_use use = joins ? RANGE_OF_MEMBER : RANGE_OF_ITS_OWN;
+    _cleanup_sandbox_record_ struct sandbox_record sandbox = {.dir = -1};
+    if (!joins && sandbox_find(engine_sandboxes(m->engine), s->id, &sandbox, NULL) == 0 &&
+        sandbox.state == SANDBOX_LIVES)
+        use = RANGE_OF_LIVING_SANDBOX;
+    m->ids_lock = range_hold(&m->engine->store, s, use, e);
+    return m->ids_lock < 0 ? m->ids_lock : 0;
+}
+
+void userns_abandon(struct monitor *m)
+{
+    if (m->reserved)
+        range_free(&m->engine->store, m->reserved, &m->ids);
+    free(take_ptr(m->reserved));
+}
