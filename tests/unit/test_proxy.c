@@ -21,7 +21,7 @@
 #define CONTAINER4 "10.88.0.7"
 #define CONTAINER6 "fd00:1:2::7"
 
-enum { HOST_PORT = 8080, PORT = 80, PATIENCE_MS = 5000, IDLE_MS = 1000 /* proxy.c */ };
+enum { HOST_PORT = 8080, PORT = 80, PATIENCE_MS = 5000, IDLE_MS = 1000 /* sandbox/proxy.c */ };
 
 /* ---- a host ----------------------------------------------------------------------------------*/
 
