@@ -5,9 +5,11 @@
 
 #include <netctr/netns.h>
 
+#include <arpa/inet.h>
 #include <poll.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 #define INSTANCE "0123456789abcdef"
@@ -79,6 +81,22 @@ static inline struct ip ip(const char *text)
 static inline void pause_ms(int ms)
 {
     (void)poll(NULL, 0, ms);
+}
+
+/** The kernel adds the local route of an IPv6 address asynchronously. Before, packets do not arrive;
+ * after that, a datagram to a closed port is refused. */
+static inline void wait_for_route(const char *host)
+{
+    struct sockaddr_in6 a = {
+        .sin6_family = AF_INET6, .sin6_port = htons(9), .sin6_addr = ip(host).v6};
+    for (int i = 0; i < 10000; i++) {
+        _cleanup_close_ int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        struct pollfd p = {.fd = fd};
+        if (connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0 && write(fd, "x", 1) == 1 &&
+            poll(&p, 1, 1) == 1)
+            return;
+    }
+    require(false, "%s does not become local", host);
 }
 
 static inline double now_us(void)

@@ -92,6 +92,9 @@ static void prepare(void)
     for (size_t i = 0; i < ARRAY_LEN(six); i++)
         rt_add_address(b, 1, &six[i], 128);
     require(rt_commit(b, NULL) == 0, "no addresses");
+    wait_for_route("fd00::1");
+    wait_for_route("fd00::2");
+    wait_for_route("fd00::53");
     strcpy(t.path, "/tmp/netctr-test.XXXXXX");
     require(mkdtemp(t.path), "%m");
     _cleanup_close_ int top = open(t.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -545,6 +548,31 @@ static void flood(const char *from, bool junk)
     }
 }
 
+/* Datagrams that this namespace has lost because a socket's queue was full. */
+static unsigned overflows(void)
+{
+    unsigned lost = 0;
+    _cleanup_free_ char *text = NULL;
+    require(read_file_at(AT_FDCWD, "/proc/self/net/snmp", 65536, &text, NULL) == 0, "snmp");
+    const char *values = strstr(text, "\nUdp: ");
+    values = values ? strstr(values + 1, "\nUdp: ") : NULL;
+    require(values && sscanf(values, "\nUdp: %*u %*u %*u %*u %u", &lost) == 1, "snmp");
+    return lost;
+}
+
+/* A resolver asks again, too: on a busy machine the queue overflows while the servers wait for their turn. */
+static void ask_flooded(const struct asking *a, int number, unsigned *again)
+{
+    struct reply r = {.code = -1};
+    unsigned before = overflows();
+    for (int tries = 0; tries < 5 && r.code < 0; tries++) {
+        *again += tries > 0;
+        r = ask_by(a, "web", DNS_A);
+        require(r.code >= 0 || overflows() > before, "question %d: lost, not crowded out", number);
+    }
+    require(tells(&r, "127.0.0.2"), "question %d: code %d", number, r.code);
+}
+
 static void flooded(void)
 {
     const struct asking a = {.from = "127.0.0.3", .to = "127.0.0.1", .port = t.port, .ms = 1000};
@@ -559,18 +587,13 @@ static void flooded(void)
             flood("127.0.0.2", junk);
         }
         pause_ms(100);
-        for (int i = 0; i < 300; i++) {
-            struct reply r = ask_by(&a, "web", DNS_A);
-            if (r.code < 0) {
-                again++;
-                r = ask_by(&a, "web", DNS_A);
-            }
-            require(tells(&r, "127.0.0.2"), "question %d: code %d", i, r.code);
-        }
+        for (int i = 0; i < 300; i++)
+            ask_flooded(&a, i, &again);
+        require(again < 60, "%u of 300 questions had to be asked again", again);
         kill(pid, SIGKILL);
         waitpid(pid, NULL, 0);
-        printf("# flooded with %s: %u of 300 questions had to be asked again\n",
-               junk ? "junk" : "questions", again);
+        printf("# flooded with %s: %u of 300 questions had to be asked again, %u datagrams lost\n",
+               junk ? "junk" : "questions", again, overflows());
     }
     done();
 }
