@@ -435,14 +435,14 @@ static uint64_t hash(const char *text, uint64_t h)
 }
 
 /* Without information: a lock's content is its holder; the list of events only grows; leases pause for a
- * moment. */
+ * moment; what was found about a root directory or a volume is kept until the host boots. */
 static void look_at_file(const char *path, const char *name)
 {
     size_t n = strlen(name);
     bool lease = strstr(path, "/leases/") && *name != '.' && strpbrk(name, ".:");
     if ((n >= 4 && strcmp(name + n - 4, "lock") == 0) ||
         (n >= 3 && strcmp(name + n - 3, ".up") == 0) || strncmp(name, "events", 6) == 0 ||
-        strstr(path, "/dns/bell/") || strcmp(name, "upstream") == 0)
+        strstr(path, "/dns/bell/") || strstr(path, "/mappable/") || strcmp(name, "upstream") == 0)
         return;
     char *text = read_all(path);
     if (!text)
