@@ -8,10 +8,11 @@ await=()
 
 # Both halves of the container as text, without random values.
 appearance() {
-    local runtime=$run_state/containers/k id pid port text hex='' i
+    local runtime=$run_state/containers/k id pid port range text hex='' i
     id=$(sed -n 's/.*"id": "\(.*\)".*/\1/p' "$runtime/state.json")
     pid=$(sed -n 's/.*"pid": \([0-9]*\),.*/\1/p' "$runtime/state.json")
     port=$(sed -n 's/.*"port": "\(vc-.*\)".*/\1/p' "$run_state/sandboxes/$id/endpoint.default.json")
+    range=$(find "$state/ranges" -lname "$id" -printf '%f' 2>/dev/null) || true # another one for each container
     for ((i = 0; i < ${#port}; i++)); do printf -v hex '%s%02x' "$hex" "'${port:i:1}"; done
     text=$(
         "$tools/look" container "$pid"
@@ -23,6 +24,7 @@ appearance() {
     )
     text=${text//$id/ID}
     text=${text//$port/PORT}
+    [ -z "$range" ] || text=${text//$range/RANGE}
     sort <<<"${text//$hex/PORT}"
 }
 
