@@ -61,7 +61,8 @@ static int is_below_late(int root, const struct plan *plan, int fd, bool *is, st
         r = fd_read_path(fd, &path);
     if (r < 0)
         return err_set(e, r, "look at a volume's target");
-    const char *beneath = skip_prefix(path, top);
+    /* "/" when the root is mounted there */
+    const char *beneath = skip_prefix(path, streq(top, "/") ? "" : top);
     *is = false;
     for (size_t i = 0; beneath && !*is && i < plan->mount_count; i++) {
         const struct plan_mount *m = &plan->mounts[i];

@@ -22,6 +22,20 @@ static int apart(struct err *e)
     return 0;
 }
 
+/* The kernel lets a user namespace mount a procfs or sysfs only beside one that is fully visible
+ * (mount_too_revealing()). The host's may have mounts on them, as in many a container. So the child finds one of each. */
+static int show_whole(int place, struct err *e)
+{
+    static const char *const types[] = {"proc", "sysfs"};
+    for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+        _cleanup_close_ int fd = mount_new(types[i], NULL, 0, e);
+        int r = fd < 0 ? fd : mount_attach(fd, place, types[i], e);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
 static int prepare_nodes(const struct plan *s, int place, struct prepared *out, struct err *e)
 {
     for (size_t i = 0; i < s->mount_count; i++)
@@ -52,7 +66,9 @@ int prepare_mounts(const struct plan *s, int files, struct prepared *out, struct
         r < 0 ? -1 : source_open("directory", s->mount_point, O_DIRECTORY, e);
     if (place < 0)
         return r < 0 ? r : place;
-    r = prepare_nodes(s, place, out, e);
+    r = show_whole(place, e);
+    if (r == 0)
+        r = prepare_nodes(s, place, out, e);
     if (r == 0)
         r = prepare_files(s, place, files, out, e);
     if (r == 0)

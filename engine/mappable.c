@@ -164,25 +164,22 @@ struct probe {
     struct store *store;
     const struct spec *spec;
     const struct id_map *map;
-    int userns; /* -1: not made yet */
+    int userns;
 };
 
-static int probe(struct probe *p, const char *path, bool recursive, struct err *e)
+static int probe(const struct probe *p, const char *path, bool recursive, struct err *e)
 {
-    _cleanup_err_ struct err why = ERR_INIT;
-    if (p->userns < 0 && (p->userns = userns_create(p->map, &why)) < 0)
-        return err_say(e, -ENOTSUP, "%s", why.text);
     int r = map_mount(p->userns, path, recursive);
     return r < 0 ? explain(p->userns, path, r, e) : 0;
 }
 
 int mappable_try(const char *dir, struct err *e)
 {
+    _cleanup_err_ struct err why = ERR_INIT;
     const struct id_map any = id_map_of_range(ID_RANGE_SIZE);
-    struct probe p = {.map = &any, .userns = -1};
-    int r = probe(&p, dir, false, e);
-    close_fd(p.userns);
-    return r;
+    _cleanup_close_ int userns = userns_create(&any, &why);
+    const struct probe p = {.map = &any, .userns = userns};
+    return userns < 0 ? err_say(e, -ENOTSUP, "%s", why.text) : probe(&p, dir, false, e);
 }
 
 static int check_owner(const struct probe *p, const char *path, struct err *e)
@@ -199,7 +196,7 @@ static int check_owner(const struct probe *p, const char *path, struct err *e)
                    p->spec->userns == USERNS_AUTO ? " 0–65535" : "");
 }
 
-static int check_root(struct probe *p, struct err *e)
+static int check_root(const struct probe *p, struct err *e)
 {
     const struct spec *s = p->spec;
     _cleanup_free_ char *marker = s->in_place ? NULL : marker_of(s->rootfs);
@@ -211,9 +208,10 @@ static int check_root(struct probe *p, struct err *e)
     return r;
 }
 
-int mappable_check(struct store *s, const struct spec *spec, const struct id_map *m, struct err *e)
+int mappable_check(struct store *s, const struct spec *spec, const struct id_map *m, int userns,
+                   struct err *e)
 {
-    struct probe p = {s, spec, m, -1};
+    const struct probe p = {s, spec, m, userns};
     int r = mappable_host(!spec->in_place, e);
     if (r == 0)
         r = check_owner(&p, spec->rootfs, e);
@@ -224,6 +222,5 @@ int mappable_check(struct store *s, const struct spec *spec, const struct id_map
         if (source && (r = check_owner(&p, source, e)) == 0)
             r = probe(&p, source, true, e);
     }
-    close_fd(p.userns);
     return r;
 }

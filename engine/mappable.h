@@ -9,8 +9,9 @@ bool mappable_kernel(bool overlay);
 int mappable_host(bool overlay, struct err *e);
 /** Can the files in @dir be mapped? -ENOTSUP with a text. */
 int mappable_try(const char *dir, struct err *e);
-/** Can the root directory and the volumes of @spec be mapped by @m? -ENOTSUP with a text: what cannot. Changes nothing
- *  but RUN/mappable, where it remembers a good answer. */
-int mappable_check(struct store *s, const struct spec *spec, const struct id_map *m, struct err *e);
+/** Can the root directory and the volumes of @spec be mapped by @m, the ids of @userns? -ENOTSUP with a text: what cannot.
+ *  Changes nothing but RUN/mappable, where it remembers a good answer. */
+int mappable_check(struct store *s, const struct spec *spec, const struct id_map *m, int userns,
+                   struct err *e);
 /** The start has shown that what is remembered of its root directory is wrong. */
 void mappable_forget(struct store *s, const struct spec *spec);

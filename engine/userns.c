@@ -106,21 +106,14 @@ static int cannot_map(struct run_request *q, struct err *why, struct err *e)
     return s->caps & ~CAPS_DEFAULT ? refuse_caps(s, why, e) : use_host(s, why);
 }
 
-/* The range is not chosen yet; any will do to find out whether one can be used. */
-static int decide(struct monitor *m, struct err *e)
+static int reserve(struct monitor *m, struct err *e)
 {
     struct spec *s = &m->request->spec;
     _cleanup_err_ struct err why = ERR_INIT;
-    struct id_map any = id_map_of_range(0x40000000);
-    int r = mappable_check(&m->engine->store, s, s->userns == USERNS_MAP ? &s->ids : &any, &why);
-    if (r == -ENOTSUP)
+    if (mappable_host(!s->in_place, &why) < 0)
         return cannot_map(m->request, &why, e);
-    if (r < 0) {
-        err_move(e, &why);
-        return r;
-    }
     if (s->userns == USERNS_MAP)
-        m->ids_lock = range_hold(&m->engine->store, s, RANGE_OF_ITS_OWN, e);
+        m->ids_lock = range_hold(&m->engine->store, s, false, e);
     else
         m->ids_lock = range_allocate(&m->engine->store, s->id, &s->ids, e);
     if (m->ids_lock >= 0)
@@ -150,7 +143,7 @@ int userns_choose(struct monitor *m, struct err *e)
     int r = 0;
     if (!q->existing && s->userns != USERNS_HOST && !joins_network(s)) {
         if (s->network_mode != NETWORK_HOST)
-            r = decide(m, e);
+            r = reserve(m, e);
         else if (q->userns_asked)
             r = exclude_host(q, e);
         else
@@ -162,7 +155,7 @@ int userns_choose(struct monitor *m, struct err *e)
 
 /* ---- the network of another one --------------------------------------------------------------*/
 
-static int adopt_map(struct monitor *m, const struct id_map *map, struct err *e)
+static int adopt_map(struct monitor *m, const struct id_map *map, int owner, struct err *e)
 {
     struct run_request *q = m->request;
     struct spec *s = &q->spec;
@@ -183,7 +176,7 @@ static int adopt_map(struct monitor *m, const struct id_map *map, struct err *e)
         return 0;
     }
     _cleanup_err_ struct err why = ERR_INIT;
-    int r = mappable_check(&m->engine->store, s, map, &why);
+    int r = mappable_check(&m->engine->store, s, map, owner, &why);
     if (r == -ENOTSUP)
         return err_say(e, r, "`--network %s` means the user namespace of that network: %s",
                        s->network, why.text);
@@ -202,33 +195,60 @@ static int require_map(const struct spec *s, const struct id_map *map, struct er
     return -ESTALE;
 }
 
-int userns_match(struct monitor *m, struct err *e)
+static int join(struct monitor *m, struct err *e)
 {
     struct spec *s = monitor_spec(m);
-    const bool joins = joins_network(s);
     struct id_map map;
-    int r = 0;
-    if (joins) {
-        _cleanup_close_ int owner = sandbox_owner(m->sandbox, e);
-        r = owner < 0 ? owner : userns_read_map(owner, &map, e);
-        if (r == 0)
-            r = m->request->existing ? require_map(s, &map, e) : adopt_map(m, &map, e);
-        m->ids = s->ids;
-    }
-    if (r < 0 || m->ids_lock >= 0 || id_map_is_host(&s->ids))
-        return r;
-    enum range_use use = joins ? RANGE_OF_MEMBER : RANGE_OF_ITS_OWN;
-    _cleanup_sandbox_record_ struct sandbox_record sandbox = {.dir = -1};
-    if (!joins && sandbox_find(engine_sandboxes(m->engine), s->id, &sandbox, NULL) == 0 &&
-        sandbox.state == SANDBOX_LIVES)
-        use = RANGE_OF_LIVING_SANDBOX;
-    m->ids_lock = range_hold(&m->engine->store, s, use, e);
-    return m->ids_lock < 0 ? m->ids_lock : 0;
+    _cleanup_close_ int owner = sandbox_owner(m->sandbox, e);
+    int r = owner < 0 ? owner : userns_read_map(owner, &map, e);
+    if (r == 0)
+        r = m->request->existing ? require_map(s, &map, e) : adopt_map(m, &map, owner, e);
+    m->ids = s->ids;
+    return r;
 }
+
+/* ---- the user namespace ----------------------------------------------------------------------*/
 
 void userns_abandon(struct monitor *m)
 {
     if (m->reserved)
         range_free(&m->engine->store, m->reserved, &m->ids);
     free(take_ptr(m->reserved));
+}
+
+/* It is made here, for the sandbox, so that a kernel which refuses it is found out as well. */
+static int try_own(struct monitor *m, struct err *why)
+{
+    _cleanup_close_ int owner = sandbox_owner(m->sandbox, why);
+    if (owner < 0)
+        return -ENOTSUP;
+    return mappable_check(&m->engine->store, &m->request->spec, &m->ids, owner, why);
+}
+
+static int check_own(struct monitor *m, struct err *e)
+{
+    _cleanup_err_ struct err why = ERR_INIT;
+    int r = try_own(m, &why);
+    if (r < 0 && r != -ENOTSUP)
+        err_move(e, &why);
+    if (r != -ENOTSUP)
+        return r;
+    userns_abandon(m);
+    m->ids_lock = close_fd(m->ids_lock);
+    r = cannot_map(m->request, &why, e);
+    m->ids = (struct id_map){0};
+    return r < 0 ? r : pair_sandbox(m, e);
+}
+
+int userns_match(struct monitor *m, struct err *e)
+{
+    const struct spec *s = monitor_spec(m);
+    const bool joins = joins_network(s);
+    int r = joins ? join(m, e) : 0;
+    if (r < 0 || id_map_is_host(&s->ids))
+        return r;
+    if (m->ids_lock >= 0)
+        return check_own(m, e);
+    m->ids_lock = range_hold(&m->engine->store, s, joins, e);
+    return m->ids_lock < 0 ? m->ids_lock : 0;
 }

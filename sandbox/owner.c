@@ -69,6 +69,9 @@ int sandbox_owner(struct sandbox *sb, struct err *e)
     int netns = sb->netns < 0 ? living : sb->netns;
     int fd = netns < 0 ? open_own(sb, e) : netns_owner(netns, e);
     sb->told = fd < 0 ? 0 : netns_inode(fd);
+    /* If that sandbox dies before this one joins it, the next one is made in the same user namespace. */
+    if (fd >= 0 && sb->owner < 0 && !id_map_is_host(&sb->ids))
+        sb->owner = fcntl(fd, F_DUPFD_CLOEXEC, 3);
     return fd;
 }
 

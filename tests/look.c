@@ -435,7 +435,7 @@ static uint64_t hash(const char *text, uint64_t h)
 }
 
 /* Without information: a lock's content is its holder; the list of events only grows; leases pause for a
- * moment; what was found about a root directory or a volume is kept until the host boots. */
+ * moment; what is remembered of file systems comes when the host has time. */
 static void look_at_file(const char *path, const char *name)
 {
     size_t n = strlen(name);

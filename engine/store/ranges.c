@@ -7,8 +7,9 @@
  *
  * Containers of another ROOT must not live with the same ids. RANGES_LOCK, one file for the whole host, has a byte for
  * each id. A monitor locks those of its container for as long as it lives (open file description locks: the kernel
- * releases them when it is killed). A second byte, MEMBERS further on, is locked by containers that share a sandbox:
- * they live with the ids of another container, which may have ended.
+ * releases them when it is killed). A container that shares a sandbox lives with the ids of another one, which may have
+ * ended: it locks a byte behind MEMBERS that stands for these ids and its ROOT. To the owner of the sandbox, which may
+ * start at any time, members of its own ROOT are no strangers.
  */
 #include "files.h"
 
@@ -20,7 +21,10 @@
 
 #define RANGES "ranges"
 #define RANGES_LOCK "/run/netctr.ranges"
-#define MEMBERS (INT64_C(1) << 32)
+
+/* Behind MEMBERS, each id has as many bytes as there are hashes of a ROOT. */
+#define MEMBERS (INT64_C(1) << 60)
+enum { ROOT_BITS = 24 };
 
 /* Above the ids that useradd gives away (SUB_UID_MAX), and within those that systemd leaves to containers. */
 enum { POOL_FIRST = 0x40000000, POOL_END = 0x70000000 };
@@ -58,6 +62,30 @@ static bool is_locked(int fd, int64_t begin, uint64_t count)
 static void unlock_ids(int fd, int64_t begin, uint64_t count)
 {
     (void)lock_ids(fd, F_UNLCK, begin, count);
+}
+
+static int64_t member_byte(uint64_t id, uint64_t root)
+{
+    return MEMBERS + (int64_t)((id << ROOT_BITS) + root);
+}
+
+static uint64_t root_hash(const struct store *s)
+{
+    struct stat st = {0};
+    (void)fstat(s->root_fd, &st);
+    _cleanup_free_ char *text = xasprintf("%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
+    return hash64(text) & ((1U << ROOT_BITS) - 1);
+}
+
+/* Do members live with these ids, @others: those of another ROOT? */
+static bool has_members(int fd, const struct store *s, uint64_t first, uint64_t count, bool others)
+{
+    int64_t begin = member_byte(first, 0), end = member_byte(first + count, 0);
+    int64_t own = member_byte(first, root_hash(s));
+    if (!others)
+        return is_locked(fd, begin, (uint64_t)(end - begin));
+    return (own > begin && is_locked(fd, begin, (uint64_t)(own - begin))) ||
+           is_locked(fd, own + 1, (uint64_t)(end - own - 1));
 }
 
 /* ---- the pool --------------------------------------------------------------------------------*/
@@ -221,7 +249,7 @@ static int try_range(struct store *s, int locks, uint32_t first, const char *id)
         owner && is_defined(s, owner) ? -EEXIST : lock_ids(locks, F_WRLCK, first, ID_RANGE_SIZE);
     if (r < 0)
         return r;
-    r = is_locked(locks, MEMBERS + first, ID_RANGE_SIZE) ? -EAGAIN : take_entry(s, first, id);
+    r = has_members(locks, s, first, ID_RANGE_SIZE, false) ? -EAGAIN : take_entry(s, first, id);
     if (r < 0)
         unlock_ids(locks, first, ID_RANGE_SIZE);
     return r;
@@ -268,27 +296,33 @@ void range_free(struct store *s, const char *id, const struct id_map *m)
 
 /* ---- living with ids -------------------------------------------------------------------------*/
 
-static int lock_each(int fd, short type, int64_t place, const struct id_range *ranges,
-                     unsigned count)
+static int lock_each(int fd, short type, const struct id_range *ranges, unsigned count)
 {
     int r = 0;
     for (unsigned i = 0; r == 0 && i < count; i++)
-        r = lock_ids(fd, type, place + ranges[i].outside, ranges[i].count);
+        r = lock_ids(fd, type, ranges[i].outside, ranges[i].count);
     return r;
 }
 
-/* A search for a free range holds a lock for a moment. */
-static int lock_patiently(int fd, short type, int64_t place, const struct id_range *ranges,
-                          unsigned count)
+static int lock_as_member(int fd, const struct store *s, const struct id_map *m)
 {
-    const struct timespec moment = {.tv_nsec = 1000000};
-    int r = -EAGAIN;
-    for (int tries = 0; r == -EAGAIN && tries < 20; tries++) {
-        if (tries)
-            nanosleep(&moment, NULL);
-        r = lock_each(fd, type, place, ranges, count);
-    }
+    int r = 0;
+    for (unsigned i = 0; r == 0 && i < m->uid_count; i++)
+        r = lock_ids(fd, F_RDLCK, member_byte(m->uids[i].outside, root_hash(s)), 1);
     return r;
+}
+
+static int lock_own(int fd, const struct store *s, const struct id_map *m)
+{
+    int r = lock_each(fd, F_WRLCK, m->uids, m->uid_count);
+    return r == 0 && has_members(fd, s, m->uids[0].outside, m->uids[0].count, true) ? -EAGAIN : r;
+}
+
+/* Two containers may be given the same map. */
+static int lock_given(int fd, const struct id_map *m)
+{
+    int r = lock_each(fd, F_RDLCK, m->uids, m->uid_count);
+    return r == 0 ? lock_each(fd, F_RDLCK, m->gids, m->gid_count) : r;
 }
 
 static int refuse(const struct spec *spec, const char *by, struct err *e)
@@ -315,24 +349,24 @@ static int check_entry(struct store *s, const struct spec *spec, struct err *e)
     return streq(owner, spec->id) ? 0 : refuse(spec, by, e);
 }
 
-int range_hold(struct store *s, const struct spec *spec, enum range_use use, struct err *e)
+int range_hold(struct store *s, const struct spec *spec, bool member, struct err *e)
 {
-    const struct id_map *m = &spec->ids;
-    const bool own = spec->userns == USERNS_AUTO && use != RANGE_OF_MEMBER;
-    const int64_t place = use == RANGE_OF_MEMBER ? MEMBERS : 0;
+    const struct timespec moment = {.tv_nsec = 1000000};
+    const bool own = spec->userns == USERNS_AUTO && !member;
     _cleanup_close_ int fd = open_locks(e);
-    if (fd < 0)
-        return fd;
-    int r = lock_patiently(fd, own ? F_WRLCK : F_RDLCK, place, m->uids, m->uid_count);
-    if (r == 0 && !own) /* of its own range, both are the same ids */
-        r = lock_each(fd, F_RDLCK, place, m->gids, m->gid_count);
-    if (r == 0 && own && use != RANGE_OF_LIVING_SANDBOX &&
-        is_locked(fd, MEMBERS + m->uids[0].outside, m->uids[0].count))
-        r = -EAGAIN;
+    int r = fd < 0 ? fd : -EAGAIN;
+    /* A search for a free range holds a lock for a moment. */
+    for (int tries = 0; r == -EAGAIN && tries < 20; tries++) {
+        if (tries)
+            nanosleep(&moment, NULL);
+        r = member ? lock_as_member(fd, s, &spec->ids)
+            : own  ? lock_own(fd, s, &spec->ids)
+                   : lock_given(fd, &spec->ids);
+    }
     if (r == -EAGAIN)
         return refuse(spec, "another container", e);
     if (r < 0)
-        return err_set(e, r, "lock the ids of container `%s`", spec->name);
+        return fd < 0 ? fd : err_set(e, r, "lock the ids of container `%s`", spec->name);
     return own && (r = check_entry(s, spec, e)) < 0 ? r : take_fd(fd);
 }
 

@@ -153,16 +153,12 @@ char *spec_id_of(uint64_t bits);
  * until it is removed. As long as the fd that range_allocate() and range_hold() return is open, no other container of this
  * host lives with the same ids, of whichever ROOT it is. */
 
-enum range_use {
-    RANGE_OF_ITS_OWN,
-    RANGE_OF_LIVING_SANDBOX, /**< others that share the container's sandbox may live */
-    RANGE_OF_MEMBER,         /**< it shares the sandbox of another container, which has these ids */
-};
 /** Finds a free range for a new container. An fd; *@out is the map. -EADDRNOTAVAIL with a text: there is none. A range that
  *  no definition follows is removed by range_free(), or by gc once the fd is closed. */
 int range_allocate(struct store *s, const char *id, struct id_map *out, struct err *e);
-/** Before a container lives with spec->ids: an fd. -EBUSY with a text: another one does. */
-int range_hold(struct store *s, const struct spec *spec, enum range_use use, struct err *e);
+/** Before a container lives with spec->ids: an fd. @member: it shares the sandbox of another one, whose ids these are. -EBUSY
+ *  with a text: another container, which does not share it, lives with them. */
+int range_hold(struct store *s, const struct spec *spec, bool member, struct err *e);
 /** Frees the range of a container without a definition. Accepts ids that are not its own, and "already gone". */
 void range_free(struct store *s, const char *id, const struct id_map *m);
 

@@ -278,10 +278,15 @@ in_chroot() {
             mount --rbind "$entry" "$tmp/chroot$entry"
         fi
     done
-    assert_status 125 chroot "$tmp/chroot" "$program" --root "$state" --run-root "$run_state" run --network none "$box" true \
-        2>"$tmp/stderr"
+    assert_status 125 chroot "$tmp/chroot" "$program" --root "$state" --run-root "$run_state" run \
+        --userns=host --network none "$box" true 2>"$tmp/stderr"
     assert_eq "$(cat "$tmp/stderr")" 'netctr: make the mounts private: Invalid argument; `/` is not a mount point, as in a chroot: '\
 '`mount --bind DIR DIR` before `chroot DIR` makes it one'
+    # The kernel makes no user namespace there either.
+    assert_status 125 chroot "$tmp/chroot" "$program" --root "$state" --run-root "$run_state" run \
+        --network none "$box" true 2>"$tmp/stderr"
+    has -F 'netctr: warning: user namespace `host`: make a user namespace: Operation not permitted' <"$tmp/stderr"
+    assert_eq "$(ls "$state/ranges")" ''
 }
 t 'a root that is not a mount point is explained' in_chroot
 

@@ -76,24 +76,28 @@ static void test_living(void)
            "a range that is being defined is not free", "%d", lock);
     define(id, "c");
     struct spec s = spec_of(id, &m, USERNS_AUTO), given = spec_of("0000000000ab", &m, USERNS_MAP);
-    int r = range_hold(&store, &s, RANGE_OF_ITS_OWN, &e);
+    int r = range_hold(&store, &s, false, &e);
     expect(r == -EBUSY && e.hint, "the ids of a living container are refused", "%d", r);
-    r = range_hold(&store, &given, RANGE_OF_ITS_OWN, NULL);
+    r = range_hold(&store, &given, false, NULL);
     expect(r == -EBUSY, "also in a map that the user gives", "%d", r);
-    _cleanup_close_ int member = range_hold(&store, &s, RANGE_OF_MEMBER, NULL);
+    _cleanup_close_ int member = range_hold(&store, &s, true, NULL);
     check(member >= 0, "a member of the sandbox lives with its ids", "refused");
     lock = close_fd(lock);
-    r = range_hold(&store, &s, RANGE_OF_ITS_OWN, NULL);
-    expect(r == -EBUSY, "the ids of a living member are refused", "%d", r);
-    lock = range_hold(&store, &s, RANGE_OF_LIVING_SANDBOX, NULL);
+    _cleanup_close_ int apart = openat(store.root_fd, "other", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct store other = store;
+    other.root_fd = apart;
+    r = range_hold(&other, &s, false, NULL);
+    expect(r == -EBUSY, "the ids of a living member are refused to another instance", "%d", r);
+    expect(allocate_and_close("0000000000ad") != first, "and are not free", "%u", first);
+    lock = range_hold(&store, &s, false, NULL);
     check(lock >= 0, "the owner of the sandbox lives again beside it", "refused");
     lock = close_fd(lock);
     member = close_fd(member);
-    lock = range_hold(&store, &s, RANGE_OF_ITS_OWN, NULL);
+    lock = range_hold(&store, &s, false, NULL);
     check(lock >= 0, "the ids of the dead are free", "refused");
     lock = close_fd(lock);
-    lock = range_hold(&store, &given, RANGE_OF_ITS_OWN, NULL);
-    _cleanup_close_ int second = range_hold(&store, &given, RANGE_OF_ITS_OWN, NULL);
+    lock = range_hold(&store, &given, false, NULL);
+    _cleanup_close_ int second = range_hold(&store, &given, false, NULL);
     check(lock >= 0 && second >= 0, "two containers may be given the same map", "refused");
     ids_remove(&store, id);
 }
@@ -114,8 +118,7 @@ static void test_instances(void)
     b = range_allocate(&other, id, &theirs, NULL);
     check(first_of(&mine) == first_of(&theirs), "and may have those of an ended container", "no");
     struct spec s = spec_of(id, &mine, USERNS_AUTO);
-    expect(range_hold(&store, &s, RANGE_OF_ITS_OWN, NULL) == -EBUSY, "which cannot start meanwhile",
-           "%d", b);
+    expect(range_hold(&store, &s, false, NULL) == -EBUSY, "which cannot start meanwhile", "%d", b);
     close_fd(other.root_fd);
 }
 
