@@ -77,12 +77,9 @@ static int make_nodes(int dev, const int *made, int *null, struct err *e)
     return 0;
 }
 
-int dev_nodes(int place, uid_t uid, gid_t gid, int out[DEV_NODES], struct err *e)
+int dev_nodes(int scratch, uid_t uid, gid_t gid, int out[DEV_NODES], struct err *e)
 {
-    const struct mount_option small[] = {{"size", "4k"}, {"nr_inodes", "16"}, {NULL, NULL}};
-    _cleanup_close_ int scratch =
-        mount_new("tmpfs", small, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, e);
-    int r = scratch < 0 ? scratch : mount_attach(scratch, place, "dev", e);
+    int r = 0;
     mode_t mask = umask(0);
     for (size_t i = 0; r >= 0 && i < DEV_NODES; i++) {
         r = out[i] = make_node(scratch, i, e);

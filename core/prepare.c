@@ -24,25 +24,43 @@ static int apart(struct err *e)
 
 /* The kernel lets a user namespace mount a procfs or sysfs only beside one that is fully visible
  * (mount_too_revealing()). The host's may have mounts on them, as in many a container. So the child finds one of each. */
-static int show_whole(int place, struct err *e)
+static int show_whole(int scratch, struct err *e)
 {
     static const char *const types[] = {"proc", "sysfs"};
     for (size_t i = 0; i < ARRAY_LEN(types); i++) {
         _cleanup_close_ int fd = mount_new(types[i], NULL, 0, e);
-        int r = fd < 0 ? fd : mount_attach(fd, place, types[i], e);
+        if (fd < 0)
+            return fd;
+        if (mkdirat(scratch, types[i], 0700) < 0)
+            return err_set(e, errno, "make a directory for a %s file system", types[i]);
+        _cleanup_close_ int place = openat(scratch, types[i], O_PATH | O_DIRECTORY | O_CLOEXEC);
+        int r = place < 0 ? err_set(e, errno, "open the directory for a %s file system", types[i])
+                          : mount_attach(fd, place, types[i], e);
         if (r < 0)
             return r;
     }
     return 0;
 }
 
-static int prepare_nodes(const struct plan *s, int place, struct prepared *out, struct err *e)
+static bool has_devices(const struct plan *s)
 {
     for (size_t i = 0; i < s->mount_count; i++)
         if (s->mounts[i].what == SOURCE_DEVICES)
-            return dev_nodes(place, id_map_root_uid(&s->ids), id_map_root_gid(&s->ids), out->nodes,
-                             e);
-    return 0;
+            return true;
+    return false;
+}
+
+static int prepare_kernels(const struct plan *s, int place, struct prepared *out, struct err *e)
+{
+    const struct mount_option small[] = {{"size", "4k"}, {"nr_inodes", "16"}, {NULL, NULL}};
+    _cleanup_close_ int scratch =
+        mount_new("tmpfs", small, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, e);
+    int r = scratch < 0 ? scratch : mount_attach(scratch, place, s->mount_point, e);
+    if (r == 0)
+        r = show_whole(scratch, e);
+    if (r == 0 && has_devices(s))
+        r = dev_nodes(scratch, id_map_root_uid(&s->ids), id_map_root_gid(&s->ids), out->nodes, e);
+    return r;
 }
 
 static int prepare_files(const struct plan *s, int place, int files, struct prepared *out,
@@ -66,9 +84,7 @@ int prepare_mounts(const struct plan *s, int files, struct prepared *out, struct
         r < 0 ? -1 : source_open("directory", s->mount_point, O_DIRECTORY, e);
     if (place < 0)
         return r < 0 ? r : place;
-    r = show_whole(place, e);
-    if (r == 0)
-        r = prepare_nodes(s, place, out, e);
+    r = prepare_kernels(s, place, out, e);
     if (r == 0)
         r = prepare_files(s, place, files, out, e);
     if (r == 0)
