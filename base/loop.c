@@ -97,13 +97,19 @@ static int control(const struct loop *l, int operation, int fd, int key, const s
     return epoll_ctl(l->epoll, operation, fd, &event) < 0 ? -errno : 0;
 }
 
+/* A file without a type is one of the kernel's own (inotify, eventfd), and all of these can be polled. */
+static bool cannot_be_polled(mode_t mode)
+{
+    return S_ISREG(mode) || S_ISDIR(mode) || S_ISCHR(mode) || S_ISBLK(mode);
+}
+
 /* epoll refuses files that can always be read and written, such as regular files and /dev/null. An eventfd that
  * always can be takes such a file's place. */
 static int add_to_epoll(struct loop *l, int fd, struct source *s)
 {
     struct stat st;
     int r = control(l, EPOLL_CTL_ADD, fd, fd, s);
-    if (r != -EPERM || fstat(fd, &st) < 0 || S_ISSOCK(st.st_mode) || S_ISFIFO(st.st_mode))
+    if (r != -EPERM || fstat(fd, &st) < 0 || !cannot_be_polled(st.st_mode))
         return r;
     _cleanup_close_ int stand_in = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
     if (stand_in < 0)

@@ -26,7 +26,7 @@ mount_all() {
 '
 
 admin() { # NAME [FLAGS...]: a container that may mount, and has done so
-    netctr run -d --name "$1" --network none --cap-add SYS_ADMIN "${@:2}" "$box" \
+    netctr run -d --name "$1" --network none --userns=host --cap-add SYS_ADMIN "${@:2}" "$box" \
         sh -c "$mount_all mount_all; echo mounted; while :; do sleep 100; done" >/dev/null
     wait_for 5 logged "$1" mounted
 }
@@ -77,7 +77,7 @@ killed_monitor() {
     netctr start a >/dev/null # what it created is in its layer, so the mounts fail and it ends
     netctr rm -f a
     assert_eq "$(left)" ''
-    netctr run --rm --network none --cap-add ALL "$box" true
+    netctr run --rm --network none --userns=host --cap-add ALL "$box" true
     assert_eq "$(left)" ''
 }
 t 'a killed monitor, --rm and start leave none of them behind' killed_monitor
@@ -85,7 +85,7 @@ t 'a killed monitor, --rm and start leave none of them behind' killed_monitor
 killed_at_any_time() {
     local n client pids pid
     for n in $(seq 0 2 $((2 * $(often 15)))); do
-        "$program" --root "$state" --run-root "$run_state" run --name a --network none --cap-add SYS_ADMIN \
+        "$program" --root "$state" --run-root "$run_state" run --name a --network none --userns=host --cap-add SYS_ADMIN \
             "$box" sleep 100 &
         client=$!
         sleep "0.0$(printf %02d "$n")"
@@ -120,7 +120,7 @@ deep='deep() { (cd "$1" && n=0 && while [ $n -lt "$2" ]; do mkdir "$3" && cd -P 
 
 any_depth_and_name() {
     # shellcheck disable=SC2016 # the container expands it
-    netctr run -d --name a --network none --cap-add SYS_ADMIN "$box" sh -c "$mount_all $deep"'
+    netctr run -d --name a --network none --userns=host --cap-add SYS_ADMIN "$box" sh -c "$mount_all $deep"'
         mount_all
         for h in /h/*; do
             deep $h 300 d
@@ -140,7 +140,7 @@ t 'cgroups 300 deep and with any name are removed with their container' any_dept
 long_path() {
     # The kernel shows the beginning of a path beyond 4096 bytes or, if it is older, nothing.
     # shellcheck disable=SC2016 # the container expands it
-    netctr run -d --name a --network none --cap-add SYS_ADMIN "$box" sh -c "$mount_all"'
+    netctr run -d --name a --network none --userns=host --cap-add SYS_ADMIN "$box" sh -c "$mount_all"'
         mount_all
         long=$(printf "%0250d" 0)
         for h in /h/*; do
@@ -159,7 +159,7 @@ t 'a program in a cgroup whose path the kernel truncates' long_path
 
 very_many() {
     # shellcheck disable=SC2016 # the container expands it
-    netctr run -d --name a --network none --cap-add SYS_ADMIN "$box" sh -c '
+    netctr run -d --name a --network none --userns=host --cap-add SYS_ADMIN "$box" sh -c '
         mkdir /p && mount -t cgroup -o pids none /p 2>/dev/null || mount -t cgroup2 none /p
         cd /p && seq 2000 | xargs mkdir && echo made
         while :; do mkdir more more/more; rmdir more/more more; done 2>/dev/null' >/dev/null
@@ -175,7 +175,7 @@ is_frozen() {
 frozen() {
     [ -e /sys/fs/cgroup/freezer ] || skip 'no version 1'
     # shellcheck disable=SC2016 # the container expands it
-    netctr run -d --name a --network none --cap-add SYS_ADMIN "$box" sh -c '
+    netctr run -d --name a --network none --userns=host --cap-add SYS_ADMIN "$box" sh -c '
         mkdir /f && mount -t cgroup -o freezer none /f && mkdir -p /f/x/y && echo 0 >/f/x/y/tasks
         echo FROZEN >/f/x/freezer.state; sleep 100' >/dev/null
     wait_for 5 is_frozen

@@ -8,7 +8,7 @@ strace -o /dev/null true 2>/dev/null || skip 'no permission to trace'
 # The container's program: for each new process it prints its open files, takes each of its sockets and sends in its
 # name what $says creates: Perl's pack() of packets (core/packet.h).
 hostile() { # NAME SAYS
-    local flags=(-v /usr:/usr:ro -v /usr/lib:/lib:ro --cap-add sys_ptrace)
+    local flags=(-v /usr:/usr:ro -v /usr/lib:/lib:ro --userns=host --cap-add sys_ptrace)
     [ ! -e /usr/lib64 ] || flags+=(-v /usr/lib64:/lib64:ro)
     # shellcheck disable=SC2016 # Perl's
     netctr run -d --name "$1" "${flags[@]}" "$box" /usr/bin/perl -e '

@@ -42,7 +42,7 @@ t 'hundreds of processes with one percent of a processor' many_on_little
 
 frozen() {
     [ -e /sys/fs/cgroup/freezer ] || skip 'no freezer of version 1'
-    netctr run -d --name f --cap-add SYS_ADMIN --network none "$box" \
+    netctr run -d --name f --userns=host --cap-add SYS_ADMIN --network none "$box" \
         sh -c 'mkdir /f && mount -t cgroup -o freezer none /f && echo ready; sleep 0.3; echo FROZEN >/f/freezer.state; sleep 1000' >/dev/null
     wait_for 5 logged f ready
     sleep 0.6
