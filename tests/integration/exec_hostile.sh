@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Root in the container, with SYS_PTRACE, watches the process of exec before it becomes the command. It finds nothing
-# of the host in it, and messages that it forges do no harm.
+# of the host in it, and messages that it forges do no harm. All of it is with --userns=host: in a user namespace of its
+# own the container sees nothing of that process (userns_hostile.sh).
 . "$(dirname "$0")/../lib.sh"
 
 strace -o /dev/null true 2>/dev/null || skip 'no permission to trace'
@@ -122,7 +123,7 @@ t 'messages that a container forges in the name of exec kill no other process' f
 # For a moment the stub is outside of the container's pid namespace, with the container's uid, which the host may also
 # use; and its child is in the joiner's session until it creates its own.
 outside() {
-    netctr run -d --name o --network none "$box" sleep 1000 >/dev/null
+    netctr run -d --name o --userns=host --network none "$box" sleep 1000 >/dev/null
     local call stub
     for call in clone setsid; do
         timeout $((25 * slowness)) strace -f -qq -o /dev/null -e trace=$call -e inject=$call:delay_enter=700000 \
