@@ -160,23 +160,34 @@ t "nodes of the host's disk, memory, log and tunnels cannot be made" devices
 given_devices() {
     local report at
     cp -a "$box" "$tmp/root"
-    mkdir -p "$tmp/v" "$tmp/ro"
-    for at in "$tmp/v" "$tmp/ro" "$tmp/root"; do mknod -m 666 "$at/full" c 1 7; done
+    mkdir -p "$tmp/v/below" "$tmp/ro" "$tmp/other"
+    for at in "$tmp/v" "$tmp/ro" "$tmp/other" "$tmp/root"; do mknod -m 666 "$at/full" c 1 7; done
+    mount --bind "$tmp/other" "$tmp/v/below"
     armed a --network none -v "$tmp/v:/v" -v "$tmp/ro:/ro:ro"
     # shellcheck disable=SC2016 # the container expands it
-    shell a 'mkdir /again; for at in / /v /ro; do mount -o remount,bind,rw,dev,suid $at; done; mount -o bind /v /again
-        mount -o remount,bind,rw,dev /again' 2>/dev/null || true
-    assert_refused "$(inside a read /v/full /ro/full /again/full)"
+    shell a 'mkdir /again; for at in / /v /v/below /ro; do mount -o remount,bind,rw,dev,suid $at; done
+        mount -o rbind /v /again; mount -o remount,bind,rw,dev /again' 2>/dev/null || true
+    assert_refused "$(inside a read /v/full /v/below/full /ro/full /again/full)"
     # `ro' stays.
     assert_fails shell a 'echo x >/ro/file' 2>/dev/null
     assert_fails shell a 'mkdir /o && mount -o bind /ro /o && mount -o remount,bind,rw /o && echo x >/o/file' \
         2>/dev/null
     assert_eq "$(ls "$tmp/ro")" full
+    # Nor does it see what a mount on the volume covers.
+    assert_fails shell a 'umount /v/below' 2>/dev/null
     netctr rm -f a
+    umount "$tmp/v/below"
     # The same nodes in the root directory.
-    netctr run -d --name a --network none --cap-add ALL -v "$attack:/attack:ro" "$tmp/root" sleep 100 >/dev/null
-    shell a 'mount -o remount,bind,dev /; mkdir /r; mount -o bind / /r; mount -o remount,bind,dev /r' 2>/dev/null || true
-    assert_refused "$(inside a read /full /r/full)" ENOENT
+    local flag
+    for flag in --detach --in-place; do
+        netctr run -d --name a --network none --cap-add ALL "$flag" -v "$attack:/attack:ro" "$tmp/root" \
+            sleep 100 >/dev/null
+        # shellcheck disable=SC2016 # the container expands it
+        shell a 'mkdir /r; for at in / /r; do mount -o rbind / /r; mount -o remount,bind,dev $at; done' \
+            2>/dev/null || true
+        assert_refused "$(inside a read /full /r/full)"
+        netctr rm -f a
+    done
 }
 t 'nodev and ro of volumes and root directory cannot be taken back' given_devices
 
