@@ -122,7 +122,7 @@ t 'messages that a container forges in the name of exec kill no other process' f
 # For a moment the stub is outside of the container's pid namespace, with the container's uid, which the host may also
 # use; and its child is in the joiner's session until it creates its own.
 outside() {
-    netctr run -d --name o --network none "$box" sleep 1000 >/dev/null
+    netctr run -d --name o --userns=host --network none "$box" sleep 1000 >/dev/null
     local call stub
     for call in clone setsid; do
         timeout $((25 * slowness)) strace -f -qq -o /dev/null -e trace=$call -e inject=$call:delay_enter=700000 \
