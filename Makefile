@@ -121,7 +121,7 @@ $(PRELOADS): $(BUILD)/tests/%.so: tests/%.c Makefile
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu17 -D_GNU_SOURCE $(WARNINGS) -O2 -shared -fPIC -o $@ $<
 # Programs for the inside of containers, which have no C library.
-INSIDE := $(BUILD)/tests/door $(BUILD)/tests/leaderless $(BUILD)/tests/ask
+INSIDE := $(BUILD)/tests/door $(BUILD)/tests/leaderless $(BUILD)/tests/ask $(BUILD)/tests/attack
 $(INSIDE): $(BUILD)/tests/%: tests/%.c Makefile
 	$(call say,CC $<)
 	@mkdir -p $(@D)

@@ -2,8 +2,9 @@
  *
  * CAP_MKNOD is among docker's default capabilities, so a container can make a node for the host's disk; it must
  * not be able to open it. docker relies on the device cgroup, which has two forms (v1 files, v2 BPF). netctr needs
- * neither: every mount of the container is nodev, /dev too, and only the six nodes are mounts without that flag. A
- * container without CAP_SYS_ADMIN cannot make another mount.
+ * neither: every mount of the container is nodev, /dev too. Only the six nodes are mounts without that flag, and devpts,
+ * where no node can be made. A container without CAP_SYS_ADMIN cannot make another mount; one with it, in a user
+ * namespace, can mount only what has no nodes of the host.
  */
 #include "dev.h"
 

@@ -81,21 +81,34 @@ static int any_place(const struct mount_list *m, const struct plan_mount *p, boo
 
 enum { OPTIONS_MAX = 16 };
 
-static int open_type(const struct plan_mount *p, struct err *e)
+/* As the group of terminals; a map of ids may lack it, and the file system would refuse to be mounted. */
+static bool lacks_group(const struct plan *s, const char *group)
+{
+    uint64_t gid = 0;
+    return !id_map_is_host(&s->ids) && parse_u64(group, 0, UINT32_MAX - 1, &gid) == 0 &&
+           id_outside(s->ids.gids, s->ids.gid_count, (uint32_t)gid) == ID_UNMAPPED;
+}
+
+static int open_type(const struct plan *s, const struct plan_mount *p, struct err *e)
 {
     struct mount_option options[OPTIONS_MAX + 1] = {0};
     _cleanup_strv_ strv words = strv_copy(p->options); /* to be split */
+    bool terminals = streq(p->source, "devpts");
     size_t count = 0;
     strv_each (word, words) {
         char *value = strchr(word, '=');
         if (value)
             *value++ = '\0';
+        if (terminals && value && streq(word, "gid") && lacks_group(s, value))
+            continue;
         if (count == OPTIONS_MAX)
             return err_say(e, -E2BIG, "the mount on `%s` has more than %d options", p->target,
                            OPTIONS_MAX);
         options[count++] = (struct mount_option){word, value};
     }
-    return mount_new(p->source, options, MOUNT_ATTR_NODEV | source_attributes(p), e);
+    /* A devpts has no nodes but its terminals, which nodev would close. */
+    unsigned nodev = terminals ? 0 : MOUNT_ATTR_NODEV;
+    return mount_new(p->source, options, nodev | source_attributes(p), e);
 }
 
 static int open_source(const struct mount_list *m, const struct plan_mount *p, struct err *e)
@@ -104,7 +117,7 @@ static int open_source(const struct mount_list *m, const struct plan_mount *p, s
         return fcntl(m->prepared->mounts[p - m->plan->mounts], F_DUPFD_CLOEXEC, 3);
     switch (p->what) {
     case SOURCE_DEVICES: return dev_new(e);
-    case SOURCE_TYPE: return open_type(p, e);
+    case SOURCE_TYPE: return open_type(m->plan, p, e);
     default: return source_mount(p, -1, e);
     }
 }

@@ -2,6 +2,11 @@
  * make nodes. So a process with the host's privileges does all of it first: it has a mount namespace of its own, because
  * only what is attached in the own namespace can be cloned, or be a layer of an overlay (Linux 6.1). What it has made is
  * detached, and the child attaches it as if it had made it itself.
+ *
+ * But then root in the user namespace could take "read-only" and "nodev" back: a node of the host's disk, in a volume,
+ * would open. The kernel locks these flags when it copies a mount namespace for another user namespace. So they are
+ * attached here first, and the child, whose mount namespace is such a copy, takes the copies. It finds them by its
+ * working directory, which follows into the copy, as fds do not.
  */
 #include "prepare.h"
 
@@ -12,6 +17,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 
 static int apart(struct err *e)
 {
@@ -72,6 +78,35 @@ static int prepare_files(const struct plan *s, int place, int files, struct prep
     return r < 0 ? r : 0;
 }
 
+static int attach_as(int dir, const char *name, int mount, struct err *e)
+{
+    struct stat st;
+    if (fstat(mount, &st) < 0 || (S_ISDIR(st.st_mode) ? mkdirat(dir, name, 0700)
+                                                      : mknodat(dir, name, S_IFREG | 0600, 0)) < 0)
+        return err_set(e, errno, "make a place for mount %s", name);
+    _cleanup_close_ int place = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    return place < 0 ? err_set(e, errno, "open the place of mount %s", name)
+                     : mount_attach(mount, place, name, e);
+}
+
+static int attach_all(const struct plan *s, int place, const struct prepared *p, struct err *e)
+{
+    const struct mount_option options[] = {{"mode", "755"}, {NULL, NULL}};
+    _cleanup_close_ int dir =
+        mount_new("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, e);
+    int r = dir < 0 ? dir : mount_attach(dir, place, s->mount_point, e);
+    if (r == 0)
+        r = attach_as(dir, "root", p->root, e);
+    for (size_t i = 0; r == 0 && i < s->mount_count; i++) {
+        _cleanup_free_ char *name = xasprintf("%zu", i);
+        if (p->mounts[i] >= 0)
+            r = attach_as(dir, name, p->mounts[i], e);
+    }
+    if (r == 0 && fchdir(dir) < 0)
+        return err_set(e, errno, "enter the directory of mounts");
+    return r;
+}
+
 int prepare_mounts(const struct plan *s, int files, struct prepared *out, struct err *e)
 {
     *out = (struct prepared){.root = -1, .mounts = xcalloc(s->mount_count + 1, sizeof(int))};
@@ -92,5 +127,26 @@ int prepare_mounts(const struct plan *s, int files, struct prepared *out, struct
     for (size_t i = 0; r >= 0 && i < s->mount_count; i++)
         if (s->mounts[i].what == SOURCE_PATH)
             r = out->mounts[i] = source_mount(&s->mounts[i], s->namespaces[PLAN_USER].fd, e);
-    return r < 0 ? r : 0;
+    return r < 0 ? r : attach_all(s, place, out, e);
+}
+
+static int take(const char *name, int *mount, struct err *e)
+{
+    _cleanup_close_ int attached = open(name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (attached < 0)
+        return err_set(e, errno, "open mount %s", name);
+    close_fd(*mount);
+    *mount = mount_clone(attached, true, e);
+    return *mount < 0 ? *mount : 0;
+}
+
+int prepared_take(const struct plan *s, struct prepared *p, struct err *e)
+{
+    int r = take("root", &p->root, e);
+    for (size_t i = 0; r == 0 && i < s->mount_count; i++) {
+        _cleanup_free_ char *name = xasprintf("%zu", i);
+        if (p->mounts[i] >= 0)
+            r = take(name, &p->mounts[i], e);
+    }
+    return r;
 }

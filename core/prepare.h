@@ -6,11 +6,14 @@
 #include <netctr/core.h>
 
 struct prepared {
-    int root;             /**< a detached mount of the root directory */
+    int root;             /**< a mount of the root directory */
     int *mounts;          /**< one for each of the plan's mounts; -1: the child makes it */
     int nodes[DEV_NODES]; /**< -1: the plan has no SOURCE_DEVICES */
     int files[PLAN_FILES_MAX];
 };
 /** In a process that may: it gets a mount namespace of its own, where the detached mount @files (-1: none) is attached.
- *  Nothing is freed: its child uses the fds, and becomes the program. */
+ *  It becomes the working directory, for prepared_take(). Nothing is freed: its child becomes the program. */
 int prepare_mounts(const struct plan *s, int files, struct prepared *out, struct err *e);
+/** In its child, which is in a copy of that mount namespace: @p->root and @p->mounts become detached mounts whose flags
+ *  cannot be taken back. */
+int prepared_take(const struct plan *s, struct prepared *p, struct err *e);

@@ -71,9 +71,10 @@ int rootfs_build(struct rootfs *f, struct err *e)
                         "DIR` before `chroot DIR` makes it one");
         return code;
     }
-    _cleanup_close_ int run = open_mount_point(f, e);
+    int r = f->prepared ? prepared_take(f->plan, f->prepared, e) : 0;
+    _cleanup_close_ int run = r < 0 ? r : open_mount_point(f, e);
     _cleanup_close_ int root = run < 0 ? run : open_root(f, run, e);
-    int r = root < 0 ? root : mount_attach(root, run, f->plan->mount_point, e);
+    r = root < 0 ? root : mount_attach(root, run, f->plan->mount_point, e);
     if (r < 0)
         return r;
     f->list = (struct mount_list){.plan = f->plan,

@@ -216,12 +216,19 @@ void userns_abandon(struct monitor *m)
     free(take_ptr(m->reserved));
 }
 
+/* In a chroot, by a security module, or without the kernel's support. A limit that is reached is another matter: a
+ * container that uses up user.max_user_namespaces must not bring the next one into the host's user namespace. */
+static bool is_refused(int code)
+{
+    return code == -EPERM || code == -EACCES || code == -EINVAL || code == -ENOSYS;
+}
+
 /* It is made here, for the sandbox, so that a kernel which refuses it is found out as well. */
 static int try_own(struct monitor *m, struct err *why)
 {
     _cleanup_close_ int owner = sandbox_owner(m->sandbox, why);
     if (owner < 0)
-        return -ENOTSUP;
+        return is_refused(owner) ? -ENOTSUP : owner;
     return mappable_check(&m->engine->store, &m->request->spec, &m->ids, owner, why);
 }
 

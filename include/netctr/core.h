@@ -34,7 +34,7 @@ struct plan_namespace {
     int fd; /**< of NS_JOIN: a file of nsfs (/proc/PID/ns/…) */
 };
 
-/** What is mounted. All mounts are nodev, except for the nodes of SOURCE_DEVICES. */
+/** What is mounted. All mounts are nodev, except for the nodes of SOURCE_DEVICES and devpts. */
 enum plan_source {
     SOURCE_TYPE, /**< a new file system of type @source: "proc", "tmpfs" …; "cgroup": the process's own cgroups, of
                          v1 or v2, as the host has them */

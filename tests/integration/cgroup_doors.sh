@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # A container that may mount cgroups (CAP_SYS_ADMIN) sees none of the host's, and all that it creates below its own is
-# removed with it.
+# removed with it. In a user namespace of its own it cannot even create any (userns_hostile_files.sh), so all of it is
+# with --userns=host.
 . "$(dirname "$0")/../lib.sh"
 . "$top/tests/helpers.sh"
 

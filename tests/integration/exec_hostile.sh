@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Root in the container, with SYS_PTRACE, watches the process of exec before it becomes the command. It finds nothing
-# of the host in it, and messages that it forges do no harm.
+# of the host in it, and messages that it forges do no harm. All of it is with --userns=host: in a user namespace of its
+# own the container sees nothing of that process (userns_hostile.sh).
 . "$(dirname "$0")/../lib.sh"
 
 strace -o /dev/null true 2>/dev/null || skip 'no permission to trace'
