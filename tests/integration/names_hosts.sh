@@ -139,7 +139,7 @@ t "a program's damage to the file harms only itself" hostile_file
 
 # KIND: what happens to its three files; prints "done".
 hostile() {
-    local flags=(--network plain --cap-add sys_admin) script="cd /etc; files='hosts resolv.conf hostname'; "
+    local flags=(--network plain --userns=host --cap-add sys_admin) script="cd /etc; files='hosts resolv.conf hostname'; "
     case $1 in
     lease-*)
         flags+=(-v /usr:/usr:ro -v /usr/lib:/lib:ro)

@@ -711,17 +711,18 @@ port_in_use() {
 }
 t 'boot: a port that becomes free later' port_in_use
 
-# Each shares the network of the one before it, and was created before that one.
+# Each shares the network of the one before it, and was created before that one. With ids of its own, an owner that is
+# created again has others, which is refused.
 owners_first() {
     local name owner
-    for name in own mate mate2; do netctr run -d --name $name --restart always "$box" sleep 100 >/dev/null; done
+    for name in own mate mate2; do netctr run -d --userns=host --name $name --restart always "$box" sleep 100 >/dev/null; done
     netctr rm -f mate mate2
-    netctr run -d --name mate --network container:own --restart always "$box" sleep 100 >/dev/null
-    netctr run -d --name mate2 --network container:mate --restart always "$box" sleep 100 >/dev/null
+    netctr run -d --userns=host --name mate --network container:own --restart always "$box" sleep 100 >/dev/null
+    netctr run -d --userns=host --name mate2 --network container:mate --restart always "$box" sleep 100 >/dev/null
     for name in own mate; do # created after the containers that share theirs
         netctr rm -f $name
         [ $name = own ] || owner=(--network container:own)
-        netctr run -d --name $name "${owner[@]}" --restart always "$box" sleep 100 >/dev/null
+        netctr run -d --userns=host --name $name "${owner[@]}" --restart always "$box" sleep 100 >/dev/null
     done
     reboot_host
     assert_eq "$(netctr boot | tr '\n' ' ')" 'own mate mate2 '
@@ -730,6 +731,14 @@ owners_first() {
     assert_eq "$(netctr start mate2 mate own | tr '\n' ' ')" 'own mate mate2 '
     assert_eq "$(netctr restart -t 0 mate2 nobody own mate 2>/dev/null | tr '\n' ' ')" 'own mate mate2 '
     assert_eq "$(address_of mate2)" "$(address_of own)"
+    netctr rm -f own mate mate2 >/dev/null
+    netctr run -d --name own "$box" sleep 100 >/dev/null
+    netctr run -d --name mate --network container:own "$box" sleep 100 >/dev/null
+    netctr stop -t 0 mate own >/dev/null
+    netctr rm own >/dev/null
+    netctr run -d --name own "$box" sleep 100 >/dev/null
+    assert_fails netctr start mate 2>"$tmp/err"
+    has 'belongs to another user namespace than when container `mate` was made; `netctr rm mate`' <"$tmp/err"
 }
 t 'boot, start, restart: the owner of a network before the containers that share it' owners_first
 
