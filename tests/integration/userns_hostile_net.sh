@@ -2,6 +2,7 @@
 # The network of a container with every capability ends at its veth: nothing of the host's network can be made, changed
 # or seen through it. The controls make the same attempts without a user namespace (--userns=host).
 . "$(dirname "$0")/../lib.sh"
+. "$top/tests/helpers.sh"
 . "$top/tests/userns.sh"
 
 read_only_host
@@ -82,13 +83,14 @@ t 'a link of its own cannot be moved to the host, even with an fd of that namesp
 
 firewall_of_the_host() {
     armed a
+    wait_for 5 helpers_work
     local before
-    before=$(ruleset)
+    before=$(firewall)
     assert_contains "$before" netctr
     assert_eq "$(netctr exec a /usr/sbin/nft list ruleset)" ''
     netctr exec a /usr/sbin/nft add table inet netctr
     netctr exec a /usr/sbin/nft flush ruleset
-    assert_eq "$(ruleset)" "$before"
+    assert_eq "$(firewall)" "$before"
 }
 t 'its firewall is another one' firewall_of_the_host
 
