@@ -221,6 +221,10 @@ make_arena() {
     # A program and not a function, so that timeout, strace and kill can run it.
     cat >"$ARENA/bin/netctr" <<-END
 	#!/bin/sh
+	case ${TEST_USERNS-}"\$1 \$*" in
+	*--userns* | *--uidmap*) ;;
+	hostrun\ *) shift; set -- run --userns=host "\$@" ;;
+	esac
 	exec "$program" --root "$state" --run-root "$run_state" "\$@"
 	END
     chmod +x "$ARENA/bin/netctr"
