@@ -20,9 +20,8 @@ bool mappable_kernel(bool overlay)
 {
     struct utsname u;
     unsigned major = 0, minor = 0, needed = overlay ? 19 : 12;
-    (void)uname(&u);
-    return sscanf(u.release, "%u.%u", &major, &minor) == 2 &&
-           (major > 5 || (major == 5 && minor >= needed));
+    return uname(&u) < 0 || (sscanf(u.release, "%u.%u", &major, &minor) == 2 &&
+                             (major > 5 || (major == 5 && minor >= needed)));
 }
 
 int mappable_host(bool overlay, struct err *e)
@@ -105,6 +104,9 @@ static int refuse(const char *path, int code, const char *mounts, struct err *e)
     if (code == -EPERM)
         return err_say(e, -ENOTSUP, "`%s` is on a mount (%s) whose ids are mapped already", path,
                        type);
+    /* Too little memory, or too many open files or mounts, says nothing about the file system. */
+    if (code != -EACCES && code != -ENOSYS && code != -EOPNOTSUPP)
+        return err_set(e, code, "map the ids of `%s`", path);
     return err_say(e, -ENOTSUP, "the ids of `%s` (%s) cannot be mapped: %s", path, type,
                    strerror(-code));
 }
