@@ -75,7 +75,7 @@ static int enter_workdir(const struct become *b, int root, struct err *e)
         err_say(e, dir, "working directory `%s` does not exist in the container", workdir);
     else if (dir < 0)
         err_set(e, dir, "working directory `%s`", workdir);
-    place_explain(dir, e);
+    place_explain(dir, b->ids, e);
     if (is_fault_of_path(dir) && !b->makes_workdir) /* exec: the command cannot be run like this */
         err_status(e, EXIT_NOT_INVOKABLE);
     if (dir < 0)
@@ -86,6 +86,22 @@ static int enter_workdir(const struct become *b, int root, struct err *e)
     if (!cwd || cwd[0] != '/')
         return err_say(e, -EPERM, "working directory `%s` is outside of the container", workdir);
     return 0;
+}
+
+/* The kernel refuses an id that the user namespace lacks with EINVAL, and at different places. */
+static int check_user(const struct id_map *m, const struct container_user *u, struct err *e)
+{
+    if (id_map_is_host(m))
+        return 0;
+    if (id_outside(m->uids, m->uid_count, u->uid) == ID_UNMAPPED)
+        return err_say(e, -EINVAL, "the container's user namespace has no user %u", u->uid);
+    bool found = id_outside(m->gids, m->gid_count, u->gid) != ID_UNMAPPED;
+    gid_t gid = u->gid;
+    for (size_t i = 0; found && i < u->group_count; i++) {
+        gid = u->groups[i];
+        found = id_outside(m->gids, m->gid_count, gid) != ID_UNMAPPED;
+    }
+    return found ? 0 : err_say(e, -EINVAL, "the container's user namespace has no group %u", gid);
 }
 
 static int set_user(const struct container_user *u, struct err *e)
@@ -137,6 +153,8 @@ int become_program(const struct become *b, int root, struct err *e)
 {
     _cleanup_user_ struct container_user u = {0};
     int r = user_resolve(root, b->user, &u, e);
+    if (r == 0)
+        r = check_user(b->ids, &u, e);
     if (r < 0)
         return r;
     _cleanup_strv_ strv env = strv_copy(b->env);

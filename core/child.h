@@ -17,9 +17,10 @@ struct become {
     bool die_with_parent;                /**< the container must not outlive its monitor */
     bool makes_workdir;                  /**< as `run` does; else a missing one is an error */
     const struct ulimits *ulimits;
-    int stub;       /**< stub_open() */
-    int channel;    /**< to the parent */
-    int streams[3]; /**< stdin (-1: /dev/null), stdout, stderr */
+    const struct id_map *ids; /**< that the user namespace has; empty: all */
+    int stub;                 /**< stub_open() */
+    int channel;              /**< to the parent */
+    int streams[3];           /**< stdin (-1: /dev/null), stdout, stderr */
 };
 /** Sets streams, working directory, user, capabilities and seccomp, then executes the stub. Returns only on
  *  failure. @root is an fd of the container's root, which is already the root of the process. */

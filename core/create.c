@@ -186,6 +186,7 @@ static _Noreturn void run_child(const struct process *c, struct preparation *p)
                    .die_with_parent = true,
                    .makes_workdir = true,
                    .ulimits = &c->plan.ulimits,
+                   .ids = &c->plan.ids,
                    .stub = p->stub,
                    .channel = p->channel,
                    .streams = {p->streams[0], p->streams[1], p->streams[2]}},

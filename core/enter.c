@@ -87,6 +87,7 @@ static int join(const struct joining *j, int channel, struct err *e)
         .ambient_caps = ambient_of(j),
         .filter = j->filter,
         .ulimits = &s->ulimits,
+        .ids = &s->ids,
         .stub = j->stub,
         .channel = channel,
         .streams = {j->streams[0], j->streams[1], j->streams[2]},

@@ -74,7 +74,7 @@ static int any_place(const struct mount_list *m, const struct plan_mount *p, boo
                           : touch_in_root(m->root, p->target, 0644);
     if (place == -ENOTDIR) /* it may be a file: place_check() reports that */
         place = open_in_root(m->root, p->target, O_PATH, 0, 0);
-    return place < 0 ? place_cannot_make(place, p->target, e) : place;
+    return place < 0 ? place_cannot_make(place, m->plan, p->target, e) : place;
 }
 
 /* ---- sources ---------------------------------------------------------------------------------*/
@@ -270,7 +270,7 @@ static int mount_file(const struct mount_list *m, const struct plan_file *f, str
     struct place at = {0};
     _cleanup_close_ int place = touch_in_root(m->root, f->target, 0644);
     if (place < 0)
-        return place_cannot_make(place, f->target, e);
+        return place_cannot_make(place, m->plan, f->target, e);
     int r = place_of(place, &at, e);
     if (r < 0 || place_is_taken(&m->places, &at))
         return r;

@@ -8,16 +8,19 @@
 #include <string.h>
 #include <sys/vfs.h>
 
-void place_explain(int code, struct err *e)
+/* Root in a user namespace has no power over files of other ids. */
+void place_explain(int code, const struct id_map *ids, struct err *e)
 {
     if (code == -EROFS)
         err_hint(e, "it does not exist, and its file system is read-only");
+    if ((code == -EACCES || code == -EOVERFLOW) && !id_map_is_host(ids))
+        err_hint(e, "a directory above it may belong to an id that the container does not have");
 }
 
-int place_cannot_make(int code, const char *target, struct err *e)
+int place_cannot_make(int code, const struct plan *plan, const char *target, struct err *e)
 {
     err_set(e, code, "make `%s` in the container", target);
-    place_explain(code, e);
+    place_explain(code, &plan->ids, e);
     return code;
 }
 

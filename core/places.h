@@ -28,5 +28,5 @@ int place_check(int root, const struct places *p, const struct plan *plan, int f
 int place_check_seen(int root, const struct plan_mount *m, const struct place *place,
                      struct err *e);
 /** After a failure with @code: adds why a missing file or directory cannot be made. */
-void place_explain(int code, struct err *e);
-int place_cannot_make(int code, const char *target, struct err *e);
+void place_explain(int code, const struct id_map *ids, struct err *e);
+int place_cannot_make(int code, const struct plan *plan, const char *target, struct err *e);

@@ -121,6 +121,26 @@ t 'a setuid program of the root directory makes root of the container' setuid_of
 
 # ---- the program ---------------------------------------------------------------------------------
 
+ids_beyond() {
+    local user
+    cp -a "$box" "$tmp/root"
+    echo 'far:x:70000:70000::/:/bin/sh' >>"$tmp/root/etc/passwd"
+    echo 'beyond:x:70000:user' >>"$tmp/root/etc/group"
+    netctr run -d --name a --network none "$tmp/root" sleep 1000 >/dev/null
+    for user in far 70000; do
+        assert_error "netctr: the container's user namespace has no user 70000" 125 netctr exec -u $user a id
+        assert_error "netctr: the container's user namespace has no user 70000" 125 run -u $user "$tmp/root" id
+    done
+    for user in 0:70000 user 1000:beyond; do
+        assert_error "netctr: the container's user namespace has no group 70000" 125 netctr exec -u $user a id
+    done
+    assert_eq "$(netctr exec -u user:1000 a id -u)" 1000
+    chown 70000 "$tmp/root/home"
+    assert_error "netctr: make \`/home/new\` in the container: Permission denied; a directory above it may belong to an id that the container does not have" \
+        125 run -v "$tmp:/home/new" "$tmp/root" true
+}
+t 'users and directories of ids that the container lacks are named' ids_beyond
+
 streams() {
     # shellcheck disable=SC2016 # the container expands it
     local say='echo out >/dev/stdout; echo err >/dev/stderr; echo fd >/proc/self/fd/1; id -u'
