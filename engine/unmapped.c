@@ -25,10 +25,22 @@ enum {
 
 /* ---- what was found --------------------------------------------------------------------------*/
 
+/* What the name of a result begins with. A file system gives the number of a removed directory to the next one, so the time
+ * of birth belongs to it. NULL: there is no such source. The caller frees. */
+static char *source_key(const char *source)
+{
+    struct statx st;
+    if (statx(AT_FDCWD, source, AT_NO_AUTOMOUNT, STATX_INO | STATX_BTIME, &st) < 0)
+        return NULL;
+    const bool born = st.stx_mask & STATX_BTIME;
+    return xasprintf("files-%" PRIx32 ".%" PRIx32 "-%" PRIx64 "-%" PRIx64 ".%" PRIx32 "-",
+                     st.stx_dev_major, st.stx_dev_minor, (uint64_t)st.stx_ino,
+                     born ? (uint64_t)st.stx_btime.tv_sec : 0, born ? st.stx_btime.tv_nsec : 0);
+}
+
 /* Of a source and the ids inside, whatever they are outside. NULL: there is no such source. The caller frees. */
 static char *result_path(const char *source, const struct id_map *m)
 {
-    struct stat st;
     uint64_t hash = hash64("");
     const struct id_range *lists[] = {m->uids, m->gids};
     const unsigned counts[] = {m->uid_count, m->gid_count};
@@ -37,10 +49,8 @@ static char *result_path(const char *source, const struct id_map *m)
             const uint32_t inside[] = {(uint32_t)k, lists[k][i].inside, lists[k][i].count};
             hash = hash64_add(hash, (const char *)inside, sizeof(inside));
         }
-    if (stat(source, &st) < 0)
-        return NULL;
-    return xasprintf("mappable/files-%" PRIx64 "-%" PRIx64 "-%016" PRIx64, (uint64_t)st.st_dev,
-                     (uint64_t)st.st_ino, hash);
+    _cleanup_free_ char *key = source_key(source);
+    return key ? xasprintf("mappable/%s%016" PRIx64, key, hash) : NULL;
 }
 
 /* Calls @each for the root directory and each volume. */
@@ -130,6 +140,30 @@ static void search_source(const char *source, void *arg)
     strv_free(found.names);
 }
 
+/* Of a source that is gone, or of a search that was killed. With its lock held, no search is about to write it. */
+static bool is_stale(int dir, const char *name)
+{
+    _cleanup_close_ int file = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    _cleanup_json_ json_t *j = NULL;
+    if (file < 0 || flock(file, LOCK_EX | LOCK_NB) < 0)
+        return false;
+    const char *source = json_read_at(dir, name, &j, NULL) < 0
+                             ? NULL
+                             : json_string_value(json_object_get(j, "source"));
+    _cleanup_free_ char *key = source ? source_key(source) : NULL;
+    return !key || !skip_prefix(name, key);
+}
+
+/* Else a host whose containers have a new directory each would fill RUN. */
+static void remove_stale(const struct store *s)
+{
+    int listed = 0;
+    _cleanup_dir_ DIR *d = open_listing(s->run_fd, "mappable");
+    for (struct dirent *entry; d && (entry = next_entry(d, &listed));)
+        if (skip_prefix(entry->d_name, "files-") && is_stale(dirfd(d), entry->d_name))
+            (void)unlinkat(dirfd(d), entry->d_name, 0);
+}
+
 /* It lives no longer than its monitor, and holds nothing of it: no lock, no socket. */
 static _Noreturn void search_process(struct search *s, pid_t monitor)
 {
@@ -144,6 +178,7 @@ static _Noreturn void search_process(struct search *s, pid_t monitor)
         _exit(1);
     (void)syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_PRIO_VALUE(IOPRIO_CLASS_IDLE, 0));
     (void)mkdirat(s->store->run_fd, "mappable", 0700);
+    remove_stale(s->store);
     each_source(s->spec, search_source, s);
     _exit(0);
 }
