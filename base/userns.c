@@ -215,8 +215,7 @@ int userns_create(const struct id_map *m, struct err *e)
     int r = pid < 0 ? err_set(e, errno, "make a user namespace") : take_namespace(pid, m, e);
     if (r == -ENOSPC && pid < 0)
         err_hint(e, "the sysctl user.max_user_namespaces limits their number, and 0 forbids them");
-    if (pid > 0) {
-        (void)kill(pid, SIGKILL);
+    if (pid > 0 && kill(pid, SIGKILL) == 0) {
         while (waitpid(pid, NULL, __WALL) < 0 && errno == EINTR)
             continue;
     }
@@ -279,5 +278,8 @@ int userns_read_map(int fd, struct id_map *out, struct err *e)
     close(ready[0]);
     while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
         continue;
+    /* An empty map would stand for the host's. */
+    if (r == 0 && (out->uid_count == 0 || out->gid_count == 0))
+        return err_say(e, -EINVAL, "the user namespace has no map of ids yet");
     return r < 0 ? err_set(e, r, "read the id map of a user namespace") : 0;
 }

@@ -35,12 +35,13 @@ static int open_locks(struct err *e)
 {
     struct stat st;
     int fd = open(RANGES_LOCK, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
-    if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
-        int code = fd < 0 ? errno : EINVAL;
-        close_fd(fd);
+    if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+        return fd;
+    int code = fd < 0 ? errno : EINVAL;
+    close_fd(fd);
+    if (code != EINVAL && code != ELOOP && code != EISDIR && code != ENXIO)
         return err_set(e, code, "open `" RANGES_LOCK "`");
-    }
-    return fd;
+    return err_say(e, -code, "`" RANGES_LOCK "` is not a regular file: remove it");
 }
 
 /* -EAGAIN: another process has it. */
@@ -148,23 +149,30 @@ static uint64_t pool_at(const struct pool *p, uint64_t index)
     return POOL_FIRST + index * ID_RANGE_SIZE;
 }
 
-static bool is_listed(const struct subid_range *r, const struct subid_range *list, size_t count)
+static size_t times_listed(const struct subid_range *r, const struct subid_range *list,
+                           size_t count)
 {
+    size_t times = 0;
     for (size_t i = 0; i < count; i++)
-        if (list[i].first == r->first && list[i].count == r->count)
-            return true;
-    return false;
+        times += list[i].first == r->first && list[i].count == r->count;
+    return times;
+}
+
+/* Is every line with this range one of `netctr`? */
+static bool is_own_alone(const struct pool *p, int kind, const struct subid_range *r)
+{
+    const struct subid_range *own = kind ? p->gids : p->uids;
+    size_t times = times_listed(r, own, kind ? p->gid_count : p->uid_count);
+    return has_own(p) && times == times_listed(r, p->taken[kind], p->taken_count[kind]);
 }
 
 /* Does it overlap a range of a user other than `netctr`? */
 static bool is_of_user(const struct pool *p, int kind, uint64_t first)
 {
-    const struct subid_range *own = kind ? p->gids : p->uids;
-    size_t own_count = kind ? p->gid_count : p->uid_count;
     for (size_t i = 0; i < p->taken_count[kind]; i++) {
         const struct subid_range *r = &p->taken[kind][i];
         if (first < r->first + r->count && r->first < first + ID_RANGE_SIZE &&
-            !(has_own(p) && is_listed(r, own, own_count)))
+            !is_own_alone(p, kind, r))
             return true;
     }
     return false;

@@ -122,6 +122,11 @@ users() {
     subids "netctr:200000:65536" "netctr:200000:65536"
     start_one d
     assert_eq "$(range_of d)" 200000
+    netctr rm -f d
+    # The same range is another user's as well.
+    subids $'netctr:200000:65536\ncarol:200000:65536' "netctr:200000:65536"
+    assert_error "netctr: no range of 65536 ids is free for a user namespace; /etc/subuid and /etc/subgid give user \`netctr\` too few ids" \
+        125 netctr run --name e "$box" true
 }
 t 'never the ids of a user of /etc/subuid or /etc/subgid; those of user netctr' users
 
@@ -143,6 +148,12 @@ instances() {
     kill -KILL "$(elsewhere inspect b | jq '.[0].state.monitor')"
     wait_for 5 netctr start a
     assert_eq "$(user_of a)" 200000
+    netctr stop -t 0 a
+    mv /run/netctr.ranges "$tmp/"
+    mkfifo /run/netctr.ranges
+    assert_error "netctr: start container \`a\`: \`/run/netctr.ranges\` is not a regular file: remove it" 125 netctr start a
+    rm /run/netctr.ranges
+    mv "$tmp/netctr.ranges" /run/
     elsewhere rm -f b
     ip netns delete second
 }
@@ -250,6 +261,21 @@ unmappable() {
 }
 t 'a root directory or volume on overlayfs' unmappable
 
+# With less memory or fewer files for a moment, a container must not start with fewer walls.
+short_of() {
+    local call
+    for call in mount_setattr:ENOMEM open_tree:ENFILE open_tree:ENOSPC; do
+        mkdir -p "$tmp/volume"
+        strace -f -qq -o "$tmp/trace" -e trace="${call%:*}" -e inject="${call%:*}:error=${call#*:}:when=1" \
+            netctr run -d --name a --network none -v "$tmp/volume:/v" "$box" sleep 1000 >"$tmp/out" 2>&1 || true
+        has '(INJECTED)' <"$tmp/trace"
+        has "^netctr: map the ids of \`" <"$tmp/out"
+        assert_fails netctr inspect a 2>/dev/null >&2
+    done
+    assert_eq "$(ranges)" 0
+}
+t 'a lack of memory or files is no reason to run in the user namespace of the host' short_of
+
 owners() {
     mkdir "$tmp/owned"
     chown 100000 "$tmp/owned"
@@ -312,6 +338,18 @@ sharers() {
 }
 t '--network container:NAME and ns:PATH have the ids of that network' sharers
 
+no_map() {
+    local pid
+    unshare --user --net sleep 100 &
+    pid=$!
+    entered() { [ "$(readlink /proc/$pid/ns/net)" != "$(readlink /proc/self/ns/net)" ]; }
+    wait_for 5 entered
+    assert_error 'netctr: the user namespace has no map of ids yet' 125 \
+        netctr run --network "ns:/proc/$pid/ns/net" "$box" true
+    kill $pid
+}
+t 'the network of a user namespace without ids' no_map
+
 # ---- leftovers, and files of other ids -----------------------------------------------------------
 
 leftovers() {
@@ -322,6 +360,8 @@ leftovers() {
     netctr gc --dry-run | has -x "would remove ids ranges/$((0x40000000))"
     netctr gc | has -x "removed ids ranges/$((0x40000000))"
     assert_eq "$(ranges)" 1
+    touch "$state/ranges/"$'\e[31m'
+    netctr gc | has -xF 'removed ids ranges/\x1b[31m'
     rm -r "$state/ranges"
     netctr gc
     assert_eq "$(readlink "$state/ranges/$a")" "$(netctr inspect a | jq -r '.[0].id')"
@@ -362,3 +402,28 @@ strays() {
     rm -rf --one-file-system "$tmp/data" "$tmp/data2"
 }
 t 'files of other ids are named once' strays
+
+searched() { # COUNT: of finished searches
+    [ "$(find "$run_state/mappable" -name 'files-*' -size +0 | wc -l)" = "$1" ]
+}
+another_source() {
+    mkdir "$tmp/data"
+    touch "$tmp/data/far"
+    chown 70000 "$tmp/data/far"
+    rm -f "$run_state"/mappable/files-*
+    start_one a -v "$tmp/data:/data"
+    wait_for 10 searched 2
+    assert_eq "$(userns_of a 'unmapped_files | length')" 1
+    netctr rm -f a
+    rm -r "$tmp/data"
+    mkdir "$tmp/data" # with the same number, most often
+    start_one a -v "$tmp/data:/data"
+    assert_eq "$(userns_of a unmapped_files)" null
+    # The search for the next one removes the result of the directory that is gone.
+    result_of_old() { find "$run_state/mappable" -name 'files-*' -exec grep -l far {} +; }
+    old_is_gone() { [ -z "$(result_of_old)" ]; }
+    wait_for 10 old_is_gone
+    wait_for 10 searched 2
+    assert_eq "$(userns_of a unmapped_files)" null
+}
+t 'what was found in a directory is not told of its successor' another_source
