@@ -426,4 +426,4 @@ another_source() {
     wait_for 10 searched 2
     assert_eq "$(userns_of a unmapped_files)" null
 }
-t 'what was found in a directory is not told of its successor' another_source
+t 'what was found in a directory is not shown for the next one with its number' another_source
