@@ -9,6 +9,7 @@
 #include "monitor.h"
 
 #include <errno.h>
+#include <inttypes.h>
 
 /* ---- what the user asks for ------------------------------------------------------------------*/
 
@@ -106,6 +107,18 @@ static int cannot_map(struct run_request *q, struct err *why, struct err *e)
     return s->caps & ~CAPS_DEFAULT ? refuse_caps(s, why, e) : use_host(s, why);
 }
 
+/* Files of /proc/sys and /sys that need no capability ask for uid 0 of the host only; one is the program that receives
+ * core dumps. */
+static void warn_about_root(const struct id_map *m)
+{
+    for (unsigned i = 0; i < m->uid_count; i++)
+        if (m->uids[i].outside == 0)
+            warn("user %" PRIu32
+                 " of the container is root of the host: with SYS_ADMIN it can take over "
+                 "the host",
+                 m->uids[i].inside);
+}
+
 static int reserve(struct monitor *m, struct err *e)
 {
     struct spec *s = &m->request->spec;
@@ -118,6 +131,8 @@ static int reserve(struct monitor *m, struct err *e)
         m->ids_lock = range_allocate(&m->engine->store, s->id, &s->ids, e);
     if (m->ids_lock >= 0)
         m->reserved = xstrdup(s->id);
+    if (m->ids_lock >= 0)
+        warn_about_root(&s->ids);
     return m->ids_lock < 0 ? m->ids_lock : 0;
 }
 
@@ -177,6 +192,8 @@ static int adopt_map(struct monitor *m, const struct id_map *map, int owner, str
     }
     _cleanup_err_ struct err why = ERR_INIT;
     int r = mappable_check(&m->engine->store, s, map, owner, &why);
+    if (r == 0)
+        warn_about_root(map);
     if (r == -ENOTSUP)
         return err_say(e, r, "`--network %s` means the user namespace of that network: %s",
                        s->network, why.text);

@@ -200,6 +200,10 @@ given_map() {
     assert_error "netctr: --uidmap: \`$tmp/of5000\` belongs to user 5000, which is not one of the container's ids; \`--userns=host\` runs the container in the host's user namespace" \
         125 netctr run --uidmap 0:100000:10 -v "$tmp/of5000:/v" "$box" true
     rmdir "$tmp/of5000"
+    # the host's root
+    netctr run --rm --network none --uidmap 0:500000:10 --uidmap 10:0:1 "$box" true 2>"$tmp/stderr"
+    assert_eq "$(cat "$tmp/stderr")" \
+        'netctr: warning: user 10 of the container is root of the host: with SYS_ADMIN it can take over the host'
 }
 t '--uidmap and --gidmap' given_map
 
