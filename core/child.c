@@ -106,8 +106,12 @@ static int check_user(const struct id_map *m, const struct container_user *u, st
 
 static int set_user(const struct container_user *u, struct err *e)
 {
-    if (setgroups(u->group_count, u->groups) < 0)
-        return err_set(e, errno, "set the supplementary groups");
+    if (setgroups(u->group_count, u->groups) < 0) {
+        int r = err_set(e, errno, "set the supplementary groups");
+        if (r == -EPERM) /* the groups of the host's root would remain */
+            err_hint(e, "is setgroups denied in the user namespace (/proc/PID/setgroups)?");
+        return r;
+    }
     if (setresgid(u->gid, u->gid, u->gid) < 0)
         return err_set(e, errno, "become group %u", u->gid);
     if (setresuid(u->uid, u->uid, u->uid) < 0)

@@ -351,8 +351,15 @@ no_map() {
     assert_error 'netctr: the user namespace has no map of ids yet' 125 \
         netctr run --network "ns:/proc/$pid/ns/net" "$box" true
     kill $pid
+    # as a user makes them
+    unshare --user --map-root-user --net sleep 100 &
+    pid=$!
+    wait_for 5 entered
+    assert_error 'netctr: set the supplementary groups: Operation not permitted; is setgroups denied in the user namespace (/proc/PID/setgroups)?' \
+        125 netctr run --network "ns:/proc/$pid/ns/net" "$box" true
+    kill $pid
 }
-t 'the network of a user namespace without ids' no_map
+t 'the network of a user namespace without ids or without setgroups()' no_map
 
 # ---- leftovers, and files of other ids -----------------------------------------------------------
 
