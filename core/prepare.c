@@ -80,7 +80,7 @@ static bool has_devices(const struct plan *s)
     return false;
 }
 
-/* For all that has to be attached. Everybody may enter it: so may the child. */
+/* For all that has to be attached. The child enters it, so its mode is 755. */
 static int make_scratch(const struct plan *s, int place, struct err *e)
 {
     _cleanup_free_ char *inodes = xasprintf("%zu", s->mount_count + 16);
