@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/futex.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -167,12 +168,28 @@ static void block_signals(sigset_t *before)
     (void)sigprocmask(SIG_SETMASK, &all, before);
 }
 
-/* It makes system calls only, and ends with its parent. If that is killed, its locks must not seem to be held still. */
-static int wait_for_end(void *parent)
+struct userns_process {
+    pid_t pid, parent;
+    bool networks;
+    int state; /* 0: not yet; 1: it has a network namespace; -errno */
+    char stack[4096] __attribute__((aligned(16)));
+};
+
+static void network_made(struct userns_process *p, int state)
 {
+    __atomic_store_n(&p->state, state, __ATOMIC_RELEASE);
+    (void)syscall(SYS_futex, &p->state, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+/* It makes system calls only, and ends with its parent. Its copies of the parent's fds would keep locks. */
+static int live_inside(void *process)
+{
+    struct userns_process *p = process;
     (void)syscall(SYS_close_range, 0, ~0U, 0);
     (void)syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-    while ((pid_t)syscall(SYS_getppid) == *(pid_t *)parent)
+    if (p->networks)
+        network_made(p, syscall(SYS_unshare, CLONE_NEWNET) < 0 ? -errno : 1);
+    while ((pid_t)syscall(SYS_getppid) == p->parent)
         (void)syscall(SYS_ppoll, NULL, 0, NULL, NULL, 0);
     (void)syscall(SYS_exit_group, 0);
     return 0;
@@ -205,21 +222,84 @@ static int take_namespace(pid_t pid, const struct id_map *m, struct err *e)
     return fd < 0 ? err_set(e, errno, "open the new user namespace") : fd;
 }
 
+void userns_end(struct userns_process **process)
+{
+    struct userns_process *p = take_ptr(*process);
+    if (!p)
+        return;
+    if (kill(p->pid, SIGKILL) < 0) /* it ends with this process, and needs its stack until then */
+        return;
+    while (waitpid(p->pid, NULL, __WALL) < 0 && errno == EINTR)
+        continue;
+    free(p);
+}
+
+static int begin(const struct id_map *m, bool networks, struct userns_process **out, struct err *e)
+{
+    struct userns_process *p = xcalloc(1, sizeof(*p));
+    sigset_t before;
+    p->parent = getpid();
+    p->networks = networks;
+    block_signals(&before);
+    p->pid = clone(live_inside, p->stack + sizeof(p->stack), CLONE_NEWUSER | CLONE_VM, p);
+    int code = errno;
+    (void)sigprocmask(SIG_SETMASK, &before, NULL);
+    if (p->pid < 0) {
+        free(p);
+        int r = err_set(e, code, "make a user namespace");
+        if (r == -ENOSPC)
+            err_hint(e,
+                     "the sysctl user.max_user_namespaces limits their number, and 0 forbids them");
+        return r;
+    }
+    *out = p;
+    int r = take_namespace(p->pid, m, e);
+    if (r < 0)
+        userns_end(out);
+    return r;
+}
+
+int userns_start(const struct id_map *m, struct userns_process **out, struct err *e)
+{
+    return begin(m, true, out, e);
+}
+
 int userns_create(const struct id_map *m, struct err *e)
 {
-    char stack[4096] __attribute__((aligned(16)));
-    sigset_t before;
-    pid_t self = getpid();
-    block_signals(&before);
-    pid_t pid = clone(wait_for_end, stack + sizeof(stack), CLONE_NEWUSER | CLONE_VM, &self);
-    int r = pid < 0 ? err_set(e, errno, "make a user namespace") : take_namespace(pid, m, e);
-    if (r == -ENOSPC && pid < 0)
-        err_hint(e, "the sysctl user.max_user_namespaces limits their number, and 0 forbids them");
-    if (pid > 0 && kill(pid, SIGKILL) == 0) {
-        while (waitpid(pid, NULL, __WALL) < 0 && errno == EINTR)
-            continue;
+    struct userns_process *p = NULL;
+    int fd = begin(m, false, &p, e);
+    userns_end(&p);
+    return fd;
+}
+
+/* It may be killed, by the kernel for want of memory: so this looks whether it lives. */
+static int await_network(struct userns_process *p)
+{
+    const struct timespec pause = {.tv_nsec = 20000000};
+    siginfo_t info = {0};
+    int state;
+    while ((state = __atomic_load_n(&p->state, __ATOMIC_ACQUIRE)) == 0) {
+        (void)syscall(SYS_futex, &p->state, FUTEX_WAIT_PRIVATE, 0, &pause, NULL, 0);
+        if (waitid(P_PID, (id_t)p->pid, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) < 0 ||
+            info.si_pid)
+            return -ECHILD;
     }
-    (void)sigprocmask(SIG_SETMASK, &before, NULL);
+    return state < 0 ? state : 0;
+}
+
+int userns_network(struct userns_process **process, struct err *e)
+{
+    struct userns_process *p = *process;
+    _cleanup_free_ char *path = xasprintf("/proc/%d/ns/net", p->pid);
+    int r = await_network(p), fd = r < 0 ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+    if (r == 0 && fd < 0)
+        r = -errno;
+    userns_end(process);
+    if (r == 0)
+        return fd;
+    err_set(e, r, "create a network namespace in the user namespace of the container");
+    if (r == -ENOSPC)
+        err_hint(e, "the sysctl user.max_net_namespaces limits their number, and 0 forbids them");
     return r;
 }
 

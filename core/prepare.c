@@ -15,9 +15,11 @@
 #include "source.h"
 
 #include <errno.h>
+#include <linux/magic.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 static int apart(struct err *e)
 {
@@ -28,20 +30,42 @@ static int apart(struct err *e)
     return 0;
 }
 
+static int attach_as(int dir, const char *name, int mount, struct err *e)
+{
+    struct stat st;
+    if (fstat(mount, &st) < 0 || (S_ISDIR(st.st_mode) ? mkdirat(dir, name, 0700)
+                                                      : mknodat(dir, name, S_IFREG | 0600, 0)) < 0)
+        return err_set(e, errno, "make a place for mount %s", name);
+    _cleanup_close_ int place = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    return place < 0 ? err_set(e, errno, "open the place of mount %s", name)
+                     : mount_attach(mount, place, name, e);
+}
+
+/* A mount of all of the file system at @path, without what is mounted on it. */
+static int mount_whole(const char *path, long magic, const char *type, struct err *e)
+{
+    enum { ROOT_INODE = 1 }; /* of both file systems: not a directory of theirs, bound there */
+    struct statfs fs;
+    struct stat st;
+    _cleanup_close_ int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return fd >= 0 && fstatfs(fd, &fs) == 0 && fs.f_type == magic && fstat(fd, &st) == 0 &&
+                   st.st_ino == ROOT_INODE
+               ? mount_clone(fd, false, e)
+               : mount_new(type, NULL, 0, e);
+}
+
 /* The kernel lets a user namespace mount a procfs or sysfs only beside one that is fully visible
  * (mount_too_revealing()). The host's may have mounts on them, as in many a container. So the child finds one of each. */
 static int show_whole(int scratch, struct err *e)
 {
-    static const char *const types[] = {"proc", "sysfs"};
-    for (size_t i = 0; i < ARRAY_LEN(types); i++) {
-        _cleanup_close_ int fd = mount_new(types[i], NULL, 0, e);
-        if (fd < 0)
-            return fd;
-        if (mkdirat(scratch, types[i], 0700) < 0)
-            return err_set(e, errno, "make a directory for a %s file system", types[i]);
-        _cleanup_close_ int place = openat(scratch, types[i], O_PATH | O_DIRECTORY | O_CLOEXEC);
-        int r = place < 0 ? err_set(e, errno, "open the directory for a %s file system", types[i])
-                          : mount_attach(fd, place, types[i], e);
+    static const struct {
+        const char *path, *type;
+        long magic;
+    } systems[] = {{"/proc", "proc", PROC_SUPER_MAGIC}, {"/sys", "sysfs", SYSFS_MAGIC}};
+    for (size_t i = 0; i < ARRAY_LEN(systems); i++) {
+        const char *type = systems[i].type;
+        _cleanup_close_ int fd = mount_whole(systems[i].path, systems[i].magic, type, e);
+        int r = fd < 0 ? fd : attach_as(scratch, type, fd, e);
         if (r < 0)
             return r;
     }
@@ -56,17 +80,24 @@ static bool has_devices(const struct plan *s)
     return false;
 }
 
-static int prepare_kernels(const struct plan *s, int place, struct prepared *out, struct err *e)
+/* For all that has to be attached. The child enters it, so its mode is 755. */
+static int make_scratch(const struct plan *s, int place, struct err *e)
 {
-    const struct mount_option small[] = {{"size", "4k"}, {"nr_inodes", "16"}, {NULL, NULL}};
+    _cleanup_free_ char *inodes = xasprintf("%zu", s->mount_count + 16);
+    const struct mount_option small[] = {
+        {"mode", "755"}, {"size", "4k"}, {"nr_inodes", inodes}, {NULL, NULL}};
     _cleanup_close_ int scratch =
         mount_new("tmpfs", small, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, e);
     int r = scratch < 0 ? scratch : mount_attach(scratch, place, s->mount_point, e);
-    if (r == 0)
-        r = show_whole(scratch, e);
-    if (r == 0 && has_devices(s))
-        r = dev_nodes(scratch, id_map_root_uid(&s->ids), id_map_root_gid(&s->ids), out->nodes, e);
-    return r;
+    return r < 0 ? r : take_fd(scratch);
+}
+
+static int prepare_kernels(const struct plan *s, int scratch, struct prepared *out, struct err *e)
+{
+    int r = show_whole(scratch, e);
+    return r == 0 && has_devices(s) ? dev_nodes(scratch, id_map_root_uid(&s->ids),
+                                                id_map_root_gid(&s->ids), out->nodes, e)
+                                    : r;
 }
 
 static int prepare_files(const struct plan *s, int place, int files, struct prepared *out,
@@ -78,31 +109,15 @@ static int prepare_files(const struct plan *s, int place, int files, struct prep
     return r < 0 ? r : 0;
 }
 
-static int attach_as(int dir, const char *name, int mount, struct err *e)
+static int attach_all(const struct plan *s, int scratch, const struct prepared *p, struct err *e)
 {
-    struct stat st;
-    if (fstat(mount, &st) < 0 || (S_ISDIR(st.st_mode) ? mkdirat(dir, name, 0700)
-                                                      : mknodat(dir, name, S_IFREG | 0600, 0)) < 0)
-        return err_set(e, errno, "make a place for mount %s", name);
-    _cleanup_close_ int place = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-    return place < 0 ? err_set(e, errno, "open the place of mount %s", name)
-                     : mount_attach(mount, place, name, e);
-}
-
-static int attach_all(const struct plan *s, int place, const struct prepared *p, struct err *e)
-{
-    const struct mount_option options[] = {{"mode", "755"}, {NULL, NULL}};
-    _cleanup_close_ int dir =
-        mount_new("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, e);
-    int r = dir < 0 ? dir : mount_attach(dir, place, s->mount_point, e);
-    if (r == 0)
-        r = attach_as(dir, "root", p->root, e);
+    int r = attach_as(scratch, "root", p->root, e);
     for (size_t i = 0; r == 0 && i < s->mount_count; i++) {
         _cleanup_free_ char *name = xasprintf("%zu", i);
         if (p->mounts[i] >= 0)
-            r = attach_as(dir, name, p->mounts[i], e);
+            r = attach_as(scratch, name, p->mounts[i], e);
     }
-    if (r == 0 && fchdir(dir) < 0)
+    if (r == 0 && fchdir(scratch) < 0)
         return err_set(e, errno, "enter the directory of mounts");
     return r;
 }
@@ -119,7 +134,8 @@ int prepare_mounts(const struct plan *s, int files, struct prepared *out, struct
         r < 0 ? -1 : source_open("directory", s->mount_point, O_DIRECTORY, e);
     if (place < 0)
         return r < 0 ? r : place;
-    r = prepare_kernels(s, place, out, e);
+    _cleanup_close_ int scratch = make_scratch(s, place, e);
+    r = scratch < 0 ? scratch : prepare_kernels(s, scratch, out, e);
     if (r == 0)
         r = prepare_files(s, place, files, out, e);
     if (r == 0)
@@ -127,7 +143,7 @@ int prepare_mounts(const struct plan *s, int files, struct prepared *out, struct
     for (size_t i = 0; r >= 0 && i < s->mount_count; i++)
         if (s->mounts[i].what == SOURCE_PATH)
             r = out->mounts[i] = source_mount(&s->mounts[i], s->namespaces[PLAN_USER].fd, e);
-    return r < 0 ? r : attach_all(s, place, out, e);
+    return r < 0 ? r : attach_all(s, scratch, out, e);
 }
 
 static int take(const char *name, int *mount, struct err *e)

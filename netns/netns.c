@@ -210,6 +210,23 @@ static int enter(int fd, struct err *e)
     return take_fd(home);
 }
 
+int netns_prepare(int fd, struct rt **rt, const struct sysctl *sysctls, struct sysctls *used,
+                  struct err *e)
+{
+    *rt = NULL;
+    _cleanup_close_ int home = enter(fd, e);
+    if (home < 0)
+        return home;
+    *used = (struct sysctls)SYSCTLS_APART;
+    int r = configure(&fd, rt, sysctls, used, e);
+    go_home(home);
+    if (r < 0) {
+        rt_cleanup(rt);
+        *rt = NULL;
+    }
+    return r;
+}
+
 int netns_sysctls(int fd, const struct sysctl *sysctls, struct err *e)
 {
     _cleanup_close_ int home = enter(fd, e);

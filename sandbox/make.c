@@ -63,7 +63,7 @@ static int claim(struct sandbox *sb, struct err *e)
 
 static int make_own(struct sandbox *sb, uint64_t *cookie, struct err *e)
 {
-    int r = netns_create(sb->owner, &sb->netns, &sb->inside, network_sysctls(true), NULL, e);
+    int r = owner_netns(sb, true, e);
     if (r == 0)
         r = rt_netns_cookie(sb->inside, cookie, e);
     if (r < 0)

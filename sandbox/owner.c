@@ -41,13 +41,25 @@ int owner_make(struct sandbox *sb, int *out, struct err *e)
     if (id_map_is_host(&sb->ids))
         return 0;
     if (sb->owner < 0) {
-        int fd = userns_create(&sb->ids, e);
+        int fd = userns_start(&sb->ids, &sb->maker, e);
         if (fd < 0)
             return fd;
         sb->owner = fd;
     }
     *out = sb->owner;
     return 0;
+}
+
+int owner_netns(struct sandbox *sb, bool ipv6, struct err *e)
+{
+    const struct sysctl *sysctls = network_sysctls(ipv6);
+    int owner, r = owner_make(sb, &owner, e);
+    if (r < 0)
+        return r;
+    if (!sb->maker)
+        return netns_create(owner, &sb->netns, &sb->inside, sysctls, &sb->sysctls, e);
+    r = sb->netns = userns_network(&sb->maker, e);
+    return r < 0 ? r : netns_prepare(sb->netns, &sb->inside, sysctls, &sb->sysctls, e);
 }
 
 /* Of a namespace that is to be made. */

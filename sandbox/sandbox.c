@@ -40,6 +40,7 @@ void sandbox_free(struct sandbox *sb)
     attachments_clear(sb);
     rt_close(sb->inside);
     sysctls_close(&sb->sysctls);
+    userns_end(&sb->maker);
     int *const fds[] = {&sb->netns, &sb->owner, &sb->shared_records,
                         &sb->dir,   &sb->lock,  &sb->change};
     for (size_t i = 0; i < ARRAY_LEN(fds); i++)
@@ -212,14 +213,14 @@ int sandbox_create(struct sandbox *sb, struct err *e)
 {
     bool ipv6 = attachments_ipv6(sb);
     uint64_t cookie;
-    int owner, r = claim(sb, e);
+    int r = claim(sb, e);
     sb->joined = r == CLAIM_JOINED;
     sb->born = sb->joined ? BORN_UNKNOWN : ipv6 ? BORN_WITH_IPV6 : BORN_WITHOUT_IPV6;
-    if (r < 0 || sb->joined)
+    if (r < 0 || sb->joined) {
+        userns_end(&sb->maker);
         return r < 0 ? r : owner_require(sb, e);
-    r = owner_make(sb, &owner, e);
-    if (r == 0)
-        r = netns_create(owner, &sb->netns, &sb->inside, network_sysctls(ipv6), &sb->sysctls, e);
+    }
+    r = owner_netns(sb, ipv6, e);
     if (r == 0)
         r = rt_netns_cookie(sb->inside, &cookie, e);
     return r == 0 ? record_save(sb, cookie, e) : r;

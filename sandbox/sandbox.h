@@ -50,7 +50,8 @@ struct sandbox {
     struct sandbox_request request;
     /* Of the user namespace that owns the namespace; empty: this process's own. */
     struct id_map ids;
-    int owner;     /* that user namespace, if this process has made it; -1: not yet */
+    int owner; /* that user namespace, if this process has made it; -1: not yet */
+    struct userns_process *maker; /* makes the network namespace in it, meanwhile; NULL: none */
     uint64_t told; /* the inode number of the one that sandbox_owner() told; 0: none */
     enum sandbox_life life;
     char *path;      /* of a foreign namespace */
@@ -106,6 +107,8 @@ int life_of(int fd);
 
 /** The user namespace that is to own the namespace, made if need be; stays the sandbox's. -1: this process's own. */
 int owner_make(struct sandbox *sb, int *out, struct err *e);
+/** The network namespace that was made along with the owner, or a new one: sb->netns and sb->inside. */
+int owner_netns(struct sandbox *sb, bool ipv6, struct err *e);
 /** Is the owner of the namespace that it has joined the one that sandbox_owner() told? -ESTALE with a text. */
 int owner_require(const struct sandbox *sb, struct err *e);
 

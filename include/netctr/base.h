@@ -399,6 +399,15 @@ int id_ranges_parse(const char *text, struct id_range *ranges, unsigned *count, 
 /** Makes a user namespace with these maps, owned by the caller's user (clone(CLONE_NEWUSER)). An fd. -ENOSPC:
  *  user.max_user_namespaces forbids it. The caller must be single-threaded, with CAP_SETUID and CAP_SETGID. */
 int userns_create(const struct id_map *m, struct err *e);
+/** The same, with a process that stays in it and makes a network namespace there while the caller goes on: that takes
+ *  longer than all else. It ends with this process. */
+struct userns_process;
+int userns_start(const struct id_map *m, struct userns_process **out, struct err *e);
+/** Waits for the network namespace and ends the process, also after a failure. An fd. -ENOSPC: user.max_net_namespaces
+ *  forbids it. */
+int userns_network(struct userns_process **process, struct err *e);
+/** Ends the process. Accepts NULL in *@process. */
+void userns_end(struct userns_process **process);
 /** Ids that /etc/subuid or /etc/subgid gives to a user. */
 struct subid_range {
     uint64_t first, count;

@@ -56,6 +56,9 @@ char *sysctl_read(const char *key); /**< NULL with errno */
  *  -ENOSPC: user.max_net_namespaces forbids it. A kill at any instant leaves no process. */
 int netns_create(int owner, int *fd, struct rt **rt, const struct sysctl *sysctls,
                  struct sysctls *used, struct err *e);
+/** The rest of netns_create() for a namespace that exists already, @fd, which stays the caller's. */
+int netns_prepare(int fd, struct rt **rt, const struct sysctl *sysctls, struct sysctls *used,
+                  struct err *e);
 /** Writes @sysctls in the namespace @fd. As above. */
 int netns_sysctls(int fd, const struct sysctl *sysctls, struct err *e);
 /** Runs @work in the namespace @fd, returns to the caller's, and returns the result of @work. The caller
