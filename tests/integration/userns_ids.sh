@@ -355,8 +355,9 @@ no_map() {
     unshare --user --map-root-user --net sleep 100 &
     pid=$!
     wait_for 5 entered
-    assert_error 'netctr: set the supplementary groups: Operation not permitted; is setgroups denied in the user namespace (/proc/PID/setgroups)?' \
-        125 netctr run --network "ns:/proc/$pid/ns/net" "$box" true
+    assert_fails netctr run --network "ns:/proc/$pid/ns/net" "$box" true 2>"$tmp/stderr"
+    has -xF 'netctr: set the supplementary groups: Operation not permitted; is setgroups denied in the user namespace (/proc/PID/setgroups)?' \
+        <"$tmp/stderr"
     kill $pid
 }
 t 'the network of a user namespace without ids or without setgroups()' no_map
