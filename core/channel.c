@@ -28,6 +28,8 @@ static int send_packet_with(int channel, const struct packet *p, size_t size, co
         m.msg_control = control;
         m.msg_controllen = CMSG_SPACE(count * sizeof(int));
         struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+        if (!c) /* there is room for it */
+            return -EINVAL;
         *c = (struct cmsghdr){CMSG_LEN(count * sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
         memcpy(CMSG_DATA(c), fds, count * sizeof(int));
     }

@@ -59,8 +59,9 @@ struct network {
     strv labels;       /**< K=V */
     strv links;        /**< networks to which its containers may open connections */
     strv link_bridges; /**< the bridges of those that exist; not stored */
-    strv sysctls;      /**< "net.ipv4.conf.IFNAME.KEY=VALUE", network_check_sysctl(): for each container */
-    int64_t created;   /**< seconds since the epoch; 0: unknown */
+    strv
+        sysctls; /**< "net.ipv4.conf.IFNAME.KEY=VALUE", network_check_sysctl(): for each container */
+    int64_t created; /**< seconds since the epoch; 0: unknown */
 };
 /** Can its containers reach the outside, and can their ports be published? */
 static inline bool network_has_gateway(const struct network *n)

@@ -19,10 +19,10 @@ enum message {
     MESSAGE_PART,     /**< from a monitor: a part of a text for stdout that needs several packets */
     MESSAGE_NO_PROCESS, /**< from the child: fork failed; carries the errno */
     MESSAGE_PIDFD,      /**< from the keeper of a command (core/enter.c): it runs; carries an fd */
-    MESSAGE_EXITED,     /**< from the keeper of a command, or a monitor to its client: carries the exit status */
-    MESSAGE_NO_LOADER,  /**< from the child: the program exists, its interpreter does not */
-    MESSAGE_WAITS,      /**< from a detached monitor: it will try again later; the text says why */
-    MESSAGE_STREAMS,    /**< from a client: carries its stdout, stderr and perhaps stdin */
-    MESSAGE_SIGNAL,     /**< from a client: it got a signal; the text is "SIGNAL PID", with the sender's pid */
+    MESSAGE_EXITED, /**< from the keeper of a command, or a monitor to its client: carries the exit status */
+    MESSAGE_NO_LOADER, /**< from the child: the program exists, its interpreter does not */
+    MESSAGE_WAITS,     /**< from a detached monitor: it will try again later; the text says why */
+    MESSAGE_STREAMS,   /**< from a client: carries its stdout, stderr and perhaps stdin */
+    MESSAGE_SIGNAL, /**< from a client: it got a signal; the text is "SIGNAL PID", with the sender's pid */
     MESSAGE_OOM_KILLED, /**< to a client, before MESSAGE_EXITED: the program was killed for want of memory */
 };

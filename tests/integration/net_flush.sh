@@ -325,8 +325,8 @@ at_rest() {
     timeout 1 nft monitor >"$tmp/events" 2>&1 || true
     assert_eq "$(cat "$tmp/events")" '' 'events without a cause'
     # The positive control.
-    timeout 1 nft monitor >"$tmp/events" 2>&1 &
-    sleep 0.3
+    timeout $((1 + slowness)) nft monitor >"$tmp/events" 2>&1 &
+    sleep "0.$((2 + slowness))" # until it listens, which it does not say
     nft add table inet mine
     nft delete table inet mine
     wait
