@@ -326,7 +326,7 @@ at_rest() {
     assert_eq "$(cat "$tmp/events")" '' 'events without a cause'
     # The positive control.
     timeout $((1 + slowness)) nft monitor >"$tmp/events" 2>&1 &
-    sleep "0.$((2 + slowness))" # until it listens, which it does not say
+    sleep "$((3 * slowness))e-1" # until it listens, which it does not say
     nft add table inet mine
     nft delete table inet mine
     wait
