@@ -5,8 +5,16 @@
 
 attack=$top/${NETCTR_BUILD:-build}/tests/attack
 
+# On an overlay, for example, as in tests/vm, the host's programs cannot be mapped into a user namespace.
+need_programs() {
+    [ -e "$ARENA/programs" ] || netctr run --rm --userns=auto -v /usr:/usr:ro "$box" true 2>"$tmp/refusal" ||
+        { ! grep -q 'cannot map ids' "$tmp/refusal" || skip 'the file system of /usr cannot map ids'; }
+    : >"$ARENA/programs"
+}
+
 # A container with the host's programs, in which `attack` is /attack.
 equipped() { # NAME [FLAGS OF RUN...]
+    need_programs
     local volumes=(-v /usr:/usr:ro -v /usr/lib:/lib:ro -v "$attack:/attack:ro")
     [ ! -e /usr/lib64 ] || volumes+=(-v /usr/lib64:/lib64:ro)
     netctr run -d --name "$1" "${volumes[@]}" "${@:2}" "$box" sleep 1000 >/dev/null
