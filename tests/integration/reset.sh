@@ -228,7 +228,8 @@ lost() {
     for which in run root both; do
         full_host
         [ $which = root ] || lose_run_directory
-        [ $which = run ] || rm -rf --one-file-system "$state"
+        # A monitor may write to a directory while it is being removed.
+        [ $which = run ] || rm -rf --one-file-system "$state" || rm -rf --one-file-system "$state"
         netctr reset -f >"$tmp/said" 2>&1
         assert_gone
     done
