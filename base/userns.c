@@ -181,7 +181,8 @@ static void network_made(struct userns_process *p, int state)
     (void)syscall(SYS_futex, &p->state, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
-/* It makes system calls only, and ends with its parent. Its copies of the parent's fds would keep locks. */
+/* It makes system calls only, and ends with its parent. Its copies of the parent's fds would keep locks. The thread-local
+ * errno is shared, too: after a failure here that of the parent may be this one, and the start fails anyway. */
 static int live_inside(void *process)
 {
     struct userns_process *p = process;
