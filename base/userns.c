@@ -1,7 +1,8 @@
-/* User namespaces: made with their maps of ids, without a process that stays in them.
+/* User namespaces: made with their maps of ids, and kept by an fd, without a process that stays in them.
  *
- * A user namespace begins as that of a new process, whose parent writes the maps. An fd then keeps it, and the process is
- * killed. It shares the parent's memory, because copying the page tables would be most of the cost.
+ * A user namespace begins as that of a new process, whose parent writes the maps. The process is killed when it has made
+ * a network namespace, if one was asked for. It shares the parent's memory, because copying the page tables would be most
+ * of the cost.
  */
 #include <netctr/base.h>
 
@@ -300,7 +301,7 @@ int userns_network(struct userns_process **process, struct err *e)
         return fd;
     err_set(e, r, "create a network namespace in the user namespace of the container");
     if (r == -ENOSPC)
-        err_hint(e, "the sysctl user.max_net_namespaces limits their number, and 0 forbids them");
+        err_hint(e, NETNS_LIMIT);
     return r;
 }
 

@@ -7,8 +7,9 @@
 
 #include <netctr/core.h>
 
-/** What it is built from. The plan's paths are opened by the child: a mount can be cloned, and mounted on, only in
- *  the namespace that it belongs to. They are canonical, and only root can change what they mean. */
+/** What it is built from. The plan's paths are opened by the child, or before it is in another user namespace by
+ *  prepare.c: a mount can be cloned, and mounted on, only in the namespace that it belongs to. They are canonical, and
+ *  only root can change what they mean. */
 struct rootfs {
     const struct plan *plan;
     int files;                 /**< a detached mount with the plan's files; -1: there are none */

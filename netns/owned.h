@@ -3,7 +3,6 @@
 
 #include <netctr/netns.h>
 
-#define NETNS_LIMIT "the sysctl user.max_net_namespaces limits their number, and 0 forbids them"
 /** Makes a network namespace that the user namespace @owner owns; it must not be the caller's own. An fd. The caller must
  *  be single-threaded. */
 int owned_create(int owner, struct err *e);

@@ -453,8 +453,7 @@ int rt_is_local(struct rt *rt, const struct ip *address)
     struct rtmsg request = {
         .rtm_family = (unsigned char)address->family,
         .rtm_dst_len = (unsigned char)(ip_size(address) * 8),
-        /* Without the source address that would be used: for IPv6 the kernel looks
-                             * for it on every link. */
+        /* Without the source address: for IPv6 the kernel looks for it on every link. */
         .rtm_flags = RTM_F_FIB_MATCH};
     if (!m || nlmsg_append(m, &request, sizeof(request), NLMSG_ALIGNTO) < 0 ||
         nla_put(m, RTA_DST, (int)ip_size(address), address->bytes) < 0) {

@@ -8,8 +8,8 @@
  * Containers of another ROOT must not live with the same ids. RANGES_LOCK, one file for the whole host, has a byte for
  * each id. A monitor locks those of its container for as long as it lives (open file description locks: the kernel
  * releases them when it is killed). A container that shares a sandbox lives with the ids of another one, which may have
- * ended: it locks a byte behind MEMBERS that stands for these ids and its ROOT. To the owner of the sandbox, which may
- * start at any time, members of its own ROOT are no strangers.
+ * ended: it locks a byte behind MEMBERS that stands for these ids and its ROOT. The owner of the sandbox may start at any
+ * time, so it ignores the members of its own ROOT.
  */
 #include "files.h"
 

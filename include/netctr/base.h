@@ -403,6 +403,7 @@ int userns_create(const struct id_map *m, struct err *e);
  *  longer than all else. It ends with this process. */
 struct userns_process;
 int userns_start(const struct id_map *m, struct userns_process **out, struct err *e);
+#define NETNS_LIMIT "the sysctl user.max_net_namespaces limits their number, and 0 forbids them"
 /** Waits for the network namespace and ends the process, also after a failure. An fd. -ENOSPC: user.max_net_namespaces
  *  forbids it. */
 int userns_network(struct userns_process **process, struct err *e);

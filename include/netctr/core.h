@@ -39,7 +39,7 @@ enum plan_source {
     SOURCE_TYPE, /**< a new file system of type @source: "proc", "tmpfs" …; "cgroup": the process's own cgroups, of
                          v1 or v2, as the host has them */
     SOURCE_PATH, /**< what is at @source, a canonical path of the host, and the mounts below it */
-    SOURCE_FD,   /**< the detached mount @fd (open_tree, fsmount), which is used up */
+    SOURCE_FD, /**< the detached mount @fd (open_tree, fsmount), which is used up; its ids are not mapped */
     SOURCE_DEVICES, /**< a tmpfs with six harmless nodes and the usual links: /dev */
     SOURCE_TARGET,  /**< the target itself, with other flags (MOUNT_RDONLY) */
     SOURCE_MASK, /**< nothing: an empty file or directory. For a file it needs an earlier SOURCE_DEVICES */
@@ -137,7 +137,7 @@ struct plan {
     const char *id;          /**< NULL: unknown; then there is no cgroup to look after */
     const char *rootfs;      /**< canonical path of the root directory; NULL: unknown */
     const char *layers;      /**< directory with the overlay's `upper` and `work` */
-    const char *mount_point; /**< directory that the root is mounted over, in the child only */
+    const char *mount_point; /**< directory to mount over, in mount namespaces of core's own only */
     bool in_place;           /**< write to @rootfs itself; else to the overlay's upper layer */
     bool read_only;          /**< the root directory cannot be written to */
     bool interactive;        /**< -i: stdin stays open */

@@ -131,3 +131,15 @@ static inline bool own_network(void)
     rt_set_up(b, 1);
     return rt_commit(b, NULL) == 0;
 }
+
+/** Reads a sysctl in the network namespace @fd. The caller frees. */
+static inline char *sysctl_there(int fd, const char *key)
+{
+    _cleanup_close_ int home = netns_self();
+    if (setns(fd, CLONE_NEWNET) < 0)
+        return NULL;
+    char *value = sysctl_read(key);
+    if (setns(home, CLONE_NEWNET) < 0)
+        exit(1);
+    return value;
+}

@@ -95,18 +95,6 @@ static void inside_close(struct inside *in)
 }
 #define _cleanup_inside_ __attribute__((cleanup(inside_close)))
 
-/* Reads a sysctl in the namespace of @fd. */
-static char *sysctl_there(int fd, const char *key)
-{
-    _cleanup_close_ int home = netns_self();
-    if (setns(fd, CLONE_NEWNET) < 0)
-        return NULL;
-    char *value = sysctl_read(key);
-    if (setns(home, CLONE_NEWNET) < 0)
-        exit(1);
-    return value;
-}
-
 static void test_create(void)
 {
     const struct sysctl sysctls[] = {

@@ -21,18 +21,6 @@ static uint64_t here(void)
     return netns_inode(fd);
 }
 
-/* Reads a sysctl in the namespace of @fd. */
-static char *sysctl_there(int fd, const char *key)
-{
-    _cleanup_close_ int home = netns_self();
-    if (setns(fd, CLONE_NEWNET) < 0)
-        return NULL;
-    char *value = sysctl_read(key);
-    if (setns(home, CLONE_NEWNET) < 0)
-        exit(1);
-    return value;
-}
-
 static void commit(struct rt_batch *b, const char *name)
 {
     _cleanup_err_ struct err e = ERR_INIT;
