@@ -307,12 +307,29 @@ static bool is_typo(const char *typed, const char *word)
     return edit_distance(typed, word) <= longest;
 }
 
+/* The only word that begins with @s. */
+static const char *begun_word(const char *s, const char *const *words)
+{
+    const char *only = NULL;
+    for (; *words; words++) {
+        if (!skip_prefix(*words, s))
+            continue;
+        if (only)
+            return NULL;
+        only = *words;
+    }
+    return only;
+}
+
 const char *nearest_word(const char *s, const char *const *words)
 {
+    enum { BEGINNING = 4 };
     const char *best = NULL;
     size_t best_distance = SIZE_MAX;
     if (strlen(s) > 64)
         return NULL;
+    if (strlen(s) >= BEGINNING && (best = begun_word(s, words)))
+        return best;
     for (; *words; words++) {
         size_t d = is_typo(s, *words) ? edit_distance(s, *words) : SIZE_MAX;
         if (d < best_distance) {

@@ -184,6 +184,8 @@ error 'bad variable' 125 \
     'netctr: a variable of the environment has no name' run -e =x "$box" true
 error 'unknown flag, with the nearest known one' 125 \
     'netctr: unknown flag `--publsh`; did you mean `--publish`?' run --publsh 80:80 "$box" true
+error 'unknown flag, the beginning of a known one' 125 \
+    'netctr: unknown flag `--usern`; did you mean `--userns`?' run --usern host "$box" true
 error 'unknown flag, none near' 125 'netctr: unknown flag `--xyzzy`' run --xyzzy "$box" true
 error 'unknown letter' 125 'netctr: unknown flag `-Z`' run -Z "$box" true
 error 'unknown letter among others' 125 'netctr: unknown flag `-Z` in `-dZi`' run -dZi "$box" true

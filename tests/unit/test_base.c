@@ -197,8 +197,9 @@ static void test_text(void)
 
 static void test_nearest_word(void)
 {
-    static const char *const words[] = {"publish", "name", "network", "memory", "rm",
-                                        "ip",      "run",  "cpus",    "stop",   NULL};
+    static const char *const words[] = {"publish", "name",   "network",  "memory", "rm",
+                                        "ip",      "run",    "cpus",     "stop",   "user",
+                                        "userns",  "capadd", "capadrop", NULL};
     static const char *const none[] = {NULL};
     static const struct {
         const char *word, *near;
@@ -227,6 +228,11 @@ static void test_nearest_word(void)
         {"bulish", "publish"},
         {"nnnname", NULL},
         {"nuu", NULL},
+        {"publ", "publish"},
+        {"pub", NULL},
+        {"user", "user"},
+        {"usern", "userns"},
+        {"capa", NULL},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         const char *near = nearest_word(rows[i].word, words);
