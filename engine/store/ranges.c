@@ -234,17 +234,32 @@ static int make_entry(struct store *s, uint32_t first, const char *id)
     return symlinkat(id, s->root_fd, path) < 0 ? -errno : 0;
 }
 
+/* Entries are links; a directory in the place of one is damage, and belongs to no container. */
+static int remove_entry(int dir, const char *name)
+{
+    int r = unlinkat(dir, name, 0) == 0 || errno == ENOENT ? 0 : -errno;
+    return r == -EISDIR ? remove_tree_at(dir, name) : r;
+}
+
+static int replace_entry(struct store *s, uint32_t first, const char *id)
+{
+    _cleanup_free_ char *name = xasprintf("%" PRIu32, first);
+    _cleanup_close_ int dir =
+        openat(s->root_fd, RANGES, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int r = dir < 0 ? -errno : remove_entry(dir, name);
+    return r < 0 ? r : make_entry(s, first, id);
+}
+
 /* With its lock held, so that no other process is about to define a container with it. -EEXIST: a container has it. */
 static int take_entry(struct store *s, uint32_t first, const char *id)
 {
     int r = make_entry(s, first, id);
     if (r != -EEXIST)
         return r;
-    _cleanup_free_ char *owner = entry_owner(s, first), *path = entry_path(first);
+    _cleanup_free_ char *owner = entry_owner(s, first);
     if (owner && is_defined(s, owner))
         return -EEXIST;
-    /* a killed command has left it */
-    return unlinkat(s->root_fd, path, 0) < 0 && errno != ENOENT ? -errno : make_entry(s, first, id);
+    return replace_entry(s, first, id); /* a killed command has left it */
 }
 
 /* ---- allocation ------------------------------------------------------------------------------*/
@@ -263,24 +278,35 @@ static int try_range(struct store *s, int locks, uint32_t first, const char *id)
     return r;
 }
 
+static int say_none_is_free(const struct pool *p, bool locked, struct err *e)
+{
+    err_say(e, -EADDRNOTAVAIL, "no range of %d ids is free for a user namespace", ID_RANGE_SIZE);
+    if (has_own(p))
+        err_hint(e, "/etc/subuid and /etc/subgid give user `netctr` too few ids");
+    else if (locked)
+        err_hint(e,
+                 "running containers use these ids: one with a wide `--uidmap` or `--gidmap` can "
+                 "use all of them");
+    return -EADDRNOTAVAIL;
+}
+
 static int search(struct store *s, const struct pool *p, int locks, const char *id,
                   struct id_map *out, struct err *e)
 {
     const uint64_t size = pool_size(p), begin = size ? strtoull(id, NULL, 16) % size : 0;
+    bool locked = false; /* by a container for which no range was allocated */
     for (uint64_t i = 0; i < size; i++) {
         uint64_t first = pool_at(p, (begin + i) % size);
-        int r = may_be_used(p, first) ? try_range(s, locks, (uint32_t)first, id) : -EAGAIN;
+        int r = may_be_used(p, first) ? try_range(s, locks, (uint32_t)first, id) : -EEXIST;
         if (r == 0)
             *out = id_map_of_range((uint32_t)first);
         if (r == 0)
             return 0;
         if (r != -EAGAIN && r != -EEXIST)
             return err_set(e, r, "write `%s/" RANGES "/%" PRIu64 "`", s->root, first);
+        locked |= r == -EAGAIN;
     }
-    err_say(e, -EADDRNOTAVAIL, "no range of %d ids is free for a user namespace", ID_RANGE_SIZE);
-    if (has_own(p))
-        err_hint(e, "/etc/subuid and /etc/subgid give user `netctr` too few ids");
-    return -EADDRNOTAVAIL;
+    return say_none_is_free(p, locked, e);
 }
 
 int range_allocate(struct store *s, const char *id, struct id_map *out, struct err *e)
@@ -408,9 +434,7 @@ static int sweep_entry(struct store *s, int dir, int locks, const char *name, co
 {
     if (!is_stale(s, locks, name))
         return 0;
-    int r = gc->dry_run || unlinkat(dir, name, 0) == 0 || errno == ENOENT ? 0 : -errno;
-    if (r == -EISDIR)
-        r = remove_tree_at(dir, name);
+    int r = gc->dry_run ? 0 : remove_entry(dir, name);
     unlock_ids(locks, 0, INT64_C(1) << 32);
     if (r < 0)
         return err_set(e, r, "remove `" RANGES "/%s`", name);

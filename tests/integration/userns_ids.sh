@@ -207,6 +207,15 @@ given_map() {
 }
 t '--uidmap and --gidmap' given_map
 
+wide_map() {
+    start_one a --uidmap 0:500000:1 --uidmap 1:$((0x40000000)):$((0x30000000))
+    assert_error "netctr: no range of 65536 ids is free for a user namespace; running containers use these ids: one with a wide \`--uidmap\` or \`--gidmap\` can use all of them" \
+        125 netctr run --name b "$box" true
+    netctr rm -f a
+    netctr run --rm "$box" true
+}
+t 'a map that takes every range is named as the reason' wide_map
+
 # ---- where it cannot be --------------------------------------------------------------------------
 
 mount_overlay() {
@@ -386,6 +395,24 @@ leftovers() {
     assert_eq "$(ranges)" 0
 }
 t 'gc removes the ids of no container, and restores a lost entry' leftovers
+
+in_the_way() {
+    start_one a
+    local a
+    a=$(range_of a)
+    netctr stop -t 0 a
+    rm "$state/ranges/$a"
+    mkdir -p "$state/ranges/$a/deep"
+    netctr start a
+    assert_eq "$(range_of a) $(user_of a)" "$a $a"
+    assert_eq "$(readlink "$state/ranges/$a")" "$(netctr inspect a | jq -r '.[0].id')"
+    # A new container takes such a range as well: there is no other.
+    subids "alice:$((0x40000000)):$((0x2fff0000))" ''
+    mkdir -p "$state/ranges/$((0x6fff0000))/deep"
+    start_one b
+    assert_eq "$(range_of b)" $((0x6fff0000))
+}
+t 'a directory in the place of an entry is replaced by the entry' in_the_way
 
 strays() {
     mkdir -p "$tmp/data/deep/er"
