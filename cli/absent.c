@@ -88,8 +88,6 @@ static const struct {
     {"up", compose},
     {"update", plain},
     {"volume", "netctr has no named volumes: `netctr run -v DIR:/PATH` mounts a directory"},
-    {"wait",
-     "netctr does not have it yet: `netctr events --filter event=die` shows when containers end"},
 };
 
 const char *absent_command(const char *name)
@@ -250,6 +248,14 @@ static const struct absent stop_flags[] = {
     {"latest", 'l', NULL}, {"signal", 's', NULL}, {0},
 };
 
+static const struct absent wait_flags[] = {
+    {"condition", 0, NULL},
+    {"ignore", 'i', NULL},
+    {"interval", 0, NULL},
+    {"latest", 'l', NULL},
+    {0},
+};
+
 static const struct absent kill_flags[] = {
     {"all", 'a', NULL},
     {"cidfile", 0, NULL},
@@ -310,6 +316,7 @@ const struct absent *absent_flags(const char *command)
         {"restart", stop_flags},
         {"stop", stop_flags},
         {"kill", kill_flags},
+        {"wait", wait_flags},
         {"rm", rm_flags},
         {"network create", create_flags},
         {"network connect", connect_flags},

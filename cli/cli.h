@@ -29,7 +29,8 @@ struct command {
 extern const struct command command_run, command_exec, command_ps, command_logs, command_inspect,
     command_stop, command_start, command_restart, command_boot, command_kill, command_rm,
     command_port, command_publish, command_unpublish, command_network, command_gc, command_reset,
-    command_info, command_helper, command_version, command_events, command_doctor;
+    command_info, command_helper, command_version, command_events, command_doctor,
+    command_wait;
 
 /** Parses the flags of @command. Returns the index of the first word that is not a flag; 0: help was asked for and has
  *  been printed, and the command must return. */
@@ -74,6 +75,7 @@ struct each {
     /** What to do with a name whose definition cannot be read; NULL: that is a failure. */
     int (*damaged)(struct engine *engine, const char *name, struct err *e);
     bool missing_is_fine; /**< skip names that do not exist */
+    bool prints;          /**< @act prints what there is to print, so the name is not */
 };
 /** Opens the engine and does it to each named container, or to all of a kind. Prints the names of those where it
  *  succeeded, and goes on after a failure. (each.c) */

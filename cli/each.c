@@ -96,8 +96,10 @@ static int do_each(struct engine *engine, char *const *names, const struct each 
             code = each->act(engine, &f.records[i], each->arg, why);
         else if (code == -EBADMSG && each->damaged)
             code = each->damaged(engine, names[i], why);
-        if (code == 0)
+        if (code == 0 && !each->prints)
             printf("%s\n", names[i]);
+        else if (code == 0)
+            continue;
         else if (f.codes[i] != -ENOENT || !each->missing_is_fine)
             first_error(&result, code, e, why);
     }

@@ -182,6 +182,9 @@ void engine_begin_kill(struct engine *engine, const struct record *r, enum mark 
 /** Sends a signal. After one that ends programs, the restart policy does not run the program again; with SIGKILL, this
  *  returns when everything is undone. */
 int engine_kill(struct engine *engine, const struct record *r, int sig, struct err *e);
+/** Waits until a container has ended and is not restarted; *@status is the exit status of its last run, also if it has been
+ *  removed meanwhile. */
+int engine_wait(struct engine *engine, const struct record *r, int *status, struct err *e);
 /** Removes a container that has ended; -EBUSY for one that has not. Does nothing if another container has its name by
  *  now. */
 int engine_remove(struct engine *engine, const struct record *r, struct err *e);

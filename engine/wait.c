@@ -1,0 +1,55 @@
+/* Waiting for the end of a container: its monitor is the last of its processes.
+ *
+ * The exit status is then in its definition. Where that is gone, after --rm or `rm`, or where the container runs again, the
+ * event "die" tells it.
+ */
+#include "internal.h"
+
+#include <errno.h>
+
+struct death {
+    const char *id;
+    int status; /* of the last one; -1: none */
+};
+
+static void look_for_death(const json_t *event, void *arg)
+{
+    struct death *d = arg;
+    if (streq(json_str(event, "id"), d->id) && streq(json_str(event, "event"), "die"))
+        d->status = (int)json_int(event, "exit_code", EXIT_NETCTR);
+}
+
+static int status_of_event(struct engine *engine, const struct record *r, int *status,
+                           struct err *e)
+{
+    struct death d = {r->spec.id, -1};
+    int code = engine_events(engine, false, 0, -1, look_for_death, &d, e);
+    if (code == 0 && d.status < 0)
+        return err_say(e, -ENOENT,
+                       "container `%s` is gone, and nothing tells its exit status: its program "
+                       "may never have run",
+                       r->spec.name);
+    *status = d.status;
+    return code;
+}
+
+int engine_wait(struct engine *engine, const struct record *r, int *status, struct err *e)
+{
+    _cleanup_record_ struct record now = {0};
+    *status = r->exit_status;
+    if (r->status == STATUS_EXITED)
+        return 0;
+    _cleanup_close_ int monitor = pidfd_of(r->monitor, r->monitor_start);
+    int code = monitor < 0 ? monitor : pidfd_wait(monitor, -1);
+    if (code < 0 && code != -ESRCH)
+        return err_set(e, code, "wait for container `%s`", r->spec.name);
+    /* If the monitor was killed, this cleans up after it. */
+    code = engine_find(engine, r->spec.name, &now, e);
+    if (code < 0 && code != -ENOENT)
+        return code;
+    err_clear(e);
+    if (code < 0 || !streq(now.spec.id, r->spec.id) || now.status != STATUS_EXITED)
+        return status_of_event(engine, r, status, e);
+    *status = now.exit_status;
+    return 0;
+}
