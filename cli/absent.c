@@ -53,7 +53,6 @@ static const struct {
     {"mount", plain},
     {"net", "`netctr network --help` lists the commands of networks"},
     {"node", plain},
-    {"pause", plain},
     {"play", plain},
     {"plugin", plain},
     {"pod", "netctr does not have it yet: `netctr run --network container:NAME` shares a network"},
@@ -82,7 +81,6 @@ static const struct {
     {"trust", images},
     {"umount", plain},
     {"unmount", plain},
-    {"unpause", plain},
     {"unshare", plain},
     {"untag", images},
     {"up", compose},
@@ -256,6 +254,10 @@ static const struct absent wait_flags[] = {
     {0},
 };
 
+static const struct absent pause_flags[] = {
+    {"all", 'a', NULL}, {"cidfile", 0, NULL}, {"filter", 'f', NULL}, {"latest", 'l', NULL}, {0},
+};
+
 static const struct absent kill_flags[] = {
     {"all", 'a', NULL},
     {"cidfile", 0, NULL},
@@ -316,6 +318,8 @@ const struct absent *absent_flags(const char *command)
         {"restart", stop_flags},
         {"stop", stop_flags},
         {"kill", kill_flags},
+        {"pause", pause_flags},
+        {"unpause", pause_flags},
         {"wait", wait_flags},
         {"rm", rm_flags},
         {"network create", create_flags},

@@ -37,7 +37,7 @@ static bool is_status(const char *word)
     for (enum status s = STATUS_CREATING; s <= STATUS_EXITED; s++)
         if (streq(word, status_name(s)))
             return true;
-    return false;
+    return streq(word, STATUS_PAUSED);
 }
 
 /* A regular expression. In docker, names begin with a slash, so a pattern may match with or without one. */
@@ -75,7 +75,7 @@ static int filters_parse(char *const *texts, struct filters *f, struct err *e)
     strv_each (status, f->statuses)
         if (!is_status(status)) {
             err_say(e, -EINVAL, "filter `status=%s`: unknown status", status);
-            err_hint(e, "creating, running, restarting, exited or dead");
+            err_hint(e, "creating, running, paused, restarting, exited or dead");
             return -EINVAL;
         }
     return 0;
@@ -90,7 +90,7 @@ static bool filters_match(struct engine *engine, const struct filters *f, const 
     strv_each (prefix, f->ids)
         id = id || skip_prefix(r->spec.id, prefix);
     strv_each (word, f->statuses)
-        status = status || streq(word, status_name(r->status));
+        status = status || streq(word, engine_status_name(engine, r));
     strv_each (word, f->networks)
         network = network || engine_is_on_network(engine, r, word);
     return name && id && status && network;
@@ -104,11 +104,12 @@ static char *command_text(const struct spec *s, bool whole)
     return text_cut(shown, whole ? SIZE_MAX : COMMAND_COLUMNS);
 }
 
-static char *state_text(const struct record *r)
+static char *state_text(struct engine *engine, const struct record *r)
 {
     _cleanup_free_ char *since = time_ago(r->status == STATUS_EXITED ? r->finished : r->started);
     if (r->status == STATUS_RUNNING)
-        return xasprintf("Up %s", *since ? since : "a moment");
+        return xasprintf("Up %s%s", *since ? since : "a moment",
+                         engine_is_paused(engine, r) ? " (Paused)" : "");
     const char *why = r->failure ? r->failure : r->oom_killed ? "out of memory" : NULL;
     if (r->status == STATUS_RESTARTING)
         return xasprintf("Restarting (%d)%s%s", r->exit_status, why ? ", " : "", why ? why : "");
@@ -120,9 +121,9 @@ static char *state_text(const struct record *r)
     return xstrdup(r->status == STATUS_DEAD ? "Dead" : "Creating");
 }
 
-static char *status_text(const struct record *r)
+static char *status_text(struct engine *engine, const struct record *r)
 {
-    _cleanup_free_ char *state = state_text(r);
+    _cleanup_free_ char *state = state_text(engine, r);
     return r->restarts
                ? xasprintf("%s, %u restart%s", state, r->restarts, r->restarts == 1 ? "" : "s")
                : take_ptr(state);
@@ -145,7 +146,7 @@ static strv addresses_of(struct engine *engine, const struct record *r, bool bot
     return out;
 }
 
-static json_t *row_json(const struct record *r, strv addresses)
+static json_t *row_json(struct engine *engine, const struct record *r, strv addresses)
 {
     json_t *j = json_object();
     _cleanup_free_ char *created = created_utc(&r->spec);
@@ -154,7 +155,7 @@ static json_t *row_json(const struct record *r, strv addresses)
     json_put_str(j, "rootfs", r->spec.rootfs);
     json_put_strv(j, "command", r->spec.argv);
     json_put_str(j, "created", created);
-    json_put_str(j, "status", status_name(r->status));
+    json_put_str(j, "status", engine_status_name(engine, r));
     if (r->status == STATUS_EXITED || r->status == STATUS_RESTARTING)
         json_object_set_new(j, "exit_status", json_integer(r->exit_status));
     if (r->status != STATUS_EXITED)
@@ -196,11 +197,11 @@ static int add_row(const struct record *r, void *arg)
     }
     _cleanup_strv_ strv addresses = addresses_of(l->engine, r, l->json != NULL);
     if (l->json) {
-        json_array_append_new(l->json, row_json(r, addresses));
+        json_array_append_new(l->json, row_json(l->engine, r, addresses));
         return 0;
     }
     _cleanup_free_ char *command = command_text(&r->spec, l->whole),
-                        *address = strv_join(addresses, ", "), *status = status_text(r),
+                        *address = strv_join(addresses, ", "), *status = status_text(l->engine, r),
                         *ports = ports_text(record_ports(r)), *age = time_ago(r->spec.created),
                         *created = xasprintf("%s%s", age, *age ? " ago" : "unknown");
     const char *cells[] = {r->spec.id, command, created, status, address, ports, r->spec.name};

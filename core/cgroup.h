@@ -105,6 +105,15 @@ int cgroup_kill(const struct cgroup_host *host, const char *path, struct err *e)
  *  Otherwise it would not die, or take minutes. */
 void cgroup_let_die(const struct cgroup_host *host, const char *path);
 
+/** Adds the v1 hierarchy that freezes, if it is mounted in its usual place and not there yet. (cgroup_freeze.c) */
+void cgroup_add_freezer(struct cgroup_host *host);
+/** Freezes all processes in @path and those that are born there later; returns when all are frozen. After a failure they
+ *  run. -EOPNOTSUPP: @host has no freezer. */
+int cgroup_freeze(const struct cgroup_host *host, const char *path, struct err *e);
+/** "Not frozen" and "gone" are success. */
+int cgroup_thaw(const struct cgroup_host *host, const char *path, struct err *e);
+bool cgroup_is_frozen(const struct cgroup_host *host, const char *path);
+
 /** Removes @path, with what a container may have made below it, in all hierarchies. Retries EBUSY for
  *  about 1 s: the last process may be gone a moment before its cgroup knows. "Already gone" is
  *  success. */

@@ -34,8 +34,7 @@ static int walk_with(int dir, cgroup_visit_fn *visit, void *arg)
 
 /* ---- killing -------------------------------------------------------------------------------*/
 
-/* Is @pid among the processes of the cgroup @name in @parent? 1, 0 or -errno. */
-static int lists(int parent, const char *name, pid_t pid)
+int cgroup_lists(int parent, const char *name, pid_t pid)
 {
     _cleanup_free_ char *file = xasprintf("%s/cgroup.procs", name), *text = NULL;
     int r = read_file_at(parent, file, 16 << 20, &text, NULL);
@@ -76,7 +75,7 @@ static int kill_in(int parent, const char *name, void *arg)
     struct kill_pass *pass = arg;
     _cleanup_free_ char *file = xasprintf("%s/cgroup.procs", name), *text = NULL;
     int r = read_file_at(parent, file, 16 << 20, &text, NULL);
-    if (r < 0) /* as in lists() */
+    if (r < 0) /* as in cgroup_lists() */
         return r == -ENOENT || r == -ENODEV || r == -EOPNOTSUPP ? 0 : r;
     char *rest = text;
     for (char *pid; (pid = strsep(&rest, "\n"));) {
@@ -89,7 +88,7 @@ static int kill_in(int parent, const char *name, void *arg)
         int inside = fd >= 0 ? shows_path((pid_t)number, pass->path) : 0;
         /* When the main thread has ended, /proc shows the root while other threads live. */
         if (fd >= 0 && (inside == -ENAMETOOLONG || inside == 0))
-            inside = lists(parent, name, (pid_t)number);
+            inside = cgroup_lists(parent, name, (pid_t)number);
         if (inside < 0)
             return inside;
         if (inside)

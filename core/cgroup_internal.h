@@ -45,6 +45,10 @@ int cgroup_fill_cpuset(const struct cgroup_hierarchy *h, const char *path);
 /** Is this process in @path in every hierarchy of the host? */
 int cgroup_check_joined(const char *path, struct err *e);
 
+/* cgroup_end.c */
+/** Is @pid among the processes of the cgroup @name in @parent? 1, 0 or -errno. */
+int cgroup_lists(int parent, const char *name, pid_t pid);
+
 /* cgroup_walk.c */
 /** Calls @visit for each cgroup below the open @dir, deepest first, with its name in @parent. Visits all and
  *  returns the first failure. A cgroup that disappears meanwhile is no failure. */

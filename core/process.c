@@ -58,7 +58,16 @@ int plan_probe_cgroups(const struct plan *plan, struct cgroup_host *host, struct
 {
     bool all = !plan->rootfs || (plan->caps & CAPS_BIT(CAP_SYS_ADMIN));
     int r = cgroup_probe(NULL, host, e);
-    return r == 0 && all ? cgroup_add_others(host, false, e) : r;
+    if (r == 0 && all)
+        r = cgroup_add_others(host, false, e);
+    return r;
+}
+
+static int probe_freezer(const struct plan *plan, struct cgroup_host *host, struct err *e)
+{
+    int r = plan_probe_cgroups(plan, host, e);
+    cgroup_add_freezer(host);
+    return r;
 }
 
 int plan_end_cgroup(const struct plan *plan, bool with_instance, struct err *e)
@@ -67,7 +76,7 @@ int plan_end_cgroup(const struct plan *plan, bool with_instance, struct err *e)
     if (!plan->id)
         return 0;
     _cleanup_free_ char *path = plan_cgroup(plan);
-    int r = plan_probe_cgroups(plan, &host, e);
+    int r = probe_freezer(plan, &host, e); /* it may have been paused */
     if (r == 0)
         r = cgroup_end(&host, path, e);
     if (r < 0)
@@ -95,6 +104,29 @@ void plan_let_die(const struct plan *plan)
     bool hindered = (plan->caps & CAPS_BIT(CAP_SYS_ADMIN)) || plan->limits.cpu_milli;
     if (hindered && plan_probe_cgroups(plan, &host, NULL) == 0)
         cgroup_let_die(&host, path);
+}
+
+int plan_freeze(const struct plan *plan, struct err *e)
+{
+    _cleanup_cgroup_host_ struct cgroup_host host = {0};
+    _cleanup_free_ char *path = plan_cgroup(plan);
+    int r = probe_freezer(plan, &host, e);
+    return r == 0 ? cgroup_freeze(&host, path, e) : r;
+}
+
+int plan_thaw(const struct plan *plan, struct err *e)
+{
+    _cleanup_cgroup_host_ struct cgroup_host host = {0};
+    _cleanup_free_ char *path = plan_cgroup(plan);
+    int r = probe_freezer(plan, &host, e);
+    return r == 0 ? cgroup_thaw(&host, path, e) : r;
+}
+
+bool plan_is_frozen(const struct plan *plan)
+{
+    _cleanup_cgroup_host_ struct cgroup_host host = {0};
+    _cleanup_free_ char *path = plan_cgroup(plan);
+    return probe_freezer(plan, &host, NULL) == 0 && cgroup_is_frozen(&host, path);
 }
 
 int cgroups_sweep(const char *instance, char *const *keep, const struct gc *gc, struct err *e)

@@ -6,6 +6,9 @@ int engine_exec(struct engine *engine, const struct record *r, const struct exec
 {
     if (r->status != STATUS_RUNNING)
         return engine_not_running(r, e);
+    int paused = engine_refuse_paused(engine, r, e);
+    if (paused < 0)
+        return paused;
     const struct event_attribute what[] = {{"command", request->argv[0], 0}, {0}};
     engine_event(engine, r, "exec_start", what);
     int code = container_exec(&engine->store, r, request, e);

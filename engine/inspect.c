@@ -43,7 +43,7 @@ static json_t *state_json(struct engine *engine, const struct record *r)
     bool runs = r->status == STATUS_RUNNING;
     uint64_t kills = runs ? container_oom_kills(&engine->store, &r->spec) : r->oom_kills;
     json_t *j = json_object();
-    json_put_str(j, "status", status_name(r->status));
+    json_put_str(j, "status", engine_status_name(engine, r));
     json_object_set_new(j, "pid", json_integer(r->pid));
     json_object_set_new(j, "monitor", json_integer(r->monitor));
     put_time(j, "started", r->started);

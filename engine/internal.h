@@ -79,6 +79,11 @@ int engine_ask_end(struct engine *engine, const struct record *r, enum mark mark
 int engine_settle(struct engine *engine, const struct record *r, bool ends, struct record *now,
                   struct err *e);
 
+/* ---- pause.c ---------------------------------------------------------------------------------*/
+
+/** -EBUSY with a text if it is paused. */
+int engine_refuse_paused(const struct engine *engine, const struct record *r, struct err *e);
+
 /* ---- tmpfs.c ---------------------------------------------------------------------------------*/
 
 /** "DST[:OPTION,…]" as `--tmpfs` takes it; @out->target is not checked. */

@@ -49,6 +49,13 @@ int engine_signal(const struct record *r, int sig, struct err *e)
                                        : err_set(e, code, "signal container `%s`", r->spec.name);
 }
 
+/* A frozen program gets the signal when it is thawed. */
+static int signal_and_thaw(struct engine *engine, const struct record *r, int sig, struct err *e)
+{
+    int code = engine_signal(r, sig, e);
+    return code == 0 ? container_thaw(&engine->store, &r->spec, e) : code;
+}
+
 /* Between two runs there is no program, only the monitor. */
 static int end_restarting(struct engine *engine, const struct record *r, struct err *e)
 {
@@ -68,12 +75,12 @@ static int stop_record(struct engine *engine, const struct record *r, uint64_t s
         return end_restarting(engine, r, e);
     if (r->status != STATUS_RUNNING)
         return 0;
-    int code = engine_signal(r, seconds ? SIGTERM : SIGKILL, e);
+    int code = signal_and_thaw(engine, r, seconds ? SIGTERM : SIGKILL, e);
     int patience = seconds == STOP_NEVER_KILLS ? -1 : (int)seconds * 1000;
     if (code == 0 && seconds && wait_for_end(r, patience) == 0)
         return 0;
     if (code == 0)
-        code = engine_signal(r, SIGKILL, e);
+        code = signal_and_thaw(engine, r, SIGKILL, e);
     return code == 0 ? await_end(engine, r, e) : code;
 }
 
@@ -120,7 +127,7 @@ static void begin_end(struct engine *engine, const struct record *r, enum mark m
 {
     _cleanup_record_ struct record now = {0};
     if (engine_ask_end(engine, r, mark, &now, NULL) == 0 && now.status == STATUS_RUNNING)
-        (void)engine_signal(&now, sig, NULL);
+        (void)signal_and_thaw(engine, &now, sig, NULL);
 }
 
 void engine_begin_stop(struct engine *engine, const struct record *all, size_t count,
@@ -174,7 +181,7 @@ int engine_kill(struct engine *engine, const struct record *r, int sig, struct e
         return end_restarting(engine, &now, e);
     if (now.status != STATUS_RUNNING)
         return engine_not_running(&now, e);
-    code = engine_signal(&now, sig, e);
+    code = ends ? signal_and_thaw(engine, &now, sig, e) : engine_signal(&now, sig, e);
     if (code == 0)
         engine_event(engine, &now, "kill",
                      (const struct event_attribute[]){{"signal", NULL, sig}, {0}});

@@ -236,6 +236,24 @@ void container_let_die(const struct store *s, const struct spec *spec)
     plan_let_die(&plan);
 }
 
+int container_freeze(const struct store *s, const struct spec *spec, struct err *e)
+{
+    const struct plan plan = spec_plan(spec, s->instance);
+    return plan_freeze(&plan, e);
+}
+
+int container_thaw(const struct store *s, const struct spec *spec, struct err *e)
+{
+    const struct plan plan = spec_plan(spec, s->instance);
+    return plan_thaw(&plan, e);
+}
+
+bool container_is_frozen(const struct store *s, const struct spec *spec)
+{
+    const struct plan plan = spec_plan(spec, s->instance);
+    return plan_is_frozen(&plan);
+}
+
 static int user_namespace_of(pid_t pid, uint64_t start)
 {
     _cleanup_close_ int process = pidfd_of(pid, start);

@@ -217,6 +217,12 @@ uint64_t plan_oom_kills(const struct plan *plan);
 /** Before a signal that ends the program: thaws what a container with CAP_SYS_ADMIN has frozen of itself, and lifts
  *  the limit of processor time. Otherwise it would not die, or only after minutes. */
 void plan_let_die(const struct plan *plan);
+/** Freezes all its processes, and returns when all are frozen. -EOPNOTSUPP with a text: this host has no freezer. */
+int plan_freeze(const struct plan *plan, struct err *e);
+/** "Not frozen" is success. */
+int plan_thaw(const struct plan *plan, struct err *e);
+/** As the kernel says. */
+bool plan_is_frozen(const struct plan *plan);
 /** Removes the cgroups below netctr/INSTANCE that @keep does not list, and kills what is in them. */
 int cgroups_sweep(const char *instance, char *const *keep, const struct gc *gc, struct err *e);
 

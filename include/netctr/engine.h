@@ -182,6 +182,14 @@ void engine_begin_kill(struct engine *engine, const struct record *r, enum mark 
 /** Sends a signal. After one that ends programs, the restart policy does not run the program again; with SIGKILL, this
  *  returns when everything is undone. */
 int engine_kill(struct engine *engine, const struct record *r, int sig, struct err *e);
+/** Freezes all processes of a container, until engine_unpause(), or until it is stopped, killed or removed. */
+int engine_pause(struct engine *engine, const struct record *r, struct err *e);
+int engine_unpause(struct engine *engine, const struct record *r, struct err *e);
+/** Does the kernel keep it frozen? */
+bool engine_is_paused(const struct engine *engine, const struct record *r);
+#define STATUS_PAUSED "paused"
+/** status_name(), or STATUS_PAUSED. */
+const char *engine_status_name(const struct engine *engine, const struct record *r);
 /** Waits until a container has ended and is not restarted; *@status is the exit status of its last run, also if it has been
  *  removed meanwhile. */
 int engine_wait(struct engine *engine, const struct record *r, int *status, struct err *e);

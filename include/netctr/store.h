@@ -319,6 +319,10 @@ void container_note(struct container *c, const char *text);
 /** plan_oom_kills() and plan_let_die() of a container that runs. */
 uint64_t container_oom_kills(const struct store *s, const struct spec *spec);
 void container_let_die(const struct store *s, const struct spec *spec);
+/** plan_freeze(), plan_thaw() and plan_is_frozen(). */
+int container_freeze(const struct store *s, const struct spec *spec, struct err *e);
+int container_thaw(const struct store *s, const struct spec *spec, struct err *e);
+bool container_is_frozen(const struct store *s, const struct spec *spec);
 /** process_exec() in a container that runs. */
 int container_exec(struct store *s, const struct record *r, const struct exec_request *request,
                    struct err *e);

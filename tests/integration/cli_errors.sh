@@ -231,8 +231,8 @@ error 'ps with a filter that is not a pattern' 125 \
     'netctr: filter `name=[` is not a regular expression' ps --filter 'name=['
 error 'a global flag of docker' 125 'netctr: unknown flag `--context`; netctr does not have it yet' --context x ps
 error 'ps with an unknown status' 125 \
-    'netctr: filter `status=paused`: unknown status; creating, running, restarting, exited or dead' \
-    ps --filter status=paused
+    'netctr: filter `status=gone`: unknown status; creating, running, paused, restarting, exited or dead' \
+    ps --filter status=gone
 
 # ---- flags that contradict each other ------------------------------------------------------------
 error 'ps -q with a format' 125 'netctr: --format and --quiet exclude each other' ps -aq --format json

@@ -47,11 +47,11 @@ frozen() {
     wait_for 5 logged f ready
     sleep 0.6
     assert_status 125 timeout $((20 * slowness)) "$ARENA/bin/netctr" exec f true 2>"$tmp/err"
-    grep -q 'stopped before it ran' "$tmp/err" || fail "$(cat "$tmp/err")"
+    grep -q 'is paused' "$tmp/err" || fail "$(cat "$tmp/err")"
     netctr rm -f f >/dev/null
     wait_for 5 eval '! pgrep -f "netctr exec in f" >/dev/null'
 }
-t 'exec into a container that has frozen itself gives up, and leaves nothing' frozen
+t 'exec into a container that has frozen itself is refused, and leaves nothing' frozen
 
 slow_log() {
     netctr run -d --name s --network none --log-opt max-size=4k --log-opt max-file=100 "$box" sh -c 'yes ""' >/dev/null
