@@ -77,7 +77,6 @@ static const struct {
     {"system",
      "`netctr info`, `netctr events` and `netctr doctor` describe this host, `netctr reset` removes everything"},
     {"tag", images},
-    {"top", "netctr does not have it yet: `netctr exec NAME ps` shows the processes"},
     {"trust", images},
     {"umount", plain},
     {"unmount", plain},

@@ -12,8 +12,8 @@ static const struct {
     const struct command *commands[16];
 } groups[] = {
     {"containers",
-     {&command_run, &command_exec, &command_ps, &command_logs, &command_inspect, &command_start,
-      &command_restart, &command_stop, &command_kill, &command_wait, &command_pause,
+     {&command_run, &command_exec, &command_ps, &command_logs, &command_inspect, &command_top,
+      &command_start, &command_restart, &command_stop, &command_kill, &command_wait, &command_pause,
       &command_unpause, &command_rm}},
     {"networks and ports", {&command_network, &command_port, &command_publish, &command_unpublish}},
     {"this host",

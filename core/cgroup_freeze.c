@@ -77,16 +77,6 @@ int cgroup_thaw(const struct cgroup_host *host, const char *path, struct err *e)
 
 /* ---- freezing with v1 ------------------------------------------------------------------------*/
 
-/* The hierarchy that tells the processes of a container: in that of processor time the relay is, too. */
-static const struct cgroup_hierarchy *members_of(const struct cgroup_host *host)
-{
-    const unsigned telling = 1u << CGROUP_PIDS | 1u << CGROUP_MEMORY;
-    for (size_t i = 0; i < host->usual; i++)
-        if (host->hierarchies[i].controllers & telling)
-            return &host->hierarchies[i];
-    return host->usual ? &host->hierarchies[0] : NULL;
-}
-
 struct moving {
     const struct cgroup_hierarchy *freezer;
     const char *path;
@@ -130,7 +120,7 @@ static int move_in(int parent, const char *name, void *arg)
 /* Until a pass finds nobody outside. */
 static int move_all(const struct cgroup_host *host, struct moving *m)
 {
-    const struct cgroup_hierarchy *members = members_of(host);
+    const struct cgroup_hierarchy *members = cgroup_members_of(host);
     _cleanup_close_ int dir = members ? cgroup_open_dir(members, m->path, O_RDONLY) : -ENOENT;
     const int64_t deadline = monotonic_ms() + PATIENCE_MS;
     int r = dir < 0 ? dir : 0;

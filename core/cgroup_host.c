@@ -218,3 +218,12 @@ char *cgroup_join_path(const struct cgroup_hierarchy *h, const char *path)
 {
     return xasprintf("%s/%s", h->mount, path);
 }
+
+const struct cgroup_hierarchy *cgroup_members_of(const struct cgroup_host *host)
+{
+    const unsigned telling = 1u << CGROUP_PIDS | 1u << CGROUP_MEMORY;
+    for (size_t i = 0; i < host->usual; i++)
+        if (host->hierarchies[i].controllers & telling)
+            return &host->hierarchies[i];
+    return host->usual ? &host->hierarchies[0] : NULL;
+}

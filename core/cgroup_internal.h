@@ -49,6 +49,10 @@ int cgroup_check_joined(const char *path, struct err *e);
 /** Is @pid among the processes of the cgroup @name in @parent? 1, 0 or -errno. */
 int cgroup_lists(int parent, const char *name, pid_t pid);
 
+/* cgroup_host.c */
+/** The hierarchy that tells the processes of a container: in that of processor time its relay is, too. NULL: none. */
+const struct cgroup_hierarchy *cgroup_members_of(const struct cgroup_host *host);
+
 /* cgroup_walk.c */
 /** Calls @visit for each cgroup below the open @dir, deepest first, with its name in @parent. Visits all and
  *  returns the first failure. A cgroup that disappears meanwhile is no failure. */

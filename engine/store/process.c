@@ -254,6 +254,14 @@ bool container_is_frozen(const struct store *s, const struct spec *spec)
     return plan_is_frozen(&plan);
 }
 
+int container_each_process(const struct store *s, const struct spec *spec,
+                           void (*each)(const struct process_seen *p, void *arg), void *arg,
+                           struct err *e)
+{
+    const struct plan plan = spec_plan(spec, s->instance);
+    return plan_each_process(&plan, each, arg, e);
+}
+
 static int user_namespace_of(pid_t pid, uint64_t start)
 {
     _cleanup_close_ int process = pidfd_of(pid, start);

@@ -223,6 +223,17 @@ int plan_freeze(const struct plan *plan, struct err *e);
 int plan_thaw(const struct plan *plan, struct err *e);
 /** As the kernel says. */
 bool plan_is_frozen(const struct plan *plan);
+/** A process of a container. */
+struct process_seen {
+    pid_t pid;    /**< in our pid namespace */
+    uint32_t uid; /**< on the host */
+    uint64_t cpu_ms;
+    const char *
+        command; /**< its command line, at most 4 KiB, from the container: escape it before it is shown */
+};
+int plan_each_process(const struct plan *plan,
+                      void (*each)(const struct process_seen *p, void *arg), void *arg,
+                      struct err *e);
 /** Removes the cgroups below netctr/INSTANCE that @keep does not list, and kills what is in them. */
 int cgroups_sweep(const char *instance, char *const *keep, const struct gc *gc, struct err *e);
 

@@ -190,6 +190,9 @@ bool engine_is_paused(const struct engine *engine, const struct record *r);
 #define STATUS_PAUSED "paused"
 /** status_name(), or STATUS_PAUSED. */
 const char *engine_status_name(const struct engine *engine, const struct record *r);
+/** Calls @each for every process of a container that runs. */
+int engine_top(struct engine *engine, const struct record *r,
+               void (*each)(const struct process_seen *p, void *arg), void *arg, struct err *e);
 /** Waits until a container has ended and is not restarted; *@status is the exit status of its last run, also if it has been
  *  removed meanwhile. */
 int engine_wait(struct engine *engine, const struct record *r, int *status, struct err *e);

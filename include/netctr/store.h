@@ -323,6 +323,10 @@ void container_let_die(const struct store *s, const struct spec *spec);
 int container_freeze(const struct store *s, const struct spec *spec, struct err *e);
 int container_thaw(const struct store *s, const struct spec *spec, struct err *e);
 bool container_is_frozen(const struct store *s, const struct spec *spec);
+/** plan_each_process(). */
+int container_each_process(const struct store *s, const struct spec *spec,
+                           void (*each)(const struct process_seen *p, void *arg), void *arg,
+                           struct err *e);
 /** process_exec() in a container that runs. */
 int container_exec(struct store *s, const struct record *r, const struct exec_request *request,
                    struct err *e);
