@@ -84,8 +84,8 @@ struct moving {
     size_t moved; /* in this pass */
 };
 
-/* A number can be given to another process at any moment. If ours is dead after it was moved, whoever has its number
- * now goes back. */
+/* A number can be given to another process at any moment. If ours is dead after it was moved, the one that has its
+ * number now goes back. */
 static int move_one(struct moving *m, int parent, const char *name, const char *number)
 {
     uint64_t pid;
@@ -117,7 +117,7 @@ static int move_in(int parent, const char *name, void *arg)
     return r;
 }
 
-/* Until a pass finds nobody outside. */
+/* Until a pass finds none outside. */
 static int move_all(const struct cgroup_host *host, struct moving *m)
 {
     const struct cgroup_hierarchy *members = cgroup_members_of(host);
